@@ -1,0 +1,241 @@
+// Package wire holds the messages between the agent in the ramdisk and the daemon. They are data only: JSON
+// over HTTPS (TLS 1.3), one POST each. Paths, limits and deadlines that both sides must agree on are here too.
+//
+// The conversation: the agent reads BootConfig from the boot medium, trades its token and a CSR for a client
+// certificate (PathEnrol), and from then on speaks mutual TLS: it posts Facts once, long-polls for a Job, streams
+// Progress and posts one Result per job attempt until the daemon has acknowledged it.
+package wire
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Version of the protocol. A side that meets another version says so and stops.
+const Version = 1
+
+// Paths of the agent API, relative to one of BootConfig.URLs.
+const (
+	PathEnrol     = "/v1/enrol"            // POST Enrol → Enrolled; server TLS only
+	PathFacts     = "/v1/facts"            // POST Facts → 204; mutual TLS
+	PathNextJob   = "/v1/jobs/next"        // POST Poll → 200 Job | 204 nothing within PollWait; mutual TLS
+	PathProgress  = "/v1/jobs/%s/progress" // POST Progress → 204 | 410 when the job was withdrawn; %s is Job.ID
+	PathResult    = "/v1/jobs/%s/result"   // POST Result → 204, also when repeated; %s is Job.ID
+	PathImages    = "/v1/images/"          // GET <sha256 hex>, Range allowed; mutual TLS
+	PathPhoneHome = "/v1/phonehome"        // POST PhoneHome → 204; server TLS only, called by the installed system
+)
+
+// Limits both sides hold to.
+const (
+	MaxBody     = 4 << 20          // bytes of any JSON body
+	PollWait    = 25 * time.Second // how long the daemon holds a poll open
+	CallTimeout = 60 * time.Second // deadline of every other call
+)
+
+// OverlaySize is the fixed size in bytes of the region in the ramdisk ISO that carries one boot's files.
+const OverlaySize = 512 << 10
+
+// OverlayMagic starts the region in an ISO that no daemon has filled; the rest of the region is zero.
+// The region starts at a 2048-byte boundary and the magic occurs once in the ISO at such a boundary.
+const OverlayMagic = "INGOT-BOOT-OVERLAY-1\n"
+
+// BootConfigPath is where the ramdisk finds BootConfig, as JSON, mode 0600.
+const BootConfigPath = "/etc/ingot/boot.json"
+
+// BootConfig is what the daemon puts on a boot medium for exactly one boot of one host.
+type BootConfig struct {
+	Version int       `json:"version"`
+	Host    string    `json:"host"`
+	Boot    string    `json:"boot"`  // random id of this boot attempt
+	Epoch   uint64    `json:"epoch"` // the host's counter; lower epochs are refused
+	Token   string    `json:"token"` // 43 characters base64url of 256 bits; single use
+	URLs    []string  `json:"urls"`  // base URLs of the agent API, tried in order
+	Pins    []string  `json:"pins"`  // base64 SHA-256 of the SubjectPublicKeyInfo the server's certificate must have
+	Time    time.Time `json:"time"`  // the daemon's clock; certificates are never checked against an earlier one
+}
+
+// Enrol trades the boot token for a client certificate. Repeating it with the same public key gives the same certificate.
+type Enrol struct {
+	Version int    `json:"version"`
+	Host    string `json:"host"`
+	Boot    string `json:"boot"`
+	Epoch   uint64 `json:"epoch"`
+	Token   string `json:"token"`
+	CSR     []byte `json:"csr"` // DER, PKCS#10
+}
+
+// Enrolled carries the client certificate, short-lived and bound to host, boot and epoch.
+type Enrolled struct {
+	Certificate []byte `json:"certificate"` // DER
+}
+
+// Facts is the machine as this boot's agent sees it.
+type Facts struct {
+	System   System   `json:"system"`
+	Firmware Firmware `json:"firmware"`
+	CPU      CPU      `json:"cpu"`
+	Memory   uint64   `json:"memory"` // bytes
+	Disks    []Disk   `json:"disks"`
+	NICs     []NIC    `json:"nics"`
+	Errors   []string `json:"errors,omitempty"` // what a collector could not read
+}
+
+// System is what SMBIOS says.
+type System struct {
+	Manufacturer string `json:"manufacturer,omitempty"`
+	Product      string `json:"product,omitempty"`
+	Serial       string `json:"serial,omitempty"`
+	UUID         string `json:"uuid,omitempty"` // lower case, with dashes
+}
+
+// Firmware is how the machine was started.
+type Firmware struct {
+	UEFI       bool   `json:"uefi"`
+	SecureBoot bool   `json:"secureBoot"`
+	Vendor     string `json:"vendor,omitempty"`
+	Version    string `json:"version,omitempty"`
+}
+
+// CPU counts and names the processors.
+type CPU struct {
+	Model string `json:"model,omitempty"`
+	Arch  string `json:"arch,omitempty"` // GOARCH
+	Count int    `json:"count"`          // logical
+}
+
+// Disk is one block device that could hold an operating system.
+type Disk struct {
+	Name       string   `json:"name"`           // kernel name, for people only: it changes between boots
+	Path       string   `json:"path,omitempty"` // /dev/disk/by-path/…
+	Serial     string   `json:"serial,omitempty"`
+	WWN        string   `json:"wwn,omitempty"` // lower case hex without 0x, or an nvme eui./uuid. name
+	Model      string   `json:"model,omitempty"`
+	Vendor     string   `json:"vendor,omitempty"`
+	Transport  string   `json:"transport,omitempty"` // virtio, sata, sas, nvme, usb…
+	Size       uint64   `json:"size"`                // bytes
+	SectorSize int      `json:"sectorSize,omitempty"`
+	Rotational bool     `json:"rotational"`
+	Removable  bool     `json:"removable"`
+	ReadOnly   bool     `json:"readOnly"`
+	Holders    []string `json:"holders,omitempty"` // mounts, LVM, RAID, multipath that use it
+	Content    Content  `json:"content"`
+}
+
+// Content is what a disk held when the agent looked. Exactly one of Blank, Signature and Unreadable is set.
+type Content struct {
+	Blank      bool   `json:"blank,omitempty"`      // zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
+	Signature  string `json:"signature,omitempty"`  // 16 hex digits over the sampled bytes that name what is there (partition table, labels, superblocks)
+	Unreadable string `json:"unreadable,omitempty"` // why nothing could be said; never treated as blank
+	Summary    string `json:"summary,omitempty"`    // for people: "gpt: EFI-SYSTEM vfat, boot ext4, root ext4"
+}
+
+// NIC is one network interface.
+type NIC struct {
+	Name   string `json:"name"`
+	MAC    string `json:"mac"` // lower case, colons; the permanent address when known
+	Driver string `json:"driver,omitempty"`
+	Link   bool   `json:"link"`
+	Mbps   int    `json:"mbps,omitempty"`
+}
+
+// Poll asks for the next job. Running names the job the agent is working on, so that a restarted daemon learns of it.
+type Poll struct {
+	Running string `json:"running,omitempty"`
+}
+
+// Kinds of Job.
+const (
+	JobInstall  = "install"   // run Steps in order
+	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
+)
+
+// Job is one thing to do, once. The same ID with a higher Attempt is a new try.
+type Job struct {
+	ID      string `json:"id"`
+	Attempt int    `json:"attempt"`
+	Kind    string `json:"kind"`
+	Epoch   uint64 `json:"epoch"` // refused when it differs from the boot's
+	Steps   []Step `json:"steps,omitempty"`
+}
+
+// Step is one entry of a job: exactly one of Install and Script is set.
+type Step struct {
+	Name    string        `json:"name"`
+	Timeout time.Duration `json:"timeout"` // nanoseconds
+	Install *Install      `json:"install,omitempty"`
+	Script  *Script       `json:"script,omitempty"`
+}
+
+// Install writes an operating system with coreos-installer to exactly the disk it names.
+type Install struct {
+	ID              string   `json:"id"` // install id; ends up on the disk with Ignition
+	Disk            DiskRef  `json:"disk"`
+	Image           Image    `json:"image"`
+	Ignition        []byte   `json:"ignition"` // Ignition JSON; holds secrets: RAM only
+	KernelArguments []string `json:"kernelArguments,omitempty"`
+}
+
+// DiskRef names one disk. Every field that is set must match on the open descriptor.
+type DiskRef struct {
+	Serial  string `json:"serial,omitempty"`
+	WWN     string `json:"wwn,omitempty"`
+	Path    string `json:"path,omitempty"`
+	Size    uint64 `json:"size"`
+	Content string `json:"content"` // ContentBlank, ContentAny, or the signature that must still be there
+}
+
+// Values of DiskRef.Content besides a signature.
+const (
+	ContentBlank = "blank" // must be blank right before the first write
+	ContentAny   = "any"   // consent covers whatever is there, or this operation wrote it
+)
+
+// Image is served by the daemon under PathImages.
+type Image struct {
+	SHA256 string `json:"sha256"` // hex, of the bytes as served
+	Size   int64  `json:"size"`   // bytes as served
+	Name   string `json:"name"`   // file name; its ending tells the compression
+}
+
+// Script is run with /bin/sh semantics of its own shebang, argv only, in the ramdisk.
+type Script struct {
+	Body []byte            `json:"body"`
+	Env  map[string]string `json:"env,omitempty"`
+}
+
+// Progress is streamed while a job runs.
+type Progress struct {
+	Attempt int      `json:"attempt"`
+	Step    string   `json:"step"`
+	Done    uint64   `json:"done,omitempty"`  // bytes of the image handed to the installer
+	Total   uint64   `json:"total,omitempty"` // bytes as served
+	Lines   []string `json:"lines,omitempty"` // new lines of output, each at most 1 KiB
+}
+
+// Result ends one attempt of a job.
+type Result struct {
+	Attempt int             `json:"attempt"`
+	OK      bool            `json:"ok"`
+	Step    string          `json:"step,omitempty"`   // the step that failed
+	Error   string          `json:"error,omitempty"`  // one line a person can act on
+	Output  string          `json:"output,omitempty"` // the last 4 KiB of the failing step
+	Boot    *BootEntry      `json:"boot,omitempty"`   // the firmware's boot order, read back after an install
+	Data    json.RawMessage `json:"data,omitempty"`
+}
+
+// BootEntry is what the firmware will start next.
+type BootEntry struct {
+	Order   []string `json:"order"`             // Boot0001, Boot0000…
+	Entry   string   `json:"entry,omitempty"`   // our entry, when one was written
+	Current string   `json:"current,omitempty"` // what this boot came from
+}
+
+// PhoneHome is posted by the installed system once it is up.
+type PhoneHome struct {
+	Host    string `json:"host"`
+	Install string `json:"install"`
+	Epoch   uint64 `json:"epoch"`
+	Token   string `json:"token"`
+	Commit  string `json:"commit"`
+	BootID  string `json:"bootID,omitempty"` // /proc/sys/kernel/random/boot_id
+}

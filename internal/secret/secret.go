@@ -1,0 +1,54 @@
+// Package secret holds the one type a secret lives in. A Value prints as *** through every
+// formatting, logging and encoding path of the standard library; only Reveal gives the bytes out,
+// so every use of a secret can be found by searching for that one word.
+package secret
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+)
+
+// Mask is what a Value prints as.
+const Mask = "***"
+
+// Value is one secret. The zero Value is the empty secret. Values are immutable: New copies.
+type Value struct{ text string }
+
+// New wraps text as a secret.
+func New(text string) Value { return Value{text: text} }
+
+// Reveal returns the secret itself. Call it only where the secret leaves for its one purpose.
+func (v Value) Reveal() string { return v.text }
+
+// Empty reports whether the secret has no bytes.
+func (v Value) Empty() bool { return v.text == "" }
+
+// Equal compares in constant time.
+func (v Value) Equal(other Value) bool {
+	return subtle.ConstantTimeCompare([]byte(v.text), []byte(other.text)) == 1
+}
+
+// Fingerprint is a short digest (8 hex digits) by which logs may tell two random secrets apart. Never use it
+// for passwords: a short secret could be guessed from it.
+func (v Value) Fingerprint() string {
+	sum := sha256.Sum256([]byte(v.text))
+	return hex.EncodeToString(sum[:4])
+}
+
+// String implements fmt.Stringer with Mask.
+func (v Value) String() string { return Mask }
+
+// GoString implements fmt.GoStringer with Mask.
+func (v Value) GoString() string { return Mask }
+
+// Format implements fmt.Formatter with Mask for every verb.
+func (v Value) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(Mask)) }
+
+// MarshalText implements encoding.TextMarshaler with Mask; JSON and YAML use it too.
+func (v Value) MarshalText() ([]byte, error) { return []byte(Mask), nil }
+
+// LogValue implements slog.LogValuer with Mask.
+func (v Value) LogValue() slog.Value { return slog.StringValue(Mask) }
