@@ -1,0 +1,69 @@
+package inventory
+
+import "github.com/gitmetal/ingot/schemas"
+
+// Fleet is what an accepted commit asks of every host, resolved.
+type Fleet struct {
+	Commit  string // of the trunk
+	Hosts   map[string]Desired
+	Secrets map[string]Sealed
+}
+
+// Sealed is a secret that nobody has opened: its scope and keys are in clear, its document is not.
+type Sealed struct {
+	Name     string
+	File     string
+	Scope    schemas.Scope
+	Keys     []string // sorted
+	Document []byte   // the whole SOPS file
+}
+
+// Desired is what the fleet asks of one host.
+type Desired struct {
+	Commit  string // trunk commit: what is true of the machine
+	Release string // commit of what runs
+	File    string // where the host is written
+	Line    int
+	Name    string
+	Former  string // metadata.formerly
+	Labels  map[string]string
+
+	BMC       *schemas.BMC
+	Identity  schemas.Identity
+	Boot      schemas.Boot
+	Power     string // "", On, Off, Unmanaged
+	RootDisk  *schemas.DiskHints
+	Network   *schemas.Networks
+	Protect   bool
+	Lifecycle string // never ""
+	Consent   schemas.Consent
+
+	Workload *Workload // nil: nothing to run
+}
+
+// Workload is what a host shall run, with everything it needs from the commit.
+type Workload struct {
+	Name            string
+	Image           schemas.Image
+	Butane          *Butane // nil: hostname, network and phone-home only
+	KernelArguments []string
+	Steps           []Step // in order; exactly one is the install
+	Update          string // never ""
+	PhoneHome       string // never ""
+	Secrets         []SecretRef
+	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs, the vars they use,
+	// kernel arguments, steps, root disk. It is the target a consent names.
+	Inputs string
+	// Parts are the digests behind Inputs by name (image, butane, vars, kernelArguments, steps, rootDisk), so that a plan can say what changed.
+	Parts map[string]string
+}
+
+// SecretRef is one ${secret.name.key} in a Butane config.
+type SecretRef struct{ Name, Key string }
+
+// Step is one entry of a workload's list. Script is nil for install.
+type Step struct {
+	Name    string
+	Script  []byte
+	Seconds int // timeout
+}

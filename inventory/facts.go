@@ -1,0 +1,126 @@
+package inventory
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Facts is the machine as the agent of one boot saw it.
+type Facts struct {
+	At       time.Time `json:"at"`
+	Epoch    uint64    `json:"epoch"` // of the boot that looked
+	System   System    `json:"system"`
+	Firmware Firmware  `json:"firmware"`
+	CPU      CPU       `json:"cpu"`
+	Memory   uint64    `json:"memory"` // bytes
+	Disks    []Disk    `json:"disks"`
+	NICs     []NIC     `json:"nics"`
+	Errors   []string  `json:"errors,omitempty"`
+}
+
+// System is what SMBIOS, or the BMC, calls the machine.
+type System struct {
+	Manufacturer string `json:"manufacturer,omitempty"`
+	Product      string `json:"product,omitempty"`
+	Serial       string `json:"serial,omitempty"`
+	UUID         string `json:"uuid,omitempty"`
+}
+
+// Firmware is how the machine was started.
+type Firmware struct {
+	UEFI       bool   `json:"uefi"`
+	SecureBoot bool   `json:"secureBoot"`
+	Vendor     string `json:"vendor,omitempty"`
+	Version    string `json:"version,omitempty"`
+}
+
+// CPU counts and names the processors.
+type CPU struct {
+	Model string `json:"model,omitempty"`
+	Arch  string `json:"arch,omitempty"`
+	Count int    `json:"count"`
+}
+
+// NIC is one network interface.
+type NIC struct {
+	Name   string `json:"name"`
+	MAC    string `json:"mac"`
+	Driver string `json:"driver,omitempty"`
+	Link   bool   `json:"link"`
+	Mbps   int    `json:"mbps,omitempty"`
+}
+
+// Disk is one block device the agent reported.
+type Disk struct {
+	Name       string   `json:"name"`
+	Path       string   `json:"path,omitempty"`
+	Serial     string   `json:"serial,omitempty"`
+	WWN        string   `json:"wwn,omitempty"`
+	Model      string   `json:"model,omitempty"`
+	Vendor     string   `json:"vendor,omitempty"`
+	Transport  string   `json:"transport,omitempty"`
+	Size       uint64   `json:"size"`
+	SectorSize int      `json:"sectorSize,omitempty"`
+	Rotational bool     `json:"rotational"`
+	Removable  bool     `json:"removable,omitempty"`
+	ReadOnly   bool     `json:"readOnly,omitempty"`
+	Holders    []string `json:"holders,omitempty"`
+	Content    Content  `json:"content"`
+}
+
+// Content is what a disk held. Exactly one of Blank, Signature and Unreadable is set.
+type Content struct {
+	Blank      bool   `json:"blank,omitempty"`
+	Signature  string `json:"signature,omitempty"`
+	Unreadable string `json:"unreadable,omitempty"`
+	Summary    string `json:"summary,omitempty"`
+}
+
+// DiskID is what remains the same about a disk between boots.
+type DiskID struct {
+	Serial string `json:"serial,omitempty"`
+	WWN    string `json:"wwn,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Size   uint64 `json:"size,omitempty"` // bytes; 0 when never looked at
+}
+
+// ID is the disk's identity.
+func (d Disk) ID() DiskID {
+	return DiskID{Serial: d.Serial, WWN: d.WWN, Path: d.Path, Size: d.Size}
+}
+
+// Label is the name people and consents use for a disk: its WWN, else its serial, else its path and size.
+func (d DiskID) Label() string {
+	switch {
+	case d.WWN != "":
+		return strings.TrimPrefix(strings.ToLower(d.WWN), "0x")
+	case d.Serial != "":
+		return d.Serial
+	case d.Path != "":
+		return fmt.Sprintf("%s+%d", d.Path, d.Size)
+	default:
+		return ""
+	}
+}
+
+// Zero reports whether nothing is known of the disk.
+func (d DiskID) Zero() bool { return d == DiskID{} }
+
+// Same reports whether two identities are of one disk: everything both know agrees, and they share a WWN, a serial, or path and size.
+func (d DiskID) Same(o DiskID) bool {
+	shared := false
+	for _, pair := range [][2]string{{d.WWN, o.WWN}, {d.Serial, o.Serial}} {
+		if pair[0] == "" || pair[1] == "" {
+			continue
+		}
+		if !strings.EqualFold(strings.TrimPrefix(pair[0], "0x"), strings.TrimPrefix(pair[1], "0x")) {
+			return false
+		}
+		shared = true
+	}
+	if d.Size != 0 && o.Size != 0 && d.Size != o.Size {
+		return false
+	}
+	return shared || (d.Path != "" && d.Path == o.Path && d.Size != 0 && d.Size == o.Size)
+}

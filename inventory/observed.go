@@ -1,0 +1,130 @@
+package inventory
+
+import "time"
+
+// Observed is what BMC, agent and journal say about a host. Failures are data: a part that could not be read says so, and is never
+// read as "off" or "empty".
+type Observed struct {
+	Record Record
+	BMC    BMCState
+	Agent  AgentState
+	Media  MediaState
+	Image  ImageState
+}
+
+// Reach is how an attempt to talk to a BMC ended.
+type Reach string
+
+// Four answers that are never mixed up.
+const (
+	NotAsked     Reach = ""             // nobody looked
+	Reached      Reach = "Reached"      // it answered
+	Unreachable  Reach = "Unreachable"  // no answer
+	Unauthorized Reach = "Unauthorized" // it refused our credentials
+	Refused      Reach = "Refused"      // it answered with an error, or with something we do not understand
+)
+
+// PowerState of a machine. Unknown is not Off.
+type PowerState string
+
+// Power states.
+const (
+	PowerUnknown PowerState = ""
+	PoweredOn    PowerState = "On"
+	PoweredOff   PowerState = "Off"
+)
+
+// BMCState is one look at a BMC.
+type BMCState struct {
+	At       time.Time
+	Reach    Reach
+	Error    string // in words a person can act on, when Reach is not Reached
+	Power    PowerState
+	System   System
+	Override Override
+	Media    []Slot
+}
+
+// Override is what the firmware is told to start from.
+type Override struct {
+	Target  string // Cd, Hdd, None…
+	Enabled string // Disabled, Once, Continuous
+}
+
+// Slot is one virtual drive.
+type Slot struct {
+	ID       string
+	Inserted bool
+	Image    string // URL
+}
+
+// JobState is how far a job has come.
+type JobState string
+
+// States of a job.
+const (
+	NoJob        JobState = ""
+	JobAssigned  JobState = "Assigned" // waiting to be fetched
+	JobRunning   JobState = "Running"
+	JobSucceeded JobState = "Succeeded"
+	JobFailed    JobState = "Failed"
+)
+
+// AgentState is what the hub knows of the agent of the newest boot.
+type AgentState struct {
+	Boot     string // boot id of the enrolled agent; "" when none has enrolled since the daemon knows
+	Epoch    Epoch
+	Enrolled time.Time
+	Seen     time.Time // last word
+	Facts    *Facts
+	Job      Job
+	Alarm    string // a token used by two keys, an identity that does not match
+	// PhoneHome is the newest call of an installed system, with a valid token.
+	PhoneHome *PhoneHome
+}
+
+// Job is the agent's current or last job.
+type Job struct {
+	ID      string
+	Attempt int
+	Kind    string // wire.JobInstall, wire.JobPowerOff
+	State   JobState
+	Step    string
+	Done    uint64 // bytes
+	Total   uint64
+	Since   time.Time // of State
+	Error   string
+}
+
+// PhoneHome is an installed system's word that it is up.
+type PhoneHome struct {
+	Install string
+	Epoch   Epoch
+	Commit  string
+	At      time.Time
+}
+
+// MediaState is what our own server saw of the current boot's medium.
+type MediaState struct {
+	Reads int       // requests
+	Last  time.Time // of the last one
+}
+
+// ImageState is the workload's image in the mirror.
+type ImageState struct {
+	State ImagePhase
+	Done  int64 // bytes
+	Total int64 // bytes, 0 when not known
+	Error string
+}
+
+// ImagePhase is where an image stands.
+type ImagePhase string
+
+// Phases of an image.
+const (
+	ImageMissing  ImagePhase = "" // nobody asked for it yet
+	ImageFetching ImagePhase = "Fetching"
+	ImageReady    ImagePhase = "Ready"
+	ImageFailed   ImagePhase = "Failed"
+)

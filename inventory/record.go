@@ -1,0 +1,107 @@
+package inventory
+
+import "time"
+
+// Epoch is a host's counter of boots. Whatever carries a lower one is refused.
+type Epoch = uint64
+
+// Record is what the daemon must not forget about a host. The loop alone writes it, before an effect (intent) and after it (outcome); all of
+// it that matters without the daemon is also in the host's status document.
+type Record struct {
+	Host      string     `json:"host"`
+	Epoch     Epoch      `json:"epoch"`
+	Installed *Installed `json:"installed,omitempty"`
+	Operation *Operation `json:"operation,omitempty"` // current
+	Last      *Operation `json:"last,omitempty"`      // ended
+	Boot      *Boot      `json:"boot,omitempty"`      // current attempt
+	Facts     *Facts     `json:"facts,omitempty"`     // the newest that passed the identity check
+	// Adopted is the serial for which a takeover was given: this machine may be powered off by us.
+	Adopted string `json:"adopted,omitempty"`
+	// Spent are the consents of ended operations, newest last, at most 8.
+	Spent []string `json:"spent,omitempty"`
+}
+
+// Installed is the system on the disk, and that it came up.
+type Installed struct {
+	ID       string            `json:"id"` // install id
+	Workload string            `json:"workload"`
+	Inputs   string            `json:"inputs"`
+	Parts    map[string]string `json:"parts,omitempty"`
+	Commit   string            `json:"commit"`
+	Image    string            `json:"image"` // sha256
+	Disk     DiskID            `json:"disk"`
+	Update   string            `json:"update"` // the workload's update policy at that time
+	At       time.Time         `json:"at"`
+	// PhoneHome is when the system said that it is up; zero when its workload has that disabled.
+	PhoneHome time.Time `json:"phoneHome,omitzero"`
+}
+
+// Stage is how far an operation has come. Stages only move forward.
+type Stage string
+
+// Stages of an operation.
+const (
+	Intended  Stage = "Intended"  // in the journal
+	Published Stage = "Published" // on the status branch; from here on the machine may be armed
+	Armed     Stage = "Armed"     // the job was handed to the agent: the disk may be written
+	Written   Stage = "Written"   // the agent says the install is complete and verified
+	Starting  Stage = "Starting"  // the machine starts from its disk; waiting for it to phone home
+	Ended     Stage = "Ended"
+)
+
+// Outcomes of an ended operation.
+const (
+	Succeeded   = "Succeeded"
+	Superseded  = "Superseded"
+	Quarantined = "Quarantined" // failed too often
+)
+
+// Operation is one erase-and-install with its retries.
+type Operation struct {
+	ID       string            `json:"id"` // also the install id
+	Stage    Stage             `json:"stage"`
+	Workload string            `json:"workload"`
+	Inputs   string            `json:"inputs"`
+	Parts    map[string]string `json:"parts,omitempty"`
+	Commit   string            `json:"commit"`
+	Image    string            `json:"image"`
+	Update   string            `json:"update"`
+	Disk     DiskID            `json:"disk"`
+	Content  string            `json:"content"` // what the consent was over: blank, install:<id>, content:<signature>, unseen
+	Erases   bool              `json:"erases"`  // the disk was not blank
+	Consent  string            `json:"consent,omitempty"`
+	Attempt  int               `json:"attempt"` // of the job, from 1
+	Started  time.Time         `json:"started"`
+	Ended    time.Time         `json:"ended,omitzero"`
+	Outcome  string            `json:"outcome,omitempty"`
+	Error    string            `json:"error,omitempty"` // of the last failed attempt
+}
+
+// BootStage is how far a boot attempt has come.
+type BootStage string
+
+// Stages of a boot.
+const (
+	Preparing BootStage = "Preparing" // power off, media and override being set
+	Powering  BootStage = "Powering"  // intent to power on is recorded; the machine may be on
+	Running   BootStage = "Running"   // power on was accepted
+)
+
+// Targets of a boot.
+const (
+	FromRamdisk = "ramdisk"
+	FromDisk    = "disk"
+)
+
+// Boot is one boot attempt.
+type Boot struct {
+	ID      string    `json:"id"`
+	Target  string    `json:"target"` // FromRamdisk or FromDisk
+	Epoch   Epoch     `json:"epoch"`
+	Stage   BootStage `json:"stage"`
+	Attempt int       `json:"attempt"` // consecutive attempts that did not get anywhere, from 1
+	Opened  time.Time `json:"opened"`
+	Started time.Time `json:"started,omitzero"` // power on accepted
+	Media   string    `json:"media,omitempty"`  // URL as the BMC was given it
+	Ejected bool      `json:"ejected,omitempty"`
+}

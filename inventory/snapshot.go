@@ -1,0 +1,34 @@
+package inventory
+
+import "time"
+
+// Snapshot is the tree of one accepted commit: regular files only.
+type Snapshot struct {
+	Commit string // full hex object id
+	Time   time.Time
+	Author string
+	Title  string // first line of the message
+	Files  map[string]File
+}
+
+// File is one regular blob.
+type File struct {
+	Blob       string // hex object id
+	Data       []byte
+	Executable bool
+}
+
+// Sources is what the fleet asks for right now: the accepted trunk, and the release of every ring by its name. A ring that
+// follows the trunk has no entry.
+type Sources struct {
+	Trunk    Snapshot
+	Releases map[string]Snapshot
+}
+
+// Butane is the source of an operating system's configuration, all of it from one commit.
+type Butane struct {
+	Path   string            // of the Butane file, in the fleet
+	Source []byte            // its bytes
+	Files  map[string][]byte // regular files it names as local, by path relative to the Butane file's directory
+	Vars   map[string]string // for ${vars.x}
+}

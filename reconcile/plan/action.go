@@ -1,0 +1,155 @@
+// Package plan decides what happens to a host. Host is a pure function of what the fleet desires, what was
+// observed and the time: same values, same plan. It executes nothing and says why for everything.
+package plan
+
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Kind of an action. Each is short and idempotent: start something or look at it, and return.
+type Kind string
+
+// Kinds of actions.
+const (
+	FetchImage     Kind = "FetchImage"     // have the mirror fetch and verify the workload's image
+	OpenOperation  Kind = "OpenOperation"  // journal only: an operation is intended
+	CloseOperation Kind = "CloseOperation" // journal only: it ended; Outcome says how
+	Publish        Kind = "Publish"        // the operation must reach the status branch before anything is armed
+	OpenBoot       Kind = "OpenBoot"       // journal only: a new boot attempt with the next epoch
+	CloseBoot      Kind = "CloseBoot"      // journal only: the attempt is over
+	PowerOff       Kind = "PowerOff"       // hard, or graceful first when an OS of ours runs
+	PowerOn        Kind = "PowerOn"
+	EjectMedia     Kind = "EjectMedia"
+	InsertMedia    Kind = "InsertMedia"
+	BootFromMedia  Kind = "BootFromMedia"  // boot override to the medium, continuous where the firmware can
+	BootFromDisk   Kind = "BootFromDisk"   // boot override away from the medium
+	AssignInstall  Kind = "AssignInstall"  // hand the job to the agent; the disk may be written from here on
+	AssignPowerOff Kind = "AssignPowerOff" // let the agent power its machine off
+	RecordFacts    Kind = "RecordFacts"    // journal only: the agent's facts passed the identity check
+	RecordWritten  Kind = "RecordWritten"  // journal only: the agent's result was good
+	RecordFailed   Kind = "RecordFailed"   // journal only: an attempt failed; the next one may follow
+	RecordHome     Kind = "RecordHome"     // journal only: the installed system phoned home; the operation succeeded
+)
+
+// Action is one thing to do to a host, with its reason. Only the fields its kind needs are set.
+type Action struct {
+	Kind   Kind
+	Reason string // one clause: "the image must be verified before anything boots"
+
+	Operation *inventory.Operation // OpenOperation, CloseOperation, AssignInstall
+	Boot      *inventory.Boot      // OpenBoot, InsertMedia, PowerOn: the attempt it belongs to
+	Content   string               // AssignInstall: what the agent must find right before the write (wire.DiskRef.Content)
+	Graceful  bool                 // PowerOff
+	Error     string               // RecordFailed
+}
+
+// Phase sums a host up in one word.
+type Phase string
+
+// Phases.
+const (
+	Unmanaged  Phase = "Unmanaged"  // no workload, or lifecycle Unmanaged or Adopted: watched only
+	Protected  Phase = "Protected"  // nothing is done to it
+	Orphaned   Phase = "Orphaned"   // its file is gone: hands off
+	Held       Phase = "Held"       // it waits for a person: see Hold
+	Waiting    Phase = "Waiting"    // it waits for a machine, an image, a BMC
+	Inspecting Phase = "Inspecting" // the ramdisk boots to look at the machine
+	Installing Phase = "Installing" // an operation is under way
+	Starting   Phase = "Starting"   // the installed system starts
+	Active     Phase = "Active"     // it runs what the fleet asks for, and said so
+	Failed     Phase = "Failed"     // given up until the fleet changes, or a person retries
+)
+
+// Reason of a hold or a condition, as one word for programs.
+type Reason string
+
+// Reasons.
+const (
+	NeedsConsent     Reason = "NeedsConsent"
+	ConsentSpent     Reason = "ConsentSpent"
+	ConsentForOther  Reason = "ConsentForOther"
+	FoundRunning     Reason = "FoundRunning"
+	NoDisk           Reason = "NoDisk"
+	SeveralDisks     Reason = "SeveralDisks"
+	DiskChanged      Reason = "DiskChanged"
+	DiskUnreadable   Reason = "DiskUnreadable"
+	IdentityMismatch Reason = "IdentityMismatch"
+	Renamed          Reason = "Renamed"
+	TokenAlarm       Reason = "TokenAlarm"
+	ImageUnusable    Reason = "ImageUnusable"
+	BMCUnreachable   Reason = "BMCUnreachable"
+	BMCUnauthorized  Reason = "BMCUnauthorized"
+	BMCRefused       Reason = "BMCRefused"
+	NotPublished     Reason = "NotPublished"
+	BootFailed       Reason = "BootFailed"
+	InstallFailed    Reason = "InstallFailed"
+	NoPhoneHome      Reason = "NoPhoneHome"
+	SecureBootOff    Reason = "SecureBootOff"
+)
+
+// Hold says why nothing goes on, and what would let it.
+type Hold struct {
+	Reason  Reason
+	Message string // one line a person can act on
+	Consent string // the consent to write, when that is what is missing
+}
+
+// Plan is what shall happen to a host next.
+type Plan struct {
+	Host    string
+	Phase   Phase
+	Change  Change
+	Actions []Action // in order; the first is due now. Empty: nothing to do but to look again.
+	Hold    *Hold
+	Waits   string        // what it waits for, in words; "" when nothing
+	Due     time.Time     // deadline of that wait; zero when none
+	Again   time.Duration // look again after; 0 means only when something happens
+}
+
+// Verdict is what a change means for the machine.
+type Verdict string
+
+// Verdicts.
+const (
+	Nothing   Verdict = "Nothing"
+	Install   Verdict = "Install"   // onto a blank disk, or one never looked at
+	Reinstall Verdict = "Reinstall" // erases what is on the disk
+	TurnOn    Verdict = "TurnOn"
+	TurnOff   Verdict = "TurnOff"
+	HandsOff  Verdict = "HandsOff" // protected, orphaned, unmanaged
+)
+
+// Change is what the fleet's desire means for a host, computed from desire and record alone: it is the plan of a pull request.
+type Change struct {
+	Verdict Verdict
+	Why     []string // what differs: "image 3f2a… → 9bc1…", "kernelArguments"
+	Disk    inventory.DiskID
+	Content string // what is on the disk: blank, install:<id>, content:<signature>, unseen
+	Summary string // the same in words
+	Target  string // inputs digest that would be installed
+	Erases  bool
+	Reboots bool
+	Needed  string // the consent that would allow it; "" when none is needed
+	Given   string // the consent in the fleet
+	Hold    *Hold  // why it would not happen
+}
+
+// Result of an effect: a closed set.
+type Result string
+
+// Results.
+const (
+	Done    Result = "Done"
+	Waits   Result = "Waiting"
+	Retry   Result = "Retry"   // it failed in a way that may pass
+	Stalled Result = "Stalled" // it failed in a way that only a change can mend
+)
+
+// Outcome is how an effect ended. After is when to look again at the earliest (0: the loop's own backoff); Why is one line for people.
+type Outcome struct {
+	Result Result
+	After  time.Duration
+	Why    string
+}

@@ -1,0 +1,88 @@
+package schemas
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Severity of a Finding.
+type Severity string
+
+// Severities. A commit with one Error changes nothing.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+)
+
+// Position is a place in a file; Line and Col count from 1, 0 means the whole file. Col counts characters, not bytes.
+type Position struct {
+	File string `json:"file"`
+	Line int    `json:"line,omitempty"`
+	Col  int    `json:"col,omitempty"`
+}
+
+// String is file:line:col, without the parts that are not known.
+func (p Position) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Col == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	default:
+		return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+	}
+}
+
+// Finding is something a person should know about their fleet, at their line.
+type Finding struct {
+	Position
+	Severity Severity `json:"severity"`
+	Field    string   `json:"field,omitempty"` // spec.bmc.address
+	Message  string   `json:"message"`
+	Hint     string   `json:"hint,omitempty"` // what to do; "did you mean …?"
+}
+
+// String is one line: place, severity, field, message, hint.
+func (f Finding) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s: ", f.Position, f.Severity)
+	if f.Field != "" {
+		fmt.Fprintf(&b, "%s: ", f.Field)
+	}
+	b.WriteString(f.Message)
+	if f.Hint != "" {
+		fmt.Fprintf(&b, " (%s)", f.Hint)
+	}
+	return b.String()
+}
+
+// Fatal reports whether a finding is an Error.
+func Fatal(findings []Finding) bool {
+	for _, f := range findings {
+		if f.Severity == Error {
+			return true
+		}
+	}
+	return false
+}
+
+// Sort orders findings by file, line, column, field and message, so that the same fleet always prints the same.
+func Sort(findings []Finding) {
+	sort.SliceStable(findings, func(i, j int) bool {
+		a, b := findings[i], findings[j]
+		if a.File != b.File {
+			return a.File < b.File
+		}
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		if a.Col != b.Col {
+			return a.Col < b.Col
+		}
+		if a.Field != b.Field {
+			return a.Field < b.Field
+		}
+		return a.Message < b.Message
+	})
+}

@@ -1,0 +1,296 @@
+// Package schemas is the YAML contract of a fleet: its kinds, their strict decoding, and findings at
+// file:line:col. It is pure: it reads bytes and gives values and findings, nothing else.
+package schemas
+
+// APIVersion is the only version of the contract there is.
+const APIVersion = "ingot.dev/v1alpha1"
+
+// Kinds a fleet may hold.
+const (
+	KindHost     = "Host"
+	KindWorkload = "Workload"
+	KindStep     = "Step"
+	KindSecret   = "Secret"
+)
+
+// MaxFile is the largest YAML file of a fleet, in bytes.
+const MaxFile = 256 << 10
+
+// Metadata names a document. Names are DNS labels (RFC 1123): lower case letters, digits, dashes, at most 63 characters.
+type Metadata struct {
+	Name string `json:"name"`
+	// Labels select hosts. Keys and values follow the Kubernetes label grammar.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Formerly is the name this host had before it was renamed.
+	Formerly string `json:"formerly,omitempty"`
+}
+
+// Host is one machine.
+type Host struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       HostSpec `json:"spec"`
+}
+
+// HostSpec says what is true of a machine and which workload it runs.
+type HostSpec struct {
+	BMC *BMC `json:"bmc,omitempty"`
+	// Identity is what the machine must report about itself before anything is done to it.
+	Identity Identity `json:"identity,omitempty"`
+	Boot     Boot     `json:"boot,omitempty"`
+	// Power is On, Off or Unmanaged. Empty: Unmanaged until our first install, then On.
+	Power string `json:"power,omitempty"`
+	// RootDisk is matched by exactly one disk of the machine, or nothing is written.
+	RootDisk *DiskHints `json:"rootDisk,omitempty"`
+	Network  *Networks  `json:"network,omitempty"`
+	// Workload names the Workload this host runs. Empty: none, nothing is installed.
+	Workload string            `json:"workload,omitempty"`
+	Vars     map[string]string `json:"vars,omitempty"`
+	// Protect forbids power, boot and erase, whatever else is asked.
+	Protect bool    `json:"protect,omitempty"`
+	Consent Consent `json:"consent,omitempty"`
+	// Lifecycle is Managed (default), Adopted, Unmanaged or Retired.
+	Lifecycle string `json:"lifecycle,omitempty"`
+}
+
+// Values of HostSpec.Power.
+const (
+	PowerOn        = "On"
+	PowerOff       = "Off"
+	PowerUnmanaged = "Unmanaged"
+)
+
+// Values of HostSpec.Lifecycle.
+const (
+	Managed   = "Managed"
+	Adopted   = "Adopted"
+	Unmanaged = "Unmanaged"
+	Retired   = "Retired"
+)
+
+// BMC is how the machine's management controller is reached.
+type BMC struct {
+	// Address is the https URL of the Redfish service or of the machine's ComputerSystem in it.
+	Address string `json:"address"`
+	// Credentials names a Secret with the keys username and password, in whose scope this host is.
+	Credentials string `json:"credentials"`
+	TLS         BMCTLS `json:"tls,omitempty"`
+}
+
+// BMCTLS says which certificate the BMC must show; at most one field is set, none means the system's authorities.
+type BMCTLS struct {
+	Fingerprint string `json:"fingerprint,omitempty"` // sha256:<64 hex> of the leaf certificate (DER)
+	CA          string `json:"ca,omitempty"`          // PEM
+}
+
+// Identity is compared with SMBIOS and the network cards. Placeholder serials are no identity.
+type Identity struct {
+	Serial string   `json:"serial,omitempty"`
+	MACs   []string `json:"macs,omitempty"`
+}
+
+// Boot says how the ramdisk is started.
+type Boot struct {
+	// Method is VirtualMedia (default).
+	Method string `json:"method,omitempty"`
+	// SecureBoot, when true, requires that the ramdisk reports Secure Boot as enforced.
+	SecureBoot bool `json:"secureBoot,omitempty"`
+}
+
+// VirtualMedia is the one boot method there is.
+const VirtualMedia = "VirtualMedia"
+
+// DiskHints must all match. Sizes are quantities in bytes with an optional unit: 480GB, 1TiB.
+type DiskHints struct {
+	Serial     string `json:"serial,omitempty"`
+	WWN        string `json:"wwn,omitempty"`
+	Path       string `json:"path,omitempty"` // /dev/disk/by-path/… or its last element
+	Model      string `json:"model,omitempty"`
+	Vendor     string `json:"vendor,omitempty"`
+	Size       string `json:"size,omitempty"`    // exact
+	MinSize    string `json:"minSize,omitempty"` // inclusive
+	MaxSize    string `json:"maxSize,omitempty"` // inclusive
+	Transport  string `json:"transport,omitempty"`
+	Rotational *bool  `json:"rotational,omitempty"`
+}
+
+// Networks are the machine's networks in the ramdisk and in the installed system; Host empty means as in the ramdisk,
+// both empty means DHCP on every interface.
+type Networks struct {
+	Ramdisk *Network `json:"ramdisk,omitempty"`
+	Host    *Network `json:"host,omitempty"`
+}
+
+// Network uses the words of nmstate.
+type Network struct {
+	Interfaces  []Interface `json:"interfaces,omitempty"`
+	Routes      *Routes     `json:"routes,omitempty"`
+	DNSResolver *DNS        `json:"dns-resolver,omitempty"`
+}
+
+// Interface is one ethernet, bond or vlan.
+type Interface struct {
+	Name       string      `json:"name"`
+	Type       string      `json:"type"` // ethernet, bond, vlan
+	MACAddress string      `json:"mac-address,omitempty"`
+	MTU        int         `json:"mtu,omitempty"`
+	IPv4       *IPConfig   `json:"ipv4,omitempty"`
+	IPv6       *IPConfig   `json:"ipv6,omitempty"`
+	Bond       *BondConfig `json:"link-aggregation,omitempty"`
+	VLAN       *VLANConfig `json:"vlan,omitempty"`
+}
+
+// IPConfig is DHCP (or router advertisements) or fixed addresses; neither means disabled.
+type IPConfig struct {
+	DHCP     bool        `json:"dhcp,omitempty"`
+	Autoconf bool        `json:"autoconf,omitempty"` // IPv6 only
+	Address  []IPAddress `json:"address,omitempty"`
+}
+
+// IPAddress is one address with its prefix.
+type IPAddress struct {
+	IP           string `json:"ip"`
+	PrefixLength int    `json:"prefix-length"`
+}
+
+// BondConfig joins interfaces by name.
+type BondConfig struct {
+	Mode    string            `json:"mode"`
+	Port    []string          `json:"port"`
+	Options map[string]string `json:"options,omitempty"`
+}
+
+// VLANConfig tags an interface.
+type VLANConfig struct {
+	BaseIface string `json:"base-iface"`
+	ID        int    `json:"id"`
+}
+
+// Routes are the static routes.
+type Routes struct {
+	Config []Route `json:"config,omitempty"`
+}
+
+// Route is one static route.
+type Route struct {
+	Destination      string `json:"destination"`
+	NextHopAddress   string `json:"next-hop-address,omitempty"`
+	NextHopInterface string `json:"next-hop-interface"`
+	Metric           int    `json:"metric,omitempty"`
+}
+
+// DNS names the resolvers.
+type DNS struct {
+	Config DNSConfig `json:"config"`
+}
+
+// DNSConfig lists servers and search domains.
+type DNSConfig struct {
+	Server []string `json:"server,omitempty"`
+	Search []string `json:"search,omitempty"`
+}
+
+// Consent is written by `ingot consent` and read against what the plan asks for.
+type Consent struct {
+	// Erase is <disk serial or WWN>/<16 hex>, as printed by `ingot plan`.
+	Erase string `json:"erase,omitempty"`
+	// Takeover is the machine's serial number: it may be powered off although it was found running.
+	Takeover string `json:"takeover,omitempty"`
+}
+
+// Workload is what a host runs.
+type Workload struct {
+	APIVersion string       `json:"apiVersion"`
+	Kind       string       `json:"kind"`
+	Metadata   Metadata     `json:"metadata"`
+	Spec       WorkloadSpec `json:"spec"`
+}
+
+// WorkloadSpec is one way to use a machine.
+type WorkloadSpec struct {
+	Install *Install `json:"install,omitempty"`
+	// Steps is the order around install. Empty: only install. The name install stands for spec.install and occurs exactly once.
+	Steps []StepUse `json:"steps,omitempty"`
+	// Update is OnConsent (default) or Reinstall.
+	Update string `json:"update,omitempty"`
+}
+
+// Values of WorkloadSpec.Update.
+const (
+	OnConsent = "OnConsent"
+	Reinstall = "Reinstall"
+)
+
+// StepInstall is the step name that stands for spec.install.
+const StepInstall = "install"
+
+// StepUse names a Step, or install.
+type StepUse struct {
+	Step string `json:"step"`
+}
+
+// Install writes an operating system with coreos-installer and an Ignition config rendered from Butane.
+type Install struct {
+	Image Image `json:"image"`
+	// Butane is the path of a Butane config in the same commit; its local files are relative to its directory.
+	Butane string `json:"butane,omitempty"`
+	// KernelArguments are appended, one each.
+	KernelArguments []string `json:"kernelArguments,omitempty"`
+	// PhoneHome is Required (default) or Disabled: then the machine counts as installed once it was started from its disk.
+	PhoneHome string `json:"phoneHome,omitempty"`
+}
+
+// Values of Install.PhoneHome.
+const (
+	PhoneHomeRequired = "Required"
+	PhoneHomeDisabled = "Disabled"
+)
+
+// Image is an operating system image as coreos-installer takes it: raw, or raw compressed with gzip, xz or zstd.
+type Image struct {
+	// URL is http or https, or a path in the daemon's mirror.
+	URL string `json:"url"`
+	// SHA256 is of the bytes at the URL: 64 hex digits.
+	SHA256 string `json:"sha256"`
+}
+
+// Step is something to run in the ramdisk.
+type Step struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       StepSpec `json:"spec"`
+}
+
+// StepSpec is a script of the same commit and how it may behave.
+type StepSpec struct {
+	// Script is the path of a file in the same commit; its first line names its interpreter.
+	Script string `json:"script"`
+	// Timeout is a duration such as 10m; default 10m, at most 24h.
+	Timeout string `json:"timeout,omitempty"`
+}
+
+// Secret is a SOPS file: metadata and scope in clear, data encrypted.
+type Secret struct {
+	APIVersion string     `json:"apiVersion"`
+	Kind       string     `json:"kind"`
+	Metadata   Metadata   `json:"metadata"`
+	Spec       SecretSpec `json:"spec"`
+	// SOPS is what sops keeps about the file; it is read by the adapter that decrypts.
+	SOPS map[string]any `json:"sops,omitempty"`
+}
+
+// SecretSpec holds the encrypted values and says which hosts may have them.
+type SecretSpec struct {
+	Scope Scope             `json:"scope"`
+	Data  map[string]string `json:"data"`
+}
+
+// Scope selects hosts; a host must satisfy every part that is set. An empty scope selects none.
+type Scope struct {
+	MatchLabels map[string]string `json:"matchLabels,omitempty"`
+	Hosts       []string          `json:"hosts,omitempty"`
+	// AllHosts, when true, selects every host of the fleet.
+	AllHosts bool `json:"allHosts,omitempty"`
+}
