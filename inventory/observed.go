@@ -106,6 +106,7 @@ type PhoneHome struct {
 
 // MediaState is what our own server saw of the current boot's medium.
 type MediaState struct {
+	URL   string    // the medium of the record's boot as a BMC is given it; "" when that boot has none
 	Reads int       // requests
 	Last  time.Time // of the last one
 }

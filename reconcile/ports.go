@@ -1,0 +1,39 @@
+// Package reconcile is the loop: it takes the newest accepted fleet, looks at each machine, asks the planner what is due, does
+// one thing, and writes down what it saw. It knows no BMC, no agent, no Git: it declares the ports it needs.
+package reconcile
+
+import (
+	"context"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Source gives the fleet's newest accepted commits. An error means that nothing can be said: the last good fleet stays.
+type Source interface {
+	Latest(ctx context.Context) (inventory.Sources, error)
+}
+
+// Loader resolves sources to a fleet. Fatal findings mean that the commit changes nothing.
+type Loader func(inventory.Sources) (inventory.Fleet, []schemas.Finding)
+
+// Observer looks at one host. It returns within its own deadlines and never fails: what could not be read says so in the value.
+type Observer interface {
+	Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed
+}
+
+// Executor does one action for one host: it starts something or looks at it, and returns within its own deadlines. Doing an
+// action that has been done already is Done. Journal-only actions never reach it.
+type Executor interface {
+	Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome
+}
+
+// Publisher keeps the status branch. Documents are whole files by path.
+type Publisher interface {
+	// Read gives every file of the status branch's tip; none when the branch does not exist yet.
+	Read(ctx context.Context) (map[string][]byte, error)
+	// Publish commits the changed files on top of the tip, whoever else pushed meanwhile, and returns the commit. A nil content deletes.
+	// Files that hold these bytes already are no change; without any change the tip is returned and nothing is pushed.
+	Publish(ctx context.Context, changed map[string][]byte, message string) (string, error)
+}
