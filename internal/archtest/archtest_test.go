@@ -1,0 +1,274 @@
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gitmetal/ingot/"
+
+// pure is the core: values in, values out.
+var pure = []string{"schemas", "inventory", "reconcile/plan", "reconcile/status"}
+
+// impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
+var impureImports = []string{
+	"os", "os/exec", "net", "net/http", "context", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "sync", "syscall", "io/ioutil",
+	"github.com/go-git/go-git/v5", "github.com/stmcginnis/gofish", "go.etcd.io/etcd",
+}
+
+// impureCalls may not be called in the pure core.
+var impureCalls = []string{"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.NewTimer", "time.NewTicker", "time.Tick"}
+
+// rule says which of our packages a package (or everything below a pattern ending in /...) may import.
+type rule struct {
+	packages string
+	may      []string
+}
+
+// rules is the table of the design, first match wins. "core" stands for the pure core.
+var rules = []rule{
+	{"internal/secret", nil},
+	{"internal/archtest", nil},
+	{"schemas", []string{"internal/secret"}},
+	{"inventory", []string{"schemas", "internal/secret"}},
+	{"inventory/...", []string{"core", "internal/secret"}},
+	{"reconcile", []string{"core", "reconcile/journal", "internal/secret"}},
+	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},
+	{"reconcile/status", []string{"schemas", "inventory", "reconcile/plan", "internal/secret"}},
+	{"reconcile/journal", []string{"core", "internal/secret"}},
+	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},
+	{"boot/...", []string{"core", "boot/...", "agent/wire", "internal/secret"}},
+	{"agent/hub", []string{"core", "agent/wire", "internal/secret"}},
+	{"agent/wire", nil},
+	{"agent/...", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
+	{"agent", []string{"agent/facts", "agent/steps", "agent/wire"}},
+	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
+	{"internal/lab/...", []string{"..."}},
+	{"internal/lab", []string{"..."}},
+	{"cmd/...", []string{"..."}},
+	{"test/...", []string{"..."}},
+}
+
+// Budgets of STYLE rule 18.
+const (
+	maxFunction    = 60
+	maxFunctionP95 = 45
+	maxParameters  = 4
+	maxFile        = 400
+	maxPackage     = 1500
+)
+
+// exceptions to the budgets, each with its reason: "kind path[:function]".
+var exceptions = map[string]string{}
+
+func TestImportsFollowTheHouse(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		allowed, known := allowedImports(p.rel)
+		if !known {
+			t.Errorf("package %s has no place in the house: add a row to the table, and say why in its commit", p.rel)
+			continue
+		}
+		for _, imported := range p.Imports {
+			rel, ours := strings.CutPrefix(imported, module)
+			if ours && rel != p.rel && !matchesAny(allowed, rel) {
+				t.Errorf("%s imports %s: the house does not allow that (allowed: %s)", p.rel, rel, strings.Join(allowed, ", "))
+			}
+			if ours && strings.HasPrefix(rel, "internal/lab") && !strings.HasPrefix(p.rel, "cmd/") && !strings.HasPrefix(p.rel, "internal/lab") && !strings.HasPrefix(p.rel, "test/") {
+				t.Errorf("%s imports %s: only cmd and tests may", p.rel, rel)
+			}
+		}
+	}
+}
+
+func TestCoreIsPure(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		if !slices.Contains(pure, p.rel) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if matchesImpure(imported) {
+				t.Errorf("%s imports %s: the core is pure", p.rel, imported)
+			}
+		}
+		p.inspect(t, func(file string, fset *token.FileSet, node ast.Node) {
+			switch n := node.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: a goroutine in the pure core", fset.Position(n.Pos()))
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && slices.Contains(impureCalls, x.Name+"."+n.Sel.Name) {
+					t.Errorf("%s: %s.%s in the pure core", fset.Position(n.Pos()), x.Name, n.Sel.Name)
+				}
+			}
+		})
+	}
+}
+
+func TestNobodySleeps(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		files := slices.Concat(p.GoFiles, p.TestGoFiles, p.XTestGoFiles)
+		p.inspectFiles(t, files, func(_ string, fset *token.FileSet, node ast.Node) {
+			n, ok := node.(*ast.SelectorExpr)
+			if !ok || n.Sel.Name != "Sleep" {
+				return
+			}
+			if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" {
+				t.Errorf("%s: time.Sleep: wait for an event, with a deadline", fset.Position(n.Pos()))
+			}
+		})
+	}
+}
+
+func TestBudgets(t *testing.T) {
+	t.Parallel()
+	var lengths []int
+	for _, p := range packages(t) {
+		total := 0
+		for _, name := range p.GoFiles {
+			file := path.Join(p.rel, name)
+			fset := token.NewFileSet()
+			parsed, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ast.IsGenerated(parsed) {
+				continue
+			}
+			lines := fset.File(parsed.Pos()).LineCount()
+			total += lines
+			check(t, "file "+file, lines, maxFile)
+			for _, declaration := range parsed.Decls {
+				if f, ok := declaration.(*ast.FuncDecl); ok {
+					length := fset.Position(f.End()).Line - fset.Position(f.Pos()).Line + 1
+					lengths = append(lengths, length)
+					check(t, "function "+file+":"+f.Name.Name, length, maxFunction)
+					check(t, "parameters "+file+":"+f.Name.Name, parameters(f), maxParameters)
+				}
+			}
+		}
+		check(t, "package "+p.rel, total, maxPackage)
+	}
+	sort.Ints(lengths)
+	if p95 := lengths[len(lengths)*95/100]; p95 > maxFunctionP95 {
+		t.Errorf("the 95th percentile of function lengths is %d lines, want at most %d", p95, maxFunctionP95)
+	}
+}
+
+func check(t *testing.T, what string, have, most int) {
+	t.Helper()
+	if have > most && exceptions[what] == "" {
+		t.Errorf("%s: %d, want at most %d", what, have, most)
+	}
+}
+
+// parameters counts a function's parameters beside a leading context.
+func parameters(f *ast.FuncDecl) int {
+	count := 0
+	for i, field := range f.Type.Params.List {
+		if selector, ok := field.Type.(*ast.SelectorExpr); ok && i == 0 && selector.Sel.Name == "Context" {
+			continue
+		}
+		count += max(1, len(field.Names))
+	}
+	return count
+}
+
+type pkg struct {
+	ImportPath, Dir           string
+	Imports, GoFiles          []string
+	TestGoFiles, XTestGoFiles []string
+	rel                       string
+}
+
+// packages lists every package of the module with the imports of its non-test files.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,Imports,GoFiles,TestGoFiles,XTestGoFiles", "./...")
+	command.Dir = filepath.Join("..", "..")
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list []pkg
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		p.rel = strings.TrimPrefix(p.ImportPath, module)
+		list = append(list, p)
+	}
+	if len(list) < 5 {
+		t.Fatalf("go list found %d packages: the check would prove nothing", len(list))
+	}
+	return list
+}
+
+func (p pkg) inspect(t *testing.T, visit func(string, *token.FileSet, ast.Node)) {
+	t.Helper()
+	p.inspectFiles(t, p.GoFiles, visit)
+}
+
+func (p pkg) inspectFiles(t *testing.T, files []string, visit func(string, *token.FileSet, ast.Node)) {
+	t.Helper()
+	for _, name := range files {
+		fset := token.NewFileSet()
+		parsed, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(node ast.Node) bool {
+			if node != nil {
+				visit(name, fset, node)
+			}
+			return true
+		})
+	}
+}
+
+func allowedImports(rel string) ([]string, bool) {
+	for _, r := range rules {
+		if matches(r.packages, rel) {
+			allowed := slices.Clone(r.may)
+			if i := slices.Index(allowed, "core"); i >= 0 {
+				allowed = slices.Replace(allowed, i, i+1, pure...)
+			}
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func matchesAny(patterns []string, rel string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return matches(pattern, rel) })
+}
+
+func matches(pattern, rel string) bool {
+	prefix, below := strings.CutSuffix(pattern, "...")
+	return rel == pattern || (below && strings.HasPrefix(rel+"/", prefix))
+}
+
+func matchesImpure(imported string) bool {
+	return slices.ContainsFunc(impureImports, func(impure string) bool {
+		return imported == impure || (strings.Contains(impure, ".") && strings.HasPrefix(imported, impure+"/"))
+	})
+}
