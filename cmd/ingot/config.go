@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// maxConfig is the largest configuration file, in bytes.
+const maxConfig = 1 << 20
+
+// Config is the daemon's own configuration: what the fleet cannot say about itself. Relative paths are relative to the file.
+type Config struct {
+	Fleet FleetConfig `json:"fleet"`
+	// StateDir holds the journal; losing it loses nothing that cannot be rebuilt.
+	StateDir string `json:"stateDir"`
+	// IdentityDir holds the daemon's keys. It is made at the first start, and must be kept: agents and installed systems trust it.
+	IdentityDir string `json:"identityDir"`
+	// AgeKeys is a file of age identities that open the fleet's Secrets.
+	AgeKeys string `json:"ageKeys,omitempty"`
+	// Ramdisk is the ISO made by `ingot ramdisk build`.
+	Ramdisk   string          `json:"ramdisk"`
+	Listen    ListenConfig    `json:"listen"`
+	Advertise AdvertiseConfig `json:"advertise"`
+	Images    ImagesConfig    `json:"images,omitempty"`
+	Etcd      EtcdConfig      `json:"etcd,omitempty"`
+	Limits    LimitsConfig    `json:"limits,omitempty"`
+	// PublishEvery is the shortest time between two status commits; an armed operation is published at once. Default 15s.
+	PublishEvery Duration `json:"publishEvery,omitempty"`
+}
+
+// FleetConfig says where the fleet is.
+type FleetConfig struct {
+	URL          string   `json:"url"`                    // https, http, ssh, or a path
+	Branch       string   `json:"branch,omitempty"`       // default main
+	StatusBranch string   `json:"statusBranch,omitempty"` // default ingot/status
+	Poll         Duration `json:"poll,omitempty"`         // default 1m
+	SSHKey       string   `json:"sshKey,omitempty"`
+	KnownHosts   string   `json:"knownHosts,omitempty"`
+	Username     string   `json:"username,omitempty"`
+	PasswordFile string   `json:"passwordFile,omitempty"`
+	CA           string   `json:"ca,omitempty"` // PEM file
+}
+
+// ListenConfig says where the daemon listens.
+type ListenConfig struct {
+	Agents string `json:"agents"`           // host:port of the agents' API, TLS
+	Media  string `json:"media"`            // host:port where BMCs read boot media, plain HTTP
+	Socket string `json:"socket,omitempty"` // control socket; default <stateDir>/ingot.sock
+}
+
+// AdvertiseConfig says how the listeners are reached.
+type AdvertiseConfig struct {
+	Agents []string `json:"agents"` // https URLs, from a machine's ramdisk and from the installed system
+	Media  string   `json:"media"`  // http URL, from a BMC
+}
+
+// ImagesConfig bounds what is mirrored.
+type ImagesConfig struct {
+	Dir        string   `json:"dir,omitempty"`        // default <stateDir>/images
+	AllowHosts []string `json:"allowHosts,omitempty"` // when set, only these hosts; loopback hosts must be named to be allowed
+}
+
+// EtcdConfig names an etcd cluster; without endpoints the daemon embeds a single node.
+type EtcdConfig struct {
+	Endpoints []string `json:"endpoints,omitempty"`
+	CA        string   `json:"ca,omitempty"`
+	Cert      string   `json:"cert,omitempty"`
+	Key       string   `json:"key,omitempty"`
+}
+
+// LimitsConfig are budgets over the fleet.
+type LimitsConfig struct {
+	Installs int `json:"installs,omitempty"` // at a time; default 10
+}
+
+// Duration reads "90s" and "2m".
+type Duration struct{ time.Duration }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 30s", text)
+	}
+	d.Duration = parsed
+	return nil
+}
+
+// loadConfig reads, completes and checks a configuration file. All problems are reported at once.
+func loadConfig(file string) (Config, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w: name one with --config", err)
+	}
+	if info.Size() > maxConfig {
+		return Config{}, fmt.Errorf("configuration %s has %d bytes, at most %d are read", file, info.Size(), maxConfig)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	var c Config
+	if err := yaml.UnmarshalStrict(data, &c); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", file, err)
+	}
+	c.complete(filepath.Dir(file))
+	if err := c.check(); err != nil {
+		return Config{}, fmt.Errorf("configuration %s:\n%w", file, err)
+	}
+	return c, nil
+}
+
+func (c *Config) complete(dir string) {
+	setDefault(&c.Fleet.Branch, "main")
+	setDefault(&c.Fleet.StatusBranch, "ingot/status")
+	if c.Fleet.Poll.Duration == 0 {
+		c.Fleet.Poll.Duration = time.Minute
+	}
+	if c.PublishEvery.Duration == 0 {
+		c.PublishEvery.Duration = 15 * time.Second
+	}
+	if c.Limits.Installs == 0 {
+		c.Limits.Installs = 10
+	}
+	for _, path := range []*string{&c.StateDir, &c.IdentityDir, &c.AgeKeys, &c.Ramdisk, &c.Fleet.SSHKey, &c.Fleet.KnownHosts,
+		&c.Fleet.PasswordFile, &c.Fleet.CA, &c.Listen.Socket, &c.Images.Dir, &c.Etcd.CA, &c.Etcd.Cert, &c.Etcd.Key} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+	setDefault(&c.Listen.Socket, filepath.Join(c.StateDir, "ingot.sock"))
+	setDefault(&c.Images.Dir, filepath.Join(c.StateDir, "images"))
+}
+
+func (c *Config) check() error {
+	var problems []error
+	for _, field := range [][2]string{{"fleet.url", c.Fleet.URL}, {"stateDir", c.StateDir}, {"identityDir", c.IdentityDir}, {"ramdisk", c.Ramdisk},
+		{"listen.agents", c.Listen.Agents}, {"listen.media", c.Listen.Media}, {"advertise.media", c.Advertise.Media}} {
+		if field[1] == "" {
+			problems = append(problems, fmt.Errorf("  %s is missing", field[0]))
+		}
+	}
+	if len(c.Advertise.Agents) == 0 {
+		problems = append(problems, errors.New("  advertise.agents is missing: name the https URL at which machines reach listen.agents"))
+	}
+	for _, text := range c.Advertise.Agents {
+		if u, err := url.Parse(text); err != nil || u.Scheme != "https" || u.Host == "" {
+			problems = append(problems, fmt.Errorf("  advertise.agents: %q is not an https URL", text))
+		}
+	}
+	if rel, err := filepath.Rel(c.StateDir, c.IdentityDir); err == nil && filepath.IsLocal(rel) {
+		problems = append(problems, errors.New("  identityDir lies inside stateDir: keep it apart, so that losing the state loses no trust"))
+	}
+	return errors.Join(problems...)
+}
+
+func setDefault(value *string, fallback string) {
+	if *value == "" {
+		*value = fallback
+	}
+}

@@ -1,0 +1,80 @@
+// Command ingot is the daemon and its command line: one file per verb, wiring only.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Exit codes, the same for every verb.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitFindings = 2 // changes or findings
+	exitErases   = 3 // would erase without consent
+)
+
+// streams are what a verb may read and write: data on Out, talk on Err.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// exitError carries an exit code; its message, if any, is printed.
+type exitError struct {
+	code    int
+	message string
+}
+
+func (e exitError) Error() string { return e.message }
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// run executes one command line and returns its exit code.
+func run(args []string, s streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var exit exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		if exit.message != "" {
+			fmt.Fprintln(s.Err, "ingot:", exit.message)
+		}
+		return exit.code
+	default:
+		fmt.Fprintln(s.Err, "ingot:", err)
+		return exitFailed
+	}
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ingot",
+		Short:         "GitOps for bare metal",
+		Long:          "ingot converges machines to what a Git repository says: one YAML file per machine, changed by pull request.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.AddCommand(newVersion(s))
+	return root
+}
