@@ -1,0 +1,158 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Store keeps one document per host. Load gives nil for a host that has none; an error never means that.
+type Store interface {
+	Load(ctx context.Context, host string) ([]byte, error)
+	Save(ctx context.Context, host string, document []byte) error
+}
+
+const documentVersion = 1
+
+// storeTimeout bounds every call of the Store.
+const storeTimeout = 10 * time.Second
+
+// document is what must survive a restart. Its pointers are replaced, never written through.
+type document struct {
+	Version     int                  `json:"version"`
+	Boot        string               `json:"boot,omitempty"` // the expected boot
+	Epoch       inventory.Epoch      `json:"epoch,omitempty"`
+	Expected    time.Time            `json:"expected,omitzero"` // the token's life to its first use counts from here
+	Key         string               `json:"key,omitempty"`     // hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
+	Certificate []byte               `json:"certificate,omitempty"`
+	Enrolled    time.Time            `json:"enrolled,omitzero"`
+	Alarm       string               `json:"alarm,omitempty"`
+	Facts       *inventory.Facts     `json:"facts,omitempty"`
+	Job         *job                 `json:"job,omitempty"`
+	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
+}
+
+// job is the memory of an assignment; the job itself holds secrets and is not kept.
+type job struct {
+	ID      string             `json:"id"`
+	Attempt int                `json:"attempt"`
+	Kind    string             `json:"kind"`
+	Images  []string           `json:"images,omitempty"` // sha256 of what the agent may fetch for it
+	State   inventory.JobState `json:"state"`
+	Since   time.Time          `json:"since"`
+	Result  *wire.Result       `json:"result,omitempty"`
+}
+
+func (j *job) ended() bool {
+	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed
+}
+
+// is reports whether j is this attempt of this job.
+func (j *job) is(id string, attempt int) bool {
+	return j != nil && j.ID == id && j.Attempt == attempt
+}
+
+// entry is one host in memory.
+type entry struct {
+	mu      sync.Mutex
+	loaded  bool
+	saved   []byte
+	doc     document
+	body    *wire.Job // of doc.Job; nil after a restart, until it is assigned again
+	seen    time.Time
+	latest  wire.Progress // of doc.Job
+	changed chan struct{} // closed at the next change
+}
+
+func (h *Hub) entry(host string) *entry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.entries[host]
+	if e == nil {
+		e = &entry{changed: make(chan struct{})}
+		h.entries[host] = e
+	}
+	return e
+}
+
+// with runs look on the host's entry, locked and loaded.
+func (h *Hub) with(ctx context.Context, host string, look func(*entry) error) error {
+	e := h.entry(host)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := h.load(ctx, host, e); err != nil {
+		return err
+	}
+	return look(e)
+}
+
+// edit changes the host's document and saves it before anybody sees the change. An error of change leaves everything as it was.
+func (h *Hub) edit(ctx context.Context, host string, change func(*entry, *document) error) error {
+	return h.with(ctx, host, func(e *entry) error {
+		next, body := e.doc, e.body
+		if err := change(e, &next); err != nil {
+			return err
+		}
+		data, err := json.Marshal(next)
+		if err != nil {
+			return fmt.Errorf("encode the agent document of %s: %w", host, err)
+		}
+		same := bytes.Equal(data, e.saved)
+		if !same {
+			ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+			defer cancel()
+			if err := h.config.Store.Save(ctx, host, data); err != nil {
+				return fmt.Errorf("save the agent document of %s: %w", host, err)
+			}
+		}
+		e.doc, e.saved = next, data
+		if !same || e.body != body {
+			close(e.changed)
+			e.changed = make(chan struct{})
+		}
+		return nil
+	})
+}
+
+func (h *Hub) load(ctx context.Context, host string, e *entry) error {
+	if e.loaded {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	data, err := h.config.Store.Load(ctx, host)
+	if err != nil {
+		return fmt.Errorf("load the agent document of %s: %w", host, err)
+	}
+	doc, err := decodeDocument(data)
+	if err != nil {
+		return fmt.Errorf("agent document of %s: %w", host, err)
+	}
+	e.doc, e.saved, e.loaded = doc, data, true
+	if doc.Key != "" {
+		e.seen = h.config.Now() // nobody listened while the daemon was away: silence counts from now
+	}
+	return nil
+}
+
+func decodeDocument(data []byte) (document, error) {
+	doc := document{Version: documentVersion}
+	if data == nil {
+		return doc, nil
+	}
+	doc.Version = 0
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return document{}, fmt.Errorf("not readable: %w", err)
+	}
+	if doc.Version != documentVersion {
+		return document{}, errors.New("written by another version of ingot")
+	}
+	return doc, nil
+}

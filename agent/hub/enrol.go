@@ -1,0 +1,143 @@
+package hub
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/secret"
+)
+
+// enrol trades a boot token and a CSR for a client certificate. The token is checked before anything of the host is looked up, so
+// strangers cannot make the daemon work; every refusal looks the same.
+func (h *Hub) enrol(w http.ResponseWriter, r *http.Request) error {
+	var m wire.Enrol
+	if err := decode(w, r, maxEnrol, &m); err != nil {
+		return err
+	}
+	if m.Version != wire.Version {
+		return statusError{http.StatusBadRequest, "another version of the protocol"}
+	}
+	if !h.Token(m.Host, m.Boot, m.Epoch).Equal(secret.New(m.Token)) {
+		return errRefused
+	}
+	csr, err := parseCSR(m.CSR)
+	if err != nil {
+		return errRefused
+	}
+	p := peer{host: m.Host, boot: m.Boot, epoch: m.Epoch, key: keyDigest(csr.RawSubjectPublicKeyInfo)}
+	certificate, err := h.enrolKey(r, p, csr)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(wire.Enrolled{Certificate: certificate})
+}
+
+// enrolKey binds the boot to the first key that comes with its token. A second key proves that the token leaked: nobody can tell
+// which of the two is our machine, so both are shut out until the next boot.
+func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([]byte, error) {
+	now := h.config.Now()
+	var certificate []byte
+	alarm := false
+	err := h.edit(r.Context(), p.host, func(e *entry, doc *document) error {
+		if doc.Boot == "" || doc.Boot != p.boot || doc.Epoch != p.epoch || doc.Alarm != "" {
+			return errRefused
+		}
+		if doc.Key == "" && now.After(doc.Expected.Add(h.config.TokenTTL)) {
+			return errRefused
+		}
+		if doc.Key != "" && doc.Key != p.key {
+			alarm = true
+			doc.Alarm = fmt.Sprintf("the boot token of epoch %d was used by two keys, the second time from %s: the boot medium was read by somebody else", p.epoch, r.RemoteAddr)
+			return nil
+		}
+		if !usable(doc.Certificate, now) {
+			der, err := h.certify(p, csr)
+			if err != nil {
+				return err
+			}
+			doc.Certificate = der
+		}
+		if doc.Key == "" {
+			doc.Key, doc.Enrolled = p.key, now
+		}
+		e.seen, certificate = now, doc.Certificate
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.config.Notify(p.host)
+	if alarm {
+		h.config.Log.Warn("boot token used by two keys: both are shut out", "host", p.host, "boot", p.boot, "from", r.RemoteAddr)
+		return nil, errRefused
+	}
+	h.config.Log.Info("agent enrolled", "host", p.host, "boot", p.boot, "epoch", p.epoch)
+	return certificate, nil
+}
+
+func (h *Hub) certify(p peer, csr *x509.CertificateRequest) ([]byte, error) {
+	now := h.config.Now()
+	return h.config.Identity.issue(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: p.host},
+		URIs:        []*url.URL{agentURI(p)},
+		NotBefore:   now.Add(-24 * time.Hour), // our own clock may be set back
+		NotAfter:    now.Add(h.config.CertTTL),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, csr.PublicKey)
+}
+
+// usable reports whether a certificate still lets its holder in.
+func usable(der []byte, now time.Time) bool {
+	certificate, err := x509.ParseCertificate(der)
+	return err == nil && now.Before(certificate.NotAfter)
+}
+
+// parseCSR takes requests for keys whose holder has proved to have them: ECDSA P-256 or P-384, or Ed25519.
+func parseCSR(der []byte) (*x509.CertificateRequest, error) {
+	csr, err := x509.ParseCertificateRequest(der)
+	if err != nil {
+		return nil, err
+	}
+	if err := csr.CheckSignature(); err != nil {
+		return nil, err
+	}
+	switch key := csr.PublicKey.(type) {
+	case ed25519.PublicKey:
+		return csr, nil
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() {
+			return csr, nil
+		}
+	}
+	return nil, errors.New("a kind of key that is not used here")
+}
+
+// phoneHome notes that an installed system is up, before it is told so. A wrong token is answered as if there were nothing here.
+func (h *Hub) phoneHome(w http.ResponseWriter, r *http.Request) error {
+	var m wire.PhoneHome
+	if err := decode(w, r, maxPhoneHome, &m); err != nil {
+		return err
+	}
+	if !h.PhoneHomeToken(m.Host, m.Install, m.Epoch).Equal(secret.New(m.Token)) {
+		h.config.Log.Warn("phone-home with a wrong token", "from", r.RemoteAddr)
+		return statusError{http.StatusNotFound, "wrong phone-home token"}
+	}
+	if err := h.arrived(r.Context(), m); err != nil {
+		return err
+	}
+	h.config.Notify(m.Host)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

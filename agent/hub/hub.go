@@ -1,0 +1,217 @@
+package hub
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Images opens verified operating system images by their hex SHA-256.
+type Images interface {
+	Open(sha256 string) (image io.ReadSeekCloser, size int64, err error)
+}
+
+// Config is what a Hub needs. Identity, Store and Images are required.
+type Config struct {
+	Identity *Identity
+	Store    Store
+	Images   Images
+	// Notify is called with a host's name whenever something about it changed. It must not block.
+	Notify   func(host string)
+	Now      func() time.Time // default time.Now
+	Log      *slog.Logger     // default: nothing
+	TokenTTL time.Duration    // a boot token's life to its first use; default one hour, as large machines start slowly
+	CertTTL  time.Duration    // a client certificate's life; default 24 hours, so that a long write survives
+}
+
+// Hub is the server side of the agent protocol and an http.Handler for it. Use it with Identity.ServerTLS.
+type Hub struct {
+	config   Config
+	roots    *x509.CertPool
+	tokenKey []byte
+	homeKey  []byte
+	routes   http.Handler
+	failures *limiter // by remote address
+	calls    *limiter // by host
+
+	mu          sync.Mutex
+	entries     map[string]*entry
+	subscribers map[chan Event]struct{}
+}
+
+// ErrStale says that a newer boot, job or attempt is known already.
+var ErrStale = errors.New("superseded by a newer one")
+
+// New makes a hub; it reads a host's document when it first hears of the host.
+func New(config Config) *Hub {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.Notify == nil {
+		config.Notify = func(string) {}
+	}
+	if config.TokenTTL == 0 {
+		config.TokenTTL = time.Hour
+	}
+	if config.CertTTL == 0 {
+		config.CertTTL = 24 * time.Hour
+	}
+	h := &Hub{
+		config:      config,
+		roots:       config.Identity.roots(),
+		tokenKey:    config.Identity.Derive("boot token"),
+		homeKey:     config.Identity.Derive("phone-home token"),
+		failures:    newLimiter(1, 30),
+		calls:       newLimiter(50, 200),
+		entries:     map[string]*entry{},
+		subscribers: map[chan Event]struct{}{},
+	}
+	h.routes = h.mux()
+	return h
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.ServeHTTP(w, r) }
+
+// Expect lets the agent of this boot in, and shuts out those of all others. Saying it again changes nothing; a lower epoch, or another boot
+// of the same epoch, is ErrStale. What an earlier boot's agent said is forgotten, but not what an installed system said.
+func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epoch) error {
+	return h.edit(ctx, host, func(e *entry, doc *document) error {
+		switch {
+		case doc.Boot == boot && doc.Epoch == epoch:
+			return nil
+		case epoch <= doc.Epoch && doc.Boot != "":
+			return fmt.Errorf("expect boot %s with epoch %d of %s: epoch %d is known: %w", boot, epoch, host, doc.Epoch, ErrStale)
+		}
+		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(), PhoneHome: doc.PhoneHome}
+		e.body, e.seen, e.latest = nil, time.Time{}, wire.Progress{}
+		return nil
+	})
+}
+
+// Assign gives the agent of the expected boot its next job. The same attempt again changes nothing, except that after a restart it gives back the
+// body that the hub did not keep; an older attempt, or one for another epoch, is ErrStale.
+func (h *Hub) Assign(ctx context.Context, host string, next wire.Job) error {
+	err := h.edit(ctx, host, func(e *entry, doc *document) error {
+		if next.Epoch != doc.Epoch || doc.Boot == "" {
+			return fmt.Errorf("assign job %s of epoch %d to %s, which is at epoch %d: %w", next.ID, next.Epoch, host, doc.Epoch, ErrStale)
+		}
+		if doc.Alarm != "" {
+			return fmt.Errorf("assign job %s to %s: its agent is shut out: %s", next.ID, host, doc.Alarm)
+		}
+		if old := doc.Job; old != nil && old.ID == next.ID && old.Attempt > next.Attempt {
+			return fmt.Errorf("assign attempt %d of job %s to %s: attempt %d is known: %w", next.Attempt, next.ID, host, old.Attempt, ErrStale)
+		}
+		if doc.Job.is(next.ID, next.Attempt) {
+			if !doc.Job.ended() {
+				e.body = &next
+			}
+			return nil
+		}
+		doc.Job = &job{ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: imagesOf(next), State: inventory.JobAssigned, Since: h.config.Now()}
+		e.body, e.latest = &next, wire.Progress{}
+		return nil
+	})
+	if err == nil {
+		h.config.Notify(host)
+	}
+	return err
+}
+
+// Withdraw takes the host's job back: the agent's next progress is answered with 410. Without a job nothing happens.
+func (h *Hub) Withdraw(ctx context.Context, host string) error {
+	return h.edit(ctx, host, func(e *entry, doc *document) error {
+		doc.Job, e.body, e.latest = nil, nil, wire.Progress{}
+		return nil
+	})
+}
+
+// State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body was lost in a
+// restart counts as none until the agent says that it has it, or it is assigned again. Seen counts from the daemon's start at the earliest.
+func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
+	var state inventory.AgentState
+	err := h.with(ctx, host, func(e *entry) error {
+		state = e.state()
+		return nil
+	})
+	return state, err
+}
+
+func (e *entry) state() inventory.AgentState {
+	state := inventory.AgentState{Alarm: e.doc.Alarm, PhoneHome: e.doc.PhoneHome}
+	if e.doc.Key != "" {
+		state.Boot, state.Epoch, state.Enrolled, state.Seen = e.doc.Boot, e.doc.Epoch, e.doc.Enrolled, e.seen
+		state.Facts = e.doc.Facts
+	}
+	j := e.doc.Job
+	if j == nil || (j.State == inventory.JobAssigned && e.body == nil) {
+		return state
+	}
+	state.Job = inventory.Job{
+		ID: j.ID, Attempt: j.Attempt, Kind: j.Kind, State: j.State, Since: j.Since,
+		Step: e.latest.Step, Done: e.latest.Done, Total: e.latest.Total,
+	}
+	if j.Result != nil {
+		state.Job.Step, state.Job.Error = j.Result.Step, j.Result.Error
+	}
+	return state
+}
+
+func imagesOf(j wire.Job) []string {
+	var images []string
+	for _, step := range j.Steps {
+		if step.Install != nil {
+			images = append(images, step.Install.Image.SHA256)
+		}
+	}
+	return images
+}
+
+// Event is one progress report, for people who watch.
+type Event struct {
+	Host     string
+	Job      string
+	Progress wire.Progress
+}
+
+// eventBuffer is how many events a slow watcher may lag behind before it loses some.
+const eventBuffer = 256
+
+// Subscribe gives all progress reports from now on until stop is called. A watcher that does not keep up loses events, nobody waits for it.
+func (h *Hub) Subscribe() (events <-chan Event, stop func()) {
+	channel := make(chan Event, eventBuffer)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.subscribers[channel] = struct{}{}
+	return channel, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if _, ok := h.subscribers[channel]; ok {
+			delete(h.subscribers, channel)
+			close(channel)
+		}
+	}
+}
+
+func (h *Hub) tell(event Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for channel := range h.subscribers {
+		select {
+		case channel <- event:
+		default:
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package hub
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Files of an identity directory. All of them are secret or useless alone; the directory is the daemon's trust.
+const (
+	fileRoot      = "root.key"   // 64 hex digits
+	fileCAKey     = "ca.key"     // PKCS#8 PEM, ECDSA P-256
+	fileCA        = "ca.crt"     // PEM
+	fileServerKey = "server.key" // PKCS#8 PEM, ECDSA P-256: what agents pin
+)
+
+const maxIdentityFile = 16 << 10 // bytes
+
+// Certificates of the daemon are as old as time and never end: machines with an empty clock battery start in 1970, and it is the pinned key
+// that carries the trust. 9999-12-31 is RFC 5280's "no expiration" (4.1.2.5).
+var (
+	sinceEver = time.Unix(0, 0).UTC()
+	forEver   = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// Identity is who the daemon is: a certificate authority for its agents, a server key that agents pin, and a root key that
+// tokens are derived from. It is configuration, kept outside the data directory; whoever has it can pose as the daemon.
+type Identity struct {
+	root   []byte
+	caKey  *ecdsa.PrivateKey
+	ca     *x509.Certificate
+	server *ecdsa.PrivateKey
+}
+
+// CreateIdentity makes a new identity in dir (mode 0700), which must not exist or be empty, in one step: a crash leaves all of it or
+// nothing. The error is fs.ErrExist when an identity is there already.
+func CreateIdentity(dir string) (*Identity, error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return nil, fmt.Errorf("identity directory %s is not empty: %w", dir, fs.ErrExist)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), ".identity-*") // mode 0700
+	if err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	defer os.RemoveAll(fresh)
+	files, err := newIdentityFiles()
+	if err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	for name, data := range files {
+		if err := writeSynced(filepath.Join(fresh, name), data); err != nil {
+			return nil, fmt.Errorf("create identity: %w", err)
+		}
+	}
+	if err := os.Rename(fresh, dir); err != nil {
+		return nil, fmt.Errorf("create identity: %w", err)
+	}
+	return LoadIdentity(dir)
+}
+
+// LoadIdentity reads the identity in dir. The error is fs.ErrNotExist when there is none; a directory or file that others may read is
+// refused.
+func LoadIdentity(dir string) (*Identity, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("load identity: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("load identity: %s is no directory: name one in identityDir", dir)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("load identity: others may enter %s (mode %04o): run chmod 700 on it", dir, info.Mode().Perm())
+	}
+	files := map[string][]byte{}
+	for _, name := range []string{fileRoot, fileCAKey, fileCA, fileServerKey} {
+		data, err := readPrivate(filepath.Join(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("load identity: %w", err)
+		}
+		files[name] = data
+	}
+	identity, err := parseIdentity(files)
+	if err != nil {
+		return nil, fmt.Errorf("load identity %s: %w: restore it from its backup; a new one is trusted by no machine", dir, err)
+	}
+	return identity, nil
+}
+
+// Derive gives 32 bytes that belong to purpose alone, the same for as long as the identity lives (HKDF-SHA256).
+func (i *Identity) Derive(purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, i.root, nil, "ingot "+purpose, sha256.Size)
+	if err != nil {
+		panic(err) // only for lengths over 255 hashes
+	}
+	return key
+}
+
+// Pin is the base64 SHA-256 of the server key's SubjectPublicKeyInfo, as in wire.BootConfig.Pins and curl's --pinnedpubkey. It survives
+// restarts.
+func (i *Identity) Pin() string {
+	sum := sha256.Sum256(i.serverSPKI())
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// CAPEM is the certificate authority of servers and agents.
+func (i *Identity) CAPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.ca.Raw})
+}
+
+// ServerTLS is the configuration of the agents' listener: TLS 1.3, a certificate for names (host names and IP addresses), client
+// certificates of our agents verified when given.
+func (i *Identity) ServerTLS(names []string) (*tls.Config, error) {
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "ingot"},
+		NotBefore:   sinceEver,
+		NotAfter:    forEver,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	der, err := i.issue(template, i.server.Public())
+	if err != nil {
+		return nil, fmt.Errorf("issue the server certificate: %w", err)
+	}
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der, i.ca.Raw}, PrivateKey: i.server}},
+		ClientAuth:   tls.VerifyClientCertIfGiven,
+		ClientCAs:    i.roots(),
+	}, nil
+}
+
+func (i *Identity) roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(i.ca)
+	return pool
+}
+
+func (i *Identity) serverSPKI() []byte {
+	der, err := x509.MarshalPKIXPublicKey(i.server.Public())
+	if err != nil {
+		panic(err) // a P-256 key always has one
+	}
+	return der
+}
+
+// issue signs template for a public key with a fresh serial number.
+func (i *Identity) issue(template *x509.Certificate, public any) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	template.SerialNumber = serial
+	return x509.CreateCertificate(rand.Reader, template, i.ca, public, i.caKey)
+}
+
+func newIdentityFiles() (map[string][]byte, error) {
+	root := make([]byte, 32)
+	if _, err := io.ReadFull(rand.Reader, root); err != nil {
+		return nil, err
+	}
+	caKey, caPEM, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	_, serverPEM, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "ingot CA"},
+		NotBefore:             sinceEver,
+		NotAfter:              forEver,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, caKey.Public(), caKey)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{
+		fileRoot:      []byte(hex.EncodeToString(root) + "\n"),
+		fileCAKey:     caPEM,
+		fileCA:        pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		fileServerKey: serverPEM,
+	}, nil
+}
+
+func newKey() (*ecdsa.PrivateKey, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+func parseIdentity(files map[string][]byte) (*Identity, error) {
+	root, err := hex.DecodeString(strings.TrimSpace(string(files[fileRoot])))
+	if err != nil || len(root) != 32 {
+		return nil, fmt.Errorf("%s does not hold 64 hex digits", fileRoot)
+	}
+	caKey, err := parseKey(files[fileCAKey])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fileCAKey, err)
+	}
+	server, err := parseKey(files[fileServerKey])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fileServerKey, err)
+	}
+	block, _ := pem.Decode(files[fileCA])
+	if block == nil {
+		return nil, fmt.Errorf("%s holds no PEM block", fileCA)
+	}
+	ca, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fileCA, err)
+	}
+	if !caKey.PublicKey.Equal(ca.PublicKey) {
+		return nil, fmt.Errorf("%s is not of %s", fileCA, fileCAKey)
+	}
+	return &Identity{root: root, caKey: caKey, ca: ca, server: server}, nil
+}
+
+func parseKey(data []byte) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("holds no PEM block")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("holds no PKCS#8 key") // the parser's words could quote the key
+	}
+	ec, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("holds no ECDSA key")
+	}
+	return ec, nil
+}
+
+func readPrivate(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("others may read %s (mode %04o): run chmod 600 on it", path, info.Mode().Perm())
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxIdentityFile+1))
+	if err == nil && len(data) > maxIdentityFile {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxIdentityFile)
+	}
+	return data, err
+}
+
+func writeSynced(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(data); err != nil {
+		file.Close()
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
