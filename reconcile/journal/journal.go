@@ -1,0 +1,152 @@
+// Package journal is what the daemon must not forget: one record per host, the agents' documents and the accepted commit, on etcd. By
+// default it embeds a single node that listens nowhere; with endpoints it uses an existing cluster. Both are one code path on the
+// client API.
+//
+// Writing needs ownership (Own): one daemon at a time, fenced in every transaction, so that a daemon that lost its lease can write
+// nothing and therefore start nothing. What cannot be read is an error, never "empty".
+package journal
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+)
+
+// Errors that callers branch on.
+var (
+	ErrConflict = errors.New("somebody else wrote it meanwhile")
+	ErrOwned    = errors.New("another daemon owns this journal")
+	ErrNotOwner = errors.New("this daemon does not own the journal")
+)
+
+const (
+	callTimeout = 10 * time.Second
+	dialTimeout = 10 * time.Second
+	leaseTTL    = 15 // seconds; a daemon that is silent for so long loses its hosts
+	// maxValue is the largest value in bytes; etcd refuses requests over 1.5 MiB.
+	maxValue = 1 << 20
+)
+
+// Config says where the journal is: Dir for the embedded node, or Endpoints of a cluster with its TLS.
+type Config struct {
+	Dir       string
+	Endpoints []string
+	TLS       *tls.Config
+	// Owner names this daemon to people, e.g. host and process id. Default: host name and process id.
+	Owner string
+	// LeaseTTL is after how much silence a daemon on a cluster loses ownership, in whole seconds. Default 15 s.
+	LeaseTTL time.Duration
+}
+
+// Journal is an open journal. Its methods may be called from several goroutines.
+type Journal struct {
+	config Config
+	client *clientv3.Client
+	node   *node // nil on a cluster
+
+	mu    sync.Mutex
+	owner ownership
+	lost  chan struct{}
+	stop  context.CancelFunc // ends keeping the lease alive
+	done  sync.WaitGroup
+}
+
+// Open opens the journal, and with Dir starts the embedded node. Close it. Another process on the same Dir is ErrOwned.
+func Open(ctx context.Context, config Config) (*Journal, error) {
+	if config.Owner == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			name = "unknown host"
+		}
+		config.Owner = fmt.Sprintf("%s, process %d", name, os.Getpid())
+	}
+	if config.LeaseTTL < time.Second {
+		config.LeaseTTL = leaseTTL * time.Second
+	}
+	j := &Journal{config: config, lost: make(chan struct{})}
+	if len(config.Endpoints) == 0 {
+		started, err := startNode(ctx, config.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("open journal in %s: %w", config.Dir, err)
+		}
+		j.node, j.client = started, started.client
+		return j, nil
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: config.Endpoints, TLS: config.TLS, DialTimeout: dialTimeout, Logger: zap.NewNop(),
+		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 5 * time.Second,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open journal on etcd %v: %w", config.Endpoints, err)
+	}
+	j.client = client
+	return j, nil
+}
+
+// Close gives ownership back and closes the journal.
+func (j *Journal) Close() error {
+	release := j.release()
+	if j.node != nil {
+		return errors.Join(release, j.node.close())
+	}
+	return errors.Join(release, j.client.Close())
+}
+
+// node is an embedded etcd without listeners.
+type node struct {
+	server *embed.Etcd
+	client *clientv3.Client
+	lock   *os.File
+}
+
+// startNode locks dir before etcd opens it: etcd itself would wait forever for its files.
+func startNode(ctx context.Context, dir string) (*node, error) {
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	server, err := embed.StartEtcd(nodeConfig(dir))
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("start the embedded etcd: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	n := &node{server: server, client: localClient(server), lock: lock}
+	select {
+	case <-server.Server.ReadyNotify():
+		return n, nil
+	case err = <-server.Err():
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	return nil, errors.Join(fmt.Errorf("the embedded etcd did not get ready: %w", err), n.close())
+}
+
+// nodeConfig: no sockets at all; ticks suit a quorum of one, which needs no patience with a network.
+func nodeConfig(dir string) *embed.Config {
+	c := embed.NewConfig()
+	c.Dir = dir
+	c.Name = "ingot"
+	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	c.ListenClientUrls, c.ListenPeerUrls = nil, nil
+	c.TickMs, c.ElectionMs = 10, 100
+	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModeRevision, "1000"
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	return c
+}
+
+// close ends the client first: the server would wait for it.
+func (n *node) close() error {
+	_ = n.client.Close() // without a connection there is nothing to fail but its own context
+	n.server.Close()
+	return n.lock.Close()
+}

@@ -1,0 +1,218 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Keys.
+const (
+	prefix      = "ingot/v1/"
+	recordKeys  = prefix + "records/" // + host
+	agentKeys   = prefix + "agents/"  // + host
+	acceptedKey = prefix + "accepted"
+)
+
+// pageSize is how many records are listed per call.
+const pageSize = 500
+
+// Entry is a record and the revision to write it with.
+type Entry struct {
+	Record   inventory.Record
+	Revision int64
+}
+
+// Accepted is the newest commit whose fleet the daemon works on.
+type Accepted struct {
+	Commit string    `json:"commit"`
+	At     time.Time `json:"at"`
+}
+
+// Get gives a host's record and its revision; a host without one gives an empty record with its name, and revision 0.
+func (j *Journal) Get(ctx context.Context, host string) (inventory.Record, int64, error) {
+	value, revision, err := j.read(ctx, recordKeys+host)
+	if err != nil {
+		return inventory.Record{}, 0, fmt.Errorf("read the record of %s: %w", host, err)
+	}
+	if revision == 0 {
+		return inventory.Record{Host: host}, 0, nil
+	}
+	record, err := decodeRecord(host, value)
+	return record, revision, err
+}
+
+// List gives every record, by host name.
+func (j *Journal) List(ctx context.Context) ([]Entry, error) {
+	var entries []Entry
+	from, end := recordKeys, clientv3.GetPrefixRangeEnd(recordKeys)
+	for {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		response, err := j.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize))
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("list the records: %w", err)
+		}
+		for _, kv := range response.Kvs {
+			record, err := decodeRecord(strings.TrimPrefix(string(kv.Key), recordKeys), kv.Value)
+			if err != nil {
+				return nil, err
+			}
+			entries = append(entries, Entry{record, kv.ModRevision})
+		}
+		if !response.More {
+			return entries, nil
+		}
+		from = string(response.Kvs[len(response.Kvs)-1].Key) + "\x00"
+	}
+}
+
+// Put writes a record whose revision is still the given one (0: it does not exist yet) and gives its new revision. Otherwise the error is
+// ErrConflict; ErrNotOwner when this daemon is not the journal's owner any more. Any other error leaves open whether it was written.
+func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int64) (int64, error) {
+	if record.Host == "" {
+		return 0, errors.New("write a record: it names no host")
+	}
+	value, err := encode(record)
+	if err != nil {
+		return 0, fmt.Errorf("write the record of %s: %w", record.Host, err)
+	}
+	key := recordKeys + record.Host
+	revision, err = j.write(ctx, key, value, clientv3.Compare(clientv3.ModRevision(key), "=", revision))
+	if err != nil {
+		return 0, fmt.Errorf("write the record of %s: %w", record.Host, err)
+	}
+	return revision, nil
+}
+
+// Load gives the hub's document of a host; nil when there is none.
+func (j *Journal) Load(ctx context.Context, host string) ([]byte, error) {
+	value, revision, err := j.read(ctx, agentKeys+host)
+	if err != nil || revision == 0 {
+		return nil, err
+	}
+	return value, nil
+}
+
+// Save keeps the hub's document of a host.
+func (j *Journal) Save(ctx context.Context, host string, document []byte) error {
+	_, err := j.write(ctx, agentKeys+host, document)
+	return err
+}
+
+// Accepted gives the accepted commit; the zero value when none was ever accepted.
+func (j *Journal) Accepted(ctx context.Context) (Accepted, error) {
+	value, revision, err := j.read(ctx, acceptedKey)
+	if err != nil {
+		return Accepted{}, fmt.Errorf("read the accepted commit: %w", err)
+	}
+	var accepted Accepted
+	if revision == 0 {
+		return accepted, nil
+	}
+	if err := decodeStrict(value, &accepted); err != nil || accepted.Commit == "" {
+		return Accepted{}, fmt.Errorf("the journal's accepted commit is not readable (%w): restore the state directory, or move it away to rebuild it from the status branch", err)
+	}
+	return accepted, nil
+}
+
+// Accept keeps the accepted commit.
+func (j *Journal) Accept(ctx context.Context, accepted Accepted) error {
+	value, err := json.Marshal(accepted)
+	if err == nil {
+		_, err = j.write(ctx, acceptedKey, value)
+	}
+	if err != nil {
+		return fmt.Errorf("write the accepted commit: %w", err)
+	}
+	return nil
+}
+
+func (j *Journal) read(ctx context.Context, key string) ([]byte, int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	response, err := j.client.Get(ctx, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, kv := range response.Kvs {
+		return kv.Value, kv.ModRevision, nil
+	}
+	return nil, 0, nil
+}
+
+// write puts a value if this daemon is the owner and all conditions hold.
+func (j *Journal) write(ctx context.Context, key string, value []byte, conditions ...clientv3.Cmp) (int64, error) {
+	if len(value) > maxValue {
+		return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", len(value), maxValue)
+	}
+	mine, err := j.mine()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	result, err := j.client.Txn(ctx).
+		If(append(conditions, mine.fence())...).
+		Then(clientv3.OpPut(key, string(value))).
+		Else(clientv3.OpGet(ownerKey)).Commit()
+	if err != nil {
+		return 0, err
+	}
+	if result.Succeeded {
+		return result.Header.Revision, nil
+	}
+	for _, kv := range result.Responses[0].GetResponseRange().Kvs {
+		if kv.CreateRevision == mine.revision {
+			return 0, ErrConflict
+		}
+	}
+	return 0, ErrNotOwner
+}
+
+// recordVersion is of the record's encoding; another one is refused, not guessed at.
+const recordVersion = 1
+
+type storedRecord struct {
+	Version int              `json:"version"`
+	Record  inventory.Record `json:"record"`
+}
+
+func encode(record inventory.Record) ([]byte, error) {
+	return json.Marshal(storedRecord{recordVersion, record})
+}
+
+func decodeRecord(host string, value []byte) (inventory.Record, error) {
+	var stored storedRecord
+	err := decodeStrict(value, &stored)
+	switch {
+	case err != nil:
+	case stored.Version != recordVersion:
+		err = fmt.Errorf("version %d is not known to this ingot", stored.Version)
+	case stored.Record.Host != host:
+		err = fmt.Errorf("it speaks of %q", stored.Record.Host)
+	default:
+		return stored.Record, nil
+	}
+	return inventory.Record{}, fmt.Errorf("the journal's record of %s is not readable: %w: restore the state directory, or move it away to rebuild it from the status branch", host, err)
+}
+
+func decodeStrict(value []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if decoder.More() {
+		return errors.New("more than one value")
+	}
+	return nil
+}
