@@ -6,5 +6,5 @@
 //	b, err := bmc.New(bmc.Config{...}, machine)
 //	go b.Serve(ctx, listener)          // HTTPS on a loopback port
 //	b.URL(), b.Fingerprint()           // what a Host file needs
-//	b.Log()                            // ordered operations; b.Counts() for the totals
+//	b.Log()                            // ordered operations and totals, package oplog
 package bmc

@@ -1,0 +1,182 @@
+package bmc
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/internal/lab/bmc/document"
+	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
+	"github.com/gitmetal/ingot/internal/lab/bmc/selfsigned"
+	"github.com/gitmetal/ingot/internal/secret"
+)
+
+// Config is one virtual BMC.
+type Config struct {
+	Identity Identity
+	Username string
+	Password secret.Value
+	// Vendor shown in the service root; default "ingot lab".
+	Vendor string
+	// Sessions is how many may be open at a time; default 8.
+	Sessions int
+	// Faults to start with; Inject changes them later.
+	Faults Faults
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+}
+
+// startDeadline bounds Machine.Start and Machine.Stop.
+const startDeadline = 60 * time.Second
+
+// BMC is one virtual baseboard management controller. Its methods may be called from several goroutines.
+type BMC struct {
+	config  Config
+	machine Machine
+	handler http.Handler
+	keys    selfsigned.Certificate
+	log     oplog.Log
+
+	// power is held over every call of the machine, so that they come one at a time. It is taken before mu.
+	power sync.Mutex
+	runs  sync.WaitGroup // watchers of the machine's runs
+
+	mu       sync.Mutex // guards all below
+	url      string
+	faults   Faults
+	run      *run // nil: off
+	halted   bool // Close was called
+	override Override
+	media    Medium
+	sessions map[string]session // by token
+	tasks    []*task
+	password secret.Value
+	refused  int // logins refused in a row
+	serial   int // of sessions
+
+	conflictsLeft int // power-ons still to refuse after the last power-off
+	staleReads    int // reads of the slot that still show lastURL
+	lastURL       string
+}
+
+// run is one time the machine is on; it may pass through the firmware several times.
+type run struct {
+	restart bool          // start again at the next exit
+	ending  bool          // a stop was asked for
+	over    chan struct{} // closed when the machine is off
+}
+
+// Override is the boot source override as Redfish names it.
+type Override struct {
+	Target  string // None, Cd, Hdd, Pxe, UefiHttp
+	Enabled string // Disabled, Once, Continuous
+	Mode    string // UEFI
+	HTTPURI string
+}
+
+// Medium is what the virtual CD holds.
+type Medium struct {
+	URL      string // empty: nothing
+	Inserted bool
+}
+
+// New makes a BMC in front of a machine that is off. It listens nowhere until Serve; Handler serves it in process.
+func New(config Config, machine Machine) (*BMC, error) {
+	if machine == nil || config.Username == "" || config.Password.Empty() {
+		return nil, errors.New("bmc: a machine, a username and a password are needed")
+	}
+	config.Vendor = cmp.Or(config.Vendor, "ingot lab")
+	config.Sessions = cmp.Or(config.Sessions, 8)
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	b := &BMC{
+		config: config, machine: machine, faults: config.Faults, password: config.Password,
+		override: noOverride(), sessions: map[string]session{},
+	}
+	b.handler = b.routes()
+	return b, nil
+}
+
+// Handler serves the Redfish service without TLS, for tests in process.
+func (b *BMC) Handler() http.Handler { return b.handler }
+
+// Serve answers HTTPS on the listener with the BMC's own self-signed certificate until ctx ends, then closes the
+// listener and all connections. It does not stop the machine: Close does.
+func (b *BMC) Serve(ctx context.Context, listener net.Listener) error {
+	leaf, err := b.keys.Get(b.config.Now())
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.url = "https://" + listener.Addr().String() + document.System
+	b.mu.Unlock()
+	server := &http.Server{
+		Handler:           b.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		ErrorLog:          stdlog.New(io.Discard, "", 0), // clients that refuse our certificate are not news
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{leaf}},
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve bmc on %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// URL is the https URL of the machine's ComputerSystem, as a Host file names it. It is empty before Serve.
+func (b *BMC) URL() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.url
+}
+
+// Fingerprint is "sha256:<hex>" of the DER of the certificate that Serve shows.
+func (b *BMC) Fingerprint() (string, error) { return b.keys.Fingerprint(b.config.Now()) }
+
+// Override returns the boot source override.
+func (b *BMC) Override() Override {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.override
+}
+
+// Medium returns what is in the virtual CD.
+func (b *BMC) Medium() Medium {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.media
+}
+
+// ExpireSessions ends all sessions, as a BMC does that was idle too long or has rebooted. Clients then get 401.
+func (b *BMC) ExpireSessions() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.sessions)
+}
+
+// Sessions is how many sessions are open.
+func (b *BMC) Sessions() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.sessions)
+}
+
+// Log is what the BMC did, in order, with totals.
+func (b *BMC) Log() *oplog.Log { return &b.log }
+
+// record logs an operation. b.mu is held.
+func (b *BMC) record(kind oplog.Kind, detail string) {
+	b.log.Add(oplog.Op{At: b.config.Now(), Kind: kind, Detail: detail, On: b.run != nil})
+}

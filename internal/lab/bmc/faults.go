@@ -1,0 +1,101 @@
+package bmc
+
+import "time"
+
+// Faults are the ways shipped BMCs misbehave, each a switch. A counter says how often: the fault happens that many
+// times and is then over. The zero Faults is a well-behaved BMC. Log().Counts().Faults tells which were reached.
+type Faults struct {
+	// The network and the account.
+	Hang            bool          // requests are accepted and never answered
+	Delay           time.Duration // every answer is late by this much
+	Unavailable     int           // requests answered 503 with Retry-After
+	RefuseLogin     bool          // every credential is refused
+	NoSessions      bool          // no session service: POST gives 405, no link in the root
+	RefuseIdentity  bool          // Accept-Encoding: identity gives 406
+	Redirect        string        // authenticated GETs of the System are redirected to this URL
+	ForeignLinks    string        // origin that links in the System point to, for example https://10.9.9.9
+	LockOutAfter    int           // refused logins in a row after which every login is refused; 0 is never
+	DropConnections int           // requests whose connection is cut without an answer
+
+	// The documents.
+	Garbage         bool  // 200 with HTML
+	Oversized       int64 // pads the System with this many bytes
+	ErrorWith200    bool  // reads of the System give 200 with an error document
+	SecondDocument  bool  // reads of the System give the document, then a second one in the same body
+	NumbersAsText   bool  // numbers in the System are strings
+	PowerStateNull  bool  // PowerState is null
+	WeakETags       bool  // W/"…", which If-Match then refuses
+	IfMatchRefused  bool  // every If-Match gives 412
+	StaleETags      int   // PATCHes that find the System changed under them: 412
+	MediaUnder      Place // where virtual media is listed; default UnderManager
+	DecoySlot       bool  // a first slot of CD type whose InsertMedia gives 405
+	AllowableHidden bool  // no @Redfish.AllowableValues on Reset
+
+	// Power.
+	PowerOnConflicts int  // after each power-off this many power-ons give 409
+	GracefulIgnored  bool // GracefulShutdown is accepted and nothing happens
+	ResetAsTask      bool // Reset gives 202 and a task monitor
+	TaskPolls        int  // reads of a task that say Running before its end shows
+	TaskVanishes     bool // a finished task monitor gives 404
+	ShowTransitions  bool // PowerState says PoweringOff between the request and the end
+
+	// Boot override.
+	OverrideIgnored    bool // accepted, not kept
+	OverrideRefused    int  // PATCHes of Boot answered 400 UnableToModifyDuringSystemPOST
+	OverrideNeedsAll   bool // Target, Enabled and Mode must come together
+	ContinuousAsOnce   bool // Continuous is kept as Once
+	OverrideUnderReset bool // a ForceRestart does not honour the override
+
+	// Virtual media.
+	InsertFails   int      // InsertMedia answered 500
+	InsertNeeds   []string // parameters without which InsertMedia gives 400 naming the first one missing
+	NoMediaAction bool     // no InsertMedia and EjectMedia actions: PATCH only
+	StillInserted int      // reads of the slot after an eject that still show the medium
+	EjectIgnored  bool     // accepted, the medium stays
+}
+
+// Place is where a BMC lists its virtual media.
+type Place string
+
+// Places of virtual media.
+const (
+	UnderManager Place = ""
+	UnderSystem  Place = "Systems"
+	UnderBoth    Place = "both"
+)
+
+// Inject changes the faults while the BMC runs.
+func (b *BMC) Inject(change func(*Faults)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(&b.faults)
+}
+
+// current returns a copy of the faults.
+func (b *BMC) current() Faults {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.faults
+}
+
+// spend uses up one of a counted fault and reports whether there was one left.
+func (b *BMC) spend(name string, counter func(*Faults) *int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := counter(&b.faults)
+	if *left <= 0 {
+		return false
+	}
+	*left--
+	b.log.Fault(name)
+	return true
+}
+
+// meet records that a lasting fault was reached when it is switched on, and passes the answer through.
+func (b *BMC) meet(name string, on bool) bool {
+	if !on {
+		return false
+	}
+	b.log.Fault(name)
+	return true
+}

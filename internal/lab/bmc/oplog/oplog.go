@@ -1,0 +1,193 @@
+// Package oplog records what a virtual BMC did, in order, and counts it, so that tests can assert on it.
+package oplog
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Kind names an operation.
+type Kind string
+
+// Operations. Start is one pass through the firmware; Exit is its end.
+const (
+	PowerOn      Kind = "power-on"
+	PowerOff     Kind = "power-off" // a request to end: Detail is graceful or force
+	Restart      Kind = "restart"
+	Start        Kind = "start"    // Detail is what it started from: cd, disk, http, pxe
+	Exit         Kind = "exit"     // Detail is the cause
+	Insert       Kind = "insert"   // Detail is the URL
+	Eject        Kind = "eject"    // Detail is the URL that was there
+	Override     Kind = "override" // Detail is Target/Enabled
+	Login        Kind = "login"    // a session was made
+	Logout       Kind = "logout"
+	LoginRefused Kind = "login-refused"
+)
+
+// Op is one operation.
+type Op struct {
+	At     time.Time
+	Kind   Kind
+	Detail string
+	On     bool // the machine was on when the operation came
+}
+
+// String is "kind detail" and, where it matters, that the machine was on.
+func (o Op) String() string {
+	text := string(o.Kind)
+	if o.Detail != "" {
+		text += " " + o.Detail
+	}
+	if o.On && (o.Kind == Insert || o.Kind == Eject || o.Kind == Override) {
+		text += " (while on)"
+	}
+	return text
+}
+
+// Counts are totals since the log began.
+type Counts struct {
+	Requests      int // of any kind
+	Writes        int // POST, PATCH, PUT and DELETE, sessions aside
+	PowerOns      int // accepted requests
+	PowerOffs     int // accepted requests
+	Restarts      int // accepted requests
+	CDStarts      int // passes through the firmware from the virtual CD
+	DiskStarts    int
+	NetworkStarts int
+	Inserts       int
+	Ejects        int
+	EjectsWhileOn int
+	Overrides     int
+	Logins        int
+	RefusedLogins int
+	Faults        map[string]int // how often each fault was reached, by the name of its switch
+}
+
+// Log is the record of one BMC. Its methods may be called from several goroutines; the zero Log is empty and ready.
+type Log struct {
+	mu      sync.Mutex
+	ops     []Op
+	counts  Counts
+	changed chan struct{}
+}
+
+// Add appends an operation and wakes those who wait.
+func (l *Log) Add(op Op) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ops = append(l.ops, op)
+	l.count(op)
+	l.wake()
+}
+
+// Wake tells those who wait that a state changed that is no operation.
+func (l *Log) Wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wake()
+}
+
+func (l *Log) wake() {
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// Changed returns a channel that is closed at the next change. Take it before looking, then wait on it.
+func (l *Log) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
+}
+
+// Request counts one request, and one write when it is one.
+func (l *Log) Request(writes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Requests++
+	l.counts.Writes += writes
+}
+
+// Fault counts that a fault was reached.
+func (l *Log) Fault(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.counts.Faults == nil {
+		l.counts.Faults = map[string]int{}
+	}
+	l.counts.Faults[name]++
+}
+
+// Ops returns the operations so far, oldest first.
+func (l *Log) Ops() []Op {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.ops)
+}
+
+// Story is Ops without times and without logins, one line each, for tests and for people.
+func (l *Log) Story() []string {
+	var lines []string
+	for _, op := range l.Ops() {
+		if op.Kind != Login && op.Kind != Logout {
+			lines = append(lines, op.String())
+		}
+	}
+	return lines
+}
+
+// Counts returns the totals so far.
+func (l *Log) Counts() Counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	totals := l.counts
+	totals.Faults = maps.Clone(l.counts.Faults)
+	return totals
+}
+
+func (l *Log) count(op Op) {
+	switch op.Kind {
+	case PowerOn:
+		l.counts.PowerOns++
+	case PowerOff:
+		l.counts.PowerOffs++
+	case Restart:
+		l.counts.Restarts++
+	case Start:
+		l.countStart(op.Detail)
+	case Insert:
+		l.counts.Inserts++
+	case Eject:
+		l.counts.Ejects++
+		if op.On {
+			l.counts.EjectsWhileOn++
+		}
+	case Override:
+		l.counts.Overrides++
+	case Login:
+		l.counts.Logins++
+	case LoginRefused:
+		l.counts.RefusedLogins++
+	case Exit, Logout:
+	default:
+		panic(fmt.Sprintf("oplog: operation %q is not counted", op.Kind))
+	}
+}
+
+func (l *Log) countStart(from string) {
+	switch from {
+	case "cd":
+		l.counts.CDStarts++
+	case "disk":
+		l.counts.DiskStarts++
+	default:
+		l.counts.NetworkStarts++
+	}
+}

@@ -1,0 +1,73 @@
+// Package selfsigned makes the certificates that factory-fresh BMCs come with: one leaf each, signed by itself.
+package selfsigned
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"net"
+	"sync"
+	"time"
+)
+
+// sharedKey signs every certificate of the process: a hundred BMCs cost one key.
+var sharedKey = sync.OnceValues(func() (*ecdsa.PrivateKey, error) {
+	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+})
+
+// Certificate is one self-signed certificate for loopback, made when first asked for and the same from then on. The zero
+// value is ready to use.
+type Certificate struct {
+	once sync.Once
+	leaf tls.Certificate
+	err  error
+}
+
+// Get returns the certificate, valid for a year from the first call's now.
+func (c *Certificate) Get(now time.Time) (tls.Certificate, error) {
+	c.once.Do(func() { c.leaf, c.err = selfSigned(now) })
+	return c.leaf, c.err
+}
+
+// Fingerprint is "sha256:<hex>" of the certificate's DER.
+func (c *Certificate) Fingerprint(now time.Time) (string, error) {
+	leaf, err := c.Get(now)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(leaf.Certificate[0])
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+func selfSigned(now time.Time) (tls.Certificate, error) {
+	key, err := sharedKey()
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make the key of a virtual bmc: %w", err)
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("make a certificate serial: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: "ingot lab BMC"},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.AddDate(1, 0, 0),
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("sign the certificate of a virtual bmc: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
