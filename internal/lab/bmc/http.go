@@ -38,7 +38,7 @@ func (b *BMC) routes() http.Handler {
 	mux.HandleFunc("GET "+document.Tasks+"/{id}", b.getTask)
 	mux.HandleFunc("GET "+document.Monitors+"/{id}", b.getMonitor)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, "ResourceMissingAtURI", "there is no resource at "+r.URL.Path, "")
+		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no resource at "+r.URL.Path, ""))
 	})
 	return b.gate(mux)
 }
@@ -48,7 +48,7 @@ func (b *BMC) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			refuse(w, http.StatusRequestEntityTooLarge, "MalformedJSON", "the body cannot be read", "")
+			reply(w, http.StatusRequestEntityTooLarge, document.Error("MalformedJSON", "the body cannot be read", ""))
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -89,11 +89,11 @@ func (b *BMC) misbehave(w http.ResponseWriter, r *http.Request) bool {
 	}
 	if b.spend("Unavailable", func(f *Faults) *int { return &f.Unavailable }) {
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, "ServiceTemporarilyUnavailable", "the service is not ready", "")
+		reply(w, http.StatusServiceUnavailable, document.Error("ServiceTemporarilyUnavailable", "the service is not ready", ""))
 		return true
 	}
 	if b.meet("RefuseIdentity", faults.RefuseIdentity && r.Header.Get("Accept-Encoding") == "identity") {
-		refuse(w, http.StatusNotAcceptable, "HeaderInvalid", "this encoding is not offered", "")
+		reply(w, http.StatusNotAcceptable, document.Error("HeaderInvalid", "this encoding is not offered", ""))
 		return true
 	}
 	if b.meet("Garbage", faults.Garbage) {
@@ -159,15 +159,10 @@ func (b *BMC) matches(w http.ResponseWriter, r *http.Request, doc document.Docum
 	weak := b.meet("WeakETags", faults.WeakETags && strings.HasPrefix(want, "W/"))
 	refused := b.meet("IfMatchRefused", faults.IfMatchRefused)
 	if stale || weak || refused || want != "*" && strings.TrimPrefix(tag, "W/") != want {
-		refuse(w, http.StatusPreconditionFailed, "PreconditionFailed", "the ETag does not match", "")
+		reply(w, http.StatusPreconditionFailed, document.Error("PreconditionFailed", "the ETag does not match", ""))
 		return false
 	}
 	return true
-}
-
-// refuse answers with an error document; related names the property or parameter at fault, or is empty.
-func refuse(w http.ResponseWriter, status int, id, message, related string) {
-	reply(w, status, document.Error(id, message, related))
 }
 
 func reply(w http.ResponseWriter, status int, doc any) {
@@ -181,7 +176,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		refuse(w, http.StatusBadRequest, "MalformedJSON", "the body is not understood: "+err.Error(), "")
+		reply(w, http.StatusBadRequest, document.Error("MalformedJSON", "the body is not understood: "+err.Error(), ""))
 		return false
 	}
 	return true
@@ -191,10 +186,10 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 func powerFailure(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errAlreadyOn), errors.Is(err, errAlreadyOff):
-		refuse(w, http.StatusConflict, "OperationNotAllowed", err.Error(), "ResetType")
+		reply(w, http.StatusConflict, document.Error("OperationNotAllowed", err.Error(), "ResetType"))
 	case errors.Is(err, errNotYet):
-		refuse(w, http.StatusConflict, "ActionParameterValueConflict", err.Error(), "ResetType")
+		reply(w, http.StatusConflict, document.Error("ActionParameterValueConflict", err.Error(), "ResetType"))
 	default:
-		refuse(w, http.StatusInternalServerError, "InternalError", err.Error(), "")
+		reply(w, http.StatusInternalServerError, document.Error("InternalError", err.Error(), ""))
 	}
 }

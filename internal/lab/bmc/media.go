@@ -63,11 +63,11 @@ func (q insertRequest) has(parameter string) bool {
 func (b *BMC) postInsert(w http.ResponseWriter, r *http.Request) {
 	faults := b.current()
 	if b.meet("NoMediaAction", faults.NoMediaAction) {
-		refuse(w, http.StatusNotFound, "ActionNotSupported", "there is no such action", "")
+		reply(w, http.StatusNotFound, document.Error("ActionNotSupported", "there is no such action", ""))
 		return
 	}
 	if b.spend("InsertFails", func(f *Faults) *int { return &f.InsertFails }) {
-		refuse(w, http.StatusInternalServerError, "InternalError", "the request failed due to an internal error", "")
+		reply(w, http.StatusInternalServerError, document.Error("InternalError", "the request failed due to an internal error", ""))
 		return
 	}
 	var want insertRequest
@@ -77,7 +77,7 @@ func (b *BMC) postInsert(w http.ResponseWriter, r *http.Request) {
 	for _, parameter := range append([]string{"Image"}, faults.InsertNeeds...) {
 		if !want.has(parameter) {
 			b.meet("InsertNeeds", parameter != "Image")
-			refuse(w, http.StatusBadRequest, "ActionParameterMissing", "the parameter "+parameter+" is missing", parameter)
+			reply(w, http.StatusBadRequest, document.Error("ActionParameterMissing", "the parameter "+parameter+" is missing", parameter))
 			return
 		}
 	}
@@ -86,11 +86,11 @@ func (b *BMC) postInsert(w http.ResponseWriter, r *http.Request) {
 
 func (b *BMC) insert(w http.ResponseWriter, url string) {
 	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		refuse(w, http.StatusBadRequest, "ActionParameterValueFormatError", "Image must be an http or https URL", "Image")
+		reply(w, http.StatusBadRequest, document.Error("ActionParameterValueFormatError", "Image must be an http or https URL", "Image"))
 		return
 	}
 	if !b.load(url) {
-		refuse(w, http.StatusConflict, "ResourceInUse", "a medium is already inserted; eject it first", "Image")
+		reply(w, http.StatusConflict, document.Error("ResourceInUse", "a medium is already inserted; eject it first", "Image"))
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -110,11 +110,11 @@ func (b *BMC) load(url string) bool {
 
 func (b *BMC) postEject(w http.ResponseWriter, _ *http.Request) {
 	if b.meet("NoMediaAction", b.current().NoMediaAction) {
-		refuse(w, http.StatusNotFound, "ActionNotSupported", "there is no such action", "")
+		reply(w, http.StatusNotFound, document.Error("ActionNotSupported", "there is no such action", ""))
 		return
 	}
 	if !b.eject() {
-		refuse(w, http.StatusBadRequest, "OperationNotAllowed", "no medium is inserted", "")
+		reply(w, http.StatusBadRequest, document.Error("OperationNotAllowed", "no medium is inserted", ""))
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -143,7 +143,7 @@ func (b *BMC) patchSlot(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !b.current().NoMediaAction {
-		refuse(w, http.StatusMethodNotAllowed, "OperationNotAllowed", "use the actions of this resource", "")
+		reply(w, http.StatusMethodNotAllowed, document.Error("OperationNotAllowed", "use the actions of this resource", ""))
 		return
 	}
 	var want insertRequest

@@ -51,7 +51,7 @@ func (b *BMC) resources() map[string]func() document.Document {
 
 func service(name, member, collection string) func() document.Document {
 	at, kind := document.Root+"/"+name, "#"+name+".v1_1_9."+name
-	return func() document.Document { return document.ServiceOf(at, kind, name, member, collection) }
+	return func() document.Document { return document.ServiceOf(at, kind, member, collection) }
 }
 
 func (b *BMC) root() document.Document {

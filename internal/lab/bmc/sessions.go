@@ -24,7 +24,7 @@ func (b *BMC) admit(w http.ResponseWriter, r *http.Request) bool {
 	if open || b.knows(r) {
 		return true
 	}
-	refuse(w, http.StatusUnauthorized, "NoValidSession", "valid credentials are needed", "")
+	reply(w, http.StatusUnauthorized, document.Error("NoValidSession", "valid credentials are needed", ""))
 	return false
 }
 
@@ -62,7 +62,7 @@ func (b *BMC) login(user, password string) bool {
 
 func (b *BMC) postSession(w http.ResponseWriter, r *http.Request) {
 	if b.meet("NoSessions", b.current().NoSessions) {
-		refuse(w, http.StatusMethodNotAllowed, "OperationNotAllowed", "sessions are not offered", "")
+		reply(w, http.StatusMethodNotAllowed, document.Error("OperationNotAllowed", "sessions are not offered", ""))
 		return
 	}
 	var want struct{ UserName, Password string }
@@ -70,12 +70,12 @@ func (b *BMC) postSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !b.login(want.UserName, want.Password) {
-		refuse(w, http.StatusUnauthorized, "ResourceAtUriUnauthorized", "the user name or the password is wrong", "")
+		reply(w, http.StatusUnauthorized, document.Error("ResourceAtUriUnauthorized", "the user name or the password is wrong", ""))
 		return
 	}
 	id, token, free := b.openSession()
 	if !free {
-		refuse(w, http.StatusServiceUnavailable, "SessionLimitExceeded", "the session limit is reached", "")
+		reply(w, http.StatusServiceUnavailable, document.Error("SessionLimitExceeded", "the session limit is reached", ""))
 		return
 	}
 	w.Header().Set("X-Auth-Token", token)
@@ -111,7 +111,7 @@ func (b *BMC) sessionIDs() []string {
 func (b *BMC) getSession(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if !slices.Contains(b.sessionIDs(), id) {
-		refuse(w, http.StatusNotFound, "ResourceMissingAtURI", "there is no session "+id, "")
+		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no session "+id, ""))
 		return
 	}
 	b.answer(w, r, document.Session(id, b.config.Username))
@@ -128,7 +128,7 @@ func (b *BMC) deleteSession(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	refuse(w, http.StatusNotFound, "ResourceMissingAtURI", "there is no such session", "")
+	reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no such session", ""))
 }
 
 // SetPassword changes the account's password, as an operator at the BMC would.

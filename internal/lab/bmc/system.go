@@ -15,7 +15,7 @@ func (b *BMC) getSystem(w http.ResponseWriter, r *http.Request) {
 	case b.meet("Redirect", faults.Redirect != ""):
 		http.Redirect(w, r, faults.Redirect, http.StatusTemporaryRedirect)
 	case b.meet("ErrorWith200", faults.ErrorWith200):
-		refuse(w, http.StatusOK, "InternalError", "the data sources are unavailable", "")
+		reply(w, http.StatusOK, document.Error("InternalError", "the data sources are unavailable", ""))
 	case b.meet("SecondDocument", faults.SecondDocument):
 		body, tag := b.encode(b.system())
 		w.Header().Set("ETag", tag)
@@ -41,7 +41,7 @@ func (b *BMC) patchSystem(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if b.spend("OverrideRefused", func(f *Faults) *int { return &f.OverrideRefused }) {
-		refuse(w, http.StatusBadRequest, "UnableToModifyDuringSystemPOST", "the system is in POST", "")
+		reply(w, http.StatusBadRequest, document.Error("UnableToModifyDuringSystemPOST", "the system is in POST", ""))
 		return
 	}
 	var patch bootPatch
@@ -49,11 +49,11 @@ func (b *BMC) patchSystem(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if patch.Boot == nil {
-		refuse(w, http.StatusBadRequest, "PropertyMissing", "only Boot can be changed", "Boot")
+		reply(w, http.StatusBadRequest, document.Error("PropertyMissing", "only Boot can be changed", "Boot"))
 		return
 	}
 	if at, problem := b.checkBoot(patch); problem != "" {
-		refuse(w, http.StatusBadRequest, problem, "the value of "+at+" is not accepted", at)
+		reply(w, http.StatusBadRequest, document.Error(problem, "the value of "+at+" is not accepted", at))
 		return
 	}
 	b.applyBoot(patch)
@@ -112,7 +112,7 @@ func set(at, value *string) {
 
 func (b *BMC) postReset(w http.ResponseWriter, r *http.Request) {
 	if b.meet("IfMatchRefused", b.current().IfMatchRefused && r.Header.Get("If-Match") != "") {
-		refuse(w, http.StatusPreconditionFailed, "PreconditionFailed", "If-Match is not accepted here", "")
+		reply(w, http.StatusPreconditionFailed, document.Error("PreconditionFailed", "If-Match is not accepted here", ""))
 		return
 	}
 	var want struct{ ResetType string }
@@ -120,7 +120,7 @@ func (b *BMC) postReset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !slices.Contains(document.ResetTypes, want.ResetType) {
-		refuse(w, http.StatusBadRequest, "ActionParameterValueNotInList", "this reset type is not offered", "ResetType")
+		reply(w, http.StatusBadRequest, document.Error("ActionParameterValueNotInList", "this reset type is not offered", "ResetType"))
 		return
 	}
 	if err := b.reset(r, want.ResetType); err != nil {

@@ -60,7 +60,7 @@ func (b *BMC) getTask(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	name, state, found := b.look(id)
 	if !found {
-		refuse(w, http.StatusNotFound, "ResourceMissingAtURI", "there is no task "+id, "")
+		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no task "+id, ""))
 		return
 	}
 	b.answer(w, r, document.Task(id, name, state))
@@ -72,7 +72,7 @@ func (b *BMC) getMonitor(w http.ResponseWriter, r *http.Request) {
 	name, state, found := b.look(id)
 	switch {
 	case !found, state == "Completed" && b.meet("TaskVanishes", b.current().TaskVanishes):
-		refuse(w, http.StatusNotFound, "ResourceMissingAtURI", "there is no task monitor "+id, "")
+		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no task monitor "+id, ""))
 	case state == "Completed":
 		w.WriteHeader(http.StatusNoContent)
 	default:

@@ -111,8 +111,8 @@ func SecureBoot(mode string) Document {
 }
 
 // ServiceOf is a service with a link to its collection.
-func ServiceOf(at, kind, name, member, collection string) Document {
-	doc := Resource(at, kind, name)
+func ServiceOf(at, kind, member, collection string) Document {
+	doc := Resource(at, kind, path.Base(at))
 	doc[member], doc["ServiceEnabled"] = Link(collection), true
 	return doc
 }
