@@ -1,0 +1,240 @@
+// Package qemu is a virtual machine with real UEFI firmware behind a virtual BMC: QEMU in software emulation (q35 with SMM,
+// OVMF, Secure Boot enforced with Microsoft's keys), its disks, one network card on QEMU's user network, a virtual CD that
+// QEMU reads over HTTP as a BMC does, and a serial console kept in a file.
+//
+// A machine lives in one directory: vars.fd (the firmware's variables), one raw sparse file per disk, console.log (appended
+// to by every run), qemu.log (QEMU's own words) and qemu.pid while it runs. From inside, the host is 10.0.2.2.
+package qemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/gitmetal/ingot/internal/lab/bmc"
+)
+
+// Config is one machine. From the identity come SMBIOS type 1 (manufacturer, model, serial, UUID), the cores, the memory,
+// the network cards and the disks with their serials and sizes.
+type Config struct {
+	Dir      string // made when missing; what is in it is kept
+	Identity bmc.Identity
+	Firmware Firmware // default: DebianFirmware
+	Binary   string   // default: qemu-system-x86_64 on the PATH
+}
+
+// Firmware is a pair of OVMF images.
+type Firmware struct {
+	Code string // read-only, built with SMM
+	Vars string // template with the enrolled keys, copied for each machine
+}
+
+// DebianFirmware enforces Secure Boot with Microsoft's keys; Debian's package is ovmf.
+var DebianFirmware = Firmware{Code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"}
+
+// Machine implements bmc.Machine. Its methods may be called from several goroutines.
+type Machine struct {
+	config Config
+
+	mu      sync.Mutex
+	current *run // nil: off
+}
+
+// run is one QEMU process.
+type run struct {
+	process *os.Process
+	monitor *monitor
+	cause   bmc.ExitCause // set when we end it ourselves
+}
+
+var _ bmc.Machine = (*Machine)(nil)
+
+// New prepares the machine's directory: the firmware's variables and the disks, unless they are there already.
+func New(config Config) (*Machine, error) {
+	if config.Firmware == (Firmware{}) {
+		config.Firmware = DebianFirmware
+	}
+	if config.Binary == "" {
+		config.Binary = "qemu-system-x86_64"
+	}
+	if err := check(config); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the machine's directory: %w", err)
+	}
+	m := &Machine{config: config}
+	if err := copyOnce(config.Firmware.Vars, m.path("vars.fd")); err != nil {
+		return nil, fmt.Errorf("copy the firmware's variables (package ovmf): %w", err)
+	}
+	for _, disk := range config.Identity.Disks {
+		if err := makeDisk(m.DiskPath(disk.Serial), disk.Bytes); err != nil {
+			return nil, fmt.Errorf("make disk %s: %w", disk.Serial, err)
+		}
+	}
+	return m, nil
+}
+
+func check(config Config) error {
+	if config.Dir == "" || len(config.Identity.Disks) == 0 || len(config.Identity.NICs) == 0 {
+		return errors.New("qemu: a machine needs a directory, a disk and a network card")
+	}
+	for _, disk := range config.Identity.Disks {
+		if disk.Serial == "" || disk.Serial != filepath.Base(disk.Serial) || len(disk.Serial) > 20 || disk.Bytes <= 0 {
+			return fmt.Errorf("qemu: disk %q needs a serial of 1 to 20 characters without a slash, and a size", disk.Serial)
+		}
+	}
+	return nil
+}
+
+func (m *Machine) path(name string) string { return filepath.Join(m.config.Dir, name) }
+
+// DiskPath is the raw image of the disk with a serial.
+func (m *Machine) DiskPath(serial string) string { return m.path("disk-" + serial + ".raw") }
+
+// ConsolePath is the log of the serial console, over all runs.
+func (m *Machine) ConsolePath() string { return m.path("console.log") }
+
+// Start implements bmc.Machine. A medium that cannot be opened is left out, as a BMC's firmware would find an empty drive;
+// qemu.log says why.
+func (m *Machine) Start(ctx context.Context, boot bmc.Boot) (<-chan bmc.Exit, error) {
+	if boot.From != bmc.FromCD && boot.From != bmc.FromDisk {
+		return nil, fmt.Errorf("this machine boots from cd or disk, not from %s", boot.From)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current != nil {
+		return nil, errors.New("the machine runs already")
+	}
+	started, command, err := m.launch(boot)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.release(ctx, started, boot); err != nil {
+		_ = started.process.Kill()
+		_ = command.Wait()
+		_ = started.monitor.close()
+		return nil, fmt.Errorf("start qemu: %w; see %s", err, m.path("qemu.log"))
+	}
+	m.current = started
+	exits := make(chan bmc.Exit, 1)
+	go m.reap(started, command, exits)
+	return exits, nil
+}
+
+// launch starts QEMU with the processors stopped.
+func (m *Machine) launch(boot bmc.Boot) (*run, *exec.Cmd, error) {
+	words, err := os.OpenFile(m.path("qemu.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open qemu's log: %w", err)
+	}
+	defer words.Close()
+	talk, far, err := newMonitor()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer far.Close()
+	command := exec.Command(m.config.Binary, m.arguments(boot)...)
+	command.Stdout, command.Stderr = words, words
+	command.ExtraFiles = []*os.File{far} // descriptor 3 in arguments
+	// Its own group, so that Ctrl-C reaches the lab first; killed with the lab if that dies.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		_ = talk.close()
+		return nil, nil, fmt.Errorf("start qemu (package qemu-system-x86): %w", err)
+	}
+	return &run{process: command.Process, monitor: talk}, command, nil
+}
+
+// release connects to QEMU's monitor, puts the medium in and lets the processors run.
+func (m *Machine) release(ctx context.Context, started *run, boot bmc.Boot) error {
+	if err := started.monitor.greet(ctx); err != nil {
+		return err
+	}
+	if boot.MediaURL != "" {
+		if err := started.monitor.insert(ctx, boot.MediaURL); err != nil {
+			m.note("the medium cannot be read, the drive stays empty: " + err.Error())
+		}
+	}
+	return started.monitor.run(ctx, "cont", nil)
+}
+
+// note appends a line to qemu.log. What cannot be noted is not worth stopping a machine for.
+func (m *Machine) note(line string) {
+	words, err := os.OpenFile(m.path("qemu.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	defer words.Close()
+	_, _ = fmt.Fprintln(words, "lab:", line)
+}
+
+// reap waits for the process and says why it ended.
+func (m *Machine) reap(ended *run, command *exec.Cmd, exits chan<- bmc.Exit) {
+	err := command.Wait()
+	reason := ended.monitor.drain()
+	m.mu.Lock()
+	cause := ended.cause
+	m.current = nil
+	m.mu.Unlock()
+	exits <- m.exit(cause, reason, err)
+	close(exits)
+}
+
+func (m *Machine) exit(cause bmc.ExitCause, reason string, err error) bmc.Exit {
+	switch {
+	case reason == "guest-shutdown":
+		return bmc.Exit{Cause: bmc.PoweredOff}
+	case cause != "":
+		return bmc.Exit{Cause: cause}
+	case reason == "guest-reset":
+		return bmc.Exit{Cause: bmc.Rebooted}
+	default:
+		return bmc.Exit{Cause: bmc.PowerLost, Err: fmt.Errorf("qemu ended (%v, reason %q); see %s", err, reason, m.path("qemu.log"))}
+	}
+}
+
+// Stop implements bmc.Machine: Graceful is the ACPI power button, Force ends QEMU at once, as cutting the power would.
+func (m *Machine) Stop(ctx context.Context, how bmc.Stop) error {
+	m.mu.Lock()
+	current := m.current
+	m.mu.Unlock()
+	if current == nil {
+		return nil
+	}
+	if how == bmc.Graceful {
+		return current.monitor.run(ctx, "system_powerdown", nil)
+	}
+	return m.kill(bmc.Stopped)
+}
+
+// Unplug cuts the power: QEMU is killed wherever it is. What it had not written is lost. An unplugged machine that is off stays off.
+func (m *Machine) Unplug() error { return m.kill(bmc.PowerLost) }
+
+func (m *Machine) kill(cause bmc.ExitCause) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current == nil {
+		return nil
+	}
+	m.current.cause = cause
+	if err := m.current.process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("end qemu: %w", err)
+	}
+	return nil
+}
+
+// Process is the id of the QEMU process, or 0 when the machine is off.
+func (m *Machine) Process() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current == nil {
+		return 0
+	}
+	return m.current.process.Pid
+}
