@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# setup.sh test|full: installs what is missing on a Debian 12 machine: for the fast tests, or for the lab, the demo and e2e too.
+set -euo pipefail
+level=${1:-full}
+
+# command:package, only what the fast tests run
+test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio)
+full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap xorriso:xorriso mcopy:mtools mkfs.vfat:dosfstools
+  sgdisk:gdisk sfdisk:fdisk zstd:zstd pkg-config:pkg-config mkfs.ext4:e2fsprogs jq:jq cc:gcc)
+full_files=(/usr/share/OVMF/OVMF_CODE_4M.secboot.fd:ovmf /usr/lib/shim/shimx64.efi.signed:shim-signed
+  /usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed:grub-efi-amd64-signed /usr/include/blkid/blkid.h:libblkid-dev
+  /usr/include/zstd.h:libzstd-dev /usr/include/lzma.h:liblzma-dev /usr/include/openssl/ssl.h:libssl-dev
+  /usr/lib/x86_64-linux-gnu/qemu/block-curl.so:qemu-block-extra)
+
+missing=()
+need_commands() {
+  local entry
+  for entry in "$@"; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${entry%%:*}" >/dev/null || missing+=("${entry##*:}")
+  done
+}
+need_files() {
+  local entry
+  for entry in "$@"; do [[ -e ${entry%%:*} ]] || missing+=("${entry##*:}"); done
+}
+
+need_commands "${test_needs[@]}"
+if [[ $level == full ]]; then
+  need_commands "${full_needs[@]}"
+  need_files "${full_files[@]}"
+fi
+((${#missing[@]})) || exit 0
+if ((EUID != 0)); then
+  echo "setup: these packages are missing, install them as root: ${missing[*]}" >&2
+  exit 1
+fi
+echo "setup: installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+{ apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
+rm -f "$log"
