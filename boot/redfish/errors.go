@@ -1,0 +1,202 @@
+package redfish
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Kind says how talking to a BMC failed.
+type Kind string
+
+// The four kinds of failure.
+const (
+	Unreachable  Kind = "Unreachable"  // no answer within the deadline
+	Unauthorized Kind = "Unauthorized" // the credentials were refused, or are not tried again yet
+	Refused      Kind = "Refused"      // it answered with an error
+	Protocol     Kind = "Protocol"     // it answered with something that is not Redfish, not itself, or too much
+)
+
+// Error is how every method of Client fails. Its text ends with what a person can do.
+type Error struct {
+	Kind   Kind
+	Doing  string // what was attempted
+	Host   string // host and port of the BMC
+	Status int    // HTTP status, or 0 when there was no answer
+	// MessageID is the Redfish message without its registry, for example ResourceInUse; often empty.
+	MessageID string
+	Detail    string // what the BMC or the network said
+	Hint      string // what to do next
+	// Temporary says that the same call may succeed later without anybody doing anything.
+	Temporary bool
+	cause     error
+	related   []string // properties and parameters the BMC named
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s: BMC %s: %s", e.Doing, e.Host, words[e.Kind])
+	if e.Status != 0 {
+		text += fmt.Sprintf(" (%s)", strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.MessageID)))
+	}
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text + "; " + e.Hint
+}
+
+var words = map[Kind]string{
+	Unreachable:  "no answer",
+	Unauthorized: "the credentials were refused",
+	Refused:      "refused",
+	Protocol:     "the answer cannot be used",
+}
+
+// Unwrap returns the cause, when it was an error of this process or the network.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Reach is the error in the planner's words.
+func (e *Error) Reach() inventory.Reach {
+	switch e.Kind {
+	case Unreachable:
+		return inventory.Unreachable
+	case Unauthorized:
+		return inventory.Unauthorized
+	case Refused, Protocol:
+		return inventory.Refused
+	default:
+		panic(fmt.Sprintf("redfish: kind %q has no reach", e.Kind))
+	}
+}
+
+// as returns the *Error in err, or nil.
+func as(err error) *Error {
+	var found *Error
+	if errors.As(err, &found) {
+		return found
+	}
+	return nil
+}
+
+// maxDetail bounds what of a BMC's words goes into an error, in bytes.
+const maxDetail = 300
+
+// message is one entry of @Message.ExtendedInfo; shipped BMCs leave out any of it.
+type message struct {
+	MessageID         string `json:"MessageId"`
+	Message           string
+	MessageArgs       []any
+	RelatedProperties []string
+}
+
+// messages finds what the BMC says went wrong: ExtendedInfo may be a list or one object (iDRAC), and error.code may be absent.
+func messages(body []byte) []message {
+	var doc struct {
+		Error struct {
+			Code, Message string
+			Info          json.RawMessage `json:"@Message.ExtendedInfo"`
+		}
+	}
+	if json.NewDecoder(bytes.NewReader(body)).Decode(&doc) != nil {
+		return nil
+	}
+	var list []message
+	if json.Unmarshal(doc.Error.Info, &list) != nil {
+		var single message
+		if json.Unmarshal(doc.Error.Info, &single) == nil {
+			list = []message{single}
+		}
+	}
+	if len(list) == 0 && doc.Error.Message != "" {
+		list = []message{{MessageID: doc.Error.Code, Message: doc.Error.Message}}
+	}
+	return list
+}
+
+// refusal makes the error for an answer that says no.
+func (c *Client) refusal(doing string, got answer) *Error {
+	e := &Error{Kind: Refused, Doing: doing, Host: c.base.Host, Status: got.status}
+	var said []string
+	for _, m := range messages(got.body) {
+		if e.MessageID == "" {
+			e.MessageID = m.MessageID[strings.LastIndex(m.MessageID, ".")+1:]
+		}
+		said = append(said, m.Message)
+		e.related = append(e.related, m.RelatedProperties...)
+		for _, argument := range m.MessageArgs {
+			e.related = append(e.related, fmt.Sprint(argument))
+		}
+	}
+	e.Detail = c.scrub(strings.Join(said, " "))
+	e.Temporary = temporary(got.status, string(got.body))
+	e.Hint = hint(e)
+	return e
+}
+
+// notNow are words by which BMCs say that the same request may succeed later.
+var notNow = []string{
+	"UnableToModifyDuringSystemPOST", "InvalidOperationForSystemState", "ServiceTemporarilyUnavailable", "ServiceInUnknownState",
+	"ActionParameterValueConflict", "ResourceInUse", "ResourceInStandby", "SYS518", "SYS446", "not ready", "SessionLimitExceeded",
+}
+
+func temporary(status int, body string) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	for _, word := range notNow {
+		if strings.Contains(body, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func hint(e *Error) string {
+	switch {
+	case e.Temporary:
+		return "it is tried again"
+	case e.Status == http.StatusForbidden:
+		return "give the account the privileges ConfigureComponents and ConfigureManager, or check the BMC's licence"
+	case e.Status == http.StatusNotFound:
+		return "check the path in spec.bmc.address with `ingot bmc check`"
+	default:
+		return "see what the BMC offers with `ingot bmc check`"
+	}
+}
+
+// names reports whether the BMC's error is about a property or parameter.
+func (e *Error) names(property string) bool {
+	if strings.Contains(e.Detail, property) {
+		return true
+	}
+	for _, related := range e.related {
+		if strings.HasSuffix(related, property) {
+			return true
+		}
+	}
+	return false
+}
+
+// scrub keeps a BMC's words short and free of our secrets, which it may echo.
+func (c *Client) scrub(said string) string {
+	c.mu.Lock()
+	token := c.session.token
+	c.mu.Unlock()
+	for _, hidden := range []string{c.config.Password.Reveal(), token} {
+		if hidden != "" {
+			said = strings.ReplaceAll(said, hidden, "***")
+		}
+	}
+	said = strings.Join(strings.Fields(said), " ")
+	if len(said) > maxDetail {
+		said = said[:maxDetail] + "…"
+	}
+	return strings.ToValidUTF8(said, "?")
+}

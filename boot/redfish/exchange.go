@@ -1,0 +1,209 @@
+package redfish
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/internal/secret"
+)
+
+// request is one HTTP request to the BMC.
+type request struct {
+	method  string
+	path    string // with query; a link out of a document goes through resolve first
+	body    any    // marshalled to JSON; nil sends none
+	ifMatch string
+	doing   string // for errors
+}
+
+// answer is an HTTP answer, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// credentials of one request; the zero value sends none.
+type credentials struct {
+	token    string
+	username string
+	password secret.Value
+}
+
+// maxRedirects is how many redirects of a GET are followed, all to the BMC itself.
+const maxRedirects = 3
+
+func newHTTP(config Config, trust *tls.Config) *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:            dialWithin(config),
+			TLSClientConfig:        trust,
+			TLSHandshakeTimeout:    config.Connect,
+			TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
+			MaxConnsPerHost:        1,
+			MaxIdleConns:           1,
+			IdleConnTimeout:        4 * time.Second, // enough for one conversation, shorter than any BMC's own
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+	}
+}
+
+func dialWithin(config Config) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, config.Connect)
+		defer cancel()
+		return config.Dial(ctx, network, address)
+	}
+}
+
+// exchange sends one request, redirects and a refused encoding included, and reads the answer. Any status is an answer.
+func (c *Client) exchange(ctx context.Context, r request, with credentials) (answer, error) {
+	for range maxRedirects {
+		got, err := c.send(ctx, r, with)
+		if err != nil {
+			return answer{}, err
+		}
+		switch {
+		case got.status == http.StatusNotAcceptable && c.allowCompression():
+			continue
+		case got.status >= 300 && got.status < 400 && r.method == http.MethodGet && got.header.Get("Location") != "":
+			if r.path, err = c.resolve(got.header.Get("Location")); err != nil {
+				return answer{}, c.protocol(r.doing, got.status, err)
+			}
+			continue
+		}
+		return got, nil
+	}
+	return answer{}, c.protocol(r.doing, 0, errors.New("it redirects without end"))
+}
+
+// allowCompression notes that this BMC wants to compress (HPE answers 406 to identity), and reports whether that is news.
+func (c *Client) allowCompression() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	news := !c.compressed
+	c.compressed = true
+	return news
+}
+
+// send waits for the BMC's lane and makes one round trip within the deadlines.
+func (c *Client) send(ctx context.Context, r request, with credentials) (answer, error) {
+	leave, err := enter(ctx, c.base.Host)
+	if err != nil {
+		return answer{}, c.unreachable(r.doing, fmt.Errorf("another request to this BMC is still running: %w", err))
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, c.config.Request)
+	defer cancel()
+	outgoing, err := c.build(ctx, r, with)
+	if err != nil {
+		return answer{}, c.protocol(r.doing, 0, err)
+	}
+	response, err := c.http.Do(outgoing)
+	if err != nil {
+		return answer{}, c.transportFailure(r.doing, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
+	if err != nil {
+		return answer{}, c.unreachable(r.doing, fmt.Errorf("the answer broke off: %w", err))
+	}
+	if len(body) > MaxBody {
+		return answer{}, c.protocol(r.doing, response.StatusCode, fmt.Errorf("it is larger than %d MiB", MaxBody>>20))
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: body}, nil
+}
+
+func (c *Client) build(ctx context.Context, r request, with credentials) (*http.Request, error) {
+	var body io.Reader
+	if r.body != nil {
+		text, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	outgoing, err := http.NewRequestWithContext(ctx, r.method, c.base.String()+r.path, body)
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	header := outgoing.Header
+	header.Set("OData-Version", "4.0")
+	header.Set("Accept", "application/json")
+	header.Set("User-Agent", "ingot")
+	c.mu.Lock()
+	if !c.compressed {
+		header.Set("Accept-Encoding", "identity") // keeps ETags strong
+	}
+	c.mu.Unlock()
+	if r.body != nil {
+		header.Set("Content-Type", "application/json")
+	}
+	if r.ifMatch != "" {
+		header.Set("If-Match", r.ifMatch)
+	}
+	switch {
+	case with.token != "":
+		header.Set("X-Auth-Token", with.token)
+	case with.username != "":
+		outgoing.SetBasicAuth(with.username, with.password.Reveal())
+	}
+	return outgoing, nil
+}
+
+// resolve turns a link of a document into a path with query on this BMC, or refuses it: a BMC may send us nowhere else.
+func (c *Client) resolve(link string) (string, error) {
+	at, err := url.Parse(link)
+	if err != nil {
+		return "", fmt.Errorf("the link %q is no URL", c.scrub(link))
+	}
+	if at.Host != "" || at.Scheme != "" || at.User != nil {
+		if at.Scheme != c.base.Scheme || !strings.EqualFold(at.Host, c.base.Host) || at.User != nil {
+			return "", fmt.Errorf("the link %q leads away from the BMC", c.scrub(link))
+		}
+	}
+	if !strings.HasPrefix(at.Path, "/") {
+		return "", fmt.Errorf("the link %q is no absolute path", c.scrub(link))
+	}
+	at.Scheme, at.Host, at.Fragment = "", "", ""
+	return at.RequestURI(), nil
+}
+
+func (c *Client) transportFailure(doing string, err error) *Error {
+	// url.Error repeats the whole URL; the cause says enough.
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	if trouble := certificateTrouble(err); trouble != "" {
+		e := c.protocol(doing, 0, err)
+		e.Hint = trouble
+		return e
+	}
+	return c.unreachable(doing, err)
+}
+
+func (c *Client) unreachable(doing string, err error) *Error {
+	return &Error{
+		Kind: Unreachable, Doing: doing, Host: c.base.Host, Detail: c.scrub(err.Error()), Temporary: true, cause: err,
+		Hint: "check that the address is right, that the BMC is on the network and that its HTTPS service is enabled",
+	}
+}
+
+func (c *Client) protocol(doing string, status int, err error) *Error {
+	return &Error{
+		Kind: Protocol, Doing: doing, Host: c.base.Host, Status: status, Detail: c.scrub(err.Error()), cause: err,
+		Hint: "check that spec.bmc.address is the Redfish service of a BMC, with `ingot bmc check`",
+	}
+}

@@ -1,0 +1,81 @@
+package redfish
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"sync"
+	"time"
+)
+
+// lanes holds one lane per BMC that a request runs on or waits for, over all Clients of the process: a chassis may have
+// several systems behind one address, and BMCs answer wrongly when asked two things at a time.
+var lanes = struct {
+	sync.Mutex
+	byHost map[string]*lane
+}{byHost: map[string]*lane{}}
+
+type lane struct {
+	free  chan struct{} // holds one token while nobody is in
+	users int
+}
+
+// enter waits until no other request to the host runs. The caller calls leave when it is done.
+func enter(ctx context.Context, host string) (leave func(), err error) {
+	lanes.Lock()
+	mine := lanes.byHost[host]
+	if mine == nil {
+		mine = &lane{free: make(chan struct{}, 1)}
+		mine.free <- struct{}{}
+		lanes.byHost[host] = mine
+	}
+	mine.users++
+	lanes.Unlock()
+	select {
+	case <-mine.free:
+		return func() { mine.free <- struct{}{}; abandon(host, mine) }, nil
+	case <-ctx.Done():
+		abandon(host, mine)
+		return nil, ctx.Err()
+	}
+}
+
+func abandon(host string, mine *lane) {
+	lanes.Lock()
+	defer lanes.Unlock()
+	if mine.users--; mine.users == 0 {
+		delete(lanes.byHost, host)
+	}
+}
+
+// refusals remembers over all Clients of the process which credentials a BMC has refused, and until when they are not tried
+// again. Credentials are kept as a keyed digest only.
+var refusals = struct {
+	sync.Mutex
+	until map[[sha256.Size]byte]time.Time
+	salt  string
+}{until: map[[sha256.Size]byte]time.Time{}, salt: rand.Text()}
+
+func (c *Client) refusalKey() [sha256.Size]byte {
+	return sha256.Sum256([]byte(refusals.salt + "\x00" + c.base.Host + "\x00" + c.config.Username + "\x00" + c.config.Password.Reveal()))
+}
+
+// refusedUntil is when these credentials may be tried again; zero: now.
+func (c *Client) refusedUntil() time.Time {
+	refusals.Lock()
+	defer refusals.Unlock()
+	key := c.refusalKey()
+	until := refusals.until[key]
+	if !until.After(c.config.Now()) {
+		delete(refusals.until, key)
+		return time.Time{}
+	}
+	return until
+}
+
+// holdBack stops these credentials from being tried for LoginBackoff.
+func (c *Client) holdBack() {
+	refusals.Lock()
+	defer refusals.Unlock()
+	refusals.until[c.refusalKey()] = c.config.Now().Add(LoginBackoff)
+}

@@ -1,0 +1,252 @@
+package redfish
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/stmcginnis/gofish/schemas"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// System is one look at the machine through its BMC.
+type System struct {
+	Path         string               `json:"path"` // of the ComputerSystem
+	Power        inventory.PowerState `json:"power"`
+	Manufacturer string               `json:"manufacturer,omitempty"`
+	Model        string               `json:"model,omitempty"`
+	Serial       string               `json:"serial,omitempty"` // Dell: the service tag
+	UUID         string               `json:"uuid,omitempty"`
+	BIOSVersion  string               `json:"biosVersion,omitempty"`
+	Processors   int                  `json:"processors,omitempty"` // sockets
+	MemoryMiB    int                  `json:"memoryMiB,omitempty"`
+	Override     Override             `json:"override"`
+	// Targets and ResetTypes are what the BMC says it accepts; empty when it does not say.
+	Targets    []string `json:"targets,omitempty"`
+	ResetTypes []string `json:"resetTypes,omitempty"`
+	// Unread are members of the document that do not have the shape of the schema.
+	Unread []string `json:"unread,omitempty"`
+}
+
+// Override is what the firmware is told to start from, in Redfish's words.
+type Override struct {
+	Target  string `json:"target"`         // None, Cd, UsbCd, Hdd, UefiHttp…
+	Enabled string `json:"enabled"`        // Disabled, Once, Continuous
+	Mode    string `json:"mode,omitempty"` // UEFI, Legacy
+}
+
+// System reads the machine.
+func (c *Client) System(ctx context.Context) (System, error) {
+	got, err := c.readSystem(ctx, "read the system")
+	if err != nil {
+		return System{}, err
+	}
+	return got.view(), nil
+}
+
+// computer is the ComputerSystem with what gofish keeps to itself.
+type computer struct {
+	resource[schemas.ComputerSystem]
+	path     string
+	managers []string // links as the BMC wrote them
+	media    string
+	settings string
+	resets   []string // allowable reset types, when the document itself says
+}
+
+func (c *Client) wire(ctx context.Context, doing string) wire {
+	return wire{ctx: ctx, client: c, doing: doing}
+}
+
+func (c *Client) readSystem(ctx context.Context, doing string) (computer, error) {
+	w := c.wire(ctx, doing)
+	path, err := c.systemPath(w)
+	if err != nil {
+		return computer{}, err
+	}
+	got, err := get[schemas.ComputerSystem](w, path)
+	if err != nil {
+		return computer{}, err
+	}
+	got.doc.SetClient(w)
+	got.doc.DisableEtagMatch(true) // iDRAC10 refuses If-Match on actions
+	var links struct {
+		VirtualMedia odataLink
+		Links        struct{ ManagedBy []odataLink }
+		Settings     struct{ SettingsObject odataLink } `json:"@Redfish.Settings"`
+		Actions      struct {
+			Reset struct {
+				Allowable []string `json:"ResetType@Redfish.AllowableValues"`
+			} `json:"#ComputerSystem.Reset"`
+		}
+	}
+	_ = json.Unmarshal(got.raw, &links) // what has another shape is taken as absent
+	found := computer{resource: got, path: path, media: links.VirtualMedia.ID, settings: links.Settings.SettingsObject.ID,
+		resets: links.Actions.Reset.Allowable,
+	}
+	for _, manager := range links.Links.ManagedBy {
+		found.managers = append(found.managers, manager.ID)
+	}
+	return found, nil
+}
+
+// systemPath is the ComputerSystem of the address, or the only one the service has.
+func (c *Client) systemPath(w wire) (string, error) {
+	c.mu.Lock()
+	known := c.system
+	c.mu.Unlock()
+	if known != "" {
+		return known, nil
+	}
+	root, err := c.serviceRoot(w.ctx, w.doing)
+	if err != nil {
+		return "", err
+	}
+	systems, err := w.members(root.systems)
+	if err != nil {
+		return "", err
+	}
+	if len(systems) != 1 {
+		e := c.protocol(w.doing, 0, fmt.Errorf("the service has %d systems: %s", len(systems), strings.Join(systems, ", ")))
+		e.Kind, e.Hint = Refused, "put the path of the machine's system into spec.bmc.address"
+		return "", e
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.system = systems[0]
+	return systems[0], nil
+}
+
+func (s computer) view() System {
+	doc := s.doc
+	v := System{
+		Path: s.path, Power: powerState(string(doc.PowerState)), Manufacturer: doc.Manufacturer, Model: doc.Model,
+		Serial: serial(doc), UUID: strings.ToLower(doc.UUID), BIOSVersion: doc.BiosVersion, Unread: s.dropped, ResetTypes: s.resets,
+		Override: Override{
+			Target: string(doc.Boot.BootSourceOverrideTarget), Enabled: string(doc.Boot.BootSourceOverrideEnabled),
+			Mode: string(doc.Boot.BootSourceOverrideMode),
+		},
+	}
+	if count := doc.ProcessorSummary.Count; count != nil {
+		v.Processors = int(*count)
+	}
+	if size := doc.MemorySummary.TotalSystemMemoryGiB; size != nil {
+		v.MemoryMiB = int(*size * 1024)
+	}
+	for _, target := range doc.Boot.AllowableBootSourceOverrideTargetValues {
+		v.Targets = append(v.Targets, string(target))
+	}
+	slices.Sort(v.Unread)
+	return v
+}
+
+// powerState reads PowerState. A machine on its way up or down is not off; null, missing and unknown words are unknown.
+func powerState(said string) inventory.PowerState {
+	switch said {
+	case "On", "PoweringOn", "PoweringOff", "Paused":
+		return inventory.PoweredOn
+	case "Off":
+		return inventory.PoweredOff
+	default:
+		return inventory.PowerUnknown
+	}
+}
+
+// serial is the number on the machine's label. Dell's SerialNumber is the board's; the service tag is the SKU.
+func serial(doc *schemas.ComputerSystem) string {
+	if dell(doc.Manufacturer) {
+		return cmp.Or(doc.SKU, doc.SerialNumber)
+	}
+	return doc.SerialNumber
+}
+
+// ResetType is a change of power.
+type ResetType string
+
+// Changes of power.
+const (
+	PowerOn          ResetType = "On"
+	ForceOff         ResetType = "ForceOff"
+	GracefulShutdown ResetType = "GracefulShutdown" // the guest is asked, and may ignore it
+	ForceRestart     ResetType = "ForceRestart"
+)
+
+// accepted are the Redfish reset types that serve a change, best first.
+var accepted = map[ResetType][]schemas.ResetType{
+	PowerOn:          {schemas.OnResetType, schemas.ForceOnResetType, schemas.PushPowerButtonResetType},
+	ForceOff:         {schemas.ForceOffResetType},
+	GracefulShutdown: {schemas.GracefulShutdownResetType},
+	ForceRestart:     {schemas.ForceRestartResetType, schemas.PowerCycleResetType},
+}
+
+// Reset asks for a change of power and returns once the BMC has accepted it; the machine may still be on its way. A machine
+// that is there already is a success without a request.
+func (c *Client) Reset(ctx context.Context, want ResetType) error {
+	doing := "power: " + string(want)
+	before, err := c.readSystem(ctx, doing)
+	if err != nil {
+		return err
+	}
+	if arrived(want, before.view().Power) {
+		return nil
+	}
+	kind, err := c.pick(before, want, doing)
+	if err != nil {
+		return err
+	}
+	w := c.wire(ctx, doing)
+	task, err := before.doc.Reset(kind)
+	if err == nil {
+		return w.follow(task)
+	}
+	refused := as(err)
+	if refused == nil { // gofish's own words
+		return c.protocol(doing, 0, err)
+	}
+	if refused.Status != http.StatusConflict && refused.Status != http.StatusBadRequest {
+		return refused
+	}
+	// Many BMCs refuse what is already so; look again.
+	after, err := c.readSystem(ctx, doing)
+	if err == nil && arrived(want, after.view().Power) {
+		return nil
+	}
+	return refused
+}
+
+// arrived reports whether the machine is where a change would bring it. A restart always has to be asked for.
+func arrived(want ResetType, power inventory.PowerState) bool {
+	switch want {
+	case PowerOn:
+		return power == inventory.PoweredOn
+	case ForceOff, GracefulShutdown:
+		return power == inventory.PoweredOff
+	default:
+		return false
+	}
+}
+
+func (c *Client) pick(s computer, want ResetType, doing string) (schemas.ResetType, error) {
+	choices, known := accepted[want]
+	if !known {
+		return "", c.protocol(doing, 0, errors.New("there is no such change of power"))
+	}
+	offered, err := s.doc.GetSupportedResetTypes()
+	if err != nil || len(offered) == 0 {
+		return choices[0], nil // it does not say: the common one
+	}
+	for _, choice := range choices {
+		if slices.Contains(offered, choice) {
+			return choice, nil
+		}
+	}
+	e := c.protocol(doing, 0, fmt.Errorf("it offers only %v", offered))
+	e.Kind, e.Hint = Refused, "use another way: off and on for a restart, a hard power-off for a shutdown"
+	return "", e
+}

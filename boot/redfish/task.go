@@ -1,0 +1,88 @@
+package redfish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/stmcginnis/gofish/schemas"
+)
+
+// Following a task: how long at most, and how often when the BMC does not say.
+const (
+	taskDeadline = 30 * time.Second
+	taskPause    = 2 * time.Second
+)
+
+// follow waits for an operation that the BMC answered with 202. A task that vanishes is over: some BMCs forget them at once.
+func (w wire) follow(info *schemas.TaskMonitorInfo) error {
+	if info == nil {
+		return nil
+	}
+	if info.TaskMonitor == "" && info.Task != nil { // Location is missing: the body is the task
+		info.TaskMonitor = info.Task.ODataID
+	}
+	if info.TaskMonitor == "" {
+		return nil // accepted, and nothing to look at
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, taskDeadline)
+	defer cancel()
+	w.ctx = ctx
+	for {
+		over, err := w.look(info)
+		if over || err != nil {
+			return err
+		}
+		if err := pause(ctx, time.Until(info.RetryAfter)); err != nil {
+			e := w.client.unreachable(w.doing, fmt.Errorf("it still works on it after %s", taskDeadline))
+			e.Kind, e.Hint = Refused, "it is looked at again"
+			return e
+		}
+	}
+}
+
+// look reads the task monitor, or the task, once and reports whether the operation is over.
+func (w wire) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
+	response, err := w.Get(info.TaskMonitor)
+	if failed := as(err); failed != nil {
+		if failed.Status == http.StatusNotFound || failed.Status == http.StatusGone {
+			return true, nil
+		}
+		return false, err
+	}
+	if err != nil {
+		return false, err
+	}
+	seen := schemas.ParseTaskMonitorInfo(w, response)
+	info.RetryAfter = seen.RetryAfter
+	if seen.RetryAfter.IsZero() {
+		info.RetryAfter = time.Now().Add(taskPause)
+	}
+	if seen.Task == nil || seen.Task.TaskState == "" {
+		return response.StatusCode != http.StatusAccepted, nil
+	}
+	switch seen.Task.TaskState {
+	case schemas.CompletedTaskState:
+		return true, nil
+	case schemas.ExceptionTaskState, schemas.KilledTaskState, schemas.CancelledTaskState:
+		e := w.client.protocol(w.doing, response.StatusCode, errors.New("its task ended as "+string(seen.Task.TaskState)))
+		e.Kind, e.Temporary, e.Hint = Refused, true, "it is tried again; the BMC's task log may say more"
+		return false, e
+	default: // New, Starting, Running, Pending…
+		return false, nil
+	}
+}
+
+// pause waits for a while or until the context ends.
+func pause(ctx context.Context, while time.Duration) error {
+	timer := time.NewTimer(max(while, 10*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
