@@ -1,0 +1,50 @@
+package inventory
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+)
+
+// What may be on a disk, as a consent names it.
+const (
+	ContentBlank   = "blank"
+	ContentUnseen  = "unseen"
+	contentInstall = "install:"
+	contentOther   = "content:"
+)
+
+// ContentOf names what is on a disk: our own install, what an agent saw, or that nobody has looked.
+func ContentOf(record Record, disk DiskID, seen *Content) string {
+	switch {
+	case record.Installed != nil && record.Installed.Disk.Same(disk):
+		return contentInstall + record.Installed.ID
+	case seen == nil:
+		return ContentUnseen
+	case seen.Blank:
+		return ContentBlank
+	case seen.Signature != "":
+		return contentOther + seen.Signature
+	default:
+		return "" // unreadable: no consent can name it
+	}
+}
+
+// EraseConsent is the string that permits one operation: <disk label>/<16 hex>. The digest is SHA-256 over a domain and the host, the
+// disk, what is on it and the inputs that replace it, each behind its length (8 bytes, big endian), cut to 8 bytes.
+// It does not change between versions: a fleet holds such strings.
+func EraseConsent(host string, disk DiskID, content, target string) string {
+	return disk.Label() + "/" + digest("ingot consent v1", host, disk.Label(), content, target)
+}
+
+// digest is 16 hex digits over length-prefixed parts.
+func digest(parts ...string) string {
+	hash := sha256.New()
+	var length [8]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		hash.Write(length[:])
+		hash.Write([]byte(part))
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:8])
+}

@@ -1,0 +1,147 @@
+package inventory
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// DiskError says why not exactly one disk is the root disk.
+type DiskError struct {
+	Matches []string // labels of the disks that match, when there are several
+	Misses  []Miss   // why each other disk does not match
+}
+
+// Miss is a disk that does not match, and why.
+type Miss struct{ Disk, Why string }
+
+// Error names every disk with its reason.
+func (e DiskError) Error() string {
+	if len(e.Matches) > 1 {
+		return fmt.Sprintf("%d disks match spec.rootDisk: %s: name one by serial or wwn", len(e.Matches), strings.Join(e.Matches, ", "))
+	}
+	if len(e.Misses) == 0 {
+		return "no disk matches spec.rootDisk: the machine reports no disks"
+	}
+	var why []string
+	for _, miss := range e.Misses {
+		why = append(why, miss.Disk+" ("+miss.Why+")")
+	}
+	return "no disk matches spec.rootDisk: " + strings.Join(why, "; ")
+}
+
+// PickDisk is the one place where a disk is chosen: exactly one disk must match every hint and be fit to be written, or there is none
+// and the error (a DiskError) says why. Removable, read-only and held disks never match. Serial, model and vendor compare exactly
+// after trimming spaces; WWNs ignore case and a leading 0x; paths may leave /dev/disk/by-path/ out; without hints nothing matches.
+func PickDisk(hints *schemas.DiskHints, disks []Disk) (Disk, error) {
+	var found []Disk
+	var failure DiskError
+	for _, disk := range disks {
+		if why := mismatch(hints, disk); why != "" {
+			failure.Misses = append(failure.Misses, Miss{Disk: describe(disk), Why: why})
+			continue
+		}
+		found = append(found, disk)
+		failure.Matches = append(failure.Matches, describe(disk))
+	}
+	if len(found) != 1 {
+		return Disk{}, failure
+	}
+	return found[0], nil
+}
+
+// mismatch says why a disk does not match, or "".
+func mismatch(hints *schemas.DiskHints, disk Disk) string {
+	if hints == nil || *hints == (schemas.DiskHints{}) {
+		return "no hint is given"
+	}
+	for _, pair := range [][3]string{
+		{"serial", strings.TrimSpace(hints.Serial), strings.TrimSpace(disk.Serial)},
+		{"wwn", normalWWN(hints.WWN), normalWWN(disk.WWN)},
+		{"path", path.Base("/" + hints.Path), path.Base("/" + disk.Path)},
+		{"model", strings.TrimSpace(hints.Model), strings.TrimSpace(disk.Model)},
+		{"vendor", strings.TrimSpace(hints.Vendor), strings.TrimSpace(disk.Vendor)},
+		{"transport", hints.Transport, disk.Transport},
+	} {
+		if want, have := pair[1], pair[2]; want != "" && want != "/" && want != have {
+			return fmt.Sprintf("%s: want %s, have %s", pair[0], want, orNone(have))
+		}
+	}
+	if hints.Rotational != nil && *hints.Rotational != disk.Rotational {
+		return fmt.Sprintf("rotational: want %t, have %t", *hints.Rotational, disk.Rotational)
+	}
+	if why := sizeMismatch(hints, disk.Size); why != "" {
+		return why
+	}
+	return unfit(disk)
+}
+
+func sizeMismatch(hints *schemas.DiskHints, have uint64) string {
+	for _, limit := range []struct {
+		name, text string
+		fits       func(want uint64) bool
+	}{
+		{"size", hints.Size, func(want uint64) bool { return have == want }},
+		{"minSize", hints.MinSize, func(want uint64) bool { return have >= want }},
+		{"maxSize", hints.MaxSize, func(want uint64) bool { return have <= want }},
+	} {
+		if limit.text == "" {
+			continue
+		}
+		want, err := schemas.ParseSize(limit.text)
+		if err != nil {
+			return limit.name + ": " + err.Error()
+		}
+		if !limit.fits(want) {
+			return fmt.Sprintf("%s: want %s, have %d bytes", limit.name, limit.text, have)
+		}
+	}
+	return ""
+}
+
+// unfit says why a disk may not be written, whatever the hints are.
+func unfit(disk Disk) string {
+	switch {
+	case disk.Size == 0:
+		return "it reports no size"
+	case disk.ReadOnly:
+		return "it is read-only"
+	case disk.Removable:
+		return "it is removable"
+	case len(disk.Holders) > 0:
+		return "it is in use by " + strings.Join(disk.Holders, ", ")
+	case disk.ID().Label() == "":
+		return "it has neither serial, WWN nor path"
+	default:
+		return ""
+	}
+}
+
+// NamedDisk is the identity that hints give without looking: by serial or WWN. It is zero when they name no one disk.
+func NamedDisk(hints *schemas.DiskHints) DiskID {
+	if hints == nil || (hints.Serial == "" && hints.WWN == "") {
+		return DiskID{}
+	}
+	return DiskID{Serial: strings.TrimSpace(hints.Serial), WWN: normalWWN(hints.WWN)}
+}
+
+func normalWWN(wwn string) string {
+	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(wwn)), "0x")
+}
+
+func describe(disk Disk) string {
+	label := disk.ID().Label()
+	if label == "" {
+		return disk.Name
+	}
+	return disk.Name + " " + label
+}
+
+func orNone(text string) string {
+	if text == "" || text == "/" {
+		return "none"
+	}
+	return text
+}

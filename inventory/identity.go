@@ -1,0 +1,32 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// placeholders are serial numbers that vendors leave in; they identify nothing.
+var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "system serial number", "to be filled by o.e.m.", "not specified", "not applicable", "unknown", "serial", "xxxxxxxxxx", "0123456789", "123456789", "1234567890"}
+
+// Placeholder reports whether a serial number identifies nothing.
+func Placeholder(serial string) bool {
+	text := strings.ToLower(strings.TrimSpace(serial))
+	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" || strings.Trim(text, ".-x ") == ""
+}
+
+// SameMachine says why the machine that reported facts is not the one the host declares, or "". A declared serial must be reported; every
+// declared MAC must be among the network cards.
+func SameMachine(identity schemas.Identity, facts Facts) string {
+	if identity.Serial != "" && !strings.EqualFold(strings.TrimSpace(identity.Serial), strings.TrimSpace(facts.System.Serial)) {
+		return fmt.Sprintf("spec.identity.serial is %s, the machine reports %s", identity.Serial, orNone(facts.System.Serial))
+	}
+	for _, mac := range identity.MACs {
+		if !slices.ContainsFunc(facts.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) }) {
+			return fmt.Sprintf("spec.identity.macs names %s, the machine has no such network card", mac)
+		}
+	}
+	return ""
+}
