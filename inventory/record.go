@@ -102,6 +102,7 @@ type Boot struct {
 	Attempt int       `json:"attempt"` // consecutive attempts that did not get anywhere, from 1
 	Opened  time.Time `json:"opened"`
 	Started time.Time `json:"started,omitzero"` // power on accepted
+	Commit  string    `json:"commit,omitempty"` // of the trunk when it was opened: a later one lifts the limit on attempts
 	Media   string    `json:"media,omitempty"`  // URL as the BMC was given it
 	Ejected bool      `json:"ejected,omitempty"`
 }

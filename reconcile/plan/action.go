@@ -27,6 +27,7 @@ const (
 	BootFromDisk   Kind = "BootFromDisk"   // boot override away from the medium
 	AssignInstall  Kind = "AssignInstall"  // hand the job to the agent; the disk may be written from here on
 	AssignPowerOff Kind = "AssignPowerOff" // let the agent power its machine off
+	RecordTakeover Kind = "RecordTakeover" // journal only: the fleet allows to take over a machine found running
 	RecordFacts    Kind = "RecordFacts"    // journal only: the agent's facts passed the identity check
 	RecordWritten  Kind = "RecordWritten"  // journal only: the agent's result was good
 	RecordFailed   Kind = "RecordFailed"   // journal only: an attempt failed; the next one may follow
@@ -43,6 +44,21 @@ type Action struct {
 	Content   string               // AssignInstall: what the agent must find right before the write (wire.DiskRef.Content)
 	Graceful  bool                 // PowerOff
 	Error     string               // RecordFailed
+	Facts     *inventory.Facts     // RecordFacts
+	Serial    string               // RecordTakeover
+	Home      *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
+}
+
+// JournalOnly reports whether an action changes nothing but the record.
+func (k Kind) JournalOnly() bool {
+	switch k {
+	case OpenOperation, CloseOperation, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordWritten, RecordFailed, RecordHome:
+		return true
+	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignInstall, AssignPowerOff:
+		return false
+	default:
+		panic("plan: unknown action " + string(k))
+	}
 }
 
 // Phase sums a host up in one word.

@@ -1,0 +1,165 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// powerOffJob is wire.JobPowerOff, as the hub reports it.
+const powerOffJob = "power-off"
+
+// ramdisk brings the machine into the ramdisk and its agent on the line; ready means that the agent of the record's boot is there. The
+// order is the virtual media order: power off, confirmed; eject; insert; check; boot override; power on; the medium is read; the agent enrols.
+func (h host) ramdisk(phase Phase) (p Plan, ready bool) {
+	b := h.rec.Boot
+	switch {
+	case b == nil || b.Target != inventory.FromRamdisk:
+		return h.open(phase, inventory.FromRamdisk, 1, "the ramdisk is needed"), false
+	case b.Stage == inventory.Preparing:
+		return h.prepare(phase, *b), false
+	case b.Stage == inventory.Powering:
+		return act(phase, Action{Kind: PowerOn, Boot: b, Reason: "the medium is in and comes first"}), false
+	case b.Stage == inventory.Running:
+		return h.arriving(phase, *b)
+	default:
+		panic("plan: unknown boot stage " + string(b.Stage))
+	}
+}
+
+// open begins a boot attempt. After too many in a row that got nowhere it waits for a later commit of the fleet.
+func (h host) open(phase Phase, target string, attempt int, why string) Plan {
+	if b := h.rec.Boot; attempt > maxBoots && b != nil && b.Commit == h.d.Commit {
+		return Plan{Phase: Failed, Hold: &Hold{Reason: BootFailed, Message: fmt.Sprintf(
+			"%d boots from the %s got nowhere, the last because %s: look at the machine's console; any later commit of the fleet tries again", maxBoots, target, why)}}
+	}
+	if attempt > maxBoots {
+		attempt = 1
+	}
+	return act(phase, Action{Kind: OpenBoot, Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.d.Commit}, Reason: why})
+}
+
+// prepare sets the machine up for a boot from the medium, one thing at a time.
+func (h host) prepare(phase Phase, b inventory.Boot) Plan {
+	if h.o.BMC.Power == inventory.PoweredOn {
+		graceful := h.rec.Installed != nil && h.now.Before(b.Opened.Add(gracefulDeadline))
+		return act(phase, Action{Kind: PowerOff, Graceful: graceful, Reason: "media change only while the machine is off"})
+	}
+	want := h.o.Media.URL
+	if want == "" {
+		return Plan{Phase: phase, Waits: "the boot medium to be served"}
+	}
+	inserted := false
+	for _, slot := range h.o.BMC.Media {
+		if slot.Inserted && slot.Image != want {
+			return act(phase, Action{Kind: EjectMedia, Reason: "another medium is in"})
+		}
+		inserted = inserted || slot.Inserted
+	}
+	if !inserted {
+		return act(phase, Action{Kind: InsertMedia, Boot: &b, Reason: "this boot's medium must be in"})
+	}
+	if !fromMedia(h.o.BMC.Override) {
+		return act(phase, Action{Kind: BootFromMedia, Boot: &b, Reason: "the firmware must start from the medium, also after a power cut"})
+	}
+	return act(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the medium is in and comes first"})
+}
+
+func fromMedia(o inventory.Override) bool {
+	return (o.Target == "Cd" || o.Target == "UsbCd") && (o.Enabled == "Continuous" || o.Enabled == "Once")
+}
+
+// arriving waits for the agent of a boot whose machine was powered on.
+func (h host) arriving(phase Phase, b inventory.Boot) (Plan, bool) {
+	enrolled := h.o.Agent.Boot == b.ID && !h.o.Agent.Enrolled.IsZero()
+	next := b.Attempt + 1
+	if enrolled {
+		next = 1
+	}
+	since := h.now.Sub(b.Started)
+	switch {
+	case h.o.BMC.Power == inventory.PoweredOff && since > settle:
+		return h.open(phase, inventory.FromRamdisk, next, "the machine went off"), false
+	case enrolled && h.now.Sub(h.o.Agent.Seen) > silenceDeadline:
+		return h.open(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent has said nothing for %s", silenceDeadline)), false
+	case enrolled:
+		return Plan{}, true
+	case h.o.Media.Reads == 0 && since > readsDeadline:
+		return h.open(phase, inventory.FromRamdisk, next, fmt.Sprintf("the BMC did not read the medium within %s: it must reach advertise.media", readsDeadline)), false
+	case since > enrolDeadline:
+		return h.open(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent did not enrol within %s: it must reach advertise.agents", enrolDeadline)), false
+	case h.o.Media.Reads == 0:
+		return Plan{Phase: phase, Waits: "the BMC to read the boot medium", Due: b.Started.Add(readsDeadline), Again: 2 * time.Second}, false
+	default:
+		return Plan{Phase: phase, Waits: "the agent in the ramdisk to enrol", Due: b.Started.Add(enrolDeadline), Again: 2 * time.Second}, false
+	}
+}
+
+// disk starts the machine from its disk; running means that power on was accepted and it is still on.
+func (h host) disk(phase Phase) (p Plan, running bool) {
+	b := h.rec.Boot
+	switch {
+	case b == nil || b.Target != inventory.FromDisk:
+		return h.open(phase, inventory.FromDisk, 1, "the installed system shall run"), false
+	case b.Stage == inventory.Preparing:
+		return h.prepareDisk(phase, *b), false
+	case b.Stage == inventory.Powering:
+		return act(phase, Action{Kind: PowerOn, Boot: b, Reason: "the disk comes first"}), false
+	case b.Stage != inventory.Running:
+		panic("plan: unknown boot stage " + string(b.Stage))
+	case h.o.BMC.Power == inventory.PoweredOn:
+		return Plan{Phase: phase}, true
+	case h.now.Before(b.Started.Add(settle)):
+		return Plan{Phase: phase, Waits: "the machine to come on", Again: 2 * time.Second}, false
+	case h.now.After(b.Started.Add(homeDeadline)):
+		return h.open(phase, inventory.FromDisk, 1, "the machine is off"), false
+	default:
+		return h.open(phase, inventory.FromDisk, b.Attempt+1, "the machine went off"), false
+	}
+}
+
+func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
+	if h.o.BMC.Power == inventory.PoweredOn {
+		if h.rec.Operation == nil {
+			return act(phase, Action{Kind: CloseBoot, Reason: "the machine runs already"})
+		}
+		return act(phase, Action{Kind: PowerOff, Reason: "media change only while the machine is off"})
+	}
+	for _, slot := range h.o.BMC.Media {
+		if slot.Inserted {
+			return act(phase, Action{Kind: EjectMedia, Reason: "the machine shall start from its disk"})
+		}
+	}
+	if fromMedia(h.o.BMC.Override) {
+		return act(phase, Action{Kind: BootFromDisk, Boot: &b, Reason: "the machine shall start from its disk"})
+	}
+	return act(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the disk comes first"})
+}
+
+// leaveRamdisk powers a machine off that is in the ramdisk for no purpose, after the given time without work: through its agent, then
+// through the BMC; and takes the medium out. Nil means that there is nothing to leave, or not yet.
+func (h host) leaveRamdisk(after time.Duration, why string) *Action {
+	b := h.rec.Boot
+	if b == nil || b.Target != inventory.FromRamdisk || h.o.BMC.Reach != inventory.Reached {
+		return nil
+	}
+	if h.o.BMC.Power == inventory.PoweredOff {
+		for _, slot := range h.o.BMC.Media {
+			if slot.Inserted && slot.Image == h.o.Media.URL {
+				return &Action{Kind: EjectMedia, Reason: why}
+			}
+		}
+		return &Action{Kind: CloseBoot, Reason: why}
+	}
+	if h.o.BMC.Power != inventory.PoweredOn || b.Stage == inventory.Preparing || h.now.Before(b.Started.Add(after)) {
+		return nil
+	}
+	job := h.o.Agent.Job
+	asked := job.Kind == powerOffJob && job.Since.After(b.Opened)
+	alive := h.o.Agent.Boot == b.ID && h.now.Sub(h.o.Agent.Seen) < silenceDeadline
+	if alive && !(asked && h.now.After(job.Since.Add(powerOffDeadline))) {
+		return &Action{Kind: AssignPowerOff, Boot: b, Reason: why}
+	}
+	return &Action{Kind: PowerOff, Reason: why}
+}

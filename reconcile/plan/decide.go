@@ -1,0 +1,192 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Decide says what the fleet's desire means for a host, from desire and record alone. It is the plan of a pull request, and the first
+// question of Host.
+//
+//	asked for                         record                       verdict
+//	file gone                         any                          HandsOff (orphaned)
+//	protect                           any                          HandsOff
+//	lifecycle not Managed             any                          HandsOff
+//	no workload                       any                          Nothing
+//	workload                          installed with its inputs    Nothing
+//	workload                          its operation is under way   as the operation was allowed
+//	workload                          root disk blank              Install
+//	workload                          root disk never seen         Install; erases only with a consent over "unseen"
+//	workload                          root disk holds something    Reinstall; held without the consent that names it
+//	workload                          not exactly one disk         Install or Reinstall, held
+func Decide(d inventory.Desired, rec inventory.Record) Change {
+	switch {
+	case d.Lifecycle == "":
+		return Change{Verdict: HandsOff, Why: []string{"its file is gone: orphaned"}}
+	case d.Protect:
+		return Change{Verdict: HandsOff, Why: []string{"spec.protect is true"}}
+	case d.Lifecycle != schemas.Managed:
+		return Change{Verdict: HandsOff, Why: []string{"spec.lifecycle is " + d.Lifecycle}}
+	case d.Workload == nil:
+		return Change{Verdict: Nothing}
+	case rec.Operation == nil && rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:
+		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
+	case d.Former != "" && rec.Installed == nil && rec.Facts == nil:
+		return Change{Verdict: HandsOff, Why: []string{"renamed from " + d.Former}, Hold: &Hold{Reason: Renamed,
+			Message: fmt.Sprintf("metadata.formerly says this host was %s: what is known of it has not been taken over yet", d.Former)}}
+	default:
+		return install(d, rec)
+	}
+}
+
+// install decides about writing the workload's system to the root disk.
+func install(d inventory.Desired, rec inventory.Record) Change {
+	c := Change{Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: differences(d, rec), Reboots: true}
+	if op := rec.Operation; op != nil && op.Inputs == c.Target && op.Stage != inventory.Intended {
+		return allowed(c, *op)
+	}
+	disk, content, hold := rootDisk(d, rec)
+	c.Disk, c.Hold = disk, hold
+	if hold != nil {
+		return c
+	}
+	c.Content = inventory.ContentOf(rec, disk, content)
+	c.Summary = summary(rec, c.Content, content)
+	switch c.Content {
+	case inventory.ContentBlank:
+		return c
+	case inventory.ContentUnseen:
+		if disk.Label() != "" {
+			c.Needed = inventory.EraseConsent(d.Name, disk, inventory.ContentUnseen, c.Target)
+		}
+		return c
+	case "":
+		c.Hold = &Hold{Reason: DiskUnreadable, Message: fmt.Sprintf("disk %s cannot be read: %s; unreadable is not blank", disk.Label(), content.Unreadable)}
+		return c
+	}
+	c.Verdict, c.Erases = Reinstall, true
+	c.Needed = inventory.EraseConsent(d.Name, disk, c.Content, c.Target)
+	c.Hold = consent(d, rec, c)
+	return c
+}
+
+// allowed repeats what an operation that is under way was allowed: its consent covers it until it ends.
+func allowed(c Change, op inventory.Operation) Change {
+	c.Disk, c.Content, c.Erases = op.Disk, op.Content, op.Erases
+	c.Summary = op.Content
+	c.Needed = op.Consent
+	if op.Erases {
+		c.Verdict = Reinstall
+	}
+	return c
+}
+
+// rootDisk finds the disk: among those an agent reported, or by the name the fleet gives it.
+func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.Content, *Hold) {
+	if rec.Facts == nil {
+		if rec.Installed != nil && rec.Installed.Disk.Same(inventory.NamedDisk(d.RootDisk)) {
+			return rec.Installed.Disk, nil, nil
+		}
+		return inventory.NamedDisk(d.RootDisk), nil, nil
+	}
+	disk, err := inventory.PickDisk(d.RootDisk, rec.Facts.Disks)
+	if err != nil {
+		reason := NoDisk
+		var failure inventory.DiskError
+		if errors.As(err, &failure) && len(failure.Matches) > 1 {
+			reason = SeveralDisks
+		}
+		return inventory.DiskID{}, nil, &Hold{Reason: reason, Message: err.Error()}
+	}
+	if rec.Installed != nil && !rec.Installed.Disk.Same(disk.ID()) && sameHints(d, rec) {
+		return disk.ID(), &disk.Content, &Hold{Reason: DiskChanged,
+			Message: fmt.Sprintf("spec.rootDisk found %s, the system was installed on %s: change spec.rootDisk if the disk was replaced", disk.ID().Label(), rec.Installed.Disk.Label())}
+	}
+	return disk.ID(), &disk.Content, nil
+}
+
+func sameHints(d inventory.Desired, rec inventory.Record) bool {
+	return rec.Installed.Parts["rootDisk"] == d.Workload.Parts["rootDisk"]
+}
+
+// consent says why what is on the disk may not be erased, or nil.
+func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
+	given := d.Consent.Erase
+	named := inventory.NamedDisk(d.RootDisk)
+	switch {
+	case given == c.Needed:
+		return nil
+	case rec.Installed == nil && rec.Last == nil && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
+		return nil
+	case reinstalls(d, rec):
+		return nil
+	case given == "":
+		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent", c.Disk.Label(), c.Summary)}
+	case slices.Contains(rec.Spent, given):
+		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
+	default:
+		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is for another host, disk, content or target", c.Disk.Label(), c.Summary)}
+	}
+}
+
+// reinstalls reports whether update: Reinstall stands for consent: the system on the disk was installed by this same workload while it said so already.
+func reinstalls(d inventory.Desired, rec inventory.Record) bool {
+	return d.Workload.Update == schemas.Reinstall && rec.Installed != nil && rec.Installed.Workload == d.Workload.Name && rec.Installed.Update == schemas.Reinstall
+}
+
+// differences says why the host is not what the fleet asks for.
+func differences(d inventory.Desired, rec inventory.Record) []string {
+	if rec.Installed == nil {
+		return []string{fmt.Sprintf("workload %s is not installed", d.Workload.Name)}
+	}
+	var why []string
+	if rec.Installed.Workload != d.Workload.Name {
+		why = append(why, fmt.Sprintf("workload %s → %s", rec.Installed.Workload, d.Workload.Name))
+	}
+	for name, want := range d.Workload.Parts {
+		if have := rec.Installed.Parts[name]; have != want {
+			why = append(why, fmt.Sprintf("%s %s → %s", name, short(have), short(want)))
+		}
+	}
+	for name := range rec.Installed.Parts {
+		if _, still := d.Workload.Parts[name]; !still {
+			why = append(why, name+" was taken out")
+		}
+	}
+	sort.Strings(why)
+	return why
+}
+
+// summary is what is on a disk, for people.
+func summary(rec inventory.Record, content string, seen *inventory.Content) string {
+	switch {
+	case rec.Last != nil && content == "failed:"+rec.Last.ID:
+		return fmt.Sprintf("what the failed install %s left: %s", rec.Last.ID, rec.Last.Error)
+	case rec.Installed != nil && content == "install:"+rec.Installed.ID:
+		return fmt.Sprintf("our install of %s from commit %s", rec.Installed.Workload, short(rec.Installed.Commit))
+	case content == inventory.ContentUnseen:
+		return "never looked at"
+	case content == inventory.ContentBlank:
+		return "blank"
+	case seen != nil && seen.Summary != "":
+		return seen.Summary
+	default:
+		return content
+	}
+}
+
+func short(id string) string {
+	switch {
+	case id == "":
+		return "none"
+	case len(id) > 8:
+		return id[:8]
+	default:
+		return id
+	}
+}

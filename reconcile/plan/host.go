@@ -1,0 +1,261 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Deadlines. They are generous: a machine may be emulated in software on a busy host, and a server's memory test takes minutes.
+const (
+	readsDeadline    = 5 * time.Minute  // from power on to the first read of the medium
+	enrolDeadline    = 20 * time.Minute // from power on to the agent
+	silenceDeadline  = 5 * time.Minute  // without a word from an agent
+	powerOffDeadline = 90 * time.Second // for the agent to power its machine off
+	gracefulDeadline = 2 * time.Minute  // for an installed system to shut down
+	homeDeadline     = 30 * time.Minute // from power on to the phone call
+	idleDeadline     = 15 * time.Minute // how long a held machine stays in the ramdisk
+	settle           = 20 * time.Second // after power on, before Off means that it went off again
+	maxBoots         = 3                // in a row that get nowhere
+	maxAttempts      = 3                // of one operation
+)
+
+// host is one decision in the making.
+type host struct {
+	d      inventory.Desired
+	o      inventory.Observed
+	rec    inventory.Record
+	now    time.Time
+	change Change
+}
+
+// Host decides what happens to a host next. The first question that has an answer decides:
+//
+//	question                                   answer
+//	is it ours to touch?                       hands off, or on
+//	is an operation under way?                 carry it on (operation.go)
+//	is there something to install?             hold, look, or open an operation
+//	is its power as asked?                     power it on from its disk, or off
+//	nothing is asked of it                     Active, or Unmanaged
+//
+// Same values, same plan. A plan has at most one action; the next look decides about the next.
+func Host(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
+	h := host{d: d, o: o, rec: o.Record, now: now, change: Decide(d, o.Record)}
+	p := h.decide()
+	p.Host, p.Change = d.Name, h.change
+	return p
+}
+
+func (h host) decide() Plan {
+	switch {
+	case h.change.Verdict == HandsOff:
+		return h.handsOff()
+	case h.rec.Operation != nil:
+		return h.operation()
+	case h.change.Verdict == Install || h.change.Verdict == Reinstall:
+		return h.begin()
+	case h.change.Verdict == Nothing:
+		return h.power()
+	default:
+		panic("plan: unknown verdict " + string(h.change.Verdict))
+	}
+}
+
+func (h host) handsOff() Plan {
+	phase := Unmanaged
+	switch {
+	case h.d.Lifecycle == "":
+		phase = Orphaned
+	case h.d.Protect:
+		phase = Protected
+	}
+	return Plan{Phase: phase, Hold: h.change.Hold, Waits: strings.Join(h.change.Why, "; ") + ": nothing is done to the machine"}
+}
+
+// begin takes a host that shall be installed to an operation: everything that can be known before a machine is touched comes first.
+func (h host) begin() Plan {
+	if h.change.Hold != nil {
+		return h.held(*h.change.Hold)
+	}
+	for _, question := range []func() (Plan, bool){h.reach, h.identity, h.alarm, h.image, h.takeover} {
+		if p, answered := question(); answered {
+			return p
+		}
+	}
+	if h.change.Content == inventory.ContentUnseen {
+		return h.inspect()
+	}
+	return act(Installing, Action{Kind: OpenOperation, Operation: h.newOperation(), Reason: "the disk is known and may be written: " + h.change.Summary})
+}
+
+func (h host) newOperation() *inventory.Operation {
+	w := h.d.Workload
+	op := inventory.Operation{
+		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Commit: h.d.Release, Image: w.Image.SHA256, Update: w.Update,
+		Disk: h.change.Disk, Content: h.change.Content, Erases: h.change.Erases,
+	}
+	if h.change.Erases {
+		op.Consent = h.change.Given
+	}
+	return &op
+}
+
+// reach answers while the BMC does not: unreachable, refused and unknown are never read as off.
+func (h host) reach() (Plan, bool) {
+	hold := Hold{Message: h.o.BMC.Error}
+	switch h.o.BMC.Reach {
+	case inventory.Reached:
+		if h.o.BMC.Power != inventory.PowerUnknown {
+			return Plan{}, false
+		}
+		hold = Hold{Reason: BMCRefused, Message: "the BMC does not say whether the machine is on"}
+	case inventory.NotAsked:
+		return Plan{Phase: Waiting, Waits: "a look at the BMC"}, true
+	case inventory.Unreachable:
+		hold.Reason = BMCUnreachable
+	case inventory.Unauthorized:
+		hold.Reason = BMCUnauthorized
+	case inventory.Refused:
+		hold.Reason = BMCRefused
+	default:
+		panic("plan: unknown reach " + string(h.o.BMC.Reach))
+	}
+	return Plan{Phase: Waiting, Hold: &hold, Waits: "the BMC"}, true
+}
+
+// identity answers when the BMC belongs to another machine than the fleet says.
+func (h host) identity() (Plan, bool) {
+	want, have := h.d.Identity.Serial, h.o.BMC.System.Serial
+	if want == "" || inventory.Placeholder(have) || strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(have)) {
+		return Plan{}, false
+	}
+	return h.held(Hold{Reason: IdentityMismatch, Message: fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s", want, h.d.BMC.Address, have)}), true
+}
+
+// alarm answers when the token of the current boot was used by two keys: nothing that agent says counts, until a later commit.
+func (h host) alarm() (Plan, bool) {
+	b := h.rec.Boot
+	if h.o.Agent.Alarm == "" || b == nil || h.o.Agent.Epoch != b.Epoch || b.Commit != h.d.Commit {
+		return Plan{}, false
+	}
+	return h.held(Hold{Reason: TokenAlarm, Message: h.o.Agent.Alarm + ": find out who read the boot medium; any later commit of the fleet starts another boot"}), true
+}
+
+// image answers until the workload's image is in the mirror and verified: nothing is booted for an image that cannot be had.
+func (h host) image() (Plan, bool) {
+	switch i := h.o.Image; i.State {
+	case inventory.ImageReady:
+		return Plan{}, false
+	case inventory.ImageMissing:
+		return act(Waiting, Action{Kind: FetchImage, Reason: "the image must be verified before anything boots for it"}), true
+	case inventory.ImageFetching:
+		return Plan{Phase: Waiting, Waits: "the image to be fetched and verified", Again: 2 * time.Second}, true
+	case inventory.ImageFailed:
+		p := act(Held, Action{Kind: FetchImage, Reason: "try again what failed"})
+		p.Hold = &Hold{Reason: ImageUnusable, Message: i.Error + ": nothing was booted"}
+		return p, true
+	default:
+		panic("plan: unknown image phase " + string(i.State))
+	}
+}
+
+// takeover answers when the machine runs and we did not start it.
+func (h host) takeover() (Plan, bool) {
+	if h.o.BMC.Power != inventory.PoweredOn || h.ours() {
+		return Plan{}, false
+	}
+	serial := h.o.BMC.System.Serial
+	if inventory.Placeholder(serial) {
+		serial = h.d.Identity.Serial
+	}
+	if given := h.d.Consent.Takeover; given != "" && strings.EqualFold(given, serial) {
+		return act(Waiting, Action{Kind: RecordTakeover, Serial: serial, Reason: "spec.consent.takeover names this machine"}), true
+	}
+	return h.held(Hold{Reason: FoundRunning, Message: fmt.Sprintf(
+		"the machine runs and ingot did not start it: it is not powered off. To take it over, run `ingot consent --takeover %s` (spec.consent.takeover: %q)", h.d.Name, serial)}), true
+}
+
+// ours reports whether the machine, when it runs, runs because of us.
+func (h host) ours() bool {
+	r := h.rec
+	return r.Installed != nil || r.Adopted != "" || r.Last != nil ||
+		(r.Operation != nil && r.Operation.Stage != inventory.Intended && r.Operation.Stage != inventory.Published) ||
+		(r.Boot != nil && (r.Boot.Stage != inventory.Preparing || r.Boot.Attempt > 1))
+}
+
+// inspect boots the ramdisk to look at a machine whose disk nobody has seen.
+func (h host) inspect() Plan {
+	p, ready := h.ramdisk(Inspecting)
+	if !ready {
+		return p
+	}
+	return h.facts(Inspecting)
+}
+
+// facts takes what the agent of this boot reports, if it is the declared machine.
+func (h host) facts(phase Phase) Plan {
+	seen := h.o.Agent.Facts
+	if seen == nil || seen.Epoch != h.rec.Boot.Epoch {
+		return Plan{Phase: phase, Waits: "the agent's report on the hardware"}
+	}
+	if why := inventory.SameMachine(h.d.Identity, *seen); why != "" {
+		return h.held(Hold{Reason: IdentityMismatch, Message: why})
+	}
+	if h.d.Boot.SecureBoot && !seen.Firmware.SecureBoot {
+		return h.held(Hold{Reason: SecureBootOff, Message: "spec.boot.secureBoot is true, the ramdisk reports that Secure Boot is not enforced: turn it on in the firmware"})
+	}
+	return act(phase, Action{Kind: RecordFacts, Facts: seen, Reason: "the agent of this boot looked at the machine"})
+}
+
+// held leaves the machine as it is, but for a ramdisk of ours in which it idles.
+func (h host) held(hold Hold) Plan {
+	p := Plan{Phase: Held, Hold: &hold}
+	if a := h.leaveRamdisk(idleDeadline, "it waits for a person"); a != nil {
+		p.Actions = []Action{*a}
+	}
+	return p
+}
+
+// power sees to the power of a host that runs what it shall, or has nothing to run.
+func (h host) power() Plan {
+	if h.rec.Installed == nil {
+		p := Plan{Phase: Unmanaged, Waits: "a workload"}
+		if a := h.leaveRamdisk(idleDeadline, "there is nothing to run"); a != nil {
+			p.Actions = []Action{*a}
+		}
+		return p
+	}
+	p, answered := h.reach()
+	if answered {
+		p.Phase = Active
+		return p
+	}
+	on := h.o.BMC.Power == inventory.PoweredOn
+	switch want := h.d.Power; want {
+	case "", schemas.PowerOn:
+		if on && h.settled() {
+			return Plan{Phase: Active}
+		}
+		started, _ := h.disk(Starting)
+		return started
+	case schemas.PowerOff:
+		if on {
+			return act(Active, Action{Kind: PowerOff, Graceful: true, Reason: "spec.power is Off"})
+		}
+		return Plan{Phase: Active}
+	case schemas.PowerUnmanaged:
+		return Plan{Phase: Active}
+	default:
+		panic("plan: unknown power " + want)
+	}
+}
+
+// settled reports whether no boot of ours is on its way.
+func (h host) settled() bool {
+	return h.rec.Boot == nil || (h.rec.Boot.Target == inventory.FromDisk && h.rec.Boot.Stage == inventory.Running)
+}
+
+func act(phase Phase, a Action) Plan { return Plan{Phase: phase, Actions: []Action{a}} }

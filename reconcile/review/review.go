@@ -1,0 +1,130 @@
+// Package review is the plan of a pull request: what merging head on base means for every host, computed from the
+// two fleets and the status documents alone. It executes nothing, decrypts nothing and opens no connection. Pure.
+package review
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+)
+
+// Schema names the JSON form of a Review; it changes when a field changes its meaning.
+const Schema = "ingot.dev/review/v1alpha1"
+
+// Review says what a change of the fleet would do. Hosts are in the order of what needs the most care: what erases, what is held, what
+// else changes a machine, what only changes hands.
+type Review struct {
+	Schema    string `json:"schema"`
+	Base      string `json:"base"` // commit
+	Head      string `json:"head"`
+	Status    string `json:"status,omitempty"` // commit of the status branch; "" when there is none
+	Hosts     []Host `json:"hosts"`
+	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
+}
+
+// Host is one host that this change does something to.
+type Host struct {
+	Name     string       `json:"name"`
+	File     string       `json:"file,omitempty"`
+	Verdict  plan.Verdict `json:"verdict"`
+	Was      plan.Verdict `json:"was,omitempty"` // what the base already asks for, when that is not Nothing
+	Why      []string     `json:"why,omitempty"`
+	Workload string       `json:"workload,omitempty"`
+	Disk     string       `json:"disk,omitempty"` // label of the disk that is written
+	Content  string       `json:"content,omitempty"`
+	Erases   bool         `json:"erases"`
+	Reboots  bool         `json:"reboots"`
+	Held     bool         `json:"held"`
+	Hold     string       `json:"hold,omitempty"` // why nothing would happen yet
+	Reason   plan.Reason  `json:"reason,omitempty"`
+	Consent  string       `json:"consent,omitempty"` // spec.consent.erase that would allow it
+	Given    string       `json:"given,omitempty"`   // spec.consent.erase in head
+}
+
+// Compare reviews head against base. Records come from the status branch; a host without one was never seen.
+func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Review {
+	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}}
+	for _, name := range names(base, head) {
+		before, had := base.Hosts[name]
+		after, has := head.Hosts[name]
+		record := records[name]
+		record.Host = name
+		switch {
+		case !has:
+			r.Hosts = append(r.Hosts, orphan(before))
+		case !had:
+			r.add(host(after, plan.Decide(after, record)), plan.Change{})
+		default:
+			r.add(host(after, plan.Decide(after, record)), plan.Decide(before, record))
+		}
+	}
+	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
+	return r
+}
+
+// Blocked reports whether something in this change waits for a consent that head does not give.
+func (r Review) Blocked() bool {
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Erases && h.Held })
+}
+
+// add keeps a host unless the base already asked for exactly the same.
+func (r *Review) add(h Host, before plan.Change) {
+	if before.Verdict != "" && before.Verdict != plan.Nothing {
+		h.Was = before.Verdict
+	}
+	was := host(inventory.Desired{}, before)
+	same := before.Verdict != "" && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given
+	if same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held) {
+		r.Unchanged++
+		return
+	}
+	r.Hosts = append(r.Hosts, h)
+}
+
+func host(d inventory.Desired, c plan.Change) Host {
+	h := Host{Name: d.Name, File: d.File, Verdict: c.Verdict, Why: c.Why, Disk: c.Disk.Label(), Content: c.Summary, Erases: c.Erases, Reboots: c.Reboots, Given: c.Given}
+	if d.Workload != nil {
+		h.Workload = d.Workload.Name
+	}
+	if c.Hold != nil {
+		h.Held, h.Hold, h.Reason, h.Consent = true, c.Hold.Message, c.Hold.Reason, c.Hold.Consent
+	}
+	return h
+}
+
+func orphan(d inventory.Desired) Host {
+	return Host{Name: d.Name, File: d.File, Verdict: plan.HandsOff, Why: []string{"its file is gone: orphaned, the machine is left as it is, power included"}}
+}
+
+// care ranks hosts: lower needs more care.
+func (h Host) care() int {
+	switch {
+	case h.Erases && !h.Held:
+		return 0
+	case h.Erases:
+		return 1
+	case h.Held:
+		return 2
+	case h.Verdict != plan.HandsOff:
+		return 3
+	default:
+		return 4
+	}
+}
+
+func names(fleets ...inventory.Fleet) []string {
+	seen := map[string]bool{}
+	var all []string
+	for _, fleet := range fleets {
+		for name := range fleet.Hosts {
+			if !seen[name] {
+				seen[name] = true
+				all = append(all, name)
+			}
+		}
+	}
+	sort.Strings(all)
+	return all
+}
