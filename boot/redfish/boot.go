@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/stmcginnis/gofish/schemas"
+
+	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
 // Target is what the firmware shall start from.
@@ -32,17 +34,17 @@ const (
 // SetBootOverride tells the firmware what to start from and returns the override as the BMC shows it afterwards. Some BMCs keep
 // Continuous as Once: the caller sees that and sets it again before each boot. A target the BMC did not keep is an error.
 func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Enabled) (Override, error) {
-	doing := fmt.Sprintf("boot override: %s %s", target, enabled)
-	before, err := c.readSystem(ctx, doing)
+	w := c.conn.Call(ctx, fmt.Sprintf("boot override: %s %s", target, enabled))
+	before, err := c.readSystem(w)
 	if err != nil {
 		return Override{}, err
 	}
-	name, err := c.targetName(before, target, doing)
+	name, err := targetName(w, before, target)
 	if err != nil {
 		return Override{}, err
 	}
 	now := before.view().Override
-	if now.Target == name && now.Enabled == string(enabled) && !wantsWholeOverride(before.doc.Manufacturer) {
+	if now.Target == name && now.Enabled == string(enabled) && !wantsWholeOverride(before.Doc.Manufacturer) {
 		return now, nil
 	}
 	want := schemas.Boot{
@@ -50,13 +52,13 @@ func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Ena
 		BootSourceOverrideEnabled: schemas.BootSourceOverrideEnabled(enabled),
 		BootSourceOverrideMode:    schemas.UEFIBootSourceOverrideMode,
 	}
-	return c.override(ctx, before, attempts(before, want), doing)
+	return c.override(w, before, attempts(before, want))
 }
 
 // ClearBootOverride returns to the firmware's own boot order.
 func (c *Client) ClearBootOverride(ctx context.Context) error {
-	const doing = "clear the boot override"
-	before, err := c.readSystem(ctx, doing)
+	w := c.conn.Call(ctx, "clear the boot override")
+	before, err := c.readSystem(w)
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func (c *Client) ClearBootOverride(ctx context.Context) error {
 		BootSourceOverrideEnabled: schemas.DisabledBootSourceOverrideEnabled,
 		BootSourceOverrideMode:    schemas.UEFIBootSourceOverrideMode,
 	}
-	_, err = c.override(ctx, before, attempts(before, want), doing)
+	_, err = c.override(w, before, attempts(before, want))
 	return err
 }
 
@@ -77,12 +79,12 @@ func cleared(o Override) bool {
 }
 
 // targetName is the BMC's own name for a target.
-func (c *Client) targetName(s computer, target Target, doing string) (string, error) {
+func targetName(w conn.Call, s computer, target Target) (string, error) {
 	offered := s.view().Targets
 	names := []string{string(target)}
 	if target == FromMedium {
 		names = []string{"Cd", "UsbCd"}
-		if prefersUSBCD(s.doc.Manufacturer) {
+		if prefersUSBCD(s.Doc.Manufacturer) {
 			names = []string{"UsbCd", "Cd"}
 		}
 	}
@@ -94,9 +96,8 @@ func (c *Client) targetName(s computer, target Target, doing string) (string, er
 			return name, nil
 		}
 	}
-	e := c.protocol(doing, 0, fmt.Errorf("it offers only %s", strings.Join(offered, ", ")))
-	e.Kind, e.Hint = Refused, "see what the BMC offers with `ingot bmc check`; this machine may need another boot method"
-	return "", e
+	return "", w.Refused("it offers only "+strings.Join(offered, ", "),
+		"see what the BMC offers with `ingot bmc check`; this machine may need another boot method")
 }
 
 // attempts are the forms of an override to try, in order: what this BMC is likely to take first, then fewer members.
@@ -108,7 +109,7 @@ func attempts(s computer, want schemas.Boot) []schemas.Boot {
 		bare.BootSourceOverrideTarget = "" // Enabled alone says it
 	}
 	forms := []schemas.Boot{want, without}
-	if s.doc.Boot.BootSourceOverrideMode == "" && !wantsWholeOverride(s.doc.Manufacturer) {
+	if s.Doc.Boot.BootSourceOverrideMode == "" && !wantsWholeOverride(s.Doc.Manufacturer) {
 		forms = []schemas.Boot{without, want} // HPE Gen9 and others have no mode
 	}
 	if bare.BootSourceOverrideTarget != without.BootSourceOverrideTarget {
@@ -118,23 +119,23 @@ func attempts(s computer, want schemas.Boot) []schemas.Boot {
 }
 
 // override patches Boot in the first form the BMC takes and reads it back.
-func (c *Client) override(ctx context.Context, before computer, forms []schemas.Boot, doing string) (Override, error) {
+func (c *Client) override(w conn.Call, before computer, forms []schemas.Boot) (Override, error) {
 	var refused error
 	for _, form := range forms {
-		err := c.patchBoot(ctx, before, form, doing)
+		err := patchBoot(w, before, form)
 		if err == nil {
-			return c.verifyOverride(ctx, form, doing)
+			return c.verifyOverride(w, form)
 		}
 		refused = err
-		if said := as(err); said == nil || said.Status != http.StatusBadRequest || said.Temporary {
+		if said := conn.As(err); said == nil || said.Status != http.StatusBadRequest || said.Temporary {
 			break
 		}
 	}
 	return Override{}, refused
 }
 
-func (c *Client) verifyOverride(ctx context.Context, want schemas.Boot, doing string) (Override, error) {
-	after, err := c.readSystem(ctx, doing)
+func (c *Client) verifyOverride(w conn.Call, want schemas.Boot) (Override, error) {
+	after, err := c.readSystem(w)
 	if err != nil {
 		return Override{}, err
 	}
@@ -146,25 +147,23 @@ func (c *Client) verifyOverride(ctx context.Context, want schemas.Boot, doing st
 	if kept {
 		return now, nil
 	}
-	e := c.protocol(doing, 0, fmt.Errorf("it accepted the override but shows %s/%s", now.Target, now.Enabled))
-	e.Kind, e.Temporary = Refused, true
-	e.Hint = "it is tried again; if it stays so, a BIOS setting or a pending BIOS job may forbid boot overrides"
-	return now, e
+	return now, w.NotYet(fmt.Sprintf("it accepted the override but shows %s/%s", now.Target, now.Enabled),
+		"it is tried again; if it stays so, a BIOS setting or a pending BIOS job may forbid boot overrides")
 }
 
 // patchBoot sends one form to the System, or to its settings object where the System is read-only (iDRAC10, Nokia).
-func (c *Client) patchBoot(ctx context.Context, s computer, form schemas.Boot, doing string) error {
+func patchBoot(w conn.Call, s computer, form schemas.Boot) error {
 	body := struct{ Boot schemas.Boot }{form}
-	err := c.patch(ctx, s.path, s.etag, body, doing)
-	refused := as(err)
+	err := patch(w, s.path, s.ETag, body)
+	refused := conn.As(err)
 	if refused == nil || s.settings == "" || refused.Temporary || refused.Status < 400 || refused.Status >= 500 {
 		return err
 	}
-	at, bad := c.resolve(s.settings)
+	at, bad := w.Resolve(s.settings)
 	if bad != nil {
-		return c.protocol(doing, 0, bad)
+		return bad
 	}
-	if c.patch(ctx, at, "", body, doing) != nil {
+	if patch(w, at, "", body) != nil {
 		return err // what the System itself said is the better explanation
 	}
 	return nil
@@ -172,19 +171,18 @@ func (c *Client) patchBoot(ctx context.Context, s computer, form schemas.Boot, d
 
 // patch sends a PATCH and gets along with what BMCs make of If-Match: when the ETag is refused, the fresh one is tried, then its
 // strong form, then none.
-func (c *Client) patch(ctx context.Context, path, etag string, body any, doing string) error {
-	w := c.wire(ctx, doing)
-	err := c.patchOnce(w, path, etag, body)
+func patch(w conn.Call, path, etag string, body any) error {
+	err := patchOnce(w, path, etag, body)
 	if !outdated(err) {
 		return err
 	}
-	fresh, reading := get[schemas.Entity](w, path)
+	fresh, reading := conn.Get[schemas.Entity](w, path)
 	if reading != nil {
 		return reading
 	}
-	tries := []string{fresh.etag, strings.TrimPrefix(fresh.etag, "W/"), ""}
+	tries := []string{fresh.ETag, strings.TrimPrefix(fresh.ETag, "W/"), ""}
 	for _, tag := range slices.Compact(tries) {
-		if err = c.patchOnce(w, path, tag, body); !outdated(err) {
+		if err = patchOnce(w, path, tag, body); !outdated(err) {
 			return err
 		}
 	}
@@ -192,20 +190,20 @@ func (c *Client) patch(ctx context.Context, path, etag string, body any, doing s
 }
 
 func outdated(err error) bool {
-	said := as(err)
+	said := conn.As(err)
 	return said != nil && (said.Status == http.StatusPreconditionFailed || said.Status == http.StatusPreconditionRequired)
 }
 
-func (c *Client) patchOnce(w wire, path, etag string, body any) error {
+func patchOnce(w conn.Call, path, etag string, body any) error {
 	response, err := w.PatchWithHeaders(path, body, map[string]string{"If-Match": etag})
 	if err != nil {
-		if as(err) == nil {
-			return c.protocol(w.doing, 0, errors.New("the change cannot be sent"))
+		if conn.As(err) == nil {
+			return w.Protocol(errors.New("the change cannot be sent"))
 		}
 		return err
 	}
 	if response.StatusCode == http.StatusAccepted {
-		return w.follow(schemas.ParseTaskMonitorInfo(w, response))
+		return w.Follow(schemas.ParseTaskMonitorInfo(w, response))
 	}
 	return nil
 }

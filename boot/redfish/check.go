@@ -44,7 +44,7 @@ type Finding struct {
 // Check reads what the BMC offers. It changes nothing but for its session, which Close deletes. What cannot be read is a finding;
 // the error is set when the BMC could not be talked to at all, and the Report then says how far it came.
 func (c *Client) Check(ctx context.Context) (Report, error) {
-	report := Report{Address: c.base.String() + c.system}
+	report := Report{Address: c.conn.Base() + c.conn.System()}
 	err := c.check(ctx, &report)
 	report.Fingerprint = c.Fingerprint()
 	report.Usable = err == nil && report.usable()
@@ -60,20 +60,20 @@ func (r *Report) add(topic string, verdict Verdict, text string) {
 }
 
 func (c *Client) check(ctx context.Context, report *Report) error {
-	root, err := c.serviceRoot(ctx, "check the service")
+	root, err := c.conn.Call(ctx, "check the service").Root()
 	if err != nil {
 		report.add("service", Missing, err.Error())
 		return err
 	}
-	report.Vendor, report.Product, report.Redfish = root.vendor, root.product, root.version
-	report.add("service", Good, strings.TrimSpace("Redfish "+root.version))
-	computer, err := c.readSystem(ctx, "check the system")
+	report.Vendor, report.Product, report.Redfish = root.Vendor, root.Product, root.Version
+	report.add("service", Good, strings.TrimSpace("Redfish "+root.Version))
+	computer, err := c.readSystem(c.conn.Call(ctx, "check the system"))
 	if err != nil {
 		report.add("system", Missing, err.Error())
 		return err
 	}
 	system := computer.view()
-	if offered, err := computer.doc.GetSupportedResetTypes(); err == nil && len(system.ResetTypes) == 0 {
+	if offered, err := computer.Doc.GetSupportedResetTypes(); err == nil && len(system.ResetTypes) == 0 {
 		for _, kind := range offered {
 			system.ResetTypes = append(system.ResetTypes, string(kind))
 		}
@@ -87,10 +87,7 @@ func (c *Client) check(ctx context.Context, report *Report) error {
 }
 
 func (c *Client) checkSession(report *Report) {
-	c.mu.Lock()
-	open := c.session.token != ""
-	c.mu.Unlock()
-	if open {
+	if c.conn.Session() != "" {
 		report.add("account", Good, "logged in with a session")
 		return
 	}

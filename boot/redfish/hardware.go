@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/stmcginnis/gofish/schemas"
+
+	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
 // Hardware is what the BMC knows of the machine's parts. The agent in the ramdisk knows better; this is for machines that
@@ -34,83 +36,83 @@ type Disk struct {
 
 // Inventory reads what the BMC lists of the machine's parts. It takes a request per part.
 func (c *Client) Inventory(ctx context.Context) (Hardware, error) {
-	const doing = "read the hardware"
-	system, err := c.readSystem(ctx, doing)
+	w := c.conn.Call(ctx, "read the hardware")
+	system, err := c.readSystem(w)
 	if err != nil {
 		return Hardware{}, err
 	}
-	var links struct{ EthernetInterfaces, Storage, SecureBoot odataLink }
-	_ = json.Unmarshal(system.raw, &links) // what has another shape is taken as absent
-	w, found := c.wire(ctx, doing), Hardware{}
-	if found.NICs, err = w.nics(links.EthernetInterfaces.ID); err != nil {
+	var links struct{ EthernetInterfaces, Storage, SecureBoot conn.Link }
+	_ = json.Unmarshal(system.Raw, &links) // what has another shape is taken as absent
+	var found Hardware
+	if found.NICs, err = nics(w, links.EthernetInterfaces.ID); err != nil {
 		return Hardware{}, err
 	}
-	if found.Disks, err = w.disks(links.Storage.ID); err != nil {
+	if found.Disks, err = disks(w, links.Storage.ID); err != nil {
 		return Hardware{}, err
 	}
-	secure, err := optionally(w, links.SecureBoot.ID, get[schemas.SecureBoot])
-	if err == nil && secure.doc != nil {
-		found.SecureBoot = string(secure.doc.SecureBootCurrentBoot)
+	secure, err := optionally(w, links.SecureBoot.ID, conn.Get[schemas.SecureBoot])
+	if err == nil && secure.Doc != nil {
+		found.SecureBoot = string(secure.Doc.SecureBootCurrentBoot)
 	}
 	return found, err
 }
 
 // optionally reads a resource that a BMC may not have: no link and 404 give the zero value.
-func optionally[T any](w wire, link string, read func(wire, string) (T, error)) (T, error) {
+func optionally[T any](w conn.Call, link string, read func(conn.Call, string) (T, error)) (T, error) {
 	var none T
 	if link == "" {
 		return none, nil
 	}
-	path, err := w.client.resolve(link)
+	path, err := w.Resolve(link)
 	if err != nil {
-		return none, w.client.protocol(w.doing, 0, err)
+		return none, err
 	}
 	got, err := read(w, path)
-	if said := as(err); said != nil && said.Status == http.StatusNotFound {
+	if said := conn.As(err); said != nil && said.Status == http.StatusNotFound {
 		return none, nil
 	}
 	return got, err
 }
 
-func (w wire) nics(link string) ([]NIC, error) {
-	paths, err := optionally(w, link, wire.members)
+func nics(w conn.Call, link string) ([]NIC, error) {
+	paths, err := optionally(w, link, conn.Call.Members)
 	if err != nil {
 		return nil, err
 	}
 	var found []NIC
 	for _, path := range paths {
-		card, err := optionally(w, path, get[schemas.EthernetInterface])
+		card, err := optionally(w, path, conn.Get[schemas.EthernetInterface])
 		if err != nil {
 			return nil, err
 		}
-		if card.doc != nil && card.doc.MACAddress != "" {
-			found = append(found, NIC{ID: card.doc.ID, MAC: strings.ToLower(strings.ReplaceAll(card.doc.MACAddress, "-", ":"))})
+		if card.Doc != nil && card.Doc.MACAddress != "" {
+			found = append(found, NIC{ID: card.Doc.ID, MAC: strings.ToLower(strings.ReplaceAll(card.Doc.MACAddress, "-", ":"))})
 		}
 	}
 	return found, nil
 }
 
-func (w wire) disks(link string) ([]Disk, error) {
-	controllers, err := optionally(w, link, wire.members)
+func disks(w conn.Call, link string) ([]Disk, error) {
+	controllers, err := optionally(w, link, conn.Call.Members)
 	if err != nil {
 		return nil, err
 	}
 	var found []Disk
 	for _, at := range controllers {
-		controller, err := optionally(w, at, get[struct{ Drives []odataLink }])
+		controller, err := optionally(w, at, conn.Get[struct{ Drives []conn.Link }])
 		if err != nil {
 			return nil, err
 		}
-		if controller.doc == nil {
+		if controller.Doc == nil {
 			continue
 		}
-		for _, link := range controller.doc.Drives[:min(len(controller.doc.Drives), maxMembers)] {
-			disk, err := optionally(w, link.ID, get[schemas.Drive])
+		for _, link := range controller.Doc.Drives[:min(len(controller.Doc.Drives), conn.MaxMembers)] {
+			disk, err := optionally(w, link.ID, conn.Get[schemas.Drive])
 			if err != nil {
 				return nil, err
 			}
-			if disk.doc != nil {
-				found = append(found, diskOf(disk.doc))
+			if disk.Doc != nil {
+				found = append(found, diskOf(disk.Doc))
 			}
 		}
 	}

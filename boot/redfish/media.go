@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/stmcginnis/gofish/schemas"
+
+	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
 // Slot is one virtual drive.
@@ -24,13 +26,13 @@ type Slot struct {
 
 // drive is a Slot with gofish's view of it.
 type drive struct {
-	resource[schemas.VirtualMedia]
+	conn.Resource[schemas.VirtualMedia]
 	Slot
 }
 
 // Media reads the virtual drives, wherever the BMC lists them, in its own order.
 func (c *Client) Media(ctx context.Context) ([]Slot, error) {
-	drives, err := c.drives(c.wire(ctx, "read the virtual media"))
+	drives, err := c.drives(c.conn.Call(ctx, "read the virtual media"))
 	if err != nil {
 		return nil, err
 	}
@@ -42,11 +44,11 @@ func (c *Client) Media(ctx context.Context) ([]Slot, error) {
 }
 
 // drives reads every virtual drive. Their paths are looked up once.
-func (c *Client) drives(w wire) ([]drive, error) {
+func (c *Client) drives(w conn.Call) ([]drive, error) {
 	c.mu.Lock()
 	paths := c.slots
 	c.mu.Unlock()
-	if paths == nil {
+	if len(paths) == 0 {
 		var err error
 		if paths, err = c.findSlots(w); err != nil {
 			return nil, err
@@ -59,7 +61,7 @@ func (c *Client) drives(w wire) ([]drive, error) {
 	for _, path := range paths {
 		d, err := c.drive(w, path)
 		if err != nil {
-			if said := as(err); said != nil && said.Status == http.StatusNotFound {
+			if said := conn.As(err); said != nil && said.Status == http.StatusNotFound {
 				c.mu.Lock()
 				c.slots = nil // they moved: look them up next time
 				c.mu.Unlock()
@@ -72,8 +74,8 @@ func (c *Client) drives(w wire) ([]drive, error) {
 }
 
 // findSlots lists the paths of the virtual drives under the System (iDRAC from 6.00, OpenBMC) and under its managers.
-func (c *Client) findSlots(w wire) ([]string, error) {
-	system, err := c.readSystem(w.ctx, w.doing)
+func (c *Client) findSlots(w conn.Call) ([]string, error) {
+	system, err := c.readSystem(w)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +84,9 @@ func (c *Client) findSlots(w wire) ([]string, error) {
 		if link == "" {
 			return nil
 		}
-		at, err := c.resolve(link)
+		at, err := w.Resolve(link)
 		if err != nil {
-			return c.protocol(w.doing, 0, err)
+			return err
 		}
 		collections = append(collections, at)
 		return nil
@@ -97,17 +99,17 @@ func (c *Client) findSlots(w wire) ([]string, error) {
 		return nil, err
 	}
 	for _, path := range managers {
-		manager, err := get[struct{ VirtualMedia odataLink }](w, path)
+		manager, err := conn.Get[struct{ VirtualMedia conn.Link }](w, path)
 		if err != nil {
 			return nil, err
 		}
-		if err := add(manager.doc.VirtualMedia.ID); err != nil {
+		if err := add(manager.Doc.VirtualMedia.ID); err != nil {
 			return nil, err
 		}
 	}
-	paths := []string{}
+	var paths []string
 	for _, at := range collections {
-		slots, err := w.members(at)
+		slots, err := w.Members(at)
 		if err != nil {
 			return nil, err
 		}
@@ -115,42 +117,42 @@ func (c *Client) findSlots(w wire) ([]string, error) {
 	}
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
-	return paths[:min(len(paths), maxMembers)], nil
+	return paths[:min(len(paths), conn.MaxMembers)], nil
 }
 
 // managers are those the System names, or all when it names none.
-func (c *Client) managers(w wire, system computer) ([]string, error) {
+func (c *Client) managers(w conn.Call, system computer) ([]string, error) {
 	if len(system.managers) == 0 {
-		root, err := c.serviceRoot(w.ctx, w.doing)
-		if err != nil || root.managers == "" {
+		root, err := w.Root()
+		if err != nil || root.Managers == "" {
 			return nil, err
 		}
-		return w.members(root.managers)
+		return w.Members(root.Managers)
 	}
 	var paths []string
-	for _, link := range system.managers[:min(len(system.managers), maxMembers)] {
-		at, err := c.resolve(link)
+	for _, link := range system.managers[:min(len(system.managers), conn.MaxMembers)] {
+		at, err := w.Resolve(link)
 		if err != nil {
-			return nil, c.protocol(w.doing, 0, err)
+			return nil, err
 		}
 		paths = append(paths, at)
 	}
 	return paths, nil
 }
 
-func (c *Client) drive(w wire, path string) (drive, error) {
-	got, err := get[schemas.VirtualMedia](w, path)
+func (c *Client) drive(w conn.Call, path string) (drive, error) {
+	got, err := conn.Get[schemas.VirtualMedia](w, path)
 	if err != nil {
 		return drive{}, err
 	}
-	got.doc.SetClient(w)
-	got.doc.DisableEtagMatch(true)
-	d := drive{resource: got, Slot: Slot{Path: path, ID: got.doc.ID, Image: got.doc.Image}}
-	for _, kind := range got.doc.MediaTypes {
+	got.Doc.SetClient(w)
+	got.Doc.DisableEtagMatch(true)
+	d := drive{Resource: got, Slot: Slot{Path: path, ID: got.Doc.ID, Image: got.Doc.Image}}
+	for _, kind := range got.Doc.MediaTypes {
 		d.Types = append(d.Types, string(kind))
 	}
 	// Some show Inserted without an image, some an image without Inserted: both mean that the drive is not empty.
-	d.Inserted = got.doc.Image != "" || got.doc.Inserted != nil && *got.doc.Inserted
+	d.Inserted = got.Doc.Image != "" || got.Doc.Inserted != nil && *got.Doc.Inserted
 	d.Usable = takesCD(d.Types)
 	return d, nil
 }
@@ -163,10 +165,9 @@ func takesCD(types []string) bool {
 // Insert puts the medium at an http or https URL into a virtual CD and returns the drive as it then shows itself. Media that
 // are already in that drive are ejected first; if the very URL is in a drive, nothing is sent.
 func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
-	const doing = "insert the medium"
-	w := c.wire(ctx, doing)
+	w := c.conn.Call(ctx, "insert the medium")
 	if at, err := url.Parse(medium); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-		return Slot{}, c.protocol(doing, 0, errors.New("the medium's address is no http or https URL"))
+		return Slot{}, w.Protocol(errors.New("the medium's address is no http or https URL"))
 	}
 	drives, err := c.drives(w)
 	if err != nil {
@@ -181,7 +182,7 @@ func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
 }
 
 // insertSomewhere tries the usable drives in turn: some look usable and refuse (Cisco vKVM, Lenovo RDOC).
-func (c *Client) insertSomewhere(w wire, drives []drive, medium string) (Slot, error) {
+func (c *Client) insertSomewhere(w conn.Call, drives []drive, medium string) (Slot, error) {
 	var last error
 	for _, d := range drives {
 		if !d.Usable {
@@ -194,53 +195,51 @@ func (c *Client) insertSomewhere(w wire, drives []drive, medium string) (Slot, e
 		if err == nil {
 			return c.verifyInserted(w, d.Path)
 		}
-		said := as(err)
+		said := conn.As(err)
 		if said == nil || said.Temporary || said.Status != http.StatusBadRequest && said.Status != http.StatusMethodNotAllowed && said.Status != http.StatusNotFound {
 			return Slot{}, err
 		}
 		last = err
 	}
 	if last == nil {
-		e := c.protocol(w.doing, 0, errors.New("it has no virtual drive that takes a CD"))
-		e.Kind, e.Hint = Refused, "virtual media may need a licence or must be enabled at the BMC; see `ingot bmc check`"
-		return Slot{}, e
+		return Slot{}, w.Refused("it has no virtual drive that takes a CD",
+			"virtual media may need a licence or must be enabled at the BMC; see `ingot bmc check`")
 	}
 	return Slot{}, last
 }
 
 // verifyInserted checks by a fresh read that a medium is there. BMCs rewrite the URL they show, so that is not compared.
-func (c *Client) verifyInserted(w wire, path string) (Slot, error) {
+func (c *Client) verifyInserted(w conn.Call, path string) (Slot, error) {
 	after, err := c.drive(w, path)
 	if err != nil {
 		return Slot{}, err
 	}
 	if !after.Inserted {
-		e := c.protocol(w.doing, 0, errors.New("it accepted the medium but its drive is empty"))
-		e.Kind, e.Temporary, e.Hint = Refused, true, "it is tried again; check that the BMC can reach the daemon's media address"
-		return Slot{}, e
+		return Slot{}, w.NotYet("it accepted the medium but its drive is empty",
+			"it is tried again; check that the BMC can reach the daemon's media address")
 	}
 	return after.Slot, nil
 }
 
 // insertInto inserts into one drive. When the BMC names a parameter it misses, that is added, one more each time.
-func (c *Client) insertInto(w wire, d drive, medium string) error {
-	if !d.doc.SupportsMediaInsert { // Lenovo XCC: no action, PATCH
-		return c.patch(w.ctx, d.Path, d.etag, map[string]any{"Image": medium, "Inserted": true, "WriteProtected": true}, w.doing)
+func (c *Client) insertInto(w conn.Call, d drive, medium string) error {
+	if !d.Doc.SupportsMediaInsert { // Lenovo XCC: no action, PATCH
+		return patch(w, d.Path, d.ETag, map[string]any{"Image": medium, "Inserted": true, "WriteProtected": true})
 	}
 	c.mu.Lock()
 	needs := slices.Clone(c.insertNeeds)
 	c.mu.Unlock()
 	for {
-		task, err := d.doc.InsertMedia(parameters(medium, needs))
+		task, err := d.Doc.InsertMedia(parameters(medium, needs))
 		if err == nil {
 			c.mu.Lock()
 			c.insertNeeds = needs
 			c.mu.Unlock()
-			return w.follow(task)
+			return w.Follow(task)
 		}
-		said := as(err)
+		said := conn.As(err)
 		if said == nil {
-			return c.protocol(w.doing, 0, err)
+			return w.Protocol(err)
 		}
 		missing := missingParameter(said, needs)
 		if missing == "" {
@@ -258,7 +257,7 @@ func missingParameter(said *Error, have []string) string {
 		return ""
 	}
 	for _, name := range optional {
-		if said.names(name) && !slices.Contains(have, name) {
+		if said.Names(name) && !slices.Contains(have, name) {
 			return name
 		}
 	}
@@ -297,7 +296,7 @@ func parameters(medium string, needs []string) *schemas.VirtualMediaInsertMediaP
 // Eject empties every virtual CD. Nothing inserted is a success without a request; a drive that still shows a medium
 // afterwards is a temporary error. The caller sees to it that no machine runs from the medium.
 func (c *Client) Eject(ctx context.Context) error {
-	w := c.wire(ctx, "eject the medium")
+	w := c.conn.Call(ctx, "eject the medium")
 	drives, err := c.drives(w)
 	if err != nil {
 		return err
@@ -312,12 +311,12 @@ func (c *Client) Eject(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) empty(w wire, d drive) error {
+func (c *Client) empty(w conn.Call, d drive) error {
 	if !d.Inserted {
 		return nil
 	}
 	refused := c.eject(w, d)
-	if said := as(refused); refused != nil && (said == nil || said.Status == 0) {
+	if said := conn.As(refused); refused != nil && (said == nil || said.Status == 0) {
 		return refused // it never got there
 	}
 	after, err := c.drive(w, d.Path)
@@ -329,21 +328,19 @@ func (c *Client) empty(w wire, d drive) error {
 	case refused != nil:
 		return refused
 	}
-	e := c.protocol(w.doing, 0, errors.New("it accepted the eject but the drive still shows a medium"))
-	e.Kind, e.Temporary, e.Hint = Refused, true, "it is looked at again"
-	return e
+	return w.NotYet("it accepted the eject but the drive still shows a medium", "it is looked at again")
 }
 
-func (c *Client) eject(w wire, d drive) error {
-	if !d.doc.SupportsMediaEject {
-		return c.patch(w.ctx, d.Path, d.etag, map[string]any{"Image": nil, "Inserted": false}, w.doing)
+func (c *Client) eject(w conn.Call, d drive) error {
+	if !d.Doc.SupportsMediaEject {
+		return patch(w, d.Path, d.ETag, map[string]any{"Image": nil, "Inserted": false})
 	}
-	task, err := d.doc.EjectMedia() // sends {}: HPE refuses an empty body
+	task, err := d.Doc.EjectMedia() // sends {}: HPE refuses an empty body
 	if err != nil {
-		if as(err) == nil {
-			return c.protocol(w.doing, 0, err)
+		if conn.As(err) == nil {
+			return w.Protocol(err)
 		}
 		return err
 	}
-	return w.follow(task)
+	return w.Follow(task)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/stmcginnis/gofish/schemas"
 
 	"github.com/gitmetal/ingot/inventory"
+
+	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
 // System is one look at the machine through its BMC.
@@ -43,7 +45,7 @@ type Override struct {
 
 // System reads the machine.
 func (c *Client) System(ctx context.Context) (System, error) {
-	got, err := c.readSystem(ctx, "read the system")
+	got, err := c.readSystem(c.conn.Call(ctx, "read the system"))
 	if err != nil {
 		return System{}, err
 	}
@@ -52,7 +54,7 @@ func (c *Client) System(ctx context.Context) (System, error) {
 
 // computer is the ComputerSystem with what gofish keeps to itself.
 type computer struct {
-	resource[schemas.ComputerSystem]
+	conn.Resource[schemas.ComputerSystem]
 	path     string
 	managers []string // links as the BMC wrote them
 	media    string
@@ -60,34 +62,29 @@ type computer struct {
 	resets   []string // allowable reset types, when the document itself says
 }
 
-func (c *Client) wire(ctx context.Context, doing string) wire {
-	return wire{ctx: ctx, client: c, doing: doing}
-}
-
-func (c *Client) readSystem(ctx context.Context, doing string) (computer, error) {
-	w := c.wire(ctx, doing)
+func (c *Client) readSystem(w conn.Call) (computer, error) {
 	path, err := c.systemPath(w)
 	if err != nil {
 		return computer{}, err
 	}
-	got, err := get[schemas.ComputerSystem](w, path)
+	got, err := conn.Get[schemas.ComputerSystem](w, path)
 	if err != nil {
 		return computer{}, err
 	}
-	got.doc.SetClient(w)
-	got.doc.DisableEtagMatch(true) // iDRAC10 refuses If-Match on actions
+	got.Doc.SetClient(w)
+	got.Doc.DisableEtagMatch(true) // iDRAC10 refuses If-Match on actions
 	var links struct {
-		VirtualMedia odataLink
-		Links        struct{ ManagedBy []odataLink }
-		Settings     struct{ SettingsObject odataLink } `json:"@Redfish.Settings"`
+		VirtualMedia conn.Link
+		Links        struct{ ManagedBy []conn.Link }
+		Settings     struct{ SettingsObject conn.Link } `json:"@Redfish.Settings"`
 		Actions      struct {
 			Reset struct {
 				Allowable []string `json:"ResetType@Redfish.AllowableValues"`
 			} `json:"#ComputerSystem.Reset"`
 		}
 	}
-	_ = json.Unmarshal(got.raw, &links) // what has another shape is taken as absent
-	found := computer{resource: got, path: path, media: links.VirtualMedia.ID, settings: links.Settings.SettingsObject.ID,
+	_ = json.Unmarshal(got.Raw, &links) // what has another shape is taken as absent
+	found := computer{Resource: got, path: path, media: links.VirtualMedia.ID, settings: links.Settings.SettingsObject.ID,
 		resets: links.Actions.Reset.Allowable,
 	}
 	for _, manager := range links.Links.ManagedBy {
@@ -97,25 +94,24 @@ func (c *Client) readSystem(ctx context.Context, doing string) (computer, error)
 }
 
 // systemPath is the ComputerSystem of the address, or the only one the service has.
-func (c *Client) systemPath(w wire) (string, error) {
+func (c *Client) systemPath(w conn.Call) (string, error) {
 	c.mu.Lock()
 	known := c.system
 	c.mu.Unlock()
 	if known != "" {
 		return known, nil
 	}
-	root, err := c.serviceRoot(w.ctx, w.doing)
+	root, err := w.Root()
 	if err != nil {
 		return "", err
 	}
-	systems, err := w.members(root.systems)
+	systems, err := w.Members(root.Systems)
 	if err != nil {
 		return "", err
 	}
 	if len(systems) != 1 {
-		e := c.protocol(w.doing, 0, fmt.Errorf("the service has %d systems: %s", len(systems), strings.Join(systems, ", ")))
-		e.Kind, e.Hint = Refused, "put the path of the machine's system into spec.bmc.address"
-		return "", e
+		return "", w.Refused(fmt.Sprintf("the service has %d systems: %s", len(systems), strings.Join(systems, ", ")),
+			"put the path of the machine's system into spec.bmc.address")
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,10 +120,10 @@ func (c *Client) systemPath(w wire) (string, error) {
 }
 
 func (s computer) view() System {
-	doc := s.doc
+	doc := s.Doc
 	v := System{
 		Path: s.path, Power: powerState(string(doc.PowerState)), Manufacturer: doc.Manufacturer, Model: doc.Model,
-		Serial: serial(doc), UUID: strings.ToLower(doc.UUID), BIOSVersion: doc.BiosVersion, Unread: s.dropped, ResetTypes: s.resets,
+		Serial: serial(doc), UUID: strings.ToLower(doc.UUID), BIOSVersion: doc.BiosVersion, Unread: s.Dropped, ResetTypes: s.resets,
 		Override: Override{
 			Target: string(doc.Boot.BootSourceOverrideTarget), Enabled: string(doc.Boot.BootSourceOverrideEnabled),
 			Mode: string(doc.Boot.BootSourceOverrideMode),
@@ -188,32 +184,31 @@ var accepted = map[ResetType][]schemas.ResetType{
 // Reset asks for a change of power and returns once the BMC has accepted it; the machine may still be on its way. A machine
 // that is there already is a success without a request.
 func (c *Client) Reset(ctx context.Context, want ResetType) error {
-	doing := "power: " + string(want)
-	before, err := c.readSystem(ctx, doing)
+	w := c.conn.Call(ctx, "power: "+string(want))
+	before, err := c.readSystem(w)
 	if err != nil {
 		return err
 	}
 	if arrived(want, before.view().Power) {
 		return nil
 	}
-	kind, err := c.pick(before, want, doing)
+	kind, err := pick(w, before, want)
 	if err != nil {
 		return err
 	}
-	w := c.wire(ctx, doing)
-	task, err := before.doc.Reset(kind)
+	task, err := before.Doc.Reset(kind)
 	if err == nil {
-		return w.follow(task)
+		return w.Follow(task)
 	}
-	refused := as(err)
+	refused := conn.As(err)
 	if refused == nil { // gofish's own words
-		return c.protocol(doing, 0, err)
+		return w.Protocol(err)
 	}
 	if refused.Status != http.StatusConflict && refused.Status != http.StatusBadRequest {
 		return refused
 	}
 	// Many BMCs refuse what is already so; look again.
-	after, err := c.readSystem(ctx, doing)
+	after, err := c.readSystem(w)
 	if err == nil && arrived(want, after.view().Power) {
 		return nil
 	}
@@ -232,21 +227,22 @@ func arrived(want ResetType, power inventory.PowerState) bool {
 	}
 }
 
-func (c *Client) pick(s computer, want ResetType, doing string) (schemas.ResetType, error) {
+func pick(w conn.Call, s computer, want ResetType) (schemas.ResetType, error) {
 	choices, known := accepted[want]
 	if !known {
-		return "", c.protocol(doing, 0, errors.New("there is no such change of power"))
+		return "", w.Protocol(errors.New("there is no such change of power"))
 	}
-	offered, err := s.doc.GetSupportedResetTypes()
+	offered, err := s.Doc.GetSupportedResetTypes()
 	if err != nil || len(offered) == 0 {
 		return choices[0], nil // it does not say: the common one
 	}
 	for _, choice := range choices {
-		if slices.Contains(offered, choice) {
+		// Pushing the button of a machine that may be on could switch it off.
+		blind := choice == schemas.PushPowerButtonResetType && s.view().Power != inventory.PoweredOff
+		if slices.Contains(offered, choice) && !blind {
 			return choice, nil
 		}
 	}
-	e := c.protocol(doing, 0, fmt.Errorf("it offers only %v", offered))
-	e.Kind, e.Hint = Refused, "use another way: off and on for a restart, a hard power-off for a shutdown"
-	return "", e
+	return "", w.Refused(fmt.Sprintf("it offers only %v", offered),
+		"use another way: off and on for a restart, a hard power-off for a shutdown")
 }

@@ -1,4 +1,4 @@
-package redfish
+package conn
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ const (
 	Protocol     Kind = "Protocol"     // it answered with something that is not Redfish, not itself, or too much
 )
 
-// Error is how every method of Client fails. Its text ends with what a person can do.
+// Error is how every conversation fails. Its text ends with what a person can do.
 type Error struct {
 	Kind   Kind
 	Doing  string // what was attempted
@@ -74,8 +74,8 @@ func (e *Error) Reach() inventory.Reach {
 	}
 }
 
-// as returns the *Error in err, or nil.
-func as(err error) *Error {
+// As returns the *Error in err, or nil.
+func As(err error) *Error {
 	var found *Error
 	if errors.As(err, &found) {
 		return found
@@ -119,7 +119,7 @@ func messages(body []byte) []message {
 }
 
 // refusal makes the error for an answer that says no.
-func (c *Client) refusal(doing string, got answer) *Error {
+func (c *Conn) refusal(doing string, got answer) *Error {
 	e := &Error{Kind: Refused, Doing: doing, Host: c.base.Host, Status: got.status}
 	var said []string
 	for _, m := range messages(got.body) {
@@ -171,8 +171,8 @@ func hint(e *Error) string {
 	}
 }
 
-// names reports whether the BMC's error is about a property or parameter.
-func (e *Error) names(property string) bool {
+// Names reports whether the BMC's error is about a property or parameter.
+func (e *Error) Names(property string) bool {
 	if strings.Contains(e.Detail, property) {
 		return true
 	}
@@ -185,7 +185,7 @@ func (e *Error) names(property string) bool {
 }
 
 // scrub keeps a BMC's words short and free of our secrets, which it may echo.
-func (c *Client) scrub(said string) string {
+func (c *Conn) scrub(said string) string {
 	c.mu.Lock()
 	token := c.session.token
 	c.mu.Unlock()

@@ -1,4 +1,4 @@
-package redfish
+package conn
 
 import (
 	"bytes"
@@ -68,7 +68,7 @@ func dialWithin(config Config) func(context.Context, string, string) (net.Conn, 
 }
 
 // exchange sends one request, redirects and a refused encoding included, and reads the answer. Any status is an answer.
-func (c *Client) exchange(ctx context.Context, r request, with credentials) (answer, error) {
+func (c *Conn) exchange(ctx context.Context, r request, with credentials) (answer, error) {
 	for range maxRedirects {
 		got, err := c.send(ctx, r, with)
 		if err != nil {
@@ -89,7 +89,7 @@ func (c *Client) exchange(ctx context.Context, r request, with credentials) (ans
 }
 
 // allowCompression notes that this BMC wants to compress (HPE answers 406 to identity), and reports whether that is news.
-func (c *Client) allowCompression() bool {
+func (c *Conn) allowCompression() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	news := !c.compressed
@@ -98,7 +98,7 @@ func (c *Client) allowCompression() bool {
 }
 
 // send waits for the BMC's lane and makes one round trip within the deadlines.
-func (c *Client) send(ctx context.Context, r request, with credentials) (answer, error) {
+func (c *Conn) send(ctx context.Context, r request, with credentials) (answer, error) {
 	leave, err := enter(ctx, c.base.Host)
 	if err != nil {
 		return answer{}, c.unreachable(r.doing, fmt.Errorf("another request to this BMC is still running: %w", err))
@@ -125,7 +125,7 @@ func (c *Client) send(ctx context.Context, r request, with credentials) (answer,
 	return answer{status: response.StatusCode, header: response.Header, body: body}, nil
 }
 
-func (c *Client) build(ctx context.Context, r request, with credentials) (*http.Request, error) {
+func (c *Conn) build(ctx context.Context, r request, with credentials) (*http.Request, error) {
 	var body io.Reader
 	if r.body != nil {
 		text, err := json.Marshal(r.body)
@@ -163,7 +163,7 @@ func (c *Client) build(ctx context.Context, r request, with credentials) (*http.
 }
 
 // resolve turns a link of a document into a path with query on this BMC, or refuses it: a BMC may send us nowhere else.
-func (c *Client) resolve(link string) (string, error) {
+func (c *Conn) resolve(link string) (string, error) {
 	at, err := url.Parse(link)
 	if err != nil {
 		return "", fmt.Errorf("the link %q is no URL", c.scrub(link))
@@ -180,7 +180,7 @@ func (c *Client) resolve(link string) (string, error) {
 	return at.RequestURI(), nil
 }
 
-func (c *Client) transportFailure(doing string, err error) *Error {
+func (c *Conn) transportFailure(doing string, err error) *Error {
 	// url.Error repeats the whole URL; the cause says enough.
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -194,14 +194,14 @@ func (c *Client) transportFailure(doing string, err error) *Error {
 	return c.unreachable(doing, err)
 }
 
-func (c *Client) unreachable(doing string, err error) *Error {
+func (c *Conn) unreachable(doing string, err error) *Error {
 	return &Error{
 		Kind: Unreachable, Doing: doing, Host: c.base.Host, Detail: c.scrub(err.Error()), Temporary: true, cause: err,
 		Hint: "check that the address is right, that the BMC is on the network and that its HTTPS service is enabled",
 	}
 }
 
-func (c *Client) protocol(doing string, status int, err error) *Error {
+func (c *Conn) protocol(doing string, status int, err error) *Error {
 	return &Error{
 		Kind: Protocol, Doing: doing, Host: c.base.Host, Status: status, Detail: c.scrub(err.Error()), cause: err,
 		Hint: "check that spec.bmc.address is the Redfish service of a BMC, with `ingot bmc check`",

@@ -1,8 +1,7 @@
-package redfish
+package conn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -16,8 +15,8 @@ const (
 	taskPause    = 2 * time.Second
 )
 
-// follow waits for an operation that the BMC answered with 202. A task that vanishes is over: some BMCs forget them at once.
-func (w wire) follow(info *schemas.TaskMonitorInfo) error {
+// Follow waits for an operation that the BMC answered with 202. A task that vanishes is over: some BMCs forget them at once.
+func (call Call) Follow(info *schemas.TaskMonitorInfo) error {
 	if info == nil {
 		return nil
 	}
@@ -27,26 +26,24 @@ func (w wire) follow(info *schemas.TaskMonitorInfo) error {
 	if info.TaskMonitor == "" {
 		return nil // accepted, and nothing to look at
 	}
-	ctx, cancel := context.WithTimeout(w.ctx, taskDeadline)
+	ctx, cancel := context.WithTimeout(call.ctx, taskDeadline)
 	defer cancel()
-	w.ctx = ctx
+	call.ctx = ctx
 	for {
-		over, err := w.look(info)
+		over, err := call.look(info)
 		if over || err != nil {
 			return err
 		}
 		if err := pause(ctx, time.Until(info.RetryAfter)); err != nil {
-			e := w.client.unreachable(w.doing, fmt.Errorf("it still works on it after %s", taskDeadline))
-			e.Kind, e.Hint = Refused, "it is looked at again"
-			return e
+			return call.NotYet(fmt.Sprintf("it still works on it after %s", taskDeadline), "it is looked at again")
 		}
 	}
 }
 
 // look reads the task monitor, or the task, once and reports whether the operation is over.
-func (w wire) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
-	response, err := w.Get(info.TaskMonitor)
-	if failed := as(err); failed != nil {
+func (call Call) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
+	response, err := call.Get(info.TaskMonitor)
+	if failed := As(err); failed != nil {
 		if failed.Status == http.StatusNotFound || failed.Status == http.StatusGone {
 			return true, nil
 		}
@@ -55,7 +52,7 @@ func (w wire) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	seen := schemas.ParseTaskMonitorInfo(w, response)
+	seen := schemas.ParseTaskMonitorInfo(call, response)
 	info.RetryAfter = seen.RetryAfter
 	if seen.RetryAfter.IsZero() {
 		info.RetryAfter = time.Now().Add(taskPause)
@@ -67,9 +64,7 @@ func (w wire) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
 	case schemas.CompletedTaskState:
 		return true, nil
 	case schemas.ExceptionTaskState, schemas.KilledTaskState, schemas.CancelledTaskState:
-		e := w.client.protocol(w.doing, response.StatusCode, errors.New("its task ended as "+string(seen.Task.TaskState)))
-		e.Kind, e.Temporary, e.Hint = Refused, true, "it is tried again; the BMC's task log may say more"
-		return false, e
+		return false, call.NotYet("its task ended as "+string(seen.Task.TaskState), "it is tried again; the BMC's task log may say more")
 	default: // New, Starting, Running, Pending…
 		return false, nil
 	}

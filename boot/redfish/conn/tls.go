@@ -1,4 +1,4 @@
-package redfish
+package conn
 
 import (
 	"crypto/sha256"
@@ -18,7 +18,7 @@ var errPin = errors.New("the BMC shows another certificate than the pinned one")
 var fingerprintForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // trust is the TLS configuration for what the Config says of certificates.
-func (c *Client) trust() (*tls.Config, error) {
+func (c *Conn) trust() (*tls.Config, error) {
 	set := c.config.TLS
 	config := &tls.Config{MinVersion: tls.VersionTLS12, VerifyConnection: c.note}
 	switch {
@@ -49,14 +49,14 @@ func fingerprint(leaf *x509.Certificate) string {
 }
 
 // note remembers which certificate was shown.
-func (c *Client) note(state tls.ConnectionState) error {
+func (c *Conn) note(state tls.ConnectionState) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fingerprint = fingerprint(state.PeerCertificates[0])
 	return nil
 }
 
-func (c *Client) pinned(want string) func(tls.ConnectionState) error {
+func (c *Conn) pinned(want string) func(tls.ConnectionState) error {
 	return func(state tls.ConnectionState) error {
 		got := fingerprint(state.PeerCertificates[0])
 		if subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
@@ -66,7 +66,7 @@ func (c *Client) pinned(want string) func(tls.ConnectionState) error {
 	}
 }
 
-func (c *Client) firstUse(state tls.ConnectionState) error {
+func (c *Conn) firstUse(state tls.ConnectionState) error {
 	if known := c.Fingerprint(); known != "" {
 		return c.pinned(known)(state)
 	}

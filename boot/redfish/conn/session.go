@@ -1,4 +1,4 @@
-package redfish
+package conn
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 const basicFor = 5 * time.Minute
 
 // do sends an authenticated request and returns the answer of a success. A session that has expired is renewed once.
-func (c *Client) do(ctx context.Context, r request) (answer, error) {
+func (c *Conn) do(ctx context.Context, r request) (answer, error) {
 	for renewed := 0; ; renewed++ {
 		with, err := c.authenticate(ctx, r.doing)
 		if err != nil {
@@ -35,7 +35,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 }
 
 // judge turns an answer that is no success into an error. Some BMCs send an error document with status 200.
-func (c *Client) judge(doing string, got answer) error {
+func (c *Conn) judge(doing string, got answer) error {
 	if got.status >= 300 {
 		return c.refusal(doing, got)
 	}
@@ -70,7 +70,7 @@ func harmless(body []byte) bool {
 }
 
 // unauthorized notes that the credentials were refused, so that they are not tried again soon.
-func (c *Client) unauthorized(doing string, got answer) error {
+func (c *Conn) unauthorized(doing string, got answer) error {
 	c.holdBack()
 	e := c.refusal(doing, got)
 	e.Kind, e.Temporary = Unauthorized, false
@@ -79,7 +79,7 @@ func (c *Client) unauthorized(doing string, got answer) error {
 }
 
 // authenticate gives the credentials of the next request: the session, a new one, or Basic where sessions cannot be had.
-func (c *Client) authenticate(ctx context.Context, doing string) (credentials, error) {
+func (c *Conn) authenticate(ctx context.Context, doing string) (credentials, error) {
 	c.login.Lock()
 	defer c.login.Unlock()
 	if until := c.refusedUntil(); !until.IsZero() {
@@ -103,7 +103,7 @@ func (c *Client) authenticate(ctx context.Context, doing string) (credentials, e
 }
 
 // logIn makes a session. c.login is held.
-func (c *Client) logIn(ctx context.Context, doing string, named credentials) (credentials, error) {
+func (c *Conn) logIn(ctx context.Context, doing string, named credentials) (credentials, error) {
 	root, err := c.serviceRoot(ctx, doing)
 	if err != nil {
 		return credentials{}, err
@@ -121,7 +121,7 @@ func (c *Client) logIn(ctx context.Context, doing string, named credentials) (cr
 	return c.keepSession(doing, named, got)
 }
 
-func (c *Client) keepSession(doing string, named credentials, got answer) (credentials, error) {
+func (c *Conn) keepSession(doing string, named credentials, got answer) (credentials, error) {
 	token := got.header.Get("X-Auth-Token")
 	switch {
 	case got.status < 300 && token != "":
@@ -149,7 +149,7 @@ func refusedAsBadRequest(got answer) bool {
 }
 
 // sessionLocation is where the session is deleted; some BMCs say it only in the body.
-func (c *Client) sessionLocation(got answer) (string, error) {
+func (c *Conn) sessionLocation(got answer) (string, error) {
 	if at := got.header.Get("Location"); at != "" {
 		return c.resolve(at)
 	}
@@ -162,21 +162,21 @@ func (c *Client) sessionLocation(got answer) (string, error) {
 	return c.resolve(doc.ID)
 }
 
-func (c *Client) useBasic(named credentials) credentials {
+func (c *Conn) useBasic(named credentials) credentials {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.basicUntil = c.config.Now().Add(basicFor)
 	return named
 }
 
-// serviceRoot is what the unauthenticated root tells.
-type serviceRoot struct {
-	vendor, product, version string
-	systems, managers        string // paths; "" when absent
+// Root is what the service root tells. Paths are empty when the BMC does not name them.
+type Root struct {
+	Vendor, Product, Version string
+	Systems, Managers        string // paths
 	sessions                 string
 }
 
-func (c *Client) serviceRoot(ctx context.Context, doing string) (*serviceRoot, error) {
+func (c *Conn) serviceRoot(ctx context.Context, doing string) (*Root, error) {
 	c.mu.Lock()
 	known := c.root
 	c.mu.Unlock()
@@ -187,7 +187,7 @@ func (c *Client) serviceRoot(ctx context.Context, doing string) (*serviceRoot, e
 	if err != nil {
 		return nil, err
 	}
-	found := &serviceRoot{systems: "/redfish/v1/Systems", managers: "/redfish/v1/Managers", sessions: "/redfish/v1/SessionService/Sessions"}
+	found := &Root{Systems: "/redfish/v1/Systems", Managers: "/redfish/v1/Managers", sessions: "/redfish/v1/SessionService/Sessions"}
 	if got.status != http.StatusUnauthorized { // some hide even the root; the usual places then
 		if err := c.judge(doing, got); err != nil {
 			return nil, err
@@ -202,20 +202,20 @@ func (c *Client) serviceRoot(ctx context.Context, doing string) (*serviceRoot, e
 	return found, nil
 }
 
-func (c *Client) readRoot(body []byte) (*serviceRoot, error) {
+func (c *Conn) readRoot(body []byte) (*Root, error) {
 	var doc struct {
 		Vendor, Product, RedfishVersion string
-		Systems, Managers               odataLink
-		Links                           struct{ Sessions odataLink }
+		Systems, Managers               Link
+		Links                           struct{ Sessions Link }
 	}
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&doc); err != nil {
 		return nil, errors.New("the service root cannot be read")
 	}
-	root := &serviceRoot{vendor: doc.Vendor, product: doc.Product, version: doc.RedfishVersion}
+	root := &Root{Vendor: doc.Vendor, Product: doc.Product, Version: doc.RedfishVersion}
 	for _, found := range []struct {
 		link string
 		at   *string
-	}{{doc.Systems.ID, &root.systems}, {doc.Managers.ID, &root.managers}, {doc.Links.Sessions.ID, &root.sessions}} {
+	}{{doc.Systems.ID, &root.Systems}, {doc.Managers.ID, &root.Managers}, {doc.Links.Sessions.ID, &root.sessions}} {
 		if found.link == "" {
 			continue
 		}
@@ -224,13 +224,13 @@ func (c *Client) readRoot(body []byte) (*serviceRoot, error) {
 			return nil, err
 		}
 	}
-	if root.systems == "" {
+	if root.Systems == "" {
 		return nil, errors.New("the service lists no systems")
 	}
 	return root, nil
 }
 
-// odataLink refers to a resource.
-type odataLink struct {
+// Link refers to a resource; ID is empty when there is none.
+type Link struct {
 	ID string `json:"@odata.id"`
 }

@@ -1,4 +1,4 @@
-package redfish
+package conn
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// lanes holds one lane per BMC that a request runs on or waits for, over all Clients of the process: a chassis may have
+// lanes holds one lane per BMC that a request runs on or waits for, over all connections of the process: a chassis may have
 // several systems behind one address, and BMCs answer wrongly when asked two things at a time.
 var lanes = struct {
 	sync.Mutex
@@ -48,7 +48,7 @@ func abandon(host string, mine *lane) {
 	}
 }
 
-// refusals remembers over all Clients of the process which credentials a BMC has refused, and until when they are not tried
+// refusals remembers over all connections of the process which credentials a BMC has refused, and until when they are not tried
 // again. Credentials are kept as a keyed digest only.
 var refusals = struct {
 	sync.Mutex
@@ -56,12 +56,12 @@ var refusals = struct {
 	salt  string
 }{until: map[[sha256.Size]byte]time.Time{}, salt: rand.Text()}
 
-func (c *Client) refusalKey() [sha256.Size]byte {
+func (c *Conn) refusalKey() [sha256.Size]byte {
 	return sha256.Sum256([]byte(refusals.salt + "\x00" + c.base.Host + "\x00" + c.config.Username + "\x00" + c.config.Password.Reveal()))
 }
 
 // refusedUntil is when these credentials may be tried again; zero: now.
-func (c *Client) refusedUntil() time.Time {
+func (c *Conn) refusedUntil() time.Time {
 	refusals.Lock()
 	defer refusals.Unlock()
 	key := c.refusalKey()
@@ -74,7 +74,7 @@ func (c *Client) refusedUntil() time.Time {
 }
 
 // holdBack stops these credentials from being tried for LoginBackoff.
-func (c *Client) holdBack() {
+func (c *Conn) holdBack() {
 	refusals.Lock()
 	defer refusals.Unlock()
 	refusals.until[c.refusalKey()] = c.config.Now().Add(LoginBackoff)

@@ -1,0 +1,184 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/internal/secret"
+)
+
+// Limits of every conversation.
+const (
+	MaxBody      = 8 << 20          // bytes of an answer, decompressed
+	MaxMembers   = 64               // members of a collection that are looked at
+	LoginBackoff = 20 * time.Minute // after a refused login, before the same credentials are tried again
+)
+
+// Config is one machine's BMC.
+type Config struct {
+	// Address is the https URL of the Redfish service or of the machine's ComputerSystem in it. Without a scheme it is https.
+	// When it names no system, the service must have exactly one.
+	Address  string
+	Username string
+	Password secret.Value
+	TLS      TLS
+	Connect  time.Duration // deadline of connecting, TLS included; default 10 s
+	Request  time.Duration // deadline of one request; default 60 s: some BMCs hold a PATCH that long
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+	// Dial opens connections; default net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// TLS says which certificate the BMC must show. At most one field is set; none means the system's authorities and the host's name.
+type TLS struct {
+	Fingerprint string // "sha256:<64 hex>" of the leaf certificate's DER
+	CA          string // PEM
+	// FirstUse trusts the certificate that is seen first, and only that one for the Conn's life. Who can stand between
+	// could take the password; meant for `ingot bmc check`.
+	FirstUse bool
+}
+
+// Conn is a conversation with one BMC. Its methods may be called from several goroutines; requests go out one at a time.
+type Conn struct {
+	config Config
+	base   *url.URL // scheme and host only
+	system string   // path of the ComputerSystem in the address, or empty
+	http   *http.Client
+
+	login sync.Mutex // held while logging in
+
+	mu          sync.Mutex // guards what is below
+	root        *Root
+	session     session
+	basicUntil  time.Time // no session could be had: Basic authentication until then
+	compressed  bool      // Accept-Encoding: identity was refused
+	fingerprint string    // of the certificate shown last
+}
+
+type session struct {
+	token    string
+	location string // path to DELETE
+}
+
+// Open checks the configuration; it sends nothing. Close ends the session.
+func Open(config Config) (*Conn, error) {
+	base, system, err := parseAddress(config.Address)
+	if err != nil {
+		return nil, err
+	}
+	if config.Username == "" || config.Password.Empty() {
+		return nil, errors.New("open bmc: username and password are needed; put both keys into the Secret that spec.bmc.credentials names")
+	}
+	if config.Connect == 0 {
+		config.Connect = 10 * time.Second
+	}
+	if config.Request == 0 {
+		config.Request = 60 * time.Second
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Dial == nil {
+		config.Dial = (&net.Dialer{}).DialContext
+	}
+	c := &Conn{config: config, base: base, system: system}
+	trust, err := c.trust()
+	if err != nil {
+		return nil, err
+	}
+	c.http = newHTTP(config, trust)
+	return c, nil
+}
+
+func parseAddress(address string) (base *url.URL, system string, err error) {
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	at, err := url.Parse(address)
+	if err != nil {
+		return nil, "", errors.New("open bmc: the address is no URL; write https://HOST/redfish/v1/Systems/ID")
+	}
+	if at.Scheme != "https" || at.Host == "" || at.User != nil || at.RawQuery != "" || at.Fragment != "" {
+		return nil, "", errors.New("open bmc: the address must be https with a host, without credentials, query or fragment")
+	}
+	path := strings.TrimSuffix(at.Path, "/")
+	switch {
+	case path == "" || path == "/redfish" || path == "/redfish/v1":
+		path = ""
+	case !strings.HasPrefix(path, "/redfish/v1/"):
+		return nil, "", fmt.Errorf("open bmc: the path %q of the address is not below /redfish/v1", path)
+	}
+	return &url.URL{Scheme: at.Scheme, Host: at.Host}, path, nil
+}
+
+// Base is the URL of the BMC: scheme, host and port.
+func (c *Conn) Base() string { return c.base.String() }
+
+// System is the path of the ComputerSystem that the address names, or empty.
+func (c *Conn) System() string { return c.system }
+
+// Session is the path of the open session, or empty.
+func (c *Conn) Session() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session.location
+}
+
+// Fingerprint is "sha256:<hex>" of the certificate the BMC showed last, or "" before the first answer.
+func (c *Conn) Fingerprint() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fingerprint
+}
+
+// EndSession deletes a session by its path, also one that another process made. One that is gone already is a success.
+func (c *Conn) EndSession(ctx context.Context, path string) error {
+	call := c.Call(ctx, "end a session")
+	at, err := call.Resolve(path)
+	if err != nil {
+		return err
+	}
+	_, err = call.Delete(at)
+	if said := As(err); said != nil && said.Status == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
+// Close deletes the session, when there is one. The Conn may be used again afterwards; it then makes a new session.
+func (c *Conn) Close(ctx context.Context) error {
+	defer c.http.CloseIdleConnections()
+	c.mu.Lock()
+	open := c.session
+	c.mu.Unlock()
+	if open.token == "" {
+		return nil
+	}
+	defer c.forget(open.token)
+	const doing = "close the session"
+	got, err := c.exchange(ctx, request{method: http.MethodDelete, path: open.location, doing: doing}, credentials{token: open.token})
+	if err != nil {
+		return err
+	}
+	if got.status >= 300 && got.status != http.StatusUnauthorized && got.status != http.StatusNotFound {
+		return c.refusal(doing, got)
+	}
+	return nil
+}
+
+// forget drops a session that is no good any more.
+func (c *Conn) forget(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session.token == token {
+		c.session = session{}
+	}
+}
