@@ -1,0 +1,158 @@
+package status
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"slices"
+	"sort"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Files of the whole fleet on the status branch.
+const (
+	FleetPath = "fleet.yaml"
+	BoardPath = "README.md"
+)
+
+// Fleet is the document of the whole fleet.
+type Fleet struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"` // FleetStatus
+	// Commit is the accepted commit.
+	Commit string `json:"commit"`
+	Title  string `json:"title,omitempty"`
+	// Refused is the newest commit when it is not the accepted one, and Findings say why.
+	Refused  string         `json:"refused,omitempty"`
+	Findings []string       `json:"findings,omitempty"`
+	Hosts    map[string]int `json:"hosts"` // by phase
+}
+
+// maxFindings is how many findings of a refused commit are written.
+const maxFindings = 100
+
+// NewFleet makes the fleet's document from its hosts' documents.
+func NewFleet(commit, title, refused string, findings []schemas.Finding, hosts []Document) Fleet {
+	f := Fleet{APIVersion: schemas.APIVersion, Kind: "FleetStatus", Commit: commit, Title: title, Refused: refused, Hosts: map[string]int{}}
+	for i, finding := range findings {
+		if i == maxFindings {
+			f.Findings = append(f.Findings, fmt.Sprintf("…and %d more", len(findings)-maxFindings))
+			break
+		}
+		f.Findings = append(f.Findings, finding.String())
+	}
+	for _, d := range hosts {
+		f.Hosts[string(d.Phase)]++
+	}
+	return f
+}
+
+// Encode gives the document's bytes.
+func (f Fleet) Encode() []byte {
+	body, err := yaml.Marshal(f)
+	if err != nil {
+		panic("status: " + err.Error())
+	}
+	return body
+}
+
+// order of phases on the board: what needs a person first.
+var order = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Installing, plan.Inspecting, plan.Starting, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
+
+// maxRows is how many hosts the board lists; forges cut longer pages.
+const maxRows = 500
+
+// Board is the page that a forge shows for the status branch: counts, who waits for a person and for what, then everybody.
+func Board(f Fleet, hosts []Document) []byte {
+	hosts = slices.Clone(hosts)
+	sort.Slice(hosts, func(i, j int) bool {
+		a, b := rank(hosts[i].Phase), rank(hosts[j].Phase)
+		return a < b || a == b && hosts[i].Metadata.Name < hosts[j].Metadata.Name
+	})
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Fleet\n\nAccepted commit `%s` %s\n\n", short(f.Commit), cell(f.Title))
+	refusal(&b, f)
+	counts(&b, f)
+	people(&b, hosts)
+	table(&b, hosts)
+	return b.Bytes()
+}
+
+func refusal(b *bytes.Buffer, f Fleet) {
+	if f.Refused == "" {
+		return
+	}
+	fmt.Fprintf(b, "> **Commit `%s` is refused** and changes nothing:\n>\n", short(f.Refused))
+	for _, finding := range f.Findings {
+		fmt.Fprintf(b, "> - %s\n", cell(finding))
+	}
+	b.WriteString("\n")
+}
+
+func counts(b *bytes.Buffer, f Fleet) {
+	b.WriteString("| Phase | Hosts |\n|---|---:|\n")
+	for _, phase := range order {
+		if n := f.Hosts[string(phase)]; n > 0 {
+			fmt.Fprintf(b, "| %s | %d |\n", phase, n)
+		}
+	}
+	b.WriteString("\n")
+}
+
+func people(b *bytes.Buffer, hosts []Document) {
+	first := true
+	for _, d := range hosts {
+		if d.Hold == nil && d.Error == "" {
+			continue
+		}
+		if first {
+			b.WriteString("## Needs a look\n\n")
+			first = false
+		}
+		fmt.Fprintf(b, "- **[%s](%s)** %s: ", d.Metadata.Name, Path(d.Metadata.Name), d.Phase)
+		switch {
+		case d.Hold != nil:
+			b.WriteString(cell(d.Hold.Message))
+			if d.Hold.Consent != "" {
+				fmt.Fprintf(b, "\n  To allow it: `ingot consent %s`, or in `%s`:\n\n  ```yaml\n  consent: {erase: %q}\n  ```\n", d.Metadata.Name, d.File, d.Hold.Consent)
+			}
+		default:
+			b.WriteString(cell(d.Error))
+		}
+		b.WriteString("\n")
+	}
+	if !first {
+		b.WriteString("\n")
+	}
+}
+
+func table(b *bytes.Buffer, hosts []Document) {
+	b.WriteString("## Hosts\n\n| Host | Phase | Workload | Installed from | Disk | Waits for |\n|---|---|---|---|---|---|\n")
+	for i, d := range hosts {
+		if i == maxRows {
+			fmt.Fprintf(b, "\n…and %d more.\n", len(hosts)-maxRows)
+			return
+		}
+		from, disk := "", ""
+		if d.Installed != nil {
+			from, disk = "`"+short(d.Installed.Commit)+"`", d.Installed.Disk.Label()
+		}
+		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", d.Metadata.Name, Path(d.Metadata.Name), d.Phase, d.Workload, from, cell(disk), cell(d.Waits))
+	}
+}
+
+func rank(phase plan.Phase) int { return slices.Index(order, phase) }
+
+// cell makes text safe inside a table or a list of a page that a forge renders.
+func cell(text string) string {
+	return strings.NewReplacer("|", "\\|", "\n", " ", "`", "'").Replace(html.EscapeString(text))
+}
+
+func short(commit string) string {
+	return commit[:min(len(commit), 10)]
+}

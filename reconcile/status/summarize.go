@@ -1,0 +1,115 @@
+package status
+
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Result is one look at a host: what was asked, seen, decided and done.
+type Result struct {
+	At       time.Time // of the look
+	Desired  inventory.Desired
+	Observed inventory.Observed // with the record after what was done
+	Plan     plan.Plan
+	Action   plan.Kind // "" when nothing was due
+	Outcome  plan.Outcome
+}
+
+// Summarize says what a look means. The previous document gives what has not changed its meaning: since when a condition holds, and the
+// deadline of a wait that goes on.
+func Summarize(previous Document, r Result) Document {
+	rec := r.Observed.Record
+	d := Document{
+		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: Metadata{Name: r.Desired.Name, Labels: r.Desired.Labels},
+		Phase: r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
+		Epoch: rec.Epoch, Installed: rec.Installed, Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
+		Adopted: rec.Adopted, Spent: rec.Spent,
+	}
+	if r.Desired.Workload != nil {
+		d.Workload = r.Desired.Workload.Name
+	}
+	if h := r.Plan.Hold; h != nil {
+		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consent}
+	}
+	if !r.Plan.Due.IsZero() {
+		d.Due = r.Plan.Due.UTC().Format(time.RFC3339)
+	}
+	d.Error = failure(previous, r)
+	d.Conditions = conditions(previous, r)
+	return d
+}
+
+// spokenOf is the commit a document names. A commit that changes nothing for the host does not rewrite its document.
+func spokenOf(previous Document, r Result) string {
+	if previous.Phase == r.Plan.Phase && previous.Phase != "" && previous.Commit != "" && len(r.Plan.Actions) == 0 && sameHold(previous.Hold, r.Plan.Hold) && sameInstall(previous, r) {
+		return previous.Commit
+	}
+	return r.Desired.Commit
+}
+
+func sameInstall(previous Document, r Result) bool {
+	a, b := previous.Installed, r.Observed.Record.Installed
+	return (a == nil) == (b == nil) && (a == nil || a.ID == b.ID)
+}
+
+func sameHold(a *Hold, b *plan.Hold) bool {
+	return (a == nil) == (b == nil) && (a == nil || (a.Reason == b.Reason && a.Consent == b.Consent))
+}
+
+// failure is the last error that matters: of an effect that failed, or of the operation's last attempt.
+func failure(previous Document, r Result) string {
+	switch r.Outcome.Result {
+	case plan.Retry, plan.Stalled:
+		return string(r.Action) + ": " + r.Outcome.Why
+	case plan.Waits:
+		return previous.Error
+	default:
+		if op := r.Observed.Record.Operation; op != nil {
+			return op.Error
+		}
+		if last := r.Observed.Record.Last; last != nil && last.Outcome == inventory.Quarantined && r.Observed.Record.Installed == nil {
+			return last.Error
+		}
+		return ""
+	}
+}
+
+func conditions(previous Document, r Result) []Condition {
+	reach := Condition{Type: Reachable, Status: "Unknown"}
+	switch r.Observed.BMC.Reach {
+	case inventory.Reached:
+		reach.Status = "True"
+	case inventory.Unreachable, inventory.Unauthorized, inventory.Refused:
+		reach.Status, reach.Reason = "False", string(r.Observed.BMC.Reach)
+	case inventory.NotAsked:
+		if old, ok := previous.condition(Reachable); ok {
+			reach.Status, reach.Reason = old.Status, old.Reason
+		}
+	}
+	installed := Condition{Type: Installed, Status: "False"}
+	if i, w := r.Observed.Record.Installed, r.Desired.Workload; i != nil && (w == nil || w.Inputs == i.Inputs) {
+		installed.Status = "True"
+	}
+	list := []Condition{installed, reach}
+	for i := range list {
+		old, ok := previous.condition(list[i].Type)
+		if ok && old.Status == list[i].Status {
+			list[i].Since = old.Since
+			continue
+		}
+		list[i].Since = r.At.UTC().Format(time.RFC3339)
+	}
+	return list
+}
+
+func (d Document) condition(kind string) (Condition, bool) {
+	for _, c := range d.Conditions {
+		if c.Type == kind {
+			return c, true
+		}
+	}
+	return Condition{}, false
+}
