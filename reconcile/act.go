@@ -1,0 +1,146 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+)
+
+// act does the first action of a plan: intent into the journal, the effect, its outcome into the journal. A daemon that dies anywhere in
+// between finds the intent again and does the action again, which is harmless for each of them.
+func (l *Loop) act(ctx context.Context, desired inventory.Desired, record inventory.Record, next plan.Plan) (inventory.Record, plan.Kind, plan.Outcome) {
+	if len(next.Actions) == 0 {
+		return record, "", plan.Outcome{}
+	}
+	action := l.identify(next.Actions[0])
+	if !l.admit(record, action) {
+		return record, action.Kind, plan.Outcome{Result: plan.Waits, Why: fmt.Sprintf("%d installs are under way, which is the limit: it waits for one to end", l.config.Limits.Installs)}
+	}
+	intent, err := l.write(ctx, record, plan.Begin(record, action, l.config.Now()))
+	if err != nil {
+		return record, action.Kind, notWritten(err)
+	}
+	outcome := l.perform(ctx, desired, intent, action)
+	if ctx.Err() != nil && outcome.Result != plan.Done {
+		return intent, action.Kind, outcome // we stop: that is no failure of the machine's
+	}
+	settled, err := l.write(ctx, intent, plan.Settle(intent, action, outcome, l.config.Now()))
+	if err != nil {
+		return intent, action.Kind, notWritten(err)
+	}
+	if ended(record, settled) {
+		l.admitNext()
+	}
+	return settled, action.Kind, outcome
+}
+
+// perform has the effect of one action. Journal-only actions have none beyond what Begin and Settle write.
+func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+	switch {
+	case action.Kind.JournalOnly():
+		return plan.Outcome{Result: plan.Done}
+	case action.Kind == plan.Publish:
+		return l.published(record)
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
+	defer cancel()
+	outcome := l.config.Executor.Do(ctx, desired, record, action)
+	if outcome.Result == plan.Done {
+		l.config.Log.Info("done", "host", record.Host, "action", action.Kind, "reason", action.Reason)
+	}
+	return outcome
+}
+
+// identify gives new operations and boots their random ids; the planner is pure and has none.
+func (l *Loop) identify(action plan.Action) plan.Action {
+	if o := action.Operation; action.Kind == plan.OpenOperation && o != nil && o.ID == "" {
+		fresh := *o
+		fresh.ID = l.config.NewID()
+		action.Operation = &fresh
+	}
+	if b := action.Boot; action.Kind == plan.OpenBoot && b != nil && b.ID == "" {
+		fresh := *b
+		fresh.ID = l.config.NewID()
+		action.Boot = &fresh
+	}
+	return action
+}
+
+// admit keeps the number of open operations within the limit. A place is taken here, before the journal knows of the operation, and
+// counted from the records ever after.
+func (l *Loop) admit(record inventory.Record, action plan.Action) bool {
+	if action.Kind != plan.OpenOperation {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	open := 0
+	for name, h := range l.hosts {
+		if name != record.Host && !h.orphaned && (h.record.Operation != nil || h.admitted) {
+			open++
+		}
+	}
+	h := l.hosts[record.Host]
+	h.admitted = open < l.config.Limits.Installs
+	h.waiting = !h.admitted
+	return h.admitted
+}
+
+// admitNext wakes the hosts that wait for a place.
+func (l *Loop) admitNext() {
+	l.mu.Lock()
+	var names []string
+	for name, h := range l.hosts {
+		if h.waiting {
+			names = append(names, name)
+		}
+	}
+	l.mu.Unlock()
+	for _, name := range names {
+		l.queue.add(name, l.config.Now())
+	}
+}
+
+func ended(before, after inventory.Record) bool {
+	return before.Operation != nil && after.Operation == nil
+}
+
+// writeTimeout bounds how long a finished effect waits for the journal when the daemon is stopping.
+const writeTimeout = 15 * time.Second
+
+// write puts a changed record. What was done is written down even while the daemon is being stopped. After any failure the record is in doubt, and is read
+// again before the next decision.
+func (l *Loop) write(ctx context.Context, before, after inventory.Record) (inventory.Record, error) {
+	if same(before, after) {
+		return after, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	l.mu.Lock()
+	h := l.hosts[after.Host]
+	revision := h.revision
+	l.mu.Unlock()
+	revision, err := l.config.Journal.Put(ctx, after, revision)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h.admitted = false
+	if err != nil {
+		h.doubtful = true
+		l.disowned(err)
+		return before, err
+	}
+	h.record, h.revision = after, revision
+	return after, nil
+}
+
+func notWritten(err error) plan.Outcome {
+	if errors.Is(err, journal.ErrConflict) {
+		return plan.Outcome{Result: plan.Waits, After: time.Millisecond, Why: "its record was changed by somebody else; looking again"}
+	}
+	return plan.Outcome{Result: plan.Retry, Why: err.Error()}
+}

@@ -1,0 +1,152 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// fleet is where the desired state stands.
+type fleet struct {
+	commit   string // accepted by this process; "" until the first one was
+	accepted journal.Accepted
+	examined string // key of the sources looked at last, good or not
+	title    string
+	refused  string // the commit that was not accepted; "" when the newest one was
+	findings []schemas.Finding
+	trouble  string // why the source cannot be read; "" when it can
+}
+
+// key tells sources apart: the trunk's commit and every ring's release.
+func key(sources inventory.Sources) string {
+	parts := make([]string, 0, len(sources.Releases))
+	for ring, release := range sources.Releases {
+		parts = append(parts, ring+"="+release.Commit)
+	}
+	slices.Sort(parts)
+	return sources.Trunk.Commit + " " + strings.Join(parts, " ")
+}
+
+func (l *Loop) known(sources inventory.Sources) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return key(sources) == l.fleet.examined
+}
+
+// sourceAnswered notes whether the source can be read; the log hears of changes only.
+func (l *Loop) sourceAnswered(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := ""
+	if err != nil {
+		now = err.Error()
+	}
+	if now == l.fleet.trouble {
+		return
+	}
+	if err != nil {
+		l.config.Log.Error("fleet not readable: the last good commit stays", "error", err, "commit", l.fleet.commit)
+	} else {
+		l.config.Log.Info("fleet readable again", "commit", l.fleet.commit)
+	}
+	l.fleet.trouble = now
+	l.summarizeFleet()
+}
+
+// refuseEmpty finds fault with a commit without a single host when there were some: that is an accident, not a wish.
+func (l *Loop) refuseEmpty(next inventory.Fleet, sources inventory.Sources) []schemas.Finding {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(next.Hosts) > 0 || len(l.hosts) == 0 {
+		return nil
+	}
+	return []schemas.Finding{{
+		Position: schemas.Position{File: "."},
+		Severity: schemas.Error,
+		Message:  fmt.Sprintf("commit %.12s holds no hosts, but %d are known: nothing is changed", sources.Trunk.Commit, len(l.hosts)),
+		Hint:     "revert it; hosts that shall be left alone stay in the fleet with lifecycle: Unmanaged",
+	}}
+}
+
+// refuse keeps the last good fleet and says what is wrong with the newest commit.
+func (l *Loop) refuse(sources inventory.Sources, findings []schemas.Finding) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fleet.examined, l.fleet.refused, l.fleet.findings, l.fleet.trouble = key(sources), sources.Trunk.Commit, findings, ""
+	l.config.Log.Error("commit refused: the last good one stays", "refused", sources.Trunk.Commit, "commit", l.fleet.commit,
+		"findings", len(findings), "first", findings[0].String())
+	l.summarizeFleet()
+}
+
+// adopt makes a good commit the fleet, once the journal knows it.
+func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next inventory.Fleet, findings []schemas.Finding) {
+	accepted := journal.Accepted{Commit: sources.Trunk.Commit, At: l.config.Now()}
+	if before := l.acceptedBefore(); before.Commit == accepted.Commit {
+		accepted = before // a restart on the same commit
+	} else if err := l.config.Journal.Accept(ctx, accepted); err != nil {
+		if !l.disowned(err) {
+			l.sourceAnswered(ctx, err)
+		}
+		return
+	}
+	l.mu.Lock()
+	l.fleet = fleet{commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings}
+	l.take(next)
+	names := make([]string, 0, len(l.hosts))
+	for name := range l.hosts {
+		names = append(names, name)
+	}
+	l.config.Log.Info("commit accepted", "commit", accepted.Commit, "title", sources.Trunk.Title, "hosts", len(next.Hosts))
+	l.summarizeFleet()
+	l.mu.Unlock()
+	for _, name := range names {
+		l.queue.add(name, l.config.Now())
+	}
+}
+
+func (l *Loop) acceptedBefore() journal.Accepted {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fleet.accepted
+}
+
+// take gives every host what the fleet asks of it now. A host that the fleet does not name any more is orphaned: it stays known, hands off.
+func (l *Loop) take(next inventory.Fleet) {
+	for name, h := range l.hosts {
+		if _, named := next.Hosts[name]; !named {
+			h.orphaned, h.desired = true, inventory.Desired{Name: name, Commit: next.Commit}
+		}
+	}
+	for name, desired := range next.Hosts {
+		h := l.hosts[name]
+		if h == nil {
+			h = &host{record: inventory.Record{Host: name}}
+			l.hosts[name] = h
+		}
+		desired = l.inherit(h, desired)
+		h.desired, h.orphaned = desired, false
+		h.failures = 0 // whatever was wrong may be mended
+	}
+}
+
+// inherit gives a renamed host what is known of it under its former name, which the fleet does not name any more.
+func (l *Loop) inherit(h *host, desired inventory.Desired) inventory.Desired {
+	former := l.hosts[desired.Former]
+	if former == nil {
+		desired.Former = "" // nothing is known under that name: there is nothing to wait for
+		return desired
+	}
+	if h.revision == 0 && h.record.Epoch == 0 && former.orphaned {
+		h.record = former.record
+		h.record.Host = desired.Name
+	}
+	return desired
+}

@@ -1,0 +1,335 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Loop converges machines to the fleet. Make one with New, run it with Run.
+type Loop struct {
+	config  Config
+	queue   *queue
+	healthy lane
+	trouble lane
+	refresh chan struct{} // holds one token when the source shall be looked at soon
+	publish chan struct{} // holds one token when there may be something to publish
+	fatal   context.CancelCauseFunc
+
+	mu       sync.Mutex
+	hosts    map[string]*host
+	fleet    fleet
+	branch   branch
+	watchers map[chan string]struct{}
+}
+
+// host is what the loop knows of one machine. One look at a time writes it.
+type host struct {
+	desired  inventory.Desired
+	orphaned bool // in the journal, but not in the fleet
+	record   inventory.Record
+	revision int64
+	doubtful bool  // the record must be read again before anything is based on it
+	lost     error // its only record, on the status branch, cannot be read: nothing may be decided
+	admitted bool  // has a place for an operation that the journal does not know yet
+	waiting  bool  // waits for such a place
+	failures int   // looks in a row that got nowhere
+	repeats  int   // times in a row that the same action was done
+	seen     seen
+	page     page
+}
+
+// seen is what a look saw, decided and did.
+type seen struct {
+	at       time.Time
+	observed inventory.Observed
+	plan     plan.Plan
+	action   plan.Kind // what was done; "" when nothing was due
+	outcome  plan.Outcome
+	again    time.Time // the next look
+}
+
+// lane bounds how many looks happen at a time.
+type lane chan struct{}
+
+// New makes a loop; it does nothing until Run.
+func New(config Config) (*Loop, error) {
+	if err := config.complete(); err != nil {
+		return nil, err
+	}
+	return &Loop{
+		config:   config,
+		queue:    newQueue(),
+		healthy:  make(lane, config.Limits.Workers),
+		trouble:  make(lane, config.Limits.Workers),
+		refresh:  make(chan struct{}, 1),
+		publish:  make(chan struct{}, 1),
+		hosts:    map[string]*host{},
+		branch:   newBranch(),
+		watchers: map[chan string]struct{}{},
+	}, nil
+}
+
+// Run converges until ctx ends, and returns when everything it started has ended. Its error says why it cannot go on, e.g. that another daemon
+// owns the journal now; the end of ctx is none.
+func (l *Loop) Run(ctx context.Context) error {
+	ctx, l.fatal = context.WithCancelCause(ctx)
+	defer l.fatal(nil)
+	if !l.restore(ctx) {
+		return failure(ctx)
+	}
+	var parts sync.WaitGroup
+	parts.Go(func() { l.follow(ctx) })
+	parts.Go(func() { l.dispatch(ctx) })
+	parts.Go(func() { l.publishing(ctx) })
+	parts.Wait()
+	return failure(ctx)
+}
+
+// accept is the first half of the program: what the fleet asks for. Whatever is wrong with the newest commit, the last good fleet stays.
+func (l *Loop) accept(ctx context.Context) {
+	sources, err := l.config.Source.Latest(ctx)
+	if err != nil || l.known(sources) {
+		l.sourceAnswered(ctx, err)
+		return
+	}
+	fleet, findings := l.config.Load(sources)
+	if findings = append(findings, l.refuseEmpty(fleet, sources)...); schemas.Fatal(findings) {
+		l.refuse(sources, findings)
+		return
+	}
+	l.adopt(ctx, sources, fleet, findings)
+}
+
+// look is the second half, for one host: look at it, decide, do the one thing that is due, say what was seen and done.
+func (l *Loop) look(ctx context.Context, name string) {
+	desired, record, err := l.wanted(ctx, name)
+	if err != nil {
+		l.postpone(name, err)
+		return
+	}
+	observed := l.observe(ctx, desired, record)
+	next := plan.Host(desired, observed, l.config.Now())
+	record, action, outcome := l.act(ctx, desired, record, next)
+	observed.Record = record
+	l.report(name, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
+}
+
+// Nudge asks for a look at a host soon. It says nothing about what is to be seen there, and may be called at any time from anywhere.
+func (l *Loop) Nudge(name string) {
+	l.mu.Lock()
+	_, known := l.hosts[name]
+	ready := l.fleet.commit != ""
+	l.mu.Unlock()
+	if known && ready {
+		l.queue.add(name, l.config.Now())
+	}
+}
+
+// Refresh asks for a look at the source soon.
+func (l *Loop) Refresh() { signal(l.refresh) }
+
+// follow looks at the source now, then as often as configured, and whenever it is asked to.
+func (l *Loop) follow(ctx context.Context) {
+	for {
+		l.accept(ctx)
+		if !pause(ctx, l.config.Limits.Poll, l.refresh) {
+			return
+		}
+	}
+}
+
+// dispatch starts a look whenever a host is due, and waits for all it started.
+func (l *Loop) dispatch(ctx context.Context) {
+	var looks sync.WaitGroup
+	defer looks.Wait()
+	for {
+		due, next := l.queue.take(l.config.Now())
+		for _, name := range due {
+			looks.Go(func() { l.lookInTurn(ctx, name) })
+		}
+		wait := l.config.Limits.Resync
+		if !next.IsZero() {
+			wait = next.Sub(l.config.Now())
+		}
+		if !pause(ctx, wait, l.queue.changed) {
+			return
+		}
+	}
+}
+
+// lookInTurn waits for a place. Hosts in trouble have places of their own: nothing they hang on is waited for by a healthy host.
+func (l *Loop) lookInTurn(ctx context.Context, name string) {
+	places := l.healthy
+	if l.inTrouble(name) {
+		places = l.trouble
+	}
+	select {
+	case places <- struct{}{}:
+		defer func() { <-places }()
+		l.look(ctx, name)
+	case <-ctx.Done():
+	}
+}
+
+func (l *Loop) inTrouble(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hosts[name].failures > 0
+}
+
+func unreached(reach inventory.Reach) bool {
+	return reach != inventory.NotAsked && reach != inventory.Reached
+}
+
+// wanted gives what the fleet asks of a host and its record, read again when that is in doubt.
+func (l *Loop) wanted(ctx context.Context, name string) (inventory.Desired, inventory.Record, error) {
+	l.mu.Lock()
+	h := l.hosts[name]
+	desired, record, doubtful, lost := h.desired, h.record, h.doubtful, h.lost
+	l.mu.Unlock()
+	if lost != nil || !doubtful {
+		return desired, record, lost
+	}
+	record, revision, err := l.config.Journal.Get(ctx, name)
+	if err != nil {
+		return desired, record, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h.record, h.revision, h.doubtful = record, revision, false
+	return desired, record, nil
+}
+
+func (l *Loop) observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Observe)
+	defer cancel()
+	observed := l.config.Observer.Observe(ctx, desired, record)
+	observed.Record = record
+	return observed
+}
+
+// report keeps what a look saw, puts it on the host's page, and says when the next look is due.
+func (l *Loop) report(name string, s seen) {
+	l.mu.Lock()
+	h := l.hosts[name]
+	h.count(s)
+	s.again = s.at.Add(l.config.wait(h, s))
+	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
+		l.config.Log.Warn("effect failed", "host", name, "action", s.action, "why", s.outcome.Why, "again", s.again)
+	}
+	if s.plan.Phase != h.seen.plan.Phase {
+		l.config.Log.Info("phase", "host", name, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
+	}
+	h.seen = s
+	changed := l.summarize(name, h)
+	l.mu.Unlock()
+	l.tell(name)
+	if changed {
+		signal(l.publish)
+	}
+	l.queue.done(name, s.again)
+}
+
+// postpone ends a look that could not begin.
+func (l *Loop) postpone(name string, err error) {
+	l.mu.Lock()
+	h := l.hosts[name]
+	h.failures++
+	if h.failures == 1 {
+		l.config.Log.Error("no look without its record", "host", name, "error", err)
+	}
+	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
+	again := l.config.Now().Add(l.config.backoff(h.failures))
+	l.mu.Unlock()
+	l.queue.done(name, again)
+}
+
+// count keeps the row of looks that got nowhere.
+func (h *host) count(s seen) {
+	switch {
+	case s.outcome.Result == plan.Retry, s.outcome.Result == plan.Stalled, unreached(s.observed.BMC.Reach):
+		h.failures++
+	default:
+		h.failures = 0
+	}
+	if s.outcome.Result == plan.Done && s.action == h.seen.action {
+		h.repeats++
+	} else {
+		h.repeats = 0
+	}
+}
+
+// wait turns an outcome into the time until the next look: the one place that does.
+func (c *Config) wait(h *host, s seen) time.Duration {
+	wait := c.Limits.Resync
+	switch s.outcome.Result {
+	case plan.Done:
+		wait = 0
+		if h.repeats > 0 { // done, and due again at once: not in a hurry
+			wait = c.backoff(h.repeats)
+		}
+	case plan.Waits:
+		wait = c.Limits.Wait
+	case plan.Retry:
+		wait = c.backoff(h.failures)
+	case plan.Stalled:
+	default: // nothing was due
+		if h.failures > 0 { // the BMC did not answer
+			wait = c.backoff(h.failures)
+		}
+		if s.plan.Again > 0 {
+			wait = min(wait, s.plan.Again)
+		}
+	}
+	if s.outcome.After > 0 {
+		wait = s.outcome.After
+	}
+	if left := s.plan.Due.Sub(s.at); !s.plan.Due.IsZero() && left > 0 {
+		wait = min(wait, left)
+	}
+	return wait
+}
+
+// failure is why a context ended, when that was not its owner's wish.
+func failure(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the loop stopped: %w", err)
+	}
+	return nil
+}
+
+// disowned ends the loop when the journal has another owner: nothing may be started any more.
+func (l *Loop) disowned(err error) bool {
+	if !errors.Is(err, journal.ErrNotOwner) {
+		return false
+	}
+	l.fatal(err)
+	return true
+}
+
+// pause waits until the time is over or something is signalled; false when ctx ended.
+func pause(ctx context.Context, wait time.Duration, woken <-chan struct{}) bool {
+	timer := time.NewTimer(max(wait, 0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-woken:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+func signal(channel chan<- struct{}) {
+	select {
+	case channel <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,434 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// run plays a test in simulated time.
+func run(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, test)
+}
+
+func (d *daemon) end(t *testing.T) {
+	t.Helper()
+	if err := d.stop(); err != nil {
+		t.Errorf("Run = %v, want no error at the end of its context", err)
+	}
+}
+
+// wantInstalledOnce asserts the machine's own story, not the loop's.
+func (w *world) wantInstalledOnce(t *testing.T) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, m := range w.machines {
+		record := w.records[name].Record
+		if m.installs != 1 || m.boots != 1 || record.Installed == nil || record.Installed.ID != m.disk || m.power != inventory.PoweredOn {
+			t.Errorf("%s: %d installs, %d boots from the medium, power %s, record %+v, done %v", name, m.installs, m.boots, m.power, record.Installed, m.done)
+		}
+	}
+}
+
+func TestMachinesBecomeActive(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(100)
+		d := w.daemon(t, reconcile.Limits{Installs: 100})
+		after(20 * time.Minute)
+		if got := d.phases(); got[plan.Active] != 100 {
+			t.Errorf("phases = %v, want 100 Active", got)
+		}
+		d.end(t)
+		w.wantInstalledOnce(t)
+	})
+}
+
+func TestAQuietFleetIsOnlyLookedAt(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1000)
+		d := w.daemon(t, reconcile.Limits{Installs: 1000})
+		after(time.Hour)
+		if got := d.phases(); got[plan.Active] != 1000 {
+			t.Fatalf("phases = %v, want 1000 Active", got)
+		}
+		w.mu.Lock()
+		pushes, calls := len(w.pushes), w.calls
+		for _, m := range w.machines {
+			m.looks = nil
+		}
+		w.mu.Unlock()
+		after(time.Hour)
+		d.end(t)
+		if len(w.pushes) != pushes || w.calls != calls {
+			t.Errorf("an hour of nothing to do: %d pushes, %d effects and writes", len(w.pushes)-pushes, w.calls-calls)
+		}
+		for name, m := range w.machines {
+			if len(m.looks) < 10 || len(m.looks) > 70 {
+				t.Errorf("%s was looked at %d times in an hour, want every few minutes", name, len(m.looks))
+			}
+		}
+	})
+}
+
+func TestAStuckHostHoldsNobodyUp(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(20)
+		for i := range 10 {
+			w.machines[fmt.Sprintf("host-%04d", i)].hangs = true
+		}
+		d := w.daemon(t, reconcile.Limits{Workers: 2, Installs: 20})
+		after(15 * time.Minute)
+		if got := d.phases(); got[plan.Active] != 10 {
+			t.Errorf("phases = %v, want the 10 others Active", got)
+		}
+		d.end(t)
+		for name, m := range w.machines {
+			if m.hangs && (len(m.done) > 1 || m.power != inventory.PoweredOff) {
+				t.Errorf("%s does not answer, but this was done to it: %v", name, m.done)
+			}
+		}
+	})
+}
+
+func TestNoMoreInstallsAtATimeThanAllowed(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(12)
+		d := w.daemon(t, reconcile.Limits{Installs: 3})
+		most, waited := 0, false
+		for range 20_000 {
+			after(100 * time.Millisecond)
+			open := 0
+			for _, h := range d.View().Hosts {
+				if h.Observed.Record.Operation != nil {
+					open++
+				}
+				waited = waited || strings.Contains(h.Outcome.Why, "3 installs are under way")
+			}
+			most = max(most, open)
+			if d.phases()[plan.Active] == 12 {
+				break
+			}
+		}
+		d.end(t)
+		if most != 3 || !waited {
+			t.Errorf("at most %d operations were open, want 3; others said why they wait: %v", most, waited)
+		}
+		w.wantInstalledOnce(t)
+	})
+}
+
+func TestStatusIsPushedInBatches(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(100)
+		d := w.daemon(t, reconcile.Limits{Installs: 100, PublishEvery: time.Minute})
+		after(30 * time.Minute)
+		d.end(t)
+		if len(w.pushes) == 0 || len(w.pushes) > 15 {
+			t.Errorf("%d pushes for 100 installs, want a few", len(w.pushes))
+		}
+		most := 0
+		for _, p := range w.pushes {
+			most = max(most, p.files)
+		}
+		if most < 100 {
+			t.Errorf("the largest push had %d files, want all hosts in one", most)
+		}
+		for name, h := range w.records {
+			page := w.branch[pathOf(d, name)]
+			if page == nil || h.Record.Installed == nil {
+				t.Errorf("%s has no page on the branch", name)
+			}
+		}
+	})
+}
+
+func pathOf(d *daemon, name string) string {
+	h, _ := d.Host(name)
+	return h.Path
+}
+
+func TestNothingIsArmedBeforeItIsPushed(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(3)
+		w.refused = errors.New("the remote said no: protected branch")
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		if got := d.View().Publish; !strings.Contains(got, "protected branch") {
+			t.Errorf("View.Publish = %q, want the remote's words", got)
+		}
+		for name, m := range w.machines {
+			if m.boots > 1 || m.installs != 0 {
+				t.Errorf("%s was not only looked at without a push: %v", name, m.done)
+			}
+		}
+		w.mu.Lock()
+		w.refused = nil
+		w.mu.Unlock()
+		after(time.Hour)
+		if got := d.View(); got.Publish != "" || d.phases()[plan.Active] != 3 {
+			t.Errorf("after the remote takes pushes: Publish %q, phases %v", got.Publish, d.phases())
+		}
+		d.end(t)
+		w.wantInstalledOnce(t)
+	})
+}
+
+func TestTheLastGoodFleetStays(t *testing.T) {
+	broken := map[string]struct {
+		spoil func(*world)
+		want  func(reconcile.View) string
+	}{
+		"the source is away": {
+			func(w *world) { w.source = errors.New("connection refused") },
+			func(v reconcile.View) string { return v.Source },
+		},
+		"a fatal finding": {
+			func(w *world) {
+				w.sources.Trunk.Commit = "2222222222222222222222222222222222222222"
+				w.fleet.Hosts = map[string]inventory.Desired{"host-0000": desired("host-0000")}
+				w.findings = []schemas.Finding{{Position: schemas.Position{File: "hosts/a.yaml", Line: 3}, Severity: schemas.Error, Message: "connection refused"}}
+			},
+			func(v reconcile.View) string { return fmt.Sprint(v.Refused, v.Findings) },
+		},
+		"every file is gone": {
+			func(w *world) {
+				w.sources.Trunk.Commit = "2222222222222222222222222222222222222222"
+				w.fleet.Hosts = map[string]inventory.Desired{}
+			},
+			func(v reconcile.View) string { return fmt.Sprint(v.Refused, v.Findings) },
+		},
+	}
+	for name, c := range broken {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(2)
+				d := w.daemon(t, reconcile.Limits{})
+				after(20 * time.Minute)
+				w.mu.Lock()
+				c.spoil(w)
+				calls := w.calls
+				w.mu.Unlock()
+				d.Refresh()
+				after(20 * time.Minute)
+				v := d.View()
+				if v.Commit != "1111111111111111111111111111111111111111" || d.phases()[plan.Active] != 2 {
+					t.Errorf("commit %s, phases %v, want the last good fleet", v.Commit, d.phases())
+				}
+				if c.want(v) == "" || v.Hosts[0].Orphaned || v.Hosts[1].Orphaned {
+					t.Errorf("view = %+v, want it to say what is wrong", v)
+				}
+				d.end(t)
+				if effects := w.calls - calls; effects > 2 { // the fleet's page
+					t.Errorf("%d effects, want none but a push", effects)
+				}
+			})
+		})
+	}
+}
+
+func TestNothingIsDoneBeforeACommitIsAccepted(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(2)
+		w.records["host-0000"] = journal.Entry{Record: inventory.Record{Host: "host-0000", Epoch: 3}, Revision: 1}
+		w.accepted = journal.Accepted{Commit: "0000000000000000000000000000000000000000"}
+		w.source = errors.New("connection refused")
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		d.Nudge("host-0000")
+		after(time.Hour)
+		v := d.View()
+		if v.Commit != "" || v.Last == "" || v.Source == "" {
+			t.Errorf("view = %+v, want no commit, the last one, and why", v)
+		}
+		d.end(t)
+		for name, m := range w.machines {
+			if len(m.looks)+len(m.done) > 0 {
+				t.Errorf("%s was looked at or touched", name)
+			}
+		}
+	})
+}
+
+func TestAHostThatLeavesTheFleetIsLeftAlone(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(2)
+		d := w.daemon(t, reconcile.Limits{})
+		after(20 * time.Minute)
+		w.mu.Lock()
+		w.sources.Trunk.Commit, w.fleet.Commit = "2222222222222222222222222222222222222222", "2222222222222222222222222222222222222222"
+		delete(w.fleet.Hosts, "host-0001")
+		done := len(w.machines["host-0001"].done)
+		w.mu.Unlock()
+		d.Refresh()
+		after(time.Hour)
+		if h, known := d.Host("host-0001"); !known || !h.Orphaned || h.Plan.Phase != plan.Orphaned {
+			t.Errorf("host-0001 = %+v, want it orphaned", h)
+		}
+		d.end(t)
+		if got := w.machines["host-0001"]; len(got.done) != done || got.power != inventory.PoweredOn {
+			t.Errorf("an orphaned machine was touched: %v", got.done[done:])
+		}
+	})
+}
+
+func TestAConflictingWriteIsSeenBeforeAnythingIsDone(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.rival = func(r inventory.Record) inventory.Record {
+			r.Epoch = 41
+			return r
+		}
+		d := w.daemon(t, reconcile.Limits{})
+		after(20 * time.Minute)
+		d.end(t)
+		if got := w.records["host-0000"].Record; got.Epoch != 43 {
+			t.Errorf("epoch = %d, want the rival's 41 and two boots", got.Epoch)
+		}
+		w.wantInstalledOnce(t)
+	})
+}
+
+func TestADisownedLoopStops(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.owner = fmt.Errorf("put: %w", journal.ErrNotOwner)
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Minute)
+		if err := d.stop(); !errors.Is(err, journal.ErrNotOwner) {
+			t.Errorf("Run = %v, want journal.ErrNotOwner", err)
+		}
+		if m := w.machines["host-0000"]; m.power != inventory.PoweredOff {
+			t.Errorf("a disowned loop did %v", m.done)
+		}
+	})
+}
+
+// TestAStoppedDaemonInstallsOnce kills the daemon at every single effect, journal write and push, before and after it, and starts it again.
+func TestAStoppedDaemonInstallsOnce(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{false, true} {
+		for at := 1; ; at++ {
+			died := false
+			t.Run(fmt.Sprintf("call %d, after it %v", at, late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(1)
+					w.crashAt, w.late = at, late
+					first := w.daemon(t, reconcile.Limits{})
+					after(30 * time.Minute)
+					_ = first.stop()
+					died = w.dead
+					second := w.daemon(t, reconcile.Limits{})
+					after(2 * time.Hour)
+					if got := second.phases(); got[plan.Active] != 1 {
+						t.Errorf("phases = %v, want Active: %+v", got, second.View().Hosts[0].Plan.Hold)
+					}
+					second.end(t)
+					w.wantInstalledOnce(t)
+				})
+			})
+			if !died {
+				if at < 10 {
+					t.Fatalf("only %d calls: nothing was proved", at)
+				}
+				break
+			}
+		}
+	}
+}
+
+func TestALostJournalIsRebuiltFromTheBranch(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(5)
+		d := w.daemon(t, reconcile.Limits{})
+		after(30 * time.Minute)
+		d.end(t)
+		w.records, w.accepted = map[string]journal.Entry{}, journal.Accepted{}
+		before := map[string][]plan.Kind{}
+		for name, m := range w.machines {
+			before[name] = slices.Clone(m.done)
+		}
+		d = w.daemon(t, reconcile.Limits{})
+		after(30 * time.Minute)
+		if got := d.phases(); got[plan.Active] != 5 {
+			t.Errorf("phases = %v, want 5 Active", got)
+		}
+		d.end(t)
+		for name, m := range w.machines {
+			if !slices.Equal(before[name], m.done) {
+				t.Errorf("%s was touched: %v", name, m.done[len(before[name]):])
+			}
+		}
+	})
+}
+
+// heard counts log records by level.
+type heard struct {
+	slog.Handler
+	errors *[]string
+}
+
+func (h heard) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h heard) Handle(_ context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelError {
+		*h.errors = append(*h.errors, r.Message)
+	}
+	return nil
+}
+
+func TestTroubleIsLoggedOnce(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(3)
+		w.refused = errors.New("no")
+		var errs []string
+		w.log = slog.New(heard{slog.DiscardHandler, &errs})
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		w.mu.Lock()
+		w.source = errors.New("away")
+		w.mu.Unlock()
+		after(time.Hour)
+		d.end(t)
+		if len(errs) != 2 {
+			t.Errorf("errors logged in two hours = %q, want one for the push and one for the source", errs)
+		}
+	})
+}
+
+func TestWatchersHearOfHosts(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(2)
+		d := w.daemon(t, reconcile.Limits{})
+		names, stop := d.Subscribe()
+		after(10 * time.Minute)
+		stop()
+		got := map[string]bool{}
+		for name := range names {
+			got[name] = true
+		}
+		d.end(t)
+		if want := map[string]bool{"host-0000": true, "host-0001": true, "": true}; !maps.Equal(got, want) {
+			t.Errorf("heard of %v, want %v", got, want)
+		}
+	})
+}

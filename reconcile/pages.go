@@ -1,0 +1,102 @@
+package reconcile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// summarize writes what the last look saw on the host's page, and reports whether it reads differently now.
+func (l *Loop) summarize(name string, h *host) bool {
+	before := h.page.bytes
+	h.page.document = status.Summarize(h.page.document, status.Result{
+		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
+	})
+	h.page.path, h.page.bytes = status.Path(name), h.page.document.Encode()
+	h.page.operation = operationOf(h.record)
+	changed := !bytes.Equal(before, h.page.bytes)
+	l.branch.stale = l.branch.stale || changed
+	return changed
+}
+
+// summarizeFleet notes that something about the whole fleet changed.
+func (l *Loop) summarizeFleet() {
+	l.branch.stale = true
+	signal(l.publish)
+}
+
+// fleetPages are the pages of the whole fleet, by path. There are none before a commit was looked at, good or not.
+func (l *Loop) fleetPages() map[string][]byte {
+	if l.fleet.examined == "" {
+		return nil
+	}
+	documents := make([]status.Document, 0, len(l.hosts))
+	for _, h := range l.hosts {
+		if h.page.bytes != nil {
+			documents = append(documents, h.page.document)
+		}
+	}
+	summary := status.NewFleet(l.fleet.accepted.Commit, l.fleet.title, l.fleet.refused, l.fleet.findings, documents)
+	return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
+}
+
+// recallPages takes the pages of the status branch over: what they say since when, and a host's record where the journal does not have it or an
+// older one, as after its loss.
+func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
+	for file, content := range files {
+		if !status.IsHost(file) {
+			l.branch.pushed[file] = content
+			continue
+		}
+		name := strings.TrimSuffix(path.Base(file), ".yaml")
+		document, err := status.Parse(content)
+		if err == nil && document.Metadata.Name != name {
+			err = errors.New("it speaks of another host")
+		}
+		if err != nil {
+			l.lose(name, fmt.Errorf("its page %s on the status branch is not readable: %w: repair or delete it, then restart", file, err))
+			continue
+		}
+		record := document.Record()
+		h := l.hosts[record.Host]
+		if h == nil {
+			h = &host{orphaned: true, desired: inventory.Desired{Name: record.Host}}
+			l.hosts[record.Host] = h
+		}
+		if h.revision == 0 || record.Epoch > h.record.Epoch {
+			h.record = record
+			rebuilt++
+		}
+		h.page = page{path: file, bytes: content, pushed: content, document: document, operation: operationOf(record), published: operationOf(record)}
+	}
+	return rebuilt
+}
+
+// lose notes that a host's page cannot be read. With its record in the journal the page is just written again; without, nothing is known of the
+// host, which is not the same as a new host.
+func (l *Loop) lose(name string, err error) {
+	l.config.Log.Error("status page not readable", "host", name, "error", err)
+	if l.hosts[name] == nil {
+		l.hosts[name] = &host{orphaned: true, lost: err, desired: inventory.Desired{Name: name}, record: inventory.Record{Host: name}}
+	}
+}
+
+func operationOf(record inventory.Record) string {
+	if record.Operation == nil {
+		return ""
+	}
+	return record.Operation.ID
+}
+
+// same compares records by what the journal would hold.
+func same(a, b inventory.Record) bool {
+	left, errLeft := json.Marshal(a)
+	right, errRight := json.Marshal(b)
+	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
+}

@@ -1,0 +1,212 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// branch is what the loop knows of the status branch.
+type branch struct {
+	tip     string
+	pushed  map[string][]byte // pages of the whole fleet by path, as they are on the branch
+	trouble string            // why the last push failed; "" when it did not
+	stale   bool              // the fleet's pages may read differently now
+}
+
+// page is a host's document and how much of it is on the status branch.
+type page struct {
+	path      string
+	document  status.Document
+	bytes     []byte
+	operation string // id of the open operation that bytes speak of
+	pushed    []byte
+	published string // id of the open operation that pushed speaks of
+	urgent    bool   // the machine waits for this page to be pushed
+}
+
+// change is what one push carries.
+type change struct {
+	files map[string][]byte
+	pages map[string]page // by host
+}
+
+func newBranch() branch { return branch{pushed: map[string][]byte{}} }
+
+// published is the effect of plan.Publish: the operation is on the status branch, or soon will be. All hosts that wait share one push.
+func (l *Loop) published(record inventory.Record) plan.Outcome {
+	if record.Operation == nil {
+		return plan.Outcome{Result: plan.Stalled, Why: "there is no operation to publish"}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.hosts[record.Host]
+	if h.page.published == record.Operation.ID {
+		return plan.Outcome{Result: plan.Done}
+	}
+	h.page.urgent = true
+	signal(l.publish)
+	if l.branch.trouble != "" {
+		return plan.Outcome{Result: plan.Retry, Why: "the operation is not on the status branch yet: " + l.branch.trouble}
+	}
+	return plan.Outcome{Result: plan.Waits, Why: "the operation is being pushed to the status branch"}
+}
+
+// gather is how long an urgent push waits for company.
+const gather = 200 * time.Millisecond
+
+// publishing pushes pages that changed, not more often than configured unless a machine waits, and until they are there.
+func (l *Loop) publishing(ctx context.Context) {
+	var last time.Time
+	failures := 0
+	for {
+		waiting, urgent := l.pending()
+		wait := l.config.Limits.Resync
+		if waiting {
+			wait = last.Add(l.gap(urgent, failures)).Sub(l.config.Now())
+		}
+		if wait > 0 {
+			if !pause(ctx, wait, l.publish) {
+				return
+			}
+			continue
+		}
+		if urgent && failures == 0 && !pause(ctx, gather, nil) { // others may be about to wait for a push too
+			return
+		}
+		next := l.unpublished()
+		if len(next.files) == 0 {
+			continue
+		}
+		tip, err := l.push(ctx, next)
+		if ctx.Err() != nil {
+			return
+		}
+		last = l.config.Now()
+		if failures++; err == nil {
+			failures = 0
+		}
+		l.pushed(next, tip, err)
+	}
+}
+
+// gap is the shortest time since the last push.
+func (l *Loop) gap(urgent bool, failures int) time.Duration {
+	switch {
+	case failures > 0:
+		return l.config.backoff(failures)
+	case urgent:
+		return 0
+	default:
+		return l.config.Limits.PublishEvery
+	}
+}
+
+func (l *Loop) push(ctx context.Context, next change) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
+	defer cancel()
+	return l.config.Publisher.Publish(ctx, next.files, l.message(next))
+}
+
+// message is the commit's: its subject for people, its trailer naming the commit of the fleet that it speaks of.
+func (l *Loop) message(next change) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	subject := fmt.Sprintf("%d hosts changed", len(next.pages))
+	if len(next.pages) == 1 {
+		for name := range next.pages {
+			subject = fmt.Sprintf("%s: %s", name, l.hosts[name].seen.plan.Phase)
+		}
+	}
+	if len(next.pages) == 0 {
+		subject = "fleet"
+	}
+	message := fmt.Sprintf("status: %s [skip ci]\n", subject)
+	if l.fleet.commit != "" {
+		message += fmt.Sprintf("\nFleet-Commit: %s\n", l.fleet.commit)
+	}
+	return message
+}
+
+// pending reports whether there may be something to push, and whether a machine waits for it.
+func (l *Loop) pending() (waiting, urgent bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting = l.branch.stale
+	for _, h := range l.hosts {
+		waiting = waiting || h.page.unpushed()
+		urgent = urgent || h.page.urgent
+	}
+	return waiting, urgent
+}
+
+func (p page) unpushed() bool {
+	return p.bytes != nil && (p.urgent || !bytes.Equal(p.bytes, p.pushed))
+}
+
+// unpublished gathers every page whose bytes are not those on the branch.
+func (l *Loop) unpublished() change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := change{files: map[string][]byte{}, pages: map[string]page{}}
+	for name, h := range l.hosts {
+		if h.page.unpushed() {
+			next.files[h.page.path], next.pages[name] = h.page.bytes, h.page
+		}
+	}
+	l.branch.stale = false
+	for path, content := range l.fleetPages() {
+		if !bytes.Equal(content, l.branch.pushed[path]) {
+			next.files[path] = content
+		}
+	}
+	return next
+}
+
+// pushed notes what a push came to. The log hears of changes only; hosts that waited are looked at.
+func (l *Loop) pushed(next change, tip string, err error) {
+	l.mu.Lock()
+	trouble := ""
+	if err != nil {
+		trouble = err.Error()
+	}
+	switch before := l.branch.trouble; {
+	case trouble != "" && before == "":
+		l.config.Log.Error("status not pushed: it is tried again, and no operation begins before it succeeds", "error", err)
+	case trouble == "" && before != "":
+		l.config.Log.Info("status pushed again", "tip", tip)
+	}
+	l.branch.trouble, l.branch.stale = trouble, l.branch.stale || err != nil
+	var waiting []string
+	if err == nil {
+		l.branch.tip = tip
+		waiting = l.settle(next)
+	}
+	l.mu.Unlock()
+	for _, name := range waiting {
+		l.queue.add(name, l.config.Now())
+	}
+	l.tell("")
+}
+
+// settle notes what is on the branch now and gives the hosts that waited for it.
+func (l *Loop) settle(next change) (waiting []string) {
+	for path, content := range next.files {
+		l.branch.pushed[path] = content
+	}
+	for name, p := range next.pages {
+		h := l.hosts[name]
+		h.page.pushed, h.page.published = p.bytes, p.operation
+		delete(l.branch.pushed, p.path)
+		if p.urgent && h.page.urgent {
+			h.page.urgent = false
+			waiting = append(waiting, name)
+		}
+	}
+	return waiting
+}

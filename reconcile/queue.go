@@ -1,0 +1,124 @@
+package reconcile
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// queue says which hosts are due for a look. A host is in it at most once, with the earliest time anybody asked for; while it is being looked at
+// it is not given out again, and what is asked for meanwhile counts afterwards.
+type queue struct {
+	mu      sync.Mutex
+	entries map[string]*queued
+	heap    dueHeap
+	changed chan struct{} // holds one token when there may be something new to take
+}
+
+type queued struct {
+	host  string
+	due   time.Time
+	index int // in the heap; -1 when not there
+	busy  bool
+	again time.Time // asked for while busy; zero when not
+}
+
+func newQueue() *queue {
+	return &queue{entries: map[string]*queued{}, changed: make(chan struct{}, 1)}
+}
+
+// add asks for a look at the host at a time, or earlier if that was asked for before.
+func (q *queue) add(host string, due time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.entries[host]
+	if e == nil {
+		e = &queued{host: host, index: -1}
+		q.entries[host] = e
+	}
+	switch {
+	case e.busy:
+		if e.again.IsZero() || due.Before(e.again) {
+			e.again = due
+		}
+		return
+	case e.index < 0:
+		e.due = due
+		heap.Push(&q.heap, e)
+	case due.Before(e.due):
+		e.due = due
+		heap.Fix(&q.heap, e.index)
+	default:
+		return
+	}
+	q.signal()
+}
+
+// take gives the hosts that are due and marks them busy, and the time of the next one; zero when there is none.
+func (q *queue) take(now time.Time) (due []string, next time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.heap) > 0 {
+		if q.heap[0].due.After(now) {
+			return due, q.heap[0].due
+		}
+		e := heap.Pop(&q.heap).(*queued)
+		e.busy, e.again = true, time.Time{}
+		due = append(due, e.host)
+	}
+	return due, time.Time{}
+}
+
+// done ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
+func (q *queue) done(host string, due time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.entries[host]
+	if !e.again.IsZero() && e.again.Before(due) {
+		due = e.again
+	}
+	e.busy, e.due = false, due
+	heap.Push(&q.heap, e)
+	q.signal()
+}
+
+func (q *queue) signal() {
+	select {
+	case q.changed <- struct{}{}:
+	default:
+	}
+}
+
+// dueHeap orders by time, then by name, so that the same situation always plays out the same.
+type dueHeap []*queued
+
+func (h dueHeap) Len() int { return len(h) }
+
+func (h dueHeap) Less(i, j int) bool {
+	if h[i].due.Equal(h[j].due) {
+		return h[i].host < h[j].host
+	}
+	return h[i].due.Before(h[j].due)
+}
+
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (h *dueHeap) Push(x any) {
+	e := x.(*queued)
+	e.index = len(*h)
+	*h = append(*h, e)
+}
+
+// Pop implements heap.Interface.
+func (h *dueHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	e.index = -1
+	return e
+}

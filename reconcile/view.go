@@ -1,0 +1,112 @@
+package reconcile
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// View is everything the loop knows, at one moment. Its values are shared: read only.
+type View struct {
+	Commit   string    // the accepted commit; "" until one was accepted since the start: then nothing is done to any machine
+	Title    string    // first line of its message
+	Accepted time.Time // when
+	Last     string    // the commit that was accepted last, even before the start
+	Refused  string    // the newest commit, when it was not accepted
+	Findings []schemas.Finding
+	Source   string // why the fleet cannot be read; "" when it can
+	Publish  string // why the status branch cannot be pushed; "" when it can
+	Tip      string // of the status branch, as far as this process pushed it
+	Hosts    []HostView
+}
+
+// HostView is one host in a View.
+type HostView struct {
+	Name     string
+	Orphaned bool // known, but not in the fleet
+	Desired  inventory.Desired
+	Observed inventory.Observed // with the record
+	Plan     plan.Plan
+	Action   plan.Kind // what the last look did; "" when nothing was due
+	Outcome  plan.Outcome
+	Looked   time.Time
+	Again    time.Time // the next look, unless something happens before
+	Path     string    // of its page on the status branch
+	Document []byte    // that page
+	Pushed   bool      // that page is on the branch
+}
+
+// View gives a snapshot; hosts by name.
+func (l *Loop) View() View {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := View{
+		Commit: l.fleet.commit, Title: l.fleet.title, Last: l.fleet.accepted.Commit, Refused: l.fleet.refused,
+		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.trouble, Tip: l.branch.tip,
+		Hosts: make([]HostView, 0, len(l.hosts)),
+	}
+	if v.Commit != "" {
+		v.Accepted = l.fleet.accepted.At
+	}
+	for name, h := range l.hosts {
+		v.Hosts = append(v.Hosts, h.view(name))
+	}
+	slices.SortFunc(v.Hosts, func(a, b HostView) int { return strings.Compare(a.Name, b.Name) })
+	return v
+}
+
+// Host gives one host of the View; false when it is not known.
+func (l *Loop) Host(name string) (HostView, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.hosts[name]
+	if h == nil {
+		return HostView{}, false
+	}
+	return h.view(name), true
+}
+
+func (h *host) view(name string) HostView {
+	observed := h.seen.observed
+	observed.Record = h.record
+	return HostView{
+		Name: name, Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
+		Action: h.seen.action, Outcome: h.seen.outcome, Looked: h.seen.at, Again: h.seen.again,
+		Path: h.page.path, Document: h.page.bytes, Pushed: h.page.bytes != nil && string(h.page.bytes) == string(h.page.pushed),
+	}
+}
+
+// watchBuffer is how many changes a slow watcher may lag behind before it loses some.
+const watchBuffer = 256
+
+// Subscribe gives the name of each host that was looked at, and "" when something about the whole fleet changed, from now on until stop is called. A watcher that
+// does not keep up loses some: the names only say where the View is worth another look.
+func (l *Loop) Subscribe() (names <-chan string, stop func()) {
+	channel := make(chan string, watchBuffer)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watchers[channel] = struct{}{}
+	return channel, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if _, ok := l.watchers[channel]; ok {
+			delete(l.watchers, channel)
+			close(channel)
+		}
+	}
+}
+
+func (l *Loop) tell(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for channel := range l.watchers {
+		select {
+		case channel <- name:
+		default:
+		}
+	}
+}

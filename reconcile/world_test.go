@@ -1,0 +1,364 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// world is everything around a loop: a fleet, machines that do what machines do, a journal and a status branch. Its parts can be
+// broken, and it can be stopped dead at any call, as kill -9 does.
+type world struct {
+	mu       sync.Mutex
+	sources  inventory.Sources
+	source   error
+	fleet    inventory.Fleet
+	findings []schemas.Finding
+	machines map[string]*machine
+	records  map[string]journal.Entry
+	revision int64
+	accepted journal.Accepted
+	owner    error // what Put says of ownership
+	rival    func(inventory.Record) inventory.Record
+	branch   map[string][]byte
+	pushes   []push
+	refused  error // what Publish says
+	ids      int
+	log      *slog.Logger
+
+	calls   int  // effects so far: executor, journal writes, pushes
+	crashAt int  // dies at this call; 0 never
+	late    bool // after the effect instead of before it
+	dead    bool
+	crash   context.CancelFunc
+}
+
+type push struct {
+	at    time.Time
+	files int
+}
+
+// machine is one machine with its BMC and what runs on it.
+type machine struct {
+	hangs    bool
+	power    inventory.PowerState
+	media    string
+	override string
+	agent    inventory.AgentState
+	image    inventory.ImagePhase
+	disk     string // install id on it
+	reads    int
+	looks    []time.Time
+	done     []plan.Kind
+	installs int
+	boots    int // from the medium
+}
+
+var errDead = errors.New("the daemon is dead")
+
+func newWorld(hosts int) *world {
+	w := &world{
+		machines: map[string]*machine{}, records: map[string]journal.Entry{}, branch: map[string][]byte{},
+		sources: inventory.Sources{Trunk: inventory.Snapshot{Commit: "1111111111111111111111111111111111111111", Title: "first"}},
+		fleet:   inventory.Fleet{Commit: "1111111111111111111111111111111111111111", Hosts: map[string]inventory.Desired{}},
+	}
+	for i := range hosts {
+		name := fmt.Sprintf("host-%04d", i)
+		w.machines[name] = &machine{power: inventory.PoweredOff}
+		w.fleet.Hosts[name] = desired(name)
+	}
+	return w
+}
+
+func serial(name string) string { return "SN-" + name }
+
+func desired(name string) inventory.Desired {
+	return inventory.Desired{
+		Commit: "1111111111111111111111111111111111111111", Release: "1111111111111111111111111111111111111111",
+		Name: name, File: "hosts/" + name + ".yaml", Line: 1, Lifecycle: schemas.Managed,
+		BMC:      &schemas.BMC{Address: "https://10.0.0.1/redfish/v1/Systems/" + name, Credentials: "bmc"},
+		Identity: schemas.Identity{Serial: serial(name)},
+		Boot:     schemas.Boot{Method: schemas.VirtualMedia},
+		RootDisk: &schemas.DiskHints{Serial: "disk-" + name},
+		Workload: &inventory.Workload{
+			Name: "web", Image: schemas.Image{URL: "https://images/os.raw", SHA256: "ab"}, Update: schemas.OnConsent,
+			PhoneHome: schemas.PhoneHomeRequired, Inputs: "0123456789abcdef", Parts: map[string]string{"image": "ab"},
+			Steps: []inventory.Step{{Name: schemas.StepInstall, Seconds: 3600}},
+		},
+	}
+}
+
+// call counts an effect, and dies when its turn has come.
+func (w *world) call(effect func()) error {
+	w.calls++
+	fatal := w.calls == w.crashAt
+	if w.dead || (fatal && !w.late) {
+		w.die()
+		return errDead
+	}
+	effect()
+	if fatal {
+		w.die()
+		return errDead
+	}
+	return nil
+}
+
+func (w *world) die() {
+	w.dead = true
+	if w.crash != nil {
+		w.crash()
+	}
+}
+
+// Latest implements reconcile.Source.
+func (w *world) Latest(context.Context) (inventory.Sources, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sources, w.source
+}
+
+func (w *world) load(inventory.Sources) (inventory.Fleet, []schemas.Finding) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return inventory.Fleet{Commit: w.fleet.Commit, Hosts: maps.Clone(w.fleet.Hosts)}, w.findings
+}
+
+// List implements reconcile.Records.
+func (w *world) List(context.Context) ([]journal.Entry, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var entries []journal.Entry
+	for _, e := range w.records {
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// Get implements reconcile.Records.
+func (w *world) Get(_ context.Context, host string) (inventory.Record, int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e, ok := w.records[host]; ok {
+		return e.Record, e.Revision, nil
+	}
+	return inventory.Record{Host: host}, 0, nil
+}
+
+// Put implements reconcile.Records.
+func (w *world) Put(_ context.Context, record inventory.Record, revision int64) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owner != nil {
+		return 0, w.owner
+	}
+	if rival := w.rival; rival != nil {
+		w.rival = nil
+		w.revision++
+		before := w.records[record.Host].Record
+		before.Host = record.Host
+		w.records[record.Host] = journal.Entry{Record: rival(before), Revision: w.revision}
+	}
+	if w.records[record.Host].Revision != revision {
+		return 0, journal.ErrConflict
+	}
+	err := w.call(func() {
+		w.revision++
+		w.records[record.Host] = journal.Entry{Record: record, Revision: w.revision}
+	})
+	return w.revision, err
+}
+
+// Accepted implements reconcile.Commits.
+func (w *world) Accepted(context.Context) (journal.Accepted, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.accepted, nil
+}
+
+// Accept implements reconcile.Commits.
+func (w *world) Accept(_ context.Context, accepted journal.Accepted) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.call(func() { w.accepted = accepted })
+}
+
+// Read implements reconcile.Publisher.
+func (w *world) Read(context.Context) (map[string][]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.branch), nil
+}
+
+// Publish implements reconcile.Publisher.
+func (w *world) Publish(_ context.Context, changed map[string][]byte, _ string) (string, error) {
+	<-time.After(time.Second)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.refused != nil {
+		return "", w.refused
+	}
+	err := w.call(func() {
+		maps.Copy(w.branch, changed)
+		w.pushes = append(w.pushes, push{time.Now(), len(changed)})
+	})
+	return fmt.Sprintf("tip-%d", len(w.pushes)), err
+}
+
+// Observe implements reconcile.Observer.
+func (w *world) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
+	w.mu.Lock()
+	m := w.machines[desired.Name]
+	if m == nil || desired.BMC == nil {
+		w.mu.Unlock()
+		return inventory.Observed{}
+	}
+	m.looks = append(m.looks, time.Now())
+	hangs := m.hangs
+	w.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return inventory.Observed{
+			BMC:   inventory.BMCState{At: time.Now(), Reach: inventory.Unreachable, Error: "no answer within the deadline"},
+			Image: inventory.ImageState{State: inventory.ImageReady},
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if m.power == inventory.PoweredOn && m.agent.Boot != "" {
+		m.agent.Seen = time.Now()
+	}
+	o := inventory.Observed{Agent: m.agent, Image: inventory.ImageState{State: m.image}}
+	o.BMC = inventory.BMCState{
+		At: time.Now(), Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: serial(desired.Name)},
+		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
+		Media:    []inventory.Slot{{ID: "Cd", Inserted: m.media != "", Image: m.media}},
+	}
+	if record.Boot != nil && record.Boot.Target == inventory.FromRamdisk {
+		o.Media = inventory.MediaState{URL: mediaURL(record), Reads: m.reads, Last: time.Now()}
+	}
+	return o
+}
+
+func mediaURL(record inventory.Record) string { return "http://media/" + record.Boot.ID }
+
+// Do implements reconcile.Executor.
+func (w *world) Do(_ context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.machines[desired.Name]
+	if err := w.call(func() { m.do(desired, record, action) }); err != nil {
+		return plan.Outcome{Result: plan.Retry, Why: err.Error()}
+	}
+	return plan.Outcome{Result: plan.Done}
+}
+
+func (m *machine) do(desired inventory.Desired, record inventory.Record, action plan.Action) {
+	m.done = append(m.done, action.Kind)
+	switch action.Kind {
+	case plan.FetchImage:
+		m.image = inventory.ImageReady
+	case plan.PowerOff, plan.AssignPowerOff:
+		m.power, m.agent.Boot, m.agent.Job = inventory.PoweredOff, "", inventory.Job{}
+	case plan.EjectMedia:
+		m.media = ""
+	case plan.InsertMedia:
+		m.media, m.reads = mediaURL(record), 0
+	case plan.BootFromMedia:
+		m.override = "Cd"
+	case plan.BootFromDisk:
+		m.override = "None"
+	case plan.PowerOn:
+		m.start(desired, record)
+	case plan.AssignInstall:
+		if m.agent.Job.ID == record.Operation.ID && m.agent.Job.Attempt == record.Operation.Attempt {
+			return
+		}
+		m.installs++
+		m.disk = record.Operation.ID
+		m.agent.Job = inventory.Job{
+			ID: record.Operation.ID, Attempt: record.Operation.Attempt, Kind: wire.JobInstall, State: inventory.JobSucceeded, Since: time.Now(),
+		}
+	default:
+		panic("an action for the journal reached the executor: " + action.Kind)
+	}
+}
+
+func (m *machine) start(desired inventory.Desired, record inventory.Record) {
+	if m.power == inventory.PoweredOn {
+		return
+	}
+	m.power = inventory.PoweredOn
+	if m.media != "" && m.override == "Cd" && record.Boot != nil {
+		m.boots++
+		m.reads = 7
+		m.agent = inventory.AgentState{
+			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Enrolled: time.Now(), Seen: time.Now(),
+			Facts: &inventory.Facts{
+				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: serial(desired.Name)},
+				Disks: []inventory.Disk{{Name: "vda", Serial: "disk-" + desired.Name, Size: 1 << 34, Content: inventory.Content{Blank: true}}},
+			},
+		}
+		return
+	}
+	if m.disk != "" {
+		m.agent.PhoneHome = &inventory.PhoneHome{Install: m.disk, Epoch: record.Epoch, Commit: desired.Commit, At: time.Now()}
+	}
+}
+
+// daemon runs a loop on the world until stop.
+type daemon struct {
+	*reconcile.Loop
+	stop func() error
+}
+
+func (w *world) daemon(t *testing.T, limits reconcile.Limits) *daemon {
+	t.Helper()
+	loop, err := reconcile.New(reconcile.Config{
+		Source: w, Load: w.load, Journal: w, Observer: w, Executor: w, Publisher: w, Limits: limits, Log: w.log,
+		NewID: func() string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.ids++
+			return fmt.Sprintf("id-%d", w.ids)
+		},
+		Jitter: func() float64 { return 0 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.mu.Lock()
+	w.dead, w.crash = false, cancel
+	w.mu.Unlock()
+	ended := make(chan error, 1)
+	go func() { ended <- loop.Run(ctx) }()
+	return &daemon{loop, sync.OnceValue(func() error { cancel(); return <-ended })}
+}
+
+// after lets the world run for a while.
+func after(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func (d *daemon) phases() map[plan.Phase]int {
+	phases := map[plan.Phase]int{}
+	for _, h := range d.View().Hosts {
+		phases[h.Plan.Phase]++
+	}
+	return phases
+}
