@@ -111,7 +111,7 @@ func (m *Machine) Start(ctx context.Context, boot bmc.Boot) (<-chan bmc.Exit, er
 	if m.current != nil {
 		return nil, errors.New("the machine runs already")
 	}
-	started, command, err := m.launch(boot)
+	started, command, err := m.launch(ctx, boot)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (m *Machine) Start(ctx context.Context, boot bmc.Boot) (<-chan bmc.Exit, er
 }
 
 // launch starts QEMU with the processors stopped.
-func (m *Machine) launch(boot bmc.Boot) (*run, *exec.Cmd, error) {
+func (m *Machine) launch(ctx context.Context, boot bmc.Boot) (*run, *exec.Cmd, error) {
 	words, err := os.OpenFile(m.path("qemu.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open qemu's log: %w", err)
@@ -139,7 +139,8 @@ func (m *Machine) launch(boot bmc.Boot) (*run, *exec.Cmd, error) {
 		return nil, nil, err
 	}
 	defer far.Close()
-	command := exec.Command(m.config.Binary, m.arguments(boot)...)
+	// The machine outlives the call that started it.
+	command := exec.CommandContext(context.WithoutCancel(ctx), m.config.Binary, m.arguments(boot)...)
 	command.Stdout, command.Stderr = words, words
 	command.ExtraFiles = []*os.File{far} // descriptor 3 in arguments
 	// Its own group, so that Ctrl-C reaches the lab first; killed with the lab if that dies.
