@@ -229,7 +229,7 @@ func (l *Loop) report(name string, s seen) {
 		l.config.Log.Info("phase", "host", name, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
 	}
 	h.seen = s
-	changed := l.summarize(name, h)
+	changed := l.summarize(h)
 	l.mu.Unlock()
 	l.tell(name)
 	if changed {

@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -154,17 +155,12 @@ func TestStatusIsPushedInBatches(t *testing.T) {
 			t.Errorf("the largest push had %d files, want all hosts in one", most)
 		}
 		for name, h := range w.records {
-			page := w.branch[pathOf(d, name)]
+			page := w.branch[status.Path(name)]
 			if page == nil || h.Record.Installed == nil {
 				t.Errorf("%s has no page on the branch", name)
 			}
 		}
 	})
-}
-
-func pathOf(d *daemon, name string) string {
-	h, _ := d.Host(name)
-	return h.Path
 }
 
 func TestNothingIsArmedBeforeItIsPushed(t *testing.T) {

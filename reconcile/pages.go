@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -13,16 +14,18 @@ import (
 )
 
 // summarize writes what the last look saw on the host's page, and reports whether it reads differently now.
-func (l *Loop) summarize(name string, h *host) bool {
-	before := h.page.bytes
-	h.page.document = status.Summarize(h.page.document, status.Result{
+func (l *Loop) summarize(h *host) bool {
+	document := status.Summarize(h.page.document, status.Result{
 		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
 	})
-	h.page.path, h.page.bytes = status.Path(name), h.page.document.Encode()
 	h.page.operation = operationOf(h.record)
-	changed := !bytes.Equal(before, h.page.bytes)
-	l.branch.stale = l.branch.stale || changed
-	return changed
+	if h.page.version > 0 && reflect.DeepEqual(document, h.page.document) {
+		return false
+	}
+	h.page.document = document
+	h.page.version++
+	l.branch.stale = true
+	return true
 }
 
 // summarizeFleet notes that something about the whole fleet changed.
@@ -31,19 +34,21 @@ func (l *Loop) summarizeFleet() {
 	signal(l.publish)
 }
 
-// fleetPages are the pages of the whole fleet, by path. There are none before a commit was looked at, good or not.
-func (l *Loop) fleetPages() map[string][]byte {
+// fleetPages gives what encodes the pages of the whole fleet, by path, from what is known now. There are none before a commit was looked at, good or not.
+func (l *Loop) fleetPages() func() map[string][]byte {
 	if l.fleet.examined == "" {
-		return nil
+		return func() map[string][]byte { return nil }
 	}
 	documents := make([]status.Document, 0, len(l.hosts))
 	for _, h := range l.hosts {
-		if h.page.bytes != nil {
+		if h.page.version > 0 {
 			documents = append(documents, h.page.document)
 		}
 	}
 	summary := status.NewFleet(l.fleet.accepted.Commit, l.fleet.title, l.fleet.refused, l.fleet.findings, documents)
-	return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
+	return func() map[string][]byte {
+		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
+	}
 }
 
 // recallPages takes the pages of the status branch over: what they say since when, and a host's record where the journal does not have it or an
@@ -73,7 +78,7 @@ func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 			h.record = record
 			rebuilt++
 		}
-		h.page = page{path: file, bytes: content, pushed: content, document: document, operation: operationOf(record), published: operationOf(record)}
+		h.page = page{document: document, version: 1, operation: operationOf(record), pushed: content, current: 1, published: operationOf(record)}
 	}
 	return rebuilt
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -19,13 +20,13 @@ type branch struct {
 	stale   bool              // the fleet's pages may read differently now
 }
 
-// page is a host's document and how much of it is on the status branch.
+// page is a host's document and how much of it is on the status branch. A document is encoded only when it is pushed.
 type page struct {
-	path      string
 	document  status.Document
-	bytes     []byte
-	operation string // id of the open operation that bytes speak of
-	pushed    []byte
+	version   int    // counts changes of the document; 0: there is none
+	operation string // id of the open operation that it speaks of
+	pushed    []byte // on the branch
+	current   int    // the version that pushed is of
 	published string // id of the open operation that pushed speaks of
 	urgent    bool   // the machine waits for this page to be pushed
 }
@@ -81,6 +82,7 @@ func (l *Loop) publishing(ctx context.Context) {
 		}
 		next := l.unpublished()
 		if len(next.files) == 0 {
+			l.settle(next)
 			continue
 		}
 		tip, err := l.push(ctx, next)
@@ -145,24 +147,32 @@ func (l *Loop) pending() (waiting, urgent bool) {
 	return waiting, urgent
 }
 
-func (p page) unpushed() bool {
-	return p.bytes != nil && (p.urgent || !bytes.Equal(p.bytes, p.pushed))
-}
+func (p page) unpushed() bool { return p.urgent || p.version != p.current }
 
-// unpublished gathers every page whose bytes are not those on the branch.
+// unpublished gathers every page whose bytes are not those on the branch. Encoding is slow, so nobody waits for it.
 func (l *Loop) unpublished() change {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	next := change{files: map[string][]byte{}, pages: map[string]page{}}
+	l.mu.Lock()
 	for name, h := range l.hosts {
 		if h.page.unpushed() {
-			next.files[h.page.path], next.pages[name] = h.page.bytes, h.page
+			next.pages[name] = h.page
 		}
 	}
 	l.branch.stale = false
-	for path, content := range l.fleetPages() {
-		if !bytes.Equal(content, l.branch.pushed[path]) {
+	fleet, pushed := l.fleetPages(), maps.Clone(l.branch.pushed)
+	l.mu.Unlock()
+
+	for path, content := range fleet() {
+		if !bytes.Equal(content, pushed[path]) {
 			next.files[path] = content
+		}
+	}
+	for name, p := range next.pages {
+		before := p.pushed
+		p.pushed, p.current, p.published = p.document.Encode(), p.version, p.operation
+		next.pages[name] = p
+		if p.urgent || !bytes.Equal(p.pushed, before) {
+			next.files[status.Path(name)] = p.pushed
 		}
 	}
 	return next
@@ -185,9 +195,11 @@ func (l *Loop) pushed(next change, tip string, err error) {
 	var waiting []string
 	if err == nil {
 		l.branch.tip = tip
-		waiting = l.settle(next)
 	}
 	l.mu.Unlock()
+	if err == nil {
+		waiting = l.settle(next)
+	}
 	for _, name := range waiting {
 		l.queue.add(name, l.config.Now())
 	}
@@ -196,13 +208,16 @@ func (l *Loop) pushed(next change, tip string, err error) {
 
 // settle notes what is on the branch now and gives the hosts that waited for it.
 func (l *Loop) settle(next change) (waiting []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for path, content := range next.files {
-		l.branch.pushed[path] = content
+		if !status.IsHost(path) {
+			l.branch.pushed[path] = content
+		}
 	}
 	for name, p := range next.pages {
 		h := l.hosts[name]
-		h.page.pushed, h.page.published = p.bytes, p.operation
-		delete(l.branch.pushed, p.path)
+		h.page.pushed, h.page.current, h.page.published = p.pushed, p.current, p.published
 		if p.urgent && h.page.urgent {
 			h.page.urgent = false
 			waiting = append(waiting, name)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -34,10 +35,9 @@ type HostView struct {
 	Action   plan.Kind // what the last look did; "" when nothing was due
 	Outcome  plan.Outcome
 	Looked   time.Time
-	Again    time.Time // the next look, unless something happens before
-	Path     string    // of its page on the status branch
-	Document []byte    // that page
-	Pushed   bool      // that page is on the branch
+	Again    time.Time       // the next look, unless something happens before
+	Document status.Document // its page of the status branch; zero before the first look
+	Pushed   bool            // that page is on the branch
 }
 
 // View gives a snapshot; hosts by name.
@@ -76,7 +76,7 @@ func (h *host) view(name string) HostView {
 	return HostView{
 		Name: name, Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
 		Action: h.seen.action, Outcome: h.seen.outcome, Looked: h.seen.at, Again: h.seen.again,
-		Path: h.page.path, Document: h.page.bytes, Pushed: h.page.bytes != nil && string(h.page.bytes) == string(h.page.pushed),
+		Document: h.page.document, Pushed: h.page.version > 0 && h.page.version == h.page.current,
 	}
 }
 
