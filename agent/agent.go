@@ -1,0 +1,123 @@
+// Package agent is the loop that runs in the ramdisk: enrol, report the hardware, ask for the next job, do it, report. It opens no port, keeps
+// nothing but in RAM, and decides nothing: which disk is written is in the job, and only verified here.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// Machine is the hardware the agent runs on. Calls do not overlap, but for PowerOff.
+type Machine interface {
+	// Facts reads the hardware. What cannot be read is in Facts.Errors.
+	Facts(ctx context.Context) (wire.Facts, error)
+	// Do runs one step of a job to its end. A steps.Failure carries output for the daemon.
+	Do(ctx context.Context, step wire.Step, s Session) (*wire.BootEntry, error)
+	// PowerOff syncs and powers the machine off. It may return before the power is gone.
+	PowerOff(ctx context.Context) error
+}
+
+// Session is what a running step may use.
+type Session interface {
+	// Report says how far the step is. It never blocks for long and may be dropped.
+	Report(p wire.Progress)
+	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job.
+	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)
+}
+
+// Config is what an agent needs.
+type Config struct {
+	Boot    wire.BootConfig
+	Machine Machine
+	Log     *slog.Logger
+	Now     func() time.Time // default time.Now
+	// KeyFile keeps the agent's key, in RAM, so that a restarted agent is the same agent; "" keeps it in the process only.
+	KeyFile string
+}
+
+// Pauses between tries.
+const (
+	firstPause = 500 * time.Millisecond
+	maxPause   = 15 * time.Second
+)
+
+// Run enrols, reports the hardware and works on jobs until ctx ends, and returns ctx.Err() then. Whatever the daemon answers, it tries again:
+// a daemon that is being restarted refuses what it knows a moment later. Another error means that the boot medium is of no use.
+func Run(ctx context.Context, c Config) error {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Boot.Version != wire.Version {
+		return fmt.Errorf("the boot medium speaks protocol %d, this agent %d: rebuild the ramdisk with the daemon's version", c.Boot.Version, wire.Version)
+	}
+	client, err := newClient(c)
+	if err != nil {
+		return err
+	}
+	defer client.close()
+	a := agent{Config: c, client: client}
+	for _, step := range []func(context.Context) error{a.enrol, a.report, a.work} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type agent struct {
+	Config
+	client *client
+}
+
+func (a *agent) enrol(ctx context.Context) error {
+	return a.persist(ctx, "enrol", a.client.enrol)
+}
+
+func (a *agent) report(ctx context.Context) error {
+	facts, err := a.Machine.Facts(ctx)
+	if err != nil {
+		facts.Errors = append(facts.Errors, err.Error())
+	}
+	return a.persist(ctx, "report the hardware", func(ctx context.Context) error {
+		return a.client.post(ctx, wire.PathFacts, facts, nil)
+	})
+}
+
+// persist tries until it works, the daemon says that it is of no use any more, or ctx ends.
+func (a *agent) persist(ctx context.Context, what string, try func(context.Context) error) error {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		err := try(ctx)
+		switch {
+		case err == nil:
+			a.Log.Info(what + ": done")
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, errGone):
+			a.Log.Warn(what+": not wanted any more", "error", err)
+			return nil
+		}
+		a.Log.Warn(what+": trying again", "error", err)
+		if !wait(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+}
+
+// wait pauses; false means that ctx ended.
+func wait(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,96 @@
+// Command ingot-agent runs in the ramdisk. It reads what its boot medium says, and works for the daemon named there until the machine is powered off.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/gitmetal/ingot/agent"
+	"github.com/gitmetal/ingot/agent/facts"
+	"github.com/gitmetal/ingot/agent/steps"
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+var version = "dev"
+
+// runDir is in RAM: the ramdisk has nothing else.
+const runDir = "/run/ingot"
+
+func main() {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, log); err != nil && !errors.Is(err, context.Canceled) {
+		log.Error("agent ends", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, log *slog.Logger) error {
+	boot, err := bootConfig(wire.BootConfigPath)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(runDir, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", runDir, err)
+	}
+	log.Info("ingot agent", "version", version, "host", boot.Host, "boot", boot.Boot, "epoch", boot.Epoch)
+	return agent.Run(ctx, agent.Config{Boot: boot, Machine: machine{}, Log: log, KeyFile: runDir + "/agent.key"})
+}
+
+func bootConfig(path string) (wire.BootConfig, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return wire.BootConfig{}, fmt.Errorf("this medium was not filled by a daemon: %w", err)
+	}
+	defer file.Close()
+	var boot wire.BootConfig
+	if err := json.NewDecoder(io.LimitReader(file, wire.OverlaySize)).Decode(&boot); err != nil {
+		return wire.BootConfig{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	return boot, nil
+}
+
+// machine is the real one.
+type machine struct{}
+
+func (machine) Facts(ctx context.Context) (wire.Facts, error) { return facts.Root("/").Collect(ctx) }
+
+func (machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
+	switch {
+	case step.Install != nil:
+		tools := steps.Tools{Disks: steps.BlockDevices{Root: "/"}, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir}}
+		if err := steps.Install(ctx, *step.Install, tools, s.Report); err != nil {
+			return nil, err
+		}
+		return steps.BootOrder(ctx), nil
+	case step.Script != nil:
+		output, err := steps.RunScript(ctx, *step.Script, s.Report)
+		if err != nil {
+			return nil, steps.Failure{Err: err, Output: output}
+		}
+		return nil, nil
+	default:
+		return nil, errors.New("this agent knows no such step: rebuild the ramdisk with the daemon's version")
+	}
+}
+
+// PowerOff syncs and asks systemd, then the kernel.
+func (machine) PowerOff(ctx context.Context) error {
+	syscall.Sync()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if exec.CommandContext(ctx, "systemctl", "poweroff", "--force").Run() == nil {
+		<-ctx.Done()
+	}
+	return syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
+}
