@@ -1,0 +1,92 @@
+package effects
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// bmcs keeps one conversation per host, and begins a new one when its address, trust or credentials change.
+type bmcs struct {
+	secrets Secrets
+	open    func(redfish.Config) (*redfish.Client, error)
+
+	mu    sync.Mutex
+	known map[string]*conversation // by host
+	ended sync.WaitGroup           // conversations that are being ended
+}
+
+type conversation struct {
+	key    [sha256.Size]byte
+	client *redfish.Client
+}
+
+// closeTimeout bounds how long ending a session may take; one that is not ended times out at the BMC.
+const closeTimeout = 10 * time.Second
+
+// client gives the conversation with the host's BMC. Its errors are for people: they say what is missing in the fleet.
+func (b *bmcs) client(ctx context.Context, desired inventory.Desired) (*redfish.Client, error) {
+	config, err := b.config(desired)
+	if err != nil {
+		return nil, err
+	}
+	key := fingerprint(config)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := b.known[desired.Name]
+	if old != nil && old.key == key {
+		return old.client, nil
+	}
+	client, err := b.open(config)
+	if err != nil {
+		return nil, err
+	}
+	b.known[desired.Name] = &conversation{key, client}
+	if old != nil {
+		b.ended.Go(func() { end(context.WithoutCancel(ctx), old.client) })
+	}
+	return client, nil
+}
+
+func (b *bmcs) config(desired inventory.Desired) (redfish.Config, error) {
+	bmc := desired.BMC
+	data, err := b.secrets(bmc.Credentials)
+	if err != nil {
+		return redfish.Config{}, fmt.Errorf("credentials of the BMC: %w", err)
+	}
+	return redfish.Config{
+		Address: bmc.Address, Username: data["username"].Reveal(), Password: data["password"],
+		TLS: redfish.TLS{Fingerprint: bmc.TLS.Fingerprint, CA: bmc.TLS.CA},
+	}, nil
+}
+
+// fingerprint tells configurations apart; it stays in memory.
+func fingerprint(c redfish.Config) [sha256.Size]byte {
+	hash := sha256.New()
+	for _, part := range []string{c.Address, c.Username, c.Password.Reveal(), c.TLS.Fingerprint, c.TLS.CA} {
+		fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	return [sha256.Size]byte(hash.Sum(nil))
+}
+
+// close ends every session.
+func (b *bmcs) close(ctx context.Context) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for host, c := range b.known {
+		delete(b.known, host)
+		b.ended.Go(func() { end(ctx, c.client) })
+	}
+	b.ended.Wait()
+}
+
+func end(ctx context.Context, client *redfish.Client) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	_ = client.Close(ctx)
+}

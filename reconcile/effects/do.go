@@ -1,0 +1,157 @@
+package effects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/hub"
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+)
+
+// How long to leave something alone that was started.
+const (
+	imagePause = 2 * time.Second
+	powerPause = 2 * time.Second
+	// askAgain is how long an operating system that was asked to shut down is left alone: asking twice makes some ask back.
+	askAgain = time.Minute
+)
+
+// Do does one action: it starts something or finds it done, and returns. It decides nothing.
+func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+	switch action.Kind {
+	case plan.FetchImage:
+		return e.fetchImage(ctx, desired)
+	case plan.InsertMedia:
+		return e.insertMedia(ctx, desired, record)
+	case plan.AssignInstall:
+		return e.assignInstall(ctx, desired, record, action)
+	case plan.AssignPowerOff:
+		return e.assignPowerOff(ctx, record)
+	case plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.BootFromMedia, plan.BootFromDisk:
+		return e.atBMC(ctx, desired, action)
+	default: // journal-only actions and plan.Publish never come here
+		return plan.Outcome{Result: plan.Stalled, Why: fmt.Sprintf("there is no effect for %s: this is a bug in ingot", action.Kind)}
+	}
+}
+
+// atBMC does what needs nothing but the BMC.
+func (e *Effects) atBMC(ctx context.Context, desired inventory.Desired, action plan.Action) plan.Outcome {
+	client, outcome := e.reach(ctx, desired)
+	if client == nil {
+		return outcome
+	}
+	switch action.Kind {
+	case plan.PowerOff:
+		return e.powerOff(ctx, client, desired.Name, action)
+	case plan.PowerOn:
+		return failed(client.Reset(ctx, redfish.PowerOn))
+	case plan.EjectMedia:
+		return failed(client.Eject(ctx))
+	case plan.BootFromMedia:
+		_, err := client.SetBootOverride(ctx, redfish.FromMedium, redfish.Continuous)
+		return failed(err)
+	default: // plan.BootFromDisk: the medium is out, the firmware's own order finds the disk
+		return failed(client.ClearBootOverride(ctx))
+	}
+}
+
+// reach gives the conversation with the host's BMC, or why there is none.
+func (e *Effects) reach(ctx context.Context, desired inventory.Desired) (*redfish.Client, plan.Outcome) {
+	if desired.BMC == nil {
+		return nil, plan.Outcome{Result: plan.Stalled, Why: "the host has no spec.bmc: add it to its file"}
+	}
+	client, err := e.bmcs.client(ctx, desired)
+	if err != nil {
+		return nil, plan.Outcome{Result: plan.Stalled, Why: err.Error()}
+	}
+	return client, plan.Outcome{}
+}
+
+// powerOff is done when the machine is seen to be off.
+func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, host string, action plan.Action) plan.Outcome {
+	system, err := client.System(ctx)
+	if err != nil || system.Power == inventory.PoweredOff {
+		return failed(err)
+	}
+	off := plan.Outcome{Result: plan.Waits, After: powerPause, Why: "the machine is powering off"}
+	how := redfish.ForceOff
+	if action.Graceful {
+		if how = redfish.GracefulShutdown; !e.mayAsk(host) {
+			return off
+		}
+	}
+	if err := client.Reset(ctx, how); err != nil {
+		return failed(err)
+	}
+	if system, err = client.System(ctx); err == nil && system.Power == inventory.PoweredOff {
+		return plan.Outcome{Result: plan.Done}
+	}
+	return off
+}
+
+// mayAsk reports whether the host's operating system was not asked to shut down just now.
+func (e *Effects) mayAsk(host string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.config.Now()
+	if now.Sub(e.asked[host]) < askAgain {
+		return false
+	}
+	e.asked[host] = now
+	return true
+}
+
+// insertMedia lets the boot's agent in, serves its medium and puts that into the machine.
+func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, record inventory.Record) plan.Outcome {
+	client, outcome := e.reach(ctx, desired)
+	if client == nil {
+		return outcome
+	}
+	if err := e.serve(ctx, desired, record); err != nil {
+		return failed(err)
+	}
+	medium := e.serving(record.Host)
+	slot, err := client.Insert(ctx, medium.url)
+	if err == nil {
+		medium.shown = slot.Image
+		e.serves(record.Host, medium)
+	}
+	return failed(err)
+}
+
+// assignPowerOff lets the agent power its machine off: it knows what must be synced.
+func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) plan.Outcome {
+	agent, err := e.config.Hub.State(ctx, record.Host)
+	if err != nil {
+		return failed(err)
+	}
+	if agent.Boot == "" {
+		return plan.Outcome{Result: plan.Retry, Why: "no agent has enrolled that could power the machine off"}
+	}
+	return assigned(e.config.Hub.Assign(ctx, record.Host, wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}))
+}
+
+func assigned(err error) plan.Outcome {
+	if errors.Is(err, hub.ErrStale) {
+		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
+	}
+	return failed(err)
+}
+
+// failed turns an error into an outcome; none is Done. Only what a BMC calls lasting is not tried again.
+func failed(err error) plan.Outcome {
+	var said *redfish.Error
+	switch {
+	case err == nil:
+		return plan.Outcome{Result: plan.Done}
+	case errors.As(err, &said) && !said.Temporary && said.Kind == redfish.Unauthorized:
+		return plan.Outcome{Result: plan.Stalled, Why: err.Error()}
+	default:
+		return plan.Outcome{Result: plan.Retry, Why: err.Error()}
+	}
+}

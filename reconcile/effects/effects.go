@@ -1,0 +1,109 @@
+// Package effects is the loop's hands and eyes: Observe and Do over the BMC, the boot medium, the image mirror and the agents' hub. It is thin:
+// every question is decided by the planner, every wait is the loop's. An effect starts something, or finds it done, and returns.
+package effects
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/hub"
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Secrets opens a Secret of the accepted fleet by its name.
+type Secrets func(name string) (map[string]secret.Value, error)
+
+// Medium is what one boot of one host is started from: the ramdisk, its boot config and its network.
+type Medium struct {
+	Config  wire.BootConfig
+	Network *schemas.Network // nil: DHCP on every interface
+}
+
+// Media serves boot media to BMCs. The URL is random to everybody else, and the same whenever the same host, boot and epoch are published.
+type Media interface {
+	Publish(medium Medium) (url string, err error)
+	Withdraw(host, boot string, epoch inventory.Epoch) error
+	// Reads counts the requests for a published medium, and says when the last one was.
+	Reads(host, boot string, epoch inventory.Epoch) (requests int, last time.Time)
+}
+
+// Images is the mirror of operating system images.
+type Images interface {
+	// Ensure has the image fetched and verified, without waiting for it, and says where it stands.
+	Ensure(ctx context.Context, image schemas.Image) (inventory.ImageState, error)
+	State(image schemas.Image) inventory.ImageState
+	// Served describes a ready image as agents are served it.
+	Served(image schemas.Image) (wire.Image, error)
+}
+
+// Installed is what a host's Ignition config is rendered for.
+type Installed struct {
+	Desired inventory.Desired
+	Install string // install id
+	Epoch   inventory.Epoch
+	Commit  string
+	// URLs, Pin and Token are for phoning home.
+	URLs    []string
+	Pin     string
+	Token   secret.Value
+	Secrets func(inventory.SecretRef) (secret.Value, error)
+}
+
+// Render gives a host's Ignition config; it holds secrets.
+type Render func(Installed) ([]byte, error)
+
+// Config is what effects need; all of it but Now, Log and OpenBMC is required.
+type Config struct {
+	Hub     *hub.Hub
+	Media   Media
+	Images  Images
+	Render  Render
+	Secrets Secrets
+	URLs    []string // base URLs of the agents' API, as machines reach it
+	Pin     string   // of the key behind them: hub.Identity.Pin
+	Now     func() time.Time
+	Log     *slog.Logger
+	OpenBMC func(redfish.Config) (*redfish.Client, error) // default redfish.Open
+}
+
+// Effects implements the loop's Observer and Executor. Several hosts may be served at a time, each by one call at a time.
+type Effects struct {
+	config Config
+	bmcs   bmcs
+
+	mu     sync.Mutex
+	asked  map[string]time.Time // when a host's operating system was asked to shut down
+	served map[string]served    // by host
+}
+
+// New makes effects. Close them.
+func New(config Config) (*Effects, error) {
+	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Render == nil || config.Secrets == nil || len(config.URLs) == 0 || config.Pin == "" {
+		return nil, errors.New("effects lack one of their parts")
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.OpenBMC == nil {
+		config.OpenBMC = redfish.Open
+	}
+	return &Effects{
+		config: config,
+		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[string]*conversation{}},
+		asked:  map[string]time.Time{},
+		served: map[string]served{},
+	}, nil
+}
+
+// Close ends the sessions at the BMCs.
+func (e *Effects) Close(ctx context.Context) { e.bmcs.close(ctx) }

@@ -1,0 +1,111 @@
+package effects
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// fetchImage is done when the mirror holds the verified image.
+func (e *Effects) fetchImage(ctx context.Context, desired inventory.Desired) plan.Outcome {
+	if desired.Workload == nil {
+		return plan.Outcome{Result: plan.Stalled, Why: "there is no workload whose image could be fetched"}
+	}
+	state, err := e.config.Images.Ensure(ctx, desired.Workload.Image)
+	if err != nil {
+		return failed(err)
+	}
+	switch state.State {
+	case inventory.ImageReady:
+		return plan.Outcome{Result: plan.Done}
+	case inventory.ImageFailed:
+		return plan.Outcome{Result: plan.Retry, Why: state.Error}
+	default:
+		return plan.Outcome{Result: plan.Waits, After: imagePause, Why: fetching(state)}
+	}
+}
+
+func fetching(state inventory.ImageState) string {
+	if state.Total == 0 {
+		return "the image is being fetched"
+	}
+	return fmt.Sprintf("the image is being fetched: %d%% of %d MB", state.Done*100/state.Total, state.Total/1_000_000)
+}
+
+func (e *Effects) observeImage(desired inventory.Desired) inventory.ImageState {
+	if desired.Workload == nil {
+		return inventory.ImageState{}
+	}
+	return e.config.Images.State(desired.Workload.Image)
+}
+
+// assignInstall hands the agent its job: exactly the operation's disk, the verified image, the rendered config.
+func (e *Effects) assignInstall(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+	job, err := e.job(desired, record, action)
+	if err != nil {
+		return failed(err)
+	}
+	return assigned(e.config.Hub.Assign(ctx, record.Host, job))
+}
+
+func (e *Effects) job(desired inventory.Desired, record inventory.Record, action plan.Action) (wire.Job, error) {
+	operation, workload := record.Operation, desired.Workload
+	job := wire.Job{ID: operation.ID, Attempt: operation.Attempt, Kind: wire.JobInstall, Epoch: record.Boot.Epoch}
+	for _, step := range workload.Steps {
+		next := wire.Step{Name: step.Name, Timeout: time.Duration(step.Seconds) * time.Second}
+		if step.Name == schemas.StepInstall {
+			install, err := e.install(desired, record, action)
+			if err != nil {
+				return wire.Job{}, err
+			}
+			next.Install = install
+		} else {
+			next.Script = &wire.Script{Body: step.Script}
+		}
+		job.Steps = append(job.Steps, next)
+	}
+	return job, nil
+}
+
+func (e *Effects) install(desired inventory.Desired, record inventory.Record, action plan.Action) (*wire.Install, error) {
+	operation := record.Operation
+	image, err := e.config.Images.Served(desired.Workload.Image)
+	if err != nil {
+		return nil, fmt.Errorf("image of workload %s: %w", desired.Workload.Name, err)
+	}
+	ignition, err := e.config.Render(Installed{
+		Desired: desired, Install: operation.ID, Epoch: record.Boot.Epoch, Commit: operation.Commit,
+		URLs: e.config.URLs, Pin: e.config.Pin, Token: e.config.Hub.PhoneHomeToken(record.Host, operation.ID, record.Boot.Epoch),
+		Secrets: e.secret,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
+	}
+	disk := operation.Disk
+	return &wire.Install{
+		ID:              operation.ID,
+		Disk:            wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: action.Content},
+		Image:           image,
+		Ignition:        ignition,
+		KernelArguments: desired.Workload.KernelArguments,
+	}, nil
+}
+
+// secret opens one ${secret.name.key}.
+func (e *Effects) secret(ref inventory.SecretRef) (secret.Value, error) {
+	data, err := e.config.Secrets(ref.Name)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	value, ok := data[ref.Key]
+	if !ok {
+		return secret.Value{}, fmt.Errorf("secret %s has no key %q: add it, or change the reference", ref.Name, ref.Key)
+	}
+	return value, nil
+}

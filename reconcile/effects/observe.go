@@ -1,0 +1,88 @@
+package effects
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Observe looks at one host: at its BMC, at what its agent said, at its boot medium and its image. What the record says must be served is served again first,
+// so that a restarted daemon is to its agents what it was before.
+func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
+	served := e.serve(ctx, desired, record)
+	observed := inventory.Observed{
+		Record: record,
+		BMC:    e.observeBMC(ctx, desired, record),
+		Media:  e.observeMedia(record),
+		Image:  e.observeImage(desired),
+	}
+	agent, err := e.config.Hub.State(ctx, desired.Name)
+	if err = errors.Join(served, err); err != nil {
+		// Not knowing must not read as "no agent": an alarm makes the planner keep its hands off.
+		agent = inventory.AgentState{Epoch: record.Epoch, Alarm: "the daemon cannot tell what the agent said: " + err.Error()}
+	}
+	observed.Agent = agent
+	return observed
+}
+
+// observeBMC asks as little as will do: the drives only while a boot is under way.
+func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.BMCState {
+	if desired.BMC == nil {
+		return inventory.BMCState{}
+	}
+	state := inventory.BMCState{At: e.config.Now()}
+	client, err := e.bmcs.client(ctx, desired)
+	if err != nil {
+		state.Reach, state.Error = inventory.Unauthorized, err.Error() // nothing was asked: there is nothing to ask with
+		return state
+	}
+	system, err := client.System(ctx)
+	if err == nil && record.Boot != nil {
+		state.Media, err = e.drives(ctx, client, record.Host)
+	}
+	if err != nil {
+		state.Reach, state.Error, state.Media = reach(err), err.Error(), nil
+		return state
+	}
+	state.Reach, state.Power = inventory.Reached, system.Power
+	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial, UUID: system.UUID}
+	state.Override = inventory.Override{Target: override(system.Override.Target), Enabled: system.Override.Enabled}
+	return state
+}
+
+// drives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.
+func (e *Effects) drives(ctx context.Context, client *redfish.Client, host string) ([]inventory.Slot, error) {
+	slots, err := client.Media(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours := e.serving(host)
+	found := []inventory.Slot{}
+	for _, s := range slots {
+		if s.Inserted && ours.url != "" && s.Image == ours.shown {
+			s.Image = ours.url
+		}
+		if s.Usable {
+			found = append(found, inventory.Slot{ID: s.ID, Inserted: s.Inserted, Image: s.Image})
+		}
+	}
+	return found, nil
+}
+
+// override gives the target in the planner's words: a virtual CD has several names.
+func override(target string) string {
+	if target == "UsbCd" {
+		return string(redfish.FromMedium)
+	}
+	return target
+}
+
+func reach(err error) inventory.Reach {
+	var said *redfish.Error
+	if errors.As(err, &said) {
+		return said.Reach()
+	}
+	return inventory.Unreachable
+}
