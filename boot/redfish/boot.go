@@ -202,6 +202,7 @@ func patchOnce(w conn.Call, path, etag string, body any) error {
 		}
 		return err
 	}
+	defer response.Body.Close()
 	if response.StatusCode == http.StatusAccepted {
 		return w.Follow(schemas.ParseTaskMonitorInfo(w, response))
 	}

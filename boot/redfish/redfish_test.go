@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -93,6 +94,7 @@ func TestInstall(t *testing.T) {
 		"second document in one answer": {SecondDocument: true},
 		"numbers as text":               {NumbersAsText: true},
 		"transitions shown":             {ShowTransitions: true},
+		"slow":                          {Delay: 3 * time.Millisecond},
 	}
 	for name, faults := range variants {
 		t.Run(name, func(t *testing.T) {

@@ -141,12 +141,12 @@ func (c *Conn) Fingerprint() string {
 
 // EndSession deletes a session by its path, also one that another process made. One that is gone already is a success.
 func (c *Conn) EndSession(ctx context.Context, path string) error {
-	call := c.Call(ctx, "end a session")
-	at, err := call.Resolve(path)
+	const doing = "end a session"
+	at, err := c.resolve(path)
 	if err != nil {
-		return err
+		return c.protocol(doing, 0, err)
 	}
-	_, err = call.Delete(at)
+	_, err = c.do(ctx, request{method: http.MethodDelete, path: at, doing: doing})
 	if said := As(err); said != nil && said.Status == http.StatusNotFound {
 		return nil
 	}

@@ -52,6 +52,7 @@ func (call Call) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	defer response.Body.Close()
 	seen := schemas.ParseTaskMonitorInfo(call, response)
 	info.RetryAfter = seen.RetryAfter
 	if seen.RetryAfter.IsZero() {

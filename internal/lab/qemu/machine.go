@@ -195,8 +195,10 @@ func (m *Machine) exit(cause bmc.ExitCause, reason string, err error) bmc.Exit {
 		return bmc.Exit{Cause: cause}
 	case reason == "guest-reset":
 		return bmc.Exit{Cause: bmc.Rebooted}
+	case err == nil:
+		return bmc.Exit{Cause: bmc.PowerLost, Err: fmt.Errorf("qemu ended by itself, reason %q; see %s", reason, m.path("qemu.log"))}
 	default:
-		return bmc.Exit{Cause: bmc.PowerLost, Err: fmt.Errorf("qemu ended (%v, reason %q); see %s", err, reason, m.path("qemu.log"))}
+		return bmc.Exit{Cause: bmc.PowerLost, Err: fmt.Errorf("qemu ended: %w; see %s", err, m.path("qemu.log"))}
 	}
 }
 
