@@ -117,6 +117,28 @@ func TestSupermicroStartsUsbCdAndGetsTheWholeOverride(t *testing.T) {
 	v.wantSent(t, `PATCH `+one+` {"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideMode":"UEFI","BootSourceOverrideTarget":"UsbCd"}} If-Match W/"1"`)
 }
 
+// TestChangedETagIsReadAgain: the System changes between our read and our PATCH, and the BMC insists on its newest ETag.
+func TestChangedETagIsReadAgain(t *testing.T) {
+	t.Parallel()
+	const boot = `,"Boot":{"BootSourceOverrideTarget":"%s","BootSourceOverrideEnabled":"%s","BootSourceOverrideMode":"UEFI"}`
+	newest := func(doc string) string { return strings.Replace(doc, `W/\"1\"`, `\"2\"`, 1) }
+	v := newVendor(t, map[string]string{one: system(fmt.Sprintf(boot, "None", "Disabled"))}, map[string]func(http.ResponseWriter, *vendor){
+		"PATCH " + one: func(w http.ResponseWriter, v *vendor) {
+			if strings.HasSuffix(v.sent[len(v.sent)-1], `If-Match "2"`) {
+				v.docs[one] = newest(system(fmt.Sprintf(boot, "Hdd", "Once")))
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			v.docs[one] = newest(v.docs[one])
+			w.WriteHeader(http.StatusPreconditionFailed)
+		},
+	})
+	_, err := v.open(t, one).SetBootOverride(t.Context(), redfish.FromDisk, redfish.Once)
+	must(t, err)
+	const body = `PATCH ` + one + ` {"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideMode":"UEFI","BootSourceOverrideTarget":"Hdd"}} If-Match `
+	v.wantSent(t, body+`W/"1"`, body+`"2"`)
+}
+
 func TestOverrideGoesToTheSettingsWhereTheSystemIsReadOnly(t *testing.T) {
 	t.Parallel()
 	const boot = `,"@Redfish.Settings":{"SettingsObject":{"@odata.id":"/redfish/v1/Systems/1/Settings"}},"Boot":{"BootSourceOverrideTarget":"%s","BootSourceOverrideEnabled":"%s","BootSourceOverrideMode":"UEFI"}`
@@ -251,7 +273,10 @@ func TestNoDriveForAMedium(t *testing.T) {
 
 func TestLoginRefusedInOtherWords(t *testing.T) {
 	t.Parallel()
-	root := map[string]string{"/redfish/v1/": `{"Systems":{"@odata.id":"/redfish/v1/Systems"},"Links":{"Sessions":{"@odata.id":"/redfish/v1/Sessions"}}}`}
+	root := map[string]string{
+		"/redfish/v1/": `{"Systems":{"@odata.id":"/redfish/v1/Systems"},"Links":{"Sessions":{"@odata.id":"/redfish/v1/Sessions"}}}`,
+		one:            system(""), // there for whoever falls back to Basic authentication
+	}
 	tests := map[string]struct {
 		status int
 		body   string
