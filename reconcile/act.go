@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -18,9 +17,6 @@ func (l *Loop) act(ctx context.Context, desired inventory.Desired, record invent
 		return record, "", plan.Outcome{}
 	}
 	action := l.identify(next.Actions[0])
-	if !l.admit(record, action) {
-		return record, action.Kind, plan.Outcome{Result: plan.Waits, Why: fmt.Sprintf("%d installs are under way, which is the limit: it waits for one to end", l.config.Limits.Installs)}
-	}
 	intent, err := l.write(ctx, record, plan.Begin(record, action, l.config.Now()))
 	if err != nil {
 		return record, action.Kind, notWritten(err)
@@ -32,9 +28,6 @@ func (l *Loop) act(ctx context.Context, desired inventory.Desired, record invent
 	settled, err := l.write(ctx, intent, plan.Settle(intent, action, outcome, l.config.Now()))
 	if err != nil {
 		return intent, action.Kind, notWritten(err)
-	}
-	if ended(record, settled) {
-		l.admitNext()
 	}
 	return settled, action.Kind, outcome
 }
@@ -71,45 +64,6 @@ func (l *Loop) identify(action plan.Action) plan.Action {
 	return action
 }
 
-// admit keeps the number of open operations within the limit. A place is taken here, before the journal knows of the operation, and
-// counted from the records ever after.
-func (l *Loop) admit(record inventory.Record, action plan.Action) bool {
-	if action.Kind != plan.OpenOperation {
-		return true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	open := 0
-	for name, h := range l.hosts {
-		if name != record.Host && !h.orphaned && (h.record.Operation != nil || h.admitted) {
-			open++
-		}
-	}
-	h := l.hosts[record.Host]
-	h.admitted = open < l.config.Limits.Installs
-	h.waiting = !h.admitted
-	return h.admitted
-}
-
-// admitNext wakes the hosts that wait for a place.
-func (l *Loop) admitNext() {
-	l.mu.Lock()
-	var names []string
-	for name, h := range l.hosts {
-		if h.waiting {
-			names = append(names, name)
-		}
-	}
-	l.mu.Unlock()
-	for _, name := range names {
-		l.queue.add(name, l.config.Now())
-	}
-}
-
-func ended(before, after inventory.Record) bool {
-	return before.Operation != nil && after.Operation == nil
-}
-
 // writeTimeout bounds how long a finished effect waits for the journal when the daemon is stopping.
 const writeTimeout = 15 * time.Second
 
@@ -128,7 +82,6 @@ func (l *Loop) write(ctx context.Context, before, after inventory.Record) (inven
 	revision, err := l.config.Journal.Put(ctx, after, revision)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h.admitted = false
 	if err != nil {
 		h.doubtful = true
 		l.disowned(err)

@@ -48,7 +48,7 @@ type Config struct {
 
 // Limits bound what the loop does at a time, and how often. Zero fields get their defaults.
 type Limits struct {
-	Installs     int           // hosts with an open operation at a time; 10
+	Installs     int           // hosts being installed or inspected at a time; 10
 	Workers      int           // hosts looked at in parallel; 64. Hosts in trouble share as many of their own.
 	Poll         time.Duration // between two looks at the source; 1 m
 	PublishEvery time.Duration // shortest time between two status commits; 15 s
@@ -58,6 +58,7 @@ type Limits struct {
 	Observe      time.Duration // deadline of a look; 30 s
 	Effect       time.Duration // deadline of an effect; 2 m
 	Publish      time.Duration // deadline of a push; 2 m
+	Fetch        time.Duration // deadline of a look at the source; 2 m
 }
 
 func (c *Config) complete() error {
@@ -84,6 +85,7 @@ func (c *Config) complete() error {
 	setDefault(&l.Observe, 30*time.Second)
 	setDefault(&l.Effect, 2*time.Minute)
 	setDefault(&l.Publish, 2*time.Minute)
+	setDefault(&l.Fetch, 2*time.Minute)
 	return nil
 }
 

@@ -81,7 +81,11 @@ func (l *Loop) refuse(sources inventory.Sources, findings []schemas.Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fleet.examined, l.fleet.refused, l.fleet.findings, l.fleet.trouble = key(sources), sources.Trunk.Commit, findings, ""
-	l.config.Log.Error("commit refused: the last good one stays", "refused", sources.Trunk.Commit, "commit", l.fleet.commit,
+	stays := "the last good one stays"
+	if l.fleet.commit == "" {
+		stays = "no machine is touched before a good one comes"
+	}
+	l.config.Log.Error("commit refused: "+stays, "refused", sources.Trunk.Commit, "commit", l.fleet.commit,
 		"findings", len(findings), "first", findings[0].String())
 	l.summarizeFleet()
 }

@@ -95,7 +95,7 @@ func (l *Loop) Run(ctx context.Context) error {
 
 // accept is the first half of the program: what the fleet asks for. Whatever is wrong with the newest commit, the last good fleet stays.
 func (l *Loop) accept(ctx context.Context) {
-	sources, err := l.config.Source.Latest(ctx)
+	sources, err := l.latest(ctx)
 	if err != nil || l.known(sources) {
 		l.sourceAnswered(ctx, err)
 		return
@@ -108,6 +108,12 @@ func (l *Loop) accept(ctx context.Context) {
 	l.adopt(ctx, sources, fleet, findings)
 }
 
+func (l *Loop) latest(ctx context.Context) (inventory.Sources, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Fetch)
+	defer cancel()
+	return l.config.Source.Latest(ctx)
+}
+
 // look is the second half, for one host: look at it, decide, do the one thing that is due, say what was seen and done.
 func (l *Loop) look(ctx context.Context, name string) {
 	desired, record, err := l.wanted(ctx, name)
@@ -116,7 +122,7 @@ func (l *Loop) look(ctx context.Context, name string) {
 		return
 	}
 	observed := l.observe(ctx, desired, record)
-	next := plan.Host(desired, observed, l.config.Now())
+	next := l.budget(record, plan.Host(desired, observed, l.config.Now()))
 	record, action, outcome := l.act(ctx, desired, record, next)
 	observed.Record = record
 	l.report(name, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
@@ -220,6 +226,9 @@ func (l *Loop) observe(ctx context.Context, desired inventory.Desired, record in
 func (l *Loop) report(name string, s seen) {
 	l.mu.Lock()
 	h := l.hosts[name]
+	had := h.underWay() || h.admitted
+	h.admitted = false // from here on it shows
+	h.waiting = h.waiting && s.plan.Phase == plan.Waiting
 	h.count(s)
 	s.again = s.at.Add(l.config.wait(h, s))
 	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
@@ -229,8 +238,11 @@ func (l *Loop) report(name string, s seen) {
 		l.config.Log.Info("phase", "host", name, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
 	}
 	h.seen = s
-	changed := l.summarize(h)
+	changed, freed := l.summarize(h), had && !h.underWay()
 	l.mu.Unlock()
+	if freed {
+		l.placeFreed()
+	}
 	l.tell(name)
 	if changed {
 		signal(l.publish)

@@ -120,10 +120,10 @@ func TestNoMoreInstallsAtATimeThanAllowed(t *testing.T) {
 			after(100 * time.Millisecond)
 			open := 0
 			for _, h := range d.View().Hosts {
-				if h.Observed.Record.Operation != nil {
+				if r := h.Observed.Record; r.Operation != nil || (r.Boot != nil && r.Installed == nil) {
 					open++
 				}
-				waited = waited || strings.Contains(h.Outcome.Why, "3 installs are under way")
+				waited = waited || h.Plan.Phase == plan.Waiting && strings.Contains(h.Document.Waits, "3 hosts")
 			}
 			most = max(most, open)
 			if d.phases()[plan.Active] == 12 {
@@ -132,9 +132,80 @@ func TestNoMoreInstallsAtATimeThanAllowed(t *testing.T) {
 		}
 		d.end(t)
 		if most != 3 || !waited {
-			t.Errorf("at most %d operations were open, want 3; others said why they wait: %v", most, waited)
+			t.Errorf("at most %d hosts were under way, want 3; others said why they wait: %v", most, waited)
 		}
 		w.wantInstalledOnce(t)
+	})
+}
+
+func TestHostsThatWaitForAPersonDoNotStopTheLine(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(6)
+		for i := range 3 {
+			name := fmt.Sprintf("host-%04d", i)
+			d := w.fleet.Hosts[name]
+			d.RootDisk = &schemas.DiskHints{Serial: "no such disk"}
+			w.fleet.Hosts[name] = d
+		}
+		d := w.daemon(t, reconcile.Limits{Installs: 2})
+		after(2 * time.Hour)
+		if got := d.phases(); got[plan.Active] != 3 || got[plan.Held] != 3 {
+			t.Errorf("phases = %v, want 3 Active and 3 Held", got)
+		}
+		d.end(t)
+		for i := range 3 {
+			if m := w.machines[fmt.Sprintf("host-%04d", i)]; m.installs != 0 || m.boots != 1 {
+				t.Errorf("a host without a root disk: %d installs, %d boots, want it looked at once", m.installs, m.boots)
+			}
+		}
+	})
+}
+
+func TestARenamedHostKeepsWhatIsKnown(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		d := w.daemon(t, reconcile.Limits{})
+		after(30 * time.Minute)
+		w.mu.Lock()
+		w.sources.Trunk.Commit, w.fleet.Commit = "2222222222222222222222222222222222222222", "2222222222222222222222222222222222222222"
+		renamed := w.fleet.Hosts["host-0000"]
+		renamed.Name, renamed.Former = "web-03", "host-0000"
+		w.fleet.Hosts = map[string]inventory.Desired{"web-03": renamed}
+		m := w.machines["host-0000"]
+		w.machines["web-03"] = m
+		done := len(m.done)
+		w.mu.Unlock()
+		d.Refresh()
+		after(time.Hour)
+		if h, _ := d.Host("web-03"); h.Plan.Phase != plan.Active {
+			t.Errorf("web-03 = %s %+v, want Active", h.Plan.Phase, h.Plan.Hold)
+		}
+		d.end(t)
+		if len(m.done) != done {
+			t.Errorf("a rename did %v", m.done[done:])
+		}
+	})
+}
+
+func TestAnUnreadablePageIsNotANewHost(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(2)
+		w.branch[status.Path("host-0000")] = []byte("not a document")
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		if h, _ := d.Host("host-0000"); !strings.Contains(h.Outcome.Why, "repair or delete") {
+			t.Errorf("host-0000 = %+v, want it to say what to do", h.Outcome)
+		}
+		if got := d.phases(); got[plan.Active] != 1 {
+			t.Errorf("phases = %v, want the other one Active", got)
+		}
+		d.end(t)
+		if m := w.machines["host-0000"]; len(m.done) != 0 {
+			t.Errorf("done to a host of which nothing is known: %v", m.done)
+		}
+		if got := string(w.branch[status.Path("host-0000")]); got != "not a document" {
+			t.Errorf("its page was written over: %s", got)
+		}
 	})
 }
 
