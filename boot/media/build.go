@@ -1,0 +1,171 @@
+package media
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+//go:embed all:ramdisk
+var scripts embed.FS
+
+// Kernels of the ramdisk.
+const (
+	KernelStock = "linux-image-amd64"       // every driver there is, for real hardware
+	KernelCloud = "linux-image-cloud-amd64" // virtual machines only: small and quick
+)
+
+// base packages of every ramdisk.
+var packages = []string{"systemd", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "util-linux", "fdisk", "gdisk", "e2fsprogs", "dosfstools",
+	"mdadm", "nvme-cli", "ipmitool", "efibootmgr", "ca-certificates", "passwd"}
+
+// firmware packages that real hardware needs.
+var firmware = []string{"firmware-linux-free", "firmware-linux-nonfree", "firmware-bnx2", "firmware-bnx2x", "firmware-qlogic", "firmware-netxen"}
+
+// BuildOptions of a ramdisk.
+type BuildOptions struct {
+	Kernel    string   // KernelStock or KernelCloud
+	Packages  []string // besides the usual ones
+	Overlay   string   // directory copied over the ramdisk's root; ""
+	Agent     string   // ingot-agent, static
+	Installer string   // coreos-installer
+	Output    string   // ISO file
+	Cache     string   // directory for what later builds use again
+	Log       io.Writer
+}
+
+// Build makes the ramdisk's ISO. The slow part, a Debian tree, is kept in the cache by the content of everything it is made from; the agent, the
+// installer and the overlay are added in seconds.
+func Build(ctx context.Context, o BuildOptions) error {
+	if o.Kernel != KernelStock && o.Kernel != KernelCloud {
+		return fmt.Errorf("there is no ramdisk kernel %q: stock or cloud", o.Kernel)
+	}
+	for _, file := range []string{o.Agent, o.Installer} {
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Errorf("build ramdisk: %w", err)
+		}
+	}
+	dir, err := unpackScripts()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	base, err := buildBase(ctx, o, dir)
+	if err != nil {
+		return err
+	}
+	temporary := o.Output + ".new"
+	err = script(ctx, o.Log, filepath.Join(dir, "iso.sh"), temporary, base, o.Agent, o.Installer, o.Overlay, wire.OverlayMagic, strconv.Itoa(wire.OverlaySize))
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(temporary))
+	}
+	if _, err := OpenISO(temporary); err != nil {
+		return err
+	}
+	return os.Rename(temporary, o.Output)
+}
+
+// buildBase gives the directory of the tree's archive and kernel, made once per content of its inputs.
+func buildBase(ctx context.Context, o BuildOptions, scripts string) (string, error) {
+	list := slices.Concat(packages, o.Packages)
+	if o.Kernel == KernelStock {
+		list = slices.Concat(list, firmware)
+	}
+	key, err := contentKey(scripts, append([]string{o.Kernel}, list...))
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(o.Cache, "ramdisk", key)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", fmt.Errorf("build ramdisk: %w", err)
+	}
+	unlock, err := lock(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	fmt.Fprintln(o.Log, "building the ramdisk's Debian tree (once, some minutes)")
+	temporary := dir + ".new"
+	if err := os.RemoveAll(temporary); err != nil {
+		return "", err
+	}
+	if err := script(ctx, o.Log, filepath.Join(scripts, "base.sh"), temporary, o.Kernel, strings.Join(list, ",")); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(temporary, dir)
+}
+
+// contentKey is 16 hex digits over the scripts and the list.
+func contentKey(dir string, list []string) (string, error) {
+	hash := sha256.New()
+	for _, item := range list {
+		fmt.Fprintf(hash, "%d:%s", len(item), item)
+	}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || entry.Name() == "iso.sh" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		fmt.Fprintf(hash, "%s:%d:", entry.Name(), len(data))
+		hash.Write(data)
+		return err
+	})
+	return hex.EncodeToString(hash.Sum(nil)[:8]), err
+}
+
+func unpackScripts() (string, error) {
+	dir, err := os.MkdirTemp("", "ingot-ramdisk-")
+	if err != nil {
+		return "", fmt.Errorf("build ramdisk: %w", err)
+	}
+	inner, err := fs.Sub(scripts, "ramdisk")
+	if err == nil {
+		err = os.CopyFS(dir, inner)
+	}
+	for _, name := range []string{"base.sh", "iso.sh"} {
+		err = errors.Join(err, os.Chmod(filepath.Join(dir, name), 0o755))
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("build ramdisk: %w", err), os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
+// script runs one of the embedded scripts with arguments; its output goes to the log.
+func script(ctx context.Context, log io.Writer, name string, args ...string) error {
+	command := exec.CommandContext(ctx, name, args...)
+	command.Stdout, command.Stderr = log, log
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%s: %w: its output says why; `scripts/setup.sh full` installs what it needs", filepath.Base(name), err)
+	}
+	return nil
+}
+
+// lock takes a file lock, so that two builds do not make the same thing.
+func lock(path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("build ramdisk: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() { _ = file.Close() }, nil
+}
