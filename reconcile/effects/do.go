@@ -25,7 +25,7 @@ const (
 func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
 	switch action.Kind {
 	case plan.FetchImage:
-		return e.fetchImage(ctx, desired)
+		return e.fetchImage(desired)
 	case plan.InsertMedia:
 		return e.insertMedia(ctx, desired, record)
 	case plan.AssignInstall:
@@ -115,11 +115,10 @@ func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, re
 	if err := e.serve(ctx, desired, record); err != nil {
 		return failed(err)
 	}
-	medium := e.serving(record.Host)
-	slot, err := client.Insert(ctx, medium.url)
+	url := e.config.Media.URL(keyOf(record))
+	slot, err := client.Insert(ctx, url)
 	if err == nil {
-		medium.shown = slot.Image
-		e.serves(record.Host, medium)
+		e.shows(record.Host, shown{url: url, as: slot.Image})
 	}
 	return failed(err)
 }

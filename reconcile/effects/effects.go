@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/agent/hub"
-	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/images"
+	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -20,28 +21,8 @@ import (
 // Secrets opens a Secret of the accepted fleet by its name.
 type Secrets func(name string) (map[string]secret.Value, error)
 
-// Medium is what one boot of one host is started from: the ramdisk, its boot config and its network.
-type Medium struct {
-	Config  wire.BootConfig
-	Network *schemas.Network // nil: DHCP on every interface
-}
-
-// Media serves boot media to BMCs. The URL is random to everybody else, and the same whenever the same host, boot and epoch are published.
-type Media interface {
-	Publish(medium Medium) (url string, err error)
-	Withdraw(host, boot string, epoch inventory.Epoch) error
-	// Reads counts the requests for a published medium, and says when the last one was.
-	Reads(host, boot string, epoch inventory.Epoch) (requests int, last time.Time)
-}
-
-// Images is the mirror of operating system images.
-type Images interface {
-	// Ensure has the image fetched and verified, without waiting for it, and says where it stands.
-	Ensure(ctx context.Context, image schemas.Image) (inventory.ImageState, error)
-	State(image schemas.Image) inventory.ImageState
-	// Served describes a ready image as agents are served it.
-	Served(image schemas.Image) (wire.Image, error)
-}
+// Network renders the ramdisk's network as systemd-networkd's files, by name; nil is DHCP on every interface.
+type Network func(network *schemas.Network) (map[string][]byte, error)
 
 // Installed is what a host's Ignition config is rendered for.
 type Installed struct {
@@ -62,9 +43,10 @@ type Render func(Installed) ([]byte, error)
 // Config is what effects need; all of it but Now, Log and OpenBMC is required.
 type Config struct {
 	Hub     *hub.Hub
-	Media   Media
-	Images  Images
+	Media   *media.Server
+	Images  *images.Store
 	Render  Render
+	Network Network
 	Secrets Secrets
 	URLs    []string // base URLs of the agents' API, as machines reach it
 	Pin     string   // of the key behind them: hub.Identity.Pin
@@ -78,14 +60,14 @@ type Effects struct {
 	config Config
 	bmcs   bmcs
 
-	mu     sync.Mutex
-	asked  map[string]time.Time // when a host's operating system was asked to shut down
-	served map[string]served    // by host
+	mu    sync.Mutex
+	asked map[string]time.Time // when a host's operating system was asked to shut down
+	shown map[string]shown     // by host
 }
 
 // New makes effects. Close them.
 func New(config Config) (*Effects, error) {
-	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Render == nil || config.Secrets == nil || len(config.URLs) == 0 || config.Pin == "" {
+	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Render == nil || config.Network == nil || config.Secrets == nil || len(config.URLs) == 0 || config.Pin == "" {
 		return nil, errors.New("effects lack one of their parts")
 	}
 	if config.Now == nil {
@@ -101,7 +83,7 @@ func New(config Config) (*Effects, error) {
 		config: config,
 		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[string]*conversation{}},
 		asked:  map[string]time.Time{},
-		served: map[string]served{},
+		shown:  map[string]shown{},
 	}, nil
 }
 

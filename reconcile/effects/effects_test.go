@@ -3,10 +3,15 @@ package effects_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +22,8 @@ import (
 
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/images"
+	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -79,40 +86,28 @@ func (d *documents) Save(_ context.Context, host string, document []byte) error 
 	return d.broken
 }
 
-// shelf is a media server and an image mirror that only remember.
-type shelf struct {
-	media  map[string]effects.Medium
-	images inventory.ImageState
-	broken error
+// imageBytes is the operating system of the tests.
+var imageBytes = []byte("an operating system")
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
-func name(host, boot string, epoch inventory.Epoch) string {
-	return fmt.Sprintf("http://127.0.0.1:9/%s/%s/%d.iso", host, boot, epoch)
-}
-
-func (s *shelf) Publish(m effects.Medium) (string, error) {
-	url := name(m.Config.Host, m.Config.Boot, m.Config.Epoch)
-	if s.broken == nil {
-		s.media[url] = m
+// ramdisk makes the smallest ISO that the media server takes.
+func ramdisk(t *testing.T) *media.ISO {
+	t.Helper()
+	data := make([]byte, 2048+wire.OverlaySize)
+	copy(data[2048:], wire.OverlayMagic)
+	file := filepath.Join(t.TempDir(), "ramdisk.iso")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	return url, s.broken
-}
-
-func (s *shelf) Withdraw(host, boot string, epoch inventory.Epoch) error {
-	delete(s.media, name(host, boot, epoch))
-	return s.broken
-}
-
-func (s *shelf) Reads(string, string, inventory.Epoch) (int, time.Time) { return 3, time.Unix(5, 0) }
-
-func (s *shelf) Ensure(context.Context, schemas.Image) (inventory.ImageState, error) {
-	return s.images, s.broken
-}
-
-func (s *shelf) State(schemas.Image) inventory.ImageState { return s.images }
-
-func (s *shelf) Served(image schemas.Image) (wire.Image, error) {
-	return wire.Image{SHA256: image.SHA256, Size: 42, Name: "os.raw.zst"}, s.broken
+	iso, err := media.OpenISO(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return iso
 }
 
 // rig is effects over a virtual BMC and a real hub.
@@ -123,7 +118,10 @@ type rig struct {
 	machine *machine
 	hub     *hub.Hub
 	store   *documents
-	shelf   *shelf
+	iso     *media.ISO
+	media   *media.Server
+	mirror  string
+	images  *images.Store
 	secrets map[string]map[string]secret.Value
 	render  effects.Installed
 	logs    bytes.Buffer
@@ -134,7 +132,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, machine: &machine{}, store: &documents{data: map[string][]byte{}}, shelf: &shelf{media: map[string]effects.Medium{}},
+		t: t, machine: &machine{}, store: &documents{data: map[string][]byte{}}, iso: ramdisk(t), mirror: t.TempDir(),
 		secrets: map[string]map[string]secret.Value{
 			"bmc-r1": {"username": secret.New("admin"), "password": secret.New(password)},
 			"web":    {"key": secret.New("the-key")},
@@ -145,6 +143,11 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, err := images.New(images.Config{Dir: r.mirror})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.images = store
 	r.hub = hub.New(hub.Config{Identity: identity, Store: r.store})
 	r.restart()
 	pin, err := r.bmc.Fingerprint()
@@ -155,7 +158,7 @@ func newRig(t *testing.T) *rig {
 		Name: "web-03", BMC: &schemas.BMC{Address: r.bmc.URL(), Credentials: "bmc-r1", TLS: schemas.BMCTLS{Fingerprint: pin}},
 		Network: &schemas.Networks{Ramdisk: &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt", Type: "ethernet"}}}},
 		Workload: &inventory.Workload{
-			Name: "web", Image: schemas.Image{URL: "https://images/os.raw.zst", SHA256: "ab12"}, KernelArguments: []string{"quiet"},
+			Name: "web", Image: schemas.Image{URL: "http://127.0.0.1:1/os.raw.zst?x=1", SHA256: digest(imageBytes)}, KernelArguments: []string{"quiet"},
 			Steps: []inventory.Step{{Name: "wipe", Script: []byte("#!/bin/sh\n"), Seconds: 60}, {Name: schemas.StepInstall, Seconds: 3600}},
 		},
 	}
@@ -208,9 +211,16 @@ func (r *rig) serve() {
 // restart makes new effects, as a restarted daemon has them.
 func (r *rig) restart() {
 	r.t.Helper()
+	r.media = media.NewServer(r.iso, "http://127.0.0.1:9", []byte("the key"), time.Now)
 	made, err := effects.New(effects.Config{
-		Hub: r.hub, Media: r.shelf, Images: r.shelf, URLs: []string{"https://ingot:7443"}, Pin: "the-pin",
+		Hub: r.hub, Media: r.media, Images: r.images, URLs: []string{"https://ingot:7443"}, Pin: "the-pin",
 		Log: slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Network: func(n *schemas.Network) (map[string][]byte, error) {
+			if n == nil {
+				return nil, nil
+			}
+			return map[string][]byte{"10-ingot.network": []byte("Name=" + n.Interfaces[0].Name)}, nil
+		},
 		Render: func(i effects.Installed) ([]byte, error) {
 			r.render = i
 			return []byte(`{"ignition":{}}`), nil
@@ -247,6 +257,27 @@ func (r *rig) wantDone(kinds ...plan.Kind) {
 	}
 }
 
+// url is where the record's medium is served.
+func (r *rig) url() string {
+	return r.media.URL(media.Key{Host: r.record.Host, Boot: r.record.Boot.ID, Epoch: r.record.Boot.Epoch})
+}
+
+// get reads a medium as a BMC does.
+func (r *rig) get(url string) (int, []byte) {
+	r.t.Helper()
+	recorder := httptest.NewRecorder()
+	r.media.ServeHTTP(recorder, httptest.NewRequestWithContext(r.t.Context(), http.MethodGet, url, http.NoBody))
+	return recorder.Code, recorder.Body.Bytes()
+}
+
+// mirrored puts the image into the mirror.
+func (r *rig) mirrored() {
+	r.t.Helper()
+	if err := os.WriteFile(filepath.Join(r.mirror, "sha256-"+digest(imageBytes)), imageBytes, 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *rig) observe() inventory.Observed {
 	r.t.Helper()
 	return r.Observe(r.t.Context(), r.desired, r.record)
@@ -259,29 +290,27 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 		r.wantDone(plan.PowerOff, plan.EjectMedia, plan.InsertMedia, plan.BootFromMedia)
 	}
 	r.wantDone(plan.PowerOn, plan.PowerOn)
-	url := name("web-03", "boot1", 4)
+	url := r.url()
+	status, medium := r.get(url)
+	for _, want := range []string{r.hub.Token("web-03", "boot1", 4).Reveal(), "the-pin", "https://ingot:7443", "Name=mgmt"} {
+		if status != http.StatusOK || !bytes.Contains(medium, []byte(want)) {
+			t.Errorf("medium = %d without %q", status, want)
+		}
+	}
 	r.record.Boot.Stage, r.record.Boot.Media = inventory.Running, url
 
 	got := r.observe()
 	if got.BMC.Reach != inventory.Reached || got.BMC.Power != inventory.PoweredOn || got.BMC.System.Serial != "LAB0001" || got.BMC.Override.Target != "Cd" {
 		t.Errorf("BMC = %+v", got.BMC)
 	}
-	if len(got.BMC.Media) != 1 || !got.BMC.Media[0].Inserted || got.BMC.Media[0].Image != url || got.Media.URL != url || got.Media.Reads != 3 {
+	if len(got.BMC.Media) != 1 || !got.BMC.Media[0].Inserted || got.BMC.Media[0].Image != url || got.Media.URL != url || got.Media.Reads != 1 {
 		t.Errorf("slots %+v, media %+v, want %s in the drive", got.BMC.Media, got.Media, url)
 	}
-	boot := r.shelf.media[url].Config
-	if boot.Token != r.hub.Token("web-03", "boot1", 4).Reveal() || boot.Pins[0] != "the-pin" || boot.URLs[0] != "https://ingot:7443" || boot.Time.IsZero() || boot.Version != wire.Version {
-		t.Errorf("boot config = %+v", boot)
-	}
-	if network := r.shelf.media[url].Network; network == nil || network.Interfaces[0].Name != "mgmt" {
-		t.Errorf("network of the ramdisk = %+v", network)
-	}
-
 	r.record.Boot = &inventory.Boot{ID: "boot2", Target: inventory.FromDisk, Epoch: 5}
 	r.wantDone(plan.PowerOff, plan.EjectMedia, plan.BootFromDisk, plan.PowerOn)
 	r.observe()
-	if len(r.shelf.media) != 0 || r.bmc.Medium().Inserted {
-		t.Errorf("after the eject: served %v, drive %+v", r.shelf.media, r.bmc.Medium())
+	if status, _ := r.get(url); status != http.StatusNotFound || r.bmc.Medium().Inserted {
+		t.Errorf("after the eject: %s is %d, drive %+v", url, status, r.bmc.Medium())
 	}
 	r.machine.mu.Lock()
 	defer r.machine.mu.Unlock()
@@ -295,22 +324,26 @@ func TestARestartedDaemonServesWhatItServed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.wantDone(plan.InsertMedia)
-	r.record.Boot.Stage, r.record.Boot.Media = inventory.Running, name("web-03", "boot1", 4)
-	r.shelf.media = map[string]effects.Medium{}
+	url := r.url()
 	r.restart()
-	if got := r.observe().Media.URL; got != r.record.Boot.Media || len(r.shelf.media) != 1 {
-		t.Errorf("served after a restart: %q %v, want %s", got, r.shelf.media, r.record.Boot.Media)
+	if got := r.observe().Media.URL; got != url {
+		t.Errorf("served after a restart: %q, want %s", got, url)
+	}
+	if status, medium := r.get(url); status != http.StatusOK || !bytes.Contains(medium, []byte(r.hub.Token("web-03", "boot1", 4).Reveal())) {
+		t.Errorf("medium after a restart = %d", status)
 	}
 	r.record.Boot = &inventory.Boot{ID: "boot2", Target: inventory.FromDisk, Epoch: 5}
-	if got := r.observe().Media.URL; got != "" || len(r.shelf.media) != 0 {
-		t.Errorf("the medium of a boot that is over is served: %q %v", got, r.shelf.media)
+	got := r.observe().Media.URL
+	if status, _ := r.get(url); got != "" || status != http.StatusNotFound {
+		t.Errorf("the medium of a boot that is over: %q, %d", got, status)
 	}
 }
 
 func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.wantDone(plan.InsertMedia)
+	r.mirrored()
+	r.wantDone(plan.FetchImage, plan.InsertMedia)
 	if got := r.do(plan.Action{Kind: plan.AssignInstall, Content: wire.ContentBlank}); got.Result != plan.Done {
 		t.Fatalf("AssignInstall = %+v", got)
 	}
@@ -325,7 +358,7 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 		{Name: "wipe", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}},
 		{Name: "install", Timeout: time.Hour, Install: &wire.Install{
 			ID:   "op1",
-			Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34, Content: wire.ContentBlank}, Image: wire.Image{SHA256: "ab12", Size: 42, Name: "os.raw.zst"},
+			Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34, Content: wire.ContentBlank}, Image: wire.Image{SHA256: digest(imageBytes), Size: int64(len(imageBytes)), Name: "os.raw.zst"},
 			Ignition: []byte(`{"ignition":{}}`), KernelArguments: []string{"quiet"},
 		}},
 	}}
@@ -346,6 +379,7 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 func TestNothingIsAssignedAcrossEpochs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
+	r.mirrored()
 	r.wantDone(plan.InsertMedia)
 	if err := r.hub.Expect(t.Context(), "web-03", "boot2", 5); err != nil {
 		t.Fatal(err)
@@ -374,24 +408,29 @@ func TestAnUnreadableJournalIsNotAnAbsentAgent(t *testing.T) {
 func TestImagesAreFetchedWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	cases := []struct {
-		state inventory.ImageState
-		want  plan.Result
-		why   string
-	}{
-		{inventory.ImageState{State: inventory.ImageFetching, Done: 25e6, Total: 100e6}, plan.Waits, "25% of 100 MB"},
-		{inventory.ImageState{State: inventory.ImageFailed, Error: "404 Not Found"}, plan.Retry, "404 Not Found"},
-		{inventory.ImageState{State: inventory.ImageReady}, plan.Done, ""},
+	if got := r.observe().Image; got.State != inventory.ImageMissing {
+		t.Errorf("image before anybody asked = %+v", got)
 	}
-	for _, c := range cases {
-		r.shelf.images = c.state
-		got := r.do(plan.Action{Kind: plan.FetchImage})
-		if got.Result != c.want || !strings.Contains(got.Why, c.why) {
-			t.Errorf("FetchImage at %+v = %+v, want %s %q", c.state, got, c.want, c.why)
+	if got := r.do(plan.Action{Kind: plan.FetchImage}); got.Result != plan.Waits || r.observe().Image.State != inventory.ImageFetching {
+		t.Errorf("FetchImage = %+v, want Waiting while it is fetched", got)
+	}
+
+	r.desired.Workload.Image.URL = "absent.raw" // a path in the mirror
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = r.images.Run(ctx) })
+	defer running.Wait()
+	defer stop()
+	got := r.do(plan.Action{Kind: plan.FetchImage})
+	for deadline := time.After(10 * time.Second); got.Result == plan.Waits; got = r.do(plan.Action{Kind: plan.FetchImage}) {
+		select {
+		case <-deadline:
+			t.Fatal("the fetch never ended")
+		case <-time.After(time.Millisecond):
 		}
-		if observed := r.observe().Image; observed != c.state {
-			t.Errorf("observed image = %+v, want %+v", observed, c.state)
-		}
+	}
+	if got.Result != plan.Retry || !strings.Contains(got.Why, "absent.raw") || r.observe().Image.State != inventory.ImageFailed {
+		t.Errorf("FetchImage of what is not there = %+v, want Retry that names it", got)
 	}
 }
 

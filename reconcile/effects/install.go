@@ -2,10 +2,14 @@ package effects
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
+	"path"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -13,14 +17,12 @@ import (
 )
 
 // fetchImage is done when the mirror holds the verified image.
-func (e *Effects) fetchImage(ctx context.Context, desired inventory.Desired) plan.Outcome {
+func (e *Effects) fetchImage(desired inventory.Desired) plan.Outcome {
 	if desired.Workload == nil {
 		return plan.Outcome{Result: plan.Stalled, Why: "there is no workload whose image could be fetched"}
 	}
-	state, err := e.config.Images.Ensure(ctx, desired.Workload.Image)
-	if err != nil {
-		return failed(err)
-	}
+	e.config.Images.Ensure(ref(desired.Workload.Image))
+	state := e.observeImage(desired)
 	switch state.State {
 	case inventory.ImageReady:
 		return plan.Outcome{Result: plan.Done}
@@ -42,7 +44,27 @@ func (e *Effects) observeImage(desired inventory.Desired) inventory.ImageState {
 	if desired.Workload == nil {
 		return inventory.ImageState{}
 	}
-	return e.config.Images.State(desired.Workload.Image)
+	state := e.config.Images.State(ref(desired.Workload.Image))
+	return inventory.ImageState{State: phases[state.Phase], Done: state.Done, Total: state.Total, Error: state.Error}
+}
+
+var phases = map[images.Phase]inventory.ImagePhase{
+	images.Missing: inventory.ImageMissing, images.Fetching: inventory.ImageFetching, images.Ready: inventory.ImageReady, images.Failed: inventory.ImageFailed,
+}
+
+func ref(image schemas.Image) images.Ref { return images.Ref{URL: image.URL, SHA256: image.SHA256} }
+
+// served describes a ready image as agents are served it.
+func (e *Effects) served(image schemas.Image) (wire.Image, error) {
+	file, size, err := e.config.Images.Open(image.SHA256)
+	if err != nil {
+		return wire.Image{}, err
+	}
+	at, err := url.Parse(image.URL)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return wire.Image{}, err
+	}
+	return wire.Image{SHA256: image.SHA256, Size: size, Name: path.Base(at.Path)}, nil
 }
 
 // assignInstall hands the agent its job: exactly the operation's disk, the verified image, the rendered config.
@@ -75,7 +97,7 @@ func (e *Effects) job(desired inventory.Desired, record inventory.Record, action
 
 func (e *Effects) install(desired inventory.Desired, record inventory.Record, action plan.Action) (*wire.Install, error) {
 	operation := record.Operation
-	image, err := e.config.Images.Served(desired.Workload.Image)
+	image, err := e.served(desired.Workload.Image)
 	if err != nil {
 		return nil, fmt.Errorf("image of workload %s: %w", desired.Workload.Name, err)
 	}

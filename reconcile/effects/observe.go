@@ -58,10 +58,10 @@ func (e *Effects) drives(ctx context.Context, client *redfish.Client, host strin
 	if err != nil {
 		return nil, err
 	}
-	ours := e.serving(host)
+	ours := e.nameShown(host)
 	found := []inventory.Slot{}
 	for _, s := range slots {
-		if s.Inserted && ours.url != "" && s.Image == ours.shown {
+		if s.Inserted && ours.url != "" && s.Image == ours.as {
 			s.Image = ours.url
 		}
 		if s.Usable {
