@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type document struct {
 	Alarm       string               `json:"alarm,omitempty"`
 	Facts       *inventory.Facts     `json:"facts,omitempty"`
 	Job         *job                 `json:"job,omitempty"`
+	Withdrawn   bool                 `json:"withdrawn,omitempty"` // there was a job; without it, no job means that none is known
 	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
 }
 
@@ -52,6 +54,19 @@ type job struct {
 
 func (j *job) ended() bool {
 	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed
+}
+
+// outstanding refuses what is said about another job or attempt than the one there is. A job that nobody withdrew but nobody knows, as after the loss of
+// the journal, may be assigned again any moment: its agent shall go on and try again.
+func (d *document) outstanding(id string, attempt int) error {
+	switch {
+	case d.Job.is(id, attempt):
+		return nil
+	case d.Job == nil && !d.Withdrawn:
+		return statusError{http.StatusServiceUnavailable, "no job of this boot is known yet"}
+	default:
+		return statusError{http.StatusGone, "not the outstanding attempt"}
+	}
 }
 
 // is reports whether j is this attempt of this job.

@@ -133,6 +133,7 @@ func (h *Hub) Assign(ctx context.Context, host string, next wire.Job) error {
 // Withdraw takes the host's job back: the agent's next progress is answered with 410. Without a job nothing happens.
 func (h *Hub) Withdraw(ctx context.Context, host string) error {
 	return h.edit(ctx, host, func(e *entry, doc *document) error {
+		doc.Withdrawn = doc.Withdrawn || doc.Job != nil
 		doc.Job, e.body, e.latest = nil, nil, wire.Progress{}
 		return nil
 	})

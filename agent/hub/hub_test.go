@@ -158,8 +158,8 @@ func TestACertificateSpeaksForItsOwnHostOnly(t *testing.T) {
 	other := r.agent("db-01", "boot9", 2)
 	r.agent("web-03", "boot1", 4)
 	r.assign("web-03", install("op1", 1, 4))
-	other.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: true}, http.StatusGone)
-	other.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "x"}, http.StatusGone)
+	other.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: true}, http.StatusServiceUnavailable)
+	other.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "x"}, http.StatusServiceUnavailable)
 	if status, _ := other.do(http.MethodGet, wire.PathImages+digestOf(content), nil, ""); status != http.StatusNotFound {
 		t.Errorf("image of another host's job = %d, want 404", status)
 	}
@@ -346,6 +346,10 @@ func TestALostJournalDoesNotShutEnrolledAgentsOut(t *testing.T) {
 	if got := r.state("web-03"); got.Boot != "boot1" || got.Facts == nil {
 		t.Errorf("state = %+v, want the agent back", got)
 	}
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusServiceUnavailable) // not 410: it shall go on writing
+	r.assign("web-03", install("op1", 1, 4))
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusNoContent)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: true}, http.StatusNoContent)
 	second := r.caller()
 	if status, _ := second.enrol("web-03", "boot1", 4); status != http.StatusUnauthorized || r.state("web-03").Alarm == "" {
 		t.Errorf("another key with the used token = %d, want 401 and an alarm", status)

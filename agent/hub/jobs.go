@@ -142,8 +142,11 @@ func (h *Hub) progress(w http.ResponseWriter, r *http.Request, p peer) error {
 		if err := e.doc.admits(p); err != nil {
 			return err
 		}
-		if j := e.doc.Job; !j.is(id, m.Attempt) || j.ended() {
-			return statusError{http.StatusGone, "the job was withdrawn"}
+		if err := e.doc.outstanding(id, m.Attempt); err != nil {
+			return err
+		}
+		if e.doc.Job.ended() {
+			return statusError{http.StatusGone, "the job has ended"}
 		}
 		moved = e.latest.Step != m.Step
 		e.latest = wire.Progress{Attempt: m.Attempt, Step: m.Step, Done: m.Done, Total: m.Total}
@@ -171,8 +174,8 @@ func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 		if err := doc.admits(p); err != nil {
 			return err
 		}
-		if !doc.Job.is(id, m.Attempt) {
-			return statusError{http.StatusGone, "not the outstanding attempt"}
+		if err := doc.outstanding(id, m.Attempt); err != nil {
+			return err
 		}
 		if doc.Job.ended() {
 			return nil
