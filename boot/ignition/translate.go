@@ -1,0 +1,88 @@
+// Package ignition turns a workload's Butane config into the Ignition config of one host, with what the host needs besides: its name, its
+// network, and the call home. Butane reads its files from a directory that holds copies of the commit's blobs and nothing else.
+package ignition
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/coreos/butane/config"
+	"github.com/coreos/butane/config/common"
+	"github.com/coreos/vcontext/report"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Checker implements inventory.Translator.
+type Checker struct{}
+
+// Check translates a config with its vars, and with a placeholder for every secret. Warnings are findings too: an unknown key is a mistake.
+func (Checker) Check(b inventory.Butane) []schemas.Finding {
+	source, findings := inventory.Expand(b.Path, b.Source, func(ref inventory.Ref) (string, error) {
+		if ref.Var != "" {
+			return b.Vars[ref.Var], nil
+		}
+		return "secret", nil
+	})
+	if len(findings) > 0 {
+		return findings
+	}
+	_, findings = translate(b, source)
+	return findings
+}
+
+// translate runs Butane, strictly.
+func translate(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
+	dir, err := materialise(b.Files)
+	if err != nil {
+		return nil, []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: err.Error()}}
+	}
+	defer os.RemoveAll(dir)
+	out, problems, err := config.TranslateBytes(source, common.TranslateBytesOptions{TranslateOptions: common.TranslateOptions{FilesDir: dir}})
+	findings := findingsOf(b.Path, dir, problems)
+	if err != nil && len(findings) == 0 {
+		findings = []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: strings.ReplaceAll(err.Error(), dir, "")}}
+	}
+	return out, findings
+}
+
+func findingsOf(file, dir string, r report.Report) []schemas.Finding {
+	var findings []schemas.Finding
+	for _, entry := range r.Entries {
+		f := schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error, Message: strings.ReplaceAll(entry.Message, dir, "")}
+		if entry.Marker.StartP != nil {
+			f.Line, f.Col = int(entry.Marker.StartP.Line), int(entry.Marker.StartP.Column)
+		}
+		if text := entry.Context.String(); text != "$" {
+			f.Field = strings.TrimPrefix(text, "$.")
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// materialise writes files into a fresh private directory. Butane follows symbolic links out of its directory; here there are none.
+func materialise(files map[string][]byte) (string, error) {
+	dir, err := os.MkdirTemp("", "ingot-butane-")
+	if err != nil {
+		return "", fmt.Errorf("keep the files of the Butane config: %w", err)
+	}
+	for name, data := range files {
+		if !filepath.IsLocal(name) {
+			return "", errors.Join(fmt.Errorf("file %q leaves the directory of the Butane config", name), os.RemoveAll(dir))
+		}
+		path := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, data, 0o600)
+		}
+		if err != nil {
+			return "", errors.Join(fmt.Errorf("keep the files of the Butane config: %w", err), os.RemoveAll(dir))
+		}
+	}
+	return dir, nil
+}
