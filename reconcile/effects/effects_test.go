@@ -29,6 +29,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/effects"
+	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -36,6 +37,9 @@ import (
 var (
 	_ reconcile.Observer = (*effects.Effects)(nil)
 	_ reconcile.Executor = (*effects.Effects)(nil)
+	_ reconcile.Journal  = (*journal.Journal)(nil)
+	_ hub.Store          = (*journal.Journal)(nil)
+	_ hub.Images         = (*images.Store)(nil)
 )
 
 const password = "correct horse battery staple"
