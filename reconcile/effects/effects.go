@@ -14,39 +14,16 @@ import (
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/secret"
-	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/schemas"
 )
 
 // Secrets opens a Secret of the accepted fleet by its name.
 type Secrets func(name string) (map[string]secret.Value, error)
-
-// Network renders the ramdisk's network as systemd-networkd's files, by name; nil is DHCP on every interface.
-type Network func(network *schemas.Network) (map[string][]byte, error)
-
-// Installed is what a host's Ignition config is rendered for.
-type Installed struct {
-	Desired inventory.Desired
-	Install string // install id
-	Epoch   inventory.Epoch
-	Commit  string
-	// URLs, Pin and Token are for phoning home.
-	URLs    []string
-	Pin     string
-	Token   secret.Value
-	Secrets func(inventory.SecretRef) (secret.Value, error)
-}
-
-// Render gives a host's Ignition config; it holds secrets.
-type Render func(Installed) ([]byte, error)
 
 // Config is what effects need; all of it but Now, Log and OpenBMC is required.
 type Config struct {
 	Hub     *hub.Hub
 	Media   *media.Server
 	Images  *images.Store
-	Render  Render
-	Network Network
 	Secrets Secrets
 	URLs    []string // base URLs of the agents' API, as machines reach it
 	Pin     string   // of the key behind them: hub.Identity.Pin
@@ -67,7 +44,7 @@ type Effects struct {
 
 // New makes effects. Close them.
 func New(config Config) (*Effects, error) {
-	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Render == nil || config.Network == nil || config.Secrets == nil || len(config.URLs) == 0 || config.Pin == "" {
+	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Secrets == nil || len(config.URLs) == 0 || config.Pin == "" {
 		return nil, errors.New("effects lack one of their parts")
 	}
 	if config.Now == nil {

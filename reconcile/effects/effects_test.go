@@ -22,6 +22,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
@@ -127,7 +128,6 @@ type rig struct {
 	mirror  string
 	images  *images.Store
 	secrets map[string]map[string]secret.Value
-	render  effects.Installed
 	logs    bytes.Buffer
 	desired inventory.Desired
 	record  inventory.Record
@@ -219,16 +219,6 @@ func (r *rig) restart() {
 	made, err := effects.New(effects.Config{
 		Hub: r.hub, Media: r.media, Images: r.images, URLs: []string{"https://ingot:7443"}, Pin: "the-pin",
 		Log: slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Network: func(n *schemas.Network) (map[string][]byte, error) {
-			if n == nil {
-				return nil, nil
-			}
-			return map[string][]byte{"10-ingot.network": []byte("Name=" + n.Interfaces[0].Name)}, nil
-		},
-		Render: func(i effects.Installed) ([]byte, error) {
-			r.render = i
-			return []byte(`{"ignition":{}}`), nil
-		},
 		Secrets: func(name string) (map[string]secret.Value, error) {
 			if data, ok := r.secrets[name]; ok {
 				return data, nil
@@ -358,24 +348,37 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	request := effects.Request(r.Effects, r.desired, r.record)
+	config, err := ignition.Render(request)
+	if err != nil || len(config) == 0 {
+		t.Fatalf("Render = %d bytes, %v", len(config), err)
+	}
 	want := wire.Job{ID: "op1", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{
 		{Name: "wipe", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}},
 		{Name: "install", Timeout: time.Hour, Install: &wire.Install{
 			ID:   "op1",
 			Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34, Content: wire.ContentBlank}, Image: wire.Image{SHA256: digest(imageBytes), Size: int64(len(imageBytes)), Name: "os.raw.zst"},
-			Ignition: []byte(`{"ignition":{}}`), KernelArguments: []string{"quiet"},
+			Ignition: config, KernelArguments: []string{"quiet"},
 		}},
 	}}
 	if diff := cmp.Diff(want, job); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
 	}
-	if r.render.Install != "op1" || r.render.Commit != "abc" || !r.render.Token.Equal(r.hub.PhoneHomeToken("web-03", "op1", 4)) {
-		t.Errorf("rendered for %+v", r.render)
+	home := request.PhoneHome
+	if home == nil || home.Install != "op1" || home.Commit != "abc" || home.Epoch != 4 || !home.Token.Equal(r.hub.PhoneHomeToken("web-03", "op1", 4)) {
+		t.Errorf("phone-home = %+v", home)
 	}
-	if value, err := r.render.Secrets(inventory.SecretRef{Name: "web", Key: "key"}); err != nil || value.Reveal() != "the-key" {
+	if request.Host != "web-03" || request.Network == nil || request.Network.Interfaces[0].Name != "mgmt" {
+		t.Errorf("rendered for %s with network %+v, want the ramdisk's", request.Host, request.Network)
+	}
+	r.desired.Workload.PhoneHome = schemas.PhoneHomeDisabled
+	if got := effects.Request(r.Effects, r.desired, r.record).PhoneHome; got != nil {
+		t.Errorf("phone-home of a workload that has it disabled = %+v", got)
+	}
+	if value, err := effects.Secret(r.Effects, inventory.SecretRef{Name: "web", Key: "key"}); err != nil || value.Reveal() != "the-key" {
 		t.Errorf("secret = %v, %v", value, err)
 	}
-	if _, err := r.render.Secrets(inventory.SecretRef{Name: "web", Key: "other"}); err == nil || strings.Contains(err.Error(), "the-key") {
+	if _, err := effects.Secret(r.Effects, inventory.SecretRef{Name: "web", Key: "other"}); err == nil || strings.Contains(err.Error(), "the-key") {
 		t.Errorf("missing key = %v, want an error without the secret", err)
 	}
 }

@@ -1,6 +1,7 @@
 package effects
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -101,11 +103,7 @@ func (e *Effects) install(desired inventory.Desired, record inventory.Record, ac
 	if err != nil {
 		return nil, fmt.Errorf("image of workload %s: %w", desired.Workload.Name, err)
 	}
-	ignition, err := e.config.Render(Installed{
-		Desired: desired, Install: operation.ID, Epoch: record.Boot.Epoch, Commit: operation.Commit,
-		URLs: e.config.URLs, Pin: e.config.Pin, Token: e.config.Hub.PhoneHomeToken(record.Host, operation.ID, record.Boot.Epoch),
-		Secrets: e.secret,
-	})
+	config, err := ignition.Render(e.request(desired, record))
 	if err != nil {
 		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
 	}
@@ -114,9 +112,26 @@ func (e *Effects) install(desired inventory.Desired, record inventory.Record, ac
 		ID:              operation.ID,
 		Disk:            wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: action.Content},
 		Image:           image,
-		Ignition:        ignition,
+		Ignition:        config,
 		KernelArguments: desired.Workload.KernelArguments,
 	}, nil
+}
+
+// request is what the host's Ignition config is rendered for: its network in the installed system, as in the ramdisk when nothing else is said, and the
+// call home, unless the workload does without.
+func (e *Effects) request(desired inventory.Desired, record inventory.Record) ignition.Request {
+	operation, workload, epoch := record.Operation, desired.Workload, record.Boot.Epoch
+	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, Secrets: e.secret}
+	if n := desired.Network; n != nil {
+		request.Network = cmp.Or(n.Host, n.Ramdisk)
+	}
+	if workload.PhoneHome != schemas.PhoneHomeDisabled {
+		request.PhoneHome = &ignition.PhoneHome{
+			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch, Commit: operation.Commit,
+			Token: e.config.Hub.PhoneHomeToken(record.Host, operation.ID, epoch),
+		}
+	}
+	return request
 }
 
 // secret opens one ${secret.name.key}.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/media"
+	"github.com/gitmetal/ingot/boot/network"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -47,10 +48,6 @@ func (e *Effects) bootFiles(desired inventory.Desired, record inventory.Record) 
 	if desired.Network != nil {
 		wanted = desired.Network.Ramdisk
 	}
-	network, err := e.config.Network(wanted)
-	if err != nil {
-		return nil, err
-	}
 	boot := record.Boot
 	return media.BootFiles(wire.BootConfig{
 		Version: wire.Version,
@@ -61,7 +58,7 @@ func (e *Effects) bootFiles(desired inventory.Desired, record inventory.Record) 
 		URLs:    e.config.URLs,
 		Pins:    []string{e.config.Pin},
 		Time:    e.config.Now().UTC(),
-	}, network)
+	}, network.Networkd(wanted))
 }
 
 func (e *Effects) observeMedia(record inventory.Record) inventory.MediaState {
