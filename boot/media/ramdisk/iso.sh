@@ -33,7 +33,7 @@ bundle_installer() {
 }
 
 make_esp() {
-  truncate -s 4M "$work/esp.img"
+  truncate -s 8M "$work/esp.img"
   mkfs.vfat -F 12 -n ESP "$work/esp.img" >/dev/null
   mmd -i "$work/esp.img" ::/EFI ::/EFI/BOOT
   mcopy -i "$work/esp.img" /usr/lib/shim/shimx64.efi.signed ::/EFI/BOOT/BOOTX64.EFI

@@ -1,0 +1,168 @@
+package gitrepo
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Refused means that a commit's tree cannot be used; the findings name the places.
+type Refused struct {
+	Commit   string
+	Findings []schemas.Finding
+}
+
+// Error names the first finding and counts the rest.
+func (e Refused) Error() string {
+	more := ""
+	if n := len(e.Findings) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return fmt.Sprintf("commit %s is refused: %s%s", e.Commit, e.Findings[0], more)
+}
+
+// maxProblems is how many problems of one tree are told.
+const maxProblems = 100
+
+// reader reads one tree.
+type reader struct {
+	repo   *Repo
+	files  map[string]inventory.File
+	blobs  map[plumbing.Hash]inventory.File
+	folded map[string]string // path by its lower-case form
+	total  int64
+	bad    []schemas.Finding
+}
+
+func (r *Repo) snapshot(tip plumbing.Hash) (inventory.Snapshot, map[plumbing.Hash]inventory.File, error) {
+	commit, err := object.GetCommit(r.repo.Storer, tip)
+	if err != nil {
+		return inventory.Snapshot{}, nil, fmt.Errorf("read commit %s: %w", tip, err)
+	}
+	rd := reader{repo: r, files: map[string]inventory.File{}, blobs: map[plumbing.Hash]inventory.File{}, folded: map[string]string{}}
+	if err := rd.tree(commit.TreeHash, "", 0); err != nil {
+		return inventory.Snapshot{}, nil, fmt.Errorf("read the tree of %s: %w", tip, err)
+	}
+	if len(rd.bad) > 0 {
+		schemas.Sort(rd.bad)
+		return inventory.Snapshot{}, nil, Refused{Commit: tip.String(), Findings: rd.bad}
+	}
+	title, _, _ := strings.Cut(commit.Message, "\n")
+	return inventory.Snapshot{
+		Commit: tip.String(), Time: commit.Committer.When, Author: commit.Author.Name, Title: title, Files: rd.files,
+	}, rd.blobs, nil
+}
+
+func (rd *reader) refuse(file, hint, format string, args ...any) {
+	if len(rd.bad) < maxProblems {
+		rd.bad = append(rd.bad, schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
+}
+
+func (rd *reader) tree(hash plumbing.Hash, dir string, depth int) error {
+	limits := rd.repo.config.Limits
+	if depth > limits.Depth {
+		rd.refuse(dir, "", "directories nest deeper than %d", limits.Depth)
+		return nil
+	}
+	tree, err := object.GetTree(rd.repo.repo.Storer, hash)
+	if err != nil {
+		return err
+	}
+	for _, entry := range tree.Entries {
+		file := path.Join(dir, entry.Name)
+		if !rd.goodName(file, entry.Name) {
+			continue
+		}
+		if len(rd.files) >= limits.Files {
+			rd.refuse(file, "", "the fleet has more than %d files", limits.Files)
+			return nil
+		}
+		if err := rd.entry(entry, file, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (rd *reader) entry(entry object.TreeEntry, file string, depth int) error {
+	switch entry.Mode {
+	case filemode.Dir:
+		return rd.tree(entry.Hash, file, depth+1)
+	case filemode.Regular, filemode.Executable, filemode.Deprecated:
+		return rd.blob(entry, file)
+	case filemode.Symlink:
+		rd.refuse(file, "commit the file itself", "symbolic links are not read")
+	case filemode.Submodule:
+		rd.refuse(file, "commit the files themselves", "submodules are not read")
+	default:
+		rd.refuse(file, "", "mode %s is not read", entry.Mode)
+	}
+	return nil
+}
+
+func (rd *reader) blob(entry object.TreeEntry, file string) error {
+	if known, ok := rd.repo.blobs[entry.Hash]; ok {
+		known.Executable = entry.Mode == filemode.Executable
+		rd.keep(entry.Hash, file, known)
+		return nil
+	}
+	blob, err := object.GetBlob(rd.repo.repo.Storer, entry.Hash)
+	if err != nil {
+		return err
+	}
+	limits := rd.repo.config.Limits
+	if blob.Size > limits.Blob {
+		rd.refuse(file, "large files belong into the image mirror", "the file has %d bytes, at most %d are read", blob.Size, limits.Blob)
+		return nil
+	}
+	if rd.total+blob.Size > limits.Total {
+		rd.refuse(file, "", "the fleet has more than %d bytes", limits.Total)
+		return nil
+	}
+	body, err := blob.Reader()
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, limits.Blob))
+	if err != nil {
+		return err
+	}
+	rd.keep(entry.Hash, file, inventory.File{Blob: entry.Hash.String(), Data: data, Executable: entry.Mode == filemode.Executable})
+	return nil
+}
+
+func (rd *reader) keep(hash plumbing.Hash, file string, f inventory.File) {
+	rd.total += int64(len(f.Data))
+	rd.files[file] = f
+	rd.blobs[hash] = f
+}
+
+// goodName refuses what cannot be a plain file name everywhere, and two names that only differ by case.
+func (rd *reader) goodName(file, name string) bool {
+	folded := strings.ToLower(file)
+	switch {
+	case !utf8.ValidString(name):
+		rd.refuse(strings.ToValidUTF8(file, "?"), "", "the name is not UTF-8")
+	case name == "" || name == "." || name == ".." || strings.EqualFold(name, ".git") || strings.ContainsAny(name, "/\\") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		rd.refuse(file, "", "the name %q is not allowed", name)
+	case len(file) > 1024:
+		rd.refuse(file[:80]+"…", "", "the path is longer than 1024 bytes")
+	case rd.folded[folded] != "":
+		rd.refuse(file, "", "the name differs from %s only by case", rd.folded[folded])
+	default:
+		rd.folded[folded] = file
+		return true
+	}
+	return false
+}
