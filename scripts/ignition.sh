@@ -17,7 +17,7 @@ build_ignition() {
 
 mkdir -p "$cache"
 exec 9>"$cache.lock"
-flock 9
+flock -n 9 || { echo "waiting for another build of Ignition" >&2; flock 9; }
 if [[ ! -x $cache/ignition ]]; then
   echo "building Ignition $version (once, some minutes)" >&2
   build_ignition

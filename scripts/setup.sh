@@ -2,11 +2,12 @@
 # setup.sh test|full: installs what is missing on a Debian 12 machine: for the fast tests, or for the lab, the demo and e2e too.
 set -euo pipefail
 level=${1:-full}
+[[ $level == test || $level == full ]] || { echo "usage: scripts/setup.sh test|full" >&2; exit 2; }
 
 # command:package, only what the fast tests run
 test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio)
 full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap xorriso:xorriso mcopy:mtools mkfs.vfat:dosfstools
-  sgdisk:gdisk sfdisk:fdisk zstd:zstd pkg-config:pkg-config mkfs.ext4:e2fsprogs jq:jq cc:gcc)
+  sgdisk:gdisk sfdisk:fdisk zstd:zstd pkg-config:pkg-config mkfs.ext4:e2fsprogs jq:jq cc:gcc make:make)
 full_files=(/usr/share/OVMF/OVMF_CODE_4M.secboot.fd:ovmf /usr/lib/shim/shimx64.efi.signed:shim-signed
   /usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed:grub-efi-amd64-signed /usr/include/blkid/blkid.h:libblkid-dev
   /usr/include/zstd.h:libzstd-dev /usr/include/lzma.h:liblzma-dev /usr/include/openssl/ssl.h:libssl-dev
@@ -37,5 +38,9 @@ fi
 echo "setup: installing ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-{ apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
-rm -f "$log"
+trap 'rm -f "$log"' EXIT
+{ apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 || {
+  tail -n 30 "$log" >&2
+  echo "setup: apt could not install ${missing[*]}: see above, then run scripts/setup.sh $level again" >&2
+  exit 1
+}

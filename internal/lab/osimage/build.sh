@@ -4,6 +4,8 @@
 # Layout: GPT with EFI-SYSTEM (signed shim and GRUB), boot (ext4, label boot: kernel, initrd, loader/entries, ignition.firstboot) and root
 # (ext4, label root). On the first boot the real Ignition runs from ignition/config.ign on boot, where coreos-installer puts it.
 # Writes ingot-os.raw.zst, its digest, and ingot-os.json. Needs no loop device and leaves nothing mounted.
+# Measured with QEMU's TCG, 2 vCPU, Secure Boot, on four cores that were also busy with builds: from QEMU's start to multi-user, network
+# online, 45 s on the first boot and 40 s on the second; 6 s of it firmware, 8 s GRUB reading kernel and initrd. The build takes 2 min 30 s.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=$1

@@ -43,8 +43,8 @@ slim() {
   depmod "$kernel"
   rm -rf /etc/init.d/* /etc/rc?.d
   (cd /lib/systemd/system-generators && rm -f systemd-{cryptsetup,gpt-auto,hibernate-resume,integritysetup,rc-local,system-update,sysv,veritysetup}-generator)
-  (cd /lib/systemd/system && rm -rf {apt-daily,dpkg-db-backup,e2scrub,fstrim,cryptdisks,dracut-,x11-common,hwclock,rc,quota}* \
-    systemd-{firstboot,networkd,network-generator,hibernate,hybrid-sleep,suspend,pcrphase,quotacheck,rfkill,backlight,pstore}*)
+  (cd /lib/systemd/system && rm -rf {apt-daily,dpkg-db-backup,e2scrub,fstrim,cryptdisks,dracut-,x11-common,hwclock,rc,quota,sys-,proc-sys-fs-binfmt}* \
+    systemd-{ask-password,backlight,firstboot,hibernate,hybrid-sleep,initctl,network-generator,networkd,pcrphase,pstore,quotacheck,repart,rfkill,suspend}*)
   find /lib/systemd/system /etc/systemd/system -xtype l -not -lname /dev/null -delete
 }
 

@@ -6,6 +6,7 @@ depends() {
     echo ignition
 }
 
+# shellcheck disable=SC2154 # dracut sets moddir, initdir and the systemd directories
 install() {
     inst_multiple mount umount mkdir cp tail journalctl
     inst_script "$moddir/ingot-ignition-user-config" /usr/sbin/ingot-ignition-user-config
