@@ -29,6 +29,9 @@ import (
 // errGone is the answer that a job was withdrawn.
 var errGone = errors.New("the job was withdrawn")
 
+// errFacts is the answer that the daemon lost what it knew of the machine.
+var errFacts = errors.New("the daemon asks for the hardware again")
+
 // client speaks to the daemon. Its key is made at the start and never leaves RAM.
 type client struct {
 	boot        wire.BootConfig
@@ -207,8 +210,11 @@ func check(response *http.Response) error {
 	}
 	defer response.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
-	if response.StatusCode == http.StatusGone {
+	switch response.StatusCode {
+	case http.StatusGone:
 		return errGone
+	case http.StatusPreconditionRequired:
+		return errFacts
 	}
 	return fmt.Errorf("the daemon answers %d %s", response.StatusCode, strings.TrimSpace(string(text)))
 }

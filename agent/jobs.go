@@ -23,6 +23,11 @@ func (a *agent) work(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case errors.Is(err, errFacts):
+			if err := a.report(ctx); err != nil {
+				return err
+			}
+			continue
 		case err != nil:
 			a.Log.Warn("ask for a job: trying again", "error", err)
 			if !wait(ctx, pause) {

@@ -103,6 +103,7 @@ type Boot struct {
 	Opened  time.Time `json:"opened"`
 	Started time.Time `json:"started,omitzero"` // power on accepted
 	Commit  string    `json:"commit,omitempty"` // of the trunk when it was opened: a later one lifts the limit on attempts
+	Ours    bool      `json:"ours,omitempty"`   // when it was opened the machine ran, if it ran, because of us
 	Media   string    `json:"media,omitempty"`  // URL as the BMC was given it
 	Ejected bool      `json:"ejected,omitempty"`
 }

@@ -3,6 +3,7 @@ package facts
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -41,8 +42,8 @@ func (r Root) lookAt(disk wire.Disk) wire.Content {
 }
 
 // Look reads a disk of size bytes: Blank when the first and last 16 MiB and 256 samples of 1 MiB spread evenly between them are zero,
-// else Signature: the first 16 hex digits of the SHA-256 over exactly those regions in order of their offsets. Whatever reads a disk and
-// writes nothing leaves its signature as it is. What cannot be read is Unreadable, never Blank.
+// else Signature: the first 16 hex digits of the SHA-256 over every part of those regions (at most 1 MiB each) that is not all zero, in
+// order, each behind its offset as 8 bytes, big endian. Whatever reads a disk and writes nothing leaves its signature as it is. What cannot be read is Unreadable, never Blank.
 func Look(disk io.ReaderAt, size int64) wire.Content {
 	hash := sha256.New()
 	blank := true
@@ -57,8 +58,12 @@ func Look(disk io.ReaderAt, size int64) wire.Content {
 				}
 				return wire.Content{Unreadable: fmt.Sprintf("byte %d: %v", offset, err)}
 			}
+			if bytes.Equal(part, zeros[:len(part)]) {
+				continue
+			}
+			blank = false
+			_ = binary.Write(hash, binary.BigEndian, offset)
 			hash.Write(part)
-			blank = blank && bytes.Equal(part, zeros[:len(part)])
 		}
 	}
 	if blank {

@@ -37,7 +37,7 @@ func (h host) open(phase Phase, target string, attempt int, why string) Plan {
 	if attempt > maxBoots {
 		attempt = 1
 	}
-	return act(phase, Action{Kind: OpenBoot, Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.d.Commit}, Reason: why})
+	return act(phase, Action{Kind: OpenBoot, Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.d.Commit, Ours: h.ours()}, Reason: why})
 }
 
 // prepare sets the machine up for a boot from the medium, one thing at a time.

@@ -183,7 +183,7 @@ func (h host) ours() bool {
 	r := h.rec
 	return r.Installed != nil || r.Adopted != "" || r.Last != nil ||
 		(r.Operation != nil && r.Operation.Stage != inventory.Intended && r.Operation.Stage != inventory.Published) ||
-		(r.Boot != nil && (r.Boot.Stage != inventory.Preparing || r.Boot.Attempt > 1))
+		(r.Boot != nil && (r.Boot.Stage != inventory.Preparing || r.Boot.Ours))
 }
 
 // inspect boots the ramdisk to look at a machine whose disk nobody has seen.

@@ -1,0 +1,312 @@
+// Package secrets opens and makes the fleet's Secrets: SOPS files whose data key is wrapped for age recipients. It reads the part of SOPS
+// that it understands wholly, and refuses the rest: a file it cannot check is not opened. Values never reach an error.
+package secrets
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// sopsVersion is written into files we make: the format's version whose behaviour this package follows.
+const sopsVersion = "3.9.0"
+
+// maxKeys is the largest file of identities, in bytes.
+const maxKeys = 1 << 20
+
+// Keys are the identities that open Secrets.
+type Keys struct{ identities []age.Identity }
+
+// LoadKeys reads a file of age identities (age-keygen's), one a line.
+func LoadKeys(file string) (Keys, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Keys{}, fmt.Errorf("age keys: %w", err)
+	}
+	defer f.Close()
+	identities, err := age.ParseIdentities(io.LimitReader(f, maxKeys))
+	if err != nil {
+		return Keys{}, fmt.Errorf("age keys %s: not a file of age identities", file)
+	}
+	return Keys{identities}, nil
+}
+
+// meta is the sops section of a file.
+type meta struct {
+	LastModified   string         `yaml:"lastmodified"`
+	MAC            string         `yaml:"mac"`
+	EncryptedRegex string         `yaml:"encrypted_regex"`
+	Version        string         `yaml:"version"`
+	Age            []ageKey       `yaml:"age"`
+	Unsupported    map[string]any `yaml:",inline"`
+}
+
+type ageKey struct {
+	Recipient string `yaml:"recipient"`
+	Enc       string `yaml:"enc"`
+}
+
+// emptyOnly are fields that sops writes even when they hold nothing.
+var emptyOnly = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "pgp"}
+
+// Open decrypts a Secret's document and checks its MAC: nothing in the file, scope included, was changed since it was encrypted.
+func Open(document []byte, keys Keys) (map[string]secret.Value, error) {
+	if len(document) > schemas.MaxFile {
+		return nil, fmt.Errorf("the Secret has %d bytes, at most %d are read", len(document), schemas.MaxFile)
+	}
+	var root yaml.Node
+	var head struct {
+		SOPS meta `yaml:"sops"`
+	}
+	if err := yaml.Unmarshal(document, &root); err != nil {
+		return nil, errors.New("the Secret is not YAML")
+	}
+	if err := root.Decode(&head); err != nil {
+		return nil, errors.New("the sops section of the Secret cannot be read")
+	}
+	if err := head.SOPS.supported(); err != nil {
+		return nil, err
+	}
+	key, err := head.SOPS.dataKey(keys)
+	if err != nil {
+		return nil, err
+	}
+	o := opener{key: key, encrypted: regexp.MustCompile(head.SOPS.EncryptedRegex), data: map[string]secret.Value{}, mac: sha512.New()}
+	if err := o.walk(root.Content[0], nil); err != nil {
+		return nil, err
+	}
+	return o.data, o.check(head.SOPS)
+}
+
+func (m meta) supported() error {
+	for name, value := range m.Unsupported {
+		empty := value == nil
+		if list, ok := value.([]any); ok && len(list) == 0 {
+			empty = true
+		}
+		known := false
+		for _, allowed := range emptyOnly {
+			known = known || name == allowed
+		}
+		if !known || !empty {
+			return fmt.Errorf("the Secret uses sops.%s, which is not read: encrypt it for age recipients with encrypted_regex ^data$", name)
+		}
+	}
+	if m.EncryptedRegex == "" || m.MAC == "" || len(m.Age) == 0 {
+		return errors.New("the Secret's sops section has no age recipients, no mac or no encrypted_regex: encrypt it with sops --age … --encrypted-regex '^data$'")
+	}
+	if _, err := regexp.Compile(m.EncryptedRegex); err != nil {
+		return errors.New("the Secret's sops.encrypted_regex is no regular expression")
+	}
+	return nil
+}
+
+// dataKey unwraps the file's key with whichever identity fits.
+func (m meta) dataKey(keys Keys) ([]byte, error) {
+	if len(keys.identities) == 0 {
+		return nil, errors.New("there is no age key to open Secrets with: set ageKeys in the daemon's configuration")
+	}
+	for _, wrapped := range m.Age {
+		reader, err := age.Decrypt(armor.NewReader(strings.NewReader(wrapped.Enc)), keys.identities...)
+		if err != nil {
+			continue
+		}
+		key, err := io.ReadAll(io.LimitReader(reader, 64))
+		if err == nil && len(key) == 32 {
+			return key, nil
+		}
+	}
+	return nil, errors.New("none of the daemon's age keys opens the Secret: encrypt it for the daemon's recipient")
+}
+
+// opener walks a document in its order, as the MAC is made.
+type opener struct {
+	key       []byte
+	encrypted *regexp.Regexp
+	data      map[string]secret.Value
+	mac       hash.Hash
+}
+
+func (o *opener) walk(node *yaml.Node, path []string) error {
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			name := node.Content[i].Value
+			if len(path) == 0 && name == "sops" {
+				continue
+			}
+			if err := o.walk(node.Content[i+1], append(path[:len(path):len(path)], name)); err != nil {
+				return err
+			}
+		}
+	case yaml.SequenceNode:
+		for _, item := range node.Content {
+			if err := o.walk(item, path); err != nil {
+				return err
+			}
+		}
+	case yaml.ScalarNode:
+		return o.scalar(node, path)
+	default:
+		return errors.New("the Secret holds aliases")
+	}
+	return nil
+}
+
+func (o *opener) scalar(node *yaml.Node, path []string) error {
+	if !o.isEncrypted(path) {
+		_, err := o.mac.Write([]byte(plain(node)))
+		return err
+	}
+	if node.Value == "" {
+		return nil
+	}
+	text, err := decrypt(o.key, node.Value, strings.Join(path, ":")+":")
+	if err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(path, "."), err)
+	}
+	if len(path) == 3 && path[0] == "spec" && path[1] == "data" {
+		o.data[path[2]] = secret.New(string(text))
+	}
+	_, err = o.mac.Write(text)
+	return err
+}
+
+func (o *opener) isEncrypted(path []string) bool {
+	for _, name := range path {
+		if o.encrypted.MatchString(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// plain is how sops writes a clear scalar into the MAC: booleans in Python's spelling.
+func plain(node *yaml.Node) string {
+	if node.Tag == "!!bool" {
+		return map[bool]string{true: "True", false: "False"}[strings.EqualFold(node.Value, "true")]
+	}
+	return node.Value
+}
+
+func (o *opener) check(m meta) error {
+	want, err := decrypt(o.key, m.MAC, m.LastModified)
+	if err != nil {
+		return errors.New("the Secret's mac cannot be opened: it was changed without sops")
+	}
+	have := strings.ToUpper(fmt.Sprintf("%x", o.mac.Sum(nil)))
+	if subtle.ConstantTimeCompare(want, []byte(have)) != 1 {
+		return errors.New("the Secret's mac does not match: it was changed without sops")
+	}
+	return nil
+}
+
+// sealed is how sops writes a value: AES-256-GCM with a 32-byte nonce, the path as additional data.
+var sealed = regexp.MustCompile(`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:str\]$`)
+
+var errValue = errors.New("a value cannot be opened: it was changed without sops, or is no text")
+
+func decrypt(key []byte, value, additional string) ([]byte, error) {
+	parts := sealed.FindStringSubmatch(value)
+	if parts == nil {
+		return nil, errValue
+	}
+	var raw [3][]byte
+	for i := range raw {
+		var err error
+		if raw[i], err = base64.StdEncoding.DecodeString(parts[i+1]); err != nil {
+			return nil, errValue
+		}
+	}
+	gcm, err := newGCM(key, len(raw[1]))
+	if err != nil || len(raw[2]) != gcm.Overhead() {
+		return nil, errValue
+	}
+	text, err := gcm.Open(nil, raw[1], append(raw[0], raw[2]...), []byte(additional))
+	if err != nil {
+		return nil, errValue
+	}
+	return text, nil
+}
+
+func newGCM(key []byte, nonce int) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	if nonce == 0 {
+		return nil, errValue
+	}
+	return cipher.NewGCMWithNonceSize(block, nonce)
+}
+
+// Seal makes a Secret's document, encrypted for the recipients. Sops opens it too.
+func Seal(name string, scope schemas.Scope, data map[string]secret.Value, recipients []age.Recipient, now time.Time) ([]byte, error) {
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	w := sealer{key: key, mac: sha512.New()}
+	body, err := w.document(name, scope, data)
+	if err != nil {
+		return nil, fmt.Errorf("seal Secret %s: %w", name, err)
+	}
+	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: "^data$", Version: sopsVersion}
+	if m.MAC, err = encrypt(key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))), m.LastModified); err != nil {
+		return nil, err
+	}
+	for _, recipient := range recipients {
+		wrapped, err := wrap(key, recipient)
+		if err != nil {
+			return nil, fmt.Errorf("seal Secret %s: %w", name, err)
+		}
+		m.Age = append(m.Age, ageKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
+	}
+	var section yaml.Node
+	if err := section.Encode(map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC, "encrypted_regex": m.EncryptedRegex, "version": m.Version}); err != nil {
+		return nil, err
+	}
+	body.Content = append(body.Content, text("sops"), &section)
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(body); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), encoder.Close()
+}
+
+func wrap(key []byte, recipient age.Recipient) (string, error) {
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	writer, err := age.Encrypt(armored, recipient)
+	if err != nil {
+		return "", err
+	}
+	if _, err := writer.Write(key); err != nil {
+		return "", err
+	}
+	if err := errors.Join(writer.Close(), armored.Close()); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
