@@ -1,6 +1,8 @@
-package main
+package daemon
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -79,6 +81,27 @@ type LimitsConfig struct {
 	Installs int `json:"installs,omitempty"` // at a time; default 10
 }
 
+// tls is how an etcd cluster is reached.
+func (e EtcdConfig) tls() (*tls.Config, error) {
+	certificate, err := tls.LoadX509KeyPair(e.Cert, e.Key)
+	if err != nil {
+		return nil, fmt.Errorf("etcd.cert, etcd.key: %w", err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+	if e.CA == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(e.CA)
+	if err != nil {
+		return nil, fmt.Errorf("etcd.ca: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("etcd.ca: %s holds no certificate", e.CA)
+	}
+	return c, nil
+}
+
 // Duration reads "90s" and "2m".
 type Duration struct{ time.Duration }
 
@@ -92,8 +115,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// loadConfig reads, completes and checks a configuration file. All problems are reported at once.
-func loadConfig(file string) (Config, error) {
+// LoadConfig reads, completes and checks a configuration file. All problems are reported at once.
+func LoadConfig(file string) (Config, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w: name one with --config", err)

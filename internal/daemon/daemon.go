@@ -1,0 +1,268 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gitmetal/ingot/agent/hub"
+	"github.com/gitmetal/ingot/boot/ignition"
+	"github.com/gitmetal/ingot/boot/images"
+	"github.com/gitmetal/ingot/boot/media"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/effects"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Daemon is a daemon whose listeners are open. Run it once.
+type Daemon struct {
+	config  Config
+	log     *slog.Logger
+	journal *journal.Journal
+	repo    *gitrepo.Repo
+	hub     *hub.Hub
+	media   *media.Server
+	images  *images.Store
+	effects *effects.Effects
+	loop    *reconcile.Loop
+	secrets *vault
+
+	agents, bmcs, control net.Listener
+}
+
+// Open makes a daemon from its configuration: it takes the journal over, loads or makes the identity, and opens the listeners. It talks to nobody yet.
+func Open(ctx context.Context, c Config, log *slog.Logger) (*Daemon, error) {
+	d := &Daemon{config: c, log: log}
+	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *Daemon) open(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{d.openJournal, d.openFleet, d.openListeners, d.openParts, d.openLoop} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) openJournal(ctx context.Context) error {
+	if err := os.MkdirAll(d.config.StateDir, 0o700); err != nil {
+		return fmt.Errorf("stateDir: %w", err)
+	}
+	config := journal.Config{Endpoints: d.config.Etcd.Endpoints}
+	if len(config.Endpoints) == 0 {
+		config.Dir = d.config.StateDir + "/journal"
+	}
+	if d.config.Etcd.Cert != "" {
+		security, err := d.config.Etcd.tls()
+		if err != nil {
+			return err
+		}
+		config.TLS = security
+	}
+	var err error
+	if d.journal, err = journal.Open(ctx, config); err != nil {
+		return err
+	}
+	return d.journal.Own(ctx)
+}
+
+func (d *Daemon) openFleet(ctx context.Context) error {
+	accepted, err := d.journal.Accepted(ctx)
+	if err != nil {
+		return err
+	}
+	f := d.config.Fleet
+	password, err := readSecret(f.PasswordFile)
+	if err != nil {
+		return fmt.Errorf("fleet.passwordFile: %w", err)
+	}
+	ca, err := readOptional(f.CA)
+	if err != nil {
+		return fmt.Errorf("fleet.ca: %w", err)
+	}
+	d.repo, err = gitrepo.Open(gitrepo.Config{
+		URL: f.URL, Branch: f.Branch, StatusBranch: f.StatusBranch, SSHKey: f.SSHKey, KnownHosts: f.KnownHosts,
+		Username: f.Username, Password: password, CA: ca, Accepted: accepted.Commit, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.secrets, err = newVault(d.config.AgeKeys)
+	return err
+}
+
+func (d *Daemon) openListeners(ctx context.Context) (err error) {
+	var listen net.ListenConfig
+	if d.agents, err = listen.Listen(ctx, "tcp", d.config.Listen.Agents); err != nil {
+		return fmt.Errorf("listen.agents: %w", err)
+	}
+	if d.bmcs, err = listen.Listen(ctx, "tcp", d.config.Listen.Media); err != nil {
+		return fmt.Errorf("listen.media: %w", err)
+	}
+	d.control, err = listenControl(ctx, d.config.Listen.Socket)
+	return err
+}
+
+func (d *Daemon) openParts(context.Context) error {
+	identity, err := loadIdentity(d.config.IdentityDir, d.log)
+	if err != nil {
+		return err
+	}
+	iso, err := media.OpenISO(d.config.Ramdisk)
+	if err != nil {
+		return err
+	}
+	d.media = media.NewServer(iso, d.config.Advertise.Media, identity.Derive("media"), time.Now)
+	d.images, err = images.New(images.Config{Dir: d.config.Images.Dir, AllowHosts: d.config.Images.AllowHosts})
+	if err != nil {
+		return err
+	}
+	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(host) }, Log: d.log})
+	d.effects, err = effects.New(effects.Config{
+		Hub: d.hub, Media: d.media, Images: d.images, Secrets: d.secrets.open, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	names, err := hostNames(d.config.Advertise.Agents)
+	if err != nil {
+		return err
+	}
+	security, err := identity.ServerTLS(names)
+	if err != nil {
+		return err
+	}
+	d.agents = tls.NewListener(d.agents, security)
+	return nil
+}
+
+func (d *Daemon) openLoop(context.Context) (err error) {
+	d.loop, err = reconcile.New(reconcile.Config{
+		Source: d.repo, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.repo,
+		NewID: newID, Log: d.log,
+		Limits: reconcile.Limits{
+			Installs: d.config.Limits.Installs, Poll: d.config.Fleet.Poll.Duration, PublishEvery: d.config.PublishEvery.Duration,
+		},
+	})
+	return err
+}
+
+// load resolves a fleet; the Secrets of one that is used are the ones that open from then on.
+func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
+	fleet, findings := inventory.Load(sources, ignition.Checker{})
+	if !schemas.Fatal(findings) {
+		d.secrets.take(fleet.Secrets)
+	}
+	return fleet, findings
+}
+
+// Run works until ctx ends, then stops in order. Nothing is lost: what was begun is in the journal.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer func() { _ = d.close() }()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.loop.Run(ctx) })
+	g.Go(func() error { return d.images.Run(ctx) })
+	g.Go(func() error { return d.repo.Watch(ctx, d.config.Fleet.Poll.Duration, d.loop.Refresh) })
+	g.Go(func() error { return serve(ctx, d.agents, d.hub) })
+	g.Go(func() error { return serve(ctx, d.bmcs, d.media) })
+	g.Go(func() error { return serve(ctx, d.control, d.controlHandler()) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.journal.Lost():
+			return errors.New("another daemon owns the journal now: this one stops")
+		}
+	})
+	d.log.Info("running", "fleet", d.config.Fleet.URL, "agents", d.agents.Addr(), "media", d.bmcs.Addr())
+	if err := g.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (d *Daemon) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	if d.effects != nil {
+		d.effects.Close(ctx)
+	}
+	for _, listener := range []net.Listener{d.agents, d.bmcs, d.control} {
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
+	if d.journal != nil {
+		return d.journal.Close()
+	}
+	return nil
+}
+
+// loadIdentity loads the daemon's keys, or makes them at the very first start.
+func loadIdentity(dir string, log *slog.Logger) (*hub.Identity, error) {
+	identity, err := hub.LoadIdentity(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		log.Warn("making a new identity: keep it, agents and installed systems trust it", "dir", dir)
+		return hub.CreateIdentity(dir)
+	}
+	return identity, err
+}
+
+func hostNames(urls []string) ([]string, error) {
+	var names []string
+	for _, text := range urls {
+		u, err := url.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("advertise.agents: %w", err)
+		}
+		names = append(names, u.Hostname())
+	}
+	return names, nil
+}
+
+// newID is 96 random bits in hex.
+func newID() string {
+	var id [12]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+func readSecret(file string) (secret.Value, error) {
+	data, err := readOptional(file)
+	return secret.New(strings.TrimSpace(string(data))), err
+}
+
+// readOptional reads a small file; "" is no file.
+func readOptional(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxConfig {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", file, info.Size(), maxConfig)
+	}
+	return os.ReadFile(file)
+}

@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/secrets"
+)
+
+// vault opens the Secrets of the accepted fleet, when they are used and not before.
+type vault struct {
+	keys secrets.Keys
+
+	mu     sync.Mutex
+	sealed map[string]inventory.Sealed
+}
+
+func newVault(keyFile string) (*vault, error) {
+	v := &vault{}
+	if keyFile == "" {
+		return v, nil
+	}
+	var err error
+	v.keys, err = secrets.LoadKeys(keyFile)
+	return v, err
+}
+
+// take replaces the Secrets by those of another commit.
+func (v *vault) take(sealed map[string]inventory.Sealed) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sealed = sealed
+}
+
+func (v *vault) open(name string) (map[string]secret.Value, error) {
+	v.mu.Lock()
+	sealed, ok := v.sealed[name]
+	v.mu.Unlock()
+	if !ok {
+		return nil, fmt.Errorf("there is no Secret %q", name)
+	}
+	data, err := secrets.Open(sealed.Document, v.keys)
+	if err != nil {
+		return nil, fmt.Errorf("Secret %s (%s): %w", name, sealed.File, err)
+	}
+	return data, nil
+}
