@@ -1,20 +1,13 @@
 package schemas
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	kjson "sigs.k8s.io/json"
 )
-
-// maxDepth is how deep a document may nest.
-const maxDepth = 32
 
 // Document is one decoded document of a file. Exactly one of the kind pointers is set.
 type Document struct {
@@ -27,11 +20,13 @@ type Document struct {
 	Step     *Step
 	Secret   *Secret
 
-	places map[string]Position
+	places   map[string]Position // of every field that is written
+	spoiled  map[string]bool     // fields whose value could not be read
+	misspelt map[string]bool     // mappings with a field that does not exist: what is missing there may be that one
 }
 
-// Pos is where a field stands: spec.bmc.address, spec.identity.macs[0]. For a field that is not written it is the place of the nearest
-// one above it.
+// Pos is where a field stands: spec.bmc.address, spec.identity.macs[0]. It is the place of the value for texts, numbers and booleans, of the
+// field's name otherwise. For a field that is not written it is the place of the nearest one above it.
 func (d Document) Pos(field string) Position {
 	for {
 		if p, ok := d.places[field]; ok {
@@ -52,27 +47,18 @@ func (d Document) Finding(field, hint, format string, args ...any) Finding {
 
 // Decode reads the documents of one YAML file, strictly: unknown and duplicate fields, anchors, tags and scalars that YAML versions read
 // differently are findings. All findings of the file are returned at once, sorted; documents with findings are returned as far as they
-// could be read, so that later checks can go on. Decode never panics and reads at most MaxFile bytes.
+// could be read, so that later checks can go on. An empty document is none. No finding repeats a value that could be a secret.
+// Decode never panics and refuses more than MaxFile bytes.
 func Decode(file string, data []byte) ([]Document, []Finding) {
 	if finding, ok := checkBytes(file, data); !ok {
 		return nil, []Finding{finding}
 	}
+	nodes, findings := parse(file, data)
 	var documents []Document
-	var findings []Finding
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
-		var node yaml.Node
-		err := decoder.Decode(&node)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			findings = append(findings, syntaxFinding(file, err))
-			break
-		}
-		document, found, ok := decodeDocument(file, &node)
+	for _, node := range nodes {
+		document, found := decodeDocument(file, node)
 		findings = append(findings, found...)
-		if ok {
+		if document.Kind != "" {
 			documents = append(documents, document)
 		}
 	}
@@ -80,135 +66,123 @@ func Decode(file string, data []byte) ([]Document, []Finding) {
 	return documents, findings
 }
 
-func checkBytes(file string, data []byte) (Finding, bool) {
-	bad := func(line int, hint, format string, args ...any) (Finding, bool) {
-		return Finding{Position: Position{File: file, Line: line}, Severity: Error, Message: fmt.Sprintf(format, args...), Hint: hint}, false
+// decodeDocument reads one document: what it is, its nodes against the contract's types, then what types cannot say. Kind is empty when
+// it is no document of the contract.
+func decodeDocument(file string, node *yaml.Node) (Document, []Finding) {
+	d := Document{File: file, places: map[string]Position{}, spoiled: map[string]bool{}, misspelt: map[string]bool{}}
+	reader := nodeReader{document: &d}
+	target := reader.target(node)
+	if target == nil {
+		return d, reader.findings
 	}
-	if len(data) > MaxFile {
-		return bad(0, "split it", "the file has %d bytes, at most %d are read", len(data), MaxFile)
+	value := reader.contract(node, target)
+	if err := fill(value, target); err != nil {
+		reader.find(node, "", "cannot be read: "+err.Error(), "")
+		return Document{}, reader.findings
 	}
-	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		return bad(1, "save it as UTF-8 without BOM", "the file starts with a byte order mark")
-	}
-	if !utf8.Valid(data) {
-		line := 1
-		for rest := data; len(rest) > 0; {
-			r, size := utf8.DecodeRune(rest)
-			if r == utf8.RuneError && size == 1 {
-				break
-			}
-			if r == '\n' {
-				line++
-			}
-			rest = rest[size:]
-		}
-		return bad(line, "save it as UTF-8", "the file is not UTF-8")
-	}
-	for i, line := range strings.Split(string(data), "\n") {
-		trimmed := strings.TrimLeft(line, " ")
-		if strings.HasPrefix(trimmed, "\t") {
-			finding, _ := bad(i+1, "YAML takes spaces only", "a tab in the indentation")
-			finding.Col = len(line) - len(trimmed) + 1
-			return finding, false
-		}
-	}
-	return Finding{}, true
+	d.normalise()
+	return d, append(reader.findings, d.check()...)
 }
 
-// syntaxFinding takes the line out of the parser's message "yaml: line 3: …".
-func syntaxFinding(file string, err error) Finding {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 0
-	if n, scanErr := fmt.Sscanf(message, "line %d:", &line); scanErr == nil && n == 1 {
-		if _, rest, ok := strings.Cut(message, ": "); ok {
-			message = rest
-		}
-	}
-	return Finding{Position: Position{File: file, Line: line}, Severity: Error, Message: "not YAML: " + message}
-}
-
-func decodeDocument(file string, node *yaml.Node) (Document, []Finding, bool) {
-	if node.Kind == yaml.DocumentNode {
-		if len(node.Content) == 0 {
-			return Document{}, nil, false
-		}
-		node = node.Content[0]
-	}
-	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
-		return Document{}, nil, false // an empty document, or one of comments only
-	}
-	reader := nodeReader{file: file, places: map[string]Position{}}
+// target makes the empty value of the document's kind, or finds that it has none.
+func (r *nodeReader) target(node *yaml.Node) any {
 	if node.Kind != yaml.MappingNode {
-		reader.find(node, "", "", "a document is a mapping that starts with apiVersion and kind")
-		return Document{}, reader.findings, false
+		r.find(node, "", "a document is a mapping that starts with apiVersion and kind", "")
+		return nil
 	}
-	value := reader.value(node, "", 0)
-	document := Document{File: file, places: reader.places}
-	body, err := json.Marshal(value)
-	if err != nil {
-		reader.find(node, "", "", "cannot be read: %v", err)
-		return Document{}, reader.findings, false
+	d := r.document
+	d.places[""] = r.at(node)
+	version, kind := topField(node, "apiVersion"), topField(node, "kind")
+	switch {
+	case version == nil:
+		r.find(node, "apiVersion", "the field is missing", "write apiVersion: "+APIVersion)
+		return nil
+	case version.Kind != yaml.ScalarNode || version.Value != APIVersion:
+		r.find(version, "apiVersion", "not a version of this contract", "write apiVersion: "+APIVersion)
+		return nil
+	case kind == nil:
+		r.find(node, "kind", "the field is missing", oneOf(kinds))
+		return nil
 	}
-	findings := append(reader.findings, document.decode(body)...)
-	if document.Kind == "" {
-		return Document{}, findings, false
-	}
-	if len(findings) == 0 {
-		findings = append(findings, document.check()...)
-	}
-	return document, findings, true
-}
-
-// decode finds the kind and fills its struct.
-func (d *Document) decode(body []byte) []Finding {
-	var head struct {
-		APIVersion string
-		Kind       string
-		Metadata   struct{ Name string }
-	}
-	_ = json.Unmarshal(body, &head) // a wrong type is found again, with its place, below
-	if head.APIVersion != APIVersion {
-		return []Finding{d.Finding("apiVersion", "write apiVersion: "+APIVersion, "%q is not a version of this contract", head.APIVersion)}
-	}
-	var target any
-	switch head.Kind {
+	switch kind.Value {
 	case KindHost:
 		d.Host = &Host{}
-		target = d.Host
+		d.Kind = kind.Value
+		return d.Host
 	case KindWorkload:
 		d.Workload = &Workload{}
-		target = d.Workload
+		d.Kind = kind.Value
+		return d.Workload
 	case KindStep:
 		d.Step = &Step{}
-		target = d.Step
+		d.Kind = kind.Value
+		return d.Step
 	case KindSecret:
 		d.Secret = &Secret{}
-		target = d.Secret
+		d.Kind = kind.Value
+		return d.Secret
 	default:
-		return []Finding{d.Finding("kind", suggest(head.Kind, []string{KindHost, KindWorkload, KindStep, KindSecret}), "there is no kind %q", head.Kind)}
+		r.find(kind, "kind", "there is no such kind", suggest(kind.Value, kinds))
+		return nil
 	}
-	d.Kind, d.Name = head.Kind, head.Metadata.Name
-	return d.fill(body, target)
 }
 
-func (d *Document) fill(body []byte, target any) []Finding {
+var kinds = []string{KindHost, KindWorkload, KindStep, KindSecret}
+
+func topField(node *yaml.Node, name string) *yaml.Node {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == name {
+			return node.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// fill puts the read values into the struct. The reader left out what does not fit, so that nothing is left to refuse: an error here means
+// that reader and types disagree.
+func fill(value, target any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
 	strict, err := kjson.UnmarshalStrict(body, target, kjson.DisallowUnknownFields)
-	var findings []Finding
-	for _, problem := range strict {
-		var field kjson.FieldError
-		if errors.As(problem, &field) {
-			path := field.FieldPath()
-			findings = append(findings, d.Finding(path, suggestField(path, target), "there is no field %q here", lastField(path)))
+	if err != nil {
+		return err
+	}
+	if len(strict) > 0 {
+		return strict[0]
+	}
+	return nil
+}
+
+// normalise writes what has several spellings in the one we compare.
+func (d *Document) normalise() {
+	switch d.Kind {
+	case KindHost:
+		d.Name = d.Host.Metadata.Name
+		d.Host.Spec.normalise()
+	case KindWorkload:
+		d.Name = d.Workload.Metadata.Name
+	case KindStep:
+		d.Name = d.Step.Metadata.Name
+	case KindSecret:
+		d.Name = d.Secret.Metadata.Name
+	}
+}
+
+func (s *HostSpec) normalise() {
+	for i, mac := range s.Identity.MACs {
+		s.Identity.MACs[i] = strings.ToLower(mac)
+	}
+	if s.Network == nil {
+		return
+	}
+	for _, n := range []*Network{s.Network.Ramdisk, s.Network.Host} {
+		if n == nil {
 			continue
 		}
-		findings = append(findings, d.Finding("", "", "%v", problem))
+		for i := range n.Interfaces {
+			n.Interfaces[i].MACAddress = strings.ToLower(n.Interfaces[i].MACAddress)
+		}
 	}
-	var mismatch *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &mismatch):
-		findings = append(findings, d.Finding(mismatch.Field, "", "want %s, have %s", typeName(mismatch.Type), jsonName(mismatch.Value)))
-	case err != nil:
-		findings = append(findings, d.Finding("", "", "%v", err))
-	}
-	return findings
 }

@@ -2,7 +2,6 @@ package schemas
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -11,231 +10,205 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// nodeReader turns YAML nodes into JSON values and notes where every field stands.
+// maxDepth is how deep a document may nest.
+const maxDepth = 32
+
+// nodeReader turns YAML nodes into JSON values that fit the contract's types, notes where every field stands, and finds the rest. It never
+// repeats a value: the document may be a Secret.
 type nodeReader struct {
-	file     string
-	places   map[string]Position
+	document *Document
 	findings []Finding
 }
 
-// ambiguous are plain scalars that YAML 1.1 and 1.2 read differently, or that are rarely meant as they are read.
-var ambiguous = regexp.MustCompile(`^([yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9][0-9]*_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+)$`)
+// place is a field: its path, the Go type it is read into, and how deep it is.
+type place struct {
+	path  string
+	want  reflect.Type
+	depth int
+}
 
-func (r *nodeReader) find(node *yaml.Node, field, hint, format string, args ...any) {
-	r.findings = append(r.findings, Finding{Position: r.at(node), Severity: Error, Field: field, Message: fmt.Sprintf(format, args...), Hint: hint})
+// ambiguous are plain scalars that YAML 1.1 and 1.2 read differently, or that are rarely meant as they are read.
+var ambiguous = regexp.MustCompile(`^([yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9]+_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+)$`)
+
+const quotedStyle = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+
+func (r *nodeReader) find(node *yaml.Node, field, message, hint string) {
+	r.findings = append(r.findings, Finding{Position: r.at(node), Severity: Error, Field: field, Message: message, Hint: hint})
+}
+
+// spoil finds a value that is left out.
+func (r *nodeReader) spoil(node *yaml.Node, field, message, hint string) (any, bool) {
+	r.document.spoiled[field] = true
+	if r.document.Kind == KindSecret && strings.HasPrefix(field, "spec.data.") {
+		message, hint = inClear, inClearHint
+	}
+	r.find(node, field, message, hint)
+	return nil, false
 }
 
 func (r *nodeReader) at(node *yaml.Node) Position {
-	return Position{File: r.file, Line: node.Line, Col: node.Column}
+	return Position{File: r.document.File, Line: node.Line, Col: node.Column}
 }
 
-func (r *nodeReader) value(node *yaml.Node, path string, depth int) any {
-	if _, known := r.places[path]; !known {
-		r.places[path] = r.at(node)
+// contract reads a whole document.
+func (r *nodeReader) contract(node *yaml.Node, target any) any {
+	value, ok := r.value(node, place{want: reflect.TypeOf(target)})
+	if !ok {
+		return map[string]any{}
 	}
-	if depth > maxDepth {
-		r.find(node, path, "", "nested deeper than %d levels", maxDepth)
-		return nil
+	return value
+}
+
+// value reads a node; it is not ok when the value does not fit and was found.
+func (r *nodeReader) value(node *yaml.Node, p place) (any, bool) {
+	for p.want.Kind() == reflect.Pointer {
+		p.want = p.want.Elem()
 	}
-	if node.Anchor != "" {
-		r.find(node, path, "write the value where it is used", "anchors are not read")
+	switch {
+	case p.depth > maxDepth:
+		return r.spoil(node, p.path, fmt.Sprintf("nested deeper than %d levels", maxDepth), "")
+	case node.Kind == yaml.AliasNode:
+		return r.spoil(node, p.path, "aliases are not read", "write the value where it is used")
+	case node.Anchor != "":
+		r.find(node, p.path, "anchors are not read", "write the value where it is used")
+	case node.Style&yaml.TaggedStyle != 0:
+		return r.spoil(node, p.path, "tags are not read", "leave the tag out")
 	}
 	switch node.Kind {
 	case yaml.MappingNode:
-		return r.mapping(node, path, depth)
+		return r.mapping(node, p)
 	case yaml.SequenceNode:
-		list := make([]any, 0, len(node.Content))
-		for i, item := range node.Content {
-			list = append(list, r.value(item, fmt.Sprintf("%s[%d]", path, i), depth+1))
-		}
-		return list
-	case yaml.ScalarNode:
-		return r.scalar(node, path)
+		return r.sequence(node, p)
 	default:
-		r.find(node, path, "write the value where it is used", "aliases are not read")
-		return nil
+		return r.scalar(node, p)
 	}
 }
 
-func (r *nodeReader) mapping(node *yaml.Node, path string, depth int) map[string]any {
+func (r *nodeReader) mapping(node *yaml.Node, p place) (any, bool) {
+	if kind := p.want.Kind(); kind != reflect.Struct && kind != reflect.Map && kind != reflect.Interface {
+		return r.spoil(node, p.path, fmt.Sprintf("want %s, have a mapping", wanted(p.want)), "")
+	}
 	fields := make(map[string]any, len(node.Content)/2)
+	seen := make(map[string]*yaml.Node, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
-			r.find(key, path, "", "a field name is a plain string; merge keys are not read")
+		if !r.fieldName(key, p) {
 			continue
 		}
-		field := key.Value
-		if path != "" {
-			field = path + "." + key.Value
-		}
-		if first, twice := r.places[field]; twice {
-			r.find(key, field, fmt.Sprintf("the first is in line %d", first.Line), "the field is written twice")
+		field := place{path: join(p.path, key.Value), want: fieldType(p.want, key.Value), depth: p.depth + 1}
+		if first, twice := seen[key.Value]; twice {
+			r.find(key, field.path, "the field is written twice", fmt.Sprintf("the first is in line %d", first.Line))
 			continue
 		}
-		r.places[field] = r.at(key)
-		fields[key.Value] = r.value(value, field, depth+1)
+		seen[key.Value] = key
+		if field.want == nil {
+			r.document.misspelt[p.path] = true
+			r.find(key, field.path, "there is no such field here", suggest(key.Value, fieldNames(p.want)))
+			continue
+		}
+		r.document.places[field.path] = r.at(key)
+		if value.Kind == yaml.ScalarNode && value.Value != "" {
+			r.document.places[field.path] = r.at(value)
+		}
+		if read, ok := r.value(value, field); ok {
+			fields[key.Value] = read
+		}
 	}
-	return fields
+	return fields, true
 }
 
-func (r *nodeReader) scalar(node *yaml.Node, path string) any {
-	if node.Style&yaml.TaggedStyle != 0 {
-		r.find(node, path, "leave the tag out", "tags such as %s are not read", node.Tag)
-		return nil
+// fieldName reports whether a key can name a field.
+func (r *nodeReader) fieldName(key *yaml.Node, p place) bool {
+	switch {
+	case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge":
+		r.find(key, p.path, "a field name is a plain text; merge keys are not read", "write the fields where they are used")
+		return false
+	case key.Anchor != "" || key.Style&yaml.TaggedStyle != 0:
+		r.find(key, p.path, "field names have no anchors and tags", "")
+		return false
+	case p.want.Kind() == reflect.Map && key.Style&quotedStyle == 0 && (ambiguous.MatchString(key.Value) || key.ShortTag() != "!!str"):
+		r.find(key, join(p.path, key.Value), "other YAML readers do not read this name as a text", "write it in quotes")
+		return false
+	default:
+		return true
 	}
-	if node.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+}
+
+func (r *nodeReader) sequence(node *yaml.Node, p place) (any, bool) {
+	item := p.want
+	switch p.want.Kind() {
+	case reflect.Slice:
+		item = p.want.Elem()
+	case reflect.Interface:
+	default:
+		return r.spoil(node, p.path, fmt.Sprintf("want %s, have a list", wanted(p.want)), "")
+	}
+	list := make([]any, 0, len(node.Content))
+	for i, child := range node.Content {
+		at := place{path: fmt.Sprintf("%s[%d]", p.path, i), want: item, depth: p.depth + 1}
+		r.document.places[at.path] = r.at(child)
+		value, ok := r.value(child, at)
+		if !ok {
+			value = reflect.Zero(item).Interface() // keeps the numbers of the items behind it
+		} else if value == "" {
+			r.spoil(child, at.path, "the entry is empty", "leave it out")
+		}
+		list = append(list, value)
+	}
+	return list, true
+}
+
+func (r *nodeReader) scalar(node *yaml.Node, p place) (any, bool) {
+	quoted := node.Style&quotedStyle != 0
+	tag := node.ShortTag()
+	switch {
+	case !quoted && tag == "!!null" && p.want.Kind() != reflect.Interface:
+		return r.spoil(node, p.path, "the field has no value", "leave the field out, or give it a value")
+	case p.want.Kind() == reflect.String:
+		if !quoted && (ambiguous.MatchString(node.Value) || tag != "!!str") && !isPowerWord(p.path, node.Value) {
+			return r.spoil(node, p.path, "this is not a text to every YAML reader", "write it in quotes")
+		}
+		return node.Value, true
+	case p.want.Kind() == reflect.Bool:
+		if !quoted && tag == "!!bool" && (node.Value == "true" || node.Value == "false") {
+			return node.Value == "true", true
+		}
+	case p.want.Kind() == reflect.Int:
+		if n, err := strconv.ParseInt(node.Value, 10, 32); !quoted && tag == "!!int" && !ambiguous.MatchString(node.Value) && err == nil {
+			return n, true
+		}
+	case p.want.Kind() == reflect.Interface:
+		return free(node, quoted), true
+	}
+	return r.spoil(node, p.path, "want "+wanted(p.want), "")
+}
+
+// isPowerWord lets On and Off, which YAML 1.1 reads as booleans, stand without quotes in the one field that wants these words.
+func isPowerWord(path, value string) bool {
+	return path == "spec.power" && (value == PowerOn || value == PowerOff)
+}
+
+// free reads a scalar that is not ours: what sops keeps about a file.
+func free(node *yaml.Node, quoted bool) any {
+	if quoted {
 		return node.Value
 	}
-	if ambiguous.MatchString(node.Value) {
-		r.find(node, path, fmt.Sprintf("write %q in quotes if it is a text, or true, false or a plain number", node.Value), "%s means different things to different YAML readers", node.Value)
-		return nil
-	}
-	switch node.Tag {
+	switch node.ShortTag() {
 	case "!!null":
-		r.find(node, path, "leave the field out, or give it a value", "the field has no value")
 		return nil
 	case "!!bool":
-		return node.Value == "true" || node.Value == "True" || node.Value == "TRUE"
+		return strings.EqualFold(node.Value, "true")
 	case "!!int":
 		if n, err := strconv.ParseInt(node.Value, 10, 64); err == nil {
 			return n
 		}
-		r.find(node, path, "write it in quotes if it is a text", "the number is too large")
-		return nil
-	case "!!float":
-		if f, err := strconv.ParseFloat(node.Value, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
-			return f
-		}
-		r.find(node, path, "write it in quotes if it is a text", "not a number this contract knows")
-		return nil
-	default:
-		return node.Value // strings and timestamps
 	}
+	return node.Value
 }
 
-func typeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a text (write it in quotes)"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int, reflect.Int64, reflect.Uint64:
-		return "a whole number"
-	case reflect.Slice:
-		return "a list"
-	case reflect.Struct, reflect.Map, reflect.Pointer:
-		return "a mapping"
-	default:
-		return t.String()
+func join(path, field string) string {
+	if path == "" {
+		return field
 	}
-}
-
-func jsonName(value string) string {
-	switch value {
-	case "object":
-		return "a mapping"
-	case "array":
-		return "a list"
-	case "bool":
-		return "true or false"
-	default:
-		return "a " + value
-	}
-}
-
-func lastField(path string) string {
-	return path[strings.LastIndex(path, ".")+1:]
-}
-
-// suggestField finds the field of the struct at the path's parent that the writer may have meant.
-func suggestField(path string, target any) string {
-	t := reflect.TypeOf(target)
-	steps := strings.Split(path, ".")
-	for _, step := range steps[:len(steps)-1] {
-		t = fieldType(t, strings.Split(step, "[")[0])
-		if t == nil {
-			return ""
-		}
-	}
-	return suggest(steps[len(steps)-1], fieldNames(t))
-}
-
-func fieldType(t reflect.Type, name string) reflect.Type {
-	t = structOf(t)
-	if t == nil {
-		return nil
-	}
-	for i := range t.NumField() {
-		if jsonField(t.Field(i)) == name {
-			return t.Field(i).Type
-		}
-	}
-	return nil
-}
-
-func fieldNames(t reflect.Type) []string {
-	t = structOf(t)
-	if t == nil {
-		return nil
-	}
-	var names []string
-	for i := range t.NumField() {
-		names = append(names, jsonField(t.Field(i)))
-	}
-	return names
-}
-
-func structOf(t reflect.Type) reflect.Type {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
-		return nil
-	}
-	return t
-}
-
-func jsonField(f reflect.StructField) string {
-	return strings.Split(f.Tag.Get("json"), ",")[0]
-}
-
-// suggest is "did you mean X?" for the candidate nearest to word, or lists the candidates when none is near.
-func suggest(word string, candidates []string) string {
-	best, distance := "", len(word)/2+1
-	for _, candidate := range candidates {
-		if len(word) > 63 {
-			break
-		}
-		if d := editDistance(strings.ToLower(word), strings.ToLower(candidate)); d < distance {
-			best, distance = candidate, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	if len(candidates) == 0 {
-		return ""
-	}
-	return "one of " + strings.Join(candidates, ", ")
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		previous := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			previous, row[j] = row[j], min(row[j]+1, row[j-1]+1, previous+cost)
-		}
-	}
-	return row[len(b)]
+	return path + "." + field
 }

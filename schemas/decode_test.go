@@ -1,0 +1,220 @@
+package schemas_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+var update = flag.Bool("update", false, "write the findings into testdata/*.txtar")
+
+// TestFindings decodes fleet.yaml of every archive and compares the findings, one per line.
+func TestFindings(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no archives: %v", err)
+	}
+	for _, name := range names {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(archive.Files) != 2 || archive.Files[0].Name != "fleet.yaml" || archive.Files[1].Name != "want" {
+				t.Fatal("want the files fleet.yaml and want")
+			}
+			_, findings := schemas.Decode("fleet.yaml", archive.Files[0].Data)
+			got := lines(findings)
+			if *update {
+				archive.Files[1].Data = []byte(got)
+				if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(archive.Files[1].Data), got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func lines(findings []schemas.Finding) string {
+	var b strings.Builder
+	for _, f := range findings {
+		b.WriteString(f.String() + "\n")
+	}
+	return b.String()
+}
+
+// Syntax errors and bytes that are no text: one finding, at the line, that repeats nothing of the file.
+func TestNotYAML(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, data, want string }{
+		{"two colons", "a: 1\nb: c: d\n", "f.yaml:2: error: not YAML: mapping values are not allowed in this context (a value that holds a colon and a space is written in quotes; fields of one mapping stand in one column)"},
+		{"two colons in the first line", "b: c: d\n", "f.yaml:1: error: not YAML: mapping values are not allowed in this context (a value that holds a colon and a space is written in quotes; fields of one mapping stand in one column)"},
+		{"open bracket", "a: 1\nb: [1,2\nc: 3\n", "f.yaml:2: error: not YAML: did not find expected ',' or ']' (a bracket was not closed)"},
+		{"open quote", "a: \"x\nb: 2\n", "f.yaml:3: error: not YAML: found unexpected end of stream (a quote was not closed)"},
+		{"list in a mapping", "a: 1\n- b\n", "f.yaml:2: error: not YAML: did not find expected key (fields of one mapping stand in one column)"},
+		{"tab", "a:\n  b: 1\n  \tc: 2\n", "f.yaml:3:3: error: a tab in the indentation (YAML takes spaces only)"},
+		{"unknown alias", "a: *hunter2\n", "f.yaml: error: not YAML: a value starts with *: aliases are not read (a text that starts with * is written in quotes)"},
+		{"at sign", "a: 1\nb: @hunter2\n", "f.yaml:2: error: not YAML: found character that cannot start any token (a value that starts with @, ` or % is written in quotes)"},
+		{"byte order mark", "\ufeffa: 1\n", "f.yaml:1:1: error: the file starts with a byte order mark (save it as UTF-8 without BOM)"},
+		{"latin 1", "a: 1\nb: é\xe9\n", "f.yaml:2:5: error: the file is not UTF-8 (save it as UTF-8)"},
+		{"UTF-16", "\xff\xfea\x00", "f.yaml:1:1: error: the file is not UTF-8 (save it as UTF-8)"},
+		{"escape", "a: 1\nb: \x1b[31m\n", "f.yaml:2:4: error: a control character (0x1b) (take it out)"},
+		{"too large", strings.Repeat("#", schemas.MaxFile+1), "f.yaml: error: the file has 262145 bytes, at most 262144 are read (split it)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			documents, findings := schemas.Decode("f.yaml", []byte(test.data))
+			if got := lines(findings); len(documents) > 0 || got != test.want+"\n" {
+				t.Errorf("Decode(%q) = %d documents, %s want %s", test.data, len(documents), got, test.want)
+			}
+		})
+	}
+}
+
+func TestEmptyDocumentsAreNone(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{"", "\n", "# nothing\n", "---\n---\n", "---\n# nothing\n...\n", "~\n"} {
+		if documents, findings := schemas.Decode("f.yaml", []byte(data)); len(documents)+len(findings) > 0 {
+			t.Errorf("Decode(%q) = %v, %v, want nothing", data, documents, findings)
+		}
+	}
+}
+
+const twoDocuments = `apiVersion: ingot.dev/v1alpha1
+kind: Host
+metadata: {name: web-03}
+spec:
+  identity:
+    macs:
+      - "52:54:00:00:00:0A"
+  network: {ramdisk: {interfaces: [{name: a, type: ethernet, mac-address: "52:54:00:00:00:0A"}]}}
+---
+apiVersion: ingot.dev/v1alpha1
+kind: Step
+metadata: {name: burn-in}
+spec: {script: steps/burn-in.sh}
+`
+
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	documents, findings := schemas.Decode("f.yaml", []byte(twoDocuments))
+	if len(findings) > 0 || len(documents) != 2 {
+		t.Fatalf("Decode = %d documents, %v", len(documents), findings)
+	}
+	host, step := documents[0], documents[1]
+	if host.Kind != schemas.KindHost || host.Name != "web-03" || host.File != "f.yaml" || host.Host == nil || step.Step == nil || step.Name != "burn-in" {
+		t.Errorf("documents are %+v", documents)
+	}
+	if mac := host.Host.Spec.Identity.MACs[0]; mac != "52:54:00:00:00:0a" {
+		t.Errorf("the MAC is %s, want lower case", mac)
+	}
+	if mac := host.Host.Spec.Network.Ramdisk.Interfaces[0].MACAddress; mac != "52:54:00:00:00:0a" {
+		t.Errorf("the interface's MAC is %s, want lower case", mac)
+	}
+	for field, want := range map[string]string{
+		"":                         "f.yaml:1:1",
+		"metadata.name":            "f.yaml:3:18",
+		"spec.identity":            "f.yaml:5:3",
+		"spec.identity.macs[0]":    "f.yaml:7:9",
+		"spec.identity.macs[7]":    "f.yaml:6:5",
+		"spec.rootDisk.serial":     "f.yaml:4:1",
+		"spec.identity.serial":     "f.yaml:5:3",
+		"nothing.of.this.is.there": "f.yaml:1:1",
+	} {
+		if got := host.Pos(field).String(); got != want {
+			t.Errorf("Pos(%q) = %s, want %s", field, got, want)
+		}
+	}
+	if got := step.Pos("").String(); got != "f.yaml:10:1" {
+		t.Errorf("the second document stands at %s", got)
+	}
+}
+
+// A document with findings is still there, with all that could be read of it.
+func TestReadAsFarAsPossible(t *testing.T) {
+	t.Parallel()
+	const data = "apiVersion: ingot.dev/v1alpha1\nkind: Host\nmetadata: {name: web}\nspec:\n  protect: true\n  vars: {a: 1, b: x}\n  identity: {macs: [0123, \"52:54:00:00:00:02\"]}\n"
+	documents, findings := schemas.Decode("f.yaml", []byte(data))
+	if len(documents) != 1 || len(findings) != 2 {
+		t.Fatalf("Decode = %d documents, %v", len(documents), findings)
+	}
+	spec := documents[0].Host.Spec
+	if diff := cmp.Diff(map[string]string{"b": "x"}, spec.Vars); diff != "" || !spec.Protect {
+		t.Errorf("protect %t, vars (-want +got):\n%s", spec.Protect, diff)
+	}
+	if diff := cmp.Diff([]string{"", "52:54:00:00:00:02"}, spec.Identity.MACs); diff != "" {
+		t.Errorf("macs keep their numbers (-want +got):\n%s", diff)
+	}
+}
+
+// However a Secret is broken, no finding holds its values.
+func TestSecretsAreNeverRepeated(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		"hunter2", "'hunter2", "\"hunter2", "*hunter2", "&hunter2 x", "!hunter2 x", "!!hunter2 x", "{hunter2", "[hunter2", "@hunter2", "%hunter2", "hunter2: x: y", "|hunter2",
+		">\n hunter2", "- hunter2", "? hunter2", "\thunter2", "0x4711", "4711", "4_711", "ENC[hunter2]", "{a: hunter2}", "[hunter2]", "<<: *hunter2", "2026-04-711", "4711.0e4711",
+	} {
+		for _, kind := range []string{"Secret", "Secrte", "", "*hunter2"} {
+			data := "apiVersion: ingot.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: x}\nspec:\n  data:\n    password: " + value + "\n"
+			_, findings := schemas.Decode("f.yaml", []byte(data))
+			if text := lines(findings); text == "" || strings.Contains(text, "hunter2") || strings.Contains(text, "711") {
+				t.Errorf("Decode(%q) finds %q", data, text)
+			}
+		}
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]uint64{
+		"0": 0, "512": 512, "512B": 512, "1K": 1000, "1KiB": 1024, "480GB": 480_000_000_000, "480 GB": 480_000_000_000, "1TiB": 1 << 40, "1T": 1_000_000_000_000, "8PiB": 8 << 50, "240G": 240_000_000_000,
+	} {
+		if got, err := schemas.ParseSize(text); err != nil || got != want {
+			t.Errorf("ParseSize(%q) = %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "GB", "-1", "1.5TB", "1 0GB", " 1GB", "1GB ", "1EB", "1e9", "0x10", "999999999999999PiB", "1gb"} {
+		if got, err := schemas.ParseSize(text); err == nil {
+			t.Errorf("ParseSize(%q) = %d, want an error", text, got)
+		}
+	}
+}
+
+// FuzzDecode: no input makes Decode panic or answer differently twice, findings have a place, and documents without findings are complete.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(twoDocuments))
+	f.Add([]byte("a: &x [*x, *x]\n<<: *x\n? {b: c}\n: !!binary x\n"))
+	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: Secret\nmetadata: {name: s}\nspec: {data: [{}], scope: {hosts: [~]}}\nsops: {a: [1, {b: ~}]}\n"))
+	f.Add([]byte(strings.Repeat("[", 4096)))
+	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: Host\nspec: " + strings.Repeat("{a: ", 64) + strings.Repeat("}", 64)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		documents, findings := schemas.Decode("f.yaml", data)
+		_, again := schemas.Decode("f.yaml", data)
+		if diff := cmp.Diff(findings, again); diff != "" {
+			t.Errorf("the second answer differs:\n%s", diff)
+		}
+		for _, finding := range findings {
+			if finding.File != "f.yaml" || finding.Message == "" {
+				t.Errorf("a finding without place or message: %+v", finding)
+			}
+		}
+		for _, d := range documents {
+			if d.Kind == "" || d.Pos("").Line == 0 || (d.Name == "" && !schemas.Fatal(findings)) {
+				t.Errorf("document %q %q at %s, findings %v", d.Kind, d.Name, d.Pos(""), findings)
+			}
+		}
+	})
+}

@@ -1,0 +1,60 @@
+package schemas
+
+import (
+	"fmt"
+	"net/url"
+)
+
+func (c *checker) workload(s WorkloadSpec) {
+	c.oneOf("spec.update", s.Update, OnConsent, Reinstall)
+	c.steps(s.Steps)
+	if s.Install == nil {
+		c.absent("spec.install", "say which image is installed", "the workload says nothing to run")
+		return
+	}
+	c.image(s.Install.Image)
+	c.path("spec.install.butane", s.Install.Butane)
+	c.oneOf("spec.install.phoneHome", s.Install.PhoneHome, PhoneHomeRequired, PhoneHomeDisabled)
+	for i, argument := range s.Install.KernelArguments {
+		c.grammar(fmt.Sprintf("spec.install.kernelArguments[%d]", i), argument, kargGrammar, "one argument of printable ASCII without spaces and quotes, at most 512 characters")
+	}
+}
+
+func (c *checker) steps(uses []StepUse) {
+	installs := 0
+	for i, use := range uses {
+		field := fmt.Sprintf("spec.steps[%d].step", i)
+		c.required(field, use.Step)
+		c.grammar(field, use.Step, nameGrammar, "the name of a Step, or install")
+		if use.Step == StepInstall {
+			installs++
+		}
+	}
+	if len(uses) > 0 && installs != 1 {
+		c.bad("spec.steps", "say once where in the order it is", "the step install must occur exactly once, it occurs %d times", installs)
+	}
+}
+
+func (c *checker) image(i Image) {
+	if c.required("spec.install.image.url", i.URL) {
+		c.imageURL(i.URL)
+	}
+	if c.required("spec.install.image.sha256", i.SHA256) {
+		c.grammar("spec.install.image.sha256", i.SHA256, sha256Grammar, "64 lower case hex digits: sha256sum of the file at the URL")
+	}
+}
+
+func (c *checker) imageURL(address string) {
+	const field = "spec.install.image.url"
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		c.bad(field, "https://…, or a path in the mirror", "not a URL")
+	case u.Scheme == "" && u.Host == "":
+		c.path(field, address)
+	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
+		c.bad(field, "https://…, or a path in the mirror", "images are not read from %q", shorten(u.Scheme))
+	case u.User != nil:
+		c.bad(field, "", "no user or password in the URL")
+	}
+}
