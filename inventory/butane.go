@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -13,112 +12,142 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// localFields are the fields of Butane that name files of the author's machine: here, files of the same commit.
-var localFields = []string{"local", "contents_local", "ssh_authorized_keys_local"}
+// config is a Butane config with the files it names, before it is known whose vars go in.
+type config struct {
+	butane Butane // without Vars
+	uses   []use  // the references in it, each once, in order
+	blobs  []string
+	whole  bool // nothing is missing
+}
 
-// butane gathers a workload's Butane config for one host: its source, the files it names, the vars and secrets it uses; and the blob
-// ids behind it as "path blob".
-func (l *loader) butane(host, workload schemas.Document, file string) (*Butane, []SecretRef, []string) {
-	source, ok := l.trunk.Files[file]
+// use is a reference and where it was first seen.
+type use struct {
+	Ref
+	at schemas.Position
+}
+
+// secrets are the secrets a config uses, each once.
+func (c *config) secrets() []SecretRef {
+	var refs []SecretRef
+	for _, u := range c.uses {
+		if u.Var == "" {
+			refs = append(refs, u.Secret)
+		}
+	}
+	return refs
+}
+
+// config reads a Workload's Butane file from the tree; nil when there is none.
+func (l *loader) config(t *tree, workload schemas.Document, file string) *config {
+	source, ok := t.Files[file]
 	if !ok {
 		l.find(workload.Finding("spec.install.butane", "", "there is no file %s in this commit", file))
-		return nil, nil, nil
-	}
-	b := &Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Vars: map[string]string{}}
-	blobs := []string{"butane " + source.Blob}
-	secrets := l.references(host, b)
-	for _, local := range l.locals(b) {
-		f := l.trunk.Files[path.Join(path.Dir(file), local)]
-		b.Files[local] = f.Data
-		blobs = append(blobs, fmt.Sprintf("%s %s %t", local, f.Blob, f.Executable))
-	}
-	key := digest(append(slices.Clone(blobs), mustJSON(b.Vars))...)
-	if l.check != nil && !l.checked[key] {
-		l.checked[key] = true
-		l.find(l.check.Check(*b)...)
-	}
-	return b, secrets, blobs
-}
-
-// references resolves the ${…} of a config: vars are kept in b, secrets are returned; what is missing is a finding.
-func (l *loader) references(host schemas.Document, b *Butane) []SecretRef {
-	var secrets []SecretRef
-	_, findings := Expand(b.Path, b.Source, func(ref Ref) (string, error) {
-		if ref.Var != "" {
-			value, ok := host.Host.Spec.Vars[ref.Var]
-			if !ok {
-				return "", fmt.Errorf("host %s has no spec.vars.%s", host.Name, ref.Var)
-			}
-			b.Vars[ref.Var] = value
-			return value, nil
-		}
-		if !slices.Contains(secrets, ref.Secret) {
-			secrets = append(secrets, ref.Secret)
-		}
-		return "", l.usable(host, ref.Secret)
-	})
-	l.find(findings...)
-	return secrets
-}
-
-func (l *loader) usable(host schemas.Document, ref SecretRef) error {
-	sealed, ok := l.fleet.Secrets[ref.Name]
-	switch {
-	case !ok:
-		return fmt.Errorf("there is no Secret %q", ref.Name)
-	case !slices.Contains(sealed.Keys, ref.Key):
-		return fmt.Errorf("the Secret %q has no key %q", ref.Name, ref.Key)
-	case !InScope(sealed.Scope, host.Name, host.Host.Metadata.Labels):
-		return fmt.Errorf("host %s is not in the scope of Secret %q", host.Name, ref.Name)
-	default:
 		return nil
 	}
+	t.named[file] = true
+	c := &config{
+		butane: Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}},
+		blobs:  []string{"butane " + source.Blob},
+	}
+	root, findings := parseButane(file, source.Data)
+	if len(findings) == 0 {
+		findings = append(l.locals(t, c, root), l.uses(c, root)...)
+	}
+	c.whole = len(findings) == 0
+	l.find(findings...)
+	return c
 }
 
-// locals lists the files a config names, relative to its directory, sorted; directories (trees) give every file below them.
-func (l *loader) locals(b *Butane) []string {
-	var node yaml.Node
-	if yaml.Unmarshal(b.Source, &node) != nil {
-		return nil // a finding already
-	}
-	found := map[string]bool{}
-	walkLocals(&node, func(name *yaml.Node) {
-		files := l.below(path.Dir(b.Path), name.Value)
-		if len(files) == 0 {
-			l.find(schemas.Finding{
-				Position: schemas.Position{File: b.Path, Line: name.Line, Col: name.Column}, Severity: schemas.Error,
-				Message: fmt.Sprintf("there is no file %s in this commit", path.Join(path.Dir(b.Path), name.Value)),
-				Hint:    "paths are relative to the directory of the Butane file, and stay in it",
+// uses notes the references of a config and finds secrets that are not there. It changes the nodes.
+func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
+	e := expander{file: c.butane.Path, lookup: func(ref Ref, at schemas.Position) (string, error) {
+		if !slices.ContainsFunc(c.uses, func(u use) bool { return u.Ref == ref }) {
+			c.uses = append(c.uses, use{ref, at})
+		}
+		if ref.Var != "" {
+			return "", nil
+		}
+		sealed, ok := l.fleet.Secrets[ref.Secret.Name]
+		switch {
+		case !ok:
+			return "", fmt.Errorf("there is no Secret %q", ref.Secret.Name)
+		case !slices.Contains(sealed.Keys, ref.Secret.Key):
+			return "", fmt.Errorf("Secret %q has no key %q", ref.Secret.Name, ref.Secret.Key)
+		default:
+			return "", nil
+		}
+	}}
+	e.walk(root, 0)
+	return e.findings
+}
+
+// locals gathers the files a config names, relative to its directory; directories (trees) give every file below them.
+func (l *loader) locals(t *tree, c *config, root *yaml.Node) []schemas.Finding {
+	var findings []schemas.Finding
+	dir := path.Dir(c.butane.Path)
+	walkLocals(root, 0, func(name *yaml.Node) {
+		files, err := t.below(dir, name.Value)
+		if err != nil {
+			findings = append(findings, schemas.Finding{
+				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column}, Severity: schemas.Error,
+				Message: err.Error(), Hint: "paths are relative to the directory of the Butane file, and stay in it",
 			})
 		}
 		for _, file := range files {
-			found[file] = true
+			f := t.Files[path.Join(dir, file)]
+			t.named[path.Join(dir, file)] = true
+			c.butane.Files[file] = f.Data
+			if f.Executable {
+				c.butane.Executable[file] = true
+			}
 		}
 	})
-	return sortedNames(found)
+	for _, file := range sortedNames(c.butane.Files) {
+		f := t.Files[path.Join(dir, file)]
+		c.blobs = append(c.blobs, fmt.Sprintf("%s %s %t", file, f.Blob, f.Executable))
+	}
+	return findings
 }
 
-// below lists the file name, or the files below the directory name, relative to dir. A path that leaves dir names nothing.
-func (l *loader) below(dir, name string) []string {
+// below lists the file name, or the files below the directory name, relative to dir, sorted.
+func (t *tree) below(dir, name string) ([]string, error) {
 	clean := path.Clean(name)
-	if path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") {
-		return nil
+	if name == "" || path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(name, "\\\x00") {
+		return nil, fmt.Errorf("%q leaves the directory %s", name, dir)
 	}
-	if _, ok := l.trunk.Files[path.Join(dir, clean)]; ok {
-		return []string{clean}
+	if _, ok := t.Files[path.Join(dir, clean)]; ok {
+		return []string{clean}, nil
 	}
-	prefix := path.Join(dir, clean) + "/"
 	var files []string
-	for file := range l.trunk.Files {
-		if strings.HasPrefix(file, prefix) {
-			files = append(files, strings.TrimPrefix(file, dir+"/"))
+	for file := range t.Files {
+		if rest, ok := inside(dir, file); ok {
+			if _, ok := inside(clean, rest); ok {
+				files = append(files, rest)
+			}
 		}
 	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("there is no file %s in this commit", path.Join(dir, clean))
+	}
 	sort.Strings(files)
-	return files
+	return files, nil
 }
 
-func walkLocals(node *yaml.Node, visit func(*yaml.Node)) {
+// inside gives a file's path relative to a directory it is in.
+func inside(dir, file string) (string, bool) {
+	if dir == "." {
+		return file, true
+	}
+	return strings.CutPrefix(file, dir+"/")
+}
+
+// localFields are the fields of Butane that name files of the author's machine: here, files of the same commit.
+var localFields = []string{"local", "contents_local", "ssh_authorized_keys_local"}
+
+func walkLocals(node *yaml.Node, depth int, visit func(*yaml.Node)) {
+	if depth > 64 {
+		return // a finding of the walk over references
+	}
 	if node.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			if !slices.Contains(localFields, node.Content[i].Value) {
@@ -129,54 +158,14 @@ func walkLocals(node *yaml.Node, visit func(*yaml.Node)) {
 				visit(value)
 			case yaml.SequenceNode:
 				for _, item := range value.Content {
-					visit(item)
+					if item.Kind == yaml.ScalarNode {
+						visit(item)
+					}
 				}
 			}
 		}
 	}
 	for _, child := range node.Content {
-		walkLocals(child, visit)
+		walkLocals(child, depth+1, visit)
 	}
-}
-
-// parts are the digests of what a host differs by. Their names and how they are made are forever: another way to make them would
-// reinstall every fleet.
-func parts(w *Workload, blobs []string, disk *schemas.DiskHints) map[string]string {
-	p := map[string]string{
-		"image":           w.Image.SHA256,
-		"kernelArguments": digest(w.KernelArguments...),
-		"rootDisk":        digest(mustJSON(disk)),
-		"steps":           digest(stepParts(w.Steps)...),
-	}
-	if w.Butane != nil {
-		p["butane"] = digest(blobs...)
-		p["vars"] = digest(mustJSON(w.Butane.Vars))
-	}
-	return p
-}
-
-func stepParts(steps []Step) []string {
-	var all []string
-	for _, s := range steps {
-		all = append(all, s.Name, string(s.Script))
-	}
-	return all
-}
-
-// inputs is the digest over all parts.
-func inputs(parts map[string]string) string {
-	all := []string{"ingot inputs v1"}
-	for _, name := range sortedNames(parts) {
-		all = append(all, name, parts[name])
-	}
-	return digest(all...)
-}
-
-// mustJSON encodes values that cannot fail: maps of strings and our own structs, whose keys come out sorted or in order.
-func mustJSON(value any) string {
-	body, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return string(body)
 }

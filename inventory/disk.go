@@ -33,8 +33,10 @@ func (e DiskError) Error() string {
 }
 
 // PickDisk is the one place where a disk is chosen: exactly one disk must match every hint and be fit to be written, or there is none
-// and the error (a DiskError) says why. Removable, read-only and held disks never match. Serial, model and vendor compare exactly
-// after trimming spaces; WWNs ignore case and a leading 0x; paths may leave /dev/disk/by-path/ out; without hints nothing matches.
+// and the error (a DiskError) says why. Removable, read-only and held disks never match, nor does one without a size or a name of its own.
+// Serial, model, vendor and transport compare exactly, but for spaces around them: a part of a model's name is not enough to erase a disk.
+// WWNs ignore case and a leading 0x; paths may leave /dev/disk/by-path/ out; size is exact, minSize and maxSize are inclusive, in bytes.
+// Without hints nothing matches. The order of disks does not matter.
 func PickDisk(hints *schemas.DiskHints, disks []Disk) (Disk, error) {
 	var found []Disk
 	var failure DiskError
@@ -63,7 +65,7 @@ func mismatch(hints *schemas.DiskHints, disk Disk) string {
 		{"path", path.Base("/" + hints.Path), path.Base("/" + disk.Path)},
 		{"model", strings.TrimSpace(hints.Model), strings.TrimSpace(disk.Model)},
 		{"vendor", strings.TrimSpace(hints.Vendor), strings.TrimSpace(disk.Vendor)},
-		{"transport", hints.Transport, disk.Transport},
+		{"transport", strings.TrimSpace(hints.Transport), strings.TrimSpace(disk.Transport)},
 	} {
 		if want, have := pair[1], pair[2]; want != "" && want != "/" && want != have {
 			return fmt.Sprintf("%s: want %s, have %s", pair[0], want, orNone(have))
@@ -95,10 +97,24 @@ func sizeMismatch(hints *schemas.DiskHints, have uint64) string {
 			return limit.name + ": " + err.Error()
 		}
 		if !limit.fits(want) {
-			return fmt.Sprintf("%s: want %s, have %d bytes", limit.name, limit.text, have)
+			return fmt.Sprintf("%s: want %s, have %s", limit.name, limit.text, bytesFor(limit.text, have))
 		}
 	}
 	return ""
+}
+
+// bytesFor writes a size in the unit of another when that is exact, else in bytes.
+func bytesFor(text string, have uint64) string {
+	for _, unit := range []struct {
+		name string
+		size uint64
+	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}} {
+		sameBase := strings.Contains(text, "i") == strings.Contains(unit.name, "i")
+		if sameBase && have >= unit.size && have%unit.size == 0 {
+			return fmt.Sprintf("%d %s", have/unit.size, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", have)
 }
 
 // unfit says why a disk may not be written, whatever the hints are.

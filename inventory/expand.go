@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -16,42 +17,69 @@ type Ref struct {
 	Secret SecretRef
 }
 
-// reference matches $${ (an escaped ${), a reference, or a ${ that is neither.
-var reference = regexp.MustCompile(`\$\$\{|\$\{(vars\.([A-Za-z_][A-Za-z0-9_]*)|secret\.([a-z0-9][-a-z0-9]*)\.([A-Za-z0-9_][-A-Za-z0-9_.]*))\}|\$\{(vars|secret)[^}]*\}?`)
-
-// Expand replaces the references in a YAML document by what lookup gives, on the values of its parsed nodes and never on its text: a value
-// stays one value, whatever it contains. $${ stands for ${; any other ${…} is left as it is. The result is YAML.
-// Problems, those of lookup included, are findings at the place of the value in file.
-func Expand(file string, source []byte, lookup func(Ref) (string, error)) ([]byte, []schemas.Finding) {
-	var node yaml.Node
-	if err := yaml.Unmarshal(source, &node); err != nil {
-		return nil, []schemas.Finding{{Position: schemas.Position{File: file}, Severity: schemas.Error, Message: "not YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
+// String is the reference as it is written.
+func (r Ref) String() string {
+	if r.Var != "" {
+		return "${vars." + r.Var + "}"
 	}
-	e := expander{file: file, lookup: lookup}
-	e.walk(&node, 0)
-	if len(e.findings) > 0 {
-		return nil, e.findings
-	}
-	if !e.changed {
-		return source, nil
-	}
-	out, err := yaml.Marshal(&node)
-	if err != nil {
-		return nil, []schemas.Finding{{Position: schemas.Position{File: file}, Severity: schemas.Error, Message: fmt.Sprintf("cannot be written: %v", err)}}
-	}
-	return out, nil
+	return "${secret." + r.Secret.Name + "." + r.Secret.Key + "}"
 }
 
+// reference matches $${ (an escaped ${), a reference, or what was probably meant as one.
+var reference = regexp.MustCompile(`\$\$\{|\$\{(?:vars\.([A-Za-z_][A-Za-z0-9_]*)|secret\.([a-z0-9][-a-z0-9]*)\.([A-Za-z0-9_][-A-Za-z0-9_.]*))\}|\$\{(?:vars?|secrets?)\.[^}]*\}?`)
+
+// Expand replaces the references in a YAML document by what lookup gives, on the values of its parsed nodes and never on its text: a value
+// stays one value, and a text, whatever it contains. $${ stands for ${; any other ${…} is left as it is. The result is YAML in which every
+// value stands in the line it had. Aliases are refused: a value has one place. Problems, the errors of lookup included, are findings at the
+// place of the value in file; what lookup gave is in none of them. A literal $ right before a reference cannot be written.
+func Expand(file string, source []byte, lookup func(Ref) (string, error)) ([]byte, []schemas.Finding) {
+	root, findings := parseButane(file, source)
+	if len(findings) > 0 {
+		return nil, findings
+	}
+	e := expander{file: file, lookup: func(ref Ref, _ schemas.Position) (string, error) { return lookup(ref) }}
+	e.walk(root, 0)
+	switch {
+	case len(e.findings) > 0:
+		return nil, e.findings
+	case !e.changed:
+		return source, nil
+	default:
+		return layOut(root), nil
+	}
+}
+
+// parseButane gives the root node of a Butane file; it is nil for an empty one.
+func parseButane(file string, source []byte) (*yaml.Node, []schemas.Finding) {
+	if len(source) > schemas.MaxFile {
+		return nil, []schemas.Finding{{Position: schemas.Position{File: file}, Severity: schemas.Error,
+			Message: fmt.Sprintf("the file has %d bytes, at most %d are read", len(source), schemas.MaxFile), Hint: "put long contents into files of their own, with local"}}
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(source, &node); err != nil {
+		return nil, []schemas.Finding{schemas.SyntaxFinding(file, source, err)}
+	}
+	if len(node.Content) == 0 {
+		return &node, nil
+	}
+	return node.Content[0], nil
+}
+
+// expander replaces references in nodes, in place.
 type expander struct {
 	file     string
-	lookup   func(Ref) (string, error)
+	lookup   func(Ref, schemas.Position) (string, error)
 	findings []schemas.Finding
 	changed  bool
 }
 
 func (e *expander) walk(node *yaml.Node, depth int) {
-	if depth > 64 || node.Kind == yaml.AliasNode {
-		e.find(node, "aliases and very deep nesting are not read")
+	if depth > 64 {
+		e.find(node, "nested deeper than 64 levels")
+		return
+	}
+	if node.Kind == yaml.AliasNode {
+		e.find(node, "aliases are not read: write the value where it is used")
 		return
 	}
 	if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "${") {
@@ -73,9 +101,12 @@ func (e *expander) scalar(node *yaml.Node) {
 			e.find(node, "%s is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters", match)
 			return match
 		}
-		value, err := e.lookup(ref)
+		value, err := e.lookup(ref, e.at(node))
 		if err != nil {
 			e.find(node, "%v", err)
+		}
+		if !utf8.ValidString(value) {
+			e.find(node, "the value of %s is not UTF-8 text", ref)
 		}
 		return value
 	})
@@ -83,27 +114,24 @@ func (e *expander) scalar(node *yaml.Node) {
 		return
 	}
 	e.changed = true
-	node.Value = after
-	// The value is a text, whatever it looks like now.
-	node.Tag = "!!str"
-	if node.Style == 0 {
-		node.Style = yaml.DoubleQuotedStyle
-	}
+	node.Value, node.Tag, node.Style = after, "!!str", yaml.DoubleQuotedStyle
+}
+
+func (e *expander) at(node *yaml.Node) schemas.Position {
+	return schemas.Position{File: e.file, Line: node.Line, Col: node.Column}
 }
 
 func (e *expander) find(node *yaml.Node, format string, args ...any) {
-	e.findings = append(e.findings, schemas.Finding{
-		Position: schemas.Position{File: e.file, Line: node.Line, Col: node.Column}, Severity: schemas.Error, Message: fmt.Sprintf(format, args...),
-	})
+	e.findings = append(e.findings, schemas.Finding{Position: e.at(node), Severity: schemas.Error, Message: fmt.Sprintf(format, args...)})
 }
 
 func parseRef(match string) (Ref, bool) {
 	parts := reference.FindStringSubmatch(match)
 	switch {
+	case parts[1] != "":
+		return Ref{Var: parts[1]}, true
 	case parts[2] != "":
-		return Ref{Var: parts[2]}, true
-	case parts[3] != "":
-		return Ref{Secret: SecretRef{Name: parts[3], Key: parts[4]}}, true
+		return Ref{Secret: SecretRef{Name: parts[2], Key: parts[3]}}, true
 	default:
 		return Ref{}, false
 	}

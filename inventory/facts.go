@@ -93,10 +93,10 @@ func (d Disk) ID() DiskID {
 // Label is the name people and consents use for a disk: its WWN, else its serial, else its path and size.
 func (d DiskID) Label() string {
 	switch {
-	case d.WWN != "":
-		return strings.TrimPrefix(strings.ToLower(d.WWN), "0x")
-	case d.Serial != "":
-		return d.Serial
+	case normalWWN(d.WWN) != "":
+		return normalWWN(d.WWN)
+	case strings.TrimSpace(d.Serial) != "":
+		return strings.TrimSpace(d.Serial)
 	case d.Path != "":
 		return fmt.Sprintf("%s+%d", d.Path, d.Size)
 	default:
@@ -110,11 +110,11 @@ func (d DiskID) Zero() bool { return d == DiskID{} }
 // Same reports whether two identities are of one disk: everything both know agrees, and they share a WWN, a serial, or path and size.
 func (d DiskID) Same(o DiskID) bool {
 	shared := false
-	for _, pair := range [][2]string{{d.WWN, o.WWN}, {d.Serial, o.Serial}} {
+	for _, pair := range [][2]string{{normalWWN(d.WWN), normalWWN(o.WWN)}, {strings.TrimSpace(d.Serial), strings.TrimSpace(o.Serial)}} {
 		if pair[0] == "" || pair[1] == "" {
 			continue
 		}
-		if !strings.EqualFold(strings.TrimPrefix(pair[0], "0x"), strings.TrimPrefix(pair[1], "0x")) {
+		if pair[0] != pair[1] {
 			return false
 		}
 		shared = true

@@ -17,9 +17,13 @@ func Placeholder(serial string) bool {
 	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" || strings.Trim(text, ".-x ") == ""
 }
 
-// SameMachine says why the machine that reported facts is not the one the host declares, or "". A declared serial must be reported; every
-// declared MAC must be among the network cards.
+// SameMachine says why the machine that reported facts is not the one the host declares, or "". A declared serial must be reported, whatever
+// its case; a placeholder is nobody's. Every declared MAC must be among the network cards. A host that declares neither is whoever
+// answers behind its BMC.
 func SameMachine(identity schemas.Identity, facts Facts) string {
+	if identity.Serial != "" && Placeholder(identity.Serial) {
+		return fmt.Sprintf("spec.identity.serial is %q, a placeholder that identifies no machine", identity.Serial)
+	}
 	if identity.Serial != "" && !strings.EqualFold(strings.TrimSpace(identity.Serial), strings.TrimSpace(facts.System.Serial)) {
 		return fmt.Sprintf("spec.identity.serial is %s, the machine reports %s", identity.Serial, orNone(facts.System.Serial))
 	}

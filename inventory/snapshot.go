@@ -30,5 +30,7 @@ type Butane struct {
 	Path   string            // of the Butane file, in the fleet
 	Source []byte            // its bytes
 	Files  map[string][]byte // regular files it names as local, by path relative to the Butane file's directory
-	Vars   map[string]string // for ${vars.x}
+	// Executable are those of Files that are executable in the commit: Butane gives files of a tree the mode 0755 for it.
+	Executable map[string]bool
+	Vars       map[string]string // for ${vars.x}: only those that are used
 }

@@ -63,7 +63,19 @@ func Decode(file string, data []byte) ([]Document, []Finding) {
 		}
 	}
 	Sort(findings)
-	return documents, findings
+	return documents, limited(file, findings)
+}
+
+// maxFindings is how many findings of one file are told: more do not help a person.
+const maxFindings = 100
+
+func limited(file string, findings []Finding) []Finding {
+	more := len(findings) - maxFindings
+	if more <= 0 {
+		return findings
+	}
+	rest := Finding{Position: Position{File: file}, Severity: Error, Message: fmt.Sprintf("%d more findings in this file are not told", more)}
+	return append(findings[:maxFindings:maxFindings], rest)
 }
 
 // decodeDocument reads one document: what it is, its nodes against the contract's types, then what types cannot say. Kind is empty when

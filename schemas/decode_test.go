@@ -218,3 +218,11 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestManyFindingsAreCutShort(t *testing.T) {
+	t.Parallel()
+	documents, findings := schemas.Decode("f.yaml", []byte(strings.Repeat("---\nx\n", 150)))
+	if len(documents) != 0 || len(findings) != 101 || findings[100].Message != "50 more findings in this file are not told" {
+		t.Errorf("%d documents, %d findings, the last is %v", len(documents), len(findings), findings[len(findings)-1])
+	}
+}

@@ -1,0 +1,96 @@
+package inventory
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// claims are what only one host may have: kind and value → host.
+type claims map[[2]string]string
+
+// take gives a value to a host. It says which other host has it, if one does.
+func (c claims) take(kind, value, host string) (other string, taken bool) {
+	key := [2]string{kind, strings.ToLower(strings.TrimSpace(value))}
+	if key[1] == "" {
+		return "", false
+	}
+	other, known := c[key]
+	if !known {
+		c[key] = host
+	}
+	return other, known && other != host
+}
+
+// duplicates finds hosts that claim one machine: its BMC's system, serial or MAC, or one former name. They would be erased for each other.
+func (l *loader) duplicates() {
+	owners := claims{}
+	for _, name := range sortedNames(l.trunk.hosts) {
+		d := l.trunk.hosts[name]
+		own := func(field, kind, value string) {
+			if other, taken := owners.take(kind, value, name); taken {
+				l.find(d.Finding(field, "", "host %s has the same %s %s", other, kind, value))
+			}
+		}
+		identity, former := d.Host.Spec.Identity, d.Host.Metadata.Formerly
+		if Placeholder(identity.Serial) && identity.Serial != "" {
+			l.find(d.Finding("spec.identity.serial", "identify the machine by its MACs", "%q is a placeholder, no identity", identity.Serial))
+		} else {
+			own("spec.identity.serial", "serial", identity.Serial)
+		}
+		for i, mac := range identity.MACs {
+			own(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)
+		}
+		own("metadata.formerly", "former name", former)
+		if _, lives := l.trunk.hosts[former]; lives && former != name {
+			l.find(d.Finding("metadata.formerly", "remove the old file in the same commit", "host %s still exists", former))
+		}
+	}
+	l.sameBMC()
+}
+
+// sameBMC finds systems that two hosts name. An address without a system means the only one of that BMC, so that no other host may name the BMC.
+func (l *loader) sameBMC() {
+	const field = "spec.bmc.address"
+	systems, services, whole := claims{}, claims{}, map[string]string{}
+	for _, name := range sortedNames(l.trunk.hosts) {
+		d := l.trunk.hosts[name]
+		if d.Host.Spec.BMC == nil {
+			continue
+		}
+		service, system := systemOf(d.Host.Spec.BMC.Address)
+		if service == "" {
+			continue // a finding already
+		}
+		first, shared := services.take("BMC", service, name)
+		if other, taken := systems.take("system", service+system, name); taken {
+			l.find(d.Finding(field, "", "host %s has the same BMC address", other))
+		} else if shared && system == "" {
+			l.find(d.Finding(field, "name the system: https://…/redfish/v1/Systems/…", "host %s is behind the same BMC, this address does not say which of its systems is meant", first))
+		} else if other, taken := whole[service]; taken {
+			l.find(d.Finding(field, "name the system in the address of host "+other, "host %s has the same BMC, and its address does not say which of its systems is meant", other))
+		}
+		if _, known := whole[service]; !known && system == "" {
+			whole[service] = name
+		}
+	}
+}
+
+// systemOf takes a BMC's address apart: host and port in their one spelling, and the path of the system, empty when none is named.
+func systemOf(address string) (service, system string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return "", ""
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.Unmap().String()
+	}
+	system = strings.TrimSuffix(path.Clean("/"+u.Path), "/")
+	if system == "/redfish" || system == "/redfish/v1" {
+		system = ""
+	}
+	return host + ":" + orDefault(u.Port(), "443"), system
+}

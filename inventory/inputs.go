@@ -1,0 +1,71 @@
+package inventory
+
+import (
+	"encoding/json"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// parts are the digests of what a host differs by. Their names and how they are made are forever: another way to make them would
+// reinstall every fleet. URLs, labels, comments outside Butane, timeouts and ciphertext are no part of them.
+func parts(w *Workload, blobs []string, disk *schemas.DiskHints) map[string]string {
+	p := map[string]string{
+		"image":           w.Image.SHA256,
+		"kernelArguments": digest(w.KernelArguments...),
+		"rootDisk":        digest(mustJSON(oneSpelling(disk))),
+		"steps":           digest(stepParts(w.Steps)...),
+	}
+	if w.Butane != nil {
+		p["butane"] = digest(blobs...)
+		p["vars"] = digest(mustJSON(w.Butane.Vars))
+	}
+	return p
+}
+
+// oneSpelling writes hints in the one way in which PickDisk compares them: the same disk asked for in other words is no change.
+func oneSpelling(hints *schemas.DiskHints) *schemas.DiskHints {
+	if hints == nil {
+		return nil
+	}
+	h := *hints
+	h.Serial, h.Model, h.Vendor = strings.TrimSpace(h.Serial), strings.TrimSpace(h.Model), strings.TrimSpace(h.Vendor)
+	h.WWN = normalWWN(h.WWN)
+	if h.Path != "" {
+		h.Path = path.Base(h.Path)
+	}
+	for _, size := range []*string{&h.Size, &h.MinSize, &h.MaxSize} {
+		if bytes, err := schemas.ParseSize(*size); err == nil {
+			*size = strconv.FormatUint(bytes, 10)
+		}
+	}
+	return &h
+}
+
+func stepParts(steps []Step) []string {
+	var all []string
+	for _, s := range steps {
+		all = append(all, s.Name, string(s.Script))
+	}
+	return all
+}
+
+// inputs is the digest over all parts.
+func inputs(parts map[string]string) string {
+	all := []string{"ingot inputs v1"}
+	for _, name := range sortedNames(parts) {
+		all = append(all, name, parts[name])
+	}
+	return digest(all...)
+}
+
+// mustJSON encodes values that cannot fail: maps of strings and our own structs, whose keys come out sorted or in order.
+func mustJSON(value any) string {
+	body, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return string(body)
+}
