@@ -28,7 +28,9 @@ func TestConsentNamesOneOperation(t *testing.T) {
 			return [4]string{text.Draw(t, name+" host"), text.Draw(t, name+" disk"), text.Draw(t, name+" content"), text.Draw(t, name+" target")}
 		}
 		a, b := draw("a"), draw("b")
-		consent := func(f [4]string) string { return inventory.EraseConsent(f[0], inventory.DiskID{Serial: f[1]}, f[2], f[3]) }
+		consent := func(f [4]string) string {
+			return inventory.EraseConsent(f[0], inventory.DiskID{Serial: f[1]}, f[2], f[3])
+		}
 		labels := inventory.DiskID{Serial: a[1]}.Label() == inventory.DiskID{Serial: b[1]}.Label()
 		same := a[0] == b[0] && labels && a[2] == b[2] && a[3] == b[3]
 		if (consent(a) == consent(b)) != same {
