@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"sort"
@@ -10,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // config is a Butane config with the files it names, before it is known whose vars go in.
@@ -50,7 +52,7 @@ func (l *loader) config(t *tree, workload schemas.Document, file string) *config
 		blobs:  []string{"butane " + source.Blob},
 	}
 	root, findings := parseButane(file, source.Data)
-	if len(findings) == 0 {
+	if root != nil {
 		findings = append(l.locals(t, c, root), l.uses(c, root)...)
 	}
 	c.whole = len(findings) == 0
@@ -77,7 +79,7 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 			return "", nil
 		}
 	}}
-	e.walk(root, 0)
+	e.walk(root)
 	return e.findings
 }
 
@@ -85,7 +87,7 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 func (l *loader) locals(t *tree, c *config, root *yaml.Node) []schemas.Finding {
 	var findings []schemas.Finding
 	dir := path.Dir(c.butane.Path)
-	walkLocals(root, 0, func(name *yaml.Node) {
+	for _, name := range localNames(root) {
 		files, err := t.below(dir, name.Value)
 		if err != nil {
 			findings = append(findings, schemas.Finding{
@@ -101,8 +103,8 @@ func (l *loader) locals(t *tree, c *config, root *yaml.Node) []schemas.Finding {
 				c.butane.Executable[file] = true
 			}
 		}
-	})
-	for _, file := range sortedNames(c.butane.Files) {
+	}
+	for _, file := range slices.Sorted(maps.Keys(c.butane.Files)) {
 		f := t.Files[path.Join(dir, file)]
 		c.blobs = append(c.blobs, fmt.Sprintf("%s %s %t", file, f.Blob, f.Executable))
 	}
@@ -144,28 +146,23 @@ func inside(dir, file string) (string, bool) {
 // localFields are the fields of Butane that name files of the author's machine: here, files of the same commit.
 var localFields = []string{"local", "contents_local", "ssh_authorized_keys_local"}
 
-func walkLocals(node *yaml.Node, depth int, visit func(*yaml.Node)) {
-	if depth > 64 {
-		return // a finding of the walk over references
-	}
-	if node.Kind == yaml.MappingNode {
+// localNames are the scalars of a config that name files.
+func localNames(root *yaml.Node) []*yaml.Node {
+	var names []*yaml.Node
+	yamltext.Walk(root, func(node *yaml.Node) { // what it refuses is found with the references
+		if node.Kind != yaml.MappingNode {
+			return
+		}
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			if !slices.Contains(localFields, node.Content[i].Value) {
 				continue
 			}
-			switch value := node.Content[i+1]; value.Kind {
-			case yaml.ScalarNode:
-				visit(value)
-			case yaml.SequenceNode:
-				for _, item := range value.Content {
-					if item.Kind == yaml.ScalarNode {
-						visit(item)
-					}
+			for _, value := range append([]*yaml.Node{node.Content[i+1]}, node.Content[i+1].Content...) {
+				if value.Kind == yaml.ScalarNode {
+					names = append(names, value)
 				}
 			}
 		}
-	}
-	for _, child := range node.Content {
-		walkLocals(child, depth+1, visit)
-	}
+	})
+	return names
 }

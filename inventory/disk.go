@@ -97,24 +97,10 @@ func sizeMismatch(hints *schemas.DiskHints, have uint64) string {
 			return limit.name + ": " + err.Error()
 		}
 		if !limit.fits(want) {
-			return fmt.Sprintf("%s: want %s, have %s", limit.name, limit.text, bytesFor(limit.text, have))
+			return fmt.Sprintf("%s: want %s, have %d bytes (%.0f GB)", limit.name, limit.text, have, float64(have)/1e9)
 		}
 	}
 	return ""
-}
-
-// bytesFor writes a size in the unit of another when that is exact, else in bytes.
-func bytesFor(text string, have uint64) string {
-	for _, unit := range []struct {
-		name string
-		size uint64
-	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}} {
-		sameBase := strings.Contains(text, "i") == strings.Contains(unit.name, "i")
-		if sameBase && have >= unit.size && have%unit.size == 0 {
-			return fmt.Sprintf("%d %s", have/unit.size, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", have)
 }
 
 // unfit says why a disk may not be written, whatever the hints are.

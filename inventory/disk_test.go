@@ -24,7 +24,7 @@ func ExamplePickDisk() {
 	fmt.Println(err)
 	// Output:
 	// 5000c500a1b2c3d4 <nil>
-	// no disk matches spec.rootDisk: sda S1 (minSize: want 1TB, have 240 GB); sdb 5000c500a1b2c3d4 (minSize: want 1TB, have 480 GB); sdc S3 (minSize: want 1TB, have 480 GB)
+	// no disk matches spec.rootDisk: sda S1 (minSize: want 1TB, have 240000000000 bytes (240 GB)); sdb 5000c500a1b2c3d4 (minSize: want 1TB, have 480000000000 bytes (480 GB)); sdc S3 (minSize: want 1TB, have 480000000000 bytes (480 GB))
 }
 
 func disk() inventory.Disk {
@@ -57,10 +57,10 @@ func TestPickDiskHints(t *testing.T) {
 		{"rotational", schemas.DiskHints{Rotational: &yes}, "rotational: want true, have false"},
 		{"not rotational", schemas.DiskHints{Rotational: &no}, ""},
 		{"size", schemas.DiskHints{Size: "480103981056"}, ""},
-		{"size, rounded", schemas.DiskHints{Size: "480GB"}, "size: want 480GB, have 480103981056 bytes"},
+		{"size, rounded", schemas.DiskHints{Size: "480GB"}, "size: want 480GB, have 480103981056 bytes (480 GB)"},
 		{"between", schemas.DiskHints{MinSize: "480GB", MaxSize: "480103981056"}, ""},
-		{"too small", schemas.DiskHints{MinSize: "448GiB"}, "minSize: want 448GiB, have 480103981056 bytes"},
-		{"too large", schemas.DiskHints{MaxSize: "480GB"}, "maxSize: want 480GB, have 480103981056 bytes"},
+		{"too small", schemas.DiskHints{MinSize: "448GiB"}, "minSize: want 448GiB, have 480103981056 bytes (480 GB)"},
+		{"too large", schemas.DiskHints{MaxSize: "480GB"}, "maxSize: want 480GB, have 480103981056 bytes (480 GB)"},
 		{"one of two", schemas.DiskHints{Serial: "QM 00001", Model: "X"}, "model: want X, have SAMSUNG MZ7L3480"},
 		{"no size at all", schemas.DiskHints{Size: "much"}, `size: "much" is not a size`},
 		{"nothing", schemas.DiskHints{}, "no hint is given"},

@@ -2,9 +2,8 @@ package inventory
 
 import (
 	"fmt"
-	"net/netip"
-	"net/url"
-	"path"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -27,7 +26,7 @@ func (c claims) take(kind, value, host string) (other string, taken bool) {
 // duplicates finds hosts that claim one machine: its BMC's system, serial or MAC, or one former name. They would be erased for each other.
 func (l *loader) duplicates() {
 	owners := claims{}
-	for _, name := range sortedNames(l.trunk.hosts) {
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts)) {
 		d := l.trunk.hosts[name]
 		own := func(field, kind, value string) {
 			if other, taken := owners.take(kind, value, name); taken {
@@ -55,12 +54,12 @@ func (l *loader) duplicates() {
 func (l *loader) sameBMC() {
 	const field = "spec.bmc.address"
 	systems, services, whole := claims{}, claims{}, map[string]string{}
-	for _, name := range sortedNames(l.trunk.hosts) {
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts)) {
 		d := l.trunk.hosts[name]
 		if d.Host.Spec.BMC == nil {
 			continue
 		}
-		service, system := systemOf(d.Host.Spec.BMC.Address)
+		service, system := d.Host.Spec.BMC.System()
 		if service == "" {
 			continue // a finding already
 		}
@@ -76,21 +75,4 @@ func (l *loader) sameBMC() {
 			whole[service] = name
 		}
 	}
-}
-
-// systemOf takes a BMC's address apart: host and port in their one spelling, and the path of the system, empty when none is named.
-func systemOf(address string) (service, system string) {
-	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" {
-		return "", ""
-	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if ip, err := netip.ParseAddr(host); err == nil {
-		host = ip.Unmap().String()
-	}
-	system = strings.TrimSuffix(path.Clean("/"+u.Path), "/")
-	if system == "/redfish" || system == "/redfish/v1" {
-		system = ""
-	}
-	return host + ":" + orDefault(u.Port(), "443"), system
 }

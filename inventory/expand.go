@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // Ref is one ${vars.x} or ${secret.name.key} in a Butane config.
@@ -37,32 +38,32 @@ func Expand(file string, source []byte, lookup func(Ref) (string, error)) ([]byt
 	if len(findings) > 0 {
 		return nil, findings
 	}
-	e := expander{file: file, lookup: func(ref Ref, _ schemas.Position) (string, error) { return lookup(ref) }}
-	e.walk(root, 0)
-	switch {
-	case len(e.findings) > 0:
-		return nil, e.findings
-	case !e.changed:
+	if root == nil {
 		return source, nil
-	default:
-		return layOut(root), nil
 	}
+	e := expander{file: file, lookup: func(ref Ref, _ schemas.Position) (string, error) { return lookup(ref) }}
+	if e.walk(root); len(e.findings) > 0 {
+		return nil, e.findings
+	}
+	if !e.changed {
+		return source, nil
+	}
+	return yamltext.Print(root), nil
 }
 
 // parseButane gives the root node of a Butane file; it is nil for an empty one.
 func parseButane(file string, source []byte) (*yaml.Node, []schemas.Finding) {
-	if len(source) > schemas.MaxFile {
-		return nil, []schemas.Finding{{Position: schemas.Position{File: file}, Severity: schemas.Error,
-			Message: fmt.Sprintf("the file has %d bytes, at most %d are read", len(source), schemas.MaxFile), Hint: "put long contents into files of their own, with local"}}
+	roots, problem := yamltext.Parse(source, schemas.MaxFile)
+	if len(roots) > 1 && problem == nil {
+		problem = &yamltext.Problem{Line: roots[1].Line, Message: "a second document: Butane would not read it"}
 	}
-	var node yaml.Node
-	if err := yaml.Unmarshal(source, &node); err != nil {
-		return nil, []schemas.Finding{schemas.SyntaxFinding(file, source, err)}
+	if problem != nil {
+		return nil, []schemas.Finding{schemas.YAMLFinding(file, problem)}
 	}
-	if len(node.Content) == 0 {
-		return &node, nil
+	if len(roots) == 0 {
+		return nil, nil
 	}
-	return node.Content[0], nil
+	return roots[0], nil
 }
 
 // expander replaces references in nodes, in place.
@@ -73,20 +74,14 @@ type expander struct {
 	changed  bool
 }
 
-func (e *expander) walk(node *yaml.Node, depth int) {
-	if depth > 64 {
-		e.find(node, "nested deeper than 64 levels")
-		return
-	}
-	if node.Kind == yaml.AliasNode {
-		e.find(node, "aliases are not read: write the value where it is used")
-		return
-	}
-	if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "${") {
-		e.scalar(node)
-	}
-	for _, child := range node.Content {
-		e.walk(child, depth+1)
+func (e *expander) walk(root *yaml.Node) {
+	problems := yamltext.Walk(root, func(node *yaml.Node) {
+		if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "${") {
+			e.scalar(node)
+		}
+	})
+	for _, problem := range problems {
+		e.findings = append(e.findings, schemas.YAMLFinding(e.file, problem))
 	}
 }
 

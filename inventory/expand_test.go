@@ -96,16 +96,14 @@ func TestExpandKeepsAnyTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(strings.ReplaceAll(string(source), "${vars.x}", ""), "${") {
-			return
+		var before, after any
+		replaced := strings.ReplaceAll(string(source), "${vars.x}", "X")
+		if strings.Contains(replaced, "${") || yaml.Unmarshal([]byte(replaced), &before) != nil {
+			return // yaml/v3 cannot read all that it writes, such as a block that starts with an empty line
 		}
 		out, findings := inventory.Expand("f.bu", source, func(inventory.Ref) (string, error) { return "X", nil })
 		if len(findings) > 0 {
 			t.Fatal(findings)
-		}
-		var before, after any
-		if err := yaml.Unmarshal([]byte(strings.ReplaceAll(string(source), "${vars.x}", "X")), &before); err != nil {
-			t.Fatal(err)
 		}
 		if err := yaml.Unmarshal(out, &after); err != nil {
 			t.Fatalf("%v in\n%s", err, out)
@@ -123,11 +121,12 @@ func TestExpandFindings(t *testing.T) {
 		{"a: ${var.x} ${vars.x-y}\n", "f.bu:1:4: error: ${var.x} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters\nf.bu:1:4: error: ${vars.x-y} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
 		{"a: ${secret.one}\n", "f.bu:1:4: error: ${secret.one} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
 		{"a: ${vars.open\n", "f.bu:1:4: error: ${vars.open is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
-		{"a: &x 1\nb: *x\n", "f.bu:2:4: error: aliases are not read: write the value where it is used"},
+		{"a: &x 1\nb: *x\n", "f.bu:2:4: error: aliases are not read (write the value where it is used)"},
 		{"a: ${vars.bytes}\n", "f.bu:1:4: error: the value of ${vars.bytes} is not UTF-8 text"},
 		{"a: b: c\n", "f.bu:1: error: not YAML: mapping values are not allowed in this context (a value that holds a colon and a space is written in quotes; fields of one mapping stand in one column)"},
 		{"a: " + strings.Repeat("[", 70) + strings.Repeat("]", 70), "f.bu:1:68: error: nested deeper than 64 levels"},
-		{strings.Repeat("#", schemas.MaxFile+1), "f.bu: error: the file has 262145 bytes, at most 262144 are read (put long contents into files of their own, with local)"},
+		{"a: 1\n---\nb: 2\n", "f.bu:3: error: a second document: Butane would not read it"},
+		{strings.Repeat("#", schemas.MaxFile+1), "f.bu: error: the file has 262145 bytes, at most 262144 are read (split it)"},
 	} {
 		out, findings := inventory.Expand("f.bu", []byte(test.source), func(ref inventory.Ref) (string, error) {
 			switch ref.Var {

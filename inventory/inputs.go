@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"encoding/json"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +57,7 @@ func stepParts(steps []Step) []string {
 // inputs is the digest over all parts.
 func inputs(parts map[string]string) string {
 	all := []string{"ingot inputs v1"}
-	for _, name := range sortedNames(parts) {
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		all = append(all, name, parts[name])
 	}
 	return digest(all...)

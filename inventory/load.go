@@ -1,10 +1,11 @@
 package inventory
 
 import (
+	"cmp"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/gitmetal/ingot/schemas"
@@ -33,7 +34,7 @@ func Load(sources Sources, check Translator) (Fleet, []schemas.Finding) {
 	l.duplicates()
 	l.prepare(l.trunk)
 	l.strangers(l.trunk)
-	for _, name := range sortedNames(l.trunk.hosts) {
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts)) {
 		l.resolve(l.trunk.hosts[name])
 	}
 	return l.fleet, unique(l.findings)
@@ -68,48 +69,29 @@ func (l *loader) read(snapshot Snapshot) *tree {
 		Snapshot: snapshot, recipes: map[string]*recipe{}, named: map[string]bool{},
 		hosts: map[string]schemas.Document{}, workloads: map[string]schemas.Document{}, steps: map[string]schemas.Document{}, secrets: map[string]schemas.Document{},
 	}
-	for _, file := range sortedNames(snapshot.Files) {
+	for _, file := range slices.Sorted(maps.Keys(snapshot.Files)) {
 		data := snapshot.Files[file].Data
-		switch classify(file, data) {
-		case isDocument:
+		folder, _, nested := strings.Cut(file, "/")
+		switch {
+		case !isYAML(file):
+		case saysSo.Match(data):
 			l.keep(t, file, data)
-		case isStranger:
+		case nested && slices.Contains(folders, folder):
 			t.unread = append(t.unread, file)
-		case isOther:
 		}
 	}
 	return t
 }
-
-// class is what a file is to the reader of documents.
-type class int
-
-const (
-	isOther class = iota
-	isDocument
-	isStranger
-)
 
 // folders are where a YAML file is expected to be a document.
 var folders = []string{"hosts", "workloads", "steps", "secrets"}
 
 var saysSo = regexp.MustCompile(`(?m)^apiVersion:[ \t]*["']?ingot\.dev/`)
 
-func classify(file string, data []byte) class {
-	if ext := path.Ext(file); ext != ".yaml" && ext != ".yml" {
-		return isOther
-	}
-	parts := strings.Split(file, "/")
-	switch {
-	case slices.ContainsFunc(parts, func(part string) bool { return strings.HasPrefix(part, ".") }):
-		return isOther
-	case saysSo.Match(data):
-		return isDocument
-	case len(parts) > 1 && slices.Contains(folders, parts[0]):
-		return isStranger
-	default:
-		return isOther
-	}
+// isYAML reports whether a file is called YAML, and neither it nor a folder of it is hidden.
+func isYAML(file string) bool {
+	ext := path.Ext(file)
+	return (ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(file, ".") && !strings.Contains(file, "/.")
 }
 
 // keep decodes a file and files its documents by name.
@@ -147,7 +129,7 @@ func (l *loader) strangers(t *tree) {
 // seal keeps the secrets of the trunk, closed.
 func (l *loader) seal() {
 	for name, d := range l.trunk.secrets {
-		l.fleet.Secrets[name] = Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope, Keys: sortedNames(d.Secret.Spec.Data), Document: l.trunk.Files[d.File].Data}
+		l.fleet.Secrets[name] = Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope, Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data}
 	}
 }
 
@@ -158,7 +140,7 @@ func (l *loader) resolve(d schemas.Document) {
 		Commit: l.trunk.Commit, Release: release.Commit, File: d.File, Line: d.Pos("").Line,
 		Name: d.Name, Former: d.Host.Metadata.Formerly, Labels: d.Host.Metadata.Labels,
 		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk, Network: spec.Network,
-		Protect: spec.Protect, Lifecycle: orDefault(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
+		Protect: spec.Protect, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
 	}
 	if spec.BMC != nil && spec.BMC.Credentials != "" {
 		l.credentials(d, spec.BMC.Credentials)
@@ -174,7 +156,7 @@ func (l *loader) credentials(d schemas.Document, name string) {
 		l.find(d.Finding(field, "", "there is no Secret %q", name))
 		return
 	}
-	if !InScope(sealed.Scope, d.Name, d.Host.Metadata.Labels) {
+	if !sealed.Scope.Selects(d.Name, d.Host.Metadata.Labels) {
 		l.find(d.Finding(field, "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q", name))
 	}
 	for _, key := range []string{"username", "password"} {
@@ -184,43 +166,8 @@ func (l *loader) credentials(d schemas.Document, name string) {
 	}
 }
 
-// InScope reports whether a host may have a secret.
-func InScope(scope schemas.Scope, host string, labels map[string]string) bool {
-	if scope.AllHosts {
-		return true
-	}
-	if len(scope.Hosts) == 0 && len(scope.MatchLabels) == 0 {
-		return false
-	}
-	if len(scope.Hosts) > 0 && !slices.Contains(scope.Hosts, host) {
-		return false
-	}
-	for key, want := range scope.MatchLabels {
-		if have, ok := labels[key]; !ok || have != want {
-			return false
-		}
-	}
-	return true
-}
-
 // unique sorts findings and drops those that say the same at the same place.
 func unique(findings []schemas.Finding) []schemas.Finding {
 	schemas.Sort(findings)
 	return slices.Compact(findings)
-}
-
-func orDefault(value, fallback string) string {
-	if value == "" {
-		return fallback
-	}
-	return value
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
 }

@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,10 +22,10 @@ type recipe struct {
 
 // prepare resolves every Workload of a tree, also those that no host runs, so that each mistake in them is told once.
 func (l *loader) prepare(t *tree) {
-	for _, name := range sortedNames(t.steps) {
+	for _, name := range slices.Sorted(maps.Keys(t.steps)) {
 		l.script(t, t.steps[name])
 	}
-	for _, name := range sortedNames(t.workloads) {
+	for _, name := range slices.Sorted(maps.Keys(t.workloads)) {
 		d := t.workloads[name]
 		install := d.Workload.Spec.Install
 		if install == nil {
@@ -31,8 +33,8 @@ func (l *loader) prepare(t *tree) {
 		}
 		r := &recipe{workload: Workload{
 			Name: name, Image: install.Image, KernelArguments: install.KernelArguments, Steps: l.steps(t, d),
-			Update:    orDefault(d.Workload.Spec.Update, schemas.OnConsent),
-			PhoneHome: orDefault(install.PhoneHome, schemas.PhoneHomeRequired),
+			Update:    cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
+			PhoneHome: cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
 		}}
 		if install.Butane != "" {
 			r.config = l.config(t, d, install.Butane)
@@ -69,7 +71,7 @@ func (l *loader) steps(t *tree, d schemas.Document) []Step {
 			l.find(d.Finding(fmt.Sprintf("spec.steps[%d].step", i), "", "there is no Step %q", use.Step))
 			continue
 		}
-		timeout, err := time.ParseDuration(orDefault(step.Step.Spec.Timeout, "10m"))
+		timeout, err := time.ParseDuration(cmp.Or(step.Step.Spec.Timeout, "10m"))
 		if err != nil {
 			continue // a finding already
 		}
@@ -118,7 +120,7 @@ func (l *loader) forHost(c *config, d, running schemas.Document) *Butane {
 			b.Vars[use.Var] = value
 			continue
 		}
-		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok && !InScope(sealed.Scope, d.Name, d.Host.Metadata.Labels) {
+		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok && !sealed.Scope.Selects(d.Name, d.Host.Metadata.Labels) {
 			l.find(d.Finding("spec.workload", "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q, which %s uses", sealed.Name, use.at))
 		}
 	}

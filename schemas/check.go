@@ -3,12 +3,15 @@ package schemas
 import (
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/url"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // Grammars of the contract.
@@ -65,7 +68,7 @@ func (c *checker) required(field, value string) bool {
 
 func (c *checker) oneOf(field, value string, values ...string) {
 	if value != "" && !slices.Contains(values, value) {
-		c.bad(field, suggest(value, values), "%q is not a value of this field", shorten(value))
+		c.bad(field, yamltext.Suggest(value, values), "%q is not a value of this field", shorten(value))
 	}
 }
 
@@ -104,7 +107,7 @@ func (c *checker) metadata(m Metadata) {
 }
 
 func (c *checker) labels(field string, labels map[string]string) {
-	for _, key := range sortedKeys(labels) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		at := field + "." + key
 		c.grammar(at, key, labelKey, "a label key such as rack or example.com/rack")
 		c.grammar(at, labels[key], labelValue, "at most 63 letters, digits, dashes, dots and underscores")
@@ -122,7 +125,7 @@ func (c *checker) host(s *HostSpec) {
 	c.grammar("spec.workload", s.Workload, nameGrammar, "the name of a Workload")
 	c.grammar("spec.consent.erase", s.Consent.Erase, eraseGrammar, "what `ingot plan` prints: disk/16 hex digits")
 	c.grammar("spec.consent.takeover", s.Consent.Takeover, lineGrammar, "the machine's serial number")
-	for _, key := range sortedKeys(s.Vars) {
+	for _, key := range slices.Sorted(maps.Keys(s.Vars)) {
 		c.grammar("spec.vars."+key, key, varGrammar, "letters, digits and underscores")
 	}
 	if s.RootDisk != nil {
@@ -163,14 +166,14 @@ func (c *checker) bmcAddress(address string) {
 		c.bad(field, example, "not a URL")
 		return
 	}
-	switch path := strings.TrimRight(u.Path, "/"); {
+	switch _, system := (BMC{Address: address}).System(); {
 	case u.Scheme != "https":
 		c.bad(field, "write https://…", "a BMC's password is never sent over %s", shorten(u.Scheme))
 	case u.User != nil:
 		c.bad(field, "put them into a Secret", "no user or password in the address")
 	case u.RawQuery != "" || u.Fragment != "":
 		c.bad(field, example, "no query or fragment in the address")
-	case path != "" && path != "/redfish" && path != "/redfish/v1" && !strings.HasPrefix(path, "/redfish/v1/"):
+	case system != "" && !strings.HasPrefix(system, "/redfish/v1/"):
 		c.bad(field, example, "the path is not below /redfish/v1")
 	}
 }
@@ -276,7 +279,7 @@ func (c *checker) secret(s *Secret) {
 	if len(s.SOPS) == 0 {
 		c.absent("sops", "encrypt it with sops before it is committed, and change what it held", "the Secret is not encrypted: there is no sops section")
 	}
-	for _, key := range sortedKeys(s.Spec.Data) {
+	for _, key := range slices.Sorted(maps.Keys(s.Spec.Data)) {
 		field := "spec.data." + key
 		c.grammar(field, key, keyGrammar, "letters, digits, dashes, dots and underscores")
 		if !sealedGrammar.MatchString(s.Spec.Data[key]) {
@@ -312,13 +315,4 @@ func shorten(text string) string {
 		return string(runes[:79]) + "…"
 	}
 	return text
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

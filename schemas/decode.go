@@ -7,6 +7,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	kjson "sigs.k8s.io/json"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // Document is one decoded document of a file. Exactly one of the kind pointers is set.
@@ -50,11 +52,12 @@ func (d Document) Finding(field, hint, format string, args ...any) Finding {
 // could be read, so that later checks can go on. An empty document is none. No finding repeats a value that could be a secret.
 // Decode never panics and refuses more than MaxFile bytes.
 func Decode(file string, data []byte) ([]Document, []Finding) {
-	if finding, ok := checkBytes(file, data); !ok {
-		return nil, []Finding{finding}
-	}
-	nodes, findings := parse(file, data)
 	var documents []Document
+	var findings []Finding
+	nodes, problem := yamltext.Parse(data, MaxFile)
+	if problem != nil {
+		findings = append(findings, YAMLFinding(file, problem))
+	}
 	for _, node := range nodes {
 		document, found := decodeDocument(file, node)
 		findings = append(findings, found...)
@@ -64,6 +67,11 @@ func Decode(file string, data []byte) ([]Document, []Finding) {
 	}
 	Sort(findings)
 	return documents, limited(file, findings)
+}
+
+// YAMLFinding is a finding about a file as YAML, whatever it is about.
+func YAMLFinding(file string, p *yamltext.Problem) Finding {
+	return Finding{Position: Position{File: file, Line: p.Line, Col: p.Col}, Severity: Error, Message: p.Message, Hint: p.Hint}
 }
 
 // maxFindings is how many findings of one file are told: more do not help a person.
@@ -113,28 +121,34 @@ func (r *nodeReader) target(node *yaml.Node) any {
 		r.find(version, "apiVersion", "not a version of this contract", "write apiVersion: "+APIVersion)
 		return nil
 	case kind == nil:
-		r.find(node, "kind", "the field is missing", oneOf(kinds))
+		r.find(node, "kind", "the field is missing", yamltext.OneOf(kinds))
 		return nil
 	}
-	switch kind.Value {
+	target := d.empty(kind.Value)
+	if target == nil {
+		r.find(kind, "kind", "there is no such kind", yamltext.Suggest(kind.Value, kinds))
+		return nil
+	}
+	d.Kind = kind.Value
+	return target
+}
+
+// empty gives the document the value of its kind, to be filled; nil when there is no such kind.
+func (d *Document) empty(kind string) any {
+	switch kind {
 	case KindHost:
 		d.Host = &Host{}
-		d.Kind = kind.Value
 		return d.Host
 	case KindWorkload:
 		d.Workload = &Workload{}
-		d.Kind = kind.Value
 		return d.Workload
 	case KindStep:
 		d.Step = &Step{}
-		d.Kind = kind.Value
 		return d.Step
 	case KindSecret:
 		d.Secret = &Secret{}
-		d.Kind = kind.Value
 		return d.Secret
 	default:
-		r.find(kind, "kind", "there is no such kind", suggest(kind.Value, kinds))
 		return nil
 	}
 }

@@ -2,9 +2,12 @@ package schemas
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // Words of nmstate, and what a NetworkManager keyfile can hold on one line.
@@ -71,7 +74,7 @@ func (c *checker) bond(at string, b *BondConfig) {
 	if len(b.Port) == 0 {
 		c.absent(at+".port", "list the interfaces it joins", "the bond has no ports")
 	}
-	for _, key := range sortedKeys(b.Options) {
+	for _, key := range slices.Sorted(maps.Keys(b.Options)) {
 		c.grammar(at+".options."+key, key, optionGrammar, "an option of the kernel's bonding driver, such as miimon")
 		c.grammar(at+".options."+key, b.Options[key], optionValue, "the option's value")
 	}
@@ -103,7 +106,7 @@ func (c *checker) uses(at, user, used string, names map[string]bool) {
 	case used == user:
 		c.bad(at, "", "%q builds on itself", shorten(used))
 	case !names[used]:
-		c.bad(at, suggest(used, sortedKeys(names)), "there is no interface %q", shorten(used))
+		c.bad(at, yamltext.Suggest(used, slices.Sorted(maps.Keys(names))), "there is no interface %q", shorten(used))
 	}
 }
 

@@ -3,11 +3,11 @@ package schemas
 import (
 	"fmt"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // maxDepth is how deep a document may nest.
@@ -26,11 +26,6 @@ type place struct {
 	want  reflect.Type
 	depth int
 }
-
-// ambiguous are plain scalars that YAML 1.1 and 1.2 read differently, or that are rarely meant as they are read.
-var ambiguous = regexp.MustCompile(`^([yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9]+_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+)$`)
-
-const quotedStyle = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 
 func (r *nodeReader) find(node *yaml.Node, field, message, hint string) {
 	r.findings = append(r.findings, Finding{Position: r.at(node), Severity: Error, Field: field, Message: message, Hint: hint})
@@ -71,7 +66,7 @@ func (r *nodeReader) value(node *yaml.Node, p place) (any, bool) {
 		return r.spoil(node, p.path, "aliases are not read", "write the value where it is used")
 	case node.Anchor != "":
 		r.find(node, p.path, "anchors are not read", "write the value where it is used")
-	case node.Style&yaml.TaggedStyle != 0:
+	case yamltext.Tagged(node):
 		return r.spoil(node, p.path, "tags are not read", "leave the tag out")
 	}
 	switch node.Kind {
@@ -103,7 +98,7 @@ func (r *nodeReader) mapping(node *yaml.Node, p place) (any, bool) {
 		seen[key.Value] = key
 		if field.want == nil {
 			r.document.misspelt[p.path] = true
-			r.find(key, field.path, "there is no such field here", suggest(key.Value, fieldNames(p.want)))
+			r.find(key, field.path, "there is no such field here", yamltext.Suggest(key.Value, fieldNames(p.want)))
 			continue
 		}
 		r.document.places[field.path] = r.at(key)
@@ -123,10 +118,10 @@ func (r *nodeReader) fieldName(key *yaml.Node, p place) bool {
 	case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge":
 		r.find(key, p.path, "a field name is a plain text; merge keys are not read", "write the fields where they are used")
 		return false
-	case key.Anchor != "" || key.Style&yaml.TaggedStyle != 0:
+	case key.Anchor != "" || yamltext.Tagged(key):
 		r.find(key, p.path, "field names have no anchors and tags", "")
 		return false
-	case p.want.Kind() == reflect.Map && key.Style&quotedStyle == 0 && (ambiguous.MatchString(key.Value) || key.ShortTag() != "!!str"):
+	case p.want.Kind() == reflect.Map && !yamltext.IsText(key):
 		r.find(key, join(p.path, key.Value), "other YAML readers do not read this name as a text", "write it in quotes")
 		return false
 	default:
@@ -159,26 +154,27 @@ func (r *nodeReader) sequence(node *yaml.Node, p place) (any, bool) {
 }
 
 func (r *nodeReader) scalar(node *yaml.Node, p place) (any, bool) {
-	quoted := node.Style&quotedStyle != 0
-	tag := node.ShortTag()
-	switch {
-	case !quoted && tag == "!!null" && p.want.Kind() != reflect.Interface:
+	kind := p.want.Kind()
+	if kind == reflect.Interface {
+		return yamltext.Any(node), true
+	}
+	if !yamltext.Quoted(node) && node.ShortTag() == "!!null" {
 		return r.spoil(node, p.path, "the field has no value", "leave the field out, or give it a value")
-	case p.want.Kind() == reflect.String:
-		if !quoted && (ambiguous.MatchString(node.Value) || tag != "!!str") && !isPowerWord(p.path, node.Value) {
-			return r.spoil(node, p.path, "this is not a text to every YAML reader", "write it in quotes")
+	}
+	switch kind {
+	case reflect.String:
+		if yamltext.IsText(node) || isPowerWord(p.path, node.Value) {
+			return node.Value, true
 		}
-		return node.Value, true
-	case p.want.Kind() == reflect.Bool:
-		if !quoted && tag == "!!bool" && (node.Value == "true" || node.Value == "false") {
-			return node.Value == "true", true
+		return r.spoil(node, p.path, "this is not a text to every YAML reader", "write it in quotes")
+	case reflect.Bool:
+		if value, ok := yamltext.Bool(node); ok {
+			return value, true
 		}
-	case p.want.Kind() == reflect.Int:
-		if n, err := strconv.ParseInt(node.Value, 10, 32); !quoted && tag == "!!int" && !ambiguous.MatchString(node.Value) && err == nil {
-			return n, true
+	case reflect.Int:
+		if value, ok := yamltext.Int(node); ok {
+			return value, true
 		}
-	case p.want.Kind() == reflect.Interface:
-		return free(node, quoted), true
 	}
 	return r.spoil(node, p.path, "want "+wanted(p.want), "")
 }
@@ -186,24 +182,6 @@ func (r *nodeReader) scalar(node *yaml.Node, p place) (any, bool) {
 // isPowerWord lets On and Off, which YAML 1.1 reads as booleans, stand without quotes in the one field that wants these words.
 func isPowerWord(path, value string) bool {
 	return path == "spec.power" && (value == PowerOn || value == PowerOff)
-}
-
-// free reads a scalar that is not ours: what sops keeps about a file.
-func free(node *yaml.Node, quoted bool) any {
-	if quoted {
-		return node.Value
-	}
-	switch node.ShortTag() {
-	case "!!null":
-		return nil
-	case "!!bool":
-		return strings.EqualFold(node.Value, "true")
-	case "!!int":
-		if n, err := strconv.ParseInt(node.Value, 10, 64); err == nil {
-			return n
-		}
-	}
-	return node.Value
 }
 
 func join(path, field string) string {

@@ -1,0 +1,47 @@
+package schemas
+
+import (
+	"net/netip"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Selects reports whether a host may have what is in the scope: every part that is set must fit, and an empty scope fits no host.
+func (s Scope) Selects(host string, labels map[string]string) bool {
+	if s.AllHosts {
+		return true
+	}
+	if len(s.Hosts) == 0 && len(s.MatchLabels) == 0 {
+		return false
+	}
+	for key, want := range s.MatchLabels {
+		if have, ok := labels[key]; !ok || have != want {
+			return false
+		}
+	}
+	return len(s.Hosts) == 0 || slices.Contains(s.Hosts, host)
+}
+
+// System takes the address apart: the service's host and port in their one spelling, and the path of the system, empty when none is named.
+// Both are empty for what is no URL.
+func (b BMC) System() (service, system string) {
+	u, err := url.Parse(b.Address)
+	if err != nil || u.Hostname() == "" {
+		return "", ""
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.Unmap().String()
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	system = strings.TrimSuffix(path.Clean("/"+u.Path), "/")
+	if system == "/redfish" || system == "/redfish/v1" {
+		system = ""
+	}
+	return host + ":" + port, system
+}
