@@ -37,7 +37,7 @@ func (Checker) Check(b inventory.Butane) []schemas.Finding {
 
 // translate runs Butane, strictly.
 func translate(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
-	dir, err := materialise(b.Files)
+	dir, err := materialise(b)
 	if err != nil {
 		return nil, []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: err.Error()}}
 	}
@@ -66,19 +66,23 @@ func findingsOf(file, dir string, r report.Report) []schemas.Finding {
 }
 
 // materialise writes files into a fresh private directory. Butane follows symbolic links out of its directory; here there are none.
-func materialise(files map[string][]byte) (string, error) {
+// The owner's executable bit is kept: it is where Butane takes the mode of a tree's files from.
+func materialise(b inventory.Butane) (string, error) {
 	dir, err := os.MkdirTemp("", "ingot-butane-")
 	if err != nil {
 		return "", fmt.Errorf("keep the files of the Butane config: %w", err)
 	}
-	for name, data := range files {
+	for name, data := range b.Files {
 		if !filepath.IsLocal(name) {
 			return "", errors.Join(fmt.Errorf("file %q leaves the directory of the Butane config", name), os.RemoveAll(dir))
 		}
-		path := filepath.Join(dir, name)
+		path, mode := filepath.Join(dir, name), os.FileMode(0o600)
+		if b.Executable[name] {
+			mode = 0o700
+		}
 		err := os.MkdirAll(filepath.Dir(path), 0o700)
 		if err == nil {
-			err = os.WriteFile(path, data, 0o600)
+			err = os.WriteFile(path, data, mode)
 		}
 		if err != nil {
 			return "", errors.Join(fmt.Errorf("keep the files of the Butane config: %w", err), os.RemoveAll(dir))
