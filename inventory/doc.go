@@ -7,10 +7,12 @@
 //   - Trunk: its one branch of desired state. Release: the commit a ring runs. Snapshot: the tree at one accepted commit.
 //   - Host, Workload, Step, Secret: the kinds of documents.
 //   - Desired: what the snapshots ask of a host. Observed: what BMC, agent and journal say.
+//   - Plan: the actions for a host, with reasons.
 //   - Facts: the machine as an agent in the ramdisk saw it.
 //   - Operation: one erase-and-install with its retries, from armed to ended.
 //   - Boot: one boot attempt, with its own token, medium and epoch. Epoch: a host's counter, raised by every boot.
 //   - Consent: permission for one operation, written in the fleet.
-//   - Record: what the journal must not forget about a host.
+//   - Journal: what the daemon must not forget. Record: its part about one host.
+//   - Board: the README that the status branch shows.
 //   - Inputs: the digest over all that makes an installed host differ from its workload.
 package inventory

@@ -39,7 +39,7 @@ type HostSpec struct {
 	// Identity is what the machine must report about itself before anything is done to it.
 	Identity Identity `json:"identity,omitempty"`
 	Boot     Boot     `json:"boot,omitempty"`
-	// Power is On, Off or Unmanaged. Empty: Unmanaged until our first install, then On.
+	// Power is On, Off or Unmanaged; here alone On and Off need no quotes. Empty: Unmanaged until our first install, then On.
 	Power string `json:"power,omitempty"`
 	// RootDisk is matched by exactly one disk of the machine, or nothing is written.
 	RootDisk *DiskHints `json:"rootDisk,omitempty"`
