@@ -2,14 +2,17 @@ package gitrepo
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	nethttp "net/http"
 	"net/url"
 	"path/filepath"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/client"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"golang.org/x/net/proxy"
@@ -23,6 +26,47 @@ func init() {
 		limit, err := time.ParseDuration(u.Host)
 		return deadlineDialer{limit}, err
 	})
+	client.InstallProtocol("http", webClient())
+	client.InstallProtocol("https", webClient())
+}
+
+// webClient is what go-git speaks http with: it gives no credentials to the host of a redirect by itself. A connection serves one request: for a CA of
+// ours go-git makes a transport per fetch, whose idle connections nobody would close.
+func webClient() transport.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	return http.NewClient(&nethttp.Client{Transport: &nethttp.Transport{
+		Proxy: nethttp.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: dialTimeout, ForceAttemptHTTP2: false,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &limitedConn{Conn: conn, left: maxReceived}, nil
+		},
+	}})
+}
+
+// maxReceived bounds the bytes one connection may send us: history and trees, compressed.
+const maxReceived = 1 << 30
+
+// dialTimeout bounds the reaching of a server.
+const dialTimeout = 15 * time.Second
+
+var errTooMuch = fmt.Errorf("the server sent more than %d bytes", maxReceived)
+
+// limitedConn fails when more bytes came than one fetch may have.
+type limitedConn struct {
+	net.Conn
+	left int64
+}
+
+func (c *limitedConn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errTooMuch
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
 }
 
 // deadlineDialer makes connections that end after a time, whatever happens on them.
@@ -33,18 +77,18 @@ func (d deadlineDialer) Dial(network, address string) (net.Conn, error) {
 }
 
 func (d deadlineDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: 15 * time.Second}
+	dialer := net.Dialer{Timeout: min(dialTimeout, d.limit)}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetDeadline(time.Now().Add(d.limit))
+	return &limitedConn{Conn: conn, left: maxReceived}, conn.SetDeadline(time.Now().Add(d.limit))
 }
 
 func endpointOf(c Config) (*transport.Endpoint, error) {
 	e, err := transport.NewEndpoint(c.URL)
-	if err != nil {
-		return nil, fmt.Errorf("fleet.url is no repository: %w", err)
+	if err != nil { // the error quotes the address, and with it a password
+		return nil, errors.New("fleet.url is no address of a repository: write https://…, ssh://…, user@host:path or a path")
 	}
 	switch e.Protocol {
 	case "file":
@@ -56,6 +100,9 @@ func endpointOf(c Config) (*transport.Endpoint, error) {
 	case "https", "http":
 		if e.User != "" || e.Password != "" {
 			return nil, errors.New("fleet.url holds a user or password: use fleet.username and fleet.passwordFile")
+		}
+		if len(c.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.CA) {
+			return nil, errors.New("fleet.ca holds no certificate in PEM")
 		}
 		e.CaBundle = c.CA
 	default:

@@ -1,5 +1,5 @@
-// Package gitrepo reads a fleet's commits and keeps its status branch, over https, http, ssh, or from a path. It keeps objects in memory, has no work tree,
-// and runs no git: symbolic links and submodules are refused, pull-request refs are never fetched.
+// Package gitrepo reads a fleet's commits and keeps its status branch, over https, http, ssh, or from a path (for which git must be installed: its upload-pack
+// and receive-pack are run). It keeps objects in memory and has no work tree: symbolic links and submodules are refused, pull-request refs are never fetched.
 package gitrepo
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/memory"
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -34,13 +35,17 @@ type Config struct {
 	CA           []byte // PEM, besides the system's
 	Accepted     string // the commit accepted last, by an earlier process; "" when none
 	Limits       Limits
+	Author       Author // of status commits
 	Log          *slog.Logger
 	Now          func() time.Time
 }
 
+// Author signs status commits. Zero fields get ingot <ingot@localhost>.
+type Author struct{ Name, Email string }
+
 // Limits bound what is read. Zero fields get their defaults.
 type Limits struct {
-	Files   int           // 50,000
+	Files   int           // 50,000; directories count too
 	Blob    int64         // bytes, 1 MiB
 	Total   int64         // bytes of all blobs, 256 MiB
 	Depth   int           // directories, 16
@@ -78,6 +83,9 @@ func Open(c Config) (*Repo, error) {
 	r := &Repo{config: c, blobs: map[plumbing.Hash]inventory.File{}}
 	if c.Accepted != "" {
 		r.accepted = plumbing.NewHash(c.Accepted)
+		if !plumbing.IsHash(c.Accepted) || r.accepted.IsZero() { // a zero hash would accept any history
+			return nil, fmt.Errorf("the accepted commit %q is no object id: nothing can be accepted after it", c.Accepted)
+		}
 	}
 	var err error
 	if r.endpoint, err = endpointOf(c); err != nil {
@@ -96,6 +104,8 @@ func (c *Config) complete() {
 	setDefault(&l.Total, 256<<20)
 	setDefault(&l.Depth, 16)
 	setDefault(&l.Timeout, 2*time.Minute)
+	setDefault(&c.Author.Name, "ingot")
+	setDefault(&c.Author.Email, "ingot@localhost")
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -181,7 +191,8 @@ func (r *Repo) fetch(ctx context.Context, branch string) (plumbing.Hash, error) 
 func (r *Repo) pull(ctx context.Context, branch string, local plumbing.ReferenceName, depth int) error {
 	spec := config.RefSpec("+" + plumbing.NewBranchReferenceName(branch).String() + ":" + local.String())
 	err := r.repo.FetchContext(ctx, &git.FetchOptions{
-		RemoteName: "origin", RefSpecs: []config.RefSpec{spec}, Depth: depth, Auth: r.auth, Tags: git.NoTags, Force: true, CABundle: r.config.CA,
+		RemoteName: "origin", RefSpecs: []config.RefSpec{spec}, Depth: depth, Auth: r.auth, Tags: git.NoTags, Force: true,
+		CABundle: r.config.CA, ProxyOptions: r.endpoint.Proxy, // the deadline of ssh
 	})
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
 		return r.explain("fetch "+branch, err)
@@ -266,8 +277,12 @@ func (r *Repo) explain(what string, err error) error {
 		return fmt.Errorf("%s from %s: the repository is empty: %w", what, where, errNoBranch)
 	case errors.As(err, new(git.NoMatchingRefSpecError)):
 		return fmt.Errorf("%s from %s: %w: check fleet.branch", what, where, errNoBranch)
+	case errors.As(err, new(*knownhosts.KeyError)):
+		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts", what, where)
+	case r.endpoint.Protocol == "ssh":
+		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", what, where, err)
 	default:
-		return fmt.Errorf("%s from %s: %w", what, where, err)
+		return fmt.Errorf("%s from %s: %w: check fleet.url and that the server is reachable", what, where, err)
 	}
 }
 

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"path"
 	"sort"
 	"strings"
+	"time"
+	"unicode"
 
 	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -24,11 +28,12 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// pushTries is how often a push is rebuilt on a tip that somebody else moved.
-const pushTries = 6
-
-// committer signs status commits.
-const committerName, committerEmail = "ingot", "ingot@localhost"
+// pushTries is how often a push is rebuilt on a tip that somebody else moved; pushPause, doubled with each try up to 16 times, is the longest wait before the
+// next, of a random length, so that two daemons do not keep step.
+const (
+	pushTries = 12
+	pushPause = 20 * time.Millisecond
+)
 
 // errRaced means that the branch moved between our look and our push.
 var errRaced = errors.New("the status branch moved")
@@ -102,19 +107,32 @@ func isNoBranch(err error) bool {
 }
 
 // Publish commits the changed files on the status branch's tip, by compare-and-swap: when somebody else pushed meanwhile, the commit is made
-// anew on theirs. A nil content deletes. Without any change the tip is returned and nothing is pushed.
+// anew on theirs. A nil content deletes. Without any change the tip is returned, "" when there is none, and nothing is pushed.
 func (r *Repo) Publish(ctx context.Context, changed map[string][]byte, message string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for name := range changed {
+		if !fs.ValidPath(name) || name == "." || strings.EqualFold(strings.SplitN(name, "/", 2)[0], ".git") {
+			return "", fmt.Errorf("%q cannot be a file of the status branch", name)
+		}
+	}
 	for try := 1; ; try++ {
 		tip, err := r.publish(ctx, changed, message)
+		if err == nil && tip.IsZero() {
+			return "", nil
+		}
 		if err == nil {
 			return tip.String(), nil
 		}
 		if !errors.Is(err, errRaced) || try == pushTries {
 			return "", fmt.Errorf("push %s to %s: %w", r.config.StatusBranch, redact(r.endpoint), err)
+		}
+		select {
+		case <-time.After(rand.N(pushPause << min(try, 4))):
+		case <-ctx.Done():
+			return "", fmt.Errorf("push %s to %s: %w: %w", r.config.StatusBranch, redact(r.endpoint), err, ctx.Err())
 		}
 	}
 }
@@ -142,6 +160,14 @@ func (r *Repo) publish(ctx context.Context, changed map[string][]byte, message s
 	}
 	if tree == base {
 		return tip, nil
+	}
+	if tree.IsZero() {
+		if tree, err = w.keep(w.emptyTree()); err != nil {
+			return plumbing.ZeroHash, err
+		}
+		if tree == base {
+			return tip, nil
+		}
 	}
 	next, err := w.commit(tree, tip, message)
 	if err != nil {
@@ -230,6 +256,13 @@ func (w *writer) encodeTree(base plumbing.Hash, entries map[string]object.TreeEn
 	return w.keep(o)
 }
 
+// emptyTree is what a branch without files has.
+func (w *writer) emptyTree() plumbing.EncodedObject {
+	o := w.objects.NewEncodedObject()
+	o.SetType(plumbing.TreeObject)
+	return o
+}
+
 func (w *writer) blob(content []byte) (plumbing.Hash, error) {
 	o := w.objects.NewEncodedObject()
 	o.SetType(plumbing.BlobObject)
@@ -250,7 +283,8 @@ func (w *writer) blob(content []byte) (plumbing.Hash, error) {
 }
 
 func (w *writer) commit(tree, parent plumbing.Hash, message string) (plumbing.Hash, error) {
-	by := object.Signature{Name: committerName, Email: committerEmail, When: w.repo.config.Now().UTC()}
+	author := w.repo.config.Author
+	by := object.Signature{Name: author.Name, Email: author.Email, When: w.repo.config.Now().UTC()}
 	commit := &object.Commit{Author: by, Committer: by, Message: message, TreeHash: tree}
 	if !parent.IsZero() {
 		commit.ParentHashes = []plumbing.Hash{parent}
@@ -283,8 +317,15 @@ func (r *Repo) push(ctx context.Context, old, next plumbing.Hash, w *writer) err
 		return errRaced
 	}
 	request := packp.NewReferenceUpdateRequest()
+	words := &serverWords{}
 	if err := request.Capabilities.Set(capability.ReportStatus); err != nil {
 		return err
+	}
+	if advertised != nil && advertised.Capabilities.Supports(capability.Sideband64k) {
+		request.Progress = words
+		if err := request.Capabilities.Set(capability.Sideband64k); err != nil {
+			return err
+		}
 	}
 	request.Commands = []*packp.Command{{Name: name, Old: old, New: next}}
 	var pack bytes.Buffer
@@ -292,14 +333,8 @@ func (r *Repo) push(ctx context.Context, old, next plumbing.Hash, w *writer) err
 		return fmt.Errorf("pack the status commit: %w", err)
 	}
 	request.Packfile = io.NopCloser(&pack)
-	report, err := session.ReceivePack(ctx, request)
-	if err != nil {
-		return fmt.Errorf("the server did not take the status commit: %w", err)
-	}
-	if report != nil {
-		if err := report.Error(); err != nil {
-			return r.rejected(ctx, old, err)
-		}
+	if _, err := session.ReceivePack(ctx, request); err != nil { // a refused command is an error too
+		return r.rejected(ctx, old, words.add(err))
 	}
 	return copyObjects(w.objects, r.repo.Storer)
 }
@@ -309,7 +344,28 @@ func (r *Repo) rejected(ctx context.Context, old plumbing.Hash, err error) error
 	if now, tipErr := r.statusTip(ctx); tipErr == nil && now != old {
 		return errRaced
 	}
-	return fmt.Errorf("the server refused the status commit: %w: check the rules and hooks of branch %s", err, r.config.StatusBranch)
+	return fmt.Errorf("the server did not take the status commit: %w: check the rules and hooks of branch %s", err, r.config.StatusBranch)
+}
+
+// serverWords keeps the beginning of what a server and its hooks say during a push.
+type serverWords struct{ text bytes.Buffer }
+
+// maxWords is how many bytes of a server's words are told.
+const maxWords = 1024
+
+// Write never fails.
+func (s *serverWords) Write(p []byte) (int, error) {
+	s.text.Write(p[:min(len(p), maxWords-s.text.Len())])
+	return len(p), nil
+}
+
+// add puts what was said, on one line, behind an error.
+func (s *serverWords) add(err error) error {
+	said := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s.text.String(), "?"), func(r rune) bool { return !unicode.IsPrint(r) }), "; ")
+	if said == "" {
+		return err
+	}
+	return fmt.Errorf("%w: the server says: %s", err, said)
 }
 
 func copyObjects(from *memory.Storage, to storer.EncodedObjectStorer) error {

@@ -3,8 +3,8 @@ package gitrepo
 import (
 	"fmt"
 	"io"
-	"path"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -39,6 +39,7 @@ type reader struct {
 	files  map[string]inventory.File
 	blobs  map[plumbing.Hash]inventory.File
 	folded map[string]string // path by its lower-case form
+	seen   int               // entries, directories too: a few objects can name endless trees of them
 	total  int64
 	bad    []schemas.Finding
 }
@@ -64,8 +65,18 @@ func (r *Repo) snapshot(tip plumbing.Hash) (inventory.Snapshot, map[plumbing.Has
 
 func (rd *reader) refuse(file, hint, format string, args ...any) {
 	if len(rd.bad) < maxProblems {
-		rd.bad = append(rd.bad, schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error, Message: fmt.Sprintf(format, args...), Hint: hint})
+		rd.bad = append(rd.bad, schemas.Finding{Position: schemas.Position{File: printable(file)}, Severity: schemas.Error, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
+}
+
+// printable keeps a name from writing to a terminal what it likes.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 func (rd *reader) tree(hash plumbing.Hash, dir string, depth int) error {
@@ -79,17 +90,27 @@ func (rd *reader) tree(hash plumbing.Hash, dir string, depth int) error {
 		return err
 	}
 	for _, entry := range tree.Entries {
-		file := path.Join(dir, entry.Name)
+		if rd.seen++; rd.seen > limits.Files {
+			return rd.full(dir)
+		}
+		file := entry.Name
+		if dir != "" { // path.Join would swallow a name such as ..
+			file = dir + "/" + entry.Name
+		}
 		if !rd.goodName(file, entry.Name) {
 			continue
-		}
-		if len(rd.files) >= limits.Files {
-			rd.refuse(file, "", "the fleet has more than %d files", limits.Files)
-			return nil
 		}
 		if err := rd.entry(entry, file, depth); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// full says once that there are too many entries; the walk ends with the tree it is in.
+func (rd *reader) full(dir string) error {
+	if rd.seen == rd.repo.config.Limits.Files+1 {
+		rd.refuse(dir, "", "the fleet has more than %d files and directories", rd.repo.config.Limits.Files)
 	}
 	return nil
 }
@@ -111,9 +132,15 @@ func (rd *reader) entry(entry object.TreeEntry, file string, depth int) error {
 }
 
 func (rd *reader) blob(entry object.TreeEntry, file string) error {
-	if known, ok := rd.repo.blobs[entry.Hash]; ok {
+	known, ok := rd.blobs[entry.Hash]
+	if !ok {
+		known, ok = rd.repo.blobs[entry.Hash]
+	}
+	if ok {
 		known.Executable = entry.Mode == filemode.Executable
-		rd.keep(entry.Hash, file, known)
+		if rd.fits(file, int64(len(known.Data))) {
+			rd.keep(entry.Hash, file, known)
+		}
 		return nil
 	}
 	blob, err := object.GetBlob(rd.repo.repo.Storer, entry.Hash)
@@ -125,8 +152,7 @@ func (rd *reader) blob(entry object.TreeEntry, file string) error {
 		rd.refuse(file, "large files belong into the image mirror", "the file has %d bytes, at most %d are read", blob.Size, limits.Blob)
 		return nil
 	}
-	if rd.total+blob.Size > limits.Total {
-		rd.refuse(file, "", "the fleet has more than %d bytes", limits.Total)
+	if !rd.fits(file, blob.Size) {
 		return nil
 	}
 	body, err := blob.Reader()
@@ -142,6 +168,15 @@ func (rd *reader) blob(entry object.TreeEntry, file string) error {
 	return nil
 }
 
+func (rd *reader) fits(file string, size int64) bool {
+	limit := rd.repo.config.Limits.Total
+	if rd.total+size > limit {
+		rd.refuse(file, "", "the fleet has more than %d bytes", limit)
+		return false
+	}
+	return true
+}
+
 func (rd *reader) keep(hash plumbing.Hash, file string, f inventory.File) {
 	rd.total += int64(len(f.Data))
 	rd.files[file] = f
@@ -153,11 +188,11 @@ func (rd *reader) goodName(file, name string) bool {
 	folded := strings.ToLower(file)
 	switch {
 	case !utf8.ValidString(name):
-		rd.refuse(strings.ToValidUTF8(file, "?"), "", "the name is not UTF-8")
+		rd.refuse(file, "", "the name is not UTF-8")
 	case name == "" || name == "." || name == ".." || strings.EqualFold(name, ".git") || strings.ContainsAny(name, "/\\") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		rd.refuse(file, "", "the name %q is not allowed", name)
+		rd.refuse(file, "", "the name %q is not allowed", printable(name))
 	case len(file) > 1024:
-		rd.refuse(file[:80]+"…", "", "the path is longer than 1024 bytes")
+		rd.refuse(strings.ToValidUTF8(file[:80], "")+"…", "", "the path is longer than 1024 bytes")
 	case rd.folded[folded] != "":
 		rd.refuse(file, "", "the name differs from %s only by case", rd.folded[folded])
 	default:

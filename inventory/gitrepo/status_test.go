@@ -1,0 +1,141 @@
+package gitrepo_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo"
+)
+
+func statusOf(t *testing.T, repo *gitrepo.Repo) map[string][]byte {
+	t.Helper()
+	files, err := repo.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestStatusIsWrittenAndReadBack(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		r.commit(t, "main", "", map[string]node{"a": text("1")})
+		repo := open(t, r.config)
+		if files, err := repo.Read(t.Context()); err != nil || len(files) != 0 {
+			t.Fatalf("Read without a branch = %v, %v", files, err)
+		}
+		want := map[string][]byte{"README.md": []byte("board\n"), "hosts/3f/a.yaml": []byte("a\n"), "hosts/3f/b.yaml": []byte("b\n"), "hosts/71/c.yaml": []byte("c\n")}
+		first, err := repo.Publish(t.Context(), want, "status of abc\n\nCommit: abc\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := repo.Publish(t.Context(), map[string][]byte{"hosts/3f/b.yaml": []byte("b2\n"), "hosts/71/c.yaml": nil}, "more")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want["hosts/3f/b.yaml"] = []byte("b2\n")
+		delete(want, "hosts/71/c.yaml")
+		for name, subject := range map[string]*gitrepo.Repo{"same": repo, "fresh": open(t, r.config)} {
+			if diff := cmp.Diff(want, statusOf(t, subject)); diff != "" {
+				t.Errorf("%s: the status branch (-want +got):\n%s", name, diff)
+			}
+		}
+		unchanged, err := repo.Publish(t.Context(), map[string][]byte{"README.md": []byte("board\n"), "nothing": nil}, "no change")
+		if err != nil || unchanged != second {
+			t.Errorf("Publish of what is there = %s, %v, want %s", unchanged, err, second)
+		}
+		if log := git(t, r.bare, "log", "--format=%H %an %s", "ingot/status"); log != second+" ingot more\n"+first+" ingot status of abc" {
+			t.Errorf("log = %s", log)
+		}
+		git(t, r.bare, "fsck", "--full", "--strict")
+		if dirs := git(t, r.bare, "ls-tree", "--name-only", "ingot/status", "hosts/"); dirs != "hosts/3f" {
+			t.Errorf("left below hosts: %s", dirs)
+		}
+	})
+}
+
+func TestEveryStatusFileDeleted(t *testing.T) {
+	t.Parallel()
+	r := overPath(t)
+	r.commit(t, "main", "", map[string]node{"a": text("1")})
+	repo := open(t, r.config)
+	if tip, err := repo.Publish(t.Context(), map[string][]byte{"a": nil}, "nothing"); err != nil || tip != "" {
+		t.Errorf("nothing on no branch = %q, %v, want no commit", tip, err)
+	}
+	if _, err := repo.Publish(t.Context(), map[string][]byte{"a/b": []byte("x")}, "one"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repo.Publish(t.Context(), map[string][]byte{"a/b": nil}, "none"); err != nil {
+		t.Fatal(err)
+	}
+	git(t, r.bare, "fsck", "--full", "--strict")
+	if files, err := open(t, r.config).Read(t.Context()); err != nil || len(files) != 0 {
+		t.Errorf("Read = %v, %v, want nothing", files, err)
+	}
+}
+
+func TestPathsThatAreNoneAreNotWritten(t *testing.T) {
+	t.Parallel()
+	r := overPath(t)
+	r.commit(t, "main", "", map[string]node{"a": text("1")})
+	repo := open(t, r.config)
+	for _, path := range []string{"", "/a", "a/", "a//b", "../a", "a/../b", ".", ".git/config"} {
+		if tip, err := repo.Publish(t.Context(), map[string][]byte{path: []byte("x")}, "bad"); err == nil {
+			t.Errorf("%q was written by %s", path, tip)
+		}
+	}
+}
+
+func TestConcurrentPushersLoseNothing(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		r.commit(t, "main", "", map[string]node{"a": text("1")})
+		const pushers, pushes = 3, 4
+		var all sync.WaitGroup
+		for p := range pushers {
+			repo := open(t, r.config)
+			all.Go(func() {
+				for n := range pushes {
+					name := fmt.Sprintf("hosts/%d/%d", p, n)
+					if _, err := repo.Publish(t.Context(), map[string][]byte{name: []byte(name)}, name); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		files := statusOf(t, open(t, r.config))
+		if count := git(t, r.bare, "rev-list", "--count", "ingot/status"); len(files) != pushers*pushes || count != fmt.Sprint(pushers*pushes) {
+			t.Errorf("%d files in %s commits, want %d of each", len(files), count, pushers*pushes)
+		}
+		git(t, r.bare, "fsck", "--full", "--strict")
+	})
+}
+
+func TestARefusedPushIsSaidInTheServersWords(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		r.commit(t, "main", "", map[string]node{"a": text("1")})
+		hook := filepath.Join(r.bare, "hooks", "pre-receive")
+		if err := os.WriteFile(hook, []byte("#!/bin/sh\necho 'only bots may push here' >&2\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		repo := open(t, r.config)
+		_, err := repo.Publish(t.Context(), map[string][]byte{"a": []byte("x")}, "status")
+		if err == nil || !strings.Contains(err.Error(), "pre-receive hook declined") || !strings.Contains(err.Error(), "only bots may push here") || strings.Contains(err.Error(), password) {
+			t.Errorf("Publish = %v, want the hook's words", err)
+		}
+		if err := os.Remove(hook); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := repo.Publish(t.Context(), map[string][]byte{"a": []byte("x")}, "status"); err != nil {
+			t.Errorf("Publish after the hook is gone: %v", err)
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package gitrepo_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo"
+)
+
+func TestEverythingDeletedIsAnEmptySnapshot(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		first := r.commit(t, "main", "", map[string]node{"a": text("1")})
+		repo := open(t, r.config)
+		latest(t, repo)
+		empty := r.commit(t, "main", first, nil)
+		got := latest(t, repo)
+		if got.Commit != empty || len(got.Files) != 0 {
+			t.Errorf("snapshot of an empty tree = %+v", got)
+		}
+	})
+}
+
+func TestWhatCannotBeReadIsRefusedAtItsPlace(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		good := r.commit(t, "main", "", map[string]node{"a": text("1")})
+		repo := open(t, r.config)
+		latest(t, repo)
+		for file, content := range map[string]node{
+			"dir/link":                     {"120000", "/etc/passwd"},
+			"vendor/module":                {"160000", good},
+			"dir/large.bin":                text(strings.Repeat("x", 1<<20+1)),
+			"dir/..":                       text("up"),
+			".git":                         text("hook"),
+			"sub/.GIT/config":              text("hook"),
+			"back\\slash":                  text("x"),
+			"control\x01":                  text("x"),
+			"A/x":                          text("one of a/x and A/x"),
+			strings.Repeat("d/", 17) + "x": text("deep"),
+		} {
+			r.commit(t, "main", good, map[string]node{file: content, "a/x": text("fine")})
+			_, err := repo.Latest(t.Context())
+			var refused gitrepo.Refused
+			if !errors.As(err, &refused) || len(refused.Findings) == 0 {
+				t.Errorf("%q: %v, want Refused", file, err)
+				continue
+			}
+			place := refused.Findings[0].File
+			if !strings.HasPrefix(file, place) && !strings.EqualFold(place, file[:min(len(place), len(file))]) {
+				t.Errorf("%q was refused at %q", file, place)
+			}
+			if repo.Accepted() != good {
+				t.Fatalf("%q: the accepted commit moved", file)
+			}
+		}
+		r.commit(t, "main", good, map[string]node{"bad\xff": text("x")})
+		if _, err := repo.Latest(t.Context()); !errors.As(err, new(gitrepo.Refused)) {
+			t.Errorf("a name that is not UTF-8: %v, want Refused", err)
+		}
+	})
+}
+
+// A few objects can name a tree of 16^15 directories: the reader must not walk it.
+func TestATreeOfEmptyDirectoriesEnds(t *testing.T) {
+	t.Parallel()
+	r := overPath(t)
+	tree := r.tree(t, nil)
+	for range 15 {
+		level := map[string]node{}
+		for _, name := range strings.Split("0123456789abcdef", "") {
+			level[name] = node{"40000", tree}
+		}
+		tree = r.tree(t, level)
+	}
+	git(t, r.bare, "update-ref", "refs/heads/main", git(t, r.bare, "commit-tree", tree, "-m", "bomb"))
+	if _, err := open(t, r.config).Latest(t.Context()); !errors.As(err, new(gitrepo.Refused)) {
+		t.Errorf("Latest = %v, want Refused", err)
+	}
+}
+
+// The same commit is taken or refused whatever was read before it.
+func TestLimitsDoNotDependOnWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	r := overPath(t)
+	r.config.Limits.Total = 10
+	first := r.commit(t, "main", "", map[string]node{"a": text("123456")})
+	repo := open(t, r.config)
+	latest(t, repo)
+	r.commit(t, "main", first, map[string]node{"a": text("123456"), "b": text("123456")})
+	for when, subject := range map[string]*gitrepo.Repo{"known": repo, "fresh": open(t, r.config)} {
+		if _, err := subject.Latest(t.Context()); !errors.As(err, new(gitrepo.Refused)) {
+			t.Errorf("%s: Latest = %v, want Refused", when, err)
+		}
+	}
+	r.config.Limits = gitrepo.Limits{Files: 1}
+	if _, err := open(t, r.config).Latest(t.Context()); !errors.As(err, new(gitrepo.Refused)) {
+		t.Errorf("two files, one allowed: Latest = %v, want Refused", err)
+	}
+}
