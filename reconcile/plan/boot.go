@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -121,10 +122,10 @@ func (h host) disk(phase Phase) (p Plan, running bool) {
 
 func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	if h.o.BMC.Power == inventory.PoweredOn {
-		if h.rec.Operation == nil {
+		if h.rec.Operation == nil && !h.mediumIn() {
 			return act(phase, Action{Kind: CloseBoot, Reason: "the machine runs already"})
 		}
-		return act(phase, Action{Kind: PowerOff, Reason: "media change only while the machine is off"})
+		return act(phase, Action{Kind: PowerOff, Graceful: h.rec.Installed != nil && h.now.Before(b.Opened.Add(gracefulDeadline)), Reason: "media change only while the machine is off"})
 	}
 	for _, slot := range h.o.BMC.Media {
 		if slot.Inserted {
@@ -135,6 +136,28 @@ func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 		return act(phase, Action{Kind: BootFromDisk, Boot: &b, Reason: "the machine shall start from its disk"})
 	}
 	return act(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the disk comes first"})
+}
+
+// mediumIn reports whether the machine, had somebody powered it on, could have started from a medium.
+func (h host) mediumIn() bool {
+	return fromMedia(h.o.BMC.Override) && slices.ContainsFunc(h.o.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
+}
+
+// backFromRamdisk takes a machine that runs what it shall out of a ramdisk boot that nobody wants any more: what asked for it was taken
+// back. Nil means that there is no such boot.
+func (h host) backFromRamdisk() *Action {
+	const why = "what the ramdisk was booted for is not wanted any more"
+	b := h.rec.Boot
+	if b == nil || b.Target != inventory.FromRamdisk {
+		return nil
+	}
+	if a := h.leaveRamdisk(0, why); a != nil {
+		return a
+	}
+	if h.mediumIn() {
+		return &Action{Kind: PowerOff, Graceful: h.now.Before(b.Opened.Add(gracefulDeadline)), Reason: why}
+	}
+	return &Action{Kind: CloseBoot, Reason: why}
 }
 
 // leaveRamdisk powers a machine off that is in the ramdisk for no purpose, after the given time without work: through its agent, then

@@ -119,16 +119,16 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 	given := d.Consent.Erase
 	named := inventory.NamedDisk(d.RootDisk)
 	switch {
+	case reinstalls(d, rec):
+		return nil
+	case slices.Contains(rec.Spent, given):
+		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
 	case given == c.Needed:
 		return nil
 	case rec.Installed == nil && rec.Last == nil && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
 		return nil
-	case reinstalls(d, rec):
-		return nil
 	case given == "":
 		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent", c.Disk.Label(), c.Summary)}
-	case slices.Contains(rec.Spent, given):
-		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
 	default:
 		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is for another host, disk, content or target", c.Disk.Label(), c.Summary)}
 	}

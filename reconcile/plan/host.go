@@ -181,7 +181,8 @@ func (h host) takeover() (Plan, bool) {
 // ours reports whether the machine, when it runs, runs because of us.
 func (h host) ours() bool {
 	r := h.rec
-	return r.Installed != nil || r.Adopted != "" || r.Last != nil ||
+	armed := r.Last != nil && r.Last.Outcome != inventory.Superseded // what was superseded never wrote a system that could run
+	return r.Installed != nil || r.Adopted != "" || armed ||
 		(r.Operation != nil && r.Operation.Stage != inventory.Intended && r.Operation.Stage != inventory.Published) ||
 		(r.Boot != nil && (r.Boot.Stage != inventory.Preparing || r.Boot.Ours))
 }
@@ -232,6 +233,9 @@ func (h host) power() Plan {
 	if answered {
 		p.Phase = Active
 		return p
+	}
+	if a := h.backFromRamdisk(); a != nil {
+		return act(Starting, *a)
 	}
 	on := h.o.BMC.Power == inventory.PoweredOn
 	switch want := h.d.Power; want {

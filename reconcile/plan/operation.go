@@ -48,6 +48,8 @@ func (h host) superseded(op inventory.Operation) string {
 		return "the fleet asks for no workload any more"
 	case h.d.Workload.Inputs != op.Inputs:
 		return "the fleet asks for something else now"
+	case h.d.Workload.Update != op.Update:
+		return "spec.update was changed, which may have allowed it"
 	case op.Consent != "" && h.d.Consent.Erase != op.Consent:
 		return "the consent was taken back"
 	default:

@@ -82,7 +82,11 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 	if failure != "" {
 		op.Error = failure
 	}
-	rec.Operation, rec.Last = nil, &op
+	rec.Operation = nil
+	if outcome == inventory.Superseded && rec.Last != nil && rec.Last.Outcome == inventory.Quarantined {
+		return rec // what is on the disk is still what the failed one left
+	}
+	rec.Last = &op
 	return rec
 }
 

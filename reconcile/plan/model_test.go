@@ -1,0 +1,328 @@
+package plan_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+const hostName = "web-03"
+
+var rootDisk = inventory.DiskID{Serial: "DISK1", Size: 480_000_000_000}
+
+// model is one machine with its BMC, its agent, a daemon with its journal, and the status branch, reduced to what the planner can tell apart.
+type model struct {
+	now     time.Time
+	record  inventory.Record // the journal
+	desired inventory.Desired
+	ids     int
+
+	power    inventory.PowerState
+	disk     string // blank, content:<signature>, install:<id>, failed:<id>
+	system   string // what runs: "", ramdisk, disk
+	foreign  bool   // it runs because of a person
+	media    string
+	override string
+	reads    map[string]int // by medium
+	agent    inventory.AgentState
+	image    inventory.ImagePhase
+
+	unreachable bool
+	noBoot      bool // a boot started now gets nowhere
+	jobFails    bool // a job ends in an error before it writes
+	halfWritten bool // a job ends in an error after it has written
+
+	published map[string]bool   // operations on the status branch
+	armed     map[string]string // operation → the consent it was armed with
+	newest    string            // armed operation
+	done      []plan.Kind
+	boots     int
+	broken    []string // safety properties that were violated
+}
+
+func newModel(disk string, power inventory.PowerState) *model {
+	m := &model{
+		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{Host: hostName},
+		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{},
+		desired: inventory.Desired{
+			Commit: "c0", Release: "c0", Name: hostName, File: "hosts/web-03.yaml", Lifecycle: schemas.Managed,
+			BMC: &schemas.BMC{Address: "https://10.0.0.13"}, Identity: schemas.Identity{Serial: "SN1"},
+			RootDisk: &schemas.DiskHints{Serial: "DISK1"},
+		},
+	}
+	m.desired.Workload = workload("aaaaaaaaaaaaaaaa", schemas.OnConsent)
+	if power == inventory.PoweredOn {
+		m.system, m.foreign = "disk", true
+	}
+	return m
+}
+
+func workload(inputs, update string) *inventory.Workload {
+	return &inventory.Workload{
+		Name: "web", Inputs: inputs, Update: update, PhoneHome: schemas.PhoneHomeRequired,
+		Image: schemas.Image{SHA256: inputs}, Parts: map[string]string{"image": inputs, "rootDisk": "r"},
+	}
+}
+
+// commit changes the desire.
+func (m *model) commit(change func(*inventory.Desired)) {
+	m.ids++
+	change(&m.desired)
+	m.desired.Commit = fmt.Sprintf("c%d", m.ids)
+	m.desired.Release = m.desired.Commit
+}
+
+func (m *model) violate(format string, args ...any) {
+	m.broken = append(m.broken, fmt.Sprintf(format, args...))
+}
+
+func (m *model) observe() inventory.Observed {
+	o := inventory.Observed{Record: m.record, Agent: m.agent, Image: inventory.ImageState{State: m.image}}
+	o.BMC = inventory.BMCState{
+		At: m.now, Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: "SN1"},
+		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
+		Media:    []inventory.Slot{{ID: "Cd", Inserted: m.media != "", Image: m.media}},
+	}
+	if m.unreachable {
+		o.BMC = inventory.BMCState{At: m.now, Reach: inventory.Unreachable, Error: "no answer"}
+	}
+	if b := m.record.Boot; b != nil && b.Target == inventory.FromRamdisk {
+		o.Media = inventory.MediaState{URL: medium(b), Reads: m.reads[medium(b)]}
+	}
+	return o
+}
+
+func medium(b *inventory.Boot) string { return "https://daemon/" + b.ID }
+
+// crash is where a daemon dies within an action.
+type crash int
+
+const (
+	nowhere crash = iota
+	beforeEffect
+	beforeSettle
+)
+
+// look is one turn of the loop: observe, decide, intent, effect, outcome.
+func (m *model) look(die crash) plan.Plan {
+	p := plan.Host(m.desired, m.observe(), m.now)
+	if len(p.Actions) == 0 {
+		return p
+	}
+	a := m.identified(p.Actions[0])
+	m.judge(a)
+	m.done = append(m.done, a.Kind)
+	m.record = plan.Begin(m.record, a, m.now)
+	if die == beforeEffect {
+		return p
+	}
+	out := plan.Outcome{Result: plan.Done}
+	if !a.Kind.JournalOnly() {
+		out = m.effect(a)
+	}
+	if die == beforeSettle {
+		return p
+	}
+	m.record = plan.Settle(m.record, a, out, m.now)
+	return p
+}
+
+func (m *model) identified(a plan.Action) plan.Action {
+	m.ids++
+	id := fmt.Sprintf("id%d", m.ids)
+	switch a.Kind {
+	case plan.OpenOperation:
+		op := *a.Operation
+		op.ID = id
+		a.Operation = &op
+	case plan.OpenBoot:
+		boot := *a.Boot
+		boot.ID = id
+		a.Boot = &boot
+	default:
+	}
+	return a
+}
+
+// judge holds an action against the rules, from what is true and not from what the record says.
+func (m *model) judge(a plan.Action) {
+	reaches := !a.Kind.JournalOnly() && a.Kind != plan.FetchImage && a.Kind != plan.Publish
+	d := m.desired
+	switch {
+	case reaches && d.Lifecycle != schemas.Managed:
+		m.violate("%s of a host that is not ours to manage", a.Kind)
+	case reaches && d.Protect:
+		m.violate("%s of a protected host", a.Kind)
+	case reaches && m.foreign && d.Consent.Takeover == "" && m.record.Adopted == "":
+		m.violate("%s of a machine found running", a.Kind)
+	}
+	if a.Kind == plan.AssignInstall {
+		m.judgeInstall(*a.Operation)
+	}
+}
+
+func (m *model) judgeInstall(op inventory.Operation) {
+	if !m.published[op.ID] || m.record.Operation.Stage == inventory.Intended {
+		m.violate("armed before it was published")
+	}
+	if _, again := m.armed[op.ID]; again {
+		return // a retry of what was allowed
+	}
+	given := m.desired.Consent.Erase
+	owns := func(content string) bool {
+		return given == inventory.EraseConsent(hostName, rootDisk, content, op.Inputs)
+	}
+	i := m.record.Installed
+	rule := m.desired.Workload.Update == schemas.Reinstall && i != nil && i.Update == schemas.Reinstall && i.Workload == op.Workload
+	switch {
+	case m.disk == inventory.ContentBlank, rule:
+	// Whether a given up operation had begun to write cannot be known: the disk is named after it either way.
+	case owns(m.disk), owns("failed:" + m.newest), len(m.armed) == 0 && owns(inventory.ContentUnseen):
+		for id, consent := range m.armed {
+			if consent == given {
+				m.violate("consent %s was spent by %s", given, id)
+			}
+		}
+	default:
+		m.violate("disk with %s armed without consent (given %q)", m.disk, given)
+	}
+	m.armed[op.ID], m.newest = op.Consent, op.ID
+}
+
+func (m *model) effect(a plan.Action) plan.Outcome {
+	switch a.Kind {
+	case plan.Publish:
+		m.published[m.record.Operation.ID] = true
+		return plan.Outcome{Result: plan.Done}
+	case plan.FetchImage:
+		m.image = inventory.ImageReady
+		return plan.Outcome{Result: plan.Done}
+	case plan.AssignPowerOff, plan.AssignInstall:
+		return m.assign(a)
+	default:
+	}
+	if m.unreachable {
+		return plan.Outcome{Result: plan.Retry, Why: "no answer"}
+	}
+	switch a.Kind {
+	case plan.PowerOn:
+		m.start()
+	case plan.PowerOff:
+		m.stop()
+	case plan.EjectMedia:
+		m.media = ""
+	case plan.InsertMedia:
+		m.media = medium(m.record.Boot)
+	case plan.BootFromMedia:
+		m.override = "Cd"
+	case plan.BootFromDisk:
+		m.override = "None"
+	default:
+		panic("no effect of " + string(a.Kind))
+	}
+	return plan.Outcome{Result: plan.Done}
+}
+
+func (m *model) assign(a plan.Action) plan.Outcome {
+	if m.agent.Boot != m.record.Boot.ID {
+		return plan.Outcome{Result: plan.Retry, Why: "no such agent"}
+	}
+	job := inventory.Job{ID: "off-" + m.record.Boot.ID, Kind: "power-off", State: inventory.JobAssigned, Since: m.now}
+	if a.Kind == plan.AssignInstall {
+		job = inventory.Job{ID: a.Operation.ID, Attempt: a.Operation.Attempt, Kind: "install", State: inventory.JobAssigned, Since: m.now}
+		if a.Content == "blank" && m.disk != inventory.ContentBlank {
+			job.State, job.Error = inventory.JobFailed, "the disk is not blank"
+		}
+	}
+	if old := m.agent.Job; old.ID != job.ID || old.Attempt != job.Attempt || old.Kind != job.Kind {
+		m.agent.Job = job
+	}
+	return plan.Outcome{Result: plan.Done}
+}
+
+func (m *model) start() {
+	if m.power == inventory.PoweredOn {
+		return
+	}
+	m.power, m.foreign, m.system = inventory.PoweredOn, false, "disk"
+	if m.override == "Cd" && m.media != "" {
+		m.system = "ramdisk"
+		m.boots++
+	}
+	if m.noBoot {
+		m.system = ""
+	}
+}
+
+func (m *model) stop() { m.power, m.system, m.foreign = inventory.PoweredOff, "", false }
+
+// pass lets time go by: systems come up, agents work.
+func (m *model) pass(d time.Duration) {
+	m.now = m.now.Add(d)
+	switch m.system {
+	case "ramdisk":
+		m.ramdisk()
+	case "disk":
+		// The call counts however often it is made; an unfinished disk makes none.
+		if id, ok := strings.CutPrefix(m.disk, "install:"); ok && (m.agent.PhoneHome == nil || m.agent.PhoneHome.Install != id) {
+			m.agent.PhoneHome = &inventory.PhoneHome{Install: id, At: m.now}
+		}
+	}
+}
+
+func (m *model) ramdisk() {
+	b := m.record.Boot
+	if b == nil || m.media != medium(b) {
+		return // its token is dead
+	}
+	m.reads[m.media]++
+	if m.agent.Boot != b.ID {
+		job := m.agent.Job
+		m.agent = inventory.AgentState{Boot: b.ID, Epoch: b.Epoch, Enrolled: m.now, Job: job, PhoneHome: m.agent.PhoneHome}
+		m.agent.Facts = m.facts(b.Epoch)
+		if job.State != inventory.JobSucceeded && job.State != inventory.JobFailed {
+			m.agent.Job = inventory.Job{} // died with its boot
+		}
+	}
+	m.agent.Seen = m.now
+	job := &m.agent.Job
+	switch {
+	case job.State == inventory.JobAssigned:
+		job.State, job.Since = inventory.JobRunning, m.now
+	case job.State == inventory.JobRunning && job.Kind == "power-off":
+		job.State = inventory.JobSucceeded
+		m.stop()
+	case job.State == inventory.JobRunning:
+		m.install(job)
+	}
+}
+
+func (m *model) install(job *inventory.Job) {
+	switch {
+	case m.jobFails:
+		job.State, job.Error = inventory.JobFailed, "it failed before the first write"
+	case m.halfWritten:
+		m.disk = "failed:" + job.ID
+		job.State, job.Error = inventory.JobFailed, "it failed in the middle"
+	default:
+		m.disk, job.State = "install:"+job.ID, inventory.JobSucceeded
+	}
+	job.Since = m.now
+}
+
+func (m *model) facts(epoch inventory.Epoch) *inventory.Facts {
+	disk := inventory.Disk{Serial: rootDisk.Serial, Size: rootDisk.Size, Path: "/dev/vda"}
+	switch {
+	case m.disk == inventory.ContentBlank:
+		disk.Content.Blank = true
+	default:
+		disk.Content.Signature = strings.TrimPrefix(m.disk, "content:")
+	}
+	f := &inventory.Facts{Epoch: epoch, Disks: []inventory.Disk{disk}}
+	f.System.Serial = "SN1"
+	return f
+}

@@ -1,0 +1,196 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+const foundOnDisk = "content:9f3ac41be7705d12"
+
+// Whatever breaks, at whatever point, and whatever the fleet asks for meanwhile: nothing is erased without leave, and once things work
+// again and the fleet stays, the host ends where the fleet wants it or waits for a person, and nothing more is done to it.
+func TestNothingIsErasedByAccident(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(
+			rapid.SampledFrom([]string{inventory.ContentBlank, foundOnDisk}).Draw(t, "disk"),
+			rapid.SampledFrom([]inventory.PowerState{inventory.PoweredOff, inventory.PoweredOff, inventory.PoweredOn}).Draw(t, "power"),
+		)
+		if rapid.Bool().Draw(t, "unseen consent") {
+			m.commit(func(d *inventory.Desired) {
+				d.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, d.Workload.Inputs)
+			})
+		}
+		for range rapid.IntRange(0, 150).Draw(t, "looks") {
+			m.trouble(t)
+			m.look(crash(rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 1, 2}).Draw(t, "crash")))
+			m.pass(time.Duration(rapid.SampledFrom([]int{5, 15, 30, 400}).Draw(t, "seconds")) * time.Second)
+			m.ok(t)
+		}
+		m.unreachable, m.noBoot, m.jobFails, m.halfWritten = false, false, false, false
+		m.settles(t)
+	})
+}
+
+// trouble is one thing that happens between two looks, mostly nothing.
+func (m *model) trouble(t *rapid.T) {
+	switch rapid.IntRange(0, 60).Draw(t, "trouble") {
+	case 1:
+		m.unreachable = !m.unreachable
+	case 2:
+		m.noBoot = !m.noBoot
+	case 3:
+		m.jobFails = !m.jobFails
+	case 4:
+		m.halfWritten = !m.halfWritten
+	case 5:
+		m.stop()
+	case 6: // power comes back
+		m.start()
+		m.foreign = m.record.Boot == nil && m.record.Installed == nil && len(m.armed) == 0
+	case 7:
+		m.commit(func(d *inventory.Desired) {
+			update := rapid.SampledFrom([]string{schemas.OnConsent, schemas.Reinstall}).Draw(t, "update")
+			d.Workload = workload(rapid.SampledFrom([]string{"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"}).Draw(t, "inputs"), update)
+		})
+	case 8:
+		m.commit(func(d *inventory.Desired) { d.Protect = !d.Protect })
+	case 9:
+		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
+	case 10, 11, 12:
+		if c := plan.Decide(m.desired, m.record); c.Needed != "" {
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = c.Needed })
+		}
+	case 13:
+		m.commit(func(d *inventory.Desired) { d.Lifecycle = "" })
+	case 14, 15:
+		m.commit(func(d *inventory.Desired) { d.Lifecycle = schemas.Managed })
+	case 16:
+		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
+	case 17:
+		m.commit(func(d *inventory.Desired) { d.Workload = nil })
+	}
+}
+
+func (m *model) ok(t interface{ Fatalf(string, ...any) }) {
+	if len(m.broken) > 0 {
+		t.Fatalf("%v\nafter %v\nrecord %+v", m.broken, m.done, m.record)
+	}
+}
+
+// settles lets the daemon work on in peace until it does nothing for two hours, and looks at what it ended with.
+func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
+	var p plan.Plan
+	idle := 0
+	for range 4000 {
+		before := len(m.done)
+		p = m.look(nowhere)
+		m.pass(20 * time.Second)
+		m.ok(t)
+		if idle++; len(m.done) > before {
+			idle = 0
+		}
+		if idle > 360 {
+			break
+		}
+	}
+	if idle <= 360 {
+		t.Fatalf("no end of actions: %v\nplan %+v", m.done[max(0, len(m.done)-30):], p)
+	}
+	switch p.Phase {
+	case plan.Active:
+		want := m.desired.Workload
+		on := m.power == inventory.PoweredOn && m.system != "ramdisk" // a system that hangs after its call is not watched
+		if i := m.record.Installed; want != nil && (i == nil || i.Inputs != want.Inputs || m.disk != "install:"+i.ID || !on) {
+			t.Fatalf("said to be Active, but runs %q from disk %q, record %+v", m.system, m.disk, m.record)
+		}
+	case plan.Held, plan.Failed:
+		if p.Hold == nil || p.Hold.Message == "" {
+			t.Fatalf("%s for no reason a person could act on: %+v", p.Phase, p)
+		}
+	case plan.Protected, plan.Orphaned, plan.Unmanaged:
+	default:
+		t.Fatalf("ended %+v\nafter %v\nrecord %+v boot %+v operation %+v", p, m.done, m.record, m.record.Boot, m.record.Operation)
+	}
+	return p
+}
+
+// Same values, same plan, and the values are left alone.
+func TestSameValuesSamePlan(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+		for range rapid.IntRange(0, 60).Draw(t, "looks") {
+			m.trouble(t)
+			first := plan.Host(m.desired, m.observe(), m.now)
+			record := cmp.Diff(inventory.Record{}, m.record)
+			second := plan.Host(m.desired, m.observe(), m.now)
+			if diff := cmp.Diff(first, second); diff != "" {
+				t.Fatalf("the second plan differs: %s", diff)
+			}
+			if len(first.Actions) > 0 {
+				plan.Begin(m.record, m.identified(first.Actions[0]), m.now)
+			}
+			if cmp.Diff(inventory.Record{}, m.record) != record {
+				t.Fatalf("planning changed the record it was given")
+			}
+			m.look(nowhere)
+			m.pass(20 * time.Second)
+		}
+	})
+}
+
+// With nothing in the way an install takes one boot of the ramdisk and one job, from a blank disk and from one that was consented to.
+func TestOneBootOneJob(t *testing.T) {
+	t.Parallel()
+	for _, disk := range []string{inventory.ContentBlank, foundOnDisk} {
+		m := newModel(disk, inventory.PoweredOff)
+		m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
+		if p := m.settles(t); p.Phase != plan.Active {
+			t.Errorf("%s: ended %+v after %v", disk, p, m.done)
+		}
+		jobs := 0
+		for _, kind := range m.done {
+			if kind == plan.AssignInstall {
+				jobs++
+			}
+		}
+		if m.boots != 1 || jobs != 1 {
+			t.Errorf("%s: %d boots and %d jobs: %v", disk, m.boots, jobs, m.done)
+		}
+	}
+}
+
+// A machine that runs, and that nobody handed over, is not touched; handed over, it is installed.
+func TestFoundRunning(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOn)
+	p := m.settles(t)
+	if p.Phase != plan.Held || p.Hold.Reason != plan.FoundRunning || m.power != inventory.PoweredOn || !m.foreign {
+		t.Fatalf("ended %+v after %v", p, m.done)
+	}
+	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
+	if p := m.settles(t); p.Phase != plan.Active || !slices.Contains(m.done, plan.RecordTakeover) {
+		t.Errorf("after the takeover: %+v after %v", p, m.done)
+	}
+}
+
+// An operation that never reached the machine does not make a machine that a person starts later ours.
+func TestSupersededDoesNotMakeOurs(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	m.record.Last = &inventory.Operation{ID: "o1", Stage: inventory.Ended, Outcome: inventory.Superseded, Disk: rootDisk}
+	m.start()
+	m.foreign = true
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+		t.Errorf("ended %+v after %v", p, m.done)
+	}
+}
