@@ -190,14 +190,27 @@ func (r *Repo) fetch(ctx context.Context, branch string) (plumbing.Hash, error) 
 
 func (r *Repo) pull(ctx context.Context, branch string, local plumbing.ReferenceName, depth int) error {
 	spec := config.RefSpec("+" + plumbing.NewBranchReferenceName(branch).String() + ":" + local.String())
-	err := r.repo.FetchContext(ctx, &git.FetchOptions{
+	options := &git.FetchOptions{
 		RemoteName: "origin", RefSpecs: []config.RefSpec{spec}, Depth: depth, Auth: r.auth, Tags: git.NoTags, Force: true,
 		CABundle: r.config.CA, ProxyOptions: r.endpoint.Proxy, // the deadline of ssh
-	})
+	}
+	err := r.repo.FetchContext(ctx, options)
+	for try := 1; try < fetchTries && answeredEarly(err) && ctx.Err() == nil; try++ {
+		err = r.repo.FetchContext(ctx, options)
+	}
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
 		return r.explain("fetch "+branch, err)
 	}
 	return nil
+}
+
+// fetchTries is how often a fetch is begun whose answer came too early.
+const fetchTries = 5
+
+// answeredEarly means that a server over ssh had answered and gone before go-git closed its input, which go-git takes for a failure and throws the answer
+// away. It does not wrap the error.
+func answeredEarly(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "closing input: EOF")
 }
 
 // maxWalk is how many commits are looked at between a tip and the accepted commit.
