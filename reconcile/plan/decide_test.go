@@ -1,0 +1,172 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+const (
+	target  = "aaaaaaaaaaaaaaaa"
+	earlier = "bbbbbbbbbbbbbbbb"
+)
+
+func consentOver(content string) string {
+	return inventory.EraseConsent(hostName, rootDisk, content, target)
+}
+
+// seen is a record of facts with the one disk holding something.
+func seen(content inventory.Content) inventory.Record {
+	return inventory.Record{Host: hostName, Facts: &inventory.Facts{Epoch: 1, Disks: []inventory.Disk{
+		{Serial: rootDisk.Serial, Size: rootDisk.Size, Content: content},
+	}}}
+}
+
+func installed(inputs, update string) inventory.Record {
+	rec := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
+	w := workload(inputs, update)
+	rec.Installed = &inventory.Installed{ID: "i1", Workload: w.Name, Inputs: inputs, Parts: w.Parts, Disk: rootDisk, Update: update}
+	return rec
+}
+
+// The rows of Decide's comment, in its words.
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	ours := consentOver("install:i1")
+	data := consentOver(foundOnDisk)
+	something := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
+	none := func(*inventory.Desired) {}
+	erase := func(consent string) func(*inventory.Desired) {
+		return func(d *inventory.Desired) { d.Consent.Erase = consent }
+	}
+	reinstall := func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) }
+	for _, test := range []struct {
+		name   string
+		ask    func(*inventory.Desired)
+		record inventory.Record
+		want   plan.Verdict
+		erases bool
+		needed string
+		hold   plan.Reason
+	}{
+		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
+		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
+		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, plan.HandsOff, false, "", ""},
+		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, plan.Nothing, false, "", ""},
+		{"installed with its inputs", none, installed(target, schemas.OnConsent), plan.Nothing, false, "", ""},
+		{"root disk blank", none, seen(inventory.Content{Blank: true}), plan.Install, false, "", ""},
+		{"root disk never seen", none, inventory.Record{}, plan.Install, false, consentOver("unseen"), ""},
+		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), plan.Install, false, "", plan.DiskUnreadable},
+		{"holds something, no consent", none, something, plan.Reinstall, true, data, plan.NeedsConsent},
+		{"holds something, its consent", erase(data), something, plan.Reinstall, true, data, ""},
+		{"holds something, consent over unseen", erase(consentOver("unseen")), something, plan.Reinstall, true, data, ""},
+		{"holds our install, consent over unseen", erase(consentOver("unseen")), installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.ConsentForOther},
+		{"holds our install, its consent", erase(ours), installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, ""},
+		{"holds our install, consent for what was there before", erase(data), installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.ConsentForOther},
+		{"the consent is spent", erase(data), spent(something, data), plan.Reinstall, true, data, plan.ConsentSpent},
+		{"update Reinstall, installed so", reinstall, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, ""},
+		{"update flipped to Reinstall", reinstall, installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.NeedsConsent},
+		{"update Reinstall, another workload", func(d *inventory.Desired) { reinstall(d); d.Workload.Name = "db" }, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, plan.NeedsConsent},
+		{"no disk matches", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{Serial: "OTHER"} }, something, plan.Install, false, "", plan.NoDisk},
+		{"several disks match", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{MinSize: "1GB"} }, twoDisks(), plan.Install, false, "", plan.SeveralDisks},
+	} {
+		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+		test.ask(&m.desired)
+		got := plan.Decide(m.desired, test.record)
+		reason := plan.Reason("")
+		if got.Hold != nil {
+			reason = got.Hold.Reason
+		}
+		if got.Verdict != test.want || got.Erases != test.erases || got.Needed != test.needed || reason != test.hold {
+			t.Errorf("%s: %s erases %t needs %q hold %q, want %s %t %q %q", test.name,
+				got.Verdict, got.Erases, got.Needed, reason, test.want, test.erases, test.needed, test.hold)
+		}
+	}
+}
+
+func spent(rec inventory.Record, consent string) inventory.Record {
+	rec.Spent = []string{consent}
+	return rec
+}
+
+func twoDisks() inventory.Record {
+	rec := seen(inventory.Content{Blank: true})
+	second := rec.Facts.Disks[0]
+	second.Serial = "DISK2"
+	rec.Facts.Disks = append(rec.Facts.Disks, second)
+	return rec
+}
+
+// until looks until an action of a kind was done.
+func (m *model) until(t *testing.T, kind plan.Kind) {
+	t.Helper()
+	for range 500 {
+		from := len(m.done)
+		m.look(nowhere)
+		m.pass(20 * time.Second)
+		m.ok(t)
+		if len(m.done) > from && m.done[from] == kind {
+			return
+		}
+	}
+	t.Fatalf("no %s: %v", kind, m.done)
+}
+
+// active is a machine with a workload on it that may be reinstalled.
+func active(t *testing.T) *model {
+	t.Helper()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	m.desired.Workload = workload(earlier, schemas.Reinstall)
+	if p := m.settles(t); p.Phase != plan.Active {
+		t.Fatalf("ended %+v", p)
+	}
+	return m
+}
+
+// A change that is taken back while the ramdisk is up leaves the host with what it had, running.
+func TestTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, stage := range []plan.Kind{plan.OpenOperation, plan.OpenBoot, plan.PowerOff, plan.InsertMedia, plan.PowerOn, plan.RecordFacts} {
+		m := active(t)
+		disk := m.disk
+		m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })
+		m.until(t, stage)
+		m.commit(func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.Reinstall) })
+		if p := m.settles(t); p.Phase != plan.Active || m.disk != disk || m.system != "disk" {
+			t.Errorf("after %s: %+v, runs %q from %q", stage, p, m.system, m.disk)
+		}
+	}
+}
+
+// Leave that is taken back before the machine is armed is no leave.
+func TestRuleTakenBack(t *testing.T) {
+	t.Parallel()
+	m := active(t)
+	disk := m.disk
+	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })
+	m.until(t, plan.RecordFacts)
+	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.OnConsent) })
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsConsent || m.disk != disk {
+		t.Errorf("ended %+v with %q", p, m.disk)
+	}
+}
+
+// What a given up install left keeps its name when the operation after it is superseded.
+func TestFailedKeepsItsName(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	m.halfWritten = true
+	first := m.settles(t)
+	if first.Hold == nil || first.Hold.Consent == "" {
+		t.Fatalf("ended %+v after %v", first, m.done)
+	}
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = first.Hold.Consent })
+	m.until(t, plan.OpenOperation)
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
+	if p := m.settles(t); p.Hold == nil || p.Hold.Consent != first.Hold.Consent {
+		t.Errorf("ended %+v, before %+v", p.Hold, first.Hold)
+	}
+}
