@@ -71,6 +71,9 @@ func (w *sealer) values(data map[string]secret.Value) *yaml.Node {
 	for _, key := range sortedKeys(data) {
 		plain := data[key].Reveal()
 		w.count(plain)
+		if plain == "" && w.err == nil { // sops would leave it in clear, and the fleet takes nothing in clear
+			w.err = fmt.Errorf("the value of %q is empty: leave the key out", key)
+		}
 		value, err := encrypt(w.key, plain, "spec:data:"+key+":")
 		if err != nil && w.err == nil {
 			w.err = err

@@ -68,7 +68,9 @@ type ageKey struct {
 // emptyOnly are fields that sops writes even when they hold nothing.
 var emptyOnly = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "pgp"}
 
-// Open decrypts a Secret's document and checks its MAC: nothing in the file, scope included, was changed since it was encrypted.
+// Open decrypts a Secret's document and checks its MAC: no value in the file, clear or encrypted, was changed, moved, added or taken away since it was
+// encrypted. The MAC of SOPS does not cover names of clear fields, nor where one clear value ends and the next begins: the scope is as good as the
+// review of the commit that it came with. An encrypted value cannot be put under another name.
 func Open(document []byte, keys Keys) (map[string]secret.Value, error) {
 	if len(document) > schemas.MaxFile {
 		return nil, fmt.Errorf("the Secret has %d bytes, at most %d are read", len(document), schemas.MaxFile)
@@ -94,7 +96,10 @@ func Open(document []byte, keys Keys) (map[string]secret.Value, error) {
 	if err := o.walk(root.Content[0], nil); err != nil {
 		return nil, err
 	}
-	return o.data, o.check(head.SOPS)
+	if err := o.check(head.SOPS); err != nil {
+		return nil, err
+	}
+	return o.data, nil
 }
 
 func (m meta) supported() error {
@@ -177,17 +182,17 @@ func (o *opener) scalar(node *yaml.Node, path []string) error {
 		_, err := o.mac.Write([]byte(plain(node)))
 		return err
 	}
-	if node.Value == "" {
-		return nil
-	}
-	text, err := decrypt(o.key, node.Value, strings.Join(path, ":")+":")
-	if err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(path, "."), err)
+	var text []byte
+	if node.Value != "" { // sops leaves the empty text as it is
+		var err error
+		if text, err = decrypt(o.key, node.Value, strings.Join(path, ":")+":"); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(path, "."), err)
+		}
 	}
 	if len(path) == 3 && path[0] == "spec" && path[1] == "data" {
 		o.data[path[2]] = secret.New(string(text))
 	}
-	_, err = o.mac.Write(text)
+	_, err := o.mac.Write(text)
 	return err
 }
 
@@ -223,10 +228,19 @@ func (o *opener) check(m meta) error {
 // sealed is how sops writes a value: AES-256-GCM with a 32-byte nonce, the path as additional data.
 var sealed = regexp.MustCompile(`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:str\]$`)
 
-var errValue = errors.New("a value cannot be opened: it was changed without sops, or is no text")
+var (
+	errValue = errors.New("a value cannot be opened: it was changed without sops")
+	errType  = errors.New("the value is not text: put it in quotes, and encrypt it again")
+)
+
+// otherType matches values of the types that are not read.
+var otherType = regexp.MustCompile(`^ENC\[AES256_GCM,.*,type:(int|float|bool|bytes|time)\]$`)
 
 func decrypt(key []byte, value, additional string) ([]byte, error) {
 	parts := sealed.FindStringSubmatch(value)
+	if parts == nil && otherType.MatchString(value) {
+		return nil, errType
+	}
 	if parts == nil {
 		return nil, errValue
 	}

@@ -1,6 +1,10 @@
 package secrets
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -59,8 +63,8 @@ func TestChangedSecretIsRefused(t *testing.T) {
 		"not YAML":        "a: [",
 		"nothing":         "",
 	} {
-		if data, err := Open([]byte(changed), keys); err == nil {
-			t.Errorf("%s: Open gave %d values, want an error", name, len(data))
+		if data, err := Open([]byte(changed), keys); err == nil || len(data) != 0 {
+			t.Errorf("%s: Open gave %d values and %v, want an error alone", name, len(data), err)
 		} else if strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: the error holds the secret: %v", name, err)
 		}
@@ -73,6 +77,127 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document []byte) {
 		if _, err := Open(document, Keys{}); err == nil {
 			t.Error("opened without a key")
+		}
+	})
+}
+
+// The files in testdata were made by sops 3.13.3 with --age … --encrypted-regex '^data$'; it also opened what Seal makes.
+func TestAFileOfSopsOpens(t *testing.T) {
+	t.Parallel()
+	keys, err := LoadKeys("testdata/age.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := Open(testFile(t, "testdata/sops-3.13.3.yaml"), keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"username": "root", "password": "pass: \"word\"\n#ä${vars.x}", "empty": ""}
+	for key, text := range want {
+		if value, ok := data[key]; !ok || value.Reveal() != text {
+			t.Errorf("%s = %q, %t, want %q", key, value.Reveal(), ok, text)
+		}
+	}
+	if len(data) != len(want) {
+		t.Errorf("Open gave %d values, want %d", len(data), len(want))
+	}
+	if _, err := Open(testFile(t, "testdata/sops-3.13.3-number.yaml"), keys); err == nil || !strings.Contains(err.Error(), "spec.data.port") || !strings.Contains(err.Error(), "quotes") {
+		t.Errorf("a number: %v, want its place and what to do", err)
+	}
+}
+
+func testFile(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestOddValuesComeBack(t *testing.T) {
+	t.Parallel()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]secret.Value{}
+	for i, text := range []string{" ", "true", "123", "null", "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]", "a\n\nb\n", "#c", "${secret.x.y}", "ä\t\u2028", strings.Repeat("x", 10_000)} {
+		want[fmt.Sprintf("k%d", i)] = secret.New(text)
+	}
+	document, err := Seal("odd", schemas.Scope{AllHosts: true}, want, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Open(document, Keys{[]age.Identity{identity}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range want {
+		if have, ok := got[key]; !ok || !have.Equal(value) {
+			t.Errorf("%s = %q, %t, want %q", key, have.Reveal(), ok, value.Reveal())
+		}
+	}
+	if _, findings := schemas.Decode("secrets/odd.yaml", document); len(findings) > 0 {
+		t.Errorf("Decode found %v", findings)
+	}
+	if _, err := Seal("odd", schemas.Scope{AllHosts: true}, map[string]secret.Value{"none": {}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0)); err == nil || !strings.Contains(err.Error(), "none") {
+		t.Errorf("Seal of an empty value = %v, want an error that names it", err)
+	}
+	if _, err := Open(document, Keys{}); err == nil {
+		t.Error("opened without a key")
+	}
+	stranger, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(document, Keys{[]age.Identity{stranger}}); err == nil || !strings.Contains(err.Error(), "recipient") {
+		t.Errorf("another's key: %v", err)
+	}
+}
+
+func TestKeyFilesDoNotLeak(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("AGE-SECRET-KEY-1CANARY\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKeys(file); err == nil || strings.Contains(err.Error(), "CANARY") {
+		t.Errorf("LoadKeys = %v, want an error without the key", err)
+	}
+	if _, err := LoadKeys(file + ".not"); err == nil {
+		t.Error("a missing file gave keys")
+	}
+}
+
+// FuzzChangedByte changes one byte of a file that opens. What then still opens has the same values: data is never changed unseen.
+func FuzzChangedByte(f *testing.F) {
+	document, err := os.ReadFile("testdata/sops-3.13.3.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	keys, err := LoadKeys("testdata/age.key")
+	if err != nil {
+		f.Fatal(err)
+	}
+	want, err := Open(document, keys)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for at := 0; at < len(document); at += 97 {
+		f.Add(uint(at), byte('A'))
+	}
+	f.Fuzz(func(t *testing.T, at uint, b byte) {
+		changed := bytes.Clone(document)
+		changed[at%uint(len(changed))] = b
+		got, err := Open(changed, keys)
+		if err != nil {
+			return
+		}
+		for key, value := range got {
+			if was, ok := want[key]; !value.Empty() && (!ok || !was.Equal(value)) {
+				t.Errorf("byte %d as %q: %s opens as another value", at%uint(len(changed)), b, key)
+			}
 		}
 	})
 }
