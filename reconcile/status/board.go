@@ -8,8 +8,6 @@ import (
 	"sort"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -53,13 +51,7 @@ func NewFleet(commit, title, refused string, findings []schemas.Finding, hosts [
 }
 
 // Encode gives the document's bytes.
-func (f Fleet) Encode() []byte {
-	body, err := yaml.Marshal(f)
-	if err != nil {
-		panic("status: " + err.Error())
-	}
-	return body
-}
+func (f Fleet) Encode() []byte { return encode(f) }
 
 // order of phases on the board: what needs a person first.
 var order = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Installing, plan.Inspecting, plan.Starting, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}

@@ -94,13 +94,7 @@ func IsHost(file string) bool {
 }
 
 // Encode gives the document's bytes.
-func (d Document) Encode() []byte {
-	body, err := yaml.Marshal(d)
-	if err != nil {
-		panic("status: " + err.Error()) // our own structs of strings, numbers and times
-	}
-	return body
-}
+func (d Document) Encode() []byte { return encode(d) }
 
 // Parse reads a document, strictly.
 func Parse(data []byte) (Document, error) {

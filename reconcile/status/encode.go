@@ -1,0 +1,36 @@
+package status
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// encode gives a document's bytes: the same value, the same bytes, in the order of the fields' names. Text that machines report may hold anything: what
+// YAML does not allow in a file is written as an escape, so that it is read back as it was.
+func encode(document any) []byte {
+	body, err := json.Marshal(document)
+	if err == nil {
+		body, err = yaml.JSONToYAML([]byte(escaped(string(body))))
+	}
+	if err != nil {
+		panic("status: " + err.Error()) // our own structs of strings, numbers and times
+	}
+	return body
+}
+
+// escaped is JSON with the characters escaped that JSON allows within strings and YAML 1.1 (section 5.1) nowhere in a file.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r >= 0x7f && r < 0xa0, r == 0xfeff, r == 0xfffe, r == 0xffff:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
