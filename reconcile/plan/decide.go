@@ -63,6 +63,7 @@ func install(d inventory.Desired, rec inventory.Record) Change {
 	case inventory.ContentUnseen:
 		if disk.Label() != "" {
 			c.Needed = inventory.EraseConsent(d.Name, disk, inventory.ContentUnseen, c.Target)
+			c.Erases = c.Given == c.Needed && rec.Installed == nil && rec.Last == nil // whatever will be found there
 		}
 		return c
 	case "":

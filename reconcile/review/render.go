@@ -98,6 +98,9 @@ func (h Host) headline() string {
 		if h.Disk != "" {
 			what += " on disk " + h.Disk
 		}
+		if h.Erases {
+			what += ", ERASES whatever is on it"
+		}
 	case plan.TurnOn:
 		what = "power on"
 	case plan.TurnOff:
@@ -143,14 +146,39 @@ func (h Host) markdown() string {
 		icon = "🟡"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "<details><summary>%s <b>%s</b>: %s</summary>\n\n", icon, h.Name, h.headline())
+	fmt.Fprintf(&b, "<details><summary>%s <b>%s</b>: %s</summary>\n\n", icon, inert(h.Name), inert(h.headline()))
 	for _, line := range h.details() {
 		if strings.HasPrefix(line, "  ") {
 			fmt.Fprintf(&b, "  ```yaml\n%s\n  ```\n", line)
 			continue
 		}
-		fmt.Fprintf(&b, "- %s\n", line)
+		fmt.Fprintf(&b, "- %s\n", plain(line))
 	}
 	b.WriteString("\n</details>\n\n")
 	return b.String()
 }
+
+// What text from a machine or a fleet may not do on a forge's page: HTML, mentions, further lines; in Markdown also markup.
+var (
+	inHTML     = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b", "\n", " ", "\r", " ")
+	inMarkdown = strings.NewReplacer("\\", "&#92;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "`", "&#96;")
+)
+
+// plain makes text safe in Markdown. What stands in backquotes that pair, as the commands in our own words do, is code: no markup is read there.
+func plain(text string) string {
+	spans := strings.Split(text, "`")
+	if len(spans)%2 == 0 {
+		return inert(text)
+	}
+	for i := range spans {
+		if i%2 == 0 {
+			spans[i] = inert(spans[i])
+		} else {
+			spans[i] = inHTML.Replace(spans[i])
+		}
+	}
+	return strings.Join(spans, "`")
+}
+
+// inert makes text safe in HTML and in Markdown: a character reference begins no markup (CommonMark 0.31, 2.5).
+func inert(text string) string { return inMarkdown.Replace(inHTML.Replace(text)) }
