@@ -140,10 +140,13 @@ func table(b *bytes.Buffer, hosts []Document) {
 
 func rank(phase plan.Phase) int { return slices.Index(order, phase) }
 
-// cell makes text safe inside a table or a list of a page that a forge renders.
-func cell(text string) string {
-	return strings.NewReplacer("|", "\\|", "\n", " ", "`", "'").Replace(html.EscapeString(text))
-}
+// markup is what could make more than text of text; a character reference begins no markup (CommonMark 0.31, 2.5).
+var markup = strings.NewReplacer(
+	"|", "&#124;", "[", "&#91;", "]", "&#93;", "*", "&#42;", "_", "&#95;", "~", "&#126;", "\\", "&#92;", "@", "@\u200b", "`", "'", "\n", " ", "\r", " ",
+)
+
+// cell makes text safe inside a table or a list of a page that a forge renders: no HTML, no links, no mentions, one line.
+func cell(text string) string { return markup.Replace(html.EscapeString(text)) }
 
 func short(commit string) string {
 	return commit[:min(len(commit), 10)]

@@ -1,0 +1,152 @@
+package status_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// full is a record in which everything is set.
+func full() inventory.Record {
+	disk := inventory.DiskID{Serial: "S1", WWN: "5000c5", Path: "/dev/disk/by-path/x", Size: 1 << 40}
+	op := inventory.Operation{
+		ID: "o2", Stage: inventory.Armed, Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i", "butane": "b"}, Commit: "c", Image: "d",
+		Update: schemas.Reinstall, Disk: disk, Content: "install:o1", Erases: true, Consent: "S1/aa", Attempt: 2, Started: noon, Error: "yes: no\n# x",
+	}
+	last := op
+	last.ID, last.Stage, last.Ended, last.Outcome = "o1", inventory.Ended, noon, inventory.Quarantined
+	facts := inventory.Facts{
+		At: noon, Epoch: 1<<63 + 1, System: inventory.System{Manufacturer: "M", Product: "0x10", Serial: "1e3", UUID: "u"},
+		Firmware: inventory.Firmware{UEFI: true, SecureBoot: true, Vendor: "v", Version: "1.0"}, CPU: inventory.CPU{Model: "m", Arch: "amd64", Count: 4},
+		Memory: 1 << 36, Errors: []string{"on"},
+		Disks: []inventory.Disk{{Name: "sda", Serial: "S1", Size: 1 << 40, SectorSize: 512, Rotational: true, Holders: []string{"md0"}, Content: inventory.Content{Signature: "007", Summary: "ext4"}}},
+		NICs:  []inventory.NIC{{Name: "eth0", MAC: "52:54:00:00:00:01", Driver: "d", Link: true, Mbps: 1000}},
+	}
+	return inventory.Record{
+		Host: "web-03", Epoch: 1<<63 + 2, Operation: &op, Last: &last, Facts: &facts, Adopted: "0777", Spent: []string{"S1/aa", "S1/bb"},
+		Installed: &inventory.Installed{ID: "o1", Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i"}, Commit: "c", Image: "d", Disk: disk, Update: schemas.OnConsent, At: noon, PhoneHome: noon},
+		Boot: &inventory.Boot{ID: "b", Target: inventory.FromRamdisk, Epoch: 9, Stage: inventory.Running, Attempt: 3, Opened: noon, Started: noon,
+			Commit: "c", Ours: true, Media: "https://d/m", Ejected: true},
+	}
+}
+
+func result(rec inventory.Record) status.Result {
+	return status.Result{
+		At: noon, Observed: inventory.Observed{Record: rec, BMC: inventory.BMCState{Reach: inventory.Reached}},
+		Desired: inventory.Desired{
+			Name: rec.Host, File: "hosts/web-03.yaml", Commit: "0123456789abcdef", Labels: map[string]string{"rack": "r1", "a": "on"},
+			Workload: &inventory.Workload{Name: "web", Inputs: "bb"},
+		},
+		Plan: plan.Plan{Host: rec.Host, Phase: plan.Held, Waits: "a person", Due: noon,
+			Hold: &plan.Hold{Reason: plan.NeedsConsent, Message: "it needs consent", Consent: "S1/cc"}},
+	}
+}
+
+// A later look that sees the same writes the same bytes: nothing in a document ages.
+func TestNothingAges(t *testing.T) {
+	t.Parallel()
+	r := result(full())
+	first := status.Summarize(status.Document{}, r)
+	r.At = r.At.Add(time.Hour)
+	if second := status.Summarize(first, r); !bytes.Equal(first.Encode(), second.Encode()) {
+		t.Errorf("an hour later: %s", cmp.Diff(string(first.Encode()), string(second.Encode())))
+	}
+	read, err := status.Parse(first.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(first.Encode()), string(read.Encode())); diff != "" {
+		t.Errorf("written, read and written again: %s", diff)
+	}
+}
+
+// A condition keeps its time while it holds, and an unasked BMC keeps what was last known of it.
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	r := result(full())
+	first := status.Summarize(status.Document{}, r)
+	r.At, r.Observed.BMC.Reach = r.At.Add(time.Hour), inventory.NotAsked
+	if got := status.Summarize(first, r); cmp.Diff(first.Conditions, got.Conditions) != "" {
+		t.Errorf("not asked: %+v", got.Conditions)
+	}
+	r.Observed.BMC.Reach = inventory.Unauthorized
+	want := status.Condition{Type: status.Reachable, Status: "False", Reason: "Unauthorized", Since: "2026-11-01T13:00:00Z"}
+	if got := status.Summarize(first, r).Conditions[1]; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	good := string(status.Summarize(status.Document{}, result(full())).Encode())
+	for name, text := range map[string]string{
+		"unknown field":   good + "extra: 1\n",
+		"duplicate field": good + "phase: Active\n",
+		"another kind":    strings.Replace(good, "kind: HostStatus", "kind: FleetStatus", 1),
+		"another version": strings.Replace(good, schemas.APIVersion, "ingot.dev/v9", 1),
+		"too large":       good + strings.Repeat("#", status.MaxDocument),
+		"nothing":         "",
+	} {
+		if _, err := status.Parse([]byte(text)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestIsHost(t *testing.T) {
+	t.Parallel()
+	path := status.Path("web-03")
+	for file, want := range map[string]bool{path: true, "README.md": false, "hosts/zz/web-03.yaml": false, "x/" + path: false, strings.Replace(path, "web-03", "web-04", 1): false} {
+		if got := status.IsHost(file); got != want {
+			t.Errorf("IsHost(%s) = %t", file, got)
+		}
+	}
+}
+
+// The board shows what needs a person first, and what a machine says of itself is text on it.
+func TestBoard(t *testing.T) {
+	t.Parallel()
+	held := status.Summarize(status.Document{}, result(full()))
+	held.Hold.Message = "disk <script>x</script> | `[click](http://evil)`\n# title @all"
+	active := status.Summarize(status.Document{}, result(inventory.Record{Host: "a-1", Installed: full().Installed}))
+	active.Phase, active.Hold, active.Waits = plan.Active, nil, ""
+	failed := status.Summarize(status.Document{}, result(inventory.Record{Host: "z-9"}))
+	failed.Phase, failed.Hold, failed.Error = plan.Failed, nil, "PowerOn: no answer"
+	hosts := []status.Document{active, held, failed}
+	findings := []schemas.Finding{{Position: schemas.Position{File: "hosts/x.yaml", Line: 3, Col: 5}, Severity: schemas.Error, Message: "there is no such field here"}}
+	fleet := status.NewFleet("0123456789abcdef", "a <b>title</b>", "fedcba9876543210", findings, hosts)
+	got := status.Board(fleet, hosts)
+	const file = "testdata/board.md"
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, markup := range []string{"<script", "<b>", "\n# title", "[click](", "@all"} {
+		if bytes.Contains(got, []byte(markup)) {
+			t.Errorf("%q is active on the board", markup)
+		}
+	}
+	if hosts[0].Metadata.Name != "a-1" {
+		t.Error("Board sorted the documents it was given")
+	}
+}
