@@ -13,7 +13,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// Machine is the hardware the agent runs on. Calls do not overlap, but for PowerOff.
+// Machine is the hardware the agent runs on. Calls do not overlap.
 type Machine interface {
 	// Facts reads the hardware. What cannot be read is in Facts.Errors.
 	Facts(ctx context.Context) (wire.Facts, error)
@@ -62,7 +62,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer client.close()
 	a := agent{Config: c, client: client}
-	for _, step := range []func(context.Context) error{a.enrol, a.report, a.work} {
+	for _, step := range []func(context.Context) error{a.enrol, a.inspect, a.report, a.work} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -73,23 +73,45 @@ func Run(ctx context.Context, c Config) error {
 type agent struct {
 	Config
 	client *client
+	facts  wire.Facts // as last read; owned by the goroutine of Run
 }
 
 func (a *agent) enrol(ctx context.Context) error {
 	return a.persist(ctx, "enrol", a.client.enrol)
 }
 
-func (a *agent) report(ctx context.Context) error {
+// inspect reads the hardware. What cannot be read is part of the report.
+func (a *agent) inspect(ctx context.Context) error {
 	facts, err := a.Machine.Facts(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		facts.Errors = append(facts.Errors, err.Error())
 	}
+	a.facts = facts
+	return nil
+}
+
+func (a *agent) report(ctx context.Context) error {
 	return a.persist(ctx, "report the hardware", func(ctx context.Context) error {
-		return a.client.post(ctx, wire.PathFacts, facts, nil)
+		return a.call(ctx, wire.PathFacts, a.facts, nil)
 	})
 }
 
-// persist tries until it works, the daemon says that it is of no use any more, or ctx ends.
+// call posts a message. An agent that is refused may hold a certificate that has ended: it enrols again, with the same key, and repeats.
+func (a *agent) call(ctx context.Context, path string, in, out any) error {
+	err := a.client.post(ctx, path, in, out)
+	if !errors.Is(err, errRefused) {
+		return err
+	}
+	if again := a.client.enrol(ctx); again != nil {
+		return errors.Join(err, again)
+	}
+	return a.client.post(ctx, path, in, out)
+}
+
+// persist tries until it works or ctx ends.
 func (a *agent) persist(ctx context.Context, what string, try func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := try(ctx)
@@ -99,11 +121,8 @@ func (a *agent) persist(ctx context.Context, what string, try func(context.Conte
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, errGone):
-			a.Log.Warn(what+": not wanted any more", "error", err)
-			return nil
 		}
-		a.Log.Warn(what+": trying again", "error", err)
+		a.Log.Warn(what+": trying again", "in", pause, "error", err)
 		if !wait(ctx, pause) {
 			return ctx.Err()
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
@@ -17,7 +16,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -26,21 +24,30 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// errGone is the answer that a job was withdrawn.
-var errGone = errors.New("the job was withdrawn")
+// Answers of the daemon that the agent acts on.
+var (
+	errGone    = errors.New("the job was withdrawn")
+	errFacts   = errors.New("the daemon asks for the hardware again")
+	errRefused = errors.New("the daemon does not let this agent in: its boot was replaced, or its certificate has ended")
+)
 
-// errFacts is the answer that the daemon lost what it knew of the machine.
-var errFacts = errors.New("the daemon asks for the hardware again")
+// Deadlines of a connection.
+const (
+	dialTimeout = 15 * time.Second
+	tlsTimeout  = 20 * time.Second
+	stall       = 60 * time.Second // without a byte of an image; then the transfer is cut, and resumed
+)
 
-// client speaks to the daemon. Its key is made at the start and never leaves RAM.
+// client speaks to the daemon. It trusts the pinned key and nothing else, and shows its certificate once it has one.
 type client struct {
-	boot        wire.BootConfig
-	now         func() time.Time
-	key         *ecdsa.PrivateKey
-	csr         []byte
-	http        *http.Client
-	certificate atomic.Pointer[tls.Certificate]
-	url         atomic.Int64 // index into boot.URLs of the one that answered last
+	boot      wire.BootConfig
+	now       func() time.Time
+	started   time.Time
+	key       *ecdsa.PrivateKey
+	csr       []byte
+	strangers *http.Client                // without a certificate: for enrolment
+	members   atomic.Pointer[http.Client] // nil before enrolment
+	url       atomic.Int64                // index into boot.URLs of the one that answered last
 }
 
 func newClient(c Config) (*client, error) {
@@ -55,59 +62,37 @@ func newClient(c Config) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate request: %w", err)
 	}
-	cl := &client{boot: c.Boot, now: c.Now, key: key, csr: csr}
-	cl.http = &http.Client{
-		Transport: &http.Transport{
-			Proxy:                 nil, // never by way of an environment variable
-			DialContext:           (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
-			TLSClientConfig:       cl.tls(),
-			TLSHandshakeTimeout:   20 * time.Second,
-			ResponseHeaderTimeout: wire.PollWait + 20*time.Second,
-			MaxIdleConnsPerHost:   4,
-			ForceAttemptHTTP2:     false,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	cl := &client{boot: c.Boot, now: c.Now, started: c.Now(), key: key, csr: csr}
+	cl.strangers = cl.over(tls.Certificate{})
 	return cl, nil
 }
 
-// loadKey reads the key that an agent of this boot made before, or makes one.
-func loadKey(file string) (*ecdsa.PrivateKey, error) {
-	if file != "" {
-		if der, err := os.ReadFile(file); err == nil {
-			if key, err := x509.ParseECPrivateKey(der); err == nil {
-				return key, nil
-			}
-		}
+// over makes an HTTP client that shows a certificate. It uses no proxy, no authority of the system, and follows no redirect.
+func (c *client) over(certificate tls.Certificate) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSClientConfig: &tls.Config{
+				MinVersion:         tls.VersionTLS13,
+				InsecureSkipVerify: true, // replaced by VerifyConnection, which trusts the pins of the boot medium only
+				VerifyConnection:   c.verify,
+				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+					return &certificate, nil
+				},
+			},
+			TLSHandshakeTimeout:   tlsTimeout,
+			ResponseHeaderTimeout: wire.PollWait + 20*time.Second,
+			IdleConnTimeout:       2 * wire.PollWait,
+			MaxIdleConnsPerHost:   4,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil || file == "" {
-		return key, err
-	}
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
-	}
-	if err := os.WriteFile(file, der, 0o600); err != nil {
-		return nil, fmt.Errorf("keep the key: %w", err)
-	}
-	return key, nil
 }
 
-func (c *client) close() { c.http.CloseIdleConnections() }
-
-// tls trusts the pinned key and nothing else: neither authorities nor names.
-func (c *client) tls() *tls.Config {
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS13,
-		InsecureSkipVerify: true, // replaced by VerifyConnection, which trusts the pins of the boot medium only
-		VerifyConnection:   c.verify,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			if certificate := c.certificate.Load(); certificate != nil {
-				return certificate, nil
-			}
-			return &tls.Certificate{}, nil
-		},
+func (c *client) close() {
+	c.strangers.CloseIdleConnections()
+	if members := c.members.Load(); members != nil {
+		members.CloseIdleConnections()
 	}
 }
 
@@ -120,43 +105,63 @@ func (c *client) verify(state tls.ConnectionState) error {
 	if !slices.Contains(c.boot.Pins, base64.StdEncoding.EncodeToString(sum[:])) {
 		return errors.New("the daemon's key is not the one on the boot medium: something answers in its place, or its identity changed")
 	}
-	// A machine without a battery starts in 1970: the medium's own time is a lower bound.
-	now := c.now()
-	if now.Before(c.boot.Time) {
-		now = c.boot.Time
-	}
-	if now.After(leaf.NotAfter) {
+	if c.clock().After(leaf.NotAfter) {
 		return fmt.Errorf("the daemon's certificate ended %s", leaf.NotAfter)
 	}
 	return nil
 }
 
+// clock is the machine's clock, but never behind the boot medium's time: a machine without a battery starts in 1970.
+func (c *client) clock() time.Time {
+	now := c.now()
+	if earliest := c.boot.Time.Add(now.Sub(c.started)); now.Before(earliest) {
+		return earliest
+	}
+	return now
+}
+
+// enrol trades the token for a certificate. Repeated, it gives the same one, or a new one when that has ended.
 func (c *client) enrol(ctx context.Context) error {
 	var answer wire.Enrolled
-	err := c.post(ctx, wire.PathEnrol, wire.Enrol{
+	err := c.postOver(ctx, c.strangers, wire.PathEnrol, wire.Enrol{
 		Version: wire.Version, Host: c.boot.Host, Boot: c.boot.Boot, Epoch: c.boot.Epoch, Token: c.boot.Token, CSR: c.csr,
 	}, &answer)
 	if err != nil {
-		return err
+		return fmt.Errorf("enrol: %w", err)
 	}
 	leaf, err := x509.ParseCertificate(answer.Certificate)
 	if err != nil {
 		return fmt.Errorf("the daemon's answer holds no certificate: %w", err)
 	}
-	c.certificate.Store(&tls.Certificate{Certificate: [][]byte{answer.Certificate}, PrivateKey: c.key, Leaf: leaf})
-	c.http.CloseIdleConnections() // connections made without the certificate
+	if !c.key.PublicKey.Equal(leaf.PublicKey) {
+		return errors.New("the daemon's certificate is for another key")
+	}
+	members := c.over(tls.Certificate{Certificate: [][]byte{answer.Certificate}, PrivateKey: c.key, Leaf: leaf})
+	if old := c.members.Swap(members); old != nil {
+		old.CloseIdleConnections()
+	}
 	return nil
 }
 
-// post sends a message and reads the answer into out, which may be nil. 204 leaves out as it is.
+// post sends a message as an enrolled agent and reads the answer into out, which may be nil. 204 leaves out as it is.
 func (c *client) post(ctx context.Context, path string, in, out any) error {
+	return c.postOver(ctx, c.members.Load(), path, in, out)
+}
+
+func (c *client) postOver(ctx context.Context, over *http.Client, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wire.CallTimeout)
 	defer cancel()
-	response, err := c.send(ctx, http.MethodPost, path, body, nil)
+	response, err := c.send(ctx, over, path, func(url string) (*http.Request, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		if err == nil {
+			request.Header.Set("Content-Type", "application/json")
+		}
+		return request, err
+	})
 	if err != nil {
 		return err
 	}
@@ -176,31 +181,35 @@ func (c *client) post(ctx context.Context, path string, in, out any) error {
 	return nil
 }
 
-// send tries the daemon's URLs in turn, beginning with the one that answered last.
-func (c *client) send(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Response, error) {
+// send tries the daemon's URLs in turn, beginning with the one that answered last. It returns successes only.
+func (c *client) send(ctx context.Context, over *http.Client, path string, request func(url string) (*http.Request, error)) (*http.Response, error) {
 	var failures []error
 	first := int(c.url.Load())
 	for i := range c.boot.URLs {
 		index := (first + i) % len(c.boot.URLs)
-		request, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.boot.URLs[index], "/")+path, bytes.NewReader(body))
+		next, err := request(strings.TrimRight(c.boot.URLs[index], "/") + path)
 		if err != nil {
+			return nil, fmt.Errorf("the boot medium names a daemon that is no URL: %w", err)
+		}
+		response, err := over.Do(next)
+		switch {
+		case err == nil:
+			c.url.Store(int64(index))
+			return response, check(response)
+		case ctx.Err() != nil:
 			return nil, err
+		case isAlert(err):
+			err = fmt.Errorf("%w (%w)", errRefused, err)
 		}
-		for name, values := range header {
-			request.Header[name] = values
-		}
-		if body != nil {
-			request.Header.Set("Content-Type", "application/json")
-		}
-		response, err := c.http.Do(request)
-		if err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		c.url.Store(int64(index))
-		return response, check(response)
+		failures = append(failures, err)
 	}
 	return nil, errors.Join(failures...)
+}
+
+// isAlert reports whether the daemon ended the TLS handshake: it does so with a certificate that has ended.
+func isAlert(err error) bool {
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "remote error" // crypto/tls has no type for it outside of QUIC
 }
 
 // check turns an answer that is no success into an error and closes its body.
@@ -215,25 +224,53 @@ func check(response *http.Response) error {
 		return errGone
 	case http.StatusPreconditionRequired:
 		return errFacts
+	case http.StatusUnauthorized:
+		return errRefused
 	}
 	return fmt.Errorf("the daemon answers %d %s", response.StatusCode, strings.TrimSpace(string(text)))
 }
 
-// Image implements Session.
+// image opens an image's bytes from offset on. The caller closes it; a transfer that stalls fails.
 func (c *client) image(ctx context.Context, sha string, offset int64) (io.ReadCloser, error) {
-	header := http.Header{}
+	ctx, cancel := context.WithCancel(ctx)
 	want := http.StatusOK
-	if offset > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
-		want = http.StatusPartialContent
-	}
-	response, err := c.send(ctx, http.MethodGet, wire.PathImages+sha, nil, header)
+	response, err := c.send(ctx, c.members.Load(), wire.PathImages+sha, func(url string) (*http.Request, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err == nil && offset > 0 {
+			want = http.StatusPartialContent
+			request.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+		}
+		return request, err
+	})
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	if response.StatusCode != want {
 		response.Body.Close()
+		cancel()
 		return nil, fmt.Errorf("the daemon answers %d for the image from byte %d", response.StatusCode, offset)
 	}
-	return response.Body, nil
+	timer := time.AfterFunc(stall, cancel)
+	return &watched{body: response.Body, timer: timer, cancel: cancel}, nil
+}
+
+// watched is a body whose reads have a deadline.
+type watched struct {
+	body   io.ReadCloser
+	timer  *time.Timer
+	cancel context.CancelFunc
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.timer.Reset(stall)
+	n, err := w.body.Read(p)
+	w.timer.Stop() // a disk may be slow: only the daemon is timed
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	w.cancel()
+	return w.body.Close()
 }

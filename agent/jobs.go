@@ -4,114 +4,200 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 	"sync"
-	"time"
+	"unicode"
 
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
+// maxError is the length in bytes of an error in a result.
+const maxError = 1 << 10
+
 // work polls for jobs and runs them one at a time until ctx ends. While a job runs the polls go on, so that the daemon knows that the agent
 // lives and, after a restart, what it is working on.
 func (a *agent) work(ctx context.Context) error {
-	var running sync.WaitGroup
-	defer running.Wait()
-	w := worker{agent: a, idle: make(chan struct{}, 1)}
+	w := worker{agent: a}
+	defer w.running.Wait()
 	for pause := firstPause; ; {
-		job, err := w.poll(ctx)
+		err := w.next(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, errFacts):
-			if err := a.report(ctx); err != nil {
-				return err
-			}
-			continue
-		case err != nil:
-			a.Log.Warn("ask for a job: trying again", "error", err)
-			if !wait(ctx, pause) {
-				return ctx.Err()
-			}
-			pause = min(2*pause, maxPause)
+		case err == nil:
+			pause = firstPause
 			continue
 		}
-		pause = firstPause
-		if job == nil || !w.take(*job) {
-			continue
+		a.Log.Warn("ask for a job: trying again", "in", pause, "error", err)
+		if !wait(ctx, pause) {
+			return ctx.Err()
 		}
-		running.Go(func() { w.run(ctx, *job) })
-		// Give a job that ends at once the chance to be reported before the next poll.
-		select {
-		case <-w.idle:
-		case <-time.After(firstPause):
-		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// next asks once, and does what the answer says.
+func (w *worker) next(ctx context.Context) error {
+	job, err := w.poll(ctx)
+	switch {
+	case errors.Is(err, errFacts):
+		return w.reportAgain(ctx)
+	case err != nil || job == nil:
+		return err
+	default:
+		return w.take(ctx, *job)
 	}
 }
 
 // worker runs one job at a time.
 type worker struct {
-	agent *agent
-	idle  chan struct{}
+	agent   *agent
+	running sync.WaitGroup
 
 	mu      sync.Mutex
-	current string // job id, "" when idle
-	last    string // id and attempt of the newest job taken
+	current *task // nil when idle
+	last    *task // the newest one that has ended
 }
 
+// task is one attempt of a job on this machine.
+type task struct {
+	job    wire.Job        // without its steps, which hold secrets
+	over   context.Context // ends when the daemon has the result
+	end    context.CancelFunc
+	result *wire.Result // nil while the machine is being worked on; guarded by worker.mu
+}
+
+func (t *task) is(job wire.Job) bool {
+	return t != nil && t.job.Kind == job.Kind && t.job.ID == job.ID && t.job.Attempt == job.Attempt
+}
+
+// poll asks for a job; nil when there is none. When the running job ends, the question changes: it is asked again.
 func (w *worker) poll(ctx context.Context) (*wire.Job, error) {
 	w.mu.Lock()
 	current := w.current
 	w.mu.Unlock()
+	var question wire.Poll
+	var over context.Context = context.Background()
+	if current != nil {
+		question.Running, over = current.job.ID, current.over
+	}
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(over, cancel)()
 	var job wire.Job
-	if err := w.agent.client.post(ctx, wire.PathNextJob, wire.Poll{Running: current}, &job); err != nil {
-		return nil, err
-	}
-	if job.ID == "" {
+	err := w.agent.call(asking, wire.PathNextJob, question, &job)
+	switch {
+	case err != nil && over.Err() != nil:
 		return nil, nil
+	case err != nil:
+		return nil, err
+	case job.ID == "":
+		return nil, nil
+	default:
+		return &job, nil
 	}
-	return &job, nil
 }
 
-// take reports whether a job is new; the one that runs, or ran, is not taken twice, and never two at a time.
-func (w *worker) take(job wire.Job) bool {
+// take begins a job. The one that runs is not begun twice; of one that has ended the result is said again; any other is refused while one runs.
+func (w *worker) take(ctx context.Context, job wire.Job) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	key := fmt.Sprintf("%s/%s/%d", job.Kind, job.ID, job.Attempt)
-	if w.current != "" || key == w.last {
-		return false
-	}
-	w.current, w.last = job.ID, key
-	return true
-}
-
-// run does a job and posts its result until the daemon has it.
-func (w *worker) run(ctx context.Context, job wire.Job) {
-	a := w.agent
-	a.Log.Info("job", "id", job.ID, "attempt", job.Attempt, "kind", job.Kind)
-	result := w.do(ctx, job)
-	result.Attempt = job.Attempt
-	err := a.persist(ctx, "report the result", func(ctx context.Context) error {
-		return a.client.post(ctx, fmt.Sprintf(wire.PathResult, job.ID), result, nil)
-	})
-	if err != nil && ctx.Err() == nil {
-		a.Log.Error("result not taken", "job", job.ID, "error", err)
-	}
-	w.mu.Lock()
-	w.current = ""
+	current, last := w.current, w.last
+	working := current != nil && current.result == nil
 	w.mu.Unlock()
-	w.idle <- struct{}{}
-	if job.Kind == wire.JobPowerOff && result.OK {
-		a.Log.Info("powering off")
-		if err := a.Machine.PowerOff(ctx); err != nil {
-			a.Log.Error("power off", "error", err)
+	switch {
+	case current.is(job):
+		wait(ctx, firstPause) // a daemon that hands out what it was told is running shall not be asked without pause
+		return nil
+	case working:
+		return w.post(ctx, job, refusal("this machine still works on job %s", current.job.ID))
+	case current != nil:
+		// The daemon goes on as soon as it has the result, and may be faster than its own answer.
+		select {
+		case <-current.over.Done():
+			return w.take(ctx, job)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	case last.is(job):
+		w.begin(ctx, job, func() wire.Result { return *last.result })
+	default:
+		w.begin(ctx, job, func() wire.Result { return w.do(ctx, job, last) })
+	}
+	return nil
+}
+
+// begin runs a job in the background, and posts its result until the daemon has it.
+func (w *worker) begin(ctx context.Context, job wire.Job, do func() wire.Result) {
+	t := &task{job: wire.Job{ID: job.ID, Attempt: job.Attempt, Kind: job.Kind, Epoch: job.Epoch}}
+	t.over, t.end = context.WithCancel(context.Background())
+	w.mu.Lock()
+	w.current = t
+	w.mu.Unlock()
+	w.running.Go(func() {
+		defer t.end()
+		w.agent.Log.Info("job", "id", job.ID, "attempt", job.Attempt, "kind", job.Kind)
+		result := do()
+		w.mu.Lock()
+		t.result = &result
+		w.mu.Unlock()
+		acknowledged := w.deliver(ctx, job, result)
+		if job.Kind == wire.JobPowerOff && result.OK && acknowledged {
+			w.powerOff(ctx)
+		}
+		w.mu.Lock()
+		w.current, w.last = nil, t
+		w.mu.Unlock()
+	})
+}
+
+// deliver posts a result until the daemon has it; false when it was not wanted any more, or ctx ended first.
+func (w *worker) deliver(ctx context.Context, job wire.Job, result wire.Result) bool {
+	wanted := true
+	err := w.agent.persist(ctx, "report the result", func(ctx context.Context) error {
+		err := w.post(ctx, job, result)
+		if errors.Is(err, errGone) {
+			wanted = false
+			w.agent.Log.Warn("the result was not wanted any more", "id", job.ID, "attempt", job.Attempt)
+			return nil
+		}
+		return err
+	})
+	return wanted && err == nil
+}
+
+func (w *worker) post(ctx context.Context, job wire.Job, result wire.Result) error {
+	result.Attempt = job.Attempt
+	return w.agent.call(ctx, fmt.Sprintf(wire.PathResult, job.ID), result, nil)
+}
+
+func (w *worker) powerOff(ctx context.Context) {
+	w.agent.Log.Info("powering off")
+	if err := w.agent.Machine.PowerOff(ctx); err != nil {
+		w.agent.Log.Error("power off", "error", err)
+	}
+}
+
+// reportAgain gives the hardware to a daemon that lost it. The disks of a machine that is being written to are not looked at anew.
+func (w *worker) reportAgain(ctx context.Context) error {
+	w.mu.Lock()
+	idle := w.current == nil
+	w.mu.Unlock()
+	if idle {
+		if err := w.agent.inspect(ctx); err != nil {
+			return err
 		}
 	}
+	return w.agent.report(ctx)
 }
 
-func (w *worker) do(ctx context.Context, job wire.Job) wire.Result {
-	if job.Epoch != w.agent.Boot.Epoch {
-		return wire.Result{Error: fmt.Sprintf("the job is for epoch %d, this boot is epoch %d", job.Epoch, w.agent.Boot.Epoch)}
+// do runs a job to its end.
+func (w *worker) do(ctx context.Context, job wire.Job, last *task) wire.Result {
+	switch boot := w.agent.Boot; {
+	case job.Epoch != boot.Epoch:
+		return refusal("the job is for epoch %d, this boot is epoch %d", job.Epoch, boot.Epoch)
+	case last != nil && last.job.ID == job.ID && last.job.Attempt > job.Attempt:
+		return refusal("attempt %d of job %s was made already", last.job.Attempt, job.ID)
 	}
 	switch job.Kind {
 	case wire.JobPowerOff:
@@ -119,120 +205,55 @@ func (w *worker) do(ctx context.Context, job wire.Job) wire.Result {
 	case wire.JobInstall:
 		return w.steps(ctx, job)
 	default:
-		return wire.Result{Error: fmt.Sprintf("this agent knows no job of kind %q: rebuild the ramdisk with the daemon's version", job.Kind)}
+		return refusal("this agent knows no job of kind %q: rebuild the ramdisk with the daemon's version", job.Kind)
 	}
 }
 
+func refusal(format string, arguments ...any) wire.Result {
+	return wire.Result{Error: fmt.Sprintf(format, arguments...) + "; nothing was done"}
+}
+
+// steps runs a job's steps in order. A job that was withdrawn ends between two of them.
 func (w *worker) steps(ctx context.Context, job wire.Job) wire.Result {
-	result := wire.Result{}
 	s := newSession(ctx, w.agent, job)
 	defer s.close()
+	result := wire.Result{OK: true}
 	for _, step := range job.Steps {
-		if s.withdrawn() {
-			return wire.Result{Step: step.Name, Error: "the job was withdrawn"}
+		if s.enter(ctx, step) == withdrawn {
+			return wire.Result{Step: step.Name, Error: "the job was withdrawn before this step"}
 		}
-		s.Report(wire.Progress{Step: step.Name})
-		stepCtx, cancel := context.WithTimeout(ctx, step.Timeout)
-		boot, err := w.agent.Machine.Do(stepCtx, step, s)
-		expired := stepCtx.Err() != nil && ctx.Err() == nil
-		cancel()
+		boot, err := w.step(ctx, step, s)
 		if err != nil {
-			result.Step, result.Error = step.Name, fmt.Sprintf("step %s: %v", step.Name, err)
-			if expired {
-				result.Error = fmt.Sprintf("step %s did not end within %s: %v", step.Name, step.Timeout, err)
-			}
-			var failure steps.Failure
-			if errors.As(err, &failure) {
-				result.Output = failure.Output
-			}
-			return result
+			return failed(step, err)
 		}
 		if boot != nil {
 			result.Boot = boot
 		}
 	}
-	result.OK = true
 	return result
 }
 
-// session sends progress in the background: the newest figures and all lines since the last post, at most two posts a second.
-type session struct {
-	agent *agent
-	job   wire.Job
-	wake  chan struct{}
-	done  chan struct{}
-	stop  context.CancelFunc
-
-	mu      sync.Mutex
-	pending wire.Progress
-	gone    bool
-}
-
-// maxLines is how many lines wait to be posted; older ones are dropped.
-const maxLines = 200
-
-func newSession(ctx context.Context, a *agent, job wire.Job) *session {
-	ctx, stop := context.WithCancel(ctx)
-	s := &session{agent: a, job: job, wake: make(chan struct{}, 1), done: make(chan struct{}), stop: stop, pending: wire.Progress{Attempt: job.Attempt}}
-	go s.send(ctx)
-	return s
-}
-
-func (s *session) close() {
-	s.stop()
-	<-s.done
-}
-
-func (s *session) withdrawn() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.gone
-}
-
-// Report implements Session.
-func (s *session) Report(p wire.Progress) {
-	s.mu.Lock()
-	lines := append(s.pending.Lines, p.Lines...)
-	if p.Step == "" {
-		p.Step = s.pending.Step
+func (w *worker) step(ctx context.Context, step wire.Step, s *session) (*wire.BootEntry, error) {
+	limited, cancel := context.WithTimeout(ctx, step.Timeout)
+	defer cancel()
+	boot, err := w.agent.Machine.Do(limited, step, s)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("it did not end within %s: %w", step.Timeout, err)
 	}
-	if p.Total == 0 && p.Step == s.pending.Step {
-		p.Done, p.Total = s.pending.Done, s.pending.Total
-	}
-	p.Attempt, p.Lines = s.job.Attempt, lines[max(0, len(lines)-maxLines):]
-	s.pending = p
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	return boot, err
 }
 
-// Image implements Session.
-func (s *session) Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error) {
-	return s.agent.client.image(ctx, sha256, offset)
+func failed(step wire.Step, err error) wire.Result {
+	result := wire.Result{Step: step.Name, Error: oneLine(fmt.Sprintf("step %s: %v", step.Name, err))}
+	var failure steps.Failure
+	if errors.As(err, &failure) {
+		result.Output = failure.Output
+	}
+	return result
 }
 
-func (s *session) send(ctx context.Context) {
-	defer close(s.done)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.wake:
-		}
-		s.mu.Lock()
-		progress := s.pending
-		s.pending.Lines = nil
-		s.mu.Unlock()
-		err := s.agent.client.post(ctx, fmt.Sprintf(wire.PathProgress, s.job.ID), progress, nil)
-		if errors.Is(err, errGone) {
-			s.mu.Lock()
-			s.gone = true
-			s.mu.Unlock()
-		}
-		if !wait(ctx, firstPause) {
-			return
-		}
-	}
+// oneLine makes a text that people read in one line of at most maxError bytes.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, unicode.IsControl), "; ")
+	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
 }

@@ -1,0 +1,143 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// maxLines is how many lines wait to be posted; older ones are dropped.
+const maxLines = 200
+
+// lastWord is how long a step waits for the daemon at its beginning, and a job at its end.
+const lastWord = 3 * time.Second
+
+// session sends a job's progress in the background: the newest figures and all lines since the last post, at most two posts a second.
+// What cannot be posted is dropped.
+type session struct {
+	agent  *agent
+	job    wire.Job
+	wake   chan struct{}
+	quit   chan struct{}
+	done   chan struct{}
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	pending wire.Progress
+	unsent  bool
+	gone    bool
+}
+
+func newSession(ctx context.Context, a *agent, job wire.Job) *session {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &session{
+		agent: a, job: job, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), cancel: cancel,
+		pending: wire.Progress{Attempt: job.Attempt},
+	}
+	go s.send(ctx)
+	return s
+}
+
+// close posts what is left, and waits until the sender has ended.
+func (s *session) close() {
+	close(s.quit)
+	defer s.cancel()
+	defer time.AfterFunc(lastWord, s.cancel).Stop()
+	<-s.done
+}
+
+// standing is what the daemon thinks of a running job.
+type standing string
+
+const (
+	wanted    standing = "wanted" // or the daemon cannot be asked: a job goes on without it
+	withdrawn standing = "withdrawn"
+)
+
+// enter tells the daemon that a step begins, and asks whether it shall. It does not wait long for the answer.
+func (s *session) enter(ctx context.Context, step wire.Step) standing {
+	ctx, cancel := context.WithTimeout(ctx, lastWord)
+	defer cancel()
+	s.mu.Lock()
+	s.pending.Step, s.pending.Done, s.pending.Total = step.Name, 0, 0
+	s.mu.Unlock()
+	progress, _ := s.take()
+	s.post(ctx, progress)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return withdrawn
+	}
+	return wanted
+}
+
+// Report implements Session.
+func (s *session) Report(p wire.Progress) {
+	s.mu.Lock()
+	lines := append(s.pending.Lines, p.Lines...)
+	if p.Step == "" {
+		p.Step = s.pending.Step
+	}
+	if p.Total == 0 && p.Step == s.pending.Step {
+		p.Done, p.Total = s.pending.Done, s.pending.Total
+	}
+	p.Attempt, p.Lines = s.job.Attempt, lines[max(0, len(lines)-maxLines):]
+	s.pending, s.unsent = p, true
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Image implements Session.
+func (s *session) Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error) {
+	return s.agent.client.image(ctx, sha256, offset)
+}
+
+func (s *session) send(ctx context.Context) {
+	defer close(s.done)
+	for ended := false; !ended; {
+		select {
+		case <-s.wake:
+		case <-s.quit:
+			ended = true
+		}
+		if progress, unsent := s.take(); unsent {
+			s.post(ctx, progress)
+		}
+		s.rest()
+	}
+}
+
+// rest keeps two posts apart.
+func (s *session) rest() {
+	timer := time.NewTimer(firstPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.quit:
+	}
+}
+
+// take gives the progress as it is now, and whether anything in it is new.
+func (s *session) take() (wire.Progress, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	progress, unsent := s.pending, s.unsent
+	s.pending.Lines, s.unsent = nil, false
+	return progress, unsent
+}
+
+// post sends progress once. Of the answers only "withdrawn" counts; a job goes on without a daemon.
+func (s *session) post(ctx context.Context, progress wire.Progress) {
+	err := s.agent.client.post(ctx, fmt.Sprintf(wire.PathProgress, s.job.ID), progress, nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = s.gone || errors.Is(err, errGone)
+}
