@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
 
 	// As Butane does: encoding/json would print empty objects that Ignition's merged types hold.
 	"github.com/clarketm/json"
 	"github.com/coreos/ignition/v2/config/util"
-	"github.com/coreos/ignition/v2/config/v3_4"
-	"github.com/coreos/ignition/v2/config/v3_4/types"
+	"github.com/coreos/ignition/v2/config/v3_5"
+	"github.com/coreos/ignition/v2/config/v3_5/types"
+	"github.com/coreos/vcontext/report"
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/network"
@@ -20,8 +22,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// specVersion is what every supported image understands: Ignition 2.14 and newer, Butane fcos 1.5 and older.
-const specVersion = "3.4.0"
+// specVersion is what every supported image understands: Ignition 2.20 and newer, Butane fcos 1.6 and flatcar 1.1 and older.
+const specVersion = "3.5.0"
 
 // Request is one host's config to be.
 type Request struct {
@@ -45,65 +47,83 @@ type PhoneHome struct {
 // Render gives a host's Ignition config as JSON. It holds secrets. The workload's own config wins over what every host gets, but for the call home.
 // The same request gives the same bytes.
 func Render(r Request) ([]byte, error) {
-	own, err := base(r)
-	if err != nil {
-		return nil, err
-	}
-	config := own
+	var theirs types.Config
 	if r.Butane != nil {
-		theirs, err := butane(r)
-		if err != nil {
-			return nil, err
+		var findings []schemas.Finding
+		theirs, findings = workload(*r.Butane, r.Secrets)
+		// Findings may quote a value, and so a secret: only their places are told.
+		var places []error
+		for _, f := range findings {
+			places = append(places, fmt.Errorf("%s %s cannot be translated with this host's secrets", f.Position, f.Field))
 		}
-		config = v3_4.Merge(own, theirs)
+		if len(places) > 0 {
+			return nil, errors.Join(places...)
+		}
 	}
+	return assemble(r, theirs)
+}
+
+// workload translates a config with vars and secrets.
+func workload(b inventory.Butane, secrets func(inventory.SecretRef) (secret.Value, error)) (types.Config, []schemas.Finding) {
+	source, findings := inventory.Expand(b.Path, b.Source, func(ref inventory.Ref) (string, error) {
+		if ref.Var != "" {
+			return b.Vars[ref.Var], nil
+		}
+		value, err := secrets(ref.Secret)
+		return value.Reveal(), err
+	})
+	if len(findings) > 0 {
+		return types.Config{}, findings
+	}
+	out, findings := translate(b, source)
+	if len(findings) > 0 {
+		return types.Config{}, findings
+	}
+	config, problems, err := v3_5.ParseCompatibleVersion(out)
+	if err != nil {
+		return types.Config{}, []schemas.Finding{{
+			Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Field: "version", Message: "the config needs a newer Ignition than images are sure to have, or is not valid for it" + places(problems),
+			Hint: "Ignition's spec may be at most " + specVersion + ": fcos 1.6.0, flatcar 1.1.0 and older",
+		}}
+	}
+	return config, nil
+}
+
+// assemble merges a workload's config with what the host gets. What comes later wins: the workload over the host's base, the call home over both.
+func assemble(r Request, theirs types.Config) ([]byte, error) {
+	config := v3_5.Merge(base(r), theirs)
 	if r.PhoneHome != nil {
 		call, err := phoneHome(*r.PhoneHome, r.Host)
 		if err != nil {
 			return nil, err
 		}
-		config = v3_4.Merge(config, call)
+		config = v3_5.Merge(config, call)
 	}
+	config.Ignition.Version = specVersion
 	body, err := json.Marshal(config)
 	if err != nil {
 		return nil, fmt.Errorf("encode the Ignition config of %s: %w", r.Host, err)
 	}
-	if _, problems, err := v3_4.Parse(body); err != nil || problems.IsFatal() {
-		return nil, fmt.Errorf("the Ignition config of %s is not valid: %w %s", r.Host, err, problems.String())
+	if _, problems, err := v3_5.Parse(body); err != nil || problems.IsFatal() {
+		return nil, fmt.Errorf("the workload's config clashes with what %s gets, its name, network and call home%s", r.Host, places(problems))
 	}
 	return body, nil
 }
 
-// butane translates the workload's config with the host's vars and secrets.
-func butane(r Request) (types.Config, error) {
-	b := *r.Butane
-	source, findings := inventory.Expand(b.Path, b.Source, func(ref inventory.Ref) (string, error) {
-		if ref.Var != "" {
-			return b.Vars[ref.Var], nil
-		}
-		value, err := r.Secrets(ref.Secret)
-		return value.Reveal(), err
-	})
-	if len(findings) == 0 {
-		var out []byte
-		if out, findings = translate(b, source); len(findings) == 0 {
-			config, problems, err := v3_4.ParseCompatibleVersion(out)
-			if err != nil {
-				return types.Config{}, fmt.Errorf("%s: Ignition %w: use a Butane version whose Ignition is at most %s; %s", b.Path, err, specVersion, problems.String())
-			}
-			return config, nil
-		}
+// places says where problems are, without the values they may quote.
+func places(r report.Report) string {
+	var at []string
+	for _, entry := range r.Entries {
+		at = append(at, entry.Context.String())
 	}
-	// Findings may quote a value, and so a secret: only their places are told.
-	var places []error
-	for _, f := range findings {
-		places = append(places, fmt.Errorf("%s %s cannot be translated with this host's secrets", f.Position, f.Field))
+	if len(at) == 0 {
+		return ""
 	}
-	return types.Config{}, errors.Join(places...)
+	return ": see " + strings.Join(at, ", ")
 }
 
 // base is what every host gets.
-func base(r Request) (types.Config, error) {
+func base(r Request) types.Config {
 	config := types.Config{Ignition: types.Ignition{Version: specVersion}}
 	config.Storage.Files = append(config.Storage.Files, file("/etc/hostname", 0o644, []byte(r.Host+"\n")))
 	keyfiles := network.Keyfiles(r.Network)
@@ -115,7 +135,7 @@ func base(r Request) (types.Config, error) {
 	for _, name := range names {
 		config.Storage.Files = append(config.Storage.Files, file("/etc/NetworkManager/system-connections/"+name, 0o600, keyfiles[name]))
 	}
-	return config, nil
+	return config
 }
 
 //go:embed phone-home.sh

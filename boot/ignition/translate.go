@@ -13,6 +13,7 @@ import (
 	"github.com/coreos/butane/config/common"
 	"github.com/coreos/vcontext/report"
 
+	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -20,19 +21,17 @@ import (
 // Checker implements inventory.Translator.
 type Checker struct{}
 
-// Check translates a config with its vars, and with a placeholder for every secret. Warnings are findings too: an unknown key is a mistake.
+// Check translates a config with its vars, and with a placeholder for every secret, and merges it as Render would for some host. Warnings are findings
+// too: an unknown key is a mistake.
 func (Checker) Check(b inventory.Butane) []schemas.Finding {
-	source, findings := inventory.Expand(b.Path, b.Source, func(ref inventory.Ref) (string, error) {
-		if ref.Var != "" {
-			return b.Vars[ref.Var], nil
-		}
-		return "secret", nil
-	})
+	theirs, findings := workload(b, func(inventory.SecretRef) (secret.Value, error) { return secret.New("secret"), nil })
 	if len(findings) > 0 {
 		return findings
 	}
-	_, findings = translate(b, source)
-	return findings
+	if _, err := assemble(Request{Host: "this host", PhoneHome: &PhoneHome{}}, theirs); err != nil {
+		return []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: err.Error()}}
+	}
+	return nil
 }
 
 // translate runs Butane, strictly.

@@ -58,18 +58,36 @@ func keyfile(n *schemas.Network, in schemas.Interface) string {
 	if in.VLAN != nil {
 		f.section("vlan")
 		f.set("id", fmt.Sprint(in.VLAN.ID))
-		f.set("parent", in.VLAN.BaseIface)
+		f.set("parent", parent(n, in.VLAN.BaseIface))
 	}
 	if bondOf(n, in.Name) == "" {
-		addresses(&f, n, in, "ipv4", in.IPv4, netip.Addr.Is4)
-		addresses(&f, n, in, "ipv6", in.IPv6, netip.Addr.Is6)
+		addresses(&f, n, in, family{"ipv4", in.IPv4, netip.Addr.Is4})
+		addresses(&f, n, in, family{"ipv6", in.IPv6, netip.Addr.Is6})
 	}
 	return f.String()
 }
 
+// family is one of IPv4 and IPv6 of an interface.
+type family struct {
+	section string
+	config  *schemas.IPConfig
+	is      func(netip.Addr) bool
+}
+
+// parent names a VLAN's interface: one that is found by its MAC address has the kernel's name, not ours, and is named by its connection.
+func parent(n *schemas.Network, name string) string {
+	for _, in := range n.Interfaces {
+		if in.Name == name && in.Type == "ethernet" && in.MACAddress != "" {
+			return uuid(name)
+		}
+	}
+	return name
+}
+
 // addresses writes one family. A family that is not mentioned is DHCP for IPv4 when the interface says nothing at all, else off.
-func addresses(f *ini, n *schemas.Network, in schemas.Interface, family string, config *schemas.IPConfig, is func(netip.Addr) bool) {
-	f.section(family)
+func addresses(f *ini, n *schemas.Network, in schemas.Interface, of family) {
+	config := of.config
+	f.section(of.section)
 	switch {
 	case config == nil && in.IPv4 == nil && in.IPv6 == nil:
 		f.set("method", "auto")
@@ -85,7 +103,7 @@ func addresses(f *ini, n *schemas.Network, in schemas.Interface, family string, 
 	for i, address := range config.Address {
 		f.set(fmt.Sprintf("address%d", i+1), fmt.Sprintf("%s/%d", address.IP, address.PrefixLength))
 	}
-	for i, route := range routesOf(n, in.Name, is) {
+	for i, route := range routesOf(n, in.Name, of.is) {
 		value := route.Destination
 		if route.NextHopAddress != "" {
 			value += "," + route.NextHopAddress
@@ -98,7 +116,7 @@ func addresses(f *ini, n *schemas.Network, in schemas.Interface, family string, 
 		}
 		f.set(fmt.Sprintf("route%d", i+1), value)
 	}
-	servers, search := resolvers(n, is)
+	servers, search := resolvers(n, of.is)
 	if len(servers) > 0 {
 		f.set("dns", strings.Join(servers, ";")+";")
 	}

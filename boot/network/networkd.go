@@ -24,6 +24,17 @@ func Networkd(n *schemas.Network) map[string][]byte {
 	return files
 }
 
+// bondOptions are the options of the kernel's bonding driver that systemd.netdev(5) knows in the same words. The ramdisk does without the others.
+var bondOptions = map[string]struct{ key, unit string }{
+	"miimon":           {"MIIMonitorSec", "ms"},
+	"updelay":          {"UpDelaySec", "ms"},
+	"downdelay":        {"DownDelaySec", "ms"},
+	"lacp_rate":        {"LACPTransmitRate", ""},
+	"xmit_hash_policy": {"TransmitHashPolicy", ""},
+	"ad_select":        {"AdSelect", ""},
+	"min_links":        {"MinLinks", ""},
+}
+
 func netdev(in schemas.Interface) string {
 	var f ini
 	f.section("NetDev")
@@ -35,8 +46,10 @@ func netdev(in schemas.Interface) string {
 	if in.Bond != nil {
 		f.section("Bond")
 		f.set("Mode", in.Bond.Mode)
-		if interval := in.Bond.Options["miimon"]; interval != "" {
-			f.set("MIIMonitorSec", interval+"ms")
+		for _, name := range sorted(in.Bond.Options) {
+			if option, ok := bondOptions[name]; ok {
+				f.set(option.key, in.Bond.Options[name]+option.unit)
+			}
 		}
 	}
 	if in.VLAN != nil {

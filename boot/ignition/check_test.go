@@ -1,0 +1,62 @@
+package ignition_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/boot/ignition"
+	"github.com/gitmetal/ingot/inventory"
+)
+
+func TestAGoodConfigHasNoFindings(t *testing.T) {
+	t.Parallel()
+	if findings := (ignition.Checker{}).Check(*web().Butane); len(findings) > 0 {
+		t.Errorf("Check = %v", findings)
+	}
+}
+
+func TestWhatCheckFinds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		source string
+		want   string // the beginning of the finding
+	}{
+		"unknown key is an error": {"variant: fcos\nversion: 1.6.0\nstorage:\n  fils: []\n", "w/x.bu:4:3: error: storage.fils: "},
+		"relative path":           {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - path: relative\n", "w/x.bu:5:13: error: storage.files.0.path: "},
+		"unknown version":         {"variant: fcos\nversion: 9.9.0\n", "w/x.bu: error: "},
+		"Ignition is too new":     {"variant: fcos\nversion: 1.7.0\n", "w/x.bu: error: version: "},
+		"no YAML":                 {"variant: [\n", "w/x.bu:"},
+		"missing local file":      {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - {path: /a, contents: {local: no.conf}}\n", "w/x.bu:5:"},
+		"file outside":            {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - {path: /a, contents: {local: ../../etc/passwd}}\n", "w/x.bu:5:"},
+		"absolute file":           {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - {path: /a, contents: {local: /etc/passwd}}\n", "w/x.bu:5:"},
+		"clash with what is ours": {"variant: fcos\nversion: 1.6.0\nstorage:\n  links:\n    - {path: /etc/ingot, target: /etc/motd}\n", "w/x.bu: error: the workload's config clashes"},
+		"reference that is none":  {"variant: fcos\nversion: 1.6.0\npasswd:\n  users:\n    - name: ${secrets.a}\n", "w/x.bu:5:13: error: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings := (ignition.Checker{}).Check(inventory.Butane{Path: "w/x.bu", Source: []byte(test.source)})
+			if len(findings) == 0 || !strings.HasPrefix(findings[0].String(), test.want) {
+				t.Fatalf("Check = %v, want %q…", findings, test.want)
+			}
+			if strings.Contains(findings[0].String(), os.TempDir()) {
+				t.Errorf("the finding names our directory: %v", findings[0])
+			}
+		})
+	}
+}
+
+func TestFilesThatLeaveTheirDirectoryAreNotWritten(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	for _, name := range []string{"../x", "/x", "a/../../x", "..", "", "a/../../../x"} {
+		b := butane("storage:\n  files:\n    - {path: /a, contents: {inline: x}}\n")
+		b.Files = map[string][]byte{name: []byte("x"), "fine": []byte("x")}
+		if findings := (ignition.Checker{}).Check(*b); len(findings) == 0 {
+			t.Errorf("%q was taken", name)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

@@ -1,0 +1,168 @@
+package ignition_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gitmetal/ingot/boot/ignition"
+	"github.com/gitmetal/ingot/internal/secret"
+)
+
+// home is a daemon that is called, and the files of the call below a directory instead of /etc/ingot. Curl is the real one; systemctl is a script that
+// says a state.
+type home struct {
+	dir    string
+	server *httptest.Server
+	mu     sync.Mutex
+	bodies []string
+	status int
+}
+
+func newHome(t *testing.T, state string) *home {
+	t.Helper()
+	h := &home{dir: t.TempDir(), status: http.StatusNoContent}
+	h.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		body, _ := io.ReadAll(q.Body)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.bodies = append(h.bodies, q.Method+" "+q.URL.Path+" "+string(body))
+		w.WriteHeader(h.status)
+	}))
+	t.Cleanup(h.server.Close)
+	h.put(t, "bin/systemctl", "#!/bin/sh\necho "+state+"\n", 0o700)
+	return h
+}
+
+// got is what the daemon was sent.
+func (h *home) got() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.bodies)
+}
+
+// answer sets the daemon's answer from now on.
+func (h *home) answer(status int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status = status
+}
+
+func (h *home) put(t *testing.T, name, data string, mode os.FileMode) {
+	t.Helper()
+	path := filepath.Join(h.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(data), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *home) pin() string {
+	sum := sha256.Sum256(h.server.Certificate().RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// install writes the rendered files; urls come before the daemon's own.
+func (h *home) install(t *testing.T, pin string, urls ...string) {
+	t.Helper()
+	config := parse(t, render(t, ignition.Request{Host: "web-03", PhoneHome: &ignition.PhoneHome{
+		URLs: append(urls, h.server.URL), Pin: pin, Install: "op1", Epoch: 4, Commit: "abc", Token: secret.New("token-canary"),
+	}}))
+	for _, f := range config.Storage.Files {
+		if name, ok := strings.CutPrefix(f.Path, "/etc/ingot/"); ok {
+			data, mode, _ := content(t, config, f.Path)
+			h.put(t, "ingot/"+name, strings.ReplaceAll(data, "/etc/ingot/", h.dir+"/ingot/"), os.FileMode(mode))
+		}
+	}
+}
+
+func (h *home) call(t *testing.T) (ok bool, output string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", filepath.Join(h.dir, "ingot", "phone-home.sh"))
+	cmd.Env = []string{"PATH=" + h.dir + "/bin:" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	return err == nil, string(out)
+}
+
+func (h *home) holdsToken(t *testing.T) bool {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(h.dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		found = found || strings.Contains(string(data), "token-canary")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestASystemThatIsUpCallsOnceAndForgetsItsToken(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"running", "degraded"} {
+		h := newHome(t, state)
+		h.install(t, h.pin(), "https://127.0.0.1:1")
+		if ok, out := h.call(t); !ok {
+			t.Fatalf("%s: the call failed: %s", state, out)
+		}
+		want := `POST /v1/phonehome {"host":"web-03","install":"op1","epoch":4,"token":"token-canary","commit":"abc"}`
+		if !slices.Equal(h.got(), []string{want}) {
+			t.Errorf("%s: the daemon got %q, want %q", state, h.got(), want)
+		}
+		if h.holdsToken(t) {
+			t.Errorf("%s: the token is still on the disk", state)
+		}
+	}
+}
+
+func TestASystemThatIsNotUpDoesNotCall(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"starting", "maintenance", "stopping", "offline", "unknown", ""} {
+		h := newHome(t, state)
+		h.install(t, h.pin())
+		if ok, out := h.call(t); ok || len(h.got()) != 0 || !strings.Contains(out, "not up yet") {
+			t.Errorf("state %q: called %d times, ok %t: %s", state, len(h.got()), ok, out)
+		}
+		if !h.holdsToken(t) {
+			t.Errorf("state %q: the next try has no token", state)
+		}
+	}
+}
+
+func TestTheCallIsMadeAgainUntilItIsTaken(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "running")
+	h.install(t, h.pin())
+	h.answer(http.StatusServiceUnavailable)
+	if ok, out := h.call(t); ok || !h.holdsToken(t) {
+		t.Fatalf("refused by the daemon: ok %t, token kept %t: %s", ok, h.holdsToken(t), out)
+	}
+	h.answer(http.StatusNoContent)
+	if ok, out := h.call(t); !ok || len(h.got()) != 2 {
+		t.Errorf("the second try: ok %t, %d calls: %s", ok, len(h.got()), out)
+	}
+}
+
+func TestAnotherServerGetsNoToken(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "running")
+	h.install(t, base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)))
+	if ok, out := h.call(t); ok || len(h.got()) != 0 || !h.holdsToken(t) {
+		t.Errorf("a server with another key: ok %t, got %q: %s", ok, h.got(), out)
+	}
+}
