@@ -53,6 +53,7 @@ type push struct {
 
 // machine is one machine with its BMC and what runs on it.
 type machine struct {
+	serial   string // stays, whatever the fleet calls the machine
 	hangs    bool
 	power    inventory.PowerState
 	media    string
@@ -77,7 +78,7 @@ func newWorld(hosts int) *world {
 	}
 	for i := range hosts {
 		name := fmt.Sprintf("host-%04d", i)
-		w.machines[name] = &machine{power: inventory.PoweredOff}
+		w.machines[name] = &machine{serial: serial(name), power: inventory.PoweredOff}
 		w.fleet.Hosts[name] = desired(name)
 	}
 	return w
@@ -243,7 +244,7 @@ func (w *world) Observe(ctx context.Context, desired inventory.Desired, record i
 	}
 	o := inventory.Observed{Agent: m.agent, Image: inventory.ImageState{State: m.image}}
 	o.BMC = inventory.BMCState{
-		At: time.Now(), Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: serial(desired.Name)},
+		At: time.Now(), Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: m.serial},
 		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
 		Media:    []inventory.Slot{{ID: "Cd", Inserted: m.media != "", Image: m.media}},
 	}
@@ -308,7 +309,7 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 		m.agent = inventory.AgentState{
 			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Enrolled: time.Now(), Seen: time.Now(),
 			Facts: &inventory.Facts{
-				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: serial(desired.Name)},
+				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: m.serial},
 				Disks: []inventory.Disk{{Name: "vda", Serial: "disk-" + desired.Name, Size: 1 << 34, Content: inventory.Content{Blank: true}}},
 			},
 		}

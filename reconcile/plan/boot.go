@@ -164,7 +164,7 @@ func (h host) backFromRamdisk() *Action {
 // through the BMC; and takes the medium out. Nil means that there is nothing to leave, or not yet.
 func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 	b := h.rec.Boot
-	if b == nil || b.Target != inventory.FromRamdisk || h.o.BMC.Reach != inventory.Reached {
+	if b == nil || b.Target != inventory.FromRamdisk || h.o.BMC.Reach != inventory.Reached || h.stranger() {
 		return nil
 	}
 	if h.o.BMC.Power == inventory.PoweredOff {

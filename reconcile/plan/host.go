@@ -126,13 +126,23 @@ func (h host) reach() (Plan, bool) {
 	return Plan{Phase: Waiting, Hold: &hold, Waits: "the BMC"}, true
 }
 
-// identity answers when the BMC belongs to another machine than the fleet says.
+// identity answers when the BMC belongs to another machine than the fleet says: nothing is done through it, whatever was begun.
 func (h host) identity() (Plan, bool) {
-	want, have := h.d.Identity.Serial, h.o.BMC.System.Serial
-	if want == "" || inventory.Placeholder(have) || strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(have)) {
+	if !h.stranger() {
 		return Plan{}, false
 	}
-	return h.held(Hold{Reason: IdentityMismatch, Message: fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s", want, h.d.BMC.Address, have)}), true
+	address := ""
+	if h.d.BMC != nil {
+		address = h.d.BMC.Address
+	}
+	return h.held(Hold{Reason: IdentityMismatch, Message: fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or spec.identity.serial",
+		h.d.Identity.Serial, address, h.o.BMC.System.Serial)}), true
+}
+
+// stranger reports whether the BMC speaks for another machine than the declared one.
+func (h host) stranger() bool {
+	want, have := h.d.Identity.Serial, h.o.BMC.System.Serial
+	return want != "" && !inventory.Placeholder(have) && !strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(have))
 }
 
 // alarm answers when the token of the current boot was used by two keys: nothing that agent says counts, until a later commit.
@@ -232,6 +242,9 @@ func (h host) power() Plan {
 	p, answered := h.reach()
 	if answered {
 		p.Phase = Active
+		return p
+	}
+	if p, answered := h.identity(); answered {
 		return p
 	}
 	if a := h.backFromRamdisk(); a != nil {

@@ -15,12 +15,12 @@ import (
 //	stage       due
 //	Intended    Publish: no push, no erase
 //	Published   the ramdisk, its facts, the same disk with the same content, then AssignInstall
-//	Armed       the job's end; after a failure the next attempt, at most three
+//	Armed       the job's end; after a failure the next attempt, at most three, and none that the fleet does not want any more
 //	Written     the ramdisk off, the medium out, the machine started from its disk
 //	Starting    the phone call
 func (h host) operation() Plan {
 	op := *h.rec.Operation
-	if why := h.superseded(op); why != "" {
+	if why := h.unwanted(op); why != "" && (op.Stage == inventory.Intended || op.Stage == inventory.Published) {
 		return h.close(op, inventory.Superseded, why, Waiting)
 	}
 	switch op.Stage {
@@ -39,11 +39,9 @@ func (h host) operation() Plan {
 	}
 }
 
-// superseded says why an operation that has not armed its machine is not wanted any more.
-func (h host) superseded(op inventory.Operation) string {
+// unwanted says why the fleet does not ask for this operation any more, or "".
+func (h host) unwanted(op inventory.Operation) string {
 	switch {
-	case op.Stage != inventory.Intended && op.Stage != inventory.Published:
-		return ""
 	case h.d.Workload == nil:
 		return "the fleet asks for no workload any more"
 	case h.d.Workload.Inputs != op.Inputs:
@@ -115,19 +113,25 @@ func (h host) write(op inventory.Operation) Plan {
 		}
 	}
 	if op.Attempt > maxAttempts {
-		return h.giveUp(op)
+		return h.giveUp(op, or(op.Error, "the install failed"))
 	}
 	if p, answered := h.reach(); answered {
 		return during(p, Installing)
 	}
-	if p, answered := h.alarm(); answered {
-		return p
+	for _, question := range []func() (Plan, bool){h.identity, h.alarm} {
+		if p, answered := question(); answered {
+			return p
+		}
 	}
 	p, ready := h.ramdisk(Installing)
+	writing := ready && job.ID == op.ID && job.Attempt == op.Attempt && (job.State == inventory.JobAssigned || job.State == inventory.JobRunning)
+	if why := h.unwanted(op); why != "" && !writing && (ready || len(p.Actions) > 0) {
+		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": "))
+	}
 	if !ready {
 		return p
 	}
-	if job.ID == op.ID && job.Attempt == op.Attempt && h.o.Agent.Boot == h.rec.Boot.ID && (job.State == inventory.JobAssigned || job.State == inventory.JobRunning) {
+	if writing {
 		return Plan{Phase: Installing, Waits: "the agent to write the image", Again: 2 * time.Second}
 	}
 	if h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch {
@@ -141,18 +145,21 @@ func (h host) failed(op inventory.Operation, why string) Plan {
 	return act(Installing, Action{Kind: RecordFailed, Error: or(why, "the agent said nothing about it"), Reason: fmt.Sprintf("attempt %d of %d failed", op.Attempt, maxAttempts)})
 }
 
-// giveUp powers the ramdisk off and ends the operation.
-func (h host) giveUp(op inventory.Operation) Plan {
+// giveUp powers the ramdisk off and ends the operation. The disk may hold a part of anything: it is quarantined, not superseded.
+func (h host) giveUp(op inventory.Operation, why string) Plan {
 	if a := h.leaveRamdisk(0, "the install is given up"); a != nil {
 		return act(Failed, *a)
 	}
-	return h.close(op, inventory.Quarantined, or(op.Error, "the install failed"), Failed)
+	return h.close(op, inventory.Quarantined, why, Failed)
 }
 
 // fromDisk leaves the ramdisk and starts the installed system.
 func (h host) fromDisk(op inventory.Operation) Plan {
 	if p, answered := h.reach(); answered {
 		return during(p, Starting)
+	}
+	if p, answered := h.identity(); answered {
+		return p
 	}
 	if b := h.rec.Boot; b != nil && b.Target == inventory.FromRamdisk && h.o.BMC.Power == inventory.PoweredOn {
 		return h.powerDown(op)
@@ -178,6 +185,12 @@ func (h host) home(op inventory.Operation) Plan {
 	if call := h.o.Agent.PhoneHome; call != nil && call.Install == op.ID {
 		return act(Starting, Action{Kind: RecordHome, Home: call, Reason: "the installed system phoned home"})
 	}
+	if p, answered := h.reach(); answered {
+		return during(p, Starting)
+	}
+	if p, answered := h.identity(); answered {
+		return p
+	}
 	boot := h.rec.Boot
 	if boot == nil || boot.Target != inventory.FromDisk || boot.Stage != inventory.Running {
 		p, _ := h.disk(Starting)
@@ -186,9 +199,6 @@ func (h host) home(op inventory.Operation) Plan {
 	due := boot.Started.Add(homeDeadline)
 	if h.now.After(due) {
 		return h.failed(op, fmt.Sprintf("the installed system did not phone home within %s: read its console", homeDeadline))
-	}
-	if p, answered := h.reach(); answered {
-		return during(p, Starting)
 	}
 	if h.o.BMC.Power == inventory.PoweredOff && h.now.After(boot.Started.Add(settle)) {
 		if boot.Attempt >= maxBoots {
