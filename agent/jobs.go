@@ -78,7 +78,7 @@ func (w *worker) poll(ctx context.Context) (*wire.Job, error) {
 	current := w.current
 	w.mu.Unlock()
 	var question wire.Poll
-	var over context.Context = context.Background()
+	over := context.Background()
 	if current != nil {
 		question.Running, over = current.job.ID, current.over
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/siderolabs/go-blockdevice/v2/blkid"
 
@@ -24,26 +25,34 @@ const (
 	sample  = 1 << 20
 )
 
-// lookAt says what a disk holds.
-func (r Root) lookAt(disk wire.Disk) wire.Content {
-	file, err := os.Open(filepath.Join(string(r), "dev", disk.Name))
-	if err != nil {
-		return wire.Content{Unreadable: err.Error()}
-	}
-	defer file.Close()
-	content := Look(file, int64(disk.Size))
-	if content.Blank && len(disk.Holders) > 0 {
+// LookAt says what a disk holds, read through open, a descriptor of it. A disk in use is not blank, whatever it holds.
+func (r Root) LookAt(disk wire.Disk, open io.ReaderAt) wire.Content {
+	content := Look(open, int64(disk.Size))
+	switch {
+	case content.Blank && len(disk.Holders) > 0:
 		return wire.Content{Unreadable: "in use by " + strings.Join(disk.Holders, ", ")}
-	}
-	if content.Signature != "" {
-		content.Summary = summary(file.Name())
+	case content.Signature != "":
+		content.Summary = summary(r.device(disk.Name))
 	}
 	return content
 }
 
-// Look reads a disk of size bytes: Blank when the first and last 16 MiB and 256 samples of 1 MiB spread evenly between them are zero,
-// else Signature: the first 16 hex digits of the SHA-256 over every part of those regions (at most 1 MiB each) that is not all zero, in
-// order, each behind its offset as 8 bytes, big endian. Whatever reads a disk and writes nothing leaves its signature as it is. What cannot be read is Unreadable, never Blank.
+func (r Root) device(name string) string { return filepath.Join(string(r), "dev", name) }
+
+// lookAt opens a disk for reading and says what it holds.
+func (r Root) lookAt(disk wire.Disk) wire.Content {
+	file, err := os.Open(r.device(disk.Name))
+	if err != nil {
+		return wire.Content{Unreadable: err.Error()}
+	}
+	defer file.Close()
+	return r.LookAt(disk, file)
+}
+
+// Look reads a disk of size bytes. It is Blank when the first and last 16 MiB and 256 samples of 1 MiB, spread evenly between them, are zero;
+// a disk of up to 288 MiB is read whole. Else it has a Signature: the first 16 hex digits of the SHA-256 over every MiB of those regions that is
+// not all zero, in order, each behind its offset as 8 bytes, big endian. The regions depend on nothing but the size, so a disk that is only
+// read keeps its signature. What cannot be read is Unreadable, never Blank.
 func Look(disk io.ReaderAt, size int64) wire.Content {
 	hash := sha256.New()
 	blank := true
@@ -72,7 +81,7 @@ func Look(disk io.ReaderAt, size int64) wire.Content {
 	return wire.Content{Signature: hex.EncodeToString(hash.Sum(nil)[:8])}
 }
 
-// regions are what Look reads, as [from, to) in bytes, ascending and apart.
+// regions are what Look reads, as [from, to) in bytes, ascending.
 func regions(size int64) [][2]int64 {
 	if size <= 2*edge+samples*sample {
 		return [][2]int64{{0, size}}
@@ -86,26 +95,58 @@ func regions(size int64) [][2]int64 {
 	return append(list, [2]int64{size - edge, size})
 }
 
-// summary says in words what is on a device: "gpt: EFI-SYSTEM vfat, boot ext4".
+// unknown is what people read of content that has no name.
+const unknown = "data that names nothing known"
+
+// summary says in words what is on a device: "gpt: EFI-SYSTEM vfat, boot ext". It is for people only: nothing is decided by it.
 func summary(path string) string {
 	info, err := blkid.ProbePath(path)
 	if err != nil {
-		return "data that names nothing known"
+		return unknown
 	}
 	var parts []string
 	for _, part := range info.Parts {
-		name := ""
-		if part.PartitionLabel != nil {
-			name = *part.PartitionLabel + " "
+		if name := strings.TrimSpace(label(part) + " " + part.Name); name != "" {
+			parts = append(parts, printable(name))
 		}
-		parts = append(parts, strings.TrimSpace(name+part.Name))
 	}
 	switch {
-	case info.Name == "" && len(parts) == 0:
-		return "data that names nothing known"
+	case info.Name == "":
+		return unknown
 	case len(parts) == 0:
 		return info.Name
 	default:
-		return info.Name + ": " + strings.Join(parts, ", ")
+		return clip(info.Name+": "+strings.Join(parts, ", "), maxSummary)
 	}
+}
+
+// maxSummary is the length of a summary in bytes.
+const maxSummary = 200
+
+func label(part blkid.NestedProbeResult) string {
+	switch {
+	case part.PartitionLabel != nil && *part.PartitionLabel != "":
+		return *part.PartitionLabel
+	case part.Label != nil:
+		return *part.Label
+	default:
+		return ""
+	}
+}
+
+// printable keeps what a stranger wrote on a disk from steering a terminal.
+func printable(text string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, text)
+}
+
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }

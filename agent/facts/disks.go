@@ -1,29 +1,32 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// notDisks are block devices that hold no operating system of their own: memory, loops, optical drives, and what is made of disks.
-var notDisks = []string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd"}
+// notDisks are block devices that hold no operating system of their own: memory, loops, optical drives, what is made of disks, and the small
+// hardware partitions of an eMMC.
+var notDisks = regexp.MustCompile(`^(loop|ram|zram|sr|fd|dm-|md|nbd|drbd|rbd|bcache|mtdblock)[0-9]|^mmcblk[0-9]+(boot[0-9]|rpmb)`)
 
 // Disks lists the disks with what they hold, in the kernel's order. A disk that cannot be read is listed as unreadable.
-func (r Root) Disks(ctx context.Context) ([]wire.Disk, []error) {
+func (r Root) Disks(ctx context.Context) ([]wire.Disk, error) {
 	entries, err := os.ReadDir(filepath.Join(string(r), "sys/block"))
 	if err != nil {
-		return nil, []error{fmt.Errorf("list disks: %w", err)}
+		return nil, fmt.Errorf("list disks: %w", err)
 	}
 	var disks []wire.Disk
 	for _, entry := range entries {
 		if ctx.Err() != nil {
-			return disks, []error{ctx.Err()}
+			return disks, fmt.Errorf("look at disks: %w", ctx.Err())
 		}
 		disk, ok := r.Describe(entry.Name())
 		if !ok {
@@ -37,35 +40,38 @@ func (r Root) Disks(ctx context.Context) ([]wire.Disk, []error) {
 
 // Describe is a disk by its kernel name, without what it holds; false when it is none.
 func (r Root) Describe(name string) (wire.Disk, bool) {
-	for _, prefix := range notDisks {
-		if strings.HasPrefix(name, prefix) {
-			return wire.Disk{}, false
-		}
+	if notDisks.MatchString(name) || r.block(name, "hidden") == "1" { // hidden: one path of an NVMe multipath
+		return wire.Disk{}, false
 	}
-	sectors, err := strconv.ParseUint(r.read("sys/block", name, "size"), 10, 64)
+	sectors, err := strconv.ParseUint(r.block(name, "size"), 10, 64)
 	if err != nil || sectors == 0 {
 		return wire.Disk{}, false
 	}
 	udev := r.udev(name)
 	disk := wire.Disk{
-		Name: name, Path: r.byPath(name), Size: sectors * 512, // sysfs counts 512-byte sectors, whatever the disk's are
-		Serial: first(r.read("sys/block", name, "serial"), r.read("sys/block", name, "device/serial"), udev["ID_SCSI_SERIAL"], udev["ID_SERIAL_SHORT"]),
-		WWN:    wwn(first(udev["ID_WWN_WITH_EXTENSION"], udev["ID_WWN"], r.read("sys/block", name, "wwid"), r.read("sys/block", name, "device/wwid"))),
-		Model:  first(r.read("sys/block", name, "device/model"), udev["ID_MODEL"]), Vendor: r.read("sys/block", name, "device/vendor"),
-		Transport: r.transport(name, udev), Rotational: r.read("sys/block", name, "queue/rotational") == "1",
-		Removable: r.read("sys/block", name, "removable") == "1", ReadOnly: r.read("sys/block", name, "ro") == "1", Holders: r.holders(name),
+		Name: name, Path: r.byPath(name), Size: sectors * 512, // sysfs counts sectors of 512 bytes, whatever the disk's are
+		Serial: cmp.Or(r.block(name, "serial"), r.block(name, "device/serial"), udev["ID_SCSI_SERIAL"], udev["ID_SERIAL_SHORT"]),
+		WWN:    firstWWN(udev["ID_WWN_WITH_EXTENSION"], udev["ID_WWN"], r.block(name, "wwid"), r.block(name, "device/wwid")),
+		Model:  cmp.Or(r.block(name, "device/model"), udev["ID_MODEL"]), Vendor: r.block(name, "device/vendor"),
+		Transport: r.transport(name, udev["ID_BUS"]), Rotational: r.block(name, "queue/rotational") == "1",
+		Removable: r.block(name, "removable") == "1", ReadOnly: r.block(name, "ro") == "1", Holders: r.holders(name),
 	}
-	disk.SectorSize, _ = strconv.Atoi(r.read("sys/block", name, "queue/logical_block_size"))
+	disk.SectorSize, _ = strconv.Atoi(r.block(name, "queue/logical_block_size")) // 0 when it is not known
 	if strings.HasPrefix(disk.Vendor, "0x") {
 		disk.Vendor = "" // a virtio device's PCI vendor, not a disk's
 	}
 	return disk, true
 }
 
+// Number is a block device's major and minor, as "8:0"; "" when there is none of that name.
+func (r Root) Number(name string) string { return r.block(name, "dev") }
+
+func (r Root) block(name, attribute string) string { return r.read("sys/block", name, attribute) }
+
 // udev reads what udev noted about a device: /run/udev/data/b<major>:<minor>, lines E:KEY=VALUE.
 func (r Root) udev(name string) map[string]string {
 	values := map[string]string{}
-	for line := range strings.Lines(r.read("run/udev/data", "b"+r.read("sys/block", name, "dev"))) {
+	for line := range strings.Lines(r.read("run/udev/data", "b"+r.Number(name))) {
 		if entry, ok := strings.CutPrefix(line, "E:"); ok {
 			key, value, _ := strings.Cut(strings.TrimSpace(entry), "=")
 			values[key] = value
@@ -74,7 +80,7 @@ func (r Root) udev(name string) map[string]string {
 	return values
 }
 
-// byPath is the /dev/disk/by-path link that leads to the device; the shortest of several.
+// byPath is the /dev/disk/by-path link that leads to the device: the shortest of several, and of those the first.
 func (r Root) byPath(name string) string {
 	const dir = "/dev/disk/by-path"
 	entries, err := os.ReadDir(filepath.Join(string(r), dir))
@@ -97,59 +103,72 @@ func (r Root) byPath(name string) string {
 	return dir + "/" + best
 }
 
-func (r Root) transport(name string, udev map[string]string) string {
-	switch {
-	case strings.HasPrefix(name, "nvme"):
-		return "nvme"
-	case strings.HasPrefix(name, "vd"):
-		return "virtio"
-	case strings.HasPrefix(name, "mmcblk"):
-		return "mmc"
-	default:
-		return first(udev["ID_BUS"], "scsi")
+// transports are found in a disk's path through the device tree, most specific first.
+var transports = []struct{ part, transport string }{
+	{"/usb", "usb"}, {"/end_device-", "sas"}, {"/ata", "sata"}, {"/session", "iscsi"}, {"/rport-", "fc"},
+	{"/nvme", "nvme"}, {"/mmc_host", "mmc"}, {"/virtio", "virtio"},
+}
+
+func (r Root) transport(name, bus string) string {
+	device, err := filepath.EvalSymlinks(filepath.Join(string(r), "sys/block", name))
+	if err == nil {
+		for _, t := range transports {
+			if strings.Contains(strings.TrimPrefix(device, string(r)), t.part) {
+				return t.transport
+			}
+		}
 	}
+	return bus
 }
 
 // holders names what uses a disk or one of its partitions: devices made of it, mounts, swap.
 func (r Root) holders(name string) []string {
-	var holders []string
-	devices := []string{name}
-	entries, _ := os.ReadDir(filepath.Join(string(r), "sys/block", name))
-	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), name) {
-			devices = append(devices, entry.Name())
+	numbers, paths := map[string]bool{r.Number(name): true}, map[string]bool{"/dev/" + name: true}
+	holders := r.list("sys/block", name, "holders")
+	for _, part := range r.list("sys/block", name) {
+		if number := r.read("sys/block", name, part, "dev"); number != "" && strings.HasPrefix(part, name) {
+			numbers[number], paths["/dev/"+part] = true, true
+			holders = append(holders, r.list("sys/block", name, part, "holders")...)
 		}
 	}
-	mounts := r.read("proc/self/mounts") + "\n" + r.read("proc/swaps")
-	for _, device := range devices {
-		for _, dir := range []string{filepath.Join("sys/block", device, "holders"), filepath.Join("sys/block", name, device, "holders")} {
-			held, _ := os.ReadDir(filepath.Join(string(r), dir))
-			for _, holder := range held {
-				holders = append(holders, holder.Name())
-			}
+	// proc(5): "36 35 98:0 /root /mount options - type source"
+	for line := range strings.Lines(r.read("proc/self/mountinfo")) {
+		fields := strings.Fields(line)
+		_, tail, _ := strings.Cut(line, " - ")
+		if source := strings.Fields(tail); len(fields) > 4 && (numbers[fields[2]] || len(source) > 1 && paths[source[1]]) {
+			holders = append(holders, fields[4])
 		}
-		for line := range strings.Lines(mounts) {
-			if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "/dev/"+device {
-				holders = append(holders, fields[1])
-			}
+	}
+	for line := range strings.Lines(r.read("proc/swaps")) {
+		if fields := strings.Fields(line); len(fields) > 0 && paths[fields[0]] {
+			holders = append(holders, "swap")
 		}
 	}
 	return holders
 }
 
-// wwn brings the kernel's and udev's spellings to one: hex in lower case without 0x, or the name an NVMe namespace has.
-func wwn(text string) string {
-	text = strings.ToLower(text)
-	for _, prefix := range []string{"0x", "naa."} {
-		text = strings.TrimPrefix(text, prefix)
+// list gives the names in a directory; none when it is not there.
+func (r Root) list(path ...string) []string {
+	entries, err := os.ReadDir(filepath.Join(append([]string{string(r)}, path...)...))
+	if err != nil {
+		return nil
 	}
-	return text
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
 }
 
-func first(values ...string) string {
-	for _, value := range values {
-		if value != "" {
-			return value
+// wwnGrammar is what counts as a world wide name. What else the kernel calls wwid ("t10.ATA …", "nvme.1234-…") is made of model and serial.
+var wwnGrammar = regexp.MustCompile(`^([0-9a-f]{16}|[0-9a-f]{32}|(eui|uuid)\.[-0-9a-f]+)$`)
+
+// firstWWN brings the kernel's and udev's spellings to one: hex in lower case without 0x, or the name an NVMe namespace has.
+func firstWWN(candidates ...string) string {
+	for _, text := range candidates {
+		text = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(text), "0x"), "naa.")
+		if wwnGrammar.MatchString(text) {
+			return text
 		}
 	}
 	return ""

@@ -3,6 +3,7 @@ package facts
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/gitmetal/ingot/agent/wire"
 )
@@ -20,15 +23,32 @@ type Root string
 // maxFile is the most that is read of a pseudo file, in bytes.
 const maxFile = 1 << 20
 
-// Collect reads everything. What cannot be read is named in Errors; the rest is still there.
+// Collect reads everything. What cannot be read is named in Errors; the rest is still there. Values are reported as the firmware has them,
+// placeholders too: the daemon judges.
 func (r Root) Collect(ctx context.Context) (wire.Facts, error) {
 	f := wire.Facts{System: r.system(), Firmware: r.firmware(), CPU: r.cpu(), Memory: r.memory(), NICs: r.nics()}
-	disks, errs := r.Disks(ctx)
+	disks, err := r.Disks(ctx)
 	f.Disks = disks
-	for _, err := range errs {
+	f.Errors = missing(f)
+	if err != nil {
 		f.Errors = append(f.Errors, err.Error())
 	}
 	return f, ctx.Err()
+}
+
+// missing names what every machine has and this report has not.
+func missing(f wire.Facts) []string {
+	var errs []string
+	if f.System.Serial == "" && f.System.UUID == "" {
+		errs = append(errs, "SMBIOS: neither serial nor UUID in /sys/class/dmi/id")
+	}
+	if f.Memory == 0 {
+		errs = append(errs, "memory: no MemTotal in /proc/meminfo")
+	}
+	if len(f.NICs) == 0 {
+		errs = append(errs, "network: no card in /sys/class/net")
+	}
+	return errs
 }
 
 // read gives a pseudo file's text without surrounding space; "" when it is not there.
@@ -98,13 +118,14 @@ func (r Root) nics() []wire.NIC {
 	if err != nil {
 		return nil
 	}
+	permanent := r.permanentAddresses()
 	var nics []wire.NIC
 	for _, entry := range entries {
 		name := entry.Name()
 		if _, err := os.Stat(filepath.Join(string(r), class, name, "device")); err != nil {
 			continue
 		}
-		nic := wire.NIC{Name: name, MAC: strings.ToLower(r.read(class, name, "address")), Link: r.read(class, name, "carrier") == "1"}
+		nic := wire.NIC{Name: name, MAC: strings.ToLower(cmp.Or(permanent[name], r.read(class, name, "address"))), Link: r.read(class, name, "carrier") == "1"}
 		if driver, err := os.Readlink(filepath.Join(string(r), class, name, "device/driver")); err == nil {
 			nic.Driver = filepath.Base(driver)
 		}
@@ -114,4 +135,22 @@ func (r Root) nics() []wire.NIC {
 		nics = append(nics, nic)
 	}
 	return nics
+}
+
+// permanentAddresses are the MAC addresses the cards were made with: a bond gives its members another one. Only the kernel itself knows them.
+func (r Root) permanentAddresses() map[string]string {
+	addresses := map[string]string{}
+	if r != "/" {
+		return addresses
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return addresses // the current ones are then the best that is known
+	}
+	for _, link := range links {
+		if address := link.Attrs().PermHWAddr; len(address) == 6 {
+			addresses[link.Attrs().Name] = address.String()
+		}
+	}
+	return addresses
 }
