@@ -2,225 +2,276 @@ package images
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
-// tries is how often a broken transfer is taken up where it stopped.
-const tries = 5
+// reserve is the room in bytes that an image leaves on the mirror's file system.
+const reserve = 256 << 20
 
-// newHTTP makes a client that follows at most five redirects, never from https to http, and dials no address that is not meant.
-func newHTTP(c Config) *http.Client {
-	dialer := &net.Dialer{Timeout: 15 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return c.dialable(address) }}
-	return &http.Client{
-		Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 20 * time.Second, ResponseHeaderTimeout: time.Minute, DisableCompression: true},
-		CheckRedirect: func(request *http.Request, via []*http.Request) error {
-			switch {
-			case len(via) >= 5:
-				return errors.New("more than five redirects")
-			case via[0].URL.Scheme == "https" && request.URL.Scheme != "https":
-				return errors.New("a redirect from https to http")
-			default:
-				return c.allowed(request.URL)
-			}
-		},
+// fetch brings an image into the mirror: written beside, verified, synced, renamed. The errors name the field of the fleet to mend.
+func (s *Store) fetch(ctx context.Context, client *http.Client, ref Ref) error {
+	if !isDigest(ref.SHA256) {
+		return fmt.Errorf("image digest %q is not a sha256 of 64 hex digits: fix spec.install.image.sha256", ref.SHA256)
 	}
-}
-
-// allowed checks a URL's host by name, before it is looked up.
-func (c Config) allowed(u *url.URL) error {
-	if len(c.AllowHosts) > 0 && !slices.Contains(c.AllowHosts, u.Host) && !slices.Contains(c.AllowHosts, u.Hostname()) {
-		return fmt.Errorf("host %s is not in the daemon's images.allowHosts", u.Host)
-	}
-	return nil
-}
-
-// dialable checks the address behind a name: never link-local (cloud metadata lives there), loopback only when its host is allowed by name.
-func (c Config) dialable(address string) error {
-	at, err := netip.ParseAddrPort(address)
+	part, err := openPart(filepath.Join(s.config.Dir, partPrefix+ref.SHA256))
 	if err != nil {
 		return err
 	}
-	ip := at.Addr().Unmap()
-	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-		return fmt.Errorf("address %s is not one that images come from", ip)
+	defer part.file.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, fmt.Errorf("not fetched within %s", s.config.Timeout))
+	defer cancel()
+	t := transfer{store: s, client: client, ref: ref, part: part}
+	if err := t.all(ctx); err != nil {
+		if part.size > 0 && errors.As(err, new(brokenError)) {
+			return err
+		}
+		return errors.Join(err, part.remove())
 	}
-	if ip.IsLoopback() && !slices.Contains(c.AllowHosts, at.String()) && !slices.Contains(c.AllowHosts, ip.String()) && !slices.Contains(c.AllowHosts, "localhost") {
-		return fmt.Errorf("loopback address %s is not in the daemon's images.allowHosts", ip)
-	}
-	return nil
+	return part.publish(s.path(ref.SHA256))
 }
 
-// fetch brings an image into the mirror: written beside, verified, synced, renamed.
-func (s *Store) fetch(ctx context.Context, ref Ref) error {
-	if !isDigest(ref.SHA256) {
-		return fmt.Errorf("image %s: %q is not a sha256", ref.URL, ref.SHA256)
-	}
-	if _, err := os.Stat(s.path(ref.SHA256)); err == nil {
+// brokenError is of a transfer that may go on later where it stopped.
+type brokenError struct{ error }
+
+// Unwrap gives the cause.
+func (e brokenError) Unwrap() error { return e.error }
+
+// errStale is of a beginning that the server cannot continue.
+var errStale = errors.New("the transfer cannot be resumed")
+
+// transfer fetches one image, by as many requests as it takes.
+type transfer struct {
+	store  *Store
+	client *http.Client
+	ref    Ref
+	part   *part
+	etag   string
+	pieced bool // the part holds bytes of more than one answer
+}
+
+// all fetches and verifies. Pieces of several answers that do not fit are thrown away, once.
+func (t *transfer) all(ctx context.Context) error {
+	if t.part.size > 0 && t.part.digest() == t.ref.SHA256 {
 		return nil
 	}
-	u, err := url.Parse(ref.URL)
-	if err != nil {
-		return fmt.Errorf("image URL %q: %w", ref.URL, err)
-	}
-	part, err := os.CreateTemp(s.config.Dir, "part-")
-	if err != nil {
-		return fmt.Errorf("write into the image mirror: %w", err)
-	}
-	defer os.Remove(part.Name())
-	defer part.Close()
-	sum := sha256.New()
-	if u.Scheme == "" && u.Host == "" {
-		err = s.copyLocal(part, sum, ref)
-	} else {
-		err = s.download(ctx, u, ref, part, sum)
-	}
-	if err != nil {
-		return err
-	}
-	if have := hex.EncodeToString(sum.Sum(nil)); have != ref.SHA256 {
-		return fmt.Errorf("the sha256 of image %s is %s, the fleet says %s: fix spec.install.image.sha256, or find out who changed the image", ref.URL, have, ref.SHA256)
-	}
-	if err := part.Sync(); err != nil {
-		return fmt.Errorf("write into the image mirror: %w", err)
-	}
-	return os.Rename(part.Name(), s.path(ref.SHA256))
-}
-
-// copyLocal takes a file that an operator put into the mirror.
-func (s *Store) copyLocal(w io.Writer, sum hash.Hash, ref Ref) error {
-	if !filepath.IsLocal(ref.URL) {
-		return fmt.Errorf("image %q is not a path in the mirror", ref.URL)
-	}
-	root, err := os.OpenRoot(s.config.Dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	file, err := root.Open(ref.URL)
-	if err != nil {
-		return fmt.Errorf("image %s in the mirror: %w", ref.URL, err)
-	}
-	defer file.Close()
-	_, err = io.Copy(io.MultiWriter(w, sum), io.LimitReader(file, s.config.MaxSize))
-	return err
-}
-
-// download fetches with resumption: a broken transfer goes on where it stopped, if the server still has the same bytes.
-func (s *Store) download(ctx context.Context, u *url.URL, ref Ref, w io.Writer, sum hash.Hash) error {
-	if u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("image URL %s: scheme %q is not read", ref.URL, u.Scheme)
-	}
-	if err := s.config.allowed(u); err != nil {
-		return fmt.Errorf("image URL %s: %w", ref.URL, err)
-	}
-	t := transfer{store: s, ref: ref, out: io.MultiWriter(w, sum)}
-	var err error
-	for range tries {
-		if err = t.run(ctx); err == nil || ctx.Err() != nil || errors.As(err, new(finalError)) {
+	for again := false; ; again = true {
+		if err := t.source(ctx); err != nil {
+			return err
+		}
+		have := t.part.digest()
+		if have == t.ref.SHA256 {
+			return nil
+		}
+		if !t.pieced || again {
+			return fmt.Errorf("the sha256 of %s is %s, the fleet says %s: nothing was booted; fix spec.install.image.sha256, or find out who changed the image",
+				t.name(), have, t.ref.SHA256)
+		}
+		if err := t.restart(); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("image URL %s: %w", ref.URL, err)
 }
 
-// finalError is one that trying again does not mend.
-type finalError struct{ error }
-
-// transfer is one download over several requests.
-type transfer struct {
-	store *Store
-	ref   Ref
-	out   io.Writer
-	done  int64
-	etag  string
+// restart begins from the first byte.
+func (t *transfer) restart() error {
+	t.pieced, t.etag = false, ""
+	return t.part.restart()
 }
 
-func (t *transfer) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// name is how errors call the image: its URL without user, password and query, which may be secret.
+func (t *transfer) name() string {
+	u, err := url.Parse(t.ref.URL)
+	switch {
+	case err != nil:
+		return "image URL"
+	case u.Scheme == "" && u.Host == "":
+		return fmt.Sprintf("image %s in the mirror", u.Path)
+	default:
+		return "image URL " + (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	}
+}
+
+func (t *transfer) source(ctx context.Context) error {
+	u, err := url.Parse(t.ref.URL)
+	if err != nil {
+		return fmt.Errorf("the image URL cannot be read: %w: fix spec.install.image.url", cause(err))
+	}
+	if u.Scheme == "" && u.Host == "" {
+		return t.copyLocal()
+	}
+	if err := t.store.config.allowed(u); err != nil {
+		return fmt.Errorf("%s: %w", t.name(), err)
+	}
+	return t.download(ctx)
+}
+
+// cause takes the URL, which may be secret, out of an error of net/url and net/http.
+func cause(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
+// copyLocal takes a file that an operator put into the mirror.
+func (t *transfer) copyLocal() error {
+	limit := t.store.config.MaxSize
+	if !filepath.IsLocal(t.ref.URL) {
+		return fmt.Errorf("image %q is not a path inside the mirror: fix spec.install.image.url", t.ref.URL)
+	}
+	if err := t.restart(); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(t.store.config.Dir)
+	if err != nil {
+		return fmt.Errorf("open the image mirror: %w", err)
+	}
+	defer root.Close()
+	file, err := root.Open(t.ref.URL)
+	if err != nil {
+		return fmt.Errorf("%s: %w: put it there, or fix spec.install.image.url", t.name(), err)
+	}
+	defer file.Close()
+	if _, err = io.Copy(t.part, io.LimitReader(file, limit+1)); err != nil {
+		return fmt.Errorf("%s: %w", t.name(), err)
+	}
+	if t.part.size > limit {
+		return fmt.Errorf("%s has more than %d bytes, the most that are taken", t.name(), limit)
+	}
+	return nil
+}
+
+// download makes requests while each of them brings the image further.
+func (t *transfer) download(ctx context.Context) error {
+	for {
+		before := t.part.size
+		err := t.request(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errStale) && before > 0:
+			if err := t.restart(); err != nil {
+				return err
+			}
+		case !errors.As(err, new(brokenError)), t.part.size <= before, ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", t.name(), err)
+		}
+	}
+}
+
+// request asks for the image, or for what is missing of it, and writes what comes.
+func (t *transfer) request(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.ref.URL, http.NoBody)
 	if err != nil {
-		return finalError{err}
+		return cause(err)
 	}
-	if t.done > 0 {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", t.done))
+	if t.part.size > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", t.part.size))
 		if t.etag != "" {
 			request.Header.Set("If-Range", t.etag)
 		}
 	}
-	response, err := t.store.client.Do(request)
+	response, err := t.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("fetch: %w", err)
+		return brokenError{t.why(ctx, cause(err))}
 	}
 	defer response.Body.Close()
 	total, err := t.begin(response)
 	if err != nil {
 		return err
 	}
-	return t.copy(response.Body, total, cancel)
+	return t.copy(ctx, response.Body, total, cancel)
 }
 
-// begin checks the answer's head and gives the whole size, 0 when it is not said.
-func (t *transfer) begin(response *http.Response) (int64, error) {
-	switch {
-	case response.StatusCode == http.StatusOK && t.done > 0:
-		return 0, finalError{fmt.Errorf("image URL %s: the transfer broke, and the server cannot resume it", t.ref.URL)}
-	case response.StatusCode == http.StatusOK, response.StatusCode == http.StatusPartialContent && t.done > 0:
-	case response.StatusCode >= 500:
-		return 0, fmt.Errorf("the server answers %s", response.Status)
-	default:
-		return 0, finalError{fmt.Errorf("image URL %s: the server answers %s: fix spec.install.image.url", t.ref.URL, response.Status)}
+// why prefers what we ended a request for to what that looks like from inside.
+func (t *transfer) why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
+	return err
+}
+
+// begin checks an answer's head and gives the image's whole size, 0 when it is not said.
+func (t *transfer) begin(response *http.Response) (int64, error) {
+	switch code := response.StatusCode; {
+	case code == http.StatusOK:
+		if t.part.size > 0 { // the server cannot resume, or has other bytes now
+			if err := t.restart(); err != nil {
+				return 0, err
+			}
+		}
+	case code == http.StatusPartialContent && continues(response, t.part.size):
+		t.pieced = true
+	case t.part.size > 0 && (code == http.StatusPartialContent || code == http.StatusRequestedRangeNotSatisfiable):
+		return 0, errStale
+	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
+		return 0, brokenError{fmt.Errorf("answered %s: it is asked again", response.Status)}
+	default:
+		return 0, fmt.Errorf("answered %s: fix spec.install.image.url", response.Status)
+	}
+	t.etag = ""
 	if etag := response.Header.Get("ETag"); !strings.HasPrefix(etag, "W/") {
 		t.etag = etag
 	}
-	total := int64(0)
-	if response.ContentLength > 0 {
-		total = t.done + response.ContentLength
+	if response.ContentLength < 0 {
+		return 0, nil
 	}
+	total := t.part.size + response.ContentLength
 	if total > t.store.config.MaxSize {
-		return 0, finalError{fmt.Errorf("image URL %s: %d bytes, at most %d are fetched", t.ref.URL, total, t.store.config.MaxSize)}
+		return 0, fmt.Errorf("has %d bytes, at most %d are fetched", total, t.store.config.MaxSize)
 	}
-	return total, nil
+	return total, t.hasRoom(response.ContentLength)
+}
+
+// continues reports whether a partial answer starts where we stopped (RFC 9110, 14.4).
+func continues(response *http.Response, size int64) bool {
+	return size > 0 && strings.HasPrefix(response.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(size, 10)+"-")
+}
+
+func (t *transfer) hasRoom(bytes int64) error {
+	free, err := t.store.config.Free(t.store.config.Dir)
+	if err != nil {
+		return err
+	}
+	if free < bytes+reserve {
+		return brokenError{fmt.Errorf("needs %d MB more, and %d MB are free in %s: make room", (bytes+reserve)>>20, free>>20, t.store.config.Dir)}
+	}
+	return nil
 }
 
 // copy reads the body; a body that gives nothing for the idle time is cut.
-func (t *transfer) copy(body io.Reader, total int64, cut func()) error {
-	idle := time.AfterFunc(t.store.config.Idle, cut)
+func (t *transfer) copy(ctx context.Context, body io.Reader, total int64, cut context.CancelCauseFunc) error {
+	limit, patience := t.store.config.MaxSize, t.store.config.Idle
+	idle := time.AfterFunc(patience, func() { cut(fmt.Errorf("no byte for %s", patience)) })
 	defer idle.Stop()
 	buffer := make([]byte, 1<<20)
 	for {
 		n, err := body.Read(buffer)
-		idle.Reset(t.store.config.Idle)
-		if n > 0 {
-			if t.done += int64(n); t.done > t.store.config.MaxSize {
-				return finalError{fmt.Errorf("image URL %s: more than %d bytes", t.ref.URL, t.store.config.MaxSize)}
-			}
-			if _, err := t.out.Write(buffer[:n]); err != nil {
-				return finalError{fmt.Errorf("write into the image mirror: %w", err)}
-			}
-			t.store.progress(t.ref, t.done, total)
+		idle.Reset(patience)
+		if t.part.size+int64(n) > limit {
+			return fmt.Errorf("has more than %d bytes, the most that are fetched", limit)
 		}
+		if _, err := t.part.Write(buffer[:n]); err != nil {
+			return err
+		}
+		t.store.progress(t.ref, t.part.size, total)
 		switch {
-		case errors.Is(err, io.EOF) && (total == 0 || t.done == total):
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("the transfer broke at byte %d: %w", t.done, err)
+			return brokenError{fmt.Errorf("the transfer broke at byte %d: %w", t.part.size, t.why(ctx, err))}
 		}
 	}
 }
