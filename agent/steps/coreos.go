@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -27,10 +27,10 @@ type Failure struct {
 func (f Failure) Error() string { return f.Err.Error() }
 func (f Failure) Unwrap() error { return f.Err }
 
-// Install implements Installer. coreos-installer checks no signature and no digest: the image comes over loopback from feed, which checks the
-// digest and withholds the image's end when it is wrong.
+// Install implements Installer. coreos-installer is told to check no signature: the image comes over loopback from feed, which checks the digest
+// and withholds the image's end when it is wrong. An installer that says it succeeded without having read that end has failed.
 func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Install, images Images, report func(wire.Progress)) error {
-	dir, err := os.MkdirTemp(c.Dir, "ingot-install-")
+	dir, err := os.MkdirTemp(c.Dir, "ingot-install-") // mode 0700
 	if err != nil {
 		return fmt.Errorf("keep the Ignition config: %w", err)
 	}
@@ -44,55 +44,47 @@ func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Insta
 		return err
 	}
 	defer feed.close()
-	output, err := run(ctx, Arguments(or(c.Program, "coreos-installer"), disk.Path(), feed.url, ignition, job.KernelArguments), nil, report)
-	if err != nil {
-		return Failure{errors.Join(feed.failure(), err), output}
+	output, err := run(ctx, program{
+		argv:   append([]string{or(c.Program, "coreos-installer")}, Arguments(disk.Path(), feed.url, ignition, job.KernelArguments)...),
+		report: report,
+	})
+	if err == nil {
+		err = errors.Join(feed.failure(), settle(ctx, disk.Path()))
+	} else if cause := feed.failure(); cause != nil && !errors.Is(cause, errNotRead) {
+		err = errors.Join(cause, err) // it failed because of us: the cause comes first
 	}
-	return settle(ctx, disk.Path())
+	if err != nil {
+		return Failure{err, output}
+	}
+	return nil
 }
 
-// Arguments is the command line of coreos-installer 0.27: the device last, one --append-karg per argument.
-func Arguments(program, device, url, ignition string, kernelArguments []string) []string {
-	argv := []string{program, "install", "--insecure", "--image-url", url, "--ignition-file", ignition}
+// Arguments is what coreos-installer 0.27 is called with: the device last, the network of the ramdisk not copied (Ignition brings its own), the
+// partition table not kept on an error (without --preserve-on-error it is cleared). No fetch is retried: the daemon decides on attempts.
+func Arguments(device, url, ignition string, kernelArguments []string) []string {
+	arguments := []string{"install", "--insecure", "--image-url", url, "--ignition-file", ignition}
 	for _, argument := range kernelArguments {
-		argv = append(argv, "--append-karg", argument)
+		arguments = append(arguments, "--append-karg="+argument) // in one: an argument may begin with a dash
 	}
-	return append(argv, device)
+	return append(arguments, device)
 }
 
-// settle has the kernel read the new partitions and checks that the image's are there.
+// settle waits for the kernel's view of the new partitions and checks that those are there that coreos-installer works with.
 func settle(ctx context.Context, device string) error {
-	if out, err := exec.CommandContext(ctx, "udevadm", "settle", "--timeout=30").CombinedOutput(); err != nil {
-		return fmt.Errorf("udevadm settle: %w: %s", err, out)
+	if out, err := capture(ctx, "udevadm", "settle", "--timeout=30"); err != nil {
+		return fmt.Errorf("wait for the new partitions: %w: %s", err, out)
 	}
-	out, err := exec.CommandContext(ctx, "lsblk", "--noheadings", "--list", "--output", "LABEL", device).Output()
+	out, err := capture(ctx, "lsblk", "--noheadings", "--list", "--output", "LABEL", device)
 	if err != nil {
-		return fmt.Errorf("look at the new partitions: %w", err)
+		return fmt.Errorf("look at the new partitions: %w: %s", err, out)
 	}
-	for _, label := range strings.Fields(string(out)) {
-		if label == "boot" {
-			return nil
+	labels := strings.Fields(out)
+	for _, label := range []string{"boot", "root"} {
+		if !slices.Contains(labels, label) {
+			return fmt.Errorf("the written disk has no file system labelled %s, only %q: use an image that is made for coreos-installer", label, labels)
 		}
 	}
-	return errors.New("the written disk has no file system labelled boot: the image is not one that coreos-installer configures")
-}
-
-// BootOrder reads what the firmware will start next, when it is UEFI and efibootmgr is there; nil otherwise.
-func BootOrder(ctx context.Context) *wire.BootEntry {
-	out, err := exec.CommandContext(ctx, "efibootmgr").Output()
-	if err != nil {
-		return nil
-	}
-	var entry wire.BootEntry
-	for line := range strings.Lines(string(out)) {
-		if order, ok := strings.CutPrefix(line, "BootOrder: "); ok {
-			entry.Order = strings.Split(strings.TrimSpace(order), ",")
-		}
-		if current, ok := strings.CutPrefix(line, "BootCurrent: "); ok {
-			entry.Current = strings.TrimSpace(current)
-		}
-	}
-	return &entry
+	return nil
 }
 
 func or(value, fallback string) string {

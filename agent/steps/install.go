@@ -3,6 +3,7 @@ package steps
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,10 @@ type Installer interface {
 }
 
 // Verified is a device that is the disk the job names, with the content it names. Only Verify makes one.
-type Verified struct{ device Device }
+type Verified struct {
+	device Device
+	size   int64
+}
 
 // Wiped is a verified device whose head and tail are zero: nothing on it starts. Only Wipe makes one.
 type Wiped struct{ device Device }
@@ -52,13 +56,14 @@ func (w Wiped) Path() string { return w.device.Path() }
 // Write gives the device to installers that write themselves.
 func (w Wiped) Write() io.WriterAt { return w.device }
 
-// edge is how much of the head and the tail of a disk is wiped: partition tables, boot records, their backups and RAID superblocks lie there.
+// edge is how many bytes of the head and of the tail of a disk are wiped: partition tables, boot records, their backups and RAID superblocks lie there.
 const edge = 4 << 20
 
-// Install writes an operating system: open, verify, wipe, install; on any failure after the wipe the disk is wiped again, so that nothing
-// partial starts. The device is held open all the time.
+// Install writes an operating system: open, verify, wipe, install. When it fails before the wipe, nothing was written; after it, the disk is
+// wiped again, so that nothing partial starts. The device is held open all the time. A ctx that ends while the disk is being verified is heeded; the
+// installer heeds it while it writes.
 func Install(ctx context.Context, job wire.Install, with Tools, report func(wire.Progress)) error {
-	if err := checkArguments(job.KernelArguments); err != nil {
+	if err := check(job); err != nil {
 		return err
 	}
 	device, err := with.Disks.Open(ctx, job.Disk)
@@ -70,17 +75,29 @@ func Install(ctx context.Context, job wire.Install, with Tools, report func(wire
 	if err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w; nothing was written", ctx.Err())
+	}
+	if err := write(ctx, verified, job, with, report); err != nil {
+		_, again := Wipe(verified)
+		return errors.Join(err, again)
+	}
+	return nil
+}
+
+// write is the part of an install that changes the disk.
+func write(ctx context.Context, verified Verified, job wire.Install, with Tools, report func(wire.Progress)) error {
 	wiped, err := Wipe(verified)
 	if err != nil {
 		return err
 	}
 	if err := with.Installer.Install(ctx, wiped, job, with.Images, report); err != nil {
-		if _, wipeErr := Wipe(verified); wipeErr != nil {
-			return errors.Join(err, wipeErr)
-		}
 		return err
 	}
-	return device.Sync()
+	if err := verified.device.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", verified.device.Path(), err)
+	}
+	return nil
 }
 
 // Tools are the parts that differ between a real machine and a simulated one.
@@ -94,28 +111,54 @@ type Tools struct {
 func Verify(device Device, ref wire.DiskRef) (Verified, error) {
 	disk, err := device.Disk()
 	if err != nil {
-		return Verified{}, fmt.Errorf("look at disk %s: %w", device.Path(), err)
+		return Verified{}, fmt.Errorf("look at disk %s: %w; nothing was written", device.Path(), err)
 	}
 	if why := differs(disk, ref); why != "" {
 		return Verified{}, fmt.Errorf("%s is not the disk of this job: %s; nothing was written", device.Path(), why)
 	}
-	if disk.ReadOnly || len(disk.Holders) > 0 {
-		return Verified{}, fmt.Errorf("%s is read-only or in use (%s); nothing was written", device.Path(), strings.Join(disk.Holders, ", "))
+	if why := unfit(disk, ref.Content); why != "" {
+		return Verified{}, fmt.Errorf("%s %s; nothing was written", device.Path(), why)
 	}
-	switch ref.Content {
+	return Verified{device, int64(disk.Size)}, nil
+}
+
+// unfit says why a disk may not be written, "" when it may: content is what the job expects on it.
+func unfit(disk wire.Disk, content string) string {
+	switch {
+	case disk.ReadOnly:
+		return "is read-only"
+	case len(disk.Holders) > 0:
+		return "is in use: " + strings.Join(disk.Holders, ", ")
+	case disk.Size < 2*edge:
+		return fmt.Sprintf("has only %d bytes", disk.Size)
+	}
+	switch content {
 	case wire.ContentAny:
-	case wire.ContentBlank:
-		if !disk.Content.Blank {
-			return Verified{}, fmt.Errorf("%s is not blank: %s%s; nothing was written", device.Path(), disk.Content.Summary, disk.Content.Unreadable)
-		}
+		return ""
 	case "":
-		return Verified{}, errors.New("the job does not say what the disk may hold; nothing was written")
-	default:
-		if disk.Content.Signature != ref.Content {
-			return Verified{}, fmt.Errorf("what is on %s changed since the consent: %s; nothing was written", device.Path(), disk.Content.Summary)
+		return "may not be written: the job does not say what may be on it"
+	case wire.ContentBlank:
+		if disk.Content.Blank && disk.Content.Unreadable == "" {
+			return ""
 		}
+		return "is not blank: " + inWords(disk.Content)
+	default:
+		if disk.Content.Signature == content {
+			return ""
+		}
+		return fmt.Sprintf("does not hold what the consent is for any more: want content %s, have %s", content, inWords(disk.Content))
 	}
-	return Verified{device}, nil
+}
+
+func inWords(c wire.Content) string {
+	switch {
+	case c.Unreadable != "":
+		return "it cannot be read: " + c.Unreadable
+	case c.Blank:
+		return "blank"
+	default:
+		return strings.TrimSpace(c.Signature + " " + c.Summary)
+	}
 }
 
 // differs says which field of the reference does not match. A reference without serial, WWN or path matches nothing.
@@ -136,13 +179,8 @@ func differs(disk wire.Disk, ref wire.DiskRef) string {
 
 // Wipe zeroes the head and the tail of a verified device and waits until that is on the disk.
 func Wipe(v Verified) (Wiped, error) {
-	disk, err := v.device.Disk()
-	if err != nil {
-		return Wiped{}, fmt.Errorf("look at disk %s: %w", v.device.Path(), err)
-	}
-	size := int64(disk.Size)
-	zeros := make([]byte, min(edge, size))
-	for _, offset := range []int64{0, size - int64(len(zeros))} {
+	zeros := make([]byte, edge)
+	for _, offset := range []int64{0, v.size - edge} {
 		if _, err := v.device.WriteAt(zeros, offset); err != nil {
 			return Wiped{}, fmt.Errorf("wipe %s: %w", v.device.Path(), err)
 		}
@@ -150,17 +188,29 @@ func Wipe(v Verified) (Wiped, error) {
 	if err := v.device.Sync(); err != nil {
 		return Wiped{}, fmt.Errorf("wipe %s: %w", v.device.Path(), err)
 	}
-	return Wiped(v), nil
+	return Wiped{v.device}, nil
 }
 
-// argument is one kernel argument: printable ASCII without spaces and quotes, as the fleet's schema allows. The agent does not rely on the daemon for it.
-var argument = regexp.MustCompile(`^[!#-&(-~]{1,512}$`)
+// Grammars that the agent does not rely on the daemon for.
+var (
+	argument = regexp.MustCompile(`^[!#-&(-~]{1,512}$`) // one kernel argument: printable ASCII without spaces and quotes, as in the fleet's schema
+	digest   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
 
-func checkArguments(arguments []string) error {
-	for _, a := range arguments {
+// check is what can be said of a job before a disk is touched.
+func check(job wire.Install) error {
+	for _, a := range job.KernelArguments {
 		if !argument.MatchString(a) {
 			return fmt.Errorf("kernel argument %q is not allowed; nothing was written", a)
 		}
+	}
+	switch {
+	case !digest.MatchString(job.Image.SHA256):
+		return fmt.Errorf("the job's image has no sha256 but %q; nothing was written", job.Image.SHA256)
+	case job.Image.Size <= 0:
+		return fmt.Errorf("the job's image has %d bytes; nothing was written", job.Image.Size)
+	case !json.Valid(job.Ignition):
+		return errors.New("the job's Ignition config is not JSON; nothing was written")
 	}
 	return nil
 }
