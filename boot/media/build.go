@@ -33,13 +33,14 @@ const (
 var packages = []string{"systemd", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "util-linux", "fdisk", "gdisk", "e2fsprogs", "dosfstools",
 	"mdadm", "nvme-cli", "ipmitool", "efibootmgr", "ca-certificates", "passwd"}
 
-// firmware packages that real hardware needs.
-var firmware = []string{"firmware-linux-free", "firmware-linux-nonfree", "firmware-bnx2", "firmware-bnx2x", "firmware-qlogic", "firmware-netxen"}
+// Firmware is what real hardware's network and storage controllers need, where BuildOptions says nothing else.
+var Firmware = []string{"firmware-linux-free", "firmware-misc-nonfree", "firmware-bnx2", "firmware-bnx2x", "firmware-qlogic", "firmware-netxen"}
 
 // BuildOptions of a ramdisk.
 type BuildOptions struct {
 	Kernel    string   // KernelStock or KernelCloud
 	Packages  []string // besides the usual ones
+	Firmware  []string // packages that KernelStock brings, from main and non-free-firmware; nil: Firmware
 	Overlay   string   // directory copied over the ramdisk's root; ""
 	Agent     string   // ingot-agent, static
 	Installer string   // coreos-installer
@@ -73,19 +74,17 @@ func Build(ctx context.Context, o BuildOptions) error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(temporary))
 	}
-	if _, err := OpenISO(temporary); err != nil {
+	iso, err := OpenISO(temporary)
+	if err != nil {
 		return err
 	}
-	return os.Rename(temporary, o.Output)
+	return errors.Join(iso.Close(), os.Rename(temporary, o.Output))
 }
 
 // buildBase gives the directory of the tree's archive and kernel, made once per content of its inputs.
 func buildBase(ctx context.Context, o BuildOptions, scripts string) (string, error) {
-	list := slices.Concat(packages, o.Packages)
-	if o.Kernel == KernelStock {
-		list = slices.Concat(list, firmware)
-	}
-	key, err := contentKey(scripts, append([]string{o.Kernel}, list...))
+	list, components := contents(o)
+	key, err := contentKey(scripts, append([]string{o.Kernel, components}, list...))
 	if err != nil {
 		return "", err
 	}
@@ -106,10 +105,22 @@ func buildBase(ctx context.Context, o BuildOptions, scripts string) (string, err
 	if err := os.RemoveAll(temporary); err != nil {
 		return "", err
 	}
-	if err := script(ctx, o.Log, filepath.Join(scripts, "base.sh"), temporary, o.Kernel, strings.Join(list, ",")); err != nil {
+	if err := script(ctx, o.Log, filepath.Join(scripts, "base.sh"), temporary, o.Kernel, strings.Join(list, ","), components); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(temporary, dir)
+}
+
+// contents are the Debian packages of a ramdisk, and the components of the archive that they come from.
+func contents(o BuildOptions) (list []string, components string) {
+	list = slices.Concat(packages, o.Packages)
+	if o.Kernel != KernelStock {
+		return list, "main"
+	}
+	if o.Firmware == nil {
+		o.Firmware = Firmware
+	}
+	return slices.Concat(list, o.Firmware), "main non-free-firmware"
 }
 
 // contentKey is 16 hex digits over the scripts and the list.

@@ -4,6 +4,7 @@ package media
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -15,109 +16,88 @@ import (
 // sector of an ISO 9660 image, in bytes (ECMA-119, 6.1.2).
 const sector = 2048
 
-// ISO is a base image with its overlay region.
+// ISO is a base image with its overlay region. It keeps the file it has found open: a build that puts another one in its place changes no
+// boot that is under way.
 type ISO struct {
-	path   string
+	file   *os.File
 	size   int64
 	region int64 // offset of the region
+	digest [sha256.Size]byte
 }
 
-// OpenISO finds the overlay region of an image: exactly one sector starts with wire.OverlayMagic, and wire.OverlaySize bytes follow.
+// OpenISO finds the overlay region of an image: exactly one sector starts with wire.OverlayMagic, and wire.OverlaySize bytes follow. It reads
+// the whole image. The caller closes it.
 func OpenISO(path string) (*ISO, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open ramdisk: %w: make one with `ingot ramdisk build`", err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	iso, err := inspect(file)
 	if err != nil {
-		return nil, fmt.Errorf("open ramdisk: %w", err)
+		return nil, errors.Join(fmt.Errorf("ramdisk %s: %w", path, err), file.Close())
 	}
-	found, err := findRegions(file)
-	if err != nil {
-		return nil, fmt.Errorf("read ramdisk %s: %w", path, err)
-	}
-	if len(found) != 1 || found[0]+wire.OverlaySize > info.Size() {
-		return nil, fmt.Errorf("%s has %d overlay regions, want 1: it was not made by `ingot ramdisk build` of this version", path, len(found))
-	}
-	return &ISO{path: path, size: info.Size(), region: found[0]}, nil
+	return iso, nil
 }
 
-func findRegions(r io.Reader) ([]int64, error) {
-	var found []int64
-	magic := []byte(wire.OverlayMagic)
-	buffer := make([]byte, 512*sector)
-	for offset := int64(0); ; {
-		n, err := io.ReadFull(r, buffer)
-		for at := 0; at+len(magic) <= n; at += sector {
-			if bytes.Equal(buffer[at:at+len(magic)], magic) {
-				found = append(found, offset+int64(at))
-			}
-		}
-		offset += int64(n)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
+// Close ends all readers of the image.
+func (i *ISO) Close() error { return i.file.Close() }
 
-// medium is the base image with one boot's bytes in its region. It is an io.ReadSeekCloser with a file of its own.
-type medium struct {
-	base    *os.File
-	iso     *ISO
-	overlay []byte // exactly wire.OverlaySize
-	at      int64
-}
-
-// open gives one reader of the image with overlay in its region.
-func (i *ISO) open(overlay []byte) (*medium, error) {
-	file, err := os.Open(i.path)
+func inspect(file *os.File) (*ISO, error) {
+	sum := sha256.New()
+	found, size, err := findRegions(io.TeeReader(file, sum))
 	if err != nil {
 		return nil, err
 	}
-	return &medium{base: file, iso: i, overlay: overlay}, nil
+	if len(found) != 1 {
+		return nil, fmt.Errorf("%d overlay regions, want 1: make one with `ingot ramdisk build` of this version", len(found))
+	}
+	if found[0]+wire.OverlaySize > size {
+		return nil, fmt.Errorf("the image ends within its overlay region, at byte %d: make it again with `ingot ramdisk build`", size)
+	}
+	iso := &ISO{file: file, size: size, region: found[0]}
+	sum.Sum(iso.digest[:0])
+	return iso, nil
 }
 
-// Read implements io.Reader.
-func (m *medium) Read(p []byte) (int, error) {
-	if m.at >= m.iso.size {
-		return 0, io.EOF
+// findRegions gives the offsets of the sectors that start with the magic, and the image's size.
+func findRegions(r io.Reader) (found []int64, size int64, err error) {
+	magic := []byte(wire.OverlayMagic)
+	buffer := make([]byte, 512*sector)
+	for {
+		n, err := io.ReadFull(r, buffer)
+		for at := 0; at < n; at += sector {
+			if bytes.HasPrefix(buffer[at:n], magic) {
+				found = append(found, size+int64(at))
+			}
+		}
+		size += int64(n)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return found, size, nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
 	}
-	end := m.iso.region + int64(len(m.overlay))
-	var n int
-	var err error
-	switch {
-	case m.at >= m.iso.region && m.at < end:
-		n = copy(p, m.overlay[m.at-m.iso.region:])
-	case m.at < m.iso.region:
-		n, err = m.base.ReadAt(p[:min(int64(len(p)), m.iso.region-m.at)], m.at)
-	default:
-		n, err = m.base.ReadAt(p[:min(int64(len(p)), m.iso.size-m.at)], m.at)
-	}
-	m.at += int64(n)
-	if n > 0 {
-		err = nil
+}
+
+// medium is the base image with one boot's bytes, exactly wire.OverlaySize, in its region.
+type medium struct {
+	iso     *ISO
+	overlay []byte
+}
+
+// open gives one reader of the image with overlay in its region.
+func (i *ISO) open(overlay []byte) *io.SectionReader {
+	return io.NewSectionReader(medium{iso: i, overlay: overlay}, 0, i.size)
+}
+
+// ReadAt implements io.ReaderAt.
+func (m medium) ReadAt(p []byte, at int64) (int, error) {
+	n, err := m.iso.file.ReadAt(p, at)
+	start := max(at, m.iso.region)
+	end := min(at+int64(n), m.iso.region+int64(len(m.overlay)))
+	if start < end {
+		copy(p[start-at:end-at], m.overlay[start-m.iso.region:])
 	}
 	return n, err
 }
-
-// Seek implements io.Seeker.
-func (m *medium) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += m.at
-	case io.SeekEnd:
-		offset += m.iso.size
-	}
-	if offset < 0 {
-		return 0, errors.New("seek before the start")
-	}
-	m.at = offset
-	return offset, nil
-}
-
-// Close implements io.Closer.
-func (m *medium) Close() error { return m.base.Close() }

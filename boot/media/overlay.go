@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -13,20 +14,34 @@ import (
 
 // File is one file of a boot's overlay.
 type File struct {
-	Path string // absolute, in the ramdisk
+	Path string // absolute and clean, in the ramdisk
 	Mode uint32 // permission bits
 	Data []byte
 }
 
-// BootFiles are the files of one boot: what tells the agent who it works for, and the ramdisk's network (systemd-networkd's files by name).
+const (
+	networkDir = "/etc/systemd/network/"
+	// defaultNetwork is the ramdisk's own file, DHCP on every wired interface; an empty one of that name in /etc masks it (systemd.network(5)).
+	defaultNetwork = "99-dhcp.network"
+)
+
+// BootFiles are the files of one boot: what tells the agent who it works for, and the ramdisk's network: systemd-networkd's files by name, in
+// place of the ramdisk's own, or none of them.
 func BootFiles(config wire.BootConfig, network map[string][]byte) ([]File, error) {
 	body, err := json.Marshal(config)
 	if err != nil {
 		return nil, fmt.Errorf("encode boot config: %w", err)
 	}
 	files := []File{{Path: wire.BootConfigPath, Mode: 0o600, Data: body}}
-	for name, data := range network {
-		files = append(files, File{Path: "/etc/systemd/network/" + name, Mode: 0o644, Data: data})
+	if len(network) == 0 {
+		return files, nil
+	}
+	network = maps.Clone(network)
+	if _, has := network[defaultNetwork]; !has {
+		network[defaultNetwork] = nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(network)) {
+		files = append(files, File{Path: networkDir + name, Mode: 0o644, Data: network[name]})
 	}
 	return files, nil
 }
@@ -34,53 +49,68 @@ func BootFiles(config wire.BootConfig, network map[string][]byte) ([]File, error
 // overlay packs files as a newc cpio archive, padded with zeros to wire.OverlaySize, which the kernel unpacks over the ramdisk's own
 // (Linux, Documentation/driver-api/early-userspace/buffer-format.rst). The same files give the same bytes.
 func overlay(files []File) ([]byte, error) {
-	files = append([]File(nil), files...)
-	sort.Slice(files, func(i, j int) bool { return files[i].Path < files[j].Path })
-	var b bytes.Buffer
-	made := map[string]bool{"": true}
-	inode := 1
+	files = slices.SortedFunc(slices.Values(files), func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	archive := newc{made: map[string]bool{}}
 	for _, file := range files {
-		name := strings.TrimPrefix(path.Clean(file.Path), "/")
-		for _, dir := range parents(name) {
-			if !made[dir] {
-				made[dir] = true
-				entry(&b, inode, dir, 0o040755, nil)
-				inode++
-			}
+		name, absolute := strings.CutPrefix(file.Path, "/")
+		if !absolute || name == "" || path.Clean(file.Path) != file.Path || strings.Contains(name, "\x00") {
+			return nil, fmt.Errorf("overlay file %q: want a clean absolute path", file.Path)
 		}
-		entry(&b, inode, name, 0o100000|file.Mode, file.Data)
-		inode++
+		if archive.made[name] {
+			return nil, fmt.Errorf("overlay file %s is given twice", file.Path)
+		}
+		archive.parents(name)
+		archive.entry(name, regular|file.Mode&0o777, file.Data)
 	}
-	entry(&b, 0, "TRAILER!!!", 0, nil)
-	if b.Len() > wire.OverlaySize {
-		return nil, fmt.Errorf("this boot's files take %d bytes, the medium has room for %d: make spec.network smaller", b.Len(), wire.OverlaySize)
+	archive.entry(trailer, 0, nil)
+	if size := archive.bytes.Len(); size > wire.OverlaySize {
+		return nil, fmt.Errorf("this boot's files take %d bytes, the medium has room for %d: make spec.network smaller", size, wire.OverlaySize)
 	}
-	b.Write(make([]byte, wire.OverlaySize-b.Len()))
-	return b.Bytes(), nil
+	return append(archive.bytes.Bytes(), make([]byte, wire.OverlaySize-archive.bytes.Len())...), nil
 }
 
-func parents(name string) []string {
-	var dirs []string
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		dirs = append([]string{dir}, dirs...)
+// File types of a cpio entry's mode, and the name that ends an archive.
+const (
+	directory = 0o040000
+	regular   = 0o100000
+	trailer   = "TRAILER!!!"
+)
+
+// newc writes an archive. The time of everything is 0, the owner root.
+type newc struct {
+	bytes bytes.Buffer
+	made  map[string]bool // names so far
+}
+
+// parents writes the directories above a name. The kernel gives a directory that is already there the mode it reads here, so they are open to
+// all, as in the ramdisk, but for the one of the boot config, which is ours.
+func (c *newc) parents(name string) {
+	dir := path.Dir(name)
+	if dir == "." || c.made[dir] {
+		return
 	}
-	return dirs
+	c.parents(dir)
+	mode := uint32(0o755)
+	if "/"+dir == path.Dir(wire.BootConfigPath) {
+		mode = 0o700
+	}
+	c.entry(dir, directory|mode, nil)
 }
 
 // entry writes one member: a header of 13 numbers of 8 hex digits, the name with a NUL, the data, each padded to 4 bytes.
-func entry(b *bytes.Buffer, inode int, name string, mode uint32, data []byte) {
-	links := 1
-	fmt.Fprintf(b, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+func (c *newc) entry(name string, mode uint32, data []byte) {
+	c.made[name] = true
+	inode, links := len(c.made), 1
+	fmt.Fprintf(&c.bytes, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
 		inode, mode, 0, 0, links, 0, len(data), 0, 0, 0, 0, len(name)+1, 0)
-	b.WriteString(name)
-	b.WriteByte(0)
-	pad(b)
-	b.Write(data)
-	pad(b)
+	c.bytes.WriteString(name + "\x00")
+	c.pad()
+	c.bytes.Write(data)
+	c.pad()
 }
 
-func pad(b *bytes.Buffer) {
-	for b.Len()%4 != 0 {
-		b.WriteByte(0)
+func (c *newc) pad() {
+	for c.bytes.Len()%4 != 0 {
+		c.bytes.WriteByte(0)
 	}
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// stall is how long a reader may take nothing before its connection is cut.
+const stall = 2 * time.Minute
+
 // Key names one boot of one host.
 type Key struct {
 	Host  string
@@ -19,14 +22,15 @@ type Key struct {
 	Epoch uint64
 }
 
-// Reads is what the server saw of a medium.
+// Reads is what the server saw of a medium: answers that carried bytes of it, their bytes so far, and when the last of them left. HEAD is none.
 type Reads struct {
 	Requests int
 	Bytes    int64
 	Last     time.Time
 }
 
-// Server serves media by unguessable paths. The path of a boot is an HMAC of the daemon's key: a restarted daemon serves the same ones.
+// Server serves media by unguessable paths. The path of a boot is an HMAC of the daemon's key: a restarted daemon serves the same ones. Its
+// methods may be called from several goroutines.
 type Server struct {
 	iso  *ISO
 	key  []byte
@@ -59,14 +63,13 @@ func (s *Server) path(key Key) string {
 	return "/media/" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil))) + "/boot.iso"
 }
 
-// Publish serves a boot's medium; another one of the same host ends. Publishing again with the same files changes nothing.
+// Publish serves a boot's medium; another one of the same host ends. A medium keeps the bytes it was first published with until it is
+// withdrawn: publishing it again changes nothing.
 func (s *Server) Publish(key Key, files []File) error {
 	packed, err := overlay(files)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(packed)
-	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	path := s.path(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,10 +77,18 @@ func (s *Server) Publish(key Key, files []File) error {
 		delete(s.media, old)
 	}
 	if s.media[path] == nil {
-		s.media[path] = &published{overlay: packed, etag: etag, since: s.now()}
+		s.media[path] = &published{overlay: packed, etag: s.etag(packed), since: s.now()}
 	}
 	s.paths[key.Host] = path
 	return nil
+}
+
+// etag is a strong one: it names the bytes of the base and of the overlay.
+func (s *Server) etag(overlay []byte) string {
+	sum := sha256.New()
+	sum.Write(s.iso.digest[:])
+	sum.Write(overlay)
+	return `"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
 }
 
 // Published reports whether a boot's medium is served.
@@ -87,7 +98,7 @@ func (s *Server) Published(key Key) bool {
 	return s.media[s.path(key)] != nil
 }
 
-// Withdraw ends a host's medium.
+// Withdraw ends a host's medium: from now on it is 404. An answer that has begun ends as it began.
 func (s *Server) Withdraw(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,30 +130,45 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	m, err := s.iso.open(p.overlay)
-	if err != nil {
-		http.Error(w, "the medium cannot be read", http.StatusInternalServerError)
-		return
-	}
-	defer m.Close()
 	w.Header().Set("ETag", p.etag)
 	w.Header().Set("Content-Type", "application/octet-stream")
-	counter := &counting{ResponseWriter: w}
-	http.ServeContent(counter, r, "boot.iso", p.since, m)
-	if r.Method == http.MethodGet {
-		s.mu.Lock()
-		p.reads = Reads{Requests: p.reads.Requests + 1, Bytes: p.reads.Bytes + counter.bytes, Last: s.now()}
-		s.mu.Unlock()
+	w.Header().Set("Cache-Control", "no-store") // it carries a token
+	answer := &answer{ResponseWriter: w, control: http.NewResponseController(w), wrote: func(n int, first bool) { s.count(p, n, first) }}
+	http.ServeContent(answer, r, "boot.iso", p.since, s.iso.open(p.overlay))
+}
+
+func (s *Server) count(p *published, n int, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first {
+		p.reads.Requests++
 	}
+	p.reads.Bytes += int64(n)
+	p.reads.Last = s.now()
 }
 
-type counting struct {
+// answer tells of the medium's bytes while they leave: some BMCs read a whole medium in one request.
+type answer struct {
 	http.ResponseWriter
-	bytes int64
+	control *http.ResponseController
+	wrote   func(n int, first bool)
+	refused bool
+	begun   bool
 }
 
-func (c *counting) Write(p []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(p)
-	c.bytes += int64(n)
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(code int) {
+	a.refused = code >= http.StatusMultipleChoices
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(p []byte) (int, error) {
+	_ = a.control.SetWriteDeadline(time.Now().Add(stall)) // a writer without deadlines is a test's
+	n, err := a.ResponseWriter.Write(p)
+	if n > 0 && !a.refused {
+		a.wrote(n, !a.begun)
+		a.begun = true
+	}
 	return n, err
 }

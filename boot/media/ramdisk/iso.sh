@@ -5,7 +5,11 @@ set -euo pipefail
 out=$1 base=$2 agent=$3 installer=$4 overlay=$5 magic=$6 size=$7
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export SOURCE_DATE_EPOCH=1700000000 # any fixed time: the same inputs give the same bytes
 iso=$work/iso
+
+# freeze gives everything below a directory the one time.
+freeze() { find "$1" -print0 | xargs -0 touch --no-dereference --date="@$SOURCE_DATE_EPOCH"; }
 
 make_initrd() {
   local extra=$work/extra
@@ -13,6 +17,7 @@ make_initrd() {
   install -m 0755 "$agent" "$extra/usr/bin/ingot-agent"
   bundle_installer "$extra"
   [[ -z $overlay ]] || cp -a "$overlay/." "$extra/"
+  freeze "$extra"
   {
     cat "$base/base.zst"
     (cd "$extra" && find . -mindepth 1 -print0 | sort -z | cpio --null --create --format=newc --quiet --reproducible --owner=0:0 | zstd -q -T0 -6)
@@ -33,8 +38,8 @@ bundle_installer() {
 }
 
 make_esp() {
-  truncate -s 8M "$work/esp.img"
-  mkfs.vfat -F 12 -n ESP "$work/esp.img" >/dev/null
+  truncate -s 5M "$work/esp.img"
+  mkfs.vfat --invariant -F 12 -n ESP "$work/esp.img" >/dev/null
   mmd -i "$work/esp.img" ::/EFI ::/EFI/BOOT
   mcopy -i "$work/esp.img" /usr/lib/shim/shimx64.efi.signed ::/EFI/BOOT/BOOTX64.EFI
   mcopy -i "$work/esp.img" /usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed ::/EFI/BOOT/grubx64.efi
@@ -58,4 +63,5 @@ make_initrd
 printf '%s' "$magic" >"$iso/boot/overlay"
 truncate -s "$size" "$iso/boot/overlay"
 make_esp
+freeze "$iso"
 xorriso -as mkisofs -quiet -V INGOT -R -e boot/esp.img -no-emul-boot -o "$out" "$iso" 2>"$work/xorriso.log" || { cat "$work/xorriso.log" >&2; exit 1; }
