@@ -203,6 +203,11 @@ func (l *Loop) pushed(next change, tip string, err error) {
 	for _, name := range waiting {
 		l.queue.add(name, l.config.Now())
 	}
+	if err == nil {
+		for name := range next.pages {
+			l.tell(name)
+		}
+	}
 	l.tell("")
 }
 

@@ -63,17 +63,15 @@ func bootConfig(path string) (wire.BootConfig, error) {
 // machine is the real one.
 type machine struct{}
 
+// Facts implements agent.Machine.
 func (machine) Facts(ctx context.Context) (wire.Facts, error) { return facts.Root("/").Collect(ctx) }
 
-func (machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
+// Do implements agent.Machine.
+func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
 	switch {
-	case step.Install != nil:
-		tools := steps.Tools{Disks: steps.BlockDevices{Root: "/"}, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir}}
-		if err := steps.Install(ctx, *step.Install, tools, s.Report); err != nil {
-			return nil, err
-		}
-		return steps.BootOrder(ctx), nil
-	case step.Script != nil:
+	case step.Install != nil && step.Script == nil:
+		return m.install(ctx, *step.Install, s)
+	case step.Script != nil && step.Install == nil:
 		output, err := steps.RunScript(ctx, *step.Script, s.Report)
 		if err != nil {
 			return nil, steps.Failure{Err: err, Output: output}
@@ -84,13 +82,36 @@ func (machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.B
 	}
 }
 
-// PowerOff syncs and asks systemd, then the kernel.
+func (machine) install(ctx context.Context, job wire.Install, s agent.Session) (*wire.BootEntry, error) {
+	disks := steps.BlockDevices{Root: "/"}
+	tools := steps.Tools{Disks: disks, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir}}
+	if err := steps.Install(ctx, job, tools, s.Report); err != nil {
+		return nil, err
+	}
+	disk, err := disks.Find(job.Disk)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := steps.Firmware{Root: "/"}.StartFrom(ctx, disk)
+	if err != nil {
+		s.Report(wire.Progress{Lines: []string{fmt.Sprintf("boot entry: %v; the disk starts by its fallback path", err)}})
+	}
+	return entry, nil
+}
+
+// offTimeout is how long systemd gets to power the machine off before the kernel is asked.
+const offTimeout = 30 * time.Second
+
+// PowerOff implements agent.Machine: it asks systemd where it runs, then the kernel.
 func (machine) PowerOff(ctx context.Context) error {
 	syscall.Sync()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, offTimeout)
 	defer cancel()
 	if exec.CommandContext(ctx, "systemctl", "poweroff", "--force").Run() == nil {
 		<-ctx.Done()
 	}
-	return syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)
+	if err := syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		return fmt.Errorf("power off: %w", err)
+	}
+	return nil
 }

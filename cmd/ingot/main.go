@@ -75,6 +75,6 @@ func newRoot(s streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newRamdisk(s), newVersion(s))
+	root.AddCommand(newLab(s), newRamdisk(s), newServe(s), newStatus(s), newVersion(s))
 	return root
 }

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "inventory", "reconcile/plan", "reconcile/status"}
+var pure = []string{"schemas", "schemas/yamltext", "inventory", "reconcile/plan", "reconcile/status", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -48,6 +48,7 @@ var rules = []rule{
 	{"reconcile", []string{"core", "reconcile/journal", "internal/secret"}},
 	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},
 	{"reconcile/status", []string{"schemas", "inventory", "reconcile/plan", "internal/secret"}},
+	{"reconcile/review", []string{"schemas", "inventory", "reconcile/plan", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},
 	{"boot/...", []string{"core", "boot/...", "agent/wire", "internal/secret"}},
@@ -56,6 +57,7 @@ var rules = []rule{
 	{"agent/...", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"agent", []string{"agent/facts", "agent/steps", "agent/wire"}},
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
+	{"internal/daemon", []string{"..."}},
 	{"internal/lab/...", []string{"..."}},
 	{"internal/lab", []string{"..."}},
 	{"cmd/...", []string{"..."}},

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
@@ -156,6 +157,10 @@ func (c *Config) complete(dir string) {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
+	}
+	// A fleet on this machine is a path like the others.
+	if path := c.Fleet.URL; path != "" && !strings.Contains(path, ":") && !filepath.IsAbs(path) {
+		c.Fleet.URL = filepath.Join(dir, path)
 	}
 	setDefault(&c.Listen.Socket, filepath.Join(c.StateDir, "ingot.sock"))
 	setDefault(&c.Images.Dir, filepath.Join(c.StateDir, "images"))

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+)
+
+func newServe(s streams) *cobra.Command {
+	var file, format string
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon: follow the fleet and converge its machines",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			config, err := daemon.LoadConfig(file)
+			if err != nil {
+				return err
+			}
+			var handler slog.Handler = slog.NewTextHandler(s.Err, nil)
+			if format == "json" {
+				handler = slog.NewJSONHandler(s.Err, nil)
+			}
+			d, err := daemon.Open(c.Context(), config, slog.New(handler))
+			if err != nil {
+				return err
+			}
+			return d.Run(c.Context())
+		},
+	}
+	configFlag(command, &file)
+	command.Flags().StringVar(&format, "log", "text", "text or json")
+	return command
+}
+
+// configFlag names the daemon's configuration.
+func configFlag(command *cobra.Command, file *string) {
+	command.Flags().StringVar(file, "config", "/etc/ingot/ingot.yaml", "the daemon's configuration file")
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"sigs.k8s.io/yaml"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// statusOptions are the flags of ingot status.
+type statusOptions struct {
+	config, repo, branch, output, until string
+	watch                               bool
+	timeout                             time.Duration
+}
+
+func newStatus(s streams) *cobra.Command {
+	var o statusOptions
+	command := &cobra.Command{
+		Use:   "status [HOST]",
+		Short: "Show the fleet, or a host: from the daemon, or from the status branch in a clone",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			host := ""
+			if len(args) == 1 {
+				host = args[0]
+			}
+			ctx := c.Context()
+			if o.timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, o.timeout)
+				defer cancel()
+			}
+			if o.watch {
+				return watch(ctx, s, o, host)
+			}
+			return show(ctx, s, o, host)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.config, "config", "", "the daemon's configuration: ask the daemon")
+	flags.StringVar(&o.repo, "repo", ".", "without --config: a clone of the fleet")
+	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
+	flags.StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
+	flags.BoolVar(&o.watch, "watch", false, "follow what happens (needs --config)")
+	flags.StringVar(&o.until, "until", "", "with --watch: end when every host shown is in this phase")
+	flags.DurationVar(&o.timeout, "timeout", 0, "give up after this time")
+	return command
+}
+
+func show(ctx context.Context, s streams, o statusOptions, host string) error {
+	view, err := currentView(ctx, o)
+	if err != nil {
+		return err
+	}
+	if host != "" {
+		view.Hosts = slices.DeleteFunc(view.Hosts, func(h daemon.HostView) bool { return h.Metadata.Name != host })
+		if len(view.Hosts) == 0 {
+			return fmt.Errorf("there is no status of host %q: is it in the fleet, and was its commit accepted?", host)
+		}
+	}
+	switch o.output {
+	case "json":
+		encoder := json.NewEncoder(s.Out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(view)
+	case "yaml":
+		body, err := yaml.Marshal(view)
+		if err != nil {
+			return err
+		}
+		_, err = s.Out.Write(body)
+		return err
+	case "table":
+		return table(s, view)
+	default:
+		return fmt.Errorf("there is no output %q: table, json or yaml", o.output)
+	}
+}
+
+// currentView asks the daemon, or reads the status branch.
+func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
+	if o.config != "" {
+		config, err := daemon.LoadConfig(o.config)
+		if err != nil {
+			return daemon.View{}, err
+		}
+		return daemon.Connect(config.Listen.Socket).View(ctx)
+	}
+	clone, err := gitrepo.OpenClone(o.repo)
+	if err != nil {
+		return daemon.View{}, err
+	}
+	files, _, err := clone.Status(ctx, o.branch)
+	if err != nil {
+		return daemon.View{}, err
+	}
+	var view daemon.View
+	documents, err := hostDocuments(files)
+	if err != nil {
+		return daemon.View{}, err
+	}
+	for _, d := range documents {
+		view.Hosts = append(view.Hosts, daemon.HostView{Document: d, Pushed: true})
+		view.Commit = d.Commit
+	}
+	var fleet status.Fleet
+	if err := yaml.Unmarshal(files[status.FleetPath], &fleet); err == nil {
+		view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
+	}
+	return view, nil
+}
+
+// hostDocuments reads the hosts' documents of a status branch, by name.
+func hostDocuments(files map[string][]byte) ([]status.Document, error) {
+	var documents []status.Document
+	for path, content := range files {
+		if !status.IsHost(path) {
+			continue
+		}
+		d, err := status.Parse(content)
+		if err != nil {
+			return nil, fmt.Errorf("%s on the status branch: %w", path, err)
+		}
+		documents = append(documents, d)
+	}
+	slices.SortFunc(documents, func(a, b status.Document) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
+	return documents, nil
+}
+
+func table(s streams, v daemon.View) error {
+	notices(s, v)
+	w := tabwriter.NewWriter(s.Out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "HOST\tPHASE\tWORKLOAD\tINSTALLED FROM\tDISK\tWAITS FOR")
+	for _, h := range v.Hosts {
+		from, disk := "-", "-"
+		if h.Installed != nil {
+			from, disk = h.Installed.Commit[:min(10, len(h.Installed.Commit))], h.Installed.Disk.Label()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Name, h.Phase, h.Workload, from, disk, h.Waits)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, h := range v.Hosts {
+		if h.Hold != nil {
+			fmt.Fprintf(s.Out, "\n%s is held: %s\n", h.Metadata.Name, h.Hold.Message)
+			if h.Hold.Consent != "" {
+				fmt.Fprintf(s.Out, "  to allow it: ingot consent %s   (spec.consent.erase: %q)\n", h.Metadata.Name, h.Hold.Consent)
+			}
+		}
+		if h.Error != "" {
+			fmt.Fprintf(s.Out, "\n%s: last error: %s\n", h.Metadata.Name, h.Error)
+		}
+	}
+	return nil
+}
+
+func notices(s streams, v daemon.View) {
+	fmt.Fprintf(s.Out, "Fleet at %s %s\n", v.Commit[:min(10, len(v.Commit))], v.Title)
+	if v.Source != "" {
+		fmt.Fprintln(s.Out, "The fleet cannot be read:", v.Source)
+	}
+	if v.Refused != "" {
+		fmt.Fprintf(s.Out, "Commit %s is refused and changes nothing:\n", v.Refused[:min(10, len(v.Refused))])
+		for _, finding := range v.Findings {
+			fmt.Fprintln(s.Out, " ", finding)
+		}
+	}
+	if v.Publish != "" {
+		fmt.Fprintln(s.Out, "Status is not pushed:", v.Publish)
+	}
+	fmt.Fprintln(s.Out)
+}
+
+// watch prints what happens, a line each; on a terminal the running write is one line that moves.
+func watch(ctx context.Context, s streams, o statusOptions, host string) error {
+	if o.config == "" {
+		return fmt.Errorf("--watch follows a daemon: name its configuration with --config")
+	}
+	config, err := daemon.LoadConfig(o.config)
+	if err != nil {
+		return err
+	}
+	terminal := false
+	if file, ok := s.Out.(*os.File); ok {
+		terminal = term.IsTerminal(int(file.Fd()))
+	}
+	w := newWatcher(s.Out, terminal, host, o.until)
+	err = daemon.Connect(config.Listen.Socket).Events(ctx, w.event)
+	w.end()
+	return err
+}

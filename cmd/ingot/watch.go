@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+)
+
+// watcher turns a daemon's events into lines.
+type watcher struct {
+	out      io.Writer
+	terminal bool
+	host     string // "" shows all
+	until    string
+	start    time.Time
+	said     map[string]string // by host: what was said last
+	phases   map[string]string
+	writes   map[string]write
+	fleet    string
+	open     bool // the cursor is behind a line that moves
+}
+
+// write is the progress of one host's image.
+type write struct {
+	done    int64
+	at      time.Time
+	shown   time.Time
+	percent int64
+}
+
+func newWatcher(out io.Writer, terminal bool, host, until string) *watcher {
+	return &watcher{out: out, terminal: terminal, host: host, until: until, start: time.Now(),
+		said: map[string]string{}, phases: map[string]string{}, writes: map[string]write{}}
+}
+
+// event shows one event; done means that the wait is over.
+func (w *watcher) event(e daemon.Event) (done bool) {
+	switch {
+	case e.Fleet != nil:
+		w.fleetLine(e)
+	case e.Host != nil && (w.host == "" || e.Host.Metadata.Name == w.host):
+		w.hostLine(e)
+	case e.Job != nil && (w.host == "" || e.Name == w.host):
+		w.jobLine(e)
+	}
+	return w.reached()
+}
+
+func (w *watcher) reached() bool {
+	if w.until == "" || len(w.phases) == 0 {
+		return false
+	}
+	for _, phase := range w.phases {
+		if phase != w.until {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *watcher) end() {
+	if w.open {
+		fmt.Fprintln(w.out)
+	}
+}
+
+func (w *watcher) line(at time.Time, name, text string) {
+	if w.open {
+		fmt.Fprint(w.out, "\r\x1b[K")
+		w.open = false
+	}
+	fmt.Fprintf(w.out, "%6.1fs  %-12s %s\n", at.Sub(w.start).Seconds(), name, text)
+}
+
+func (w *watcher) fleetLine(e daemon.Event) {
+	f := e.Fleet
+	text := ""
+	switch {
+	case f.Source != "":
+		text = "the fleet cannot be read: " + f.Source
+	case f.Refused != "":
+		text = fmt.Sprintf("commit %.10s is refused: %s", f.Refused, strings.Join(f.Findings, "; "))
+	case f.Publish != "":
+		text = "status is not pushed: " + f.Publish
+	case f.Commit != "":
+		text = fmt.Sprintf("commit %.10s accepted: %s", f.Commit, f.Title)
+	}
+	if text != "" && text != w.fleet {
+		w.line(e.At, "fleet", text)
+		w.fleet = text
+	}
+}
+
+func (w *watcher) hostLine(e daemon.Event) {
+	h, name := e.Host, e.Host.Metadata.Name
+	text := string(h.Phase)
+	switch {
+	case h.Hold != nil:
+		text += ": " + h.Hold.Message
+		if h.Hold.Consent != "" {
+			text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", name, h.Hold.Consent)
+		}
+	case h.Image.Total > 0:
+		text += fmt.Sprintf(": fetching the image into the mirror, %d%%", 100*h.Image.Done/h.Image.Total)
+	case h.Trouble != "":
+		text += ": " + h.Trouble
+	case h.Waits != "":
+		text += ": waits for " + h.Waits
+	case h.NextDo != "":
+		text += fmt.Sprintf(": %s, %s", h.NextDo, h.NextWhy)
+	case h.Phase == "Active" && h.Installed != nil:
+		text += fmt.Sprintf(": %s from commit %.10s on disk %s", h.Installed.Workload, h.Installed.Commit, h.Installed.Disk.Label())
+		if !h.Installed.PhoneHome.IsZero() {
+			text += fmt.Sprintf(", phoned home %s", h.Installed.PhoneHome.Format(time.TimeOnly))
+		}
+	}
+	if text != w.said[name] {
+		w.line(e.At, name, text)
+		w.said[name] = text
+	}
+	// A phase counts once the status branch says so.
+	if h.Pushed {
+		w.phases[name] = string(h.Phase)
+	} else {
+		w.phases[name] = ""
+	}
+}
+
+// jobLine shows the write: bytes, percent, rate.
+func (w *watcher) jobLine(e daemon.Event) {
+	j := e.Job
+	if j.Total == 0 {
+		return
+	}
+	before := w.writes[e.Name]
+	percent := 100 * int64(j.Done) / int64(j.Total)
+	if e.At.Sub(before.shown) < 500*time.Millisecond && percent < 100 || percent == before.percent {
+		return
+	}
+	rate := ""
+	if before.done > 0 && int64(j.Done) > before.done {
+		rate = fmt.Sprintf(", %.1f MB/s", float64(int64(j.Done)-before.done)/1e6/e.At.Sub(before.at).Seconds())
+	}
+	text := fmt.Sprintf("Installing: coreos-installer has read %d of %d MB, %d%%%s", j.Done/1e6, j.Total/1e6, percent, rate)
+	w.writes[e.Name] = write{done: int64(j.Done), at: e.At, shown: e.At, percent: percent}
+	switch {
+	case w.terminal:
+		fmt.Fprintf(w.out, "\r\x1b[K%6.1fs  %-12s %s", e.At.Sub(w.start).Seconds(), e.Name, text)
+		w.open = true
+	case percent/10 != before.percent/10:
+		w.line(e.At, e.Name, text)
+	default:
+	}
+}

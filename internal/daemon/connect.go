@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Client speaks to a running daemon through its control socket.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// maxView is the largest answer read, in bytes.
+const maxView = 256 << 20
+
+// Connect prepares a client; nothing is dialled yet.
+func Connect(socket string) *Client {
+	var dialer net.Dialer
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "unix", socket)
+	}}}}
+}
+
+func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ingot"+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("no daemon answers on %s: start it with `ingot serve`, or leave --config out to read the status branch: %w", c.socket, err)
+	}
+	return response, nil
+}
+
+// View asks for everything.
+func (c *Client) View(ctx context.Context) (View, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	response, err := c.get(ctx, "/v1/view")
+	if err != nil {
+		return View{}, err
+	}
+	defer response.Body.Close()
+	var v View
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxView)).Decode(&v); err != nil {
+		return View{}, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return v, nil
+}
+
+// Events follows what happens until take returns true, ctx ends, or the daemon stays away: while it is being restarted it is dialled again.
+func (c *Client) Events(ctx context.Context, take func(Event) (done bool)) error {
+	var last error
+	for away := time.Now().Add(time.Minute); time.Now().Before(away); {
+		done, came, err := c.follow(ctx, take)
+		if done {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("gave up waiting: %w", context.Cause(ctx))
+		}
+		if last = err; came {
+			away = time.Now().Add(time.Minute)
+		}
+		timer := time.NewTimer(500 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return last
+}
+
+func (c *Client) follow(ctx context.Context, take func(Event) bool) (done, came bool, err error) {
+	response, err := c.get(ctx, "/v1/events")
+	if err != nil {
+		return false, false, err
+	}
+	defer response.Body.Close()
+	decoder := json.NewDecoder(response.Body)
+	for {
+		var e Event
+		if err := decoder.Decode(&e); err != nil {
+			return false, came, errors.Join(errors.New("the daemon went away"), err)
+		}
+		came = true
+		if take(e) {
+			return true, true, nil
+		}
+	}
+}

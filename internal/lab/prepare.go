@@ -1,0 +1,92 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory/secrets"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// guestHost is where a machine under QEMU's user network reaches this one.
+const guestHost = "10.0.2.2"
+
+// Prepare writes all that a daemon needs to take over the rack in dir: its age key, its configuration (ingot.yaml), and the fleet that
+// describes the rack, as a bare repository (fleet.git) with a clone beside it (fleet).
+func Prepare(ctx context.Context, dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	rack, err := Describe(dir)
+	if err != nil {
+		return err
+	}
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		return fmt.Errorf("make an age key: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "age.key"), []byte(identity.String()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the age key: %w", err)
+	}
+	config, err := daemonConfig(ctx, rack)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ingot.yaml"), []byte(config), 0o644); err != nil {
+		return fmt.Errorf("write the daemon's configuration: %w", err)
+	}
+	return WriteFleet(ctx, dir, rack, func(name string, data map[string]string) ([]byte, error) {
+		values := map[string]secret.Value{}
+		for key, value := range data {
+			values[key] = secret.New(value)
+		}
+		return secrets.Seal(name, schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}}, values, []age.Recipient{identity.Recipient()}, time.Now())
+	})
+}
+
+// daemonConfig is a daemon's configuration with ports that are free now: they must be known before the daemon starts, and stay over its restarts.
+func daemonConfig(ctx context.Context, rack Description) (string, error) {
+	var ports [2]string
+	for i := range ports {
+		listener, err := listenLoopback(ctx)
+		if err != nil {
+			return "", fmt.Errorf("find a free port: %w", err)
+		}
+		address := listener.Addr().String()
+		ports[i] = address[strings.LastIndex(address, ":")+1:]
+		if err := listener.Close(); err != nil {
+			return "", fmt.Errorf("find a free port: %w", err)
+		}
+	}
+	host := "127.0.0.1"
+	if rack.Backend == QEMU {
+		host = guestHost
+	}
+	return fmt.Sprintf(`# The daemon of this rack. Paths are relative to this file.
+fleet:
+  url: fleet.git
+  branch: main
+  poll: 10s
+stateDir: state
+identityDir: identity
+ageKeys: age.key
+ramdisk: ramdisk.iso
+listen:
+  agents: 127.0.0.1:%[1]s
+  media: 127.0.0.1:%[2]s
+advertise:
+  agents: ["https://%[3]s:%[1]s"]  # as machines reach it
+  media: http://127.0.0.1:%[2]s  # as BMCs reach it
+images:
+  allowHosts: ["127.0.0.1"]  # loopback is refused unless it is named
+publishEvery: 2s
+`, ports[0], ports[1], host), nil
+}

@@ -1,0 +1,185 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/gitmetal/ingot/agent/facts"
+	"github.com/gitmetal/ingot/agent/steps"
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// DiskSize is the size of a simulated disk, in bytes.
+const DiskSize = 16 << 20
+
+// Where the simulated installer puts what belongs beside the image.
+const configOffset = 8 << 20
+
+// systemMagic starts an image that a simulated machine can start.
+const systemMagic = "INGOT-SIM-OS-1\n"
+
+// NewImage makes an operating system image for simulated machines, of the given size in bytes.
+func NewImage(size int) []byte {
+	image := make([]byte, max(size, 2<<20))
+	copy(image, systemMagic)
+	binary.BigEndian.PutUint64(image[32:], uint64(len(image)))
+	copy(image[len(image)-len(systemMagic):], systemMagic)
+	return image
+}
+
+// Disk is a disk in memory. It is safe for concurrent use.
+type Disk struct {
+	mu   sync.Mutex
+	data []byte
+}
+
+// NewDisk makes a blank disk.
+func NewDisk() *Disk { return &Disk{data: make([]byte, DiskSize)} }
+
+// ReadAt implements io.ReaderAt.
+func (d *Disk) ReadAt(p []byte, offset int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if offset >= int64(len(d.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, d.data[offset:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// WriteAt implements io.WriterAt.
+func (d *Disk) WriteAt(p []byte, offset int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if offset+int64(len(p)) > int64(len(d.data)) {
+		return 0, errors.New("beyond the end of the disk")
+	}
+	return copy(d.data[offset:], p), nil
+}
+
+// Digest tells two states of the disk apart.
+func (d *Disk) Digest() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sum := sha256.Sum256(d.data)
+	return hex.EncodeToString(sum[:])
+}
+
+func (d *Disk) look() wire.Content {
+	content := facts.Look(d, DiskSize)
+	if content.Signature != "" {
+		content.Summary = "data"
+	}
+	return content
+}
+
+// Bootable reports whether firmware would start something from the disk: the image's first sector is there.
+func (d *Disk) Bootable() bool {
+	head := make([]byte, len(systemMagic))
+	_, err := d.ReadAt(head, 0)
+	return err == nil && string(head) == systemMagic
+}
+
+// system checks that the whole image is on the disk, and gives the Ignition config beside it.
+func (d *Disk) system() ([]byte, error) {
+	if !d.Bootable() {
+		return nil, errors.New("nothing on the disk starts")
+	}
+	size := make([]byte, 8)
+	if _, err := d.ReadAt(size, 32); err != nil {
+		return nil, err
+	}
+	tail := make([]byte, len(systemMagic))
+	end := int64(binary.BigEndian.Uint64(size))
+	if _, err := d.ReadAt(tail, end-int64(len(tail))); err != nil || string(tail) != systemMagic {
+		return nil, errors.New("the system on the disk is a part only")
+	}
+	if _, err := d.ReadAt(size, configOffset); err != nil {
+		return nil, err
+	}
+	config := make([]byte, min(binary.BigEndian.Uint64(size), DiskSize-configOffset-8))
+	_, err := d.ReadAt(config, configOffset+8)
+	return config, err
+}
+
+// opener opens the machine's one disk.
+type opener struct{ m *Machine }
+
+// Open implements steps.Opener.
+func (o opener) Open(_ context.Context, _ wire.DiskRef) (steps.Device, error) {
+	return device{memory: o.m.disk, m: o.m}, nil
+}
+
+type device struct {
+	memory
+	m *Machine
+}
+
+type memory = *Disk
+
+func (d device) Disk() (wire.Disk, error) { return d.m.describe(), nil }
+func (d device) Path() string             { return "/dev/vda" }
+func (d device) Sync() error              { return nil }
+func (d device) Close() error             { return nil }
+
+// installer writes as coreos-installer does: the first MiB last, the config beside the image.
+type installer struct{ m *Machine }
+
+// first is what coreos-installer writes last.
+const first = 1 << 20
+
+// Install implements steps.Installer.
+func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Install, images steps.Images, report func(wire.Progress)) error {
+	i.m.count(func(c *Counts) { c.Begun++ })
+	body, err := images.Image(ctx, job.Image.SHA256, 0)
+	if err != nil {
+		return fmt.Errorf("fetch the image: %w", err)
+	}
+	defer body.Close()
+	image, err := io.ReadAll(io.LimitReader(body, configOffset+1))
+	if err != nil {
+		return fmt.Errorf("fetch the image: %w", err)
+	}
+	if sum := sha256.Sum256(image); hex.EncodeToString(sum[:]) != job.Image.SHA256 || len(image) > configOffset {
+		return errors.New("the image's sha256 is not the one of the job")
+	}
+	if !json.Valid(job.Ignition) {
+		return errors.New("the Ignition config is not JSON")
+	}
+	out := disk.Write()
+	for offset := first; offset < len(image); offset += first {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, err := out.WriteAt(image[offset:min(offset+first, len(image))], int64(offset)); err != nil {
+			return err
+		}
+		report(wire.Progress{Done: uint64(offset), Total: uint64(len(image))})
+	}
+	var config bytes.Buffer
+	_ = binary.Write(&config, binary.BigEndian, uint64(len(job.Ignition)))
+	config.Write(job.Ignition)
+	if _, err := out.WriteAt(config.Bytes(), configOffset); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, err := out.WriteAt(image[:first], 0); err != nil {
+		return err
+	}
+	report(wire.Progress{Done: uint64(len(image)), Total: uint64(len(image)), Lines: []string{"Install complete."}})
+	i.m.count(func(c *Counts) { c.Installs++ })
+	return nil
+}

@@ -1,0 +1,194 @@
+// Package sim is machines without hardware: the real agent over fake hardware and a disk in memory, behind a real Redfish BMC. Firmware is
+// a few lines: it reads the boot medium over HTTP as a BMC would, or starts what the disk holds. A hundred fit into one process.
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/gitmetal/ingot/agent"
+	"github.com/gitmetal/ingot/agent/steps"
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/lab/bmc"
+)
+
+// Config is one machine.
+type Config struct {
+	Identity   bmc.Identity // serial, UUID and network cards are what its agent reports
+	DiskSerial string
+	SecureBoot bool
+	Log        *slog.Logger // default: nothing
+}
+
+// Machine implements bmc.Machine. Its disk outlives its runs.
+type Machine struct {
+	config Config
+	disk   *Disk
+
+	mu   sync.Mutex
+	run  *run
+	seen Counts
+}
+
+// Counts is what happened to a machine.
+type Counts struct {
+	Installs int // images written whole
+	Begun    int // installs that began to write
+}
+
+// run is one time the machine is on.
+type run struct {
+	cancel context.CancelFunc
+	exit   chan bmc.Exit
+	once   sync.Once
+}
+
+func (r *run) end(e bmc.Exit) {
+	r.once.Do(func() {
+		r.cancel()
+		r.exit <- e
+		close(r.exit)
+	})
+}
+
+// New makes a machine that is off, with a blank disk.
+func New(c Config) *Machine {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Machine{config: c, disk: NewDisk()}
+}
+
+// Disk is the machine's disk, to look at or to fill while it is off.
+func (m *Machine) Disk() *Disk { return m.disk }
+
+// Counts says what happened so far.
+func (m *Machine) Counts() Counts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seen
+}
+
+// Start implements bmc.Machine.
+func (m *Machine) Start(_ context.Context, boot bmc.Boot) (<-chan bmc.Exit, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.run != nil {
+		return nil, errors.New("the machine runs already")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &run{cancel: cancel, exit: make(chan bmc.Exit, 1)}
+	m.run = r
+	go func() {
+		m.firmware(ctx, boot, r)
+		<-ctx.Done() // a machine whose software has ended stays on
+		m.mu.Lock()
+		if m.run == r {
+			m.run = nil
+		}
+		m.mu.Unlock()
+	}()
+	return r.exit, nil
+}
+
+// Stop implements bmc.Machine.
+func (m *Machine) Stop(_ context.Context, how bmc.Stop) error {
+	if how == bmc.Graceful {
+		m.off(bmc.PoweredOff)
+	} else {
+		m.off(bmc.Stopped)
+	}
+	return nil
+}
+
+// Unplug pulls the plug.
+func (m *Machine) Unplug() { m.off(bmc.PowerLost) }
+
+func (m *Machine) off(cause bmc.ExitCause) {
+	m.mu.Lock()
+	r := m.run
+	m.run = nil
+	m.mu.Unlock()
+	if r != nil {
+		r.end(bmc.Exit{Cause: cause})
+	}
+}
+
+// firmware starts the medium, or the disk.
+func (m *Machine) firmware(ctx context.Context, boot bmc.Boot, r *run) {
+	if boot.From == bmc.FromCD && boot.MediaURL != "" {
+		config, err := readMedium(ctx, boot.MediaURL)
+		if err == nil {
+			err = agent.Run(ctx, agent.Config{Boot: config, Machine: ramdisk{m, r}, Log: m.config.Log})
+		}
+		if err != nil && ctx.Err() == nil {
+			m.config.Log.Error("ramdisk", "machine", m.config.Identity.Serial, "error", err)
+		}
+		return
+	}
+	if err := m.startSystem(ctx); err != nil && ctx.Err() == nil {
+		m.config.Log.Error("installed system", "machine", m.config.Identity.Serial, "error", err)
+	}
+}
+
+// ramdisk is the hardware as the agent sees it.
+type ramdisk struct {
+	m *Machine
+	r *run
+}
+
+// Facts implements agent.Machine.
+func (h ramdisk) Facts(context.Context) (wire.Facts, error) {
+	id := h.m.config.Identity
+	f := wire.Facts{
+		System:   wire.System{Manufacturer: id.Manufacturer, Product: id.Model, Serial: id.Serial, UUID: id.UUID},
+		Firmware: wire.Firmware{UEFI: true, SecureBoot: h.m.config.SecureBoot, Vendor: "ingot lab", Version: id.BIOSVersion},
+		CPU:      wire.CPU{Model: "simulated", Arch: "amd64", Count: 2}, Memory: 4 << 30,
+		Disks: []wire.Disk{h.m.describe()},
+	}
+	for _, nic := range id.NICs {
+		f.NICs = append(f.NICs, wire.NIC{Name: nic.Name, MAC: nic.MAC, Driver: "sim", Link: true, Mbps: 1000})
+	}
+	return f, nil
+}
+
+// Do implements agent.Machine: the agent's own order of checks, over the fake disk.
+func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
+	switch {
+	case step.Install != nil:
+		tools := steps.Tools{Disks: opener{h.m}, Images: s, Installer: installer{h.m}}
+		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"}, steps.Install(ctx, *step.Install, tools, s.Report)
+	case step.Script != nil:
+		s.Report(wire.Progress{Step: step.Name, Lines: []string{fmt.Sprintf("a script of %d bytes", len(step.Script.Body))}})
+		return nil, nil
+	default:
+		return nil, errors.New("no such step")
+	}
+}
+
+// PowerOff implements agent.Machine.
+func (h ramdisk) PowerOff(context.Context) error {
+	h.m.mu.Lock()
+	if h.m.run == h.r {
+		h.m.run = nil
+	}
+	h.m.mu.Unlock()
+	h.r.end(bmc.Exit{Cause: bmc.PoweredOff})
+	return nil
+}
+
+func (m *Machine) describe() wire.Disk {
+	return wire.Disk{
+		Name: "vda", Path: "/dev/disk/by-path/sim-0", Serial: m.config.DiskSerial, Model: "simulated", Transport: "virtio", Size: DiskSize, SectorSize: 512,
+		Content: m.disk.look(),
+	}
+}
+
+func (m *Machine) count(change func(*Counts)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.seen)
+}

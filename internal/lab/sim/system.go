@@ -1,0 +1,193 @@
+package sim
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// maxMedium is the most that simulated firmware reads of a medium, in bytes.
+const maxMedium = 4 << 20
+
+// NewMedium makes a boot medium for simulated machines: nothing but an overlay region.
+func NewMedium() []byte {
+	medium := make([]byte, 32<<10+wire.OverlaySize)
+	copy(medium[32<<10:], wire.OverlayMagic)
+	return medium
+}
+
+// readMedium reads the medium as a BMC does, by ranges, and gives the boot config in its overlay.
+func readMedium(ctx context.Context, url string) (wire.BootConfig, error) {
+	var medium []byte
+	for {
+		part, total, err := readRange(ctx, url, len(medium), 256<<10)
+		if err != nil {
+			return wire.BootConfig{}, fmt.Errorf("read the medium: %w", err)
+		}
+		medium = append(medium, part...)
+		if len(medium) >= total || len(medium) > maxMedium {
+			break
+		}
+	}
+	const member = "etc/ingot/boot.json\x00"
+	i := bytes.Index(medium, []byte(member))
+	if i < 0 {
+		return wire.BootConfig{}, errors.New("the medium holds no boot config")
+	}
+	start := i + len(member)
+	start += (4 - (start-(32<<10))%4) % 4
+	var config wire.BootConfig
+	if err := json.NewDecoder(bytes.NewReader(medium[start:])).Decode(&config); err != nil {
+		return wire.BootConfig{}, fmt.Errorf("read the boot config: %w", err)
+	}
+	return config, nil
+}
+
+func readRange(ctx context.Context, url string, from, length int) (part []byte, total int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, 0, err
+	}
+	request.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", from, from+length-1))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusPartialContent {
+		return nil, 0, fmt.Errorf("the server answers %s", response.Status)
+	}
+	_, size, _ := strings.Cut(response.Header.Get("Content-Range"), "/")
+	if total, err = strconv.Atoi(size); err != nil {
+		return nil, 0, fmt.Errorf("Content-Range: %w", err)
+	}
+	part, err = io.ReadAll(io.LimitReader(response.Body, int64(length)))
+	if err == nil && len(part) == 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return part, total, err
+}
+
+// ignition is the part of an Ignition config that a simulated system applies.
+type ignition struct {
+	Ignition struct{ Version string }
+	Storage  struct {
+		Files []struct {
+			Path     string
+			Contents struct{ Source string }
+		}
+	}
+}
+
+// startSystem starts what is on the disk: it applies the Ignition config as far as it concerns the call home, and calls.
+func (m *Machine) startSystem(ctx context.Context) error {
+	config, err := m.disk.system()
+	if err != nil {
+		return err
+	}
+	files, err := filesOf(config)
+	if err != nil {
+		return err
+	}
+	body, ok := files["/etc/ingot/phone-home.json"]
+	if !ok {
+		return nil // its workload has that disabled
+	}
+	client := pinned(setting(files["/etc/ingot/phone-home.curl"], "pinnedpubkey"))
+	defer client.CloseIdleConnections()
+	for {
+		for _, url := range strings.Fields(string(files["/etc/ingot/phone-home.urls"])) {
+			if call(ctx, client, url, body) {
+				return nil
+			}
+		}
+		timer := time.NewTimer(500 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+func filesOf(config []byte) (map[string][]byte, error) {
+	var parsed ignition
+	if err := json.Unmarshal(config, &parsed); err != nil {
+		return nil, fmt.Errorf("Ignition: %w", err)
+	}
+	if parsed.Ignition.Version == "" {
+		return nil, errors.New("Ignition: no version")
+	}
+	files := map[string][]byte{}
+	for _, file := range parsed.Storage.Files {
+		encoded, ok := strings.CutPrefix(file.Contents.Source, "data:;base64,")
+		if !ok {
+			continue // Butane's own encodings; nothing here needs them
+		}
+		data, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, fmt.Errorf("Ignition: %s: %w", file.Path, err)
+		}
+		files[file.Path] = data
+	}
+	return files, nil
+}
+
+// setting is a value of a curl configuration.
+func setting(config []byte, name string) string {
+	scanner := bufio.NewScanner(bytes.NewReader(config))
+	for scanner.Scan() {
+		key, value, _ := strings.Cut(scanner.Text(), "=")
+		if strings.TrimSpace(key) == name {
+			// The value of pinnedpubkey ends in base64 padding, which Cut leaves alone: it cuts at the first sign.
+			return strings.Trim(strings.TrimSpace(value), `"`)
+		}
+	}
+	return ""
+}
+
+func pinned(pin string) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		InsecureSkipVerify: true, // replaced by VerifyConnection, as curl's pinnedpubkey does
+		VerifyConnection: func(state tls.ConnectionState) error {
+			sum := sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
+			if have := "sha256//" + base64.StdEncoding.EncodeToString(sum[:]); have != pin {
+				return fmt.Errorf("the daemon's key is %s, not %s", have, pin)
+			}
+			return nil
+		},
+	}}}
+}
+
+func call(ctx context.Context, client *http.Client, url string, body []byte) bool {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return false
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusNoContent
+}
