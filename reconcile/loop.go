@@ -40,6 +40,7 @@ type host struct {
 	lost     error // its only record, on the status branch, cannot be read: nothing may be decided
 	admitted bool  // has a place for an operation that the journal does not know yet
 	waiting  bool  // waits for such a place
+	placed   bool  // had a place at its last look
 	failures int   // looks in a row that got nowhere
 	repeats  int   // times in a row that the same action was done
 	seen     seen
@@ -226,7 +227,6 @@ func (l *Loop) observe(ctx context.Context, desired inventory.Desired, record in
 func (l *Loop) report(name string, s seen) {
 	l.mu.Lock()
 	h := l.hosts[name]
-	had := h.underWay() || h.admitted
 	h.admitted = false // from here on it shows
 	h.waiting = h.waiting && s.plan.Phase == plan.Waiting
 	h.count(s)
@@ -238,7 +238,9 @@ func (l *Loop) report(name string, s seen) {
 		l.config.Log.Info("phase", "host", name, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
 	}
 	h.seen = s
-	changed, freed := l.summarize(h), had && !h.underWay()
+	freed := h.placed && !h.underWay()
+	h.placed = h.underWay()
+	changed := l.summarize(h)
 	l.mu.Unlock()
 	if freed {
 		l.placeFreed()

@@ -45,7 +45,7 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 			documents = append(documents, h.page.document)
 		}
 	}
-	summary := status.NewFleet(l.fleet.accepted.Commit, l.fleet.title, l.fleet.refused, l.fleet.findings, documents)
+	summary := status.NewFleet(status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused}, l.fleet.findings, documents)
 	return func() map[string][]byte {
 		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/gitmetal/ingot/internal/secret"
@@ -9,16 +10,17 @@ import (
 	"github.com/gitmetal/ingot/inventory/secrets"
 )
 
-// vault opens the Secrets of the accepted fleet, when they are used and not before.
+// vault opens the Secrets of the accepted fleet, when they are used and not before, and once each.
 type vault struct {
 	keys secrets.Keys
 
 	mu     sync.Mutex
 	sealed map[string]inventory.Sealed
+	opened map[string]map[string]secret.Value
 }
 
 func newVault(keyFile string) (*vault, error) {
-	v := &vault{}
+	v := &vault{opened: map[string]map[string]secret.Value{}}
 	if keyFile == "" {
 		return v, nil
 	}
@@ -31,13 +33,16 @@ func newVault(keyFile string) (*vault, error) {
 func (v *vault) take(sealed map[string]inventory.Sealed) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.sealed = sealed
+	v.sealed, v.opened = sealed, map[string]map[string]secret.Value{}
 }
 
 func (v *vault) open(name string) (map[string]secret.Value, error) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
+	if data, ok := v.opened[name]; ok {
+		return maps.Clone(data), nil
+	}
 	sealed, ok := v.sealed[name]
-	v.mu.Unlock()
 	if !ok {
 		return nil, fmt.Errorf("there is no Secret %q", name)
 	}
@@ -45,5 +50,6 @@ func (v *vault) open(name string) (map[string]secret.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Secret %s (%s): %w", name, sealed.File, err)
 	}
-	return data, nil
+	v.opened[name] = data
+	return maps.Clone(data), nil
 }

@@ -273,16 +273,23 @@ func newGCM(key []byte, nonce int) (cipher.AEAD, error) {
 	return cipher.NewGCMWithNonceSize(block, nonce)
 }
 
+// Plain is a Secret before it is sealed.
+type Plain struct {
+	Name  string
+	Scope schemas.Scope
+	Data  map[string]secret.Value
+}
+
 // Seal makes a Secret's document, encrypted for the recipients. Sops opens it too.
-func Seal(name string, scope schemas.Scope, data map[string]secret.Value, recipients []age.Recipient, now time.Time) ([]byte, error) {
+func Seal(plain Plain, recipients []age.Recipient, now time.Time) ([]byte, error) {
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		return nil, err
 	}
 	w := sealer{key: key, mac: sha512.New()}
-	body, err := w.document(name, scope, data)
+	body, err := w.document(plain.Name, plain.Scope, plain.Data)
 	if err != nil {
-		return nil, fmt.Errorf("seal Secret %s: %w", name, err)
+		return nil, fmt.Errorf("seal Secret %s: %w", plain.Name, err)
 	}
 	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: "^data$", Version: sopsVersion}
 	if m.MAC, err = encrypt(key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))), m.LastModified); err != nil {
@@ -291,7 +298,7 @@ func Seal(name string, scope schemas.Scope, data map[string]secret.Value, recipi
 	for _, recipient := range recipients {
 		wrapped, err := wrap(key, recipient)
 		if err != nil {
-			return nil, fmt.Errorf("seal Secret %s: %w", name, err)
+			return nil, fmt.Errorf("seal Secret %s: %w", plain.Name, err)
 		}
 		m.Age = append(m.Age, ageKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
 	}

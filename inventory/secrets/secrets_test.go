@@ -21,8 +21,8 @@ func sealedFile(t *testing.T) ([]byte, Keys) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := Seal("bmc-r1", schemas.Scope{MatchLabels: map[string]string{"rack": "r1"}, Hosts: []string{"a"}},
-		map[string]secret.Value{"username": secret.New("root"), "password": secret.New("pass: \"word\"\n#canary")}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
+	document, err := Seal(Plain{Name: "bmc-r1", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "r1"}, Hosts: []string{"a"}},
+		Data: map[string]secret.Value{"username": secret.New("root"), "password": secret.New("pass: \"word\"\n#canary")}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestOddValuesComeBack(t *testing.T) {
 	for i, text := range []string{" ", "true", "123", "null", "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]", "a\n\nb\n", "#c", "${secret.x.y}", "ä\t\u2028", strings.Repeat("x", 10_000)} {
 		want[fmt.Sprintf("k%d", i)] = secret.New(text)
 	}
-	document, err := Seal("odd", schemas.Scope{AllHosts: true}, want, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
+	document, err := Seal(Plain{Name: "odd", Scope: schemas.Scope{AllHosts: true}, Data: want}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestOddValuesComeBack(t *testing.T) {
 	if _, findings := schemas.Decode("secrets/odd.yaml", document); len(findings) > 0 {
 		t.Errorf("Decode found %v", findings)
 	}
-	if _, err := Seal("odd", schemas.Scope{AllHosts: true}, map[string]secret.Value{"none": {}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0)); err == nil || !strings.Contains(err.Error(), "none") {
+	if _, err := Seal(Plain{Name: "odd", Scope: schemas.Scope{AllHosts: true}, Data: map[string]secret.Value{"none": {}}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0)); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("Seal of an empty value = %v, want an error that names it", err)
 	}
 	if _, err := Open(document, Keys{}); err == nil {

@@ -34,9 +34,9 @@ type Fleet struct {
 // maxFindings is how many findings of a refused commit are written.
 const maxFindings = 100
 
-// NewFleet makes the fleet's document from its hosts' documents.
-func NewFleet(commit, title, refused string, findings []schemas.Finding, hosts []Document) Fleet {
-	f := Fleet{APIVersion: schemas.APIVersion, Kind: "FleetStatus", Commit: commit, Title: title, Refused: refused, Hosts: map[string]int{}}
+// NewFleet completes the fleet's document, whose commits and title the caller gives, with findings and its hosts' documents.
+func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
+	f.APIVersion, f.Kind, f.Hosts = schemas.APIVersion, "FleetStatus", map[string]int{}
 	for i, finding := range findings {
 		if i == maxFindings {
 			f.Findings = append(f.Findings, fmt.Sprintf("…and %d more", len(findings)-maxFindings))

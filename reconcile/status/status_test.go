@@ -126,7 +126,7 @@ func TestBoard(t *testing.T) {
 	failed.Phase, failed.Hold, failed.Error = plan.Failed, nil, "PowerOn: no answer"
 	hosts := []status.Document{active, held, failed}
 	findings := []schemas.Finding{{Position: schemas.Position{File: "hosts/x.yaml", Line: 3, Col: 5}, Severity: schemas.Error, Message: "there is no such field here"}}
-	fleet := status.NewFleet("0123456789abcdef", "a <b>title</b>", "fedcba9876543210", findings, hosts)
+	fleet := status.NewFleet(status.Fleet{Commit: "0123456789abcdef", Title: "a <b>title</b>", Refused: "fedcba9876543210"}, findings, hosts)
 	got := status.Board(fleet, hosts)
 	const file = "testdata/board.md"
 	if *update {

@@ -35,23 +35,33 @@ func NewImage(size int) []byte {
 	return image
 }
 
-// Disk is a disk in memory. It is safe for concurrent use.
+// Disk is a sparse disk in memory. It is safe for concurrent use.
 type Disk struct {
-	mu   sync.Mutex
-	data []byte
+	mu     sync.Mutex
+	chunks [DiskSize / chunk][]byte // nil reads as zeros
 }
 
+// chunk is what a disk's memory grows by, in bytes.
+const chunk = 64 << 10
+
+var zeros [chunk]byte
+
 // NewDisk makes a blank disk.
-func NewDisk() *Disk { return &Disk{data: make([]byte, DiskSize)} }
+func NewDisk() *Disk { return &Disk{} }
 
 // ReadAt implements io.ReaderAt.
 func (d *Disk) ReadAt(p []byte, offset int64) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if offset >= int64(len(d.data)) {
-		return 0, io.EOF
+	n := 0
+	for n < len(p) && offset < DiskSize {
+		source := d.chunks[offset/chunk]
+		if source == nil {
+			source = zeros[:]
+		}
+		step := copy(p[n:], source[offset%chunk:])
+		n, offset = n+step, offset+int64(step)
 	}
-	n := copy(p, d.data[offset:])
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -62,18 +72,38 @@ func (d *Disk) ReadAt(p []byte, offset int64) (int, error) {
 func (d *Disk) WriteAt(p []byte, offset int64) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if offset+int64(len(p)) > int64(len(d.data)) {
+	if offset+int64(len(p)) > DiskSize {
 		return 0, errors.New("beyond the end of the disk")
 	}
-	return copy(d.data[offset:], p), nil
+	for n := 0; n < len(p); {
+		at := offset + int64(n)
+		part := p[n:min(len(p), n+int(chunk-at%chunk))]
+		d.write(part, at)
+		n += len(part)
+	}
+	return len(p), nil
+}
+
+// write writes within one chunk. Zeros over nothing, or over all of it, take no memory.
+func (d *Disk) write(p []byte, at int64) {
+	target := &d.chunks[at/chunk]
+	if bytes.Equal(p, zeros[:len(p)]) && (*target == nil || len(p) == chunk) {
+		if len(p) == chunk {
+			*target = nil
+		}
+		return
+	}
+	if *target == nil {
+		*target = make([]byte, chunk)
+	}
+	copy((*target)[at%chunk:], p)
 }
 
 // Digest tells two states of the disk apart.
 func (d *Disk) Digest() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	sum := sha256.Sum256(d.data)
-	return hex.EncodeToString(sum[:])
+	sum := sha256.New()
+	_, _ = io.Copy(sum, io.NewSectionReader(d, 0, DiskSize)) // memory
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 func (d *Disk) look() wire.Content {
