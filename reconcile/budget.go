@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -15,14 +16,8 @@ func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	busy := 0
-	for name, h := range l.hosts {
-		if name != record.Host && h.underWay() {
-			busy++
-		}
-	}
 	h := l.hosts[record.Host]
-	h.admitted = busy < l.config.Limits.Installs
+	h.admitted = h.underWay() || l.places() > 0
 	h.waiting = !h.admitted
 	if h.waiting {
 		next.Phase, next.Actions = plan.Waiting, nil
@@ -53,7 +48,18 @@ func (h *host) underWay() bool {
 	}
 }
 
-// placeFreed wakes the hosts that wait for a place.
+// places is how many hosts may begin now. The caller holds the lock.
+func (l *Loop) places() int {
+	free := l.config.Limits.Installs
+	for _, h := range l.hosts {
+		if h.underWay() {
+			free--
+		}
+	}
+	return max(free, 0)
+}
+
+// placeFreed wakes as many of the hosts that wait as there are places, in the order of their names.
 func (l *Loop) placeFreed() {
 	l.mu.Lock()
 	var names []string
@@ -62,8 +68,10 @@ func (l *Loop) placeFreed() {
 			names = append(names, name)
 		}
 	}
+	free := l.places()
 	l.mu.Unlock()
-	for _, name := range names {
+	slices.Sort(names)
+	for _, name := range names[:min(free, len(names))] {
 		l.queue.add(name, l.config.Now())
 	}
 }

@@ -228,6 +228,7 @@ func (l *Loop) report(name string, s seen) {
 	l.mu.Lock()
 	h := l.hosts[name]
 	h.admitted = false // from here on it shows
+	waited := h.waiting
 	h.waiting = h.waiting && s.plan.Phase == plan.Waiting
 	h.count(s)
 	s.again = s.at.Add(l.config.wait(h, s))
@@ -238,7 +239,7 @@ func (l *Loop) report(name string, s seen) {
 		l.config.Log.Info("phase", "host", name, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
 	}
 	h.seen = s
-	freed := h.placed && !h.underWay()
+	freed := (h.placed || waited) && !h.underWay() && !h.waiting
 	h.placed = h.underWay()
 	changed := l.summarize(h)
 	l.mu.Unlock()
@@ -274,7 +275,7 @@ func (h *host) count(s seen) {
 	default:
 		h.failures = 0
 	}
-	if s.outcome.Result == plan.Done && s.action == h.seen.action {
+	if s.outcome.Result == plan.Done && h.seen.outcome.Result == plan.Done && s.action == h.seen.action {
 		h.repeats++
 	} else {
 		h.repeats = 0

@@ -115,7 +115,7 @@ func TestNoMoreInstallsAtATimeThanAllowed(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(12)
 		d := w.daemon(t, reconcile.Limits{Installs: 3})
-		most, waited := 0, false
+		most, waited, start := 0, false, time.Now()
 		for range 20_000 {
 			after(100 * time.Millisecond)
 			open := 0
@@ -133,6 +133,9 @@ func TestNoMoreInstallsAtATimeThanAllowed(t *testing.T) {
 		d.end(t)
 		if most != 3 || !waited {
 			t.Errorf("at most %d hosts were under way, want 3; others said why they wait: %v", most, waited)
+		}
+		if took := time.Since(start); took > 4*time.Minute {
+			t.Errorf("12 installs, 3 at a time, took %s: a freed place must wake who waits for it", took)
 		}
 		w.wantInstalledOnce(t)
 	})
