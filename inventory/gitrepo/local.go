@@ -25,6 +25,15 @@ func OpenClone(dir string) (*Clone, error) {
 	return &Clone{repo: &Repo{config: c, repo: repo, blobs: map[plumbing.Hash]inventory.File{}}}, nil
 }
 
+// Top is the directory of the clone's files.
+func (c *Clone) Top() (string, error) {
+	files, err := c.repo.repo.Worktree()
+	if err != nil {
+		return "", fmt.Errorf("the clone has no files: %w: use one that is not bare", err)
+	}
+	return files.Filesystem.Root(), nil
+}
+
 // Snapshot reads the tree of a commit named by any revision git knows: a branch, a tag, HEAD~1, an id.
 func (c *Clone) Snapshot(revision string) (inventory.Snapshot, error) {
 	hash, err := c.repo.repo.ResolveRevision(plumbing.Revision(revision))

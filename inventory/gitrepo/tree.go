@@ -149,7 +149,7 @@ func (rd *reader) blob(entry object.TreeEntry, file string) error {
 	}
 	limits := rd.repo.config.Limits
 	if blob.Size > limits.Blob {
-		rd.refuse(file, "large files belong into the image mirror", "the file has %d bytes, at most %d are read", blob.Size, limits.Blob)
+		rd.refuse(file, "large files belong into the image mirror", "the file has more than %d bytes", limits.Blob)
 		return nil
 	}
 	if !rd.fits(file, blob.Size) {

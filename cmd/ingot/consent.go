@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
+)
+
+type consentOptions struct {
+	repo, branch, selector string
+	takeover               bool
+}
+
+func newConsent(s streams) *cobra.Command {
+	var o consentOptions
+	command := &cobra.Command{
+		Use:   "consent [HOST...]",
+		Short: "Write into the hosts' files that what the fleet asks for may erase their disks",
+		Long: "Writes spec.consent.erase for the hosts, in the clone's files as they are: for the disk, what is on it by the status branch, and the system that replaces it.\n" +
+			"It permits that one operation and nothing else. Review and merge it like any change.",
+		RunE: func(c *cobra.Command, args []string) error { return runConsent(c.Context(), s, o, args) },
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
+	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
+	flags.StringVarP(&o.selector, "selector", "l", "", "hosts with these labels (key=value,…) instead of names")
+	flags.BoolVar(&o.takeover, "takeover", false, "write spec.consent.takeover instead: a machine that was found running may be powered off")
+	return command
+}
+
+func runConsent(ctx context.Context, s streams, o consentOptions, names []string) error {
+	top, err := topOf(o.repo)
+	if err != nil {
+		return err
+	}
+	o.repo = top
+	fleet, findings, err := readFleet(o.repo, "")
+	if err != nil {
+		return err
+	}
+	if printFindings(s.Err, findings); schemas.Fatal(findings) {
+		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
+	}
+	records, commit, err := readRecords(ctx, o.repo, o.branch)
+	if err != nil {
+		return err
+	}
+	if commit == "" {
+		fmt.Fprintf(s.Err, noStatus, o.branch)
+	}
+	hosts, err := choose(fleet, o.selector, names)
+	if err != nil {
+		return err
+	}
+	for _, host := range hosts {
+		if err := consentTo(s, o, host, records[host.Name]); err != nil {
+			return fmt.Errorf("%s: %w", host.Name, err)
+		}
+	}
+	return nil
+}
+
+// choose gives the hosts of the names or of the selector, by name.
+func choose(fleet inventory.Fleet, selector string, names []string) ([]inventory.Desired, error) {
+	if (selector == "") == (len(names) == 0) {
+		return nil, errors.New("name hosts, or select them with --selector")
+	}
+	scope := schemas.Scope{MatchLabels: map[string]string{}}
+	for label := range strings.SplitSeq(selector, ",") {
+		key, value, ok := strings.Cut(label, "=")
+		if selector != "" && (!ok || key == "") {
+			return nil, fmt.Errorf("the selector %q is not key=value,…", selector)
+		}
+		scope.MatchLabels[key] = value
+	}
+	for name, host := range fleet.Hosts {
+		if selector != "" && scope.Selects(name, host.Labels) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var hosts []inventory.Desired
+	for _, name := range slices.Compact(names) {
+		host, ok := fleet.Hosts[name]
+		if !ok {
+			return nil, fmt.Errorf("there is no host %q in this fleet", name)
+		}
+		hosts = append(hosts, host)
+	}
+	if len(hosts) == 0 {
+		return nil, fmt.Errorf("no host has the labels %s", selector)
+	}
+	return hosts, nil
+}
+
+func consentTo(s streams, o consentOptions, host inventory.Desired, record inventory.Record) error {
+	field, value, what := "takeover", host.Identity.Serial, "the machine "+host.Identity.Serial+" may be powered off although it was found running"
+	if o.takeover && value == "" {
+		return errors.New("it has no spec.identity.serial, which --takeover names")
+	}
+	if !o.takeover {
+		change := plan.Decide(host, record)
+		if field, value = "erase", change.Needed; value == "" {
+			fmt.Fprintf(s.Out, "%s: %s\n", host.Name, unneeded(change))
+			return nil
+		}
+		what = fmt.Sprintf("disk %s (%s) may be erased for workload %s", change.Disk.Label(), change.Summary, host.Workload.Name)
+	}
+	if err := edit(filepath.Join(o.repo, filepath.FromSlash(host.File)), host.Name, field, value); err != nil {
+		return fmt.Errorf("%w: write spec.consent.%s: %q yourself", err, field, value)
+	}
+	fmt.Fprintf(s.Out, "%s: %s: spec.consent.%s: %q in %s\n", host.Name, what, field, value, host.File)
+	return nil
+}
+
+func unneeded(change plan.Change) string {
+	switch {
+	case change.Hold != nil:
+		return "no consent would help: " + change.Hold.Message
+	case change.Verdict == plan.Nothing:
+		return "runs what the fleet asks for, nothing to consent to"
+	default:
+		return "needs no consent"
+	}
+}
+
+// edit writes one field of spec.consent into the document of a host.
+func edit(file, host, field, value string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	documents, problem := yamltext.Parse(data, schemas.MaxFile)
+	if problem != nil {
+		return errors.New(problem.Message)
+	}
+	for _, document := range documents {
+		if !isHost(document, host) {
+			continue
+		}
+		edited, err := yamltext.Set(data, document, []string{"spec", "consent", field}, value)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(edited, data) {
+			return nil
+		}
+		return replaceFile(file, edited, info.Mode().Perm())
+	}
+	return fmt.Errorf("%s does not describe it any more", file)
+}
+
+// replaceFile writes beside a file and takes its place: a file is never half written.
+func replaceFile(file string, data []byte, mode os.FileMode) error {
+	temporary := file + ".ingot-new"
+	if err := os.WriteFile(temporary, data, mode); err != nil {
+		return err
+	}
+	return os.Rename(temporary, file)
+}
+
+func isHost(document *yaml.Node, name string) bool {
+	var head struct {
+		Kind     string
+		Metadata struct{ Name string }
+	}
+	return document.Decode(&head) == nil && head.Kind == "Host" && head.Metadata.Name == name
+}

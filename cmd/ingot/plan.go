@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/review"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+type planOptions struct{ repo, branch, base, head, output string }
+
+func newPlan(s streams) *cobra.Command {
+	var o planOptions
+	command := &cobra.Command{
+		Use:   "plan",
+		Short: "Say what a change of the fleet would do to every machine",
+		Long: "Compares two commits of a clone, given what its status branch says of the machines. It connects to nothing and decrypts nothing.\n" +
+			"Exit code 0: no machine is touched; 1: no plan; 2: changes; 3: it would erase a disk, and the consent is missing.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runPlan(c, s, o) },
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
+	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
+	flags.StringVar(&o.base, "base", "origin/main", "what is merged: a commit, branch or tag")
+	flags.StringVar(&o.head, "head", "", "what would be merged; default: the clone's files as they are")
+	flags.StringVarP(&o.output, "output", "o", "text", "text, markdown or json")
+	return command
+}
+
+func runPlan(c *cobra.Command, s streams, o planOptions) error {
+	records, status, err := readRecords(c.Context(), o.repo, o.branch)
+	if err != nil {
+		return err
+	}
+	if status == "" {
+		fmt.Fprintf(s.Err, noStatus, o.branch)
+	}
+	base, err := baseFleet(s, o)
+	if err != nil {
+		return err
+	}
+	if o.head == "" {
+		if o.repo, err = topOf(o.repo); err != nil {
+			return err
+		}
+	}
+	head, findings, err := readFleet(o.repo, o.head)
+	if err != nil {
+		return err
+	}
+	if printFindings(s.Err, findings); schemas.Fatal(findings) {
+		return errors.New("the head has errors: merged, it would be refused and change nothing")
+	}
+	r := review.Compare(base, head, records)
+	r.Status = status
+	if err := printReview(s, r, o.output); err != nil {
+		return err
+	}
+	switch {
+	case r.Blocked():
+		return exitError{code: exitErases}
+	case len(r.Hosts) > 0:
+		return exitError{code: exitFindings}
+	default:
+		return nil
+	}
+}
+
+// baseFleet reads the base; one with errors was never accepted, and counts as empty.
+func baseFleet(s streams, o planOptions) (inventory.Fleet, error) {
+	base, findings, err := readFleet(o.repo, o.base)
+	if err != nil {
+		return inventory.Fleet{}, err
+	}
+	if schemas.Fatal(findings) {
+		fmt.Fprintf(s.Err, "note: the base %s has errors, so the plan shows all that the head asks for\n", o.base)
+		return inventory.Fleet{Commit: base.Commit}, nil
+	}
+	return base, nil
+}
+
+func printReview(s streams, r review.Review, output string) error {
+	switch output {
+	case "text":
+		fmt.Fprint(s.Out, r.Text())
+	case "markdown":
+		fmt.Fprint(s.Out, r.Markdown())
+	case "json":
+		body, err := r.JSON()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "%s\n", body)
+	default:
+		return fmt.Errorf("there is no output %q: text, markdown or json", output)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+type showOptions struct {
+	repo, commit, output string
+	resolved             bool
+}
+
+func newShow(s streams) *cobra.Command {
+	var o showOptions
+	command := &cobra.Command{
+		Use:   "show HOST",
+		Short: "Show what the fleet says of a host",
+		Long:  "Shows the host's own document; with --resolved, what follows from it with the Workload it names, and where each value comes from.",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return runShow(s, o, args[0]) },
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.repo, "repo", ".", "the fleet's directory, or a clone")
+	flags.StringVar(&o.commit, "commit", "", "a commit, branch or tag instead of the directory's files")
+	flags.BoolVar(&o.resolved, "resolved", false, "with everything that the host is given by others")
+	flags.StringVarP(&o.output, "output", "o", "yaml", "yaml or json (with --resolved)")
+	return command
+}
+
+func runShow(s streams, o showOptions, name string) error {
+	fleet, findings, err := readFleet(o.repo, o.commit)
+	if err != nil {
+		return err
+	}
+	if printFindings(s.Err, findings); schemas.Fatal(findings) {
+		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
+	}
+	host, ok := fleet.Hosts[name]
+	if !ok {
+		return fmt.Errorf("there is no host %q in this fleet", name)
+	}
+	if !o.resolved {
+		return showDocument(s, o, host)
+	}
+	view := resolve(host)
+	if o.output == "json" {
+		return writeJSON(s, view)
+	}
+	body, err := yaml.Marshal(view)
+	if err != nil {
+		return err
+	}
+	_, err = s.Out.Write(body)
+	return err
+}
+
+// showDocument prints the host's document as it is written.
+func showDocument(s streams, o showOptions, host inventory.Desired) error {
+	snapshot, err := readTree(o.repo, o.commit)
+	if err != nil {
+		return err
+	}
+	lines := strings.SplitAfter(string(snapshot.Files[host.File].Data), "\n")
+	end := len(lines)
+	for at := host.Line; at < len(lines); at++ {
+		if strings.HasPrefix(lines[at], "---") {
+			end = at
+			break
+		}
+	}
+	fmt.Fprintf(s.Out, "# %s:%d\n%s", host.File, host.Line, strings.Join(lines[max(host.Line-1, 0):end], ""))
+	return nil
+}
+
+// resolvedHost is what a host is given, and by whom.
+type resolvedHost struct {
+	Name      string              `json:"name"`
+	Commit    string              `json:"commit"`
+	Labels    map[string]string   `json:"labels,omitempty"`
+	Lifecycle string              `json:"lifecycle"`
+	Power     string              `json:"power,omitempty"`
+	Protect   bool                `json:"protect"`
+	BMC       *schemas.BMC        `json:"bmc,omitempty"`
+	Identity  schemas.Identity    `json:"identity"`
+	Boot      schemas.Boot        `json:"boot"`
+	RootDisk  *schemas.DiskHints  `json:"rootDisk,omitempty"`
+	Network   *schemas.Networks   `json:"network,omitempty"`
+	Consent   *schemas.Consent    `json:"consent,omitempty"`
+	Workload  *resolvedWorkload   `json:"workload,omitempty"`
+	From      map[string][]string `json:"from"` // file:line, or "default": the values that come from there
+}
+
+type resolvedWorkload struct {
+	Name            string            `json:"name"`
+	Image           schemas.Image     `json:"image"`
+	Butane          string            `json:"butane,omitempty"`
+	Files           []string          `json:"files,omitempty"` // that the Butane config names
+	Vars            map[string]string `json:"vars,omitempty"`  // that it uses
+	Secrets         []string          `json:"secrets,omitempty"`
+	KernelArguments []string          `json:"kernelArguments,omitempty"`
+	Steps           []string          `json:"steps"`
+	Update          string            `json:"update"`
+	PhoneHome       string            `json:"phoneHome"`
+	Inputs          string            `json:"inputs"`
+	Parts           map[string]string `json:"parts"`
+}
+
+func resolve(h inventory.Desired) resolvedHost {
+	own := fmt.Sprintf("%s:%d", h.File, h.Line)
+	view := resolvedHost{
+		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, Protect: h.Protect, BMC: h.BMC,
+		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Network: h.Network,
+		From: map[string][]string{own: {"bmc", "boot", "identity", "labels", "network", "protect", "rootDisk", "vars", "workload.name"}},
+	}
+	if h.Consent != (schemas.Consent{}) {
+		view.Consent = &h.Consent
+	}
+	w := h.Workload
+	if w == nil {
+		return view
+	}
+	view.Workload = &resolvedWorkload{
+		Name: w.Name, Image: w.Image, KernelArguments: w.KernelArguments, Update: w.Update, PhoneHome: w.PhoneHome, Inputs: w.Inputs, Parts: w.Parts,
+	}
+	for _, step := range w.Steps {
+		view.Workload.Steps = append(view.Workload.Steps, step.Name)
+	}
+	for _, ref := range w.Secrets {
+		view.Workload.Secrets = append(view.Workload.Secrets, ref.Name+"."+ref.Key)
+	}
+	if w.Butane != nil {
+		view.Workload.Butane, view.Workload.Vars = w.Butane.Path, w.Butane.Vars
+		for file := range w.Butane.Files {
+			view.Workload.Files = append(view.Workload.Files, file)
+		}
+		sort.Strings(view.Workload.Files)
+	}
+	view.From["Workload "+w.Name] = []string{"workload.butane", "workload.image", "workload.kernelArguments", "workload.phoneHome", "workload.steps", "workload.update"}
+	return view
+}

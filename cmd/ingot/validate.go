@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+func newValidate(s streams) *cobra.Command {
+	var commit, output string
+	command := &cobra.Command{
+		Use:   "validate [DIRECTORY]",
+		Short: "Check a fleet: every finding at its line, without any connection",
+		Long:  "Checks the fleet in a directory as it is, or at a commit of the clone there.\nExit code 0: no findings; 1: not read; 2: findings.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return validate(s, dir, commit, output)
+		},
+	}
+	command.Flags().StringVar(&commit, "commit", "", "a commit, branch or tag instead of the directory's files")
+	command.Flags().StringVarP(&output, "output", "o", "text", "text, json, github or gitlab")
+	return command
+}
+
+func validate(s streams, dir, commit, output string) error {
+	fleet, findings, err := readFleet(dir, commit)
+	if err != nil {
+		return err
+	}
+	switch output {
+	case "text":
+		failures := printFindings(s.Out, findings)
+		if len(findings) == 0 {
+			fmt.Fprintf(s.Out, "%s, no findings\n", count(len(fleet.Hosts), "host"))
+		} else {
+			fmt.Fprintf(s.Err, "%s, %s: with an error the whole commit changes nothing\n", count(len(findings), "finding"), count(failures, "error"))
+		}
+	case "json":
+		err = writeJSON(s, struct {
+			Hosts    int               `json:"hosts"`
+			Findings []schemas.Finding `json:"findings"`
+		}{len(fleet.Hosts), append([]schemas.Finding{}, findings...)})
+	case "github":
+		for _, f := range findings {
+			fmt.Fprintln(s.Out, f.GitHub())
+		}
+	case "gitlab":
+		var body []byte
+		if body, err = schemas.GitLab(findings); err == nil {
+			_, err = s.Out.Write(body)
+		}
+	default:
+		return fmt.Errorf("there is no output %q: text, json, github or gitlab", output)
+	}
+	if err == nil && len(findings) > 0 {
+		return exitError{code: exitFindings}
+	}
+	return err
+}
+
+// count is "1 host", "2 hosts".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func writeJSON(s streams, value any) error {
+	encoder := json.NewEncoder(s.Out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}

@@ -1,0 +1,69 @@
+package schemas
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// GitHub is the finding as a workflow command that annotates its line (GitHub, "Workflow commands for GitHub Actions").
+func (f Finding) GitHub() string {
+	var place strings.Builder
+	fmt.Fprintf(&place, "file=%s", commandProperty.Replace(f.File))
+	if f.Line > 0 {
+		fmt.Fprintf(&place, ",line=%d", f.Line)
+	}
+	if f.Col > 0 {
+		fmt.Fprintf(&place, ",col=%d", f.Col)
+	}
+	return fmt.Sprintf("::%s %s::%s", f.Severity, place.String(), commandData.Replace(f.text()))
+}
+
+// What workflow commands escape.
+var (
+	commandData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	commandProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+// text is the finding without its place.
+func (f Finding) text() string {
+	text := f.Message
+	if f.Field != "" {
+		text = f.Field + ": " + text
+	}
+	if f.Hint != "" {
+		text += " (" + f.Hint + ")"
+	}
+	return text
+}
+
+// GitLab is a code quality report (GitLab, "Code Quality", report format): an array, [] without findings, with a final line end.
+func GitLab(findings []Finding) ([]byte, error) {
+	type lines struct {
+		Begin int `json:"begin"`
+	}
+	type location struct {
+		Path  string `json:"path"`
+		Lines lines  `json:"lines"`
+	}
+	type issue struct {
+		Description string   `json:"description"`
+		CheckName   string   `json:"check_name"`
+		Fingerprint string   `json:"fingerprint"`
+		Severity    string   `json:"severity"`
+		Location    location `json:"location"`
+	}
+	report := []issue{}
+	for _, f := range findings {
+		sum := sha256.Sum256([]byte(f.String()))
+		severity := "blocker"
+		if f.Severity == Warning {
+			severity = "minor"
+		}
+		report = append(report, issue{f.text(), "ingot", hex.EncodeToString(sum[:16]), severity, location{f.File, lines{max(f.Line, 1)}}})
+	}
+	body, err := json.MarshalIndent(report, "", "  ")
+	return append(body, '\n'), err
+}

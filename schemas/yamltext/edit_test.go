@@ -1,0 +1,93 @@
+package yamltext
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSet(t *testing.T) {
+	t.Parallel()
+	path := []string{"spec", "consent", "erase"}
+	tests := map[string]struct{ before, after string }{
+		"added above the last key": {
+			"kind: Host\nspec:\n  bmc: {a: b} # c\n  workload: web # last\n",
+			"kind: Host\nspec:\n  bmc: {a: b} # c\n  consent: {erase: \"X/1\"}\n  workload: web # last\n",
+		},
+		"above the last key's comment": {
+			"spec:\n  a: 1\n  # about vars\n  vars: {b: c}\n",
+			"spec:\n  a: 1\n  consent: {erase: \"X/1\"}\n  # about vars\n  vars: {b: c}\n",
+		},
+		"after a block scalar": {
+			"spec:\n  ca: |\n    # not a comment\n    text\n  z: 1\n",
+			"spec:\n  ca: |\n    # not a comment\n    text\n  consent: {erase: \"X/1\"}\n  z: 1\n",
+		},
+		"replaced, quoted":   {"spec:\n  consent: {erase: \"old\", takeover: T} # why\n", "spec:\n  consent: {erase: \"X/1\", takeover: T} # why\n"},
+		"replaced, plain":    {"spec:\n  consent:\n    erase: old/2 # why\n", "spec:\n  consent:\n    erase: \"X/1\" # why\n"},
+		"beside takeover":    {"spec:\n  consent: {takeover: T}\n", "spec:\n  consent: {erase: \"X/1\", takeover: T}\n"},
+		"in a block consent": {"spec:\n  consent:\n    takeover: T\n", "spec:\n  consent:\n    erase: \"X/1\"\n    takeover: T\n"},
+		"in a flow document": {"{spec: {a: 1}}\n", "{spec: {consent: {erase: \"X/1\"}, a: 1}}\n"},
+		"empty consent":      {"spec:\n  consent: {}\n", "spec:\n  consent: {erase: \"X/1\"}\n"},
+		"dos line ends":      {"spec:\r\n  a: 1\r\n", "spec:\r\n  consent: {erase: \"X/1\"}\r\n  a: 1\r\n"},
+		"wide characters":    {"spec: {é: ü, consent: {erase: \"ö\"}}\n", "spec: {é: ü, consent: {erase: \"X/1\"}}\n"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nodes, problem := Parse([]byte(test.before), 1000)
+			if problem != nil {
+				t.Fatal(problem)
+			}
+			got, err := Set([]byte(test.before), nodes[0], path, "X/1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.after, string(got)); diff != "" {
+				t.Errorf("Set (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSetChangesTheDocumentItIsAskedTo(t *testing.T) {
+	t.Parallel()
+	text := "spec:\n  a: 1\n---\nspec:\n  a: 2\n"
+	nodes, _ := Parse([]byte(text), 1000)
+	got, err := Set([]byte(text), nodes[1], []string{"spec", "b"}, "c")
+	if want := "spec:\n  a: 1\n---\nspec:\n  b: \"c\"\n  a: 2\n"; err != nil || string(got) != want {
+		t.Errorf("Set = %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestSetRefusesWhatItWouldHaveToRewrite(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"block scalar": "spec:\n  consent:\n    erase: |\n      old\n", "no mapping": "spec:\n  consent: [a]\n", "nothing in spec": "spec: null\n",
+		"escaped quote": "spec: {consent: {erase: \"a\\\"b\"}}\n",
+	} {
+		nodes, problem := Parse([]byte(text), 1000)
+		if problem != nil {
+			t.Fatal(name, problem)
+		}
+		if got, err := Set([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X"); !errors.Is(err, ErrNotEdited) {
+			t.Errorf("%s: Set = %q, %v; want ErrNotEdited", name, got, err)
+		}
+	}
+}
+
+func FuzzSet(f *testing.F) {
+	f.Add("spec:\n  a: 1\n")
+	f.Add("spec: {consent: {erase: 'x'}}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		nodes, problem := Parse([]byte(text), 1<<16)
+		if problem != nil || len(nodes) == 0 {
+			return
+		}
+		edited, err := Set([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X/1")
+		if err == nil && !strings.Contains(string(edited), `"X/1"`) {
+			t.Errorf("the value is not in %q", edited)
+		}
+	})
+}
