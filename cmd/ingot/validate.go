@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/annotate"
 )
 
 func newValidate(s streams) *cobra.Command {
@@ -49,11 +50,11 @@ func validate(s streams, dir, commit, output string) error {
 		}{len(fleet.Hosts), append([]schemas.Finding{}, findings...)})
 	case "github":
 		for _, f := range findings {
-			fmt.Fprintln(s.Out, f.GitHub())
+			fmt.Fprintln(s.Out, annotate.GitHub(f))
 		}
 	case "gitlab":
 		var body []byte
-		if body, err = schemas.GitLab(findings); err == nil {
+		if body, err = annotate.GitLab(findings); err == nil {
 			_, err = s.Out.Write(body)
 		}
 	default:

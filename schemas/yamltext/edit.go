@@ -32,7 +32,7 @@ func Set(data []byte, root *yaml.Node, path []string, value string) ([]byte, err
 		e.failed = true
 	}
 	edited := bytes.Join(e.lines, nil)
-	if e.failed || !onlyChanges(data, edited, root, path, value) {
+	if e.failed || !(change{root.Line, path, value}).is(data, edited) {
 		return nil, ErrNotEdited
 	}
 	return edited, nil
@@ -142,8 +142,15 @@ func (e *editor) insertLine(mapping *yaml.Node, text string) {
 	}
 }
 
-// onlyChanges reads both texts again: the edited one says value at the path, and otherwise the same.
-func onlyChanges(before, after []byte, root *yaml.Node, path []string, value string) bool {
+// change is a value at a path of the document whose root is on a line.
+type change struct {
+	line  int
+	path  []string
+	value string
+}
+
+// is reads both texts again: the edited one says the value at the path, and otherwise the same.
+func (c change) is(before, after []byte) bool {
 	was, problem := Parse(before, len(before))
 	is, again := Parse(after, len(after))
 	if problem != nil || again != nil || len(was) != len(is) {
@@ -154,12 +161,12 @@ func onlyChanges(before, after []byte, root *yaml.Node, path []string, value str
 		if was[i].Decode(&a) != nil || is[i].Decode(&b) != nil {
 			return false
 		}
-		if was[i].Line == root.Line {
+		if was[i].Line == c.line {
 			mapping, ok := a.(map[string]any)
 			if !ok {
 				return false
 			}
-			put(mapping, path, value)
+			put(mapping, c.path, c.value)
 		}
 		if !reflect.DeepEqual(a, b) {
 			return false

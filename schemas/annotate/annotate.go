@@ -1,4 +1,5 @@
-package schemas
+// Package annotate prints findings so that forges show them at their lines.
+package annotate
 
 import (
 	"crypto/sha256"
@@ -6,10 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
 )
 
-// GitHub is the finding as a workflow command that annotates its line (GitHub, "Workflow commands for GitHub Actions").
-func (f Finding) GitHub() string {
+// GitHub is a finding as a workflow command that annotates its line (GitHub, "Workflow commands for GitHub Actions").
+func GitHub(f schemas.Finding) string {
 	var place strings.Builder
 	fmt.Fprintf(&place, "file=%s", commandProperty.Replace(f.File))
 	if f.Line > 0 {
@@ -18,7 +21,7 @@ func (f Finding) GitHub() string {
 	if f.Col > 0 {
 		fmt.Fprintf(&place, ",col=%d", f.Col)
 	}
-	return fmt.Sprintf("::%s %s::%s", f.Severity, place.String(), commandData.Replace(f.text()))
+	return fmt.Sprintf("::%s %s::%s", f.Severity, place.String(), commandData.Replace(text(f)))
 }
 
 // What workflow commands escape.
@@ -28,7 +31,7 @@ var (
 )
 
 // text is the finding without its place.
-func (f Finding) text() string {
+func text(f schemas.Finding) string {
 	text := f.Message
 	if f.Field != "" {
 		text = f.Field + ": " + text
@@ -40,7 +43,7 @@ func (f Finding) text() string {
 }
 
 // GitLab is a code quality report (GitLab, "Code Quality", report format): an array, [] without findings, with a final line end.
-func GitLab(findings []Finding) ([]byte, error) {
+func GitLab(findings []schemas.Finding) ([]byte, error) {
 	type lines struct {
 		Begin int `json:"begin"`
 	}
@@ -59,10 +62,10 @@ func GitLab(findings []Finding) ([]byte, error) {
 	for _, f := range findings {
 		sum := sha256.Sum256([]byte(f.String()))
 		severity := "blocker"
-		if f.Severity == Warning {
+		if f.Severity == schemas.Warning {
 			severity = "minor"
 		}
-		report = append(report, issue{f.text(), "ingot", hex.EncodeToString(sum[:16]), severity, location{f.File, lines{max(f.Line, 1)}}})
+		report = append(report, issue{text(f), "ingot", hex.EncodeToString(sum[:16]), severity, location{f.File, lines{max(f.Line, 1)}}})
 	}
 	body, err := json.MarshalIndent(report, "", "  ")
 	return append(body, '\n'), err
