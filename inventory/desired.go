@@ -26,6 +26,8 @@ type Desired struct {
 	Line    int
 	Name    string
 	Former  string // metadata.formerly
+	// KnownAs is the name under which this machine, by its serial, is known and which the fleet does not name any more. Whoever has the records sets it.
+	KnownAs string
 	Labels  map[string]string
 
 	BMC       *schemas.BMC

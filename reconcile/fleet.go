@@ -129,28 +129,44 @@ func (l *Loop) take(next inventory.Fleet) {
 			h.orphaned, h.desired = true, inventory.Desired{Name: name, Commit: next.Commit}
 		}
 	}
+	orphans := l.orphans()
 	for name, desired := range next.Hosts {
 		h := l.hosts[name]
 		if h == nil {
 			h = &host{record: inventory.Record{Host: name}}
 			l.hosts[name] = h
 		}
-		desired = l.inherit(h, desired)
+		desired = l.inherit(h, desired, orphans)
 		h.desired, h.orphaned = desired, false
 		h.failures = 0 // whatever was wrong may be mended
 	}
 }
 
-// inherit gives a renamed host what is known of it under its former name, which the fleet does not name any more.
-func (l *Loop) inherit(h *host, desired inventory.Desired) inventory.Desired {
-	former := l.hosts[desired.Former]
-	if former == nil {
+// orphans are the records of hosts that the fleet does not name. The caller holds the lock.
+func (l *Loop) orphans() map[string]inventory.Record {
+	records := map[string]inventory.Record{}
+	for name, h := range l.hosts {
+		if h.orphaned {
+			records[name] = h.record
+		}
+	}
+	return records
+}
+
+// inherit gives a renamed host what is known of it under its former name, or says under which name its machine is known.
+func (l *Loop) inherit(h *host, desired inventory.Desired, orphans map[string]inventory.Record) inventory.Desired {
+	if l.hosts[desired.Former] == nil {
 		desired.Former = "" // nothing is known under that name: there is nothing to wait for
+	}
+	if h.revision != 0 || !h.record.Fresh() {
 		return desired
 	}
-	if h.revision == 0 && h.record.Epoch == 0 && former.orphaned {
-		h.record = former.record
+	former, confirmed := inventory.Predecessor(desired, orphans)
+	if confirmed {
+		h.record = orphans[former]
 		h.record.Host = desired.Name
+	} else {
+		desired.KnownAs = former
 	}
 	return desired
 }

@@ -20,6 +20,7 @@ import (
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
 //	workload                          its operation is under way   as the operation was allowed
+//	a serial known under another name nothing known of it          HandsOff, held until formerly confirms it
 //	workload                          root disk blank              Install
 //	workload                          root disk never seen         Install; erases only with a consent over "unseen"
 //	workload                          root disk holds something    Reinstall; held without the consent that names it
@@ -36,6 +37,9 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: Nothing}
 	case rec.Operation == nil && rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:
 		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
+	case d.KnownAs != "" && rec.Fresh():
+		return Change{Verdict: HandsOff, Why: []string{"its serial is known as " + d.KnownAs}, Hold: &Hold{Reason: Renamed,
+			Message: fmt.Sprintf("serial %s is known as host %s, which the fleet does not name any more: if this is that machine, write metadata.formerly: %[2]s", d.Identity.Serial, d.KnownAs)}}
 	case d.Former != "" && rec.Installed == nil && rec.Facts == nil:
 		return Change{Verdict: HandsOff, Why: []string{"renamed from " + d.Former}, Hold: &Hold{Reason: Renamed,
 			Message: fmt.Sprintf("metadata.formerly says this host was %s: what is known of it has not been taken over yet", d.Former)}}

@@ -3,6 +3,7 @@
 package review
 
 import (
+	"maps"
 	"slices"
 	"sort"
 
@@ -46,12 +47,15 @@ type Host struct {
 // Compare reviews head against base. Records come from the status branch; a host without one was never seen.
 func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}}
+	head, records, renamed := rename(head, records)
 	for _, name := range names(base, head) {
 		before, had := base.Hosts[name]
 		after, has := head.Hosts[name]
 		record := records[name]
 		record.Host = name
 		switch {
+		case !has && renamed[name]:
+			// it lives on under its new name
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
 		case !had:
@@ -62,6 +66,31 @@ func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Re
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
 	return r
+}
+
+// rename gives hosts under new names the records of their machines, as the daemon will, and says whose names are used up.
+func rename(head inventory.Fleet, records map[string]inventory.Record) (inventory.Fleet, map[string]inventory.Record, map[string]bool) {
+	orphans := map[string]inventory.Record{}
+	for name, record := range records {
+		if _, named := head.Hosts[name]; !named {
+			orphans[name] = record
+		}
+	}
+	hosts, known, renamed := maps.Clone(head.Hosts), maps.Clone(records), map[string]bool{}
+	for name, d := range hosts {
+		if !records[name].Fresh() {
+			continue
+		}
+		former, confirmed := inventory.Predecessor(d, orphans)
+		if confirmed {
+			known[name], renamed[former] = orphans[former], true
+		} else {
+			d.KnownAs = former
+		}
+		hosts[name] = d
+	}
+	head.Hosts = hosts
+	return head, known, renamed
 }
 
 // Blocked reports whether something in this change waits for a consent that head does not give.

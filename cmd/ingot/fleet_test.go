@@ -1,0 +1,151 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// base is the fleet that most scripts begin with: web-1 and web-2 run their workload, new-1 was never seen, db-1 has foreign data on its disk.
+var base = map[string]string{
+	"hosts/web-1.yaml": baseHost("web-1", "01"),
+	"hosts/web-2.yaml": baseHost("web-2", "02"),
+	"hosts/new-1.yaml": baseHost("new-1", "03"),
+	"hosts/db-1.yaml":  baseHost("db-1", "04"),
+	"workloads/web.yaml": `apiVersion: ingot.dev/v1alpha1
+kind: Workload
+metadata:
+  name: web
+spec:
+  install:
+    image:
+      url: https://images.example.com/os.raw.zst
+      sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    butane: workloads/web.bu
+    kernelArguments: ["console=ttyS0"]
+`,
+	"workloads/web.bu": `variant: fcos
+version: 1.5.0
+storage:
+  files:
+    - path: /etc/site
+      contents:
+        inline: ${vars.site}
+    - path: /etc/motd
+      contents:
+        local: motd
+`,
+	"workloads/motd": "welcome\n",
+	"secrets/bmc.yaml": `apiVersion: ingot.dev/v1alpha1
+kind: Secret
+metadata:
+  name: bmc
+spec:
+  scope:
+    allHosts: true
+  data:
+    username: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
+    password: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
+sops:
+  mac: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
+  version: 3.9.0
+`,
+}
+
+func baseHost(name, number string) string {
+	return `apiVersion: ingot.dev/v1alpha1
+kind: Host
+metadata:
+  name: ` + name + `
+  labels: {rack: r1}
+spec:
+  bmc: {address: "https://10.0.0.` + number[1:] + `/redfish/v1/Systems/1", credentials: bmc}
+  identity: {serial: SN` + number + `}
+  rootDisk: {serial: DISK` + number + `}
+  workload: web
+  vars: {site: fra1}
+`
+}
+
+// fleet: writes the base fleet, commits it as tag base, and writes the status branch that a daemon would have left.
+func fleet(ts *testscript.TestScript, _ bool, _ []string) {
+	for name, text := range base {
+		file := ts.MkAbs(name)
+		ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
+		ts.Check(os.WriteFile(file, []byte(text), 0o644))
+	}
+	commit(ts, false, []string{"base"})
+	ts.Check(ts.Exec("git", "tag", "base"))
+	loaded, findings, err := readFleet(ts.MkAbs("."), "base")
+	ts.Check(err)
+	if schemas.Fatal(findings) {
+		ts.Fatalf("the base fleet: %v", findings)
+	}
+	dir := filepath.Join(ts.Getenv("WORK"), ".status")
+	for name, content := range map[string]inventory.Content{
+		"web-1": {Signature: "aaaaaaaaaaaaaaaa", Summary: "data"}, "web-2": {Signature: "bbbbbbbbbbbbbbbb", Summary: "data"}, "db-1": {Signature: "cccccccccccccccc", Summary: "xfs"},
+	} {
+		document := seen(loaded.Hosts[name], content)
+		file := filepath.Join(dir, filepath.FromSlash(status.Path(name)))
+		ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
+		ts.Check(os.WriteFile(file, document.Encode(), 0o644))
+	}
+	statusBranch(ts, dir)
+	ts.Check(os.RemoveAll(dir))
+}
+
+// seen is the document of a machine that was inspected; one whose name starts with web has its workload installed.
+func seen(host inventory.Desired, content inventory.Content) status.Document {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	disk := inventory.Disk{Name: "vda", Serial: host.RootDisk.Serial, Size: 1 << 40, Content: content}
+	d := status.Document{
+		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.Metadata{Name: host.Name}, Phase: plan.Held, Commit: host.Commit, File: host.File, Workload: "web", Epoch: 1,
+		Hardware: &inventory.Facts{At: at, Epoch: 1, System: inventory.System{Serial: host.Identity.Serial}, Disks: []inventory.Disk{disk}},
+	}
+	if strings.HasPrefix(host.Name, "web") {
+		w := host.Workload
+		d.Phase, d.Installed = plan.Active, &inventory.Installed{
+			ID: "0123456789abcdef01234567", Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Commit: host.Commit, Image: w.Image.SHA256, Disk: disk.ID(), Update: w.Update, At: at, PhoneHome: at,
+		}
+	}
+	return d
+}
+
+// statusBranch makes a directory's files the branch ingot/status.
+func statusBranch(ts *testscript.TestScript, dir string) {
+	git := func(arguments ...string) string {
+		command := exec.Command("git", arguments...) //nolint:noctx // a script has its own deadline
+		command.Dir = dir
+		command.Env = append(os.Environ(), "GIT_DIR="+ts.MkAbs(".git"), "GIT_WORK_TREE="+dir, "GIT_INDEX_FILE="+dir+".index", "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@e",
+			"GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@e", "GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
+		out, err := command.CombinedOutput()
+		if err != nil {
+			ts.Fatalf("git %v: %s", arguments, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	git("add", "--all", ".")
+	git("update-ref", "refs/heads/ingot/status", git("commit-tree", "-m", "status", git("write-tree")))
+	ts.Check(os.Remove(dir + ".index"))
+}
+
+// sub FILE OLD NEW: replaces a text in a file, which must be there; NEW may have \n and \t.
+func sub(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sub FILE OLD NEW")
+	}
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(args[2]))), 0o644))
+}
