@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
@@ -24,19 +25,19 @@ type config struct {
 
 // use is a reference and where it was first seen.
 type use struct {
-	Ref
+	refs.Ref
 	at schemas.Position
 }
 
 // secrets are the secrets a config uses, each once.
-func (c *config) secrets() []SecretRef {
-	var refs []SecretRef
+func (c *config) secrets() []refs.Secret {
+	var secrets []refs.Secret
 	for _, u := range c.uses {
 		if u.Var == "" {
-			refs = append(refs, u.Secret)
+			secrets = append(secrets, u.Secret)
 		}
 	}
-	return refs
+	return secrets
 }
 
 // config reads a Workload's Butane file from the tree; nil when there is none.
@@ -51,7 +52,7 @@ func (l *loader) config(t *tree, workload schemas.Document, file string) *config
 		butane: Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}},
 		blobs:  []string{"butane " + source.Blob},
 	}
-	root, findings := parseButane(file, source.Data)
+	root, findings := refs.Parse(file, source.Data)
 	if root != nil {
 		findings = append(l.locals(t, c, root), l.uses(c, root)...)
 	}
@@ -62,7 +63,7 @@ func (l *loader) config(t *tree, workload schemas.Document, file string) *config
 
 // uses notes the references of a config and finds secrets that are not there. It changes the nodes.
 func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
-	e := expander{file: c.butane.Path, lookup: func(ref Ref, at schemas.Position) (string, error) {
+	_, findings := refs.Replace(c.butane.Path, root, func(ref refs.Ref, at schemas.Position) (string, error) {
 		if !slices.ContainsFunc(c.uses, func(u use) bool { return u.Ref == ref }) {
 			c.uses = append(c.uses, use{ref, at})
 		}
@@ -78,9 +79,8 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 		default:
 			return "", nil
 		}
-	}}
-	e.walk(root)
-	return e.findings
+	})
+	return findings
 }
 
 // locals gathers the files a config names, relative to its directory; directories (trees) give every file below them.

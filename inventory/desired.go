@@ -1,6 +1,9 @@
 package inventory
 
-import "github.com/gitmetal/ingot/schemas"
+import (
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/schemas"
+)
 
 // Fleet is what an accepted commit asks of every host, resolved.
 type Fleet struct {
@@ -52,16 +55,13 @@ type Workload struct {
 	Steps           []Step // in order; exactly one is the install
 	Update          string // never ""
 	PhoneHome       string // never ""
-	Secrets         []SecretRef
+	Secrets         []refs.Secret
 	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs, the vars they use,
 	// kernel arguments, steps, root disk. It is the target a consent names.
 	Inputs string
 	// Parts are the digests behind Inputs by name (image, butane, vars, kernelArguments, steps, rootDisk), so that a plan can say what changed.
 	Parts map[string]string
 }
-
-// SecretRef is one ${secret.name.key} in a Butane config.
-type SecretRef struct{ Name, Key string }
 
 // Step is one entry of a workload's list. Script is nil for install.
 type Step struct {

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -116,7 +117,7 @@ func TestResolved(t *testing.T) {
 	want := &inventory.Workload{
 		Name: "web", Image: schemas.Image{URL: "https://example.com/os.raw.zst", SHA256: strings.Repeat("a", 64)}, KernelArguments: []string{"console=ttyS0"},
 		Steps:  []inventory.Step{{Name: "burn-in", Script: []byte("#!/bin/sh\n"), Seconds: 600}, {Name: "install", Seconds: 7200}},
-		Update: schemas.OnConsent, PhoneHome: schemas.PhoneHomeRequired, Secrets: []inventory.SecretRef{{Name: "app", Key: "key"}},
+		Update: schemas.OnConsent, PhoneHome: schemas.PhoneHomeRequired, Secrets: []refs.Secret{{Name: "app", Key: "key"}},
 		Butane: &inventory.Butane{
 			Path: "workloads/web/web.bu", Source: []byte(files["workloads/web/web.bu"]), Vars: map[string]string{"site": "fra1"}, Executable: map[string]bool{"tree/c": true},
 			Files: map[string][]byte{"files/app.yaml": []byte("listen: 80\n"), "keys": []byte("ssh-ed25519 AAAA\n"), "tree/a/b.yaml": []byte("tree: true\n"), "tree/c": []byte("c\n")},

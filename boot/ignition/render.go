@@ -19,6 +19,7 @@ import (
 	"github.com/gitmetal/ingot/boot/network"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -29,7 +30,7 @@ const specVersion = "3.5.0"
 type Request struct {
 	Host      string
 	Butane    *inventory.Butane // nil: nothing besides what every host gets
-	Secrets   func(inventory.SecretRef) (secret.Value, error)
+	Secrets   func(refs.Secret) (secret.Value, error)
 	Network   *schemas.Network // nil: the image's own way, DHCP
 	PhoneHome *PhoneHome       // nil: the system does not call
 }
@@ -64,8 +65,8 @@ func Render(r Request) ([]byte, error) {
 }
 
 // workload translates a config with vars and secrets.
-func workload(b inventory.Butane, secrets func(inventory.SecretRef) (secret.Value, error)) (types.Config, []schemas.Finding) {
-	source, findings := inventory.Expand(b.Path, b.Source, func(ref inventory.Ref) (string, error) {
+func workload(b inventory.Butane, secrets func(refs.Secret) (secret.Value, error)) (types.Config, []schemas.Finding) {
+	source, findings := refs.Expand(b.Path, b.Source, func(ref refs.Ref) (string, error) {
 		if ref.Var != "" {
 			return b.Vars[ref.Var], nil
 		}

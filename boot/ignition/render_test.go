@@ -22,6 +22,7 @@ import (
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -64,7 +65,7 @@ func web() ignition.Request {
 			Files:      map[string][]byte{"web.conf": []byte("listen 80\n"), "tree/run.sh": []byte("#!/bin/sh\n"), "tree/etc/data": []byte("data\n")},
 			Executable: map[string]bool{"tree/run.sh": true},
 		},
-		Secrets: func(ref inventory.SecretRef) (secret.Value, error) {
+		Secrets: func(ref refs.Secret) (secret.Value, error) {
 			return secret.New("the " + ref.Name + " " + ref.Key), nil
 		},
 		Network: &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt", Type: "ethernet", MACAddress: "52:54:00:00:00:03", IPv4: &schemas.IPConfig{DHCP: true}}}},
@@ -244,7 +245,7 @@ func TestValuesComeThroughIntact(t *testing.T) {
 		})).Draw(t, "value")
 		b := butane("storage:\n  files:\n    - {path: /v, contents: {inline: '[${vars.v}]'}}\n    - {path: /s, contents: {inline: '${secret.a.b}${vars.v}'}}\n")
 		b.Vars = map[string]string{"v": value}
-		body, err := ignition.Render(ignition.Request{Host: "a", Butane: b, Secrets: func(inventory.SecretRef) (secret.Value, error) { return secret.New(value), nil }})
+		body, err := ignition.Render(ignition.Request{Host: "a", Butane: b, Secrets: func(refs.Secret) (secret.Value, error) { return secret.New(value), nil }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,13 +270,13 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		"unit that does not parse": {Butane: butane("systemd:\n  units:\n    - {name: x.service, contents: \"[${secret.a.b}\"}\n")},
 	} {
 		r.Host = "a"
-		r.Secrets = func(inventory.SecretRef) (secret.Value, error) { return secret.New("canary://\x01%zz"), nil }
+		r.Secrets = func(refs.Secret) (secret.Value, error) { return secret.New("canary://\x01%zz"), nil }
 		if _, err := ignition.Render(r); err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), url.QueryEscape("canary")) {
 			t.Errorf("%s: %v, want an error without the secret", name, err)
 		}
 	}
 	r := ignition.Request{Host: "a", Butane: butane("storage:\n  files:\n    - {path: /a, contents: {inline: '${secret.a.b}'}}\n"),
-		Secrets: func(inventory.SecretRef) (secret.Value, error) { return secret.Value{}, errors.New("cannot be opened") }}
+		Secrets: func(refs.Secret) (secret.Value, error) { return secret.Value{}, errors.New("cannot be opened") }}
 	if body, err := ignition.Render(r); err == nil {
 		t.Errorf("a secret that cannot be opened gave %s", body)
 	}

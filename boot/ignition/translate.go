@@ -15,6 +15,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -24,7 +25,7 @@ type Checker struct{}
 // Check translates a config with its vars, and with a placeholder for every secret, and merges it as Render would for some host. Warnings are findings
 // too: an unknown key is a mistake.
 func (Checker) Check(b inventory.Butane) []schemas.Finding {
-	theirs, findings := workload(b, func(inventory.SecretRef) (secret.Value, error) { return secret.New("secret"), nil })
+	theirs, findings := workload(b, func(refs.Secret) (secret.Value, error) { return secret.New("secret"), nil })
 	if len(findings) > 0 {
 		return findings
 	}

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/annotate", "inventory", "reconcile/plan", "reconcile/status", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/annotate", "inventory/refs", "inventory", "reconcile/plan", "reconcile/status", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -44,7 +44,8 @@ var rules = []rule{
 	{"schemas/yamltext", nil},
 	{"schemas/annotate", []string{"schemas"}},
 	{"schemas", []string{"schemas/yamltext", "internal/secret"}},
-	{"inventory", []string{"schemas", "schemas/yamltext", "internal/secret"}},
+	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
+	{"inventory", []string{"schemas", "schemas/yamltext", "inventory/refs", "internal/secret"}},
 	{"inventory/...", []string{"core", "internal/secret"}},
 	{"reconcile", []string{"core", "reconcile/journal", "internal/secret"}},
 	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},

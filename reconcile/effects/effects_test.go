@@ -28,6 +28,7 @@ import (
 	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/effects"
 	"github.com/gitmetal/ingot/reconcile/journal"
@@ -375,10 +376,10 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	if got := effects.Request(r.Effects, r.desired, r.record).PhoneHome; got != nil {
 		t.Errorf("phone-home of a workload that has it disabled = %+v", got)
 	}
-	if value, err := effects.Secret(r.Effects, inventory.SecretRef{Name: "web", Key: "key"}); err != nil || value.Reveal() != "the-key" {
+	if value, err := effects.Secret(r.Effects, refs.Secret{Name: "web", Key: "key"}); err != nil || value.Reveal() != "the-key" {
 		t.Errorf("secret = %v, %v", value, err)
 	}
-	if _, err := effects.Secret(r.Effects, inventory.SecretRef{Name: "web", Key: "other"}); err == nil || strings.Contains(err.Error(), "the-key") {
+	if _, err := effects.Secret(r.Effects, refs.Secret{Name: "web", Key: "other"}); err == nil || strings.Contains(err.Error(), "the-key") {
 		t.Errorf("missing key = %v, want an error without the secret", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -135,7 +136,7 @@ func (e *Effects) request(desired inventory.Desired, record inventory.Record) ig
 }
 
 // secret opens one ${secret.name.key}.
-func (e *Effects) secret(ref inventory.SecretRef) (secret.Value, error) {
+func (e *Effects) secret(ref refs.Secret) (secret.Value, error) {
 	data, err := e.config.Secrets(ref.Name)
 	if err != nil {
 		return secret.Value{}, err

@@ -1,4 +1,5 @@
-package inventory
+// Package refs replaces the references ${vars.x} and ${secret.name.key} in Butane configs. It is pure.
+package refs
 
 import (
 	"fmt"
@@ -12,10 +13,13 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
+// Secret names one value of a Secret.
+type Secret struct{ Name, Key string }
+
 // Ref is one ${vars.x} or ${secret.name.key} in a Butane config.
 type Ref struct {
 	Var    string // set for ${vars.x}
-	Secret SecretRef
+	Secret Secret
 }
 
 // String is the reference as it is written.
@@ -34,25 +38,33 @@ var reference = regexp.MustCompile(`\$\$\{|\$\{(?:vars\.([A-Za-z_][A-Za-z0-9_]*)
 // value stands in the line it had. Aliases are refused: a value has one place. Problems, the errors of lookup included, are findings at the
 // place of the value in file; what lookup gave is in none of them. A literal $ right before a reference cannot be written.
 func Expand(file string, source []byte, lookup func(Ref) (string, error)) ([]byte, []schemas.Finding) {
-	root, findings := parseButane(file, source)
+	root, findings := Parse(file, source)
 	if len(findings) > 0 {
 		return nil, findings
 	}
 	if root == nil {
 		return source, nil
 	}
-	e := expander{file: file, lookup: func(ref Ref, _ schemas.Position) (string, error) { return lookup(ref) }}
-	if e.walk(root); len(e.findings) > 0 {
-		return nil, e.findings
-	}
-	if !e.changed {
+	changed, findings := Replace(file, root, func(ref Ref, _ schemas.Position) (string, error) { return lookup(ref) })
+	switch {
+	case len(findings) > 0:
+		return nil, findings
+	case !changed:
 		return source, nil
+	default:
+		return yamltext.Print(root), nil
 	}
-	return yamltext.Print(root), nil
 }
 
-// parseButane gives the root node of a Butane file; it is nil for an empty one.
-func parseButane(file string, source []byte) (*yaml.Node, []schemas.Finding) {
+// Replace is Expand on the nodes that Parse gave; lookup is told where each reference stands. It reports whether a value was changed.
+func Replace(file string, root *yaml.Node, lookup func(Ref, schemas.Position) (string, error)) (changed bool, findings []schemas.Finding) {
+	e := expander{file: file, lookup: lookup}
+	e.walk(root)
+	return e.changed, e.findings
+}
+
+// Parse gives the root node of a Butane file; it is nil for an empty one.
+func Parse(file string, source []byte) (*yaml.Node, []schemas.Finding) {
 	roots, problem := yamltext.Parse(source, schemas.MaxFile)
 	if len(roots) > 1 && problem == nil {
 		problem = &yamltext.Problem{Line: roots[1].Line, Message: "a second document: Butane would not read it"}
@@ -126,7 +138,7 @@ func parseRef(match string) (Ref, bool) {
 	case parts[1] != "":
 		return Ref{Var: parts[1]}, true
 	case parts[2] != "":
-		return Ref{Secret: SecretRef{Name: parts[2], Key: parts[3]}}, true
+		return Ref{Secret: Secret{Name: parts[2], Key: parts[3]}}, true
 	default:
 		return Ref{}, false
 	}
