@@ -1,0 +1,150 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// workload is the file of the fleet whose kernel argument the story changes.
+const workload = "workloads/hello.yaml"
+
+// TestStory: a commit becomes a running system; a change that would erase it is held until its consent; the used consent erases nothing again; no
+// secret is to be found anywhere.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	processes := sampleProcesses(t)
+	w.serve()
+
+	first := w.head()
+	w.checkMediumCarriesItsToken()
+	w.awaitActive(first)
+	w.checkInstalled(installed{commit: first, argument: "ingot.demo=first", starts: 1})
+
+	second := w.change(workload, "ingot.demo=first", "ingot.demo=second")
+	consent := w.checkHeld(second, plan.NeedsConsent)
+
+	from := len(w.console(0))
+	w.ingot("consent", host)
+	if file := w.read("fleet", "hosts", host+".yaml"); !strings.Contains(file, consent) {
+		t.Fatalf("ingot consent did not write %q:\n%s", consent, file)
+	}
+	third := w.push(host + ": may be erased")
+	w.awaitActive(third)
+	w.checkInstalled(installed{commit: third, argument: "ingot.demo=second", starts: 2, from: from})
+
+	fourth := w.change(workload, "ingot.demo=second", "ingot.demo=third")
+	if again := w.checkHeld(fourth, plan.ConsentSpent); again == consent {
+		t.Errorf("the consent asked for is %q, the one that is spent", again)
+	}
+	w.checkNoSecrets(processes)
+}
+
+// installed is what an install must have come to.
+type installed struct {
+	commit   string
+	argument string // of the kernel
+	starts   int    // from the medium, and from the disk
+	from     int    // where in the console's log the install began
+}
+
+// checkInstalled asks the machine's console, the status branch, the daemon's log and the BMC.
+func (w *world) checkInstalled(want installed) {
+	w.Helper()
+	w.checkConsole(want)
+	document := w.checkStatusBranch(want)
+	said := fmt.Sprintf(`msg="installed system phoned home" host=%s install=%s commit=%s`, host, document.Installed.ID, want.commit)
+	if !strings.Contains(w.read("daemon.log"), said) {
+		w.Errorf("the daemon did not log %q", said)
+	}
+	state := w.state()
+	if state.RamdiskStarts != want.starts || state.DiskStarts != want.starts || state.Power != "On" {
+		w.Errorf("%d starts of the ramdisk, %d of the disk, power %s; want %d, %[4]d, On:\n%s",
+			state.RamdiskStarts, state.DiskStarts, state.Power, want.starts, strings.Join(state.Story, "\n"))
+	}
+}
+
+var kernelArgument = regexp.MustCompile(`ingot\.demo=\w+`)
+
+// checkConsole: the unit from the Butane config shows the file with its mode, the hostname, and the kernel's command line.
+func (w *world) checkConsole(want installed) {
+	w.Helper()
+	w.awaitConsole(want.from, "demo: "+host+": hello from "+host+" mode 640")
+	w.awaitConsole(want.from, "ingot.demo=")
+	if got := slices.Compact(kernelArgument.FindAllString(w.console(want.from), -1)); !cmp.Equal(got, []string{want.argument}) {
+		w.Errorf("the kernel was started with %v, want %s", got, want.argument)
+	}
+}
+
+// checkStatusBranch reads the host's document as everybody reads it: from a clone.
+func (w *world) checkStatusBranch(want installed) status.Document {
+	w.Helper()
+	document := w.published()
+	if document.Phase != plan.Active || document.Commit != want.commit {
+		w.Errorf("the status branch says %s at %s, want %s at %s", document.Phase, document.Commit, plan.Active, want.commit)
+	}
+	if document.Installed == nil || document.Hardware == nil || document.LastOperation == nil {
+		w.Fatalf("the status branch lacks installed, hardware or lastOperation: %+v", document)
+	}
+	if got, serial := document.Installed, w.rack.Machines[0].DiskSerial; got.Commit != want.commit || got.Disk.Serial != serial || got.PhoneHome.IsZero() {
+		w.Errorf("installed from %s on disk %q, phoned home %s; want %s, %q, a time", got.Commit, got.Disk.Serial, got.PhoneHome, want.commit, serial)
+	}
+	if firmware := document.Hardware.Firmware; !firmware.SecureBoot || !firmware.UEFI {
+		w.Errorf("the machine was started with UEFI %t, Secure Boot %t; want both", firmware.UEFI, firmware.SecureBoot)
+	}
+	if last := document.LastOperation; last.Outcome != inventory.Succeeded || last.Attempt != 1 || last.ID != document.Installed.ID {
+		w.Errorf("the last operation is %+v, want the first attempt of install %s, %s", last, document.Installed.ID, inventory.Succeeded)
+	}
+	return document
+}
+
+// published is the host's document on the status branch.
+func (w *world) published() status.Document {
+	w.Helper()
+	w.git("fetch", "--quiet", "origin")
+	document, err := status.Parse([]byte(w.git("show", "origin/ingot/status:"+status.Path(host))))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return document
+}
+
+// checkHeld waits until a commit is held, and gives the consent it asks for. Commits that change nothing for the host make the daemon look again:
+// neither those looks nor the first do anything to the machine.
+func (w *world) checkHeld(commit string, reason plan.Reason) (consent string) {
+	w.Helper()
+	before, system := w.state(), w.published().Installed
+	view := w.await(fmt.Sprintf("Held at commit %.10s", commit), func(h daemon.HostView) bool {
+		return h.Phase == plan.Held && h.Commit == commit && h.Hold != nil
+	})
+	if view.Hold.Reason != reason || view.Hold.Consent == "" {
+		w.Fatalf("held for %s with consent %q, want %s and a consent", view.Hold.Reason, view.Hold.Consent, reason)
+	}
+	last := view
+	for range 2 {
+		w.change("README.md", "# ", "# # ")
+		last = w.await("another look", func(h daemon.HostView) bool { return h.Looked.After(last.Looked) })
+		if diff := cmp.Diff(view.Document, last.Document); diff != "" {
+			w.Errorf("another look at a machine that is held says (-first +another):\n%s", diff)
+		}
+	}
+	if diff := cmp.Diff(before, w.state()); diff != "" {
+		w.Errorf("something was done to a machine that is held (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(system, w.published().Installed); diff != "" {
+		w.Errorf("the installed system of a machine that is held changed (-before +after):\n%s", diff)
+	}
+	return view.Hold.Consent
+}
