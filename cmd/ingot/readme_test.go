@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+)
+
+// TestReadme reads the examples of the README as ingot would.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, part := range strings.Split(string(text), "```yaml\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		blocks = append(blocks, block)
+	}
+	if len(blocks) != 2 {
+		t.Fatalf("the README has %d YAML blocks, want the fleet and the configuration", len(blocks))
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"fleet/hosts/web.yaml": blocks[0], "fleet/workloads/web.bu": base["workloads/web.bu"], "fleet/workloads/motd": "", "ingot.yaml": blocks[1],
+		"fleet/secrets/bmc.yaml": strings.Replace(base["secrets/bmc.yaml"], "name: bmc", "name: bmc-r1", 1),
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fleet, findings, err := readFleet(filepath.Join(dir, "fleet"), "")
+	if err != nil || len(findings) > 0 || len(fleet.Hosts) != 1 {
+		t.Errorf("the README's fleet has %d hosts, findings %v, error %v", len(fleet.Hosts), findings, err)
+	}
+	if _, err := daemon.LoadConfig(filepath.Join(dir, "ingot.yaml")); err != nil {
+		t.Errorf("the README's configuration: %v", err)
+	}
+}
