@@ -53,28 +53,29 @@ func (w *world) awaitActive(commit string) daemon.HostView {
 	})
 }
 
-// awaitWrite waits for the middle of coreos-installer's write: between two percentages of the image. It gives the host as it was then.
-func (w *world) awaitWrite(from, to uint64) daemon.HostView {
+// middle is where the middle of a write ends, in percent of the image.
+const middle = 80
+
+// awaitWrite waits for the middle of coreos-installer's write: from a percentage of the image on, and with so many bytes on the disk. It gives the
+// host as it was then.
+func (w *world) awaitWrite(from uint64, bytes int64) daemon.HostView {
 	w.Helper()
 	var view daemon.HostView
 	var percent uint64
-	w.follow(fmt.Sprintf("the write to be between %d and %d %%", from, to), func(e daemon.Event) bool {
+	w.follow("the middle of the write", func(e daemon.Event) bool {
 		if e.Host != nil {
 			view = *e.Host
 		}
-		if e.Job == nil || e.Job.Total == 0 {
+		if e.Job == nil || e.Job.Total == 0 || view.Operation == nil {
 			return false
 		}
 		percent = 100 * e.Job.Done / e.Job.Total
-		return percent >= from && view.Operation != nil
+		return percent > middle || percent >= from && w.written() >= bytes
 	})
-	if percent > to {
-		w.Fatalf("the write was first seen at %d %%, want between %d and %d", percent, from, to)
+	if percent > middle || view.Phase != plan.Installing {
+		w.Fatalf("%s at %d %% of the image with %d bytes on the disk; want %s between %d and %d %% with %d", view.Phase, percent, w.written(), plan.Installing, from, middle, bytes)
 	}
-	if view.Phase != plan.Installing {
-		w.Fatalf("at %d %% of the write the host is %s, want %s", percent, view.Phase, plan.Installing)
-	}
-	w.say("at %d %%, operation %s attempt %d", percent, view.Operation.ID, view.Operation.Attempt)
+	w.say("%d %%, %d MB on the disk, operation %s attempt %d", percent, w.written()/1e6, view.Operation.ID, view.Operation.Attempt)
 	return view
 }
 

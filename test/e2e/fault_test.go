@@ -25,7 +25,7 @@ func TestDaemonKilledInTheMiddleOfTheWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.serve()
-	before := w.awaitWrite(10, 80)
+	before := w.awaitWrite(10, 0)
 	w.daemon.kill()
 	if !w.daemon.killed() {
 		t.Fatalf("the daemon ended by itself (%v), it was to be killed", w.daemon.command.ProcessState)
@@ -50,7 +50,7 @@ func TestPlugPulledInTheMiddleOfTheWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.serve()
-	before := w.awaitWrite(20, 80)
+	before := w.awaitWrite(20, 16<<20)
 	w.ingot("lab", "unplug", "--dir", w.dir, host)
 	w.awaitState("the machine to lose its power", func(s lab.MachineState) bool { return slices.Contains(s.Story, "exit "+string(bmc.PowerLost)) })
 	disk := w.copyDisk()
@@ -59,16 +59,13 @@ func TestPlugPulledInTheMiddleOfTheWrite(t *testing.T) {
 	after := w.awaitActive(w.head())
 
 	w.checkSameOperation(before, after)
-	if after.LastOperation.Attempt != before.Operation.Attempt+1 {
-		t.Errorf("the operation ended with attempt %d, want %d: the one after the power cut", after.LastOperation.Attempt, before.Operation.Attempt+1)
-	}
 	state := w.state()
 	if state.RamdiskStarts != 2 || state.DiskStarts != 1 {
 		t.Errorf("%d starts of the ramdisk and %d of the disk, want 2 and 1:\n%s", state.RamdiskStarts, state.DiskStarts, strings.Join(state.Story, "\n"))
 	}
 	w.checkDiskLast(state)
-	if !hasTable(t, w.diskPath()) {
-		t.Error("the installed disk has no partition table: the look at the half-written one proves nothing")
+	if partitions(t, w.diskPath()) == 0 {
+		t.Error("the installed disk has no partitions: the look at the half-written one proves nothing")
 	}
 }
 
@@ -102,7 +99,17 @@ func (w *world) diskPath() string {
 	return w.path(host, "disk-"+w.rack.Machines[0].DiskSerial+".raw")
 }
 
-// copyDisk copies the machine's disk as it is into a directory for another machine, which it gives.
+// written is how much of the machine's disk was ever written, in bytes: what the machine still has in its memory is not.
+func (w *world) written() int64 {
+	w.Helper()
+	info, err := os.Stat(w.diskPath())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Blocks * 512 // stat(2): of 512 bytes
+}
+
+// copyDisk copies the machine's disk as it is into a directory for another machine, and gives the directory.
 func (w *world) copyDisk() string {
 	w.Helper()
 	dir := filepath.Join(w.TempDir(), "copy")
@@ -122,11 +129,8 @@ func (w *world) checkDiskStartsNothing(dir string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if blocks := info.Sys().(*syscall.Stat_t).Blocks; blocks*512 < 1<<20 {
-		w.Errorf("%d bytes of the disk are written, want at least 1 MiB: the write had not begun", blocks*512)
-	}
-	if hasTable(w.T, path) {
-		w.Error("the half-written disk has a partition table, want none before the image is verified")
+	if n := partitions(w.TB, path); n != 0 {
+		w.Errorf("the half-written disk has %d partitions, want none before the image is verified", n)
 	}
 	other, err := qemu.New(qemu.Config{Dir: dir, Identity: bmc.Identity{
 		Serial: machine.Serial, UUID: "4c4c4544-0000-4000-8000-000000000099", MemoryMiB: 512, Cores: 1,
@@ -165,18 +169,25 @@ func (w *world) checkFirmwareFindsNothing(machine *qemu.Machine) {
 	w.say("the half-written disk starts nothing")
 }
 
-// hasTable reports whether the disk has what firmware looks for: the signature of an MBR, or the header of a GPT in the second sector
-// (UEFI 2.10, 5.2 and 5.3).
-func hasTable(t *testing.T, path string) bool {
+// partitions counts the partitions of a disk with sectors of 512 bytes, by the entries of its GPT (UEFI 2.10, 5.3); 0 without one.
+// coreos-installer begins with an empty table and writes the image's first MiB last.
+func partitions(t testing.TB, path string) int {
 	t.Helper()
+	const header, entries, entry = 512, 1024, 128
 	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	sectors := make([]byte, 1024)
-	if _, err := io.ReadFull(file, sectors); err != nil {
+	start := make([]byte, entries+128*entry)
+	if _, err := io.ReadFull(file, start); err != nil {
 		t.Fatal(err)
 	}
-	return sectors[510] == 0x55 && sectors[511] == 0xaa || bytes.HasPrefix(sectors[512:], []byte("EFI PART"))
+	count := 0
+	for at := entries; bytes.HasPrefix(start[header:], []byte("EFI PART")) && at < len(start); at += entry {
+		if !bytes.Equal(start[at:at+16], make([]byte, 16)) { // its type
+			count++
+		}
+	}
+	return count
 }

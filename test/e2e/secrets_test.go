@@ -175,7 +175,7 @@ func (w *world) history() []status.Document {
 // checkMediumCarriesItsToken reads the medium of the running boot as the BMC does: the token looked for later is the one that was used.
 func (w *world) checkMediumCarriesItsToken() {
 	w.Helper()
-	boot := w.awaitWrite(0, 100).Boot
+	boot := w.awaitWrite(0, 0).Boot
 	if boot == nil {
 		w.Fatal("an install is under way without a boot")
 	}

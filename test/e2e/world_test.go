@@ -24,7 +24,7 @@ var places = make(chan struct{}, 2)
 
 // world is a rack with one machine, its fleet, and at most one daemon, each in a process of its own.
 type world struct {
-	*testing.T
+	testing.TB
 	dir    string
 	began  time.Time
 	rack   lab.Description
@@ -33,11 +33,11 @@ type world struct {
 }
 
 // newWorld starts a rack and writes its fleet. Everything ends with the test; if that failed, the ends of all logs are shown.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	places <- struct{}{}
 	t.Cleanup(func() { <-places })
-	w := &world{T: t, dir: t.TempDir(), began: time.Now()}
+	w := &world{TB: t, dir: t.TempDir(), began: time.Now()}
 	t.Cleanup(w.showLogs)
 	if err := os.Symlink(parts.ramdisk, w.path("ramdisk.iso")); err != nil {
 		t.Fatal(err)
