@@ -72,6 +72,6 @@ func (l *Loop) placeFreed() {
 	l.mu.Unlock()
 	slices.Sort(names)
 	for _, name := range names[:min(free, len(names))] {
-		l.queue.add(name, l.config.Now())
+		l.queue.Add(name, l.config.Now())
 	}
 }

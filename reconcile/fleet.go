@@ -112,7 +112,7 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 	l.summarizeFleet()
 	l.mu.Unlock()
 	for _, name := range names {
-		l.queue.add(name, l.config.Now())
+		l.queue.Add(name, l.config.Now())
 	}
 }
 

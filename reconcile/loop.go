@@ -10,13 +10,14 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/schemas"
 )
 
 // Loop converges machines to the fleet. Make one with New, run it with Run.
 type Loop struct {
 	config  Config
-	queue   *queue
+	queue   *queue.Queue
 	healthy lane
 	trouble lane
 	refresh chan struct{} // holds one token when the source shall be looked at soon
@@ -67,7 +68,7 @@ func New(config Config) (*Loop, error) {
 	}
 	return &Loop{
 		config:   config,
-		queue:    newQueue(),
+		queue:    queue.New(),
 		healthy:  make(lane, config.Limits.Workers),
 		trouble:  make(lane, config.Limits.Workers),
 		refresh:  make(chan struct{}, 1),
@@ -123,7 +124,7 @@ func (l *Loop) look(ctx context.Context, name string) {
 		return
 	}
 	observed := l.observe(ctx, desired, record)
-	next := l.budget(record, plan.Host(desired, observed, l.config.Now()))
+	next := l.budget(record, l.alone(record, plan.Host(desired, observed, l.config.Now())))
 	record, action, outcome := l.act(ctx, desired, record, next)
 	observed.Record = record
 	l.report(name, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
@@ -136,7 +137,7 @@ func (l *Loop) Nudge(name string) {
 	ready := l.fleet.commit != ""
 	l.mu.Unlock()
 	if known && ready {
-		l.queue.add(name, l.config.Now())
+		l.queue.Add(name, l.config.Now())
 	}
 }
 
@@ -158,7 +159,7 @@ func (l *Loop) dispatch(ctx context.Context) {
 	var looks sync.WaitGroup
 	defer looks.Wait()
 	for {
-		due, next := l.queue.take(l.config.Now())
+		due, next := l.queue.Take(l.config.Now())
 		for _, name := range due {
 			looks.Go(func() { l.lookInTurn(ctx, name) })
 		}
@@ -166,7 +167,7 @@ func (l *Loop) dispatch(ctx context.Context) {
 		if !next.IsZero() {
 			wait = next.Sub(l.config.Now())
 		}
-		if !pause(ctx, wait, l.queue.changed) {
+		if !pause(ctx, wait, l.queue.Changed()) {
 			return
 		}
 	}
@@ -250,7 +251,7 @@ func (l *Loop) report(name string, s seen) {
 	if changed {
 		signal(l.publish)
 	}
-	l.queue.done(name, s.again)
+	l.queue.Done(name, s.again)
 }
 
 // postpone ends a look that could not begin.
@@ -264,7 +265,7 @@ func (l *Loop) postpone(name string, err error) {
 	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
 	again := l.config.Now().Add(l.config.backoff(h.failures))
 	l.mu.Unlock()
-	l.queue.done(name, again)
+	l.queue.Done(name, again)
 }
 
 // count keeps the row of looks that got nowhere.

@@ -201,7 +201,7 @@ func (l *Loop) pushed(next change, tip string, err error) {
 		waiting = l.settle(next)
 	}
 	for _, name := range waiting {
-		l.queue.add(name, l.config.Now())
+		l.queue.Add(name, l.config.Now())
 	}
 	if err == nil {
 		for name := range next.pages {

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ type push struct {
 // machine is one machine with its BMC and what runs on it.
 type machine struct {
 	serial   string // stays, whatever the fleet calls the machine
+	volume   string // serial of its disk, if not its own
 	hangs    bool
 	power    inventory.PowerState
 	media    string
@@ -310,7 +312,7 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Enrolled: time.Now(), Seen: time.Now(),
 			Facts: &inventory.Facts{
 				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: m.serial},
-				Disks: []inventory.Disk{{Name: "vda", Serial: "disk-" + desired.Name, Size: 1 << 34, Content: inventory.Content{Blank: true}}},
+				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+desired.Name), Size: 1 << 34, Content: inventory.Content{Blank: true}}},
 			},
 		}
 		return

@@ -91,6 +91,7 @@ const (
 	SeveralDisks     Reason = "SeveralDisks"
 	DiskChanged      Reason = "DiskChanged"
 	DiskUnreadable   Reason = "DiskUnreadable"
+	DiskShared       Reason = "DiskShared" // another machine reports it too
 	IdentityMismatch Reason = "IdentityMismatch"
 	Renamed          Reason = "Renamed"
 	TokenAlarm       Reason = "TokenAlarm"

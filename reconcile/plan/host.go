@@ -71,6 +71,8 @@ func (h host) handsOff() Plan {
 		phase = Orphaned
 	case h.d.Protect:
 		phase = Protected
+	case h.change.Hold != nil:
+		phase = Held
 	}
 	return Plan{Phase: phase, Hold: h.change.Hold, Waits: strings.Join(h.change.Why, "; ") + ": nothing is done to the machine"}
 }

@@ -1,4 +1,5 @@
-package reconcile
+// Package queue says which hosts are due for a look.
+package queue
 
 import (
 	"container/heap"
@@ -6,9 +7,9 @@ import (
 	"time"
 )
 
-// queue says which hosts are due for a look. A host is in it at most once, with the earliest time anybody asked for; while it is being looked at
-// it is not given out again, and what is asked for meanwhile counts afterwards.
-type queue struct {
+// Queue of hosts. A host is in it at most once, with the earliest time anybody asked for; while it is being looked at
+// it is not given out again, and what is asked for meanwhile counts afterwards. It is safe for concurrent use.
+type Queue struct {
 	mu      sync.Mutex
 	entries map[string]*queued
 	heap    dueHeap
@@ -23,12 +24,16 @@ type queued struct {
 	again time.Time // asked for while busy; zero when not
 }
 
-func newQueue() *queue {
-	return &queue{entries: map[string]*queued{}, changed: make(chan struct{}, 1)}
+// New makes an empty queue.
+func New() *Queue {
+	return &Queue{entries: map[string]*queued{}, changed: make(chan struct{}, 1)}
 }
 
-// add asks for a look at the host at a time, or earlier if that was asked for before.
-func (q *queue) add(host string, due time.Time) {
+// Changed gives a token when there may be something new to take.
+func (q *Queue) Changed() <-chan struct{} { return q.changed }
+
+// Add asks for a look at the host at a time, or earlier if that was asked for before.
+func (q *Queue) Add(host string, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -54,8 +59,8 @@ func (q *queue) add(host string, due time.Time) {
 	q.signal()
 }
 
-// take gives the hosts that are due and marks them busy, and the time of the next one; zero when there is none.
-func (q *queue) take(now time.Time) (due []string, next time.Time) {
+// Take gives the hosts that are due and marks them busy, and the time of the next one; zero when there is none.
+func (q *Queue) Take(now time.Time) (due []string, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.heap) > 0 {
@@ -69,8 +74,8 @@ func (q *queue) take(now time.Time) (due []string, next time.Time) {
 	return due, time.Time{}
 }
 
-// done ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
-func (q *queue) done(host string, due time.Time) {
+// Done ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
+func (q *Queue) Done(host string, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -82,7 +87,7 @@ func (q *queue) done(host string, due time.Time) {
 	q.signal()
 }
 
-func (q *queue) signal() {
+func (q *Queue) signal() {
 	select {
 	case q.changed <- struct{}{}:
 	default:

@@ -1,0 +1,47 @@
+package queue_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/reconcile/queue"
+)
+
+func TestAHostIsGivenOutOnceUntilItIsDone(t *testing.T) {
+	t.Parallel()
+	q := queue.New()
+	now := time.Unix(1000, 0)
+	q.Add("b", now)
+	q.Add("a", now)
+	q.Add("later", now.Add(time.Minute))
+	if due, next := q.Take(now); !slices.Equal(due, []string{"a", "b"}) || !next.Equal(now.Add(time.Minute)) {
+		t.Fatalf("Take = %v, %v; want a and b, and later in a minute", due, next)
+	}
+	q.Add("a", now) // asked for while it is being looked at
+	if due, _ := q.Take(now); len(due) != 0 {
+		t.Fatalf("Take = %v while a is busy, want none", due)
+	}
+	q.Done("a", now.Add(time.Hour))
+	q.Done("b", now.Add(time.Hour))
+	if due, _ := q.Take(now); !slices.Equal(due, []string{"a"}) {
+		t.Errorf("Take = %v, want a, which was asked for meanwhile", due)
+	}
+}
+
+func TestAskingEarlierCountsAskingLaterDoesNot(t *testing.T) {
+	t.Parallel()
+	q := queue.New()
+	now := time.Unix(1000, 0)
+	q.Add("a", now.Add(time.Minute))
+	q.Add("a", now.Add(time.Hour))
+	if _, next := q.Take(now); !next.Equal(now.Add(time.Minute)) {
+		t.Errorf("next = %v, want in a minute", next)
+	}
+	<-q.Changed()
+	q.Add("a", now)
+	<-q.Changed()
+	if due, _ := q.Take(now); !slices.Equal(due, []string{"a"}) {
+		t.Errorf("Take = %v, want a", due)
+	}
+}
