@@ -61,7 +61,9 @@ func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Re
 		case !had:
 			r.add(host(after, plan.Decide(after, record)), plan.Change{})
 		default:
-			r.add(host(after, plan.Decide(after, record)), plan.Decide(before, record))
+			h := host(after, plan.Decide(after, record))
+			h.Why = explain(h.Why, before, after, record)
+			r.add(h, plan.Decide(before, record))
 		}
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
