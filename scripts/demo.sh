@@ -54,6 +54,12 @@ start() {
 
 watch() { run "$ingot" status --config "$dir/ingot.yaml" --watch --until "$1" --timeout 40m "$host"; }
 
+# what the installed system said on its console: the file, the hostname and the kernel arguments it was configured with
+show_system() {
+  [[ $backend == qemu ]] || return 0
+  run grep -a -A1 ' demo: ' "$dir/$host/console.log"
+}
+
 show_status() {
   git -C "$dir/fleet" fetch --quiet origin
   run git -C "$dir/fleet" log --oneline origin/ingot/status
@@ -65,7 +71,9 @@ change() {
   say "A commit changes a kernel argument: that reinstalls the machine, so it is held"
   sed -i 's/ingot.demo=first/ingot.demo=second/' "$dir/fleet/workloads/hello.yaml"
   run git -C "$dir/fleet" -c user.name=Demo -c user.email=demo@example.com commit --quiet -am 'hello: another kernel argument'
-  (cd "$dir/fleet" && run "$ingot" plan --base HEAD~1 --head HEAD) || true # 3: would erase without consent
+  local code=0
+  (cd "$dir/fleet" && run "$ingot" plan --base HEAD~1 --head HEAD) || code=$?
+  ((code == 3)) || { echo "ingot plan ended with $code, want 3: would erase without consent" >&2; return 1; }
   run git -C "$dir/fleet" push --quiet origin HEAD:main
   watch Held
 }
@@ -84,16 +92,18 @@ prepare
 start
 say "From the commit to a running OS"
 watch Active
+show_system
 say "The status document and the board, from the status branch"
 show_status
 change
 allow
+show_system
 show_status
 say "Done. Look further:"
 cat <<TEXT
   dist/demo/fleet           the fleet: edit, commit, push
   dist/demo/daemon.log      what the daemon did
-  dist/demo/$host/          console log of the machine
+  dist/demo/$host/       console log and disk of the machine
   bin/ingot plan --help     what a change would do
   make demo BACKEND=sim     the same on in-process machines, in seconds
 TEXT
