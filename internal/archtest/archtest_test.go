@@ -41,6 +41,7 @@ type rule struct {
 var rules = []rule{
 	{"internal/secret", nil},
 	{"internal/archtest", nil},
+	{"internal/schemagen", []string{"schemas"}},
 	{"schemas/yamltext", nil},
 	{"schemas/annotate", []string{"schemas"}},
 	{"schemas", []string{"schemas/yamltext", "internal/secret"}},

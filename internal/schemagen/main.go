@@ -1,0 +1,120 @@
+// Command schemagen writes the JSON Schemas of the fleet's kinds and their reference page from package schemas: `go generate ./schemas`.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// base is where the schemas say they are.
+const base = "https://ingot.dev/schemas/v1alpha1/"
+
+// kinds of documents, in the order of the reference page.
+var kinds = []struct {
+	name  string
+	value any
+}{
+	{schemas.KindHost, schemas.Host{}}, {schemas.KindWorkload, schemas.Workload{}}, {schemas.KindStep, schemas.Step{}}, {schemas.KindSecret, schemas.Secret{}},
+}
+
+// choices are the fields with a closed set of values, by type and property.
+var choices = map[string][]string{
+	"HostSpec.power": {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged}, "HostSpec.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
+	"Boot.method": {schemas.VirtualMedia}, "WorkloadSpec.update": {schemas.OnConsent, schemas.Reinstall}, "Install.phoneHome": {schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled},
+	"Interface.type": {"ethernet", "bond", "vlan"},
+}
+
+// patterns are the fields with a grammar.
+var patterns = map[string]string{
+	"Metadata.name": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "Metadata.formerly": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "Image.sha256": `^[0-9a-f]{64}$`,
+	"BMCTLS.fingerprint": `^sha256:[0-9a-f]{64}$`,
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "schemagen:", err)
+		os.Exit(1)
+	}
+}
+
+// run works in schemas, where go generate starts it. The comments are found by the paths of the module.
+func run() error {
+	if err := os.Chdir(".."); err != nil {
+		return err
+	}
+	reflector := &jsonschema.Reflector{RequiredFromJSONSchemaTags: false, ExpandedStruct: true}
+	if err := reflector.AddGoComments("github.com/gitmetal/ingot", "./schemas", jsonschema.WithFullComment()); err != nil {
+		return fmt.Errorf("read comments: %w", err)
+	}
+	page := newPage()
+	for _, kind := range kinds {
+		schema := reflector.Reflect(kind.value)
+		complete(schema, kind.name)
+		body, err := json.MarshalIndent(schema, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join("schemas", "json", strings.ToLower(kind.name)+".json"), append(body, '\n'), 0o644); err != nil {
+			return err
+		}
+		page.kind(kind.name, schema)
+	}
+	return os.WriteFile(filepath.Join("docs", "reference.md"), page.bytes(), 0o644)
+}
+
+// complete adds what the Go types do not say.
+func complete(schema *jsonschema.Schema, kind string) {
+	schema.ID, schema.Title = jsonschema.ID(base+strings.ToLower(kind)+".json"), kind
+	fix(schema, "apiVersion", schemas.APIVersion)
+	fix(schema, "kind", kind)
+	for name, definition := range definitions(schema) {
+		for pair := definition.Properties.Oldest(); pair != nil; pair = pair.Next() {
+			key := name + "." + pair.Key
+			for _, choice := range choices[key] {
+				pair.Value.Enum = append(pair.Value.Enum, choice)
+			}
+			pair.Value.Pattern = patterns[key]
+			pair.Value.Description = oneLine(pair.Value.Description)
+		}
+		definition.Description = oneLine(definition.Description)
+	}
+}
+
+func fix(schema *jsonschema.Schema, property, value string) {
+	if p, ok := schema.Properties.Get(property); ok {
+		p.Const = value
+	}
+}
+
+// definitions are the types of a schema that have properties, its own among them.
+func definitions(schema *jsonschema.Schema) map[string]*jsonschema.Schema {
+	all := map[string]*jsonschema.Schema{schema.Title: schema}
+	for name, definition := range schema.Definitions {
+		if definition.Properties != nil {
+			all[name] = definition
+		}
+	}
+	return all
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// sortedNames gives the types of a schema but its own, by name.
+func sortedNames(schema *jsonschema.Schema) []string {
+	var names []string
+	for name := range definitions(schema) {
+		if name != schema.Title {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
