@@ -30,6 +30,7 @@ type Config struct {
 	Ramdisk   string          `json:"ramdisk"`
 	Listen    ListenConfig    `json:"listen"`
 	Advertise AdvertiseConfig `json:"advertise"`
+	Webhook   WebhookConfig   `json:"webhook,omitempty"`
 	Images    ImagesConfig    `json:"images,omitempty"`
 	Etcd      EtcdConfig      `json:"etcd,omitempty"`
 	Limits    LimitsConfig    `json:"limits,omitempty"`
@@ -55,6 +56,15 @@ type ListenConfig struct {
 	Agents string `json:"agents"`           // host:port of the agents' API, TLS
 	Media  string `json:"media"`            // host:port where BMCs read boot media, plain HTTP
 	Socket string `json:"socket,omitempty"` // control socket; default <stateDir>/ingot.sock
+	// Web is host:port of a read-only page of the fleet's state, plain HTTP, without accounts: keep it on loopback or behind a proxy that has some. "" for none.
+	Web string `json:"web,omitempty"`
+	// Webhook is host:port where the forge says that something was pushed, plain HTTP. It needs webhook.secretFile. "" for none.
+	Webhook string `json:"webhook,omitempty"`
+}
+
+// WebhookConfig says how the forge proves itself.
+type WebhookConfig struct {
+	SecretFile string `json:"secretFile,omitempty"` // the secret that the forge's webhook has too
 }
 
 // AdvertiseConfig says how the listeners are reached.
@@ -153,7 +163,7 @@ func (c *Config) complete(dir string) {
 		c.Limits.Installs = 10
 	}
 	for _, path := range []*string{&c.StateDir, &c.IdentityDir, &c.AgeKeys, &c.Ramdisk, &c.Fleet.SSHKey, &c.Fleet.KnownHosts,
-		&c.Fleet.PasswordFile, &c.Fleet.CA, &c.Listen.Socket, &c.Images.Dir, &c.Etcd.CA, &c.Etcd.Cert, &c.Etcd.Key} {
+		&c.Fleet.PasswordFile, &c.Fleet.CA, &c.Webhook.SecretFile, &c.Listen.Socket, &c.Images.Dir, &c.Etcd.CA, &c.Etcd.Cert, &c.Etcd.Key} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
@@ -173,6 +183,9 @@ func (c *Config) check() error {
 		if field[1] == "" {
 			problems = append(problems, fmt.Errorf("  %s is missing", field[0]))
 		}
+	}
+	if c.Listen.Webhook != "" && c.Webhook.SecretFile == "" {
+		problems = append(problems, errors.New("  webhook.secretFile is missing: listen.webhook needs the secret that the forge proves itself with"))
 	}
 	if len(c.Advertise.Agents) == 0 {
 		problems = append(problems, errors.New("  advertise.agents is missing: name the https URL at which machines reach listen.agents"))

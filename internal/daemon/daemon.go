@@ -43,12 +43,15 @@ type Daemon struct {
 	loop    *reconcile.Loop
 	secrets *vault
 
+	stories *stories
+
 	agents, bmcs, control net.Listener
+	web, webhook          net.Listener // nil when they are not configured
 }
 
 // Open makes a daemon from its configuration: it takes the journal over, loads or makes the identity, and opens the listeners. It talks to nobody yet.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{config: c, log: log}
+	d := &Daemon{config: c, log: log, stories: newStories()}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -119,6 +122,17 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 	if d.bmcs, err = listen.Listen(ctx, "tcp", d.config.Listen.Media); err != nil {
 		return fmt.Errorf("listen.media: %w", err)
 	}
+	for name, optional := range map[string]struct {
+		address  string
+		listener *net.Listener
+	}{"web": {d.config.Listen.Web, &d.web}, "webhook": {d.config.Listen.Webhook, &d.webhook}} {
+		if optional.address == "" {
+			continue
+		}
+		if *optional.listener, err = listen.Listen(ctx, "tcp", optional.address); err != nil {
+			return fmt.Errorf("listen.%s: %w", name, err)
+		}
+	}
 	d.control, err = listenControl(ctx, d.config.Listen.Socket)
 	return err
 }
@@ -186,6 +200,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(ctx, d.agents, d.hub) })
 	g.Go(func() error { return serve(ctx, d.bmcs, d.media) })
 	g.Go(func() error { return serve(ctx, d.control, d.controlHandler()) })
+	g.Go(func() error { return d.follow(ctx) })
+	g.Go(func() error { return d.serveWeb(ctx) })
+	g.Go(func() error { return d.serveWebhook(ctx) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -207,7 +224,7 @@ func (d *Daemon) close() error {
 	if d.effects != nil {
 		d.effects.Close(ctx)
 	}
-	for _, listener := range []net.Listener{d.agents, d.bmcs, d.control} {
+	for _, listener := range []net.Listener{d.agents, d.bmcs, d.control, d.web, d.webhook} {
 		if listener != nil {
 			_ = listener.Close()
 		}

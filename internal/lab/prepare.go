@@ -54,7 +54,7 @@ func Prepare(ctx context.Context, dir string) error {
 
 // daemonConfig is a daemon's configuration with ports that are free now: they must be known before the daemon starts, and stay over its restarts.
 func daemonConfig(ctx context.Context, rack Description) (string, error) {
-	var ports [2]string
+	var ports [3]string
 	for i := range ports {
 		listener, err := listenLoopback(ctx)
 		if err != nil {
@@ -82,11 +82,12 @@ ramdisk: ramdisk.iso
 listen:
   agents: 127.0.0.1:%[1]s
   media: 127.0.0.1:%[2]s
+  web: 127.0.0.1:%[4]s
 advertise:
   agents: ["https://%[3]s:%[1]s"]  # as machines reach it
   media: http://127.0.0.1:%[2]s  # as BMCs reach it
 images:
   allowHosts: ["127.0.0.1"]  # loopback is refused unless it is named
 publishEvery: 2s
-`, ports[0], ports[1], host), nil
+`, ports[0], ports[1], host, ports[2]), nil
 }

@@ -1,0 +1,98 @@
+package daemon_test
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+)
+
+func TestThePageTellsAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	key := filepath.Join(w.dir, "webhook.secret")
+	if err := os.WriteFile(key, []byte("the-forge-knows\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.edit(t, "../ingot.yaml", "  web:", "  webhook: "+freeAddress(t)+"\n  web:")
+	w.edit(t, "../ingot.yaml", "images:", "webhook: {secretFile: webhook.secret}\nimages:")
+	w.start(t)
+	w.await(t, 1, "Active", active)
+	base := "http://" + config.Listen.Web
+
+	head, body := get(t, http.MethodGet, base+"/", nil)
+	if head.StatusCode != http.StatusOK || !strings.Contains(body, `<script src="app.js" defer>`) {
+		t.Errorf("GET / = %s: %s", head.Status, body)
+	}
+	if policy := head.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the page's policy is %q", policy)
+	}
+	var view daemon.View
+	_, body = get(t, http.MethodGet, base+"/v1/view", nil)
+	if err := json.Unmarshal([]byte(body), &view); err != nil || len(view.Hosts) != 1 || !active(view.Hosts[0]) {
+		t.Errorf("the view is %s (%v)", body, err)
+	}
+	var story daemon.Story
+	_, body = get(t, http.MethodGet, base+"/v1/hosts/machine-1/story", nil)
+	if err := json.Unmarshal([]byte(body), &story); err != nil || len(story.Steps) < 3 || story.Steps[len(story.Steps)-1].Phase != "Active" {
+		t.Errorf("the story is %s (%v)", body, err)
+	}
+	for _, path := range []string{"/v1/view", "/v1/refresh", "/"} {
+		if head, _ := get(t, http.MethodPost, base+path, nil); head.StatusCode != http.StatusMethodNotAllowed && head.StatusCode != http.StatusNotFound {
+			t.Errorf("POST %s = %s, want it refused", path, head.Status)
+		}
+	}
+	config, err = daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook := "http://" + config.Listen.Webhook
+	if head, body := get(t, http.MethodPost, hook, http.Header{"X-Gitlab-Token": {"the-forge-knows"}}); head.StatusCode != http.StatusAccepted {
+		t.Errorf("the webhook answered %s: %s", head.Status, body)
+	}
+	if head, _ := get(t, http.MethodPost, hook, http.Header{"X-Gitlab-Token": {"guess"}}); head.StatusCode != http.StatusForbidden {
+		t.Errorf("the webhook answered %s to a guess", head.Status)
+	}
+}
+
+func get(t *testing.T, method, url string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+// freeAddress is one on loopback that nobody listens on now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
