@@ -5,8 +5,11 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/agent/hub"
+	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/secrets"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -54,6 +58,7 @@ func (w *world) checkNoSecrets(processes *processSample) {
 			w.Errorf("%s holds %s", p.name, strings.Join(found, ", "))
 		}
 	}
+	w.checkDiskHoldsItsToken(secrets)
 	media := w.mediaURLs()
 	if len(media) != 2 {
 		w.Errorf("the BMC was given the media %v, want 2", media)
@@ -130,8 +135,10 @@ func (w *world) secrets() map[string]string {
 		}
 		if operation := document.Operation; operation != nil {
 			installs[operation.ID] = true
-			all[fmt.Sprintf("the phone-home token of install %s, epoch %d", operation.ID, document.Epoch)] =
-				tokens.PhoneHomeToken(host, operation.ID, document.Epoch).Reveal()
+			token := tokens.PhoneHomeToken(host, operation.ID, document.Epoch).Reveal()
+			call := wire.PhoneHome{Host: host, Install: operation.ID, Epoch: document.Epoch, Token: token, Commit: operation.Commit}
+			all[fmt.Sprintf("the phone-home token of install %s, epoch %d", operation.ID, document.Epoch)] = token
+			all[inIgnition(operation.ID, document.Epoch)] = w.inIgnition(call)
 		}
 	}
 	if len(boots) != 2 || len(installs) != 2 {
@@ -143,6 +150,58 @@ func (w *world) secrets() map[string]string {
 		}
 	}
 	return all
+}
+
+// inIgnition names the phone-home token as an Ignition config holds it.
+func inIgnition(install string, epoch inventory.Epoch) string {
+	return fmt.Sprintf("the phone call of install %s, epoch %d, in Ignition", install, epoch)
+}
+
+// inIgnition is the phone call's file as a data URL (RFC 2397) of an Ignition config.
+func (w *world) inIgnition(call wire.PhoneHome) string {
+	w.Helper()
+	body, err := json.Marshal(call)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(body)
+}
+
+// checkDiskHoldsItsToken: the installed disk is where the phone-home token must be, so it is the one that is looked for elsewhere.
+func (w *world) checkDiskHoldsItsToken(secrets map[string]string) {
+	w.Helper()
+	installed := w.published().Installed
+	found := w.onDisk(secrets)
+	if !slices.ContainsFunc(found, func(name string) bool { return strings.HasPrefix(name, "the phone call of install "+installed.ID) }) {
+		w.Errorf("the disk with install %s holds %v, want the phone call of that install", installed.ID, found)
+	}
+	if slices.Contains(found, "the BMC's password") || slices.Contains(found, "the age key") {
+		w.Errorf("the installed disk holds %v", found)
+	}
+}
+
+// onDisk gives the names of the secrets that the machine's disk holds, anywhere on it.
+func (w *world) onDisk(secrets map[string]string) []string {
+	w.Helper()
+	file, err := os.Open(w.diskPath())
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer file.Close()
+	const step, overlap = 16 << 20, 64 << 10
+	found := map[string]bool{}
+	for at, buffer := int64(0), make([]byte, step+overlap); ; at += step {
+		n, err := file.ReadAt(buffer, at)
+		for _, name := range leaks(buffer[:n], secrets) {
+			found[name] = true
+		}
+		if errors.Is(err, io.EOF) {
+			return slices.Sorted(maps.Keys(found))
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+	}
 }
 
 func bootToken(epoch inventory.Epoch) string { return fmt.Sprintf("the boot token of epoch %d", epoch) }
