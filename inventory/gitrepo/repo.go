@@ -32,8 +32,9 @@ type Config struct {
 	KnownHosts   string // file; required for ssh
 	Username     string
 	Password     secret.Value
-	CA           []byte // PEM, besides the system's
-	Accepted     string // the commit accepted last, by an earlier process; "" when none
+	CA           []byte  // PEM, besides the system's
+	Accepted     string  // the commit accepted last, by an earlier process; "" when none
+	Signers      Signers // nil: every commit of the branch counts
 	Limits       Limits
 	Author       Author // of status commits
 	Log          *slog.Logger
@@ -131,8 +132,8 @@ func (r *Repo) Accepted() string {
 	return r.accepted.String()
 }
 
-// Latest fetches the trunk and gives its tree. A tip that does not contain the accepted commit is HistoryRewritten; a tree that cannot be used is
-// Refused. After an error the accepted commit is what it was.
+// Latest fetches the trunk and gives its tree. A tip that does not contain the accepted commit is HistoryRewritten, one that no signed
+// commits lead to is Untrusted; a tree that cannot be used is Refused. After an error the accepted commit is what it was.
 func (r *Repo) Latest(ctx context.Context) (inventory.Sources, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
@@ -146,6 +147,9 @@ func (r *Repo) Latest(ctx context.Context) (inventory.Sources, error) {
 		return inventory.Sources{Trunk: r.last}, nil
 	}
 	if err := r.descends(ctx, tip); err != nil {
+		return inventory.Sources{}, err
+	}
+	if err := r.trusted(ctx, tip); err != nil {
 		return inventory.Sources{}, err
 	}
 	snapshot, blobs, err := r.snapshot(tip)
