@@ -32,6 +32,7 @@ func (l *Loop) summarize(h *host) bool {
 func (l *Loop) summarizeFleet() {
 	l.branch.stale = true
 	signal(l.publish)
+	l.whisper("")
 }
 
 // fleetPages gives what encodes the pages of the whole fleet, by path, from what is known now. There are none before a commit was looked at, good or not.

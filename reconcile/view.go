@@ -103,6 +103,11 @@ func (l *Loop) Subscribe() (names <-chan string, stop func()) {
 func (l *Loop) tell(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.whisper(name)
+}
+
+// whisper is tell for those who hold the lock.
+func (l *Loop) whisper(name string) {
 	for channel := range l.watchers {
 		select {
 		case channel <- name:

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo/trust"
 )
 
 // maxConfig is the largest configuration file, in bytes.
@@ -31,6 +33,7 @@ type Config struct {
 	Listen    ListenConfig    `json:"listen"`
 	Advertise AdvertiseConfig `json:"advertise"`
 	Webhook   WebhookConfig   `json:"webhook,omitempty"`
+	Trust     TrustConfig     `json:"trust,omitempty"`
 	Images    ImagesConfig    `json:"images,omitempty"`
 	Etcd      EtcdConfig      `json:"etcd,omitempty"`
 	Limits    LimitsConfig    `json:"limits,omitempty"`
@@ -60,6 +63,37 @@ type ListenConfig struct {
 	Web string `json:"web,omitempty"`
 	// Webhook is host:port where the forge says that something was pushed, plain HTTP. It needs webhook.secretFile. "" for none.
 	Webhook string `json:"webhook,omitempty"`
+}
+
+// TrustConfig says whose commits count. Without keys every commit of the branch does. The fleet cannot change it.
+type TrustConfig struct {
+	AllowedSigners string       `json:"allowedSigners,omitempty"` // file as of ssh-keygen(1)
+	RevokedKeys    string       `json:"revokedKeys,omitempty"`    // file of public keys, one a line
+	PGPKeys        string       `json:"pgpKeys,omitempty"`        // file of armored public keys
+	Paths          []trust.Rule `json:"paths,omitempty"`
+}
+
+// policy reads the keys; nil without any.
+func (t TrustConfig) policy() (*trust.Policy, error) {
+	if t.AllowedSigners == "" && t.PGPKeys == "" {
+		if t.RevokedKeys != "" || len(t.Paths) > 0 {
+			return nil, errors.New("trust: name allowedSigners or pgpKeys, or leave the rest out")
+		}
+		return nil, nil
+	}
+	c := trust.Config{Paths: t.Paths}
+	for file, into := range map[string]*[]byte{t.AllowedSigners: &c.AllowedSigners, t.RevokedKeys: &c.RevokedKeys, t.PGPKeys: &c.PGPKeys} {
+		data, err := readOptional(file)
+		if err != nil {
+			return nil, fmt.Errorf("trust: %w", err)
+		}
+		*into = data
+	}
+	policy, err := trust.New(c)
+	if err != nil {
+		return nil, fmt.Errorf("trust: %w", err)
+	}
+	return policy, nil
 }
 
 // WebhookConfig says how the forge proves itself.
@@ -163,7 +197,8 @@ func (c *Config) complete(dir string) {
 		c.Limits.Installs = 10
 	}
 	for _, path := range []*string{&c.StateDir, &c.IdentityDir, &c.AgeKeys, &c.Ramdisk, &c.Fleet.SSHKey, &c.Fleet.KnownHosts,
-		&c.Fleet.PasswordFile, &c.Fleet.CA, &c.Webhook.SecretFile, &c.Listen.Socket, &c.Images.Dir, &c.Etcd.CA, &c.Etcd.Cert, &c.Etcd.Key} {
+		&c.Fleet.PasswordFile, &c.Fleet.CA, &c.Webhook.SecretFile,
+		&c.Trust.AllowedSigners, &c.Trust.RevokedKeys, &c.Trust.PGPKeys, &c.Listen.Socket, &c.Images.Dir, &c.Etcd.CA, &c.Etcd.Cert, &c.Etcd.Key} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -54,6 +56,26 @@ func (c *Client) View(ctx context.Context) (View, error) {
 		return View{}, fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return v, nil
+}
+
+// Repin tells the daemon to trace the trunk to a commit; see `ingot trust repin`.
+func (c *Client) Repin(ctx context.Context, commit string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://ingot/v1/repin/"+url.PathEscape(commit), http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("no daemon answers on %s: %w", c.socket, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		why, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
+		return fmt.Errorf("the daemon refuses: %s", bytes.TrimSpace(why))
+	}
+	return nil
 }
 
 // Events follows what happens until take returns true, ctx ends, or the daemon stays away: while it is being restarted it is dialled again.

@@ -103,7 +103,20 @@ func (d *Daemon) controlHandler() http.Handler {
 		d.loop.Refresh()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("POST /v1/repin/{commit}", d.repin)
 	return mux
+}
+
+// repin is the operator's word that the trunk may be traced to another commit, after its history was rewritten or its signers were lost.
+func (d *Daemon) repin(w http.ResponseWriter, r *http.Request) {
+	commit, before := r.PathValue("commit"), d.repo.Accepted()
+	if err := d.repo.Repin(commit); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	d.log.Warn("operator re-pinned the trunk", "commit", commit, "before", before)
+	d.loop.Refresh()
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func writeJSON(w io.Writer, value any) {

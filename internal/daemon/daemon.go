@@ -103,10 +103,18 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fleet.ca: %w", err)
 	}
-	d.repo, err = gitrepo.Open(gitrepo.Config{
+	c := gitrepo.Config{
 		URL: f.URL, Branch: f.Branch, StatusBranch: f.StatusBranch, SSHKey: f.SSHKey, KnownHosts: f.KnownHosts,
 		Username: f.Username, Password: password, CA: ca, Accepted: accepted.Commit, Log: d.log,
-	})
+	}
+	policy, err := d.config.Trust.policy()
+	if err != nil {
+		return err
+	}
+	if policy != nil {
+		c.Signers = policy
+	}
+	d.repo, err = gitrepo.Open(c)
 	if err != nil {
 		return err
 	}

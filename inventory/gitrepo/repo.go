@@ -132,6 +132,19 @@ func (r *Repo) Accepted() string {
 	return r.accepted.String()
 }
 
+// Repin has the next tips traced to another commit than the accepted one, which stays the newest whose tree was given until then. It is for an
+// operator who has looked at a rewritten history, or at commits that nobody signed.
+func (r *Repo) Repin(commit string) error {
+	hash := plumbing.NewHash(commit)
+	if !plumbing.IsHash(commit) || hash.IsZero() {
+		return fmt.Errorf("%q is no full commit id", commit)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.accepted = hash
+	return nil
+}
+
 // Latest fetches the trunk and gives its tree. A tip that does not contain the accepted commit is HistoryRewritten, one that no signed
 // commits lead to is Untrusted; a tree that cannot be used is Refused. After an error the accepted commit is what it was.
 func (r *Repo) Latest(ctx context.Context) (inventory.Sources, error) {

@@ -1,0 +1,77 @@
+package daemon_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+)
+
+// TestARewrittenHistoryWaitsForTheOperator asks for signatures, rewrites the trunk, and has the operator name the commit that counts.
+func TestARewrittenHistoryWaitsForTheOperator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	key := filepath.Join(w.dir, "jo")
+	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v: %s", err, out)
+	}
+	public, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "allowed_signers"), append([]byte("jo "), public...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.edit(t, "../ingot.yaml", "images:", "trust: {allowedSigners: allowed_signers}\nimages:")
+	signed := []string{"-c", "gpg.format=ssh", "-c", "commit.gpgsign=true", "-c", "user.signingkey=" + key + ".pub"}
+
+	w.start(t)
+	w.awaitFleet(t, "it is not signed", func(v daemon.View) bool { return v.Commit == "" && strings.Contains(v.Source, "it is not signed") })
+	w.git(t, append(signed, "commit", "--quiet", "--amend", "--no-edit")...)
+	w.git(t, "push", "--quiet", "--force", "origin", "HEAD:main")
+	w.await(t, 1, "Active", active)
+	first := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
+	before := w.state(t, "machine-1")
+
+	w.edit(t, "hosts/machine-1.yaml", "hello from machine-1", "hello again")
+	w.git(t, append(signed, "commit", "--quiet", "-a", "--amend", "-m", "another history")...)
+	w.git(t, "push", "--quiet", "--force", "origin", "HEAD:main")
+	w.awaitFleet(t, "rewritten", func(v daemon.View) bool {
+		return strings.HasPrefix(v.Commit, first) && strings.Contains(v.Source, "was rewritten")
+	})
+
+	second := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
+	client := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock"))
+	if err := client.Repin(t.Context(), "main"); err == nil || !strings.Contains(err.Error(), "no full commit id") {
+		t.Errorf("Repin(main) = %v, want it refused", err)
+	}
+	if err := client.Repin(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, 1, "Held", func(h daemon.HostView) bool { return h.Commit == second && h.Hold != nil && h.Hold.Consent != "" })
+	if after := w.state(t, "machine-1"); after.Disk != before.Disk || len(after.Story) != len(before.Story) {
+		t.Errorf("the machine was touched: %v, then %v", before.Story, after.Story)
+	}
+}
+
+// awaitFleet waits until the daemon says something of the whole fleet.
+func (w *world) awaitFleet(t *testing.T, what string, wanted func(daemon.View) bool) {
+	t.Helper()
+	var last daemon.View
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).Events(ctx, func(e daemon.Event) bool {
+		if e.Fleet != nil {
+			last = *e.Fleet
+		}
+		return e.Fleet != nil && wanted(*e.Fleet)
+	})
+	if err != nil {
+		t.Fatalf("waited in vain for %s: %v; the fleet is %+v", what, err, last)
+	}
+}
