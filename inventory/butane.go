@@ -75,7 +75,7 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 		case !ok:
 			return "", fmt.Errorf("there is no Secret %q", ref.Secret.Name)
 		case !slices.Contains(sealed.Keys, ref.Secret.Key):
-			return "", fmt.Errorf("Secret %q has no key %q", ref.Secret.Name, ref.Secret.Key)
+			return "", fmt.Errorf("there is no key %q in Secret %q", ref.Secret.Key, ref.Secret.Name)
 		default:
 			return "", nil
 		}

@@ -70,7 +70,7 @@ func Install(ctx context.Context, job wire.Install, with Tools, report func(wire
 	if err != nil {
 		return err
 	}
-	defer device.Close()
+	defer func() { _ = device.Close() }() // every write was synced
 	verified, err := Verify(device, job.Disk)
 	if err != nil {
 		return err

@@ -156,7 +156,8 @@ func TestOverrideWithoutATargetForTheMedium(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, map[string]string{one: system(`,"Boot":{"BootSourceOverrideTarget@Redfish.AllowableValues":["None","Pxe"]}`)}, nil)
 	_, err := v.open(t, one).SetBootOverride(t.Context(), redfish.FromMedium, redfish.Once)
-	if wantKind(t, err, redfish.Refused); !strings.Contains(err.Error(), "only None, Pxe") {
+	wantKind(t, err, redfish.Refused)
+	if !strings.Contains(err.Error(), "only None, Pxe") {
 		t.Errorf("error = %v", err)
 	}
 	v.wantSent(t)
@@ -218,7 +219,7 @@ func TestTasksByOtherWays(t *testing.T) {
 		err := v.open(t, one).Reset(t.Context(), redfish.PowerOn)
 		if good {
 			must(t, err)
-		} else if got := wantKind(t, err, redfish.Refused); !got.Temporary {
+		} else if got := asKind(t, err, redfish.Refused); !got.Temporary {
 			t.Errorf("error = %v, want it temporary", got)
 		}
 	}
@@ -231,7 +232,8 @@ func TestSeveralSystemsNeedAPath(t *testing.T) {
 		"/redfish/v1/Systems?p=2": `{"Members":[{},{"@odata.id":"/redfish/v1/Systems/2"}]}`,
 	}, nil)
 	_, err := v.open(t, "").System(t.Context())
-	if wantKind(t, err, redfish.Refused); !strings.Contains(err.Error(), "2 systems: /redfish/v1/Systems/1, /redfish/v1/Systems/2") {
+	wantKind(t, err, redfish.Refused)
+	if !strings.Contains(err.Error(), "2 systems: /redfish/v1/Systems/1, /redfish/v1/Systems/2") {
 		t.Errorf("error = %v", err)
 	}
 }
@@ -289,7 +291,7 @@ func TestLoginRefusedInOtherWords(t *testing.T) {
 	for name, test := range tests {
 		v := newVendor(t, root, map[string]func(http.ResponseWriter, *vendor){"POST /redfish/v1/Sessions": answerWith(test.status, test.body)})
 		_, err := v.open(t, one).System(t.Context())
-		if got := wantKind(t, err, test.kind); got.Reach() == inventory.Reached {
+		if got := asKind(t, err, test.kind); got.Reach() == inventory.Reached {
 			t.Errorf("%s: reach %s", name, got.Reach())
 		}
 	}

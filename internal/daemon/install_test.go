@@ -38,8 +38,11 @@ func newWorld(t *testing.T, machines int) *world {
 	if w.rack, err = lab.New(ctx, lab.Options{Dir: w.dir, Backend: lab.Sim, Machines: machines, Log: slog.New(slog.NewTextHandler(w.log, nil))}); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- w.rack.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = w.rack.Run(ctx) // it ends when it is told to
+	}()
 	t.Cleanup(func() {
 		cancel()
 		<-done

@@ -48,7 +48,7 @@ func (v *vault) open(name string) (map[string]secret.Value, error) {
 	}
 	data, err := secrets.Open(sealed.Document, v.keys)
 	if err != nil {
-		return nil, fmt.Errorf("Secret %s (%s): %w", name, sealed.File, err)
+		return nil, fmt.Errorf("secret %s (%s): %w", name, sealed.File, err)
 	}
 	v.opened[name] = data
 	return maps.Clone(data), nil

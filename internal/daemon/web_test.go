@@ -65,7 +65,14 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, method, url string, header http.Header) (*http.Response, string) {
+// answer is the head of a response.
+type answer struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+}
+
+func get(t *testing.T, method, url string, header http.Header) (head answer, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
 	if err != nil {
@@ -79,11 +86,11 @@ func get(t *testing.T, method, url string, header http.Header) (*http.Response, 
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(body)
+	return answer{response.Status, response.StatusCode, response.Header}, string(text)
 }
 
 // freeAddress is one on loopback that nobody listens on now.

@@ -231,7 +231,8 @@ func TestConfigurationsThatCannotWorkAreRefusedAtOnce(t *testing.T) {
 // silent accepts and never says a word.
 func silent(t *testing.T) net.Listener {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

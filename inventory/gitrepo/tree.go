@@ -183,9 +183,12 @@ func (rd *reader) keep(hash plumbing.Hash, file string, f inventory.File) {
 	rd.blobs[hash] = f
 }
 
+// fold makes paths equal that a file system which ignores case takes for one.
+func fold(file string) string { return strings.ToLower(strings.ToUpper(file)) }
+
 // goodName refuses what cannot be a plain file name everywhere, and two names that only differ by case.
 func (rd *reader) goodName(file, name string) bool {
-	folded := strings.ToLower(file)
+	folded := fold(file)
 	switch {
 	case !utf8.ValidString(name):
 		rd.refuse(file, "", "the name is not UTF-8")

@@ -32,7 +32,7 @@ func owned(t *testing.T, config journal.Config) *journal.Journal {
 	if err := j.Own(t.Context()); err != nil {
 		t.Fatalf("Own: %v", err)
 	}
-	t.Cleanup(func() { j.Close() })
+	t.Cleanup(func() { _ = j.Close() })
 	return j
 }
 
@@ -181,7 +181,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 func TestNobodyWritesWithoutOwnership(t *testing.T) {
 	both(t, func(t *testing.T, config journal.Config) {
 		j := open(t, config)
-		t.Cleanup(func() { j.Close() })
+		t.Cleanup(func() { _ = j.Close() })
 		if _, err := j.Put(t.Context(), inventory.Record{Host: "a"}, 0); !errors.Is(err, journal.ErrNotOwner) {
 			t.Errorf("Put = %v, want ErrNotOwner", err)
 		}
@@ -212,7 +212,7 @@ func TestASecondDaemonIsRefused(t *testing.T) {
 		first := owned(t, config)
 		config.Owner = "the second"
 		second := open(t, config)
-		t.Cleanup(func() { second.Close() })
+		t.Cleanup(func() { _ = second.Close() })
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // over two lease lives: the first keeps its own alive
 		defer cancel()
 		err := second.Own(ctx)

@@ -181,7 +181,7 @@ func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 	job := h.o.Agent.Job
 	asked := job.Kind == powerOffJob && job.Since.After(b.Opened)
 	alive := h.o.Agent.Boot == b.ID && h.now.Sub(h.o.Agent.Seen) < silenceDeadline
-	if alive && !(asked && h.now.After(job.Since.Add(powerOffDeadline))) {
+	if alive && (!asked || !h.now.After(job.Since.Add(powerOffDeadline))) {
 		return &Action{Kind: AssignPowerOff, Boot: b, Reason: why}
 	}
 	return &Action{Kind: PowerOff, Reason: why}

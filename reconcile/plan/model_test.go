@@ -316,8 +316,8 @@ func (m *model) install(job *inventory.Job) {
 
 func (m *model) facts(epoch inventory.Epoch) *inventory.Facts {
 	disk := inventory.Disk{Serial: rootDisk.Serial, Size: rootDisk.Size, Path: "/dev/vda"}
-	switch {
-	case m.disk == inventory.ContentBlank:
+	switch m.disk {
+	case inventory.ContentBlank:
 		disk.Content.Blank = true
 	default:
 		disk.Content.Signature = strings.TrimPrefix(m.disk, "content:")

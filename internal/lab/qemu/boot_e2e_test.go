@@ -74,7 +74,7 @@ func TestGuestEndsItself(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer b.Close(context.Background())
+			defer func() { _ = b.Close(context.Background()) }()
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			send(t, b, "POST", "/redfish/v1/Managers/1/VirtualMedia/Cd/Actions/VirtualMedia.InsertMedia", `{"Image":"`+bootMedium(t, test.command)+`"}`)

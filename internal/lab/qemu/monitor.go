@@ -69,12 +69,12 @@ func (m *monitor) listen() {
 		if err := json.Unmarshal(lines.Bytes(), &got); err != nil {
 			continue
 		}
-		switch {
-		case got.Event == "SHUTDOWN":
+		switch got.Event {
+		case "SHUTDOWN":
 			m.mu.Lock()
 			m.reason = got.Data.Reason
 			m.mu.Unlock()
-		case got.Event == "":
+		case "":
 			select {
 			case m.answers <- got:
 			default: // nobody waits for it any more

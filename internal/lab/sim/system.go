@@ -129,10 +129,10 @@ func (m *Machine) startSystem(ctx context.Context) error {
 func filesOf(config []byte) (map[string][]byte, error) {
 	var parsed ignition
 	if err := json.Unmarshal(config, &parsed); err != nil {
-		return nil, fmt.Errorf("Ignition: %w", err)
+		return nil, fmt.Errorf("ignition: %w", err)
 	}
 	if parsed.Ignition.Version == "" {
-		return nil, errors.New("Ignition: no version")
+		return nil, errors.New("ignition: no version")
 	}
 	files := map[string][]byte{}
 	for _, file := range parsed.Storage.Files {
@@ -142,7 +142,7 @@ func filesOf(config []byte) (map[string][]byte, error) {
 		}
 		data, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
-			return nil, fmt.Errorf("Ignition: %s: %w", file.Path, err)
+			return nil, fmt.Errorf("ignition: %s: %w", file.Path, err)
 		}
 		files[file.Path] = data
 	}
