@@ -26,6 +26,9 @@ linter run ./...
 go test -count=1 ./internal/archtest
 go mod tidy -diff
 shellcheck -x scripts/*.sh .ci/run
+changes() { git diff --stat=200 -- .; git ls-files --others --exclude-standard; }
+before=$(changes)
 go generate ./...
-git diff --exit-code -- . || { echo "generated files are stale: commit what 'make generate' wrote" >&2; exit 1; }
+after=$(changes)
+[[ "$before" == "$after" ]] || { echo "generated files are stale, commit what 'make generate' wrote: $after" >&2; exit 1; }
 echo "check: all good"

@@ -61,7 +61,7 @@ func TestSuggest(t *testing.T) {
 	t.Parallel()
 	fields := []string{"address", "credentials", "tls"}
 	for word, want := range map[string]string{
-		"adres":    `did you mean "address"?`,
+		"addrss":   `did you mean "address"?`,
 		"TLS":      `did you mean "tls"?`,
 		"password": "one of address, credentials, tls",
 		"":         "one of address, credentials, tls",
