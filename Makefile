@@ -35,8 +35,9 @@ e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot
 demo: ## a machine from a commit to a running OS, and a held reinstall; BACKEND=sim for in-process machines
 	@scripts/demo.sh $(BACKEND)
 
-bench: build ## figures, not verdicts
+bench: setup build ## figures, not verdicts
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/e2e
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -40,7 +40,7 @@ type checker struct {
 
 // bad makes a finding, unless the field could not be read: then there is one already.
 func (c *checker) bad(field, hint, format string, args ...any) {
-	if !c.document.spoiled[field] {
+	if !c.document.fields.Spoiled(field) {
 		c.findings = append(c.findings, c.document.Finding(field, hint, format, args...))
 	}
 }
@@ -54,7 +54,7 @@ func (c *checker) grammar(field, value string, grammar *regexp.Regexp, want stri
 
 // absent finds a field that must be there, unless one next to it may be it, misspelt.
 func (c *checker) absent(field, hint, message string) {
-	if !c.document.misspelt[parentOf(field)] {
+	if !c.document.fields.Misspelt(parentOf(field)) {
 		c.bad(field, hint, "%s", message)
 	}
 }
@@ -229,18 +229,9 @@ func (c *checker) disk(h *DiskHints) {
 	if kernelDisk.MatchString(h.Path) || (strings.Contains(h.Path, "/") && !strings.HasPrefix(h.Path, "/dev/disk/by-path/")) {
 		c.bad("spec.rootDisk.path", "a name in /dev/disk/by-path, or the disk's serial or wwn", "%q may be another disk after the next boot", shorten(h.Path))
 	}
-	if *h == (DiskHints{}) && !c.document.misspelt["spec.rootDisk"] && !c.spoiledBelow("spec.rootDisk") {
+	if *h == (DiskHints{}) && !c.document.fields.Misspelt("spec.rootDisk") && !c.document.fields.SpoiledBelow("spec.rootDisk") {
 		c.bad("spec.rootDisk", "name the disk by serial or wwn", "no hint is given: that would match any disk")
 	}
-}
-
-func (c *checker) spoiledBelow(field string) bool {
-	for at := range c.document.spoiled {
-		if strings.HasPrefix(at, field+".") {
-			return true
-		}
-	}
-	return false
 }
 
 // path finds a path that leaves the fleet or is written in another than the one plain way.
@@ -286,7 +277,7 @@ func (c *checker) secret(s *Secret) {
 			c.bad(field, inClearHint, inClear)
 		}
 	}
-	if len(s.Spec.Data) == 0 && !c.spoiledBelow("spec.data") {
+	if len(s.Spec.Data) == 0 && !c.document.fields.SpoiledBelow("spec.data") {
 		c.absent("spec.data", "", "the Secret holds nothing")
 	}
 	c.scope(s.Spec.Scope)
@@ -300,7 +291,7 @@ func (c *checker) scope(s Scope) {
 	switch selects := len(s.Hosts) > 0 || len(s.MatchLabels) > 0; {
 	case s.AllHosts && selects:
 		c.bad("spec.scope", "keep one of them", "allHosts together with another selector")
-	case !s.AllHosts && !selects && !c.document.misspelt["spec.scope"] && !c.spoiledBelow("spec.scope"):
+	case !s.AllHosts && !selects && !c.document.fields.Misspelt("spec.scope") && !c.document.fields.SpoiledBelow("spec.scope"):
 		c.absent("spec.scope", "matchLabels, hosts, or allHosts: true", "the scope selects no host")
 	}
 }

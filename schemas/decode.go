@@ -1,13 +1,12 @@
 package schemas
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	kjson "sigs.k8s.io/json"
 
+	"github.com/gitmetal/ingot/schemas/strict"
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
@@ -22,24 +21,20 @@ type Document struct {
 	Step     *Step
 	Secret   *Secret
 
-	places   map[string]Position // of every field that is written
-	spoiled  map[string]bool     // fields whose value could not be read
-	misspelt map[string]bool     // mappings with a field that does not exist: what is missing there may be that one
+	fields strict.Fields
 }
 
 // Pos is where a field stands: spec.bmc.address, spec.identity.macs[0]. It is the place of the value for texts, numbers and booleans, of the
 // field's name otherwise. For a field that is not written it is the place of the nearest one above it.
 func (d Document) Pos(field string) Position {
-	for {
-		if p, ok := d.places[field]; ok {
-			return p
-		}
-		cut := strings.LastIndexAny(field, ".[")
-		if cut < 0 {
-			return d.places[""]
-		}
-		field = field[:cut]
-	}
+	at := d.fields.At(field)
+	return Position{File: d.File, Line: at.Line, Col: at.Col}
+}
+
+// Written reports whether a field is written in the document, and could be read.
+func (d Document) Written(field string) bool {
+	_, ok := d.fields.Places[field]
+	return ok && !d.fields.Spoiled(field)
 }
 
 // Finding makes an error finding at a field.
@@ -89,48 +84,57 @@ func limited(file string, findings []Finding) []Finding {
 // decodeDocument reads one document: what it is, its nodes against the contract's types, then what types cannot say. Kind is empty when
 // it is no document of the contract.
 func decodeDocument(file string, node *yaml.Node) (Document, []Finding) {
-	d := Document{File: file, places: map[string]Position{}, spoiled: map[string]bool{}, misspelt: map[string]bool{}}
-	reader := nodeReader{document: &d}
-	target := reader.target(node)
-	if target == nil {
-		return d, reader.findings
+	d := Document{File: file}
+	target, problem := d.target(node)
+	if problem != nil {
+		return d, []Finding{d.problem(*problem)}
 	}
-	value := reader.contract(node, target)
-	if err := fill(value, target); err != nil {
-		reader.find(node, "", "cannot be read: "+err.Error(), "")
-		return Document{}, reader.findings
+	var findings []Finding
+	fields, problems := strict.Rules{Word: isPowerWord}.Read(node, target)
+	d.fields = fields
+	for _, p := range problems {
+		findings = append(findings, d.problem(p))
 	}
 	d.normalise()
-	return d, append(reader.findings, d.check()...)
+	return d, append(findings, d.check()...)
 }
 
-// target makes the empty value of the document's kind, or finds that it has none.
-func (r *nodeReader) target(node *yaml.Node) any {
-	if node.Kind != yaml.MappingNode {
-		r.find(node, "", "a document is a mapping that starts with apiVersion and kind", "")
-		return nil
+// problem is the finding of what could not be read; a value of a Secret that sops did not write says so, whatever else is wrong with it.
+func (d *Document) problem(p strict.Problem) Finding {
+	if d.Kind == KindSecret && strings.HasPrefix(p.Field, "spec.data.") && p.LeftOut {
+		p.Message, p.Hint = inClear, inClearHint
 	}
-	d := r.document
-	d.places[""] = r.at(node)
+	return Finding{Position: Position{File: d.File, Line: p.Line, Col: p.Col}, Severity: Error, Field: p.Field, Message: p.Message, Hint: p.Hint}
+}
+
+// isPowerWord lets On and Off, which YAML 1.1 reads as booleans, stand without quotes in the one field that wants these words.
+func isPowerWord(field, value string) bool {
+	return field == "spec.power" && (value == PowerOn || value == PowerOff)
+}
+
+// target makes the empty value of the document's kind, or says why it has none.
+func (d *Document) target(node *yaml.Node) (any, *strict.Problem) {
+	at := func(node *yaml.Node, field, message, hint string) *strict.Problem {
+		return &strict.Problem{Place: strict.Place{Line: node.Line, Col: node.Column}, Field: field, Message: message, Hint: hint}
+	}
+	if node.Kind != yaml.MappingNode {
+		return nil, at(node, "", "a document is a mapping that starts with apiVersion and kind", "")
+	}
 	version, kind := topField(node, "apiVersion"), topField(node, "kind")
 	switch {
 	case version == nil:
-		r.find(node, "apiVersion", "the field is missing", "write apiVersion: "+APIVersion)
-		return nil
+		return nil, at(node, "apiVersion", "the field is missing", "write apiVersion: "+APIVersion)
 	case version.Kind != yaml.ScalarNode || version.Value != APIVersion:
-		r.find(version, "apiVersion", "not a version of this contract", "write apiVersion: "+APIVersion)
-		return nil
+		return nil, at(version, "apiVersion", "not a version of this contract", "write apiVersion: "+APIVersion)
 	case kind == nil:
-		r.find(node, "kind", "the field is missing", yamltext.OneOf(kinds))
-		return nil
+		return nil, at(node, "kind", "the field is missing", yamltext.OneOf(kinds))
 	}
 	target := d.empty(kind.Value)
 	if target == nil {
-		r.find(kind, "kind", "there is no such kind", yamltext.Suggest(kind.Value, kinds))
-		return nil
+		return nil, at(kind, "kind", "there is no such kind", yamltext.Suggest(kind.Value, kinds))
 	}
 	d.Kind = kind.Value
-	return target
+	return target, nil
 }
 
 // empty gives the document the value of its kind, to be filled; nil when there is no such kind.
@@ -160,23 +164,6 @@ func topField(node *yaml.Node, name string) *yaml.Node {
 		if node.Content[i].Value == name {
 			return node.Content[i+1]
 		}
-	}
-	return nil
-}
-
-// fill puts the read values into the struct. The reader left out what does not fit, so that nothing is left to refuse: an error here means
-// that reader and types disagree.
-func fill(value, target any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	strict, err := kjson.UnmarshalStrict(body, target, kjson.DisallowUnknownFields)
-	if err != nil {
-		return err
-	}
-	if len(strict) > 0 {
-		return strict[0]
 	}
 	return nil
 }

@@ -1,11 +1,14 @@
-package schemas
+// Package strict reads YAML nodes into the JSON value of a Go type: unknown and duplicate fields, anchors, tags and scalars that YAML versions read
+// differently are problems, told all at once, and every field that is written keeps its place. Pure.
+package strict
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
@@ -13,49 +16,79 @@ import (
 // maxDepth is how deep a document may nest.
 const maxDepth = 32
 
-// nodeReader turns YAML nodes into JSON values that fit the contract's types, notes where every field stands, and finds the rest. It never
-// repeats a value: the document may be a Secret.
-type nodeReader struct {
-	document *Document
-	findings []Finding
+// Place is where something stands, both counted from 1; zero is nowhere.
+type Place struct{ Line, Col int }
+
+// Problem is what is wrong at a place. It never repeats a value: the document may hold secrets.
+type Problem struct {
+	Place
+	Field, Message, Hint string
+	LeftOut              bool // the value is not in what was read
 }
 
-// place is a field: its path, the Go type it is read into, and how deep it is.
-type place struct {
+// Rules are what a contract wants beyond its types.
+type Rules struct {
+	// Word lets a value stand without quotes in a text field although YAML versions read it differently.
+	Word func(field, value string) bool
+}
+
+// Read reads a whole document into target, a pointer to a struct with json tags. What does not fit is left out of target and told.
+func (rules Rules) Read(node *yaml.Node, target any) (Fields, []Problem) {
+	r := reader{Fields: Fields{Places: map[string]Place{"": {node.Line, node.Column}}, spoiled: map[string]bool{}, misspelt: map[string]bool{}}, rules: rules}
+	value, ok := r.value(node, field{want: reflect.TypeOf(target)})
+	if !ok {
+		value = map[string]any{}
+	}
+	if err := fill(value, target); err != nil {
+		r.find(node, "", "cannot be read: "+err.Error(), "")
+	}
+	return r.Fields, r.problems
+}
+
+// fill puts the read values into the struct. The reader left out what does not fit, so that nothing is left to refuse: an error here means
+// that reader and types disagree.
+func fill(value, target any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	strict, err := kjson.UnmarshalStrict(body, target, kjson.DisallowUnknownFields)
+	if err != nil {
+		return err
+	}
+	if len(strict) > 0 {
+		return strict[0]
+	}
+	return nil
+}
+
+type reader struct {
+	Fields
+	rules    Rules
+	problems []Problem
+}
+
+// field is its path, the Go type it is read into, and how deep it is.
+type field struct {
 	path  string
 	want  reflect.Type
 	depth int
 }
 
-func (r *nodeReader) find(node *yaml.Node, field, message, hint string) {
-	r.findings = append(r.findings, Finding{Position: r.at(node), Severity: Error, Field: field, Message: message, Hint: hint})
+func (r *reader) find(node *yaml.Node, field, message, hint string) {
+	r.problems = append(r.problems, Problem{Place: Place{node.Line, node.Column}, Field: field, Message: message, Hint: hint})
 }
 
 // spoil finds a value that is left out.
-func (r *nodeReader) spoil(node *yaml.Node, field, message, hint string) (any, bool) {
-	r.document.spoiled[field] = true
-	if r.document.Kind == KindSecret && strings.HasPrefix(field, "spec.data.") {
-		message, hint = inClear, inClearHint
-	}
+func (r *reader) spoil(node *yaml.Node, field, message, hint string) (any, bool) {
+	r.spoiled[field] = true
 	r.find(node, field, message, hint)
+	r.problems[len(r.problems)-1].LeftOut = true
 	return nil, false
 }
 
-func (r *nodeReader) at(node *yaml.Node) Position {
-	return Position{File: r.document.File, Line: node.Line, Col: node.Column}
-}
-
-// contract reads a whole document.
-func (r *nodeReader) contract(node *yaml.Node, target any) any {
-	value, ok := r.value(node, place{want: reflect.TypeOf(target)})
-	if !ok {
-		return map[string]any{}
-	}
-	return value
-}
-
 // value reads a node; it is not ok when the value does not fit and was found.
-func (r *nodeReader) value(node *yaml.Node, p place) (any, bool) {
+func (r *reader) value(node *yaml.Node, p field) (any, bool) {
 	for p.want.Kind() == reflect.Pointer {
 		p.want = p.want.Elem()
 	}
@@ -79,7 +112,7 @@ func (r *nodeReader) value(node *yaml.Node, p place) (any, bool) {
 	}
 }
 
-func (r *nodeReader) mapping(node *yaml.Node, p place) (any, bool) {
+func (r *reader) mapping(node *yaml.Node, p field) (any, bool) {
 	if kind := p.want.Kind(); kind != reflect.Struct && kind != reflect.Map && kind != reflect.Interface {
 		return r.spoil(node, p.path, fmt.Sprintf("want %s, have a mapping", wanted(p.want)), "")
 	}
@@ -90,22 +123,22 @@ func (r *nodeReader) mapping(node *yaml.Node, p place) (any, bool) {
 		if !r.fieldName(key, p) {
 			continue
 		}
-		field := place{path: join(p.path, key.Value), want: fieldType(p.want, key.Value), depth: p.depth + 1}
+		child := field{path: join(p.path, key.Value), want: fieldType(p.want, key.Value), depth: p.depth + 1}
 		if first, twice := seen[key.Value]; twice {
-			r.find(key, field.path, "the field is written twice", fmt.Sprintf("the first is in line %d", first.Line))
+			r.find(key, child.path, "the field is written twice", fmt.Sprintf("the first is in line %d", first.Line))
 			continue
 		}
 		seen[key.Value] = key
-		if field.want == nil {
-			r.document.misspelt[p.path] = true
-			r.find(key, field.path, "there is no such field here", yamltext.Suggest(key.Value, fieldNames(p.want)))
+		if child.want == nil {
+			r.misspelt[p.path] = true
+			r.find(key, child.path, "there is no such field here", yamltext.Suggest(key.Value, fieldNames(p.want)))
 			continue
 		}
-		r.document.places[field.path] = r.at(key)
+		r.Places[child.path] = Place{key.Line, key.Column}
 		if value.Kind == yaml.ScalarNode && value.Value != "" {
-			r.document.places[field.path] = r.at(value)
+			r.Places[child.path] = Place{value.Line, value.Column}
 		}
-		if read, ok := r.value(value, field); ok {
+		if read, ok := r.value(value, child); ok {
 			fields[key.Value] = read
 		}
 	}
@@ -113,7 +146,7 @@ func (r *nodeReader) mapping(node *yaml.Node, p place) (any, bool) {
 }
 
 // fieldName reports whether a key can name a field.
-func (r *nodeReader) fieldName(key *yaml.Node, p place) bool {
+func (r *reader) fieldName(key *yaml.Node, p field) bool {
 	switch {
 	case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge":
 		r.find(key, p.path, "a field name is a plain text; merge keys are not read", "write the fields where they are used")
@@ -129,7 +162,7 @@ func (r *nodeReader) fieldName(key *yaml.Node, p place) bool {
 	}
 }
 
-func (r *nodeReader) sequence(node *yaml.Node, p place) (any, bool) {
+func (r *reader) sequence(node *yaml.Node, p field) (any, bool) {
 	item := p.want
 	switch p.want.Kind() {
 	case reflect.Slice:
@@ -140,8 +173,8 @@ func (r *nodeReader) sequence(node *yaml.Node, p place) (any, bool) {
 	}
 	list := make([]any, 0, len(node.Content))
 	for i, child := range node.Content {
-		at := place{path: fmt.Sprintf("%s[%d]", p.path, i), want: item, depth: p.depth + 1}
-		r.document.places[at.path] = r.at(child)
+		at := field{path: fmt.Sprintf("%s[%d]", p.path, i), want: item, depth: p.depth + 1}
+		r.Places[at.path] = Place{child.Line, child.Column}
 		value, ok := r.value(child, at)
 		if !ok {
 			value = reflect.Zero(item).Interface() // keeps the numbers of the items behind it
@@ -153,7 +186,7 @@ func (r *nodeReader) sequence(node *yaml.Node, p place) (any, bool) {
 	return list, true
 }
 
-func (r *nodeReader) scalar(node *yaml.Node, p place) (any, bool) {
+func (r *reader) scalar(node *yaml.Node, p field) (any, bool) {
 	kind := p.want.Kind()
 	if kind == reflect.Interface {
 		return yamltext.Any(node), true
@@ -163,7 +196,7 @@ func (r *nodeReader) scalar(node *yaml.Node, p place) (any, bool) {
 	}
 	switch kind {
 	case reflect.String:
-		if yamltext.IsText(node) || isPowerWord(p.path, node.Value) {
+		if yamltext.IsText(node) || (r.rules.Word != nil && r.rules.Word(p.path, node.Value)) {
 			return node.Value, true
 		}
 		return r.spoil(node, p.path, "this is not a text to every YAML reader", "write it in quotes")
@@ -177,11 +210,6 @@ func (r *nodeReader) scalar(node *yaml.Node, p place) (any, bool) {
 		}
 	}
 	return r.spoil(node, p.path, "want "+wanted(p.want), "")
-}
-
-// isPowerWord lets On and Off, which YAML 1.1 reads as booleans, stand without quotes in the one field that wants these words.
-func isPowerWord(path, value string) bool {
-	return path == "spec.power" && (value == PowerOn || value == PowerOff)
 }
 
 func join(path, field string) string {

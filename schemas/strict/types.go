@@ -1,11 +1,11 @@
-package schemas
+package strict
 
 import (
 	"reflect"
 	"strings"
 )
 
-// wanted names a type of the contract for people.
+// wanted names a type for people.
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
