@@ -26,8 +26,8 @@ func (c claims) take(kind, value, host string) (other string, taken bool) {
 // duplicates finds hosts that claim one machine: its BMC's system, serial or MAC, or one former name. They would be erased for each other.
 func (l *loader) duplicates() {
 	owners := claims{}
-	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts)) {
-		d := l.trunk.hosts[name]
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
+		d := l.trunk.hosts()[name]
 		own := func(field, kind, value string) {
 			if other, taken := owners.take(kind, value, name); taken {
 				l.find(d.Finding(field, "", "host %s has the same %s %s", other, kind, value))
@@ -43,7 +43,7 @@ func (l *loader) duplicates() {
 			own(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)
 		}
 		own("metadata.formerly", "former name", former)
-		if _, lives := l.trunk.hosts[former]; lives && former != name {
+		if _, lives := l.trunk.hosts()[former]; lives && former != name {
 			l.find(d.Finding("metadata.formerly", "remove the old file in the same commit", "host %s still exists", former))
 		}
 	}
@@ -54,8 +54,8 @@ func (l *loader) duplicates() {
 func (l *loader) sameBMC() {
 	const field = "spec.bmc.address"
 	systems, services, whole := claims{}, claims{}, map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts)) {
-		d := l.trunk.hosts[name]
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
+		d := l.trunk.hosts()[name]
 		if d.Host.Spec.BMC == nil {
 			continue
 		}

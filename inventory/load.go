@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
 )
 
 // Translator checks a Butane config once per accepted commit, with its files and vars, so that its errors are findings of the commit.
@@ -34,8 +35,8 @@ func Load(sources Sources, check Translator) (Fleet, []schemas.Finding) {
 	l.duplicates()
 	l.prepare(l.trunk)
 	l.strangers(l.trunk)
-	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts)) {
-		l.resolve(l.trunk.hosts[name])
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
+		l.resolve(l.trunk.hosts()[name])
 	}
 	return l.fleet, unique(l.findings)
 }
@@ -51,11 +52,16 @@ type loader struct {
 // tree is one snapshot, decoded.
 type tree struct {
 	Snapshot
-	hosts, workloads, steps, secrets map[string]schemas.Document
-	recipes                          map[string]*recipe // workloads by name, as far as no host is needed
-	unread                           []string           // YAML files in our folders that do not say that they are documents
-	named                            map[string]bool    // files that a Butane config or a Step names
+	kinds   map[string]map[string]schemas.Document // documents by kind and name
+	recipes map[string]*recipe                     // workloads by name, as far as no host is needed
+	unread  []string                               // YAML files in our folders that do not say that they are documents
+	named   map[string]bool                        // files that a Butane config or a Step names
 }
+
+func (t *tree) hosts() map[string]schemas.Document     { return t.kinds[schemas.KindHost] }
+func (t *tree) workloads() map[string]schemas.Document { return t.kinds[schemas.KindWorkload] }
+func (t *tree) steps() map[string]schemas.Document     { return t.kinds[schemas.KindStep] }
+func (t *tree) secrets() map[string]schemas.Document   { return t.kinds[schemas.KindSecret] }
 
 func (l *loader) find(findings ...schemas.Finding) { l.findings = append(l.findings, findings...) }
 
@@ -67,7 +73,10 @@ func (l *loader) release(schemas.Document) *tree { return l.trunk }
 func (l *loader) read(snapshot Snapshot) *tree {
 	t := &tree{
 		Snapshot: snapshot, recipes: map[string]*recipe{}, named: map[string]bool{},
-		hosts: map[string]schemas.Document{}, workloads: map[string]schemas.Document{}, steps: map[string]schemas.Document{}, secrets: map[string]schemas.Document{},
+		kinds: map[string]map[string]schemas.Document{},
+	}
+	for _, kind := range schemas.Kinds {
+		t.kinds[kind] = map[string]schemas.Document{}
 	}
 	for _, file := range slices.Sorted(maps.Keys(snapshot.Files)) {
 		data := snapshot.Files[file].Data
@@ -84,7 +93,7 @@ func (l *loader) read(snapshot Snapshot) *tree {
 }
 
 // folders are where a YAML file is expected to be a document.
-var folders = []string{"hosts", "workloads", "steps", "secrets"}
+var folders = []string{"hosts", "workloads", "steps", "secrets", "rings", "defaults", "rules"}
 
 var saysSo = regexp.MustCompile(`(?m)^apiVersion:[ \t]*["']?ingot\.dev/`)
 
@@ -96,15 +105,13 @@ func isYAML(file string) bool {
 
 // keep decodes a file and files its documents by name.
 func (l *loader) keep(t *tree, file string, data []byte) {
-	documents, findings := schemas.Decode(file, data)
+	documents, findings := decode.File(file, data)
 	l.find(findings...)
 	for _, d := range documents {
 		if d.Kind == schemas.KindSecret && len(documents) > 1 {
 			l.find(d.Finding("kind", "give it a file of its own", "a Secret stands alone in its file: sops encrypts files, not documents"))
 		}
-		known := map[string]map[string]schemas.Document{
-			schemas.KindHost: t.hosts, schemas.KindWorkload: t.workloads, schemas.KindStep: t.steps, schemas.KindSecret: t.secrets,
-		}[d.Kind]
+		known := t.kinds[d.Kind]
 		if d.Name == "" {
 			continue // a finding already
 		}
@@ -120,7 +127,7 @@ func (l *loader) keep(t *tree, file string, data []byte) {
 func (l *loader) strangers(t *tree) {
 	for _, file := range t.unread {
 		if !t.named[file] {
-			_, findings := schemas.Decode(file, t.Files[file].Data)
+			_, findings := decode.File(file, t.Files[file].Data)
 			l.find(findings...)
 		}
 	}
@@ -128,7 +135,7 @@ func (l *loader) strangers(t *tree) {
 
 // seal keeps the secrets of the trunk, closed.
 func (l *loader) seal() {
-	for name, d := range l.trunk.secrets {
+	for name, d := range l.trunk.secrets() {
 		l.fleet.Secrets[name] = Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope, Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data}
 	}
 }

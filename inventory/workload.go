@@ -22,11 +22,11 @@ type recipe struct {
 
 // prepare resolves every Workload of a tree, also those that no host runs, so that each mistake in them is told once.
 func (l *loader) prepare(t *tree) {
-	for _, name := range slices.Sorted(maps.Keys(t.steps)) {
-		l.script(t, t.steps[name])
+	for _, name := range slices.Sorted(maps.Keys(t.steps())) {
+		l.script(t, t.steps()[name])
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.workloads)) {
-		d := t.workloads[name]
+	for _, name := range slices.Sorted(maps.Keys(t.workloads())) {
+		d := t.workloads()[name]
 		install := d.Workload.Spec.Install
 		if install == nil {
 			continue // a finding already
@@ -66,7 +66,7 @@ func (l *loader) steps(t *tree, d schemas.Document) []Step {
 			steps = append(steps, Step{Name: use.Step, Seconds: installSeconds})
 			continue
 		}
-		step, ok := t.steps[use.Step]
+		step, ok := t.steps()[use.Step]
 		if !ok {
 			l.find(d.Finding(fmt.Sprintf("spec.steps[%d].step", i), "", "there is no Step %q", use.Step))
 			continue
@@ -82,14 +82,14 @@ func (l *loader) steps(t *tree, d schemas.Document) []Step {
 
 // workload is what a host runs: the recipe with the host's vars. nil when it runs nothing, or when what it names is not there.
 func (l *loader) workload(t *tree, d schemas.Document) *Workload {
-	running, ok := t.hosts[d.Name]
+	running, ok := t.hosts()[d.Name]
 	if !ok || running.Host.Spec.Workload == "" {
 		return nil
 	}
 	name := running.Host.Spec.Workload
 	r, ok := t.recipes[name]
 	if !ok {
-		if _, broken := t.workloads[name]; !broken {
+		if _, broken := t.workloads()[name]; !broken {
 			l.find(running.Finding("spec.workload", "", "there is no Workload %q", name))
 		}
 		return nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // Severity of a Finding.
@@ -85,4 +87,9 @@ func Sort(findings []Finding) {
 		}
 		return a.Message < b.Message
 	})
+}
+
+// YAMLFinding is a finding about a file as YAML, whatever it is about.
+func YAMLFinding(file string, p *yamltext.Problem) Finding {
+	return Finding{Position: Position{File: file, Line: p.Line, Col: p.Col}, Severity: Error, Message: p.Message, Hint: p.Hint}
 }

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
 )
 
 const goodHost = `apiVersion: ingot.dev/v1alpha1
@@ -52,7 +53,7 @@ func TestJSONSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := schema.Validate(value)
-		_, findings := schemas.Decode("host.yaml", []byte(text))
+		_, findings := decode.File("host.yaml", []byte(text))
 		if (err == nil) != test.good || schemas.Fatal(findings) == test.good {
 			t.Errorf("%s: the schema says %v, the reader %v; want good: %t", name, err, findings, test.good)
 		}

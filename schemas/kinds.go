@@ -11,6 +11,10 @@ const (
 	KindWorkload = "Workload"
 	KindStep     = "Step"
 	KindSecret   = "Secret"
+	KindRing     = "Ring"
+	KindDefaults = "Defaults"
+	KindRule     = "Rule"
+	KindFleet    = "Fleet"
 )
 
 // MaxFile is the largest YAML file of a fleet, in bytes.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // sizeGrammar is a number with a decimal (GB) or binary (GiB) unit, at most one space between them.
@@ -14,11 +16,11 @@ var sizeGrammar = regexp.MustCompile(`^([0-9]{1,15}) ?([KMGTP]i?)?B?$`)
 func ParseSize(text string) (uint64, error) {
 	parts := sizeGrammar.FindStringSubmatch(text)
 	if parts == nil {
-		return 0, fmt.Errorf("%q is not a size", shorten(text))
+		return 0, fmt.Errorf("%q is not a size", yamltext.Shorten(text))
 	}
 	n, err := strconv.ParseUint(parts[1], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a size", shorten(text))
+		return 0, fmt.Errorf("%q is not a size", yamltext.Shorten(text))
 	}
 	if parts[2] == "" {
 		return n, nil
@@ -29,7 +31,7 @@ func ParseSize(text string) (uint64, error) {
 	}
 	for range strings.Index("KMGTP", parts[2][:1]) + 1 {
 		if n > (1<<63)/base {
-			return 0, fmt.Errorf("%q is too large", shorten(text))
+			return 0, fmt.Errorf("%q is too large", yamltext.Shorten(text))
 		}
 		n *= base
 	}

@@ -23,11 +23,13 @@ var kinds = []struct {
 	value any
 }{
 	{schemas.KindHost, schemas.Host{}}, {schemas.KindWorkload, schemas.Workload{}}, {schemas.KindStep, schemas.Step{}}, {schemas.KindSecret, schemas.Secret{}},
+	{schemas.KindRing, schemas.Ring{}}, {schemas.KindDefaults, schemas.Defaults{}}, {schemas.KindRule, schemas.Rule{}}, {schemas.KindFleet, schemas.Fleet{}},
 }
 
 // choices are the fields with a closed set of values, by type and property.
 var choices = map[string][]string{
 	"HostSpec.power": {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged}, "HostSpec.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
+	"HostDefaults.power": {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged}, "HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
 	"Boot.method": {schemas.VirtualMedia}, "WorkloadSpec.update": {schemas.OnConsent, schemas.Reinstall}, "Install.phoneHome": {schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled},
 	"Interface.type": {"ethernet", "bond", "vlan"},
 }
@@ -82,6 +84,9 @@ func complete(schema *jsonschema.Schema, kind string) {
 				pair.Value.Enum = append(pair.Value.Enum, choice)
 			}
 			pair.Value.Pattern = patterns[key]
+			if key == "RingSpec.maxUnavailable" { // a number needs no quotes
+				pair.Value.Type, pair.Value.OneOf = "", []*jsonschema.Schema{{Type: "string", Pattern: "^[0-9]+%?$"}, {Type: "integer", Minimum: "1"}}
+			}
 			pair.Value.Description = oneLine(pair.Value.Description)
 		}
 		definition.Description = oneLine(definition.Description)

@@ -68,6 +68,8 @@ func typeOf(s *jsonschema.Schema) string {
 		return fmt.Sprintf("[%s](#%s)", name, strings.ToLower(name))
 	case s.Type == "array" && s.Items != nil:
 		return "list of " + typeOf(s.Items)
+	case len(s.OneOf) > 0:
+		return typeOf(s.OneOf[0]) + " or " + typeOf(s.OneOf[1])
 	case s.Type == "object":
 		return "map"
 	default:

@@ -49,3 +49,11 @@ func editDistance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Shorten cuts a text that is told to a person to 80 characters.
+func Shorten(text string) string {
+	if runes := []rune(text); len(runes) > 80 {
+		return string(runes[:79]) + "…"
+	}
+	return text
+}

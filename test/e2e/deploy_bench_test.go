@@ -43,6 +43,7 @@ func ourDeploy(b *testing.B) time.Duration {
 	began := time.Now()
 	commit := w.change("hosts/"+host+".yaml", "  vars:", wants+"  vars:")
 	view := w.awaitActive(commit)
+	b.Logf("the daemon's log:\n%s", w.read("daemon.log"))
 	return view.Installed.PhoneHome.Sub(began)
 }
 

@@ -1,4 +1,4 @@
-package schemas_test
+package decode_test
 
 import (
 	"flag"
@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
 )
 
 var update = flag.Bool("update", false, "write the findings into testdata/*.txtar")
@@ -32,7 +33,7 @@ func TestFindings(t *testing.T) {
 			if len(archive.Files) != 2 || archive.Files[0].Name != "fleet.yaml" || archive.Files[1].Name != "want" {
 				t.Fatal("want the files fleet.yaml and want")
 			}
-			_, findings := schemas.Decode("fleet.yaml", archive.Files[0].Data)
+			_, findings := decode.File("fleet.yaml", archive.Files[0].Data)
 			got := lines(findings)
 			if *update {
 				archive.Files[1].Data = []byte(got)
@@ -76,7 +77,7 @@ func TestNotYAML(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			documents, findings := schemas.Decode("f.yaml", []byte(test.data))
+			documents, findings := decode.File("f.yaml", []byte(test.data))
 			if got := lines(findings); len(documents) > 0 || got != test.want+"\n" {
 				t.Errorf("Decode(%q) = %d documents, %s want %s", test.data, len(documents), got, test.want)
 			}
@@ -87,7 +88,7 @@ func TestNotYAML(t *testing.T) {
 func TestEmptyDocumentsAreNone(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{"", "\n", "# nothing\n", "---\n---\n", "---\n# nothing\n...\n", "~\n"} {
-		if documents, findings := schemas.Decode("f.yaml", []byte(data)); len(documents)+len(findings) > 0 {
+		if documents, findings := decode.File("f.yaml", []byte(data)); len(documents)+len(findings) > 0 {
 			t.Errorf("Decode(%q) = %v, %v, want nothing", data, documents, findings)
 		}
 	}
@@ -110,7 +111,7 @@ spec: {script: steps/burn-in.sh}
 
 func TestDocuments(t *testing.T) {
 	t.Parallel()
-	documents, findings := schemas.Decode("f.yaml", []byte(twoDocuments))
+	documents, findings := decode.File("f.yaml", []byte(twoDocuments))
 	if len(findings) > 0 || len(documents) != 2 {
 		t.Fatalf("Decode = %d documents, %v", len(documents), findings)
 	}
@@ -147,7 +148,7 @@ func TestDocuments(t *testing.T) {
 func TestReadAsFarAsPossible(t *testing.T) {
 	t.Parallel()
 	const data = "apiVersion: ingot.dev/v1alpha1\nkind: Host\nmetadata: {name: web}\nspec:\n  protect: true\n  vars: {a: 1, b: x}\n  identity: {macs: [0123, \"52:54:00:00:00:02\"]}\n"
-	documents, findings := schemas.Decode("f.yaml", []byte(data))
+	documents, findings := decode.File("f.yaml", []byte(data))
 	if len(documents) != 1 || len(findings) != 2 {
 		t.Fatalf("Decode = %d documents, %v", len(documents), findings)
 	}
@@ -169,7 +170,7 @@ func TestSecretsAreNeverRepeated(t *testing.T) {
 	} {
 		for _, kind := range []string{"Secret", "Secrte", "", "*hunter2"} {
 			data := "apiVersion: ingot.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: x}\nspec:\n  data:\n    password: " + value + "\n"
-			_, findings := schemas.Decode("f.yaml", []byte(data))
+			_, findings := decode.File("f.yaml", []byte(data))
 			if text := lines(findings); text == "" || strings.Contains(text, "hunter2") || strings.Contains(text, "711") {
 				t.Errorf("Decode(%q) finds %q", data, text)
 			}
@@ -201,8 +202,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(strings.Repeat("[", 4096)))
 	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: Host\nspec: " + strings.Repeat("{a: ", 64) + strings.Repeat("}", 64)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		documents, findings := schemas.Decode("f.yaml", data)
-		_, again := schemas.Decode("f.yaml", data)
+		documents, findings := decode.File("f.yaml", data)
+		_, again := decode.File("f.yaml", data)
 		if diff := cmp.Diff(findings, again); diff != "" {
 			t.Errorf("the second answer differs:\n%s", diff)
 		}
@@ -221,7 +222,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestManyFindingsAreCutShort(t *testing.T) {
 	t.Parallel()
-	documents, findings := schemas.Decode("f.yaml", []byte(strings.Repeat("---\nx\n", 150)))
+	documents, findings := decode.File("f.yaml", []byte(strings.Repeat("---\nx\n", 150)))
 	if len(documents) != 0 || len(findings) != 101 || findings[100].Message != "50 more findings in this file are not told" {
 		t.Errorf("%d documents, %d findings, the last is %v", len(documents), len(findings), findings[len(findings)-1])
 	}

@@ -1,4 +1,4 @@
-package schemas
+package decode
 
 import (
 	"encoding/pem"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
@@ -34,27 +35,34 @@ var (
 
 // checker gathers the findings of one document.
 type checker struct {
-	document *Document
-	findings []Finding
+	document *schemas.Document
+	findings []schemas.Finding
 }
 
 // bad makes a finding, unless the field could not be read: then there is one already.
 func (c *checker) bad(field, hint, format string, args ...any) {
-	if !c.document.fields.Spoiled(field) {
+	if !c.document.Fields.Spoiled(field) {
 		c.findings = append(c.findings, c.document.Finding(field, hint, format, args...))
 	}
+}
+
+// warn makes a finding that refuses nothing.
+func (c *checker) warn(field, message string) {
+	found := c.document.Finding(field, "", "%s", message)
+	found.Severity = schemas.Warning
+	c.findings = append(c.findings, found)
 }
 
 // grammar finds a value that is set and does not match.
 func (c *checker) grammar(field, value string, grammar *regexp.Regexp, want string) {
 	if value != "" && !grammar.MatchString(value) {
-		c.bad(field, "want "+want, "%q is not allowed", shorten(value))
+		c.bad(field, "want "+want, "%q is not allowed", yamltext.Shorten(value))
 	}
 }
 
 // absent finds a field that must be there, unless one next to it may be it, misspelt.
 func (c *checker) absent(field, hint, message string) {
-	if !c.document.fields.Misspelt(parentOf(field)) {
+	if !c.document.Fields.Misspelt(parentOf(field)) {
 		c.bad(field, hint, "%s", message)
 	}
 }
@@ -68,37 +76,42 @@ func (c *checker) required(field, value string) bool {
 
 func (c *checker) oneOf(field, value string, values ...string) {
 	if value != "" && !slices.Contains(values, value) {
-		c.bad(field, yamltext.Suggest(value, values), "%q is not a value of this field", shorten(value))
+		c.bad(field, yamltext.Suggest(value, values), "%q is not a value of this field", yamltext.Shorten(value))
 	}
 }
 
 // check looks at what types cannot say.
-func (d *Document) check() []Finding {
+func check(d *schemas.Document) []schemas.Finding {
 	c := checker{document: d}
+	c.metadata(d.Metadata())
 	switch d.Kind {
-	case KindHost:
-		c.metadata(d.Host.Metadata)
+	case schemas.KindHost:
 		c.host(&d.Host.Spec)
-	case KindWorkload:
-		c.metadata(d.Workload.Metadata)
+	case schemas.KindWorkload:
 		c.workload(d.Workload.Spec)
-	case KindStep:
-		c.metadata(d.Step.Metadata)
+	case schemas.KindStep:
 		c.step(d.Step)
-	case KindSecret:
-		c.metadata(d.Secret.Metadata)
+	case schemas.KindSecret:
 		c.secret(d.Secret)
+	case schemas.KindRing:
+		c.ring(d.Ring.Spec)
+	case schemas.KindDefaults:
+		c.defaults(d.Defaults.Spec)
+	case schemas.KindRule:
+		c.rule(d.Rule.Spec)
+	case schemas.KindFleet:
+		c.fleet(d.Fleet.Spec)
 	}
 	return c.findings
 }
 
-func (c *checker) metadata(m Metadata) {
+func (c *checker) metadata(m schemas.Metadata) {
 	if c.required("metadata.name", m.Name) {
 		c.grammar("metadata.name", m.Name, nameGrammar, "lower case letters, digits and dashes, at most 63")
 	}
 	c.grammar("metadata.formerly", m.Formerly, nameGrammar, "the name this host had")
 	switch {
-	case m.Formerly != "" && c.document.Kind != KindHost:
+	case m.Formerly != "" && c.document.Kind != schemas.KindHost:
 		c.bad("metadata.formerly", "leave it out", "only a Host remembers its former name")
 	case m.Formerly != "" && m.Formerly == m.Name:
 		c.bad("metadata.formerly", "leave it out", "the host never had another name")
@@ -114,14 +127,14 @@ func (c *checker) labels(field string, labels map[string]string) {
 	}
 }
 
-func (c *checker) host(s *HostSpec) {
+func (c *checker) host(s *schemas.HostSpec) {
 	if s.BMC != nil {
 		c.bmc(s.BMC)
 	}
 	c.identity(s.Identity)
-	c.oneOf("spec.boot.method", s.Boot.Method, VirtualMedia)
-	c.oneOf("spec.power", s.Power, PowerOn, PowerOff, PowerUnmanaged)
-	c.oneOf("spec.lifecycle", s.Lifecycle, Managed, Adopted, Unmanaged, Retired)
+	c.oneOf("spec.boot.method", s.Boot.Method, schemas.VirtualMedia)
+	c.oneOf("spec.power", s.Power, schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged)
+	c.oneOf("spec.lifecycle", s.Lifecycle, schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired)
 	c.grammar("spec.workload", s.Workload, nameGrammar, "the name of a Workload")
 	c.grammar("spec.consent.erase", s.Consent.Erase, eraseGrammar, "what `ingot plan` prints: disk/16 hex digits")
 	c.grammar("spec.consent.takeover", s.Consent.Takeover, lineGrammar, "the machine's serial number")
@@ -143,7 +156,7 @@ func (c *checker) host(s *HostSpec) {
 	}
 }
 
-func (c *checker) bmc(b *BMC) {
+func (c *checker) bmc(b *schemas.BMC) {
 	if c.required("spec.bmc.address", b.Address) {
 		c.bmcAddress(b.Address)
 	}
@@ -166,9 +179,9 @@ func (c *checker) bmcAddress(address string) {
 		c.bad(field, example, "not a URL")
 		return
 	}
-	switch _, system := (BMC{Address: address}).System(); {
+	switch _, system := (schemas.BMC{Address: address}).System(); {
 	case u.Scheme != "https":
-		c.bad(field, "write https://…", "a BMC's password is never sent over %s", shorten(u.Scheme))
+		c.bad(field, "write https://…", "a BMC's password is never sent over %s", yamltext.Shorten(u.Scheme))
 	case u.User != nil:
 		c.bad(field, "put them into a Secret", "no user or password in the address")
 	case u.RawQuery != "" || u.Fragment != "":
@@ -191,7 +204,7 @@ func isCertificates(text string) bool {
 	return text != ""
 }
 
-func (c *checker) identity(i Identity) {
+func (c *checker) identity(i schemas.Identity) {
 	c.grammar("spec.identity.serial", i.Serial, lineGrammar, "printable ASCII")
 	for n, mac := range i.MACs {
 		field := fmt.Sprintf("spec.identity.macs[%d]", n)
@@ -210,10 +223,10 @@ func (c *checker) mac(field, mac string) {
 	}
 }
 
-func (c *checker) disk(h *DiskHints) {
+func (c *checker) disk(h *schemas.DiskHints) {
 	sizes := map[string]uint64{}
 	for field, value := range map[string]string{"size": h.Size, "minSize": h.MinSize, "maxSize": h.MaxSize} {
-		size, err := ParseSize(value)
+		size, err := schemas.ParseSize(value)
 		if value != "" && err != nil {
 			c.bad("spec.rootDisk."+field, "such as 480GB or 1TiB", "%v", err)
 		} else if value != "" {
@@ -227,9 +240,9 @@ func (c *checker) disk(h *DiskHints) {
 		c.grammar("spec.rootDisk."+field, value, lineGrammar, "printable ASCII")
 	}
 	if kernelDisk.MatchString(h.Path) || (strings.Contains(h.Path, "/") && !strings.HasPrefix(h.Path, "/dev/disk/by-path/")) {
-		c.bad("spec.rootDisk.path", "a name in /dev/disk/by-path, or the disk's serial or wwn", "%q may be another disk after the next boot", shorten(h.Path))
+		c.bad("spec.rootDisk.path", "a name in /dev/disk/by-path, or the disk's serial or wwn", "%q may be another disk after the next boot", yamltext.Shorten(h.Path))
 	}
-	if *h == (DiskHints{}) && !c.document.fields.Misspelt("spec.rootDisk") && !c.document.fields.SpoiledBelow("spec.rootDisk") {
+	if *h == (schemas.DiskHints{}) && !c.document.Fields.Misspelt("spec.rootDisk") && !c.document.Fields.SpoiledBelow("spec.rootDisk") {
 		c.bad("spec.rootDisk", "name the disk by serial or wwn", "no hint is given: that would match any disk")
 	}
 }
@@ -240,14 +253,14 @@ func (c *checker) path(field, value string) {
 		return
 	}
 	if path.IsAbs(value) || path.Clean(value) != value || value == "." || value == ".." || strings.HasPrefix(value, "../") || strings.ContainsFunc(value, unfitForPath) {
-		c.bad(field, "a path from the fleet's root, such as workloads/web.bu", "%q is not a path in the fleet", shorten(value))
+		c.bad(field, "a path from the fleet's root, such as workloads/web.bu", "%q is not a path in the fleet", yamltext.Shorten(value))
 	}
 }
 
 func unfitForPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f }
 
-func (c *checker) step(s *Step) {
-	if s.Metadata.Name == StepInstall {
+func (c *checker) step(s *schemas.Step) {
+	if s.Metadata.Name == schemas.StepInstall {
 		c.bad("metadata.name", "choose another name", "install stands for a Workload's spec.install")
 	}
 	if c.required("spec.script", s.Spec.Script) {
@@ -255,7 +268,7 @@ func (c *checker) step(s *Step) {
 	}
 	if s.Spec.Timeout != "" {
 		if d, err := time.ParseDuration(s.Spec.Timeout); err != nil || d < time.Second || d > 24*time.Hour {
-			c.bad("spec.timeout", "such as 10m, 1s to 24h", "%q is not a timeout", shorten(s.Spec.Timeout))
+			c.bad("spec.timeout", "such as 10m, 1s to 24h", "%q is not a timeout", yamltext.Shorten(s.Spec.Timeout))
 		}
 	}
 }
@@ -266,7 +279,7 @@ const (
 	inClearHint = "encrypt the file with sops, and change the secret: it is in the history now"
 )
 
-func (c *checker) secret(s *Secret) {
+func (c *checker) secret(s *schemas.Secret) {
 	if len(s.SOPS) == 0 {
 		c.absent("sops", "encrypt it with sops before it is committed, and change what it held", "the Secret is not encrypted: there is no sops section")
 	}
@@ -277,33 +290,27 @@ func (c *checker) secret(s *Secret) {
 			c.bad(field, inClearHint, inClear)
 		}
 	}
-	if len(s.Spec.Data) == 0 && !c.document.fields.SpoiledBelow("spec.data") {
+	if len(s.Spec.Data) == 0 && !c.document.Fields.SpoiledBelow("spec.data") {
 		c.absent("spec.data", "", "the Secret holds nothing")
 	}
-	c.scope(s.Spec.Scope)
+	c.selector("spec.scope", s.Spec.Scope)
 }
 
-func (c *checker) scope(s Scope) {
-	c.labels("spec.scope.matchLabels", s.MatchLabels)
+// selector finds a scope at a field that selects nothing, or says it twice.
+func (c *checker) selector(field string, s schemas.Scope) {
+	c.labels(field+".matchLabels", s.MatchLabels)
 	for i, host := range s.Hosts {
-		c.grammar(fmt.Sprintf("spec.scope.hosts[%d]", i), host, nameGrammar, "the name of a Host")
+		c.grammar(fmt.Sprintf("%s.hosts[%d]", field, i), host, nameGrammar, "the name of a Host")
 	}
 	switch selects := len(s.Hosts) > 0 || len(s.MatchLabels) > 0; {
 	case s.AllHosts && selects:
-		c.bad("spec.scope", "keep one of them", "allHosts together with another selector")
-	case !s.AllHosts && !selects && !c.document.fields.Misspelt("spec.scope") && !c.document.fields.SpoiledBelow("spec.scope"):
-		c.absent("spec.scope", "matchLabels, hosts, or allHosts: true", "the scope selects no host")
+		c.bad(field, "keep one of them", "allHosts together with another selector")
+	case !s.AllHosts && !selects && !c.document.Fields.Misspelt(field) && !c.document.Fields.SpoiledBelow(field):
+		c.absent(field, "matchLabels, hosts, or allHosts: true", "the scope selects no host")
 	}
 }
 
 // parentOf is the field above: "" for a field of the document.
 func parentOf(field string) string {
 	return field[:max(0, strings.LastIndex(field, "."))]
-}
-
-func shorten(text string) string {
-	if runes := []rune(text); len(runes) > 80 {
-		return string(runes[:79]) + "…"
-	}
-	return text
 }

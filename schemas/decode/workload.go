@@ -1,12 +1,15 @@
-package schemas
+package decode
 
 import (
 	"fmt"
 	"net/url"
+
+	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-func (c *checker) workload(s WorkloadSpec) {
-	c.oneOf("spec.update", s.Update, OnConsent, Reinstall)
+func (c *checker) workload(s schemas.WorkloadSpec) {
+	c.oneOf("spec.update", s.Update, schemas.OnConsent, schemas.Reinstall)
 	c.steps(s.Steps)
 	if s.Install == nil {
 		c.absent("spec.install", "say which image is installed", "the workload says nothing to run")
@@ -14,19 +17,19 @@ func (c *checker) workload(s WorkloadSpec) {
 	}
 	c.image(s.Install.Image)
 	c.path("spec.install.butane", s.Install.Butane)
-	c.oneOf("spec.install.phoneHome", s.Install.PhoneHome, PhoneHomeRequired, PhoneHomeDisabled)
+	c.oneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
 	for i, argument := range s.Install.KernelArguments {
 		c.grammar(fmt.Sprintf("spec.install.kernelArguments[%d]", i), argument, kargGrammar, "one argument of printable ASCII without spaces and quotes, at most 512 characters")
 	}
 }
 
-func (c *checker) steps(uses []StepUse) {
+func (c *checker) steps(uses []schemas.StepUse) {
 	installs := 0
 	for i, use := range uses {
 		field := fmt.Sprintf("spec.steps[%d].step", i)
 		c.required(field, use.Step)
 		c.grammar(field, use.Step, nameGrammar, "the name of a Step, or install")
-		if use.Step == StepInstall {
+		if use.Step == schemas.StepInstall {
 			installs++
 		}
 	}
@@ -35,7 +38,7 @@ func (c *checker) steps(uses []StepUse) {
 	}
 }
 
-func (c *checker) image(i Image) {
+func (c *checker) image(i schemas.Image) {
 	if c.required("spec.install.image.url", i.URL) {
 		c.imageURL(i.URL)
 	}
@@ -53,7 +56,7 @@ func (c *checker) imageURL(address string) {
 	case u.Scheme == "" && u.Host == "":
 		c.path(field, address)
 	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
-		c.bad(field, "https://…, or a path in the mirror", "images are not read from %q", shorten(u.Scheme))
+		c.bad(field, "https://…, or a path in the mirror", "images are not read from %q", yamltext.Shorten(u.Scheme))
 	case u.User != nil:
 		c.bad(field, "", "no user or password in the URL")
 	}

@@ -1,4 +1,4 @@
-package schemas
+package decode
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
@@ -19,7 +20,7 @@ var (
 	bondModes        = []string{"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"}
 )
 
-func (c *checker) network(field string, n *Network) {
+func (c *checker) network(field string, n *schemas.Network) {
 	if n == nil {
 		return
 	}
@@ -29,7 +30,7 @@ func (c *checker) network(field string, n *Network) {
 		if c.required(at+".name", in.Name) {
 			c.grammar(at+".name", in.Name, interfaceGrammar, "at most 15 letters, digits, dashes, dots and underscores")
 			if names[in.Name] {
-				c.bad(at+".name", "", "two interfaces are called %q", shorten(in.Name))
+				c.bad(at+".name", "", "two interfaces are called %q", yamltext.Shorten(in.Name))
 			}
 		}
 		names[in.Name] = true
@@ -40,7 +41,7 @@ func (c *checker) network(field string, n *Network) {
 	c.dns(field, n.DNSResolver)
 }
 
-func (c *checker) networkInterface(at string, in Interface) {
+func (c *checker) networkInterface(at string, in schemas.Interface) {
 	if c.required(at+".type", in.Type) {
 		c.oneOf(at+".type", in.Type, "ethernet", "bond", "vlan")
 	}
@@ -67,7 +68,7 @@ func (c *checker) networkInterface(at string, in Interface) {
 	}
 }
 
-func (c *checker) bond(at string, b *BondConfig) {
+func (c *checker) bond(at string, b *schemas.BondConfig) {
 	if c.required(at+".mode", b.Mode) {
 		c.oneOf(at+".mode", b.Mode, bondModes...)
 	}
@@ -81,7 +82,7 @@ func (c *checker) bond(at string, b *BondConfig) {
 }
 
 // references finds interfaces that build on ones that do not exist, on themselves, or on one that is taken.
-func (c *checker) references(field string, interfaces []Interface, names map[string]bool) {
+func (c *checker) references(field string, interfaces []schemas.Interface, names map[string]bool) {
 	ports := map[string]string{} // port → bond
 	for i, in := range interfaces {
 		at := fmt.Sprintf("%s.interfaces[%d]", field, i)
@@ -89,7 +90,7 @@ func (c *checker) references(field string, interfaces []Interface, names map[str
 			for n, port := range in.Bond.Port {
 				c.uses(fmt.Sprintf("%s.link-aggregation.port[%d]", at, n), in.Name, port, names)
 				if other, taken := ports[port]; taken && port != "" {
-					c.bad(fmt.Sprintf("%s.link-aggregation.port[%d]", at, n), "", "%q is a port of %q already", shorten(port), shorten(other))
+					c.bad(fmt.Sprintf("%s.link-aggregation.port[%d]", at, n), "", "%q is a port of %q already", yamltext.Shorten(port), yamltext.Shorten(other))
 				}
 				ports[port] = in.Name
 			}
@@ -104,13 +105,13 @@ func (c *checker) uses(at, user, used string, names map[string]bool) {
 	switch {
 	case used == "":
 	case used == user:
-		c.bad(at, "", "%q builds on itself", shorten(used))
+		c.bad(at, "", "%q builds on itself", yamltext.Shorten(used))
 	case !names[used]:
-		c.bad(at, yamltext.Suggest(used, slices.Sorted(maps.Keys(names))), "there is no interface %q", shorten(used))
+		c.bad(at, yamltext.Suggest(used, slices.Sorted(maps.Keys(names))), "there is no interface %q", yamltext.Shorten(used))
 	}
 }
 
-func (c *checker) ip(at string, config *IPConfig, family func(netip.Addr) bool) {
+func (c *checker) ip(at string, config *schemas.IPConfig, family func(netip.Addr) bool) {
 	if config == nil {
 		return
 	}
@@ -121,7 +122,7 @@ func (c *checker) ip(at string, config *IPConfig, family func(netip.Addr) bool) 
 		}
 		ip, err := netip.ParseAddr(address.IP)
 		if err != nil || !family(ip) || ip.Zone() != "" {
-			c.bad(field+".ip", "", "%q is not an address of this family", shorten(address.IP))
+			c.bad(field+".ip", "", "%q is not an address of this family", yamltext.Shorten(address.IP))
 			continue
 		}
 		if address.PrefixLength < 1 || address.PrefixLength > ip.BitLen() {
@@ -130,7 +131,7 @@ func (c *checker) ip(at string, config *IPConfig, family func(netip.Addr) bool) 
 	}
 }
 
-func (c *checker) routes(field string, routes *Routes, names map[string]bool) {
+func (c *checker) routes(field string, routes *schemas.Routes, names map[string]bool) {
 	if routes == nil {
 		return
 	}
@@ -148,11 +149,11 @@ func (c *checker) routes(field string, routes *Routes, names map[string]bool) {
 	}
 }
 
-func (c *checker) destination(at string, route Route) {
+func (c *checker) destination(at string, route schemas.Route) {
 	to, err := netip.ParsePrefix(route.Destination)
 	switch {
 	case err != nil:
-		c.bad(at+".destination", "such as 0.0.0.0/0", "%q is not a network", shorten(route.Destination))
+		c.bad(at+".destination", "such as 0.0.0.0/0", "%q is not a network", yamltext.Shorten(route.Destination))
 		return
 	case to != to.Masked():
 		c.bad(at+".destination", "write "+to.Masked().String(), "%s has bits behind its prefix", to)
@@ -163,19 +164,19 @@ func (c *checker) destination(at string, route Route) {
 	via, err := netip.ParseAddr(route.NextHopAddress)
 	switch {
 	case err != nil || via.Zone() != "":
-		c.bad(at+".next-hop-address", "", "%q is not an address", shorten(route.NextHopAddress))
+		c.bad(at+".next-hop-address", "", "%q is not an address", yamltext.Shorten(route.NextHopAddress))
 	case via.Is4() != to.Addr().Is4():
 		c.bad(at+".next-hop-address", "", "%s and %s are not of one family", via, to)
 	}
 }
 
-func (c *checker) dns(field string, resolver *DNS) {
+func (c *checker) dns(field string, resolver *schemas.DNS) {
 	if resolver == nil {
 		return
 	}
 	for i, server := range resolver.Config.Server {
 		if ip, err := netip.ParseAddr(server); server != "" && (err != nil || ip.Zone() != "") {
-			c.bad(fmt.Sprintf("%s.dns-resolver.config.server[%d]", field, i), "", "%q is not an address", shorten(server))
+			c.bad(fmt.Sprintf("%s.dns-resolver.config.server[%d]", field, i), "", "%q is not an address", yamltext.Shorten(server))
 		}
 	}
 	for i, domain := range resolver.Config.Search {

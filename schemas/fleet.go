@@ -1,0 +1,169 @@
+package schemas
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // zones of windows mean the same on every machine
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
+)
+
+// Ring says which hosts change together, which release they run, and how fast a change goes through them.
+type Ring struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       RingSpec `json:"spec"`
+}
+
+// RingSpec is how a ring rolls out. Whatever it says: protect, lifecycle and power act at once, and erasing needs its consent.
+type RingSpec struct {
+	// Hosts selects the ring's hosts. A host is in one ring at most; in none, it follows the trunk as fast as the daemon's limits let it.
+	Hosts Scope `json:"hosts"`
+	// Tag is a pattern with one *, such as prod-*: the ring runs the commit of the newest tag that matches. Newest is the highest version: runs of
+	// digits compare as numbers, and v1.2.0-rc.1 is older than v1.2.0. Empty: the ring follows the trunk.
+	Tag string `json:"tag,omitempty"`
+	// After names rings that must have completed the same release before this one begins.
+	After []string `json:"after,omitempty"`
+	// Canaries selects hosts of the ring that change first: the others wait until all of them are done.
+	Canaries Scope `json:"canaries,omitempty"`
+	// MaxUnavailable is how many hosts of the ring this rollout may have down at a time: a number, or a percentage such as 10%, rounded down but at
+	// least 1. Default 1. Hosts that are down for other reasons do not count.
+	MaxUnavailable string `json:"maxUnavailable,omitempty"`
+	// PauseAfter is how many hosts may fail a release before nothing more of it begins in the ring. Default 1.
+	PauseAfter int `json:"pauseAfter,omitempty"`
+	// Windows are when a change may begin; none means always. What has begun is finished.
+	Windows []Window `json:"windows,omitempty"`
+	// Paused, when true, lets nothing begin.
+	Paused bool `json:"paused,omitempty"`
+}
+
+// Window opens at each time of a schedule, for a while.
+type Window struct {
+	// Start is a schedule of five fields as in crontab(5): minute, hour, day of month, month, day of week.
+	Start string `json:"start"`
+	// Duration is how long it stays open, such as 4h; at most 168h.
+	Duration string `json:"duration"`
+	// Zone is a name of the IANA time zone database such as Europe/Berlin. Default UTC.
+	Zone string `json:"zone,omitempty"`
+}
+
+// Defaults fills in what hosts do not say themselves.
+type Defaults struct {
+	APIVersion string       `json:"apiVersion"`
+	Kind       string       `json:"kind"`
+	Metadata   Metadata     `json:"metadata"`
+	Spec       DefaultsSpec `json:"spec"`
+}
+
+// DefaultsSpec is merged field by field below what the host writes; lists are taken whole.
+type DefaultsSpec struct {
+	// Hosts selects the hosts that get these defaults.
+	Hosts Scope `json:"hosts"`
+	// Priority decides between Defaults of one host: the higher wins. With equal priorities two different values for a field are an error.
+	Priority int          `json:"priority,omitempty"`
+	Defaults HostDefaults `json:"defaults"`
+}
+
+// HostDefaults are the fields of a Host's spec that can be shared; each host has its own identity and consent.
+type HostDefaults struct {
+	BMC       *BMCDefaults      `json:"bmc,omitempty"`
+	Boot      *Boot             `json:"boot,omitempty"`
+	Power     string            `json:"power,omitempty"` // as in HostSpec
+	RootDisk  *DiskHints        `json:"rootDisk,omitempty"`
+	Network   *Networks         `json:"network,omitempty"`
+	Workload  string            `json:"workload,omitempty"`
+	Vars      map[string]string `json:"vars,omitempty"`
+	Protect   bool              `json:"protect,omitempty"`
+	Lifecycle string            `json:"lifecycle,omitempty"` // as in HostSpec
+}
+
+// BMCDefaults are what BMCs share; a host that says nothing of its bmc gets none.
+type BMCDefaults struct {
+	Credentials string `json:"credentials,omitempty"`
+	TLS         BMCTLS `json:"tls,omitempty"`
+}
+
+// Rule changes or refuses machines when they are inspected or discovered. Rules are read and checked; nothing acts on them yet.
+type Rule struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       RuleSpec `json:"spec"`
+}
+
+// RuleSpec is a condition over a machine's facts and what follows from it.
+type RuleSpec struct {
+	// When is an expression of CEL over the machine's facts.
+	When string `json:"when"`
+	// Labels are set on machines for which When holds.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Fail is the message with which such machines are refused.
+	Fail string `json:"fail,omitempty"`
+}
+
+// Fleet is the repository's own ingot.yaml. It can only ask for less than the daemon's configuration allows.
+type Fleet struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Metadata   Metadata  `json:"metadata"`
+	Spec       FleetSpec `json:"spec"`
+}
+
+// FleetSpec lowers limits for the whole fleet.
+type FleetSpec struct {
+	// Paused, when true, lets no operation begin on any host.
+	Paused bool `json:"paused,omitempty"`
+	// Installs is how many installations run at a time. Default: what the daemon allows.
+	Installs int `json:"installs,omitempty"`
+	// ImageHosts are the only hosts that images are fetched from. Default: any.
+	ImageHosts []string `json:"imageHosts,omitempty"`
+}
+
+// ParseSchedule reads when a window opens. Names such as @daily and zones within the schedule are not read.
+func ParseSchedule(w Window) (cron.Schedule, error) {
+	if strings.ContainsAny(w.Start, "@=") {
+		return nil, fmt.Errorf("%q is not a schedule", yamltext.Shorten(w.Start))
+	}
+	zone := w.Zone
+	if zone == "" {
+		zone = "UTC"
+	}
+	if _, err := time.LoadLocation(zone); err != nil {
+		zone = "UTC" // a finding of its own
+	}
+	schedule, err := cron.ParseStandard("CRON_TZ=" + zone + " " + w.Start)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a schedule: %w", yamltext.Shorten(w.Start), err)
+	}
+	return schedule, nil
+}
+
+// Limit is how many of so many hosts may be unavailable.
+func (s RingSpec) Limit(hosts int) int {
+	if s.MaxUnavailable == "" {
+		return 1
+	}
+	number, percent := strings.CutSuffix(s.MaxUnavailable, "%")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return 1 // it was checked when it was read
+	}
+	if percent {
+		n = hosts * n / 100
+	}
+	return max(1, n)
+}
+
+// Failures is how many hosts may fail before the ring pauses.
+func (s RingSpec) Failures() int { return max(1, s.PauseAfter) }
+
+// FleetFile is where the Fleet is written.
+const FleetFile = "ingot.yaml"
+
+// Set reports whether the scope says anything.
+func (s Scope) Set() bool { return s.AllHosts || len(s.Hosts) > 0 || len(s.MatchLabels) > 0 }
