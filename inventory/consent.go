@@ -37,11 +37,11 @@ func ContentOf(record Record, disk DiskID, seen *Content) string {
 // disk, what is on it and the inputs that replace it, each behind its length (8 bytes, big endian), cut to 8 bytes.
 // It does not change between versions: a fleet holds such strings.
 func EraseConsent(host string, disk DiskID, content, target string) string {
-	return disk.Label() + "/" + digest("ingot consent v1", host, disk.Label(), content, target)
+	return disk.Label() + "/" + Digest("ingot consent v1", host, disk.Label(), content, target)
 }
 
-// digest is 16 hex digits over length-prefixed parts.
-func digest(parts ...string) string {
+// Digest is 16 hex digits over length-prefixed parts.
+func Digest(parts ...string) string {
 	hash := sha256.New()
 	var length [8]byte
 	for _, part := range parts {

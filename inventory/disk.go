@@ -61,7 +61,7 @@ func mismatch(hints *schemas.DiskHints, disk Disk) string {
 	}
 	for _, pair := range [][3]string{
 		{"serial", strings.TrimSpace(hints.Serial), strings.TrimSpace(disk.Serial)},
-		{"wwn", normalWWN(hints.WWN), normalWWN(disk.WWN)},
+		{"wwn", NormalWWN(hints.WWN), NormalWWN(disk.WWN)},
 		{"path", path.Base("/" + hints.Path), path.Base("/" + disk.Path)},
 		{"model", strings.TrimSpace(hints.Model), strings.TrimSpace(disk.Model)},
 		{"vendor", strings.TrimSpace(hints.Vendor), strings.TrimSpace(disk.Vendor)},
@@ -126,10 +126,10 @@ func NamedDisk(hints *schemas.DiskHints) DiskID {
 	if hints == nil || (hints.Serial == "" && hints.WWN == "") {
 		return DiskID{}
 	}
-	return DiskID{Serial: strings.TrimSpace(hints.Serial), WWN: normalWWN(hints.WWN)}
+	return DiskID{Serial: strings.TrimSpace(hints.Serial), WWN: NormalWWN(hints.WWN)}
 }
 
-func normalWWN(wwn string) string {
+func NormalWWN(wwn string) string {
 	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(wwn)), "0x")
 }
 

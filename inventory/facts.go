@@ -93,8 +93,8 @@ func (d Disk) ID() DiskID {
 // Label is the name people and consents use for a disk: its WWN, else its serial, else its path and size.
 func (d DiskID) Label() string {
 	switch {
-	case normalWWN(d.WWN) != "":
-		return normalWWN(d.WWN)
+	case NormalWWN(d.WWN) != "":
+		return NormalWWN(d.WWN)
 	case strings.TrimSpace(d.Serial) != "":
 		return strings.TrimSpace(d.Serial)
 	case d.Path != "":
@@ -110,7 +110,7 @@ func (d DiskID) Zero() bool { return d == DiskID{} }
 // Same reports whether two identities are of one disk: everything both know agrees, and they share a WWN, a serial, or path and size.
 func (d DiskID) Same(o DiskID) bool {
 	shared := false
-	for _, pair := range [][2]string{{normalWWN(d.WWN), normalWWN(o.WWN)}, {strings.TrimSpace(d.Serial), strings.TrimSpace(o.Serial)}} {
+	for _, pair := range [][2]string{{NormalWWN(d.WWN), NormalWWN(o.WWN)}, {strings.TrimSpace(d.Serial), strings.TrimSpace(o.Serial)}} {
 		if pair[0] == "" || pair[1] == "" {
 			continue
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Checker implements inventory.Translator.
+// Checker implements load.Translator.
 type Checker struct{}
 
 // Check translates a config with its vars, and with a placeholder for every secret, and merges it as Render would for some host. Warnings are findings

@@ -9,6 +9,7 @@ import (
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -22,7 +23,7 @@ func readFleet(dir, revision string) (inventory.Fleet, []schemas.Finding, error)
 	if err != nil {
 		return inventory.Fleet{}, nil, err
 	}
-	fleet, findings := inventory.Load(inventory.Sources{Trunk: snapshot}, ignition.Checker{})
+	fleet, findings := load.Fleet(inventory.Sources{Trunk: snapshot}, ignition.Checker{})
 	return fleet, findings, nil
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/effects"
 	"github.com/gitmetal/ingot/reconcile/journal"
@@ -191,7 +192,7 @@ func (d *Daemon) openLoop(context.Context) (err error) {
 
 // load resolves a fleet; the Secrets of one that is used are the ones that open from then on.
 func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
-	fleet, findings := inventory.Load(sources, ignition.Checker{})
+	fleet, findings := load.Fleet(sources, ignition.Checker{})
 	if !schemas.Fatal(findings) {
 		d.secrets.take(fleet.Secrets)
 	}

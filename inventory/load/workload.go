@@ -1,4 +1,4 @@
-package inventory
+package load
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -16,8 +17,8 @@ const installSeconds = 2 * 60 * 60
 
 // recipe is a Workload with its steps and files, before it is known which host runs it.
 type recipe struct {
-	workload Workload // without what depends on a host
-	config   *config  // nil: no Butane
+	workload inventory.Workload // without what depends on a host
+	config   *config            // nil: no Butane
 }
 
 // prepare resolves every Workload of a tree, also those that no host runs, so that each mistake in them is told once.
@@ -31,7 +32,7 @@ func (l *loader) prepare(t *tree) {
 		if install == nil {
 			continue // a finding already
 		}
-		r := &recipe{workload: Workload{
+		r := &recipe{workload: inventory.Workload{
 			Name: name, Image: install.Image, KernelArguments: install.KernelArguments, Steps: l.steps(t, d),
 			Update:    cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
 			PhoneHome: cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
@@ -55,15 +56,15 @@ func (l *loader) script(t *tree, d schemas.Document) {
 }
 
 // steps is a Workload's list in its order; the install alone when it has none.
-func (l *loader) steps(t *tree, d schemas.Document) []Step {
+func (l *loader) steps(t *tree, d schemas.Document) []inventory.Step {
 	uses := d.Workload.Spec.Steps
 	if len(uses) == 0 {
 		uses = []schemas.StepUse{{Step: schemas.StepInstall}}
 	}
-	var steps []Step
+	var steps []inventory.Step
 	for i, use := range uses {
 		if use.Step == schemas.StepInstall {
-			steps = append(steps, Step{Name: use.Step, Seconds: installSeconds})
+			steps = append(steps, inventory.Step{Name: use.Step, Seconds: installSeconds})
 			continue
 		}
 		step, ok := t.steps()[use.Step]
@@ -75,13 +76,13 @@ func (l *loader) steps(t *tree, d schemas.Document) []Step {
 		if err != nil {
 			continue // a finding already
 		}
-		steps = append(steps, Step{Name: use.Step, Script: t.Files[step.Step.Spec.Script].Data, Seconds: int(timeout.Seconds())})
+		steps = append(steps, inventory.Step{Name: use.Step, Script: t.Files[step.Step.Spec.Script].Data, Seconds: int(timeout.Seconds())})
 	}
 	return steps
 }
 
 // workload is what a host runs: the recipe with the host's vars. nil when it runs nothing, or when what it names is not there.
-func (l *loader) workload(t *tree, d schemas.Document) *Workload {
+func (l *loader) workload(t *tree, d schemas.Document) *inventory.Workload {
 	running, ok := t.hosts()[d.Name]
 	if !ok || running.Host.Spec.Workload == "" {
 		return nil
@@ -105,7 +106,7 @@ func (l *loader) workload(t *tree, d schemas.Document) *Workload {
 }
 
 // forHost is a config with the vars of a host; what the host lacks is found in the host's file.
-func (l *loader) forHost(c *config, d, running schemas.Document) *Butane {
+func (l *loader) forHost(c *config, d, running schemas.Document) *inventory.Butane {
 	b := c.butane
 	b.Vars = map[string]string{}
 	complete := true
@@ -131,8 +132,8 @@ func (l *loader) forHost(c *config, d, running schemas.Document) *Butane {
 }
 
 // translate has a config checked, once for all hosts with the same vars.
-func (l *loader) translate(b *Butane, blobs []string) {
-	key := digest(append(slices.Clone(blobs), b.Path, mustJSON(b.Vars))...)
+func (l *loader) translate(b *inventory.Butane, blobs []string) {
+	key := inventory.Digest(append(slices.Clone(blobs), b.Path, mustJSON(b.Vars))...)
 	if l.check == nil || l.checked[key] {
 		return
 	}

@@ -1,4 +1,5 @@
-package inventory
+// Package load resolves the commits of a fleet to what is desired of every host: references, rings, defaults, secrets in scope. Pure.
+package load
 
 import (
 	"cmp"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
 )
@@ -15,20 +17,20 @@ import (
 // Translator checks a Butane config once per accepted commit, with its files and vars, so that its errors are findings of the commit.
 // Secrets are not known to it.
 type Translator interface {
-	Check(config Butane) []schemas.Finding
+	Check(config inventory.Butane) []schemas.Finding
 }
 
-// Load resolves what the sources ask for. A fleet without hosts is legal and has no findings: then every machine is orphaned, hands off.
+// Fleet resolves what the sources ask for. A fleet without hosts is legal and has no findings: then every machine is orphaned, hands off.
 // With a fatal finding the fleet must not be used. All findings are returned at once, sorted, each once; neither they nor the fleet depend on
 // the order of files. Without a Translator Butane configs are not translated.
 //
 // Read as documents are the .yaml and .yml files that say so: a line that starts with apiVersion: ingot.dev/. In the folders hosts,
 // workloads, steps and secrets any other of these files is a mistake, and a finding, unless a Butane config or a Step names it as its own;
 // elsewhere it is none of our business. Files and folders that start with a dot are never read.
-func Load(sources Sources, check Translator) (Fleet, []schemas.Finding) {
+func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding) {
 	l := loader{
 		check: check, checked: map[string]bool{},
-		fleet: Fleet{Commit: sources.Trunk.Commit, Hosts: map[string]Desired{}, Secrets: map[string]Sealed{}},
+		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Hosts: map[string]inventory.Desired{}, Secrets: map[string]inventory.Sealed{}},
 	}
 	l.trunk = l.read(sources.Trunk)
 	l.seal()
@@ -45,13 +47,13 @@ type loader struct {
 	trunk    *tree
 	check    Translator
 	checked  map[string]bool // Butane configs that were checked, by digest
-	fleet    Fleet
+	fleet    inventory.Fleet
 	findings []schemas.Finding
 }
 
 // tree is one snapshot, decoded.
 type tree struct {
-	Snapshot
+	inventory.Snapshot
 	kinds   map[string]map[string]schemas.Document // documents by kind and name
 	recipes map[string]*recipe                     // workloads by name, as far as no host is needed
 	unread  []string                               // YAML files in our folders that do not say that they are documents
@@ -70,7 +72,7 @@ func (l *loader) find(findings ...schemas.Finding) { l.findings = append(l.findi
 func (l *loader) release(schemas.Document) *tree { return l.trunk }
 
 // read decodes every document of a snapshot.
-func (l *loader) read(snapshot Snapshot) *tree {
+func (l *loader) read(snapshot inventory.Snapshot) *tree {
 	t := &tree{
 		Snapshot: snapshot, recipes: map[string]*recipe{}, named: map[string]bool{},
 		kinds: map[string]map[string]schemas.Document{},
@@ -136,14 +138,14 @@ func (l *loader) strangers(t *tree) {
 // seal keeps the secrets of the trunk, closed.
 func (l *loader) seal() {
 	for name, d := range l.trunk.secrets() {
-		l.fleet.Secrets[name] = Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope, Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data}
+		l.fleet.Secrets[name] = inventory.Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope, Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data}
 	}
 }
 
 // resolve puts a host together.
 func (l *loader) resolve(d schemas.Document) {
 	release, spec := l.release(d), d.Host.Spec
-	desired := Desired{
+	desired := inventory.Desired{
 		Commit: l.trunk.Commit, Release: release.Commit, File: d.File, Line: d.Pos("").Line,
 		Name: d.Name, Former: d.Host.Metadata.Formerly, Labels: d.Host.Metadata.Labels,
 		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk, Network: spec.Network,

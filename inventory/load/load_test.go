@@ -1,4 +1,4 @@
-package inventory_test
+package load_test
 
 import (
 	"crypto/sha1"
@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -62,7 +63,7 @@ func TestFindings(t *testing.T) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			files, archive := archived(t, filepath.Base(name))
-			_, findings := inventory.Load(snapshot(files), nil)
+			_, findings := load.Fleet(snapshot(files), nil)
 			got := ""
 			for _, f := range findings {
 				got += f.String() + "\n"
@@ -84,7 +85,7 @@ func TestFindings(t *testing.T) {
 
 func TestEmptyFleetIsLegal(t *testing.T) {
 	t.Parallel()
-	fleet, findings := inventory.Load(snapshot(nil), nil)
+	fleet, findings := load.Fleet(snapshot(nil), nil)
 	if len(fleet.Hosts) > 0 || len(findings) > 0 || fleet.Commit == "" {
 		t.Errorf("Load(nothing) = %+v, %v, want no hosts and no findings", fleet, findings)
 	}
@@ -106,7 +107,7 @@ func TestResolved(t *testing.T) {
 	script.Executable = true
 	sources.Trunk.Files["workloads/web/tree/c"] = script
 	translator := &recorder{}
-	fleet, findings := inventory.Load(sources, translator)
+	fleet, findings := load.Fleet(sources, translator)
 	if len(findings) != 1 || findings[0].String() != "workloads/web/web.bu:7: error: vars.site is fra1" || len(translator.seen) != 1 {
 		t.Errorf("two hosts with the same vars: %d configs checked, findings %v, want one of each", len(translator.seen), findings)
 	}
@@ -138,7 +139,7 @@ func TestResolved(t *testing.T) {
 func TestInputsOfAnInstalledFleet(t *testing.T) {
 	t.Parallel()
 	files, _ := archived(t, "good.txtar")
-	fleet, findings := inventory.Load(snapshot(files), nil)
+	fleet, findings := load.Fleet(snapshot(files), nil)
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
@@ -163,7 +164,7 @@ func TestInputsOfAnInstalledFleet(t *testing.T) {
 func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 	t.Parallel()
 	base, _ := archived(t, "good.txtar")
-	before, findings := inventory.Load(snapshot(base), nil)
+	before, findings := load.Fleet(snapshot(base), nil)
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
@@ -215,7 +216,7 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 			t.Parallel()
 			files := maps.Clone(base)
 			test.change(files)
-			fleet, findings := inventory.Load(snapshot(files), nil)
+			fleet, findings := load.Fleet(snapshot(files), nil)
 			if len(findings) > 0 {
 				t.Fatal(findings)
 			}
@@ -256,8 +257,8 @@ func TestLoadIsDeterministic(t *testing.T) {
 			}
 			files[name] = data
 		}
-		fleet, findings := inventory.Load(snapshot(files), nil)
-		again, findings2 := inventory.Load(snapshot(files), nil)
+		fleet, findings := load.Fleet(snapshot(files), nil)
+		again, findings2 := load.Fleet(snapshot(files), nil)
 		if diff := cmp.Diff(findings, findings2); diff != "" {
 			t.Fatalf("findings differ: %s", diff)
 		}

@@ -1,10 +1,12 @@
-package inventory
+package load
 
 import (
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
 )
 
 // claims are what only one host may have: kind and value → host.
@@ -34,7 +36,7 @@ func (l *loader) duplicates() {
 			}
 		}
 		identity, former := d.Host.Spec.Identity, d.Host.Metadata.Formerly
-		if Placeholder(identity.Serial) && identity.Serial != "" {
+		if inventory.Placeholder(identity.Serial) && identity.Serial != "" {
 			l.find(d.Finding("spec.identity.serial", "identify the machine by its MACs", "%q is a placeholder, no identity", identity.Serial))
 		} else {
 			own("spec.identity.serial", "serial", identity.Serial)

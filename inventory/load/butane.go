@@ -1,4 +1,4 @@
-package inventory
+package load
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -17,8 +18,8 @@ import (
 
 // config is a Butane config with the files it names, before it is known whose vars go in.
 type config struct {
-	butane Butane // without Vars
-	uses   []use  // the references in it, each once, in order
+	butane inventory.Butane // without Vars
+	uses   []use            // the references in it, each once, in order
 	blobs  []string
 	whole  bool // nothing is missing
 }
@@ -49,7 +50,7 @@ func (l *loader) config(t *tree, workload schemas.Document, file string) *config
 	}
 	t.named[file] = true
 	c := &config{
-		butane: Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}},
+		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}},
 		blobs:  []string{"butane " + source.Blob},
 	}
 	root, findings := refs.Parse(file, source.Data)

@@ -1,4 +1,4 @@
-package inventory
+package load
 
 import (
 	"encoding/json"
@@ -8,21 +8,22 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
 // parts are the digests of what a host differs by. Their names and how they are made are forever: another way to make them would
 // reinstall every fleet. URLs, labels, comments outside Butane, timeouts and ciphertext are no part of them.
-func parts(w *Workload, blobs []string, disk *schemas.DiskHints) map[string]string {
+func parts(w *inventory.Workload, blobs []string, disk *schemas.DiskHints) map[string]string {
 	p := map[string]string{
 		"image":           w.Image.SHA256,
-		"kernelArguments": digest(w.KernelArguments...),
-		"rootDisk":        digest(mustJSON(oneSpelling(disk))),
-		"steps":           digest(stepParts(w.Steps)...),
+		"kernelArguments": inventory.Digest(w.KernelArguments...),
+		"rootDisk":        inventory.Digest(mustJSON(oneSpelling(disk))),
+		"steps":           inventory.Digest(stepParts(w.Steps)...),
 	}
 	if w.Butane != nil {
-		p["butane"] = digest(blobs...)
-		p["vars"] = digest(mustJSON(w.Butane.Vars))
+		p["butane"] = inventory.Digest(blobs...)
+		p["vars"] = inventory.Digest(mustJSON(w.Butane.Vars))
 	}
 	return p
 }
@@ -34,7 +35,7 @@ func oneSpelling(hints *schemas.DiskHints) *schemas.DiskHints {
 	}
 	h := *hints
 	h.Serial, h.Model, h.Vendor = strings.TrimSpace(h.Serial), strings.TrimSpace(h.Model), strings.TrimSpace(h.Vendor)
-	h.WWN = normalWWN(h.WWN)
+	h.WWN = inventory.NormalWWN(h.WWN)
 	if h.Path != "" {
 		h.Path = path.Base(h.Path)
 	}
@@ -46,7 +47,7 @@ func oneSpelling(hints *schemas.DiskHints) *schemas.DiskHints {
 	return &h
 }
 
-func stepParts(steps []Step) []string {
+func stepParts(steps []inventory.Step) []string {
 	var all []string
 	for _, s := range steps {
 		all = append(all, s.Name, string(s.Script))
@@ -60,7 +61,7 @@ func inputs(parts map[string]string) string {
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		all = append(all, name, parts[name])
 	}
-	return digest(all...)
+	return inventory.Digest(all...)
 }
 
 // mustJSON encodes values that cannot fail: maps of strings and our own structs, whose keys come out sorted or in order.
