@@ -10,6 +10,19 @@ type Fleet struct {
 	Commit  string // of the trunk
 	Hosts   map[string]Desired
 	Secrets map[string]Sealed
+	Rings   map[string]Ring
+	// Settings are those of the repository's own ingot.yaml.
+	Settings schemas.FleetSpec
+}
+
+// Ring is a ring of the trunk, and the release it runs.
+type Ring struct {
+	Name    string
+	Spec    schemas.RingSpec
+	Tag     string   // of its release; "" when it follows the trunk, or while no tag matches
+	Commit  string   // of its release; "" while no tag matches
+	Trouble string   // why the release is not what the tags say
+	Hosts   []string // sorted
 }
 
 // Sealed is a secret that nobody has opened: its scope and keys are in clear, its document is not.
@@ -32,6 +45,12 @@ type Desired struct {
 	// KnownAs is the name under which this machine, by its serial, is known and which the fleet does not name any more. Whoever has the records sets it.
 	KnownAs string
 	Labels  map[string]string
+	Ring    string // "" when in none
+	Canary  bool   // of its ring
+	// Given are the fields that Defaults filled in, spec.power and the like, and where.
+	Given map[string]schemas.Position
+	// Pending says what the trunk asks for that the ring has not released; "" when that is nothing.
+	Pending string
 
 	BMC       *schemas.BMC
 	Identity  schemas.Identity
@@ -43,7 +62,7 @@ type Desired struct {
 	Lifecycle string // never ""
 	Consent   schemas.Consent
 
-	Workload *Workload // nil: nothing to run
+	Workload *Workload // nil: nothing to run, or nothing that the ring released
 }
 
 // Workload is what a host shall run, with everything it needs from the commit.

@@ -18,11 +18,18 @@ type File struct {
 	Executable bool
 }
 
-// Sources is what the fleet asks for right now: the accepted trunk, and the release of every ring by its name. A ring that
-// follows the trunk has no entry.
+// Sources is what the fleet asks for right now: the accepted trunk, and the release of every ring that follows tags, by the ring's name. A ring
+// that follows the trunk has no entry.
 type Sources struct {
 	Trunk    Snapshot
-	Releases map[string]Snapshot
+	Releases map[string]Release
+}
+
+// Release is the newest good tag of a ring.
+type Release struct {
+	Tag      string // "" while no tag of the ring's pattern can be used
+	Snapshot Snapshot
+	Trouble  string // what is wrong with the tags: one moved, one is not signed; the release is the last good one, and erases nothing
 }
 
 // Butane is the source of an operating system's configuration, all of it from one commit.

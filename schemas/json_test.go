@@ -44,7 +44,7 @@ func TestJSONSchemas(t *testing.T) {
 		"no such value": {"lifecycle: Managed", "lifecycle: managed", false},
 		"another type":  {"protect: false", "protect: maybe", false},
 		"a bad name":    {"name: web-03", "name: Web_03", false},
-		"a missing one": {", credentials: bmc", "", false},
+		"a missing one": {"address: \"https://10.0.0.13/redfish/v1/Systems/1\", ", "", false},
 	}
 	for name, test := range tests {
 		text := strings.Replace(goodHost, test.old, test.replacement, 1)

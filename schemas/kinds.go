@@ -77,8 +77,8 @@ const (
 type BMC struct {
 	// Address is the https URL of the Redfish service or of the machine's ComputerSystem in it.
 	Address string `json:"address"`
-	// Credentials names a Secret with the keys username and password, in whose scope this host is.
-	Credentials string `json:"credentials"`
+	// Credentials names a Secret with the keys username and password, in whose scope this host is. Required, here or in Defaults.
+	Credentials string `json:"credentials,omitempty"`
 	TLS         BMCTLS `json:"tls,omitempty"`
 }
 

@@ -29,14 +29,18 @@ type Translator interface {
 // elsewhere it is none of our business. Files and folders that start with a dot are never read.
 func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding) {
 	l := loader{
-		check: check, checked: map[string]bool{},
+		check: check, checked: map[string]bool{}, releases: map[string]*tree{},
 		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Hosts: map[string]inventory.Desired{}, Secrets: map[string]inventory.Sealed{}},
 	}
 	l.trunk = l.read(sources.Trunk)
+	l.settings()
+	l.fill(l.trunk)
 	l.seal()
 	l.duplicates()
 	l.prepare(l.trunk)
+	l.imageHosts()
 	l.strangers(l.trunk)
+	l.rings(sources.Releases)
 	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
 		l.resolve(l.trunk.hosts()[name])
 	}
@@ -45,6 +49,8 @@ func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []sche
 
 type loader struct {
 	trunk    *tree
+	releases map[string]*tree  // by commit
+	member   map[string]string // ring by host
 	check    Translator
 	checked  map[string]bool // Butane configs that were checked, by digest
 	fleet    inventory.Fleet
@@ -58,6 +64,8 @@ type tree struct {
 	recipes map[string]*recipe                     // workloads by name, as far as no host is needed
 	unread  []string                               // YAML files in our folders that do not say that they are documents
 	named   map[string]bool                        // files that a Butane config or a Step names
+	given   map[string]map[string]schemas.Position // by host and field, where Defaults filled it in
+	broken  string                                 // why the tree cannot be run
 }
 
 func (t *tree) hosts() map[string]schemas.Document     { return t.kinds[schemas.KindHost] }
@@ -67,14 +75,10 @@ func (t *tree) secrets() map[string]schemas.Document   { return t.kinds[schemas.
 
 func (l *loader) find(findings ...schemas.Finding) { l.findings = append(l.findings, findings...) }
 
-// release is the tree that says what a host runs: its workload, its vars, the Workload, its steps and files. That is the trunk for every
-// host as long as there are no rings; what is true of the machine is always read from the trunk.
-func (l *loader) release(schemas.Document) *tree { return l.trunk }
-
 // read decodes every document of a snapshot.
 func (l *loader) read(snapshot inventory.Snapshot) *tree {
 	t := &tree{
-		Snapshot: snapshot, recipes: map[string]*recipe{}, named: map[string]bool{},
+		Snapshot: snapshot, recipes: map[string]*recipe{}, named: map[string]bool{}, given: map[string]map[string]schemas.Position{},
 		kinds: map[string]map[string]schemas.Document{},
 	}
 	for _, kind := range schemas.Kinds {
@@ -144,9 +148,9 @@ func (l *loader) seal() {
 
 // resolve puts a host together.
 func (l *loader) resolve(d schemas.Document) {
-	release, spec := l.release(d), d.Host.Spec
+	spec := d.Host.Spec
 	desired := inventory.Desired{
-		Commit: l.trunk.Commit, Release: release.Commit, File: d.File, Line: d.Pos("").Line,
+		Commit: l.trunk.Commit, File: d.File, Line: d.Pos("").Line,
 		Name: d.Name, Former: d.Host.Metadata.Formerly, Labels: d.Host.Metadata.Labels,
 		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk, Network: spec.Network,
 		Protect: spec.Protect, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
@@ -154,7 +158,10 @@ func (l *loader) resolve(d schemas.Document) {
 	if spec.BMC != nil && spec.BMC.Credentials != "" {
 		l.credentials(d, spec.BMC.Credentials)
 	}
-	desired.Workload = l.workload(release, d)
+	desired.Workload, desired.Release, desired.Pending = l.released(d)
+	desired.Ring, desired.Given = l.member[d.Name], l.trunk.given[d.Name]
+	desired.Canary = desired.Ring != "" && l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.Name, d.Host.Metadata.Labels)
+	l.complete(d, spec.Workload != "" || desired.Workload != nil)
 	l.fleet.Hosts[d.Name] = desired
 }
 

@@ -142,13 +142,7 @@ func (c *checker) host(s *schemas.HostSpec) {
 		c.grammar("spec.vars."+key, key, varGrammar, "letters, digits and underscores")
 	}
 	if s.RootDisk != nil {
-		c.disk(s.RootDisk)
-	}
-	if s.Workload != "" && s.BMC == nil {
-		c.absent("spec.bmc", "say how the machine is reached", "a host with a workload needs a bmc")
-	}
-	if s.Workload != "" && s.RootDisk == nil {
-		c.absent("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
+		c.disk("spec.rootDisk", s.RootDisk)
 	}
 	if s.Network != nil {
 		c.network("spec.network.ramdisk", s.Network.Ramdisk)
@@ -160,15 +154,18 @@ func (c *checker) bmc(b *schemas.BMC) {
 	if c.required("spec.bmc.address", b.Address) {
 		c.bmcAddress(b.Address)
 	}
-	if c.required("spec.bmc.credentials", b.Credentials) {
-		c.grammar("spec.bmc.credentials", b.Credentials, nameGrammar, "the name of a Secret")
+	c.bmcShared("spec.bmc", b.Credentials, b.TLS)
+}
+
+// bmcShared is what a BMC may get from Defaults.
+func (c *checker) bmcShared(field, credentials string, tls schemas.BMCTLS) {
+	c.grammar(field+".credentials", credentials, nameGrammar, "the name of a Secret")
+	c.grammar(field+".tls.fingerprint", tls.Fingerprint, fingerprintGrammar, "sha256: and 64 lower case hex digits")
+	if tls.CA != "" && !isCertificates(tls.CA) {
+		c.bad(field+".tls.ca", "-----BEGIN CERTIFICATE-----…", "not PEM certificates")
 	}
-	c.grammar("spec.bmc.tls.fingerprint", b.TLS.Fingerprint, fingerprintGrammar, "sha256: and 64 lower case hex digits")
-	if b.TLS.CA != "" && !isCertificates(b.TLS.CA) {
-		c.bad("spec.bmc.tls.ca", "-----BEGIN CERTIFICATE-----…", "not PEM certificates")
-	}
-	if b.TLS.Fingerprint != "" && b.TLS.CA != "" {
-		c.bad("spec.bmc.tls", "keep one of them", "fingerprint and ca are both set")
+	if tls.Fingerprint != "" && tls.CA != "" {
+		c.bad(field+".tls", "keep one of them", "fingerprint and ca are both set")
 	}
 }
 
@@ -223,27 +220,27 @@ func (c *checker) mac(field, mac string) {
 	}
 }
 
-func (c *checker) disk(h *schemas.DiskHints) {
+func (c *checker) disk(at string, h *schemas.DiskHints) {
 	sizes := map[string]uint64{}
 	for field, value := range map[string]string{"size": h.Size, "minSize": h.MinSize, "maxSize": h.MaxSize} {
 		size, err := schemas.ParseSize(value)
 		if value != "" && err != nil {
-			c.bad("spec.rootDisk."+field, "such as 480GB or 1TiB", "%v", err)
+			c.bad(at+"."+field, "such as 480GB or 1TiB", "%v", err)
 		} else if value != "" {
 			sizes[field] = size
 		}
 	}
 	if least, most := sizes["minSize"], sizes["maxSize"]; most > 0 && least > most {
-		c.bad("spec.rootDisk.minSize", "", "no disk is at least %s and at most %s", h.MinSize, h.MaxSize)
+		c.bad(at+".minSize", "", "no disk is at least %s and at most %s", h.MinSize, h.MaxSize)
 	}
 	for field, value := range map[string]string{"serial": h.Serial, "wwn": h.WWN, "path": h.Path, "model": h.Model, "vendor": h.Vendor, "transport": h.Transport} {
-		c.grammar("spec.rootDisk."+field, value, lineGrammar, "printable ASCII")
+		c.grammar(at+"."+field, value, lineGrammar, "printable ASCII")
 	}
 	if kernelDisk.MatchString(h.Path) || (strings.Contains(h.Path, "/") && !strings.HasPrefix(h.Path, "/dev/disk/by-path/")) {
-		c.bad("spec.rootDisk.path", "a name in /dev/disk/by-path, or the disk's serial or wwn", "%q may be another disk after the next boot", yamltext.Shorten(h.Path))
+		c.bad(at+".path", "a name in /dev/disk/by-path, or the disk's serial or wwn", "%q may be another disk after the next boot", yamltext.Shorten(h.Path))
 	}
-	if *h == (schemas.DiskHints{}) && !c.document.Fields.Misspelt("spec.rootDisk") && !c.document.Fields.SpoiledBelow("spec.rootDisk") {
-		c.bad("spec.rootDisk", "name the disk by serial or wwn", "no hint is given: that would match any disk")
+	if *h == (schemas.DiskHints{}) && !c.document.Fields.Misspelt(at) && !c.document.Fields.SpoiledBelow(at) {
+		c.bad(at, "name the disk by serial or wwn", "no hint is given: that would match any disk")
 	}
 }
 

@@ -68,9 +68,27 @@ func (c *checker) defaults(s schemas.DefaultsSpec) {
 	if s.Priority < -1000 || s.Priority > 1000 {
 		c.bad("spec.priority", "", "priorities go from -1000 to 1000")
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.Defaults.Vars)) {
-		c.grammar("spec.defaults.vars."+key, key, varGrammar, "letters, digits and underscores")
+	const at = "spec.defaults"
+	h := s.Defaults
+	for _, key := range slices.Sorted(maps.Keys(h.Vars)) {
+		c.grammar(at+".vars."+key, key, varGrammar, "letters, digits and underscores")
 	}
+	if h.BMC != nil {
+		c.bmcShared(at+".bmc", h.BMC.Credentials, h.BMC.TLS)
+	}
+	if h.Boot != nil {
+		c.oneOf(at+".boot.method", h.Boot.Method, schemas.VirtualMedia)
+	}
+	if h.RootDisk != nil {
+		c.disk(at+".rootDisk", h.RootDisk)
+	}
+	if h.Network != nil {
+		c.network(at+".network.ramdisk", h.Network.Ramdisk)
+		c.network(at+".network.host", h.Network.Host)
+	}
+	c.grammar(at+".workload", h.Workload, nameGrammar, "the name of a Workload")
+	c.oneOf(at+".power", h.Power, schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged)
+	c.oneOf(at+".lifecycle", h.Lifecycle, schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired)
 }
 
 func (c *checker) rule(s schemas.RuleSpec) {

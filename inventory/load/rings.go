@@ -1,0 +1,209 @@
+package load
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Follows gives the tag patterns of a trunk's rings, by the ring's name. Rings that follow the trunk have none. What is wrong with a ring is for Fleet to find.
+func Follows(trunk inventory.Snapshot) map[string]string {
+	l := loader{}
+	patterns := map[string]string{}
+	for name, d := range l.read(trunk).kinds[schemas.KindRing] {
+		if d.Ring.Spec.Tag != "" {
+			patterns[name] = d.Ring.Spec.Tag
+		}
+	}
+	return patterns
+}
+
+// rings puts hosts into their rings, and rings onto their releases.
+func (l *loader) rings(releases map[string]inventory.Release) {
+	documents := l.trunk.kinds[schemas.KindRing]
+	l.fleet.Rings, l.member = map[string]inventory.Ring{}, map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(documents)) {
+		d := documents[name]
+		ring := inventory.Ring{Name: name, Spec: d.Ring.Spec, Commit: l.trunk.Commit}
+		if ring.Spec.Tag != "" {
+			release := releases[name]
+			ring.Tag, ring.Commit, ring.Trouble = release.Tag, release.Snapshot.Commit, release.Trouble
+			l.runs(&ring, d, release)
+		}
+		ring.Hosts = l.join(d)
+		l.fleet.Rings[name] = ring
+		for i, other := range d.Ring.Spec.After {
+			if _, known := documents[other]; !known {
+				l.find(d.Finding(fmt.Sprintf("spec.after[%d]", i), "", "there is no Ring %q", other))
+			}
+		}
+	}
+	l.circles(documents)
+}
+
+// join gives the hosts of a ring. A host that is in another one already is a mistake.
+func (l *loader) join(d schemas.Document) []string {
+	hosts := []string{}
+	canaries := 0
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
+		labels := l.trunk.hosts()[name].Host.Metadata.Labels
+		if !d.Ring.Spec.Hosts.Selects(name, labels) {
+			continue
+		}
+		if other, twice := l.member[name]; twice {
+			l.find(d.Finding("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already", name, other))
+			continue
+		}
+		l.member[name] = d.Name
+		hosts = append(hosts, name)
+		if d.Ring.Spec.Canaries.Selects(name, labels) {
+			canaries++
+		}
+	}
+	if d.Ring.Spec.Canaries.Set() && canaries == 0 && len(hosts) > 0 {
+		found := d.Finding("spec.canaries", "canaries are chosen among the ring's hosts", "no host of the ring is a canary")
+		found.Severity = schemas.Warning
+		l.find(found)
+	}
+	return hosts
+}
+
+// circles finds rings that wait for each other.
+func (l *loader) circles(documents map[string]schemas.Document) {
+	for _, name := range slices.Sorted(maps.Keys(documents)) {
+		seen := map[string]bool{}
+		for open := slices.Clone(documents[name].Ring.Spec.After); len(open) > 0; open = open[1:] {
+			if open[0] == name {
+				l.find(documents[name].Finding("spec.after", "", "rings wait for each other in a circle"))
+				break
+			}
+			if next, known := documents[open[0]]; known && !seen[open[0]] {
+				seen[open[0]] = true
+				open = append(open, next.Ring.Spec.After...)
+			}
+		}
+	}
+}
+
+// runs reads a ring's release. What is wrong in it concerns that ring alone, and is a warning: the trunk goes on.
+func (l *loader) runs(ring *inventory.Ring, d schemas.Document, release inventory.Release) {
+	if ring.Commit == "" {
+		if ring.Trouble == "" {
+			ring.Trouble = "no tag matches " + ring.Spec.Tag
+		}
+		return
+	}
+	if ring.Commit == l.trunk.Commit {
+		l.releases[ring.Commit] = l.trunk
+	}
+	if _, known := l.releases[ring.Commit]; !known {
+		findings := l.apart(func() {
+			t := l.read(release.Snapshot)
+			l.fill(t)
+			l.prepare(t)
+			l.releases[ring.Commit] = t
+		})
+		if fatal := only(findings, schemas.Error); len(fatal) > 0 {
+			l.releases[ring.Commit].broken = fmt.Sprintf("release %s has %d errors, the first: %s", ring.Tag, len(fatal), fatal[0])
+			found := d.Finding("spec.tag", "tag a commit that validates", "%s", l.releases[ring.Commit].broken)
+			found.Severity = schemas.Warning
+			l.find(found)
+		}
+	}
+	ring.Trouble = first(ring.Trouble, l.releases[ring.Commit].broken)
+}
+
+// apart gives what is found meanwhile, and keeps it out of the commit's findings.
+func (l *loader) apart(do func()) []schemas.Finding {
+	kept := l.findings
+	l.findings = nil
+	do()
+	found := unique(l.findings)
+	l.findings = kept
+	return found
+}
+
+func only(findings []schemas.Finding, severity schemas.Severity) []schemas.Finding {
+	return slices.DeleteFunc(slices.Clone(findings), func(f schemas.Finding) bool { return f.Severity != severity })
+}
+
+func first(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// released is what a host's ring has it run, and what the trunk asks for beyond that. Without a release, or in one that cannot be used, that is nothing.
+func (l *loader) released(d schemas.Document) (w *inventory.Workload, commit, pending string) {
+	name, inRing := l.member[d.Name]
+	ring := l.fleet.Rings[name]
+	if !inRing || ring.Spec.Tag == "" {
+		return l.workload(l.trunk, d), l.trunk.Commit, ""
+	}
+	if ring.Commit == "" {
+		return nil, "", fmt.Sprintf("ring %s runs nothing yet: %s", name, ring.Trouble)
+	}
+	var wanted *inventory.Workload
+	l.find(l.apart(func() { wanted = l.workload(l.trunk, d) })...)
+	if ring.Commit == l.trunk.Commit {
+		return wanted, ring.Commit, ""
+	}
+	t := l.releases[ring.Commit]
+	if t.broken != "" {
+		return nil, ring.Commit, fmt.Sprintf("ring %s: %s", name, t.broken)
+	}
+	if _, there := t.hosts()[d.Name]; !there {
+		return nil, ring.Commit, fmt.Sprintf("ring %s runs %s, in which this host is not yet", name, ring.Tag)
+	}
+	if fatal := only(l.apart(func() { w = l.workload(t, d) }), schemas.Error); len(fatal) > 0 {
+		return nil, ring.Commit, fmt.Sprintf("ring %s: release %s cannot be used for this host: %s", name, ring.Tag, fatal[0])
+	}
+	return w, ring.Commit, behind(ring, w, wanted)
+}
+
+// behind says what the trunk asks for that a release does not.
+func behind(ring inventory.Ring, runs, wanted *inventory.Workload) string {
+	var what string
+	switch {
+	case runs == nil && wanted == nil, runs != nil && wanted != nil && runs.Inputs == wanted.Inputs:
+		return ""
+	case wanted == nil:
+		what = "no workload"
+	case runs == nil || runs.Name != wanted.Name:
+		what = "workload " + wanted.Name
+	default:
+		var parts []string
+		for _, part := range slices.Sorted(maps.Keys(wanted.Parts)) {
+			if runs.Parts[part] != wanted.Parts[part] {
+				parts = append(parts, part)
+			}
+		}
+		what = "another " + strings.Join(parts, ", ")
+	}
+	return fmt.Sprintf("the trunk asks for %s; ring %s runs %s until a newer tag matches %s", what, ring.Name, ring.Tag, ring.Spec.Tag)
+}
+
+// imageHosts finds Workloads whose image comes from a host that the fleet's settings do not allow.
+func (l *loader) imageHosts() {
+	allowed := l.fleet.Settings.ImageHosts
+	if len(allowed) == 0 {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.workloads())) {
+		d := l.trunk.workloads()[name]
+		if d.Workload.Spec.Install == nil {
+			continue
+		}
+		if u, err := url.Parse(d.Workload.Spec.Install.Image.URL); err == nil && u.Host != "" && !slices.Contains(allowed, strings.ToLower(u.Host)) {
+			l.find(d.Finding("spec.install.image.url", "add it to spec.imageHosts in "+schemas.FleetFile+", or take the image from one of: "+strings.Join(allowed, ", "), "images are not fetched from %s", u.Host))
+		}
+	}
+}
