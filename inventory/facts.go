@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -123,4 +124,23 @@ func (d DiskID) Same(o DiskID) bool {
 		return false
 	}
 	return shared || (d.Path != "" && d.Path == o.Path && d.Size != 0 && d.Size == o.Size)
+}
+
+// Sees reports whether a machine reported a disk. A path says nothing about another machine's disks.
+func (f *Facts) Sees(disk DiskID) bool {
+	if f == nil || (disk.WWN == "" && disk.Serial == "") {
+		return false
+	}
+	return slices.ContainsFunc(f.Disks, func(d Disk) bool {
+		return d.ID().Same(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
+	})
+}
+
+// Same reports whether two reports are of one machine, as after a rename.
+func (f *Facts) Same(other *Facts) bool {
+	if f == nil || other == nil {
+		return false
+	}
+	serial := strings.TrimSpace(f.System.Serial)
+	return !Placeholder(serial) && strings.EqualFold(serial, strings.TrimSpace(other.System.Serial))
 }

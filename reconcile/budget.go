@@ -3,9 +3,12 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/rollout"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // budget lets a host begin only while fewer than the allowed number are under way. A place is taken here, before the journal knows of what begins, and
@@ -17,11 +20,20 @@ func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[record.Host]
+	if why := l.frozen(h, next.Actions[0]); why != "" {
+		next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
+		return next
+	}
+	if why, opens := l.turn(h, l.progress()); why != "" {
+		h.waiting = true
+		next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
+		return next
+	}
 	h.admitted = h.underWay() || l.places() > 0
 	h.waiting = !h.admitted
 	if h.waiting {
 		next.Phase, next.Actions = plan.Waiting, nil
-		next.Waits = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.config.Limits.Installs)
+		next.Waits = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.installs())
 	}
 	return next
 }
@@ -50,7 +62,7 @@ func (h *host) underWay() bool {
 
 // places is how many hosts may begin now. The caller holds the lock.
 func (l *Loop) places() int {
-	free := l.config.Limits.Installs
+	free := l.installs()
 	for _, h := range l.hosts {
 		if h.underWay() {
 			free--
@@ -59,12 +71,70 @@ func (l *Loop) places() int {
 	return max(free, 0)
 }
 
+// installs is how many may be under way: what the configuration allows, or less where the fleet asks for less.
+func (l *Loop) installs() int {
+	if asked := l.fleet.settings.Installs; asked > 0 {
+		return min(asked, l.config.Limits.Installs)
+	}
+	return l.config.Limits.Installs
+}
+
+// progress is how far every ring is. The caller holds the lock.
+func (l *Loop) progress() map[string]rollout.Progress {
+	all := make(map[string]rollout.Progress, len(l.fleet.rings))
+	for name, ring := range l.fleet.rings {
+		members := make([]rollout.Member, 0, len(ring.Hosts))
+		for _, host := range ring.Hosts {
+			members = append(members, l.hosts[host].member())
+		}
+		all[name] = rollout.Measure(ring, members)
+	}
+	return all
+}
+
+func (h *host) member() rollout.Member {
+	return rollout.Of(h.desired, h.record, h.seen.plan.Phase == plan.Held, h.admitted)
+}
+
+// turn says why a host may not begin, and when it may if only the time stands against it. The caller holds the lock.
+func (l *Loop) turn(h *host, rings map[string]rollout.Progress) (why string, opens time.Time) {
+	if l.fleet.settings.Paused {
+		return "the fleet is paused: spec.paused in " + schemas.FleetFile, time.Time{}
+	}
+	ring, inRing := rings[h.desired.Ring]
+	if !inRing {
+		return "", time.Time{}
+	}
+	m := h.member()
+	m.Down = h.record.Installed != nil || m.Down
+	return rollout.Turn(m, ring, rings, l.config.Now())
+}
+
+// frozen says why an operation that erases may not begin. The caller holds the lock.
+func (l *Loop) frozen(h *host, action plan.Action) string {
+	if action.Operation == nil || !action.Operation.Erases {
+		return ""
+	}
+	why := l.fleet.frozen
+	if ring := l.fleet.rings[h.desired.Ring]; why == "" && ring.Tag != "" {
+		why = ring.Trouble
+	}
+	if why == "" {
+		return ""
+	}
+	return "nothing is erased until an operator has looked: " + why
+}
+
 // placeFreed wakes as many of the hosts that wait as there are places, in the order of their names.
 func (l *Loop) placeFreed() {
 	l.mu.Lock()
 	var names []string
+	rings := l.progress()
 	for name, h := range l.hosts {
-		if h.waiting {
+		if !h.waiting {
+			continue
+		}
+		if why, _ := l.turn(h, rings); why == "" {
 			names = append(names, name)
 		}
 	}

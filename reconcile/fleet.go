@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,13 +21,16 @@ type fleet struct {
 	refused  string // the commit that was not accepted; "" when the newest one was
 	findings []schemas.Finding
 	trouble  string // why the source cannot be read; "" when it can
+	frozen   string // why nothing is erased; "" when the history can be trusted
+	rings    map[string]inventory.Ring
+	settings schemas.FleetSpec
 }
 
 // key tells sources apart: the trunk's commit and every ring's release.
 func key(sources inventory.Sources) string {
 	parts := make([]string, 0, len(sources.Releases))
 	for ring, release := range sources.Releases {
-		parts = append(parts, ring+"="+release.Commit)
+		parts = append(parts, ring+"="+release.Tag+"="+release.Snapshot.Commit+"="+release.Trouble)
 	}
 	slices.Sort(parts)
 	return sources.Trunk.Commit + " " + strings.Join(parts, " ")
@@ -57,7 +61,10 @@ func (l *Loop) sourceAnswered(ctx context.Context, err error) {
 	} else {
 		l.config.Log.Info("fleet readable again", "commit", l.fleet.commit)
 	}
-	l.fleet.trouble = now
+	l.fleet.trouble, l.fleet.frozen = now, ""
+	if freezes := (interface{ Freezes() bool })(nil); errors.As(err, &freezes) && freezes.Freezes() {
+		l.fleet.frozen = now
+	}
 	l.summarizeFleet()
 }
 
@@ -102,7 +109,7 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 		return
 	}
 	l.mu.Lock()
-	l.fleet = fleet{commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings}
+	l.fleet = fleet{commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings}
 	l.take(next)
 	names := make([]string, 0, len(l.hosts))
 	for name := range l.hosts {

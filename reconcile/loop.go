@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
+	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -37,13 +38,14 @@ type host struct {
 	orphaned bool // in the journal, but not in the fleet
 	record   inventory.Record
 	revision int64
-	doubtful bool  // the record must be read again before anything is based on it
-	lost     error // its only record, on the status branch, cannot be read: nothing may be decided
-	admitted bool  // has a place for an operation that the journal does not know yet
-	waiting  bool  // waits for such a place
-	placed   bool  // had a place at its last look
-	failures int   // looks in a row that got nowhere
-	repeats  int   // times in a row that the same action was done
+	doubtful bool          // the record must be read again before anything is based on it
+	lost     error         // its only record, on the status branch, cannot be read: nothing may be decided
+	admitted bool          // has a place for an operation that the journal does not know yet
+	waiting  bool          // waits for such a place
+	placed   bool          // had a place at its last look
+	state    rollout.State // in its ring, at its last look
+	failures int           // looks in a row that got nowhere
+	repeats  int           // times in a row that the same action was done
 	seen     seen
 	page     page
 }
@@ -230,7 +232,7 @@ func (l *Loop) report(name string, s seen) {
 	h := l.hosts[name]
 	h.admitted = false // from here on it shows
 	waited := h.waiting
-	h.waiting = h.waiting && s.plan.Phase == plan.Waiting
+	h.waiting = h.waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
 	h.count(s)
 	s.again = s.at.Add(l.config.wait(h, s))
 	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
@@ -241,6 +243,9 @@ func (l *Loop) report(name string, s seen) {
 	}
 	h.seen = s
 	freed := (h.placed || waited) && !h.underWay() && !h.waiting
+	if state := h.member().State; h.desired.Ring != "" && state != h.state {
+		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
+	}
 	h.placed = h.underWay()
 	changed := l.summarize(h)
 	l.mu.Unlock()

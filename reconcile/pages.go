@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // summarize writes what the last look saw on the host's page, and reports whether it reads differently now.
@@ -35,6 +38,19 @@ func (l *Loop) summarizeFleet() {
 	l.whisper("")
 }
 
+// summary is what the loop knows of the whole fleet. The caller holds the lock.
+func (l *Loop) summary() status.Fleet {
+	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen}
+	if l.fleet.settings.Paused {
+		f.Paused = "spec.paused in " + schemas.FleetFile + " is true"
+	}
+	rings := l.progress()
+	for _, name := range slices.Sorted(maps.Keys(rings)) {
+		f.Rings = append(f.Rings, rings[name])
+	}
+	return f
+}
+
 // fleetPages gives what encodes the pages of the whole fleet, by path, from what is known now. There are none before a commit was looked at, good or not.
 func (l *Loop) fleetPages() func() map[string][]byte {
 	if l.fleet.examined == "" {
@@ -46,7 +62,7 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 			documents = append(documents, h.page.document)
 		}
 	}
-	summary := status.NewFleet(status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused}, l.fleet.findings, documents)
+	summary := status.NewFleet(l.summary(), l.fleet.findings, documents)
 	return func() map[string][]byte {
 		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
 	}

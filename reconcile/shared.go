@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -23,7 +22,7 @@ func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(l.hosts)) {
-		if other := l.hosts[name].record; name != record.Host && !sameMachine(record.Facts, other.Facts) && sees(other.Facts, disk) {
+		if other := l.hosts[name].record; name != record.Host && !record.Facts.Same(other.Facts) && other.Facts.Sees(disk) {
 			next.Phase, next.Actions = plan.Held, nil
 			next.Hold = &plan.Hold{Reason: plan.DiskShared, Message: fmt.Sprintf(
 				"disk %s is seen by host %s too, so it is not written: name another disk in spec.rootDisk, or take the volume from one of the machines and have it inspected again", disk.Label(), name)}
@@ -31,23 +30,4 @@ func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
 		}
 	}
 	return next
-}
-
-// sees reports whether a machine reported a disk. A path says nothing about another machine's disks.
-func sees(facts *inventory.Facts, disk inventory.DiskID) bool {
-	if facts == nil || (disk.WWN == "" && disk.Serial == "") {
-		return false
-	}
-	return slices.ContainsFunc(facts.Disks, func(d inventory.Disk) bool {
-		return d.ID().Same(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
-	})
-}
-
-// sameMachine reports whether two reports are of one machine, as after a rename.
-func sameMachine(a, b *inventory.Facts) bool {
-	if a == nil || b == nil {
-		return false
-	}
-	serial := strings.TrimSpace(a.System.Serial)
-	return !inventory.Placeholder(serial) && strings.EqualFold(serial, strings.TrimSpace(b.System.Serial))
 }

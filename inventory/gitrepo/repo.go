@@ -61,6 +61,9 @@ func (e HistoryRewritten) Error() string {
 	return fmt.Sprintf("branch %s was rewritten: it is at %s, which does not contain the accepted commit %s: nothing is accepted until the accepted commit is in it again", e.Branch, e.Found, e.Accepted)
 }
 
+// Freezes reports that nothing may be erased until an operator has looked.
+func (e HistoryRewritten) Freezes() bool { return true }
+
 // errNoBranch means that the repository is there and the branch is not.
 var errNoBranch = errors.New("there is no such branch")
 

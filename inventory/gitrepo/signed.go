@@ -27,6 +27,9 @@ func (e Untrusted) Error() string {
 	return fmt.Sprintf("branch %s is not trusted: commit %.12s: %s: the last good commit stays until an allowed signer signs (a merge commit vouches for what it merges)", e.Branch, e.Commit, e.Why)
 }
 
+// Freezes reports that nothing may be erased until an operator has looked.
+func (e Untrusted) Freezes() bool { return true }
+
 // trusted looks for a line of commits from tip to the accepted commit, each signed by somebody who may change what it changes. Whoever signs a merge
 // vouches for what it brings. Without an accepted commit the tip alone must be signed.
 func (r *Repo) trusted(ctx context.Context, tip plumbing.Hash) error {

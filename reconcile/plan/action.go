@@ -71,6 +71,7 @@ const (
 	Orphaned   Phase = "Orphaned"   // its file is gone: hands off
 	Held       Phase = "Held"       // it waits for a person: see Hold
 	Waiting    Phase = "Waiting"    // it waits for a machine, an image, a BMC
+	Pending    Phase = "Pending"    // its ring does not let it begin yet
 	Inspecting Phase = "Inspecting" // the ramdisk boots to look at the machine
 	Installing Phase = "Installing" // an operation is under way
 	Starting   Phase = "Starting"   // the installed system starts
@@ -104,6 +105,7 @@ const (
 	InstallFailed    Reason = "InstallFailed"
 	NoPhoneHome      Reason = "NoPhoneHome"
 	SecureBootOff    Reason = "SecureBootOff"
+	Frozen           Reason = "Frozen" // the fleet's history cannot be trusted: nothing is erased
 )
 
 // Hold says why nothing goes on, and what would let it.

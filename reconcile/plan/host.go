@@ -236,6 +236,9 @@ func (h host) held(hold Hold) Plan {
 func (h host) power() Plan {
 	if h.rec.Installed == nil {
 		p := Plan{Phase: Unmanaged, Waits: "a workload"}
+		if h.d.Pending != "" {
+			p = Plan{Phase: Pending, Waits: h.d.Pending}
+		}
 		if a := h.leaveRamdisk(idleDeadline, "there is nothing to run"); a != nil {
 			p.Actions = []Action{*a}
 		}

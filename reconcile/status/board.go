@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -26,9 +27,13 @@ type Fleet struct {
 	Commit string `json:"commit"`
 	Title  string `json:"title,omitempty"`
 	// Refused is the newest commit when it is not the accepted one, and Findings say why.
-	Refused  string         `json:"refused,omitempty"`
-	Findings []string       `json:"findings,omitempty"`
-	Hosts    map[string]int `json:"hosts"` // by phase
+	Refused  string   `json:"refused,omitempty"`
+	Findings []string `json:"findings,omitempty"`
+	// Frozen says why nothing is erased until an operator has looked; "" when that is not so.
+	Frozen string             `json:"frozen,omitempty"`
+	Paused string             `json:"paused,omitempty"` // why no operation begins anywhere
+	Hosts  map[string]int     `json:"hosts"`            // by phase
+	Rings  []rollout.Progress `json:"rings,omitempty"`
 }
 
 // maxFindings is how many findings of a refused commit are written.
@@ -54,7 +59,7 @@ func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
 func (f Fleet) Encode() []byte { return encode(f) }
 
 // order of phases on the board: what needs a person first.
-var order = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Installing, plan.Inspecting, plan.Starting, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
+var order = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting, plan.Starting, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
 
 // maxRows is how many hosts the board lists; forges cut longer pages.
 const maxRows = 500
@@ -70,12 +75,48 @@ func Board(f Fleet, hosts []Document) []byte {
 	fmt.Fprintf(&b, "# Fleet\n\nAccepted commit `%s` %s\n\n", short(f.Commit), cell(f.Title))
 	refusal(&b, f)
 	counts(&b, f)
+	rings(&b, f)
 	people(&b, hosts)
 	table(&b, hosts)
 	return b.Bytes()
 }
 
+// rings has a row for each ring: what it runs, and how far it is.
+func rings(b *bytes.Buffer, f Fleet) {
+	if len(f.Rings) == 0 {
+		return
+	}
+	b.WriteString("## Rings\n\n| Ring | Release | Done | Changing | Held | Failed | |\n|---|---|---:|---|---|---|---|\n")
+	for _, r := range f.Rings {
+		release := "trunk"
+		if r.Tag != "" {
+			release = cell(r.Tag)
+		}
+		note := r.Trouble
+		if r.Paused != "" {
+			note = "paused: " + r.Paused
+		}
+		fmt.Fprintf(b, "| %s | %s `%s` | %d of %d | %s | %s | %s | %s |\n", r.Name, release, short(r.Commit), r.Done, r.Hosts, few(r.Changing), few(r.Held), few(r.Failed), cell(note))
+	}
+	b.WriteString("\n")
+}
+
+// few names some hosts.
+func few(hosts []string) string {
+	const most = 8
+	if len(hosts) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(hosts[:most], ", "), len(hosts)-most)
+	}
+	return strings.Join(hosts, ", ")
+}
+
 func refusal(b *bytes.Buffer, f Fleet) {
+	if f.Frozen != "" {
+		fmt.Fprintf(b, "> **Nothing is erased until an operator has looked:** %s\n\n", cell(f.Frozen))
+	}
+	if f.Paused != "" {
+		fmt.Fprintf(b, "> **Nothing begins:** %s\n\n", cell(f.Paused))
+	}
 	if f.Refused == "" {
 		return
 	}

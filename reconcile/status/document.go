@@ -33,6 +33,9 @@ type Document struct {
 	Commit   string `json:"commit,omitempty"`
 	File     string `json:"file,omitempty"` // where the host is written
 	Workload string `json:"workload,omitempty"`
+	Ring     string `json:"ring,omitempty"`
+	// Pending says what the trunk asks for that the host's ring has not released.
+	Pending string `json:"pending,omitempty"`
 	// Hold says why nothing goes on, in words a person can act on, and the consent that would let it.
 	Hold *Hold `json:"hold,omitempty"`
 	// Waits is what it waits for.
