@@ -39,6 +39,7 @@ type world struct {
 	refused  error // what Publish says
 	ids      int
 	log      *slog.Logger
+	watch    func() // after every effect
 
 	calls   int  // effects so far: executor, journal writes, pushes
 	crashAt int  // dies at this call; 0 never
@@ -63,6 +64,8 @@ type machine struct {
 	agent    inventory.AgentState
 	image    inventory.ImagePhase
 	disk     string // install id on it
+	breaks   string // inputs that fail on it
+	served   bool   // a system ran on it
 	reads    int
 	looks    []time.Time
 	done     []plan.Kind
@@ -137,7 +140,9 @@ func (w *world) Latest(context.Context) (inventory.Sources, error) {
 func (w *world) load(inventory.Sources) (inventory.Fleet, []schemas.Finding) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return inventory.Fleet{Commit: w.fleet.Commit, Hosts: maps.Clone(w.fleet.Hosts)}, w.findings
+	fleet := w.fleet
+	fleet.Hosts = maps.Clone(w.fleet.Hosts)
+	return fleet, w.findings
 }
 
 // List implements reconcile.Records.
@@ -266,6 +271,9 @@ func (w *world) Do(_ context.Context, desired inventory.Desired, record inventor
 	if err := w.call(func() { m.do(desired, record, action) }); err != nil {
 		return plan.Outcome{Result: plan.Retry, Why: err.Error()}
 	}
+	if w.watch != nil {
+		w.watch()
+	}
 	return plan.Outcome{Result: plan.Done}
 }
 
@@ -295,6 +303,9 @@ func (m *machine) do(desired inventory.Desired, record inventory.Record, action 
 		m.agent.Job = inventory.Job{
 			ID: record.Operation.ID, Attempt: record.Operation.Attempt, Kind: wire.JobInstall, State: inventory.JobSucceeded, Since: time.Now(),
 		}
+		if record.Operation.Inputs == m.breaks {
+			m.disk, m.agent.Job.State, m.agent.Job.Error = "", inventory.JobFailed, "the script failed"
+		}
 	default:
 		panic("an action for the journal reached the executor: " + action.Kind)
 	}
@@ -318,6 +329,7 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 		return
 	}
 	if m.disk != "" {
+		m.served = true
 		m.agent.PhoneHome = &inventory.PhoneHome{Install: m.disk, Epoch: record.Epoch, Commit: desired.Commit, At: time.Now()}
 	}
 }

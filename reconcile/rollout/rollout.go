@@ -31,7 +31,7 @@ type Member struct {
 	Host   string
 	Canary bool
 	State  State
-	Down   bool // this rollout took it down: a system ran on it, and it changes or failed
+	Down   bool // a rollout took it down: a system ran on it, and it changes or failed
 }
 
 // Of says how far a host is. Begun is set when it has been let begin and its record does not know yet.
@@ -47,9 +47,12 @@ func Of(d inventory.Desired, rec inventory.Record, held, begun bool) Member {
 	case rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:
 		m.State = Done
 	case last != nil && last.Outcome == inventory.Quarantined && last.Inputs == d.Workload.Inputs:
-		m.State, m.Down = Failed, ran(last.Content)
+		m.State = Failed
 	case held:
 		m.State = Held
+	}
+	if op == nil && rec.Installed == nil && last != nil && last.Outcome == inventory.Quarantined && m.State != Left {
+		m.Down = ran(last.Content) // whichever release it failed
 	}
 	return m
 }

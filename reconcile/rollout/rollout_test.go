@@ -146,7 +146,7 @@ func TestOf(t *testing.T) {
 		"is being replaced":        {asked, inventory.Record{Operation: &inventory.Operation{Inputs: "new", Content: "install:i0"}}, true, false, rollout.Member{State: changing, Down: true}},
 		"failed over a system":     {asked, inventory.Record{Last: ended(inventory.Quarantined, "new", "install:i0")}, false, false, rollout.Member{State: failed, Down: true}},
 		"failed on a blank disk":   {asked, inventory.Record{Last: ended(inventory.Quarantined, "new", "blank")}, true, false, rollout.Member{State: failed}},
-		"failed an older release":  {asked, inventory.Record{Last: ended(inventory.Quarantined, "old", "install:i0")}, false, false, rollout.Member{State: waiting}},
+		"failed an older release":  {asked, inventory.Record{Last: ended(inventory.Quarantined, "old", "install:i0")}, false, false, rollout.Member{State: waiting, Down: true}},
 		"protected":                {protected, inventory.Record{Installed: runs("old")}, false, false, rollout.Member{State: left}},
 		"nothing is asked of it":   {idle, inventory.Record{Installed: runs("old")}, false, false, rollout.Member{State: left}},
 		"its file is gone":         {inventory.Desired{Name: "a", Canary: true}, inventory.Record{Installed: runs("old")}, false, false, rollout.Member{State: left}},

@@ -1,0 +1,235 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// tiers are the rings of the rollouts, 10 hosts each, in their order.
+var tiers = map[string]schemas.RingSpec{
+	"canary": {Tag: "v*"},
+	"early":  {Tag: "v*", After: []string{"canary"}, MaxUnavailable: "2"},
+	"broad":  {Tag: "v*", After: []string{"early"}, MaxUnavailable: "30%"},
+}
+
+// rollout is a world of 30 machines in three rings, the most machines of each ring that were ever down at a time, and the most that were replaced.
+type rollout struct {
+	*world
+	worst, most map[string]int
+}
+
+func newRollout() *rollout {
+	r := &rollout{newWorld(30), map[string]int{}, map[string]int{}}
+	r.fleet.Rings = map[string]inventory.Ring{}
+	for name, spec := range tiers {
+		r.fleet.Rings[name] = inventory.Ring{Name: name, Spec: spec}
+	}
+	for i, name := range slices.Sorted(maps.Keys(r.fleet.Hosts)) {
+		d := r.fleet.Hosts[name]
+		d.Ring = []string{"canary", "early", "broad"}[i/10]
+		d.Canary = i%10 == 3 && d.Ring == "early"
+		ring := r.fleet.Rings[d.Ring]
+		ring.Hosts = append(ring.Hosts, name)
+		r.fleet.Rings[d.Ring], r.fleet.Hosts[name] = ring, d
+	}
+	r.watch = r.count
+	return r
+}
+
+// count looks at the machines themselves after every effect: down is one that served and does not run from its disk now.
+func (r *rollout) count() {
+	for name, ring := range r.fleet.Rings {
+		down, replaced := 0, 0
+		for _, host := range ring.Hosts {
+			if op := r.records[host].Record.Operation; op != nil && op.Erases {
+				replaced++
+			}
+			if m := r.machines[host]; m.served && (m.power != inventory.PoweredOn || m.agent.Boot != "") {
+				down++
+			}
+		}
+		r.worst[name], r.most[name] = max(r.worst[name], down), max(r.most[name], replaced)
+	}
+}
+
+// release has every ring run a tag on a commit; hosts get inputs and their consents.
+func (r *rollout) release(d *daemon, tag, inputs string, consents map[string]string) {
+	r.mu.Lock()
+	commit := strings.Repeat(inputs[:1], 40)
+	r.sources.Releases = map[string]inventory.Release{}
+	for name, ring := range r.fleet.Rings {
+		ring.Tag, ring.Commit = tag, commit
+		r.fleet.Rings[name] = ring
+		r.sources.Releases[name] = inventory.Release{Tag: tag, Snapshot: inventory.Snapshot{Commit: commit}}
+	}
+	for name, h := range r.fleet.Hosts {
+		w := *h.Workload
+		w.Inputs, w.Update, w.Parts = inputs, schemas.Reinstall, map[string]string{"image": inputs}
+		h.Workload, h.Release, h.Consent.Erase = &w, commit, consents[name]
+		r.fleet.Hosts[name] = h
+	}
+	r.mu.Unlock()
+	if d != nil {
+		d.Refresh()
+	}
+}
+
+// done gives how many hosts of each ring run some inputs.
+func (r *rollout) done(inputs string) map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done := map[string]int{"canary": 0, "early": 0, "broad": 0}
+	for name, h := range r.fleet.Hosts {
+		if i := r.records[name].Record.Installed; i != nil && i.Inputs == inputs {
+			done[h.Ring]++
+		}
+	}
+	return done
+}
+
+func (r *rollout) wantDone(t *testing.T, what, inputs string, canary, early, broad int) {
+	t.Helper()
+	if got, want := r.done(inputs), map[string]int{"canary": canary, "early": early, "broad": broad}; !maps.Equal(got, want) {
+		t.Errorf("%s: %s runs on %v, want %v", what, inputs, got, want)
+	}
+}
+
+// TestARolloutGoesRingByRing installs a fleet, replaces its system ring by ring, stops at a canary that fails, goes on with the next release, and goes
+// back to the first. Never is more of a ring down than it may.
+func TestARolloutGoesRingByRing(t *testing.T) {
+	run(t, func(t *testing.T) {
+		r := newRollout()
+		r.release(nil, "v1", "1111", nil)
+		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		after(time.Hour)
+		r.wantDone(t, "the first release", "1111", 10, 10, 10)
+
+		first := r.fleet.Rings["canary"].Hosts[0]
+		r.machines[first].breaks = "2222"
+		r.release(d, "v2", "2222", nil)
+		after(12 * time.Hour)
+		r.wantDone(t, "a canary failed", "2222", 0, 0, 0)
+		r.wantDone(t, "a canary failed", "1111", 9, 10, 10)
+		failed, _ := d.Host(first)
+		if failed.Plan.Phase != plan.Held || failed.Plan.Hold.Consent == "" {
+			t.Errorf("the failed canary is %+v", failed.Plan)
+		}
+		waits, _ := d.Host(r.fleet.Rings["broad"].Hosts[5])
+		if want := "ring broad comes after ring early, of which 0 of 10 hosts are done"; waits.Plan.Phase != plan.Pending || waits.Plan.Waits != want {
+			t.Errorf("a host of the last ring is %s, waits for %q; want %q", waits.Plan.Phase, waits.Plan.Waits, want)
+		}
+		if board := string(r.branch["README.md"]); !strings.Contains(board, "| canary | v2 `2222222222` | 0 of 10 |  |  | "+first+" | paused: "+first+" failed") {
+			t.Errorf("the board says\n%s", board)
+		}
+
+		r.release(d, "v3", "3333", nil)
+		after(time.Hour)
+		failed, _ = d.Host(first)
+		r.release(d, "v4", "3333", map[string]string{first: failed.Plan.Hold.Consent})
+		after(24 * time.Hour)
+		r.wantDone(t, "the release that mends it", "3333", 10, 10, 10)
+
+		r.release(d, "v5", "1111", nil)
+		after(24 * time.Hour)
+		r.wantDone(t, "the rollback", "1111", 10, 10, 10)
+		for name, spec := range tiers {
+			if r.worst[name] > spec.Limit(10) || r.worst[name] == 0 || r.most[name] != spec.Limit(10) {
+				t.Errorf("ring %s: %d machines were down and %d replaced at a time, want at most, and as many as, %d", name, r.worst[name], r.most[name], spec.Limit(10))
+			}
+		}
+		d.end(t)
+	})
+}
+
+// TestProtectInTheMiddleOfARollout takes what has not begun out of it at once; what is left goes on.
+func TestProtectInTheMiddleOfARollout(t *testing.T) {
+	run(t, func(t *testing.T) {
+		r := newRollout()
+		r.release(nil, "v1", "1111", nil)
+		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		after(time.Hour)
+		r.release(d, "v2", "2222", nil)
+		for r.done("2222")["early"] < 4 {
+			after(time.Second)
+		}
+		r.mu.Lock()
+		protected := map[string]int{}
+		for name, h := range r.fleet.Hosts {
+			if i := r.records[name].Record; i.Installed != nil && i.Installed.Inputs == "1111" && i.Operation == nil && h.Ring == "early" {
+				h.Protect = true
+				r.fleet.Hosts[name] = h
+				protected[name] = len(r.machines[name].done)
+			}
+		}
+		r.sources.Trunk.Commit = strings.Repeat("9", 40)
+		r.mu.Unlock()
+		d.Refresh()
+		after(24 * time.Hour)
+		for name, before := range protected {
+			if m := r.machines[name]; len(m.done) > before {
+				t.Errorf("%s is protected, and this was done to it: %v", name, m.done[before:])
+			}
+		}
+		if len(protected) < 2 {
+			t.Fatalf("only %v were protected", protected)
+		}
+		r.wantDone(t, "with some protected", "2222", 10, 10-len(protected), 10)
+		d.end(t)
+	})
+}
+
+// TestARingWaitsForItsWindow begins nothing before it opens, without anybody asking.
+func TestARingWaitsForItsWindow(t *testing.T) {
+	run(t, func(t *testing.T) {
+		r := newRollout()
+		opens := time.Now().UTC().Add(3 * time.Hour).Truncate(time.Minute)
+		ring := r.fleet.Rings["canary"]
+		ring.Spec.Windows = []schemas.Window{{Start: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: "2h"}}
+		r.fleet.Rings["canary"] = ring
+		r.release(nil, "v1", "1111", nil)
+		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		after(opens.Sub(time.Now()) - time.Second)
+		r.wantDone(t, "before the window", "1111", 0, 0, 0)
+		after(time.Hour)
+		r.wantDone(t, "in the window", "1111", 10, 10, 10)
+		d.end(t)
+	})
+}
+
+// TestAFrozenHistoryErasesNothing has the source say that the trunk was rewritten: what erases is held, what does not goes on.
+func TestAFrozenHistoryErasesNothing(t *testing.T) {
+	run(t, func(t *testing.T) {
+		r := newRollout()
+		r.release(nil, "v1", "1111", nil)
+		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		after(time.Hour)
+		r.mu.Lock()
+		ring := r.fleet.Rings["canary"]
+		r.mu.Unlock()
+		r.release(d, "v2", "2222", nil)
+		r.mu.Lock()
+		for name, ring := range r.fleet.Rings {
+			release := r.sources.Releases[name]
+			ring.Trouble, release.Trouble = "tag v2 was moved", "tag v2 was moved"
+			r.fleet.Rings[name], r.sources.Releases[name] = ring, release
+		}
+		r.mu.Unlock()
+		d.Refresh()
+		after(time.Hour)
+		r.wantDone(t, "a moved tag", "1111", 10, 10, 10)
+		h, _ := d.Host(ring.Hosts[0])
+		if want := "nothing is erased until an operator has looked: tag v2 was moved"; h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != plan.Frozen || h.Plan.Hold.Message != want {
+			t.Errorf("the host is %+v", h.Plan)
+		}
+		d.end(t)
+	})
+}
