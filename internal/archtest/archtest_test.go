@@ -50,6 +50,7 @@ var rules = []rule{
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
 	{"inventory", []string{"schemas", "inventory/refs", "internal/secret"}},
 	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/refs", "internal/secret"}},
+	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
 	{"inventory/...", []string{"core", "internal/secret"}},
 	{"reconcile", []string{"core", "reconcile/journal", "reconcile/queue", "internal/secret"}},
 	{"reconcile/queue", nil},
