@@ -245,6 +245,7 @@ func (l *Loop) report(name string, s seen) {
 	freed := (h.placed || waited) && !h.underWay() && !h.waiting
 	if state := h.member().State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
+		l.whisper("")
 	}
 	h.placed = h.underWay()
 	changed := l.summarize(h)

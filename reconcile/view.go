@@ -19,9 +19,10 @@ type View struct {
 	Last     string    // the commit that was accepted last, even before the start
 	Refused  string    // the newest commit, when it was not accepted
 	Findings []schemas.Finding
-	Source   string // why the fleet cannot be read; "" when it can
-	Publish  string // why the status branch cannot be pushed; "" when it can
-	Tip      string // of the status branch, as far as this process pushed it
+	Source   string       // why the fleet cannot be read; "" when it can
+	Publish  string       // why the status branch cannot be pushed; "" when it can
+	Tip      string       // of the status branch, as far as this process pushed it
+	Fleet    status.Fleet // what its page on the status branch says beyond that: rings, and what stops them
 	Hosts    []HostView
 }
 
@@ -46,7 +47,7 @@ func (l *Loop) View() View {
 	defer l.mu.Unlock()
 	v := View{
 		Commit: l.fleet.commit, Title: l.fleet.title, Last: l.fleet.accepted.Commit, Refused: l.fleet.refused,
-		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.trouble, Tip: l.branch.tip,
+		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.trouble, Tip: l.branch.tip, Fleet: l.summary(),
 		Hosts: make([]HostView, 0, len(l.hosts)),
 	}
 	if v.Commit != "" {

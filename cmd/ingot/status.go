@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -84,7 +84,7 @@ func show(ctx context.Context, s streams, o statusOptions, host string) error {
 		_, err = s.Out.Write(body)
 		return err
 	case "table":
-		return table(s, view)
+		return terminal.Table(s.Out, view)
 	default:
 		return fmt.Errorf("there is no output %q: table, json or yaml", o.output)
 	}
@@ -119,6 +119,7 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	var fleet status.Fleet
 	if err := yaml.Unmarshal(files[status.FleetPath], &fleet); err == nil {
 		view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
+		view.Frozen, view.Paused, view.Rings = fleet.Frozen, fleet.Paused, fleet.Rings
 	}
 	return view, nil
 }
@@ -140,51 +141,6 @@ func hostDocuments(files map[string][]byte) ([]status.Document, error) {
 	return documents, nil
 }
 
-func table(s streams, v daemon.View) error {
-	notices(s, v)
-	w := tabwriter.NewWriter(s.Out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "HOST\tPHASE\tWORKLOAD\tINSTALLED FROM\tDISK\tWAITS FOR")
-	for _, h := range v.Hosts {
-		from, disk := "-", "-"
-		if h.Installed != nil {
-			from, disk = h.Installed.Commit[:min(10, len(h.Installed.Commit))], h.Installed.Disk.Label()
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Name, h.Phase, h.Workload, from, disk, h.Waits)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, h := range v.Hosts {
-		if h.Hold != nil {
-			fmt.Fprintf(s.Out, "\n%s is held: %s\n", h.Metadata.Name, h.Hold.Message)
-			if h.Hold.Consent != "" {
-				fmt.Fprintf(s.Out, "  to allow it: ingot consent %s   (spec.consent.erase: %q)\n", h.Metadata.Name, h.Hold.Consent)
-			}
-		}
-		if h.Error != "" {
-			fmt.Fprintf(s.Out, "\n%s: last error: %s\n", h.Metadata.Name, h.Error)
-		}
-	}
-	return nil
-}
-
-func notices(s streams, v daemon.View) {
-	fmt.Fprintf(s.Out, "Fleet at %s %s\n", v.Commit[:min(10, len(v.Commit))], v.Title)
-	if v.Source != "" {
-		fmt.Fprintln(s.Out, "The fleet cannot be read:", v.Source)
-	}
-	if v.Refused != "" {
-		fmt.Fprintf(s.Out, "Commit %s is refused and changes nothing:\n", v.Refused[:min(10, len(v.Refused))])
-		for _, finding := range v.Findings {
-			fmt.Fprintln(s.Out, " ", finding)
-		}
-	}
-	if v.Publish != "" {
-		fmt.Fprintln(s.Out, "Status is not pushed:", v.Publish)
-	}
-	fmt.Fprintln(s.Out)
-}
-
 // watch prints what happens, a line each; on a terminal the running write is one line that moves.
 func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 	if o.config == "" {
@@ -194,12 +150,12 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 	if err != nil {
 		return err
 	}
-	terminal := false
+	moves := false
 	if file, ok := s.Out.(*os.File); ok {
-		terminal = term.IsTerminal(int(file.Fd()))
+		moves = term.IsTerminal(int(file.Fd()))
 	}
-	w := newWatcher(s.Out, terminal, host, o.until)
-	err = daemon.Connect(config.Listen.Socket).Events(ctx, w.event)
-	w.end()
+	w := terminal.NewWatcher(s.Out, moves, host, o.until)
+	err = daemon.Connect(config.Listen.Socket).Events(ctx, w.Event)
+	w.End()
 	return err
 }

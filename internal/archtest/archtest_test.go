@@ -67,6 +67,7 @@ var rules = []rule{
 	{"agent", []string{"agent/facts", "agent/steps", "agent/wire"}},
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
+	{"internal/terminal", []string{"core", "internal/daemon"}},
 	{"internal/lab/...", []string{"..."}},
 	{"internal/lab", []string{"..."}},
 	{"cmd/...", []string{"..."}},

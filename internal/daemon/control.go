@@ -17,18 +17,22 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // View is what the daemon tells its command line.
 type View struct {
-	Commit   string     `json:"commit"` // accepted; "" when none was since the start
-	Title    string     `json:"title,omitempty"`
-	Refused  string     `json:"refused,omitempty"` // the newest commit, when it is not accepted
-	Findings []string   `json:"findings,omitempty"`
-	Source   string     `json:"source,omitempty"`  // why the fleet cannot be read
-	Publish  string     `json:"publish,omitempty"` // why the status branch cannot be pushed
-	Hosts    []HostView `json:"hosts"`
+	Commit   string             `json:"commit"` // accepted; "" when none was since the start
+	Title    string             `json:"title,omitempty"`
+	Refused  string             `json:"refused,omitempty"` // the newest commit, when it is not accepted
+	Findings []string           `json:"findings,omitempty"`
+	Source   string             `json:"source,omitempty"`  // why the fleet cannot be read
+	Publish  string             `json:"publish,omitempty"` // why the status branch cannot be pushed
+	Frozen   string             `json:"frozen,omitempty"`  // why nothing is erased
+	Paused   string             `json:"paused,omitempty"`  // why nothing begins anywhere
+	Rings    []rollout.Progress `json:"rings,omitempty"`
+	Hosts    []HostView         `json:"hosts"`
 }
 
 // HostView is a host's document with what moves too fast for it.
@@ -132,7 +136,8 @@ func (d *Daemon) view() View {
 }
 
 func fleetView(lv reconcile.View) View {
-	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish}
+	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish,
+		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings}
 	for _, finding := range lv.Findings {
 		v.Findings = append(v.Findings, finding.String())
 	}

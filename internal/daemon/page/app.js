@@ -1,7 +1,7 @@
 // The board: one view, then events. Whatever a machine or a fleet says is set as text, never as markup.
 'use strict';
 
-const order = ['Failed', 'Held', 'Waiting', 'Installing', 'Inspecting', 'Starting', 'Orphaned', 'Protected', 'Unmanaged', 'Active'];
+const order = ['Failed', 'Held', 'Waiting', 'Pending', 'Installing', 'Inspecting', 'Starting', 'Orphaned', 'Protected', 'Unmanaged', 'Active'];
 const mostRows = 500;
 const mostNotices = 3;
 const hosts = new Map();
@@ -76,6 +76,8 @@ function notice(text, held) { $('notices').append(make('p', text, held ? 'notice
 function drawNotices() {
   $('notices').replaceChildren();
   if (fleet.source) notice('The fleet cannot be read: ' + fleet.source);
+  if (fleet.frozen) notice('Nothing is erased until an operator has looked: ' + fleet.frozen);
+  if (fleet.paused) notice('Nothing begins: ' + fleet.paused);
   if (fleet.publish) notice('The status branch cannot be pushed: ' + fleet.publish);
   if (fleet.refused) notice('Commit ' + short(fleet.refused) + ' is refused and changes nothing: ' + (fleet.findings || []).join(' · '));
   const held = sorted().filter(h => h.hold && h.hold.consent);
@@ -99,10 +101,29 @@ function drawPhases() {
   }));
 }
 
+function drawRings() {
+  const rings = fleet.rings || [];
+  $('rings').hidden = rings.length === 0;
+  $('rings-body').replaceChildren(...rings.map(r => {
+    const row = make('tr');
+    cell(row, r.name, '', 'name');
+    cell(row, (r.tag || 'trunk') + ' ' + short(r.commit), 'release');
+    const done = cell(row, r.done + ' of ' + r.hosts, 'done');
+    const bar = make('progress');
+    bar.max = r.hosts || 1;
+    bar.value = r.done;
+    done.append(bar);
+    cell(row, (r.changing || []).join(', '), 'changing');
+    cell(row, r.paused ? 'paused: ' + r.paused : r.trouble || [r.held, r.failed].flat().filter(Boolean).join(', '), '');
+    return row;
+  }));
+}
+
 function draw() {
   $('commit').textContent = fleet.commit ? 'fleet at ' + short(fleet.commit) + ' ' + (fleet.title || '') : 'no commit accepted yet';
   drawNotices();
   drawPhases();
+  drawRings();
   const rows = sorted().filter(matches);
   $('hosts').replaceChildren(...rows.slice(0, mostRows).map(rowOf));
   $('more').hidden = rows.length <= mostRows;
@@ -139,6 +160,8 @@ function drawHost() {
   fact('file', h.file);
   fact('labels', Object.entries(h.metadata.labels || {}).map(([k, v]) => k + '=' + v).join(', '));
   fact('power', h.power);
+  fact('ring', h.ring);
+  fact('pending', h.pending);
   if (h.installed) {
     fact('installed', h.installed.workload + ' from ' + short(h.installed.commit) + ' at ' + date(h.installed.at));
     fact('disk', diskName(h.installed.disk));

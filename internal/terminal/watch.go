@@ -1,4 +1,5 @@
-package main
+// Package terminal shows what a daemon knows and does to a person at a terminal.
+package terminal
 
 import (
 	"fmt"
@@ -7,10 +8,11 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// watcher turns a daemon's events into lines.
-type watcher struct {
+// Watcher turns a daemon's events into lines.
+type Watcher struct {
 	out      io.Writer
 	terminal bool
 	host     string // "" shows all
@@ -31,13 +33,14 @@ type write struct {
 	percent int64
 }
 
-func newWatcher(out io.Writer, terminal bool, host, until string) *watcher {
-	return &watcher{out: out, terminal: terminal, host: host, until: until, start: time.Now(),
+// NewWatcher writes to out; terminal says that it is one. Of one host only, if one is named; until is the phase in which all hosts shown end the wait.
+func NewWatcher(out io.Writer, terminal bool, host, until string) *Watcher {
+	return &Watcher{out: out, terminal: terminal, host: host, until: until, start: time.Now(),
 		said: map[string]string{}, phases: map[string]string{}, writes: map[string]write{}}
 }
 
-// event shows one event; done means that the wait is over.
-func (w *watcher) event(e daemon.Event) (done bool) {
+// Event shows one event; done means that the wait is over.
+func (w *Watcher) Event(e daemon.Event) (done bool) {
 	switch {
 	case e.Fleet != nil:
 		w.fleetLine(e)
@@ -49,7 +52,7 @@ func (w *watcher) event(e daemon.Event) (done bool) {
 	return w.reached()
 }
 
-func (w *watcher) reached() bool {
+func (w *Watcher) reached() bool {
 	if w.until == "" || len(w.phases) == 0 {
 		return false
 	}
@@ -61,13 +64,14 @@ func (w *watcher) reached() bool {
 	return true
 }
 
-func (w *watcher) end() {
+// End leaves the cursor at the beginning of a line.
+func (w *Watcher) End() {
 	if w.open {
 		fmt.Fprintln(w.out)
 	}
 }
 
-func (w *watcher) line(at time.Time, name, text string) {
+func (w *Watcher) line(at time.Time, name, text string) {
 	if w.open {
 		fmt.Fprint(w.out, "\r\x1b[K")
 		w.open = false
@@ -75,7 +79,7 @@ func (w *watcher) line(at time.Time, name, text string) {
 	fmt.Fprintf(w.out, "%6.1fs  %-12s %s\n", at.Sub(w.start).Seconds(), name, text)
 }
 
-func (w *watcher) fleetLine(e daemon.Event) {
+func (w *Watcher) fleetLine(e daemon.Event) {
 	f := e.Fleet
 	text := ""
 	switch {
@@ -83,6 +87,10 @@ func (w *watcher) fleetLine(e daemon.Event) {
 		text = "the fleet cannot be read: " + f.Source
 	case f.Refused != "":
 		text = fmt.Sprintf("commit %.10s is refused: %s", f.Refused, strings.Join(f.Findings, "; "))
+	case f.Frozen != "":
+		text = "nothing is erased until an operator has looked: " + f.Frozen
+	case f.Paused != "":
+		text = "nothing begins: " + f.Paused
 	case f.Publish != "":
 		text = "status is not pushed: " + f.Publish
 	case f.Commit != "":
@@ -94,7 +102,7 @@ func (w *watcher) fleetLine(e daemon.Event) {
 	}
 }
 
-func (w *watcher) hostLine(e daemon.Event) {
+func (w *Watcher) hostLine(e daemon.Event) {
 	h, name := e.Host, e.Host.Metadata.Name
 	text := string(h.Phase)
 	switch {
@@ -107,6 +115,8 @@ func (w *watcher) hostLine(e daemon.Event) {
 		text += fmt.Sprintf(": fetching the image into the mirror, %d%%", 100*h.Image.Done/h.Image.Total)
 	case h.Trouble != "":
 		text += ": " + h.Trouble
+	case h.Phase == plan.Pending:
+		text += ": " + h.Waits
 	case h.Waits != "":
 		text += ": waits for " + h.Waits
 	case h.NextDo != "":
@@ -130,7 +140,7 @@ func (w *watcher) hostLine(e daemon.Event) {
 }
 
 // jobLine shows the write: bytes, percent, rate.
-func (w *watcher) jobLine(e daemon.Event) {
+func (w *Watcher) jobLine(e daemon.Event) {
 	j := e.Job
 	if j.Total == 0 {
 		return
