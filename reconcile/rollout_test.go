@@ -197,7 +197,7 @@ func TestARingWaitsForItsWindow(t *testing.T) {
 		r.fleet.Rings["canary"] = ring
 		r.release(nil, "v1", "1111", nil)
 		d := r.daemon(t, reconcile.Limits{Installs: 30})
-		after(opens.Sub(time.Now()) - time.Second)
+		after(time.Until(opens) - time.Second)
 		r.wantDone(t, "before the window", "1111", 0, 0, 0)
 		after(time.Hour)
 		r.wantDone(t, "in the window", "1111", 10, 10, 10)
