@@ -51,7 +51,7 @@ func ReadDirectory(dir string) (inventory.Snapshot, error) {
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
 	}
-	snapshot, _, err := (&Repo{config: c, repo: opened, blobs: map[plumbing.Hash]inventory.File{}}).snapshot(commit)
+	snapshot, err := newRepo(c, opened).read(commit)
 	snapshot.Commit = Uncommitted
 	return snapshot, err
 }

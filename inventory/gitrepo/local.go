@@ -9,6 +9,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
 // Clone is a clone on this machine, read for the plan of a pull request. Nothing is fetched.
@@ -22,7 +23,7 @@ func OpenClone(dir string) (*Clone, error) {
 	}
 	c := Config{}
 	c.complete()
-	return &Clone{repo: &Repo{config: c, repo: repo, blobs: map[plumbing.Hash]inventory.File{}}}, nil
+	return &Clone{repo: newRepo(c, repo)}, nil
 }
 
 // Top is the directory of the clone's files.
@@ -40,11 +41,55 @@ func (c *Clone) Snapshot(revision string) (inventory.Snapshot, error) {
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("there is no commit %q in this clone: %w", revision, err)
 	}
-	snapshot, blobs, err := c.repo.snapshot(*hash)
-	if err == nil {
-		c.repo.blobs = blobs
+	return c.repo.read(*hash)
+}
+
+// Releases gives what rings that follow tags would run, by the ring's name, as its patterns are given: from the tags of this clone, and from extra ones,
+// a revision by the name of a tag that is not made yet, or stands for the one of that name. Unlike Repo.Latest it checks no signature, asks for no
+// trunk and remembers nothing; a revision that is not there is an error.
+func (c *Clone) Releases(patterns, extra map[string]string) (map[string]inventory.Release, error) {
+	refs, err := c.tags()
+	if err != nil {
+		return nil, fmt.Errorf("read the tags of this clone: %w", err)
 	}
-	return snapshot, err
+	for name, revision := range extra {
+		commit, err := c.repo.repo.ResolveRevision(plumbing.Revision(revision))
+		if err != nil {
+			return nil, fmt.Errorf("there is no commit %q in this clone to tag %s: %w", revision, name, err)
+		}
+		refs[plumbing.NewTagReferenceName(name)] = *commit
+		delete(refs, plumbing.NewTagReferenceName(name)+"^{}")
+	}
+	judge := func(ref tags.Ref) error {
+		if err := (tags.Policy{Limit: c.repo.config.Limits.Blob}).Check(c.repo.repo.Storer, ref); err != nil {
+			return err
+		}
+		_, err := c.repo.read(ref.Commit)
+		return err
+	}
+	releases := map[string]inventory.Release{}
+	for ring, pattern := range patterns {
+		chooser := tags.Chooser{Listed: tags.List(refs, []string{pattern}), Book: tags.Book{}, Judge: judge}
+		choice := chooser.Choose(pattern)
+		releases[ring] = c.repo.release(choice, map[plumbing.Hash]bool{choice.Commit: true})
+	}
+	return releases, nil
+}
+
+// tags lists the clone's tags as a server would.
+func (c *Clone) tags() (map[plumbing.ReferenceName]plumbing.Hash, error) {
+	iter, err := c.repo.repo.Tags()
+	if err != nil {
+		return nil, err
+	}
+	refs := map[plumbing.ReferenceName]plumbing.Hash{}
+	return refs, iter.ForEach(func(ref *plumbing.Reference) error {
+		refs[ref.Name()] = ref.Hash()
+		if tag, err := object.GetTag(c.repo.repo.Storer, ref.Hash()); err == nil {
+			refs[ref.Name()+"^{}"] = tag.Target
+		}
+		return nil
+	})
 }
 
 // Status reads every file of the status branch, as the clone has it: its own branch, else origin's; none, and no commit, when it has neither.

@@ -7,20 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
 	git "github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
-	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/go-git/go-git/v5/storage/memory"
-	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/remote"
+	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
 // Config says where a fleet is and how it is reached.
@@ -35,10 +32,15 @@ type Config struct {
 	CA           []byte  // PEM, besides the system's
 	Accepted     string  // the commit accepted last, by an earlier process; "" when none
 	Signers      Signers // nil: every commit of the branch counts
-	Limits       Limits
-	Author       Author // of status commits
-	Log          *slog.Logger
-	Now          func() time.Time
+	// Follow gives the tag patterns of a trunk's rings, by the ring's name; nil: no ring follows tags.
+	Follow     func(trunk inventory.Snapshot) map[string]string
+	Tags       map[string]string // what Repo.Tags gave to an earlier process
+	TagSigners tags.Signers      // whose signature makes a release; nil: every tag on the trunk counts
+	TwoSigners bool              // a tag and its commit must be signed by two of TagSigners, distinct by name
+	Limits     Limits
+	Author     Author // of status commits
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // Author signs status commits. Zero fields get ingot <ingot@localhost>.
@@ -64,41 +66,47 @@ func (e HistoryRewritten) Error() string {
 // Freezes reports that nothing may be erased until an operator has looked.
 func (e HistoryRewritten) Freezes() bool { return true }
 
-// errNoBranch means that the repository is there and the branch is not.
-var errNoBranch = errors.New("there is no such branch")
-
 // Repo is one fleet's repository. Latest, Read and Publish may be called from several goroutines; each waits for the others.
 type Repo struct {
-	config   Config
-	auth     transport.AuthMethod
-	endpoint *transport.Endpoint
+	config Config
+	server *remote.Server
 
 	mu       sync.Mutex
 	repo     *git.Repository
 	fetches  int
 	accepted plumbing.Hash
-	last     inventory.Snapshot
-	blobs    map[plumbing.Hash]inventory.File // of the last snapshot, so that the next shares them
+	last     inventory.Sources
+	trees    map[plumbing.Hash]tree // of the last sources, so that the next share their blobs
+	patterns map[string]string      // of the last trunk, by ring
+	listed   tags.Listed            // what the last releases were chosen from; nil: choose again
+	book     tags.Book
 }
 
 // Open prepares a repository without reaching it.
 func Open(c Config) (*Repo, error) {
 	c.complete()
-	r := &Repo{config: c, blobs: map[plumbing.Hash]inventory.File{}}
+	r := newRepo(c, nil)
 	if c.Accepted != "" {
 		r.accepted = plumbing.NewHash(c.Accepted)
 		if !plumbing.IsHash(c.Accepted) || r.accepted.IsZero() { // a zero hash would accept any history
 			return nil, fmt.Errorf("the accepted commit %q is no object id: nothing can be accepted after it", c.Accepted)
 		}
 	}
+	if c.TwoSigners && c.TagSigners == nil {
+		return nil, errors.New("two signers are asked for, and nobody is named who may sign tags: nothing could be released")
+	}
 	var err error
-	if r.endpoint, err = endpointOf(c); err != nil {
+	if r.book, err = tags.ReadBook(c.Tags); err != nil {
 		return nil, err
 	}
-	if r.auth, err = authOf(c, r.endpoint); err != nil {
-		return nil, err
-	}
-	return r, nil
+	r.server, err = remote.New(remote.Config{
+		URL: c.URL, SSHKey: c.SSHKey, KnownHosts: c.KnownHosts, Username: c.Username, Password: c.Password, CA: c.CA, Timeout: c.Limits.Timeout,
+	})
+	return r, err
+}
+
+func newRepo(c Config, repo *git.Repository) *Repo {
+	return &Repo{config: c, repo: repo, trees: map[plumbing.Hash]tree{}, book: tags.Book{}}
 }
 
 func (c *Config) complete() {
@@ -148,56 +156,71 @@ func (r *Repo) Repin(commit string) error {
 	return nil
 }
 
-// Latest fetches the trunk and gives its tree. A tip that does not contain the accepted commit is HistoryRewritten, one that no signed
-// commits lead to is Untrusted; a tree that cannot be used is Refused. After an error the accepted commit is what it was.
+// Latest fetches the trunk and gives its tree, and the release of every ring that follows tags. A tip that does not contain the accepted commit is
+// HistoryRewritten, one that no signed commits lead to is Untrusted; a tree that cannot be used is Refused. After an error the accepted commit is
+// what it was. What is wrong with tags is never an error, but the trouble of its ring. What is given may share memory: it is not to be changed.
 func (r *Repo) Latest(ctx context.Context) (inventory.Sources, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	look := r.look(ctx)
+	if r.unchanged(look) {
+		return r.last, nil
+	}
+	trunk, err := r.trunk(ctx)
+	if err != nil {
+		return inventory.Sources{}, err
+	}
+	r.last = inventory.Sources{Trunk: trunk, Releases: r.releases(ctx, trunk, look)}
+	r.forget()
+	return r.last, nil
+}
+
+// trunk gives the tree of the branch's tip, which becomes the accepted commit.
+func (r *Repo) trunk(ctx context.Context) (inventory.Snapshot, error) {
 	tip, err := r.fetch(ctx, r.config.Branch)
 	if err != nil {
-		return inventory.Sources{}, err
+		return inventory.Snapshot{}, err
 	}
-	if tip.String() == r.last.Commit {
-		return inventory.Sources{Trunk: r.last}, nil
+	if tip.String() == r.last.Trunk.Commit {
+		return r.last.Trunk, nil
 	}
 	if err := r.descends(ctx, tip); err != nil {
-		return inventory.Sources{}, err
+		return inventory.Snapshot{}, err
 	}
 	if err := r.trusted(ctx, tip); err != nil {
-		return inventory.Sources{}, err
+		return inventory.Snapshot{}, err
 	}
-	snapshot, blobs, err := r.snapshot(tip)
+	snapshot, err := r.read(tip)
 	if err != nil {
-		return inventory.Sources{}, err
+		return inventory.Snapshot{}, err
 	}
-	r.last, r.blobs, r.accepted = snapshot, blobs, tip
-	return inventory.Sources{Trunk: snapshot}, nil
+	r.accepted = tip
+	if r.config.Follow != nil {
+		r.patterns = r.config.Follow(snapshot)
+	}
+	return snapshot, nil
 }
 
 // maxFetches is after how many fetches the repository is cloned anew: memory never forgets an object.
 const maxFetches = 500
 
 // fetch brings a branch's tip. The first one clones one commit deep, later ones bring what is new: a depth on every fetch would bring the
-// whole tree each time.
+// whole tree each time. Releases need the trunk's history: once there are any, it comes with the first.
 func (r *Repo) fetch(ctx context.Context, branch string) (plumbing.Hash, error) {
 	if r.repo == nil || r.fetches > maxFetches {
-		repo, err := git.Init(memory.NewStorage(), nil)
+		repo, err := r.server.Store()
 		if err != nil {
-			return plumbing.ZeroHash, fmt.Errorf("open repository: %w", err)
-		}
-		if _, err := repo.CreateRemote(&config.RemoteConfig{Name: "origin", URLs: []string{r.endpoint.String()}}); err != nil {
-			return plumbing.ZeroHash, fmt.Errorf("open repository: %w", err)
+			return plumbing.ZeroHash, err
 		}
 		r.repo, r.fetches = repo, 0
 	}
-	local := plumbing.ReferenceName("refs/ingot/" + branch)
-	depth := 0
-	if _, err := r.repo.Reference(local, true); err != nil {
+	local, depth := localBranch(branch), 0
+	if _, err := r.repo.Reference(local, true); err != nil && (branch != r.config.Branch || len(r.patterns) == 0) {
 		depth = 1
 	}
-	if err := r.pull(ctx, branch, local, depth); err != nil {
+	if err := r.pull(ctx, branch, depth); err != nil {
 		return plumbing.ZeroHash, err
 	}
 	r.fetches++
@@ -208,64 +231,58 @@ func (r *Repo) fetch(ctx context.Context, branch string) (plumbing.Hash, error) 
 	return ref.Hash(), nil
 }
 
-func (r *Repo) pull(ctx context.Context, branch string, local plumbing.ReferenceName, depth int) error {
-	spec := config.RefSpec("+" + plumbing.NewBranchReferenceName(branch).String() + ":" + local.String())
-	options := &git.FetchOptions{
-		RemoteName: "origin", RefSpecs: []config.RefSpec{spec}, Depth: depth, Auth: r.auth, Tags: git.NoTags, Force: true,
-		CABundle: r.config.CA, ProxyOptions: r.endpoint.Proxy, // the deadline of ssh
-	}
-	err := r.repo.FetchContext(ctx, options)
-	for try := 1; try < fetchTries && answeredEarly(err) && ctx.Err() == nil; try++ {
-		err = r.repo.FetchContext(ctx, options)
-	}
-	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
-		return r.explain("fetch "+branch, err)
-	}
-	return nil
+// localBranch is where a branch of the server is kept.
+func localBranch(branch string) plumbing.ReferenceName {
+	return plumbing.ReferenceName("refs/ingot/" + branch)
 }
 
-// fetchTries is how often a fetch is begun whose answer came too early.
-const fetchTries = 5
-
-// answeredEarly means that a server over ssh had answered and gone before go-git closed its input, which go-git takes for a failure and throws the answer
-// away. It does not wrap the error.
-func answeredEarly(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "closing input: EOF")
+func (r *Repo) pull(ctx context.Context, branch string, depth int) error {
+	return r.server.Fetch(ctx, r.repo, map[plumbing.ReferenceName]plumbing.ReferenceName{plumbing.NewBranchReferenceName(branch): localBranch(branch)}, depth)
 }
 
 // maxWalk is how many commits are looked at between a tip and the accepted commit.
 const maxWalk = 100_000
 
-// descends checks that tip contains the accepted commit. Where the shallow history ends too early, the whole history is fetched once.
+// descends checks that tip contains the accepted commit.
 func (r *Repo) descends(ctx context.Context, tip plumbing.Hash) error {
 	if r.accepted.IsZero() || tip == r.accepted {
 		return nil
 	}
-	found, complete, err := r.contains(tip)
-	if err == nil && !found && !complete {
-		if err = r.unshallow(ctx); err == nil {
-			found, _, err = r.contains(tip)
-		}
+	contained, err := r.contained(ctx, tip, []plumbing.Hash{r.accepted})
+	if err == nil && !contained[r.accepted] {
+		err = HistoryRewritten{Branch: r.config.Branch, Accepted: r.accepted.String(), Found: tip.String()}
 	}
-	if err != nil {
-		return err
-	}
-	if !found {
-		return HistoryRewritten{Branch: r.config.Branch, Accepted: r.accepted.String(), Found: tip.String()}
-	}
-	return nil
+	return err
 }
 
-// contains walks from tip to the accepted commit; complete is false when the walk met the edge of a shallow history.
-func (r *Repo) contains(tip plumbing.Hash) (found, complete bool, err error) {
-	complete = true
+// contained gives those of the commits that tip contains. Where the shallow history ends too early, the whole history is fetched once.
+func (r *Repo) contained(ctx context.Context, tip plumbing.Hash, commits []plumbing.Hash) (map[plumbing.Hash]bool, error) {
+	found, complete, err := r.walk(tip, commits)
+	if err == nil && !complete {
+		if err = r.unshallow(ctx); err == nil {
+			found, _, err = r.walk(tip, commits)
+		}
+	}
+	return found, err
+}
+
+// walk looks for commits from tip on, until it has met all; complete is false when it met the edge of a shallow history before.
+func (r *Repo) walk(tip plumbing.Hash, commits []plumbing.Hash) (found map[plumbing.Hash]bool, complete bool, err error) {
+	found, complete = map[plumbing.Hash]bool{}, true
+	wanted := map[plumbing.Hash]bool{}
+	for _, commit := range commits {
+		wanted[commit] = true
+	}
 	seen := map[plumbing.Hash]bool{tip: true}
-	for queue := []plumbing.Hash{tip}; len(queue) > 0; queue = queue[1:] {
-		if queue[0] == r.accepted {
-			return true, true, nil
+	for queue := []plumbing.Hash{tip}; len(queue) > 0 && len(found) < len(wanted); queue = queue[1:] {
+		if wanted[queue[0]] {
+			found[queue[0]] = true
+			if len(found) == len(wanted) {
+				break
+			}
 		}
 		if len(seen) > maxWalk {
-			return false, true, fmt.Errorf("branch %s: the accepted commit is more than %d commits back", r.config.Branch, maxWalk)
+			return found, true, fmt.Errorf("branch %s: a commit that was accepted or tagged is more than %d commits back", r.config.Branch, maxWalk)
 		}
 		commit, err := object.GetCommit(r.repo.Storer, queue[0])
 		if errors.Is(err, plumbing.ErrObjectNotFound) {
@@ -273,7 +290,7 @@ func (r *Repo) contains(tip plumbing.Hash) (found, complete bool, err error) {
 			continue
 		}
 		if err != nil {
-			return false, false, fmt.Errorf("read commit %s: %w", queue[0], err)
+			return found, false, fmt.Errorf("read commit %s: %w", queue[0], err)
 		}
 		for _, parent := range commit.ParentHashes {
 			if !seen[parent] {
@@ -282,46 +299,14 @@ func (r *Repo) contains(tip plumbing.Hash) (found, complete bool, err error) {
 			}
 		}
 	}
-	return false, complete, nil
+	return found, complete || len(found) == len(wanted), nil
 }
 
 // unshallow brings the whole history of the trunk into a fresh store.
-func (r *Repo) unshallow(ctx context.Context) error {
-	repo, err := git.Init(memory.NewStorage(), nil)
-	if err != nil {
-		return fmt.Errorf("open repository: %w", err)
+func (r *Repo) unshallow(ctx context.Context) (err error) {
+	if r.repo, err = r.server.Store(); err != nil {
+		return err
 	}
-	if _, err := repo.CreateRemote(&config.RemoteConfig{Name: "origin", URLs: []string{r.endpoint.String()}}); err != nil {
-		return fmt.Errorf("open repository: %w", err)
-	}
-	r.repo, r.fetches = repo, 0
-	return r.pull(ctx, r.config.Branch, plumbing.ReferenceName("refs/ingot/"+r.config.Branch), 0)
-}
-
-// explain says in words what a transport error means, without credentials.
-func (r *Repo) explain(what string, err error) error {
-	where := redact(r.endpoint)
-	switch {
-	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
-		return fmt.Errorf("%s from %s: the server refuses our credentials: check fleet.username, passwordFile or sshKey", what, where)
-	case errors.Is(err, transport.ErrRepositoryNotFound):
-		return fmt.Errorf("%s from %s: there is no such repository: check fleet.url", what, where)
-	case errors.Is(err, transport.ErrEmptyRemoteRepository):
-		return fmt.Errorf("%s from %s: the repository is empty: %w", what, where, errNoBranch)
-	case errors.As(err, new(git.NoMatchingRefSpecError)):
-		return fmt.Errorf("%s from %s: %w: check fleet.branch", what, where, errNoBranch)
-	case errors.As(err, new(*knownhosts.KeyError)):
-		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts", what, where)
-	case r.endpoint.Protocol == "ssh":
-		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", what, where, err)
-	default:
-		return fmt.Errorf("%s from %s: %w: check fleet.url and that the server is reachable", what, where, err)
-	}
-}
-
-func redact(e *transport.Endpoint) string {
-	if e.Protocol == "file" {
-		return e.Path
-	}
-	return strings.TrimRight(fmt.Sprintf("%s://%s/%s", e.Protocol, e.Host, strings.TrimLeft(e.Path, "/")), "/")
+	r.fetches = 0
+	return r.pull(ctx, r.config.Branch, 0)
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
 // Signers says whose signature counts; package trust has one.
@@ -46,7 +47,7 @@ func (r *Repo) trusted(ctx context.Context, tip plumbing.Hash) error {
 		if err != nil {
 			return fmt.Errorf("read commit %s: %w", queue[0], err)
 		}
-		names, err := r.signers(commit)
+		names, err := tags.SignersOf(r.config.Signers, commit, commit.PGPSignature)
 		if err != nil {
 			reason = errors.Join(reason, Untrusted{r.config.Branch, commit.Hash.String(), err.Error()})
 			continue
@@ -79,24 +80,6 @@ func first(joined error, otherwise Untrusted) error {
 		return untrusted
 	}
 	return otherwise
-}
-
-// signers are those who signed a commit.
-func (r *Repo) signers(commit *object.Commit) ([]string, error) {
-	encoded := &plumbing.MemoryObject{}
-	if err := commit.EncodeWithoutSignature(encoded); err != nil {
-		return nil, err
-	}
-	reader, err := encoded.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer reader.Close()
-	payload, err := io.ReadAll(reader)
-	if err != nil {
-		return nil, err
-	}
-	return r.config.Signers.Verify(commit.PGPSignature, payload)
 }
 
 // trespass says which path a commit changes against one of its parents that its signers may not change, or "".

@@ -13,19 +13,16 @@ import (
 	"sort"
 	"strings"
 	"time"
-	"unicode"
 
-	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/storer"
-	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/go-git/go-git/v5/plumbing/transport/client"
 	"github.com/go-git/go-git/v5/storage/memory"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo/remote"
 )
 
 // pushTries is how often a push is rebuilt on a tip that somebody else moved; pushPause, doubled with each try up to 16 times, is the longest wait before the
@@ -34,9 +31,6 @@ const (
 	pushTries = 12
 	pushPause = 20 * time.Millisecond
 )
-
-// errRaced means that the branch moved between our look and our push.
-var errRaced = errors.New("the status branch moved")
 
 // Read gives every file of the status branch's tip; none when there is no such branch.
 func (r *Repo) Read(ctx context.Context) (map[string][]byte, error) {
@@ -96,14 +90,10 @@ func (r *Repo) blobData(hash plumbing.Hash) ([]byte, error) {
 // statusTip fetches the status branch; zero when there is none.
 func (r *Repo) statusTip(ctx context.Context) (plumbing.Hash, error) {
 	tip, err := r.fetch(ctx, r.config.StatusBranch)
-	if err != nil && isNoBranch(err) {
+	if errors.Is(err, remote.ErrNoRef) {
 		return plumbing.ZeroHash, nil
 	}
 	return tip, err
-}
-
-func isNoBranch(err error) bool {
-	return errors.As(err, new(git.NoMatchingRefSpecError)) || errors.Is(err, transport.ErrEmptyRemoteRepository) || errors.Is(err, errNoBranch)
 }
 
 // Publish commits the changed files on the status branch's tip, by compare-and-swap: when somebody else pushed meanwhile, the commit is made
@@ -126,13 +116,13 @@ func (r *Repo) Publish(ctx context.Context, changed map[string][]byte, message s
 		if err == nil {
 			return tip.String(), nil
 		}
-		if !errors.Is(err, errRaced) || try == pushTries {
-			return "", fmt.Errorf("push %s to %s: %w", r.config.StatusBranch, redact(r.endpoint), err)
+		if !errors.Is(err, remote.ErrRaced) || try == pushTries {
+			return "", fmt.Errorf("push %s to %s: %w", r.config.StatusBranch, r.server, err)
 		}
 		select {
 		case <-time.After(rand.N(pushPause << min(try, 4))):
 		case <-ctx.Done():
-			return "", fmt.Errorf("push %s to %s: %w: %w", r.config.StatusBranch, redact(r.endpoint), err, ctx.Err())
+			return "", fmt.Errorf("push %s to %s: %w: %w", r.config.StatusBranch, r.server, err, ctx.Err())
 		}
 	}
 }
@@ -296,45 +286,18 @@ func (w *writer) commit(tree, parent plumbing.Hash, message string) (plumbing.Ha
 	return w.keep(o)
 }
 
-// push sends exactly the new objects in a receive-pack session: Remote.Push would walk the whole history each time. The server moves the
-// branch only if it is still where we saw it.
+// push sends exactly the new objects: Remote.Push would walk the whole history each time. The server moves the branch only if it is still where we
+// saw it.
 func (r *Repo) push(ctx context.Context, old, next plumbing.Hash, w *writer) error {
-	transporter, err := client.NewClient(r.endpoint)
-	if err != nil {
-		return err
-	}
-	session, err := transporter.NewReceivePackSession(r.endpoint, r.auth)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	advertised, err := session.AdvertisedReferencesContext(ctx)
-	if err != nil && !errors.Is(err, transport.ErrEmptyRemoteRepository) {
-		return err
-	}
-	name := plumbing.NewBranchReferenceName(r.config.StatusBranch)
-	if advertised != nil && advertised.References[name.String()] != old {
-		return errRaced
-	}
-	request := packp.NewReferenceUpdateRequest()
-	words := &serverWords{}
-	if err := request.Capabilities.Set(capability.ReportStatus); err != nil {
-		return err
-	}
-	if advertised != nil && advertised.Capabilities.Supports(capability.Sideband64k) {
-		request.Progress = words
-		if err := request.Capabilities.Set(capability.Sideband64k); err != nil {
-			return err
-		}
-	}
-	request.Commands = []*packp.Command{{Name: name, Old: old, New: next}}
 	var pack bytes.Buffer
 	if _, err := packfile.NewEncoder(&pack, w.objects, false).Encode(w.made, 0); err != nil {
 		return fmt.Errorf("pack the status commit: %w", err)
 	}
-	request.Packfile = io.NopCloser(&pack)
-	if _, err := session.ReceivePack(ctx, request); err != nil { // a refused command is an error too
-		return r.rejected(ctx, old, words.add(err))
+	command := packp.Command{Name: plumbing.NewBranchReferenceName(r.config.StatusBranch), Old: old, New: next}
+	if err := r.server.Push(ctx, command, &pack); errors.Is(err, remote.ErrRefused) {
+		return r.rejected(ctx, old, err)
+	} else if err != nil {
+		return err
 	}
 	return copyObjects(w.objects, r.repo.Storer)
 }
@@ -342,30 +305,9 @@ func (r *Repo) push(ctx context.Context, old, next plumbing.Hash, w *writer) err
 // rejected tells a lost race from a refusal.
 func (r *Repo) rejected(ctx context.Context, old plumbing.Hash, err error) error {
 	if now, tipErr := r.statusTip(ctx); tipErr == nil && now != old {
-		return errRaced
+		return remote.ErrRaced
 	}
 	return fmt.Errorf("the server did not take the status commit: %w: check the rules and hooks of branch %s", err, r.config.StatusBranch)
-}
-
-// serverWords keeps the beginning of what a server and its hooks say during a push.
-type serverWords struct{ text bytes.Buffer }
-
-// maxWords is how many bytes of a server's words are told.
-const maxWords = 1024
-
-// Write never fails.
-func (s *serverWords) Write(p []byte) (int, error) {
-	s.text.Write(p[:min(len(p), maxWords-s.text.Len())])
-	return len(p), nil
-}
-
-// add puts what was said, on one line, behind an error.
-func (s *serverWords) add(err error) error {
-	said := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s.text.String(), "?"), func(r rune) bool { return !unicode.IsPrint(r) }), "; ")
-	if said == "" {
-		return err
-	}
-	return fmt.Errorf("%w: the server says: %s", err, said)
 }
 
 func copyObjects(from *memory.Storage, to storer.EncodedObjectStorer) error {

@@ -44,23 +44,33 @@ type reader struct {
 	bad    []schemas.Finding
 }
 
-func (r *Repo) snapshot(tip plumbing.Hash) (inventory.Snapshot, map[plumbing.Hash]inventory.File, error) {
-	commit, err := object.GetCommit(r.repo.Storer, tip)
+// tree is a commit's tree that was read.
+type tree struct {
+	snapshot inventory.Snapshot
+	blobs    map[plumbing.Hash]inventory.File
+}
+
+// read gives the tree of a commit, from what was read before if it is there; else its blobs are shared with that.
+func (r *Repo) read(hash plumbing.Hash) (inventory.Snapshot, error) {
+	if known, ok := r.trees[hash]; ok {
+		return known.snapshot, nil
+	}
+	commit, err := object.GetCommit(r.repo.Storer, hash)
 	if err != nil {
-		return inventory.Snapshot{}, nil, fmt.Errorf("read commit %s: %w", tip, err)
+		return inventory.Snapshot{}, fmt.Errorf("read commit %s: %w", hash, err)
 	}
 	rd := reader{repo: r, files: map[string]inventory.File{}, blobs: map[plumbing.Hash]inventory.File{}, folded: map[string]string{}}
 	if err := rd.tree(commit.TreeHash, "", 0); err != nil {
-		return inventory.Snapshot{}, nil, fmt.Errorf("read the tree of %s: %w", tip, err)
+		return inventory.Snapshot{}, fmt.Errorf("read the tree of %s: %w", hash, err)
 	}
 	if len(rd.bad) > 0 {
 		schemas.Sort(rd.bad)
-		return inventory.Snapshot{}, nil, Refused{Commit: tip.String(), Findings: rd.bad}
+		return inventory.Snapshot{}, Refused{Commit: hash.String(), Findings: rd.bad}
 	}
 	title, _, _ := strings.Cut(commit.Message, "\n")
-	return inventory.Snapshot{
-		Commit: tip.String(), Time: commit.Committer.When, Author: commit.Author.Name, Title: title, Files: rd.files,
-	}, rd.blobs, nil
+	snapshot := inventory.Snapshot{Commit: hash.String(), Time: commit.Committer.When, Author: commit.Author.Name, Title: title, Files: rd.files}
+	r.trees[hash] = tree{snapshot, rd.blobs}
+	return snapshot, nil
 }
 
 func (rd *reader) refuse(file, hint, format string, args ...any) {
@@ -132,11 +142,7 @@ func (rd *reader) entry(entry object.TreeEntry, file string, depth int) error {
 }
 
 func (rd *reader) blob(entry object.TreeEntry, file string) error {
-	known, ok := rd.blobs[entry.Hash]
-	if !ok {
-		known, ok = rd.repo.blobs[entry.Hash]
-	}
-	if ok {
+	if known, ok := rd.known(entry.Hash); ok {
 		known.Executable = entry.Mode == filemode.Executable
 		if rd.fits(file, int64(len(known.Data))) {
 			rd.keep(entry.Hash, file, known)
@@ -166,6 +172,19 @@ func (rd *reader) blob(entry object.TreeEntry, file string) error {
 	}
 	rd.keep(entry.Hash, file, inventory.File{Blob: entry.Hash.String(), Data: data, Executable: entry.Mode == filemode.Executable})
 	return nil
+}
+
+// known finds a blob that was read before, in this tree or in another.
+func (rd *reader) known(hash plumbing.Hash) (inventory.File, bool) {
+	if file, ok := rd.blobs[hash]; ok {
+		return file, true
+	}
+	for _, tree := range rd.repo.trees {
+		if file, ok := tree.blobs[hash]; ok {
+			return file, true
+		}
+	}
+	return inventory.File{}, false
 }
 
 func (rd *reader) fits(file string, size int64) bool {

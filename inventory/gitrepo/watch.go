@@ -2,7 +2,9 @@ package gitrepo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -36,10 +38,10 @@ func (r *Repo) Watch(ctx context.Context, poll time.Duration, notify func()) err
 // localEvents watches the refs of a repository on this machine; any event, and any trouble, means: look.
 func (r *Repo) localEvents() (<-chan struct{}, func(), error) {
 	none := func() {}
-	if r.endpoint.Protocol != "file" {
+	dir, local := r.server.Directory()
+	if !local {
 		return nil, none, nil
 	}
-	dir := r.endpoint.Path
 	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 		dir = filepath.Join(dir, ".git")
 	}
@@ -47,8 +49,8 @@ func (r *Repo) localEvents() (<-chan struct{}, func(), error) {
 	if err != nil {
 		return nil, none, fmt.Errorf("watch %s: %w", dir, err)
 	}
-	for _, path := range []string{dir, filepath.Join(dir, "refs"), filepath.Join(dir, "refs", "heads")} {
-		if err := watcher.Add(path); err != nil {
+	for _, path := range []string{dir, filepath.Join(dir, "refs"), filepath.Join(dir, "refs", "heads"), filepath.Join(dir, "refs", "tags")} {
+		if err := watcher.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			_ = watcher.Close()
 			return nil, none, fmt.Errorf("watch %s: %w", path, err)
 		}

@@ -1,20 +1,16 @@
-package gitrepo
+package remote
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	nethttp "net/http"
 	"net/url"
-	"path/filepath"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/client"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
-	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"golang.org/x/net/proxy"
 )
 
@@ -83,62 +79,4 @@ func (d deadlineDialer) DialContext(ctx context.Context, network, address string
 		return nil, err
 	}
 	return &limitedConn{Conn: conn, left: maxReceived}, conn.SetDeadline(time.Now().Add(d.limit))
-}
-
-func endpointOf(c Config) (*transport.Endpoint, error) {
-	e, err := transport.NewEndpoint(c.URL)
-	if err != nil { // the error quotes the address, and with it a password
-		return nil, errors.New("fleet.url is no address of a repository: write https://…, ssh://…, user@host:path or a path")
-	}
-	switch e.Protocol {
-	case "file":
-		if e.Path, err = filepath.Abs(e.Path); err != nil {
-			return nil, fmt.Errorf("fleet.url: %w", err)
-		}
-	case "ssh":
-		e.Proxy = transport.ProxyOptions{URL: dialerScheme + "://" + c.Limits.Timeout.String()}
-	case "https", "http":
-		if e.User != "" || e.Password != "" {
-			return nil, errors.New("fleet.url holds a user or password: use fleet.username and fleet.passwordFile")
-		}
-		if len(c.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.CA) {
-			return nil, errors.New("fleet.ca holds no certificate in PEM")
-		}
-		e.CaBundle = c.CA
-	default:
-		return nil, fmt.Errorf("fleet.url: %s is not read: https, http, ssh or a path", e.Protocol)
-	}
-	return e, nil
-}
-
-func authOf(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
-	switch e.Protocol {
-	case "ssh":
-		return sshAuth(c, e)
-	case "https", "http":
-		if c.Username == "" && c.Password.Empty() {
-			return nil, nil
-		}
-		return &http.BasicAuth{Username: c.Username, Password: c.Password.Reveal()}, nil
-	default:
-		return nil, nil
-	}
-}
-
-func sshAuth(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
-	if c.SSHKey == "" || c.KnownHosts == "" {
-		return nil, errors.New("fleet.url is ssh: fleet.sshKey and fleet.knownHosts must name files")
-	}
-	user := e.User
-	if user == "" {
-		user = "git"
-	}
-	keys, err := ssh.NewPublicKeysFromFile(user, c.SSHKey, "")
-	if err != nil {
-		return nil, fmt.Errorf("fleet.sshKey: %w", err)
-	}
-	if keys.HostKeyCallback, err = ssh.NewKnownHostsCallback(c.KnownHosts); err != nil {
-		return nil, fmt.Errorf("fleet.knownHosts: %w", err)
-	}
-	return keys, nil
 }

@@ -1,0 +1,171 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
+)
+
+// look is what the server has, before anything is fetched. The zero look is no look.
+type look struct {
+	looked bool
+	refs   map[plumbing.ReferenceName]plumbing.Hash
+	err    error
+}
+
+// look lists the server's refs, if a ring is known to follow tags. Otherwise the fetch alone finds out what is new.
+func (r *Repo) look(ctx context.Context) look {
+	if len(r.patterns) == 0 {
+		return look{}
+	}
+	refs, err := r.server.List(ctx)
+	return look{looked: true, refs: refs, err: err}
+}
+
+// unchanged reports whether a look found the trunk and the rings' tags where they were when the last sources were made.
+func (r *Repo) unchanged(l look) bool {
+	if !l.looked || l.err != nil || r.listed == nil {
+		return false
+	}
+	tip := l.refs[plumbing.NewBranchReferenceName(r.config.Branch)]
+	return tip.String() == r.last.Trunk.Commit && maps.Equal(tags.List(l.refs, r.following()), r.listed)
+}
+
+// following gives the rings' patterns.
+func (r *Repo) following() []string { return slices.Collect(maps.Values(r.patterns)) }
+
+// releases gives the release of every ring that follows tags; nil when none does.
+func (r *Repo) releases(ctx context.Context, trunk inventory.Snapshot, l look) map[string]inventory.Release {
+	r.listed = nil
+	if len(r.patterns) == 0 {
+		return nil
+	}
+	if !l.looked {
+		l = r.look(ctx)
+	}
+	chooser := tags.Chooser{Listed: tags.List(l.refs, r.following()), Book: r.book}
+	onTrunk, err := r.prepare(ctx, plumbing.NewHash(trunk.Commit), chooser)
+	err = errors.Join(l.err, err)
+	by := judge{repo: r, onTrunk: onTrunk}
+	chooser.Judge = by.judge
+	releases := map[string]inventory.Release{}
+	for ring, pattern := range r.patterns {
+		choice := tags.Choice{}
+		if err != nil {
+			choice = chooser.Keep(pattern, err)
+		} else {
+			choice = chooser.Choose(pattern)
+		}
+		releases[ring] = r.release(choice, onTrunk)
+	}
+	if err == nil && !by.unknown {
+		r.listed = chooser.Listed
+	}
+	return releases
+}
+
+// prepare brings what the candidates of all rings are judged by: the trunk's history, and their tag objects. It gives those of their commits, and of
+// the last releases, that the trunk contains.
+func (r *Repo) prepare(ctx context.Context, tip plumbing.Hash, chooser tags.Chooser) (map[plumbing.Hash]bool, error) {
+	var commits []plumbing.Hash
+	candidates := map[string]tags.Ref{}
+	for _, pattern := range r.patterns {
+		if name, last := chooser.Book.Release(pattern); name != "" {
+			commits = append(commits, last.Commit)
+		}
+		for _, ref := range chooser.Candidates(pattern) {
+			candidates[ref.Name] = ref
+			commits = append(commits, ref.Commit)
+		}
+	}
+	onTrunk, err := r.contained(ctx, tip, commits)
+	if err != nil {
+		return onTrunk, err
+	}
+	wanted := map[plumbing.ReferenceName]plumbing.ReferenceName{}
+	for name, ref := range candidates {
+		if ref.Annotated() && onTrunk[ref.Commit] && r.repo.Storer.HasEncodedObject(ref.Object) != nil {
+			wanted[plumbing.NewTagReferenceName(name)] = plumbing.ReferenceName("refs/ingot-tags/" + name)
+		}
+	}
+	if len(wanted) == 0 {
+		return onTrunk, nil
+	}
+	r.fetches++
+	return onTrunk, r.server.Fetch(ctx, r.repo, wanted, 0)
+}
+
+// judge says which tags can be releases.
+type judge struct {
+	repo    *Repo
+	onTrunk map[plumbing.Hash]bool
+	unknown bool // whether anything could not be told
+}
+
+func (j *judge) judge(ref tags.Ref) error {
+	why := j.why(ref)
+	j.unknown = j.unknown || errors.Is(why, tags.ErrUnknown)
+	return why
+}
+
+func (j *judge) why(ref tags.Ref) error {
+	c := j.repo.config
+	if !j.onTrunk[ref.Commit] {
+		return fmt.Errorf("%.12s is not a commit of branch %s: merge it first, or delete the tag", ref.Commit, c.Branch)
+	}
+	if err := (tags.Policy{Signers: c.TagSigners, Two: c.TwoSigners, Limit: c.Limits.Blob}).Check(j.repo.repo.Storer, ref); err != nil {
+		return err
+	}
+	_, err := j.repo.read(ref.Commit)
+	return err
+}
+
+// release reads the tree of a choice. A commit that the trunk does not contain, or no longer, is a release only while its tree is still at hand.
+func (r *Repo) release(choice tags.Choice, onTrunk map[plumbing.Hash]bool) inventory.Release {
+	none := inventory.Release{Trouble: printable(choice.Trouble)}
+	if choice.Tag == "" {
+		return none
+	}
+	if _, atHand := r.trees[choice.Commit]; !atHand && !onTrunk[choice.Commit] {
+		return none
+	}
+	snapshot, err := r.read(choice.Commit)
+	if err != nil {
+		none.Trouble = printable(fmt.Sprintf("tag %s: %v", choice.Tag, err))
+		return none
+	}
+	return inventory.Release{Tag: choice.Tag, Snapshot: snapshot, Trouble: none.Trouble}
+}
+
+// forget drops the trees that are in use no more.
+func (r *Repo) forget() {
+	used := map[string]bool{r.last.Trunk.Commit: true}
+	for _, release := range r.last.Releases {
+		used[release.Snapshot.Commit] = true
+	}
+	maps.DeleteFunc(r.trees, func(hash plumbing.Hash, _ tree) bool { return !used[hash.String()] })
+}
+
+// Tags is what is remembered of the tags that rings could run, for Config.Tags of a later process: without it, a tag that is moved meanwhile is taken
+// for a new one. It changes with Latest and RepinTag.
+func (r *Repo) Tags() map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.book.Text()
+}
+
+// RepinTag forgets what is remembered of a tag, named with or without refs/tags/: the next Latest takes it for what it is then. It is for an operator
+// who has looked at a tag that was moved or deleted. It is an error when nothing is remembered of it.
+func (r *Repo) RepinTag(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listed = nil
+	return r.book.Forget(name)
+}

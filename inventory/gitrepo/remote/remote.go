@@ -1,0 +1,213 @@
+// Package remote reaches the server of one repository: over https, http, ssh, or at a path, for which git must be installed. What a server sends is
+// bounded in bytes and in time, and no error quotes a credential.
+package remote
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	git "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	"github.com/go-git/go-git/v5/storage/memory"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/gitmetal/ingot/internal/secret"
+)
+
+// Config says where a repository is and how it is reached.
+type Config struct {
+	URL        string // https, http, ssh (also user@host:path), or a path
+	SSHKey     string // file
+	KnownHosts string // file; required for ssh
+	Username   string
+	Password   secret.Value
+	CA         []byte        // PEM, besides the system's
+	Timeout    time.Duration // of one connection over ssh, which knows no context
+}
+
+// ErrNoRef means that the repository is there, and a branch or tag that was asked for is not.
+var ErrNoRef = errors.New("there is no such branch or tag")
+
+// Server is where the repository is. Its methods may be called at the same time.
+type Server struct {
+	ca       []byte
+	auth     transport.AuthMethod
+	endpoint *transport.Endpoint
+}
+
+// New reads what a configuration names, and reaches nobody.
+func New(c Config) (*Server, error) {
+	endpoint, err := endpointOf(c)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := authOf(c, endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{ca: c.CA, auth: auth, endpoint: endpoint}, nil
+}
+
+// String is the address without credentials.
+func (s *Server) String() string {
+	if s.endpoint.Protocol == "file" {
+		return s.endpoint.Path
+	}
+	return strings.TrimRight(fmt.Sprintf("%s://%s/%s", s.endpoint.Protocol, s.endpoint.Host, strings.TrimLeft(s.endpoint.Path, "/")), "/")
+}
+
+// Directory is where the repository is on this machine; local is false when it is not.
+func (s *Server) Directory() (dir string, local bool) {
+	return s.endpoint.Path, s.endpoint.Protocol == "file"
+}
+
+// Store makes an empty repository in memory, for Fetch.
+func (s *Server) Store() (*git.Repository, error) {
+	repo, err := git.Init(memory.NewStorage(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	if _, err := repo.CreateRemote(&config.RemoteConfig{Name: "origin", URLs: []string{s.endpoint.String()}}); err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	return repo, nil
+}
+
+// Fetch brings refs, by the server's name and the local one, into a repository of Store. A ref that is not there is ErrNoRef, and nothing is brought
+// then. Depth counts commits, 0 for all that are new.
+func (s *Server) Fetch(ctx context.Context, into *git.Repository, refs map[plumbing.ReferenceName]plumbing.ReferenceName, depth int) error {
+	options := &git.FetchOptions{
+		RemoteName: "origin", Depth: depth, Auth: s.auth, Tags: git.NoTags, Force: true,
+		CABundle: s.ca, ProxyOptions: s.endpoint.Proxy, // the deadline of ssh
+	}
+	what := fmt.Sprintf("fetch %d refs", len(refs))
+	for theirs, ours := range refs {
+		if len(refs) == 1 {
+			what = "fetch " + theirs.Short()
+		}
+		options.RefSpecs = append(options.RefSpecs, config.RefSpec("+"+theirs.String()+":"+ours.String()))
+	}
+	err := again(ctx, func() error { return into.FetchContext(ctx, options) })
+	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
+		return s.explain(what, err)
+	}
+	return nil
+}
+
+// List gives all refs of the server; a name with ^{} at its end tells which object that tag comes to in the end.
+func (s *Server) List(ctx context.Context) (refs map[plumbing.ReferenceName]plumbing.Hash, err error) {
+	listing := git.NewRemote(memory.NewStorage(), &config.RemoteConfig{Name: "origin", URLs: []string{s.endpoint.String()}})
+	options := &git.ListOptions{Auth: s.auth, CABundle: s.ca, ProxyOptions: s.endpoint.Proxy, PeelingOption: git.AppendPeeled}
+	var found []*plumbing.Reference
+	err = again(ctx, func() (err error) { found, err = listing.ListContext(ctx, options); return err })
+	if err != nil {
+		return nil, s.explain("list refs", err)
+	}
+	refs = make(map[plumbing.ReferenceName]plumbing.Hash, len(found))
+	for _, ref := range found {
+		if ref.Type() == plumbing.HashReference {
+			refs[ref.Name()] = ref.Hash()
+		}
+	}
+	return refs, nil
+}
+
+// tries is how often something is begun whose answer came too early.
+const tries = 5
+
+// again does something again when a server over ssh had answered and gone before go-git closed its input, which go-git takes for a failure and throws
+// the answer away. It does not wrap the error.
+func again(ctx context.Context, do func() error) error {
+	err := do()
+	for try := 1; try < tries && err != nil && strings.Contains(err.Error(), "closing input: EOF") && ctx.Err() == nil; try++ {
+		err = do()
+	}
+	return err
+}
+
+// explain says in words what a transport error means, without credentials.
+func (s *Server) explain(what string, err error) error {
+	switch {
+	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
+		return fmt.Errorf("%s from %s: the server refuses our credentials: check fleet.username, passwordFile or sshKey", what, s)
+	case errors.Is(err, transport.ErrRepositoryNotFound):
+		return fmt.Errorf("%s from %s: there is no such repository: check fleet.url", what, s)
+	case errors.Is(err, transport.ErrEmptyRemoteRepository):
+		return fmt.Errorf("%s from %s: the repository is empty: %w", what, s, ErrNoRef)
+	case errors.As(err, new(git.NoMatchingRefSpecError)):
+		return fmt.Errorf("%s from %s: %w: check fleet.branch", what, s, ErrNoRef)
+	case errors.As(err, new(*knownhosts.KeyError)):
+		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts", what, s)
+	case s.endpoint.Protocol == "ssh":
+		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", what, s, err)
+	default:
+		return fmt.Errorf("%s from %s: %w: check fleet.url and that the server is reachable", what, s, err)
+	}
+}
+
+func endpointOf(c Config) (*transport.Endpoint, error) {
+	e, err := transport.NewEndpoint(c.URL)
+	if err != nil { // the error quotes the address, and with it a password
+		return nil, errors.New("fleet.url is no address of a repository: write https://…, ssh://…, user@host:path or a path")
+	}
+	switch e.Protocol {
+	case "file":
+		if e.Path, err = filepath.Abs(e.Path); err != nil {
+			return nil, fmt.Errorf("fleet.url: %w", err)
+		}
+	case "ssh":
+		e.Proxy = transport.ProxyOptions{URL: dialerScheme + "://" + c.Timeout.String()}
+	case "https", "http":
+		if e.User != "" || e.Password != "" {
+			return nil, errors.New("fleet.url holds a user or password: use fleet.username and fleet.passwordFile")
+		}
+		if len(c.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.CA) {
+			return nil, errors.New("fleet.ca holds no certificate in PEM")
+		}
+		e.CaBundle = c.CA
+	default:
+		return nil, fmt.Errorf("fleet.url: %s is not read: https, http, ssh or a path", e.Protocol)
+	}
+	return e, nil
+}
+
+func authOf(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
+	switch e.Protocol {
+	case "ssh":
+		return sshAuth(c, e)
+	case "https", "http":
+		if c.Username == "" && c.Password.Empty() {
+			return nil, nil
+		}
+		return &http.BasicAuth{Username: c.Username, Password: c.Password.Reveal()}, nil
+	default:
+		return nil, nil
+	}
+}
+
+func sshAuth(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
+	if c.SSHKey == "" || c.KnownHosts == "" {
+		return nil, errors.New("fleet.url is ssh: fleet.sshKey and fleet.knownHosts must name files")
+	}
+	user := e.User
+	if user == "" {
+		user = "git"
+	}
+	keys, err := ssh.NewPublicKeysFromFile(user, c.SSHKey, "")
+	if err != nil {
+		return nil, fmt.Errorf("fleet.sshKey: %w", err)
+	}
+	if keys.HostKeyCallback, err = ssh.NewKnownHostsCallback(c.KnownHosts); err != nil {
+		return nil, fmt.Errorf("fleet.knownHosts: %w", err)
+	}
+	return keys, nil
+}
