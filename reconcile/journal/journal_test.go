@@ -152,7 +152,8 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	accepted := journal.Accepted{Commit: "abc", At: at}
-	if err := errors.Join(first.Accept(t.Context(), accepted), first.Save(t.Context(), "web-03", []byte(`{"x":1}`)), first.Close()); err != nil {
+	if err := errors.Join(first.Accept(t.Context(), accepted), first.Save(t.Context(), "web-03", []byte(`{"x":1}`)),
+		first.KeepTags(t.Context(), map[string]string{"v1": "abc"}), first.Close()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -166,6 +167,9 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	}
 	if got, err := second.Accepted(t.Context()); err != nil || got != accepted {
 		t.Errorf("Accepted = %v, %v, want %v", got, err, accepted)
+	}
+	if got, err := second.Tags(t.Context()); err != nil || got["v1"] != "abc" || len(got) != 1 {
+		t.Errorf("Tags = %v, %v", got, err)
 	}
 	if got, err := second.Load(t.Context(), "web-03"); err != nil || string(got) != `{"x":1}` {
 		t.Errorf("Load = %s, %v", got, err)

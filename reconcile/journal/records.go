@@ -20,6 +20,7 @@ const (
 	recordKeys  = prefix + "records/" // + host
 	agentKeys   = prefix + "agents/"  // + host
 	acceptedKey = prefix + "accepted"
+	tagsKey     = prefix + "tags"
 )
 
 // pageSize is how many records are listed per call.
@@ -134,6 +135,35 @@ func (j *Journal) Accept(ctx context.Context, accepted Accepted) error {
 		return fmt.Errorf("write the accepted commit: %w", err)
 	}
 	return nil
+}
+
+// Tags gives the tags that were seen, by name, and what they named; none when none ever were.
+func (j *Journal) Tags(ctx context.Context) (map[string]string, error) {
+	value, revision, err := j.read(ctx, tagsKey)
+	if err != nil || revision == 0 {
+		return nil, wrap("read the tags that were seen", err)
+	}
+	var tags map[string]string
+	if err := json.Unmarshal(value, &tags); err != nil {
+		return nil, fmt.Errorf("the journal's tags are not readable (%w): restore the state directory", err)
+	}
+	return tags, nil
+}
+
+// KeepTags keeps them.
+func (j *Journal) KeepTags(ctx context.Context, tags map[string]string) error {
+	value, err := json.Marshal(tags)
+	if err == nil {
+		_, err = j.write(ctx, tagsKey, value)
+	}
+	return wrap("write the tags that were seen", err)
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 func (j *Journal) read(ctx context.Context, key string) ([]byte, int64, error) {
