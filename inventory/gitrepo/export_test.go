@@ -17,3 +17,8 @@ func References(r *Repo) []string {
 	})
 	return names
 }
+
+// Has reports whether an object was fetched.
+func Has(r *Repo, id string) bool {
+	return r.repo.Storer.HasEncodedObject(plumbing.NewHash(id)) == nil
+}

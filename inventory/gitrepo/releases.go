@@ -86,12 +86,15 @@ func (r *Repo) prepare(ctx context.Context, tip plumbing.Hash, chooser tags.Choo
 		}
 	}
 	onTrunk, err := r.contained(ctx, tip, commits)
+	if err == nil && slices.ContainsFunc(commits, func(c plumbing.Hash) bool { return onTrunk[c] && !r.has(c) }) {
+		err = r.unshallow(ctx)
+	}
 	if err != nil {
 		return onTrunk, err
 	}
 	wanted := map[plumbing.ReferenceName]plumbing.ReferenceName{}
 	for name, ref := range candidates {
-		if ref.Annotated() && onTrunk[ref.Commit] && r.repo.Storer.HasEncodedObject(ref.Object) != nil {
+		if ref.Annotated() && onTrunk[ref.Commit] && !r.has(ref.Object) {
 			wanted[plumbing.NewTagReferenceName(name)] = plumbing.ReferenceName("refs/ingot-tags/" + name)
 		}
 	}
@@ -101,6 +104,8 @@ func (r *Repo) prepare(ctx context.Context, tip plumbing.Hash, chooser tags.Choo
 	r.fetches++
 	return onTrunk, r.server.Fetch(ctx, r.repo, wanted, 0)
 }
+
+func (r *Repo) has(hash plumbing.Hash) bool { return r.repo.Storer.HasEncodedObject(hash) == nil }
 
 // judge says which tags can be releases.
 type judge struct {

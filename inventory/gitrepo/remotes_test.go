@@ -27,6 +27,8 @@ type remote struct {
 	config gitrepo.Config // how the code under test reaches it
 	down   func()         // takes the server off, up brings it back at the same place
 	up     func()
+
+	requests, failing atomic.Int64 // over http: requests so far, and how many of the next fail
 }
 
 // remotes are the ways the suite runs over: each is the real server.
@@ -100,7 +102,8 @@ func overHTTP(t *testing.T) *remote {
 	}
 	var off atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if off.Load() {
+		r.requests.Add(1)
+		if off.Load() || r.failing.Add(-1) >= 0 {
 			panic(http.ErrAbortHandler)
 		}
 		if user, given, _ := q.BasicAuth(); user != "robot" || given != password {
