@@ -65,7 +65,7 @@ func (w *world) state(t *testing.T, name string) machineState {
 		t.Fatal(err)
 	}
 	machine := w.rack.Sim(name)
-	return machineState{Power: state.Power, Disk: machine.Disk().Digest(), Story: slices.Clone(state.Story), Counts: machine.Counts()}
+	return machineState{Power: state.Power, Disk: machine.Digest(), Story: slices.Clone(state.Story), Counts: machine.Counts()}
 }
 
 func contents(t *testing.T, disk *sim.Disk) []byte {

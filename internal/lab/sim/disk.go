@@ -143,25 +143,33 @@ func (d *Disk) system() ([]byte, error) {
 	return config, err
 }
 
-// opener opens the machine's one disk.
+// opener opens the machine's disks by their serial.
 type opener struct{ m *Machine }
 
 // Open implements steps.Opener.
-func (o opener) Open(_ context.Context, _ wire.DiskRef) (steps.Device, error) {
-	return device{memory: o.m.disk, m: o.m}, nil
+func (o opener) Open(_ context.Context, ref wire.DiskRef) (steps.Device, error) {
+	for number, d := range o.m.drives() {
+		if d.serial == ref.Serial {
+			return device{d.disk, d.describe(number)}, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no disk %s", ref.Serial)
 }
 
 type device struct {
 	memory
-	m *Machine
+	described wire.Disk
 }
 
 type memory = *Disk
 
-func (d device) Disk() (wire.Disk, error) { return d.m.describe(), nil }
-func (d device) Path() string             { return "/dev/vda" }
-func (d device) Sync() error              { return nil }
-func (d device) Close() error             { return nil }
+func (d device) Disk() (wire.Disk, error) {
+	d.described.Content = d.look()
+	return d.described, nil
+}
+func (d device) Path() string { return "/dev/" + d.described.Name }
+func (d device) Sync() error  { return nil }
+func (d device) Close() error { return nil }
 
 // installer writes as coreos-installer does: the first MiB last, the config beside the image.
 type installer struct{ m *Machine }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/gitmetal/ingot/agent"
@@ -28,9 +29,10 @@ type Machine struct {
 	config Config
 	disk   *Disk
 
-	mu   sync.Mutex
-	run  *run
-	seen Counts
+	mu     sync.Mutex
+	spares []drive
+	run    *run
+	seen   Counts
 }
 
 // Counts is what happened to a machine.
@@ -62,8 +64,39 @@ func New(c Config) *Machine {
 	return &Machine{config: c, disk: NewDisk()}
 }
 
-// Disk is the machine's disk, to look at or to fill while it is off.
+// Disk is the machine's first disk, to look at or to fill while it is off.
 func (m *Machine) Disk() *Disk { return m.disk }
+
+// drive is a disk with the name it has outside.
+type drive struct {
+	serial string
+	disk   *Disk
+}
+
+// AddDisk gives the machine one more blank disk, which its firmware never starts from. Call it while the machine is off.
+func (m *Machine) AddDisk(serial string) *Disk {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	added := drive{serial, NewDisk()}
+	m.spares = append(m.spares, added)
+	return added.disk
+}
+
+// drives are all the machine's, the one that firmware starts from first.
+func (m *Machine) drives() []drive {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]drive{{m.config.DiskSerial, m.disk}}, m.spares...)
+}
+
+// Digest tells two states of all the machine's disks apart.
+func (m *Machine) Digest() string {
+	var digests []string
+	for _, d := range m.drives() {
+		digests = append(digests, d.disk.Digest())
+	}
+	return strings.Join(digests, " ")
+}
 
 // Counts says what happened so far.
 func (m *Machine) Counts() Counts {
@@ -147,7 +180,9 @@ func (h ramdisk) Facts(context.Context) (wire.Facts, error) {
 		System:   wire.System{Manufacturer: id.Manufacturer, Product: id.Model, Serial: id.Serial, UUID: id.UUID},
 		Firmware: wire.Firmware{UEFI: true, SecureBoot: h.m.config.SecureBoot, Vendor: "ingot lab", Version: id.BIOSVersion},
 		CPU:      wire.CPU{Model: "simulated", Arch: "amd64", Count: 2}, Memory: 4 << 30,
-		Disks: []wire.Disk{h.m.describe()},
+	}
+	for number, d := range h.m.drives() {
+		f.Disks = append(f.Disks, d.describe(number))
 	}
 	for _, nic := range id.NICs {
 		f.NICs = append(f.NICs, wire.NIC{Name: nic.Name, MAC: nic.MAC, Driver: "sim", Link: true, Mbps: 1000})
@@ -180,10 +215,11 @@ func (h ramdisk) PowerOff(context.Context) error {
 	return nil
 }
 
-func (m *Machine) describe() wire.Disk {
+// describe is the disk as the agent reports it; number counts the machine's disks from 0.
+func (d drive) describe(number int) wire.Disk {
 	return wire.Disk{
-		Name: "vda", Path: "/dev/disk/by-path/sim-0", Serial: m.config.DiskSerial, Model: "simulated", Transport: "virtio", Size: DiskSize, SectorSize: 512,
-		Content: m.disk.look(),
+		Name: "vd" + string(rune('a'+number)), Path: fmt.Sprintf("/dev/disk/by-path/sim-%d", number), Serial: d.serial, Model: "simulated", Transport: "virtio",
+		Size: DiskSize, SectorSize: 512, Content: d.disk.look(),
 	}
 }
 
