@@ -72,7 +72,7 @@ func (t *transfer) all(ctx context.Context) error {
 			return nil
 		}
 		if !t.pieced || again {
-			return fmt.Errorf("the sha256 of %s is %s, the fleet says %s: nothing was booted; fix spec.install.image.sha256, or find out who changed the image",
+			return fmt.Errorf("the sha256 of %s is %s, the fleet says %s: fix spec.install.image.sha256, or find out who changed the image",
 				t.name(), have, t.ref.SHA256)
 		}
 		if err := t.restart(); err != nil {

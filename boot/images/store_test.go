@@ -257,7 +257,7 @@ func TestFailures(t *testing.T) {
 		"not found":          {handler: http.NotFound, want: "/image.raw: answered 404 Not Found: fix spec.install.image.url"},
 		"refused":            {handler: status(http.StatusForbidden), want: "answered 403 Forbidden: fix spec.install.image.url"},
 		"server's error":     {handler: status(http.StatusBadGateway), want: "answered 502 Bad Gateway: it is asked again"},
-		"other bytes":        {handler: says(image[1:]), want: " is " + digest(image[1:]) + ", the fleet says " + digest(image) + ": nothing was booted; fix spec.install.image.sha256"},
+		"other bytes":        {handler: says(image[1:]), want: " is " + digest(image[1:]) + ", the fleet says " + digest(image) + ": fix spec.install.image.sha256"},
 		"too big, said":      {handler: whole, config: func(c *images.Config) { c.MaxSize = 1 << 20 }, want: fmt.Sprintf("has %d bytes, at most %d are fetched", len(image), 1<<20)},
 		"too big, unsaid":    {handler: chunked(image), config: func(c *images.Config) { c.MaxSize = 1 << 20 }, want: "has more than 1048576 bytes, the most that are fetched"},
 		"no room":            {handler: whole, config: func(c *images.Config) { c.Free = func(string) (int64, error) { return 5 << 20, nil } }, want: "needs 259 MB more, and 5 MB are free in "},
