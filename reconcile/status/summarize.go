@@ -1,6 +1,7 @@
 package status
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -59,10 +60,13 @@ func sameHold(a *Hold, b *plan.Hold) bool {
 	return (a == nil) == (b == nil) && (a == nil || (a.Reason == b.Reason && a.Consent == b.Consent))
 }
 
-// failure is the last error that matters: of an effect that failed, or of the operation's last attempt.
+// failure is the last error that matters: of an effect that failed, or of the operation's last attempt. What the hold says already is not said twice.
 func failure(previous Document, r Result) string {
 	switch r.Outcome.Result {
 	case plan.Retry, plan.Stalled:
+		if h := r.Plan.Hold; h != nil && r.Outcome.Why != "" && strings.Contains(h.Message, r.Outcome.Why) {
+			return ""
+		}
 		return string(r.Action) + ": " + r.Outcome.Why
 	case plan.Waits:
 		return previous.Error
