@@ -68,19 +68,20 @@ func (l *Loop) sourceAnswered(ctx context.Context, err error) {
 	l.summarizeFleet()
 }
 
-// refuseEmpty finds fault with a commit without a single host when there were some: that is an accident, not a wish.
-func (l *Loop) refuseEmpty(next inventory.Fleet, sources inventory.Sources) []schemas.Finding {
+// refuseEmpty adds to what is wrong with a commit that it holds not a single host when there were some: that is an accident, not a wish. Hosts that
+// could not be read are not gone.
+func (l *Loop) refuseEmpty(next inventory.Fleet, sources inventory.Sources, findings []schemas.Finding) []schemas.Finding {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(next.Hosts) > 0 || len(l.hosts) == 0 {
-		return nil
+	if len(next.Hosts) > 0 || len(l.hosts) == 0 || schemas.Fatal(findings) {
+		return findings
 	}
-	return []schemas.Finding{{
+	return append(findings, schemas.Finding{
 		Position: schemas.Position{File: "."},
 		Severity: schemas.Error,
 		Message:  fmt.Sprintf("commit %.12s holds no hosts, but %d are known: nothing is changed", sources.Trunk.Commit, len(l.hosts)),
 		Hint:     "revert it; hosts that shall be left alone stay in the fleet with lifecycle: Unmanaged",
-	}}
+	})
 }
 
 // refuse keeps the last good fleet and says what is wrong with the newest commit.

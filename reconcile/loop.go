@@ -105,7 +105,7 @@ func (l *Loop) accept(ctx context.Context) {
 		return
 	}
 	fleet, findings := l.config.Load(sources)
-	if findings = append(findings, l.refuseEmpty(fleet, sources)...); schemas.Fatal(findings) {
+	if findings = l.refuseEmpty(fleet, sources, findings); schemas.Fatal(findings) {
 		l.refuse(sources, findings)
 		return
 	}

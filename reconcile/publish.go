@@ -39,23 +39,21 @@ type change struct {
 
 func newBranch() branch { return branch{pushed: map[string][]byte{}} }
 
-// published is the effect of plan.Publish: the operation is on the status branch, or soon will be. All hosts that wait share one push.
+// published is the effect of plan.Publish, and what an inspection waits for: the host, with its operation if it has one, is on the status branch, or soon will
+// be. All hosts that wait share one push.
 func (l *Loop) published(record inventory.Record) plan.Outcome {
-	if record.Operation == nil {
-		return plan.Outcome{Result: plan.Stalled, Why: "there is no operation to publish"}
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[record.Host]
-	if h.page.published == record.Operation.ID {
+	if h.page.current > 0 && h.page.published == operationOf(record) && l.branch.trouble == "" {
 		return plan.Outcome{Result: plan.Done}
 	}
 	h.page.urgent = true
 	signal(l.publish)
 	if l.branch.trouble != "" {
-		return plan.Outcome{Result: plan.Retry, Why: "the operation is not on the status branch yet: " + l.branch.trouble}
+		return plan.Outcome{Result: plan.Retry, Why: "nothing begins before the status branch can be pushed"}
 	}
-	return plan.Outcome{Result: plan.Waits, Why: "the operation is being pushed to the status branch"}
+	return plan.Outcome{Result: plan.Waits, Why: "the host is being pushed to the status branch"}
 }
 
 // gather is how long an urgent push waits for company.
@@ -142,12 +140,12 @@ func (l *Loop) pending() (waiting, urgent bool) {
 	waiting = l.branch.stale
 	for _, h := range l.hosts {
 		waiting = waiting || h.page.unpushed()
-		urgent = urgent || h.page.urgent
+		urgent = urgent || h.page.urgent && h.page.unpushed()
 	}
 	return waiting, urgent
 }
 
-func (p page) unpushed() bool { return p.urgent || p.version != p.current }
+func (p page) unpushed() bool { return p.version > 0 && (p.urgent || p.version != p.current) }
 
 // unpublished gathers every page whose bytes are not those on the branch. Encoding is slow, so nobody waits for it.
 func (l *Loop) unpublished() change {
