@@ -47,7 +47,7 @@ func runConsent(ctx context.Context, s streams, o consentOptions, names []string
 		return err
 	}
 	o.repo = top
-	fleet, findings, err := readFleet(o.repo, "")
+	fleet, findings, err := readFleet(o.repo, "", nil)
 	if err != nil {
 		return err
 	}

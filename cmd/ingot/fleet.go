@@ -13,8 +13,9 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// readFleet reads a fleet at a revision of the clone that dir lies in, or, without a revision, the directory as it is.
-func readFleet(dir, revision string) (inventory.Fleet, []schemas.Finding, error) {
+// readFleet reads a fleet at a revision of the clone that dir lies in, or, without a revision, the directory as it is. Rings run the clone's tags, and
+// extra ones that are given as a revision by name.
+func readFleet(dir, revision string, extra map[string]string) (inventory.Fleet, []schemas.Finding, error) {
 	snapshot, err := readTree(dir, revision)
 	var refused gitrepo.Refused
 	if errors.As(err, &refused) {
@@ -23,8 +24,23 @@ func readFleet(dir, revision string) (inventory.Fleet, []schemas.Finding, error)
 	if err != nil {
 		return inventory.Fleet{}, nil, err
 	}
-	fleet, findings := load.Fleet(inventory.Sources{Trunk: snapshot}, ignition.Checker{})
+	sources := inventory.Sources{Trunk: snapshot}
+	if patterns := load.Follows(snapshot); len(patterns) > 0 {
+		if sources.Releases, err = readReleases(dir, patterns, extra); err != nil {
+			return inventory.Fleet{}, nil, err
+		}
+	}
+	fleet, findings := load.Fleet(sources, ignition.Checker{})
 	return fleet, findings, nil
+}
+
+// readReleases picks what rings run from the clone that dir lies in; a directory outside of any clone has no tags.
+func readReleases(dir string, patterns, extra map[string]string) (map[string]inventory.Release, error) {
+	clone, err := gitrepo.OpenClone(dir)
+	if err != nil {
+		return map[string]inventory.Release{}, nil
+	}
+	return clone.Releases(patterns, extra)
 }
 
 func readTree(dir, revision string) (inventory.Snapshot, error) {

@@ -85,7 +85,7 @@ func fleet(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	commit(ts, false, []string{"base"})
 	ts.Check(ts.Exec("git", "tag", "base"))
-	loaded, findings, err := readFleet(ts.MkAbs("."), "base")
+	loaded, findings, err := readFleet(ts.MkAbs("."), "base", nil)
 	ts.Check(err)
 	if schemas.Fatal(findings) {
 		ts.Fatalf("the base fleet: %v", findings)

@@ -11,7 +11,10 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-type planOptions struct{ repo, branch, base, head, output string }
+type planOptions struct {
+	repo, branch, base, head, output string
+	tags                             map[string]string
+}
 
 func newPlan(s streams) *cobra.Command {
 	var o planOptions
@@ -29,6 +32,7 @@ func newPlan(s streams) *cobra.Command {
 	flags.StringVar(&o.base, "base", "origin/main", "what is merged: a commit, branch or tag")
 	flags.StringVar(&o.head, "head", "", "what would be merged; default: the clone's files as they are")
 	flags.StringVarP(&o.output, "output", "o", "text", "text, markdown or json")
+	flags.StringToStringVar(&o.tags, "tag", nil, "NAME=REF: what this tag, made or moved, would roll out; may be given several times")
 	return command
 }
 
@@ -44,12 +48,15 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.head == "" && len(o.tags) > 0 {
+		o.head = o.base // tagging changes no file
+	}
 	if o.head == "" {
 		if o.repo, err = topOf(o.repo); err != nil {
 			return err
 		}
 	}
-	head, findings, err := readFleet(o.repo, o.head)
+	head, findings, err := readFleet(o.repo, o.head, o.tags)
 	if err != nil {
 		return err
 	}
@@ -64,7 +71,7 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 	switch {
 	case r.Blocked():
 		return exitError{code: exitErases}
-	case len(r.Hosts) > 0:
+	case r.Touches():
 		return exitError{code: exitFindings}
 	default:
 		return nil
@@ -73,7 +80,7 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 
 // baseFleet reads the base; one with errors was never accepted, and counts as empty.
 func baseFleet(s streams, o planOptions) (inventory.Fleet, error) {
-	base, findings, err := readFleet(o.repo, o.base)
+	base, findings, err := readFleet(o.repo, o.base, nil)
 	if err != nil {
 		return inventory.Fleet{}, err
 	}

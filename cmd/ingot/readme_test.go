@@ -37,7 +37,7 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fleet, findings, err := readFleet(filepath.Join(dir, "fleet"), "")
+	fleet, findings, err := readFleet(filepath.Join(dir, "fleet"), "", nil)
 	if err != nil || len(findings) > 0 || len(fleet.Hosts) != 1 {
 		t.Errorf("the README's fleet has %d hosts, findings %v, error %v", len(fleet.Hosts), findings, err)
 	}

@@ -36,7 +36,7 @@ func newShow(s streams) *cobra.Command {
 }
 
 func runShow(s streams, o showOptions, name string) error {
-	fleet, findings, err := readFleet(o.repo, o.commit)
+	fleet, findings, err := readFleet(o.repo, o.commit, nil)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func newValidate(s streams) *cobra.Command {
 }
 
 func validate(s streams, dir, commit, output string) error {
-	fleet, findings, err := readFleet(dir, commit)
+	fleet, findings, err := readFleet(dir, commit, nil)
 	if err != nil {
 		return err
 	}

@@ -71,12 +71,14 @@ type TrustConfig struct {
 	RevokedKeys    string       `json:"revokedKeys,omitempty"`    // file of public keys, one a line
 	PGPKeys        string       `json:"pgpKeys,omitempty"`        // file of armored public keys
 	Paths          []trust.Rule `json:"paths,omitempty"`
+	SignedTags     bool         `json:"signedTags,omitempty"` // the tags that rings follow must be signed too
+	TwoSigners     bool         `json:"twoSigners,omitempty"` // and their commits by somebody else
 }
 
 // policy reads the keys; nil without any.
 func (t TrustConfig) policy() (*trust.Policy, error) {
 	if t.AllowedSigners == "" && t.PGPKeys == "" {
-		if t.RevokedKeys != "" || len(t.Paths) > 0 {
+		if t.RevokedKeys != "" || len(t.Paths) > 0 || t.SignedTags || t.TwoSigners {
 			return nil, errors.New("trust: name allowedSigners or pgpKeys, or leave the rest out")
 		}
 		return nil, nil

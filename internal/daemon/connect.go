@@ -60,9 +60,18 @@ func (c *Client) View(ctx context.Context) (View, error) {
 
 // Repin tells the daemon to trace the trunk to a commit; see `ingot trust repin`.
 func (c *Client) Repin(ctx context.Context, commit string) error {
+	return c.post(ctx, "/v1/repin/"+url.PathEscape(commit))
+}
+
+// RepinTag tells the daemon to take a tag for what it is now.
+func (c *Client) RepinTag(ctx context.Context, tag string) error {
+	return c.post(ctx, "/v1/repin-tag/"+tag)
+}
+
+func (c *Client) post(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://ingot/v1/repin/"+url.PathEscape(commit), http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://ingot"+path, http.NoBody)
 	if err != nil {
 		return err
 	}

@@ -108,6 +108,7 @@ func (d *Daemon) controlHandler() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("POST /v1/repin/{commit}", d.repin)
+	mux.HandleFunc("POST /v1/repin-tag/{tag...}", d.repinTag)
 	return mux
 }
 
@@ -119,6 +120,18 @@ func (d *Daemon) repin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.log.Warn("operator re-pinned the trunk", "commit", commit, "before", before)
+	d.loop.Refresh()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// repinTag is the operator's word that a tag which was moved or deleted counts as it is now.
+func (d *Daemon) repinTag(w http.ResponseWriter, r *http.Request) {
+	tag := r.PathValue("tag")
+	if err := d.repo.RepinTag(tag); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	d.log.Warn("operator re-pinned a tag", "tag", tag)
 	d.loop.Refresh()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -115,6 +115,13 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 	if policy != nil {
 		c.Signers = policy
 	}
+	if policy != nil && (d.config.Trust.SignedTags || d.config.Trust.TwoSigners) {
+		c.TagSigners, c.TwoSigners = policy, d.config.Trust.TwoSigners
+	}
+	c.Follow = load.Follows
+	if c.Tags, err = d.journal.Tags(ctx); err != nil {
+		return err
+	}
 	d.repo, err = gitrepo.Open(c)
 	if err != nil {
 		return err
@@ -181,7 +188,7 @@ func (d *Daemon) openParts(context.Context) error {
 
 func (d *Daemon) openLoop(context.Context) (err error) {
 	d.loop, err = reconcile.New(reconcile.Config{
-		Source: d.repo, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.repo,
+		Source: &source{Repo: d.repo, journal: d.journal}, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.repo,
 		NewID: newID, Log: d.log,
 		Limits: reconcile.Limits{
 			Installs: d.config.Limits.Installs, Poll: d.config.Fleet.Poll.Duration, PublishEvery: d.config.PublishEvery.Duration,

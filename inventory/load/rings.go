@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,11 +12,16 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
+var aRing = regexp.MustCompile(`(?m)^kind:[ \t]*["']?Ring`)
+
 // Follows gives the tag patterns of a trunk's rings, by the ring's name. Rings that follow the trunk have none. What is wrong with a ring is for Fleet to find.
 func Follows(trunk inventory.Snapshot) map[string]string {
 	l := loader{}
 	patterns := map[string]string{}
-	for name, d := range l.read(trunk).kinds[schemas.KindRing] {
+	rings := trunk
+	rings.Files = maps.Clone(trunk.Files)
+	maps.DeleteFunc(rings.Files, func(_ string, f inventory.File) bool { return !aRing.Match(f.Data) })
+	for name, d := range l.read(rings).kinds[schemas.KindRing] {
 		if d.Ring.Spec.Tag != "" {
 			patterns[name] = d.Ring.Spec.Tag
 		}

@@ -13,9 +13,11 @@ const MaxMarkdown = 60_000
 
 // Summary is one line: how many hosts are erased, installed, held, left alone.
 func (r Review) Summary() string {
-	var erases, installs, held, other int
+	var erases, installs, held, other, pending int
 	for _, h := range r.Hosts {
 		switch {
+		case h.idle():
+			pending++
 		case h.Erases && !h.Held:
 			erases++
 		case h.Held:
@@ -26,7 +28,11 @@ func (r Review) Summary() string {
 			other++
 		}
 	}
-	return fmt.Sprintf("Plan: %d to erase and reinstall, %d to install, %d held, %d other, %d unchanged.", erases, installs, held, other, r.Unchanged)
+	waits := ""
+	if pending > 0 {
+		waits = fmt.Sprintf("%d pending in their rings, ", pending)
+	}
+	return fmt.Sprintf("Plan: %d to erase and reinstall, %d to install, %d held, %d other, %s%d unchanged.", erases, installs, held, other, waits, r.Unchanged)
 }
 
 // Text is the review for a terminal.
@@ -90,6 +96,9 @@ func (h Host) mark() string {
 // headline says what happens in one clause.
 func (h Host) headline() string {
 	what := ""
+	if h.idle() {
+		return "pending in ring " + h.Ring
+	}
 	switch h.Verdict {
 	case plan.Reinstall:
 		what = fmt.Sprintf("reinstall with %s, ERASES disk %s", h.Workload, h.Disk)
@@ -129,6 +138,12 @@ func (h Host) details() []string {
 	if h.Reboots && !h.Held {
 		lines = append(lines, "the machine is powered off and started from the ramdisk")
 	}
+	if h.Ring != "" && h.Reboots && !h.Held {
+		lines = append(lines, "in its turn in ring "+h.Ring)
+	}
+	if h.Pending != "" {
+		lines = append(lines, h.Pending)
+	}
 	if h.Hold != "" {
 		lines = append(lines, "held: "+h.Hold)
 	}
@@ -144,6 +159,9 @@ func (h Host) markdown() string {
 	icon := map[bool]string{true: "🔴", false: "🔵"}[h.Erases]
 	if h.Held {
 		icon = "🟡"
+	}
+	if h.idle() {
+		icon = "⚪"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "<details><summary>%s <b>%s</b>: %s</summary>\n\n", icon, inert(h.Name), inert(h.headline()))

@@ -42,6 +42,8 @@ type Host struct {
 	Reason   plan.Reason  `json:"reason,omitempty"`
 	Consent  string       `json:"consent,omitempty"` // spec.consent.erase that would allow it
 	Given    string       `json:"given,omitempty"`   // spec.consent.erase in head
+	Ring     string       `json:"ring,omitempty"`    // in which the change takes its turn
+	Pending  string       `json:"pending,omitempty"` // what head's trunk asks for and its ring does not release
 }
 
 // Compare reviews head against base. Records come from the status branch; a host without one was never seen.
@@ -63,6 +65,9 @@ func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Re
 		default:
 			h := host(after, plan.Decide(after, record))
 			h.Why = explain(h.Why, before, after, record)
+			if before.Pending == after.Pending {
+				h.Pending = "" // no news
+			}
 			r.add(h, plan.Decide(before, record))
 		}
 	}
@@ -100,6 +105,16 @@ func (r Review) Blocked() bool {
 	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Erases && h.Held })
 }
 
+// Touches reports whether a machine is touched, or would be with a consent.
+func (r Review) Touches() bool {
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.idle() })
+}
+
+// idle reports whether a host is only told of what its ring has not released.
+func (h Host) idle() bool {
+	return h.Pending != "" && h.Verdict == plan.Nothing && !h.Held && h.Was == ""
+}
+
 // add keeps a host unless the base already asked for exactly the same.
 func (r *Review) add(h Host, before plan.Change) {
 	if before.Verdict != "" && before.Verdict != plan.Nothing {
@@ -107,7 +122,7 @@ func (r *Review) add(h Host, before plan.Change) {
 	}
 	was := host(inventory.Desired{}, before)
 	same := before.Verdict != "" && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given
-	if same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held) {
+	if h.Pending == "" && (same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held)) {
 		r.Unchanged++
 		return
 	}
@@ -115,7 +130,7 @@ func (r *Review) add(h Host, before plan.Change) {
 }
 
 func host(d inventory.Desired, c plan.Change) Host {
-	h := Host{Name: d.Name, File: d.File, Verdict: c.Verdict, Why: c.Why, Disk: c.Disk.Label(), Content: c.Summary, Erases: c.Erases, Reboots: c.Reboots, Given: c.Given}
+	h := Host{Name: d.Name, File: d.File, Verdict: c.Verdict, Why: c.Why, Disk: c.Disk.Label(), Content: c.Summary, Erases: c.Erases, Reboots: c.Reboots, Given: c.Given, Ring: d.Ring, Pending: d.Pending}
 	if d.Workload != nil {
 		h.Workload = d.Workload.Name
 	}
@@ -138,6 +153,8 @@ func (h Host) care() int {
 		return 1
 	case h.Held:
 		return 2
+	case h.idle():
+		return 5
 	case h.Verdict != plan.HandsOff:
 		return 3
 	default:
