@@ -29,13 +29,17 @@ func (r *Repo) look(ctx context.Context) look {
 	return look{looked: true, refs: refs, err: err}
 }
 
+// tip is the trunk's tip as it was looked at; zero when it was not.
+func (r *Repo) tip(l look) plumbing.Hash {
+	return l.refs[plumbing.NewBranchReferenceName(r.config.Branch)]
+}
+
 // unchanged reports whether a look found the trunk and the rings' tags where they were when the last sources were made.
 func (r *Repo) unchanged(l look) bool {
 	if !l.looked || l.err != nil || r.listed == nil {
 		return false
 	}
-	tip := l.refs[plumbing.NewBranchReferenceName(r.config.Branch)]
-	return tip.String() == r.last.Trunk.Commit && maps.Equal(tags.List(l.refs, r.following()), r.listed)
+	return r.tip(l).String() == r.last.Trunk.Commit && maps.Equal(tags.List(l.refs, r.following()), r.listed)
 }
 
 // following gives the rings' patterns.

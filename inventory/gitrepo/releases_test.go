@@ -133,7 +133,7 @@ func TestAPollWithoutNewsIsOneRequest(t *testing.T) {
 
 func TestATagThatIsNotOnTheTrunkIsNoRelease(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, r *remote) {
+	overMany(t, func(t *testing.T, r *remote) {
 		c := r.history(t, 2)
 		r.tag(t, "prod-1", c[0])
 		side := r.commit(t, "side", c[0], map[string]node{"a": text("evil"), "rings": text("prod prod-*\n")})
@@ -160,7 +160,7 @@ func TestATagThatIsNotOnTheTrunkIsNoRelease(t *testing.T) {
 
 func TestAMovedTagIsNotFollowed(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, r *remote) {
+	overMany(t, func(t *testing.T, r *remote) {
 		c := r.history(t, 3)
 		for name, kind := range map[string][]string{"lightweight": nil, "annotated": {"-a", "-m", "again"}} {
 			r.config.Follow = func(inventory.Snapshot) map[string]string { return map[string]string{"prod": name + "-*"} }
@@ -211,7 +211,7 @@ func TestARepinnedTagIsTakenForWhatItIs(t *testing.T) {
 
 func TestADeletedTagStaysTheRelease(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, r *remote) {
+	overMany(t, func(t *testing.T, r *remote) {
 		c := r.history(t, 3)
 		r.tag(t, "prod-1", c[0])
 		r.tag(t, "-a", "-m", "two", "prod-2", c[1])
@@ -266,7 +266,7 @@ func TestATreeThatIsRefusedIsNoRelease(t *testing.T) {
 
 func TestUnrelatedTagsAreNotFetched(t *testing.T) {
 	t.Parallel()
-	overEach(t, func(t *testing.T, r *remote) {
+	overMany(t, func(t *testing.T, r *remote) {
 		c := r.history(t, 3)
 		other := r.commit(t, "elsewhere", "", map[string]node{"secret": text("unrelated")})
 		var refs strings.Builder

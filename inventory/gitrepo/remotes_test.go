@@ -44,6 +44,17 @@ func overEach(t *testing.T, test func(*testing.T, *remote)) {
 	}
 }
 
+// overMany leaves out ssh, which needs a second for each of many connections.
+func overMany(t *testing.T, test func(*testing.T, *remote)) {
+	t.Helper()
+	for name, start := range map[string]func(*testing.T) *remote{"path": overPath, "http": overHTTP} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t))
+		})
+	}
+}
+
 // git runs the real git, away from this machine's configuration.
 func git(t *testing.T, dir string, args ...string) string {
 	t.Helper()

@@ -168,7 +168,7 @@ func (r *Repo) Latest(ctx context.Context) (inventory.Sources, error) {
 	if r.unchanged(look) {
 		return r.last, nil
 	}
-	trunk, err := r.trunk(ctx)
+	trunk, err := r.trunk(ctx, look)
 	if err != nil {
 		return inventory.Sources{}, err
 	}
@@ -178,7 +178,10 @@ func (r *Repo) Latest(ctx context.Context) (inventory.Sources, error) {
 }
 
 // trunk gives the tree of the branch's tip, which becomes the accepted commit.
-func (r *Repo) trunk(ctx context.Context) (inventory.Snapshot, error) {
+func (r *Repo) trunk(ctx context.Context, l look) (inventory.Snapshot, error) {
+	if seen := r.tip(l); seen.String() == r.last.Trunk.Commit && r.has(seen) {
+		return r.last.Trunk, nil // only tags are new
+	}
 	tip, err := r.fetch(ctx, r.config.Branch)
 	if err != nil {
 		return inventory.Snapshot{}, err

@@ -65,11 +65,6 @@ func (s *Server) String() string {
 	return strings.TrimRight(fmt.Sprintf("%s://%s/%s", s.endpoint.Protocol, s.endpoint.Host, strings.TrimLeft(s.endpoint.Path, "/")), "/")
 }
 
-// Directory is where the repository is on this machine; local is false when it is not.
-func (s *Server) Directory() (dir string, local bool) {
-	return s.endpoint.Path, s.endpoint.Protocol == "file"
-}
-
 // Store makes an empty repository in memory, for Fetch.
 func (s *Server) Store() (*git.Repository, error) {
 	repo, err := git.Init(memory.NewStorage(), nil)
