@@ -61,7 +61,7 @@ func (r *Repo) releases(ctx context.Context, trunk inventory.Snapshot, l look) m
 	chooser.Judge = by.judge
 	releases := map[string]inventory.Release{}
 	for ring, pattern := range r.patterns {
-		choice := tags.Choice{}
+		var choice tags.Choice
 		if err != nil {
 			choice = chooser.Keep(pattern, err)
 		} else {

@@ -88,6 +88,9 @@ func TestARingRunsTheNewestTagOfItsPattern(t *testing.T) {
 		if trunk := latest(t, repo); trunk.Commit != c[3] || &trunk.Files["big"].Data[0] != &one.Snapshot.Files["big"].Data[0] {
 			t.Errorf("trunk at %s; or the release does not share its blobs", trunk.Commit)
 		}
+		if _, err := repo.Publish(t.Context(), map[string][]byte{"README.md": []byte("board\n")}, "status"); err != nil {
+			t.Fatal(err)
+		}
 		r.tag(t, "-a", "-m", "ten", "prod-v10.0.0", c[3])
 		r.tag(t, "prod-v10.0.0-rc.2", c[2])
 		if two := runs(t, repo, "prod-v10.0.0", c[3], ""); two.Snapshot.Files["a"].Blob != latest(t, repo).Files["a"].Blob {

@@ -1,5 +1,6 @@
 // Package gitrepo reads a fleet's commits and keeps its status branch, over https, http, ssh, or from a path (for which git must be installed: its upload-pack
 // and receive-pack are run). It keeps objects in memory and has no work tree: symbolic links and submodules are refused, pull-request refs are never fetched.
+// Of tags it fetches those alone that a ring could run, and their commits only with the trunk.
 package gitrepo
 
 import (

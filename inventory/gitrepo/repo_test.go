@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -299,34 +300,42 @@ func TestCredentialsDoNotFollowARedirect(t *testing.T) {
 
 func TestWatchTellsOfAPush(t *testing.T) {
 	t.Parallel()
-	r := overPath(t)
-	first := r.commit(t, "main", "", map[string]node{"a": text("1")})
-	told := make(chan struct{}, 100)
-	ended := make(chan error, 1)
-	ctx, cancel := context.WithCancel(watchContext(t))
-	ready := make(chan struct{})
-	repo := open(t, r.config)
-	go func() {
-		close(ready)
-		ended <- repo.Watch(ctx, time.Hour, func() { told <- struct{}{} })
-	}()
-	<-ready
-	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for heard := false; !heard; { // the watch may begin after the first push
-		first = r.commit(t, "main", first, map[string]node{"a": text(first)})
-		select {
-		case <-told:
-			heard = true
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("a push was not noticed")
+	for what, push := range map[string]func(r *remote, first string, n int){
+		"commit": func(r *remote, first string, n int) {
+			r.commit(t, "main", first, map[string]node{"a": text(fmt.Sprint(n))})
+		},
+		"tag": func(r *remote, first string, n int) { r.tag(t, fmt.Sprintf("prod-%d", n), first) },
+	} {
+		r := overPath(t)
+		first := r.commit(t, "main", "", map[string]node{"a": text("1")})
+		told := make(chan struct{}, 100)
+		ended := make(chan error, 1)
+		ctx, cancel := context.WithCancel(watchContext(t))
+		ready := make(chan struct{})
+		repo := open(t, r.config)
+		go func() {
+			close(ready)
+			ended <- repo.Watch(ctx, time.Hour, func() { told <- struct{}{} })
+		}()
+		<-ready
+		deadline := time.After(20 * time.Second)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		heard := false
+		for n := 0; !heard; n++ { // the watch may begin after the first push
+			push(r, first, n)
+			select {
+			case <-told:
+				heard = true
+			case <-tick.C:
+			case <-deadline:
+				t.Fatalf("the push of a %s was not noticed", what)
+			}
 		}
-	}
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Watch ended with %v", err)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Watch ended with %v", err)
+		}
 	}
 }
 
