@@ -32,7 +32,32 @@ type Machine struct {
 	mu     sync.Mutex
 	spares []drive
 	run    *run
+	serves bool // its installed system runs, and has called home where it should
 	seen   Counts
+	breaks func(wire.Step) error
+}
+
+// Break has steps fail in the ramdisk, before they do anything, with what a function says of them; nil mends the machine.
+func (m *Machine) Break(with func(wire.Step) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.breaks = with
+}
+
+func (m *Machine) broken(step wire.Step) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.breaks == nil {
+		return nil
+	}
+	return m.breaks(step)
+}
+
+// Serves reports whether its installed system is up.
+func (m *Machine) Serves() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.run != nil && m.serves
 }
 
 // Counts is what happened to a machine.
@@ -114,7 +139,7 @@ func (m *Machine) Start(_ context.Context, boot bmc.Boot) (<-chan bmc.Exit, erro
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &run{cancel: cancel, exit: make(chan bmc.Exit, 1)}
-	m.run = r
+	m.run, m.serves = r, false
 	go func() {
 		m.firmware(ctx, boot, r)
 		<-ctx.Done() // a machine whose software has ended stays on
@@ -162,7 +187,11 @@ func (m *Machine) firmware(ctx context.Context, boot bmc.Boot, r *run) {
 		}
 		return
 	}
-	if err := m.startSystem(ctx); err != nil && ctx.Err() == nil {
+	err := m.startSystem(ctx)
+	m.mu.Lock()
+	m.serves = err == nil && m.run == r
+	m.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
 		m.config.Log.Error("installed system", "machine", m.config.Identity.Serial, "error", err)
 	}
 }
@@ -192,7 +221,9 @@ func (h ramdisk) Facts(context.Context) (wire.Facts, error) {
 
 // Do implements agent.Machine: the agent's own order of checks, over the fake disk.
 func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
-	switch {
+	switch err := h.m.broken(step); {
+	case err != nil:
+		return nil, err
 	case step.Install != nil:
 		tools := steps.Tools{Disks: opener{h.m}, Images: s, Installer: installer{h.m}}
 		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"}, steps.Install(ctx, *step.Install, tools, s.Report)
