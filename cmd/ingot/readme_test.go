@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -44,4 +45,28 @@ func TestReadme(t *testing.T) {
 	if _, err := daemon.LoadConfig(filepath.Join(dir, "ingot.yaml")); err != nil {
 		t.Errorf("the README's configuration: %v", err)
 	}
+}
+
+// TestDaemonReference wants every field of the daemon's configuration in its reference, with a value.
+func TestDaemonReference(t *testing.T) {
+	t.Parallel()
+	config, err := daemon.LoadConfig("../../docs/daemon.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing func(path string, v reflect.Value)
+	missing = func(path string, v reflect.Value) {
+		if v.IsZero() {
+			t.Errorf("docs/daemon.yaml has no %s", path)
+		}
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if field := v.Field(i); field.Kind() == reflect.Struct && name != "" {
+				missing(path+"."+name, field)
+			} else if field.IsZero() {
+				t.Errorf("docs/daemon.yaml has no %s.%s", path, name)
+			}
+		}
+	}
+	missing("", reflect.ValueOf(config))
 }

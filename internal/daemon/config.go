@@ -84,12 +84,15 @@ func (t TrustConfig) policy() (*trust.Policy, error) {
 		return nil, nil
 	}
 	c := trust.Config{Paths: t.Paths}
-	for file, into := range map[string]*[]byte{t.AllowedSigners: &c.AllowedSigners, t.RevokedKeys: &c.RevokedKeys, t.PGPKeys: &c.PGPKeys} {
-		data, err := readOptional(file)
+	for _, keys := range []struct {
+		file string
+		into *[]byte
+	}{{t.AllowedSigners, &c.AllowedSigners}, {t.RevokedKeys, &c.RevokedKeys}, {t.PGPKeys, &c.PGPKeys}} {
+		data, err := readOptional(keys.file)
 		if err != nil {
 			return nil, fmt.Errorf("trust: %w", err)
 		}
-		*into = data
+		*keys.into = data
 	}
 	policy, err := trust.New(c)
 	if err != nil {
