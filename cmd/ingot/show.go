@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -85,6 +87,9 @@ type resolvedHost struct {
 	Name      string              `json:"name"`
 	Commit    string              `json:"commit"`
 	Labels    map[string]string   `json:"labels,omitempty"`
+	Ring      string              `json:"ring,omitempty"`
+	Release   string              `json:"release,omitempty"` // commit of what runs, where it is not the trunk's
+	Pending   string              `json:"pending,omitempty"`
 	Lifecycle string              `json:"lifecycle"`
 	Power     string              `json:"power,omitempty"`
 	Protect   bool                `json:"protect"`
@@ -118,7 +123,15 @@ func resolve(h inventory.Desired) resolvedHost {
 	view := resolvedHost{
 		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, Protect: h.Protect, BMC: h.BMC,
 		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Network: h.Network,
+		Ring: h.Ring, Pending: h.Pending,
 		From: map[string][]string{own: {"bmc", "boot", "identity", "labels", "network", "protect", "rootDisk", "vars", "workload.name"}},
+	}
+	if h.Release != h.Commit {
+		view.Release = h.Release
+	}
+	for _, field := range slices.Sorted(maps.Keys(h.Given)) {
+		from := h.Given[field].String()
+		view.From[from] = append(view.From[from], strings.TrimPrefix(field, "spec."))
 	}
 	if h.Consent != (schemas.Consent{}) {
 		view.Consent = &h.Consent

@@ -122,9 +122,12 @@ func (r *Review) add(h Host, before plan.Change) {
 	}
 	was := host(inventory.Desired{}, before)
 	same := before.Verdict != "" && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given
-	if h.Pending == "" && (same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held)) {
-		r.Unchanged++
-		return
+	if same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held) {
+		if h.Pending == "" {
+			r.Unchanged++
+			return
+		}
+		h = Host{Name: h.Name, File: h.File, Verdict: plan.Nothing, Ring: h.Ring, Pending: h.Pending} // that is all the news
 	}
 	r.Hosts = append(r.Hosts, h)
 }

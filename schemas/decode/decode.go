@@ -78,7 +78,7 @@ func isPlainWord(field, value string) bool {
 	case "spec.power", "spec.defaults.power":
 		return value == schemas.PowerOn || value == schemas.PowerOff
 	case "spec.maxUnavailable":
-		return quorumGrammar.MatchString(value)
+		return countGrammar.MatchString(value)
 	default:
 		return false
 	}

@@ -14,6 +14,7 @@ import (
 
 var (
 	tagPattern     = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9._/]*\*[-A-Za-z0-9._]*$|^\*$`)
+	countGrammar   = regexp.MustCompile(`^[0-9]+%?$`)
 	quorumGrammar  = regexp.MustCompile(`^([1-9][0-9]{0,4}|([1-9][0-9]?|100)%)$`)
 	hostnameFormat = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?(:[0-9]{1,5})?$`)
 )
