@@ -1,0 +1,224 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/review"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// change is what a commit does to one host.
+type change string
+
+const (
+	leave     change = "nothing"
+	newer     change = "newer inputs"
+	consented change = "newer inputs with their consent"
+	foreign   change = "newer inputs with a consent for another host"
+	flip      change = "newer inputs and update: Reinstall at once"
+	label     change = "labels only"
+	none      change = "no workload any more"
+	protect   change = "protect"
+	unmanage  change = "lifecycle: Unmanaged"
+	remove    change = "its file is deleted"
+	rename    change = "renamed"
+	formerly  change = "renamed, with formerly"
+)
+
+var changes = []change{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, formerly}
+
+// beginning is what a host is before the commit.
+type beginning struct {
+	idle, protected, reinstalls bool
+}
+
+func (b beginning) apply(d inventory.Desired) inventory.Desired {
+	w := *d.Workload
+	if b.reinstalls {
+		w.Update = schemas.Reinstall
+	}
+	d.Workload, d.Protect = &w, b.protected
+	if b.idle {
+		d.Workload = nil
+	}
+	return d
+}
+
+// TestThePlanOfAPullRequestAgreesWithTheDaemon has random fleets converge, plans a random commit from the records alone, has the daemon do it, and
+// compares with what was done to the machines.
+func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		hosts := rapid.IntRange(1, 5).Draw(rt, "hosts")
+		var begins []beginning
+		var does []change
+		for range hosts {
+			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls")})
+			does = append(does, rapid.SampledFrom(changes).Draw(rt, "change"))
+		}
+		var wrong []string
+		synctest.Test(t, func(t *testing.T) { wrong = planAndDo(t, begins, does) })
+		if len(wrong) > 0 {
+			rt.Fatalf("%v then %v:\n%s", begins, does, strings.Join(wrong, "\n"))
+		}
+	})
+}
+
+// planAndDo gives what the daemon did otherwise than it was planned.
+func planAndDo(t *testing.T, begins []beginning, does []change) (wrong []string) {
+	w := newWorld(len(begins))
+	names := slices.Sorted(maps.Keys(w.fleet.Hosts))
+	for i, name := range names {
+		w.fleet.Hosts[name] = begins[i].apply(w.fleet.Hosts[name])
+	}
+	d := w.daemon(t, reconcile.Limits{Installs: 10})
+	after(time.Hour)
+	base := w.fleet
+	records := map[string]inventory.Record{}
+	for name, entry := range w.records {
+		records[name] = entry.Record
+	}
+	head := inventory.Fleet{Commit: strings.Repeat("2", 40), Hosts: map[string]inventory.Desired{}}
+	for i, name := range names {
+		if h, there := does[i].apply(base.Hosts[name]); there {
+			h.Commit, h.Release = head.Commit, head.Commit
+			head.Hosts[h.Name] = h
+		}
+	}
+	giveConsents(head, review.Compare(base, head, records), names, does)
+	r := review.Compare(base, head, records)
+
+	before := map[string]machine{}
+	w.mu.Lock()
+	for i, name := range names {
+		m := w.machines[name]
+		before[name] = machine{installs: m.installs, done: slices.Clone(m.done)}
+		if does[i] == rename || does[i] == formerly {
+			w.machines[name+"-new"] = m
+		}
+	}
+	if len(head.Hosts) > 0 {
+		w.fleet, w.sources.Trunk.Commit = head, head.Commit
+	}
+	w.mu.Unlock()
+	d.Refresh()
+	after(2 * time.Hour)
+	if len(head.Hosts) > 0 { // a commit without hosts is refused
+		wrong = append(w.compare(names, before, r), unpermitted(names, records, head, r)...)
+	}
+	d.end(t)
+	return wrong
+}
+
+// apply gives the host as the commit writes it, and false when it does not any more.
+func (c change) apply(d inventory.Desired) (inventory.Desired, bool) {
+	w := inventory.Workload{}
+	if d.Workload != nil {
+		w = *d.Workload
+	}
+	renew := func() {
+		if d.Workload != nil {
+			w.Inputs, w.Parts = "ffffffffffffffff", map[string]string{"image": "cd"}
+			d.Workload = &w
+		}
+	}
+	switch c {
+	case leave:
+	case newer, consented, foreign:
+		renew()
+	case flip:
+		w.Update = schemas.Reinstall
+		renew()
+	case label:
+		d.Labels = map[string]string{"rack": "r2"}
+	case none:
+		d.Workload = nil
+	case protect:
+		d.Protect = true
+	case unmanage:
+		d.Lifecycle = schemas.Unmanaged
+	case remove:
+		return d, false
+	case rename, formerly:
+		if c == formerly {
+			d.Former = d.Name
+		}
+		d.Name += "-new"
+	default:
+		panic("unknown change " + c)
+	}
+	return d, true
+}
+
+// giveConsents writes the consents that the plan asks for where the commit shall have them, and one host's to another where it shall not work.
+func giveConsents(head inventory.Fleet, r review.Review, names []string, does []change) {
+	for i, name := range names {
+		h, there := head.Hosts[name]
+		if !there {
+			continue
+		}
+		for _, planned := range r.Hosts {
+			switch {
+			case planned.Consent == "":
+			case does[i] == consented && planned.Name == name, does[i] == foreign && planned.Name != name:
+				h.Consent.Erase = planned.Consent
+			}
+		}
+		head.Hosts[name] = h
+	}
+}
+
+// compare says what differs between the plan and what was done to the machines.
+func (w *world) compare(names []string, before map[string]machine, r review.Review) (wrong []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	planned := map[string]review.Host{}
+	for _, h := range r.Hosts {
+		planned[h.Name] = h
+	}
+	for _, name := range names {
+		m, was, h := w.machines[name], before[name], planned[name]
+		if renamed, there := planned[name+"-new"]; there {
+			h = renamed
+		}
+		installs := m.installs - was.installs
+		goes := !h.Held && (h.Verdict == plan.Install || h.Verdict == plan.Reinstall)
+		switch {
+		case goes && installs != 1, !goes && installs != 0:
+			wrong = append(wrong, fmt.Sprintf("%s was installed %d times, the plan says %+v", name, installs, h))
+		case h.Verdict == plan.HandsOff && len(m.done) != len(was.done):
+			wrong = append(wrong, fmt.Sprintf("%s: hands off was planned, done was %v", name, m.done[len(was.done):]))
+		}
+	}
+	return wrong
+}
+
+// unpermitted says which hosts the plan erases without the consent that names this host, its disk, the system on it and what replaces it, worked out here
+// from what is known, and without a workload that reinstalled already when its system was installed.
+func unpermitted(names []string, records map[string]inventory.Record, head inventory.Fleet, r review.Review) (wrong []string) {
+	for _, name := range names {
+		for _, h := range r.Hosts {
+			installed := records[name].Installed
+			if (h.Name != name && h.Name != name+"-new") || !h.Erases || h.Held {
+				continue
+			}
+			d := head.Hosts[h.Name]
+			named := inventory.EraseConsent(h.Name, installed.Disk, "install:"+installed.ID, d.Workload.Inputs)
+			if d.Consent.Erase != named && installed.Update != schemas.Reinstall {
+				wrong = append(wrong, fmt.Sprintf("%s is erased with the consent %q, want %q: %+v", h.Name, d.Consent.Erase, named, h))
+			}
+		}
+	}
+	return wrong
+}
