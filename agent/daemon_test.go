@@ -27,6 +27,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent"
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/lab/ports"
 )
 
 // patience is how long a test waits for anything.
@@ -69,7 +70,11 @@ func newDaemon(t *testing.T) *daemon {
 	}
 	d := &daemon{t: t, key: key, changed: make(chan struct{}), pool: x509.NewCertPool()}
 	d.certify(time.Now().Add(24 * time.Hour))
-	d.start("127.0.0.1:0")
+	port, err := ports.Free(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.start("127.0.0.1:" + port) // it is restarted there
 	t.Cleanup(func() { d.server.Close() })
 	return d
 }

@@ -16,11 +16,11 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// rings of the rollout: 3 canaries, 7 early ones, 20 others.
+// rings of the rollout: 3 canaries, of which machine-1 goes first, 7 early ones, 20 others.
 const rings = `apiVersion: ingot.dev/v1alpha1
 kind: Ring
 metadata: {name: canary}
-spec: {hosts: {matchLabels: {ring: canary}}, tag: "v*"}
+spec: {hosts: {matchLabels: {ring: canary}}, tag: "v*", canaries: {hosts: [machine-1]}}
 ---
 apiVersion: ingot.dev/v1alpha1
 kind: Ring

@@ -3,7 +3,6 @@ package daemon_test
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/lab/ports"
 )
 
 func TestThePageTellsAndChangesNothing(t *testing.T) {
@@ -96,10 +96,9 @@ func get(t *testing.T, method, url string, header http.Header) (head answer, bod
 // freeAddress is one on loopback that nobody listens on now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	port, err := ports.Free(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return "127.0.0.1:" + port
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"filippo.io/age"
 
+	"github.com/gitmetal/ingot/internal/lab/ports"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory/secrets"
 	"github.com/gitmetal/ingot/schemas"
@@ -54,17 +54,13 @@ func Prepare(ctx context.Context, dir string) error {
 
 // daemonConfig is a daemon's configuration with ports that are free now: they must be known before the daemon starts, and stay over its restarts.
 func daemonConfig(ctx context.Context, rack Description) (string, error) {
-	var ports [3]string
-	for i := range ports {
-		listener, err := listenLoopback(ctx)
+	var free [3]string
+	for i := range free {
+		port, err := ports.Free(ctx)
 		if err != nil {
-			return "", fmt.Errorf("find a free port: %w", err)
+			return "", err
 		}
-		address := listener.Addr().String()
-		ports[i] = address[strings.LastIndex(address, ":")+1:]
-		if err := listener.Close(); err != nil {
-			return "", fmt.Errorf("find a free port: %w", err)
-		}
+		free[i] = port
 	}
 	host := "127.0.0.1"
 	if rack.Backend == QEMU {
@@ -89,5 +85,5 @@ advertise:
 images:
   allowHosts: ["127.0.0.1"]  # loopback is refused unless it is named
 publishEvery: 2s
-`, ports[0], ports[1], host, ports[2]), nil
+`, free[0], free[1], host, free[2]), nil
 }
