@@ -59,7 +59,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // expected are the files of a script that are no part of its fleet.
-const expected = "/want\n/errors\n/diff\n/consents\n/.*\n"
+const expected = "/on\n/off\n/want\n/errors\n/diff\n/consents\n/.*\n"
 
 // commit MESSAGE: commits everything in the working directory, which becomes a repository on branch main.
 func commit(ts *testscript.TestScript, _ bool, args []string) {

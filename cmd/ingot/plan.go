@@ -29,7 +29,7 @@ func newPlan(s streams) *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
 	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
-	flags.StringVar(&o.base, "base", "origin/main", "what is merged: a commit, branch or tag")
+	flags.StringVar(&o.base, "base", "origin/main", "what is merged: a commit, branch or tag; none: nothing yet")
 	flags.StringVar(&o.head, "head", "", "what would be merged; default: the clone's files as they are")
 	flags.StringVarP(&o.output, "output", "o", "text", "text, markdown or json")
 	flags.StringToStringVar(&o.tags, "tag", nil, "NAME=REF: what this tag, made or moved, would roll out; may be given several times")
@@ -48,7 +48,7 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.head == "" && len(o.tags) > 0 {
+	if o.head == "" && len(o.tags) > 0 && o.base != noBase {
 		o.head = o.base // tagging changes no file
 	}
 	if o.head == "" {
@@ -78,8 +78,14 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 	}
 }
 
+// noBase is the base of a fleet's first commit.
+const noBase = "none"
+
 // baseFleet reads the base; one with errors was never accepted, and counts as empty.
 func baseFleet(s streams, o planOptions) (inventory.Fleet, error) {
+	if o.base == noBase {
+		return inventory.Fleet{Commit: noBase}, nil
+	}
 	base, findings, err := readFleet(o.repo, o.base, nil)
 	if err != nil {
 		return inventory.Fleet{}, err

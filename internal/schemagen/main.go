@@ -1,4 +1,5 @@
-// Command schemagen writes the JSON Schemas of the fleet's kinds and their reference page from package schemas: `go generate ./schemas`.
+// Command schemagen writes the JSON Schemas of the fleet's kinds and their reference page from package schemas, and the JSON Schema of what
+// `ingot plan -o json` prints: `go generate ./schemas`.
 package main
 
 import (
@@ -69,7 +70,10 @@ func run() error {
 		}
 		page.kind(kind.name, schema)
 	}
-	return os.WriteFile(filepath.Join("docs", "reference.md"), page.bytes(), 0o644)
+	if err := os.WriteFile(filepath.Join("docs", "reference.md"), page.bytes(), 0o644); err != nil {
+		return err
+	}
+	return plans()
 }
 
 // complete adds what the Go types do not say.

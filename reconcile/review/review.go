@@ -18,8 +18,8 @@ const Schema = "ingot.dev/review/v1alpha1"
 // else changes a machine, what only changes hands.
 type Review struct {
 	Schema    string `json:"schema"`
-	Base      string `json:"base"` // commit
-	Head      string `json:"head"`
+	Base      string `json:"base"`             // commit
+	Head      string `json:"head"`             // commit, or "uncommitted"
 	Status    string `json:"status,omitempty"` // commit of the status branch; "" when there is none
 	Hosts     []Host `json:"hosts"`
 	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
@@ -29,7 +29,7 @@ type Review struct {
 type Host struct {
 	Name     string       `json:"name"`
 	File     string       `json:"file,omitempty"`
-	Verdict  plan.Verdict `json:"verdict"`
+	Verdict  plan.Verdict `json:"verdict"`       // what this means for the machine
 	Was      plan.Verdict `json:"was,omitempty"` // what the base already asks for, when that is not Nothing
 	Why      []string     `json:"why,omitempty"`
 	Workload string       `json:"workload,omitempty"`
@@ -44,6 +44,13 @@ type Host struct {
 	Given    string       `json:"given,omitempty"`   // spec.consent.erase in head
 	Ring     string       `json:"ring,omitempty"`    // in which the change takes its turn
 	Pending  string       `json:"pending,omitempty"` // what head's trunk asks for and its ring does not release
+	Orphaned bool         `json:"orphaned"`          // head does not name it any more: hands off
+}
+
+// Document is what `ingot plan -o json` prints: a Review, counted.
+type Document struct {
+	Review
+	Counts Counts `json:"counts"`
 }
 
 // Compare reviews head against base. Records come from the status branch; a host without one was never seen.
@@ -65,6 +72,7 @@ func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Re
 		default:
 			h := host(after, plan.Decide(after, record))
 			h.Why = explain(h.Why, before, after, record)
+			h.power(before, after, record)
 			if before.Pending == after.Pending {
 				h.Pending = "" // no news
 			}
@@ -144,7 +152,7 @@ func host(d inventory.Desired, c plan.Change) Host {
 }
 
 func orphan(d inventory.Desired) Host {
-	return Host{Name: d.Name, File: d.File, Verdict: plan.HandsOff, Why: []string{"its file is gone: orphaned, the machine is left as it is, power included"}}
+	return Host{Name: d.Name, File: d.File, Verdict: plan.HandsOff, Orphaned: true, Why: []string{"its file is gone: orphaned, the machine is left as it is, power included"}}
 }
 
 // care ranks hosts: lower needs more care.

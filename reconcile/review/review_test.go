@@ -3,12 +3,15 @@ package review_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -50,6 +53,18 @@ func allow(name string) string {
 	return inventory.EraseConsent(name, inventory.DiskID{Serial: "DISK-" + name}, "install:i-"+name, after)
 }
 
+const waits = "the trunk asks for another image; ring prod runs v1 until a newer tag matches v*"
+
+func inRing(d inventory.Desired, pending string) inventory.Desired {
+	d.Ring, d.Pending = "prod", pending
+	return d
+}
+
+func powered(d inventory.Desired, power string) inventory.Desired {
+	d.Power = power
+	return d
+}
+
 // cases are changes of a fleet; base and head name the same commit of the hosts' record.
 func cases() map[string]review.Review {
 	records := map[string]inventory.Record{"web-1": running("web-1"), "web-2": running("web-2")}
@@ -60,6 +75,10 @@ func cases() map[string]review.Review {
 		"new-host":            review.Compare(fleet("base", one), fleet("head", one, desired("web-9", before, "")), records),
 		"new-host-consented":  review.Compare(fleet("base", one), fleet("head", one, desired("web-9", before, inventory.EraseConsent("web-9", inventory.DiskID{Serial: "DISK-web-9"}, inventory.ContentUnseen, before))), records),
 		"deleted-host":        review.Compare(fleet("base", one, two), fleet("head", two), records),
+		"deleted-all":         review.Compare(fleet("base", one, two), fleet("head"), records),
+		"pending":             review.Compare(fleet("base", inRing(one, ""), inRing(two, "")), fleet("head", inRing(one, waits), inRing(two, waits)), records),
+		"power-off":           review.Compare(fleet("base", one, two), fleet("head", powered(one, schemas.PowerOff), powered(two, schemas.PowerUnmanaged)), records),
+		"power-on":            review.Compare(fleet("base", powered(one, schemas.PowerOff), two), fleet("head", one, two), records),
 		"nothing":             review.Compare(fleet("base", one, two), fleet("head", one, two), records),
 	}
 }
@@ -135,15 +154,89 @@ func TestMarkdownIsInert(t *testing.T) {
 	}
 }
 
-// A review of any size fits into a comment, and counts what it leaves out.
+// A review of any size fits into a comment: what erases comes first, with its details; what is left out is counted.
 func TestMarkdownIsLimited(t *testing.T) {
 	t.Parallel()
-	var r review.Review
-	for range 2000 {
-		r.Hosts = append(r.Hosts, review.Host{Name: "web", Verdict: plan.Install, Hold: strings.Repeat("x", 300), Held: true})
+	const hosts = 3000
+	base, head, records := fleet("base"), fleet("head"), map[string]inventory.Record{}
+	for i := range hosts {
+		name, consent := fmt.Sprintf("web-%04d", i), ""
+		if i%1000 == 999 {
+			consent = allow(name)
+		}
+		base.Hosts[name], head.Hosts[name], records[name] = desired(name, before, ""), desired(name, after, consent), running(name)
 	}
+	r := review.Compare(base, head, records)
+	r.Status = "status"
 	got := r.Markdown()
-	if len(got) > review.MaxMarkdown || !strings.Contains(got, "more hosts") {
-		t.Errorf("%d bytes, ends %q", len(got), got[len(got)-100:])
+	if len(got) > review.MaxMarkdown {
+		t.Errorf("the comment has %d bytes, want at most %d", len(got), review.MaxMarkdown)
+	}
+	if want := "3 to erase and reinstall, 0 to install, 2997 held"; !strings.Contains(strings.Split(got, "\n")[3], want) {
+		t.Errorf("the summary is %q, want %q", strings.Split(got, "\n")[3], want)
+	}
+	var last int
+	for _, name := range []string{"web-0999", "web-1999", "web-2999", "web-0000"} {
+		at := strings.Index(got, "<b>"+name+"</b>")
+		if at <= last {
+			t.Errorf("%s is at %d, want it after %d: what erases comes first", name, at, last)
+		}
+		last = at
+	}
+	told := strings.Count(got, "<b>web-") + strings.Count(got, " **web-")
+	if left := fmt.Sprintf("…and %[1]d more hosts that do not fit here: %[1]d held.", hosts-told); !strings.Contains(got, left) || told < 100 {
+		t.Errorf("%d hosts are told, the end is %q, want %q", told, got[len(got)-200:], left)
+	}
+	if opened, closed := strings.Count(got, "<details>"), strings.Count(got, "</details>"); opened != closed {
+		t.Errorf("%d parts are opened, %d closed", opened, closed)
+	}
+}
+
+// No host fills the comment alone, whatever its machine reports.
+func TestOneHostDoesNotFillTheComment(t *testing.T) {
+	t.Parallel()
+	r := review.Review{Hosts: []review.Host{{Name: "evil", Content: strings.Repeat("ä<", 50_000), Hold: strings.Repeat("&", 100_000), Disk: strings.Repeat("d", 100_000)}, {Name: "good", Verdict: plan.Install}}}
+	got := r.Markdown()
+	if len(got) > review.MaxMarkdown || !strings.Contains(got, "<b>good</b>") || !utf8.ValidString(got) {
+		t.Errorf("%d bytes, valid: %t, without the other host:\n%.2000s", len(got), utf8.ValidString(got), got)
+	}
+}
+
+// The first line is how the comment is found again, by programs that are not in this repository: it stays as it is.
+func TestMarkerStays(t *testing.T) {
+	t.Parallel()
+	if got, _, _ := strings.Cut(review.Review{}.Markdown(), "\n"); got != "<!-- ingot-plan -->" {
+		t.Errorf("the first line is %q", got)
+	}
+}
+
+// Every JSON review satisfies the committed schema; one that lacks a field, or has a verdict that is none, does not.
+func TestJSONSchema(t *testing.T) {
+	t.Parallel()
+	compiler := jsonschema.NewCompiler()
+	schema, err := compiler.Compile("../../docs/plan.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range cases() {
+		body, err := r.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		validate := func(text string) error {
+			value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return schema.Validate(value)
+		}
+		if err := validate(string(body)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, bad := range []string{strings.Replace(string(body), `"counts"`, `"count"`, 1), strings.Replace(string(body), `/v1alpha1"`, `/v2"`, 1), strings.Replace(string(body), `"verdict": "`, `"verdict": "Un`, 1)} {
+			if bad != string(body) && validate(bad) == nil {
+				t.Errorf("%s: the schema takes:\n%s", name, bad)
+			}
+		}
 	}
 }

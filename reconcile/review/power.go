@@ -1,0 +1,38 @@
+package review
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// power says what another spec.power does to a machine that runs what it shall, before and after.
+//
+//	before          after           verdict
+//	the same        the same        Nothing
+//	any             Off             TurnOff
+//	Off, Unmanaged  On              TurnOn: if it is off
+//	any             Unmanaged       Nothing
+func (h *Host) power(before, after inventory.Desired, record inventory.Record) {
+	if h.Verdict != plan.Nothing || record.Installed == nil || plan.Decide(before, record).Verdict != plan.Nothing {
+		return
+	}
+	was, is := cmp.Or(before.Power, schemas.PowerOn), cmp.Or(after.Power, schemas.PowerOn)
+	if was == is {
+		return
+	}
+	switch is {
+	case schemas.PowerOff:
+		h.Verdict = plan.TurnOff
+	case schemas.PowerOn:
+		h.Verdict = plan.TurnOn
+	case schemas.PowerUnmanaged:
+		return
+	default:
+		panic("review: unknown power " + is)
+	}
+	h.Why = []string{fmt.Sprintf("spec.power %s → %s", was, is)}
+}
