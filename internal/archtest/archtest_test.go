@@ -42,6 +42,7 @@ var rules = []rule{
 	{"internal/secret", nil},
 	{"internal/archtest", nil},
 	{"internal/schemagen", []string{"schemas", "reconcile/plan", "reconcile/review"}},
+	{"internal/starter", []string{"schemas", "inventory/secrets", "internal/secret"}},
 	{"schemas/yamltext", nil},
 	{"schemas/strict", []string{"schemas/yamltext"}},
 	{"schemas/decode", []string{"schemas", "schemas/strict", "schemas/yamltext"}},
