@@ -52,17 +52,26 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// FuzzHandler: whatever a sender writes, the hint is given to whoever knows the secret alone, and the answer never holds it.
 func FuzzHandler(f *testing.F) {
-	f.Add("X-Hub-Signature-256", "sha256=00", body)
-	f.Add("X-Gitlab-Token", "", "")
-	f.Fuzz(func(t *testing.T, header, value, body string) {
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+	for _, header := range []string{"X-Hub-Signature-256", "X-Gitea-Signature", "X-Forgejo-Signature", "X-Gitlab-Token", "Content-Length"} {
+		for _, value := range []string{"sha256=" + signature, signature, signature[:8], "sha256=", key, "", "zz"} {
+			f.Add(header, value, body, http.MethodPost)
+		}
+	}
+	f.Add("X-Gitlab-Token", "", `{"object_kind": "push", "ref": "refs/heads/main"}`, http.MethodGet)
+	f.Fuzz(func(t *testing.T, header, value, sent, method string) {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(sent))
+		request.Method = method
 		request.Header[http.CanonicalHeaderKey(header)] = []string{value}
-		answer := httptest.NewRecorder()
-		webhook.Handler(secret.New(key), func() {
-			if value != key && !strings.Contains(value, signature) {
-				t.Errorf("%s: %q convinced it", header, value)
-			}
-		}).ServeHTTP(answer, request)
+		answer, hints := httptest.NewRecorder(), 0
+		webhook.Handler(secret.New(key), func() { hints++ }).ServeHTTP(answer, request)
+		good := method == http.MethodPost && (value == key || (sent == body && strings.EqualFold(strings.TrimPrefix(value, "sha256="), signature)))
+		if hints > 0 && !good {
+			t.Errorf("%s %s: %q convinced it of %q", method, header, value, sent)
+		}
+		if (hints == 1) != (answer.Code == http.StatusAccepted) || strings.Contains(answer.Body.String(), key) {
+			t.Errorf("%d hints with code %d: %s", hints, answer.Code, answer.Body)
+		}
 	})
 }

@@ -194,32 +194,6 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-// FuzzDecode: no input makes Decode panic or answer differently twice, findings have a place, and documents without findings are complete.
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte(twoDocuments))
-	f.Add([]byte("a: &x [*x, *x]\n<<: *x\n? {b: c}\n: !!binary x\n"))
-	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: Secret\nmetadata: {name: s}\nspec: {data: [{}], scope: {hosts: [~]}}\nsops: {a: [1, {b: ~}]}\n"))
-	f.Add([]byte(strings.Repeat("[", 4096)))
-	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: Host\nspec: " + strings.Repeat("{a: ", 64) + strings.Repeat("}", 64)))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		documents, findings := decode.File("f.yaml", data)
-		_, again := decode.File("f.yaml", data)
-		if diff := cmp.Diff(findings, again); diff != "" {
-			t.Errorf("the second answer differs:\n%s", diff)
-		}
-		for _, finding := range findings {
-			if finding.File != "f.yaml" || finding.Message == "" {
-				t.Errorf("a finding without place or message: %+v", finding)
-			}
-		}
-		for _, d := range documents {
-			if d.Kind == "" || d.Pos("").Line == 0 || (d.Name == "" && !schemas.Fatal(findings)) {
-				t.Errorf("document %q %q at %s, findings %v", d.Kind, d.Name, d.Pos(""), findings)
-			}
-		}
-	})
-}
-
 func TestManyFindingsAreCutShort(t *testing.T) {
 	t.Parallel()
 	documents, findings := decode.File("f.yaml", []byte(strings.Repeat("---\nx\n", 150)))
