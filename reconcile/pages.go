@@ -3,7 +3,6 @@ package reconcile
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -77,10 +76,7 @@ func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 			continue
 		}
 		name := strings.TrimSuffix(path.Base(file), ".yaml")
-		document, err := status.Parse(content)
-		if err == nil && document.Metadata.Name != name {
-			err = errors.New("it speaks of another host")
-		}
+		document, err := status.Page(file, content)
 		if err != nil {
 			l.lose(name, fmt.Errorf("its page %s on the status branch is not readable: %w: repair or delete it, then restart", file, err))
 			continue

@@ -131,9 +131,9 @@ func hostDocuments(files map[string][]byte) ([]status.Document, error) {
 		if !status.IsHost(path) {
 			continue
 		}
-		d, err := status.Parse(content)
+		d, err := status.Page(path, content)
 		if err != nil {
-			return nil, fmt.Errorf("%s on the status branch: %w", path, err)
+			return nil, fmt.Errorf("%s on the status branch: %w: repair it, or delete it and let the daemon write it anew", path, err)
 		}
 		documents = append(documents, d)
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -110,6 +111,39 @@ func Parse(data []byte) (Document, error) {
 	}
 	if d.APIVersion != schemas.APIVersion || d.Kind != KindHostStatus || d.Metadata.Name == "" {
 		return Document{}, fmt.Errorf("status document: %s %s is not a HostStatus of %s", d.APIVersion, d.Kind, schemas.APIVersion)
+	}
+	if err := d.known(); err != nil {
+		return Document{}, fmt.Errorf("status document: %w: was it written by a newer ingot?", err)
+	}
+	return d, nil
+}
+
+// known refuses stages that there are none of: nothing could be decided from them.
+func (d Document) known() error {
+	under := []inventory.Stage{inventory.Intended, inventory.Published, inventory.Armed, inventory.Written, inventory.Starting}
+	if op := d.Operation; op != nil && !slices.Contains(under, op.Stage) {
+		return fmt.Errorf("operation.stage %q is not one of an operation under way", op.Stage)
+	}
+	if op := d.LastOperation; op != nil && op.Stage != inventory.Ended {
+		return fmt.Errorf("lastOperation.stage %q is not %s", op.Stage, inventory.Ended)
+	}
+	if b := d.Boot; b != nil && !slices.Contains([]string{inventory.FromRamdisk, inventory.FromDisk}, b.Target) {
+		return fmt.Errorf("boot.target %q is not known", b.Target)
+	}
+	if b := d.Boot; b != nil && !slices.Contains([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}, b.Stage) {
+		return fmt.Errorf("boot.stage %q is not known", b.Stage)
+	}
+	return nil
+}
+
+// Page reads the document of a host's page, by the page's path on the status branch: it must speak of the host that the path names.
+func Page(file string, data []byte) (Document, error) {
+	d, err := Parse(data)
+	if err != nil {
+		return Document{}, err
+	}
+	if !IsHost(file) || Path(d.Metadata.Name) != file {
+		return Document{}, fmt.Errorf("status document: it speaks of another host, %q", d.Metadata.Name)
 	}
 	return d, nil
 }

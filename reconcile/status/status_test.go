@@ -92,15 +92,33 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	good := string(status.Summarize(status.Document{}, result(full())).Encode())
 	for name, text := range map[string]string{
-		"unknown field":   good + "extra: 1\n",
-		"duplicate field": good + "phase: Active\n",
-		"another kind":    strings.Replace(good, "kind: HostStatus", "kind: FleetStatus", 1),
-		"another version": strings.Replace(good, schemas.APIVersion, "ingot.dev/v9", 1),
-		"too large":       good + strings.Repeat("#", status.MaxDocument),
-		"nothing":         "",
+		"unknown field":    good + "extra: 1\n",
+		"duplicate field":  good + "phase: Active\n",
+		"another kind":     strings.Replace(good, "kind: HostStatus", "kind: FleetStatus", 1),
+		"another version":  strings.Replace(good, schemas.APIVersion, "ingot.dev/v9", 1),
+		"too large":        good + strings.Repeat("#", status.MaxDocument),
+		"nothing":          "",
+		"no such stage":    strings.Replace(good, "stage: Armed", "stage: Loaded", 1),
+		"ended, under way": strings.Replace(good, "stage: Armed", "stage: Ended", 1),
+		"under way, ended": strings.Replace(good, "stage: Ended", "stage: Armed", 1),
+		"no such boot":     strings.Replace(good, "stage: Running", "stage: Walking", 1),
+		"no such target":   strings.Replace(good, "target: ramdisk", "target: usb", 1),
 	} {
-		if _, err := status.Parse([]byte(text)); err == nil {
+		if _, err := status.Parse([]byte(text)); err == nil || text == good {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestAPageSpeaksOfItsHost(t *testing.T) {
+	t.Parallel()
+	page := status.Summarize(status.Document{}, result(full())).Encode()
+	if _, err := status.Page(status.Path("web-03"), page); err != nil {
+		t.Error(err)
+	}
+	for _, file := range []string{status.Path("web-04"), "README.md", "x/" + status.Path("web-03")} {
+		if _, err := status.Page(file, page); err == nil {
+			t.Errorf("the page of web-03 is read from %s", file)
 		}
 	}
 }
