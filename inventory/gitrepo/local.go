@@ -103,8 +103,8 @@ func (c *Clone) Status(_ context.Context, branch string) (files map[string][]byt
 		if err != nil {
 			return nil, "", fmt.Errorf("read the status branch: %w", err)
 		}
-		files := map[string][]byte{}
-		return files, ref.Hash().String(), c.repo.readAll(tip.TreeHash, "", files)
+		files, err := c.repo.pages(tip.TreeHash)
+		return files, ref.Hash().String(), err
 	}
 	return map[string][]byte{}, "", nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/filename"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
@@ -138,7 +139,7 @@ func (j *judge) why(ref tags.Ref) error {
 
 // release reads the tree of a choice. A commit that the trunk does not contain, or no longer, is a release only while its tree is still at hand.
 func (r *Repo) release(choice tags.Choice, onTrunk map[plumbing.Hash]bool) inventory.Release {
-	none := inventory.Release{Trouble: printable(choice.Trouble)}
+	none := inventory.Release{Trouble: filename.Printable(choice.Trouble)}
 	if choice.Tag == "" {
 		return none
 	}
@@ -147,7 +148,7 @@ func (r *Repo) release(choice tags.Choice, onTrunk map[plumbing.Hash]bool) inven
 	}
 	snapshot, err := r.read(choice.Commit)
 	if err != nil {
-		none.Trouble = printable(fmt.Sprintf("tag %s: %v", choice.Tag, err))
+		none.Trouble = filename.Printable(fmt.Sprintf("tag %s: %v", choice.Tag, err))
 		return none
 	}
 	return inventory.Release{Tag: choice.Tag, Snapshot: snapshot, Trouble: none.Trouble}

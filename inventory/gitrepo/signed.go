@@ -9,6 +9,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"github.com/gitmetal/ingot/inventory/gitrepo/filename"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
@@ -106,7 +107,7 @@ func (r *Repo) trespass(ctx context.Context, commit *object.Commit, parent plumb
 				continue
 			}
 			if allowed, who := r.config.Signers.May(names, path); !allowed {
-				return fmt.Sprintf("%s may only be changed by %s, it is signed by %s", printable(path), strings.Join(who, ", "), strings.Join(names, ", "))
+				return fmt.Sprintf("%s may only be changed by %s, it is signed by %s", filename.Printable(path), strings.Join(who, ", "), strings.Join(names, ", "))
 			}
 		}
 	}

@@ -139,3 +139,32 @@ func TestARefusedPushIsSaidInTheServersWords(t *testing.T) {
 		}
 	})
 }
+
+// Whoever may push to the status branch can put anything there: what is no plain file is passed over, and what is too much is an error, not a part.
+func TestAStatusBranchThatNoDaemonWrote(t *testing.T) {
+	t.Parallel()
+	r := overPath(t)
+	r.commit(t, "main", "", map[string]node{"a": text("1")})
+	r.config.Limits = gitrepo.Limits{Blob: 100, Total: 150, Files: 20}
+	repo := open(t, r.config)
+	r.commit(t, "ingot/status", "", map[string]node{"README.md": text("board"), "link": {"120000", "/etc/passwd"}, "..": text("up"), "bad\xff": text("x"), "hosts/.GIT/config": text("x"), "odd": text("a file, and soon a directory")})
+	if diff := cmp.Diff(map[string][]byte{"README.md": []byte("board"), "odd": []byte("a file, and soon a directory")}, statusOf(t, repo)); diff != "" {
+		t.Errorf("the status branch (-want +got):\n%s", diff)
+	}
+	if _, err := repo.Publish(t.Context(), map[string][]byte{"odd/page": []byte("x")}, "over it"); err != nil {
+		t.Errorf("Publish below what is a file there: %v", err)
+	}
+	many := map[string]node{}
+	for i := range 21 {
+		many[fmt.Sprint(i)] = text("x")
+	}
+	for name, files := range map[string]map[string]node{
+		"a large page": {"a": text(strings.Repeat("x", 101))}, "large pages": {"a": text(strings.Repeat("x", 99)), "b": text(strings.Repeat("y", 99))}, "many pages": many,
+		"a deep page": {strings.Repeat("d/", 17) + "x": text("deep")},
+	} {
+		r.commit(t, "ingot/status", "", files)
+		if files, err := open(t, r.config).Read(t.Context()); err == nil || !strings.Contains(err.Error(), "no daemon wrote this") || files != nil {
+			t.Errorf("%s: Read gave %d pages and %v, want an error alone", name, len(files), err)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -12,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/filename"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -68,25 +68,29 @@ func (r *Repo) read(hash plumbing.Hash) (inventory.Snapshot, error) {
 		return inventory.Snapshot{}, Refused{Commit: hash.String(), Findings: rd.bad}
 	}
 	title, _, _ := strings.Cut(commit.Message, "\n")
-	snapshot := inventory.Snapshot{Commit: hash.String(), Time: commit.Committer.When, Author: commit.Author.Name, Title: title, Files: rd.files}
+	snapshot := inventory.Snapshot{Commit: hash.String(), Time: commit.Committer.When, Author: line(commit.Author.Name), Title: line(title), Files: rd.files}
 	r.trees[hash] = tree{snapshot, rd.blobs}
 	return snapshot, nil
 }
 
 func (rd *reader) refuse(file, hint, format string, args ...any) {
 	if len(rd.bad) < maxProblems {
-		rd.bad = append(rd.bad, schemas.Finding{Position: schemas.Position{File: printable(file)}, Severity: schemas.Error, Message: fmt.Sprintf(format, args...), Hint: hint})
+		rd.bad = append(rd.bad, schemas.Finding{Position: schemas.Position{File: filename.Printable(file)}, Severity: schemas.Error, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 }
 
-// printable keeps a name from writing to a terminal what it likes.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
+// maxLine is after how many bytes a commit's title and its author's name are cut.
+const maxLine = 200
+
+// line is text of a commit as it may be shown anywhere: it ends up in status and logs.
+func line(text string) string {
+	text = filename.Printable(strings.ToValidUTF8(text, "?"))
+	for at := range text {
+		if at > maxLine {
+			return text[:at] + "…"
 		}
-		return r
-	}, name)
+	}
+	return text
 }
 
 func (rd *reader) tree(hash plumbing.Hash, dir string, depth int) error {
@@ -202,21 +206,23 @@ func (rd *reader) keep(hash plumbing.Hash, file string, f inventory.File) {
 	rd.blobs[hash] = f
 }
 
-// fold makes paths equal that a file system which ignores case takes for one.
-func fold(file string) string { return strings.ToLower(strings.ToUpper(file)) }
-
-// goodName refuses what cannot be a plain file name everywhere, and two names that only differ by case.
+// goodName refuses what cannot be a plain file name everywhere, and two paths that some file system takes for one.
 func (rd *reader) goodName(file, name string) bool {
-	folded := fold(file)
+	folded := filename.Fold(file)
+	other, taken := rd.folded[folded]
 	switch {
 	case !utf8.ValidString(name):
 		rd.refuse(file, "", "the name is not UTF-8")
-	case name == "" || name == "." || name == ".." || strings.EqualFold(name, ".git") || strings.ContainsAny(name, "/\\") || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		rd.refuse(file, "", "the name %q is not allowed", printable(name))
-	case len(file) > 1024:
-		rd.refuse(strings.ToValidUTF8(file[:80], "")+"…", "", "the path is longer than 1024 bytes")
-	case rd.folded[folded] != "":
-		rd.refuse(file, "", "the name differs from %s only by case", rd.folded[folded])
+	case !filename.Plain(name):
+		rd.refuse(file, "", "the name %q is not allowed", filename.Printable(name))
+	case len(file) > filename.MaxPath:
+		rd.refuse(strings.ToValidUTF8(file[:80], "")+"…", "", "the path is longer than %d bytes", filename.MaxPath)
+	case taken && other == file:
+		rd.refuse(file, "make the tree with git", "the name is in its directory twice")
+	case taken && strings.EqualFold(other, file):
+		rd.refuse(file, "rename one of them", "the name differs from %s only by case", other)
+	case taken:
+		rd.refuse(file, "rename one of them", "the name differs from %s only by how its letters are encoded", other)
 	default:
 		rd.folded[folded] = file
 		return true

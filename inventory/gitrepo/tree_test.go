@@ -42,9 +42,15 @@ func TestWhatCannotBeReadIsRefusedAtItsPlace(t *testing.T) {
 			"back\\slash":     {text("x"), "back\\slash"},
 			"control\x01":     {text("x"), "control?"},
 			"A/x":             {text("besides a/x"), "a"},
+			"ntfs/GIT~1":      {text("hook"), "ntfs/GIT~1"},
+			"ntfs/.git. ":     {text("hook"), "ntfs/.git. "},
+			"ntfs/.git:x":     {text("hook"), "ntfs/.git:x"},
+			"hfs/.g\u200cit":  {text("hook"), "hfs/.g?it"},
+			"bidi\u202eyaml":  {text("looks like another name"), "bidi?yaml"},
+			"caf\u00e9":       {text("besides the same in two letters"), "caf\u00e9"},
 			deep + "x":        {text("deep"), strings.TrimSuffix(deep, "/")},
 		} {
-			r.commit(t, "main", good, map[string]node{file: bad.node, "a/x": text("fine")})
+			r.commit(t, "main", good, map[string]node{file: bad.node, "a/x": text("fine"), "cafe\u0301": text("fine")})
 			_, err := repo.Latest(t.Context())
 			var refused gitrepo.Refused
 			if !errors.As(err, &refused) || len(refused.Findings) == 0 || refused.Findings[0].File != bad.place {

@@ -1,0 +1,169 @@
+// Package pages reads and writes the trees of a status branch: pages by their path.
+package pages
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"sort"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/storage/memory"
+)
+
+// Writer makes the objects of one push, and remembers which.
+type Writer struct {
+	store   storer.EncodedObjectStorer // what is there already
+	objects *memory.Storage
+	made    []plumbing.Hash
+}
+
+// NewWriter writes nothing into the store before Keep.
+func NewWriter(store storer.EncodedObjectStorer) *Writer {
+	return &Writer{store: store, objects: memory.NewStorage()}
+}
+
+// Tree applies changes, by path, to a tree, zero for none; a nil content deletes. Without any change it gives the tree it was given.
+func (w *Writer) Tree(base plumbing.Hash, changed map[string][]byte) (plumbing.Hash, error) {
+	tree, err := w.tree(base, maps.Clone(changed))
+	if err != nil || !tree.IsZero() || base.IsZero() {
+		return tree, err
+	}
+	return w.keep(w.emptyTree())
+}
+
+// Commit makes a commit.
+func (w *Writer) Commit(commit *object.Commit) (plumbing.Hash, error) {
+	o := w.objects.NewEncodedObject()
+	if err := commit.Encode(o); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	return w.keep(o)
+}
+
+// Pack gives a pack of exactly what was made.
+func (w *Writer) Pack() (*bytes.Buffer, error) {
+	var pack bytes.Buffer
+	if _, err := packfile.NewEncoder(&pack, w.objects, false).Encode(w.made, 0); err != nil {
+		return nil, fmt.Errorf("pack the status commit: %w", err)
+	}
+	return &pack, nil
+}
+
+// Keep puts what was made into the store.
+func (w *Writer) Keep() error {
+	for _, o := range w.objects.Objects {
+		if _, err := w.store.SetEncodedObject(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) keep(o plumbing.EncodedObject) (plumbing.Hash, error) {
+	hash, err := w.objects.SetEncodedObject(o)
+	if err == nil {
+		w.made = append(w.made, hash)
+	}
+	return hash, err
+}
+
+// tree applies changes, by path, to a tree; zero stands for the empty tree, also as the result.
+func (w *Writer) tree(base plumbing.Hash, changed map[string][]byte) (plumbing.Hash, error) {
+	entries := map[string]object.TreeEntry{}
+	if !base.IsZero() {
+		old, err := object.GetTree(w.store, base)
+		if err != nil {
+			return base, err
+		}
+		for _, entry := range old.Entries {
+			entries[entry.Name] = entry
+		}
+	}
+	below := map[string]map[string][]byte{}
+	for name, content := range changed {
+		dir, rest, nested := strings.Cut(name, "/")
+		if nested {
+			if below[dir] == nil {
+				below[dir] = map[string][]byte{}
+			}
+			below[dir][rest] = content
+			continue
+		}
+		if content == nil {
+			delete(entries, name)
+			continue
+		}
+		hash, err := w.blob(content)
+		if err != nil {
+			return base, err
+		}
+		entries[name] = object.TreeEntry{Name: name, Mode: filemode.Regular, Hash: hash}
+	}
+	for dir, files := range below {
+		under := plumbing.ZeroHash
+		if entries[dir].Mode == filemode.Dir { // else it is not ours, and gives way
+			under = entries[dir].Hash
+		}
+		hash, err := w.tree(under, files)
+		if err != nil {
+			return base, err
+		}
+		if hash.IsZero() {
+			delete(entries, dir)
+			continue
+		}
+		entries[dir] = object.TreeEntry{Name: dir, Mode: filemode.Dir, Hash: hash}
+	}
+	return w.encodeTree(base, entries)
+}
+
+func (w *Writer) encodeTree(base plumbing.Hash, entries map[string]object.TreeEntry) (plumbing.Hash, error) {
+	if len(entries) == 0 {
+		return plumbing.ZeroHash, nil
+	}
+	tree := &object.Tree{}
+	for _, entry := range entries {
+		tree.Entries = append(tree.Entries, entry)
+	}
+	sort.Sort(object.TreeEntrySorter(tree.Entries))
+	o := w.objects.NewEncodedObject()
+	if err := tree.Encode(o); err != nil {
+		return base, err
+	}
+	if o.Hash() == base {
+		return base, nil
+	}
+	return w.keep(o)
+}
+
+// emptyTree is what a branch without files has.
+func (w *Writer) emptyTree() plumbing.EncodedObject {
+	o := w.objects.NewEncodedObject()
+	o.SetType(plumbing.TreeObject)
+	return o
+}
+
+func (w *Writer) blob(content []byte) (plumbing.Hash, error) {
+	o := w.objects.NewEncodedObject()
+	o.SetType(plumbing.BlobObject)
+	out, err := o.Writer()
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if _, err := out.Write(content); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if err := out.Close(); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if w.store.HasEncodedObject(o.Hash()) == nil {
+		return o.Hash(), nil
+	}
+	return w.keep(o)
+}
