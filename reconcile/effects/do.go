@@ -33,21 +33,21 @@ func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inve
 	case plan.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
 	case plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.BootFromMedia, plan.BootFromDisk:
-		return e.atBMC(ctx, desired, action)
+		return e.atBMC(ctx, desired, record, action)
 	default: // journal-only actions and plan.Publish never come here
 		return plan.Outcome{Result: plan.Stalled, Why: fmt.Sprintf("there is no effect for %s: this is a bug in ingot", action.Kind)}
 	}
 }
 
 // atBMC does what needs nothing but the BMC.
-func (e *Effects) atBMC(ctx context.Context, desired inventory.Desired, action plan.Action) plan.Outcome {
+func (e *Effects) atBMC(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
 	client, outcome := e.reach(ctx, desired)
 	if client == nil {
 		return outcome
 	}
 	switch action.Kind {
 	case plan.PowerOff:
-		return e.powerOff(ctx, client, desired.Name, action)
+		return e.powerOff(ctx, client, record, action)
 	case plan.PowerOn:
 		return failed(client.Reset(ctx, redfish.PowerOn))
 	case plan.EjectMedia:
@@ -73,7 +73,7 @@ func (e *Effects) reach(ctx context.Context, desired inventory.Desired) (*redfis
 }
 
 // powerOff is done when the machine is seen to be off.
-func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, host string, action plan.Action) plan.Outcome {
+func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, record inventory.Record, action plan.Action) plan.Outcome {
 	system, err := client.System(ctx)
 	if err != nil || system.Power == inventory.PoweredOff {
 		return failed(err)
@@ -81,7 +81,7 @@ func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, host str
 	off := plan.Outcome{Result: plan.Waits, After: powerPause, Why: "the machine is powering off"}
 	how := redfish.ForceOff
 	if action.Graceful {
-		if how = redfish.GracefulShutdown; !e.mayAsk(host) {
+		if how = redfish.GracefulShutdown; !e.mayAsk(record) {
 			return off
 		}
 	}
@@ -94,15 +94,21 @@ func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, host str
 	return off
 }
 
+// request is when an operating system was asked to shut down, and in which epoch: after another boot another one runs.
+type request struct {
+	epoch uint64
+	at    time.Time
+}
+
 // mayAsk reports whether the host's operating system was not asked to shut down just now.
-func (e *Effects) mayAsk(host string) bool {
+func (e *Effects) mayAsk(record inventory.Record) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.config.Now()
-	if now.Sub(e.asked[host]) < askAgain {
+	now, last := e.config.Now(), e.asked[record.Host]
+	if last.epoch == record.Epoch && now.Sub(last.at) < askAgain {
 		return false
 	}
-	e.asked[host] = now
+	e.asked[record.Host] = request{record.Epoch, now}
 	return true
 }
 

@@ -38,7 +38,7 @@ type Effects struct {
 	bmcs   bmcs
 
 	mu    sync.Mutex
-	asked map[string]time.Time // when a host's operating system was asked to shut down
+	asked map[string]request // when a host's operating system was asked to shut down
 	shown map[string]shown     // by host
 }
 
@@ -59,7 +59,7 @@ func New(config Config) (*Effects, error) {
 	return &Effects{
 		config: config,
 		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[string]*conversation{}},
-		asked:  map[string]time.Time{},
+		asked:  map[string]request{},
 		shown:  map[string]shown{},
 	}, nil
 }

@@ -506,6 +506,11 @@ func TestAnOperatingSystemIsAskedOnce(t *testing.T) {
 	if got := r.bmc.Log().Counts().Faults["GracefulIgnored"]; got != 1 {
 		t.Errorf("asked %d times, want once", got)
 	}
+	r.record.Epoch++ // it was started again: another system runs, which nobody has asked yet
+	r.do(plan.Action{Kind: plan.PowerOff, Graceful: true})
+	if got := r.bmc.Log().Counts().Faults["GracefulIgnored"]; got != 2 {
+		t.Errorf("asked %d times in two boots, want once in each", got)
+	}
 	for deadline := time.Now().Add(10 * time.Second); r.do(plan.Action{Kind: plan.PowerOff}).Result != plan.Done; {
 		if time.Now().After(deadline) {
 			t.Fatal("the machine never went off")
