@@ -24,7 +24,7 @@ build: ## bin/ingot and bin/ingot-agent
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ingot-agent ./cmd/ingot-agent
 
 test: setup-test ## the fast tests
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 
 check: setup-test ## formatting, vet, linters, the house's rules, generated files
 	@scripts/check.sh

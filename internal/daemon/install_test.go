@@ -96,7 +96,7 @@ func (w *world) start(t *testing.T) (stop func()) {
 // await follows the daemon's events until enough hosts satisfy the predicate.
 func (w *world) await(t *testing.T, hosts int, what string, satisfied func(daemon.HostView) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	var dialer net.Dialer
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -63,7 +63,7 @@ func TestARewrittenHistoryWaitsForTheOperator(t *testing.T) {
 func (w *world) awaitFleet(t *testing.T, what string, wanted func(daemon.View) bool) {
 	t.Helper()
 	var last daemon.View
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).Events(ctx, func(e daemon.Event) bool {
 		if e.Fleet != nil {
