@@ -31,7 +31,7 @@ import (
 )
 
 // patience is how long a test waits for anything.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // daemon is the other side of the protocol, scripted by a test. It outlives its server, as a journal outlives a process.
 type daemon struct {

@@ -185,7 +185,7 @@ func (w *world) awaitAnotherLook(t *testing.T, f fault, line *regexp.Regexp) {
 // follow takes events until one is what is waited for.
 func (w *world) follow(t *testing.T, what func() string, wanted func(daemon.Event) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if err := daemon.Connect(w.socket()).Events(ctx, wanted); err != nil {
 		t.Fatalf("waited in vain: %v: for %s", err, what())

@@ -124,7 +124,7 @@ func serve(t *testing.T, program string, w *world) {
 		cancel()
 		_ = command.Wait() // it was told to end
 	})
-	started, stop := context.WithTimeout(ctx, time.Minute)
+	started, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
 	if err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).Events(started, func(daemon.Event) bool { return true }); err != nil {
 		t.Fatalf("the daemon does not answer: %v", err)

@@ -39,7 +39,7 @@ type Effects struct {
 
 	mu    sync.Mutex
 	asked map[string]request // when a host's operating system was asked to shut down
-	shown map[string]shown     // by host
+	shown map[string]shown   // by host
 }
 
 // New makes effects. Close them.
