@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -24,6 +25,7 @@ type fleet struct {
 	frozen   string // why nothing is erased; "" when the history can be trusted
 	rings    map[string]inventory.Ring
 	settings schemas.FleetSpec
+	commits  []status.Commit // accepted, the newest first
 }
 
 // key tells sources apart: the trunk's commit and every ring's release.
@@ -110,7 +112,10 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 		return
 	}
 	l.mu.Lock()
-	l.fleet = fleet{commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings}
+	l.fleet = fleet{
+		commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings,
+		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}),
+	}
 	l.take(next)
 	names := make([]string, 0, len(l.hosts))
 	for name := range l.hosts {

@@ -39,7 +39,7 @@ func (l *Loop) summarizeFleet() {
 
 // summary is what the loop knows of the whole fleet. The caller holds the lock.
 func (l *Loop) summary() status.Fleet {
-	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen}
+	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen, Commits: l.fleet.commits}
 	if l.fleet.settings.Paused {
 		f.Paused = "spec.paused in " + schemas.FleetFile + " is true"
 	}
@@ -73,6 +73,7 @@ func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 	for file, content := range files {
 		if !status.IsHost(file) {
 			l.branch.pushed[file] = content
+			l.recallFleet(file, content)
 			continue
 		}
 		name := strings.TrimSuffix(path.Base(file), ".yaml")
@@ -94,6 +95,19 @@ func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 		h.page = page{document: document, version: 1, operation: operationOf(record), pushed: content, current: 1, published: operationOf(record)}
 	}
 	return rebuilt
+}
+
+// recallFleet takes over which commits were accepted before. They are for people only: where they cannot be read, the list begins anew.
+func (l *Loop) recallFleet(file string, content []byte) {
+	if file != status.FleetPath {
+		return
+	}
+	before, err := status.ParseFleet(content)
+	if err != nil {
+		l.config.Log.Warn("the fleet's page on the status branch is not readable: it is written again", "error", err)
+		return
+	}
+	l.fleet.commits = before.Commits
 }
 
 // lose notes that a host's page cannot be read. With its record in the journal the page is just written again; without, nothing is known of the

@@ -32,6 +32,7 @@ type View struct {
 	Frozen   string             `json:"frozen,omitempty"`  // why nothing is erased
 	Paused   string             `json:"paused,omitempty"`  // why nothing begins anywhere
 	Rings    []rollout.Progress `json:"rings,omitempty"`
+	Commits  []status.Commit    `json:"commits,omitempty"` // accepted, the newest first
 	Hosts    []HostView         `json:"hosts"`
 }
 
@@ -150,7 +151,7 @@ func (d *Daemon) view() View {
 
 func fleetView(lv reconcile.View) View {
 	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish,
-		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings}
+		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits}
 	for _, finding := range lv.Findings {
 		v.Findings = append(v.Findings, finding.String())
 	}

@@ -2,15 +2,15 @@ package status
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"html"
+	"maps"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/gitmetal/ingot/reconcile/plan"
-	"github.com/gitmetal/ingot/reconcile/rollout"
-	"github.com/gitmetal/ingot/schemas"
 )
 
 // Files of the whole fleet on the status branch.
@@ -19,52 +19,19 @@ const (
 	BoardPath = "README.md"
 )
 
-// Fleet is the document of the whole fleet.
-type Fleet struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"` // FleetStatus
-	// Commit is the accepted commit.
-	Commit string `json:"commit"`
-	Title  string `json:"title,omitempty"`
-	// Refused is the newest commit when it is not the accepted one, and Findings say why.
-	Refused  string   `json:"refused,omitempty"`
-	Findings []string `json:"findings,omitempty"`
-	// Frozen says why nothing is erased until an operator has looked; "" when that is not so.
-	Frozen string             `json:"frozen,omitempty"`
-	Paused string             `json:"paused,omitempty"` // why no operation begins anywhere
-	Hosts  map[string]int     `json:"hosts"`            // by phase
-	Rings  []rollout.Progress `json:"rings,omitempty"`
-}
+// Order is that of phases wherever they are listed: what needs a person first.
+func Order() []plan.Phase { return slices.Clone(order) }
 
-// maxFindings is how many findings of a refused commit are written.
-const maxFindings = 100
-
-// NewFleet completes the fleet's document, whose commits and title the caller gives, with findings and its hosts' documents.
-func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
-	f.APIVersion, f.Kind, f.Hosts = schemas.APIVersion, "FleetStatus", map[string]int{}
-	for i, finding := range findings {
-		if i == maxFindings {
-			f.Findings = append(f.Findings, fmt.Sprintf("…and %d more", len(findings)-maxFindings))
-			break
-		}
-		f.Findings = append(f.Findings, finding.String())
-	}
-	for _, d := range hosts {
-		f.Hosts[string(d.Phase)]++
-	}
-	return f
-}
-
-// Encode gives the document's bytes.
-func (f Fleet) Encode() []byte { return encode(f) }
-
-// order of phases on the board: what needs a person first.
 var order = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting, plan.Starting, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
 
-// maxRows is how many hosts the board lists; forges cut longer pages.
-const maxRows = 500
+// How many hosts the board lists; forges cut longer pages.
+const (
+	maxRows    = 500
+	maxPeople  = 100
+	maxColumns = 12 // rings
+)
 
-// Board is the page that a forge shows for the status branch: counts, who waits for a person and for what, then everybody.
+// Board is the page that a forge shows for the status branch: counts, who waits for a person and for what, what the last commits did, then everybody.
 func Board(f Fleet, hosts []Document) []byte {
 	hosts = slices.Clone(hosts)
 	sort.Slice(hosts, func(i, j int) bool {
@@ -74,9 +41,10 @@ func Board(f Fleet, hosts []Document) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Fleet\n\nAccepted commit `%s` %s\n\n", short(f.Commit), cell(f.Title))
 	refusal(&b, f)
-	counts(&b, f)
+	counts(&b, f, hosts)
 	rings(&b, f)
 	people(&b, hosts)
+	commits(&b, f, hosts)
 	table(&b, hosts)
 	return b.Bytes()
 }
@@ -127,41 +95,72 @@ func refusal(b *bytes.Buffer, f Fleet) {
 	b.WriteString("\n")
 }
 
-func counts(b *bytes.Buffer, f Fleet) {
-	b.WriteString("| Phase | Hosts |\n|---|---:|\n")
+// counts has a row for each phase, and a column for each ring if there are some.
+func counts(b *bytes.Buffer, f Fleet, hosts []Document) {
+	byRing := map[string]map[plan.Phase]int{}
+	for _, d := range hosts {
+		if byRing[d.Ring] == nil {
+			byRing[d.Ring] = map[plan.Phase]int{}
+		}
+		byRing[d.Ring][d.Phase]++
+	}
+	columns := slices.Sorted(maps.Keys(byRing))
+	if len(columns) == 1 && columns[0] == "" || len(columns) > maxColumns {
+		columns = nil
+	}
+	b.WriteString("| Phase | Hosts |")
+	for _, ring := range columns {
+		fmt.Fprintf(b, " %s |", cmp.Or(ring, "no ring"))
+	}
+	b.WriteString("\n|---|---:|" + strings.Repeat("---:|", len(columns)) + "\n")
 	for _, phase := range order {
 		if n := f.Hosts[string(phase)]; n > 0 {
-			fmt.Fprintf(b, "| %s | %d |\n", phase, n)
+			fmt.Fprintf(b, "| %s | %d |", phase, n)
+			for _, ring := range columns {
+				fmt.Fprintf(b, " %s |", strings.TrimPrefix(strconv.Itoa(byRing[ring][phase]), "0"))
+			}
+			b.WriteString("\n")
 		}
 	}
 	b.WriteString("\n")
 }
 
 func people(b *bytes.Buffer, hosts []Document) {
-	first := true
-	for _, d := range hosts {
-		if d.Hold == nil && d.Error == "" {
-			continue
-		}
-		if first {
-			b.WriteString("## Needs a look\n\n")
-			first = false
+	hosts = slices.DeleteFunc(slices.Clone(hosts), func(d Document) bool { return d.Hold == nil && d.Error == "" })
+	if len(hosts) == 0 {
+		return
+	}
+	b.WriteString("## Needs a look\n\n")
+	for i, d := range hosts {
+		if i == maxPeople {
+			fmt.Fprintf(b, "- …and %d more\n", len(hosts)-maxPeople)
+			break
 		}
 		fmt.Fprintf(b, "- **[%s](%s)** %s: ", d.Metadata.Name, Path(d.Metadata.Name), d.Phase)
 		switch {
 		case d.Hold != nil:
 			b.WriteString(cell(d.Hold.Message))
 			if d.Hold.Consent != "" {
-				fmt.Fprintf(b, "\n  To allow it: `ingot consent %s`, or in `%s`:\n\n  ```yaml\n  consent: {erase: %q}\n  ```\n", d.Metadata.Name, d.File, d.Hold.Consent)
+				fmt.Fprintf(b, "\n  To allow it: `ingot consent %s`, or in %s:\n\n  ```yaml\n  consent: {erase: %q}\n  ```", d.Metadata.Name, code(d.File), d.Hold.Consent)
 			}
 		default:
 			b.WriteString(cell(d.Error))
 		}
 		b.WriteString("\n")
 	}
-	if !first {
-		b.WriteString("\n")
+	b.WriteString("\n")
+}
+
+// commits has a row for each of the last accepted commits: what was installed from it, and what waits for it.
+func commits(b *bytes.Buffer, f Fleet, hosts []Document) {
+	if len(f.Commits) == 0 {
+		return
 	}
+	b.WriteString("## Last commits\n\n| Commit | | Installed on | Installing | Failed on | Wait for consent |\n|---|---|---|---|---|---|\n")
+	for _, did := range Of(f.Commits, hosts) {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s |\n", short(did.Commit.Commit), cell(did.Title), few(did.Installed), few(did.Installing), few(did.Failed), few(did.Held))
+	}
+	b.WriteString("\n")
 }
 
 func table(b *bytes.Buffer, hosts []Document) {
@@ -175,20 +174,8 @@ func table(b *bytes.Buffer, hosts []Document) {
 		if d.Installed != nil {
 			from, disk = "`"+short(d.Installed.Commit)+"`", d.Installed.Disk.Label()
 		}
-		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", d.Metadata.Name, Path(d.Metadata.Name), d.Phase, d.Workload, from, cell(disk), cell(d.Waits))
+		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", d.Metadata.Name, Path(d.Metadata.Name), d.Phase, d.Workload, from, cell(disk), cell(cmp.Or(d.Waits, d.Pending)))
 	}
 }
 
 func rank(phase plan.Phase) int { return slices.Index(order, phase) }
-
-// markup is what could make more than text of text; a character reference begins no markup (CommonMark 0.31, 2.5).
-var markup = strings.NewReplacer(
-	"|", "&#124;", "[", "&#91;", "]", "&#93;", "*", "&#42;", "_", "&#95;", "~", "&#126;", "\\", "&#92;", "@", "@\u200b", "`", "'", "\n", " ", "\r", " ",
-)
-
-// cell makes text safe inside a table or a list of a page that a forge renders: no HTML, no links, no mentions, one line.
-func cell(text string) string { return markup.Replace(html.EscapeString(text)) }
-
-func short(commit string) string {
-	return commit[:min(len(commit), 10)]
-}

@@ -2,8 +2,6 @@ package status_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +13,6 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // full is a record in which everything is set.
 func full() inventory.Record {
@@ -130,41 +126,5 @@ func TestIsHost(t *testing.T) {
 		if got := status.IsHost(file); got != want {
 			t.Errorf("IsHost(%s) = %t", file, got)
 		}
-	}
-}
-
-// The board shows what needs a person first, and what a machine says of itself is text on it.
-func TestBoard(t *testing.T) {
-	t.Parallel()
-	held := status.Summarize(status.Document{}, result(full()))
-	held.Hold.Message = "disk <script>x</script> | `[click](http://evil)`\n# title @all"
-	active := status.Summarize(status.Document{}, result(inventory.Record{Host: "a-1", Installed: full().Installed}))
-	active.Phase, active.Hold, active.Waits = plan.Active, nil, ""
-	failed := status.Summarize(status.Document{}, result(inventory.Record{Host: "z-9"}))
-	failed.Phase, failed.Hold, failed.Error = plan.Failed, nil, "PowerOn: no answer"
-	hosts := []status.Document{active, held, failed}
-	findings := []schemas.Finding{{Position: schemas.Position{File: "hosts/x.yaml", Line: 3, Col: 5}, Severity: schemas.Error, Message: "there is no such field here"}}
-	fleet := status.NewFleet(status.Fleet{Commit: "0123456789abcdef", Title: "a <b>title</b>", Refused: "fedcba9876543210"}, findings, hosts)
-	got := status.Board(fleet, hosts)
-	const file = "testdata/board.md"
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	for _, markup := range []string{"<script", "<b>", "\n# title", "[click](", "@all"} {
-		if bytes.Contains(got, []byte(markup)) {
-			t.Errorf("%q is active on the board", markup)
-		}
-	}
-	if hosts[0].Metadata.Name != "a-1" {
-		t.Error("Board sorted the documents it was given")
 	}
 }

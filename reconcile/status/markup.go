@@ -1,0 +1,40 @@
+package status
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+)
+
+// markup is what could make more than text of text; a character reference begins no markup (CommonMark 0.31, 2.5). Forges link bare addresses, and
+// notify people who are mentioned: a space without width keeps both from them.
+var markup = strings.NewReplacer(
+	"|", "&#124;", "[", "&#91;", "]", "&#93;", "*", "&#42;", "_", "&#95;", "~", "&#126;", "\\", "&#92;", "`", "'", "\n", " ", "\r", " ",
+	"@", "@\u200b", "://", ":\u200b//", "www.", "www.\u200b",
+)
+
+// reference is what forges take for the number of an issue, a merge request, a milestone and the like.
+var reference = regexp.MustCompile(`([#!$%&])([\pL\pN"_])`)
+
+// opening is what begins a heading or a list at the beginning of a line.
+var opening = regexp.MustCompile(`^(?:[#+=-]|[0-9]{1,9}[.)])`)
+
+// cell makes text safe inside a table or a list of a page that a forge renders: no HTML, no links, no mentions, one line.
+func cell(text string) string {
+	text = strings.TrimSpace(text)
+	head := opening.FindString(text)
+	text = markup.Replace(html.EscapeString(reference.ReplaceAllString(text[len(head):], "$1\u200b$2")))
+	if head == "" {
+		return text
+	}
+	last := len(head) - 1
+	return fmt.Sprintf("%s&#%d;%s", head[:last], head[last], text)
+}
+
+// code makes text safe between backticks, also inside a table.
+func code(text string) string {
+	return "`" + strings.NewReplacer("`", "'", "\n", " ", "\r", " ", "|", "\u2223").Replace(text) + "`"
+}
+
+func short(commit string) string { return commit[:min(len(commit), 10)] }
