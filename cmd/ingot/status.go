@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -84,6 +85,9 @@ func show(ctx context.Context, s streams, o statusOptions, host string) error {
 		_, err = s.Out.Write(body)
 		return err
 	case "table":
+		if host != "" {
+			return terminal.Host(s.Out, view)
+		}
 		return terminal.Table(s.Out, view)
 	default:
 		return fmt.Errorf("there is no output %q: table, json or yaml", o.output)
@@ -103,24 +107,36 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	if err != nil {
 		return daemon.View{}, err
 	}
-	files, _, err := clone.Status(ctx, o.branch)
+	files, commit, err := clone.Status(ctx, o.branch)
 	if err != nil {
 		return daemon.View{}, err
 	}
-	var view daemon.View
+	if commit == "" {
+		return daemon.View{}, fmt.Errorf("this clone has no branch %s: run git fetch, name it with --status-branch, or ask the daemon with --config", o.branch)
+	}
+	return viewOf(files)
+}
+
+// viewOf is what a status branch says.
+func viewOf(files map[string][]byte) (daemon.View, error) {
+	view := daemon.View{Hosts: []daemon.HostView{}}
 	documents, err := hostDocuments(files)
 	if err != nil {
 		return daemon.View{}, err
 	}
 	for _, d := range documents {
 		view.Hosts = append(view.Hosts, daemon.HostView{Document: d, Pushed: true})
-		view.Commit = d.Commit
 	}
-	var fleet status.Fleet
-	if err := yaml.Unmarshal(files[status.FleetPath], &fleet); err == nil {
-		view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
-		view.Frozen, view.Paused, view.Rings = fleet.Frozen, fleet.Paused, fleet.Rings
+	page, ok := files[status.FleetPath]
+	if !ok { // it came to no commit yet
+		return view, nil
 	}
+	fleet, err := status.ParseFleet(page)
+	if err != nil {
+		return daemon.View{}, fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+	}
+	view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
+	view.Frozen, view.Paused, view.Rings, view.Commits = fleet.Frozen, fleet.Paused, fleet.Rings, fleet.Commits
 	return view, nil
 }
 
@@ -141,7 +157,7 @@ func hostDocuments(files map[string][]byte) ([]status.Document, error) {
 	return documents, nil
 }
 
-// watch prints what happens, a line each; on a terminal the running write is one line that moves.
+// watch prints what happens, a line each; on a terminal the running write is one line that moves. As JSON each line is a daemon.Event.
 func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 	if o.config == "" {
 		return fmt.Errorf("--watch follows a daemon: name its configuration with --config")
@@ -150,12 +166,25 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 	if err != nil {
 		return err
 	}
-	moves := false
-	if file, ok := s.Out.(*os.File); ok {
-		moves = term.IsTerminal(int(file.Fd()))
+	events := daemon.Connect(config.Listen.Socket).Events
+	switch o.output {
+	case "json":
+		stream, w := json.NewEncoder(s.Out), terminal.NewWatcher(io.Discard, false, host, o.until)
+		return events(ctx, func(e daemon.Event) bool {
+			if e.Fleet != nil || host == "" || e.Of() == host {
+				err = stream.Encode(e)
+			}
+			return w.Event(e) || err != nil
+		})
+	case "table":
+		moves := false
+		if file, ok := s.Out.(*os.File); ok {
+			moves = term.IsTerminal(int(file.Fd()))
+		}
+		w := terminal.NewWatcher(s.Out, moves, host, o.until)
+		defer w.End()
+		return events(ctx, w.Event)
+	default:
+		return fmt.Errorf("there is no output %q with --watch: table or json", o.output)
 	}
-	w := terminal.NewWatcher(s.Out, moves, host, o.until)
-	err = daemon.Connect(config.Listen.Socket).Events(ctx, w.Event)
-	w.End()
-	return err
 }

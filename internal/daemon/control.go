@@ -67,6 +67,14 @@ type Event struct {
 	Fleet *View `json:"fleet,omitempty"`
 }
 
+// Of is the host that the event is about; "" when it is about the whole fleet.
+func (e Event) Of() string {
+	if e.Host != nil {
+		return e.Host.Metadata.Name
+	}
+	return e.Name
+}
+
 // listenControl opens the control socket for its owner only. A socket that nobody answers on is one that was left behind.
 func listenControl(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

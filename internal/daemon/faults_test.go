@@ -242,7 +242,7 @@ func linesWith(text string, line *regexp.Regexp) (n int) {
 
 // unescape reads a board as a browser shows it. It has other quotes for the backticks of a line.
 func unescape(board, line string) string {
-	board = html.UnescapeString(board)
+	board = strings.ReplaceAll(html.UnescapeString(board), "\u200b", "")
 	for quoted := range strings.SplitSeq(line, "`") {
 		board = strings.ReplaceAll(board, "'"+quoted+"'", "`"+quoted+"`")
 	}

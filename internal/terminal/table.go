@@ -4,87 +4,205 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
+	"time"
+	"unicode"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Table shows everything, hosts that wait for a person in words.
+// Table shows everything, as the board does: what stops the whole fleet, counts, rings, the last commits, hosts that need a person first, and in words what
+// those wait for.
 func Table(out io.Writer, v daemon.View) error {
-	notices(out, v)
-	if err := rings(out, v); err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "HOST\tPHASE\tWORKLOAD\tINSTALLED FROM\tDISK\tWAITS FOR")
+	w := &writer{tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)}
+	w.notices(v)
+	w.counts(v.Hosts)
+	w.rings(v)
+	w.commits(v)
+	w.hosts(v.Hosts)
+	return w.Flush()
+}
+
+// Host shows one host; of the fleet only what stops it.
+func Host(out io.Writer, v daemon.View) error {
+	w := &writer{tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)}
+	w.notices(v)
+	w.hosts(v.Hosts)
 	for _, h := range v.Hosts {
-		from, disk := "-", "-"
-		if h.Installed != nil {
-			from, disk = h.Installed.Commit[:min(10, len(h.Installed.Commit))], h.Installed.Disk.Label()
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Name, h.Phase, h.Workload, from, disk, h.Waits)
+		w.host(h)
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for _, h := range v.Hosts {
-		if h.Hold != nil {
-			fmt.Fprintf(out, "\n%s is held: %s\n", h.Metadata.Name, h.Hold.Message)
-			if h.Hold.Consent != "" {
-				fmt.Fprintf(out, "  to allow it: ingot consent %s   (spec.consent.erase: %q)\n", h.Metadata.Name, h.Hold.Consent)
-			}
-		}
-		if h.Pending != "" && h.Pending != h.Waits {
-			fmt.Fprintf(out, "\n%s is pending: %s\n", h.Metadata.Name, h.Pending)
-		}
-		if h.Error != "" {
-			fmt.Fprintf(out, "\n%s: last error: %s\n", h.Metadata.Name, h.Error)
+	return w.Flush()
+}
+
+// writer keeps the first error for Flush, as a tabwriter does. A tab ends a cell; a line without one ends the columns.
+type writer struct{ *tabwriter.Writer }
+
+// print writes text that machines, commits and BMCs have a part in: nothing in it moves the cursor, or breaks a line or a column.
+func (w *writer) print(format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = plain(text)
 		}
 	}
-	return nil
+	_, _ = fmt.Fprintf(w, format, args...)
+}
+
+// plain has no control characters.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+func short(commit string) string { return commit[:min(10, len(commit))] }
+
+func (w *writer) notices(v daemon.View) {
+	if v.Commit == "" {
+		w.print("No commit of the fleet is accepted yet\n")
+	} else {
+		w.print("%s\n", strings.TrimSpace("Fleet at "+short(v.Commit)+" "+v.Title))
+	}
+	if v.Refused != "" {
+		w.print("Commit %s is refused and changes nothing:\n", short(v.Refused))
+		for _, finding := range v.Findings {
+			w.print("  %s\n", finding)
+		}
+	}
+	for _, notice := range [][2]string{
+		{"The fleet cannot be read", v.Source}, {"Nothing is erased until an operator has looked", v.Frozen}, {"Nothing begins", v.Paused}, {"Status is not pushed", v.Publish},
+	} {
+		if notice[1] != "" {
+			w.print("%s: %s\n", notice[0], notice[1])
+		}
+	}
+	w.print("\n")
+}
+
+// counts says how many hosts are in each phase, in one line.
+func (w *writer) counts(hosts []daemon.HostView) {
+	count := map[string]int{}
+	for _, h := range hosts {
+		count[string(h.Phase)]++
+	}
+	var parts []string
+	for _, phase := range status.Order() {
+		if n := count[string(phase)]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, phase))
+		}
+	}
+	if len(parts) > 0 {
+		w.print("%d hosts: %s\n\n", len(hosts), strings.Join(parts, ", "))
+	}
 }
 
 // rings has a line for each ring: what it runs, and how far it is.
-func rings(out io.Writer, v daemon.View) error {
+func (w *writer) rings(v daemon.View) {
 	if len(v.Rings) == 0 {
-		return nil
+		return
 	}
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "RING\tRELEASE\tCOMMIT\tDONE\tCHANGING\tHELD\tFAILED\t")
+	w.print("RING\tRELEASE\tCOMMIT\tDONE\tCHANGING\tHELD\tFAILED\t\n")
 	for _, r := range v.Rings {
 		note := r.Trouble
 		if r.Paused != "" {
 			note = "paused: " + r.Paused
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%d\t%d\t%d\t%s\n", r.Name, cmp.Or(r.Tag, "trunk"), r.Commit[:min(10, len(r.Commit))], r.Done, r.Hosts, len(r.Changing), len(r.Held), len(r.Failed), note)
+		w.print("%s\t%s\t%s\t%d/%d\t%d\t%d\t%d\t%s\n", r.Name, cmp.Or(r.Tag, "trunk"), short(r.Commit), r.Done, r.Hosts, len(r.Changing), len(r.Held), len(r.Failed), note)
 	}
-	fmt.Fprintln(w)
-	return w.Flush()
+	w.print("\n")
 }
 
-func notices(out io.Writer, v daemon.View) {
-	if v.Commit == "" {
-		fmt.Fprintln(out, "No commit of the fleet is accepted yet")
-	} else {
-		fmt.Fprintf(out, "Fleet at %s %s\n", v.Commit[:min(10, len(v.Commit))], v.Title)
+// commits has a line for each of the last commits: on how many hosts it was installed, and so on.
+func (w *writer) commits(v daemon.View) {
+	if len(v.Commits) == 0 {
+		return
 	}
-	if v.Source != "" {
-		fmt.Fprintln(out, "The fleet cannot be read:", v.Source)
+	documents := make([]status.Document, 0, len(v.Hosts))
+	for _, h := range v.Hosts {
+		documents = append(documents, h.Document)
 	}
-	if v.Refused != "" {
-		fmt.Fprintf(out, "Commit %s is refused and changes nothing:\n", v.Refused[:min(10, len(v.Refused))])
-		for _, finding := range v.Findings {
-			fmt.Fprintln(out, " ", finding)
+	w.print("COMMIT\tINSTALLED ON\tINSTALLING\tFAILED ON\tWAIT FOR CONSENT\tTITLE\n")
+	for _, did := range status.Of(v.Commits, documents) {
+		w.print("%s\t%d\t%d\t%d\t%d\t%s\n", short(did.Commit.Commit), len(did.Installed), len(did.Installing), len(did.Failed), len(did.Held), did.Title)
+	}
+	w.print("\n")
+}
+
+// hosts has a line for each host, then says what they wait for, those first that need a person.
+func (w *writer) hosts(hosts []daemon.HostView) {
+	hosts = slices.Clone(hosts)
+	order := status.Order()
+	slices.SortStableFunc(hosts, func(a, b daemon.HostView) int {
+		return cmp.Compare(slices.Index(order, a.Phase), slices.Index(order, b.Phase))
+	})
+	w.print("HOST\tPHASE\tWORKLOAD\tINSTALLED FROM\tDISK\tWAITS FOR\n")
+	for _, h := range hosts {
+		from, disk := "-", "-"
+		if h.Installed != nil {
+			from, disk = short(h.Installed.Commit), h.Installed.Disk.Label()
+		}
+		w.print("%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Name, string(h.Phase), cmp.Or(h.Workload, "-"), from, disk, h.Waits)
+	}
+	for _, h := range hosts {
+		if h.Hold != nil {
+			w.print("\n%s is held: %s\n", h.Metadata.Name, h.Hold.Message)
+			if h.Hold.Consent != "" {
+				w.print("  to allow it: ingot consent %s   (spec.consent.erase: %q)\n", h.Metadata.Name, h.Hold.Consent)
+			}
+		}
+		if h.Pending != "" && h.Pending != h.Waits {
+			w.print("\n%s is pending: %s\n", h.Metadata.Name, h.Pending)
+		}
+		if h.Error != "" {
+			w.print("\n%s: last error: %s\n", h.Metadata.Name, h.Error)
 		}
 	}
-	if v.Frozen != "" {
-		fmt.Fprintln(out, "Nothing is erased until an operator has looked:", v.Frozen)
+}
+
+// host has what is known of one host beyond its line.
+func (w *writer) host(h daemon.HostView) {
+	w.print("\n")
+	rows := [][2]string{{"file", h.File}, {"ring", h.Ring}, {"speaks of", short(h.Commit)}, {"due", h.Due}, {"power", h.Power}}
+	for _, c := range h.Conditions {
+		text := c.Status + " since " + c.Since
+		if c.Reason != "" {
+			text = c.Status + " (" + c.Reason + ") since " + c.Since
+		}
+		rows = append(rows, [2]string{strings.ToLower(c.Type), text})
 	}
-	if v.Paused != "" {
-		fmt.Fprintln(out, "Nothing begins:", v.Paused)
+	if i := h.Installed; i != nil {
+		rows = append(rows, [2]string{"installation", fmt.Sprintf("%s of %s at %s", i.ID, i.Workload, i.At.UTC().Format(time.RFC3339))})
+		if !i.PhoneHome.IsZero() {
+			rows = append(rows, [2]string{"phoned home", i.PhoneHome.UTC().Format(time.RFC3339)})
+		}
 	}
-	if v.Publish != "" {
-		fmt.Fprintln(out, "Status is not pushed:", v.Publish)
+	if f := h.Hardware; f != nil {
+		rows = append(rows, [2]string{"machine", strings.TrimSpace(f.System.Manufacturer + " " + f.System.Product + " " + f.System.Serial)})
+		for _, d := range f.Disks {
+			rows = append(rows, [2]string{"disk " + d.Name, fmt.Sprintf("%s, %d bytes, %s", d.ID().Label(), d.Size, holds(d.Content))})
+		}
 	}
-	fmt.Fprintln(out)
+	for _, row := range rows {
+		if row[1] != "" {
+			w.print("%s\t%s\n", row[0], row[1])
+		}
+	}
+}
+
+// holds says what a disk holds.
+func holds(c inventory.Content) string {
+	switch {
+	case c.Blank:
+		return "blank"
+	case c.Unreadable != "":
+		return "unreadable: " + c.Unreadable
+	default:
+		return "holds " + cmp.Or(c.Summary, c.Signature, "nothing that was looked at")
+	}
 }

@@ -96,6 +96,7 @@ func (w *Watcher) fleetLine(e daemon.Event) {
 	case f.Commit != "":
 		text = fmt.Sprintf("commit %.10s accepted: %s", f.Commit, f.Title)
 	}
+	text = plain(text)
 	if text != "" && text != w.fleet {
 		w.line(e.At, "fleet", text)
 		w.fleet = text
@@ -108,9 +109,6 @@ func (w *Watcher) hostLine(e daemon.Event) {
 	switch {
 	case h.Hold != nil:
 		text += ": " + h.Hold.Message
-		if h.Hold.Consent != "" {
-			text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", name, h.Hold.Consent)
-		}
 	case h.Image.Total > 0:
 		text += fmt.Sprintf(": fetching the image into the mirror, %d%%", 100*h.Image.Done/h.Image.Total)
 	case h.Trouble != "":
@@ -126,6 +124,10 @@ func (w *Watcher) hostLine(e daemon.Event) {
 		if !h.Installed.PhoneHome.IsZero() {
 			text += fmt.Sprintf(", phoned home %s", h.Installed.PhoneHome.Format(time.TimeOnly))
 		}
+	}
+	text = plain(text)
+	if h.Hold != nil && h.Hold.Consent != "" {
+		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", name, h.Hold.Consent)
 	}
 	if text != w.said[name] {
 		w.line(e.At, name, text)

@@ -5,12 +5,13 @@ import (
 	"html"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // markup is what could make more than text of text; a character reference begins no markup (CommonMark 0.31, 2.5). Forges link bare addresses, and
 // notify people who are mentioned: a space without width keeps both from them.
 var markup = strings.NewReplacer(
-	"|", "&#124;", "[", "&#91;", "]", "&#93;", "*", "&#42;", "_", "&#95;", "~", "&#126;", "\\", "&#92;", "`", "'", "\n", " ", "\r", " ",
+	"|", "&#124;", "[", "&#91;", "]", "&#93;", "*", "&#42;", "_", "&#95;", "~", "&#126;", "\\", "&#92;", "`", "'",
 	"@", "@\u200b", "://", ":\u200b//", "www.", "www.\u200b",
 )
 
@@ -22,7 +23,7 @@ var opening = regexp.MustCompile(`^(?:[#+=-]|[0-9]{1,9}[.)])`)
 
 // cell makes text safe inside a table or a list of a page that a forge renders: no HTML, no links, no mentions, one line.
 func cell(text string) string {
-	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(line(text))
 	head := opening.FindString(text)
 	text = markup.Replace(html.EscapeString(reference.ReplaceAllString(text[len(head):], "$1\u200b$2")))
 	if head == "" {
@@ -32,9 +33,19 @@ func cell(text string) string {
 	return fmt.Sprintf("%s&#%d;%s", head[:last], head[last], text)
 }
 
+// line has no control characters: text on one line.
+func line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
 // code makes text safe between backticks, also inside a table.
 func code(text string) string {
-	return "`" + strings.NewReplacer("`", "'", "\n", " ", "\r", " ", "|", "\u2223").Replace(text) + "`"
+	return "`" + strings.NewReplacer("`", "'", "|", "\u2223").Replace(line(text)) + "`"
 }
 
 func short(commit string) string { return commit[:min(len(commit), 10)] }

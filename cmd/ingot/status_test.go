@@ -1,0 +1,82 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/rollout"
+	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Commits of the fleet that rolling writes about.
+const (
+	firstCommit  = "1111111111111111111111111111111111111111"
+	secondCommit = "2222222222222222222222222222222222222222"
+)
+
+// rolling: commits an empty fleet and the status branch of another one in the middle of a rollout: a host of every phase that people ask about.
+func rolling(ts *testscript.TestScript, _ bool, _ []string) {
+	commit(ts, false, []string{"the fleet"})
+	documents := []status.Document{
+		hostIn("canary-1", "canary", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installedFrom(secondCommit, "D1") }),
+		hostIn("canary-2", "canary", func(d *status.Document) {
+			d.Phase, d.Error = plan.Failed, "install: coreos-installer: exit status 1: the script failed"
+			d.LastOperation = &inventory.Operation{ID: "o2", Workload: "web", Commit: secondCommit, Outcome: inventory.Quarantined}
+			d.Conditions = []status.Condition{{Type: status.Installed, Status: "False", Since: "2026-01-02T03:04:05Z"}, {Type: status.Reachable, Status: "True", Since: "2026-01-01T00:00:00Z"}}
+		}),
+		hostIn("prod-1", "prod", func(d *status.Document) {
+			d.Phase, d.Waits, d.Installed = plan.Held, "a person", installedFrom(firstCommit, "D3")
+			d.Hold = &status.Hold{Reason: plan.NeedsConsent, Message: "this would erase disk D3 (\x1b[31mour install of web\x1b[0m): it needs consent", Consent: "D3/9f3ac41be7705d12"}
+		}),
+		hostIn("prod-2", "prod", func(d *status.Document) {
+			d.Phase, d.Waits, d.Installed = plan.Pending, "ring prod comes after ring canary, which has not completed v2", installedFrom(firstCommit, "D4")
+		}),
+		hostIn("spare-1", "", func(d *status.Document) {
+			d.Phase, d.Waits, d.Due = plan.Installing, "the agent to write the image", "2026-01-02T04:04:05Z"
+			d.Operation = &inventory.Operation{ID: "o5", Workload: "web", Commit: secondCommit}
+		}),
+	}
+	fleet := status.NewFleet(status.Fleet{
+		Commit: secondCommit, Title: "a newer image", Refused: "3333333333333333333333333333333333333333",
+		Rings: []rollout.Progress{
+			{Name: "canary", Tag: "v2", Commit: secondCommit, Hosts: 2, Done: 1, Failed: []string{"canary-2"}, Paused: "canary-2 failed: release something that mends it, or see to the machine"},
+			{Name: "prod", Tag: "v1", Commit: firstCommit, Hosts: 2, Held: []string{"prod-1"}, Waiting: 1},
+		},
+		Commits: []status.Commit{{Commit: secondCommit, Title: "a newer image"}, {Commit: firstCommit, Title: "first"}},
+	}, []schemas.Finding{{Position: schemas.Position{File: "hosts/x.yaml", Line: 3, Col: 5}, Severity: schemas.Error, Message: "there is no such field here"}}, documents)
+	files := map[string][]byte{status.FleetPath: fleet.Encode(), status.BoardPath: status.Board(fleet, documents)}
+	for _, d := range documents {
+		files[status.Path(d.Metadata.Name)] = d.Encode()
+	}
+	dir := filepath.Join(ts.Getenv("WORK"), ".status")
+	for name, content := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
+		ts.Check(os.WriteFile(file, content, 0o644))
+	}
+	statusBranch(ts, dir)
+	ts.Check(os.RemoveAll(dir))
+}
+
+func hostIn(name, ring string, change func(*status.Document)) status.Document {
+	d := status.Document{
+		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.Metadata{Name: name}, Commit: secondCommit, File: "hosts/" + name + ".yaml",
+		Workload: "web", Ring: ring, Epoch: 1, Hardware: &inventory.Facts{
+			Epoch: 1, System: inventory.System{Manufacturer: "Maker", Product: "M1", Serial: "SN-" + name},
+			Disks: []inventory.Disk{{Name: "sda", Serial: "D-" + name, Size: 1 << 40, Content: inventory.Content{Signature: "aaaaaaaaaaaaaaaa", Summary: "gpt: root ext4"}}},
+		},
+	}
+	change(&d)
+	return d
+}
+
+func installedFrom(commit, disk string) *inventory.Installed {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return &inventory.Installed{ID: "0123456789abcdef01234567", Workload: "web", Commit: commit, Disk: inventory.DiskID{Serial: disk}, At: at, PhoneHome: at}
+}
