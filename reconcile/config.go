@@ -50,7 +50,8 @@ type Config struct {
 type Limits struct {
 	Installs     int           // hosts being installed or inspected at a time; 10
 	Workers      int           // hosts looked at in parallel; 64. Hosts in trouble share as many of their own.
-	Poll         time.Duration // between two looks at the source; 1 m
+	Poll         time.Duration // between two looks at the source, and up to a tenth more; 1 m
+	Settle       time.Duration // shortest time between two looks at the source; 500 ms
 	PublishEvery time.Duration // shortest time between two status commits; 15 s
 	Wait         time.Duration // until the next look when an effect waits and names no time; 3 s
 	Resync       time.Duration // longest time between two looks at a host; 5 m
@@ -78,6 +79,7 @@ func (c *Config) complete() error {
 	setDefault(&l.Installs, 10)
 	setDefault(&l.Workers, 64)
 	setDefault(&l.Poll, time.Minute)
+	setDefault(&l.Settle, 500*time.Millisecond)
 	setDefault(&l.PublishEvery, 15*time.Second)
 	setDefault(&l.Wait, 3*time.Second)
 	setDefault(&l.Resync, 5*time.Minute)
@@ -94,6 +96,11 @@ func setDefault[T comparable](value *T, fallback T) {
 	if *value == zero {
 		*value = fallback
 	}
+}
+
+// poll is the time to the next look at the source that nobody asks for: never quite the same, so that daemons do not come to a server in step.
+func (c *Config) poll() time.Duration {
+	return c.Limits.Poll + time.Duration(c.Jitter()*float64(c.Limits.Poll)/10)
 }
 
 // backoff is the pause after so many failures in a row, from 1: doubling, with up to a quarter more so that hosts do not march in step.

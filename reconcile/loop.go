@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/news"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/rollout"
@@ -24,12 +25,12 @@ type Loop struct {
 	refresh chan struct{} // holds one token when the source shall be looked at soon
 	publish chan struct{} // holds one token when there may be something to publish
 	fatal   context.CancelCauseFunc
+	news    news.News
 
-	mu       sync.Mutex
-	hosts    map[string]*host
-	fleet    fleet
-	branch   branch
-	watchers map[chan string]struct{}
+	mu     sync.Mutex
+	hosts  map[string]*host
+	fleet  fleet
+	branch branch
 }
 
 // host is what the loop knows of one machine. One look at a time writes it.
@@ -69,15 +70,14 @@ func New(config Config) (*Loop, error) {
 		return nil, err
 	}
 	return &Loop{
-		config:   config,
-		queue:    queue.New(),
-		healthy:  make(lane, config.Limits.Workers),
-		trouble:  make(lane, config.Limits.Workers),
-		refresh:  make(chan struct{}, 1),
-		publish:  make(chan struct{}, 1),
-		hosts:    map[string]*host{},
-		branch:   newBranch(),
-		watchers: map[chan string]struct{}{},
+		config:  config,
+		queue:   queue.New(),
+		healthy: make(lane, config.Limits.Workers),
+		trouble: make(lane, config.Limits.Workers),
+		refresh: make(chan struct{}, 1),
+		publish: make(chan struct{}, 1),
+		hosts:   map[string]*host{},
+		branch:  newBranch(),
 	}, nil
 }
 
@@ -146,11 +146,12 @@ func (l *Loop) Nudge(name string) {
 // Refresh asks for a look at the source soon.
 func (l *Loop) Refresh() { signal(l.refresh) }
 
-// follow looks at the source now, then as often as configured, and whenever it is asked to.
+// follow looks at the source now, then as often as configured, and when it is asked to. Whoever asks soon after a look waits a little, together with all who
+// ask meanwhile: a burst of pushes is few looks, the last of them at the newest commit.
 func (l *Loop) follow(ctx context.Context) {
 	for {
 		l.accept(ctx)
-		if !pause(ctx, l.config.Limits.Poll, l.refresh) {
+		if !pause(ctx, l.config.Limits.Settle, nil) || !pause(ctx, l.config.poll(), l.refresh) {
 			return
 		}
 	}
@@ -245,7 +246,7 @@ func (l *Loop) report(name string, s seen) {
 	freed := (h.placed || waited) && !h.underWay() && !h.waiting
 	if state := h.member().State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
-		l.whisper("")
+		l.news.Tell("")
 	}
 	h.placed = h.underWay()
 	changed := l.summarize(h)
@@ -253,7 +254,7 @@ func (l *Loop) report(name string, s seen) {
 	if freed {
 		l.placeFreed()
 	}
-	l.tell(name)
+	l.news.Tell(name)
 	if changed {
 		signal(l.publish)
 	}

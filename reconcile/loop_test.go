@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -489,15 +488,12 @@ func TestWatchersHearOfHosts(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(2)
 		d := w.daemon(t, reconcile.Limits{})
-		names, stop := d.Subscribe()
+		watch := d.Watch()
 		after(10 * time.Minute)
-		stop()
-		got := map[string]bool{}
-		for name := range names {
-			got[name] = true
-		}
+		watch.Stop()
+		got := watch.Take()
 		d.end(t)
-		if want := map[string]bool{"host-0000": true, "host-0001": true, "": true}; !maps.Equal(got, want) {
+		if want := []string{"", "host-0000", "host-0001"}; !slices.Equal(got, want) {
 			t.Errorf("heard of %v, want %v", got, want)
 		}
 	})

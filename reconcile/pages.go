@@ -34,7 +34,7 @@ func (l *Loop) summarize(h *host) bool {
 func (l *Loop) summarizeFleet() {
 	l.branch.stale = true
 	signal(l.publish)
-	l.whisper("")
+	l.news.Tell("")
 }
 
 // summary is what the loop knows of the whole fleet. The caller holds the lock.

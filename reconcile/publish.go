@@ -203,10 +203,10 @@ func (l *Loop) pushed(next change, tip string, err error) {
 	}
 	if err == nil {
 		for name := range next.pages {
-			l.tell(name)
+			l.news.Tell(name)
 		}
 	}
-	l.tell("")
+	l.news.Tell("")
 }
 
 // settle notes what is on the branch now and gives the hosts that waited for it.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/news"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -81,38 +82,5 @@ func (h *host) view(name string) HostView {
 	}
 }
 
-// watchBuffer is how many changes a slow watcher may lag behind before it loses some.
-const watchBuffer = 256
-
-// Subscribe gives the name of each host that was looked at, and "" when something about the whole fleet changed, from now on until stop is called. A watcher that
-// does not keep up loses some: the names only say where the View is worth another look.
-func (l *Loop) Subscribe() (names <-chan string, stop func()) {
-	channel := make(chan string, watchBuffer)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.watchers[channel] = struct{}{}
-	return channel, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if _, ok := l.watchers[channel]; ok {
-			delete(l.watchers, channel)
-			close(channel)
-		}
-	}
-}
-
-func (l *Loop) tell(name string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.whisper(name)
-}
-
-// whisper is tell for those who hold the lock.
-func (l *Loop) whisper(name string) {
-	for channel := range l.watchers {
-		select {
-		case channel <- name:
-		default:
-		}
-	}
-}
+// Watch tells the name of each host that was looked at, and "" when something about the whole fleet changed.
+func (l *Loop) Watch() *news.Watch { return l.news.Watch() }

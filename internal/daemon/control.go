@@ -191,8 +191,8 @@ func hostView(h reconcile.HostView) HostView {
 
 // events streams what happens, one JSON value a line, beginning with all there is.
 func (d *Daemon) events(w http.ResponseWriter, r *http.Request) {
-	names, stopNames := d.loop.Subscribe()
-	defer stopNames()
+	news := d.loop.Watch()
+	defer news.Stop()
 	progress, stopProgress := d.hub.Subscribe()
 	defer stopProgress()
 	stream := json.NewEncoder(w)
@@ -209,8 +209,10 @@ func (d *Daemon) events(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
-		case name := <-names:
-			err = stream.Encode(d.eventOf(name))
+		case <-news.Some():
+			for _, name := range news.Take() {
+				err = errors.Join(err, stream.Encode(d.eventOf(name)))
+			}
 		case p := <-progress:
 			err = stream.Encode(Event{At: time.Now(), Name: p.Host, Job: &p.Progress})
 		}

@@ -212,7 +212,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.loop.Run(ctx) })
 	g.Go(func() error { return d.images.Run(ctx) })
-	g.Go(func() error { return d.repo.Watch(ctx, d.config.Fleet.Poll.Duration, d.loop.Refresh) })
+	g.Go(func() error { return d.repo.Watch(ctx, d.loop.Refresh) })
 	g.Go(func() error { return serve(ctx, d.agents, d.hub) })
 	g.Go(func() error { return serve(ctx, d.bmcs, d.media) })
 	g.Go(func() error { return serve(ctx, d.control, d.controlHandler()) })

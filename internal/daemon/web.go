@@ -145,17 +145,19 @@ func last[T any](all []T, most int) []T { return all[max(0, len(all)-most):] }
 
 // follow writes the stories down until ctx ends.
 func (d *Daemon) follow(ctx context.Context) error {
-	names, stopNames := d.loop.Subscribe()
-	defer stopNames()
+	news := d.loop.Watch()
+	defer news.Stop()
 	progress, stopProgress := d.hub.Subscribe()
 	defer stopProgress()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case name := <-names:
-			if h, ok := d.loop.Host(name); ok {
-				d.stories.step(hostView(h), time.Now())
+		case <-news.Some():
+			for _, name := range news.Take() {
+				if h, ok := d.loop.Host(name); ok {
+					d.stories.step(hostView(h), time.Now())
+				}
 			}
 		case p := <-progress:
 			d.stories.said(p)

@@ -315,7 +315,7 @@ func TestWatchTellsOfAPush(t *testing.T) {
 		repo := open(t, r.config)
 		go func() {
 			close(ready)
-			ended <- repo.Watch(ctx, time.Hour, func() { told <- struct{}{} })
+			ended <- repo.Watch(ctx, func() { told <- struct{}{} })
 		}()
 		<-ready
 		deadline := time.After(20 * time.Second)
@@ -339,17 +339,18 @@ func TestWatchTellsOfAPush(t *testing.T) {
 	}
 }
 
-func TestWatchPollsWhatCannotTell(t *testing.T) {
+func TestWatchOfWhatCannotTell(t *testing.T) {
 	t.Parallel()
 	r := overHTTP(t)
+	first := r.commit(t, "main", "", map[string]node{"a": text("1")})
 	ctx, cancel := context.WithCancel(t.Context())
-	calls := 0
-	err := open(t, r.config).Watch(ctx, time.Millisecond, func() {
-		if calls++; calls == 3 {
-			cancel()
-		}
-	})
-	if !errors.Is(err, context.Canceled) || calls < 3 {
-		t.Errorf("Watch = %v after %d calls", err, calls)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- open(t, r.config).Watch(ctx, func() { t.Error("Watch heard of a repository elsewhere") })
+	}()
+	r.commit(t, "main", first, map[string]node{"a": text("2")})
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Watch = %v, want the end of its context", err)
 	}
 }
