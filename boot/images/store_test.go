@@ -91,7 +91,7 @@ func (m *mirror) fetch(ref images.Ref) images.State {
 	m.Ensure(ref)
 	select {
 	case <-m.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		m.t.Fatalf("no end of the fetch: %+v", m.State(ref))
 	}
 	return m.State(ref)
@@ -227,7 +227,7 @@ func TestProgressIsSeen(t *testing.T) {
 	ref := images.Ref{URL: o.URL, SHA256: digest(image)}
 	m.Ensure(ref)
 	want := images.State{Phase: images.Fetching, Done: 1 << 20, Total: int64(len(image))}
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for m.State(ref) != want {
@@ -456,7 +456,7 @@ func TestStopKeepsTheBeginning(t *testing.T) {
 	<-begun
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(10 * time.Second); m.State(ref).Done < 1<<20; {
+	for deadline := time.After(2 * time.Minute); m.State(ref).Done < 1<<20; {
 		select {
 		case <-tick.C:
 		case <-deadline:

@@ -193,7 +193,7 @@ func start(t *testing.T, medium string, asked <-chan wire.Enrol) (console string
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	began := time.Now()
 	exits, err := machine.Start(ctx, bmc.Boot{From: bmc.FromCD, MediaURL: medium})

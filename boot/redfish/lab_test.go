@@ -95,7 +95,7 @@ func open(t *testing.T, b *bmc.BMC, change func(*redfish.Config)) *redfish.Clien
 	}
 	config := redfish.Config{
 		Address: b.URL(), Username: "admin", Password: secret.New(password), TLS: redfish.TLS{Fingerprint: pin},
-		Connect: 10 * time.Second, Request: 20 * time.Second,
+		Connect: time.Minute, Request: time.Minute,
 	}
 	if change != nil {
 		change(&config)
@@ -142,7 +142,7 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !holds() {
 		select {
 		case <-tick.C:

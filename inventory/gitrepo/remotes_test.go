@@ -187,7 +187,7 @@ func startSSHD(t *testing.T, config string) (stop func()) {
 	case <-listening:
 	case <-ended:
 		t.Fatal("sshd ended before it listened")
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("sshd does not listen")
 	}
 	return func() {

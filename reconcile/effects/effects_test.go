@@ -203,7 +203,7 @@ func (r *rig) serve() {
 			r.t.Error(err)
 		}
 	})
-	for deadline := time.After(10 * time.Second); b.URL() == ""; {
+	for deadline := time.After(2 * time.Minute); b.URL() == ""; {
 		select {
 		case <-deadline:
 			r.t.Fatal("the BMC does not listen")
@@ -430,7 +430,7 @@ func TestImagesAreFetchedWithoutWaiting(t *testing.T) {
 	defer running.Wait()
 	defer stop()
 	got := r.do(plan.Action{Kind: plan.FetchImage})
-	for deadline := time.After(10 * time.Second); got.Result == plan.Waits; got = r.do(plan.Action{Kind: plan.FetchImage}) {
+	for deadline := time.After(2 * time.Minute); got.Result == plan.Waits; got = r.do(plan.Action{Kind: plan.FetchImage}) {
 		select {
 		case <-deadline:
 			t.Fatal("the fetch never ended")
@@ -511,7 +511,7 @@ func TestAnOperatingSystemIsAskedOnce(t *testing.T) {
 	if got := r.bmc.Log().Counts().Faults["GracefulIgnored"]; got != 2 {
 		t.Errorf("asked %d times in two boots, want once in each", got)
 	}
-	for deadline := time.Now().Add(10 * time.Second); r.do(plan.Action{Kind: plan.PowerOff}).Result != plan.Done; {
+	for deadline := time.Now().Add(2 * time.Minute); r.do(plan.Action{Kind: plan.PowerOff}).Result != plan.Done; {
 		if time.Now().After(deadline) {
 			t.Fatal("the machine never went off")
 		}

@@ -75,7 +75,7 @@ func TestGuestEndsItself(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = b.Close(context.Background()) }()
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 			defer cancel()
 			send(t, b, "POST", "/redfish/v1/Managers/1/VirtualMedia/Cd/Actions/VirtualMedia.InsertMedia", `{"Image":"`+bootMedium(t, test.command)+`"}`)
 			send(t, b, "PATCH", "/redfish/v1/Systems/1", `{"Boot":{"BootSourceOverrideTarget":"Cd","BootSourceOverrideEnabled":"Once"}}`)

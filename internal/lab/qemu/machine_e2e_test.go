@@ -51,7 +51,7 @@ func TestFirmwareStartsAndStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = b.Close(context.Background()) }()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 
 	send(t, b, "POST", "/redfish/v1/Managers/1/VirtualMedia/Cd/Actions/VirtualMedia.InsertMedia", `{"Image":"`+served.URL+`/medium.iso"}`)
@@ -102,7 +102,7 @@ func TestUnpluggedMachineIsOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	for range 2 {
 		exits, err := m.Start(ctx, bmc.Boot{From: bmc.FromDisk})
