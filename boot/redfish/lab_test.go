@@ -3,13 +3,13 @@ package redfish_test
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/ports"
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
@@ -62,7 +62,7 @@ func serve(t *testing.T, change func(*bmc.Config)) *bmc.BMC {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := ports.Listen(t.Context()) // where no other test's BMC was: what an address has refused is remembered
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +25,7 @@ import (
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/ports"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
@@ -185,7 +185,7 @@ func (r *rig) serve() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(r.t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := ports.Listen(r.t.Context()) // where no other test's BMC was: what an address has refused is remembered
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package ports
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -27,6 +28,16 @@ var (
 
 // Free gives a port of 127.0.0.1 that nobody listens on now, and that this process is not given again before all others were.
 func Free(ctx context.Context) (string, error) {
+	listener, err := Listen(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, errors.Join(err, listener.Close())
+}
+
+// Listen listens on such a port, for those whose address is remembered after they have closed it.
+func Listen(ctx context.Context) (net.Listener, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -39,12 +50,12 @@ func Free(ctx context.Context) (string, error) {
 		}
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:"+port)
 		if err == nil {
-			return port, listener.Close()
+			return listener, nil
 		}
 		failure = err
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return "", fmt.Errorf("find a free port from %d to %d: %w", first, last, failure)
+	return nil, fmt.Errorf("find a free port from %d to %d: %w", first, last, failure)
 }
