@@ -2,30 +2,41 @@
 # Formatting, vet, linters, the house's rules, generated files: `make check`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-linter_version=2.15.0
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/ingot/tools/golangci-lint-$linter_version"
+tools="${XDG_CACHE_HOME:-$HOME/.cache}/ingot/tools"
+linter=golangci-lint-2.15.0
+workflows=actionlint-1.7.12
+pipelines=check-jsonschema-0.39.0
 
-linter() {
-  local lock="$cache.lock"
-  mkdir -p "$(dirname "$cache")"
+# once FOLDER COMMAND...: makes a tool's folder in the cache, unless it is there whole.
+once() {
+  local folder="$tools/$1"
+  shift
+  mkdir -p "$tools"
   (
     flock 9
-    [[ -x "$cache/golangci-lint" ]] || {
-      echo "building golangci-lint $linter_version (once)" >&2
-      cd / && GOBIN="$cache" GOFLAGS=-mod=mod go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$linter_version"
+    [[ -e "$folder.done" ]] || {
+      echo "building ${folder##*/} (once)" >&2
+      "$@" "$folder"
+      touch "$folder.done"
     }
-  ) 9>"$lock"
-  "$cache/golangci-lint" "$@"
+  ) 9>"$folder.lock"
 }
+build() { (cd / && GOBIN="$2" GOFLAGS=-mod=mod go install "$1"); }
+python() { python3 -m venv --clear "$2" && "$2/bin/pip" install --quiet --disable-pip-version-check --requirement "$1"; }
 
 unformatted=$(gofmt -l .)
 [[ -z "$unformatted" ]] || { echo "not formatted, run gofmt -w: $unformatted" >&2; exit 1; }
 go vet ./...
 go vet -tags e2e ./...
-linter run ./...
+once $linter build "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v${linter##*-}"
+"$tools/$linter/golangci-lint" run ./...
 go test -count=1 ./internal/archtest
 go mod tidy -diff
-shellcheck -x scripts/*.sh .ci/run
+shellcheck -x scripts/*.sh .ci/run examples/ci/*.sh
+once $workflows build "github.com/rhysd/actionlint/cmd/actionlint@v${workflows##*-}"
+"$tools/$workflows/actionlint" examples/ci/github.yml examples/ci/gitea.yml
+once $pipelines python "$PWD/scripts/$pipelines.txt"
+"$tools/$pipelines/bin/check-jsonschema" --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/ci/gitlab.yml
 changes() { git diff --stat=200 -- .; git ls-files --others --exclude-standard; }
 before=$(changes)
 go generate ./...

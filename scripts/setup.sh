@@ -5,9 +5,9 @@ level=${1:-full}
 [[ $level == test || $level == full ]] || { echo "usage: scripts/setup.sh test|full" >&2; exit 2; }
 
 # command:package, only what the fast tests run
-test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio)
+test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio jq:jq)
 full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap xorriso:xorriso mcopy:mtools mkfs.vfat:dosfstools
-  sgdisk:gdisk sfdisk:fdisk zstd:zstd pkg-config:pkg-config mkfs.ext4:e2fsprogs jq:jq cc:gcc make:make)
+  sgdisk:gdisk sfdisk:fdisk zstd:zstd pkg-config:pkg-config mkfs.ext4:e2fsprogs cc:gcc make:make)
 full_files=(/usr/share/OVMF/OVMF_CODE_4M.secboot.fd:ovmf /usr/lib/shim/shimx64.efi.signed:shim-signed
   /usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed:grub-efi-amd64-signed /usr/include/blkid/blkid.h:libblkid-dev
   /usr/include/zstd.h:libzstd-dev /usr/include/lzma.h:liblzma-dev /usr/include/openssl/ssl.h:libssl-dev
@@ -26,6 +26,7 @@ need_files() {
 }
 
 need_commands "${test_needs[@]}"
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv) # for `make check`
 if [[ $level == full ]]; then
   need_commands "${full_needs[@]}"
   need_files "${full_files[@]}"
