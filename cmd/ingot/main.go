@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/cmd/ingot/secretcmd"
 )
 
 // version is set by the linker.
@@ -75,6 +77,6 @@ func newRoot(s streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newBMC(s), newConsent(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s))
+	root.AddCommand(newBMC(s), newConsent(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s), secretcmd.New(secretcmd.Streams(s)), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s))
 	return root
 }

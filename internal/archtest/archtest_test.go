@@ -71,6 +71,7 @@ var rules = []rule{
 	{"agent", []string{"agent/facts", "agent/steps", "agent/wire"}},
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
+	{"internal/sealing", []string{"schemas", "schemas/decode", "inventory/secrets", "internal/secret"}},
 	{"internal/terminal", []string{"core", "internal/daemon"}},
 	{"internal/lab/...", []string{"..."}},
 	{"internal/lab", []string{"..."}},

@@ -1,84 +1,210 @@
 package secrets
 
 import (
+	"bytes"
 	"crypto/rand"
+	"crypto/sha512"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"regexp"
 	"slices"
+	"strings"
+	"time"
 
+	"filippo.io/age"
+	"filippo.io/age/armor"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// sealer writes a document in the order in which its MAC is made.
+// Plain is a Secret before it is sealed.
+type Plain struct {
+	Name  string
+	Scope schemas.Scope
+	Data  map[string]secret.Value
+}
+
+// Text is the Secret's document in clear, for SealText.
+func (p Plain) Text() ([]byte, error) {
+	data := mapping()
+	for _, key := range sortedKeys(p.Data) {
+		value := text(p.Data[key].Reveal())
+		value.Style = styleOf(value.Value)
+		data.Content = append(data.Content, text(key), value)
+	}
+	return encode(mapping(
+		"apiVersion", text(schemas.APIVersion), "kind", text(schemas.KindSecret),
+		"metadata", mapping("name", text(p.Name)),
+		"spec", mapping("scope", scopeNode(p.Scope), "data", data),
+	))
+}
+
+// Seal makes a Secret's document, encrypted for the recipients. Sops opens it too.
+func Seal(plain Plain, recipients []age.Recipient, now time.Time) ([]byte, error) {
+	clear, err := plain.Text()
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := SealText(clear, recipients, now)
+	if err != nil {
+		return nil, fmt.Errorf("seal Secret %s: %w", plain.Name, err)
+	}
+	return sealed, nil
+}
+
+// SealText encrypts what is below spec.data in a Secret's document, with a new key that is wrapped for each of the recipients; all else stays as it is
+// written. What cannot be sealed is told by its place, and no error repeats a value.
+func SealText(clear []byte, recipients []age.Recipient, now time.Time) ([]byte, error) {
+	root, err := parse(clear)
+	if err != nil {
+		return nil, err
+	}
+	if len(recipients) == 0 {
+		return nil, errors.New("nobody is named who may open it")
+	}
+	w := sealer{key: make([]byte, 32), mac: sha512.New()}
+	if _, err := rand.Read(w.key); err != nil {
+		return nil, err
+	}
+	if err := w.walk(root.Content[0], nil); err != nil {
+		return nil, err
+	}
+	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: "^data$", Version: sopsVersion}
+	if m.MAC, err = encrypt(w.key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))), m.LastModified); err != nil {
+		return nil, err
+	}
+	for _, recipient := range recipients {
+		wrapped, err := wrap(w.key, recipient)
+		if err != nil {
+			return nil, err
+		}
+		m.Age = append(m.Age, ageKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
+	}
+	var section yaml.Node
+	if err := section.Encode(map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC, "encrypted_regex": m.EncryptedRegex, "version": m.Version}); err != nil {
+		return nil, err
+	}
+	root.Content[0].Content = append(root.Content[0].Content, text("sops"), &section)
+	return encode(root)
+}
+
+// parse reads the one document of a Secret in clear.
+func parse(clear []byte) (*yaml.Node, error) {
+	if len(clear) > schemas.MaxFile {
+		return nil, fmt.Errorf("the Secret has %d bytes, at most %d are read", len(clear), schemas.MaxFile)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(clear))
+	var root, second yaml.Node
+	if err := decoder.Decode(&root); err != nil {
+		return nil, notYAML(err)
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more than one document: a Secret has a file of its own")
+	}
+	if len(root.Content) != 1 || root.Content[0].Kind != yaml.MappingNode {
+		return nil, errors.New("this is no document of fields and values")
+	}
+	fields := root.Content[0].Content
+	for i := 0; i+1 < len(fields); i += 2 {
+		if fields[i].Value == "sops" {
+			return nil, errors.New("sops: leave this field out, it is made anew")
+		}
+	}
+	return &root, nil
+}
+
+var atLine = regexp.MustCompile(`line \d+`)
+
+// notYAML says where a text is no YAML; the library's own words may repeat some of it.
+func notYAML(err error) error {
+	if where := atLine.FindString(err.Error()); where != "" {
+		return fmt.Errorf("this is not YAML, near %s", where)
+	}
+	return errors.New("this is not YAML")
+}
+
+// sealer encrypts a document in its own order, in which the MAC is made.
 type sealer struct {
 	key []byte
 	mac hash.Hash
-	err error
 }
 
-// document builds the YAML of a Secret; everything below data is encrypted.
-func (w *sealer) document(name string, scope schemas.Scope, data map[string]secret.Value) (*yaml.Node, error) {
-	// Go evaluates arguments from left to right: the MAC goes over the values in the document's order.
-	return mapping(
-		"apiVersion", w.clear(schemas.APIVersion), "kind", w.clear(schemas.KindSecret),
-		"metadata", mapping("name", w.clear(name)),
-		"spec", mapping("scope", w.scope(scope), "data", w.values(data)),
-	), w.err
-}
-
-// clear is a scalar that stays readable and is counted in the MAC.
-func (w *sealer) clear(value string) *yaml.Node {
-	w.count(value)
-	return text(value)
-}
-
-func (w *sealer) count(value string) {
-	if _, err := io.WriteString(w.mac, value); err != nil && w.err == nil {
-		w.err = err
+func (w *sealer) walk(node *yaml.Node, path []string) error {
+	if slices.Contains(path, "data") && node.HeadComment+node.LineComment+node.FootComment != "" {
+		return errors.New("spec.data: a comment there would stay readable: move it above data")
 	}
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			name := node.Content[i]
+			below := append(path[:len(path):len(path)], name.Value)
+			if slices.Contains(path, "data") && name.HeadComment+name.LineComment+name.FootComment != "" {
+				return errors.New("spec.data: a comment there would stay readable: move it above data")
+			}
+			if err := w.walk(node.Content[i+1], below); err != nil {
+				return err
+			}
+		}
+	case yaml.SequenceNode:
+		for _, item := range node.Content {
+			if err := w.walk(item, path); err != nil {
+				return err
+			}
+		}
+	case yaml.ScalarNode:
+		return w.scalar(node, path)
+	default:
+		return errors.New("anchors and aliases are not read: write the value where it is used")
+	}
+	return nil
 }
 
-func (w *sealer) scope(scope schemas.Scope) *yaml.Node {
+func (w *sealer) scalar(node *yaml.Node, path []string) error {
+	if !slices.Contains(path, "data") {
+		_, err := io.WriteString(w.mac, plain(node))
+		return err
+	}
+	where := strings.Join(path, ".")
+	switch {
+	case len(path) != 3 || path[0] != "spec" || path[1] != "data":
+		return fmt.Errorf("%s: only values right below spec.data are sealed: rename or move it", where)
+	case node.Tag != "!!str":
+		return fmt.Errorf("%s: the value is not text: put it in quotes", where)
+	case node.Value == "": // sops would leave it in clear, and the fleet takes nothing in clear
+		return fmt.Errorf("%s: the value is empty: leave the key out", where)
+	}
+	if _, err := io.WriteString(w.mac, node.Value); err != nil {
+		return err
+	}
+	value, err := encrypt(w.key, node.Value, strings.Join(path, ":")+":")
+	*node = *text(value)
+	return err
+}
+
+// scopeNode is a scope as it is written.
+func scopeNode(scope schemas.Scope) *yaml.Node {
 	node := mapping()
 	if len(scope.MatchLabels) > 0 {
 		labels := mapping()
 		for _, key := range sortedKeys(scope.MatchLabels) {
-			labels.Content = append(labels.Content, text(key), w.clear(scope.MatchLabels[key]))
+			labels.Content = append(labels.Content, text(key), text(scope.MatchLabels[key]))
 		}
 		node.Content = append(node.Content, text("matchLabels"), labels)
 	}
 	if len(scope.Hosts) > 0 {
 		list := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, host := range scope.Hosts {
-			list.Content = append(list.Content, w.clear(host))
+			list.Content = append(list.Content, text(host))
 		}
 		node.Content = append(node.Content, text("hosts"), list)
 	}
 	if scope.AllHosts {
-		w.count("True")
 		node.Content = append(node.Content, text("allHosts"), &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
-	}
-	return node
-}
-
-func (w *sealer) values(data map[string]secret.Value) *yaml.Node {
-	node := mapping()
-	for _, key := range sortedKeys(data) {
-		plain := data[key].Reveal()
-		w.count(plain)
-		if plain == "" && w.err == nil { // sops would leave it in clear, and the fleet takes nothing in clear
-			w.err = fmt.Errorf("the value of %q is empty: leave the key out", key)
-		}
-		value, err := encrypt(w.key, plain, "spec:data:"+key+":")
-		if err != nil && w.err == nil {
-			w.err = err
-		}
-		node.Content = append(node.Content, text(key), text(value))
 	}
 	return node
 }
@@ -98,6 +224,32 @@ func encrypt(key []byte, plain, additional string) (string, error) {
 	return fmt.Sprintf("ENC[AES256_GCM,data:%s,iv:%s,tag:%s,type:str]", encode(out[:cut]), encode(nonce), encode(out[cut:])), nil
 }
 
+func wrap(key []byte, recipient age.Recipient) (string, error) {
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	writer, err := age.Encrypt(armored, recipient)
+	if err != nil {
+		return "", err
+	}
+	if _, err := writer.Write(key); err != nil {
+		return "", err
+	}
+	if err := errors.Join(writer.Close(), armored.Close()); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+func encode(node *yaml.Node) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(node); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), encoder.Close()
+}
+
 func mapping(pairs ...any) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -108,6 +260,24 @@ func mapping(pairs ...any) *yaml.Node {
 
 func text(value string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
+}
+
+// manyLines are texts that a block of YAML holds as they are: a key or a certificate.
+var manyLines = regexp.MustCompile(`^([!-~]([ -~]*[!-~])?\n)+$`)
+
+// oneLine are texts that need no escapes.
+var oneLine = regexp.MustCompile(`^[ -~]*$`)
+
+// styleOf is how a value is written so that it is read as it was.
+func styleOf(value string) yaml.Style {
+	switch {
+	case oneLine.MatchString(value):
+		return 0
+	case manyLines.MatchString(value):
+		return yaml.LiteralStyle
+	default:
+		return yaml.DoubleQuotedStyle
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/base64"
@@ -17,7 +16,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"time"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -72,34 +70,71 @@ var emptyOnly = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "pgp"}
 // encrypted. The MAC of SOPS does not cover names of clear fields, nor where one clear value ends and the next begins: the scope is as good as the
 // review of the commit that it came with. An encrypted value cannot be put under another name.
 func Open(document []byte, keys Keys) (map[string]secret.Value, error) {
-	if len(document) > schemas.MaxFile {
-		return nil, fmt.Errorf("the Secret has %d bytes, at most %d are read", len(document), schemas.MaxFile)
+	_, o, err := open(document, keys)
+	if err != nil {
+		return nil, err
 	}
+	return o.data, nil
+}
+
+// Reveal opens a Secret's document and gives it in clear, as a person may change it for SealText: without its sops section, all else as it is written.
+func Reveal(document []byte, keys Keys) ([]byte, error) {
+	root, o, err := open(document, keys)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(document, []byte("#ENC[")) {
+		return nil, errors.New("the Secret has encrypted comments, which are not read: change it with sops")
+	}
+	for node, value := range o.nodes {
+		*node = *text(value)
+		node.Style = styleOf(value)
+	}
+	fields := root.Content[0].Content
+	for i := 0; i+1 < len(fields); i += 2 {
+		if fields[i].Value == "sops" {
+			root.Content[0].Content = append(fields[:i:i], fields[i+2:]...)
+			break
+		}
+	}
+	return encode(root)
+}
+
+func open(document []byte, keys Keys) (*yaml.Node, *opener, error) {
+	root, m, err := readMeta(document)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.supported(); err != nil {
+		return nil, nil, err
+	}
+	key, err := m.dataKey(keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	o := &opener{key: key, encrypted: regexp.MustCompile(m.EncryptedRegex), data: map[string]secret.Value{}, nodes: map[*yaml.Node]string{}, mac: sha512.New()}
+	if err := o.walk(root.Content[0], nil); err != nil {
+		return nil, nil, err
+	}
+	return root, o, o.check(m)
+}
+
+// readMeta reads the sops section.
+func readMeta(document []byte) (*yaml.Node, meta, error) {
 	var root yaml.Node
 	var head struct {
 		SOPS meta `yaml:"sops"`
 	}
+	if len(document) > schemas.MaxFile {
+		return nil, meta{}, fmt.Errorf("the Secret has %d bytes, at most %d are read", len(document), schemas.MaxFile)
+	}
 	if err := yaml.Unmarshal(document, &root); err != nil {
-		return nil, errors.New("the Secret is not YAML")
+		return nil, meta{}, errors.New("the Secret is not YAML")
 	}
 	if err := root.Decode(&head); err != nil {
-		return nil, errors.New("the sops section of the Secret cannot be read")
+		return nil, meta{}, errors.New("the sops section of the Secret cannot be read")
 	}
-	if err := head.SOPS.supported(); err != nil {
-		return nil, err
-	}
-	key, err := head.SOPS.dataKey(keys)
-	if err != nil {
-		return nil, err
-	}
-	o := opener{key: key, encrypted: regexp.MustCompile(head.SOPS.EncryptedRegex), data: map[string]secret.Value{}, mac: sha512.New()}
-	if err := o.walk(root.Content[0], nil); err != nil {
-		return nil, err
-	}
-	if err := o.check(head.SOPS); err != nil {
-		return nil, err
-	}
-	return o.data, nil
+	return &root, head.SOPS, nil
 }
 
 func (m meta) supported() error {
@@ -128,9 +163,11 @@ func (m meta) supported() error {
 // dataKey unwraps the file's key with whichever identity fits.
 func (m meta) dataKey(keys Keys) ([]byte, error) {
 	if len(keys.identities) == 0 {
-		return nil, errors.New("there is no age key to open Secrets with: set ageKeys in the daemon's configuration")
+		return nil, errors.New("there is no age key to open Secrets with: set ageKeys in the daemon's configuration, or --age-keys")
 	}
+	var recipients []string
 	for _, wrapped := range m.Age {
+		recipients = append(recipients, wrapped.Recipient)
 		reader, err := age.Decrypt(armor.NewReader(strings.NewReader(wrapped.Enc)), keys.identities...)
 		if err != nil {
 			continue
@@ -140,7 +177,7 @@ func (m meta) dataKey(keys Keys) ([]byte, error) {
 			return key, nil
 		}
 	}
-	return nil, errors.New("none of the daemon's age keys opens the Secret: encrypt it for the daemon's recipient")
+	return nil, fmt.Errorf("none of the age keys opens the Secret, which is for %s: rotate it for a recipient whose key is here", strings.Join(recipients, ", "))
 }
 
 // opener walks a document in its order, as the MAC is made.
@@ -148,6 +185,7 @@ type opener struct {
 	key       []byte
 	encrypted *regexp.Regexp
 	data      map[string]secret.Value
+	nodes     map[*yaml.Node]string // what was opened, by where it stands
 	mac       hash.Hash
 }
 
@@ -188,6 +226,7 @@ func (o *opener) scalar(node *yaml.Node, path []string) error {
 		if text, err = decrypt(o.key, node.Value, strings.Join(path, ":")+":"); err != nil {
 			return fmt.Errorf("%s: %w", strings.Join(path, "."), err)
 		}
+		o.nodes[node] = string(text)
 	}
 	if len(path) == 3 && path[0] == "spec" && path[1] == "data" {
 		o.data[path[2]] = secret.New(string(text))
@@ -271,63 +310,4 @@ func newGCM(key []byte, nonce int) (cipher.AEAD, error) {
 		return nil, errValue
 	}
 	return cipher.NewGCMWithNonceSize(block, nonce)
-}
-
-// Plain is a Secret before it is sealed.
-type Plain struct {
-	Name  string
-	Scope schemas.Scope
-	Data  map[string]secret.Value
-}
-
-// Seal makes a Secret's document, encrypted for the recipients. Sops opens it too.
-func Seal(plain Plain, recipients []age.Recipient, now time.Time) ([]byte, error) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return nil, err
-	}
-	w := sealer{key: key, mac: sha512.New()}
-	body, err := w.document(plain.Name, plain.Scope, plain.Data)
-	if err != nil {
-		return nil, fmt.Errorf("seal Secret %s: %w", plain.Name, err)
-	}
-	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: "^data$", Version: sopsVersion}
-	if m.MAC, err = encrypt(key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))), m.LastModified); err != nil {
-		return nil, err
-	}
-	for _, recipient := range recipients {
-		wrapped, err := wrap(key, recipient)
-		if err != nil {
-			return nil, fmt.Errorf("seal Secret %s: %w", plain.Name, err)
-		}
-		m.Age = append(m.Age, ageKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
-	}
-	var section yaml.Node
-	if err := section.Encode(map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC, "encrypted_regex": m.EncryptedRegex, "version": m.Version}); err != nil {
-		return nil, err
-	}
-	body.Content = append(body.Content, text("sops"), &section)
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(body); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), encoder.Close()
-}
-
-func wrap(key []byte, recipient age.Recipient) (string, error) {
-	var out bytes.Buffer
-	armored := armor.NewWriter(&out)
-	writer, err := age.Encrypt(armored, recipient)
-	if err != nil {
-		return "", err
-	}
-	if _, err := writer.Write(key); err != nil {
-		return "", err
-	}
-	if err := errors.Join(writer.Close(), armored.Close()); err != nil {
-		return "", err
-	}
-	return out.String(), nil
 }

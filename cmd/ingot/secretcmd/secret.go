@@ -1,0 +1,211 @@
+// Package secretcmd is the verb `ingot secret`.
+package secretcmd
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/internal/sealing"
+	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/inventory/secrets"
+)
+
+// Streams are what the verb may read and write: data on Out, talk on Err.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// New makes the verb.
+func New(s Streams) *cobra.Command {
+	command := &cobra.Command{Use: "secret", Short: "Make, edit and rotate the fleet's Secrets: SOPS files with age keys", Long: "Values are never arguments. What is written, sops opens too."}
+	command.AddCommand(newCreate(s), newEdit(s), newRotate(s))
+	return command
+}
+
+func newCreate(s Streams) *cobra.Command {
+	var plain secrets.Plain
+	var repo, out string
+	var recipients []string
+	input := sealing.Input{In: s.In, Talk: s.Err}
+	command := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a Secret of files, of what is typed, or of standard input",
+		Long: "Values come from --from-file; else they are asked for, when standard input is a terminal, and not shown; else standard input has them, as key=value,\n" +
+			"one a line, or as YAML. It is encrypted for the recipients of --age; else for those of the rule in .sops.yaml that matches the file; else for those of the\n" +
+			"fleet's other Secrets.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			plain.Name = args[0]
+			file := out
+			if out == "" || out == "-" {
+				file = filepath.Join(repo, "secrets", plain.Name+".yaml")
+			}
+			who, from, err := recipientsFor(repo, file, recipients)
+			if err != nil {
+				return err
+			}
+			if plain.Data, err = input.Values(c.Context()); err != nil {
+				return err
+			}
+			sealed, err := sealing.Seal(file, plain, who)
+			if err != nil {
+				return err
+			}
+			if out == "-" {
+				_, err := s.Out.Write(sealed)
+				return err
+			}
+			if err := sealing.Write(file, sealed); err != nil {
+				return err
+			}
+			fmt.Fprintf(s.Out, "%s: Secret %s with %s, for %s (%s)\n", file, plain.Name, strings.Join(slices.Sorted(maps.Keys(plain.Data)), ", "), counted(len(who), "recipient"), from)
+			return nil
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&repo, "repo", ".", "the fleet")
+	flags.StringVarP(&out, "output-file", "o", "", "where to write it; - for standard output (default secrets/NAME.yaml in the fleet)")
+	flags.StringToStringVar(&plain.Scope.MatchLabels, "scope-label", nil, "hosts with this label may use it: key=value; several must all match")
+	flags.StringArrayVar(&plain.Scope.Hosts, "scope-host", nil, "this host may use it; may be given several times")
+	flags.BoolVar(&plain.Scope.AllHosts, "scope-all", false, "every host may use it")
+	flags.StringArrayVar(&recipients, "age", nil, "age recipient (age1…) that it is encrypted for; may be given several times")
+	flags.StringArrayVar(&input.Files, "from-file", nil, "key=path: the value of a key is what the file holds, to the last byte; may be given several times")
+	flags.StringArrayVar(&input.Keys, "key", nil, "a key whose value is asked for on the terminal; may be given several times")
+	return command
+}
+
+// recipientsFor gives for whom a new file is encrypted, and whose word that is.
+func recipientsFor(repo, file string, given []string) (recipients []age.Recipient, from string, err error) {
+	from = "--age"
+	if len(given) == 0 {
+		from = secrets.RulesFile
+		if given, err = secrets.RuleRecipients(file); err != nil {
+			return nil, "", err
+		}
+	}
+	if len(given) == 0 {
+		from = "as the fleet's other Secrets"
+		if given, err = fleetRecipients(repo); err != nil {
+			return nil, "", err
+		}
+	}
+	recipients, err = secrets.ParseRecipients(given)
+	if err == nil && len(recipients) == 0 {
+		err = errors.New("for whom? Name the daemon's age recipient with --age age1… (age-keygen -y prints it for the file in ageKeys), or in a rule of .sops.yaml")
+	}
+	return recipients, from, err
+}
+
+// fleetRecipients gives for whom the fleet's Secrets are encrypted, if all for the same.
+func fleetRecipients(repo string) ([]string, error) {
+	snapshot, err := gitrepo.ReadDirectory(repo)
+	if err != nil {
+		return nil, err
+	}
+	found, where := []string(nil), ""
+	for _, name := range slices.Sorted(maps.Keys(snapshot.Files)) {
+		if extension := path.Ext(name); extension != ".yaml" && extension != ".yml" {
+			continue
+		}
+		recipients, err := secrets.Recipients(snapshot.Files[name].Data)
+		switch {
+		case err != nil: // no Secret, or one of other keys
+		case found != nil && !slices.Equal(found, recipients):
+			return nil, fmt.Errorf("%s and %s are for different recipients: name those of the new Secret with --age", where, name)
+		default:
+			found, where = recipients, name
+		}
+	}
+	return found, nil
+}
+
+func newEdit(s Streams) *cobra.Command {
+	var keyFile string
+	command := &cobra.Command{
+		Use:   "edit FILE",
+		Short: "Open a Secret in $EDITOR, and encrypt it anew for the same recipients",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			keys, err := ageKeys(keyFile)
+			if err != nil {
+				return err
+			}
+			editor := sealing.Editor{Command: os.Getenv("EDITOR"), In: s.In, Out: s.Out, Talk: s.Err}
+			changed, err := editor.Edit(c.Context(), args[0], keys)
+			if err == nil && !changed {
+				fmt.Fprintf(s.Err, "%s: nothing changed, nothing is written\n", args[0])
+			}
+			return err
+		},
+	}
+	ageKeysFlag(command, &keyFile)
+	return command
+}
+
+func newRotate(s Streams) *cobra.Command {
+	var keyFile string
+	var given []string
+	command := &cobra.Command{
+		Use:   "rotate FILE...",
+		Short: "Encrypt Secrets with new keys, for other recipients; what is in them stays, and no machine is touched",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			recipients, err := secrets.ParseRecipients(given)
+			if err != nil {
+				return err
+			}
+			if len(recipients) == 0 {
+				return errors.New("for whom? Name every recipient that shall open them from now on with --age age1…; those who are not named cannot any more")
+			}
+			keys, err := ageKeys(keyFile)
+			if err != nil {
+				return err
+			}
+			if err := sealing.Rotate(files, keys, recipients); err != nil {
+				return err
+			}
+			fmt.Fprintf(s.Out, "%s, for %s; whoever could open the old ones still can, in the history: change what they hold too\n", counted(len(files), "Secret"), counted(len(recipients), "recipient"))
+			return nil
+		},
+	}
+	ageKeysFlag(command, &keyFile)
+	command.Flags().StringArrayVar(&given, "age", nil, "age recipient (age1…) that they are encrypted for; may be given several times")
+	return command
+}
+
+func ageKeysFlag(command *cobra.Command, file *string) {
+	command.Flags().StringVar(file, "age-keys", "", "file of age identities that open it (default $SOPS_AGE_KEY_FILE, else sops/age/keys.txt in the user's configuration)")
+}
+
+// ageKeys reads identities from where sops users have them.
+func ageKeys(file string) (secrets.Keys, error) {
+	if file = cmp.Or(file, os.Getenv("SOPS_AGE_KEY_FILE")); file == "" {
+		if dir, err := os.UserConfigDir(); err == nil {
+			file = filepath.Join(dir, "sops", "age", "keys.txt")
+		}
+	}
+	keys, err := secrets.LoadKeys(file)
+	if err != nil {
+		return keys, fmt.Errorf("%w: name a file with --age-keys or SOPS_AGE_KEY_FILE", err)
+	}
+	return keys, nil
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,157 @@
+package secrets
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"go.yaml.in/yaml/v3"
+)
+
+// RulesFile is where sops users say for whom files are encrypted.
+const RulesFile = ".sops.yaml"
+
+// maxRules is the largest such file, in bytes.
+const maxRules = 1 << 20
+
+// ParseRecipients reads age recipients, each of which may be a list with commas, as sops takes them. Doubles are left out.
+func ParseRecipients(texts []string) ([]age.Recipient, error) {
+	var recipients []age.Recipient
+	var seen []string
+	for _, text := range strings.Split(strings.Join(texts, ","), ",") {
+		if text = strings.TrimSpace(text); text == "" || slices.Contains(seen, text) {
+			continue
+		}
+		seen = append(seen, text)
+		parsed, err := age.ParseRecipients(strings.NewReader(text))
+		if err != nil || len(parsed) != 1 {
+			if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY") {
+				return nil, errors.New("a recipient is an age identity, which is secret: give its public half, see age-keygen -y FILE")
+			}
+			return nil, fmt.Errorf("%q is not an age recipient (age1…): see age-keygen -y FILE", text)
+		}
+		recipients = append(recipients, parsed...)
+	}
+	return recipients, nil
+}
+
+// Recipients gives for whom a Secret's document is encrypted, sorted.
+func Recipients(document []byte) ([]string, error) {
+	_, m, err := readMeta(document)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.supported(); err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, key := range m.Age {
+		all = append(all, key.Recipient)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// rule is one of the creation_rules of a rules file.
+type rule struct {
+	Path      string         `yaml:"path_regex"`
+	Age       yaml.Node      `yaml:"age"` // a text with commas, or a list
+	KeyGroups []keyGroup     `yaml:"key_groups"`
+	Others    map[string]any `yaml:",inline"`
+}
+
+type keyGroup struct {
+	Age    []string       `yaml:"age"`
+	Others map[string]any `yaml:",inline"`
+}
+
+// RuleRecipients gives for whom the nearest rules file, in the directory of the file to be or above, says that it is encrypted; none when there is no
+// such file or no rule of it is about this one. The first rule counts whose path_regex matches the path below the rules file. A rule that asks
+// for more than age recipients is an error: the file would not be what it asks for.
+func RuleRecipients(file string) ([]string, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		rules := filepath.Join(dir, RulesFile)
+		if info, err := os.Stat(rules); err == nil && info.Size() <= maxRules {
+			data, err := os.ReadFile(rules)
+			if err != nil {
+				return nil, err
+			}
+			found, err := matchRules(data, filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator))))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", rules, err)
+			}
+			return found, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return nil, nil
+		}
+	}
+}
+
+func matchRules(data []byte, file string) ([]string, error) {
+	var config struct {
+		Rules []rule `yaml:"creation_rules"`
+	}
+	if err := yaml.Unmarshal(data, &config); err != nil {
+		return nil, fmt.Errorf("it cannot be read: %w", err)
+	}
+	for number, r := range config.Rules {
+		pattern, err := regexp.Compile(r.Path)
+		if err != nil {
+			return nil, fmt.Errorf("creation_rules[%d].path_regex: %w", number, err)
+		}
+		if !pattern.MatchString(file) {
+			continue
+		}
+		recipients, err := r.recipients()
+		if err != nil {
+			return nil, fmt.Errorf("creation_rules[%d]: %w", number, err)
+		}
+		return recipients, nil
+	}
+	return nil, nil
+}
+
+// harmless are fields of a rule that say nothing about keys: what is encrypted of a Secret is settled.
+var harmless = []string{"encrypted_regex", "name"}
+
+var errRule = errors.New("ingot encrypts for age recipients alone: make the file with sops, or name recipients with --age")
+
+func (r rule) recipients() ([]string, error) {
+	for name, value := range r.Others {
+		if text, ok := value.(string); value == nil || (ok && text == "") || slices.Contains(harmless, name) {
+			continue
+		}
+		return nil, fmt.Errorf("it asks for %s: %w", name, errRule)
+	}
+	var all []string
+	switch r.Age.Kind {
+	case yaml.ScalarNode:
+		all = strings.Split(r.Age.Value, ",")
+	case yaml.SequenceNode:
+		if err := r.Age.Decode(&all); err != nil {
+			return nil, fmt.Errorf("age: %w", err)
+		}
+	}
+	switch {
+	case len(r.KeyGroups) > 1:
+		return nil, fmt.Errorf("it asks for %d key groups: %w", len(r.KeyGroups), errRule)
+	case len(r.KeyGroups) == 1 && len(r.KeyGroups[0].Others) > 0:
+		return nil, fmt.Errorf("it asks for other keys: %w", errRule)
+	case len(r.KeyGroups) == 1:
+		all = r.KeyGroups[0].Age
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("it names no age recipients: %w", errRule)
+	}
+	return all, nil
+}
