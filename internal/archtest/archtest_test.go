@@ -72,6 +72,7 @@ var rules = []rule{
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
 	{"internal/sealing", []string{"schemas", "schemas/decode", "inventory/secrets", "internal/secret"}},
+	{"internal/page", nil},
 	{"internal/terminal", []string{"core", "internal/daemon"}},
 	{"internal/lab/...", []string{"..."}},
 	{"internal/lab", []string{"..."}},

@@ -65,6 +65,8 @@ type Event struct {
 	Job  *wire.Progress `json:"job,omitempty"`
 	// Fleet is set when something about the whole fleet changed; its Hosts are left out.
 	Fleet *View `json:"fleet,omitempty"`
+	// All says that everything there is was told: a host that was not is not known.
+	All bool `json:"all,omitempty"`
 }
 
 // Of is the host that the event is about; "" when it is about the whole fleet.
@@ -204,6 +206,7 @@ func (d *Daemon) events(w http.ResponseWriter, r *http.Request) {
 		v := hostView(h)
 		err = errors.Join(err, stream.Encode(Event{At: time.Now(), Host: &v}))
 	}
+	err = errors.Join(err, stream.Encode(Event{At: time.Now(), All: true}))
 	for err == nil {
 		_ = flush.Flush()
 		select {

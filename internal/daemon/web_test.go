@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/lab/ports"
@@ -42,10 +43,9 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &view); err != nil || len(view.Hosts) != 1 || !active(view.Hosts[0]) {
 		t.Errorf("the view is %s (%v)", body, err)
 	}
-	var story daemon.Story
-	_, body = get(t, http.MethodGet, base+"/v1/hosts/machine-1/story", nil)
-	if err := json.Unmarshal([]byte(body), &story); err != nil || len(story.Steps) < 3 || story.Steps[len(story.Steps)-1].Phase != "Active" {
-		t.Errorf("the story is %s (%v)", body, err)
+	awaitStory(t, base+"/v1/hosts/machine-1/story")
+	if head, _ := get(t, http.MethodGet, base+"/v1/hosts/nobody/story", nil); head.StatusCode != http.StatusNotFound {
+		t.Errorf("the story of a host that nobody knows: %s", head.Status)
 	}
 	for _, path := range []string{"/v1/view", "/v1/refresh", "/"} {
 		if head, _ := get(t, http.MethodPost, base+path, nil); head.StatusCode != http.StatusMethodNotAllowed && head.StatusCode != http.StatusNotFound {
@@ -62,6 +62,29 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 	}
 	if head, _ := get(t, http.MethodPost, hook, http.Header{"X-Gitlab-Token": {"guess"}}); head.StatusCode != http.StatusForbidden {
 		t.Errorf("the webhook answered %s to a guess", head.Status)
+	}
+}
+
+// awaitStory waits until a story has been written down to its end: it is written beside the events.
+func awaitStory(t *testing.T, url string) {
+	t.Helper()
+	deadline := time.After(2 * time.Minute)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var story daemon.Story
+		_, body := get(t, http.MethodGet, url, nil)
+		if err := json.Unmarshal([]byte(body), &story); err != nil {
+			t.Fatalf("the story is %s: %v", body, err)
+		}
+		if n := len(story.Steps); n >= 3 && story.Steps[n-1].Phase == "Active" && strings.Contains(strings.Join(story.Console, "\n"), "Install complete.") {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("the story is %s", body)
+		}
 	}
 }
 

@@ -1,0 +1,163 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/hub"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// Story is what happened to a host, in order, and what its jobs said since the daemon started, as far as it is kept.
+type Story struct {
+	Steps   []StoryStep `json:"steps"`
+	Console []string    `json:"console"`
+}
+
+// StoryStep is one change of a host's phase, or of what it does or waits for.
+type StoryStep struct {
+	At    time.Time `json:"at"`
+	Phase string    `json:"phase"`
+	Text  string    `json:"text"`
+}
+
+// How much is kept: steps and lines of a host, bytes of a line, and the hosts whose jobs spoke last.
+const (
+	keptSteps    = 200
+	keptLines    = 500
+	keptLine     = 1 << 10
+	keptConsoles = 200
+)
+
+// stories keeps every host's.
+type stories struct {
+	mu    sync.Mutex
+	hosts map[string]*Story
+	spoke []string // hosts with a console, the one that spoke last at the end
+}
+
+func newStories() *stories { return &stories{hosts: map[string]*Story{}} }
+
+// of gives a host's story: what its document remembers from before the first step that was seen here, then what was seen.
+func (s *stories) of(d status.Document) Story {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := s.story(d.Metadata.Name)
+	steps := slices.DeleteFunc(remembered(d), func(step StoryStep) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
+	return Story{Steps: append(steps, seen.Steps...), Console: append([]string{}, seen.Console...)}
+}
+
+// remembered are the steps that a document tells of, in order.
+func remembered(d status.Document) []StoryStep {
+	steps := []StoryStep{}
+	add := func(at time.Time, phase plan.Phase, format string, args ...any) {
+		if !at.IsZero() {
+			steps = append(steps, StoryStep{At: at, Phase: string(phase), Text: fmt.Sprintf(format, args...)})
+		}
+	}
+	if op := d.LastOperation; op != nil && (d.Installed == nil || d.Installed.ID != op.ID) {
+		add(op.Started, plan.Installing, "began to install %s from commit %.10s", op.Workload, op.Commit)
+		if op.Outcome == inventory.Quarantined {
+			add(op.Ended, plan.Failed, "the installation was given up: %s", op.Error)
+		} else {
+			add(op.Ended, plan.Waiting, "the installation ended: %s", op.Outcome)
+		}
+	}
+	if i := d.Installed; i != nil {
+		add(i.At, plan.Active, "installed %s from commit %.10s on disk %s", i.Workload, i.Commit, i.Disk.Label())
+		add(i.PhoneHome, plan.Active, "the installed system phoned home")
+	}
+	if op := d.Operation; op != nil {
+		add(op.Started, plan.Installing, "began to install %s from commit %.10s", op.Workload, op.Commit)
+	}
+	slices.SortStableFunc(steps, func(a, b StoryStep) int { return a.At.Compare(b.At) })
+	return steps
+}
+
+// story gives a host's; the caller holds the lock.
+func (s *stories) story(host string) *Story {
+	if s.hosts[host] == nil {
+		s.hosts[host] = &Story{}
+	}
+	return s.hosts[host]
+}
+
+// step adds what a host does now, unless it is what it did before.
+func (s *stories) step(v HostView, now time.Time) {
+	text := v.NextWhy
+	switch {
+	case v.Hold != nil:
+		text = v.Hold.Message
+	case v.Trouble != "":
+		text = v.Trouble
+	case text == "" && v.Waits != "":
+		text = "waits for " + v.Waits
+	case text == "" && v.Pending != "":
+		text = v.Pending
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	story := s.story(v.Metadata.Name)
+	step := StoryStep{At: now, Phase: string(v.Phase), Text: text}
+	if n := len(story.Steps); n > 0 && story.Steps[n-1].Phase == step.Phase && story.Steps[n-1].Text == step.Text {
+		return
+	}
+	story.Steps = last(append(story.Steps, step), keptSteps)
+}
+
+// said adds what a host's job said. Where too many hosts speak, those that spoke longest ago are forgotten.
+func (s *stories) said(p hub.Event) {
+	if len(p.Progress.Lines) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	story := s.story(p.Host)
+	for _, line := range last(p.Progress.Lines, keptLines) {
+		story.Console = append(story.Console, line[:min(len(line), keptLine)])
+	}
+	story.Console = last(story.Console, keptLines)
+	if n := len(s.spoke); n > 0 && s.spoke[n-1] == p.Host {
+		return
+	}
+	s.spoke = append(slices.DeleteFunc(s.spoke, func(host string) bool { return host == p.Host }), p.Host)
+	if len(s.spoke) > keptConsoles {
+		s.story(s.spoke[0]).Console = nil
+		s.spoke = s.spoke[1:]
+	}
+}
+
+// last gives the end of a list, and lets go of the rest.
+func last[T any](all []T, most int) []T {
+	if len(all) <= most {
+		return all
+	}
+	return slices.Clone(all[len(all)-most:])
+}
+
+// follow writes the stories down until ctx ends.
+func (d *Daemon) follow(ctx context.Context) error {
+	news := d.loop.Watch()
+	defer news.Stop()
+	progress, stopProgress := d.hub.Subscribe()
+	defer stopProgress()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-news.Some():
+			for _, name := range news.Take() {
+				if h, ok := d.loop.Host(name); ok {
+					d.stories.step(hostView(h), time.Now())
+				}
+			}
+		case p := <-progress:
+			d.stories.said(p)
+		}
+	}
+}

@@ -1,0 +1,439 @@
+// The board: everything there is, then events. Whatever a machine or a fleet says is set as text, never as markup.
+'use strict';
+
+const order = ['Failed', 'Held', 'Waiting', 'Pending', 'Installing', 'Inspecting', 'Starting', 'Orphaned', 'Protected', 'Unmanaged', 'Active'];
+const rank = new Map(order.map((name, i) => [name, i]));
+const most = { rows: 500, people: 20, findings: 20, names: 8 };
+const byName = new Intl.Collator('en', { numeric: true }).compare;
+
+let hosts = new Map(); // name → newest view
+let coming = null; // what a stream that just began has told so far
+let fleet = null;
+const jobs = new Map(); // name → newest progress
+let phase = ''; // the only one shown
+let shown = ''; // the host in the panel
+
+const $ = id => document.getElementById(id);
+
+function make(tag, text, cls) {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (cls) node.className = cls;
+  return node;
+}
+
+const short = commit => (commit || '').slice(0, 10);
+const moment = at => at ? new Date(at).toLocaleString('sv-SE') : ''; // 2026-01-02 03:04:05
+const diskName = disk => disk ? disk.wwn || disk.serial || disk.path || '' : '';
+const rankOf = h => rank.get(h.phase) ?? -1;
+const place = name => '#' + encodeURIComponent(name);
+
+function few(names) {
+  const all = names || [];
+  return all.slice(0, most.names).join(', ') + (all.length > most.names ? ' and ' + (all.length - most.names) + ' more' : '');
+}
+
+function link(name) {
+  const a = make('a', name);
+  a.href = place(name);
+  a.dataset.key = name;
+  return a;
+}
+
+// fill gives parent a node for each item. Those that read the same stay, and the focus stays where it was.
+function fill(parent, items, build) {
+  const before = parent.kept || new Map();
+  parent.kept = new Map();
+  const nodes = items.map(item => {
+    const reads = JSON.stringify(item);
+    const old = before.get(item.key);
+    const node = old && old.reads === reads ? old.node : build(item);
+    parent.kept.set(item.key, { reads, node });
+    return node;
+  });
+  if (nodes.length === parent.children.length && nodes.every((node, i) => node === parent.children[i])) return;
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  parent.replaceChildren(...nodes);
+  if (focused === undefined) return;
+  const again = [...parent.querySelectorAll('a, button')].find(node => node.dataset.key === focused);
+  if (again) again.focus({ preventScroll: true });
+}
+
+// set changes a text only when it reads differently, so that it is read out once.
+function set(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
+function cell(row, text, label, cls) {
+  const td = make('td', text, cls);
+  td.setAttribute('role', 'cell');
+  if (label) td.dataset.label = label;
+  row.append(td);
+  return td;
+}
+
+function row() {
+  const tr = make('tr');
+  tr.setAttribute('role', 'row');
+  return tr;
+}
+
+function bar(done, total, label) {
+  const node = make('progress');
+  node.max = total || 1;
+  node.value = done || 0;
+  node.setAttribute('aria-label', label);
+  return node;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // only pages from https and this machine have a clipboard
+    const area = make('textarea', text);
+    document.body.append(area);
+    area.select();
+    document.execCommand('copy');
+    area.remove();
+  }
+  set('said', '');
+  set('said', 'Copied: ' + text);
+}
+
+// allow is the consent to copy.
+function allow(name, consent, file) {
+  const text = 'consent: {erase: ' + JSON.stringify(consent) + '}';
+  const box = make('div', undefined, 'consent');
+  const button = make('button', 'Copy');
+  button.type = 'button';
+  button.dataset.key = 'copy ' + name;
+  button.setAttribute('aria-label', 'Copy the consent of ' + name);
+  button.addEventListener('click', async () => {
+    await copy(text);
+    button.textContent = 'Copied';
+    setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+  });
+  box.append(make('span', 'To allow it, in ' + (file || 'its file') + ':'), make('code', text), button);
+  return box;
+}
+
+function now(h) {
+  if (h.hold) return h.hold.message;
+  if (h.trouble) return h.trouble;
+  if (h.error && h.phase === 'Failed') return h.error;
+  return h.nextWhy || h.waits || h.pending || '';
+}
+
+function matches(h) {
+  if (phase && h.phase !== phase) return false;
+  const wanted = $('filter').value.trim().toLowerCase();
+  if (!wanted) return true;
+  const labels = Object.entries(h.metadata.labels || {}).map(([k, v]) => k + '=' + v);
+  return [h.metadata.name, h.phase, h.workload || '', h.ring || '', ...labels].some(text => text.toLowerCase().includes(wanted));
+}
+
+function sorted() {
+  return [...hosts.values()].sort((a, b) => rankOf(a) - rankOf(b) || byName(a.metadata.name, b.metadata.name));
+}
+
+function drawNotices() {
+  const items = [];
+  const say = (key, text, findings) => items.push({ key, text, findings });
+  if (fleet.source) say('source', 'The fleet cannot be read: ' + fleet.source);
+  if (fleet.frozen) say('frozen', 'Nothing is erased until an operator has looked: ' + fleet.frozen);
+  if (fleet.paused) say('paused', 'Nothing begins: ' + fleet.paused);
+  if (fleet.publish) say('publish', 'The status branch cannot be pushed: ' + fleet.publish);
+  if (fleet.refused) say('refused', 'Commit ' + short(fleet.refused) + ' is refused and changes nothing:', fleet.findings || []);
+  fill($('notices'), items, item => {
+    const node = make('div', item.text, 'notice');
+    if (!item.findings) return node;
+    const list = make('ul');
+    list.append(...item.findings.slice(0, most.findings).map(finding => make('li', finding)));
+    if (item.findings.length > most.findings) list.append(make('li', '…and ' + (item.findings.length - most.findings) + ' more'));
+    node.append(list);
+    return node;
+  });
+}
+
+function drawPhases() {
+  const counts = new Map();
+  for (const h of hosts.values()) counts.set(h.phase, (counts.get(h.phase) || 0) + 1);
+  const items = order.filter(p => counts.has(p) || p === phase).map(p => ({ key: p, count: counts.get(p) || 0, pressed: p === phase }));
+  fill($('phases'), items, item => {
+    const button = make('button');
+    button.type = 'button';
+    button.dataset.key = item.key;
+    button.setAttribute('aria-pressed', String(item.pressed));
+    button.append(make('b', item.count, item.key), ' ', item.key);
+    button.addEventListener('click', () => { phase = phase === item.key ? '' : item.key; draw(); });
+    return button;
+  });
+}
+
+function drawPeople(all) {
+  const items = all.filter(h => h.hold || h.error).map(h => ({
+    key: h.metadata.name, phase: h.phase, text: h.hold ? h.hold.message : h.error, consent: h.hold && h.hold.consent, file: h.file,
+  }));
+  $('people').hidden = items.length === 0;
+  $('people-more').hidden = items.length <= most.people;
+  set('people-more', '…and ' + (items.length - most.people) + ' more: choose a phase above to see them');
+  fill($('people-list'), items.slice(0, most.people), item => {
+    const node = make('li');
+    node.append(link(item.key), ' ', make('span', item.phase, 'phase ' + item.phase), make('div', item.text));
+    if (item.consent) node.append(allow(item.key, item.consent, item.file));
+    return node;
+  });
+  const title = items.length ? '(' + items.length + ') ingot' : 'ingot';
+  if (document.title !== title) document.title = title;
+}
+
+function drawRings() {
+  const rings = fleet.rings || [];
+  $('rings').hidden = rings.length === 0;
+  const items = rings.map(r => ({
+    key: r.name, release: (r.tag || 'trunk') + ' ' + short(r.commit), done: r.done, hosts: r.hosts, changing: few(r.changing), trouble: few([...r.held || [], ...r.failed || []]),
+    now: r.paused ? 'paused: ' + r.paused : r.trouble || (r.waiting ? 'waiting for their turn: ' + r.waiting : ''),
+  }));
+  fill($('rings-body'), items, item => {
+    const tr = row();
+    cell(tr, item.key, '', 'phase');
+    cell(tr, item.release, 'release');
+    cell(tr, item.done + ' of ' + item.hosts, 'done').append(bar(item.done, item.hosts, 'done in ring ' + item.key));
+    cell(tr, item.changing, 'changing');
+    cell(tr, item.trouble, 'held or failed');
+    cell(tr, item.now);
+    return tr;
+  });
+}
+
+// drawCommits says what came of the last commits, as the board on the status branch does.
+function drawCommits(all) {
+  const commits = fleet.commits || [];
+  $('commits').hidden = commits.length === 0;
+  const items = commits.map(c => ({ key: c.commit, title: c.title || '', installed: [], installing: [], failed: [], held: [] }));
+  const of = new Map(items.map(item => [item.key, item]));
+  const add = (commit, what, h) => { if (of.has(commit)) of.get(commit)[what].push(h.metadata.name); };
+  for (const h of all) {
+    if (h.hold && h.hold.consent) add(h.commit, 'held', h);
+    if (h.operation) add(h.operation.commit, 'installing', h);
+    else if (h.installed) add(h.installed.commit, 'installed', h);
+    else if (h.lastOperation && h.lastOperation.outcome === 'Quarantined') add(h.lastOperation.commit, 'failed', h);
+  }
+  const texts = items.map(item => ({ ...item, installed: few(item.installed), installing: few(item.installing), failed: few(item.failed), held: few(item.held) }));
+  fill($('commits-body'), texts, item => {
+    const tr = row();
+    cell(tr).append(make('code', short(item.key)));
+    cell(tr, item.title);
+    cell(tr, item.installed, 'installed on');
+    cell(tr, item.installing, 'installing');
+    cell(tr, item.failed, 'failed on');
+    cell(tr, item.held, 'wait for consent');
+    return tr;
+  });
+}
+
+function drawHosts(all) {
+  const wanted = all.filter(matches);
+  const items = wanted.slice(0, most.rows).map(h => {
+    const job = h.phase === 'Installing' ? jobs.get(h.metadata.name) || h.write : undefined;
+    return {
+      key: h.metadata.name, phase: h.phase, workload: h.workload || '', from: h.installed ? short(h.installed.commit) : '', disk: h.installed ? diskName(h.installed.disk) : '',
+      now: now(h), done: job && job.total ? job.done || 0 : 0, total: job && job.total ? job.total : 0,
+    };
+  });
+  fill($('hosts-body'), items, item => {
+    const tr = row();
+    cell(tr).append(link(item.key));
+    cell(tr, item.phase, '', 'phase ' + item.phase);
+    cell(tr, item.workload, 'workload');
+    cell(tr, item.from, 'from', 'commit');
+    cell(tr, item.disk, 'disk', 'disk');
+    const doing = cell(tr, item.now);
+    if (item.total) {
+      doing.append(bar(item.done, item.total, 'written to ' + item.key), make('span', Math.floor(100 * item.done / item.total) + '% of ' + Math.round(item.total / 1e6) + ' MB'));
+    }
+    return tr;
+  });
+  $('hosts').hidden = items.length === 0;
+  let more = '';
+  if (hosts.size === 0) more = 'There are no hosts yet. Those of the accepted commit appear here.';
+  else if (wanted.length === 0) more = 'No host is like that. ' + hosts.size + ' are known.';
+  else if (wanted.length > most.rows) more = '…and ' + (wanted.length - most.rows) + ' more: filter to see them';
+  set('hosts-more', more);
+}
+
+function draw() {
+  if (!fleet) return;
+  set('commit', fleet.commit ? 'fleet at ' + short(fleet.commit) + ' ' + (fleet.title || '') : 'no commit is accepted yet');
+  const all = sorted();
+  drawNotices();
+  drawPhases();
+  drawPeople(all);
+  drawRings();
+  drawCommits(all);
+  drawHosts(all);
+  drawHost();
+}
+
+// redraw draws soon. Where drawing takes long, it happens less often.
+let due = false;
+let took = 0;
+function redraw() {
+  if (due || coming) return;
+  due = true;
+  setTimeout(() => {
+    due = false;
+    const start = performance.now();
+    draw();
+    took = performance.now() - start;
+  }, Math.max(250, 4 * took));
+}
+
+function facts(h) {
+  const all = [
+    ['phase', h.phase], ['now', h.hold || h.error ? '' : now(h)], ['file', h.file], ['labels', Object.entries(h.metadata.labels || {}).map(([k, v]) => k + '=' + v).join(', ')],
+    ['ring', h.ring], ['pending', h.pending], ['due', moment(h.due)], ['power', h.power],
+  ];
+  for (const c of h.conditions || []) all.push([c.type.toLowerCase(), c.status + (c.reason ? ' (' + c.reason + ')' : '') + ' since ' + moment(c.since)]);
+  if (h.installed) {
+    all.push(['installation', h.installed.workload + ' from ' + short(h.installed.commit) + ' at ' + moment(h.installed.at)]);
+    all.push(['disk', diskName(h.installed.disk)], ['phoned home', moment(h.installed.phoneHome)]);
+  }
+  const system = h.hardware && h.hardware.system;
+  if (system) all.push(['machine', [system.manufacturer, system.product, system.serial].filter(Boolean).join(' ')]);
+  return all.filter(([, value]) => value).map(([key, value]) => ({ key, value: String(value) }));
+}
+
+function drawHost() {
+  if (!shown) return;
+  const h = hosts.get(shown);
+  set('host-name', shown);
+  const words = [];
+  if (h && h.hold) words.push({ key: 'hold', text: h.hold.message, held: true, consent: h.hold.consent, file: h.file });
+  if (h && h.error) words.push({ key: 'error', text: h.error });
+  if (!h && fleet) words.push({ key: 'none', text: 'There is no host of this name.' });
+  fill($('host-hold'), words, item => {
+    const node = make('div', item.text, item.held ? 'notice held' : 'notice');
+    if (item.consent) node.append(allow(shown, item.consent, item.file));
+    return node;
+  });
+  fill($('host-facts'), h ? facts(h) : [], item => {
+    const pair = document.createElement('div');
+    pair.append(make('dt', item.key), make('dd', item.value));
+    return pair;
+  });
+}
+
+// readStory reads the shown host's timeline and console, at most twice a second.
+let reading = false;
+let readAgain = false;
+async function readStory() {
+  if (reading) { readAgain = true; return; }
+  reading = true;
+  try {
+    do {
+      readAgain = false;
+      const name = shown;
+      const answer = name && await fetch('v1/hosts/' + encodeURIComponent(name) + '/story');
+      const story = answer && answer.ok ? await answer.json() : { steps: [], console: [] };
+      if (name === shown) drawStory(story);
+      await new Promise(resolve => setTimeout(resolve, 500));
+    } while (readAgain);
+  } catch { // the daemon is away: the stream of events says so
+  } finally {
+    reading = false;
+  }
+}
+
+function drawStory(story) {
+  const steps = story.steps.map((step, i) => ({ key: i + ' ' + step.at, ...step })).reverse();
+  fill($('host-story'), steps, step => {
+    const item = make('li');
+    const time = make('time', moment(step.at));
+    time.dateTime = step.at;
+    item.append(time, make('span', step.phase, 'phase ' + step.phase), make('span', step.text));
+    return item;
+  });
+  const console = $('host-console');
+  const atEnd = console.scrollTop + console.clientHeight >= console.scrollHeight - 4;
+  set('host-console', story.console.join('\n') || 'Its jobs said nothing since the daemon started.');
+  if (atEnd) console.scrollTop = console.scrollHeight;
+}
+
+// route shows what the address names.
+function route() {
+  let name = '';
+  try { name = decodeURIComponent(location.hash.slice(1)); } catch { /* no name of ours */ }
+  if (name === shown) return;
+  const before = shown;
+  shown = name;
+  $('host').hidden = !shown;
+  if (shown) {
+    drawStory({ steps: [], console: [] });
+    drawHost();
+    $('host').scrollTop = 0;
+    $('host-name').focus({ preventScroll: true });
+    readStory();
+    return;
+  }
+  const back = [...document.querySelectorAll('#board a')].find(node => node.dataset.key === before);
+  if (back) back.focus({ preventScroll: true });
+}
+
+function close(event) {
+  event.preventDefault();
+  history.pushState(null, '', location.pathname);
+  route();
+}
+
+function take(event) {
+  if (event.fleet) fleet = event.fleet;
+  if (event.host) (coming || hosts).set(event.host.metadata.name, event.host);
+  if (event.job) jobs.set(event.name, event.job);
+  if (event.all && coming) {
+    hosts = coming;
+    coming = null;
+    if (shown) readStory();
+  }
+  const name = event.host ? event.host.metadata.name : event.name;
+  if (name && name === shown && !coming) readStory();
+  redraw();
+}
+
+// follow reads the stream of events, a JSON value a line, and begins again when it ends.
+async function follow() {
+  for (;;) {
+    try {
+      const answer = await fetch('v1/events');
+      if (!answer.ok) throw new Error(answer.statusText);
+      const reader = answer.body.getReader();
+      const decoder = new TextDecoder();
+      coming = new Map();
+      jobs.clear();
+      for (let rest = ''; ;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        connected(true);
+        const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
+        rest = lines.pop();
+        lines.filter(Boolean).forEach(line => take(JSON.parse(line)));
+      }
+    } catch { /* the daemon is away: said below */ }
+    coming = null;
+    connected(false);
+    await new Promise(resolve => setTimeout(resolve, 2000));
+  }
+}
+
+function connected(yes) {
+  document.documentElement.classList.toggle('stale', !yes);
+  set('connection', yes ? '' : fleet ? 'The daemon does not answer: what you see is old. Trying again.' : 'The daemon does not answer. Trying again.');
+}
+
+$('filter').addEventListener('input', redraw);
+$('close').addEventListener('click', close);
+window.addEventListener('hashchange', route);
+window.addEventListener('popstate', route);
+document.addEventListener('keydown', event => { if (event.key === 'Escape' && shown) close(event); });
+route();
+follow();
