@@ -29,8 +29,8 @@ test: setup-test ## the fast tests
 check: setup-test ## formatting, vet, linters, the house's rules, generated files
 	@scripts/check.sh
 
-e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, and the page in a browser
-	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu
+e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the page in a browser, and Secrets with the real sops
+	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu ./inventory/secrets/sops
 
 demo: ## a machine from a commit to a running OS, and a held reinstall; BACKEND=sim for in-process machines
 	@scripts/demo.sh $(BACKEND)

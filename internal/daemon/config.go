@@ -27,7 +27,8 @@ type Config struct {
 	// IdentityDir holds the daemon's keys. It is made at the first start, and must be kept: agents and installed systems trust it.
 	IdentityDir string `json:"identityDir"`
 	// AgeKeys is a file of age identities that open the fleet's Secrets.
-	AgeKeys string `json:"ageKeys,omitempty"`
+	AgeKeys string        `json:"ageKeys,omitempty"`
+	Secrets SecretsConfig `json:"secrets,omitempty"`
 	// Ramdisk is the ISO made by `ingot ramdisk build`.
 	Ramdisk   string          `json:"ramdisk"`
 	Listen    ListenConfig    `json:"listen"`
@@ -234,6 +235,9 @@ func (c *Config) check() error {
 		if u, err := url.Parse(text); err != nil || u.Scheme != "https" || u.Host == "" {
 			problems = append(problems, fmt.Errorf("  advertise.agents: %q is not an https URL", text))
 		}
+	}
+	if err := c.Secrets.check(); err != nil {
+		problems = append(problems, err)
 	}
 	if rel, err := filepath.Rel(c.StateDir, c.IdentityDir); err == nil && filepath.IsLocal(rel) {
 		problems = append(problems, errors.New("  identityDir lies inside stateDir: keep it apart, so that losing the state loses no trust"))

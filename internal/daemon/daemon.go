@@ -126,7 +126,7 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.secrets, err = newVault(d.config.AgeKeys)
+	d.secrets, err = newVault(d.config.AgeKeys, d.config.Secrets)
 	return err
 }
 
@@ -153,7 +153,7 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 	return err
 }
 
-func (d *Daemon) openParts(context.Context) error {
+func (d *Daemon) openParts(ctx context.Context) error {
 	identity, err := loadIdentity(d.config.IdentityDir, d.log)
 	if err != nil {
 		return err
@@ -169,7 +169,8 @@ func (d *Daemon) openParts(context.Context) error {
 	}
 	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(host) }, Log: d.log})
 	d.effects, err = effects.New(effects.Config{
-		Hub: d.hub, Media: d.media, Images: d.images, Secrets: d.secrets.open, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
+		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
+		Secrets: func(name string) (map[string]secret.Value, error) { return d.secrets.open(ctx, name) },
 	})
 	if err != nil {
 		return err

@@ -1,26 +1,92 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/secrets"
+	"github.com/gitmetal/ingot/inventory/secrets/sops"
 )
+
+// SecretsConfig says how Secrets are opened that no age key opens. The fleet names the keys and where they are asked for, so the daemon says which it
+// may use.
+type SecretsConfig struct {
+	Sops   string   `json:"sops,omitempty"`   // the sops program; without it only age keys open Secrets
+	Keys   []string `json:"keys,omitempty"`   // types of keys that it may use: pgp, kms, gcp_kms, azure_kv, hc_vault, hckms
+	Env    []string `json:"env,omitempty"`    // its whole environment: NAME=value, or NAME to pass on the daemon's own
+	Vaults []string `json:"vaults,omitempty"` // addresses that hc_vault and azure_kv keys may name
+}
+
+// program is sops as configured, with this environment to pass on from.
+func (c SecretsConfig) program(own func(string) (string, bool)) sops.Program {
+	p := sops.Program{Path: c.Sops, Keys: c.Keys, Vaults: c.Vaults}
+	for _, entry := range c.Env {
+		if !strings.Contains(entry, "=") {
+			value, ok := own(entry)
+			if !ok {
+				continue
+			}
+			entry += "=" + value
+		}
+		p.Env = append(p.Env, entry)
+	}
+	return p
+}
+
+func (c SecretsConfig) check() error {
+	var problems []error
+	switch {
+	case c.Sops == "" && (len(c.Keys) > 0 || len(c.Env) > 0 || len(c.Vaults) > 0):
+		problems = append(problems, errors.New("  secrets.sops is missing: name the sops program, or leave secrets out"))
+	case c.Sops != "" && len(c.Keys) == 0:
+		problems = append(problems, fmt.Errorf("  secrets.keys is missing: name the types of keys that sops may use, of %s", strings.Join(sops.Kinds, ", ")))
+	case c.Sops != "" && !filepath.IsAbs(c.Sops):
+		problems = append(problems, fmt.Errorf("  secrets.sops: %q is not a whole path", c.Sops))
+	}
+	for _, kind := range c.Keys {
+		if !slices.Contains(sops.Kinds, kind) {
+			problems = append(problems, fmt.Errorf("  secrets.keys: %q is none of %s", kind, strings.Join(sops.Kinds, ", ")))
+		}
+	}
+	return errors.Join(problems...)
+}
 
 // vault opens the Secrets of the accepted fleet, when they are used and not before, and once each.
 type vault struct {
-	keys secrets.Keys
+	keys    secrets.Keys
+	program sops.Program
+	now     func() time.Time
+
+	running sync.Mutex // one run of the program at a time: many hosts share a Secret
 
 	mu     sync.Mutex
 	sealed map[string]inventory.Sealed
 	opened map[string]map[string]secret.Value
+	failed map[string]failure // of the program
 }
 
-func newVault(keyFile string) (*vault, error) {
-	v := &vault{opened: map[string]map[string]secret.Value{}}
+// failure is why a Secret could not be opened.
+type failure struct {
+	err error
+	at  time.Time
+}
+
+// pause is how long a failure of the program is taken for its answer: a key service that is away must not hold up everybody's looks.
+const pause = time.Minute
+
+func newVault(keyFile string, other SecretsConfig) (*vault, error) {
+	v := &vault{program: other.program(os.LookupEnv), now: time.Now}
+	v.take(nil)
 	if keyFile == "" {
 		return v, nil
 	}
@@ -33,23 +99,66 @@ func newVault(keyFile string) (*vault, error) {
 func (v *vault) take(sealed map[string]inventory.Sealed) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.sealed, v.opened = sealed, map[string]map[string]secret.Value{}
+	v.sealed, v.opened, v.failed = sealed, map[string]map[string]secret.Value{}, map[string]failure{}
 }
 
-func (v *vault) open(name string) (map[string]secret.Value, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if data, ok := v.opened[name]; ok {
-		return maps.Clone(data), nil
+func (v *vault) open(ctx context.Context, name string) (map[string]secret.Value, error) {
+	data, sealed, err := v.look(name)
+	if data != nil || err != nil {
+		return data, err
 	}
-	sealed, ok := v.sealed[name]
-	if !ok {
-		return nil, fmt.Errorf("there is no Secret %q", name)
+	data, err = secrets.Open(sealed.Document, v.keys)
+	if errors.As(err, new(secrets.OtherKeys)) {
+		data, err = v.ask(ctx, sealed)
 	}
-	data, err := secrets.Open(sealed.Document, v.keys)
 	if err != nil {
 		return nil, fmt.Errorf("secret %s (%s): %w", name, sealed.File, err)
 	}
-	v.opened[name] = data
+	v.keep(sealed, data, nil)
 	return maps.Clone(data), nil
+}
+
+// ask has the program open what no age key opens.
+func (v *vault) ask(ctx context.Context, sealed inventory.Sealed) (map[string]secret.Value, error) {
+	v.running.Lock()
+	defer v.running.Unlock()
+	data, now, err := v.look(sealed.Name)
+	if data != nil || err != nil {
+		return data, err
+	}
+	v.mu.Lock()
+	last := v.failed[sealed.Name]
+	v.mu.Unlock()
+	if last.err != nil && v.now().Before(last.at.Add(pause)) {
+		return nil, last.err
+	}
+	if data, err = v.program.Open(ctx, now.Document); err != nil {
+		err = fmt.Errorf("no age key opens it: %w", err)
+	}
+	v.keep(now, data, err)
+	return data, err
+}
+
+// look gives what is opened already, or else what is sealed.
+func (v *vault) look(name string) (map[string]secret.Value, inventory.Sealed, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	sealed, ok := v.sealed[name]
+	if !ok {
+		return nil, sealed, fmt.Errorf("there is no Secret %q", name)
+	}
+	return maps.Clone(v.opened[name]), sealed, nil
+}
+
+// keep remembers what was opened, or why it could not be, unless the fleet has another meanwhile.
+func (v *vault) keep(sealed inventory.Sealed, data map[string]secret.Value, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch now := v.sealed[sealed.Name]; {
+	case now.File != sealed.File || string(now.Document) != string(sealed.Document):
+	case err != nil:
+		v.failed[sealed.Name] = failure{err, v.now()}
+	default:
+		v.opened[sealed.Name] = data
+	}
 }

@@ -40,7 +40,7 @@ func ParseRecipients(texts []string) ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// Recipients gives for whom a Secret's document is encrypted, sorted.
+// Recipients gives for whom a Secret's document is encrypted, sorted. It is an error when that is not for age recipients alone.
 func Recipients(document []byte) ([]string, error) {
 	_, m, err := readMeta(document)
 	if err != nil {
@@ -48,6 +48,9 @@ func Recipients(document []byte) ([]string, error) {
 	}
 	if err := m.supported(); err != nil {
 		return nil, err
+	}
+	if others := m.others(); len(others) > 0 {
+		return nil, fmt.Errorf("the Secret is for keys of sops.%s too, which would be lost: change it with sops", strings.Join(others, ", sops."))
 	}
 	var all []string
 	for _, key := range m.Age {

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -63,8 +64,21 @@ type ageKey struct {
 	Enc       string `yaml:"enc"`
 }
 
-// emptyOnly are fields that sops writes even when they hold nothing.
-var emptyOnly = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "pgp"}
+// otherKeys are the fields of keys of other types, any of which opens a file as an age key does, and key_groups, of which several may be needed.
+var otherKeys = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp", "key_groups"}
+
+// OtherKeys means that a Secret is for keys that this package does not read, and that no age key opens it.
+type OtherKeys struct {
+	Kinds []string // fields of the sops section
+	Why   error    // why no age key opens it
+}
+
+// Error says what the file is for.
+func (e OtherKeys) Error() string {
+	return fmt.Sprintf("the Secret is for keys of sops.%s: %v", strings.Join(e.Kinds, ", sops."), e.Why)
+}
+
+func (e OtherKeys) Unwrap() error { return e.Why }
 
 // Open decrypts a Secret's document and checks its MAC: no value in the file, clear or encrypted, was changed, moved, added or taken away since it was
 // encrypted. The MAC of SOPS does not cover names of clear fields, nor where one clear value ends and the next begins: the scope is as good as the
@@ -139,17 +153,12 @@ func readMeta(document []byte) (*yaml.Node, meta, error) {
 
 func (m meta) supported() error {
 	for name, value := range m.Unsupported {
-		empty := value == nil
-		if list, ok := value.([]any); ok && len(list) == 0 {
-			empty = true
-		}
-		known := false
-		for _, allowed := range emptyOnly {
-			known = known || name == allowed
-		}
-		if !known || !empty {
+		if !slices.Contains(otherKeys, name) && !nothing(value) {
 			return fmt.Errorf("the Secret uses sops.%s, which is not read: encrypt it for age recipients with encrypted_regex ^data$", name)
 		}
+	}
+	if others := m.others(); len(others) > 0 && (len(m.Age) == 0 || slices.Contains(others, "key_groups")) {
+		return OtherKeys{others, errors.New("it has no age recipient of its own")}
 	}
 	if m.EncryptedRegex == "" || m.MAC == "" || len(m.Age) == 0 {
 		return errors.New("the Secret's sops section has no age recipients, no mac or no encrypted_regex: encrypt it with sops --age … --encrypted-regex '^data$'")
@@ -160,8 +169,32 @@ func (m meta) supported() error {
 	return nil
 }
 
+// nothing reports whether a field holds nothing: sops writes some all the same.
+func nothing(value any) bool {
+	list, ok := value.([]any)
+	return value == nil || (ok && len(list) == 0)
+}
+
+// others gives the fields of other keys that hold something.
+func (m meta) others() (kinds []string) {
+	for _, name := range otherKeys {
+		if !nothing(m.Unsupported[name]) {
+			kinds = append(kinds, name)
+		}
+	}
+	return kinds
+}
+
 // dataKey unwraps the file's key with whichever identity fits.
 func (m meta) dataKey(keys Keys) ([]byte, error) {
+	key, err := m.unwrap(keys)
+	if others := m.others(); err != nil && len(others) > 0 {
+		err = OtherKeys{others, err}
+	}
+	return key, err
+}
+
+func (m meta) unwrap(keys Keys) ([]byte, error) {
 	if len(keys.identities) == 0 {
 		return nil, errors.New("there is no age key to open Secrets with: set ageKeys in the daemon's configuration, or --age-keys")
 	}

@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/secrets"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// testVault has a Secret for our age key, one for a PGP key as well as another's age key, and a program in place of sops that notes its runs.
+func testVault(t *testing.T, script string) (v *vault, runs func() int) {
+	t.Helper()
+	dir := t.TempDir()
+	ours, theirs := identity(t), identity(t)
+	write := func(name, text string, mode os.FileMode) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	program := write("sops", "#!/bin/sh\necho run >>"+dir+"/runs\n"+script+"\n", 0o755)
+	v, err := newVault(write("keys", ours.String()+"\n", 0o600), SecretsConfig{Sops: program, Keys: []string{"pgp"}, Env: []string{"PATH=/usr/bin:/bin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace(sealed(t, "other", theirs), "sops:\n", "sops:\n  pgp:\n    - fp: A\n", 1)
+	v.take(map[string]inventory.Sealed{
+		"ours":  {Name: "ours", File: "secrets/ours.yaml", Document: []byte(sealed(t, "ours", ours))},
+		"other": {Name: "other", File: "secrets/other.yaml", Document: []byte(other)},
+		"mixed": {Name: "mixed", Document: []byte(strings.Replace(sealed(t, "mixed", ours), "sops:\n", "sops:\n  pgp:\n    - fp: A\n", 1))},
+		"alien": {Name: "alien", Document: []byte(sealed(t, "alien", theirs))},
+	})
+	return v, func() int {
+		noted, _ := os.ReadFile(filepath.Join(dir, "runs"))
+		return strings.Count(string(noted), "run\n")
+	}
+}
+
+func identity(t *testing.T) *age.X25519Identity {
+	t.Helper()
+	made, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func sealed(t *testing.T, name string, identity *age.X25519Identity) string {
+	t.Helper()
+	document, err := secrets.Seal(secrets.Plain{Name: name, Scope: schemas.Scope{AllHosts: true}, Data: map[string]secret.Value{"a": secret.New("of age")}}, []age.Recipient{identity.Recipient()}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(document)
+}
+
+func TestSopsOpensWhatAgeKeysDoNot(t *testing.T) {
+	t.Parallel()
+	v, runs := testVault(t, `cat >/dev/null; echo 'spec: {data: {a: "of pgp"}}'`)
+	for name, want := range map[string]string{"ours": "of age", "mixed": "of age", "other": "of pgp"} {
+		for range 2 {
+			data, err := v.open(t.Context(), name)
+			if err != nil || data["a"].Reveal() != want {
+				t.Errorf("%s = %q, %v, want %q", name, data["a"].Reveal(), err, want)
+			}
+		}
+	}
+	if _, err := v.open(t.Context(), "alien"); err == nil || !strings.Contains(err.Error(), "none of the age keys opens") {
+		t.Errorf("a file of another's age key alone: %v", err)
+	}
+	if runs() != 1 {
+		t.Errorf("sops ran %d times, want once, for the file that no age key opens", runs())
+	}
+	v.program.Path = ""
+	v.take(v.sealed)
+	if _, err := v.open(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "set secrets.sops") || !strings.Contains(err.Error(), "secrets/other.yaml") {
+		t.Errorf("without sops: %v, want what to configure", err)
+	}
+}
+
+func TestAFailureOfSopsHoldsForAWhile(t *testing.T) {
+	t.Parallel()
+	v, runs := testVault(t, `cat >/dev/null; echo "the key service is away" >&2; exit 1`)
+	now := time.Now()
+	v.now = func() time.Time { return now }
+	for _, step := range []struct {
+		after time.Duration
+		runs  int
+	}{{0, 1}, {pause - time.Second, 1}, {2 * time.Second, 2}} {
+		now = now.Add(step.after)
+		if _, err := v.open(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "the key service is away") || runs() != step.runs {
+			t.Errorf("%v later: %v after %d runs, want %d", step.after, err, runs(), step.runs)
+		}
+	}
+	v.take(v.sealed) // another commit
+	if _, err := v.open(t.Context(), "other"); err == nil || runs() != 3 {
+		t.Errorf("after another commit: %v after %d runs, want 3", err, runs())
+	}
+}
+
+func TestTheConfigurationOfSops(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		config SecretsConfig
+		why    string
+	}{
+		"none":         {SecretsConfig{}, ""},
+		"pgp":          {SecretsConfig{Sops: "/usr/bin/sops", Keys: []string{"pgp"}}, ""},
+		"no keys":      {SecretsConfig{Sops: "/usr/bin/sops"}, "secrets.keys is missing"},
+		"no program":   {SecretsConfig{Keys: []string{"pgp"}}, "secrets.sops is missing"},
+		"no such keys": {SecretsConfig{Sops: "/usr/bin/sops", Keys: []string{"gpg"}}, `"gpg" is none of`},
+		"a bare name":  {SecretsConfig{Sops: "sops", Keys: []string{"pgp"}}, "not a whole path"},
+	} {
+		if err := test.config.check(); (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), test.why)) {
+			t.Errorf("%s: check = %v, want %q", name, err, test.why)
+		}
+	}
+	own := func(name string) (string, bool) { return "ours", name == "VAULT_TOKEN" }
+	program := SecretsConfig{Env: []string{"A=b=c", "VAULT_TOKEN", "MISSING"}}.program(own)
+	if want := []string{"A=b=c", "VAULT_TOKEN=ours"}; !slices.Equal(program.Env, want) {
+		t.Errorf("the environment is %q, want %q", program.Env, want)
+	}
+}

@@ -1,0 +1,90 @@
+package sops
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// vaultField says where a key of a type names the service that is asked; the credentials of the environment are sent there.
+var vaultField = map[string]string{"hc_vault": "vault_address", "azure_kv": "vault_url"}
+
+// Kinds are the types of keys that can be allowed, as the sops section calls them.
+var Kinds = []string{"age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"}
+
+// noKeys are fields of the sops section that are about something else.
+var noKeys = []string{"lastmodified", "mac", "version", "encrypted_regex", "shamir_threshold", "mac_only_encrypted"}
+
+var errSection = errors.New("the sops section of the Secret cannot be read")
+
+// allows checks every key that a file names: any may be asked for.
+func (p Program) allows(document []byte) error {
+	var head struct {
+		SOPS map[string]any `yaml:"sops"`
+	}
+	if err := yaml.Unmarshal(document, &head); err != nil || len(head.SOPS) == 0 {
+		return errSection
+	}
+	groups, err := list(head.SOPS["key_groups"])
+	if err != nil {
+		return err
+	}
+	delete(head.SOPS, "key_groups")
+	for _, name := range noKeys {
+		delete(head.SOPS, name)
+	}
+	for _, group := range append(groups, head.SOPS) {
+		for _, kind := range slices.Sorted(maps.Keys(group)) {
+			if err := p.allowsKind(kind, group[kind]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p Program) allowsKind(kind string, keys any) error {
+	if text, ok := keys.(string); keys == nil || (ok && text == "") {
+		return nil
+	}
+	entries, err := list(keys)
+	if err != nil || !slices.Contains(Kinds, kind) {
+		return fmt.Errorf("the Secret uses sops.%.40s, which is not read", kind)
+	}
+	if len(entries) > 0 && kind != "age" && !slices.Contains(p.Keys, kind) {
+		return fmt.Errorf("the Secret is for a key of sops.%s, which the daemon may not use: add %[1]s to secrets.keys in its configuration, or encrypt the Secret for another key", kind)
+	}
+	field := vaultField[kind]
+	for _, entry := range entries {
+		if field == "" {
+			continue
+		}
+		if address, ok := entry[field].(string); !ok || !slices.Contains(p.Vaults, address) {
+			return fmt.Errorf("the Secret has the %s %.100q, to which the daemon's credentials are not sent: add it to secrets.vaults in its configuration if it is yours", field, entry[field])
+		}
+	}
+	return nil
+}
+
+// list reads a list of mappings, or nothing.
+func list(value any) ([]map[string]any, error) {
+	if value == nil {
+		return nil, nil
+	}
+	items, ok := value.([]any)
+	if !ok {
+		return nil, errSection
+	}
+	var entries []map[string]any
+	for _, item := range items {
+		entry, ok := item.(map[string]any)
+		if !ok {
+			return nil, errSection
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}

@@ -1,0 +1,153 @@
+//go:build e2e
+
+package sops_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory/secrets"
+	"github.com/gitmetal/ingot/inventory/secrets/sops"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// realSops is the program itself: scripts/sops.sh has it, or builds it.
+func realSops(t *testing.T) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "../../../scripts/sops.sh")
+	command.Stderr = os.Stderr
+	path, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(path))
+}
+
+func run(t *testing.T, env []string, program string, arguments ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), program, arguments...)
+	command.Env = append(slices.Clone(env), "PATH="+os.Getenv("PATH"))
+	var out, words bytes.Buffer
+	command.Stdout, command.Stderr = &out, &words
+	if err := command.Run(); err != nil {
+		t.Fatalf("%s %v: %v: %s", program, arguments, err, words.String())
+	}
+	return out.String()
+}
+
+// keyring makes a PGP key; the directory's name is short, for a socket stands in it.
+func keyring(t *testing.T) (home, fingerprint string) {
+	t.Helper()
+	home, err := os.MkdirTemp("", "gpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"GNUPGHOME=" + home}
+	t.Cleanup(func() {
+		command := exec.CommandContext(context.WithoutCancel(t.Context()), "gpgconf", "--kill", "all")
+		command.Env = append(env, "PATH="+os.Getenv("PATH"))
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("gpgconf: %v: %s", err, out)
+		}
+		os.RemoveAll(home)
+	})
+	run(t, env, "gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "daemon@example.com", "default", "default", "never")
+	for line := range strings.Lines(run(t, env, "gpg", "--batch", "--with-colons", "--list-keys")) {
+		if fields := strings.Split(line, ":"); fields[0] == "fpr" {
+			return home, fields[9]
+		}
+	}
+	t.Fatal("gpg lists no key")
+	return "", ""
+}
+
+const document = `apiVersion: ingot.dev/v1alpha1
+kind: Secret
+metadata: {name: bmc}
+spec:
+  scope: {allHosts: true}
+  data:
+    username: root
+    password: "pass: \"word\"\n#ä"
+`
+
+func TestSopsOpensAFileForAPGPKey(t *testing.T) {
+	t.Parallel()
+	path := realSops(t)
+	home, fingerprint := keyring(t)
+	plain := filepath.Join(t.TempDir(), "bmc.yaml")
+	if err := os.WriteFile(plain, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"GNUPGHOME=" + home}
+	file := []byte(run(t, env, path, "encrypt", "--pgp", fingerprint, "--encrypted-regex", "^data$", plain))
+	program := sops.Program{Path: path, Keys: []string{"pgp"}, Env: append(env, "PATH="+os.Getenv("PATH"))}
+	data, err := program.Open(t.Context(), file)
+	if err != nil || data["username"].Reveal() != "root" || data["password"].Reveal() != "pass: \"word\"\n#ä" || len(data) != 2 {
+		t.Errorf("Open = %d values, password %q, %v", len(data), data["password"].Reveal(), err)
+	}
+	changed := bytes.Replace(file, []byte("name: bmc"), []byte("name: bmd"), 1)
+	if data, err := program.Open(t.Context(), changed); err == nil || data != nil || !strings.Contains(err.Error(), "MAC mismatch") {
+		t.Errorf("Open of a changed file = %d values, %v, want a MAC mismatch", len(data), err)
+	}
+	program.Env = []string{"GNUPGHOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+	if data, err := program.Open(t.Context(), file); err == nil || data != nil {
+		t.Errorf("Open without the key = %d values, %v", len(data), err)
+	}
+	if _, err := secrets.Open(file, secrets.Keys{}); err == nil || !strings.Contains(err.Error(), "sops.pgp") {
+		t.Errorf("without sops: %v, want what the file is for", err)
+	}
+}
+
+// What ingot seals the real sops opens and changes, and the other way round.
+func TestSopsAndIngotReadEachOther(t *testing.T) {
+	t.Parallel()
+	path, dir := realSops(t), t.TempDir()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, keyFile := filepath.Join(dir, "odd.yaml"), filepath.Join(dir, "key")
+	if err := os.WriteFile(keyFile, []byte(identity.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plain := secrets.Plain{Name: "odd", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "r1"}, Hosts: []string{"a", "b"}}, Data: map[string]secret.Value{
+		"true": secret.New("true"), "lines": secret.New("a\n\n b\n"), "spaces": secret.New(" x "), "odd": secret.New("ä\t\u2028\"'#: "), "number": secret.New("0123"),
+	}}
+	sealed, err := secrets.Seal(plain, []age.Recipient{identity.Recipient()}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, sealed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SOPS_AGE_KEY_FILE=" + keyFile}
+	for key, want := range plain.Data {
+		if got := run(t, env, path, "decrypt", "--extract", `["spec"]["data"]["`+key+`"]`, file); got != want.Reveal() {
+			t.Errorf("sops gives %q for %s, want %q", got, key, want.Reveal())
+		}
+	}
+	run(t, env, path, "set", file, `["spec"]["data"]["number"]`, `"changed by sops"`)
+	keys, err := secrets.LoadKeys(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := secrets.Open(changed, keys)
+	if err != nil || data["number"].Reveal() != "changed by sops" || len(data) != len(plain.Data) {
+		t.Errorf("Open of what sops changed = %d values, %q, %v", len(data), data["number"].Reveal(), err)
+	}
+}
