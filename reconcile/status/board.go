@@ -39,7 +39,12 @@ func Board(f Fleet, hosts []Document) []byte {
 		return a < b || a == b && hosts[i].Metadata.Name < hosts[j].Metadata.Name
 	})
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Fleet\n\nAccepted commit `%s` %s\n\n", short(f.Commit), cell(f.Title))
+	b.WriteString("# Fleet\n\n")
+	if f.Commit == "" {
+		b.WriteString("No commit is accepted yet.\n\n")
+	} else {
+		fmt.Fprintf(&b, "Accepted commit %s %s\n\n", code(short(f.Commit)), cell(f.Title))
+	}
 	refusal(&b, f)
 	counts(&b, f, hosts)
 	rings(&b, f)
@@ -64,7 +69,7 @@ func rings(b *bytes.Buffer, f Fleet) {
 		if r.Paused != "" {
 			note = "paused: " + r.Paused
 		}
-		fmt.Fprintf(b, "| %s | %s `%s` | %d of %d | %s | %s | %s | %s |\n", r.Name, release, short(r.Commit), r.Done, r.Hosts, few(r.Changing), few(r.Held), few(r.Failed), cell(note))
+		fmt.Fprintf(b, "| %s | %s %s | %d of %d | %s | %s | %s | %s |\n", cell(r.Name), release, code(short(r.Commit)), r.Done, r.Hosts, few(r.Changing), few(r.Held), few(r.Failed), cell(note))
 	}
 	b.WriteString("\n")
 }
@@ -73,9 +78,9 @@ func rings(b *bytes.Buffer, f Fleet) {
 func few(hosts []string) string {
 	const most = 8
 	if len(hosts) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(hosts[:most], ", "), len(hosts)-most)
+		return fmt.Sprintf("%s and %d more", cell(strings.Join(hosts[:most], ", ")), len(hosts)-most)
 	}
-	return strings.Join(hosts, ", ")
+	return cell(strings.Join(hosts, ", "))
 }
 
 func refusal(b *bytes.Buffer, f Fleet) {
@@ -88,7 +93,7 @@ func refusal(b *bytes.Buffer, f Fleet) {
 	if f.Refused == "" {
 		return
 	}
-	fmt.Fprintf(b, "> **Commit `%s` is refused** and changes nothing:\n>\n", short(f.Refused))
+	fmt.Fprintf(b, "> **Commit %s is refused** and changes nothing:\n>\n", code(short(f.Refused)))
 	for _, finding := range f.Findings {
 		fmt.Fprintf(b, "> - %s\n", cell(finding))
 	}
@@ -110,7 +115,7 @@ func counts(b *bytes.Buffer, f Fleet, hosts []Document) {
 	}
 	b.WriteString("| Phase | Hosts |")
 	for _, ring := range columns {
-		fmt.Fprintf(b, " %s |", cmp.Or(ring, "no ring"))
+		fmt.Fprintf(b, " %s |", cell(cmp.Or(ring, "no ring")))
 	}
 	b.WriteString("\n|---|---:|" + strings.Repeat("---:|", len(columns)) + "\n")
 	for _, phase := range order {
@@ -136,12 +141,12 @@ func people(b *bytes.Buffer, hosts []Document) {
 			fmt.Fprintf(b, "- …and %d more\n", len(hosts)-maxPeople)
 			break
 		}
-		fmt.Fprintf(b, "- **[%s](%s)** %s: ", d.Metadata.Name, Path(d.Metadata.Name), d.Phase)
+		fmt.Fprintf(b, "- **[%s](%s)** %s: ", cell(d.Metadata.Name), Path(d.Metadata.Name), cell(string(d.Phase)))
 		switch {
 		case d.Hold != nil:
 			b.WriteString(cell(d.Hold.Message))
 			if d.Hold.Consent != "" {
-				fmt.Fprintf(b, "\n  To allow it: `ingot consent %s`, or in %s:\n\n  ```yaml\n  consent: {erase: %q}\n  ```", d.Metadata.Name, code(d.File), d.Hold.Consent)
+				fmt.Fprintf(b, "\n  To allow it: %s, or in %s:\n\n  ```yaml\n  consent: {erase: %q}\n  ```", code("ingot consent "+d.Metadata.Name), code(d.File), d.Hold.Consent)
 			}
 		default:
 			b.WriteString(cell(d.Error))
@@ -158,7 +163,7 @@ func commits(b *bytes.Buffer, f Fleet, hosts []Document) {
 	}
 	b.WriteString("## Last commits\n\n| Commit | | Installed on | Installing | Failed on | Wait for consent |\n|---|---|---|---|---|---|\n")
 	for _, did := range Of(f.Commits, hosts) {
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s |\n", short(did.Commit.Commit), cell(did.Title), few(did.Installed), few(did.Installing), few(did.Failed), few(did.Held))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", code(short(did.Commit.Commit)), cell(did.Title), few(did.Installed), few(did.Installing), few(did.Failed), few(did.Held))
 	}
 	b.WriteString("\n")
 }
@@ -172,9 +177,9 @@ func table(b *bytes.Buffer, hosts []Document) {
 		}
 		from, disk := "", ""
 		if d.Installed != nil {
-			from, disk = "`"+short(d.Installed.Commit)+"`", d.Installed.Disk.Label()
+			from, disk = code(short(d.Installed.Commit)), d.Installed.Disk.Label()
 		}
-		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", d.Metadata.Name, Path(d.Metadata.Name), d.Phase, d.Workload, from, cell(disk), cell(cmp.Or(d.Waits, d.Pending)))
+		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", cell(d.Metadata.Name), Path(d.Metadata.Name), cell(string(d.Phase)), cell(d.Workload), from, cell(disk), cell(cmp.Or(d.Waits, d.Pending)))
 	}
 }
 

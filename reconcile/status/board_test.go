@@ -49,6 +49,7 @@ func fleetOf(words string) (status.Fleet, []status.Document) {
 			d.LastOperation = &inventory.Operation{ID: "o", Commit: "2222222222222222", Outcome: inventory.Quarantined}
 		}),
 		document("pending-1", "prod", func(d *status.Document) { d.Phase, d.Waits = plan.Pending, words }),
+		document("waiting-1", words, func(d *status.Document) { d.Phase, d.Pending, d.Workload = plan.Waiting, words, words }),
 		document("new-1", "", func(d *status.Document) {
 			d.Phase, d.Operation, d.File = plan.Installing, &inventory.Operation{ID: "o", Commit: "3333333333333333"}, "hosts/"+words
 		}),
@@ -58,6 +59,7 @@ func fleetOf(words string) (status.Fleet, []status.Document) {
 		Rings: []rollout.Progress{
 			{Name: "canary", Tag: words, Commit: "2222222222222222", Hosts: 2, Done: 1, Failed: []string{"failed-1"}, Paused: words},
 			{Name: "prod", Commit: "3333333333333333", Hosts: 3, Done: 1, Held: []string{"held-1"}, Waiting: 1, Trouble: words},
+			{Name: "empty", Trouble: "no tag is like v*"},
 		},
 		Commits: []status.Commit{{Commit: "3333333333333333", Title: words}, {Commit: "2222222222222222", Title: words}, {Commit: "1111111111111111", Title: "first"}, {Commit: "0000000000000000"}},
 	}

@@ -43,6 +43,29 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzParseFleet: the fleet's page is read by the next daemon and by people in a clone. What is read is written and read back as the same, and makes a board.
+func FuzzParseFleet(f *testing.F) {
+	fleet, hosts := fleetOf("yes: no")
+	f.Add(fleet.Encode())
+	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: FleetStatus\ncommit: a\ntitle: \"[x](http://y)\"\nhosts: {Active: -1}\nrings: [{}]\ncommits: [{}, {}]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		read, err := status.ParseFleet(data)
+		if err != nil {
+			return
+		}
+		written := read.Encode()
+		again, err := status.ParseFleet(written)
+		if err != nil {
+			t.Fatalf("what was read is not read back: %v\n%s", err, written)
+		}
+		if !bytes.Equal(written, again.Encode()) {
+			t.Errorf("what was read is written as another page:\n%s", written)
+		}
+		_ = status.Board(read, hosts)
+		_ = status.Accept(read.Commits, status.Commit{Commit: "c"})
+	})
+}
+
 // decide has everybody who reads records read this one.
 func decide(t *testing.T, document status.Document) {
 	t.Helper()

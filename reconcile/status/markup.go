@@ -43,8 +43,11 @@ func line(text string) string {
 	}, text)
 }
 
-// code makes text safe between backticks, also inside a table.
+// code makes text safe between backticks, also inside a table. Of nothing it makes nothing.
 func code(text string) string {
+	if text == "" {
+		return ""
+	}
 	return "`" + strings.NewReplacer("`", "'", "|", "\u2223").Replace(line(text)) + "`"
 }
 
