@@ -27,7 +27,7 @@ func rolling(ts *testscript.TestScript, _ bool, _ []string) {
 		hostIn("canary-1", "canary", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installedFrom(secondCommit, "D1") }),
 		hostIn("canary-2", "canary", func(d *status.Document) {
 			d.Phase, d.Error = plan.Failed, "install: coreos-installer: exit status 1: the script failed"
-			d.LastOperation = &inventory.Operation{ID: "o2", Workload: "web", Commit: secondCommit, Outcome: inventory.Quarantined}
+			d.LastOperation = &inventory.Operation{ID: "o2", Stage: inventory.Ended, Workload: "web", Commit: secondCommit, Outcome: inventory.Quarantined}
 			d.Conditions = []status.Condition{{Type: status.Installed, Status: "False", Since: "2026-01-02T03:04:05Z"}, {Type: status.Reachable, Status: "True", Since: "2026-01-01T00:00:00Z"}}
 		}),
 		hostIn("prod-1", "prod", func(d *status.Document) {
@@ -39,7 +39,7 @@ func rolling(ts *testscript.TestScript, _ bool, _ []string) {
 		}),
 		hostIn("spare-1", "", func(d *status.Document) {
 			d.Phase, d.Waits, d.Due = plan.Installing, "the agent to write the image", "2026-01-02T04:04:05Z"
-			d.Operation = &inventory.Operation{ID: "o5", Workload: "web", Commit: secondCommit}
+			d.Operation = &inventory.Operation{ID: "o5", Stage: inventory.Armed, Workload: "web", Commit: secondCommit}
 		}),
 	}
 	fleet := status.NewFleet(status.Fleet{
