@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,14 +54,6 @@ func (c *clone) replace(name, old, text string) {
 		c.t.Fatalf("%s does not contain %q", name, old)
 	}
 	c.write(name, strings.ReplaceAll(before, old, text))
-}
-
-// copy takes the files of a directory into the clone.
-func (c *clone) copy(from string) {
-	c.t.Helper()
-	if err := os.CopyFS(c.dir, os.DirFS(from)); err != nil && !errors.Is(err, fs.ErrExist) {
-		c.t.Fatal(err)
-	}
 }
 
 func (c *clone) git(arguments ...string) string {

@@ -22,6 +22,7 @@ import (
 type consentOptions struct {
 	repo, branch, selector string
 	takeover               bool
+	tags                   map[string]string
 }
 
 func newConsent(s streams) *cobra.Command {
@@ -37,6 +38,7 @@ func newConsent(s streams) *cobra.Command {
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
 	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
 	flags.StringVarP(&o.selector, "selector", "l", "", "hosts with these labels (key=value,…) instead of names")
+	flags.StringToStringVar(&o.tags, "tag", nil, "NAME=REF: to what this tag, made or moved, would roll out; may be given several times")
 	flags.BoolVar(&o.takeover, "takeover", false, "write spec.consent.takeover instead: a machine that was found running may be powered off")
 	return command
 }
@@ -47,7 +49,7 @@ func runConsent(ctx context.Context, s streams, o consentOptions, names []string
 		return err
 	}
 	o.repo = top
-	fleet, findings, err := readFleet(o.repo, "", nil)
+	fleet, findings, err := readFleet(o.repo, "", o.tags)
 	if err != nil {
 		return err
 	}

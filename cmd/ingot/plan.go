@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +72,9 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 	}
 	switch {
 	case r.Blocked():
+		for _, name := range slices.Sorted(maps.Keys(o.tags)) {
+			fmt.Fprintf(s.Err, "note: until the tag is there, consent with: ingot consent --tag %s=%s HOST\n", name, o.tags[name])
+		}
 		return exitError{code: exitErases}
 	case r.Touches():
 		return exitError{code: exitFindings}
