@@ -13,6 +13,19 @@ type Fleet struct {
 	Rings   map[string]Ring
 	// Settings are those of the repository's own ingot.yaml.
 	Settings schemas.FleetSpec
+	// Reinstall selects the hosts on which the daemon's configuration lets spec.update: Reinstall stand for consent; see Reinstallable.
+	Reinstall schemas.Scope
+}
+
+// Reinstallable gives the fleet under a daemon's configuration, which alone decides where update: Reinstall stands for consent.
+func (f Fleet) Reinstallable(scope schemas.Scope) Fleet {
+	hosts := make(map[string]Desired, len(f.Hosts))
+	for name, d := range f.Hosts {
+		d.Reinstallable = scope.Selects(name, d.Labels)
+		hosts[name] = d
+	}
+	f.Hosts, f.Reinstall = hosts, scope
+	return f
 }
 
 // Ring is a ring of the trunk, and the release it runs.
@@ -61,6 +74,8 @@ type Desired struct {
 	Protect   bool
 	Lifecycle string // never ""
 	Consent   schemas.Consent
+	// Reinstallable is set where the daemon's configuration lets update: Reinstall stand for consent.
+	Reinstallable bool
 
 	Workload *Workload // nil: nothing to run, or nothing that the ring released
 }

@@ -40,7 +40,7 @@ var changes = []change{leave, newer, consented, foreign, flip, label, none, prot
 
 // beginning is what a host is before the commit.
 type beginning struct {
-	idle, protected, reinstalls bool
+	idle, protected, reinstalls, allowed bool
 }
 
 func (b beginning) apply(d inventory.Desired) inventory.Desired {
@@ -48,7 +48,7 @@ func (b beginning) apply(d inventory.Desired) inventory.Desired {
 	if b.reinstalls {
 		w.Update = schemas.Reinstall
 	}
-	d.Workload, d.Protect = &w, b.protected
+	d.Workload, d.Protect, d.Reinstallable = &w, b.protected, b.allowed
 	if b.idle {
 		d.Workload = nil
 	}
@@ -64,7 +64,7 @@ func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
 		var begins []beginning
 		var does []change
 		for range hosts {
-			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls")})
+			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls"), rapid.Bool().Draw(rt, "allowed")})
 			does = append(does, rapid.SampledFrom(changes).Draw(rt, "change"))
 		}
 		var wrong []string
@@ -205,7 +205,7 @@ func (w *world) compare(names []string, before map[string]machine, r review.Revi
 }
 
 // unpermitted says which hosts the plan erases without the consent that names this host, its disk, the system on it and what replaces it, worked out here
-// from what is known, and without a workload that reinstalled already when its system was installed.
+// from what is known, and without a workload that reinstalled already when its system was installed, where the daemon allows that.
 func unpermitted(names []string, records map[string]inventory.Record, head inventory.Fleet, r review.Review) (wrong []string) {
 	for _, name := range names {
 		for _, h := range r.Hosts {
@@ -215,7 +215,7 @@ func unpermitted(names []string, records map[string]inventory.Record, head inven
 			}
 			d := head.Hosts[h.Name]
 			named := inventory.EraseConsent(h.Name, installed.Disk, "install:"+installed.ID, d.Workload.Inputs)
-			if d.Consent.Erase != named && installed.Update != schemas.Reinstall {
+			if d.Consent.Erase != named && (installed.Update != schemas.Reinstall || !d.Reinstallable) {
 				wrong = append(wrong, fmt.Sprintf("%s is erased with the consent %q, want %q: %+v", h.Name, d.Consent.Erase, named, h))
 			}
 		}

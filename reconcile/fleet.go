@@ -15,17 +15,18 @@ import (
 
 // fleet is where the desired state stands.
 type fleet struct {
-	commit   string // accepted by this process; "" until the first one was
-	accepted journal.Accepted
-	examined string // key of the sources looked at last, good or not
-	title    string
-	refused  string // the commit that was not accepted; "" when the newest one was
-	findings []schemas.Finding
-	trouble  string // why the source cannot be read; "" when it can
-	frozen   string // why nothing is erased; "" when the history can be trusted
-	rings    map[string]inventory.Ring
-	settings schemas.FleetSpec
-	commits  []status.Commit // accepted, the newest first
+	commit    string // accepted by this process; "" until the first one was
+	accepted  journal.Accepted
+	examined  string // key of the sources looked at last, good or not
+	title     string
+	refused   string // the commit that was not accepted; "" when the newest one was
+	findings  []schemas.Finding
+	trouble   string // why the source cannot be read; "" when it can
+	frozen    string // why nothing is erased; "" when the history can be trusted
+	rings     map[string]inventory.Ring
+	settings  schemas.FleetSpec
+	reinstall schemas.Scope
+	commits   []status.Commit // accepted, the newest first
 }
 
 // key tells sources apart: the trunk's commit and every ring's release.
@@ -113,7 +114,7 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 	}
 	l.mu.Lock()
 	l.fleet = fleet{
-		commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings,
+		commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings, reinstall: next.Reinstall,
 		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}),
 	}
 	l.take(next)

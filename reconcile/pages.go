@@ -40,6 +40,9 @@ func (l *Loop) summarizeFleet() {
 // summary is what the loop knows of the whole fleet. The caller holds the lock.
 func (l *Loop) summary() status.Fleet {
 	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen, Commits: l.fleet.commits}
+	if scope := l.fleet.reinstall; scope.Set() {
+		f.Reinstall = &scope
+	}
 	if l.fleet.settings.Paused {
 		f.Paused = "spec.paused in " + schemas.FleetFile + " is true"
 	}

@@ -74,7 +74,7 @@ func (r *rollout) release(d *daemon, tag, inputs string, consents map[string]str
 	for name, h := range r.fleet.Hosts {
 		w := *h.Workload
 		w.Inputs, w.Update, w.Parts = inputs, schemas.Reinstall, map[string]string{"image": inputs}
-		h.Workload, h.Release, h.Consent.Erase = &w, commit, consents[name]
+		h.Workload, h.Release, h.Consent.Erase, h.Reinstallable = &w, commit, consents[name], true
 		r.fleet.Hosts[name] = h
 	}
 	r.mu.Unlock()

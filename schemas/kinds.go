@@ -216,7 +216,8 @@ type WorkloadSpec struct {
 	Install *Install `json:"install,omitempty"`
 	// Steps is the order around install. Empty: only install. The name install stands for spec.install and occurs exactly once.
 	Steps []StepUse `json:"steps,omitempty"`
-	// Update is OnConsent (default) or Reinstall.
+	// Update is OnConsent (default) or Reinstall: what this workload installed while it said so may be erased for its newer versions without a consent, on
+	// hosts that the daemon's own configuration names (reinstall).
 	Update string `json:"update,omitempty"`
 }
 

@@ -56,19 +56,19 @@ func runConsent(ctx context.Context, s streams, o consentOptions, names []string
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
 	}
-	records, commit, err := readRecords(ctx, o.repo, o.branch)
+	known, err := readKnown(ctx, o.repo, o.branch)
 	if err != nil {
 		return err
 	}
-	if commit == "" {
+	if known.commit == "" {
 		fmt.Fprintf(s.Err, noStatus, o.branch)
 	}
-	hosts, err := choose(fleet, o.selector, names)
+	hosts, err := choose(fleet.Reinstallable(known.reinstall), o.selector, names)
 	if err != nil {
 		return err
 	}
 	for _, host := range hosts {
-		if err := consentTo(s, o, host, records[host.Name]); err != nil {
+		if err := consentTo(s, o, host, known.records[host.Name]); err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/load"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -63,25 +64,43 @@ func topOf(dir string) (string, error) {
 	return clone.Top()
 }
 
-// readRecords reads what the status branch of a clone says of every host, and the branch's commit; none when there is no such branch.
-func readRecords(ctx context.Context, dir, branch string) (map[string]inventory.Record, string, error) {
+// known is what the status branch of a clone says.
+type known struct {
+	commit    string // of the branch; "" when there is no such branch
+	records   map[string]inventory.Record
+	reinstall schemas.Scope // where the daemon lets update: Reinstall stand for consent
+}
+
+// readKnown reads the status branch of a clone.
+func readKnown(ctx context.Context, dir, branch string) (known, error) {
 	clone, err := gitrepo.OpenClone(dir)
 	if err != nil {
-		return nil, "", err
+		return known{}, err
 	}
 	files, commit, err := clone.Status(ctx, branch)
 	if err != nil {
-		return nil, "", err
+		return known{}, err
 	}
 	documents, err := hostDocuments(files)
 	if err != nil {
-		return nil, "", err
+		return known{}, err
 	}
-	records := make(map[string]inventory.Record, len(documents))
+	k := known{commit: commit, records: make(map[string]inventory.Record, len(documents))}
 	for _, document := range documents {
-		records[document.Metadata.Name] = document.Record()
+		k.records[document.Metadata.Name] = document.Record()
 	}
-	return records, commit, nil
+	page, there := files[status.FleetPath]
+	if !there {
+		return k, nil
+	}
+	fleet, err := status.ParseFleet(page)
+	if err != nil {
+		return known{}, fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+	}
+	if fleet.Reinstall != nil {
+		k.reinstall = *fleet.Reinstall
+	}
+	return k, nil
 }
 
 // printFindings prints one finding per line and counts the errors.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,9 +77,13 @@ spec:
 `
 }
 
-// fleet: writes the base fleet, commits it as tag base, and writes the status branch that a daemon would have left.
-func fleet(ts *testscript.TestScript, _ bool, _ []string) {
+// fleet [reinstalls [allowed]]: writes the base fleet, commits it as tag base, and writes the status branch that a daemon would have left. With reinstalls its
+// workload says update: Reinstall, which an allowed daemon lets stand for consent.
+func fleet(ts *testscript.TestScript, _ bool, args []string) {
 	for name, text := range base {
+		if slices.Contains(args, "reinstalls") && name == "workloads/web.yaml" {
+			text = strings.Replace(text, "spec:\n", "spec:\n  update: Reinstall\n", 1)
+		}
 		file := ts.MkAbs(name)
 		ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
 		ts.Check(os.WriteFile(file, []byte(text), 0o644))
@@ -98,6 +103,10 @@ func fleet(ts *testscript.TestScript, _ bool, _ []string) {
 		file := filepath.Join(dir, filepath.FromSlash(status.Path(name)))
 		ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
 		ts.Check(os.WriteFile(file, document.Encode(), 0o644))
+	}
+	if slices.Contains(args, "allowed") {
+		page := status.NewFleet(status.Fleet{Commit: loaded.Commit, Reinstall: &schemas.Scope{AllHosts: true}}, nil, nil)
+		ts.Check(os.WriteFile(filepath.Join(dir, status.FleetPath), page.Encode(), 0o644))
 	}
 	statusBranch(ts, dir)
 	ts.Check(os.RemoveAll(dir))

@@ -39,11 +39,11 @@ func newPlan(s streams) *cobra.Command {
 }
 
 func runPlan(c *cobra.Command, s streams, o planOptions) error {
-	records, status, err := readRecords(c.Context(), o.repo, o.branch)
+	known, err := readKnown(c.Context(), o.repo, o.branch)
 	if err != nil {
 		return err
 	}
-	if status == "" {
+	if known.commit == "" {
 		fmt.Fprintf(s.Err, noStatus, o.branch)
 	}
 	base, err := baseFleet(s, o)
@@ -65,8 +65,8 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the head has errors: merged, it would be refused and change nothing")
 	}
-	r := review.Compare(base, head, records)
-	r.Status = status
+	r := review.Compare(base.Reinstallable(known.reinstall), head.Reinstallable(known.reinstall), known.records)
+	r.Status = known.commit
 	if err := printReview(s, r, o.output); err != nil {
 		return err
 	}

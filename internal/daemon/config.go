@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/gitmetal/ingot/inventory/gitrepo/trust"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // maxConfig is the largest configuration file, in bytes.
@@ -38,6 +39,8 @@ type Config struct {
 	Images    ImagesConfig    `json:"images,omitempty"`
 	Etcd      EtcdConfig      `json:"etcd,omitempty"`
 	Limits    LimitsConfig    `json:"limits,omitempty"`
+	// Reinstall selects the hosts on which a Workload's update: Reinstall stands for consent, for systems that it installed while it said so. Default: none.
+	Reinstall schemas.Scope `json:"reinstall,omitempty"`
 	// PublishEvery is the shortest time between two status commits; an armed operation is published at once. Default 15s.
 	PublishEvery Duration `json:"publishEvery,omitempty"`
 }

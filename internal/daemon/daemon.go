@@ -204,7 +204,7 @@ func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Fin
 	if !schemas.Fatal(findings) {
 		d.secrets.take(fleet.Secrets)
 	}
-	return fleet, findings
+	return fleet.Reinstallable(d.config.Reinstall), findings
 }
 
 // Run works until ctx ends, then stops in order. Nothing is lost: what was begun is in the journal.

@@ -41,7 +41,7 @@ func TestRolloutInTheLab(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 30)
 	ringOf := w.makeRings(t, 30)
-	w.edit(t, "../ingot.yaml", "publishEvery: 2s", "publishEvery: 100ms\nlimits: {installs: 30}")
+	w.edit(t, "../ingot.yaml", "publishEvery: 2s", "publishEvery: 100ms\nlimits: {installs: 30}\nreinstall: {allHosts: true}")
 	w.edit(t, "../ingot.yaml", "poll: 10s", "poll: 1s")
 	w.edit(t, "workloads/hello.yaml", "spec:\n", "spec:\n  update: Reinstall\n")
 	first := w.release(t, "v1", "first")

@@ -124,7 +124,7 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 	given := d.Consent.Erase
 	named := inventory.NamedDisk(d.RootDisk)
 	switch {
-	case reinstalls(d, rec):
+	case d.Reinstallable && keepsReinstalling(d, rec):
 		return nil
 	case slices.Contains(rec.Spent, given):
 		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
@@ -132,6 +132,8 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 		return nil
 	case rec.Installed == nil && rec.Last == nil && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
 		return nil
+	case given == "" && keepsReinstalling(d, rec):
+		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
 	case given == "":
 		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent", c.Disk.Label(), c.Summary)}
 	default:
@@ -139,8 +141,9 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 	}
 }
 
-// reinstalls reports whether update: Reinstall stands for consent: the system on the disk was installed by this same workload while it said so already.
-func reinstalls(d inventory.Desired, rec inventory.Record) bool {
+// keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for
+// consent where the daemon's configuration allows it.
+func keepsReinstalling(d inventory.Desired, rec inventory.Record) bool {
 	return d.Workload.Update == schemas.Reinstall && rec.Installed != nil && rec.Installed.Workload == d.Workload.Name && rec.Installed.Update == schemas.Reinstall
 }
 

@@ -42,7 +42,7 @@ func TestDecide(t *testing.T) {
 	erase := func(consent string) func(*inventory.Desired) {
 		return func(d *inventory.Desired) { d.Consent.Erase = consent }
 	}
-	reinstall := func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) }
+	reinstall := func(d *inventory.Desired) { d.Workload, d.Reinstallable = workload(target, schemas.Reinstall), true }
 	for _, test := range []struct {
 		name   string
 		ask    func(*inventory.Desired)
@@ -69,6 +69,7 @@ func TestDecide(t *testing.T) {
 		{"holds our install, consent for what was there before", erase(data), installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.ConsentForOther},
 		{"the consent is spent", erase(data), spent(something, data), plan.Reinstall, true, data, plan.ConsentSpent},
 		{"update Reinstall, installed so", reinstall, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, ""},
+		{"update Reinstall, installed so, not allowed by the daemon", func(d *inventory.Desired) { reinstall(d); d.Reinstallable = false }, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, plan.NeedsConsent},
 		{"update flipped to Reinstall", reinstall, installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.NeedsConsent},
 		{"update Reinstall, another workload", func(d *inventory.Desired) { reinstall(d); d.Workload.Name = "db" }, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, plan.NeedsConsent},
 		{"no disk matches", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{Serial: "OTHER"} }, something, plan.Install, false, "", plan.NoDisk},
@@ -120,7 +121,7 @@ func (m *model) until(t *testing.T, kind plan.Kind) {
 func active(t *testing.T) *model {
 	t.Helper()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.desired.Workload = workload(earlier, schemas.Reinstall)
+	m.desired.Workload, m.desired.Reinstallable = workload(earlier, schemas.Reinstall), true
 	if p := m.settles(t); p.Phase != plan.Active {
 		t.Fatalf("ended %+v", p)
 	}

@@ -177,7 +177,7 @@ func (m *model) judgeInstall(op inventory.Operation) {
 		return given == inventory.EraseConsent(hostName, rootDisk, content, op.Inputs)
 	}
 	i := m.record.Installed
-	rule := m.desired.Workload.Update == schemas.Reinstall && i != nil && i.Update == schemas.Reinstall && i.Workload == op.Workload
+	rule := m.desired.Reinstallable && m.desired.Workload.Update == schemas.Reinstall && i != nil && i.Update == schemas.Reinstall && i.Workload == op.Workload
 	switch {
 	case m.disk == inventory.ContentBlank, rule:
 	// Whether a given up operation had begun to write cannot be known: the disk is named after it either way.

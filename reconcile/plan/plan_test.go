@@ -77,6 +77,8 @@ func (m *model) trouble(t *rapid.T) {
 		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
 	case 17:
 		m.commit(func(d *inventory.Desired) { d.Workload = nil })
+	case 18:
+		m.desired.Reinstallable = !m.desired.Reinstallable // the daemon was started with another configuration
 	}
 }
 

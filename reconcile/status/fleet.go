@@ -26,10 +26,12 @@ type Fleet struct {
 	Refused  string   `json:"refused,omitempty"`
 	Findings []string `json:"findings,omitempty"`
 	// Frozen says why nothing is erased until an operator has looked; "" when that is not so.
-	Frozen string             `json:"frozen,omitempty"`
-	Paused string             `json:"paused,omitempty"` // why no operation begins anywhere
-	Hosts  map[string]int     `json:"hosts"`            // by phase
-	Rings  []rollout.Progress `json:"rings,omitempty"`
+	Frozen string `json:"frozen,omitempty"`
+	Paused string `json:"paused,omitempty"` // why no operation begins anywhere
+	// Reinstall selects the hosts on which the daemon lets update: Reinstall stand for consent: the plan of a pull request must know.
+	Reinstall *schemas.Scope     `json:"reinstall,omitempty"`
+	Hosts     map[string]int     `json:"hosts"` // by phase
+	Rings     []rollout.Progress `json:"rings,omitempty"`
 	// Commits are the accepted commits, the newest first, as far as they are kept.
 	Commits []Commit `json:"commits,omitempty"`
 }
