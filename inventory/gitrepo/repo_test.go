@@ -304,10 +304,17 @@ func TestWatchTellsOfAPush(t *testing.T) {
 		"commit": func(r *remote, first string, n int) {
 			r.commit(t, "main", first, map[string]node{"a": text(fmt.Sprint(n))})
 		},
-		"tag": func(r *remote, first string, n int) { r.tag(t, fmt.Sprintf("prod-%d", n), first) },
+		"tag":                    func(r *remote, first string, n int) { r.tag(t, fmt.Sprintf("prod-%d", n), first) },
+		"tag with a slash":       func(r *remote, first string, n int) { r.tag(t, fmt.Sprintf("prod/%d", n), first) },
+		"tag in a new directory": func(r *remote, first string, n int) { r.tag(t, fmt.Sprintf("%d/x/1", n), first) },
+		"commit of a deep branch": func(r *remote, first string, n int) {
+			r.commit(t, "env/prod", first, map[string]node{"a": text(fmt.Sprint(n))})
+		},
 	} {
 		r := overPath(t)
 		first := r.commit(t, "main", "", map[string]node{"a": text("1")})
+		r.commit(t, "env/prod", "", map[string]node{"a": text("1")})
+		r.tag(t, "prod/first", first)
 		told := make(chan struct{}, 100)
 		ended := make(chan error, 1)
 		ctx, cancel := context.WithCancel(watchContext(t))
