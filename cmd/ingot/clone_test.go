@@ -102,6 +102,11 @@ func (c *clone) status(revision string, documents func(inventory.Desired) *statu
 			}
 		}
 	}
+	// its daemon is configured as examples/production says
+	page := status.NewFleet(status.Fleet{Commit: fleet.Commit, Reinstall: &schemas.Scope{AllHosts: true}}, nil, nil)
+	if err := os.WriteFile(filepath.Join(dir, status.FleetPath), page.Encode(), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
 	plumbing := &clone{t: c.t, dir: dir, env: append(c.env, "GIT_DIR="+filepath.Join(c.dir, ".git"), "GIT_WORK_TREE="+dir, "GIT_INDEX_FILE="+filepath.Join(c.t.TempDir(), "index"))}
 	plumbing.git("add", "--all", ".")
 	plumbing.git("update-ref", "refs/heads/ingot/status", plumbing.git("commit-tree", "-m", "status", plumbing.git("write-tree")))
