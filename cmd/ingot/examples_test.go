@@ -165,13 +165,13 @@ func (n *newcomer) planAsJSON() {
 
 var modeline = regexp.MustCompile(`^# yaml-language-server: \$schema=(\S+)\n`)
 
-// namesSchemas wants every document to begin with a schema that is there, for editors.
+// namesSchemas wants every document that people write to begin with a schema that is there, for editors.
 func (n *newcomer) namesSchemas() {
 	n.t.Helper()
 	fleet := &clone{t: n.t, dir: n.cwd, env: n.env}
 	documents := 0
 	for file := range strings.FieldsSeq(fleet.git("ls-files", "*.yaml")) {
-		if strings.HasPrefix(file, ".") {
+		if strings.HasPrefix(file, ".") || strings.HasPrefix(file, "secrets/") { // those are written by ingot secret
 			continue
 		}
 		documents++
