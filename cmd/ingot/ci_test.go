@@ -19,6 +19,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 const recipes = "../../examples/ci"
@@ -130,7 +131,7 @@ func newPullRequest(t *testing.T) *clone {
 	c.write(".ci/pull-request.sh", string(script))
 	c.commit("base")
 	c.git("tag", "base")
-	c.status("base", func(h inventory.Desired) *status.Document {
+	c.status("base", schemas.Scope{}, func(h inventory.Desired) *status.Document {
 		if h.Name == "new-1" {
 			return nil
 		}

@@ -86,8 +86,9 @@ func (c *clone) run(env []string, name string, arguments ...string) (string, int
 	return string(out), command.ProcessState.ExitCode()
 }
 
-// status makes the status branch that a daemon would leave: of each host at a revision, what is on its disk by its name; the others were never seen.
-func (c *clone) status(revision string, documents func(inventory.Desired) *status.Document) {
+// status makes the status branch that a daemon would leave which lets update: Reinstall stand for consent on some hosts: documents of each host at a
+// revision; those without were never seen.
+func (c *clone) status(revision string, reinstall schemas.Scope, documents func(inventory.Desired) *status.Document) {
 	c.t.Helper()
 	fleet, findings, err := readFleet(c.dir, revision, nil)
 	if err != nil || schemas.Fatal(findings) {
@@ -102,8 +103,7 @@ func (c *clone) status(revision string, documents func(inventory.Desired) *statu
 			}
 		}
 	}
-	// its daemon is configured as examples/production says
-	page := status.NewFleet(status.Fleet{Commit: fleet.Commit, Reinstall: &schemas.Scope{AllHosts: true}}, nil, nil)
+	page := status.NewFleet(status.Fleet{Commit: fleet.Commit, Reinstall: &reinstall}, nil, nil)
 	if err := os.WriteFile(filepath.Join(dir, status.FleetPath), page.Encode(), 0o644); err != nil {
 		c.t.Fatal(err)
 	}

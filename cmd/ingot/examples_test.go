@@ -14,6 +14,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // TestExamples follows the README of each example as a newcomer would: every command of its console blocks, in order, prints what stands below it. A
@@ -127,7 +128,7 @@ func generic(text string) string { return commitID.ReplaceAllString(text, "commi
 // daemon leaves the status of a fleet whose workloads are installed.
 func (n *newcomer) daemon() {
 	fleet := &clone{t: n.t, dir: n.cwd, env: n.env}
-	fleet.status("HEAD", func(h inventory.Desired) *status.Document {
+	fleet.status("HEAD", schemas.Scope{MatchLabels: map[string]string{"data": "none"}}, func(h inventory.Desired) *status.Document {
 		w := h.Workload
 		if w == nil {
 			return nil
