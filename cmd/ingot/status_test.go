@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/rollout"
@@ -23,6 +30,23 @@ const (
 // rolling: commits an empty fleet and the status branch of another one in the middle of a rollout: a host of every phase that people ask about.
 func rolling(ts *testscript.TestScript, _ bool, _ []string) {
 	commit(ts, false, []string{"the fleet"})
+	fleet, documents := halfway()
+	files := map[string][]byte{status.FleetPath: fleet.Encode(), status.BoardPath: status.Board(fleet, documents)}
+	for _, d := range documents {
+		files[status.Path(d.Metadata.Name)] = d.Encode()
+	}
+	dir := filepath.Join(ts.Getenv("WORK"), ".status")
+	for name, content := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
+		ts.Check(os.WriteFile(file, content, 0o644))
+	}
+	statusBranch(ts, dir)
+	ts.Check(os.RemoveAll(dir))
+}
+
+// halfway is a fleet in the middle of a rollout.
+func halfway() (status.Fleet, []status.Document) {
 	documents := []status.Document{
 		hostIn("canary-1", "canary", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installedFrom(secondCommit, "D1") }),
 		hostIn("canary-2", "canary", func(d *status.Document) {
@@ -50,18 +74,39 @@ func rolling(ts *testscript.TestScript, _ bool, _ []string) {
 		},
 		Commits: []status.Commit{{Commit: secondCommit, Title: "a newer image"}, {Commit: firstCommit, Title: "first"}},
 	}, []schemas.Finding{{Position: schemas.Position{File: "hosts/x.yaml", Line: 3, Col: 5}, Severity: schemas.Error, Message: "there is no such field here"}}, documents)
-	files := map[string][]byte{status.FleetPath: fleet.Encode(), status.BoardPath: status.Board(fleet, documents)}
+	return fleet, documents
+}
+
+// fakeDaemon: writes ingot.yaml, and answers on the control socket that it names with what rolling has on the status branch, then with an installation that
+// goes on until the host is Active.
+func fakeDaemon(ts *testscript.TestScript, _ bool, _ []string) {
+	config := "fleet: {url: fleet.git}\nstateDir: state\nidentityDir: identity\nramdisk: r.iso\nlisten: {agents: '127.0.0.1:1', media: '127.0.0.1:2', socket: s.sock}\n" +
+		"advertise: {agents: ['https://127.0.0.1:1'], media: 'http://127.0.0.1:2'}\n"
+	ts.Check(os.WriteFile(ts.MkAbs("ingot.yaml"), []byte(config), 0o600))
+	fleet, documents := halfway()
+	view := daemon.View{Commit: fleet.Commit, Title: fleet.Title, Refused: fleet.Refused, Findings: fleet.Findings, Rings: fleet.Rings, Commits: fleet.Commits}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	events := []daemon.Event{{At: at, Fleet: &view}}
 	for _, d := range documents {
-		files[status.Path(d.Metadata.Name)] = d.Encode()
+		h := daemon.HostView{Document: d, Pushed: true}
+		view.Hosts = append(view.Hosts, h)
+		events = append(events, daemon.Event{At: at, Host: &h})
 	}
-	dir := filepath.Join(ts.Getenv("WORK"), ".status")
-	for name, content := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		ts.Check(os.MkdirAll(filepath.Dir(file), 0o755))
-		ts.Check(os.WriteFile(file, content, 0o644))
-	}
-	statusBranch(ts, dir)
-	ts.Check(os.RemoveAll(dir))
+	done := hostIn("spare-1", "", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installedFrom(secondCommit, "D5") })
+	events[0].Fleet = &daemon.View{Commit: fleet.Commit, Title: fleet.Title, Rings: fleet.Rings}
+	events = append(events, daemon.Event{At: at, All: true}, daemon.Event{At: at, Name: "spare-1", Job: &wire.Progress{Done: 5e8, Total: 1e9}}, daemon.Event{At: at, Host: &daemon.HostView{Document: done, Pushed: true}})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/view", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(view) })
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, _ *http.Request) {
+		for _, e := range events {
+			_ = json.NewEncoder(w).Encode(e)
+		}
+	})
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", ts.MkAbs("s.sock"))
+	ts.Check(err)
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}}
+	server.Start()
+	ts.Defer(server.Close)
 }
 
 func hostIn(name, ring string, change func(*status.Document)) status.Document {

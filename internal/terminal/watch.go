@@ -22,6 +22,7 @@ type Watcher struct {
 	phases   map[string]string
 	writes   map[string]write
 	fleet    string
+	all      bool // every host was told of once
 	open     bool // the cursor is behind a line that moves
 }
 
@@ -42,6 +43,8 @@ func NewWatcher(out io.Writer, terminal bool, host, until string) *Watcher {
 // Event shows one event; done means that the wait is over.
 func (w *Watcher) Event(e daemon.Event) (done bool) {
 	switch {
+	case e.All:
+		w.all = true
 	case e.Fleet != nil:
 		w.fleetLine(e)
 	case e.Host != nil && (w.host == "" || e.Host.Metadata.Name == w.host):
@@ -53,7 +56,7 @@ func (w *Watcher) Event(e daemon.Event) (done bool) {
 }
 
 func (w *Watcher) reached() bool {
-	if w.until == "" || len(w.phases) == 0 {
+	if w.until == "" || len(w.phases) == 0 || !w.all && w.host == "" {
 		return false
 	}
 	for _, phase := range w.phases {

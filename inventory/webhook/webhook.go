@@ -11,12 +11,16 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
 // MaxBody is the largest request that is checked, in bytes: GitHub sends at most 25 MB.
 const MaxBody = 25 << 20
+
+// patience is how long a sender may take with its request: nobody has proved anything before all of it is there.
+const patience = 30 * time.Second
 
 // errForged means that the sender does not know the secret.
 var errForged = errors.New("the signature is not of this secret: use the secret of the daemon's webhook.secretFile in the forge")
@@ -30,6 +34,7 @@ func Handler(key secret.Value, hint func()) http.Handler {
 			http.Error(w, "send a webhook with POST", http.StatusMethodNotAllowed)
 			return
 		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience)) // not in a test without a connection
 		err := check(r, key.Reveal())
 		var large *http.MaxBytesError
 		switch {
