@@ -79,7 +79,7 @@ func (e Editor) again() bool {
 func (e Editor) private() (string, error) {
 	for _, parent := range []string{os.Getenv("XDG_RUNTIME_DIR"), "/dev/shm", os.TempDir()} {
 		var about unix.Statfs_t
-		if parent == "" || unix.Statfs(parent, &about) != nil || int64(about.Type) != unix.TMPFS_MAGIC {
+		if parent == "" || unix.Statfs(parent, &about) != nil || about.Type != unix.TMPFS_MAGIC {
 			continue
 		}
 		if dir, err := os.MkdirTemp(parent, "ingot-secret-"); err == nil {
