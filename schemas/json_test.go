@@ -63,7 +63,7 @@ func TestJSONSchemas(t *testing.T) {
 // TestEveryKindHasASchema names the kinds in the committed files.
 func TestEveryKindHasASchema(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{schemas.KindHost, schemas.KindWorkload, schemas.KindStep, schemas.KindSecret} {
+	for _, kind := range schemas.Kinds {
 		schema := compile(t, strings.ToLower(kind)+".json")
 		if err := schema.Validate(map[string]any{"apiVersion": schemas.APIVersion, "kind": "Other", "metadata": map[string]any{"name": "a"}, "spec": map[string]any{}}); err == nil {
 			t.Errorf("the schema of %s takes another kind", kind)
