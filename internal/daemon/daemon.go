@@ -43,6 +43,7 @@ type Daemon struct {
 	effects *effects.Effects
 	loop    *reconcile.Loop
 	secrets *vault
+	loaded  load.Cache // what the last load left
 
 	stories *stories
 
@@ -198,9 +199,10 @@ func (d *Daemon) openLoop(context.Context) (err error) {
 	return err
 }
 
-// load resolves a fleet; the Secrets of one that is used are the ones that open from then on.
+// load resolves a fleet, one call after the other; the Secrets of one that is used are the ones that open from then on.
 func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
-	fleet, findings := load.Fleet(sources, ignition.Checker{})
+	fleet, findings, cache := load.Next(d.loaded, sources, ignition.Checker{})
+	d.loaded = cache
 	if !schemas.Fatal(findings) {
 		d.secrets.take(fleet.Secrets)
 	}

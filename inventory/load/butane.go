@@ -21,7 +21,8 @@ type config struct {
 	butane inventory.Butane // without Vars
 	uses   []use            // the references in it, each once, in order
 	blobs  []string
-	whole  bool // nothing is missing
+	shapes map[string]bool // the vars that come into more than the text of a file
+	whole  bool            // nothing is missing
 }
 
 // use is a reference and where it was first seen.
@@ -51,7 +52,7 @@ func (l *loader) config(t *tree, workload schemas.Document, file string) *config
 	t.named[file] = true
 	c := &config{
 		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}},
-		blobs:  []string{"butane " + source.Blob},
+		blobs:  []string{"butane " + source.Blob}, shapes: map[string]bool{},
 	}
 	root, findings := refs.Parse(file, source.Data)
 	if root != nil {
@@ -64,11 +65,13 @@ func (l *loader) config(t *tree, workload schemas.Document, file string) *config
 
 // uses notes the references of a config and finds secrets that are not there. It changes the nodes.
 func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
+	texts := fileTexts(root)
 	_, findings := refs.Replace(c.butane.Path, root, func(ref refs.Ref, at schemas.Position) (string, error) {
 		if !slices.ContainsFunc(c.uses, func(u use) bool { return u.Ref == ref }) {
 			c.uses = append(c.uses, use{ref, at})
 		}
 		if ref.Var != "" {
+			c.shapes[ref.Var] = c.shapes[ref.Var] || !texts[[2]int{at.Line, at.Col}]
 			return "", nil
 		}
 		sealed, ok := l.fleet.Secrets[ref.Secret.Name]
@@ -166,4 +169,37 @@ func localNames(root *yaml.Node) []*yaml.Node {
 		}
 	})
 	return names
+}
+
+// fileTexts are the places of the texts that a config has written into files: storage.files[].contents.inline and append[].inline. Nobody reads what
+// is in them before the file is there.
+func fileTexts(root *yaml.Node) map[[2]int]bool {
+	texts := map[[2]int]bool{}
+	for _, file := range below([]*yaml.Node{root}, "storage", "files", "") {
+		for _, text := range append(below([]*yaml.Node{file}, "contents", "inline"), below([]*yaml.Node{file}, "append", "", "inline")...) {
+			texts[[2]int{text.Line, text.Column}] = true
+		}
+	}
+	return texts
+}
+
+// below gives the nodes that a path leads to; "" stands for every item of a list.
+func below(nodes []*yaml.Node, path ...string) []*yaml.Node {
+	for _, field := range path {
+		var next []*yaml.Node
+		for _, node := range nodes {
+			switch {
+			case node.Kind == yaml.SequenceNode && field == "":
+				next = append(next, node.Content...)
+			case node.Kind == yaml.MappingNode && field != "":
+				for i := 0; i+1 < len(node.Content); i += 2 {
+					if node.Content[i].Value == field {
+						next = append(next, node.Content[i+1])
+					}
+				}
+			}
+		}
+		nodes = next
+	}
+	return nodes
 }

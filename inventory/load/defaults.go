@@ -46,28 +46,36 @@ func sharesOf(d schemas.Document) []share {
 
 // fill gives every host of a tree what its Defaults say and it does not.
 func (l *loader) fill(t *tree) {
+	fill := l.filler(t)
+	for _, name := range slices.Sorted(maps.Keys(t.hosts())) {
+		t.kinds[schemas.KindHost][name] = fill(t.hosts()[name])
+	}
+}
+
+// filler is what fills in one host of a tree.
+func (l *loader) filler(t *tree) func(host schemas.Document) schemas.Document {
 	defaults := slices.SortedFunc(maps.Values(t.kinds[schemas.KindDefaults]), func(a, b schemas.Document) int {
 		return cmp.Or(cmp.Compare(b.Defaults.Spec.Priority, a.Defaults.Spec.Priority), cmp.Compare(a.Name, b.Name))
 	})
-	if len(defaults) == 0 {
-		return
-	}
 	given := make([][]share, len(defaults))
 	for i, d := range defaults {
 		given[i] = sharesOf(d)
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.hosts())) {
-		host := t.hosts()[name]
+	return func(host schemas.Document) schemas.Document {
+		if len(defaults) == 0 {
+			return host
+		}
 		f := filling{host: host, spec: openSpec(host.Host.Spec), from: map[string]schemas.Document{}, at: map[string]schemas.Position{}}
 		for i, d := range defaults {
-			if d.Defaults.Spec.Hosts.Selects(name, host.Host.Metadata.Labels) {
+			if d.Defaults.Spec.Hosts.Selects(host.Name, host.Host.Metadata.Labels) {
 				l.find(f.take(d, given[i])...)
 			}
 		}
 		filled := *host.Host
 		filled.Spec = closeSpec(f.spec)
 		host.Host = &filled
-		t.kinds[schemas.KindHost][name], t.given[name] = host, f.at
+		t.given[host.Name] = f.at
+		return host
 	}
 }
 

@@ -2,10 +2,10 @@
 package load
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -28,31 +28,54 @@ type Translator interface {
 // workloads, steps and secrets any other of these files is a mistake, and a finding, unless a Butane config or a Step names it as its own;
 // elsewhere it is none of our business. Files and folders that start with a dot are never read.
 func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding) {
+	fleet, findings, _ := Next(Cache{}, sources, check)
+	return fleet, findings
+}
+
+// Next is Fleet with what the last load left, and gives what the next one may use. The fleet and the findings are those that Fleet gives.
+func Next(cache Cache, sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding, Cache) {
 	l := loader{
-		check: check, checked: map[string]bool{}, releases: map[string]*tree{},
+		check: check, before: cache.past, after: newPast(),
 		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Hosts: map[string]inventory.Desired{}, Secrets: map[string]inventory.Sealed{}},
 	}
-	l.trunk = l.read(sources.Trunk)
-	l.settings()
-	l.fill(l.trunk)
-	l.seal()
+	if l.before == nil {
+		l.before = newPast()
+	}
+	if l.same = l.again(sources); !l.same {
+		l.afresh(sources.Trunk)
+	}
+	l.names = slices.Sorted(maps.Keys(l.trunk.hosts()))
 	l.duplicates()
+	l.rings(sources.Releases)
+	fill := l.filler(l.trunk)
+	for _, name := range l.names {
+		l.put(l.trunk.hosts()[name], fill)
+	}
+	l.after.trunk, l.after.followed = l.trunk, followed(sources.Releases)
+	return l.fleet, unique(l.findings), Cache{l.after}
+}
+
+// afresh reads a trunk, all but what concerns one host or one ring alone.
+func (l *loader) afresh(trunk inventory.Snapshot) {
+	l.trunk = l.read(trunk)
+	l.settings()
+	l.seal()
+	before := len(l.findings)
 	l.prepare(l.trunk)
+	l.trunk.lacks = len(l.findings) > before
 	l.imageHosts()
 	l.strangers(l.trunk)
-	l.rings(sources.Releases)
-	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
-		l.resolve(l.trunk.hosts()[name])
-	}
-	return l.fleet, unique(l.findings)
+	l.after.shared = slices.Clip(l.findings)
 }
 
 type loader struct {
+	before   *past // read only
+	after    *past
+	same     bool // only hosts' own files differ from before
 	trunk    *tree
-	releases map[string]*tree  // by commit
+	names    []string          // of all hosts, sorted
 	member   map[string]string // ring by host
 	check    Translator
-	checked  map[string]bool // Butane configs that were checked, by digest
 	fleet    inventory.Fleet
 	findings []schemas.Finding
 }
@@ -66,6 +89,8 @@ type tree struct {
 	named   map[string]bool                        // files that a Butane config or a Step names
 	given   map[string]map[string]schemas.Position // by host and field, where Defaults filled it in
 	broken  string                                 // why the tree cannot be run
+	twice   bool                                   // whether documents share a name
+	lacks   bool                                   // whether something is wrong with a Workload, or with a file that one names
 }
 
 func (t *tree) hosts() map[string]schemas.Document     { return t.kinds[schemas.KindHost] }
@@ -89,8 +114,8 @@ func (l *loader) read(snapshot inventory.Snapshot) *tree {
 		folder, _, nested := strings.Cut(file, "/")
 		switch {
 		case !isYAML(file):
-		case saysSo.Match(data):
-			l.keep(t, file, data)
+		case saysSo(data):
+			l.keep(t, file)
 		case nested && slices.Contains(folders, folder):
 			t.unread = append(t.unread, file)
 		}
@@ -101,7 +126,26 @@ func (l *loader) read(snapshot inventory.Snapshot) *tree {
 // folders are where a YAML file is expected to be a document.
 var folders = []string{"hosts", "workloads", "steps", "secrets", "rings", "defaults", "rules"}
 
-var saysSo = regexp.MustCompile(`(?m)^apiVersion:[ \t]*["']?ingot\.dev/`)
+// saysSo reports whether a file has a line that begins with apiVersion: ingot.dev/, the value in quotes or not.
+func saysSo(data []byte) bool {
+	for rest := data; ; {
+		at := bytes.Index(rest, versionField)
+		if at < 0 {
+			return false
+		}
+		begins := at == 0 && len(rest) == len(data) || at > 0 && rest[at-1] == '\n'
+		rest = rest[at+len(versionField):]
+		value := bytes.TrimLeft(rest, " \t")
+		if len(value) > 0 && (value[0] == '"' || value[0] == '\'') {
+			value = value[1:]
+		}
+		if begins && bytes.HasPrefix(value, versionPrefix) {
+			return true
+		}
+	}
+}
+
+var versionField, versionPrefix = []byte("apiVersion:"), []byte("ingot.dev/")
 
 // isYAML reports whether a file is called YAML, and neither it nor a folder of it is hidden.
 func isYAML(file string) bool {
@@ -110,11 +154,11 @@ func isYAML(file string) bool {
 }
 
 // keep decodes a file and files its documents by name.
-func (l *loader) keep(t *tree, file string, data []byte) {
-	documents, findings := decode.File(file, data)
-	l.find(findings...)
-	for _, d := range documents {
-		if d.Kind == schemas.KindSecret && len(documents) > 1 {
+func (l *loader) keep(t *tree, file string) {
+	read := l.decode(file, t.Files[file])
+	l.find(read.findings...)
+	for _, d := range read.documents {
+		if d.Kind == schemas.KindSecret && len(read.documents) > 1 {
 			l.find(d.Finding("kind", "give it a file of its own", "a Secret stands alone in its file: sops encrypts files, not documents"))
 		}
 		known := t.kinds[d.Kind]
@@ -122,6 +166,7 @@ func (l *loader) keep(t *tree, file string, data []byte) {
 			continue // a finding already
 		}
 		if first, twice := known[d.Name]; twice {
+			t.twice = true
 			l.find(d.Finding("metadata.name", "", "there is a %s %q in %s already", d.Kind, d.Name, first.Pos("metadata.name")))
 			continue
 		}
@@ -146,8 +191,8 @@ func (l *loader) seal() {
 	}
 }
 
-// resolve puts a host together.
-func (l *loader) resolve(d schemas.Document) {
+// resolve puts a host together, whose Defaults are filled in.
+func (l *loader) resolve(d schemas.Document) inventory.Desired {
 	spec := d.Host.Spec
 	desired := inventory.Desired{
 		Commit: l.trunk.Commit, File: d.File, Line: d.Pos("").Line,
@@ -162,7 +207,7 @@ func (l *loader) resolve(d schemas.Document) {
 	desired.Ring, desired.Given = l.member[d.Name], l.trunk.given[d.Name]
 	desired.Canary = desired.Ring != "" && l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.Name, d.Host.Metadata.Labels)
 	l.complete(d, spec.Workload != "" || desired.Workload != nil)
-	l.fleet.Hosts[d.Name] = desired
+	return desired
 }
 
 func (l *loader) credentials(d schemas.Document, name string) {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"net/url"
@@ -16,11 +17,13 @@ var aRing = regexp.MustCompile(`(?m)^kind:[ \t]*["']?Ring`)
 
 // Follows gives the tag patterns of a trunk's rings, by the ring's name. Rings that follow the trunk have none. What is wrong with a ring is for Fleet to find.
 func Follows(trunk inventory.Snapshot) map[string]string {
-	l := loader{}
+	l := loader{before: newPast(), after: newPast()}
 	patterns := map[string]string{}
 	rings := trunk
 	rings.Files = maps.Clone(trunk.Files)
-	maps.DeleteFunc(rings.Files, func(_ string, f inventory.File) bool { return !aRing.Match(f.Data) })
+	maps.DeleteFunc(rings.Files, func(_ string, f inventory.File) bool {
+		return !bytes.Contains(f.Data, []byte(schemas.KindRing)) || !aRing.Match(f.Data)
+	})
 	for name, d := range l.read(rings).kinds[schemas.KindRing] {
 		if d.Ring.Spec.Tag != "" {
 			patterns[name] = d.Ring.Spec.Tag
@@ -56,7 +59,7 @@ func (l *loader) rings(releases map[string]inventory.Release) {
 func (l *loader) join(d schemas.Document) []string {
 	hosts := []string{}
 	canaries := 0
-	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
+	for _, name := range l.names {
 		labels := l.trunk.hosts()[name].Host.Metadata.Labels
 		if !d.Ring.Spec.Hosts.Selects(name, labels) {
 			continue
@@ -104,24 +107,37 @@ func (l *loader) runs(ring *inventory.Ring, d schemas.Document, release inventor
 		}
 		return
 	}
-	if ring.Commit == l.trunk.Commit {
-		l.releases[ring.Commit] = l.trunk
-	}
-	if _, known := l.releases[ring.Commit]; !known {
-		findings := l.apart(func() {
-			t := l.read(release.Snapshot)
-			l.fill(t)
-			l.prepare(t)
-			l.releases[ring.Commit] = t
-		})
-		if fatal := only(findings, schemas.Error); len(fatal) > 0 {
-			l.releases[ring.Commit].broken = fmt.Sprintf("release %s has %d errors, the first: %s", ring.Tag, len(fatal), fatal[0])
-			found := d.Finding("spec.tag", "tag a commit that validates", "%s", l.releases[ring.Commit].broken)
+	t, known := l.after.releases[ring.Commit]
+	if !known {
+		t = l.release(ring, release)
+		l.after.releases[ring.Commit] = t
+		if t.broken != "" {
+			found := d.Finding("spec.tag", "tag a commit that validates", "%s", t.broken)
 			found.Severity = schemas.Warning
 			l.find(found)
 		}
 	}
-	ring.Trouble = first(ring.Trouble, l.releases[ring.Commit].broken)
+	ring.Trouble = first(ring.Trouble, t.broken)
+}
+
+// release reads the tree of a release.
+func (l *loader) release(ring *inventory.Ring, release inventory.Release) *tree {
+	if ring.Commit == l.trunk.Commit {
+		return l.trunk
+	}
+	if t, known := l.before.releases[ring.Commit]; known && l.same {
+		return t
+	}
+	var t *tree
+	findings := l.apart(func() {
+		t = l.read(release.Snapshot)
+		l.fill(t)
+		l.prepare(t)
+	})
+	if fatal := only(findings, schemas.Error); len(fatal) > 0 {
+		t.broken = fmt.Sprintf("release %s has %d errors, the first: %s", ring.Tag, len(fatal), fatal[0])
+	}
+	return t
 }
 
 // apart gives what is found meanwhile, and keeps it out of the commit's findings.
@@ -152,24 +168,25 @@ func (l *loader) released(d schemas.Document) (w *inventory.Workload, commit, pe
 	name, inRing := l.member[d.Name]
 	ring := l.fleet.Rings[name]
 	if !inRing || ring.Spec.Tag == "" {
-		return l.workload(l.trunk, d), l.trunk.Commit, ""
+		return l.workload(l.trunk, d, d), l.trunk.Commit, ""
 	}
 	if ring.Commit == "" {
 		return nil, "", fmt.Sprintf("ring %s runs nothing yet: %s", name, ring.Trouble)
 	}
 	var wanted *inventory.Workload
-	l.find(l.apart(func() { wanted = l.workload(l.trunk, d) })...)
+	l.find(l.apart(func() { wanted = l.workload(l.trunk, d, d) })...)
 	if ring.Commit == l.trunk.Commit {
 		return wanted, ring.Commit, ""
 	}
-	t := l.releases[ring.Commit]
+	t := l.after.releases[ring.Commit]
 	if t.broken != "" {
 		return nil, ring.Commit, fmt.Sprintf("ring %s: %s", name, t.broken)
 	}
-	if _, there := t.hosts()[d.Name]; !there {
+	running, there := t.hosts()[d.Name]
+	if !there {
 		return nil, ring.Commit, fmt.Sprintf("ring %s runs %s, in which this host is not yet", name, ring.Tag)
 	}
-	if fatal := only(l.apart(func() { w = l.workload(t, d) }), schemas.Error); len(fatal) > 0 {
+	if fatal := only(l.apart(func() { w = l.workload(t, d, running) }), schemas.Error); len(fatal) > 0 {
 		return nil, ring.Commit, fmt.Sprintf("ring %s: release %s cannot be used for this host: %s", name, ring.Tag, fatal[0])
 	}
 	return w, ring.Commit, behind(ring, w, wanted)

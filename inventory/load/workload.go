@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
@@ -81,10 +82,9 @@ func (l *loader) steps(t *tree, d schemas.Document) []inventory.Step {
 	return steps
 }
 
-// workload is what a host runs: the recipe with the host's vars. nil when it runs nothing, or when what it names is not there.
-func (l *loader) workload(t *tree, d schemas.Document) *inventory.Workload {
-	running, ok := t.hosts()[d.Name]
-	if !ok || running.Host.Spec.Workload == "" {
+// workload is what a host runs: the recipe of a tree with the vars that the host has there. nil when it runs nothing, or when what it names is not there.
+func (l *loader) workload(t *tree, d, running schemas.Document) *inventory.Workload {
+	if running.Host.Spec.Workload == "" {
 		return nil
 	}
 	name := running.Host.Spec.Workload
@@ -126,17 +126,31 @@ func (l *loader) forHost(c *config, d, running schemas.Document) *inventory.Buta
 		}
 	}
 	if complete && c.whole {
-		l.translate(&b, c.blobs)
+		l.translate(c, &b)
 	}
 	return &b
 }
 
-// translate has a config checked, once for all hosts with the same vars.
-func (l *loader) translate(b *inventory.Butane, blobs []string) {
-	key := inventory.Digest(append(slices.Clone(blobs), b.Path, mustJSON(b.Vars))...)
-	if l.check == nil || l.checked[key] {
+// translate has a config checked, once for all hosts that give it the same vars: those that only come into the text of files make no difference.
+func (l *loader) translate(c *config, b *inventory.Butane) {
+	if l.check == nil {
 		return
 	}
-	l.checked[key] = true
-	l.find(l.check.Check(*b)...)
+	vars := map[string]string{}
+	for name, value := range b.Vars {
+		if c.shapes[name] || strings.ContainsFunc(value, unprintable) {
+			vars[name] = value
+		}
+	}
+	key := inventory.Digest(append(slices.Clone(c.blobs), b.Path, mustJSON(vars))...)
+	findings, known := l.after.checked[key]
+	if !known {
+		if findings, known = l.before.checked[key]; !known {
+			findings = l.check.Check(*b)
+		}
+		l.after.checked[key] = findings
+	}
+	l.find(findings...)
 }
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -1,0 +1,195 @@
+package load
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
+)
+
+// Cache is what one load leaves for the next: documents by blob, Butane configs that were translated, hosts that were put together. The zero Cache is
+// empty. A Cache is never changed once it was given, and holds nothing that the fleet it came with did not need. It belongs to one Translator.
+type Cache struct{ past *past }
+
+// past is the last load.
+type past struct {
+	decoded  map[place]decoded
+	checked  map[string][]schemas.Finding // of Butane configs, by digest
+	trunk    *tree
+	releases map[string]*tree // by commit
+	followed string
+	shared   []schemas.Finding   // of what is no host's: files, settings, Workloads
+	hosts    map[string]resolved // by name
+}
+
+// place is one file's content at one path.
+type place struct{ file, blob string }
+
+// decoded is a file as it was read.
+type decoded struct {
+	documents []schemas.Document
+	findings  []schemas.Finding
+}
+
+// resolved is a host that was put together, and what was found.
+type resolved struct {
+	desired  inventory.Desired
+	findings []schemas.Finding
+}
+
+func newPast() *past {
+	return &past{decoded: map[place]decoded{}, checked: map[string][]schemas.Finding{}, releases: map[string]*tree{}, hosts: map[string]resolved{}}
+}
+
+// followed names the releases that rings run.
+func followed(releases map[string]inventory.Release) string {
+	var all strings.Builder
+	for _, ring := range slices.Sorted(maps.Keys(releases)) {
+		r := releases[ring]
+		fmt.Fprintf(&all, "%q %q %q %q\n", ring, r.Tag, r.Snapshot.Commit, r.Trouble)
+	}
+	return all.String()
+}
+
+// again reads a trunk of which only hosts' own files differ from the last one, under the same releases: everything else stays as it was read. It is
+// false, and nothing was done, where anything else might be touched.
+func (l *loader) again(sources inventory.Sources) bool {
+	before := l.before
+	if before.trunk == nil || before.followed != followed(sources.Releases) || !before.trunk.hostsAlone() {
+		return false
+	}
+	for _, release := range sources.Releases { // the trunk itself, as a release, is read in another way
+		if commit := release.Snapshot.Commit; commit == before.trunk.Commit || commit == sources.Trunk.Commit {
+			return false
+		}
+	}
+	t := *before.trunk
+	t.Snapshot, t.kinds, t.given = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}
+	t.kinds[schemas.KindHost] = maps.Clone(t.hosts())
+	l.after.decoded = maps.Clone(before.decoded)
+	if !l.replace(&t, differing(before.trunk.Files, t.Files)) {
+		l.after.decoded = map[place]decoded{}
+		return false
+	}
+	l.trunk = &t
+	l.after.checked, l.after.shared = maps.Clone(before.checked), before.shared
+	l.find(before.shared...)
+	l.seal()
+	l.apart(l.settings)
+	return true
+}
+
+// replace has a tree hold the hosts of its files instead of those that the last trunk had in files that differ.
+func (l *loader) replace(t *tree, files []string) bool {
+	for _, file := range files {
+		if f, was := l.before.trunk.Files[file]; was && !l.without(t, file, f) {
+			return false
+		}
+	}
+	for _, file := range files {
+		if f, is := t.Files[file]; is && !l.with(t, file, f) {
+			return false
+		}
+	}
+	return true
+}
+
+// hostsAlone reports whether files below hosts can be read by themselves: no Butane config and no Step names one, or could come to, and no two
+// documents share a name.
+func (t *tree) hostsAlone() bool {
+	for file := range t.named {
+		if strings.HasPrefix(file, hostFolder) {
+			return false
+		}
+	}
+	return len(t.hosts()) > 0 && !t.twice && !t.lacks
+}
+
+const hostFolder = "hosts/"
+
+// differing are the files that are not the same in both trees, sorted.
+func differing(before, after map[string]inventory.File) []string {
+	var files []string
+	for file, f := range after {
+		if was, there := before[file]; !there || was.Blob != f.Blob || was.Executable != f.Executable {
+			files = append(files, file)
+		}
+	}
+	for file := range before {
+		if _, there := after[file]; !there {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
+
+// without takes the hosts of a file out of a tree; false when it holds anything else, or could not be read without findings.
+func (l *loader) without(t *tree, file string, f inventory.File) bool {
+	d, known := l.before.decoded[place{file, f.Blob}]
+	if !known || !onlyHosts(file, d) {
+		return false
+	}
+	for _, document := range d.documents {
+		delete(t.hosts(), document.Name)
+	}
+	delete(l.after.decoded, place{file, f.Blob})
+	return true
+}
+
+// with puts the hosts of a file into a tree.
+func (l *loader) with(t *tree, file string, f inventory.File) bool {
+	if !isYAML(file) || !saysSo(f.Data) {
+		return false
+	}
+	d := l.decode(file, f)
+	if !onlyHosts(file, d) {
+		return false
+	}
+	for _, document := range d.documents {
+		if _, twice := t.hosts()[document.Name]; twice {
+			return false
+		}
+		t.hosts()[document.Name] = document
+	}
+	return true
+}
+
+func onlyHosts(file string, d decoded) bool {
+	return strings.HasPrefix(file, hostFolder) && len(d.findings) == 0 && len(d.documents) > 0 &&
+		!slices.ContainsFunc(d.documents, func(d schemas.Document) bool { return d.Kind != schemas.KindHost || d.Name == "" })
+}
+
+// decode reads a file, or remembers it.
+func (l *loader) decode(file string, f inventory.File) decoded {
+	at := place{file, f.Blob}
+	d, known := l.after.decoded[at]
+	if known {
+		return d
+	}
+	if d, known = l.before.decoded[at]; !known {
+		d.documents, d.findings = decode.File(file, f.Data)
+	}
+	l.after.decoded[at] = d
+	return d
+}
+
+// put gives what is desired of a host: as it was, if its file is as it was and so is all it depends on.
+func (l *loader) put(d schemas.Document, fill func(schemas.Document) schemas.Document) {
+	host, known := l.before.hosts[d.Name]
+	if l.same && known && host.desired.File == d.File && l.before.trunk.Files[d.File].Blob == l.trunk.Files[d.File].Blob {
+		if host.desired.Release == l.before.trunk.Commit {
+			host.desired.Release = l.trunk.Commit
+		}
+		host.desired.Commit = l.trunk.Commit
+	} else {
+		host.findings = l.apart(func() { host.desired = l.resolve(fill(d)) })
+	}
+	l.after.hosts[d.Name] = host
+	l.fleet.Hosts[d.Name] = host.desired
+	l.find(host.findings...)
+}
