@@ -1,10 +1,6 @@
 package inventory
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Predecessor gives the name under which the machine of a host was known, among the records of hosts that the fleet does not name any more. It
 // is confirmed when metadata.formerly says so; otherwise the serial number says so, and the fleet must confirm it. "" for none.
@@ -16,12 +12,15 @@ func Predecessor(d Desired, orphans map[string]Record) (name string, confirmed b
 	if Placeholder(serial) {
 		return "", false
 	}
-	for _, name := range slices.Sorted(maps.Keys(orphans)) {
-		if facts := orphans[name].Facts; name != d.Name && facts != nil && strings.EqualFold(strings.TrimSpace(facts.System.Serial), serial) {
-			return name, false
+	for former, record := range orphans {
+		if former == d.Name || record.Facts == nil || (name != "" && name < former) {
+			continue
+		}
+		if strings.EqualFold(strings.TrimSpace(record.Facts.System.Serial), serial) {
+			name = former
 		}
 	}
-	return "", false
+	return name, false
 }
 
 // Fresh reports whether nothing is known of a host under its name.

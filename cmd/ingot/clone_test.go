@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -90,7 +91,7 @@ func (c *clone) run(env []string, name string, arguments ...string) (string, int
 // revision; those without were never seen.
 func (c *clone) status(revision string, reinstall schemas.Scope, documents func(inventory.Desired) *status.Document) {
 	c.t.Helper()
-	fleet, findings, err := readFleet(c.dir, revision, nil)
+	fleet, findings, err := fleets.In(c.dir).Read(revision, nil)
 	if err != nil || schemas.Fatal(findings) {
 		c.t.Fatalf("the fleet at %s: %v %v", revision, findings, err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
@@ -32,7 +32,7 @@ func newConsent(s streams) *cobra.Command {
 		Short: "Write into the hosts' files that what the fleet asks for may erase their disks",
 		Long: "Writes spec.consent.erase for the hosts, in the clone's files as they are: for the disk, what is on it by the status branch, and the system that replaces it.\n" +
 			"It permits that one operation and nothing else. Review and merge it like any change.",
-		RunE: func(c *cobra.Command, args []string) error { return runConsent(c.Context(), s, o, args) },
+		RunE: func(_ *cobra.Command, args []string) error { return runConsent(s, o, args) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
@@ -43,32 +43,36 @@ func newConsent(s streams) *cobra.Command {
 	return command
 }
 
-func runConsent(ctx context.Context, s streams, o consentOptions, names []string) error {
-	top, err := topOf(o.repo)
+func runConsent(s streams, o consentOptions, names []string) error {
+	f := fleets.In(o.repo)
+	top, err := f.AtTop()
 	if err != nil {
 		return err
 	}
 	o.repo = top
-	fleet, findings, err := readFleet(o.repo, "", o.tags)
+	fleet, findings, err := f.Read("", o.tags)
 	if err != nil {
 		return err
 	}
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
 	}
-	known, err := readKnown(ctx, o.repo, o.branch)
+	known, err := f.Known(o.branch)
 	if err != nil {
 		return err
 	}
-	if known.commit == "" {
+	if known.Commit == "" {
 		fmt.Fprintf(s.Err, noStatus, o.branch)
 	}
-	hosts, err := choose(fleet.Reinstallable(known.reinstall), o.selector, names)
+	hosts, err := choose(fleet.Reinstallable(known.Reinstall), o.selector, names)
 	if err != nil {
 		return err
 	}
 	for _, host := range hosts {
-		if err := consentTo(s, o, host, known.records[host.Name]); err != nil {
+		if err := known.Read([]string{host.Name}); err != nil {
+			return err
+		}
+		if err := consentTo(s, o, host, known.Records[host.Name]); err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -90,7 +91,7 @@ func fleet(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	commit(ts, false, []string{"base"})
 	ts.Check(ts.Exec("git", "tag", "base"))
-	loaded, findings, err := readFleet(ts.MkAbs("."), "base", nil)
+	loaded, findings, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
 	ts.Check(err)
 	if schemas.Fatal(findings) {
 		ts.Fatalf("the base fleet: %v", findings)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
@@ -26,7 +27,7 @@ func newPlan(s streams) *cobra.Command {
 		Long: "Compares two commits of a clone, given what its status branch says of the machines. It connects to nothing and decrypts nothing.\n" +
 			"Exit code 0: no machine is touched; 1: no plan; 2: changes; 3: it would erase a disk, and the consent is missing.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runPlan(c, s, o) },
+		RunE: func(*cobra.Command, []string) error { return runPlan(s, o) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
@@ -38,15 +39,16 @@ func newPlan(s streams) *cobra.Command {
 	return command
 }
 
-func runPlan(c *cobra.Command, s streams, o planOptions) error {
-	known, err := readKnown(c.Context(), o.repo, o.branch)
+func runPlan(s streams, o planOptions) error {
+	f := fleets.In(o.repo)
+	known, err := f.Known(o.branch)
 	if err != nil {
 		return err
 	}
-	if known.commit == "" {
+	if known.Commit == "" {
 		fmt.Fprintf(s.Err, noStatus, o.branch)
 	}
-	base, err := baseFleet(s, o)
+	base, err := baseFleet(s, f, o)
 	if err != nil {
 		return err
 	}
@@ -54,19 +56,23 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 		o.head = o.base // tagging changes no file
 	}
 	if o.head == "" {
-		if o.repo, err = topOf(o.repo); err != nil {
+		if _, err = f.AtTop(); err != nil {
 			return err
 		}
 	}
-	head, findings, err := readFleet(o.repo, o.head, o.tags)
+	head, findings, err := f.Read(o.head, o.tags)
 	if err != nil {
 		return err
 	}
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the head has errors: merged, it would be refused and change nothing")
 	}
-	r := review.Compare(base.Reinstallable(known.reinstall), head.Reinstallable(known.reinstall), known.records)
-	r.Status = known.commit
+	base, head = base.Reinstallable(known.Reinstall), head.Reinstallable(known.Reinstall)
+	if err := known.ReadFor(base, head); err != nil {
+		return err
+	}
+	r := review.Compare(base, head, known.Records)
+	r.Status = known.Commit
 	if err := printReview(s, r, o.output); err != nil {
 		return err
 	}
@@ -87,11 +93,11 @@ func runPlan(c *cobra.Command, s streams, o planOptions) error {
 const noBase = "none"
 
 // baseFleet reads the base; one with errors was never accepted, and counts as empty.
-func baseFleet(s streams, o planOptions) (inventory.Fleet, error) {
+func baseFleet(s streams, f *fleets.Reader, o planOptions) (inventory.Fleet, error) {
 	if o.base == noBase {
 		return inventory.Fleet{Commit: noBase}, nil
 	}
-	base, findings, err := readFleet(o.repo, o.base, nil)
+	base, findings, err := f.Read(o.base, nil)
 	if err != nil {
 		return inventory.Fleet{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -39,7 +40,7 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fleet, findings, err := readFleet(filepath.Join(dir, "fleet"), "", nil)
+	fleet, findings, err := fleets.In(filepath.Join(dir, "fleet")).Read("", nil)
 	if err != nil || len(findings) > 0 || len(fleet.Hosts) != 1 {
 		t.Errorf("the README's fleet has %d hosts, findings %v, error %v", len(fleet.Hosts), findings, err)
 	}

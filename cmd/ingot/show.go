@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -38,7 +39,7 @@ func newShow(s streams) *cobra.Command {
 }
 
 func runShow(s streams, o showOptions, name string) error {
-	fleet, findings, err := readFleet(o.repo, o.commit, nil)
+	fleet, findings, err := fleets.In(o.repo).Read(o.commit, nil)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func runShow(s streams, o showOptions, name string) error {
 
 // showDocument prints the host's document as it is written.
 func showDocument(s streams, o showOptions, host inventory.Desired) error {
-	snapshot, err := readTree(o.repo, o.commit)
+	snapshot, err := fleets.In(o.repo).Tree(o.commit)
 	if err != nil {
 		return err
 	}

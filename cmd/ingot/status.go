@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -107,12 +108,18 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	if err != nil {
 		return daemon.View{}, err
 	}
-	files, commit, err := clone.Status(ctx, o.branch)
+	branch, err := clone.Status(o.branch)
 	if err != nil {
 		return daemon.View{}, err
 	}
-	if commit == "" {
+	if branch.Commit == "" {
 		return daemon.View{}, fmt.Errorf("this clone has no branch %s: run git fetch, name it with --status-branch, or ask the daemon with --config", o.branch)
+	}
+	files := map[string][]byte{}
+	for _, file := range branch.Files() {
+		if files[file], err = branch.Read(file); err != nil {
+			return daemon.View{}, err
+		}
 	}
 	return viewOf(files)
 }
@@ -147,9 +154,9 @@ func hostDocuments(files map[string][]byte) ([]status.Document, error) {
 		if !status.IsHost(path) {
 			continue
 		}
-		d, err := status.Page(path, content)
+		d, err := fleets.Page(path, content)
 		if err != nil {
-			return nil, fmt.Errorf("%s on the status branch: %w: repair it, or delete it and let the daemon write it anew", path, err)
+			return nil, err
 		}
 		documents = append(documents, d)
 	}

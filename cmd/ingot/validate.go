@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/annotate"
 )
@@ -31,7 +32,7 @@ func newValidate(s streams) *cobra.Command {
 }
 
 func validate(s streams, dir, commit, output string) error {
-	fleet, findings, err := readFleet(dir, commit, nil)
+	fleet, findings, err := fleets.In(dir).Read(commit, nil)
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,16 @@
 package gitrepo
 
 import (
-	"context"
 	"fmt"
 
 	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/pages"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
@@ -21,9 +23,20 @@ func OpenClone(dir string) (*Clone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the clone in %s: %w: run this in a clone of the fleet", dir, err)
 	}
+	if files, ok := repo.Storer.(*filesystem.Storage); ok { // which would open the pack anew for every object
+		repo.Storer = filesystem.NewStorageWithOptions(files.Filesystem(), cache.NewObjectLRUDefault(), filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true})
+	}
 	c := Config{}
 	c.complete()
 	return &Clone{repo: newRepo(c, repo)}, nil
+}
+
+// Close lets go of the clone's files. What was read from it stays.
+func (c *Clone) Close() error {
+	if files, ok := c.repo.repo.Storer.(*filesystem.Storage); ok {
+		return files.Close()
+	}
+	return nil
 }
 
 // Top is the directory of the clone's files.
@@ -92,8 +105,8 @@ func (c *Clone) tags() (map[plumbing.ReferenceName]plumbing.Hash, error) {
 	})
 }
 
-// Status reads every file of the status branch, as the clone has it: its own branch, else origin's; none, and no commit, when it has neither.
-func (c *Clone) Status(_ context.Context, branch string) (files map[string][]byte, commit string, err error) {
+// Status is the status branch as the clone has it: origin's, else its own. It has no commit and no files when there is neither.
+func (c *Clone) Status(branch string) (Status, error) {
 	for _, name := range []plumbing.ReferenceName{plumbing.NewRemoteReferenceName("origin", branch), plumbing.NewBranchReferenceName(branch)} {
 		ref, err := c.repo.repo.Reference(name, true)
 		if err != nil {
@@ -101,10 +114,17 @@ func (c *Clone) Status(_ context.Context, branch string) (files map[string][]byt
 		}
 		tip, err := object.GetCommit(c.repo.repo.Storer, ref.Hash())
 		if err != nil {
-			return nil, "", fmt.Errorf("read the status branch: %w", err)
+			return Status{}, fmt.Errorf("read the status branch: %w", err)
 		}
-		files, err := c.repo.pages(tip.TreeHash)
-		return files, ref.Hash().String(), err
+		l := c.repo.config.Limits
+		listing, err := pages.List(c.repo.repo.Storer, tip.TreeHash, pages.Limits{Files: l.Files, Blob: l.Blob, Total: l.Total, Depth: l.Depth})
+		return Status{Listing: listing, Commit: ref.Hash().String()}, err
 	}
-	return map[string][]byte{}, "", nil
+	return Status{}, nil
+}
+
+// Status is one commit of the status branch, whose files are read when they are asked for.
+type Status struct {
+	*pages.Listing
+	Commit string // "" when there is no such branch
 }

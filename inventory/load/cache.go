@@ -15,6 +15,26 @@ import (
 // empty. A Cache is never changed once it was given, and holds nothing that the fleet it came with did not need. It belongs to one Translator.
 type Cache struct{ past *past }
 
+// Ahead decodes files, so that a load of a tree that holds them starts from there. It may be called for parts of a tree at the same time.
+func Ahead(files map[string]inventory.File) Cache {
+	l := loader{before: newPast(), after: newPast()}
+	for file, f := range files {
+		if isYAML(file) && saysSo(f.Data) {
+			l.decode(file, f)
+		}
+	}
+	return Cache{l.after}
+}
+
+// Join puts the parts of a tree that were decoded ahead together.
+func Join(parts ...Cache) Cache {
+	all := newPast()
+	for _, part := range parts {
+		maps.Copy(all.decoded, part.past.decoded)
+	}
+	return Cache{all}
+}
+
 // past is the last load.
 type past struct {
 	decoded  map[place]decoded

@@ -65,7 +65,7 @@ func (l *loader) afresh(trunk inventory.Snapshot) {
 	l.trunk.lacks = len(l.findings) > before
 	l.imageHosts()
 	l.strangers(l.trunk)
-	l.after.shared = slices.Clip(l.findings)
+	l.after.shared = slices.Clone(l.findings) // which are sorted in the end
 }
 
 type loader struct {

@@ -67,6 +67,8 @@ func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Re
 			// it lives on under its new name
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
+		case had && asksTheSame(before, after):
+			r.Unchanged++
 		case !had:
 			r.add(host(after, plan.Decide(after, record)), plan.Change{})
 		default:

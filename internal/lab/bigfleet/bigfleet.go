@@ -99,7 +99,7 @@ spec:
 `, name, digest("image", i))
 	own := "${vars.tier}"
 	if name == "storage" {
-		own = "${vars.id}"
+		own = "${vars.tier} ${vars.id}"
 	}
 	files["workloads/"+name+"/"+name+".bu"] = fmt.Sprintf(`variant: fcos
 version: 1.5.0

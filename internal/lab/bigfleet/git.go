@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -153,4 +154,49 @@ func Environment() []string {
 	return append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TERMINAL_PROMPT=0",
 		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=gc.auto", "GIT_CONFIG_VALUE_1=0",
 		"GIT_AUTHOR_NAME=A User", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A User", "GIT_COMMITTER_EMAIL=a@example.com")
+}
+
+// PushPages is a push of pages onto the status branch by the git CLI, in a clone at path that is up to date: its index, then write-tree, commit-tree,
+// push.
+func PushPages(ctx context.Context, path string, pages map[string][]byte) error {
+	names := slices.Sorted(maps.Keys(pages))
+	files := filepath.Join(path, "pages")
+	if err := os.MkdirAll(files, 0o755); err != nil {
+		return err
+	}
+	var paths, entries bytes.Buffer
+	for i, name := range names {
+		file := filepath.Join(files, fmt.Sprint(i))
+		if err := os.WriteFile(file, pages[name], 0o600); err != nil {
+			return err
+		}
+		fmt.Fprintln(&paths, file)
+	}
+	hash := command(ctx, path, "hash-object", "-w", "--no-filters", "--stdin-paths")
+	hash.Stdin = &paths
+	ids, err := hash.Output()
+	if err != nil {
+		return fmt.Errorf("git hash-object: %w", err)
+	}
+	for i, id := range strings.Fields(string(ids)) {
+		fmt.Fprintf(&entries, "100644 %s\t%s\n", id, names[i])
+	}
+	if _, err := Git(ctx, path, "read-tree", StatusBranch); err != nil {
+		return err
+	}
+	index := command(ctx, path, "update-index", "--add", "--index-info")
+	index.Stdin = &entries
+	if out, err := index.CombinedOutput(); err != nil {
+		return fmt.Errorf("git update-index: %w: %s", err, out)
+	}
+	tree, err := Git(ctx, path, "write-tree")
+	if err != nil {
+		return err
+	}
+	commit, err := Git(ctx, path, "commit-tree", "-m", "status", "-p", StatusBranch, tree)
+	if err != nil {
+		return err
+	}
+	_, err = Git(ctx, path, "push", "--quiet", "origin", commit+":refs/heads/"+StatusBranch)
+	return err
 }

@@ -3,6 +3,8 @@ package pages
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
@@ -23,37 +25,77 @@ type Limits struct {
 // Read gives the pages of a tree, by path. Whoever may push to the status branch is trusted with less than who writes the fleet: what is not a plain
 // file under a plain name is not ours, and passed over; what is too much is an error.
 func Read(store storer.EncodedObjectStorer, tree plumbing.Hash, limits Limits) (map[string][]byte, error) {
-	r := reader{store: store, limits: limits, files: map[string][]byte{}}
-	if err := r.tree(tree, "", 0); err != nil {
-		return nil, fmt.Errorf("read the status branch: %w", err)
+	l, err := List(store, tree, limits)
+	if err != nil {
+		return nil, err
 	}
-	return r.files, nil
+	files := make(map[string][]byte, len(l.blobs))
+	for _, file := range l.Files() {
+		if files[file], err = l.Read(file); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
-type reader struct {
+// Listing is the pages of a tree, each read when it is asked for. The zero Listing, and nil, has none.
+type Listing struct {
 	store  storer.EncodedObjectStorer
 	limits Limits
-	files  map[string][]byte
+	blobs  map[string]plumbing.Hash
 	seen   int
 	total  int64
 }
 
-func (r *reader) tree(hash plumbing.Hash, dir string, depth int) error {
-	if depth > r.limits.Depth {
-		return fmt.Errorf("%s: directories nest deeper than %d: %s", filename.Printable(dir), r.limits.Depth, notOurs)
+// List finds the pages of a tree, by the rules of Read.
+func List(store storer.EncodedObjectStorer, tree plumbing.Hash, limits Limits) (*Listing, error) {
+	l := &Listing{store: store, limits: limits, blobs: map[string]plumbing.Hash{}}
+	if err := l.tree(tree, "", 0); err != nil {
+		return nil, fmt.Errorf("read the status branch: %w", err)
 	}
-	tree, err := object.GetTree(r.store, hash)
+	return l, nil
+}
+
+// Files are the paths of all pages, sorted.
+func (l *Listing) Files() []string {
+	if l == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(l.blobs))
+}
+
+// Read gives one page; nil when it is not there.
+func (l *Listing) Read(file string) ([]byte, error) {
+	if l == nil {
+		return nil, nil
+	}
+	blob, there := l.blobs[file]
+	if !there {
+		return nil, nil
+	}
+	data, err := l.page(blob)
+	if err != nil {
+		return nil, fmt.Errorf("read the status branch: %s: %w", file, err)
+	}
+	return data, nil
+}
+
+func (l *Listing) tree(hash plumbing.Hash, dir string, depth int) error {
+	if depth > l.limits.Depth {
+		return fmt.Errorf("%s: directories nest deeper than %d: %s", filename.Printable(dir), l.limits.Depth, notOurs)
+	}
+	tree, err := object.GetTree(l.store, hash)
 	if err != nil {
 		return err
 	}
 	for _, entry := range tree.Entries {
-		if r.seen++; r.seen > r.limits.Files {
-			return fmt.Errorf("it has more than %d files and directories: %s", r.limits.Files, notOurs)
+		if l.seen++; l.seen > l.limits.Files {
+			return fmt.Errorf("it has more than %d files and directories: %s", l.limits.Files, notOurs)
 		}
 		if !filename.Plain(entry.Name) || len(dir)+len(entry.Name) > filename.MaxPath {
 			continue
 		}
-		if err := r.entry(entry, dir+entry.Name, depth); err != nil {
+		if err := l.entry(entry, dir+entry.Name, depth); err != nil {
 			return err
 		}
 	}
@@ -63,33 +105,29 @@ func (r *reader) tree(hash plumbing.Hash, dir string, depth int) error {
 // notOurs is what to do about a status branch that no daemon has written.
 const notOurs = "no daemon wrote this: find out who pushes there, and set the branch back to the last commit of the daemon"
 
-func (r *reader) entry(entry object.TreeEntry, file string, depth int) error {
+func (l *Listing) entry(entry object.TreeEntry, file string, depth int) error {
 	switch entry.Mode {
 	case filemode.Dir:
-		return r.tree(entry.Hash, file+"/", depth+1)
+		return l.tree(entry.Hash, file+"/", depth+1)
 	case filemode.Regular, filemode.Executable:
-		data, err := r.page(entry.Hash)
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-		r.files[file] = data
+		l.blobs[file] = entry.Hash
 	default: // not ours
 	}
 	return nil
 }
 
-func (r *reader) page(hash plumbing.Hash) ([]byte, error) {
-	blob, err := object.GetBlob(r.store, hash)
+func (l *Listing) page(hash plumbing.Hash) ([]byte, error) {
+	blob, err := object.GetBlob(l.store, hash)
 	if err != nil {
 		return nil, err
 	}
-	if r.total += blob.Size; blob.Size > r.limits.Blob || r.total > r.limits.Total {
-		return nil, fmt.Errorf("it has %d bytes, at most %d are read of a file and %d of all: %s", blob.Size, r.limits.Blob, r.limits.Total, notOurs)
+	if l.total += blob.Size; blob.Size > l.limits.Blob || l.total > l.limits.Total {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are read of a file and %d of all: %s", blob.Size, l.limits.Blob, l.limits.Total, notOurs)
 	}
 	body, err := blob.Reader()
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
-	return io.ReadAll(io.LimitReader(body, r.limits.Blob))
+	return io.ReadAll(io.LimitReader(body, l.limits.Blob))
 }

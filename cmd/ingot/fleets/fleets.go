@@ -1,0 +1,195 @@
+// Package fleets reads a fleet, and what is known of its hosts, for the verbs that work on a clone or a directory. It connects to nothing.
+package fleets
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/gitmetal/ingot/boot/ignition"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/inventory/load"
+	"github.com/gitmetal/ingot/reconcile/review"
+	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Reader reads from the clone that a directory lies in, or from the directory itself. Each fleet starts from the one that was read before.
+type Reader struct {
+	dir    string
+	clone  *gitrepo.Clone // nil until it is needed
+	loaded load.Cache
+}
+
+// In reads nothing yet.
+func In(dir string) *Reader { return &Reader{dir: dir} }
+
+// Read gives a fleet at a revision, or, without a revision, the directory as it is. Rings run the clone's tags, and extra ones that are given as a
+// revision by name.
+func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet, []schemas.Finding, error) {
+	snapshot, err := f.Tree(revision)
+	var refused gitrepo.Refused
+	if errors.As(err, &refused) {
+		return inventory.Fleet{}, refused.Findings, nil
+	}
+	if err != nil {
+		return inventory.Fleet{}, nil, err
+	}
+	sources := inventory.Sources{Trunk: snapshot}
+	if patterns := load.Follows(snapshot); len(patterns) > 0 {
+		if sources.Releases, err = f.releases(patterns, extra); err != nil {
+			return inventory.Fleet{}, nil, err
+		}
+	}
+	if f.loaded == (load.Cache{}) {
+		f.loaded = decodeAhead(snapshot.Files)
+	}
+	fleet, findings, loaded := load.Next(f.loaded, sources, ignition.Checker{})
+	f.loaded = loaded
+	return fleet, findings, nil
+}
+
+// decodeAhead decodes the files of a tree on all processors: most of the time that a large fleet takes from scratch is spent there.
+func decodeAhead(files map[string]inventory.File) load.Cache {
+	shares := make([]map[string]inventory.File, runtime.GOMAXPROCS(0))
+	for i := range shares {
+		shares[i] = map[string]inventory.File{}
+	}
+	next := 0
+	for file, f := range files {
+		shares[next%len(shares)][file] = f
+		next++
+	}
+	parts := make([]load.Cache, len(shares))
+	var all sync.WaitGroup
+	for i, share := range shares {
+		all.Go(func() { parts[i] = load.Ahead(share) })
+	}
+	all.Wait()
+	return load.Join(parts...)
+}
+
+// releases picks what rings run from the clone; a directory outside of any clone has no tags.
+func (f *Reader) releases(patterns, extra map[string]string) (map[string]inventory.Release, error) {
+	if err := f.open(); err != nil {
+		return map[string]inventory.Release{}, nil
+	}
+	return f.clone.Releases(patterns, extra)
+}
+
+func (f *Reader) open() (err error) {
+	if f.clone == nil {
+		f.clone, err = gitrepo.OpenClone(f.dir)
+	}
+	return err
+}
+
+// Tree gives the files of a revision, or, without one, of the directory.
+func (f *Reader) Tree(revision string) (inventory.Snapshot, error) {
+	if revision == "" {
+		return gitrepo.ReadDirectory(f.dir)
+	}
+	if err := f.open(); err != nil {
+		return inventory.Snapshot{}, err
+	}
+	return f.clone.Snapshot(revision)
+}
+
+// AtTop has directories be read from the top of the clone, which it gives.
+func (f *Reader) AtTop() (string, error) {
+	if err := f.open(); err != nil {
+		return "", err
+	}
+	top, err := f.clone.Top()
+	if err == nil {
+		f.dir = top
+	}
+	return top, err
+}
+
+// Known is what the status branch of a clone says. A host's page is read when it is asked for.
+type Known struct {
+	Commit    string                      // of the branch; "" when there is no such branch
+	Records   map[string]inventory.Record // of the hosts that were asked for
+	Reinstall schemas.Scope               // where the daemon lets update: Reinstall stand for consent
+
+	status gitrepo.Status
+	pages  map[string]string // by host
+}
+
+// Known reads the status branch of the clone, but for the hosts' pages.
+func (f *Reader) Known(branch string) (Known, error) {
+	k := Known{pages: map[string]string{}, Records: map[string]inventory.Record{}}
+	err := f.open()
+	if err != nil {
+		return k, err
+	}
+	if k.status, err = f.clone.Status(branch); err != nil {
+		return k, err
+	}
+	k.Commit = k.status.Commit
+	for _, file := range k.status.Files() {
+		if status.IsHost(file) {
+			k.pages[strings.TrimSuffix(path.Base(file), ".yaml")] = file
+		}
+	}
+	page, err := k.status.Read(status.FleetPath)
+	if err != nil || page == nil {
+		return k, err
+	}
+	fleet, err := status.ParseFleet(page)
+	if err != nil {
+		return k, fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+	}
+	if fleet.Reinstall != nil {
+		k.Reinstall = *fleet.Reinstall
+	}
+	return k, nil
+}
+
+// Read has the records of hosts known, as far as they have a page.
+func (k Known) Read(hosts []string) error {
+	for _, host := range hosts {
+		file, there := k.pages[host]
+		if _, read := k.Records[host]; read || !there {
+			continue
+		}
+		content, err := k.status.Read(file)
+		if err != nil {
+			return err
+		}
+		page, err := Page(file, content)
+		if err != nil {
+			return err
+		}
+		k.Records[host] = page.Record()
+	}
+	return nil
+}
+
+// ReadFor has those records known that the review of a change needs: pages of hosts that it has nothing to do with are not read.
+func (k Known) ReadFor(base, head inventory.Fleet) error {
+	var orphans []string
+	for host := range k.pages {
+		if _, named := head.Hosts[host]; !named {
+			orphans = append(orphans, host)
+		}
+	}
+	if err := k.Read(orphans); err != nil {
+		return err
+	}
+	return k.Read(review.Concerns(base, head, k.Records))
+}
+
+// Page reads the page of one host.
+func Page(file string, content []byte) (status.Document, error) {
+	d, err := status.Page(file, content)
+	if err != nil {
+		return d, fmt.Errorf("%s on the status branch: %w: repair it, or delete it and let the daemon write it anew", file, err)
+	}
+	return d, nil
+}

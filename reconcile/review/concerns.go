@@ -1,0 +1,36 @@
+package review
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Concerns names the hosts whose records Compare needs, besides those that the records of all hosts that head does not name are given for: the
+// records of any other host make no difference.
+func Concerns(base, head inventory.Fleet, orphans map[string]inventory.Record) []string {
+	serials := map[string]bool{}
+	for _, orphan := range orphans {
+		if orphan.Facts != nil {
+			serials[oneCase(orphan.Facts.System.Serial)] = true
+		}
+	}
+	var names []string
+	for name, after := range head.Hosts {
+		before, had := base.Hosts[name]
+		_, former := orphans[after.Former]
+		if !had || former || serials[oneCase(after.Identity.Serial)] || !asksTheSame(before, after) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func oneCase(serial string) string { return strings.ToLower(strings.TrimSpace(serial)) }
+
+// asksTheSame reports whether nothing that a plan goes by differs: where a host is written, and in which commit, does not.
+func asksTheSame(before, after inventory.Desired) bool {
+	before.Commit, before.Release, before.File, before.Line, before.Given = after.Commit, after.Release, after.File, after.Line, after.Given
+	return reflect.DeepEqual(before, after)
+}
