@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/secrets"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -46,6 +48,7 @@ func TestExamples(t *testing.T) {
 			}
 			n.planAsJSON()
 			n.namesSchemas()
+			sealed(t, filepath.Join("../../examples", name))
 		})
 	}
 }
@@ -185,5 +188,27 @@ func (n *newcomer) namesSchemas() {
 	}
 	if documents < 5 {
 		n.t.Errorf("the fleet has %d documents", documents)
+	}
+}
+
+// sealed wants an example's Secrets to be SOPS files for the recipient of its .sops.yaml.
+func sealed(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "secrets", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has no Secrets: %v", dir, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := secrets.Recipients(data)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if want, err := secrets.RuleRecipients(file); err != nil || len(want) != 1 || !slices.Equal(got, want) {
+			t.Errorf("%s is for %v, .sops.yaml names %v (%v)", file, got, want, err)
+		}
 	}
 }

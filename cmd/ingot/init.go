@@ -34,7 +34,7 @@ func newInit(s streams) *cobra.Command {
 			return err
 		},
 	}
-	command.Flags().StringArrayVar(&o.Recipients, "recipient", nil, "age recipient (age1…) that the fleet's Secrets are encrypted for; may be given several times")
+	command.Flags().StringArrayVar(&o.Recipients, "age", nil, "age recipient (age1…) that the fleet's Secrets are encrypted for; may be given several times")
 	command.Flags().BoolVar(&schemasOnly, "schemas", false, "write the JSON Schemas alone, over those that are there")
 	return command
 }

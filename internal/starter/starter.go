@@ -82,7 +82,7 @@ func vacant(dir string) error {
 
 // fleet renders every file, by its path.
 func fleet(o Options) (map[string][]byte, error) {
-	recipients, err := parse(o.Recipients)
+	recipients, err := secrets.ParseRecipients(o.Recipients)
 	if err != nil {
 		return nil, err
 	}
@@ -106,19 +106,6 @@ func fleet(o Options) (map[string][]byte, error) {
 	}
 	files["secrets/bmc.yaml"], err = credentials(recipients, o.Now)
 	return files, err
-}
-
-func parse(texts []string) ([]age.Recipient, error) {
-	var recipients []age.Recipient
-	for _, text := range texts {
-		recipient, err := age.ParseX25519Recipient(text)
-		if err != nil {
-			// the text is not repeated: it may be the private key
-			return nil, errors.New("that is not an age recipient: give the public key that age-keygen prints, age1…")
-		}
-		recipients = append(recipients, recipient)
-	}
-	return recipients, nil
 }
 
 // addTemplates adds the files of the embedded fleet.

@@ -140,9 +140,9 @@ func TestWriteRefuses(t *testing.T) {
 	}{
 		"not empty":     {full, "is not empty, it has notes", nil},
 		"a file":        {file, "empty or missing", nil},
-		"bad recipient": {filepath.Join(full, "new"), "age-keygen", []string{"AGE-SECRET-KEY-1"}},
+		"bad recipient": {filepath.Join(full, "new"), "age-keygen", []string{"AGE-SECRET-KEY-1CANARY"}},
 	} {
-		if _, err := starter.Write(test.dir, starter.Options{Recipients: test.recipients, Now: now}); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "SECRET") {
+		if _, err := starter.Write(test.dir, starter.Options{Recipients: test.recipients, Now: now}); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "CANARY") {
 			t.Errorf("%s: Write = %v, want an error with %q", name, err, test.want)
 		}
 	}
