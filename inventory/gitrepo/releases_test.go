@@ -163,7 +163,7 @@ func TestATagThatIsNotOnTheTrunkIsNoRelease(t *testing.T) {
 
 func TestAMovedTagIsNotFollowed(t *testing.T) {
 	t.Parallel()
-	overMany(t, func(t *testing.T, r *remote) {
+	overEach(t, func(t *testing.T, r *remote) {
 		c := r.history(t, 3)
 		for name, kind := range map[string][]string{"lightweight": nil, "annotated": {"-a", "-m", "again"}} {
 			r.config.Follow = func(inventory.Snapshot) map[string]string { return map[string]string{"prod": name + "-*"} }

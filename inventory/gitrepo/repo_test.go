@@ -170,14 +170,19 @@ func TestAMissingBranchIsAnErrorAndNotAnEmptyFleet(t *testing.T) {
 
 func TestPullRequestsAreNeverFetched(t *testing.T) {
 	t.Parallel()
-	r := overPath(t)
-	first := r.commit(t, "main", "", map[string]node{"a": text("1")})
-	git(t, r.bare, "update-ref", "refs/pull/1/head", r.commit(t, "theirs", first, map[string]node{"a": text("evil")}))
-	repo := open(t, r.config)
-	latest(t, repo)
-	if refs := gitrepo.References(repo); len(refs) != 1 || !strings.HasSuffix(refs[0], "/main") {
-		t.Errorf("fetched %v, want the trunk alone", refs)
-	}
+	overEach(t, func(t *testing.T, r *remote) {
+		first := r.commit(t, "main", "", map[string]node{"a": text("1"), "rings": text("prod prod-*\n")})
+		theirs := r.commit(t, "theirs", first, map[string]node{"a": text("evil")})
+		for _, ref := range []string{"refs/pull/1/head", "refs/pull/1/merge", "refs/merge-requests/1/head", "refs/changes/01/1/1", "refs/tags/prod-1"} {
+			git(t, r.bare, "update-ref", ref, theirs)
+		}
+		r.config.Follow = follow
+		repo := open(t, r.config)
+		runs(t, repo, "", "", "is not a commit of branch main")
+		if refs := gitrepo.References(repo); len(refs) != 1 || !strings.HasSuffix(refs[0], "/main") || gitrepo.Has(repo, theirs) {
+			t.Errorf("fetched %v, want the trunk alone", refs)
+		}
+	})
 }
 
 func TestWrongCredentialsAreSaidWithoutThem(t *testing.T) {

@@ -37,7 +37,7 @@ func (s *signed) releasing(c trust.Config, signers ...string) gitrepo.Config {
 		s.Fatal(err)
 	}
 	return gitrepo.Config{
-		URL: filepath.Join(s.dir, "fleet.git"), Branch: "main", TagSigners: policy,
+		URL: s.remote.bare, Branch: "main", TagSigners: policy,
 		Follow: func(inventory.Snapshot) map[string]string { return map[string]string{"prod": "prod-*"} },
 	}
 }

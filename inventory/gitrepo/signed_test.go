@@ -15,18 +15,24 @@ import (
 // signed is a repository with a clone, and signers with keys of ssh-keygen.
 type signed struct {
 	*testing.T
-	dir string
+	dir    string
+	remote *remote
 }
 
 func newSigned(t *testing.T, signers ...string) *signed {
 	t.Helper()
-	s := &signed{t, t.TempDir()}
+	return newSignedOver(t, overPath(t), signers...)
+}
+
+// newSignedOver has the repository behind one way to reach it; the clone reaches it by its path.
+func newSignedOver(t *testing.T, r *remote, signers ...string) *signed {
+	t.Helper()
+	s := &signed{t, t.TempDir(), r}
 	for _, name := range signers {
 		s.run(s.dir, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", name)
 	}
-	s.run(s.dir, "git", "init", "-q", "--bare", "-b", "main", "fleet.git")
 	s.run(s.dir, "git", "init", "-q", "-b", "main", "clone")
-	s.git("remote", "add", "origin", "../fleet.git")
+	s.git("remote", "add", "origin", r.bare)
 	return s
 }
 
@@ -97,11 +103,9 @@ func (s *signed) open(accepted string, revoked ...string) *gitrepo.Repo {
 	if err != nil {
 		s.Fatal(err)
 	}
-	repo, err := gitrepo.Open(gitrepo.Config{URL: filepath.Join(s.dir, "fleet.git"), Branch: "main", StatusBranch: "ingot/status", Signers: policy, Accepted: accepted})
-	if err != nil {
-		s.Fatal(err)
-	}
-	return repo
+	config := s.remote.config
+	config.Signers, config.Accepted = policy, accepted
+	return open(s.T, config)
 }
 
 func (s *signed) refused(repo *gitrepo.Repo, why string) {
@@ -126,67 +130,75 @@ func (s *signed) accepted(repo *gitrepo.Repo, commit string) {
 
 func TestOnlySignedCommitsAreAccepted(t *testing.T) {
 	t.Parallel()
-	s := newSigned(t, "jo", "forge", "eve")
-	repo := s.open("")
-	s.change("", "hosts/a.yaml")
-	s.refused(repo, "it is not signed")
-	first := s.change("jo", "hosts/a.yaml")
-	s.accepted(repo, first)
+	overEach(t, func(t *testing.T, r *remote) {
+		s := newSignedOver(t, r, "jo", "forge", "eve")
+		repo := s.open("")
+		s.change("", "hosts/a.yaml")
+		s.refused(repo, "it is not signed")
+		first := s.change("jo", "hosts/a.yaml")
+		s.accepted(repo, first)
 
-	second := s.change("forge", "hosts/b.yaml")
-	s.accepted(repo, second)
-	s.change("eve", "hosts/c.yaml")
-	s.refused(repo, "is not an allowed signer's")
-	s.change("jo", "hosts/c.yaml") // signed, but on top of what nobody vouched for
-	s.refused(repo, "is not an allowed signer's")
+		second := s.change("forge", "hosts/b.yaml")
+		s.accepted(repo, second)
+		s.change("eve", "hosts/c.yaml")
+		s.refused(repo, "is not an allowed signer's")
+		s.change("jo", "hosts/c.yaml") // signed, but on top of what nobody vouched for
+		s.refused(repo, "is not an allowed signer's")
 
-	s.git("checkout", "-q", "-B", "repair", second)
-	s.as("jo", "merge", "-q", "--no-ff", "-m", "vouched for", "main")
-	s.git("push", "-q", "origin", "HEAD:main")
-	s.accepted(repo, s.git("rev-parse", "HEAD"))
+		s.git("checkout", "-q", "-B", "repair", second)
+		s.as("jo", "merge", "-q", "--no-ff", "-m", "vouched for", "main")
+		s.git("push", "-q", "origin", "HEAD:main")
+		s.accepted(repo, s.git("rev-parse", "HEAD"))
+	})
 }
 
 func TestAMergeVouchesForWhatItMerges(t *testing.T) {
 	t.Parallel()
-	s := newSigned(t, "jo", "forge")
-	first := s.change("jo", "hosts/a.yaml")
-	repo := s.open("")
-	s.accepted(repo, first)
-	s.git("checkout", "-q", "-b", "work")
-	s.git("push", "-q", "origin", "work")
-	path := filepath.Join(s.dir, "clone", "hosts", "b.yaml")
-	if err := os.WriteFile(path, []byte("b"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s.git("add", "-A")
-	s.as("", "commit", "-qm", "unsigned work")
-	s.git("checkout", "-q", "main")
-	s.as("forge", "merge", "-q", "--no-ff", "-m", "Merge pull request 1", "work")
-	s.git("push", "-q", "origin", "HEAD:main")
-	s.accepted(repo, s.git("rev-parse", "HEAD"))
-	s.accepted(s.open(first), s.git("rev-parse", "HEAD")) // a daemon that starts again, from a shallow history
+	overEach(t, func(t *testing.T, r *remote) {
+		s := newSignedOver(t, r, "jo", "forge")
+		first := s.change("jo", "hosts/a.yaml")
+		repo := s.open("")
+		s.accepted(repo, first)
+		s.git("checkout", "-q", "-b", "work")
+		s.git("push", "-q", "origin", "work")
+		path := filepath.Join(s.dir, "clone", "hosts", "b.yaml")
+		if err := os.WriteFile(path, []byte("b"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s.git("add", "-A")
+		s.as("", "commit", "-qm", "unsigned work")
+		s.git("checkout", "-q", "main")
+		s.as("forge", "merge", "-q", "--no-ff", "-m", "Merge pull request 1", "work")
+		s.git("push", "-q", "origin", "HEAD:main")
+		s.accepted(repo, s.git("rev-parse", "HEAD"))
+		s.accepted(s.open(first), s.git("rev-parse", "HEAD")) // a daemon that starts again, from a shallow history
+	})
 }
 
 func TestPathsAreForTheirSigners(t *testing.T) {
 	t.Parallel()
-	s := newSigned(t, "jo", "forge")
-	first := s.change("jo", "secrets/bmc.yaml")
-	repo := s.open("")
-	s.accepted(repo, first)
-	s.change("forge", "secrets/bmc.yaml")
-	s.refused(repo, "secrets/bmc.yaml may only be changed by jo")
-	s.git("reset", "-q", "--hard", first)
-	s.git("push", "-q", "--force", "origin", "HEAD:main")
-	s.accepted(repo, s.change("jo", "secrets/bmc.yaml"))
-	s.accepted(repo, s.change("forge", "hosts/a.yaml"))
+	overEach(t, func(t *testing.T, r *remote) {
+		s := newSignedOver(t, r, "jo", "forge")
+		first := s.change("jo", "secrets/bmc.yaml")
+		repo := s.open("")
+		s.accepted(repo, first)
+		s.change("forge", "secrets/bmc.yaml")
+		s.refused(repo, "secrets/bmc.yaml may only be changed by jo")
+		s.git("reset", "-q", "--hard", first)
+		s.git("push", "-q", "--force", "origin", "HEAD:main")
+		s.accepted(repo, s.change("jo", "secrets/bmc.yaml"))
+		s.accepted(repo, s.change("forge", "hosts/a.yaml"))
+	})
 }
 
 func TestARevokedKeyCountsNoMore(t *testing.T) {
 	t.Parallel()
-	s := newSigned(t, "jo", "forge")
-	first := s.change("jo", "hosts/a.yaml")
-	s.accepted(s.open(""), first)
-	s.change("jo", "hosts/b.yaml")
-	s.refused(s.open(first, "jo"), "is revoked")
-	s.accepted(s.open(first), s.git("rev-parse", "HEAD"))
+	overEach(t, func(t *testing.T, r *remote) {
+		s := newSignedOver(t, r, "jo", "forge")
+		first := s.change("jo", "hosts/a.yaml")
+		s.accepted(s.open(""), first)
+		s.change("jo", "hosts/b.yaml")
+		s.refused(s.open(first, "jo"), "is revoked")
+		s.accepted(s.open(first), s.git("rev-parse", "HEAD"))
+	})
 }

@@ -67,7 +67,7 @@ func (s *Server) String() string {
 
 // Store makes an empty repository in memory, for Fetch.
 func (s *Server) Store() (*git.Repository, error) {
-	repo, err := git.Init(memory.NewStorage(), nil)
+	repo, err := git.Init(store{memory.NewStorage()}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
@@ -140,6 +140,8 @@ func (s *Server) explain(what string, err error) error {
 		return fmt.Errorf("%s from %s: the repository is empty: %w", what, s, ErrNoRef)
 	case errors.As(err, new(git.NoMatchingRefSpecError)):
 		return fmt.Errorf("%s from %s: %w: check fleet.branch", what, s, ErrNoRef)
+	case errors.Is(err, errPack):
+		return fmt.Errorf("%s from %s: %w", what, s, err)
 	case errors.As(err, new(*knownhosts.KeyError)):
 		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts", what, s)
 	case s.endpoint.Protocol == "ssh":
