@@ -74,9 +74,17 @@ func (h Host) icon() string {
 	}
 }
 
+// markdown is one host, collapsed; of one whose details fill too much, the headline.
 func (h Host) markdown() string {
+	details := h.collapsed()
+	if len(details) > maxHost {
+		details = "- the details do not fit here: `ingot plan` in a clone shows them\n"
+	}
+	return fmt.Sprintf("<details><summary>%s <b>%s</b>: %s</summary>\n\n%s\n</details>\n\n", h.icon(), inert(h.Name), inert(short(h.headline())), details)
+}
+
+func (h Host) collapsed() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "<details><summary>%s <b>%s</b>: %s</summary>\n\n", h.icon(), inert(h.Name), inert(short(h.headline())))
 	for _, line := range h.details() {
 		if strings.HasPrefix(line, "  ") {
 			fmt.Fprintf(&b, "  ```yaml\n%s\n  ```\n", line)
@@ -84,12 +92,14 @@ func (h Host) markdown() string {
 		}
 		fmt.Fprintf(&b, "- %s\n", plain(short(line)))
 	}
-	b.WriteString("\n</details>\n\n")
 	return b.String()
 }
 
-// maxLine is how much of one reason is shown, in bytes: no machine and no host fills the comment alone.
-const maxLine = 600
+// How much is shown of one host, and of one of its reasons, in bytes: no machine and no host fills the comment alone.
+const (
+	maxHost = 8_000
+	maxLine = 600
+)
 
 func short(line string) string {
 	if len(line) <= maxLine {

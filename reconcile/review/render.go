@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
@@ -12,9 +14,9 @@ import (
 func (r Review) Text() string {
 	var b strings.Builder
 	for _, h := range r.Hosts {
-		fmt.Fprintf(&b, "%s %s: %s\n", h.mark(), h.Name, h.headline())
+		fmt.Fprintf(&b, "%s %s: %s\n", h.mark(), h.Name, printable(h.headline()))
 		for _, line := range h.details() {
-			fmt.Fprintf(&b, "    %s\n", line)
+			fmt.Fprintf(&b, "    %s\n", printable(line))
 		}
 		b.WriteString("\n")
 	}
@@ -32,6 +34,16 @@ func (r Review) JSON() ([]byte, error) {
 		return nil, fmt.Errorf("encode review: %w", err)
 	}
 	return append(body, '\n'), nil
+}
+
+// printable keeps what machines say of themselves from being commands to a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 func (h Host) mark() string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -154,6 +155,17 @@ func TestMarkdownIsInert(t *testing.T) {
 	}
 }
 
+// Nor is it a command to a terminal, or a line of its own there.
+func TestTextIsInert(t *testing.T) {
+	t.Parallel()
+	const evil = "\x1b[2J\x9b1m\u202e\r\nPlan: nothing"
+	r := review.Review{Hosts: []review.Host{{Name: "web-1", Verdict: plan.Reinstall, Workload: evil, Disk: evil, Content: evil, Why: []string{evil}, Hold: evil, Held: true}}}
+	got := r.Text()
+	if strings.ContainsAny(got, "\x1b\u009b\u202e\r") || strings.Contains(got, "\nPlan: nothing") || !utf8.ValidString(got) {
+		t.Errorf("the terminal is told %q", got)
+	}
+}
+
 // A review of any size fits into a comment: what erases comes first, with its details; what is left out is counted.
 func TestMarkdownIsLimited(t *testing.T) {
 	t.Parallel()
@@ -195,9 +207,12 @@ func TestMarkdownIsLimited(t *testing.T) {
 // No host fills the comment alone, whatever its machine reports.
 func TestOneHostDoesNotFillTheComment(t *testing.T) {
 	t.Parallel()
-	r := review.Review{Hosts: []review.Host{{Name: "evil", Content: strings.Repeat("ä<", 50_000), Hold: strings.Repeat("&", 100_000), Disk: strings.Repeat("d", 100_000)}, {Name: "good", Verdict: plan.Install}}}
+	r := review.Review{Hosts: []review.Host{{
+		Name: "evil", Why: slices.Repeat([]string{strings.Repeat("<", 1000)}, 1000), Content: strings.Repeat("ä<", 50_000), Hold: strings.Repeat("&", 100_000), Disk: strings.Repeat("d", 100_000),
+		Consent: strings.Repeat("`", 100_000), Erases: true, Held: true,
+	}, {Name: "good", Verdict: plan.Install}}}
 	got := r.Markdown()
-	if len(got) > review.MaxMarkdown || !strings.Contains(got, "<b>good</b>") || !utf8.ValidString(got) {
+	if len(got) > review.MaxMarkdown || !strings.Contains(got, "<b>evil</b>") || !strings.Contains(got, "<b>good</b>") || !utf8.ValidString(got) {
 		t.Errorf("%d bytes, valid: %t, without the other host:\n%.2000s", len(got), utf8.ValidString(got), got)
 	}
 }
