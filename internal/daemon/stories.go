@@ -99,6 +99,8 @@ func (s *stories) step(v HostView, now time.Time) {
 		text = "waits for " + v.Waits
 	case text == "" && v.Pending != "":
 		text = v.Pending
+	case text == "" && v.Phase == plan.Active:
+		text = "it runs what the fleet asks for"
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
