@@ -178,11 +178,23 @@ func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 	if h.o.BMC.Power != inventory.PoweredOn || b.Stage == inventory.Preparing || h.now.Before(b.Started.Add(after)) {
 		return nil
 	}
-	job := h.o.Agent.Job
-	asked := job.Kind == powerOffJob && job.Since.After(b.Opened)
 	alive := h.o.Agent.Boot == b.ID && h.now.Sub(h.o.Agent.Seen) < silenceDeadline
-	if alive && (!asked || !h.now.After(job.Since.Add(powerOffDeadline))) {
+	if alive && (!h.asked(*b) || !h.now.After(h.o.Agent.Job.Since.Add(powerOffDeadline))) {
 		return &Action{Kind: AssignPowerOff, Boot: b, Reason: why}
 	}
 	return &Action{Kind: PowerOff, Reason: why}
+}
+
+// asked reports whether the boot's agent was told to power its machine off.
+func (h host) asked(b inventory.Boot) bool {
+	job := h.o.Agent.Job
+	return job.Kind == powerOffJob && job.Since.After(b.Opened)
+}
+
+// leaving does what leaveRamdisk says, or waits for an agent that was told already.
+func (h host) leaving(phase Phase, a Action) Plan {
+	if a.Kind == AssignPowerOff && h.asked(*a.Boot) {
+		return Plan{Phase: phase, Waits: "the agent to power the machine off", Due: h.o.Agent.Job.Since.Add(powerOffDeadline), Again: 2 * time.Second}
+	}
+	return act(phase, a)
 }

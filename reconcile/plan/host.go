@@ -225,10 +225,11 @@ func (h host) facts(phase Phase) Plan {
 
 // held leaves the machine as it is, but for a ramdisk of ours in which it idles.
 func (h host) held(hold Hold) Plan {
-	p := Plan{Phase: Held, Hold: &hold}
+	p := Plan{Phase: Held}
 	if a := h.leaveRamdisk(idleDeadline, "it waits for a person"); a != nil {
-		p.Actions = []Action{*a}
+		p = h.leaving(Held, *a)
 	}
+	p.Hold = &hold
 	return p
 }
 
@@ -240,7 +241,7 @@ func (h host) power() Plan {
 			p = Plan{Phase: Pending, Waits: h.d.Pending}
 		}
 		if a := h.leaveRamdisk(idleDeadline, "there is nothing to run"); a != nil {
-			p.Actions = []Action{*a}
+			return h.leaving(p.Phase, *a)
 		}
 		return p
 	}
@@ -253,7 +254,7 @@ func (h host) power() Plan {
 		return p
 	}
 	if a := h.backFromRamdisk(); a != nil {
-		return act(Starting, *a)
+		return h.leaving(Starting, *a)
 	}
 	on := h.o.BMC.Power == inventory.PoweredOn
 	switch want := h.d.Power; want {

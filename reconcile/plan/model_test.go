@@ -238,7 +238,11 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 			job.State, job.Error = inventory.JobFailed, "the disk is not blank"
 		}
 	}
-	if old := m.agent.Job; old.ID != job.ID || old.Attempt != job.Attempt || old.Kind != job.Kind {
+	old := m.agent.Job
+	if old.ID == job.ID && old.Kind == "power-off" {
+		m.violate("the agent was told twice to power its machine off")
+	}
+	if old.ID != job.ID || old.Attempt != job.Attempt || old.Kind != job.Kind {
 		m.agent.Job = job
 	}
 	return plan.Outcome{Result: plan.Done}

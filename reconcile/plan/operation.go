@@ -148,7 +148,7 @@ func (h host) failed(op inventory.Operation, why string) Plan {
 // giveUp powers the ramdisk off and ends the operation. The disk may hold a part of anything: it is quarantined, not superseded.
 func (h host) giveUp(op inventory.Operation, why string) Plan {
 	if a := h.leaveRamdisk(0, "the install is given up"); a != nil {
-		return act(Failed, *a)
+		return h.leaving(Failed, *a)
 	}
 	return h.close(op, inventory.Quarantined, why, Failed)
 }
@@ -174,10 +174,7 @@ func (h host) powerDown(inventory.Operation) Plan {
 	if a == nil {
 		return Plan{Phase: Starting, Waits: "the machine to power off"}
 	}
-	if a.Kind == AssignPowerOff && h.o.Agent.Job.Kind == powerOffJob {
-		return Plan{Phase: Starting, Waits: "the agent to power the machine off", Due: h.o.Agent.Job.Since.Add(powerOffDeadline), Again: 2 * time.Second}
-	}
-	return act(Starting, *a)
+	return h.leaving(Starting, *a)
 }
 
 // home waits for the installed system to say that it is up.
