@@ -147,7 +147,8 @@ func (d *Daemon) repinTag(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func writeJSON(w io.Writer, value any) {
+func writeJSON(w http.ResponseWriter, value any) {
+	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(value) // the reader went away
 }
 
@@ -189,47 +190,4 @@ func hostView(h reconcile.HostView) HostView {
 		v.Enrolled = h.Observed.Agent.Boot == b.ID
 	}
 	return v
-}
-
-// events streams what happens, one JSON value a line, beginning with all there is.
-func (d *Daemon) events(w http.ResponseWriter, r *http.Request) {
-	news := d.loop.Watch()
-	defer news.Stop()
-	progress, stopProgress := d.hub.Subscribe()
-	defer stopProgress()
-	stream := json.NewEncoder(w)
-	flush := http.NewResponseController(w)
-	lv := d.loop.View()
-	fleet := fleetView(lv)
-	err := stream.Encode(Event{At: time.Now(), Fleet: &fleet})
-	for _, h := range lv.Hosts {
-		v := hostView(h)
-		err = errors.Join(err, stream.Encode(Event{At: time.Now(), Host: &v}))
-	}
-	err = errors.Join(err, stream.Encode(Event{At: time.Now(), All: true}))
-	for err == nil {
-		_ = flush.Flush()
-		select {
-		case <-r.Context().Done():
-			return
-		case <-news.Some():
-			for _, name := range news.Take() {
-				err = errors.Join(err, stream.Encode(d.eventOf(name)))
-			}
-		case p := <-progress:
-			err = stream.Encode(Event{At: time.Now(), Name: p.Host, Job: &p.Progress})
-		}
-	}
-}
-
-func (d *Daemon) eventOf(name string) Event {
-	e := Event{At: time.Now()}
-	if h, ok := d.loop.Host(name); ok {
-		v := hostView(h)
-		e.Host = &v
-		return e
-	}
-	fleet := fleetView(d.loop.View())
-	e.Fleet = &fleet
-	return e
 }

@@ -1,6 +1,8 @@
 package daemon_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -124,4 +126,45 @@ func freeAddress(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return "127.0.0.1:" + port
+}
+
+// A stream in which nothing happens lives.
+func TestAQuietStreamBeats(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	config, err := daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+config.Listen.Web+"/v1/events", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if kind := response.Header.Get("Content-Type"); kind != "application/x-ndjson" {
+		t.Errorf("the stream is %q", kind)
+	}
+	lines := bufio.NewScanner(response.Body)
+	all, beats := false, 0
+	for beats == 0 && lines.Scan() {
+		if lines.Text() == "" {
+			beats++
+			continue
+		}
+		var event daemon.Event
+		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+			t.Fatalf("%s: %v", lines.Text(), err)
+		}
+		all = all || event.All
+	}
+	if beats == 0 || !all {
+		t.Errorf("the stream ended (%v) before it told everything (%t) and was quiet", lines.Err(), all)
+	}
 }

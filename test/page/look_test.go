@@ -201,3 +201,16 @@ func TestEmptyStates(t *testing.T) {
 	gone.until("a word on the daemon that is away", `document.querySelector('#connection').textContent.startsWith('The daemon does not answer: what you see is old.')`)
 	gone.looks("away")
 }
+
+// A daemon from which nothing comes any more, as behind a cable that was pulled, is away; when it speaks again, it is back.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	s := (&script{}).serve(t)
+	p := open(t, s.url)
+	p.until("the board", `document.querySelector('#commit').textContent === 'no commit is accepted yet'`)
+	value[string](p, `document.documentElement.dataset.silence = '100'`)
+	s.events <- daemon.Event{All: true}
+	p.until("a word on the silence", `document.querySelector('#connection').textContent.startsWith('The daemon does not answer')`)
+	value[string](p, `document.documentElement.dataset.silence = '60000'`)
+	p.until("the daemon to be back", `document.querySelector('#connection').textContent === ''`)
+}

@@ -400,11 +400,24 @@ function take(event) {
   redraw();
 }
 
+// listening gives up on a stream in which nothing comes, not even the empty lines of one in which nothing happens.
+function listening() {
+  const control = new AbortController();
+  let timer = 0;
+  const hear = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => control.abort(), Number(document.documentElement.dataset.silence));
+  };
+  hear();
+  return { signal: control.signal, hear, end: () => clearTimeout(timer) };
+}
+
 // follow reads the stream of events, a JSON value a line, and begins again when it ends.
 async function follow() {
   for (;;) {
+    const ear = listening();
     try {
-      const answer = await fetch('v1/events');
+      const answer = await fetch('v1/events', { signal: ear.signal });
       if (!answer.ok) throw new Error(answer.statusText);
       const reader = answer.body.getReader();
       const decoder = new TextDecoder();
@@ -413,12 +426,14 @@ async function follow() {
       for (let rest = ''; ;) {
         const { value, done } = await reader.read();
         if (done) break;
+        ear.hear();
         connected(true);
         const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
         rest = lines.pop();
         lines.filter(Boolean).forEach(line => take(JSON.parse(line)));
       }
     } catch { /* the daemon is away: said below */ }
+    ear.end();
     coming = null;
     connected(false);
     await new Promise(resolve => setTimeout(resolve, 2000));
