@@ -36,7 +36,7 @@ func newRollout() *rollout {
 	for i, name := range slices.Sorted(maps.Keys(r.fleet.Hosts)) {
 		d := r.fleet.Hosts[name]
 		d.Ring = []string{"canary", "early", "broad"}[i/10]
-		d.Canary = i%10 == 3 && d.Ring == "early"
+		d.Canary = i == 0 || i == 13 // within a ring only canaries have an order
 		ring := r.fleet.Rings[d.Ring]
 		ring.Hosts = append(ring.Hosts, name)
 		r.fleet.Rings[d.Ring], r.fleet.Hosts[name] = ring, d
