@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"sigs.k8s.io/yaml"
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -129,5 +130,24 @@ func TestTheConfigurationOfSops(t *testing.T) {
 	program := SecretsConfig{Env: []string{"A=b=c", "VAULT_TOKEN", "MISSING"}}.program(own)
 	if want := []string{"A=b=c", "VAULT_TOKEN=ours"}; !slices.Equal(program.Env, want) {
 		t.Errorf("the environment is %q, want %q", program.Env, want)
+	}
+}
+
+func TestTheDocumentedConfigurationOfSops(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/secrets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```yaml\n")
+	block, _, ended := strings.Cut(block, "```")
+	var config struct {
+		Secrets SecretsConfig `json:"secrets"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(block), &config); !found || !ended || err != nil || config.Secrets.Sops == "" {
+		t.Fatalf("docs/secrets.md has no configuration of sops: %v in\n%s", err, block)
+	}
+	if err := config.Secrets.check(); err != nil {
+		t.Error(err)
 	}
 }
