@@ -14,6 +14,9 @@ const MaxPath = 1024
 
 // Fold makes paths equal that a file system which ignores case, or how a letter with a mark is encoded, takes for one.
 func Fold(file string) string {
+	if !strings.ContainsFunc(file, func(r rune) bool { return r >= utf8.RuneSelf }) { // nearly every one
+		return strings.ToLower(file)
+	}
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(file))))
 }
 
