@@ -42,8 +42,13 @@ type past struct {
 	trunk    *tree
 	releases map[string]*tree // by commit
 	followed string
-	shared   []schemas.Finding   // of what is no host's: files, settings, Workloads
-	hosts    map[string]resolved // by name
+	shared   []schemas.Finding    // of what is no host's: files, settings, Workloads
+	hosts    map[string]*resolved // by name
+	names    []string             // of all hosts, sorted
+	unique   bool                 // no two hosts claim one machine
+	rings    map[string]inventory.Ring
+	member   map[string]string // ring by host
+	inRings  []schemas.Finding // about rings
 }
 
 // place is one file's content at one path.
@@ -57,12 +62,13 @@ type decoded struct {
 
 // resolved is a host that was put together, and what was found.
 type resolved struct {
-	desired  inventory.Desired
+	desired  inventory.Desired // of the commit in which it was put together
+	follows  bool              // it runs the trunk
 	findings []schemas.Finding
 }
 
 func newPast() *past {
-	return &past{decoded: map[place]decoded{}, checked: map[string][]schemas.Finding{}, releases: map[string]*tree{}, hosts: map[string]resolved{}}
+	return &past{decoded: map[place]decoded{}, checked: map[string][]schemas.Finding{}, releases: map[string]*tree{}, hosts: map[string]*resolved{}}
 }
 
 // followed names the releases that rings run.
@@ -91,11 +97,12 @@ func (l *loader) again(sources inventory.Sources) bool {
 	t.Snapshot, t.kinds, t.given = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}
 	t.kinds[schemas.KindHost] = maps.Clone(t.hosts())
 	l.after.decoded = maps.Clone(before.decoded)
-	if !l.replace(&t, differing(before.trunk.Files, t.Files)) {
+	changed := differing(before.trunk.Files, t.Files)
+	if !l.replace(&t, changed) {
 		l.after.decoded = map[place]decoded{}
 		return false
 	}
-	l.trunk = &t
+	l.trunk, l.alike = &t, before.unique && l.claimAlike(&t, changed)
 	l.after.checked, l.after.shared = maps.Clone(before.checked), before.shared
 	l.find(before.shared...)
 	l.seal()
@@ -116,6 +123,54 @@ func (l *loader) replace(t *tree, files []string) bool {
 		}
 	}
 	return true
+}
+
+// claimAlike reports whether the hosts in files that differ are called as before, claim the same machines, and go into the same rings.
+func (l *loader) claimAlike(t *tree, files []string) bool {
+	for _, file := range files {
+		was, is := l.before.decoded[place{file, l.before.trunk.Files[file].Blob}], l.after.decoded[place{file, t.Files[file].Blob}]
+		if !slices.EqualFunc(was.documents, is.documents, sameClaims) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameClaims(a, b schemas.Document) bool {
+	x, y := a.Host, b.Host
+	return a.Name == b.Name && x.Metadata.Formerly == y.Metadata.Formerly && maps.Equal(x.Metadata.Labels, y.Metadata.Labels) &&
+		x.Spec.Identity.Serial == y.Spec.Identity.Serial && slices.Equal(x.Spec.Identity.MACs, y.Spec.Identity.MACs) && address(x) == address(y)
+}
+
+// address is that of a host's BMC, "" without one: a finding elsewhere.
+func address(h *schemas.Host) string {
+	if h.Spec.BMC == nil {
+		return ""
+	}
+	return h.Spec.BMC.Address
+}
+
+// everybody finds who shares a machine or a ring with whom. Where no host has other claims than before, that is as it was.
+func (l *loader) everybody(releases map[string]inventory.Release) {
+	if l.alike {
+		l.after.names, l.after.unique, l.after.member, l.after.inRings, l.after.releases = l.before.names, true, l.before.member, l.before.inRings, l.before.releases
+		l.after.rings = maps.Clone(l.before.rings)
+		for name, ring := range l.after.rings {
+			if ring.Spec.Tag == "" {
+				ring.Commit = l.trunk.Commit
+				l.after.rings[name] = ring
+			}
+		}
+		l.find(l.after.inRings...)
+	} else {
+		l.after.names = slices.Sorted(maps.Keys(l.trunk.hosts()))
+		before := len(l.findings)
+		l.duplicates()
+		l.after.unique = len(l.findings) == before
+		l.after.inRings = l.apart(func() { l.rings(releases) })
+		l.find(l.after.inRings...)
+	}
+	l.fleet.Rings = l.after.rings
 }
 
 // hostsAlone reports whether files below hosts can be read by themselves: no Butane config and no Step names one, or could come to, and no two
@@ -201,15 +256,17 @@ func (l *loader) decode(file string, f inventory.File) decoded {
 // put gives what is desired of a host: as it was, if its file is as it was and so is all it depends on.
 func (l *loader) put(d schemas.Document, fill func(schemas.Document) schemas.Document) {
 	host, known := l.before.hosts[d.Name]
-	if l.same && known && host.desired.File == d.File && l.before.trunk.Files[d.File].Blob == l.trunk.Files[d.File].Blob {
-		if host.desired.Release == l.before.trunk.Commit {
-			host.desired.Release = l.trunk.Commit
-		}
-		host.desired.Commit = l.trunk.Commit
-	} else {
+	if !l.same || !known || host.desired.File != d.File || l.before.trunk.Files[d.File].Blob != l.trunk.Files[d.File].Blob {
+		host = &resolved{}
 		host.findings = l.apart(func() { host.desired = l.resolve(fill(d)) })
+		host.follows = host.desired.Release == l.trunk.Commit
 	}
 	l.after.hosts[d.Name] = host
-	l.fleet.Hosts[d.Name] = host.desired
+	desired := host.desired
+	desired.Commit = l.trunk.Commit
+	if host.follows {
+		desired.Release = l.trunk.Commit
+	}
+	l.fleet.Hosts[d.Name] = desired
 	l.find(host.findings...)
 }

@@ -26,7 +26,7 @@ func (c claims) take(kind, value, host string) (other string, taken bool) {
 // duplicates finds hosts that claim one machine: its BMC's system, serial or MAC, or one former name. They would be erased for each other.
 func (l *loader) duplicates() {
 	owners := claims{}
-	for _, name := range l.names {
+	for _, name := range l.after.names {
 		d := l.trunk.hosts()[name]
 		own := func(field, kind, value string) {
 			if other, taken := owners.take(kind, value, name); taken {
@@ -54,7 +54,7 @@ func (l *loader) duplicates() {
 func (l *loader) sameBMC() {
 	const field = "spec.bmc.address"
 	systems, services, whole := claims{}, claims{}, map[string]string{}
-	for _, name := range l.names {
+	for _, name := range l.after.names {
 		d := l.trunk.hosts()[name]
 		if d.Host.Spec.BMC == nil {
 			continue

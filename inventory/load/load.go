@@ -36,7 +36,7 @@ func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []sche
 func Next(cache Cache, sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding, Cache) {
 	l := loader{
 		check: check, before: cache.past, after: newPast(),
-		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Hosts: map[string]inventory.Desired{}, Secrets: map[string]inventory.Sealed{}},
+		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Secrets: map[string]inventory.Sealed{}},
 	}
 	if l.before == nil {
 		l.before = newPast()
@@ -44,11 +44,10 @@ func Next(cache Cache, sources inventory.Sources, check Translator) (inventory.F
 	if l.same = l.again(sources); !l.same {
 		l.afresh(sources.Trunk)
 	}
-	l.names = slices.Sorted(maps.Keys(l.trunk.hosts()))
-	l.duplicates()
-	l.rings(sources.Releases)
+	l.everybody(sources.Releases)
+	l.fleet.Hosts, l.after.hosts = make(map[string]inventory.Desired, len(l.after.names)), make(map[string]*resolved, len(l.after.names))
 	fill := l.filler(l.trunk)
-	for _, name := range l.names {
+	for _, name := range l.after.names {
 		l.put(l.trunk.hosts()[name], fill)
 	}
 	l.after.trunk, l.after.followed = l.trunk, followed(sources.Releases)
@@ -72,9 +71,8 @@ type loader struct {
 	before   *past // read only
 	after    *past
 	same     bool // only hosts' own files differ from before
+	alike    bool // and no host has other claims
 	trunk    *tree
-	names    []string          // of all hosts, sorted
-	member   map[string]string // ring by host
 	check    Translator
 	fleet    inventory.Fleet
 	findings []schemas.Finding
@@ -204,7 +202,7 @@ func (l *loader) resolve(d schemas.Document) inventory.Desired {
 		l.credentials(d, spec.BMC.Credentials)
 	}
 	desired.Workload, desired.Release, desired.Pending = l.released(d)
-	desired.Ring, desired.Given = l.member[d.Name], l.trunk.given[d.Name]
+	desired.Ring, desired.Given = l.after.member[d.Name], l.trunk.given[d.Name]
 	desired.Canary = desired.Ring != "" && l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.Name, d.Host.Metadata.Labels)
 	l.complete(d, spec.Workload != "" || desired.Workload != nil)
 	return desired

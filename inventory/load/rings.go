@@ -35,7 +35,7 @@ func Follows(trunk inventory.Snapshot) map[string]string {
 // rings puts hosts into their rings, and rings onto their releases.
 func (l *loader) rings(releases map[string]inventory.Release) {
 	documents := l.trunk.kinds[schemas.KindRing]
-	l.fleet.Rings, l.member = map[string]inventory.Ring{}, map[string]string{}
+	l.after.rings, l.after.member = map[string]inventory.Ring{}, map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(documents)) {
 		d := documents[name]
 		ring := inventory.Ring{Name: name, Spec: d.Ring.Spec, Commit: l.trunk.Commit}
@@ -45,7 +45,7 @@ func (l *loader) rings(releases map[string]inventory.Release) {
 			l.runs(&ring, d, release)
 		}
 		ring.Hosts = l.join(d)
-		l.fleet.Rings[name] = ring
+		l.after.rings[name] = ring
 		for i, other := range d.Ring.Spec.After {
 			if _, known := documents[other]; !known {
 				l.find(d.Finding(fmt.Sprintf("spec.after[%d]", i), "", "there is no Ring %q", other))
@@ -59,16 +59,16 @@ func (l *loader) rings(releases map[string]inventory.Release) {
 func (l *loader) join(d schemas.Document) []string {
 	hosts := []string{}
 	canaries := 0
-	for _, name := range l.names {
+	for _, name := range l.after.names {
 		labels := l.trunk.hosts()[name].Host.Metadata.Labels
 		if !d.Ring.Spec.Hosts.Selects(name, labels) {
 			continue
 		}
-		if other, twice := l.member[name]; twice {
+		if other, twice := l.after.member[name]; twice {
 			l.find(d.Finding("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already", name, other))
 			continue
 		}
-		l.member[name] = d.Name
+		l.after.member[name] = d.Name
 		hosts = append(hosts, name)
 		if d.Ring.Spec.Canaries.Selects(name, labels) {
 			canaries++
@@ -165,8 +165,8 @@ func first(texts ...string) string {
 
 // released is what a host's ring has it run, and what the trunk asks for beyond that. Without a release, or in one that cannot be used, that is nothing.
 func (l *loader) released(d schemas.Document) (w *inventory.Workload, commit, pending string) {
-	name, inRing := l.member[d.Name]
-	ring := l.fleet.Rings[name]
+	name, inRing := l.after.member[d.Name]
+	ring := l.after.rings[name]
 	if !inRing || ring.Spec.Tag == "" {
 		return l.workload(l.trunk, d, d), l.trunk.Commit, ""
 	}
