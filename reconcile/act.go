@@ -93,6 +93,7 @@ func (l *Loop) write(ctx context.Context, before, after inventory.Record) (inven
 		return before, err
 	}
 	h.record, h.revision = after, revision
+	l.moved(h)
 	return after, nil
 }
 

@@ -2,11 +2,13 @@ package reconcile_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // counted tells of every look.
@@ -20,17 +22,59 @@ func (c counted) Observe(ctx context.Context, desired inventory.Desired, record 
 	return c.Observer.Observe(ctx, desired, record)
 }
 
-// BenchmarkQuietPass is a start of the daemon on 1,000 hosts that have nothing to do: their pages read, the commit accepted, one look at each.
+// BenchmarkQuietPass is a start of the daemon on hosts that have nothing to do: their pages read, the commit accepted, one look at each.
 func BenchmarkQuietPass(b *testing.B) {
-	const hosts = 1000
+	for _, hosts := range []int{1000, 10_000} {
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			w := installedWorld(hosts)
+			pass(b, w, hosts)
+		})
+	}
+}
+
+// BenchmarkWaitingPass is a start of the daemon on hosts of three rings that all wait to be replaced: every look asks whose turn it is.
+func BenchmarkWaitingPass(b *testing.B) {
+	for _, hosts := range []int{1000, 10_000} {
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			w := installedWorld(hosts)
+			w.fleet.Rings = map[string]inventory.Ring{}
+			n := 0
+			for name, d := range w.fleet.Hosts {
+				d.Ring = []string{"canary", "early", "broad"}[n%3]
+				n++
+				workload := *d.Workload
+				workload.Update, workload.Inputs = schemas.Reinstall, "fedcba9876543210"
+				d.Workload, d.Reinstallable = &workload, true
+				w.fleet.Hosts[name] = d
+				ring := w.fleet.Rings[d.Ring]
+				ring.Name, ring.Commit, ring.Hosts = d.Ring, d.Commit, append(ring.Hosts, name)
+				ring.Spec.Paused = true
+				w.fleet.Rings[d.Ring] = ring
+			}
+			pass(b, w, hosts)
+		})
+	}
+}
+
+// installedWorld has every host run what is asked of it.
+func installedWorld(hosts int) *world {
 	w := newWorld(hosts)
 	for name, m := range w.machines {
 		d := w.fleet.Hosts[name]
 		m.power = inventory.PoweredOn
-		w.records[name] = journal.Entry{Revision: 1, Record: inventory.Record{Host: name, Epoch: 2, Installed: &inventory.Installed{
-			ID: "id", Workload: d.Workload.Name, Inputs: d.Workload.Inputs, Disk: inventory.DiskID{Serial: "disk-" + name},
-		}}}
+		disk := inventory.Disk{Name: "vda", Serial: "disk-" + name, Size: 1 << 40, Content: inventory.Content{Signature: "aa"}}
+		w.records[name] = journal.Entry{Revision: 1, Record: inventory.Record{
+			Host: name, Epoch: 2, Facts: &inventory.Facts{System: inventory.System{Serial: serial(name)}, Disks: []inventory.Disk{disk}},
+			Installed: &inventory.Installed{
+				ID: "id", Workload: d.Workload.Name, Inputs: d.Workload.Inputs, Parts: d.Workload.Parts, Update: schemas.Reinstall, Disk: disk.ID(),
+			},
+		}}
 	}
+	return w
+}
+
+func pass(b *testing.B, w *world, hosts int) {
+	b.Helper()
 	looks := make(chan struct{}, hosts)
 	for b.Loop() {
 		loop, err := reconcile.New(reconcile.Config{
@@ -50,4 +94,5 @@ func BenchmarkQuietPass(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*hosts), "µs/host")
 }

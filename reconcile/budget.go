@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/schemas"
@@ -24,13 +25,14 @@ func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
 		next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
 		return next
 	}
-	if why, opens := l.turn(h, l.progress()); why != "" {
+	if why, opens := l.turn(h, l.census.Progress(l.fleet.rings)); why != "" {
 		h.waiting = true
 		next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
 		return next
 	}
 	h.admitted = h.underWay() || l.places() > 0
 	h.waiting = !h.admitted
+	l.moved(h)
 	if h.waiting {
 		next.Phase, next.Actions = plan.Waiting, nil
 		next.Waits = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.installs())
@@ -62,13 +64,7 @@ func (h *host) underWay() bool {
 
 // places is how many hosts may begin now. The caller holds the lock.
 func (l *Loop) places() int {
-	free := l.installs()
-	for _, h := range l.hosts {
-		if h.underWay() {
-			free--
-		}
-	}
-	return max(free, 0)
+	return max(l.installs()-l.census.Busy(), 0)
 }
 
 // installs is how many may be under way: what the configuration allows, or less where the fleet asks for less.
@@ -79,21 +75,12 @@ func (l *Loop) installs() int {
 	return l.config.Limits.Installs
 }
 
-// progress is how far every ring is. The caller holds the lock.
-func (l *Loop) progress() map[string]rollout.Progress {
-	all := make(map[string]rollout.Progress, len(l.fleet.rings))
-	for name, ring := range l.fleet.rings {
-		members := make([]rollout.Member, 0, len(ring.Hosts))
-		for _, host := range ring.Hosts {
-			members = append(members, l.hosts[host].member())
-		}
-		all[name] = rollout.Measure(ring, members)
-	}
-	return all
-}
-
-func (h *host) member() rollout.Member {
-	return rollout.Of(h.desired, h.record, h.seen.plan.Phase == plan.Held, h.admitted)
+// moved counts a host whose desire, record or last look may have changed. The caller holds the lock.
+func (l *Loop) moved(h *host) {
+	l.census.Move(h.record.Host, census.Place{
+		Ring: h.desired.Ring, Busy: h.underWay(), Facts: h.record.Facts,
+		Member: rollout.Of(h.desired, h.record, h.seen.plan.Phase == plan.Held, h.admitted),
+	})
 }
 
 // turn says why a host may not begin, and when it may if only the time stands against it. The caller holds the lock.
@@ -105,7 +92,7 @@ func (l *Loop) turn(h *host, rings map[string]rollout.Progress) (why string, ope
 	if !inRing {
 		return "", time.Time{}
 	}
-	m := h.member()
+	m := l.census.Member(h.record.Host)
 	m.Down = h.record.Installed != nil || m.Down
 	return rollout.Turn(m, ring, rings, l.config.Now())
 }
@@ -127,21 +114,28 @@ func (l *Loop) frozen(h *host, action plan.Action) string {
 
 // placeFreed wakes as many of the hosts that wait as there are places, in the order of their names.
 func (l *Loop) placeFreed() {
-	l.mu.Lock()
-	var names []string
-	rings := l.progress()
-	for name, h := range l.hosts {
-		if !h.waiting {
-			continue
-		}
-		if why, _ := l.turn(h, rings); why == "" {
-			names = append(names, name)
-		}
-	}
-	free := l.places()
-	l.mu.Unlock()
-	slices.Sort(names)
-	for _, name := range names[:min(free, len(names))] {
+	for _, name := range l.next() {
 		l.queue.Add(name, l.config.Now())
 	}
+}
+
+// next are the hosts that wait and may have their turn.
+func (l *Loop) next() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	free := l.places()
+	if free == 0 {
+		return nil
+	}
+	var names []string
+	rings := l.census.Progress(l.fleet.rings)
+	for name, h := range l.hosts {
+		if h.waiting {
+			if why, _ := l.turn(h, rings); why == "" {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names[:min(free, len(names))]
 }

@@ -154,6 +154,11 @@ func (l *Loop) take(next inventory.Fleet) {
 		h.desired, h.orphaned = desired, false
 		h.failures = 0 // whatever was wrong may be mended
 	}
+	l.census.Regroup()
+	for name, h := range l.hosts {
+		l.moved(h)
+		h.state = l.census.Member(name).State // everybody is looked at now: nobody needs to be woken for that
+	}
 }
 
 // orphans are the records of hosts that the fleet does not name. The caller holds the lock.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/news"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -29,6 +30,7 @@ type Loop struct {
 
 	mu     sync.Mutex
 	hosts  map[string]*host
+	census *census.Census
 	fleet  fleet
 	branch branch
 }
@@ -77,6 +79,7 @@ func New(config Config) (*Loop, error) {
 		refresh: make(chan struct{}, 1),
 		publish: make(chan struct{}, 1),
 		hosts:   map[string]*host{},
+		census:  census.New(),
 		branch:  newBranch(),
 	}, nil
 }
@@ -216,6 +219,7 @@ func (l *Loop) wanted(ctx context.Context, name string) (inventory.Desired, inve
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.record, h.revision, h.doubtful = record, revision, false
+	l.moved(h)
 	return desired, record, nil
 }
 
@@ -243,8 +247,9 @@ func (l *Loop) report(name string, s seen) {
 		l.config.Log.Info("phase", "host", name, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
 	}
 	h.seen = s
+	l.moved(h)
 	freed := (h.placed || waited) && !h.underWay() && !h.waiting
-	if state := h.member().State; h.desired.Ring != "" && state != h.state {
+	if state := l.census.Member(name).State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
 		l.news.Tell("")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/census"
 )
 
 // restore fills the loop's memory before anything else happens: from the journal, and from the status branch for every host that the journal does not know, or
@@ -51,6 +52,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	defer l.mu.Unlock()
 	l.fleet.accepted = accepted
 	clear(l.hosts)
+	l.census = census.New()
 	for _, e := range entries {
 		l.hosts[e.Record.Host] = &host{record: e.Record, revision: e.Revision, desired: inventory.Desired{Name: e.Record.Host}, orphaned: true}
 	}

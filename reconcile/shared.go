@@ -2,8 +2,6 @@ package reconcile
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -21,7 +19,7 @@ func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
 	disk := next.Actions[0].Operation.Disk
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(l.hosts)) {
+	for _, name := range l.census.Reporting(disk) {
 		if other := l.hosts[name].record; name != record.Host && !record.Facts.Same(other.Facts) && other.Facts.Sees(disk) {
 			next.Phase, next.Actions = plan.Held, nil
 			next.Hold = &plan.Hold{Reason: plan.DiskShared, Message: fmt.Sprintf(

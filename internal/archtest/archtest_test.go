@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/load", "reconcile/plan", "reconcile/rollout", "reconcile/status", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/load", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -60,6 +60,7 @@ var rules = []rule{
 	{"reconcile/news", nil},
 	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},
 	{"reconcile/rollout", []string{"schemas", "inventory", "reconcile/plan"}},
+	{"reconcile/census", []string{"inventory", "reconcile/rollout"}},
 	{"reconcile/status", []string{"schemas", "inventory", "reconcile/plan", "reconcile/rollout", "internal/secret"}},
 	{"reconcile/review", []string{"schemas", "inventory", "reconcile/plan", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
