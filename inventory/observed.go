@@ -79,6 +79,7 @@ type AgentState struct {
 	Facts    *Facts
 	Job      Job
 	Alarm    string // a token used by two keys, an identity that does not match
+	Unknown  string // why all of this is not known now, which is not silence; "" when it is
 	// PhoneHome is the newest call of an installed system, with a valid token.
 	PhoneHome *PhoneHome
 }

@@ -408,7 +408,7 @@ func TestAnUnreadableJournalIsNotAnAbsentAgent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.store.broken = errors.New("no quorum")
-	if got := r.observe().Agent; !strings.Contains(got.Alarm, "no quorum") {
+	if got := r.observe().Agent; !strings.Contains(got.Unknown, "no quorum") {
 		t.Errorf("agent = %+v, want it to say that nothing is known", got)
 	}
 }

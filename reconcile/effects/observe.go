@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
 )
@@ -20,8 +21,12 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 	}
 	agent, err := e.config.Hub.State(ctx, desired.Name)
 	if err = errors.Join(served, err); err != nil {
-		// Not knowing must not read as "no agent": an alarm makes the planner keep its hands off.
-		agent = inventory.AgentState{Epoch: record.Epoch, Alarm: "the daemon cannot tell what the agent said: " + err.Error()}
+		// Not knowing must not read as "no agent".
+		why := "the daemon cannot tell what the agent said: " + err.Error()
+		agent = inventory.AgentState{Unknown: why}
+		if errors.Is(err, hub.ErrStale) { // it will not pass by itself: another boot is needed
+			agent = inventory.AgentState{Epoch: record.Epoch, Alarm: why}
+		}
 	}
 	observed.Agent = agent
 	return observed
