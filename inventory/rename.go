@@ -1,6 +1,10 @@
 package inventory
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
+)
 
 // Predecessor gives the name under which the machine of a host was known, among the records of hosts that the fleet does not name any more. It
 // is confirmed when metadata.formerly says so; otherwise the serial number says so, and the fleet must confirm it. "" for none.
@@ -21,6 +25,14 @@ func Predecessor(d Desired, orphans map[string]Record) (name string, confirmed b
 		}
 	}
 	return name, false
+}
+
+// OfAnother reports whether what is known was seen on another machine than a host declares: the name was given to it since.
+func (r Record) OfAnother(identity schemas.Identity) bool {
+	if r.Facts == nil || Placeholder(identity.Serial) || Placeholder(r.Facts.System.Serial) {
+		return false
+	}
+	return !strings.EqualFold(strings.TrimSpace(identity.Serial), strings.TrimSpace(r.Facts.System.Serial))
 }
 
 // Fresh reports whether nothing is known of a host under its name.

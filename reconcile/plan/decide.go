@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
@@ -17,6 +18,7 @@ import (
 //	file gone                         any                          HandsOff (orphaned)
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
+//	another serial                    of the machine before it     HandsOff, held until consent.takeover names the new serial
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
 //	workload                          its operation is under way   as the operation was allowed
@@ -33,6 +35,10 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: HandsOff, Why: []string{"spec.protect is true"}}
 	case d.Lifecycle != schemas.Managed:
 		return Change{Verdict: HandsOff, Why: []string{"spec.lifecycle is " + d.Lifecycle}}
+	case rec.OfAnother(d.Identity) && !strings.EqualFold(d.Consent.Takeover, strings.TrimSpace(d.Identity.Serial)):
+		known := rec.Facts.System.Serial
+		return Change{Verdict: HandsOff, Why: []string{"what is known of it is of machine " + known}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
+			"spec.identity.serial is %s, what is known of host %s is of machine %s: if that machine was repaired, write spec.consent.takeover: %[1]s; another machine needs another name", d.Identity.Serial, d.Name, known)}}
 	case d.Workload == nil:
 		return Change{Verdict: Nothing}
 	case rec.Operation == nil && rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:

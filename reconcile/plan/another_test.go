@@ -1,0 +1,34 @@
+package plan_test
+
+import (
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// What is known of a host is known of one machine. When the fleet gives the name to another, that one is not taken for it: a system that runs there is
+// not ours to stop, and not the one that was installed; until the fleet says so.
+func TestAnotherMachineUnderTheName(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*inventory.Desired){
+		"the same workload": func(*inventory.Desired) {},
+		"another workload":  func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
+		"off":               func(d *inventory.Desired) { d.Power = schemas.PowerOff },
+	} {
+		m := active(t)
+		m.commit(change)
+		m.commit(func(d *inventory.Desired) { d.Identity.Serial = "SN2" })
+		o := m.observe()
+		o.BMC.System.Serial = "SN2"
+		p := plan.Host(m.desired, o, m.now)
+		if len(p.Actions) > 0 || p.Hold == nil || p.Hold.Reason != plan.IdentityMismatch {
+			t.Errorf("%s: plan %+v, want it held", name, p)
+		}
+		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "sn2" })
+		if p := plan.Host(m.desired, o, m.now); p.Hold != nil && p.Hold.Reason == plan.IdentityMismatch {
+			t.Errorf("%s, taken over: plan %+v", name, p)
+		}
+	}
+}
