@@ -21,10 +21,6 @@ func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[record.Host]
-	if why := l.frozen(h, next.Actions[0]); why != "" {
-		next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
-		return next
-	}
 	if why, opens := l.turn(h, l.census.Progress(l.fleet.rings)); why != "" {
 		h.waiting = true
 		next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
@@ -97,9 +93,9 @@ func (l *Loop) turn(h *host, rings map[string]rollout.Progress) (why string, ope
 	return rollout.Turn(m, ring, rings, l.config.Now())
 }
 
-// frozen says why an operation that erases may not begin. The caller holds the lock.
+// frozen says why an operation that erases may neither begin nor be armed. The caller holds the lock.
 func (l *Loop) frozen(h *host, action plan.Action) string {
-	if action.Operation == nil || !action.Operation.Erases {
+	if !action.Operation.Erases || action.Operation.Stage == inventory.Armed {
 		return ""
 	}
 	why := l.fleet.frozen

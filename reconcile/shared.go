@@ -8,7 +8,7 @@ import (
 )
 
 // alone holds a host whose disk another machine reports too, before an operation on it begins and before it is written: what two machines see is
-// one volume that both may use.
+// one volume that both may use. Nor may it be written under a history that cannot be trusted.
 func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
 	if len(next.Actions) == 0 || next.Actions[0].Operation == nil {
 		return next
@@ -19,6 +19,10 @@ func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
 	disk := next.Actions[0].Operation.Disk
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if why := l.frozen(l.hosts[record.Host], next.Actions[0]); why != "" {
+		next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
+		return next
+	}
 	for _, name := range l.census.Reporting(disk) {
 		if other := l.hosts[name].record; name != record.Host && !record.Facts.Same(other.Facts) && other.Facts.Sees(disk) {
 			next.Phase, next.Actions = plan.Held, nil
