@@ -20,8 +20,10 @@ import (
 //	Starting    the phone call
 func (h host) operation() Plan {
 	op := *h.rec.Operation
-	if why := h.unwanted(op); why != "" && (op.Stage == inventory.Intended || op.Stage == inventory.Published) {
-		return h.close(op, inventory.Superseded, why, Waiting)
+	if op.Stage == inventory.Intended || op.Stage == inventory.Published {
+		if why := or(h.unwanted(op), h.unallowed(op)); why != "" {
+			return h.close(op, inventory.Superseded, why, Waiting)
+		}
 	}
 	switch op.Stage {
 	case inventory.Intended:
@@ -53,6 +55,20 @@ func (h host) unwanted(op inventory.Operation) string {
 	default:
 		return ""
 	}
+}
+
+// unallowed says why an operation that was not armed may not be, or "". It goes by the fleet, not by the operation's own word: that may come from a
+// status branch that somebody edited.
+func (h host) unallowed(op inventory.Operation) string {
+	if op.Content == inventory.ContentBlank || (h.d.Reinstallable && keepsReinstalling(h.d, h.rec)) {
+		return ""
+	}
+	seen := inventory.EraseConsent(h.d.Name, op.Disk, op.Content, op.Inputs)
+	unseen := inventory.EraseConsent(h.d.Name, inventory.NamedDisk(h.d.RootDisk), inventory.ContentUnseen, op.Inputs)
+	if given := h.d.Consent.Erase; given == seen || given == unseen && h.rec.Installed == nil && h.rec.Last == nil {
+		return ""
+	}
+	return "nothing in the fleet allows what it would erase"
 }
 
 // arm brings the machine into the ramdisk, looks once more, and hands the job out.
