@@ -93,6 +93,9 @@ func rename(head inventory.Fleet, records map[string]inventory.Record) (inventor
 			orphans[name] = record
 		}
 	}
+	if len(orphans) == 0 {
+		return head, records, nil
+	}
 	hosts, known, renamed := maps.Clone(head.Hosts), maps.Clone(records), map[string]bool{}
 	for name, d := range hosts {
 		if !records[name].Fresh() {
