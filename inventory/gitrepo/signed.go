@@ -38,6 +38,11 @@ func (r *Repo) trusted(ctx context.Context, tip plumbing.Hash) error {
 	if r.config.Signers == nil || tip == r.accepted {
 		return nil
 	}
+	if !r.accepted.IsZero() && !r.has(r.accepted) { // a shallow tip names its parent, not what the tip changed in it
+		if err := r.unshallow(ctx); err != nil {
+			return err
+		}
+	}
 	var reason error
 	seen := map[plumbing.Hash]bool{tip: true}
 	for queue := []plumbing.Hash{tip}; len(queue) > 0; queue = queue[1:] {

@@ -191,6 +191,21 @@ func TestPathsAreForTheirSigners(t *testing.T) {
 	})
 }
 
+// A daemon that starts again has only the tip; what the accepted commit held must be fetched before it can be said what the tip changes.
+func TestPathsAreForTheirSignersAfterARestart(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		s := newSignedOver(t, r, "jo", "forge")
+		first := s.change("jo", "secrets/bmc.yaml")
+		s.accepted(s.open(""), first)
+		second := s.change("forge", "hosts/a.yaml")
+		s.accepted(s.open(first), second)
+		s.change("forge", "secrets/bmc.yaml")
+		s.refused(s.open(second), "secrets/bmc.yaml may only be changed by jo")
+		s.refused(s.open(first), "secrets/bmc.yaml may only be changed by jo")
+	})
+}
+
 func TestARevokedKeyCountsNoMore(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, r *remote) {
