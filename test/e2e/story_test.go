@@ -3,7 +3,9 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -121,6 +123,26 @@ func (w *world) published() status.Document {
 	return document
 }
 
+// checkPlan: the clone alone shows, in every form, that a commit would erase the disk and which consent would allow it.
+func (w *world) checkPlan(commit, consent string) {
+	w.Helper()
+	w.git("fetch", "--quiet", "origin")
+	for _, form := range []string{"text", "json", "markdown"} {
+		command := exec.CommandContext(w.Context(), parts.ingot, "plan", "--base", commit+"~1", "--head", commit, "-o", form)
+		command.Dir = w.path("fleet")
+		out, err := command.Output()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 3 {
+			w.Errorf("ingot plan -o %s: %v, want exit code 3: would erase without consent", form, err)
+		}
+		for _, want := range []string{host, w.rack.Machines[0].DiskSerial, consent} {
+			if !strings.Contains(string(out), want) {
+				w.Errorf("ingot plan -o %s does not say %q:\n%s", form, want, out)
+			}
+		}
+	}
+}
+
 // checkHeld commits another kernel argument, waits until that is held, and gives the consent it asks for. Commits that change nothing for the host
 // make the daemon look again: neither those looks nor the first do anything to the machine.
 func (w *world) checkHeld(old, argument string, reason plan.Reason) (consent string) {
@@ -133,6 +155,7 @@ func (w *world) checkHeld(old, argument string, reason plan.Reason) (consent str
 	if view.Hold.Reason != reason || view.Hold.Consent == "" {
 		w.Fatalf("held for %s with consent %q, want %s and a consent", view.Hold.Reason, view.Hold.Consent, reason)
 	}
+	w.checkPlan(commit, view.Hold.Consent)
 	last := view
 	for range 2 {
 		w.change("README.md", "# ", "# # ")
