@@ -261,7 +261,7 @@ func TestFailures(t *testing.T) {
 		"too big, said":      {handler: whole, config: func(c *images.Config) { c.MaxSize = 1 << 20 }, want: fmt.Sprintf("has %d bytes, at most %d are fetched", len(image), 1<<20)},
 		"too big, unsaid":    {handler: chunked(image), config: func(c *images.Config) { c.MaxSize = 1 << 20 }, want: "has more than 1048576 bytes, the most that are fetched"},
 		"no room":            {handler: whole, config: func(c *images.Config) { c.Free = func(string) (int64, error) { return 5 << 20, nil } }, want: "needs 259 MB more, and 5 MB are free in "},
-		"stalled":            {handler: stalls, config: func(c *images.Config) { c.Idle = 50 * time.Millisecond }, want: "no byte for 50ms"},
+		"stalled":            {handler: stalls, config: func(c *images.Config) { c.Idle = 2 * time.Second }, want: "no byte for 2s"},
 		"silent":             {handler: silent, config: func(c *images.Config) { c.Idle = 50 * time.Millisecond }, want: "timeout awaiting response headers"},
 		"too long":           {handler: silent, config: func(c *images.Config) { c.Timeout = 50 * time.Millisecond }, want: "not fetched within 50ms"},
 		"always broken":      {handler: breaksAt(0), want: "EOF"},
