@@ -175,18 +175,21 @@ func (w *world) watchMachines(t *testing.T, ringOf map[string]string) *watching 
 	t.Cleanup(func() { close(done) })
 	go func() {
 		defer ticks.Stop()
+		before := map[string]bool{} // down at the round before: who is down in both was down between them, whatever the rounds took
 		for {
 			select {
 			case <-done:
 				return
 			case <-ticks.C:
 			}
-			down := map[string]int{}
+			down, now := map[string]int{}, map[string]bool{}
 			for name, ring := range ringOf {
-				if !w.rack.Sim(name).Serves() {
+				now[name] = !w.rack.Sim(name).Serves()
+				if now[name] && before[name] {
 					down[ring]++
 				}
 			}
+			before = now
 			watch.mu.Lock()
 			for ring, n := range down {
 				watch.most[ring] = max(watch.most[ring], n)
