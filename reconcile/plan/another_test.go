@@ -32,3 +32,17 @@ func TestAnotherMachineUnderTheName(t *testing.T) {
 		}
 	}
 }
+
+// A takeover is for the machine it names: another one behind the same BMC address is not handed over with it.
+func TestATakeoverIsForOneMachine(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOn)
+	m.desired.Identity.Serial = ""
+	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
+	m.until(t, plan.RecordTakeover)
+	o := m.observe()
+	o.BMC.System.Serial = "SN2"
+	if p := plan.Host(m.desired, o, m.now); len(p.Actions) > 0 || p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+		t.Errorf("plan %+v, want it held", p)
+	}
+}

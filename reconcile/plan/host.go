@@ -182,10 +182,7 @@ func (h host) takeover() (Plan, bool) {
 	if h.o.BMC.Power != inventory.PoweredOn || h.ours() {
 		return Plan{}, false
 	}
-	serial := h.o.BMC.System.Serial
-	if inventory.Placeholder(serial) {
-		serial = h.d.Identity.Serial
-	}
+	serial := h.serial()
 	if given := h.d.Consent.Takeover; given != "" && strings.EqualFold(given, serial) {
 		return act(Waiting, Action{Kind: RecordTakeover, Serial: serial, Reason: "spec.consent.takeover names this machine"}), true
 	}
@@ -193,11 +190,19 @@ func (h host) takeover() (Plan, bool) {
 		"the machine runs and ingot did not start it: it is not powered off. To take it over, run `ingot consent --takeover %s` (spec.consent.takeover: %q)", h.d.Name, serial)}), true
 }
 
+// serial is the machine's, as its BMC says, or else as the fleet does.
+func (h host) serial() string {
+	if said := h.o.BMC.System.Serial; !inventory.Placeholder(said) {
+		return said
+	}
+	return h.d.Identity.Serial
+}
+
 // ours reports whether the machine, when it runs, runs because of us.
 func (h host) ours() bool {
 	r := h.rec
 	armed := r.Last != nil && r.Last.Outcome != inventory.Superseded // what was superseded never wrote a system that could run
-	return r.Installed != nil || r.Adopted != "" || armed ||
+	return r.Installed != nil || (r.Adopted != "" && strings.EqualFold(r.Adopted, h.serial())) || armed ||
 		(r.Operation != nil && r.Operation.Stage != inventory.Intended && r.Operation.Stage != inventory.Published) ||
 		(r.Boot != nil && (r.Boot.Stage != inventory.Preparing || r.Boot.Ours))
 }
