@@ -107,3 +107,11 @@ type Boot struct {
 	Media   string    `json:"media,omitempty"`  // URL as the BMC was given it
 	Ejected bool      `json:"ejected,omitempty"`
 }
+
+// OperationID is the id of the operation that is under way; "" without one.
+func (r Record) OperationID() string {
+	if r.Operation == nil {
+		return ""
+	}
+	return r.Operation.ID
+}

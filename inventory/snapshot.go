@@ -1,6 +1,10 @@
 package inventory
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Snapshot is the tree of one accepted commit: regular files only.
 type Snapshot struct {
@@ -23,6 +27,16 @@ type File struct {
 type Sources struct {
 	Trunk    Snapshot
 	Releases map[string]Release
+}
+
+// Key tells sources apart: it holds the trunk's commit and every ring's release.
+func (s Sources) Key() string {
+	parts := make([]string, 0, len(s.Releases))
+	for ring, release := range s.Releases {
+		parts = append(parts, ring+"="+release.Tag+"="+release.Snapshot.Commit+"="+release.Trouble)
+	}
+	slices.Sort(parts)
+	return s.Trunk.Commit + " " + strings.Join(parts, " ")
 }
 
 // Release is the newest good tag of a ring.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
@@ -29,20 +27,10 @@ type fleet struct {
 	commits   []status.Commit // accepted, the newest first
 }
 
-// key tells sources apart: the trunk's commit and every ring's release.
-func key(sources inventory.Sources) string {
-	parts := make([]string, 0, len(sources.Releases))
-	for ring, release := range sources.Releases {
-		parts = append(parts, ring+"="+release.Tag+"="+release.Snapshot.Commit+"="+release.Trouble)
-	}
-	slices.Sort(parts)
-	return sources.Trunk.Commit + " " + strings.Join(parts, " ")
-}
-
 func (l *Loop) known(sources inventory.Sources) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return key(sources) == l.fleet.examined
+	return sources.Key() == l.fleet.examined
 }
 
 // sourceAnswered notes whether the source can be read; the log hears of changes only.
@@ -91,7 +79,7 @@ func (l *Loop) refuseEmpty(next inventory.Fleet, sources inventory.Sources, find
 func (l *Loop) refuse(sources inventory.Sources, findings []schemas.Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fleet.examined, l.fleet.refused, l.fleet.findings, l.fleet.trouble = key(sources), sources.Trunk.Commit, findings, ""
+	l.fleet.examined, l.fleet.refused, l.fleet.findings, l.fleet.trouble = sources.Key(), sources.Trunk.Commit, findings, ""
 	stays := "the last good one stays"
 	if l.fleet.commit == "" {
 		stays = "no machine is touched before a good one comes"
@@ -114,7 +102,7 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 	}
 	l.mu.Lock()
 	l.fleet = fleet{
-		commit: accepted.Commit, accepted: accepted, examined: key(sources), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings, reinstall: next.Reinstall,
+		commit: accepted.Commit, accepted: accepted, examined: sources.Key(), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings, reinstall: next.Reinstall,
 		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}),
 	}
 	l.take(next)

@@ -20,7 +20,7 @@ func (l *Loop) summarize(h *host) bool {
 	document := status.Summarize(h.page.document, status.Result{
 		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
 	})
-	h.page.operation = operationOf(h.record)
+	h.page.operation = h.record.OperationID()
 	if h.page.version > 0 && reflect.DeepEqual(document, h.page.document) {
 		return false
 	}
@@ -75,14 +75,17 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 	for file, content := range files {
 		if !status.IsHost(file) {
-			l.branch.pushed[file] = content
 			l.recallFleet(file, content)
 			continue
 		}
 		name := strings.TrimSuffix(path.Base(file), ".yaml")
-		document, err := status.Page(file, content)
+		content, err := l.config.Genuine(file, content)
+		var document status.Document
+		if err == nil {
+			document, err = status.Page(file, content)
+		}
 		if err != nil {
-			l.lose(name, fmt.Errorf("its page %s on the status branch is not readable: %w: repair or delete it, then restart", file, err))
+			l.lose(name, fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or delete it so that the host counts as never seen, then restart", file, err))
 			continue
 		}
 		record := document.Record()
@@ -95,7 +98,7 @@ func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 			h.record = record
 			rebuilt++
 		}
-		h.page = page{document: document, version: 1, operation: operationOf(record), pushed: content, current: 1, published: operationOf(record)}
+		h.page = page{document: document, version: 1, operation: record.OperationID(), pushed: content, current: 1, published: record.OperationID()}
 	}
 	return rebuilt
 }
@@ -103,14 +106,19 @@ func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 // recallFleet takes over which commits were accepted before. They are for people only: where they cannot be read, the list begins anew.
 func (l *Loop) recallFleet(file string, content []byte) {
 	if file != status.FleetPath {
+		l.branch.pushed[file] = content
 		return
 	}
-	before, err := status.ParseFleet(content)
+	content, err := l.config.Genuine(file, content)
+	var before status.Fleet
+	if err == nil {
+		before, err = status.ParseFleet(content)
+	}
 	if err != nil {
 		l.config.Log.Warn("the fleet's page on the status branch is not readable: it is written again", "error", err)
 		return
 	}
-	l.fleet.commits = before.Commits
+	l.branch.pushed[file], l.fleet.commits = content, before.Commits
 }
 
 // lose notes that a host's page cannot be read. With its record in the journal the page is just written again; without, nothing is known of the
@@ -120,13 +128,6 @@ func (l *Loop) lose(name string, err error) {
 	if l.hosts[name] == nil {
 		l.hosts[name] = &host{orphaned: true, lost: err, desired: inventory.Desired{Name: name}, record: inventory.Record{Host: name}}
 	}
-}
-
-func operationOf(record inventory.Record) string {
-	if record.Operation == nil {
-		return ""
-	}
-	return record.Operation.ID
 }
 
 // same compares records by what the journal would hold.

@@ -45,7 +45,7 @@ func (l *Loop) published(record inventory.Record) plan.Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[record.Host]
-	if h.page.current > 0 && h.page.published == operationOf(record) && l.branch.trouble == "" {
+	if h.page.current > 0 && h.page.published == record.OperationID() && l.branch.trouble == "" {
 		return plan.Outcome{Result: plan.Done}
 	}
 	h.page.urgent = true

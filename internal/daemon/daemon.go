@@ -43,6 +43,7 @@ type Daemon struct {
 	effects *effects.Effects
 	loop    *reconcile.Loop
 	secrets *vault
+	pages   sealedPages
 	loaded  load.Cache // what the last load left
 
 	stories *stories
@@ -163,6 +164,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.pages = sealedPages{d.repo, identity.Derive("status pages")}
 	d.media = media.NewServer(iso, d.config.Advertise.Media, identity.Derive("media"), time.Now)
 	d.images, err = images.New(images.Config{Dir: d.config.Images.Dir, AllowHosts: d.config.Images.AllowHosts})
 	if err != nil {
@@ -190,7 +192,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 
 func (d *Daemon) openLoop(context.Context) (err error) {
 	d.loop, err = reconcile.New(reconcile.Config{
-		Source: &source{Repo: d.repo, journal: d.journal}, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.repo,
+		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.pages, Genuine: d.pages.Genuine,
 		NewID: newID, Log: d.log,
 		Limits: reconcile.Limits{
 			Installs: d.config.Limits.Installs, Poll: d.config.Fleet.Poll.Duration, PublishEvery: d.config.PublishEvery.Duration,

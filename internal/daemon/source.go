@@ -2,23 +2,31 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // source is the fleet's repository. What was seen of its tags is in the journal before anything comes of it: a tag that is moved while no daemon runs
 // is known for what it was.
 type source struct {
 	*gitrepo.Repo
+	pages   sealedPages
 	journal *journal.Journal
 	kept    map[string]string
 }
 
 // Latest implements reconcile.Source.
 func (s *source) Latest(ctx context.Context) (inventory.Sources, error) {
+	if s.Accepted() == "" {
+		if err := s.recall(ctx); err != nil {
+			return inventory.Sources{}, err
+		}
+	}
 	sources, err := s.Repo.Latest(ctx)
 	if err != nil {
 		return sources, err
@@ -30,4 +38,28 @@ func (s *source) Latest(ctx context.Context) (inventory.Sources, error) {
 		s.kept = seen
 	}
 	return sources, nil
+}
+
+// recall takes the accepted commit from the status branch where the journal, new or lost, has none: a trunk that was rewound meanwhile is not accepted.
+func (s *source) recall(ctx context.Context) error {
+	files, err := s.pages.Read(ctx)
+	if err != nil {
+		return err
+	}
+	page, there := files[status.FleetPath]
+	if !there {
+		return nil // the first start
+	}
+	content, err := s.pages.Genuine(status.FleetPath, page)
+	if err != nil {
+		return fmt.Errorf("%s on the status branch says which commit was accepted, but %w: `ingot trust repin COMMIT` names the commit that counts", status.FleetPath, err)
+	}
+	fleet, err := status.ParseFleet(content)
+	if err != nil {
+		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+	}
+	if fleet.Commit == "" {
+		return nil // none was accepted yet
+	}
+	return s.Repin(fleet.Commit)
 }
