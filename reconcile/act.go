@@ -17,7 +17,7 @@ func (l *Loop) act(ctx context.Context, desired inventory.Desired, record invent
 		return record, "", plan.Outcome{}
 	}
 	action := l.identify(next.Actions[0])
-	if action.Kind == plan.OpenBoot && begins(record, action) { // no machine is powered on to be inspected unless people can read of it
+	if action.Kind == plan.OpenBoot && action.Begins(record) { // no machine is powered on to be inspected unless people can read of it
 		if outcome := l.published(record); outcome.Result != plan.Done {
 			return record, action.Kind, outcome
 		}

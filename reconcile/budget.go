@@ -15,12 +15,18 @@ import (
 // budget lets a host begin only while fewer than the allowed number are under way. A place is taken here, before the journal knows of what begins, and
 // seen in the host's record and phase ever after. A host that waits is looked at when a place gets free.
 func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
-	if len(next.Actions) == 0 || !begins(record, next.Actions[0]) {
+	if len(next.Actions) == 0 || !next.Actions[0].Begins(record) && !next.Actions[0].Arms(record) {
 		return next
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[record.Host]
+	if next.Actions[0].Arms(record) { // it has had its turn; only a person stops it now
+		if l.fleet.settings.Paused || l.fleet.rings[h.desired.Ring].Spec.Paused {
+			next.Phase, next.Actions, next.Waits = plan.Pending, nil, "spec.paused of the fleet or of its ring to be taken back"
+		}
+		return next
+	}
 	if why, opens := l.turn(h, l.census.Progress(l.fleet.rings)); why != "" {
 		h.waiting = true
 		next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
@@ -34,18 +40,6 @@ func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
 		next.Waits = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.installs())
 	}
 	return next
-}
-
-// begins reports whether an action is the first of an install, or of an inspection, which costs as much of the network.
-func begins(record inventory.Record, action plan.Action) bool {
-	switch action.Kind {
-	case plan.OpenOperation:
-		return true
-	case plan.OpenBoot:
-		return record.Operation == nil && action.Boot.Target == inventory.FromRamdisk
-	default:
-		return false
-	}
 }
 
 // underWay reports whether a host has a place. Hosts that wait for a person have none: they must not stop the line.

@@ -195,7 +195,7 @@ func TestAnUnreadablePageIsNotANewHost(t *testing.T) {
 		w.branch[status.Path("host-0000")] = []byte("not a document")
 		d := w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		if h, _ := d.Host("host-0000"); !strings.Contains(h.Outcome.Why, "repair or delete") {
+		if h, _ := d.Host("host-0000"); !strings.Contains(h.Outcome.Why, "restore it, or delete it") {
 			t.Errorf("host-0000 = %+v, want it to say what to do", h.Outcome)
 		}
 		if got := d.phases(); got[plan.Active] != 1 {
@@ -256,6 +256,41 @@ func TestNothingIsArmedBeforeItIsPushed(t *testing.T) {
 		after(time.Hour)
 		if got := d.View(); got.Publish != "" || d.phases()[plan.Active] != 3 {
 			t.Errorf("after the remote takes pushes: Publish %q, phases %v", got.Publish, d.phases())
+		}
+		d.end(t)
+		w.wantInstalledOnce(t)
+	})
+}
+
+// TestAPausedFleetArmsNothing has an operation wait for its push, and the fleet paused before it is there: the operation stands, and goes on when the
+// pause is over.
+func TestAPausedFleetArmsNothing(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.watch = func() {
+			if w.machines["host-0000"].boots > 0 { // its inspection was pushed, its operation is next
+				w.refused = errors.New("not now")
+			}
+		}
+		d := w.daemon(t, reconcile.Limits{})
+		after(10 * time.Minute)
+		commit := func(id string, paused bool) {
+			w.mu.Lock()
+			w.refused, w.watch = nil, nil
+			w.fleet.Commit, w.fleet.Settings.Paused = strings.Repeat(id, 40), paused
+			w.sources.Trunk.Commit = w.fleet.Commit
+			w.mu.Unlock()
+			d.Refresh()
+			after(time.Hour)
+		}
+		commit("2", true)
+		h, _ := d.Host("host-0000")
+		if op := h.Observed.Record.Operation; h.Plan.Phase != plan.Pending || op == nil || op.Stage != inventory.Published || w.machines["host-0000"].installs != 0 {
+			t.Errorf("paused: %s, operation %+v, done %v; want it published and no more", h.Plan.Phase, op, w.machines["host-0000"].done)
+		}
+		commit("3", false)
+		if d.phases()[plan.Active] != 1 {
+			t.Errorf("after the pause: %v", d.phases())
 		}
 		d.end(t)
 		w.wantInstalledOnce(t)

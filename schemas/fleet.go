@@ -116,7 +116,7 @@ type Fleet struct {
 
 // FleetSpec lowers limits for the whole fleet.
 type FleetSpec struct {
-	// Paused, when true, lets no operation begin on any host.
+	// Paused, when true, lets no operation begin on any host, and none be armed that has begun: a write that runs is finished.
 	Paused bool `json:"paused,omitempty"`
 	// Installs is how many installations run at a time. Default: what the daemon allows.
 	Installs int `json:"installs,omitempty"`

@@ -172,3 +172,20 @@ type Outcome struct {
 	After  time.Duration
 	Why    string
 }
+
+// Begins reports whether an action is the first of an install, or of an inspection, which costs as much of the network.
+func (a Action) Begins(record inventory.Record) bool {
+	switch a.Kind {
+	case OpenOperation:
+		return true
+	case OpenBoot:
+		return record.Operation == nil && a.Boot.Target == inventory.FromRamdisk
+	default:
+		return false
+	}
+}
+
+// Arms reports whether an action takes an operation that has not touched its machine yet to where it does.
+func (a Action) Arms(record inventory.Record) bool {
+	return record.Operation != nil && record.Operation.Stage == inventory.Published && (a.Kind == OpenBoot || a.Kind == AssignInstall)
+}
