@@ -65,6 +65,9 @@ func WriteSchemas(dir string) ([]string, error) {
 
 // vacant refuses a directory in which something is.
 func vacant(dir string) error {
+	if dir == "" { // an unset variable of a script: the files would land in the working directory, whatever is there
+		return errors.New("no directory is named: name one that is empty or missing")
+	}
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
