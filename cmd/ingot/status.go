@@ -113,7 +113,7 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 		return daemon.View{}, err
 	}
 	if branch.Commit == "" {
-		return daemon.View{}, fmt.Errorf("this clone has no branch %s: run git fetch, name it with --status-branch, or ask the daemon with --config", o.branch)
+		return daemon.View{}, fmt.Errorf("this clone has no branch %[1]s: git fetch origin %[1]s:refs/remotes/origin/%[1]s, name another with --status-branch, or ask the daemon with --config", o.branch)
 	}
 	files := map[string][]byte{}
 	for _, file := range branch.Files() {

@@ -52,9 +52,17 @@ func (c *Clone) Top() (string, error) {
 func (c *Clone) Snapshot(revision string) (inventory.Snapshot, error) {
 	hash, err := c.repo.repo.ResolveRevision(plumbing.Revision(revision))
 	if err != nil {
-		return inventory.Snapshot{}, fmt.Errorf("there is no commit %q in this clone: %w", revision, err)
+		return inventory.Snapshot{}, fmt.Errorf("there is no commit %q in this clone: %w: %s", revision, err, c.fetchHint())
 	}
 	return c.repo.read(*hash)
+}
+
+// fetchHint says how to get what is not here. A clone that CI made with a depth has one commit of one branch, and keeps to that when it fetches.
+func (c *Clone) fetchHint() string {
+	if shallow, err := c.repo.repo.Storer.Shallow(); err == nil && len(shallow) > 0 {
+		return "the clone is shallow: git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
+	}
+	return "name one that is, or fetch it: git fetch origin '+refs/heads/*:refs/remotes/origin/*'"
 }
 
 // Releases gives what rings that follow tags would run, by the ring's name, as its patterns are given: from the tags of this clone, and from extra ones,
@@ -68,7 +76,7 @@ func (c *Clone) Releases(patterns, extra map[string]string) (map[string]inventor
 	for name, revision := range extra {
 		commit, err := c.repo.repo.ResolveRevision(plumbing.Revision(revision))
 		if err != nil {
-			return nil, fmt.Errorf("there is no commit %q in this clone to tag %s: %w", revision, name, err)
+			return nil, fmt.Errorf("there is no commit %q in this clone to tag %s: %w: %s", revision, name, err, c.fetchHint())
 		}
 		refs[plumbing.NewTagReferenceName(name)] = *commit
 		delete(refs, plumbing.NewTagReferenceName(name)+"^{}")
