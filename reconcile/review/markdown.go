@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -111,7 +112,10 @@ func short(line string) string {
 // What text from a machine or a fleet may not do on a forge's page: HTML, mentions, further lines; in Markdown also markup.
 var (
 	inHTML     = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b", "\n", " ", "\r", " ")
-	inMarkdown = strings.NewReplacer("\\", "&#92;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "`", "&#96;")
+	inMarkdown = strings.NewReplacer("\\", "&#92;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "`", "&#96;",
+		"://", ":\u200b//", "www.", "www.\u200b")
+	// aNumber is what forges take for an issue, a merge request and the like; like bare addresses it becomes a link unless a space without width breaks it.
+	aNumber = regexp.MustCompile(`([#!$%])([\pL\pN])`)
 )
 
 // plain makes text safe in Markdown. What stands in backquotes that pair, as the commands in our own words do, is code: no markup is read there.
@@ -131,4 +135,4 @@ func plain(text string) string {
 }
 
 // inert makes text safe in HTML and in Markdown: a character reference begins no markup (CommonMark 0.31, 2.5).
-func inert(text string) string { return inMarkdown.Replace(inHTML.Replace(text)) }
+func inert(text string) string { return inMarkdown.Replace(inHTML.Replace(aNumber.ReplaceAllString(text, "$1\u200b$2"))) }

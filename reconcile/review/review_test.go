@@ -139,13 +139,13 @@ func TestJSONRoundTrip(t *testing.T) {
 // What a machine says of itself is shown on a forge's page: it makes no HTML, no links, no mentions and no lines there.
 func TestMarkdownIsInert(t *testing.T) {
 	t.Parallel()
-	const evil = "</details><script>x</script> [click](http://evil) @all **bold**\n# title `open"
+	const evil = "</details><script>x</script> [click](http://evil) @all https://evil www.evil #12 **bold**\n# title `open"
 	r := review.Review{Hosts: []review.Host{{
 		Name: "web-1", File: "hosts/web-1.yaml", Verdict: plan.Reinstall, Erases: true, Held: true,
 		Workload: evil, Disk: evil, Content: evil, Why: []string{evil}, Hold: evil,
 	}}}
 	got := r.Markdown()
-	for _, active := range []string{"<script", "[click](", "@all", "\n# title", "](http"} {
+	for _, active := range []string{"<script", "[click](", "@all", "\n# title", "](http", "https://", "www.evil", "#12"} {
 		if strings.Contains(got, active) {
 			t.Errorf("%q is active in:\n%s", active, got)
 		}
