@@ -135,4 +135,6 @@ func plain(text string) string {
 }
 
 // inert makes text safe in HTML and in Markdown: a character reference begins no markup (CommonMark 0.31, 2.5).
-func inert(text string) string { return inMarkdown.Replace(inHTML.Replace(aNumber.ReplaceAllString(text, "$1\u200b$2"))) }
+func inert(text string) string {
+	return inMarkdown.Replace(inHTML.Replace(aNumber.ReplaceAllString(text, "$1\u200b$2")))
+}
