@@ -210,21 +210,24 @@ func (w *worker) do(ctx context.Context, job wire.Job, last *task) wire.Result {
 }
 
 func refusal(format string, arguments ...any) wire.Result {
-	return wire.Result{Error: fmt.Sprintf(format, arguments...) + "; nothing was done"}
+	return wire.Result{Error: fmt.Sprintf(format, arguments...) + "; nothing was done", Untouched: true}
 }
 
 // steps runs a job's steps in order. A job that was withdrawn ends between two of them.
 func (w *worker) steps(ctx context.Context, job wire.Job) wire.Result {
 	s := newSession(ctx, w.agent, job)
 	defer s.close()
-	result := wire.Result{OK: true}
+	result, untouched := wire.Result{OK: true}, true
 	for _, step := range job.Steps {
 		if s.enter(ctx, step) == withdrawn {
-			return wire.Result{Step: step.Name, Error: "the job was withdrawn before this step"}
+			return wire.Result{Step: step.Name, Error: "the job was withdrawn before this step", Untouched: untouched}
 		}
 		boot, err := w.step(ctx, step, s)
+		untouched = untouched && (step.Install == nil || errors.As(err, new(steps.Untouched)))
 		if err != nil {
-			return failed(step, err)
+			result = failed(step, err)
+			result.Untouched = untouched
+			return result
 		}
 		if boot != nil {
 			result.Boot = boot

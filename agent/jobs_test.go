@@ -56,8 +56,9 @@ func TestRunSaysWhyAStepFailed(t *testing.T) {
 	}
 	run(t, d.config(m))
 	d.assign(install("op1", 1, "burn-in", "install"))
-	want := wire.Result{Attempt: 1, Step: "burn-in", Error: "step burn-in: the disk; is ; [31mgone", Output: "last words"}
+	want := wire.Result{Attempt: 1, Untouched: true, Step: "burn-in", Error: "step burn-in: the disk; is ; [31mgone", Output: "last words"}
 	if diff := cmp.Diff(want, d.result()); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 	if _, done := m.counts(); len(done) != 1 {

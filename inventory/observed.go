@@ -95,6 +95,8 @@ type Job struct {
 	Total   uint64
 	Since   time.Time // of State
 	Error   string
+	// Untouched is set when a failed job says that it came to no write.
+	Untouched bool
 }
 
 // PhoneHome is an installed system's word that it is up.

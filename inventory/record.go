@@ -71,10 +71,12 @@ type Operation struct {
 	Erases   bool              `json:"erases"`  // the disk was not blank
 	Consent  string            `json:"consent,omitempty"`
 	Attempt  int               `json:"attempt"` // of the job, from 1
-	Started  time.Time         `json:"started"`
-	Ended    time.Time         `json:"ended,omitzero"`
-	Outcome  string            `json:"outcome,omitempty"`
-	Error    string            `json:"error,omitempty"` // of the last failed attempt
+	// Begun is the first attempt that may have written to the disk; 0: none has, what the consent was over must still be there.
+	Begun   int       `json:"begun,omitempty"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Outcome string    `json:"outcome,omitempty"`
+	Error   string    `json:"error,omitempty"` // of the last failed attempt
 }
 
 // BootStage is how far a boot attempt has come.

@@ -165,7 +165,7 @@ func (e *entry) state() inventory.AgentState {
 		Step: e.latest.Step, Done: e.latest.Done, Total: e.latest.Total,
 	}
 	if j.Result != nil {
-		state.Job.Step, state.Job.Error = j.Result.Step, j.Result.Error
+		state.Job.Step, state.Job.Error, state.Job.Untouched = j.Result.Step, j.Result.Error, j.Result.Untouched
 	}
 	return state
 }

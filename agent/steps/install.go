@@ -59,24 +59,30 @@ func (w Wiped) Write() io.WriterAt { return w.device }
 // edge is how many bytes of the head and of the tail of a disk are wiped: partition tables, boot records, their backups and RAID superblocks lie there.
 const edge = 4 << 20
 
-// Install writes an operating system: open, verify, wipe, install. When it fails before the wipe, nothing was written; after it, the disk is
+// Untouched is a failure before the first write.
+type Untouched struct{ Err error }
+
+func (u Untouched) Error() string { return u.Err.Error() }
+func (u Untouched) Unwrap() error { return u.Err }
+
+// Install writes an operating system: open, verify, wipe, install. When it fails before the wipe, it is Untouched; after it, the disk is
 // wiped again, so that nothing partial starts. The device is held open all the time. A ctx that ends while the disk is being verified is heeded; the
 // installer heeds it while it writes.
 func Install(ctx context.Context, job wire.Install, with Tools, report func(wire.Progress)) error {
 	if err := check(job); err != nil {
-		return err
+		return Untouched{err}
 	}
 	device, err := with.Disks.Open(ctx, job.Disk)
 	if err != nil {
-		return err
+		return Untouched{err}
 	}
 	defer func() { _ = device.Close() }() // every write was synced
 	verified, err := Verify(device, job.Disk)
 	if err != nil {
-		return err
+		return Untouched{err}
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("%w; nothing was written", ctx.Err())
+		return Untouched{fmt.Errorf("%w; nothing was written", ctx.Err())}
 	}
 	if err := write(ctx, verified, job, with, report); err != nil {
 		_, again := Wipe(verified)

@@ -214,13 +214,15 @@ type Progress struct {
 
 // Result ends one attempt of a job.
 type Result struct {
-	Attempt int             `json:"attempt"`
-	OK      bool            `json:"ok"`
-	Step    string          `json:"step,omitempty"`   // the step that failed
-	Error   string          `json:"error,omitempty"`  // one line a person can act on
-	Output  string          `json:"output,omitempty"` // the last 4 KiB of the failing step
-	Boot    *BootEntry      `json:"boot,omitempty"`   // the firmware's boot order, read back after an install
-	Data    json.RawMessage `json:"data,omitempty"`
+	Attempt int  `json:"attempt"`
+	OK      bool `json:"ok"`
+	// Untouched is set when no install of a failed job came as far as its first write.
+	Untouched bool            `json:"untouched,omitempty"`
+	Step      string          `json:"step,omitempty"`   // the step that failed
+	Error     string          `json:"error,omitempty"`  // one line a person can act on
+	Output    string          `json:"output,omitempty"` // the last 4 KiB of the failing step
+	Boot      *BootEntry      `json:"boot,omitempty"`   // the firmware's boot order, read back after an install
+	Data      json.RawMessage `json:"data,omitempty"`
 }
 
 // BootEntry is what the firmware will start next.

@@ -44,6 +44,7 @@ type Action struct {
 	Content   string               // AssignInstall: what the agent must find right before the write (wire.DiskRef.Content)
 	Graceful  bool                 // PowerOff
 	Error     string               // RecordFailed
+	Untouched bool                 // RecordFailed: the attempt came to no write
 	Facts     *inventory.Facts     // RecordFacts
 	Serial    string               // RecordTakeover
 	Home      *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled

@@ -201,7 +201,7 @@ func (h host) serial() string {
 // ours reports whether the machine, when it runs, runs because of us.
 func (h host) ours() bool {
 	r := h.rec
-	armed := r.Last != nil && r.Last.Outcome != inventory.Superseded // what was superseded never wrote a system that could run
+	armed := r.Last != nil && r.Last.Begun > 0 && r.Last.Outcome != inventory.Superseded // else it never wrote a system that could run
 	return r.Installed != nil || (r.Adopted != "" && strings.EqualFold(r.Adopted, h.serial())) || armed ||
 		(r.Operation != nil && r.Operation.Stage != inventory.Intended && r.Operation.Stage != inventory.Published) ||
 		(r.Boot != nil && (r.Boot.Stage != inventory.Preparing || r.Boot.Ours))

@@ -39,6 +39,7 @@ type model struct {
 	published map[string]bool   // operations on the status branch
 	armed     map[string]string // operation → the consent it was armed with
 	newest    string            // armed operation
+	handed    map[string]bool   // operations that an agent had, and which may have written
 	done      []plan.Kind
 	boots     int
 	broken    []string // safety properties that were violated
@@ -47,7 +48,7 @@ type model struct {
 func newModel(disk string, power inventory.PowerState) *model {
 	m := &model{
 		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{Host: hostName},
-		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{},
+		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{}, handed: map[string]bool{},
 		desired: inventory.Desired{
 			Commit: "c0", Release: "c0", Name: hostName, File: "hosts/web-03.yaml", Lifecycle: schemas.Managed,
 			BMC: &schemas.BMC{Address: "https://10.0.0.13"}, Identity: schemas.Identity{Serial: "SN1"},
@@ -161,15 +162,28 @@ func (m *model) judge(a plan.Action) {
 		m.violate("%s of a machine found running", a.Kind)
 	}
 	if a.Kind == plan.AssignInstall {
-		m.judgeInstall(*a.Operation)
+		m.judgeInstall(*a.Operation, a.Content)
 	}
 }
 
-func (m *model) judgeInstall(op inventory.Operation) {
+// refuses reports whether the agent will not write, for it finds another content than the job says.
+func (m *model) refuses(content string) bool {
+	found := strings.TrimPrefix(m.disk, "content:")
+	return content != "any" && content != found
+}
+
+func (m *model) judgeInstall(op inventory.Operation, content string) {
 	if !m.published[op.ID] || m.record.Operation.Stage == inventory.Intended {
 		m.violate("armed before it was published")
 	}
+	if m.refuses(content) {
+		return // nothing will be written
+	}
 	if _, again := m.armed[op.ID]; again {
+		over := op.Content == inventory.ContentBlank || strings.HasPrefix(op.Content, "content:")
+		if over && !m.handed[op.ID] && m.disk != op.Content && m.disk != inventory.ContentBlank {
+			m.violate("a retry erases %s, which came after %s", m.disk, op.Content)
+		}
 		return // a retry of what was allowed
 	}
 	given := m.desired.Consent.Erase
@@ -234,9 +248,10 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 	job := inventory.Job{ID: "off-" + m.record.Boot.ID, Kind: "power-off", State: inventory.JobAssigned, Since: m.now}
 	if a.Kind == plan.AssignInstall {
 		job = inventory.Job{ID: a.Operation.ID, Attempt: a.Operation.Attempt, Kind: "install", State: inventory.JobAssigned, Since: m.now}
-		if a.Content == "blank" && m.disk != inventory.ContentBlank {
-			job.State, job.Error = inventory.JobFailed, "the disk is not blank"
+		if m.refuses(a.Content) {
+			job.State, job.Error, job.Untouched = inventory.JobFailed, "the disk holds something else", true
 		}
+		m.handed[job.ID] = m.handed[job.ID] || job.State == inventory.JobAssigned
 	}
 	old := m.agent.Job
 	if old.ID == job.ID && old.Kind == "power-off" {
@@ -308,7 +323,7 @@ func (m *model) ramdisk() {
 func (m *model) install(job *inventory.Job) {
 	switch {
 	case m.jobFails:
-		job.State, job.Error = inventory.JobFailed, "it failed before the first write"
+		job.State, job.Error, job.Untouched = inventory.JobFailed, "it failed before the first write", true
 	case m.halfWritten:
 		m.disk = "failed:" + job.ID
 		job.State, job.Error = inventory.JobFailed, "it failed in the middle"

@@ -21,7 +21,11 @@ import (
 func (h host) operation() Plan {
 	op := *h.rec.Operation
 	if op.Stage == inventory.Intended || op.Stage == inventory.Published {
-		if why := or(h.unwanted(op), h.unallowed(op)); why != "" {
+		why := h.unwanted(op)
+		if why == "" {
+			why = h.unallowed(op)
+		}
+		if why != "" {
 			return h.close(op, inventory.Superseded, why, Waiting)
 		}
 	}
@@ -58,7 +62,7 @@ func (h host) unwanted(op inventory.Operation) string {
 }
 
 // unallowed says why an operation that was not armed may not be, or "". It goes by the fleet, not by the operation's own word: that may come from a
-// status branch that somebody edited.
+// status branch that somebody edited. The fleet asks for the operation's workload still.
 func (h host) unallowed(op inventory.Operation) string {
 	if op.Content == inventory.ContentBlank || (h.d.Reinstallable && keepsReinstalling(h.d, h.rec)) {
 		return ""
@@ -85,6 +89,11 @@ func (h host) arm(op inventory.Operation) Plan {
 	if h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch {
 		return h.facts(Installing)
 	}
+	return h.assign(op)
+}
+
+// assign hands the job out for a disk that nothing was written to yet.
+func (h host) assign(op inventory.Operation) Plan {
 	disk, err := inventory.PickDisk(h.d.RootDisk, h.rec.Facts.Disks)
 	if err != nil || !disk.ID().Same(op.Disk) {
 		return h.close(op, inventory.Superseded, fmt.Sprintf("the root disk is not %s any more", op.Disk.Label()), Held)
@@ -124,7 +133,9 @@ func (h host) write(op inventory.Operation) Plan {
 		case inventory.JobSucceeded:
 			return act(Installing, Action{Kind: RecordWritten, Reason: "the agent wrote and verified the image"})
 		case inventory.JobFailed:
-			return h.failed(op, job.Error)
+			p := h.failed(op, job.Error)
+			p.Actions[0].Untouched = job.Untouched
+			return p
 		case inventory.NoJob, inventory.JobAssigned, inventory.JobRunning:
 		}
 	}
@@ -152,6 +163,9 @@ func (h host) write(op inventory.Operation) Plan {
 	}
 	if h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch {
 		return h.facts(Installing)
+	}
+	if op.Begun == 0 { // nothing was written yet: the operation covers what it was allowed to erase, and nothing that came since
+		return h.assign(op)
 	}
 	return act(Installing, Action{Kind: AssignInstall, Operation: &op, Content: "any", Reason: fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt)})
 }

@@ -77,6 +77,10 @@ func (m *model) trouble(t *rapid.T) {
 		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
 	case 17:
 		m.commit(func(d *inventory.Desired) { d.Workload = nil })
+	case 19: // somebody uses the disk
+		if m.disk == inventory.ContentBlank && m.agent.Job.State != inventory.JobRunning {
+			m.disk = foundOnDisk
+		}
 	case 18:
 		m.desired.Reinstallable = !m.desired.Reinstallable // the daemon was started with another configuration
 	}
@@ -194,5 +198,32 @@ func TestSupersededDoesNotMakeOurs(t *testing.T) {
 	m.foreign = true
 	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
 		t.Errorf("ended %+v after %v", p, m.done)
+	}
+}
+
+// What comes onto the disk between the last look at it and the write is not erased by a retry: an attempt that wrote nothing, or was never handed out, leaves
+// the operation with what it was allowed to erase.
+func TestNothingNewIsErasedByARetry(t *testing.T) {
+	t.Parallel()
+	for name, arms := range map[string]func(*model){
+		"the agent refused":                    func(m *model) { m.disk = foundOnDisk; m.look(nowhere) },
+		"the daemon died before it handed out": func(m *model) { m.look(beforeEffect); m.disk = foundOnDisk },
+		"and the machine was power cycled":     func(m *model) { m.look(beforeEffect); m.disk = foundOnDisk; m.stop() },
+	} {
+		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+		for m.record.Operation == nil || m.record.Operation.Stage != inventory.Published || m.record.Facts == nil || m.record.Boot == nil || m.record.Facts.Epoch != m.record.Boot.Epoch {
+			m.look(nowhere)
+			m.pass(5 * time.Second)
+		}
+		arms(m)
+		if op := m.record.Operation; op == nil || op.Stage != inventory.Armed {
+			t.Fatalf("%s: the operation is %+v, want it armed", name, op)
+		}
+		if p := m.settles(t); m.disk != foundOnDisk && m.disk != "failed:"+m.newest || p.Hold == nil {
+			t.Errorf("%s: ended %+v with %s on the disk", name, p, m.disk)
+		}
+		if i := m.record.Installed; i != nil {
+			t.Errorf("%s: installed %+v over what was found", name, i)
+		}
 	}
 }

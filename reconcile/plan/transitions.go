@@ -40,7 +40,11 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		rec.Facts = a.Facts
 	case RecordWritten:
 		rec.Operation.Stage, rec.Operation.Error = inventory.Written, ""
+		begun(rec.Operation)
 	case RecordFailed:
+		if begun(rec.Operation); a.Untouched && rec.Operation.Begun == rec.Operation.Attempt {
+			rec.Operation.Begun = 0
+		}
 		rec.Operation.Stage, rec.Operation.Error = inventory.Armed, a.Error
 		rec.Operation.Attempt++
 	case RecordHome:
@@ -62,6 +66,8 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	switch {
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
+	case a.Kind == AssignInstall && rec.Operation != nil:
+		begun(rec.Operation)
 	case a.Kind == PowerOn && rec.Boot != nil && rec.Boot.Stage == inventory.Powering:
 		rec.Boot.Stage, rec.Boot.Started = inventory.Running, now
 		if rec.Boot.Target == inventory.FromDisk && rec.Operation != nil && rec.Operation.Stage == inventory.Written {
@@ -69,6 +75,13 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 		}
 	}
 	return rec
+}
+
+// begun notes that the present attempt, if no earlier one did, may write to the disk.
+func begun(op *inventory.Operation) {
+	if op.Begun == 0 {
+		op.Begun = op.Attempt
+	}
 }
 
 // end closes the operation. A consent that let a machine be armed is spent.
