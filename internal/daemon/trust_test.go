@@ -42,12 +42,12 @@ func TestARewrittenHistoryWaitsForTheOperator(t *testing.T) {
 	w.git(t, append(signed, "commit", "--quiet", "-a", "--amend", "-m", "another history")...)
 	w.git(t, "push", "--quiet", "--force", "origin", "HEAD:main")
 	w.awaitFleet(t, "rewritten", func(v daemon.View) bool {
-		return strings.HasPrefix(v.Commit, first) && strings.Contains(v.Source, "was rewritten")
+		return strings.HasPrefix(v.Commit, first) && strings.Contains(v.Source, "was rewritten") && strings.Contains(v.Source, "ingot trust repin ")
 	})
 
 	second := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
 	client := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock"))
-	if err := client.Repin(t.Context(), "main"); err == nil || !strings.Contains(err.Error(), "no full commit id") {
+	if err := client.Repin(t.Context(), "main"); err == nil || !strings.Contains(err.Error(), "no full commit id: `git rev-parse") {
 		t.Errorf("Repin(main) = %v, want it refused", err)
 	}
 	if err := client.Repin(t.Context(), second); err != nil {

@@ -61,7 +61,7 @@ type HistoryRewritten struct{ Branch, Accepted, Found string }
 
 // Error names both commits.
 func (e HistoryRewritten) Error() string {
-	return fmt.Sprintf("branch %s was rewritten: it is at %s, which does not contain the accepted commit %s: nothing is accepted until the accepted commit is in it again", e.Branch, e.Found, e.Accepted)
+	return fmt.Sprintf("branch %[1]s was rewritten: it is at %[2]s, which does not contain the accepted commit %[3]s: nothing is accepted until the accepted commit is in it again, or an operator runs `ingot trust repin %[2]s`", e.Branch, e.Found, e.Accepted)
 }
 
 // Freezes reports that nothing may be erased until an operator has looked.
@@ -149,7 +149,7 @@ func (r *Repo) Accepted() string {
 func (r *Repo) Repin(commit string) error {
 	hash := plumbing.NewHash(commit)
 	if !plumbing.IsHash(commit) || hash.IsZero() {
-		return fmt.Errorf("%q is no full commit id", commit)
+		return fmt.Errorf("%q is no full commit id: `git rev-parse REVISION` prints it", commit)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

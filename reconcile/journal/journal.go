@@ -113,7 +113,7 @@ func startNode(ctx context.Context, dir string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := embed.StartEtcd(nodeConfig(dir))
+	server, err := startEtcd(dir)
 	if err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("start the embedded etcd: %w", err)
@@ -129,6 +129,16 @@ func startNode(ctx context.Context, dir string) (*node, error) {
 		err = ctx.Err()
 	}
 	return nil, errors.Join(fmt.Errorf("the embedded etcd did not get ready: %w", err), n.close())
+}
+
+// startEtcd makes an error of etcd's panic: it panics when it cannot write its first files, and an operator shall read what to do, not a stack.
+func startEtcd(dir string) (server *embed.Etcd, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			server, err = nil, fmt.Errorf("%v in %s: make room if its disk is full; if its files are damaged, move the directory away: it is rebuilt from the status branch", reason, dir)
+		}
+	}()
+	return embed.StartEtcd(nodeConfig(dir))
 }
 
 // nodeConfig: no sockets at all; ticks suit a quorum of one, which needs no patience with a network.
