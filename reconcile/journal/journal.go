@@ -132,6 +132,7 @@ func startNode(ctx context.Context, dir string) (*node, error) {
 }
 
 // startEtcd makes an error of etcd's panic: it panics when it cannot write its first files, and an operator shall read what to do, not a stack.
+// The files it had opened stay locked: a process that got this error ends, and does not open dir again.
 func startEtcd(dir string) (server *embed.Etcd, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
