@@ -277,6 +277,7 @@ func (l *Loop) postpone(name string, err error) {
 	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
 	again := l.config.Now().Add(l.config.backoff(h.failures))
 	l.mu.Unlock()
+	l.news.Tell(name)
 	l.queue.Done(name, again)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -38,6 +39,9 @@ func newStatus(s streams) *cobra.Command {
 			host := ""
 			if len(args) == 1 {
 				host = args[0]
+			}
+			if o.until != "" && (!o.watch || !slices.Contains(plan.Phases, plan.Phase(o.until))) {
+				return fmt.Errorf("--until %s waits for nothing: it goes with --watch and names one of the phases %v", o.until, plan.Phases)
 			}
 			ctx := c.Context()
 			if o.timeout > 0 {

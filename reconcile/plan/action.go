@@ -80,6 +80,9 @@ const (
 	Failed     Phase = "Failed"     // given up until the fleet changes, or a person retries
 )
 
+// Phases are all there are.
+var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting, Active, Failed}
+
 // Reason of a hold or a condition, as one word for programs.
 type Reason string
 
