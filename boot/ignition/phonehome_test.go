@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/gitmetal/ingot/boot/ignition"
@@ -63,6 +64,8 @@ func (h *home) put(t *testing.T, name, data string, mode os.FileMode) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	syscall.ForkLock.RLock() // a process forked meanwhile would keep the kernel from running this file
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte(data), mode); err != nil {
 		t.Fatal(err)
 	}

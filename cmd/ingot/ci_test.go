@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitmetal/ingot/internal/lab/program"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -110,7 +111,7 @@ func TestCIComments(t *testing.T) {
 	f.want(t, "many findings", code, 1, 1, 2, "There is no plan")
 
 	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "ingot"), []byte("#!/bin/sh\n[ \"$1\" = validate ] || { echo '"+review.Marker+"'; yes '🟡 ä' | head -n 20000; exit 2; }\n"), 0o755); err != nil {
+	if err := program.Write(filepath.Join(bin, "ingot"), "#!/bin/sh\n[ \"$1\" = validate ] || { echo '"+review.Marker+"'; yes '🟡 ä' | head -n 20000; exit 2; }\n"); err != nil {
 		t.Fatal(err)
 	}
 	_, code = f.pullRequest(c, "PATH="+bin+":"+os.Getenv("PATH"))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/program"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory/secrets"
 	"github.com/gitmetal/ingot/schemas"
@@ -81,7 +82,7 @@ func (w *world) seal(t *testing.T, password string) {
 func (w *world) refusePushes(t *testing.T) {
 	t.Helper()
 	hook := "#!/bin/sh\nwhile read -r _ _ ref; do\n  if [ \"$ref\" = refs/heads/ingot/status ]; then echo 'the status branch is protected' >&2; exit 1; fi\ndone\n"
-	if err := os.WriteFile(w.hook(), []byte(hook), 0o755); err != nil {
+	if err := program.Write(w.hook(), hook); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 	"sigs.k8s.io/yaml"
 
+	"github.com/gitmetal/ingot/internal/lab/program"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/secrets"
@@ -29,8 +30,11 @@ func testVault(t *testing.T, script string) (v *vault, runs func() int) {
 		}
 		return file
 	}
-	program := write("sops", "#!/bin/sh\necho run >>"+dir+"/runs\n"+script+"\n", 0o755)
-	v, err := newVault(write("keys", ours.String()+"\n", 0o600), SecretsConfig{Sops: program, Keys: []string{"pgp"}, Env: []string{"PATH=/usr/bin:/bin"}})
+	sops := filepath.Join(dir, "sops")
+	if err := program.Write(sops, "#!/bin/sh\necho run >>"+dir+"/runs\n"+script+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	v, err := newVault(write("keys", ours.String()+"\n", 0o600), SecretsConfig{Sops: sops, Keys: []string{"pgp"}, Env: []string{"PATH=/usr/bin:/bin"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gitmetal/ingot/internal/lab/program"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 )
 
@@ -123,7 +124,7 @@ func TestARefusedPushIsSaidInTheServersWords(t *testing.T) {
 	overEach(t, func(t *testing.T, r *remote) {
 		r.commit(t, "main", "", map[string]node{"a": text("1")})
 		hook := filepath.Join(r.bare, "hooks", "pre-receive")
-		if err := os.WriteFile(hook, []byte("#!/bin/sh\necho 'only bots may push here' >&2\nexit 1\n"), 0o755); err != nil {
+		if err := program.Write(hook, "#!/bin/sh\necho 'only bots may push here' >&2\nexit 1\n"); err != nil {
 			t.Fatal(err)
 		}
 		repo := open(t, r.config)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gitmetal/ingot/internal/lab/program"
 	"github.com/gitmetal/ingot/inventory/secrets/sops"
 )
 
@@ -22,7 +23,7 @@ const (
 func fake(t *testing.T, script string) sops.Program {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "sops")
-	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+	if err := program.Write(file, "#!/bin/sh\n"+script); err != nil {
 		t.Fatal(err)
 	}
 	return sops.Program{Path: file, Keys: []string{"pgp"}}
