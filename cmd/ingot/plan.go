@@ -69,6 +69,9 @@ func runPlan(s streams, o planOptions) error {
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the head has errors: merged, it would be refused and change nothing")
 	}
+	if len(head.Hosts) == 0 && len(base.Hosts) > 0 {
+		return fmt.Errorf("the head holds no hosts, the base has %d: merged, it would be refused and change nothing; hosts that shall be left alone stay in the fleet with lifecycle: Unmanaged", len(base.Hosts))
+	}
 	base, head = base.Reinstallable(known.Reinstall), head.Reinstallable(known.Reinstall)
 	if err := known.ReadFor(base, head); err != nil {
 		return err
