@@ -39,14 +39,11 @@ type Config struct {
 	Observer  Observer
 	Executor  Executor
 	Publisher Publisher
-	// Genuine gives a page of the status branch without what proves that a daemon like this one wrote it; an error when nothing does. Default: every page is
-	// believed.
-	Genuine func(file string, page []byte) ([]byte, error)
-	NewID   func() string    // a fresh random id for operations and boots: DNS label, at most 32 characters
-	Now     func() time.Time // default time.Now
-	Jitter  func() float64   // in [0, 1); default random
-	Log     *slog.Logger     // default: nothing
-	Limits  Limits
+	NewID     func() string    // a fresh random id for operations and boots: DNS label, at most 32 characters
+	Now       func() time.Time // default time.Now
+	Jitter    func() float64   // in [0, 1); default random
+	Log       *slog.Logger     // default: nothing
+	Limits    Limits
 }
 
 // Limits bound what the loop does at a time, and how often. Zero fields get their defaults.
@@ -68,9 +65,6 @@ type Limits struct {
 func (c *Config) complete() error {
 	if c.Source == nil || c.Load == nil || c.Journal == nil || c.Observer == nil || c.Executor == nil || c.Publisher == nil || c.NewID == nil {
 		return errors.New("the loop lacks one of its ports")
-	}
-	if c.Genuine == nil {
-		c.Genuine = func(_ string, page []byte) ([]byte, error) { return page, nil }
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -29,14 +29,11 @@ func TestAFrozenHistoryArmsNothing(t *testing.T) {
 		if op := r.records[host].Record.Operation; op == nil || op.Stage != inventory.Published || !op.Erases {
 			t.Errorf("the operation is %+v, want it on the status branch", op)
 		}
-		for name, ring := range r.fleet.Rings {
-			release := r.sources.Releases[name]
-			ring.Trouble, release.Trouble = "tag v2 was moved", "tag v2 was moved"
-			r.fleet.Rings[name], r.sources.Releases[name] = ring, release
-		}
+		r.mu.Unlock()
+		r.distrust(d) // before the machine can be seen again
+		r.mu.Lock()
 		r.watch, r.machines[host].hangs = nil, false
 		r.mu.Unlock()
-		d.Refresh()
 		after(time.Hour)
 		r.wantDone(t, "a moved tag", "1111", 10, 10, 10)
 		if h, _ := d.Host(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.Frozen {

@@ -79,7 +79,7 @@ func (l *Loop) recallPages(files map[string][]byte) (rebuilt int) {
 			continue
 		}
 		name := strings.TrimSuffix(path.Base(file), ".yaml")
-		content, err := l.config.Genuine(file, content)
+		content, err := l.config.Publisher.Genuine(file, content)
 		var document status.Document
 		if err == nil {
 			document, err = status.Page(file, content)
@@ -109,7 +109,7 @@ func (l *Loop) recallFleet(file string, content []byte) {
 		l.branch.pushed[file] = content
 		return
 	}
-	content, err := l.config.Genuine(file, content)
+	content, err := l.config.Publisher.Genuine(file, content)
 	var before status.Fleet
 	if err == nil {
 		before, err = status.ParseFleet(content)

@@ -36,4 +36,6 @@ type Publisher interface {
 	// Publish commits the changed files on top of the tip, whoever else pushed meanwhile, and returns the commit. A nil content deletes.
 	// Files that hold these bytes already are no change; without any change the tip is returned and nothing is pushed.
 	Publish(ctx context.Context, changed map[string][]byte, message string) (string, error)
+	// Genuine gives a page that Read gave without what proves that this publisher wrote it; an error when nothing does.
+	Genuine(file string, page []byte) ([]byte, error)
 }

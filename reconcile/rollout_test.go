@@ -83,6 +83,18 @@ func (r *rollout) release(d *daemon, tag, inputs string, consents map[string]str
 	}
 }
 
+// distrust has the source say of every ring's release that its tag was moved.
+func (r *rollout) distrust(d *daemon) {
+	r.mu.Lock()
+	for name, ring := range r.fleet.Rings {
+		release := r.sources.Releases[name]
+		ring.Trouble, release.Trouble = "tag v2 was moved", "tag v2 was moved"
+		r.fleet.Rings[name], r.sources.Releases[name] = ring, release
+	}
+	r.mu.Unlock()
+	d.Refresh()
+}
+
 // done gives how many hosts of each ring run some inputs.
 func (r *rollout) done(inputs string) map[string]int {
 	r.mu.Lock()
@@ -216,14 +228,7 @@ func TestAFrozenHistoryErasesNothing(t *testing.T) {
 		ring := r.fleet.Rings["canary"]
 		r.mu.Unlock()
 		r.release(d, "v2", "2222", nil)
-		r.mu.Lock()
-		for name, ring := range r.fleet.Rings {
-			release := r.sources.Releases[name]
-			ring.Trouble, release.Trouble = "tag v2 was moved", "tag v2 was moved"
-			r.fleet.Rings[name], r.sources.Releases[name] = ring, release
-		}
-		r.mu.Unlock()
-		d.Refresh()
+		r.distrust(d)
 		after(time.Hour)
 		r.wantDone(t, "a moved tag", "1111", 10, 10, 10)
 		h, _ := d.Host(ring.Hosts[0])

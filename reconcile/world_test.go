@@ -211,6 +211,9 @@ func (w *world) Read(context.Context) (map[string][]byte, error) {
 	return maps.Clone(w.branch), nil
 }
 
+// Genuine implements reconcile.Publisher: nobody else writes on this branch.
+func (w *world) Genuine(_ string, page []byte) ([]byte, error) { return page, nil }
+
 // Publish implements reconcile.Publisher.
 func (w *world) Publish(_ context.Context, changed map[string][]byte, _ string) (string, error) {
 	<-time.After(time.Second)

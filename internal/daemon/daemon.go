@@ -192,7 +192,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 
 func (d *Daemon) openLoop(context.Context) (err error) {
 	d.loop, err = reconcile.New(reconcile.Config{
-		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.pages, Genuine: d.pages.Genuine,
+		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.pages,
 		NewID: newID, Log: d.log,
 		Limits: reconcile.Limits{
 			Installs: d.config.Limits.Installs, Poll: d.config.Fleet.Poll.Duration, PublishEvery: d.config.PublishEvery.Duration,

@@ -17,7 +17,8 @@ import (
 // the branch can write a page there; only a daemon with this identity can write one that it believes itself after it has lost its journal.
 const seal = "# ingot-seal: v1 "
 
-// sealedPages keeps the status branch, with a seal on every page that a daemon reads again.
+// sealedPages keeps the status branch, with a seal on every page that a daemon reads again. A page of ours that somebody put back from the branch's history
+// is still genuine.
 type sealedPages struct {
 	*gitrepo.Repo
 	key []byte
@@ -34,7 +35,7 @@ func (s sealedPages) Publish(ctx context.Context, changed map[string][]byte, mes
 	return s.Repo.Publish(ctx, changed, message)
 }
 
-// Genuine gives a page without its seal, if the seal is ours.
+// Genuine implements reconcile.Publisher: it gives a page without its seal, if the seal is ours.
 func (s sealedPages) Genuine(file string, page []byte) ([]byte, error) {
 	at := bytes.LastIndex(page, []byte(seal))
 	if at < 0 || (at > 0 && page[at-1] != '\n') {
