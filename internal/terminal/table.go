@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -20,11 +21,20 @@ import (
 func Table(out io.Writer, v daemon.View) error {
 	w := &writer{tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)}
 	w.notices(v)
-	w.counts(v.Hosts)
+	hosts := documents(v.Hosts)
+	w.counts(hosts)
 	w.rings(v)
-	w.commits(v)
+	w.commits(v, hosts)
 	w.hosts(v.Hosts)
 	return w.Flush()
+}
+
+func documents(hosts []daemon.HostView) []status.Document {
+	documents := make([]status.Document, 0, len(hosts))
+	for _, h := range hosts {
+		documents = append(documents, h.Document)
+	}
+	return documents
 }
 
 // Host shows one host; of the fleet only what stops it.
@@ -85,21 +95,34 @@ func (w *writer) notices(v daemon.View) {
 	w.print("\n")
 }
 
-// counts says how many hosts are in each phase, in one line.
-func (w *writer) counts(hosts []daemon.HostView) {
-	count := map[string]int{}
-	for _, h := range hosts {
-		count[string(h.Phase)]++
+// counts says how many hosts are in each phase, in one line; where there are rings, a table says it for each of them.
+func (w *writer) counts(hosts []status.Document) {
+	if len(hosts) == 0 {
+		return
 	}
-	var parts []string
+	tally := status.Count(hosts)
+	var parts, phases []string
 	for _, phase := range status.Order() {
-		if n := count[string(phase)]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, phase))
+		if n := tally.Hosts(phase); n > 0 {
+			parts, phases = append(parts, fmt.Sprintf("%d %s", n, phase)), append(phases, string(phase))
 		}
 	}
-	if len(parts) > 0 {
-		w.print("%d hosts: %s\n\n", len(hosts), strings.Join(parts, ", "))
+	w.print("%d hosts: %s\n\n", len(hosts), strings.Join(parts, ", "))
+	rings := tally.Rings()
+	if len(rings) == 0 {
+		return
 	}
+	w.print("PHASE\tHOSTS")
+	for _, ring := range rings {
+		w.print("\t%s", cmp.Or(ring, "no ring"))
+	}
+	for _, phase := range phases {
+		w.print("\n%s\t%d", phase, tally.Hosts(plan.Phase(phase)))
+		for _, ring := range rings {
+			w.print("\t%d", tally.InRing(plan.Phase(phase), ring))
+		}
+	}
+	w.print("\n\n")
 }
 
 // rings has a line for each ring: what it runs, and how far it is.
@@ -119,16 +142,12 @@ func (w *writer) rings(v daemon.View) {
 }
 
 // commits has a line for each of the last commits: on how many hosts it was installed, and so on.
-func (w *writer) commits(v daemon.View) {
+func (w *writer) commits(v daemon.View, hosts []status.Document) {
 	if len(v.Commits) == 0 {
 		return
 	}
-	documents := make([]status.Document, 0, len(v.Hosts))
-	for _, h := range v.Hosts {
-		documents = append(documents, h.Document)
-	}
 	w.print("COMMIT\tINSTALLED ON\tINSTALLING\tFAILED ON\tWAIT FOR CONSENT\tTITLE\n")
-	for _, did := range status.Of(v.Commits, documents) {
+	for _, did := range status.Of(v.Commits, hosts) {
 		w.print("%s\t%d\t%d\t%d\t%d\t%s\n", short(did.Commit.Commit), len(did.Installed), len(did.Installing), len(did.Failed), len(did.Held), did.Title)
 	}
 	w.print("\n")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -26,9 +25,8 @@ var order = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, pla
 
 // How many hosts the board lists; forges cut longer pages.
 const (
-	maxRows    = 500
-	maxPeople  = 100
-	maxColumns = 12 // rings
+	maxRows   = 500
+	maxPeople = 100
 )
 
 // Board is the page that a forge shows for the status branch: counts, who waits for a person and for what, what the last commits did, then everybody.
@@ -46,7 +44,7 @@ func Board(f Fleet, hosts []Document) []byte {
 		fmt.Fprintf(&b, "Accepted commit %s %s\n\n", code(short(f.Commit)), cell(f.Title))
 	}
 	refusal(&b, f)
-	counts(&b, f, hosts)
+	counts(&b, hosts)
 	rings(&b, f)
 	people(&b, hosts)
 	commits(&b, f, hosts)
@@ -101,28 +99,19 @@ func refusal(b *bytes.Buffer, f Fleet) {
 }
 
 // counts has a row for each phase, and a column for each ring if there are some.
-func counts(b *bytes.Buffer, f Fleet, hosts []Document) {
-	byRing := map[string]map[plan.Phase]int{}
-	for _, d := range hosts {
-		if byRing[d.Ring] == nil {
-			byRing[d.Ring] = map[plan.Phase]int{}
-		}
-		byRing[d.Ring][d.Phase]++
-	}
-	columns := slices.Sorted(maps.Keys(byRing))
-	if len(columns) == 1 && columns[0] == "" || len(columns) > maxColumns {
-		columns = nil
-	}
+func counts(b *bytes.Buffer, hosts []Document) {
+	tally := Count(hosts)
+	columns := tally.Rings()
 	b.WriteString("| Phase | Hosts |")
 	for _, ring := range columns {
 		fmt.Fprintf(b, " %s |", cell(cmp.Or(ring, "no ring")))
 	}
 	b.WriteString("\n|---|---:|" + strings.Repeat("---:|", len(columns)) + "\n")
 	for _, phase := range order {
-		if n := f.Hosts[string(phase)]; n > 0 {
+		if n := tally.Hosts(phase); n > 0 {
 			fmt.Fprintf(b, "| %s | %d |", phase, n)
 			for _, ring := range columns {
-				fmt.Fprintf(b, " %s |", strings.TrimPrefix(strconv.Itoa(byRing[ring][phase]), "0"))
+				fmt.Fprintf(b, " %s |", strings.TrimPrefix(strconv.Itoa(tally.InRing(phase, ring)), "0"))
 			}
 			b.WriteString("\n")
 		}

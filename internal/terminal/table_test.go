@@ -1,0 +1,47 @@
+package terminal_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/terminal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+func TestCountsByPhaseAndRing(t *testing.T) {
+	v := daemon.View{Commit: "0123456789abcdef"}
+	for _, h := range []struct {
+		name, ring string
+		phase      plan.Phase
+	}{{"a", "canary", plan.Active}, {"b", "canary", plan.Failed}, {"c", "prod", plan.Active}, {"d", "prod", plan.Active}, {"e", "", plan.Held}} {
+		v.Hosts = append(v.Hosts, daemon.HostView{Document: status.Document{Metadata: status.Metadata{Name: h.name}, Ring: h.ring, Phase: h.phase}})
+	}
+	want := strings.Join([]string{
+		"5 hosts: 1 Failed, 1 Held, 3 Active",
+		"",
+		"PHASE   HOSTS  no ring  canary  prod",
+		"Failed  1      0        1       0",
+		"Held    1      1        0       0",
+		"Active  3      0        1       2",
+		"", ""}, "\n")
+	var out bytes.Buffer
+	if err := terminal.Table(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("no table by phase and ring:\n%s\nwant:\n%s", out.String(), want)
+	}
+	for i := range v.Hosts {
+		v.Hosts[i].Ring = ""
+	}
+	out.Reset()
+	if err := terminal.Table(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "5 hosts: 1 Failed, 1 Held, 3 Active\n\n") || strings.Contains(out.String(), "no ring") {
+		t.Errorf("a fleet without rings:\n%s", out.String())
+	}
+}

@@ -1,0 +1,44 @@
+package status
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/gitmetal/ingot/reconcile/plan"
+)
+
+// Tally counts hosts by ring and phase. Hosts without a ring are in the ring "".
+type Tally map[string]map[plan.Phase]int
+
+// Count counts hosts.
+func Count(hosts []Document) Tally {
+	t := Tally{}
+	for _, d := range hosts {
+		if t[d.Ring] == nil {
+			t[d.Ring] = map[plan.Phase]int{}
+		}
+		t[d.Ring][d.Phase]++
+	}
+	return t
+}
+
+// Rings gives the rings by name, for the columns of a table; none when no host is in a ring, or when they are too many to be columns.
+func (t Tally) Rings() []string {
+	const most = 12
+	rings := slices.Sorted(maps.Keys(t))
+	if len(rings) == 1 && rings[0] == "" || len(rings) > most {
+		return nil
+	}
+	return rings
+}
+
+// Hosts gives the number of hosts in a phase.
+func (t Tally) Hosts(phase plan.Phase) (n int) {
+	for _, phases := range t {
+		n += phases[phase]
+	}
+	return n
+}
+
+// InRing gives the number of a ring's hosts in a phase.
+func (t Tally) InRing(phase plan.Phase, ring string) int { return t[ring][phase] }
