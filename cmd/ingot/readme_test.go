@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
-	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -44,7 +44,7 @@ func TestReadme(t *testing.T) {
 	if err != nil || len(findings) > 0 || len(fleet.Hosts) != 1 {
 		t.Errorf("the README's fleet has %d hosts, findings %v, error %v", len(fleet.Hosts), findings, err)
 	}
-	if _, err := daemon.LoadConfig(filepath.Join(dir, "ingot.yaml")); err != nil {
+	if _, err := config.Load(filepath.Join(dir, "ingot.yaml")); err != nil {
 		t.Errorf("the README's configuration: %v", err)
 	}
 }
@@ -52,7 +52,7 @@ func TestReadme(t *testing.T) {
 // TestDaemonReference wants every field of the daemon's configuration in its reference, with a value.
 func TestDaemonReference(t *testing.T) {
 	t.Parallel()
-	config, err := daemon.LoadConfig("../../docs/daemon.yaml")
+	settings, err := config.Load("../../docs/daemon.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,5 +71,5 @@ func TestDaemonReference(t *testing.T) {
 			}
 		}
 	}
-	missing("", reflect.ValueOf(config))
+	missing("", reflect.ValueOf(settings))
 }

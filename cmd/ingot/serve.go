@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 )
 
 func newServe(s streams) *cobra.Command {
@@ -15,7 +16,7 @@ func newServe(s streams) *cobra.Command {
 		Short: "Run the daemon: follow the fleet and converge its machines",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			config, err := daemon.LoadConfig(file)
+			settings, err := config.Load(file)
 			if err != nil {
 				return err
 			}
@@ -23,7 +24,7 @@ func newServe(s streams) *cobra.Command {
 			if format == "json" {
 				handler = slog.NewJSONHandler(s.Err, nil)
 			}
-			d, err := daemon.Open(c.Context(), config, slog.New(handler))
+			d, err := daemon.Open(c.Context(), settings, slog.New(handler))
 			if err != nil {
 				return err
 			}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -102,11 +103,11 @@ func show(ctx context.Context, s streams, o statusOptions, host string) error {
 // currentView asks the daemon, or reads the status branch.
 func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	if o.config != "" {
-		config, err := daemon.LoadConfig(o.config)
+		settings, err := config.Load(o.config)
 		if err != nil {
 			return daemon.View{}, err
 		}
-		return daemon.Connect(config.Listen.Socket).View(ctx)
+		return daemon.Connect(settings.Listen.Socket).View(ctx)
 	}
 	clone, err := gitrepo.OpenClone(o.repo)
 	if err != nil {
@@ -173,11 +174,11 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 	if o.config == "" {
 		return fmt.Errorf("--watch follows a daemon: name its configuration with --config")
 	}
-	config, err := daemon.LoadConfig(o.config)
+	settings, err := config.Load(o.config)
 	if err != nil {
 		return err
 	}
-	events := daemon.Connect(config.Listen.Socket).Events
+	events := daemon.Connect(settings.Listen.Socket).Events
 	switch o.output {
 	case "json":
 		stream, w := json.NewEncoder(s.Out), terminal.NewWatcher(io.Discard, false, host, o.until)

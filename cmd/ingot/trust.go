@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 )
 
 func newTrust(s streams) *cobra.Command {
@@ -25,11 +26,11 @@ func newTrust(s streams) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			config, err := daemon.LoadConfig(file)
+			settings, err := config.Load(file)
 			if err != nil {
 				return err
 			}
-			client := daemon.Connect(config.Listen.Socket)
+			client := daemon.Connect(settings.Listen.Socket)
 			if tag != "" {
 				if err := client.RepinTag(c.Context(), tag); err != nil {
 					return err

@@ -21,6 +21,7 @@ import (
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/boot/media"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -33,7 +34,7 @@ import (
 
 // Daemon is a daemon whose listeners are open. Run it once.
 type Daemon struct {
-	config  Config
+	config  config.Config
 	log     *slog.Logger
 	journal *journal.Journal
 	repo    *gitrepo.Repo
@@ -53,7 +54,7 @@ type Daemon struct {
 }
 
 // Open makes a daemon from its configuration: it takes the journal over, loads or makes the identity, and opens the listeners. It talks to nobody yet.
-func Open(ctx context.Context, c Config, log *slog.Logger) (*Daemon, error) {
+func Open(ctx context.Context, c config.Config, log *slog.Logger) (*Daemon, error) {
 	d := &Daemon{config: c, log: log, stories: newStories()}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -74,19 +75,19 @@ func (d *Daemon) openJournal(ctx context.Context) error {
 	if err := os.MkdirAll(d.config.StateDir, 0o700); err != nil {
 		return fmt.Errorf("stateDir: %w", err)
 	}
-	config := journal.Config{Endpoints: d.config.Etcd.Endpoints}
-	if len(config.Endpoints) == 0 {
-		config.Dir = d.config.StateDir + "/journal"
+	c := journal.Config{Endpoints: d.config.Etcd.Endpoints}
+	if len(c.Endpoints) == 0 {
+		c.Dir = d.config.StateDir + "/journal"
 	}
 	if d.config.Etcd.Cert != "" {
-		security, err := d.config.Etcd.tls()
+		security, err := d.config.Etcd.TLS()
 		if err != nil {
 			return err
 		}
-		config.TLS = security
+		c.TLS = security
 	}
 	var err error
-	if d.journal, err = journal.Open(ctx, config); err != nil {
+	if d.journal, err = journal.Open(ctx, c); err != nil {
 		return err
 	}
 	return d.journal.Own(ctx)
@@ -102,7 +103,7 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fleet.passwordFile: %w", err)
 	}
-	ca, err := readOptional(f.CA)
+	ca, err := config.ReadFile(f.CA)
 	if err != nil {
 		return fmt.Errorf("fleet.ca: %w", err)
 	}
@@ -110,7 +111,7 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 		URL: f.URL, Branch: f.Branch, StatusBranch: f.StatusBranch, SSHKey: f.SSHKey, KnownHosts: f.KnownHosts,
 		Username: f.Username, Password: password, CA: ca, Accepted: accepted.Commit, Log: d.log,
 	}
-	policy, err := d.config.Trust.policy()
+	policy, err := d.config.Trust.Policy()
 	if err != nil {
 		return err
 	}
@@ -134,21 +135,15 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 
 func (d *Daemon) openListeners(ctx context.Context) (err error) {
 	var listen net.ListenConfig
-	if d.agents, err = listen.Listen(ctx, "tcp", d.config.Listen.Agents); err != nil {
-		return fmt.Errorf("listen.agents: %w", err)
-	}
-	if d.bmcs, err = listen.Listen(ctx, "tcp", d.config.Listen.Media); err != nil {
-		return fmt.Errorf("listen.media: %w", err)
-	}
-	for name, optional := range map[string]struct {
-		address  string
-		listener *net.Listener
-	}{"web": {d.config.Listen.Web, &d.web}, "webhook": {d.config.Listen.Webhook, &d.webhook}} {
-		if optional.address == "" {
-			continue
+	for _, l := range []struct {
+		field, address string
+		listener       *net.Listener
+	}{{"agents", d.config.Listen.Agents, &d.agents}, {"media", d.config.Listen.Media, &d.bmcs}, {"web", d.config.Listen.Web, &d.web}, {"webhook", d.config.Listen.Webhook, &d.webhook}} {
+		if l.address == "" {
+			continue // it is optional: the configuration was checked
 		}
-		if *optional.listener, err = listen.Listen(ctx, "tcp", optional.address); err != nil {
-			return fmt.Errorf("listen.%s: %w", name, err)
+		if *l.listener, err = listen.Listen(ctx, "tcp", l.address); err != nil {
+			return fmt.Errorf("listen.%s: %w: is another daemon running? `ss -ltnp` says who listens; or choose another address", l.field, err)
 		}
 	}
 	d.control, err = listenControl(ctx, d.config.Listen.Socket)
@@ -286,21 +281,6 @@ func newID() string {
 }
 
 func readSecret(file string) (secret.Value, error) {
-	data, err := readOptional(file)
+	data, err := config.ReadFile(file)
 	return secret.New(strings.TrimSpace(string(data))), err
-}
-
-// readOptional reads a small file; "" is no file.
-func readOptional(file string) ([]byte, error) {
-	if file == "" {
-		return nil, nil
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxConfig {
-		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", file, info.Size(), maxConfig)
-	}
-	return os.ReadFile(file)
 }

@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/lab"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
@@ -68,11 +69,11 @@ func tail(text string, lines int) string {
 func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	config, err := daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := daemon.Open(ctx, config, slog.New(slog.NewTextHandler(w.log, nil)))
+	d, err := daemon.Open(ctx, settings, slog.New(slog.NewTextHandler(w.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,60 +6,15 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/secrets"
 	"github.com/gitmetal/ingot/inventory/secrets/sops"
 )
-
-// SecretsConfig says how Secrets are opened that no age key opens. The fleet names the keys and where they are asked for, so the daemon says which it
-// may use.
-type SecretsConfig struct {
-	Sops   string   `json:"sops,omitempty"`   // the sops program; without it only age keys open Secrets
-	Keys   []string `json:"keys,omitempty"`   // types of keys that it may use: pgp, kms, gcp_kms, azure_kv, hc_vault, hckms
-	Env    []string `json:"env,omitempty"`    // its whole environment: NAME=value, or NAME to pass on the daemon's own
-	Vaults []string `json:"vaults,omitempty"` // addresses that hc_vault and azure_kv keys may name
-}
-
-// program is sops as configured, with this environment to pass on from.
-func (c SecretsConfig) program(own func(string) (string, bool)) sops.Program {
-	p := sops.Program{Path: c.Sops, Keys: c.Keys, Vaults: c.Vaults}
-	for _, entry := range c.Env {
-		if !strings.Contains(entry, "=") {
-			value, ok := own(entry)
-			if !ok {
-				continue
-			}
-			entry += "=" + value
-		}
-		p.Env = append(p.Env, entry)
-	}
-	return p
-}
-
-func (c SecretsConfig) check() error {
-	var problems []error
-	switch {
-	case c.Sops == "" && (len(c.Keys) > 0 || len(c.Env) > 0 || len(c.Vaults) > 0):
-		problems = append(problems, errors.New("  secrets.sops is missing: name the sops program, or leave secrets out"))
-	case c.Sops != "" && len(c.Keys) == 0:
-		problems = append(problems, fmt.Errorf("  secrets.keys is missing: name the types of keys that sops may use, of %s", strings.Join(sops.Kinds, ", ")))
-	case c.Sops != "" && !filepath.IsAbs(c.Sops):
-		problems = append(problems, fmt.Errorf("  secrets.sops: %q is not a whole path", c.Sops))
-	}
-	for _, kind := range c.Keys {
-		if !slices.Contains(sops.Kinds, kind) {
-			problems = append(problems, fmt.Errorf("  secrets.keys: %q is none of %s", kind, strings.Join(sops.Kinds, ", ")))
-		}
-	}
-	return errors.Join(problems...)
-}
 
 // vault opens the Secrets of the accepted fleet, when they are used and not before, and once each.
 type vault struct {
@@ -84,8 +39,8 @@ type failure struct {
 // pause is how long a failure of the program is taken for its answer: a key service that is away must not hold up everybody's looks.
 const pause = time.Minute
 
-func newVault(keyFile string, other SecretsConfig) (*vault, error) {
-	v := &vault{program: other.program(os.LookupEnv), now: time.Now}
+func newVault(keyFile string, other config.Secrets) (*vault, error) {
+	v := &vault{program: other.Program(os.LookupEnv), now: time.Now}
 	v.take(nil)
 	if keyFile == "" {
 		return v, nil

@@ -1,15 +1,14 @@
 package daemon
 
 import (
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"filippo.io/age"
-	"sigs.k8s.io/yaml"
 
 	"github.com/gitmetal/ingot/internal/lab/program"
 	"github.com/gitmetal/ingot/internal/secret"
@@ -34,7 +33,7 @@ func testVault(t *testing.T, script string) (v *vault, runs func() int) {
 	if err := program.Write(sops, "#!/bin/sh\necho run >>"+dir+"/runs\n"+script+"\n"); err != nil {
 		t.Fatal(err)
 	}
-	v, err := newVault(write("keys", ours.String()+"\n", 0o600), SecretsConfig{Sops: sops, Keys: []string{"pgp"}, Env: []string{"PATH=/usr/bin:/bin"}})
+	v, err := newVault(write("keys", ours.String()+"\n", 0o600), config.Secrets{Sops: sops, Keys: []string{"pgp"}, Env: []string{"PATH=/usr/bin:/bin"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,48 +109,5 @@ func TestAFailureOfSopsHoldsForAWhile(t *testing.T) {
 	v.take(v.sealed) // another commit
 	if _, err := v.open(t.Context(), "other"); err == nil || runs() != 3 {
 		t.Errorf("after another commit: %v after %d runs, want 3", err, runs())
-	}
-}
-
-func TestTheConfigurationOfSops(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		config SecretsConfig
-		why    string
-	}{
-		"none":         {SecretsConfig{}, ""},
-		"pgp":          {SecretsConfig{Sops: "/usr/bin/sops", Keys: []string{"pgp"}}, ""},
-		"no keys":      {SecretsConfig{Sops: "/usr/bin/sops"}, "secrets.keys is missing"},
-		"no program":   {SecretsConfig{Keys: []string{"pgp"}}, "secrets.sops is missing"},
-		"no such keys": {SecretsConfig{Sops: "/usr/bin/sops", Keys: []string{"gpg"}}, `"gpg" is none of`},
-		"a bare name":  {SecretsConfig{Sops: "sops", Keys: []string{"pgp"}}, "not a whole path"},
-	} {
-		if err := test.config.check(); (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), test.why)) {
-			t.Errorf("%s: check = %v, want %q", name, err, test.why)
-		}
-	}
-	own := func(name string) (string, bool) { return "ours", name == "VAULT_TOKEN" }
-	program := SecretsConfig{Env: []string{"A=b=c", "VAULT_TOKEN", "MISSING"}}.program(own)
-	if want := []string{"A=b=c", "VAULT_TOKEN=ours"}; !slices.Equal(program.Env, want) {
-		t.Errorf("the environment is %q, want %q", program.Env, want)
-	}
-}
-
-func TestTheDocumentedConfigurationOfSops(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../../docs/secrets.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, found := strings.Cut(string(text), "```yaml\n")
-	block, _, ended := strings.Cut(block, "```")
-	var config struct {
-		Secrets SecretsConfig `json:"secrets"`
-	}
-	if err := yaml.UnmarshalStrict([]byte(block), &config); !found || !ended || err != nil || config.Secrets.Sops == "" {
-		t.Fatalf("docs/secrets.md has no configuration of sops: %v in\n%s", err, block)
-	}
-	if err := config.Secrets.check(); err != nil {
-		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/lab/ports"
 )
 
@@ -23,7 +24,7 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 	if err := os.WriteFile(key, []byte("the-forge-knows\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config, err := daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 	w.edit(t, "../ingot.yaml", "images:", "webhook: {secretFile: webhook.secret}\nimages:")
 	w.start(t)
 	w.await(t, 1, "Active", active)
-	base := "http://" + config.Listen.Web
+	base := "http://" + settings.Listen.Web
 
 	head, body := get(t, http.MethodGet, base+"/", nil)
 	if head.StatusCode != http.StatusOK || !strings.Contains(body, `<script src="app.js" defer>`) {
@@ -54,11 +55,11 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 			t.Errorf("POST %s = %s, want it refused", path, head.Status)
 		}
 	}
-	config, err = daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err = config.Load(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	hook := "http://" + config.Listen.Webhook
+	hook := "http://" + settings.Listen.Webhook
 	if head, body := get(t, http.MethodPost, hook, http.Header{"X-Gitlab-Token": {"the-forge-knows"}}); head.StatusCode != http.StatusAccepted {
 		t.Errorf("the webhook answered %s: %s", head.Status, body)
 	}
@@ -132,14 +133,14 @@ func freeAddress(t *testing.T) string {
 func TestAQuietStreamBeats(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
-	config, err := daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+config.Listen.Web+"/v1/events", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+settings.Listen.Web+"/v1/events", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 )
 
 // The fleet is on a server that tells nothing, and nobody looks there for an hour: the forge's word alone brings what was pushed.
@@ -28,7 +29,7 @@ func TestAWebhookBringsWhatWasPushed(t *testing.T) {
 	w.edit(t, "../ingot.yaml", "poll: 10s", "poll: 1h")
 	w.edit(t, "../ingot.yaml", "  web:", "  webhook: "+freeAddress(t)+"\n  web:")
 	w.edit(t, "../ingot.yaml", "images:", "webhook: {secretFile: webhook.secret}\nimages:")
-	config, err := daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestAWebhookBringsWhatWasPushed(t *testing.T) {
 	const body = `{"ref":"refs/heads/main"}`
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(body))
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+config.Listen.Webhook, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+settings.Listen.Webhook, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ type Keys struct{ identities []age.Identity }
 func LoadKeys(file string) (Keys, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return Keys{}, fmt.Errorf("age keys: %w", err)
+		return Keys{}, fmt.Errorf("age keys: %w: name the file that `age-keygen -o FILE` made", err)
 	}
 	defer f.Close()
 	identities, err := age.ParseIdentities(io.LimitReader(f, maxKeys))

@@ -3,6 +3,7 @@
 package strict
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -194,6 +195,9 @@ func (r *reader) scalar(node *yaml.Node, p field) (any, bool) {
 	if !yamltext.Quoted(node) && node.ShortTag() == "!!null" {
 		return r.spoil(node, p.path, "the field has no value", "leave the field out, or give it a value")
 	}
+	if reflect.PointerTo(p.want).Implements(textual) {
+		return r.text(node, p)
+	}
 	switch kind {
 	case reflect.String:
 		if yamltext.IsText(node) || (r.rules.Word != nil && r.rules.Word(p.path, node.Value)) {
@@ -210,6 +214,18 @@ func (r *reader) scalar(node *yaml.Node, p field) (any, bool) {
 		}
 	}
 	return r.spoil(node, p.path, "want "+wanted(p.want), "")
+}
+
+// textual are types that read themselves from a text.
+var textual = reflect.TypeFor[encoding.TextUnmarshaler]()
+
+// text asks a type whether it can read a text.
+func (r *reader) text(node *yaml.Node, p field) (any, bool) {
+	value, _ := reflect.New(p.want).Interface().(encoding.TextUnmarshaler)
+	if err := value.UnmarshalText([]byte(node.Value)); err != nil {
+		return r.spoil(node, p.path, err.Error(), "")
+	}
+	return node.Value, true
 }
 
 func join(path, field string) string {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/lab"
 )
 
@@ -48,11 +49,11 @@ func newWorld(t testing.TB) *world {
 	if w.rack, err = lab.Describe(w.dir); err != nil {
 		t.Fatal(err)
 	}
-	config, err := daemon.LoadConfig(w.path("ingot.yaml"))
+	settings, err := config.Load(w.path("ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.client = daemon.Connect(config.Listen.Socket)
+	w.client = daemon.Connect(settings.Listen.Socket)
 	return w
 }
 

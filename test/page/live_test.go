@@ -15,15 +15,16 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/lab"
 )
 
 // world is a rack of simulated machines with its fleet and its daemon.
 type world struct {
 	*testing.T
-	dir    string
-	log    *slog.Logger
-	config daemon.Config
+	dir      string
+	log      *slog.Logger
+	settings config.Config
 }
 
 func newWorld(t *testing.T, machines int) *world {
@@ -55,7 +56,7 @@ func newWorld(t *testing.T, machines int) *world {
 	if err := lab.Prepare(ctx, w.dir); err != nil {
 		t.Fatal(err)
 	}
-	if w.config, err = daemon.LoadConfig(filepath.Join(w.dir, "ingot.yaml")); err != nil {
+	if w.settings, err = config.Load(filepath.Join(w.dir, "ingot.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -65,7 +66,7 @@ func newWorld(t *testing.T, machines int) *world {
 func (w *world) serve() (stop func()) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	d, err := daemon.Open(ctx, w.config, w.log)
+	d, err := daemon.Open(ctx, w.settings, w.log)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestThePageIsLive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3)
 	stop := w.serve()
-	origin := "http://" + w.config.Listen.Web
+	origin := "http://" + w.settings.Listen.Web
 	p := open(t, origin+"/")
 	value[any](p, "window.sameDocument = true")
 	p.until("three hosts to be Active", `document.querySelector('#phases').textContent.trim() === '3 Active'`)

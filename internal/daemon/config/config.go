@@ -1,0 +1,159 @@
+// Package config is the daemon's own configuration: what the fleet cannot say about itself. It is read as strictly as the fleet: every problem is told
+// at its line.
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo/trust"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Config is a whole configuration. Relative paths are relative to the file.
+type Config struct {
+	Fleet Fleet `json:"fleet"`
+	// StateDir holds the journal; losing it loses nothing that cannot be rebuilt.
+	StateDir string `json:"stateDir"`
+	// IdentityDir holds the daemon's keys. It is made at the first start, and must be kept: agents and installed systems trust it.
+	IdentityDir string `json:"identityDir"`
+	// AgeKeys is a file of age identities that open the fleet's Secrets.
+	AgeKeys string  `json:"ageKeys,omitempty"`
+	Secrets Secrets `json:"secrets,omitempty"`
+	// Ramdisk is the ISO made by `ingot ramdisk build`.
+	Ramdisk   string    `json:"ramdisk"`
+	Listen    Listen    `json:"listen"`
+	Advertise Advertise `json:"advertise"`
+	Webhook   Webhook   `json:"webhook,omitempty"`
+	Trust     Trust     `json:"trust,omitempty"`
+	Images    Images    `json:"images,omitempty"`
+	Etcd      Etcd      `json:"etcd,omitempty"`
+	Limits    Limits    `json:"limits,omitempty"`
+	// Reinstall selects the hosts on which a Workload's update: Reinstall stands for consent, for systems that it installed while it said so. Default: none.
+	Reinstall schemas.Scope `json:"reinstall,omitempty"`
+	// PublishEvery is the shortest time between two status commits; an armed operation is published at once. Default 15s.
+	PublishEvery Duration `json:"publishEvery,omitempty"`
+}
+
+// Fleet says where the fleet is.
+type Fleet struct {
+	URL          string   `json:"url"`                    // https, http, ssh, or a path
+	Branch       string   `json:"branch,omitempty"`       // default main
+	StatusBranch string   `json:"statusBranch,omitempty"` // default ingot/status
+	Poll         Duration `json:"poll,omitempty"`         // default 1m
+	SSHKey       string   `json:"sshKey,omitempty"`
+	KnownHosts   string   `json:"knownHosts,omitempty"`
+	Username     string   `json:"username,omitempty"`
+	PasswordFile string   `json:"passwordFile,omitempty"`
+	CA           string   `json:"ca,omitempty"` // PEM file
+}
+
+// Listen says where the daemon listens.
+type Listen struct {
+	Agents string `json:"agents"`           // host:port of the agents' API, TLS
+	Media  string `json:"media"`            // host:port where BMCs read boot media, plain HTTP
+	Socket string `json:"socket,omitempty"` // control socket; default <stateDir>/ingot.sock
+	// Web is host:port of a read-only page of the fleet's state, plain HTTP, without accounts: keep it on loopback or behind a proxy that has some. "" for none.
+	Web string `json:"web,omitempty"`
+	// Webhook is host:port where the forge says that something was pushed, plain HTTP. It needs webhook.secretFile. "" for none.
+	Webhook string `json:"webhook,omitempty"`
+}
+
+// Trust says whose commits count. Without keys every commit of the branch does. The fleet cannot change it.
+type Trust struct {
+	AllowedSigners string       `json:"allowedSigners,omitempty"` // file as of ssh-keygen(1)
+	RevokedKeys    string       `json:"revokedKeys,omitempty"`    // file of public keys, one a line
+	PGPKeys        string       `json:"pgpKeys,omitempty"`        // file of armored public keys
+	Paths          []trust.Rule `json:"paths,omitempty"`
+	SignedTags     bool         `json:"signedTags,omitempty"` // the tags that rings follow must be signed too
+	TwoSigners     bool         `json:"twoSigners,omitempty"` // and their commits by somebody else
+}
+
+// Policy reads the keys; nil without any.
+func (t Trust) Policy() (*trust.Policy, error) {
+	if t.AllowedSigners == "" && t.PGPKeys == "" {
+		return nil, nil
+	}
+	c := trust.Config{Paths: t.Paths}
+	for _, keys := range []struct {
+		file string
+		into *[]byte
+	}{{t.AllowedSigners, &c.AllowedSigners}, {t.RevokedKeys, &c.RevokedKeys}, {t.PGPKeys, &c.PGPKeys}} {
+		data, err := ReadFile(keys.file)
+		if err != nil {
+			return nil, fmt.Errorf("trust: %w", err)
+		}
+		*keys.into = data
+	}
+	policy, err := trust.New(c)
+	if err != nil {
+		return nil, fmt.Errorf("trust: %w", err)
+	}
+	return policy, nil
+}
+
+// Webhook says how the forge proves itself.
+type Webhook struct {
+	SecretFile string `json:"secretFile,omitempty"` // the secret that the forge's webhook has too
+}
+
+// Advertise says how the listeners are reached.
+type Advertise struct {
+	Agents []string `json:"agents"` // https URLs, from a machine's ramdisk and from the installed system
+	Media  string   `json:"media"`  // http URL, from a BMC
+}
+
+// Images bounds what is mirrored.
+type Images struct {
+	Dir        string   `json:"dir,omitempty"`        // default <stateDir>/images
+	AllowHosts []string `json:"allowHosts,omitempty"` // when set, only these hosts; loopback hosts must be named to be allowed
+}
+
+// Etcd names an etcd cluster; without endpoints the daemon embeds a single node.
+type Etcd struct {
+	Endpoints []string `json:"endpoints,omitempty"`
+	CA        string   `json:"ca,omitempty"`
+	Cert      string   `json:"cert,omitempty"`
+	Key       string   `json:"key,omitempty"`
+}
+
+// Limits are budgets over the fleet.
+type Limits struct {
+	Installs int `json:"installs,omitempty"` // at a time; default 10
+}
+
+// TLS is how an etcd cluster is reached.
+func (e Etcd) TLS() (*tls.Config, error) {
+	certificate, err := tls.LoadX509KeyPair(e.Cert, e.Key)
+	if err != nil {
+		return nil, fmt.Errorf("etcd.cert, etcd.key: %w", err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+	if e.CA == "" {
+		return c, nil
+	}
+	pem, err := ReadFile(e.CA)
+	if err != nil {
+		return nil, fmt.Errorf("etcd.ca: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("etcd.ca: %s holds no certificate", e.CA)
+	}
+	return c, nil
+}
+
+// Duration is written as "90s" or "2m".
+type Duration struct{ time.Duration }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("want a duration such as 30s or 2m")
+	}
+	d.Duration = parsed
+	return nil
+}

@@ -1,0 +1,136 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/internal/daemon/config"
+)
+
+// good is the least that a daemon needs.
+const good = `fleet:
+  url: fleet.git
+  poll: 90s
+stateDir: state
+identityDir: identity
+ramdisk: ramdisk.iso
+listen:
+  agents: 127.0.0.1:8443
+  media: 127.0.0.1:8080
+advertise:
+  agents: ["https://10.0.0.2:8443"]
+  media: http://10.0.0.2:8080
+`
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ingot.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestAGoodConfiguration(t *testing.T) {
+	t.Parallel()
+	file := write(t, good)
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(file)
+	if c.Fleet.Poll.Duration != 90*time.Second || c.Fleet.Branch != "main" || c.StateDir != filepath.Join(dir, "state") || c.Fleet.URL != filepath.Join(dir, "fleet.git") {
+		t.Errorf("read as %+v", c)
+	}
+}
+
+// TestProblemsStandAtTheirLines changes one thing of the good configuration, and wants what is said of it, all of it.
+func TestProblemsStandAtTheirLines(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change [2]string // a text, and what replaces it
+		want   []string
+	}{
+		"another case":     {[2]string{"identityDir", "identitydir"}, []string{`5:1: error: identitydir: there is no such field here (did you mean "identityDir"?)`, "1:1: error: identityDir: the field is missing (a directory for the daemon's keys"}},
+		"a misspelt field": {[2]string{"  url:", "  ur1:"}, []string{`2:3: error: fleet.ur1: there is no such field here (did you mean "url"?)`, "1:1: error: fleet.url: the field is missing (https, ssh"}},
+		"a list":           {[2]string{"stateDir: state", "stateDir: [state]"}, []string{"4:11: error: stateDir: want a text, have a list"}},
+		"no duration":      {[2]string{"90s", "soon"}, []string{"3:9: error: fleet.poll: want a duration such as 30s or 2m"}},
+		"less than none":   {[2]string{"90s", "-1s"}, []string{"3:9: error: fleet.poll: want a duration such as 30s or 2m"}},
+		"twice":            {[2]string{"ramdisk: ramdisk.iso", "ramdisk: ramdisk.iso\nramdisk: b.iso"}, []string{"7:1: error: ramdisk: the field is written twice (the first is in line 6)"}},
+		"no port":          {[2]string{"127.0.0.1:8443", "127.0.0.1"}, []string{"8:11: error: listen.agents: want host:port (such as 0.0.0.0:8443)"}},
+		"no TLS":           {[2]string{`"https://10`, `"http://10`}, []string{"11:12: error: advertise.agents[0]: want an https URL (the agents' API is TLS only)"}},
+		"no scheme":        {[2]string{"http://10.0.0.2:8080", "10.0.0.2"}, []string{"12:10: error: advertise.media: want an http URL"}},
+		"state with keys":  {[2]string{"identityDir: identity", "identityDir: state/keys"}, []string{"5:14: error: identityDir: it lies inside stateDir (keep it apart"}},
+		"nobody signs":     {[2]string{"stateDir", "trust: {signedTags: true}\nstateDir"}, []string{"4:1: error: trust: nobody is named who may sign"}},
+		"open webhook":     {[2]string{"  media: 127", "  webhook: :8082\n  media: 127"}, []string{"1:1: error: webhook.secretFile: the field is missing (listen.webhook needs"}},
+		"no YAML":          {[2]string{"  url: fleet.git", "  url: fleet.git\n bad"}, []string{":4: error: not YAML: "}},
+		"nothing":          {[2]string{good, "# all of it is to come\n"}, []string{"is empty: begin with docs/daemon.yaml"}},
+		"two":              {[2]string{"fleet:", "fleet: {}\n---\nfleet:"}, []string{":3: a second document"}},
+	} {
+		_, err := config.Load(write(t, strings.Replace(good, test.change[0], test.change[1], 1)))
+		if err == nil {
+			t.Errorf("%s: used", name)
+			continue
+		}
+		lines := strings.Split(strings.TrimPrefix(err.Error(), "the configuration is not used:\n"), "\n")
+		for _, want := range test.want {
+			found := func(line string) bool { return strings.Contains(line, want) }
+			if !slices.ContainsFunc(lines, found) {
+				t.Errorf("%s: nothing says %q:\n%v", name, want, err)
+			}
+			lines = slices.DeleteFunc(lines, found)
+		}
+		if len(lines) > 0 {
+			t.Errorf("%s: said beside: %q", name, lines)
+		}
+	}
+}
+
+func TestALargeFileIsNotRead(t *testing.T) {
+	t.Parallel()
+	if _, err := config.Load(write(t, good+"# "+strings.Repeat("x", 1<<20))); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+		t.Errorf("a file of over 1 MiB: %v", err)
+	}
+}
+
+func TestTheConfigurationOfSops(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ secrets, why string }{
+		"none":         {"{}", ""},
+		"pgp":          {"{sops: /usr/bin/sops, keys: [pgp]}", ""},
+		"no keys":      {"{sops: /usr/bin/sops}", "secrets.keys: the field is missing"},
+		"no program":   {"{keys: [pgp]}", "secrets.sops: the field is missing"},
+		"no such keys": {"{sops: /usr/bin/sops, keys: [gpg]}", "secrets.keys: there is no such type of keys"},
+		"a bare name":  {"{sops: sops, keys: [pgp]}", "secrets.sops: want a whole path"},
+	} {
+		if _, err := config.Load(write(t, good+"secrets: "+test.secrets+"\n")); (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), ":13:") || err != nil && !strings.Contains(err.Error(), test.why)) {
+			t.Errorf("%s: %v, want %q", name, err, test.why)
+		}
+	}
+	own := func(name string) (string, bool) { return "ours", name == "VAULT_TOKEN" }
+	program := config.Secrets{Env: []string{"A=b=c", "VAULT_TOKEN", "MISSING"}}.Program(own)
+	if want := []string{"A=b=c", "VAULT_TOKEN=ours"}; !slices.Equal(program.Env, want) {
+		t.Errorf("the environment is %q, want %q", program.Env, want)
+	}
+}
+
+func TestTheDocumentedConfigurationOfSops(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/secrets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```yaml\n")
+	block, _, ended := strings.Cut(block, "```")
+	if !found || !ended {
+		t.Fatal("docs/secrets.md has no configuration")
+	}
+	c, err := config.Load(write(t, good+block))
+	if err != nil || c.Secrets.Sops == "" {
+		t.Errorf("docs/secrets.md has no configuration of sops: %v in\n%s", err, block)
+	}
+}
