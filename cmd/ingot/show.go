@@ -39,7 +39,7 @@ func newShow(s streams) *cobra.Command {
 }
 
 func runShow(s streams, o showOptions, name string) error {
-	fleet, findings, err := fleets.In(o.repo).Read(o.commit, nil)
+	fleet, findings, err := fleets.Around(o.repo).Read(o.commit, nil)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func runShow(s streams, o showOptions, name string) error {
 
 // showDocument prints the host's document as it is written.
 func showDocument(s streams, o showOptions, host inventory.Desired) error {
-	snapshot, err := fleets.In(o.repo).Tree(o.commit)
+	snapshot, err := fleets.Around(o.repo).Tree(o.commit)
 	if err != nil {
 		return err
 	}

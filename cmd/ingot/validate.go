@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,14 +17,14 @@ func newValidate(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate [DIRECTORY]",
 		Short: "Check a fleet: every finding at its line, without any connection",
-		Long:  "Checks the fleet in a directory as it is, or at a commit of the clone there.\nExit code 0: no findings; 1: not read; 2: findings.",
-		Args:  cobra.MaximumNArgs(1),
+		Long: "Checks the fleet in a directory as it is, or at a commit of the clone there. Without a directory, the clone that this one lies in, from its top.\n" +
+			"Exit code 0: no findings; 1: not read, or no fleet; 2: findings.",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir := "."
-			if len(args) == 1 {
-				dir = args[0]
+			if len(args) == 0 {
+				return validate(s, fleets.Around("."), commit, output)
 			}
-			return validate(s, dir, commit, output)
+			return validate(s, fleets.In(args[0]), commit, output)
 		},
 	}
 	command.Flags().StringVar(&commit, "commit", "", "a commit, branch or tag instead of the directory's files")
@@ -31,10 +32,13 @@ func newValidate(s streams) *cobra.Command {
 	return command
 }
 
-func validate(s streams, dir, commit, output string) error {
-	fleet, findings, err := fleets.In(dir).Read(commit, nil)
+func validate(s streams, reader *fleets.Reader, commit, output string) error {
+	fleet, findings, err := reader.Read(commit, nil)
 	if err != nil {
 		return err
+	}
+	if len(fleet.Hosts) == 0 && len(findings) == 0 {
+		return errors.New("there is no Host here, so this is no fleet: name its top directory; `ingot init` writes one to start from")
 	}
 	switch output {
 	case "text":

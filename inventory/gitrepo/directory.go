@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	git "github.com/go-git/go-git/v5"
@@ -31,6 +33,9 @@ func ReadDirectory(dir string) (inventory.Snapshot, error) {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %w", err)
 	}
 	defer root.Close()
+	if bare(dir) {
+		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %s is a bare repository, which has commits but no files: name a commit with --commit", dir)
+	}
 	ignored, err := gitignore.ReadPatterns(osfs.New(dir), nil)
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read .gitignore: %w", err)
@@ -54,6 +59,15 @@ func ReadDirectory(dir string) (inventory.Snapshot, error) {
 	snapshot, err := newRepo(c, opened).read(commit)
 	snapshot.Commit = Uncommitted
 	return snapshot, err
+}
+
+func bare(dir string) bool {
+	opened, err := git.PlainOpen(dir)
+	if err != nil {
+		return false
+	}
+	_, err = opened.Worktree()
+	return errors.Is(err, git.ErrIsBareRepository)
 }
 
 // committer writes a directory's objects into memory.
@@ -102,6 +116,8 @@ func sortName(e object.TreeEntry) string {
 func (w *committer) entry(entry fs.DirEntry, name string, depth int) (made object.TreeEntry, err error) {
 	made.Name = entry.Name()
 	switch {
+	case !utf8.ValidString(name): // refused by its name
+		made.Mode, made.Hash = filemode.Regular, plumbing.ComputeHash(plumbing.BlobObject, nil)
 	case entry.IsDir():
 		made.Mode = filemode.Dir
 		made.Hash, err = w.tree(name, depth+1)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,12 +55,28 @@ func TestADirectoryIsRefusedForWhatItsCommitWouldBe(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link.yaml")); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"caf\xe9.yaml", "d\xff/a.yaml"} { // latin-1
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := os.WriteFile(filepath.Join(dir, "big"), make([]byte, 2<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, err := ReadDirectory(dir)
 	var refused Refused
-	if !errors.As(err, &refused) || len(refused.Findings) != 2 || !strings.Contains(refused.Findings[0].Message, "more than 1048576 bytes") || refused.Findings[1].File != "link.yaml" {
-		t.Errorf("ReadDirectory = %v, want both files refused", err)
+	if !errors.As(err, &refused) {
+		t.Fatalf("ReadDirectory = %v, want it refused", err)
+	}
+	var got []string
+	for _, f := range refused.Findings {
+		got = append(got, f.File+": "+f.Message)
+	}
+	want := []string{"big: the file has more than 1048576 bytes", "caf?.yaml: the name is not UTF-8", "d?: the name is not UTF-8", "link.yaml: symbolic links are not read"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
 	}
 }

@@ -17,9 +17,9 @@ import (
 // Clone is a clone on this machine, read for the plan of a pull request. Nothing is fetched.
 type Clone struct{ repo *Repo }
 
-// OpenClone opens the clone that dir lies in.
+// OpenClone opens the clone that dir lies in; it may be bare.
 func OpenClone(dir string) (*Clone, error) {
-	repo, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{DetectDotGit: true, EnableDotGitCommonDir: true})
+	repo, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{DetectDotGit: !bare(dir), EnableDotGitCommonDir: true})
 	if err != nil {
 		return nil, fmt.Errorf("open the clone in %s: %w: run this in a clone of the fleet", dir, err)
 	}

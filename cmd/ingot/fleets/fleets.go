@@ -28,6 +28,15 @@ type Reader struct {
 // In reads nothing yet.
 func In(dir string) *Reader { return &Reader{dir: dir} }
 
+// Around reads the clone that a directory lies in, from its top; the directory as it is when it lies in none.
+func Around(dir string) *Reader {
+	f := In(dir)
+	if _, err := f.AtTop(); err != nil {
+		return In(dir)
+	}
+	return f
+}
+
 // Read gives a fleet at a revision, or, without a revision, the directory as it is. Rings run the clone's tags, and extra ones that are given as a
 // revision by name.
 func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet, []schemas.Finding, error) {
