@@ -25,6 +25,7 @@ type fleet struct {
 	settings  schemas.FleetSpec
 	reinstall schemas.Scope
 	commits   []status.Commit // accepted, the newest first
+	acts      []status.Act    // of operators, the newest first
 }
 
 func (l *Loop) known(sources inventory.Sources) bool {
@@ -103,7 +104,7 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 	l.mu.Lock()
 	l.fleet = fleet{
 		commit: accepted.Commit, accepted: accepted, examined: sources.Key(), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings, reinstall: next.Reinstall,
-		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}),
+		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}), acts: l.fleet.acts,
 	}
 	l.take(next)
 	names := make([]string, 0, len(l.hosts))

@@ -37,9 +37,17 @@ func (l *Loop) summarizeFleet() {
 	l.news.Tell("")
 }
 
+// Acted notes what an operator had the daemon do; it goes onto the fleet's page.
+func (l *Loop) Acted(act status.Act) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fleet.acts = status.Do(l.fleet.acts, act)
+	l.summarizeFleet()
+}
+
 // summary is what the loop knows of the whole fleet. The caller holds the lock.
 func (l *Loop) summary() status.Fleet {
-	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen, Commits: l.fleet.commits}
+	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts}
 	if scope := l.fleet.reinstall; scope.Set() {
 		f.Reinstall = &scope
 	}
@@ -118,7 +126,7 @@ func (l *Loop) recallFleet(file string, content []byte) {
 		l.config.Log.Warn("the fleet's page on the status branch is not readable: it is written again", "error", err)
 		return
 	}
-	l.branch.pushed[file], l.fleet.commits = content, before.Commits
+	l.branch.pushed[file], l.fleet.commits, l.fleet.acts = content, before.Commits, before.Acts
 }
 
 // lose notes that a host's page cannot be read. With its record in the journal the page is just written again; without, nothing is known of the

@@ -148,7 +148,7 @@ func viewOf(files map[string][]byte) (daemon.View, error) {
 		return daemon.View{}, fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 	}
 	view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
-	view.Frozen, view.Paused, view.Rings, view.Commits = fleet.Frozen, fleet.Paused, fleet.Rings, fleet.Commits
+	view.Frozen, view.Paused, view.Rings, view.Commits, view.Acts = fleet.Frozen, fleet.Paused, fleet.Rings, fleet.Commits, fleet.Acts
 	return view, nil
 }
 

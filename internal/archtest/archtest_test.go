@@ -72,6 +72,7 @@ var rules = []rule{
 	{"agent", []string{"agent/facts", "agent/steps", "agent/wire"}},
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
+	{"internal/daemon/control", []string{"reconcile/status"}},
 	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/gitrepo/trust", "inventory/secrets/sops"}},
 	{"internal/sealing", []string{"schemas", "schemas/decode", "inventory/secrets", "internal/secret"}},
 	{"internal/page", nil},

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,10 +11,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/daemon/control"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -33,6 +34,7 @@ type View struct {
 	Paused   string             `json:"paused,omitempty"`  // why nothing begins anywhere
 	Rings    []rollout.Progress `json:"rings,omitempty"`
 	Commits  []status.Commit    `json:"commits,omitempty"` // accepted, the newest first
+	Acts     []status.Act       `json:"acts,omitempty"`    // of operators, the newest first
 	Hosts    []HostView         `json:"hosts"`
 }
 
@@ -77,31 +79,10 @@ func (e Event) Of() string {
 	return e.Name
 }
 
-// listenControl opens the control socket for its owner only. A socket that nobody answers on is one that was left behind.
-func listenControl(ctx context.Context, path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	var dialer net.Dialer
-	if conn, err := dialer.DialContext(ctx, "unix", path); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("control socket %s: another daemon answers on it", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	return listener, os.Chmod(path, 0o600)
-}
-
 // serve answers until ctx ends. Long answers (images, events) have no write deadline; heads must come quickly.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: log.New(io.Discard, "", 0), BaseContext: func(net.Listener) context.Context { return ctx }}
+		ErrorLog: log.New(io.Discard, "", 0), BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: control.ConnContext}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -112,39 +93,50 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 
 func (d *Daemon) controlHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/view", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, d.view()) })
+	mux.HandleFunc("GET /v1/view", d.answerView)
 	mux.HandleFunc("GET /v1/events", d.events)
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, _ *http.Request) {
 		d.loop.Refresh()
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("POST /v1/repin/{commit}", d.repin)
-	mux.HandleFunc("POST /v1/repin-tag/{tag...}", d.repinTag)
-	return mux
+	// The operator's word that the trunk may be traced to another commit, after its history was rewritten or its signers were lost.
+	mux.HandleFunc("POST /v1/repin/{commit}", func(w http.ResponseWriter, r *http.Request) {
+		commit := r.PathValue("commit")
+		d.operate(w, r, fmt.Sprintf("re-pinned the trunk to %s, from %s", commit, cmp.Or(d.repo.Accepted(), "no commit")), func() error { return d.repo.Repin(commit) })
+	})
+	// The operator's word that a tag which was moved or deleted counts as it is now.
+	mux.HandleFunc("POST /v1/repin-tag/{tag...}", func(w http.ResponseWriter, r *http.Request) {
+		tag := r.PathValue("tag")
+		d.operate(w, r, "re-pinned tag "+tag, func() error { return d.repo.RepinTag(tag) })
+	})
+	return control.Only([]int{0, os.Geteuid()}, mux)
 }
 
-// repin is the operator's word that the trunk may be traced to another commit, after its history was rewritten or its signers were lost.
-func (d *Daemon) repin(w http.ResponseWriter, r *http.Request) {
-	commit, before := r.PathValue("commit"), d.repo.Accepted()
-	if err := d.repo.Repin(commit); err != nil {
+// operate has the daemon do what an operator asks for. It is in the audit log before it happens, and on the status branch when it did.
+func (d *Daemon) operate(w http.ResponseWriter, r *http.Request, what string, do func() error) {
+	caller, _ := control.Caller(r.Context()) // Only saw to it that there is one
+	act := status.Act{At: time.Now().UTC().Truncate(time.Second), By: caller.String(), What: what}
+	if err := d.audit.Write(act); err != nil {
+		http.Error(w, err.Error()+": nothing is done that is not in it", http.StatusInternalServerError)
+		return
+	}
+	if err := do(); err != nil {
+		d.log.Warn("an operator's call was refused", "by", act.By, "what", what, "error", err)
+		act.What = "refused: " + what
+		_ = d.audit.Write(act) // that it was asked for is there
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	d.log.Warn("operator re-pinned the trunk", "commit", commit, "before", before)
+	d.log.Warn("operator", "by", act.By, "what", what)
+	d.loop.Acted(act)
 	d.loop.Refresh()
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// repinTag is the operator's word that a tag which was moved or deleted counts as it is now.
-func (d *Daemon) repinTag(w http.ResponseWriter, r *http.Request) {
-	tag := r.PathValue("tag")
-	if err := d.repo.RepinTag(tag); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	d.log.Warn("operator re-pinned a tag", "tag", tag)
-	d.loop.Refresh()
-	w.WriteHeader(http.StatusNoContent)
+// answerView tells everything. Its reader has a deadline, unlike that of a stream.
+func (d *Daemon) answerView(w http.ResponseWriter, _ *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)) // not all writers have deadlines
+	writeJSON(w, d.view())
 }
 
 func writeJSON(w http.ResponseWriter, value any) {
@@ -162,7 +154,7 @@ func (d *Daemon) view() View {
 
 func fleetView(lv reconcile.View) View {
 	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish,
-		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits}
+		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits, Acts: lv.Fleet.Acts}
 	for _, finding := range lv.Findings {
 		v.Findings = append(v.Findings, finding.String())
 	}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/daemon/control"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -48,6 +50,7 @@ type Daemon struct {
 	loaded  load.Cache // what the last load left
 
 	stories *stories
+	audit   *control.Audit
 
 	agents, bmcs, control net.Listener
 	web, webhook          net.Listener // nil when they are not configured
@@ -55,7 +58,7 @@ type Daemon struct {
 
 // Open makes a daemon from its configuration: it takes the journal over, loads or makes the identity, and opens the listeners. It talks to nobody yet.
 func Open(ctx context.Context, c config.Config, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{config: c, log: log, stories: newStories()}
+	d := &Daemon{config: c, log: log, stories: newStories(), audit: control.NewAudit(filepath.Join(c.StateDir, "audit.log"))}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -146,7 +149,7 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 			return fmt.Errorf("listen.%s: %w: is another daemon running? `ss -ltnp` says who listens; or choose another address", l.field, err)
 		}
 	}
-	d.control, err = listenControl(ctx, d.config.Listen.Socket)
+	d.control, err = control.Listen(ctx, d.config.Listen.Socket)
 	return err
 }
 

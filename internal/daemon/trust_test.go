@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +58,27 @@ func TestARewrittenHistoryWaitsForTheOperator(t *testing.T) {
 	if after := w.state(t, "machine-1"); after.Disk != before.Disk || len(after.Story) != len(before.Story) {
 		t.Errorf("the machine was touched: %v, then %v", before.Story, after.Story)
 	}
+	w.checkRepinned(t, first, second)
+}
+
+// checkRepinned wants the operator's calls in the audit log, the refused one too, and the other on the status branch.
+func (w *world) checkRepinned(t *testing.T, first, second string) {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(w.dir, "state", "audit.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	did := fmt.Sprintf("re-pinned the trunk to %s, from %s", second, first)
+	for _, want := range []string{fmt.Sprintf(`(uid %d)","what":"refused: re-pinned the trunk to main, from %s"`, os.Geteuid(), first), fmt.Sprintf("%q", did)} {
+		if !strings.Contains(string(log), want) {
+			t.Errorf("the audit log does not say %s:\n%s", want, log)
+		}
+	}
+	w.awaitFleet(t, "the operator's act", func(v daemon.View) bool { return len(v.Acts) == 1 && v.Acts[0].What == did })
+	w.awaitFleet(t, "the act on the board", func(daemon.View) bool { // there is a view after each push
+		w.git(t, "fetch", "--quiet", "origin", "ingot/status")
+		return strings.Contains(w.git(t, "show", "FETCH_HEAD:README.md"), "re-pinned the trunk to "+second)
+	})
 }
 
 // awaitFleet waits until the daemon says something of the whole fleet.

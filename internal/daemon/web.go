@@ -12,7 +12,7 @@ import (
 // webHandler serves the page and what it reads. It changes nothing, and has no secrets to tell; who may see a fleet's state is for the proxy in front to say.
 func (d *Daemon) webHandler() http.Handler {
 	api := http.NewServeMux()
-	api.HandleFunc("GET /v1/view", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, d.view()) })
+	api.HandleFunc("GET /v1/view", d.answerView)
 	api.HandleFunc("GET /v1/events", d.events)
 	api.HandleFunc("GET /v1/hosts/{host}/story", func(w http.ResponseWriter, r *http.Request) {
 		host, known := d.loop.Host(r.PathValue("host"))

@@ -25,6 +25,7 @@ func Table(out io.Writer, v daemon.View) error {
 	w.counts(hosts)
 	w.rings(v)
 	w.commits(v, hosts)
+	w.acts(v)
 	w.hosts(v.Hosts)
 	return w.Flush()
 }
@@ -151,6 +152,16 @@ func (w *writer) commits(v daemon.View, hosts []status.Document) {
 		w.print("%s\t%d\t%d\t%d\t%d\t%s\n", short(did.Commit.Commit), len(did.Installed), len(did.Installing), len(did.Failed), len(did.Held), did.Title)
 	}
 	w.print("\n")
+}
+
+// acts has a line for each of the last things that operators had the daemon do.
+func (w *writer) acts(v daemon.View) {
+	for _, act := range v.Acts {
+		w.print("%s %s %s\n", act.At.UTC().Format(time.RFC3339), act.By, act.What)
+	}
+	if len(v.Acts) > 0 {
+		w.print("\n")
+	}
 }
 
 // hosts has a line for each host, then says what they wait for, those first that need a person.

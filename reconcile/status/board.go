@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
@@ -48,6 +49,7 @@ func Board(f Fleet, hosts []Document) []byte {
 	rings(&b, f)
 	people(&b, hosts)
 	commits(&b, f, hosts)
+	acts(&b, f)
 	table(&b, hosts)
 	return b.Bytes()
 }
@@ -153,6 +155,18 @@ func commits(b *bytes.Buffer, f Fleet, hosts []Document) {
 	b.WriteString("## Last commits\n\n| Commit | | Installed on | Installing | Failed on | Wait for consent |\n|---|---|---|---|---|---|\n")
 	for _, did := range Of(f.Commits, hosts) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", code(short(did.Commit.Commit)), cell(did.Title), few(did.Installed), few(did.Installing), few(did.Failed), few(did.Held))
+	}
+	b.WriteString("\n")
+}
+
+// acts has a line for each of the last things that operators had the daemon do.
+func acts(b *bytes.Buffer, f Fleet) {
+	if len(f.Acts) == 0 {
+		return
+	}
+	b.WriteString("## Operators\n\n")
+	for _, act := range f.Acts {
+		fmt.Fprintf(b, "- %s %s: %s\n", act.At.UTC().Format(time.RFC3339), cell(act.By), cell(act.What))
 	}
 	b.WriteString("\n")
 }

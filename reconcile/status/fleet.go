@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -34,6 +35,23 @@ type Fleet struct {
 	Rings     []rollout.Progress `json:"rings,omitempty"`
 	// Commits are the accepted commits, the newest first, as far as they are kept.
 	Commits []Commit `json:"commits,omitempty"`
+	// Acts are what operators had the daemon do, the newest first, as far as they are kept.
+	Acts []Act `json:"acts,omitempty"`
+}
+
+// Act is something that an operator had the daemon do.
+type Act struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"` // the user
+	What string    `json:"what"`
+}
+
+// maxActs is how many acts are kept.
+const maxActs = 10
+
+// Do puts an act before those that were done earlier.
+func Do(earlier []Act, next Act) []Act {
+	return append([]Act{next}, earlier[:min(len(earlier), maxActs-1)]...)
 }
 
 // Commit is a commit that was accepted.

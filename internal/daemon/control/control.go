@@ -1,0 +1,86 @@
+// Package control is the daemon's control socket: who may speak through it, and the log of what they had the daemon do.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// Listen opens the socket for its owner only. A socket that nobody answers on is one that was left behind.
+func Listen(ctx context.Context, path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	var dialer net.Dialer
+	if conn, err := dialer.DialContext(ctx, "unix", path); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("control socket %s: another daemon answers on it: stop it, or name another with listen.socket", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	return listener, os.Chmod(path, 0o600)
+}
+
+// Peer is the process at the other end of the socket, as the kernel knows it (SO_PEERCRED, unix(7)).
+type Peer struct{ UID int }
+
+// String is the user's name and number: "jo (uid 1000)".
+func (p Peer) String() string {
+	if u, err := user.LookupId(strconv.Itoa(p.UID)); err == nil {
+		return fmt.Sprintf("%s (uid %d)", u.Username, p.UID)
+	}
+	return fmt.Sprintf("uid %d", p.UID)
+}
+
+type peerKey struct{}
+
+// ConnContext is an http.Server's: requests know their peer from then on. A connection whose peer the kernel does not tell has none.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		return ctx
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return ctx
+	}
+	var credentials *syscall.Ucred
+	if controlErr := raw.Control(func(fd uintptr) {
+		credentials, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+	}); controlErr != nil || err != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, peerKey{}, Peer{UID: int(credentials.Uid)})
+}
+
+// Caller is who sent a request; false when that is not known.
+func Caller(ctx context.Context) (Peer, bool) {
+	p, ok := ctx.Value(peerKey{}).(Peer)
+	return p, ok
+}
+
+// Only answers the requests of these users; nobody else's, whatever the socket's mode has come to be.
+func Only(users []int, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p, known := Caller(r.Context()); !known || !slices.Contains(users, p.UID) {
+			http.Error(w, "the control socket is for the daemon's own user and root: run this as one of them", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
