@@ -1,6 +1,7 @@
 package gitrepo_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -114,14 +115,39 @@ func (w *bench) beside(ours, git *stopwatch) {
 // BenchmarkFleet is what the daemon does with a repository of 10,000 hosts, each beside the git CLI doing its part of it.
 func BenchmarkFleet(b *testing.B) {
 	w := newBench(b, shortHistory)
-	for name, measure := range map[string]func(){"poll": w.poll, "fetch": w.fetch, "accept": w.accept, "push=1/history=10": w.push(1), "push=500/history=10": w.push(500)} {
+	for name, measure := range map[string]func(){"poll": w.poll, "fetch": w.fetch, "accept": w.accept, "push=1": w.push(1), "push=500": w.push(500)} {
 		w.run(b, name, measure)
 	}
-	if err := bigfleet.Status(b.Context(), w.bare, bigfleet.Documents(w.fleet), longHistory); err != nil {
-		b.Fatal(err)
+}
+
+// BenchmarkHistory pushes in turn to status branches of 10, 1,000 and 4,000 commits: whatever slows the machine down meets all of them. x-10 is how
+// much longer the longest history takes than the shortest, and git-x-10 the same of the git CLI.
+func BenchmarkHistory(b *testing.B) {
+	histories := []int{shortHistory, 1000, longHistory}
+	var worlds []*bench
+	for _, commits := range histories {
+		worlds = append(worlds, newBench(b, commits))
 	}
-	w.run(b, "push=1/history=4000", w.push(1))
-	w.run(b, "push=500/history=4000", w.push(500))
+	for _, hosts := range []int{1, 500} {
+		b.Run(fmt.Sprintf("push=%d", hosts), func(b *testing.B) {
+			var pushers []*pusher
+			for _, w := range worlds {
+				w.B = b
+				pushers = append(pushers, w.pusher(hosts))
+			}
+			for b.Loop() {
+				for _, p := range pushers {
+					p.push()
+				}
+			}
+			for i, p := range pushers {
+				b.ReportMetric(p.ours.median(), fmt.Sprintf("%d-ms", histories[i]))
+			}
+			first, last := pushers[0], pushers[len(pushers)-1]
+			b.ReportMetric(last.ours.median()/first.ours.median(), "x-10")
+			b.ReportMetric(last.git.median()/first.git.median(), "git-x-10")
+		})
+	}
 }
 
 // Commits of the status branch.
@@ -232,31 +258,48 @@ func (w *bench) signedEdit() {
 	w.git(w.bare, "update-ref", "refs/heads/"+bigfleet.Branch, signed)
 }
 
-// push pushes the pages of some hosts, beside the git CLI, which makes the same commit out of the same pages in a clone that is up to date, and
+// pusher pushes the pages of some hosts, beside the git CLI, which makes the same commit out of the same pages in a clone that is up to date, and
 // pushes it.
+type pusher struct {
+	*bench
+	repo      *gitrepo.Repo
+	hosts     int
+	ours, git stopwatch
+}
+
+func (w *bench) pusher(hosts int) *pusher {
+	w.Helper()
+	p := &pusher{bench: w, repo: w.open(gitrepo.Config{}), hosts: hosts}
+	if _, err := p.repo.Read(w.Context()); err != nil {
+		w.Fatal(err)
+	}
+	return p
+}
+
+func (p *pusher) push() {
+	p.Helper()
+	changed := p.pages(p.hosts)
+	p.ours.time(func() {
+		if _, err := p.repo.Publish(p.Context(), changed, "status\n"); err != nil {
+			p.Fatal(err)
+		}
+	})
+	p.bench.git(p.clone, "fetch", "--quiet", "origin", "+refs/heads/ingot/*:refs/heads/ingot/*")
+	changed = p.pages(p.hosts)
+	p.git.time(func() {
+		if err := bigfleet.PushPages(p.Context(), p.clone, changed); err != nil {
+			p.Fatal(err)
+		}
+	})
+}
+
 func (w *bench) push(hosts int) func() {
 	return func() {
-		repo := w.open(gitrepo.Config{})
-		if _, err := repo.Read(w.Context()); err != nil {
-			w.Fatal(err)
-		}
-		var ours, git stopwatch
+		p := w.pusher(hosts)
 		for w.Loop() {
-			changed := w.pages(hosts)
-			ours.time(func() {
-				if _, err := repo.Publish(w.Context(), changed, "status\n"); err != nil {
-					w.Fatal(err)
-				}
-			})
-			w.git(w.clone, "fetch", "--quiet", "origin", "+refs/heads/ingot/*:refs/heads/ingot/*")
-			changed = w.pages(hosts)
-			git.time(func() {
-				if err := bigfleet.PushPages(w.Context(), w.clone, changed); err != nil {
-					w.Fatal(err)
-				}
-			})
+			p.push()
 		}
-		w.beside(&ours, &git)
+		w.beside(&p.ours, &p.git)
 	}
 }
 
