@@ -1,0 +1,58 @@
+// Package pace bounds how much the loop does at a time, and how often. Pure.
+package pace
+
+import "time"
+
+// Limits bound what the loop does at a time, and how often. Zero fields get their defaults.
+type Limits struct {
+	Installs     int           // hosts being installed or inspected at a time; 10
+	Workers      int           // hosts looked at in parallel; 64. Hosts in trouble share as many of their own.
+	Poll         time.Duration // between two looks at the source, and up to a tenth more; 1 m
+	Settle       time.Duration // shortest time between two looks at the source; 500 ms
+	PublishEvery time.Duration // shortest time between two status commits; 15 s
+	Wait         time.Duration // until the next look when an effect waits and names no time; 3 s
+	Resync       time.Duration // longest time between two looks at a host; 5 m
+	Backoff      time.Duration // first pause after a failure; doubles to Resync; 2 s
+	Observe      time.Duration // deadline of a look; 30 s
+	Effect       time.Duration // deadline of an effect; 2 m
+	Publish      time.Duration // deadline of a push; 2 m
+	Fetch        time.Duration // deadline of a look at the source; 2 m
+}
+
+// Complete sets the defaults.
+func (l *Limits) Complete() {
+	setDefault(&l.Installs, 10)
+	setDefault(&l.Workers, 64)
+	setDefault(&l.Poll, time.Minute)
+	setDefault(&l.Settle, 500*time.Millisecond)
+	setDefault(&l.PublishEvery, 15*time.Second)
+	setDefault(&l.Wait, 3*time.Second)
+	setDefault(&l.Resync, 5*time.Minute)
+	setDefault(&l.Backoff, 2*time.Second)
+	setDefault(&l.Observe, 30*time.Second)
+	setDefault(&l.Effect, 2*time.Minute)
+	setDefault(&l.Publish, 2*time.Minute)
+	setDefault(&l.Fetch, 2*time.Minute)
+}
+
+func setDefault[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
+
+// NextPoll is the time to the next look at the source that nobody asks for: never quite the same, so that daemons do not come to a server in step. Jitter
+// is in [0, 1), as for After.
+func (l *Limits) NextPoll(jitter float64) time.Duration {
+	return l.Poll + time.Duration(jitter*float64(l.Poll)/10)
+}
+
+// After is the pause after so many failures in a row, from 1: doubling, with up to a quarter more so that hosts do not march in step.
+func (l *Limits) After(failures int, jitter float64) time.Duration {
+	pause := l.Resync
+	if shift := max(failures, 1) - 1; shift < 20 {
+		pause = min(pause, l.Backoff<<shift)
+	}
+	return pause + time.Duration(jitter*float64(pause)/4)
+}
