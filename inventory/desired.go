@@ -57,6 +57,8 @@ type Desired struct {
 	Former  string // metadata.formerly
 	// KnownAs is the name under which this machine, by its serial, is known and which the fleet does not name any more. Whoever has the records sets it.
 	KnownAs string
+	// Becomes is the name that the fleet calls the machine by, while it is still known under this one. Whoever has the records sets it.
+	Becomes string
 	Labels  map[string]string
 	Ring    string // "" when in none
 	Canary  bool   // of its ring

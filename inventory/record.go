@@ -19,6 +19,8 @@ type Record struct {
 	Adopted string `json:"adopted,omitempty"`
 	// Spent are the consents of ended operations, newest last, at most 8.
 	Spent []string `json:"spent,omitempty"`
+	// Formerly are the names that the machine had before, newest last, at most 8: what is known under them is older than this.
+	Formerly []string `json:"formerly,omitempty"`
 }
 
 // Installed is the system on the disk, and that it came up.

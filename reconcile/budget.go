@@ -67,10 +67,13 @@ func (l *Loop) installs() int {
 
 // moved counts a host whose desire, record or last look may have changed. The caller holds the lock.
 func (l *Loop) moved(h *host) {
-	l.census.Move(h.record.Host, census.Place{
-		Ring: h.desired.Ring, Busy: h.underWay(), Facts: h.record.Facts,
-		Member: rollout.Of(h.desired, h.record, h.seen.plan.Phase == plan.Held, h.admitted),
-	})
+	member := rollout.Of(h.desired, h.record, h.seen.plan.Phase == plan.Held, h.admitted)
+	place := census.Place{Ring: h.desired.Ring, Busy: h.underWay(), Facts: h.record.Facts, Member: member}
+	if h.heir != nil { // its ring names it otherwise already
+		l.census.Move(h.heir.Name, census.Place{Ring: place.Ring, Member: member})
+		place.Ring, place.Member = "", rollout.Member{Host: h.desired.Name, State: rollout.Left}
+	}
+	l.census.Move(h.record.Host, place)
 }
 
 // turn says why a host may not begin, and when it may if only the time stands against it. The caller holds the lock.
@@ -82,7 +85,7 @@ func (l *Loop) turn(h *host, rings map[string]rollout.Progress) (why string, ope
 	if !inRing {
 		return "", time.Time{}
 	}
-	m := l.census.Member(h.record.Host)
+	m := l.census.Member(h.seat())
 	m.Down = h.record.Installed != nil || m.Down
 	return rollout.Turn(m, ring, rings, l.config.Now())
 }

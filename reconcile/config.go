@@ -18,6 +18,8 @@ type Records interface {
 	List(ctx context.Context) ([]journal.Entry, error)
 	Get(ctx context.Context, host string) (inventory.Record, int64, error)
 	Put(ctx context.Context, record inventory.Record, revision int64) (int64, error)
+	// Rename takes a record away and puts another one, both at once or neither.
+	Rename(ctx context.Context, former, next journal.Entry) (int64, error)
 }
 
 // Commits keeps the accepted commit.

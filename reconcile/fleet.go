@@ -26,6 +26,7 @@ type fleet struct {
 	reinstall schemas.Scope
 	commits   []status.Commit // accepted, the newest first
 	acts      []status.Act    // of operators, the newest first
+	asks      inventory.Fleet // as it was taken last
 }
 
 func (l *Loop) known(sources inventory.Sources) bool {
@@ -123,58 +124,4 @@ func (l *Loop) acceptedBefore() journal.Accepted {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.fleet.accepted
-}
-
-// take gives every host what the fleet asks of it now. A host that the fleet does not name any more is orphaned: it stays known, hands off.
-func (l *Loop) take(next inventory.Fleet) {
-	for name, h := range l.hosts {
-		if _, named := next.Hosts[name]; !named {
-			h.orphaned, h.desired = true, inventory.Desired{Name: name, Commit: next.Commit}
-		}
-	}
-	orphans := l.orphans()
-	for name, desired := range next.Hosts {
-		h := l.hosts[name]
-		if h == nil {
-			h = &host{record: inventory.Record{Host: name}}
-			l.hosts[name] = h
-		}
-		desired = l.inherit(h, desired, orphans)
-		h.desired, h.orphaned = desired, false
-		h.failures = 0 // whatever was wrong may be mended
-	}
-	l.census.Regroup()
-	for name, h := range l.hosts {
-		l.moved(h)
-		h.state = l.census.Member(name).State // everybody is looked at now: nobody needs to be woken for that
-	}
-}
-
-// orphans are the records of hosts that the fleet does not name. The caller holds the lock.
-func (l *Loop) orphans() map[string]inventory.Record {
-	records := map[string]inventory.Record{}
-	for name, h := range l.hosts {
-		if h.orphaned {
-			records[name] = h.record
-		}
-	}
-	return records
-}
-
-// inherit gives a renamed host what is known of it under its former name, or says under which name its machine is known.
-func (l *Loop) inherit(h *host, desired inventory.Desired, orphans map[string]inventory.Record) inventory.Desired {
-	if l.hosts[desired.Former] == nil {
-		desired.Former = "" // nothing is known under that name: there is nothing to wait for
-	}
-	if h.revision != 0 || !h.record.Fresh() {
-		return desired
-	}
-	former, confirmed := inventory.Predecessor(desired, orphans)
-	if confirmed {
-		h.record = orphans[former]
-		h.record.Host = desired.Name
-	} else {
-		desired.KnownAs = former
-	}
-	return desired
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/news"
@@ -32,7 +33,7 @@ type Loop struct {
 	hosts  map[string]*host
 	census *census.Census
 	fleet  fleet
-	branch branch
+	branch *branch.Branch
 }
 
 // host is what the loop knows of one machine. One look at a time writes it.
@@ -50,7 +51,8 @@ type host struct {
 	failures int           // looks in a row that got nowhere
 	repeats  int           // times in a row that the same action was done
 	seen     seen
-	page     page
+	heir     *inventory.Desired // what the fleet asks of it under a new name, which it gets when it is at rest; nil: it keeps its name
+	renaming string             // the new name, while it is not known whether the journal has it
 }
 
 // seen is what a look saw, decided and did.
@@ -80,7 +82,7 @@ func New(config Config) (*Loop, error) {
 		publish: make(chan struct{}, 1),
 		hosts:   map[string]*host{},
 		census:  census.New(),
-		branch:  newBranch(),
+		branch:  branch.New(),
 	}, nil
 }
 
@@ -196,31 +198,51 @@ func (l *Loop) lookInTurn(ctx context.Context, name string) {
 func (l *Loop) inTrouble(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.hosts[name].failures > 0
+	h := l.hosts[name]
+	return h != nil && h.failures > 0
 }
 
 func unreached(reach inventory.Reach) bool {
 	return reach != inventory.NotAsked && reach != inventory.Reached
 }
 
-// wanted gives what the fleet asks of a host and its record, read again when that is in doubt.
+// wanted gives what the fleet asks of a host and its record, read again when that is in doubt. One that has another name now, or none, is errRenamed.
 func (l *Loop) wanted(ctx context.Context, name string) (inventory.Desired, inventory.Record, error) {
 	l.mu.Lock()
 	h := l.hosts[name]
-	desired, record, doubtful, lost := h.desired, h.record, h.doubtful, h.lost
-	l.mu.Unlock()
-	if lost != nil || !doubtful {
-		return desired, record, lost
+	if h == nil {
+		l.queue.Forget(name)
+		l.mu.Unlock()
+		return inventory.Desired{}, inventory.Record{}, errRenamed
 	}
-	record, revision, err := l.config.Journal.Get(ctx, name)
+	doubtful, lost := h.doubtful, h.lost
+	l.mu.Unlock()
+	if lost != nil {
+		return inventory.Desired{}, inventory.Record{}, lost
+	}
+	if doubtful {
+		if err := l.reread(ctx, h); err != nil {
+			return inventory.Desired{}, inventory.Record{}, err
+		}
+	}
+	if err := l.succeed(ctx, name); err != nil {
+		return inventory.Desired{}, inventory.Record{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return h.desired, h.record, nil
+}
+
+func (l *Loop) reread(ctx context.Context, h *host) error {
+	record, revision, err := l.config.Journal.Get(ctx, h.record.Host)
 	if err != nil {
-		return desired, record, err
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.record, h.revision, h.doubtful = record, revision, false
 	l.moved(h)
-	return desired, record, nil
+	return nil
 }
 
 func (l *Loop) observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
@@ -249,7 +271,7 @@ func (l *Loop) report(name string, s seen) {
 	h.seen = s
 	l.moved(h)
 	freed := (h.placed || waited) && !h.underWay() && !h.waiting
-	if state := l.census.Member(name).State; h.desired.Ring != "" && state != h.state {
+	if state := l.census.Member(h.seat()).State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
 		l.news.Tell("")
 	}
@@ -268,6 +290,9 @@ func (l *Loop) report(name string, s seen) {
 
 // postpone ends a look that could not begin.
 func (l *Loop) postpone(name string, err error) {
+	if errors.Is(err, errRenamed) {
+		return // there is no such host any more
+	}
 	l.mu.Lock()
 	h := l.hosts[name]
 	h.failures++

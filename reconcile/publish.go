@@ -1,56 +1,26 @@
 package reconcile
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/plan"
-	"github.com/gitmetal/ingot/reconcile/status"
 )
-
-// branch is what the loop knows of the status branch.
-type branch struct {
-	tip     string
-	pushed  map[string][]byte // pages of the whole fleet by path, as they are on the branch
-	trouble string            // why the last push failed; "" when it did not
-	stale   bool              // the fleet's pages may read differently now
-}
-
-// page is a host's document and how much of it is on the status branch. A document is encoded only when it is pushed.
-type page struct {
-	document  status.Document
-	version   int    // counts changes of the document; 0: there is none
-	operation string // id of the open operation that it speaks of
-	pushed    []byte // on the branch
-	current   int    // the version that pushed is of
-	published string // id of the open operation that pushed speaks of
-	urgent    bool   // the machine waits for this page to be pushed
-}
-
-// change is what one push carries.
-type change struct {
-	files map[string][]byte
-	pages map[string]page // by host
-}
-
-func newBranch() branch { return branch{pushed: map[string][]byte{}} }
 
 // published is the effect of plan.Publish, and what an inspection waits for: the host, with its operation if it has one, is on the status branch, or soon will
 // be. All hosts that wait share one push.
 func (l *Loop) published(record inventory.Record) plan.Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.hosts[record.Host]
-	if h.page.current > 0 && h.page.published == record.OperationID() && l.branch.trouble == "" {
+	if l.branch.Shows(record.Host, record.OperationID()) {
 		return plan.Outcome{Result: plan.Done}
 	}
-	h.page.urgent = true
+	l.branch.Urge(record.Host)
 	signal(l.publish)
-	if l.branch.trouble != "" {
+	if l.branch.Trouble != "" {
 		return plan.Outcome{Result: plan.Retry, Why: "nothing begins before the status branch can be pushed"}
 	}
 	return plan.Outcome{Result: plan.Waits, Why: "the host is being pushed to the status branch"}
@@ -79,7 +49,7 @@ func (l *Loop) publishing(ctx context.Context) {
 			return
 		}
 		next := l.unpublished()
-		if len(next.files) == 0 {
+		if len(next.Files) == 0 {
 			l.settle(next)
 			continue
 		}
@@ -107,23 +77,24 @@ func (l *Loop) gap(urgent bool, failures int) time.Duration {
 	}
 }
 
-func (l *Loop) push(ctx context.Context, next change) (string, error) {
+func (l *Loop) push(ctx context.Context, next *branch.Change) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
 	defer cancel()
-	return l.config.Publisher.Publish(ctx, next.files, l.message(next))
+	return l.config.Publisher.Publish(ctx, next.Files, l.message(next))
 }
 
 // message is the commit's: its subject for people, its trailer naming the commit of the fleet that it speaks of.
-func (l *Loop) message(next change) string {
+func (l *Loop) message(next *branch.Change) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	subject := fmt.Sprintf("%d hosts changed", len(next.pages))
-	if len(next.pages) == 1 {
-		for name := range next.pages {
-			subject = fmt.Sprintf("%s: %s", name, l.hosts[name].seen.plan.Phase)
+	hosts := next.Hosts()
+	subject := fmt.Sprintf("%d hosts changed", len(hosts))
+	if len(hosts) == 1 {
+		for name, document := range hosts {
+			subject = fmt.Sprintf("%s: %s", name, document.Phase)
 		}
 	}
-	if len(next.pages) == 0 {
+	if len(hosts) == 0 {
 		subject = "fleet"
 	}
 	message := fmt.Sprintf("status: %s [skip ci]\n", subject)
@@ -137,62 +108,37 @@ func (l *Loop) message(next change) string {
 func (l *Loop) pending() (waiting, urgent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	waiting = l.branch.stale
-	for _, h := range l.hosts {
-		waiting = waiting || h.page.unpushed()
-		urgent = urgent || h.page.urgent && h.page.unpushed()
-	}
-	return waiting, urgent
+	return l.branch.Pending()
 }
 
-func (p page) unpushed() bool { return p.version > 0 && (p.urgent || p.version != p.current) }
-
 // unpublished gathers every page whose bytes are not those on the branch. Encoding is slow, so nobody waits for it.
-func (l *Loop) unpublished() change {
-	next := change{files: map[string][]byte{}, pages: map[string]page{}}
+func (l *Loop) unpublished() *branch.Change {
 	l.mu.Lock()
-	for name, h := range l.hosts {
-		if h.page.unpushed() {
-			next.pages[name] = h.page
-		}
-	}
-	l.branch.stale = false
-	fleet, pushed := l.fleetPages(), maps.Clone(l.branch.pushed)
+	next := l.branch.Change(l.fleetPages())
 	l.mu.Unlock()
-
-	for path, content := range fleet() {
-		if !bytes.Equal(content, pushed[path]) {
-			next.files[path] = content
-		}
-	}
-	for name, p := range next.pages {
-		before := p.pushed
-		p.pushed, p.current, p.published = p.document.Encode(), p.version, p.operation
-		next.pages[name] = p
-		if p.urgent || !bytes.Equal(p.pushed, before) {
-			next.files[status.Path(name)] = p.pushed
-		}
-	}
+	next.Encode()
 	return next
 }
 
 // pushed notes what a push came to. The log hears of changes only; hosts that waited are looked at.
-func (l *Loop) pushed(next change, tip string, err error) {
+func (l *Loop) pushed(next *branch.Change, tip string, err error) {
 	l.mu.Lock()
 	trouble := ""
 	if err != nil {
 		trouble = err.Error()
 	}
-	switch before := l.branch.trouble; {
+	switch before := l.branch.Trouble; {
 	case trouble != "" && before == "":
 		l.config.Log.Error("status not pushed: it is tried again, and no operation begins before it succeeds", "error", err)
 	case trouble == "" && before != "":
 		l.config.Log.Info("status pushed again", "tip", tip)
 	}
-	l.branch.trouble, l.branch.stale = trouble, l.branch.stale || err != nil
+	l.branch.Trouble = trouble
 	var waiting []string
 	if err == nil {
-		l.branch.tip = tip
+		l.branch.Tip = tip
+	} else {
+		l.branch.Touch()
 	}
 	l.mu.Unlock()
 	if err == nil {
@@ -202,7 +148,7 @@ func (l *Loop) pushed(next change, tip string, err error) {
 		l.queue.Add(name, l.config.Now())
 	}
 	if err == nil {
-		for name := range next.pages {
+		for name := range next.Hosts() {
 			l.news.Tell(name)
 		}
 	}
@@ -210,21 +156,8 @@ func (l *Loop) pushed(next change, tip string, err error) {
 }
 
 // settle notes what is on the branch now and gives the hosts that waited for it.
-func (l *Loop) settle(next change) (waiting []string) {
+func (l *Loop) settle(next *branch.Change) (waiting []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for path, content := range next.files {
-		if !status.IsHost(path) {
-			l.branch.pushed[path] = content
-		}
-	}
-	for name, p := range next.pages {
-		h := l.hosts[name]
-		h.page.pushed, h.page.current, h.page.published = p.pushed, p.current, p.published
-		if p.urgent && h.page.urgent {
-			h.page.urgent = false
-			waiting = append(waiting, name)
-		}
-	}
-	return waiting
+	return l.branch.Settle(next)
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
+	"github.com/gitmetal/ingot/reconcile/memory"
 )
 
 // restore fills the loop's memory before anything else happens: from the journal, and from the status branch for every host that the journal does not know, or
@@ -42,23 +44,43 @@ func (l *Loop) recall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	readCtx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
-	defer cancel()
-	files, err := l.config.Publisher.Read(readCtx)
+	files, err := l.onBranch(ctx)
 	if err != nil {
-		return fmt.Errorf("read the status branch: %w", err)
+		return err
 	}
+	known := memory.Recall(entries, files, l.config.Publisher.Genuine)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fleet.accepted = accepted
+	l.fleet.accepted, l.fleet.commits, l.fleet.acts = accepted, known.Commits, known.Acts
 	clear(l.hosts)
-	l.census = census.New()
-	for _, e := range entries {
-		l.hosts[e.Record.Host] = &host{record: e.Record, revision: e.Revision, desired: inventory.Desired{Name: e.Record.Host}, orphaned: true}
+	l.census, l.branch = census.New(), branch.New()
+	for name, h := range known.Hosts {
+		l.hosts[name] = &host{record: h.Record, revision: h.Revision, lost: h.Lost, desired: inventory.Desired{Name: name}, orphaned: true}
+		if h.Page != nil {
+			l.branch.Recall(name, h.Document, h.Page)
+		}
 	}
-	rebuilt := l.recallPages(files)
-	if rebuilt > 0 {
-		l.config.Log.Warn("records rebuilt from the status branch", "hosts", rebuilt, "journal", len(entries))
+	for file, content := range known.Files {
+		l.branch.RecallFile(file, content)
+	}
+	for former, name := range known.Former {
+		l.branch.Supersede(former, name)
+	}
+	for file, err := range known.Refused {
+		l.config.Log.Error("status page not readable", "page", file, "error", err)
+	}
+	if known.Rebuilt > 0 {
+		l.config.Log.Warn("records rebuilt from the status branch", "hosts", known.Rebuilt, "journal", len(entries))
 	}
 	return nil
+}
+
+func (l *Loop) onBranch(ctx context.Context) (map[string][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
+	defer cancel()
+	files, err := l.config.Publisher.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the status branch: %w", err)
+	}
+	return files, nil
 }

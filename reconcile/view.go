@@ -48,14 +48,14 @@ func (l *Loop) View() View {
 	defer l.mu.Unlock()
 	v := View{
 		Commit: l.fleet.commit, Title: l.fleet.title, Last: l.fleet.accepted.Commit, Refused: l.fleet.refused,
-		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.trouble, Tip: l.branch.tip, Fleet: l.summary(),
+		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.Trouble, Tip: l.branch.Tip, Fleet: l.summary(),
 		Hosts: make([]HostView, 0, len(l.hosts)),
 	}
 	if v.Commit != "" {
 		v.Accepted = l.fleet.accepted.At
 	}
 	for name, h := range l.hosts {
-		v.Hosts = append(v.Hosts, h.view(name))
+		v.Hosts = append(v.Hosts, l.hostView(name, h))
 	}
 	slices.SortFunc(v.Hosts, func(a, b HostView) int { return strings.Compare(a.Name, b.Name) })
 	return v
@@ -69,16 +69,16 @@ func (l *Loop) Host(name string) (HostView, bool) {
 	if h == nil {
 		return HostView{}, false
 	}
-	return h.view(name), true
+	return l.hostView(name, h), true
 }
 
-func (h *host) view(name string) HostView {
+func (l *Loop) hostView(name string, h *host) HostView {
 	observed := h.seen.observed
 	observed.Record = h.record
 	return HostView{
 		Name: name, Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
 		Action: h.seen.action, Outcome: h.seen.outcome, Looked: h.seen.at, Again: h.seen.again,
-		Document: h.page.document, Pushed: h.page.version > 0 && h.page.version == h.page.current,
+		Document: l.branch.Document(name), Pushed: l.branch.Pushed(name),
 	}
 }
 

@@ -23,23 +23,24 @@ import (
 // world is everything around a loop: a fleet, machines that do what machines do, a journal and a status branch. Its parts can be
 // broken, and it can be stopped dead at any call, as kill -9 does.
 type world struct {
-	mu       sync.Mutex
-	sources  inventory.Sources
-	source   error
-	fleet    inventory.Fleet
-	findings []schemas.Finding
-	machines map[string]*machine
-	records  map[string]journal.Entry
-	revision int64
-	accepted journal.Accepted
-	owner    error // what Put says of ownership
-	rival    func(inventory.Record) inventory.Record
-	branch   map[string][]byte
-	pushes   []push
-	refused  error // what Publish says
-	ids      int
-	log      *slog.Logger
-	watch    func() // after every effect
+	mu         sync.Mutex
+	sources    inventory.Sources
+	source     error
+	fleet      inventory.Fleet
+	findings   []schemas.Finding
+	machines   map[string]*machine
+	records    map[string]journal.Entry
+	revision   int64
+	accepted   journal.Accepted
+	owner      error // what Put says of ownership
+	rival      func(inventory.Record) inventory.Record
+	unanswered error // what the next Rename says after it was done
+	branch     map[string][]byte
+	pushes     []push
+	refused    error // what Publish says
+	ids        int
+	log        *slog.Logger
+	watch      func() // after every effect
 
 	calls   int  // effects so far: executor, journal writes, pushes
 	crashAt int  // dies at this call; 0 never
@@ -57,6 +58,7 @@ type push struct {
 type machine struct {
 	serial   string // stays, whatever the fleet calls the machine
 	volume   string // serial of its disk, if not its own
+	name     string // its first one, after which its disk is called, if the fleet may call it otherwise
 	hangs    bool
 	power    inventory.PowerState
 	media    string
@@ -190,6 +192,31 @@ func (w *world) Put(_ context.Context, record inventory.Record, revision int64) 
 	return w.revision, err
 }
 
+// Rename implements reconcile.Records.
+func (w *world) Rename(_ context.Context, former, next journal.Entry) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owner != nil {
+		return 0, w.owner
+	}
+	if w.records[former.Record.Host].Revision != former.Revision || w.records[next.Record.Host].Revision != next.Revision {
+		return 0, journal.ErrConflict
+	}
+	err := w.call(func() {
+		w.revision++
+		delete(w.records, former.Record.Host)
+		w.records[next.Record.Host] = journal.Entry{Record: next.Record, Revision: w.revision}
+	})
+	if unanswered := w.unanswered; unanswered != nil {
+		w.unanswered = nil
+		return 0, unanswered
+	}
+	return w.revision, err
+}
+
+// Forget implements reconcile.Executor.
+func (w *world) Forget(string) {}
+
 // Accepted implements reconcile.Commits.
 func (w *world) Accepted(context.Context) (journal.Accepted, error) {
 	w.mu.Lock()
@@ -224,6 +251,7 @@ func (w *world) Publish(_ context.Context, changed map[string][]byte, _ string) 
 	}
 	err := w.call(func() {
 		maps.Copy(w.branch, changed)
+		maps.DeleteFunc(w.branch, func(_ string, page []byte) bool { return page == nil })
 		w.pushes = append(w.pushes, push{time.Now(), len(changed)})
 	})
 	return fmt.Sprintf("tip-%d", len(w.pushes)), err
@@ -326,7 +354,7 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Enrolled: time.Now(), Seen: time.Now(),
 			Facts: &inventory.Facts{
 				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: m.serial},
-				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+desired.Name), Size: 1 << 34, Content: inventory.Content{Blank: true}}},
+				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+cmp.Or(m.name, desired.Name)), Size: 1 << 34, Content: inventory.Content{Blank: true}}},
 			},
 		}
 		return

@@ -139,6 +139,13 @@ func (h *Hub) Withdraw(ctx context.Context, host string) error {
 	})
 }
 
+// Forget lets go of what is in memory of a host whose document is no longer in the Store.
+func (h *Hub) Forget(host string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.entries, host)
+}
+
 // State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body was lost in a
 // restart counts as none until the agent says that it has it, or it is assigned again. Seen counts from the daemon's start at the earliest.
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -182,12 +183,13 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 	switch o.output {
 	case "json":
 		stream, w := json.NewEncoder(s.Out), terminal.NewWatcher(io.Discard, false, host, o.until)
-		return events(ctx, func(e daemon.Event) bool {
+		err := events(ctx, func(e daemon.Event) bool {
 			if e.Fleet != nil || host == "" || e.Of() == host {
 				err = stream.Encode(e)
 			}
 			return w.Event(e) || err != nil
 		})
+		return cmp.Or(err, w.Err())
 	case "table":
 		moves := false
 		if file, ok := s.Out.(*os.File); ok {
@@ -195,7 +197,7 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 		}
 		w := terminal.NewWatcher(s.Out, moves, host, o.until)
 		defer w.End()
-		return events(ctx, w.Event)
+		return cmp.Or(events(ctx, w.Event), w.Err())
 	default:
 		return fmt.Errorf("there is no output %q with --watch: table or json", o.output)
 	}

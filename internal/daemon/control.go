@@ -63,8 +63,10 @@ type Progress struct {
 type Event struct {
 	At   time.Time      `json:"at"`
 	Host *HostView      `json:"host,omitempty"`
-	Name string         `json:"name,omitempty"` // of the host that Job is about
+	Name string         `json:"name,omitempty"` // of the host that Job or Gone is about
 	Job  *wire.Progress `json:"job,omitempty"`
+	// Gone says that no host has the name any more: its machine has another one.
+	Gone bool `json:"gone,omitempty"`
 	// Fleet is set when something about the whole fleet changed; its Hosts are left out.
 	Fleet *View `json:"fleet,omitempty"`
 	// All says that everything there is was told: a host that was not is not known.

@@ -86,6 +86,10 @@ func (d *Daemon) eventOf(name string) Event {
 		e.Host = &v
 		return e
 	}
+	if name != "" {
+		e.Name, e.Gone = name, true
+		return e
+	}
 	fleet := fleetView(d.loop.View())
 	e.Fleet = &fleet
 	return e

@@ -198,7 +198,7 @@ func (w *writer) hosts(hosts []daemon.HostView) {
 // host has what is known of one host beyond its line.
 func (w *writer) host(h daemon.HostView) {
 	w.print("\n")
-	rows := [][2]string{{"file", h.File}, {"ring", h.Ring}, {"speaks of", short(h.Commit)}, {"due", h.Due}, {"power", h.Power}}
+	rows := [][2]string{{"file", h.File}, {"becomes", h.Becomes}, {"formerly", strings.Join(h.Formerly, ", ")}, {"ring", h.Ring}, {"speaks of", short(h.Commit)}, {"due", h.Due}, {"power", h.Power}}
 	for _, c := range h.Conditions {
 		text := c.Status + " since " + c.Since
 		if c.Reason != "" {

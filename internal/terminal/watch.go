@@ -23,6 +23,7 @@ type Watcher struct {
 	writes   map[string]write
 	fleet    string
 	all      bool // every host was told of once
+	lost     bool // the host that is shown is not known any more
 	open     bool // the cursor is behind a line that moves
 }
 
@@ -49,10 +50,28 @@ func (w *Watcher) Event(e daemon.Event) (done bool) {
 		w.fleetLine(e)
 	case e.Host != nil && (w.host == "" || e.Host.Metadata.Name == w.host):
 		w.hostLine(e)
+	case e.Gone && (w.host == "" || e.Name == w.host):
+		w.gone(e)
 	case e.Job != nil && (w.host == "" || e.Name == w.host):
 		w.jobLine(e)
 	}
-	return w.reached()
+	return w.reached() || w.lost
+}
+
+// gone forgets a name whose machine has another one.
+func (w *Watcher) gone(e daemon.Event) {
+	w.line(e.At, e.Name, "its machine has another name now")
+	delete(w.said, e.Name)
+	delete(w.phases, e.Name)
+	w.lost = w.host != ""
+}
+
+// Err says why the wait is over without the phase that was waited for.
+func (w *Watcher) Err() error {
+	if !w.lost {
+		return nil
+	}
+	return fmt.Errorf("there is no host %q any more, its machine has another name: `ingot status` shows which", w.host)
 }
 
 func (w *Watcher) reached() bool {

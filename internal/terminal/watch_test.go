@@ -53,6 +53,28 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+// A name whose machine has another one is waited for no more.
+func TestARenamedHostEndsNoWait(t *testing.T) {
+	t.Parallel()
+	events := []daemon.Event{is("old", plan.Orphaned), is("b", plan.Active), {All: true}, is("new", plan.Active), {Name: "old", Gone: true}}
+	all, one := terminal.NewWatcher(&bytes.Buffer{}, false, "", "Active"), terminal.NewWatcher(&bytes.Buffer{}, false, "old", "Active")
+	for i, e := range events {
+		last := i == len(events)-1
+		if got := all.Event(e); got != last {
+			t.Errorf("event %d: the wait for all is over = %t, want %t", i, got, last)
+		}
+		if got := one.Event(e); got != last {
+			t.Errorf("event %d: the wait for the old name is over = %t, want %t", i, got, last)
+		}
+	}
+	if err := all.Err(); err != nil {
+		t.Errorf("all are Active, but Err = %v", err)
+	}
+	if err := one.Err(); err == nil || !strings.Contains(err.Error(), "another name") {
+		t.Errorf("Err = %v, want it to say where its machine went", err)
+	}
+}
+
 // A line is said once, and nothing in it moves the cursor but ours.
 func TestLines(t *testing.T) {
 	t.Parallel()

@@ -104,7 +104,8 @@ func TestConcurrentPushersLoseNothing(t *testing.T) {
 			all.Go(func() {
 				for n := range pushes {
 					name := fmt.Sprintf("hosts/%d/%d", p, n)
-					if _, err := repo.Publish(t.Context(), map[string][]byte{name: []byte(name)}, name); err != nil {
+					change := map[string][]byte{name: []byte(name), fmt.Sprintf("brief/%d/%d", p, n): []byte(name), fmt.Sprintf("brief/%d/%d", p, n-1): nil}
+					if _, err := repo.Publish(t.Context(), change, name); err != nil {
 						t.Errorf("%s: %v", name, err)
 					}
 				}
@@ -112,8 +113,8 @@ func TestConcurrentPushersLoseNothing(t *testing.T) {
 		}
 		all.Wait()
 		files := statusOf(t, open(t, r.config))
-		if count := git(t, r.bare, "rev-list", "--count", "ingot/status"); len(files) != pushers*pushes || count != fmt.Sprint(pushers*pushes) {
-			t.Errorf("%d files in %s commits, want %d of each", len(files), count, pushers*pushes)
+		if count := git(t, r.bare, "rev-list", "--count", "ingot/status"); len(files) != pushers*(pushes+1) || count != fmt.Sprint(pushers*pushes) {
+			t.Errorf("%d files in %s commits, want all %d that were written and the last of those that each push deletes", len(files), count, pushers*pushes)
 		}
 		git(t, r.bare, "fsck", "--full", "--strict")
 	})

@@ -43,11 +43,16 @@ func (l *loader) duplicates() {
 			own(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)
 		}
 		own("metadata.formerly", "former name", former)
-		if _, lives := l.trunk.hosts()[former]; lives && former != name {
-			l.find(d.Finding("metadata.formerly", "remove the old file in the same commit", "host %s still exists", former))
+		if namesake, lives := l.trunk.hosts()[former]; lives && former != name && !told(identity.Serial, namesake.Host.Spec.Identity.Serial) {
+			l.find(d.Finding("metadata.formerly", "remove the old file in the same commit; if another machine has that name now, both need a spec.identity.serial", "host %s still exists", former))
 		}
 	}
 	l.sameBMC()
+}
+
+// told reports whether two serials tell machines apart.
+func told(a, b string) bool {
+	return !inventory.Placeholder(a) && !inventory.Placeholder(b) && !strings.EqualFold(a, b)
 }
 
 // sameBMC finds systems that two hosts name. An address without a system means the only one of that BMC, so that no other host may name the BMC.

@@ -74,6 +74,16 @@ func fingerprint(c redfish.Config) [sha256.Size]byte {
 	return [sha256.Size]byte(hash.Sum(nil))
 }
 
+// forget ends the conversation with a host's BMC.
+func (b *bmcs) forget(host string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.known[host]; c != nil {
+		delete(b.known, host)
+		b.ended.Go(func() { end(context.Background(), c.client) })
+	}
+}
+
 // close ends every session.
 func (b *bmcs) close(ctx context.Context) {
 	b.mu.Lock()

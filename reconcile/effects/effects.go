@@ -64,5 +64,16 @@ func New(config Config) (*Effects, error) {
 	}, nil
 }
 
+// Forget ends what is kept for a name that no host has any more: its medium, what its agents said, the session at its BMC.
+func (e *Effects) Forget(host string) {
+	e.config.Media.Withdraw(host)
+	e.config.Hub.Forget(host)
+	e.bmcs.forget(host)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.asked, host)
+	delete(e.shown, host)
+}
+
 // Close ends the sessions at the BMCs.
 func (e *Effects) Close(ctx context.Context) { e.bmcs.close(ctx) }

@@ -102,6 +102,46 @@ func TestPutComparesAndSwaps(t *testing.T) {
 	})
 }
 
+func TestRenameMovesARecordAtOnce(t *testing.T) {
+	both(t, func(t *testing.T, config journal.Config) {
+		j := owned(t, config)
+		old := inventory.Record{Host: "web-03", Epoch: 7}
+		revision, err := j.Put(t.Context(), old, 0)
+		if err = errors.Join(err, j.Save(t.Context(), "web-03", []byte(`{"x":1}`))); err != nil {
+			t.Fatal(err)
+		}
+		former, next := journal.Entry{Record: old, Revision: revision}, journal.Entry{Record: old.Renamed("db-03")}
+		for name, wrong := range map[string][2]journal.Entry{
+			"the old record is older":  {{Record: old, Revision: revision - 1}, next},
+			"the new name is not free": {former, {Record: next.Record, Revision: revision}},
+		} {
+			if _, err := j.Rename(t.Context(), wrong[0], wrong[1]); !errors.Is(err, journal.ErrConflict) {
+				t.Errorf("%s: Rename = %v, want ErrConflict", name, err)
+			}
+		}
+		if got, again, err := j.Get(t.Context(), "web-03"); err != nil || again != revision || got.Epoch != 7 {
+			t.Errorf("after conflicts: %+v at %d, %v, want it as it was", got, again, err)
+		}
+		renamed, err := j.Rename(t.Context(), former, next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := j.List(t.Context())
+		if diff := cmp.Diff([]journal.Entry{{Record: inventory.Record{Host: "db-03", Epoch: 7, Formerly: []string{"web-03"}}, Revision: renamed}}, entries); err != nil || diff != "" {
+			t.Errorf("List: %v (-want +got):\n%s", err, diff)
+		}
+		if left, err := j.Load(t.Context(), "web-03"); err != nil || left != nil {
+			t.Errorf("what the hub kept of the old name = %s, %v, want none", left, err)
+		}
+		if _, err := j.Rename(t.Context(), journal.Entry{Record: inventory.Record{Host: "never-written"}}, journal.Entry{Record: inventory.Record{Host: "new"}}); err != nil {
+			t.Errorf("Rename of a record that the journal never had: %v", err)
+		}
+		if _, err := j.Rename(t.Context(), journal.Entry{Record: old}, journal.Entry{Record: old}); err == nil {
+			t.Error("a record was renamed to its own name")
+		}
+	})
+}
+
 func TestListGivesEveryRecord(t *testing.T) {
 	t.Parallel()
 	j := owned(t, journal.Config{Dir: t.TempDir()})
@@ -191,6 +231,9 @@ func TestNobodyWritesWithoutOwnership(t *testing.T) {
 		}
 		if err := j.Save(t.Context(), "a", []byte("{}")); !errors.Is(err, journal.ErrNotOwner) {
 			t.Errorf("Save = %v, want ErrNotOwner", err)
+		}
+		if _, err := j.Rename(t.Context(), journal.Entry{Record: inventory.Record{Host: "b"}}, journal.Entry{Record: inventory.Record{Host: "a"}}); !errors.Is(err, journal.ErrNotOwner) {
+			t.Errorf("Rename = %v, want ErrNotOwner", err)
 		}
 		if _, revision, err := j.Get(t.Context(), "a"); err != nil || revision != 0 {
 			t.Errorf("Get = revision %d, %v, want nothing written", revision, err)

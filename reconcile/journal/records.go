@@ -94,6 +94,23 @@ func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int
 	return revision, nil
 }
 
+// Rename takes away the record of a machine's former name, with what the hub kept under it, and puts its record under the new one: both at once or neither.
+// Both entries come with the revisions that the records have now (0: there is none), as with Put; so do the errors, and the new record's revision.
+func (j *Journal) Rename(ctx context.Context, former, next Entry) (int64, error) {
+	what := fmt.Sprintf("rename %s to %s", former.Record.Host, next.Record.Host)
+	if former.Record.Host == "" || next.Record.Host == "" || former.Record.Host == next.Record.Host {
+		return 0, fmt.Errorf("%s: a record has one name", what)
+	}
+	value, err := encode(next.Record)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	from, to := recordKeys+former.Record.Host, recordKeys+next.Record.Host
+	revision, err := j.change(ctx, []clientv3.Op{clientv3.OpPut(to, string(value)), clientv3.OpDelete(from), clientv3.OpDelete(agentKeys + former.Record.Host)},
+		clientv3.Compare(clientv3.ModRevision(from), "=", former.Revision), clientv3.Compare(clientv3.ModRevision(to), "=", next.Revision))
+	return revision, wrap(what, err)
+}
+
 // Load gives the hub's document of a host; nil when there is none.
 func (j *Journal) Load(ctx context.Context, host string) ([]byte, error) {
 	value, revision, err := j.read(ctx, agentKeys+host)
@@ -181,8 +198,15 @@ func (j *Journal) read(ctx context.Context, key string) ([]byte, int64, error) {
 
 // write puts a value if this daemon is the owner and all conditions hold.
 func (j *Journal) write(ctx context.Context, key string, value []byte, conditions ...clientv3.Cmp) (int64, error) {
-	if len(value) > maxValue {
-		return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", len(value), maxValue)
+	return j.change(ctx, []clientv3.Op{clientv3.OpPut(key, string(value))}, conditions...)
+}
+
+// change does all of it or nothing, on the conditions of write.
+func (j *Journal) change(ctx context.Context, all []clientv3.Op, conditions ...clientv3.Cmp) (int64, error) {
+	for _, op := range all {
+		if size := len(op.ValueBytes()); size > maxValue {
+			return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", size, maxValue)
+		}
 	}
 	mine, err := j.mine()
 	if err != nil {
@@ -192,7 +216,7 @@ func (j *Journal) write(ctx context.Context, key string, value []byte, condition
 	defer cancel()
 	result, err := j.client.Txn(ctx).
 		If(append(conditions, mine.fence())...).
-		Then(clientv3.OpPut(key, string(value))).
+		Then(all...).
 		Else(clientv3.OpGet(ownerKey)).Commit()
 	if err != nil {
 		return 0, err

@@ -87,6 +87,16 @@ func (q *Queue) Done(host string, due time.Time) {
 	q.signal()
 }
 
+// Forget takes a host out, also while it is being looked at: that look ends without Done.
+func (q *Queue) Forget(host string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if e := q.entries[host]; e != nil && e.index >= 0 {
+		heap.Remove(&q.heap, e.index)
+	}
+	delete(q.entries, host)
+}
+
 func (q *Queue) signal() {
 	select {
 	case q.changed <- struct{}{}:

@@ -18,9 +18,13 @@ func Concerns(base, head inventory.Fleet, orphans map[string]inventory.Record) [
 	}
 	var names []string
 	for name, after := range head.Hosts {
+		if _, named := head.Hosts[after.Former]; named {
+			names = append(names, after.Former) // it may be another machine that has the name now
+		}
 		before, had := base.Hosts[name]
 		_, former := orphans[after.Former]
-		if !had || former || serials[oneCase(after.Identity.Serial)] || !asksTheSame(before, after) {
+		_, another := head.Hosts[after.Former]
+		if !had || former || another || serials[oneCase(after.Identity.Serial)] || !asksTheSame(before, after) {
 			names = append(names, name)
 		}
 	}

@@ -56,20 +56,26 @@ type Document struct {
 // Compare reviews head against base. Records come from the status branch; a host without one was never seen.
 func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}}
-	head, records, renamed := rename(head, records)
+	renamed := inventory.Successions(head.Hosts, records)
+	base = waiting(base, records)
+	head, records = rename(waiting(head, records), records, renamed)
+	heirs := map[string]bool{}
+	for _, name := range renamed {
+		heirs[name] = true
+	}
 	for _, name := range names(base, head) {
 		before, had := base.Hosts[name]
 		after, has := head.Hosts[name]
 		record := records[name]
 		record.Host = name
 		switch {
-		case !has && renamed[name]:
+		case !has && renamed[name] != "":
 			// it lives on under its new name
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
-		case had && asksTheSame(before, after):
+		case had && !heirs[name] && asksTheSame(before, after):
 			r.Unchanged++
-		case !had:
+		case !had || renamed[name] != "": // or it is another machine
 			r.add(host(after, plan.Decide(after, record)), plan.Change{})
 		default:
 			h := host(after, plan.Decide(after, record))
@@ -85,32 +91,45 @@ func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Re
 	return r
 }
 
-// rename gives hosts under new names the records of their machines, as the daemon will, and says whose names are used up.
-func rename(head inventory.Fleet, records map[string]inventory.Record) (inventory.Fleet, map[string]inventory.Record, map[string]bool) {
-	orphans := map[string]inventory.Record{}
+// waiting takes metadata.formerly from the hosts that wait for nothing any more: what was known under their former name is theirs, or another host's.
+func waiting(fleet inventory.Fleet, records map[string]inventory.Record) inventory.Fleet {
+	hosts := maps.Clone(fleet.Hosts)
+	for name, d := range hosts {
+		if d.Former != "" && !d.Waits(hosts, func(former string) bool { _, known := records[former]; return known }) {
+			d.Former = ""
+			hosts[name] = d
+		}
+	}
+	fleet.Hosts = hosts
+	return fleet
+}
+
+// rename gives hosts under new names, which moves has by the former ones, the records of their machines, as the daemon will.
+func rename(head inventory.Fleet, records map[string]inventory.Record, moves map[string]string) (inventory.Fleet, map[string]inventory.Record) {
+	known, orphans := maps.Clone(records), map[string]inventory.Record{}
+	for former := range moves {
+		delete(known, former)
+	}
+	for former, name := range moves {
+		known[name] = records[former].Renamed(name)
+	}
 	for name, record := range records {
-		if _, named := head.Hosts[name]; !named {
+		if _, named := head.Hosts[name]; !named && moves[name] == "" {
 			orphans[name] = record
 		}
 	}
 	if len(orphans) == 0 {
-		return head, records, nil
+		return head, known
 	}
-	hosts, known, renamed := maps.Clone(head.Hosts), maps.Clone(records), map[string]bool{}
+	hosts := maps.Clone(head.Hosts)
 	for name, d := range hosts {
-		if !records[name].Fresh() {
-			continue
+		if known[name].Fresh() {
+			d.KnownAs = inventory.Predecessor(d, orphans)
+			hosts[name] = d
 		}
-		former, confirmed := inventory.Predecessor(d, orphans)
-		if confirmed {
-			known[name], renamed[former] = orphans[former], true
-		} else {
-			d.KnownAs = former
-		}
-		hosts[name] = d
 	}
 	head.Hosts = hosts
-	return head, known, renamed
+	return head, known
 }
 
 // Blocked reports whether something in this change waits for a consent that head does not give.

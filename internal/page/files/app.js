@@ -390,6 +390,7 @@ function take(event) {
   if (event.fleet) fleet = event.fleet;
   if (event.host) (coming || hosts).set(event.host.metadata.name, event.host);
   if (event.job) jobs.set(event.name, event.job);
+  if (event.gone) (coming || hosts).delete(event.name);
   if (event.all && coming) {
     hosts = coming;
     coming = null;

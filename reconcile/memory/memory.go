@@ -1,0 +1,109 @@
+// Package memory is what a daemon knows when it starts: the journal's records, and from the status branch whatever the journal does not have, or has older,
+// as after its loss.
+package memory
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// Host is what is known of one host.
+type Host struct {
+	Record   inventory.Record
+	Revision int64 // in the journal; 0: it is not there
+	// Lost says why its page, its only record, cannot be believed: nothing is known of the host, which is not the same as a new host.
+	Lost     error
+	Document status.Document // on its page
+	Page     []byte          // as the publisher was given it; nil when there is none, or none that is believed
+}
+
+// Memory is all that is known.
+type Memory struct {
+	Hosts   map[string]Host
+	Files   map[string][]byte // pages of the whole fleet, by path
+	Commits []status.Commit   // accepted before; like Acts for people only
+	Acts    []status.Act      // of operators
+	Former  map[string]string // names whose page is left of a rename, and the machine's name now
+	Rebuilt int               // records that are from the status branch
+	Refused map[string]error  // why a page is not believed, by path
+}
+
+// Recall puts the journal's records and the pages of the status branch together. Genuine gives a page as the publisher was given it, if the publisher wrote
+// it.
+func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file string, page []byte) ([]byte, error)) Memory {
+	m := Memory{Hosts: map[string]Host{}, Files: map[string][]byte{}, Former: map[string]string{}, Refused: map[string]error{}}
+	for _, e := range entries {
+		m.Hosts[e.Record.Host] = Host{Record: e.Record, Revision: e.Revision}
+	}
+	for file, page := range pages {
+		if status.IsHost(file) {
+			m.host(file, page, genuine)
+		} else {
+			m.fleet(file, page, genuine)
+		}
+	}
+	m.dropFormer()
+	return m
+}
+
+// host takes over what a page says since when, and its record where the journal has none, or an older one.
+func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]byte, error)) {
+	content, err := genuine(file, page)
+	var document status.Document
+	if err == nil {
+		document, err = status.Page(file, content)
+	}
+	name := strings.TrimSuffix(path.Base(file), ".yaml")
+	h, known := m.Hosts[name]
+	if err != nil {
+		m.Refused[file] = err
+		if !known { // else the page is just written again
+			m.Hosts[name] = Host{Record: inventory.Record{Host: name},
+				Lost: fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or delete it so that the host counts as never seen, then restart", file, err)}
+		}
+		return
+	}
+	if record := document.Record(); h.Revision == 0 || record.Epoch > h.Record.Epoch {
+		h.Record = record
+		m.Rebuilt++
+	}
+	h.Document, h.Page = document, content
+	m.Hosts[name] = h
+}
+
+// fleet takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
+func (m *Memory) fleet(file string, page []byte, genuine func(string, []byte) ([]byte, error)) {
+	if file != status.FleetPath {
+		m.Files[file] = page
+		return
+	}
+	content, err := genuine(file, page)
+	var before status.Fleet
+	if err == nil {
+		before, err = status.ParseFleet(content)
+	}
+	if err != nil {
+		m.Refused[file] = err
+		return
+	}
+	m.Files[file], m.Commits, m.Acts = content, before.Commits, before.Acts
+}
+
+// dropFormer forgets what is left of machines' former names: the daemon was stopped before their old pages were deleted, or somebody brought those back.
+func (m *Memory) dropFormer() {
+	for name, h := range m.Hosts {
+		for _, former := range h.Record.Formerly {
+			old, there := m.Hosts[former]
+			if there && old.Lost == nil && old.Revision == 0 && (h.Revision != 0 || h.Record.TookOver(old.Record)) {
+				delete(m.Hosts, former)
+				m.Former[former] = name
+				m.Rebuilt--
+			}
+		}
+	}
+}
