@@ -15,6 +15,8 @@ type Fleet struct {
 	Settings schemas.FleetSpec
 	// Reinstall selects the hosts on which the daemon's configuration lets spec.update: Reinstall stand for consent; see Reinstallable.
 	Reinstall schemas.Scope
+	// TwoSigners is set where the daemon's configuration wants two signers for what erases; see Countersigned.
+	TwoSigners bool
 }
 
 // Reinstallable gives the fleet under a daemon's configuration, which alone decides where update: Reinstall stands for consent.
@@ -36,6 +38,8 @@ type Ring struct {
 	Commit  string   // of its release; "" while no tag matches
 	Trouble string   // why the release is not what the tags say
 	Hosts   []string // sorted
+	// Signatures are those on its release's tag, as far as they were looked at.
+	Signatures Signatures
 }
 
 // Sealed is a secret that nobody has opened: its scope and keys are in clear, its document is not.
@@ -78,6 +82,8 @@ type Desired struct {
 	Consent   schemas.Consent
 	// Reinstallable is set where the daemon's configuration lets update: Reinstall stand for consent.
 	Reinstallable bool
+	// Signatures are those on the tag of its release where the daemon's configuration wants two for what erases; nil where it does not.
+	Signatures *Signatures
 
 	Workload *Workload // nil: nothing to run, or nothing that the ring released
 }

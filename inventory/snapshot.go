@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -29,11 +30,11 @@ type Sources struct {
 	Releases map[string]Release
 }
 
-// Key tells sources apart: it holds the trunk's commit and every ring's release.
+// Key tells sources apart: it holds the trunk's commit and every ring's release, with who signed it.
 func (s Sources) Key() string {
 	parts := make([]string, 0, len(s.Releases))
 	for ring, release := range s.Releases {
-		parts = append(parts, ring+"="+release.Tag+"="+release.Snapshot.Commit+"="+release.Trouble)
+		parts = append(parts, fmt.Sprintf("%s=%s=%s=%s=%q", ring, release.Tag, release.Snapshot.Commit, release.Trouble, release.Signatures))
 	}
 	slices.Sort(parts)
 	return s.Trunk.Commit + " " + strings.Join(parts, " ")
@@ -44,6 +45,8 @@ type Release struct {
 	Tag      string // "" while no tag of the ring's pattern can be used
 	Snapshot Snapshot
 	Trouble  string // what is wrong with the tags: one moved, one is not signed; the release is the last good one, and erases nothing
+	// Signatures are those on the tag, as far as they were looked at; see Fleet.Countersigned.
+	Signatures Signatures
 }
 
 // Butane is the source of an operating system's configuration, all of it from one commit.

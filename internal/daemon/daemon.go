@@ -206,7 +206,10 @@ func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Fin
 	if !schemas.Fatal(findings) {
 		d.secrets.take(fleet.Secrets)
 	}
-	return fleet.Reinstallable(d.config.Reinstall), findings
+	if fleet = fleet.Reinstallable(d.config.Reinstall); d.config.Trust.TwoSigners {
+		fleet = fleet.Countersigned(nil)
+	}
+	return fleet, findings
 }
 
 // Run works until ctx ends, then stops in order. Nothing is lost: what was begun is in the journal.

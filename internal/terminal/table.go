@@ -185,6 +185,9 @@ func (w *writer) hosts(hosts []daemon.HostView) {
 			if h.Hold.Consent != "" {
 				w.print("  to allow it: ingot consent %s   (spec.consent.erase: %q)\n", h.Metadata.Name, h.Hold.Consent)
 			}
+			if len(h.Hold.Countersign) > 0 {
+				w.print("  to sign the tag too, somebody else who may sign tags runs: %s\n", strings.Join(h.Hold.Countersign, " && "))
+			}
 		}
 		if h.Pending != "" && h.Pending != h.Waits {
 			w.print("\n%s is pending: %s\n", h.Metadata.Name, h.Pending)

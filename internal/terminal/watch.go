@@ -151,6 +151,9 @@ func (w *Watcher) hostLine(e daemon.Event) {
 	if h.Hold != nil && h.Hold.Consent != "" {
 		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", name, h.Hold.Consent)
 	}
+	if h.Hold != nil && len(h.Hold.Countersign) > 0 {
+		text += fmt.Sprintf("\n%22sto sign the tag too, somebody else who may sign tags runs: %s", "", plain(strings.Join(h.Hold.Countersign, " && ")))
+	}
 	if text != w.said[name] {
 		w.line(e.At, name, text)
 		w.said[name] = text

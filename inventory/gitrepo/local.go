@@ -66,8 +66,8 @@ func (c *Clone) fetchHint() string {
 }
 
 // Releases gives what rings that follow tags would run, by the ring's name, as its patterns are given: from the tags of this clone, and from extra ones,
-// a revision by the name of a tag that is not made yet, or stands for the one of that name. Unlike Repo.Latest it checks no signature, asks for no
-// trunk and remembers nothing; a revision that is not there is an error.
+// a revision by the name of a tag that is not made yet, or stands for the one of that name. Unlike Repo.Latest it checks no signature and counts none, asks
+// for no trunk and remembers nothing; a revision that is not there is an error.
 func (c *Clone) Releases(patterns, extra map[string]string) (map[string]inventory.Release, error) {
 	refs, err := c.tags()
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Clone) Releases(patterns, extra map[string]string) (map[string]inventor
 		delete(refs, plumbing.NewTagReferenceName(name)+"^{}")
 	}
 	judge := func(ref tags.Ref) error {
-		if err := (tags.Policy{Limit: c.repo.config.Limits.Blob}).Check(c.repo.repo.Storer, ref); err != nil {
+		if err := (c.repo.policy()).Check(c.repo.repo.Storer, ref); err != nil {
 			return err
 		}
 		_, err := c.repo.read(ref.Commit)
@@ -92,7 +92,11 @@ func (c *Clone) Releases(patterns, extra map[string]string) (map[string]inventor
 	for ring, pattern := range patterns {
 		chooser := tags.Chooser{Listed: tags.List(refs, []string{pattern}), Book: tags.Book{}, Judge: judge}
 		choice := chooser.Choose(pattern)
-		releases[ring] = c.repo.release(choice, map[plumbing.Hash]bool{choice.Commit: true})
+		release := c.repo.release(choice, map[plumbing.Hash]bool{choice.Commit: true})
+		if release.Tag != "" {
+			release.Signatures = inventory.Signatures{Tag: release.Tag, Object: chooser.Book[release.Tag].Object.String()}
+		}
+		releases[ring] = release
 	}
 	return releases, nil
 }

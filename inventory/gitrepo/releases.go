@@ -40,7 +40,7 @@ func (r *Repo) unchanged(l look) bool {
 	if !l.looked || l.err != nil || r.listed == nil {
 		return false
 	}
-	return r.tip(l).String() == r.last.Trunk.Commit && maps.Equal(tags.List(l.refs, r.following()), r.listed)
+	return r.tip(l).String() == r.last.Trunk.Commit && maps.Equal(tags.List(l.refs, r.following()), r.listed) && maps.EqualFunc(r.countersigns(l, r.last.Releases), r.counted, maps.Equal[tags.Listed])
 }
 
 // following gives the rings' patterns.
@@ -70,7 +70,7 @@ func (r *Repo) releases(ctx context.Context, trunk inventory.Snapshot, l look) m
 		}
 		releases[ring] = r.release(choice, onTrunk)
 	}
-	if err == nil && !by.unknown {
+	if complete := r.count(ctx, l, releases); err == nil && !by.unknown && complete {
 		r.listed = chooser.Listed
 	}
 	return releases
@@ -130,7 +130,7 @@ func (j *judge) why(ref tags.Ref) error {
 	if !j.onTrunk[ref.Commit] {
 		return fmt.Errorf("%.12s is not a commit of branch %s: merge it first, or delete the tag", ref.Commit, c.Branch)
 	}
-	if err := (tags.Policy{Signers: c.TagSigners, Two: c.TwoSigners, Limit: c.Limits.Blob}).Check(j.repo.repo.Storer, ref); err != nil {
+	if err := j.repo.policy().Check(j.repo.repo.Storer, ref); err != nil {
 		return err
 	}
 	_, err := j.repo.read(ref.Commit)

@@ -1,6 +1,6 @@
 // Package gitrepo reads a fleet's commits and keeps its status branch, over https, http, ssh, or from a path (for which git must be installed: its upload-pack
 // and receive-pack are run). It keeps objects in memory and has no work tree: symbolic links and submodules are refused, pull-request refs are never fetched.
-// Of tags it fetches those alone that a ring could run, and their commits only with the trunk.
+// Of tags it fetches those alone that a ring could run, and their countersignatures where two signers are asked for; their commits come only with the trunk.
 package gitrepo
 
 import (
@@ -37,7 +37,7 @@ type Config struct {
 	Follow     func(trunk inventory.Snapshot) map[string]string
 	Tags       map[string]string // what Repo.Tags gave to an earlier process
 	TagSigners tags.Signers      // whose signature makes a release; nil: every tag on the trunk counts
-	TwoSigners bool              // a tag and its commit must be signed by two of TagSigners, distinct by name
+	TwoSigners bool              // say of every release which of TagSigners countersigned its tag
 	Limits     Limits
 	Author     Author // of status commits
 	Log        *slog.Logger
@@ -80,6 +80,7 @@ type Repo struct {
 	trees    map[plumbing.Hash]tree // of the last sources, so that the next share their blobs
 	patterns map[string]string      // of the last trunk, by ring
 	listed   tags.Listed            // what the last releases were chosen from; nil: choose again
+	counted  map[string]tags.Listed // countersignatures of the last releases, by tag
 	book     tags.Book
 }
 
@@ -94,7 +95,7 @@ func Open(c Config) (*Repo, error) {
 		}
 	}
 	if c.TwoSigners && c.TagSigners == nil {
-		return nil, errors.New("two signers are asked for, and nobody is named who may sign tags: nothing could be released")
+		return nil, errors.New("two signers are asked for, and nobody is named who may sign tags: nothing could ever be erased")
 	}
 	var err error
 	if r.book, err = tags.ReadBook(c.Tags); err != nil {

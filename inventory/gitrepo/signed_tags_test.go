@@ -91,23 +91,6 @@ func TestATagOfARevokedKeyStaysWithoutBeingTrusted(t *testing.T) {
 	runs(t, revoked, "prod-4", second, "")
 }
 
-func TestAReleaseOfTwoSigners(t *testing.T) {
-	t.Parallel()
-	s := newSigned(t, "jo", "ann", "forge")
-	unsigned, jos, forges := s.change("", "hosts/a.yaml"), s.change("jo", "hosts/a.yaml"), s.change("forge", "hosts/a.yaml")
-	config := s.releasing(trust.Config{}, "jo", "ann")
-	config.TwoSigners = true
-	repo := open(t, config)
-	s.tag("jo", "prod-1", unsigned)
-	runs(t, repo, "", "", "of the commit, it is not signed")
-	s.tag("jo", "prod-2", forges)
-	runs(t, repo, "", "", "of the commit, its key")
-	s.tag("jo", "prod-3", jos)
-	runs(t, repo, "", "", "jo@example.com signed both")
-	s.tag("ann", "prod-4", jos)
-	runs(t, repo, "prod-4", jos, "")
-}
-
 func TestTagsSignedWithPGP(t *testing.T) {
 	t.Parallel()
 	s := newSigned(t)

@@ -71,12 +71,12 @@ func newPast() *past {
 	return &past{decoded: map[place]decoded{}, checked: map[string][]schemas.Finding{}, releases: map[string]*tree{}, hosts: map[string]*resolved{}}
 }
 
-// followed names the releases that rings run.
+// followed names the releases that rings run, and who signed them.
 func followed(releases map[string]inventory.Release) string {
 	var all strings.Builder
 	for _, ring := range slices.Sorted(maps.Keys(releases)) {
 		r := releases[ring]
-		fmt.Fprintf(&all, "%q %q %q %q\n", ring, r.Tag, r.Snapshot.Commit, r.Trouble)
+		fmt.Fprintf(&all, "%q %q %q %q %q\n", ring, r.Tag, r.Snapshot.Commit, r.Trouble, r.Signatures)
 	}
 	return all.String()
 }

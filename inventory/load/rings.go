@@ -41,7 +41,7 @@ func (l *loader) rings(releases map[string]inventory.Release) {
 		ring := inventory.Ring{Name: name, Spec: d.Ring.Spec, Commit: l.trunk.Commit}
 		if ring.Spec.Tag != "" {
 			release := releases[name]
-			ring.Tag, ring.Commit, ring.Trouble = release.Tag, release.Snapshot.Commit, release.Trouble
+			ring.Tag, ring.Commit, ring.Trouble, ring.Signatures = release.Tag, release.Snapshot.Commit, release.Trouble, release.Signatures
 			l.runs(&ring, d, release)
 		}
 		ring.Hosts = l.join(d)

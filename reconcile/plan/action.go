@@ -91,6 +91,7 @@ const (
 	NeedsConsent     Reason = "NeedsConsent"
 	ConsentSpent     Reason = "ConsentSpent"
 	ConsentForOther  Reason = "ConsentForOther"
+	NeedsSigners     Reason = "NeedsSigners" // two must sign what erases
 	FoundRunning     Reason = "FoundRunning"
 	NoDisk           Reason = "NoDisk"
 	SeveralDisks     Reason = "SeveralDisks"
@@ -117,6 +118,8 @@ type Hold struct {
 	Reason  Reason
 	Message string // one line a person can act on
 	Consent string // the consent to write, when that is what is missing
+	// Unsigned is the tag that a second person must sign, when that is what is missing; inventory.Countersign gives the commands.
+	Unsigned string
 }
 
 // Plan is what shall happen to a host next.

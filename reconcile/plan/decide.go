@@ -25,7 +25,7 @@ import (
 //	a serial known under another name nothing known of it          HandsOff, held until formerly confirms it
 //	workload                          root disk blank              Install
 //	workload                          root disk never seen         Install; erases only with a consent over "unseen"
-//	workload                          root disk holds something    Reinstall; held without the consent that names it
+//	workload                          root disk holds something    Reinstall; held without the consent that names it, and without two signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
 func Decide(d inventory.Desired, rec inventory.Record) Change {
 	switch {
@@ -74,6 +74,9 @@ func install(d inventory.Desired, rec inventory.Record) Change {
 		if disk.Label() != "" {
 			c.Needed = inventory.EraseConsent(d.Name, disk, inventory.ContentUnseen, c.Target)
 			c.Erases = c.Given == c.Needed && rec.Installed == nil && rec.Last == nil // whatever will be found there
+			if why := unsigned(d); c.Erases && why != "" {
+				c.Erases, c.Why = false, append(c.Why, "only if the disk is blank: "+why)
+			}
 		}
 		return c
 	case "":
@@ -82,7 +85,7 @@ func install(d inventory.Desired, rec inventory.Record) Change {
 	}
 	c.Verdict, c.Erases = Reinstall, true
 	c.Needed = inventory.EraseConsent(d.Name, disk, c.Content, c.Target)
-	c.Hold = consent(d, rec, c)
+	c.Hold = signed(d, c, consent(d, rec, c))
 	return c
 }
 

@@ -186,6 +186,9 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 		}
 		return // a retry of what was allowed
 	}
+	if s := m.desired.Signatures; s != nil && s.Second == "" && m.disk != inventory.ContentBlank {
+		m.violate("disk with %s armed under %+v", m.disk, *s)
+	}
 	given := m.desired.Consent.Erase
 	owns := func(content string) bool {
 		return given == inventory.EraseConsent(hostName, rootDisk, content, op.Inputs)

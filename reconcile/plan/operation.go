@@ -64,7 +64,13 @@ func (h host) unwanted(op inventory.Operation) string {
 // unallowed says why an operation that was not armed may not be, or "". It goes by the fleet, not by the operation's own word: that may come from a
 // status branch that somebody edited. The fleet asks for the operation's workload still.
 func (h host) unallowed(op inventory.Operation) string {
-	if op.Content == inventory.ContentBlank || (h.d.Reinstallable && keepsReinstalling(h.d, h.rec)) {
+	if op.Content == inventory.ContentBlank {
+		return ""
+	}
+	if why := unsigned(h.d); why != "" {
+		return why
+	}
+	if h.d.Reinstallable && keepsReinstalling(h.d, h.rec) {
 		return ""
 	}
 	seen := inventory.EraseConsent(h.d.Name, op.Disk, op.Content, op.Inputs)

@@ -83,6 +83,12 @@ func (m *model) trouble(t *rapid.T) {
 		}
 	case 18:
 		m.desired.Reinstallable = !m.desired.Reinstallable // the daemon was started with another configuration
+	case 20:
+		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} // the daemon wants two signers, or a countersignature was deleted
+	case 21, 22:
+		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo", Second: "ann"}
+	case 23:
+		m.desired.Signatures = rapid.SampledFrom([]*inventory.Signatures{nil, {}}).Draw(t, "no tag")
 	}
 }
 

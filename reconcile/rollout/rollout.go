@@ -75,6 +75,8 @@ type Progress struct {
 	Failed   []string `json:"failed,omitempty"`
 	Paused   string   `json:"paused,omitempty"`  // why nothing more begins
 	Trouble  string   `json:"trouble,omitempty"` // why the release is not what the tags say
+	// Signatures are those on the release's tag where two signers are asked for: whoever plans cannot count them.
+	Signatures *inventory.Signatures `json:"signatures,omitempty"`
 
 	ring     inventory.Ring
 	down     []string
@@ -84,6 +86,9 @@ type Progress struct {
 // Measure counts a ring's hosts, given by name in any order.
 func Measure(ring inventory.Ring, members []Member) Progress {
 	p := Progress{Name: ring.Name, Tag: ring.Tag, Commit: ring.Commit, Hosts: len(ring.Hosts), Trouble: ring.Trouble, ring: ring}
+	if ring.Signatures.Object != "" {
+		p.Signatures = &ring.Signatures
+	}
 	members = slices.SortedFunc(slices.Values(members), func(a, b Member) int { return strings.Compare(a.Host, b.Host) })
 	for _, m := range members {
 		switch m.State {

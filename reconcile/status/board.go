@@ -139,6 +139,13 @@ func people(b *bytes.Buffer, hosts []Document) {
 			if d.Hold.Consent != "" {
 				fmt.Fprintf(b, "\n  To allow it: %s, or in %s:\n\n  ```yaml\n  consent: {erase: %q}\n  ```", code("ingot consent "+d.Metadata.Name), code(d.File), d.Hold.Consent)
 			}
+			if len(d.Hold.Countersign) > 0 {
+				b.WriteString("\n  To sign the tag too, somebody else who may sign tags runs:\n\n  ```sh\n")
+				for _, command := range d.Hold.Countersign {
+					fmt.Fprintf(b, "  %s\n", line(command))
+				}
+				b.WriteString("  ```")
+			}
 		default:
 			b.WriteString(cell(d.Error))
 		}

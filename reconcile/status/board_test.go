@@ -197,3 +197,18 @@ func TestTheFleetsDocumentIsReadBack(t *testing.T) {
 		}
 	}
 }
+
+// What lacks a second signature is held with what to type, whole: a forge shows it as it is copied.
+func TestTheBoardSaysHowToCountersign(t *testing.T) {
+	t.Parallel()
+	d := status.Summarize(status.Document{}, status.Result{
+		Desired: inventory.Desired{Name: "web-1"},
+		Plan:    plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.NeedsSigners, Unsigned: "v1.4.0", Message: "two must sign tag v1.4.0, which jo alone signed"}},
+	})
+	board := string(status.Board(status.NewFleet(status.Fleet{}, nil, []status.Document{d}), []status.Document{d}))
+	const want = "two must sign tag v1.4.0, which jo alone signed\n  To sign the tag too, somebody else who may sign tags runs:\n\n" +
+		"  ```sh\n  git tag -s -m ok countersign/v1.4.0/$USER v1.4.0\n  git push origin countersign/v1.4.0/$USER\n  ```\n"
+	if !strings.Contains(board, want) {
+		t.Errorf("the board says\n%s\nwant in it\n%s", board, want)
+	}
+}

@@ -71,6 +71,8 @@ type Hold struct {
 	Reason  plan.Reason `json:"reason"`
 	Message string      `json:"message"`
 	Consent string      `json:"consent,omitempty"` // to be written to spec.consent.erase
+	// Countersign are the commands with which a second person signs the tag, when that is what is missing.
+	Countersign []string `json:"countersign,omitempty"`
 }
 
 // Condition is one thing that holds or not, since when.

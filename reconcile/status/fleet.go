@@ -30,9 +30,11 @@ type Fleet struct {
 	Frozen string `json:"frozen,omitempty"`
 	Paused string `json:"paused,omitempty"` // why no operation begins anywhere
 	// Reinstall selects the hosts on which the daemon lets update: Reinstall stand for consent: the plan of a pull request must know.
-	Reinstall *schemas.Scope     `json:"reinstall,omitempty"`
-	Hosts     map[string]int     `json:"hosts"` // by phase
-	Rings     []rollout.Progress `json:"rings,omitempty"`
+	Reinstall *schemas.Scope `json:"reinstall,omitempty"`
+	// TwoSigners says that the daemon wants two signers for what erases. Of the tags that rings run it counted them.
+	TwoSigners bool               `json:"twoSigners,omitempty"`
+	Hosts      map[string]int     `json:"hosts"` // by phase
+	Rings      []rollout.Progress `json:"rings,omitempty"`
 	// Commits are the accepted commits, the newest first, as far as they are kept.
 	Commits []Commit `json:"commits,omitempty"`
 	// Acts are what operators had the daemon do, the newest first, as far as they are kept.

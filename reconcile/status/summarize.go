@@ -33,7 +33,7 @@ func Summarize(previous Document, r Result) Document {
 		d.Workload = r.Desired.Workload.Name
 	}
 	if h := r.Plan.Hold; h != nil {
-		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consent}
+		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consent, Countersign: inventory.Countersign(h.Unsigned)}
 	}
 	if !r.Plan.Due.IsZero() {
 		d.Due = r.Plan.Due.UTC().Format(time.RFC3339)

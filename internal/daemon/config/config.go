@@ -68,7 +68,7 @@ type Trust struct {
 	PGPKeys        string       `json:"pgpKeys,omitempty"`        // file of armored public keys
 	Paths          []trust.Rule `json:"paths,omitempty"`
 	SignedTags     bool         `json:"signedTags,omitempty"` // the tags that rings follow must be signed too
-	TwoSigners     bool         `json:"twoSigners,omitempty"` // and their commits by somebody else
+	TwoSigners     bool         `json:"twoSigners,omitempty"` // what erases needs a countersignature on its tag
 }
 
 // Policy reads the keys; nil without any.

@@ -101,19 +101,24 @@ async function copy(text) {
 }
 
 // allow is the consent to copy.
-function allow(name, consent, file) {
-  const text = 'consent: {erase: ' + JSON.stringify(consent) + '}';
+// allowed says what a person may do to let a held host go on.
+function allowed(node, name, hold, file) {
+  if (hold && hold.consent) node.append(allow(name, 'consent', 'To allow it, in ' + (file || 'its file') + ':', 'consent: {erase: ' + JSON.stringify(hold.consent) + '}'));
+  if (hold && hold.countersign) node.append(allow(name, 'commands', 'To sign the tag too, somebody else who may sign tags runs:', hold.countersign.join(' && ')));
+}
+
+function allow(name, what, words, text) {
   const box = make('div', undefined, 'consent');
   const button = make('button', 'Copy');
   button.type = 'button';
-  button.dataset.key = 'copy ' + name;
-  button.setAttribute('aria-label', 'Copy the consent of ' + name);
+  button.dataset.key = 'copy ' + what + ' ' + name;
+  button.setAttribute('aria-label', 'Copy the ' + what + ' of ' + name);
   button.addEventListener('click', async () => {
     await copy(text);
     button.textContent = 'Copied';
     setTimeout(() => { button.textContent = 'Copy'; }, 2000);
   });
-  box.append(make('span', 'To allow it, in ' + (file || 'its file') + ':'), make('code', text), button);
+  box.append(make('span', words), make('code', text), button);
   return box;
 }
 
@@ -172,7 +177,7 @@ function drawPhases() {
 
 function drawPeople(all) {
   const items = all.filter(h => h.hold || h.error).map(h => ({
-    key: h.metadata.name, phase: h.phase, text: h.hold ? h.hold.message : h.error, consent: h.hold && h.hold.consent, file: h.file,
+    key: h.metadata.name, phase: h.phase, text: h.hold ? h.hold.message : h.error, hold: h.hold, file: h.file,
   }));
   $('people').hidden = items.length === 0;
   $('people-more').hidden = items.length <= most.people;
@@ -180,7 +185,7 @@ function drawPeople(all) {
   fill($('people-list'), items.slice(0, most.people), item => {
     const node = make('li');
     node.append(link(item.key), ' ', make('span', item.phase, 'phase ' + item.phase), make('div', item.text));
-    if (item.consent) node.append(allow(item.key, item.consent, item.file));
+    allowed(node, item.key, item.hold, item.file);
     return node;
   });
   const title = items.length ? '(' + items.length + ') ingot' : 'ingot';
@@ -309,12 +314,12 @@ function drawHost() {
   const h = hosts.get(shown);
   set('host-name', shown);
   const words = [];
-  if (h && h.hold) words.push({ key: 'hold', text: h.hold.message, held: true, consent: h.hold.consent, file: h.file });
+  if (h && h.hold) words.push({ key: 'hold', text: h.hold.message, held: true, hold: h.hold, file: h.file });
   if (h && h.error) words.push({ key: 'error', text: h.error });
   if (!h && fleet) words.push({ key: 'none', text: 'There is no host of this name.' });
   fill($('host-hold'), words, item => {
     const node = make('div', item.text, item.held ? 'notice held' : 'notice');
-    if (item.consent) node.append(allow(shown, item.consent, item.file));
+    allowed(node, shown, item.hold, item.file);
     return node;
   });
   fill($('host-facts'), h ? facts(h) : [], item => {

@@ -8,11 +8,16 @@ import (
 	"strings"
 
 	"golang.org/x/mod/semver"
+
+	"github.com/gitmetal/ingot/inventory"
 )
 
 // Part gives the part of a tag's name that the * of a pattern stands for, which may hold slashes or be empty; ok is false when the name does not
-// match. A pattern without * matches its own name alone.
+// match. A pattern without * matches its own name alone. No pattern matches a countersignature: that is never a release.
 func Part(pattern, name string) (part string, ok bool) {
+	if strings.HasPrefix(name, inventory.Countersigning) {
+		return "", false
+	}
 	prefix, suffix, star := strings.Cut(pattern, "*")
 	if !star {
 		return "", name == pattern

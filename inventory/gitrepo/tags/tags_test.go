@@ -42,6 +42,9 @@ func TestPart(t *testing.T) {
 		{"aba*aba", "aba", "", false},
 		{"stable", "stable", "", true},
 		{"stable", "stable2", "", false},
+		{"*", "countersign/v1/jo", "", false},
+		{"countersign/v1/jo", "countersign/v1/jo", "", false},
+		{"*", "countersigned", "countersigned", true},
 	} {
 		if part, ok := tags.Part(test.pattern, test.name); part != test.part || ok != test.ok {
 			t.Errorf("Part(%q, %q) = %q, %v, want %q, %v", test.pattern, test.name, part, ok, test.part, test.ok)

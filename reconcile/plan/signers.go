@@ -1,0 +1,51 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// unsigned says why nothing may be erased on a host where the daemon's configuration wants two signers for that, or "". One of them alone could move a
+// host out of its ring: where no tag is followed nothing is erased.
+//
+//	two signers asked for   the host's ring        may be erased
+//	no                      any                    yes
+//	yes                     none, or follows the trunk   no
+//	yes                     runs a tag             when somebody else than its signer countersigned it
+func unsigned(d inventory.Desired) string {
+	s := d.Signatures
+	switch {
+	case s == nil:
+		return ""
+	case s.Tag == "" && d.Ring == "":
+		return "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: put it into one that follows tags"
+	case s.Tag == "":
+		return fmt.Sprintf("two must sign what erases, on its tag (trust.twoSigners), and ring %s runs none: let it follow tags", d.Ring)
+	case s.Second != "":
+		return ""
+	}
+	why := fmt.Sprintf("two must sign tag %s", s.Tag)
+	if s.Signer != "" {
+		why += fmt.Sprintf(", which %s alone signed", s.Signer)
+	}
+	if s.Why != "" {
+		why += ": " + s.Why
+	}
+	return why
+}
+
+// signed is the hold of a change that erases, or nil: consent, where that is missing, and two signers.
+func signed(d inventory.Desired, c Change, consent *Hold) *Hold {
+	missing := unsigned(d)
+	switch {
+	case missing == "":
+		return consent
+	case consent == nil:
+		return &Hold{Reason: NeedsSigners, Unsigned: d.Signatures.Tag, Message: fmt.Sprintf("this would erase disk %s (%s): %s", c.Disk.Label(), c.Summary, missing)}
+	default:
+		both := *consent
+		both.Unsigned, both.Message = d.Signatures.Tag, both.Message+"; and "+missing
+		return &both
+	}
+}
