@@ -64,7 +64,7 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	if known.Commit == "" {
 		fmt.Fprintf(s.Err, noStatus, o.branch)
 	}
-	hosts, err := choose(fleet.Reinstallable(known.Reinstall), o.selector, names)
+	hosts, err := choose(known.Ruled(fleet), o.selector, names)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -146,6 +147,33 @@ func statusBranch(ts *testscript.TestScript, dir string) {
 	git("add", "--all", ".")
 	git("update-ref", "refs/heads/ingot/status", git("commit-tree", "-m", "status", git("write-tree")))
 	ts.Check(os.Remove(dir + ".index"))
+}
+
+// signers [RING TAG SIGNER [SECOND]]: has the status branch say that the daemon wants two signers for what erases, and who signed the tag that a ring runs.
+func signers(ts *testscript.TestScript, _ bool, args []string) {
+	git := func(arguments ...string) string {
+		command := exec.Command("git", arguments...) //nolint:noctx // a script has its own deadline
+		command.Dir = ts.MkAbs(".")
+		command.Env = append(os.Environ(), "GIT_INDEX_FILE="+filepath.Join(ts.Getenv("WORK"), ".signers"), "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@e", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@e")
+		out, err := command.CombinedOutput()
+		if err != nil {
+			ts.Fatalf("git %v: %s", arguments, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	page := status.Fleet{Commit: git("rev-parse", "HEAD"), TwoSigners: true}
+	if len(args) > 0 {
+		s := &inventory.Signatures{Tag: args[1], Object: git("rev-parse", args[1]), Signer: args[2]}
+		if len(args) > 3 {
+			s.Second = args[3]
+		}
+		page.Rings = []rollout.Progress{{Name: args[0], Tag: args[1], Signatures: s}}
+	}
+	file := filepath.Join(ts.Getenv("WORK"), ".fleet.yaml")
+	ts.Check(os.WriteFile(file, status.NewFleet(page, nil, nil).Encode(), 0o644))
+	git("read-tree", "ingot/status")
+	git("update-index", "--add", "--cacheinfo", "100644,"+git("hash-object", "-w", file)+","+status.FleetPath)
+	git("update-ref", "refs/heads/ingot/status", git("commit-tree", "-m", "status", git("write-tree")))
 }
 
 // sub FILE OLD NEW: replaces a text in a file, which must be there; NEW may have \n and \t.

@@ -72,7 +72,7 @@ func runPlan(s streams, o planOptions) error {
 	if len(head.Hosts) == 0 && len(base.Hosts) > 0 {
 		return fmt.Errorf("the head holds no hosts, the base has %d: merged, it would be refused and change nothing; hosts that shall be left alone stay in the fleet with lifecycle: Unmanaged", len(base.Hosts))
 	}
-	base, head = base.Reinstallable(known.Reinstall), head.Reinstallable(known.Reinstall)
+	base, head = known.Ruled(base), known.Ruled(head)
 	if err := known.ReadFor(base, head); err != nil {
 		return err
 	}
@@ -80,6 +80,11 @@ func runPlan(s streams, o planOptions) error {
 	r.Status = known.Commit
 	if err := printReview(s, r, o.output); err != nil {
 		return err
+	}
+	for _, u := range r.Unsigned() {
+		if revision, coming := o.tags[u.Tag]; coming && len(u.Commands) > 0 {
+			fmt.Fprintf(s.Err, "note: until the tag is there, sign it with: git tag -s -m %[1]s %[1]s %[2]s && git push origin %[1]s\n", u.Tag, revision)
+		}
 	}
 	switch {
 	case r.Blocked():

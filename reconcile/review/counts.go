@@ -14,7 +14,7 @@ type Counts struct {
 	Erases     int            `json:"erases"`     // erased and installed: nothing holds it
 	Installs   int            `json:"installs"`   // installed, nothing is erased
 	Held       int            `json:"held"`       // nothing happens until a person does something
-	HeldErases int            `json:"heldErases"` // of those: waits for the consent to erase a disk
+	HeldErases int            `json:"heldErases"` // of those: waits for the consent, or the second signature, to erase a disk
 	Orphaned   int            `json:"orphaned"`   // not in head any more: hands off
 	Other      int            `json:"other"`
 	Pending    map[string]int `json:"pending"` // by ring: the trunk asks for something that the ring has not released

@@ -30,6 +30,12 @@ func (r Review) Markdown() string {
 		b.WriteString("No machine is touched.\n")
 		return b.String()
 	}
+	for _, u := range r.Unsigned() {
+		fmt.Fprintf(&b, "%s\n\n", inert(short(u.sentence())))
+		if len(u.Commands) > 0 {
+			fmt.Fprintf(&b, "```sh\n%s\n```\n\n", strings.Join(u.Commands, "\n"))
+		}
+	}
 	rest := r.Hosts
 	for ; len(rest) > 0; rest = rest[1:] {
 		entry := rest[0].markdown()

@@ -23,13 +23,20 @@ func (r Review) Text() string {
 	if len(r.Hosts) == 0 {
 		b.WriteString("No changes. No machine is touched.\n\n")
 	}
+	for _, u := range r.Unsigned() {
+		fmt.Fprintf(&b, "%s\n", printable(u.sentence()))
+		for _, command := range u.Commands {
+			fmt.Fprintf(&b, "    %s\n", command)
+		}
+		b.WriteString("\n")
+	}
 	b.WriteString(r.Summary() + "\n")
 	return b.String()
 }
 
 // JSON is the review for programs, indented, with a newline at its end.
 func (r Review) JSON() ([]byte, error) {
-	body, err := json.MarshalIndent(Document{r, r.Counts()}, "", "  ")
+	body, err := json.MarshalIndent(Document{r, r.Counts(), r.Unsigned()}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode review: %w", err)
 	}

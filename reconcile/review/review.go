@@ -40,17 +40,19 @@ type Host struct {
 	Held     bool         `json:"held"`
 	Hold     string       `json:"hold,omitempty"` // why nothing would happen yet
 	Reason   plan.Reason  `json:"reason,omitempty"`
-	Consent  string       `json:"consent,omitempty"` // spec.consent.erase that would allow it
-	Given    string       `json:"given,omitempty"`   // spec.consent.erase in head
-	Ring     string       `json:"ring,omitempty"`    // in which the change takes its turn
-	Pending  string       `json:"pending,omitempty"` // what head's trunk asks for and its ring does not release
-	Orphaned bool         `json:"orphaned"`          // head does not name it any more: hands off
+	Consent  string       `json:"consent,omitempty"`  // spec.consent.erase that would allow it
+	Given    string       `json:"given,omitempty"`    // spec.consent.erase in head
+	Unsigned string       `json:"unsigned,omitempty"` // the tag that a second person must sign before the disk is erased
+	Ring     string       `json:"ring,omitempty"`     // in which the change takes its turn
+	Pending  string       `json:"pending,omitempty"`  // what head's trunk asks for and its ring does not release
+	Orphaned bool         `json:"orphaned"`           // head does not name it any more: hands off
 }
 
 // Document is what `ingot plan -o json` prints: a Review, counted.
 type Document struct {
 	Review
-	Counts Counts `json:"counts"`
+	Counts     Counts     `json:"counts"`
+	Signatures []Unsigned `json:"signatures,omitempty"` // tags that lack one
 }
 
 // Compare reviews head against base. Records come from the status branch; a host without one was never seen.
@@ -132,9 +134,10 @@ func rename(head inventory.Fleet, records map[string]inventory.Record, moves map
 	return head, known
 }
 
-// Blocked reports whether something in this change waits for a consent that head does not give.
+// Blocked reports whether something in this change waits for a consent that head does not give. Signatures are not part of a change: what lacks one is
+// held too, but blocks nothing.
 func (r Review) Blocked() bool {
-	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Erases && h.Held })
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Erases && h.Held && h.Consent != "" })
 }
 
 // Touches reports whether a machine is touched, or would be with a consent.
@@ -153,7 +156,7 @@ func (r *Review) add(h Host, before plan.Change) {
 		h.Was = before.Verdict
 	}
 	was := host(inventory.Desired{}, before)
-	same := before.Verdict != "" && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given
+	same := before.Verdict != "" && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given && was.Unsigned == h.Unsigned
 	if same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held) {
 		if h.Pending == "" {
 			r.Unchanged++
@@ -170,7 +173,7 @@ func host(d inventory.Desired, c plan.Change) Host {
 		h.Workload = d.Workload.Name
 	}
 	if c.Hold != nil {
-		h.Held, h.Hold, h.Reason, h.Consent = true, c.Hold.Message, c.Hold.Reason, c.Hold.Consent
+		h.Held, h.Hold, h.Reason, h.Consent, h.Unsigned = true, c.Hold.Message, c.Hold.Reason, c.Hold.Consent, c.Hold.Unsigned
 	}
 	return h
 }

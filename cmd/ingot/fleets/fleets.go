@@ -125,6 +125,9 @@ type Known struct {
 	Commit    string                      // of the branch; "" when there is no such branch
 	Records   map[string]inventory.Record // of the hosts that were asked for
 	Reinstall schemas.Scope               // where the daemon lets update: Reinstall stand for consent
+	// TwoSigners says that the daemon wants two signers for what erases, and Signatures how many it counted on the tag of each ring.
+	TwoSigners bool
+	Signatures map[string]inventory.Signatures
 
 	status gitrepo.Status
 	pages  map[string]string // by host
@@ -132,7 +135,7 @@ type Known struct {
 
 // Known reads the status branch of the clone, but for the hosts' pages.
 func (f *Reader) Known(branch string) (Known, error) {
-	k := Known{pages: map[string]string{}, Records: map[string]inventory.Record{}}
+	k := Known{pages: map[string]string{}, Records: map[string]inventory.Record{}, Signatures: map[string]inventory.Signatures{}}
 	err := f.open()
 	if err != nil {
 		return k, err
@@ -157,7 +160,22 @@ func (f *Reader) Known(branch string) (Known, error) {
 	if fleet.Reinstall != nil {
 		k.Reinstall = *fleet.Reinstall
 	}
+	k.TwoSigners = fleet.TwoSigners
+	for _, ring := range fleet.Rings {
+		if ring.Signatures != nil {
+			k.Signatures[ring.Name] = *ring.Signatures
+		}
+	}
 	return k, nil
+}
+
+// Ruled gives a fleet under the daemon's configuration, as far as that decides what may be erased.
+func (k Known) Ruled(fleet inventory.Fleet) inventory.Fleet {
+	fleet = fleet.Reinstallable(k.Reinstall)
+	if k.TwoSigners {
+		fleet = fleet.Countersigned(k.Signatures)
+	}
+	return fleet
 }
 
 // Read has the records of hosts known, as far as they have a page.
