@@ -80,6 +80,14 @@ type BMC struct {
 	// Credentials names a Secret with the keys username and password, in whose scope this host is. Required, here or in Defaults.
 	Credentials string `json:"credentials,omitempty"`
 	TLS         BMCTLS `json:"tls,omitempty"`
+	// Console has the daemon read the machine's serial console over SSH to the BMC, with the same credentials. Left out: it is not read.
+	Console *BMCConsole `json:"console,omitempty"`
+}
+
+// BMCConsole says which host key the BMC must show over SSH, at the port that Redfish tells; another one gets no password.
+type BMCConsole struct {
+	// Fingerprint of the host key as OpenSSH writes it, SHA256:<43 characters of base64>: `ssh-keyscan -p PORT BMC | ssh-keygen -lf -` prints it.
+	Fingerprint string `json:"fingerprint"`
 }
 
 // BMCTLS says which certificate the BMC must show; at most one field is set, none means the system's authorities.

@@ -201,6 +201,7 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 		{"order of steps", edit(workload, "[{step: burn-in}, {step: install}]", "[{step: install}, {step: burn-in}]"), []string{"steps"}},
 		{"timeout of a step", edit("steps/burn-in.yaml", "script:", "timeout: 20m, script:"), nil},
 		{"ciphertext", edit("app.yaml", "data:YQ==", "data:Yg=="), nil},
+		{"console", edit(host, "credentials: bmc-r1", `credentials: bmc-r1, console: {fingerprint: "SHA256:uJH4mYxk+7f0oVhyIJm1dyKLBoGBqXJHmWbDYEmzP8c"}`), nil},
 		{"labels", edit(host, "rack: r1", "rack: r1, ring: canary"), nil},
 		{"comments", edit(host, "kind: Host", "kind: Host # web"), nil},
 		{"update", edit(workload, "spec:", "spec:\n  update: Reinstall"), nil},

@@ -21,6 +21,7 @@ var (
 	labelKey           = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`) // as in Kubernetes
 	labelValue         = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
 	sha256Grammar      = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	hostKeyGrammar     = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`)
 	fingerprintGrammar = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	macGrammar         = regexp.MustCompile(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
 	eraseGrammar       = regexp.MustCompile(`^[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}$`) // a serial may hold spaces
@@ -155,6 +156,9 @@ func (c *checker) bmc(b *schemas.BMC) {
 		c.bmcAddress(b.Address)
 	}
 	c.bmcShared("spec.bmc", b.Credentials, b.TLS)
+	if b.Console != nil && c.required("spec.bmc.console.fingerprint", b.Console.Fingerprint) {
+		c.grammar("spec.bmc.console.fingerprint", b.Console.Fingerprint, hostKeyGrammar, "SHA256: and 43 characters of base64, as `ssh-keygen -l` prints it")
+	}
 }
 
 // bmcShared is what a BMC may get from Defaults.
