@@ -81,6 +81,7 @@ func (c *Client) check(ctx context.Context, report *Report) error {
 	report.System = &system
 	c.checkSession(report)
 	checkSystem(report, system)
+	checkConsole(report, system)
 	c.checkMedia(ctx, report)
 	c.checkHardware(ctx, report)
 	return nil
@@ -119,6 +120,20 @@ func checkSystem(report *Report, s System) {
 		report.add("boot override", Good, "targets "+strings.Join(s.Targets, ", "))
 	default:
 		report.add("boot override", Missing, "no target Cd or UsbCd, only "+strings.Join(s.Targets, ", ")+": virtual media cannot be booted")
+	}
+}
+
+func checkConsole(report *Report, s System) {
+	const topic = "serial console"
+	switch console := s.Console; {
+	case console == nil:
+		report.add(topic, Limited, "not offered over SSH: it is not read")
+	case !console.Enabled:
+		report.add(topic, Limited, "offered over SSH and switched off: enable it at the BMC, or it is not read")
+	case console.Shared && console.Entry == "":
+		report.add(topic, Limited, fmt.Sprintf("behind the BMC's command line at SSH port %d, and it does not say how it is entered: it is not read", console.Port))
+	default:
+		report.add(topic, Good, fmt.Sprintf("over SSH at port %d; spec.bmc.console.fingerprint has it read", console.Port))
 	}
 }
 

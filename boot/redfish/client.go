@@ -38,6 +38,8 @@ type Client struct {
 	system      string     // path of the ComputerSystem, once known
 	slots       []string   // paths of the virtual drives, once known
 	insertNeeds []string   // parameters InsertMedia turned out to need
+	console     *SerialConsole
+	systemRead  bool // console is what it said
 }
 
 // Open checks the configuration; it sends nothing. Close ends the session.

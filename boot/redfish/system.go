@@ -32,6 +32,8 @@ type System struct {
 	// Targets and ResetTypes are what the BMC says it accepts; empty when it does not say.
 	Targets    []string `json:"targets,omitempty"`
 	ResetTypes []string `json:"resetTypes,omitempty"`
+	// Console is the serial console over SSH; nil when the BMC says nothing of one.
+	Console *SerialConsole `json:"serialConsole,omitempty"`
 	// Unread are members of the document that do not have the shape of the schema.
 	Unread []string `json:"unread,omitempty"`
 }
@@ -43,6 +45,14 @@ type Override struct {
 	Mode    string `json:"mode,omitempty"` // UEFI, Legacy
 }
 
+// SerialConsole is what the BMC says of the machine's serial console over SSH.
+type SerialConsole struct {
+	Enabled bool   `json:"enabled"`
+	Port    int    `json:"port"`
+	Shared  bool   `json:"shared,omitempty"` // with the BMC's command line
+	Entry   string `json:"entry,omitempty"`  // the line that enters it from there
+}
+
 // System reads the machine.
 func (c *Client) System(ctx context.Context) (System, error) {
 	got, err := c.readSystem(c.conn.Call(ctx, "read the system"))
@@ -50,6 +60,14 @@ func (c *Client) System(ctx context.Context) (System, error) {
 		return System{}, err
 	}
 	return got.view(), nil
+}
+
+// Console is the serial console as the System said it when it was read last; nil when it said nothing of one, false before the first reading. It asks
+// nothing: whoever reads consoles takes no turn at the BMC.
+func (c *Client) Console() (console *SerialConsole, read bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.console, c.systemRead
 }
 
 // computer is the ComputerSystem with what gofish keeps to itself.
@@ -90,6 +108,9 @@ func (c *Client) readSystem(w conn.Call) (computer, error) {
 	for _, manager := range links.Links.ManagedBy {
 		found.managers = append(found.managers, manager.ID)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.console, c.systemRead = serialConsole(got.Doc), true
 	return found, nil
 }
 
@@ -135,11 +156,28 @@ func (s computer) view() System {
 	if size := doc.MemorySummary.TotalSystemMemoryGiB; size != nil {
 		v.MemoryMiB = int(*size * 1024)
 	}
+	v.Console = serialConsole(doc)
 	for _, target := range doc.Boot.AllowableBootSourceOverrideTargetValues {
 		v.Targets = append(v.Targets, string(target))
 	}
 	slices.Sort(v.Unread)
 	return v
+}
+
+// sshPort is where SSH is when the BMC does not say.
+const sshPort = 22
+
+// serialConsole reads SerialConsole.SSH; nil where there is none. A BMC that names a port or a command has one, whatever it may be switched to.
+func serialConsole(doc *schemas.ComputerSystem) *SerialConsole {
+	said := doc.SerialConsole.SSH
+	if said == (schemas.SerialConsoleProtocol{}) {
+		return nil
+	}
+	console := &SerialConsole{Enabled: said.ServiceEnabled, Port: sshPort, Shared: said.SharedWithManagerCLI, Entry: said.ConsoleEntryCommand}
+	if said.Port != nil && *said.Port > 0 && *said.Port < 1<<16 {
+		console.Port = int(*said.Port)
+	}
+	return console
 }
 
 // powerState reads PowerState. A machine on its way up or down is not off; null, missing and unknown words are unknown.

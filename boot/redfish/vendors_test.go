@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -322,5 +323,40 @@ func TestCAOfTheBMC(t *testing.T) {
 	must(t, err)
 	if got, err := c.System(t.Context()); err != nil || got.Power != inventory.PoweredOff {
 		t.Errorf("System = %+v, %v", got, err)
+	}
+}
+
+// What BMCs say of the serial console, as of the last look: nothing is asked for it.
+func TestConsole(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, says string
+		want       *redfish.SerialConsole
+		verdict    redfish.Verdict
+	}{
+		{"none", ``, nil, redfish.Limited},
+		{"IPMI alone", `,"SerialConsole":{"IPMI":{"ServiceEnabled":true,"Port":623}}`, nil, redfish.Limited},
+		{"a raw port", `,"SerialConsole":{"MaxConcurrentSessions":15,"SSH":{"HotKeySequenceDisplay":"Press ~. to exit console","Port":2200,"ServiceEnabled":true}}`, &redfish.SerialConsole{Enabled: true, Port: 2200}, redfish.Good},
+		{"behind a command line", `,"SerialConsole":{"SSH":{"ConsoleEntryCommand":"console com2","SharedWithManagerCLI":true,"ServiceEnabled":true}}`, &redfish.SerialConsole{Enabled: true, Port: 22, Shared: true, Entry: "console com2"}, redfish.Good},
+		{"no way in", `,"SerialConsole":{"SSH":{"SharedWithManagerCLI":true,"ServiceEnabled":true,"Port":22}}`, &redfish.SerialConsole{Enabled: true, Port: 22, Shared: true}, redfish.Limited},
+		{"switched off", `,"SerialConsole":{"SSH":{"ServiceEnabled":false,"Port":22}}`, &redfish.SerialConsole{Port: 22}, redfish.Limited},
+		{"a port that is none", `,"SerialConsole":{"SSH":{"ServiceEnabled":true,"Port":70000}}`, &redfish.SerialConsole{Enabled: true, Port: 22}, redfish.Good},
+		{"another shape", `,"SerialConsole":[]`, nil, redfish.Limited},
+	} {
+		v := newVendor(t, map[string]string{"/redfish/v1/Systems/1": `{"@odata.id":"/redfish/v1/Systems/1","PowerState":"On"` + test.says + `}`}, nil)
+		c := v.open(t, "/redfish/v1/Systems/1")
+		if console, read := c.Console(); console != nil || read {
+			t.Errorf("%s: before any look: %+v, %t", test.name, console, read)
+		}
+		report, err := c.Check(t.Context())
+		must(t, err)
+		console, read := c.Console()
+		if diff := cmp.Diff(test.want, console); diff != "" || !read {
+			t.Errorf("%s: %t (-want +got):\n%s", test.name, read, diff)
+		}
+		found := slices.IndexFunc(report.Findings, func(f redfish.Finding) bool { return f.Topic == "serial console" })
+		if found < 0 || report.Findings[found].Verdict != test.verdict {
+			t.Errorf("%s: the findings are %+v, want the console %s", test.name, report.Findings, test.verdict)
+		}
 	}
 }

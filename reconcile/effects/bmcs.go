@@ -3,6 +3,7 @@ package effects
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -81,6 +82,27 @@ func (b *bmcs) forget(host string) {
 	if c := b.known[host]; c != nil {
 		delete(b.known, host)
 		b.ended.Go(func() { end(context.Background(), c.client) })
+	}
+}
+
+func (b *bmcs) console(host string) (redfish.SerialConsole, error) {
+	b.mu.Lock()
+	known := b.known[host]
+	b.mu.Unlock()
+	if known == nil {
+		return redfish.SerialConsole{}, errors.New("its BMC was not looked at yet")
+	}
+	switch console, read := known.client.Console(); {
+	case !read:
+		return redfish.SerialConsole{}, errors.New("its BMC was not looked at yet")
+	case console == nil:
+		return redfish.SerialConsole{}, errors.New("its BMC offers no serial console over SSH (SerialConsole.SSH of its ComputerSystem): update its firmware, or read it by IPMI")
+	case !console.Enabled:
+		return redfish.SerialConsole{}, errors.New("its BMC's serial console over SSH is switched off: enable it there")
+	case console.Shared && console.Entry == "":
+		return redfish.SerialConsole{}, errors.New("its BMC has the serial console behind its command line, and does not say how it is entered (ConsoleEntryCommand)")
+	default:
+		return *console, nil
 	}
 }
 

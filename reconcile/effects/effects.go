@@ -75,5 +75,8 @@ func (e *Effects) Forget(host string) {
 	delete(e.shown, host)
 }
 
+// Console is the serial console that a host's BMC offers, as the last look found it; an error says why none is known.
+func (e *Effects) Console(host string) (redfish.SerialConsole, error) { return e.bmcs.console(host) }
+
 // Close ends the sessions at the BMCs.
 func (e *Effects) Close(ctx context.Context) { e.bmcs.close(ctx) }

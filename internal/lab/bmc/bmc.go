@@ -59,8 +59,9 @@ type BMC struct {
 	sessions map[string]session // by token
 	tasks    []*task
 	password secret.Value
-	refused  int // logins refused in a row
-	serial   int // of sessions
+	refused  int               // logins refused in a row
+	serial   int               // of sessions
+	console  document.Document // SerialConsole; nil: none
 
 	conflictsLeft int // power-ons still to refuse after the last power-off
 	staleReads    int // reads of the slot that still show lastURL
@@ -171,6 +172,16 @@ func (b *BMC) Sessions() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.sessions)
+}
+
+// Login checks an account as the Redfish service does: other doors of the BMC ask here.
+func (b *BMC) Login(user string, password secret.Value) bool { return b.login(user, password.Reveal()) }
+
+// OfferConsole has the BMC say that the serial console is read over SSH at a port.
+func (b *BMC) OfferConsole(port int, entry string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.console = document.SerialConsole(port, entry)
 }
 
 // Log is what the BMC did, in order, with totals.

@@ -65,7 +65,7 @@ func (b *BMC) root() document.Document {
 func (b *BMC) system() document.Document {
 	id := b.config.Identity
 	b.mu.Lock()
-	faults, o, on, ending := b.faults, b.override, b.run != nil, b.run != nil && b.run.ending
+	faults, o, on, ending, console := b.faults, b.override, b.run != nil, b.run != nil && b.run.ending, b.console
 	b.mu.Unlock()
 	doc := document.Resource(document.System, "#ComputerSystem.v1_23_1.ComputerSystem", "System")
 	doc["SystemType"] = "Physical"
@@ -84,6 +84,9 @@ func (b *BMC) system() document.Document {
 	doc["EthernetInterfaces"] = document.Link(document.System + "/EthernetInterfaces")
 	doc["Storage"] = document.Link(document.System + "/Storage")
 	doc["Links"] = managedBy("")
+	if console != nil {
+		doc["SerialConsole"] = console
+	}
 	if faults.MediaUnder != UnderManager {
 		doc["VirtualMedia"] = document.Link(document.System + "/VirtualMedia")
 	}

@@ -99,6 +99,13 @@ func BootOverride(target, enabled, mode, uri string) Document {
 	return doc
 }
 
+// SerialConsole is the SerialConsole member of a ComputerSystem: over SSH, behind a command line when entry is set.
+func SerialConsole(port int, entry string) Document {
+	ssh := Document{"ServiceEnabled": true, "Port": port, "SharedWithManagerCLI": entry != ""}
+	ssh.Put("ConsoleEntryCommand", entry)
+	return Document{"MaxConcurrentSessions": 15, "SSH": ssh}
+}
+
 // SecureBoot is the resource with the mode UserMode when Secure Boot is enforced, or SetupMode.
 func SecureBoot(mode string) Document {
 	doc := Resource(System+"/SecureBoot", "#SecureBoot.v1_1_1.SecureBoot", "UEFI Secure Boot")
