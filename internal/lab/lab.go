@@ -33,6 +33,7 @@ type Machine struct {
 	Name        string `json:"name"`
 	Address     string `json:"address"` // of its ComputerSystem
 	Fingerprint string `json:"fingerprint"`
+	ConsoleKey  string `json:"consoleKey"` // fingerprint of the host key that its serial console shows over SSH
 	Username    string `json:"username"`
 	Password    string `json:"password"` // the lab's own; its file has mode 0600
 	Serial      string `json:"serial"`

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/internal/lab/qemu"
+	"github.com/gitmetal/ingot/internal/lab/serial"
 	"github.com/gitmetal/ingot/internal/lab/sim"
 	"github.com/gitmetal/ingot/internal/secret"
 )
@@ -50,6 +51,7 @@ type machine struct {
 	unplug   func()
 	listener net.Listener
 	sim      *sim.Machine // nil unless simulated
+	console  console
 }
 
 // New builds a rack in its directory; nothing is powered on. Run serves it.
@@ -126,7 +128,7 @@ func (r *Rack) build(ctx context.Context, number int, password string) (*machine
 		BIOSVersion: "1", Processors: 1, Cores: 2, MemoryMiB: 2048, SecureBoot: r.options.Backend == QEMU, NICs: []bmc.NIC{{Name: "1", MAC: d.MAC}},
 		Disks: []bmc.Disk{{Name: "1", Serial: d.DiskSerial, Model: "virtual", Bytes: int64(r.options.DiskMiB) << 20}},
 	}
-	m := &machine{}
+	m := &machine{console: console{log: func(context.Context) error { return nil }, feed: &serial.Feed{}}}
 	switch r.options.Backend {
 	case QEMU:
 		hardware, err := qemu.New(qemu.Config{Dir: filepath.Join(r.options.Dir, d.Name), Identity: identity})
@@ -134,8 +136,9 @@ func (r *Rack) build(ctx context.Context, number int, password string) (*machine
 			return nil, d, err
 		}
 		m.hardware, m.unplug, d.Console = hardware, func() { _ = hardware.Unplug() }, hardware.ConsolePath()
+		m.console.log = func(ctx context.Context) error { return m.console.feed.Follow(ctx, d.Console) }
 	case Sim:
-		m.sim = sim.New(sim.Config{Identity: identity, DiskSerial: d.DiskSerial, Log: r.options.Log.With("machine", d.Name)})
+		m.sim = sim.New(sim.Config{Identity: identity, DiskSerial: d.DiskSerial, Serial: m.console.feed, Log: r.options.Log.With("machine", d.Name)})
 		m.hardware, m.unplug = m.sim, m.sim.Unplug
 	default:
 		return nil, d, fmt.Errorf("there is no backend %q: qemu or sim", r.options.Backend)
@@ -152,8 +155,19 @@ func (r *Rack) attach(ctx context.Context, m *machine, d *Machine, identity bmc.
 		return err
 	}
 	d.Address = "https://" + m.listener.Addr().String() + "/redfish/v1/Systems/1"
-	d.Fingerprint, err = m.bmc.Fingerprint()
+	if d.Fingerprint, err = m.bmc.Fingerprint(); err != nil {
+		return err
+	}
+	d.ConsoleKey, err = m.console.attach(ctx, m.bmc)
 	return err
+}
+
+// Console is a machine's serial console, to count its readers or to put words into; nil when there is no such machine.
+func (r *Rack) Console(name string) (*serial.Server, *serial.Feed) {
+	if m := r.machines[name]; m != nil {
+		return m.console.server, m.console.feed
+	}
+	return nil, nil
 }
 
 // Run serves the BMCs, the image and the control socket until ctx ends, and powers every machine off then.
@@ -161,6 +175,8 @@ func (r *Rack) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, m := range r.machines {
 		g.Go(func() error { return m.bmc.Serve(ctx, m.listener) })
+		g.Go(func() error { return m.console.server.Serve(ctx, m.console.listener) })
+		g.Go(func() error { return m.console.log(ctx) })
 	}
 	g.Go(func() error {
 		return serveUntil(ctx, &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(r.options.Dir, "images"))), ReadHeaderTimeout: controlTimeout}, r.images)

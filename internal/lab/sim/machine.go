@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ type Config struct {
 	Identity   bmc.Identity // serial, UUID and network cards are what its agent reports
 	DiskSerial string
 	SecureBoot bool
+	Serial     io.Writer    // of the serial console; default: nowhere
 	Log        *slog.Logger // default: nothing
 }
 
@@ -85,6 +87,9 @@ func (r *run) end(e bmc.Exit) {
 func New(c Config) *Machine {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Serial == nil {
+		c.Serial = io.Discard
 	}
 	return &Machine{config: c, disk: NewDisk()}
 }
@@ -171,15 +176,23 @@ func (m *Machine) off(cause bmc.ExitCause) {
 	m.run = nil
 	m.mu.Unlock()
 	if r != nil {
+		m.says("power: %s", cause)
 		r.end(bmc.Exit{Cause: cause})
 	}
 }
 
+// says writes a line to the serial console.
+func (m *Machine) says(format string, args ...any) {
+	_, _ = fmt.Fprintf(m.config.Serial, format+"\r\n", args...) // whether anybody reads or not
+}
+
 // firmware starts the medium, or the disk.
 func (m *Machine) firmware(ctx context.Context, boot bmc.Boot, r *run) {
+	m.says("\x1b[2J\x1b[1;1Hfirmware: machine %s starts from %s", m.config.Identity.Serial, boot.From)
 	if boot.From == bmc.FromCD && boot.MediaURL != "" {
 		config, err := readMedium(ctx, boot.MediaURL)
 		if err == nil {
+			m.says("ramdisk: the agent of boot %s, epoch %d", config.Boot, config.Epoch)
 			err = agent.Run(ctx, agent.Config{Boot: config, Machine: ramdisk{m, r}, Log: m.config.Log})
 		}
 		if err != nil && ctx.Err() == nil {

@@ -104,6 +104,7 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.says("system: %d files from Ignition", len(files))
 	body, ok := files["/etc/ingot/phone-home.json"]
 	if !ok {
 		return nil // its workload has that disabled
