@@ -84,7 +84,7 @@ func Read(ctx context.Context, t Target, l Limits, read Reading) error {
 	l = l.orDefault()
 	client, err := login(ctx, t, l)
 	if err == nil {
-		defer client.Close()
+		defer func() { _ = client.Close() }() // it has ended
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -76,6 +76,7 @@ var rules = []rule{
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
 	{"internal/daemon/control", []string{"reconcile/status"}},
+	{"internal/daemon/story", []string{"core", "reconcile", "agent/hub", "boot/console", "boot/redfish", "internal/secret"}},
 	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/gitrepo/trust", "inventory/secrets/sops"}},
 	{"internal/sealing", []string{"schemas", "schemas/decode", "inventory/secrets", "internal/secret"}},
 	{"internal/page", nil},

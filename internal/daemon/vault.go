@@ -105,6 +105,12 @@ func (v *vault) look(name string) (map[string]secret.Value, inventory.Sealed, er
 	return maps.Clone(v.opened[name]), sealed, nil
 }
 
+// peek gives what is opened already; nil when that is nothing.
+func (v *vault) peek(name string) map[string]secret.Value {
+	data, _, _ := v.look(name)
+	return data
+}
+
 // keep remembers what was opened, or why it could not be, unless the fleet has another meanwhile.
 func (v *vault) keep(sealed inventory.Sealed, data map[string]secret.Value, err error) {
 	v.mu.Lock()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/internal/lab/ports"
 )
 
@@ -75,12 +76,12 @@ func awaitStory(t *testing.T, url string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var story daemon.Story
+		var told story.Story
 		_, body := get(t, http.MethodGet, url, nil)
-		if err := json.Unmarshal([]byte(body), &story); err != nil {
+		if err := json.Unmarshal([]byte(body), &told); err != nil {
 			t.Fatalf("the story is %s: %v", body, err)
 		}
-		if n := len(story.Steps); n >= 3 && story.Steps[n-1].Phase == "Active" && strings.Contains(strings.Join(story.Console, "\n"), "Install complete.") {
+		if n := len(told.Steps); n >= 3 && told.Steps[n-1].Phase == "Active" && strings.Contains(strings.Join(told.Console, "\n"), "Install complete.") {
 			return
 		}
 		select {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/internal/page"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -22,7 +23,7 @@ import (
 // script is a daemon that tells what a test has it tell.
 type script struct {
 	url    string
-	story  daemon.Story
+	story  story.Story
 	fleet  daemon.View
 	hosts  []daemon.HostView
 	events chan daemon.Event
@@ -98,12 +99,12 @@ func rolling() *script {
 	for i := range 40 {
 		hosts = append(hosts, hostIn(plan.Active, fmt.Sprintf("db-%02d", i+1)))
 	}
-	steps := []daemon.StoryStep{}
+	steps := []story.Step{}
 	for i, phase := range []plan.Phase{plan.Waiting, plan.Inspecting, plan.Installing, plan.Starting, plan.Active, plan.Held} {
-		steps = append(steps, daemon.StoryStep{At: noon.Add(time.Duration(i) * time.Minute), Phase: string(phase), Text: "this is what it did then, in a sentence of some length: 5000c500a1b2c3d4"})
+		steps = append(steps, story.Step{At: noon.Add(time.Duration(i) * time.Minute), Phase: string(phase), Text: "this is what it did then, in a sentence of some length: 5000c500a1b2c3d4"})
 	}
 	return &script{
-		hosts: hosts, story: daemon.Story{Steps: steps, Console: []string{"Read disk 1.0 GiB/1.6 GiB (62%)", "Install complete."}},
+		hosts: hosts, story: story.Story{Steps: steps, Console: []string{"Read disk 1.0 GiB/1.6 GiB (62%)", "Install complete."}},
 		fleet: daemon.View{
 			Commit: second, Title: "web: a newer image", Refused: "3333333333333333333333333333333333333333", Findings: []string{`hosts/x.yaml:3:5: error: there is no field "wrokload" here: did you mean workload?`},
 			Commits: []status.Commit{{Commit: second, Title: "web: a newer image"}, {Commit: first, Title: "first"}},

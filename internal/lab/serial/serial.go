@@ -113,7 +113,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	}
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	defer over.Close()
+	defer func() { _ = over.Close() }()
 	parts.Go(func() { s.answer(requests) })
 	for offered := range channels {
 		if offered.ChannelType() != "session" {
@@ -170,7 +170,7 @@ func (s *Server) session(ctx context.Context, channel ssh.Channel, requests <-ch
 	var reads sync.WaitGroup
 	defer reads.Wait()
 	defer cancel()
-	defer channel.Close()
+	defer func() { _ = channel.Close() }()
 	entered := make(chan struct{})
 	reads.Go(func() { s.read(channel, entered) })
 	shell := false
@@ -182,7 +182,7 @@ func (s *Server) session(ctx context.Context, channel ssh.Channel, requests <-ch
 		if known && request.Type == "shell" {
 			shell = true
 			reads.Go(func() {
-				defer channel.Close()
+				defer func() { _ = channel.Close() }()
 				s.stream(ctx, channel, entered)
 			})
 		}

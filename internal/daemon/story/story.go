@@ -1,4 +1,5 @@
-package daemon
+// Package story is what is told of one host beyond its document: its timeline, what its jobs print, and its serial console.
+package story
 
 import (
 	"context"
@@ -9,18 +10,20 @@ import (
 
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Story is what happened to a host, in order, and what its jobs said since the daemon started, as far as it is kept.
+// Story is what happened to a host, in order, what its jobs said since the daemon started, and its serial console, as far as each is kept.
 type Story struct {
-	Steps   []StoryStep `json:"steps"`
-	Console []string    `json:"console"`
+	Steps   []Step   `json:"steps"`
+	Console []string `json:"console"` // of its jobs
+	Serial  Serial   `json:"serial"`
 }
 
-// StoryStep is one change of a host's phase, or of what it does or waits for.
-type StoryStep struct {
+// Step is one change of a host's phase, or of what it does or waits for.
+type Step struct {
 	At    time.Time `json:"at"`
 	Phase string    `json:"phase"`
 	Text  string    `json:"text"`
@@ -34,30 +37,31 @@ const (
 	keptConsoles = 200
 )
 
-// stories keeps every host's.
-type stories struct {
+// Stories keeps every host's timeline and what its jobs said.
+type Stories struct {
 	mu    sync.Mutex
 	hosts map[string]*Story
 	spoke []string // hosts with a console, the one that spoke last at the end
 }
 
-func newStories() *stories { return &stories{hosts: map[string]*Story{}} }
+// New keeps nothing yet.
+func New() *Stories { return &Stories{hosts: map[string]*Story{}} }
 
-// of gives a host's story: what its document remembers from before the first step that was seen here, then what was seen.
-func (s *stories) of(d status.Document) Story {
+// Of gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen.
+func (s *Stories) Of(d status.Document) Story {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.story(d.Metadata.Name)
-	steps := slices.DeleteFunc(remembered(d), func(step StoryStep) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
+	steps := slices.DeleteFunc(remembered(d), func(step Step) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
 	return Story{Steps: append(steps, seen.Steps...), Console: append([]string{}, seen.Console...)}
 }
 
 // remembered are the steps that a document tells of, in order.
-func remembered(d status.Document) []StoryStep {
-	steps := []StoryStep{}
+func remembered(d status.Document) []Step {
+	steps := []Step{}
 	add := func(at time.Time, phase plan.Phase, format string, args ...any) {
 		if !at.IsZero() {
-			steps = append(steps, StoryStep{At: at, Phase: string(phase), Text: fmt.Sprintf(format, args...)})
+			steps = append(steps, Step{At: at, Phase: string(phase), Text: fmt.Sprintf(format, args...)})
 		}
 	}
 	if op := d.LastOperation; op != nil && (d.Installed == nil || d.Installed.ID != op.ID) {
@@ -75,12 +79,12 @@ func remembered(d status.Document) []StoryStep {
 	if op := d.Operation; op != nil {
 		add(op.Started, plan.Installing, "began to install %s from commit %.10s", op.Workload, op.Commit)
 	}
-	slices.SortStableFunc(steps, func(a, b StoryStep) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	return steps
 }
 
 // story gives a host's; the caller holds the lock.
-func (s *stories) story(host string) *Story {
+func (s *Stories) story(host string) *Story {
 	if s.hosts[host] == nil {
 		s.hosts[host] = &Story{}
 	}
@@ -88,13 +92,16 @@ func (s *stories) story(host string) *Story {
 }
 
 // step adds what a host does now, unless it is what it did before.
-func (s *stories) step(v HostView, now time.Time) {
-	text := v.NextWhy
+func (s *Stories) step(h reconcile.HostView, now time.Time) {
+	v, text := h.Document, ""
+	if len(h.Plan.Actions) > 0 {
+		text = h.Plan.Actions[0].Reason
+	}
 	switch {
 	case v.Hold != nil:
 		text = v.Hold.Message
-	case v.Trouble != "":
-		text = v.Trouble
+	case h.Outcome.Result == plan.Retry || h.Outcome.Result == plan.Stalled:
+		text = h.Outcome.Why
 	case text == "" && v.Waits != "":
 		text = "waits for " + v.Waits
 	case text == "" && v.Pending != "":
@@ -104,8 +111,8 @@ func (s *stories) step(v HostView, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	story := s.story(v.Metadata.Name)
-	step := StoryStep{At: now, Phase: string(v.Phase), Text: text}
+	story := s.story(h.Name)
+	step := Step{At: now, Phase: string(v.Phase), Text: text}
 	if n := len(story.Steps); n > 0 && story.Steps[n-1].Phase == step.Phase && story.Steps[n-1].Text == step.Text {
 		return
 	}
@@ -113,7 +120,7 @@ func (s *stories) step(v HostView, now time.Time) {
 }
 
 // said adds what a host's job said. Where too many hosts speak, those that spoke longest ago are forgotten.
-func (s *stories) said(p hub.Event) {
+func (s *Stories) said(p hub.Event) {
 	if len(p.Progress.Lines) == 0 {
 		return
 	}
@@ -142,11 +149,11 @@ func last[T any](all []T, most int) []T {
 	return slices.Clone(all[len(all)-most:])
 }
 
-// follow writes the stories down until ctx ends.
-func (d *Daemon) follow(ctx context.Context) error {
-	news := d.loop.Watch()
+// Follow writes the stories down until ctx ends.
+func (s *Stories) Follow(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hub) error {
+	news := loop.Watch()
 	defer news.Stop()
-	progress, stopProgress := d.hub.Subscribe()
+	progress, stopProgress := jobs.Subscribe()
 	defer stopProgress()
 	for {
 		select {
@@ -154,12 +161,12 @@ func (d *Daemon) follow(ctx context.Context) error {
 			return ctx.Err()
 		case <-news.Some():
 			for _, name := range news.Take() {
-				if h, ok := d.loop.Host(name); ok {
-					d.stories.step(hostView(h), time.Now())
+				if h, ok := loop.Host(name); ok {
+					s.step(h, time.Now())
 				}
 			}
 		case p := <-progress:
-			d.stories.said(p)
+			s.said(p)
 		}
 	}
 }

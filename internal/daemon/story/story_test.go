@@ -1,4 +1,4 @@
-package daemon
+package story
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -22,6 +23,10 @@ func document(name string) status.Document {
 	return status.Document{Metadata: status.Metadata{Name: name}}
 }
 
+func view(d status.Document, next string) reconcile.HostView {
+	return reconcile.HostView{Name: d.Metadata.Name, Document: d, Plan: plan.Plan{Actions: []plan.Action{{Reason: next}}}}
+}
+
 func said(host string, lines ...string) hub.Event {
 	return hub.Event{Host: host, Progress: wire.Progress{Lines: lines}}
 }
@@ -29,17 +34,17 @@ func said(host string, lines ...string) hub.Event {
 // A story has what the document remembers, then what was seen since; a step that repeats itself is one.
 func TestAStoryBeginsBeforeTheDaemon(t *testing.T) {
 	t.Parallel()
-	s := newStories()
+	s := New()
 	d := document("web-03")
 	d.LastOperation = &inventory.Operation{ID: "o1", Workload: "web", Commit: "1111111111111", Started: noon.Add(-5 * time.Hour), Ended: noon.Add(-4 * time.Hour), Outcome: inventory.Quarantined, Error: "no space"}
 	d.Installed = &inventory.Installed{ID: "o0", Workload: "web", Commit: "0000000000000", At: noon.Add(-9 * time.Hour), PhoneHome: noon.Add(-8 * time.Hour), Disk: inventory.DiskID{Serial: "S1"}}
-	s.step(HostView{Document: d, NextWhy: "first"}, noon)
-	s.step(HostView{Document: d, NextWhy: "first"}, noon.Add(time.Minute))
+	s.step(view(d, "first"), noon)
+	s.step(view(d, "first"), noon.Add(time.Minute))
 	d.Phase, d.Hold = plan.Held, &status.Hold{Message: "held"}
-	s.step(HostView{Document: d, NextWhy: "first"}, noon.Add(2*time.Minute))
+	s.step(view(d, "first"), noon.Add(2*time.Minute))
 	d.Installed.PhoneHome = noon.Add(time.Minute) // seen as it happened
 	var got []string
-	for _, step := range s.of(d).Steps {
+	for _, step := range s.Of(d).Steps {
 		got = append(got, fmt.Sprintf("%s %s %s", step.At.Format("15:04"), step.Phase, step.Text))
 	}
 	want := []string{
@@ -54,14 +59,14 @@ func TestAStoryBeginsBeforeTheDaemon(t *testing.T) {
 // Whatever machines say, and however many: what is kept is bounded.
 func TestStoriesAreBounded(t *testing.T) {
 	t.Parallel()
-	s := newStories()
+	s := New()
 	for i := range 2 * keptSteps {
-		s.step(HostView{Document: document("a"), NextWhy: fmt.Sprint(i)}, noon)
+		s.step(view(document("a"), fmt.Sprint(i)), noon)
 	}
 	for i := range 2 * keptLines {
 		s.said(said("a", fmt.Sprint(i), strings.Repeat("x", 100*keptLine)))
 	}
-	story := s.of(document("a"))
+	story := s.Of(document("a"))
 	if n := len(story.Steps); n != keptSteps || story.Steps[n-1].Text != fmt.Sprint(2*keptSteps-1) {
 		t.Errorf("%d steps, the last %+v", n, story.Steps[n-1])
 	}
@@ -72,8 +77,8 @@ func TestStoriesAreBounded(t *testing.T) {
 		s.said(said(fmt.Sprint(i), "hello"))
 		s.said(said("b", "again"))
 	}
-	if len(s.of(document("a")).Console) != 0 || len(s.of(document("b")).Console) != keptConsoles || len(s.spoke) != keptConsoles {
-		t.Errorf("a has %d lines, b %d, %d consoles are kept", len(s.of(document("a")).Console), len(s.of(document("b")).Console), len(s.spoke))
+	if len(s.Of(document("a")).Console) != 0 || len(s.Of(document("b")).Console) != keptConsoles || len(s.spoke) != keptConsoles {
+		t.Errorf("a has %d lines, b %d, %d consoles are kept", len(s.Of(document("a")).Console), len(s.Of(document("b")).Console), len(s.spoke))
 	}
 	if slices.Contains(s.spoke, "a") {
 		t.Error("the console of a is kept, which spoke first")

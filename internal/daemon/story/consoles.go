@@ -1,0 +1,381 @@
+package story
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/boot/console"
+	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Config is what reading consoles needs; Most, Limits, Pauses and Log may be left out.
+type Config struct {
+	Dir console.Dir
+	// Offered gives what a host's BMC offers, without asking it.
+	Offered func(host string) (redfish.SerialConsole, error)
+	// Open opens a Secret; Opened gives the values of one that is open already.
+	Open   func(ctx context.Context, name string) (map[string]secret.Value, error)
+	Opened func(name string) map[string]secret.Value
+	Most   int // read at a time; default 200
+	Limits console.Limits
+	Pauses Pauses
+	Log    *slog.Logger
+}
+
+// Pauses are how long a console that cannot be read is left alone; zero values are the defaults.
+type Pauses struct {
+	First  time.Duration // after the first failure, then twice as long each time; default 5 s
+	Most   time.Duration // default 5 min
+	Refuse time.Duration // after refused credentials, so that no account is locked out; default that of Redfish
+}
+
+// lookEvery is how often it is looked whose console should be read, when something happened.
+const lookEvery = 250 * time.Millisecond
+
+// Consoles reads the serial consoles of hosts for which something is under way or wrong, beside everything else: a console that cannot be read concerns
+// nobody, and is shown with its reason.
+type Consoles struct {
+	config Config
+
+	mu      sync.Mutex
+	hosts   map[string]*watched
+	running sync.WaitGroup
+}
+
+// watched is one host's console.
+type watched struct {
+	host  reconcile.HostView
+	want  want
+	until time.Time // when it has settled
+	used  schemas.BMC
+	after time.Time // not before
+	tries int       // that failed in a row
+	state State     // of the session, or why there is none
+	text  string
+	log   *console.Log       // while it is read
+	end   context.CancelFunc // nil: no session
+}
+
+// NewConsoles reads nothing yet.
+func NewConsoles(config Config) *Consoles {
+	if config.Most == 0 {
+		config.Most = 200
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, d := range []struct {
+		set      *time.Duration
+		fallback time.Duration
+	}{{&config.Pauses.First, 5 * time.Second}, {&config.Pauses.Most, 5 * time.Minute}, {&config.Pauses.Refuse, redfish.LoginBackoff}} {
+		if *d.set == 0 {
+			*d.set = d.fallback
+		}
+	}
+	return &Consoles{config: config, hosts: map[string]*watched{}}
+}
+
+// Of gives a host's console; the whole of what is kept is Text.
+func (c *Consoles) Of(h reconcile.HostView) (Serial, error) {
+	text, err := c.Text(h.Name)
+	if err != nil {
+		return Serial{}, err
+	}
+	s := Serial{Lines: tail(text)}
+	s.State, s.Text = c.state(h)
+	return s, nil
+}
+
+// Text is all that is kept of a host's console; its last line may not have ended.
+func (c *Consoles) Text(host string) (string, error) {
+	text, err := c.config.Dir.Read(host)
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	var log *console.Log
+	if w := c.hosts[host]; w != nil {
+		log = w.log
+	}
+	c.mu.Unlock()
+	if log != nil {
+		text += log.Partial()
+	}
+	return text, nil
+}
+
+func (c *Consoles) state(h reconcile.HostView) (State, string) {
+	if wanted := judge(h, time.Time{}, time.Time{}); wanted.state == Off {
+		if wanted.why == notRead {
+			offered, err := c.config.Offered(h.Name)
+			if err != nil {
+				return Off, "It is not read, and " + err.Error() + "."
+			}
+			return Off, howTo(h, offered.Port)
+		}
+		return Off, wanted.why
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.hosts[h.Name]
+	switch {
+	case w == nil:
+		return Waits, "It was not looked at yet."
+	case w.end == nil && !w.want.read && w.want.state == Idle:
+		return Idle, fmt.Sprintf("It is %s: the console is read while something is under way or wrong.", h.Document.Phase)
+	case w.end == nil && !w.want.read:
+		return w.want.state, w.want.why
+	case w.state == "":
+		return Waits, "Others come first: only so many consoles are read at a time."
+	default:
+		return w.state, w.text
+	}
+}
+
+// Run reads until ctx ends.
+func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
+	defer c.running.Wait()
+	news := loop.Watch()
+	defer news.Stop()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-news.Some():
+			for _, name := range news.Take() {
+				h, known := loop.Host(name)
+				c.look(name, h, known)
+			}
+		case <-tick.C:
+			c.arrange(ctx, time.Now())
+		}
+	}
+}
+
+// look takes in how a host is now.
+func (c *Consoles) look(name string, h reconcile.HostView, known bool) {
+	if name == "" {
+		return // the whole fleet
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.hosts[name]
+	if !known {
+		if w != nil && w.end != nil {
+			w.end()
+		}
+		delete(c.hosts, name)
+		return
+	}
+	if w == nil {
+		w = &watched{}
+		c.hosts[name] = w
+		if i := h.Document.Installed; i != nil {
+			w.until = i.PhoneHome.Add(settles)
+		}
+	}
+	w.host = h
+	if h.Desired.BMC != nil && !alike(*h.Desired.BMC, w.used) { // another console, or other trust: it is tried at once
+		w.used, w.tries, w.after, w.state = *h.Desired.BMC, 0, time.Time{}, ""
+		if w.end != nil {
+			w.end()
+		}
+	}
+}
+
+func alike(a, b schemas.BMC) bool {
+	if (a.Console == nil) != (b.Console == nil) {
+		return false
+	}
+	return a.Address == b.Address && a.Credentials == b.Credentials && (a.Console == nil || *a.Console == *b.Console)
+}
+
+// arrange has the consoles read that should be, and no others.
+func (c *Consoles) arrange(ctx context.Context, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var some []*watched
+	for _, w := range c.hosts {
+		w.want = judge(w.host, w.until, now)
+		if w.want.read && w.want.urgency != settling {
+			w.until = now.Add(settles)
+		}
+		if w.want.read && (w.end != nil || !now.Before(w.after)) {
+			some = append(some, w)
+		} else if w.end != nil {
+			w.end()
+		}
+	}
+	slices.SortFunc(some, before)
+	for i, w := range some {
+		switch {
+		case i >= c.config.Most && w.end != nil:
+			w.end()
+		case i < c.config.Most && w.end == nil:
+			c.start(ctx, w)
+		}
+	}
+}
+
+// before orders consoles: the urgent first, then those that are read already.
+func before(a, b *watched) int {
+	reads := func(w *watched) int {
+		if w.end != nil {
+			return 0
+		}
+		return 1
+	}
+	if d := int(a.want.urgency) - int(b.want.urgency); d != 0 {
+		return d
+	}
+	if d := reads(a) - reads(b); d != 0 {
+		return d
+	}
+	return strings.Compare(a.host.Name, b.host.Name)
+}
+
+// start begins a session; c.mu is held.
+func (c *Consoles) start(ctx context.Context, w *watched) {
+	ctx, w.end = context.WithCancel(ctx)
+	if w.state == "" {
+		w.state, w.text = Waits, "It is being connected to."
+	}
+	host := w.host
+	c.running.Go(func() {
+		began := time.Now()
+		err := c.read(ctx, w, host)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		ended := ctx.Err() != nil
+		w.end()
+		w.end, w.log = nil, nil
+		c.note(w, err, ended, time.Since(began))
+	})
+}
+
+// note says how a session ended, and when the next may begin; c.mu is held.
+func (c *Consoles) note(w *watched, err error, ended bool, lasted time.Duration) {
+	w.state, w.text = "", ""
+	if ended {
+		return // it was not wanted any more
+	}
+	w.tries++
+	if lasted > time.Minute {
+		w.tries = 1
+	}
+	pause := min(c.config.Pauses.First<<min(w.tries-1, 20), c.config.Pauses.Most)
+	if said := new(console.Error); errors.As(err, &said) && said.Kind == console.Unauthorized {
+		pause = c.config.Pauses.Refuse
+	}
+	w.after = time.Now().Add(pause)
+	w.state, w.text = Waits, sentence(err)+" It is tried again after "+w.after.UTC().Format(time.RFC3339)+"."
+	if w.tries == 1 {
+		c.config.Log.Info("the serial console is not read", "host", w.host.Name, "why", err)
+	}
+}
+
+// sentence makes one of an error.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// read reads a host's console until ctx or the connection ends. The error is never nil.
+func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) error {
+	offered, err := c.config.Offered(h.Name)
+	if err != nil {
+		return err
+	}
+	account, err := c.config.Open(ctx, h.Desired.BMC.Credentials)
+	if err != nil {
+		return err
+	}
+	log, err := c.config.Dir.Open(h.Name, c.masked(ctx, h))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // that it can keep nothing was said by a write
+	target := console.Target{
+		Address: address(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
+		Username: account["username"].Reveal(), Password: account["password"], Entry: offered.Entry,
+	}
+	out := &noted{log: log}
+	err = console.Read(ctx, target, c.config.Limits, console.Reading{Out: out, Begun: func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		w.log, w.state, w.text = log, Reads, "It is read since "+time.Now().UTC().Format(time.RFC3339)+"."
+	}})
+	if out.began {
+		why := err
+		if ctx.Err() != nil {
+			why = errors.New("nothing is under way, or others come first, or the daemon ends")
+		}
+		_ = log.Note(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
+	}
+	return err
+}
+
+// masked gives the secrets that a host may print: its BMC's, and those of its workload, as they are and as they were since the session began.
+func (c *Consoles) masked(ctx context.Context, h reconcile.HostView) func() []secret.Value {
+	names := []string{h.Desired.BMC.Credentials}
+	if h.Desired.Workload != nil {
+		for _, s := range h.Desired.Workload.Secrets {
+			names = append(names, s.Name)
+		}
+	}
+	plain := func(i int) string { // of the BMC's account the name is no secret
+		if i == 0 {
+			return "username"
+		}
+		return ""
+	}
+	known := map[secret.Value]struct{}{}
+	take := func(data map[string]secret.Value, but string) {
+		for key, value := range data {
+			if key != but {
+				known[value] = struct{}{}
+			}
+		}
+	}
+	for i, name := range names {
+		data, _ := c.config.Open(ctx, name) // what cannot be opened was not given to the machine
+		take(data, plain(i))
+	}
+	return func() []secret.Value {
+		for i, name := range names {
+			take(c.config.Opened(name), plain(i))
+		}
+		return slices.Collect(maps.Keys(known))
+	}
+}
+
+// noted marks in a log where reading begins, once something comes.
+type noted struct {
+	log   *console.Log
+	began bool
+}
+
+var _ io.Writer = (*noted)(nil)
+
+func (n *noted) Write(p []byte) (int, error) {
+	if !n.began {
+		n.began = true
+		if err := n.log.Note(time.Now(), "read from here on: what came before is not known"); err != nil {
+			return 0, err
+		}
+	}
+	return n.log.Write(p)
+}

@@ -1,0 +1,308 @@
+package story
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/boot/console"
+	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/internal/lab/serial"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Whose console is read, and why another's is not.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	base := func() reconcile.HostView {
+		h := reconcile.HostView{Name: "a", Desired: inventory.Desired{Name: "a", Lifecycle: schemas.Managed, BMC: &schemas.BMC{Console: &schemas.BMCConsole{}}}}
+		h.Observed.BMC.Reach, h.Document.Phase = inventory.Reached, plan.Installing
+		return h
+	}
+	phase := func(p plan.Phase) func(*reconcile.HostView) {
+		return func(h *reconcile.HostView) { h.Document.Phase = p }
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*reconcile.HostView)
+		want   want
+	}{
+		{"Installing", phase(plan.Installing), want{read: true, urgency: underWay}},
+		{"Inspecting", phase(plan.Inspecting), want{read: true, urgency: underWay}},
+		{"Starting", phase(plan.Starting), want{read: true, urgency: underWay}},
+		{"Failed", phase(plan.Failed), want{read: true, urgency: failed}},
+		{"Waiting", phase(plan.Waiting), want{read: true, urgency: waiting}},
+		{"Held", phase(plan.Held), want{read: true, urgency: held}},
+		{"Pending", phase(plan.Pending), want{read: true, urgency: held}},
+		{"Active", phase(plan.Active), want{state: Idle}},
+		{"no workload", phase(plan.Unmanaged), want{state: Idle}},
+		{"not looked at", phase(""), want{state: Idle}},
+		{"orphaned", func(h *reconcile.HostView) { h.Orphaned = true }, want{state: Off}},
+		{"protected", func(h *reconcile.HostView) { h.Desired.Protect = true }, want{state: Off}},
+		{"Unmanaged", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Unmanaged }, want{state: Off}},
+		{"Retired", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Retired }, want{state: Off}},
+		{"no BMC", func(h *reconcile.HostView) { h.Desired.BMC = nil }, want{state: Off}},
+		{"not asked for", func(h *reconcile.HostView) { h.Desired.BMC.Console = nil }, want{state: Off}},
+		{"BMC away", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unreachable }, want{state: Waits}},
+		{"credentials refused", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unauthorized }, want{state: Waits}},
+	} {
+		h := base()
+		test.change(&h)
+		got := judge(h, noon, noon)
+		if why := got.why; (why == "") != (got.read || got.state == Idle) {
+			t.Errorf("%s: why it is not read: %q", test.name, why)
+		}
+		if got.why = ""; got != test.want {
+			t.Errorf("judge(%s) = %+v, want %+v", test.name, got, test.want)
+		}
+	}
+	active := base()
+	active.Document.Phase = plan.Active
+	if got := judge(active, noon.Add(time.Second), noon); got != (want{read: true, urgency: settling}) {
+		t.Errorf("of a host that became Active a moment ago: %+v", got)
+	}
+	for _, p := range plan.Phases {
+		if rank, steady := rankOf(p); steady != (rank == settling) {
+			t.Errorf("%s: %d, steady %t", p, rank, steady)
+		}
+	}
+}
+
+// rack is machines with their consoles, and what reads them.
+type rack struct {
+	*Consoles
+	mu      sync.Mutex
+	servers map[string]*serial.Server
+	ports   map[string]int
+	feeds   map[string]*serial.Feed
+	cut     map[string]context.CancelFunc // ends all sessions of a console
+}
+
+var account = map[string]secret.Value{"username": secret.New("admin"), "password": secret.New("correct horse")}
+
+func newRack(t *testing.T, most int, hosts ...string) *rack {
+	t.Helper()
+	r := &rack{servers: map[string]*serial.Server{}, ports: map[string]int{}, feeds: map[string]*serial.Feed{}, cut: map[string]context.CancelFunc{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	for _, host := range hosts {
+		server, err := serial.New(serial.Config{Stream: r.stream(host), Check: func(user string, password secret.Value) bool {
+			return user == "admin" && password.Equal(account["password"])
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var listen net.ListenConfig
+		listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.servers[host], r.ports[host], r.feeds[host] = server, listener.Addr().(*net.TCPAddr).Port, &serial.Feed{}
+		serving.Go(func() { _ = server.Serve(ctx, listener) }) // it ends when it is told to
+	}
+	secrets := func(name string) map[string]secret.Value {
+		return map[string]map[string]secret.Value{"bmc": account, "bmc-2": account, "app": {"token": secret.New("hunter2")}}[name]
+	}
+	r.Consoles = NewConsoles(Config{
+		Dir: console.Dir(t.TempDir()), Most: most, Pauses: Pauses{First: time.Millisecond, Most: time.Millisecond, Refuse: time.Hour},
+		Offered: func(host string) (redfish.SerialConsole, error) {
+			if host == "none" {
+				return redfish.SerialConsole{}, errors.New("its BMC offers none")
+			}
+			return redfish.SerialConsole{Enabled: true, Port: r.ports[host]}, nil
+		},
+		Open:   func(_ context.Context, name string) (map[string]secret.Value, error) { return secrets(name), nil },
+		Opened: secrets,
+	})
+	arranging := make(chan struct{})
+	go func() {
+		defer close(arranging)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			r.arrange(ctx, time.Now())
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-arranging
+		r.running.Wait()
+		serving.Wait()
+	})
+	return r
+}
+
+// stream streams a host's feed until it is cut.
+func (r *rack) stream(host string) func(context.Context, io.Writer) error {
+	return func(ctx context.Context, out io.Writer) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		r.mu.Lock()
+		r.cut[host] = cancel
+		feed := r.feeds[host]
+		r.mu.Unlock()
+		return feed.Stream(ctx, out)
+	}
+}
+
+func (r *rack) host(name string, phase plan.Phase) reconcile.HostView {
+	h := reconcile.HostView{Name: name, Desired: inventory.Desired{Name: name, Lifecycle: schemas.Managed, BMC: &schemas.BMC{Address: "https://127.0.0.1", Credentials: "bmc"}}}
+	h.Desired.Workload = &inventory.Workload{Secrets: []refs.Secret{{Name: "app", Key: "token"}}}
+	h.Observed.BMC.Reach, h.Document.Phase = inventory.Reached, phase
+	fingerprint := "SHA256:x"
+	if server := r.servers[name]; server != nil {
+		fingerprint = server.Fingerprint()
+	}
+	h.Desired.BMC.Console = &schemas.BMCConsole{Fingerprint: fingerprint}
+	return h
+}
+
+// until waits for a host's console; words are said again and again meanwhile, for whoever reads.
+func (r *rack) until(t *testing.T, h reconcile.HostView, what string, holds func(Serial) bool) Serial {
+	t.Helper()
+	deadline := time.After(3 * time.Minute)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		if feed := r.feeds[h.Name]; feed != nil {
+			_, _ = fmt.Fprintf(feed, "%s: line %d of hunter2\n", what, i)
+		}
+		s, err := r.Of(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if holds(s) {
+			return s
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s of %s: %+v", what, h.Name, s)
+		}
+	}
+}
+
+func says(words string) func(Serial) bool {
+	return func(s Serial) bool { return s.State == Reads && strings.Contains(strings.Join(s.Lines, "\n"), words) }
+}
+
+func is(state State) func(Serial) bool { return func(s Serial) bool { return s.State == state } }
+
+// A stream that is cut is taken up again, after what was kept; secrets of the workload are masked.
+func TestACutStreamIsResumed(t *testing.T) {
+	t.Parallel()
+	r := newRack(t, 10, "a")
+	h := r.host("a", plan.Installing)
+	r.look("a", h, true)
+	r.until(t, h, "before", says("before: line"))
+	r.mu.Lock()
+	r.cut["a"]()
+	r.mu.Unlock()
+	s := r.until(t, h, "after", says("after: line"))
+	text := strings.Join(s.Lines, "\n")
+	if !strings.Contains(text, "before: line") || !strings.Contains(text, "of ***") || strings.Contains(text, "hunter2") || !strings.Contains(text, "ingot: not read any more: the connection to") {
+		t.Errorf("it shows\n%s", text)
+	}
+	again := NewConsoles(r.config)
+	if kept, err := again.Text("a"); err != nil || !strings.Contains(kept, "before: line") {
+		t.Errorf("after a restart %q, %v", kept, err)
+	}
+}
+
+// Refused credentials are not tried again soon; what changes in the fleet is tried at once.
+func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	r := newRack(t, 10, "a")
+	open := r.config.Open
+	refuse := true
+	r.config.Open = func(ctx context.Context, name string) (map[string]secret.Value, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if refuse {
+			return map[string]secret.Value{"username": secret.New("admin"), "password": secret.New("battery staple")}, nil
+		}
+		return open(ctx, name)
+	}
+	h := r.host("a", plan.Failed)
+	r.look("a", h, true)
+	s := r.until(t, h, "refused", func(s Serial) bool { return strings.Contains(s.Text, "refuses the credentials") })
+	if s.State != Waits || strings.Contains(s.Text, "battery") || !strings.Contains(s.Text, "tried again after") {
+		t.Errorf("of refused credentials it is said %+v", s)
+	}
+	r.look("a", h, true) // nothing changed
+	r.until(t, h, "still refused", is(Waits))
+	if counts := r.servers["a"].Counts(); counts.Logins != 1 {
+		t.Errorf("%+v, want one login", counts)
+	}
+	r.mu.Lock()
+	refuse = false
+	r.mu.Unlock()
+	h.Desired.BMC = &schemas.BMC{Address: h.Desired.BMC.Address, Credentials: "bmc-2", Console: h.Desired.BMC.Console}
+	r.look("a", h, true)
+	r.until(t, h, "other credentials", is(Reads))
+}
+
+// Where there are more consoles than may be read at a time, those come first for which something is under way; others give way.
+func TestTheUrgentComeFirst(t *testing.T) {
+	t.Parallel()
+	r := newRack(t, 1, "a", "b")
+	waits, urgent := r.host("a", plan.Held), r.host("b", plan.Installing)
+	r.look("a", waits, true)
+	r.until(t, waits, "first", says("first: line"))
+	r.look("b", urgent, true)
+	r.until(t, urgent, "second", says("second: line"))
+	s := r.until(t, waits, "its turn", is(Waits))
+	if !strings.Contains(s.Text, "Others come first") {
+		t.Errorf("of a console that has to wait it is said %q", s.Text)
+	}
+	urgent.Orphaned = true
+	r.look("b", urgent, true)
+	r.until(t, waits, "third", says("third: line"))
+	r.look("a", waits, false) // forgotten
+	r.until(t, waits, "the end", func(Serial) bool { return r.feeds["a"].Readers() == 0 && r.feeds["b"].Readers() == 0 })
+}
+
+// What a BMC does not offer is said, and so is what protection stops.
+func TestConsolesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	r := newRack(t, 10, "a")
+	none := r.host("none", plan.Failed)
+	r.look("none", none, true)
+	r.until(t, none, "the reason", func(s Serial) bool { return s.State == Waits && strings.HasPrefix(s.Text, "Its BMC offers none.") })
+	h := r.host("a", plan.Starting)
+	r.look("a", h, true)
+	r.until(t, h, "its console", is(Reads))
+	h.Desired.Protect = true
+	r.look("a", h, true)
+	r.until(t, h, "the end", func(s Serial) bool { return s.State == Off && r.feeds["a"].Readers() == 0 })
+	h.Desired.Protect, h.Desired.File = false, "hosts/a.yaml"
+	h.Desired.BMC = &schemas.BMC{Address: "https://[2001:db8::1]/redfish/v1/Systems/1"}
+	if s, err := r.Of(h); err != nil || s.State != Off || !strings.Contains(s.Text, fmt.Sprintf("write into hosts/a.yaml below spec.bmc: console: {fingerprint: \"SHA256:…\"}, with the fingerprint that `ssh-keyscan -p %d 2001:db8::1 | ssh-keygen -lf -`", r.ports["a"])) {
+		t.Errorf("how to turn it on: %+v, %v", s, err)
+	}
+}
+
+// However much is kept, a Serial is small.
+func TestTail(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"": 0, "a": 1, "a\n": 1, "a\n\nb": 3, strings.Repeat("x\n", 5000): shownLines, strings.Repeat(strings.Repeat("y", 1000)+"\n", 250): shownBytes / 1001} {
+		if got := tail(text); len(got) != want {
+			t.Errorf("of %d bytes %d lines are shown, want %d", len(text), len(got), want)
+		}
+	}
+}

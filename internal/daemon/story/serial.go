@@ -1,0 +1,146 @@
+package story
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Serial is a host's serial console as far as it is kept, and how it is read.
+type Serial struct {
+	State State    `json:"state"`
+	Text  string   `json:"text"`  // why it is not read, and what to do about that; when it is, since when
+	Lines []string `json:"lines"` // the newest that are kept; the last may not have ended
+}
+
+// State says how a console is read.
+type State string
+
+// States of a console.
+const (
+	Off   State = "off"   // the fleet does not ask for it, or nothing may be done to the machine
+	Idle  State = "idle"  // nothing is under way that would be worth a session of the BMC
+	Waits State = "waits" // it shall be read, and cannot be now
+	Reads State = "reads"
+)
+
+// urgency orders hosts whose consoles shall be read: where there are more than may be read at a time, the lower come first.
+type urgency int
+
+const (
+	underWay urgency = iota // it boots, it is written
+	failed
+	waiting
+	settling // it became Active a moment ago: its system still starts
+	held     // it waits for a person
+)
+
+// notRead is why a console is not read which the fleet could ask for.
+const notRead = "It is not read."
+
+// settles is how long a console is read after a host has nothing more to do.
+const settles = 10 * time.Minute
+
+// want is whether a console shall be read.
+type want struct {
+	read    bool
+	urgency urgency
+	state   State // when it shall not be
+	why     string
+}
+
+// judge says whether a host's console shall be read now; until is when a host with nothing to do has settled.
+func judge(h reconcile.HostView, until, now time.Time) want {
+	switch d := h.Desired; {
+	case h.Orphaned:
+		return want{state: Off, why: "It is not in the fleet any more: its BMC is left alone."}
+	case d.BMC == nil:
+		return want{state: Off, why: "The fleet names no BMC for it."}
+	case d.Protect:
+		return want{state: Off, why: "It is protected: its BMC's console is left alone."}
+	case d.Lifecycle == schemas.Unmanaged, d.Lifecycle == schemas.Retired:
+		return want{state: Off, why: fmt.Sprintf("Its lifecycle is %s: its BMC's console is left alone.", d.Lifecycle)}
+	case d.BMC.Console == nil:
+		return want{state: Off, why: notRead}
+	case h.Observed.BMC.Reach != inventory.Reached:
+		return want{state: Waits, why: "Its BMC is not reached."}
+	}
+	rank, steady := rankOf(h.Document.Phase)
+	switch {
+	case !steady:
+		return want{read: true, urgency: rank}
+	case now.Before(until):
+		return want{read: true, urgency: settling}
+	default:
+		return want{state: Idle}
+	}
+}
+
+// rankOf gives the urgency of a phase; steady is one in which nothing is under way or wrong.
+func rankOf(phase plan.Phase) (rank urgency, steady bool) {
+	switch phase {
+	case plan.Inspecting, plan.Installing, plan.Starting:
+		return underWay, false
+	case plan.Failed:
+		return failed, false
+	case plan.Waiting:
+		return waiting, false
+	case plan.Held, plan.Pending:
+		return held, false
+	case plan.Active, plan.Unmanaged, plan.Protected, plan.Orphaned:
+		return settling, true
+	default: // not looked at yet
+		return held, true
+	}
+}
+
+// howTo says how a console that the fleet does not ask for is turned on; port is 0 while the BMC has not said where it is.
+func howTo(h reconcile.HostView, port int) string {
+	address := bmcHost(h.Desired.BMC)
+	scan := "ssh-keyscan " + address
+	if port != 0 {
+		scan = fmt.Sprintf("ssh-keyscan -p %d %s", port, address)
+	}
+	return fmt.Sprintf("It is not read. To have it read, write into %s below spec.bmc: console: {fingerprint: \"SHA256:…\"}, with the fingerprint that `%s | ssh-keygen -lf -` prints, "+
+		"once you have compared it with the BMC's own.", h.Desired.File, scan)
+}
+
+// bmcHost is the host of a BMC's address.
+func bmcHost(bmc *schemas.BMC) string {
+	if u, err := url.Parse(bmc.Address); err == nil {
+		return u.Hostname()
+	}
+	return ""
+}
+
+// address is where a BMC offers its console.
+func address(bmc *schemas.BMC, port int) string {
+	return net.JoinHostPort(bmcHost(bmc), strconv.Itoa(port))
+}
+
+// shownLines and shownBytes bound what a Serial has of a console; the whole is in its log.
+const (
+	shownLines = 1000
+	shownBytes = 96 << 10
+)
+
+// tail is the end of a text, by lines.
+func tail(text string) []string {
+	if len(text) > shownBytes {
+		text = text[len(text)-shownBytes:]
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	text = strings.TrimSuffix(text, "\n")
+	if text == "" {
+		return []string{}
+	}
+	return last(strings.Split(text, "\n"), shownLines)
+}
