@@ -13,8 +13,8 @@ var embedded embed.FS
 // policy has browsers load nothing from elsewhere, run no code but the page's own file, and put the page into no other.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// Handler serves the page, and below /v1/ the API that it reads: GET /v1/events, a JSON value a line, and GET /v1/hosts/{host}/story. No good
-// answer may be kept by a cache.
+// Handler serves the page, and below /v1/ the API that it reads: GET /v1/events, a JSON value a line, GET /v1/hosts/{host}/story, and
+// GET /v1/hosts/{host}/console, text. No good answer may be kept by a cache.
 func Handler(api http.Handler) http.Handler {
 	files, err := fs.Sub(embedded, "files")
 	if err != nil {

@@ -23,12 +23,20 @@ import (
 // script is a daemon that tells what a test has it tell.
 type script struct {
 	url    string
-	story  story.Story
+	mu     sync.Mutex
+	story  story.Story // mu guards it once it is told
 	fleet  daemon.View
 	hosts  []daemon.HostView
 	events chan daemon.Event
 	away   chan struct{} // closed when it ends
 	end    func()
+}
+
+// tells changes the serial console.
+func (s *script) tells(serial story.Serial) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.story.Serial = serial
 }
 
 // serve begins to tell.
@@ -37,7 +45,11 @@ func (s *script) serve(t *testing.T) *script {
 	s.events, s.away = make(chan daemon.Event), make(chan struct{})
 	api := http.NewServeMux()
 	api.HandleFunc("GET /v1/events", s.stream)
-	api.HandleFunc("GET /v1/hosts/{host}/story", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(s.story) })
+	api.HandleFunc("GET /v1/hosts/{host}/story", func(w http.ResponseWriter, _ *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(s.story)
+	})
 	server := httptest.NewServer(page.Handler(api))
 	s.end = sync.OnceFunc(func() {
 		close(s.away)
@@ -83,6 +95,16 @@ const (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
+// serialConsole is one that is read, with long lines.
+func serialConsole() story.Serial {
+	s := story.Serial{State: story.Reads, Text: "It is read since 2026-01-02T12:00:00Z.", Lines: []string{"[2026-01-02T12:00:00Z] ingot: read from here on: what came before is not known", "GNU GRUB  version 2.06", "  Booting `Fedora CoreOS 41 (ostree:0)'"}}
+	for i := range 60 {
+		s.Lines = append(s.Lines, fmt.Sprintf("[%11.6f] systemd[1]: Started sshd-keygen@ed25519.service - OpenSSH ed25519 Server Key Generation and a line that is long.", float64(i)/7))
+	}
+	s.Lines = append(s.Lines, "", "web-03 login:")
+	return s
+}
+
 // rollout is a fleet in which much goes on.
 func rolling() *script {
 	held := hostIn(plan.Held, "web-03")
@@ -104,7 +126,7 @@ func rolling() *script {
 		steps = append(steps, story.Step{At: noon.Add(time.Duration(i) * time.Minute), Phase: string(phase), Text: "this is what it did then, in a sentence of some length: 5000c500a1b2c3d4"})
 	}
 	return &script{
-		hosts: hosts, story: story.Story{Steps: steps, Console: []string{"Read disk 1.0 GiB/1.6 GiB (62%)", "Install complete."}},
+		hosts: hosts, story: story.Story{Steps: steps, Console: []string{"Read disk 1.0 GiB/1.6 GiB (62%)", "Install complete."}, Serial: serialConsole()},
 		fleet: daemon.View{
 			Commit: second, Title: "web: a newer image", Refused: "3333333333333333333333333333333333333333", Findings: []string{`hosts/x.yaml:3:5: error: there is no field "wrokload" here: did you mean workload?`},
 			Commits: []status.Commit{{Commit: second, Title: "web: a newer image"}, {Commit: first, Title: "first"}},

@@ -143,6 +143,7 @@ func TestThePageIsLive(t *testing.T) {
 	p.until("machine-2 to be Active again, from the commit with the consent", `document.querySelector('#phases').textContent.trim() === '3 Active' &&
 		[...document.querySelectorAll('#commits-body tr')][0].textContent.includes('`+commit[:10]+`') && [...document.querySelectorAll('#commits-body tr')][0].textContent.includes('machine-2')`)
 	p.until("the timeline to tell of it", `(() => { const seen = [...document.querySelectorAll('#host-story .phase')].map(e => e.textContent); return seen[0] === 'Active' && seen.includes('Held') && seen.lastIndexOf('Active') > seen.indexOf('Held') && seen.includes('Installing'); })()`)
+	p.until("the serial console to tell of what the machine starts from", `document.querySelector('#host-serial').textContent.includes('firmware: machine LAB00002 starts from disk')`)
 	p.until("the console to tell of the installation", `document.querySelector('#host-console').textContent.includes('Install complete.')`)
 	p.looks("live-host")
 	p.do(chromedp.KeyEvent("\x1b"))

@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -20,7 +21,7 @@ func (p *tab) fits(what string) {
 	if wide := value[int](p, "document.documentElement.scrollWidth"); wide > 390 {
 		p.Errorf("%s is %d pixels wide on a phone of 390", what, wide)
 	}
-	const small = `[...document.querySelectorAll('button, input, td a, #people-list a, #close')].filter(e => e.offsetParent && e.getBoundingClientRect().height < 44).map(e => e.outerHTML).slice(0, 3)`
+	const small = `[...document.querySelectorAll('button, input, td a, #people-list a, #close, #serial-whole')].filter(e => e.offsetParent && e.getBoundingClientRect().height < 44).map(e => e.outerHTML).slice(0, 3)`
 	if elements := value[[]string](p, small); len(elements) > 0 {
 		p.Errorf("%s: too small for a finger: %q", what, elements)
 	}
@@ -148,6 +149,7 @@ func TestWordsAreText(t *testing.T) {
 	s.fleet.Title, s.fleet.Findings, s.fleet.Frozen, s.fleet.Source, s.fleet.Publish, s.fleet.Paused = hostile, []string{hostile}, hostile, hostile, hostile, hostile
 	s.fleet.Commits[0].Title, s.fleet.Rings[0].Tag, s.fleet.Rings[0].Paused, s.fleet.Rings[0].Name = hostile, hostile, hostile, hostile
 	s.story.Steps[0].Text, s.story.Steps[0].Phase, s.story.Console = hostile, hostile, []string{hostile}
+	s.story.Serial.Text, s.story.Serial.Lines = hostile, []string{hostile}
 	p := open(t, s.serve(t).url)
 	p.until("both hosts", `document.querySelectorAll('#hosts-body tr').length === 2`)
 	value[any](p, `[...document.querySelectorAll('#hosts-body a')].find(a => a.textContent.includes('img')).click() ?? 0`)
@@ -162,6 +164,50 @@ func TestWordsAreText(t *testing.T) {
 		t.Error("words were run")
 	}
 	p.looks("hostile")
+}
+
+// The serial console is followed without an event, stays at its end, leaves alone what is chosen to be copied, and says why it is not read.
+func TestTheSerialConsole(t *testing.T) {
+	t.Parallel()
+	s := rolling()
+	p := open(t, s.serve(t).url+"#web-03")
+	const end = `(() => { const e = document.querySelector('#host-serial'); return e.scrollHeight > e.clientHeight && e.scrollTop + e.clientHeight >= e.scrollHeight - 4; })()`
+	p.until("the console at its end", `document.querySelector('#host-serial').textContent.endsWith('web-03 login:') && `+end)
+	if link := value[string](p, `document.querySelector('#serial-whole').getAttribute('href')`); link != "v1/hosts/web-03/console" {
+		t.Errorf("the whole log is at %q", link)
+	}
+	value[any](p, `document.querySelector('#serial-title').scrollIntoView() ?? 0`)
+	p.looks("serial")
+	more := serialConsole()
+	more.Lines = append(more.Lines, "kernel: Oops")
+	s.tells(more)
+	p.until("the next line, and the end", `document.querySelector('#host-serial').textContent.endsWith('kernel: Oops') && `+end)
+
+	value[any](p, `(document.querySelector('#host-serial').scrollTop = 10) ?? 0`)
+	p.until("the place that was scrolled to", `document.querySelector('#host-serial').scrollTop === 10`)
+	more.Lines = append(more.Lines, "kernel: panic")
+	s.tells(more)
+	p.until("the line after", `document.querySelector('#host-serial').textContent.endsWith('kernel: panic')`)
+	if at := value[int](p, `document.querySelector('#host-serial').scrollTop`); at != 10 {
+		t.Errorf("what somebody reads was scrolled to %d", at)
+	}
+
+	value[any](p, `getSelection().selectAllChildren(document.querySelector('#host-serial')) ?? 0`)
+	more.Lines = append(more.Lines, "later")
+	more.Text = "It is read on."
+	s.tells(more)
+	p.until("the next state", `document.querySelector('#serial-text').textContent === 'It is read on.'`)
+	if value[bool](p, `document.querySelector('#host-serial').textContent.includes('later')`) {
+		t.Error("what was chosen to be copied was replaced")
+	}
+	value[any](p, `getSelection().removeAllRanges() ?? 0`)
+	p.until("the line that waited", `document.querySelector('#host-serial').textContent.endsWith('later')`)
+
+	s.tells(story.Serial{State: story.Reads, Text: "It is read since 2026-01-02T12:00:00Z.", Lines: []string{}})
+	p.until("a word on a machine that said nothing", `document.querySelector('#host-serial').textContent === 'It said nothing yet.' && document.querySelector('#serial-more').hidden`)
+	s.tells(story.Serial{State: story.Waits, Text: "10.0.0.13:2200 shows the host key SHA256:uJH4mYxk+7f0oVhyIJm1dyKLBoGBqXJHmWbDYEmzP8c: no password was sent.", Lines: []string{}})
+	p.until("a word on the key", `document.querySelector('#serial-text').textContent.includes('SHA256:uJH4') && document.querySelector('#host-serial').hidden`)
+	p.looks("serial-key")
 }
 
 // A fleet of 10,000 hosts can be looked at, filtered, and followed.

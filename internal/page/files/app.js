@@ -329,19 +329,24 @@ function drawHost() {
   });
 }
 
-// readStory reads the shown host's timeline and console, at most twice a second.
+const untold = { steps: [], console: [], serial: { state: '', text: '', lines: [] } };
+
+// readStory reads the shown host's timeline and consoles, at most twice a second; a serial console that is read goes on without events.
 let reading = false;
 let readAgain = false;
+let next = 0; // timer
 async function readStory() {
   if (reading) { readAgain = true; return; }
   reading = true;
+  clearTimeout(next);
   try {
     do {
       readAgain = false;
       const name = shown;
       const answer = name && await fetch('v1/hosts/' + encodeURIComponent(name) + '/story');
-      const story = answer && answer.ok ? await answer.json() : { steps: [], console: [] };
+      const story = answer && answer.ok ? await answer.json() : untold;
       if (name === shown) drawStory(story);
+      if (name && story.serial.state !== 'off') next = setTimeout(readStory, 2000);
       await new Promise(resolve => setTimeout(resolve, 500));
     } while (readAgain);
   } catch { // the daemon is away: the stream of events says so
@@ -359,10 +364,37 @@ function drawStory(story) {
     item.append(time, make('span', step.phase, 'phase ' + step.phase), make('span', step.text));
     return item;
   });
-  const console = $('host-console');
-  const atEnd = console.scrollTop + console.clientHeight >= console.scrollHeight - 4;
-  set('host-console', story.console.join('\n') || 'Its jobs said nothing since the daemon started.');
-  if (atEnd) console.scrollTop = console.scrollHeight;
+  write('host-console', story.console.join('\n') || 'Its jobs said nothing since the daemon started.');
+  drawSerial(story.serial);
+}
+
+function drawSerial(serial) {
+  set('serial-text', serial.text);
+  $('serial-text').className = serial.state === 'waits' ? 'Waiting' : 'more';
+  const none = serial.lines.length === 0;
+  $('host-serial').hidden = none && serial.state !== 'reads';
+  $('serial-more').hidden = none;
+  if (shown) $('serial-whole').href = 'v1/hosts/' + encodeURIComponent(shown) + '/console';
+  write('host-serial', none ? 'It said nothing yet.' : serial.lines.join('\n'));
+}
+
+// loose are the consoles whose end somebody scrolled away from.
+const loose = new Set();
+for (const id of ['host-serial', 'host-console']) {
+  $(id).addEventListener('scroll', event => {
+    const { scrollTop, clientHeight, scrollHeight } = event.target;
+    if (scrollTop + clientHeight >= scrollHeight - 4) loose.delete(id);
+    else loose.add(id);
+  });
+}
+
+// write changes what a console says, and stays at its end unless somebody scrolled away; what is chosen to be copied is left as it is.
+function write(id, text) {
+  const node = $(id);
+  const chosen = getSelection();
+  if (!chosen.isCollapsed && node.contains(chosen.anchorNode)) return;
+  set(id, text);
+  if (!loose.has(id)) node.scrollTop = node.scrollHeight;
 }
 
 // route shows what the address names.
@@ -374,7 +406,8 @@ function route() {
   shown = name;
   $('host').hidden = !shown;
   if (shown) {
-    drawStory({ steps: [], console: [] });
+    loose.clear();
+    drawStory(untold);
     drawHost();
     $('host').scrollTop = 0;
     $('host-name').focus({ preventScroll: true });
