@@ -156,6 +156,9 @@ func (l *Loop) Refresh() { signal(l.refresh) }
 func (l *Loop) follow(ctx context.Context) {
 	for {
 		l.accept(ctx)
+		if l.config.Publisher.Strayed() {
+			signal(l.publish)
+		}
 		if !pause(ctx, l.config.Limits.Settle, nil) || !pause(ctx, l.config.poll(), l.refresh) {
 			return
 		}

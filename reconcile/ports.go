@@ -38,6 +38,8 @@ type Publisher interface {
 	// Publish commits the changed files on top of the tip, whoever else pushed meanwhile, and returns the commit. A nil content deletes.
 	// Files that hold these bytes already are no change; without any change the tip is returned and nothing is pushed.
 	Publish(ctx context.Context, changed map[string][]byte, message string) (string, error)
+	// Strayed reports whether the tip was seen elsewhere than where Read and Publish left it: somebody else wrote to the branch, or deleted it.
+	Strayed() bool
 	// Genuine gives a page that Read gave without what proves that this publisher wrote it; an error when nothing does.
 	Genuine(file string, page []byte) ([]byte, error)
 }

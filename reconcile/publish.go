@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -34,6 +35,7 @@ func (l *Loop) publishing(ctx context.Context) {
 	var last time.Time
 	failures := 0
 	for {
+		l.mend(ctx)
 		waiting, urgent := l.pending()
 		wait := l.config.Limits.Resync
 		if waiting {
@@ -62,6 +64,27 @@ func (l *Loop) publishing(ctx context.Context) {
 			failures = 0
 		}
 		l.pushed(next, tip, err)
+	}
+}
+
+// mend writes pages again that somebody else changed or deleted. While the daemon lives it believes nothing that it reads there.
+func (l *Loop) mend(ctx context.Context) {
+	if !l.config.Publisher.Strayed() {
+		return
+	}
+	files, err := l.onBranch(ctx)
+	if err != nil && l.config.Publisher.Strayed() {
+		return // it cannot be reached: the next look or push tries again
+	}
+	for file, page := range files { // where they cannot be read, every page is written again
+		if path.Ext(file) == ".yaml" {
+			files[file], _ = l.config.Publisher.Genuine(file, page)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if differ := l.branch.Compare(files); differ > 0 {
+		l.config.Log.Warn("somebody else changed the status branch: pages that are not as they should be are written again", "pages", differ, "error", err)
 	}
 }
 

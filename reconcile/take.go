@@ -8,78 +8,31 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/roster"
 )
 
-// take gives every host what the fleet asks of it now. A host that the fleet does not name any more is orphaned: it stays known, hands off. A machine that
-// gets another name keeps the old one until the journal knows it by the new: it is never known twice. The caller holds the lock.
+// take gives every host what the fleet asks of it now. A machine that gets another name is known by the old one until the journal knows it by the new: it
+// is never known twice. The caller holds the lock.
 func (l *Loop) take(next inventory.Fleet) {
 	l.fleet.asks = next
-	moves := inventory.Successions(next.Hosts, l.records())
-	heirs := map[string]bool{}
+	known := make(map[string]roster.Known, len(l.hosts))
 	for name, h := range l.hosts {
-		desired, named := next.Hosts[name]
-		h.orphaned, h.heir = !named, nil
-		if h.orphaned {
-			desired = inventory.Desired{Name: name, Commit: next.Commit}
-		}
-		if becomes, moving := moves[name]; moving {
-			heir := next.Hosts[becomes]
-			desired, h.orphaned, h.heir, heirs[becomes] = heir, false, &heir, true
-			desired.Name, desired.Former, desired.Becomes = name, "", becomes
-		}
-		h.desired = desired
-		h.failures = 0 // whatever was wrong may be mended
+		known[name] = roster.Known{Record: h.record, Lost: h.lost != nil, Written: h.revision != 0}
 	}
-	orphans := l.orphans()
-	for name, desired := range next.Hosts {
+	for name, place := range roster.Of(next, known) {
 		h := l.hosts[name]
-		if h == nil && heirs[name] || h != nil && h.heir != nil {
-			continue // its machine, or the name, comes later
-		}
 		if h == nil {
 			h = &host{record: inventory.Record{Host: name}}
 			l.hosts[name] = h
 		}
-		h.desired = l.related(h, desired, orphans)
+		h.desired, h.orphaned, h.heir = place.Desired, place.Orphaned, place.Heir
+		h.failures = 0 // whatever was wrong may be mended
 	}
 	l.census.Regroup()
 	for _, h := range l.hosts {
 		l.moved(h)
 		h.state = l.census.Member(h.seat()).State // everybody is looked at now: nobody needs to be woken for that
 	}
-}
-
-// records are what is known of every host, but of those of which nothing can be told. The caller holds the lock.
-func (l *Loop) records() map[string]inventory.Record {
-	records := map[string]inventory.Record{}
-	for name, h := range l.hosts {
-		if h.lost == nil {
-			records[name] = h.record
-		}
-	}
-	return records
-}
-
-// orphans are the records of hosts that the fleet does not name. The caller holds the lock.
-func (l *Loop) orphans() map[string]inventory.Record {
-	records := map[string]inventory.Record{}
-	for name, h := range l.hosts {
-		if h.orphaned {
-			records[name] = h.record
-		}
-	}
-	return records
-}
-
-// related says of a host of which nothing is known under which name its machine is.
-func (l *Loop) related(h *host, desired inventory.Desired, orphans map[string]inventory.Record) inventory.Desired {
-	if !desired.Waits(l.fleet.asks.Hosts, func(name string) bool { return l.hosts[name] != nil }) {
-		desired.Former = "" // there is nothing to wait for
-	}
-	if h.revision == 0 && h.record.Fresh() {
-		desired.KnownAs = inventory.Predecessor(desired, orphans)
-	}
-	return desired
 }
 
 // seat is the name by which the host counts in its ring.

@@ -38,6 +38,8 @@ type world struct {
 	branch     map[string][]byte
 	pushes     []push
 	refused    error // what Publish says
+	strayed    bool  // somebody else pushed
+	unreadable error // what Read says
 	ids        int
 	log        *slog.Logger
 	watch      func() // after every effect
@@ -235,10 +237,21 @@ func (w *world) Accept(_ context.Context, accepted journal.Accepted) error {
 func (w *world) Read(context.Context) (map[string][]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.strayed = false
+	if w.unreadable != nil {
+		return nil, w.unreadable
+	}
 	return maps.Clone(w.branch), nil
 }
 
-// Genuine implements reconcile.Publisher: nobody else writes on this branch.
+// Strayed implements reconcile.Publisher.
+func (w *world) Strayed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.strayed
+}
+
+// Genuine implements reconcile.Publisher: whatever somebody else writes on this branch looks like a page of ours.
 func (w *world) Genuine(_ string, page []byte) ([]byte, error) { return page, nil }
 
 // Publish implements reconcile.Publisher.

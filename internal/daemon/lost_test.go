@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,4 +68,51 @@ func TestALostJournalKnowsTheAcceptedCommit(t *testing.T) {
 	if diff := cmp.Diff(before, w.states(t)); diff != "" {
 		t.Errorf("machines were touched (-before +after):\n%s", diff)
 	}
+}
+
+// TestASpoiledBranchIsMended spoils a page, and then the whole branch, while the daemon runs: its next look at the repository sees that the branch moved, and
+// its pages are as they were.
+func TestASpoiledBranchIsMended(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.start(t)
+	w.await(t, 2, "Active", active)
+	w.git(t, "fetch", "--quiet", "origin")
+	page := "origin/ingot/status:" + status.Path("machine-1")
+	want := w.git(t, "show", page)
+	before := w.states(t)
+	again := func() {
+		t.Helper()
+		now := ""
+		w.follow(t, func() string { return "the page of machine-1 to be what it was, not " + now }, func(e daemon.Event) bool {
+			if e.Fleet == nil { // there is one after each push
+				return false
+			}
+			w.git(t, "fetch", "--quiet", "--prune", "origin")
+			now = w.gitAsks(t, "show", page)
+			return now == want
+		})
+	}
+
+	w.git(t, "checkout", "--quiet", "-B", "spoiled", "origin/ingot/status")
+	w.edit(t, status.Path("machine-1"), "phase: Active", "phase: [")
+	w.git(t, "commit", "--quiet", "-am", "machine-1: by hand")
+	w.git(t, "push", "--quiet", "origin", "HEAD:ingot/status")
+	w.git(t, "checkout", "--quiet", "main")
+	again()
+	w.git(t, "push", "--quiet", "origin", ":ingot/status")
+	again()
+	if diff := cmp.Diff(before, w.states(t)); diff != "" {
+		t.Errorf("machines were touched (-before +after):\n%s", diff)
+	}
+}
+
+// gitAsks gives "" where git says no.
+func (w *world) gitAsks(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", filepath.Join(w.dir, "fleet")}, args...)...).Output()
+	if err != nil {
+		return ""
+	}
+	return string(out)
 }

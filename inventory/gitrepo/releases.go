@@ -21,12 +21,15 @@ type look struct {
 	err    error
 }
 
-// look lists the server's refs, if a ring is known to follow tags. Otherwise the fetch alone finds out what is new.
+// look lists the server's refs: mostly nothing is new, and then this is all. The first time a fetch brings what there is anyway.
 func (r *Repo) look(ctx context.Context) look {
-	if len(r.patterns) == 0 {
+	if r.last.Trunk.Commit == "" && len(r.patterns) == 0 {
 		return look{}
 	}
 	refs, err := r.server.List(ctx)
+	if err == nil && refs[plumbing.NewBranchReferenceName(r.config.StatusBranch)] != r.status {
+		r.strayed = true
+	}
 	return look{looked: true, refs: refs, err: err}
 }
 
@@ -37,10 +40,11 @@ func (r *Repo) tip(l look) plumbing.Hash {
 
 // unchanged reports whether a look found the trunk and the rings' tags where they were when the last sources were made.
 func (r *Repo) unchanged(l look) bool {
-	if !l.looked || l.err != nil || r.listed == nil {
+	if !l.looked || l.err != nil || r.tip(l).String() != r.last.Trunk.Commit {
 		return false
 	}
-	return r.tip(l).String() == r.last.Trunk.Commit && maps.Equal(tags.List(l.refs, r.following()), r.listed) && maps.EqualFunc(r.countersigns(l, r.last.Releases), r.counted, maps.Equal[tags.Listed])
+	same := r.listed != nil && maps.Equal(tags.List(l.refs, r.following()), r.listed) && maps.EqualFunc(r.countersigns(l, r.last.Releases), r.counted, maps.Equal[tags.Listed])
+	return len(r.patterns) == 0 || same
 }
 
 // following gives the rings' patterns.

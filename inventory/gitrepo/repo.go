@@ -82,6 +82,8 @@ type Repo struct {
 	listed   tags.Listed            // what the last releases were chosen from; nil: choose again
 	counted  map[string]tags.Listed // countersignatures of the last releases, by tag
 	book     tags.Book
+	status   plumbing.Hash // tip of the status branch as Read gave it, or as Publish made it since
+	strayed  bool          // it was seen elsewhere since
 }
 
 // Open prepares a repository without reaching it.

@@ -31,8 +31,12 @@ func (r *Repo) Read(ctx context.Context) (map[string][]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	tip, err := r.statusTip(ctx)
-	if err != nil || tip.IsZero() {
-		return map[string][]byte{}, err
+	if err != nil {
+		return nil, err
+	}
+	r.status, r.strayed = tip, false
+	if tip.IsZero() {
+		return map[string][]byte{}, nil
 	}
 	commit, err := object.GetCommit(r.repo.Storer, tip)
 	if err != nil {
@@ -51,9 +55,18 @@ func (r *Repo) pages(tree plumbing.Hash) (map[string][]byte, error) {
 func (r *Repo) statusTip(ctx context.Context) (plumbing.Hash, error) {
 	tip, err := r.fetch(ctx, r.config.StatusBranch)
 	if errors.Is(err, remote.ErrNoRef) {
-		return plumbing.ZeroHash, nil
+		tip, err = plumbing.ZeroHash, nil
 	}
+	r.strayed = r.strayed || err == nil && tip != r.status
 	return tip, err
+}
+
+// Strayed reports whether the status branch was seen elsewhere than where Read and Publish left it, by Latest or by a push, and Read has not given it since:
+// somebody else pushed there, or deleted it.
+func (r *Repo) Strayed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.strayed
 }
 
 // Publish commits the changed files on the status branch's tip, by compare-and-swap: when somebody else pushed meanwhile, the commit is made
@@ -70,6 +83,9 @@ func (r *Repo) Publish(ctx context.Context, changed map[string][]byte, message s
 	}
 	for try := 1; ; try++ {
 		tip, err := r.publish(ctx, changed, message)
+		if err == nil {
+			r.status = tip
+		}
 		if err == nil && tip.IsZero() {
 			return "", nil
 		}

@@ -161,12 +161,83 @@ func TestAStatusBranchThatNoDaemonWrote(t *testing.T) {
 		many[fmt.Sprint(i)] = text("x")
 	}
 	for name, files := range map[string]map[string]node{
-		"a large page": {"a": text(strings.Repeat("x", 101))}, "large pages": {"a": text(strings.Repeat("x", 99)), "b": text(strings.Repeat("y", 99))}, "many pages": many,
+		"large pages": {"a": text(strings.Repeat("x", 99)), "b": text(strings.Repeat("y", 99))}, "many pages": many,
 		"a deep page": {strings.Repeat("d/", 17) + "x": text("deep")},
 	} {
 		r.commit(t, "ingot/status", "", files)
 		if files, err := open(t, r.config).Read(t.Context()); err == nil || !strings.Contains(err.Error(), "no daemon wrote this") || files != nil {
 			t.Errorf("%s: Read gave %d pages and %v, want an error alone", name, len(files), err)
 		}
+	}
+}
+
+// TestTheStatusBranchStrays has somebody else push to the branch, and delete it: a look at the source sees it, and so does a push that is built upon it.
+func TestTheStatusBranchStrays(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		r.commit(t, "main", "", map[string]node{"a": text("1")})
+		repo, other := open(t, r.config), open(t, r.config)
+		if _, err := repo.Latest(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		statusOf(t, repo)
+		publish := func(by *gitrepo.Repo, file string) {
+			t.Helper()
+			if _, err := by.Publish(t.Context(), map[string][]byte{file: []byte(file)}, file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		look := func() {
+			t.Helper()
+			if _, err := repo.Latest(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(when string, strayed bool) {
+			t.Helper()
+			if repo.Strayed() != strayed {
+				t.Errorf("%s: Strayed = %t, want %t", when, !strayed, strayed)
+			}
+		}
+		publish(repo, "ours")
+		look()
+		want("nobody else pushed", false)
+		publish(other, "theirs")
+		want("nobody looked", false)
+		look()
+		want("somebody else pushed", true)
+		statusOf(t, repo)
+		look()
+		want("it was read", false)
+		publish(other, "more of theirs")
+		publish(repo, "more of ours")
+		want("a push was built upon theirs", true)
+		if files := statusOf(t, repo); len(files) != 4 {
+			t.Errorf("%d files, want all four", len(files))
+		}
+		git(t, r.bare, "update-ref", "-d", "refs/heads/ingot/status")
+		look()
+		want("the branch is deleted", true)
+		statusOf(t, repo)
+		publish(repo, "again")
+		look()
+		want("it is there again", false)
+	})
+}
+
+// TestAPageThatIsTooLargeIsOnePage: the others are read.
+func TestAPageThatIsTooLargeIsOnePage(t *testing.T) {
+	t.Parallel()
+	r := overPath(t)
+	r.commit(t, "main", "", map[string]node{"a": text("1")})
+	c := r.config
+	c.Limits.Blob = 10
+	repo := open(t, c)
+	if _, err := repo.Publish(t.Context(), map[string][]byte{"small": []byte("x"), "large": make([]byte, 11)}, "both"); err != nil {
+		t.Fatal(err)
+	}
+	files := statusOf(t, repo)
+	if content, there := files["large"]; !there || content != nil || string(files["small"]) != "x" {
+		t.Errorf("Read = %q, want the small page, and the large one without content", files)
 	}
 }

@@ -238,3 +238,28 @@ func (b *Branch) Supersede(former, name string) {
 	delete(b.pages, former)
 	b.gone[former], b.stale = name, true
 }
+
+// Compare holds what is believed to be on the branch against the pages that are there, by path, and has everything written again that is not as it should
+// be. Pages that nobody here wrote stay, but for those of former names. It gives how many differ.
+func (b *Branch) Compare(there map[string][]byte) (differ int) {
+	for name, p := range b.pages {
+		if p.current > 0 && !bytes.Equal(there[status.Path(name)], p.pushed) {
+			p.pushed, p.current, p.published = nil, 0, ""
+			differ++
+		}
+		for _, former := range p.document.Formerly {
+			if _, back := there[status.Path(former)]; back && b.pages[former] == nil {
+				b.gone[former] = name
+				differ++
+			}
+		}
+	}
+	for path, content := range b.files {
+		if !bytes.Equal(there[path], content) {
+			delete(b.files, path)
+			b.stale = true
+			differ++
+		}
+	}
+	return differ
+}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -22,8 +23,11 @@ type Limits struct {
 	Depth int   // directories
 }
 
+// errLarge is of one page that is larger than any of ours.
+var errLarge = errors.New("the page is too large")
+
 // Read gives the pages of a tree, by path. Whoever may push to the status branch is trusted with less than who writes the fleet: what is not a plain
-// file under a plain name is not ours, and passed over; what is too much is an error.
+// file under a plain name is not ours, and passed over; a page that is too large has no content; what is too much in all is an error.
 func Read(store storer.EncodedObjectStorer, tree plumbing.Hash, limits Limits) (map[string][]byte, error) {
 	l, err := List(store, tree, limits)
 	if err != nil {
@@ -31,7 +35,7 @@ func Read(store storer.EncodedObjectStorer, tree plumbing.Hash, limits Limits) (
 	}
 	files := make(map[string][]byte, len(l.blobs))
 	for _, file := range l.Files() {
-		if files[file], err = l.Read(file); err != nil {
+		if files[file], err = l.Read(file); err != nil && !errors.Is(err, errLarge) {
 			return nil, err
 		}
 	}
@@ -121,8 +125,11 @@ func (l *Listing) page(hash plumbing.Hash) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.total += blob.Size; blob.Size > l.limits.Blob || l.total > l.limits.Total {
-		return nil, fmt.Errorf("it has %d bytes, at most %d are read of a file and %d of all: %s", blob.Size, l.limits.Blob, l.limits.Total, notOurs)
+	if blob.Size > l.limits.Blob {
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are read: no daemon wrote it", errLarge, blob.Size, l.limits.Blob)
+	}
+	if l.total += blob.Size; l.total > l.limits.Total {
+		return nil, fmt.Errorf("with it there are %d bytes, at most %d are read of all: %s", l.total, l.limits.Total, notOurs)
 	}
 	body, err := blob.Reader()
 	if err != nil {
