@@ -21,9 +21,9 @@ func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[record.Host]
-	if next.Actions[0].Arms(record) { // it has had its turn; only a person stops it now
-		if l.fleet.settings.Paused || l.fleet.rings[h.desired.Ring].Spec.Paused {
-			next.Phase, next.Actions, next.Waits = plan.Pending, nil, "spec.paused of the fleet or of its ring to be taken back"
+	if next.Actions[0].Arms(record) { // it has had its turn
+		if why, opens := l.stopped(h, next.Actions[0].Kind); why != "" {
+			next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
 		}
 		return next
 	}
@@ -88,6 +88,20 @@ func (l *Loop) turn(h *host, rings map[string]rollout.Progress) (why string, ope
 	m := l.census.Member(h.seat())
 	m.Down = h.record.Installed != nil || m.Down
 	return rollout.Turn(m, ring, rings, l.config.Now())
+}
+
+// stopped says why a machine whose operation is on the status branch may not be armed, and until when if only the time stands against it: a person
+// stopped it, or its window closed before it was taken down. The caller holds the lock.
+func (l *Loop) stopped(h *host, next plan.Kind) (why string, opens time.Time) {
+	ring := l.fleet.rings[h.desired.Ring]
+	switch {
+	case l.fleet.settings.Paused, ring.Spec.Paused:
+		return "spec.paused of the fleet or of its ring to be taken back", time.Time{}
+	case next == plan.OpenBoot, h.record.Installed == nil:
+		return rollout.Closed(ring, l.config.Now())
+	default: // a machine that served is in the ramdisk: it is better finished than left so
+		return "", time.Time{}
+	}
 }
 
 // frozen says why an operation that erases may neither begin nor be armed. The caller holds the lock.

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -235,6 +236,41 @@ func TestAFrozenHistoryErasesNothing(t *testing.T) {
 		if want := "nothing is erased until an operator has looked: tag v2 was moved"; h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != plan.Frozen || h.Plan.Hold.Message != want {
 			t.Errorf("the host is %+v", h.Plan)
 		}
+		d.end(t)
+	})
+}
+
+// TestAClosedWindowArmsNothing has an operation begin in a window, and its push be taken only after it closed: the machine is not taken down before
+// the next one opens.
+func TestAClosedWindowArmsNothing(t *testing.T) {
+	run(t, func(t *testing.T) {
+		r := newRollout()
+		opens := time.Now().UTC().Add(3 * time.Hour).Truncate(time.Minute)
+		ring := r.fleet.Rings["canary"]
+		ring.Spec.Windows = []schemas.Window{{Start: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: "1h"}}
+		r.fleet.Rings["canary"] = ring
+		host := ring.Hosts[0]
+		r.release(nil, "v1", "1111", nil)
+		r.watch = func() { // its inspection was pushed, its operation is next
+			if r.machines[host].boots > 0 {
+				r.refused = errors.New("not now")
+			}
+		}
+		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		after(time.Until(opens) + 90*time.Minute)
+		r.mu.Lock()
+		r.refused, r.watch = nil, nil
+		r.mu.Unlock()
+		after(2 * time.Hour)
+		r.mu.Lock()
+		op := r.records[host].Record.Operation
+		r.mu.Unlock()
+		h, _ := d.Host(host)
+		if op == nil || op.Stage != inventory.Published || h.Plan.Phase != plan.Pending || !strings.Contains(h.Plan.Waits, "in its windows only") {
+			t.Errorf("after the window: operation %+v, plan %+v; want it published and no more", op, h.Plan)
+		}
+		after(21 * time.Hour)
+		r.wantDone(t, "in the next window", "1111", 10, 10, 10)
 		d.end(t)
 	})
 }

@@ -148,8 +148,8 @@ func Turn(m Member, ring Progress, all map[string]Progress, now time.Time) (why 
 	if first := without(ring.canaries, m.Host); !m.Canary && len(first) > 0 {
 		return fmt.Sprintf("the canaries of ring %s come first: %s", ring.Name, strings.Join(first, ", ")), time.Time{}
 	}
-	if opens, closed := closed(spec.Windows, now); closed {
-		return fmt.Sprintf("ring %s changes in its windows only", ring.Name), opens
+	if why, opens := Closed(ring.ring, now); why != "" {
+		return why, opens
 	}
 	down := without(ring.down, m.Host)
 	if limit := spec.Limit(ring.Hosts); m.Down && len(down) >= limit {
@@ -174,22 +174,25 @@ func (p Progress) after(earlier Progress) string {
 	}
 }
 
-// closed reports whether no window is open, and when the next one opens.
-func closed(windows []schemas.Window, now time.Time) (opens time.Time, closed bool) {
-	for _, w := range windows {
+// Closed says that no window of a ring is open now, or "", and when the next one opens.
+func Closed(ring inventory.Ring, now time.Time) (why string, opens time.Time) {
+	for _, w := range ring.Spec.Windows {
 		schedule, err := schemas.ParseSchedule(w)
 		length, bad := time.ParseDuration(w.Duration)
 		if err != nil || bad != nil {
 			continue // it was checked when it was read
 		}
 		if start := schedule.Next(now.Add(-length)); !start.IsZero() && !start.After(now) {
-			return time.Time{}, false
+			return "", time.Time{}
 		}
 		if next := schedule.Next(now); opens.IsZero() || (!next.IsZero() && next.Before(opens)) {
 			opens = next
 		}
 	}
-	return opens, len(windows) > 0
+	if len(ring.Spec.Windows) > 0 {
+		why = fmt.Sprintf("ring %s changes in its windows only", ring.Name)
+	}
+	return why, opens
 }
 
 func without(hosts []string, one string) []string {
