@@ -129,6 +129,7 @@ func rolling() *script {
 		hosts: hosts, story: story.Story{Steps: steps, Console: []string{"Read disk 1.0 GiB/1.6 GiB (62%)", "Install complete."}, Serial: serialConsole()},
 		fleet: daemon.View{
 			Commit: second, Title: "web: a newer image", Refused: "3333333333333333333333333333333333333333", Findings: []string{`hosts/x.yaml:3:5: error: there is no field "wrokload" here: did you mean workload?`},
+			Acts:    []status.Act{{At: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), By: "jo (uid 1000)", What: "re-pinned tag v2"}},
 			Commits: []status.Commit{{Commit: second, Title: "web: a newer image"}, {Commit: first, Title: "first"}},
 			Rings: []rollout.Progress{
 				{Name: "canary", Tag: "v2", Commit: second, Hosts: 2, Done: 1, Failed: []string{"canary-2"}, Paused: "canary-2 failed: release something that mends it, or see to the machine"},

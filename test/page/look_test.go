@@ -90,6 +90,7 @@ func TestTheBoard(t *testing.T) {
 		"#rings-body":   {"canary", "v2 2222222222", "1 of 2", "paused: canary-2 failed"},
 		"#hosts-body":   {"43% of 1600 MB"},
 		"#connection":   {""},
+		"#acts-list":    {"jo (uid 1000) re-pinned tag v2"},
 		"#commits-body": {"web: a newer image", "web-04", "canary-2", "db-01, db-02", "and 33 more"},
 	} {
 		text := strings.Join(strings.Fields(p.says(selector)), " ")
@@ -148,6 +149,7 @@ func TestWordsAreText(t *testing.T) {
 	s.hosts = []daemon.HostView{h, {Document: status.Document{Metadata: status.Metadata{Name: "__proto__"}, Phase: plan.Phase(hostile)}}}
 	s.fleet.Title, s.fleet.Findings, s.fleet.Frozen, s.fleet.Source, s.fleet.Publish, s.fleet.Paused = hostile, []string{hostile}, hostile, hostile, hostile, hostile
 	s.fleet.Commits[0].Title, s.fleet.Rings[0].Tag, s.fleet.Rings[0].Paused, s.fleet.Rings[0].Name = hostile, hostile, hostile, hostile
+	s.fleet.Acts[0].By, s.fleet.Acts[0].What = hostile, hostile
 	s.story.Steps[0].Text, s.story.Steps[0].Phase, s.story.Console = hostile, hostile, []string{hostile}
 	s.story.Serial.Text, s.story.Serial.Lines = hostile, []string{hostile}
 	p := open(t, s.serve(t).url)

@@ -237,6 +237,13 @@ function drawCommits(all) {
   });
 }
 
+// drawActs says what operators had the daemon do.
+function drawActs() {
+  const acts = fleet.acts || [];
+  $('acts').hidden = acts.length === 0;
+  fill($('acts-list'), acts.map((act, n) => ({ key: act.at + ' ' + n, text: moment(act.at) + ' ' + act.by + ' ' + act.what })), item => make('li', item.text));
+}
+
 function drawHosts(all) {
   const wanted = all.filter(matches);
   const items = wanted.slice(0, most.rows).map(h => {
@@ -276,6 +283,7 @@ function draw() {
   drawPeople(all);
   drawRings();
   drawCommits(all);
+  drawActs();
   drawHosts(all);
   drawHost();
 }
