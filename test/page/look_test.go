@@ -87,7 +87,7 @@ func TestTheBoard(t *testing.T) {
 		"#notices":      {"Commit 3333333333 is refused and changes nothing", "hosts/x.yaml:3:5"},
 		"#phases":       {"1 Failed", "1 Held", "1 Installing", "40 Active"},
 		"#people":       {"canary-2", "Input/output error", "web-03", `consent: {erase: "5000c500a1b2c3d4/9f3ac41be7705d12"}`, "in hosts/web-03.yaml"},
-		"#rings-body":   {"canary", "v2 2222222222", "1 of 2", "paused: canary-2 failed"},
+		"#rings-body":   {"canary", "v2 2222222222", "1 of 2", "1 Failed", "1 Held, 1 Pending", "no ring 1 Installing, 40 Active", "paused: canary-2 failed"},
 		"#hosts-body":   {"43% of 1600 MB"},
 		"#connection":   {""},
 		"#acts-list":    {"jo (uid 1000) re-pinned tag v2"},

@@ -100,13 +100,13 @@ async function copy(text) {
   set('said', 'Copied: ' + text);
 }
 
-// allow is the consent to copy.
 // allowed says what a person may do to let a held host go on.
 function allowed(node, name, hold, file) {
   if (hold && hold.consent) node.append(allow(name, 'consent', 'To allow it, in ' + (file || 'its file') + ':', 'consent: {erase: ' + JSON.stringify(hold.consent) + '}'));
   if (hold && hold.countersign) node.append(allow(name, 'commands', 'To sign the tag too, somebody else who may sign tags runs:', hold.countersign.join(' && ')));
 }
 
+// allow is a text to copy.
 function allow(name, what, words, text) {
   const box = make('div', undefined, 'consent');
   const button = make('button', 'Copy');
@@ -192,18 +192,32 @@ function drawPeople(all) {
   if (document.title !== title) document.title = title;
 }
 
-function drawRings() {
+// phasesOf counts the phases of each ring's hosts, in words; those of hosts without a ring are under ''.
+function phasesOf(all) {
+  const rings = new Map();
+  for (const h of all) {
+    const counts = rings.get(h.ring || '') || new Map();
+    rings.set(h.ring || '', counts.set(h.phase, (counts.get(h.phase) || 0) + 1));
+  }
+  return ring => order.filter(p => rings.has(ring) && rings.get(ring).has(p)).map(p => rings.get(ring).get(p) + ' ' + p).join(', ');
+}
+
+function drawRings(all) {
   const rings = fleet.rings || [];
   $('rings').hidden = rings.length === 0;
+  const phases = phasesOf(all);
   const items = rings.map(r => ({
-    key: r.name, release: (r.tag || 'trunk') + ' ' + short(r.commit), done: r.done, hosts: r.hosts, changing: few(r.changing), trouble: few([...r.held || [], ...r.failed || []]),
+    key: r.name, phases: phases(r.name), release: (r.tag || 'trunk') + ' ' + short(r.commit), done: r.done, hosts: r.hosts, changing: few(r.changing), trouble: few([...r.held || [], ...r.failed || []]),
     now: r.paused ? 'paused: ' + r.paused : r.trouble || (r.waiting ? 'waiting for their turn: ' + r.waiting : ''),
   }));
+  if (phases('')) items.push({ key: '', phases: phases('') });
   fill($('rings-body'), items, item => {
     const tr = row();
-    cell(tr, item.key, '', 'phase');
+    cell(tr, item.key || 'no ring', '', 'phase');
     cell(tr, item.release, 'release');
-    cell(tr, item.done + ' of ' + item.hosts, 'done').append(bar(item.done, item.hosts, 'done in ring ' + item.key));
+    const done = cell(tr, item.key ? item.done + ' of ' + item.hosts : '', 'done');
+    if (item.key) done.append(bar(item.done, item.hosts, 'done in ring ' + item.key));
+    cell(tr, item.phases, 'hosts');
     cell(tr, item.changing, 'changing');
     cell(tr, item.trouble, 'held or failed');
     cell(tr, item.now);
@@ -281,7 +295,7 @@ function draw() {
   drawNotices();
   drawPhases();
   drawPeople(all);
-  drawRings();
+  drawRings(all);
   drawCommits(all);
   drawActs();
   drawHosts(all);
