@@ -75,7 +75,7 @@ func install(d inventory.Desired, rec inventory.Record) Change {
 			c.Needed = inventory.EraseConsent(d.Name, disk, inventory.ContentUnseen, c.Target)
 			c.Erases = c.Given == c.Needed && rec.Installed == nil && rec.Last == nil // whatever will be found there
 			if why := unsigned(d); c.Erases && why != "" {
-				c.Erases, c.Why = false, append(c.Why, "only if the disk is blank: "+why)
+				c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
 			}
 		}
 		return c

@@ -80,7 +80,7 @@ func TestTwoMustSignWhatIsUnseen(t *testing.T) {
 	m.desired.Signatures = one
 	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
 	change := plan.Decide(m.desired, m.record)
-	if change.Erases || change.Hold != nil || !strings.Contains(strings.Join(change.Why, "\n"), "only if the disk is blank: two must sign tag v1, which jo alone signed") {
+	if change.Erases || change.Hold != nil || !strings.HasSuffix(change.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone signed") {
 		t.Errorf("before it was looked at: %+v", change)
 	}
 	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsSigners || m.disk != foundOnDisk {
