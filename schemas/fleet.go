@@ -25,7 +25,7 @@ type RingSpec struct {
 	// Hosts selects the ring's hosts. A host is in one ring at most; in none, it follows the trunk as fast as the daemon's limits let it.
 	Hosts Scope `json:"hosts"`
 	// Tag is a pattern with one *, such as prod-*: the ring runs the commit of the newest tag that matches. Newest is the highest version: runs of
-	// digits compare as numbers, and v1.2.0-rc.1 is older than v1.2.0. Empty: the ring follows the trunk.
+	// digits compare as numbers, and v1.2.0-rc.1 is older than v1.2.0. Tags below countersign/ never match. Empty: the ring follows the trunk.
 	Tag string `json:"tag,omitempty"`
 	// After names rings that must have completed the same release before this one begins.
 	After []string `json:"after,omitempty"`
