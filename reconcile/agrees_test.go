@@ -41,6 +41,7 @@ var changes = []change{leave, newer, consented, foreign, flip, label, none, prot
 // beginning is what a host is before the commit.
 type beginning struct {
 	idle, protected, reinstalls, allowed bool
+	signatures                           *inventory.Signatures
 }
 
 func (b beginning) apply(d inventory.Desired) inventory.Desired {
@@ -48,7 +49,7 @@ func (b beginning) apply(d inventory.Desired) inventory.Desired {
 	if b.reinstalls {
 		w.Update = schemas.Reinstall
 	}
-	d.Workload, d.Protect, d.Reinstallable = &w, b.protected, b.allowed
+	d.Workload, d.Protect, d.Reinstallable, d.Signatures = &w, b.protected, b.allowed, b.signatures
 	if b.idle {
 		d.Workload = nil
 	}
@@ -64,7 +65,8 @@ func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
 		var begins []beginning
 		var does []change
 		for range hosts {
-			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls"), rapid.Bool().Draw(rt, "allowed")})
+			signatures := rapid.SampledFrom([]*inventory.Signatures{nil, {Tag: "v1", Signer: "jo"}, {Tag: "v1", Signer: "jo", Second: "ann"}}).Draw(rt, "signatures")
+			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls"), rapid.Bool().Draw(rt, "allowed"), signatures})
 			does = append(does, rapid.SampledFrom(changes).Draw(rt, "change"))
 		}
 		var wrong []string
@@ -205,7 +207,7 @@ func (w *world) compare(names []string, before map[string]machine, r review.Revi
 }
 
 // unpermitted says which hosts the plan erases without the consent that names this host, its disk, the system on it and what replaces it, worked out here
-// from what is known, and without a workload that reinstalled already when its system was installed, where the daemon allows that.
+// from what is known, under a tag that one person signed, and without a workload that reinstalled already when its system was installed, where the daemon allows that.
 func unpermitted(names []string, records map[string]inventory.Record, head inventory.Fleet, r review.Review) (wrong []string) {
 	for _, name := range names {
 		for _, h := range r.Hosts {
@@ -214,6 +216,9 @@ func unpermitted(names []string, records map[string]inventory.Record, head inven
 				continue
 			}
 			d := head.Hosts[h.Name]
+			if s := d.Signatures; s != nil && s.Second == "" {
+				wrong = append(wrong, fmt.Sprintf("%s is erased, and one person signed it: %+v", h.Name, h))
+			}
 			named := inventory.EraseConsent(h.Name, installed.Disk, "install:"+installed.ID, d.Workload.Inputs)
 			if d.Consent.Erase != named && (installed.Update != schemas.Reinstall || !d.Reinstallable) {
 				wrong = append(wrong, fmt.Sprintf("%s is erased with the consent %q, want %q: %+v", h.Name, d.Consent.Erase, named, h))

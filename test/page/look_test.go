@@ -86,7 +86,7 @@ func TestTheBoard(t *testing.T) {
 	for selector, want := range map[string][]string{
 		"#notices":      {"Commit 3333333333 is refused and changes nothing", "hosts/x.yaml:3:5"},
 		"#phases":       {"1 Failed", "1 Held", "1 Installing", "40 Active"},
-		"#people":       {"canary-2", "Input/output error", "web-03", `consent: {erase: "5000c500a1b2c3d4/9f3ac41be7705d12"}`, "in hosts/web-03.yaml"},
+		"#people":       {"canary-2", "Input/output error", "web-03", `consent: {erase: "5000c500a1b2c3d4/9f3ac41be7705d12"}`, "in hosts/web-03.yaml", "git tag -s -m ok countersign/v2/$USER v2 && git push origin countersign/v2/$USER"},
 		"#rings-body":   {"canary", "v2 2222222222", "1 of 2", "1 Failed", "1 Held, 1 Pending", "no ring 1 Installing, 40 Active", "paused: canary-2 failed"},
 		"#hosts-body":   {"43% of 1600 MB"},
 		"#connection":   {""},
