@@ -104,6 +104,7 @@ cat <<TEXT
   dist/demo/fleet           the fleet: edit, commit, push
   dist/demo/daemon.log      what the daemon did
   dist/demo/$host/       console log and disk of the machine
+  dist/demo/state/consoles  the serial console as the daemon read it at the BMC
   bin/ingot plan --help     what a change would do
   make demo BACKEND=sim     the same on in-process machines, in seconds
 TEXT

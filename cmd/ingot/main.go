@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gitmetal/ingot/cmd/ingot/consolecmd"
 	"github.com/gitmetal/ingot/cmd/ingot/secretcmd"
 )
 
@@ -77,7 +78,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newBMC(s), newConsent(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s), secretcmd.New(secretcmd.Streams(s)), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s))
+	root.AddCommand(newBMC(s), newConsent(s), consolecmd.New(consolecmd.Streams(s)), newInit(s), newLab(s), newPlan(s), newRamdisk(s), secretcmd.New(secretcmd.Streams(s)), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s))
 	root.InitDefaultCompletionCmd()
 	strict(root)
 	return root

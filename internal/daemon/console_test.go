@@ -1,7 +1,9 @@
 package daemon_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/internal/lab/serial"
@@ -80,6 +83,8 @@ func TestTheSerialConsoleIsShown(t *testing.T) {
 	}
 	p.awaitSerial(t, "machine-1", "a prompt", shown("machine-1 login:"), says("\r\nmachine-1 login: "))
 
+	w.followed(t, feed)
+
 	got = p.awaitSerial(t, "machine-2", "the wrong key", func(s story.Serial) bool { return s.State == story.Waits && strings.Contains(s.Text, "host key") }, nothing)
 	if !strings.Contains(got.Text, machines[1].ConsoleKey) || !strings.Contains(got.Text, wrong) || !strings.Contains(got.Text, "spec.bmc.console.fingerprint") {
 		t.Errorf("of another host key it is said %q", got.Text)
@@ -112,6 +117,27 @@ func TestTheSerialConsoleIsShown(t *testing.T) {
 	}
 	if typed := typedAnywhere(w); typed != "" {
 		t.Errorf("into the consoles was typed %q", typed)
+	}
+}
+
+// followed follows machine-1's console through the control socket until it says something new.
+func (w *world) followed(t *testing.T, feed *serial.Feed) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	all := ""
+	err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).FollowConsole(ctx, "machine-1", func(text string) error {
+		if all += text; strings.Contains(all, "followed: to its end") {
+			cancel()
+		}
+		_, err := io.WriteString(feed, "followed: to its end\n")
+		return err
+	})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(all, "kernel: panic <b>") {
+		t.Errorf("following ended with %v after %q", err, all)
+	}
+	if _, err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).Serial(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "knows no host") {
+		t.Errorf("the console of a host that nobody knows: %v", err)
 	}
 }
 

@@ -97,6 +97,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/view", d.answerView)
 	mux.HandleFunc("GET /v1/events", d.events)
+	d.addConsoles(mux)
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, _ *http.Request) {
 		d.loop.Refresh()
 		w.WriteHeader(http.StatusNoContent)

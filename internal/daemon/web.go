@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/gitmetal/ingot/internal/page"
@@ -15,38 +14,8 @@ func (d *Daemon) webHandler() http.Handler {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /v1/view", d.answerView)
 	api.HandleFunc("GET /v1/events", d.events)
-	api.HandleFunc("GET /v1/hosts/{host}/story", func(w http.ResponseWriter, r *http.Request) {
-		host, known := d.loop.Host(r.PathValue("host"))
-		if !known {
-			http.Error(w, "no such host is known", http.StatusNotFound)
-			return
-		}
-		told := d.stories.Of(host.Document)
-		var err error
-		if told.Serial, err = d.consoles.Of(host); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		writeJSON(w, told)
-	})
-	api.HandleFunc("GET /v1/hosts/{host}/console", d.console)
+	d.addConsoles(api)
 	return page.Handler(api)
-}
-
-// console gives all that is kept of a host's serial console.
-func (d *Daemon) console(w http.ResponseWriter, r *http.Request) {
-	host, known := d.loop.Host(r.PathValue("host"))
-	if !known {
-		http.Error(w, "no such host is known", http.StatusNotFound)
-		return
-	}
-	text, err := d.consoles.Text(host.Name)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, text) // the reader went away
 }
 
 func (d *Daemon) serveWeb(ctx context.Context) error {

@@ -1,0 +1,72 @@
+// Package consolecmd is the command that shows a machine's serial console.
+package consolecmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/config"
+)
+
+// Streams are what the command may write: data on Out, talk on Err.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// New makes the command.
+func New(s Streams) *cobra.Command {
+	var file string
+	var follow bool
+	command := &cobra.Command{
+		Use:   "console HOST",
+		Short: "Show what a machine said on its serial console, as far as the daemon keeps it",
+		Long: "Prints the newest of a machine's serial console, from firmware to login, and how it is read. The daemon reads it over SSH to the BMC while something is\n" +
+			"under way or wrong, where the fleet asks for that with spec.bmc.console. Nothing is ever written to it.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			settings, err := config.Load(file)
+			if err != nil {
+				return err
+			}
+			return show(c.Context(), s, daemon.Connect(settings.Listen.Socket), args[0], follow)
+		},
+	}
+	command.Flags().StringVar(&file, "config", "/etc/ingot/ingot.yaml", "the daemon's configuration file")
+	command.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes, until it is interrupted")
+	return command
+}
+
+// show prints the console, and on standard error how it is read.
+func show(ctx context.Context, s Streams, client *daemon.Client, host string, follow bool) error {
+	serial, err := client.Serial(ctx, host)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.Err, "ingot:", serial.Text)
+	if follow {
+		err := client.FollowConsole(ctx, host, func(text string) error {
+			_, err := io.WriteString(s.Out, text)
+			return err
+		})
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	text, err := client.Console(ctx, host)
+	if err != nil {
+		return err
+	}
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	_, err = io.WriteString(s.Out, text)
+	return err
+}
