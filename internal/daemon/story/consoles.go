@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +41,9 @@ type Pauses struct {
 // lookEvery is how often it is looked whose console should be read, when something happened.
 const lookEvery = 250 * time.Millisecond
 
+// never is later than anything.
+var never = time.Unix(1<<40, 0)
+
 // Consoles reads the serial consoles of hosts for which something is under way or wrong, beside everything else: a console that cannot be read concerns
 // nobody, and is shown with its reason.
 type Consoles struct {
@@ -50,6 +51,7 @@ type Consoles struct {
 
 	mu      sync.Mutex
 	hosts   map[string]*watched
+	due     time.Time // when to arrange next: zero when something happened, never when nothing will by itself
 	running sync.WaitGroup
 }
 
@@ -116,7 +118,7 @@ func (c *Consoles) Text(host string) (string, error) {
 }
 
 func (c *Consoles) state(h reconcile.HostView) (State, string) {
-	if wanted := judge(h, time.Time{}, time.Time{}); wanted.state == Off {
+	if wanted := judge(&h, time.Time{}, time.Time{}); wanted.state == Off {
 		if wanted.why == notRead {
 			offered, err := c.config.Offered(h.Name)
 			if err != nil {
@@ -157,7 +159,7 @@ func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 		case <-news.Some():
 			for _, name := range news.Take() {
 				h, known := loop.Host(name)
-				c.look(name, h, known)
+				c.look(name, h, known, time.Now())
 			}
 		case <-tick.C:
 			c.arrange(ctx, time.Now())
@@ -166,7 +168,7 @@ func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 }
 
 // look takes in how a host is now.
-func (c *Consoles) look(name string, h reconcile.HostView, known bool) {
+func (c *Consoles) look(name string, h reconcile.HostView, known bool, now time.Time) {
 	if name == "" {
 		return // the whole fleet
 	}
@@ -178,6 +180,7 @@ func (c *Consoles) look(name string, h reconcile.HostView, known bool) {
 			w.end()
 		}
 		delete(c.hosts, name)
+		c.due = time.Time{}
 		return
 	}
 	if w == nil {
@@ -188,8 +191,15 @@ func (c *Consoles) look(name string, h reconcile.HostView, known bool) {
 		}
 	}
 	w.host = h
+	if w.want.read && w.want.urgency != settling {
+		w.until = now.Add(settles)
+	}
+	if judge(&h, w.until, now) != w.want {
+		c.due = time.Time{}
+	}
 	if h.Desired.BMC != nil && !alike(*h.Desired.BMC, w.used) { // another console, or other trust: it is tried at once
 		w.used, w.tries, w.after, w.state = *h.Desired.BMC, 0, time.Time{}, ""
+		c.due = time.Time{}
 		if w.end != nil {
 			w.end()
 		}
@@ -207,16 +217,23 @@ func alike(a, b schemas.BMC) bool {
 func (c *Consoles) arrange(ctx context.Context, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if now.Before(c.due) {
+		return
+	}
+	c.due = never
 	var some []*watched
 	for _, w := range c.hosts {
-		w.want = judge(w.host, w.until, now)
-		if w.want.read && w.want.urgency != settling {
-			w.until = now.Add(settles)
-		}
-		if w.want.read && (w.end != nil || !now.Before(w.after)) {
+		w.want = judge(&w.host, w.until, now)
+		switch {
+		case w.want.read && w.end == nil && now.Before(w.after):
+			c.due = earlier(c.due, w.after)
+		case w.want.read:
 			some = append(some, w)
-		} else if w.end != nil {
+		case w.end != nil:
 			w.end()
+		}
+		if w.want.read && w.want.urgency == settling {
+			c.due = earlier(c.due, w.until)
 		}
 	}
 	slices.SortFunc(some, before)
@@ -228,6 +245,13 @@ func (c *Consoles) arrange(ctx context.Context, now time.Time) {
 			c.start(ctx, w)
 		}
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // before orders consoles: the urgent first, then those that are read already.
@@ -261,7 +285,7 @@ func (c *Consoles) start(ctx context.Context, w *watched) {
 		defer c.mu.Unlock()
 		ended := ctx.Err() != nil
 		w.end()
-		w.end, w.log = nil, nil
+		w.end, w.log, c.due = nil, nil, time.Time{}
 		c.note(w, err, ended, time.Since(began))
 	})
 }
@@ -291,91 +315,4 @@ func (c *Consoles) note(w *watched, err error, ended bool, lasted time.Duration)
 func sentence(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// read reads a host's console until ctx or the connection ends. The error is never nil.
-func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) error {
-	offered, err := c.config.Offered(h.Name)
-	if err != nil {
-		return err
-	}
-	account, err := c.config.Open(ctx, h.Desired.BMC.Credentials)
-	if err != nil {
-		return err
-	}
-	log, err := c.config.Dir.Open(h.Name, c.masked(ctx, h))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }() // that it can keep nothing was said by a write
-	target := console.Target{
-		Address: address(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
-		Username: account["username"].Reveal(), Password: account["password"], Entry: offered.Entry,
-	}
-	out := &noted{log: log}
-	err = console.Read(ctx, target, c.config.Limits, console.Reading{Out: out, Begun: func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		w.log, w.state, w.text = log, Reads, "It is read since "+time.Now().UTC().Format(time.RFC3339)+"."
-	}})
-	if out.began {
-		why := err
-		if ctx.Err() != nil {
-			why = errors.New("nothing is under way, or others come first, or the daemon ends")
-		}
-		_ = log.Note(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
-	}
-	return err
-}
-
-// masked gives the secrets that a host may print: its BMC's, and those of its workload, as they are and as they were since the session began.
-func (c *Consoles) masked(ctx context.Context, h reconcile.HostView) func() []secret.Value {
-	names := []string{h.Desired.BMC.Credentials}
-	if h.Desired.Workload != nil {
-		for _, s := range h.Desired.Workload.Secrets {
-			names = append(names, s.Name)
-		}
-	}
-	plain := func(i int) string { // of the BMC's account the name is no secret
-		if i == 0 {
-			return "username"
-		}
-		return ""
-	}
-	known := map[secret.Value]struct{}{}
-	take := func(data map[string]secret.Value, but string) {
-		for key, value := range data {
-			if key != but {
-				known[value] = struct{}{}
-			}
-		}
-	}
-	for i, name := range names {
-		data, _ := c.config.Open(ctx, name) // what cannot be opened was not given to the machine
-		take(data, plain(i))
-	}
-	return func() []secret.Value {
-		for i, name := range names {
-			take(c.config.Opened(name), plain(i))
-		}
-		return slices.Collect(maps.Keys(known))
-	}
-}
-
-// noted marks in a log where reading begins, once something comes.
-type noted struct {
-	log   *console.Log
-	began bool
-}
-
-var _ io.Writer = (*noted)(nil)
-
-func (n *noted) Write(p []byte) (int, error) {
-	if !n.began {
-		n.began = true
-		if err := n.log.Note(time.Now(), "read from here on: what came before is not known"); err != nil {
-			return 0, err
-		}
-	}
-	return n.log.Write(p)
 }

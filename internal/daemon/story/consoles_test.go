@@ -59,7 +59,7 @@ func TestJudge(t *testing.T) {
 	} {
 		h := base()
 		test.change(&h)
-		got := judge(h, noon, noon)
+		got := judge(&h, noon, noon)
 		if why := got.why; (why == "") != (got.read || got.state == Idle) {
 			t.Errorf("%s: why it is not read: %q", test.name, why)
 		}
@@ -69,7 +69,7 @@ func TestJudge(t *testing.T) {
 	}
 	active := base()
 	active.Document.Phase = plan.Active
-	if got := judge(active, noon.Add(time.Second), noon); got != (want{read: true, urgency: settling}) {
+	if got := judge(&active, noon.Add(time.Second), noon); got != (want{read: true, urgency: settling}) {
 		t.Errorf("of a host that became Active a moment ago: %+v", got)
 	}
 	for _, p := range plan.Phases {
@@ -208,7 +208,7 @@ func TestACutStreamIsResumed(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	h := r.host("a", plan.Installing)
-	r.look("a", h, true)
+	r.look("a", h, true, time.Now())
 	r.until(t, h, "before", says("before: line"))
 	r.mu.Lock()
 	r.cut["a"]()
@@ -239,12 +239,12 @@ func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 		return open(ctx, name)
 	}
 	h := r.host("a", plan.Failed)
-	r.look("a", h, true)
+	r.look("a", h, true, time.Now())
 	s := r.until(t, h, "refused", func(s Serial) bool { return strings.Contains(s.Text, "refuses the credentials") })
 	if s.State != Waits || strings.Contains(s.Text, "battery") || !strings.Contains(s.Text, "tried again after") {
 		t.Errorf("of refused credentials it is said %+v", s)
 	}
-	r.look("a", h, true) // nothing changed
+	r.look("a", h, true, time.Now()) // nothing changed
 	r.until(t, h, "still refused", is(Waits))
 	if counts := r.servers["a"].Counts(); counts.Logins != 1 {
 		t.Errorf("%+v, want one login", counts)
@@ -253,7 +253,7 @@ func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 	refuse = false
 	r.mu.Unlock()
 	h.Desired.BMC = &schemas.BMC{Address: h.Desired.BMC.Address, Credentials: "bmc-2", Console: h.Desired.BMC.Console}
-	r.look("a", h, true)
+	r.look("a", h, true, time.Now())
 	r.until(t, h, "other credentials", is(Reads))
 }
 
@@ -262,19 +262,39 @@ func TestTheUrgentComeFirst(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 1, "a", "b")
 	waits, urgent := r.host("a", plan.Held), r.host("b", plan.Installing)
-	r.look("a", waits, true)
+	r.look("a", waits, true, time.Now())
 	r.until(t, waits, "first", says("first: line"))
-	r.look("b", urgent, true)
+	r.look("b", urgent, true, time.Now())
 	r.until(t, urgent, "second", says("second: line"))
 	s := r.until(t, waits, "its turn", is(Waits))
 	if !strings.Contains(s.Text, "Others come first") {
 		t.Errorf("of a console that has to wait it is said %q", s.Text)
 	}
 	urgent.Orphaned = true
-	r.look("b", urgent, true)
+	r.look("b", urgent, true, time.Now())
 	r.until(t, waits, "third", says("third: line"))
-	r.look("a", waits, false) // forgotten
+	r.look("a", waits, false, time.Now()) // forgotten
 	r.until(t, waits, "the end", func(Serial) bool { return r.feeds["a"].Readers() == 0 && r.feeds["b"].Readers() == 0 })
+}
+
+// A host that has nothing more to do is read until it has settled.
+func TestAHostSettles(t *testing.T) {
+	t.Parallel()
+	r := newRack(t, 10, "a")
+	h := r.host("a", plan.Starting)
+	r.look("a", h, true, time.Now())
+	r.until(t, h, "its start", says("its start: line"))
+	h.Document.Phase = plan.Active
+	r.look("a", h, true, time.Now())
+	r.until(t, h, "after its start", says("after its start: line"))
+	r.Consoles.mu.Lock()
+	w := r.hosts["a"]
+	if left := time.Until(w.until); left <= 0 || left > settles {
+		t.Errorf("it has settled in %s, want %s at the most", left, settles)
+	}
+	w.until, r.due = time.Now(), time.Now() // ten minutes later
+	r.Consoles.mu.Unlock()
+	r.until(t, h, "its end", func(s Serial) bool { return s.State == Idle && r.feeds["a"].Readers() == 0 })
 }
 
 // What a BMC does not offer is said, and so is what protection stops.
@@ -282,13 +302,13 @@ func TestConsolesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	none := r.host("none", plan.Failed)
-	r.look("none", none, true)
+	r.look("none", none, true, time.Now())
 	r.until(t, none, "the reason", func(s Serial) bool { return s.State == Waits && strings.HasPrefix(s.Text, "Its BMC offers none.") })
 	h := r.host("a", plan.Starting)
-	r.look("a", h, true)
+	r.look("a", h, true, time.Now())
 	r.until(t, h, "its console", is(Reads))
 	h.Desired.Protect = true
-	r.look("a", h, true)
+	r.look("a", h, true, time.Now())
 	r.until(t, h, "the end", func(s Serial) bool { return s.State == Off && r.feeds["a"].Readers() == 0 })
 	h.Desired.Protect, h.Desired.File = false, "hosts/a.yaml"
 	h.Desired.BMC = &schemas.BMC{Address: "https://[2001:db8::1]/redfish/v1/Systems/1"}

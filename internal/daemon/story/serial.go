@@ -58,8 +58,8 @@ type want struct {
 }
 
 // judge says whether a host's console shall be read now; until is when a host with nothing to do has settled.
-func judge(h reconcile.HostView, until, now time.Time) want {
-	switch d := h.Desired; {
+func judge(h *reconcile.HostView, until, now time.Time) want {
+	switch d := &h.Desired; {
 	case h.Orphaned:
 		return want{state: Off, why: "It is not in the fleet any more: its BMC is left alone."}
 	case d.BMC == nil:

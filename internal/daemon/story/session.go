@@ -1,0 +1,101 @@
+package story
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/gitmetal/ingot/boot/console"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/reconcile"
+)
+
+// read reads a host's console until ctx or the connection ends. The error is never nil.
+func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) error {
+	offered, err := c.config.Offered(h.Name)
+	if err != nil {
+		return err
+	}
+	account, err := c.config.Open(ctx, h.Desired.BMC.Credentials)
+	if err != nil {
+		return err
+	}
+	log, err := c.config.Dir.Open(h.Name, c.masked(ctx, h))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // that it can keep nothing was said by a write
+	target := console.Target{
+		Address: address(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
+		Username: account["username"].Reveal(), Password: account["password"], Entry: offered.Entry,
+	}
+	out := &noted{log: log}
+	err = console.Read(ctx, target, c.config.Limits, console.Reading{Out: out, Begun: func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		w.log, w.state, w.text = log, Reads, "It is read since "+time.Now().UTC().Format(time.RFC3339)+"."
+	}})
+	if out.began {
+		why := err
+		if ctx.Err() != nil {
+			why = errors.New("nothing is under way, or others come first, or the daemon ends")
+		}
+		_ = log.Note(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
+	}
+	return err
+}
+
+// masked gives the secrets that a host may print: its BMC's, and those of its workload, as they are and as they were since the session began.
+func (c *Consoles) masked(ctx context.Context, h reconcile.HostView) func() []secret.Value {
+	names := []string{h.Desired.BMC.Credentials}
+	if h.Desired.Workload != nil {
+		for _, s := range h.Desired.Workload.Secrets {
+			names = append(names, s.Name)
+		}
+	}
+	plain := func(i int) string { // of the BMC's account the name is no secret
+		if i == 0 {
+			return "username"
+		}
+		return ""
+	}
+	known := map[secret.Value]struct{}{}
+	take := func(data map[string]secret.Value, but string) {
+		for key, value := range data {
+			if key != but {
+				known[value] = struct{}{}
+			}
+		}
+	}
+	for i, name := range names {
+		data, _ := c.config.Open(ctx, name) // what cannot be opened was not given to the machine
+		take(data, plain(i))
+	}
+	return func() []secret.Value {
+		for i, name := range names {
+			take(c.config.Opened(name), plain(i))
+		}
+		return slices.Collect(maps.Keys(known))
+	}
+}
+
+// noted marks in a log where reading begins, once something comes.
+type noted struct {
+	log   *console.Log
+	began bool
+}
+
+var _ io.Writer = (*noted)(nil)
+
+func (n *noted) Write(p []byte) (int, error) {
+	if !n.began {
+		n.began = true
+		if err := n.log.Note(time.Now(), "read from here on: what came before is not known"); err != nil {
+			return 0, err
+		}
+	}
+	return n.log.Write(p)
+}
