@@ -77,10 +77,15 @@ func (w *world) places(processes *processSample) []place {
 	w.git("fetch", "--quiet", "origin")
 	bare := w.path("fleet.git")
 	machine := w.rack.Machines[0]
+	_, told := w.get(w.page + "/v1/hosts/" + host + "/story")
+	_, shown := w.get(w.page + "/v1/hosts/" + host + "/console")
 	return []place{
 		{"the daemon's log", "installed system phoned home", []byte(w.read("daemon.log"))},
 		{"the rack's log", machine.Address, []byte(w.read("lab.log"))},
 		{"the console", "demo: " + host, []byte(w.read(host, "console.log"))},
+		{"the consoles that the daemon keeps", "demo: " + host, w.tree("state", "consoles")},
+		{"the story on the page", "demo: " + host, told},
+		{"the console on the page", "demo: " + host, shown},
 		{"the history of all branches", "phase: Held", []byte(w.run(bare, "git", "log", "--patch", "--all"))},
 		{"the clone of the fleet", machine.Address, w.tree("fleet")},
 		{"the journal", host, w.tree("state", "journal")},

@@ -3,8 +3,11 @@
 package e2e_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -63,6 +67,7 @@ type installed struct {
 func (w *world) checkInstalled(want installed) {
 	w.Helper()
 	w.checkConsole(want)
+	w.checkSerialConsole(want)
 	document := w.checkStatusBranch(want)
 	said := fmt.Sprintf(`msg="installed system phoned home" host=%s install=%s commit=%s`, host, document.Installed.ID, want.commit)
 	if !strings.Contains(w.read("daemon.log"), said) {
@@ -87,6 +92,34 @@ func (w *world) checkConsole(want installed) {
 		if got[1] != want.argument {
 			w.Errorf("the kernel was started with %s, want %s", got[1], want.argument)
 		}
+	}
+}
+
+// checkSerialConsole: the page shows what only the installed system says on its serial port, and what was said before: the daemon reads it at the BMC.
+func (w *world) checkSerialConsole(want installed) {
+	w.Helper()
+	var told story.Story
+	w.poll("the installed system's words on the page", func() bool {
+		code, body := w.get(w.page + "/v1/hosts/" + host + "/story")
+		told = story.Story{} // of a document without a member the old one stays
+		if err := json.Unmarshal(body, &told); code != http.StatusOK || err != nil {
+			w.Fatalf("the story is answered with %d %s: %v", code, body, err)
+		}
+		text := strings.Join(told.Serial.Lines, "\n")
+		at := strings.LastIndex(text, "demo: "+host+": hello from "+host+" mode 640")
+		return at >= 0 && strings.Contains(text[at:], want.argument)
+	})
+	if told.Serial.State != story.Reads {
+		w.Errorf("the serial console is shown, and it %s: %s", told.Serial.State, told.Serial.Text)
+	}
+	_, whole := w.get(w.page + "/v1/hosts/" + host + "/console")
+	for _, said := range []string{"ingot: read from here on", "Welcome to GRUB!", "enrol: done", "login:", "demo: " + host} {
+		if !bytes.Contains(whole, []byte(said)) {
+			w.Errorf("what is kept of the serial console does not have %q", said)
+		}
+	}
+	if bytes.ContainsAny(whole, "\x1b\r\x00") {
+		w.Error("what is kept of the serial console has control characters")
 	}
 }
 

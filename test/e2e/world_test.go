@@ -30,6 +30,7 @@ type world struct {
 	began  time.Time
 	rack   lab.Description
 	client *daemon.Client
+	page   string // URL of the page
 	daemon *process
 }
 
@@ -53,7 +54,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.client = daemon.Connect(settings.Listen.Socket)
+	w.client, w.page = daemon.Connect(settings.Listen.Socket), "http://"+settings.Listen.Web
 	return w
 }
 
