@@ -95,6 +95,15 @@ func Read(ctx context.Context, t Target, l Limits, read Reading) error {
 	return client.read(ctx, t.Entry, read)
 }
 
+// Fingerprints gives those of all host keys that a server shows, as OpenSSH writes them. Nobody is logged in.
+func Fingerprints(ctx context.Context, address string, l Limits) ([]string, error) {
+	_, err := login(ctx, Target{Address: address}, l.orDefault())
+	if said := new(Error); errors.As(err, &said) && said.Kind == WrongKey {
+		return said.Seen, nil
+	}
+	return nil, err
+}
+
 // Reading is where a console goes.
 type Reading struct {
 	Out   io.Writer

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,9 @@ func TestTheHostKeyIsPinned(t *testing.T) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}
 	}
+	if keys, err := console.Fingerprints(t.Context(), b.target.Address, console.Limits{}); !slices.Equal(keys, []string{b.Fingerprint(), second}) || b.Counts().Logins != 0 {
+		t.Errorf("its keys are %q, %v, after %+v", keys, err, b.Counts())
+	}
 	wrong.Fingerprint = second
 	if said, _, err := read(t, wrong, console.Limits{}); said != "hello" {
 		t.Errorf("with its other key pinned: %q, %v", said, err)
@@ -201,6 +205,9 @@ func TestUnreachable(t *testing.T) {
 			limits := console.Limits{}
 			if test.says == "" {
 				limits.Connect = 300 * time.Millisecond
+			}
+			if keys, err := console.Fingerprints(t.Context(), target.Address, limits); len(keys) > 0 || kind(err) != test.kind {
+				t.Errorf("its keys are %q, %v, want %s", keys, err, test.kind)
 			}
 			if _, _, err := read(t, target, limits); kind(err) != test.kind {
 				t.Errorf("%v, want %s", err, test.kind)

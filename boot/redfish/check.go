@@ -13,6 +13,7 @@ import (
 type Report struct {
 	Address     string    `json:"address"`
 	Fingerprint string    `json:"fingerprint,omitempty"` // of the certificate it shows, as spec.bmc.tls.fingerprint wants it
+	ConsoleKeys []string  `json:"consoleKeys,omitempty"` // of its host keys over SSH, as spec.bmc.console.fingerprint wants one; Check does not look
 	Vendor      string    `json:"vendor,omitempty"`
 	Product     string    `json:"product,omitempty"`
 	Redfish     string    `json:"redfish,omitempty"` // version of the service

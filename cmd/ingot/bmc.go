@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/lab"
 	"github.com/gitmetal/ingot/internal/secret"
@@ -65,6 +69,7 @@ func checkBMC(ctx context.Context, s streams, o bmcOptions, address string) erro
 	if closed := client.Close(context.WithoutCancel(ctx)); closed != nil {
 		fmt.Fprintln(s.Err, "note: the session could not be ended:", closed)
 	}
+	report.ConsoleKeys = consoleKeys(ctx, s, report)
 	if o.output == "json" {
 		if written := writeJSON(s, report); written != nil {
 			return written
@@ -80,6 +85,19 @@ func checkBMC(ctx context.Context, s streams, o bmcOptions, address string) erro
 	default:
 		return nil
 	}
+}
+
+// consoleKeys are the fingerprints of the host keys that the BMC shows where its serial console is.
+func consoleKeys(ctx context.Context, s streams, r redfish.Report) []string {
+	at, err := url.Parse(r.Address)
+	if err != nil || r.System == nil || r.System.Console == nil || !r.System.Console.Enabled {
+		return nil
+	}
+	keys, err := console.Fingerprints(ctx, net.JoinHostPort(at.Hostname(), strconv.Itoa(r.System.Console.Port)), console.Limits{})
+	if err != nil {
+		fmt.Fprintln(s.Err, "note: its SSH host key was not seen:", err)
+	}
+	return keys
 }
 
 func bmcConfig(s streams, o bmcOptions, address string) (redfish.Config, error) {
@@ -153,6 +171,9 @@ func printReport(out io.Writer, r redfish.Report) {
 	fmt.Fprintf(out, "%s\n%s %s, Redfish %s\n", r.Address, r.Vendor, r.Product, r.Redfish)
 	if r.Fingerprint != "" {
 		fmt.Fprintf(out, "certificate %s\n", r.Fingerprint)
+	}
+	for _, key := range r.ConsoleKeys {
+		fmt.Fprintf(out, "serial console's host key %s\n", key)
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
