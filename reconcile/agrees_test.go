@@ -98,8 +98,8 @@ func planAndDo(t *testing.T, begins []beginning, does []change) (wrong []string)
 			head.Hosts[h.Name] = h
 		}
 	}
-	giveConsents(head, review.Compare(base, head, records), names, does)
-	r := review.Compare(base, head, records)
+	giveConsents(head, review.Compare(base, head, review.Known{Records: records}), names, does)
+	r := review.Compare(base, head, review.Known{Records: records})
 
 	before := map[string]machine{}
 	w.mu.Lock()

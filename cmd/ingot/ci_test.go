@@ -116,6 +116,12 @@ func TestCIComments(t *testing.T) {
 	}
 	_, code = f.pullRequest(c, "PATH="+bin+":"+os.Getenv("PATH"))
 	f.want(t, "a plan that is too long", code, 0, 1, 3, "…cut.")
+
+	if err := program.Write(filepath.Join(bin, "ingot"), "#!/bin/sh\n[ \"$1\" = validate ] || { echo '"+review.Marker+"'; echo '1 UNKNOWN'; exit 1; }\n"); err != nil {
+		t.Fatal(err)
+	}
+	_, code = f.pullRequest(c, "INGOT_HELD=pass", "PATH="+bin+":"+os.Getenv("PATH"))
+	f.want(t, "a plan without one of its hosts", code, 1, 1, 4, "1 UNKNOWN", "This plan is incomplete")
 }
 
 // newPullRequest is a clone on a branch that changes the image, behind a main that changed something else.

@@ -68,15 +68,18 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	if err != nil {
 		return err
 	}
+	var unreadable []error
 	for _, host := range hosts {
-		if err := known.Read([]string{host.Name}); err != nil {
-			return err
+		known.Read(host.Name)
+		if why := known.Unreadable[host.Name]; why != "" && !o.takeover {
+			unreadable = append(unreadable, fmt.Errorf("%s: %s: no consent was written: "+fleets.Mend, host.Name, why))
+			continue
 		}
 		if err := consentTo(s, o, host, known.Records[host.Name]); err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
 	}
-	return nil
+	return errors.Join(unreadable...)
 }
 
 // choose gives the hosts of the names or of the selector, by name.

@@ -151,16 +151,7 @@ func statusBranch(ts *testscript.TestScript, dir string) {
 
 // signers [RING TAG SIGNER [SECOND]]: has the status branch say that the daemon wants two signers for what erases, and who signed the tag that a ring runs.
 func signers(ts *testscript.TestScript, _ bool, args []string) {
-	git := func(arguments ...string) string {
-		command := exec.Command("git", arguments...) //nolint:noctx // a script has its own deadline
-		command.Dir = ts.MkAbs(".")
-		command.Env = append(os.Environ(), "GIT_INDEX_FILE="+filepath.Join(ts.Getenv("WORK"), ".signers"), "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@e", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@e")
-		out, err := command.CombinedOutput()
-		if err != nil {
-			ts.Fatalf("git %v: %s", arguments, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
+	git := inScript(ts)
 	page := status.Fleet{Commit: git("rev-parse", "HEAD"), TwoSigners: true}
 	if len(args) > 0 {
 		s := &inventory.Signatures{Tag: args[1], Object: git("rev-parse", args[1]), Signer: args[2]}
@@ -169,11 +160,36 @@ func signers(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		page.Rings = []rollout.Progress{{Name: args[0], Tag: args[1], Signatures: s}}
 	}
-	file := filepath.Join(ts.Getenv("WORK"), ".fleet.yaml")
-	ts.Check(os.WriteFile(file, status.NewFleet(page, nil, nil).Encode(), 0o644))
+	putPage(ts, status.FleetPath, status.NewFleet(page, nil, nil).Encode())
+}
+
+// breakpage HOST TEXT: has somebody push a host's page to the status branch.
+func breakpage(ts *testscript.TestScript, _ bool, args []string) {
+	putPage(ts, status.Path(args[0]), []byte(args[1]+"\n"))
+}
+
+// putPage puts a page on the status branch.
+func putPage(ts *testscript.TestScript, path string, page []byte) {
+	git, file := inScript(ts), filepath.Join(ts.Getenv("WORK"), ".page")
+	ts.Check(os.WriteFile(file, page, 0o644))
 	git("read-tree", "ingot/status")
-	git("update-index", "--add", "--cacheinfo", "100644,"+git("hash-object", "-w", file)+","+status.FleetPath)
+	git("update-index", "--add", "--cacheinfo", "100644,"+git("hash-object", "-w", file)+","+path)
 	git("update-ref", "refs/heads/ingot/status", git("commit-tree", "-m", "status", git("write-tree")))
+}
+
+// inScript runs git on a script's repository, with an index of its own.
+func inScript(ts *testscript.TestScript) func(arguments ...string) string {
+	return func(arguments ...string) string {
+		command := exec.Command("git", arguments...) //nolint:noctx // a script has its own deadline
+		command.Dir = ts.MkAbs(".")
+		command.Env = append(os.Environ(), "GIT_INDEX_FILE="+filepath.Join(ts.Getenv("WORK"), ".other-index"), "GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@e", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@e",
+			"GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z")
+		out, err := command.CombinedOutput()
+		if err != nil {
+			ts.Fatalf("git %v: %s", arguments, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
 }
 
 // sub FILE OLD NEW: replaces a text in a file, which must be there; NEW may have \n and \t.

@@ -26,7 +26,7 @@ func newPlan(s streams) *cobra.Command {
 		Use:   "plan",
 		Short: "Say what a change of the fleet would do to every machine",
 		Long: "Compares two commits of a clone, given what its status branch says of the machines. It connects to nothing and decrypts nothing.\n" +
-			"Exit code 0: no machine is touched; 1: no plan; 2: changes; 3: it would erase a disk, and the consent is missing.",
+			"Exit code 0: no machine is touched; 1: no plan, or none of some host; 2: changes; 3: it would erase a disk, and the consent is missing.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runPlan(s, o) },
 	}
@@ -73,10 +73,7 @@ func runPlan(s streams, o planOptions) error {
 		return fmt.Errorf("the head holds no hosts, the base has %d: merged, it would be refused and change nothing; hosts that shall be left alone stay in the fleet with lifecycle: Unmanaged", len(base.Hosts))
 	}
 	base, head = known.Ruled(base), known.Ruled(head)
-	if err := known.ReadFor(base, head); err != nil {
-		return err
-	}
-	r := review.Compare(base, head, known.Records)
+	r := review.Compare(base, head, known.ReadFor(base, head))
 	r.Status = known.Commit
 	if err := printReview(s, r, o.output); err != nil {
 		return err
@@ -87,6 +84,8 @@ func runPlan(s streams, o planOptions) error {
 		}
 	}
 	switch {
+	case r.Incomplete(): // before all else: a job that lets held changes pass must not let this pass
+		return errors.New("the plan is incomplete: status pages of hosts that this changes cannot be read, see UNKNOWN above")
 	case r.Blocked():
 		for _, name := range slices.Sorted(maps.Keys(o.tags)) {
 			fmt.Fprintf(s.Err, "note: until the tag is there, consent with: ingot consent --tag %s=%s HOST\n", name, o.tags[name])

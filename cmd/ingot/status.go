@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +81,18 @@ func show(ctx context.Context, s streams, o statusOptions, host string) error {
 			return fmt.Errorf("there is no status of host %q: is it in the fleet, and was its commit accepted?", host)
 		}
 	}
+	if err := printView(s, o, view, host); err != nil {
+		return err
+	}
+	for _, h := range view.Hosts {
+		if o.config == "" && !h.Pushed {
+			return errors.New("this is incomplete: status pages cannot be read, see above")
+		}
+	}
+	return nil
+}
+
+func printView(s streams, o statusOptions, view daemon.View, host string) error {
 	switch o.output {
 	case "json":
 		encoder := json.NewEncoder(s.Out)
@@ -121,53 +135,36 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	if branch.Commit == "" {
 		return daemon.View{}, fmt.Errorf("this clone has no branch %[1]s: git fetch origin %[1]s:refs/remotes/origin/%[1]s, name another with --status-branch, or ask the daemon with --config", o.branch)
 	}
-	files := map[string][]byte{}
-	for _, file := range branch.Files() {
-		if files[file], err = branch.Read(file); err != nil {
-			return daemon.View{}, err
-		}
-	}
-	return viewOf(files)
+	return viewOf(branch)
 }
 
-// viewOf is what a status branch says.
-func viewOf(files map[string][]byte) (daemon.View, error) {
+// viewOf is what a status branch says. A page that cannot be read is its host's trouble.
+func viewOf(branch gitrepo.Status) (daemon.View, error) {
 	view := daemon.View{Hosts: []daemon.HostView{}}
-	documents, err := hostDocuments(files)
-	if err != nil {
-		return daemon.View{}, err
+	for _, file := range branch.Files() {
+		if !status.IsHost(file) {
+			continue
+		}
+		h := daemon.HostView{Pushed: true}
+		var err error
+		if h.Document, err = fleets.PageOf(branch, file); err != nil {
+			h = daemon.HostView{Trouble: err.Error() + ": " + fleets.Mend}
+			h.Metadata.Name = strings.TrimSuffix(path.Base(file), ".yaml")
+		}
+		view.Hosts = append(view.Hosts, h)
 	}
-	for _, d := range documents {
-		view.Hosts = append(view.Hosts, daemon.HostView{Document: d, Pushed: true})
-	}
-	page, ok := files[status.FleetPath]
-	if !ok { // it came to no commit yet
-		return view, nil
+	slices.SortFunc(view.Hosts, func(a, b daemon.HostView) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
+	page, err := branch.Read(status.FleetPath)
+	if err != nil || page == nil { // it came to no commit yet
+		return view, err
 	}
 	fleet, err := status.ParseFleet(page)
 	if err != nil {
-		return daemon.View{}, fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+		return daemon.View{}, fmt.Errorf("%s on the status branch: %w: %s", status.FleetPath, err, fleets.Mend)
 	}
 	view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
 	view.Frozen, view.Paused, view.Rings, view.Commits, view.Acts = fleet.Frozen, fleet.Paused, fleet.Rings, fleet.Commits, fleet.Acts
 	return view, nil
-}
-
-// hostDocuments reads the hosts' documents of a status branch, by name.
-func hostDocuments(files map[string][]byte) ([]status.Document, error) {
-	var documents []status.Document
-	for path, content := range files {
-		if !status.IsHost(path) {
-			continue
-		}
-		d, err := fleets.Page(path, content)
-		if err != nil {
-			return nil, err
-		}
-		documents = append(documents, d)
-	}
-	slices.SortFunc(documents, func(a, b status.Document) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
-	return documents, nil
 }
 
 // watch prints what happens, a line each; on a terminal the running write is one line that moves. As JSON each line is a daemon.Event.

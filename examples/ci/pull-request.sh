@@ -4,8 +4,9 @@
 # TARGET is the commit that is merged into, HEAD the one that is merged. Both, the fleet's tags and the status branch must be in the clone in which
 # this runs. It needs ingot, git 2.38 or newer, curl and jq. Nothing of the pull request is executed, nothing is decrypted.
 #
-# Exit code: 0 merging does what the plan says; 1 there is no plan: the fleet would be refused, or does not merge; 3 it would erase, and the consent is
-# missing: nothing is erased, and what waits, waits (INGOT_HELD=pass makes this 0). A comment that cannot be posted fails nothing.
+# Exit code: 0 merging does what the plan says; 1 there is no plan, as the fleet would be refused or does not merge, or none of some host, whose status
+# page cannot be read; 3 it would erase, and the consent is missing: nothing is erased, and what waits, waits (INGOT_HELD=pass makes this 0). A comment
+# that cannot be posted fails nothing.
 #
 # Environment:
 #   INGOT_FORGE    github, gitea or gitlab
@@ -79,13 +80,16 @@ plan() {
 
 # body is the comment. What stands indented is no markup, whatever files are called.
 body() {
-  if [ "$code" -eq 0 ] || [ "$code" -eq 2 ] || [ "$code" -eq 3 ]; then
+  if [ "$code" -eq 0 ] || [ "$code" -eq 2 ] || [ "$code" -eq 3 ] || [ -s "$work/plan.md" ]; then
     cat "$work/plan.md"
   else
     printf '%s\n### ingot plan\n\n**There is no plan: merged, this would be refused and change nothing.**\n\n' "$marker"
     head -n 100 "$work/errors" | head -c 50000 | sed 's/^/    /'
     printf '\n'
   fi >"$work/whole.md"
+  if [ "$code" -eq 1 ] && [ -s "$work/plan.md" ]; then
+    printf '\n%s\n' "🔴 This plan is incomplete: what is UNKNOWN may be erased. Run this again when the daemon has written its pages anew." >>"$work/whole.md"
+  fi
   if [ "$code" -eq 3 ]; then
     printf '\n%s\n' "🟡 Merging erases nothing: what is held waits for its consent. \`ingot consent HOST\` writes it; push that here and this check passes." >>"$work/whole.md"
   fi

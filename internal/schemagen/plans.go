@@ -13,7 +13,7 @@ import (
 )
 
 // verdicts are all there are.
-var verdicts = []plan.Verdict{plan.Nothing, plan.Install, plan.Reinstall, plan.TurnOn, plan.TurnOff, plan.HandsOff}
+var verdicts = []plan.Verdict{plan.Nothing, plan.Install, plan.Reinstall, plan.TurnOn, plan.TurnOff, plan.HandsOff, plan.Unknown}
 
 // plans writes the schema of what `ingot plan -o json` prints. Unlike a fleet's documents, which are written by people, it may get more fields.
 func plans() error {

@@ -177,9 +177,12 @@ func (w *writer) hosts(hosts []daemon.HostView) {
 		if h.Installed != nil {
 			from, disk = short(h.Installed.Commit), h.Installed.Disk.Label()
 		}
-		w.print("%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Name, string(h.Phase), cmp.Or(h.Workload, "-"), from, disk, h.Waits)
+		w.print("%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Name, cmp.Or(string(h.Phase), "?"), cmp.Or(h.Workload, "-"), from, disk, h.Waits)
 	}
 	for _, h := range hosts {
+		if h.Phase == "" && h.Trouble != "" {
+			w.print("\n%s: nothing is known of it: %s\n", h.Metadata.Name, h.Trouble)
+		}
 		if h.Hold != nil {
 			w.print("\n%s is held: %s\n", h.Metadata.Name, h.Hold.Message)
 			if h.Hold.Consent != "" {

@@ -210,7 +210,7 @@ func (w *bench) accept() {
 			head := fleet
 			resolve.time(func() { head, _, cache = load.Next(cache, sources, ignition.Checker{}) })
 			plan.time(func() {
-				if r := review.Compare(fleet, head, records); len(r.Hosts) != 1 {
+				if r := review.Compare(fleet, head, review.Known{Records: records}); len(r.Hosts) != 1 {
 					w.Fatalf("%d hosts change, want 1", len(r.Hosts))
 				}
 			})

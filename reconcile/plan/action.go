@@ -145,6 +145,7 @@ const (
 	TurnOn    Verdict = "TurnOn"
 	TurnOff   Verdict = "TurnOff"
 	HandsOff  Verdict = "HandsOff" // protected, orphaned, unmanaged
+	Unknown   Verdict = "Unknown"  // what is known of the machine cannot be read: anything may happen to it. Of reviews only.
 )
 
 // Change is what the fleet's desire means for a host, computed from desire and record alone: it is the plan of a pull request.

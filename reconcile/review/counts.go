@@ -16,6 +16,7 @@ type Counts struct {
 	Held       int            `json:"held"`       // nothing happens until a person does something
 	HeldErases int            `json:"heldErases"` // of those: waits for the consent, or the second signature, to erase a disk
 	Orphaned   int            `json:"orphaned"`   // not in head any more: hands off
+	Unknown    int            `json:"unknown"`    // nothing can be said of what this does to them
 	Other      int            `json:"other"`
 	Pending    map[string]int `json:"pending"` // by ring: the trunk asks for something that the ring has not released
 	Unchanged  int            `json:"unchanged"`
@@ -27,6 +28,8 @@ func (r Review) Counts() Counts {
 	c := Counts{Pending: map[string]int{}, Unchanged: r.Unchanged}
 	for _, h := range r.Hosts {
 		switch {
+		case h.Unknown != "":
+			c.Unknown++
 		case h.idle():
 			c.Pending[h.Ring]++
 		case h.Held:
@@ -55,7 +58,7 @@ func (r Review) Summary() string {
 	c := r.Counts()
 	var b strings.Builder
 	fmt.Fprintf(&b, "Plan: %d to erase and reinstall, %d to install, %d held, %d other, ", c.Erases, c.Installs, c.Held, c.Other)
-	for _, part := range append(c.orphaned(), c.pending()...) {
+	for _, part := range slices.Concat(c.unknown(), c.orphaned(), c.pending()) {
 		b.WriteString(part + ", ")
 	}
 	fmt.Fprintf(&b, "%d unchanged", c.Unchanged)
@@ -68,6 +71,7 @@ func (r Review) Summary() string {
 // some are the counts that are not zero, in words.
 func (c Counts) some() []string {
 	var all []string
+	all = append(all, c.unknown()...)
 	add := func(n int, what string) {
 		if n > 0 {
 			all = append(all, fmt.Sprintf("%d %s", n, what))
@@ -78,6 +82,13 @@ func (c Counts) some() []string {
 	add(c.Held, "held")
 	add(c.Other, "other")
 	return append(append(all, c.orphaned()...), c.pending()...)
+}
+
+func (c Counts) unknown() []string {
+	if c.Unknown == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d UNKNOWN", c.Unknown)}
 }
 
 func (c Counts) orphaned() []string {

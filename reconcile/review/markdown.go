@@ -26,6 +26,13 @@ func (r Review) Markdown() string {
 	if r.Status == "" {
 		b.WriteString("There is no status branch: every machine counts as never seen.\n\n")
 	}
+	for i, line := range r.notes() {
+		if i == maxNotes {
+			fmt.Fprintf(&b, "…and %d more pages that cannot be read.\n\n", len(r.notes())-maxNotes)
+			break
+		}
+		b.WriteString(plain(short(line)) + "\n\n")
+	}
 	if len(r.Hosts) == 0 {
 		b.WriteString("No machine is touched.\n")
 		return b.String()
@@ -70,6 +77,8 @@ func lines(b *strings.Builder, hosts []Host) {
 
 func (h Host) icon() string {
 	switch {
+	case h.Unknown != "":
+		return "🔴"
 	case h.Held:
 		return "🟡"
 	case h.idle():
@@ -104,8 +113,9 @@ func (h Host) collapsed() string {
 
 // How much is shown of one host, and of one of its reasons, in bytes: no machine and no host fills the comment alone.
 const (
-	maxHost = 8_000
-	maxLine = 600
+	maxHost  = 8_000
+	maxNotes = 10
+	maxLine  = 600
 )
 
 func short(line string) string {

@@ -3,6 +3,8 @@ package review
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,6 +25,9 @@ func (r Review) Text() string {
 	if len(r.Hosts) == 0 {
 		b.WriteString("No changes. No machine is touched.\n\n")
 	}
+	for _, line := range r.notes() {
+		b.WriteString(printable(line) + "\n\n")
+	}
 	for _, u := range r.Unsigned() {
 		fmt.Fprintf(&b, "%s\n", printable(u.sentence()))
 		for _, command := range u.Commands {
@@ -33,6 +38,24 @@ func (r Review) Text() string {
 	b.WriteString(r.Summary() + "\n")
 	return b.String()
 }
+
+// notes tell of pages that cannot be read and that matter to no host of the review by name: a machine may be known under one of them.
+func (r Review) notes() []string {
+	told := map[string]bool{}
+	for _, h := range r.Hosts {
+		told[h.Unknown] = true
+	}
+	var all []string
+	for _, host := range slices.Sorted(maps.Keys(r.Unreadable)) {
+		if why := r.Unreadable[host]; !told[why] {
+			all = append(all, "Note: "+host+": "+why+". This change asks nothing of that name; a host that is new here may be its machine.")
+		}
+	}
+	return all
+}
+
+// mend is what to do about a page that cannot be read.
+const mend = "nothing can be said of what this does to the machine, it may be ERASED: a running daemon writes its pages again, then fetch the status branch; without one, restore the page from the branch's history"
 
 // JSON is the review for programs, indented, with a newline at its end.
 func (r Review) JSON() ([]byte, error) {
@@ -55,6 +78,8 @@ func printable(text string) string {
 
 func (h Host) mark() string {
 	switch {
+	case h.Unknown != "":
+		return "???"
 	case h.Erases:
 		return "-/+"
 	case h.Verdict == plan.Install:
@@ -74,6 +99,9 @@ func (h Host) headline() string {
 	}
 	if h.Orphaned {
 		return "orphaned, hands off"
+	}
+	if h.Unknown != "" {
+		return "UNKNOWN, perhaps erased"
 	}
 	switch h.Verdict {
 	case plan.Reinstall:
@@ -105,6 +133,9 @@ func (h Host) headline() string {
 
 func (h Host) details() []string {
 	var lines []string
+	if h.Unknown != "" {
+		lines = append(lines, h.Unknown, mend)
+	}
 	for _, why := range h.Why {
 		lines = append(lines, "because "+why)
 	}

@@ -14,8 +14,8 @@ import (
 // Schema names the JSON form of a Review; it changes when a field changes its meaning.
 const Schema = "ingot.dev/review/v1alpha1"
 
-// Review says what a change of the fleet would do. Hosts are in the order of what needs the most care: what erases, what is held, what
-// else changes a machine, what only changes hands.
+// Review says what a change of the fleet would do. Hosts are in the order of what needs the most care: what nothing can be said of,
+// what erases, what is held, what else changes a machine, what only changes hands.
 type Review struct {
 	Schema    string `json:"schema"`
 	Base      string `json:"base"`             // commit
@@ -23,6 +23,8 @@ type Review struct {
 	Status    string `json:"status,omitempty"` // commit of the status branch; "" when there is none
 	Hosts     []Host `json:"hosts"`
 	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
+	// Unreadable says by host why its status page cannot be read, also of hosts that this change does nothing to.
+	Unreadable map[string]string `json:"unreadable,omitempty"`
 }
 
 // Host is one host that this change does something to.
@@ -46,6 +48,7 @@ type Host struct {
 	Ring     string       `json:"ring,omitempty"`     // in which the change takes its turn
 	Pending  string       `json:"pending,omitempty"`  // what head's trunk asks for and its ring does not release
 	Orphaned bool         `json:"orphaned"`           // head does not name it any more: hands off
+	Unknown  string       `json:"unknown,omitempty"`  // why nothing can be said of what this does to the machine: it may be erased
 }
 
 // Document is what `ingot plan -o json` prints: a Review, counted.
@@ -55,9 +58,16 @@ type Document struct {
 	Signatures []Unsigned `json:"signatures,omitempty"` // tags that lack one
 }
 
-// Compare reviews head against base. Records come from the status branch; a host without one was never seen.
-func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Review {
-	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}}
+// Known is what the status branch says of hosts. One that is in neither was never seen.
+type Known struct {
+	Records    map[string]inventory.Record
+	Unreadable map[string]string // why the page of a host cannot be read
+}
+
+// Compare reviews head against base. Of a host whose page cannot be read it says just that, if the change asks anything of it.
+func Compare(base, head inventory.Fleet, is Known) Review {
+	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
+	records, wanted := is.Records, head.Hosts
 	renamed := inventory.Successions(head.Hosts, records)
 	base = waiting(base, records)
 	head, records = rename(waiting(head, records), records, renamed)
@@ -75,6 +85,8 @@ func Compare(base, head inventory.Fleet, records map[string]inventory.Record) Re
 			// it lives on under its new name
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
+		case is.unreadable(wanted[name]) != "" && !(had && asksTheSame(before, after)):
+			r.Hosts = append(r.Hosts, unknown(after, is.unreadable(wanted[name])))
 		case had && !heirs[name] && asksTheSame(before, after):
 			r.Unchanged++
 		case !had || renamed[name] != "": // or it is another machine
@@ -140,6 +152,11 @@ func (r Review) Blocked() bool {
 	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Erases && h.Held && h.Consent != "" })
 }
 
+// Incomplete reports whether there is a host of which nothing can be said: no plan, then, that anybody should merge by.
+func (r Review) Incomplete() bool {
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Unknown != "" })
+}
+
 // Touches reports whether a machine is touched, or would be with a consent.
 func (r Review) Touches() bool {
 	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.idle() })
@@ -178,6 +195,26 @@ func host(d inventory.Desired, c plan.Change) Host {
 	return h
 }
 
+// unreadable says why nothing is known of a host that may be known, under its own name or its former one; "" when that is not so.
+func (k Known) unreadable(d inventory.Desired) string {
+	if why := k.Unreadable[d.Name]; why != "" || d.Former == "" {
+		return why
+	}
+	if !k.Records[d.Name].Fresh() {
+		return "" // it is known under its own name
+	}
+	return k.Unreadable[d.Former]
+}
+
+// unknown is a host of which nothing can be said.
+func unknown(d inventory.Desired, why string) Host {
+	h := Host{Name: d.Name, File: d.File, Verdict: plan.Unknown, Ring: d.Ring, Unknown: why}
+	if d.Workload != nil {
+		h.Workload = d.Workload.Name
+	}
+	return h
+}
+
 func orphan(d inventory.Desired) Host {
 	return Host{Name: d.Name, File: d.File, Verdict: plan.HandsOff, Orphaned: true, Why: []string{"its file is gone: orphaned, the machine is left as it is, power included"}}
 }
@@ -185,18 +222,20 @@ func orphan(d inventory.Desired) Host {
 // care ranks hosts: lower needs more care.
 func (h Host) care() int {
 	switch {
-	case h.Erases && !h.Held:
+	case h.Unknown != "":
 		return 0
-	case h.Erases:
+	case h.Erases && !h.Held:
 		return 1
-	case h.Held:
+	case h.Erases:
 		return 2
-	case h.idle():
-		return 5
-	case h.Verdict != plan.HandsOff:
+	case h.Held:
 		return 3
-	default:
+	case h.idle():
+		return 6
+	case h.Verdict != plan.HandsOff:
 		return 4
+	default:
+		return 5
 	}
 }
 

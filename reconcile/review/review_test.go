@@ -71,16 +71,16 @@ func cases() map[string]review.Review {
 	records := map[string]inventory.Record{"web-1": running("web-1"), "web-2": running("web-2")}
 	one, two := desired("web-1", before, ""), desired("web-2", before, "")
 	return map[string]review.Review{
-		"reinstall-held":      review.Compare(fleet("base", one, two), fleet("head", desired("web-1", after, ""), two), records),
-		"reinstall-consented": review.Compare(fleet("base", one, two), fleet("head", desired("web-1", after, allow("web-1")), two), records),
-		"new-host":            review.Compare(fleet("base", one), fleet("head", one, desired("web-9", before, "")), records),
-		"new-host-consented":  review.Compare(fleet("base", one), fleet("head", one, desired("web-9", before, inventory.EraseConsent("web-9", inventory.DiskID{Serial: "DISK-web-9"}, inventory.ContentUnseen, before))), records),
-		"deleted-host":        review.Compare(fleet("base", one, two), fleet("head", two), records),
-		"deleted-all":         review.Compare(fleet("base", one, two), fleet("head"), records),
-		"pending":             review.Compare(fleet("base", inRing(one, ""), inRing(two, "")), fleet("head", inRing(one, waits), inRing(two, waits)), records),
-		"power-off":           review.Compare(fleet("base", one, two), fleet("head", powered(one, schemas.PowerOff), powered(two, schemas.PowerUnmanaged)), records),
-		"power-on":            review.Compare(fleet("base", powered(one, schemas.PowerOff), two), fleet("head", one, two), records),
-		"nothing":             review.Compare(fleet("base", one, two), fleet("head", one, two), records),
+		"reinstall-held":      review.Compare(fleet("base", one, two), fleet("head", desired("web-1", after, ""), two), review.Known{Records: records}),
+		"reinstall-consented": review.Compare(fleet("base", one, two), fleet("head", desired("web-1", after, allow("web-1")), two), review.Known{Records: records}),
+		"new-host":            review.Compare(fleet("base", one), fleet("head", one, desired("web-9", before, "")), review.Known{Records: records}),
+		"new-host-consented":  review.Compare(fleet("base", one), fleet("head", one, desired("web-9", before, inventory.EraseConsent("web-9", inventory.DiskID{Serial: "DISK-web-9"}, inventory.ContentUnseen, before))), review.Known{Records: records}),
+		"deleted-host":        review.Compare(fleet("base", one, two), fleet("head", two), review.Known{Records: records}),
+		"deleted-all":         review.Compare(fleet("base", one, two), fleet("head"), review.Known{Records: records}),
+		"pending":             review.Compare(fleet("base", inRing(one, ""), inRing(two, "")), fleet("head", inRing(one, waits), inRing(two, waits)), review.Known{Records: records}),
+		"power-off":           review.Compare(fleet("base", one, two), fleet("head", powered(one, schemas.PowerOff), powered(two, schemas.PowerUnmanaged)), review.Known{Records: records}),
+		"power-on":            review.Compare(fleet("base", powered(one, schemas.PowerOff), two), fleet("head", one, two), review.Known{Records: records}),
+		"nothing":             review.Compare(fleet("base", one, two), fleet("head", one, two), review.Known{Records: records}),
 	}
 }
 
@@ -178,7 +178,7 @@ func TestMarkdownIsLimited(t *testing.T) {
 		}
 		base.Hosts[name], head.Hosts[name], records[name] = desired(name, before, ""), desired(name, after, consent), running(name)
 	}
-	r := review.Compare(base, head, records)
+	r := review.Compare(base, head, review.Known{Records: records})
 	r.Status = "status"
 	got := r.Markdown()
 	if len(got) > review.MaxMarkdown {

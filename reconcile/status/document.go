@@ -124,8 +124,11 @@ func Parse(data []byte) (Document, error) {
 	return d, nil
 }
 
-// known refuses stages that there are none of: nothing could be decided from them.
+// known refuses phases and stages that there are none of: nothing could be decided from them.
 func (d Document) known() error {
+	if !slices.Contains(plan.Phases, d.Phase) {
+		return fmt.Errorf("phase %q is not known", d.Phase)
+	}
 	under := []inventory.Stage{inventory.Intended, inventory.Published, inventory.Armed, inventory.Written, inventory.Starting}
 	if op := d.Operation; op != nil && !slices.Contains(under, op.Stage) {
 		return fmt.Errorf("operation.stage %q is not one of an operation under way", op.Stage)

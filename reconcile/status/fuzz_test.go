@@ -86,7 +86,7 @@ func decide(t *testing.T, document status.Document) {
 		_ = document.Encode()
 	}
 	fleet := inventory.Fleet{Hosts: map[string]inventory.Desired{desired.Name: desired}}
-	_ = review.Compare(inventory.Fleet{}, fleet, map[string]inventory.Record{desired.Name: record}).Markdown()
+	_ = review.Compare(inventory.Fleet{}, fleet, review.Known{Records: map[string]inventory.Record{desired.Name: record}}).Markdown()
 	documents := []status.Document{document}
 	_ = status.Board(status.NewFleet(status.Fleet{}, nil, documents), documents)
 }

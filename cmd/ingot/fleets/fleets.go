@@ -122,9 +122,11 @@ func (f *Reader) AtTop() (string, error) {
 
 // Known is what the status branch of a clone says. A host's page is read when it is asked for.
 type Known struct {
-	Commit    string                      // of the branch; "" when there is no such branch
-	Records   map[string]inventory.Record // of the hosts that were asked for
-	Reinstall schemas.Scope               // where the daemon lets update: Reinstall stand for consent
+	Commit  string                      // of the branch; "" when there is no such branch
+	Records map[string]inventory.Record // of the hosts that were asked for
+	// Unreadable says why the pages of hosts that were asked for cannot be read: what is known of them is not known here.
+	Unreadable map[string]string
+	Reinstall  schemas.Scope // where the daemon lets update: Reinstall stand for consent
 	// TwoSigners says that the daemon wants two signers for what erases, and Signatures how many it counted on the tag of each ring.
 	TwoSigners bool
 	Signatures map[string]inventory.Signatures
@@ -135,7 +137,7 @@ type Known struct {
 
 // Known reads the status branch of the clone, but for the hosts' pages.
 func (f *Reader) Known(branch string) (Known, error) {
-	k := Known{pages: map[string]string{}, Records: map[string]inventory.Record{}, Signatures: map[string]inventory.Signatures{}}
+	k := Known{pages: map[string]string{}, Records: map[string]inventory.Record{}, Signatures: map[string]inventory.Signatures{}, Unreadable: map[string]string{}}
 	err := f.open()
 	if err != nil {
 		return k, err
@@ -155,7 +157,7 @@ func (f *Reader) Known(branch string) (Known, error) {
 	}
 	fleet, err := status.ParseFleet(page)
 	if err != nil {
-		return k, fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+		return k, fmt.Errorf("%s on the status branch: %w: "+Mend, status.FleetPath, err)
 	}
 	if fleet.Reinstall != nil {
 		k.Reinstall = *fleet.Reinstall
@@ -178,45 +180,47 @@ func (k Known) Ruled(fleet inventory.Fleet) inventory.Fleet {
 	return fleet
 }
 
-// Read has the records of hosts known, as far as they have a page.
-func (k Known) Read(hosts []string) error {
+// Read has the records of hosts known, as far as they have a page that can be read.
+func (k Known) Read(hosts ...string) {
 	for _, host := range hosts {
 		file, there := k.pages[host]
 		if _, read := k.Records[host]; read || !there {
 			continue
 		}
-		content, err := k.status.Read(file)
+		page, err := PageOf(k.status, file)
 		if err != nil {
-			return err
-		}
-		page, err := Page(file, content)
-		if err != nil {
-			return err
+			k.Unreadable[host] = err.Error()
+			continue
 		}
 		k.Records[host] = page.Record()
 	}
-	return nil
 }
 
 // ReadFor has those records known that the review of a change needs: pages of hosts that it has nothing to do with are not read.
-func (k Known) ReadFor(base, head inventory.Fleet) error {
+func (k Known) ReadFor(base, head inventory.Fleet) review.Known {
 	var orphans []string
 	for host := range k.pages {
 		if _, named := head.Hosts[host]; !named {
 			orphans = append(orphans, host)
 		}
 	}
-	if err := k.Read(orphans); err != nil {
-		return err
-	}
-	return k.Read(review.Concerns(base, head, k.Records))
+	k.Read(orphans...)
+	k.Read(review.Concerns(base, head, k.Records)...)
+	return review.Known{Records: k.Records, Unreadable: k.Unreadable}
 }
 
-// Page reads the page of one host.
-func Page(file string, content []byte) (status.Document, error) {
+// Mend is what to do about a page that somebody broke.
+const Mend = "a running daemon writes it again, then fetch; without one, restore it from the branch's history"
+
+// PageOf reads the page of one host. Its error names the page.
+func PageOf(branch gitrepo.Status, file string) (status.Document, error) {
+	content, err := branch.Read(file)
+	if err != nil {
+		return status.Document{}, fmt.Errorf("its status page %s cannot be read: %w", file, err)
+	}
 	d, err := status.Page(file, content)
 	if err != nil {
-		return d, fmt.Errorf("%s on the status branch: %w: repair it, or delete it and let the daemon write it anew", file, err)
+		return d, fmt.Errorf("its status page %s cannot be read: %w", file, err)
 	}
 	return d, nil
 }
