@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/time/rate"
@@ -243,14 +244,32 @@ func (a *attempt) failure(err error) *Error {
 		return &Error{Kind: WrongKey, Seen: a.seen, err: err, text: fmt.Sprintf("%s shows the host key %s, pinned is %s: no password was sent. "+
 			"If the BMC has a new key, compare and put it into spec.bmc.console.fingerprint; if not, somebody stands between", host, strings.Join(a.seen, " and "), a.target.Fingerprint)}
 	case a.doing == "connect" || (errors.As(err, timeout) && (*timeout).Timeout()):
-		return &Error{Kind: Unreachable, err: err, text: fmt.Sprintf("%s does not answer: see whether the BMC offers SSH there, and whether the daemon may reach it: %v", host, err)}
+		return &Error{Kind: Unreachable, err: err, text: fmt.Sprintf("%s does not answer: see whether the BMC offers SSH there, and whether the daemon may reach it: %s", host, words(err))}
 	case a.sent:
 		return &Error{Kind: Unauthorized, err: err, text: fmt.Sprintf("%s refuses the credentials: see whether their account may use SSH and the serial console", host)}
 	case a.right:
-		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s takes no password: enable password logins over SSH at the BMC: %v", host, err)}
+		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s takes no password: enable password logins over SSH at the BMC: %s", host, words(err))}
 	default:
-		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s speaks no SSH that is safe to use: update the BMC's firmware: %v", host, err)}
+		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s speaks no SSH that is safe to use: update the BMC's firmware: %s", host, words(err))}
 	}
+}
+
+// maxWords is the most of an error's words that is told, in bytes: some are the BMC's.
+const maxWords = 300
+
+// words are those of an error, as text of a line.
+func words(err error) string {
+	text := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		default:
+			return utf8.RuneError
+		}
+	}, err.Error())
+	return strings.ToValidUTF8(text[:min(len(text), maxWords)], "")
 }
 
 // read opens the console and copies it.
@@ -263,7 +282,7 @@ func (c *client) read(ctx context.Context, entry string, reading Reading) error 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s gives no console: see whether it is enabled, and whether others have all its sessions: %v", c.RemoteAddr(), err)}
+		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s gives no console: see whether it is enabled, and whether others have all its sessions: %s", c.RemoteAddr(), words(err))}
 	}
 	_ = c.conn.SetDeadline(time.Time{}) // from here on it must show signs of life
 	reading.Begun()

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/ssh"
 
@@ -89,6 +91,9 @@ func read(t *testing.T, target console.Target, limits console.Limits) (said stri
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	if limits.Connect == 0 {
+		limits.Connect = patience
+	}
 	var out output
 	err = console.Read(ctx, target, limits, console.Reading{Out: &out, Begun: func() { begun++ }})
 	return out.String(), begun, err
@@ -202,7 +207,7 @@ func TestUnreachable(t *testing.T) {
 				}
 			}()
 			target := console.Target{Address: listener.Addr().String(), Fingerprint: "SHA256:x", Username: "admin", Password: password}
-			limits := console.Limits{}
+			limits := console.Limits{Connect: patience}
 			if test.says == "" {
 				limits.Connect = 300 * time.Millisecond
 			}
@@ -213,6 +218,16 @@ func TestUnreachable(t *testing.T) {
 				t.Errorf("%v, want %s", err, test.kind)
 			}
 		})
+	}
+}
+
+// What a BMC says as it hangs up is a line of text, of bounded length.
+func TestItsLastWordsAreText(t *testing.T) {
+	t.Parallel()
+	b := serve(t, serial.Config{Stream: says(""), Reject: "\x1b[2J\x1b]0;owned\a\r\n\u202e" + strings.Repeat("x", 10_000)})
+	_, _, err := read(t, b.target, console.Limits{})
+	if kind(err) != console.Refused || !strings.Contains(err.Error(), "xxx") || len(err.Error()) > 1000 || strings.ContainsFunc(err.Error(), func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) && r != utf8.RuneError }) {
+		t.Errorf("%q, want it refused", err)
 	}
 }
 

@@ -29,6 +29,8 @@ type Config struct {
 	Interactive bool
 	// Deaf leaves requests for signs of life unanswered.
 	Deaf bool
+	// Reject, when it is set, is said to whoever asks for a session.
+	Reject string
 	// More are host keys beside its own.
 	More []ssh.Signer
 }
@@ -118,6 +120,10 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	for offered := range channels {
 		if offered.ChannelType() != "session" {
 			_ = offered.Reject(ssh.UnknownChannelType, "sessions only")
+			continue
+		}
+		if s.config.Reject != "" {
+			_ = offered.Reject(ssh.ResourceShortage, s.config.Reject)
 			continue
 		}
 		channel, asked, err := offered.Accept()
