@@ -43,7 +43,7 @@ func TestCIRecipes(t *testing.T) {
 			others := slices.Clone(f.comments)
 
 			out, code := f.pullRequest(c)
-			f.want(t, "held", code, 3, 1, 0, "3 held, 0 other, 2 unchanged", "waits for its consent")
+			f.want(t, "held", code, 3, 1, 0, "2 to install, 3 held, 0 other, 0 unchanged", "waits for its consent")
 			if strings.Contains(out, f.token) {
 				t.Errorf("the job's log holds the token:\n%s", out)
 			}

@@ -13,11 +13,14 @@ import (
 )
 
 // explain says in words what the planner, which has digests only, says of the parts of a workload: where the machine runs what the base asks for,
-// the two commits show what differs.
+// the two commits show what differs. Where nothing was installed yet they show what is installed instead of what the base asks for.
 func explain(why []string, before, after inventory.Desired, record inventory.Record) []string {
 	was, is := before.Workload, after.Workload
-	if was == nil || is == nil || record.Installed == nil {
+	if was == nil || is == nil {
 		return why
+	}
+	if record.Installed == nil {
+		return append(slices.Clone(why), differences(before, after)...)
 	}
 	var all []string
 	for _, line := range why {
@@ -28,6 +31,23 @@ func explain(why []string, before, after inventory.Desired, record inventory.Rec
 		}
 		if len(words) == 0 {
 			words = []string{line}
+		}
+		all = append(all, words...)
+	}
+	return all
+}
+
+// differences says how the parts of two workloads differ.
+func differences(before, after inventory.Desired) []string {
+	was, is := before.Workload.Parts, after.Workload.Parts
+	var all []string
+	for _, part := range slices.Sorted(maps.Keys(joined(was, is))) {
+		if was[part] == is[part] {
+			continue
+		}
+		words := inWords(part, before, after)
+		if len(words) == 0 {
+			words = []string{part + " changed"}
 		}
 		all = append(all, words...)
 	}

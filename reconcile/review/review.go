@@ -90,15 +90,17 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 		case had && !heirs[name] && asksTheSame(before, after):
 			r.Unchanged++
 		case !had || renamed[name] != "": // or it is another machine
-			r.add(host(after, plan.Decide(after, record)), plan.Change{})
+			change := plan.Decide(after, record)
+			r.add(host(after, change), plan.Change{}, change)
 		default:
-			h := host(after, plan.Decide(after, record))
+			change := plan.Decide(after, record)
+			h := host(after, change)
 			h.Why = explain(h.Why, before, after, record)
 			h.power(before, after, record)
 			if before.Pending == after.Pending {
 				h.Pending = "" // no news
 			}
-			r.add(h, plan.Decide(before, record))
+			r.add(h, plan.Decide(before, record), change)
 		}
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
@@ -167,13 +169,13 @@ func (h Host) idle() bool {
 	return h.Pending != "" && h.Verdict == plan.Nothing && !h.Held && h.Was == ""
 }
 
-// add keeps a host unless the base already asked for exactly the same.
-func (r *Review) add(h Host, before plan.Change) {
+// add keeps a host, whose change after the merge is given too, unless the base already asked for exactly the same.
+func (r *Review) add(h Host, before, after plan.Change) {
 	if before.Verdict != "" && before.Verdict != plan.Nothing {
 		h.Was = before.Verdict
 	}
 	was := host(inventory.Desired{}, before)
-	same := before.Verdict != "" && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given && was.Unsigned == h.Unsigned
+	same := before.Verdict != "" && before.Target == after.Target && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given && was.Unsigned == h.Unsigned
 	if same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held) {
 		if h.Pending == "" {
 			r.Unchanged++

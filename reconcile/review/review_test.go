@@ -109,6 +109,30 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestWhatWasDueAnywayChangesToo has the base install something already, which needs no consent: what is installed instead is news.
+func TestWhatWasDueAnywayChangesToo(t *testing.T) {
+	t.Parallel()
+	blank := running("web-1")
+	blank.Installed = nil
+	blank.Facts = &inventory.Facts{Disks: []inventory.Disk{{Name: "sda", Serial: "DISK-web-1", Size: 480_000_000_000, Content: inventory.Content{Blank: true}}}}
+	again := running("web-1")
+	again.Installed.Inputs, again.Installed.Update = "0000000000000000", schemas.Reinstall
+	for name, test := range map[string]struct {
+		record inventory.Record
+		want   plan.Verdict
+	}{"a blank disk": {blank, plan.Install}, "update: Reinstall": {again, plan.Reinstall}} {
+		head := func(inputs string) inventory.Desired {
+			d := desired("web-1", inputs, "")
+			d.Workload.Update, d.Reinstallable = schemas.Reinstall, true
+			return d
+		}
+		r := review.Compare(fleet("base", head(before)), fleet("head", head(after)), review.Known{Records: map[string]inventory.Record{"web-1": test.record}})
+		if r.Unchanged != 0 || len(r.Hosts) != 1 || r.Hosts[0].Verdict != test.want || r.Hosts[0].Was != test.want || r.Hosts[0].Held || !slices.Contains(r.Hosts[0].Why, "image 111111111111 → 222222222222") {
+			t.Errorf("%s: another image is %+v", name, r)
+		}
+	}
+}
+
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	for name, r := range cases() {
