@@ -21,6 +21,9 @@ type Record struct {
 	Spent []string `json:"spent,omitempty"`
 	// Formerly are the names that the machine had before, newest last, at most 8: what is known under them is older than this.
 	Formerly []string `json:"formerly,omitempty"`
+	// Recalled is set when an operation or a boot into the ramdisk was read from the status branch, as after the loss of the journal, and the machine did not
+	// speak of it yet: it may have ended long ago, since a page lags behind, and somebody may have put an old one back.
+	Recalled bool `json:"recalled,omitempty"`
 }
 
 // Installed is the system on the disk, and that it came up.

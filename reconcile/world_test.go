@@ -43,6 +43,7 @@ type world struct {
 	ids        int
 	log        *slog.Logger
 	watch      func() // after every effect
+	pushed     func() // after every push
 
 	calls   int  // effects so far: executor, journal writes, pushes
 	crashAt int  // dies at this call; 0 never
@@ -266,6 +267,9 @@ func (w *world) Publish(_ context.Context, changed map[string][]byte, _ string) 
 		maps.Copy(w.branch, changed)
 		maps.DeleteFunc(w.branch, func(_ string, page []byte) bool { return page == nil })
 		w.pushes = append(w.pushes, push{time.Now(), len(changed)})
+		if w.pushed != nil {
+			w.pushed()
+		}
 	})
 	return fmt.Sprintf("tip-%d", len(w.pushes)), err
 }

@@ -18,7 +18,7 @@ import (
 const seal = "# ingot-seal: v1 "
 
 // sealedPages keeps the status branch, with a seal on every page that a daemon reads again. A page of ours that somebody put back from the branch's history
-// is still genuine.
+// is still genuine: what was begun by it goes on only when its machine speaks, see reconcile/plan.
 type sealedPages struct {
 	*gitrepo.Repo
 	key []byte

@@ -69,6 +69,7 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 		return
 	}
 	if record := document.Record(); h.Revision == 0 || record.Epoch > h.Record.Epoch {
+		record.Recalled = !record.AtRest()
 		h.Record = record
 		m.Rebuilt++
 	}

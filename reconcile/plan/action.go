@@ -16,6 +16,7 @@ const (
 	FetchImage     Kind = "FetchImage"     // have the mirror fetch and verify the workload's image
 	OpenOperation  Kind = "OpenOperation"  // journal only: an operation is intended
 	CloseOperation Kind = "CloseOperation" // journal only: it ended; Outcome says how
+	RecordWord     Kind = "RecordWord"     // journal only: the machine speaks of what was read from the status branch
 	Publish        Kind = "Publish"        // the operation must reach the status branch before anything is armed
 	OpenBoot       Kind = "OpenBoot"       // journal only: a new boot attempt with the next epoch
 	CloseBoot      Kind = "CloseBoot"      // journal only: the attempt is over
@@ -53,7 +54,7 @@ type Action struct {
 // JournalOnly reports whether an action changes nothing but the record.
 func (k Kind) JournalOnly() bool {
 	switch k {
-	case OpenOperation, CloseOperation, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordWritten, RecordFailed, RecordHome:
+	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordWritten, RecordFailed, RecordHome:
 		return true
 	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignInstall, AssignPowerOff:
 		return false
@@ -110,7 +111,8 @@ const (
 	InstallFailed    Reason = "InstallFailed"
 	NoPhoneHome      Reason = "NoPhoneHome"
 	SecureBootOff    Reason = "SecureBootOff"
-	Frozen           Reason = "Frozen" // the fleet's history cannot be trusted: nothing is erased
+	Recalled         Reason = "Recalled" // what was begun is known from the status branch alone
+	Frozen           Reason = "Frozen"   // the fleet's history cannot be trusted: nothing is erased
 )
 
 // Hold says why nothing goes on, and what would let it.

@@ -37,6 +37,7 @@ type host struct {
 //	question                                   answer
 //	is it ours to touch?                       hands off, or on
 //	is it known what its agent said?           wait: not knowing is not silence
+//	is it from the status branch alone?        the machine's word, or hold (recalled.go)
 //	is an operation under way?                 carry it on (operation.go)
 //	is there something to install?             hold, look, or open an operation
 //	is its power as asked?                     power it on from its disk, or off
@@ -56,6 +57,11 @@ func (h host) decide() Plan {
 		return h.handsOff()
 	case h.o.Agent.Unknown != "" && (h.rec.Operation != nil || h.rec.Boot != nil && h.rec.Boot.Target == inventory.FromRamdisk):
 		return Plan{Phase: Waiting, Waits: h.o.Agent.Unknown, Again: 5 * time.Second}
+	}
+	if p, answered := h.recalled(); answered {
+		return p
+	}
+	switch {
 	case h.rec.Operation != nil:
 		return h.operation()
 	case h.change.Verdict == Install || h.change.Verdict == Reinstall:

@@ -20,14 +20,8 @@ import (
 //	Starting    the phone call
 func (h host) operation() Plan {
 	op := *h.rec.Operation
-	if op.Stage == inventory.Intended || op.Stage == inventory.Published {
-		why := h.unwanted(op)
-		if why == "" {
-			why = h.unallowed(op)
-		}
-		if why != "" {
-			return h.close(op, inventory.Superseded, why, Waiting)
-		}
+	if p, over := h.superseded(op); over {
+		return p
 	}
 	switch op.Stage {
 	case inventory.Intended:
@@ -43,6 +37,21 @@ func (h host) operation() Plan {
 	default:
 		panic("plan: unknown stage " + string(op.Stage))
 	}
+}
+
+// superseded ends an operation that was not armed, and that the fleet does not want or allow any more. Only the journal changes.
+func (h host) superseded(op inventory.Operation) (Plan, bool) {
+	if op.Stage != inventory.Intended && op.Stage != inventory.Published {
+		return Plan{}, false
+	}
+	why := h.unwanted(op)
+	if why == "" {
+		why = h.unallowed(op)
+	}
+	if why == "" {
+		return Plan{}, false
+	}
+	return h.close(op, inventory.Superseded, why, Waiting), true
 }
 
 // unwanted says why the fleet does not ask for this operation any more, or "".

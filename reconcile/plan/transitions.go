@@ -16,6 +16,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	switch a.Kind {
 	case OpenBoot:
 		rec.Epoch++
+		rec.Recalled = rec.Recalled && rec.Operation != nil
 		boot := *a.Boot
 		boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
 		rec.Boot = &boot
@@ -29,6 +30,8 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		op := *a.Operation
 		op.Stage, op.Attempt, op.Started = inventory.Intended, 1, now
 		rec.Operation = &op
+	case RecordWord:
+		rec.Recalled = false
 	case CloseOperation:
 		return end(rec, a.Operation.Outcome, a.Operation.Error, now)
 	case AssignInstall:
@@ -106,6 +109,7 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 // home ends the operation well: the installed system runs.
 func home(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
+	rec.Recalled = false
 	rec.Installed = &inventory.Installed{
 		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image, Disk: op.Disk, Update: op.Update, At: now,
 	}

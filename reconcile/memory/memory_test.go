@@ -1,0 +1,70 @@
+package memory_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/memory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+func page(r inventory.Record) []byte {
+	return status.Document{
+		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.Metadata{Name: r.Host}, Phase: plan.Installing,
+		Epoch: r.Epoch, Operation: r.Operation, Boot: r.Boot, Hardware: r.Facts, Formerly: r.Formerly,
+	}.Encode()
+}
+
+func ours(_ string, page []byte) ([]byte, error) { return page, nil }
+
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	facts := &inventory.Facts{System: inventory.System{Serial: "A"}}
+	begun := inventory.Record{Host: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed}}
+	newer := inventory.Record{Host: "a", Epoch: 4}
+	renamed, left := inventory.Record{Host: "b", Epoch: 3, Facts: facts, Formerly: []string{"a"}}, inventory.Record{Host: "a", Epoch: 3, Facts: facts}
+	refused := errors.New("not ours")
+	for name, test := range map[string]struct {
+		entries []journal.Entry
+		pages   []inventory.Record
+		genuine func(string, []byte) ([]byte, error)
+		want    func(memory.Memory) bool
+	}{
+		"the journal alone": {[]journal.Entry{{Record: begun, Revision: 1}}, nil, ours, func(m memory.Memory) bool {
+			return m.Hosts["a"].Revision == 1 && !m.Hosts["a"].Record.Recalled && m.Rebuilt == 0
+		}},
+		"the journal knows more": {[]journal.Entry{{Record: newer, Revision: 1}}, []inventory.Record{begun}, ours, func(m memory.Memory) bool {
+			return m.Hosts["a"].Record.Epoch == 4 && m.Hosts["a"].Record.Operation == nil && m.Rebuilt == 0
+		}},
+		"the page alone: what was begun is to be proved": {nil, []inventory.Record{begun}, ours, func(m memory.Memory) bool {
+			return m.Hosts["a"].Record.Recalled && m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
+		}},
+		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m memory.Memory) bool { return !m.Hosts["a"].Record.Recalled && m.Hosts["a"].Record.Epoch == 3 }},
+		"the page is not ours":    {nil, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool { return errors.Is(m.Hosts["a"].Lost, refused) }},
+		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}}, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool {
+			return m.Hosts["a"].Lost == nil && m.Hosts["a"].Page == nil
+		}},
+		"what is left of a former name": {nil, []inventory.Record{renamed, left}, ours, func(m memory.Memory) bool {
+			_, ghost := m.Hosts["a"]
+			return !ghost && m.Former["a"] == "b" && len(m.Hosts) == 1
+		}},
+		"a former name that another machine has": {nil, []inventory.Record{renamed, {Host: "a", Epoch: 1, Facts: &inventory.Facts{System: inventory.System{Serial: "B"}}}}, ours, func(m memory.Memory) bool {
+			return len(m.Hosts) == 2 && len(m.Former) == 0
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pages := map[string][]byte{}
+			for _, r := range test.pages {
+				pages[status.Path(r.Host)] = page(r)
+			}
+			if m := memory.Recall(test.entries, pages, test.genuine); !test.want(m) {
+				t.Errorf("Recall = %+v", m)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// TestAnOldPageContinuesNothing keeps every state of the branch during an install, and puts each back after it, when the journal is lost: the page alone, and
+// the whole branch. Whatever it says, the machine that runs is neither powered off nor written to.
+func TestAnOldPageContinuesNothing(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		for at := 0; ; at++ {
+			states := 0
+			t.Run(fmt.Sprintf("state %d, the whole branch %v", at, whole), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(1)
+					m, page := w.machines["host-0000"], status.Path("host-0000")
+					var history []map[string][]byte
+					w.pushed = func() { history = append(history, maps.Clone(w.branch)) }
+					d := w.daemon(t, reconcile.Limits{PublishEvery: time.Millisecond})
+					after(time.Hour)
+					d.end(t)
+					states = len(history)
+					if m.served = true; at >= states || m.power != inventory.PoweredOn {
+						return
+					}
+					done := len(m.done)
+					m.agent = inventory.AgentState{} // the hub's memory is gone with the journal
+					w.records, w.accepted = map[string]journal.Entry{}, journal.Accepted{}
+					if whole {
+						w.branch = maps.Clone(history[at])
+					} else if w.branch[page] = history[at][page]; w.branch[page] == nil {
+						return
+					}
+					d = w.daemon(t, reconcile.Limits{})
+					after(24 * time.Hour)
+					h, _ := d.Host("host-0000")
+					d.end(t)
+					if slices.ContainsFunc(m.done[done:], func(k plan.Kind) bool { return k != plan.FetchImage }) {
+						t.Errorf("%s, operation %+v: done %v, want the machine left alone: %+v", h.Plan.Phase, h.Observed.Record.Operation, m.done[done:], h.Plan.Hold)
+					}
+				})
+			})
+			if at >= states {
+				if states < 4 {
+					t.Fatalf("the branch had %d states: nothing was proved", states)
+				}
+				break
+			}
+		}
+	}
+}
+
+// TestALostJournalInAnInstall stops the daemon at every effect of an install, and loses the journal: where the agent speaks the install goes on, without
+// another boot; where nobody does it is held.
+func TestALostJournalInAnInstall(t *testing.T) {
+	t.Parallel()
+	for at, went := 1, 0; ; at++ {
+		died := false
+		t.Run(fmt.Sprintf("call %d", at), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(1)
+				w.crashAt, w.late = at, true
+				first := w.daemon(t, reconcile.Limits{})
+				after(30 * time.Minute)
+				_ = first.stop()
+				m := w.machines["host-0000"]
+				died, w.crashAt = w.dead, 0
+				speaks, boots, done := m.agent.Boot != "", m.boots, len(m.done)
+				m.agent.PhoneHome = nil // it calls once, and the hub's memory is gone
+				w.records, w.accepted = map[string]journal.Entry{}, journal.Accepted{}
+				d := w.daemon(t, reconcile.Limits{})
+				after(2 * time.Hour)
+				h, _ := d.Host("host-0000")
+				phase := h.Plan.Phase
+				d.end(t)
+				if m.installs > 1 || m.boots > max(boots, 1) {
+					t.Errorf("%d installs, %d boots: %v then %v", m.installs, m.boots, m.done[:done], m.done[done:])
+				}
+				if h.Plan.Hold != nil && h.Plan.Hold.Reason == plan.Recalled && m.power == inventory.PoweredOn && len(m.done) != done {
+					t.Errorf("held, but done: %v", m.done[done:])
+				}
+				if record := h.Observed.Record; speaks && record.Recalled && !record.AtRest() {
+					t.Errorf("%s: its agent speaks, and %+v does not go on", phase, record)
+				}
+				if phase == plan.Active {
+					went++
+				}
+			})
+		})
+		if !died {
+			if at < 10 || went < at/2 {
+				t.Fatalf("%d calls, %d went on to the end: nothing was proved", at, went)
+			}
+			break
+		}
+	}
+}
