@@ -227,7 +227,7 @@ func (c *Consoles) arrange(ctx context.Context, now time.Time) {
 		switch {
 		case w.want.read && w.end == nil && now.Before(w.after):
 			c.due = earlier(c.due, w.after)
-		case w.want.read:
+		case w.want.read, w.end != nil && w.want.state == Waits: // a BMC that is not reached meanwhile ends no session
 			some = append(some, w)
 		case w.end != nil:
 			w.end()

@@ -213,11 +213,18 @@ func TestACutStreamIsResumed(t *testing.T) {
 	r.mu.Lock()
 	r.cut["a"]()
 	r.mu.Unlock()
-	s := r.until(t, h, "after", says("after: line"))
+	s := r.until(t, h, "after", func(s Serial) bool {
+		_, after, resumed := strings.Cut(strings.Join(s.Lines, "\n"), "ingot: not read any more: the connection to")
+		return s.State == Reads && resumed && strings.Contains(after, "read from here on") && strings.Contains(after, "after: line")
+	})
 	text := strings.Join(s.Lines, "\n")
 	if !strings.Contains(text, "before: line") || !strings.Contains(text, "of ***") || strings.Contains(text, "hunter2") || !strings.Contains(text, "ingot: not read any more: the connection to") {
 		t.Errorf("it shows\n%s", text)
 	}
+	h.Observed.BMC.Reach = inventory.Unreachable // Redfish does not answer: that is when a console is wanted
+	r.look("a", h, true, time.Now())
+	r.arrange(t.Context(), time.Now())
+	r.until(t, h, "meanwhile", says("meanwhile: line"))
 	again := NewConsoles(r.config)
 	if kept, err := again.Text("a"); err != nil || !strings.Contains(kept, "before: line") {
 		t.Errorf("after a restart %q, %v", kept, err)
