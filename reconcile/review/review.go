@@ -85,7 +85,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 			// it lives on under its new name
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
-		case is.unreadable(wanted[name]) != "" && !(had && asksTheSame(before, after)):
+		case is.unreadable(wanted[name]) != "" && (!had || !asksTheSame(before, after)):
 			r.Hosts = append(r.Hosts, unknown(after, is.unreadable(wanted[name])))
 		case had && !heirs[name] && asksTheSame(before, after):
 			r.Unchanged++
