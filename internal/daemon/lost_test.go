@@ -70,6 +70,32 @@ func TestALostJournalKnowsTheAcceptedCommit(t *testing.T) {
 	}
 }
 
+// TestALostJournalKnowsTheReleases moves a ring's tag while no daemon runs, and loses the journal: the status branch knows what the tag was.
+func TestALostJournalKnowsTheReleases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.makeRings(t, 1)
+	first := w.release(t, "v1", "one")
+	stop := w.start(t)
+	w.await(t, 1, "Active", func(h daemon.HostView) bool { return active(h) && runs(first)(h) })
+	stop()
+	before := w.states(t)
+	w.loseJournal(t)
+	second := w.release(t, "v2", "two")
+	w.git(t, "tag", "-f", "v1", "v2")
+	w.git(t, "push", "--quiet", "--force", "origin", "v1", ":refs/tags/v2")
+
+	w.start(t)
+	moved := func(v daemon.View) bool {
+		return v.Commit == second && len(v.Rings) > 0 && v.Rings[0].Tag == "v1" && v.Rings[0].Commit == first && strings.Contains(v.Rings[0].Trouble, "tag v1 was moved")
+	}
+	w.awaitFleet(t, "a moved tag", moved)
+	w.await(t, 1, "Active, on what the tag was", runs(first))
+	if diff := cmp.Diff(before, w.states(t)); diff != "" {
+		t.Errorf("machines were touched (-before +after):\n%s", diff)
+	}
+}
+
 // TestASpoiledBranchIsMended spoils a page, and then the whole branch, while the daemon runs: its next look at the repository sees that the branch moved, and
 // its pages are as they were.
 func TestASpoiledBranchIsMended(t *testing.T) {

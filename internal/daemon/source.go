@@ -40,7 +40,8 @@ func (s *source) Latest(ctx context.Context) (inventory.Sources, error) {
 	return sources, nil
 }
 
-// recall takes the accepted commit from the status branch where the journal, new or lost, has none: a trunk that was rewound meanwhile is not accepted.
+// recall takes the accepted commit and the rings' releases from the status branch where the journal, new or lost, has none: a trunk that was rewound meanwhile
+// is not accepted, and a tag that was moved erases nothing.
 func (s *source) recall(ctx context.Context) error {
 	files, err := s.pages.Read(ctx)
 	if err != nil {
@@ -60,6 +61,14 @@ func (s *source) recall(ctx context.Context) error {
 	}
 	if fleet.Commit == "" {
 		return nil // none was accepted yet
+	}
+	for _, ring := range fleet.Rings {
+		if ring.Tag == "" || ring.Signatures == nil {
+			continue // it follows the trunk
+		}
+		if err := s.RememberTag(ring.Tag, ring.Signatures.Object, ring.Commit); err != nil {
+			return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+		}
 	}
 	return s.Repin(fleet.Commit)
 }

@@ -92,11 +92,7 @@ func (c *Clone) Releases(patterns, extra map[string]string) (map[string]inventor
 	for ring, pattern := range patterns {
 		chooser := tags.Chooser{Listed: tags.List(refs, []string{pattern}), Book: tags.Book{}, Judge: judge}
 		choice := chooser.Choose(pattern)
-		release := c.repo.release(choice, map[plumbing.Hash]bool{choice.Commit: true})
-		if release.Tag != "" {
-			release.Signatures = inventory.Signatures{Tag: release.Tag, Object: chooser.Book[release.Tag].Object.String()}
-		}
-		releases[ring] = release
+		releases[ring] = c.repo.release(choice, chooser.Book, map[plumbing.Hash]bool{choice.Commit: true})
 	}
 	return releases, nil
 }

@@ -72,7 +72,7 @@ func (r *Repo) releases(ctx context.Context, trunk inventory.Snapshot, l look) m
 		} else {
 			choice = chooser.Choose(pattern)
 		}
-		releases[ring] = r.release(choice, onTrunk)
+		releases[ring] = r.release(choice, chooser.Book, onTrunk)
 	}
 	if complete := r.count(ctx, l, releases); err == nil && !by.unknown && complete {
 		r.listed = chooser.Listed
@@ -142,7 +142,7 @@ func (j *judge) why(ref tags.Ref) error {
 }
 
 // release reads the tree of a choice. A commit that the trunk does not contain, or no longer, is a release only while its tree is still at hand.
-func (r *Repo) release(choice tags.Choice, onTrunk map[plumbing.Hash]bool) inventory.Release {
+func (r *Repo) release(choice tags.Choice, book tags.Book, onTrunk map[plumbing.Hash]bool) inventory.Release {
 	none := inventory.Release{Trouble: filename.Printable(choice.Trouble)}
 	if choice.Tag == "" {
 		return none
@@ -155,7 +155,8 @@ func (r *Repo) release(choice tags.Choice, onTrunk map[plumbing.Hash]bool) inven
 		none.Trouble = filename.Printable(fmt.Sprintf("tag %s: %v", choice.Tag, err))
 		return none
 	}
-	return inventory.Release{Tag: choice.Tag, Snapshot: snapshot, Trouble: none.Trouble}
+	on := inventory.Signatures{Tag: choice.Tag, Object: book[choice.Tag].Object.String()}
+	return inventory.Release{Tag: choice.Tag, Snapshot: snapshot, Trouble: none.Trouble, Signatures: on}
 }
 
 // forget drops the trees that are in use no more.
@@ -173,6 +174,14 @@ func (r *Repo) Tags() map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.book.Text()
+}
+
+// RememberTag has a tag, of which nothing is remembered, be a release with this object, on this commit. It is for what Tags gave to an earlier process
+// where that is lost.
+func (r *Repo) RememberTag(name, object, commit string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.book.Remember(name, object+" "+commit)
 }
 
 // RepinTag forgets what is remembered of a tag, named with or without refs/tags/: the next Latest takes it for what it is then. It is for an operator

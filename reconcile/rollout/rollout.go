@@ -75,7 +75,8 @@ type Progress struct {
 	Failed   []string `json:"failed,omitempty"`
 	Paused   string   `json:"paused,omitempty"`  // why nothing more begins
 	Trouble  string   `json:"trouble,omitempty"` // why the release is not what the tags say
-	// Signatures are those on the release's tag where two signers are asked for: whoever plans cannot count them.
+	// Signatures are those on the release's tag, counted where two signers are asked for: whoever plans cannot count them. A daemon that lost its journal
+	// knows by the tag's object whether the tag was moved.
 	Signatures *inventory.Signatures `json:"signatures,omitempty"`
 
 	ring     inventory.Ring

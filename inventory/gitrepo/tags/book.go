@@ -28,13 +28,26 @@ func ReadBook(text map[string]string) (Book, error) {
 	book := Book{}
 	for ref, ids := range text {
 		name, tag := strings.CutPrefix(ref, prefix)
-		object, commit, release := strings.Cut(ids, " ")
-		if !tag || !plumbing.IsHash(object) || release && !plumbing.IsHash(commit) {
-			return nil, fmt.Errorf("what is remembered of the tag %q cannot be read: %q: want an object id, and after a space a commit id", ref, ids)
+		if !tag {
+			return nil, fmt.Errorf("what is remembered of %q is of no tag", ref)
 		}
-		book[name] = Seen{Object: plumbing.NewHash(object), Commit: plumbing.NewHash(commit)}
+		if err := book.Remember(name, ids); err != nil {
+			return nil, err
+		}
 	}
 	return book, nil
+}
+
+// Remember takes what Text gives of one tag, by its name without refs/tags/, if nothing is known of that.
+func (b Book) Remember(name, ids string) error {
+	object, commit, release := strings.Cut(ids, " ")
+	if !plumbing.IsHash(object) || release && !plumbing.IsHash(commit) {
+		return fmt.Errorf("what is remembered of the tag %q cannot be read: %q: want an object id, and after a space a commit id", name, ids)
+	}
+	if _, known := b[name]; !known {
+		b[name] = Seen{Object: plumbing.NewHash(object), Commit: plumbing.NewHash(commit)}
+	}
+	return nil
 }
 
 // Text is the book for ReadBook.
