@@ -22,7 +22,9 @@ func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
 	defer l.mu.Unlock()
 	h := l.hosts[record.Host]
 	if next.Actions[0].Arms(record) { // it has had its turn
-		if why, opens := l.stopped(h, next.Actions[0].Kind); why != "" {
+		if why := l.frozen(h, h.record.Operation); why != "" {
+			next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
+		} else if why, opens := l.stopped(h, next.Actions[0].Kind); why != "" {
 			next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
 		}
 		return next
@@ -97,7 +99,7 @@ func (l *Loop) stopped(h *host, next plan.Kind) (why string, opens time.Time) {
 	switch {
 	case l.fleet.settings.Paused, ring.Spec.Paused:
 		return "spec.paused of the fleet or of its ring to be taken back", time.Time{}
-	case next == plan.OpenBoot, h.record.Installed == nil:
+	case next != plan.AssignInstall, h.record.Installed == nil:
 		return rollout.Closed(ring, l.config.Now())
 	default: // a machine that served is in the ramdisk: it is better finished than left so
 		return "", time.Time{}
@@ -105,8 +107,8 @@ func (l *Loop) stopped(h *host, next plan.Kind) (why string, opens time.Time) {
 }
 
 // frozen says why an operation that erases may neither begin nor be armed. The caller holds the lock.
-func (l *Loop) frozen(h *host, action plan.Action) string {
-	if !action.Operation.Erases || action.Operation.Stage == inventory.Armed {
+func (l *Loop) frozen(h *host, op *inventory.Operation) string {
+	if op == nil || !op.Erases || op.Stage == inventory.Armed {
 		return ""
 	}
 	why := l.fleet.frozen

@@ -53,7 +53,7 @@ func TestAnOldPageContinuesNothing(t *testing.T) {
 				})
 			})
 			if at >= states {
-				if states < 4 {
+				if states < 3 { // the inspection, the operation, and what came of it are pushed at least; the rest may share a push
 					t.Fatalf("the branch had %d states: nothing was proved", states)
 				}
 				break

@@ -274,3 +274,66 @@ func TestAClosedWindowArmsNothing(t *testing.T) {
 		d.end(t)
 	})
 }
+
+// TestWhatStopsARolloutStopsTheWayDown has a boot begun in a window, and the BMC not take the machine down before something stops it: the machine that serves is
+// left on, and nothing is written to it before that is over.
+func TestWhatStopsARolloutStopsTheWayDown(t *testing.T) {
+	pause := func(paused bool) func(*rollout) {
+		return func(r *rollout) {
+			r.fleet.Settings.Paused = paused
+			r.sources.Trunk.Commit = fmt.Sprintf("%040d", r.ids)
+		}
+	}
+	for name, test := range map[string]struct {
+		wait       time.Duration
+		stop, goOn func(*rollout)
+	}{
+		"the window closes":   {90 * time.Minute, func(*rollout) {}, func(*rollout) {}},
+		"the fleet is paused": {time.Minute, pause(true), pause(false)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				r := newRollout()
+				host := r.fleet.Rings["canary"].Hosts[0]
+				r.release(nil, "v1", "1111", nil)
+				d := r.daemon(t, reconcile.Limits{Installs: 30})
+				after(time.Hour)
+				opens := time.Now().UTC().Add(3 * time.Hour).Truncate(time.Minute)
+				r.change(d, func(r *rollout) {
+					ring := r.fleet.Rings["canary"]
+					ring.Spec.Windows = []schemas.Window{{Start: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: "1h"}}
+					r.fleet.Rings["canary"], r.machines[host].busy = ring, true
+				})
+				r.release(d, "v2", "2222", nil)
+				after(time.Until(opens) + 30*time.Minute)
+				r.change(d, test.stop)
+				after(test.wait)
+				r.mu.Lock()
+				r.machines[host].busy = false
+				before, boot := len(r.machines[host].done), r.records[host].Record.Boot
+				r.mu.Unlock()
+				if boot == nil || boot.Target != inventory.FromRamdisk || boot.Stage != inventory.Preparing {
+					t.Errorf("the boot is %+v, want it begun", boot)
+				}
+				after(2 * time.Hour)
+				h, _ := d.Host(host)
+				if did := r.machines[host].done[before:]; len(did) > 0 || h.Plan.Phase != plan.Pending {
+					t.Errorf("stopped: done %v, plan %+v; want the machine left on", did, h.Plan)
+				}
+				r.change(d, test.goOn)
+				after(24 * time.Hour)
+				r.wantDone(t, "when that is over", "2222", 10, 10, 10)
+				d.end(t)
+			})
+		})
+	}
+}
+
+// change has the source give something else, which the daemon looks at.
+func (r *rollout) change(d *daemon, how func(*rollout)) {
+	r.mu.Lock()
+	r.ids++
+	how(r)
+	r.mu.Unlock()
+	d.Refresh()
+}

@@ -19,7 +19,7 @@ func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
 	disk := next.Actions[0].Operation.Disk
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if why := l.frozen(l.hosts[record.Host], next.Actions[0]); why != "" {
+	if why := l.frozen(l.hosts[record.Host], next.Actions[0].Operation); why != "" {
 		next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
 		return next
 	}

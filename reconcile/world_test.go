@@ -63,6 +63,7 @@ type machine struct {
 	volume   string // serial of its disk, if not its own
 	name     string // its first one, after which its disk is called, if the fleet may call it otherwise
 	hangs    bool
+	busy     bool // its BMC does not power it off
 	power    inventory.PowerState
 	media    string
 	override string
@@ -316,6 +317,9 @@ func (w *world) Do(_ context.Context, desired inventory.Desired, record inventor
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := w.machines[desired.Name]
+	if m.busy && action.Kind == plan.PowerOff {
+		return plan.Outcome{Result: plan.Retry, Why: "the BMC is busy"}
+	}
 	if err := w.call(func() { m.do(desired, record, action) }); err != nil {
 		return plan.Outcome{Result: plan.Retry, Why: err.Error()}
 	}

@@ -195,7 +195,19 @@ func (a Action) Begins(record inventory.Record) bool {
 	}
 }
 
-// Arms reports whether an action takes an operation that has not touched its machine yet to where it does.
+// Arms reports whether an action takes what was begun, and has not come to the disk yet, to where a machine feels it: it boots, it is powered off for that, it
+// is handed the job.
 func (a Action) Arms(record inventory.Record) bool {
-	return record.Operation != nil && record.Operation.Stage == inventory.Published && (a.Kind == OpenBoot || a.Kind == AssignInstall)
+	op, b := record.Operation, record.Boot
+	if op != nil && op.Stage != inventory.Published {
+		return false
+	}
+	switch a.Kind {
+	case PowerOff:
+		return b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Preparing
+	case OpenBoot, AssignInstall:
+		return op != nil
+	default:
+		return false
+	}
 }
