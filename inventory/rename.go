@@ -96,7 +96,7 @@ func (r Record) TookOver(old Record) bool {
 	case old.Installed != nil && r.Installed != nil:
 		return old.Installed.ID == r.Installed.ID
 	default:
-		return old.Facts == nil && old.Installed == nil
+		return old.Fresh() && len(old.Spent) == 0
 	}
 }
 

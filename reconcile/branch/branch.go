@@ -152,10 +152,22 @@ func (b *Branch) Change(fleet func() map[string][]byte) *Change {
 	return c
 }
 
-// given reports whether the page of a machine under its new name says what it took over: before that its old page is the only one that knows the
-// machine. Both go with one push.
+// given reports whether the page of a machine under its new name says what it took over, and is on the branch or comes with the next push: before that its
+// old page is the only one that knows the machine. A page that has to wait for another one is followed to the end of the row; names in a circle go at once.
 func (b *Branch) given(former string) bool {
-	return slices.Contains(b.page(b.gone[former]).document.Formerly, former)
+	for seen := map[string]bool{}; !seen[former]; {
+		seen[former] = true
+		by := b.gone[former]
+		p := b.page(by)
+		if p.version == 0 || !slices.Contains(p.document.Formerly, former) {
+			return false
+		}
+		if p.version == p.current || b.gone[by] == "" {
+			return true
+		}
+		former = by
+	}
+	return true
 }
 
 // Encode completes the files with those whose bytes are not the ones on the branch. It is slow, and safe for concurrent use.
@@ -223,14 +235,19 @@ func (b *Branch) Rename(former, name string) {
 	next := b.open(name)
 	next.document = b.page(former).document
 	next.document.Metadata.Name = name
-	delete(b.gone, name)
+	if b.gone[name] == former {
+		delete(b.gone, name) // it is back; else the page there is another machine's, whose new one comes first
+	}
+	unpushed := b.page(former).current == 0 && b.gone[former] != ""
 	delete(b.pages, former)
 	for earlier, by := range b.gone {
 		if by == former {
 			b.gone[earlier] = name
 		}
 	}
-	b.Supersede(former, name)
+	if b.stale = true; !unpushed { // else what is there is the page of the machine that had the name before
+		b.Supersede(former, name)
+	}
 }
 
 // Supersede has the page of a former name deleted once the machine's page under its new name is there.
@@ -240,7 +257,8 @@ func (b *Branch) Supersede(former, name string) {
 }
 
 // Compare holds what is believed to be on the branch against the pages that are there, by path, and has everything written again that is not as it should
-// be. Pages that nobody here wrote stay, but for those of former names. It gives how many differ.
+// be. Pages that nobody here wrote stay, but for one of a former name that the machine provably took over: what cannot be read (nil) proves nothing. It gives
+// how many differ.
 func (b *Branch) Compare(there map[string][]byte) (differ int) {
 	for name, p := range b.pages {
 		if p.current > 0 && !bytes.Equal(there[status.Path(name)], p.pushed) {
@@ -248,7 +266,7 @@ func (b *Branch) Compare(there map[string][]byte) (differ int) {
 			differ++
 		}
 		for _, former := range p.document.Formerly {
-			if _, back := there[status.Path(former)]; back && b.pages[former] == nil {
+			if b.gone[former] == "" && b.pages[former] == nil && left(p.document, former, there) {
 				b.gone[former] = name
 				differ++
 			}
@@ -262,4 +280,14 @@ func (b *Branch) Compare(there map[string][]byte) (differ int) {
 		}
 	}
 	return differ
+}
+
+// left reports whether the page that is there under a former name is what a machine left behind, and not another machine's.
+func left(document status.Document, former string, there map[string][]byte) bool {
+	content := there[status.Path(former)]
+	if content == nil {
+		return false
+	}
+	old, err := status.Page(status.Path(former), content)
+	return err == nil && document.Record().TookOver(old.Record())
 }

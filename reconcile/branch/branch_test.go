@@ -7,8 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 func document(host string, formerly ...string) status.Document {
@@ -94,5 +96,76 @@ func TestNamesInARow(t *testing.T) {
 	}
 	if got := slices.Sorted(maps.Keys(hosts)); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("Documents = %v, want a alone", got)
+	}
+}
+
+// TestTwoNamesBeforeAPush renames machines again while nothing can be pushed: the page that alone knows a machine goes with the page that says so, not before.
+func TestTwoNamesBeforeAPush(t *testing.T) {
+	t.Parallel()
+	nothing := map[string]string{}
+	b := branch.New()
+	b.Write("c", document("c"), "")
+	push(b)
+	b.Rename("c", "a")
+	b.Write("a", document("a", "c"), "")
+	b.Rename("a", "b")
+	want(t, "before the page under the newest name is written", push(b), nothing)
+	b.Write("b", document("b", "c", "a"), "")
+	want(t, "all at once", push(b), map[string]string{status.Path("c"): "deleted", status.Path("a"): "deleted", status.Path("b"): "written"})
+
+	b = branch.New()
+	b.Write("a", document("a"), "")
+	b.Write("c", document("c"), "")
+	push(b)
+	b.Rename("c", "d") // makes room
+	b.Rename("a", "c")
+	b.Write("c", document("c", "a"), "")
+	want(t, "in a row: the page under a free name waits for the one that was there, and so does its old one", push(b), nothing)
+	b.Write("d", document("d", "c"), "")
+	want(t, "the row at once", push(b), map[string]string{status.Path("a"): "deleted", status.Path("c"): "written", status.Path("d"): "written"})
+
+	b = branch.New()
+	b.Write("a", document("a"), "")
+	push(b)
+	b.Rename("a", "b")
+	b.Write("a", document("a"), "") // another machine's
+	b.Rename("a", "x")
+	b.Write("x", document("x", "a"), "")
+	want(t, "the page of the machine that had the name first stays", push(b), map[string]string{status.Path("x"): "written"})
+	b.Write("b", document("b", "a"), "")
+	want(t, "and goes with its own", push(b), map[string]string{status.Path("a"): "deleted", status.Path("b"): "written"})
+}
+
+// TestOnlyWhatWasTakenOverIsDeleted finds pages under a machine's former name on the branch, where it knows of none.
+func TestOnlyWhatWasTakenOverIsDeleted(t *testing.T) {
+	t.Parallel()
+	page := func(name, serial string, formerly ...string) status.Document {
+		d := document(name, formerly...)
+		d.APIVersion, d.Kind, d.Epoch, d.Hardware = schemas.APIVersion, status.KindHostStatus, 3, &inventory.Facts{System: inventory.System{Serial: serial}}
+		return d
+	}
+	for name, test := range map[string]struct {
+		there []byte
+		want  map[string]string
+	}{
+		"what the machine left":            {page("old", "A").Encode(), map[string]string{status.Path("old"): "deleted"}},
+		"another machine's":                {page("old", "B").Encode(), map[string]string{}},
+		"what is not ours, or not genuine": {nil, map[string]string{}},
+		"what is no document":              {[]byte("{"), map[string]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := branch.New()
+			b.Write("new", page("new", "A", "old"), "")
+			push(b)
+			there := map[string][]byte{status.Path("new"): page("new", "A", "old").Encode(), status.Path("old"): test.there}
+			if differ := b.Compare(there); differ != len(test.want) {
+				t.Errorf("Compare = %d, want %d", differ, len(test.want))
+			}
+			if differ := b.Compare(there); differ != 0 {
+				t.Errorf("Compare again, before the push = %d, want 0: nobody changed anything meanwhile", differ)
+			}
+			want(t, "then", push(b), test.want)
+		})
 	}
 }

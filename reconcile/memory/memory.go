@@ -95,12 +95,13 @@ func (m *Memory) fleet(file string, page []byte, genuine func(string, []byte) ([
 	m.Files[file], m.Commits, m.Acts = content, before.Commits, before.Acts
 }
 
-// dropFormer forgets what is left of machines' former names: the daemon was stopped before their old pages were deleted, or somebody brought those back.
+// dropFormer forgets what is left of machines' former names: the daemon was stopped before their old pages were deleted, or somebody brought those back. What
+// another machine did under such a name since stays, whether the journal knows it or not.
 func (m *Memory) dropFormer() {
 	for name, h := range m.Hosts {
 		for _, former := range h.Record.Formerly {
 			old, there := m.Hosts[former]
-			if there && old.Lost == nil && old.Revision == 0 && (h.Revision != 0 || h.Record.TookOver(old.Record)) {
+			if there && old.Lost == nil && old.Revision == 0 && h.Record.TookOver(old.Record) {
 				delete(m.Hosts, former)
 				m.Former[former] = name
 				m.Rebuilt--

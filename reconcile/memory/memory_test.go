@@ -27,6 +27,10 @@ func TestRecall(t *testing.T) {
 	begun := inventory.Record{Host: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed}}
 	newer := inventory.Record{Host: "a", Epoch: 4}
 	renamed, left := inventory.Record{Host: "b", Epoch: 3, Facts: facts, Formerly: []string{"a"}}, inventory.Record{Host: "a", Epoch: 3, Facts: facts}
+	another := inventory.Record{Host: "a", Epoch: 1, Facts: &inventory.Facts{System: inventory.System{Serial: "B"}}, Spent: []string{"its consent"}}
+	both := func(m memory.Memory) bool {
+		return len(m.Hosts) == 2 && len(m.Former) == 0 && m.Hosts["a"].Record.Facts.System.Serial == "B" && m.Hosts["a"].Page != nil
+	}
 	refused := errors.New("not ours")
 	for name, test := range map[string]struct {
 		entries []journal.Entry
@@ -52,8 +56,19 @@ func TestRecall(t *testing.T) {
 			_, ghost := m.Hosts["a"]
 			return !ghost && m.Former["a"] == "b" && len(m.Hosts) == 1
 		}},
-		"a former name that another machine has": {nil, []inventory.Record{renamed, {Host: "a", Epoch: 1, Facts: &inventory.Facts{System: inventory.System{Serial: "B"}}}}, ours, func(m memory.Memory) bool {
+		"what is left of a former name, and the journal has the new name": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{renamed, left}, ours, func(m memory.Memory) bool {
+			return len(m.Hosts) == 1 && m.Former["a"] == "b" && m.Rebuilt == 0
+		}},
+		"a former name that another machine has":                        {nil, []inventory.Record{renamed, another}, ours, both},
+		"... and the journal has both names":                            {[]journal.Entry{{Record: renamed, Revision: 1}, {Record: another, Revision: 2}}, []inventory.Record{renamed, another}, ours, both},
+		"... and the journal has the new name only":                     {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{renamed, another}, ours, both},
+		"... and the journal has the new name only, and no page has it": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{another}, ours, both},
+		"... and the journal has the former name only":                  {[]journal.Entry{{Record: another, Revision: 1}}, []inventory.Record{renamed, another}, ours, both},
+		"a former name under which somebody began something, and no more is known": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{renamed, {Host: "a", Epoch: 2}}, ours, func(m memory.Memory) bool {
 			return len(m.Hosts) == 2 && len(m.Former) == 0
+		}},
+		"a former name whose page is not ours": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{another}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool {
+			return errors.Is(m.Hosts["a"].Lost, refused) && len(m.Former) == 0
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
