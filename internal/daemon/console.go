@@ -18,7 +18,7 @@ import (
 // addConsoles adds what is told of single hosts: their stories, and their serial consoles as text.
 func (d *Daemon) addConsoles(api *http.ServeMux) {
 	api.HandleFunc("GET /v1/hosts/{host}/story", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
-		told := d.stories.Of(h.Document)
+		told := d.stories.Of(h.Name, h.Document)
 		var err error
 		if told.Serial, err = d.consoles.Of(h); err != nil {
 			return err

@@ -333,3 +333,24 @@ func TestTail(t *testing.T) {
 		}
 	}
 }
+
+// A command that enters the console is typed where the BMC's command line takes it. Where the port is the console itself, it would go to the machine.
+func TestNothingIsTypedIntoTheMachine(t *testing.T) {
+	t.Parallel()
+	for _, shared := range []bool{false, true} {
+		r := newRack(t, 10, "a")
+		r.config.Offered = func(host string) (redfish.SerialConsole, error) {
+			return redfish.SerialConsole{Enabled: true, Port: r.ports[host], Shared: shared, Entry: "console com2"}, nil
+		}
+		want := ""
+		if shared {
+			want = "console com2\r"
+		}
+		h := r.host("a", plan.Installing)
+		r.look("a", h, true, time.Now())
+		r.until(t, h, "it", func(s Serial) bool { return says("it: line")(s) && len(r.servers["a"].Typed()) >= len(want) })
+		if typed := r.servers["a"].Typed(); typed != want {
+			t.Errorf("shared with the BMC's command line %t: typed was %q, want %q", shared, typed, want)
+		}
+	}
+}

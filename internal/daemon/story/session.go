@@ -30,7 +30,10 @@ func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) e
 	defer func() { _ = log.Close() }() // that it can keep nothing was said by a write
 	target := console.Target{
 		Address: address(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
-		Username: account["username"].Reveal(), Password: account["password"], Entry: offered.Entry,
+		Username: account["username"].Reveal(), Password: account["password"],
+	}
+	if offered.Shared { // elsewhere the line would go to the machine: to GRUB, or to a shell
+		target.Entry = offered.Entry
 	}
 	out := &noted{log: log}
 	err = console.Read(ctx, target, c.config.Limits, console.Reading{Out: out, Begun: func() {

@@ -47,11 +47,12 @@ type Stories struct {
 // New keeps nothing yet.
 func New() *Stories { return &Stories{hosts: map[string]*Story{}} }
 
-// Of gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen.
-func (s *Stories) Of(d status.Document) Story {
+// Of gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen. The
+// document has nothing, not even the name, before the first look.
+func (s *Stories) Of(host string, d status.Document) Story {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := s.story(d.Metadata.Name)
+	seen := s.story(host)
 	steps := slices.DeleteFunc(remembered(d), func(step Step) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
 	return Story{Steps: append(steps, seen.Steps...), Console: append([]string{}, seen.Console...)}
 }

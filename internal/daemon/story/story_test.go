@@ -44,7 +44,7 @@ func TestAStoryBeginsBeforeTheDaemon(t *testing.T) {
 	s.step(view(d, "first"), noon.Add(2*time.Minute))
 	d.Installed.PhoneHome = noon.Add(time.Minute) // seen as it happened
 	var got []string
-	for _, step := range s.Of(d).Steps {
+	for _, step := range s.Of("web-03", d).Steps {
 		got = append(got, fmt.Sprintf("%s %s %s", step.At.Format("15:04"), step.Phase, step.Text))
 	}
 	want := []string{
@@ -66,7 +66,7 @@ func TestStoriesAreBounded(t *testing.T) {
 	for i := range 2 * keptLines {
 		s.said(said("a", fmt.Sprint(i), strings.Repeat("x", 100*keptLine)))
 	}
-	story := s.Of(document("a"))
+	story := s.Of("a", document("a"))
 	if n := len(story.Steps); n != keptSteps || story.Steps[n-1].Text != fmt.Sprint(2*keptSteps-1) {
 		t.Errorf("%d steps, the last %+v", n, story.Steps[n-1])
 	}
@@ -77,10 +77,21 @@ func TestStoriesAreBounded(t *testing.T) {
 		s.said(said(fmt.Sprint(i), "hello"))
 		s.said(said("b", "again"))
 	}
-	if len(s.Of(document("a")).Console) != 0 || len(s.Of(document("b")).Console) != keptConsoles || len(s.spoke) != keptConsoles {
-		t.Errorf("a has %d lines, b %d, %d consoles are kept", len(s.Of(document("a")).Console), len(s.Of(document("b")).Console), len(s.spoke))
+	if len(s.Of("a", document("a")).Console) != 0 || len(s.Of("b", document("b")).Console) != keptConsoles || len(s.spoke) != keptConsoles {
+		t.Errorf("a has %d lines, b %d, %d consoles are kept", len(s.Of("a", document("a")).Console), len(s.Of("b", document("b")).Console), len(s.spoke))
 	}
 	if slices.Contains(s.spoke, "a") {
 		t.Error("the console of a is kept, which spoke first")
+	}
+}
+
+// A host that was not looked at yet has no document: its story is its own all the same.
+func TestAHostThatWasNotLookedAt(t *testing.T) {
+	t.Parallel()
+	s := New()
+	s.said(said("a", "of a"))
+	s.said(said("b", "of b"))
+	if got := s.Of("a", status.Document{}).Console; !slices.Equal(got, []string{"of a"}) {
+		t.Errorf("the jobs of a said %q", got)
 	}
 }
