@@ -75,7 +75,7 @@ const writeTimeout = 15 * time.Second
 // write puts a changed record. What was done is written down even while the daemon is being stopped. After any failure the record is in doubt, and is read
 // again before the next decision.
 func (l *Loop) write(ctx context.Context, before, after inventory.Record) (inventory.Record, error) {
-	if same(before, after) {
+	if journal.Same(before, after) {
 		return after, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
@@ -92,7 +92,7 @@ func (l *Loop) write(ctx context.Context, before, after inventory.Record) (inven
 		l.disowned(err)
 		return before, err
 	}
-	h.record, h.revision = after, revision
+	h.record, h.revision, h.unwritten = after, revision, false
 	l.moved(h)
 	return after, nil
 }

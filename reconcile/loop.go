@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/memory"
 	"github.com/gitmetal/ingot/reconcile/news"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
@@ -38,21 +39,22 @@ type Loop struct {
 
 // host is what the loop knows of one machine. One look at a time writes it.
 type host struct {
-	desired  inventory.Desired
-	orphaned bool // in the journal, but not in the fleet
-	record   inventory.Record
-	revision int64
-	doubtful bool          // the record must be read again before anything is based on it
-	lost     error         // its only record, on the status branch, cannot be read: nothing may be decided
-	admitted bool          // has a place for an operation that the journal does not know yet
-	waiting  bool          // waits for such a place
-	placed   bool          // had a place at its last look
-	state    rollout.State // in its ring, at its last look
-	failures int           // looks in a row that got nowhere
-	repeats  int           // times in a row that the same action was done
-	seen     seen
-	heir     *inventory.Desired // what the fleet asks of it under a new name, which it gets when it is at rest; nil: it keeps its name
-	renaming string             // the new name, while it is not known whether the journal has it
+	desired   inventory.Desired
+	orphaned  bool // in the journal, but not in the fleet
+	record    inventory.Record
+	revision  int64
+	doubtful  bool          // the record must be read again before anything is based on it
+	unwritten bool          // the record is from the status branch, and must be in the journal before anything is based on it
+	lost      error         // its only record, on the status branch, cannot be read: nothing may be decided
+	admitted  bool          // has a place for an operation that the journal does not know yet
+	waiting   bool          // waits for such a place
+	placed    bool          // had a place at its last look
+	state     rollout.State // in its ring, at its last look
+	failures  int           // looks in a row that got nowhere
+	repeats   int           // times in a row that the same action was done
+	seen      seen
+	heir      *inventory.Desired // what the fleet asks of it under a new name, which it gets when it is at rest; nil: it keeps its name
+	renaming  string             // the new name, while it is not known whether the journal has it
 }
 
 // seen is what a look saw, decided and did.
@@ -209,7 +211,7 @@ func unreached(reach inventory.Reach) bool {
 	return reach != inventory.NotAsked && reach != inventory.Reached
 }
 
-// wanted gives what the fleet asks of a host and its record, read again when that is in doubt. One that has another name now, or none, is errRenamed.
+// wanted gives what the fleet asks of a host and its record, read again when that is in doubt, and in the journal. One that has another name now, or none, is errRenamed.
 func (l *Loop) wanted(ctx context.Context, name string) (inventory.Desired, inventory.Record, error) {
 	l.mu.Lock()
 	h := l.hosts[name]
@@ -218,7 +220,7 @@ func (l *Loop) wanted(ctx context.Context, name string) (inventory.Desired, inve
 		l.mu.Unlock()
 		return inventory.Desired{}, inventory.Record{}, errRenamed
 	}
-	doubtful, lost := h.doubtful, h.lost
+	doubtful, lost := h.doubtful || h.unwritten, h.lost
 	l.mu.Unlock()
 	if lost != nil {
 		return inventory.Desired{}, inventory.Record{}, lost
@@ -242,10 +244,14 @@ func (l *Loop) reread(ctx context.Context, h *host) error {
 		return err
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	record, h.unwritten = memory.Reread(h.record, journal.Entry{Record: record, Revision: revision})
 	h.record, h.revision, h.doubtful = record, revision, false
 	l.moved(h)
-	return nil
+	l.mu.Unlock()
+	if h.unwritten {
+		_, err = l.write(ctx, inventory.Record{}, record)
+	}
+	return err
 }
 
 func (l *Loop) observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {

@@ -1,12 +1,9 @@
 package reconcile
 
 import (
-	"bytes"
-	"encoding/json"
 	"maps"
 	"slices"
 
-	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -60,11 +57,4 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 	return func() map[string][]byte {
 		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
 	}
-}
-
-// same compares records by what the journal would hold.
-func same(a, b inventory.Record) bool {
-	left, errLeft := json.Marshal(a)
-	right, errRight := json.Marshal(b)
-	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
 }

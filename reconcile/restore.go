@@ -55,7 +55,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	clear(l.hosts)
 	l.census, l.branch = census.New(), branch.New()
 	for name, h := range known.Hosts {
-		l.hosts[name] = &host{record: h.Record, revision: h.Revision, lost: h.Lost, desired: inventory.Desired{Name: name}, orphaned: true}
+		l.hosts[name] = &host{record: h.Record, revision: h.Revision, unwritten: h.Unwritten, lost: h.Lost, desired: inventory.Desired{Name: name}, orphaned: true}
 		if h.Page != nil {
 			l.branch.Recall(name, h.Document, h.Page)
 		}

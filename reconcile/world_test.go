@@ -394,8 +394,14 @@ type daemon struct {
 
 func (w *world) daemon(t *testing.T, limits reconcile.Limits) *daemon {
 	t.Helper()
+	return w.observed(t, w, limits)
+}
+
+// observed runs a loop on the world as the observer sees it.
+func (w *world) observed(t *testing.T, observer reconcile.Observer, limits reconcile.Limits) *daemon {
+	t.Helper()
 	loop, err := reconcile.New(reconcile.Config{
-		Source: w, Load: w.load, Journal: w, Observer: w, Executor: w, Publisher: w, Limits: limits, Log: w.log,
+		Source: w, Load: w.load, Journal: w, Observer: observer, Executor: w, Publisher: w, Limits: limits, Log: w.log,
 		NewID: func() string {
 			w.mu.Lock()
 			defer w.mu.Unlock()

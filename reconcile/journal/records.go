@@ -244,6 +244,13 @@ func encode(record inventory.Record) ([]byte, error) {
 	return json.Marshal(storedRecord{recordVersion, record})
 }
 
+// Same compares records by what the journal would hold.
+func Same(a, b inventory.Record) bool {
+	left, errLeft := json.Marshal(a)
+	right, errRight := json.Marshal(b)
+	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
+}
+
 func decodeRecord(host string, value []byte) (inventory.Record, error) {
 	var stored storedRecord
 	err := decodeStrict(value, &stored)

@@ -16,6 +16,8 @@ import (
 type Host struct {
 	Record   inventory.Record
 	Revision int64 // in the journal; 0: it is not there
+	// Unwritten says that the record is from its page: the journal has none, or an older one.
+	Unwritten bool
 	// Lost says why its page, its only record, cannot be believed: nothing is known of the host, which is not the same as a new host.
 	Lost     error
 	Document status.Document // on its page
@@ -70,7 +72,7 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 	}
 	if record := document.Record(); h.Revision == 0 || record.Epoch > h.Record.Epoch {
 		record.Recalled = !record.AtRest()
-		h.Record = record
+		h.Record, h.Unwritten = record, !record.Fresh()
 		m.Rebuilt++
 	}
 	h.Document, h.Page = document, content
@@ -108,4 +110,13 @@ func (m *Memory) dropFormer() {
 			}
 		}
 	}
+}
+
+// Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered; write says that it must be in the journal
+// before anything is based on it. A journal that does not know the host, or knows less of it, was lost or is an older one: that takes nothing away.
+func Reread(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
+	if lost := entry.Revision == 0 && !known.Fresh(); lost || entry.Record.Epoch < known.Epoch {
+		return known, true
+	}
+	return entry.Record, false
 }

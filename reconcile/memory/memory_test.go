@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/memory"
@@ -81,5 +83,27 @@ func TestRecall(t *testing.T) {
 				t.Errorf("Recall = %+v", m)
 			}
 		})
+	}
+}
+
+func TestReread(t *testing.T) {
+	t.Parallel()
+	known := inventory.Record{Host: "a", Epoch: 3, Spent: []string{"c"}}
+	for name, test := range map[string]struct {
+		known inventory.Record
+		entry journal.Entry
+		want  inventory.Record
+		write bool
+	}{
+		"the journal has it":             {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 3}, Revision: 5}, inventory.Record{Host: "a", Epoch: 3}, false},
+		"the journal knows more":         {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 4}, Revision: 5}, inventory.Record{Host: "a", Epoch: 4}, false},
+		"the journal does not know it":   {known, journal.Entry{Record: inventory.Record{Host: "a"}}, known, true},
+		"the journal is an older one":    {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 2}, Revision: 5}, known, true},
+		"nobody knows anything of it":    {inventory.Record{Host: "a"}, journal.Entry{Record: inventory.Record{Host: "a"}}, inventory.Record{Host: "a"}, false},
+		"it is new, and the journal has": {inventory.Record{Host: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
+	} {
+		if got, write := memory.Reread(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
+			t.Errorf("%s: Reread = %+v, %t, want %+v, %t", name, got, write, test.want, test.write)
+		}
 	}
 }

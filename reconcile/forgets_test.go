@@ -1,0 +1,144 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// used is a world whose disks hold somebody's data, and later what was installed.
+type used struct{ *world }
+
+// Observe implements reconcile.Observer.
+func (u used) Observe(ctx context.Context, d inventory.Desired, r inventory.Record) inventory.Observed {
+	o := u.world.Observe(ctx, d, r)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if m := u.machines[d.Name]; m != nil && o.Agent.Facts != nil {
+		facts := *o.Agent.Facts
+		facts.Disks = slices.Clone(facts.Disks)
+		facts.Disks[0].Content = inventory.Content{Signature: "sig-" + m.disk, Summary: "data " + m.disk}
+		o.Agent.Facts = &facts
+	}
+	return o
+}
+
+// enrols gives a host the consent with which one pull request enrols and installs it: it stays in the fleet when it is spent.
+func enrols(d inventory.Desired) inventory.Desired {
+	d.Consent.Erase = inventory.EraseConsent(d.Name, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen, d.Workload.Inputs)
+	return d
+}
+
+// fails has the journal fail the next writes of records, for so long.
+func (w *world) fails(d time.Duration) {
+	w.mu.Lock()
+	w.owner = errors.New("etcd: deadline exceeded")
+	w.mu.Unlock()
+	after(d)
+	w.mu.Lock()
+	w.owner = nil
+	w.mu.Unlock()
+}
+
+// TestWhatTheBranchKnowsIsNotForgotten enrols a machine, loses the journal or puts an older one back, powers the machine off, and has the first writes of the
+// new journal fail, or none: the consent that was spent erases nothing again, and the journal knows the machine before anything else happens.
+func TestWhatTheBranchKnowsIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	lost := func(journal.Entry) (journal.Entry, bool) { return journal.Entry{}, false }
+	for name, test := range map[string]struct {
+		journal func(journal.Entry) (journal.Entry, bool) // what is left of it
+		fails   time.Duration
+	}{
+		"the journal is lost":                            {lost, 0},
+		"the journal is lost, and its first write fails": {lost, 500 * time.Millisecond},
+		"the journal is lost, and writes fail for long":  {lost, time.Hour},
+		"an older journal is back": {func(e journal.Entry) (journal.Entry, bool) {
+			return journal.Entry{Record: inventory.Record{Host: e.Record.Host}, Revision: e.Revision}, true
+		}, 0},
+		"an older journal is back, and its first write fails": {func(e journal.Entry) (journal.Entry, bool) {
+			e.Record.Epoch--
+			e.Record.Installed, e.Record.Last, e.Record.Spent = nil, nil, nil
+			return e, true
+		}, 500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(1)
+				w.fleet.Hosts["host-0000"] = enrols(w.fleet.Hosts["host-0000"])
+				d := w.observed(t, used{w}, reconcile.Limits{})
+				after(30 * time.Minute)
+				d.end(t)
+				m, want := w.machines["host-0000"], w.records["host-0000"].Record
+				if m.installs != 1 || want.Installed == nil || len(want.Spent) != 1 {
+					t.Fatalf("%d installs, record %+v: nothing to lose", m.installs, want)
+				}
+				e, there := test.journal(w.records["host-0000"])
+				if clear(w.records); there {
+					w.records["host-0000"] = e
+				}
+				w.accepted, m.power = journal.Accepted{}, inventory.PoweredOff
+				done := len(m.done)
+				d = w.observed(t, used{w}, reconcile.Limits{})
+				if test.fails > 0 {
+					w.fails(test.fails)
+					if w.mu.Lock(); len(m.done) != done {
+						t.Errorf("done without a journal: %v", m.done[done:])
+					}
+					w.mu.Unlock()
+				}
+				after(time.Hour)
+				d.end(t)
+				got := w.records["host-0000"].Record
+				if m.installs != 1 || m.power != inventory.PoweredOn || got.Installed == nil || !slices.Equal(got.Spent, want.Spent) || got.Epoch <= want.Epoch {
+					t.Errorf("%d installs, %s, record %+v, done %v: want it started from its disk, and %+v", m.installs, m.power, got, m.done[done:], want)
+				}
+			})
+		})
+	}
+}
+
+// TestAMachineUnderAFormerNameIsNotForgotten renames a machine, gives its name to another one, and loses the journal. The first daemon after that writes to the
+// new one before it sees a fleet with the other; it is restarted.
+func TestAMachineUnderAFormerNameIsNotForgotten(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.fleet.Hosts["host-0000"] = enrols(w.fleet.Hosts["host-0000"])
+		d := w.observed(t, used{w}, reconcile.Limits{})
+		after(30 * time.Minute)
+		d.end(t)
+		first := w.called(desired("host-0000"), "web-03")
+		second := desired("host-0000")
+		second.Identity.Serial, second.RootDisk = "SN-B", &schemas.DiskHints{Serial: "VOL-B"}
+		w.machines["host-0000"] = &machine{serial: "SN-B", volume: "VOL-B", power: inventory.PoweredOff}
+		w.commit("2", first, enrols(second))
+		d = w.observed(t, used{w}, reconcile.Limits{})
+		after(time.Hour)
+		d.end(t)
+		a, b := w.machines["web-03"], w.machines["host-0000"]
+		if len(w.records) != 2 || b.installs != 1 {
+			t.Fatalf("%d records, %d installs of the second: nothing to lose", len(w.records), b.installs)
+		}
+		page := w.records["web-03"]
+		clear(w.records)
+		w.records["web-03"] = page // all that the next daemon found time for
+		w.accepted = journal.Accepted{}
+		b.power = inventory.PoweredOff
+		done := len(b.done)
+		d = w.observed(t, used{w}, reconcile.Limits{})
+		after(time.Hour)
+		h, _ := d.Host("host-0000")
+		w.wantOnly(t, d, "host-0000", "web-03")
+		d.end(t)
+		if a.installs != 1 || b.installs != 1 || h.Plan.Phase != plan.Active {
+			t.Errorf("%d and %d installs, %s, done %v: want the second one started from its disk", a.installs, b.installs, h.Plan.Phase, b.done[done:])
+		}
+	})
+}
