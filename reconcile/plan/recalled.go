@@ -6,13 +6,16 @@ import "github.com/gitmetal/ingot/inventory"
 // page can bring back, or the system that the operation installed. The page may be older than what happened, by a push or, if somebody put it back, by years:
 // the machine may run what it should, so it is neither powered off nor written to.
 //
-//	known of it                        the machine                  due
-//	operation                          its system phoned home       it succeeded
-//	any                                the agent of the boot speaks go on
-//	operation, not armed, unwanted     any                          it ends, in the journal only
-//	operation, Written or Starting     off                          go on: it starts from its disk
-//	boot, without an operation         off                          go on
-//	any                                any                          hold
+//	known of it                        the machine                             due
+//	operation                          its system phoned home                  it succeeded
+//	operation                          the agent of the boot speaks of its job go on, from the job: the page says less than happened
+//	operation up to Armed, wanted      the agent of the boot speaks            go on: the job is handed out, again if the agent has it
+//	operation up to Armed, unwanted    the agent of the boot speaks            hold: it may be writing
+//	any other                          the agent of the boot speaks            go on
+//	operation, not armed, unwanted     any                                     it ends, in the journal only
+//	operation, Written or Starting     off                                     go on: it starts from its disk
+//	boot, without an operation         off                                     go on
+//	any                                any                                     hold
 func (h host) recalled() (Plan, bool) {
 	if !h.rec.Recalled || h.rec.AtRest() {
 		return Plan{}, false
@@ -21,18 +24,50 @@ func (h host) recalled() (Plan, bool) {
 	if op != nil && a.PhoneHome != nil && a.PhoneHome.Install == op.ID {
 		return act(Starting, Action{Kind: RecordHome, Home: a.PhoneHome, Reason: "the installed system phoned home"}), true
 	}
+	off := h.o.BMC.Reach == inventory.Reached && h.o.BMC.Power == inventory.PoweredOff
 	if a.Alarm == "" && b != nil && a.Boot == b.ID && a.Epoch == b.Epoch {
-		return act(Waiting, Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}), true
+		return h.word(off)
 	}
 	if op != nil {
 		if p, over := h.superseded(*op); over {
 			return p, true
 		}
 	}
-	off := h.o.BMC.Reach == inventory.Reached && h.o.BMC.Power == inventory.PoweredOff
 	if off && (op == nil || op.Stage == inventory.Written || op.Stage == inventory.Starting) {
 		return Plan{}, false
 	}
-	return Plan{Phase: Held, Hold: &Hold{Reason: Recalled, Message: "what was begun on it is known from the status branch alone, since the journal was lost, and the machine does not speak of it: the page may be older than what happened. " +
-		"It goes on when the machine's agent speaks or its system phones home. Else look at the machine, stop the daemon, delete the host's page from the status branch and start the daemon: the host counts as never seen then"}}, true
+	return unproved("what was begun on it is known from the status branch alone, since the journal was lost, and the machine does not speak of it: the page may be older than what happened. " +
+		"It goes on when the machine's agent speaks or its system phones home. Else look at the machine, stop the daemon, delete the host's page from the status branch and start the daemon: the host counts as never seen then"), true
+}
+
+// word takes the word of the boot's agent for what was begun. It may be writing, whether the page says that the machine was armed or not, and the hub forgot with
+// the journal: only handing the job out tells, which an agent that has it already does not begin again.
+func (h host) word(off bool) (Plan, bool) {
+	word, op := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}, h.rec.Operation
+	switch {
+	case op == nil:
+	case h.o.Agent.Job.ID == op.ID:
+		word.Operation = armed(*op, h.o.Agent.Job)
+	case op.Stage != inventory.Written && op.Stage != inventory.Starting && !off:
+		if _, over := h.superseded(*op); !over && h.unwanted(*op) == "" {
+			return Plan{}, false
+		}
+		return unproved("the fleet does not ask any more for what was begun on it, or does not allow it, and the journal was lost: its agent speaks, but not of whether it writes already. " +
+			"It goes on when the fleet asks for it again. Else look at the machine's console, and power it off when nothing is written"), true
+	}
+	return act(Waiting, word), true
+}
+
+func unproved(why string) Plan {
+	return Plan{Phase: Held, Hold: &Hold{Reason: Recalled, Message: why}}
+}
+
+// armed is an operation as far as the agent's job proves that it has come.
+func armed(op inventory.Operation, job inventory.Job) *inventory.Operation {
+	if behind := job.Attempt > op.Attempt; behind || op.Stage == inventory.Intended || op.Stage == inventory.Published {
+		op.Stage = inventory.Armed
+	}
+	op.Attempt = max(op.Attempt, job.Attempt)
+	begun(&op)
+	return &op
 }

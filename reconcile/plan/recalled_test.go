@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
@@ -19,11 +20,29 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			then(o)
 		}
 	}
+	idle := func(o *inventory.Observed) { o.Agent.Job = inventory.Job{} } // as far as the hub knows, whose memory is gone
+	asked := func(then func(*inventory.Observed)) func(*inventory.Observed) {
+		return func(o *inventory.Observed) {
+			then(o)
+			op := *o.Record.Operation
+			op.Inputs = "another" // than the fleet asks for now
+			o.Record.Operation = &op
+		}
+	}
 	for name, test := range map[string]struct {
 		seen func(*inventory.Observed)
 		want plan.Kind // "": held
 	}{
-		"its agent speaks":      {func(*inventory.Observed) {}, plan.RecordWord},
+		"its agent speaks of the job":                                                                  {func(*inventory.Observed) {}, plan.RecordWord},
+		"its agent speaks of the job, and the fleet has another workload":                              {asked(func(*inventory.Observed) {}), plan.RecordWord},
+		"its agent speaks of the job, and the page says not armed, and the fleet has another workload": {stage(inventory.Published, asked(func(*inventory.Observed) {})), plan.RecordWord},
+		"its agent speaks": {idle, plan.AssignInstall},
+		"its agent speaks, and the page says not armed":                   {stage(inventory.Published, idle), plan.AssignInstall},
+		"its agent speaks, and the page says not on the branch":           {stage(inventory.Intended, idle), plan.Publish},
+		"its agent speaks, and the fleet has another workload":            {asked(idle), ""},
+		"its agent speaks, not armed, and the fleet has another workload": {stage(inventory.Published, asked(idle)), ""},
+		"its agent spoke, not armed, unwanted, and the machine is off":    {stage(inventory.Published, asked(func(o *inventory.Observed) { idle(o); o.BMC.Power = inventory.PoweredOff })), plan.RecordWord},
+		"its agent speaks, and what was written is":                       {stage(inventory.Written, asked(idle)), plan.RecordWord},
 		"nobody speaks":         {silent, ""},
 		"another boot speaks":   {func(o *inventory.Observed) { o.Agent.Boot = "another" }, ""},
 		"its agent is shut out": {func(o *inventory.Observed) { o.Agent.Alarm = "two keys" }, ""},
@@ -56,11 +75,48 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			}
 		})
 	}
-	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.until(t, plan.AssignInstall)
-	record := m.observe().Record
-	record.Recalled = true
-	if after := plan.Begin(record, plan.Action{Kind: plan.RecordWord}, m.now); after.Recalled {
-		t.Error("the machine's word is not kept")
+}
+
+// TestTheAgentsJobProvesMore has the page lag behind the agent that speaks of its job: the record is what the job proves, so that a fleet that changed meanwhile
+// ends no write that has begun.
+func TestTheAgentsJobProvesMore(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		page inventory.Operation // its stage, attempt and begun
+		job  int                 // the attempt
+		want inventory.Operation
+	}{
+		"not on the branch":         {inventory.Operation{Stage: inventory.Intended, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: 1}},
+		"not armed":                 {inventory.Operation{Stage: inventory.Published, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: 1}},
+		"armed":                     {inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: 1}, 1, inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: 1}},
+		"an earlier attempt":        {inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: 1}, 2, inventory.Operation{Stage: inventory.Armed, Attempt: 2, Begun: 1}},
+		"written":                   {inventory.Operation{Stage: inventory.Written, Attempt: 2, Begun: 1}, 2, inventory.Operation{Stage: inventory.Written, Attempt: 2, Begun: 1}},
+		"written in an earlier one": {inventory.Operation{Stage: inventory.Written, Attempt: 1, Begun: 1}, 2, inventory.Operation{Stage: inventory.Armed, Attempt: 2, Begun: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+			m.until(t, plan.AssignInstall)
+			o := m.observe()
+			o.Record.Recalled = true
+			o.Agent.Job.Attempt, o.Agent.Job.State = test.job, inventory.JobRunning
+			op := *o.Record.Operation
+			op.Stage, op.Attempt, op.Begun = test.page.Stage, test.page.Attempt, test.page.Begun
+			o.Record.Operation = &op
+			desired := m.desired
+			desired.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent)
+			p := plan.Host(desired, o, m.now)
+			if len(p.Actions) != 1 || p.Actions[0].Kind != plan.RecordWord {
+				t.Fatalf("plan = %+v, want the word", p)
+			}
+			o.Record = plan.Begin(o.Record, p.Actions[0], m.now)
+			got := o.Record.Operation
+			if o.Record.Recalled || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt || got.Begun != test.want.Begun {
+				t.Errorf("record = %+v, %+v, want %+v", o.Record, got, test.want)
+			}
+			if p = plan.Host(desired, o, m.now); got.Stage == inventory.Armed && len(p.Actions) > 0 {
+				t.Errorf("then %+v, want the write left alone", p.Actions)
+			}
+		})
 	}
 }

@@ -31,7 +31,9 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		op.Stage, op.Attempt, op.Started = inventory.Intended, 1, now
 		rec.Operation = &op
 	case RecordWord:
-		rec.Recalled = false
+		if rec.Recalled = false; a.Operation != nil {
+			rec.Operation, rec.Installed = a.Operation, nil
+		}
 	case CloseOperation:
 		return end(rec, a.Operation.Outcome, a.Operation.Error, now)
 	case AssignInstall:
@@ -71,6 +73,7 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 		rec.Operation.Stage = inventory.Published
 	case a.Kind == AssignInstall && rec.Operation != nil:
 		begun(rec.Operation)
+		rec.Recalled = false // its agent has the job, or had it before
 	case a.Kind == PowerOn && rec.Boot != nil && rec.Boot.Stage == inventory.Powering:
 		rec.Boot.Stage, rec.Boot.Started = inventory.Running, now
 		if rec.Boot.Target == inventory.FromDisk && rec.Operation != nil && rec.Operation.Stage == inventory.Written {
