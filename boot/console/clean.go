@@ -5,15 +5,12 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/gitmetal/ingot/internal/secret"
 )
 
 // Bounds of what is made of a stream.
 const (
 	maxLine     = 1 << 10 // bytes of a line; what is longer goes on in the next
 	maxSequence = 4 << 10 // bytes of a control string, after which it was none
-	minSecret   = 4       // bytes: what is shorter would be found everywhere
 )
 
 // within is what the next byte of a stream belongs to.
@@ -26,12 +23,10 @@ const (
 	controlString        // for an operating system or a device, until it is terminated
 )
 
-// cleaner makes lines of text out of what a terminal would be sent. Each line goes to emit once it is complete.
+// cleaner makes lines of text out of what a terminal would be sent. Each line goes to emit once it is complete; the bytes are the cleaner's.
 type cleaner struct {
-	secrets func() []secret.Value
-	emit    func(line string)
+	emit func(line []byte)
 
-	known    [][]byte // what to mask, since the last write
 	in       within
 	sequence int    // bytes of it so far
 	rest     []byte // of a character that has not come whole
@@ -41,7 +36,6 @@ type cleaner struct {
 }
 
 func (c *cleaner) write(p []byte) {
-	c.known = needles(c.secrets())
 	for _, b := range p {
 		if c.in == text && (b >= utf8.RuneSelf || len(c.rest) > 0) {
 			c.rune(b)
@@ -178,70 +172,28 @@ func (c *cleaner) add(r rune) {
 	}
 }
 
-// cut emits a line that is too long to wait for its end, but for what may be the beginning of a secret.
+// cut ends a line that is too long to wait for its end.
 func (c *cleaner) cut() {
-	c.line = mask(c.line, c.known)
-	if hold := begun(c.line, c.known); hold < len(c.line) {
-		c.emit(string(c.line[:len(c.line)-hold]))
-		c.line = append(c.line[:0], c.line[len(c.line)-hold:]...)
+	if line := bytes.TrimRight(c.line, " "); len(line) > 0 {
+		c.emit(line)
 		c.blank = false
 	}
+	c.line = c.line[:0]
 }
 
-// end emits the line; of several empty ones, the first.
+// end ends the line; of several empty ones, the first is one.
 func (c *cleaner) end() {
-	line := bytes.TrimRight(mask(c.line, c.known), " ")
+	line := bytes.TrimRight(c.line, " ")
 	c.line, c.returned = c.line[:0], false
 	if len(line) > 0 || !c.blank {
-		c.emit(string(line))
+		c.emit(line)
 	}
 	c.blank = len(line) == 0
 }
 
-// stop ends a line that nothing may follow, but for what may be the beginning of a secret.
+// stop ends a line that nothing may follow.
 func (c *cleaner) stop() {
-	if c.line = []byte(c.partial()); len(c.line) > 0 {
+	if len(c.line) > 0 {
 		c.end()
 	}
-}
-
-// partial is the line that has not ended, but for what may be the beginning of a secret.
-func (c *cleaner) partial() string {
-	line := mask(bytes.Clone(c.line), c.known)
-	return string(bytes.TrimRight(line[:len(line)-begun(line, c.known)], " "))
-}
-
-// needles are the texts to look for: a secret of several lines comes a line at a time.
-func needles(secrets []secret.Value) [][]byte {
-	var all [][]byte
-	for _, s := range secrets {
-		for line := range strings.Lines(s.Reveal()) {
-			if line = strings.TrimSpace(line); len(line) >= minSecret {
-				all = append(all, []byte(line))
-			}
-		}
-	}
-	return all
-}
-
-func mask(line []byte, secrets [][]byte) []byte {
-	for _, s := range secrets {
-		if bytes.Contains(line, s) {
-			line = bytes.ReplaceAll(line, s, []byte(secret.Mask))
-		}
-	}
-	return line
-}
-
-// begun is how many bytes at the end of a line are the beginning of a secret.
-func begun(line []byte, secrets [][]byte) int {
-	most := 0
-	for _, s := range secrets {
-		for n := min(len(s)-1, len(line)); n > most; n-- {
-			if bytes.HasSuffix(line, s[:n]) {
-				most = n
-			}
-		}
-	}
-	return most
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gitmetal/ingot/internal/secret"
 )
 
 // KeptBytes is the most that is kept of a machine; at least half of it is, once that much came. The names are <dir>/<host>.log, which is appended to, and
@@ -23,16 +22,16 @@ type Dir string
 
 func (d Dir) path(host string) string { return filepath.Join(string(d), host+".log") }
 
-// Open begins to add to a machine's log; one Log of a machine may be open at a time. Secrets are those to mask, asked for whenever something is kept.
-func (d Dir) Open(host string, secrets func() []secret.Value) (*Log, error) {
+// Open begins to add to a machine's log; one Log of a machine may be open at a time. Secrets are those to mask.
+func (d Dir) Open(host string, secrets *Secrets) (*Log, error) {
 	if host == "" || host != filepath.Base(host) || strings.HasPrefix(host, ".") {
 		return nil, fmt.Errorf("keep a console: %q is no name of a file", host)
 	}
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("keep a console: %w", err)
 	}
-	l := &Log{path: d.path(host)}
-	l.cleaner = cleaner{secrets: secrets, emit: func(line string) { l.lines = append(append(l.lines, line...), '\n') }}
+	l := &Log{path: d.path(host), secrets: secrets}
+	l.cleaner.emit = l.line
 	return l, l.open()
 }
 
@@ -81,7 +80,28 @@ type Log struct {
 	file    *os.File
 	size    int
 	cleaner cleaner
-	lines   []byte // complete, not written yet
+	secrets *Secrets
+	pending passage   // complete lines that may end in the beginning of a secret
+	last    time.Time // when something came
+	lines   []byte    // to be written
+}
+
+// line takes a complete line. What comes before one in which a secret may begin is to be written.
+func (l *Log) line(line []byte) {
+	l.pending.add(line...)
+	l.pending.add('\n')
+	open := l.pending.hide(l.secrets)
+	if open < len(l.pending.text) {
+		open = bytes.LastIndexByte(l.pending.text[:open], '\n') + 1
+	}
+	l.lines = append(l.lines, l.pending.take(open)...)
+}
+
+// stop ends what nothing may follow.
+func (l *Log) stop() {
+	l.cleaner.stop()
+	l.pending.settle(l.pending.hide(l.secrets))
+	l.lines = append(l.lines, l.pending.take(len(l.pending.text))...)
 }
 
 // open continues the file.
@@ -102,6 +122,7 @@ func (l *Log) open() error {
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.last = time.Now()
 	for done := 0; done < len(p); {
 		n := min(len(p)-done, KeptBytes/8) // a byte becomes three at the most
 		l.cleaner.write(p[done : done+n])
@@ -117,26 +138,33 @@ func (l *Log) Write(p []byte) (int, error) {
 func (l *Log) Note(at time.Time, words string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cleaner.stop()
-	var note cleaner // what failed may be in another's words
-	note.secrets, note.emit = l.cleaner.secrets, l.cleaner.emit
+	l.stop()
+	note := cleaner{emit: l.line} // what failed may be in another's words
 	note.write(fmt.Appendf(nil, "[%s] ingot: %s", at.UTC().Format(time.RFC3339), words))
 	note.stop()
+	l.stop()
 	return l.flush()
 }
 
-// Partial is the line that has not ended, a prompt perhaps.
-func (l *Log) Partial() string {
+// Partial is what is not in the file yet, a prompt perhaps, or lines that may end in the beginning of a secret. That beginning is left out for a short time
+// after the machine spoke last.
+func (l *Log) Partial(now time.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cleaner.partial()
+	all := l.pending.with(bytes.TrimRight(l.cleaner.line, " "))
+	open := all.hide(l.secrets)
+	if now.Sub(l.last) >= held {
+		all.settle(open)
+		open = len(all.text)
+	}
+	return string(bytes.TrimRight(all.take(open), " "))
 }
 
 // Close keeps what has not ended, and closes the file.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cleaner.stop()
+	l.stop()
 	err := l.flush()
 	if l.file == nil {
 		return err

@@ -180,7 +180,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 		return err
 	}
 	d.consoles = story.NewConsoles(story.Config{
-		Dir: console.Dir(filepath.Join(d.config.StateDir, "consoles")), Offered: d.effects.Console, Open: d.secrets.open, Opened: d.secrets.peek, Log: d.log,
+		Dir: console.Dir(filepath.Join(d.config.StateDir, "consoles")), Offered: d.effects.Console, Open: d.secrets.open, Secrets: &d.secrets.ever, Log: d.log,
 	})
 	names, err := hostNames(d.config.Advertise.Agents)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -21,6 +22,8 @@ type vault struct {
 	keys    secrets.Keys
 	program sops.Program
 	now     func() time.Time
+
+	ever console.Secrets // all that were opened, to be masked wherever machines speak
 
 	running sync.Mutex // one run of the program at a time: many hosts share a Secret
 
@@ -105,14 +108,14 @@ func (v *vault) look(name string) (map[string]secret.Value, inventory.Sealed, er
 	return maps.Clone(v.opened[name]), sealed, nil
 }
 
-// peek gives what is opened already; nil when that is nothing.
-func (v *vault) peek(name string) map[string]secret.Value {
-	data, _, _ := v.look(name)
-	return data
-}
-
-// keep remembers what was opened, or why it could not be, unless the fleet has another meanwhile.
+// keep remembers what was opened, or why it could not be, unless the fleet has another meanwhile: that is masked all the same, since it is used.
 func (v *vault) keep(sealed inventory.Sealed, data map[string]secret.Value, err error) {
+	_, account := data["password"]
+	for key, value := range data {
+		if key != "username" || !account { // the name of an account is no secret
+			v.ever.Add(value)
+		}
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch now := v.sealed[sealed.Name]; {

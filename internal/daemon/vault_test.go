@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"github.com/gitmetal/ingot/internal/daemon/config"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +9,8 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/gitmetal/ingot/boot/console"
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/lab/program"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -109,5 +110,27 @@ func TestAFailureOfSopsHoldsForAWhile(t *testing.T) {
 	v.take(v.sealed) // another commit
 	if _, err := v.open(t.Context(), "other"); err == nil || runs() != 3 {
 		t.Errorf("after another commit: %v after %d runs, want 3", err, runs())
+	}
+}
+
+// What was opened once is masked on every console as long as the daemon runs, whatever the fleet has meanwhile; the name of an account is no secret.
+func TestWhatWasOpenedIsMasked(t *testing.T) {
+	t.Parallel()
+	v, _ := testVault(t, `cat >/dev/null; echo 'spec: {data: {username: administrator, password: swordfish-1, user: swordfish-2}}'`)
+	if _, err := v.open(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	v.take(nil)
+	dir := console.Dir(t.TempDir())
+	l, err := dir.Open("web-03", &v.ever)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = l.Write([]byte("administrator swordfish-1 swordfish-2\n"))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := dir.Read("web-03"); got != "administrator *** ***\n" || err != nil {
+		t.Errorf("the console shows %q, %v", got, err)
 	}
 }

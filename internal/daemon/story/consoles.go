@@ -17,18 +17,19 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Config is what reading consoles needs; Most, Limits, Pauses and Log may be left out.
+// Config is what reading consoles needs; Secrets, Most, Limits, Pauses and Log may be left out.
 type Config struct {
 	Dir console.Dir
 	// Offered gives what a host's BMC offers, without asking it.
 	Offered func(host string) (redfish.SerialConsole, error)
-	// Open opens a Secret; Opened gives the values of one that is open already.
-	Open   func(ctx context.Context, name string) (map[string]secret.Value, error)
-	Opened func(name string) map[string]secret.Value
-	Most   int // read at a time; default 200
-	Limits console.Limits
-	Pauses Pauses
-	Log    *slog.Logger
+	// Open opens a Secret.
+	Open func(ctx context.Context, name string) (map[string]secret.Value, error)
+	// Secrets are masked in every console: all that were opened, for whatever host. Whoever opens one adds it before it is used.
+	Secrets *console.Secrets
+	Most    int // read at a time; default 200
+	Limits  console.Limits
+	Pauses  Pauses
+	Log     *slog.Logger
 }
 
 // Pauses are how long a console that cannot be read is left alone; zero values are the defaults.
@@ -74,6 +75,9 @@ func NewConsoles(config Config) *Consoles {
 	if config.Most == 0 {
 		config.Most = 200
 	}
+	if config.Secrets == nil {
+		config.Secrets = new(console.Secrets)
+	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
@@ -112,7 +116,7 @@ func (c *Consoles) Text(host string) (string, error) {
 	}
 	c.mu.Unlock()
 	if log != nil {
-		text += log.Partial()
+		text += log.Partial(time.Now())
 	}
 	return text, nil
 }

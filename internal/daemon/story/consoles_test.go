@@ -114,6 +114,7 @@ func newRack(t *testing.T, most int, hosts ...string) *rack {
 	secrets := func(name string) map[string]secret.Value {
 		return map[string]map[string]secret.Value{"bmc": account, "bmc-2": account, "app": {"token": secret.New("hunter2")}}[name]
 	}
+	masked := new(console.Secrets)
 	r.Consoles = NewConsoles(Config{
 		Dir: console.Dir(t.TempDir()), Most: most, Pauses: Pauses{First: time.Millisecond, Most: time.Millisecond, Refuse: time.Hour},
 		Offered: func(host string) (redfish.SerialConsole, error) {
@@ -122,8 +123,15 @@ func newRack(t *testing.T, most int, hosts ...string) *rack {
 			}
 			return redfish.SerialConsole{Enabled: true, Port: r.ports[host]}, nil
 		},
-		Open:   func(_ context.Context, name string) (map[string]secret.Value, error) { return secrets(name), nil },
-		Opened: secrets,
+		Open: func(_ context.Context, name string) (map[string]secret.Value, error) {
+			for key, value := range secrets(name) {
+				if key != "username" {
+					masked.Add(value)
+				}
+			}
+			return secrets(name), nil
+		},
+		Secrets: masked,
 	})
 	arranging := make(chan struct{})
 	go func() {
@@ -202,6 +210,33 @@ func says(words string) func(Serial) bool {
 }
 
 func is(state State) func(Serial) bool { return func(s Serial) bool { return s.State == state } }
+
+// What was opened for a workload that came after the session began is masked, and what was, for one that the fleet does not name any more.
+func TestSecretsOfOtherWorkloads(t *testing.T) {
+	t.Parallel()
+	r := newRack(t, 10, "a")
+	h := r.host("a", plan.Held)
+	r.look("a", h, true, time.Now())
+	r.until(t, h, "held", says("held: line"))
+	h.Desired.Workload = &inventory.Workload{Secrets: []refs.Secret{{Name: "db", Key: "token"}}}
+	h.Document.Phase = plan.Installing
+	r.look("a", h, true, time.Now())
+	r.config.Secrets.Add(secret.New("swordfish")) // as the installation does that gives it to the machine
+	s := r.until(t, h, "installing, password swordfish", says("installing, password"))
+	if text := strings.Join(s.Lines, "\n"); strings.Contains(text, "swordfish") {
+		t.Errorf("the new workload's secret is told:\n%s", text)
+	}
+	r.mu.Lock()
+	r.cut["a"]()
+	r.mu.Unlock()
+	s = r.until(t, h, "resumed, password swordfish", func(s Serial) bool {
+		_, after, resumed := strings.Cut(strings.Join(s.Lines, "\n"), "ingot: not read any more")
+		return resumed && strings.Contains(after, "resumed, password")
+	})
+	if text := strings.Join(s.Lines, "\n"); strings.Contains(text, "hunter2") || strings.Contains(text, "swordfish") {
+		t.Errorf("a secret is told:\n%s", text)
+	}
+}
 
 // A stream that is cut is taken up again, after what was kept; secrets of the workload are masked.
 func TestACutStreamIsResumed(t *testing.T) {

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/boot/console"
-	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/reconcile"
 )
 
@@ -23,7 +20,8 @@ func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) e
 	if err != nil {
 		return err
 	}
-	log, err := c.config.Dir.Open(h.Name, c.masked(ctx, h))
+	c.open(ctx, h)
+	log, err := c.config.Dir.Open(h.Name, c.config.Secrets)
 	if err != nil {
 		return err
 	}
@@ -51,37 +49,14 @@ func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) e
 	return err
 }
 
-// masked gives the secrets that a host may print: its BMC's, and those of its workload, as they are and as they were since the session began.
-func (c *Consoles) masked(ctx context.Context, h reconcile.HostView) func() []secret.Value {
-	names := []string{h.Desired.BMC.Credentials}
-	if h.Desired.Workload != nil {
-		for _, s := range h.Desired.Workload.Secrets {
-			names = append(names, s.Name)
-		}
+// open opens the Secrets of a host's workload: a daemon that was started a moment ago opened none yet, and the machine may have had them from the one
+// before. What cannot be opened is not known.
+func (c *Consoles) open(ctx context.Context, h reconcile.HostView) {
+	if h.Desired.Workload == nil {
+		return
 	}
-	plain := func(i int) string { // of the BMC's account the name is no secret
-		if i == 0 {
-			return "username"
-		}
-		return ""
-	}
-	known := map[secret.Value]struct{}{}
-	take := func(data map[string]secret.Value, but string) {
-		for key, value := range data {
-			if key != but {
-				known[value] = struct{}{}
-			}
-		}
-	}
-	for i, name := range names {
-		data, _ := c.config.Open(ctx, name) // what cannot be opened was not given to the machine
-		take(data, plain(i))
-	}
-	return func() []secret.Value {
-		for i, name := range names {
-			take(c.config.Opened(name), plain(i))
-		}
-		return slices.Collect(maps.Keys(known))
+	for _, s := range h.Desired.Workload.Secrets {
+		_, _ = c.config.Open(ctx, s.Name)
 	}
 }
 
