@@ -92,3 +92,30 @@ func TestAPushSeesThatTheBranchMoved(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatOperatorsDidIsNotForgotten has an operator act while the status branch cannot be read yet, which knows what others did before.
+func TestWhatOperatorsDidIsNotForgotten(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		before := status.Act{At: time.Now().UTC(), By: "anna", What: "paused ring canary"}
+		d := w.daemon(t, reconcile.Limits{})
+		d.Acted(before)
+		after(time.Hour)
+		d.end(t)
+		w.unreadable = errors.New("the forge is down")
+		d = w.daemon(t, reconcile.Limits{})
+		after(time.Minute)
+		now := status.Act{At: time.Now().UTC(), By: "bert", What: "repinned the trunk"}
+		d.Acted(now)
+		after(time.Minute)
+		w.mu.Lock()
+		w.unreadable = nil
+		w.mu.Unlock()
+		after(time.Hour)
+		d.end(t)
+		fleet, err := status.ParseFleet(w.branch[status.FleetPath])
+		if diff := cmp.Diff([]status.Act{now, before}, fleet.Acts); diff != "" || err != nil {
+			t.Errorf("acts, %v (-want +got):\n%s", err, diff)
+		}
+	})
+}

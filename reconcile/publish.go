@@ -84,7 +84,7 @@ func (l *Loop) mend(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if differ := l.branch.Compare(files); differ > 0 {
-		l.config.Log.Warn("somebody else changed the status branch: pages that are not as they should be are written again", "pages", differ, "error", err)
+		l.config.Log.Warn("the status branch is not as it was left: somebody else changed it, or a push of ours had no answer; pages that are not as they should be are written again", "pages", differ, "error", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/memory"
+	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // restore fills the loop's memory before anything else happens: from the journal, and from the status branch for every host that the journal does not know, or
@@ -51,7 +52,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	known := memory.Recall(entries, files, l.config.Publisher.Genuine)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fleet.accepted, l.fleet.commits, l.fleet.acts = accepted, known.Commits, known.Acts
+	l.fleet.accepted, l.fleet.commits, l.fleet.acts = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts)
 	clear(l.hosts)
 	l.census, l.branch = census.New(), branch.New()
 	for name, h := range known.Hosts {

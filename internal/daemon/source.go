@@ -64,7 +64,7 @@ func (s *source) recall(ctx context.Context) error {
 	}
 	for _, ring := range fleet.Rings {
 		if ring.Tag == "" || ring.Signatures == nil {
-			continue // it follows the trunk
+			continue // it follows the trunk, has no release yet, or an older version wrote the page, without the tag's object: the tag is looked at as if it were new
 		}
 		if err := s.RememberTag(ring.Tag, ring.Signatures.Object, ring.Commit); err != nil {
 			return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)

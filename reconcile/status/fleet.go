@@ -56,6 +56,18 @@ func Do(earlier []Act, next Act) []Act {
 	return append([]Act{next}, earlier[:min(len(earlier), maxActs-1)]...)
 }
 
+// Acts puts together what operators did, as two sides know of it: each act once, the newest first.
+func Acts(known, page []Act) []Act {
+	all := slices.Clone(known)
+	for _, act := range page {
+		if !slices.ContainsFunc(known, func(k Act) bool { return k.At.Equal(act.At) && k.By == act.By && k.What == act.What }) {
+			all = append(all, act)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Act) int { return b.At.Compare(a.At) })
+	return all[:min(len(all), maxActs)]
+}
+
 // Commit is a commit that was accepted.
 type Commit struct {
 	Commit string `json:"commit"`

@@ -128,3 +128,27 @@ func TestIsHost(t *testing.T) {
 		}
 	}
 }
+
+func TestActs(t *testing.T) {
+	t.Parallel()
+	act := func(minute int, by string) status.Act {
+		return status.Act{At: time.Date(2026, 11, 1, 12, minute, 0, 0, time.UTC), By: by}
+	}
+	elsewhere := act(3, "a")
+	elsewhere.At = elsewhere.At.In(time.FixedZone("there", 3600))
+	var many []status.Act
+	for minute := range 20 {
+		many = append([]status.Act{act(minute, "a")}, many...)
+	}
+	for name, test := range map[string]struct{ known, page, want []status.Act }{
+		"the page alone":          {nil, []status.Act{act(2, "a"), act(1, "b")}, []status.Act{act(2, "a"), act(1, "b")}},
+		"what was done meanwhile": {[]status.Act{act(3, "a")}, []status.Act{act(2, "a")}, []status.Act{act(3, "a"), act(2, "a")}},
+		"both know some":          {[]status.Act{act(4, "a"), act(3, "a")}, []status.Act{elsewhere, act(2, "a")}, []status.Act{act(4, "a"), act(3, "a"), act(2, "a")}},
+		"two at once":             {[]status.Act{act(3, "a")}, []status.Act{act(3, "b")}, []status.Act{act(3, "a"), act(3, "b")}},
+		"the newest are kept":     {many[10:], many[:10], many[:10]},
+	} {
+		if diff := cmp.Diff(test.want, status.Acts(test.known, test.page)); diff != "" {
+			t.Errorf("%s: Acts (-want +got):\n%s", name, diff)
+		}
+	}
+}
