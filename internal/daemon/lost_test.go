@@ -70,6 +70,40 @@ func TestALostJournalKnowsTheAcceptedCommit(t *testing.T) {
 	}
 }
 
+// TestADeletedFleetPageIsNoFirstStart rewinds the trunk, loses the journal, and deletes the one page that knows better: the pages of hosts say that there
+// was one. Nothing is accepted before an operator names the commit that counts.
+func TestADeletedFleetPageIsNoFirstStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	first := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
+	w.edit(t, "README.md", "# ", "# # ")
+	w.push(t, "another line")
+	second := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
+	stop := w.start(t)
+	w.await(t, 1, "Active", func(h daemon.HostView) bool { return active(h) && h.Commit == second })
+	stop()
+	before := w.states(t)
+	w.loseJournal(t)
+	w.git(t, "fetch", "--quiet", "origin")
+	w.git(t, "checkout", "--quiet", "-B", "edited", "origin/ingot/status")
+	w.git(t, "rm", "--quiet", status.FleetPath)
+	w.git(t, "commit", "--quiet", "-m", "fleet: by hand")
+	w.git(t, "push", "--quiet", "origin", "HEAD:ingot/status")
+	w.git(t, "push", "--quiet", "--force", "origin", first+":main")
+
+	w.start(t)
+	w.awaitFleet(t, "the deleted page", func(v daemon.View) bool {
+		return v.Commit == "" && strings.Contains(v.Source, "was deleted") && strings.Contains(v.Source, "ingot trust repin COMMIT")
+	})
+	if err := daemon.Connect(w.socket()).Repin(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitFleet(t, "the commit that counts", func(v daemon.View) bool { return v.Commit == first && v.Source == "" })
+	if diff := cmp.Diff(before, w.states(t)); diff != "" {
+		t.Errorf("machines were touched (-before +after):\n%s", diff)
+	}
+}
+
 // TestALostJournalKnowsTheReleases moves a ring's tag while no daemon runs, and loses the journal: the status branch knows what the tag was.
 func TestALostJournalKnowsTheReleases(t *testing.T) {
 	t.Parallel()

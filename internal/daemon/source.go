@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -49,7 +50,7 @@ func (s *source) recall(ctx context.Context) error {
 	}
 	page, there := files[status.FleetPath]
 	if !there {
-		return nil // the first start
+		return deleted(files)
 	}
 	content, err := s.pages.Genuine(status.FleetPath, page)
 	if err != nil {
@@ -71,4 +72,14 @@ func (s *source) recall(ctx context.Context) error {
 		}
 	}
 	return s.Repin(fleet.Commit)
+}
+
+// deleted tells the first start from a fleet's page that somebody deleted: it is pushed together with the first page of a host.
+func deleted(files map[string][]byte) error {
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		if status.IsHost(file) {
+			return fmt.Errorf("%s on the status branch says which commit was accepted, but it was deleted: %s is still there: restore it from the branch's history, or `ingot trust repin COMMIT` names the commit that counts", status.FleetPath, file)
+		}
+	}
+	return nil
 }
