@@ -24,7 +24,7 @@ func Concerns(base, head inventory.Fleet, orphans map[string]inventory.Record) [
 		before, had := base.Hosts[name]
 		_, former := orphans[after.Former]
 		_, another := head.Hosts[after.Former]
-		if !had || former || another || serials[oneCase(after.Identity.Serial)] || !asksTheSame(before, after) {
+		if !had || former || another || serials[oneCase(after.Identity.Serial)] || !asksTheSame(before, after) || len(lifted(base, head, before, after)) > 0 {
 			names = append(names, name)
 		}
 	}

@@ -131,6 +131,21 @@ func (h Host) headline() string {
 	return what
 }
 
+// begins says how an installation that nothing holds begins.
+func (h Host) begins() []string {
+	lines := []string{"the machine is powered off and started from the ramdisk"}
+	if h.Unowned {
+		lines = []string{"the machine is started from the ramdisk if it is off; one that is found running is held until `ingot consent --takeover " + h.Name + "`"}
+	}
+	if h.Ring != "" {
+		lines = append(lines, "in its turn in ring "+h.Ring)
+	}
+	if h.Stopped != "" {
+		lines = append(lines, h.Stopped)
+	}
+	return lines
+}
+
 func (h Host) details() []string {
 	var lines []string
 	if h.Unknown != "" {
@@ -142,11 +157,11 @@ func (h Host) details() []string {
 	if h.Content != "" {
 		lines = append(lines, "on the disk now: "+h.Content)
 	}
-	if h.Reboots && !h.Held {
-		lines = append(lines, "the machine is powered off and started from the ramdisk")
+	for _, what := range h.Lifted {
+		lines = append(lines, "it was due before; out of its way now: "+what)
 	}
-	if h.Ring != "" && h.Reboots && !h.Held {
-		lines = append(lines, "in its turn in ring "+h.Ring)
+	if h.Reboots && !h.Held {
+		lines = append(lines, h.begins()...)
 	}
 	if h.Pending != "" {
 		lines = append(lines, h.Pending)

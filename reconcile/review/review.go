@@ -46,6 +46,9 @@ type Host struct {
 	Given    string       `json:"given,omitempty"`    // spec.consent.erase in head
 	Unsigned string       `json:"unsigned,omitempty"` // the tag that a second person must sign before the disk is erased
 	Ring     string       `json:"ring,omitempty"`     // in which the change takes its turn
+	Stopped  string       `json:"stopped,omitempty"`  // what lets nothing begin for now: a pause, a window
+	Lifted   []string     `json:"lifted,omitempty"`   // of what was due before: what the change takes out of its way
+	Unowned  bool         `json:"unowned,omitempty"`  // nobody knows of a start of ours: if the machine is found running it is held until spec.consent.takeover
 	Pending  string       `json:"pending,omitempty"`  // what head's trunk asks for and its ring does not release
 	Orphaned bool         `json:"orphaned"`           // head does not name it any more: hands off
 	Unknown  string       `json:"unknown,omitempty"`  // why nothing can be said of what this does to the machine: it may be erased
@@ -87,20 +90,28 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 			r.Hosts = append(r.Hosts, orphan(before))
 		case is.unreadable(wanted[name]) != "" && (!had || !asksTheSame(before, after)):
 			r.Hosts = append(r.Hosts, unknown(after, is.unreadable(wanted[name])))
-		case had && !heirs[name] && asksTheSame(before, after):
+		case had && !heirs[name] && asksTheSame(before, after) && len(lifted(base, head, before, after)) == 0:
 			r.Unchanged++
-		case !had || renamed[name] != "": // or it is another machine
-			change := plan.Decide(after, record)
-			r.add(host(after, change), plan.Change{}, change)
 		default:
-			change := plan.Decide(after, record)
+			change, was := plan.Decide(after, record), plan.Change{}
 			h := host(after, change)
-			h.Why = explain(h.Why, before, after, record)
-			h.power(before, after, record)
-			if before.Pending == after.Pending {
-				h.Pending = "" // no news
+			if change.Reboots && change.Hold == nil {
+				h.Stopped, h.Unowned = stopped(head, after), unowned(after, record)
 			}
-			r.add(h, plan.Decide(before, record), change)
+			if had && renamed[name] == "" { // else it is new, or another machine
+				h.Why = explain(h.Why, before, after, record)
+				h.power(before, after, record)
+				if before.Pending == after.Pending {
+					h.Pending = "" // no news
+				}
+				if change.Reboots && change.Hold == nil {
+					h.Lifted = lifted(base, head, before, after)
+				}
+				if !heirs[name] { // what is known of it was another host's
+					was = plan.Decide(before, record)
+				}
+			}
+			r.add(h, was, change)
 		}
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
@@ -175,7 +186,7 @@ func (r *Review) add(h Host, before, after plan.Change) {
 		h.Was = before.Verdict
 	}
 	was := host(inventory.Desired{}, before)
-	same := before.Verdict != "" && before.Target == after.Target && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given && was.Unsigned == h.Unsigned
+	same := before.Verdict != "" && len(h.Lifted) == 0 && before.Target == after.Target && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given && was.Unsigned == h.Unsigned
 	if same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held) {
 		if h.Pending == "" {
 			r.Unchanged++

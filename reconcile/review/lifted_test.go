@@ -1,0 +1,129 @@
+package review_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/review"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// due is a fleet in which something is due on web-1, whatever else stands in its way.
+func due(change func(d *inventory.Desired, f *inventory.Fleet, r *schemas.RingSpec)) inventory.Fleet {
+	d := desired("web-1", after, allow("web-1"))
+	d.Ring, d.BMC, d.Labels = "prod", &schemas.BMC{Address: "https://10.0.0.1"}, map[string]string{"rack": "r1"}
+	f, spec := fleet("", d), schemas.RingSpec{Tag: "v*", After: []string{"canary"}, Paused: true, Windows: []schemas.Window{{Start: "0 22 * * *", Duration: "4h"}}}
+	f.Settings.Paused = true
+	if change != nil {
+		change(&d, &f, &spec)
+	}
+	f.Hosts["web-1"] = d
+	f.Rings = map[string]inventory.Ring{"prod": {Name: "prod", Spec: spec, Hosts: []string{"web-1"}}}
+	return f
+}
+
+// TestWhatIsTakenOutOfTheWayIsAChange has an installation that was due before, and a change that lets it begin: the plan says so, and what it erases. What lets
+// nothing begin is none.
+func TestWhatIsTakenOutOfTheWayIsAChange(t *testing.T) {
+	t.Parallel()
+	records := map[string]inventory.Record{"web-1": running("web-1")}
+	for name, test := range map[string]struct {
+		change func(*inventory.Desired, *inventory.Fleet, *schemas.RingSpec)
+		want   string // "" where it is no news
+	}{
+		"a takeover": {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.Consent.Takeover = "S1" }, "spec.consent.takeover is given: the machine is powered off although it is found running"},
+		"another certificate": {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) {
+			d.BMC.TLS.Fingerprint = "sha256:00"
+		}, "spec.bmc changed"},
+		"a console": {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) {
+			d.BMC.Console = &schemas.BMCConsole{Fingerprint: "SHA256:x"}
+		}, ""},
+		"another serial":    {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.Identity.Serial = "S2" }, "spec.identity changed"},
+		"no Secure Boot":    {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.Boot.SecureBoot = true }, "spec.boot changed"},
+		"another network":   {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.Network = &schemas.Networks{} }, "spec.network changed"},
+		"out of its ring":   {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.Ring = "" }, "it was in ring prod"},
+		"a canary":          {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.Canary = true }, "it is a canary of its ring now"},
+		"labels":            {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.Labels = nil }, ""},
+		"the fleet goes on": {func(_ *inventory.Desired, f *inventory.Fleet, _ *schemas.RingSpec) { f.Settings.Paused = false }, "the fleet is not paused any more"},
+		"more at a time":    {func(_ *inventory.Desired, f *inventory.Fleet, _ *schemas.RingSpec) { f.Settings.Installs = 9 }, "the fleet's limit of installations at a time changed"},
+		"another image host": {func(_ *inventory.Desired, f *inventory.Fleet, _ *schemas.RingSpec) {
+			f.Settings.ImageHosts = []string{"a"}
+		}, "the hosts that images may be fetched from changed"},
+		"the ring goes on":      {func(_ *inventory.Desired, _ *inventory.Fleet, r *schemas.RingSpec) { r.Paused = false }, "ring prod is not paused any more"},
+		"no windows":            {func(_ *inventory.Desired, _ *inventory.Fleet, r *schemas.RingSpec) { r.Windows = nil }, "the windows of ring prod changed"},
+		"nothing comes before":  {func(_ *inventory.Desired, _ *inventory.Fleet, r *schemas.RingSpec) { r.After = nil }, "the rings that come before ring prod changed"},
+		"other canaries":        {func(_ *inventory.Desired, _ *inventory.Fleet, r *schemas.RingSpec) { r.Canaries.AllHosts = true }, "the canaries of ring prod changed"},
+		"more down":             {func(_ *inventory.Desired, _ *inventory.Fleet, r *schemas.RingSpec) { r.MaxUnavailable = "9" }, "how many hosts of ring prod may be down changed"},
+		"more failures":         {func(_ *inventory.Desired, _ *inventory.Fleet, r *schemas.RingSpec) { r.PauseAfter = 9 }, "how many hosts of ring prod may fail changed"},
+		"nothing":               {nil, ""},
+		"the file is elsewhere": {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.File = "x.yaml" }, ""},
+	} {
+		base, head := due(nil), due(test.change)
+		if concerned := slices.Contains(review.Concerns(base, head, nil), "web-1"); !concerned && test.want != "" {
+			t.Errorf("%s: the host's page would not be read", name)
+		}
+		r := review.Compare(base, head, review.Known{Records: records})
+		if test.want == "" {
+			if len(r.Hosts) > 0 {
+				t.Errorf("%s is news: %s", name, r.Text())
+			}
+			continue
+		}
+		if len(r.Hosts) != 1 || !r.Hosts[0].Erases || r.Hosts[0].Held || !r.Touches() {
+			t.Errorf("%s: %s", name, r.Text())
+			continue
+		}
+		if diff := cmp.Diff([]string{test.want}, r.Hosts[0].Lifted); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if !strings.Contains(r.Text(), "it was due before; out of its way now: "+test.want) {
+			t.Errorf("%s is not told: %s", name, r.Text())
+		}
+	}
+}
+
+// TestWhatStopsIsTold has the plan say what will let nothing begin after the merge.
+func TestWhatStopsIsTold(t *testing.T) {
+	t.Parallel()
+	idle := func(f inventory.Fleet) inventory.Fleet {
+		d := f.Hosts["web-1"]
+		d.Workload = desired("web-1", before, "").Workload
+		f.Hosts["web-1"] = d
+		return f
+	}
+	for want, change := range map[string]func(*inventory.Desired, *inventory.Fleet, *schemas.RingSpec){
+		"the fleet is paused: nothing begins before spec.paused in ingot.yaml is taken back": nil,
+		"ring prod is paused: nothing begins before its spec.paused is taken back":           func(_ *inventory.Desired, f *inventory.Fleet, _ *schemas.RingSpec) { f.Settings.Paused = false },
+		"it begins in a window of ring prod": func(_ *inventory.Desired, f *inventory.Fleet, r *schemas.RingSpec) {
+			f.Settings.Paused, r.Paused = false, false
+		},
+	} {
+		r := review.Compare(idle(due(change)), due(change), review.Known{Records: map[string]inventory.Record{"web-1": running("web-1")}})
+		if len(r.Hosts) != 1 || r.Hosts[0].Stopped != want || !strings.Contains(r.Text(), want) || !strings.Contains(r.Markdown(), want) {
+			t.Errorf("the plan does not say %q: %s", want, r.Text())
+		}
+	}
+}
+
+// TestAFormerNameThatIsConfirmedIsAChange has the base hold a renamed host, whose machine it does not know: head says who it was, and everything that follows is
+// news.
+func TestAFormerNameThatIsConfirmedIsAChange(t *testing.T) {
+	t.Parallel()
+	known := running("web-1")
+	known.Installed.Update = schemas.Reinstall
+	known.Facts = &inventory.Facts{System: inventory.System{Serial: "S1"}, Disks: []inventory.Disk{{Name: "sda", Serial: "DISK-web-1", Size: 480_000_000_000}}}
+	renamed := desired("db-1", after, "")
+	renamed.Identity.Serial, renamed.Reinstallable, renamed.Workload.Update = "S1", true, schemas.Reinstall
+	renamed.RootDisk.Serial = "DISK-web-1"
+	confirmed := renamed
+	confirmed.Former = "web-1"
+	r := review.Compare(fleet("base", renamed), fleet("head", confirmed), review.Known{Records: map[string]inventory.Record{"web-1": known}})
+	if len(r.Hosts) != 1 || r.Hosts[0].Name != "db-1" || r.Hosts[0].Verdict != plan.Reinstall || !r.Hosts[0].Erases || r.Hosts[0].Held {
+		t.Errorf("the plan of a confirmed rename: %s", r.Text())
+	}
+}
