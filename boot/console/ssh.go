@@ -33,7 +33,8 @@ type Limits struct {
 	Connect time.Duration // deadline of connecting, until the console is there; default 30 s
 	Quiet   time.Duration // after so long the BMC is asked for a sign of life; default 30 s
 	Answer  time.Duration // deadline of that sign; default 30 s
-	Rate    int           // bytes a second that are read, over a longer time; default 256 KiB
+	Rate    int           // bytes a second that are read, over a longer time; default 16 KiB: a serial line of 115200 baud says 11
+	Shared  *rate.Limiter // bounds what all sessions that have it read; nil: nothing does
 }
 
 // Kind says how reading failed.
@@ -121,7 +122,7 @@ func (l Limits) orDefault() Limits {
 		}
 	}
 	if l.Rate == 0 {
-		l.Rate = 256 << 10
+		l.Rate = 16 << 10
 	}
 	return l
 }
@@ -276,7 +277,10 @@ func words(err error) string {
 func (c *client) read(ctx context.Context, entry string, reading Reading) error {
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 	defer stop()
-	out := &slowed{ctx: ctx, out: reading.Out, end: c.conn, bucket: rate.NewLimiter(rate.Limit(c.limits.Rate), 4*c.limits.Rate)}
+	out := &slowed{ctx: ctx, out: reading.Out, end: c.conn, buckets: []*rate.Limiter{rate.NewLimiter(rate.Limit(c.limits.Rate), 8*c.limits.Rate)}}
+	if c.limits.Shared != nil {
+		out.buckets = append(out.buckets, c.limits.Shared)
+	}
 	session, err := c.shell(entry, out)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -348,20 +352,26 @@ func (c *client) keepAlive(done <-chan struct{}) {
 	}
 }
 
-// slowed hands on no more than the limit allows, and remembers why it failed.
+// slowed hands on no more than the limits allow, and remembers why it failed.
 type slowed struct {
-	ctx    context.Context
-	out    io.Writer
-	end    io.Closer // the connection: there is no use for what comes after a failure
-	bucket *rate.Limiter
-	err    error
+	ctx     context.Context
+	out     io.Writer
+	end     io.Closer // the connection: there is no use for what comes after a failure
+	buckets []*rate.Limiter
+	err     error
 }
 
 func (s *slowed) Write(p []byte) (int, error) {
 	done := 0
 	for done < len(p) && s.err == nil {
-		n := min(len(p)-done, s.bucket.Burst())
-		if s.err = s.bucket.WaitN(s.ctx, n); s.err == nil {
+		n := len(p) - done
+		for _, b := range s.buckets {
+			n = min(n, b.Burst())
+		}
+		for _, b := range s.buckets {
+			s.err = errors.Join(s.err, b.WaitN(s.ctx, n))
+		}
+		if s.err == nil {
 			n, s.err = s.out.Write(p[done : done+n])
 			done += n
 		}

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/time/rate"
 
 	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/internal/lab/serial"
@@ -287,3 +288,35 @@ func TestReadingEnds(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// However much a BMC says, no more is read than its session may, and all sessions together.
+func TestTheRateIsBounded(t *testing.T) {
+	t.Parallel()
+	b := serve(t, serial.Config{Stream: says(strings.Repeat("x", 100_000))})
+	for name, test := range map[string]struct {
+		limits console.Limits
+		want   int
+	}{
+		"of the session":  {console.Limits{Rate: 1}, 8},
+		"of all together": {console.Limits{Shared: rate.NewLimiter(0, 100)}, 100},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		out := &ending{cancel: cancel}
+		test.limits.Connect = patience
+		if err := console.Read(ctx, b.target, test.limits, console.Reading{Out: out, Begun: func() {}}); !errors.Is(err, context.Canceled) || out.Len() != test.want {
+			t.Errorf("%s: %d bytes, then %v, want %d at once", name, out.Len(), err, test.want)
+		}
+		cancel()
+	}
+}
+
+// ending ends reading with the first that comes.
+type ending struct {
+	bytes.Buffer
+	cancel func()
+}
+
+func (e *ending) Write(p []byte) (int, error) {
+	defer e.cancel()
+	return e.Buffer.Write(p)
+}

@@ -1,6 +1,9 @@
 package daemon_test
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,6 +21,9 @@ func TestARenamedMachineIsReinstalledUnderItsNewName(t *testing.T) {
 	stop := w.start(t)
 	w.await(t, 1, "Active", active)
 	before := w.states(t)
+	p := w.page(t)
+	_, feed := w.rack.Console("machine-1")
+	p.awaitKept(t, "machine-1", "said as machine-1", func() { _, _ = io.WriteString(feed, "said as machine-1\n") })
 
 	w.edit(t, "hosts/machine-1.yaml", "name: machine-1", "name: db-1\n  formerly: machine-1")
 	w.push(t, "machine-1 is db-1")
@@ -34,6 +40,10 @@ func TestARenamedMachineIsReinstalledUnderItsNewName(t *testing.T) {
 	w.git(t, "fetch", "--quiet", "origin")
 	if pages := w.git(t, "ls-tree", "-r", "--name-only", "origin/ingot/status", "hosts/"); strings.TrimSpace(pages) != status.Path("db-1") {
 		t.Errorf("the status branch has %s, want the page of db-1 alone", pages)
+	}
+	p.awaitKept(t, "db-1", "said as machine-1", nothing)
+	if kept, err := os.ReadFile(filepath.Join(w.dir, "state", "consoles", "machine-1.log")); err == nil {
+		t.Errorf("under its old name is kept %q", kept)
 	}
 	stop()
 	w.start(t)

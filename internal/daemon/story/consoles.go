@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/secret"
@@ -38,6 +40,9 @@ type Pauses struct {
 	Most   time.Duration // default 5 min
 	Refuse time.Duration // after refused credentials, so that no account is locked out; default that of Redfish
 }
+
+// together is how much of all consoles is read, in bytes a second: it goes onto a disk on which the journal may be. That of 80 serial lines at 115200 baud.
+const together = 1 << 20
 
 // lookEvery is how often it is looked whose console should be read, when something happened.
 const lookEvery = 250 * time.Millisecond
@@ -77,6 +82,9 @@ func NewConsoles(config Config) *Consoles {
 	}
 	if config.Secrets == nil {
 		config.Secrets = new(console.Secrets)
+	}
+	if config.Limits.Shared == nil {
+		config.Limits.Shared = rate.NewLimiter(together, together)
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -162,7 +170,8 @@ func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 			return ctx.Err()
 		case <-news.Some():
 			for _, name := range news.Take() {
-				h, known := loop.Host(name)
+				h, known := of(loop, name)
+				c.leave(h, known, all(loop))
 				c.look(name, h, known, time.Now())
 			}
 		case <-tick.C:

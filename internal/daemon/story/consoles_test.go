@@ -45,17 +45,23 @@ func TestJudge(t *testing.T) {
 		{"Waiting", phase(plan.Waiting), want{read: true, urgency: waiting}},
 		{"Held", phase(plan.Held), want{read: true, urgency: held}},
 		{"Pending", phase(plan.Pending), want{read: true, urgency: held}},
-		{"Active", phase(plan.Active), want{state: Idle}},
-		{"no workload", phase(plan.Unmanaged), want{state: Idle}},
-		{"not looked at", phase(""), want{state: Idle}},
+		{"Active", phase(plan.Active), want{state: Idle, urgency: held}},
+		{"no workload", phase(plan.Unmanaged), want{state: Idle, urgency: held}},
+		{"not looked at", phase(""), want{state: Idle, urgency: held}},
 		{"orphaned", func(h *reconcile.HostView) { h.Orphaned = true }, want{state: Off}},
 		{"protected", func(h *reconcile.HostView) { h.Desired.Protect = true }, want{state: Off}},
 		{"Unmanaged", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Unmanaged }, want{state: Off}},
 		{"Retired", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Retired }, want{state: Off}},
 		{"no BMC", func(h *reconcile.HostView) { h.Desired.BMC = nil }, want{state: Off}},
 		{"not asked for", func(h *reconcile.HostView) { h.Desired.BMC.Console = nil }, want{state: Off}},
-		{"BMC away", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unreachable }, want{state: Waits}},
-		{"credentials refused", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unauthorized }, want{state: Waits}},
+		{"BMC away", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unreachable }, want{state: Waits, urgency: underWay}},
+		{"BMC away, Held", func(h *reconcile.HostView) {
+			h.Observed.BMC.Reach, h.Document.Phase = inventory.Unreachable, plan.Held
+		}, want{state: Waits, urgency: held}},
+		{"BMC away, Active", func(h *reconcile.HostView) {
+			h.Observed.BMC.Reach, h.Document.Phase = inventory.Unreachable, plan.Active
+		}, want{state: Waits, urgency: held}},
+		{"credentials refused", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unauthorized }, want{state: Waits, urgency: underWay}},
 	} {
 		h := base()
 		test.change(&h)
@@ -306,12 +312,13 @@ func TestTheUrgentComeFirst(t *testing.T) {
 	waits, urgent := r.host("a", plan.Held), r.host("b", plan.Installing)
 	r.look("a", waits, true, time.Now())
 	r.until(t, waits, "first", says("first: line"))
+	away := waits // its BMC is not reached, which ends no session, and is not urgent
+	away.Observed.BMC.Reach = inventory.Unreachable
+	r.look("a", away, true, time.Now())
 	r.look("b", urgent, true, time.Now())
 	r.until(t, urgent, "second", says("second: line"))
-	s := r.until(t, waits, "its turn", is(Waits))
-	if !strings.Contains(s.Text, "Others come first") {
-		t.Errorf("of a console that has to wait it is said %q", s.Text)
-	}
+	r.look("a", waits, true, time.Now())
+	r.until(t, waits, "its turn", func(s Serial) bool { return s.State == Waits && strings.Contains(s.Text, "Others come first") })
 	urgent.Orphaned = true
 	r.look("b", urgent, true, time.Now())
 	r.until(t, waits, "third", says("third: line"))

@@ -70,18 +70,18 @@ func judge(h *reconcile.HostView, until, now time.Time) want {
 		return want{state: Off, why: fmt.Sprintf("Its lifecycle is %s: its BMC's console is left alone.", d.Lifecycle)}
 	case d.BMC.Console == nil:
 		return want{state: Off, why: notRead}
-	case h.Observed.BMC.Reach != inventory.Reached:
-		return want{state: Waits, why: "Its BMC is not reached."}
 	}
-	rank, steady := rankOf(h.Document.Phase)
-	switch {
+	wanted := want{state: Idle, urgency: held}
+	switch rank, steady := rankOf(h.Document.Phase); {
 	case !steady:
-		return want{read: true, urgency: rank}
+		wanted = want{read: true, urgency: rank}
 	case now.Before(until):
-		return want{read: true, urgency: settling}
-	default:
-		return want{state: Idle}
+		wanted = want{read: true, urgency: settling}
 	}
+	if h.Observed.BMC.Reach != inventory.Reached { // a session that goes on has its phase's urgency
+		return want{state: Waits, urgency: wanted.urgency, why: "Its BMC is not reached."}
+	}
+	return wanted
 }
 
 // rankOf gives the urgency of a phase; steady is one in which nothing is under way or wrong.

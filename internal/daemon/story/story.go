@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Story is what happened to a host, in order, what its jobs said since the daemon started, and its serial console, as far as each is kept.
@@ -39,20 +40,26 @@ const (
 
 // Stories keeps every host's timeline and what its jobs said.
 type Stories struct {
-	mu    sync.Mutex
-	hosts map[string]*Story
-	spoke []string // hosts with a console, the one that spoke last at the end
+	mu       sync.Mutex
+	hosts    map[string]*Story
+	machines map[string]schemas.Identity // that have the names
+	spoke    []string                    // hosts with a console, the one that spoke last at the end
 }
 
 // New keeps nothing yet.
-func New() *Stories { return &Stories{hosts: map[string]*Story{}} }
+func New() *Stories {
+	return &Stories{hosts: map[string]*Story{}, machines: map[string]schemas.Identity{}}
+}
 
 // Of gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen. The
 // document has nothing, not even the name, before the first look.
 func (s *Stories) Of(host string, d status.Document) Story {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := s.story(host)
+	seen := s.hosts[host]
+	if seen == nil {
+		seen = &Story{}
+	}
 	steps := slices.DeleteFunc(remembered(d), func(step Step) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
 	return Story{Steps: append(steps, seen.Steps...), Console: append([]string{}, seen.Console...)}
 }
@@ -113,6 +120,7 @@ func (s *Stories) step(h reconcile.HostView, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	story := s.story(h.Name)
+	s.machines[h.Name] = h.Desired.Identity
 	step := Step{At: now, Phase: string(v.Phase), Text: text}
 	if n := len(story.Steps); n > 0 && story.Steps[n-1].Phase == step.Phase && story.Steps[n-1].Text == step.Text {
 		return
@@ -162,7 +170,9 @@ func (s *Stories) Follow(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hu
 			return ctx.Err()
 		case <-news.Some():
 			for _, name := range news.Take() {
-				if h, ok := loop.Host(name); ok {
+				h, known := of(loop, name)
+				s.leave(h, known, all(loop))
+				if known {
 					s.step(h, time.Now())
 				}
 			}
