@@ -56,8 +56,16 @@ func (b beginning) apply(d inventory.Desired) inventory.Desired {
 	return d
 }
 
+// course is how a change comes about.
+type course string
+
+const (
+	atOnce      course = "at once"
+	whilePaused course = "while the fleet is paused, then that is taken back"
+)
+
 // TestThePlanOfAPullRequestAgreesWithTheDaemon has random fleets converge, plans a random commit from the records alone, has the daemon do it, and
-// compares with what was done to the machines.
+// compares with what was done to the machines. Where the fleet is paused meanwhile nothing is done, and the commit that lifts the pause is what is planned.
 func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -69,16 +77,17 @@ func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
 			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls"), rapid.Bool().Draw(rt, "allowed"), signatures})
 			does = append(does, rapid.SampledFrom(changes).Draw(rt, "change"))
 		}
+		how := rapid.SampledFrom([]course{atOnce, whilePaused}).Draw(rt, "course")
 		var wrong []string
-		synctest.Test(t, func(t *testing.T) { wrong = planAndDo(t, begins, does) })
+		synctest.Test(t, func(t *testing.T) { wrong = planAndDo(t, begins, does, how) })
 		if len(wrong) > 0 {
-			rt.Fatalf("%v then %v:\n%s", begins, does, strings.Join(wrong, "\n"))
+			rt.Fatalf("%v then %v %s:\n%s", begins, does, how, strings.Join(wrong, "\n"))
 		}
 	})
 }
 
 // planAndDo gives what the daemon did otherwise than it was planned.
-func planAndDo(t *testing.T, begins []beginning, does []change) (wrong []string) {
+func planAndDo(t *testing.T, begins []beginning, does []change, how course) (wrong []string) {
 	w := newWorld(len(begins))
 	names := slices.Sorted(maps.Keys(w.fleet.Hosts))
 	for i, name := range names {
@@ -86,11 +95,7 @@ func planAndDo(t *testing.T, begins []beginning, does []change) (wrong []string)
 	}
 	d := w.daemon(t, reconcile.Limits{Installs: 10})
 	after(time.Hour)
-	base := w.fleet
-	records := map[string]inventory.Record{}
-	for name, entry := range w.records {
-		records[name] = entry.Record
-	}
+	base, records := w.fleet, w.known()
 	head := inventory.Fleet{Commit: strings.Repeat("2", 40), Hosts: map[string]inventory.Desired{}}
 	for i, name := range names {
 		if h, there := does[i].apply(base.Hosts[name]); there {
@@ -99,28 +104,58 @@ func planAndDo(t *testing.T, begins []beginning, does []change) (wrong []string)
 		}
 	}
 	giveConsents(head, review.Compare(base, head, review.Known{Records: records}), names, does)
-	r := review.Compare(base, head, review.Known{Records: records})
-
-	before := map[string]machine{}
-	w.mu.Lock()
 	for i, name := range names {
-		m := w.machines[name]
-		before[name] = machine{installs: m.installs, done: slices.Clone(m.done)}
 		if does[i] == rename || does[i] == formerly {
-			w.machines[name+"-new"] = m
+			w.machines[name+"-new"] = w.machines[name]
 		}
 	}
-	if len(head.Hosts) > 0 {
-		w.fleet, w.sources.Trunk.Commit = head, head.Commit
+	defer d.end(t)
+	if len(head.Hosts) == 0 { // a commit without hosts is refused
+		return nil
 	}
+	if before := w.begin(names); how == whilePaused {
+		head.Settings.Paused = true
+		w.merge(d, head)
+		wrong = w.compare(names, before, review.Review{}) // nothing is done
+		base, records = head, w.known()
+		head.Settings.Paused, head.Commit = false, strings.Repeat("3", 40)
+	}
+	r, before := review.Compare(base, head, review.Known{Records: records}), w.begin(names)
+	w.merge(d, head)
+	wrong = append(wrong, w.compare(names, before, r)...)
+	return append(wrong, unpermitted(names, records, head, r)...)
+}
+
+// known are the records as a clone has them.
+func (w *world) known() map[string]inventory.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	records := map[string]inventory.Record{}
+	for name, entry := range w.records {
+		records[name] = entry.Record
+	}
+	return records
+}
+
+// begin gives what was done to the machines so far.
+func (w *world) begin(names []string) map[string]machine {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	done := map[string]machine{}
+	for _, name := range names {
+		m := w.machines[name]
+		done[name] = machine{installs: m.installs, done: slices.Clone(m.done)}
+	}
+	return done
+}
+
+// merge has the daemon accept a commit and do what it asks for.
+func (w *world) merge(d *daemon, head inventory.Fleet) {
+	w.mu.Lock()
+	w.fleet, w.sources.Trunk.Commit = head, head.Commit
 	w.mu.Unlock()
 	d.Refresh()
 	after(2 * time.Hour)
-	if len(head.Hosts) > 0 { // a commit without hosts is refused
-		wrong = append(w.compare(names, before, r), unpermitted(names, records, head, r)...)
-	}
-	d.end(t)
-	return wrong
 }
 
 // apply gives the host as the commit writes it, and false when it does not any more.
