@@ -107,3 +107,38 @@ func TestALostJournalInAnInstall(t *testing.T) {
 		}
 	}
 }
+
+// TestAPersonEndsWhatIsNotProved stops the daemon when a machine is armed, and loses the journal and the machine: nobody speaks, and the host is held. A person
+// deletes its page, as the hold says: it counts as never seen, whatever the daemon wrote meanwhile.
+func TestAPersonEndsWhatIsNotProved(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		m := w.machines["host-0000"]
+		d := w.daemon(t, reconcile.Limits{PublishEvery: time.Millisecond})
+		w.watch = func() {
+			if m.installs == 1 {
+				w.die()
+			}
+		}
+		after(time.Hour)
+		_ = d.stop()
+		w.watch, m.agent = nil, inventory.AgentState{}
+		clear(w.records)
+		w.accepted = journal.Accepted{}
+		d = w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		h, _ := d.Host("host-0000")
+		d.end(t)
+		if h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.Recalled {
+			t.Fatalf("%s, hold %+v, want it held", h.Plan.Phase, h.Plan.Hold)
+		}
+		delete(w.branch, status.Path("host-0000"))
+		d = w.daemon(t, reconcile.Limits{})
+		after(time.Minute)
+		h, _ = d.Host("host-0000")
+		d.end(t)
+		if h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.FoundRunning || !h.Observed.Record.Fresh() {
+			t.Errorf("%s, hold %+v, record %+v, want a machine that nobody knows", h.Plan.Phase, h.Plan.Hold, h.Observed.Record)
+		}
+	})
+}

@@ -16,7 +16,8 @@ import (
 type Host struct {
 	Record   inventory.Record
 	Revision int64 // in the journal; 0: it is not there
-	// Unwritten says that the record is from its page: the journal has none, or an older one.
+	// Unwritten says that the record is from its page, and must be in the journal: that has none, or an older one. What is to be proved first is not: until the
+	// machine speaks of it a person may delete the page.
 	Unwritten bool
 	// Lost says why its page, its only record, cannot be believed: nothing is known of the host, which is not the same as a new host.
 	Lost     error
@@ -66,13 +67,13 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 		m.Refused[file] = err
 		if !known { // else the page is just written again
 			m.Hosts[name] = Host{Record: inventory.Record{Host: name},
-				Lost: fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or delete it so that the host counts as never seen, then restart", file, err)}
+				Lost: fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or take spec.consent.erase out of the host's file and delete the page so that the host counts as never seen, then restart", file, err)}
 		}
 		return
 	}
 	if record := document.Record(); h.Revision == 0 || record.Epoch > h.Record.Epoch {
 		record.Recalled = !record.AtRest()
-		h.Record, h.Unwritten = record, !record.Fresh()
+		h.Record, h.Unwritten = record, !record.Fresh() && !record.Recalled
 		m.Rebuilt++
 	}
 	h.Document, h.Page = document, content
@@ -113,10 +114,11 @@ func (m *Memory) dropFormer() {
 }
 
 // Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered; write says that it must be in the journal
-// before anything is based on it. A journal that does not know the host, or knows less of it, was lost or is an older one: that takes nothing away.
+// before anything is based on it, unless it is to be proved first. A journal that does not know the host, or knows less of it, was lost or is an older
+// one: that takes nothing away.
 func Reread(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
 	if lost := entry.Revision == 0 && !known.Fresh(); lost || entry.Record.Epoch < known.Epoch {
-		return known, true
+		return known, !known.Recalled
 	}
 	return entry.Record, false
 }

@@ -47,10 +47,12 @@ func TestRecall(t *testing.T) {
 			return m.Hosts["a"].Record.Epoch == 4 && m.Hosts["a"].Record.Operation == nil && m.Rebuilt == 0
 		}},
 		"the page alone: what was begun is to be proved": {nil, []inventory.Record{begun}, ours, func(m memory.Memory) bool {
-			return m.Hosts["a"].Record.Recalled && m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
+			return m.Hosts["a"].Record.Recalled && !m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
 		}},
-		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m memory.Memory) bool { return !m.Hosts["a"].Record.Recalled && m.Hosts["a"].Record.Epoch == 3 }},
-		"the page is not ours":    {nil, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool { return errors.Is(m.Hosts["a"].Lost, refused) }},
+		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m memory.Memory) bool {
+			return !m.Hosts["a"].Record.Recalled && m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Epoch == 3
+		}},
+		"the page is not ours": {nil, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool { return errors.Is(m.Hosts["a"].Lost, refused) }},
 		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}}, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool {
 			return m.Hosts["a"].Lost == nil && m.Hosts["a"].Page == nil
 		}},
@@ -89,6 +91,7 @@ func TestRecall(t *testing.T) {
 func TestReread(t *testing.T) {
 	t.Parallel()
 	known := inventory.Record{Host: "a", Epoch: 3, Spent: []string{"c"}}
+	recalled := inventory.Record{Host: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op"}, Recalled: true}
 	for name, test := range map[string]struct {
 		known inventory.Record
 		entry journal.Entry
@@ -99,6 +102,7 @@ func TestReread(t *testing.T) {
 		"the journal knows more":         {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 4}, Revision: 5}, inventory.Record{Host: "a", Epoch: 4}, false},
 		"the journal does not know it":   {known, journal.Entry{Record: inventory.Record{Host: "a"}}, known, true},
 		"the journal is an older one":    {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 2}, Revision: 5}, known, true},
+		"it is to be proved first":       {recalled, journal.Entry{Record: inventory.Record{Host: "a"}}, recalled, false},
 		"nobody knows anything of it":    {inventory.Record{Host: "a"}, journal.Entry{Record: inventory.Record{Host: "a"}}, inventory.Record{Host: "a"}, false},
 		"it is new, and the journal has": {inventory.Record{Host: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
 	} {

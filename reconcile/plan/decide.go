@@ -73,7 +73,7 @@ func install(d inventory.Desired, rec inventory.Record) Change {
 	case inventory.ContentUnseen:
 		if disk.Label() != "" {
 			c.Needed = inventory.EraseConsent(d.Name, disk, inventory.ContentUnseen, c.Target)
-			c.Erases = c.Given == c.Needed && rec.Installed == nil && rec.Last == nil // whatever will be found there
+			c.Erases = c.Given == c.Needed && unseen(rec, c.Given) // whatever will be found there
 			if why := unsigned(d); c.Erases && why != "" {
 				c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
 			}
@@ -139,7 +139,7 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
 	case given == c.Needed:
 		return nil
-	case rec.Installed == nil && rec.Last == nil && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
+	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
 		return nil
 	case given == "" && keepsReinstalling(d, rec):
 		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
@@ -148,6 +148,11 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 	default:
 		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is for another host, disk, content or target", c.Disk.Label(), c.Summary)}
 	}
+}
+
+// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever installed there, and it was never used.
+func unseen(rec inventory.Record, consent string) bool {
+	return rec.Installed == nil && rec.Last == nil && !slices.Contains(rec.Spent, consent)
 }
 
 // keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for

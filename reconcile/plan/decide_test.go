@@ -60,6 +60,8 @@ func TestDecide(t *testing.T) {
 		{"root disk blank", none, seen(inventory.Content{Blank: true}), plan.Install, false, "", ""},
 		{"root disk never seen", none, inventory.Record{}, plan.Install, false, consentOver("unseen"), ""},
 		{"root disk never seen, its consent", erase(consentOver("unseen")), inventory.Record{}, plan.Install, true, consentOver("unseen"), ""},
+		{"root disk never seen, its consent is spent", erase(consentOver("unseen")), spent(inventory.Record{}, consentOver("unseen")), plan.Install, false, consentOver("unseen"), ""},
+		{"holds something, consent over unseen is spent", erase(consentOver("unseen")), spent(something, consentOver("unseen")), plan.Reinstall, true, data, plan.ConsentSpent},
 		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), plan.Install, false, "", plan.DiskUnreadable},
 		{"holds something, no consent", none, something, plan.Reinstall, true, data, plan.NeedsConsent},
 		{"holds something, its consent", erase(data), something, plan.Reinstall, true, data, ""},

@@ -83,8 +83,8 @@ func (h host) unallowed(op inventory.Operation) string {
 		return ""
 	}
 	seen := inventory.EraseConsent(h.d.Name, op.Disk, op.Content, op.Inputs)
-	unseen := inventory.EraseConsent(h.d.Name, inventory.NamedDisk(h.d.RootDisk), inventory.ContentUnseen, op.Inputs)
-	if given := h.d.Consent.Erase; given == seen || given == unseen && h.rec.Installed == nil && h.rec.Last == nil {
+	over := inventory.EraseConsent(h.d.Name, inventory.NamedDisk(h.d.RootDisk), inventory.ContentUnseen, op.Inputs)
+	if given := h.d.Consent.Erase; given == seen || given == over && unseen(h.rec, given) {
 		return ""
 	}
 	return "nothing in the fleet allows what it would erase"

@@ -37,7 +37,7 @@ func (h host) recalled() (Plan, bool) {
 		return Plan{}, false
 	}
 	return unproved("what was begun on it is known from the status branch alone, since the journal was lost, and the machine does not speak of it: the page may be older than what happened. " +
-		"It goes on when the machine's agent speaks or its system phones home. Else look at the machine, stop the daemon, delete the host's page from the status branch and start the daemon: the host counts as never seen then"), true
+		"It goes on when the machine's agent speaks or its system phones home. Else look at the machine, take spec.consent.erase out of the host's file, stop the daemon, delete the host's page from the status branch and start the daemon: the host counts as never seen then"), true
 }
 
 // word takes the word of the boot's agent for what was begun. It may be writing, whether the page says that the machine was armed or not, and the hub forgot with
