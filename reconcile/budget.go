@@ -69,7 +69,7 @@ func (l *Loop) installs() int {
 
 // moved counts a host whose desire, record or last look may have changed. The caller holds the lock.
 func (l *Loop) moved(h *host) {
-	member := rollout.Of(h.desired, h.record, h.seen.plan.Phase == plan.Held, h.admitted)
+	member := rollout.Of(h.desired, h.record, h.lost != nil || h.seen.plan.Phase == plan.Held, h.admitted)
 	place := census.Place{Ring: h.desired.Ring, Busy: h.underWay(), Facts: h.record.Facts, Member: member}
 	if h.heir != nil { // its ring names it otherwise already
 		l.census.Move(h.heir.Name, census.Place{Ring: place.Ring, Member: member})

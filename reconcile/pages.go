@@ -53,6 +53,11 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 		return func() map[string][]byte { return nil }
 	}
 	documents := l.branch.Documents()
+	for _, h := range l.hosts {
+		if h.lost != nil {
+			documents = append(documents, status.Told(status.Document{}, h.desired, h.lost))
+		}
+	}
 	summary := status.NewFleet(l.summary(), l.fleet.findings, documents)
 	return func() map[string][]byte {
 		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}

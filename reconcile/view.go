@@ -38,7 +38,7 @@ type HostView struct {
 	Outcome  plan.Outcome
 	Looked   time.Time
 	Again    time.Time       // the next look, unless something happens before
-	Document status.Document // its page of the status branch; zero before the first look
+	Document status.Document // its page of the status branch; zero before the first look. Of a host that is not known, what people are told instead
 	Pushed   bool            // that page is on the branch
 }
 
@@ -78,7 +78,7 @@ func (l *Loop) hostView(name string, h *host) HostView {
 	return HostView{
 		Name: name, Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
 		Action: h.seen.action, Outcome: h.seen.outcome, Looked: h.seen.at, Again: h.seen.again,
-		Document: l.branch.Document(name), Pushed: l.branch.Pushed(name),
+		Document: status.Told(l.branch.Document(name), h.desired, h.lost), Pushed: l.branch.Pushed(name),
 	}
 }
 

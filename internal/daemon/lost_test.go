@@ -4,12 +4,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -22,12 +24,14 @@ func (w *world) loseJournal(t *testing.T) {
 }
 
 // TestOnlyOurOwnPagesAreBelieved loses the journal, and with it everything but the status branch, on which somebody edited a page: that host is left alone,
-// the others are as they were.
+// the others are as they were. People read of it wherever they look, and what is left of its page stays for them to mend.
 func TestOnlyOurOwnPagesAreBelieved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
+	w.makeRings(t, 2)
+	first := w.release(t, "v1", "one")
 	stop := w.start(t)
-	w.await(t, 2, "Active", active)
+	w.await(t, 2, "Active", func(h daemon.HostView) bool { return active(h) && runs(first)(h) })
 	stop()
 	before := w.states(t)
 	w.loseJournal(t)
@@ -36,13 +40,25 @@ func TestOnlyOurOwnPagesAreBelieved(t *testing.T) {
 	w.edit(t, status.Path("machine-1"), "workload: hello", "workload: other")
 	w.git(t, "commit", "--quiet", "-am", "machine-1: by hand")
 	w.git(t, "push", "--quiet", "origin", "HEAD:ingot/status")
+	edited := w.git(t, "show", "HEAD:"+status.Path("machine-1"))
 	w.git(t, "checkout", "--quiet", "main")
 
 	w.start(t)
 	w.await(t, 1, "Active, from its page", func(h daemon.HostView) bool { return h.Metadata.Name == "machine-2" && active(h) })
 	w.await(t, 1, "left alone, for its page was edited", func(h daemon.HostView) bool {
-		return h.Metadata.Name == "machine-1" && strings.Contains(h.Trouble, "its seal does not fit")
+		return h.Metadata.Name == "machine-1" && strings.Contains(h.Trouble, "its seal does not fit") && h.Phase == plan.Held && strings.Contains(h.Hold.Message, "its seal does not fit")
 	})
+	w.awaitFleet(t, "it is held in its ring", func(v daemon.View) bool {
+		return len(v.Rings) > 0 && v.Rings[1].Name == "canary" && slices.Equal(v.Rings[1].Held, []string{"machine-1"})
+	})
+	w.awaitFleet(t, "it is on the board", func(daemon.View) bool { // there is a view after each push
+		w.git(t, "fetch", "--quiet", "origin", "ingot/status")
+		_, people, _ := strings.Cut(w.git(t, "show", "FETCH_HEAD:"+status.BoardPath), "## Needs a look")
+		return strings.Contains(people, "machine-1") && strings.Contains(people, "its seal does not fit") && strings.Contains(w.git(t, "show", "FETCH_HEAD:"+status.FleetPath), "Held: 1")
+	})
+	if now := w.git(t, "show", "FETCH_HEAD:"+status.Path("machine-1")); now != edited {
+		t.Errorf("the page that is not believed was written over:\n%s", now)
+	}
 	if diff := cmp.Diff(before, w.states(t)); diff != "" {
 		t.Errorf("machines were touched (-before +after):\n%s", diff)
 	}

@@ -111,8 +111,9 @@ const (
 	InstallFailed    Reason = "InstallFailed"
 	NoPhoneHome      Reason = "NoPhoneHome"
 	SecureBootOff    Reason = "SecureBootOff"
-	Recalled         Reason = "Recalled" // what was begun is known from the status branch alone
-	Frozen           Reason = "Frozen"   // the fleet's history cannot be trusted: nothing is erased
+	Recalled         Reason = "Recalled"    // what was begun is known from the status branch alone
+	NotBelieved      Reason = "NotBelieved" // its page on the status branch is all there is, and is not believed
+	Frozen           Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
 )
 
 // Hold says why nothing goes on, and what would let it.
