@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -75,9 +76,19 @@ func runPlan(s streams, o planOptions) error {
 	base, head = known.Ruled(base), known.Ruled(head)
 	r := review.Compare(base, head, known.ReadFor(base, head))
 	r.Status = known.Commit
+	if len(o.tags) > 0 {
+		if r.Notes, err = f.Tagging(head, cmp.Or(o.head, "HEAD"), o.tags); err != nil {
+			return err
+		}
+	}
 	if err := printReview(s, r, o.output); err != nil {
 		return err
 	}
+	return verdict(s, r, o)
+}
+
+// verdict says how a plan ends, and what to type before a tag is there.
+func verdict(s streams, r review.Review, o planOptions) error {
 	for _, u := range r.Unsigned() {
 		if revision, coming := o.tags[u.Tag]; coming && len(u.Commands) > 0 {
 			fmt.Fprintf(s.Err, "note: until the tag is there, sign it with: git tag -s -m %[1]s %[1]s %[2]s && git push origin %[1]s\n", u.Tag, revision)

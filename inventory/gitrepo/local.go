@@ -1,7 +1,9 @@
 package gitrepo
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -50,17 +52,31 @@ func (c *Clone) Top() (string, error) {
 
 // Snapshot reads the tree of a commit named by any revision git knows: a branch, a tag, HEAD~1, an id.
 func (c *Clone) Snapshot(revision string) (inventory.Snapshot, error) {
-	hash, err := c.repo.repo.ResolveRevision(plumbing.Revision(revision))
+	hash, err := c.resolve(revision)
 	if err != nil {
-		return inventory.Snapshot{}, fmt.Errorf("there is no commit %q in this clone: %w: %s", revision, err, c.fetchHint())
+		return inventory.Snapshot{}, err
 	}
-	return c.repo.read(*hash)
+	return c.repo.read(hash)
+}
+
+func (c *Clone) resolve(revision string) (plumbing.Hash, error) {
+	hash, err := c.repo.repo.ResolveRevision(plumbing.Revision(revision))
+	if errors.Is(err, io.EOF) { // go-git's word for an ancestor that is not there
+		err = errors.New("its history does not go back so far")
+	}
+	if err != nil {
+		return plumbing.ZeroHash, fmt.Errorf("there is no commit %q in this clone: %w: %s", revision, err, c.fetchHint())
+	}
+	return *hash, nil
 }
 
 // fetchHint says how to get what is not here. A clone that CI made with a depth has one commit of one branch, and keeps to that when it fetches.
 func (c *Clone) fetchHint() string {
 	if shallow, err := c.repo.repo.Storer.Shallow(); err == nil && len(shallow) > 0 {
 		return "the clone is shallow: git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
+	}
+	if config, err := c.repo.repo.Config(); err == nil && config.Core.IsBare {
+		return "a bare clone has its branches without origin/: name them, as in --base main --head BRANCH"
 	}
 	return "name one that is, or fetch it: git fetch origin '+refs/heads/*:refs/remotes/origin/*'"
 }

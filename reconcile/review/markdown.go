@@ -26,6 +26,13 @@ func (r Review) Markdown() string {
 	if r.Status == "" {
 		b.WriteString("There is no status branch: every machine counts as never seen.\n\n")
 	}
+	for i, note := range r.Notes {
+		if i == maxNotes {
+			fmt.Fprintf(&b, "…and %d more notes: `ingot plan` in a clone shows them.\n\n", len(r.Notes)-maxNotes)
+			break
+		}
+		b.WriteString("Note: " + plain(short(note)) + "\n\n")
+	}
 	for i, line := range r.notes() {
 		if i == maxNotes {
 			fmt.Fprintf(&b, "…and %d more pages that cannot be read.\n\n", len(r.notes())-maxNotes)

@@ -25,6 +25,9 @@ func (r Review) Text() string {
 	if len(r.Hosts) == 0 {
 		b.WriteString("No changes. No machine is touched.\n\n")
 	}
+	for _, note := range r.Notes {
+		b.WriteString("Note: " + printable(note) + "\n\n")
+	}
 	for _, line := range r.notes() {
 		b.WriteString(printable(line) + "\n\n")
 	}

@@ -25,6 +25,8 @@ type Review struct {
 	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
 	// Unreadable says by host why its status page cannot be read, also of hosts that this change does nothing to.
 	Unreadable map[string]string `json:"unreadable,omitempty"`
+	// Notes say what keeps this from happening that is of no host alone: tags that no ring would run.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Host is one host that this change does something to.
