@@ -67,7 +67,7 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 		m.Refused[file] = err
 		if !known { // else the page is just written again
 			m.Hosts[name] = Host{Record: inventory.Record{Host: name},
-				Lost: fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or take spec.consent.erase out of the host's file and delete the page so that the host counts as never seen, then restart", file, err)}
+				Lost: fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or delete it so that the host counts as never seen, with spec.consent.erase taken out of its file before, then restart", file, err)}
 		}
 		return
 	}
