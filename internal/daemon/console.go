@@ -19,6 +19,7 @@ import (
 func (d *Daemon) addConsoles(api *http.ServeMux) {
 	api.HandleFunc("GET /v1/hosts/{host}/story", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
 		told := d.stories.Of(h.Name, h.Document)
+		d.consoles.Asked(h.Name, time.Now())
 		var err error
 		if told.Serial, err = d.consoles.Of(h); err != nil {
 			return err
@@ -27,6 +28,7 @@ func (d *Daemon) addConsoles(api *http.ServeMux) {
 		return nil
 	}))
 	api.HandleFunc("GET /v1/hosts/{host}/console", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
+		d.consoles.Asked(h.Name, time.Now())
 		text, err := d.consoles.Text(h.Name)
 		if err != nil {
 			return err

@@ -28,7 +28,7 @@ func New(s Streams) *cobra.Command {
 		Use:   "console HOST",
 		Short: "Show what a machine said on its serial console, as far as the daemon keeps it",
 		Long: "Prints the newest of a machine's serial console, from firmware to login, and how it is read. The daemon reads it over SSH to the BMC while something is\n" +
-			"under way or wrong, where the fleet asks for that with spec.bmc.console. Nothing is written to it but, where\n" +
+			"under way or wrong, or somebody looks at it, as this command does, where the fleet asks for that with spec.bmc.console. Nothing is written to it but, where\n" +
 			"Redfish says that the console is behind the BMC's command line (SharedWithManagerCLI), the one line that Redfish says enters it (ConsoleEntryCommand),\n" +
 			"once, at the beginning of each connection.",
 		Args: cobra.ExactArgs(1),

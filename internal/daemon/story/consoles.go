@@ -56,23 +56,24 @@ type Consoles struct {
 	config Config
 
 	mu      sync.Mutex
-	hosts   map[string]*watched
+	hosts   map[string]*kept
 	due     time.Time // when to arrange next: zero when something happened, never when nothing will by itself
 	running sync.WaitGroup
 }
 
-// watched is one host's console.
-type watched struct {
-	host  reconcile.HostView
-	want  want
-	until time.Time // when it has settled
-	used  schemas.BMC
-	after time.Time // not before
-	tries int       // that failed in a row
-	state State     // of the session, or why there is none
-	text  string
-	log   *console.Log       // while it is read
-	end   context.CancelFunc // nil: no session
+// kept is one host's console.
+type kept struct {
+	host   reconcile.HostView
+	want   want
+	until  time.Time // when it has settled
+	leased time.Time // when nobody looks at it any more
+	used   schemas.BMC
+	after  time.Time // not before
+	tries  int       // that failed in a row
+	state  State     // of the session, or why there is none
+	text   string
+	log    *console.Log       // while it is read
+	end    context.CancelFunc // nil: no session
 }
 
 // NewConsoles reads nothing yet.
@@ -97,7 +98,7 @@ func NewConsoles(config Config) *Consoles {
 			*d.set = d.fallback
 		}
 	}
-	return &Consoles{config: config, hosts: map[string]*watched{}}
+	return &Consoles{config: config, hosts: map[string]*kept{}}
 }
 
 // Of gives a host's console; the whole of what is kept is Text.
@@ -130,7 +131,7 @@ func (c *Consoles) Text(host string) (string, error) {
 }
 
 func (c *Consoles) state(h reconcile.HostView) (State, string) {
-	if wanted := judge(&h, time.Time{}, time.Time{}); wanted.state == Off {
+	if wanted := judge(&h, time.Time{}, time.Time{}, time.Time{}); wanted.state == Off {
 		if wanted.why == notRead {
 			offered, err := c.config.Offered(h.Name)
 			if err != nil {
@@ -147,13 +148,27 @@ func (c *Consoles) state(h reconcile.HostView) (State, string) {
 	case w == nil:
 		return Waits, "It was not looked at yet."
 	case w.end == nil && !w.want.read && w.want.state == Idle:
-		return Idle, fmt.Sprintf("It is %s: the console is read while something is under way or wrong.", h.Document.Phase)
+		return Idle, fmt.Sprintf("It is %s: the console is read while something is under way or wrong, or somebody looks at it.", h.Document.Phase)
 	case w.end == nil && !w.want.read:
 		return w.want.state, w.want.why
 	case w.state == "":
 		return Waits, "Others come first: only so many consoles are read at a time."
 	default:
 		return w.state, w.text
+	}
+}
+
+// Asked says that somebody looks at a host's console: it is read for a while, although nothing is under way, unless it is left alone.
+func (c *Consoles) Asked(host string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.hosts[host]
+	if w == nil {
+		return // it was not looked at yet
+	}
+	w.leased = now.Add(lease)
+	if judge(&w.host, w.until, w.leased, now) != w.want {
+		c.due = time.Time{}
 	}
 }
 
@@ -197,17 +212,18 @@ func (c *Consoles) look(name string, h reconcile.HostView, known bool, now time.
 		return
 	}
 	if w == nil {
-		w = &watched{}
+		w = &kept{}
 		c.hosts[name] = w
 		if i := h.Document.Installed; i != nil {
 			w.until = i.PhoneHome.Add(settles)
 		}
 	}
+	_, steady := rankOf(w.host.Document.Phase)
 	w.host = h
-	if w.want.read && w.want.urgency != settling {
+	if w.want.read && !steady {
 		w.until = now.Add(settles)
 	}
-	if judge(&h, w.until, now) != w.want {
+	if judge(&h, w.until, w.leased, now) != w.want {
 		c.due = time.Time{}
 	}
 	if h.Desired.BMC != nil && !alike(*h.Desired.BMC, w.used) { // another console, or other trust: it is tried at once
@@ -234,9 +250,9 @@ func (c *Consoles) arrange(ctx context.Context, now time.Time) {
 		return
 	}
 	c.due = never
-	var some []*watched
+	var some []*kept
 	for _, w := range c.hosts {
-		w.want = judge(&w.host, w.until, now)
+		w.want = judge(&w.host, w.until, w.leased, now)
 		switch {
 		case w.want.read && w.end == nil && now.Before(w.after):
 			c.due = earlier(c.due, w.after)
@@ -245,8 +261,10 @@ func (c *Consoles) arrange(ctx context.Context, now time.Time) {
 		case w.end != nil:
 			w.end()
 		}
-		if w.want.read && w.want.urgency == settling {
-			c.due = earlier(c.due, w.until)
+		for _, change := range []time.Time{w.until, w.leased} {
+			if w.want.read && now.Before(change) {
+				c.due = earlier(c.due, change)
+			}
 		}
 	}
 	slices.SortFunc(some, before)
@@ -268,8 +286,8 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // before orders consoles: the urgent first, then those that are read already.
-func before(a, b *watched) int {
-	reads := func(w *watched) int {
+func before(a, b *kept) int {
+	reads := func(w *kept) int {
 		if w.end != nil {
 			return 0
 		}
@@ -285,7 +303,7 @@ func before(a, b *watched) int {
 }
 
 // start begins a session; c.mu is held.
-func (c *Consoles) start(ctx context.Context, w *watched) {
+func (c *Consoles) start(ctx context.Context, w *kept) {
 	ctx, w.end = context.WithCancel(ctx)
 	if w.state == "" {
 		w.state, w.text = Waits, "It is being connected to."
@@ -304,7 +322,7 @@ func (c *Consoles) start(ctx context.Context, w *watched) {
 }
 
 // note says how a session ended, and when the next may begin; c.mu is held.
-func (c *Consoles) note(w *watched, err error, ended bool, lasted time.Duration) {
+func (c *Consoles) note(w *kept, err error, ended bool, lasted time.Duration) {
 	w.state, w.text = "", ""
 	if ended {
 		return // it was not wanted any more

@@ -65,7 +65,7 @@ func TestJudge(t *testing.T) {
 	} {
 		h := base()
 		test.change(&h)
-		got := judge(&h, noon, noon)
+		got := judge(&h, noon, noon, noon)
 		if why := got.why; (why == "") != (got.read || got.state == Idle) {
 			t.Errorf("%s: why it is not read: %q", test.name, why)
 		}
@@ -75,8 +75,20 @@ func TestJudge(t *testing.T) {
 	}
 	active := base()
 	active.Document.Phase = plan.Active
-	if got := judge(&active, noon.Add(time.Second), noon); got != (want{read: true, urgency: settling}) {
+	if got := judge(&active, noon.Add(time.Second), noon, noon); got != (want{read: true, urgency: settling}) {
 		t.Errorf("of a host that became Active a moment ago: %+v", got)
+	}
+	for phase, rank := range map[plan.Phase]urgency{plan.Active: watched, plan.Held: watched, plan.Installing: underWay} {
+		h := base()
+		h.Document.Phase = phase
+		if got := judge(&h, noon, noon.Add(time.Second), noon); got != (want{read: true, urgency: rank}) {
+			t.Errorf("of a host that is %s and looked at: %+v", phase, got)
+		}
+	}
+	protected := base()
+	protected.Desired.Protect = true
+	if got := judge(&protected, noon, noon.Add(time.Second), noon); got.read || got.state != Off {
+		t.Errorf("of a host that is protected and looked at: %+v", got)
 	}
 	for _, p := range plan.Phases {
 		if rank, steady := rankOf(p); steady != (rank == settling) {
@@ -344,6 +356,30 @@ func TestAHostSettles(t *testing.T) {
 	w.until, r.due = time.Now(), time.Now() // ten minutes later
 	r.Consoles.mu.Unlock()
 	r.until(t, h, "its end", func(s Serial) bool { return s.State == Idle && r.feeds["a"].Readers() == 0 })
+}
+
+// A host on which nothing is under way is read while somebody looks at it, one that is protected is not.
+func TestAHostIsLookedAt(t *testing.T) {
+	t.Parallel()
+	r := newRack(t, 10, "a", "b")
+	h, protected := r.host("a", plan.Active), r.host("b", plan.Active)
+	protected.Desired.Protect = true
+	r.look("a", h, true, time.Now())
+	r.look("b", protected, true, time.Now())
+	r.until(t, h, "nothing", is(Idle))
+	r.Asked("nobody", time.Now())
+	r.Asked("b", time.Now())
+	r.until(t, h, "what it says", func(s Serial) bool {
+		r.Asked("a", time.Now()) // as the page does
+		return says("what it says: line")(s)
+	})
+	r.Consoles.mu.Lock()
+	r.hosts["a"].leased, r.due = time.Now(), time.Now() // a minute later
+	r.Consoles.mu.Unlock()
+	r.until(t, h, "its end", func(s Serial) bool { return s.State == Idle && r.feeds["a"].Readers() == 0 })
+	if counts := r.servers["b"].Counts(); counts.Connections != 0 {
+		t.Errorf("to a protected host's console somebody connected: %+v", counts)
+	}
 }
 
 // What a BMC does not offer is said, and so is what protection stops.

@@ -37,6 +37,7 @@ type urgency int
 
 const (
 	underWay urgency = iota // it boots, it is written
+	watched                 // somebody looks at it
 	failed
 	waiting
 	settling // it became Active a moment ago: its system still starts
@@ -49,6 +50,9 @@ const notRead = "It is not read."
 // settles is how long a console is read after a host has nothing more to do.
 const settles = 10 * time.Minute
 
+// lease is how long a console is read after somebody asked what it says.
+const lease = time.Minute
+
 // want is whether a console shall be read.
 type want struct {
 	read    bool
@@ -57,8 +61,8 @@ type want struct {
 	why     string
 }
 
-// judge says whether a host's console shall be read now; until is when a host with nothing to do has settled.
-func judge(h *reconcile.HostView, until, now time.Time) want {
+// judge says whether a host's console shall be read now; until is when a host with nothing to do has settled, leased when nobody looks at it any more.
+func judge(h *reconcile.HostView, until, leased, now time.Time) want {
 	switch d := &h.Desired; {
 	case h.Orphaned:
 		return want{state: Off, why: "It is not in the fleet any more: its BMC is left alone."}
@@ -77,6 +81,9 @@ func judge(h *reconcile.HostView, until, now time.Time) want {
 		wanted = want{read: true, urgency: rank}
 	case now.Before(until):
 		wanted = want{read: true, urgency: settling}
+	}
+	if now.Before(leased) {
+		wanted = want{read: true, urgency: min(wanted.urgency, watched)}
 	}
 	if h.Observed.BMC.Reach != inventory.Reached { // a session that goes on has its phase's urgency
 		return want{state: Waits, urgency: wanted.urgency, why: "Its BMC is not reached."}

@@ -11,7 +11,7 @@ import (
 )
 
 // read reads a host's console until ctx or the connection ends. The error is never nil.
-func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) error {
+func (c *Consoles) read(ctx context.Context, w *kept, h reconcile.HostView) error {
 	offered, err := c.config.Offered(h.Name)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (c *Consoles) read(ctx context.Context, w *watched, h reconcile.HostView) e
 	if out.began {
 		why := err
 		if ctx.Err() != nil {
-			why = errors.New("nothing is under way, or others come first, or the daemon ends")
+			why = errors.New("nothing is under way and nobody looks at it, or others come first, or the daemon ends")
 		}
 		_ = log.Note(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
 	}
