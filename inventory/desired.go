@@ -61,6 +61,9 @@ type Desired struct {
 	Former  string // metadata.formerly
 	// KnownAs is the name under which this machine, by its serial, is known and which the fleet does not name any more. Whoever has the records sets it.
 	KnownAs string
+	// Contest is the other host that may be the machine known by this one's name, or by its former one: no serial tells them apart. Whoever has the records
+	// sets it.
+	Contest string
 	// Becomes is the name that the fleet calls the machine by, while it is still known under this one. Whoever has the records sets it.
 	Becomes string
 	Labels  map[string]string

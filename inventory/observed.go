@@ -24,6 +24,9 @@ const (
 	Refused      Reach = "Refused"      // it answered with an error, or with something we do not understand
 )
 
+// Failed reports whether it was attempted in vain.
+func (r Reach) Failed() bool { return r != NotAsked && r != Reached }
+
 // PowerState of a machine. Unknown is not Off.
 type PowerState string
 

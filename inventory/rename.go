@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,27 +22,73 @@ func Successions(hosts map[string]Desired, records map[string]Record) map[string
 			moves[d.Former] = name
 		}
 	}
-	for former, name := range moves {
-		seen := map[string]bool{former: true}
-		for ; name != "" && !seen[name] && !records[name].Fresh(); name = moves[name] {
-			seen[name] = true
-		}
-		if name == "" || seen[name] { // the end of the row is a name that stays taken
-			for taken := range seen {
-				delete(moves, taken)
+	free := map[string]bool{} // by former name: the row of names that begins with it ends with one that nobody has
+	for former := range moves {
+		var row []string
+		ends := false
+		for at := former; !ends; at = moves[at] {
+			name, moving := moves[at]
+			if known, walked := free[at]; walked || !moving {
+				ends = known // or the row bites its tail, or its last name stays taken
+				break
 			}
+			row, free[at], ends = append(row, at), false, records[name].Fresh()
+		}
+		for _, at := range row {
+			free[at] = ends
 		}
 	}
+	maps.DeleteFunc(moves, func(former, _ string) bool { return !free[former] })
 	return moves
 }
 
 // leaves reports whether the machine of a record is the one that a host says it was, and not the one that has the record's name in the fleet.
 func leaves(record Record, d Desired, hosts map[string]Desired) bool {
 	namesake, named := hosts[d.Former]
-	if !named {
-		return true
+	return !named || record.claimed(d.Identity, namesake.Identity) == ofHeir
+}
+
+// claim is whose a record is, when one host says that it had its name, and another one has it now.
+type claim int
+
+const (
+	ofNamesake claim = iota // of the host that has the name
+	ofHeir                  // of the one that had it
+	unclear                 // nobody can tell
+)
+
+// claimed needs the serials of all three to tell.
+func (r Record) claimed(had, has schemas.Identity) claim {
+	switch {
+	case r.Fresh():
+		return ofNamesake
+	case r.Facts == nil, Placeholder(r.Facts.System.Serial), Placeholder(has.Serial):
+		return unclear
+	case !r.OfAnother(has):
+		return ofNamesake
+	case Placeholder(had.Serial):
+		return unclear
+	case r.OfAnother(had):
+		return ofNamesake // it is of a third machine, which the plan will say
+	default:
+		return ofHeir
 	}
-	return record.OfAnother(namesake.Identity) && !Placeholder(d.Identity.Serial) && !record.OfAnother(d.Identity)
+}
+
+// Contests gives the hosts of which nobody can tell whose record they go on from, each with the other: nothing is known of the one, which says that it had
+// the other's name. Lost are names of which something is known, but not what.
+func Contests(hosts map[string]Desired, records map[string]Record, lost map[string]bool) map[string]string {
+	contests := map[string]string{}
+	for name, d := range hosts {
+		namesake, named := hosts[d.Former]
+		if !named || d.Former == name || lost[name] || !records[name].Fresh() {
+			continue
+		}
+		if lost[d.Former] || records[d.Former].claimed(d.Identity, namesake.Identity) == unclear {
+			contests[name], contests[d.Former] = d.Former, name
+		}
+	}
+	return contests
 }
 
 // Waits reports whether a host that nothing is known of waits for what is known under its former name, which no other host has.
@@ -50,23 +97,33 @@ func (d Desired) Waits(hosts map[string]Desired, known func(host string) bool) b
 	return d.Former != "" && !named && known(d.Former)
 }
 
-// Predecessor gives the name under which the machine of a host that nothing is known of may be known, by its serial, among the records of hosts that the
-// fleet does not name any more: the fleet must confirm it with metadata.formerly. "" for none.
-func Predecessor(d Desired, orphans map[string]Record) (name string) {
-	serial := strings.TrimSpace(d.Identity.Serial)
-	if Placeholder(serial) {
-		return ""
-	}
-	for former, record := range orphans {
-		if former == d.Name || record.Facts == nil || (name != "" && name < former) {
+// BySerial are names of hosts by the serial of their machine.
+type BySerial map[string]string
+
+// Serials gives the names by which machines are known that the fleet does not name any more; of several for one serial, the first.
+func Serials(orphans map[string]Record) BySerial {
+	names := BySerial{}
+	for name, record := range orphans {
+		if record.Facts == nil {
 			continue
 		}
-		if strings.EqualFold(strings.TrimSpace(record.Facts.System.Serial), serial) {
-			name = former
+		serial := oneCase(record.Facts.System.Serial)
+		if other, there := names[serial]; !there || name < other {
+			names[serial] = name
 		}
 	}
-	return name
+	return names
 }
+
+// Of gives the name under which the machine of a host that nothing is known of may be known: the fleet must confirm it with metadata.formerly. "" for none.
+func (s BySerial) Of(d Desired) string {
+	if Placeholder(d.Identity.Serial) {
+		return ""
+	}
+	return s[oneCase(d.Identity.Serial)]
+}
+
+func oneCase(serial string) string { return strings.ToLower(strings.TrimSpace(serial)) }
 
 // maxFormerly is how many earlier names a record keeps.
 const maxFormerly = 8

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +31,9 @@ func TestSuccessions(t *testing.T) {
 		"names move up":                        {hosts{"b": {"a", "A"}, "c": {"b", "B"}}, seen{"a": "A", "b": "B"}, map[string]string{"a": "b", "b": "c"}},
 		"names move up to one that is taken":   {hosts{"b": {"a", "A"}, "c": {"b", "B"}}, seen{"a": "A", "b": "B", "c": "C"}, map[string]string{}},
 		"names are swapped":                    {hosts{"b": {"a", "A"}, "a": {"b", "B"}}, seen{"a": "A", "b": "B"}, map[string]string{}},
+		"four names move up":                   {hosts{"b": {"a", "A"}, "c": {"b", "B"}, "d": {"c", "C"}, "e": {"d", "D"}}, seen{"a": "A", "b": "B", "c": "C", "d": "D"}, map[string]string{"a": "b", "b": "c", "c": "d", "d": "e"}},
+		"the end of a row is taken":            {hosts{"b": {"a", "A"}, "c": {"b", "B"}, "d": {"c", "C"}, "z": {"y", "Y"}}, seen{"a": "A", "b": "B", "c": "C", "d": "D", "y": "Y"}, map[string]string{"y": "z"}},
+		"a row bites its tail":                 {hosts{"b": {"a", "A"}, "c": {"b", "B"}, "a": {"c", "C"}}, seen{"a": "A", "b": "B", "c": "C"}, map[string]string{}},
 		"taken back":                           {hosts{"old": {"new", "A"}}, seen{"new": "A"}, map[string]string{"new": "old"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,5 +90,40 @@ func TestRenamedKeepsTheEpochAndTheNames(t *testing.T) {
 	want := inventory.Record{Host: "j", Epoch: 5, Formerly: []string{"c", "a", "d", "e", "f", "g", "h", "i"}}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("Renamed (-want +got):\n%s", diff)
+	}
+}
+
+// TestThousandsOfRenames: what a commit costs does not grow with the square of what it renames. A square of these is minutes.
+func TestThousandsOfRenames(t *testing.T) {
+	t.Parallel()
+	const hosts = 50_000
+	name := func(i int) string { return fmt.Sprintf("h%05d", i) }
+	desired, records := map[string]inventory.Desired{}, map[string]inventory.Record{}
+	for i := range hosts {
+		serial := fmt.Sprintf("SN%05d", i)
+		records[name(i)] = inventory.Record{Host: name(i), Epoch: 1, Facts: &inventory.Facts{System: inventory.System{Serial: serial}}}
+		desired[name(i+1)] = inventory.Desired{Name: name(i + 1), Former: name(i), Identity: schemas.Identity{Serial: serial}}
+	}
+	if got := inventory.Successions(desired, records); len(got) != hosts || got[name(7)] != name(8) {
+		t.Errorf("Successions gives %d moves, want %d", len(got), hosts)
+	}
+	serials := inventory.Serials(records)
+	for i := range hosts {
+		if got := serials.Of(desired[name(i+1)]); got != name(i) {
+			t.Fatalf("Of(%s) = %q, want %q", name(i+1), got, name(i))
+		}
+	}
+}
+
+func TestSerials(t *testing.T) {
+	t.Parallel()
+	known := func(serial string) inventory.Record {
+		return inventory.Record{Facts: &inventory.Facts{System: inventory.System{Serial: serial}}}
+	}
+	serials := inventory.Serials(map[string]inventory.Record{"b": known(" abc "), "a": known("ABC"), "none": known("None"), "unseen": {}})
+	for serial, want := range map[string]string{"Abc": "a", "abd": "", "none": "", "": ""} {
+		if got := serials.Of(inventory.Desired{Identity: schemas.Identity{Serial: serial}}); got != want {
+			t.Errorf("Of(%q) = %q, want %q", serial, got, want)
+		}
 	}
 }

@@ -14,13 +14,13 @@ import (
 
 // budget lets a host begin only while fewer than the allowed number are under way. A place is taken here, before the journal knows of what begins, and
 // seen in the host's record and phase ever after. A host that waits is looked at when a place gets free.
-func (l *Loop) budget(record inventory.Record, next plan.Plan) plan.Plan {
+func (l *Loop) budget(of subject, next plan.Plan) plan.Plan {
+	record, h := of.record, of.host
 	if len(next.Actions) == 0 || !next.Actions[0].Begins(record) && !next.Actions[0].Arms(record) {
 		return next
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.hosts[record.Host]
 	if next.Actions[0].Arms(record) { // it has had its turn
 		if why := l.frozen(h, h.record.Operation); why != "" {
 			next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
@@ -69,11 +69,13 @@ func (l *Loop) installs() int {
 
 // moved counts a host whose desire, record or last look may have changed. The caller holds the lock.
 func (l *Loop) moved(h *host) {
-	member := rollout.Of(h.desired, h.record, h.lost != nil || h.seen.plan.Phase == plan.Held, h.admitted)
-	place := census.Place{Ring: h.desired.Ring, Busy: h.underWay(), Facts: h.record.Facts, Member: member}
-	if h.heir != nil { // its ring names it otherwise already
-		l.census.Move(h.heir.Name, census.Place{Ring: place.Ring, Member: member})
-		place.Ring, place.Member = "", rollout.Member{Host: h.desired.Name, State: rollout.Left}
+	if l.hosts[h.record.Host] != h {
+		return // another machine took its name
+	}
+	place := census.Place{Ring: h.desired.Ring, Seat: h.seat(), Busy: h.underWay(), Facts: h.record.Facts}
+	place.Member = rollout.Of(h.desired, h.record, h.lost != nil || h.seen.plan.Phase == plan.Held, h.admitted)
+	if h.reserved { // its ring has the machine that gets its name
+		place.Ring, place.Seat = "", ""
 	}
 	l.census.Move(h.record.Host, place)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/memory"
 	"github.com/gitmetal/ingot/reconcile/news"
+	"github.com/gitmetal/ingot/reconcile/pace"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/rollout"
@@ -32,12 +33,14 @@ type Loop struct {
 
 	mu     sync.Mutex
 	hosts  map[string]*host
+	heirs  map[string]string // names that machines get when they are at rest, and those that they are known by
+	asked  map[string]string // the same, where it is not known whether the journal did it
 	census *census.Census
 	fleet  fleet
 	branch *branch.Branch
 }
 
-// host is what the loop knows of one machine. One look at a time writes it.
+// host is what the loop knows of one machine. One look at a time writes it, and nobody else while it is looked at.
 type host struct {
 	desired   inventory.Desired
 	orphaned  bool // in the journal, but not in the fleet
@@ -55,6 +58,16 @@ type host struct {
 	seen      seen
 	heir      *inventory.Desired // what the fleet asks of it under a new name, which it gets when it is at rest; nil: it keeps its name
 	renaming  string             // the new name, while it is not known whether the journal has it
+	reserved  bool               // a machine that is known by another name is about to get its name: nothing begins under it
+	looking   bool               // a look at it is under way
+}
+
+// subject is what one look goes by: a host, what is asked of it, and its record with the revision that it was read with.
+type subject struct {
+	host     *host
+	desired  inventory.Desired
+	record   inventory.Record
+	revision int64
 }
 
 // seen is what a look saw, decided and did.
@@ -83,6 +96,7 @@ func New(config Config) (*Loop, error) {
 		refresh: make(chan struct{}, 1),
 		publish: make(chan struct{}, 1),
 		hosts:   map[string]*host{},
+		asked:   map[string]string{},
 		census:  census.New(),
 		branch:  branch.New(),
 	}, nil
@@ -127,16 +141,16 @@ func (l *Loop) latest(ctx context.Context) (inventory.Sources, error) {
 
 // look is the second half, for one host: look at it, decide, do the one thing that is due, say what was seen and done.
 func (l *Loop) look(ctx context.Context, name string) {
-	desired, record, err := l.wanted(ctx, name)
+	of, err := l.wanted(ctx, name)
 	if err != nil {
-		l.postpone(name, err)
+		l.postpone(name, of.host, err)
 		return
 	}
-	observed := l.observe(ctx, desired, record)
-	next := l.budget(record, l.alone(record, plan.Host(desired, observed, l.config.Now())))
-	record, action, outcome := l.act(ctx, desired, record, next)
-	observed.Record = record
-	l.report(name, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
+	observed := l.observe(ctx, of.desired, of.record)
+	next := l.budget(of, l.alone(of, plan.Host(of.desired, observed, l.config.Now())))
+	action, outcome := l.act(ctx, &of, next)
+	observed.Record = of.record
+	l.report(of.host, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
 }
 
 // Nudge asks for a look at a host soon. It says nothing about what is to be seen there, and may be called at any time from anywhere.
@@ -189,9 +203,11 @@ func (l *Loop) dispatch(ctx context.Context) {
 // lookInTurn waits for a place. Hosts in trouble have places of their own: nothing they hang on is waited for by a healthy host.
 func (l *Loop) lookInTurn(ctx context.Context, name string) {
 	places := l.healthy
-	if l.inTrouble(name) {
+	l.mu.Lock()
+	if h := l.hosts[name]; h != nil && h.failures > 0 {
 		places = l.trouble
 	}
+	l.mu.Unlock()
 	select {
 	case places <- struct{}{}:
 		defer func() { <-places }()
@@ -200,42 +216,39 @@ func (l *Loop) lookInTurn(ctx context.Context, name string) {
 	}
 }
 
-func (l *Loop) inTrouble(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	h := l.hosts[name]
-	return h != nil && h.failures > 0
-}
-
-func unreached(reach inventory.Reach) bool {
-	return reach != inventory.NotAsked && reach != inventory.Reached
-}
-
-// wanted gives what the fleet asks of a host and its record, read again when that is in doubt, and in the journal. One that has another name now, or none, is errRenamed.
-func (l *Loop) wanted(ctx context.Context, name string) (inventory.Desired, inventory.Record, error) {
+// wanted begins a look: what the fleet asks of a host and its record, read again when that is in doubt, and in the journal. One that has another name now,
+// or none, is errRenamed.
+func (l *Loop) wanted(ctx context.Context, name string) (subject, error) {
 	l.mu.Lock()
 	h := l.hosts[name]
 	if h == nil {
 		l.queue.Forget(name)
 		l.mu.Unlock()
-		return inventory.Desired{}, inventory.Record{}, errRenamed
+		return subject{}, errRenamed
 	}
-	doubtful, lost := h.doubtful || h.unwritten, h.lost
+	h.looking = true
+	of, doubtful, lost, asker := subject{host: h}, h.doubtful || h.unwritten, h.lost, l.asked[name]
 	l.mu.Unlock()
 	if lost != nil {
-		return inventory.Desired{}, inventory.Record{}, lost
+		return of, lost
 	}
-	if doubtful {
-		if err := l.reread(ctx, h); err != nil {
-			return inventory.Desired{}, inventory.Record{}, err
-		}
+	if asker != "" {
+		return of, fmt.Errorf("the journal did not say whether machine %s has this name now: it is asked again", asker)
 	}
-	if err := l.succeed(ctx, name); err != nil {
-		return inventory.Desired{}, inventory.Record{}, err
+	err := l.askAgain(ctx, name, h) // first: a record that has another name now is not there any more
+	if err == nil && doubtful {
+		err = l.reread(ctx, h)
+	}
+	if err == nil {
+		err = l.succeed(ctx, name, h)
+	}
+	if err != nil {
+		return of, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return h.desired, h.record, nil
+	of.desired, of.record, of.revision = h.desired, h.record, h.revision
+	return of, nil
 }
 
 func (l *Loop) reread(ctx context.Context, h *host) error {
@@ -249,7 +262,7 @@ func (l *Loop) reread(ctx context.Context, h *host) error {
 	l.moved(h)
 	l.mu.Unlock()
 	if h.unwritten {
-		_, err = l.write(ctx, inventory.Record{}, record)
+		err = l.write(ctx, &subject{host: h, revision: revision}, record)
 	}
 	return err
 }
@@ -263,14 +276,17 @@ func (l *Loop) observe(ctx context.Context, desired inventory.Desired, record in
 }
 
 // report keeps what a look saw, puts it on the host's page, and says when the next look is due.
-func (l *Loop) report(name string, s seen) {
+func (l *Loop) report(h *host, s seen) {
 	l.mu.Lock()
-	h := l.hosts[name]
-	h.admitted = false // from here on it shows
+	name := h.record.Host
+	if l.replaced(name, h) {
+		return
+	}
+	h.looking, h.admitted = false, false // from here on it shows
 	waited := h.waiting
 	h.waiting = h.waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
 	h.count(s)
-	s.again = s.at.Add(l.config.wait(h, s))
+	s.again = s.at.Add(l.config.Limits.Next(pace.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures, Repeats: h.repeats}, l.config.Jitter))
 	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
 		l.config.Log.Warn("effect failed", "host", name, "action", s.action, "why", s.outcome.Why, "again", s.again)
 	}
@@ -286,6 +302,7 @@ func (l *Loop) report(name string, s seen) {
 	}
 	h.placed = h.underWay()
 	changed := l.summarize(h)
+	l.unreserved(h)
 	l.mu.Unlock()
 	if freed {
 		l.placeFreed()
@@ -298,18 +315,22 @@ func (l *Loop) report(name string, s seen) {
 }
 
 // postpone ends a look that could not begin.
-func (l *Loop) postpone(name string, err error) {
+func (l *Loop) postpone(name string, h *host, err error) {
 	if errors.Is(err, errRenamed) {
 		return // there is no such host any more
 	}
 	l.mu.Lock()
-	h := l.hosts[name]
+	if l.replaced(name, h) {
+		return
+	}
+	h.looking = false
 	h.failures++
 	if h.failures == 1 {
 		l.config.Log.Error("no look without its record", "host", name, "error", err)
 	}
 	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
 	again := l.config.Now().Add(l.config.backoff(h.failures))
+	l.unreserved(h)
 	l.mu.Unlock()
 	l.news.Tell(name)
 	l.queue.Done(name, again)
@@ -318,7 +339,7 @@ func (l *Loop) postpone(name string, err error) {
 // count keeps the row of looks that got nowhere.
 func (h *host) count(s seen) {
 	switch {
-	case s.outcome.Result == plan.Retry, s.outcome.Result == plan.Stalled, unreached(s.observed.BMC.Reach):
+	case s.outcome.Result == plan.Retry, s.outcome.Result == plan.Stalled, s.observed.BMC.Reach.Failed():
 		h.failures++
 	default:
 		h.failures = 0
@@ -328,37 +349,6 @@ func (h *host) count(s seen) {
 	} else {
 		h.repeats = 0
 	}
-}
-
-// wait turns an outcome into the time until the next look: the one place that does.
-func (c *Config) wait(h *host, s seen) time.Duration {
-	wait := c.Limits.Resync
-	switch s.outcome.Result {
-	case plan.Done:
-		wait = 0
-		if h.repeats > 0 { // done, and due again at once: not in a hurry
-			wait = c.backoff(h.repeats)
-		}
-	case plan.Waits:
-		wait = c.Limits.Wait
-	case plan.Retry:
-		wait = c.backoff(h.failures)
-	case plan.Stalled:
-	default: // nothing was due
-		if h.failures > 0 { // the BMC did not answer
-			wait = c.backoff(h.failures)
-		}
-		if s.plan.Again > 0 {
-			wait = min(wait, s.plan.Again)
-		}
-	}
-	if s.outcome.After > 0 {
-		wait = s.outcome.After
-	}
-	if left := s.plan.Due.Sub(s.at); !s.plan.Due.IsZero() && left > 0 {
-		wait = min(wait, left)
-	}
-	return wait
 }
 
 // failure is why a context ended, when that was not its owner's wish.

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"path"
 	"time"
 
@@ -103,28 +102,10 @@ func (l *Loop) gap(urgent bool, failures int) time.Duration {
 func (l *Loop) push(ctx context.Context, next *branch.Change) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
 	defer cancel()
-	return l.config.Publisher.Publish(ctx, next.Files, l.message(next))
-}
-
-// message is the commit's: its subject for people, its trailer naming the commit of the fleet that it speaks of.
-func (l *Loop) message(next *branch.Change) string {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	hosts := next.Hosts()
-	subject := fmt.Sprintf("%d hosts changed", len(hosts))
-	if len(hosts) == 1 {
-		for name, document := range hosts {
-			subject = fmt.Sprintf("%s: %s", name, document.Phase)
-		}
-	}
-	if len(hosts) == 0 {
-		subject = "fleet"
-	}
-	message := fmt.Sprintf("status: %s [skip ci]\n", subject)
-	if l.fleet.commit != "" {
-		message += fmt.Sprintf("\nFleet-Commit: %s\n", l.fleet.commit)
-	}
-	return message
+	message := next.Message(l.fleet.commit)
+	l.mu.Unlock()
+	return l.config.Publisher.Publish(ctx, next.Files, message)
 }
 
 // pending reports whether there may be something to push, and whether a machine waits for it.

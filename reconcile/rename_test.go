@@ -106,26 +106,32 @@ func TestARenamedHostLeavesNoGhost(t *testing.T) {
 // and without.
 func TestAStoppedDaemonRenamesOnce(t *testing.T) {
 	t.Parallel()
-	for _, late := range []bool{false, true} {
-		for _, lost := range []bool{false, true} {
-			for at := 1; ; at++ {
-				died := false
-				t.Run(fmt.Sprintf("call %d, after it %v, journal lost %v", at, late, lost), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { died = renameWithADeath(t, at, late, lost) })
-				})
-				if !died {
-					if at < 3 {
-						t.Fatalf("only %d calls: nothing was proved", at)
-					}
-					break
+	for name, how := range map[string]death{
+		"before": {}, "after": {late: true}, "before, journal lost": {lost: true}, "after, journal lost": {late: true, lost: true},
+	} {
+		for how.at = 1; ; how.at++ {
+			died := false
+			t.Run(fmt.Sprintf("%s, call %d", name, how.at), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { died = renameWithADeath(t, how) })
+			})
+			if !died {
+				if how.at < 3 {
+					t.Fatalf("%s: only %d calls: nothing was proved", name, how.at)
 				}
+				break
 			}
 		}
 	}
 }
 
-//revive:disable-next-line:flag-parameter a case of the table
-func renameWithADeath(t *testing.T, at int, late, lost bool) (died bool) {
+// death is how a daemon is killed.
+type death struct {
+	at   int  // at this call from when the rename is merged on
+	late bool // after it
+	lost bool // and the journal with it
+}
+
+func renameWithADeath(t *testing.T, how death) (died bool) {
 	w := newWorld(1)
 	d := w.daemon(t, reconcile.Limits{})
 	after(30 * time.Minute)
@@ -133,13 +139,13 @@ func renameWithADeath(t *testing.T, at int, late, lost bool) (died bool) {
 	done := len(m.done)
 	w.commit("2", w.called(desired("host-0000"), "web-03"))
 	w.mu.Lock()
-	w.crashAt, w.late = w.calls+at, late
+	w.crashAt, w.late = w.calls+how.at, how.late
 	w.mu.Unlock()
 	d.Refresh()
 	after(time.Hour)
 	_ = d.stop()
 	died, w.crashAt = w.dead, 0
-	if lost {
+	if how.lost {
 		w.records, w.accepted = map[string]journal.Entry{}, journal.Accepted{}
 	}
 	d = w.daemon(t, reconcile.Limits{})
@@ -151,7 +157,7 @@ func renameWithADeath(t *testing.T, at int, late, lost bool) (died bool) {
 	if got := h.Observed.Record; got.Epoch != before.Epoch || got.Installed == nil || got.Installed.ID != before.Installed.ID {
 		t.Errorf("web-03 = %+v, want what was known as host-0000: %+v", got, before)
 	}
-	if !lost {
+	if !how.lost {
 		w.wantOnly(t, d, "web-03")
 	}
 	d.end(t)
@@ -287,35 +293,44 @@ func TestAFormerNameIsFree(t *testing.T) {
 	}
 }
 
-// TestNamesMoveUp gives each of two machines the name of the next, with one commit, and the ring counts them all along.
+// TestNamesMoveUp gives each of several machines the name of the next, with one commit, and the ring counts them all along.
 func TestNamesMoveUp(t *testing.T) {
 	run(t, func(t *testing.T) {
-		w := newWorld(2)
-		ring := func(names ...string) {
-			w.fleet.Rings = map[string]inventory.Ring{"all": {Name: "all", Commit: w.fleet.Commit, Hosts: names}}
+		const hosts = 6
+		w := newWorld(hosts)
+		name := func(i int) string { return fmt.Sprintf("host-%04d", i) }
+		ring := func(first int) {
+			all := inventory.Ring{Name: "all", Commit: w.fleet.Commit}
+			for i := range hosts {
+				all.Hosts = append(all.Hosts, name(first+i))
+			}
+			w.fleet.Rings = map[string]inventory.Ring{"all": all}
 		}
 		for name, h := range w.fleet.Hosts {
 			h.Ring = "all"
 			w.fleet.Hosts[name] = h
 		}
-		ring("host-0000", "host-0001")
+		ring(0)
 		d := w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		first, second := w.records["host-0000"].Record.Installed.ID, w.records["host-0001"].Record.Installed.ID
-		a, b := w.fleet.Hosts["host-0000"], w.fleet.Hosts["host-0001"]
-		b = w.called(b, "host-0002")
-		a = w.called(a, "host-0001")
-		w.commit("2", a, b)
-		ring("host-0001", "host-0002")
-		d.Refresh()
-		after(time.Hour)
-		w.wantOnly(t, d, "host-0001", "host-0002")
-		d.end(t)
-		if w.records["host-0001"].Record.Installed.ID != first || w.records["host-0002"].Record.Installed.ID != second {
-			t.Errorf("records = %+v, want each machine's own under its new name", w.records)
+		before, moved, names := maps.Clone(w.records), make([]inventory.Desired, 0, hosts), []string{}
+		for i := range hosts {
+			h := w.fleet.Hosts[name(hosts-1-i)] // the last one first: its machine answers to the next name
+			moved, names = append(moved, w.called(h, name(hosts-i))), append(names, name(1+i))
 		}
-		if p := d.View().Fleet.Rings[0]; p.Done != 2 {
-			t.Errorf("ring = %+v, want both done", p)
+		w.commit("2", moved...)
+		ring(1)
+		d.Refresh()
+		after(2 * time.Minute) // sooner than anybody looks unasked: each waits for the name of the next
+		w.wantOnly(t, d, names...)
+		d.end(t)
+		for i := range hosts {
+			if got, want := w.records[name(i+1)].Record.Installed, before[name(i)].Record.Installed; got == nil || got.ID != want.ID {
+				t.Errorf("%s has %+v installed, want its machine's own %s", name(i+1), got, want.ID)
+			}
+		}
+		if p := d.View().Fleet.Rings[0]; p.Done != hosts {
+			t.Errorf("ring = %+v, want all done", p)
 		}
 	})
 }

@@ -3,13 +3,12 @@ package reconcile
 import (
 	"fmt"
 
-	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // alone holds a host whose disk another machine reports too, before an operation on it begins and before it is written: what two machines see is
 // one volume that both may use. Nor may it be written under a history that cannot be trusted.
-func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
+func (l *Loop) alone(of subject, next plan.Plan) plan.Plan {
 	if len(next.Actions) == 0 || next.Actions[0].Operation == nil {
 		return next
 	}
@@ -19,12 +18,12 @@ func (l *Loop) alone(record inventory.Record, next plan.Plan) plan.Plan {
 	disk := next.Actions[0].Operation.Disk
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if why := l.frozen(l.hosts[record.Host], next.Actions[0].Operation); why != "" {
+	if why := l.frozen(of.host, next.Actions[0].Operation); why != "" {
 		next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
 		return next
 	}
 	for _, name := range l.census.Reporting(disk) {
-		if other := l.hosts[name].record; name != record.Host && !record.Facts.Same(other.Facts) && other.Facts.Sees(disk) {
+		if other := l.hosts[name].record; name != of.record.Host && !of.record.Facts.Same(other.Facts) && other.Facts.Sees(disk) {
 			next.Phase, next.Actions = plan.Held, nil
 			next.Hold = &plan.Hold{Reason: plan.DiskShared, Message: fmt.Sprintf(
 				"disk %s is seen by host %s too, so it is not written: name another disk in spec.rootDisk, or take the volume from one of the machines and have it inspected again", disk.Label(), name)}

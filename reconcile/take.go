@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -19,14 +20,18 @@ func (l *Loop) take(next inventory.Fleet) {
 	for name, h := range l.hosts {
 		known[name] = roster.Known{Record: h.record, Lost: h.lost != nil, Written: h.revision != 0}
 	}
+	l.heirs = map[string]string{}
 	for name, place := range roster.Of(next, known) {
 		h := l.hosts[name]
 		if h == nil {
 			h = &host{record: inventory.Record{Host: name}}
 			l.hosts[name] = h
 		}
-		h.desired, h.orphaned, h.heir = place.Desired, place.Orphaned, place.Heir
+		h.desired, h.orphaned, h.heir, h.reserved = place.Desired, place.Orphaned, place.Heir, place.Reserved
 		h.failures = 0 // whatever was wrong may be mended
+		if h.heir != nil {
+			l.heirs[h.heir.Name] = name
+		}
 	}
 	l.census.Regroup()
 	for _, h := range l.hosts {
@@ -43,64 +48,90 @@ func (h *host) seat() string {
 	return h.desired.Name
 }
 
-// errRenamed ends the look at a machine that has another name now.
-var errRenamed = errors.New("the host has another name")
+var (
+	// errRenamed ends the look at a machine that has another name now.
+	errRenamed = errors.New("the host has another name")
+	// errReserved is of what a look meant to begin when its host's name was given to a machine that is known by another one.
+	errReserved = fmt.Errorf("a machine that is known by another name gets this one: %w", journal.ErrConflict)
+)
 
 // succeed gives a machine the name that the fleet calls it by, as soon as nothing that was begun under the old one has to end under it. The journal changes
-// both records at once. What came of a write that was not answered is asked before anything else.
-func (l *Loop) succeed(ctx context.Context, name string) error {
+// both records at once.
+func (l *Loop) succeed(ctx context.Context, name string, h *host) error {
 	l.mu.Lock()
-	h := l.hosts[name]
-	next := h.renaming
-	if next == "" && h.heir != nil && h.record.AtRest() && l.free(h.heir.Name) {
-		next = h.heir.Name
-	}
-	if next == "" {
+	if h.heir == nil || !h.record.AtRest() || !l.free(h.heir.Name) {
 		l.mu.Unlock()
 		return nil
 	}
-	unsure := h.renaming != ""
+	next := h.heir.Name
 	old, entry := journal.Entry{Record: h.record, Revision: h.revision}, journal.Entry{Record: h.record.Renamed(next)}
 	if there := l.hosts[next]; there != nil {
 		entry.Revision = there.revision
 	}
-	h.renaming = next
+	h.renaming, l.asked[next] = next, name
 	l.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	if unsure {
-		record, revision, err := l.config.Journal.Get(ctx, next)
-		if err != nil {
-			return err
-		}
-		if revision != 0 && slices.Contains(record.Formerly, name) {
-			l.renamed(name, journal.Entry{Record: record, Revision: revision})
-			return errRenamed
-		}
-	}
 	revision, err := l.config.Journal.Rename(ctx, old, entry)
 	if err != nil {
-		l.notRenamed(h, err)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		h.doubtful = errors.Is(err, journal.ErrConflict)
+		l.disowned(err)
 		return err
 	}
 	l.renamed(name, journal.Entry{Record: entry.Record, Revision: revision})
 	return errRenamed
 }
 
-// free reports whether no machine has a name. The caller holds the lock.
-func (l *Loop) free(name string) bool {
-	h := l.hosts[name]
-	return h == nil || h.heir == nil && h.lost == nil && h.record.Fresh()
-}
-
-func (l *Loop) notRenamed(h *host, err error) {
+// askAgain finds out what came of a rename that failed. What was not done is not due any more: the fleet may have changed its mind.
+func (l *Loop) askAgain(ctx context.Context, name string, h *host) error {
+	if h.renaming == "" {
+		return nil
+	}
+	record, revision, err := l.config.Journal.Get(ctx, h.renaming)
+	if err != nil {
+		return err
+	}
+	if revision != 0 && slices.Contains(record.Formerly, name) {
+		l.renamed(name, journal.Entry{Record: record, Revision: revision})
+		return errRenamed
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if errors.Is(err, journal.ErrConflict) {
-		h.renaming, h.doubtful = "", true // nothing was written
+	delete(l.asked, h.renaming)
+	l.queue.Add(h.renaming, l.config.Now())
+	h.renaming = ""
+	return nil
+}
+
+// free reports whether no machine has a name, and nothing is being done under it. The caller holds the lock.
+func (l *Loop) free(name string) bool {
+	h := l.hosts[name]
+	return l.asked[name] == "" && (h == nil || h.reserved && !h.looking && !h.doubtful && h.lost == nil && h.record.Fresh())
+}
+
+// unreserved ends a look at a host whose name another machine gets: that one may have it now, unless something was begun under it. The caller holds the lock.
+func (l *Loop) unreserved(h *host) {
+	if !h.reserved {
+		return
 	}
-	l.disowned(err)
+	l.queue.Add(l.heirs[h.record.Host], l.config.Now())
+	if !h.record.Fresh() {
+		l.take(l.fleet.asks)
+	}
+}
+
+// replaced ends a look at a host whose name a machine took meanwhile that has another one in the journal: what was seen and done is not of that one. The
+// caller holds the lock, which is given back then.
+func (l *Loop) replaced(name string, h *host) bool {
+	if l.hosts[name] == h {
+		return false
+	}
+	l.mu.Unlock()
+	l.queue.Done(name, l.config.Now())
+	return true
 }
 
 // renamed makes of a host what the journal says it is now. The former name is forgotten, or another machine's.
@@ -108,9 +139,11 @@ func (l *Loop) renamed(former string, entry journal.Entry) {
 	name := entry.Record.Host
 	l.mu.Lock()
 	h := l.hosts[former]
-	h.record, h.revision, h.renaming = entry.Record, entry.Revision, ""
+	h.record, h.revision, h.renaming, h.looking = entry.Record, entry.Revision, "", false
 	h.desired.Name, h.desired.Becomes = name, ""
 	delete(l.hosts, former)
+	delete(l.asked, name)
+	delete(l.heirs, name)
 	l.hosts[name] = h
 	l.branch.Rename(former, name)
 	l.census.Move(former, census.Place{})
@@ -125,14 +158,19 @@ func (l *Loop) renamed(former string, entry journal.Entry) {
 	}
 	l.moved(h)
 	l.config.Log.Info("renamed", "host", name, "formerly", former)
-	known := l.hosts[former] != nil
+	due := []string{name}
+	if l.hosts[former] != nil {
+		due = append(due, former)
+	}
+	if waits := l.heirs[former]; waits != "" { // for the name that is free now
+		due = append(due, waits)
+	}
 	l.summarizeFleet()
 	l.mu.Unlock()
 	l.config.Executor.Forget(former)
-	if known {
-		l.queue.Add(former, l.config.Now())
+	for _, host := range due {
+		l.queue.Add(host, l.config.Now())
 	}
-	l.queue.Add(name, l.config.Now())
 	l.news.Tell(former)
 	l.news.Tell(name)
 }

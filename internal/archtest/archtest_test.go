@@ -57,7 +57,7 @@ var rules = []rule{
 	{"inventory/...", []string{"core", "internal/secret"}},
 	{"reconcile", []string{"core", "reconcile/journal", "reconcile/memory", "reconcile/queue", "reconcile/news", "internal/secret"}},
 	{"reconcile/memory", []string{"inventory", "reconcile/journal", "reconcile/status"}},
-	{"reconcile/pace", nil},
+	{"reconcile/pace", []string{"reconcile/plan"}},
 	{"reconcile/queue", nil},
 	{"reconcile/news", nil},
 	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},

@@ -14,6 +14,7 @@ import (
 // Place is where one host stands.
 type Place struct {
 	Ring   string // "" in none
+	Seat   string // the name by which its ring has it; it is whose who took it last
 	Busy   bool   // it has a place among those under way
 	Member rollout.Member
 	Facts  *inventory.Facts // what it reports, never changed in place
@@ -22,6 +23,7 @@ type Place struct {
 // Census of hosts. It is not safe for concurrent use.
 type Census struct {
 	places map[string]Place
+	seats  map[string]string           // hosts by the name by which a ring has them
 	rings  map[string]rollout.Progress // but for those with a host that moved
 	disks  map[string]map[string]bool  // hosts by what names a disk that they report
 	busy   int
@@ -29,13 +31,13 @@ type Census struct {
 
 // New counts nobody.
 func New() *Census {
-	return &Census{places: map[string]Place{}, rings: map[string]rollout.Progress{}, disks: map[string]map[string]bool{}}
+	return &Census{places: map[string]Place{}, seats: map[string]string{}, rings: map[string]rollout.Progress{}, disks: map[string]map[string]bool{}}
 }
 
 // Move says where a host stands now.
 func (c *Census) Move(host string, now Place) {
-	before := c.places[host]
-	if now == before {
+	before, sits := c.places[host], c.seats[now.Seat]
+	if now == before && (now.Seat == "" || sits == host) {
 		return
 	}
 	if before.Busy {
@@ -44,9 +46,16 @@ func (c *Census) Move(host string, now Place) {
 	if now.Busy {
 		c.busy++
 	}
-	if now.Member != before.Member || now.Ring != before.Ring {
+	if now.Member != before.Member || now.Ring != before.Ring || now.Seat != before.Seat || sits != host {
 		delete(c.rings, before.Ring)
 		delete(c.rings, now.Ring)
+		delete(c.rings, c.places[sits].Ring)
+	}
+	if before.Seat != now.Seat && c.seats[before.Seat] == host {
+		delete(c.seats, before.Seat)
+	}
+	if now.Seat != "" {
+		c.seats[now.Seat] = host
 	}
 	if now.Facts != before.Facts {
 		for _, name := range disksOf(before.Facts) {
@@ -68,8 +77,8 @@ func (c *Census) Regroup() { clear(c.rings) }
 // Busy is how many hosts are under way.
 func (c *Census) Busy() int { return c.busy }
 
-// Member is a host as a member of its ring.
-func (c *Census) Member(host string) rollout.Member { return c.places[host].Member }
+// Member is who has a seat in a ring.
+func (c *Census) Member(seat string) rollout.Member { return c.places[c.seats[seat]].Member }
 
 // Progress is how far every ring is. It is not to be changed.
 func (c *Census) Progress(rings map[string]inventory.Ring) map[string]rollout.Progress {
@@ -78,8 +87,8 @@ func (c *Census) Progress(rings map[string]inventory.Ring) map[string]rollout.Pr
 			continue
 		}
 		members := make([]rollout.Member, 0, len(ring.Hosts))
-		for _, host := range ring.Hosts {
-			members = append(members, c.places[host].Member)
+		for _, seat := range ring.Hosts {
+			members = append(members, c.Member(seat))
 		}
 		c.rings[name] = rollout.Measure(ring, members)
 	}

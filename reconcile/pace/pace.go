@@ -1,7 +1,11 @@
 // Package pace bounds how much the loop does at a time, and how often. Pure.
 package pace
 
-import "time"
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/reconcile/plan"
+)
 
 // Limits bound what the loop does at a time, and how often. Zero fields get their defaults.
 type Limits struct {
@@ -55,4 +59,44 @@ func (l *Limits) After(failures int, jitter float64) time.Duration {
 		pause = min(pause, l.Backoff<<shift)
 	}
 	return pause + time.Duration(jitter*float64(pause)/4)
+}
+
+// Look is what a look at a host came to, as far as it says when the next one is due.
+type Look struct {
+	At       time.Time
+	Plan     plan.Plan
+	Outcome  plan.Outcome
+	Failures int // looks in a row that got nowhere
+	Repeats  int // times in a row that the same action was done
+}
+
+// Next turns an outcome into the time until the next look: the one place that does.
+func (l *Limits) Next(look Look, jitter func() float64) time.Duration {
+	wait := l.Resync
+	switch look.Outcome.Result {
+	case plan.Done:
+		wait = 0
+		if look.Repeats > 0 { // done, and due again at once: not in a hurry
+			wait = l.After(look.Repeats, jitter())
+		}
+	case plan.Waits:
+		wait = l.Wait
+	case plan.Retry:
+		wait = l.After(look.Failures, jitter())
+	case plan.Stalled:
+	default: // nothing was due
+		if look.Failures > 0 { // the BMC did not answer
+			wait = l.After(look.Failures, jitter())
+		}
+		if look.Plan.Again > 0 {
+			wait = min(wait, look.Plan.Again)
+		}
+	}
+	if look.Outcome.After > 0 {
+		wait = look.Outcome.After
+	}
+	if left := look.Plan.Due.Sub(look.At); !look.Plan.Due.IsZero() && left > 0 {
+		wait = min(wait, left)
+	}
+	return wait
 }

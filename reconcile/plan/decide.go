@@ -18,6 +18,7 @@ import (
 //	file gone                         any                          HandsOff (orphaned)
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
+//	contested by another host         any                          HandsOff, held until serials tell whose it is
 //	another serial                    of the machine before it     HandsOff, held until consent.takeover names the new serial
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
@@ -35,6 +36,8 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: HandsOff, Why: []string{"spec.protect is true"}}
 	case d.Lifecycle != schemas.Managed:
 		return Change{Verdict: HandsOff, Why: []string{"spec.lifecycle is " + d.Lifecycle}}
+	case d.Contest != "":
+		return Change{Verdict: HandsOff, Why: []string{"host " + d.Contest + " may be the same machine"}, Hold: &Hold{Reason: Renamed, Message: contested(d)}}
 	case rec.OfAnother(d.Identity) && !strings.EqualFold(d.Consent.Takeover, strings.TrimSpace(d.Identity.Serial)):
 		known := rec.Facts.System.Serial
 		return Change{Verdict: HandsOff, Why: []string{"what is known of it is of machine " + known}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
@@ -211,4 +214,13 @@ func short(id string) string {
 	default:
 		return id
 	}
+}
+
+func contested(d inventory.Desired) string {
+	name, heir := d.Name, d.Contest
+	if d.Former == d.Contest {
+		name, heir = d.Contest, d.Name
+	}
+	return fmt.Sprintf("host %s says that it was %s, which the fleet gives to another machine, and nothing tells whose machine is known as %[2]s: "+
+		"take host %[2]s out of the fleet until the rename is done, or metadata.formerly out of %[1]s if it is a new machine", heir, name)
 }

@@ -55,6 +55,8 @@ func TestDecide(t *testing.T) {
 		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
 		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
 		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, plan.HandsOff, false, "", ""},
+		{"contested by another host", func(d *inventory.Desired) { d.Contest = "other" }, installed(target, schemas.OnConsent), plan.HandsOff, false, "", plan.Renamed},
+		{"contested by another host, nothing known", func(d *inventory.Desired) { d.Contest, d.Former = "other", "other" }, inventory.Record{}, plan.HandsOff, false, "", plan.Renamed},
 		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, plan.Nothing, false, "", ""},
 		{"installed with its inputs", none, installed(target, schemas.OnConsent), plan.Nothing, false, "", ""},
 		{"root disk blank", none, seen(inventory.Content{Blank: true}), plan.Install, false, "", ""},

@@ -74,8 +74,8 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
 	records, wanted := is.Records, head.Hosts
 	renamed := inventory.Successions(head.Hosts, records)
-	base = waiting(base, records)
-	head, records = rename(waiting(head, records), records, renamed)
+	base = is.waiting(base)
+	head, records = rename(is.waiting(head), records, renamed)
 	heirs := map[string]bool{}
 	for _, name := range renamed {
 		heirs[name] = true
@@ -120,14 +120,20 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 	return r
 }
 
-// waiting takes metadata.formerly from the hosts that wait for nothing any more: what was known under their former name is theirs, or another host's.
-func waiting(fleet inventory.Fleet, records map[string]inventory.Record) inventory.Fleet {
-	hosts := maps.Clone(fleet.Hosts)
-	for name, d := range hosts {
-		if d.Former != "" && !d.Waits(hosts, func(former string) bool { _, known := records[former]; return known }) {
+// waiting takes metadata.formerly from the hosts that wait for nothing any more: what was known under their former name is theirs, or another host's. Where
+// nobody can tell, both are told so.
+func (k Known) waiting(fleet inventory.Fleet) inventory.Fleet {
+	lost := map[string]bool{}
+	for name := range k.Unreadable {
+		lost[name] = true
+	}
+	hosts, contests := maps.Clone(fleet.Hosts), inventory.Contests(fleet.Hosts, k.Records, lost)
+	for name, d := range fleet.Hosts {
+		d.Contest = contests[name]
+		if (d.Contest == "" || d.Contest != d.Former) && !d.Waits(fleet.Hosts, func(former string) bool { _, known := k.Records[former]; return known }) {
 			d.Former = ""
-			hosts[name] = d
 		}
+		hosts[name] = d
 	}
 	fleet.Hosts = hosts
 	return fleet
@@ -150,10 +156,10 @@ func rename(head inventory.Fleet, records map[string]inventory.Record, moves map
 	if len(orphans) == 0 {
 		return head, known
 	}
-	hosts := maps.Clone(head.Hosts)
+	hosts, serials := maps.Clone(head.Hosts), inventory.Serials(orphans)
 	for name, d := range hosts {
 		if known[name].Fresh() {
-			d.KnownAs = inventory.Predecessor(d, orphans)
+			d.KnownAs = serials.Of(d)
 			hosts[name] = d
 		}
 	}

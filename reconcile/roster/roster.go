@@ -15,14 +15,15 @@ type Place struct {
 	Desired  inventory.Desired
 	Orphaned bool               // the fleet does not name it any more: it stays known, hands off
 	Heir     *inventory.Desired // what is asked of its machine under another name, which it gets when it is at rest; nil: it keeps its name
+	Reserved bool               // the heir of another host gets its name: nothing may be begun under it
 }
 
 // Of gives every host its place: those that are known, and those that the fleet names. A machine that gets another name keeps the old one for now, and is
-// not in the roster by the new.
+// not in the roster by the new, unless something has that name already.
 func Of(fleet inventory.Fleet, known map[string]Known) map[string]Place {
-	records := map[string]inventory.Record{}
+	records, lost := map[string]inventory.Record{}, map[string]bool{}
 	for name, k := range known {
-		if !k.Lost {
+		if lost[name] = k.Lost; !k.Lost {
 			records[name] = k.Record
 		}
 	}
@@ -42,18 +43,20 @@ func Of(fleet inventory.Fleet, known map[string]Known) map[string]Place {
 			orphans[name] = k.Record
 		}
 	}
+	serials, contests := inventory.Serials(orphans), inventory.Contests(fleet.Hosts, records, lost)
 	for name, desired := range fleet.Hosts {
 		k, isKnown := known[name]
 		if _, moving := moves[name]; moving || heirs[name] && !isKnown {
 			continue // its machine, or the name, comes later
 		}
-		if !desired.Waits(fleet.Hosts, func(former string) bool { _, is := known[former]; return is }) {
+		desired.Contest = contests[name]
+		if !heirs[name] && (desired.Contest == "" || desired.Contest != desired.Former) && !desired.Waits(fleet.Hosts, func(former string) bool { _, is := known[former]; return is }) {
 			desired.Former = ""
 		}
 		if !k.Written && k.Record.Fresh() {
-			desired.KnownAs = inventory.Predecessor(desired, orphans)
+			desired.KnownAs = serials.Of(desired)
 		}
-		places[name] = Place{Desired: desired}
+		places[name] = Place{Desired: desired, Reserved: heirs[name]}
 	}
 	return places
 }

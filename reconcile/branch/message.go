@@ -1,0 +1,22 @@
+package branch
+
+import "fmt"
+
+// Message is the message of a change's commit: its subject for people, its trailer naming the commit of the fleet that it speaks of, if there is one.
+func (c *Change) Message(fleet string) string {
+	hosts := c.Hosts()
+	subject := fmt.Sprintf("%d hosts changed", len(hosts))
+	if len(hosts) == 1 {
+		for name, document := range hosts {
+			subject = fmt.Sprintf("%s: %s", name, document.Phase)
+		}
+	}
+	if len(hosts) == 0 {
+		subject = "fleet"
+	}
+	message := fmt.Sprintf("status: %s [skip ci]\n", subject)
+	if fleet != "" {
+		message += fmt.Sprintf("\nFleet-Commit: %s\n", fleet)
+	}
+	return message
+}
