@@ -171,16 +171,18 @@ func awaitReaders(t *testing.T, feed *serial.Feed, want int) {
 	}
 }
 
-// Machines on which nothing may be done are not connected to.
+// Machines on which nothing may be done are not connected to. One on which nothing is to be done is, while somebody looks at it.
 func TestNobodysConsoleIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 3)
+	w := newWorld(t, 4)
+	w.edit(t, "hosts/machine-4.yaml", "  workload: hello", "")
 	w.edit(t, "hosts/machine-1.yaml", "  workload: hello", "  protect: true\n  workload: hello")
 	w.edit(t, "hosts/machine-2.yaml", "  workload: hello", "  lifecycle: Unmanaged\n  workload: hello")
 	w.push(t, "machine-1 and machine-2: hands off")
 	w.start(t)
 	w.await(t, 1, "Active", active)
 	p := w.page(t)
+	p.awaitSerial(t, "machine-4", "its console, since it is asked for", func(s story.Serial) bool { return s.State == story.Reads }, nothing)
 	p.awaitSerial(t, "machine-3", "its console", func(s story.Serial) bool { return s.State == story.Reads }, nothing)
 	for _, host := range []string{"machine-1", "machine-2"} {
 		got := p.awaitSerial(t, host, "that it is left alone", func(s story.Serial) bool { return s.State == story.Off }, nothing)
