@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"strings"
+
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -69,7 +71,7 @@ type Desired struct {
 	Labels  map[string]string
 	Ring    string // "" when in none
 	Canary  bool   // of its ring
-	// Given are the fields that Defaults filled in, spec.power and the like, and where.
+	// Given are the fields that Defaults filled in, spec.power and the like, and where; and, where a release says what runs, those of Runs, and where there.
 	Given map[string]schemas.Position
 	// Pending says what the trunk asks for that the ring has not released; "" when that is nothing.
 	Pending string
@@ -89,6 +91,11 @@ type Desired struct {
 	Signatures *Signatures
 
 	Workload *Workload // nil: nothing to run, or nothing that the ring released
+}
+
+// Runs reports whether a field of a host says what runs, which is for its ring's release to say.
+func Runs(field string) bool {
+	return field == "spec.workload" || field == "spec.vars" || strings.HasPrefix(field, "spec.vars.")
 }
 
 // Workload is what a host shall run, with everything it needs from the commit.

@@ -53,7 +53,7 @@ func runShow(s streams, o showOptions, name string) error {
 	if !o.resolved {
 		return showDocument(s, o, host)
 	}
-	view := resolve(host)
+	view := resolve(host, fleet.Rings[host.Ring].Tag)
 	if o.output == "json" {
 		return writeJSON(s, view)
 	}
@@ -101,7 +101,7 @@ type resolvedHost struct {
 	Network   *schemas.Networks   `json:"network,omitempty"`
 	Consent   *schemas.Consent    `json:"consent,omitempty"`
 	Workload  *resolvedWorkload   `json:"workload,omitempty"`
-	From      map[string][]string `json:"from"` // file:line, or "default": the values that come from there
+	From      map[string][]string `json:"from"` // file:line, and the tag of the release it is in: the values that come from there
 }
 
 type resolvedWorkload struct {
@@ -119,7 +119,8 @@ type resolvedWorkload struct {
 	Parts           map[string]string `json:"parts"`
 }
 
-func resolve(h inventory.Desired) resolvedHost {
+// resolve says what a host is given; tag is that of the release that its ring runs.
+func resolve(h inventory.Desired, tag string) resolvedHost {
 	own := fmt.Sprintf("%s:%d", h.File, h.Line)
 	view := resolvedHost{
 		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, Protect: h.Protect, BMC: h.BMC,
@@ -127,11 +128,19 @@ func resolve(h inventory.Desired) resolvedHost {
 		Ring: h.Ring, Pending: h.Pending,
 		From: map[string][]string{own: {"bmc", "boot", "identity", "labels", "network", "protect", "rootDisk", "vars", "workload.name"}},
 	}
+	release := ""
+	if tag != "" && h.Release != h.Commit {
+		release = " in " + tag
+	}
 	if h.Release != h.Commit {
 		view.Release = h.Release
+		view.From[own] = slices.DeleteFunc(view.From[own], func(field string) bool { return field == "vars" || field == "workload.name" })
 	}
 	for _, field := range slices.Sorted(maps.Keys(h.Given)) {
 		from := h.Given[field].String()
+		if inventory.Runs(field) {
+			from += release
+		}
 		view.From[from] = append(view.From[from], strings.TrimPrefix(field, "spec."))
 	}
 	if h.Consent != (schemas.Consent{}) {

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/load", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/branch", "reconcile/roster", "reconcile/pace", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/machines", "inventory/load", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/branch", "reconcile/roster", "reconcile/pace", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -50,7 +50,8 @@ var rules = []rule{
 	{"schemas", []string{"schemas/yamltext", "schemas/strict", "internal/secret"}},
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
 	{"inventory", []string{"schemas", "inventory/refs", "internal/secret"}},
-	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/refs", "internal/secret"}},
+	{"inventory/machines", []string{"inventory"}},
+	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/machines", "inventory/refs", "internal/secret"}},
 	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/filename", "inventory/gitrepo/pages", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
 	{"inventory/gitrepo/filename", nil},
 	{"inventory/gitrepo/pages", []string{"inventory/gitrepo/filename"}},

@@ -64,6 +64,7 @@ type decoded struct {
 type resolved struct {
 	desired  inventory.Desired // of the commit in which it was put together
 	follows  bool              // it runs the trunk
+	origin   origin            // whose workload and vars it runs of a release
 	findings []schemas.Finding
 }
 
@@ -94,7 +95,7 @@ func (l *loader) again(sources inventory.Sources) bool {
 		}
 	}
 	t := *before.trunk
-	t.Snapshot, t.kinds, t.given = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}
+	t.Snapshot, t.kinds, t.given, t.machines = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}, nil
 	t.kinds[schemas.KindHost] = maps.Clone(t.hosts())
 	l.after.decoded = maps.Clone(before.decoded)
 	changed := differing(before.trunk.Files, t.Files)
@@ -256,8 +257,8 @@ func (l *loader) decode(file string, f inventory.File) decoded {
 // put gives what is desired of a host: as it was, if its file is as it was and so is all it depends on.
 func (l *loader) put(d schemas.Document, fill func(schemas.Document) schemas.Document) {
 	host, known := l.before.hosts[d.Name]
-	if !l.same || !known || host.desired.File != d.File || l.before.trunk.Files[d.File].Blob != l.trunk.Files[d.File].Blob {
-		host = &resolved{}
+	if !l.same || !known || host.desired.File != d.File || l.before.trunk.Files[d.File].Blob != l.trunk.Files[d.File].Blob || host.origin != l.origin(d) {
+		host = &resolved{origin: l.origin(d)}
 		host.findings = l.apart(func() { host.desired = l.resolve(fill(d)) })
 		host.follows = host.desired.Release == l.trunk.Commit
 	}

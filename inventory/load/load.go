@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/machines"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
 )
@@ -35,7 +36,7 @@ func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []sche
 // Next is Fleet with what the last load left, and gives what the next one may use. The fleet and the findings are those that Fleet gives.
 func Next(cache Cache, sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding, Cache) {
 	l := loader{
-		check: check, before: cache.past, after: newPast(),
+		check: check, before: cache.past, after: newPast(), matched: map[string]*machines.Matched{},
 		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Secrets: map[string]inventory.Sealed{}},
 	}
 	if l.before == nil {
@@ -74,6 +75,7 @@ type loader struct {
 	alike    bool // and no host has other claims
 	trunk    *tree
 	check    Translator
+	matched  map[string]*machines.Matched // by the commit of a release
 	fleet    inventory.Fleet
 	findings []schemas.Finding
 }
@@ -81,14 +83,15 @@ type loader struct {
 // tree is one snapshot, decoded.
 type tree struct {
 	inventory.Snapshot
-	kinds   map[string]map[string]schemas.Document // documents by kind and name
-	recipes map[string]*recipe                     // workloads by name, as far as no host is needed
-	unread  []string                               // YAML files in our folders that do not say that they are documents
-	named   map[string]bool                        // files that a Butane config or a Step names
-	given   map[string]map[string]schemas.Position // by host and field, where Defaults filled it in
-	broken  string                                 // why the tree cannot be run
-	twice   bool                                   // whether documents share a name
-	lacks   bool                                   // whether something is wrong with a Workload, or with a file that one names
+	kinds    map[string]map[string]schemas.Document // documents by kind and name
+	recipes  map[string]*recipe                     // workloads by name, as far as no host is needed
+	unread   []string                               // YAML files in our folders that do not say that they are documents
+	named    map[string]bool                        // files that a Butane config or a Step names
+	given    map[string]map[string]schemas.Position // by host and field, where Defaults filled it in
+	machines *machines.Commit                       // who the hosts are; nil until that is asked
+	broken   string                                 // why the tree cannot be run
+	twice    bool                                   // whether documents share a name
+	lacks    bool                                   // whether something is wrong with a Workload, or with a file that one names
 }
 
 func (t *tree) hosts() map[string]schemas.Document     { return t.kinds[schemas.KindHost] }
@@ -201,8 +204,7 @@ func (l *loader) resolve(d schemas.Document) inventory.Desired {
 	if spec.BMC != nil && spec.BMC.Credentials != "" {
 		l.credentials(d, spec.BMC.Credentials)
 	}
-	desired.Workload, desired.Release, desired.Pending = l.released(d)
-	desired.Ring, desired.Given = l.after.member[d.Name], l.trunk.given[d.Name]
+	l.released(d, &desired)
 	desired.Canary = desired.Ring != "" && l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.Name, d.Host.Metadata.Labels)
 	l.complete(d, spec.Workload != "" || desired.Workload != nil)
 	return desired

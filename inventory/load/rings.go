@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/machines"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -117,7 +119,7 @@ func (l *loader) runs(ring *inventory.Ring, d schemas.Document, release inventor
 			l.find(found)
 		}
 	}
-	ring.Trouble = first(ring.Trouble, t.broken)
+	ring.Trouble = cmp.Or(ring.Trouble, t.broken)
 }
 
 // release reads the tree of a release.
@@ -131,6 +133,7 @@ func (l *loader) release(ring *inventory.Ring, release inventory.Release) *tree 
 	var t *tree
 	findings := l.apart(func() {
 		t = l.read(release.Snapshot)
+		t.machines = machinesOf(t)
 		l.fill(t)
 		l.prepare(t)
 	})
@@ -154,42 +157,95 @@ func only(findings []schemas.Finding, severity schemas.Severity) []schemas.Findi
 	return slices.DeleteFunc(slices.Clone(findings), func(f schemas.Finding) bool { return f.Severity != severity })
 }
 
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
+// origin is the host of a release that is the machine of one of the trunk; or none, and why.
+type origin struct{ host, why string }
+
+// origin finds a host in the release that its ring runs, where that is not the trunk.
+func (l *loader) origin(d schemas.Document) (o origin) {
+	if l.alike {
+		return l.before.hosts[d.Name].origin
 	}
-	return ""
+	ring := l.after.rings[l.after.member[d.Name]]
+	if ring.Spec.Tag == "" || ring.Commit == "" || ring.Commit == l.trunk.Commit {
+		return origin{}
+	}
+	if l.trunk.machines == nil {
+		l.trunk.machines = machinesOf(l.trunk)
+	}
+	if l.matched[ring.Commit] == nil {
+		l.matched[ring.Commit] = machines.Match(*l.trunk.machines, *l.after.releases[ring.Commit].machines)
+	}
+	o.host, o.why = l.matched[ring.Commit].Host(d.Name)
+	return o
 }
 
-// released is what a host's ring has it run, and what the trunk asks for beyond that. Without a release, or in one that cannot be used, that is nothing.
-func (l *loader) released(d schemas.Document) (w *inventory.Workload, commit, pending string) {
-	name, inRing := l.after.member[d.Name]
-	ring := l.after.rings[name]
-	if !inRing || ring.Spec.Tag == "" {
-		return l.workload(l.trunk, d, d), l.trunk.Commit, ""
+func machinesOf(t *tree) *machines.Commit {
+	of := machines.Of(func(yield func(machines.Host) bool) {
+		for name, d := range t.hosts() {
+			if !yield(machines.Host{Name: name, Former: d.Host.Metadata.Formerly, Serial: d.Host.Spec.Identity.Serial}) {
+				return
+			}
+		}
+	})
+	return &of
+}
+
+// released fills in what a host's ring has it run, and what the trunk asks for beyond that. Without a release, or in one that cannot be used, that is nothing.
+func (l *loader) released(d schemas.Document, to *inventory.Desired) {
+	to.Ring, to.Given = l.after.member[d.Name], l.trunk.given[d.Name]
+	ring := l.after.rings[to.Ring]
+	if ring.Spec.Tag == "" {
+		to.Workload, to.Release = l.workload(l.trunk, d, d), l.trunk.Commit
+		return
 	}
-	if ring.Commit == "" {
-		return nil, "", fmt.Sprintf("ring %s runs nothing yet: %s", name, ring.Trouble)
+	if to.Release = ring.Commit; to.Release == "" {
+		to.Pending = fmt.Sprintf("ring %s runs nothing yet: %s", ring.Name, ring.Trouble)
+		return
 	}
 	var wanted *inventory.Workload
 	l.find(l.apart(func() { wanted = l.workload(l.trunk, d, d) })...)
 	if ring.Commit == l.trunk.Commit {
-		return wanted, ring.Commit, ""
+		to.Workload = wanted
+		return
 	}
-	t := l.after.releases[ring.Commit]
-	if t.broken != "" {
-		return nil, ring.Commit, fmt.Sprintf("ring %s: %s", name, t.broken)
+	t, from := l.after.releases[ring.Commit], l.origin(d)
+	running := t.hosts()[from.host]
+	to.Given = given(to.Given, t, running)
+	switch {
+	case t.broken != "":
+		to.Pending = fmt.Sprintf("ring %s: %s", ring.Name, t.broken)
+		return
+	case from.host == "":
+		to.Pending = fmt.Sprintf("ring %s runs %s, %s", ring.Name, ring.Tag, from.why)
+		return
 	}
-	running, there := t.hosts()[d.Name]
-	if !there {
-		return nil, ring.Commit, fmt.Sprintf("ring %s runs %s, in which this host is not yet", name, ring.Tag)
-	}
+	var w *inventory.Workload
 	if fatal := only(l.apart(func() { w = l.workload(t, d, running) }), schemas.Error); len(fatal) > 0 {
-		return nil, ring.Commit, fmt.Sprintf("ring %s: release %s cannot be used for this host: %s", name, ring.Tag, fatal[0])
+		to.Pending = fmt.Sprintf("ring %s: release %s cannot be used for this host: %s", ring.Name, ring.Tag, fatal[0])
+		return
 	}
-	return w, ring.Commit, behind(ring, w, wanted)
+	to.Workload, to.Pending = w, behind(ring, w, wanted)
+}
+
+// given says where the fields of a host come from: what runs, from the release's host.
+func given(trunk map[string]schemas.Position, release *tree, running schemas.Document) map[string]schemas.Position {
+	all := map[string]schemas.Position{}
+	for field, at := range trunk {
+		if !inventory.Runs(field) {
+			all[field] = at
+		}
+	}
+	for field, at := range release.given[running.Name] {
+		if inventory.Runs(field) {
+			all[field] = at
+		}
+	}
+	for _, field := range []string{"spec.workload", "spec.vars"} {
+		if running.Host != nil && running.Written(field) {
+			all[field] = running.Pos(field)
+		}
+	}
+	return all
 }
 
 // behind says what the trunk asks for that a release does not.
