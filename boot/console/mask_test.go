@@ -191,7 +191,7 @@ func BenchmarkMask(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer l.Close()
+			b.Cleanup(func() { _ = l.Close() })
 			line := []byte("[    1.234567] systemd[1]: Started a-service.service - a service of some kind, or other.\r\n")
 			b.SetBytes(int64(len(line)))
 			for b.Loop() {
