@@ -115,6 +115,11 @@ type Boot struct {
 	Ejected bool      `json:"ejected,omitempty"`
 }
 
+// Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was the last.
+func (r Record) Knows(install string) bool {
+	return r.Installed != nil && r.Installed.ID == install || r.Operation != nil && r.Operation.ID == install || r.Last != nil && r.Last.ID == install
+}
+
 // OperationID is the id of the operation that is under way; "" without one.
 func (r Record) OperationID() string {
 	if r.Operation == nil {

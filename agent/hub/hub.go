@@ -26,7 +26,10 @@ type Config struct {
 	Store    Store
 	Images   Images
 	// Notify is called with a host's name whenever something about it changed. It must not block.
-	Notify   func(host string)
+	Notify func(host string)
+	// Awaits reports whether a record of the host knows an install: the system of a machine that had the host's name before, or of an install that is
+	// not the host's any more, may be late with its word. An error while nobody can tell. Default: every install is known.
+	Awaits   func(host, install string) (bool, error)
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // default: nothing
 	TokenTTL time.Duration    // a boot token's life to its first use; default one hour, as large machines start slowly
@@ -61,6 +64,9 @@ func New(config Config) *Hub {
 	}
 	if config.Notify == nil {
 		config.Notify = func(string) {}
+	}
+	if config.Awaits == nil {
+		config.Awaits = func(string, string) (bool, error) { return true, nil }
 	}
 	if config.TokenTTL == 0 {
 		config.TokenTTL = time.Hour

@@ -223,12 +223,24 @@ func (h *Hub) image(w http.ResponseWriter, r *http.Request, p peer) error {
 	return nil
 }
 
-// arrived keeps the newest word of an installed system; that of an older epoch changes nothing.
+// arrived keeps the newest word of an installed system; that of an older epoch changes nothing. Nor does one that no record knows: a name may be another
+// machine's since, whose epochs have nothing to do with those of the first.
 func (h *Hub) arrived(ctx context.Context, m wire.PhoneHome) error {
+	if known, err := h.config.Awaits(m.Host, m.Install); err != nil {
+		return err
+	} else if !known {
+		return statusError{http.StatusNotFound, "phone-home of an install that no record knows"}
+	}
 	return h.edit(ctx, m.Host, func(_ *entry, doc *document) error {
 		old := doc.PhoneHome
 		if old != nil && m.Epoch < old.Epoch {
-			return statusError{http.StatusNotFound, "phone-home of an older epoch"}
+			known, err := h.config.Awaits(m.Host, old.Install) // else that word came just before the name was given away
+			if err != nil {
+				return err
+			}
+			if known {
+				return statusError{http.StatusNotFound, "phone-home of an older epoch"}
+			}
 		}
 		if old != nil && old.Install == m.Install && old.Epoch == m.Epoch {
 			return nil

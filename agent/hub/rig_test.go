@@ -77,8 +77,10 @@ type rig struct {
 	server   *httptest.Server
 	notified chan string
 
-	mu  sync.Mutex
-	now time.Time
+	mu      sync.Mutex
+	records map[string]string // installs by host; nil: every install is known
+	unknown error             // why nobody can tell
+	now     time.Time
 }
 
 var content = []byte("an operating system image of some length")
@@ -106,7 +108,7 @@ func (r *rig) start() {
 	r.notified = notified
 	r.Hub = hub.New(hub.Config{
 		Identity: r.identity, Store: r.store, Images: shelf{digestOf(content): content}, Now: r.clock,
-		Notify: func(host string) { notified <- host },
+		Notify: func(host string) { notified <- host }, Awaits: r.awaits,
 	})
 	config, err := r.identity.ServerTLS([]string{"127.0.0.1", "ingot.test"})
 	if err != nil {
@@ -117,6 +119,19 @@ func (r *rig) start() {
 	server.StartTLS()
 	r.t.Cleanup(server.Close)
 	r.server = server
+}
+
+func (r *rig) awaits(host, install string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.records == nil || r.records[host] == install, r.unknown
+}
+
+// knows has records of hosts, and the install of each.
+func (r *rig) knows(records map[string]string, unknown error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.records, r.unknown = records, unknown
 }
 
 func (r *rig) clock() time.Time {

@@ -171,7 +171,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(host) }, Log: d.log})
+	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(host) }, Awaits: d.awaits, Log: d.log})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
 		Secrets: func(name string) (map[string]secret.Value, error) { return d.secrets.open(ctx, name) },
@@ -192,6 +192,15 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	}
 	d.agents = tls.NewListener(d.agents, security)
 	return nil
+}
+
+// awaits reports whether an installed system may say that it is up.
+func (d *Daemon) awaits(host, install string) (bool, error) {
+	h, known := d.loop.Host(host)
+	if !known && d.loop.View().Commit == "" {
+		return false, errors.New("the hosts are not known yet: no commit was accepted since the start")
+	}
+	return h.Observed.Record.Knows(install), nil
 }
 
 func (d *Daemon) openLoop(context.Context) (err error) {
