@@ -24,6 +24,9 @@ type Record struct {
 	// Recalled is set when an operation or a boot into the ramdisk was read from the status branch, as after the loss of the journal, and the machine did not
 	// speak of it yet: it may have ended long ago, since a page lags behind, and somebody may have put an old one back.
 	Recalled bool `json:"recalled,omitempty"`
+	// Rebuilt is set when the record was read from the status branch and names no install. A page that is older than what happened would name none either: a
+	// consent over a disk that nobody looked at does not count.
+	Rebuilt bool `json:"rebuilt,omitempty"`
 }
 
 // Installed is the system on the disk, and that it came up.

@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -139,6 +140,36 @@ func TestAMachineUnderAFormerNameIsNotForgotten(t *testing.T) {
 		d.end(t)
 		if a.installs != 1 || b.installs != 1 || h.Plan.Phase != plan.Active {
 			t.Errorf("%d and %d installs, %s, done %v: want the second one started from its disk", a.installs, b.installs, h.Plan.Phase, b.done[done:])
+		}
+	})
+}
+
+// TestAnOldPageBringsNoConsentBack enrols a machine, loses the journal, and puts the page back from before anybody looked at the machine, which is off: the consent over a
+// disk nobody looked at is in the fleet still, and erases nothing.
+func TestAnOldPageBringsNoConsentBack(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.fleet.Hosts["host-0000"] = enrols(w.fleet.Hosts["host-0000"])
+		d := w.observed(t, used{w}, reconcile.Limits{})
+		after(time.Hour)
+		d.end(t)
+		m, file := w.machines["host-0000"], status.Path("host-0000")
+		old, err := status.Page(file, w.branch[file])
+		if err != nil || m.installs != 1 {
+			t.Fatalf("%v, %d installs: nothing to put back", err, m.installs)
+		}
+		old.Phase, old.Epoch, old.Boot, old.Installed, old.LastOperation, old.Spent, old.Hardware = plan.Held, 1, nil, nil, nil, nil, nil
+		w.branch[file] = old.Encode()
+		clear(w.records)
+		w.accepted, m.power, m.agent = journal.Accepted{}, inventory.PoweredOff, inventory.AgentState{}
+		for range 2 { // the journal knows it too
+			d = w.observed(t, used{w}, reconcile.Limits{})
+			after(24 * time.Hour)
+			h, _ := d.Host("host-0000")
+			d.end(t)
+			if m.installs != 1 || h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.ConsentForOther || h.Plan.Hold.Consent == "" {
+				t.Fatalf("%d installs, %s, hold %+v, done %v: want it held, and the consent to give", m.installs, h.Plan.Phase, h.Plan.Hold, m.done)
+			}
 		}
 	})
 }

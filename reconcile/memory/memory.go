@@ -73,6 +73,7 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 	}
 	if record := document.Record(); h.Revision == 0 || record.Epoch > h.Record.Epoch {
 		record.Recalled = !record.AtRest()
+		record.Rebuilt = !record.Fresh() && record.Installed == nil && record.Last == nil
 		h.Record, h.Unwritten = record, !record.Fresh() && !record.Recalled
 		m.Rebuilt++
 	}

@@ -17,7 +17,7 @@ import (
 func page(r inventory.Record) []byte {
 	return status.Document{
 		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.Metadata{Name: r.Host}, Phase: plan.Installing,
-		Epoch: r.Epoch, Operation: r.Operation, Boot: r.Boot, Hardware: r.Facts, Formerly: r.Formerly,
+		Epoch: r.Epoch, Operation: r.Operation, Boot: r.Boot, Hardware: r.Facts, Formerly: r.Formerly, LastOperation: r.Last,
 	}.Encode()
 }
 
@@ -33,6 +33,7 @@ func TestRecall(t *testing.T) {
 	both := func(m memory.Memory) bool {
 		return len(m.Hosts) == 2 && len(m.Former) == 0 && m.Hosts["a"].Record.Facts.System.Serial == "B" && m.Hosts["a"].Page != nil
 	}
+	ended := inventory.Record{Host: "a", Epoch: 3, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Quarantined}}
 	refused := errors.New("not ours")
 	for name, test := range map[string]struct {
 		entries []journal.Entry
@@ -50,7 +51,10 @@ func TestRecall(t *testing.T) {
 			return m.Hosts["a"].Record.Recalled && !m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
 		}},
 		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m memory.Memory) bool {
-			return !m.Hosts["a"].Record.Recalled && m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Epoch == 3
+			return !m.Hosts["a"].Record.Recalled && m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Rebuilt && m.Hosts["a"].Record.Epoch == 3
+		}},
+		"the page alone, with an install that ended": {nil, []inventory.Record{ended}, ours, func(m memory.Memory) bool {
+			return m.Hosts["a"].Unwritten && !m.Hosts["a"].Record.Rebuilt && m.Hosts["a"].Record.Last.ID == "op"
 		}},
 		"the page is not ours": {nil, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool { return errors.Is(m.Hosts["a"].Lost, refused) }},
 		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}}, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool {

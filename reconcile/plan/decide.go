@@ -74,7 +74,7 @@ func install(d inventory.Desired, rec inventory.Record) Change {
 	case inventory.ContentBlank:
 		return c
 	case inventory.ContentUnseen:
-		if disk.Label() != "" {
+		if disk.Label() != "" && !rec.Rebuilt {
 			c.Needed = inventory.EraseConsent(d.Name, disk, inventory.ContentUnseen, c.Target)
 			c.Erases = c.Given == c.Needed && unseen(rec, c.Given) // whatever will be found there
 			if why := unsigned(d); c.Erases && why != "" {
@@ -144,6 +144,8 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 		return nil
 	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
 		return nil
+	case rec.Rebuilt && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
+		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is over a disk nobody looked at, and does not count after the journal was lost: the page that the host is known from may be older than an install", c.Disk.Label(), c.Summary)}
 	case given == "" && keepsReinstalling(d, rec):
 		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
 	case given == "":
@@ -153,9 +155,10 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 	}
 }
 
-// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever installed there, and it was never used.
+// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever installed there as far as the journal knows, not a page that
+// may be older, and it was never used.
 func unseen(rec inventory.Record, consent string) bool {
-	return rec.Installed == nil && rec.Last == nil && !slices.Contains(rec.Spent, consent)
+	return rec.Installed == nil && rec.Last == nil && !rec.Rebuilt && !slices.Contains(rec.Spent, consent)
 }
 
 // keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for

@@ -64,6 +64,9 @@ func TestDecide(t *testing.T) {
 		{"root disk never seen, its consent", erase(consentOver("unseen")), inventory.Record{}, plan.Install, true, consentOver("unseen"), ""},
 		{"root disk never seen, its consent is spent", erase(consentOver("unseen")), spent(inventory.Record{}, consentOver("unseen")), plan.Install, false, consentOver("unseen"), ""},
 		{"holds something, consent over unseen is spent", erase(consentOver("unseen")), spent(something, consentOver("unseen")), plan.Reinstall, true, data, plan.ConsentSpent},
+		{"root disk never seen, its consent, after a loss of the journal", erase(consentOver("unseen")), inventory.Record{Epoch: 1, Rebuilt: true}, plan.Install, false, "", ""},
+		{"holds something, consent over unseen, after a loss of the journal", erase(consentOver("unseen")), rebuilt(something), plan.Reinstall, true, data, plan.ConsentForOther},
+		{"holds something, its consent, after a loss of the journal", erase(data), rebuilt(something), plan.Reinstall, true, data, ""},
 		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), plan.Install, false, "", plan.DiskUnreadable},
 		{"holds something, no consent", none, something, plan.Reinstall, true, data, plan.NeedsConsent},
 		{"holds something, its consent", erase(data), something, plan.Reinstall, true, data, ""},
@@ -95,6 +98,11 @@ func TestDecide(t *testing.T) {
 
 func spent(rec inventory.Record, consent string) inventory.Record {
 	rec.Spent = []string{consent}
+	return rec
+}
+
+func rebuilt(rec inventory.Record) inventory.Record {
+	rec.Rebuilt = true
 	return rec
 }
 

@@ -112,7 +112,7 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 // home ends the operation well: the installed system runs.
 func home(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
-	rec.Recalled = false
+	rec.Recalled, rec.Rebuilt = false, false
 	rec.Installed = &inventory.Installed{
 		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image, Disk: op.Disk, Update: op.Update, At: now,
 	}

@@ -54,6 +54,8 @@ type Document struct {
 	Hardware      *inventory.Facts     `json:"hardware,omitempty"`
 	Adopted       string               `json:"adopted,omitempty"`
 	Spent         []string             `json:"spent,omitempty"`
+	// Rebuilt says that all this was read from the status branch itself, as after the loss of the journal, and names no install.
+	Rebuilt bool `json:"rebuilt,omitempty"`
 	// Formerly are the names that the machine had before, the newest last.
 	Formerly []string `json:"formerly,omitempty"`
 	// Becomes is the name that the fleet calls it by, which it gets when what was begun under this one has ended.
@@ -161,6 +163,6 @@ func Page(file string, data []byte) (Document, error) {
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
 		Host: d.Metadata.Name, Epoch: d.Epoch, Installed: d.Installed, Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
-		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Formerly: d.Formerly,
+		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Formerly: d.Formerly, Rebuilt: d.Rebuilt,
 	}
 }

@@ -27,7 +27,7 @@ func Summarize(previous Document, r Result) Document {
 		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: Metadata{Name: r.Desired.Name, Labels: r.Desired.Labels},
 		Phase: r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
 		Epoch: rec.Epoch, Installed: rec.Installed, Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
-		Adopted: rec.Adopted, Spent: rec.Spent, Formerly: rec.Formerly, Becomes: r.Desired.Becomes, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
+		Adopted: rec.Adopted, Spent: rec.Spent, Rebuilt: rec.Rebuilt, Formerly: rec.Formerly, Becomes: r.Desired.Becomes, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
 	}
 	if r.Desired.Workload != nil {
 		d.Workload = r.Desired.Workload.Name
