@@ -71,7 +71,7 @@ func (s *source) recall(ctx context.Context) error {
 			return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 		}
 	}
-	return s.Repin(fleet.Commit)
+	return s.Trace(fleet.Commit)
 }
 
 // deleted tells the first start from a fleet's page that somebody deleted: it is pushed together with the first page of a host.

@@ -51,6 +51,10 @@ func TestARewrittenHistoryWaitsForTheOperator(t *testing.T) {
 	if err := client.Repin(t.Context(), "main"); err == nil || !strings.Contains(err.Error(), "no full commit id: `git rev-parse") {
 		t.Errorf("Repin(main) = %v, want it refused", err)
 	}
+	nowhere := strings.Repeat("12", 20)
+	if err := client.Repin(t.Context(), nowhere); err == nil || !strings.Contains(err.Error(), "there is no commit "+nowhere+" in the history of branch main") {
+		t.Errorf("Repin(%s) = %v, want it refused", nowhere, err)
+	}
 	if err := client.Repin(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}

@@ -320,7 +320,7 @@ func TestARewrittenTrunkDoesNotTakeReleasesAway(t *testing.T) {
 	if _, err := repo.Latest(t.Context()); !errors.As(err, new(gitrepo.HistoryRewritten)) {
 		t.Fatalf("Latest of a rewritten trunk = %v", err)
 	}
-	if err := repo.Repin(other); err != nil {
+	if err := repo.Repin(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
 	runs(t, repo, "prod-1", c[2], "is not a commit of branch main")

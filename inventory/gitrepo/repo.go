@@ -148,16 +148,48 @@ func (r *Repo) Accepted() string {
 }
 
 // Repin has the next tips traced to another commit than the accepted one, which stays the newest whose tree was given until then. It is for an
-// operator who has looked at a rewritten history, or at commits that nobody signed.
-func (r *Repo) Repin(commit string) error {
-	hash := plumbing.NewHash(commit)
-	if !plumbing.IsHash(commit) || hash.IsZero() {
-		return fmt.Errorf("%q is no full commit id: `git rev-parse REVISION` prints it", commit)
+// operator who has looked at a rewritten history, or at commits that nobody signed. The commit must be in the branch's history, or be at hand from before:
+// with one that is nowhere nothing would ever be accepted. One that is still to be pushed is named when it is there.
+func (r *Repo) Repin(ctx context.Context, commit string) error {
+	hash, err := commitID(commit)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err = r.fetch(ctx, r.config.Branch); err == nil && !r.has(hash) {
+		err = r.unshallow(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("whether there is a commit %s cannot be told: %w: name it again when the repository answers: until then nothing new is accepted anyway", commit, err)
+	}
+	if _, err := object.GetCommit(r.repo.Storer, hash); err != nil {
+		return fmt.Errorf("there is no commit %s in the history of branch %s: `git log` there shows which are; one that is still to be pushed is named when it is there", commit, r.config.Branch)
+	}
+	r.accepted = hash
+	return nil
+}
+
+// Trace has the next tips traced to a commit that an earlier process accepted, whether or not it is still there; see Repin.
+func (r *Repo) Trace(commit string) error {
+	hash, err := commitID(commit)
+	if err != nil {
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.accepted = hash
 	return nil
+}
+
+func commitID(commit string) (plumbing.Hash, error) {
+	hash := plumbing.NewHash(commit)
+	if !plumbing.IsHash(commit) || hash.IsZero() {
+		return hash, fmt.Errorf("%q is no full commit id: `git rev-parse REVISION` prints it", commit)
+	}
+	return hash, nil
 }
 
 // Latest fetches the trunk and gives its tree, and the release of every ring that follows tags. A tip that does not contain the accepted commit is
