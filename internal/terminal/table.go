@@ -75,9 +75,12 @@ func plain(text string) string {
 func short(commit string) string { return commit[:min(10, len(commit))] }
 
 func (w *writer) notices(v daemon.View) {
-	if v.Commit == "" {
+	switch {
+	case v.Commit == "" && v.Frozen != "":
+		w.print("No commit of the fleet is accepted since the daemon started\n")
+	case v.Commit == "":
 		w.print("No commit of the fleet is accepted yet\n")
-	} else {
+	default:
 		w.print("%s\n", strings.TrimSpace("Fleet at "+short(v.Commit)+" "+v.Title))
 	}
 	if v.Refused != "" {
@@ -86,8 +89,12 @@ func (w *writer) notices(v daemon.View) {
 			w.print("  %s\n", finding)
 		}
 	}
+	source := v.Source
+	if source == v.Frozen { // its reason is said there
+		source = ""
+	}
 	for _, notice := range [][2]string{
-		{"The fleet cannot be read", v.Source}, {"Nothing is erased until an operator has looked", v.Frozen}, {"Nothing begins", v.Paused}, {"Status is not pushed", v.Publish},
+		{"The fleet cannot be read", source}, {"Nothing is erased until an operator has looked", v.Frozen}, {"Nothing begins", v.Paused}, {"Status is not pushed", v.Publish},
 	} {
 		if notice[1] != "" {
 			w.print("%s: %s\n", notice[0], notice[1])

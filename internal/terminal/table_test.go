@@ -45,3 +45,16 @@ func TestCountsByPhaseAndRing(t *testing.T) {
 		t.Errorf("a fleet without rings:\n%s", out.String())
 	}
 }
+
+// TestSaysOnceWhyNothingIsAccepted has a daemon that lost its journal find another history: the commit that was accepted before is spoken of.
+func TestSaysOnceWhyNothingIsAccepted(t *testing.T) {
+	const why = "branch main was rewritten: it does not contain the accepted commit 3d2e"
+	var out bytes.Buffer
+	if err := terminal.Table(&out, daemon.View{Source: why, Frozen: why}); err != nil {
+		t.Fatal(err)
+	}
+	want := "No commit of the fleet is accepted since the daemon started\nNothing is erased until an operator has looked: " + why + "\n\n"
+	if got := out.String(); !strings.HasPrefix(got, want) {
+		t.Errorf("Table = %q, want it to begin with %q", got, want)
+	}
+}

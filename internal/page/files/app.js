@@ -144,7 +144,7 @@ function sorted() {
 function drawNotices() {
   const items = [];
   const say = (key, text, findings) => items.push({ key, text, findings });
-  if (fleet.source) say('source', 'The fleet cannot be read: ' + fleet.source);
+  if (fleet.source && fleet.source !== fleet.frozen) say('source', 'The fleet cannot be read: ' + fleet.source);
   if (fleet.frozen) say('frozen', 'Nothing is erased until an operator has looked: ' + fleet.frozen);
   if (fleet.paused) say('paused', 'Nothing begins: ' + fleet.paused);
   if (fleet.publish) say('publish', 'The status branch cannot be pushed: ' + fleet.publish);
@@ -290,7 +290,7 @@ function drawHosts(all) {
 
 function draw() {
   if (!fleet) return;
-  set('commit', fleet.commit ? 'fleet at ' + short(fleet.commit) + ' ' + (fleet.title || '') : 'no commit is accepted yet');
+  set('commit', fleet.commit ? 'fleet at ' + short(fleet.commit) + ' ' + (fleet.title || '') : fleet.frozen ? 'no commit is accepted since the daemon started' : 'no commit is accepted yet');
   const all = sorted();
   drawNotices();
   drawPhases();
