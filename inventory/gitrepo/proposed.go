@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo/history"
 )
 
 // Tagged gives the commit of a tag in this clone; false when there is no such tag.
@@ -29,6 +31,6 @@ func (c *Clone) Contains(trunk, revision string) (commit string, contains, known
 			return "", false, false, err
 		}
 	}
-	found, complete, err := c.repo.walk(ids[0], ids[1:])
+	found, complete, err := history.Find(c.repo.repo.Storer, ids[0], ids[1:])
 	return ids[1].String(), found[ids[1]], complete, err
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/history"
 	"github.com/gitmetal/ingot/inventory/gitrepo/remote"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
@@ -279,9 +280,6 @@ func (r *Repo) pull(ctx context.Context, branch string, depth int) error {
 	return r.server.Fetch(ctx, r.repo, map[plumbing.ReferenceName]plumbing.ReferenceName{plumbing.NewBranchReferenceName(branch): localBranch(branch)}, depth)
 }
 
-// maxWalk is how many commits are looked at between a tip and the accepted commit.
-const maxWalk = 100_000
-
 // descends checks that tip contains the accepted commit.
 func (r *Repo) descends(ctx context.Context, tip plumbing.Hash) error {
 	if r.accepted.IsZero() || tip == r.accepted {
@@ -296,49 +294,16 @@ func (r *Repo) descends(ctx context.Context, tip plumbing.Hash) error {
 
 // contained gives those of the commits that tip contains. Where the shallow history ends too early, the whole history is fetched once.
 func (r *Repo) contained(ctx context.Context, tip plumbing.Hash, commits []plumbing.Hash) (map[plumbing.Hash]bool, error) {
-	found, complete, err := r.walk(tip, commits)
+	found, complete, err := history.Find(r.repo.Storer, tip, commits)
 	if err == nil && !complete {
 		if err = r.unshallow(ctx); err == nil {
-			found, _, err = r.walk(tip, commits)
+			found, _, err = history.Find(r.repo.Storer, tip, commits)
 		}
+	}
+	if err != nil {
+		err = fmt.Errorf("branch %s: %w", r.config.Branch, err)
 	}
 	return found, err
-}
-
-// walk looks for commits from tip on, until it has met all; complete is false when it met the edge of a shallow history before.
-func (r *Repo) walk(tip plumbing.Hash, commits []plumbing.Hash) (found map[plumbing.Hash]bool, complete bool, err error) {
-	found, complete = map[plumbing.Hash]bool{}, true
-	wanted := map[plumbing.Hash]bool{}
-	for _, commit := range commits {
-		wanted[commit] = true
-	}
-	seen := map[plumbing.Hash]bool{tip: true}
-	for queue := []plumbing.Hash{tip}; len(queue) > 0 && len(found) < len(wanted); queue = queue[1:] {
-		if wanted[queue[0]] {
-			found[queue[0]] = true
-			if len(found) == len(wanted) {
-				break
-			}
-		}
-		if len(seen) > maxWalk {
-			return found, true, fmt.Errorf("branch %s: a commit that was accepted or tagged is more than %d commits back", r.config.Branch, maxWalk)
-		}
-		commit, err := object.GetCommit(r.repo.Storer, queue[0])
-		if errors.Is(err, plumbing.ErrObjectNotFound) {
-			complete = false
-			continue
-		}
-		if err != nil {
-			return found, false, fmt.Errorf("read commit %s: %w", queue[0], err)
-		}
-		for _, parent := range commit.ParentHashes {
-			if !seen[parent] {
-				seen[parent] = true
-				queue = append(queue, parent)
-			}
-		}
-	}
-	return found, complete || len(found) == len(wanted), nil
 }
 
 // unshallow brings the whole history of the trunk into a fresh store.
