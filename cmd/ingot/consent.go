@@ -64,22 +64,32 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	if known.Commit == "" {
 		fmt.Fprintf(s.Err, noStatus, o.branch)
 	}
-	hosts, err := choose(known.Ruled(fleet), o.selector, names)
+	fleet = known.Ruled(fleet)
+	hosts, err := choose(fleet, o.selector, names)
 	if err != nil {
 		return err
 	}
-	var unreadable []error
+	is := known.ReadOf(fleet, hosts)
+	settled, records, _ := is.Settle(fleet)
+	var troubles []error
+	var nothing []string
 	for _, host := range hosts {
-		known.Read(host.Name)
-		if why := known.Unreadable[host.Name]; why != "" && !o.takeover {
-			unreadable = append(unreadable, fmt.Errorf("%s: %s: no consent was written: "+fleets.Mend, host.Name, why))
+		if why := is.Doubt(host); why != "" && !o.takeover {
+			troubles = append(troubles, fmt.Errorf("%s: %s: no consent was written: "+fleets.Mend, host.Name, why))
 			continue
 		}
-		if err := consentTo(s, o, host, known.Records[host.Name]); err != nil {
+		written, err := consentTo(s, o, settled.Hosts[host.Name], records[host.Name])
+		if err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
+		if !written && o.selector == "" {
+			nothing = append(nothing, host.Name)
+		}
 	}
-	return errors.Join(unreadable...)
+	if len(nothing) > 0 {
+		troubles = append(troubles, fmt.Errorf("no consent was written for %s: it is said above why; `ingot plan` shows what the fleet asks for", strings.Join(nothing, ", ")))
+	}
+	return errors.Join(troubles...)
 }
 
 // choose gives the hosts of the names or of the selector, by name.
@@ -115,24 +125,25 @@ func choose(fleet inventory.Fleet, selector string, names []string) ([]inventory
 	return hosts, nil
 }
 
-func consentTo(s streams, o consentOptions, host inventory.Desired, record inventory.Record) error {
+// consentTo has a host's file give a consent, if one is needed and would help.
+func consentTo(s streams, o consentOptions, host inventory.Desired, record inventory.Record) (written bool, err error) {
 	field, value, what := "takeover", host.Identity.Serial, "the machine "+host.Identity.Serial+" may be powered off although it was found running"
 	if o.takeover && value == "" {
-		return errors.New("it has no spec.identity.serial, which --takeover names")
+		return false, errors.New("it has no spec.identity.serial, which --takeover names")
 	}
 	if !o.takeover {
 		change := plan.Decide(host, record)
 		if field, value = "erase", change.Needed; value == "" {
 			fmt.Fprintf(s.Out, "%s: %s\n", host.Name, unneeded(change))
-			return nil
+			return false, nil
 		}
 		what = fmt.Sprintf("disk %s (%s) may be erased for workload %s", change.Disk.Label(), change.Summary, host.Workload.Name)
 	}
 	if err := edit(filepath.Join(o.repo, filepath.FromSlash(host.File)), host.Name, field, value); err != nil {
-		return fmt.Errorf("%w: write spec.consent.%s: %q yourself", err, field, value)
+		return false, fmt.Errorf("%w: write spec.consent.%s: %q yourself", err, field, value)
 	}
 	fmt.Fprintf(s.Out, "%s: %s: spec.consent.%s: %q in %s\n", host.Name, what, field, value, host.File)
-	return nil
+	return true, nil
 }
 
 func unneeded(change plan.Change) string {

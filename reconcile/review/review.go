@@ -72,10 +72,9 @@ type Known struct {
 // Compare reviews head against base. Of a host whose page cannot be read it says just that, if the change asks anything of it.
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
-	records, wanted := is.Records, head.Hosts
-	renamed := inventory.Successions(head.Hosts, records)
+	wanted := head.Hosts
 	base = is.waiting(base)
-	head, records = rename(is.waiting(head), records, renamed)
+	head, records, renamed := is.Settle(head)
 	heirs := map[string]bool{}
 	for _, name := range renamed {
 		heirs[name] = true
@@ -90,8 +89,8 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 			// it lives on under its new name
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
-		case is.unreadable(wanted[name]) != "" && (!had || !asksTheSame(before, after)):
-			r.Hosts = append(r.Hosts, unknown(after, is.unreadable(wanted[name])))
+		case is.Doubt(wanted[name]) != "" && (!had || !asksTheSame(before, after)):
+			r.Hosts = append(r.Hosts, unknown(after, is.Doubt(wanted[name])))
 		case had && !heirs[name] && asksTheSame(before, after) && len(lifted(base, head, before, after)) == 0:
 			r.Unchanged++
 		default:
@@ -118,6 +117,13 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
 	return r
+}
+
+// Settle gives a fleet, and what is known of its hosts, as if each machine had the name already that the fleet gives it; and the new names by the former ones.
+func (k Known) Settle(head inventory.Fleet) (fleet inventory.Fleet, records map[string]inventory.Record, renamed map[string]string) {
+	renamed = inventory.Successions(head.Hosts, k.Records)
+	fleet, records = rename(k.waiting(head), k.Records, renamed)
+	return fleet, records, renamed
 }
 
 // waiting takes metadata.formerly from the hosts that wait for nothing any more: what was known under their former name is theirs, or another host's. Where
@@ -216,8 +222,8 @@ func host(d inventory.Desired, c plan.Change) Host {
 	return h
 }
 
-// unreadable says why nothing is known of a host that may be known, under its own name or its former one; "" when that is not so.
-func (k Known) unreadable(d inventory.Desired) string {
+// Doubt says why nothing can be told of a host that may be known, under its own name or its former one; "" when that is not so.
+func (k Known) Doubt(d inventory.Desired) string {
 	if why := k.Unreadable[d.Name]; why != "" || d.Former == "" {
 		return why
 	}

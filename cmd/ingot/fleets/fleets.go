@@ -4,6 +4,7 @@ package fleets
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"runtime"
 	"strings"
@@ -207,6 +208,16 @@ func (k Known) ReadFor(base, head inventory.Fleet) review.Known {
 	k.Read(orphans...)
 	k.Read(review.Concerns(base, head, k.Records)...)
 	return review.Known{Records: k.Records, Unreadable: k.Unreadable}
+}
+
+// ReadOf has those records known that say what is known of some hosts of a fleet, under their names and under those that their machines had.
+func (k Known) ReadOf(fleet inventory.Fleet, hosts []inventory.Desired) review.Known {
+	others := fleet
+	others.Hosts = maps.Clone(fleet.Hosts)
+	for _, host := range hosts {
+		delete(others.Hosts, host.Name)
+	}
+	return k.ReadFor(others, fleet)
 }
 
 // Mend is what to do about a page that somebody broke.
