@@ -114,12 +114,12 @@ func TestAPersonEndsWhatIsNotProved(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(1)
 		m := w.machines["host-0000"]
-		d := w.daemon(t, reconcile.Limits{PublishEvery: time.Millisecond})
 		w.watch = func() {
 			if m.installs == 1 {
 				w.die()
 			}
 		}
+		d := w.daemon(t, reconcile.Limits{PublishEvery: time.Millisecond})
 		after(time.Hour)
 		_ = d.stop()
 		w.watch, m.agent = nil, inventory.AgentState{}

@@ -226,9 +226,10 @@ func (h *Hub) image(w http.ResponseWriter, r *http.Request, p peer) error {
 // arrived keeps the newest word of an installed system; that of an older epoch changes nothing. Nor does one that no record knows: a name may be another
 // machine's since, whose epochs have nothing to do with those of the first.
 func (h *Hub) arrived(ctx context.Context, m wire.PhoneHome) error {
-	if known, err := h.config.Awaits(m.Host, m.Install); err != nil {
+	switch known, err := h.config.Awaits(m.Host, m.Install); {
+	case err != nil:
 		return err
-	} else if !known {
+	case !known:
 		return statusError{http.StatusNotFound, "phone-home of an install that no record knows"}
 	}
 	return h.edit(ctx, m.Host, func(_ *entry, doc *document) error {
