@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -35,11 +37,34 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := c.http.Do(request)
+	response, err := c.do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no daemon answers on %s: start it with `ingot serve`, or leave --config out to read the status branch: %w", c.socket, err)
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		defer response.Body.Close()
+		return nil, refusal(response)
 	}
 	return response, nil
+}
+
+// do sends a request; its error says what to do when nobody takes it.
+func (c *Client) do(request *http.Request) (*http.Response, error) {
+	response, err := c.http.Do(request)
+	switch {
+	case err == nil:
+		return response, nil
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("the daemon's socket %s is not open to this user: run this as root or as the daemon's own user, or, to read the status branch, without --config: %w", c.socket, err)
+	default:
+		return nil, fmt.Errorf("no daemon answers on %s: start it with `ingot serve`, or leave --config out to read the status branch: %w", c.socket, err)
+	}
+}
+
+// refusal is what the daemon says instead of an answer.
+func refusal(response *http.Response) error {
+	why, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
+	return fmt.Errorf("the daemon refuses: %s", cmp.Or(string(bytes.TrimSpace(why)), response.Status))
 }
 
 // View asks for everything.
@@ -75,14 +100,13 @@ func (c *Client) post(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	response, err := c.http.Do(request)
+	response, err := c.do(request)
 	if err != nil {
-		return fmt.Errorf("no daemon answers on %s: %w", c.socket, err)
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusNoContent {
-		why, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
-		return fmt.Errorf("the daemon refuses: %s", bytes.TrimSpace(why))
+		return refusal(response)
 	}
 	return nil
 }
