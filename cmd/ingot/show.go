@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -47,8 +48,11 @@ func runShow(s streams, o showOptions, name string) error {
 		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
 	}
 	host, ok := fleet.Hosts[name]
+	if !ok && len(fleet.Hosts) == 0 {
+		return fmt.Errorf("there are no hosts in %s: is it a fleet? Name its directory with --repo", cmp.Or(o.commit, o.repo))
+	}
 	if !ok {
-		return fmt.Errorf("there is no host %q in this fleet", name)
+		return fmt.Errorf("there is no host %q in this fleet: a host is known by its metadata.name, not by its file", name)
 	}
 	if !o.resolved {
 		return showDocument(s, o, host)

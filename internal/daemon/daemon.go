@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -149,11 +150,19 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 			continue // it is optional: the configuration was checked
 		}
 		if *l.listener, err = listen.Listen(ctx, "tcp", l.address); err != nil {
-			return fmt.Errorf("listen.%s: %w: is another daemon running? `ss -ltnp` says who listens; or choose another address", l.field, err)
+			return fmt.Errorf("listen.%s: %w: %s", l.field, err, elsewhere(err))
 		}
 	}
 	d.control, err = control.Listen(ctx, d.config.Listen.Socket)
 	return err
+}
+
+// elsewhere says what to do about an address that cannot be listened on.
+func elsewhere(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "is another daemon running? `ss -ltnp` says who listens; or choose another address"
+	}
+	return "write an address of this machine, or only a port, as in :8443"
 }
 
 func (d *Daemon) openParts(ctx context.Context) error {

@@ -78,12 +78,12 @@ func (t Trust) Policy() (*trust.Policy, error) {
 	}
 	c := trust.Config{Paths: t.Paths}
 	for _, keys := range []struct {
-		file string
-		into *[]byte
-	}{{t.AllowedSigners, &c.AllowedSigners}, {t.RevokedKeys, &c.RevokedKeys}, {t.PGPKeys, &c.PGPKeys}} {
+		field, file string
+		into        *[]byte
+	}{{"allowedSigners", t.AllowedSigners, &c.AllowedSigners}, {"revokedKeys", t.RevokedKeys, &c.RevokedKeys}, {"pgpKeys", t.PGPKeys, &c.PGPKeys}} {
 		data, err := ReadFile(keys.file)
 		if err != nil {
-			return nil, fmt.Errorf("trust: %w", err)
+			return nil, fmt.Errorf("trust.%s: %w: name a file that the daemon's user may read", keys.field, err)
 		}
 		*keys.into = data
 	}

@@ -57,11 +57,11 @@ func New(c Config) (*Policy, error) {
 	if len(c.PGPKeys) > 0 {
 		var err error
 		if p.pgp, err = openpgp.ReadArmoredKeyRing(bytes.NewReader(c.PGPKeys)); err != nil {
-			problems = append(problems, fmt.Errorf("PGP keys: %w", err))
+			problems = append(problems, fmt.Errorf("pgpKeys: %w: `gpg --armor --export KEY` prints what belongs there", err))
 		}
 	}
 	if len(problems) == 0 && len(p.signers) == 0 && len(p.pgp) == 0 {
-		problems = append(problems, errors.New("no signer is named, so nothing could ever be accepted"))
+		problems = append(problems, errors.New("allowedSigners and pgpKeys name no signer, so nothing could ever be accepted: write the key of somebody who may sign there"))
 	}
 	for _, rule := range p.rules {
 		problems = append(problems, p.checkRule(rule)...)

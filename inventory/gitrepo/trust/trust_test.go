@@ -134,14 +134,14 @@ func TestPoliciesThatCannotWorkAreRefused(t *testing.T) {
 		config trust.Config
 		why    string
 	}{
-		"nobody":               {trust.Config{}, "no signer is named"},
+		"nobody":               {trust.Config{}, "allowedSigners and pgpKeys name no signer"},
 		"a pattern":            {trust.Config{AllowedSigners: []byte("*@example.com " + jo.line)}, "name each signer"},
 		"a certificate":        {trust.Config{AllowedSigners: []byte("jo cert-authority " + jo.line)}, `option "cert-authority" is not read`},
 		"another namespace":    {trust.Config{AllowedSigners: []byte(`jo namespaces="file" ` + jo.line)}, "not for the namespace git"},
 		"local time":           {trust.Config{AllowedSigners: []byte(`jo valid-before="20270101" ` + jo.line)}, "in UTC"},
 		"no key":               {trust.Config{AllowedSigners: []byte("jo")}, "line 1"},
 		"a KRL":                {trust.Config{AllowedSigners: []byte("jo " + jo.line), RevokedKeys: []byte("SSHKRL\n\x00")}, "no KRL"},
-		"no PGP key":           {trust.Config{PGPKeys: []byte("x")}, "PGP keys"},
+		"no PGP key":           {trust.Config{PGPKeys: []byte("x")}, "pgpKeys: "},
 		"a stranger's path":    {trust.Config{AllowedSigners: []byte("jo " + jo.line), Paths: []trust.Rule{{Path: "a/", Signers: []string{"eve"}}}}, `"eve", who has no key`},
 		"a path of no pattern": {trust.Config{AllowedSigners: []byte("jo " + jo.line), Paths: []trust.Rule{{Path: "a[", Signers: []string{"jo"}}}}, "is no pattern"},
 	}
