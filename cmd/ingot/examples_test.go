@@ -207,8 +207,8 @@ func sealed(t *testing.T, dir string) {
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if want, err := secrets.RuleRecipients(file); err != nil || len(want) != 1 || !slices.Equal(got, want) {
-			t.Errorf("%s is for %v, .sops.yaml names %v (%v)", file, got, want, err)
+		if rule, err := secrets.RuleFor(file); err != nil || len(rule.Recipients) != 1 || !slices.Equal(got, rule.Recipients) {
+			t.Errorf("%s is for %v, .sops.yaml names %v (%v)", file, got, rule.Recipients, err)
 		}
 	}
 }

@@ -151,9 +151,10 @@ func TestRulesSayForWhom(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, RulesFile), []byte(test.rules), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := RuleRecipients(filepath.Join(dir, "secrets", "not", "yet.yaml"))
+		rule, err := RuleFor(filepath.Join(dir, "secrets", "not", "yet.yaml"))
+		got := rule.Recipients
 		if !slices.Equal(got, test.want) || (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), test.why)) {
-			t.Errorf("%s: RuleRecipients = %v, %v; want %v, %q", name, got, err, test.want, test.why)
+			t.Errorf("%s: RuleFor = %v, %v; want %v, %q", name, got, err, test.want, test.why)
 		}
 	}
 	if got, err := ParseRecipients([]string{one + ", " + two, one, ""}); err != nil || len(got) != 2 {

@@ -73,55 +73,65 @@ type keyGroup struct {
 	Others map[string]any `yaml:",inline"`
 }
 
-// RuleRecipients gives for whom the nearest rules file, in the directory of the file to be or above, says that it is encrypted; none when there is no
+// Rule is the rule that a file is encrypted by.
+type Rule struct {
+	File       string // the rules file; "" when no rule is about the file
+	Number     int    // in its creation_rules, from 0
+	Recipients []string
+}
+
+// RuleFor gives for whom the nearest rules file, in the directory of the file to be or above, says that it is encrypted; the zero value when there is no
 // such file or no rule of it is about this one. The first rule counts whose path_regex matches the path below the rules file. A rule that asks
 // for more than age recipients is an error: the file would not be what it asks for.
-func RuleRecipients(file string) ([]string, error) {
+func RuleFor(file string) (Rule, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
-		return nil, err
+		return Rule{}, err
 	}
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
 		rules := filepath.Join(dir, RulesFile)
 		if info, err := os.Stat(rules); err == nil && info.Size() <= maxRules {
 			data, err := os.ReadFile(rules)
 			if err != nil {
-				return nil, err
+				return Rule{}, err
 			}
 			found, err := matchRules(data, filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator))))
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", rules, err)
+				return Rule{}, fmt.Errorf("%s: %w", rules, err)
+			}
+			if found.Recipients != nil {
+				found.File = rules
 			}
 			return found, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return nil, nil
+			return Rule{}, nil
 		}
 	}
 }
 
-func matchRules(data []byte, file string) ([]string, error) {
+func matchRules(data []byte, file string) (Rule, error) {
 	var config struct {
 		Rules []rule `yaml:"creation_rules"`
 	}
 	if err := yaml.Unmarshal(data, &config); err != nil {
-		return nil, fmt.Errorf("it cannot be read: %w", err)
+		return Rule{}, fmt.Errorf("it cannot be read: %w", err)
 	}
 	for number, r := range config.Rules {
 		pattern, err := regexp.Compile(r.Path)
 		if err != nil {
-			return nil, fmt.Errorf("creation_rules[%d].path_regex: %w", number, err)
+			return Rule{}, fmt.Errorf("creation_rules[%d].path_regex: %w", number, err)
 		}
 		if !pattern.MatchString(file) {
 			continue
 		}
 		recipients, err := r.recipients()
 		if err != nil {
-			return nil, fmt.Errorf("creation_rules[%d]: %w", number, err)
+			return Rule{}, fmt.Errorf("creation_rules[%d]: %w", number, err)
 		}
-		return recipients, nil
+		return Rule{Number: number, Recipients: recipients}, nil
 	}
-	return nil, nil
+	return Rule{}, nil
 }
 
 // harmless are fields of a rule that say nothing about keys: what is encrypted of a Secret is settled.

@@ -60,6 +60,9 @@ func newCreate(s Streams) *cobra.Command {
 				return err
 			}
 			sealed, err := sealing.Seal(file, plain, who)
+			if err != nil && !plain.Scope.Set() {
+				err = fmt.Errorf("%w\nwho may use it is said with --scope-host, --scope-label key=value, or --scope-all", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -91,9 +94,11 @@ func recipientsFor(repo, file string, given []string) (recipients []age.Recipien
 	from = "--age"
 	if len(given) == 0 {
 		from = secrets.RulesFile
-		if given, err = secrets.RuleRecipients(file); err != nil {
+		rule, err := secrets.RuleFor(file)
+		if err != nil {
 			return nil, "", err
 		}
+		given = rule.Recipients
 	}
 	if len(given) == 0 {
 		from = "as the fleet's other Secrets"
@@ -176,6 +181,9 @@ func newRotate(s Streams) *cobra.Command {
 			if err := sealing.Rotate(files, keys, recipients); err != nil {
 				return err
 			}
+			for _, note := range stale(files, given) {
+				fmt.Fprintln(s.Err, note)
+			}
 			fmt.Fprintf(s.Out, "%s, for %s; whoever could open the old ones still can, in the history: change what they hold too\n", counted(len(files), "Secret"), counted(len(recipients), "recipient"))
 			return nil
 		},
@@ -183,6 +191,39 @@ func newRotate(s Streams) *cobra.Command {
 	ageKeysFlag(command, &keyFile)
 	command.Flags().StringArrayVar(&given, "age", nil, "age recipient (age1…) that they are encrypted for; may be given several times")
 	return command
+}
+
+// stale says which rules would still have new Secrets encrypted for others than those that these files are for now.
+func stale(files, given []string) (notes []string) {
+	wanted := split(given)
+	for _, file := range files {
+		rule, err := secrets.RuleFor(file)
+		note := ""
+		switch {
+		case err != nil:
+			note = fmt.Sprintf("note: %v: whether it names these recipients is not known: see to it before an old identity is taken away", err)
+		case rule.File == "" || slices.Equal(split(rule.Recipients), wanted):
+			continue
+		default:
+			note = fmt.Sprintf("note: %s still names other recipients in creation_rules[%d]: `ingot secret create` and sops encrypt new Secrets for those: write there, before an old identity is taken away:\n"+
+				"  age: %s", rule.File, rule.Number, strings.Join(wanted, ","))
+		}
+		if !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+// split gives recipients one by one, sorted.
+func split(recipients []string) (all []string) {
+	for _, one := range strings.Split(strings.Join(recipients, ","), ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func ageKeysFlag(command *cobra.Command, file *string) {
