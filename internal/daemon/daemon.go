@@ -82,7 +82,7 @@ func (d *Daemon) openJournal(ctx context.Context) error {
 	if err := os.MkdirAll(d.config.StateDir, 0o700); err != nil {
 		return fmt.Errorf("stateDir: %w", err)
 	}
-	c := journal.Config{Endpoints: d.config.Etcd.Endpoints}
+	c := journal.Config{Endpoints: d.config.Etcd.Endpoints, Log: d.log}
 	if len(c.Endpoints) == 0 {
 		c.Dir = d.config.StateDir + "/journal"
 	}

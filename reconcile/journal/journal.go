@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -44,6 +45,8 @@ type Config struct {
 	Owner string
 	// LeaseTTL is after how much silence a daemon on a cluster loses ownership, in whole seconds. Default 15 s.
 	LeaseTTL time.Duration
+	// Log is told while a cluster does not answer. Default: nobody.
+	Log *slog.Logger
 }
 
 // Journal is an open journal. Its methods may be called from several goroutines.
@@ -70,6 +73,9 @@ func Open(ctx context.Context, config Config) (*Journal, error) {
 	}
 	if config.LeaseTTL < time.Second {
 		config.LeaseTTL = leaseTTL * time.Second
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
 	}
 	j := &Journal{config: config, lost: make(chan struct{})}
 	if len(config.Endpoints) == 0 {

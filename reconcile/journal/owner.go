@@ -2,7 +2,9 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -29,7 +31,7 @@ func (j *Journal) Own(ctx context.Context) error {
 		}
 	}
 	for {
-		holder, since, err := j.tryOwn(ctx)
+		holder, since, err := j.ask(ctx)
 		if err != nil || holder == "" {
 			return err
 		}
@@ -37,6 +39,26 @@ func (j *Journal) Own(ctx context.Context) error {
 			return fmt.Errorf("%s: %w: stop it, or give this daemon its own etcd", holder, ErrOwned)
 		}
 	}
+}
+
+// patience is how long a cluster may take to answer before somebody is told.
+const patience = 3 * time.Second
+
+// ask is tryOwn, and says of which cluster there is no answer.
+func (j *Journal) ask(ctx context.Context) (string, int64, error) {
+	if j.node != nil {
+		return j.tryOwn(ctx)
+	}
+	const next = "see that it runs and can be reached from here (`etcdctl --endpoints ENDPOINT endpoint health`), or name others in etcd.endpoints"
+	told := time.AfterFunc(patience, func() {
+		j.config.Log.Warn("etcd does not answer, waiting: "+next, "endpoints", j.config.Endpoints)
+	})
+	defer told.Stop()
+	holder, since, err := j.tryOwn(ctx)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		err = fmt.Errorf("etcd %s: %w: %s", strings.Join(j.config.Endpoints, ", "), err, next)
+	}
+	return holder, since, err
 }
 
 // Lost is closed when ownership is lost to silence: the daemon must stop, every write fails from now on.
