@@ -61,7 +61,7 @@ type Desired struct {
 	Line    int
 	Name    string
 	Former  string // metadata.formerly
-	// KnownAs is the name under which this machine, by its serial, is known and which the fleet does not name any more. Whoever has the records sets it.
+	// KnownAs is the name under which this machine, by its serial, is known, and by which the fleet does not call it. Whoever has the records sets it.
 	KnownAs string
 	// Contest is the other host that may be the machine known by this one's name, or by its former one: no serial tells them apart. Whoever has the records
 	// sets it.

@@ -100,10 +100,23 @@ func (d Desired) Waits(hosts map[string]Desired, known func(host string) bool) b
 // BySerial are names of hosts by the serial of their machine.
 type BySerial map[string]string
 
-// Serials gives the names by which machines are known that the fleet does not name any more; of several for one serial, the first.
-func Serials(orphans map[string]Record) BySerial {
+// Strays are the records of machines that the fleet does not call by the name of their record any more, and that do not move to another one: the name is
+// nobody's, or it declares another serial.
+func Strays(hosts map[string]Desired, records map[string]Record, moves map[string]string) map[string]Record {
+	strays := map[string]Record{}
+	for name, record := range records {
+		d, named := hosts[name]
+		if _, moving := moves[name]; !moving && (!named || record.OfAnother(d.Identity)) {
+			strays[name] = record
+		}
+	}
+	return strays
+}
+
+// Serials gives the names by which stray machines are known; of several for one serial, the first.
+func Serials(strays map[string]Record) BySerial {
 	names := BySerial{}
-	for name, record := range orphans {
+	for name, record := range strays {
 		if record.Facts == nil {
 			continue
 		}
@@ -115,7 +128,8 @@ func Serials(orphans map[string]Record) BySerial {
 	return names
 }
 
-// Of gives the name under which the machine of a host that nothing is known of may be known: the fleet must confirm it with metadata.formerly. "" for none.
+// Of gives the name under which the machine of a host, of which nothing is known under its own, may be known: the fleet must confirm it with
+// metadata.formerly. "" for none.
 func (s BySerial) Of(d Desired) string {
 	if Placeholder(d.Identity.Serial) {
 		return ""

@@ -168,6 +168,20 @@ func breakpage(ts *testscript.TestScript, _ bool, args []string) {
 	putPage(ts, status.Path(args[0]), []byte(args[1]+"\n"))
 }
 
+// knownas NAME HOST: has the status branch know the machine of a host of the base fleet, which runs its workload, under another name.
+func knownas(ts *testscript.TestScript, _ bool, args []string) {
+	loaded, _, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
+	ts.Check(err)
+	page := seen(loaded.Hosts[args[1]], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
+	page.Metadata.Name = args[0]
+	putPage(ts, status.Path(args[0]), page.Encode())
+	gone := status.Path(args[1])
+	git := inScript(ts)
+	git("read-tree", "ingot/status")
+	git("rm", "--quiet", "--cached", "--ignore-unmatch", gone)
+	git("update-ref", "refs/heads/ingot/status", git("commit-tree", "-m", "status", git("write-tree")))
+}
+
 // putPage puts a page on the status branch.
 func putPage(ts *testscript.TestScript, path string, page []byte) {
 	git, file := inScript(ts), filepath.Join(ts.Getenv("WORK"), ".page")

@@ -19,6 +19,7 @@ import (
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
 //	contested by another host         any                          HandsOff, held until serials tell whose it is
+//	a serial known under another name of another machine           HandsOff, held until formerly tells both
 //	another serial                    of the machine before it     HandsOff, held until consent.takeover names the new serial
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
@@ -38,6 +39,10 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: HandsOff, Why: []string{"spec.lifecycle is " + d.Lifecycle}}
 	case d.Contest != "":
 		return Change{Verdict: HandsOff, Why: []string{"host " + d.Contest + " may be the same machine"}, Hold: &Hold{Reason: Renamed, Message: contested(d)}}
+	case d.KnownAs != "" && rec.OfAnother(d.Identity) && !strings.EqualFold(d.Consent.Takeover, strings.TrimSpace(d.Identity.Serial)):
+		return Change{Verdict: HandsOff, Why: []string{"its serial is known as " + d.KnownAs}, Hold: &Hold{Reason: Renamed, Message: fmt.Sprintf(
+			"serial %s is known as host %s, and what is known of host %s is of machine %s: if the names moved, write metadata.formerly: %[2]s here, and metadata.formerly: %[3]s in the host of %[4]s; names are not swapped in one commit",
+			d.Identity.Serial, d.KnownAs, d.Name, rec.Facts.System.Serial)}}
 	case rec.OfAnother(d.Identity) && !strings.EqualFold(d.Consent.Takeover, strings.TrimSpace(d.Identity.Serial)):
 		known := rec.Facts.System.Serial
 		return Change{Verdict: HandsOff, Why: []string{"what is known of it is of machine " + known}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
@@ -48,7 +53,7 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
 	case d.KnownAs != "" && rec.Fresh():
 		return Change{Verdict: HandsOff, Why: []string{"its serial is known as " + d.KnownAs}, Hold: &Hold{Reason: Renamed,
-			Message: fmt.Sprintf("serial %s is known as host %s, which the fleet does not name any more: if this is that machine, write metadata.formerly: %[2]s", d.Identity.Serial, d.KnownAs)}}
+			Message: fmt.Sprintf("serial %s is known as host %s, which the fleet does not call it any more: if this is that machine, write metadata.formerly: %[2]s", d.Identity.Serial, d.KnownAs)}}
 	case d.Former != "" && rec.Installed == nil && rec.Facts == nil:
 		return Change{Verdict: HandsOff, Why: []string{"renamed from " + d.Former}, Hold: &Hold{Reason: Renamed,
 			Message: fmt.Sprintf("metadata.formerly says this host was %s: what is known of it has not been taken over yet", d.Former)}}

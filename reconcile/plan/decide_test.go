@@ -25,6 +25,13 @@ func seen(content inventory.Content) inventory.Record {
 	}}}
 }
 
+// of is a record of facts of a machine.
+func of(serial string) inventory.Record {
+	rec := seen(inventory.Content{Blank: true})
+	rec.Facts.System.Serial = serial
+	return rec
+}
+
 func installed(inputs, update string) inventory.Record {
 	rec := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
 	w := workload(inputs, update)
@@ -57,6 +64,9 @@ func TestDecide(t *testing.T) {
 		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, plan.HandsOff, false, "", ""},
 		{"contested by another host", func(d *inventory.Desired) { d.Contest = "other" }, installed(target, schemas.OnConsent), plan.HandsOff, false, "", plan.Renamed},
 		{"contested by another host, nothing known", func(d *inventory.Desired) { d.Contest, d.Former = "other", "other" }, inventory.Record{}, plan.HandsOff, false, "", plan.Renamed},
+		{"a serial known under another name, nothing known", func(d *inventory.Desired) { d.KnownAs = "other" }, inventory.Record{}, plan.HandsOff, false, "", plan.Renamed},
+		{"a serial known under another name, of another machine", func(d *inventory.Desired) { d.KnownAs, d.Identity.Serial = "other", "B" }, of("A"), plan.HandsOff, false, "", plan.Renamed},
+		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"), plan.HandsOff, false, "", plan.IdentityMismatch},
 		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, plan.Nothing, false, "", ""},
 		{"installed with its inputs", none, installed(target, schemas.OnConsent), plan.Nothing, false, "", ""},
 		{"root disk blank", none, seen(inventory.Content{Blank: true}), plan.Install, false, "", ""},

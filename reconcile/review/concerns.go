@@ -7,13 +7,13 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Concerns names the hosts whose records Compare needs, besides those that the records of all hosts that head does not name are given for: the
-// records of any other host make no difference.
-func Concerns(base, head inventory.Fleet, orphans map[string]inventory.Record) []string {
+// Concerns names the hosts whose records Compare needs, besides those that the records of all hosts that head does not name are given for. Asked again
+// with the records of those it names more, until it names no others: the records of any other host make no difference.
+func Concerns(base, head inventory.Fleet, given map[string]inventory.Record) []string {
 	serials := map[string]bool{}
-	for _, orphan := range orphans {
-		if orphan.Facts != nil {
-			serials[oneCase(orphan.Facts.System.Serial)] = true
+	for _, record := range given {
+		if record.Facts != nil {
+			serials[oneCase(record.Facts.System.Serial)] = true
 		}
 	}
 	var names []string
@@ -22,7 +22,7 @@ func Concerns(base, head inventory.Fleet, orphans map[string]inventory.Record) [
 			names = append(names, after.Former) // it may be another machine that has the name now
 		}
 		before, had := base.Hosts[name]
-		_, former := orphans[after.Former]
+		_, former := given[after.Former]
 		_, another := head.Hosts[after.Former]
 		if !had || former || another || serials[oneCase(after.Identity.Serial)] || !asksTheSame(before, after) || len(lifted(base, head, before, after)) > 0 {
 			names = append(names, name)

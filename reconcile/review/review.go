@@ -73,7 +73,7 @@ type Known struct {
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
 	wanted := head.Hosts
-	base = is.waiting(base)
+	base, _, _ = is.Settle(base)
 	head, records, renamed := is.Settle(head)
 	heirs := map[string]bool{}
 	for _, name := range renamed {
@@ -147,24 +147,20 @@ func (k Known) waiting(fleet inventory.Fleet) inventory.Fleet {
 
 // rename gives hosts under new names, which moves has by the former ones, the records of their machines, as the daemon will.
 func rename(head inventory.Fleet, records map[string]inventory.Record, moves map[string]string) (inventory.Fleet, map[string]inventory.Record) {
-	known, orphans := maps.Clone(records), map[string]inventory.Record{}
+	known := maps.Clone(records)
 	for former := range moves {
 		delete(known, former)
 	}
 	for former, name := range moves {
 		known[name] = records[former].Renamed(name)
 	}
-	for name, record := range records {
-		if _, named := head.Hosts[name]; !named && moves[name] == "" {
-			orphans[name] = record
-		}
-	}
-	if len(orphans) == 0 {
+	strays := inventory.Strays(head.Hosts, records, moves)
+	if len(strays) == 0 {
 		return head, known
 	}
-	hosts, serials := maps.Clone(head.Hosts), inventory.Serials(orphans)
+	hosts, serials := maps.Clone(head.Hosts), inventory.Serials(strays)
 	for name, d := range hosts {
-		if known[name].Fresh() {
+		if known[name].Fresh() || known[name].OfAnother(d.Identity) {
 			d.KnownAs = serials.Of(d)
 			hosts[name] = d
 		}

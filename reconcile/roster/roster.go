@@ -28,8 +28,8 @@ func Of(fleet inventory.Fleet, known map[string]Known) map[string]Place {
 		}
 	}
 	moves := inventory.Successions(fleet.Hosts, records)
-	places, orphans, heirs := map[string]Place{}, map[string]inventory.Record{}, map[string]bool{}
-	for name, k := range known {
+	places, heirs := map[string]Place{}, map[string]bool{}
+	for name := range known {
 		_, named := fleet.Hosts[name]
 		becomes, moves := moves[name]
 		switch {
@@ -40,10 +40,9 @@ func Of(fleet inventory.Fleet, known map[string]Known) map[string]Place {
 			places[name], heirs[becomes] = Place{Desired: desired, Heir: &heir}, true
 		case !named:
 			places[name] = Place{Desired: inventory.Desired{Name: name, Commit: fleet.Commit}, Orphaned: true}
-			orphans[name] = k.Record
 		}
 	}
-	serials, contests := inventory.Serials(orphans), inventory.Contests(fleet.Hosts, records, lost)
+	serials, contests := inventory.Serials(inventory.Strays(fleet.Hosts, records, moves)), inventory.Contests(fleet.Hosts, records, lost)
 	for name, desired := range fleet.Hosts {
 		k, isKnown := known[name]
 		if _, moving := moves[name]; moving || heirs[name] && !isKnown {
@@ -53,7 +52,7 @@ func Of(fleet inventory.Fleet, known map[string]Known) map[string]Place {
 		if !heirs[name] && (desired.Contest == "" || desired.Contest != desired.Former) && !desired.Waits(fleet.Hosts, func(former string) bool { _, is := known[former]; return is }) {
 			desired.Former = ""
 		}
-		if !k.Written && k.Record.Fresh() {
+		if !k.Written && k.Record.Fresh() || k.Record.OfAnother(desired.Identity) {
 			desired.KnownAs = serials.Of(desired)
 		}
 		places[name] = Place{Desired: desired, Reserved: heirs[name]}

@@ -206,7 +206,10 @@ func (k Known) ReadFor(base, head inventory.Fleet) review.Known {
 		}
 	}
 	k.Read(orphans...)
-	k.Read(review.Concerns(base, head, k.Records)...)
+	for had := -1; had < len(k.Records); {
+		had = len(k.Records)
+		k.Read(review.Concerns(base, head, k.Records)...)
+	}
 	return review.Known{Records: k.Records, Unreadable: k.Unreadable}
 }
 
