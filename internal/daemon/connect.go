@@ -37,15 +37,7 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := c.do(request)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		defer response.Body.Close()
-		return nil, refusal(response)
-	}
-	return response, nil
+	return c.do(request)
 }
 
 // do sends a request; its error says what to do when nobody takes it.
@@ -76,6 +68,9 @@ func (c *Client) View(ctx context.Context) (View, error) {
 		return View{}, err
 	}
 	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return View{}, refusal(response)
+	}
 	var v View
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxView)).Decode(&v); err != nil {
 		return View{}, fmt.Errorf("read the daemon's answer: %w", err)
@@ -143,6 +138,9 @@ func (c *Client) follow(ctx context.Context, hosts *roll, take func(Event) bool)
 		return false, false, err
 	}
 	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return false, false, refusal(response)
+	}
 	hosts.begin()
 	decoder := json.NewDecoder(response.Body)
 	for {
