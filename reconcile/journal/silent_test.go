@@ -22,7 +22,7 @@ func TestAClusterThatIsSilentIsNamed(t *testing.T) {
 	endpoint := silent.Addr().String()
 	told := make(lines, 10)
 	j := open(t, journal.Config{Endpoints: []string{"http://" + endpoint}, LeaseTTL: time.Second, Log: slog.New(slog.NewTextHandler(told, nil))})
-	defer j.Close()
+	defer func() { _ = j.Close() }()
 	err = j.Own(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "etcd http://"+endpoint+": ") || !strings.Contains(err.Error(), "etcd.endpoints") {
 		t.Errorf("Own = %v, want the endpoint and what to do", err)
