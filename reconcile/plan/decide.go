@@ -94,6 +94,9 @@ func install(d inventory.Desired, rec inventory.Record) Change {
 	c.Verdict, c.Erases = Reinstall, true
 	c.Needed = inventory.EraseConsent(d.Name, disk, c.Content, c.Target)
 	c.Hold = signed(d, c, consent(d, rec, c))
+	if d.Reinstallable && keepsReinstalling(d, rec) && c.Given != c.Needed {
+		c.Given = "" // it is for something else: update: Reinstall stands for it
+	}
 	return c
 }
 
