@@ -3,6 +3,7 @@
 package review
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sort"
@@ -25,7 +26,7 @@ type Review struct {
 	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
 	// Unreadable says by host why its status page cannot be read, also of hosts that this change does nothing to.
 	Unreadable map[string]string `json:"unreadable,omitempty"`
-	// Notes say what keeps this from happening that is of no host alone: tags that no ring would run.
+	// Notes say what keeps this from happening that is of no host alone: tags that no ring would run; and which hosts get another name when their install has ended.
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -75,9 +76,9 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 	wanted := head.Hosts
 	base, _, _ = is.Settle(base)
 	head, records, renamed := is.Settle(head)
-	heirs := map[string]bool{}
-	for _, name := range renamed {
-		heirs[name] = true
+	heirs := map[string]string{} // former names
+	for former, name := range renamed {
+		heirs[name] = former
 	}
 	for _, name := range names(base, head) {
 		before, had := base.Hosts[name]
@@ -91,7 +92,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 			r.Hosts = append(r.Hosts, orphan(before))
 		case is.Doubt(wanted[name]) != "" && (!had || !asksTheSame(before, after)):
 			r.Hosts = append(r.Hosts, unknown(after, is.Doubt(wanted[name])))
-		case had && !heirs[name] && asksTheSame(before, after) && len(lifted(base, head, before, after)) == 0:
+		case had && heirs[name] == "" && asksTheSame(before, after) && len(lifted(base, head, before, after)) == 0:
 			r.Unchanged++
 		default:
 			change, was := plan.Decide(after, record), plan.Change{}
@@ -108,15 +109,35 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 				if change.Reboots && change.Hold == nil {
 					h.Lifted = lifted(base, head, before, after)
 				}
-				if !heirs[name] { // what is known of it was another host's
+				if heirs[name] == "" { // what is known of it was another host's
 					was = plan.Decide(before, record)
 				}
+			}
+			if heirs[name] != "" && goesOn(record, change) {
+				r.moves(h, base.Hosts[heirs[name]], change)
+				continue
 			}
 			r.add(h, was, change)
 		}
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
 	return r
+}
+
+// goesOn reports whether a change is an operation that is under way, and nothing else.
+func goesOn(record inventory.Record, change plan.Change) bool {
+	op := record.Operation
+	return op != nil && op.Stage != inventory.Intended && op.Inputs == change.Target && change.Hold == nil
+}
+
+// moves tells of a host that gets another name while its machine is being installed: what was asked of it before goes on, and nothing more is erased.
+func (r *Review) moves(h Host, before inventory.Desired, change plan.Change) {
+	if before.Workload == nil || before.Workload.Inputs != change.Target {
+		r.add(h, plan.Change{}, change)
+		return
+	}
+	r.Unchanged++
+	r.Notes = append(r.Notes, fmt.Sprintf("%s becomes %s when its install of %s, which is under way, has ended; it goes on, and erases nothing more.", before.Name, h.Name, h.Workload))
 }
 
 // Settle gives a fleet, and what is known of its hosts, as if each machine had the name already that the fleet gives it; and the new names by the former ones.

@@ -54,6 +54,26 @@ func allow(name string) string {
 	return inventory.EraseConsent(name, inventory.DiskID{Serial: "DISK-" + name}, "install:i-"+name, after)
 }
 
+// TestARenameMeanwhile: a pure rename while an install is under way is no new one, and it is said that it goes on.
+func TestARenameMeanwhile(t *testing.T) {
+	t.Parallel()
+	record := running("web-1")
+	consent := allow("web-1")
+	record.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Workload: "web", Inputs: after, Disk: record.Installed.Disk, Content: "install:i-web-1", Erases: true, Consent: consent}
+	heir := desired("db-1", after, consent)
+	heir.Former = "web-1"
+	is := review.Known{Records: map[string]inventory.Record{"web-1": record}}
+	r := review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", heir), is)
+	want := []string{"web-1 becomes db-1 when its install of web, which is under way, has ended; it goes on, and erases nothing more."}
+	if len(r.Hosts) > 0 || r.Touches() || r.Unchanged != 1 || !slices.Equal(r.Notes, want) {
+		t.Errorf("the review says %s", r.Text())
+	}
+	heir.Workload = desired("", before, "").Workload
+	if r = review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", heir), is); len(r.Hosts) != 1 || len(r.Notes) > 0 {
+		t.Errorf("of another system that is asked for, the review says %s", r.Text())
+	}
+}
+
 const waits = "the trunk asks for another image; ring prod runs v1 until a newer tag matches v*"
 
 func inRing(d inventory.Desired, pending string) inventory.Desired {
