@@ -100,7 +100,10 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 			if change.Reboots && change.Hold == nil {
 				h.Stopped, h.Unowned = stopped(head, after), unowned(after, record)
 			}
-			if had && renamed[name] == "" { // else it is new, or another machine
+			if former := heirs[name]; former != "" {
+				before, had = base.Hosts[former]
+			}
+			if had && (renamed[name] == "" || heirs[name] != "") { // else it is new, or another machine
 				h.Why = explain(h.Why, before, after, record)
 				h.power(before, after, record)
 				if before.Pending == after.Pending {
