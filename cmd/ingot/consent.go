@@ -95,7 +95,7 @@ func runConsent(s streams, o consentOptions, names []string) error {
 // choose gives the hosts of the names or of the selector, by name.
 func choose(fleet inventory.Fleet, selector string, names []string) ([]inventory.Desired, error) {
 	if (selector == "") == (len(names) == 0) {
-		return nil, errors.New("name hosts, or select them with --selector")
+		return nil, errors.New("name hosts or select them with --selector: the one or the other")
 	}
 	scope := schemas.Scope{MatchLabels: map[string]string{}}
 	for label := range strings.SplitSeq(selector, ",") {
