@@ -17,6 +17,7 @@ func Concerns(base, head inventory.Fleet, given map[string]inventory.Record) []s
 		}
 	}
 	var names []string
+	ways := around(base, head)
 	for name, after := range head.Hosts {
 		if _, named := head.Hosts[after.Former]; named {
 			names = append(names, after.Former) // it may be another machine that has the name now
@@ -24,7 +25,7 @@ func Concerns(base, head inventory.Fleet, given map[string]inventory.Record) []s
 		before, had := base.Hosts[name]
 		_, former := given[after.Former]
 		_, another := head.Hosts[after.Former]
-		if !had || former || another || serials[oneCase(after.Identity.Serial)] || !asksTheSame(before, after) || len(lifted(base, head, before, after)) > 0 {
+		if !had || former || another || serials[oneCase(after.Identity.Serial)] || len(ways[after.Ring]) > 0 || !asksTheSame(before, after) {
 			names = append(names, name)
 		}
 	}

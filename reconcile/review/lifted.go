@@ -3,42 +3,61 @@ package review
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
+// ways are what a change takes out of the way of every host, and of every host of a ring, by the ring's name; "" is for those in none.
+type ways map[string][]string
+
+// around compares what two fleets say of all hosts and of rings. A ring that only one of them has is in its hosts' desire already.
+func around(base, head inventory.Fleet) ways {
+	var all list
+	all.say(base.Settings.Paused && !head.Settings.Paused, "the fleet is not paused any more")
+	all.say(base.Settings.Installs != head.Settings.Installs, "the fleet's limit of installations at a time changed")
+	all.say(differ(base.Settings.ImageHosts, head.Settings.ImageHosts), "the hosts that images may be fetched from changed")
+	w := ways{"": all}
+	for name, is := range head.Rings {
+		own := slices.Clone(all)
+		if was, had := base.Rings[name]; had {
+			own.say(was.Spec.Paused && !is.Spec.Paused, "ring %s is not paused any more", name)
+			own.say(len(was.Spec.Windows) > 0 && differ(was.Spec.Windows, is.Spec.Windows), "the windows of ring %s changed", name)
+			own.say(len(was.Spec.After) > 0 && differ(was.Spec.After, is.Spec.After), "the rings that come before ring %s changed", name)
+			own.say(differ(was.Spec.Canaries, is.Spec.Canaries), "the canaries of ring %s changed", name)
+			own.say(was.Spec.MaxUnavailable != is.Spec.MaxUnavailable, "how many hosts of ring %s may be down changed", name)
+			own.say(was.Spec.Failures() < is.Spec.Failures(), "how many hosts of ring %s may fail changed", name)
+		}
+		w[name] = own
+	}
+	return w
+}
+
 // lifted says what a change takes out of the way of an installation that was due before it. What only a daemon sees, such as a machine that is found running
 // or a BMC that is not reached, may have been in its way too: so it is told of whatever the daemon goes by there.
-func lifted(base, head inventory.Fleet, before, after inventory.Desired) []string {
-	var all []string
-	say := func(is bool, format string, args ...any) {
-		if is {
-			all = append(all, fmt.Sprintf(format, args...))
-		}
+func (w ways) lifted(before, after inventory.Desired) []string {
+	var all list
+	all.say(before.Consent.Takeover != after.Consent.Takeover && after.Consent.Takeover != "", "spec.consent.takeover is given: the machine is powered off although it is found running")
+	all.say(differ(unwatched(before.BMC), unwatched(after.BMC)), "spec.bmc changed")
+	all.say(differ(before.Identity, after.Identity), "spec.identity changed")
+	all.say(differ(before.Boot, after.Boot), "spec.boot changed")
+	all.say(differ(before.Network, after.Network), "spec.network changed")
+	all.say(before.Ring != after.Ring, "it was in %s", inRing(before.Ring))
+	all.say(!before.Canary && after.Canary, "it is a canary of its ring now")
+	if before.Ring != after.Ring {
+		return append(all, w[""]...)
 	}
-	say(before.Consent.Takeover != after.Consent.Takeover && after.Consent.Takeover != "", "spec.consent.takeover is given: the machine is powered off although it is found running")
-	say(differ(unwatched(before.BMC), unwatched(after.BMC)), "spec.bmc changed")
-	say(differ(before.Identity, after.Identity), "spec.identity changed")
-	say(differ(before.Boot, after.Boot), "spec.boot changed")
-	say(differ(before.Network, after.Network), "spec.network changed")
-	say(before.Ring != after.Ring, "it was in %s", inRing(before.Ring))
-	say(!before.Canary && after.Canary, "it is a canary of its ring now")
-	say(base.Settings.Paused && !head.Settings.Paused, "the fleet is not paused any more")
-	say(base.Settings.Installs != head.Settings.Installs, "the fleet's limit of installations at a time changed")
-	say(differ(base.Settings.ImageHosts, head.Settings.ImageHosts), "the hosts that images may be fetched from changed")
-	was, had := base.Rings[after.Ring]
-	is, has := head.Rings[after.Ring]
-	if before.Ring != after.Ring || !had || !has {
-		return all
+	return append(all, w[after.Ring]...)
+}
+
+// list is sentences.
+type list []string
+
+func (l *list) say(is bool, format string, args ...any) {
+	if is {
+		*l = append(*l, fmt.Sprintf(format, args...))
 	}
-	say(was.Spec.Paused && !is.Spec.Paused, "ring %s is not paused any more", is.Name)
-	say(len(was.Spec.Windows) > 0 && differ(was.Spec.Windows, is.Spec.Windows), "the windows of ring %s changed", is.Name)
-	say(len(was.Spec.After) > 0 && differ(was.Spec.After, is.Spec.After), "the rings that come before ring %s changed", is.Name)
-	say(differ(was.Spec.Canaries, is.Spec.Canaries), "the canaries of ring %s changed", is.Name)
-	say(was.Spec.MaxUnavailable != is.Spec.MaxUnavailable, "how many hosts of ring %s may be down changed", is.Name)
-	say(was.Spec.Failures() < is.Spec.Failures(), "how many hosts of ring %s may fail changed", is.Name)
-	return all
 }
 
 func differ(a, b any) bool { return !reflect.DeepEqual(a, b) }

@@ -76,7 +76,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 	wanted := head.Hosts
 	base, _, _ = is.Settle(base)
 	head, records, renamed := is.Settle(head)
-	heirs := map[string]string{} // former names
+	ways, heirs := around(base, head), map[string]string{} // former names
 	for former, name := range renamed {
 		heirs[name] = former
 	}
@@ -92,7 +92,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 			r.Hosts = append(r.Hosts, orphan(before))
 		case is.Doubt(wanted[name]) != "" && (!had || !asksTheSame(before, after)):
 			r.Hosts = append(r.Hosts, unknown(after, is.Doubt(wanted[name])))
-		case had && heirs[name] == "" && asksTheSame(before, after) && len(lifted(base, head, before, after)) == 0:
+		case had && heirs[name] == "" && len(ways[after.Ring]) == 0 && asksTheSame(before, after):
 			r.Unchanged++
 		default:
 			change, was := plan.Decide(after, record), plan.Change{}
@@ -110,7 +110,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 					h.Pending = "" // no news
 				}
 				if change.Reboots && change.Hold == nil {
-					h.Lifted = lifted(base, head, before, after)
+					h.Lifted = ways.lifted(before, after)
 				}
 				if heirs[name] == "" { // what is known of it was another host's
 					was = plan.Decide(before, record)
@@ -157,21 +157,30 @@ func (k Known) waiting(fleet inventory.Fleet) inventory.Fleet {
 	for name := range k.Unreadable {
 		lost[name] = true
 	}
-	hosts, contests := maps.Clone(fleet.Hosts), inventory.Contests(fleet.Hosts, k.Records, lost)
+	contests, settled := inventory.Contests(fleet.Hosts, k.Records, lost), map[string]inventory.Desired{}
 	for name, d := range fleet.Hosts {
+		if d.Former == "" && d.Contest == contests[name] {
+			continue // nearly all
+		}
 		d.Contest = contests[name]
 		if (d.Contest == "" || d.Contest != d.Former) && !d.Waits(fleet.Hosts, func(former string) bool { _, known := k.Records[former]; return known }) {
 			d.Former = ""
 		}
-		hosts[name] = d
+		settled[name] = d
 	}
-	fleet.Hosts = hosts
+	if len(settled) > 0 {
+		fleet.Hosts = maps.Clone(fleet.Hosts)
+		maps.Copy(fleet.Hosts, settled)
+	}
 	return fleet
 }
 
 // rename gives hosts under new names, which moves has by the former ones, the records of their machines, as the daemon will.
 func rename(head inventory.Fleet, records map[string]inventory.Record, moves map[string]string) (inventory.Fleet, map[string]inventory.Record) {
-	known := maps.Clone(records)
+	known := records
+	if len(moves) > 0 {
+		known = maps.Clone(records)
+	}
 	for former := range moves {
 		delete(known, former)
 	}
