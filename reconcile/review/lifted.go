@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
@@ -12,26 +13,89 @@ import (
 // ways are what a change takes out of the way of every host, and of every host of a ring, by the ring's name; "" is for those in none.
 type ways map[string][]string
 
-// around compares what two fleets say of all hosts and of rings. A ring that only one of them has is in its hosts' desire already.
+// around compares what two fleets say of all hosts and of rings. A ring waits for what stops it, and for what stops the rings that come before it.
 func around(base, head inventory.Fleet) ways {
 	var all list
 	all.say(base.Settings.Paused && !head.Settings.Paused, "the fleet is not paused any more")
 	all.say(base.Settings.Installs != head.Settings.Installs, "the fleet's limit of installations at a time changed")
 	all.say(differ(base.Settings.ImageHosts, head.Settings.ImageHosts), "the hosts that images may be fetched from changed")
-	w := ways{"": all}
+	own, freed := map[string]list{}, left(base, head)
 	for name, is := range head.Rings {
-		own := slices.Clone(all)
 		if was, had := base.Rings[name]; had {
-			own.say(was.Spec.Paused && !is.Spec.Paused, "ring %s is not paused any more", name)
-			own.say(len(was.Spec.Windows) > 0 && differ(was.Spec.Windows, is.Spec.Windows), "the windows of ring %s changed", name)
-			own.say(len(was.Spec.After) > 0 && differ(was.Spec.After, is.Spec.After), "the rings that come before ring %s changed", name)
-			own.say(differ(was.Spec.Canaries, is.Spec.Canaries), "the canaries of ring %s changed", name)
-			own.say(was.Spec.MaxUnavailable != is.Spec.MaxUnavailable, "how many hosts of ring %s may be down changed", name)
-			own.say(was.Spec.Failures() < is.Spec.Failures(), "how many hosts of ring %s may fail changed", name)
+			own[name] = relaxed(name, was.Spec, is.Spec, freed[name])
 		}
-		w[name] = own
+	}
+	w := ways{"": all}
+	for name := range head.Rings {
+		w[name] = slices.Clone(all)
+		for _, ring := range earlier(head.Rings, name, map[string]bool{}) {
+			w[name] = append(w[name], own[ring]...)
+		}
 	}
 	return w
+}
+
+// relaxed says what a ring's hosts wait for no more.
+func relaxed(ring string, was, is schemas.RingSpec, freed []string) list {
+	var own list
+	own.say(was.Paused && !is.Paused, "ring %s is not paused any more", ring)
+	own.say(len(was.Windows) > 0 && differ(was.Windows, is.Windows), "the windows of ring %s changed", ring)
+	own.say(len(was.After) > 0 && differ(was.After, is.After), "the rings that come before ring %s changed", ring)
+	own.say(differ(was.Canaries, is.Canaries), "the canaries of ring %s changed", ring)
+	own.say(was.MaxUnavailable != is.MaxUnavailable, "how many hosts of ring %s may be down changed", ring)
+	own.say(was.Failures() < is.Failures(), "how many hosts of ring %s may fail changed", ring)
+	own.say(len(freed) > 0, "ring %s waits no more for %s", ring, few(freed))
+	return own
+}
+
+// left gives, by ring, the hosts that a ring does not wait for any more, as it would for one that is held or failed: they left it, are no canary of it, or
+// nothing is done to them.
+func left(base, head inventory.Fleet) map[string][]string {
+	renamed := map[string]bool{}
+	for _, d := range head.Hosts {
+		renamed[d.Former] = true
+	}
+	freed := map[string][]string{}
+	for name, was := range base.Hosts {
+		is, has := head.Hosts[name]
+		if was.Ring == "" || !counts(was) || !has && renamed[name] {
+			continue
+		}
+		if !has || is.Ring != was.Ring || was.Canary && !is.Canary || !counts(is) {
+			freed[was.Ring] = append(freed[was.Ring], name)
+		}
+	}
+	for _, hosts := range freed {
+		slices.Sort(hosts)
+	}
+	return freed
+}
+
+// counts reports whether something may be done to a host, so that its ring waits for it.
+func counts(d inventory.Desired) bool {
+	return !d.Protect && d.Lifecycle == schemas.Managed && d.Workload != nil
+}
+
+// few names some hosts.
+func few(hosts []string) string {
+	const most = 3
+	if len(hosts) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(hosts[:most], ", "), len(hosts)-most)
+	}
+	return strings.Join(hosts, ", ")
+}
+
+// earlier gives a ring and those that come before it, each once.
+func earlier(rings map[string]inventory.Ring, name string, seen map[string]bool) []string {
+	if seen[name] {
+		return nil
+	}
+	seen[name] = true
+	all := []string{name}
+	for _, other := range rings[name].Spec.After {
+		all = append(all, earlier(rings, other, seen)...)
+	}
+	return all
 }
 
 // lifted says what a change takes out of the way of an installation that was due before it. What only a daemon sees, such as a machine that is found running

@@ -127,3 +127,85 @@ func TestAFormerNameThatIsConfirmedIsAChange(t *testing.T) {
 		t.Errorf("the plan of a confirmed rename: %s", r.Text())
 	}
 }
+
+// TestWhatARingWaitsForIsNotOnlyItsOwn has web-1 of ring prod be due, and the change be about another ring, or another host, that it waits for.
+func TestWhatARingWaitsForIsNotOnlyItsOwn(t *testing.T) {
+	t.Parallel()
+	records := map[string]inventory.Record{}
+	for _, name := range []string{"web-0", "web-1", "web-2"} {
+		records[name] = running(name)
+	}
+	type parts struct {
+		first, prod schemas.RingSpec
+		hosts       map[string]inventory.Desired
+	}
+	fleetOf := func(change func(*parts)) inventory.Fleet {
+		p := parts{first: schemas.RingSpec{Paused: true}, prod: schemas.RingSpec{After: []string{"canary"}}, hosts: map[string]inventory.Desired{}}
+		for name, ring := range map[string]string{"web-0": "canary", "web-1": "prod", "web-2": "prod"} {
+			d := desired(name, before, "")
+			d.Ring = ring
+			p.hosts[name] = d
+		}
+		due := desired("web-1", after, allow("web-1"))
+		due.Ring = "prod"
+		held := desired("web-2", after, "")
+		held.Ring, held.Canary = "prod", true
+		p.hosts["web-1"], p.hosts["web-2"] = due, held
+		if change != nil {
+			change(&p)
+		}
+		return inventory.Fleet{Hosts: p.hosts, Rings: map[string]inventory.Ring{"canary": {Name: "canary", Spec: p.first}, "prod": {Name: "prod", Spec: p.prod}}}
+	}
+	host := func(name string, change func(*inventory.Desired)) func(*parts) {
+		return func(p *parts) {
+			d := p.hosts[name]
+			change(&d)
+			p.hosts[name] = d
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(*parts)
+		want   string // "" where it is no news for web-1
+	}{
+		"an earlier ring goes on":        {func(p *parts) { p.first.Paused = false }, "ring canary is not paused any more"},
+		"an earlier ring may fail more":  {func(p *parts) { p.first.PauseAfter = 9 }, "how many hosts of ring canary may fail changed"},
+		"a host left an earlier ring":    {host("web-0", func(d *inventory.Desired) { d.Ring = "" }), "ring canary waits no more for web-0"},
+		"a host is protected":            {host("web-0", func(d *inventory.Desired) { d.Protect = true }), "ring canary waits no more for web-0"},
+		"a host is not managed any more": {host("web-2", func(d *inventory.Desired) { d.Lifecycle = schemas.Unmanaged }), "ring prod waits no more for web-2"},
+		"a canary is none":               {host("web-2", func(d *inventory.Desired) { d.Canary = false }), "ring prod waits no more for web-2"},
+		"a host is deleted":              {func(p *parts) { delete(p.hosts, "web-2") }, "ring prod waits no more for web-2"},
+		"a host is renamed": {func(p *parts) {
+			d := p.hosts["web-2"]
+			d.Name, d.Former = "db-2", "web-2"
+			p.hosts["db-2"] = d
+			delete(p.hosts, "web-2")
+		}, ""},
+		"nothing": {host("web-1", func(*inventory.Desired) {}), ""},
+	} {
+		r := review.Compare(fleetOf(nil), fleetOf(test.change), review.Known{Records: records})
+		at := slices.IndexFunc(r.Hosts, func(h review.Host) bool { return h.Name == "web-1" })
+		switch {
+		case test.want == "" && at >= 0:
+			t.Errorf("%s is news for web-1: %s", name, r.Text())
+		case test.want != "" && (at < 0 || !slices.Equal(r.Hosts[at].Lifted, []string{test.want})):
+			t.Errorf("%s: web-1 is not told of %q: %s", name, test.want, r.Text())
+		}
+	}
+}
+
+// TestARenameThatWaitsIsNoNews has base and head both rename a host, which the daemon has not done yet: another change's plan says nothing of it.
+func TestARenameThatWaitsIsNoNews(t *testing.T) {
+	t.Parallel()
+	for name, consent := range map[string]string{"its install is under way": allow("web-1"), "it needs a consent": ""} {
+		record := running("web-1")
+		if consent != "" {
+			record.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Workload: "web", Inputs: after, Disk: record.Installed.Disk, Content: "install:i-web-1", Erases: true, Consent: consent}
+		}
+		heir := desired("db-1", after, consent)
+		heir.Former = "web-1"
+		r := review.Compare(fleet("base", heir), fleet("head", heir), review.Known{Records: map[string]inventory.Record{"web-1": record}})
+		if r.Unchanged != 1 || r.Touches() || r.Blocked() {
+			t.Errorf("%s: %s", name, r.Text())
+		}
+	}
+}

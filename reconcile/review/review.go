@@ -74,10 +74,14 @@ type Known struct {
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
 	wanted := head.Hosts
-	base, _, _ = is.Settle(base)
+	base, _, merged := is.Settle(base)
 	head, records, renamed := is.Settle(head)
 	ways, heirs := around(base, head), map[string]string{} // former names
 	for former, name := range renamed {
+		if merged[former] == name { // the base renames it too: it only was not done yet
+			delete(renamed, former)
+			continue
+		}
 		heirs[name] = former
 	}
 	for _, name := range names(base, head) {
