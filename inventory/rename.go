@@ -156,14 +156,22 @@ func (r Record) AtRest() bool {
 }
 
 // TookOver reports whether this record goes on from another one, which is left of the machine's former name. One that another machine made under that
-// name since is its own.
+// name since is its own. A page may still speak of what had to end before the rename: of an operation that this record knows, or of the same machine's
+// boot into the ramdisk.
 func (r Record) TookOver(old Record) bool {
-	if !slices.Contains(r.Formerly, old.Host) || !old.AtRest() || old.Epoch > r.Epoch {
+	if !slices.Contains(r.Formerly, old.Host) || old.Epoch > r.Epoch {
 		return false
 	}
+	serials := old.Facts != nil && r.Facts != nil && !Placeholder(old.Facts.System.Serial) && !Placeholder(r.Facts.System.Serial)
 	switch {
-	case old.Facts != nil && r.Facts != nil && !Placeholder(old.Facts.System.Serial) && !Placeholder(r.Facts.System.Serial):
-		return old.Facts.Same(r.Facts)
+	case serials && !old.Facts.Same(r.Facts):
+		return false
+	case old.Operation != nil:
+		return r.Knows(old.Operation.ID)
+	case serials:
+		return true
+	case !old.AtRest():
+		return false
 	case old.Installed != nil && r.Installed != nil:
 		return old.Installed.ID == r.Installed.ID
 	default:

@@ -57,7 +57,8 @@ func TestTookOver(t *testing.T) {
 	facts := func(serial string) *inventory.Facts {
 		return &inventory.Facts{System: inventory.System{Serial: serial}}
 	}
-	now := inventory.Record{Host: "new", Epoch: 3, Facts: facts("A"), Installed: &inventory.Installed{ID: "i"}, Formerly: []string{"old"}}
+	now := inventory.Record{Host: "new", Epoch: 3, Facts: facts("A"), Installed: &inventory.Installed{ID: "i"}, Last: &inventory.Operation{ID: "l"}, Formerly: []string{"old"}}
+	ramdisk := &inventory.Boot{ID: "b", Target: inventory.FromRamdisk}
 	for name, test := range map[string]struct {
 		old  inventory.Record
 		want bool
@@ -72,8 +73,17 @@ func TestTookOver(t *testing.T) {
 		"another system":                  {inventory.Record{Host: "old", Epoch: 2, Facts: facts("None"), Installed: &inventory.Installed{ID: "j"}}, false},
 		"the same system":                 {inventory.Record{Host: "old", Epoch: 2, Installed: &inventory.Installed{ID: "i"}}, true},
 		"under way":                       {inventory.Record{Host: "old", Epoch: 2, Facts: facts("A"), Operation: &inventory.Operation{}}, false},
-		"newer":                           {inventory.Record{Host: "old", Epoch: 4, Facts: facts("A")}, false},
-		"another name":                    {inventory.Record{Host: "other", Epoch: 3, Facts: facts("A")}, false},
+		"an operation that ended":         {inventory.Record{Host: "old", Epoch: 2, Facts: facts("A"), Boot: ramdisk, Operation: &inventory.Operation{ID: "i"}}, true},
+		"an operation that ended, of a machine without a serial": {inventory.Record{Host: "old", Epoch: 2, Facts: facts("None"), Operation: &inventory.Operation{ID: "l"}}, true},
+		"an operation of nobody":                                 {inventory.Record{Host: "old", Epoch: 2, Facts: facts("A"), Boot: ramdisk, Operation: &inventory.Operation{ID: "j"}}, false},
+		"an operation of another machine":                        {inventory.Record{Host: "old", Epoch: 2, Facts: facts("B"), Operation: &inventory.Operation{ID: "i"}}, false},
+		"in the ramdisk":                                         {inventory.Record{Host: "old", Epoch: 3, Facts: facts("A"), Boot: ramdisk}, true},
+		"in the ramdisk since":                                   {inventory.Record{Host: "old", Epoch: 4, Facts: facts("A"), Boot: ramdisk}, false},
+		"another machine in the ramdisk":                         {inventory.Record{Host: "old", Epoch: 1, Facts: facts("B"), Boot: ramdisk}, false},
+		"nobody knows which one, in the ramdisk":                 {inventory.Record{Host: "old", Epoch: 1, Boot: ramdisk}, false},
+		"the same system, in the ramdisk":                        {inventory.Record{Host: "old", Epoch: 1, Boot: ramdisk, Installed: &inventory.Installed{ID: "i"}}, false},
+		"newer":                                                  {inventory.Record{Host: "old", Epoch: 4, Facts: facts("A")}, false},
+		"another name":                                           {inventory.Record{Host: "other", Epoch: 3, Facts: facts("A")}, false},
 	} {
 		if got := now.TookOver(test.old); got != test.want {
 			t.Errorf("%s: TookOver = %t, want %t", name, got, test.want)

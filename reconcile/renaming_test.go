@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -223,5 +225,44 @@ func TestAFormerNameIsHeldUntilSerialsTell(t *testing.T) {
 		if got := w.record("web-03"); got.Installed == nil || got.Installed.ID != before.Installed.ID {
 			t.Errorf("web-03 = %+v, want what was known as host-0000", got)
 		}
+	})
+}
+
+// TestAPageThatSaysWhatEndedIsNoGhost merges a rename during an install, and stops the daemon when the journal has the new name: the page under the former
+// one still speaks of the operation, and of the ramdisk.
+func TestAPageThatSaysWhatEndedIsNoGhost(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		renamed := w.called(desired("host-0000"), "web-03")
+		var d *daemon
+		w.watch = func() {
+			op := w.records["host-0000"].Record.Operation
+			if op == nil {
+				return
+			}
+			if renamed.Commit = strings.Repeat("2", 40); op.Stage == inventory.Armed && w.fleet.Commit != renamed.Commit {
+				renamed.Release = renamed.Commit
+				w.sources.Trunk.Commit, w.fleet.Commit, w.fleet.Hosts = renamed.Commit, renamed.Commit, map[string]inventory.Desired{"web-03": renamed}
+				go d.Refresh()
+			}
+			if op.Stage == inventory.Written || op.Stage == inventory.Starting {
+				w.refused = errors.New("the forge is away")
+			}
+		}
+		d = w.daemon(t, reconcile.Limits{})
+		after(30 * time.Minute)
+		_ = d.stop() // it cannot push
+		old, err := status.Page(status.Path("host-0000"), w.branch[status.Path("host-0000")])
+		if now := w.record("web-03"); err != nil || now.Installed == nil || old.Record().AtRest() {
+			t.Fatalf("web-03 = %+v, host-0000's page = %+v, %v: want it installed, and the page of before", now, old, err)
+		}
+		w.set(func() { w.refused, w.watch = nil, nil })
+		d = w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		w.wantOnly(t, d, "web-03")
+		if got := d.phases(); got[plan.Active] != 1 {
+			t.Errorf("phases = %v, want it Active", got)
+		}
+		d.end(t)
 	})
 }

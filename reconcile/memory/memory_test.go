@@ -30,6 +30,7 @@ func TestRecall(t *testing.T) {
 	newer := inventory.Record{Host: "a", Epoch: 4}
 	renamed, left := inventory.Record{Host: "b", Epoch: 3, Facts: facts, Formerly: []string{"a"}}, inventory.Record{Host: "a", Epoch: 3, Facts: facts}
 	another := inventory.Record{Host: "a", Epoch: 1, Facts: &inventory.Facts{System: inventory.System{Serial: "B"}}, Spent: []string{"its consent"}}
+	inRamdisk := inventory.Record{Host: "a", Epoch: 3, Facts: facts, Boot: &inventory.Boot{ID: "boot", Target: inventory.FromRamdisk, Stage: inventory.Running}}
 	both := func(m memory.Memory) bool {
 		return len(m.Hosts) == 2 && len(m.Former) == 0 && m.Hosts["a"].Record.Facts.System.Serial == "B" && m.Hosts["a"].Page != nil
 	}
@@ -65,6 +66,9 @@ func TestRecall(t *testing.T) {
 			return !ghost && m.Former["a"] == "b" && len(m.Hosts) == 1
 		}},
 		"what is left of a former name, and the journal has the new name": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{renamed, left}, ours, func(m memory.Memory) bool {
+			return len(m.Hosts) == 1 && m.Former["a"] == "b" && m.Rebuilt == 0
+		}},
+		"a former name whose page still says what has ended": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{inRamdisk}, ours, func(m memory.Memory) bool {
 			return len(m.Hosts) == 1 && m.Former["a"] == "b" && m.Rebuilt == 0
 		}},
 		"a former name that another machine has":                        {nil, []inventory.Record{renamed, another}, ours, both},
