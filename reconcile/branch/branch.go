@@ -89,20 +89,21 @@ func (b *Branch) Urge(host string) {
 // Pending reports whether there may be something to push, and whether a machine waits for it.
 func (b *Branch) Pending() (waiting, urgent bool) {
 	waiting = b.stale
+	given := b.given()
 	for name, p := range b.pages {
-		ready := b.ready(name, p)
+		ready := b.ready(name, p, given)
 		waiting = waiting || ready
 		urgent = urgent || p.urgent && ready
 	}
-	for former := range b.gone {
-		waiting = waiting || b.given(former)
+	for _, due := range given {
+		waiting = waiting || due
 	}
 	return waiting, urgent
 }
 
 // ready reports whether a host's page is to be pushed. Where it is written over that of a machine with a new name, that name's page comes first.
-func (b *Branch) ready(host string, p *page) bool {
-	return p.version > 0 && (p.urgent || p.version != p.current) && (b.gone[host] == "" || b.given(host))
+func (b *Branch) ready(host string, p *page, given map[string]bool) bool {
+	return p.version > 0 && (p.urgent || p.version != p.current) && (b.gone[host] == "" || given[host])
 }
 
 // open gives a host's page to write on.
@@ -137,13 +138,14 @@ type Change struct {
 // Change gathers every page that may not be on the branch; fleet encodes those of the whole fleet.
 func (b *Branch) Change(fleet func() map[string][]byte) *Change {
 	c := &Change{Files: map[string][]byte{}, pages: map[string]page{}, fleet: fleet, files: maps.Clone(b.files)}
+	given := b.given()
 	for name, p := range b.pages {
-		if b.ready(name, p) {
+		if b.ready(name, p, given) {
 			c.pages[name] = *p
 		}
 	}
-	for former := range b.gone {
-		if b.given(former) {
+	for former, due := range given {
+		if due {
 			c.Files[status.Path(former)] = nil // unless another machine has that name now
 			c.gone = append(c.gone, former)
 		}
@@ -152,22 +154,37 @@ func (b *Branch) Change(fleet func() map[string][]byte) *Change {
 	return c
 }
 
-// given reports whether the page of a machine under its new name says what it took over, and is on the branch or comes with the next push: before that its
-// old page is the only one that knows the machine. A page that has to wait for another one is followed to the end of the row; names in a circle go at once.
-func (b *Branch) given(former string) bool {
-	for seen := map[string]bool{}; !seen[former]; {
-		seen[former] = true
-		by := b.gone[former]
-		p := b.page(by)
-		if p.version == 0 || !slices.Contains(p.document.Formerly, former) {
-			return false
+// given reports by former name whether the page of a machine under its new name says what it took over, and is on the branch or comes with the next push:
+// before that its old page is the only one that knows the machine. A page that has to wait for another one is followed to the end of the row; names in a
+// circle go at once.
+func (b *Branch) given() map[string]bool {
+	given := make(map[string]bool, len(b.gone))
+	for former := range b.gone {
+		var row []string
+		for at := former; ; at = b.gone[at] {
+			due, walked := given[at]
+			follow := false
+			if !walked {
+				row, given[at] = append(row, at), true // and so it stays where the row comes back to it
+				due, follow = b.takenOver(at)
+			}
+			if !follow {
+				for _, name := range row {
+					given[name] = due
+				}
+				break
+			}
 		}
-		if p.version == p.current || b.gone[by] == "" {
-			return true
-		}
-		former = by
 	}
-	return true
+	return given
+}
+
+// takenOver is given for one former name, as far as the page under the new name tells; follow says that this page has to wait for another one.
+func (b *Branch) takenOver(former string) (due, follow bool) {
+	by := b.gone[former]
+	p := b.page(by)
+	due = p.version > 0 && slices.Contains(p.document.Formerly, former)
+	return due, due && p.version != p.current && b.gone[by] != ""
 }
 
 // Encode completes the files with those whose bytes are not the ones on the branch. It is slow, and safe for concurrent use.
@@ -232,6 +249,7 @@ func (b *Branch) RecallFile(path string, content []byte) { b.files[path] = conte
 
 // Rename has a machine's page under its new name go on from where it was under the former one, which is deleted with the same push.
 func (b *Branch) Rename(former, name string) {
+	delete(b.pages, name) // what was pushed under the name, or is being pushed, is not of this machine
 	next := b.open(name)
 	next.document = b.page(former).document
 	next.document.Metadata.Name = name

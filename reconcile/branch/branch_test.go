@@ -1,6 +1,7 @@
 package branch_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -166,6 +167,62 @@ func TestOnlyWhatWasTakenOverIsDeleted(t *testing.T) {
 				t.Errorf("Compare again, before the push = %d, want 0: nobody changed anything meanwhile", differ)
 			}
 			want(t, "then", push(b), test.want)
+		})
+	}
+}
+
+// TestARowOfThousandsOfNames: what is due is found without walking the row again for every name in it. A square of these is minutes.
+func TestARowOfThousandsOfNames(t *testing.T) {
+	t.Parallel()
+	const hosts = 50_000
+	name := func(i int) string { return fmt.Sprintf("h%05d", i) }
+	b := branch.New()
+	for i := range hosts {
+		b.Supersede(name(i), name(i+1))
+	}
+	for i := range hosts - 1 {
+		b.Write(name(i+1), document(name(i+1), name(i)), "")
+	}
+	if c := b.Change(noFleet); len(c.Hosts()) != 0 || len(c.Files) != 0 {
+		t.Errorf("%d pages and %d files are due, want none before the last page of the row is written", len(c.Hosts()), len(c.Files))
+	}
+	b.Write(name(hosts), document(name(hosts), name(hosts-1)), "")
+	if waiting, _ := b.Pending(); !waiting {
+		t.Error("nothing is due, want the whole row")
+	}
+	if c := b.Change(noFleet); len(c.Hosts()) != hosts || len(c.Files) != hosts {
+		t.Errorf("%d pages and %d former names are due, want %d each", len(c.Hosts()), len(c.Files), hosts)
+	}
+}
+
+// TestAReservedNamesPageIsNotTheMachines gives a machine a name whose own page, which says nothing, is there already, or is just being pushed.
+func TestAReservedNamesPageIsNotTheMachines(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]bool{"pushed before": false, "being pushed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := branch.New()
+			b.Write("old", document("old"), "")
+			push(b)
+			b.Write("new", document("new"), "")
+			c := b.Change(noFleet)
+			c.Encode()
+			if !late {
+				b.Settle(c)
+			}
+			b.Rename("old", "new")
+			if late {
+				b.Settle(c)
+			}
+			if b.Shows("new", "") || b.Pushed("new") {
+				t.Error("the machine counts as on the branch by the page of a name that it did not have")
+			}
+			want(t, "before its page is written", push(b), map[string]string{})
+			b.Write("new", document("new", "old"), "")
+			want(t, "then", push(b), map[string]string{status.Path("new"): "written", status.Path("old"): "deleted"})
+			if !b.Shows("new", "") || !b.Pushed("new") {
+				t.Error("its page is there, and does not count")
+			}
 		})
 	}
 }
