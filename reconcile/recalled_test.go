@@ -111,6 +111,22 @@ func TestALostJournalInAnInstall(t *testing.T) {
 // TestAPersonEndsWhatIsNotProved stops the daemon when a machine is armed, and loses the journal and the machine: nobody speaks, and the host is held. A person
 // deletes its page, as the hold says: it counts as never seen, whatever the daemon wrote meanwhile.
 func TestAPersonEndsWhatIsNotProved(t *testing.T) {
+	personEnds(t, reconcile.Limits{PublishEvery: time.Millisecond}, func(*world) {})
+}
+
+// TestAPersonEndsWhatIsNotWanted has the page say that the machine is not armed, and the fleet ask for something else meanwhile.
+func TestAPersonEndsWhatIsNotWanted(t *testing.T) {
+	personEnds(t, reconcile.Limits{}, func(w *world) {
+		changed := desired("host-0000")
+		workload := *changed.Workload
+		workload.Inputs = "fedcba9876543210"
+		changed.Workload = &workload
+		w.commit("2", changed)
+	})
+}
+
+func personEnds(t *testing.T, limits reconcile.Limits, meanwhile func(*world)) {
+	t.Helper()
 	run(t, func(t *testing.T) {
 		w := newWorld(1)
 		m := w.machines["host-0000"]
@@ -119,18 +135,22 @@ func TestAPersonEndsWhatIsNotProved(t *testing.T) {
 				w.die()
 			}
 		}
-		d := w.daemon(t, reconcile.Limits{PublishEvery: time.Millisecond})
+		d := w.daemon(t, limits)
 		after(time.Hour)
 		_ = d.stop()
 		w.watch, m.agent = nil, inventory.AgentState{}
 		clear(w.records)
 		w.accepted = journal.Accepted{}
+		meanwhile(w)
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
 		h, _ := d.Host("host-0000")
 		d.end(t)
 		if h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.Recalled {
 			t.Fatalf("%s, hold %+v, want it held", h.Plan.Phase, h.Plan.Hold)
+		}
+		if len(w.records) > 0 {
+			t.Errorf("the journal has %v: what is not proved would stay there", w.records)
 		}
 		delete(w.branch, status.Path("host-0000"))
 		d = w.daemon(t, reconcile.Limits{})

@@ -4,7 +4,7 @@ import "github.com/gitmetal/ingot/inventory"
 
 // recalled answers for what was begun and is known from the status branch alone, until the machine speaks: the agent of the boot, whose certificate no old
 // page can bring back, or the system that the operation installed. The page may be older than what happened, by a push or, if somebody put it back, by years:
-// the machine may run what it should, so it is neither powered off nor written to.
+// the machine may run what it should, so it is neither powered off nor written to. A hold changes nothing in the journal either: a person may delete the page.
 //
 //	known of it                        the machine                             due
 //	operation                          its system phoned home                  it succeeded
@@ -12,7 +12,6 @@ import "github.com/gitmetal/ingot/inventory"
 //	operation up to Armed, wanted      the agent of the boot speaks            go on: the job is handed out, again if the agent has it
 //	operation up to Armed, unwanted    the agent of the boot speaks            hold: it may be writing
 //	any other                          the agent of the boot speaks            go on
-//	operation, not armed, unwanted     any                                     it ends, in the journal only
 //	operation, Written or Starting     off                                     go on: it starts from its disk
 //	boot, without an operation         off                                     go on
 //	any                                any                                     hold
@@ -27,11 +26,6 @@ func (h host) recalled() (Plan, bool) {
 	off := h.o.BMC.Reach == inventory.Reached && h.o.BMC.Power == inventory.PoweredOff
 	if a.Alarm == "" && b != nil && a.Boot == b.ID && a.Epoch == b.Epoch {
 		return h.word(off)
-	}
-	if op != nil {
-		if p, over := h.superseded(*op); over {
-			return p, true
-		}
 	}
 	if off && (op == nil || op.Stage == inventory.Written || op.Stage == inventory.Starting) {
 		return Plan{}, false
