@@ -182,6 +182,17 @@ func knownas(ts *testscript.TestScript, _ bool, args []string) {
 	git("update-ref", "refs/heads/ingot/status", git("commit-tree", "-m", "status", git("write-tree")))
 }
 
+// installing HOST: has the status branch say that a host of the base fleet, which runs its workload, is being installed with it again.
+func installing(ts *testscript.TestScript, _ bool, args []string) {
+	loaded, _, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
+	ts.Check(err)
+	page := seen(loaded.Hosts[args[0]], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
+	is := page.Installed
+	page.Phase = plan.Installing
+	page.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Attempt: 1, Workload: is.Workload, Inputs: is.Inputs, Disk: is.Disk, Content: "install:" + is.ID, Erases: true}
+	putPage(ts, status.Path(args[0]), page.Encode())
+}
+
 // putPage puts a page on the status branch.
 func putPage(ts *testscript.TestScript, path string, page []byte) {
 	git, file := inScript(ts), filepath.Join(ts.Getenv("WORK"), ".page")

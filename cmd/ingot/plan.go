@@ -77,9 +77,11 @@ func runPlan(s streams, o planOptions) error {
 	r := review.Compare(base, head, known.ReadFor(base, head))
 	r.Status = known.Commit
 	if len(o.tags) > 0 {
-		if r.Notes, err = f.Tagging(head, cmp.Or(o.head, "HEAD"), o.tags); err != nil {
+		notes, err := f.Tagging(head, cmp.Or(o.head, "HEAD"), o.tags)
+		if err != nil {
 			return err
 		}
+		r.Notes = append(r.Notes, notes...)
 	}
 	if err := printReview(s, r, o.output); err != nil {
 		return err
