@@ -179,20 +179,26 @@ func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 	defer news.Stop()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	some, rested := news.Some(), (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-news.Some():
-			for _, name := range news.Take() {
-				h, known := of(loop, name)
-				c.leave(h, known, all(loop))
-				c.look(name, h, known, time.Now())
+		case <-rested:
+			some, rested = news.Some(), nil
+		case <-some:
+			if each(loop, news.Take(), c.told) {
+				some, rested = nil, time.After(rest)
 			}
 		case <-tick.C:
 			c.arrange(ctx, time.Now())
 		}
 	}
+}
+
+func (c *Consoles) told(h reconcile.HostView, known bool, among *heirs) {
+	c.leave(h, known, among)
+	c.look(h.Name, h, known, time.Now())
 }
 
 // look takes in how a host is now.

@@ -2,19 +2,63 @@ package story
 
 import (
 	"slices"
+	"time"
 
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/schemas"
 )
 
+// rest is how long no news is taken after a batch that had a View taken: renames come one by one, and each View holds up the loop.
+const rest = time.Second
+
+// views is what is asked of a loop.
+type views interface {
+	Host(name string) (reconcile.HostView, bool)
+	View() reconcile.View
+}
+
+// heirs finds machines by a name that they had before: in one View for a whole batch of news, taken when a machine is looked for first.
+type heirs struct {
+	view func() reconcile.View
+	by   map[string][]reconcile.HostView
+}
+
+func (x *heirs) of(former string) []reconcile.HostView {
+	if x.by == nil {
+		x.by = map[string][]reconcile.HostView{}
+		for _, h := range x.view().Hosts {
+			for _, name := range h.Observed.Record.Formerly {
+				x.by[name] = append(x.by[name], h)
+			}
+		}
+	}
+	return x.by[former]
+}
+
+// each tells of every host of a batch of news, also of one that is not known any more, and reports whether a View was taken. That is never older than what is
+// told of a host: the machine that had a name which is gone is in it.
+func each(loop views, names []string, tell func(h reconcile.HostView, known bool, among *heirs)) (viewed bool) {
+	hosts, known := make([]reconcile.HostView, len(names)), make([]bool, len(names))
+	for i, name := range names {
+		hosts[i], known[i] = loop.Host(name)
+		hosts[i].Name = name
+	}
+	among := &heirs{view: loop.View}
+	for i := range hosts {
+		tell(hosts[i], known[i], among)
+	}
+	return among.by != nil
+}
+
 // left reports whether the machine that had a name has another now, or is not known any more, and gives the other name; "" when there is none. A machine
-// that has another serial under the same name was mended: the name is still its own.
-func left(was schemas.Identity, now reconcile.HostView, known bool, all func() []reconcile.HostView) (heir string, yes bool) {
-	if known && same(was, now.Desired.Identity) {
+// that has another serial under the same name was mended, and one that has a serial now was given it: the name is still its own.
+func left(was schemas.Identity, now reconcile.HostView, known bool, among *heirs) (heir string, yes bool) {
+	is := now.Desired.Identity
+	if known && (same(was, is) || was.Serial == "" && slices.Equal(was.MACs, is.MACs)) {
 		return "", false
 	}
-	for _, h := range all() {
-		if h.Name != now.Name && slices.Contains(h.Observed.Record.Formerly, now.Name) && same(was, h.Desired.Identity) {
+	for _, h := range among.of(now.Name) {
+		if h.Name != now.Name && same(was, h.Desired.Identity) {
 			return h.Name, true
 		}
 	}
@@ -28,30 +72,22 @@ func same(a, b schemas.Identity) bool {
 	return slices.Equal(a.MACs, b.MACs)
 }
 
-// all gives every host of a loop.
-func all(loop *reconcile.Loop) func() []reconcile.HostView {
-	return func() []reconcile.HostView { return loop.View().Hosts }
-}
-
-// of gives a host by its name, also one that is not known any more.
-func of(loop *reconcile.Loop, name string) (reconcile.HostView, bool) {
-	h, known := loop.Host(name)
-	h.Name = name
-	return h, known
-}
-
 // leave has what is kept of a machine's console go with it to another name, or away with its name.
-func (c *Consoles) leave(h reconcile.HostView, known bool, all func() []reconcile.HostView) {
+func (c *Consoles) leave(h reconcile.HostView, known bool, among *heirs) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	w := c.hosts[h.Name]
 	if w == nil {
+		c.mu.Unlock()
 		return
 	}
-	heir, yes := left(w.host.Desired.Identity, h, known, all)
+	was := w.host.Desired.Identity
+	c.mu.Unlock()
+	heir, yes := left(was, h, known, among)
 	if !yes {
 		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if w.end != nil {
 		w.end()
 	}
@@ -62,14 +98,14 @@ func (c *Consoles) leave(h reconcile.HostView, known bool, all func() []reconcil
 }
 
 // leave forgets the story of a machine that has the name no more.
-func (s *Stories) leave(h reconcile.HostView, known bool, all func() []reconcile.HostView) {
+func (s *Stories) leave(h reconcile.HostView, known bool, among *heirs) {
 	s.mu.Lock()
 	was, seen := s.machines[h.Name]
 	s.mu.Unlock()
 	if !seen {
 		return
 	}
-	if _, yes := left(was, h, known, all); !yes {
+	if _, yes := left(was, h, known, among); !yes {
 		return
 	}
 	s.mu.Lock()

@@ -1,6 +1,8 @@
 package story
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,60 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
+
+func among(hosts ...reconcile.HostView) *heirs {
+	return &heirs{view: func() reconcile.View { return reconcile.View{Hosts: hosts} }}
+}
+
+// fleet is a loop that counts what costs its lock for long.
+type fleet struct {
+	hosts map[string]reconcile.HostView
+	views int
+}
+
+func (f *fleet) Host(name string) (reconcile.HostView, bool) {
+	h, known := f.hosts[name]
+	return h, known
+}
+
+func (f *fleet) View() reconcile.View {
+	f.views++
+	return reconcile.View{Hosts: slices.Collect(maps.Values(f.hosts))}
+}
+
+// A commit that renames every host, or gives each a serial, takes no View for each.
+func TestManyNamesOneView(t *testing.T) {
+	t.Parallel()
+	s, consoles := New(), newRack(t, 10)
+	old, given, renamed := &fleet{hosts: map[string]reconcile.HostView{}}, &fleet{hosts: map[string]reconcile.HostView{}}, &fleet{hosts: map[string]reconcile.HostView{}}
+	var names []string
+	for i := range 100 {
+		name, heir := fmt.Sprintf("host-%d", i), fmt.Sprintf("new-%d", i)
+		h := view(document(name), "")
+		h.Desired.Identity.MACs = []string{name}
+		old.hosts[name] = h
+		h.Desired.Identity.Serial = name
+		given.hosts[name] = h
+		h.Name, h.Observed.Record.Formerly = heir, []string{name}
+		renamed.hosts[heir] = h
+		names = append(names, name, heir)
+	}
+	for name, tell := range map[string]func(reconcile.HostView, bool, *heirs){"stories": s.told, "consoles": consoles.told} {
+		for _, step := range []struct {
+			what  string
+			fleet *fleet
+			views int
+		}{{"the first look", old, 0}, {"a serial for each", given, 0}, {"a name for each", renamed, 1}, {"nothing", renamed, 0}} {
+			step.fleet.views = 0
+			if viewed := each(step.fleet, names, tell); step.fleet.views != step.views || viewed != (step.views > 0) {
+				t.Errorf("%s: %s took %d views, said %t, want %d", name, step.what, step.fleet.views, viewed, step.views)
+			}
+		}
+	}
+	if len(s.machines) != 100 || s.machines["host-0"].Serial != "" || s.machines["new-0"].Serial != "host-0" {
+		t.Errorf("machines are %v", s.machines)
+	}
+}
 
 // Who has a name after a machine, and what of the machine stays there.
 func TestLeft(t *testing.T) {
@@ -35,7 +91,7 @@ func TestLeft(t *testing.T) {
 		{"mended", machine("a", "S2"), true, []reconcile.HostView{machine("b", "S3", "a")}, "", false},
 		{"gone", machine("a", ""), false, []reconcile.HostView{machine("b", "S3")}, "", true},
 	} {
-		heir, yes := left(schemas.Identity{Serial: "S1"}, test.now, test.known, func() []reconcile.HostView { return test.others })
+		heir, yes := left(schemas.Identity{Serial: "S1"}, test.now, test.known, among(test.others...))
 		if heir != test.heir || yes != test.left {
 			t.Errorf("%s: left(…) = %q, %t, want %q, %t", test.name, heir, yes, test.heir, test.left)
 		}
@@ -56,7 +112,7 @@ func TestARenamedMachinesConsole(t *testing.T) {
 	heir, next := r.host("b", plan.Installing), r.host("a", plan.Installing)
 	heir.Desired.Identity.Serial, heir.Observed.Record.Formerly = "S1", []string{"a"}
 	next.Desired.Identity.Serial = "S2"
-	hosts := func() []reconcile.HostView { return []reconcile.HostView{next, heir} }
+	hosts := among(next, heir)
 	for range 2 { // it is told again and again
 		r.leave(next, true, hosts)
 		r.look("a", next, true, time.Now())
@@ -71,7 +127,7 @@ func TestARenamedMachinesConsole(t *testing.T) {
 	if text := strings.Join(s.Lines, "\n"); !strings.Contains(text, "of the old: line") {
 		t.Errorf("under its new name the machine shows\n%s", text)
 	}
-	r.leave(reconcile.HostView{Name: "a"}, false, func() []reconcile.HostView { return nil })
+	r.leave(reconcile.HostView{Name: "a"}, false, among())
 	if text, err := r.Text("a"); text != "" || err != nil {
 		t.Errorf("of a machine that is gone is kept %q, %v", text, err)
 	}
@@ -88,12 +144,12 @@ func TestARenamedMachinesStory(t *testing.T) {
 	s.leave(old, true, nil)
 	s.step(old, noon)
 	s.said(said("a", "of the old"))
-	s.leave(next, true, func() []reconcile.HostView { return []reconcile.HostView{next, heir} })
+	s.leave(next, true, among(next, heir))
 	s.step(next, noon)
 	if got := s.Of("a", status.Document{}); len(got.Steps) != 1 || got.Steps[0].Text != "by the next" || len(got.Console) != 0 || slices.Contains(s.spoke, "a") {
 		t.Errorf("the next machine tells %+v", got)
 	}
-	s.leave(reconcile.HostView{Name: "a"}, false, func() []reconcile.HostView { return nil })
+	s.leave(reconcile.HostView{Name: "a"}, false, among())
 	s.Of("nobody", status.Document{})
 	if len(s.hosts) != 0 || len(s.machines) != 0 {
 		t.Errorf("of nobody is kept %v, %v", s.hosts, s.machines)

@@ -164,20 +164,26 @@ func (s *Stories) Follow(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hu
 	defer news.Stop()
 	progress, stopProgress := jobs.Subscribe()
 	defer stopProgress()
+	some, rested := news.Some(), (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-news.Some():
-			for _, name := range news.Take() {
-				h, known := of(loop, name)
-				s.leave(h, known, all(loop))
-				if known {
-					s.step(h, time.Now())
-				}
+		case <-rested:
+			some, rested = news.Some(), nil
+		case <-some:
+			if each(loop, news.Take(), s.told) {
+				some, rested = nil, time.After(rest)
 			}
 		case p := <-progress:
 			s.said(p)
 		}
+	}
+}
+
+func (s *Stories) told(h reconcile.HostView, known bool, among *heirs) {
+	s.leave(h, known, among)
+	if known {
+		s.step(h, time.Now())
 	}
 }
