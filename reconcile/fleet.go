@@ -94,7 +94,7 @@ func (l *Loop) refuse(sources inventory.Sources, findings []schemas.Finding) {
 // adopt makes a good commit the fleet, once the journal knows it.
 func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next inventory.Fleet, findings []schemas.Finding) {
 	accepted := journal.Accepted{Commit: sources.Trunk.Commit, At: l.config.Now()}
-	if before := l.acceptedBefore(); before.Commit == accepted.Commit {
+	if _, before := l.Accepted(); before.Commit == accepted.Commit {
 		accepted = before // a restart on the same commit
 	} else if err := l.config.Journal.Accept(ctx, accepted); err != nil {
 		if !l.disowned(err) {
@@ -120,8 +120,9 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 	}
 }
 
-func (l *Loop) acceptedBefore() journal.Accepted {
+// Accepted gives the accepted commit, "" until one was accepted since the start, and what was accepted last, even before.
+func (l *Loop) Accepted() (commit string, last journal.Accepted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.fleet.accepted
+	return l.fleet.commit, l.fleet.accepted
 }

@@ -65,11 +65,10 @@ func (l *Loop) View() View {
 func (l *Loop) Host(name string) (HostView, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.hosts[name]
-	if h == nil {
-		return HostView{}, false
+	if h := l.hosts[name]; h != nil {
+		return l.hostView(name, h), true
 	}
-	return l.hostView(name, h), true
+	return HostView{}, false
 }
 
 func (l *Loop) hostView(name string, h *host) HostView {

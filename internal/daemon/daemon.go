@@ -206,7 +206,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 // awaits reports whether an installed system may say that it is up.
 func (d *Daemon) awaits(host, install string) (bool, error) {
 	h, known := d.loop.Host(host)
-	if !known && d.loop.View().Commit == "" {
+	if commit, _ := d.loop.Accepted(); !known && commit == "" {
 		return false, errors.New("the hosts are not known yet: no commit was accepted since the start")
 	}
 	return h.Observed.Record.Knows(install), nil
