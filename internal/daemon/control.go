@@ -148,8 +148,9 @@ func writeJSON(w http.ResponseWriter, value any) {
 }
 
 func (d *Daemon) view() View {
-	v := fleetView(d.loop.View())
-	for _, h := range d.loop.View().Hosts {
+	lv := d.loop.View()
+	v := fleetView(lv)
+	for _, h := range lv.Hosts {
 		v.Hosts = append(v.Hosts, hostView(h))
 	}
 	return v
