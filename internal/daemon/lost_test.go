@@ -64,20 +64,28 @@ func TestOnlyOurOwnPagesAreBelieved(t *testing.T) {
 	}
 }
 
-// TestALostJournalKnowsTheAcceptedCommit rewinds the trunk while no daemon runs, and loses the journal: the status branch knows better.
-func TestALostJournalKnowsTheAcceptedCommit(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	first := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
+// rewound is a world whose machine is Active at the second commit, and whose daemon was stopped and has lost its journal since, while the trunk was taken back to
+// the first one.
+func rewound(t *testing.T) (w *world, first string, before map[string]machineState) {
+	t.Helper()
+	w = newWorld(t, 1)
+	first = strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
 	w.edit(t, "README.md", "# ", "# # ")
 	w.push(t, "another line")
 	second := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
 	stop := w.start(t)
 	w.await(t, 1, "Active", func(h daemon.HostView) bool { return active(h) && h.Commit == second })
 	stop()
-	before := w.states(t)
+	before = w.states(t)
 	w.loseJournal(t)
 	w.git(t, "push", "--quiet", "--force", "origin", first+":main")
+	return w, first, before
+}
+
+// TestALostJournalKnowsTheAcceptedCommit rewinds the trunk while no daemon runs, and loses the journal: the status branch knows better.
+func TestALostJournalKnowsTheAcceptedCommit(t *testing.T) {
+	t.Parallel()
+	w, _, before := rewound(t)
 
 	w.start(t)
 	w.awaitFleet(t, "rewritten", func(v daemon.View) bool { return v.Commit == "" && strings.Contains(v.Source, "was rewritten") })
@@ -90,22 +98,12 @@ func TestALostJournalKnowsTheAcceptedCommit(t *testing.T) {
 // was one. Nothing is accepted before an operator names the commit that counts.
 func TestADeletedFleetPageIsNoFirstStart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	first := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
-	w.edit(t, "README.md", "# ", "# # ")
-	w.push(t, "another line")
-	second := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
-	stop := w.start(t)
-	w.await(t, 1, "Active", func(h daemon.HostView) bool { return active(h) && h.Commit == second })
-	stop()
-	before := w.states(t)
-	w.loseJournal(t)
+	w, first, before := rewound(t)
 	w.git(t, "fetch", "--quiet", "origin")
 	w.git(t, "checkout", "--quiet", "-B", "edited", "origin/ingot/status")
 	w.git(t, "rm", "--quiet", status.FleetPath)
 	w.git(t, "commit", "--quiet", "-m", "fleet: by hand")
 	w.git(t, "push", "--quiet", "origin", "HEAD:ingot/status")
-	w.git(t, "push", "--quiet", "--force", "origin", first+":main")
 
 	w.start(t)
 	w.awaitFleet(t, "the deleted page", func(v daemon.View) bool {

@@ -120,7 +120,9 @@ func TestWhatIsNoCountersignature(t *testing.T) {
 		s.counts(repo, "prod-1", "ann@example.com", "")
 		s.git("push", "-q", "origin", ":refs/tags/"+ref, ":refs/tags/countersign/prod-1/y")
 		s.git("tag", "-d", "countersign/prod-1/y")
-		s.run(filepath.Join(s.dir, "clone"), "sh", "-c", "git tag -d "+ref+" 2>/dev/null || true")
+		if s.git("tag", "--list", ref) != "" { // it was made in the clone
+			s.git("tag", "-d", ref)
+		}
 		s.counts(repo, "prod-1", "", "")
 	}
 }
