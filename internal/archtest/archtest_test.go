@@ -96,7 +96,7 @@ const (
 	maxFunctionP95 = 45
 	maxParameters  = 4
 	maxFile        = 400
-	maxPackage     = 1500
+	maxPackage     = 2500
 )
 
 // exceptions to the budgets, each with its reason: "kind path[:function]".
