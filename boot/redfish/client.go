@@ -3,6 +3,7 @@ package redfish
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
@@ -39,7 +40,8 @@ type Client struct {
 	slots       []string   // paths of the virtual drives, once known
 	insertNeeds []string   // parameters InsertMedia turned out to need
 	console     *SerialConsole
-	systemRead  bool // console is what it said
+	systemRead  bool      // console is what it said
+	offSince    time.Time // the first of the readings in a row that said Off; zero when the last one did not
 }
 
 // Open checks the configuration; it sends nothing. Close ends the session.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stmcginnis/gofish/schemas"
 
@@ -108,6 +109,7 @@ func (c *Client) readSystem(w conn.Call) (computer, error) {
 	for _, manager := range links.Links.ManagedBy {
 		found.managers = append(found.managers, manager.ID)
 	}
+	c.sawPower(found.view().Power)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.console, c.systemRead = serialConsole(got.Doc), true
@@ -222,35 +224,66 @@ var accepted = map[ResetType][]schemas.ResetType{
 // Reset asks for a change of power and returns once the BMC has accepted it; the machine may still be on its way. A machine
 // that is there already is a success without a request.
 func (c *Client) Reset(ctx context.Context, want ResetType) error {
+	_, err := c.Change(ctx, want)
+	return err
+}
+
+// Change is Reset, and reports whether the machine was there already, so that this call changed nothing.
+func (c *Client) Change(ctx context.Context, want ResetType) (already bool, err error) {
 	w := c.conn.Call(ctx, "power: "+string(want))
 	before, err := c.readSystem(w)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if arrived(want, before.view().Power) {
-		return nil
+		return true, nil
 	}
-	kind, err := pick(w, before, want)
+	kind, err := c.pick(w, before, want)
 	if err != nil {
-		return err
+		return false, err
 	}
 	task, err := before.Doc.Reset(kind)
 	if err == nil {
-		return w.Follow(task)
+		return false, w.Follow(task)
 	}
 	refused := conn.As(err)
 	if refused == nil { // gofish's own words
-		return w.Protocol(err)
+		return false, w.Protocol(err)
 	}
 	if refused.Status != http.StatusConflict && refused.Status != http.StatusBadRequest {
-		return refused
+		return false, refused
 	}
 	// Many BMCs refuse what is already so; look again.
 	after, err := c.readSystem(w)
 	if err == nil && arrived(want, after.view().Power) {
-		return nil
+		return true, nil
 	}
-	return refused
+	return false, refused
+}
+
+// ButtonPause is how long a machine must have been seen to be off, and not on between, before its power button is pushed: pushed on a machine that runs, whose
+// BMC is behind the times, it would switch that off.
+const ButtonPause = 30 * time.Second
+
+// sawPower keeps since when every reading said that the machine is off.
+func (c *Client) sawPower(power inventory.PowerState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case power != inventory.PoweredOff:
+		c.offSince = time.Time{}
+	case c.offSince.IsZero():
+		c.offSince = c.conn.Now()
+	}
+}
+
+func (c *Client) offFor() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.offSince.IsZero() {
+		return 0
+	}
+	return c.conn.Now().Sub(c.offSince)
 }
 
 // arrived reports whether the machine is where a change would bring it. A restart always has to be asked for.
@@ -265,7 +298,7 @@ func arrived(want ResetType, power inventory.PowerState) bool {
 	}
 }
 
-func pick(w conn.Call, s computer, want ResetType) (schemas.ResetType, error) {
+func (c *Client) pick(w conn.Call, s computer, want ResetType) (schemas.ResetType, error) {
 	choices, known := accepted[want]
 	if !known {
 		return "", w.Protocol(errors.New("there is no such change of power"))
@@ -275,9 +308,12 @@ func pick(w conn.Call, s computer, want ResetType) (schemas.ResetType, error) {
 		return choices[0], nil // it does not say: the common one
 	}
 	for _, choice := range choices {
-		// Pushing the button of a machine that may be on could switch it off.
-		blind := choice == schemas.PushPowerButtonResetType && s.view().Power != inventory.PoweredOff
-		if slices.Contains(offered, choice) && !blind {
+		button := choice == schemas.PushPowerButtonResetType
+		switch {
+		case !slices.Contains(offered, choice) || button && s.view().Power != inventory.PoweredOff:
+		case button && c.offFor() < ButtonPause:
+			return "", w.NotYet("it has only a power button, and was not seen to be off for long enough to push that", fmt.Sprintf("it is pushed when the machine is off for %s", ButtonPause))
+		default:
 			return choice, nil
 		}
 	}

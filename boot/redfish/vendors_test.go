@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -175,7 +176,7 @@ func TestResetTypeComesFromWhatIsOffered(t *testing.T) {
 		want   redfish.ResetType
 		sent   []string // nil: refused without a request
 	}{
-		"on, when off":      {system(action), redfish.PowerOn, []string{`POST /redfish/v1/reset {"ResetType":"PushPowerButton"}`}},
+		"on, seen off once": {system(action), redfish.PowerOn, nil},
 		"on, when unknown":  {unknown, redfish.PowerOn, nil},
 		"off, when unknown": {unknown, redfish.ForceOff, []string{`POST /redfish/v1/reset {"ResetType":"ForceOff"}`}},
 		"restart":           {on, redfish.ForceRestart, []string{`POST /redfish/v1/reset {"ResetType":"PowerCycle"}`}},
@@ -193,6 +194,52 @@ func TestResetTypeComesFromWhatIsOffered(t *testing.T) {
 			}
 			v.wantSent(t, test.sent...)
 		})
+	}
+}
+
+// Where there is only a button, it is pushed when the machine was off at two readings in a row that are 30 s apart: a BMC may be behind the times.
+func TestTheButtonIsPushedAtTheSecondOff(t *testing.T) {
+	t.Parallel()
+	const action = `,"Actions":{"#ComputerSystem.Reset":{"target":"/redfish/v1/reset","ResetType@Redfish.AllowableValues":["PushPowerButton","ForceOff"]}}`
+	off := system(action)
+	on := strings.Replace(off, `"Off"`, `"On"`, 1)
+	v := newVendor(t, map[string]string{one: off}, nil)
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	c, err := redfish.Open(redfish.Config{Address: v.URL + one, Username: "admin", Password: secretOf(password), TLS: redfish.TLS{FirstUse: true}, Now: func() time.Time { return now }})
+	must(t, err)
+	push := func(after time.Duration, shown string) error {
+		now = now.Add(after)
+		v.mu.Lock()
+		v.docs[one] = shown
+		v.mu.Unlock()
+		return c.Reset(t.Context(), redfish.PowerOn)
+	}
+	for _, look := range []struct {
+		after time.Duration
+		shown string
+	}{{0, off}, {29 * time.Second, off}, {time.Second / 2, on}, {time.Second, off}, {29 * time.Second, off}} {
+		if err := push(look.after, look.shown); look.shown == off {
+			if got := asKind(t, err, redfish.Refused); !got.Temporary {
+				t.Errorf("error = %v, want it temporary", got)
+			}
+		} else {
+			must(t, err)
+		}
+	}
+	v.wantSent(t)
+	must(t, push(time.Second, off))
+	v.wantSent(t, `POST /redfish/v1/reset {"ResetType":"PushPowerButton"}`)
+}
+
+// Whoever powers a machine on learns whether it was on already.
+func TestAPowerOnThatFindsTheMachineOn(t *testing.T) {
+	t.Parallel()
+	const action = `,"Actions":{"#ComputerSystem.Reset":{"target":"/redfish/v1/reset"}}`
+	for state, want := range map[string]bool{"On": true, "Off": false} {
+		v := newVendor(t, map[string]string{one: strings.Replace(system(action), `"Off"`, `"`+state+`"`, 1)}, nil)
+		if already, err := v.open(t, one).Change(t.Context(), redfish.PowerOn); err != nil || already != want {
+			t.Errorf("%s: Change = %t, %v; want %t", state, already, err, want)
+		}
 	}
 }
 

@@ -125,6 +125,9 @@ func (c *Conn) Base() string { return c.base.String() }
 // System is the path of the ComputerSystem that the address names, or empty.
 func (c *Conn) System() string { return c.system }
 
+// Now is the conversation's clock.
+func (c *Conn) Now() time.Time { return c.config.Now() }
+
 // Session is the path of the open session, or empty.
 func (c *Conn) Session() string {
 	c.mu.Lock()
