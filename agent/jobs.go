@@ -77,7 +77,7 @@ func (w *worker) poll(ctx context.Context) (*wire.Job, error) {
 	w.mu.Lock()
 	current := w.current
 	w.mu.Unlock()
-	var question wire.Poll
+	question := wire.Poll{Asks: true}
 	over := context.Background()
 	if current != nil {
 		question.Running, over = current.job.ID, current.over

@@ -249,7 +249,7 @@ func TestRunTellsARestartedDaemonWhatItDoes(t *testing.T) {
 		})
 	})
 	s := d.await("the running job and the hardware", func(s seen) bool { return len(s.polls) > 0 && len(s.facts) == 2 })
-	if diff := cmp.Diff([]wire.Poll{{Running: "op1"}}, s.polls); diff != "" {
+	if diff := cmp.Diff([]wire.Poll{{Running: "op1", Asks: true}}, s.polls); diff != "" {
 		t.Errorf("polls (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(s.facts[0], s.facts[1]); diff != "" {

@@ -55,25 +55,43 @@ func (s *session) close() {
 type standing string
 
 const (
-	wanted    standing = "wanted" // or the daemon cannot be asked: a job goes on without it
+	wanted    standing = "wanted"
 	withdrawn standing = "withdrawn"
 )
 
-// enter tells the daemon that a step begins, and asks whether it shall. It does not wait long for the answer.
+// enter tells the daemon that a step begins, and asks whether it may. An install step waits for the answer for as long as it takes: no answer is no leave to
+// write. Any other step goes on without a daemon, after lastWord.
 func (s *session) enter(ctx context.Context, step wire.Step) standing {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		answered := s.ask(ctx, step)
+		switch {
+		case s.isGone() || ctx.Err() != nil:
+			return withdrawn
+		case answered || step.Install == nil:
+			return wanted
+		}
+		s.agent.Log.Warn("the daemon does not say whether the install may begin: asking again", "in", pause)
+		if !wait(ctx, pause) {
+			return withdrawn
+		}
+	}
+}
+
+// ask asks once whether a step may begin, and reports whether there was an answer.
+func (s *session) ask(ctx context.Context, step wire.Step) (answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, lastWord)
 	defer cancel()
 	s.mu.Lock()
 	s.pending.Step, s.pending.Done, s.pending.Total = step.Name, 0, 0
 	s.mu.Unlock()
 	progress, _ := s.take()
-	s.post(ctx, progress)
+	return s.post(ctx, progress) == nil
+}
+
+func (s *session) isGone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone {
-		return withdrawn
-	}
-	return wanted
+	return s.gone
 }
 
 // Report implements Session.
@@ -109,7 +127,7 @@ func (s *session) send(ctx context.Context) {
 			ended = true
 		}
 		if progress, unsent := s.take(); unsent {
-			s.post(ctx, progress)
+			_ = s.post(ctx, progress) // what cannot be posted is dropped
 		}
 		s.rest()
 	}
@@ -134,10 +152,11 @@ func (s *session) take() (wire.Progress, bool) {
 	return progress, unsent
 }
 
-// post sends progress once. Of the answers only "withdrawn" counts; a job goes on without a daemon.
-func (s *session) post(ctx context.Context, progress wire.Progress) {
+// post sends progress once, and keeps in mind when the job was withdrawn.
+func (s *session) post(ctx context.Context, progress wire.Progress) error {
 	err := s.agent.client.post(ctx, fmt.Sprintf(wire.PathProgress, s.job.ID), progress, nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gone = s.gone || errors.Is(err, errGone)
+	return err
 }

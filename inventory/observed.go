@@ -10,6 +10,8 @@ type Observed struct {
 	Agent  AgentState
 	Media  MediaState
 	Image  ImageState
+	// Retry is set while an operator's `ingot retry` was not acted upon yet.
+	Retry bool
 }
 
 // Reach is how an attempt to talk to a BMC ended.
@@ -39,13 +41,16 @@ const (
 
 // BMCState is one look at a BMC.
 type BMCState struct {
-	At       time.Time
-	Reach    Reach
-	Error    string // in words a person can act on, when Reach is not Reached
-	Power    PowerState
-	System   System
-	Override Override
-	Media    []Slot
+	At    time.Time
+	Reach Reach
+	Error string // in words a person can act on, when Reach is not Reached
+	Power PowerState
+	// OffCounts is when a machine that is seen to be off since, and was not seen to be on between, counts as off where its power was not ours to take: BMCs say Off
+	// for a while after a machine came on. Zero: at once.
+	OffCounts time.Time
+	System    System
+	Override  Override
+	Media     []Slot
 }
 
 // Override is what the firmware is told to start from.
@@ -71,6 +76,7 @@ const (
 	JobRunning   JobState = "Running"
 	JobSucceeded JobState = "Succeeded"
 	JobFailed    JobState = "Failed"
+	JobWithdrawn JobState = "Withdrawn" // taken back: its install step is not let begin
 )
 
 // AgentState is what the hub knows of the agent of the newest boot.
@@ -98,7 +104,11 @@ type Job struct {
 	Total   uint64
 	Since   time.Time // of State
 	Error   string
-	// Untouched is set when a failed job says that it came to no write.
+	// Begun is set when its install step was let begin, or was seen to have begun.
+	Begun bool
+	// Over is set when a withdrawn job is not being worked on any more: its agent said so, or never had it.
+	Over bool
+	// Untouched is set when a failed or withdrawn job came to no write.
 	Untouched bool
 }
 

@@ -37,7 +37,6 @@ type document struct {
 	Alarm       string               `json:"alarm,omitempty"`
 	Facts       *inventory.Facts     `json:"facts,omitempty"`
 	Job         *job                 `json:"job,omitempty"`
-	Withdrawn   bool                 `json:"withdrawn,omitempty"` // there was a job; without it, no job means that none is known
 	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
 }
 
@@ -50,19 +49,60 @@ type job struct {
 	State   inventory.JobState `json:"state"`
 	Since   time.Time          `json:"since"`
 	Result  *wire.Result       `json:"result,omitempty"`
+	// Install is the name of its first install step; "" when it has none: then nothing of it needs leave.
+	Install string `json:"install,omitempty"`
+	// Asks is set when the agent that has the job begins no install step before it was answered.
+	Asks bool `json:"asks,omitempty"`
+	// Begun is set before an install step is let begin, and when one is seen to have begun.
+	Begun bool `json:"begun,omitempty"`
+	// Again is set when the job was handed out a second time, or the agent had it before this document began: whoever says that nothing was written may not be
+	// the only one that could.
+	Again bool `json:"again,omitempty"`
+	// Over is set when nobody works on a withdrawn job: its agent's result came, or no agent ever had it.
+	Over bool `json:"over,omitempty"`
+	// Why is why it was withdrawn.
+	Why string `json:"why,omitempty"`
 }
 
+// ended reports whether nobody shall go on with the job.
 func (j *job) ended() bool {
-	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed
+	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed || j.State == inventory.JobWithdrawn
 }
 
-// outstanding refuses what is said about another job or attempt than the one there is. A job that nobody withdrew but nobody knows, as after the loss of
+// untouched reports whether a job that has ended came to no write:
+//
+//	the job                                         its result   untouched
+//	was handed out twice                            any          no: nobody knows of the other one
+//	any other                                       came         as it says
+//	withdrawn, no agent had it                      none         yes
+//	withdrawn, its agent asks, and was not let      none         yes: it cannot begin any more
+//	withdrawn, any other                            none         no
+func (j *job) untouched() bool {
+	switch {
+	case j.Again:
+		return false
+	case j.Result != nil:
+		return j.Result.Untouched
+	default:
+		return j.State == inventory.JobWithdrawn && (j.Over || j.Asks && !j.Begun)
+	}
+}
+
+// withdrawn is the job after it was taken back.
+func (j *job) withdrawn(why string, now time.Time) *job {
+	next := *j
+	next.Over = j.State == inventory.JobAssigned
+	next.State, next.Since, next.Why = inventory.JobWithdrawn, now, why
+	return &next
+}
+
+// outstanding refuses what is said about another job or attempt than the one there is. A job that nobody knows, as after the loss of
 // the journal, may be assigned again any moment: its agent shall go on and try again.
 func (d *document) outstanding(id string, attempt int) error {
 	switch {
 	case d.Job.is(id, attempt):
 		return nil
-	case d.Job == nil && !d.Withdrawn:
+	case d.Job == nil:
 		return statusError{http.StatusServiceUnavailable, "no job of this boot is known yet"}
 	default:
 		return statusError{http.StatusGone, "not the outstanding attempt"}

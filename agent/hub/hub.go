@@ -29,7 +29,10 @@ type Config struct {
 	Notify func(host string)
 	// Awaits reports whether a record of the host knows an install: the system of a machine that had the host's name before, or of an install that is
 	// not the host's any more, may be late with its word. An error while nobody can tell. Default: every install is known.
-	Awaits   func(host, install string) (bool, error)
+	Awaits func(host, install string) (bool, error)
+	// Leave says why an install step of an operation may not begin on a host, "" when it may; an error while nobody can tell. It is asked before a job is handed
+	// out, and again before its install step begins. It is called with the host locked: it must not call the Hub. Default: every one may.
+	Leave    func(host, operation string) (refusal string, err error)
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // default: nothing
 	TokenTTL time.Duration    // a boot token's life to its first use; default one hour, as large machines start slowly
@@ -67,6 +70,9 @@ func New(config Config) *Hub {
 	}
 	if config.Awaits == nil {
 		config.Awaits = func(string, string) (bool, error) { return true, nil }
+	}
+	if config.Leave == nil {
+		config.Leave = func(string, string) (string, error) { return "", nil }
 	}
 	if config.TokenTTL == 0 {
 		config.TokenTTL = time.Hour
@@ -126,7 +132,7 @@ func (h *Hub) Assign(ctx context.Context, host string, next wire.Job) error {
 			}
 			return nil
 		}
-		doc.Job = &job{ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: imagesOf(next), State: inventory.JobAssigned, Since: h.config.Now()}
+		doc.Job = &job{ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: imagesOf(next), Install: installOf(next), State: inventory.JobAssigned, Since: h.config.Now()}
 		e.body, e.latest = &next, wire.Progress{}
 		return nil
 	})
@@ -136,13 +142,39 @@ func (h *Hub) Assign(ctx context.Context, host string, next wire.Job) error {
 	return err
 }
 
-// Withdraw takes the host's job back: the agent's next progress is answered with 410. Without a job nothing happens.
-func (h *Hub) Withdraw(ctx context.Context, host string) error {
-	return h.edit(ctx, host, func(e *entry, doc *document) error {
-		doc.Withdrawn = doc.Withdrawn || doc.Job != nil
-		doc.Job, e.body, e.latest = nil, nil, wire.Progress{}
+// Withdrawal takes one attempt of a job back.
+type Withdrawal struct {
+	Job     string
+	Attempt int
+	Why     string
+	// Untaken ends an attempt that no agent has taken up as failed; else it is withdrawn, which is no failure.
+	Untaken bool
+}
+
+// ErrBegun says that a job cannot be taken back any more.
+var ErrBegun = errors.New("the agent has begun")
+
+// Withdraw takes a job back: no agent gets it any more, and one that has it is answered with 410, so that it ends before its next step. One whose install step
+// was let begin is ErrBegun, and so is one that shall be ended as untaken and was taken up. Without that job, or when it has ended, nothing happens.
+func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
+	err := h.edit(ctx, host, func(e *entry, doc *document) error {
+		j := doc.Job
+		switch {
+		case !j.is(w.Job, w.Attempt) || j.ended():
+			return nil
+		case j.Begun, w.Untaken && j.State != inventory.JobAssigned:
+			return fmt.Errorf("withdraw job %s from %s: %w", w.Job, host, ErrBegun)
+		}
+		doc.Job, e.body, e.latest = j.withdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
+		if w.Untaken {
+			doc.Job.State, doc.Job.Result = inventory.JobFailed, &wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: true}
+		}
 		return nil
 	})
+	if err == nil {
+		h.config.Notify(host)
+	}
+	return err
 }
 
 // Forget lets go of what is in memory of a host whose document is no longer in the Store.
@@ -178,8 +210,12 @@ func (e *entry) state() inventory.AgentState {
 		Step: e.latest.Step, Done: e.latest.Done, Total: e.latest.Total,
 	}
 	if j.Result != nil {
-		state.Job.Step, state.Job.Error, state.Job.Untouched = j.Result.Step, j.Result.Error, j.Result.Untouched
+		state.Job.Step, state.Job.Error = j.Result.Step, j.Result.Error
 	}
+	if j.State == inventory.JobWithdrawn {
+		state.Job.Error = j.Why
+	}
+	state.Job.Begun, state.Job.Over, state.Job.Untouched = j.Begun, j.Over, j.ended() && j.untouched()
 	return state
 }
 
@@ -191,6 +227,16 @@ func imagesOf(j wire.Job) []string {
 		}
 	}
 	return images
+}
+
+// installOf names a job's first install step; "" for none.
+func installOf(j wire.Job) string {
+	for _, step := range j.Steps {
+		if step.Install != nil {
+			return step.Name
+		}
+	}
+	return ""
 }
 
 // Event is one progress report, for people who watch.

@@ -291,13 +291,16 @@ func TestAWithdrawnJobIsGone(t *testing.T) {
 	agent := r.agent("web-03", "boot1", 4)
 	r.assign("web-03", install("op1", 1, 4))
 	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
-	if err := r.Withdraw(t.Context(), "web-03"); err != nil {
+	if err := r.Withdraw(t.Context(), "web-03", hub.Withdrawal{Job: "op1", Attempt: 1, Why: "spec.protect is true"}); err != nil {
 		t.Fatal(err)
 	}
 	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
-	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: true}, http.StatusGone)
-	if got := r.state("web-03").Job; got.State != inventory.NoJob {
-		t.Errorf("job = %+v, want none", got)
+	if got := r.state("web-03").Job; got.State != inventory.JobWithdrawn || got.Untouched || got.Over || got.Error != "spec.protect is true" {
+		t.Errorf("job = %+v, want it withdrawn, and nothing known of what an agent that does not ask wrote", got)
+	}
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "the job was withdrawn", Untouched: true}, http.StatusNoContent)
+	if got := r.state("web-03").Job; got.State != inventory.JobWithdrawn || !got.Untouched || !got.Over {
+		t.Errorf("job = %+v, want it withdrawn, over and untouched", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -57,7 +58,11 @@ func (h *Hub) nextJob(w http.ResponseWriter, r *http.Request, p peer) error {
 	timer := time.NewTimer(wire.PollWait)
 	defer timer.Stop()
 	for {
-		next, changed, err := h.hand(r.Context(), p, m.Running)
+		next, changed, err := h.hand(r.Context(), p, m)
+		var again <-chan time.Time
+		if errors.Is(err, errUnknown) {
+			again, err = time.After(leavePause), nil
+		}
 		if err != nil {
 			return err
 		}
@@ -67,6 +72,7 @@ func (h *Hub) nextJob(w http.ResponseWriter, r *http.Request, p peer) error {
 		}
 		select {
 		case <-changed:
+		case <-again:
 		case <-timer.C:
 			w.WriteHeader(http.StatusNoContent)
 			return nil
@@ -76,78 +82,133 @@ func (h *Hub) nextJob(w http.ResponseWriter, r *http.Request, p peer) error {
 	}
 }
 
-// hand gives the job the agent shall have next, or what to wait for. An agent without a job gets the outstanding one again, whether or
-// not it was handed out before: the answer may have been lost.
-func (h *Hub) hand(ctx context.Context, p peer, running string) (*wire.Job, <-chan struct{}, error) {
-	var next *wire.Job
-	var changed <-chan struct{}
-	started := false
-	err := h.with(ctx, p.host, func(e *entry) error {
-		if err := e.doc.admits(p); err != nil {
+// errUnknown says that nobody can tell yet whether a job may begin.
+var errUnknown = errors.New("nobody can tell whether it may begin")
+
+// leavePause is the time after which that is asked again.
+const leavePause = time.Second
+
+// hand gives the job that the agent shall have next, or what to wait for. That it has the job is noted before it gets it. An agent without a job gets the
+// outstanding one again: the answer may have been lost, or the agent began anew.
+func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job, changed <-chan struct{}, err error) {
+	moved := false
+	if err := h.with(ctx, p.host, func(e *entry) error {
+		changed = e.changed
+		return nil
+	}); err != nil {
+		return nil, nil, err
+	}
+	err = h.edit(ctx, p.host, func(e *entry, doc *document) error {
+		if err := doc.admits(p); err != nil {
 			return err
 		}
-		if e.doc.Facts == nil {
+		if doc.Facts == nil {
 			return statusError{http.StatusPreconditionRequired, "the facts of this boot are not known (any more)"}
 		}
-		e.seen, changed = h.config.Now(), e.changed
-		j := e.doc.Job
-		if j == nil || j.ended() {
-			return nil
-		}
-		if running != j.ID {
-			next = e.body
-		}
-		started = j.State == inventory.JobAssigned && (next != nil || running == j.ID)
-		return nil
+		e.seen = h.config.Now()
+		before := doc.Job
+		next, err = h.give(p.host, e, doc, poll)
+		moved = doc.Job != before
+		return err
 	})
-	if err != nil || !started {
-		return next, changed, err
-	}
-	err = h.start(ctx, p)
-	if err == nil && next == nil {
-		_, changed, err = h.hand(ctx, p, running) // the old channel told of our own change
+	if err == nil && moved {
+		h.config.Notify(p.host)
 	}
 	return next, changed, err
 }
 
-// start notes that the agent has its job, before it gets it.
-func (h *Hub) start(ctx context.Context, p peer) error {
-	err := h.edit(ctx, p.host, func(_ *entry, doc *document) error {
+// give decides what an agent that polls gets, and notes it in the document.
+func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.Job, error) {
+	if doc.Job == nil || doc.Job.ended() {
+		return nil, nil
+	}
+	j := *doc.Job
+	if poll.Running == j.ID {
+		if j.State == inventory.JobAssigned { // it had the job before this document began, and what it was let do then is not known
+			j.State, j.Since, j.Asks, j.Begun, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true, true
+			doc.Job = &j
+		}
+		return nil, nil
+	}
+	if e.body == nil {
+		return nil, nil
+	}
+	switch refusal, err := h.leave(host, j); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errUnknown, err)
+	case refusal != "":
+		doc.Job, e.body = j.withdrawn(refusal, h.config.Now()), nil
+		return nil, nil
+	case j.State == inventory.JobAssigned:
+		j.State, j.Since, j.Asks = inventory.JobRunning, h.config.Now(), poll.Asks
+	default:
+		j.Again = true
+	}
+	doc.Job = &j
+	return e.body, nil
+}
+
+// leave asks whether a job may begin to write. One that has begun, and one that installs nothing, needs no leave.
+func (h *Hub) leave(host string, j job) (refusal string, err error) {
+	if j.Install == "" || j.Begun {
+		return "", nil
+	}
+	return h.config.Leave(host, j.ID)
+}
+
+// goOn answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What may not begin is withdrawn; that an
+// install step may begin is kept before the agent learns of it. An install step that writes already has begun, whatever was known of it.
+func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) error {
+	gone, moved := false, false
+	err := h.edit(ctx, p.host, func(e *entry, doc *document) error {
 		if err := doc.admits(p); err != nil {
 			return err
 		}
-		if doc.Job == nil || doc.Job.State != inventory.JobAssigned {
+		if err := doc.outstanding(id, m.Attempt); err != nil {
+			return err
+		}
+		if gone = doc.Job.ended(); gone || doc.Job.Begun || doc.Job.Install == "" {
 			return nil
 		}
-		running := *doc.Job
-		running.State, running.Since = inventory.JobRunning, h.config.Now()
-		doc.Job = &running
+		j := *doc.Job
+		if asks := m.Done == 0 && m.Total == 0; asks || m.Step != j.Install {
+			refusal, err := h.leave(p.host, j)
+			if err != nil {
+				return statusError{http.StatusServiceUnavailable, err.Error()}
+			}
+			if gone = refusal != ""; gone {
+				doc.Job, e.body, moved = j.withdrawn(refusal, h.config.Now()), nil, true
+				return nil
+			}
+			if m.Step != j.Install {
+				return nil
+			}
+		}
+		j.Begun = true
+		doc.Job, moved = &j, true
 		return nil
 	})
-	if err == nil {
+	if err == nil && moved {
 		h.config.Notify(p.host)
+	}
+	if err == nil && gone {
+		return statusError{http.StatusGone, "the job has ended"}
 	}
 	return err
 }
 
-// progress is for people and for the loop's patience; it is never stored.
+// progress is for people and for the loop's patience, and is how an agent asks whether its next step may begin. It is never stored itself.
 func (h *Hub) progress(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Progress
 	if err := decode(w, r, wire.MaxBody, &m); err != nil {
 		return err
 	}
 	id := r.PathValue("job")
+	if err := h.goOn(r.Context(), p, id, m); err != nil {
+		return err
+	}
 	moved := false
 	err := h.with(r.Context(), p.host, func(e *entry) error {
-		if err := e.doc.admits(p); err != nil {
-			return err
-		}
-		if err := e.doc.outstanding(id, m.Attempt); err != nil {
-			return err
-		}
-		if e.doc.Job.ended() {
-			return statusError{http.StatusGone, "the job has ended"}
-		}
 		moved = e.latest.Step != m.Step
 		e.latest = wire.Progress{Attempt: m.Attempt, Step: m.Step, Done: m.Done, Total: m.Total}
 		return nil
@@ -163,7 +224,8 @@ func (h *Hub) progress(w http.ResponseWriter, r *http.Request, p peer) error {
 	return nil
 }
 
-// result ends the outstanding attempt. The first word stands: what is said again about an ended attempt is acknowledged and forgotten.
+// result ends the outstanding attempt. The first word stands: what is said again about an ended attempt is acknowledged and forgotten. The result of a withdrawn
+// one says that nobody works on it any more; one that went well all the same has written.
 func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Result
 	if err := decode(w, r, wire.MaxBody, &m); err != nil {
@@ -177,12 +239,15 @@ func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 		if err := doc.outstanding(id, m.Attempt); err != nil {
 			return err
 		}
-		if doc.Job.ended() {
+		ended := *doc.Job
+		if ended.State != inventory.JobWithdrawn && ended.ended() || ended.Result != nil {
 			return nil
 		}
-		ended := *doc.Job
-		ended.State, ended.Since, ended.Result = inventory.JobSucceeded, h.config.Now(), clip(m)
-		if !m.OK {
+		ended.Over, ended.Since, ended.Result = true, h.config.Now(), clip(m)
+		switch {
+		case m.OK:
+			ended.State = inventory.JobSucceeded
+		case ended.State != inventory.JobWithdrawn:
 			ended.State = inventory.JobFailed
 		}
 		doc.Job = &ended

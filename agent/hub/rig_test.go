@@ -80,6 +80,9 @@ type rig struct {
 	mu      sync.Mutex
 	records map[string]string // installs by host; nil: every install is known
 	unknown error             // why nobody can tell
+	refusal string            // why no install step may begin
+	untold  error             // why nobody can tell that
+	asked   int               // times that leave was asked
 	now     time.Time
 }
 
@@ -108,7 +111,7 @@ func (r *rig) start() {
 	r.notified = notified
 	r.Hub = hub.New(hub.Config{
 		Identity: r.identity, Store: r.store, Images: shelf{digestOf(content): content}, Now: r.clock,
-		Notify: func(host string) { notified <- host }, Awaits: r.awaits,
+		Notify: func(host string) { notified <- host }, Awaits: r.awaits, Leave: r.leave,
 	})
 	config, err := r.identity.ServerTLS([]string{"127.0.0.1", "ingot.test"})
 	if err != nil {
@@ -125,6 +128,20 @@ func (r *rig) awaits(host, install string) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.records == nil || r.records[host] == install, r.unknown
+}
+
+func (r *rig) leave(string, string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked++
+	return r.refusal, r.untold
+}
+
+// lets says why no install step may begin from now on.
+func (r *rig) lets(refusal string, untold error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusal, r.untold = refusal, untold
 }
 
 // knows has records of hosts, and the install of each.

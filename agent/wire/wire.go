@@ -19,7 +19,7 @@ const (
 	PathEnrol     = "/v1/enrol"            // POST Enrol → Enrolled; server TLS only
 	PathFacts     = "/v1/facts"            // POST Facts → 204; mutual TLS
 	PathNextJob   = "/v1/jobs/next"        // POST Poll → 200 Job | 204 nothing within PollWait; mutual TLS
-	PathProgress  = "/v1/jobs/%s/progress" // POST Progress → 204 | 410 when the job was withdrawn; %s is Job.ID
+	PathProgress  = "/v1/jobs/%s/progress" // POST Progress → 204 | 410 when the job was withdrawn | 503 when that cannot be told; %s is Job.ID
 	PathResult    = "/v1/jobs/%s/result"   // POST Result → 204, also when repeated; %s is Job.ID
 	PathImages    = "/v1/images/"          // GET <sha256 hex>, Range allowed; mutual TLS
 	PathPhoneHome = "/v1/phonehome"        // POST PhoneHome → 204; server TLS only, called by the installed system
@@ -141,6 +141,8 @@ type NIC struct {
 // Poll asks for the next job. Running names the job the agent is working on, so that a restarted daemon learns of it.
 type Poll struct {
 	Running string `json:"running,omitempty"`
+	// Asks says that this agent begins no install step before PathProgress for it was answered with 204.
+	Asks bool `json:"asks,omitempty"`
 }
 
 // Kinds of Job.
