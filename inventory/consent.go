@@ -18,7 +18,7 @@ const (
 // ContentOf names what is on a disk: our own install, what an agent saw, or that nobody has looked.
 func ContentOf(record Record, disk DiskID, seen *Content) string {
 	switch {
-	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.Begun > 0 && record.Last.Disk.Same(disk):
+	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.Begun != 0 && record.Last.Disk.Same(disk):
 		return contentFailed + record.Last.ID
 	case record.Installed != nil && record.Installed.Disk.Same(disk):
 		return contentInstall + record.Installed.ID

@@ -24,9 +24,18 @@ type Record struct {
 	// Recalled is set when an operation or a boot into the ramdisk was read from the status branch, as after the loss of the journal, and the machine did not
 	// speak of it yet: it may have ended long ago, since a page lags behind, and somebody may have put an old one back.
 	Recalled bool `json:"recalled,omitempty"`
+	// BMC is what the BMC said of its machine when the newest boot was opened: one that says something else later speaks for another machine.
+	BMC *BMCIdentity `json:"bmc,omitempty"`
 	// Rebuilt is set when the record was read from the status branch and names no install. A page that is older than what happened would name none either: a
 	// consent over a disk that nobody looked at does not count.
 	Rebuilt bool `json:"rebuilt,omitempty"`
+}
+
+// BMCIdentity is a machine as its BMC shows it, at an address.
+type BMCIdentity struct {
+	Address string `json:"address,omitempty"`
+	Serial  string `json:"serial,omitempty"`
+	UUID    string `json:"uuid,omitempty"`
 }
 
 // Installed is the system on the disk, and that it came up.
@@ -79,13 +88,22 @@ type Operation struct {
 	Erases   bool              `json:"erases"`  // the disk was not blank
 	Consent  string            `json:"consent,omitempty"`
 	Attempt  int               `json:"attempt"` // of the job, from 1
-	// Begun is the first attempt that may have written to the disk; 0: none has, what the consent was over must still be there.
-	Begun   int       `json:"begun,omitempty"`
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended,omitzero"`
-	Outcome string    `json:"outcome,omitempty"`
-	Error   string    `json:"error,omitempty"` // of the last failed attempt
+	// Begun is the first attempt that may have written to the disk; 0: none has, what the consent was over must still be there; BegunUnknown: one that
+	// nobody remembers may have.
+	Begun int `json:"begun,omitempty"`
+	// Withdrawn is how many attempts were taken back before they came to a write. They are no failures.
+	Withdrawn int `json:"withdrawn,omitempty"`
+	// Replaces is the system that was on the disk when the present attempt was handed out. It is the machine's again when that attempt wrote nothing.
+	Replaces *Installed `json:"replaces,omitempty"`
+	Started  time.Time  `json:"started"`
+	Ended    time.Time  `json:"ended,omitzero"`
+	Outcome  string     `json:"outcome,omitempty"`
+	Error    string     `json:"error,omitempty"` // of the last failed attempt
 }
+
+// BegunUnknown is the value of Operation.Begun after the loss of the journal: an agent speaks of the job, and whether another process of it wrote is not
+// known. No agent's word takes it back.
+const BegunUnknown = -1
 
 // BootStage is how far a boot attempt has come.
 type BootStage string
@@ -114,8 +132,13 @@ type Boot struct {
 	Started time.Time `json:"started,omitzero"` // power on accepted
 	Commit  string    `json:"commit,omitempty"` // of the trunk when it was opened: a later one lifts the limit on attempts
 	Ours    bool      `json:"ours,omitempty"`   // when it was opened the machine ran, if it ran, because of us
-	Media   string    `json:"media,omitempty"`  // URL as the BMC was given it
-	Ejected bool      `json:"ejected,omitempty"`
+	// Found is set when the machine was on already at the power-on: that it runs because of this boot is not known before it reads this boot's medium, or its
+	// agent enrols.
+	Found bool `json:"found,omitempty"`
+	// Restart is set when an operator asked for the boot: a machine that is on is shut down for it.
+	Restart bool   `json:"restart,omitempty"`
+	Media   string `json:"media,omitempty"` // URL as the BMC was given it
+	Ejected bool   `json:"ejected,omitempty"`
 }
 
 // Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was the last.
@@ -129,4 +152,9 @@ func (r Record) OperationID() string {
 		return ""
 	}
 	return r.Operation.ID
+}
+
+// Unwritten reports whether an operation was published, and no attempt of it may have written to the disk: it may be armed, and ended as if it had never been.
+func (o Operation) Unwritten() bool {
+	return o.Stage == Published || o.Stage == Armed && o.Begun == 0
 }

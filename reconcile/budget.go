@@ -16,17 +16,20 @@ import (
 // seen in the host's record and phase ever after. A host that waits is looked at when a place gets free.
 func (l *Loop) budget(of subject, next plan.Plan) plan.Plan {
 	record, h := of.record, of.host
-	if len(next.Actions) == 0 || !next.Actions[0].Begins(record) && !next.Actions[0].Arms(record) {
+	if len(next.Actions) == 0 {
 		return next
 	}
+	action := next.Actions[0]
+	begins, arms := action.Begins(record), action.Arms(record)
+	forward := (next.Phase == plan.Installing || next.Phase == plan.Inspecting) && action.Kind.AtBMC()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if next.Actions[0].Arms(record) { // it has had its turn
-		if why := l.frozen(h, h.record.Operation); why != "" {
-			next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
-		} else if why, opens := l.stopped(h, next.Actions[0].Kind); why != "" {
-			next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
-		}
+	switch {
+	case arms: // it has had its turn
+		return l.armed(h, next)
+	case !begins && forward:
+		return l.placedAgain(h, next)
+	case !begins:
 		return next
 	}
 	if why, opens := l.turn(h, l.census.Progress(l.fleet.rings)); why != "" {
@@ -39,20 +42,69 @@ func (l *Loop) budget(of subject, next plan.Plan) plan.Plan {
 	l.moved(h)
 	if h.waiting {
 		next.Phase, next.Actions = plan.Waiting, nil
-		next.Waits = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.installs())
+		next.Waits = l.itsTurn()
 	}
 	return next
 }
 
-// underWay reports whether a host has a place. Hosts that wait for a person have none: they must not stop the line.
+// armed lets an operation that has written nothing be armed, the first time as at each retry, unless a person or trouble stands against it now. A machine that
+// was taken down for it goes back to what it ran meanwhile. The caller holds the lock.
+func (l *Loop) armed(h *host, next plan.Plan) plan.Plan {
+	if why := l.frozen(h, h.record.Operation); why != "" {
+		return instead(next, plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.Frozen, Message: why}})
+	}
+	if why, opens := l.stopped(h, next.Actions[0].Kind); why != "" {
+		return instead(next, plan.Plan{Phase: plan.Pending, Waits: why, Due: opens})
+	}
+	return l.placedAgain(h, next)
+}
+
+// placedAgain has a host that gave its place up while it was in trouble wait for its turn, unless something may have been written to its disk. The caller holds
+// the lock.
+func (l *Loop) placedAgain(h *host, next plan.Plan) plan.Plan {
+	op := h.record.Operation
+	if h.placed || h.underWay() || op != nil && !op.Unwritten() {
+		return next
+	}
+	h.admitted = l.places() > 0
+	h.waiting = !h.admitted
+	l.moved(h)
+	if h.waiting {
+		return instead(next, plan.Plan{Phase: plan.Waiting, Waits: l.itsTurn()})
+	}
+	return next
+}
+
+// instead keeps a plan's action from being done, says why, and has that done which is due otherwise.
+func instead(next, why plan.Plan) plan.Plan {
+	next.Phase, next.Hold, next.Waits, next.Due, next.Actions = why.Phase, why.Hold, why.Waits, why.Due, nil
+	if next.Otherwise != nil {
+		next.Actions, next.Again = next.Otherwise.Actions, next.Otherwise.Again
+	}
+	return next
+}
+
+func (l *Loop) itsTurn() string {
+	return fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.installs())
+}
+
+// underWay reports whether a host has a place. Hosts that wait for a person, or whose BMC does not answer or refuses, have none: they must not stop the line.
 func (h *host) underWay() bool {
 	switch {
-	case h.orphaned, h.seen.plan.Phase == plan.Held, h.seen.plan.Phase == plan.Failed:
+	case h.admitted:
+		return true
+	case h.orphaned, h.waiting, h.seen.plan.Phase == plan.Held, h.seen.plan.Phase == plan.Failed, h.inTrouble():
 		return false
 	default:
-		return h.admitted || h.record.Operation != nil || h.seen.plan.Phase == plan.Inspecting
+		return h.record.Operation != nil || h.seen.plan.Phase == plan.Inspecting
 	}
 }
+
+// maxTrouble is how many looks in a row may find a BMC silent, or refusing, before its host's place goes to another one.
+const maxTrouble = 3
+
+// inTrouble reports whether a host's BMC has not answered, or has refused, for so long that nobody waits for it.
+func (h *host) inTrouble() bool { return h.troubled >= maxTrouble }
 
 // places is how many hosts may begin now. The caller holds the lock.
 func (l *Loop) places() int {
@@ -101,7 +153,7 @@ func (l *Loop) stopped(h *host, next plan.Kind) (why string, opens time.Time) {
 	switch {
 	case l.fleet.settings.Paused, ring.Spec.Paused:
 		return "spec.paused of the fleet or of its ring to be taken back", time.Time{}
-	case next != plan.AssignInstall, h.record.Installed == nil:
+	case next != plan.AssignInstall, h.record.Installed == nil, h.record.Operation != nil && h.record.Operation.Attempt > 1:
 		return rollout.Closed(ring, l.config.Now())
 	default: // a machine that served is in the ramdisk: it is better finished than left so
 		return "", time.Time{}
@@ -110,9 +162,14 @@ func (l *Loop) stopped(h *host, next plan.Kind) (why string, opens time.Time) {
 
 // frozen says why an operation that erases may neither begin nor be armed. The caller holds the lock.
 func (l *Loop) frozen(h *host, op *inventory.Operation) string {
-	if op == nil || !op.Erases || op.Stage == inventory.Armed {
+	if op == nil || !op.Erases || op.Stage != inventory.Intended && !op.Unwritten() {
 		return ""
 	}
+	return l.freezes(h)
+}
+
+// freezes says why nothing is erased on a host, whatever was begun, or "". The caller holds the lock.
+func (l *Loop) freezes(h *host) string {
 	why := l.fleet.frozen
 	if ring := l.fleet.rings[h.desired.Ring]; why == "" && ring.Tag != "" {
 		why = ring.Trouble
@@ -141,7 +198,9 @@ func (l *Loop) next() []string {
 	var names []string
 	rings := l.census.Progress(l.fleet.rings)
 	for name, h := range l.hosts {
-		if h.waiting {
+		if h.waiting && h.record.Operation != nil { // it waits for nothing but a place
+			names = append(names, name)
+		} else if h.waiting {
 			if why, _ := l.turn(h, rings); why == "" {
 				names = append(names, name)
 			}

@@ -54,6 +54,8 @@ type host struct {
 	placed    bool          // had a place at its last look
 	state     rollout.State // in its ring, at its last look
 	failures  int           // looks in a row that got nowhere
+	troubled  int           // looks in a row at which its BMC did not answer or refused; no commit changes that
+	retry     bool          // an operator's `ingot retry` was not acted upon yet
 	repeats   int           // times in a row that the same action was done
 	seen      seen
 	heir      *inventory.Desired // what the fleet asks of it under a new name, which it gets when it is at rest; nil: it keeps its name
@@ -68,6 +70,7 @@ type subject struct {
 	desired  inventory.Desired
 	record   inventory.Record
 	revision int64
+	retry    bool // an operator asked for another try
 }
 
 // seen is what a look saw, decided and did.
@@ -146,7 +149,7 @@ func (l *Loop) look(ctx context.Context, name string) {
 		l.postpone(name, of.host, err)
 		return
 	}
-	observed := l.observe(ctx, of.desired, of.record)
+	observed := l.observe(ctx, of)
 	next := l.budget(of, l.alone(of, plan.Host(of.desired, observed, l.config.Now())))
 	action, outcome := l.act(ctx, &of, next)
 	observed.Record = of.record
@@ -247,7 +250,7 @@ func (l *Loop) wanted(ctx context.Context, name string) (subject, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of.desired, of.record, of.revision = h.desired, h.record, h.revision
+	of.desired, of.record, of.revision, of.retry = h.desired, h.record, h.revision, h.retry
 	return of, nil
 }
 
@@ -267,11 +270,11 @@ func (l *Loop) reread(ctx context.Context, h *host) error {
 	return err
 }
 
-func (l *Loop) observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
+func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Observe)
 	defer cancel()
-	observed := l.config.Observer.Observe(ctx, desired, record)
-	observed.Record = record
+	observed := l.config.Observer.Observe(ctx, of.desired, of.record)
+	observed.Record, observed.Retry = of.record, of.retry
 	return observed
 }
 
@@ -286,6 +289,9 @@ func (l *Loop) report(h *host, s seen) {
 	waited := h.waiting
 	h.waiting = h.waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
 	h.count(s)
+	if s.outcome.Result == plan.Done && (s.action == plan.OpenBoot || s.action == plan.OpenOperation) {
+		h.retry = false // it is being tried again
+	}
 	s.again = s.at.Add(l.config.Limits.Next(pace.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures, Repeats: h.repeats}, l.config.Jitter))
 	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
 		l.config.Log.Warn("effect failed", "host", name, "action", s.action, "why", s.outcome.Why, "again", s.again)
@@ -343,6 +349,12 @@ func (h *host) count(s seen) {
 		h.failures++
 	default:
 		h.failures = 0
+	}
+	refused := s.outcome.Result == plan.Stalled || s.outcome.Result == plan.Retry && s.action.AtBMC()
+	if refused || s.observed.BMC.Reach.Failed() {
+		h.troubled++
+	} else {
+		h.troubled = 0
 	}
 	if s.outcome.Result == plan.Done && h.seen.outcome.Result == plan.Done && s.action == h.seen.action {
 		h.repeats++

@@ -26,10 +26,11 @@ var tiers = map[string]schemas.RingSpec{
 type rollout struct {
 	*world
 	worst, most map[string]int
+	gone        inventory.Desired // of a host whose file was deleted
 }
 
 func newRollout() *rollout {
-	r := &rollout{newWorld(30), map[string]int{}, map[string]int{}}
+	r := &rollout{world: newWorld(30), worst: map[string]int{}, most: map[string]int{}}
 	r.fleet.Rings = map[string]inventory.Ring{}
 	for name, spec := range tiers {
 		r.fleet.Rings[name] = inventory.Ring{Name: name, Spec: spec}

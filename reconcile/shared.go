@@ -19,8 +19,7 @@ func (l *Loop) alone(of subject, next plan.Plan) plan.Plan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if why := l.frozen(of.host, next.Actions[0].Operation); why != "" {
-		next.Phase, next.Actions, next.Hold = plan.Held, nil, &plan.Hold{Reason: plan.Frozen, Message: why}
-		return next
+		return instead(next, plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.Frozen, Message: why}})
 	}
 	for _, name := range l.census.Reporting(disk) {
 		if other := l.hosts[name].record; name != of.record.Host && !of.record.Facts.Same(other.Facts) && other.Facts.Sees(disk) {

@@ -35,6 +35,9 @@ func (l *Loop) take(next inventory.Fleet) {
 	}
 	l.census.Regroup()
 	for _, h := range l.hosts {
+		if h.seen.at.IsZero() { // what was under way when the daemon was stopped has its place still
+			h.placed = h.underWay()
+		}
 		l.moved(h)
 		h.state = l.census.Member(h.seat()).State // everybody is looked at now: nobody needs to be woken for that
 	}

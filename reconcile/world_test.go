@@ -64,6 +64,7 @@ type machine struct {
 	name     string // its first one, after which its disk is called, if the fleet may call it otherwise
 	hangs    bool
 	busy     bool // its BMC does not power it off
+	refuses  bool // its BMC answers, and refuses whatever is asked of it
 	power    inventory.PowerState
 	media    string
 	override string
@@ -72,6 +73,9 @@ type machine struct {
 	disk     string // install id on it
 	breaks   string // inputs that fail on it
 	served   bool   // a system ran on it
+	script   bool   // its jobs begin with a script that does not end by itself
+	fails    bool   // its jobs fail before the first write
+	silent   bool   // its system does not phone home
 	reads    int
 	looks    []time.Time
 	done     []plan.Kind
@@ -317,6 +321,9 @@ func (w *world) Do(_ context.Context, desired inventory.Desired, record inventor
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := w.machines[desired.Name]
+	if m.refuses && action.Kind.AtBMC() {
+		return plan.Outcome{Result: plan.Retry, Why: "the BMC refuses"}
+	}
 	if m.busy && action.Kind == plan.PowerOff {
 		return plan.Outcome{Result: plan.Retry, Why: "the BMC is busy"}
 	}
@@ -350,6 +357,13 @@ func (m *machine) do(desired inventory.Desired, record inventory.Record, action 
 		if m.agent.Job.ID == record.Operation.ID && m.agent.Job.Attempt == record.Operation.Attempt {
 			return
 		}
+		if m.script || m.fails {
+			m.agent.Job = inventory.Job{ID: record.Operation.ID, Attempt: record.Operation.Attempt, Kind: wire.JobInstall, State: inventory.JobRunning, Since: time.Now()}
+			if m.fails {
+				m.agent.Job.State, m.agent.Job.Error, m.agent.Job.Untouched = inventory.JobFailed, "the disk is in use", true
+			}
+			return
+		}
 		m.installs++
 		m.disk = record.Operation.ID
 		m.agent.Job = inventory.Job{
@@ -358,9 +372,43 @@ func (m *machine) do(desired inventory.Desired, record inventory.Record, action 
 		if record.Operation.Inputs == m.breaks {
 			m.disk, m.agent.Job.State, m.agent.Job.Error = "", inventory.JobFailed, "the script failed"
 		}
+	case plan.WithdrawJob:
+		if job := &m.agent.Job; job.ID == action.Operation.ID && job.Attempt == action.Operation.Attempt && job.State == inventory.JobRunning && !job.Begun {
+			m.withdraw(action.Error)
+		}
 	default:
 		panic("an action for the journal reached the executor: " + action.Kind)
 	}
+}
+
+// withdraw takes the agent's job back, as the hub does.
+func (m *machine) withdraw(why string) {
+	m.agent.Job.State, m.agent.Job.Error, m.agent.Job.Untouched, m.agent.Job.Over = inventory.JobWithdrawn, why, true, true
+}
+
+// scriptEnds has the script of a machine's job end: the agent asks for leave, and writes if it gets it.
+func (w *world) scriptEnds(t *testing.T, d *daemon, name string) (refusal string) {
+	t.Helper()
+	w.mu.Lock()
+	job := w.machines[name].agent.Job
+	w.mu.Unlock()
+	if job.State != inventory.JobRunning {
+		return "its job was taken back already: " + job.Error
+	}
+	refusal, err := d.Leave(name, job.ID)
+	if err != nil {
+		t.Errorf("Leave = %v", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.machines[name]
+	if refusal != "" {
+		m.withdraw(refusal)
+	} else {
+		m.installs++
+		m.disk, m.agent.Job.Begun, m.agent.Job.State = job.ID, true, inventory.JobSucceeded
+	}
+	return refusal
 }
 
 func (m *machine) start(desired inventory.Desired, record inventory.Record) {
@@ -381,7 +429,9 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 		return
 	}
 	if m.disk != "" {
-		m.served = true
+		if m.served = true; m.silent {
+			return
+		}
 		m.agent.PhoneHome = &inventory.PhoneHome{Install: m.disk, Epoch: record.Epoch, Commit: desired.Commit, At: time.Now()}
 	}
 }

@@ -78,7 +78,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newBMC(s), newConsent(s), consolecmd.New(consolecmd.Streams(s)), newInit(s), newLab(s), newPlan(s), newRamdisk(s), secretcmd.New(secretcmd.Streams(s)), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s))
+	root.AddCommand(newBMC(s), newConsent(s), consolecmd.New(consolecmd.Streams(s)), newInit(s), newLab(s), newPlan(s), newRamdisk(s), newRetry(s), secretcmd.New(secretcmd.Streams(s)), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s))
 	root.InitDefaultCompletionCmd()
 	strict(root)
 	return root

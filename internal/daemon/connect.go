@@ -88,6 +88,11 @@ func (c *Client) RepinTag(ctx context.Context, tag string) error {
 	return c.post(ctx, "/v1/repin-tag/"+tag)
 }
 
+// Retry has a host that was given up, or whose installed system does not call, tried again.
+func (c *Client) Retry(ctx context.Context, host string) error {
+	return c.post(ctx, "/v1/retry/"+url.PathEscape(host))
+}
+
 func (c *Client) post(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

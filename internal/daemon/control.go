@@ -112,6 +112,11 @@ func (d *Daemon) controlHandler() http.Handler {
 		tag := r.PathValue("tag")
 		d.operate(w, r, "re-pinned tag "+tag, func() error { return d.repo.RepinTag(tag) })
 	})
+	// The operator's word that what was given up, or is waited for in vain, is tried again.
+	mux.HandleFunc("POST /v1/retry/{host}", func(w http.ResponseWriter, r *http.Request) {
+		host := r.PathValue("host")
+		d.operate(w, r, "had host "+host+" tried again", func() error { return d.loop.Retry(host) })
+	})
 	return control.Only([]int{0, os.Geteuid()}, mux)
 }
 

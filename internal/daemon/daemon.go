@@ -180,9 +180,10 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(host) }, Awaits: d.awaits, Log: d.log})
+	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(host) }, Awaits: d.awaits,
+		Leave: func(host, operation string) (string, error) { return d.loop.Leave(host, operation) }, Log: d.log})
 	d.effects, err = effects.New(effects.Config{
-		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
+		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log, ConfirmOff: d.config.BMC.ConfirmOff.Duration,
 		Secrets: func(name string) (map[string]secret.Value, error) { return d.secrets.open(ctx, name) },
 	})
 	if err != nil {

@@ -85,5 +85,6 @@ advertise:
 images:
   allowHosts: ["127.0.0.1"]  # loopback is refused unless it is named
 publishEvery: 2s
+bmc: {confirmOff: 1s}  # these BMCs never say Off of a machine that is on; leave it out for real ones
 `, free[0], free[1], host, free[2]), nil
 }

@@ -30,6 +30,8 @@ func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inve
 		return e.insertMedia(ctx, desired, record)
 	case plan.AssignInstall:
 		return e.assignInstall(ctx, desired, record, action)
+	case plan.WithdrawJob:
+		return e.withdrawJob(ctx, record, action)
 	case plan.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
 	case plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.BootFromMedia, plan.BootFromDisk:
@@ -49,7 +51,10 @@ func (e *Effects) atBMC(ctx context.Context, desired inventory.Desired, record i
 	case plan.PowerOff:
 		return e.powerOff(ctx, client, record, action)
 	case plan.PowerOn:
-		return failed(client.Reset(ctx, redfish.PowerOn))
+		found, err := client.Change(ctx, redfish.PowerOn)
+		outcome = failed(err)
+		outcome.Found = found
+		return outcome
 	case plan.EjectMedia:
 		return failed(client.Eject(ctx))
 	case plan.BootFromMedia:
@@ -139,6 +144,16 @@ func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) p
 		return plan.Outcome{Result: plan.Retry, Why: "no agent has enrolled that could power the machine off"}
 	}
 	return assigned(e.config.Hub.Assign(ctx, record.Host, wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}))
+}
+
+// withdrawJob takes the operation's job back. One that has begun to write goes on: the next look sees that.
+func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action plan.Action) plan.Outcome {
+	op := action.Operation
+	err := e.config.Hub.Withdraw(ctx, record.Host, hub.Withdrawal{Job: op.ID, Attempt: op.Attempt, Why: action.Error, Untaken: !action.Withdrawn})
+	if errors.Is(err, hub.ErrBegun) {
+		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
+	}
+	return failed(err)
 }
 
 func assigned(err error) plan.Outcome {

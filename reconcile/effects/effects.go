@@ -30,6 +30,8 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	OpenBMC func(redfish.Config) (*redfish.Client, error) // default redfish.Open
+	// ConfirmOff is how long a machine must be seen to be off before that counts; default 30 s.
+	ConfirmOff time.Duration
 }
 
 // Effects implements the loop's Observer and Executor. Several hosts may be served at a time, each by one call at a time.
@@ -38,8 +40,9 @@ type Effects struct {
 	bmcs   bmcs
 
 	mu    sync.Mutex
-	asked map[string]request // when a host's operating system was asked to shut down
-	shown map[string]shown   // by host
+	asked map[string]request   // when a host's operating system was asked to shut down
+	shown map[string]shown     // by host
+	off   map[string]time.Time // since when every look at a host found it off
 }
 
 // New makes effects. Close them.
@@ -53,6 +56,9 @@ func New(config Config) (*Effects, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
+	if config.ConfirmOff == 0 {
+		config.ConfirmOff = 30 * time.Second
+	}
 	if config.OpenBMC == nil {
 		config.OpenBMC = redfish.Open
 	}
@@ -61,6 +67,7 @@ func New(config Config) (*Effects, error) {
 		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[string]*conversation{}},
 		asked:  map[string]request{},
 		shown:  map[string]shown{},
+		off:    map[string]time.Time{},
 	}, nil
 }
 
@@ -73,6 +80,7 @@ func (e *Effects) Forget(host string) {
 	defer e.mu.Unlock()
 	delete(e.asked, host)
 	delete(e.shown, host)
+	delete(e.off, host)
 }
 
 // Console is the serial console that a host's BMC offers, as the last look found it; an error says why none is known.

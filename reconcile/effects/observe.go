@@ -3,6 +3,7 @@ package effects
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/boot/redfish"
@@ -52,9 +53,26 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 		return state
 	}
 	state.Reach, state.Power = inventory.Reached, system.Power
+	state.OffCounts = e.offCounts(desired.Name, state)
 	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial, UUID: system.UUID}
 	state.Override = inventory.Override{Target: override(system.Override.Target), Enabled: system.Override.Enabled}
 	return state
+}
+
+// offCounts is when the machine's being off counts; zero while it is not off. A look that found nothing out leaves it as it is.
+func (e *Effects) offCounts(host string, state inventory.BMCState) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if state.Power != inventory.PoweredOff {
+		delete(e.off, host)
+		return time.Time{}
+	}
+	since, before := e.off[host]
+	if !before {
+		since = state.At
+		e.off[host] = since
+	}
+	return since.Add(e.config.ConfirmOff)
 }
 
 // drives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.

@@ -27,9 +27,11 @@ const (
 	BootFromMedia  Kind = "BootFromMedia"  // boot override to the medium, continuous where the firmware can
 	BootFromDisk   Kind = "BootFromDisk"   // boot override away from the medium
 	AssignInstall  Kind = "AssignInstall"  // hand the job to the agent; the disk may be written from here on
+	WithdrawJob    Kind = "WithdrawJob"    // take the job back from the agent, unless it has begun to write
 	AssignPowerOff Kind = "AssignPowerOff" // let the agent power its machine off
 	RecordTakeover Kind = "RecordTakeover" // journal only: the fleet allows to take over a machine found running
 	RecordFacts    Kind = "RecordFacts"    // journal only: the agent's facts passed the identity check
+	RecordBegun    Kind = "RecordBegun"    // journal only: the agent has the job, and may write
 	RecordWritten  Kind = "RecordWritten"  // journal only: the agent's result was good
 	RecordFailed   Kind = "RecordFailed"   // journal only: an attempt failed; the next one may follow
 	RecordHome     Kind = "RecordHome"     // journal only: the installed system phoned home; the operation succeeded
@@ -40,26 +42,39 @@ type Action struct {
 	Kind   Kind
 	Reason string // one clause: "the image must be verified before anything boots"
 
-	Operation *inventory.Operation // OpenOperation, CloseOperation, AssignInstall
-	Boot      *inventory.Boot      // OpenBoot, InsertMedia, PowerOn: the attempt it belongs to
-	Content   string               // AssignInstall: what the agent must find right before the write (wire.DiskRef.Content)
-	Graceful  bool                 // PowerOff
-	Error     string               // RecordFailed
-	Untouched bool                 // RecordFailed: the attempt came to no write
-	Facts     *inventory.Facts     // RecordFacts
-	Serial    string               // RecordTakeover
-	Home      *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
+	Operation *inventory.Operation   // OpenOperation, CloseOperation, AssignInstall, WithdrawJob
+	Boot      *inventory.Boot        // OpenBoot, InsertMedia, PowerOn: the attempt it belongs to
+	BMC       *inventory.BMCIdentity // OpenBoot, RecordTakeover: whose machine it is, as its BMC says
+	Content   string                 // AssignInstall: what the agent must find right before the write (wire.DiskRef.Content)
+	Graceful  bool                   // PowerOff
+	Error     string                 // RecordFailed, WithdrawJob
+	Untouched bool                   // RecordFailed: the attempt came to no write
+	Withdrawn bool                   // RecordFailed: it was taken back, and is no failure
+	Facts     *inventory.Facts       // RecordFacts
+	Serial    string                 // RecordTakeover
+	Replaced  bool                   // RecordTakeover: it is another machine than the known one, of which nothing is known
+	Home      *inventory.PhoneHome   // RecordHome; nil when the workload has phone-home disabled
 }
 
 // JournalOnly reports whether an action changes nothing but the record.
 func (k Kind) JournalOnly() bool {
 	switch k {
-	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordWritten, RecordFailed, RecordHome:
+	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordBegun, RecordWritten, RecordFailed, RecordHome:
 		return true
-	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignInstall, AssignPowerOff:
+	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignInstall, WithdrawJob, AssignPowerOff:
 		return false
 	default:
 		panic("plan: unknown action " + string(k))
+	}
+}
+
+// AtBMC reports whether an action is done at the machine's BMC.
+func (k Kind) AtBMC() bool {
+	switch k {
+	case PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -135,6 +150,8 @@ type Plan struct {
 	Waits   string        // what it waits for, in words; "" when nothing
 	Due     time.Time     // deadline of that wait; zero when none
 	Again   time.Duration // look again after; 0 means only when something happens
+	// Otherwise is what is due when the action may not be done now: the machine goes back to the system that it ran. Nil: it is left as it is.
+	Otherwise *Plan
 }
 
 // Verdict is what a change means for the machine.
@@ -182,6 +199,7 @@ type Outcome struct {
 	Result Result
 	After  time.Duration
 	Why    string
+	Found  bool // PowerOn: the machine was on already, so this did not start it
 }
 
 // Begins reports whether an action is the first of an install, or of an inspection, which costs as much of the network.
@@ -196,17 +214,19 @@ func (a Action) Begins(record inventory.Record) bool {
 	}
 }
 
-// Arms reports whether an action takes what was begun, and has not come to the disk yet, to where a machine feels it: it boots, it is powered off for that, it
-// is handed the job.
+// Arms reports whether an action takes an operation that has written nothing yet to where a machine feels it: it is powered off for the ramdisk, it boots the
+// ramdisk, it is handed the job. The first attempt and every later one are alike: only a write that may have begun is carried on without asking.
 func (a Action) Arms(record inventory.Record) bool {
 	op, b := record.Operation, record.Boot
-	if op != nil && op.Stage != inventory.Published {
+	if op != nil && !op.Unwritten() {
 		return false
 	}
 	switch a.Kind {
 	case PowerOff:
 		return b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Preparing
-	case OpenBoot, AssignInstall:
+	case OpenBoot:
+		return op != nil && a.Boot.Target == inventory.FromRamdisk
+	case AssignInstall:
 		return op != nil
 	default:
 		return false

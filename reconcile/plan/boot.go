@@ -31,21 +31,20 @@ func (h host) ramdisk(phase Phase) (p Plan, ready bool) {
 
 // open begins a boot attempt. After too many in a row that got nowhere it waits for a later commit of the fleet.
 func (h host) open(phase Phase, target string, attempt int, why string) Plan {
-	if b := h.rec.Boot; attempt > maxBoots && b != nil && b.Commit == h.d.Commit {
+	if b := h.rec.Boot; attempt > maxBoots && b != nil && b.Commit == h.d.Commit && !h.o.Retry {
 		return Plan{Phase: Failed, Hold: &Hold{Reason: BootFailed, Message: fmt.Sprintf(
-			"%d boots from the %s got nowhere, the last because %s: look at the machine's console; any later commit of the fleet tries again", maxBoots, target, why)}}
+			"%d boots from the %s got nowhere, the last because %s: look at the machine's console; `ingot retry %s`, or any later commit of the fleet, tries again", maxBoots, target, why, h.d.Name)}}
 	}
 	if attempt > maxBoots {
 		attempt = 1
 	}
-	return act(phase, Action{Kind: OpenBoot, Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.d.Commit, Ours: h.ours()}, Reason: why})
+	return act(phase, Action{Kind: OpenBoot, BMC: h.shown(), Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.d.Commit, Ours: h.ours()}, Reason: why})
 }
 
 // prepare sets the machine up for a boot from the medium, one thing at a time.
 func (h host) prepare(phase Phase, b inventory.Boot) Plan {
 	if h.o.BMC.Power == inventory.PoweredOn {
-		graceful := h.rec.Installed != nil && h.now.Before(b.Opened.Add(gracefulDeadline))
-		return act(phase, Action{Kind: PowerOff, Graceful: graceful, Reason: "media change only while the machine is off"})
+		return act(phase, Action{Kind: PowerOff, Graceful: h.asks(b), Reason: "media change only while the machine is off"})
 	}
 	want := h.o.Media.URL
 	if want == "" {
@@ -122,10 +121,14 @@ func (h host) disk(phase Phase) (p Plan, running bool) {
 
 func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	if h.o.BMC.Power == inventory.PoweredOn {
-		if h.rec.Operation == nil && !h.mediumIn() {
+		switch {
+		case b.Restart || h.mediumIn():
+			return act(phase, Action{Kind: PowerOff, Graceful: h.asks(b), Reason: "media change only while the machine is off"})
+		case h.rec.Operation == nil:
 			return act(phase, Action{Kind: CloseBoot, Reason: "the machine runs already"})
+		default: // it came on by itself, from its disk
+			return act(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the machine runs already"})
 		}
-		return act(phase, Action{Kind: PowerOff, Graceful: h.rec.Installed != nil && h.now.Before(b.Opened.Add(gracefulDeadline)), Reason: "media change only while the machine is off"})
 	}
 	for _, slot := range h.o.BMC.Media {
 		if slot.Inserted {
@@ -136,6 +139,13 @@ func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 		return act(phase, Action{Kind: BootFromDisk, Boot: &b, Reason: "the machine shall start from its disk"})
 	}
 	return act(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the disk comes first"})
+}
+
+// asks reports whether a machine that may run a system is asked to shut down, before it is cut.
+func (h host) asks(b inventory.Boot) bool {
+	op := h.rec.Operation
+	runs := h.rec.Installed != nil || h.rec.Adopted != "" || op != nil && op.Stage == inventory.Starting
+	return runs && h.now.Before(b.Opened.Add(gracefulDeadline))
 }
 
 // mediumIn reports whether the machine, had somebody powered it on, could have started from a medium.
@@ -164,7 +174,7 @@ func (h host) backFromRamdisk() *Action {
 // through the BMC; and takes the medium out. Nil means that there is nothing to leave, or not yet.
 func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 	b := h.rec.Boot
-	if b == nil || b.Target != inventory.FromRamdisk || h.o.BMC.Reach != inventory.Reached || h.stranger() {
+	if b == nil || b.Target != inventory.FromRamdisk || h.o.BMC.Reach != inventory.Reached || h.stranger() != "" {
 		return nil
 	}
 	if h.o.BMC.Power == inventory.PoweredOff {
@@ -175,11 +185,10 @@ func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 		}
 		return &Action{Kind: CloseBoot, Reason: why}
 	}
-	if h.o.BMC.Power != inventory.PoweredOn || b.Stage == inventory.Preparing || h.now.Before(b.Started.Add(after)) {
+	if h.o.BMC.Power != inventory.PoweredOn || b.Stage == inventory.Preparing || !h.ours() || h.now.Before(b.Started.Add(after)) {
 		return nil
 	}
-	alive := h.o.Agent.Boot == b.ID && h.now.Sub(h.o.Agent.Seen) < silenceDeadline
-	if alive && (!h.asked(*b) || !h.now.After(h.o.Agent.Job.Since.Add(powerOffDeadline))) {
+	if h.alive() && (!h.asked(*b) || !h.now.After(h.o.Agent.Job.Since.Add(powerOffDeadline))) {
 		return &Action{Kind: AssignPowerOff, Boot: b, Reason: why}
 	}
 	return &Action{Kind: PowerOff, Reason: why}

@@ -18,6 +18,7 @@ const (
 	gracefulDeadline = 2 * time.Minute  // for an installed system to shut down
 	homeDeadline     = 30 * time.Minute // from power on to the phone call
 	idleDeadline     = 15 * time.Minute // how long a held machine stays in the ramdisk
+	takeDeadline     = 10 * time.Minute // for an agent to take its job up
 	settle           = 20 * time.Second // after power on, before Off means that it went off again
 	maxBoots         = 3                // in a row that get nowhere
 	maxAttempts      = 3                // of one operation
@@ -73,6 +74,7 @@ func (h host) decide() Plan {
 	}
 }
 
+// handsOff does nothing to a machine. A job that has not begun to write is taken back.
 func (h host) handsOff() Plan {
 	phase := Unmanaged
 	switch {
@@ -83,7 +85,17 @@ func (h host) handsOff() Plan {
 	case h.change.Hold != nil:
 		phase = Held
 	}
-	return Plan{Phase: phase, Hold: h.change.Hold, Waits: strings.Join(h.change.Why, "; ") + ": nothing is done to the machine"}
+	why := strings.Join(h.change.Why, "; ")
+	p := Plan{Phase: phase, Hold: h.change.Hold, Waits: why + ": nothing is done to the machine"}
+	if op := h.rec.Operation; op != nil && op.Stage == inventory.Armed {
+		switch job := h.job(*op); {
+		case job.State == inventory.JobRunning && job.Begun:
+			p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
+		case job.State == inventory.JobAssigned, job.State == inventory.JobRunning:
+			p.Actions = h.withdraw(*op, why).Actions
+		}
+	}
+	return p
 }
 
 // begin takes a host that shall be installed to an operation: everything that can be known before a machine is touched comes first.
@@ -95,6 +107,9 @@ func (h host) begin() Plan {
 		if p, answered := question(); answered {
 			return p
 		}
+	}
+	if p, answered := h.tried(); answered {
+		return p
 	}
 	if h.change.Content == inventory.ContentUnseen {
 		return h.inspect()
@@ -137,25 +152,6 @@ func (h host) reach() (Plan, bool) {
 	return Plan{Phase: Waiting, Hold: &hold, Waits: "the BMC"}, true
 }
 
-// identity answers when the BMC belongs to another machine than the fleet says: nothing is done through it, whatever was begun.
-func (h host) identity() (Plan, bool) {
-	if !h.stranger() {
-		return Plan{}, false
-	}
-	address := ""
-	if h.d.BMC != nil {
-		address = h.d.BMC.Address
-	}
-	return h.held(Hold{Reason: IdentityMismatch, Message: fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or spec.identity.serial",
-		h.d.Identity.Serial, address, h.o.BMC.System.Serial)}), true
-}
-
-// stranger reports whether the BMC speaks for another machine than the declared one.
-func (h host) stranger() bool {
-	want, have := h.d.Identity.Serial, h.o.BMC.System.Serial
-	return want != "" && !inventory.Placeholder(have) && !strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(have))
-}
-
 // alarm answers when the token of the current boot was used by two keys: nothing that agent says counts, until a later commit.
 func (h host) alarm() (Plan, bool) {
 	b := h.rec.Boot
@@ -183,10 +179,27 @@ func (h host) image() (Plan, bool) {
 	}
 }
 
-// takeover answers when the machine runs and we did not start it.
+// takeover answers when the machine runs and we did not start it. A power-on of ours that found it on is waited for: had it been ours, the machine would read
+// its medium.
+//
+//	the machine, when we know of no reason why it should run     due
+//	is off, and was at an earlier look                           go on: it may be started
+//	is off, at the first look                                    wait for the second
+//	is on, and a power-on of ours found it so                    wait for its medium to be read; then it is not ours
+//	is on, and consent.takeover names it                         RecordTakeover
+//	is on                                                        hold
 func (h host) takeover() (Plan, bool) {
-	if h.o.BMC.Power != inventory.PoweredOn || h.ours() {
+	off := h.o.BMC.Power == inventory.PoweredOff
+	switch counts := h.o.BMC.OffCounts; {
+	case h.ours(), off && !h.now.Before(counts):
 		return Plan{}, false
+	case off:
+		return Plan{Phase: Waiting, Waits: "a second look that finds the machine off", Due: counts, Again: counts.Sub(h.now)}, true
+	}
+	if b := h.rec.Boot; b != nil && b.Found && !h.now.After(b.Started.Add(readsDeadline)) {
+		return Plan{Phase: Waiting, Waits: "the machine, which was on already when it was to be powered on, to read its boot medium", Due: b.Started.Add(readsDeadline), Again: 2 * time.Second}, true
+	} else if b != nil && b.Found {
+		return act(Held, Action{Kind: CloseBoot, Reason: "the machine ran before it was powered on for this boot: it is not ours"}), true
 	}
 	serial := h.serial()
 	if given := h.d.Consent.Takeover; given != "" && strings.EqualFold(given, serial) {
@@ -207,10 +220,15 @@ func (h host) serial() string {
 // ours reports whether the machine, when it runs, runs because of us.
 func (h host) ours() bool {
 	r := h.rec
-	armed := r.Last != nil && r.Last.Begun > 0 && r.Last.Outcome != inventory.Superseded // else it never wrote a system that could run
+	armed := r.Last != nil && r.Last.Begun != 0 && r.Last.Outcome != inventory.Superseded // else it never wrote a system that could run
 	return r.Installed != nil || (r.Adopted != "" && strings.EqualFold(r.Adopted, h.serial())) || armed ||
 		(r.Operation != nil && r.Operation.Stage != inventory.Intended && r.Operation.Stage != inventory.Published) ||
-		(r.Boot != nil && (r.Boot.Stage != inventory.Preparing || r.Boot.Ours))
+		(r.Boot != nil && (r.Boot.Ours || r.Boot.Stage != inventory.Preparing && (!r.Boot.Found || h.arrived(*r.Boot))))
+}
+
+// arrived reports whether the machine was seen to start from a boot's medium: it was read after the power-on, or the boot's agent enrolled.
+func (h host) arrived(b inventory.Boot) bool {
+	return h.o.Agent.Boot == b.ID || h.o.Media.Reads > 0 && h.o.Media.Last.After(b.Started)
 }
 
 // inspect boots the ramdisk to look at a machine whose disk nobody has seen.
@@ -239,11 +257,39 @@ func (h host) facts(phase Phase) Plan {
 
 // held leaves the machine as it is, but for a ramdisk of ours in which it idles.
 func (h host) held(hold Hold) Plan {
-	p := Plan{Phase: Held}
-	if a := h.leaveRamdisk(idleDeadline, "it waits for a person"); a != nil {
-		p = h.leaving(Held, *a)
+	if hold.Reason == IdentityMismatch {
+		h.rec.Installed = nil // what is known to be installed is on another machine
 	}
+	p := h.aside(Held, idleDeadline, "it waits for a person")
 	p.Hold = &hold
+	return p
+}
+
+// aside takes a machine out of a ramdisk in which it has idled for the given time, and starts the system that it ran, if it has one and shall be on.
+func (h host) aside(phase Phase, after time.Duration, why string) Plan {
+	serves := h.rec.Installed != nil && (h.d.Power == "" || h.d.Power == schemas.PowerOn)
+	a := h.leaveRamdisk(after, why)
+	switch b := h.rec.Boot; {
+	case a != nil && a.Kind == CloseBoot && serves:
+		return h.open(phase, inventory.FromDisk, 1, why)
+	case a != nil:
+		return h.leaving(phase, *a)
+	case serves && b != nil && b.Target == inventory.FromDisk && b.Stage != inventory.Running && h.o.BMC.Reach == inventory.Reached && h.stranger() == "":
+		p, _ := h.disk(phase)
+		return p
+	default:
+		return Plan{Phase: phase}
+	}
+}
+
+// otherwise adds to a plan what is due when its action may not be done now: a machine that was taken down for it goes back to what it ran.
+func (h host) otherwise(p Plan) Plan {
+	if h.rec.Installed == nil {
+		return p
+	}
+	if back := h.aside(p.Phase, 0, "what it was taken down for may not go on now"); len(back.Actions) > 0 || back.Waits != "" {
+		p.Otherwise = &back
+	}
 	return p
 }
 

@@ -35,11 +35,14 @@ type model struct {
 	noBoot      bool // a boot started now gets nowhere
 	jobFails    bool // a job ends in an error before it writes
 	halfWritten bool // a job ends in an error after it has written
+	untaken     bool // an agent does not take its job up
+	silent      bool // an installed system does not phone home
+	retry       bool // an operator said `ingot retry`
 
 	published map[string]bool   // operations on the status branch
 	armed     map[string]string // operation → the consent it was armed with
 	newest    string            // armed operation
-	handed    map[string]bool   // operations that an agent had, and which may have written
+	wrote     map[string]bool   // operations that have written to the disk; true when the image was verified
 	done      []plan.Kind
 	boots     int
 	broken    []string // safety properties that were violated
@@ -48,7 +51,7 @@ type model struct {
 func newModel(disk string, power inventory.PowerState) *model {
 	m := &model{
 		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{Host: hostName},
-		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{}, handed: map[string]bool{},
+		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{}, wrote: map[string]bool{},
 		desired: inventory.Desired{
 			Commit: "c0", Release: "c0", Name: hostName, File: "hosts/web-03.yaml", Lifecycle: schemas.Managed,
 			BMC: &schemas.BMC{Address: "https://10.0.0.13"}, Identity: schemas.Identity{Serial: "SN1"},
@@ -82,9 +85,9 @@ func (m *model) violate(format string, args ...any) {
 }
 
 func (m *model) observe() inventory.Observed {
-	o := inventory.Observed{Record: m.record, Agent: m.agent, Image: inventory.ImageState{State: m.image}}
+	o := inventory.Observed{Record: m.record, Retry: m.retry, Agent: m.agent, Image: inventory.ImageState{State: m.image}}
 	o.BMC = inventory.BMCState{
-		At: m.now, Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: "SN1"},
+		At: m.now, Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: "SN1", UUID: uuid},
 		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
 		Media:    []inventory.Slot{{ID: "Cd", Inserted: m.media != "", Image: m.media}},
 	}
@@ -92,7 +95,7 @@ func (m *model) observe() inventory.Observed {
 		o.BMC = inventory.BMCState{At: m.now, Reach: inventory.Unreachable, Error: "no answer"}
 	}
 	if b := m.record.Boot; b != nil && b.Target == inventory.FromRamdisk {
-		o.Media = inventory.MediaState{URL: medium(b), Reads: m.reads[medium(b)]}
+		o.Media = inventory.MediaState{URL: medium(b), Reads: m.reads[medium(b)], Last: m.now}
 	}
 	return o
 }
@@ -129,6 +132,7 @@ func (m *model) look(die crash) plan.Plan {
 		return p
 	}
 	m.record = plan.Settle(m.record, a, out, m.now)
+	m.retry = m.retry && a.Kind != plan.OpenBoot && a.Kind != plan.OpenOperation
 	return p
 }
 
@@ -151,7 +155,7 @@ func (m *model) identified(a plan.Action) plan.Action {
 
 // judge holds an action against the rules, from what is true and not from what the record says.
 func (m *model) judge(a plan.Action) {
-	reaches := !a.Kind.JournalOnly() && a.Kind != plan.FetchImage && a.Kind != plan.Publish
+	reaches := !a.Kind.JournalOnly() && a.Kind != plan.FetchImage && a.Kind != plan.Publish && a.Kind != plan.WithdrawJob
 	d := m.desired
 	switch {
 	case reaches && d.Lifecycle != schemas.Managed:
@@ -181,7 +185,7 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	}
 	if _, again := m.armed[op.ID]; again {
 		over := op.Content == inventory.ContentBlank || strings.HasPrefix(op.Content, "content:")
-		if over && !m.handed[op.ID] && m.disk != op.Content && m.disk != inventory.ContentBlank {
+		if _, wrote := m.wrote[op.ID]; over && !wrote && m.disk != op.Content && m.disk != inventory.ContentBlank {
 			m.violate("a retry erases %s, which came after %s", m.disk, op.Content)
 		}
 		return // a retry of what was allowed
@@ -198,9 +202,9 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	switch {
 	case m.disk == inventory.ContentBlank, rule:
 	// Whether a given up operation had begun to write cannot be known: the disk is named after it either way.
-	case owns(m.disk), owns("failed:" + m.newest), len(m.armed) == 0 && owns(inventory.ContentUnseen):
+	case owns(m.disk), owns("failed:" + m.newest), len(m.wrote) == 0 && owns(inventory.ContentUnseen):
 		for id, consent := range m.armed {
-			if consent == given {
+			if _, wrote := m.wrote[id]; wrote && consent == given {
 				m.violate("consent %s was spent by %s", given, id)
 			}
 		}
@@ -220,6 +224,8 @@ func (m *model) effect(a plan.Action) plan.Outcome {
 		return plan.Outcome{Result: plan.Done}
 	case plan.AssignPowerOff, plan.AssignInstall:
 		return m.assign(a)
+	case plan.WithdrawJob:
+		return m.withdraw(a)
 	default:
 	}
 	if m.unreachable {
@@ -227,7 +233,9 @@ func (m *model) effect(a plan.Action) plan.Outcome {
 	}
 	switch a.Kind {
 	case plan.PowerOn:
+		found := m.power == inventory.PoweredOn
 		m.start()
+		return plan.Outcome{Result: plan.Done, Found: found}
 	case plan.PowerOff:
 		m.stop()
 	case plan.EjectMedia:
@@ -254,7 +262,6 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 		if m.refuses(a.Content) {
 			job.State, job.Error, job.Untouched = inventory.JobFailed, "the disk holds something else", true
 		}
-		m.handed[job.ID] = m.handed[job.ID] || job.State == inventory.JobAssigned
 	}
 	old := m.agent.Job
 	if old.ID == job.ID && old.Kind == "power-off" {
@@ -263,6 +270,21 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 	if old.ID != job.ID || old.Attempt != job.Attempt || old.Kind != job.Kind {
 		m.agent.Job = job
 	}
+	return plan.Outcome{Result: plan.Done}
+}
+
+// withdraw is the hub's: what has begun is not taken back, and an agent that works on a step ends it.
+func (m *model) withdraw(a plan.Action) plan.Outcome {
+	job := &m.agent.Job
+	switch {
+	case job.ID != a.Operation.ID || job.Attempt != a.Operation.Attempt || job.Begun || job.State != inventory.JobAssigned && job.State != inventory.JobRunning:
+		return plan.Outcome{Result: plan.Waits}
+	case a.Withdrawn:
+		job.Over, job.State = job.State == inventory.JobAssigned, inventory.JobWithdrawn
+	case job.State == inventory.JobAssigned:
+		job.State = inventory.JobFailed
+	}
+	job.Error, job.Untouched = a.Error, true
 	return plan.Outcome{Result: plan.Done}
 }
 
@@ -290,7 +312,7 @@ func (m *model) pass(d time.Duration) {
 		m.ramdisk()
 	case "disk":
 		// The call counts however often it is made; an unfinished disk makes none.
-		if id, ok := strings.CutPrefix(m.disk, "install:"); ok && (m.agent.PhoneHome == nil || m.agent.PhoneHome.Install != id) {
+		if id, ok := strings.CutPrefix(m.disk, "install:"); ok && !m.silent && (m.agent.PhoneHome == nil || m.agent.PhoneHome.Install != id) {
 			m.agent.PhoneHome = &inventory.PhoneHome{Install: id, At: m.now}
 		}
 	}
@@ -313,6 +335,9 @@ func (m *model) ramdisk() {
 	m.agent.Seen = m.now
 	job := &m.agent.Job
 	switch {
+	case job.State == inventory.JobWithdrawn:
+		job.Over = true
+	case job.State == inventory.JobAssigned && m.untaken && job.Kind == "install":
 	case job.State == inventory.JobAssigned:
 		job.State, job.Since = inventory.JobRunning, m.now
 	case job.State == inventory.JobRunning && job.Kind == "power-off":
@@ -323,15 +348,34 @@ func (m *model) ramdisk() {
 	}
 }
 
+// install is the agent at its install step: it asks for leave, and at the next turn it writes.
 func (m *model) install(job *inventory.Job) {
+	if job.Begun {
+		m.write(job)
+		return
+	}
+	if why := plan.Refusal(m.desired, m.record); why != "" || m.record.OperationID() != job.ID {
+		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
+		return
+	}
+	job.Begun = true
+	if m.desired.Protect || m.desired.Lifecycle != schemas.Managed {
+		m.violate("a host that is not ours is let be written to")
+	}
+}
+
+func (m *model) write(job *inventory.Job) {
+	if verified := m.wrote[job.ID]; verified {
+		m.violate("operation %s writes what it has written and verified", job.ID)
+	}
 	switch {
 	case m.jobFails:
 		job.State, job.Error, job.Untouched = inventory.JobFailed, "it failed before the first write", true
 	case m.halfWritten:
-		m.disk = "failed:" + job.ID
+		m.disk, m.wrote[job.ID] = "failed:"+job.ID, false
 		job.State, job.Error = inventory.JobFailed, "it failed in the middle"
 	default:
-		m.disk, job.State = "install:"+job.ID, inventory.JobSucceeded
+		m.disk, m.wrote[job.ID], job.State = "install:"+job.ID, true, inventory.JobSucceeded
 	}
 	job.Since = m.now
 }
@@ -345,6 +389,7 @@ func (m *model) facts(epoch inventory.Epoch) *inventory.Facts {
 		disk.Content.Signature = strings.TrimPrefix(m.disk, "content:")
 	}
 	f := &inventory.Facts{Epoch: epoch, Disks: []inventory.Disk{disk}}
-	f.System.Serial = "SN1"
+	f.System = inventory.System{Serial: "SN1", UUID: uuid}
+	f.NICs = []inventory.NIC{{Name: "eth0", MAC: "52:54:00:00:00:03"}}
 	return f
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// operation carries an operation on. What it was allowed stays allowed until it ends; before the machine is armed a changed fleet
-// supersedes it, after that a write that has begun ends or fails.
+// operation carries an operation on. What it was allowed stays allowed until it ends; before an attempt of it may have written, a changed fleet supersedes it,
+// after that a write that has begun ends or fails.
 //
 //	stage       due
 //	Intended    Publish: no push, no erase
 //	Published   the ramdisk, its facts, the same disk with the same content, then AssignInstall
 //	Armed       the job's end; after a failure the next attempt, at most three, and none that the fleet does not want any more
 //	Written     the ramdisk off, the medium out, the machine started from its disk
-//	Starting    the phone call
+//	Starting    the phone call; never another write
 func (h host) operation() Plan {
 	op := *h.rec.Operation
 	if p, over := h.superseded(op); over {
@@ -39,19 +39,49 @@ func (h host) operation() Plan {
 	}
 }
 
-// superseded ends an operation that was not armed, and that the fleet does not want or allow any more. Only the journal changes.
+// superseded ends an operation that has written nothing, and that the fleet does not want or allow any more. Only the journal changes. A job that the agent has
+// is taken back before.
 func (h host) superseded(op inventory.Operation) (Plan, bool) {
-	if op.Stage != inventory.Intended && op.Stage != inventory.Published {
+	if op.Stage != inventory.Intended && !op.Unwritten() || h.job(op).State != inventory.NoJob {
 		return Plan{}, false
 	}
-	why := h.unwanted(op)
-	if why == "" {
-		why = h.unallowed(op)
-	}
+	why := h.refusal(op)
 	if why == "" {
 		return Plan{}, false
 	}
 	return h.close(op, inventory.Superseded, why, Waiting), true
+}
+
+// Refusal says why the operation that is under way may not begin to write, as far as a person can take that leave back, or "". It is asked again right before
+// the install step begins.
+func Refusal(d inventory.Desired, rec inventory.Record) string {
+	if rec.Operation == nil {
+		return "no operation is under way"
+	}
+	h := host{d: d, rec: rec, change: Decide(d, rec)}
+	if h.change.Verdict == HandsOff {
+		return strings.Join(h.change.Why, "; ")
+	}
+	return h.refusal(*rec.Operation)
+}
+
+// refusal says why the fleet does not want or allow an operation that has written nothing, or "".
+func (h host) refusal(op inventory.Operation) string {
+	if op.Replaces != nil { // it is on the disk still
+		h.rec.Installed = op.Replaces
+	}
+	if why := h.unwanted(op); why != "" {
+		return why
+	}
+	return h.unallowed(op)
+}
+
+// job is the agent's, if it is the operation's present attempt.
+func (h host) job(op inventory.Operation) inventory.Job {
+	if job := h.o.Agent.Job; job.ID == op.ID && job.Attempt == op.Attempt {
+		return job
+	}
+	return inventory.Job{}
 }
 
 // unwanted says why the fleet does not ask for this operation any more, or "".
@@ -99,12 +129,12 @@ func (h host) arm(op inventory.Operation) Plan {
 	}
 	p, ready := h.ramdisk(Installing)
 	if !ready {
-		return p
+		return h.otherwise(p)
 	}
 	if h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch {
 		return h.facts(Installing)
 	}
-	return h.assign(op)
+	return h.otherwise(h.assign(op))
 }
 
 // assign hands the job out for a disk that nothing was written to yet.
@@ -142,19 +172,11 @@ func expected(op inventory.Operation, disk inventory.Disk) (content, why string)
 
 // write sees the agent's job to its end.
 func (h host) write(op inventory.Operation) Plan {
-	job := h.o.Agent.Job
-	if job.ID == op.ID && job.Attempt == op.Attempt {
-		switch job.State {
-		case inventory.JobSucceeded:
-			return act(Installing, Action{Kind: RecordWritten, Reason: "the agent wrote and verified the image"})
-		case inventory.JobFailed:
-			p := h.failed(op, job.Error)
-			p.Actions[0].Untouched = job.Untouched
-			return p
-		case inventory.NoJob, inventory.JobAssigned, inventory.JobRunning:
-		}
+	job := h.job(op)
+	if p, answered := h.jobOver(op, job); answered {
+		return p
 	}
-	if op.Attempt > maxAttempts {
+	if op.Attempt-op.Withdrawn > maxAttempts {
 		return h.giveUp(op, or(op.Error, "the install failed"))
 	}
 	if p, answered := h.reach(); answered {
@@ -166,36 +188,112 @@ func (h host) write(op inventory.Operation) Plan {
 		}
 	}
 	p, ready := h.ramdisk(Installing)
-	writing := ready && job.ID == op.ID && job.Attempt == op.Attempt && (job.State == inventory.JobAssigned || job.State == inventory.JobRunning)
-	if why := h.unwanted(op); why != "" && !writing && (ready || len(p.Actions) > 0) {
+	if working := ready && job.State != inventory.NoJob; working {
+		return h.working(op, job)
+	}
+	if op.Begun == 0 { // nothing was written yet: the operation covers what it was allowed to erase, and nothing that came since
+		return h.again(op, p, ready)
+	}
+	if why := h.unwanted(op); why != "" && (ready || len(p.Actions) > 0) {
 		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": "))
 	}
 	if !ready {
 		return p
 	}
-	if writing {
-		return Plan{Phase: Installing, Waits: "the agent to write the image", Again: 2 * time.Second}
-	}
 	if h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch {
 		return h.facts(Installing)
-	}
-	if op.Begun == 0 { // nothing was written yet: the operation covers what it was allowed to erase, and nothing that came since
-		return h.assign(op)
 	}
 	return act(Installing, Action{Kind: AssignInstall, Operation: &op, Content: "any", Reason: fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt)})
 }
 
-// failed takes note of a failed attempt; after the last one the operation is given up.
-func (h host) failed(op inventory.Operation, why string) Plan {
-	return act(Installing, Action{Kind: RecordFailed, Error: or(why, "the agent said nothing about it"), Reason: fmt.Sprintf("attempt %d of %d failed", op.Attempt, maxAttempts)})
+// again makes another attempt of an operation that has written nothing: whatever let the first one begin must let this one.
+func (h host) again(op inventory.Operation, p Plan, ready bool) Plan {
+	if ready {
+		if p = h.assign(op); h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch {
+			p = h.facts(Installing)
+		}
+	}
+	return h.otherwise(p)
 }
 
-// giveUp powers the ramdisk off and ends the operation. The disk may hold a part of anything: it is quarantined, not superseded.
+// jobOver takes note of an attempt that has ended, well or not.
+func (h host) jobOver(op inventory.Operation, job inventory.Job) (Plan, bool) {
+	switch job.State {
+	case inventory.JobSucceeded:
+		return act(Installing, Action{Kind: RecordWritten, Reason: "the agent wrote and verified the image"}), true
+	case inventory.JobFailed:
+		return h.failed(op, job), true
+	case inventory.JobWithdrawn:
+		if !job.Over && h.alive() {
+			return Plan{Phase: Installing, Waits: "the agent to end the step that it is at: it is not let write any more, as " + job.Error}, true
+		}
+		return h.failed(op, job), true
+	default:
+		return Plan{}, false
+	}
+}
+
+// working waits for an agent that has its job, or shall have it. What the fleet takes back before the install step begins is taken back from the agent.
+func (h host) working(op inventory.Operation, job inventory.Job) Plan {
+	untaken := job.State == inventory.JobAssigned && h.now.After(job.Since.Add(takeDeadline))
+	why := ""
+	if !job.Begun {
+		why = h.refusal(op)
+	}
+	switch {
+	case why != "":
+		return h.withdraw(op, why)
+	case untaken:
+		why = fmt.Sprintf("the agent did not take the job up within %s: read its console", takeDeadline)
+		return act(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Reason: why})
+	case job.State == inventory.JobRunning && op.Begun == 0: // the daemon died before it could note that the job was handed out
+		return act(Installing, Action{Kind: RecordBegun, Reason: "the agent has the job"})
+	case job.State == inventory.JobAssigned:
+		return Plan{Phase: Installing, Waits: "the agent to take the job up", Due: job.Since.Add(takeDeadline), Again: 2 * time.Second}
+	default:
+		return Plan{Phase: Installing, Waits: "the agent to write the image", Again: 2 * time.Second}
+	}
+}
+
+// withdraw takes the operation's job back from the agent. The hub refuses that once the install step has begun.
+func (h host) withdraw(op inventory.Operation, why string) Plan {
+	return act(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Withdrawn: true, Reason: why})
+}
+
+// alive reports whether the agent of the record's boot speaks.
+func (h host) alive() bool {
+	b := h.rec.Boot
+	return b != nil && h.o.Agent.Boot == b.ID && h.now.Sub(h.o.Agent.Seen) < silenceDeadline
+}
+
+// failed takes note of a failed attempt; after the last one the operation is given up. One that was taken back is no failure.
+func (h host) failed(op inventory.Operation, job inventory.Job) Plan {
+	return act(Installing, Action{
+		Kind: RecordFailed, Error: or(job.Error, "the agent said nothing about it"), Untouched: job.Untouched, Withdrawn: job.State == inventory.JobWithdrawn,
+		Reason: fmt.Sprintf("attempt %d of %d failed", op.Attempt-op.Withdrawn, maxAttempts),
+	})
+}
+
+// giveUp powers the ramdisk off and ends the operation. When something may have been written, the disk may hold a part of anything: it is quarantined, not
+// superseded. When nothing was, the machine goes back to what it ran (tried).
 func (h host) giveUp(op inventory.Operation, why string) Plan {
-	if a := h.leaveRamdisk(0, "the install is given up"); a != nil {
+	if a := h.leaveRamdisk(0, "the install is given up"); a != nil && op.Begun != 0 {
 		return h.leaving(Failed, *a)
 	}
 	return h.close(op, inventory.Quarantined, why, Failed)
+}
+
+// tried answers when all attempts of the last operation came to no write, and nothing has changed since: the disk is as it was, the consent is not spent, and
+// it is not tried again for ever.
+func (h host) tried() (Plan, bool) {
+	last := h.rec.Last
+	if last == nil || last.Outcome != inventory.Quarantined || last.Begun != 0 || last.Inputs != h.change.Target || h.o.Retry {
+		return Plan{}, false
+	}
+	p := h.aside(Failed, 0, "the install is given up")
+	p.Hold = &Hold{Reason: InstallFailed, Message: fmt.Sprintf(
+		"%d attempts came to no write, the last because %s: mend that and run `ingot retry %s`, or change what is installed", maxAttempts, last.Error, h.d.Name)}
+	return p, true
 }
 
 // fromDisk leaves the ramdisk and starts the installed system.
@@ -238,21 +336,36 @@ func (h host) home(op inventory.Operation) Plan {
 		p, _ := h.disk(Starting)
 		return p
 	}
+	on := h.o.BMC.Power == inventory.PoweredOn
+	off := !on && h.now.After(boot.Started.Add(settle))
 	due := boot.Started.Add(homeDeadline)
-	if h.now.After(due) {
-		return h.failed(op, fmt.Sprintf("the installed system did not phone home within %s: read its console", homeDeadline))
-	}
-	if h.o.BMC.Power == inventory.PoweredOff && h.now.After(boot.Started.Add(settle)) {
-		if boot.Attempt >= maxBoots {
-			return h.failed(op, "the installed system powered itself off before it phoned home: Ignition may have failed, read its console")
-		}
-		p, _ := h.disk(Starting)
+	switch {
+	case h.o.Retry:
+		p := h.open(Starting, inventory.FromDisk, 1, "an operator asked for it")
+		p.Actions[0].Boot.Restart = true
 		return p
-	}
-	if h.d.Workload != nil && h.d.Workload.PhoneHome == schemas.PhoneHomeDisabled && h.o.BMC.Power == inventory.PoweredOn {
+	case on && h.d.Workload != nil && h.d.Workload.PhoneHome == schemas.PhoneHomeDisabled:
 		return act(Starting, Action{Kind: RecordHome, Reason: "the machine was started from its disk; its workload has phone-home disabled"})
+	case off && boot.Attempt < maxBoots:
+		return h.open(Starting, inventory.FromDisk, boot.Attempt+1, "it went off before it phoned home")
+	case off:
+		return h.silent(op, fmt.Sprintf("it was started from its disk %d times, and powered itself off each time", maxBoots))
+	case h.now.After(due):
+		return h.silent(op, fmt.Sprintf("it has been on for more than %s", homeDeadline))
+	default:
+		return Plan{Phase: Starting, Waits: "the installed system to phone home", Due: due, Again: 5 * time.Second}
 	}
-	return Plan{Phase: Starting, Waits: "the installed system to phone home", Due: due, Again: 5 * time.Second}
+}
+
+// silent holds a machine whose installed system does not call. Its install was written and verified, so it is neither written again nor cut: it becomes Active
+// whenever it calls. Another target, or none, ends the wait.
+func (h host) silent(op inventory.Operation, why string) Plan {
+	why += " without a phone call"
+	if h.d.Workload == nil || h.d.Workload.Inputs != op.Inputs {
+		return h.close(op, inventory.Quarantined, why+", and the fleet asks for something else now", Waiting)
+	}
+	return Plan{Phase: Held, Hold: &Hold{Reason: NoPhoneHome, Message: fmt.Sprintf(
+		"the install was written and verified, and %s: read its console; it becomes Active when it calls, `ingot retry %s` starts it again, nothing is written again", why, h.d.Name)}}
 }
 
 func (h host) close(op inventory.Operation, outcome, why string, phase Phase) Plan {

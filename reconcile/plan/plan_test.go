@@ -35,14 +35,14 @@ func TestNothingIsErasedByAccident(t *testing.T) {
 			m.pass(time.Duration(rapid.SampledFrom([]int{5, 15, 30, 400}).Draw(t, "seconds")) * time.Second)
 			m.ok(t)
 		}
-		m.unreachable, m.noBoot, m.jobFails, m.halfWritten = false, false, false, false
+		m.unreachable, m.noBoot, m.jobFails, m.halfWritten, m.untaken, m.silent = false, false, false, false, false, false
 		m.settles(t)
 	})
 }
 
 // trouble is one thing that happens between two looks, mostly nothing.
 func (m *model) trouble(t *rapid.T) {
-	switch rapid.IntRange(0, 60).Draw(t, "trouble") {
+	switch rapid.IntRange(0, 70).Draw(t, "trouble") {
 	case 1:
 		m.unreachable = !m.unreachable
 	case 2:
@@ -83,6 +83,12 @@ func (m *model) trouble(t *rapid.T) {
 		}
 	case 18:
 		m.desired.Reinstallable = !m.desired.Reinstallable // the daemon was started with another configuration
+	case 24:
+		m.silent = !m.silent
+	case 25:
+		m.untaken = !m.untaken
+	case 26:
+		m.retry = true
 	case 20:
 		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} // the daemon wants two signers, or a countersignature was deleted
 	case 21, 22:

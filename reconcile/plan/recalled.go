@@ -27,7 +27,7 @@ func (h host) recalled() (Plan, bool) {
 	if a.Alarm == "" && b != nil && a.Boot == b.ID && a.Epoch == b.Epoch {
 		return h.word(off)
 	}
-	if off && (op == nil || op.Stage == inventory.Written || op.Stage == inventory.Starting) {
+	if off && (op == nil || verified(*op)) {
 		return Plan{}, false
 	}
 	return unproved("what was begun on it is known from the status branch alone, since the journal was lost, and the machine does not speak of it: the page may be older than what happened. " +
@@ -40,9 +40,12 @@ func (h host) word(off bool) (Plan, bool) {
 	word, op := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}, h.rec.Operation
 	switch {
 	case op == nil:
+	case h.o.Agent.Job.ID == op.ID && verified(*op) && h.o.Agent.Job.Attempt > op.Attempt:
+		return unproved("the status branch says that its install was written and verified, and its agent works on a later attempt: it goes on when the installed system phones home. " +
+			"Else look at the machine's console"), true
 	case h.o.Agent.Job.ID == op.ID:
 		word.Operation = armed(*op, h.o.Agent.Job)
-	case op.Stage != inventory.Written && op.Stage != inventory.Starting && !off:
+	case !verified(*op) && !off:
 		if _, over := h.superseded(*op); !over && h.unwanted(*op) == "" {
 			return Plan{}, false
 		}
@@ -56,12 +59,17 @@ func unproved(why string) Plan {
 	return Plan{Phase: Held, Hold: &Hold{Reason: Recalled, Message: why}}
 }
 
-// armed is an operation as far as the agent's job proves that it has come.
+// armed is an operation as far as the agent's job proves that it has come. Which attempts wrote is not known any more.
 func armed(op inventory.Operation, job inventory.Job) *inventory.Operation {
-	if behind := job.Attempt > op.Attempt; behind || op.Stage == inventory.Intended || op.Stage == inventory.Published {
-		op.Stage = inventory.Armed
+	if !verified(op) {
+		advance(&op, inventory.Armed)
 	}
 	op.Attempt = max(op.Attempt, job.Attempt)
-	begun(&op)
+	op.Begun = inventory.BegunUnknown
 	return &op
+}
+
+// verified reports whether the agent said that the image was written and verified.
+func verified(op inventory.Operation) bool {
+	return op.Stage == inventory.Written || op.Stage == inventory.Starting
 }

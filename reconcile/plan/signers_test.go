@@ -92,18 +92,19 @@ func TestTwoMustSignWhatIsUnseen(t *testing.T) {
 	}
 }
 
-// A countersignature that is deleted takes its leave back until the machine has been armed.
+// A countersignature that is deleted takes its leave back until the install step has begun.
 func TestADeletedCountersignature(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		at    inventory.Stage
+		begun bool
 		phase plan.Phase
-	}{{inventory.Intended, plan.Held}, {inventory.Published, plan.Held}, {inventory.Armed, plan.Active}} {
+	}{{inventory.Intended, false, plan.Held}, {inventory.Published, false, plan.Held}, {inventory.Armed, false, plan.Held}, {inventory.Armed, true, plan.Active}} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
 		m.desired.Signatures = two
 		m.desired.Consent.Erase = consentOver(foundOnDisk)
 		for range 500 {
-			if op := m.record.Operation; op != nil && op.Stage == test.at {
+			if op := m.record.Operation; op != nil && op.Stage == test.at && m.agent.Job.Begun == test.begun {
 				break
 			}
 			m.look(nowhere)

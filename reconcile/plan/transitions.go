@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -17,6 +18,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case OpenBoot:
 		rec.Epoch++
 		rec.Recalled = rec.Recalled && rec.Operation != nil
+		rec.BMC = a.BMC
 		boot := *a.Boot
 		boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
 		rec.Boot = &boot
@@ -37,24 +39,25 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case CloseOperation:
 		return end(rec, a.Operation.Outcome, a.Operation.Error, now)
 	case AssignInstall:
-		rec.Operation.Stage = inventory.Armed
-		rec.Installed = nil // from here on the disk may hold anything
+		advance(rec.Operation, inventory.Armed)
+		if rec.Installed != nil { // from here on the disk may hold anything
+			rec.Operation.Replaces, rec.Installed = rec.Installed, nil
+		}
 	case RecordTakeover:
-		rec.Adopted = a.Serial
+		return takeOver(rec, a)
 	case RecordFacts:
 		rec.Facts = a.Facts
+	case RecordBegun:
+		begun(rec.Operation)
 	case RecordWritten:
-		rec.Operation.Stage, rec.Operation.Error = inventory.Written, ""
+		advance(rec.Operation, inventory.Written)
+		rec.Operation.Error = ""
 		begun(rec.Operation)
 	case RecordFailed:
-		if begun(rec.Operation); a.Untouched && rec.Operation.Begun == rec.Operation.Attempt {
-			rec.Operation.Begun = 0
-		}
-		rec.Operation.Stage, rec.Operation.Error = inventory.Armed, a.Error
-		rec.Operation.Attempt++
+		return failedAttempt(rec, a)
 	case RecordHome:
 		return home(rec, a.Home, now)
-	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignPowerOff:
+	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, WithdrawJob, AssignPowerOff:
 		// nothing to remember: the effect can be seen
 	default:
 		panic("plan: unknown action " + string(a.Kind))
@@ -72,15 +75,31 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
 	case a.Kind == AssignInstall && rec.Operation != nil:
-		begun(rec.Operation)
+		if begun(rec.Operation); rec.Recalled {
+			rec.Operation.Begun = inventory.BegunUnknown
+		}
 		rec.Recalled = false // its agent has the job, or had it before
 	case a.Kind == PowerOn && rec.Boot != nil && rec.Boot.Stage == inventory.Powering:
 		rec.Boot.Stage, rec.Boot.Started = inventory.Running, now
+		rec.Boot.Found = out.Found && rec.Boot.Target == inventory.FromRamdisk
 		if rec.Boot.Target == inventory.FromDisk && rec.Operation != nil && rec.Operation.Stage == inventory.Written {
-			rec.Operation.Stage = inventory.Starting
+			advance(rec.Operation, inventory.Starting)
 		}
 	}
 	return rec
+}
+
+// order of the stages. An operation never goes back: what was written and verified is not written again.
+var order = map[inventory.Stage]int{
+	inventory.Intended: 1, inventory.Published: 2, inventory.Armed: 3, inventory.Written: 4, inventory.Starting: 5, inventory.Ended: 6,
+}
+
+// advance is the one place where an operation's stage changes.
+func advance(op *inventory.Operation, to inventory.Stage) {
+	if order[to] < order[op.Stage] {
+		panic(fmt.Sprintf("plan: operation %s would go from %s back to %s", op.ID, op.Stage, to))
+	}
+	op.Stage = to
 }
 
 // begun notes that the present attempt, if no earlier one did, may write to the disk.
@@ -90,13 +109,51 @@ func begun(op *inventory.Operation) {
 	}
 }
 
-// end closes the operation. A consent that let a machine be armed is spent.
-func end(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
-	op := *rec.Operation
-	if op.Consent != "" && (op.Stage != inventory.Intended && op.Stage != inventory.Published || outcome == inventory.Succeeded) {
-		rec.Spent = append(append([]string{}, rec.Spent...), op.Consent)
-		rec.Spent = rec.Spent[max(0, len(rec.Spent)-maxSpent):]
+// failedAttempt ends the present attempt. One that wrote nothing, when none before it may have, gives the machine its system back.
+func failedAttempt(rec inventory.Record, a Action) inventory.Record {
+	op := rec.Operation
+	advance(op, inventory.Armed)
+	if begun(op); a.Untouched && op.Begun == op.Attempt {
+		op.Begun = 0
+		rec = restored(rec)
 	}
+	op.Error = a.Error
+	op.Attempt++
+	if a.Withdrawn {
+		op.Withdrawn++
+	}
+	return rec
+}
+
+// restored gives a machine the system back that its operation would have replaced, and has not: nothing was written. It changes the record's operation.
+func restored(rec inventory.Record) inventory.Record {
+	if op := rec.Operation; op != nil && op.Begun == 0 && op.Replaces != nil {
+		rec.Installed, op.Replaces = op.Replaces, nil
+	}
+	return rec
+}
+
+// takeOver notes that the fleet allows to take over a machine found running. When it is another machine than the one that is known, nothing known counts but
+// the epoch and the spent consents.
+func takeOver(rec inventory.Record, a Action) inventory.Record {
+	if !a.Replaced {
+		rec.Adopted = a.Serial
+		return rec
+	}
+	if op := rec.Operation; op != nil && op.Begun != 0 {
+		rec = spend(rec, op.Consent)
+	}
+	return inventory.Record{Host: rec.Host, Epoch: rec.Epoch, Spent: rec.Spent, Formerly: rec.Formerly, Adopted: a.Serial, BMC: a.BMC, Rebuilt: true}
+}
+
+// end closes the operation. A consent is spent when something may have been written under it.
+func end(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
+	rec = restored(rec)
+	op := *rec.Operation
+	if op.Begun != 0 || outcome == inventory.Succeeded {
+		rec = spend(rec, op.Consent)
+	}
+	op.Replaces = nil
 	op.Stage, op.Ended, op.Outcome = inventory.Ended, now, outcome
 	if failure != "" {
 		op.Error = failure
@@ -109,9 +166,20 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 	return rec
 }
 
+// spend keeps a consent from counting again.
+func spend(rec inventory.Record, consent string) inventory.Record {
+	if consent == "" {
+		return rec
+	}
+	rec.Spent = append(append([]string{}, rec.Spent...), consent)
+	rec.Spent = rec.Spent[max(0, len(rec.Spent)-maxSpent):]
+	return rec
+}
+
 // home ends the operation well: the installed system runs.
 func home(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
+	begun(op) // it runs, so it was written
 	rec.Recalled, rec.Rebuilt = false, false
 	rec.Installed = &inventory.Installed{
 		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image, Disk: op.Disk, Update: op.Update, At: now,

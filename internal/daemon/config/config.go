@@ -31,6 +31,7 @@ type Config struct {
 	Images    Images    `json:"images,omitempty"`
 	Etcd      Etcd      `json:"etcd,omitempty"`
 	Limits    Limits    `json:"limits,omitempty"`
+	BMC       BMC       `json:"bmc,omitempty"`
 	// Reinstall selects the hosts on which a Workload's update: Reinstall stands for consent, for systems that it installed while it said so. Default: none.
 	Reinstall schemas.Scope `json:"reinstall,omitempty"`
 	// PublishEvery is the shortest time between two status commits; an armed operation is published at once. Default 15s.
@@ -117,6 +118,13 @@ type Etcd struct {
 	CA        string   `json:"ca,omitempty"`
 	Cert      string   `json:"cert,omitempty"`
 	Key       string   `json:"key,omitempty"`
+}
+
+// BMC says how far what BMCs say is believed.
+type BMC struct {
+	// ConfirmOff is how long a machine that ingot does not know to be its own must be seen to be off before it is started: BMCs say Off for a while after a
+	// machine came on. Default 30s.
+	ConfirmOff Duration `json:"confirmOff,omitempty"`
 }
 
 // Limits are budgets over the fleet.

@@ -107,6 +107,9 @@ func (c *Config) complete(dir string) {
 	if c.PublishEvery.Duration == 0 {
 		c.PublishEvery.Duration = 15 * time.Second
 	}
+	if c.BMC.ConfirmOff.Duration == 0 {
+		c.BMC.ConfirmOff.Duration = 30 * time.Second
+	}
 	if c.Limits.Installs == 0 {
 		c.Limits.Installs = 10
 	}
@@ -157,6 +160,9 @@ func (c *Config) check(p *problems) {
 	}
 	if c.Limits.Installs < 0 {
 		p.bad("limits.installs", "want a number of hosts", "")
+	}
+	if pause := c.BMC.ConfirmOff.Duration; pause < 0 || pause > 10*time.Minute {
+		p.bad("bmc.confirmOff", "want a time of at most 10m", "BMCs say Off for some seconds after a machine came on; the default is 30s")
 	}
 	c.Trust.check(p)
 	c.Secrets.check(p)

@@ -1,0 +1,200 @@
+package plan_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// changing is a machine that runs a system of ours, and shall get another one under a consent that names it.
+func changing(t *testing.T) *model {
+	t.Helper()
+	m := active(t)
+	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.OnConsent) })
+	needed := plan.Decide(m.desired, m.record).Needed
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
+	return m
+}
+
+// Three attempts that wrote nothing forget no system and spend no consent: the machine runs what it ran, and it is tried again when a person says so.
+func TestAttemptsThatWroteNothingChangeNothing(t *testing.T) {
+	t.Parallel()
+	for name, break_ := range map[string]func(*model){
+		"each fails before the first write": func(m *model) { m.jobFails = true },
+		"no agent takes its job up":         func(m *model) { m.untaken = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := changing(t)
+			disk, installed := m.disk, m.record.Installed
+			break_(m)
+			p := m.settles(t)
+			if p.Phase != plan.Failed || p.Hold.Reason != plan.InstallFailed || !strings.Contains(p.Hold.Message, "ingot retry") {
+				t.Fatalf("ended %+v, hold %+v", p, p.Hold)
+			}
+			if m.disk != disk || m.record.Installed == nil || m.record.Installed.ID != installed.ID || len(m.record.Spent) > 0 {
+				t.Errorf("disk %s, record %+v; want what it had, and no consent spent", m.disk, m.record)
+			}
+			if m.power != inventory.PoweredOn || m.system != "disk" {
+				t.Errorf("power %s, runs %q; want it to run what it ran", m.power, m.system)
+			}
+			if tries := m.writes(); tries != 1+3 {
+				t.Errorf("%d jobs after the first install, want 3 attempts", tries-1)
+			}
+			m.jobFails, m.untaken, m.retry = false, false, true
+			if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target || len(m.record.Spent) != 1 {
+				t.Errorf("retried: ended %+v, record %+v", p, m.record)
+			}
+		})
+	}
+}
+
+// A blank disk that no attempt wrote to is not tried for ever either.
+func TestABlankDiskIsTriedThreeTimes(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	m.jobFails = true
+	if p := m.settles(t); p.Phase != plan.Failed || m.writes() != 3 || m.power != inventory.PoweredOff {
+		t.Errorf("ended %+v after %d attempts, power %s", p, m.writes(), m.power)
+	}
+}
+
+// An attempt that may have written ends what was known of the disk, whatever a later one says.
+func TestOneAttemptThatWroteCounts(t *testing.T) {
+	t.Parallel()
+	m := changing(t)
+	m.halfWritten = true
+	for m.record.Operation == nil || m.record.Operation.Attempt < 2 {
+		m.look(nowhere)
+		m.pass(5 * time.Second)
+		m.ok(t)
+	}
+	m.halfWritten, m.jobFails = false, true
+	if p := m.settles(t); p.Phase != plan.Held || m.record.Installed != nil || len(m.record.Spent) != 1 {
+		t.Errorf("ended %+v, record %+v; want the consent spent, and no system known", p, m.record)
+	}
+}
+
+// A retry of what wrote nothing asks again for all that let the first attempt begin. What is taken back meanwhile ends the operation, unspent.
+func TestARetryAsksAgain(t *testing.T) {
+	t.Parallel()
+	for name, takeBack := range map[string]func(*inventory.Desired){
+		"consent":          func(d *inventory.Desired) { d.Consent.Erase = "" },
+		"signers":          func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} },
+		"workload":         func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
+		"no workload":      func(d *inventory.Desired) { d.Workload = nil },
+		"what it had":      func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) },
+		"consent to other": func(d *inventory.Desired) { d.Consent.Erase = "DISK1/0000000000000000" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := changing(t)
+			m.jobFails = true
+			for m.record.Operation == nil || m.record.Operation.Attempt < 2 {
+				m.look(nowhere)
+				m.pass(5 * time.Second)
+				m.ok(t)
+			}
+			jobs, disk := m.writes(), m.disk
+			m.commit(takeBack)
+			m.settles(t)
+			if m.writes() > jobs || m.disk != disk || len(m.record.Spent) > 0 || m.record.Installed == nil || m.system != "disk" {
+				t.Errorf("%d more jobs, disk %s, runs %q, record %+v", m.writes()-jobs, m.disk, m.system, m.record)
+			}
+		})
+	}
+}
+
+// Every action that takes a machine to an attempt that nothing was written in asks the loop for leave, whichever attempt it is.
+func TestEveryUnwrittenAttemptIsArmed(t *testing.T) {
+	t.Parallel()
+	m := changing(t)
+	m.jobFails = true
+	asked := map[int]bool{}
+	for range 200 {
+		p := plan.Host(m.desired, m.observe(), m.now)
+		if len(p.Actions) > 0 && p.Actions[0].Kind == plan.AssignInstall {
+			if !p.Actions[0].Arms(m.record) {
+				t.Fatalf("attempt %d is handed out without being asked for: %+v", m.record.Operation.Attempt, m.record.Operation)
+			}
+			if p.Otherwise == nil {
+				t.Errorf("attempt %d: nothing is due when it may not go on, though the machine served", m.record.Operation.Attempt)
+			}
+			asked[m.record.Operation.Attempt] = true
+		}
+		m.look(nowhere)
+		m.pass(10 * time.Second)
+	}
+	if len(asked) != 3 {
+		t.Errorf("attempts = %v, want three", asked)
+	}
+}
+
+// What a person takes back between the steps of a job ends it before its install step, and counts for nothing.
+func TestLeaveTakenBackBetweenSteps(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*inventory.Desired)
+		phase  plan.Phase
+	}{
+		"protect":      {func(d *inventory.Desired) { d.Protect = true }, plan.Protected},
+		"file deleted": {func(d *inventory.Desired) { d.Lifecycle = "" }, plan.Orphaned},
+		"unmanaged":    {func(d *inventory.Desired) { d.Lifecycle = schemas.Unmanaged }, plan.Unmanaged},
+		"consent":      {func(d *inventory.Desired) { d.Consent.Erase = "" }, plan.Held},
+		"signers":      {func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} }, plan.Held},
+		"superseded":   {func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) }, plan.Held},
+		"reverted":     {func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) }, plan.Active},
+	} {
+		for _, state := range []inventory.JobState{inventory.JobAssigned, inventory.JobRunning} {
+			t.Run(name+" "+string(state), func(t *testing.T) {
+				t.Parallel()
+				m := changing(t)
+				disk := m.disk
+				for m.agent.Job.State != state || m.agent.Job.Kind != "install" {
+					m.look(nowhere)
+					if m.agent.Job.State != state {
+						m.pass(5 * time.Second)
+					}
+					m.ok(t)
+				}
+				m.commit(test.change)
+				p := m.settles(t)
+				if p.Phase != test.phase || m.disk != disk || len(m.record.Spent) > 0 {
+					t.Errorf("ended %+v with %s on the disk, want %s and %s; spent %v", p, m.disk, test.phase, disk, m.record.Spent)
+				}
+				if test.phase == plan.Active && m.system != "disk" {
+					t.Errorf("runs %q", m.system)
+				}
+				m.commit(func(d *inventory.Desired) { // all is given back
+					d.Protect, d.Lifecycle, d.Signatures, d.Workload = false, schemas.Managed, nil, workload(target, schemas.OnConsent)
+				})
+				needed := plan.Decide(m.desired, m.record).Needed
+				m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
+				if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target || m.record.Last.Attempt-m.record.Last.Withdrawn != 1 {
+					t.Errorf("given back: ended %+v, last %+v", p, m.record.Last)
+				}
+			})
+		}
+	}
+}
+
+// The stages of an operation never go back.
+func TestStagesNeverGoBack(t *testing.T) {
+	t.Parallel()
+	for _, stage := range []inventory.Stage{inventory.Written, inventory.Starting} {
+		for _, kind := range []plan.Kind{plan.AssignInstall, plan.RecordFailed} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s of an operation that is %s was taken", kind, stage)
+					}
+				}()
+				plan.Begin(inventory.Record{Operation: &inventory.Operation{ID: "o1", Stage: stage, Attempt: 1}}, plan.Action{Kind: kind}, time.Now())
+			}()
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+const anotherUUID = "4c4c4544-0035-5a10-8052-b4c04f4e4232"
+
+// byMACs is a host that declares no serial.
+func byMACs(m *model) {
+	m.desired.Identity = schemas.Identity{MACs: []string{"52:54:00:00:00:03"}}
+}
+
+// A BMC that shows another machine than the one that is known, or nothing where it showed one, gets no power action and no medium, at any stage of anything.
+func TestNothingIsDoneToAnotherMachine(t *testing.T) {
+	t.Parallel()
+	for name, swap := range map[string]func(*inventory.System){
+		"another serial": func(s *inventory.System) { s.Serial = "SN2" },
+		"another UUID":   func(s *inventory.System) { s.UUID = anotherUUID },
+		"no serial":      func(s *inventory.System) { s.Serial = "" },
+		"a placeholder":  func(s *inventory.System) { s.Serial = "Default string" },
+		"no UUID":        func(s *inventory.System) { s.UUID = "00000000-0000-0000-0000-000000000000" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+			byMACs(m)
+			looks := 0
+			for range 200 {
+				o := m.observe()
+				if m.record.Boot != nil || m.record.Facts != nil { // something was begun on it
+					o.BMC.System = inventory.System{Serial: "SN1", UUID: uuid}
+					swap(&o.BMC.System)
+					looks++
+					p := plan.Host(m.desired, o, m.now)
+					if len(p.Actions) > 0 && p.Actions[0].Kind.AtBMC() || len(p.Actions) > 0 && p.Actions[0].Kind == plan.OpenBoot {
+						t.Fatalf("%s of a machine that is another one, record %+v", p.Actions[0].Kind, m.record)
+					}
+				}
+				m.look(nowhere)
+				m.pass(10 * time.Second)
+			}
+			if m.record.Installed == nil || looks < 20 {
+				t.Errorf("the machine itself was not installed: %v", m.done)
+			}
+		})
+	}
+}
+
+// uuid is the model's machine's.
+const uuid = "4c4c4544-0035-5a10-8052-b4c04f4e4231"
+
+// What is known from an agent alone, as of a record that an earlier version wrote, holds another machine too; a BMC that never showed anything does not.
+func TestARecordWithoutWhatTheBMCShowed(t *testing.T) {
+	t.Parallel()
+	known := func(seen inventory.System) plan.Plan {
+		m := active(t)
+		byMACs(m)
+		m.record.BMC, m.record.Facts.System.UUID = nil, uuid
+		m.power = inventory.PoweredOff
+		o := m.observe()
+		o.BMC.System = seen
+		return plan.Host(m.desired, o, m.now)
+	}
+	for name, test := range map[string]struct {
+		seen inventory.System
+		held bool
+	}{
+		"the same":                         {inventory.System{Serial: "sn1 ", UUID: uuid}, false},
+		"the UUID in the order of SMBIOS":  {inventory.System{Serial: "SN1", UUID: "44454C4C-3500-105A-8052-B4C04F4E4231"}, false},
+		"nothing":                          {inventory.System{}, false},
+		"a UUID that vendors leave in":     {inventory.System{UUID: "03000200-0400-0500-0006-000700080009"}, false},
+		"another serial":                   {inventory.System{Serial: "SN2", UUID: uuid}, true},
+		"another UUID":                     {inventory.System{Serial: "SN1", UUID: anotherUUID}, true},
+		"no serial, and another UUID":      {inventory.System{UUID: anotherUUID}, true},
+		"the serial, and no UUID":          {inventory.System{Serial: "SN1"}, false},
+		"a placeholder serial, no UUID":    {inventory.System{Serial: "0123456789"}, false},
+		"another serial, that of chassis?": {inventory.System{Serial: "CHASSIS1"}, true},
+	} {
+		p := known(test.seen)
+		held := p.Hold != nil && p.Hold.Reason == plan.IdentityMismatch
+		if held != test.held || held && len(p.Actions) > 0 {
+			t.Errorf("%s: plan %+v, hold %+v; want held: %t", name, p, p.Hold, test.held)
+		}
+	}
+}
+
+// A machine that was replaced is looked at and installed like a new one once the fleet names it: nothing of what the old one ran counts, and its epoch goes on.
+func TestAReplacedMachineIsNotActiveAtOnce(t *testing.T) {
+	t.Parallel()
+	m := active(t)
+	epoch := m.record.Epoch
+	m.commit(func(d *inventory.Desired) { d.Identity.Serial, d.Consent.Takeover = "SN2", "SN2" })
+	o := m.observe()
+	o.BMC.System.Serial = "SN2"
+	p := plan.Host(m.desired, o, m.now)
+	if len(p.Actions) != 1 || p.Actions[0].Kind != plan.RecordTakeover {
+		t.Fatalf("plan = %+v, hold %+v; want the takeover noted", p, p.Hold)
+	}
+	rec := plan.Begin(m.record, p.Actions[0], m.now)
+	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch || rec.Adopted != "SN2" {
+		t.Errorf("record = %+v, want nothing of the old machine but its epoch", rec)
+	}
+	o.Record = rec
+	if p := plan.Host(m.desired, o, m.now); p.Phase == plan.Active {
+		t.Errorf("plan = %+v, nothing was installed", p)
+	}
+	over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
+	if c := plan.Decide(m.desired, rec); c.Erases {
+		t.Errorf("change = %+v: a consent over a disk that nobody looked at counts for a machine that was taken over", c)
+	}
+}
+
+// A machine that somebody else runs, whose BMC says Off for a while, is not powered off, whenever the BMC comes to its senses.
+func TestAStaleOffOfAForeignMachine(t *testing.T) {
+	t.Parallel()
+	for stale := range 30 {
+		m := newModel(foundOnDisk, inventory.PoweredOn)
+		byMACs(m)
+		m.image = inventory.ImageReady
+		start := m.now
+		for look := range 120 {
+			o := m.observe()
+			if look < stale { // a look a second
+				o.BMC.Power, o.BMC.OffCounts = inventory.PoweredOff, start.Add(30*time.Second)
+			}
+			p := plan.Host(m.desired, o, m.now)
+			if len(p.Actions) > 0 {
+				a := m.identified(p.Actions[0])
+				if a.Kind == plan.PowerOff || a.Kind == plan.AssignPowerOff {
+					t.Fatalf("stale for %d s: %s, record %+v, boot %+v", stale, a.Kind, m.record, m.record.Boot)
+				}
+				m.record = plan.Begin(m.record, a, m.now)
+				out := plan.Outcome{Result: plan.Done}
+				if !a.Kind.JournalOnly() && !(a.Kind == plan.PowerOn && look < stale) {
+					out = m.effect(a)
+				}
+				if a.Kind == plan.PowerOn { // a BMC that is behind takes the request, and nothing happens
+					out.Found = look >= stale
+				}
+				m.record = plan.Settle(m.record, a, out, m.now)
+			}
+			m.now = m.now.Add(time.Second)
+			if look > 40 {
+				m.now = m.now.Add(time.Minute)
+			}
+		}
+		p := plan.Host(m.desired, m.observe(), m.now)
+		if p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+			t.Errorf("stale for %d s: ended %+v, record %+v, boot %+v", stale, p, m.record, m.record.Boot)
+		}
+	}
+}
+
+// Off counts where it was seen twice; until then nothing is opened.
+func TestOffIsSeenTwice(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	m.image = inventory.ImageReady
+	o := m.observe()
+	o.BMC.OffCounts = m.now.Add(30 * time.Second)
+	if p := plan.Host(m.desired, o, m.now); len(p.Actions) > 0 || p.Again != 30*time.Second {
+		t.Errorf("plan = %+v, want a second look in 30 s", p)
+	}
+	if p := plan.Host(m.desired, o, m.now.Add(30*time.Second)); len(p.Actions) != 1 || p.Actions[0].Kind != plan.OpenBoot {
+		t.Errorf("plan = %+v, want the boot opened", p)
+	}
+}
+
+// A power-on that found the machine on was ours when the machine reads its medium after it, and is given up when it does not.
+func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		seen func(*inventory.Observed, time.Time)
+		want []plan.Kind
+		hold bool
+	}{
+		"nothing yet":             {func(*inventory.Observed, time.Time) {}, nil, false},
+		"the medium was read":     {func(o *inventory.Observed, now time.Time) { o.Media.Reads, o.Media.Last = 1, now }, nil, false},
+		"it was read on insert":   {func(o *inventory.Observed, now time.Time) { o.Media.Reads, o.Media.Last = 1, now.Add(-time.Hour) }, nil, false},
+		"and nothing for minutes": {nil, []plan.Kind{plan.CloseBoot}, true},
+	} {
+		m := newModel(foundOnDisk, inventory.PoweredOff)
+		byMACs(m)
+		m.until(t, plan.BootFromMedia)
+		a := plan.Action{Kind: plan.PowerOn}
+		m.power, m.system, m.foreign, m.reads = inventory.PoweredOn, "disk", true, map[string]int{}
+		m.record = plan.Settle(plan.Begin(m.record, a, m.now), a, plan.Outcome{Result: plan.Done, Found: true}, m.now)
+		m.now = m.now.Add(10 * time.Second)
+		o := m.observe()
+		if test.seen != nil {
+			test.seen(&o, m.now)
+		} else {
+			m.now = m.now.Add(6 * time.Minute)
+		}
+		p := plan.Host(m.desired, o, m.now)
+		var got []plan.Kind
+		for _, a := range p.Actions {
+			got = append(got, a.Kind)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: plan = %+v, want %v", name, p, test.want)
+		}
+		if test.hold {
+			o.Record.Boot = nil
+			if p := plan.Host(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+				t.Errorf("%s: then %+v, want it held as found running", name, p)
+			}
+		}
+	}
+}
+
+// A machine that is held in a ramdisk boot that nobody knows it to be in is not cut, however long it is held.
+func TestAHeldMachineThatMayBeAnothersIsNotCut(t *testing.T) {
+	t.Parallel()
+	m := newModel(foundOnDisk, inventory.PoweredOff)
+	byMACs(m)
+	m.until(t, plan.BootFromMedia)
+	a := plan.Action{Kind: plan.PowerOn}
+	m.power, m.system, m.foreign = inventory.PoweredOn, "disk", true
+	m.record = plan.Settle(plan.Begin(m.record, a, m.now), a, plan.Outcome{Result: plan.Done, Found: true}, m.now)
+	m.record.Facts = &inventory.Facts{Disks: nil}
+	m.reads = map[string]int{}
+	m.now = m.now.Add(time.Hour)
+	if p := plan.Host(m.desired, m.observe(), m.now); len(p.Actions) > 0 && p.Actions[0].Kind.AtBMC() {
+		t.Errorf("plan = %+v", p)
+	}
+}
