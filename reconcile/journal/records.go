@@ -47,7 +47,7 @@ func (j *Journal) Get(ctx context.Context, host string) (inventory.Record, int64
 	if revision == 0 {
 		return inventory.Record{Host: host}, 0, nil
 	}
-	record, err := decodeRecord(host, value)
+	record, err := Decode(host, value)
 	return record, revision, err
 }
 
@@ -63,7 +63,7 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 			return nil, fmt.Errorf("list the records: %w", err)
 		}
 		for _, kv := range response.Kvs {
-			record, err := decodeRecord(strings.TrimPrefix(string(kv.Key), recordKeys), kv.Value)
+			record, err := Decode(strings.TrimPrefix(string(kv.Key), recordKeys), kv.Value)
 			if err != nil {
 				return nil, err
 			}
@@ -82,7 +82,7 @@ func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int
 	if record.Host == "" {
 		return 0, errors.New("write a record: it names no host")
 	}
-	value, err := encode(record)
+	value, err := Encode(record)
 	if err != nil {
 		return 0, fmt.Errorf("write the record of %s: %w", record.Host, err)
 	}
@@ -101,7 +101,7 @@ func (j *Journal) Rename(ctx context.Context, former, next Entry) (int64, error)
 	if former.Record.Host == "" || next.Record.Host == "" || former.Record.Host == next.Record.Host {
 		return 0, fmt.Errorf("%s: a record has one name", what)
 	}
-	value, err := encode(next.Record)
+	value, err := Encode(next.Record)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
@@ -240,7 +240,8 @@ type storedRecord struct {
 	Record  inventory.Record `json:"record"`
 }
 
-func encode(record inventory.Record) ([]byte, error) {
+// Encode gives the bytes that the journal holds of a record: the same record, the same bytes.
+func Encode(record inventory.Record) ([]byte, error) {
 	return json.Marshal(storedRecord{recordVersion, record})
 }
 
@@ -251,7 +252,8 @@ func Same(a, b inventory.Record) bool {
 	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
 }
 
-func decodeRecord(host string, value []byte) (inventory.Record, error) {
+// Decode reads the bytes of a host's record. Its error says what to do.
+func Decode(host string, value []byte) (inventory.Record, error) {
 	var stored storedRecord
 	err := decodeStrict(value, &stored)
 	switch {
