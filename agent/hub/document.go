@@ -81,6 +81,7 @@ type entry struct {
 	saved   []byte
 	doc     document
 	body    *wire.Job // of doc.Job; nil after a restart, until it is assigned again
+	lacks   bool      // the agent said since the restart that it does not have doc.Job
 	seen    time.Time
 	latest  wire.Progress // of doc.Job
 	changed chan struct{} // closed at the next change

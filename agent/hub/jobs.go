@@ -97,6 +97,10 @@ func (h *Hub) hand(ctx context.Context, p peer, running string) (*wire.Job, <-ch
 		if running != j.ID {
 			next = e.body
 		}
+		if lacks := next == nil && running == ""; lacks != e.lacks { // the daemon died while it handed the job out
+			e.lacks = lacks
+			h.config.Notify(p.host)
+		}
 		started = j.State == inventory.JobAssigned && (next != nil || running == j.ID)
 		return nil
 	})
