@@ -1,6 +1,10 @@
 package inventory
 
-import "time"
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory/format"
+)
 
 // Epoch is a host's counter of boots. Whatever carries a lower one is refused.
 type Epoch = uint64
@@ -27,6 +31,8 @@ type Record struct {
 	// Rebuilt is set when the record was read from the status branch and names no install. A page that is older than what happened would name none either: a
 	// consent over a disk that nobody looked at does not count.
 	Rebuilt bool `json:"rebuilt,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Installed is the system on the disk, and that it came up.
@@ -42,6 +48,8 @@ type Installed struct {
 	At       time.Time         `json:"at"`
 	// PhoneHome is when the system said that it is up; zero when its workload has that disabled.
 	PhoneHome time.Time `json:"phoneHome,omitzero"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Stage is how far an operation has come. Stages only move forward.
@@ -85,6 +93,8 @@ type Operation struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Outcome string    `json:"outcome,omitempty"`
 	Error   string    `json:"error,omitempty"` // of the last failed attempt
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // BootStage is how far a boot attempt has come.
@@ -116,6 +126,8 @@ type Boot struct {
 	Ours    bool      `json:"ours,omitempty"`   // when it was opened the machine ran, if it ran, because of us
 	Media   string    `json:"media,omitempty"`  // URL as the BMC was given it
 	Ejected bool      `json:"ejected,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was the last.
