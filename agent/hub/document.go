@@ -3,15 +3,15 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 )
 
 // Store keeps one document per host. Load gives nil for a host that has none; an error never means that.
@@ -25,7 +25,7 @@ const documentVersion = 1
 // storeTimeout bounds every call of the Store.
 const storeTimeout = 10 * time.Second
 
-// document is what must survive a restart. Its pointers are replaced, never written through.
+// document is what must survive a restart. Its pointers are replaced, never written through. What is not known of it ends with its boot.
 type document struct {
 	Version     int                  `json:"version"`
 	Boot        string               `json:"boot,omitempty"` // the expected boot
@@ -39,6 +39,8 @@ type document struct {
 	Job         *job                 `json:"job,omitempty"`
 	Withdrawn   bool                 `json:"withdrawn,omitempty"` // there was a job; without it, no job means that none is known
 	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // job is the memory of an assignment; the job itself holds secrets and is not kept.
@@ -49,7 +51,16 @@ type job struct {
 	Images  []string           `json:"images,omitempty"` // sha256 of what the agent may fetch for it
 	State   inventory.JobState `json:"state"`
 	Since   time.Time          `json:"since"`
-	Result  *wire.Result       `json:"result,omitempty"`
+	Result  *result            `json:"result,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// result is the agent's word about the end of an attempt.
+type result struct {
+	wire.Result
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 func (j *job) ended() bool {
@@ -116,7 +127,7 @@ func (h *Hub) edit(ctx context.Context, host string, change func(*entry, *docume
 		if err := change(e, &next); err != nil {
 			return err
 		}
-		data, err := json.Marshal(next)
+		data, err := format.Marshal(next)
 		if err != nil {
 			return fmt.Errorf("encode the agent document of %s: %w", host, err)
 		}
@@ -164,11 +175,20 @@ func decodeDocument(data []byte) (document, error) {
 		return doc, nil
 	}
 	doc.Version = 0
-	if err := json.Unmarshal(data, &doc); err != nil {
+	if err := format.Unmarshal(data, &doc); err != nil {
 		return document{}, fmt.Errorf("not readable: %w", err)
 	}
 	if doc.Version != documentVersion {
-		return document{}, errors.New("written by another version of ingot")
+		return document{}, fmt.Errorf("its version is %d, not %d: install the ingot that wrote it", doc.Version, documentVersion)
+	}
+	if j := doc.Job; j != nil && !j.known() {
+		return document{}, fmt.Errorf("job %q in state %q is not known: install the ingot that wrote it, or a newer one", j.Kind, j.State)
 	}
 	return doc, nil
+}
+
+// known refuses jobs that a newer ingot gave the agent: what the machine does now cannot be told.
+func (j *job) known() bool {
+	kinds, states := []string{wire.JobInstall, wire.JobPowerOff}, []inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed}
+	return slices.Contains(kinds, j.Kind) && slices.Contains(states, j.State)
 }

@@ -195,13 +195,13 @@ func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 	return h.accepted(w, p, err)
 }
 
-func clip(m wire.Result) *wire.Result {
+func clip(m wire.Result) *result {
 	m.Error = m.Error[:min(len(m.Error), maxError)]
 	m.Output = m.Output[max(0, len(m.Output)-maxOutput):]
 	if len(m.Data) > maxData {
 		m.Data = nil
 	}
-	return &m
+	return &result{Result: m}
 }
 
 // image serves what the host's outstanding job names, and nothing else.
