@@ -3,15 +3,19 @@ package reconcile_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -143,4 +147,80 @@ func TestAnUpgradeGoesOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAHostThatANewerIngotWroteOf has one host's record, be it the journal's or its page where the journal is lost, need a newer reader: nothing is done to that
+// machine, nothing is written over what is known of it, and the other machine is installed.
+func TestAHostThatANewerIngotWroteOf(t *testing.T) {
+	t.Parallel()
+	newer := fmt.Errorf("the journal's record of host-0000: %w", format.ErrNewer)
+	for name, begin := range map[string]func(*world){
+		"in the journal": func(w *world) {
+			w.records[polled] = journal.Entry{Record: inventory.Record{Host: polled}, Revision: 7, Unreadable: newer}
+		},
+		"in the journal, and its page is known": func(w *world) {
+			w.records[polled] = journal.Entry{Record: inventory.Record{Host: polled}, Revision: 7, Unreadable: newer}
+			w.branch[status.Path(polled)] = status.Summarize(status.Document{}, status.Result{Desired: desired(polled), Plan: plan.Plan{Phase: plan.Active}}).Encode()
+		},
+		"on its page": func(w *world) {
+			w.branch[status.Path(polled)] = append(status.Summarize(status.Document{}, status.Result{Desired: desired(polled), Plan: plan.Plan{Phase: plan.Active}}).Encode(), "minReader: 2\n"...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(2)
+				begin(w)
+				record, page := w.records[polled], w.branch[status.Path(polled)]
+				d := w.daemon(t, reconcile.Limits{})
+				after(time.Hour)
+				h, _ := d.Host(polled)
+				other, _ := d.Host("host-0001")
+				d.end(t)
+				if other.Plan.Phase != plan.Active {
+					t.Errorf("the other host is %s, want Active", other.Plan.Phase)
+				}
+				if m := w.machines[polled]; len(m.done) > 0 || !cmp.Equal(record, w.records[polled], cmpopts.EquateErrors()) || !bytes.Equal(page, w.branch[status.Path(polled)]) {
+					t.Errorf("done %v, record %+v, page:\n%s", m.done, w.records[polled], w.branch[status.Path(polled)])
+				}
+				if hold := h.Document.Hold; hold == nil || hold.Reason != plan.NotBelieved {
+					t.Errorf("people are told %+v", h.Document)
+				}
+				fleet, err := status.ParseFleet(w.branch[status.FleetPath])
+				if err != nil || fleet.Hosts[string(plan.Held)] != 1 || fleet.Hosts[string(plan.Active)] != 1 {
+					t.Errorf("the fleet's page counts %v, %v, want one held and one active", fleet.Hosts, err)
+				}
+			})
+		})
+	}
+}
+
+// TestAFleetThatANewerIngotRuns has the fleet's page need a newer reader: nothing is done to any machine, and the page stays.
+func TestAFleetThatANewerIngotRuns(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		page := append(status.NewFleet(status.Fleet{Commit: w.fleet.Commit}, nil, nil).Encode(), "minReader: 2\n"...)
+		w.branch[status.FleetPath] = page
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		source := d.View().Source
+		_ = d.stop()
+		if m := w.machines[polled]; len(m.done) > 0 || len(w.records) > 0 || !bytes.Equal(page, w.branch[status.FleetPath]) || !strings.Contains(source, "install the ingot that wrote it") {
+			t.Errorf("done %v, records %v, trouble %q, page:\n%s", m.done, w.records, source, w.branch[status.FleetPath])
+		}
+	})
+}
+
+// TestWhatANewerIngotWroteOfAFleetStays has the fleet's page carry what this ingot does not know.
+func TestWhatANewerIngotWroteOfAFleetStays(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.branch[status.FleetPath] = append(status.NewFleet(status.Fleet{Commit: w.fleet.Commit}, nil, nil).Encode(), "life: {number: 7}\n"...)
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		d.end(t)
+		w.wantInstalledOnce(t)
+		if page := string(w.branch[status.FleetPath]); !strings.Contains(page, "life:\n  number: 7\n") || !strings.Contains(page, "Active: 1") {
+			t.Errorf("the fleet's page:\n%s", page)
+		}
+	})
 }

@@ -69,9 +69,22 @@ func Marshal(v any) ([]byte, error) {
 	return data, nil
 }
 
-// Unmarshal reads one value's JSON into a pointer, and whatever is not known of it into the Unknown fields. The error is ErrNewer when a newer ingot wrote it
+// CheckReader is ErrNewer when what a value says of its reader, nothing or a number in JSON, is more than this one.
+func CheckReader(needed []byte) error {
+	if len(needed) == 0 {
+		return nil
+	}
+	if reader, err := strconv.Atoi(string(needed)); err != nil || reader > Reader {
+		return fmt.Errorf("%w: its minReader is %s, this ingot reads up to %d: install the ingot that wrote it, or a newer one", ErrNewer, needed, Reader)
+	}
+	return nil
+}
+
+// Unmarshal reads one value's JSON over whatever a pointer holds, and whatever is not known of it into the Unknown fields. The error is ErrNewer when a newer ingot wrote it
 // and says that this one must not read it.
 func Unmarshal(data []byte, into any) error {
+	value := reflect.ValueOf(into).Elem()
+	value.SetZero()
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(into)
@@ -82,13 +95,10 @@ func Unmarshal(data []byte, into any) error {
 		return errors.New("there is more than one value")
 	}
 	all := members(data)
-	if needed, there := all[minReader]; there {
-		if reader, err := strconv.Atoi(string(needed)); err != nil || reader > Reader {
-			return fmt.Errorf("%w: its minReader is %s, this ingot reads up to %d: install the ingot that wrote it, or a newer one", ErrNewer, needed, Reader)
-		}
-		delete(all, minReader) // what is written says anew which reader it needs
+	if err := CheckReader(all[minReader]); err != nil {
+		return err
 	}
-	value := reflect.ValueOf(into).Elem()
+	delete(all, minReader) // what is written says anew which reader it needs
 	value.SetZero()
 	if err := json.Unmarshal(data, into); err != nil {
 		return err
