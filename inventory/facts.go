@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gitmetal/ingot/inventory/format"
 )
 
 // Facts is the machine as the agent of one boot saw it.
@@ -18,6 +20,8 @@ type Facts struct {
 	Disks    []Disk    `json:"disks"`
 	NICs     []NIC     `json:"nics"`
 	Errors   []string  `json:"errors,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // System is what SMBIOS, or the BMC, calls the machine.
@@ -26,6 +30,8 @@ type System struct {
 	Product      string `json:"product,omitempty"`
 	Serial       string `json:"serial,omitempty"`
 	UUID         string `json:"uuid,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Firmware is how the machine was started.
@@ -34,6 +40,8 @@ type Firmware struct {
 	SecureBoot bool   `json:"secureBoot"`
 	Vendor     string `json:"vendor,omitempty"`
 	Version    string `json:"version,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // CPU counts and names the processors.
@@ -41,6 +49,8 @@ type CPU struct {
 	Model string `json:"model,omitempty"`
 	Arch  string `json:"arch,omitempty"`
 	Count int    `json:"count"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // NIC is one network interface.
@@ -50,6 +60,8 @@ type NIC struct {
 	Driver string `json:"driver,omitempty"`
 	Link   bool   `json:"link"`
 	Mbps   int    `json:"mbps,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Disk is one block device the agent reported.
@@ -68,6 +80,8 @@ type Disk struct {
 	ReadOnly   bool     `json:"readOnly,omitempty"`
 	Holders    []string `json:"holders,omitempty"`
 	Content    Content  `json:"content"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Content is what a disk held. Exactly one of Blank, Signature and Unreadable is set.
@@ -76,6 +90,8 @@ type Content struct {
 	Signature  string `json:"signature,omitempty"`
 	Unreadable string `json:"unreadable,omitempty"`
 	Summary    string `json:"summary,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // DiskID is what remains the same about a disk between boots.
@@ -84,6 +100,8 @@ type DiskID struct {
 	WWN    string `json:"wwn,omitempty"`
 	Path   string `json:"path,omitempty"`
 	Size   uint64 `json:"size,omitempty"` // bytes; 0 when never looked at
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // ID is the disk's identity.
@@ -106,7 +124,10 @@ func (d DiskID) Label() string {
 }
 
 // Zero reports whether nothing is known of the disk.
-func (d DiskID) Zero() bool { return d == DiskID{} }
+func (d DiskID) Zero() bool {
+	d.Unknown = ""
+	return d == DiskID{}
+}
 
 // Same reports whether two identities are of one disk: everything both know agrees, and they share a WWN, a serial, or path and size.
 func (d DiskID) Same(o DiskID) bool {

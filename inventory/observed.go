@@ -1,6 +1,10 @@
 package inventory
 
-import "time"
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory/format"
+)
 
 // Observed is what BMC, agent and journal say about a host. Failures are data: a part that could not be read says so, and is never
 // read as "off" or "empty".
@@ -118,6 +122,8 @@ type PhoneHome struct {
 	Epoch   Epoch
 	Commit  string
 	At      time.Time
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // MediaState is what our own server saw of the current boot's medium.

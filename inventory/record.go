@@ -1,6 +1,10 @@
 package inventory
 
-import "time"
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory/format"
+)
 
 // Epoch is a host's counter of boots. Whatever carries a lower one is refused.
 type Epoch = uint64
@@ -29,6 +33,8 @@ type Record struct {
 	// Rebuilt is set when the record was read from the status branch and names no install. A page that is older than what happened would name none either: a
 	// consent over a disk that nobody looked at does not count.
 	Rebuilt bool `json:"rebuilt,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // BMCIdentity is a machine as its BMC shows it, at an address.
@@ -51,6 +57,8 @@ type Installed struct {
 	At       time.Time         `json:"at"`
 	// PhoneHome is when the system said that it is up; zero when its workload has that disabled.
 	PhoneHome time.Time `json:"phoneHome,omitzero"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Stage is how far an operation has come. Stages only move forward.
@@ -99,6 +107,8 @@ type Operation struct {
 	Ended    time.Time  `json:"ended,omitzero"`
 	Outcome  string     `json:"outcome,omitempty"`
 	Error    string     `json:"error,omitempty"` // of the last failed attempt
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // BegunUnknown is the value of Operation.Begun after the loss of the journal: an agent speaks of the job, and whether another process of it wrote is not
@@ -139,6 +149,8 @@ type Boot struct {
 	Restart bool   `json:"restart,omitempty"`
 	Media   string `json:"media,omitempty"` // URL as the BMC was given it
 	Ejected bool   `json:"ejected,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was the last.

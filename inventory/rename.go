@@ -189,5 +189,5 @@ func (r Record) OfAnother(identity schemas.Identity) bool {
 
 // Fresh reports whether nothing is known of a host under its name.
 func (r Record) Fresh() bool {
-	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil && r.Boot == nil && r.Adopted == ""
+	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil && r.Boot == nil && r.Adopted == "" && r.Unknown == ""
 }

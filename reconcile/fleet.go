@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -26,6 +27,7 @@ type fleet struct {
 	reinstall schemas.Scope
 	commits   []status.Commit // accepted, the newest first
 	acts      []status.Act    // of operators, the newest first
+	unknown   format.Unknown  // what a newer ingot wrote on the fleet's page
 	asks      inventory.Fleet // as it was taken last
 }
 
@@ -105,7 +107,7 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 	l.mu.Lock()
 	l.fleet = fleet{
 		commit: accepted.Commit, accepted: accepted, examined: sources.Key(), title: sources.Trunk.Title, findings: findings, rings: next.Rings, settings: next.Settings, reinstall: next.Reinstall,
-		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}), acts: l.fleet.acts,
+		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}), acts: l.fleet.acts, unknown: l.fleet.unknown,
 	}
 	l.take(next)
 	names := make([]string, 0, len(l.hosts))

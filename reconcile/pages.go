@@ -33,7 +33,7 @@ func (l *Loop) Acted(act status.Act) {
 
 // summary is what the loop knows of the whole fleet. The caller holds the lock.
 func (l *Loop) summary() status.Fleet {
-	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.asks.TwoSigners}
+	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.asks.TwoSigners, Unknown: l.fleet.unknown}
 	if scope := l.fleet.reinstall; scope.Set() {
 		f.Reinstall = &scope
 	}

@@ -2,9 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/memory"
@@ -50,9 +52,12 @@ func (l *Loop) recall(ctx context.Context) error {
 		return err
 	}
 	known := memory.Recall(entries, files, l.config.Publisher.Genuine)
+	if err := known.Refused[status.FleetPath]; errors.Is(err, format.ErrNewer) {
+		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err) // that ingot runs this fleet: its page is not written over
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fleet.accepted, l.fleet.commits, l.fleet.acts = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts)
+	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts), known.Unknown
 	clear(l.hosts)
 	l.census, l.branch = census.New(), branch.New()
 	for name, h := range known.Hosts {

@@ -450,16 +450,20 @@ func (w *world) daemon(t *testing.T, limits reconcile.Limits) *daemon {
 // observed runs a loop on the world as the observer sees it.
 func (w *world) observed(t *testing.T, observer reconcile.Observer, limits reconcile.Limits) *daemon {
 	t.Helper()
-	loop, err := reconcile.New(reconcile.Config{
-		Source: w, Load: w.load, Journal: w, Observer: observer, Executor: w, Publisher: w, Limits: limits, Log: w.log,
-		NewID: func() string {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.ids++
-			return fmt.Sprintf("id-%d", w.ids)
-		},
-		Jitter: func() float64 { return 0 },
-	})
+	return w.run(t, reconcile.Config{Source: w, Load: w.load, Journal: w, Observer: observer, Executor: w, Publisher: w, Limits: limits})
+}
+
+// run runs a loop with these ports until stop.
+func (w *world) run(t *testing.T, config reconcile.Config) *daemon {
+	t.Helper()
+	config.Log, config.Jitter = w.log, func() float64 { return 0 }
+	config.NewID = func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ids++
+		return fmt.Sprintf("id-%d", w.ids)
+	}
+	loop, err := reconcile.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

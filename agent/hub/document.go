@@ -3,15 +3,15 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 )
 
 // Store keeps one document per host. Load gives nil for a host that has none; an error never means that.
@@ -25,7 +25,7 @@ const documentVersion = 1
 // storeTimeout bounds every call of the Store.
 const storeTimeout = 10 * time.Second
 
-// document is what must survive a restart. Its pointers are replaced, never written through.
+// document is what must survive a restart. Its pointers are replaced, never written through. What is not known of it ends with its boot.
 type document struct {
 	Version     int                  `json:"version"`
 	Boot        string               `json:"boot,omitempty"` // the expected boot
@@ -38,6 +38,8 @@ type document struct {
 	Facts       *inventory.Facts     `json:"facts,omitempty"`
 	Job         *job                 `json:"job,omitempty"`
 	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // job is the memory of an assignment; the job itself holds secrets and is not kept.
@@ -48,7 +50,7 @@ type job struct {
 	Images  []string           `json:"images,omitempty"` // sha256 of what the agent may fetch for it
 	State   inventory.JobState `json:"state"`
 	Since   time.Time          `json:"since"`
-	Result  *wire.Result       `json:"result,omitempty"`
+	Result  *result            `json:"result,omitempty"`
 	// Install is the name of its first install step; "" when it has none: then nothing of it needs leave.
 	Install string `json:"install,omitempty"`
 	// Asks is set when the agent that has the job begins no install step before it was answered.
@@ -62,6 +64,15 @@ type job struct {
 	Over bool `json:"over,omitempty"`
 	// Why is why it was withdrawn.
 	Why string `json:"why,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// result is the agent's word about the end of an attempt.
+type result struct {
+	wire.Result
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // ended reports whether nobody shall go on with the job.
@@ -121,6 +132,7 @@ type entry struct {
 	saved   []byte
 	doc     document
 	body    *wire.Job // of doc.Job; nil after a restart, until it is assigned again
+	lacks   bool      // the agent said since the restart that it does not have doc.Job
 	seen    time.Time
 	latest  wire.Progress // of doc.Job
 	changed chan struct{} // closed at the next change
@@ -155,7 +167,7 @@ func (h *Hub) edit(ctx context.Context, host string, change func(*entry, *docume
 		if err := change(e, &next); err != nil {
 			return err
 		}
-		data, err := json.Marshal(next)
+		data, err := format.Marshal(next)
 		if err != nil {
 			return fmt.Errorf("encode the agent document of %s: %w", host, err)
 		}
@@ -203,11 +215,20 @@ func decodeDocument(data []byte) (document, error) {
 		return doc, nil
 	}
 	doc.Version = 0
-	if err := json.Unmarshal(data, &doc); err != nil {
+	if err := format.Unmarshal(data, &doc); err != nil {
 		return document{}, fmt.Errorf("not readable: %w", err)
 	}
 	if doc.Version != documentVersion {
-		return document{}, errors.New("written by another version of ingot")
+		return document{}, fmt.Errorf("its version is %d, not %d: install the ingot that wrote it", doc.Version, documentVersion)
+	}
+	if j := doc.Job; j != nil && !j.known() {
+		return document{}, fmt.Errorf("job %q in state %q is not known: install the ingot that wrote it, or a newer one", j.Kind, j.State)
 	}
 	return doc, nil
+}
+
+// known refuses jobs that a newer ingot gave the agent: what the machine does now cannot be told.
+func (j *job) known() bool {
+	kinds, states := []string{wire.JobInstall, wire.JobPowerOff}, []inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed, inventory.JobWithdrawn}
+	return slices.Contains(kinds, j.Kind) && slices.Contains(states, j.State)
 }

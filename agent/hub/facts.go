@@ -8,9 +8,9 @@ import (
 // factsFrom translates the protocol's words into the inventory's. The agent stays free of the inventory, so the two are told apart.
 func factsFrom(m wire.Facts) inventory.Facts {
 	facts := inventory.Facts{
-		System:   inventory.System(m.System),
-		Firmware: inventory.Firmware(m.Firmware),
-		CPU:      inventory.CPU(m.CPU),
+		System:   inventory.System{Manufacturer: m.System.Manufacturer, Product: m.System.Product, Serial: m.System.Serial, UUID: m.System.UUID},
+		Firmware: inventory.Firmware{UEFI: m.Firmware.UEFI, SecureBoot: m.Firmware.SecureBoot, Vendor: m.Firmware.Vendor, Version: m.Firmware.Version},
+		CPU:      inventory.CPU{Model: m.CPU.Model, Arch: m.CPU.Arch, Count: m.CPU.Count},
 		Memory:   m.Memory,
 		Errors:   m.Errors,
 	}
@@ -22,7 +22,7 @@ func factsFrom(m wire.Facts) inventory.Facts {
 		})
 	}
 	for _, n := range m.NICs {
-		facts.NICs = append(facts.NICs, inventory.NIC(n))
+		facts.NICs = append(facts.NICs, inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps})
 	}
 	return facts
 }
@@ -38,5 +38,5 @@ func contentFrom(c wire.Content) inventory.Content {
 	if answers != 1 {
 		return inventory.Content{Unreadable: "the agent gave no clear answer", Summary: c.Summary}
 	}
-	return inventory.Content(c)
+	return inventory.Content{Blank: c.Blank, Signature: c.Signature, Unreadable: c.Unreadable, Summary: c.Summary}
 }

@@ -108,7 +108,7 @@ func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epo
 			return fmt.Errorf("expect boot %s with epoch %d of %s: epoch %d is known: %w", boot, epoch, host, doc.Epoch, ErrStale)
 		}
 		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(), PhoneHome: doc.PhoneHome}
-		e.body, e.seen, e.latest = nil, time.Time{}, wire.Progress{}
+		e.body, e.lacks, e.seen, e.latest = nil, false, time.Time{}, wire.Progress{}
 		return nil
 	})
 }
@@ -167,7 +167,7 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 		}
 		doc.Job, e.body, e.latest = j.withdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
 		if w.Untaken {
-			doc.Job.State, doc.Job.Result = inventory.JobFailed, &wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: true}
+			doc.Job.State, doc.Job.Result = inventory.JobFailed, &result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: true}}
 		}
 		return nil
 	})
@@ -185,7 +185,8 @@ func (h *Hub) Forget(host string) {
 }
 
 // State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body was lost in a
-// restart counts as none until the agent says that it has it, or it is assigned again. Seen counts from the daemon's start at the earliest.
+// restart counts as none until it is assigned again, or the agent says that it has it. Of a job that was being handed out at the restart the agent says that it
+// has none: it is assigned again too. Seen counts from the daemon's start at the earliest.
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
 	var state inventory.AgentState
 	err := h.with(ctx, host, func(e *entry) error {
@@ -202,7 +203,7 @@ func (e *entry) state() inventory.AgentState {
 		state.Facts = e.doc.Facts
 	}
 	j := e.doc.Job
-	if j == nil || (j.State == inventory.JobAssigned && e.body == nil) {
+	if j == nil || e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.lacks) {
 		return state
 	}
 	state.Job = inventory.Job{

@@ -334,6 +334,34 @@ func TestARestartedHubKnowsItsAgents(t *testing.T) {
 	}
 }
 
+// TestAJobIsHandedOutOverARestart has the daemon die after it noted that the agent has its job, and before the agent got it.
+func TestAJobIsHandedOutOverARestart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", install("op1", 1, 4))
+	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
+
+	r.start()
+	agent.use(agent.leaf)
+	asked := make(chan []byte)
+	go func() {
+		_, body := agent.post(wire.PathNextJob, wire.Poll{})
+		asked <- body
+	}()
+	<-r.notified
+	if got := r.state("web-03").Job; got.State != inventory.NoJob {
+		t.Errorf("job after a restart, when its agent has none = %+v, want none: it is assigned again", got)
+	}
+	r.assign("web-03", install("op1", 1, 4))
+	if body := <-asked; !bytes.Contains(body, []byte("op1")) {
+		t.Errorf("the agent was given %s, want its job", body)
+	}
+	if got := r.state("web-03").Job; got.State != inventory.JobRunning {
+		t.Errorf("job after it was handed out = %+v, want Running", got)
+	}
+}
+
 func TestALostJournalDoesNotShutEnrolledAgentsOut(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

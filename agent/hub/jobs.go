@@ -109,6 +109,11 @@ func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job,
 		before := doc.Job
 		next, err = h.give(p.host, e, doc, poll)
 		moved = doc.Job != before
+		lacks := err == nil && next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.ended()
+		if lacks != e.lacks { // the daemon died while it handed the job out
+			e.lacks = lacks
+			moved = true
+		}
 		return err
 	})
 	if err == nil && moved {
@@ -256,13 +261,13 @@ func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 	return h.accepted(w, p, err)
 }
 
-func clip(m wire.Result) *wire.Result {
+func clip(m wire.Result) *result {
 	m.Error = m.Error[:min(len(m.Error), maxError)]
 	m.Output = m.Output[max(0, len(m.Output)-maxOutput):]
 	if len(m.Data) > maxData {
 		m.Data = nil
 	}
-	return &m
+	return &result{Result: m}
 }
 
 // image serves what the host's outstanding job names, and nothing else.

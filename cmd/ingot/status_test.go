@@ -65,7 +65,7 @@ func halfway() (status.Fleet, []status.Document) {
 		}),
 		hostIn("spare-1", "", func(d *status.Document) {
 			d.Phase, d.Waits, d.Due = plan.Installing, "the agent to write the image", "2026-01-02T04:04:05Z"
-			d.Operation = &inventory.Operation{ID: "o5", Stage: inventory.Armed, Workload: "web", Commit: secondCommit}
+			d.Operation = &inventory.Operation{ID: "o5", Stage: inventory.Armed, Content: inventory.ContentBlank, Workload: "web", Commit: secondCommit}
 		}),
 	}
 	fleet := status.NewFleet(status.Fleet{

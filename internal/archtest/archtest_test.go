@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/machines", "inventory/load", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/branch", "reconcile/roster", "reconcile/pace", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/machines", "inventory/load", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/branch", "reconcile/roster", "reconcile/pace", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -49,7 +49,8 @@ var rules = []rule{
 	{"schemas/annotate", []string{"schemas"}},
 	{"schemas", []string{"schemas/yamltext", "schemas/strict", "internal/secret"}},
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
-	{"inventory", []string{"schemas", "inventory/refs", "internal/secret"}},
+	{"inventory/format", nil},
+	{"inventory", []string{"schemas", "inventory/format", "inventory/refs", "internal/secret"}},
 	{"inventory/machines", []string{"inventory"}},
 	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/machines", "inventory/refs", "internal/secret"}},
 	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/filename", "inventory/gitrepo/history", "inventory/gitrepo/pages", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
@@ -58,7 +59,7 @@ var rules = []rule{
 	{"inventory/gitrepo/pages", []string{"inventory/gitrepo/filename"}},
 	{"inventory/...", []string{"core", "internal/secret"}},
 	{"reconcile", []string{"core", "reconcile/journal", "reconcile/memory", "reconcile/queue", "reconcile/news", "internal/secret"}},
-	{"reconcile/memory", []string{"inventory", "reconcile/journal", "reconcile/status"}},
+	{"reconcile/memory", []string{"inventory", "inventory/format", "reconcile/journal", "reconcile/status"}},
 	{"reconcile/pace", []string{"reconcile/plan"}},
 	{"reconcile/queue", nil},
 	{"reconcile/news", nil},
@@ -67,7 +68,7 @@ var rules = []rule{
 	{"reconcile/census", []string{"inventory", "reconcile/rollout"}},
 	{"reconcile/roster", []string{"inventory"}},
 	{"reconcile/branch", []string{"reconcile/status"}},
-	{"reconcile/status", []string{"schemas", "inventory", "reconcile/plan", "reconcile/rollout", "internal/secret"}},
+	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/rollout", "internal/secret"}},
 	{"reconcile/review", []string{"schemas", "inventory", "reconcile/plan", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},

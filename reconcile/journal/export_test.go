@@ -17,3 +17,13 @@ func DropLease(t *testing.T, j *Journal) {
 		t.Fatal(err)
 	}
 }
+
+// ReadRaw gives a value as it is stored.
+func ReadRaw(t *testing.T, j *Journal, key string) string {
+	t.Helper()
+	value, _, err := j.read(t.Context(), prefix+key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(value)
+}

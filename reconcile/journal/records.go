@@ -1,9 +1,7 @@
 package journal
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 )
 
 // Keys.
@@ -30,12 +29,16 @@ const pageSize = 500
 type Entry struct {
 	Record   inventory.Record
 	Revision int64
+	// Unreadable says why the record, which List found, is not known but for its host: that host is not a new one.
+	Unreadable error
 }
 
 // Accepted is the newest commit whose fleet the daemon works on.
 type Accepted struct {
 	Commit string    `json:"commit"`
 	At     time.Time `json:"at"`
+	// Unknown are members that a newer ingot wrote; Accept writes them back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Get gives a host's record and its revision; a host without one gives an empty record with its name, and revision 0.
@@ -47,11 +50,11 @@ func (j *Journal) Get(ctx context.Context, host string) (inventory.Record, int64
 	if revision == 0 {
 		return inventory.Record{Host: host}, 0, nil
 	}
-	record, err := decodeRecord(host, value)
+	record, err := Decode(host, value)
 	return record, revision, err
 }
 
-// List gives every record, by host name.
+// List gives every record, by host name. One that cannot be read is that host's trouble alone: its entry says so.
 func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 	var entries []Entry
 	from, end := recordKeys, clientv3.GetPrefixRangeEnd(recordKeys)
@@ -63,11 +66,12 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 			return nil, fmt.Errorf("list the records: %w", err)
 		}
 		for _, kv := range response.Kvs {
-			record, err := decodeRecord(strings.TrimPrefix(string(kv.Key), recordKeys), kv.Value)
+			host := strings.TrimPrefix(string(kv.Key), recordKeys)
+			record, err := Decode(host, kv.Value)
 			if err != nil {
-				return nil, err
+				record = inventory.Record{Host: host}
 			}
-			entries = append(entries, Entry{record, kv.ModRevision})
+			entries = append(entries, Entry{Record: record, Revision: kv.ModRevision, Unreadable: err})
 		}
 		if !response.More {
 			return entries, nil
@@ -82,7 +86,7 @@ func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int
 	if record.Host == "" {
 		return 0, errors.New("write a record: it names no host")
 	}
-	value, err := encode(record)
+	value, err := Encode(record)
 	if err != nil {
 		return 0, fmt.Errorf("write the record of %s: %w", record.Host, err)
 	}
@@ -101,7 +105,7 @@ func (j *Journal) Rename(ctx context.Context, former, next Entry) (int64, error)
 	if former.Record.Host == "" || next.Record.Host == "" || former.Record.Host == next.Record.Host {
 		return 0, fmt.Errorf("%s: a record has one name", what)
 	}
-	value, err := encode(next.Record)
+	value, err := Encode(next.Record)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
@@ -124,56 +128,6 @@ func (j *Journal) Load(ctx context.Context, host string) ([]byte, error) {
 func (j *Journal) Save(ctx context.Context, host string, document []byte) error {
 	_, err := j.write(ctx, agentKeys+host, document)
 	return err
-}
-
-// Accepted gives the accepted commit; the zero value when none was ever accepted.
-func (j *Journal) Accepted(ctx context.Context) (Accepted, error) {
-	value, revision, err := j.read(ctx, acceptedKey)
-	if err != nil {
-		return Accepted{}, fmt.Errorf("read the accepted commit: %w", err)
-	}
-	var accepted Accepted
-	if revision == 0 {
-		return accepted, nil
-	}
-	if err := decodeStrict(value, &accepted); err != nil || accepted.Commit == "" {
-		return Accepted{}, fmt.Errorf("the journal's accepted commit is not readable (%w): restore the state directory, or move it away to rebuild it from the status branch", err)
-	}
-	return accepted, nil
-}
-
-// Accept keeps the accepted commit.
-func (j *Journal) Accept(ctx context.Context, accepted Accepted) error {
-	value, err := json.Marshal(accepted)
-	if err == nil {
-		_, err = j.write(ctx, acceptedKey, value)
-	}
-	if err != nil {
-		return fmt.Errorf("write the accepted commit: %w", err)
-	}
-	return nil
-}
-
-// Tags gives the tags that were seen, by name, and what they named; none when none ever were.
-func (j *Journal) Tags(ctx context.Context) (map[string]string, error) {
-	value, revision, err := j.read(ctx, tagsKey)
-	if err != nil || revision == 0 {
-		return nil, wrap("read the tags that were seen", err)
-	}
-	var tags map[string]string
-	if err := json.Unmarshal(value, &tags); err != nil {
-		return nil, fmt.Errorf("the journal's tags are not readable (%w): restore the state directory", err)
-	}
-	return tags, nil
-}
-
-// KeepTags keeps them.
-func (j *Journal) KeepTags(ctx context.Context, tags map[string]string) error {
-	value, err := json.Marshal(tags)
-	if err == nil {
-		_, err = j.write(ctx, tagsKey, value)
-	}
-	return wrap("write the tags that were seen", err)
 }
 
 func wrap(what string, err error) error {
@@ -230,50 +184,4 @@ func (j *Journal) change(ctx context.Context, all []clientv3.Op, conditions ...c
 		}
 	}
 	return 0, ErrNotOwner
-}
-
-// recordVersion is of the record's encoding; another one is refused, not guessed at.
-const recordVersion = 1
-
-type storedRecord struct {
-	Version int              `json:"version"`
-	Record  inventory.Record `json:"record"`
-}
-
-func encode(record inventory.Record) ([]byte, error) {
-	return json.Marshal(storedRecord{recordVersion, record})
-}
-
-// Same compares records by what the journal would hold.
-func Same(a, b inventory.Record) bool {
-	left, errLeft := json.Marshal(a)
-	right, errRight := json.Marshal(b)
-	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
-}
-
-func decodeRecord(host string, value []byte) (inventory.Record, error) {
-	var stored storedRecord
-	err := decodeStrict(value, &stored)
-	switch {
-	case err != nil:
-	case stored.Version != recordVersion:
-		err = fmt.Errorf("version %d is not known to this ingot", stored.Version)
-	case stored.Record.Host != host:
-		err = fmt.Errorf("it speaks of %q", stored.Record.Host)
-	default:
-		return stored.Record, nil
-	}
-	return inventory.Record{}, fmt.Errorf("the journal's record of %s is not readable: %w: restore the state directory, or move it away to rebuild it from the status branch", host, err)
-}
-
-func decodeStrict(value []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(value))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if decoder.More() {
-		return errors.New("more than one value")
-	}
-	return nil
 }

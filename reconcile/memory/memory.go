@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -19,7 +20,8 @@ type Host struct {
 	// Unwritten says that the record is from its page, and must be in the journal: that has none, or an older one. What is to be proved first is not: until the
 	// machine speaks of it a person may delete the page.
 	Unwritten bool
-	// Lost says why its page, its only record, cannot be believed: nothing is known of the host, which is not the same as a new host.
+	// Lost says why its record cannot be read, be it the journal's or, where the journal has none, that of its page: nothing is known of the host, which is not
+	// the same as a new host.
 	Lost     error
 	Document status.Document // on its page
 	Page     []byte          // as the publisher was given it; nil when there is none, or none that is believed
@@ -31,6 +33,7 @@ type Memory struct {
 	Files   map[string][]byte // pages of the whole fleet, by path
 	Commits []status.Commit   // accepted before; like Acts for people only
 	Acts    []status.Act      // of operators
+	Unknown format.Unknown    // what a newer ingot wrote on the fleet's page
 	Former  map[string]string // names whose page is left of a rename, and the machine's name now
 	Rebuilt int               // records that are from the status branch
 	Refused map[string]error  // why a page is not believed, by path
@@ -41,7 +44,7 @@ type Memory struct {
 func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file string, page []byte) ([]byte, error)) Memory {
 	m := Memory{Hosts: map[string]Host{}, Files: map[string][]byte{}, Former: map[string]string{}, Refused: map[string]error{}}
 	for _, e := range entries {
-		m.Hosts[e.Record.Host] = Host{Record: e.Record, Revision: e.Revision}
+		m.Hosts[e.Record.Host] = Host{Record: e.Record, Revision: e.Revision, Lost: e.Unreadable}
 	}
 	for file, page := range pages {
 		if status.IsHost(file) {
@@ -63,6 +66,9 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 	}
 	name := strings.TrimSuffix(path.Base(file), ".yaml")
 	h, known := m.Hosts[name]
+	if h.Lost != nil {
+		return // what the page says may be older than what the journal has: it stays as it is
+	}
 	if err != nil {
 		m.Refused[file] = err
 		if !known { // else the page is just written again
@@ -96,7 +102,7 @@ func (m *Memory) fleet(file string, page []byte, genuine func(string, []byte) ([
 		m.Refused[file] = err
 		return
 	}
-	m.Files[file], m.Commits, m.Acts = content, before.Commits, before.Acts
+	m.Files[file], m.Commits, m.Acts, m.Unknown = content, before.Commits, before.Acts, before.Unknown
 }
 
 // dropFormer forgets what is left of machines' former names: the daemon was stopped before their old pages were deleted, or somebody brought those back. What

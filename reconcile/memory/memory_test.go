@@ -26,7 +26,7 @@ func ours(_ string, page []byte) ([]byte, error) { return page, nil }
 func TestRecall(t *testing.T) {
 	t.Parallel()
 	facts := &inventory.Facts{System: inventory.System{Serial: "A"}}
-	begun := inventory.Record{Host: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed}}
+	begun := inventory.Record{Host: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank}}
 	newer := inventory.Record{Host: "a", Epoch: 4}
 	renamed, left := inventory.Record{Host: "b", Epoch: 3, Facts: facts, Formerly: []string{"a"}}, inventory.Record{Host: "a", Epoch: 3, Facts: facts}
 	another := inventory.Record{Host: "a", Epoch: 1, Facts: &inventory.Facts{System: inventory.System{Serial: "B"}}, Spent: []string{"its consent"}}

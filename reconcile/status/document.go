@@ -10,9 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -60,12 +59,16 @@ type Document struct {
 	Formerly []string `json:"formerly,omitempty"`
 	// Becomes is the name that the fleet calls it by, which it gets when what was begun under this one has ended.
 	Becomes string `json:"becomes,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Metadata names the host.
 type Metadata struct {
 	Name   string            `json:"name"`
 	Labels map[string]string `json:"labels,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Hold is plan.Hold as it is written.
@@ -108,20 +111,21 @@ func IsHost(file string) bool {
 // Encode gives the document's bytes.
 func (d Document) Encode() []byte { return encode(d) }
 
-// Parse reads a document, strictly.
+// Parse reads a document. Of what it does not know it keeps what is the host's or in its record, operations, boot and hardware; the error of a document that
+// says that a newer ingot must read it is format.ErrNewer. A phase or a stage that is not known is an error: nothing could be decided from it.
 func Parse(data []byte) (Document, error) {
 	if len(data) > MaxDocument {
 		return Document{}, fmt.Errorf("status document has %d bytes, at most %d are read", len(data), MaxDocument)
 	}
 	var d Document
-	if err := yaml.UnmarshalStrict(data, &d); err != nil {
+	if err := decode(data, &d); err != nil {
 		return Document{}, fmt.Errorf("status document: %w", err)
 	}
 	if d.APIVersion != schemas.APIVersion || d.Kind != KindHostStatus || d.Metadata.Name == "" {
 		return Document{}, fmt.Errorf("status document: %s %s is not a HostStatus of %s", d.APIVersion, d.Kind, schemas.APIVersion)
 	}
 	if err := d.known(); err != nil {
-		return Document{}, fmt.Errorf("status document: %w: was it written by a newer ingot?", err)
+		return Document{}, fmt.Errorf("status document: %w: install the ingot that wrote it, or a newer one", err)
 	}
 	return d, nil
 }
@@ -131,20 +135,7 @@ func (d Document) known() error {
 	if !slices.Contains(plan.Phases, d.Phase) {
 		return fmt.Errorf("phase %q is not known", d.Phase)
 	}
-	under := []inventory.Stage{inventory.Intended, inventory.Published, inventory.Armed, inventory.Written, inventory.Starting}
-	if op := d.Operation; op != nil && !slices.Contains(under, op.Stage) {
-		return fmt.Errorf("operation.stage %q is not one of an operation under way", op.Stage)
-	}
-	if op := d.LastOperation; op != nil && op.Stage != inventory.Ended {
-		return fmt.Errorf("lastOperation.stage %q is not %s", op.Stage, inventory.Ended)
-	}
-	if b := d.Boot; b != nil && !slices.Contains([]string{inventory.FromRamdisk, inventory.FromDisk}, b.Target) {
-		return fmt.Errorf("boot.target %q is not known", b.Target)
-	}
-	if b := d.Boot; b != nil && !slices.Contains([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}, b.Stage) {
-		return fmt.Errorf("boot.stage %q is not known", b.Stage)
-	}
-	return nil
+	return d.Record().CheckValues()
 }
 
 // Page reads the document of a host's page, by the page's path on the status branch: it must speak of the host that the path names.
@@ -159,10 +150,10 @@ func Page(file string, data []byte) (Document, error) {
 	return d, nil
 }
 
-// Record is the record that the document was written from.
+// Record is the record that the document was written from. What is not known of the document may be the record's: the record has all of it.
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
 		Host: d.Metadata.Name, Epoch: d.Epoch, Installed: d.Installed, Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
-		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Formerly: d.Formerly, Rebuilt: d.Rebuilt,
+		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Formerly: d.Formerly, Rebuilt: d.Rebuilt, Unknown: d.Unknown,
 	}
 }

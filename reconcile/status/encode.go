@@ -1,17 +1,18 @@
 package status
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/gitmetal/ingot/inventory/format"
 )
 
 // encode gives a document's bytes: the same value, the same bytes, in the order of the fields' names. Text that machines report may hold anything: what
 // YAML does not allow in a file is written as an escape, so that it is read back as it was.
 func encode(document any) []byte {
-	body, err := json.Marshal(document)
+	body, err := format.Marshal(document)
 	if err == nil {
 		body, err = yaml.JSONToYAML([]byte(escaped(string(body))))
 	}
@@ -19,6 +20,19 @@ func encode(document any) []byte {
 		panic("status: " + err.Error()) // our own structs of strings, numbers and times
 	}
 	return body
+}
+
+// decode reads a document's bytes, and keeps what it does not know. A name that is there twice is refused.
+func decode(data []byte, into any) error {
+	strict := yaml.UnmarshalStrict(data, into)
+	if strict == nil {
+		return nil
+	}
+	body, err := yaml.YAMLToJSONStrict(data)
+	if err != nil {
+		return strict
+	}
+	return format.Unmarshal(body, into)
 }
 
 // escaped is JSON with the characters escaped that JSON allows within strings and YAML 1.1 (section 5.1) nowhere in a file.

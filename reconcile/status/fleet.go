@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -39,6 +38,8 @@ type Fleet struct {
 	Commits []Commit `json:"commits,omitempty"`
 	// Acts are what operators had the daemon do, the newest first, as far as they are kept.
 	Acts []Act `json:"acts,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Act is something that an operator had the daemon do.
@@ -46,6 +47,8 @@ type Act struct {
 	At   time.Time `json:"at"`
 	By   string    `json:"by"` // the user
 	What string    `json:"what"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // maxActs is how many acts are kept.
@@ -72,6 +75,8 @@ func Acts(known, page []Act) []Act {
 type Commit struct {
 	Commit string `json:"commit"`
 	Title  string `json:"title,omitempty"`
+	// Unknown are members that a newer ingot wrote; they are written back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // maxCommits is how many accepted commits are kept.
@@ -108,13 +113,14 @@ func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
 // Encode gives the document's bytes.
 func (f Fleet) Encode() []byte { return encode(f) }
 
-// ParseFleet reads the fleet's document, strictly.
+// ParseFleet reads the fleet's document. Of what it does not know it keeps what is the fleet's, a commit's or an act's; the error of a document that says that a
+// newer ingot must read it is format.ErrNewer.
 func ParseFleet(data []byte) (Fleet, error) {
 	if len(data) > MaxDocument {
 		return Fleet{}, fmt.Errorf("status of the fleet has %d bytes, at most %d are read", len(data), MaxDocument)
 	}
 	var f Fleet
-	if err := yaml.UnmarshalStrict(data, &f); err != nil {
+	if err := decode(data, &f); err != nil {
 		return Fleet{}, fmt.Errorf("status of the fleet: %w", err)
 	}
 	if f.APIVersion != schemas.APIVersion || f.Kind != KindFleetStatus {

@@ -88,8 +88,10 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	good := string(status.Summarize(status.Document{}, result(full())).Encode())
 	for name, text := range map[string]string{
-		"unknown field":    good + "extra: 1\n",
+		"a newer reader":   good + "minReader: 2\n",
 		"duplicate field":  good + "phase: Active\n",
+		"... and another":  good + "extra: 1\nphase: Active\n",
+		"unknown, twice":   good + "extra: 1\nextra: 1\n",
 		"another kind":     strings.Replace(good, "kind: HostStatus", "kind: FleetStatus", 1),
 		"another version":  strings.Replace(good, schemas.APIVersion, "ingot.dev/v9", 1),
 		"too large":        good + strings.Repeat("#", status.MaxDocument),
@@ -98,6 +100,9 @@ func TestParseRefuses(t *testing.T) {
 		"ended, under way": strings.Replace(good, "stage: Armed", "stage: Ended", 1),
 		"under way, ended": strings.Replace(good, "stage: Ended", "stage: Armed", 1),
 		"no such boot":     strings.Replace(good, "stage: Running", "stage: Walking", 1),
+		"no such content":  strings.ReplaceAll(good, "content: install:o1", "content: volume:o1"),
+		"no such outcome":  strings.Replace(good, "outcome: Quarantined", "outcome: Withdrawn", 1),
+		"no such phase":    strings.Replace(good, "phase: Held", "phase: Running", 1),
 		"no such target":   strings.Replace(good, "target: ramdisk", "target: usb", 1),
 	} {
 		if _, err := status.Parse([]byte(text)); err == nil || text == good {

@@ -20,14 +20,15 @@ type Result struct {
 }
 
 // Summarize says what a look means. The previous document gives what has not changed its meaning: since when a condition holds, and the
-// deadline of a wait that goes on.
+// deadline of a wait that goes on; and what a newer ingot wrote of the host.
 func Summarize(previous Document, r Result) Document {
 	rec := r.Observed.Record
 	d := Document{
-		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: Metadata{Name: r.Desired.Name, Labels: r.Desired.Labels},
+		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: Metadata{Name: r.Desired.Name, Labels: r.Desired.Labels, Unknown: previous.Metadata.Unknown},
 		Phase: r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
 		Epoch: rec.Epoch, Installed: rec.Installed, Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
 		Adopted: rec.Adopted, Spent: rec.Spent, Rebuilt: rec.Rebuilt, Formerly: rec.Formerly, Becomes: r.Desired.Becomes, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
+		Unknown: previous.Unknown.With(rec.Unknown),
 	}
 	if r.Desired.Workload != nil {
 		d.Workload = r.Desired.Workload.Name

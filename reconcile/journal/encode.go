@@ -1,0 +1,59 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
+)
+
+// recordVersion is of the record's encoding; another one is refused, not guessed at.
+const recordVersion = 1
+
+// storedRecord never gets another member: what is new is the record's.
+type storedRecord struct {
+	Version int              `json:"version"`
+	Record  inventory.Record `json:"record"`
+	Unknown format.Unknown   `json:"-"`
+}
+
+// Encode gives the bytes that the journal holds of a record: the same record, the same bytes.
+func Encode(record inventory.Record) ([]byte, error) {
+	return format.Marshal(storedRecord{Version: recordVersion, Record: record})
+}
+
+// Same compares records by what the journal would hold.
+func Same(a, b inventory.Record) bool {
+	left, errLeft := format.Marshal(a)
+	right, errRight := format.Marshal(b)
+	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
+}
+
+// errUnknown is of a record that only a newer ingot can decide about.
+var errUnknown = errors.New("install the ingot that wrote it, or a newer one")
+
+// Decode reads the bytes of a host's record. Its error says what to do: that of a record which a newer ingot must read is format.ErrNewer.
+func Decode(host string, value []byte) (inventory.Record, error) {
+	var stored storedRecord
+	err := format.Unmarshal(value, &stored)
+	switch {
+	case err != nil:
+	case stored.Version != recordVersion:
+		err = fmt.Errorf("version %d is not known to this ingot", stored.Version)
+	case stored.Unknown != "":
+		err = fmt.Errorf("beside the record it has %s", stored.Unknown)
+	case stored.Record.Host != host:
+		err = fmt.Errorf("it speaks of %q", stored.Record.Host)
+	default:
+		if err = stored.Record.CheckValues(); err == nil {
+			return stored.Record, nil
+		}
+		err = fmt.Errorf("%w: %w", err, errUnknown)
+	}
+	if errors.Is(err, format.ErrNewer) || errors.Is(err, errUnknown) {
+		return inventory.Record{}, fmt.Errorf("the journal's record of %s: %w", host, err)
+	}
+	return inventory.Record{}, fmt.Errorf("the journal's record of %s is not readable: %w: restore the state directory, or move it away to rebuild it from the status branch", host, err)
+}
