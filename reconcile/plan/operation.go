@@ -92,7 +92,7 @@ func (h host) unallowed(op inventory.Operation) string {
 
 // arm brings the machine into the ramdisk, looks once more, and hands the job out.
 func (h host) arm(op inventory.Operation) Plan {
-	for _, question := range []func() (Plan, bool){h.reach, h.identity, h.alarm, h.image, h.takeover} {
+	for _, question := range []func() (Plan, bool){h.reach, h.identity, h.alarm, h.image, h.config, h.takeover} {
 		if p, answered := question(); answered {
 			return p
 		}
@@ -166,9 +166,13 @@ func (h host) write(op inventory.Operation) Plan {
 		}
 	}
 	p, ready := h.ramdisk(Installing)
-	writing := ready && job.ID == op.ID && job.Attempt == op.Attempt && (job.State == inventory.JobAssigned || job.State == inventory.JobRunning)
+	handed := job.ID == op.ID && job.Attempt == op.Attempt && (job.State == inventory.JobAssigned || job.State == inventory.JobRunning)
+	writing := ready && handed
 	if why := h.unwanted(op); why != "" && !writing && (ready || len(p.Actions) > 0) {
 		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": "))
+	}
+	if q, answered := h.config(); answered && !handed {
+		return q
 	}
 	if !ready {
 		return p
