@@ -73,6 +73,9 @@ func (h host) unwanted(op inventory.Operation) string {
 // unallowed says why an operation that was not armed may not be, or "". It goes by the fleet, not by the operation's own word: that may come from a
 // status branch that somebody edited. The fleet asks for the operation's workload still.
 func (h host) unallowed(op inventory.Operation) string {
+	if why := otherDisks(h.d); why != "" {
+		return why
+	}
 	if op.Content == inventory.ContentBlank {
 		return ""
 	}
