@@ -45,7 +45,7 @@ func (w *worker) next(ctx context.Context) error {
 	case errors.As(err, &unreadable):
 		w.agent.Log.Warn("a job cannot be taken", "id", unreadable.job.ID, "attempt", unreadable.job.Attempt, "error", err)
 		return w.take(ctx, unreadable.job, func(*task) wire.Result {
-			return refusal("this agent cannot take the job: %v: rebuild the ramdisk with the daemon's version, or make the workload's scripts smaller", err)
+			return refusal("this agent cannot take the job: %v: rebuild the ramdisk with the daemon's version", err)
 		})
 	case errors.Is(err, errFacts):
 		return w.reportAgain(ctx)

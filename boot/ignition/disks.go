@@ -25,7 +25,7 @@ func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk,
 	s.image = imageLabels[variant(s.root)]
 	configs := s.gather(config)
 	for _, c := range configs {
-		s.name(c)
+		s.noteNames(c)
 	}
 	for _, c := range configs {
 		s.disks(c)
@@ -60,7 +60,7 @@ var imageLabels = map[string]labels{
 
 // variant is what a Butane config is for.
 func variant(root *yaml.Node) string {
-	if node := at(root, "variant"); node != nil {
+	if node := nodeAt(root, "variant"); node != nil {
 		return node.Value
 	}
 	return ""
@@ -77,8 +77,8 @@ type survey struct {
 	findings []schemas.Finding
 }
 
-// name notes the names that a config gives: a device that is made of others writes to those.
-func (s *survey) name(c types.Config) {
+// noteNames notes the names that a config gives: a device that is made of others writes to those.
+func (s *survey) noteNames(c types.Config) {
 	for _, disk := range c.Storage.Disks {
 		for _, p := range disk.Partitions {
 			if p.Label != nil && *p.Label != "" {
@@ -97,23 +97,23 @@ func (s *survey) name(c types.Config) {
 func (s *survey) disks(c types.Config) {
 	for _, disk := range c.Storage.Disks {
 		if isTrue(disk.WipeTable) {
-			s.does(disk.Device, "partition table wiped")
+			s.noteWrite(disk.Device, "partition table wiped")
 		}
 		for _, p := range disk.Partitions {
 			switch {
 			case p.ShouldExist != nil && !*p.ShouldExist:
-				s.does(disk.Device, fmt.Sprintf("partition %s deleted", called(p)))
+				s.noteWrite(disk.Device, fmt.Sprintf("partition %s deleted", partitionName(p)))
 			case isTrue(p.WipePartitionEntry):
-				s.does(disk.Device, fmt.Sprintf("partition %s made, also where there is another", called(p)))
+				s.noteWrite(disk.Device, fmt.Sprintf("partition %s made, also where there is another", partitionName(p)))
 			default:
-				s.does(disk.Device, fmt.Sprintf("partition %s made", called(p)))
+				s.noteWrite(disk.Device, fmt.Sprintf("partition %s made", partitionName(p)))
 			}
 		}
 	}
 }
 
-// called is what people call a partition.
-func called(p types.Partition) string {
+// partitionName is what people call a partition.
+func partitionName(p types.Partition) string {
 	if p.Label != nil && *p.Label != "" {
 		return *p.Label
 	}
@@ -124,11 +124,11 @@ func (s *survey) filesystems(c types.Config) {
 	for _, f := range c.Storage.Filesystems {
 		switch {
 		case isTrue(f.WipeFilesystem):
-			s.does(f.Device, fmt.Sprintf("file system %s made, what is there is wiped", text(f.Format)))
-		case text(f.Format) != "":
-			s.does(f.Device, fmt.Sprintf("file system %s made where there is none", text(f.Format)))
+			s.noteWrite(f.Device, fmt.Sprintf("file system %s made, what is there is wiped", valueOf(f.Format)))
+		case valueOf(f.Format) != "":
+			s.noteWrite(f.Device, fmt.Sprintf("file system %s made where there is none", valueOf(f.Format)))
 		default:
-			s.does(f.Device, "files written into its file system")
+			s.noteWrite(f.Device, "files written into its file system")
 		}
 	}
 }
@@ -136,7 +136,7 @@ func (s *survey) filesystems(c types.Config) {
 func (s *survey) raid(c types.Config) {
 	for _, array := range c.Storage.Raid {
 		for _, device := range array.Devices {
-			s.does(string(device), "made a part of RAID array "+array.Name)
+			s.noteWrite(string(device), "made a part of RAID array "+array.Name)
 		}
 	}
 }
@@ -144,15 +144,15 @@ func (s *survey) raid(c types.Config) {
 func (s *survey) luks(c types.Config) {
 	for _, volume := range c.Storage.Luks {
 		if isTrue(volume.WipeVolume) {
-			s.does(text(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s, what is there is wiped", volume.Name))
+			s.noteWrite(valueOf(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s, what is there is wiped", volume.Name))
 		} else {
-			s.does(text(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s where it is none", volume.Name))
+			s.noteWrite(valueOf(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s where it is none", volume.Name))
 		}
 	}
 }
 
-// does notes what is done to a device, unless that is the root disk's, or one that the configs make of others.
-func (s *survey) does(device, what string) {
+// noteWrite notes what is done to a device, unless that is the root disk's, or one that the configs make of others.
+func (s *survey) noteWrite(device, what string) {
 	if strings.Contains(device, placeholder) {
 		s.refuse(s.place(device), "write the path, or ${vars.name}", "the path of a device holds a secret: nobody could see which disk is written")
 		return
@@ -163,7 +163,7 @@ func (s *survey) does(device, what string) {
 		what = "partition " + partition + ": " + what
 	}
 	for _, disk := range on {
-		if s.known(disk) {
+		if s.exempt(disk) {
 			continue
 		}
 		if s.found[disk] == nil {
@@ -185,8 +185,8 @@ func (s *survey) holders(device string) (on []string, partition string) {
 	return []string{device}, ""
 }
 
-// known reports whether a device is the root disk, on it by the image's own labels, or made by the configs of devices that are looked at themselves.
-func (s *survey) known(device string) bool {
+// exempt reports whether a device is the root disk, on it by the image's own labels, or made by the configs of devices that are looked at themselves.
+func (s *survey) exempt(device string) bool {
 	partition, byPartition := strings.CutPrefix(device, byPartLabel)
 	filesystem, byFilesystem := strings.CutPrefix(device, byLabel)
 	return device == bootDisk || s.made[device] ||
@@ -228,7 +228,7 @@ func expanded(b inventory.Butane) *yaml.Node {
 
 func isTrue(flag *bool) bool { return flag != nil && *flag }
 
-func text(value *string) string {
+func valueOf(value *string) string {
 	if value == nil {
 		return ""
 	}

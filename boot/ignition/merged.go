@@ -23,13 +23,13 @@ const maxMerged = 8
 
 // gather gives a config with all that it merges and that are in the commit. Of one that is not, only its digest is known: it may write to any disk.
 func (s *survey) gather(config types.Config) []types.Config {
-	return s.below(config, at(s.root, "ignition", "config", "replace"), at(s.root, "ignition", "config", "merge"), maxMerged)
+	return s.gatherBelow(config, nodeAt(s.root, "ignition", "config", "replace"), nodeAt(s.root, "ignition", "config", "merge"), maxMerged)
 }
 
-// below is gather for a config whose fields replace and merge are at these places.
-func (s *survey) below(config types.Config, replace, merge *yaml.Node, depth int) []types.Config {
+// gatherBelow is gather for a config whose fields replace and merge are at these places.
+func (s *survey) gatherBelow(config types.Config, replace, merge *yaml.Node, depth int) []types.Config {
 	all := []types.Config{config}
-	if text(config.Ignition.Config.Replace.Source) != "" {
+	if valueOf(config.Ignition.Config.Replace.Source) != "" {
 		s.refuse(replace, "use ignition.config.merge", "ignition.config.replace would throw away what the host gets besides: its name, its network, the call home")
 	}
 	for i, resource := range config.Ignition.Config.Merge {
@@ -37,26 +37,26 @@ func (s *survey) below(config types.Config, replace, merge *yaml.Node, depth int
 		if merge != nil && merge.Kind == yaml.SequenceNode && i < len(merge.Content) {
 			place = merge.Content[i]
 		}
-		source := text(resource.Source)
+		source := valueOf(resource.Source)
 		switch {
 		case source == "":
 			continue
-		case !strings.HasPrefix(source, "data:") && text(resource.Verification.Hash) == "":
-			s.refuse(place, "add verification.hash, or keep the config in the commit and name it with local", fmt.Sprintf("%s is merged, whatever it is then: what it does to disks is not known", from(source)))
+		case !strings.HasPrefix(source, "data:") && valueOf(resource.Verification.Hash) == "":
+			s.refuse(place, "add verification.hash, or keep the config in the commit and name it with local", fmt.Sprintf("%s is merged, whatever it is then: what it does to disks is not known", sourceName(source)))
 			continue
 		case !strings.HasPrefix(source, "data:"):
-			s.does(inventory.UnknownDisks, "whatever the config from "+from(source)+" says")
+			s.noteWrite(inventory.UnknownDisks, "whatever the config from "+sourceName(source)+" says")
 			continue
 		case depth == 0:
 			s.refuse(place, "merge fewer configs into each other", "configs are merged into each other too deeply")
 			continue
 		}
-		merged, err := inline(source, text(resource.Compression))
+		merged, err := inline(source, valueOf(resource.Compression))
 		if err != nil {
 			s.refuse(place, "Ignition's spec may be at most "+specVersion, "the config that is merged cannot be read: "+err.Error())
 			continue
 		}
-		all = append(all, s.below(merged, place, place, depth-1)...)
+		all = append(all, s.gatherBelow(merged, place, place, depth-1)...)
 	}
 	return all
 }
@@ -84,8 +84,8 @@ func inline(source, compression string) (types.Config, error) {
 	return config, nil
 }
 
-// from is a source without what may be a secret.
-func from(source string) string {
+// sourceName is a source without what may be a secret.
+func sourceName(source string) string {
 	u, err := url.Parse(source)
 	if err != nil {
 		return "a URL"
@@ -93,8 +93,8 @@ func from(source string) string {
 	return strings.ReplaceAll((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, Opaque: u.Opaque}).String(), placeholder, "***")
 }
 
-// at gives the node that fields lead to, nil when there is none.
-func at(node *yaml.Node, fields ...string) *yaml.Node {
+// nodeAt gives the node that fields lead to, nil when there is none.
+func nodeAt(node *yaml.Node, fields ...string) *yaml.Node {
 	for _, field := range fields {
 		if node == nil || node.Kind != yaml.MappingNode {
 			return nil
