@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ import (
 var (
 	errGone    = errors.New("the job was withdrawn")
 	errFacts   = errors.New("the daemon asks for the hardware again")
+	errMissing = errors.New("the daemon does not have it, it may have been restarted")
 	errRefused = errors.New("the daemon does not let this agent in: its boot was replaced, or its certificate has ended")
 )
 
@@ -171,14 +173,33 @@ func (c *client) postOver(ctx context.Context, over *http.Client, path string, i
 	case err != nil:
 		return fmt.Errorf("read the answer to %s: %w", path, err)
 	case len(answer) > wire.MaxBody:
-		return fmt.Errorf("the answer to %s is larger than %d bytes", path, wire.MaxBody)
+		return unreadable(response, fmt.Errorf("the answer to %s is larger than %d bytes", path, wire.MaxBody))
 	case response.StatusCode == http.StatusNoContent || out == nil:
 		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("decode the answer to %s: %w", path, err)
+		return unreadable(response, fmt.Errorf("decode the answer to %s: %w", path, err))
 	}
 	return nil
+}
+
+// errUnreadable is a whole answer that carries a job and that this agent cannot take: the same answer would come again.
+type errUnreadable struct {
+	job wire.Job // ID and Attempt alone
+	err error
+}
+
+func (e errUnreadable) Error() string { return e.err.Error() }
+func (e errUnreadable) Unwrap() error { return e.err }
+
+// unreadable names the job that an answer carries, as far as its headers tell.
+func unreadable(response *http.Response, err error) error {
+	id := response.Header.Get(wire.HeaderJob)
+	attempt, bad := strconv.Atoi(response.Header.Get(wire.HeaderAttempt))
+	if id == "" || bad != nil {
+		return err
+	}
+	return errUnreadable{wire.Job{ID: id, Attempt: attempt}, err}
 }
 
 // send tries the daemon's URLs in turn, beginning with the one that answered last. It returns successes only.
@@ -226,6 +247,8 @@ func check(response *http.Response) error {
 		return errFacts
 	case http.StatusUnauthorized:
 		return errRefused
+	case http.StatusNotFound:
+		return errMissing
 	}
 	return fmt.Errorf("the daemon answers %d %s", response.StatusCode, strings.TrimSpace(string(text)))
 }
@@ -251,8 +274,12 @@ func (c *client) image(ctx context.Context, sha string, offset int64) (io.ReadCl
 		cancel()
 		return nil, fmt.Errorf("the daemon answers %d for the image from byte %d", response.StatusCode, offset)
 	}
-	timer := time.AfterFunc(stall, cancel)
-	return &watched{body: response.Body, timer: timer, cancel: cancel}, nil
+	return watch(response.Body, cancel), nil
+}
+
+// watch gives a body whose reads are cut with cancel when no byte comes.
+func watch(body io.ReadCloser, cancel context.CancelFunc) *watched {
+	return &watched{body: body, timer: time.AfterFunc(stall, cancel), cancel: cancel}
 }
 
 // watched is a body whose reads have a deadline.

@@ -40,13 +40,19 @@ func (a *agent) work(ctx context.Context) error {
 // next asks once, and does what the answer says.
 func (w *worker) next(ctx context.Context) error {
 	job, err := w.poll(ctx)
+	var unreadable errUnreadable
 	switch {
+	case errors.As(err, &unreadable):
+		w.agent.Log.Warn("a job cannot be taken", "id", unreadable.job.ID, "attempt", unreadable.job.Attempt, "error", err)
+		return w.take(ctx, unreadable.job, func(*task) wire.Result {
+			return refusal("this agent cannot take the job: %v: rebuild the ramdisk with the daemon's version", err)
+		})
 	case errors.Is(err, errFacts):
 		return w.reportAgain(ctx)
 	case err != nil || job == nil:
 		return err
 	default:
-		return w.take(ctx, *job)
+		return w.take(ctx, *job, func(last *task) wire.Result { return w.do(ctx, *job, last) })
 	}
 }
 
@@ -68,8 +74,9 @@ type task struct {
 	result *wire.Result // nil while the machine is being worked on; guarded by worker.mu
 }
 
+// is reports whether a task is of this attempt. Of a job that could not be read the kind is not known.
 func (t *task) is(job wire.Job) bool {
-	return t != nil && t.job.Kind == job.Kind && t.job.ID == job.ID && t.job.Attempt == job.Attempt
+	return t != nil && (t.job.Kind == job.Kind || job.Kind == "") && t.job.ID == job.ID && t.job.Attempt == job.Attempt
 }
 
 // poll asks for a job; nil when there is none. When the running job ends, the question changes: it is asked again.
@@ -99,8 +106,9 @@ func (w *worker) poll(ctx context.Context) (*wire.Job, error) {
 	}
 }
 
-// take begins a job. The one that runs is not begun twice; of one that has ended the result is said again; any other is refused while one runs.
-func (w *worker) take(ctx context.Context, job wire.Job) error {
+// take begins a job, which do runs, given the newest one that has ended. The one that runs is not begun twice; of one that has ended the result is said
+// again; any other is refused while one runs.
+func (w *worker) take(ctx context.Context, job wire.Job, do func(last *task) wire.Result) error {
 	w.mu.Lock()
 	current, last := w.current, w.last
 	working := current != nil && current.result == nil
@@ -115,14 +123,14 @@ func (w *worker) take(ctx context.Context, job wire.Job) error {
 		// The daemon goes on as soon as it has the result, and may be faster than its own answer.
 		select {
 		case <-current.over.Done():
-			return w.take(ctx, job)
+			return w.take(ctx, job, do)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	case last.is(job):
 		w.begin(ctx, job, func() wire.Result { return *last.result })
 	default:
-		w.begin(ctx, job, func() wire.Result { return w.do(ctx, job, last) })
+		w.begin(ctx, job, func() wire.Result { return do(last) })
 	}
 	return nil
 }
@@ -204,6 +212,12 @@ func (w *worker) do(ctx context.Context, job wire.Job, last *task) wire.Result {
 		return wire.Result{OK: true}
 	case wire.JobInstall:
 		return w.steps(ctx, job)
+	case wire.JobInstallByReference:
+		whole, err := w.agent.withConfig(ctx, job)
+		if err != nil {
+			return refusal("the config of the job cannot be had: %s", oneLine(err.Error()))
+		}
+		return w.steps(ctx, whole)
 	default:
 		return refusal("this agent knows no job of kind %q: rebuild the ramdisk with the daemon's version", job.Kind)
 	}

@@ -107,7 +107,11 @@ type Workload struct {
 	Steps           []Step // in order; exactly one is the install
 	Update          string // never ""
 	PhoneHome       string // never ""
-	Secrets         []refs.Secret
+	// OtherDisks are the disks besides the root disk that the Butane config writes to, with this host's vars; sorted.
+	OtherDisks []OtherDisk
+	// OtherDisksAllowed is set where the Workload allows that. It is no part of Inputs.
+	OtherDisksAllowed bool
+	Secrets           []refs.Secret
 	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs, the vars they use,
 	// kernel arguments, steps, root disk. It is the target a consent names.
 	Inputs string

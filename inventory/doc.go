@@ -14,5 +14,6 @@
 //   - Consent: permission for one operation, written in the fleet.
 //   - Journal: what the daemon must not forget. Record: its part about one host.
 //   - Board: the README that the status branch shows.
+//   - Other disk: a block device, not known to be the root disk, that Ignition writes to when an installed system starts for the first time.
 //   - Inputs: the digest over all that makes an installed host differ from its workload.
 package inventory

@@ -14,6 +14,7 @@ type Observed struct {
 	Agent  AgentState
 	Media  MediaState
 	Image  ImageState
+	Config ConfigState
 	// Retry is set while an operator's `ingot retry` was not acted upon yet.
 	Retry bool
 }
@@ -139,6 +140,11 @@ type ImageState struct {
 	Done  int64 // bytes
 	Total int64 // bytes, 0 when not known
 	Error string
+}
+
+// ConfigState is how rendering the host's Ignition config went, with its secrets, before anything is booted for it.
+type ConfigState struct {
+	Error string // why it cannot be rendered or delivered, without secrets; "" when it can be, or when none is due
 }
 
 // ImagePhase is where an image stands.

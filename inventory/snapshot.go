@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gitmetal/ingot/inventory/refs"
 )
 
 // Snapshot is the tree of one accepted commit: regular files only.
@@ -57,4 +59,6 @@ type Butane struct {
 	// Executable are those of Files that are executable in the commit: Butane gives files of a tree the mode 0755 for it.
 	Executable map[string]bool
 	Vars       map[string]string // for ${vars.x}: only those that are used
+	// Sealed is how many bytes each secret that is used has at most.
+	Sealed map[refs.Secret]int
 }

@@ -252,7 +252,16 @@ type Install struct {
 	KernelArguments []string `json:"kernelArguments,omitempty"`
 	// PhoneHome is Required (default) or Disabled: then the machine counts as installed once it was started from its disk.
 	PhoneHome string `json:"phoneHome,omitempty"`
+	// OtherDisks is Denied (default) or Allowed: whether the Butane config may write to disks besides the root disk, such as wipe their partition tables,
+	// when the installed system starts for the first time. The plan names the disks. While it is Denied such an install is held.
+	OtherDisks string `json:"otherDisks,omitempty"`
 }
+
+// Values of Install.OtherDisks.
+const (
+	OtherDisksDenied  = "Denied"
+	OtherDisksAllowed = "Allowed"
+)
 
 // Values of Install.PhoneHome.
 const (

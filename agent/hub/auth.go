@@ -48,6 +48,7 @@ func (h *Hub) mux() http.Handler {
 	mux.HandleFunc("POST "+wire.PathNextJob, h.agent(h.nextJob))
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathProgress, "{job}"), h.agent(h.progress))
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathResult, "{job}"), h.agent(h.result))
+	mux.HandleFunc("GET "+fmt.Sprintf(wire.PathConfig, "{job}"), h.agent(h.installConfig))
 	mux.HandleFunc("GET "+wire.PathImages+"{sha256}", h.agent(h.image))
 	return mux
 }

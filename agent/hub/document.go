@@ -229,6 +229,6 @@ func decodeDocument(data []byte) (document, error) {
 
 // known refuses jobs that a newer ingot gave the agent: what the machine does now cannot be told.
 func (j *job) known() bool {
-	kinds, states := []string{wire.JobInstall, wire.JobPowerOff}, []inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed, inventory.JobWithdrawn}
+	kinds, states := []string{wire.JobInstall, wire.JobInstallByReference, wire.JobPowerOff}, []inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed, inventory.JobWithdrawn}
 	return slices.Contains(kinds, j.Kind) && slices.Contains(states, j.State)
 }

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,8 +66,7 @@ func (h *Hub) nextJob(w http.ResponseWriter, r *http.Request, p peer) error {
 			return err
 		}
 		if next != nil {
-			w.Header().Set("Content-Type", "application/json")
-			return json.NewEncoder(w).Encode(next)
+			return sendJob(w, *next)
 		}
 		select {
 		case <-changed:

@@ -1,5 +1,6 @@
 // Package wire holds the messages between the agent in the ramdisk and the daemon. They are data only: JSON
-// over HTTPS (TLS 1.3), one POST each. Paths, limits and deadlines that both sides must agree on are here too.
+// over HTTPS (TLS 1.3), one POST each; images and large configs are fetched with GET. Paths, limits and deadlines that both sides must agree on are
+// here too.
 //
 // The conversation: the agent reads BootConfig from the boot medium, trades its token and a CSR for a client
 // certificate (PathEnrol), and from then on speaks mutual TLS: it posts Facts once, long-polls for a Job, streams
@@ -18,16 +19,25 @@ const Version = 1
 const (
 	PathEnrol     = "/v1/enrol"            // POST Enrol → Enrolled; server TLS only
 	PathFacts     = "/v1/facts"            // POST Facts → 204; mutual TLS
-	PathNextJob   = "/v1/jobs/next"        // POST Poll → 200 Job | 204 nothing within PollWait; mutual TLS
+	PathNextJob   = "/v1/jobs/next"        // POST Poll → 200 Job, with HeaderJob and HeaderAttempt | 204 nothing within PollWait; mutual TLS
 	PathProgress  = "/v1/jobs/%s/progress" // POST Progress → 204 | 410 when the job was withdrawn | 503 when that cannot be told; %s is Job.ID
 	PathResult    = "/v1/jobs/%s/result"   // POST Result → 204, also when repeated; %s is Job.ID
+	PathConfig    = "/v1/jobs/%s/config"   // GET → 200 Ignition JSON | 404 when the daemon does not have it any more | 410 when the job was withdrawn; mutual TLS
 	PathImages    = "/v1/images/"          // GET <sha256 hex>, Range allowed; mutual TLS
 	PathPhoneHome = "/v1/phonehome"        // POST PhoneHome → 204; server TLS only, called by the installed system
+)
+
+// Headers of the answer that carries a Job: an agent that cannot take the body knows from them which attempt it has to report as failed.
+const (
+	HeaderJob     = "Ingot-Job"     // Job.ID
+	HeaderAttempt = "Ingot-Attempt" // Job.Attempt, decimal
 )
 
 // Limits both sides hold to.
 const (
 	MaxBody     = 4 << 20          // bytes of any JSON body
+	MaxInline   = 2 << 20          // bytes of the configs and scripts of a JobInstall; base64 makes a third more of them, which is well below MaxBody
+	MaxConfig   = 64 << 20         // bytes of one Ignition config, under PathConfig
 	PollWait    = 25 * time.Second // how long the daemon holds a poll open
 	CallTimeout = 60 * time.Second // deadline of every other call
 )
@@ -149,6 +159,9 @@ type Poll struct {
 const (
 	JobInstall  = "install"   // run Steps in order
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
+	// JobInstallByReference is a JobInstall whose config is too large for the message: Install.Config names it, and the agent fetches it before the first
+	// step. It has a kind of its own so that an agent that does not know how to fetch a config refuses the job, and never installs without a config.
+	JobInstallByReference = "install-by-reference"
 )
 
 // Job is one thing to do, once. The same ID with a higher Attempt is a new try.
@@ -170,11 +183,18 @@ type Step struct {
 
 // Install writes an operating system with coreos-installer to exactly the disk it names.
 type Install struct {
-	ID              string   `json:"id"` // install id; ends up on the disk with Ignition
-	Disk            DiskRef  `json:"disk"`
-	Image           Image    `json:"image"`
-	Ignition        []byte   `json:"ignition"` // Ignition JSON; holds secrets: RAM only
-	KernelArguments []string `json:"kernelArguments,omitempty"`
+	ID              string     `json:"id"` // install id; ends up on the disk with Ignition
+	Disk            DiskRef    `json:"disk"`
+	Image           Image      `json:"image"`
+	Ignition        []byte     `json:"ignition"`         // Ignition JSON; holds secrets: RAM only. null in a JobInstallByReference
+	Config          *ConfigRef `json:"config,omitempty"` // of a JobInstallByReference
+	KernelArguments []string   `json:"kernelArguments,omitempty"`
+}
+
+// ConfigRef names an Ignition config that is fetched under PathConfig.
+type ConfigRef struct {
+	SHA256 string `json:"sha256"` // hex
+	Size   int64  `json:"size"`   // bytes, at most MaxConfig
 }
 
 // DiskRef names one disk. Every field that is set must match on the open descriptor.

@@ -11,8 +11,8 @@ import (
 
 func TestAGoodConfigHasNoFindings(t *testing.T) {
 	t.Parallel()
-	if findings := (ignition.Checker{}).Check(*web().Butane); len(findings) > 0 {
-		t.Errorf("Check = %v", findings)
+	if checked := (ignition.Checker{}).Check(*web().Butane); len(checked.Findings) > 0 || len(checked.OtherDisks) > 0 {
+		t.Errorf("Check = %v", checked)
 	}
 }
 
@@ -35,7 +35,7 @@ func TestWhatCheckFinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			findings := (ignition.Checker{}).Check(inventory.Butane{Path: "w/x.bu", Source: []byte(test.source)})
+			findings := (ignition.Checker{}).Check(inventory.Butane{Path: "w/x.bu", Source: []byte(test.source)}).Findings
 			if len(findings) == 0 || !strings.HasPrefix(findings[0].String(), test.want) {
 				t.Fatalf("Check = %v, want %q…", findings, test.want)
 			}
@@ -52,7 +52,7 @@ func TestFilesThatLeaveTheirDirectoryAreNotWritten(t *testing.T) {
 	for _, name := range []string{"../x", "/x", "a/../../x", "..", "", "a/../../../x"} {
 		b := butane("storage:\n  files:\n    - {path: /a, contents: {inline: x}}\n")
 		b.Files = map[string][]byte{name: []byte("x"), "fine": []byte("x")}
-		if findings := (ignition.Checker{}).Check(*b); len(findings) == 0 {
+		if findings := (ignition.Checker{}).Check(*b).Findings; len(findings) == 0 {
 			t.Errorf("%q was taken", name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -28,11 +29,13 @@ const specVersion = "3.5.0"
 
 // Request is one host's config to be.
 type Request struct {
-	Host      string
-	Butane    *inventory.Butane // nil: nothing besides what every host gets
-	Secrets   func(refs.Secret) (secret.Value, error)
-	Network   *schemas.Network // nil: the image's own way, DHCP
-	PhoneHome *PhoneHome       // nil: the system does not call
+	Host   string
+	Butane *inventory.Butane // nil: nothing besides what every host gets
+	// OtherDisks are those that Check found. With its secrets the config must write to no others.
+	OtherDisks []inventory.OtherDisk
+	Secrets    func(refs.Secret) (secret.Value, error)
+	Network    *schemas.Network // nil: the image's own way, DHCP
+	PhoneHome  *PhoneHome       // nil: the system does not call
 }
 
 // PhoneHome is how the installed system says that it is up.
@@ -45,8 +48,8 @@ type PhoneHome struct {
 	Token   secret.Value
 }
 
-// Render gives a host's Ignition config as JSON. It holds secrets. The workload's own config wins over what every host gets, but for the call home.
-// The same request gives the same bytes.
+// Render gives a host's Ignition config as JSON, of at most wire.MaxConfig bytes. It holds secrets; its errors hold none. The workload's own config wins
+// over what every host gets, but for the call home. The same request gives the same bytes.
 func Render(r Request) ([]byte, error) {
 	var theirs types.Config
 	if r.Butane != nil {
@@ -60,8 +63,16 @@ func Render(r Request) ([]byte, error) {
 		if len(places) > 0 {
 			return nil, errors.Join(places...)
 		}
+		if disks, refused := otherDisks(*r.Butane, theirs); len(refused) > 0 || !slices.EqualFunc(disks, r.OtherDisks, inventory.OtherDisk.Equal) {
+			return nil, fmt.Errorf("%s writes to other disks with its secrets than without them: take the secrets out of storage and ignition.config", r.Butane.Path)
+		}
 	}
-	return assemble(r, theirs)
+	body, err := assemble(r, theirs)
+	if err == nil && len(body) > wire.MaxConfig {
+		return nil, fmt.Errorf("the Ignition config of %s has %d MiB, at most %d MiB can be delivered: put large files into the image, or have the system fetch them",
+			r.Host, mebibytes(len(body)), wire.MaxConfig>>20)
+	}
+	return body, err
 }
 
 // workload translates a config with vars and secrets.

@@ -13,27 +13,9 @@ import (
 	"github.com/coreos/butane/config/common"
 	"github.com/coreos/vcontext/report"
 
-	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
-
-// Checker implements load.Translator.
-type Checker struct{}
-
-// Check translates a config with its vars, and with a placeholder for every secret, and merges it as Render would for some host. Warnings are findings
-// too: an unknown key is a mistake.
-func (Checker) Check(b inventory.Butane) []schemas.Finding {
-	theirs, findings := workload(b, func(refs.Secret) (secret.Value, error) { return secret.New("secret"), nil })
-	if len(findings) > 0 {
-		return findings
-	}
-	if _, err := assemble(Request{Host: "this host", PhoneHome: &PhoneHome{}}, theirs); err != nil {
-		return []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: err.Error()}}
-	}
-	return nil
-}
 
 // translate runs Butane, strictly.
 func translate(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {

@@ -24,7 +24,7 @@ const (
 	exitOK       = 0
 	exitFailed   = 1
 	exitFindings = 2 // changes or findings
-	exitErases   = 3 // would erase without consent
+	exitErases   = 3 // would erase without consent, or write to other disks without leave
 )
 
 // streams are what a verb may read and write: data on Out, talk on Err.

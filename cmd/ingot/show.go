@@ -119,8 +119,11 @@ type resolvedWorkload struct {
 	Steps           []string          `json:"steps"`
 	Update          string            `json:"update"`
 	PhoneHome       string            `json:"phoneHome"`
-	Inputs          string            `json:"inputs"`
-	Parts           map[string]string `json:"parts"`
+	// OtherDisks are the disks besides the root disk that the Butane config writes to; OtherDisksAllowed says whether it may.
+	OtherDisks        []inventory.OtherDisk `json:"otherDisks,omitempty"`
+	OtherDisksAllowed bool                  `json:"otherDisksAllowed,omitempty"`
+	Inputs            string                `json:"inputs"`
+	Parts             map[string]string     `json:"parts"`
 }
 
 // resolve says what a host is given; tag is that of the release that its ring runs.
@@ -156,6 +159,7 @@ func resolve(h inventory.Desired, tag string) resolvedHost {
 	}
 	view.Workload = &resolvedWorkload{
 		Name: w.Name, Image: w.Image, KernelArguments: w.KernelArguments, Update: w.Update, PhoneHome: w.PhoneHome, Inputs: w.Inputs, Parts: w.Parts,
+		OtherDisks: w.OtherDisks, OtherDisksAllowed: w.OtherDisksAllowed,
 	}
 	for _, step := range w.Steps {
 		view.Workload.Steps = append(view.Workload.Steps, step.Name)

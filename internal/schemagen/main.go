@@ -32,7 +32,8 @@ var choices = map[string][]string{
 	"HostSpec.power": {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged}, "HostSpec.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
 	"HostDefaults.power": {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged}, "HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
 	"Boot.method": {schemas.VirtualMedia}, "WorkloadSpec.update": {schemas.OnConsent, schemas.Reinstall}, "Install.phoneHome": {schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled},
-	"Interface.type": {"ethernet", "bond", "vlan"},
+	"Install.otherDisks": {schemas.OtherDisksDenied, schemas.OtherDisksAllowed},
+	"Interface.type":     {"ethernet", "bond", "vlan"},
 }
 
 // patterns are the fields with a grammar.

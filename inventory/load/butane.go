@@ -22,6 +22,7 @@ type config struct {
 	uses   []use            // the references in it, each once, in order
 	blobs  []string
 	shapes map[string]bool // the vars that come into more than the text of a file
+	texts  map[string]int  // how often a var comes into the text of a file
 	whole  bool            // nothing is missing
 }
 
@@ -51,8 +52,8 @@ func (l *loader) config(t *tree, workload schemas.Document, file string) *config
 	}
 	t.named[file] = true
 	c := &config{
-		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}},
-		blobs:  []string{"butane " + source.Blob}, shapes: map[string]bool{},
+		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}, Sealed: map[refs.Secret]int{}},
+		blobs:  []string{"butane " + source.Blob}, shapes: map[string]bool{}, texts: map[string]int{},
 	}
 	root, findings := refs.Parse(file, source.Data)
 	if root != nil {
@@ -71,7 +72,11 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 			c.uses = append(c.uses, use{ref, at})
 		}
 		if ref.Var != "" {
-			c.shapes[ref.Var] = c.shapes[ref.Var] || !texts[[2]int{at.Line, at.Col}]
+			if texts[[2]int{at.Line, at.Col}] {
+				c.texts[ref.Var]++
+			} else {
+				c.shapes[ref.Var] = true
+			}
 			return "", nil
 		}
 		sealed, ok := l.fleet.Secrets[ref.Secret.Name]
@@ -81,6 +86,7 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 		case !slices.Contains(sealed.Keys, ref.Secret.Key):
 			return "", fmt.Errorf("there is no key %q in Secret %q", ref.Secret.Key, ref.Secret.Name)
 		default:
+			c.butane.Sealed[ref.Secret] = len(l.trunk.secrets()[ref.Secret.Name].Secret.Spec.Data[ref.Secret.Key]) // sealed, it is longer than in clear
 			return "", nil
 		}
 	})

@@ -38,7 +38,7 @@ func Join(parts ...Cache) Cache {
 // past is the last load.
 type past struct {
 	decoded  map[place]decoded
-	checked  map[string][]schemas.Finding // of Butane configs, by digest
+	checked  map[string]inventory.Translation // of Butane configs, by digest
 	trunk    *tree
 	releases map[string]*tree // by commit
 	followed string
@@ -69,7 +69,7 @@ type resolved struct {
 }
 
 func newPast() *past {
-	return &past{decoded: map[place]decoded{}, checked: map[string][]schemas.Finding{}, releases: map[string]*tree{}, hosts: map[string]*resolved{}}
+	return &past{decoded: map[place]decoded{}, checked: map[string]inventory.Translation{}, releases: map[string]*tree{}, hosts: map[string]*resolved{}}
 }
 
 // followed names the releases that rings run, and who signed them.

@@ -19,15 +19,15 @@ import (
 // picky finds fault with Butane configs, vars and files that say so.
 type picky struct{}
 
-func (picky) Check(b inventory.Butane) []schemas.Finding {
+func (picky) Check(b inventory.Butane) inventory.Translation {
 	shape := string(bytes.ReplaceAll(b.Source, []byte("${vars.unit}"), []byte(b.Vars["unit"])))
 	for _, data := range b.Files {
 		shape += string(data)
 	}
 	if at := strings.Index(shape, "FAULT"); at >= 0 {
-		return []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: "a fault: " + shape[at:min(len(shape), at+6)]}}
+		return inventory.Translation{Findings: []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: "a fault: " + shape[at:min(len(shape), at+6)]}}}
 	}
-	return nil
+	return inventory.Translation{Room: 1 << 20}
 }
 
 // editedFleet has everything in it that one file can have to do with another.
@@ -161,9 +161,9 @@ func TestTheCacheMakesNoDifference(t *testing.T) {
 // counting counts what it was asked to check.
 type counting struct{ checked *int }
 
-func (c counting) Check(inventory.Butane) []schemas.Finding {
+func (c counting) Check(inventory.Butane) inventory.Translation {
 	*c.checked++
-	return nil
+	return inventory.Translation{Room: 1 << 20}
 }
 
 // TestConfigsAreTranslatedOnce: for all hosts whose vars differ only in the text of files, and not again when a host changes.

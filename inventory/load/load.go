@@ -15,10 +15,10 @@ import (
 	"github.com/gitmetal/ingot/schemas/decode"
 )
 
-// Translator checks a Butane config once per accepted commit, with its files and vars, so that its errors are findings of the commit.
-// Secrets are not known to it.
+// Translator checks and measures a Butane config once per accepted commit, with its files and vars, so that its errors are findings of the commit.
+// Secrets are not known to it but for how long they are.
 type Translator interface {
-	Check(config inventory.Butane) []schemas.Finding
+	Check(config inventory.Butane) inventory.Translation
 }
 
 // Fleet resolves what the sources ask for. A fleet without hosts is legal and has no findings: then every machine is orphaned, hands off.

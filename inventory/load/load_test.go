@@ -94,9 +94,9 @@ func TestEmptyFleetIsLegal(t *testing.T) {
 // recorder is a Translator that answers with a finding for every config it sees.
 type recorder struct{ seen []inventory.Butane }
 
-func (r *recorder) Check(b inventory.Butane) []schemas.Finding {
+func (r *recorder) Check(b inventory.Butane) inventory.Translation {
 	r.seen = append(r.seen, b)
-	return []schemas.Finding{{Position: schemas.Position{File: b.Path, Line: 7}, Severity: schemas.Error, Message: "vars.site is " + b.Vars["site"]}}
+	return inventory.Translation{Room: 1 << 20, Findings: []schemas.Finding{{Position: schemas.Position{File: b.Path, Line: 7}, Severity: schemas.Error, Message: fmt.Sprintf("vars.site is %q", b.Vars["site"])}}}
 }
 
 func TestResolved(t *testing.T) {
@@ -108,8 +108,8 @@ func TestResolved(t *testing.T) {
 	sources.Trunk.Files["workloads/web/tree/c"] = script
 	translator := &recorder{}
 	fleet, findings := load.Fleet(sources, translator)
-	if len(findings) != 1 || findings[0].String() != "workloads/web/web.bu:7: error: vars.site is fra1" || len(translator.seen) != 1 {
-		t.Errorf("two hosts with the same vars: %d configs checked, findings %v, want one of each", len(translator.seen), findings)
+	if len(findings) != 1 || findings[0].String() != "workloads/web/web.bu:7: error: vars.site is \"\"" || len(translator.seen) != 1 {
+		t.Errorf("two hosts whose vars come into the text of files alone: %d configs checked, findings %v, want one of each", len(translator.seen), findings)
 	}
 	host := fleet.Hosts["web-03"]
 	if host.File != "hosts/r1/web-03.yaml" || host.Line != 1 || host.Commit != fleet.Commit || host.Release != fleet.Commit || host.Lifecycle != schemas.Managed {
@@ -121,7 +121,8 @@ func TestResolved(t *testing.T) {
 		Update: schemas.OnConsent, PhoneHome: schemas.PhoneHomeRequired, Secrets: []refs.Secret{{Name: "app", Key: "key"}},
 		Butane: &inventory.Butane{
 			Path: "workloads/web/web.bu", Source: []byte(files["workloads/web/web.bu"]), Vars: map[string]string{"site": "fra1"}, Executable: map[string]bool{"tree/c": true},
-			Files: map[string][]byte{"files/app.yaml": []byte("listen: 80\n"), "keys": []byte("ssh-ed25519 AAAA\n"), "tree/a/b.yaml": []byte("tree: true\n"), "tree/c": []byte("c\n")},
+			Sealed: map[refs.Secret]int{{Name: "app", Key: "key"}: 51},
+			Files:  map[string][]byte{"files/app.yaml": []byte("listen: 80\n"), "keys": []byte("ssh-ed25519 AAAA\n"), "tree/a/b.yaml": []byte("tree: true\n"), "tree/c": []byte("c\n")},
 		},
 		Inputs: host.Workload.Inputs, Parts: host.Workload.Parts,
 	}

@@ -16,6 +16,9 @@ import (
 // installSeconds is the deadline of the step install: a slow disk, a slow network, a large image.
 const installSeconds = 2 * 60 * 60
 
+// maxScripts is how many bytes the scripts of a Workload may have: they come to the agent in one message, which is smaller than wire.MaxBody.
+const maxScripts = 2 << 20
+
 // recipe is a Workload with its steps and files, before it is known which host runs it.
 type recipe struct {
 	workload inventory.Workload // without what depends on a host
@@ -36,7 +39,7 @@ func (l *loader) prepare(t *tree) {
 		r := &recipe{workload: inventory.Workload{
 			Name: name, Image: install.Image, KernelArguments: install.KernelArguments, Steps: l.steps(t, d),
 			Update:    cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
-			PhoneHome: cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
+			PhoneHome: cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired), OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,
 		}}
 		if install.Butane != "" {
 			r.config = l.config(t, d, install.Butane)
@@ -63,6 +66,7 @@ func (l *loader) steps(t *tree, d schemas.Document) []inventory.Step {
 		uses = []schemas.StepUse{{Step: schemas.StepInstall}}
 	}
 	var steps []inventory.Step
+	scripts := 0
 	for i, use := range uses {
 		if use.Step == schemas.StepInstall {
 			steps = append(steps, inventory.Step{Name: use.Step, Seconds: installSeconds})
@@ -78,6 +82,10 @@ func (l *loader) steps(t *tree, d schemas.Document) []inventory.Step {
 			continue // a finding already
 		}
 		steps = append(steps, inventory.Step{Name: use.Step, Script: t.Files[step.Step.Spec.Script].Data, Seconds: int(timeout.Seconds())})
+		scripts += len(t.Files[step.Step.Spec.Script].Data)
+	}
+	if scripts > maxScripts {
+		l.find(d.Finding("spec.steps", "have the scripts fetch what is large", "the scripts of all steps have %d bytes, at most %d can be delivered", scripts, maxScripts))
 	}
 	return steps
 }
@@ -98,15 +106,16 @@ func (l *loader) workload(t *tree, d, running schemas.Document) *inventory.Workl
 	w := r.workload
 	var blobs []string
 	if r.config != nil {
-		w.Butane, w.Secrets, blobs = l.forHost(r.config, d, running), r.config.secrets(), r.config.blobs
+		w.Secrets, blobs = r.config.secrets(), r.config.blobs
+		w.Butane, w.OtherDisks = l.forHost(r.config, d, running)
 	}
 	w.Parts = parts(&w, blobs, d.Host.Spec.RootDisk)
 	w.Inputs = inputs(w.Parts)
 	return &w
 }
 
-// forHost is a config with the vars of a host; what the host lacks is found in the host's file.
-func (l *loader) forHost(c *config, d, running schemas.Document) *inventory.Butane {
+// forHost is a config with the vars of a host, and the other disks that it writes to with them; what the host lacks is found in the host's file.
+func (l *loader) forHost(c *config, d, running schemas.Document) (*inventory.Butane, []inventory.OtherDisk) {
 	b := c.butane
 	b.Vars = map[string]string{}
 	complete := true
@@ -125,32 +134,47 @@ func (l *loader) forHost(c *config, d, running schemas.Document) *inventory.Buta
 			l.find(d.Finding("spec.workload", "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q, which %s uses", sealed.Name, use.at))
 		}
 	}
-	if complete && c.whole {
-		l.translate(c, &b)
+	if !complete || !c.whole || l.check == nil {
+		return &b, nil
 	}
-	return &b
+	return &b, l.translate(c, b)
 }
 
-// translate has a config checked, once for all hosts that give it the same vars: those that only come into the text of files make no difference.
-func (l *loader) translate(c *config, b *inventory.Butane) {
-	if l.check == nil {
-		return
-	}
-	vars := map[string]string{}
-	for name, value := range b.Vars {
+// translate has a config checked, once for all hosts that give it the same vars: those that only come into the text of files make no difference, but for the
+// size. Only where they might make the config too large is it measured with all of them.
+func (l *loader) translate(c *config, b inventory.Butane) []inventory.OtherDisk {
+	all, vars, texts := b.Vars, map[string]string{}, 0
+	for name, value := range all {
 		if c.shapes[name] || strings.ContainsFunc(value, unprintable) {
 			vars[name] = value
+		} else {
+			texts += c.texts[name] * len(value) * expansion
 		}
 	}
-	key := inventory.Digest(append(slices.Clone(c.blobs), b.Path, mustJSON(vars))...)
-	findings, known := l.after.checked[key]
+	b.Vars = vars
+	checked := l.checked(c, b)
+	if checked.Room >= 0 && checked.Room < texts {
+		b.Vars = all
+		checked = l.checked(c, b)
+	}
+	l.find(checked.Findings...)
+	return checked.OtherDisks
+}
+
+// expansion is how many bytes of a config one byte of a value makes at most, as JSON or percent-encoded.
+const expansion = 6
+
+// checked has a config checked, or remembers it.
+func (l *loader) checked(c *config, b inventory.Butane) inventory.Translation {
+	key := inventory.Digest(append(slices.Clone(c.blobs), b.Path, mustJSON(b.Vars), fmt.Sprint(b.Sealed))...) // fmt sorts maps
+	checked, known := l.after.checked[key]
 	if !known {
-		if findings, known = l.before.checked[key]; !known {
-			findings = l.check.Check(*b)
+		if checked, known = l.before.checked[key]; !known {
+			checked = l.check.Check(b)
 		}
-		l.after.checked[key] = findings
+		l.after.checked[key] = checked
 	}
-	l.find(findings...)
+	return checked
 }
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -36,8 +36,9 @@ type Config struct {
 
 // Effects implements the loop's Observer and Executor. Several hosts may be served at a time, each by one call at a time.
 type Effects struct {
-	config Config
-	bmcs   bmcs
+	config  Config
+	bmcs    bmcs
+	configs configs
 
 	mu    sync.Mutex
 	asked map[string]request   // when a host's operating system was asked to shut down

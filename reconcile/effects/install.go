@@ -1,7 +1,6 @@
 package effects
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,14 +117,10 @@ func (e *Effects) install(desired inventory.Desired, record inventory.Record, ac
 	}, nil
 }
 
-// request is what the host's Ignition config is rendered for: its network in the installed system, as in the ramdisk when nothing else is said, and the
-// call home, unless the workload does without.
+// request is what the host's Ignition config is rendered for: its network in the installed system, and the call home, unless the workload does without.
 func (e *Effects) request(desired inventory.Desired, record inventory.Record) ignition.Request {
 	operation, workload, epoch := record.Operation, desired.Workload, record.Boot.Epoch
-	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, Secrets: e.secret}
-	if n := desired.Network; n != nil {
-		request.Network = cmp.Or(n.Host, n.Ramdisk)
-	}
+	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, OtherDisks: workload.OtherDisks, Secrets: e.secret, Network: hostNetwork(desired)}
 	if workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{
 			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch, Commit: operation.Commit,

@@ -19,6 +19,7 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 		BMC:    e.observeBMC(ctx, desired, record),
 		Media:  e.observeMedia(record),
 		Image:  e.observeImage(desired),
+		Config: e.observeConfig(desired, record),
 	}
 	agent, err := e.config.Hub.State(ctx, desired.Name)
 	if err = errors.Join(served, err); err != nil {

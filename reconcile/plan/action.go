@@ -117,7 +117,9 @@ const (
 	IdentityMismatch Reason = "IdentityMismatch"
 	Renamed          Reason = "Renamed"
 	TokenAlarm       Reason = "TokenAlarm"
+	OtherDisks       Reason = "OtherDisks" // the config writes to disks besides the root disk, and its Workload does not allow that
 	ImageUnusable    Reason = "ImageUnusable"
+	ConfigUnusable   Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
 	BMCUnreachable   Reason = "BMCUnreachable"
 	BMCUnauthorized  Reason = "BMCUnauthorized"
 	BMCRefused       Reason = "BMCRefused"
@@ -181,6 +183,8 @@ type Change struct {
 	Needed  string // the consent that would allow it; "" when none is needed
 	Given   string // the consent in the fleet
 	Hold    *Hold  // why it would not happen
+	// OtherDisks are the disks besides the root disk that the installed system writes to at its first start.
+	OtherDisks []inventory.OtherDisk
 }
 
 // Result of an effect: a closed set.

@@ -29,6 +29,7 @@ import (
 //	workload                          root disk never seen         Install; erases only with a consent over "unseen"
 //	workload                          root disk holds something    Reinstall; held without the consent that names it, and without two signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
+//	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed (otherdisks.go)
 func Decide(d inventory.Desired, rec inventory.Record) Change {
 	switch {
 	case d.Lifecycle == "":
@@ -62,12 +63,19 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 	}
 }
 
-// install decides about writing the workload's system to the root disk.
+// install decides about writing the workload's system.
 func install(d inventory.Desired, rec inventory.Record) Change {
-	c := Change{Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: differences(d, rec), Reboots: true}
+	c := Change{Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: differences(d, rec), Reboots: true, OtherDisks: d.Workload.OtherDisks}
 	if op := rec.Operation; op != nil && op.Inputs == c.Target && op.Stage != inventory.Intended {
 		return allowed(c, *op)
 	}
+	c = onRootDisk(c, d, rec)
+	c.Hold = heldForOtherDisks(d, c.Hold)
+	return c
+}
+
+// onRootDisk decides about what is on the root disk.
+func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
 	disk, content, hold := rootDisk(d, rec)
 	c.Disk, c.Hold = disk, hold
 	if hold != nil {

@@ -103,7 +103,7 @@ func (h host) begin() Plan {
 	if h.change.Hold != nil {
 		return h.held(*h.change.Hold)
 	}
-	for _, question := range []func() (Plan, bool){h.reach, h.identity, h.alarm, h.image, h.takeover} {
+	for _, question := range []func() (Plan, bool){h.reach, h.identity, h.alarm, h.image, h.config, h.takeover} {
 		if p, answered := question(); answered {
 			return p
 		}
@@ -177,6 +177,14 @@ func (h host) image() (Plan, bool) {
 	default:
 		panic("plan: unknown image phase " + string(i.State))
 	}
+}
+
+// config answers while the host's config cannot be rendered: nothing is booted for a config that cannot be had.
+func (h host) config() (Plan, bool) {
+	if h.o.Config.Error == "" {
+		return Plan{}, false
+	}
+	return h.held(Hold{Reason: ConfigUnusable, Message: h.o.Config.Error + ": nothing was booted"}), true
 }
 
 // takeover answers when the machine runs and we did not start it. A power-on of ours that found it on is waited for: had it been ours, the machine would read

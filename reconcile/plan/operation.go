@@ -103,6 +103,9 @@ func (h host) unwanted(op inventory.Operation) string {
 // unallowed says why an operation that was not armed may not be, or "". It goes by the fleet, not by the operation's own word: that may come from a
 // status branch that somebody edited. The fleet asks for the operation's workload still.
 func (h host) unallowed(op inventory.Operation) string {
+	if why := otherDisks(h.d); why != "" {
+		return why
+	}
 	if op.Content == inventory.ContentBlank {
 		return ""
 	}
@@ -122,7 +125,7 @@ func (h host) unallowed(op inventory.Operation) string {
 
 // arm brings the machine into the ramdisk, looks once more, and hands the job out.
 func (h host) arm(op inventory.Operation) Plan {
-	for _, question := range []func() (Plan, bool){h.reach, h.identity, h.alarm, h.image, h.takeover} {
+	for _, question := range []func() (Plan, bool){h.reach, h.identity, h.alarm, h.image, h.config, h.takeover} {
 		if p, answered := question(); answered {
 			return p
 		}
@@ -191,11 +194,14 @@ func (h host) write(op inventory.Operation) Plan {
 	if working := ready && job.State != inventory.NoJob; working {
 		return h.working(op, job)
 	}
+	if why := h.unwanted(op); why != "" && op.Begun != 0 && (ready || len(p.Actions) > 0) {
+		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": "))
+	}
+	if p, answered := h.config(); answered && job.State == inventory.NoJob {
+		return p
+	}
 	if op.Begun == 0 { // nothing was written yet: the operation covers what it was allowed to erase, and nothing that came since
 		return h.again(op, p, ready)
-	}
-	if why := h.unwanted(op); why != "" && (ready || len(p.Actions) > 0) {
-		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": "))
 	}
 	if !ready {
 		return p
@@ -208,10 +214,11 @@ func (h host) write(op inventory.Operation) Plan {
 
 // again makes another attempt of an operation that has written nothing: whatever let the first one begin must let this one.
 func (h host) again(op inventory.Operation, p Plan, ready bool) Plan {
-	if ready {
-		if p = h.assign(op); h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch {
-			p = h.facts(Installing)
-		}
+	switch {
+	case ready && (h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch):
+		p = h.facts(Installing)
+	case ready:
+		p = h.assign(op)
 	}
 	return h.otherwise(p)
 }

@@ -160,6 +160,9 @@ func (h Host) details() []string {
 	if h.Content != "" {
 		lines = append(lines, "on the disk now: "+h.Content)
 	}
+	for _, disk := range h.OtherDisks {
+		lines = append(lines, "also writes "+disk.String())
+	}
 	for _, what := range h.Lifted {
 		lines = append(lines, "it was due before; out of its way now: "+what)
 	}

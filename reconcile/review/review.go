@@ -54,7 +54,9 @@ type Host struct {
 	Unowned  bool         `json:"unowned,omitempty"`  // nobody knows of a start of ours: if the machine is found running it is held until spec.consent.takeover
 	Pending  string       `json:"pending,omitempty"`  // what head's trunk asks for and its ring does not release
 	Orphaned bool         `json:"orphaned"`           // head does not name it any more: hands off
-	Unknown  string       `json:"unknown,omitempty"`  // why nothing can be said of what this does to the machine: it may be erased
+	// OtherDisks are the disks besides the root disk that the installed system writes to at its first start, and what it does to them.
+	OtherDisks []inventory.OtherDisk `json:"otherDisks,omitempty"`
+	Unknown    string                `json:"unknown,omitempty"` // why nothing can be said of what this does to the machine: it may be erased
 }
 
 // Document is what `ingot plan -o json` prints: a Review, counted.
@@ -206,10 +208,10 @@ func rename(head inventory.Fleet, records map[string]inventory.Record, moves map
 	return head, known
 }
 
-// Blocked reports whether something in this change waits for a consent that head does not give. Signatures are not part of a change: what lacks one is
+// Blocked reports whether something in this change waits for a consent that head does not give, or for leave to write to other disks. Signatures are not part of a change: what lacks one is
 // held too, but blocks nothing.
 func (r Review) Blocked() bool {
-	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Erases && h.Held && h.Consent != "" })
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Held && (h.Erases && h.Consent != "" || h.Reason == plan.OtherDisks) })
 }
 
 // Incomplete reports whether there is a host of which nothing can be said: no plan, then, that anybody should merge by.
@@ -245,7 +247,7 @@ func (r *Review) add(h Host, before, after plan.Change) {
 }
 
 func host(d inventory.Desired, c plan.Change) Host {
-	h := Host{Name: d.Name, File: d.File, Verdict: c.Verdict, Why: c.Why, Disk: c.Disk.Label(), Content: c.Summary, Erases: c.Erases, Reboots: c.Reboots, Given: c.Given, Ring: d.Ring, Pending: d.Pending}
+	h := Host{Name: d.Name, File: d.File, Verdict: c.Verdict, Why: c.Why, Disk: c.Disk.Label(), Content: c.Summary, Erases: c.Erases, Reboots: c.Reboots, Given: c.Given, Ring: d.Ring, Pending: d.Pending, OtherDisks: c.OtherDisks}
 	if d.Workload != nil {
 		h.Workload = d.Workload.Name
 	}

@@ -18,6 +18,7 @@ func (c *checker) workload(s schemas.WorkloadSpec) {
 	c.image(s.Install.Image)
 	c.path("spec.install.butane", s.Install.Butane)
 	c.oneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
+	c.oneOf("spec.install.otherDisks", s.Install.OtherDisks, schemas.OtherDisksDenied, schemas.OtherDisksAllowed)
 	for i, argument := range s.Install.KernelArguments {
 		c.grammar(fmt.Sprintf("spec.install.kernelArguments[%d]", i), argument, kargGrammar, "one argument of printable ASCII without spaces and quotes, at most 512 characters")
 	}

@@ -1,0 +1,90 @@
+package hub
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// sendJob answers a poll with a job. The headers name the attempt for an agent that cannot take the body.
+func sendJob(w http.ResponseWriter, job wire.Job) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set(wire.HeaderJob, job.ID)
+	w.Header().Set(wire.HeaderAttempt, strconv.Itoa(job.Attempt))
+	return json.NewEncoder(w).Encode(byReference(job))
+}
+
+// byReference is a job as it is sent: one that is too large for a message names its config, which the agent fetches.
+func byReference(job wire.Job) wire.Job {
+	size := 0
+	for _, step := range job.Steps {
+		if step.Install != nil {
+			size += len(step.Install.Ignition)
+		}
+		if step.Script != nil {
+			size += len(step.Script.Body)
+		}
+	}
+	if job.Kind != wire.JobInstall || size <= wire.MaxInline {
+		return job
+	}
+	job.Kind, job.Steps = wire.JobInstallByReference, slices.Clone(job.Steps)
+	for i, step := range job.Steps {
+		if step.Install == nil {
+			continue
+		}
+		install, sum := *step.Install, sha256.Sum256(step.Install.Ignition)
+		install.Config = &wire.ConfigRef{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(install.Ignition))}
+		install.Ignition = nil
+		job.Steps[i].Install = &install
+	}
+	return job
+}
+
+// installConfig serves the config of the host's outstanding job, and nothing else. It is in memory only: after a restart it is not known until the job is
+// assigned again.
+func (h *Hub) installConfig(w http.ResponseWriter, r *http.Request, p peer) error {
+	var config []byte
+	id := r.PathValue("job")
+	err := h.with(r.Context(), p.host, func(e *entry) error {
+		if err := e.doc.admits(p); err != nil {
+			return err
+		}
+		if j := e.doc.Job; j != nil && j.ID == id && !j.ended() {
+			config = configOf(e.body)
+		} else if err := e.doc.outstanding(id, 0); err != nil {
+			return err
+		}
+		if config == nil {
+			return statusError{http.StatusNotFound, "the config of this job is not known (any more)"}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(config))
+	return nil
+}
+
+// configOf is the config of a job, nil when there is none.
+func configOf(job *wire.Job) []byte {
+	if job == nil {
+		return nil
+	}
+	for _, step := range job.Steps {
+		if step.Install != nil {
+			return step.Install.Ignition
+		}
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package ignition
+
+import (
+	"fmt"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Checker implements load.Translator.
+type Checker struct{}
+
+// hostShare is how many bytes of a config are kept for what every host gets: its name, its network, the call home. A Host's file has at most
+// schemas.MaxFile bytes, from which its network comes.
+const hostShare = 1 << 20
+
+// expansion is how many bytes of JSON one byte of a value has at most: \u0000.
+const expansion = 6
+
+// placeholder stands for every secret while a config is checked.
+const placeholder = "sealedsecretvalue"
+
+// Check translates a config with its vars, and with a placeholder for every secret, and merges it as Render would for some host. Warnings are findings
+// too: an unknown key is a mistake. The config is measured as it is delivered, and what it does to disks is read from the translation.
+func (Checker) Check(b inventory.Butane) inventory.Translation {
+	sealed := 0
+	theirs, findings := workload(b, func(ref refs.Secret) (secret.Value, error) {
+		sealed += expansion * b.Sealed[ref]
+		return secret.New(placeholder), nil
+	})
+	if len(findings) > 0 {
+		return inventory.Translation{Findings: findings}
+	}
+	body, err := assemble(Request{Host: "this host", PhoneHome: &PhoneHome{}}, theirs)
+	if err != nil {
+		return inventory.Translation{Findings: []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: err.Error()}}}
+	}
+	t := inventory.Translation{Room: wire.MaxConfig - hostShare - len(body) - sealed}
+	if t.Room < 0 {
+		t.Findings = append(t.Findings, schemas.Finding{
+			Position: schemas.Position{File: b.Path}, Severity: schemas.Error,
+			Message: fmt.Sprintf("as Ignition config it has up to %d MiB, at most %d MiB can be delivered", mebibytes(wire.MaxConfig-hostShare-t.Room), (wire.MaxConfig-hostShare)>>20),
+			Hint:    "put large files into the image, or have the system fetch them: contents.source with verification.hash",
+		})
+	}
+	var refused []schemas.Finding
+	t.OtherDisks, refused = otherDisks(b, theirs)
+	t.Findings = append(t.Findings, refused...)
+	return t
+}
+
+// mebibytes rounds up.
+func mebibytes(bytes int) int { return (bytes + 1<<20 - 1) >> 20 }

@@ -1,0 +1,236 @@
+package ignition
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/coreos/ignition/v2/config/v3_5/types"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
+)
+
+// otherDisks says what a translated config writes to block devices that are not known to be the root disk, or a part of it. Configs that it merges count as
+// far as they are in the commit; what is not there counts as unknown disks. Refused are a config that replaces this one, one from elsewhere that may
+// change, and a device whose path is a secret.
+func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk, []schemas.Finding) {
+	s := survey{path: b.Path, labels: map[string][]string{}, made: map[string]bool{}, found: map[string]map[string]bool{}}
+	s.root = expanded(b)
+	s.image = imageLabels[variant(s.root)]
+	configs := s.gather(config)
+	for _, c := range configs {
+		s.noteNames(c)
+	}
+	for _, c := range configs {
+		s.disks(c)
+		s.filesystems(c)
+		s.raid(c)
+		s.luks(c)
+	}
+	var all []inventory.OtherDisk
+	for _, device := range slices.Sorted(maps.Keys(s.found)) {
+		all = append(all, inventory.OtherDisk{Device: device, Does: slices.Sorted(maps.Keys(s.found[device]))})
+	}
+	return all, s.findings
+}
+
+// bootDisk is a link to the root disk that CoreOS makes in the initial RAM disk.
+const bootDisk = "/dev/disk/by-id/coreos-boot-disk"
+
+// Where udev links partitions and file systems by their labels.
+const (
+	byPartLabel = "/dev/disk/by-partlabel/"
+	byLabel     = "/dev/disk/by-label/"
+)
+
+// labels are those that an image's own partitions and file systems have: they are on the root disk.
+type labels struct{ partitions, filesystems []string }
+
+// imageLabels are by the variant of Butane. Sources: fedora-coreos-config, "image.yaml" and its partition table; Flatcar, "Disk layout".
+var imageLabels = map[string]labels{
+	"fcos":    {[]string{"BIOS-BOOT", "PowerPC-PReP-boot", "EFI-SYSTEM", "boot", "root", "reserved"}, []string{"EFI-SYSTEM", "boot", "root"}},
+	"flatcar": {[]string{"EFI-SYSTEM", "BIOS-BOOT", "USR-A", "USR-B", "OEM", "OEM-CONFIG", "ROOT"}, []string{"EFI-SYSTEM", "OEM", "ROOT"}},
+}
+
+// variant is what a Butane config is for.
+func variant(root *yaml.Node) string {
+	if node := nodeAt(root, "variant"); node != nil {
+		return node.Value
+	}
+	return ""
+}
+
+// survey gathers what a config, and those that it merges, do to disks.
+type survey struct {
+	path     string
+	root     *yaml.Node
+	image    labels
+	labels   map[string][]string        // devices by the labels of the partitions that the configs make on them
+	made     map[string]bool            // devices that the configs make: arrays and encrypted volumes
+	found    map[string]map[string]bool // what is done, by device
+	findings []schemas.Finding
+}
+
+// noteNames notes the names that a config gives: a device that is made of others writes to those.
+func (s *survey) noteNames(c types.Config) {
+	for _, disk := range c.Storage.Disks {
+		for _, p := range disk.Partitions {
+			if p.Label != nil && *p.Label != "" {
+				s.labels[*p.Label] = append(s.labels[*p.Label], disk.Device)
+			}
+		}
+	}
+	for _, array := range c.Storage.Raid {
+		s.made["/dev/md/"+array.Name] = true
+	}
+	for _, volume := range c.Storage.Luks {
+		s.made["/dev/mapper/"+volume.Name], s.made["/dev/disk/by-id/dm-name-"+volume.Name] = true, true
+	}
+}
+
+func (s *survey) disks(c types.Config) {
+	for _, disk := range c.Storage.Disks {
+		if isTrue(disk.WipeTable) {
+			s.noteWrite(disk.Device, "partition table wiped")
+		}
+		for _, p := range disk.Partitions {
+			switch {
+			case p.ShouldExist != nil && !*p.ShouldExist:
+				s.noteWrite(disk.Device, fmt.Sprintf("partition %s deleted", partitionName(p)))
+			case isTrue(p.WipePartitionEntry):
+				s.noteWrite(disk.Device, fmt.Sprintf("partition %s made, also where there is another", partitionName(p)))
+			default:
+				s.noteWrite(disk.Device, fmt.Sprintf("partition %s made", partitionName(p)))
+			}
+		}
+	}
+}
+
+// partitionName is what people call a partition.
+func partitionName(p types.Partition) string {
+	if p.Label != nil && *p.Label != "" {
+		return *p.Label
+	}
+	return fmt.Sprintf("number %d", p.Number)
+}
+
+func (s *survey) filesystems(c types.Config) {
+	for _, f := range c.Storage.Filesystems {
+		switch {
+		case isTrue(f.WipeFilesystem):
+			s.noteWrite(f.Device, fmt.Sprintf("file system %s made, what is there is wiped", valueOf(f.Format)))
+		case valueOf(f.Format) != "":
+			s.noteWrite(f.Device, fmt.Sprintf("file system %s made where there is none", valueOf(f.Format)))
+		default:
+			s.noteWrite(f.Device, "files written into its file system")
+		}
+	}
+}
+
+func (s *survey) raid(c types.Config) {
+	for _, array := range c.Storage.Raid {
+		for _, device := range array.Devices {
+			s.noteWrite(string(device), "made a part of RAID array "+array.Name)
+		}
+	}
+}
+
+func (s *survey) luks(c types.Config) {
+	for _, volume := range c.Storage.Luks {
+		if isTrue(volume.WipeVolume) {
+			s.noteWrite(valueOf(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s, what is there is wiped", volume.Name))
+		} else {
+			s.noteWrite(valueOf(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s where it is none", volume.Name))
+		}
+	}
+}
+
+// noteWrite notes what is done to a device, unless that is the root disk's, or one that the configs make of others.
+func (s *survey) noteWrite(device, what string) {
+	if strings.Contains(device, placeholder) {
+		s.refuse(s.place(device), "write the path, or ${vars.name}", "the path of a device holds a secret: nobody could see which disk is written")
+		return
+	}
+	device = path.Clean(device)
+	on, partition := s.holders(device)
+	if partition != "" {
+		what = "partition " + partition + ": " + what
+	}
+	for _, disk := range on {
+		if s.exempt(disk) {
+			continue
+		}
+		if s.found[disk] == nil {
+			s.found[disk] = map[string]bool{}
+		}
+		s.found[disk][what] = true
+	}
+}
+
+// holders are the devices on which the configs make the partition that a device is, and its label; else the device itself.
+func (s *survey) holders(device string) (on []string, partition string) {
+	if label, is := strings.CutPrefix(device, byPartLabel); is && len(s.labels[label]) > 0 {
+		for _, disk := range s.labels[label] {
+			on = append(on, path.Clean(disk))
+		}
+		slices.Sort(on)
+		return slices.Compact(on), label
+	}
+	return []string{device}, ""
+}
+
+// exempt reports whether a device is the root disk, on it by the image's own labels, or made by the configs of devices that are looked at themselves.
+func (s *survey) exempt(device string) bool {
+	partition, byPartition := strings.CutPrefix(device, byPartLabel)
+	filesystem, byFilesystem := strings.CutPrefix(device, byLabel)
+	return device == bootDisk || s.made[device] ||
+		byPartition && slices.Contains(s.image.partitions, partition) || byFilesystem && slices.Contains(s.image.filesystems, filesystem)
+}
+
+func (s *survey) refuse(node *yaml.Node, hint, message string) {
+	f := schemas.Finding{Position: schemas.Position{File: s.path}, Severity: schemas.Error, Message: message, Hint: hint}
+	if node != nil {
+		f.Line, f.Col = node.Line, node.Column
+	}
+	if !slices.Contains(s.findings, f) {
+		s.findings = append(s.findings, f)
+	}
+}
+
+// place is the value in the Butane file that is this text; nil when there is none, as in a config that is merged.
+func (s *survey) place(text string) *yaml.Node {
+	var found *yaml.Node
+	yamltext.Walk(s.root, func(node *yaml.Node) {
+		if found == nil && node.Kind == yaml.ScalarNode && node.Value == text {
+			found = node
+		}
+	})
+	return found
+}
+
+// expanded are the nodes of a Butane file with vars, and placeholders for secrets. The file was translated: there are no findings.
+func expanded(b inventory.Butane) *yaml.Node {
+	root, _ := refs.Parse(b.Path, b.Source)
+	refs.Replace(b.Path, root, func(ref refs.Ref, _ schemas.Position) (string, error) {
+		if ref.Var != "" {
+			return b.Vars[ref.Var], nil
+		}
+		return placeholder, nil
+	})
+	return root
+}
+
+func isTrue(flag *bool) bool { return flag != nil && *flag }
+
+func valueOf(value *string) string {
+	if value == nil {
+		return ""
+	}
+	return *value
+}

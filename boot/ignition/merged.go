@@ -1,0 +1,111 @@
+package ignition
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/coreos/ignition/v2/config/v3_5"
+	"github.com/coreos/ignition/v2/config/v3_5/types"
+	"github.com/vincent-petithory/dataurl"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// maxMerged is how deep configs are merged into each other before that is refused.
+const maxMerged = 8
+
+// gather gives a config with all that it merges and that are in the commit. Of one that is not, only its digest is known: it may write to any disk.
+func (s *survey) gather(config types.Config) []types.Config {
+	return s.gatherBelow(config, nodeAt(s.root, "ignition", "config", "replace"), nodeAt(s.root, "ignition", "config", "merge"), maxMerged)
+}
+
+// gatherBelow is gather for a config whose fields replace and merge are at these places.
+func (s *survey) gatherBelow(config types.Config, replace, merge *yaml.Node, depth int) []types.Config {
+	all := []types.Config{config}
+	if valueOf(config.Ignition.Config.Replace.Source) != "" {
+		s.refuse(replace, "use ignition.config.merge", "ignition.config.replace would throw away what the host gets besides: its name, its network, the call home")
+	}
+	for i, resource := range config.Ignition.Config.Merge {
+		place := merge
+		if merge != nil && merge.Kind == yaml.SequenceNode && i < len(merge.Content) {
+			place = merge.Content[i]
+		}
+		source := valueOf(resource.Source)
+		switch {
+		case source == "":
+			continue
+		case !strings.HasPrefix(source, "data:") && valueOf(resource.Verification.Hash) == "":
+			s.refuse(place, "add verification.hash, or keep the config in the commit and name it with local", fmt.Sprintf("%s is merged, whatever it is then: what it does to disks is not known", sourceName(source)))
+			continue
+		case !strings.HasPrefix(source, "data:"):
+			s.noteWrite(inventory.UnknownDisks, "whatever the config from "+sourceName(source)+" says")
+			continue
+		case depth == 0:
+			s.refuse(place, "merge fewer configs into each other", "configs are merged into each other too deeply")
+			continue
+		}
+		merged, err := inline(source, valueOf(resource.Compression))
+		if err != nil {
+			s.refuse(place, "Ignition's spec may be at most "+specVersion, "the config that is merged cannot be read: "+err.Error())
+			continue
+		}
+		all = append(all, s.gatherBelow(merged, place, place, depth-1)...)
+	}
+	return all
+}
+
+// inline reads a config that is in its own URL. Its errors do not quote it.
+func inline(source, compression string) (types.Config, error) {
+	data, err := dataurl.DecodeString(source)
+	if err != nil {
+		return types.Config{}, errors.New("its data URL is not valid")
+	}
+	body := data.Data
+	if compression == "gzip" {
+		reader, err := gzip.NewReader(bytes.NewReader(body))
+		if err == nil {
+			body, err = io.ReadAll(io.LimitReader(reader, wire.MaxConfig+1))
+		}
+		if err != nil || len(body) > wire.MaxConfig {
+			return types.Config{}, errors.New("it cannot be inflated")
+		}
+	}
+	config, problems, err := v3_5.ParseCompatibleVersion(body)
+	if err != nil {
+		return types.Config{}, errors.New("it is no Ignition config of a version that images are sure to know" + places(problems))
+	}
+	return config, nil
+}
+
+// sourceName is a source without what may be a secret.
+func sourceName(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return "a URL"
+	}
+	return strings.ReplaceAll((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, Opaque: u.Opaque}).String(), placeholder, "***")
+}
+
+// nodeAt gives the node that fields lead to, nil when there is none.
+func nodeAt(node *yaml.Node, fields ...string) *yaml.Node {
+	for _, field := range fields {
+		if node == nil || node.Kind != yaml.MappingNode {
+			return nil
+		}
+		var next *yaml.Node
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if node.Content[i].Value == field {
+				next = node.Content[i+1]
+			}
+		}
+		node = next
+	}
+	return node
+}

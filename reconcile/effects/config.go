@@ -1,0 +1,133 @@
+package effects
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/boot/ignition"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// configs remembers how it went to render what. It keeps no config: they hold secrets.
+type configs struct {
+	rendering sync.Mutex // one at a time: a config may be large
+
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]rendered // by all that goes in
+}
+
+// rendered is how it went.
+type rendered struct {
+	err error
+	at  time.Time
+}
+
+// Bounds of what is remembered.
+const (
+	maxKnown = 20_000      // over it everything is rendered once more
+	failing  = time.Minute // what failed is tried again after it: a disk may have been full
+)
+
+// observeConfig renders the host's config where one is due, with secrets, as far as that is possible before there is an operation.
+func (e *Effects) observeConfig(desired inventory.Desired, record inventory.Record) inventory.ConfigState {
+	if !configDue(desired, record) {
+		return inventory.ConfigState{}
+	}
+	key, err := e.configKey(desired)
+	if err == nil {
+		err = e.tryConfig(key, desired)
+	}
+	if err == nil {
+		return inventory.ConfigState{}
+	}
+	return inventory.ConfigState{Error: fmt.Sprintf("the config of workload %s cannot be rendered for this host: %s", desired.Workload.Name, strings.ReplaceAll(err.Error(), "\n", "; "))}
+}
+
+// configDue reports whether a config may be needed: the host does not run its workload, and no operation has come as far as having written it.
+func configDue(desired inventory.Desired, record inventory.Record) bool {
+	switch op := record.Operation; {
+	case desired.Workload == nil:
+		return false
+	case op != nil:
+		return op.Stage == inventory.Intended || op.Stage == inventory.Published || op.Stage == inventory.Armed
+	default:
+		return record.Installed == nil || record.Installed.Inputs != desired.Workload.Inputs
+	}
+}
+
+// tryConfig renders a config, or remembers how that went. Hosts that give it the same share it.
+func (e *Effects) tryConfig(key [sha256.Size]byte, desired inventory.Desired) error {
+	if last, known := e.lastTry(key); known {
+		return last.err
+	}
+	e.configs.rendering.Lock()
+	defer e.configs.rendering.Unlock()
+	if last, known := e.lastTry(key); known { // meanwhile
+		return last.err
+	}
+	request := ignition.Request{Host: "this host", Butane: desired.Workload.Butane, OtherDisks: desired.Workload.OtherDisks, Secrets: e.secret, Network: hostNetwork(desired)}
+	if desired.Workload.PhoneHome != schemas.PhoneHomeDisabled {
+		request.PhoneHome = &ignition.PhoneHome{URLs: e.config.URLs, Pin: e.config.Pin, Token: secret.New("the token of an operation that is not there yet")}
+	}
+	_, err := ignition.Render(request)
+	e.configs.mu.Lock()
+	defer e.configs.mu.Unlock()
+	if e.configs.known == nil || len(e.configs.known) >= maxKnown {
+		e.configs.known = map[[sha256.Size]byte]rendered{}
+	}
+	e.configs.known[key] = rendered{err, e.config.Now()}
+	return err
+}
+
+func (e *Effects) lastTry(key [sha256.Size]byte) (rendered, bool) {
+	e.configs.mu.Lock()
+	defer e.configs.mu.Unlock()
+	last, known := e.configs.known[key]
+	return last, known && (last.err == nil || e.config.Now().Before(last.at.Add(failing)))
+}
+
+// configKey tells apart what configs are rendered from. It opens the secrets, and its errors say which one cannot be opened.
+func (e *Effects) configKey(desired inventory.Desired) ([sha256.Size]byte, error) {
+	w := desired.Workload
+	parts := []string{w.PhoneHome, w.Parts["butane"], w.Parts["vars"]}
+	if w.Butane != nil && w.Parts["butane"] == "" {
+		return [sha256.Size]byte{}, errors.New("it was not resolved from a commit: this is a bug in ingot")
+	}
+	for _, disk := range w.OtherDisks {
+		parts = append(parts, disk.String())
+	}
+	network, err := json.Marshal(hostNetwork(desired))
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("encode the network: %w", err)
+	}
+	parts = append(parts, string(network))
+	for _, ref := range w.Secrets {
+		value, err := e.secret(ref)
+		if err != nil {
+			return [sha256.Size]byte{}, err
+		}
+		parts = append(parts, refs.Ref{Secret: ref}.String(), value.Reveal())
+	}
+	hash := sha256.New()
+	for _, part := range parts {
+		fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	return [sha256.Size]byte(hash.Sum(nil)), nil
+}
+
+// hostNetwork is the network of the installed system: as in the ramdisk when nothing else is said.
+func hostNetwork(desired inventory.Desired) *schemas.Network {
+	if desired.Network == nil {
+		return nil
+	}
+	return cmp.Or(desired.Network.Host, desired.Network.Ramdisk)
+}

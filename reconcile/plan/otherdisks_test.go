@@ -1,0 +1,121 @@
+package plan_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// writes has the workload's config write to another disk.
+func writes(d *inventory.Desired) {
+	w := *d.Workload
+	w.OtherDisks, w.OtherDisksAllowed = []inventory.OtherDisk{{Device: "/dev/sdb", Does: []string{"partition table wiped"}}}, false
+	d.Workload = &w
+}
+
+// writesAllowed is writes with leave.
+func writesAllowed(d *inventory.Desired) {
+	writes(d)
+	d.Workload.OtherDisksAllowed = true
+}
+
+func TestDecideOnOtherDisks(t *testing.T) {
+	t.Parallel()
+	consent := consentOver(foundOnDisk)
+	something := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
+	both := func(change func(*inventory.Desired)) func(*inventory.Desired) {
+		return func(d *inventory.Desired) { change(d); d.Consent.Erase = consent }
+	}
+	underWay := func(stage inventory.Stage) inventory.Record {
+		rec := something
+		rec.Operation = &inventory.Operation{ID: "o1", Inputs: target, Stage: stage, Disk: rootDisk, Content: foundOnDisk, Erases: true, Consent: consent}
+		return rec
+	}
+	for name, test := range map[string]struct {
+		ask    func(*inventory.Desired)
+		record inventory.Record
+		want   plan.Verdict
+		reason plan.Reason
+		named  bool // the hold names the device
+	}{
+		"onto a blank disk":            {writes, seen(inventory.Content{Blank: true}), plan.Install, plan.OtherDisks, true},
+		"onto a disk never seen":       {writes, inventory.Record{}, plan.Install, plan.OtherDisks, true},
+		"with consent":                 {both(writes), something, plan.Reinstall, plan.OtherDisks, true},
+		"without consent, too":         {writes, something, plan.Reinstall, plan.NeedsConsent, true},
+		"without two signers, too":     {both(func(d *inventory.Desired) { writes(d); d.Signatures = one }), something, plan.Reinstall, plan.OtherDisks, true},
+		"no root disk, too":            {func(d *inventory.Desired) { writes(d); d.RootDisk = &schemas.DiskHints{Serial: "X"} }, something, plan.Install, plan.NoDisk, true},
+		"allowed":                      {both(writesAllowed), something, plan.Reinstall, "", false},
+		"allowed, without consent":     {writesAllowed, something, plan.Reinstall, plan.NeedsConsent, false},
+		"it runs already":              {writes, installed(target, schemas.OnConsent), plan.Nothing, "", false},
+		"its operation is intended":    {both(writes), underWay(inventory.Intended), plan.Reinstall, plan.OtherDisks, true},
+		"its operation is under way":   {both(writes), underWay(inventory.Armed), plan.Reinstall, "", false},
+		"protected":                    {func(d *inventory.Desired) { writes(d); d.Protect = true }, something, plan.HandsOff, "", false},
+		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = consent }, something, plan.Reinstall, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+			test.ask(&m.desired)
+			got := plan.Decide(m.desired, test.record)
+			reason, message := plan.Reason(""), ""
+			if got.Hold != nil {
+				reason, message = got.Hold.Reason, got.Hold.Message
+			}
+			if got.Verdict != test.want || reason != test.reason {
+				t.Errorf("Decide = %s, held %q: %s; want %s, %q", got.Verdict, reason, message, test.want, test.reason)
+			}
+			if strings.Contains(message, "/dev/sdb") != test.named || strings.Contains(message, "spec.install.otherDisks: Allowed in Workload web") != test.named {
+				t.Errorf("held: %s; want the device and what to write in it: %t", message, test.named)
+			}
+		})
+	}
+}
+
+func TestOtherDisksAreNamed(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	writesAllowed(&m.desired)
+	if got := plan.Decide(m.desired, m.record); got.Hold != nil || len(got.OtherDisks) != 1 {
+		t.Errorf("Decide of what is allowed = %+v, want the disk named", got)
+	}
+	m.desired.Workload.OtherDisksAllowed = false
+	for i := range 6 {
+		m.desired.Workload.OtherDisks = append(m.desired.Workload.OtherDisks, inventory.OtherDisk{Device: "/dev/disk/by-id/x" + string(rune('0'+i)), Does: []string{"partition table wiped"}})
+	}
+	message := plan.Decide(m.desired, m.record).Hold.Message
+	if !strings.Contains(message, "3 more") || !strings.Contains(message, "/dev/disk/by-id/coreos-boot-disk") {
+		t.Errorf("held: %s; want the others counted, and the way to name the root disk", message)
+	}
+}
+
+// Nothing is booted, not even to look, for a config that may not write where it would.
+func TestOtherDisksHoldTheMachine(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	m.commit(writes)
+	if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != plan.OtherDisks || m.boots != 0 || m.record.Operation != nil {
+		t.Fatalf("ended %+v after %v, want it held and untouched", p, m.done)
+	}
+	m.commit(writesAllowed)
+	if p := m.settles(t); p.Phase != plan.Active {
+		t.Errorf("ended %+v, want it installed", p)
+	}
+}
+
+// Leave that is taken back before the machine is armed ends the operation.
+func TestOtherDisksTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, last := range []plan.Kind{plan.OpenOperation, plan.Publish, plan.InsertMedia} {
+		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+		m.commit(writesAllowed)
+		m.until(t, last)
+		m.commit(writes)
+		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != plan.OtherDisks || slices.Contains(m.done, plan.AssignInstall) {
+			t.Errorf("leave taken back after %s: ended %+v after %v, want it held", last, p, m.done)
+		}
+	}
+}
