@@ -33,11 +33,11 @@ func ContentOf(record Record, disk DiskID, seen *Content) string {
 	}
 }
 
-// EraseConsent is the string that permits one operation: <disk label>/<16 hex>. The digest is SHA-256 over a domain and the host, the
+// EraseConsent is the string that permits one operation: <disk label>/<16 hex>. The digest is SHA-256 over a domain and the machine's id, the
 // disk, what is on it and the inputs that replace it, each behind its length (8 bytes, big endian), cut to 8 bytes.
 // It does not change between versions: a fleet holds such strings.
-func EraseConsent(host string, disk DiskID, content, target string) string {
-	return disk.Label() + "/" + Digest("ingot consent v1", host, disk.Label(), content, target)
+func EraseConsent(id MachineID, disk DiskID, content, target string) string {
+	return disk.Label() + "/" + Digest("ingot consent v1", string(id), disk.Label(), content, target)
 }
 
 // Digest is 16 hex digits over length-prefixed parts.

@@ -29,7 +29,7 @@ func TestConsentNamesOneOperation(t *testing.T) {
 		}
 		a, b := draw("a"), draw("b")
 		consent := func(f [4]string) string {
-			return inventory.EraseConsent(f[0], inventory.DiskID{Serial: f[1]}, f[2], f[3])
+			return inventory.EraseConsent(inventory.MachineID(f[0]), inventory.DiskID{Serial: f[1]}, f[2], f[3])
 		}
 		labels := inventory.DiskID{Serial: a[1]}.Label() == inventory.DiskID{Serial: b[1]}.Label()
 		same := a[0] == b[0] && labels && a[2] == b[2] && a[3] == b[3]

@@ -29,11 +29,11 @@ func (f Fleet) Countersigned(counted map[string]Signatures) Fleet {
 		ring.Signatures.Tag = ring.Tag
 		rings[name] = ring
 	}
-	hosts := make(map[string]Desired, len(f.Hosts))
-	for name, d := range f.Hosts {
+	hosts := make(map[MachineID]Desired, len(f.Hosts))
+	for id, d := range f.Hosts {
 		on := rings[d.Ring].Signatures
 		d.Signatures = &on
-		hosts[name] = d
+		hosts[id] = d
 	}
 	f.Hosts, f.Rings, f.TwoSigners = hosts, rings, true
 	return f

@@ -28,7 +28,7 @@ func TestCountersign(t *testing.T) {
 func TestCountersigned(t *testing.T) {
 	t.Parallel()
 	fleet := inventory.Fleet{
-		Hosts: map[string]inventory.Desired{"web": {Ring: "prod"}, "early": {Ring: "canary"}, "lone": {}},
+		Hosts: map[inventory.MachineID]inventory.Desired{"web": {Ring: "prod"}, "early": {Ring: "canary"}, "lone": {}},
 		Rings: map[string]inventory.Ring{
 			"prod":   {Name: "prod", Spec: schemas.RingSpec{Tag: "v*"}, Tag: "v1", Signatures: inventory.Signatures{Tag: "v1", Object: "1111"}},
 			"canary": {Name: "canary"},
@@ -49,7 +49,7 @@ func TestCountersigned(t *testing.T) {
 		if s := got.Hosts["web"].Signatures; s == nil || *s != test.want || !got.TwoSigners {
 			t.Errorf("%s: %+v, want %+v", name, s, test.want)
 		}
-		for _, host := range []string{"early", "lone"} {
+		for _, host := range []inventory.MachineID{"early", "lone"} {
 			if s := got.Hosts[host].Signatures; s == nil || *s != (inventory.Signatures{}) {
 				t.Errorf("%s: %s follows no tag, and has signatures %+v", name, host, s)
 			}

@@ -10,7 +10,7 @@ import (
 // Fleet is what an accepted commit asks of every host, resolved.
 type Fleet struct {
 	Commit  string // of the trunk
-	Hosts   map[string]Desired
+	Hosts   map[MachineID]Desired
 	Secrets map[string]Sealed
 	Rings   map[string]Ring
 	// Settings are those of the repository's own ingot.yaml.
@@ -23,10 +23,10 @@ type Fleet struct {
 
 // Reinstallable gives the fleet under a daemon's configuration, which alone decides where update: Reinstall stands for consent.
 func (f Fleet) Reinstallable(scope schemas.Scope) Fleet {
-	hosts := make(map[string]Desired, len(f.Hosts))
-	for name, d := range f.Hosts {
-		d.Reinstallable = scope.Selects(name, d.Labels)
-		hosts[name] = d
+	hosts := make(map[MachineID]Desired, len(f.Hosts))
+	for id, d := range f.Hosts {
+		d.Reinstallable = scope.Selects(string(id), d.Labels)
+		hosts[id] = d
 	}
 	f.Hosts, f.Reinstall = hosts, scope
 	return f
@@ -36,10 +36,10 @@ func (f Fleet) Reinstallable(scope schemas.Scope) Fleet {
 type Ring struct {
 	Name    string
 	Spec    schemas.RingSpec
-	Tag     string   // of its release; "" when it follows the trunk, or while no tag matches
-	Commit  string   // of its release; "" while no tag matches
-	Trouble string   // why the release is not what the tags say
-	Hosts   []string // sorted
+	Tag     string      // of its release; "" when it follows the trunk, or while no tag matches
+	Commit  string      // of its release; "" while no tag matches
+	Trouble string      // why the release is not what the tags say
+	Hosts   []MachineID // sorted
 	// Signatures are those on its release's tag, as far as they were looked at.
 	Signatures Signatures
 }
@@ -59,18 +59,13 @@ type Desired struct {
 	Release string // commit of what runs
 	File    string // where the host is written
 	Line    int
-	Name    string
-	Former  string // metadata.formerly
-	// KnownAs is the name under which this machine, by its serial, is known, and by which the fleet does not call it. Whoever has the records sets it.
-	KnownAs string
-	// Contest is the other host that may be the machine known by this one's name, or by its former one: no serial tells them apart. Whoever has the records
-	// sets it.
-	Contest string
-	// Becomes is the name that the fleet calls the machine by, while it is still known under this one. Whoever has the records sets it.
-	Becomes string
-	Labels  map[string]string
-	Ring    string // "" when in none
-	Canary  bool   // of its ring
+	ID      MachineID
+	Name    string // for people
+	// Standing is who the host's machine is known as; package standing says so.
+	Standing Standing
+	Labels   map[string]string
+	Ring     string // "" when in none
+	Canary   bool   // of its ring
 	// Given are the fields that Defaults filled in, spec.power and the like, and where; and, where a release says what runs, those of Runs, and where there.
 	Given map[string]schemas.Position
 	// Pending says what the trunk asks for that the ring has not released; "" when that is nothing.
@@ -91,6 +86,40 @@ type Desired struct {
 	Signatures *Signatures
 
 	Workload *Workload // nil: nothing to run, or nothing that the ring released
+}
+
+// Standing says that a host's machine is known under another id than the host's; the zero value says that it is not.
+type Standing struct {
+	KnownAs MachineID // "" when the machine is known as the host, or not at all
+	By      string    // what both have: "serial SN01"
+}
+
+// Label is a host's name, with the id where that is another one.
+func (d Desired) Label() string { return Label(d.Name, d.ID) }
+
+// Label is a name, with the id where that is another one.
+func Label(name string, id MachineID) string {
+	if id == "" || name == string(id) {
+		return name
+	}
+	return name + " (id " + string(id) + ")"
+}
+
+// Find gives the host that somebody means by a word: its name, or id: and its id.
+func (f Fleet) Find(word string) (Desired, bool) {
+	if id, said := strings.CutPrefix(word, "id:"); said {
+		d, known := f.Hosts[MachineID(id)]
+		return d, known
+	}
+	if d := f.Hosts[MachineID(word)]; d.Name == word {
+		return d, true
+	}
+	for _, d := range f.Hosts {
+		if d.Name == word {
+			return d, true
+		}
+	}
+	return Desired{}, false
 }
 
 // Runs reports whether a field of a host says what runs, which is for its ring's release to say.

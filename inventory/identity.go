@@ -8,6 +8,10 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
+// MachineID is who a machine is to ingot, for ever: metadata.id of its host, by default the name. Journal keys, pages, consents, tokens and releases go by the
+// id; names are for people.
+type MachineID string
+
 // placeholders are serial numbers that vendors leave in; they identify nothing.
 var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "system serial number", "to be filled by o.e.m.", "not specified", "not applicable", "unknown", "serial", "xxxxxxxxxx", "0123456789", "123456789", "1234567890"}
 
@@ -48,6 +52,15 @@ func SameUUID(a, b string) bool {
 	return a == b || len(a) == 32 && swapped(a) == b
 }
 
+// UUIDKey is a UUID in the one spelling that all spellings of SameUUID share; "" for a UUID that identifies nothing.
+func UUIDKey(uuid string) string {
+	if !RealUUID(uuid) {
+		return ""
+	}
+	digits := uuidDigits(uuid)
+	return min(digits, swapped(digits))
+}
+
 func uuidDigits(uuid string) string {
 	return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(uuid), "-", ""))
 }
@@ -60,4 +73,26 @@ func swapped(digits string) string {
 		b.WriteString(digits[2*at : 2*at+2])
 	}
 	return b.String() + digits[16:]
+}
+
+// OfAnother says why what is known was seen on another machine than a host declares, or "": the declared serial is not the recorded one, or, where no two
+// serials can be compared, none of the declared MACs is one of the recorded network cards'.
+func (r Record) OfAnother(declared schemas.Identity) string {
+	if r.Facts == nil {
+		return ""
+	}
+	known := r.Facts.System.Serial
+	if !Placeholder(declared.Serial) && !Placeholder(known) {
+		if strings.EqualFold(strings.TrimSpace(declared.Serial), strings.TrimSpace(known)) {
+			return ""
+		}
+		return fmt.Sprintf("spec.identity.serial is %s, and what is known is of machine %s", declared.Serial, known)
+	}
+	has := func(mac string) bool {
+		return slices.ContainsFunc(r.Facts.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) })
+	}
+	if len(declared.MACs) == 0 || len(r.Facts.NICs) == 0 || slices.ContainsFunc(declared.MACs, has) {
+		return ""
+	}
+	return fmt.Sprintf("spec.identity.macs names no network card of the machine that is known (serial %s)", orNone(known))
 }

@@ -12,7 +12,7 @@ type Epoch = uint64
 // Record is what the daemon must not forget about a host. The loop alone writes it, before an effect (intent) and after it (outcome); all of
 // it that matters without the daemon is also in the host's status document.
 type Record struct {
-	Host      string     `json:"host"`
+	ID        MachineID  `json:"host"`
 	Epoch     Epoch      `json:"epoch"`
 	Installed *Installed `json:"installed,omitempty"`
 	Operation *Operation `json:"operation,omitempty"` // current
@@ -23,8 +23,6 @@ type Record struct {
 	Adopted string `json:"adopted,omitempty"`
 	// Spent are the consents of ended operations, newest last, at most 8.
 	Spent []string `json:"spent,omitempty"`
-	// Formerly are the names that the machine had before, newest last, at most 8: what is known under them is older than this.
-	Formerly []string `json:"formerly,omitempty"`
 	// Recalled is set when an operation or a boot into the ramdisk was read from the status branch, as after the loss of the journal, and the machine did not
 	// speak of it yet: it may have ended long ago, since a page lags behind, and somebody may have put an old one back.
 	Recalled bool `json:"recalled,omitempty"`
@@ -153,11 +151,6 @@ type Boot struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was the last.
-func (r Record) Knows(install string) bool {
-	return r.Installed != nil && r.Installed.ID == install || r.Operation != nil && r.Operation.ID == install || r.Last != nil && r.Last.ID == install
-}
-
 // OperationID is the id of the operation that is under way; "" without one.
 func (r Record) OperationID() string {
 	if r.Operation == nil {
@@ -169,4 +162,14 @@ func (r Record) OperationID() string {
 // Unwritten reports whether an operation was published, and no attempt of it may have written to the disk: it may be armed, and ended as if it had never been.
 func (o Operation) Unwritten() bool {
 	return o.Stage == Published || o.Stage == Armed && o.Begun == 0
+}
+
+// AtRest reports whether nothing is under way: no operation, and no boot into the ramdisk.
+func (r Record) AtRest() bool {
+	return r.Operation == nil && (r.Boot == nil || r.Boot.Target != FromRamdisk)
+}
+
+// Fresh reports whether nothing is known of a machine.
+func (r Record) Fresh() bool {
+	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil && r.Boot == nil && r.Adopted == "" && r.Unknown == ""
 }

@@ -47,7 +47,7 @@ func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record in
 	defer cancel()
 	outcome := l.config.Executor.Do(ctx, desired, record, action)
 	if outcome.Result == plan.Done {
-		l.config.Log.Info("done", "host", record.Host, "action", action.Kind, "reason", action.Reason)
+		l.config.Log.Info("done", "host", record.ID, "action", action.Kind, "reason", action.Reason)
 	}
 	return outcome
 }
@@ -59,13 +59,7 @@ const writeTimeout = 15 * time.Second
 // any failure the record is in doubt, and is read again before the next decision.
 func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) error {
 	h := of.host
-	l.mu.Lock()
-	reserved := h.reserved
-	l.mu.Unlock()
-	switch {
-	case reserved && of.record.Fresh():
-		return errReserved
-	case journal.Same(of.record, after):
+	if journal.Same(of.record, after) {
 		of.record = after
 		return nil
 	}

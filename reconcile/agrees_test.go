@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,11 +33,11 @@ const (
 	protect   change = "protect"
 	unmanage  change = "lifecycle: Unmanaged"
 	remove    change = "its file is deleted"
-	rename    change = "renamed"
-	formerly  change = "renamed, with formerly"
+	rename    change = "called otherwise, with the old name as its id"
+	anew      change = "called otherwise, without an id"
 )
 
-var changes = []change{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, formerly}
+var changes = []change{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, anew}
 
 // beginning is what a host is before the commit.
 type beginning struct {
@@ -96,19 +97,14 @@ func planAndDo(t *testing.T, begins []beginning, does []change, how course) (wro
 	d := w.daemon(t, reconcile.Limits{Installs: 10})
 	after(time.Hour)
 	base, records := w.fleet, w.known()
-	head := inventory.Fleet{Commit: strings.Repeat("2", 40), Hosts: map[string]inventory.Desired{}}
+	head := inventory.Fleet{Commit: strings.Repeat("2", 40), Hosts: map[inventory.MachineID]inventory.Desired{}}
 	for i, name := range names {
 		if h, there := does[i].apply(base.Hosts[name]); there {
 			h.Commit, h.Release = head.Commit, head.Commit
-			head.Hosts[h.Name] = h
+			head.Hosts[h.ID] = h
 		}
 	}
 	giveConsents(head, review.Compare(base, head, review.Known{Records: records}), names, does)
-	for i, name := range names {
-		if does[i] == rename || does[i] == formerly {
-			w.machines[name+"-new"] = w.machines[name]
-		}
-	}
 	defer d.end(t)
 	if len(head.Hosts) == 0 { // a commit without hosts is refused
 		return nil
@@ -127,10 +123,10 @@ func planAndDo(t *testing.T, begins []beginning, does []change, how course) (wro
 }
 
 // known are the records as a clone has them.
-func (w *world) known() map[string]inventory.Record {
+func (w *world) known() map[inventory.MachineID]inventory.Record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	records := map[string]inventory.Record{}
+	records := map[inventory.MachineID]inventory.Record{}
 	for name, entry := range w.records {
 		records[name] = entry.Record
 	}
@@ -138,10 +134,10 @@ func (w *world) known() map[string]inventory.Record {
 }
 
 // begin gives what was done to the machines so far.
-func (w *world) begin(names []string) map[string]machine {
+func (w *world) begin(names []inventory.MachineID) map[inventory.MachineID]machine {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	done := map[string]machine{}
+	done := map[inventory.MachineID]machine{}
 	for _, name := range names {
 		m := w.machines[name]
 		done[name] = machine{installs: m.installs, done: slices.Clone(m.done)}
@@ -187,11 +183,10 @@ func (c change) apply(d inventory.Desired) (inventory.Desired, bool) {
 		d.Lifecycle = schemas.Unmanaged
 	case remove:
 		return d, false
-	case rename, formerly:
-		if c == formerly {
-			d.Former = d.Name
+	case rename, anew:
+		if d.Name += "-new"; c == anew {
+			d.ID = inventory.MachineID(d.Name)
 		}
-		d.Name += "-new"
 	default:
 		panic("unknown change " + c)
 	}
@@ -199,7 +194,7 @@ func (c change) apply(d inventory.Desired) (inventory.Desired, bool) {
 }
 
 // giveConsents writes the consents that the plan asks for where the commit shall have them, and one host's to another where it shall not work.
-func giveConsents(head inventory.Fleet, r review.Review, names []string, does []change) {
+func giveConsents(head inventory.Fleet, r review.Review, names []inventory.MachineID, does []change) {
 	for i, name := range names {
 		h, there := head.Hosts[name]
 		if !there {
@@ -208,7 +203,7 @@ func giveConsents(head inventory.Fleet, r review.Review, names []string, does []
 		for _, planned := range r.Hosts {
 			switch {
 			case planned.Consent == "":
-			case does[i] == consented && planned.Name == name, does[i] == foreign && planned.Name != name:
+			case does[i] == consented && idOf(planned) == name, does[i] == foreign && idOf(planned) != name:
 				h.Consent.Erase = planned.Consent
 			}
 		}
@@ -217,12 +212,12 @@ func giveConsents(head inventory.Fleet, r review.Review, names []string, does []
 }
 
 // compare says what differs between the plan and what was done to the machines.
-func (w *world) compare(names []string, before map[string]machine, r review.Review) (wrong []string) {
+func (w *world) compare(names []inventory.MachineID, before map[inventory.MachineID]machine, r review.Review) (wrong []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	planned := map[string]review.Host{}
+	planned := map[inventory.MachineID]review.Host{}
 	for _, h := range r.Hosts {
-		planned[h.Name] = h
+		planned[idOf(h)] = h
 	}
 	for _, name := range names {
 		m, was, h := w.machines[name], before[name], planned[name]
@@ -241,20 +236,23 @@ func (w *world) compare(names []string, before map[string]machine, r review.Revi
 	return wrong
 }
 
+// idOf is the id of a reviewed host.
+func idOf(h review.Host) inventory.MachineID { return cmp.Or(h.ID, inventory.MachineID(h.Name)) }
+
 // unpermitted says which hosts the plan erases without the consent that names this host, its disk, the system on it and what replaces it, worked out here
 // from what is known, under a tag that one person signed, and without a workload that reinstalled already when its system was installed, where the daemon allows that.
-func unpermitted(names []string, records map[string]inventory.Record, head inventory.Fleet, r review.Review) (wrong []string) {
+func unpermitted(names []inventory.MachineID, records map[inventory.MachineID]inventory.Record, head inventory.Fleet, r review.Review) (wrong []string) {
 	for _, name := range names {
 		for _, h := range r.Hosts {
 			installed := records[name].Installed
-			if (h.Name != name && h.Name != name+"-new") || !h.Erases || h.Held {
+			if (idOf(h) != name && idOf(h) != name+"-new") || !h.Erases || h.Held {
 				continue
 			}
-			d := head.Hosts[h.Name]
+			d := head.Hosts[idOf(h)]
 			if s := d.Signatures; s != nil && s.Second == "" {
 				wrong = append(wrong, fmt.Sprintf("%s is erased, and one person signed it: %+v", h.Name, h))
 			}
-			named := inventory.EraseConsent(h.Name, installed.Disk, "install:"+installed.ID, d.Workload.Inputs)
+			named := inventory.EraseConsent(idOf(h), installed.Disk, "install:"+installed.ID, d.Workload.Inputs)
 			if d.Consent.Erase != named && (installed.Update != schemas.Reinstall || !d.Reinstallable) {
 				wrong = append(wrong, fmt.Sprintf("%s is erased with the consent %q, want %q: %+v", h.Name, d.Consent.Erase, named, h))
 			}

@@ -62,9 +62,9 @@ func installedWorld(hosts int) *world {
 	for name, m := range w.machines {
 		d := w.fleet.Hosts[name]
 		m.power = inventory.PoweredOn
-		disk := inventory.Disk{Name: "vda", Serial: "disk-" + name, Size: 1 << 40, Content: inventory.Content{Signature: "aa"}}
+		disk := inventory.Disk{Name: "vda", Serial: "disk-" + string(name), Size: 1 << 40, Content: inventory.Content{Signature: "aa"}}
 		w.records[name] = journal.Entry{Revision: 1, Record: inventory.Record{
-			Host: name, Epoch: 2, Facts: &inventory.Facts{System: inventory.System{Serial: serial(name)}, Disks: []inventory.Disk{disk}},
+			ID: name, Epoch: 2, Facts: &inventory.Facts{System: inventory.System{Serial: serial(name)}, Disks: []inventory.Disk{disk}},
 			Installed: &inventory.Installed{
 				ID: "id", Workload: d.Workload.Name, Inputs: d.Workload.Inputs, Parts: d.Workload.Parts, Update: schemas.Reinstall, Disk: disk.ID(),
 			},

@@ -121,15 +121,10 @@ func (l *Loop) installs() int {
 
 // moved counts a host whose desire, record or last look may have changed. The caller holds the lock.
 func (l *Loop) moved(h *host) {
-	if l.hosts[h.record.Host] != h {
-		return // another machine took its name
-	}
-	place := census.Place{Ring: h.desired.Ring, Seat: h.seat(), Busy: h.underWay(), Facts: h.record.Facts}
+	l.standing.Move(h.record, h.desired)
+	place := census.Place{Ring: h.desired.Ring, Busy: h.underWay(), Facts: h.record.Facts}
 	place.Member = rollout.Of(h.desired, h.record, h.lost != nil || h.seen.plan.Phase == plan.Held, h.admitted)
-	if h.reserved { // its ring has the machine that gets its name
-		place.Ring, place.Seat = "", ""
-	}
-	l.census.Move(h.record.Host, place)
+	l.census.Move(h.record.ID, place)
 }
 
 // turn says why a host may not begin, and when it may if only the time stands against it. The caller holds the lock.
@@ -141,7 +136,7 @@ func (l *Loop) turn(h *host, rings map[string]rollout.Progress) (why string, ope
 	if !inRing {
 		return "", time.Time{}
 	}
-	m := l.census.Member(h.seat())
+	m := l.census.Member(h.record.ID)
 	m.Down = h.record.Installed != nil || m.Down
 	return rollout.Turn(m, ring, rings, l.config.Now())
 }
@@ -180,32 +175,32 @@ func (l *Loop) freezes(h *host) string {
 	return "nothing is erased until an operator has looked: " + why
 }
 
-// placeFreed wakes as many of the hosts that wait as there are places, in the order of their names.
+// placeFreed wakes as many of the hosts that wait as there are places, in the order of their ids.
 func (l *Loop) placeFreed() {
-	for _, name := range l.next() {
-		l.queue.Add(name, l.config.Now())
+	for _, id := range l.next() {
+		l.queue.Add(id, l.config.Now())
 	}
 }
 
 // next are the hosts that wait and may have their turn.
-func (l *Loop) next() []string {
+func (l *Loop) next() []inventory.MachineID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	free := l.places()
 	if free == 0 {
 		return nil
 	}
-	var names []string
+	var ids []inventory.MachineID
 	rings := l.census.Progress(l.fleet.rings)
-	for name, h := range l.hosts {
+	for id, h := range l.hosts {
 		if h.waiting && h.record.Operation != nil { // it waits for nothing but a place
-			names = append(names, name)
+			ids = append(ids, id)
 		} else if h.waiting {
 			if why, _ := l.turn(h, rings); why == "" {
-				names = append(names, name)
+				ids = append(ids, id)
 			}
 		}
 	}
-	slices.Sort(names)
-	return names[:min(free, len(names))]
+	slices.Sort(ids)
+	return ids[:min(free, len(ids))]
 }

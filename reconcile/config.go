@@ -12,14 +12,12 @@ import (
 	"github.com/gitmetal/ingot/reconcile/pace"
 )
 
-// Records keeps one record per host by compare-and-swap. The loop is their only writer. Package journal has the real one, whose errors the
+// Records keeps one record per machine by compare-and-swap. The loop is their only writer. Package journal has the real one, whose errors the
 // loop tells apart: journal.ErrConflict and journal.ErrNotOwner.
 type Records interface {
 	List(ctx context.Context) ([]journal.Entry, error)
-	Get(ctx context.Context, host string) (inventory.Record, int64, error)
+	Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error)
 	Put(ctx context.Context, record inventory.Record, revision int64) (int64, error)
-	// Rename takes a record away and puts another one, both at once or neither.
-	Rename(ctx context.Context, former, next journal.Entry) (int64, error)
 }
 
 // Commits keeps the accepted commit.

@@ -243,33 +243,27 @@ func TestWriteOtherFixtures(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(*fixtures, "others"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, begin := range map[string]func(*testing.T, *world) string{
-		"quarantined": func(t *testing.T, w *world) string {
+	for name, begin := range map[string]func(*testing.T, *world) inventory.MachineID{
+		"quarantined": func(t *testing.T, w *world) inventory.MachineID {
 			w.machines[polled].breaks = w.fleet.Hosts[polled].Workload.Inputs
 			w.passes(t, w)
 			return polled
 		},
-		"held": func(t *testing.T, w *world) string {
+		"held": func(t *testing.T, w *world) inventory.MachineID {
 			w.passes(t, used{w})
 			return polled
 		},
-		"spent": func(t *testing.T, w *world) string {
+		"spent": func(t *testing.T, w *world) inventory.MachineID {
 			w.fleet.Hosts[polled] = enrols(w.fleet.Hosts[polled])
 			w.passes(t, used{w})
 			return polled
-		},
-		"formerly": func(t *testing.T, w *world) string {
-			w.passes(t, w)
-			w.commit("2", w.called(desired(polled), "web-03"))
-			w.passes(t, w)
-			return "web-03"
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(1)
 			host := begin(t, w)
 			record := w.records[host].Record
-			archive := &txtar.Archive{Comment: []byte(host + ": " + where(record, nil) + "\n"), Files: []txtar.File{
+			archive := &txtar.Archive{Comment: []byte(string(host) + ": " + where(record, nil) + "\n"), Files: []txtar.File{
 				{Name: recordFile, Data: encoded(t, func() ([]byte, error) { return journal.Encode(record) })},
 				{Name: pageFile, Data: w.branch[status.Path(host)]},
 				{Name: fleetFile, Data: w.branch[status.FleetPath]},

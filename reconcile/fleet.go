@@ -1,9 +1,12 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
@@ -110,15 +113,42 @@ func (l *Loop) adopt(ctx context.Context, sources inventory.Sources, next invent
 		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}), acts: l.fleet.acts, unknown: l.fleet.unknown,
 	}
 	l.take(next)
-	names := make([]string, 0, len(l.hosts))
-	for name := range l.hosts {
-		names = append(names, name)
-	}
+	ids := slices.Collect(maps.Keys(l.hosts))
 	l.config.Log.Info("commit accepted", "commit", accepted.Commit, "title", sources.Trunk.Title, "hosts", len(next.Hosts))
 	l.summarizeFleet()
 	l.mu.Unlock()
-	for _, name := range names {
-		l.queue.Add(name, l.config.Now())
+	for _, id := range ids {
+		l.queue.Add(id, l.config.Now())
+	}
+}
+
+// take gives every host what the fleet asks of it now. A machine that the fleet does not name any more stays known under its last name: hands off. The caller
+// holds the lock.
+func (l *Loop) take(next inventory.Fleet) {
+	l.fleet.asks = next
+	for id, h := range l.hosts {
+		if _, named := next.Hosts[id]; !named {
+			h.desired, h.orphaned = inventory.Desired{ID: id, Name: cmp.Or(h.desired.Name, string(id)), Commit: next.Commit}, true
+		}
+	}
+	for id, desired := range next.Hosts {
+		if l.hosts[id] == nil {
+			l.hosts[id] = &host{record: inventory.Record{ID: id}}
+		}
+		l.hosts[id].desired, l.hosts[id].orphaned = desired, false
+	}
+	l.census.Regroup()
+	for _, h := range l.hosts {
+		h.failures = 0 // whatever was wrong may be mended
+		l.standing.Move(h.record, h.desired)
+	}
+	for id, h := range l.hosts {
+		h.desired.Standing = l.standing.Of(h.desired, h.record, h.seen.observed)
+		if h.seen.at.IsZero() { // what was under way when the daemon was stopped has its place still
+			h.placed = h.underWay()
+		}
+		l.moved(h)
+		h.state = l.census.Member(id).State // everybody is looked at now: nobody needs to be woken for that
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
-	"github.com/gitmetal/ingot/schemas"
 )
 
 // used is a world whose disks hold somebody's data, and later what was installed.
@@ -23,7 +22,7 @@ func (u used) Observe(ctx context.Context, d inventory.Desired, r inventory.Reco
 	o := u.world.Observe(ctx, d, r)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if m := u.machines[d.Name]; m != nil && o.Agent.Facts != nil {
+	if m := u.at(d); m != nil && o.Agent.Facts != nil {
 		facts := *o.Agent.Facts
 		facts.Disks = slices.Clone(facts.Disks)
 		facts.Disks[0].Content = inventory.Content{Signature: "sig-" + m.disk, Summary: "data " + m.disk}
@@ -34,7 +33,7 @@ func (u used) Observe(ctx context.Context, d inventory.Desired, r inventory.Reco
 
 // enrols gives a host the consent with which one pull request enrols and installs it: it stays in the fleet when it is spent.
 func enrols(d inventory.Desired) inventory.Desired {
-	d.Consent.Erase = inventory.EraseConsent(d.Name, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen, d.Workload.Inputs)
+	d.Consent.Erase = inventory.EraseConsent(d.ID, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen, d.Workload.Inputs)
 	return d
 }
 
@@ -62,7 +61,7 @@ func TestWhatTheBranchKnowsIsNotForgotten(t *testing.T) {
 		"the journal is lost, and its first write fails": {lost, 500 * time.Millisecond},
 		"the journal is lost, and writes fail for long":  {lost, time.Hour},
 		"an older journal is back": {func(e journal.Entry) (journal.Entry, bool) {
-			return journal.Entry{Record: inventory.Record{Host: e.Record.Host}, Revision: e.Revision}, true
+			return journal.Entry{Record: inventory.Record{ID: e.Record.ID}, Revision: e.Revision}, true
 		}, 0},
 		"an older journal is back, and its first write fails": {func(e journal.Entry) (journal.Entry, bool) {
 			e.Record.Epoch--
@@ -104,44 +103,6 @@ func TestWhatTheBranchKnowsIsNotForgotten(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestAMachineUnderAFormerNameIsNotForgotten renames a machine, gives its name to another one, and loses the journal. The first daemon after that writes to the
-// new one before it sees a fleet with the other; it is restarted.
-func TestAMachineUnderAFormerNameIsNotForgotten(t *testing.T) {
-	run(t, func(t *testing.T) {
-		w := newWorld(1)
-		w.fleet.Hosts["host-0000"] = enrols(w.fleet.Hosts["host-0000"])
-		d := w.observed(t, used{w}, reconcile.Limits{})
-		after(30 * time.Minute)
-		d.end(t)
-		first := w.called(desired("host-0000"), "web-03")
-		second := desired("host-0000")
-		second.Identity.Serial, second.RootDisk = "SN-B", &schemas.DiskHints{Serial: "VOL-B"}
-		w.machines["host-0000"] = &machine{serial: "SN-B", volume: "VOL-B", power: inventory.PoweredOff}
-		w.commit("2", first, enrols(second))
-		d = w.observed(t, used{w}, reconcile.Limits{})
-		after(time.Hour)
-		d.end(t)
-		a, b := w.machines["web-03"], w.machines["host-0000"]
-		if len(w.records) != 2 || b.installs != 1 {
-			t.Fatalf("%d records, %d installs of the second: nothing to lose", len(w.records), b.installs)
-		}
-		page := w.records["web-03"]
-		clear(w.records)
-		w.records["web-03"] = page // all that the next daemon found time for
-		w.accepted = journal.Accepted{}
-		b.power = inventory.PoweredOff
-		done := len(b.done)
-		d = w.observed(t, used{w}, reconcile.Limits{})
-		after(time.Hour)
-		h, _ := d.Host("host-0000")
-		w.wantOnly(t, d, "host-0000", "web-03")
-		d.end(t)
-		if a.installs != 1 || b.installs != 1 || h.Plan.Phase != plan.Active {
-			t.Errorf("%d and %d installs, %s, done %v: want the second one started from its disk", a.installs, b.installs, h.Plan.Phase, b.done[done:])
-		}
-	})
 }
 
 // TestAnOldPageBringsNoConsentBack enrols a machine, loses the journal, and puts the page back from before anybody looked at the machine, which is off: the consent over a

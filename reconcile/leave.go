@@ -4,22 +4,23 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // Leave says why an operation may not begin to write on a host now, or "": the fleet does not want or allow it any more, nothing is to be done to the host, the
 // fleet or its ring is paused, or nothing is erased as the history cannot be trusted. It goes by the newest accepted commit, not by the last look. An error
 // means that nobody can tell yet. It takes the loop's lock, does nothing else, and may be called at any time.
-func (l *Loop) Leave(name, operation string) (refusal string, err error) {
+func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.hosts[name]
+	h := l.hosts[id]
 	switch {
 	case l.fleet.commit == "":
 		return "", errors.New("no commit was accepted since the start")
 	case h == nil:
 		return "no such host is known", nil
-	case h.doubtful, h.unwritten, h.lost != nil, h.renaming != "":
+	case h.doubtful, h.unwritten, h.lost != nil:
 		return "", errors.New("the host's record is being read again")
 	case h.record.OperationID() != operation:
 		return "the operation is not under way any more", nil
@@ -42,20 +43,20 @@ func (l *Loop) Leave(name, operation string) (refusal string, err error) {
 
 // Retry has a host that was given up, or that is held because its installed system does not call, tried again: an operator asked for it. What was written and
 // verified is not written again for it, and no consent is given by it. An error says why there is nothing to try.
-func (l *Loop) Retry(name string) error {
+func (l *Loop) Retry(id inventory.MachineID) error {
 	l.mu.Lock()
-	h := l.hosts[name]
+	h := l.hosts[id]
 	switch {
 	case h == nil:
 		l.mu.Unlock()
-		return fmt.Errorf("there is no host %s: `ingot status` lists them", name)
+		return fmt.Errorf("there is no host %s: `ingot status` lists them", id)
 	case !retriable(h.seen.plan):
 		l.mu.Unlock()
-		return fmt.Errorf("host %s is %s: there is nothing to try again, see `ingot status %[1]s`", name, h.seen.plan.Phase)
+		return fmt.Errorf("host %s is %s: there is nothing to try again, see `ingot status %[1]s`", h.label(), h.seen.plan.Phase)
 	}
 	h.retry = true
 	l.mu.Unlock()
-	l.queue.Add(name, l.config.Now())
+	l.queue.Add(id, l.config.Now())
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 // stops are the ways in which a person, or trouble, takes leave back, with the phase of the host then; "": whatever.
 var stops = map[string]struct {
-	stop, goOn func(*rollout, string)
+	stop, goOn func(*rollout, inventory.MachineID)
 	phase      plan.Phase
 }{
 	"protect":        {asked(func(d *inventory.Desired) { d.Protect = true }), asked(func(d *inventory.Desired) { d.Protect = false }), plan.Protected},
@@ -25,18 +25,18 @@ var stops = map[string]struct {
 	"frozen history": {trouble("tag v2 was moved"), trouble(""), plan.Held},
 	"fleet paused":   {pausedFleet(true), pausedFleet(false), plan.Pending},
 	"ring paused":    {pausedRing(true), pausedRing(false), plan.Pending},
-	"file deleted": {func(r *rollout, host string) {
+	"file deleted": {func(r *rollout, host inventory.MachineID) {
 		r.gone = r.fleet.Hosts[host]
 		delete(r.fleet.Hosts, host)
 		r.newCommit()
 	},
-		func(r *rollout, host string) { r.fleet.Hosts[host] = r.gone; r.newCommit() }, plan.Orphaned},
+		func(r *rollout, host inventory.MachineID) { r.fleet.Hosts[host] = r.gone; r.newCommit() }, plan.Orphaned},
 }
 
 func (r *rollout) newCommit() { r.sources.Trunk.Commit = fmt.Sprintf("%040d", r.ids) }
 
-func asked(how func(*inventory.Desired)) func(*rollout, string) {
-	return func(r *rollout, host string) {
+func asked(how func(*inventory.Desired)) func(*rollout, inventory.MachineID) {
+	return func(r *rollout, host inventory.MachineID) {
 		d := r.fleet.Hosts[host]
 		how(&d)
 		r.fleet.Hosts[host] = d
@@ -44,7 +44,7 @@ func asked(how func(*inventory.Desired)) func(*rollout, string) {
 	}
 }
 
-func inputs(inputs string) func(*rollout, string) {
+func inputs(inputs string) func(*rollout, inventory.MachineID) {
 	return asked(func(d *inventory.Desired) {
 		w := *d.Workload
 		w.Inputs, w.Parts = inputs, map[string]string{"image": inputs}
@@ -52,8 +52,8 @@ func inputs(inputs string) func(*rollout, string) {
 	})
 }
 
-func trouble(why string) func(*rollout, string) {
-	return func(r *rollout, _ string) {
+func trouble(why string) func(*rollout, inventory.MachineID) {
+	return func(r *rollout, _ inventory.MachineID) {
 		ring := r.fleet.Rings["canary"]
 		ring.Trouble = why
 		r.fleet.Rings["canary"] = ring
@@ -61,12 +61,12 @@ func trouble(why string) func(*rollout, string) {
 	}
 }
 
-func pausedFleet(paused bool) func(*rollout, string) {
-	return func(r *rollout, _ string) { r.fleet.Settings.Paused = paused; r.newCommit() }
+func pausedFleet(paused bool) func(*rollout, inventory.MachineID) {
+	return func(r *rollout, _ inventory.MachineID) { r.fleet.Settings.Paused = paused; r.newCommit() }
 }
 
-func pausedRing(paused bool) func(*rollout, string) {
-	return func(r *rollout, _ string) {
+func pausedRing(paused bool) func(*rollout, inventory.MachineID) {
+	return func(r *rollout, _ inventory.MachineID) {
 		ring := r.fleet.Rings["canary"]
 		ring.Spec.Paused = paused
 		r.fleet.Rings["canary"] = ring
@@ -75,7 +75,7 @@ func pausedRing(paused bool) func(*rollout, string) {
 }
 
 // serving is a fleet whose machines run 1111; the first canary shall get 2222 next.
-func serving(t *testing.T, prepare func(*machine)) (*rollout, *daemon, string) {
+func serving(t *testing.T, prepare func(*machine)) (*rollout, *daemon, inventory.MachineID) {
 	t.Helper()
 	r := newRollout()
 	r.release(nil, "v1", "1111", nil)
@@ -125,21 +125,21 @@ func TestLeaveTakenBackWhileAScriptRuns(t *testing.T) {
 
 // A retry of an attempt that wrote nothing asks again for all that stands against it, the ring's window too.
 func TestARetryOfWhatWroteNothingAsksAgain(t *testing.T) {
-	closed := func(r *rollout, _ string) {
+	closed := func(r *rollout, _ inventory.MachineID) {
 		ring := r.fleet.Rings["canary"]
 		opens := time.Now().UTC().Add(6 * time.Hour)
 		ring.Spec.Windows = []schemas.Window{{Start: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: "1h"}}
 		r.fleet.Rings["canary"] = ring
 		r.newCommit()
 	}
-	opened := func(r *rollout, _ string) {
+	opened := func(r *rollout, _ inventory.MachineID) {
 		ring := r.fleet.Rings["canary"]
 		ring.Spec.Windows = nil
 		r.fleet.Rings["canary"] = ring
 		r.newCommit()
 	}
 	all := map[string]struct {
-		stop, goOn func(*rollout, string)
+		stop, goOn func(*rollout, inventory.MachineID)
 		phase      plan.Phase
 	}{"closed window": {closed, opened, plan.Pending}}
 	for name, test := range stops {
@@ -179,7 +179,7 @@ func TestARetryOfWhatWroteNothingAsksAgain(t *testing.T) {
 	}
 }
 
-func (r *rollout) record(host string) inventory.Record {
+func (r *rollout) record(host inventory.MachineID) inventory.Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.records[host].Record
@@ -187,7 +187,7 @@ func (r *rollout) record(host string) inventory.Record {
 
 // wantKept asserts that a machine runs what it ran, that nothing more was written to it, and that its consent is not spent; one that nothing is done to may be left
 // in the ramdisk.
-func (r *rollout) wantKept(t *testing.T, d *daemon, host string, phase plan.Phase) {
+func (r *rollout) wantKept(t *testing.T, d *daemon, host inventory.MachineID, phase plan.Phase) {
 	t.Helper()
 	h, _ := d.Host(host)
 	r.mu.Lock()

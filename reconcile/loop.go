@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/journal"
@@ -31,13 +32,12 @@ type Loop struct {
 	fatal   context.CancelCauseFunc
 	news    news.News
 
-	mu     sync.Mutex
-	hosts  map[string]*host
-	heirs  map[string]string // names that machines get when they are at rest, and those that they are known by
-	asked  map[string]string // the same, where it is not known whether the journal did it
-	census *census.Census
-	fleet  fleet
-	branch *branch.Branch
+	mu       sync.Mutex
+	hosts    map[inventory.MachineID]*host
+	standing *standing.Index
+	census   *census.Census
+	fleet    fleet
+	branch   *branch.Branch
 }
 
 // host is what the loop knows of one machine. One look at a time writes it, and nobody else while it is looked at.
@@ -58,10 +58,6 @@ type host struct {
 	retry     bool          // an operator's `ingot retry` was not acted upon yet
 	repeats   int           // times in a row that the same action was done
 	seen      seen
-	heir      *inventory.Desired // what the fleet asks of it under a new name, which it gets when it is at rest; nil: it keeps its name
-	renaming  string             // the new name, while it is not known whether the journal has it
-	reserved  bool               // a machine that is known by another name is about to get its name: nothing begins under it
-	looking   bool               // a look at it is under way
 }
 
 // subject is what one look goes by: a host, what is asked of it, and its record with the revision that it was read with.
@@ -92,16 +88,16 @@ func New(config Config) (*Loop, error) {
 		return nil, err
 	}
 	return &Loop{
-		config:  config,
-		queue:   queue.New(),
-		healthy: make(lane, config.Limits.Workers),
-		trouble: make(lane, config.Limits.Workers),
-		refresh: make(chan struct{}, 1),
-		publish: make(chan struct{}, 1),
-		hosts:   map[string]*host{},
-		asked:   map[string]string{},
-		census:  census.New(),
-		branch:  branch.New(),
+		config:   config,
+		queue:    queue.New(),
+		healthy:  make(lane, config.Limits.Workers),
+		trouble:  make(lane, config.Limits.Workers),
+		refresh:  make(chan struct{}, 1),
+		publish:  make(chan struct{}, 1),
+		hosts:    map[inventory.MachineID]*host{},
+		standing: standing.New(inventory.Fleet{}, nil),
+		census:   census.New(),
+		branch:   branch.New(),
 	}, nil
 }
 
@@ -143,13 +139,14 @@ func (l *Loop) latest(ctx context.Context) (inventory.Sources, error) {
 }
 
 // look is the second half, for one host: look at it, decide, do the one thing that is due, say what was seen and done.
-func (l *Loop) look(ctx context.Context, name string) {
-	of, err := l.wanted(ctx, name)
+func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
+	of, err := l.wanted(ctx, id)
 	if err != nil {
-		l.postpone(name, of.host, err)
+		l.postpone(id, of.host, err)
 		return
 	}
 	observed := l.observe(ctx, of)
+	of.desired = l.identified(of, observed)
 	next := l.budget(of, l.alone(of, plan.Host(of.desired, observed, l.config.Now())))
 	action, outcome := l.act(ctx, &of, next)
 	observed.Record = of.record
@@ -157,13 +154,13 @@ func (l *Loop) look(ctx context.Context, name string) {
 }
 
 // Nudge asks for a look at a host soon. It says nothing about what is to be seen there, and may be called at any time from anywhere.
-func (l *Loop) Nudge(name string) {
+func (l *Loop) Nudge(id inventory.MachineID) {
 	l.mu.Lock()
-	_, known := l.hosts[name]
+	_, known := l.hosts[id]
 	ready := l.fleet.commit != ""
 	l.mu.Unlock()
 	if known && ready {
-		l.queue.Add(name, l.config.Now())
+		l.queue.Add(id, l.config.Now())
 	}
 }
 
@@ -190,8 +187,8 @@ func (l *Loop) dispatch(ctx context.Context) {
 	defer looks.Wait()
 	for {
 		due, next := l.queue.Take(l.config.Now())
-		for _, name := range due {
-			looks.Go(func() { l.lookInTurn(ctx, name) })
+		for _, id := range due {
+			looks.Go(func() { l.lookInTurn(ctx, id) })
 		}
 		wait := l.config.Limits.Resync
 		if !next.IsZero() {
@@ -204,49 +201,35 @@ func (l *Loop) dispatch(ctx context.Context) {
 }
 
 // lookInTurn waits for a place. Hosts in trouble have places of their own: nothing they hang on is waited for by a healthy host.
-func (l *Loop) lookInTurn(ctx context.Context, name string) {
+func (l *Loop) lookInTurn(ctx context.Context, id inventory.MachineID) {
 	places := l.healthy
 	l.mu.Lock()
-	if h := l.hosts[name]; h != nil && h.failures > 0 {
+	if h := l.hosts[id]; h != nil && h.failures > 0 {
 		places = l.trouble
 	}
 	l.mu.Unlock()
 	select {
 	case places <- struct{}{}:
 		defer func() { <-places }()
-		l.look(ctx, name)
+		l.look(ctx, id)
 	case <-ctx.Done():
 	}
 }
 
-// wanted begins a look: what the fleet asks of a host and its record, read again when that is in doubt, and in the journal. One that has another name now,
-// or none, is errRenamed.
-func (l *Loop) wanted(ctx context.Context, name string) (subject, error) {
+// wanted begins a look: what the fleet asks of a host and its record, read again when that is in doubt, and in the journal.
+func (l *Loop) wanted(ctx context.Context, id inventory.MachineID) (subject, error) {
 	l.mu.Lock()
-	h := l.hosts[name]
-	if h == nil {
-		l.queue.Forget(name)
-		l.mu.Unlock()
-		return subject{}, errRenamed
-	}
-	h.looking = true
-	of, doubtful, lost, asker := subject{host: h}, h.doubtful || h.unwritten, h.lost, l.asked[name]
+	h := l.hosts[id]
+	of, doubtful := subject{host: h}, h.doubtful || h.unwritten
+	lost := h.lost
 	l.mu.Unlock()
 	if lost != nil {
 		return of, lost
 	}
-	if asker != "" {
-		return of, fmt.Errorf("the journal did not say whether machine %s has this name now: it is asked again", asker)
-	}
-	err := l.askAgain(ctx, name, h) // first: a record that has another name now is not there any more
-	if err == nil && doubtful {
-		err = l.reread(ctx, h)
-	}
-	if err == nil {
-		err = l.succeed(ctx, name, h)
-	}
-	if err != nil {
-		return of, err
+	if doubtful {
+		if err := l.reread(ctx, h); err != nil {
+			return of, err
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,7 +238,7 @@ func (l *Loop) wanted(ctx context.Context, name string) (subject, error) {
 }
 
 func (l *Loop) reread(ctx context.Context, h *host) error {
-	record, revision, err := l.config.Journal.Get(ctx, h.record.Host)
+	record, revision, err := l.config.Journal.Get(ctx, h.record.ID)
 	if err != nil {
 		return err
 	}
@@ -278,14 +261,22 @@ func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
 	return observed
 }
 
+// identified is what the fleet asks of a host, with who its machine is known as, by what a look saw.
+func (l *Loop) identified(of subject, observed inventory.Observed) inventory.Desired {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	of.desired.Standing = l.standing.Of(of.desired, of.record, observed)
+	if of.host.desired.Commit == of.desired.Commit { // else another commit was accepted meanwhile
+		of.host.desired.Standing = of.desired.Standing
+	}
+	return of.desired
+}
+
 // report keeps what a look saw, puts it on the host's page, and says when the next look is due.
 func (l *Loop) report(h *host, s seen) {
 	l.mu.Lock()
-	name := h.record.Host
-	if l.replaced(name, h) {
-		return
-	}
-	h.looking, h.admitted = false, false // from here on it shows
+	id := h.record.ID
+	h.admitted = false // from here on it shows
 	waited := h.waiting
 	h.waiting = h.waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
 	h.count(s)
@@ -294,52 +285,43 @@ func (l *Loop) report(h *host, s seen) {
 	}
 	s.again = s.at.Add(l.config.Limits.Next(pace.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures, Repeats: h.repeats}, l.config.Jitter))
 	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
-		l.config.Log.Warn("effect failed", "host", name, "action", s.action, "why", s.outcome.Why, "again", s.again)
+		l.config.Log.Warn("effect failed", "host", id, "action", s.action, "why", s.outcome.Why, "again", s.again)
 	}
 	if s.plan.Phase != h.seen.plan.Phase {
-		l.config.Log.Info("phase", "host", name, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
+		l.config.Log.Info("phase", "host", id, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
 	}
 	h.seen = s
 	l.moved(h)
 	freed := (h.placed || waited) && !h.underWay() && !h.waiting
-	if state := l.census.Member(h.seat()).State; h.desired.Ring != "" && state != h.state {
+	if state := l.census.Member(id).State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
 		l.news.Tell("")
 	}
 	h.placed = h.underWay()
 	changed := l.summarize(h)
-	l.unreserved(h)
 	l.mu.Unlock()
 	if freed {
 		l.placeFreed()
 	}
-	l.news.Tell(name)
+	l.news.Tell(id)
 	if changed {
 		signal(l.publish)
 	}
-	l.queue.Done(name, s.again)
+	l.queue.Done(id, s.again)
 }
 
 // postpone ends a look that could not begin.
-func (l *Loop) postpone(name string, h *host, err error) {
-	if errors.Is(err, errRenamed) {
-		return // there is no such host any more
-	}
+func (l *Loop) postpone(id inventory.MachineID, h *host, err error) {
 	l.mu.Lock()
-	if l.replaced(name, h) {
-		return
-	}
-	h.looking = false
 	h.failures++
 	if h.failures == 1 {
-		l.config.Log.Error("no look without its record", "host", name, "error", err)
+		l.config.Log.Error("no look without its record", "host", id, "error", err)
 	}
 	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
 	again := l.config.Now().Add(l.config.backoff(h.failures))
-	l.unreserved(h)
 	l.mu.Unlock()
-	l.news.Tell(name)
-	l.queue.Done(name, again)
+	l.news.Tell(id)
+	l.queue.Done(id, again)
 }
 
 // count keeps the row of looks that got nowhere.

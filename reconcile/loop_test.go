@@ -94,7 +94,7 @@ func TestAStuckHostHoldsNobodyUp(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(20)
 		for i := range 10 {
-			w.machines[fmt.Sprintf("host-%04d", i)].hangs = true
+			w.machines[inventory.MachineID(fmt.Sprintf("host-%04d", i))].hangs = true
 		}
 		d := w.daemon(t, reconcile.Limits{Workers: 2, Installs: 20})
 		after(15 * time.Minute)
@@ -144,7 +144,7 @@ func TestHostsThatWaitForAPersonDoNotStopTheLine(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(6)
 		for i := range 3 {
-			name := fmt.Sprintf("host-%04d", i)
+			name := inventory.MachineID(fmt.Sprintf("host-%04d", i))
 			d := w.fleet.Hosts[name]
 			d.RootDisk = &schemas.DiskHints{Serial: "no such disk"}
 			w.fleet.Hosts[name] = d
@@ -156,35 +156,9 @@ func TestHostsThatWaitForAPersonDoNotStopTheLine(t *testing.T) {
 		}
 		d.end(t)
 		for i := range 3 {
-			if m := w.machines[fmt.Sprintf("host-%04d", i)]; m.installs != 0 || m.boots != 1 {
+			if m := w.machines[inventory.MachineID(fmt.Sprintf("host-%04d", i))]; m.installs != 0 || m.boots != 1 {
 				t.Errorf("a host without a root disk: %d installs, %d boots, want it looked at once", m.installs, m.boots)
 			}
-		}
-	})
-}
-
-func TestARenamedHostKeepsWhatIsKnown(t *testing.T) {
-	run(t, func(t *testing.T) {
-		w := newWorld(1)
-		d := w.daemon(t, reconcile.Limits{})
-		after(30 * time.Minute)
-		w.mu.Lock()
-		w.sources.Trunk.Commit, w.fleet.Commit = "2222222222222222222222222222222222222222", "2222222222222222222222222222222222222222"
-		renamed := w.fleet.Hosts["host-0000"]
-		renamed.Name, renamed.Former = "web-03", "host-0000"
-		w.fleet.Hosts = map[string]inventory.Desired{"web-03": renamed}
-		m := w.machines["host-0000"]
-		w.machines["web-03"] = m
-		done := len(m.done)
-		w.mu.Unlock()
-		d.Refresh()
-		after(time.Hour)
-		if h, _ := d.Host("web-03"); h.Plan.Phase != plan.Active {
-			t.Errorf("web-03 = %s %+v, want Active", h.Plan.Phase, h.Plan.Hold)
-		}
-		d.end(t)
-		if len(m.done) != done {
-			t.Errorf("a rename did %v", m.done[done:])
 		}
 	})
 }
@@ -309,7 +283,7 @@ func TestTheLastGoodFleetStays(t *testing.T) {
 		"a fatal finding": {
 			func(w *world) {
 				w.sources.Trunk.Commit = "2222222222222222222222222222222222222222"
-				w.fleet.Hosts = map[string]inventory.Desired{"host-0000": desired("host-0000")}
+				w.fleet.Hosts = map[inventory.MachineID]inventory.Desired{"host-0000": desired("host-0000")}
 				w.findings = []schemas.Finding{{Position: schemas.Position{File: "hosts/a.yaml", Line: 3}, Severity: schemas.Error, Message: "connection refused"}}
 			},
 			func(v reconcile.View) string { return fmt.Sprint(v.Refused, v.Findings) },
@@ -317,7 +291,7 @@ func TestTheLastGoodFleetStays(t *testing.T) {
 		"every file is gone": {
 			func(w *world) {
 				w.sources.Trunk.Commit = "2222222222222222222222222222222222222222"
-				w.fleet.Hosts = map[string]inventory.Desired{}
+				w.fleet.Hosts = map[inventory.MachineID]inventory.Desired{}
 			},
 			func(v reconcile.View) string { return fmt.Sprint(v.Refused, v.Findings) },
 		},
@@ -353,7 +327,7 @@ func TestTheLastGoodFleetStays(t *testing.T) {
 func TestNothingIsDoneBeforeACommitIsAccepted(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(2)
-		w.records["host-0000"] = journal.Entry{Record: inventory.Record{Host: "host-0000", Epoch: 3}, Revision: 1}
+		w.records["host-0000"] = journal.Entry{Record: inventory.Record{ID: "host-0000", Epoch: 3}, Revision: 1}
 		w.accepted = journal.Accepted{Commit: "0000000000000000000000000000000000000000"}
 		w.source = errors.New("connection refused")
 		d := w.daemon(t, reconcile.Limits{})
@@ -466,8 +440,8 @@ func TestALostJournalIsRebuiltFromTheBranch(t *testing.T) {
 		d := w.daemon(t, reconcile.Limits{})
 		after(30 * time.Minute)
 		d.end(t)
-		w.records, w.accepted = map[string]journal.Entry{}, journal.Accepted{}
-		before := map[string][]plan.Kind{}
+		w.records, w.accepted = map[inventory.MachineID]journal.Entry{}, journal.Accepted{}
+		before := map[inventory.MachineID][]plan.Kind{}
 		for name, m := range w.machines {
 			before[name] = slices.Clone(m.done)
 		}
@@ -528,7 +502,7 @@ func TestWatchersHearOfHosts(t *testing.T) {
 		watch.Stop()
 		got := watch.Take()
 		d.end(t)
-		if want := []string{"", "host-0000", "host-0001"}; !slices.Equal(got, want) {
+		if want := []inventory.MachineID{"", "host-0000", "host-0001"}; !slices.Equal(got, want) {
 			t.Errorf("heard of %v, want %v", got, want)
 		}
 	})

@@ -10,10 +10,10 @@ import (
 
 // summarize writes what the last look saw on the host's page, and reports whether it reads differently now.
 func (l *Loop) summarize(h *host) bool {
-	document := status.Summarize(l.branch.Document(h.record.Host), status.Result{
+	document := status.Summarize(l.branch.Document(h.record.ID), status.Result{
 		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
 	})
-	return l.branch.Write(h.record.Host, document, h.record.OperationID())
+	return l.branch.Write(h.record.ID, document, h.record.OperationID())
 }
 
 // summarizeFleet notes that something about the whole fleet changed.

@@ -100,12 +100,12 @@ func (p *polling) Publish(ctx context.Context, changed map[string][]byte, messag
 // Observe implements reconcile.Observer.
 func (p *polling) Observe(ctx context.Context, d inventory.Desired, r inventory.Record) inventory.Observed {
 	if b := r.Boot; b != nil && b.Target == inventory.FromRamdisk {
-		if err := p.hub.Expect(ctx, d.Name, b.ID, b.Epoch); err != nil {
+		if err := p.hub.Expect(ctx, string(d.ID), b.ID, b.Epoch); err != nil {
 			p.t.Errorf("Expect: %v", err)
 		}
 	}
 	o := p.world.Observe(ctx, d, r)
-	agent, err := p.hub.State(ctx, d.Name)
+	agent, err := p.hub.State(ctx, string(d.ID))
 	if err != nil {
 		agent = inventory.AgentState{Unknown: err.Error()}
 	}
@@ -118,9 +118,9 @@ func (p *polling) Do(ctx context.Context, d inventory.Desired, r inventory.Recor
 	defer p.moment()
 	switch a.Kind {
 	case plan.AssignInstall:
-		return p.assigned(p.hub.Assign(ctx, d.Name, wire.Job{ID: r.Operation.ID, Attempt: r.Operation.Attempt, Kind: wire.JobInstall, Epoch: r.Boot.Epoch}))
+		return p.assigned(p.hub.Assign(ctx, string(d.ID), wire.Job{ID: r.Operation.ID, Attempt: r.Operation.Attempt, Kind: wire.JobInstall, Epoch: r.Boot.Epoch}))
 	case plan.AssignPowerOff:
-		return p.assigned(p.hub.Assign(ctx, d.Name, wire.Job{ID: r.Boot.ID + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: r.Boot.Epoch}))
+		return p.assigned(p.hub.Assign(ctx, string(d.ID), wire.Job{ID: r.Boot.ID + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: r.Boot.Epoch}))
 	case plan.PowerOn:
 		p.powerOn(r)
 		return plan.Outcome{Result: plan.Done}

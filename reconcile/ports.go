@@ -27,8 +27,6 @@ type Observer interface {
 // action that has been done already is Done. Journal-only actions never reach it.
 type Executor interface {
 	Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome
-	// Forget ends what is kept for a name that no host has any more.
-	Forget(host string)
 }
 
 // Publisher keeps the status branch. Documents are whole files by path.

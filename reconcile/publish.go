@@ -15,10 +15,10 @@ import (
 func (l *Loop) published(record inventory.Record) plan.Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.branch.Shows(record.Host, record.OperationID()) {
+	if l.branch.Shows(record.ID, record.OperationID()) {
 		return plan.Outcome{Result: plan.Done}
 	}
-	l.branch.Urge(record.Host)
+	l.branch.Urge(record.ID)
 	signal(l.publish)
 	if l.branch.Trouble != "" {
 		return plan.Outcome{Result: plan.Retry, Why: "nothing begins before the status branch can be pushed"}
@@ -138,7 +138,7 @@ func (l *Loop) pushed(next *branch.Change, tip string, err error) {
 		l.config.Log.Info("status pushed again", "tip", tip)
 	}
 	l.branch.Trouble = trouble
-	var waiting []string
+	var waiting []inventory.MachineID
 	if err == nil {
 		l.branch.Tip = tip
 	} else {
@@ -148,19 +148,19 @@ func (l *Loop) pushed(next *branch.Change, tip string, err error) {
 	if err == nil {
 		waiting = l.settle(next)
 	}
-	for _, name := range waiting {
-		l.queue.Add(name, l.config.Now())
+	for _, id := range waiting {
+		l.queue.Add(id, l.config.Now())
 	}
 	if err == nil {
-		for name := range next.Hosts() {
-			l.news.Tell(name)
+		for id := range next.Hosts() {
+			l.news.Tell(id)
 		}
 	}
 	l.news.Tell("")
 }
 
 // settle notes what is on the branch now and gives the hosts that waited for it.
-func (l *Loop) settle(next *branch.Change) (waiting []string) {
+func (l *Loop) settle(next *branch.Change) (waiting []inventory.MachineID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.branch.Settle(next)

@@ -37,7 +37,7 @@ func TestAnOldPageContinuesNothing(t *testing.T) {
 					}
 					done := len(m.done)
 					m.agent = inventory.AgentState{} // the hub's memory is gone with the journal
-					w.records, w.accepted = map[string]journal.Entry{}, journal.Accepted{}
+					w.records, w.accepted = map[inventory.MachineID]journal.Entry{}, journal.Accepted{}
 					if whole {
 						w.branch = maps.Clone(history[at])
 					} else if w.branch[page] = history[at][page]; w.branch[page] == nil {
@@ -79,7 +79,7 @@ func TestALostJournalInAnInstall(t *testing.T) {
 				died, w.crashAt = w.dead, 0
 				speaks, boots, done := m.agent.Boot != "", m.boots, len(m.done)
 				m.agent.PhoneHome = nil // it calls once, and the hub's memory is gone
-				w.records, w.accepted = map[string]journal.Entry{}, journal.Accepted{}
+				w.records, w.accepted = map[inventory.MachineID]journal.Entry{}, journal.Accepted{}
 				d := w.daemon(t, reconcile.Limits{})
 				after(2 * time.Hour)
 				h, _ := d.Host("host-0000")

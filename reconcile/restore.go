@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/memory"
@@ -59,18 +60,15 @@ func (l *Loop) recall(ctx context.Context) error {
 	defer l.mu.Unlock()
 	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts), known.Unknown
 	clear(l.hosts)
-	l.census, l.branch = census.New(), branch.New()
-	for name, h := range known.Hosts {
-		l.hosts[name] = &host{record: h.Record, revision: h.Revision, unwritten: h.Unwritten, lost: h.Lost, desired: inventory.Desired{Name: name}, orphaned: true}
+	l.census, l.branch, l.standing = census.New(), branch.New(), standing.New(inventory.Fleet{}, nil)
+	for id, h := range known.Hosts {
+		l.hosts[id] = &host{record: h.Record, revision: h.Revision, unwritten: h.Unwritten, lost: h.Lost, desired: inventory.Desired{ID: id, Name: h.Document.Metadata.Name}, orphaned: true}
 		if h.Page != nil {
-			l.branch.Recall(name, h.Document, h.Page)
+			l.branch.Recall(id, h.Document, h.Page)
 		}
 	}
 	for file, content := range known.Files {
 		l.branch.RecallFile(file, content)
-	}
-	for former, name := range known.Former {
-		l.branch.Supersede(former, name)
 	}
 	for file, err := range known.Refused {
 		l.config.Log.Error("status page not readable", "page", file, "error", err)

@@ -64,7 +64,7 @@ func (r *rollout) count() {
 }
 
 // release has every ring run a tag on a commit; hosts get inputs and their consents.
-func (r *rollout) release(d *daemon, tag, inputs string, consents map[string]string) {
+func (r *rollout) release(d *daemon, tag, inputs string, consents map[inventory.MachineID]string) {
 	r.mu.Lock()
 	commit := strings.Repeat(inputs[:1], 40)
 	r.sources.Releases = map[string]inventory.Release{}
@@ -141,14 +141,14 @@ func TestARolloutGoesRingByRing(t *testing.T) {
 		if want := "ring broad comes after ring early, of which 0 of 10 hosts are done"; waits.Plan.Phase != plan.Pending || waits.Plan.Waits != want {
 			t.Errorf("a host of the last ring is %s, waits for %q; want %q", waits.Plan.Phase, waits.Plan.Waits, want)
 		}
-		if board := string(r.branch["README.md"]); !strings.Contains(board, "| canary | v2 `2222222222` | 0 of 10 |  |  | "+first+" | paused: "+first+" failed") {
+		if board := string(r.branch["README.md"]); !strings.Contains(board, "| canary | v2 `2222222222` | 0 of 10 |  |  | "+string(first)+" | paused: "+string(first)+" failed") {
 			t.Errorf("the board says\n%s", board)
 		}
 
 		r.release(d, "v3", "3333", nil)
 		after(time.Hour)
 		failed, _ = d.Host(first)
-		r.release(d, "v4", "3333", map[string]string{first: failed.Plan.Hold.Consent})
+		r.release(d, "v4", "3333", map[inventory.MachineID]string{first: failed.Plan.Hold.Consent})
 		after(24 * time.Hour)
 		r.wantDone(t, "the release that mends it", "3333", 10, 10, 10)
 
@@ -176,7 +176,7 @@ func TestProtectInTheMiddleOfARollout(t *testing.T) {
 			after(time.Second)
 		}
 		r.mu.Lock()
-		protected := map[string]int{}
+		protected := map[inventory.MachineID]int{}
 		for name, h := range r.fleet.Hosts {
 			if i := r.records[name].Record; i.Installed != nil && i.Installed.Inputs == "1111" && i.Operation == nil && h.Ring == "early" {
 				h.Protect = true

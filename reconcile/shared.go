@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -21,11 +22,11 @@ func (l *Loop) alone(of subject, next plan.Plan) plan.Plan {
 	if why := l.frozen(of.host, next.Actions[0].Operation); why != "" {
 		return instead(next, plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.Frozen, Message: why}})
 	}
-	for _, name := range l.census.Reporting(disk) {
-		if other := l.hosts[name].record; name != of.record.Host && !of.record.Facts.Same(other.Facts) && other.Facts.Sees(disk) {
+	for _, id := range l.census.Reporting(disk) {
+		if other := l.hosts[id]; id != of.record.ID && other.record.Facts.Sees(disk) {
 			next.Phase, next.Actions = plan.Held, nil
 			next.Hold = &plan.Hold{Reason: plan.DiskShared, Message: fmt.Sprintf(
-				"disk %s is seen by host %s too, so it is not written: name another disk in spec.rootDisk, or take the volume from one of the machines and have it inspected again", disk.Label(), name)}
+				"disk %s is seen by host %s too, so it is not written: name another disk in spec.rootDisk, or take the volume from one of the machines and have it inspected again", disk.Label(), inventory.Label(other.label(), id))}
 			return next
 		}
 	}

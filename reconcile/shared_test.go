@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
@@ -20,10 +21,10 @@ func TestADiskThatTwoMachinesSeeIsNotWritten(t *testing.T) {
 		}
 		d := w.daemon(t, reconcile.Limits{Installs: 1}) // one after the other: the first to look sees nobody else's report
 		after(time.Hour)
-		var held []string
+		var held []inventory.MachineID
 		for _, h := range d.View().Hosts {
 			if h.Plan.Phase == plan.Held && h.Plan.Hold.Reason == plan.DiskShared && strings.Contains(h.Plan.Hold.Message, "is seen by host") {
-				held = append(held, h.Observed.Record.Host)
+				held = append(held, h.Observed.Record.ID)
 			}
 		}
 		d.end(t)

@@ -46,7 +46,11 @@ func TestWhatWasWrittenIsWrittenAgain(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				same(t, recordFile, data, encoded(t, func() ([]byte, error) { return journal.Encode(record) }))
+				again := encoded(t, func() ([]byte, error) { return journal.Encode(record) })
+				if record.Unknown != "" { // as formerly: members that are not known are written back in the order of their names
+					data, again = sorted(t, data), sorted(t, again)
+				}
+				same(t, recordFile, data, again)
 			}
 			if data := m.files[pageFile]; len(data) > 0 {
 				document, err := status.Parse(data)
@@ -66,9 +70,21 @@ func TestWhatWasWrittenIsWrittenAgain(t *testing.T) {
 	}
 }
 
-func hostOf(t *testing.T, record []byte) string {
+// sorted is JSON with the members of all objects in the order of their names.
+func sorted(t *testing.T, data []byte) []byte {
 	t.Helper()
-	var stored struct{ Record struct{ Host string } }
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		t.Fatal(err)
+	}
+	return mustJSON(value)
+}
+
+func hostOf(t *testing.T, record []byte) inventory.MachineID {
+	t.Helper()
+	var stored struct {
+		Record struct{ Host inventory.MachineID }
+	}
 	if err := json.Unmarshal(record, &stored); err != nil {
 		t.Fatal(err)
 	}
@@ -156,10 +172,10 @@ func TestAHostThatANewerIngotWroteOf(t *testing.T) {
 	newer := fmt.Errorf("the journal's record of host-0000: %w", format.ErrNewer)
 	for name, begin := range map[string]func(*world){
 		"in the journal": func(w *world) {
-			w.records[polled] = journal.Entry{Record: inventory.Record{Host: polled}, Revision: 7, Unreadable: newer}
+			w.records[polled] = journal.Entry{Record: inventory.Record{ID: polled}, Revision: 7, Unreadable: newer}
 		},
 		"in the journal, and its page is known": func(w *world) {
-			w.records[polled] = journal.Entry{Record: inventory.Record{Host: polled}, Revision: 7, Unreadable: newer}
+			w.records[polled] = journal.Entry{Record: inventory.Record{ID: polled}, Revision: 7, Unreadable: newer}
 			w.branch[status.Path(polled)] = status.Summarize(status.Document{}, status.Result{Desired: desired(polled), Plan: plan.Plan{Phase: plan.Active}}).Encode()
 		},
 		"on its page": func(w *world) {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -29,8 +30,9 @@ type View struct {
 
 // HostView is one host in a View.
 type HostView struct {
-	Name     string
-	Orphaned bool // known, but not in the fleet
+	ID       inventory.MachineID
+	Name     string // for people
+	Orphaned bool   // known, but not in the fleet
 	Desired  inventory.Desired
 	Observed inventory.Observed // with the record
 	Plan     plan.Plan
@@ -42,7 +44,7 @@ type HostView struct {
 	Pushed   bool            // that page is on the branch
 }
 
-// View gives a snapshot; hosts by name.
+// View gives a snapshot; hosts by name, then by id.
 func (l *Loop) View() View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,32 +56,54 @@ func (l *Loop) View() View {
 	if v.Commit != "" {
 		v.Accepted = l.fleet.accepted.At
 	}
-	for name, h := range l.hosts {
-		v.Hosts = append(v.Hosts, l.hostView(name, h))
+	for _, h := range l.hosts {
+		v.Hosts = append(v.Hosts, l.hostView(h))
 	}
-	slices.SortFunc(v.Hosts, func(a, b HostView) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(v.Hosts, func(a, b HostView) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return v
 }
 
 // Host gives one host of the View; false when it is not known.
-func (l *Loop) Host(name string) (HostView, bool) {
+func (l *Loop) Host(id inventory.MachineID) (HostView, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if h := l.hosts[name]; h != nil {
-		return l.hostView(name, h), true
+	if h := l.hosts[id]; h != nil {
+		return l.hostView(h), true
 	}
 	return HostView{}, false
 }
 
-func (l *Loop) hostView(name string, h *host) HostView {
+// Find gives the id of the host that somebody means by a word: its name, or id: and its id. A name that a new host has is not an orphan's any more.
+func (l *Loop) Find(word string) (id inventory.MachineID, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if id, said := strings.CutPrefix(word, "id:"); said {
+		return inventory.MachineID(id), l.hosts[inventory.MachineID(id)] != nil
+	}
+	if d, named := l.fleet.asks.Find(word); named && !strings.HasPrefix(word, "id:") {
+		return d.ID, true
+	}
+	for other, h := range l.hosts {
+		if h.label() == word && (!known || other < id) {
+			id, known = other, true
+		}
+	}
+	return id, known
+}
+
+// label is the host's name for people; its id before anything is known of a name.
+func (h *host) label() string { return cmp.Or(h.desired.Name, string(h.record.ID)) }
+
+func (l *Loop) hostView(h *host) HostView {
 	observed := h.seen.observed
 	observed.Record = h.record
+	id := h.record.ID
 	return HostView{
-		Name: name, Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
+		ID: id, Name: h.label(), Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
 		Action: h.seen.action, Outcome: h.seen.outcome, Looked: h.seen.at, Again: h.seen.again,
-		Document: status.Told(l.branch.Document(name), h.desired, h.lost), Pushed: l.branch.Pushed(name),
+		Document: status.Told(l.branch.Document(id), h.desired, h.lost), Pushed: l.branch.Pushed(id),
 	}
 }
 
-// Watch tells the name of each host that was looked at, and "" when something about the whole fleet changed.
+// Watch tells the id of each host that was looked at, and "" when something about the whole fleet changed.
 func (l *Loop) Watch() *news.Watch { return l.news.Watch() }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,13 +29,12 @@ type world struct {
 	source     error
 	fleet      inventory.Fleet
 	findings   []schemas.Finding
-	machines   map[string]*machine
-	records    map[string]journal.Entry
+	machines   map[inventory.MachineID]*machine // by the system that the BMC's address names
+	records    map[inventory.MachineID]journal.Entry
 	revision   int64
 	accepted   journal.Accepted
 	owner      error // what Put says of ownership
 	rival      func(inventory.Record) inventory.Record
-	unanswered error // what the next Rename says after it was done
 	branch     map[string][]byte
 	pushes     []push
 	refused    error // what Publish says
@@ -61,7 +61,6 @@ type push struct {
 type machine struct {
 	serial   string // stays, whatever the fleet calls the machine
 	volume   string // serial of its disk, if not its own
-	name     string // its first one, after which its disk is called, if the fleet may call it otherwise
 	hangs    bool
 	busy     bool // its BMC does not power it off
 	refuses  bool // its BMC answers, and refuses whatever is asked of it
@@ -87,26 +86,39 @@ var errDead = errors.New("the daemon is dead")
 
 func newWorld(hosts int) *world {
 	w := &world{
-		machines: map[string]*machine{}, records: map[string]journal.Entry{}, branch: map[string][]byte{},
+		machines: map[inventory.MachineID]*machine{}, records: map[inventory.MachineID]journal.Entry{}, branch: map[string][]byte{},
 		sources: inventory.Sources{Trunk: inventory.Snapshot{Commit: "1111111111111111111111111111111111111111", Title: "first"}},
-		fleet:   inventory.Fleet{Commit: "1111111111111111111111111111111111111111", Hosts: map[string]inventory.Desired{}},
+		fleet:   inventory.Fleet{Commit: "1111111111111111111111111111111111111111", Hosts: map[inventory.MachineID]inventory.Desired{}},
 	}
 	for i := range hosts {
-		name := fmt.Sprintf("host-%04d", i)
+		name := inventory.MachineID(fmt.Sprintf("host-%04d", i))
 		w.machines[name] = &machine{serial: serial(name), power: inventory.PoweredOff}
 		w.fleet.Hosts[name] = desired(name)
 	}
 	return w
 }
 
-func serial(name string) string { return "SN-" + name }
+func serial(id inventory.MachineID) string { return "SN-" + string(id) }
 
-func desired(name string) inventory.Desired {
+// at is the machine that a host's BMC address names, whatever the fleet calls it.
+func (w *world) at(d inventory.Desired) *machine {
+	if d.BMC == nil {
+		return nil
+	}
+	return w.machines[systemOf(d)]
+}
+
+func systemOf(d inventory.Desired) inventory.MachineID {
+	return inventory.MachineID(path.Base(d.BMC.Address))
+}
+
+func desired(id inventory.MachineID) inventory.Desired {
+	name := string(id)
 	return inventory.Desired{
 		Commit: "1111111111111111111111111111111111111111", Release: "1111111111111111111111111111111111111111",
-		Name: name, File: "hosts/" + name + ".yaml", Line: 1, Lifecycle: schemas.Managed,
+		ID: id, Name: name, File: "hosts/" + name + ".yaml", Line: 1, Lifecycle: schemas.Managed,
 		BMC:      &schemas.BMC{Address: "https://10.0.0.1/redfish/v1/Systems/" + name, Credentials: "bmc"},
-		Identity: schemas.Identity{Serial: serial(name)},
+		Identity: schemas.Identity{Serial: serial(id)},
 		Boot:     schemas.Boot{Method: schemas.VirtualMedia},
 		RootDisk: &schemas.DiskHints{Serial: "disk-" + name},
 		Workload: &inventory.Workload{
@@ -167,13 +179,13 @@ func (w *world) List(context.Context) ([]journal.Entry, error) {
 }
 
 // Get implements reconcile.Records.
-func (w *world) Get(_ context.Context, host string) (inventory.Record, int64, error) {
+func (w *world) Get(_ context.Context, host inventory.MachineID) (inventory.Record, int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e, ok := w.records[host]; ok {
 		return e.Record, e.Revision, nil
 	}
-	return inventory.Record{Host: host}, 0, nil
+	return inventory.Record{ID: host}, 0, nil
 }
 
 // Put implements reconcile.Records.
@@ -186,44 +198,19 @@ func (w *world) Put(_ context.Context, record inventory.Record, revision int64) 
 	if rival := w.rival; rival != nil {
 		w.rival = nil
 		w.revision++
-		before := w.records[record.Host].Record
-		before.Host = record.Host
-		w.records[record.Host] = journal.Entry{Record: rival(before), Revision: w.revision}
+		before := w.records[record.ID].Record
+		before.ID = record.ID
+		w.records[record.ID] = journal.Entry{Record: rival(before), Revision: w.revision}
 	}
-	if w.records[record.Host].Revision != revision {
+	if w.records[record.ID].Revision != revision {
 		return 0, journal.ErrConflict
 	}
 	err := w.call(func() {
 		w.revision++
-		w.records[record.Host] = journal.Entry{Record: record, Revision: w.revision}
+		w.records[record.ID] = journal.Entry{Record: record, Revision: w.revision}
 	})
 	return w.revision, err
 }
-
-// Rename implements reconcile.Records.
-func (w *world) Rename(_ context.Context, former, next journal.Entry) (int64, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.owner != nil {
-		return 0, w.owner
-	}
-	if w.records[former.Record.Host].Revision != former.Revision || w.records[next.Record.Host].Revision != next.Revision {
-		return 0, journal.ErrConflict
-	}
-	err := w.call(func() {
-		w.revision++
-		delete(w.records, former.Record.Host)
-		w.records[next.Record.Host] = journal.Entry{Record: next.Record, Revision: w.revision}
-	})
-	if unanswered := w.unanswered; unanswered != nil {
-		w.unanswered = nil
-		return 0, unanswered
-	}
-	return w.revision, err
-}
-
-// Forget implements reconcile.Executor.
-func (w *world) Forget(string) {}
 
 // Accepted implements reconcile.Commits.
 func (w *world) Accepted(context.Context) (journal.Accepted, error) {
@@ -282,8 +269,8 @@ func (w *world) Publish(_ context.Context, changed map[string][]byte, _ string) 
 // Observe implements reconcile.Observer.
 func (w *world) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
 	w.mu.Lock()
-	m := w.machines[desired.Name]
-	if m == nil || desired.BMC == nil {
+	m := w.at(desired)
+	if m == nil {
 		w.mu.Unlock()
 		return inventory.Observed{}
 	}
@@ -320,7 +307,7 @@ func mediaURL(record inventory.Record) string { return "http://media/" + record.
 func (w *world) Do(_ context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	m := w.machines[desired.Name]
+	m := w.at(desired)
 	if m.refuses && action.Kind.AtBMC() {
 		return plan.Outcome{Result: plan.Retry, Why: "the BMC refuses"}
 	}
@@ -387,7 +374,7 @@ func (m *machine) withdraw(why string) {
 }
 
 // scriptEnds has the script of a machine's job end: the agent asks for leave, and writes if it gets it.
-func (w *world) scriptEnds(t *testing.T, d *daemon, name string) (refusal string) {
+func (w *world) scriptEnds(t *testing.T, d *daemon, name inventory.MachineID) (refusal string) {
 	t.Helper()
 	w.mu.Lock()
 	job := w.machines[name].agent.Job
@@ -423,7 +410,7 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Enrolled: time.Now(), Seen: time.Now(),
 			Facts: &inventory.Facts{
 				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: m.serial},
-				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+cmp.Or(m.name, desired.Name)), Size: 1 << 34, Content: inventory.Content{Blank: true}}},
+				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+string(systemOf(desired))), Size: 1 << 34, Content: inventory.Content{Blank: true}}},
 			},
 		}
 		return

@@ -86,6 +86,14 @@ func (d *Document) Normalise() {
 	}
 }
 
+// ID is what a document is known by among those of its kind: a Host's id, the name of any other; "" when it has no name.
+func (d *Document) ID() string {
+	if d.Host != nil && d.Host.Metadata.ID != "" && d.Name != "" {
+		return d.Host.Metadata.ID
+	}
+	return d.Name
+}
+
 // Metadata is that of whatever the document is.
 func (d *Document) Metadata() Metadata {
 	switch d.Kind {

@@ -23,9 +23,12 @@ const MaxFile = 256 << 10
 // Metadata names a document. Names are DNS labels (RFC 1123): lower case letters, digits, dashes, at most 63 characters.
 type Metadata struct {
 	Name string `json:"name"`
+	// ID is who a Host's machine is to ingot: a DNS label, unique in the fleet, that never changes. Default: the name. A host that is renamed keeps the old
+	// name as its id. Selectors name hosts by their ids.
+	ID string `json:"id,omitempty"`
 	// Labels select hosts. Keys and values follow the Kubernetes label grammar.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Formerly is the name this host had before it was renamed.
+	// Formerly is of earlier versions, and means nothing: see ID.
 	Formerly string `json:"formerly,omitempty"`
 }
 
@@ -312,7 +315,8 @@ type SecretSpec struct {
 // Scope selects hosts; a host must satisfy every part that is set. An empty scope selects none.
 type Scope struct {
 	MatchLabels map[string]string `json:"matchLabels,omitempty"`
-	Hosts       []string          `json:"hosts,omitempty"`
+	// Hosts are ids: that of a host is its name unless its metadata.id says otherwise.
+	Hosts []string `json:"hosts,omitempty"`
 	// AllHosts, when true, selects every host of the fleet.
 	AllHosts bool `json:"allHosts,omitempty"`
 }

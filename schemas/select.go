@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Selects reports whether a host may have what is in the scope: every part that is set must fit, and an empty scope fits no host.
-func (s Scope) Selects(host string, labels map[string]string) bool {
+// Selects reports whether the host of an id may have what is in the scope: every part that is set must fit, and an empty scope fits no host.
+func (s Scope) Selects(id string, labels map[string]string) bool {
 	if s.AllHosts {
 		return true
 	}
@@ -21,7 +21,7 @@ func (s Scope) Selects(host string, labels map[string]string) bool {
 			return false
 		}
 	}
-	return len(s.Hosts) == 0 || slices.Contains(s.Hosts, host)
+	return len(s.Hosts) == 0 || slices.Contains(s.Hosts, id)
 }
 
 // System takes the address apart: the service's host and port in their one spelling, and the path of the system, empty when none is named.

@@ -25,11 +25,8 @@ type Config struct {
 	Identity *Identity
 	Store    Store
 	Images   Images
-	// Notify is called with a host's name whenever something about it changed. It must not block.
+	// Notify is called with a host's id whenever something about it changed. It must not block.
 	Notify func(host string)
-	// Awaits reports whether a record of the host knows an install: the system of a machine that had the host's name before, or of an install that is
-	// not the host's any more, may be late with its word. An error while nobody can tell. Default: every install is known.
-	Awaits func(host, install string) (bool, error)
 	// Leave says why an install step of an operation may not begin on a host, "" when it may; an error while nobody can tell. It is asked before a job is handed
 	// out, and again before its install step begins. It is called with the host locked: it must not call the Hub. Default: every one may.
 	Leave    func(host, operation string) (refusal string, err error)
@@ -67,9 +64,6 @@ func New(config Config) *Hub {
 	}
 	if config.Notify == nil {
 		config.Notify = func(string) {}
-	}
-	if config.Awaits == nil {
-		config.Awaits = func(string, string) (bool, error) { return true, nil }
 	}
 	if config.Leave == nil {
 		config.Leave = func(string, string) (string, error) { return "", nil }
@@ -175,13 +169,6 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 		h.config.Notify(host)
 	}
 	return err
-}
-
-// Forget lets go of what is in memory of a host whose document is no longer in the Store.
-func (h *Hub) Forget(host string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.entries, host)
 }
 
 // State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body was lost in a

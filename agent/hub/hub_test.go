@@ -427,32 +427,6 @@ func TestAnUnreadableStoreIsAnError(t *testing.T) {
 	}
 }
 
-// TestALateCallUnderAFormerName has a machine call by the name that another one has since, whose epochs are lower.
-func TestALateCallUnderAFormerName(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	c := r.caller()
-	call := func(install string, epoch inventory.Epoch, want int) {
-		t.Helper()
-		c.want(wire.PathPhoneHome, wire.PhoneHome{Host: "web-03", Install: install, Epoch: epoch, Token: r.PhoneHomeToken("web-03", install, epoch).Reveal()}, want)
-	}
-	r.knows(map[string]string{}, errors.New("not read yet"))
-	call("first", 9, http.StatusServiceUnavailable)
-	r.knows(map[string]string{"db-01": "first"}, nil)
-	call("first", 9, http.StatusNotFound)
-	if stored, err := r.store.Load(t.Context(), "web-03"); stored != nil || err != nil {
-		t.Errorf("the name of nobody has the document %s, %v, want none", stored, err)
-	}
-	r.knows(map[string]string{"web-03": "first"}, nil)
-	call("first", 9, http.StatusNoContent) // it comes while the machine gets its other name
-	r.knows(map[string]string{"web-03": "second", "db-01": "first"}, nil)
-	call("first", 9, http.StatusNotFound)
-	call("second", 2, http.StatusNoContent)
-	if got := r.state("web-03").PhoneHome; got == nil || got.Install != "second" || got.Epoch != 2 {
-		t.Errorf("phone-home = %+v, want that of the machine that has the name", got)
-	}
-}
-
 func TestPhoneHomeNeedsItsToken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

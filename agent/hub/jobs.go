@@ -291,27 +291,14 @@ func (h *Hub) image(w http.ResponseWriter, r *http.Request, p peer) error {
 	return nil
 }
 
-// arrived keeps the newest word of an installed system; that of an older epoch changes nothing. Nor does one that no record knows: a name may be another
-// machine's since, whose epochs have nothing to do with those of the first.
+// arrived keeps the newest word of an installed system; that of an older epoch changes nothing.
 func (h *Hub) arrived(ctx context.Context, m wire.PhoneHome) error {
-	switch known, err := h.config.Awaits(m.Host, m.Install); {
-	case err != nil:
-		return err
-	case !known:
-		return statusError{http.StatusNotFound, "phone-home of an install that no record knows"}
-	}
 	return h.edit(ctx, m.Host, func(_ *entry, doc *document) error {
 		old := doc.PhoneHome
-		if old != nil && m.Epoch < old.Epoch {
-			known, err := h.config.Awaits(m.Host, old.Install) // else that word came just before the name was given away
-			if err != nil {
-				return err
-			}
-			if known {
-				return statusError{http.StatusNotFound, "phone-home of an older epoch"}
-			}
-		}
-		if old != nil && old.Install == m.Install && old.Epoch == m.Epoch {
+		switch {
+		case old != nil && m.Epoch < old.Epoch:
+			return statusError{http.StatusNotFound, "phone-home of an older epoch"}
+		case old != nil && old.Install == m.Install && old.Epoch == m.Epoch:
 			return nil
 		}
 		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch, Commit: m.Commit[:min(len(m.Commit), 64)], At: h.config.Now()}

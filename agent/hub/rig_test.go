@@ -111,7 +111,7 @@ func (r *rig) start() {
 	r.notified = notified
 	r.Hub = hub.New(hub.Config{
 		Identity: r.identity, Store: r.store, Images: shelf{digestOf(content): content}, Now: r.clock,
-		Notify: func(host string) { notified <- host }, Awaits: r.awaits, Leave: r.leave,
+		Notify: func(host string) { notified <- host }, Leave: r.leave,
 	})
 	config, err := r.identity.ServerTLS([]string{"127.0.0.1", "ingot.test"})
 	if err != nil {
@@ -122,12 +122,6 @@ func (r *rig) start() {
 	server.StartTLS()
 	r.t.Cleanup(server.Close)
 	r.server = server
-}
-
-func (r *rig) awaits(host, install string) (bool, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.records == nil || r.records[host] == install, r.unknown
 }
 
 func (r *rig) leave(string, string) (string, error) {
@@ -144,12 +138,6 @@ func (r *rig) lets(refusal string, untold error) {
 	r.refusal, r.untold = refusal, untold
 }
 
-// knows has records of hosts, and the install of each.
-func (r *rig) knows(records map[string]string, unknown error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.records, r.unknown = records, unknown
-}
 
 func (r *rig) clock() time.Time {
 	r.mu.Lock()

@@ -72,24 +72,6 @@ func same(a, b *os.File) bool {
 	return err == nil && other == nil && os.SameFile(first, second)
 }
 
-// Move has what is kept of a machine kept under another name, unless something is kept there; then, and without a name, it is removed. An open Log of
-// the machine keeps what is still to come there too, or loses it.
-func (d Dir) Move(host, to string) error {
-	if host == "" || host != filepath.Base(host) || to != "" && to != filepath.Base(to) {
-		return nil
-	}
-	move := os.Remove
-	if _, err := os.Lstat(d.path(to)); to != "" && errors.Is(err, fs.ErrNotExist) {
-		move = func(path string) error { return os.Rename(path, d.path(to)+strings.TrimPrefix(path, d.path(host))) }
-	}
-	for _, path := range []string{d.path(host) + ".old", d.path(host)} {
-		if err := move(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("move a console: %w", err)
-		}
-	}
-	return nil
-}
-
 // Log is a machine's console while something is added to it. It is not synced to the disk: what a crash of the host loses of it is no loss.
 type Log struct {
 	path string

@@ -98,7 +98,7 @@ func (c *clone) status(revision string, reinstall schemas.Scope, documents func(
 	dir := c.t.TempDir()
 	for _, host := range fleet.Hosts {
 		if d := documents(host); d != nil {
-			file := filepath.Join(dir, filepath.FromSlash(status.Path(host.Name)))
+			file := filepath.Join(dir, filepath.FromSlash(status.Path(host.ID)))
 			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, d.Encode(), 0o644)); err != nil {
 				c.t.Fatal(err)
 			}

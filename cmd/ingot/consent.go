@@ -14,6 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -70,15 +71,17 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		return err
 	}
 	is := known.ReadOf(fleet, hosts)
-	settled, records, _ := is.Settle(fleet)
+	fleet = standing.Settle(fleet, is.Records)
 	var troubles []error
 	var nothing []string
 	for _, host := range hosts {
-		if why := is.Doubt(host); why != "" && !o.takeover {
+		if why := is.Unreadable[host.ID]; why != "" && !o.takeover {
 			troubles = append(troubles, fmt.Errorf("%s: %s: no consent was written: "+fleets.Mend, host.Name, why))
 			continue
 		}
-		written, err := consentTo(s, o, settled.Hosts[host.Name], records[host.Name])
+		record := is.Records[host.ID]
+		record.ID = host.ID
+		written, err := consentTo(s, o, fleet.Hosts[host.ID], record)
 		if err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
@@ -105,15 +108,15 @@ func choose(fleet inventory.Fleet, selector string, names []string) ([]inventory
 		}
 		scope.MatchLabels[key] = value
 	}
-	for name, host := range fleet.Hosts {
-		if selector != "" && scope.Selects(name, host.Labels) {
-			names = append(names, name)
+	for id, host := range fleet.Hosts {
+		if selector != "" && scope.Selects(string(id), host.Labels) {
+			names = append(names, host.Name)
 		}
 	}
 	slices.Sort(names)
 	var hosts []inventory.Desired
 	for _, name := range slices.Compact(names) {
-		host, ok := fleet.Hosts[name]
+		host, ok := fleet.Find(name)
 		if !ok {
 			return nil, fmt.Errorf("there is no host %q in this fleet", name)
 		}

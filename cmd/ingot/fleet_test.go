@@ -98,7 +98,7 @@ func fleet(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the base fleet: %v", findings)
 	}
 	dir := filepath.Join(ts.Getenv("WORK"), ".status")
-	for name, content := range map[string]inventory.Content{
+	for name, content := range map[inventory.MachineID]inventory.Content{
 		"web-1": {Signature: "aaaaaaaaaaaaaaaa", Summary: "data"}, "web-2": {Signature: "bbbbbbbbbbbbbbbb", Summary: "data"}, "db-1": {Signature: "cccccccccccccccc", Summary: "xfs"},
 	} {
 		document := seen(loaded.Hosts[name], content)
@@ -119,7 +119,7 @@ func seen(host inventory.Desired, content inventory.Content) status.Document {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	disk := inventory.Disk{Name: "vda", Serial: host.RootDisk.Serial, Size: 1 << 40, Content: content}
 	d := status.Document{
-		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.Metadata{Name: host.Name}, Phase: plan.Held, Commit: host.Commit, File: host.File, Workload: "web", Epoch: 1,
+		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.NewMetadata(host.Name, host.ID, nil), Phase: plan.Held, Commit: host.Commit, File: host.File, Workload: "web", Epoch: 1,
 		Hardware: &inventory.Facts{At: at, Epoch: 1, System: inventory.System{Serial: host.Identity.Serial}, Disks: []inventory.Disk{disk}},
 	}
 	if strings.HasPrefix(host.Name, "web") {
@@ -165,17 +165,17 @@ func signers(ts *testscript.TestScript, _ bool, args []string) {
 
 // breakpage HOST TEXT: has somebody push a host's page to the status branch.
 func breakpage(ts *testscript.TestScript, _ bool, args []string) {
-	putPage(ts, status.Path(args[0]), []byte(args[1]+"\n"))
+	putPage(ts, status.Path(inventory.MachineID(args[0])), []byte(args[1]+"\n"))
 }
 
 // knownas NAME HOST: has the status branch know the machine of a host of the base fleet, which runs its workload, under another name.
 func knownas(ts *testscript.TestScript, _ bool, args []string) {
 	loaded, _, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
 	ts.Check(err)
-	page := seen(loaded.Hosts[args[1]], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
-	page.Metadata.Name = args[0]
-	putPage(ts, status.Path(args[0]), page.Encode())
-	gone := status.Path(args[1])
+	page := seen(loaded.Hosts[inventory.MachineID(args[1])], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
+	page.Metadata = status.NewMetadata(args[0], inventory.MachineID(args[0]), nil)
+	putPage(ts, status.Path(inventory.MachineID(args[0])), page.Encode())
+	gone := status.Path(inventory.MachineID(args[1]))
 	git := inScript(ts)
 	git("read-tree", "ingot/status")
 	git("rm", "--quiet", "--cached", "--ignore-unmatch", gone)
@@ -186,11 +186,11 @@ func knownas(ts *testscript.TestScript, _ bool, args []string) {
 func installing(ts *testscript.TestScript, _ bool, args []string) {
 	loaded, _, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
 	ts.Check(err)
-	page := seen(loaded.Hosts[args[0]], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
+	page := seen(loaded.Hosts[inventory.MachineID(args[0])], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
 	is := page.Installed
 	page.Phase = plan.Installing
 	page.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Attempt: 1, Workload: is.Workload, Inputs: is.Inputs, Disk: is.Disk, Content: "install:" + is.ID, Erases: true}
-	putPage(ts, status.Path(args[0]), page.Encode())
+	putPage(ts, status.Path(inventory.MachineID(args[0])), page.Encode())
 }
 
 // putPage puts a page on the status branch.
@@ -217,14 +217,14 @@ func inScript(ts *testscript.TestScript) func(arguments ...string) string {
 	}
 }
 
-// sub FILE OLD NEW: replaces a text in a file, which must be there; NEW may have \n and \t.
+// sub FILE OLD NEW: replaces a text in a file, which must be there; both may have \n and \t.
 func sub(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: sub FILE OLD NEW")
 	}
-	text := ts.ReadFile(args[0])
-	if !strings.Contains(text, args[1]) {
+	text, escapes := ts.ReadFile(args[0]), strings.NewReplacer(`\n`, "\n", `\t`, "\t")
+	if !strings.Contains(text, escapes.Replace(args[1])) {
 		ts.Fatalf("%s does not contain %q", args[0], args[1])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], strings.NewReplacer(`\n`, "\n", `\t`, "\t").Replace(args[2]))), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, escapes.Replace(args[1]), escapes.Replace(args[2]))), 0o644))
 }

@@ -47,12 +47,12 @@ func runShow(s streams, o showOptions, name string) error {
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
 	}
-	host, ok := fleet.Hosts[name]
+	host, ok := fleet.Find(name)
 	if !ok && len(fleet.Hosts) == 0 {
 		return fmt.Errorf("there are no hosts in %s: is it a fleet? Name its directory with --repo", cmp.Or(o.commit, o.repo))
 	}
 	if !ok {
-		return fmt.Errorf("there is no host %q in this fleet: a host is known by its metadata.name, not by its file", name)
+		return fmt.Errorf("there is no host %q in this fleet: a host is called by its metadata.name, not by its file", name)
 	}
 	if !o.resolved {
 		return showDocument(s, o, host)
@@ -90,6 +90,7 @@ func showDocument(s streams, o showOptions, host inventory.Desired) error {
 // resolvedHost is what a host is given, and by whom.
 type resolvedHost struct {
 	Name      string              `json:"name"`
+	ID        inventory.MachineID `json:"id,omitempty"` // where it is not the name
 	Commit    string              `json:"commit"`
 	Labels    map[string]string   `json:"labels,omitempty"`
 	Ring      string              `json:"ring,omitempty"`
@@ -134,6 +135,9 @@ func resolve(h inventory.Desired, tag string) resolvedHost {
 		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Network: h.Network,
 		Ring: h.Ring, Pending: h.Pending,
 		From: map[string][]string{own: {"bmc", "boot", "identity", "labels", "network", "protect", "rootDisk", "vars", "workload.name"}},
+	}
+	if h.Name != string(h.ID) {
+		view.ID = h.ID
 	}
 	release := ""
 	if tag != "" && h.Release != h.Commit {

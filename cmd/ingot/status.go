@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -76,7 +74,7 @@ func show(ctx context.Context, s streams, o statusOptions, host string) error {
 		return err
 	}
 	if host != "" {
-		view.Hosts = slices.DeleteFunc(view.Hosts, func(h daemon.HostView) bool { return h.Metadata.Name != host })
+		view.Hosts = meant(view.Hosts, host)
 		if len(view.Hosts) == 0 {
 			return fmt.Errorf("there is no status of host %q: is it in the fleet, and was its commit accepted?", host)
 		}
@@ -90,6 +88,15 @@ func show(ctx context.Context, s streams, o statusOptions, host string) error {
 		}
 	}
 	return nil
+}
+
+// meant are the hosts that somebody means by a word. A name that the fleet gave to a new host is not an orphan's any more.
+func meant(hosts []daemon.HostView, word string) []daemon.HostView {
+	hosts = slices.DeleteFunc(hosts, func(h daemon.HostView) bool { return !daemon.Means(word, h.Metadata.Name, h.Metadata.Host()) })
+	if named := slices.DeleteFunc(slices.Clone(hosts), func(h daemon.HostView) bool { return h.Phase == plan.Orphaned }); len(named) > 0 {
+		return named
+	}
+	return hosts
 }
 
 func printView(s streams, o statusOptions, view daemon.View, host string) error {
@@ -149,7 +156,7 @@ func viewOf(branch gitrepo.Status) (daemon.View, error) {
 		var err error
 		if h.Document, err = fleets.PageOf(branch, file); err != nil {
 			h = daemon.HostView{Trouble: err.Error() + ": " + fleets.Mend}
-			h.Metadata.Name = strings.TrimSuffix(path.Base(file), ".yaml")
+			h.Metadata.Name = string(status.IDOf(file))
 		}
 		view.Hosts = append(view.Hosts, h)
 	}
@@ -180,13 +187,12 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 	switch o.output {
 	case "json":
 		stream, w := json.NewEncoder(s.Out), terminal.NewWatcher(io.Discard, false, host, o.until)
-		err := events(ctx, func(e daemon.Event) bool {
-			if e.Fleet != nil || host == "" || e.Of() == host {
+		return events(ctx, func(e daemon.Event) bool {
+			if e.Fleet != nil || host == "" || w.Shows(e) {
 				err = stream.Encode(e)
 			}
 			return w.Event(e) || err != nil
 		})
-		return cmp.Or(err, w.Err())
 	case "table":
 		moves := false
 		if file, ok := s.Out.(*os.File); ok {
@@ -194,7 +200,7 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 		}
 		w := terminal.NewWatcher(s.Out, moves, host, o.until)
 		defer w.End()
-		return cmp.Or(events(ctx, w.Event), w.Err())
+		return events(ctx, w.Event)
 	default:
 		return fmt.Errorf("there is no output %q with --watch: table or json", o.output)
 	}

@@ -35,7 +35,7 @@ func rolling(ts *testscript.TestScript, _ bool, _ []string) {
 	fleet, documents := halfway()
 	files := map[string][]byte{status.FleetPath: fleet.Encode(), status.BoardPath: status.Board(fleet, documents)}
 	for _, d := range documents {
-		files[status.Path(d.Metadata.Name)] = d.Encode()
+		files[status.Path(d.Metadata.Host())] = d.Encode()
 	}
 	dir := filepath.Join(ts.Getenv("WORK"), ".status")
 	for name, content := range files {

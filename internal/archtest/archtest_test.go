@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/machines", "inventory/load", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/branch", "reconcile/roster", "reconcile/pace", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/load", "inventory/standing", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/branch", "reconcile/pace", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -51,8 +51,8 @@ var rules = []rule{
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
 	{"inventory/format", nil},
 	{"inventory", []string{"schemas", "inventory/format", "inventory/refs", "internal/secret"}},
-	{"inventory/machines", []string{"inventory"}},
-	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/machines", "inventory/refs", "internal/secret"}},
+	{"inventory/standing", []string{"schemas", "inventory"}},
+	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/refs", "internal/secret"}},
 	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/filename", "inventory/gitrepo/history", "inventory/gitrepo/pages", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
 	{"inventory/gitrepo/filename", nil},
 	{"inventory/gitrepo/history", nil},
@@ -61,15 +61,14 @@ var rules = []rule{
 	{"reconcile", []string{"core", "reconcile/journal", "reconcile/memory", "reconcile/queue", "reconcile/news", "internal/secret"}},
 	{"reconcile/memory", []string{"inventory", "inventory/format", "reconcile/journal", "reconcile/status"}},
 	{"reconcile/pace", []string{"reconcile/plan"}},
-	{"reconcile/queue", nil},
-	{"reconcile/news", nil},
+	{"reconcile/queue", []string{"inventory"}},
+	{"reconcile/news", []string{"inventory"}},
 	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},
 	{"reconcile/rollout", []string{"schemas", "inventory", "reconcile/plan"}},
 	{"reconcile/census", []string{"inventory", "reconcile/rollout"}},
-	{"reconcile/roster", []string{"inventory"}},
-	{"reconcile/branch", []string{"reconcile/status"}},
+	{"reconcile/branch", []string{"inventory", "reconcile/status"}},
 	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/rollout", "internal/secret"}},
-	{"reconcile/review", []string{"schemas", "inventory", "reconcile/plan", "reconcile/status", "internal/secret"}},
+	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/plan", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},
 	{"boot/...", []string{"core", "boot/...", "agent/wire", "internal/secret"}},

@@ -111,13 +111,11 @@ func (c *Client) post(ctx context.Context, path string) error {
 	return nil
 }
 
-// Events follows what happens until take returns true, ctx ends, or the daemon stays away: while it is being restarted it is dialled again. A host whose
-// machine got another name meanwhile is told to be gone, before the event that says that all was told.
+// Events follows what happens until take returns true, ctx ends, or the daemon stays away: while it is being restarted it is dialled again.
 func (c *Client) Events(ctx context.Context, take func(Event) (done bool)) error {
 	var last error
-	var hosts roll
 	for away := time.Now().Add(time.Minute); time.Now().Before(away); {
-		done, came, err := c.follow(ctx, &hosts, take)
+		done, came, err := c.follow(ctx, take)
 		if done {
 			return nil
 		}
@@ -137,7 +135,7 @@ func (c *Client) Events(ctx context.Context, take func(Event) (done bool)) error
 	return last
 }
 
-func (c *Client) follow(ctx context.Context, hosts *roll, take func(Event) bool) (done, came bool, err error) {
+func (c *Client) follow(ctx context.Context, take func(Event) bool) (done, came bool, err error) {
 	response, err := c.get(ctx, "/v1/events")
 	if err != nil {
 		return false, false, err
@@ -146,7 +144,6 @@ func (c *Client) follow(ctx context.Context, hosts *roll, take func(Event) bool)
 	if response.StatusCode != http.StatusOK {
 		return false, false, refusal(response)
 	}
-	hosts.begin()
 	decoder := json.NewDecoder(response.Body)
 	for {
 		var e Event
@@ -154,17 +151,8 @@ func (c *Client) follow(ctx context.Context, hosts *roll, take func(Event) bool)
 			return false, came, errors.Join(errors.New("the daemon went away"), err)
 		}
 		came = true
-		gone, again := hosts.take(e)
-		for _, name := range gone {
-			if take(Event{At: e.At, Name: name, Gone: true}) {
-				return true, true, nil
-			}
-		}
 		if take(e) {
 			return true, true, nil
-		}
-		if again {
-			return false, true, nil
 		}
 	}
 }

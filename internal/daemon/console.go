@@ -18,8 +18,8 @@ import (
 // addConsoles adds what is told of single hosts: their stories, and their serial consoles as text.
 func (d *Daemon) addConsoles(api *http.ServeMux) {
 	api.HandleFunc("GET /v1/hosts/{host}/story", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
-		told := d.stories.Of(h.Name, h.Document)
-		d.consoles.Asked(h.Name, time.Now())
+		told := d.stories.Of(h.ID, h.Document)
+		d.consoles.Asked(h.ID, time.Now())
 		var err error
 		if told.Serial, err = d.consoles.Of(h); err != nil {
 			return err
@@ -28,8 +28,8 @@ func (d *Daemon) addConsoles(api *http.ServeMux) {
 		return nil
 	}))
 	api.HandleFunc("GET /v1/hosts/{host}/console", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
-		d.consoles.Asked(h.Name, time.Now())
-		text, err := d.consoles.Text(h.Name)
+		d.consoles.Asked(h.ID, time.Now())
+		text, err := d.consoles.Text(h.ID)
 		if err != nil {
 			return err
 		}
@@ -42,8 +42,9 @@ func (d *Daemon) addConsoles(api *http.ServeMux) {
 // ofHost answers about a host that is known. An error is one of reading, before anything was written.
 func (d *Daemon) ofHost(answer func(http.ResponseWriter, reconcile.HostView) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		host, known := d.loop.Host(r.PathValue("host"))
-		if !known {
+		id, known := d.loop.Find(r.PathValue("host"))
+		host, there := d.loop.Host(id)
+		if !known || !there {
 			http.Error(w, "no such host is known", http.StatusNotFound)
 			return
 		}

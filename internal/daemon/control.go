@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -61,24 +62,31 @@ type Progress struct {
 
 // Event is a line of the event stream: a host's new view, or the newest output of its running job.
 type Event struct {
-	At   time.Time      `json:"at"`
-	Host *HostView      `json:"host,omitempty"`
-	Name string         `json:"name,omitempty"` // of the host that Job or Gone is about
-	Job  *wire.Progress `json:"job,omitempty"`
-	// Gone says that no host has the name any more: its machine has another one.
-	Gone bool `json:"gone,omitempty"`
+	At   time.Time           `json:"at"`
+	Host *HostView           `json:"host,omitempty"`
+	Name string              `json:"name,omitempty"` // of the host that Job is about
+	ID   inventory.MachineID `json:"id,omitempty"`   // of that host
+	Job  *wire.Progress      `json:"job,omitempty"`
 	// Fleet is set when something about the whole fleet changed; its Hosts are left out.
 	Fleet *View `json:"fleet,omitempty"`
-	// All says that everything there is was told: a host that was not is not known.
+	// All says that everything there is was told.
 	All bool `json:"all,omitempty"`
 }
 
-// Of is the host that the event is about; "" when it is about the whole fleet.
-func (e Event) Of() string {
+// Of is the host that the event is about, as people call it and as ingot knows it; "" when the event is about the whole fleet.
+func (e Event) Of() (name string, id inventory.MachineID) {
 	if e.Host != nil {
-		return e.Host.Metadata.Name
+		return e.Host.Metadata.Name, e.Host.Metadata.Host()
 	}
-	return e.Name
+	return e.Name, cmp.Or(e.ID, inventory.MachineID(e.Name))
+}
+
+// Means reports whether somebody means a host by a word: its name, or id: and its id.
+func Means(word, name string, id inventory.MachineID) bool {
+	if said, is := strings.CutPrefix(word, "id:"); is {
+		return said == string(id)
+	}
+	return word == name
 }
 
 // serve answers until ctx ends. Long answers (images, events) have no write deadline; heads must come quickly.
@@ -115,7 +123,13 @@ func (d *Daemon) controlHandler() http.Handler {
 	// The operator's word that what was given up, or is waited for in vain, is tried again.
 	mux.HandleFunc("POST /v1/retry/{host}", func(w http.ResponseWriter, r *http.Request) {
 		host := r.PathValue("host")
-		d.operate(w, r, "had host "+host+" tried again", func() error { return d.loop.Retry(host) })
+		d.operate(w, r, "had host "+host+" tried again", func() error {
+			id, known := d.loop.Find(host)
+			if !known {
+				return fmt.Errorf("there is no host %s: `ingot status` lists them", host)
+			}
+			return d.loop.Retry(id)
+		})
 	})
 	return control.Only([]int{0, os.Geteuid()}, mux)
 }
@@ -173,7 +187,7 @@ func fleetView(lv reconcile.View) View {
 func hostView(h reconcile.HostView) HostView {
 	v := HostView{Document: h.Document, Looked: h.Looked, Pushed: h.Pushed, Power: string(h.Observed.BMC.Power)}
 	if v.Metadata.Name == "" {
-		v.Metadata.Name = h.Name
+		v.Metadata = status.NewMetadata(h.Name, h.ID, nil)
 	}
 	if i := h.Observed.Image; i.State == inventory.ImageFetching {
 		v.Image = Progress{i.Done, i.Total}

@@ -180,8 +180,10 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(host) }, Awaits: d.awaits,
-		Leave: func(host, operation string) (string, error) { return d.loop.Leave(host, operation) }, Log: d.log})
+	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(inventory.MachineID(host)) },
+		Leave: func(host, operation string) (string, error) {
+			return d.loop.Leave(inventory.MachineID(host), operation)
+		}, Log: d.log})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log, ConfirmOff: d.config.BMC.ConfirmOff.Duration,
 		Secrets: func(name string) (map[string]secret.Value, error) { return d.secrets.open(ctx, name) },
@@ -202,15 +204,6 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	}
 	d.agents = tls.NewListener(d.agents, security)
 	return nil
-}
-
-// awaits reports whether an installed system may say that it is up.
-func (d *Daemon) awaits(host, install string) (bool, error) {
-	h, known := d.loop.Host(host)
-	if commit, _ := d.loop.Accepted(); !known && commit == "" {
-		return false, errors.New("the hosts are not known yet: no commit was accepted since the start")
-	}
-	return h.Observed.Record.Knows(install), nil
 }
 
 func (d *Daemon) openLoop(context.Context) (err error) {

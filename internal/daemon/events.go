@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // A stream in which nothing happens has an empty line every beat, so that both ends, and proxies between them, know that it lives; who takes nothing for
@@ -56,11 +59,13 @@ func (d *Daemon) tell(ctx context.Context, s stream) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-news.Some():
-			for _, name := range news.Take() {
-				err = errors.Join(err, s.Encode(d.eventOf(name)))
+			for _, id := range news.Take() {
+				err = errors.Join(err, s.Encode(d.eventOf(id)))
 			}
 		case p := <-progress:
-			err = s.Encode(Event{At: time.Now(), Name: p.Host, Job: &p.Progress})
+			h, _ := d.loop.Host(inventory.MachineID(p.Host))
+			about := status.NewMetadata(h.Name, inventory.MachineID(p.Host), nil)
+			err = s.Encode(Event{At: time.Now(), Name: about.Name, ID: about.ID, Job: &p.Progress})
 		case <-quiet.C:
 			_, err = io.WriteString(s.out, "\n")
 		}
@@ -79,15 +84,12 @@ func (d *Daemon) tellAll(s stream) error {
 	return errors.Join(err, s.Encode(Event{At: time.Now(), All: true}))
 }
 
-func (d *Daemon) eventOf(name string) Event {
+// eventOf is the news of a host, or, with "", of the whole fleet.
+func (d *Daemon) eventOf(id inventory.MachineID) Event {
 	e := Event{At: time.Now()}
-	if h, ok := d.loop.Host(name); ok {
+	if h, known := d.loop.Host(id); known {
 		v := hostView(h)
 		e.Host = &v
-		return e
-	}
-	if name != "" {
-		e.Name, e.Gone = name, true
 		return e
 	}
 	fleet := fleetView(d.loop.View())

@@ -184,7 +184,7 @@ func (w *writer) hosts(hosts []daemon.HostView) {
 		if h.Installed != nil {
 			from, disk = short(h.Installed.Commit), h.Installed.Disk.Label()
 		}
-		w.print("%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Name, cmp.Or(string(h.Phase), "?"), cmp.Or(h.Workload, "-"), from, disk, h.Waits)
+		w.print("%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Label(), cmp.Or(string(h.Phase), "?"), cmp.Or(h.Workload, "-"), from, disk, h.Waits)
 	}
 	for _, h := range hosts {
 		if h.Phase == "" && h.Trouble != "" {
@@ -211,7 +211,7 @@ func (w *writer) hosts(hosts []daemon.HostView) {
 // host has what is known of one host beyond its line.
 func (w *writer) host(h daemon.HostView) {
 	w.print("\n")
-	rows := [][2]string{{"file", h.File}, {"becomes", h.Becomes}, {"formerly", strings.Join(h.Formerly, ", ")}, {"ring", h.Ring}, {"speaks of", short(h.Commit)}, {"due", h.Due}, {"power", h.Power}}
+	rows := [][2]string{{"id", string(h.Metadata.ID)}, {"file", h.File}, {"ring", h.Ring}, {"speaks of", short(h.Commit)}, {"due", h.Due}, {"power", h.Power}}
 	for _, c := range h.Conditions {
 		text := c.Status + " since " + c.Since
 		if c.Reason != "" {

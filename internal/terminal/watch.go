@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -15,15 +16,15 @@ import (
 type Watcher struct {
 	out      io.Writer
 	terminal bool
-	host     string // "" shows all
+	host     string              // the word for the one that is shown; "" shows all
+	id       inventory.MachineID // of that one, once it was seen: it may be called otherwise meanwhile
 	until    string
 	start    time.Time
-	said     map[string]string // by host: what was said last
-	phases   map[string]string
-	writes   map[string]write
+	said     map[inventory.MachineID]string // what was said last
+	phases   map[inventory.MachineID]string
+	writes   map[inventory.MachineID]write
 	fleet    string
 	all      bool // every host was told of once
-	lost     bool // the host that is shown is not known any more
 	open     bool // the cursor is behind a line that moves
 }
 
@@ -38,7 +39,7 @@ type write struct {
 // NewWatcher writes to out; terminal says that it is one. Of one host only, if one is named; until is the phase in which all hosts shown end the wait.
 func NewWatcher(out io.Writer, terminal bool, host, until string) *Watcher {
 	return &Watcher{out: out, terminal: terminal, host: host, until: until, start: time.Now(),
-		said: map[string]string{}, phases: map[string]string{}, writes: map[string]write{}}
+		said: map[inventory.MachineID]string{}, phases: map[inventory.MachineID]string{}, writes: map[inventory.MachineID]write{}}
 }
 
 // Event shows one event; done means that the wait is over.
@@ -48,30 +49,21 @@ func (w *Watcher) Event(e daemon.Event) (done bool) {
 		w.all = true
 	case e.Fleet != nil:
 		w.fleetLine(e)
-	case e.Host != nil && (w.host == "" || e.Host.Metadata.Name == w.host):
+	case e.Host != nil && w.Shows(e):
 		w.hostLine(e)
-	case e.Gone && (w.host == "" || e.Name == w.host):
-		w.gone(e)
-	case e.Job != nil && (w.host == "" || e.Name == w.host):
+	case e.Job != nil && w.Shows(e):
 		w.jobLine(e)
 	}
-	return w.reached() || w.lost
+	return w.reached()
 }
 
-// gone forgets a name whose machine has another one.
-func (w *Watcher) gone(e daemon.Event) {
-	w.line(e.At, e.Name, "its machine has another name now")
-	delete(w.said, e.Name)
-	delete(w.phases, e.Name)
-	w.lost = w.host != ""
-}
-
-// Err says why the wait is over without the phase that was waited for.
-func (w *Watcher) Err() error {
-	if !w.lost {
-		return nil
+// Shows reports whether an event is of the host that is shown, or all hosts are.
+func (w *Watcher) Shows(e daemon.Event) bool {
+	name, id := e.Of()
+	if w.id == "" && daemon.Means(w.host, name, id) {
+		w.id = id
 	}
-	return fmt.Errorf("there is no host %q any more, its machine has another name: `ingot status` shows which", w.host)
+	return w.host == "" || w.id != "" && w.id == id
 }
 
 func (w *Watcher) reached() bool {
@@ -126,7 +118,7 @@ func (w *Watcher) fleetLine(e daemon.Event) {
 }
 
 func (w *Watcher) hostLine(e daemon.Event) {
-	h, name := e.Host, e.Host.Metadata.Name
+	h, name, id := e.Host, e.Host.Metadata.Label(), e.Host.Metadata.Host()
 	text := string(h.Phase)
 	switch {
 	case h.Hold != nil:
@@ -149,20 +141,20 @@ func (w *Watcher) hostLine(e daemon.Event) {
 	}
 	text = plain(text)
 	if h.Hold != nil && h.Hold.Consent != "" {
-		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", name, h.Hold.Consent)
+		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", e.Host.Metadata.Name, h.Hold.Consent)
 	}
 	if h.Hold != nil && len(h.Hold.Countersign) > 0 {
 		text += fmt.Sprintf("\n%22sto sign the tag too, somebody else who may sign tags runs: %s", "", plain(strings.Join(h.Hold.Countersign, " && ")))
 	}
-	if text != w.said[name] {
+	if text != w.said[id] {
 		w.line(e.At, name, text)
-		w.said[name] = text
+		w.said[id] = text
 	}
 	// A phase counts once the status branch says so.
 	if h.Pushed {
-		w.phases[name] = string(h.Phase)
+		w.phases[id] = string(h.Phase)
 	} else {
-		w.phases[name] = ""
+		w.phases[id] = ""
 	}
 }
 
@@ -172,7 +164,8 @@ func (w *Watcher) jobLine(e daemon.Event) {
 	if j.Total == 0 {
 		return
 	}
-	before := w.writes[e.Name]
+	_, id := e.Of()
+	before := w.writes[id]
 	percent := 100 * int64(j.Done) / int64(j.Total)
 	if e.At.Sub(before.shown) < 500*time.Millisecond && percent < 100 || percent == before.percent {
 		return
@@ -182,7 +175,7 @@ func (w *Watcher) jobLine(e daemon.Event) {
 		rate = fmt.Sprintf(", %.1f MB/s", float64(int64(j.Done)-before.done)/1e6/e.At.Sub(before.at).Seconds())
 	}
 	text := fmt.Sprintf("Installing: coreos-installer has read %d of %d MB, %d%%%s", j.Done/1e6, j.Total/1e6, percent, rate)
-	w.writes[e.Name] = write{done: int64(j.Done), at: e.At, shown: e.At, percent: percent}
+	w.writes[id] = write{done: int64(j.Done), at: e.At, shown: e.At, percent: percent}
 	switch {
 	case w.terminal:
 		fmt.Fprintf(w.out, "\r\x1b[K%6.1fs  %-12s %s", e.At.Sub(w.start).Seconds(), e.Name, text)

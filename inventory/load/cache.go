@@ -43,11 +43,11 @@ type past struct {
 	releases map[string]*tree // by commit
 	followed string
 	shared   []schemas.Finding    // of what is no host's: files, settings, Workloads
-	hosts    map[string]*resolved // by name
-	names    []string             // of all hosts, sorted
+	hosts    map[string]*resolved // by id
+	ids      []string             // of all hosts, sorted
 	unique   bool                 // no two hosts claim one machine
 	rings    map[string]inventory.Ring
-	member   map[string]string // ring by host
+	member   map[string]string // ring by host's id
 	inRings  []schemas.Finding // about rings
 }
 
@@ -64,7 +64,6 @@ type decoded struct {
 type resolved struct {
 	desired  inventory.Desired // of the commit in which it was put together
 	follows  bool              // it runs the trunk
-	origin   origin            // whose workload and vars it runs of a release
 	findings []schemas.Finding
 }
 
@@ -95,7 +94,7 @@ func (l *loader) again(sources inventory.Sources) bool {
 		}
 	}
 	t := *before.trunk
-	t.Snapshot, t.kinds, t.given, t.machines = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}, nil
+	t.Snapshot, t.kinds, t.given = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}
 	t.kinds[schemas.KindHost] = maps.Clone(t.hosts())
 	l.after.decoded = maps.Clone(before.decoded)
 	changed := differing(before.trunk.Files, t.Files)
@@ -139,7 +138,7 @@ func (l *loader) claimAlike(t *tree, files []string) bool {
 
 func sameClaims(a, b schemas.Document) bool {
 	x, y := a.Host, b.Host
-	return a.Name == b.Name && x.Metadata.Formerly == y.Metadata.Formerly && maps.Equal(x.Metadata.Labels, y.Metadata.Labels) &&
+	return a.Name == b.Name && a.ID() == b.ID() && maps.Equal(x.Metadata.Labels, y.Metadata.Labels) &&
 		x.Spec.Identity.Serial == y.Spec.Identity.Serial && slices.Equal(x.Spec.Identity.MACs, y.Spec.Identity.MACs) && address(x) == address(y)
 }
 
@@ -154,7 +153,7 @@ func address(h *schemas.Host) string {
 // everybody finds who shares a machine or a ring with whom. Where no host has other claims than before, that is as it was.
 func (l *loader) everybody(releases map[string]inventory.Release) {
 	if l.alike {
-		l.after.names, l.after.unique, l.after.member, l.after.inRings, l.after.releases = l.before.names, true, l.before.member, l.before.inRings, l.before.releases
+		l.after.ids, l.after.unique, l.after.member, l.after.inRings, l.after.releases = l.before.ids, true, l.before.member, l.before.inRings, l.before.releases
 		l.after.rings = maps.Clone(l.before.rings)
 		for name, ring := range l.after.rings {
 			if ring.Spec.Tag == "" {
@@ -164,7 +163,7 @@ func (l *loader) everybody(releases map[string]inventory.Release) {
 		}
 		l.find(l.after.inRings...)
 	} else {
-		l.after.names = slices.Sorted(maps.Keys(l.trunk.hosts()))
+		l.after.ids = slices.Sorted(maps.Keys(l.trunk.hosts()))
 		before := len(l.findings)
 		l.duplicates()
 		l.after.unique = len(l.findings) == before
@@ -175,7 +174,7 @@ func (l *loader) everybody(releases map[string]inventory.Release) {
 }
 
 // hostsAlone reports whether files below hosts can be read by themselves: no Butane config and no Step names one, or could come to, and no two
-// documents share a name.
+// documents share a name or an id.
 func (t *tree) hostsAlone() bool {
 	for file := range t.named {
 		if strings.HasPrefix(file, hostFolder) {
@@ -211,7 +210,7 @@ func (l *loader) without(t *tree, file string, f inventory.File) bool {
 		return false
 	}
 	for _, document := range d.documents {
-		delete(t.hosts(), document.Name)
+		delete(t.hosts(), document.ID())
 	}
 	delete(l.after.decoded, place{file, f.Blob})
 	return true
@@ -227,10 +226,10 @@ func (l *loader) with(t *tree, file string, f inventory.File) bool {
 		return false
 	}
 	for _, document := range d.documents {
-		if _, twice := t.hosts()[document.Name]; twice {
+		if _, twice := t.hosts()[document.ID()]; twice {
 			return false
 		}
-		t.hosts()[document.Name] = document
+		t.hosts()[document.ID()] = document
 	}
 	return true
 }
@@ -256,18 +255,18 @@ func (l *loader) decode(file string, f inventory.File) decoded {
 
 // put gives what is desired of a host: as it was, if its file is as it was and so is all it depends on.
 func (l *loader) put(d schemas.Document, fill func(schemas.Document) schemas.Document) {
-	host, known := l.before.hosts[d.Name]
-	if !l.same || !known || host.desired.File != d.File || l.before.trunk.Files[d.File].Blob != l.trunk.Files[d.File].Blob || host.origin != l.origin(d) {
-		host = &resolved{origin: l.origin(d)}
+	host, known := l.before.hosts[d.ID()]
+	if !l.same || !known || host.desired.File != d.File || l.before.trunk.Files[d.File].Blob != l.trunk.Files[d.File].Blob || !l.alike && l.before.member[d.ID()] != l.after.member[d.ID()] {
+		host = &resolved{}
 		host.findings = l.apart(func() { host.desired = l.resolve(fill(d)) })
 		host.follows = host.desired.Release == l.trunk.Commit
 	}
-	l.after.hosts[d.Name] = host
+	l.after.hosts[d.ID()] = host
 	desired := host.desired
 	desired.Commit = l.trunk.Commit
 	if host.follows {
 		desired.Release = l.trunk.Commit
 	}
-	l.fleet.Hosts[d.Name] = desired
+	l.fleet.Hosts[desired.ID] = desired
 	l.find(host.findings...)
 }

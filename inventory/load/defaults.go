@@ -47,8 +47,8 @@ func sharesOf(d schemas.Document) []share {
 // fill gives every host of a tree what its Defaults say and it does not.
 func (l *loader) fill(t *tree) {
 	fill := l.filler(t)
-	for _, name := range slices.Sorted(maps.Keys(t.hosts())) {
-		t.kinds[schemas.KindHost][name] = fill(t.hosts()[name])
+	for _, id := range slices.Sorted(maps.Keys(t.hosts())) {
+		t.kinds[schemas.KindHost][id] = fill(t.hosts()[id])
 	}
 }
 
@@ -67,14 +67,14 @@ func (l *loader) filler(t *tree) func(host schemas.Document) schemas.Document {
 		}
 		f := filling{host: host, spec: openSpec(host.Host.Spec), from: map[string]schemas.Document{}, at: map[string]schemas.Position{}}
 		for i, d := range defaults {
-			if d.Defaults.Spec.Hosts.Selects(host.Name, host.Host.Metadata.Labels) {
+			if d.Defaults.Spec.Hosts.Selects(host.ID(), host.Host.Metadata.Labels) {
 				l.find(f.take(d, given[i])...)
 			}
 		}
 		filled := *host.Host
 		filled.Spec = closeSpec(f.spec)
 		host.Host = &filled
-		t.given[host.Name] = f.at
+		t.given[host.ID()] = f.at
 		return host
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // claims are what only one host may have: kind and value → host.
@@ -23,17 +24,21 @@ func (c claims) take(kind, value, host string) (other string, taken bool) {
 	return other, known && other != host
 }
 
-// duplicates finds hosts that claim one machine: its BMC's system, serial or MAC, or one former name. They would be erased for each other.
+// duplicates finds hosts that claim one name or one machine: its BMC's system, serial or MAC. They would be erased for each other.
 func (l *loader) duplicates() {
-	owners := claims{}
-	for _, name := range l.after.names {
-		d := l.trunk.hosts()[name]
+	owners, named := claims{}, map[string]schemas.Document{}
+	for _, id := range l.after.ids {
+		d := l.trunk.hosts()[id]
+		if first, twice := named[d.Name]; twice {
+			l.find(d.Finding("metadata.name", "", "there is a Host %q in %s already: each has an id, and needs a name of its own", d.Name, first.Pos("metadata.name")))
+		}
+		named[d.Name] = d
 		own := func(field, kind, value string) {
-			if other, taken := owners.take(kind, value, name); taken {
+			if other, taken := owners.take(kind, value, d.Name); taken {
 				l.find(d.Finding(field, "", "host %s has the same %s %s", other, kind, value))
 			}
 		}
-		identity, former := d.Host.Spec.Identity, d.Host.Metadata.Formerly
+		identity := d.Host.Spec.Identity
 		if inventory.Placeholder(identity.Serial) && identity.Serial != "" {
 			l.find(d.Finding("spec.identity.serial", "identify the machine by its MACs", "%q is a placeholder, no identity", identity.Serial))
 		} else {
@@ -42,25 +47,17 @@ func (l *loader) duplicates() {
 		for i, mac := range identity.MACs {
 			own(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)
 		}
-		own("metadata.formerly", "former name", former)
-		if namesake, lives := l.trunk.hosts()[former]; lives && former != name && !told(identity.Serial, namesake.Host.Spec.Identity.Serial) {
-			l.find(d.Finding("metadata.formerly", "remove the old file in the same commit; if another machine has that name now, both need a spec.identity.serial", "host %s still exists", former))
-		}
 	}
 	l.sameBMC()
-}
-
-// told reports whether two serials tell machines apart.
-func told(a, b string) bool {
-	return !inventory.Placeholder(a) && !inventory.Placeholder(b) && !strings.EqualFold(a, b)
 }
 
 // sameBMC finds systems that two hosts name. An address without a system means the only one of that BMC, so that no other host may name the BMC.
 func (l *loader) sameBMC() {
 	const field = "spec.bmc.address"
 	systems, services, whole := claims{}, claims{}, map[string]string{}
-	for _, name := range l.after.names {
-		d := l.trunk.hosts()[name]
+	for _, id := range l.after.ids {
+		d := l.trunk.hosts()[id]
+		name := d.Name
 		if d.Host.Spec.BMC == nil {
 			continue
 		}

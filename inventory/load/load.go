@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/machines"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
 )
@@ -36,7 +35,7 @@ func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []sche
 // Next is Fleet with what the last load left, and gives what the next one may use. The fleet and the findings are those that Fleet gives.
 func Next(cache Cache, sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding, Cache) {
 	l := loader{
-		check: check, before: cache.past, after: newPast(), matched: map[string]*machines.Matched{},
+		check: check, before: cache.past, after: newPast(),
 		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Secrets: map[string]inventory.Sealed{}},
 	}
 	if l.before == nil {
@@ -46,10 +45,10 @@ func Next(cache Cache, sources inventory.Sources, check Translator) (inventory.F
 		l.afresh(sources.Trunk)
 	}
 	l.everybody(sources.Releases)
-	l.fleet.Hosts, l.after.hosts = make(map[string]inventory.Desired, len(l.after.names)), make(map[string]*resolved, len(l.after.names))
+	l.fleet.Hosts, l.after.hosts = make(map[inventory.MachineID]inventory.Desired, len(l.after.ids)), make(map[string]*resolved, len(l.after.ids))
 	fill := l.filler(l.trunk)
-	for _, name := range l.after.names {
-		l.put(l.trunk.hosts()[name], fill)
+	for _, id := range l.after.ids {
+		l.put(l.trunk.hosts()[id], fill)
 	}
 	l.after.trunk, l.after.followed = l.trunk, followed(sources.Releases)
 	return l.fleet, unique(l.findings), Cache{l.after}
@@ -75,7 +74,6 @@ type loader struct {
 	alike    bool // and no host has other claims
 	trunk    *tree
 	check    Translator
-	matched  map[string]*machines.Matched // by the commit of a release
 	fleet    inventory.Fleet
 	findings []schemas.Finding
 }
@@ -83,15 +81,14 @@ type loader struct {
 // tree is one snapshot, decoded.
 type tree struct {
 	inventory.Snapshot
-	kinds    map[string]map[string]schemas.Document // documents by kind and name
-	recipes  map[string]*recipe                     // workloads by name, as far as no host is needed
-	unread   []string                               // YAML files in our folders that do not say that they are documents
-	named    map[string]bool                        // files that a Butane config or a Step names
-	given    map[string]map[string]schemas.Position // by host and field, where Defaults filled it in
-	machines *machines.Commit                       // who the hosts are; nil until that is asked
-	broken   string                                 // why the tree cannot be run
-	twice    bool                                   // whether documents share a name
-	lacks    bool                                   // whether something is wrong with a Workload, or with a file that one names
+	kinds   map[string]map[string]schemas.Document // documents by kind, and by name; hosts by id
+	recipes map[string]*recipe                     // workloads by name, as far as no host is needed
+	unread  []string                               // YAML files in our folders that do not say that they are documents
+	named   map[string]bool                        // files that a Butane config or a Step names
+	given   map[string]map[string]schemas.Position // by host's id and field, where Defaults filled it in
+	broken  string                                 // why the tree cannot be run
+	twice   bool                                   // whether documents share a name, or an id
+	lacks   bool                                   // whether something is wrong with a Workload, or with a file that one names
 }
 
 func (t *tree) hosts() map[string]schemas.Document     { return t.kinds[schemas.KindHost] }
@@ -166,12 +163,26 @@ func (l *loader) keep(t *tree, file string) {
 		if d.Name == "" {
 			continue // a finding already
 		}
-		if first, twice := known[d.Name]; twice {
+		if first, twice := known[d.ID()]; twice {
 			t.twice = true
-			l.find(d.Finding("metadata.name", "", "there is a %s %q in %s already", d.Kind, d.Name, first.Pos("metadata.name")))
+			l.find(taken(d, first))
 			continue
 		}
-		known[d.Name] = d
+		known[d.ID()] = d
+	}
+}
+
+// taken is the finding of a document whose name, or a host whose id, another one has. A reused name needs an id of its own, a copied file brings its id along.
+func taken(d, first schemas.Document) schemas.Finding {
+	switch {
+	case d.Name == first.Name:
+		return d.Finding("metadata.name", "", "there is a %s %q in %s already", d.Kind, d.Name, first.Pos("metadata.name"))
+	case d.Host.Metadata.ID == "":
+		return d.Finding("metadata.name", "a reused name needs an id of its own: write metadata.id", "host %s in %s has the id %s, which is this host's too as it writes none", first.Name, first.Pos("metadata.id"), d.ID())
+	case first.Host.Metadata.ID == "":
+		return d.Finding("metadata.id", "", "the name of the host in %s is %s, which is its id too: one of the two needs another id", first.Pos("metadata.name"), d.ID())
+	default:
+		return d.Finding("metadata.id", "in a copied file, write another id or delete the line", "host %s in %s has this id already", first.Name, first.Pos("metadata.id"))
 	}
 }
 
@@ -197,7 +208,7 @@ func (l *loader) resolve(d schemas.Document) inventory.Desired {
 	spec := d.Host.Spec
 	desired := inventory.Desired{
 		Commit: l.trunk.Commit, File: d.File, Line: d.Pos("").Line,
-		Name: d.Name, Former: d.Host.Metadata.Formerly, Labels: d.Host.Metadata.Labels,
+		ID: inventory.MachineID(d.ID()), Name: d.Name, Labels: d.Host.Metadata.Labels,
 		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk, Network: spec.Network,
 		Protect: spec.Protect, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
 	}
@@ -205,7 +216,7 @@ func (l *loader) resolve(d schemas.Document) inventory.Desired {
 		l.credentials(d, spec.BMC.Credentials)
 	}
 	l.released(d, &desired)
-	desired.Canary = desired.Ring != "" && l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.Name, d.Host.Metadata.Labels)
+	desired.Canary = desired.Ring != "" && l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.ID(), d.Host.Metadata.Labels)
 	l.complete(d, spec.Workload != "" || desired.Workload != nil)
 	return desired
 }
@@ -217,7 +228,7 @@ func (l *loader) credentials(d schemas.Document, name string) {
 		l.find(d.Finding(field, "", "there is no Secret %q", name))
 		return
 	}
-	if !sealed.Scope.Selects(d.Name, d.Host.Metadata.Labels) {
+	if !sealed.Scope.Selects(d.ID(), d.Host.Metadata.Labels) {
 		l.find(d.Finding(field, "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q", name))
 	}
 	for _, key := range []string{"username", "password"} {

@@ -272,8 +272,8 @@ func TestLoadIsDeterministic(t *testing.T) {
 				t.Fatalf("finding %+v", f)
 			}
 		}
-		for name, host := range fleet.Hosts {
-			if host.Name != name || host.Lifecycle == "" || (host.Workload != nil && len(host.Workload.Inputs) != 16) {
+		for id, host := range fleet.Hosts {
+			if host.ID != id || host.Name == "" || host.Lifecycle == "" || (host.Workload != nil && len(host.Workload.Inputs) != 16) {
 				t.Fatalf("host %+v", host)
 			}
 		}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/machines"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -58,21 +57,22 @@ func (l *loader) rings(releases map[string]inventory.Release) {
 }
 
 // join gives the hosts of a ring. A host that is in another one already is a mistake.
-func (l *loader) join(d schemas.Document) []string {
-	hosts := []string{}
+func (l *loader) join(d schemas.Document) []inventory.MachineID {
+	hosts := []inventory.MachineID{}
 	canaries := 0
-	for _, name := range l.after.names {
-		labels := l.trunk.hosts()[name].Host.Metadata.Labels
-		if !d.Ring.Spec.Hosts.Selects(name, labels) {
+	for _, id := range l.after.ids {
+		host := l.trunk.hosts()[id]
+		labels := host.Host.Metadata.Labels
+		if !d.Ring.Spec.Hosts.Selects(id, labels) {
 			continue
 		}
-		if other, twice := l.after.member[name]; twice {
-			l.find(d.Finding("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already", name, other))
+		if other, twice := l.after.member[id]; twice {
+			l.find(d.Finding("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already", host.Name, other))
 			continue
 		}
-		l.after.member[name] = d.Name
-		hosts = append(hosts, name)
-		if d.Ring.Spec.Canaries.Selects(name, labels) {
+		l.after.member[id] = d.Name
+		hosts = append(hosts, inventory.MachineID(id))
+		if d.Ring.Spec.Canaries.Selects(id, labels) {
 			canaries++
 		}
 	}
@@ -133,7 +133,6 @@ func (l *loader) release(ring *inventory.Ring, release inventory.Release) *tree 
 	var t *tree
 	findings := l.apart(func() {
 		t = l.read(release.Snapshot)
-		t.machines = machinesOf(t)
 		l.fill(t)
 		l.prepare(t)
 	})
@@ -157,42 +156,9 @@ func only(findings []schemas.Finding, severity schemas.Severity) []schemas.Findi
 	return slices.DeleteFunc(slices.Clone(findings), func(f schemas.Finding) bool { return f.Severity != severity })
 }
 
-// origin is the host of a release that is the machine of one of the trunk; or none, and why.
-type origin struct{ host, why string }
-
-// origin finds a host in the release that its ring runs, where that is not the trunk.
-func (l *loader) origin(d schemas.Document) (o origin) {
-	if l.alike {
-		return l.before.hosts[d.Name].origin
-	}
-	ring := l.after.rings[l.after.member[d.Name]]
-	if ring.Spec.Tag == "" || ring.Commit == "" || ring.Commit == l.trunk.Commit {
-		return origin{}
-	}
-	if l.trunk.machines == nil {
-		l.trunk.machines = machinesOf(l.trunk)
-	}
-	if l.matched[ring.Commit] == nil {
-		l.matched[ring.Commit] = machines.Match(*l.trunk.machines, *l.after.releases[ring.Commit].machines)
-	}
-	o.host, o.why = l.matched[ring.Commit].Host(d.Name)
-	return o
-}
-
-func machinesOf(t *tree) *machines.Commit {
-	of := machines.Of(func(yield func(machines.Host) bool) {
-		for name, d := range t.hosts() {
-			if !yield(machines.Host{Name: name, Former: d.Host.Metadata.Formerly, Serial: d.Host.Spec.Identity.Serial}) {
-				return
-			}
-		}
-	})
-	return &of
-}
-
 // released fills in what a host's ring has it run, and what the trunk asks for beyond that. Without a release, or in one that cannot be used, that is nothing.
 func (l *loader) released(d schemas.Document, to *inventory.Desired) {
-	to.Ring, to.Given = l.after.member[d.Name], l.trunk.given[d.Name]
+	to.Ring, to.Given = l.after.member[d.ID()], l.trunk.given[d.ID()]
 	ring := l.after.rings[to.Ring]
 	if ring.Spec.Tag == "" {
 		to.Workload, to.Release = l.workload(l.trunk, d, d), l.trunk.Commit
@@ -208,15 +174,15 @@ func (l *loader) released(d schemas.Document, to *inventory.Desired) {
 		to.Workload = wanted
 		return
 	}
-	t, from := l.after.releases[ring.Commit], l.origin(d)
-	running := t.hosts()[from.host]
+	t := l.after.releases[ring.Commit]
+	running, there := t.hosts()[d.ID()]
 	to.Given = given(to.Given, t, running)
 	switch {
 	case t.broken != "":
 		to.Pending = fmt.Sprintf("ring %s: %s", ring.Name, t.broken)
 		return
-	case from.host == "":
-		to.Pending = fmt.Sprintf("ring %s runs %s, %s", ring.Name, ring.Tag, from.why)
+	case !there:
+		to.Pending = fmt.Sprintf("ring %s runs %s, in which host %s is not yet", ring.Name, ring.Tag, to.Label())
 		return
 	}
 	var w *inventory.Workload
@@ -235,7 +201,7 @@ func given(trunk map[string]schemas.Position, release *tree, running schemas.Doc
 			all[field] = at
 		}
 	}
-	for field, at := range release.given[running.Name] {
+	for field, at := range release.given[running.ID()] {
 		if inventory.Runs(field) {
 			all[field] = at
 		}

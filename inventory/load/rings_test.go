@@ -83,7 +83,7 @@ func TestRingsRunTheirReleases(t *testing.T) {
 	if want := "the trunk asks for another image; ring prod runs prod-1 until a newer tag matches prod-*"; prod.Pending != want {
 		t.Errorf("prod-1 is pending: %q", prod.Pending)
 	}
-	if ring := fleet.Rings["prod"]; ring.Tag != "prod-1" || !slices.Equal(ring.Hosts, []string{"prod-1", "prod-2"}) || ring.Spec.Limit(10) != 2 {
+	if ring := fleet.Rings["prod"]; ring.Tag != "prod-1" || !slices.Equal(ring.Hosts, []inventory.MachineID{"prod-1", "prod-2"}) || ring.Spec.Limit(10) != 2 {
 		t.Errorf("the ring is %+v", ring)
 	}
 }
@@ -112,7 +112,7 @@ func TestNothingRunsWithoutARelease(t *testing.T) {
 	}{
 		"no tag":     {inventory.Release{}, "ring prod runs nothing yet: no tag matches prod-*"},
 		"bad tags":   {inventory.Release{Trouble: "tag prod-1 is not signed"}, "ring prod runs nothing yet: tag prod-1 is not signed"},
-		"new host":   {inventory.Release{Tag: "prod-1", Snapshot: commit("1", without)}, "ring prod runs prod-1, in which this host is not yet"},
+		"new host":   {inventory.Release{Tag: "prod-1", Snapshot: commit("1", without)}, "ring prod runs prod-1, in which host prod-1 is not yet"},
 		"unreadable": {inventory.Release{Tag: "prod-1", Snapshot: commit("1", broken)}, "ring prod: release prod-1 has 1 errors, the first: workloads/web.yaml:4:8: error: spec.instal"},
 	} {
 		fleet := fleetOf(t, inventory.Sources{Trunk: commit("2", ringFleet(imageB)), Releases: map[string]inventory.Release{"prod": test.release}})

@@ -130,7 +130,7 @@ func (l *loader) forHost(c *config, d, running schemas.Document) (*inventory.But
 			b.Vars[use.Var] = value
 			continue
 		}
-		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok && !sealed.Scope.Selects(d.Name, d.Host.Metadata.Labels) {
+		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok && !sealed.Scope.Selects(d.ID(), d.Host.Metadata.Labels) {
 			l.find(d.Finding("spec.workload", "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q, which %s uses", sealed.Name, use.at))
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"bytes"
 	"maps"
 	"reflect"
-	"slices"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -17,14 +17,11 @@ type Branch struct {
 
 	stale bool              // the fleet's pages may read differently now
 	files map[string][]byte // pages of the whole fleet by path, as they are on the branch
-	pages map[string]*page  // by host
-	gone  map[string]string // hosts whose page is to be deleted, and by which name their machine is known now
-	made  int               // pages so far
+	pages map[inventory.MachineID]*page
 }
 
 // page is a host's document and how much of it is on the branch. A document is encoded only when it is pushed.
 type page struct {
-	made      int // tells it from another one under the same name
 	document  status.Document
 	version   int    // counts changes of the document; 0: there is none
 	operation string // id of the open operation that it speaks of
@@ -36,14 +33,14 @@ type page struct {
 
 // New knows of nothing.
 func New() *Branch {
-	return &Branch{files: map[string][]byte{}, pages: map[string]*page{}, gone: map[string]string{}}
+	return &Branch{files: map[string][]byte{}, pages: map[inventory.MachineID]*page{}}
 }
 
 // Touch says that the pages of the whole fleet may read differently now.
 func (b *Branch) Touch() { b.stale = true }
 
 // Document is a host's page; zero when it has none.
-func (b *Branch) Document(host string) status.Document { return b.page(host).document }
+func (b *Branch) Document(host inventory.MachineID) status.Document { return b.page(host).document }
 
 // Documents are the pages of all hosts, in any order.
 func (b *Branch) Documents() []status.Document {
@@ -57,7 +54,7 @@ func (b *Branch) Documents() []status.Document {
 }
 
 // Write gives a host its page, which speaks of an open operation by its id, and reports whether it reads differently now.
-func (b *Branch) Write(host string, document status.Document, operation string) bool {
+func (b *Branch) Write(host inventory.MachineID, document status.Document, operation string) bool {
 	p := b.open(host)
 	p.operation = operation
 	if p.version > 0 && reflect.DeepEqual(document, p.document) {
@@ -70,55 +67,47 @@ func (b *Branch) Write(host string, document status.Document, operation string) 
 }
 
 // Pushed reports whether a host's page is on the branch as it reads now.
-func (b *Branch) Pushed(host string) bool {
+func (b *Branch) Pushed(host inventory.MachineID) bool {
 	p := b.page(host)
 	return p.version > 0 && p.version == p.current
 }
 
 // Shows reports whether a host is on the branch with this operation, or with none.
-func (b *Branch) Shows(host, operation string) bool {
+func (b *Branch) Shows(host inventory.MachineID, operation string) bool {
 	p := b.page(host)
 	return p.current > 0 && p.published == operation && b.Trouble == ""
 }
 
 // Urge says that a machine waits for its page to be pushed.
-func (b *Branch) Urge(host string) {
+func (b *Branch) Urge(host inventory.MachineID) {
 	b.open(host).urgent = true
 }
 
 // Pending reports whether there may be something to push, and whether a machine waits for it.
 func (b *Branch) Pending() (waiting, urgent bool) {
 	waiting = b.stale
-	given := b.given()
-	for name, p := range b.pages {
-		ready := b.ready(name, p, given)
-		waiting = waiting || ready
-		urgent = urgent || p.urgent && ready
-	}
-	for _, due := range given {
-		waiting = waiting || due
+	for _, p := range b.pages {
+		waiting = waiting || p.ready()
+		urgent = urgent || p.urgent && p.ready()
 	}
 	return waiting, urgent
 }
 
-// ready reports whether a host's page is to be pushed. Where it is written over that of a machine with a new name, that name's page comes first.
-func (b *Branch) ready(host string, p *page, given map[string]bool) bool {
-	return p.version > 0 && (p.urgent || p.version != p.current) && (b.gone[host] == "" || given[host])
-}
+// ready reports whether a page is to be pushed.
+func (p *page) ready() bool { return p.version > 0 && (p.urgent || p.version != p.current) }
 
 // open gives a host's page to write on.
-func (b *Branch) open(host string) *page {
+func (b *Branch) open(host inventory.MachineID) *page {
 	p := b.pages[host]
 	if p == nil {
-		b.made++
-		p = &page{made: b.made}
+		p = &page{}
 		b.pages[host] = p
 	}
 	return p
 }
 
 // page is a copy of a host's page.
-func (b *Branch) page(host string) page {
+func (b *Branch) page(host inventory.MachineID) page {
 	if p := b.pages[host]; p != nil {
 		return *p
 	}
@@ -129,62 +118,21 @@ func (b *Branch) page(host string) page {
 type Change struct {
 	Files map[string][]byte // by path; nil deletes
 
-	pages map[string]page // by host
-	gone  []string        // former names of whose machines nothing is left there
+	pages map[inventory.MachineID]page
 	fleet func() map[string][]byte
 	files map[string][]byte
 }
 
 // Change gathers every page that may not be on the branch; fleet encodes those of the whole fleet.
 func (b *Branch) Change(fleet func() map[string][]byte) *Change {
-	c := &Change{Files: map[string][]byte{}, pages: map[string]page{}, fleet: fleet, files: maps.Clone(b.files)}
-	given := b.given()
-	for name, p := range b.pages {
-		if b.ready(name, p, given) {
-			c.pages[name] = *p
-		}
-	}
-	for former, due := range given {
-		if due {
-			c.Files[status.Path(former)] = nil // unless another machine has that name now
-			c.gone = append(c.gone, former)
+	c := &Change{Files: map[string][]byte{}, pages: map[inventory.MachineID]page{}, fleet: fleet, files: maps.Clone(b.files)}
+	for id, p := range b.pages {
+		if p.ready() {
+			c.pages[id] = *p
 		}
 	}
 	b.stale = false
 	return c
-}
-
-// given reports by former name whether the page of a machine under its new name says what it took over, and is on the branch or comes with the next push:
-// before that its old page is the only one that knows the machine. A page that has to wait for another one is followed to the end of the row; names in a
-// circle go at once.
-func (b *Branch) given() map[string]bool {
-	given := make(map[string]bool, len(b.gone))
-	for former := range b.gone {
-		var row []string
-		for at := former; ; at = b.gone[at] {
-			due, walked := given[at]
-			follow := false
-			if !walked {
-				row, given[at] = append(row, at), true // and so it stays where the row comes back to it
-				due, follow = b.takenOver(at)
-			}
-			if !follow {
-				for _, name := range row {
-					given[name] = due
-				}
-				break
-			}
-		}
-	}
-	return given
-}
-
-// takenOver is given for one former name, as far as the page under the new name tells; follow says that this page has to wait for another one.
-func (b *Branch) takenOver(former string) (due, follow bool) {
-	by := b.gone[former]
-	p := b.page(by)
-	due = p.version > 0 && slices.Contains(p.document.Formerly, former)
-	return due, due && p.version != p.current && b.gone[by] != ""
 }
 
 // Encode completes the files with those whose bytes are not the ones on the branch. It is slow, and safe for concurrent use.
@@ -194,51 +142,45 @@ func (c *Change) Encode() {
 			c.Files[path] = content
 		}
 	}
-	for name, p := range c.pages {
+	for id, p := range c.pages {
 		before := p.pushed
 		p.pushed, p.current, p.published = p.document.Encode(), p.version, p.operation
-		c.pages[name] = p
+		c.pages[id] = p
 		if p.urgent || !bytes.Equal(p.pushed, before) {
-			c.Files[status.Path(name)] = p.pushed
+			c.Files[status.Path(id)] = p.pushed
 		}
 	}
 }
 
 // Hosts are the hosts whose pages a change carries, with what they say.
-func (c *Change) Hosts() map[string]status.Document {
-	hosts := make(map[string]status.Document, len(c.pages))
-	for name, p := range c.pages {
-		hosts[name] = p.document
+func (c *Change) Hosts() map[inventory.MachineID]status.Document {
+	hosts := make(map[inventory.MachineID]status.Document, len(c.pages))
+	for id, p := range c.pages {
+		hosts[id] = p.document
 	}
 	return hosts
 }
 
 // Settle notes what is on the branch after a push and gives the hosts that waited for it.
-func (b *Branch) Settle(c *Change) (waiting []string) {
+func (b *Branch) Settle(c *Change) (waiting []inventory.MachineID) {
 	for path, content := range c.Files {
 		if !status.IsHost(path) {
 			b.files[path] = content
 		}
 	}
-	for _, former := range c.gone {
-		delete(b.gone, former)
-	}
-	for name, pushed := range c.pages {
-		p := b.pages[name]
-		if p == nil || p.made != pushed.made {
-			continue // its machine has another name since
-		}
+	for id, pushed := range c.pages {
+		p := b.pages[id]
 		p.pushed, p.current, p.published = pushed.pushed, pushed.current, pushed.published
 		if pushed.urgent && p.urgent {
 			p.urgent = false
-			waiting = append(waiting, name)
+			waiting = append(waiting, id)
 		}
 	}
 	return waiting
 }
 
 // Recall notes a host's page as it is on the branch.
-func (b *Branch) Recall(host string, document status.Document, content []byte) {
+func (b *Branch) Recall(host inventory.MachineID, document status.Document, content []byte) {
 	p, operation := b.open(host), document.Record().OperationID()
 	p.document, p.version, p.operation = document, 1, operation
 	p.pushed, p.current, p.published = content, 1, operation
@@ -247,47 +189,13 @@ func (b *Branch) Recall(host string, document status.Document, content []byte) {
 // RecallFile notes a page of the whole fleet as it is on the branch.
 func (b *Branch) RecallFile(path string, content []byte) { b.files[path] = content }
 
-// Rename has a machine's page under its new name go on from where it was under the former one, which is deleted with the same push.
-func (b *Branch) Rename(former, name string) {
-	delete(b.pages, name) // what was pushed under the name, or is being pushed, is not of this machine
-	next := b.open(name)
-	next.document = b.page(former).document
-	next.document.Metadata.Name = name
-	if b.gone[name] == former {
-		delete(b.gone, name) // it is back; else the page there is another machine's, whose new one comes first
-	}
-	unpushed := b.page(former).current == 0 && b.gone[former] != ""
-	delete(b.pages, former)
-	for earlier, by := range b.gone {
-		if by == former {
-			b.gone[earlier] = name
-		}
-	}
-	if b.stale = true; !unpushed { // else what is there is the page of the machine that had the name before
-		b.Supersede(former, name)
-	}
-}
-
-// Supersede has the page of a former name deleted once the machine's page under its new name is there.
-func (b *Branch) Supersede(former, name string) {
-	delete(b.pages, former)
-	b.gone[former], b.stale = name, true
-}
-
 // Compare holds what is believed to be on the branch against the pages that are there, by path, and has everything written again that is not as it should
-// be. Pages that nobody here wrote stay, but for one of a former name that the machine provably took over: what cannot be read (nil) proves nothing. It gives
-// how many differ.
+// be. Pages that nobody here wrote stay. It gives how many differ.
 func (b *Branch) Compare(there map[string][]byte) (differ int) {
-	for name, p := range b.pages {
-		if p.current > 0 && !bytes.Equal(there[status.Path(name)], p.pushed) {
+	for id, p := range b.pages {
+		if p.current > 0 && !bytes.Equal(there[status.Path(id)], p.pushed) {
 			p.pushed, p.current, p.published = nil, 0, ""
 			differ++
-		}
-		for _, former := range p.document.Formerly {
-			if b.gone[former] == "" && b.pages[former] == nil && left(p.document, former, there) {
-				b.gone[former] = name
-				differ++
-			}
 		}
 	}
 	for path, content := range b.files {
@@ -298,14 +206,4 @@ func (b *Branch) Compare(there map[string][]byte) (differ int) {
 		}
 	}
 	return differ
-}
-
-// left reports whether the page that is there under a former name is what a machine left behind, and not another machine's.
-func left(document status.Document, former string, there map[string][]byte) bool {
-	content := there[status.Path(former)]
-	if content == nil {
-		return false
-	}
-	old, err := status.Page(status.Path(former), content)
-	return err == nil && document.Record().TookOver(old.Record())
 }

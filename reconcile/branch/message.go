@@ -7,8 +7,8 @@ func (c *Change) Message(fleet string) string {
 	hosts := c.Hosts()
 	subject := fmt.Sprintf("%d hosts changed", len(hosts))
 	if len(hosts) == 1 {
-		for name, document := range hosts {
-			subject = fmt.Sprintf("%s: %s", name, document.Phase)
+		for _, document := range hosts {
+			subject = fmt.Sprintf("%s: %s", document.Metadata.Name, document.Phase)
 		}
 	}
 	if len(hosts) == 0 {

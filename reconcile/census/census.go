@@ -14,7 +14,6 @@ import (
 // Place is where one host stands.
 type Place struct {
 	Ring   string // "" in none
-	Seat   string // the name by which its ring has it; it is whose who took it last
 	Busy   bool   // it has a place among those under way
 	Member rollout.Member
 	Facts  *inventory.Facts // what it reports, never changed in place
@@ -22,22 +21,21 @@ type Place struct {
 
 // Census of hosts. It is not safe for concurrent use.
 type Census struct {
-	places map[string]Place
-	seats  map[string]string           // hosts by the name by which a ring has them
-	rings  map[string]rollout.Progress // but for those with a host that moved
-	disks  map[string]map[string]bool  // hosts by what names a disk that they report
+	places map[inventory.MachineID]Place
+	rings  map[string]rollout.Progress             // but for those with a host that moved
+	disks  map[string]map[inventory.MachineID]bool // hosts by what names a disk that they report
 	busy   int
 }
 
 // New counts nobody.
 func New() *Census {
-	return &Census{places: map[string]Place{}, seats: map[string]string{}, rings: map[string]rollout.Progress{}, disks: map[string]map[string]bool{}}
+	return &Census{places: map[inventory.MachineID]Place{}, rings: map[string]rollout.Progress{}, disks: map[string]map[inventory.MachineID]bool{}}
 }
 
 // Move says where a host stands now.
-func (c *Census) Move(host string, now Place) {
-	before, sits := c.places[host], c.seats[now.Seat]
-	if now == before && (now.Seat == "" || sits == host) {
+func (c *Census) Move(host inventory.MachineID, now Place) {
+	before := c.places[host]
+	if now == before {
 		return
 	}
 	if before.Busy {
@@ -46,16 +44,9 @@ func (c *Census) Move(host string, now Place) {
 	if now.Busy {
 		c.busy++
 	}
-	if now.Member != before.Member || now.Ring != before.Ring || now.Seat != before.Seat || sits != host {
+	if now.Member != before.Member || now.Ring != before.Ring {
 		delete(c.rings, before.Ring)
 		delete(c.rings, now.Ring)
-		delete(c.rings, c.places[sits].Ring)
-	}
-	if before.Seat != now.Seat && c.seats[before.Seat] == host {
-		delete(c.seats, before.Seat)
-	}
-	if now.Seat != "" {
-		c.seats[now.Seat] = host
 	}
 	if now.Facts != before.Facts {
 		for _, name := range disksOf(before.Facts) {
@@ -63,7 +54,7 @@ func (c *Census) Move(host string, now Place) {
 		}
 		for _, name := range disksOf(now.Facts) {
 			if c.disks[name] == nil {
-				c.disks[name] = map[string]bool{}
+				c.disks[name] = map[inventory.MachineID]bool{}
 			}
 			c.disks[name][host] = true
 		}
@@ -77,8 +68,8 @@ func (c *Census) Regroup() { clear(c.rings) }
 // Busy is how many hosts are under way.
 func (c *Census) Busy() int { return c.busy }
 
-// Member is who has a seat in a ring.
-func (c *Census) Member(seat string) rollout.Member { return c.places[c.seats[seat]].Member }
+// Member is a host as its ring counts it.
+func (c *Census) Member(host inventory.MachineID) rollout.Member { return c.places[host].Member }
 
 // Progress is how far every ring is. It is not to be changed.
 func (c *Census) Progress(rings map[string]inventory.Ring) map[string]rollout.Progress {
@@ -87,8 +78,8 @@ func (c *Census) Progress(rings map[string]inventory.Ring) map[string]rollout.Pr
 			continue
 		}
 		members := make([]rollout.Member, 0, len(ring.Hosts))
-		for _, seat := range ring.Hosts {
-			members = append(members, c.Member(seat))
+		for _, host := range ring.Hosts {
+			members = append(members, c.Member(host))
 		}
 		c.rings[name] = rollout.Measure(ring, members)
 	}
@@ -96,8 +87,8 @@ func (c *Census) Progress(rings map[string]inventory.Ring) map[string]rollout.Pr
 }
 
 // Reporting gives the hosts that may report a disk, sorted: all that do, and perhaps others.
-func (c *Census) Reporting(disk inventory.DiskID) []string {
-	hosts := map[string]bool{}
+func (c *Census) Reporting(disk inventory.DiskID) []inventory.MachineID {
+	hosts := map[inventory.MachineID]bool{}
 	for _, name := range namesOf(disk) {
 		maps.Copy(hosts, c.disks[name])
 	}

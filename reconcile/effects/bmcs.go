@@ -18,8 +18,8 @@ type bmcs struct {
 	open    func(redfish.Config) (*redfish.Client, error)
 
 	mu    sync.Mutex
-	known map[string]*conversation // by host
-	ended sync.WaitGroup           // conversations that are being ended
+	known map[inventory.MachineID]*conversation
+	ended sync.WaitGroup // conversations that are being ended
 }
 
 type conversation struct {
@@ -39,7 +39,7 @@ func (b *bmcs) client(ctx context.Context, desired inventory.Desired) (*redfish.
 	key := fingerprint(config)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old := b.known[desired.Name]
+	old := b.known[desired.ID]
 	if old != nil && old.key == key {
 		return old.client, nil
 	}
@@ -47,7 +47,7 @@ func (b *bmcs) client(ctx context.Context, desired inventory.Desired) (*redfish.
 	if err != nil {
 		return nil, err
 	}
-	b.known[desired.Name] = &conversation{key, client}
+	b.known[desired.ID] = &conversation{key, client}
 	if old != nil {
 		b.ended.Go(func() { end(context.WithoutCancel(ctx), old.client) })
 	}
@@ -75,17 +75,7 @@ func fingerprint(c redfish.Config) [sha256.Size]byte {
 	return [sha256.Size]byte(hash.Sum(nil))
 }
 
-// forget ends the conversation with a host's BMC.
-func (b *bmcs) forget(host string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if c := b.known[host]; c != nil {
-		delete(b.known, host)
-		b.ended.Go(func() { end(context.Background(), c.client) })
-	}
-}
-
-func (b *bmcs) console(host string) (redfish.SerialConsole, error) {
+func (b *bmcs) console(host inventory.MachineID) (redfish.SerialConsole, error) {
 	b.mu.Lock()
 	known := b.known[host]
 	b.mu.Unlock()

@@ -72,7 +72,7 @@ func TestAConfigThatCannotBeHadBootsNothing(t *testing.T) {
 	r.mirrored()
 	r.wantDone(plan.FetchImage)
 	r.configured("storage:\n  files:\n    - {path: /etc/key, contents: {inline: \"${secret.web.key}\"}}\n")
-	r.record = inventory.Record{Host: "web-03"}
+	r.record = inventory.Record{ID: "web-03"}
 	r.desired.Lifecycle, r.desired.Commit = "Managed", "abc"
 	kept := r.secrets["web"]
 	delete(r.secrets, "web")

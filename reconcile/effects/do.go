@@ -109,11 +109,11 @@ type request struct {
 func (e *Effects) mayAsk(record inventory.Record) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now, last := e.config.Now(), e.asked[record.Host]
+	now, last := e.config.Now(), e.asked[record.ID]
 	if last.epoch == record.Epoch && now.Sub(last.at) < askAgain {
 		return false
 	}
-	e.asked[record.Host] = request{record.Epoch, now}
+	e.asked[record.ID] = request{record.Epoch, now}
 	return true
 }
 
@@ -129,27 +129,27 @@ func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, re
 	url := e.config.Media.URL(keyOf(record))
 	slot, err := client.Insert(ctx, url)
 	if err == nil {
-		e.shows(record.Host, shown{url: url, as: slot.Image})
+		e.shows(record.ID, shown{url: url, as: slot.Image})
 	}
 	return failed(err)
 }
 
 // assignPowerOff lets the agent power its machine off: it knows what must be synced.
 func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) plan.Outcome {
-	agent, err := e.config.Hub.State(ctx, record.Host)
+	agent, err := e.config.Hub.State(ctx, string(record.ID))
 	if err != nil {
 		return failed(err)
 	}
 	if agent.Boot == "" {
 		return plan.Outcome{Result: plan.Retry, Why: "no agent has enrolled that could power the machine off"}
 	}
-	return assigned(e.config.Hub.Assign(ctx, record.Host, wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}))
+	return assigned(e.config.Hub.Assign(ctx, string(record.ID), wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}))
 }
 
 // withdrawJob takes the operation's job back. One that has begun to write goes on: the next look sees that.
 func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action plan.Action) plan.Outcome {
 	op := action.Operation
-	err := e.config.Hub.Withdraw(ctx, record.Host, hub.Withdrawal{Job: op.ID, Attempt: op.Attempt, Why: action.Error, Untaken: !action.Withdrawn})
+	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{Job: op.ID, Attempt: op.Attempt, Why: action.Error, Untaken: !action.Withdrawn})
 	if errors.Is(err, hub.ErrBegun) {
 		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
 	}

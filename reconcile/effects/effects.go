@@ -14,6 +14,7 @@ import (
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
 )
 
 // Secrets opens a Secret of the accepted fleet by its name.
@@ -41,9 +42,9 @@ type Effects struct {
 	configs configs
 
 	mu    sync.Mutex
-	asked map[string]request   // when a host's operating system was asked to shut down
-	shown map[string]shown     // by host
-	off   map[string]time.Time // since when every look at a host found it off
+	asked map[inventory.MachineID]request   // when a host's operating system was asked to shut down
+	shown map[inventory.MachineID]shown     // by host
+	off   map[inventory.MachineID]time.Time // since when every look at a host found it off
 }
 
 // New makes effects. Close them.
@@ -65,27 +66,17 @@ func New(config Config) (*Effects, error) {
 	}
 	return &Effects{
 		config: config,
-		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[string]*conversation{}},
-		asked:  map[string]request{},
-		shown:  map[string]shown{},
-		off:    map[string]time.Time{},
+		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[inventory.MachineID]*conversation{}},
+		asked:  map[inventory.MachineID]request{},
+		shown:  map[inventory.MachineID]shown{},
+		off:    map[inventory.MachineID]time.Time{},
 	}, nil
 }
 
-// Forget ends what is kept for a name that no host has any more: its medium, what its agents said, the session at its BMC.
-func (e *Effects) Forget(host string) {
-	e.config.Media.Withdraw(host)
-	e.config.Hub.Forget(host)
-	e.bmcs.forget(host)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.asked, host)
-	delete(e.shown, host)
-	delete(e.off, host)
-}
-
 // Console is the serial console that a host's BMC offers, as the last look found it; an error says why none is known.
-func (e *Effects) Console(host string) (redfish.SerialConsole, error) { return e.bmcs.console(host) }
+func (e *Effects) Console(host inventory.MachineID) (redfish.SerialConsole, error) {
+	return e.bmcs.console(host)
+}
 
 // Close ends the sessions at the BMCs.
 func (e *Effects) Close(ctx context.Context) { e.bmcs.close(ctx) }

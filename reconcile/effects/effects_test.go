@@ -160,7 +160,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.desired = inventory.Desired{
-		Name: "web-03", BMC: &schemas.BMC{Address: r.bmc.URL(), Credentials: "bmc-r1", TLS: schemas.BMCTLS{Fingerprint: pin}},
+		ID: "web-03", Name: "web-03", BMC: &schemas.BMC{Address: r.bmc.URL(), Credentials: "bmc-r1", TLS: schemas.BMCTLS{Fingerprint: pin}},
 		Network: &schemas.Networks{Ramdisk: &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt", Type: "ethernet"}}}},
 		Workload: &inventory.Workload{
 			Name: "web", Image: schemas.Image{URL: "http://127.0.0.1:1/os.raw.zst?x=1", SHA256: digest(imageBytes)}, KernelArguments: []string{"quiet"},
@@ -168,7 +168,7 @@ func newRig(t *testing.T) *rig {
 		},
 	}
 	r.record = inventory.Record{
-		Host: "web-03", Epoch: 4, Boot: &inventory.Boot{ID: "boot1", Target: inventory.FromRamdisk, Epoch: 4, Stage: inventory.Preparing},
+		ID: "web-03", Epoch: 4, Boot: &inventory.Boot{ID: "boot1", Target: inventory.FromRamdisk, Epoch: 4, Stage: inventory.Preparing},
 		Operation: &inventory.Operation{
 			ID: "op1", Attempt: 2, Commit: "abc", Disk: inventory.DiskID{WWN: "5000c500a1b2c3d4", Serial: "S1", Size: 1 << 34},
 		},
@@ -254,7 +254,7 @@ func (r *rig) wantDone(kinds ...plan.Kind) {
 
 // url is where the record's medium is served.
 func (r *rig) url() string {
-	return r.media.URL(media.Key{Host: r.record.Host, Boot: r.record.Boot.ID, Epoch: r.record.Boot.Epoch})
+	return r.media.URL(media.Key{Host: string(r.record.ID), Boot: r.record.Boot.ID, Epoch: r.record.Boot.Epoch})
 }
 
 // get reads a medium as a BMC does.
@@ -534,7 +534,7 @@ func TestActionsForTheJournalHaveNoEffect(t *testing.T) {
 func TestAHostWithoutBMCIsNotAsked(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.desired = inventory.Desired{Name: "web-03"}
+	r.desired = inventory.Desired{ID: "web-03", Name: "web-03"}
 	if got := r.observe(); got.BMC.Reach != inventory.NotAsked || got.Image.State != inventory.ImageMissing {
 		t.Errorf("observed = %+v", got)
 	}

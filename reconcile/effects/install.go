@@ -75,7 +75,7 @@ func (e *Effects) assignInstall(ctx context.Context, desired inventory.Desired, 
 	if err != nil {
 		return failed(err)
 	}
-	return assigned(e.config.Hub.Assign(ctx, record.Host, job))
+	return assigned(e.config.Hub.Assign(ctx, string(record.ID), job))
 }
 
 func (e *Effects) job(desired inventory.Desired, record inventory.Record, action plan.Action) (wire.Job, error) {
@@ -124,7 +124,7 @@ func (e *Effects) request(desired inventory.Desired, record inventory.Record) ig
 	if workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{
 			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch, Commit: operation.Commit,
-			Token: e.config.Hub.PhoneHomeToken(record.Host, operation.ID, epoch),
+			Token: e.config.Hub.PhoneHomeToken(string(record.ID), operation.ID, epoch),
 		}
 	}
 	return request

@@ -14,7 +14,7 @@ import (
 type shown struct{ url, as string }
 
 func keyOf(record inventory.Record) media.Key {
-	return media.Key{Host: record.Host, Boot: record.Boot.ID, Epoch: record.Boot.Epoch}
+	return media.Key{Host: string(record.ID), Boot: record.Boot.ID, Epoch: record.Boot.Epoch}
 }
 
 func fromRamdisk(record inventory.Record) bool {
@@ -25,11 +25,11 @@ func fromRamdisk(record inventory.Record) bool {
 // look, so that all of it is there again after a restart, and a medium ends with its boot.
 func (e *Effects) serve(ctx context.Context, desired inventory.Desired, record inventory.Record) error {
 	if !fromRamdisk(record) {
-		e.config.Media.Withdraw(record.Host)
+		e.config.Media.Withdraw(string(record.ID))
 		return nil
 	}
 	boot := record.Boot
-	if err := e.config.Hub.Expect(ctx, record.Host, boot.ID, boot.Epoch); err != nil {
+	if err := e.config.Hub.Expect(ctx, string(record.ID), boot.ID, boot.Epoch); err != nil {
 		return err
 	}
 	if e.config.Media.Published(keyOf(record)) {
@@ -51,10 +51,10 @@ func (e *Effects) bootFiles(desired inventory.Desired, record inventory.Record) 
 	boot := record.Boot
 	return media.BootFiles(wire.BootConfig{
 		Version: wire.Version,
-		Host:    record.Host,
+		Host:    string(record.ID),
 		Boot:    boot.ID,
 		Epoch:   boot.Epoch,
-		Token:   e.config.Hub.Token(record.Host, boot.ID, boot.Epoch).Reveal(),
+		Token:   e.config.Hub.Token(string(record.ID), boot.ID, boot.Epoch).Reveal(),
 		URLs:    e.config.URLs,
 		Pins:    []string{e.config.Pin},
 		Time:    e.config.Now().UTC(),
@@ -69,13 +69,13 @@ func (e *Effects) observeMedia(record inventory.Record) inventory.MediaState {
 	return inventory.MediaState{URL: e.config.Media.URL(keyOf(record)), Reads: reads.Requests, Last: reads.Last}
 }
 
-func (e *Effects) nameShown(host string) shown {
+func (e *Effects) nameShown(host inventory.MachineID) shown {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.shown[host]
 }
 
-func (e *Effects) shows(host string, s shown) {
+func (e *Effects) shows(host inventory.MachineID, s shown) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.shown[host] = s

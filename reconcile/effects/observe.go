@@ -21,7 +21,7 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 		Image:  e.observeImage(desired),
 		Config: e.observeConfig(desired, record),
 	}
-	agent, err := e.config.Hub.State(ctx, desired.Name)
+	agent, err := e.config.Hub.State(ctx, string(desired.ID))
 	if err = errors.Join(served, err); err != nil {
 		// Not knowing must not read as "no agent".
 		why := "the daemon cannot tell what the agent said: " + err.Error()
@@ -47,21 +47,21 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 	}
 	system, err := client.System(ctx)
 	if err == nil && record.Boot != nil {
-		state.Media, err = e.drives(ctx, client, record.Host)
+		state.Media, err = e.drives(ctx, client, record.ID)
 	}
 	if err != nil {
 		state.Reach, state.Error, state.Media = reach(err), err.Error(), nil
 		return state
 	}
 	state.Reach, state.Power = inventory.Reached, system.Power
-	state.OffCounts = e.offCounts(desired.Name, state)
+	state.OffCounts = e.offCounts(desired.ID, state)
 	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial, UUID: system.UUID}
 	state.Override = inventory.Override{Target: override(system.Override.Target), Enabled: system.Override.Enabled}
 	return state
 }
 
 // offCounts is when the machine's being off counts; zero while it is not off. A look that found nothing out leaves it as it is.
-func (e *Effects) offCounts(host string, state inventory.BMCState) time.Time {
+func (e *Effects) offCounts(host inventory.MachineID, state inventory.BMCState) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if state.Power != inventory.PoweredOff {
@@ -77,7 +77,7 @@ func (e *Effects) offCounts(host string, state inventory.BMCState) time.Time {
 }
 
 // drives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.
-func (e *Effects) drives(ctx context.Context, client *redfish.Client, host string) ([]inventory.Slot, error) {
+func (e *Effects) drives(ctx context.Context, client *redfish.Client, host inventory.MachineID) ([]inventory.Slot, error) {
 	slots, err := client.Media(ctx)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func Same(a, b inventory.Record) bool {
 var errUnknown = errors.New("install the ingot that wrote it, or a newer one")
 
 // Decode reads the bytes of a host's record. Its error says what to do: that of a record which a newer ingot must read is format.ErrNewer.
-func Decode(host string, value []byte) (inventory.Record, error) {
+func Decode(id inventory.MachineID, value []byte) (inventory.Record, error) {
 	var stored storedRecord
 	err := format.Unmarshal(value, &stored)
 	switch {
@@ -44,8 +44,8 @@ func Decode(host string, value []byte) (inventory.Record, error) {
 		err = fmt.Errorf("version %d is not known to this ingot", stored.Version)
 	case stored.Unknown != "":
 		err = fmt.Errorf("beside the record it has %s", stored.Unknown)
-	case stored.Record.Host != host:
-		err = fmt.Errorf("it speaks of %q", stored.Record.Host)
+	case stored.Record.ID != id:
+		err = fmt.Errorf("it speaks of %q", stored.Record.ID)
 	default:
 		if err = stored.Record.CheckValues(); err == nil {
 			return stored.Record, nil
@@ -53,7 +53,7 @@ func Decode(host string, value []byte) (inventory.Record, error) {
 		err = fmt.Errorf("%w: %w", err, errUnknown)
 	}
 	if errors.Is(err, format.ErrNewer) || errors.Is(err, errUnknown) {
-		return inventory.Record{}, fmt.Errorf("the journal's record of %s: %w", host, err)
+		return inventory.Record{}, fmt.Errorf("the journal's record of %s: %w", id, err)
 	}
-	return inventory.Record{}, fmt.Errorf("the journal's record of %s is not readable: %w: restore the state directory, or move it away to rebuild it from the status branch", host, err)
+	return inventory.Record{}, fmt.Errorf("the journal's record of %s is not readable: %w: restore the state directory, or move it away to rebuild it from the status branch", id, err)
 }

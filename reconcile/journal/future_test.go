@@ -48,7 +48,7 @@ func TestARecordFromTheFuture(t *testing.T) {
 func TestARecordThatIsNotKnown(t *testing.T) {
 	t.Parallel()
 	j := owned(t, journal.Config{Dir: t.TempDir()})
-	if _, err := j.Put(t.Context(), inventory.Record{Host: "c"}, 0); err != nil {
+	if _, err := j.Put(t.Context(), inventory.Record{ID: "c"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	journal.WriteRaw(t, j, "records/a", `{"version":1,"minReader":2,"record":{"host":"a","operation":{"steps":[]}}}`)
@@ -60,7 +60,7 @@ func TestARecordThatIsNotKnown(t *testing.T) {
 	for i, want := range []bool{true, true, false} {
 		e := entries[i]
 		if said := e.Unreadable; (said != nil) != want || want && !strings.Contains(said.Error(), "install the ingot that wrote it, or a newer one") {
-			t.Errorf("%s: %v", e.Record.Host, said)
+			t.Errorf("%s: %v", e.Record.ID, said)
 		}
 	}
 	if !errors.Is(entries[0].Unreadable, format.ErrNewer) {

@@ -75,7 +75,7 @@ func TestPutComparesAndSwaps(t *testing.T) {
 	both(t, func(t *testing.T, config journal.Config) {
 		j := owned(t, config)
 		record, revision, err := j.Get(t.Context(), "web-03")
-		if err != nil || revision != 0 || record.Host != "web-03" {
+		if err != nil || revision != 0 || record.ID != "web-03" {
 			t.Fatalf("Get of a new host = %v, %d, %v, want an empty record of it at 0", record, revision, err)
 		}
 		record.Epoch = 1
@@ -102,54 +102,14 @@ func TestPutComparesAndSwaps(t *testing.T) {
 	})
 }
 
-func TestRenameMovesARecordAtOnce(t *testing.T) {
-	both(t, func(t *testing.T, config journal.Config) {
-		j := owned(t, config)
-		old := inventory.Record{Host: "web-03", Epoch: 7}
-		revision, err := j.Put(t.Context(), old, 0)
-		if err = errors.Join(err, j.Save(t.Context(), "web-03", []byte(`{"x":1}`))); err != nil {
-			t.Fatal(err)
-		}
-		former, next := journal.Entry{Record: old, Revision: revision}, journal.Entry{Record: old.Renamed("db-03")}
-		for name, wrong := range map[string][2]journal.Entry{
-			"the old record is older":  {{Record: old, Revision: revision - 1}, next},
-			"the new name is not free": {former, {Record: next.Record, Revision: revision}},
-		} {
-			if _, err := j.Rename(t.Context(), wrong[0], wrong[1]); !errors.Is(err, journal.ErrConflict) {
-				t.Errorf("%s: Rename = %v, want ErrConflict", name, err)
-			}
-		}
-		if got, again, err := j.Get(t.Context(), "web-03"); err != nil || again != revision || got.Epoch != 7 {
-			t.Errorf("after conflicts: %+v at %d, %v, want it as it was", got, again, err)
-		}
-		renamed, err := j.Rename(t.Context(), former, next)
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries, err := j.List(t.Context())
-		if diff := cmp.Diff([]journal.Entry{{Record: inventory.Record{Host: "db-03", Epoch: 7, Formerly: []string{"web-03"}}, Revision: renamed}}, entries); err != nil || diff != "" {
-			t.Errorf("List: %v (-want +got):\n%s", err, diff)
-		}
-		if left, err := j.Load(t.Context(), "web-03"); err != nil || left != nil {
-			t.Errorf("what the hub kept of the old name = %s, %v, want none", left, err)
-		}
-		if _, err := j.Rename(t.Context(), journal.Entry{Record: inventory.Record{Host: "never-written"}}, journal.Entry{Record: inventory.Record{Host: "new"}}); err != nil {
-			t.Errorf("Rename of a record that the journal never had: %v", err)
-		}
-		if _, err := j.Rename(t.Context(), journal.Entry{Record: old}, journal.Entry{Record: old}); err == nil {
-			t.Error("a record was renamed to its own name")
-		}
-	})
-}
-
 func TestListGivesEveryRecord(t *testing.T) {
 	t.Parallel()
 	j := owned(t, journal.Config{Dir: t.TempDir()})
 	const hosts = 1101 // three pages
-	want := map[string]inventory.Epoch{}
+	want := map[inventory.MachineID]inventory.Epoch{}
 	for i := range hosts {
-		record := inventory.Record{Host: fmt.Sprintf("host-%04d", i), Epoch: inventory.Epoch(i)}
-		want[record.Host] = record.Epoch
+		record := inventory.Record{ID: inventory.MachineID(fmt.Sprintf("host-%04d", i)), Epoch: inventory.Epoch(i)}
+		want[record.ID] = record.Epoch
 		if _, err := j.Put(t.Context(), record, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -161,11 +121,11 @@ func TestListGivesEveryRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]inventory.Epoch{}
+	got := map[inventory.MachineID]inventory.Epoch{}
 	for _, e := range entries {
-		got[e.Record.Host] = e.Record.Epoch
+		got[e.Record.ID] = e.Record.Epoch
 		if e.Revision == 0 {
-			t.Errorf("%s has no revision", e.Record.Host)
+			t.Errorf("%s has no revision", e.Record.ID)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -178,7 +138,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	config := journal.Config{Dir: t.TempDir()}
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	want := inventory.Record{
-		Host: "web-03", Epoch: 7, Spent: []string{"a/b"},
+		ID: "web-03", Epoch: 7, Spent: []string{"a/b"},
 		Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"}, Started: at},
 		Boot:      &inventory.Boot{ID: "boot", Target: inventory.FromRamdisk, Epoch: 7, Stage: inventory.Running, Opened: at},
 		Facts:     &inventory.Facts{At: at, Disks: []inventory.Disk{{Name: "sda", Content: inventory.Content{Blank: true}}}},
@@ -226,14 +186,11 @@ func TestNobodyWritesWithoutOwnership(t *testing.T) {
 	both(t, func(t *testing.T, config journal.Config) {
 		j := open(t, config)
 		t.Cleanup(func() { _ = j.Close() })
-		if _, err := j.Put(t.Context(), inventory.Record{Host: "a"}, 0); !errors.Is(err, journal.ErrNotOwner) {
+		if _, err := j.Put(t.Context(), inventory.Record{ID: "a"}, 0); !errors.Is(err, journal.ErrNotOwner) {
 			t.Errorf("Put = %v, want ErrNotOwner", err)
 		}
 		if err := j.Save(t.Context(), "a", []byte("{}")); !errors.Is(err, journal.ErrNotOwner) {
 			t.Errorf("Save = %v, want ErrNotOwner", err)
-		}
-		if _, err := j.Rename(t.Context(), journal.Entry{Record: inventory.Record{Host: "b"}}, journal.Entry{Record: inventory.Record{Host: "a"}}); !errors.Is(err, journal.ErrNotOwner) {
-			t.Errorf("Rename = %v, want ErrNotOwner", err)
 		}
 		if _, revision, err := j.Get(t.Context(), "a"); err != nil || revision != 0 {
 			t.Errorf("Get = revision %d, %v, want nothing written", revision, err)
@@ -267,7 +224,7 @@ func TestASecondDaemonIsRefused(t *testing.T) {
 		if !errors.Is(err, journal.ErrOwned) || !strings.Contains(err.Error(), "the first") {
 			t.Errorf("Own = %v, want ErrOwned that names the owner", err)
 		}
-		if _, err := first.Put(t.Context(), inventory.Record{Host: "a"}, 0); err != nil {
+		if _, err := first.Put(t.Context(), inventory.Record{ID: "a"}, 0); err != nil {
 			t.Errorf("the owner's Put: %v", err)
 		}
 	})
@@ -278,7 +235,7 @@ func TestANewOwnerFencesTheOldOne(t *testing.T) {
 	config := cluster(t)
 	config.Owner = "the first"
 	first := owned(t, config)
-	revision, err := first.Put(t.Context(), inventory.Record{Host: "a", Epoch: 1}, 0)
+	revision, err := first.Put(t.Context(), inventory.Record{ID: "a", Epoch: 1}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,10 +246,10 @@ func TestANewOwnerFencesTheOldOne(t *testing.T) {
 		t.Error("the old owner never learned that it lost its lease")
 	}
 	second := owned(t, config)
-	if _, err := first.Put(t.Context(), inventory.Record{Host: "a", Epoch: 9}, revision); !errors.Is(err, journal.ErrNotOwner) {
+	if _, err := first.Put(t.Context(), inventory.Record{ID: "a", Epoch: 9}, revision); !errors.Is(err, journal.ErrNotOwner) {
 		t.Errorf("the old owner's Put = %v, want ErrNotOwner", err)
 	}
-	if _, err := second.Put(t.Context(), inventory.Record{Host: "a", Epoch: 2}, revision); err != nil {
+	if _, err := second.Put(t.Context(), inventory.Record{ID: "a", Epoch: 2}, revision); err != nil {
 		t.Errorf("the new owner's Put: %v", err)
 	}
 }
@@ -314,7 +271,7 @@ func TestWhatCannotBeReadIsNeverEmpty(t *testing.T) {
 			if record, _, err := j.Get(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "rebuild") {
 				t.Errorf("Get = %v, %v, want an error with what to do", record, err)
 			}
-			if entries, err := j.List(t.Context()); err != nil || len(entries) != 1 || entries[0].Record.Host != "a" || entries[0].Revision == 0 || entries[0].Unreadable == nil {
+			if entries, err := j.List(t.Context()); err != nil || len(entries) != 1 || entries[0].Record.ID != "a" || entries[0].Revision == 0 || entries[0].Unreadable == nil {
 				t.Errorf("List = %+v, %v, want an entry that says why it is not known", entries, err)
 			}
 			journal.WriteRaw(t, j, "accepted", value)
@@ -328,7 +285,7 @@ func TestWhatCannotBeReadIsNeverEmpty(t *testing.T) {
 func TestLargeValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	j := owned(t, journal.Config{Dir: t.TempDir()})
-	record := inventory.Record{Host: "a", Facts: &inventory.Facts{Errors: []string{strings.Repeat("x", 1<<20)}}}
+	record := inventory.Record{ID: "a", Facts: &inventory.Facts{Errors: []string{strings.Repeat("x", 1<<20)}}}
 	if _, err := j.Put(t.Context(), record, 0); err == nil || !strings.Contains(err.Error(), "bytes") {
 		t.Errorf("Put of over 1 MiB = %v, want an error that says so", err)
 	}

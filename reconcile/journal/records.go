@@ -16,8 +16,8 @@ import (
 // Keys.
 const (
 	prefix      = "ingot/v1/"
-	recordKeys  = prefix + "records/" // + host
-	agentKeys   = prefix + "agents/"  // + host
+	recordKeys  = prefix + "records/" // + id of the machine
+	agentKeys   = prefix + "agents/"  // + id of the machine
 	acceptedKey = prefix + "accepted"
 	tagsKey     = prefix + "tags"
 )
@@ -41,20 +41,20 @@ type Accepted struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// Get gives a host's record and its revision; a host without one gives an empty record with its name, and revision 0.
-func (j *Journal) Get(ctx context.Context, host string) (inventory.Record, int64, error) {
-	value, revision, err := j.read(ctx, recordKeys+host)
+// Get gives a host's record and its revision; a host without one gives an empty record with its id, and revision 0.
+func (j *Journal) Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error) {
+	value, revision, err := j.read(ctx, recordKeys+string(id))
 	if err != nil {
-		return inventory.Record{}, 0, fmt.Errorf("read the record of %s: %w", host, err)
+		return inventory.Record{}, 0, fmt.Errorf("read the record of %s: %w", id, err)
 	}
 	if revision == 0 {
-		return inventory.Record{Host: host}, 0, nil
+		return inventory.Record{ID: id}, 0, nil
 	}
-	record, err := Decode(host, value)
+	record, err := Decode(id, value)
 	return record, revision, err
 }
 
-// List gives every record, by host name. One that cannot be read is that host's trouble alone: its entry says so.
+// List gives every record, by id. One that cannot be read is that host's trouble alone: its entry says so.
 func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 	var entries []Entry
 	from, end := recordKeys, clientv3.GetPrefixRangeEnd(recordKeys)
@@ -66,10 +66,10 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 			return nil, fmt.Errorf("list the records: %w", err)
 		}
 		for _, kv := range response.Kvs {
-			host := strings.TrimPrefix(string(kv.Key), recordKeys)
-			record, err := Decode(host, kv.Value)
+			id := inventory.MachineID(strings.TrimPrefix(string(kv.Key), recordKeys))
+			record, err := Decode(id, kv.Value)
 			if err != nil {
-				record = inventory.Record{Host: host}
+				record = inventory.Record{ID: id}
 			}
 			entries = append(entries, Entry{Record: record, Revision: kv.ModRevision, Unreadable: err})
 		}
@@ -83,36 +83,19 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 // Put writes a record whose revision is still the given one (0: it does not exist yet) and gives its new revision. Otherwise the error is
 // ErrConflict; ErrNotOwner when this daemon is not the journal's owner any more. Any other error leaves open whether it was written.
 func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int64) (int64, error) {
-	if record.Host == "" {
+	if record.ID == "" {
 		return 0, errors.New("write a record: it names no host")
 	}
 	value, err := Encode(record)
 	if err != nil {
-		return 0, fmt.Errorf("write the record of %s: %w", record.Host, err)
+		return 0, fmt.Errorf("write the record of %s: %w", record.ID, err)
 	}
-	key := recordKeys + record.Host
+	key := recordKeys + string(record.ID)
 	revision, err = j.write(ctx, key, value, clientv3.Compare(clientv3.ModRevision(key), "=", revision))
 	if err != nil {
-		return 0, fmt.Errorf("write the record of %s: %w", record.Host, err)
+		return 0, fmt.Errorf("write the record of %s: %w", record.ID, err)
 	}
 	return revision, nil
-}
-
-// Rename takes away the record of a machine's former name, with what the hub kept under it, and puts its record under the new one: both at once or neither.
-// Both entries come with the revisions that the records have now (0: there is none), as with Put; so do the errors, and the new record's revision.
-func (j *Journal) Rename(ctx context.Context, former, next Entry) (int64, error) {
-	what := fmt.Sprintf("rename %s to %s", former.Record.Host, next.Record.Host)
-	if former.Record.Host == "" || next.Record.Host == "" || former.Record.Host == next.Record.Host {
-		return 0, fmt.Errorf("%s: a record has one name", what)
-	}
-	value, err := Encode(next.Record)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", what, err)
-	}
-	from, to := recordKeys+former.Record.Host, recordKeys+next.Record.Host
-	revision, err := j.change(ctx, []clientv3.Op{clientv3.OpPut(to, string(value)), clientv3.OpDelete(from), clientv3.OpDelete(agentKeys + former.Record.Host)},
-		clientv3.Compare(clientv3.ModRevision(from), "=", former.Revision), clientv3.Compare(clientv3.ModRevision(to), "=", next.Revision))
-	return revision, wrap(what, err)
 }
 
 // Load gives the hub's document of a host; nil when there is none.
@@ -152,15 +135,8 @@ func (j *Journal) read(ctx context.Context, key string) ([]byte, int64, error) {
 
 // write puts a value if this daemon is the owner and all conditions hold.
 func (j *Journal) write(ctx context.Context, key string, value []byte, conditions ...clientv3.Cmp) (int64, error) {
-	return j.change(ctx, []clientv3.Op{clientv3.OpPut(key, string(value))}, conditions...)
-}
-
-// change does all of it or nothing, on the conditions of write.
-func (j *Journal) change(ctx context.Context, all []clientv3.Op, conditions ...clientv3.Cmp) (int64, error) {
-	for _, op := range all {
-		if size := len(op.ValueBytes()); size > maxValue {
-			return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", size, maxValue)
-		}
+	if len(value) > maxValue {
+		return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", len(value), maxValue)
 	}
 	mine, err := j.mine()
 	if err != nil {
@@ -170,7 +146,7 @@ func (j *Journal) change(ctx context.Context, all []clientv3.Op, conditions ...c
 	defer cancel()
 	result, err := j.client.Txn(ctx).
 		If(append(conditions, mine.fence())...).
-		Then(all...).
+		Then(clientv3.OpPut(key, string(value))).
 		Else(clientv3.OpGet(ownerKey)).Commit()
 	if err != nil {
 		return 0, err

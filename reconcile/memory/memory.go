@@ -4,8 +4,6 @@ package memory
 
 import (
 	"fmt"
-	"path"
-	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
@@ -29,12 +27,11 @@ type Host struct {
 
 // Memory is all that is known.
 type Memory struct {
-	Hosts   map[string]Host
+	Hosts   map[inventory.MachineID]Host
 	Files   map[string][]byte // pages of the whole fleet, by path
 	Commits []status.Commit   // accepted before; like Acts for people only
 	Acts    []status.Act      // of operators
 	Unknown format.Unknown    // what a newer ingot wrote on the fleet's page
-	Former  map[string]string // names whose page is left of a rename, and the machine's name now
 	Rebuilt int               // records that are from the status branch
 	Refused map[string]error  // why a page is not believed, by path
 }
@@ -42,9 +39,9 @@ type Memory struct {
 // Recall puts the journal's records and the pages of the status branch together. Genuine gives a page as the publisher was given it, if the publisher wrote
 // it.
 func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file string, page []byte) ([]byte, error)) Memory {
-	m := Memory{Hosts: map[string]Host{}, Files: map[string][]byte{}, Former: map[string]string{}, Refused: map[string]error{}}
+	m := Memory{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
 	for _, e := range entries {
-		m.Hosts[e.Record.Host] = Host{Record: e.Record, Revision: e.Revision, Lost: e.Unreadable}
+		m.Hosts[e.Record.ID] = Host{Record: e.Record, Revision: e.Revision, Lost: e.Unreadable}
 	}
 	for file, page := range pages {
 		if status.IsHost(file) {
@@ -53,7 +50,6 @@ func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file 
 			m.fleet(file, page, genuine)
 		}
 	}
-	m.dropFormer()
 	return m
 }
 
@@ -64,15 +60,15 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 	if err == nil {
 		document, err = status.Page(file, content)
 	}
-	name := strings.TrimSuffix(path.Base(file), ".yaml")
-	h, known := m.Hosts[name]
+	id := status.IDOf(file)
+	h, known := m.Hosts[id]
 	if h.Lost != nil {
 		return // what the page says may be older than what the journal has: it stays as it is
 	}
 	if err != nil {
 		m.Refused[file] = err
 		if !known { // else the page is just written again
-			m.Hosts[name] = Host{Record: inventory.Record{Host: name},
+			m.Hosts[id] = Host{Record: inventory.Record{ID: id},
 				Lost: fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or delete it so that the host counts as never seen, with spec.consent.erase taken out of its file before, then restart", file, err)}
 		}
 		return
@@ -84,7 +80,7 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 		m.Rebuilt++
 	}
 	h.Document, h.Page = document, content
-	m.Hosts[name] = h
+	m.Hosts[id] = h
 }
 
 // fleet takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
@@ -103,21 +99,6 @@ func (m *Memory) fleet(file string, page []byte, genuine func(string, []byte) ([
 		return
 	}
 	m.Files[file], m.Commits, m.Acts, m.Unknown = content, before.Commits, before.Acts, before.Unknown
-}
-
-// dropFormer forgets what is left of machines' former names: the daemon was stopped before their old pages were deleted, or somebody brought those back. What
-// another machine did under such a name since stays, whether the journal knows it or not.
-func (m *Memory) dropFormer() {
-	for name, h := range m.Hosts {
-		for _, former := range h.Record.Formerly {
-			old, there := m.Hosts[former]
-			if there && old.Lost == nil && old.Revision == 0 && h.Record.TookOver(old.Record) {
-				delete(m.Hosts, former)
-				m.Former[former] = name
-				m.Rebuilt--
-			}
-		}
-	}
 }
 
 // Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered; write says that it must be in the journal

@@ -16,8 +16,8 @@ import (
 
 func page(r inventory.Record) []byte {
 	return status.Document{
-		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.Metadata{Name: r.Host}, Phase: plan.Installing,
-		Epoch: r.Epoch, Operation: r.Operation, Boot: r.Boot, Hardware: r.Facts, Formerly: r.Formerly, LastOperation: r.Last,
+		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.NewMetadata("", r.ID, nil), Phase: plan.Installing,
+		Epoch: r.Epoch, Operation: r.Operation, Boot: r.Boot, Hardware: r.Facts, LastOperation: r.Last,
 	}.Encode()
 }
 
@@ -26,15 +26,10 @@ func ours(_ string, page []byte) ([]byte, error) { return page, nil }
 func TestRecall(t *testing.T) {
 	t.Parallel()
 	facts := &inventory.Facts{System: inventory.System{Serial: "A"}}
-	begun := inventory.Record{Host: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank}}
-	newer := inventory.Record{Host: "a", Epoch: 4}
-	renamed, left := inventory.Record{Host: "b", Epoch: 3, Facts: facts, Formerly: []string{"a"}}, inventory.Record{Host: "a", Epoch: 3, Facts: facts}
-	another := inventory.Record{Host: "a", Epoch: 1, Facts: &inventory.Facts{System: inventory.System{Serial: "B"}}, Spent: []string{"its consent"}}
-	inRamdisk := inventory.Record{Host: "a", Epoch: 3, Facts: facts, Boot: &inventory.Boot{ID: "boot", Target: inventory.FromRamdisk, Stage: inventory.Running}}
-	both := func(m memory.Memory) bool {
-		return len(m.Hosts) == 2 && len(m.Former) == 0 && m.Hosts["a"].Record.Facts.System.Serial == "B" && m.Hosts["a"].Page != nil
-	}
-	ended := inventory.Record{Host: "a", Epoch: 3, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Quarantined}}
+	begun := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank}}
+	newer := inventory.Record{ID: "a", Epoch: 4}
+	left := inventory.Record{ID: "a", Epoch: 3, Facts: facts}
+	ended := inventory.Record{ID: "a", Epoch: 3, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Quarantined}}
 	refused := errors.New("not ours")
 	for name, test := range map[string]struct {
 		entries []journal.Entry
@@ -61,33 +56,12 @@ func TestRecall(t *testing.T) {
 		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}}, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool {
 			return m.Hosts["a"].Lost == nil && m.Hosts["a"].Page == nil
 		}},
-		"what is left of a former name": {nil, []inventory.Record{renamed, left}, ours, func(m memory.Memory) bool {
-			_, ghost := m.Hosts["a"]
-			return !ghost && m.Former["a"] == "b" && len(m.Hosts) == 1
-		}},
-		"what is left of a former name, and the journal has the new name": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{renamed, left}, ours, func(m memory.Memory) bool {
-			return len(m.Hosts) == 1 && m.Former["a"] == "b" && m.Rebuilt == 0
-		}},
-		"a former name whose page still says what has ended": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{inRamdisk}, ours, func(m memory.Memory) bool {
-			return len(m.Hosts) == 1 && m.Former["a"] == "b" && m.Rebuilt == 0
-		}},
-		"a former name that another machine has":                        {nil, []inventory.Record{renamed, another}, ours, both},
-		"... and the journal has both names":                            {[]journal.Entry{{Record: renamed, Revision: 1}, {Record: another, Revision: 2}}, []inventory.Record{renamed, another}, ours, both},
-		"... and the journal has the new name only":                     {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{renamed, another}, ours, both},
-		"... and the journal has the new name only, and no page has it": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{another}, ours, both},
-		"... and the journal has the former name only":                  {[]journal.Entry{{Record: another, Revision: 1}}, []inventory.Record{renamed, another}, ours, both},
-		"a former name under which somebody began something, and no more is known": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{renamed, {Host: "a", Epoch: 2}}, ours, func(m memory.Memory) bool {
-			return len(m.Hosts) == 2 && len(m.Former) == 0
-		}},
-		"a former name whose page is not ours": {[]journal.Entry{{Record: renamed, Revision: 1}}, []inventory.Record{another}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool {
-			return errors.Is(m.Hosts["a"].Lost, refused) && len(m.Former) == 0
-		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pages := map[string][]byte{}
 			for _, r := range test.pages {
-				pages[status.Path(r.Host)] = page(r)
+				pages[status.Path(r.ID)] = page(r)
 			}
 			if m := memory.Recall(test.entries, pages, test.genuine); !test.want(m) {
 				t.Errorf("Recall = %+v", m)
@@ -98,21 +72,21 @@ func TestRecall(t *testing.T) {
 
 func TestReread(t *testing.T) {
 	t.Parallel()
-	known := inventory.Record{Host: "a", Epoch: 3, Spent: []string{"c"}}
-	recalled := inventory.Record{Host: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op"}, Recalled: true}
+	known := inventory.Record{ID: "a", Epoch: 3, Spent: []string{"c"}}
+	recalled := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op"}, Recalled: true}
 	for name, test := range map[string]struct {
 		known inventory.Record
 		entry journal.Entry
 		want  inventory.Record
 		write bool
 	}{
-		"the journal has it":             {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 3}, Revision: 5}, inventory.Record{Host: "a", Epoch: 3}, false},
-		"the journal knows more":         {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 4}, Revision: 5}, inventory.Record{Host: "a", Epoch: 4}, false},
-		"the journal does not know it":   {known, journal.Entry{Record: inventory.Record{Host: "a"}}, known, true},
-		"the journal is an older one":    {known, journal.Entry{Record: inventory.Record{Host: "a", Epoch: 2}, Revision: 5}, known, true},
-		"it is to be proved first":       {recalled, journal.Entry{Record: inventory.Record{Host: "a"}}, recalled, false},
-		"nobody knows anything of it":    {inventory.Record{Host: "a"}, journal.Entry{Record: inventory.Record{Host: "a"}}, inventory.Record{Host: "a"}, false},
-		"it is new, and the journal has": {inventory.Record{Host: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
+		"the journal has it":             {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 3}, Revision: 5}, inventory.Record{ID: "a", Epoch: 3}, false},
+		"the journal knows more":         {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 4}, Revision: 5}, inventory.Record{ID: "a", Epoch: 4}, false},
+		"the journal does not know it":   {known, journal.Entry{Record: inventory.Record{ID: "a"}}, known, true},
+		"the journal is an older one":    {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 2}, Revision: 5}, known, true},
+		"it is to be proved first":       {recalled, journal.Entry{Record: inventory.Record{ID: "a"}}, recalled, false},
+		"nobody knows anything of it":    {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
+		"it is new, and the journal has": {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
 	} {
 		if got, write := memory.Reread(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
 			t.Errorf("%s: Reread = %+v, %t, want %+v, %t", name, got, write, test.want, test.write)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/news"
 )
 
@@ -13,9 +14,9 @@ func TestASlowWatcherLosesNothing(t *testing.T) {
 	var n news.News
 	n.Tell("before")
 	w, other := n.Watch(), n.Watch()
-	var want []string
+	var want []inventory.MachineID
 	for i := range 10_000 {
-		name := fmt.Sprintf("host-%05d", i)
+		name := inventory.MachineID(fmt.Sprintf("host-%05d", i))
 		want = append(want, name)
 		n.Tell(name)
 		n.Tell(name)

@@ -115,7 +115,7 @@ const (
 	DiskUnreadable   Reason = "DiskUnreadable"
 	DiskShared       Reason = "DiskShared" // another machine reports it too
 	IdentityMismatch Reason = "IdentityMismatch"
-	Renamed          Reason = "Renamed"
+	KnownAs          Reason = "KnownAs" // its machine is known under another id
 	TokenAlarm       Reason = "TokenAlarm"
 	OtherDisks       Reason = "OtherDisks" // the config writes to disks besides the root disk, and its Workload does not allow that
 	ImageUnusable    Reason = "ImageUnusable"
@@ -144,7 +144,7 @@ type Hold struct {
 
 // Plan is what shall happen to a host next.
 type Plan struct {
-	Host    string
+	Host    inventory.MachineID
 	Phase   Phase
 	Change  Change
 	Actions []Action // in order; the first is due now. Empty: nothing to do but to look again.

@@ -18,19 +18,18 @@ import (
 //	file gone                         any                          HandsOff (orphaned)
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
-//	contested by another host         any                          HandsOff, held until serials tell whose it is
-//	a serial known under another name of another machine           HandsOff, held until formerly tells both
-//	another serial                    of the machine before it     HandsOff, held until consent.takeover names the new serial
+//	a machine known under another id  any                          HandsOff, held until the host has that id (package standing)
+//	another serial, or other MACs     of the machine before it     HandsOff, held until consent.takeover names the new machine
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
 //	workload                          its operation is under way   as the operation was allowed
-//	a serial known under another name nothing known of it          HandsOff, held until formerly confirms it
 //	workload                          root disk blank              Install
 //	workload                          root disk never seen         Install; erases only with a consent over "unseen"
 //	workload                          root disk holds something    Reinstall; held without the consent that names it, and without two signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
 //	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed (otherdisks.go)
 func Decide(d inventory.Desired, rec inventory.Record) Change {
+	another := rec.OfAnother(d.Identity)
 	switch {
 	case d.Lifecycle == "":
 		return Change{Verdict: HandsOff, Why: []string{"its file is gone: orphaned"}}
@@ -38,26 +37,15 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: HandsOff, Why: []string{"spec.protect is true"}}
 	case d.Lifecycle != schemas.Managed:
 		return Change{Verdict: HandsOff, Why: []string{"spec.lifecycle is " + d.Lifecycle}}
-	case d.Contest != "":
-		return Change{Verdict: HandsOff, Why: []string{"host " + d.Contest + " may be the same machine"}, Hold: &Hold{Reason: Renamed, Message: contested(d)}}
-	case d.KnownAs != "" && rec.OfAnother(d.Identity) && !strings.EqualFold(d.Consent.Takeover, strings.TrimSpace(d.Identity.Serial)):
-		return Change{Verdict: HandsOff, Why: []string{"its serial is known as " + d.KnownAs}, Hold: &Hold{Reason: Renamed, Message: fmt.Sprintf(
-			"serial %s is known as host %s, and what is known of host %s is of machine %s: if the names moved, write metadata.formerly: %[2]s here, and metadata.formerly: %[3]s in the host of %[4]s; names are not swapped in one commit",
-			d.Identity.Serial, d.KnownAs, d.Name, rec.Facts.System.Serial)}}
-	case rec.OfAnother(d.Identity) && !strings.EqualFold(d.Consent.Takeover, strings.TrimSpace(d.Identity.Serial)):
-		known := rec.Facts.System.Serial
-		return Change{Verdict: HandsOff, Why: []string{"what is known of it is of machine " + known}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
-			"spec.identity.serial is %s, what is known of host %s is of machine %s: if that machine was repaired, write spec.consent.takeover: %[1]s; another machine needs another name", d.Identity.Serial, d.Name, known)}}
+	case d.Standing.KnownAs != "":
+		return Change{Verdict: HandsOff, Why: []string{d.Standing.By + " is known as " + string(d.Standing.KnownAs)}, Hold: &Hold{Reason: KnownAs, Message: knownAs(d)}}
+	case another != "" && !taken(d, rec):
+		return Change{Verdict: HandsOff, Why: []string{another}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
+			"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of its own in metadata.id", another, or(d.Identity.Serial, "the serial that its BMC shows"))}}
 	case d.Workload == nil:
 		return Change{Verdict: Nothing}
 	case rec.Operation == nil && rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:
 		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
-	case d.KnownAs != "" && rec.Fresh():
-		return Change{Verdict: HandsOff, Why: []string{"its serial is known as " + d.KnownAs}, Hold: &Hold{Reason: Renamed,
-			Message: fmt.Sprintf("serial %s is known as host %s, which the fleet does not call it any more: if this is that machine, write metadata.formerly: %[2]s", d.Identity.Serial, d.KnownAs)}}
-	case d.Former != "" && rec.Installed == nil && rec.Facts == nil:
-		return Change{Verdict: HandsOff, Why: []string{"renamed from " + d.Former}, Hold: &Hold{Reason: Renamed,
-			Message: fmt.Sprintf("metadata.formerly says this host was %s: what is known of it has not been taken over yet", d.Former)}}
 	default:
 		return install(d, rec)
 	}
@@ -88,7 +76,7 @@ func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
 		return c
 	case inventory.ContentUnseen:
 		if disk.Label() != "" && !rec.Rebuilt {
-			c.Needed = inventory.EraseConsent(d.Name, disk, inventory.ContentUnseen, c.Target)
+			c.Needed = inventory.EraseConsent(d.ID, disk, inventory.ContentUnseen, c.Target)
 			c.Erases = c.Given == c.Needed && unseen(rec, c.Given) // whatever will be found there
 			if why := unsigned(d); c.Erases && why != "" {
 				c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
@@ -100,7 +88,7 @@ func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
 		return c
 	}
 	c.Verdict, c.Erases = Reinstall, true
-	c.Needed = inventory.EraseConsent(d.Name, disk, c.Content, c.Target)
+	c.Needed = inventory.EraseConsent(d.ID, disk, c.Content, c.Target)
 	c.Hold = signed(d, c, consent(d, rec, c))
 	if d.Reinstallable && keepsReinstalling(d, rec) && c.Given != c.Needed {
 		c.Given = "" // it is for something else: update: Reinstall stands for it
@@ -158,9 +146,9 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
 	case given == c.Needed:
 		return nil
-	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
+	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
 		return nil
-	case rec.Rebuilt && named.Label() != "" && given == inventory.EraseConsent(d.Name, named, inventory.ContentUnseen, c.Target):
+	case rec.Rebuilt && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
 		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is over a disk nobody looked at, and does not count after the journal was lost: the page that the host is known from may be older than an install", c.Disk.Label(), c.Summary)}
 	case given == "" && keepsReinstalling(d, rec):
 		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
@@ -235,11 +223,16 @@ func short(id string) string {
 	}
 }
 
-func contested(d inventory.Desired) string {
-	name, heir := d.Name, d.Contest
-	if d.Former == d.Contest {
-		name, heir = d.Contest, d.Name
+// knownAs says what a host whose machine is known under another id needs.
+func knownAs(d inventory.Desired) string {
+	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata, or correct spec.identity and spec.bmc.address if they are of another machine", d.Standing.By, d.Standing.KnownAs)
+}
+
+// taken reports whether the fleet takes another machine than the known one over: its declared serial, or, where it declares none, any but the known one.
+func taken(d inventory.Desired, rec inventory.Record) bool {
+	given, declared := strings.TrimSpace(d.Consent.Takeover), strings.TrimSpace(d.Identity.Serial)
+	if declared != "" {
+		return strings.EqualFold(given, declared)
 	}
-	return fmt.Sprintf("host %s says that it was %s, which the fleet gives to another machine, and nothing tells whose machine is known as %[2]s: "+
-		"take host %[2]s out of the fleet until the rename is done, or metadata.formerly out of %[1]s if it is a new machine", heir, name)
+	return given != "" && !strings.EqualFold(given, strings.TrimSpace(rec.Facts.System.Serial))
 }

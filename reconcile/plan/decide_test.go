@@ -20,7 +20,7 @@ func consentOver(content string) string {
 
 // seen is a record of facts with the one disk holding something.
 func seen(content inventory.Content) inventory.Record {
-	return inventory.Record{Host: hostName, Facts: &inventory.Facts{Epoch: 1, Disks: []inventory.Disk{
+	return inventory.Record{ID: hostName, Facts: &inventory.Facts{Epoch: 1, Disks: []inventory.Disk{
 		{Serial: rootDisk.Serial, Size: rootDisk.Size, Content: content},
 	}}}
 }
@@ -62,10 +62,11 @@ func TestDecide(t *testing.T) {
 		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
 		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
 		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, plan.HandsOff, false, "", ""},
-		{"contested by another host", func(d *inventory.Desired) { d.Contest = "other" }, installed(target, schemas.OnConsent), plan.HandsOff, false, "", plan.Renamed},
-		{"contested by another host, nothing known", func(d *inventory.Desired) { d.Contest, d.Former = "other", "other" }, inventory.Record{}, plan.HandsOff, false, "", plan.Renamed},
-		{"a serial known under another name, nothing known", func(d *inventory.Desired) { d.KnownAs = "other" }, inventory.Record{}, plan.HandsOff, false, "", plan.Renamed},
-		{"a serial known under another name, of another machine", func(d *inventory.Desired) { d.KnownAs, d.Identity.Serial = "other", "B" }, of("A"), plan.HandsOff, false, "", plan.Renamed},
+		{"known under another id", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, installed(target, schemas.OnConsent), plan.HandsOff, false, "", plan.KnownAs},
+		{"known under another id, nothing known of the host", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, inventory.Record{}, plan.HandsOff, false, "", plan.KnownAs},
+		{"known under another id, of another machine, taken over", func(d *inventory.Desired) {
+			d.Standing.KnownAs, d.Identity.Serial, d.Consent.Takeover = "other", "B", "B"
+		}, of("A"), plan.HandsOff, false, "", plan.KnownAs},
 		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"), plan.HandsOff, false, "", plan.IdentityMismatch},
 		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, plan.Nothing, false, "", ""},
 		{"installed with its inputs", none, installed(target, schemas.OnConsent), plan.Nothing, false, "", ""},

@@ -48,7 +48,7 @@ type host struct {
 func Host(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	h := host{d: d, o: o, rec: o.Record, now: now, change: Decide(d, o.Record)}
 	p := h.decide()
-	p.Host, p.Change = d.Name, h.change
+	p.Host, p.Change = d.ID, h.change
 	return p
 }
 

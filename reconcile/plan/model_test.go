@@ -50,10 +50,10 @@ type model struct {
 
 func newModel(disk string, power inventory.PowerState) *model {
 	m := &model{
-		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{Host: hostName},
+		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{ID: hostName},
 		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{}, wrote: map[string]bool{},
 		desired: inventory.Desired{
-			Commit: "c0", Release: "c0", Name: hostName, File: "hosts/web-03.yaml", Lifecycle: schemas.Managed,
+			Commit: "c0", Release: "c0", ID: hostName, Name: hostName, File: "hosts/web-03.yaml", Lifecycle: schemas.Managed,
 			BMC: &schemas.BMC{Address: "https://10.0.0.13"}, Identity: schemas.Identity{Serial: "SN1"},
 			RootDisk: &schemas.DiskHints{Serial: "DISK1"},
 		},

@@ -115,8 +115,8 @@ func (h host) unallowed(op inventory.Operation) string {
 	if h.d.Reinstallable && keepsReinstalling(h.d, h.rec) {
 		return ""
 	}
-	seen := inventory.EraseConsent(h.d.Name, op.Disk, op.Content, op.Inputs)
-	over := inventory.EraseConsent(h.d.Name, inventory.NamedDisk(h.d.RootDisk), inventory.ContentUnseen, op.Inputs)
+	seen := inventory.EraseConsent(h.d.ID, op.Disk, op.Content, op.Inputs)
+	over := inventory.EraseConsent(h.d.ID, inventory.NamedDisk(h.d.RootDisk), inventory.ContentUnseen, op.Inputs)
 	if given := h.d.Consent.Erase; given == seen || given == over && unseen(h.rec, given) {
 		return ""
 	}

@@ -56,7 +56,7 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 			test.ask(&d)
 		}
 		record := test.record
-		if record.Host == "" {
+		if record.ID == "" {
 			record = installed(earlier, schemas.OnConsent)
 		}
 		got := plan.Decide(d, record)

@@ -143,7 +143,7 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 	if op := rec.Operation; op != nil && op.Begun != 0 {
 		rec = spend(rec, op.Consent)
 	}
-	return inventory.Record{Host: rec.Host, Epoch: rec.Epoch, Spent: rec.Spent, Formerly: rec.Formerly, Adopted: a.Serial, BMC: a.BMC, Rebuilt: true}
+	return inventory.Record{ID: rec.ID, Epoch: rec.Epoch, Spent: rec.Spent, Adopted: a.Serial, BMC: a.BMC, Rebuilt: true}
 }
 
 // end closes the operation. A consent is spent when something may have been written under it.

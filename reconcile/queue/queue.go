@@ -5,19 +5,21 @@ import (
 	"container/heap"
 	"sync"
 	"time"
+
+	"github.com/gitmetal/ingot/inventory"
 )
 
 // Queue of hosts. A host is in it at most once, with the earliest time anybody asked for; while it is being looked at
 // it is not given out again, and what is asked for meanwhile counts afterwards. It is safe for concurrent use.
 type Queue struct {
 	mu      sync.Mutex
-	entries map[string]*queued
+	entries map[inventory.MachineID]*queued
 	heap    dueHeap
 	changed chan struct{} // holds one token when there may be something new to take
 }
 
 type queued struct {
-	host  string
+	host  inventory.MachineID
 	due   time.Time
 	index int // in the heap; -1 when not there
 	busy  bool
@@ -26,14 +28,14 @@ type queued struct {
 
 // New makes an empty queue.
 func New() *Queue {
-	return &Queue{entries: map[string]*queued{}, changed: make(chan struct{}, 1)}
+	return &Queue{entries: map[inventory.MachineID]*queued{}, changed: make(chan struct{}, 1)}
 }
 
 // Changed gives a token when there may be something new to take.
 func (q *Queue) Changed() <-chan struct{} { return q.changed }
 
 // Add asks for a look at the host at a time, or earlier if that was asked for before.
-func (q *Queue) Add(host string, due time.Time) {
+func (q *Queue) Add(host inventory.MachineID, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -60,7 +62,7 @@ func (q *Queue) Add(host string, due time.Time) {
 }
 
 // Take gives the hosts that are due and marks them busy, and the time of the next one; zero when there is none.
-func (q *Queue) Take(now time.Time) (due []string, next time.Time) {
+func (q *Queue) Take(now time.Time) (due []inventory.MachineID, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.heap) > 0 {
@@ -75,7 +77,7 @@ func (q *Queue) Take(now time.Time) (due []string, next time.Time) {
 }
 
 // Done ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
-func (q *Queue) Done(host string, due time.Time) {
+func (q *Queue) Done(host inventory.MachineID, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -87,16 +89,6 @@ func (q *Queue) Done(host string, due time.Time) {
 	q.signal()
 }
 
-// Forget takes a host out, also while it is being looked at: that look ends without Done.
-func (q *Queue) Forget(host string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if e := q.entries[host]; e != nil && e.index >= 0 {
-		heap.Remove(&q.heap, e.index)
-	}
-	delete(q.entries, host)
-}
-
 func (q *Queue) signal() {
 	select {
 	case q.changed <- struct{}{}:
@@ -104,7 +96,7 @@ func (q *Queue) signal() {
 	}
 }
 
-// dueHeap orders by time, then by name, so that the same situation always plays out the same.
+// dueHeap orders by time, then by id, so that the same situation always plays out the same.
 type dueHeap []*queued
 
 func (h dueHeap) Len() int { return len(h) }

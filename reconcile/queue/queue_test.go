@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/queue"
 )
 
@@ -15,7 +16,7 @@ func TestAHostIsGivenOutOnceUntilItIsDone(t *testing.T) {
 	q.Add("b", now)
 	q.Add("a", now)
 	q.Add("later", now.Add(time.Minute))
-	if due, next := q.Take(now); !slices.Equal(due, []string{"a", "b"}) || !next.Equal(now.Add(time.Minute)) {
+	if due, next := q.Take(now); !slices.Equal(due, []inventory.MachineID{"a", "b"}) || !next.Equal(now.Add(time.Minute)) {
 		t.Fatalf("Take = %v, %v; want a and b, and later in a minute", due, next)
 	}
 	q.Add("a", now) // asked for while it is being looked at
@@ -24,7 +25,7 @@ func TestAHostIsGivenOutOnceUntilItIsDone(t *testing.T) {
 	}
 	q.Done("a", now.Add(time.Hour))
 	q.Done("b", now.Add(time.Hour))
-	if due, _ := q.Take(now); !slices.Equal(due, []string{"a"}) {
+	if due, _ := q.Take(now); !slices.Equal(due, []inventory.MachineID{"a"}) {
 		t.Errorf("Take = %v, want a, which was asked for meanwhile", due)
 	}
 }
@@ -41,7 +42,7 @@ func TestAskingEarlierCountsAskingLaterDoesNot(t *testing.T) {
 	<-q.Changed()
 	q.Add("a", now)
 	<-q.Changed()
-	if due, _ := q.Take(now); !slices.Equal(due, []string{"a"}) {
+	if due, _ := q.Take(now); !slices.Equal(due, []inventory.MachineID{"a"}) {
 		t.Errorf("Take = %v, want a", due)
 	}
 }

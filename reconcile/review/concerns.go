@@ -1,41 +1,50 @@
 package review
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Concerns names the hosts whose records Compare needs, besides those that the records of all hosts that head does not name are given for. Asked again
-// with the records of those it names more, until it names no others: the records of any other host make no difference.
-func Concerns(base, head inventory.Fleet, given map[string]inventory.Record) []string {
-	serials := map[string]bool{}
-	for _, record := range given {
-		if record.Facts != nil {
-			serials[oneCase(record.Facts.System.Serial)] = true
-		}
-	}
-	var names []string
+// Concerns gives the hosts whose records Compare needs, besides those of all hosts that head does not name, and of all that Claims finds: the records of any
+// other host make no difference.
+func Concerns(base, head inventory.Fleet) (ids []inventory.MachineID) {
 	ways := around(base, head)
-	for name, after := range head.Hosts {
-		if _, named := head.Hosts[after.Former]; named {
-			names = append(names, after.Former) // it may be another machine that has the name now
-		}
-		before, had := base.Hosts[name]
-		_, former := given[after.Former]
-		_, another := head.Hosts[after.Former]
-		if !had || former || another || serials[oneCase(after.Identity.Serial)] || len(ways[after.Ring]) > 0 || !asksTheSame(before, after) {
-			names = append(names, name)
+	for id, after := range head.Hosts {
+		if before, had := base.Hosts[id]; !had || len(ways[after.Ring]) > 0 || !asksTheSame(before, after) {
+			ids = append(ids, id)
 		}
 	}
-	return names
+	return ids
 }
 
-func oneCase(serial string) string { return strings.ToLower(strings.TrimSpace(serial)) }
+// Claims gives the serials and MACs, in lower case and sorted, that concerned hosts declare and that their own records do not have: the machine may be known under
+// the id of any host whose page names one.
+func Claims(base, head inventory.Fleet, given map[inventory.MachineID]inventory.Record) []string {
+	claims := map[string]bool{}
+	for _, id := range Concerns(base, head) {
+		declared, record := head.Hosts[id].Identity, given[id]
+		facts := record.Facts
+		if facts == nil {
+			facts = &inventory.Facts{}
+		}
+		if serial := declared.Serial; !inventory.Placeholder(serial) && (record.Facts == nil || record.OfAnother(declared) != "") {
+			claims[strings.ToLower(strings.TrimSpace(serial))] = true
+		}
+		for _, mac := range declared.MACs {
+			if !slices.ContainsFunc(facts.NICs, func(nic inventory.NIC) bool { return strings.EqualFold(nic.MAC, mac) }) {
+				claims[strings.ToLower(mac)] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(claims))
+}
 
-// asksTheSame reports whether nothing that a plan goes by differs: where a host is written, and in which commit, does not.
+// asksTheSame reports whether nothing that a plan goes by differs: what a host is called, where it is written, and in which commit, does not.
 func asksTheSame(before, after inventory.Desired) bool {
-	before.Commit, before.Release, before.File, before.Line, before.Given = after.Commit, after.Release, after.File, after.Line, after.Given
+	before.Commit, before.Release, before.File, before.Line, before.Given, before.Name = after.Commit, after.Release, after.File, after.Line, after.Given, after.Name
 	return reflect.DeepEqual(before, after)
 }

@@ -2,7 +2,8 @@ package review_test
 
 import (
 	"fmt"
-	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,8 +26,8 @@ func drawFleet(t *rapid.T, commit string) inventory.Fleet {
 		d.Identity.Serial = fmt.Sprintf("sn-%d", n)
 		if rapid.IntRange(0, 3).Draw(t, "renamed") == 0 {
 			d.Name += "-new"
-			if rapid.Bool().Draw(t, "formerly") {
-				d.Former = fmt.Sprintf("web-%d", n)
+			if rapid.Bool().Draw(t, "another id") {
+				d.ID = inventory.MachineID(d.Name)
 			}
 		}
 		d.Power = rapid.SampledFrom([]string{"", "On", "Off"}).Draw(t, "power")
@@ -34,35 +35,36 @@ func drawFleet(t *rapid.T, commit string) inventory.Fleet {
 		if rapid.IntRange(0, 5).Draw(t, "pending") == 0 {
 			d.Pending = "the trunk asks for more"
 		}
-		f.Hosts[d.Name] = d
+		f.Hosts[d.ID] = d
 	}
 	return f
 }
 
-// TestNoOtherRecordsConcern: with the records of orphans, and those that Concerns names, a review is the one with all records.
+// TestNoOtherRecordsConcern: with the records of orphans, and those that Concerns and Claims name, a review is the one with all records.
 func TestNoOtherRecordsConcern(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		base, head := drawFleet(t, "base"), drawFleet(t, "head")
 		for name, d := range base.Hosts {
 			if rapid.Bool().Draw(t, "unchanged") {
-				d.Commit, d.Release, d.File = head.Commit, head.Commit, "elsewhere/"+name
+				d.Commit, d.Release, d.File = head.Commit, head.Commit, "elsewhere/"+d.Name
 				head.Hosts[name] = d
 			}
 		}
-		all, given := map[string]inventory.Record{}, map[string]inventory.Record{}
+		all, given := map[inventory.MachineID]inventory.Record{}, map[inventory.MachineID]inventory.Record{}
 		for n := range 5 {
 			for _, name := range []string{fmt.Sprintf("web-%d", n), fmt.Sprintf("web-%d-new", n)} {
+				id := inventory.MachineID(name)
 				record := running(name)
 				record.Facts = &inventory.Facts{System: inventory.System{Serial: fmt.Sprintf(" SN-%d", n)}, Disks: []inventory.Disk{{Name: "sda", Serial: "DISK-" + name, Size: 480_000_000_000}}}
 				switch rapid.IntRange(0, 3).Draw(t, "record") {
 				case 0:
-					all[name] = record
+					all[id] = record
 				case 1:
 					record.Installed = nil
-					all[name] = record
+					all[id] = record
 				case 2:
-					all[name] = inventory.Record{Host: name}
+					all[id] = inventory.Record{ID: id}
 				}
 			}
 		}
@@ -71,12 +73,15 @@ func TestNoOtherRecordsConcern(t *testing.T) {
 				given[name] = record
 			}
 		}
-		for had := -1; had < len(given); {
-			had = len(given)
-			for _, name := range review.Concerns(base, head, maps.Clone(given)) {
-				if record, there := all[name]; there {
-					given[name] = record
-				}
+		for _, id := range review.Concerns(base, head) {
+			if record, there := all[id]; there {
+				given[id] = record
+			}
+		}
+		claims := review.Claims(base, head, given)
+		for id, record := range all {
+			if record.Facts != nil && slices.Contains(claims, strings.ToLower(strings.TrimSpace(record.Facts.System.Serial))) {
+				given[id] = record
 			}
 		}
 		if diff := cmp.Diff(review.Compare(base, head, review.Known{Records: all}), review.Compare(base, head, review.Known{Records: given})); diff != "" {

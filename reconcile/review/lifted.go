@@ -51,18 +51,14 @@ func relaxed(ring string, was, is schemas.RingSpec, freed []string) list {
 // left gives, by ring, the hosts that a ring does not wait for any more, as it would for one that is held or failed: they left it, are no canary of it, or
 // nothing is done to them.
 func left(base, head inventory.Fleet) map[string][]string {
-	renamed := map[string]bool{}
-	for _, d := range head.Hosts {
-		renamed[d.Former] = true
-	}
 	freed := map[string][]string{}
-	for name, was := range base.Hosts {
-		is, has := head.Hosts[name]
-		if was.Ring == "" || !counts(was) || !has && renamed[name] {
+	for id, was := range base.Hosts {
+		is, has := head.Hosts[id]
+		if was.Ring == "" || !counts(was) {
 			continue
 		}
 		if !has || is.Ring != was.Ring || was.Canary && !is.Canary || !counts(is) {
-			freed[was.Ring] = append(freed[was.Ring], name)
+			freed[was.Ring] = append(freed[was.Ring], was.Name)
 		}
 	}
 	for _, hosts := range freed {

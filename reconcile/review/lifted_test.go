@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -23,7 +22,7 @@ func due(change func(d *inventory.Desired, f *inventory.Fleet, r *schemas.RingSp
 		change(&d, &f, &spec)
 	}
 	f.Hosts["web-1"] = d
-	f.Rings = map[string]inventory.Ring{"prod": {Name: "prod", Spec: spec, Hosts: []string{"web-1"}}}
+	f.Rings = map[string]inventory.Ring{"prod": {Name: "prod", Spec: spec, Hosts: []inventory.MachineID{"web-1"}}}
 	return f
 }
 
@@ -31,7 +30,7 @@ func due(change func(d *inventory.Desired, f *inventory.Fleet, r *schemas.RingSp
 // nothing begin is none.
 func TestWhatIsTakenOutOfTheWayIsAChange(t *testing.T) {
 	t.Parallel()
-	records := map[string]inventory.Record{"web-1": running("web-1")}
+	records := map[inventory.MachineID]inventory.Record{"web-1": running("web-1")}
 	for name, test := range map[string]struct {
 		change func(*inventory.Desired, *inventory.Fleet, *schemas.RingSpec)
 		want   string // "" where it is no news
@@ -64,7 +63,7 @@ func TestWhatIsTakenOutOfTheWayIsAChange(t *testing.T) {
 		"the file is elsewhere": {func(d *inventory.Desired, _ *inventory.Fleet, _ *schemas.RingSpec) { d.File = "x.yaml" }, ""},
 	} {
 		base, head := due(nil), due(test.change)
-		if concerned := slices.Contains(review.Concerns(base, head, nil), "web-1"); !concerned && test.want != "" {
+		if concerned := slices.Contains(review.Concerns(base, head), "web-1"); !concerned && test.want != "" {
 			t.Errorf("%s: the host's page would not be read", name)
 		}
 		r := review.Compare(base, head, review.Known{Records: records})
@@ -103,48 +102,30 @@ func TestWhatStopsIsTold(t *testing.T) {
 			f.Settings.Paused, r.Paused = false, false
 		},
 	} {
-		r := review.Compare(idle(due(change)), due(change), review.Known{Records: map[string]inventory.Record{"web-1": running("web-1")}})
+		r := review.Compare(idle(due(change)), due(change), review.Known{Records: map[inventory.MachineID]inventory.Record{"web-1": running("web-1")}})
 		if len(r.Hosts) != 1 || r.Hosts[0].Stopped != want || !strings.Contains(r.Text(), want) || !strings.Contains(r.Markdown(), want) {
 			t.Errorf("the plan does not say %q: %s", want, r.Text())
 		}
 	}
 }
 
-// TestAFormerNameThatIsConfirmedIsAChange has the base hold a renamed host, whose machine it does not know: head says who it was, and everything that follows is
-// news.
-func TestAFormerNameThatIsConfirmedIsAChange(t *testing.T) {
-	t.Parallel()
-	known := running("web-1")
-	known.Installed.Update = schemas.Reinstall
-	known.Facts = &inventory.Facts{System: inventory.System{Serial: "S1"}, Disks: []inventory.Disk{{Name: "sda", Serial: "DISK-web-1", Size: 480_000_000_000}}}
-	renamed := desired("db-1", after, "")
-	renamed.Identity.Serial, renamed.Reinstallable, renamed.Workload.Update = "S1", true, schemas.Reinstall
-	renamed.RootDisk.Serial = "DISK-web-1"
-	confirmed := renamed
-	confirmed.Former = "web-1"
-	r := review.Compare(fleet("base", renamed), fleet("head", confirmed), review.Known{Records: map[string]inventory.Record{"web-1": known}})
-	if len(r.Hosts) != 1 || r.Hosts[0].Name != "db-1" || r.Hosts[0].Verdict != plan.Reinstall || !r.Hosts[0].Erases || r.Hosts[0].Held {
-		t.Errorf("the plan of a confirmed rename: %s", r.Text())
-	}
-}
-
 // TestWhatARingWaitsForIsNotOnlyItsOwn has web-1 of ring prod be due, and the change be about another ring, or another host, that it waits for.
 func TestWhatARingWaitsForIsNotOnlyItsOwn(t *testing.T) {
 	t.Parallel()
-	records := map[string]inventory.Record{}
+	records := map[inventory.MachineID]inventory.Record{}
 	for _, name := range []string{"web-0", "web-1", "web-2"} {
-		records[name] = running(name)
+		records[inventory.MachineID(name)] = running(name)
 	}
 	type parts struct {
 		first, prod schemas.RingSpec
-		hosts       map[string]inventory.Desired
+		hosts       map[inventory.MachineID]inventory.Desired
 	}
 	fleetOf := func(change func(*parts)) inventory.Fleet {
-		p := parts{first: schemas.RingSpec{Paused: true}, prod: schemas.RingSpec{After: []string{"canary"}}, hosts: map[string]inventory.Desired{}}
+		p := parts{first: schemas.RingSpec{Paused: true}, prod: schemas.RingSpec{After: []string{"canary"}}, hosts: map[inventory.MachineID]inventory.Desired{}}
 		for name, ring := range map[string]string{"web-0": "canary", "web-1": "prod", "web-2": "prod"} {
 			d := desired(name, before, "")
 			d.Ring = ring
-			p.hosts[name] = d
+			p.hosts[d.ID] = d
 		}
 		due := desired("web-1", after, allow("web-1"))
 		due.Ring = "prod"
@@ -156,7 +137,7 @@ func TestWhatARingWaitsForIsNotOnlyItsOwn(t *testing.T) {
 		}
 		return inventory.Fleet{Hosts: p.hosts, Rings: map[string]inventory.Ring{"canary": {Name: "canary", Spec: p.first}, "prod": {Name: "prod", Spec: p.prod}}}
 	}
-	host := func(name string, change func(*inventory.Desired)) func(*parts) {
+	host := func(name inventory.MachineID, change func(*inventory.Desired)) func(*parts) {
 		return func(p *parts) {
 			d := p.hosts[name]
 			change(&d)
@@ -176,9 +157,8 @@ func TestWhatARingWaitsForIsNotOnlyItsOwn(t *testing.T) {
 		"a host is deleted":              {func(p *parts) { delete(p.hosts, "web-2") }, "ring prod waits no more for web-2"},
 		"a host is renamed": {func(p *parts) {
 			d := p.hosts["web-2"]
-			d.Name, d.Former = "db-2", "web-2"
-			p.hosts["db-2"] = d
-			delete(p.hosts, "web-2")
+			d.Name = "db-2"
+			p.hosts["web-2"] = d
 		}, ""},
 		"nothing": {host("web-1", func(*inventory.Desired) {}), ""},
 	} {
@@ -189,23 +169,6 @@ func TestWhatARingWaitsForIsNotOnlyItsOwn(t *testing.T) {
 			t.Errorf("%s is news for web-1: %s", name, r.Text())
 		case test.want != "" && (at < 0 || !slices.Equal(r.Hosts[at].Lifted, []string{test.want})):
 			t.Errorf("%s: web-1 is not told of %q: %s", name, test.want, r.Text())
-		}
-	}
-}
-
-// TestARenameThatWaitsIsNoNews has base and head both rename a host, which the daemon has not done yet: another change's plan says nothing of it.
-func TestARenameThatWaitsIsNoNews(t *testing.T) {
-	t.Parallel()
-	for name, consent := range map[string]string{"its install is under way": allow("web-1"), "it needs a consent": ""} {
-		record := running("web-1")
-		if consent != "" {
-			record.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Workload: "web", Inputs: after, Disk: record.Installed.Disk, Content: "install:i-web-1", Erases: true, Consent: consent}
-		}
-		heir := desired("db-1", after, consent)
-		heir.Former = "web-1"
-		r := review.Compare(fleet("base", heir), fleet("head", heir), review.Known{Records: map[string]inventory.Record{"web-1": record}})
-		if r.Unchanged != 1 || r.Touches() || r.Blocked() {
-			t.Errorf("%s: %s", name, r.Text())
 		}
 	}
 }

@@ -69,7 +69,7 @@ func lines(b *strings.Builder, hosts []Host) {
 	fmt.Fprintf(b, "<details><summary>%d more hosts, a line each</summary>\n\n", len(hosts))
 	rest := hosts
 	for ; len(rest) > 0; rest = rest[1:] {
-		line := fmt.Sprintf("- %s **%s**: %s\n", rest[0].icon(), inert(rest[0].Name), inert(short(rest[0].headline())))
+		line := fmt.Sprintf("- %s **%s**: %s\n", rest[0].icon(), inert(rest[0].label()), inert(short(rest[0].headline())))
 		if b.Len()+len(line) > maxLines {
 			break
 		}
@@ -103,7 +103,7 @@ func (h Host) markdown() string {
 	if len(details) > maxHost {
 		details = "- the details do not fit here: `ingot plan` in a clone shows them\n"
 	}
-	return fmt.Sprintf("<details><summary>%s <b>%s</b>: %s</summary>\n\n%s\n</details>\n\n", h.icon(), inert(h.Name), inert(short(h.headline())), details)
+	return fmt.Sprintf("<details><summary>%s <b>%s</b>: %s</summary>\n\n%s\n</details>\n\n", h.icon(), inert(h.label()), inert(short(h.headline())), details)
 }
 
 func (h Host) collapsed() string {

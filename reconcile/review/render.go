@@ -16,7 +16,7 @@ import (
 func (r Review) Text() string {
 	var b strings.Builder
 	for _, h := range r.Hosts {
-		fmt.Fprintf(&b, "%s %s: %s\n", h.mark(), h.Name, printable(h.headline()))
+		fmt.Fprintf(&b, "%s %s: %s\n", h.mark(), h.label(), printable(h.headline()))
 		for _, line := range h.details() {
 			fmt.Fprintf(&b, "    %s\n", printable(line))
 		}
@@ -51,7 +51,7 @@ func (r Review) notes() []string {
 	var all []string
 	for _, host := range slices.Sorted(maps.Keys(r.Unreadable)) {
 		if why := r.Unreadable[host]; !told[why] {
-			all = append(all, "Note: "+host+": "+why+". This change asks nothing of that name; a host that is new here may be its machine.")
+			all = append(all, "Note: "+string(host)+": "+why+". This change asks nothing of that name; a host that is new here may be its machine.")
 		}
 	}
 	return all

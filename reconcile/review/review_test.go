@@ -28,48 +28,48 @@ const (
 )
 
 func fleet(commit string, hosts ...inventory.Desired) inventory.Fleet {
-	f := inventory.Fleet{Commit: commit, Hosts: map[string]inventory.Desired{}}
+	f := inventory.Fleet{Commit: commit, Hosts: map[inventory.MachineID]inventory.Desired{}}
 	for _, d := range hosts {
-		f.Hosts[d.Name] = d
+		f.Hosts[d.ID] = d
 	}
 	return f
 }
 
 func desired(name, inputs, consent string) inventory.Desired {
 	return inventory.Desired{
-		Name: name, File: "hosts/" + name + ".yaml", Lifecycle: schemas.Managed, RootDisk: &schemas.DiskHints{Serial: "DISK-" + name},
+		ID: inventory.MachineID(name), Name: name, File: "hosts/" + name + ".yaml", Lifecycle: schemas.Managed, RootDisk: &schemas.DiskHints{Serial: "DISK-" + name},
 		Consent:  schemas.Consent{Erase: consent},
 		Workload: &inventory.Workload{Name: "web", Inputs: inputs, Update: schemas.OnConsent, Parts: map[string]string{"image": inputs}},
 	}
 }
 
 func running(name string) inventory.Record {
-	return inventory.Record{Host: name, Installed: &inventory.Installed{
+	return inventory.Record{ID: inventory.MachineID(name), Installed: &inventory.Installed{
 		ID: "i-" + name, Workload: "web", Inputs: before, Parts: map[string]string{"image": before}, Commit: "base",
 		Disk: inventory.DiskID{Serial: "DISK-" + name, Size: 480_000_000_000},
 	}}
 }
 
 func allow(name string) string {
-	return inventory.EraseConsent(name, inventory.DiskID{Serial: "DISK-" + name}, "install:i-"+name, after)
+	return inventory.EraseConsent(inventory.MachineID(name), inventory.DiskID{Serial: "DISK-" + name}, "install:i-"+name, after)
 }
 
-// TestARenameMeanwhile: a pure rename while an install is under way is no new one, and it is said that it goes on.
-func TestARenameMeanwhile(t *testing.T) {
+// A host that is called otherwise is the same machine: that is said, and nothing is done for it, also while it is being installed.
+func TestARenameIsANote(t *testing.T) {
 	t.Parallel()
 	record := running("web-1")
 	consent := allow("web-1")
 	record.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Workload: "web", Inputs: after, Disk: record.Installed.Disk, Content: "install:i-web-1", Erases: true, Consent: consent}
-	heir := desired("db-1", after, consent)
-	heir.Former = "web-1"
-	is := review.Known{Records: map[string]inventory.Record{"web-1": record}}
-	r := review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", heir), is)
-	want := []string{"web-1 becomes db-1 when its install of web, which is under way, has ended; it goes on, and erases nothing more."}
+	is := review.Known{Records: map[inventory.MachineID]inventory.Record{"web-1": record}}
+	called := desired("web-1", after, consent)
+	called.Name = "db-1"
+	r := review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", called), is)
+	want := []string{"web-1 is called db-1 (id web-1) now: nothing is done to its machine for that."}
 	if len(r.Hosts) > 0 || r.Touches() || r.Unchanged != 1 || !slices.Equal(r.Notes, want) {
 		t.Errorf("the review says %s", r.Text())
 	}
-	heir.Workload = desired("", before, "").Workload
-	if r = review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", heir), is); len(r.Hosts) != 1 || len(r.Notes) > 0 {
+	called.Workload = desired("", before, "").Workload
+	if r = review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", called), is); len(r.Hosts) != 1 || !slices.Equal(r.Notes, want) {
 		t.Errorf("of another system that is asked for, the review says %s", r.Text())
 	}
 }
@@ -88,7 +88,7 @@ func powered(d inventory.Desired, power string) inventory.Desired {
 
 // cases are changes of a fleet; base and head name the same commit of the hosts' record.
 func cases() map[string]review.Review {
-	records := map[string]inventory.Record{"web-1": running("web-1"), "web-2": running("web-2")}
+	records := map[inventory.MachineID]inventory.Record{"web-1": running("web-1"), "web-2": running("web-2")}
 	one, two := desired("web-1", before, ""), desired("web-2", before, "")
 	return map[string]review.Review{
 		"reinstall-held":      review.Compare(fleet("base", one, two), fleet("head", desired("web-1", after, ""), two), review.Known{Records: records}),
@@ -146,7 +146,7 @@ func TestWhatWasDueAnywayChangesToo(t *testing.T) {
 			d.Workload.Update, d.Reinstallable = schemas.Reinstall, true
 			return d
 		}
-		r := review.Compare(fleet("base", head(before)), fleet("head", head(after)), review.Known{Records: map[string]inventory.Record{"web-1": test.record}})
+		r := review.Compare(fleet("base", head(before)), fleet("head", head(after)), review.Known{Records: map[inventory.MachineID]inventory.Record{"web-1": test.record}})
 		if r.Unchanged != 0 || len(r.Hosts) != 1 || r.Hosts[0].Verdict != test.want || r.Hosts[0].Was != test.want || r.Hosts[0].Held || !slices.Contains(r.Hosts[0].Why, "image 111111111111 → 222222222222") {
 			t.Errorf("%s: another image is %+v", name, r)
 		}
@@ -214,13 +214,14 @@ func TestTextIsInert(t *testing.T) {
 func TestMarkdownIsLimited(t *testing.T) {
 	t.Parallel()
 	const hosts = 3000
-	base, head, records := fleet("base"), fleet("head"), map[string]inventory.Record{}
+	base, head, records := fleet("base"), fleet("head"), map[inventory.MachineID]inventory.Record{}
 	for i := range hosts {
 		name, consent := fmt.Sprintf("web-%04d", i), ""
 		if i%1000 == 999 {
 			consent = allow(name)
 		}
-		base.Hosts[name], head.Hosts[name], records[name] = desired(name, before, ""), desired(name, after, consent), running(name)
+		id := inventory.MachineID(name)
+		base.Hosts[id], head.Hosts[id], records[id] = desired(name, before, ""), desired(name, after, consent), running(name)
 	}
 	r := review.Compare(base, head, review.Known{Records: records})
 	r.Status = "status"

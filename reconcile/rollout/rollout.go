@@ -28,7 +28,7 @@ const (
 
 // Member is a host of a ring.
 type Member struct {
-	Host   string
+	Host   string // its name
 	Canary bool
 	State  State
 	Down   bool // a rollout took it down: a system ran on it, and it changes or failed

@@ -27,7 +27,7 @@ func members(states ...rollout.State) []rollout.Member {
 func ring(spec schemas.RingSpec, hosts int) inventory.Ring {
 	r := inventory.Ring{Name: "prod", Spec: spec, Tag: "prod-2", Commit: "c2"}
 	for i := range hosts {
-		r.Hosts = append(r.Hosts, string(rune('a'+i)))
+		r.Hosts = append(r.Hosts, inventory.MachineID(rune('a'+i)))
 	}
 	return r
 }
@@ -112,7 +112,7 @@ func TestAfter(t *testing.T) {
 		"it has a trunk": {"", "c3", members(done, done), ""},
 	}
 	for name, test := range tests {
-		before := inventory.Ring{Name: "canary", Tag: test.tag, Commit: test.commit, Hosts: []string{"a", "b"}}
+		before := inventory.Ring{Name: "canary", Tag: test.tag, Commit: test.commit, Hosts: []inventory.MachineID{"a", "b"}}
 		all := map[string]rollout.Progress{"canary": rollout.Measure(before, test.members), "prod": rollout.Measure(late, members(waiting))}
 		if why, _ := rollout.Turn(rollout.Member{Host: "a", State: waiting}, all["prod"], all, noon); why != test.why {
 			t.Errorf("%s: %q, want %q", name, why, test.why)

@@ -132,7 +132,7 @@ func people(b *bytes.Buffer, hosts []Document) {
 			fmt.Fprintf(b, "- …and %d more\n", len(hosts)-maxPeople)
 			break
 		}
-		fmt.Fprintf(b, "- **[%s](%s)** %s: ", cell(d.Metadata.Name), Path(d.Metadata.Name), cell(string(d.Phase)))
+		fmt.Fprintf(b, "- **[%s](%s)** %s: ", cell(d.Metadata.Label()), Path(d.Metadata.Host()), cell(string(d.Phase)))
 		switch {
 		case d.Hold != nil:
 			b.WriteString(cell(d.Hold.Message))
@@ -189,7 +189,7 @@ func table(b *bytes.Buffer, hosts []Document) {
 		if d.Installed != nil {
 			from, disk = code(short(d.Installed.Commit)), d.Installed.Disk.Label()
 		}
-		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", cell(d.Metadata.Name), Path(d.Metadata.Name), cell(string(d.Phase)), cell(d.Workload), from, cell(disk), cell(cmp.Or(d.Waits, d.Pending)))
+		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", cell(d.Metadata.Label()), Path(d.Metadata.Host()), cell(string(d.Phase)), cell(d.Workload), from, cell(disk), cell(cmp.Or(d.Waits, d.Pending)))
 	}
 }
 

@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // fleetOf is a fleet in which everything is said that a board can say, each time in the same words.
 func fleetOf(words string) (status.Fleet, []status.Document) {
 	document := func(name, ring string, change func(*status.Document)) status.Document {
-		d := status.Summarize(status.Document{}, result(inventory.Record{Host: name}))
+		d := status.Summarize(status.Document{}, result(inventory.Record{ID: inventory.MachineID(name)}))
 		d.File, d.Hold, d.Waits, d.Ring = "hosts/"+name+".yaml", nil, "", ring
 		change(&d)
 		return d

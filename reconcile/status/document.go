@@ -3,6 +3,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"path"
@@ -55,18 +56,16 @@ type Document struct {
 	Spent         []string             `json:"spent,omitempty"`
 	// Rebuilt says that all this was read from the status branch itself, as after the loss of the journal, and names no install.
 	Rebuilt bool `json:"rebuilt,omitempty"`
-	// Formerly are the names that the machine had before, the newest last.
-	Formerly []string `json:"formerly,omitempty"`
-	// Becomes is the name that the fleet calls it by, which it gets when what was begun under this one has ended.
-	Becomes string `json:"becomes,omitempty"`
 	// Unknown are members that a newer ingot wrote; they are written back.
 	Unknown format.Unknown `json:"-"`
 }
 
 // Metadata names the host.
 type Metadata struct {
-	Name   string            `json:"name"`
-	Labels map[string]string `json:"labels,omitempty"`
+	Name string `json:"name"`
+	// ID is left out where it is the name.
+	ID     inventory.MachineID `json:"id,omitempty"`
+	Labels map[string]string   `json:"labels,omitempty"`
 	// Unknown are members that a newer ingot wrote; they are written back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -94,18 +93,38 @@ const (
 	Installed = "Installed" // it runs what the fleet asks for
 )
 
-// Path is where a host's document is: hosts/<shard>/<name>.yaml, with 256 shards by the FNV-1a hash of the name.
-func Path(host string) string {
+// NewMetadata names a host that somebody looked at.
+func NewMetadata(name string, id inventory.MachineID, labels map[string]string) Metadata {
+	m := Metadata{Name: cmp.Or(name, string(id)), Labels: labels}
+	if m.Name != string(id) {
+		m.ID = id
+	}
+	return m
+}
+
+// Host is who the document is about.
+func (m Metadata) Host() inventory.MachineID { return cmp.Or(m.ID, inventory.MachineID(m.Name)) }
+
+// Label is the name, with the id where that is another one.
+func (m Metadata) Label() string { return inventory.Label(m.Name, m.ID) }
+
+// Path is where a host's document is: hosts/<shard>/<id>.yaml, with 256 shards by the FNV-1a hash of the id.
+func Path(id inventory.MachineID) string {
 	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(host))
-	return fmt.Sprintf("hosts/%02x/%s.yaml", hash.Sum32()&0xff, host)
+	_, _ = hash.Write([]byte(id))
+	return fmt.Sprintf("hosts/%02x/%s.yaml", hash.Sum32()&0xff, id)
+}
+
+// IDOf is the host that a path of the status branch names, if IsHost says that it names one.
+func IDOf(file string) inventory.MachineID {
+	return inventory.MachineID(strings.TrimSuffix(path.Base(file), ".yaml"))
 }
 
 var hostPath = regexp.MustCompile(`^hosts/[0-9a-f]{2}/[a-z0-9-]{1,63}\.yaml$`)
 
 // IsHost reports whether a path of the status branch is a host's document.
 func IsHost(file string) bool {
-	return hostPath.MatchString(file) && Path(strings.TrimSuffix(path.Base(file), ".yaml")) == file
+	return hostPath.MatchString(file) && Path(IDOf(file)) == file
 }
 
 // Encode gives the document's bytes.
@@ -144,8 +163,8 @@ func Page(file string, data []byte) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	if !IsHost(file) || Path(d.Metadata.Name) != file {
-		return Document{}, fmt.Errorf("status document: it speaks of another host, %q", d.Metadata.Name)
+	if !IsHost(file) || Path(d.Metadata.Host()) != file {
+		return Document{}, fmt.Errorf("status document: it speaks of another host, %q", d.Metadata.Label())
 	}
 	return d, nil
 }
@@ -153,7 +172,7 @@ func Page(file string, data []byte) (Document, error) {
 // Record is the record that the document was written from. What is not known of the document may be the record's: the record has all of it.
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
-		Host: d.Metadata.Name, Epoch: d.Epoch, Installed: d.Installed, Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
-		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Formerly: d.Formerly, Rebuilt: d.Rebuilt, Unknown: d.Unknown,
+		ID: d.Metadata.Host(), Epoch: d.Epoch, Installed: d.Installed, Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
+		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Rebuilt: d.Rebuilt, Unknown: d.Unknown,
 	}
 }

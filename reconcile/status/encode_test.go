@@ -20,7 +20,7 @@ func TestEveryCharacterSurvives(t *testing.T) {
 				b.WriteRune(r)
 			}
 		}
-		page := status.Summarize(status.Document{}, look(inventory.Record{Host: "web-03", Adopted: b.String()})).Encode()
+		page := status.Summarize(status.Document{}, look(inventory.Record{ID: "web-03", Adopted: b.String()})).Encode()
 		document, err := status.Parse(page)
 		if err != nil {
 			t.Fatalf("Parse with the characters from %U: %v", from, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -31,9 +32,11 @@ type Fleet struct {
 	// Reinstall selects the hosts on which the daemon lets update: Reinstall stand for consent: the plan of a pull request must know.
 	Reinstall *schemas.Scope `json:"reinstall,omitempty"`
 	// TwoSigners says that the daemon wants two signers for what erases. Of the tags that rings run it counted them.
-	TwoSigners bool               `json:"twoSigners,omitempty"`
-	Hosts      map[string]int     `json:"hosts"` // by phase
-	Rings      []rollout.Progress `json:"rings,omitempty"`
+	TwoSigners bool           `json:"twoSigners,omitempty"`
+	Hosts      map[string]int `json:"hosts"` // by phase
+	// Named are the ids of the hosts whose name is another one, by name: a host's page goes by its id.
+	Named map[string]inventory.MachineID `json:"named,omitempty"`
+	Rings []rollout.Progress             `json:"rings,omitempty"`
 	// Commits are the accepted commits, the newest first, as far as they are kept.
 	Commits []Commit `json:"commits,omitempty"`
 	// Acts are what operators had the daemon do, the newest first, as far as they are kept.
@@ -96,7 +99,7 @@ const maxFindings = 100
 
 // NewFleet completes the fleet's document, whose commits and title the caller gives, with findings and its hosts' documents.
 func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
-	f.APIVersion, f.Kind, f.Hosts = schemas.APIVersion, KindFleetStatus, map[string]int{}
+	f.APIVersion, f.Kind, f.Hosts, f.Named = schemas.APIVersion, KindFleetStatus, map[string]int{}, named(hosts)
 	for i, finding := range findings {
 		if i == maxFindings {
 			f.Findings = append(f.Findings, fmt.Sprintf("…and %d more", len(findings)-maxFindings))
@@ -108,6 +111,22 @@ func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
 		f.Hosts[string(d.Phase)]++
 	}
 	return f
+}
+
+// named are the ids of hosts that have another name. A name that the fleet gave to a new host is not an orphan's any more.
+func named(hosts []Document) map[string]inventory.MachineID {
+	ids := map[string]inventory.MachineID{}
+	for _, d := range hosts {
+		if _, taken := ids[d.Metadata.Name]; d.Metadata.ID != "" && !(taken && d.Phase == plan.Orphaned) {
+			ids[d.Metadata.Name] = d.Metadata.ID
+		}
+	}
+	for _, d := range hosts {
+		if id := d.Metadata.ID; id == "" && d.Phase != plan.Orphaned {
+			delete(ids, d.Metadata.Name) // its id is its name
+		}
+	}
+	return ids
 }
 
 // Encode gives the document's bytes.

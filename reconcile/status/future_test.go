@@ -51,7 +51,7 @@ func TestAPageFromTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := journal.Decode(record.Host, data)
+	read, err := journal.Decode(record.ID, data)
 	if err != nil {
 		t.Fatal(err)
 	}

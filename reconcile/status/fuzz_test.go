@@ -23,7 +23,7 @@ func FuzzParse(f *testing.F) {
 	for _, change := range [][2]string{{"stage: Armed", "stage: Published"}, {"stage: Armed", "stage: Written"}, {"stage: Running", "stage: Preparing"}, {"target: ramdisk", "target: disk"}, {"content: install:o1", "content: blank"}} {
 		f.Add(bytes.Replace(page, []byte(change[0]), []byte(change[1]), 1))
 	}
-	f.Add(status.Summarize(status.Document{}, result(inventory.Record{Host: "web-03"})).Encode())
+	f.Add(status.Summarize(status.Document{}, result(inventory.Record{ID: "web-03"})).Encode())
 	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: HostStatus\nmetadata: {name: a}\noperation: {}\nboot: {}\nhardware: {disks: [{}]}\n"))
 	f.Add([]byte("a: &a [x, x]\nb: &b [*a, *a]\n<<: {c: [*b, *b]}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -85,8 +85,8 @@ func decide(t *testing.T, document status.Document) {
 		document = status.Summarize(document, status.Result{At: noon, Desired: desired, Observed: observed, Plan: p})
 		_ = document.Encode()
 	}
-	fleet := inventory.Fleet{Hosts: map[string]inventory.Desired{desired.Name: desired}}
-	_ = review.Compare(inventory.Fleet{}, fleet, review.Known{Records: map[string]inventory.Record{desired.Name: record}}).Markdown()
+	fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{desired.ID: desired}}
+	_ = review.Compare(inventory.Fleet{}, fleet, review.Known{Records: map[inventory.MachineID]inventory.Record{desired.ID: record}}).Markdown()
 	documents := []status.Document{document}
 	_ = status.Board(status.NewFleet(status.Fleet{}, nil, documents), documents)
 }

@@ -36,7 +36,7 @@ func TestRecordSurvivesTheBranch(t *testing.T) {
 func look(record inventory.Record) status.Result {
 	return status.Result{
 		At:       noon,
-		Desired:  inventory.Desired{Name: record.Host, Commit: "c1", File: "hosts/web-03.yaml"},
+		Desired:  inventory.Desired{ID: record.ID, Name: string(record.ID), Commit: "c1", File: "hosts/web-03.yaml"},
 		Observed: inventory.Observed{Record: record},
 		Plan:     plan.Plan{Phase: plan.Waiting},
 	}
@@ -60,7 +60,7 @@ func moment(t *rapid.T, label string) time.Time {
 }
 
 func drawRecord(t *rapid.T) inventory.Record {
-	record := inventory.Record{Host: "web-03", Epoch: rapid.Uint64().Draw(t, "epoch"), Adopted: text(t, "adopted")}
+	record := inventory.Record{ID: "web-03", Epoch: rapid.Uint64().Draw(t, "epoch"), Adopted: text(t, "adopted")}
 	for i := range rapid.IntRange(0, 3).Draw(t, "spent") {
 		record.Spent = append(record.Spent, text(t, fmt.Sprint("spent", i)))
 	}

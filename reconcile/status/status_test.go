@@ -31,7 +31,7 @@ func full() inventory.Record {
 		NICs:  []inventory.NIC{{Name: "eth0", MAC: "52:54:00:00:00:01", Driver: "d", Link: true, Mbps: 1000}},
 	}
 	return inventory.Record{
-		Host: "web-03", Epoch: 1<<63 + 2, Operation: &op, Last: &last, Facts: &facts, Adopted: "0777", Spent: []string{"S1/aa", "S1/bb"},
+		ID: "web-03", Epoch: 1<<63 + 2, Operation: &op, Last: &last, Facts: &facts, Adopted: "0777", Spent: []string{"S1/aa", "S1/bb"},
 		Installed: &inventory.Installed{ID: "o1", Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i"}, Commit: "c", Image: "d", Disk: disk, Update: schemas.OnConsent, At: noon, PhoneHome: noon},
 		Boot: &inventory.Boot{ID: "b", Target: inventory.FromRamdisk, Epoch: 9, Stage: inventory.Running, Attempt: 3, Opened: noon, Started: noon,
 			Commit: "c", Ours: true, Media: "https://d/m", Ejected: true},
@@ -42,10 +42,10 @@ func result(rec inventory.Record) status.Result {
 	return status.Result{
 		At: noon, Observed: inventory.Observed{Record: rec, BMC: inventory.BMCState{Reach: inventory.Reached}},
 		Desired: inventory.Desired{
-			Name: rec.Host, File: "hosts/web-03.yaml", Commit: "0123456789abcdef", Labels: map[string]string{"rack": "r1", "a": "on"},
+			ID: rec.ID, Name: string(rec.ID), File: "hosts/web-03.yaml", Commit: "0123456789abcdef", Labels: map[string]string{"rack": "r1", "a": "on"},
 			Workload: &inventory.Workload{Name: "web", Inputs: "bb"},
 		},
-		Plan: plan.Plan{Host: rec.Host, Phase: plan.Held, Waits: "a person", Due: noon,
+		Plan: plan.Plan{Host: rec.ID, Phase: plan.Held, Waits: "a person", Due: noon,
 			Hold: &plan.Hold{Reason: plan.NeedsConsent, Message: "it needs consent", Consent: "S1/cc"}},
 	}
 }

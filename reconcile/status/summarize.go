@@ -24,12 +24,13 @@ type Result struct {
 func Summarize(previous Document, r Result) Document {
 	rec := r.Observed.Record
 	d := Document{
-		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: Metadata{Name: r.Desired.Name, Labels: r.Desired.Labels, Unknown: previous.Metadata.Unknown},
+		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: NewMetadata(r.Desired.Name, r.Desired.ID, r.Desired.Labels),
 		Phase: r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
 		Epoch: rec.Epoch, Installed: rec.Installed, Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
-		Adopted: rec.Adopted, Spent: rec.Spent, Rebuilt: rec.Rebuilt, Formerly: rec.Formerly, Becomes: r.Desired.Becomes, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
+		Adopted: rec.Adopted, Spent: rec.Spent, Rebuilt: rec.Rebuilt, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
 		Unknown: previous.Unknown.With(rec.Unknown),
 	}
+	d.Metadata.Unknown = previous.Metadata.Unknown
 	if r.Desired.Workload != nil {
 		d.Workload = r.Desired.Workload.Name
 	}

@@ -13,7 +13,7 @@ func Told(document Document, d inventory.Desired, unbelieved error) Document {
 		return document
 	}
 	shown := Document{
-		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: Metadata{Name: d.Name, Labels: d.Labels},
+		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: NewMetadata(d.Name, d.ID, d.Labels),
 		Phase: plan.Held, Hold: &Hold{Reason: plan.NotBelieved, Message: unbelieved.Error()}, Commit: d.Commit, File: d.File, Ring: d.Ring, Pending: d.Pending,
 	}
 	if d.Workload != nil {

@@ -110,12 +110,15 @@ func (c *checker) metadata(m schemas.Metadata) {
 	if c.required("metadata.name", m.Name) {
 		c.grammar("metadata.name", m.Name, nameGrammar, "lower case letters, digits and dashes, at most 63")
 	}
-	c.grammar("metadata.formerly", m.Formerly, nameGrammar, "the name this host had")
+	c.grammar("metadata.id", m.ID, nameGrammar, "lower case letters, digits and dashes, at most 63")
+	if m.ID != "" && c.document.Kind != schemas.KindHost {
+		c.bad("metadata.id", "leave it out", "only a Host has an id")
+	}
 	switch {
 	case m.Formerly != "" && c.document.Kind != schemas.KindHost:
-		c.bad("metadata.formerly", "leave it out", "only a Host remembers its former name")
-	case m.Formerly != "" && m.Formerly == m.Name:
-		c.bad("metadata.formerly", "leave it out", "the host never had another name")
+		c.bad("metadata.formerly", "leave it out", "only a Host ever had another name")
+	case m.Formerly != "":
+		c.warn("metadata.formerly", fmt.Sprintf("it means nothing any more: write id: %s only while the machine is known as %[1]s (`ingot status`), else delete the line", yamltext.Shorten(m.Formerly)))
 	}
 	c.labels("metadata.labels", m.Labels)
 }
@@ -301,7 +304,7 @@ func (c *checker) secret(s *schemas.Secret) {
 func (c *checker) selector(field string, s schemas.Scope) {
 	c.labels(field+".matchLabels", s.MatchLabels)
 	for i, host := range s.Hosts {
-		c.grammar(fmt.Sprintf("%s.hosts[%d]", field, i), host, nameGrammar, "the name of a Host")
+		c.grammar(fmt.Sprintf("%s.hosts[%d]", field, i), host, nameGrammar, "the id of a Host")
 	}
 	switch selects := len(s.Hosts) > 0 || len(s.MatchLabels) > 0; {
 	case s.AllHosts && selects:

@@ -175,7 +175,7 @@ func TestTheSerialConsole(t *testing.T) {
 	p := open(t, s.serve(t).url+"#web-03")
 	const end = `(() => { const e = document.querySelector('#host-serial'); return e.scrollHeight > e.clientHeight && e.scrollTop + e.clientHeight >= e.scrollHeight - 4; })()`
 	p.until("the console at its end", `document.querySelector('#host-serial').textContent.endsWith('web-03 login:') && `+end)
-	if link := value[string](p, `document.querySelector('#serial-whole').getAttribute('href')`); link != "v1/hosts/web-03/console" {
+	if link := value[string](p, `document.querySelector('#serial-whole').getAttribute('href')`); link != "v1/hosts/id:web-03/console" {
 		t.Errorf("the whole log is at %q", link)
 	}
 	value[any](p, `document.querySelector('#serial-title').scrollIntoView() ?? 0`)

@@ -2,12 +2,12 @@
 package fleets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"runtime"
-	"strings"
+	"slices"
 	"sync"
 
 	"github.com/gitmetal/ingot/boot/ignition"
@@ -123,22 +123,22 @@ func (f *Reader) AtTop() (string, error) {
 
 // Known is what the status branch of a clone says. A host's page is read when it is asked for.
 type Known struct {
-	Commit  string                      // of the branch; "" when there is no such branch
-	Records map[string]inventory.Record // of the hosts that were asked for
+	Commit  string                                   // of the branch; "" when there is no such branch
+	Records map[inventory.MachineID]inventory.Record // of the hosts that were asked for
 	// Unreadable says why the pages of hosts that were asked for cannot be read: what is known of them is not known here.
-	Unreadable map[string]string
+	Unreadable map[inventory.MachineID]string
 	Reinstall  schemas.Scope // where the daemon lets update: Reinstall stand for consent
 	// TwoSigners says that the daemon wants two signers for what erases, and Signatures how many it counted on the tag of each ring.
 	TwoSigners bool
 	Signatures map[string]inventory.Signatures
 
 	status gitrepo.Status
-	pages  map[string]string // by host
+	pages  map[inventory.MachineID]string
 }
 
 // Known reads the status branch of the clone, but for the hosts' pages.
 func (f *Reader) Known(branch string) (Known, error) {
-	k := Known{pages: map[string]string{}, Records: map[string]inventory.Record{}, Signatures: map[string]inventory.Signatures{}, Unreadable: map[string]string{}}
+	k := Known{pages: map[inventory.MachineID]string{}, Records: map[inventory.MachineID]inventory.Record{}, Signatures: map[string]inventory.Signatures{}, Unreadable: map[inventory.MachineID]string{}}
 	err := f.open()
 	if err != nil {
 		return k, err
@@ -149,7 +149,7 @@ func (f *Reader) Known(branch string) (Known, error) {
 	k.Commit = k.status.Commit
 	for _, file := range k.status.Files() {
 		if status.IsHost(file) {
-			k.pages[strings.TrimSuffix(path.Base(file), ".yaml")] = file
+			k.pages[status.IDOf(file)] = file
 		}
 	}
 	page, err := k.status.Read(status.FleetPath)
@@ -182,7 +182,7 @@ func (k Known) Ruled(fleet inventory.Fleet) inventory.Fleet {
 }
 
 // Read has the records of hosts known, as far as they have a page that can be read.
-func (k Known) Read(hosts ...string) {
+func (k Known) Read(hosts ...inventory.MachineID) {
 	for _, host := range hosts {
 		file, there := k.pages[host]
 		if _, read := k.Records[host]; read || !there {
@@ -199,26 +199,35 @@ func (k Known) Read(hosts ...string) {
 
 // ReadFor has those records known that the review of a change needs: pages of hosts that it has nothing to do with are not read.
 func (k Known) ReadFor(base, head inventory.Fleet) review.Known {
-	var orphans []string
-	for host := range k.pages {
-		if _, named := head.Hosts[host]; !named {
-			orphans = append(orphans, host)
+	k.Read(review.Concerns(base, head)...)
+	claims := review.Claims(base, head, k.Records)
+	for id, file := range k.pages {
+		if _, named := head.Hosts[id]; !named || k.mentions(file, claims) {
+			k.Read(id)
 		}
-	}
-	k.Read(orphans...)
-	for had := -1; had < len(k.Records); {
-		had = len(k.Records)
-		k.Read(review.Concerns(base, head, k.Records)...)
 	}
 	return review.Known{Records: k.Records, Unreadable: k.Unreadable}
 }
 
-// ReadOf has those records known that say what is known of some hosts of a fleet, under their names and under those that their machines had.
+// mentions reports whether a page has one of some texts, in any case: it is not read further than that.
+func (k Known) mentions(file string, texts []string) bool {
+	if len(texts) == 0 {
+		return false
+	}
+	page, err := k.status.Read(file)
+	if err != nil {
+		return true // reading it again says why
+	}
+	page = bytes.ToLower(page)
+	return slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(page, []byte(text)) })
+}
+
+// ReadOf has those records known that say what is known of some hosts of a fleet, and under which ids their machines are known.
 func (k Known) ReadOf(fleet inventory.Fleet, hosts []inventory.Desired) review.Known {
 	others := fleet
 	others.Hosts = maps.Clone(fleet.Hosts)
 	for _, host := range hosts {
-		delete(others.Hosts, host.Name)
+		delete(others.Hosts, host.ID)
 	}
 	return k.ReadFor(others, fleet)
 }

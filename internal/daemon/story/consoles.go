@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -23,7 +25,7 @@ import (
 type Config struct {
 	Dir console.Dir
 	// Offered gives what a host's BMC offers, without asking it.
-	Offered func(host string) (redfish.SerialConsole, error)
+	Offered func(id inventory.MachineID) (redfish.SerialConsole, error)
 	// Open opens a Secret.
 	Open func(ctx context.Context, name string) (map[string]secret.Value, error)
 	// Secrets are masked in every console: all that were opened, for whatever host. Whoever opens one adds it before it is used.
@@ -56,7 +58,7 @@ type Consoles struct {
 	config Config
 
 	mu      sync.Mutex
-	hosts   map[string]*kept
+	hosts   map[inventory.MachineID]*kept
 	due     time.Time // when to arrange next: zero when something happened, never when nothing will by itself
 	running sync.WaitGroup
 }
@@ -98,12 +100,12 @@ func NewConsoles(config Config) *Consoles {
 			*d.set = d.fallback
 		}
 	}
-	return &Consoles{config: config, hosts: map[string]*kept{}}
+	return &Consoles{config: config, hosts: map[inventory.MachineID]*kept{}}
 }
 
 // Of gives a host's console; the whole of what is kept is Text.
 func (c *Consoles) Of(h reconcile.HostView) (Serial, error) {
-	text, err := c.Text(h.Name)
+	text, err := c.Text(h.ID)
 	if err != nil {
 		return Serial{}, err
 	}
@@ -113,14 +115,14 @@ func (c *Consoles) Of(h reconcile.HostView) (Serial, error) {
 }
 
 // Text is all that is kept of a host's console; its last line may not have ended.
-func (c *Consoles) Text(host string) (string, error) {
-	text, err := c.config.Dir.Read(host)
+func (c *Consoles) Text(id inventory.MachineID) (string, error) {
+	text, err := c.config.Dir.Read(string(id))
 	if err != nil {
 		return "", err
 	}
 	c.mu.Lock()
 	var log *console.Log
-	if w := c.hosts[host]; w != nil {
+	if w := c.hosts[id]; w != nil {
 		log = w.log
 	}
 	c.mu.Unlock()
@@ -133,7 +135,7 @@ func (c *Consoles) Text(host string) (string, error) {
 func (c *Consoles) state(h reconcile.HostView) (State, string) {
 	if wanted := judge(&h, time.Time{}, time.Time{}, time.Time{}); wanted.state == Off {
 		if wanted.why == notRead {
-			offered, err := c.config.Offered(h.Name)
+			offered, err := c.config.Offered(h.ID)
 			if err != nil {
 				return Off, "It is not read, and " + err.Error() + "."
 			}
@@ -143,7 +145,7 @@ func (c *Consoles) state(h reconcile.HostView) (State, string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.hosts[h.Name]
+	w := c.hosts[h.ID]
 	switch {
 	case w == nil:
 		return Waits, "It was not looked at yet."
@@ -159,10 +161,10 @@ func (c *Consoles) state(h reconcile.HostView) (State, string) {
 }
 
 // Asked says that somebody looks at a host's console: it is read for a while, although nothing is under way, unless it is left alone.
-func (c *Consoles) Asked(host string, now time.Time) {
+func (c *Consoles) Asked(id inventory.MachineID, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.hosts[host]
+	w := c.hosts[id]
 	if w == nil {
 		return // it was not looked at yet
 	}
@@ -179,16 +181,15 @@ func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 	defer news.Stop()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	some, rested := news.Some(), (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-rested:
-			some, rested = news.Some(), nil
-		case <-some:
-			if each(loop, news.Take(), c.told) {
-				some, rested = nil, time.After(rest)
+		case <-news.Some():
+			for _, id := range news.Take() {
+				if h, known := loop.Host(id); known {
+					c.look(h, time.Now())
+				}
 			}
 		case <-tick.C:
 			c.arrange(ctx, time.Now())
@@ -196,30 +197,14 @@ func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 	}
 }
 
-func (c *Consoles) told(h reconcile.HostView, known bool, among *heirs) {
-	c.leave(h, known, among)
-	c.look(h.Name, h, known, time.Now())
-}
-
 // look takes in how a host is now.
-func (c *Consoles) look(name string, h reconcile.HostView, known bool, now time.Time) {
-	if name == "" {
-		return // the whole fleet
-	}
+func (c *Consoles) look(h reconcile.HostView, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := c.hosts[name]
-	if !known {
-		if w != nil && w.end != nil {
-			w.end()
-		}
-		delete(c.hosts, name)
-		c.due = time.Time{}
-		return
-	}
+	w := c.hosts[h.ID]
 	if w == nil {
 		w = &kept{}
-		c.hosts[name] = w
+		c.hosts[h.ID] = w
 		if i := h.Document.Installed; i != nil {
 			w.until = i.PhoneHome.Add(settles)
 		}
@@ -305,7 +290,7 @@ func before(a, b *kept) int {
 	if d := reads(a) - reads(b); d != 0 {
 		return d
 	}
-	return strings.Compare(a.host.Name, b.host.Name)
+	return cmp.Compare(a.host.ID, b.host.ID)
 }
 
 // start begins a session; c.mu is held.

@@ -26,7 +26,7 @@ import (
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	base := func() reconcile.HostView {
-		h := reconcile.HostView{Name: "a", Desired: inventory.Desired{Name: "a", Lifecycle: schemas.Managed, BMC: &schemas.BMC{Console: &schemas.BMCConsole{}}}}
+		h := reconcile.HostView{ID: "a", Name: "a", Desired: inventory.Desired{ID: "a", Name: "a", Lifecycle: schemas.Managed, BMC: &schemas.BMC{Console: &schemas.BMCConsole{}}}}
 		h.Observed.BMC.Reach, h.Document.Phase = inventory.Reached, plan.Installing
 		return h
 	}
@@ -135,11 +135,11 @@ func newRack(t *testing.T, most int, hosts ...string) *rack {
 	masked := new(console.Secrets)
 	r.Consoles = NewConsoles(Config{
 		Dir: console.Dir(t.TempDir()), Most: most, Pauses: Pauses{First: time.Millisecond, Most: time.Millisecond, Refuse: time.Hour},
-		Offered: func(host string) (redfish.SerialConsole, error) {
+		Offered: func(host inventory.MachineID) (redfish.SerialConsole, error) {
 			if host == "none" {
 				return redfish.SerialConsole{}, errors.New("its BMC offers none")
 			}
-			return redfish.SerialConsole{Enabled: true, Port: r.ports[host]}, nil
+			return redfish.SerialConsole{Enabled: true, Port: r.ports[string(host)]}, nil
 		},
 		Open: func(_ context.Context, name string) (map[string]secret.Value, error) {
 			for key, value := range secrets(name) {
@@ -187,7 +187,7 @@ func (r *rack) stream(host string) func(context.Context, io.Writer) error {
 }
 
 func (r *rack) host(name string, phase plan.Phase) reconcile.HostView {
-	h := reconcile.HostView{Name: name, Desired: inventory.Desired{Name: name, Lifecycle: schemas.Managed, BMC: &schemas.BMC{Address: "https://127.0.0.1", Credentials: "bmc"}}}
+	h := reconcile.HostView{ID: inventory.MachineID(name), Name: name, Desired: inventory.Desired{ID: inventory.MachineID(name), Name: name, Lifecycle: schemas.Managed, BMC: &schemas.BMC{Address: "https://127.0.0.1", Credentials: "bmc"}}}
 	h.Desired.Workload = &inventory.Workload{Secrets: []refs.Secret{{Name: "app", Key: "token"}}}
 	h.Observed.BMC.Reach, h.Document.Phase = inventory.Reached, phase
 	fingerprint := "SHA256:x"
@@ -234,11 +234,11 @@ func TestSecretsOfOtherWorkloads(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	h := r.host("a", plan.Held)
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.until(t, h, "held", says("held: line"))
 	h.Desired.Workload = &inventory.Workload{Secrets: []refs.Secret{{Name: "db", Key: "token"}}}
 	h.Document.Phase = plan.Installing
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.config.Secrets.Add(secret.New("swordfish")) // as the installation does that gives it to the machine
 	s := r.until(t, h, "installing, password swordfish", says("installing, password"))
 	if text := strings.Join(s.Lines, "\n"); strings.Contains(text, "swordfish") {
@@ -261,7 +261,7 @@ func TestACutStreamIsResumed(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	h := r.host("a", plan.Installing)
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.until(t, h, "before", says("before: line"))
 	r.mu.Lock()
 	r.cut["a"]()
@@ -275,7 +275,7 @@ func TestACutStreamIsResumed(t *testing.T) {
 		t.Errorf("it shows\n%s", text)
 	}
 	h.Observed.BMC.Reach = inventory.Unreachable // Redfish does not answer: that is when a console is wanted
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.arrange(t.Context(), time.Now())
 	r.until(t, h, "meanwhile", says("meanwhile: line"))
 	again := NewConsoles(r.config)
@@ -299,12 +299,12 @@ func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 		return open(ctx, name)
 	}
 	h := r.host("a", plan.Failed)
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	s := r.until(t, h, "refused", func(s Serial) bool { return strings.Contains(s.Text, "refuses the credentials") })
 	if s.State != Waits || strings.Contains(s.Text, "battery") || !strings.Contains(s.Text, "tried again after") {
 		t.Errorf("of refused credentials it is said %+v", s)
 	}
-	r.look("a", h, true, time.Now()) // nothing changed
+	r.look(h, time.Now()) // nothing changed
 	r.until(t, h, "still refused", is(Waits))
 	if counts := r.servers["a"].Counts(); counts.Logins != 1 {
 		t.Errorf("%+v, want one login", counts)
@@ -313,7 +313,7 @@ func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 	refuse = false
 	r.mu.Unlock()
 	h.Desired.BMC = &schemas.BMC{Address: h.Desired.BMC.Address, Credentials: "bmc-2", Console: h.Desired.BMC.Console}
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.until(t, h, "other credentials", is(Reads))
 }
 
@@ -322,19 +322,20 @@ func TestTheUrgentComeFirst(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 1, "a", "b")
 	waits, urgent := r.host("a", plan.Held), r.host("b", plan.Installing)
-	r.look("a", waits, true, time.Now())
+	r.look(waits, time.Now())
 	r.until(t, waits, "first", says("first: line"))
 	away := waits // its BMC is not reached, which ends no session, and is not urgent
 	away.Observed.BMC.Reach = inventory.Unreachable
-	r.look("a", away, true, time.Now())
-	r.look("b", urgent, true, time.Now())
+	r.look(away, time.Now())
+	r.look(urgent, time.Now())
 	r.until(t, urgent, "second", says("second: line"))
-	r.look("a", waits, true, time.Now())
+	r.look(waits, time.Now())
 	r.until(t, waits, "its turn", func(s Serial) bool { return s.State == Waits && strings.Contains(s.Text, "Others come first") })
 	urgent.Orphaned = true
-	r.look("b", urgent, true, time.Now())
+	r.look(urgent, time.Now())
 	r.until(t, waits, "third", says("third: line"))
-	r.look("a", waits, false, time.Now()) // forgotten
+	waits.Orphaned = true
+	r.look(waits, time.Now())
 	r.until(t, waits, "the end", func(Serial) bool { return r.feeds["a"].Readers() == 0 && r.feeds["b"].Readers() == 0 })
 }
 
@@ -343,10 +344,10 @@ func TestAHostSettles(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	h := r.host("a", plan.Starting)
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.until(t, h, "its start", says("its start: line"))
 	h.Document.Phase = plan.Active
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.until(t, h, "after its start", says("after its start: line"))
 	r.Consoles.mu.Lock()
 	w := r.hosts["a"]
@@ -364,8 +365,8 @@ func TestAHostIsLookedAt(t *testing.T) {
 	r := newRack(t, 10, "a", "b")
 	h, protected := r.host("a", plan.Active), r.host("b", plan.Active)
 	protected.Desired.Protect = true
-	r.look("a", h, true, time.Now())
-	r.look("b", protected, true, time.Now())
+	r.look(h, time.Now())
+	r.look(protected, time.Now())
 	r.until(t, h, "nothing", is(Idle))
 	r.Asked("nobody", time.Now())
 	r.Asked("b", time.Now())
@@ -387,13 +388,13 @@ func TestConsolesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	none := r.host("none", plan.Failed)
-	r.look("none", none, true, time.Now())
+	r.look(none, time.Now())
 	r.until(t, none, "the reason", func(s Serial) bool { return s.State == Waits && strings.HasPrefix(s.Text, "Its BMC offers none.") })
 	h := r.host("a", plan.Starting)
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.until(t, h, "its console", is(Reads))
 	h.Desired.Protect = true
-	r.look("a", h, true, time.Now())
+	r.look(h, time.Now())
 	r.until(t, h, "the end", func(s Serial) bool { return s.State == Off && r.feeds["a"].Readers() == 0 })
 	h.Desired.Protect, h.Desired.File = false, "hosts/a.yaml"
 	h.Desired.BMC = &schemas.BMC{Address: "https://[2001:db8::1]/redfish/v1/Systems/1"}
@@ -417,15 +418,15 @@ func TestNothingIsTypedIntoTheMachine(t *testing.T) {
 	t.Parallel()
 	for _, shared := range []bool{false, true} {
 		r := newRack(t, 10, "a")
-		r.config.Offered = func(host string) (redfish.SerialConsole, error) {
-			return redfish.SerialConsole{Enabled: true, Port: r.ports[host], Shared: shared, Entry: "console com2"}, nil
+		r.config.Offered = func(host inventory.MachineID) (redfish.SerialConsole, error) {
+			return redfish.SerialConsole{Enabled: true, Port: r.ports[string(host)], Shared: shared, Entry: "console com2"}, nil
 		}
 		want := ""
 		if shared {
 			want = "console com2\r"
 		}
 		h := r.host("a", plan.Installing)
-		r.look("a", h, true, time.Now())
+		r.look(h, time.Now())
 		r.until(t, h, "it", func(s Serial) bool { return says("it: line")(s) && len(r.servers["a"].Typed()) >= len(want) })
 		if typed := r.servers["a"].Typed(); typed != want {
 			t.Errorf("shared with the BMC's command line %t: typed was %q, want %q", shared, typed, want)

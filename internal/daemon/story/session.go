@@ -12,7 +12,7 @@ import (
 
 // read reads a host's console until ctx or the connection ends. The error is never nil.
 func (c *Consoles) read(ctx context.Context, w *kept, h reconcile.HostView) error {
-	offered, err := c.config.Offered(h.Name)
+	offered, err := c.config.Offered(h.ID)
 	if err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func (c *Consoles) read(ctx context.Context, w *kept, h reconcile.HostView) erro
 		return err
 	}
 	c.open(ctx, h)
-	log, err := c.config.Dir.Open(h.Name, c.config.Secrets)
+	log, err := c.config.Dir.Open(string(h.ID), c.config.Secrets)
 	if err != nil {
 		return err
 	}

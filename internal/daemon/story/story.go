@@ -13,7 +13,6 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
-	"github.com/gitmetal/ingot/schemas"
 )
 
 // Story is what happened to a host, in order, what its jobs said since the daemon started, and its serial console, as far as each is kept.
@@ -40,23 +39,22 @@ const (
 
 // Stories keeps every host's timeline and what its jobs said.
 type Stories struct {
-	mu       sync.Mutex
-	hosts    map[string]*Story
-	machines map[string]schemas.Identity // that have the names
-	spoke    []string                    // hosts with a console, the one that spoke last at the end
+	mu    sync.Mutex
+	hosts map[inventory.MachineID]*Story
+	spoke []inventory.MachineID // hosts with a console, the one that spoke last at the end
 }
 
 // New keeps nothing yet.
 func New() *Stories {
-	return &Stories{hosts: map[string]*Story{}, machines: map[string]schemas.Identity{}}
+	return &Stories{hosts: map[inventory.MachineID]*Story{}}
 }
 
 // Of gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen. The
 // document has nothing, not even the name, before the first look.
-func (s *Stories) Of(host string, d status.Document) Story {
+func (s *Stories) Of(id inventory.MachineID, d status.Document) Story {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := s.hosts[host]
+	seen := s.hosts[id]
 	if seen == nil {
 		seen = &Story{}
 	}
@@ -92,7 +90,7 @@ func remembered(d status.Document) []Step {
 }
 
 // story gives a host's; the caller holds the lock.
-func (s *Stories) story(host string) *Story {
+func (s *Stories) story(host inventory.MachineID) *Story {
 	if s.hosts[host] == nil {
 		s.hosts[host] = &Story{}
 	}
@@ -119,8 +117,7 @@ func (s *Stories) step(h reconcile.HostView, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	story := s.story(h.Name)
-	s.machines[h.Name] = h.Desired.Identity
+	story := s.story(h.ID)
 	step := Step{At: now, Phase: string(v.Phase), Text: text}
 	if n := len(story.Steps); n > 0 && story.Steps[n-1].Phase == step.Phase && story.Steps[n-1].Text == step.Text {
 		return
@@ -135,15 +132,16 @@ func (s *Stories) said(p hub.Event) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	story := s.story(p.Host)
+	id := inventory.MachineID(p.Host)
+	story := s.story(id)
 	for _, line := range last(p.Progress.Lines, keptLines) {
 		story.Console = append(story.Console, line[:min(len(line), keptLine)])
 	}
 	story.Console = last(story.Console, keptLines)
-	if n := len(s.spoke); n > 0 && s.spoke[n-1] == p.Host {
+	if n := len(s.spoke); n > 0 && s.spoke[n-1] == id {
 		return
 	}
-	s.spoke = append(slices.DeleteFunc(s.spoke, func(host string) bool { return host == p.Host }), p.Host)
+	s.spoke = append(slices.DeleteFunc(s.spoke, func(other inventory.MachineID) bool { return other == id }), id)
 	if len(s.spoke) > keptConsoles {
 		s.story(s.spoke[0]).Console = nil
 		s.spoke = s.spoke[1:]
@@ -164,26 +162,18 @@ func (s *Stories) Follow(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hu
 	defer news.Stop()
 	progress, stopProgress := jobs.Subscribe()
 	defer stopProgress()
-	some, rested := news.Some(), (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-rested:
-			some, rested = news.Some(), nil
-		case <-some:
-			if each(loop, news.Take(), s.told) {
-				some, rested = nil, time.After(rest)
+		case <-news.Some():
+			for _, id := range news.Take() {
+				if h, known := loop.Host(id); known {
+					s.step(h, time.Now())
+				}
 			}
 		case p := <-progress:
 			s.said(p)
 		}
-	}
-}
-
-func (s *Stories) told(h reconcile.HostView, known bool, among *heirs) {
-	s.leave(h, known, among)
-	if known {
-		s.step(h, time.Now())
 	}
 }

@@ -12,11 +12,11 @@ import (
 // began is when everything was installed.
 var began = time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
 
-// Records are those of hosts that all run what a fleet asks of them, by name.
-func Records(fleet inventory.Fleet) map[string]inventory.Record {
-	records := make(map[string]inventory.Record, len(fleet.Hosts))
-	for name, d := range fleet.Hosts {
-		records[name] = record(d)
+// Records are those of hosts that all run what a fleet asks of them, by id.
+func Records(fleet inventory.Fleet) map[inventory.MachineID]inventory.Record {
+	records := make(map[inventory.MachineID]inventory.Record, len(fleet.Hosts))
+	for id, d := range fleet.Hosts {
+		records[id] = record(d)
 	}
 	return records
 }
@@ -26,7 +26,7 @@ func record(d inventory.Desired) inventory.Record {
 		Name: "nvme0n1", Path: "pci-0000:01:00.0-nvme-1", Serial: "D" + d.Identity.Serial, WWN: d.RootDisk.WWN, Model: "SAMSUNG MZQL23T8HCLS-00A07", Vendor: "Samsung",
 		Transport: "nvme", Size: 3_840_755_982_336,
 	}
-	r := inventory.Record{Host: d.Name, Epoch: 2, Facts: facts(d, disk)}
+	r := inventory.Record{ID: d.ID, Epoch: 2, Facts: facts(d, disk)}
 	if w := d.Workload; w != nil {
 		r.Installed = &inventory.Installed{
 			ID: digest("install "+d.Name, 0)[:24], Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Commit: d.Release, Image: w.Image.SHA256, Disk: disk.ID(),
@@ -39,8 +39,8 @@ func record(d inventory.Desired) inventory.Record {
 // Documents are the host's pages of the status branch, by path.
 func Documents(fleet inventory.Fleet) map[string][]byte {
 	files := make(map[string][]byte, len(fleet.Hosts))
-	for name, r := range Records(fleet) {
-		files[status.Path(name)] = Document(fleet.Hosts[name], r)
+	for id, r := range Records(fleet) {
+		files[status.Path(id)] = Document(fleet.Hosts[id], r)
 	}
 	return files
 }

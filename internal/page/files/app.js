@@ -6,10 +6,10 @@ const rank = new Map(order.map((name, i) => [name, i]));
 const most = { rows: 500, people: 20, findings: 20, names: 8 };
 const byName = new Intl.Collator('en', { numeric: true }).compare;
 
-let hosts = new Map(); // name → newest view
+let hosts = new Map(); // id → newest view
 let coming = null; // what a stream that just began has told so far
 let fleet = null;
-const jobs = new Map(); // name → newest progress
+const jobs = new Map(); // id → newest progress
 let phase = ''; // the only one shown
 let shown = ''; // the host in the panel
 
@@ -26,6 +26,10 @@ const short = commit => (commit || '').slice(0, 10);
 const moment = at => at ? new Date(at).toLocaleString('sv-SE') : ''; // 2026-01-02 03:04:05
 const diskName = disk => disk ? disk.wwn || disk.serial || disk.path || '' : '';
 const rankOf = h => rank.get(h.phase) ?? -1;
+// idOf is who a host is; labelOf is what people call it, with the id where that is another one.
+const idOf = h => h.metadata.id || h.metadata.name;
+const labelOf = h => h.metadata.name + (h.metadata.id ? ' (id ' + h.metadata.id + ')' : '');
+
 const place = name => '#' + encodeURIComponent(name);
 
 function few(names) {
@@ -33,10 +37,10 @@ function few(names) {
   return all.slice(0, most.names).join(', ') + (all.length > most.names ? ' and ' + (all.length - most.names) + ' more' : '');
 }
 
-function link(name) {
-  const a = make('a', name);
-  a.href = place(name);
-  a.dataset.key = name;
+function link(id, label) {
+  const a = make('a', label);
+  a.href = place(id);
+  a.dataset.key = id;
   return a;
 }
 
@@ -134,7 +138,7 @@ function matches(h) {
   const wanted = $('filter').value.trim().toLowerCase();
   if (!wanted) return true;
   const labels = Object.entries(h.metadata.labels || {}).map(([k, v]) => k + '=' + v);
-  return [h.metadata.name, h.phase, h.workload || '', h.ring || '', ...labels].some(text => text.toLowerCase().includes(wanted));
+  return [labelOf(h), h.phase, h.workload || '', h.ring || '', ...labels].some(text => text.toLowerCase().includes(wanted));
 }
 
 function sorted() {
@@ -177,15 +181,15 @@ function drawPhases() {
 
 function drawPeople(all) {
   const items = all.filter(h => h.hold || h.error).map(h => ({
-    key: h.metadata.name, phase: h.phase, text: h.hold ? h.hold.message : h.error, hold: h.hold, file: h.file,
+    key: idOf(h), label: labelOf(h), phase: h.phase, text: h.hold ? h.hold.message : h.error, hold: h.hold, file: h.file,
   }));
   $('people').hidden = items.length === 0;
   $('people-more').hidden = items.length <= most.people;
   set('people-more', '…and ' + (items.length - most.people) + ' more: choose a phase above to see them');
   fill($('people-list'), items.slice(0, most.people), item => {
     const node = make('li');
-    node.append(link(item.key), ' ', make('span', item.phase, 'phase ' + item.phase), make('div', item.text));
-    allowed(node, item.key, item.hold, item.file);
+    node.append(link(item.key, item.label), ' ', make('span', item.phase, 'phase ' + item.phase), make('div', item.text));
+    allowed(node, item.label, item.hold, item.file);
     return node;
   });
   const title = items.length ? '(' + items.length + ') ingot' : 'ingot';
@@ -261,15 +265,15 @@ function drawActs() {
 function drawHosts(all) {
   const wanted = all.filter(matches);
   const items = wanted.slice(0, most.rows).map(h => {
-    const job = h.phase === 'Installing' ? jobs.get(h.metadata.name) || h.write : undefined;
+    const job = h.phase === 'Installing' ? jobs.get(idOf(h)) || h.write : undefined;
     return {
-      key: h.metadata.name, phase: h.phase, workload: h.workload || '', from: h.installed ? short(h.installed.commit) : '', disk: h.installed ? diskName(h.installed.disk) : '',
+      key: idOf(h), label: labelOf(h), phase: h.phase, workload: h.workload || '', from: h.installed ? short(h.installed.commit) : '', disk: h.installed ? diskName(h.installed.disk) : '',
       now: now(h), done: job && job.total ? job.done || 0 : 0, total: job && job.total ? job.total : 0,
     };
   });
   fill($('hosts-body'), items, item => {
     const tr = row();
-    cell(tr).append(link(item.key));
+    cell(tr).append(link(item.key, item.label));
     cell(tr, item.phase, '', 'phase ' + item.phase);
     cell(tr, item.workload, 'workload');
     cell(tr, item.from, 'from', 'commit');
@@ -334,14 +338,14 @@ function facts(h) {
 function drawHost() {
   if (!shown) return;
   const h = hosts.get(shown);
-  set('host-name', shown);
+  set('host-name', h ? labelOf(h) : shown);
   const words = [];
   if (h && h.hold) words.push({ key: 'hold', text: h.hold.message, held: true, hold: h.hold, file: h.file });
   if (h && h.error) words.push({ key: 'error', text: h.error });
-  if (!h && fleet) words.push({ key: 'none', text: 'There is no host of this name.' });
+  if (!h && fleet) words.push({ key: 'none', text: 'There is no host of this id.' });
   fill($('host-hold'), words, item => {
     const node = make('div', item.text, item.held ? 'notice held' : 'notice');
-    allowed(node, shown, item.hold, item.file);
+    allowed(node, h ? labelOf(h) : shown, item.hold, item.file);
     return node;
   });
   fill($('host-facts'), h ? facts(h) : [], item => {
@@ -365,7 +369,7 @@ async function readStory() {
     do {
       readAgain = false;
       const name = shown;
-      const answer = name && await fetch('v1/hosts/' + encodeURIComponent(name) + '/story');
+      const answer = name && await fetch('v1/hosts/id:' + encodeURIComponent(name) + '/story');
       const story = answer && answer.ok ? await answer.json() : untold;
       if (name === shown) drawStory(story);
       if (name && story.serial.state !== 'off') next = setTimeout(readStory, 2000);
@@ -396,7 +400,7 @@ function drawSerial(serial) {
   const none = serial.lines.length === 0;
   $('host-serial').hidden = none && serial.state !== 'reads';
   $('serial-more').hidden = none;
-  if (shown) $('serial-whole').href = 'v1/hosts/' + encodeURIComponent(shown) + '/console';
+  if (shown) $('serial-whole').href = 'v1/hosts/id:' + encodeURIComponent(shown) + '/console';
   write('host-serial', none ? 'It said nothing yet.' : serial.lines.join('\n'));
 }
 
@@ -448,15 +452,14 @@ function close(event) {
 
 function take(event) {
   if (event.fleet) fleet = event.fleet;
-  if (event.host) (coming || hosts).set(event.host.metadata.name, event.host);
-  if (event.job) jobs.set(event.name, event.job);
-  if (event.gone) (coming || hosts).delete(event.name);
+  if (event.host) (coming || hosts).set(idOf(event.host), event.host);
+  if (event.job) jobs.set(event.id || event.name, event.job);
   if (event.all && coming) {
     hosts = coming;
     coming = null;
     if (shown) readStory();
   }
-  const name = event.host ? event.host.metadata.name : event.name;
+  const name = event.host ? idOf(event.host) : event.id || event.name;
   if (name && name === shown && !coming) readStory();
   redraw();
 }

@@ -1,0 +1,224 @@
+// Package standing says which hosts of a fleet have a machine that is known under another id, so that no machine is ever two hosts. The daemon's loop keeps an
+// Index as its records change; the plan of a pull request makes one with New. Pure.
+package standing
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// key is one thing that tells a machine from others, in its one spelling: the kind and the value.
+type key [2]string
+
+// Kinds of keys.
+const (
+	serial = "serial"
+	uuid   = "UUID"
+	mac    = "MAC"
+	system = "BMC system"
+)
+
+// Index is under which ids machines are known. It is not safe for concurrent use.
+type Index struct {
+	known map[inventory.MachineID]known
+	ids   map[key]map[inventory.MachineID]bool
+}
+
+// known is what the record of an id says of its machine.
+type known struct {
+	keys  []key
+	epoch inventory.Epoch
+}
+
+// New indexes what is known.
+func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) *Index {
+	x := &Index{known: map[inventory.MachineID]known{}, ids: map[key]map[inventory.MachineID]bool{}}
+	for id, record := range records {
+		x.Move(record, fleet.Hosts[id])
+	}
+	return x
+}
+
+// Move says what is known of a machine now, and what the fleet asks of it.
+func (x *Index) Move(record inventory.Record, d inventory.Desired) {
+	before, now := x.known[record.ID], known{keys: seenOf(record), epoch: record.Epoch}
+	if pin := record.BMC; pin != nil && d.BMC == nil { // else the fleet says where its BMC is
+		now.keys = add(now.keys, system, systemOf(&schemas.BMC{Address: pin.Address}))
+	}
+	if before.epoch == now.epoch && slices.Equal(before.keys, now.keys) {
+		return
+	}
+	for _, k := range before.keys {
+		if delete(x.ids[k], record.ID); len(x.ids[k]) == 0 {
+			delete(x.ids, k)
+		}
+	}
+	for _, k := range now.keys {
+		if x.ids[k] == nil {
+			x.ids[k] = map[inventory.MachineID]bool{}
+		}
+		x.ids[k][record.ID] = true
+	}
+	x.known[record.ID] = now
+}
+
+// Of says whether the machine of a host is known under another id. What a look sees counts too, unless that contradicts what is expected: then the BMC speaks
+// for a stranger, which the planner says.
+//
+//	the host's own record          is known under another id when another record shares a serial, UUID, MAC or BMC system, and contradicts nothing
+//	is not of that machine         yes
+//	is of it, and has fewer boots  yes: what is known under the other id is newer
+//	is of it                       no
+func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
+	declared, own, seen := declaredOf(d), seenOf(record), lookOf(look)
+	if record.OfAnother(d.Identity) != "" {
+		own = nil
+	}
+	expected := slices.Concat(declared, own)
+	if !contradict(expected, seen) {
+		expected = append(expected, seen...)
+	}
+	var best inventory.Standing
+	for i, k := range expected {
+		if i >= len(declared) && k.local() {
+			continue
+		}
+		for _, id := range slices.Sorted(maps.Keys(x.ids[k])) {
+			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
+				continue
+			}
+			if other := x.known[id]; !contradict(expected, other.keys) && other.owns(record, own) {
+				best = inventory.Standing{KnownAs: id, By: k[0] + " " + k.spelled(d.Identity.Serial, look.BMC.System.Serial)}
+			}
+		}
+	}
+	return best
+}
+
+// Settle gives a fleet whose hosts say who their machines are known as.
+func Settle(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) inventory.Fleet {
+	x, hosts := New(fleet, records), make(map[inventory.MachineID]inventory.Desired, len(fleet.Hosts))
+	for id, d := range fleet.Hosts {
+		record := records[id]
+		record.ID = id
+		d.Standing = x.Of(d, record, inventory.Observed{})
+		hosts[id] = d
+	}
+	fleet.Hosts = hosts
+	return fleet
+}
+
+// owns reports whether the other record is the one that counts for a machine, and not the host's own.
+func (k known) owns(record inventory.Record, own []key) bool {
+	if !share(own, k.keys) {
+		return true
+	}
+	return k.epoch > record.Epoch
+}
+
+// local reports whether a key is a MAC that nobody gave out (IEEE 802: the second bit of the first byte): many machines have the same one, as for a network
+// card between the BMC and the host. One that a host declares counts.
+func (k key) local() bool {
+	return k[0] == mac && len(k[1]) > 1 && strings.ContainsRune("2367abef", rune(k[1][1]))
+}
+
+// spelled is the key's value, a serial as one of some texts writes it.
+func (k key) spelled(serials ...string) string {
+	for _, text := range serials {
+		if k[0] == serial && serialKey(text) == k[1] {
+			return strings.TrimSpace(text)
+		}
+	}
+	return k[1]
+}
+
+func declaredOf(d inventory.Desired) (keys []key) {
+	keys = add(keys, serial, serialKey(d.Identity.Serial))
+	for _, address := range d.Identity.MACs {
+		keys = add(keys, mac, strings.ToLower(address))
+	}
+	return add(keys, system, systemOf(d.BMC))
+}
+
+// seenOf is what the BMC and the agents showed of a recorded machine. Where the BMC is, is not part of the machine.
+func seenOf(record inventory.Record) (keys []key) {
+	if pin := record.BMC; pin != nil {
+		keys = add(add(keys, serial, serialKey(pin.Serial)), uuid, inventory.UUIDKey(pin.UUID))
+	}
+	return addFacts(keys, record.Facts)
+}
+
+// lookOf is what a look shows: the BMC, and the agent of the record's boot.
+func lookOf(look inventory.Observed) (keys []key) {
+	keys = add(add(keys, serial, serialKey(look.BMC.System.Serial)), uuid, inventory.UUIDKey(look.BMC.System.UUID))
+	if b := look.Record.Boot; b != nil && look.Agent.Boot == b.ID {
+		keys = addFacts(keys, look.Agent.Facts)
+	}
+	return keys
+}
+
+func addFacts(keys []key, facts *inventory.Facts) []key {
+	if facts == nil {
+		return keys
+	}
+	keys = add(add(keys, serial, serialKey(facts.System.Serial)), uuid, inventory.UUIDKey(facts.System.UUID))
+	for _, nic := range facts.NICs {
+		keys = add(keys, mac, strings.ToLower(nic.MAC))
+	}
+	return keys
+}
+
+// add adds a key that says something, once.
+func add(keys []key, kind, value string) []key {
+	if value == "" || slices.Contains(keys, key{kind, value}) {
+		return keys
+	}
+	return append(keys, key{kind, value})
+}
+
+func serialKey(text string) string {
+	if inventory.Placeholder(text) {
+		return ""
+	}
+	return strings.ToUpper(strings.TrimSpace(text))
+}
+
+func systemOf(bmc *schemas.BMC) string {
+	if bmc == nil {
+		return ""
+	}
+	service, path := bmc.System()
+	if service == "" {
+		return ""
+	}
+	return service + path
+}
+
+// contradict reports whether two sets of keys are of different machines: both have serials, UUIDs or MACs, and no one of them in common.
+func contradict(a, b []key) bool {
+	for _, kind := range []string{serial, uuid, mac} {
+		x, y := only(a, kind), only(b, kind)
+		if len(x) > 0 && len(y) > 0 && !share(x, y) {
+			return true
+		}
+	}
+	return false
+}
+
+func only(keys []key, kind string) (all []key) {
+	for _, k := range keys {
+		if k[0] == kind {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+func share(a, b []key) bool {
+	return slices.ContainsFunc(a, func(k key) bool { return slices.Contains(b, k) })
+}
