@@ -41,9 +41,9 @@ type Effects struct {
 	configs configs
 
 	mu    sync.Mutex
-	asked map[string]request   // when a host's operating system was asked to shut down
-	shown map[string]shown     // by host
-	off   map[string]time.Time // since when every look at a host found it off
+	asked map[string]request // when a host's operating system was asked to shut down
+	shown map[string]shown   // by host
+	off   map[string]offRow  // by host
 }
 
 // New makes effects. Close them.
@@ -68,7 +68,7 @@ func New(config Config) (*Effects, error) {
 		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[string]*conversation{}},
 		asked:  map[string]request{},
 		shown:  map[string]shown{},
-		off:    map[string]time.Time{},
+		off:    map[string]offRow{},
 	}, nil
 }
 
