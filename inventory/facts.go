@@ -135,12 +135,3 @@ func (f *Facts) Sees(disk DiskID) bool {
 		return d.ID().Same(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
 	})
 }
-
-// Same reports whether two reports are of one machine, as after a rename.
-func (f *Facts) Same(other *Facts) bool {
-	if f == nil || other == nil {
-		return false
-	}
-	serial := strings.TrimSpace(f.System.Serial)
-	return !Placeholder(serial) && strings.EqualFold(serial, strings.TrimSpace(other.System.Serial))
-}
