@@ -6,8 +6,11 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// maxSpent is how many consents of ended operations a record keeps.
-const maxSpent = 8
+// maxSpent is how many consents of ended operations a record keeps, maxDropped how many ids of those that are not its last.
+const (
+	maxSpent   = 8
+	maxDropped = 8
+)
 
 // Begin is the record with an action's intent, to be written before its effect. For journal-only actions it is all there is. The id of
 // a new operation or boot is in the action: the planner has no randomness. The given record is not changed.
@@ -103,6 +106,8 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 	}
 	rec.Operation = nil
 	if outcome == inventory.Superseded && rec.Last != nil && rec.Last.Outcome == inventory.Quarantined {
+		rec.Dropped = append(append([]string{}, rec.Dropped...), op.ID)
+		rec.Dropped = rec.Dropped[max(0, len(rec.Dropped)-maxDropped):]
 		return rec // what is on the disk is still what the failed one left
 	}
 	rec.Last = &op
