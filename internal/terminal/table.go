@@ -94,7 +94,7 @@ func (w *writer) notices(v daemon.View) {
 		source = ""
 	}
 	for _, notice := range [][2]string{
-		{"The fleet cannot be read", source}, {"Nothing is erased until an operator has looked", v.Frozen}, {"Nothing begins", v.Paused}, {"Status is not pushed", v.Publish},
+		{"Nothing is done", v.Another}, {"The fleet cannot be read", source}, {"Nothing is erased until an operator has looked", v.Frozen}, {"Nothing begins", v.Paused}, {"Status is not pushed", v.Publish},
 	} {
 		if notice[1] != "" {
 			w.print("%s: %s\n", notice[0], notice[1])

@@ -19,15 +19,19 @@ import (
 //	an operation has ended                                has it under way                 page
 //	has an operation under way                            it has ended                     record
 //	has an operation under way                            has the same                     the one that is further
-//	has an operation under way                            another, that the page has not   the one that may have written, else the later one
-//	has an operation under way, which began later         none, or none known since        page
-//	none since                                            has one under way                record
+//	has an operation under way, which began after all     another one, or none             page
+//	  that has ended for the record
+//	none, its last ended after that of the record         has one under way                page
+//	none                                                  has one under way                record
 //	its last operation                                    an earlier one, or none          page
 //	a system installed                                    an earlier one, or none          page
 //	a consent spent                                       not                              page
 //	the boot of the epoch is over, or further             under way, or less far           page
+//	another boot of the epoch                             another one                      page
 //	facts of a later boot, a takeover, a former name      none, or earlier ones            page
 //	anything else                                         anything else                    record
+//
+// Where each knows something that the other does not, each knows more: two daemons wrote them.
 func KnowsMore(page, record inventory.Record) string {
 	switch {
 	case page.Epoch > record.Epoch:
@@ -47,6 +51,8 @@ func KnowsMore(page, record inventory.Record) string {
 		return fmt.Sprintf("install %s runs", page.Installed.ID)
 	case len(spent) > 0:
 		return "consent " + spent[len(spent)-1] + " is spent"
+	case page.Boot != nil && record.Boot != nil && page.Boot.ID != record.Boot.ID:
+		return fmt.Sprintf("boot %s is under way", page.Boot.ID)
 	case bootRank(page.Boot) != bootRank(record.Boot):
 		if bootRank(page.Boot) > bootRank(record.Boot) {
 			return "its boot is further"
@@ -74,17 +80,12 @@ func underWay(page, record inventory.Record) (why string, decided bool) {
 	case p == nil && r == nil:
 		return "", false
 	case p == nil:
-		if l := page.Last; l != nil && !record.Knows(l.ID) && l.Ended.After(r.Started) {
+		if l := page.Last; l != nil && !record.Knows(l.ID) && (l.Ended.After(r.Started) || after(l.Ended, record.Last)) {
 			return fmt.Sprintf("operation %s has ended", l.ID), true
 		}
 		return "", true
-	case r == nil:
-		if l := record.Last; l != nil && !p.Started.IsZero() && l.Ended.After(p.Started) {
-			return "", true
-		}
-		return fmt.Sprintf("operation %s is under way", p.ID), true
-	case p.ID != r.ID:
-		if written(*p) != written(*r) && written(*r) || written(*p) == written(*r) && !p.Started.After(r.Started) {
+	case r == nil, p.ID != r.ID:
+		if !after(p.Started, record.Last) {
 			return "", true
 		}
 		return fmt.Sprintf("operation %s is under way", p.ID), true
@@ -95,6 +96,11 @@ func underWay(page, record inventory.Record) (why string, decided bool) {
 		}
 		return "", order < 0
 	}
+}
+
+// after reports whether a time is later than the end of the operation that ended last, if there is one; a time that is not known is.
+func after(t time.Time, last *inventory.Operation) bool {
+	return t.IsZero() || last == nil || t.After(last.Ended)
 }
 
 // ended reports whether an operation that other has under way has ended as a record knows.
@@ -183,7 +189,7 @@ const fullSpent = 8
 // where the operation that installed it does not write any more; and a write that has begun and that the page knows nothing later than.
 func together(page, record inventory.Record) inventory.Record {
 	more, less := record, page
-	if KnowsMore(page, record) != "" {
+	if KnowsMore(page, record) != "" && !outranks(record.Operation, page.Operation) {
 		more, less = page, record
 		more.Dropped = record.Dropped
 		if op := record.Operation; op != nil && more.Operation == nil && written(*op) && !ended(page, record, *op) && !later(page, op.Started) {
@@ -204,6 +210,18 @@ func together(page, record inventory.Record) inventory.Record {
 		}
 	}
 	return more
+}
+
+// outranks reports whether, of two operations that two daemons have under way, the first one may have written while the other has not, or is the later one.
+func outranks(op, other *inventory.Operation) bool {
+	switch {
+	case op == nil, other == nil, op.ID == other.ID:
+		return false
+	case written(*op) != written(*other):
+		return written(*op)
+	default:
+		return op.Started.After(other.Started)
+	}
 }
 
 // later reports whether a record knows of something that ended after a time.

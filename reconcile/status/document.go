@@ -159,6 +159,19 @@ func Page(file string, data []byte) (Document, error) {
 	return d, nil
 }
 
+// Epoch is the host's epoch on its page, by the page's path, also where another version of this program wrote the page and Page cannot read it; 0 when the
+// page does not even say that.
+func Epoch(file string, data []byte) inventory.Epoch {
+	var d struct {
+		Metadata Metadata        `json:"metadata"`
+		Epoch    inventory.Epoch `json:"epoch"`
+	}
+	if len(data) > MaxDocument || yaml.Unmarshal(data, &d) != nil || !IsHost(file) || Path(d.Metadata.Name) != file {
+		return 0
+	}
+	return d.Epoch
+}
+
 // Record is the record that the document was written from.
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
