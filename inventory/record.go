@@ -23,6 +23,9 @@ type Record struct {
 	Adopted string `json:"adopted,omitempty"`
 	// Spent are the consents of ended operations, newest last, at most 8.
 	Spent []string `json:"spent,omitempty"`
+	// Dropped are the ids of operations that ended before they wrote, and that Last does not name because it keeps a failed one; newest last, at most 8. A page
+	// that still has such a one under way is older than this. The journal alone has them.
+	Dropped []string `json:"dropped,omitempty"`
 	// Formerly are the names that the machine had before, newest last, at most 8: what is known under them is older than this.
 	Formerly []string `json:"formerly,omitempty"`
 	// Recalled is set when an operation or a boot into the ramdisk was read from the status branch, as after the loss of the journal, and the machine did not

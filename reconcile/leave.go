@@ -11,6 +11,9 @@ import (
 // fleet or its ring is paused, or nothing is erased as the history cannot be trusted. It goes by the newest accepted commit, not by the last look. An error
 // means that nobody can tell yet. It takes the loop's lock, does nothing else, and may be called at any time.
 func (l *Loop) Leave(name, operation string) (refusal string, err error) {
+	if outcome, aside := l.standsAside(); aside {
+		return "", errors.New(outcome.Why)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[name]

@@ -274,6 +274,15 @@ func (b *Branch) Supersede(former, name string) {
 	b.gone[former], b.stale = name, true
 }
 
+// Has reports whether a page is what is believed to be on the branch for a host.
+func (b *Branch) Has(host string, page []byte) bool {
+	p := b.page(host)
+	return p.current > 0 && bytes.Equal(p.pushed, page)
+}
+
+// Superseded reports whether what is there under a name is left of a machine that has another one now.
+func (b *Branch) Superseded(name string) bool { return b.gone[name] != "" }
+
 // Compare holds what is believed to be on the branch against the pages that are there, by path, and has everything written again that is not as it should
 // be. Pages that nobody here wrote stay, but for one of a former name that the machine provably took over: what cannot be read (nil) proves nothing. It gives
 // how many differ.

@@ -104,7 +104,7 @@ func TestAReplacedMachineIsNotActiveAtOnce(t *testing.T) {
 		t.Fatalf("plan = %+v, hold %+v; want the takeover noted", p, p.Hold)
 	}
 	rec := plan.Begin(m.record, p.Actions[0], m.now)
-	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch || rec.Adopted != "SN2" {
+	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch+1 || rec.Adopted != "SN2" {
 		t.Errorf("record = %+v, want nothing of the old machine but its epoch", rec)
 	}
 	o.Record = rec
