@@ -17,8 +17,8 @@ import (
 )
 
 // otherDisks says what a translated config writes to block devices that are not known to be the root disk, or a part of it. Configs that it merges count as
-// far as they are in the commit; what is not there counts as unknown disks. Refused are a config that replaces this one, one from elsewhere that may
-// change, and a device whose path is a secret.
+// far as they are in the commit; what is not there counts as unknown disks. Refused are a config that replaces this one, be it by a kernel argument, one
+// from elsewhere that may change, and a device whose path is a secret.
 func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk, []schemas.Finding) {
 	s := survey{path: b.Path, labels: map[string][]string{}, made: map[string]bool{}, found: map[string]map[string]bool{}}
 	s.root = expanded(b)
@@ -32,6 +32,7 @@ func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk,
 		s.filesystems(c)
 		s.raid(c)
 		s.luks(c)
+		s.kernelArguments(c)
 	}
 	var all []inventory.OtherDisk
 	for _, device := range slices.Sorted(maps.Keys(s.found)) {

@@ -136,12 +136,15 @@ func TestOtherDisksWithVars(t *testing.T) {
 func TestWhatMayNotBeDoneToDisks(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ body, want string }{
-		"replace":               {"ignition:\n  config:\n    replace: {source: \"https://example.com/c.ign\", verification: {hash: sha256-" + strings.Repeat("a", 64) + "}}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
-		"replace, inline":       {"ignition:\n  config:\n    replace: {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
-		"replace in a merge":    {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\",\"config\":{\"replace\":{\"source\":\"https://x/\"}}}}'}\n", "w/x.bu:6:9: error: ignition.config.replace would"},
-		"merge, no hash":        {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n      - {source: \"https://example.com/c.ign\"}\n", "w/x.bu:7:9: error: https://example.com/c.ign is merged"},
-		"a secret in an option": {"storage:\n  filesystems:\n    - {device: /dev/disk/by-partlabel/root, format: btrfs, options: [\"/dev/${secret.app.disk}\"]}\n", "w/x.bu:5:70: error: the path of a device holds a secret"},
-		"a secret device":       {"storage:\n  disks:\n    - {device: \"/dev/disk/by-id/${secret.app.disk}\", wipe_table: true}\n", "w/x.bu:5:16: error: the path of a device holds a secret"},
+		"replace":                             {"ignition:\n  config:\n    replace: {source: \"https://example.com/c.ign\", verification: {hash: sha256-" + strings.Repeat("a", 64) + "}}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
+		"replace, inline":                     {"ignition:\n  config:\n    replace: {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
+		"replace in a merge":                  {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\",\"config\":{\"replace\":{\"source\":\"https://x/\"}}}}'}\n", "w/x.bu:6:9: error: ignition.config.replace would"},
+		"merge, no hash":                      {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n      - {source: \"https://example.com/c.ign\"}\n", "w/x.bu:7:9: error: https://example.com/c.ign is merged"},
+		"another config by a kernel argument": {"kernel_arguments:\n  should_exist: [\"quiet ignition.config.url=https://x/c.ign\"]\n", "w/x.bu:4:18: error: ignition.config.url would"},
+		"another config by a kernel argument in a merge": {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\"},\"kernelArguments\":{\"shouldExist\":[\"flatcar.config.url=https://x/\"]}}'}\n", "w/x.bu:6:18: error: flatcar.config.url would"},
+		"a merge of another version":                     {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.1.0\"}}'}\n", "w/x.bu:6:9: error: ignition.config.merge.0.version: the config that is merged has another spec version"},
+		"a secret in an option":                          {"storage:\n  filesystems:\n    - {device: /dev/disk/by-partlabel/root, format: btrfs, options: [\"/dev/${secret.app.disk}\"]}\n", "w/x.bu:5:70: error: the path of a device holds a secret"},
+		"a secret device":                                {"storage:\n  disks:\n    - {device: \"/dev/disk/by-id/${secret.app.disk}\", wipe_table: true}\n", "w/x.bu:5:16: error: the path of a device holds a secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
