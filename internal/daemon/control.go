@@ -116,7 +116,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	// The operator's word that what was given up, or is waited for in vain, is tried again.
 	mux.HandleFunc("POST /v1/retry/{host}", func(w http.ResponseWriter, r *http.Request) {
 		host := r.PathValue("host")
-		d.operate(w, r, "had host "+host+" tried again", func() error { return d.loop.Retry(host) })
+		d.operate(w, r, "retry of host "+host, func() error { return d.loop.Retry(host) })
 	})
 	return control.Only([]int{0, os.Geteuid()}, mux)
 }
