@@ -198,3 +198,32 @@ func TestStagesNeverGoBack(t *testing.T) {
 		}
 	}
 }
+
+// halfWay is a machine whose second attempt is due after one that may have written.
+func halfWay(t *testing.T) *model {
+	t.Helper()
+	m := changing(t)
+	m.halfWritten = true
+	for m.record.Operation == nil || m.record.Operation.Attempt < 2 {
+		m.look(nowhere)
+		m.pass(5 * time.Second)
+		m.ok(t)
+	}
+	m.halfWritten = false
+	return m
+}
+
+// Leave that is taken back after an attempt that may have written holds the next one: it is not handed out and taken back for ever.
+func TestLeaveTakenBackAfterAnAttemptThatWrote(t *testing.T) {
+	t.Parallel()
+	m := halfWay(t)
+	m.commit(func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} })
+	jobs := m.writes()
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsSigners || m.writes() > jobs {
+		t.Errorf("ended %+v, hold %+v, after %d more jobs", p, p.Hold, m.writes()-jobs)
+	}
+	m.commit(func(d *inventory.Desired) { d.Signatures.Second = "ann" })
+	if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target {
+		t.Errorf("signed: ended %+v, record %+v", p, m.record)
+	}
+}

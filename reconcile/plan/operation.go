@@ -39,85 +39,12 @@ func (h host) operation() Plan {
 	}
 }
 
-// superseded ends an operation that has written nothing, and that the fleet does not want or allow any more. Only the journal changes. A job that the agent has
-// is taken back before.
-func (h host) superseded(op inventory.Operation) (Plan, bool) {
-	if op.Stage != inventory.Intended && !op.Unwritten() || h.job(op).State != inventory.NoJob {
-		return Plan{}, false
-	}
-	why := h.refusal(op)
-	if why == "" {
-		return Plan{}, false
-	}
-	return h.close(op, inventory.Superseded, why, Waiting), true
-}
-
-// Refusal says why the operation that is under way may not begin to write, as far as a person can take that leave back, or "". It is asked again right before
-// the install step begins.
-func Refusal(d inventory.Desired, rec inventory.Record) string {
-	if rec.Operation == nil {
-		return "no operation is under way"
-	}
-	h := host{d: d, rec: rec, change: Decide(d, rec)}
-	if h.change.Verdict == HandsOff {
-		return strings.Join(h.change.Why, "; ")
-	}
-	return h.refusal(*rec.Operation)
-}
-
-// refusal says why the fleet does not want or allow an operation that has written nothing, or "".
-func (h host) refusal(op inventory.Operation) string {
-	if op.Replaces != nil { // it is on the disk still
-		h.rec.Installed = op.Replaces
-	}
-	if why := h.unwanted(op); why != "" {
-		return why
-	}
-	return h.unallowed(op)
-}
-
 // job is the agent's, if it is the operation's present attempt.
 func (h host) job(op inventory.Operation) inventory.Job {
 	if job := h.o.Agent.Job; job.ID == op.ID && job.Attempt == op.Attempt {
 		return job
 	}
 	return inventory.Job{}
-}
-
-// unwanted says why the fleet does not ask for this operation any more, or "".
-func (h host) unwanted(op inventory.Operation) string {
-	switch {
-	case h.d.Workload == nil:
-		return "the fleet asks for no workload any more"
-	case h.d.Workload.Inputs != op.Inputs:
-		return "the fleet asks for something else now"
-	case h.d.Workload.Update != op.Update:
-		return "spec.update was changed, which may have allowed it"
-	case op.Consent != "" && h.d.Consent.Erase != op.Consent:
-		return "the consent was taken back"
-	default:
-		return ""
-	}
-}
-
-// unallowed says why an operation that was not armed may not be, or "". It goes by the fleet, not by the operation's own word: that may come from a
-// status branch that somebody edited. The fleet asks for the operation's workload still.
-func (h host) unallowed(op inventory.Operation) string {
-	if op.Content == inventory.ContentBlank {
-		return ""
-	}
-	if why := unsigned(h.d); why != "" {
-		return why
-	}
-	if h.d.Reinstallable && keepsReinstalling(h.d, h.rec) {
-		return ""
-	}
-	seen := inventory.EraseConsent(h.d.Name, op.Disk, op.Content, op.Inputs)
-	over := inventory.EraseConsent(h.d.Name, inventory.NamedDisk(h.d.RootDisk), inventory.ContentUnseen, op.Inputs)
-	if given := h.d.Consent.Erase; given == seen || given == over && unseen(h.rec, given) {
-		return ""
-	}
-	return "nothing in the fleet allows what it would erase"
 }
 
 // arm brings the machine into the ramdisk, looks once more, and hands the job out.
@@ -194,8 +121,8 @@ func (h host) write(op inventory.Operation) Plan {
 	if op.Begun == 0 { // nothing was written yet: the operation covers what it was allowed to erase, and nothing that came since
 		return h.again(op, p, ready)
 	}
-	if why := h.unwanted(op); why != "" && (ready || len(p.Actions) > 0) {
-		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": "))
+	if stopped, over := h.stopped(op); over && (ready || len(p.Actions) > 0) {
+		return stopped
 	}
 	if !ready {
 		return p
