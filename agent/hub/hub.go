@@ -186,7 +186,7 @@ func (h *Hub) Forget(host string) {
 
 // State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body was lost in a
 // restart counts as none until it is assigned again, or the agent says that it has it. Of a job that was being handed out at the restart the agent says that it
-// has none: it is assigned again too. Seen counts from the daemon's start at the earliest.
+// has none: it is assigned again too; that it was let begin is told. Seen counts from the daemon's start at the earliest.
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
 	var state inventory.AgentState
 	err := h.with(ctx, host, func(e *entry) error {
@@ -203,7 +203,13 @@ func (e *entry) state() inventory.AgentState {
 		state.Facts = e.doc.Facts
 	}
 	j := e.doc.Job
-	if j == nil || e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.lacks) {
+	switch {
+	case j == nil:
+		return state
+	case e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.lacks):
+		if j.Begun {
+			state.Job = inventory.Job{ID: j.ID, Attempt: j.Attempt, Kind: j.Kind, Begun: true}
+		}
 		return state
 	}
 	state.Job = inventory.Job{

@@ -26,6 +26,12 @@ var asks = wire.Poll{Asks: true}
 
 // pollUntil polls until the job is in a state, and fails when it gets a job.
 func (c *caller) pollUntil(question wire.Poll, state inventory.JobState) {
+	c.rig.t.Helper()
+	c.pollFor(question, func(job inventory.Job) bool { return job.State == state })
+}
+
+// pollFor polls until the job is as wanted, and fails when it gets a job.
+func (c *caller) pollFor(question wire.Poll, wanted func(inventory.Job) bool) {
 	t := c.rig.t
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -47,11 +53,11 @@ func (c *caller) pollUntil(question wire.Poll, state inventory.JobState) {
 			_ = response.Body.Close()
 		}
 	}()
-	for c.rig.state("web-03").Job.State != state {
+	for !wanted(c.rig.state("web-03").Job) {
 		select {
 		case <-c.rig.notified:
 		case <-time.After(20 * time.Second):
-			t.Fatalf("job = %+v, want it %s", c.rig.state("web-03").Job, state)
+			t.Fatalf("job = %+v, want another one", c.rig.state("web-03").Job)
 		}
 	}
 	cancel()
@@ -205,5 +211,21 @@ func TestAJobThatNobodyTakesUp(t *testing.T) {
 	untaken.Attempt = 2
 	if err := r.Withdraw(t.Context(), "web-03", untaken); !errors.Is(err, hub.ErrBegun) {
 		t.Errorf("Withdraw = %v, want ErrBegun", err)
+	}
+}
+
+// A job was let begin, and its agent and the daemon were started again: that it began is told, though nobody works on it.
+func TestThatAJobBeganIsToldThoughItsAgentLacksIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusNoContent)
+	r.start()
+	agent.use(agent.leaf)
+	agent.pollFor(asks, func(j inventory.Job) bool { return j.State == inventory.NoJob })
+	if j := r.state("web-03").Job; j.ID != "op1" || j.Attempt != 1 || !j.Begun {
+		t.Errorf("job = %+v, want it known to have begun", j)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // superseded ends an operation that has written nothing, and that the fleet does not want or allow any more. Only the journal changes. A job that the agent has
 // is taken back before.
 func (h host) superseded(op inventory.Operation) (Plan, bool) {
-	if op.Stage != inventory.Intended && !op.Unwritten() || h.job(op).State != inventory.NoJob {
+	if job := h.job(op); op.Stage != inventory.Intended && !op.Unwritten() || job.State != inventory.NoJob || job.Begun {
 		return Plan{}, false
 	}
 	why := h.refusal(op)

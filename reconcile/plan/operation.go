@@ -103,6 +103,9 @@ func (h host) write(op inventory.Operation) Plan {
 	if p, answered := h.jobOver(op, job); answered {
 		return p
 	}
+	if op.Begun == 0 && (job.Begun || job.State == inventory.JobRunning) { // the daemon died before it could note that the job was handed out
+		return act(Installing, Action{Kind: RecordBegun, Reason: "the agent has the job"})
+	}
 	if op.Attempt-op.Withdrawn > maxAttempts {
 		return h.giveUp(op, or(op.Error, "the install failed"))
 	}
@@ -173,8 +176,6 @@ func (h host) working(op inventory.Operation, job inventory.Job) Plan {
 	case untaken:
 		why = fmt.Sprintf("the agent did not take the job up within %s: read its console", takeDeadline)
 		return act(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Reason: why})
-	case job.State == inventory.JobRunning && op.Begun == 0: // the daemon died before it could note that the job was handed out
-		return act(Installing, Action{Kind: RecordBegun, Reason: "the agent has the job"})
 	case job.State == inventory.JobAssigned:
 		return Plan{Phase: Installing, Waits: "the agent to take the job up", Due: job.Since.Add(takeDeadline), Again: 2 * time.Second}
 	default:
