@@ -227,3 +227,45 @@ func TestLeaveTakenBackAfterAnAttemptThatWrote(t *testing.T) {
 		t.Errorf("signed: ended %+v, record %+v", p, m.record)
 	}
 }
+
+// All attempts under a consent came to no write: it is not spent, whatever it was over, and lets the next operation begin.
+func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*testing.T) *model{
+		"over a disk that nobody looked at": func(*testing.T) *model {
+			m := newModel(foundOnDisk, inventory.PoweredOff)
+			m.commit(func(d *inventory.Desired) {
+				d.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, d.Workload.Inputs)
+			})
+			return m
+		},
+		"over what a failed install left": func(t *testing.T) *model {
+			m := halfWay(t)
+			m.halfWritten = true
+			m.settles(t)
+			needed := plan.Decide(m.desired, m.record).Needed
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
+			m.halfWritten = false
+			return m
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := prepare(t)
+			m.jobFails = true
+			if p := m.settles(t); p.Phase != plan.Failed || p.Hold.Reason != plan.InstallFailed {
+				t.Errorf("ended %+v, hold %+v", p, p.Hold)
+			}
+			m.jobFails, m.retry = false, true
+			if p := m.settles(t); p.Phase != plan.Active || len(m.record.Spent) == 0 {
+				t.Errorf("retried: ended %+v, hold %+v", p, p.Hold)
+			}
+			over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
+			m.record.Installed = nil
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
+			if c := plan.Decide(m.desired, m.record); c.Hold == nil {
+				t.Errorf("change = %+v: what was installed there may be erased as if nobody had looked", c)
+			}
+		})
+	}
+}
