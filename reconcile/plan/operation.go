@@ -272,7 +272,7 @@ func (h host) home(op inventory.Operation) Plan {
 		p := h.open(Starting, inventory.FromDisk, 1, "an operator asked for it")
 		p.Actions[0].Boot.Restart = true
 		return p
-	case on && h.d.Workload != nil && h.d.Workload.PhoneHome == schemas.PhoneHomeDisabled:
+	case on && h.d.Workload != nil && h.d.Workload.Inputs == op.Inputs && h.d.Workload.PhoneHome == schemas.PhoneHomeDisabled:
 		return act(Starting, Action{Kind: RecordHome, Reason: "the machine was started from its disk; its workload has phone-home disabled"})
 	case off && boot.Attempt < maxBoots:
 		return h.open(Starting, inventory.FromDisk, boot.Attempt+1, "it went off before it phoned home")
