@@ -162,7 +162,8 @@ func (h *Hub) leave(host string, j job) (refusal string, err error) {
 }
 
 // goOn answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What may not begin is withdrawn; that an
-// install step may begin is kept before the agent learns of it. An install step that writes already has begun, whatever was known of it.
+// install step may begin is kept before the agent learns of it. An install step that writes already has begun, whatever was known of it; one that asks has not,
+// whatever was answered before.
 func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) error {
 	gone, moved := false, false
 	err := h.edit(ctx, p.host, func(e *entry, doc *document) error {
@@ -172,12 +173,13 @@ func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) erro
 		if err := doc.outstanding(id, m.Attempt); err != nil {
 			return err
 		}
-		if gone = doc.Job.ended(); gone || doc.Job.Begun || doc.Job.Install == "" {
+		j := *doc.Job
+		again := m.Asks && m.Step == j.Install
+		if gone = j.ended(); gone || j.Begun && !again || j.Install == "" {
 			return nil
 		}
-		j := *doc.Job
-		if asks := m.Done == 0 && m.Total == 0; asks || m.Step != j.Install {
-			refusal, err := h.leave(p.host, j)
+		if asks := m.Asks || m.Done == 0 && m.Total == 0; asks || m.Step != j.Install {
+			refusal, err := h.config.Leave(p.host, j.ID)
 			if err != nil {
 				return statusError{http.StatusServiceUnavailable, err.Error()}
 			}

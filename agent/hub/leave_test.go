@@ -229,3 +229,32 @@ func TestThatAJobBeganIsToldThoughItsAgentLacksIt(t *testing.T) {
 		t.Errorf("job = %+v, want it known to have begun", j)
 	}
 }
+
+// The answer to an agent that asked was lost; leave is taken back before it asks again.
+func TestLeaveIsAskedForAgainAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusNoContent)
+	r.lets("spec.protect is true", nil)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusGone)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Begun: true, Over: true, Untouched: true, Error: "spec.protect is true"})
+}
+
+// An agent began anew after it was let write, and asks: something may have been written, and no more is written without leave.
+func TestAnAgentThatBeganAnewAsksForLeave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusNoContent)
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	r.lets("spec.protect is true", nil)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusGone)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Begun: true, Over: true, Error: "spec.protect is true"})
+}
