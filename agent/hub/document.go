@@ -83,19 +83,21 @@ func (j *job) ended() bool {
 // untouched reports whether a job that has ended came to no write:
 //
 //	the job                                         its result   untouched
+//	its agent asks, and was never let begin         none, or so  yes: it has not begun, and cannot any more
 //	was handed out twice                            any          no: nobody knows of the other one
 //	any other                                       came         as it says
 //	withdrawn, no agent had it                      none         yes
-//	withdrawn, its agent asks, and was not let      none         yes: it cannot begin any more
 //	withdrawn, any other                            none         no
 func (j *job) untouched() bool {
 	switch {
+	case j.Asks && !j.Begun && j.Install != "" && (j.Result == nil || j.Result.Untouched):
+		return true
 	case j.Again:
 		return false
 	case j.Result != nil:
 		return j.Result.Untouched
 	default:
-		return j.State == inventory.JobWithdrawn && (j.Over || j.Asks && !j.Begun)
+		return j.State == inventory.JobWithdrawn && j.Over
 	}
 }
 

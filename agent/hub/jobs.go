@@ -147,7 +147,7 @@ func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.
 	case j.State == inventory.JobAssigned:
 		j.State, j.Since, j.Asks = inventory.JobRunning, h.config.Now(), poll.Asks
 	default:
-		j.Again = true
+		j.Again, j.Asks = true, j.Asks && poll.Asks
 	}
 	doc.Job = &j
 	return e.body, nil

@@ -164,7 +164,18 @@ func TestWhoseWordCounts(t *testing.T) {
 		agent := r.agent("web-03", "boot1", 4)
 		r.assign("web-03", install("op1", 1, 4))
 		agent.want(wire.PathNextJob, asks, http.StatusOK)
+		agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusNoContent)
 		agent.want(wire.PathNextJob, asks, http.StatusOK)
+		agent.want("/v1/jobs/op1/result", untouched, http.StatusNoContent)
+		r.wantJob(inventory.Job{State: inventory.JobFailed, Begun: true, Over: true, Error: untouched.Error})
+	})
+	t.Run("two that do not ask", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		agent := r.agent("web-03", "boot1", 4)
+		r.assign("web-03", install("op1", 1, 4))
+		agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
+		agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
 		agent.want("/v1/jobs/op1/result", untouched, http.StatusNoContent)
 		r.wantJob(inventory.Job{State: inventory.JobFailed, Over: true, Error: untouched.Error})
 	})
@@ -257,4 +268,18 @@ func TestAnAgentThatBeganAnewAsksForLeave(t *testing.T) {
 	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusGone)
 	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
 	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Begun: true, Over: true, Error: "spec.protect is true"})
+}
+
+// A job that was handed out twice and not let begin wrote nothing.
+func TestAJobThatWasHandedOutTwiceAndNotLetBegin(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	r.lets("no", nil)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: "no"})
 }
