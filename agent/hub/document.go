@@ -57,10 +57,10 @@ type job struct {
 	Asks bool `json:"asks,omitempty"`
 	// Begun is set before an install step is let begin, and when one is seen to have begun.
 	Begun bool `json:"begun,omitempty"`
-	// Again is set when the job was handed out a second time, or the agent had it before this document began: whoever says that nothing was written may not be
-	// the only one that could.
+	// Again is set when the job was handed out a second time, or the agent had it before this document began, or has it no more: whoever says that nothing was
+	// written may not be the only one that could.
 	Again bool `json:"again,omitempty"`
-	// Over is set when nobody works on a withdrawn job: its agent's result came, or no agent ever had it.
+	// Over is set when nobody works on a withdrawn job: its agent's result came, its agent does not have it, or no agent ever had it.
 	Over bool `json:"over,omitempty"`
 	// Why is why it was withdrawn.
 	Why string `json:"why,omitempty"`

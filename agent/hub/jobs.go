@@ -124,10 +124,17 @@ func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job,
 
 // give decides what an agent that polls gets, and notes it in the document.
 func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.Job, error) {
-	if doc.Job == nil || doc.Job.ended() {
+	if doc.Job == nil {
 		return nil, nil
 	}
 	j := *doc.Job
+	if j.State == inventory.JobWithdrawn && !j.Over && poll.Running == "" { // its answer was lost, or the agent began anew
+		j.Over, j.Again = true, true
+		doc.Job = &j
+	}
+	if j.ended() {
+		return nil, nil
+	}
 	if poll.Running == j.ID {
 		if j.State == inventory.JobAssigned { // it had the job before this document began, and what it was let do then is not known
 			j.State, j.Since, j.Asks, j.Begun, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true, true

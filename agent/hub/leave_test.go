@@ -283,3 +283,18 @@ func TestAJobThatWasHandedOutTwiceAndNotLetBegin(t *testing.T) {
 	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
 	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: "no"})
 }
+
+// The answer that handed the job out was lost, or the agent began anew, and the job was taken back since: nobody works on it.
+func TestAWithdrawnJobThatItsAgentLacksIsOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	if err := r.Withdraw(t.Context(), "web-03", hub.Withdrawal{Job: "op1", Attempt: 1, Why: "no"}); err != nil {
+		t.Fatal(err)
+	}
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Untouched: true, Error: "no"})
+	agent.pollFor(asks, func(j inventory.Job) bool { return j.Over })
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: "no"})
+}
