@@ -110,12 +110,15 @@ func (l *Loop) itsTurn() string {
 	return fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.installs())
 }
 
-// underWay reports whether a host has a place. Hosts that wait for a person, or whose BMC does not answer or refuses, have none: they must not stop the line.
+// underWay reports whether a host has a place. Hosts that wait for a person or for their ring, or whose BMC does not answer or refuses, have none: they must not
+// stop the line.
 func (h *host) underWay() bool {
 	switch {
 	case h.admitted:
 		return true
-	case h.orphaned, h.waiting, h.seen.plan.Phase == plan.Held, h.seen.plan.Phase == plan.Failed, h.inTrouble():
+	case h.orphaned, h.waiting, h.inTrouble():
+		return false
+	case slices.Contains([]plan.Phase{plan.Held, plan.Failed, plan.Pending}, h.seen.plan.Phase):
 		return false
 	default:
 		return h.record.Operation != nil || h.seen.plan.Phase == plan.Inspecting

@@ -1,11 +1,14 @@
 package reconcile_test
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -58,4 +61,50 @@ func TestAStopAfterAnAttemptThatWrote(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Hosts whose ring is paused while their operation waits to be armed hold no place that others need, and get one again in turn.
+func TestAPausedRingHoldsNoPlace(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(6)
+		w.fleet.Rings = map[string]inventory.Ring{"a": {Name: "a"}, "b": {Name: "b"}}
+		for i, name := range slices.Sorted(maps.Keys(w.fleet.Hosts)) {
+			h := w.fleet.Hosts[name]
+			h.Ring = []string{"a", "b"}[i/3]
+			ring := w.fleet.Rings[h.Ring]
+			ring.Hosts = append(ring.Hosts, name)
+			w.fleet.Hosts[name], w.fleet.Rings[h.Ring] = h, ring
+		}
+		pause := func(paused bool) {
+			ring := w.fleet.Rings["a"]
+			ring.Spec.Paused = paused
+			w.fleet.Rings["a"] = ring
+			w.ids++
+			w.sources.Trunk.Commit = fmt.Sprintf("%040d", w.ids)
+		}
+		var d *daemon
+		w.pushed = func() {
+			for _, name := range w.fleet.Rings["a"].Hosts {
+				if w.records[name].Record.Operation != nil {
+					w.pushed = nil
+					pause(true)
+					d.Refresh()
+				}
+			}
+		}
+		d = w.daemon(t, reconcile.Limits{Installs: 1})
+		after(3 * time.Hour)
+		if got := d.phases(); got[plan.Active] != 3 || got[plan.Pending] != 3 {
+			t.Errorf("phases = %v, want ring b Active and ring a Pending", got)
+		}
+		w.mu.Lock()
+		pause(false)
+		w.mu.Unlock()
+		d.Refresh()
+		after(3 * time.Hour)
+		if got := d.phases(); got[plan.Active] != 6 {
+			t.Errorf("phases = %v, want all Active", got)
+		}
+		d.end(t)
+	})
 }
