@@ -149,6 +149,8 @@ type Withdrawal struct {
 	Why     string
 	// Untaken ends an attempt that no agent has taken up as failed; else it is withdrawn, which is no failure.
 	Untaken bool
+	// Lost ends an attempt as failed whose agent is gone before it began.
+	Lost bool
 }
 
 // ErrBegun says that a job cannot be taken back any more.
@@ -165,9 +167,10 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 		case j.Begun, w.Untaken && j.State != inventory.JobAssigned:
 			return fmt.Errorf("withdraw job %s from %s: %w", w.Job, host, ErrBegun)
 		}
+		denied := j.Asks || j.State == inventory.JobAssigned // nobody can have begun
 		doc.Job, e.body, e.latest = j.withdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
-		if w.Untaken {
-			doc.Job.State, doc.Job.Result = inventory.JobFailed, &result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: true}}
+		if w.Untaken || w.Lost {
+			doc.Job.State, doc.Job.Result = inventory.JobFailed, &result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: denied}}
 		}
 		return nil
 	})

@@ -298,3 +298,28 @@ func TestAWithdrawnJobThatItsAgentLacksIsOver(t *testing.T) {
 	agent.pollFor(asks, func(j inventory.Job) bool { return j.Over })
 	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: "no"})
 }
+
+// The agent of an attempt is gone: the attempt failed, and came to no write if it was not let begin one.
+func TestAnAgentThatIsGone(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		poll      *wire.Poll
+		untouched bool
+	}{"before it had the job": {nil, true}, "which asks": {&asks, true}, "which does not ask": {&wire.Poll{}, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			agent := r.agent("web-03", "boot1", 4)
+			r.assign("web-03", scripted("op1", 1, 4))
+			if test.poll != nil {
+				agent.want(wire.PathNextJob, *test.poll, http.StatusOK)
+			}
+			if err := r.Withdraw(t.Context(), "web-03", hub.Withdrawal{Job: "op1", Attempt: 1, Why: "the machine went off", Lost: true}); err != nil {
+				t.Fatal(err)
+			}
+			over := test.poll == nil
+			r.wantJob(inventory.Job{State: inventory.JobFailed, Over: over, Untouched: test.untouched, Error: "the machine went off"})
+			agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusGone)
+		})
+	}
+}

@@ -269,3 +269,28 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 		})
 	}
 }
+
+// An agent that is lost before it began to write wrote nothing: what the machine runs is known still, the consent is not spent, and what came onto the disk since
+// is not erased.
+func TestAnAgentThatIsLostBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	for _, state := range []inventory.JobState{inventory.JobAssigned, inventory.JobRunning} {
+		m := changing(t)
+		installed, disk := m.record.Installed.ID, m.disk
+		for m.agent.Job.State != state || m.agent.Job.Kind != "install" {
+			m.look(nowhere)
+			if m.agent.Job.State != state {
+				m.pass(5 * time.Second)
+			}
+		}
+		m.stop()
+		m.now = m.now.Add(6 * time.Minute)
+		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
+		if p := m.settles(t); p.Phase != plan.Held || m.disk != disk || m.record.Installed == nil || m.record.Installed.ID != installed || len(m.record.Spent) > 0 {
+			t.Errorf("%s: ended %+v, hold %+v, record %+v", state, p, p.Hold, m.record)
+		}
+		if m.system != "disk" {
+			t.Errorf("%s: runs %q", state, m.system)
+		}
+	}
+}

@@ -287,7 +287,7 @@ func (m *model) withdraw(a plan.Action) plan.Outcome {
 		return plan.Outcome{Result: plan.Waits}
 	case a.Withdrawn:
 		job.Over, job.State = job.State == inventory.JobAssigned, inventory.JobWithdrawn
-	case job.State == inventory.JobAssigned:
+	case a.Lost, job.State == inventory.JobAssigned:
 		job.State = inventory.JobFailed
 	}
 	job.Error, job.Untouched = a.Error, true

@@ -121,6 +121,10 @@ func (h host) write(op inventory.Operation) Plan {
 	if working := ready && job.State != inventory.NoJob; working {
 		return h.working(op, job)
 	}
+	if job.State != inventory.NoJob && !job.Begun && len(p.Actions) > 0 && p.Actions[0].Kind == OpenBoot { // with its boot the hub forgets that it began nothing
+		why := p.Actions[0].Reason
+		return act(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Lost: true, Reason: why})
+	}
 	if op.Begun == 0 { // nothing was written yet: the operation covers what it was allowed to erase, and nothing that came since
 		return h.again(op, p, ready)
 	}
