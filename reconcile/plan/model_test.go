@@ -191,7 +191,7 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	}
 	if _, again := m.armed[op.ID]; again {
 		over := op.Content == inventory.ContentBlank || strings.HasPrefix(op.Content, "content:")
-		if _, wrote := m.wrote[op.ID]; over && !wrote && m.disk != op.Content && m.disk != inventory.ContentBlank {
+		if _, wrote := m.wrote[op.ID]; over && !wrote && "content:"+strings.TrimPrefix(m.disk, "content:") != op.Content && m.disk != inventory.ContentBlank {
 			m.violate("a retry erases %s, which came after %s", m.disk, op.Content)
 		}
 		return // a retry of what was allowed
