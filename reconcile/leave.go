@@ -37,7 +37,7 @@ func (l *Loop) Leave(name, operation string) (refusal string, err error) {
 			return why, nil
 		}
 	}
-	if l.fleet.settings.Paused || l.fleet.rings[h.desired.Ring].Spec.Paused {
+	if l.paused(h) != "" {
 		return "the fleet, or the host's ring, is paused", nil
 	}
 	return "", nil
