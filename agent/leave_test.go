@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -37,6 +38,10 @@ func TestAnInstallWaitsForTheDaemonsAnswer(t *testing.T) {
 			d.hook = func(_ *daemon, w http.ResponseWriter, r *http.Request) bool {
 				if _, done := m.counts(); !strings.HasSuffix(r.URL.Path, "/progress") || len(done) == 0 {
 					return false
+				}
+				var m wire.Progress
+				if err := json.NewDecoder(r.Body).Decode(&m); err != nil || m.Step == "install" && !m.Asks {
+					t.Errorf("progress = %+v (%v), want it known as a question", m, err)
 				}
 				switch asked.Add(1) {
 				case 1:

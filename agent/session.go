@@ -85,6 +85,7 @@ func (s *session) ask(ctx context.Context, step wire.Step) (answered bool) {
 	s.pending.Step, s.pending.Done, s.pending.Total = step.Name, 0, 0
 	s.mu.Unlock()
 	progress, _ := s.take()
+	progress.Asks = true
 	return s.post(ctx, progress) == nil
 }
 

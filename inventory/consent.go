@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
+	"strings"
 )
 
 // What may be on a disk, as a consent names it.
@@ -20,6 +22,8 @@ func ContentOf(record Record, disk DiskID, seen *Content) string {
 	switch {
 	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.Begun != 0 && record.Last.Disk.Same(disk):
 		return contentFailed + record.Last.ID
+	case record.Installed == nil && record.leftByEarlier(disk):
+		return record.Last.Content
 	case record.Installed != nil && record.Installed.Disk.Same(disk):
 		return contentInstall + record.Installed.ID
 	case seen == nil:
@@ -31,6 +35,12 @@ func ContentOf(record Record, disk DiskID, seen *Content) string {
 	default:
 		return "" // unreadable: no consent can name it
 	}
+}
+
+// leftByEarlier reports whether a disk holds what a failed operation left that was before the last one, which came to no write and spent no consent.
+func (r Record) leftByEarlier(disk DiskID) bool {
+	last := r.Last
+	return last != nil && last.Begun == 0 && strings.HasPrefix(last.Content, contentFailed) && last.Disk.Same(disk) && !slices.Contains(r.Spent, last.Consent)
 }
 
 // EraseConsent is the string that permits one operation: <disk label>/<16 hex>. The digest is SHA-256 over a domain and the machine's id, the

@@ -12,6 +12,7 @@ import (
 type DiskError struct {
 	Matches []string // labels of the disks that match, when there are several
 	Misses  []Miss   // why each other disk does not match
+	Shares  string   // why those that match are not told apart by what the hints name; "" when the hints name none
 }
 
 // Miss is a disk that does not match, and why.
@@ -19,6 +20,9 @@ type Miss struct{ Disk, Why string }
 
 // Error names every disk with its reason.
 func (e DiskError) Error() string {
+	if len(e.Matches) > 1 && e.Shares != "" {
+		return fmt.Sprintf("%d disks match spec.rootDisk: %s: %s", len(e.Matches), strings.Join(e.Matches, ", "), e.Shares)
+	}
 	if len(e.Matches) > 1 {
 		return fmt.Sprintf("%d disks match spec.rootDisk: %s: name one by serial or wwn", len(e.Matches), strings.Join(e.Matches, ", "))
 	}
@@ -33,29 +37,39 @@ func (e DiskError) Error() string {
 }
 
 // PickDisk is the one place where a disk is chosen: exactly one disk must match every hint and be fit to be written, or there is none
-// and the error (a DiskError) says why. Removable, read-only and held disks never match, nor does one without a size or a name of its own.
+// and the error (a DiskError) says why. Removable, read-only and held disks never match, nor does one without a size or a name of its own. The disk it gives
+// has only names of its own (Apart), and is asked for by such a one: its WWN if the hints have one, else its serial, if the hints have that.
 // Serial, model, vendor and transport compare exactly, but for spaces around them: a part of a model's name is not enough to erase a disk.
 // WWNs ignore case and a leading 0x; paths may leave /dev/disk/by-path/ out; size is exact, minSize and maxSize are inclusive, in bytes.
 // Without hints nothing matches. The order of disks does not matter.
 func PickDisk(hints *schemas.DiskHints, disks []Disk) (Disk, error) {
 	var found []Disk
 	var failure DiskError
-	for _, disk := range disks {
-		if why := mismatch(hints, disk); why != "" {
-			failure.Misses = append(failure.Misses, Miss{Disk: describe(disk), Why: why})
+	for _, disk := range candidates(disks) {
+		why := mismatch(hints, disk)
+		if why == "" {
+			why = unfit(disk.own)
+		}
+		if why == "" {
+			failure.Matches = append(failure.Matches, describe(disk.own))
+			why = disk.asked(hints)
+			failure.Shares = why
+		}
+		if why != "" {
+			failure.Misses = append(failure.Misses, Miss{Disk: describe(disk.own), Why: why})
 			continue
 		}
-		found = append(found, disk)
-		failure.Matches = append(failure.Matches, describe(disk))
+		found = append(found, disk.own)
 	}
-	if len(found) != 1 {
+	if len(found) != 1 || len(failure.Matches) != 1 {
 		return Disk{}, failure
 	}
 	return found[0], nil
 }
 
-// mismatch says why a disk does not match, or "".
-func mismatch(hints *schemas.DiskHints, disk Disk) string {
+// mismatch says why what a disk reports is not what the hints ask for, or "".
+func mismatch(hints *schemas.DiskHints, c candidate) string {
+	disk := c.reported
 	if hints == nil || *hints == (schemas.DiskHints{}) {
 		return "no hint is given"
 	}
@@ -68,16 +82,13 @@ func mismatch(hints *schemas.DiskHints, disk Disk) string {
 		{"transport", strings.TrimSpace(hints.Transport), strings.TrimSpace(disk.Transport)},
 	} {
 		if want, have := pair[1], pair[2]; want != "" && want != "/" && want != have {
-			return fmt.Sprintf("%s: want %s, have %s", pair[0], want, orNone(have))
+			return c.differs(pair[0], want, have)
 		}
 	}
 	if hints.Rotational != nil && *hints.Rotational != disk.Rotational {
 		return fmt.Sprintf("rotational: want %t, have %t", *hints.Rotational, disk.Rotational)
 	}
-	if why := sizeMismatch(hints, disk.Size); why != "" {
-		return why
-	}
-	return unfit(disk)
+	return sizeMismatch(hints, disk.Size)
 }
 
 func sizeMismatch(hints *schemas.DiskHints, have uint64) string {
@@ -121,14 +132,15 @@ func unfit(disk Disk) string {
 	}
 }
 
-// NamedDisk is the identity that hints give without looking: by serial or WWN. It is zero when they name no one disk.
+// NamedDisk is the identity that hints give without looking: by serial or WWN. It is zero when they name no one disk: by neither, or by placeholders.
 func NamedDisk(hints *schemas.DiskHints) DiskID {
-	if hints == nil || (hints.Serial == "" && hints.WWN == "") {
+	if hints == nil {
 		return DiskID{}
 	}
-	return DiskID{Serial: strings.TrimSpace(hints.Serial), WWN: NormalWWN(hints.WWN)}
+	return DiskID{Serial: strings.TrimSpace(hints.Serial), WWN: NormalWWN(hints.WWN)}.Named()
 }
 
+// NormalWWN is a WWN as it compares: in lower case, without spaces around it and a leading 0x.
 func NormalWWN(wwn string) string {
 	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(wwn)), "0x")
 }

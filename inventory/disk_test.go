@@ -124,33 +124,40 @@ func TestPickDiskErrors(t *testing.T) {
 	}
 }
 
-// Over any machine the picked disk satisfies every hint by itself, no other disk does, and the order of disks changes nothing.
+// Over any machine the picked disk satisfies every hint by itself, no other disk does, it has a name of its own, and the order of disks changes nothing.
 func TestPickDiskIsUnique(t *testing.T) {
 	t.Parallel()
-	text := rapid.SampledFrom([]string{"", "a", "b", "A", " a", "0xa"})
+	text := rapid.SampledFrom([]string{"", "a", "b", "A", " a"})
+	wwn := rapid.SampledFrom([]string{"", "5000c500a1b2c3d4", " 0x5000C500A1B2C3D4", "eui.0025385b71b0a1c2", "0000000000000000", "0xa"})
 	size := rapid.Uint64Range(0, 3)
 	one := rapid.Custom(func(t *rapid.T) inventory.Disk {
 		return inventory.Disk{
-			Name: text.Draw(t, "name"), Serial: text.Draw(t, "serial"), WWN: text.Draw(t, "wwn"), Path: text.Draw(t, "path"), Model: text.Draw(t, "model"), Size: size.Draw(t, "size"),
+			Name: text.Draw(t, "name"), Serial: text.Draw(t, "serial"), WWN: wwn.Draw(t, "wwn"), Path: text.Draw(t, "path"), Model: text.Draw(t, "model"), Size: size.Draw(t, "size"),
 			Removable: rapid.Bool().Draw(t, "removable"), ReadOnly: rapid.Bool().Draw(t, "readOnly"), Holders: rapid.SliceOfN(rapid.Just("dm-0"), 0, 1).Draw(t, "holders"),
 			Rotational: rapid.Bool().Draw(t, "rotational"),
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		disks := rapid.SliceOfN(one, 0, 5).Draw(t, "disks")
-		hints := schemas.DiskHints{Serial: text.Draw(t, "serial"), WWN: text.Draw(t, "wwn"), Path: text.Draw(t, "path"), Model: text.Draw(t, "model")}
+		hints := schemas.DiskHints{Serial: text.Draw(t, "serial"), WWN: wwn.Draw(t, "wwn"), Path: text.Draw(t, "path"), Model: text.Draw(t, "model")}
 		if rapid.Bool().Draw(t, "sized") {
 			hints.MinSize = fmt.Sprint(size.Draw(t, "minSize"))
 		}
 		picked, err := inventory.PickDisk(&hints, disks)
-		fitting := 0
+		fitting, asked := 0, 0
 		for _, d := range disks {
-			if fits(hints, d) {
+			if fits(hints, d, disks) {
 				fitting++
+				if askedByName(hints, d, disks) {
+					asked++
+				}
 			}
 		}
-		if (err == nil) != (fitting == 1) || (err == nil && !fits(hints, picked)) {
-			t.Fatalf("PickDisk = %+v, %v; %d disks fit", picked, err, fitting)
+		if (err == nil) != (fitting == 1 && asked == 1) {
+			t.Fatalf("PickDisk = %+v, %v; %d disks fit, %d of them are asked for by a name of their own", picked, err, fitting, asked)
+		}
+		if err == nil && (picked.ID().Label() == "" || picked.WWN != "" && !own(wwnOf, picked, disks) || picked.Serial != "" && !own(serialOf, picked, disks)) {
+			t.Fatalf("PickDisk = %+v, which has names that are not its own", picked)
 		}
 		again, err2 := inventory.PickDisk(&hints, rapid.Permutation(disks).Draw(t, "order"))
 		if (err == nil) != (err2 == nil) || again.ID() != picked.ID() || again.Name != picked.Name {
@@ -159,8 +166,34 @@ func TestPickDiskIsUnique(t *testing.T) {
 	})
 }
 
-// fits is the rule of PickDisk in other words.
-func fits(h schemas.DiskHints, d inventory.Disk) bool {
+func wwnOf(d inventory.Disk) string {
+	wwn := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(d.WWN)), "0x", "")
+	if len(wwn) < 8 || strings.Trim(wwn, "0") == "" {
+		return ""
+	}
+	return wwn
+}
+
+func serialOf(d inventory.Disk) string { return strings.TrimSpace(d.Serial) }
+
+// own reports whether a disk has a name that no other one has.
+func own(name func(inventory.Disk) string, d inventory.Disk, disks []inventory.Disk) bool {
+	have := 0
+	for _, other := range disks {
+		if name(other) == name(d) {
+			have++
+		}
+	}
+	return name(d) != "" && have == 1
+}
+
+// askedByName is the rule of PickDisk on names, in other words: who asks by a name asks by the disk's own.
+func askedByName(h schemas.DiskHints, d inventory.Disk, disks []inventory.Disk) bool {
+	return (h.WWN == "" || own(wwnOf, d, disks)) && (h.WWN != "" || h.Serial == "" || own(serialOf, d, disks))
+}
+
+// fits is the rest of the rule of PickDisk in other words.
+func fits(h schemas.DiskHints, d inventory.Disk, disks []inventory.Disk) bool {
 	wwn := func(s string) string { return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(s)), "0x", "") }
 	agrees := func(hint, have string) bool { return hint == "" || strings.TrimSpace(hint) == strings.TrimSpace(have) }
 	least := uint64(0)
@@ -168,7 +201,7 @@ func fits(h schemas.DiskHints, d inventory.Disk) bool {
 		least = uint64(h.MinSize[0] - '0')
 	}
 	anything := h.Serial+h.WWN+h.Path+h.Model+h.MinSize != ""
-	named := strings.TrimSpace(d.Serial)+d.WWN+d.Path != ""
+	named := own(serialOf, d, disks) || own(wwnOf, d, disks) || d.Path != ""
 	return anything && named && d.Size > 0 && d.Size >= least && !d.Removable && !d.ReadOnly && len(d.Holders) == 0 &&
 		agrees(h.Serial, d.Serial) && agrees(wwn(h.WWN), wwn(d.WWN)) && (h.Path == "" || h.Path == d.Path) && agrees(h.Model, d.Model)
 }

@@ -3,7 +3,6 @@ package inventory
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
@@ -104,18 +103,18 @@ type DiskID struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// ID is the disk's identity.
+// ID is the disk's identity, as far as the disk alone tells; among the disks of its machine, see Apart.
 func (d Disk) ID() DiskID {
-	return DiskID{Serial: d.Serial, WWN: d.WWN, Path: d.Path, Size: d.Size}
+	return DiskID{Serial: d.Serial, WWN: d.WWN, Path: d.Path, Size: d.Size}.Named()
 }
 
-// Label is the name people and consents use for a disk: its WWN, else its serial, else its path and size.
+// Label is the name people and consents use for a disk: its WWN, else its serial, else its path and size. Placeholders are none; "" without any.
 func (d DiskID) Label() string {
-	switch {
-	case NormalWWN(d.WWN) != "":
-		return NormalWWN(d.WWN)
-	case strings.TrimSpace(d.Serial) != "":
-		return strings.TrimSpace(d.Serial)
+	switch wwn, serial := d.Names(); {
+	case wwn != "":
+		return wwn
+	case serial != "":
+		return serial
 	case d.Path != "":
 		return fmt.Sprintf("%s+%d", d.Path, d.Size)
 	default:
@@ -129,10 +128,13 @@ func (d DiskID) Zero() bool {
 	return d == DiskID{}
 }
 
-// Same reports whether two identities are of one disk: everything both know agrees, and they share a WWN, a serial, or path and size.
+// Same reports whether two identities are of one disk: everything both know agrees, and they share a WWN, a serial, or path and size. A placeholder is not
+// known.
 func (d DiskID) Same(o DiskID) bool {
 	shared := false
-	for _, pair := range [][2]string{{NormalWWN(d.WWN), NormalWWN(o.WWN)}, {strings.TrimSpace(d.Serial), strings.TrimSpace(o.Serial)}} {
+	wwn, serial := d.Names()
+	otherWWN, otherSerial := o.Names()
+	for _, pair := range [][2]string{{wwn, otherWWN}, {serial, otherSerial}} {
 		if pair[0] == "" || pair[1] == "" {
 			continue
 		}
@@ -147,12 +149,12 @@ func (d DiskID) Same(o DiskID) bool {
 	return shared || (d.Path != "" && d.Path == o.Path && d.Size != 0 && d.Size == o.Size)
 }
 
-// Sees reports whether a machine reported a disk. A path says nothing about another machine's disks.
+// Sees reports whether a machine reported a disk. A path says nothing about another machine's disks, nor does a name that several disks of the machine have.
 func (f *Facts) Sees(disk DiskID) bool {
-	if f == nil || (disk.WWN == "" && disk.Serial == "") {
+	if wwn, serial := disk.Names(); wwn == "" && serial == "" {
 		return false
 	}
-	return slices.ContainsFunc(f.Disks, func(d Disk) bool {
-		return d.ID().Same(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
+	return slices.ContainsFunc(f.Volumes(), func(d DiskID) bool {
+		return d.Same(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
 	})
 }

@@ -39,42 +39,6 @@ func SameMachine(identity schemas.Identity, facts Facts) string {
 	return ""
 }
 
-// RealUUID reports whether a UUID identifies a machine: vendors leave in zeros, all ones, and the example of AMI's firmware.
-func RealUUID(uuid string) bool {
-	digits := uuidDigits(uuid)
-	return len(digits) == 32 && strings.Trim(digits, "0") != "" && strings.Trim(digits, "f") != "" && digits != "03000200040005000006000700080009"
-}
-
-// SameUUID reports whether two UUIDs are one. SMBIOS writes the first three fields in little-endian order (SMBIOS 3.7, 7.2.1), and some BMCs show them as they
-// are stored: that order is taken for the same.
-func SameUUID(a, b string) bool {
-	a, b = uuidDigits(a), uuidDigits(b)
-	return a == b || len(a) == 32 && swapped(a) == b
-}
-
-// UUIDKey is a UUID in the one spelling that all spellings of SameUUID share; "" for a UUID that identifies nothing.
-func UUIDKey(uuid string) string {
-	if !RealUUID(uuid) {
-		return ""
-	}
-	digits := uuidDigits(uuid)
-	return min(digits, swapped(digits))
-}
-
-func uuidDigits(uuid string) string {
-	return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(uuid), "-", ""))
-}
-
-// swapped gives the 32 digits of a UUID with the bytes of its first three fields in reverse.
-func swapped(digits string) string {
-	order := []int{3, 2, 1, 0, 5, 4, 7, 6}
-	var b strings.Builder
-	for _, at := range order {
-		b.WriteString(digits[2*at : 2*at+2])
-	}
-	return b.String() + digits[16:]
-}
-
 // OfAnother says why what is known was seen on another machine than a host declares, or "": the declared serial is not the recorded one, or, where no two
 // serials can be compared, none of the declared MACs is one of the recorded network cards'.
 func (r Record) OfAnother(declared schemas.Identity) string {

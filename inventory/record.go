@@ -23,6 +23,9 @@ type Record struct {
 	Adopted string `json:"adopted,omitempty"`
 	// Spent are the consents of ended operations, newest last, at most 8.
 	Spent []string `json:"spent,omitempty"`
+	// Dropped are the ids of operations that ended before they wrote, and that Last does not name because it keeps a failed one; newest last, at most 8. A page
+	// that still has such a one under way is older than this. The journal alone has them.
+	Dropped []string `json:"dropped,omitempty"`
 	// Recalled is set when an operation or a boot into the ramdisk was read from the status branch, as after the loss of the journal, and the machine did not
 	// speak of it yet: it may have ended long ago, since a page lags behind, and somebody may have put an old one back.
 	Recalled bool `json:"recalled,omitempty"`
@@ -149,6 +152,11 @@ type Boot struct {
 	Ejected bool   `json:"ejected,omitempty"`
 	// Unknown are members that a newer ingot wrote; they are written back.
 	Unknown format.Unknown `json:"-"`
+}
+
+// Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was the last.
+func (r Record) Knows(install string) bool {
+	return r.Installed != nil && r.Installed.ID == install || r.Operation != nil && r.Operation.ID == install || r.Last != nil && r.Last.ID == install
 }
 
 // OperationID is the id of the operation that is under way; "" without one.

@@ -16,6 +16,9 @@ func (l *Loop) act(ctx context.Context, of *subject, next plan.Plan) (plan.Kind,
 	if len(next.Actions) == 0 {
 		return "", plan.Outcome{}
 	}
+	if outcome, aside := l.standsAside(); aside {
+		return next.Actions[0].Kind, outcome
+	}
 	action := next.Actions[0].Identified(l.config.NewID)
 	if action.Kind == plan.OpenBoot && action.Begins(of.record) { // no machine is powered on to be inspected unless people can read of it
 		if outcome := l.published(of.record); outcome.Result != plan.Done {
@@ -42,6 +45,9 @@ func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record in
 		return plan.Outcome{Result: plan.Done}
 	case action.Kind == plan.Publish:
 		return l.published(record)
+	}
+	if outcome, aside := l.standsAside(); aside { // since the intent was written
+		return outcome
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
 	defer cancel()

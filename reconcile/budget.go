@@ -27,6 +27,8 @@ func (l *Loop) budget(of subject, next plan.Plan) plan.Plan {
 	switch {
 	case arms: // it has had its turn
 		return l.armed(h, next)
+	case action.Kind == plan.AssignInstall:
+		return l.repeated(h, next)
 	case !begins && forward:
 		return l.placedAgain(h, next)
 	case !begins:
@@ -59,6 +61,26 @@ func (l *Loop) armed(h *host, next plan.Plan) plan.Plan {
 	return l.placedAgain(h, next)
 }
 
+// repeated lets another attempt follow one that may have written, unless what Leave would say of it is no: it is not handed out to be taken back. The caller holds
+// the lock.
+func (l *Loop) repeated(h *host, next plan.Plan) plan.Plan {
+	if why := l.freezes(h); why != "" && h.record.Operation.Erases {
+		return instead(next, plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.Frozen, Message: why}})
+	}
+	if why := l.paused(h); why != "" {
+		return instead(next, plan.Plan{Phase: plan.Pending, Waits: why})
+	}
+	return next
+}
+
+// paused says what stops a host whose fleet or ring a person paused, or "". The caller holds the lock.
+func (l *Loop) paused(h *host) string {
+	if l.fleet.settings.Paused || l.fleet.rings[h.desired.Ring].Spec.Paused {
+		return "spec.paused of the fleet or of its ring to be taken back"
+	}
+	return ""
+}
+
 // placedAgain has a host that gave its place up while it was in trouble wait for its turn, unless something may have been written to its disk. The caller holds
 // the lock.
 func (l *Loop) placedAgain(h *host, next plan.Plan) plan.Plan {
@@ -88,12 +110,15 @@ func (l *Loop) itsTurn() string {
 	return fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", l.installs())
 }
 
-// underWay reports whether a host has a place. Hosts that wait for a person, or whose BMC does not answer or refuses, have none: they must not stop the line.
+// underWay reports whether a host has a place. Hosts that wait for a person or for their ring, or whose BMC does not answer or refuses, have none: they must not
+// stop the line.
 func (h *host) underWay() bool {
 	switch {
 	case h.admitted:
 		return true
-	case h.orphaned, h.waiting, h.seen.plan.Phase == plan.Held, h.seen.plan.Phase == plan.Failed, h.inTrouble():
+	case h.orphaned, h.waiting, h.inTrouble():
+		return false
+	case slices.Contains([]plan.Phase{plan.Held, plan.Failed, plan.Pending}, h.seen.plan.Phase):
 		return false
 	default:
 		return h.record.Operation != nil || h.seen.plan.Phase == plan.Inspecting
@@ -145,9 +170,10 @@ func (l *Loop) turn(h *host, rings map[string]rollout.Progress) (why string, ope
 // stopped it, or its window closed before it was taken down. The caller holds the lock.
 func (l *Loop) stopped(h *host, next plan.Kind) (why string, opens time.Time) {
 	ring := l.fleet.rings[h.desired.Ring]
+	if why := l.paused(h); why != "" {
+		return why, time.Time{}
+	}
 	switch {
-	case l.fleet.settings.Paused, ring.Spec.Paused:
-		return "spec.paused of the fleet or of its ring to be taken back", time.Time{}
 	case next != plan.AssignInstall, h.record.Installed == nil, h.record.Operation != nil && h.record.Operation.Attempt > 1:
 		return rollout.Closed(ring, l.config.Now())
 	default: // a machine that served is in the ramdisk: it is better finished than left so

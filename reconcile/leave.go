@@ -12,6 +12,9 @@ import (
 // fleet or its ring is paused, or nothing is erased as the history cannot be trusted. It goes by the newest accepted commit, not by the last look. An error
 // means that nobody can tell yet. It takes the loop's lock, does nothing else, and may be called at any time.
 func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, err error) {
+	if outcome, aside := l.standsAside(); aside {
+		return "", errors.New(outcome.Why)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.hosts[id]
@@ -35,7 +38,7 @@ func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, 
 			return why, nil
 		}
 	}
-	if l.fleet.settings.Paused || l.fleet.rings[h.desired.Ring].Spec.Paused {
+	if l.paused(h) != "" {
 		return "the fleet, or the host's ring, is paused", nil
 	}
 	return "", nil

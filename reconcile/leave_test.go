@@ -263,7 +263,7 @@ func TestHostsInTroubleHoldNoPlace(t *testing.T) {
 				w := newWorld(12)
 				w.watch = func() { // the first ones are lost as soon as they have begun
 					for name, m := range w.machines {
-						if m.boots == 0 && name < "host-0002" && w.records[name].Record.Boot != nil {
+						if name < "host-0002" && w.records[name].Record.Operation != nil {
 							bad(m, true)
 						}
 					}

@@ -31,6 +31,7 @@ type Loop struct {
 	publish chan struct{} // holds one token when there may be something to publish
 	fatal   context.CancelCauseFunc
 	news    news.News
+	onTip   lane // of who reads or pushes the status branch: what is read is judged before anything is built upon it
 
 	mu       sync.Mutex
 	hosts    map[inventory.MachineID]*host
@@ -38,6 +39,8 @@ type Loop struct {
 	census   *census.Census
 	fleet    fleet
 	branch   *branch.Branch
+	another  string    // why nothing is done: another daemon runs this fleet
+	awoke    time.Time // when a look at the source and the branch ended last, by the wall clock
 }
 
 // host is what the loop knows of one machine. One look at a time writes it, and nobody else while it is looked at.
@@ -94,6 +97,7 @@ func New(config Config) (*Loop, error) {
 		trouble:  make(lane, config.Limits.Workers),
 		refresh:  make(chan struct{}, 1),
 		publish:  make(chan struct{}, 1),
+		onTip:    make(lane, 1),
 		hosts:    map[inventory.MachineID]*host{},
 		standing: standing.New(inventory.Fleet{}, nil),
 		census:   census.New(),
@@ -173,8 +177,10 @@ func (l *Loop) follow(ctx context.Context) {
 	for {
 		l.accept(ctx)
 		if l.config.Publisher.Strayed() {
+			l.mend(ctx)
 			signal(l.publish)
 		}
+		l.awake()
 		if !pause(ctx, l.config.Limits.Settle, nil) || !pause(ctx, l.config.poll(), l.refresh) {
 			return
 		}
@@ -360,23 +366,4 @@ func (l *Loop) disowned(err error) bool {
 	}
 	l.fatal(err)
 	return true
-}
-
-// pause waits until the time is over or something is signalled; false when ctx ended.
-func pause(ctx context.Context, wait time.Duration, woken <-chan struct{}) bool {
-	timer := time.NewTimer(max(wait, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-woken:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
-}
-
-func signal(channel chan<- struct{}) {
-	select {
-	case channel <- struct{}{}:
-	default:
-	}
 }

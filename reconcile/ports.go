@@ -33,8 +33,9 @@ type Executor interface {
 type Publisher interface {
 	// Read gives every file of the status branch's tip; none when the branch does not exist yet.
 	Read(ctx context.Context) (map[string][]byte, error)
-	// Publish commits the changed files on top of the tip, whoever else pushed meanwhile, and returns the commit. A nil content deletes.
-	// Files that hold these bytes already are no change; without any change the tip is returned and nothing is pushed.
+	// Publish commits the changed files on top of the tip, and returns the commit. A nil content deletes. Files that hold these bytes already are no change;
+	// without any change the tip is returned and nothing is pushed. Where the tip is not the one that Read and Publish left, an error with Moved() true may say
+	// that nothing was pushed, so that Read tells first what is there.
 	Publish(ctx context.Context, changed map[string][]byte, message string) (string, error)
 	// Strayed reports whether the tip was seen elsewhere than where Read and Publish left it: somebody else wrote to the branch, or deleted it.
 	Strayed() bool

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"path"
 	"time"
 
@@ -34,7 +35,9 @@ func (l *Loop) publishing(ctx context.Context) {
 	var last time.Time
 	failures := 0
 	for {
-		l.mend(ctx)
+		if l.mend(ctx); l.idle(ctx) {
+			return
+		}
 		waiting, urgent := l.pending()
 		wait := l.config.Limits.Resync
 		if waiting {
@@ -55,19 +58,26 @@ func (l *Loop) publishing(ctx context.Context) {
 			continue
 		}
 		tip, err := l.push(ctx, next)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || l.idle(ctx) {
 			return
 		}
 		last = l.config.Now()
 		if failures++; err == nil {
 			failures = 0
 		}
+		if moved(err) { // what is there is read first
+			l.again()
+			continue
+		}
 		l.pushed(next, tip, err)
 	}
 }
 
-// mend writes pages again that somebody else changed or deleted. While the daemon lives it believes nothing that it reads there.
+// mend writes pages again that somebody else changed or deleted. While the daemon lives it believes nothing that it reads there, but that another daemon wrote
+// it: then it stands aside.
 func (l *Loop) mend(ctx context.Context) {
+	l.onTip <- struct{}{}
+	defer func() { <-l.onTip }()
 	if !l.config.Publisher.Strayed() {
 		return
 	}
@@ -80,8 +90,13 @@ func (l *Loop) mend(ctx context.Context) {
 			files[file], _ = l.config.Publisher.Genuine(file, page)
 		}
 	}
+	pages, tip := l.foreignPages(files), l.lastCommit()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if why := l.anotherDaemon(pages, tip); why != "" {
+		l.standAside(why)
+		return
+	}
 	if differ := l.branch.Compare(files); differ > 0 {
 		l.config.Log.Warn("the status branch is not as it was left: somebody else changed it, or a push of ours had no answer; pages that are not as they should be are written again", "pages", differ, "error", err)
 	}
@@ -102,7 +117,13 @@ func (l *Loop) gap(urgent bool, failures int) time.Duration {
 func (l *Loop) push(ctx context.Context, next *branch.Change) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
 	defer cancel()
+	l.onTip <- struct{}{}
+	defer func() { <-l.onTip }()
 	l.mu.Lock()
+	if l.another != "" {
+		defer l.mu.Unlock()
+		return "", errors.New(l.another)
+	}
 	message := next.Message(l.fleet.commit)
 	l.mu.Unlock()
 	return l.config.Publisher.Publish(ctx, next.Files, message)
@@ -157,6 +178,13 @@ func (l *Loop) pushed(next *branch.Change, tip string, err error) {
 		}
 	}
 	l.news.Tell("")
+}
+
+// again has a change gathered anew that was not pushed.
+func (l *Loop) again() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.branch.Touch()
 }
 
 // settle notes what is on the branch now and gives the hosts that waited for it.

@@ -16,7 +16,7 @@ func (l *Loop) alone(of subject, next plan.Plan) plan.Plan {
 	if kind := next.Actions[0].Kind; kind != plan.OpenOperation && kind != plan.AssignInstall {
 		return next
 	}
-	disk := next.Actions[0].Operation.Disk
+	disk := of.record.Facts.Volume(next.Actions[0].Operation.Disk)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if why := l.frozen(of.host, next.Actions[0].Operation); why != "" {

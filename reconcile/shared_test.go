@@ -40,3 +40,33 @@ func TestADiskThatTwoMachinesSeeIsNotWritten(t *testing.T) {
 		}
 	})
 }
+
+// TestNodesOfOneChassisAreTwoMachines: they report the chassis' serial, and one disk.
+func TestNodesOfOneChassisAreTwoMachines(t *testing.T) {
+	for name, tell := range map[string]func(first, second *machine){
+		"by their UUIDs": func(first, second *machine) {
+			first.uuid, second.uuid = "4c4c4544-0035-5810-8032-b1c04f4a4d33", "4c4c4544-0035-5810-8032-b1c04f4a4d34"
+		},
+		"by their network cards": func(first, second *machine) { first.mac, second.mac = "04:32:01:aa:bb:c0", "04:32:01:aa:bb:c1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(2)
+				for name, desired := range w.fleet.Hosts {
+					w.machines[name].volume, w.machines[name].serial = "volume-1", "CHASSIS"
+					desired.RootDisk, desired.Identity = &schemas.DiskHints{Serial: "volume-1"}, schemas.Identity{}
+					w.fleet.Hosts[name] = desired
+				}
+				first, second := w.machines["host-0000"], w.machines["host-0001"]
+				tell(first, second)
+				d := w.daemon(t, reconcile.Limits{Installs: 1})
+				after(time.Hour)
+				phases := d.phases()
+				d.end(t)
+				if installs := first.installs + second.installs; installs != 1 || phases[plan.Held] != 1 || phases[plan.Active] != 1 {
+					t.Errorf("installs: %d, phases: %v; want one install, and the other machine held", installs, phases)
+				}
+			})
+		})
+	}
+}

@@ -23,6 +23,7 @@ type View struct {
 	Findings []schemas.Finding
 	Source   string       // why the fleet cannot be read; "" when it can
 	Publish  string       // why the status branch cannot be pushed; "" when it can
+	Another  string       // why nothing is done at all: another daemon runs this fleet; "" when none does
 	Tip      string       // of the status branch, as far as this process pushed it
 	Fleet    status.Fleet // what its page on the status branch says beyond that: rings, and what stops them
 	Hosts    []HostView
@@ -50,7 +51,7 @@ func (l *Loop) View() View {
 	defer l.mu.Unlock()
 	v := View{
 		Commit: l.fleet.commit, Title: l.fleet.title, Last: l.fleet.accepted.Commit, Refused: l.fleet.refused,
-		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.Trouble, Tip: l.branch.Tip, Fleet: l.summary(),
+		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.Trouble, Another: l.another, Tip: l.branch.Tip, Fleet: l.summary(),
 		Hosts: make([]HostView, 0, len(l.hosts)),
 	}
 	if v.Commit != "" {

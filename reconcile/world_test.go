@@ -61,6 +61,8 @@ type push struct {
 type machine struct {
 	serial   string // stays, whatever the fleet calls the machine
 	volume   string // serial of its disk, if not its own
+	uuid     string
+	mac      string // of its network card
 	hangs    bool
 	busy     bool // its BMC does not power it off
 	refuses  bool // its BMC answers, and refuses whatever is asked of it
@@ -409,7 +411,7 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 		m.agent = inventory.AgentState{
 			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Enrolled: time.Now(), Seen: time.Now(),
 			Facts: &inventory.Facts{
-				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: m.serial},
+				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: m.serial, UUID: m.uuid}, NICs: []inventory.NIC{{Name: "eno1", MAC: m.mac}},
 				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+string(systemOf(desired))), Size: 1 << 34, Content: inventory.Content{Blank: true}}},
 			},
 		}

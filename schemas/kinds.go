@@ -251,7 +251,7 @@ type Install struct {
 	Image Image `json:"image"`
 	// Butane is the path of a Butane config in the same commit; its local files are relative to its directory.
 	Butane string `json:"butane,omitempty"`
-	// KernelArguments are appended, one each.
+	// KernelArguments are appended, one each. One that names another Ignition config, as ignition.config.url, is refused.
 	KernelArguments []string `json:"kernelArguments,omitempty"`
 	// PhoneHome is Required (default) or Disabled: then the machine counts as installed once it was started from its disk.
 	PhoneHome string `json:"phoneHome,omitempty"`

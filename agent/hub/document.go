@@ -57,10 +57,10 @@ type job struct {
 	Asks bool `json:"asks,omitempty"`
 	// Begun is set before an install step is let begin, and when one is seen to have begun.
 	Begun bool `json:"begun,omitempty"`
-	// Again is set when the job was handed out a second time, or the agent had it before this document began: whoever says that nothing was written may not be
-	// the only one that could.
+	// Again is set when the job was handed out a second time, or the agent had it before this document began, or has it no more: whoever says that nothing was
+	// written may not be the only one that could.
 	Again bool `json:"again,omitempty"`
-	// Over is set when nobody works on a withdrawn job: its agent's result came, or no agent ever had it.
+	// Over is set when nobody works on a withdrawn job: its agent's result came, its agent does not have it, or no agent ever had it.
 	Over bool `json:"over,omitempty"`
 	// Why is why it was withdrawn.
 	Why string `json:"why,omitempty"`
@@ -83,19 +83,21 @@ func (j *job) ended() bool {
 // untouched reports whether a job that has ended came to no write:
 //
 //	the job                                         its result   untouched
+//	its agent asks, and was never let begin         none, or so  yes: it has not begun, and cannot any more
 //	was handed out twice                            any          no: nobody knows of the other one
 //	any other                                       came         as it says
 //	withdrawn, no agent had it                      none         yes
-//	withdrawn, its agent asks, and was not let      none         yes: it cannot begin any more
 //	withdrawn, any other                            none         no
 func (j *job) untouched() bool {
 	switch {
+	case j.Asks && !j.Begun && j.Install != "" && (j.Result == nil || j.Result.Untouched):
+		return true
 	case j.Again:
 		return false
 	case j.Result != nil:
 		return j.Result.Untouched
 	default:
-		return j.State == inventory.JobWithdrawn && (j.Over || j.Asks && !j.Begun)
+		return j.State == inventory.JobWithdrawn && j.Over
 	}
 }
 

@@ -143,6 +143,8 @@ type Withdrawal struct {
 	Why     string
 	// Untaken ends an attempt that no agent has taken up as failed; else it is withdrawn, which is no failure.
 	Untaken bool
+	// Lost ends an attempt as failed whose agent is gone before it began.
+	Lost bool
 }
 
 // ErrBegun says that a job cannot be taken back any more.
@@ -159,9 +161,10 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 		case j.Begun, w.Untaken && j.State != inventory.JobAssigned:
 			return fmt.Errorf("withdraw job %s from %s: %w", w.Job, host, ErrBegun)
 		}
+		denied := j.Asks || j.State == inventory.JobAssigned // nobody can have begun
 		doc.Job, e.body, e.latest = j.withdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
-		if w.Untaken {
-			doc.Job.State, doc.Job.Result = inventory.JobFailed, &result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: true}}
+		if w.Untaken || w.Lost {
+			doc.Job.State, doc.Job.Result = inventory.JobFailed, &result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: denied}}
 		}
 		return nil
 	})
@@ -173,7 +176,7 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 
 // State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body was lost in a
 // restart counts as none until it is assigned again, or the agent says that it has it. Of a job that was being handed out at the restart the agent says that it
-// has none: it is assigned again too. Seen counts from the daemon's start at the earliest.
+// has none: it is assigned again too; that it was let begin is told. Seen counts from the daemon's start at the earliest.
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
 	var state inventory.AgentState
 	err := h.with(ctx, host, func(e *entry) error {
@@ -190,7 +193,13 @@ func (e *entry) state() inventory.AgentState {
 		state.Facts = e.doc.Facts
 	}
 	j := e.doc.Job
-	if j == nil || e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.lacks) {
+	switch {
+	case j == nil:
+		return state
+	case e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.lacks):
+		if j.Begun {
+			state.Job = inventory.Job{ID: j.ID, Attempt: j.Attempt, Kind: j.Kind, Begun: true}
+		}
 		return state
 	}
 	state.Job = inventory.Job{

@@ -122,10 +122,17 @@ func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job,
 
 // give decides what an agent that polls gets, and notes it in the document.
 func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.Job, error) {
-	if doc.Job == nil || doc.Job.ended() {
+	if doc.Job == nil {
 		return nil, nil
 	}
 	j := *doc.Job
+	if j.State == inventory.JobWithdrawn && !j.Over && poll.Running == "" { // its answer was lost, or the agent began anew
+		j.Over, j.Again = true, true
+		doc.Job = &j
+	}
+	if j.ended() {
+		return nil, nil
+	}
 	if poll.Running == j.ID {
 		if j.State == inventory.JobAssigned { // it had the job before this document began, and what it was let do then is not known
 			j.State, j.Since, j.Asks, j.Begun, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true, true
@@ -145,7 +152,7 @@ func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.
 	case j.State == inventory.JobAssigned:
 		j.State, j.Since, j.Asks = inventory.JobRunning, h.config.Now(), poll.Asks
 	default:
-		j.Again = true
+		j.Again, j.Asks = true, j.Asks && poll.Asks
 	}
 	doc.Job = &j
 	return e.body, nil
@@ -160,7 +167,8 @@ func (h *Hub) leave(host string, j job) (refusal string, err error) {
 }
 
 // goOn answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What may not begin is withdrawn; that an
-// install step may begin is kept before the agent learns of it. An install step that writes already has begun, whatever was known of it.
+// install step may begin is kept before the agent learns of it. An install step that writes already has begun, whatever was known of it; one that asks has not,
+// whatever was answered before.
 func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) error {
 	gone, moved := false, false
 	err := h.edit(ctx, p.host, func(e *entry, doc *document) error {
@@ -170,12 +178,13 @@ func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) erro
 		if err := doc.outstanding(id, m.Attempt); err != nil {
 			return err
 		}
-		if gone = doc.Job.ended(); gone || doc.Job.Begun || doc.Job.Install == "" {
+		j := *doc.Job
+		again := m.Asks && m.Step == j.Install
+		if gone = j.ended(); gone || j.Begun && !again || j.Install == "" {
 			return nil
 		}
-		j := *doc.Job
-		if asks := m.Done == 0 && m.Total == 0; asks || m.Step != j.Install {
-			refusal, err := h.leave(p.host, j)
+		if asks := m.Asks || m.Done == 0 && m.Total == 0; asks || m.Step != j.Install {
+			refusal, err := h.config.Leave(p.host, j.ID)
 			if err != nil {
 				return statusError{http.StatusServiceUnavailable, err.Error()}
 			}

@@ -26,6 +26,12 @@ var asks = wire.Poll{Asks: true}
 
 // pollUntil polls until the job is in a state, and fails when it gets a job.
 func (c *caller) pollUntil(question wire.Poll, state inventory.JobState) {
+	c.rig.t.Helper()
+	c.pollFor(question, func(job inventory.Job) bool { return job.State == state })
+}
+
+// pollFor polls until the job is as wanted, and fails when it gets a job.
+func (c *caller) pollFor(question wire.Poll, wanted func(inventory.Job) bool) {
 	t := c.rig.t
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -47,11 +53,11 @@ func (c *caller) pollUntil(question wire.Poll, state inventory.JobState) {
 			_ = response.Body.Close()
 		}
 	}()
-	for c.rig.state("web-03").Job.State != state {
+	for !wanted(c.rig.state("web-03").Job) {
 		select {
 		case <-c.rig.notified:
 		case <-time.After(20 * time.Second):
-			t.Fatalf("job = %+v, want it %s", c.rig.state("web-03").Job, state)
+			t.Fatalf("job = %+v, want another one", c.rig.state("web-03").Job)
 		}
 	}
 	cancel()
@@ -158,7 +164,18 @@ func TestWhoseWordCounts(t *testing.T) {
 		agent := r.agent("web-03", "boot1", 4)
 		r.assign("web-03", install("op1", 1, 4))
 		agent.want(wire.PathNextJob, asks, http.StatusOK)
+		agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusNoContent)
 		agent.want(wire.PathNextJob, asks, http.StatusOK)
+		agent.want("/v1/jobs/op1/result", untouched, http.StatusNoContent)
+		r.wantJob(inventory.Job{State: inventory.JobFailed, Begun: true, Over: true, Error: untouched.Error})
+	})
+	t.Run("two that do not ask", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		agent := r.agent("web-03", "boot1", 4)
+		r.assign("web-03", install("op1", 1, 4))
+		agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
+		agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
 		agent.want("/v1/jobs/op1/result", untouched, http.StatusNoContent)
 		r.wantJob(inventory.Job{State: inventory.JobFailed, Over: true, Error: untouched.Error})
 	})
@@ -205,5 +222,104 @@ func TestAJobThatNobodyTakesUp(t *testing.T) {
 	untaken.Attempt = 2
 	if err := r.Withdraw(t.Context(), "web-03", untaken); !errors.Is(err, hub.ErrBegun) {
 		t.Errorf("Withdraw = %v, want ErrBegun", err)
+	}
+}
+
+// A job was let begin, and its agent and the daemon were started again: that it began is told, though nobody works on it.
+func TestThatAJobBeganIsToldThoughItsAgentLacksIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusNoContent)
+	r.start()
+	agent.use(agent.leaf)
+	agent.pollFor(asks, func(j inventory.Job) bool { return j.State == inventory.NoJob })
+	if j := r.state("web-03").Job; j.ID != "op1" || j.Attempt != 1 || !j.Begun {
+		t.Errorf("job = %+v, want it known to have begun", j)
+	}
+}
+
+// The answer to an agent that asked was lost; leave is taken back before it asks again.
+func TestLeaveIsAskedForAgainAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusNoContent)
+	r.lets("spec.protect is true", nil)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusGone)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Begun: true, Over: true, Untouched: true, Error: "spec.protect is true"})
+}
+
+// An agent began anew after it was let write, and asks: something may have been written, and no more is written without leave.
+func TestAnAgentThatBeganAnewAsksForLeave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusNoContent)
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	r.lets("spec.protect is true", nil)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusGone)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Begun: true, Over: true, Error: "spec.protect is true"})
+}
+
+// A job that was handed out twice and not let begin wrote nothing.
+func TestAJobThatWasHandedOutTwiceAndNotLetBegin(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	r.lets("no", nil)
+	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: "no"})
+}
+
+// The answer that handed the job out was lost, or the agent began anew, and the job was taken back since: nobody works on it.
+func TestAWithdrawnJobThatItsAgentLacksIsOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	agent := r.agent("web-03", "boot1", 4)
+	r.assign("web-03", scripted("op1", 1, 4))
+	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	if err := r.Withdraw(t.Context(), "web-03", hub.Withdrawal{Job: "op1", Attempt: 1, Why: "no"}); err != nil {
+		t.Fatal(err)
+	}
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Untouched: true, Error: "no"})
+	agent.pollFor(asks, func(j inventory.Job) bool { return j.Over })
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: "no"})
+}
+
+// The agent of an attempt is gone: the attempt failed, and came to no write if it was not let begin one.
+func TestAnAgentThatIsGone(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		poll      *wire.Poll
+		untouched bool
+	}{"before it had the job": {nil, true}, "which asks": {&asks, true}, "which does not ask": {&wire.Poll{}, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			agent := r.agent("web-03", "boot1", 4)
+			r.assign("web-03", scripted("op1", 1, 4))
+			if test.poll != nil {
+				agent.want(wire.PathNextJob, *test.poll, http.StatusOK)
+			}
+			if err := r.Withdraw(t.Context(), "web-03", hub.Withdrawal{Job: "op1", Attempt: 1, Why: "the machine went off", Lost: true}); err != nil {
+				t.Fatal(err)
+			}
+			over := test.poll == nil
+			r.wantJob(inventory.Job{State: inventory.JobFailed, Over: over, Untouched: test.untouched, Error: "the machine went off"})
+			agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Asks: true}, http.StatusGone)
+		})
 	}
 }

@@ -138,7 +138,6 @@ func (r *rig) lets(refusal string, untold error) {
 	r.refusal, r.untold = refusal, untold
 }
 
-
 func (r *rig) clock() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

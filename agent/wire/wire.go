@@ -232,6 +232,8 @@ type Progress struct {
 	Done    uint64   `json:"done,omitempty"`  // bytes of the image handed to the installer
 	Total   uint64   `json:"total,omitempty"` // bytes as served
 	Lines   []string `json:"lines,omitempty"` // new lines of output, each at most 1 KiB
+	// Asks is set when the step has not begun, and waits for the answer: leave that an earlier answer gave, and that did not arrive, does not count any more.
+	Asks bool `json:"asks,omitempty"`
 }
 
 // Result ends one attempt of a job.

@@ -26,6 +26,9 @@ const placeholder = "sealedsecretvalue"
 // Check translates a config with its vars, and with a placeholder for every secret, and merges it as Render would for some host. Warnings are findings
 // too: an unknown key is a mistake. The config is measured as it is delivered, and what it does to disks is read from the translation.
 func (Checker) Check(b inventory.Butane) inventory.Translation {
+	if findings := tooMuchText(b); len(findings) > 0 {
+		return inventory.Translation{Findings: findings}
+	}
 	sealed := 0
 	theirs, findings := workload(b, func(ref refs.Secret) (secret.Value, error) {
 		sealed += expansion * b.Sealed[ref]
@@ -50,6 +53,35 @@ func (Checker) Check(b inventory.Butane) inventory.Translation {
 	t.OtherDisks, refused = otherDisks(b, theirs)
 	t.Findings = append(t.Findings, refused...)
 	return t
+}
+
+// tooMuchText finds the value whose vars and secrets, together with those before it, are more than a config may have. Nothing is put together for that: a
+// var of a hundred kilobytes that is named ten thousand times would take all memory.
+func tooMuchText(b inventory.Butane) []schemas.Finding {
+	root, findings := refs.Parse(b.Path, b.Source)
+	if len(findings) > 0 || root == nil {
+		return nil // the translation finds it
+	}
+	bytes := 0
+	var at *schemas.Position
+	refs.Replace(b.Path, root, func(ref refs.Ref, place schemas.Position) (string, error) {
+		if ref.Var != "" {
+			bytes += len(b.Vars[ref.Var])
+		} else {
+			bytes += b.Sealed[ref.Secret]
+		}
+		if bytes > wire.MaxConfig && at == nil {
+			at = &place
+		}
+		return "", nil
+	})
+	if at == nil {
+		return nil
+	}
+	return []schemas.Finding{{
+		Position: *at, Severity: schemas.Error, Message: fmt.Sprintf("with the vars and secrets up to here the config has more than %d MiB", wire.MaxConfig>>20),
+		Hint: "name a long value less often, or put it into the image",
+	}}
 }
 
 // mebibytes rounds up.

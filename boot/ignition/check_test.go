@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/refs"
 )
 
 func TestAGoodConfigHasNoFindings(t *testing.T) {
@@ -43,6 +44,30 @@ func TestWhatCheckFinds(t *testing.T) {
 				t.Errorf("the finding names our directory: %v", findings[0])
 			}
 		})
+	}
+}
+
+// A config of some kilobytes that names a long value often has gigabytes: nothing may be put together to find that out.
+func TestLongValuesThatAreNamedOften(t *testing.T) {
+	t.Parallel()
+	b := butane("storage:\n  files:\n    - path: /a\n      contents:\n        inline: \"" + strings.Repeat("${vars.x}", 20_000) + "\"\n    - {path: /b, contents: {inline: \"${secret.app.key}\"}}\n")
+	for name, test := range map[string]struct {
+		value  int
+		sealed int
+		want   string
+	}{
+		"short":                 {10, 10, ""},
+		"a long var":            {100_000, 10, "w/x.bu:7:17: error: with the vars and secrets up to here"},
+		"a secret on top of it": {3000, 8 << 20, "w/x.bu:8:37: error: with the vars and secrets up to here"},
+	} {
+		b := *b
+		b.Vars, b.Sealed = map[string]string{"x": strings.Repeat("x", test.value)}, map[refs.Secret]int{{Name: "app", Key: "key"}: test.sealed}
+		findings := (ignition.Checker{}).Check(b).Findings
+		switch {
+		case test.want == "" && len(findings) == 0:
+		case test.want == "" || len(findings) != 1 || !strings.HasPrefix(findings[0].String(), test.want):
+			t.Errorf("%s: Check = %v, want %q…", name, findings, test.want)
+		}
 	}
 }
 

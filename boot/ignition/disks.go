@@ -17,8 +17,8 @@ import (
 )
 
 // otherDisks says what a translated config writes to block devices that are not known to be the root disk, or a part of it. Configs that it merges count as
-// far as they are in the commit; what is not there counts as unknown disks. Refused are a config that replaces this one, one from elsewhere that may
-// change, and a device whose path is a secret.
+// far as they are in the commit; what is not there counts as unknown disks. Refused are a config that replaces this one, be it by a kernel argument, one
+// from elsewhere that may change, and a device whose path is a secret.
 func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk, []schemas.Finding) {
 	s := survey{path: b.Path, labels: map[string][]string{}, made: map[string]bool{}, found: map[string]map[string]bool{}}
 	s.root = expanded(b)
@@ -32,6 +32,7 @@ func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk,
 		s.filesystems(c)
 		s.raid(c)
 		s.luks(c)
+		s.kernelArguments(c)
 	}
 	var all []inventory.OtherDisk
 	for _, device := range slices.Sorted(maps.Keys(s.found)) {
@@ -123,6 +124,10 @@ func partitionName(p types.Partition) string {
 func (s *survey) filesystems(c types.Config) {
 	for _, f := range c.Storage.Filesystems {
 		switch {
+		case isTrue(f.WipeFilesystem) && valueOf(f.Format) == "none":
+			s.noteWrite(f.Device, "file system wiped")
+		case valueOf(f.Format) == "none":
+			s.noteWrite(f.Device, "must hold no file system")
 		case isTrue(f.WipeFilesystem):
 			s.noteWrite(f.Device, fmt.Sprintf("file system %s made, what is there is wiped", valueOf(f.Format)))
 		case valueOf(f.Format) != "":
@@ -130,6 +135,8 @@ func (s *survey) filesystems(c types.Config) {
 		default:
 			s.noteWrite(f.Device, "files written into its file system")
 		}
+		noteOptions(s, "file system "+f.Device, f.Options)
+		noteOptions(s, "file system "+f.Device, f.MountOptions)
 	}
 }
 
@@ -138,6 +145,7 @@ func (s *survey) raid(c types.Config) {
 		for _, device := range array.Devices {
 			s.noteWrite(string(device), "made a part of RAID array "+array.Name)
 		}
+		noteOptions(s, "RAID array "+array.Name, array.Options)
 	}
 }
 
@@ -148,6 +156,8 @@ func (s *survey) luks(c types.Config) {
 		} else {
 			s.noteWrite(valueOf(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s where it is none", volume.Name))
 		}
+		noteOptions(s, "LUKS volume "+volume.Name, volume.Options)
+		noteOptions(s, "LUKS volume "+volume.Name, volume.OpenOptions)
 	}
 }
 
@@ -203,15 +213,22 @@ func (s *survey) refuse(node *yaml.Node, hint, message string) {
 	}
 }
 
-// place is the value in the Butane file that is this text; nil when there is none, as in a config that is merged.
+// place is the value in the Butane file that is this text, or else holds it; nil when there is none, as in a config that is merged.
 func (s *survey) place(text string) *yaml.Node {
-	var found *yaml.Node
+	var is, holds *yaml.Node
 	yamltext.Walk(s.root, func(node *yaml.Node) {
-		if found == nil && node.Kind == yaml.ScalarNode && node.Value == text {
-			found = node
+		switch {
+		case node.Kind != yaml.ScalarNode:
+		case is == nil && node.Value == text:
+			is = node
+		case holds == nil && strings.Contains(node.Value, text):
+			holds = node
 		}
 	})
-	return found
+	if is != nil {
+		return is
+	}
+	return holds
 }
 
 // expanded are the nodes of a Butane file with vars, and placeholders for secrets. The file was translated: there are no findings.

@@ -67,6 +67,23 @@ func TestOtherDisks(t *testing.T) {
 		"boot_device.luks": {"boot_device:\n  luks: {tpm2: true}\n", nil},
 		"boot_device.mirror": {"boot_device:\n  layout: x86_64\n  mirror: {devices: [/dev/disk/by-id/A, /dev/disk/by-id/B]}\n", []string{
 			"/dev/disk/by-id/A: " + mirrored(1), "/dev/disk/by-id/B: " + mirrored(2)}},
+		"devices in options": {`storage:
+  raid:
+    - {name: data, level: raid1, devices: [/dev/disk/by-partlabel/root, /dev/disk/by-partlabel/boot], options: [--write-journal=/dev/sdc]}
+  luks:
+    - {name: safe, device: /dev/disk/by-partlabel/root, options: [--header, /dev/sdd], open_options: ["--header=/dev/../dev/sdd"], key_file: {inline: x}}
+  filesystems:
+    - {device: /dev/disk/by-partlabel/root, format: btrfs, wipe_filesystem: true, options: [/dev/sdb, dev/sde, /proc/self/root/dev/sdf], path: /a, mount_options: ["subvol=/a,device=/dev/sdg"]}
+    - {device: /dev/disk/by-partlabel/boot, format: ext4, wipe_filesystem: true, options: [-J, device=LABEL=journal, -E, "lazy_itable_init=0"]}
+    - {device: /dev/disk/by-id/coreos-boot-disk, format: xfs, options: [-m, uuid=b0e4f0e2-5a0c-4d3c-9b36-6c2f0b6f1a11, "-llogdev=/dev/disk/by-partlabel/root,size=10m"]}
+`, []string{
+			"/dev/sdb: named in the options of file system /dev/disk/by-partlabel/root", "/dev/sdc: named in the options of RAID array data",
+			"/dev/sdd: named in the options of LUKS volume safe", "/dev/sde: named in the options of file system /dev/disk/by-partlabel/root",
+			"/dev/sdf: named in the options of file system /dev/disk/by-partlabel/root", "/dev/sdg: named in the options of file system /dev/disk/by-partlabel/root",
+			"unknown disks: named by a label or UUID in the options of file system /dev/disk/by-partlabel/boot",
+		}},
+		"no file system": {"storage:\n  filesystems:\n    - {device: /dev/sda, format: none}\n    - {device: /dev/sdb, format: none, wipe_filesystem: true}\n",
+			[]string{"/dev/sda: must hold no file system", "/dev/sdb: file system wiped"}},
 		"merged from the commit": {`ignition:
   config:
     merge:
@@ -119,11 +136,15 @@ func TestOtherDisksWithVars(t *testing.T) {
 func TestWhatMayNotBeDoneToDisks(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ body, want string }{
-		"replace":            {"ignition:\n  config:\n    replace: {source: \"https://example.com/c.ign\", verification: {hash: sha256-" + strings.Repeat("a", 64) + "}}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
-		"replace, inline":    {"ignition:\n  config:\n    replace: {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
-		"replace in a merge": {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\",\"config\":{\"replace\":{\"source\":\"https://x/\"}}}}'}\n", "w/x.bu:6:9: error: ignition.config.replace would"},
-		"merge, no hash":     {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n      - {source: \"https://example.com/c.ign\"}\n", "w/x.bu:7:9: error: https://example.com/c.ign is merged"},
-		"a secret device":    {"storage:\n  disks:\n    - {device: \"/dev/disk/by-id/${secret.app.disk}\", wipe_table: true}\n", "w/x.bu:5:16: error: the path of a device holds a secret"},
+		"replace":                             {"ignition:\n  config:\n    replace: {source: \"https://example.com/c.ign\", verification: {hash: sha256-" + strings.Repeat("a", 64) + "}}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
+		"replace, inline":                     {"ignition:\n  config:\n    replace: {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n", "w/x.bu:5:14: error: ignition.config.replace would"},
+		"replace in a merge":                  {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\",\"config\":{\"replace\":{\"source\":\"https://x/\"}}}}'}\n", "w/x.bu:6:9: error: ignition.config.replace would"},
+		"merge, no hash":                      {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\"}}'}\n      - {source: \"https://example.com/c.ign\"}\n", "w/x.bu:7:9: error: https://example.com/c.ign is merged"},
+		"another config by a kernel argument": {"kernel_arguments:\n  should_exist: [\"quiet ignition.config.url=https://x/c.ign\"]\n", "w/x.bu:4:18: error: ignition.config.url would"},
+		"another config by a kernel argument in a merge": {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.5.0\"},\"kernelArguments\":{\"shouldExist\":[\"flatcar.config.url=https://x/\"]}}'}\n", "w/x.bu:6:18: error: flatcar.config.url would"},
+		"a merge of another version":                     {"ignition:\n  config:\n    merge:\n      - {inline: '{\"ignition\":{\"version\":\"3.1.0\"}}'}\n", "w/x.bu:6:9: error: ignition.config.merge.0.version: the config that is merged has another spec version"},
+		"a secret in an option":                          {"storage:\n  filesystems:\n    - {device: /dev/disk/by-partlabel/root, format: btrfs, options: [\"/dev/${secret.app.disk}\"]}\n", "w/x.bu:5:70: error: the path of a device holds a secret"},
+		"a secret device":                                {"storage:\n  disks:\n    - {device: \"/dev/disk/by-id/${secret.app.disk}\", wipe_table: true}\n", "w/x.bu:5:16: error: the path of a device holds a secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // maxMerged is how deep configs are merged into each other before that is refused.
@@ -82,6 +83,15 @@ func inline(source, compression string) (types.Config, error) {
 		return types.Config{}, errors.New("it is no Ignition config of a version that images are sure to know" + places(problems))
 	}
 	return config, nil
+}
+
+// kernelArguments refuses those that have Ignition take another config: it starts the system with them before it writes anything.
+func (s *survey) kernelArguments(c types.Config) {
+	for _, argument := range c.KernelArguments.ShouldExist {
+		if name, is := schemas.ReplacesConfig(string(argument)); is {
+			s.refuse(s.place(string(argument)), "use ignition.config.merge", name+" would throw away the config of this host, the call home included")
+		}
+	}
 }
 
 // sourceName is a source without what may be a secret.

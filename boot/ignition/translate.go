@@ -42,10 +42,16 @@ func findingsOf(file, dir string, r report.Report) []schemas.Finding {
 		if text := entry.Context.String(); text != "$" {
 			f.Field = strings.TrimPrefix(text, "$.")
 		}
+		if strings.HasPrefix(entry.Message, "skipping validation for the merge/replace") {
+			f.Message, f.Hint = "the config that is merged has another spec version than this one", "give both the same: "+specVersions
+		}
 		findings = append(findings, f)
 	}
 	return findings
 }
+
+// specVersions tells which spec of Ignition Butane writes. Source: Butane, "Specifications".
+const specVersions = "fcos 1.4.0 is Ignition's 3.3.0, fcos 1.5.0 and flatcar 1.1.0 are 3.4.0, fcos 1.6.0 is 3.5.0"
 
 // materialise writes files into a fresh private directory. Butane follows symbolic links out of its directory; here there are none.
 // The owner's executable bit is kept: it is where Butane takes the mode of a tree's files from.

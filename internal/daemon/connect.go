@@ -40,17 +40,24 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 	return c.do(request)
 }
 
-// do sends a request; its error says what to do when nobody takes it.
+// do sends a request; its error says what to do when nobody takes it. What is only read is on the status branch, too.
 func (c *Client) do(request *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(request)
-	switch {
-	case err == nil:
+	if err == nil {
 		return response, nil
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("the daemon's socket %s is not open to this user: run this as root or as the daemon's own user, or, to read the status branch, without --config: %w", c.socket, err)
-	default:
-		return nil, fmt.Errorf("no daemon answers on %s: start it with `ingot serve`, or leave --config out to read the status branch: %w", c.socket, err)
 	}
+	cause := err
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		cause = failed.Err // without the address of the request, which nobody typed
+	}
+	branch := ""
+	if request.Method == http.MethodGet {
+		branch = ", or leave --config out to read the status branch"
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("the daemon's socket %s is not open to this user: run this as root or as the daemon's own user%s: %w", c.socket, branch, cause)
+	}
+	return nil, fmt.Errorf("no daemon answers on %s: start it with `ingot serve`%s: %w", c.socket, branch, cause)
 }
 
 // refusal is what the daemon says instead of an answer.

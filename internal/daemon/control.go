@@ -31,6 +31,7 @@ type View struct {
 	Findings []string           `json:"findings,omitempty"`
 	Source   string             `json:"source,omitempty"`  // why the fleet cannot be read
 	Publish  string             `json:"publish,omitempty"` // why the status branch cannot be pushed
+	Another  string             `json:"another,omitempty"` // why nothing is done at all: another daemon runs this fleet
 	Frozen   string             `json:"frozen,omitempty"`  // why nothing is erased
 	Paused   string             `json:"paused,omitempty"`  // why nothing begins anywhere
 	Rings    []rollout.Progress `json:"rings,omitempty"`
@@ -123,7 +124,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	// The operator's word that what was given up, or is waited for in vain, is tried again.
 	mux.HandleFunc("POST /v1/retry/{host}", func(w http.ResponseWriter, r *http.Request) {
 		host := r.PathValue("host")
-		d.operate(w, r, "had host "+host+" tried again", func() error {
+		d.operate(w, r, "retry of host "+host, func() error {
 			id, known := d.loop.Find(host)
 			if !known {
 				return fmt.Errorf("there is no host %s: `ingot status` lists them", host)
@@ -176,7 +177,7 @@ func (d *Daemon) view() View {
 }
 
 func fleetView(lv reconcile.View) View {
-	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish,
+	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish, Another: lv.Another,
 		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits, Acts: lv.Fleet.Acts}
 	for _, finding := range lv.Findings {
 		v.Findings = append(v.Findings, finding.String())

@@ -190,3 +190,33 @@ func (w *world) gitAsks(t *testing.T, args ...string) string {
 	}
 	return string(out)
 }
+
+// TestAnOlderStateDirectoryInstallsNothingAgain copies the state directory while the written system starts, and puts it back after the system called home.
+func TestAnOlderStateDirectoryInstallsNothingAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	state, older := filepath.Join(w.dir, "state"), filepath.Join(w.dir, "older")
+	stop := w.start(t)
+	w.await(t, 1, "starting", func(h daemon.HostView) bool { return h.Phase == plan.Starting })
+	stop()
+	if err := os.CopyFS(older, os.DirFS(state)); err != nil {
+		t.Fatal(err)
+	}
+	stop = w.start(t)
+	w.await(t, 1, "Active", active)
+	w.awaitFleet(t, "its page to be pushed", func(daemon.View) bool {
+		w.git(t, "fetch", "--quiet", "origin", "ingot/status")
+		return strings.Contains(w.git(t, "show", "FETCH_HEAD:"+status.Path("machine-1")), "phase: Active")
+	})
+	stop()
+	before := w.states(t)
+	w.loseJournal(t)
+	if err := os.CopyFS(state, os.DirFS(older)); err != nil {
+		t.Fatal(err)
+	}
+	w.start(t)
+	w.await(t, 1, "Active again", active)
+	if diff := cmp.Diff(before, w.states(t)); diff != "" {
+		t.Errorf("the machine was touched (-before +after):\n%s", diff)
+	}
+}

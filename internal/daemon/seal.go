@@ -24,7 +24,7 @@ type sealedPages struct {
 	key []byte
 }
 
-// Publish implements reconcile.Publisher.
+// Publish implements reconcile.Publisher: nothing is built on what another daemon may have pushed before Read gave it.
 func (s sealedPages) Publish(ctx context.Context, changed map[string][]byte, message string) (string, error) {
 	changed = maps.Clone(changed)
 	for file, content := range changed {
@@ -32,7 +32,7 @@ func (s sealedPages) Publish(ctx context.Context, changed map[string][]byte, mes
 			changed[file] = append(bytes.Clone(content), seal+s.mac(file, content)+"\n"...)
 		}
 	}
-	return s.Repo.Publish(ctx, changed, message)
+	return s.Repo.PublishSeen(ctx, changed, message)
 }
 
 // Genuine implements reconcile.Publisher: it gives a page without its seal, if the seal is ours.

@@ -94,7 +94,7 @@ func (w *writer) notices(v daemon.View) {
 		source = ""
 	}
 	for _, notice := range [][2]string{
-		{"The fleet cannot be read", source}, {"Nothing is erased until an operator has looked", v.Frozen}, {"Nothing begins", v.Paused}, {"Status is not pushed", v.Publish},
+		{"Nothing is done", v.Another}, {"The fleet cannot be read", source}, {"Nothing is erased until an operator has looked", v.Frozen}, {"Nothing begins", v.Paused}, {"Status is not pushed", v.Publish},
 	} {
 		if notice[1] != "" {
 			w.print("%s: %s\n", notice[0], notice[1])
@@ -227,7 +227,7 @@ func (w *writer) host(h daemon.HostView) {
 	}
 	if f := h.Hardware; f != nil {
 		rows = append(rows, [2]string{"machine", strings.TrimSpace(f.System.Manufacturer + " " + f.System.Product + " " + f.System.Serial)})
-		for _, d := range f.Disks {
+		for _, d := range inventory.Apart(f.Disks) {
 			rows = append(rows, [2]string{"disk " + d.Name, fmt.Sprintf("%s, %d bytes, %s", d.ID().Label(), d.Size, holds(d.Content))})
 		}
 	}

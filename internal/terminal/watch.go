@@ -97,6 +97,8 @@ func (w *Watcher) fleetLine(e daemon.Event) {
 	f := e.Fleet
 	text := ""
 	switch {
+	case f.Another != "":
+		text = "nothing is done: " + f.Another
 	case f.Source != "":
 		text = "the fleet cannot be read: " + f.Source
 	case f.Refused != "":

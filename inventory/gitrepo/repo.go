@@ -85,6 +85,7 @@ type Repo struct {
 	book     tags.Book
 	status   plumbing.Hash // tip of the status branch as Read gave it, or as Publish made it since
 	strayed  bool          // it was seen elsewhere since
+	writer   string        // who made the commit that Read gave last
 }
 
 // Open prepares a repository without reaching it.

@@ -13,6 +13,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 
+	"github.com/gitmetal/ingot/inventory/gitrepo/filename"
 	"github.com/gitmetal/ingot/inventory/gitrepo/pages"
 	"github.com/gitmetal/ingot/inventory/gitrepo/remote"
 )
@@ -34,7 +35,7 @@ func (r *Repo) Read(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.status, r.strayed = tip, false
+	r.status, r.strayed, r.writer = tip, false, ""
 	if tip.IsZero() {
 		return map[string][]byte{}, nil
 	}
@@ -42,6 +43,7 @@ func (r *Repo) Read(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the status branch: %w", err)
 	}
+	r.writer = fmt.Sprintf("%.40s in %.10s", filename.Printable(commit.Author.Name), tip)
 	return r.pages(commit.TreeHash)
 }
 
@@ -69,9 +71,40 @@ func (r *Repo) Strayed() bool {
 	return r.strayed
 }
 
+// LastCommit says who made the commit that Read gave last, and its id; "" before.
+func (r *Repo) LastCommit() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writer
+}
+
 // Publish commits the changed files on the status branch's tip, by compare-and-swap: when somebody else pushed meanwhile, the commit is made
 // anew on theirs. A nil content deletes. Without any change the tip is returned, "" when there is none, and nothing is pushed.
 func (r *Repo) Publish(ctx context.Context, changed map[string][]byte, message string) (string, error) {
+	return r.publishOn(ctx, changed, message, func(plumbing.Hash) error { return nil })
+}
+
+// PublishSeen is Publish on what Read and Publish left: when the tip is another one nothing is pushed, and the error is ErrMoved, until Read has given it.
+func (r *Repo) PublishSeen(ctx context.Context, changed map[string][]byte, message string) (string, error) {
+	return r.publishOn(ctx, changed, message, func(tip plumbing.Hash) error {
+		if tip != r.status {
+			return ErrMoved
+		}
+		return nil
+	})
+}
+
+// ErrMoved is of a push that would have been built on commits that nobody here has read.
+var ErrMoved error = movedError{}
+
+type movedError struct{}
+
+func (movedError) Error() string { return "somebody else pushed there: it is read first" }
+
+// Moved tells it apart for who does not know this package.
+func (movedError) Moved() bool { return true }
+
+func (r *Repo) publishOn(ctx context.Context, changed map[string][]byte, message string, admit func(tip plumbing.Hash) error) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	r.mu.Lock()
@@ -82,7 +115,7 @@ func (r *Repo) Publish(ctx context.Context, changed map[string][]byte, message s
 		}
 	}
 	for try := 1; ; try++ {
-		tip, err := r.publish(ctx, changed, message)
+		tip, err := r.publish(ctx, changed, message, admit)
 		if err == nil {
 			r.status = tip
 		}
@@ -103,8 +136,11 @@ func (r *Repo) Publish(ctx context.Context, changed map[string][]byte, message s
 	}
 }
 
-func (r *Repo) publish(ctx context.Context, changed map[string][]byte, message string) (plumbing.Hash, error) {
+func (r *Repo) publish(ctx context.Context, changed map[string][]byte, message string, admit func(tip plumbing.Hash) error) (plumbing.Hash, error) {
 	tip, err := r.statusTip(ctx)
+	if err == nil {
+		err = admit(tip)
+	}
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}

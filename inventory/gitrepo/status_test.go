@@ -1,6 +1,7 @@
 package gitrepo_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -222,6 +223,33 @@ func TestTheStatusBranchStrays(t *testing.T) {
 		publish(repo, "again")
 		look()
 		want("it is there again", false)
+	})
+}
+
+// TestAPushIsBuiltOnWhatWasRead has somebody else push before a push that must not be built on what nobody has read.
+func TestAPushIsBuiltOnWhatWasRead(t *testing.T) {
+	t.Parallel()
+	overEach(t, func(t *testing.T, r *remote) {
+		r.commit(t, "main", "", map[string]node{"a": text("1")})
+		repo, other := open(t, r.config), open(t, r.config)
+		ours := map[string][]byte{"hosts/a": []byte("ours")}
+		if _, err := repo.PublishSeen(t.Context(), ours, "the first"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Publish(t.Context(), map[string][]byte{"hosts/a": []byte("theirs")}, "theirs"); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if tip, err := repo.PublishSeen(t.Context(), ours, "over it"); !errors.Is(err, gitrepo.ErrMoved) || !repo.Strayed() {
+				t.Errorf("PublishSeen = %q, %v, want ErrMoved", tip, err)
+			}
+		}
+		if files := statusOf(t, repo); string(files["hosts/a"]) != "theirs" || !strings.Contains(repo.LastCommit(), " in "+git(t, r.bare, "rev-parse", "ingot/status")[:10]) {
+			t.Errorf("the branch has %q by %q", files["hosts/a"], repo.LastCommit())
+		}
+		if _, err := repo.PublishSeen(t.Context(), ours, "after a look"); err != nil {
+			t.Errorf("PublishSeen after Read: %v", err)
+		}
 	})
 }
 

@@ -93,10 +93,13 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 	return findings
 }
 
+// maxLocal is how many bytes the local files of a config may have before Butane compresses them. It holds each in memory as often as it is named.
+const maxLocal = 256 << 20
+
 // locals gathers the files a config names, relative to its directory; directories (trees) give every file below them.
 func (l *loader) locals(t *tree, c *config, root *yaml.Node) []schemas.Finding {
 	var findings []schemas.Finding
-	dir := path.Dir(c.butane.Path)
+	dir, bytes := path.Dir(c.butane.Path), 0
 	for _, name := range localNames(root) {
 		files, err := t.below(dir, name.Value)
 		if err != nil {
@@ -112,6 +115,14 @@ func (l *loader) locals(t *tree, c *config, root *yaml.Node) []schemas.Finding {
 			if f.Executable {
 				c.butane.Executable[file] = true
 			}
+			bytes += len(f.Data)
+		}
+		if bytes > maxLocal {
+			return append(findings, schemas.Finding{
+				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column}, Severity: schemas.Error,
+				Message: fmt.Sprintf("the local files up to here have more than %d MiB, counted as often as they are named", maxLocal>>20),
+				Hint:    "put large files into the image, or have the system fetch them: contents.source with verification.hash",
+			})
 		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(c.butane.Files)) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -160,6 +161,12 @@ func (l *loader) complete(d schemas.Document, runs bool) {
 	}
 	if runs && spec.RootDisk == nil {
 		lack("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
+	}
+	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && inventory.PlaceholderWWN(disk.WWN) {
+		l.find(d.Finding("spec.rootDisk.wwn", "name the disk by serial or path", "%q is a placeholder that names no disk", disk.WWN))
+	}
+	if disk := spec.RootDisk; disk != nil && disk.Serial != "" && inventory.Placeholder(disk.Serial) {
+		l.find(d.Finding("spec.rootDisk.serial", "name the disk by wwn or path", "%q is a placeholder that names no disk", disk.Serial))
 	}
 }
 

@@ -107,7 +107,7 @@ func TestSecretsCountByTheirSealedLength(t *testing.T) {
 	if with := (ignition.Checker{}).Check(b); without.Room-with.Room < 2000 {
 		t.Errorf("two times 1,000 sealed bytes took %d bytes of room, want as many at least", without.Room-with.Room)
 	}
-	b.Sealed = sealedApp(64 << 20)
+	b.Sealed = sealedApp(20 << 20)
 	if with := (ignition.Checker{}).Check(b); with.Room >= 0 || len(with.Findings) != 1 {
 		t.Errorf("Check = %+v, want a finding", with)
 	}
@@ -132,5 +132,24 @@ func TestScriptsThatCannotBeDeliveredAreFound(t *testing.T) {
 		if found != want {
 			t.Errorf("scripts of %d bytes: findings %v, want one about it: %t", size, findings, want)
 		}
+	}
+}
+
+// A file counts as often as it is named: Butane has each of its copies in memory.
+func TestLocalFilesThatAreNamedOften(t *testing.T) {
+	t.Parallel()
+	files := motds(10)
+	files["workloads/big"] = strings.Repeat("A", 1<<20)
+	for i := range 300 {
+		files["workloads/web.bu"] += fmt.Sprintf("    - {path: /opt/%d, contents: {local: big}}\n", i)
+	}
+	checked := 0
+	_, findings := load.Fleet(snapshot(files), scales{&checked})
+	found := false
+	for _, f := range findings {
+		found = found || strings.HasPrefix(f.String(), "workloads/web.bu:262:42: error: the local files up to here have more than 256 MiB")
+	}
+	if !found || checked > 0 {
+		t.Errorf("Fleet = %v, and %d configs were translated", findings, checked)
 	}
 }

@@ -121,10 +121,10 @@ func (k known) owns(record inventory.Record, own []key) bool {
 	return k.epoch > record.Epoch
 }
 
-// local reports whether a key is a MAC that nobody gave out (IEEE 802: the second bit of the first byte): many machines have the same one, as for a network
-// card between the BMC and the host. One that a host declares counts.
+// local reports whether a key is a MAC that software chose: many machines may have the same one. One that a host declares counts.
 func (k key) local() bool {
-	return k[0] == mac && len(k[1]) > 1 && strings.ContainsRune("2367abef", rune(k[1][1]))
+	_, given := inventory.MACKey(k[1])
+	return k[0] == mac && !given
 }
 
 // spelled is the key's value, a serial as one of some texts writes it.
@@ -140,7 +140,8 @@ func (k key) spelled(serials ...string) string {
 func declaredOf(d inventory.Desired) (keys []key) {
 	keys = add(keys, serial, serialKey(d.Identity.Serial))
 	for _, address := range d.Identity.MACs {
-		keys = add(keys, mac, strings.ToLower(address))
+		address, _ = inventory.MACKey(address)
+		keys = add(keys, mac, address)
 	}
 	return add(keys, system, systemOf(d.BMC))
 }
@@ -168,7 +169,9 @@ func addFacts(keys []key, facts *inventory.Facts) []key {
 	}
 	keys = add(add(keys, serial, serialKey(facts.System.Serial)), uuid, inventory.UUIDKey(facts.System.UUID))
 	for _, nic := range facts.NICs {
-		keys = add(keys, mac, strings.ToLower(nic.MAC))
+		if address, _ := inventory.MACKey(nic.MAC); !nic.ToBMC() {
+			keys = add(keys, mac, address)
+		}
 	}
 	return keys
 }
@@ -199,20 +202,27 @@ func systemOf(bmc *schemas.BMC) string {
 	return service + path
 }
 
-// contradict reports whether two sets of keys are of different machines: both have serials, UUIDs or MACs, and no one of them in common.
+// contradict reports whether two sets of keys are of different machines: both have serials, UUIDs, MACs that makers gave, or MACs at all, and not one of them in
+// common. Nodes of a chassis may all report its serial.
 func contradict(a, b []key) bool {
-	for _, kind := range []string{serial, uuid, mac} {
-		x, y := only(a, kind), only(b, kind)
+	given := func(k key) bool { return k[0] == mac && !k.local() }
+	for _, which := range []func(key) bool{is(serial), is(uuid), given, is(mac)} {
+		x, y := only(a, which), only(b, which)
 		if len(x) > 0 && len(y) > 0 && !share(x, y) {
 			return true
+		}
+		if len(x) > 0 && len(y) > 0 && x[0][0] == mac {
+			return false // a card in common
 		}
 	}
 	return false
 }
 
-func only(keys []key, kind string) (all []key) {
+func is(kind string) func(key) bool { return func(k key) bool { return k[0] == kind } }
+
+func only(keys []key, which func(key) bool) (all []key) {
 	for _, k := range keys {
-		if k[0] == kind {
+		if which(k) {
 			all = append(all, k)
 		}
 	}

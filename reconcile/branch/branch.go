@@ -189,6 +189,12 @@ func (b *Branch) Recall(host inventory.MachineID, document status.Document, cont
 // RecallFile notes a page of the whole fleet as it is on the branch.
 func (b *Branch) RecallFile(path string, content []byte) { b.files[path] = content }
 
+// Has reports whether a page is what is believed to be on the branch for a host.
+func (b *Branch) Has(host inventory.MachineID, page []byte) bool {
+	p := b.page(host)
+	return p.current > 0 && bytes.Equal(p.pushed, page)
+}
+
 // Compare holds what is believed to be on the branch against the pages that are there, by path, and has everything written again that is not as it should
 // be. Pages that nobody here wrote stay. It gives how many differ.
 func (b *Branch) Compare(there map[string][]byte) (differ int) {

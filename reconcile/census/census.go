@@ -5,7 +5,6 @@ package census
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/rollout"
@@ -96,11 +95,8 @@ func (c *Census) Reporting(disk inventory.DiskID) []inventory.MachineID {
 }
 
 func disksOf(facts *inventory.Facts) (names []string) {
-	if facts == nil {
-		return nil
-	}
-	for _, disk := range facts.Disks {
-		names = append(names, namesOf(disk.ID())...)
+	for _, disk := range facts.Volumes() {
+		names = append(names, namesOf(disk)...)
 	}
 	return names
 }
@@ -108,7 +104,7 @@ func disksOf(facts *inventory.Facts) (names []string) {
 // namesOf are such that two disks which inventory.DiskID.Same takes for one share a name: where the one has a WWN alone and the other a serial
 // alone, that is their path.
 func namesOf(disk inventory.DiskID) (names []string) {
-	wwn, serial := inventory.NormalWWN(disk.WWN), strings.TrimSpace(disk.Serial)
+	wwn, serial := disk.Names()
 	if wwn != "" {
 		names = append(names, "wwn "+wwn)
 	}

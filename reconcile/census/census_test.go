@@ -15,7 +15,7 @@ import (
 
 func drawDisk(t *rapid.T) inventory.Disk {
 	return inventory.Disk{
-		Serial: rapid.SampledFrom([]string{"", "S1", " S1 ", "S2"}).Draw(t, "serial"), WWN: rapid.SampledFrom([]string{"", "0x5A", "5a", "6b"}).Draw(t, "wwn"),
+		Serial: rapid.SampledFrom([]string{"", "S1", " S1 ", "S2", "0", "None"}).Draw(t, "serial"), WWN: rapid.SampledFrom([]string{"", "0x5000C500A1B2C3D4", "5000c500a1b2c3d4", "eui.0025385b71b0a1c2", "0x0000000000000000"}).Draw(t, "wwn"),
 		Path: rapid.SampledFrom([]string{"", "p1", "p2"}).Draw(t, "path"), Size: 1 << 30,
 	}
 }
@@ -30,7 +30,7 @@ func drawPlace(t *rapid.T, host string) census.Place {
 		},
 	}
 	if rapid.Bool().Draw(t, "facts") {
-		p.Facts = &inventory.Facts{Disks: rapid.SliceOfN(rapid.Custom(drawDisk), 0, 2).Draw(t, "disks")}
+		p.Facts = &inventory.Facts{Disks: rapid.SliceOfN(rapid.Custom(drawDisk), 0, 3).Draw(t, "disks")}
 	}
 	return p
 }

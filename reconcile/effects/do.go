@@ -149,7 +149,7 @@ func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) p
 // withdrawJob takes the operation's job back. One that has begun to write goes on: the next look sees that.
 func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action plan.Action) plan.Outcome {
 	op := action.Operation
-	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{Job: op.ID, Attempt: op.Attempt, Why: action.Error, Untaken: !action.Withdrawn})
+	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{Job: op.ID, Attempt: op.Attempt, Why: action.Error, Lost: action.Lost, Untaken: !action.Withdrawn && !action.Lost})
 	if errors.Is(err, hub.ErrBegun) {
 		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
 	}

@@ -365,6 +365,13 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	if diff := cmp.Diff(want, job); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
 	}
+	other := r.record
+	operation := *other.Operation
+	operation.Disk = inventory.DiskID{WWN: "0x0000000000000000", Serial: "None", Path: "pci-1", Size: 1 << 34} // as a journal from before may have it
+	other.Operation = &operation
+	if job, err := effects.Job(r.Effects, r.desired, other, plan.Action{Content: wire.ContentBlank}); err != nil || job.Steps[1].Install.Disk != (wire.DiskRef{Path: "pci-1", Size: 1 << 34, Content: wire.ContentBlank}) {
+		t.Errorf("a job for a disk with placeholders: %+v, %v, want its path and size alone", job.Steps, err)
+	}
 	home := request.PhoneHome
 	if home == nil || home.Install != "op1" || home.Commit != "abc" || home.Epoch != 4 || !home.Token.Equal(r.hub.PhoneHomeToken("web-03", "op1", 4)) {
 		t.Errorf("phone-home = %+v", home)

@@ -107,7 +107,7 @@ func (e *Effects) install(desired inventory.Desired, record inventory.Record, ac
 	if err != nil {
 		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
 	}
-	disk := operation.Disk
+	disk := operation.Disk.Named() // a placeholder would match another disk as well
 	return &wire.Install{
 		ID:              operation.ID,
 		Disk:            wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: action.Content},

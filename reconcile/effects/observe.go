@@ -54,26 +54,32 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 		return state
 	}
 	state.Reach, state.Power = inventory.Reached, system.Power
-	state.OffCounts = e.offCounts(desired.ID, state)
+	state.OffCounts = e.offCounts(desired, state)
 	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial, UUID: system.UUID}
 	state.Override = inventory.Override{Target: override(system.Override.Target), Enabled: system.Override.Enabled}
 	return state
 }
 
-// offCounts is when the machine's being off counts; zero while it is not off. A look that found nothing out leaves it as it is.
-func (e *Effects) offCounts(host inventory.MachineID, state inventory.BMCState) time.Time {
+// offRow is a row of looks through one BMC that all found the machine off.
+type offRow struct {
+	address string
+	since   time.Time
+}
+
+// offCounts is when the machine's being off counts; zero while it is not off. A look that found nothing out does not end the row.
+func (e *Effects) offCounts(desired inventory.Desired, state inventory.BMCState) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if state.Power != inventory.PoweredOff {
-		delete(e.off, host)
+		delete(e.off, desired.ID)
 		return time.Time{}
 	}
-	since, before := e.off[host]
-	if !before {
-		since = state.At
-		e.off[host] = since
+	row := e.off[desired.ID]
+	if row.address != desired.BMC.Address {
+		row = offRow{desired.BMC.Address, state.At}
+		e.off[desired.ID] = row
 	}
-	return since.Add(e.config.ConfirmOff)
+	return row.since.Add(e.config.ConfirmOff)
 }
 
 // drives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.

@@ -1,5 +1,5 @@
 // Package memory is what a daemon knows when it starts: the journal's records, and from the status branch whatever the journal does not have, or has older,
-// as after its loss.
+// as after its loss, or after a copy of it was put back. KnowsMore says which is older.
 package memory
 
 import (
@@ -53,7 +53,7 @@ func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file 
 	return m
 }
 
-// host takes over what a page says since when, and its record where the journal has none, or an older one.
+// host takes over what a page says since when, and its record where the journal has none, or one that knows less. A consent that a page has spent stays spent.
 func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]byte, error)) {
 	content, err := genuine(file, page)
 	var document status.Document
@@ -73,11 +73,18 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 		}
 		return
 	}
-	if record := document.Record(); h.Revision == 0 || record.Epoch > h.Record.Epoch {
+	switch record := document.Record(); {
+	case h.Revision == 0 || KnowsMore(record, h.Record) != "":
+		if known {
+			record = together(record, h.Record)
+		}
 		record.Recalled = !record.AtRest()
 		record.Rebuilt = !record.Fresh() && record.Installed == nil && record.Last == nil
 		h.Record, h.Unwritten = record, !record.Fresh() && !record.Recalled
 		m.Rebuilt++
+	default:
+		known := together(record, h.Record)
+		h.Unwritten, h.Record = !journal.Same(known, h.Record), known
 	}
 	h.Document, h.Page = document, content
 	m.Hosts[id] = h
@@ -102,11 +109,15 @@ func (m *Memory) fleet(file string, page []byte, genuine func(string, []byte) ([
 }
 
 // Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered; write says that it must be in the journal
-// before anything is based on it, unless it is to be proved first. A journal that does not know the host, or knows less of it, was lost or is an older
-// one: that takes nothing away.
+// before anything is based on it, unless it is to be proved first. A journal that does not know the host, or knows less of it (KnowsMore), was lost or is an
+// older one: that takes nothing away.
 func Reread(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
-	if lost := entry.Revision == 0 && !known.Fresh(); lost || entry.Record.Epoch < known.Epoch {
+	if lost := entry.Revision == 0 && !known.Fresh(); lost || KnowsMore(known, entry.Record) != "" {
+		if !lost {
+			known = together(known, entry.Record)
+		}
 		return known, !known.Recalled
 	}
-	return entry.Record, false
+	record = together(known, entry.Record)
+	return record, !journal.Same(record, entry.Record)
 }

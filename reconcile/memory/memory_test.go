@@ -74,19 +74,26 @@ func TestReread(t *testing.T) {
 	t.Parallel()
 	known := inventory.Record{ID: "a", Epoch: 3, Spent: []string{"c"}}
 	recalled := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op"}, Recalled: true}
+	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Starting, Attempt: 1, Begun: 1}}
+	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Succeeded}}
 	for name, test := range map[string]struct {
 		known inventory.Record
 		entry journal.Entry
 		want  inventory.Record
 		write bool
 	}{
-		"the journal has it":             {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 3}, Revision: 5}, inventory.Record{ID: "a", Epoch: 3}, false},
-		"the journal knows more":         {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 4}, Revision: 5}, inventory.Record{ID: "a", Epoch: 4}, false},
-		"the journal does not know it":   {known, journal.Entry{Record: inventory.Record{ID: "a"}}, known, true},
-		"the journal is an older one":    {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 2}, Revision: 5}, known, true},
-		"it is to be proved first":       {recalled, journal.Entry{Record: inventory.Record{ID: "a"}}, recalled, false},
-		"nobody knows anything of it":    {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
-		"it is new, and the journal has": {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
+		"the journal has it":                {known, journal.Entry{Record: known, Revision: 5}, known, false},
+		"... but what is spent":             {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 4}, Revision: 5}, inventory.Record{ID: "a", Epoch: 4, Spent: []string{"c"}}, true},
+		"the journal lacks what is spent":   {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 3}, Revision: 5}, known, true},
+		"the journal is as far":             {starting, journal.Entry{Record: starting, Revision: 5}, starting, false},
+		"the journal is of before it ended": {active, journal.Entry{Record: starting, Revision: 5}, active, true},
+		"the journal is of after it ended":  {starting, journal.Entry{Record: active, Revision: 5}, active, false},
+		"the journal knows more":            {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 4, Spent: []string{"c"}}, Revision: 5}, inventory.Record{ID: "a", Epoch: 4, Spent: []string{"c"}}, false},
+		"the journal does not know it":      {known, journal.Entry{Record: inventory.Record{ID: "a"}}, known, true},
+		"the journal is an older one":       {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 2}, Revision: 5}, known, true},
+		"it is to be proved first":          {recalled, journal.Entry{Record: inventory.Record{ID: "a"}}, recalled, false},
+		"nobody knows anything of it":       {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
+		"it is new, and the journal has":    {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
 	} {
 		if got, write := memory.Reread(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
 			t.Errorf("%s: Reread = %+v, %t, want %+v, %t", name, got, write, test.want, test.write)

@@ -48,6 +48,7 @@ type Action struct {
 	Content   string                 // AssignInstall: what the agent must find right before the write (wire.DiskRef.Content)
 	Graceful  bool                   // PowerOff
 	Error     string                 // RecordFailed, WithdrawJob
+	Lost      bool                   // WithdrawJob: its agent is gone, which is a failure of the attempt
 	Untouched bool                   // RecordFailed: the attempt came to no write
 	Withdrawn bool                   // RecordFailed: it was taken back, and is no failure
 	Facts     *inventory.Facts       // RecordFacts

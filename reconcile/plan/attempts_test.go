@@ -198,3 +198,99 @@ func TestStagesNeverGoBack(t *testing.T) {
 		}
 	}
 }
+
+// halfWay is a machine whose second attempt is due after one that may have written.
+func halfWay(t *testing.T) *model {
+	t.Helper()
+	m := changing(t)
+	m.halfWritten = true
+	for m.record.Operation == nil || m.record.Operation.Attempt < 2 {
+		m.look(nowhere)
+		m.pass(5 * time.Second)
+		m.ok(t)
+	}
+	m.halfWritten = false
+	return m
+}
+
+// Leave that is taken back after an attempt that may have written holds the next one: it is not handed out and taken back for ever.
+func TestLeaveTakenBackAfterAnAttemptThatWrote(t *testing.T) {
+	t.Parallel()
+	m := halfWay(t)
+	m.commit(func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} })
+	jobs := m.writes()
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsSigners || m.writes() > jobs {
+		t.Errorf("ended %+v, hold %+v, after %d more jobs", p, p.Hold, m.writes()-jobs)
+	}
+	m.commit(func(d *inventory.Desired) { d.Signatures.Second = "ann" })
+	if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target {
+		t.Errorf("signed: ended %+v, record %+v", p, m.record)
+	}
+}
+
+// All attempts under a consent came to no write: it is not spent, whatever it was over, and lets the next operation begin.
+func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*testing.T) *model{
+		"over a disk that nobody looked at": func(*testing.T) *model {
+			m := newModel(foundOnDisk, inventory.PoweredOff)
+			m.commit(func(d *inventory.Desired) {
+				d.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, d.Workload.Inputs)
+			})
+			return m
+		},
+		"over what a failed install left": func(t *testing.T) *model {
+			m := halfWay(t)
+			m.halfWritten = true
+			m.settles(t)
+			needed := plan.Decide(m.desired, m.record).Needed
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
+			m.halfWritten = false
+			return m
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := prepare(t)
+			m.jobFails = true
+			if p := m.settles(t); p.Phase != plan.Failed || p.Hold.Reason != plan.InstallFailed {
+				t.Errorf("ended %+v, hold %+v", p, p.Hold)
+			}
+			m.jobFails, m.retry = false, true
+			if p := m.settles(t); p.Phase != plan.Active || len(m.record.Spent) == 0 {
+				t.Errorf("retried: ended %+v, hold %+v", p, p.Hold)
+			}
+			over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
+			m.record.Installed = nil
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
+			if c := plan.Decide(m.desired, m.record); c.Hold == nil {
+				t.Errorf("change = %+v: what was installed there may be erased as if nobody had looked", c)
+			}
+		})
+	}
+}
+
+// An agent that is lost before it began to write wrote nothing: what the machine runs is known still, the consent is not spent, and what came onto the disk since
+// is not erased.
+func TestAnAgentThatIsLostBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	for _, state := range []inventory.JobState{inventory.JobAssigned, inventory.JobRunning} {
+		m := changing(t)
+		installed, disk := m.record.Installed.ID, m.disk
+		for m.agent.Job.State != state || m.agent.Job.Kind != "install" {
+			m.look(nowhere)
+			if m.agent.Job.State != state {
+				m.pass(5 * time.Second)
+			}
+		}
+		m.stop()
+		m.now = m.now.Add(6 * time.Minute)
+		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
+		if p := m.settles(t); p.Phase != plan.Held || m.disk != disk || m.record.Installed == nil || m.record.Installed.ID != installed || len(m.record.Spent) > 0 {
+			t.Errorf("%s: ended %+v, hold %+v, record %+v", state, p, p.Hold, m.record)
+		}
+		if m.system != "disk" {
+			t.Errorf("%s: runs %q", state, m.system)
+		}
+	}
+}

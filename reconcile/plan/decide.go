@@ -159,10 +159,12 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 	}
 }
 
-// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever installed there as far as the journal knows, not a page that
-// may be older, and it was never used.
+// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever written there as far as the journal knows, not a page that
+// may be older, and it was never used up. It counts again where it let the last operation begin, which came to no write.
 func unseen(rec inventory.Record, consent string) bool {
-	return rec.Installed == nil && rec.Last == nil && !rec.Rebuilt && !slices.Contains(rec.Spent, consent)
+	last := rec.Last
+	first := last == nil || last.Begun == 0 && last.Outcome != inventory.Succeeded && consent != "" && last.Consent == consent
+	return first && rec.Installed == nil && !rec.Rebuilt && !slices.Contains(rec.Spent, consent)
 }
 
 // keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for

@@ -32,6 +32,7 @@ type model struct {
 	image    inventory.ImagePhase
 
 	unreachable bool
+	mute        bool // the BMC leaves out its UUID
 	noBoot      bool // a boot started now gets nowhere
 	jobFails    bool // a job ends in an error before it writes
 	halfWritten bool // a job ends in an error after it has written
@@ -91,7 +92,10 @@ func (m *model) observe() inventory.Observed {
 		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
 		Media:    []inventory.Slot{{ID: "Cd", Inserted: m.media != "", Image: m.media}},
 	}
-	if m.unreachable {
+	switch {
+	case m.mute:
+		o.BMC.System.UUID = ""
+	case m.unreachable:
 		o.BMC = inventory.BMCState{At: m.now, Reach: inventory.Unreachable, Error: "no answer"}
 	}
 	if b := m.record.Boot; b != nil && b.Target == inventory.FromRamdisk {
@@ -162,6 +166,8 @@ func (m *model) judge(a plan.Action) {
 		m.violate("%s of a host that is not ours to manage", a.Kind)
 	case reaches && d.Protect:
 		m.violate("%s of a protected host", a.Kind)
+	case m.mute && m.record.BMC != nil && inventory.RealUUID(m.record.BMC.UUID) && (a.Kind.AtBMC() || a.Kind == plan.OpenBoot || a.Replaced && m.record.Adopted != ""):
+		m.violate("%s of a machine whose BMC does not show who it is", a.Kind)
 	case reaches && m.foreign && d.Consent.Takeover == "" && m.record.Adopted == "":
 		m.violate("%s of a machine found running", a.Kind)
 	}
@@ -185,7 +191,7 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	}
 	if _, again := m.armed[op.ID]; again {
 		over := op.Content == inventory.ContentBlank || strings.HasPrefix(op.Content, "content:")
-		if _, wrote := m.wrote[op.ID]; over && !wrote && m.disk != op.Content && m.disk != inventory.ContentBlank {
+		if _, wrote := m.wrote[op.ID]; over && !wrote && "content:"+strings.TrimPrefix(m.disk, "content:") != op.Content && m.disk != inventory.ContentBlank {
 			m.violate("a retry erases %s, which came after %s", m.disk, op.Content)
 		}
 		return // a retry of what was allowed
@@ -202,7 +208,7 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	switch {
 	case m.disk == inventory.ContentBlank, rule:
 	// Whether a given up operation had begun to write cannot be known: the disk is named after it either way.
-	case owns(m.disk), owns("failed:" + m.newest), len(m.wrote) == 0 && owns(inventory.ContentUnseen):
+	case owns(m.disk), owns("content:" + m.disk), owns("failed:" + m.newest), len(m.wrote) == 0 && owns(inventory.ContentUnseen):
 		for id, consent := range m.armed {
 			if _, wrote := m.wrote[id]; wrote && consent == given {
 				m.violate("consent %s was spent by %s", given, id)
@@ -281,7 +287,7 @@ func (m *model) withdraw(a plan.Action) plan.Outcome {
 		return plan.Outcome{Result: plan.Waits}
 	case a.Withdrawn:
 		job.Over, job.State = job.State == inventory.JobAssigned, inventory.JobWithdrawn
-	case job.State == inventory.JobAssigned:
+	case a.Lost, job.State == inventory.JobAssigned:
 		job.State = inventory.JobFailed
 	}
 	job.Error, job.Untouched = a.Error, true

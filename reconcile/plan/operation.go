@@ -39,88 +39,12 @@ func (h host) operation() Plan {
 	}
 }
 
-// superseded ends an operation that has written nothing, and that the fleet does not want or allow any more. Only the journal changes. A job that the agent has
-// is taken back before.
-func (h host) superseded(op inventory.Operation) (Plan, bool) {
-	if op.Stage != inventory.Intended && !op.Unwritten() || h.job(op).State != inventory.NoJob {
-		return Plan{}, false
-	}
-	why := h.refusal(op)
-	if why == "" {
-		return Plan{}, false
-	}
-	return h.close(op, inventory.Superseded, why, Waiting), true
-}
-
-// Refusal says why the operation that is under way may not begin to write, as far as a person can take that leave back, or "". It is asked again right before
-// the install step begins.
-func Refusal(d inventory.Desired, rec inventory.Record) string {
-	if rec.Operation == nil {
-		return "no operation is under way"
-	}
-	h := host{d: d, rec: rec, change: Decide(d, rec)}
-	if h.change.Verdict == HandsOff {
-		return strings.Join(h.change.Why, "; ")
-	}
-	return h.refusal(*rec.Operation)
-}
-
-// refusal says why the fleet does not want or allow an operation that has written nothing, or "".
-func (h host) refusal(op inventory.Operation) string {
-	if op.Replaces != nil { // it is on the disk still
-		h.rec.Installed = op.Replaces
-	}
-	if why := h.unwanted(op); why != "" {
-		return why
-	}
-	return h.unallowed(op)
-}
-
 // job is the agent's, if it is the operation's present attempt.
 func (h host) job(op inventory.Operation) inventory.Job {
 	if job := h.o.Agent.Job; job.ID == op.ID && job.Attempt == op.Attempt {
 		return job
 	}
 	return inventory.Job{}
-}
-
-// unwanted says why the fleet does not ask for this operation any more, or "".
-func (h host) unwanted(op inventory.Operation) string {
-	switch {
-	case h.d.Workload == nil:
-		return "the fleet asks for no workload any more"
-	case h.d.Workload.Inputs != op.Inputs:
-		return "the fleet asks for something else now"
-	case h.d.Workload.Update != op.Update:
-		return "spec.update was changed, which may have allowed it"
-	case op.Consent != "" && h.d.Consent.Erase != op.Consent:
-		return "the consent was taken back"
-	default:
-		return ""
-	}
-}
-
-// unallowed says why an operation that was not armed may not be, or "". It goes by the fleet, not by the operation's own word: that may come from a
-// status branch that somebody edited. The fleet asks for the operation's workload still.
-func (h host) unallowed(op inventory.Operation) string {
-	if why := otherDisks(h.d); why != "" {
-		return why
-	}
-	if op.Content == inventory.ContentBlank {
-		return ""
-	}
-	if why := unsigned(h.d); why != "" {
-		return why
-	}
-	if h.d.Reinstallable && keepsReinstalling(h.d, h.rec) {
-		return ""
-	}
-	seen := inventory.EraseConsent(h.d.ID, op.Disk, op.Content, op.Inputs)
-	over := inventory.EraseConsent(h.d.ID, inventory.NamedDisk(h.d.RootDisk), inventory.ContentUnseen, op.Inputs)
-	if given := h.d.Consent.Erase; given == seen || given == over && unseen(h.rec, given) {
-		return ""
-	}
-	return "nothing in the fleet allows what it would erase"
 }
 
 // arm brings the machine into the ramdisk, looks once more, and hands the job out.
@@ -179,6 +103,9 @@ func (h host) write(op inventory.Operation) Plan {
 	if p, answered := h.jobOver(op, job); answered {
 		return p
 	}
+	if op.Begun == 0 && (job.Begun || job.State == inventory.JobRunning) { // the daemon died before it could note that the job was handed out
+		return act(Installing, Action{Kind: RecordBegun, Reason: "the agent has the job"})
+	}
 	if op.Attempt-op.Withdrawn > maxAttempts {
 		return h.giveUp(op, or(op.Error, "the install failed"))
 	}
@@ -194,8 +121,12 @@ func (h host) write(op inventory.Operation) Plan {
 	if working := ready && job.State != inventory.NoJob; working {
 		return h.working(op, job)
 	}
-	if why := h.unwanted(op); why != "" && op.Begun != 0 && (ready || len(p.Actions) > 0) {
-		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": "))
+	if job.State != inventory.NoJob && !job.Begun && len(p.Actions) > 0 && p.Actions[0].Kind == OpenBoot { // with its boot the hub forgets that it began nothing
+		why := p.Actions[0].Reason
+		return act(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Lost: true, Reason: why})
+	}
+	if stopped, over := h.stopped(op); over && op.Begun != 0 && (ready || len(p.Actions) > 0) {
+		return stopped
 	}
 	if p, answered := h.config(); answered && job.State == inventory.NoJob {
 		return p
@@ -253,8 +184,6 @@ func (h host) working(op inventory.Operation, job inventory.Job) Plan {
 	case untaken:
 		why = fmt.Sprintf("the agent did not take the job up within %s: read its console", takeDeadline)
 		return act(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Reason: why})
-	case job.State == inventory.JobRunning && op.Begun == 0: // the daemon died before it could note that the job was handed out
-		return act(Installing, Action{Kind: RecordBegun, Reason: "the agent has the job"})
 	case job.State == inventory.JobAssigned:
 		return Plan{Phase: Installing, Waits: "the agent to take the job up", Due: job.Since.Add(takeDeadline), Again: 2 * time.Second}
 	default:
@@ -351,7 +280,7 @@ func (h host) home(op inventory.Operation) Plan {
 		p := h.open(Starting, inventory.FromDisk, 1, "an operator asked for it")
 		p.Actions[0].Boot.Restart = true
 		return p
-	case on && h.d.Workload != nil && h.d.Workload.PhoneHome == schemas.PhoneHomeDisabled:
+	case on && h.d.Workload != nil && h.d.Workload.Inputs == op.Inputs && h.d.Workload.PhoneHome == schemas.PhoneHomeDisabled:
 		return act(Starting, Action{Kind: RecordHome, Reason: "the machine was started from its disk; its workload has phone-home disabled"})
 	case off && boot.Attempt < maxBoots:
 		return h.open(Starting, inventory.FromDisk, boot.Attempt+1, "it went off before it phoned home")

@@ -35,14 +35,14 @@ func TestNothingIsErasedByAccident(t *testing.T) {
 			m.pass(time.Duration(rapid.SampledFrom([]int{5, 15, 30, 400}).Draw(t, "seconds")) * time.Second)
 			m.ok(t)
 		}
-		m.unreachable, m.noBoot, m.jobFails, m.halfWritten, m.untaken, m.silent = false, false, false, false, false, false
+		m.unreachable, m.noBoot, m.jobFails, m.halfWritten, m.untaken, m.silent, m.mute = false, false, false, false, false, false, false
 		m.settles(t)
 	})
 }
 
 // trouble is one thing that happens between two looks, mostly nothing.
 func (m *model) trouble(t *rapid.T) {
-	switch rapid.IntRange(0, 70).Draw(t, "trouble") {
+	switch rapid.IntRange(0, 75).Draw(t, "trouble") {
 	case 1:
 		m.unreachable = !m.unreachable
 	case 2:
@@ -89,6 +89,20 @@ func (m *model) trouble(t *rapid.T) {
 		m.untaken = !m.untaken
 	case 26:
 		m.retry = true
+	case 27:
+		m.mute = !m.mute
+	case 28:
+		m.commit(func(d *inventory.Desired) {
+			if d.Workload != nil {
+				w := *d.Workload
+				w.PhoneHome = rapid.SampledFrom([]string{schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled}).Draw(t, "phone home")
+				d.Workload = &w
+			}
+		})
+	case 29:
+		m.commit(func(d *inventory.Desired) {
+			d.Power = rapid.SampledFrom([]string{"", schemas.PowerOn, schemas.PowerOff}).Draw(t, "spec.power")
+		})
 	case 20:
 		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} // the daemon wants two signers, or a countersignature was deleted
 	case 21, 22:
@@ -126,7 +140,7 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 	switch p.Phase {
 	case plan.Active:
 		want := m.desired.Workload
-		on := m.power == inventory.PoweredOn && m.system != "ramdisk" // a system that hangs after its call is not watched
+		on := m.power == inventory.PoweredOn && m.system != "ramdisk" || m.desired.Power == schemas.PowerOff && m.power == inventory.PoweredOff // a system that hangs after its call is not watched
 		if i := m.record.Installed; want != nil && (i == nil || i.Inputs != want.Inputs || m.disk != "install:"+i.ID || !on) {
 			t.Fatalf("said to be Active, but runs %q from disk %q, record %+v", m.system, m.disk, m.record)
 		}

@@ -169,3 +169,16 @@ func TestWhatEndsTheWaitForACall(t *testing.T) {
 		wantSilent(t, m, m.looks(t, 60))
 	})
 }
+
+// A system that shall call, and does not, has not come up because the workload that the fleet asks for next needs no call.
+func TestTheNextWorkloadNeedsNoCall(t *testing.T) {
+	t.Parallel()
+	m := starting(t)
+	m.commit(func(d *inventory.Desired) {
+		d.Workload = workload("cccccccccccccccc", schemas.OnConsent)
+		d.Workload.PhoneHome = schemas.PhoneHomeDisabled
+	})
+	if p := m.settles(t); m.record.Installed != nil || p.Phase != plan.Held {
+		t.Errorf("ended %+v, installed %+v", p, m.record.Installed)
+	}
+}

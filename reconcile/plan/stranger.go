@@ -8,15 +8,17 @@ import (
 )
 
 // identity answers when the BMC speaks for another machine than the one that is meant: nothing is done through it, whatever was begun. A takeover that names
-// that machine makes it the one that is meant.
+// that machine makes it the one that is meant; one that was used for it before does not count against a BMC that leaves out what it showed.
 func (h host) identity() (Plan, bool) {
-	why := h.stranger()
+	why, silence := h.contradicted()
 	if why == "" {
 		return Plan{}, false
 	}
-	serial := h.o.BMC.System.Serial
-	if !h.undeclared() && !inventory.Placeholder(serial) && strings.EqualFold(h.d.Consent.Takeover, strings.TrimSpace(serial)) {
-		return act(Waiting, Action{Kind: RecordTakeover, Serial: strings.TrimSpace(serial), Replaced: true, BMC: h.shown(), Reason: "spec.consent.takeover names the machine that is behind the BMC now"}), true
+	serial := strings.TrimSpace(h.o.BMC.System.Serial)
+	given := !h.undeclared() && !inventory.Placeholder(serial) && strings.EqualFold(h.d.Consent.Takeover, serial)
+	used := silence && strings.EqualFold(h.rec.Adopted, serial) // a takeover stays in the file, and BMCs that start anew leave values out for a while
+	if given && !used {
+		return act(Waiting, Action{Kind: RecordTakeover, Serial: serial, Replaced: true, BMC: h.shown(), Reason: "spec.consent.takeover names the machine that is behind the BMC now"}), true
 	}
 	return h.held(Hold{Reason: IdentityMismatch, Message: why}), true
 }
@@ -27,37 +29,68 @@ func (h host) undeclared() bool {
 	return want != "" && !inventory.Placeholder(have) && !strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(have))
 }
 
-// stranger says why the BMC speaks for another machine than the one that is meant, or "". The first row that can tell decides:
+// stranger says why the BMC speaks for another machine than the one that is meant, or "".
+func (h host) stranger() string {
+	why, _ := h.contradicted()
+	return why
+}
+
+// contradicted is stranger, and reports whether the BMC only leaves out what it showed before. The first row that can tell decides:
 //
 //	known                                      another machine when the BMC shows
 //	spec.identity.serial                       another serial
 //	what it showed at the last boot's opening  another serial or UUID, or none where it showed one
 //	what the ramdisk's agent reported          another serial or UUID
-func (h host) stranger() string {
+func (h host) contradicted() (why string, silence bool) {
 	if h.o.BMC.Reach != inventory.Reached {
-		return ""
+		return "", false
 	}
 	address, seen := "", h.o.BMC.System
 	if h.d.BMC != nil {
 		address = h.d.BMC.Address
 	}
 	if h.undeclared() {
-		return fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or spec.identity.serial", h.d.Identity.Serial, address, seen.Serial)
+		return fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or spec.identity.serial", h.d.Identity.Serial, address, seen.Serial), false
 	}
-	const lost = "the BMC at %s shows %s, the machine that is known has %s: correct spec.bmc.address, or, if that machine was replaced, write spec.consent.takeover: %q"
-	known, facts := h.rec.BMC, h.rec.Facts
-	switch {
-	case known != nil && (known.Address == address || facts != nil):
-		if field, was, is := contradiction(*known, seen, true); field != "" {
-			return fmt.Sprintf(lost, address, field+" "+or(is, "none"), was, or(seen.Serial, "its serial"))
-		}
-	case facts != nil:
-		pinned := inventory.BMCIdentity{Serial: facts.System.Serial, UUID: facts.System.UUID}
-		if field, was, is := contradiction(pinned, seen, false); field != "" {
-			return fmt.Sprintf(lost, address, field+" "+is, was, or(seen.Serial, "its serial"))
+	const (
+		lost   = "the BMC at %s shows %s, the machine that is known has %s: correct spec.bmc.address, or, if that machine was replaced, write spec.consent.takeover: %q"
+		silent = "the BMC at %s shows no %s, the machine that is known has %s: it goes on when the BMC shows that again; else correct spec.bmc.address, or, if that machine was replaced, write spec.consent.takeover: %q"
+	)
+	if known := h.rec.BMC; known != nil && (known.Address == address || h.rec.Facts != nil) {
+		switch field, was, is := contradiction(*known, seen, true); {
+		case field != "" && is == "":
+			return fmt.Sprintf(silent, address, field, was, or(seen.Serial, "its serial")), true
+		case field != "":
+			return fmt.Sprintf(lost, address, field+" "+is, was, or(seen.Serial, "its serial")), false
 		}
 	}
-	return ""
+	if field, was, is := contradiction(h.reported(), seen, false); field != "" {
+		return fmt.Sprintf(lost, address, field+" "+is, was, or(seen.Serial, "its serial")), false
+	}
+	return "", false
+}
+
+// reported is what the ramdisk's agent reported of the machine, as far as its BMC showed nothing when the newest boot was opened: firmware and BMC of one machine
+// may have two serials. Where the fleet said by a takeover which one the BMC shows, it is that.
+func (h host) reported() inventory.BMCIdentity {
+	facts, pinned := h.rec.Facts, inventory.BMCIdentity{}
+	if facts == nil {
+		return pinned
+	}
+	known := inventory.BMCIdentity{}
+	if h.rec.BMC != nil {
+		known = *h.rec.BMC
+	}
+	if inventory.Placeholder(known.Serial) {
+		pinned.Serial = facts.System.Serial
+		if h.rec.Adopted != "" && h.rec.OfAnother(h.d.Identity) == "" {
+			pinned.Serial = h.rec.Adopted
+		}
+	}
+	if !inventory.RealUUID(known.UUID) {
+		pinned.UUID = facts.System.UUID
+	}
+	return pinned
 }
 
 // contradiction names the field in which a BMC shows another machine than a known one, with both values. Where a value was shown, none is another one if

@@ -104,7 +104,7 @@ func TestAReplacedMachineIsNotActiveAtOnce(t *testing.T) {
 		t.Fatalf("plan = %+v, hold %+v; want the takeover noted", p, p.Hold)
 	}
 	rec := plan.Begin(m.record, p.Actions[0], m.now)
-	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch || rec.Adopted != "SN2" {
+	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch+1 || rec.Adopted != "SN2" {
 		t.Errorf("record = %+v, want nothing of the old machine but its epoch", rec)
 	}
 	o.Record = rec
@@ -231,5 +231,53 @@ func TestAHeldMachineThatMayBeAnothersIsNotCut(t *testing.T) {
 	m.now = m.now.Add(time.Hour)
 	if p := plan.Host(m.desired, m.observe(), m.now); len(p.Actions) > 0 && p.Actions[0].Kind.AtBMC() {
 		t.Errorf("plan = %+v", p)
+	}
+}
+
+// A takeover stays in the file after it was used. A BMC that leaves out for a while what it showed does not have the machine forgotten, and taken down.
+func TestATakeoverThatWasUsedDoesNotCountAgainstSilence(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOn)
+	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
+	if p := m.settles(t); p.Phase != plan.Active {
+		t.Fatalf("plan = %+v", p)
+	}
+	from := len(m.done)
+	m.mute = true
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.IdentityMismatch || len(m.done) > from {
+		t.Errorf("plan = %+v, done %v; want it held, and nothing done", p, m.done[from:])
+	}
+	m.mute = false
+	if p := m.settles(t); p.Phase != plan.Active || len(m.done) > from {
+		t.Errorf("plan = %+v, done %v; want it Active as before", p, m.done[from:])
+	}
+}
+
+// A record of an earlier version names no machine that the BMC showed. That firmware and BMC have two serials was said by a takeover that was used.
+func TestATakeoverTellsTheSerialOfTheBMC(t *testing.T) {
+	t.Parallel()
+	m := active(t)
+	byMACs(m)
+	m.record.BMC, m.record.Adopted, m.desired.Consent.Takeover = nil, "CHASSIS1", "CHASSIS1"
+	o := m.observe()
+	o.BMC.System.Serial = "CHASSIS1"
+	if p := plan.Host(m.desired, o, m.now); p.Phase != plan.Active || len(p.Actions) > 0 {
+		t.Errorf("plan = %+v, hold %+v; want it Active", p, p.Hold)
+	}
+}
+
+// A BMC that showed nothing of its machine when the boot was opened, and shows another one than the agent reported, speaks for another machine.
+func TestABMCThatShowedNothingAndShowsAnotherMachine(t *testing.T) {
+	t.Parallel()
+	m := active(t)
+	byMACs(m)
+	m.record.BMC = &inventory.BMCIdentity{Address: m.desired.BMC.Address}
+	m.power = inventory.PoweredOff
+	for name, seen := range map[string]inventory.System{"serial": {Serial: "SN2"}, "UUID": {Serial: "SN1", UUID: anotherUUID}} {
+		o := m.observe()
+		o.BMC.System = seen
+		if p := plan.Host(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != plan.IdentityMismatch || len(p.Actions) > 0 {
+			t.Errorf("%s: plan = %+v, want it held", name, p)
+		}
 	}
 }

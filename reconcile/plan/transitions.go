@@ -7,8 +7,11 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// maxSpent is how many consents of ended operations a record keeps.
-const maxSpent = 8
+// maxSpent is how many consents of ended operations a record keeps, maxDropped how many ids of those that are not its last.
+const (
+	maxSpent   = 8
+	maxDropped = 8
+)
 
 // Begin is the record with an action's intent, to be written before its effect. For journal-only actions it is all there is. The id of
 // a new operation or boot is in the action: the planner has no randomness. The given record is not changed.
@@ -134,7 +137,7 @@ func restored(rec inventory.Record) inventory.Record {
 }
 
 // takeOver notes that the fleet allows to take over a machine found running. When it is another machine than the one that is known, nothing known counts but
-// the epoch and the spent consents.
+// the epoch, which is raised so that no page of before knows more, and the spent consents.
 func takeOver(rec inventory.Record, a Action) inventory.Record {
 	if !a.Replaced {
 		rec.Adopted = a.Serial
@@ -143,7 +146,7 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 	if op := rec.Operation; op != nil && op.Begun != 0 {
 		rec = spend(rec, op.Consent)
 	}
-	return inventory.Record{ID: rec.ID, Epoch: rec.Epoch, Spent: rec.Spent, Adopted: a.Serial, BMC: a.BMC, Rebuilt: true}
+	return inventory.Record{ID: rec.ID, Epoch: rec.Epoch + 1, Spent: rec.Spent, Adopted: a.Serial, BMC: a.BMC, Rebuilt: true}
 }
 
 // end closes the operation. A consent is spent when something may have been written under it.
@@ -160,6 +163,8 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 	}
 	rec.Operation = nil
 	if outcome == inventory.Superseded && rec.Last != nil && rec.Last.Outcome == inventory.Quarantined {
+		rec.Dropped = append(append([]string{}, rec.Dropped...), op.ID)
+		rec.Dropped = rec.Dropped[max(0, len(rec.Dropped)-maxDropped):]
 		return rec // what is on the disk is still what the failed one left
 	}
 	rec.Last = &op

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -167,6 +169,19 @@ func Page(file string, data []byte) (Document, error) {
 		return Document{}, fmt.Errorf("status document: it speaks of another host, %q", d.Metadata.Label())
 	}
 	return d, nil
+}
+
+// Epoch is the host's epoch on its page, by the page's path, also where another version of this program wrote the page and Page cannot read it; 0 when the
+// page does not even say that.
+func Epoch(file string, data []byte) inventory.Epoch {
+	var d struct {
+		Metadata Metadata        `json:"metadata"`
+		Epoch    inventory.Epoch `json:"epoch"`
+	}
+	if len(data) > MaxDocument || yaml.Unmarshal(data, &d) != nil || !IsHost(file) || Path(d.Metadata.Host()) != file {
+		return 0
+	}
+	return d.Epoch
 }
 
 // Record is the record that the document was written from. What is not known of the document may be the record's: the record has all of it.

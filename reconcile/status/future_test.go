@@ -26,7 +26,7 @@ func future(t *testing.T) status.Document {
 		{"\ninstalled:\n", "\ninstalled:\n  mark: abc\n"},
 		{"\nhardware:\n", "\nhardware:\n  tpm: 2\n"},
 		{"\n  disks:\n  - content:\n", "\n  disks:\n  - eui: \"1\"\n    content:\n      version: 2\n"},
-		{"\nmetadata:\n", "\nmetadata:\n  id: web-0\n"},
+		{"\nmetadata:\n", "\nmetadata:\n  asset: a7\n"},
 	} {
 		if strings.Count(page, change[0]) != 1 {
 			t.Fatalf("%q is not once in the page:\n%s", change[0], page)
@@ -62,7 +62,7 @@ func TestAPageFromTheFuture(t *testing.T) {
 	page := string(next.Encode())
 	for _, member := range []string{
 		"\nlife:\n  id: x1\n  number: 7\n", "\nrevision: 18446744073709551615\n", "\n  cursor: 3\n", "\n  steps:\n  - name: install\n    state: \"yes\"\n", "\n  cursor: 9\n",
-		"\n  method: network\n", "\n  mark: abc\n", "\n  tpm: 2\n", "\n      version: 2\n", "\n    eui: \"1\"\n", "\n  id: web-0\n", "\n  attempt: 3\n",
+		"\n  method: network\n", "\n  mark: abc\n", "\n  tpm: 2\n", "\n      version: 2\n", "\n    eui: \"1\"\n", "\n  asset: a7\n", "\n  attempt: 3\n",
 	} {
 		if !strings.Contains(page, member) {
 			t.Errorf("%q is lost:\n%s", member, page)

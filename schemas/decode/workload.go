@@ -20,7 +20,11 @@ func (c *checker) workload(s schemas.WorkloadSpec) {
 	c.oneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
 	c.oneOf("spec.install.otherDisks", s.Install.OtherDisks, schemas.OtherDisksDenied, schemas.OtherDisksAllowed)
 	for i, argument := range s.Install.KernelArguments {
-		c.grammar(fmt.Sprintf("spec.install.kernelArguments[%d]", i), argument, kargGrammar, "one argument of printable ASCII without spaces and quotes, at most 512 characters")
+		field := fmt.Sprintf("spec.install.kernelArguments[%d]", i)
+		c.grammar(field, argument, kargGrammar, "one argument of printable ASCII without spaces and quotes, at most 512 characters")
+		if name, is := schemas.ReplacesConfig(argument); is {
+			c.bad(field, "name a Butane config in spec.install.butane", "%s would throw away the config of this host, the call home included", name)
+		}
 	}
 }
 

@@ -148,6 +148,7 @@ function sorted() {
 function drawNotices() {
   const items = [];
   const say = (key, text, findings) => items.push({ key, text, findings });
+  if (fleet.another) say('another', 'Nothing is done: ' + fleet.another);
   if (fleet.source && fleet.source !== fleet.frozen) say('source', 'The fleet cannot be read: ' + fleet.source);
   if (fleet.frozen) say('frozen', 'Nothing is erased until an operator has looked: ' + fleet.frozen);
   if (fleet.paused) say('paused', 'Nothing begins: ' + fleet.paused);

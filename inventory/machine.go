@@ -1,0 +1,72 @@
+package inventory
+
+import (
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// commonUUIDs are what firmware has where nobody wrote a machine's own (AMI's and other reference boards').
+var commonUUIDs = []string{"03000200040005000006000700080009", "00020003000400050006000700080009", "12345678123456781234567812345678", "12345678123456789012123456789012", "1234567812345678123456789abcdef0"}
+
+// uuidDigits are the 32 digits of a UUID that identifies something; "" for any other text.
+func uuidDigits(uuid string) string {
+	digits := strings.ToLower(strings.NewReplacer("-", "", "{", "", "}", "", "urn:uuid:", "", "URN:UUID:", "").Replace(strings.TrimSpace(uuid)))
+	if bytes, err := hex.DecodeString(digits); err != nil || len(bytes) != 16 || slices.Contains(commonUUIDs, digits) || slices.Contains(commonUUIDs, otherOrder(digits)) ||
+		strings.Count(digits, "0") >= 31 || strings.Count(digits, digits[:1]) == 32 || digits == strings.Repeat(digits[:2], 16) {
+		return ""
+	}
+	return digits
+}
+
+// otherOrder turns the bytes of a UUID's first three fields around.
+func otherOrder(digits string) string {
+	b := []byte(digits)
+	for _, field := range [][]int{{0, 2, 4, 6}, {8, 10}, {12, 14}} {
+		for i, j := 0, len(field)-1; i < j; i, j = i+1, j-1 {
+			x, y := field[i], field[j]
+			b[x], b[x+1], b[y], b[y+1] = b[y], b[y+1], b[x], b[x+1]
+		}
+	}
+	return string(b)
+}
+
+// RealUUID reports whether a UUID identifies a machine: it is none that vendors leave in.
+func RealUUID(uuid string) bool { return uuidDigits(uuid) != "" }
+
+// SameUUID reports whether two UUIDs, both real, are one, in either byte order.
+func SameUUID(a, b string) bool { return RealUUID(a) && RealUUID(b) && !uuidsDiffer(a, b) }
+
+// uuidsDiffer reports whether both are known, and not one.
+func uuidsDiffer(a, b string) bool {
+	a, b = uuidDigits(a), uuidDigits(b)
+	return a != "" && b != "" && a != b && a != otherOrder(b)
+}
+
+// UUIDKey is a UUID in the one spelling that all spellings of SameUUID share; "" for a UUID that identifies nothing.
+func UUIDKey(uuid string) string {
+	digits := uuidDigits(uuid)
+	if digits == "" {
+		return ""
+	}
+	return min(digits, otherOrder(digits))
+}
+
+// MACKey is the address of a network card in one spelling; "" for one that is no address. Given says whether the card's maker gave it the address (IEEE 802: the
+// second lowest bit of the first byte is 0): many machines share one that software chose.
+func MACKey(mac string) (key string, given bool) {
+	digits := strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.ToLower(strings.TrimSpace(mac)))
+	if len(digits) != 12 || strings.Trim(digits, "0") == "" || strings.Trim(digits, "f") == "" {
+		return "", false
+	}
+	pairs := make([]string, 0, 6)
+	for at := 0; at < len(digits); at += 2 {
+		pairs = append(pairs, digits[at:at+2])
+	}
+	return strings.Join(pairs, ":"), !strings.Contains("2367abef", digits[1:2])
+}
+
+// ToBMC reports whether a network card is the way to the BMC over USB, which has one MAC in many machines.
+func (n NIC) ToBMC() bool {
+	return strings.HasPrefix(n.Driver, "cdc_") || strings.HasPrefix(n.Driver, "rndis")
+}

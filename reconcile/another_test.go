@@ -1,0 +1,425 @@
+package reconcile_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// forge counts the pushes to the status branch that several daemons share.
+type forge struct {
+	mu   sync.Mutex
+	tips int
+}
+
+// own are the ports of one of several daemons: a journal of its own, and what it has seen of the shared branch. It can be suspended, as a virtual machine is.
+type own struct {
+	*world
+	journal *world
+	forge   *forge
+	loses   int // every so many pushes have no answer
+
+	mu     sync.Mutex
+	seen   int
+	pushes int
+	asleep chan struct{}
+	did    []plan.Kind
+}
+
+func (o *own) suspend() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asleep = make(chan struct{})
+}
+
+func (o *own) resume() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.asleep)
+	o.asleep = nil
+}
+
+// awake waits while the daemon is suspended.
+func (o *own) awake() {
+	o.mu.Lock()
+	asleep := o.asleep
+	o.mu.Unlock()
+	if asleep != nil {
+		<-asleep
+	}
+}
+
+func (o *own) effects() []plan.Kind {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]plan.Kind{}, o.did...)
+}
+
+func (o *own) Latest(ctx context.Context) (inventory.Sources, error) {
+	o.awake()
+	return o.world.Latest(ctx)
+}
+
+func (o *own) Observe(ctx context.Context, d inventory.Desired, r inventory.Record) inventory.Observed {
+	o.awake()
+	observed := o.world.Observe(ctx, d, r)
+	o.awake()
+	return observed
+}
+
+func (o *own) Do(ctx context.Context, d inventory.Desired, r inventory.Record, a plan.Action) plan.Outcome {
+	o.mu.Lock()
+	o.did = append(o.did, a.Kind)
+	o.mu.Unlock()
+	return o.world.Do(ctx, d, r, a)
+}
+
+func (o *own) List(ctx context.Context) ([]journal.Entry, error) { return o.journal.List(ctx) }
+
+func (o *own) Get(ctx context.Context, host inventory.MachineID) (inventory.Record, int64, error) {
+	return o.journal.Get(ctx, host)
+}
+
+func (o *own) Put(ctx context.Context, r inventory.Record, revision int64) (int64, error) {
+	return o.journal.Put(ctx, r, revision)
+}
+
+func (o *own) Accepted(ctx context.Context) (journal.Accepted, error) { return o.journal.Accepted(ctx) }
+
+func (o *own) Accept(ctx context.Context, a journal.Accepted) error { return o.journal.Accept(ctx, a) }
+
+func (o *own) Read(ctx context.Context) (map[string][]byte, error) {
+	o.awake()
+	o.forge.mu.Lock()
+	defer o.forge.mu.Unlock()
+	o.mu.Lock()
+	o.seen = o.forge.tips
+	o.mu.Unlock()
+	return o.world.Read(ctx)
+}
+
+func (o *own) Strayed() bool {
+	o.awake()
+	o.forge.mu.Lock()
+	defer o.forge.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen != o.forge.tips
+}
+
+type movedAway struct{ error }
+
+func (movedAway) Moved() bool { return true }
+
+func (o *own) Publish(_ context.Context, changed map[string][]byte, _ string) (string, error) {
+	o.awake()
+	<-time.After(time.Second)
+	o.awake()
+	o.forge.mu.Lock()
+	defer o.forge.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seen != o.forge.tips {
+		return "", movedAway{errors.New("somebody else pushed there")}
+	}
+	o.world.mu.Lock()
+	defer o.world.mu.Unlock()
+	maps.Copy(o.branch, changed)
+	maps.DeleteFunc(o.branch, func(_ string, page []byte) bool { return page == nil })
+	o.forge.tips++
+	if o.pushes++; o.loses > 0 && o.pushes%o.loses == 0 {
+		return "", errors.New("the connection was reset")
+	}
+	o.seen = o.forge.tips
+	return fmt.Sprintf("tip-%d", o.forge.tips), nil
+}
+
+// LastCommit says who pushed last.
+func (o *own) LastCommit() string { return "ingot in 1a2b3c4d5e" }
+
+// start runs a loop on the ports until stop.
+func (o *own) start(t *testing.T) *daemon {
+	t.Helper()
+	loop, err := reconcile.New(reconcile.Config{
+		Source: o, Load: o.load, Journal: o, Observer: o, Executor: o, Publisher: o, Log: o.log, Jitter: func() float64 { return 0 },
+		NewID: func() string {
+			o.world.mu.Lock()
+			defer o.world.mu.Unlock()
+			o.ids++
+			return fmt.Sprintf("id-%d", o.ids)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- loop.Run(ctx) }()
+	return &daemon{loop, sync.OnceValue(func() error { cancel(); return <-ended })}
+}
+
+// newOwn are the ports of a daemon with a copy of another one's journal, or an empty one.
+func newOwn(w *world, f *forge, journals *own) *own {
+	o := &own{world: w, journal: newWorld(0), forge: f}
+	if journals != nil {
+		journals.journal.mu.Lock()
+		defer journals.journal.mu.Unlock()
+		o.journal.records, o.journal.accepted, o.journal.revision = maps.Clone(journals.journal.records), journals.journal.accepted, journals.journal.revision
+	}
+	return o
+}
+
+// reinstall asks for another image on all hosts, which may be erased for it.
+func (w *world) reinstall(commit int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sources.Trunk.Commit = fmt.Sprintf("%040d", commit)
+	w.fleet.Commit = w.sources.Trunk.Commit
+	for name, d := range w.fleet.Hosts {
+		workload := *d.Workload
+		workload.Inputs = fmt.Sprintf("%016d", commit)
+		d.Workload, d.Commit, d.Release = &workload, w.fleet.Commit, w.fleet.Commit
+		w.fleet.Hosts[name] = d
+	}
+}
+
+func newReinstallable(hosts int) *world {
+	w := newWorld(hosts)
+	for name, d := range w.fleet.Hosts {
+		d.Workload.Update, d.Reinstallable = schemas.Reinstall, true
+		w.fleet.Hosts[name] = d
+	}
+	return w
+}
+
+func (w *world) snapshot() map[string][]byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.branch)
+}
+
+// TestAResumedSnapshotStandsAside suspends a daemon at every other second of an install, has a successor go on from a copy of its journal for days, and resumes
+// the first one: it does nothing to the machine any more, and pushes nothing.
+func TestAResumedSnapshotStandsAside(t *testing.T) {
+	t.Parallel()
+	for at := time.Second; at < 70*time.Second; at += 2 * time.Second {
+		t.Run(at.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, f := newReinstallable(1), &forge{}
+				m := w.machines["host-0000"]
+				first := newOwn(w, f, nil)
+				a := first.start(t)
+				after(at)
+				first.suspend()
+				after(10 * time.Second) // what it was about begins, and waits
+				second := newOwn(w, f, first)
+				b := second.start(t)
+				after(24 * time.Hour)
+				w.reinstall(2)
+				after(24 * time.Hour)
+				if got := b.phases(); got[plan.Active] != 1 {
+					t.Fatalf("the successor's host is %v, want Active", got)
+				}
+				w.reinstall(3) // both are to do it
+				branch, installs, did := w.snapshot(), m.installs, len(first.effects())
+				first.resume()
+				after(24 * time.Hour)
+				if why := a.View().Another; !strings.Contains(why, "another daemon runs this fleet: host host-0000 is at epoch ") || !strings.Contains(why, "(written by ingot in 1a2b3c4d5e)") {
+					t.Errorf("the first one says %q", why)
+				}
+				if again := first.effects()[did:]; len(again) > 0 {
+					t.Errorf("the first one did %v", again)
+				}
+				if why := b.View().Another; why != "" || b.phases()[plan.Active] != 1 || m.installs != installs+1 {
+					t.Errorf("the successor says %q, its hosts are %v, %d installs; want nothing, Active, and one more than %d", why, b.phases(), m.installs, installs)
+				}
+				if page := status.Path("host-0000"); bytes.Equal(branch[page], w.snapshot()[page]) {
+					t.Error("the successor's page is as it was")
+				}
+				a.end(t)
+				b.end(t)
+			})
+		})
+	}
+}
+
+// TestTwoDaemonsInstallOnce runs two daemons with journals of their own on one fleet, and asks for a reinstall of every machine: no machine is installed by
+// both, and not both go on.
+func TestTwoDaemonsInstallOnce(t *testing.T) {
+	t.Parallel()
+	for _, late := range []time.Duration{0, time.Millisecond, time.Second, 20 * time.Second, time.Minute, 10 * time.Minute} {
+		t.Run(late.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, f := newReinstallable(3), &forge{}
+				first, second := newOwn(w, f, nil), newOwn(w, f, nil)
+				a := first.start(t)
+				after(time.Hour)
+				after(late)
+				b := second.start(t)
+				after(time.Hour)
+				if one, other := a.View().Another, b.View().Another; one != "" || other != "" {
+					t.Fatalf("before anything is to be done: %q, %q", one, other)
+				}
+				w.reinstall(2)
+				after(24 * time.Hour)
+				one, other := a.View().Another, b.View().Another
+				if one == "" && other == "" {
+					t.Error("both go on")
+				}
+				if one == "" || other == "" {
+					for name, m := range w.machines {
+						if m.installs != 2 {
+							t.Errorf("%s was installed %d times, want twice; %q, %q", name, m.installs, one, other)
+						}
+					}
+				}
+				for name, m := range w.machines {
+					if m.installs > 2 {
+						t.Errorf("%s was installed %d times", name, m.installs)
+					}
+				}
+				a.end(t)
+				b.end(t)
+			})
+		})
+	}
+}
+
+// TestAPushWithoutAnAnswerIsNotAnotherDaemon loses the answers of pushes through installs, and a restart.
+func TestAPushWithoutAnAnswerIsNotAnotherDaemon(t *testing.T) {
+	t.Parallel()
+	for loses := 1; loses < 6; loses++ {
+		t.Run(fmt.Sprint(loses), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, f := newReinstallable(3), &forge{}
+				w.machines["host-0001"].breaks = "0123456789abcdef"
+				o := newOwn(w, f, nil)
+				if o.loses = loses; loses == 1 {
+					o.loses = 0
+				}
+				for commit := range 3 {
+					d := o.start(t)
+					after(time.Hour)
+					w.reinstall(commit + 2)
+					after(time.Hour)
+					if why := d.View().Another; why != "" || d.phases()[plan.Active] < 2 {
+						t.Errorf("%q, %v, want no other daemon", why, d.phases())
+					}
+					d.end(t)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatIsAnotherDaemonsPage puts pages on the branch while the daemon runs.
+func TestWhatIsAnotherDaemonsPage(t *testing.T) {
+	page := status.Path("host-0000")
+	parsed := func(w *world) status.Document {
+		d, err := status.Parse(w.branch[page])
+		if err != nil {
+			t.Error(err)
+		}
+		return d
+	}
+	for name, test := range map[string]struct {
+		put  func(w *world, older map[string][]byte)
+		want string // of the message; "" when it is no other daemon
+	}{
+		"a higher epoch": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Epoch += 3
+			w.branch[page] = d.Encode()
+		}, "host host-0000 is at epoch 5 on the status branch, this daemon knows epoch 2: stop one of them, then restart this one"},
+		"an operation at the same epoch": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Operation = &inventory.Operation{ID: "theirs", Content: inventory.ContentBlank, Stage: inventory.Published, Attempt: 1, Started: time.Now()}
+			w.branch[page] = d.Encode()
+		}, "host host-0000 is at epoch 2 on the status branch, where operation theirs is under way, this daemon knows epoch 2"},
+		"a consent that was spent": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Spent = append(d.Spent, "disk/0123456789abcdef")
+			w.branch[page] = d.Encode()
+		}, "where consent disk/0123456789abcdef is spent"},
+		"of another version, at a higher epoch": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Epoch++
+			w.branch[page] = append(d.Encode(), "fromTheFuture: true\n"...)
+		}, "host host-0000 is at epoch 3"},
+		"of another version": {func(w *world, _ map[string][]byte) {
+			w.branch[page] = append(w.branch[page], "fromTheFuture: true\n"...)
+		}, ""},
+		"an older page":   {func(w *world, older map[string][]byte) { w.branch[page] = older[page] }, ""},
+		"an older branch": {func(w *world, older map[string][]byte) { w.branch = maps.Clone(older) }, ""},
+		"no page":         {func(w *world, _ map[string][]byte) { delete(w.branch, page) }, ""},
+		"other words": {func(w *world, _ map[string][]byte) {
+			w.branch[page] = bytes.ReplaceAll(w.branch[page], []byte("phase: Active"), []byte("phase: Held"))
+		}, ""},
+		"of a host nobody knows": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Metadata.Name = "stranger"
+			w.branch[status.Path("stranger")] = d.Encode()
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				var log bytes.Buffer
+				w := newReinstallable(2)
+				w.log = slog.New(slog.NewTextHandler(&log, nil))
+				d := w.daemon(t, reconcile.Limits{})
+				after(5 * time.Second)
+				older := w.snapshot()
+				after(30 * time.Minute)
+				w.mu.Lock()
+				before := maps.Clone(w.branch)
+				test.put(w, older)
+				put := maps.Clone(w.branch)
+				w.strayed = true
+				w.mu.Unlock()
+				after(2 * time.Minute)
+				calls := w.calls
+				w.reinstall(2)
+				after(2 * time.Hour)
+				v := d.View()
+				d.end(t)
+				if test.want == "" {
+					if v.Another != "" || strings.Contains(log.String(), "another daemon") || w.machines["host-0000"].installs != 2 || cmp.Equal(before, w.branch) {
+						t.Errorf("%q, %d installs; want no other daemon, and that this one goes on", v.Another, w.machines["host-0000"].installs)
+					}
+					return
+				}
+				if !strings.Contains(v.Another, "another daemon runs this fleet: ") || !strings.Contains(v.Another, test.want) || !strings.Contains(log.String(), test.want) {
+					t.Errorf("%q, want %s; the log:\n%s", v.Another, test.want, log.String())
+				}
+				for _, h := range v.Hosts {
+					if h.Outcome.Why != v.Another || h.Looked.IsZero() {
+						t.Errorf("%s says %+v", h.Name, h.Outcome)
+					}
+				}
+				if w.machines["host-0000"].installs+w.machines["host-0001"].installs != 2 || w.calls > calls+1 { // the commit is accepted
+					t.Errorf("%d installs, %d writes after it", w.machines["host-0000"].installs+w.machines["host-0001"].installs, w.calls-calls)
+				}
+				if diff := cmp.Diff(put, w.branch); diff != "" {
+					t.Errorf("the branch (-there +now):\n%s", diff)
+				}
+			})
+		})
+	}
+}

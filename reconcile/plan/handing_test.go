@@ -1,0 +1,76 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// handing is a machine that served, at the moment in which its job is to be handed out. The daemon dies in the middle of that.
+func handing(t *testing.T, die crash) *model {
+	t.Helper()
+	m := changing(t)
+	for range 200 {
+		p := plan.Host(m.desired, m.observe(), m.now)
+		if len(p.Actions) > 0 && p.Actions[0].Kind == plan.AssignInstall {
+			m.look(die)
+			return m
+		}
+		m.look(nowhere)
+		m.pass(5 * time.Second)
+	}
+	t.Fatalf("no job was handed out: %v", m.done)
+	return nil
+}
+
+// The daemon noted that the job is handed out, and died before it was: what the machine runs is on its disk still.
+func TestAJobThatWasNotedAndNotHandedOut(t *testing.T) {
+	t.Parallel()
+	t.Run("the machine goes back when the job may not be handed out", func(t *testing.T) {
+		t.Parallel()
+		m := handing(t, beforeEffect)
+		if p := plan.Host(m.desired, m.observe(), m.now); p.Otherwise == nil || len(p.Otherwise.Actions) != 1 {
+			t.Errorf("plan = %+v, otherwise %+v; want the machine to leave the ramdisk", p, p.Otherwise)
+		}
+	})
+	t.Run("a machine that went back by itself is asked to shut down", func(t *testing.T) {
+		t.Parallel()
+		m := handing(t, beforeEffect)
+		m.stop()
+		m.media = ""
+		m.start()
+		m.record.Boot = nil
+		for range 20 {
+			p := plan.Host(m.desired, m.observe(), m.now)
+			if len(p.Actions) > 0 && p.Actions[0].Kind == plan.PowerOff {
+				if !p.Actions[0].Graceful {
+					t.Errorf("plan = %+v, want it asked", p)
+				}
+				return
+			}
+			m.look(nowhere)
+		}
+		t.Errorf("it was never powered off: %v", m.done)
+	})
+}
+
+// The job was handed out and let begin, the daemon died before it could note so, and the machine was lost in the middle of the write: its disk holds no system,
+// whatever the fleet asks for then.
+func TestAWriteThatWasNotNoted(t *testing.T) {
+	t.Parallel()
+	m := handing(t, beforeSettle)
+	for !m.agent.Job.Begun {
+		m.pass(time.Second)
+	}
+	id := m.record.Operation.ID
+	m.disk, m.wrote[id] = "failed:"+id, false
+	m.stop()
+	m.now = m.now.Add(time.Minute)
+	m.commit(func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) })
+	if p := m.settles(t); p.Phase == plan.Active || m.record.Installed != nil || len(m.record.Spent) != 1 {
+		t.Errorf("ended %+v with %s on the disk, record %+v", p, m.disk, m.record)
+	}
+}
