@@ -76,6 +76,9 @@ func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) e
 	defer l.mu.Unlock()
 	if err != nil {
 		h.doubtful = true
+		if !errors.Is(err, journal.ErrConflict) { // it may be written: until that is known no other host is the machine
+			l.standing.Move(after, h.desired)
+		}
 		l.disowned(err)
 		return err
 	}
