@@ -35,9 +35,11 @@ const (
 	remove    change = "its file is deleted"
 	rename    change = "called otherwise, with the old name as its id"
 	anew      change = "called otherwise, without an id"
+	given     change = "its name and id are given to another machine"
+	fresh     change = "its name is given to another machine, with an id of its own"
 )
 
-var changes = []change{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, anew}
+var changes = []change{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, anew, given, fresh}
 
 // beginning is what a host is before the commit.
 type beginning struct {
@@ -104,19 +106,22 @@ func planAndDo(t *testing.T, begins []beginning, does []change, how course) (wro
 			head.Hosts[h.ID] = h
 		}
 	}
+	for _, name := range names { // the machines that some names are given to
+		w.machines[name+"-new"] = &machine{serial: serial(name + "-new"), power: inventory.PoweredOff}
+	}
 	giveConsents(head, review.Compare(base, head, review.Known{Records: records}), names, does)
 	defer d.end(t)
 	if len(head.Hosts) == 0 { // a commit without hosts is refused
 		return nil
 	}
-	if before := w.begin(names); how == whilePaused {
+	if before := w.begin(); how == whilePaused {
 		head.Settings.Paused = true
 		w.merge(d, head)
 		wrong = w.compare(names, before, review.Review{}) // nothing is done
 		base, records = head, w.known()
 		head.Settings.Paused, head.Commit = false, strings.Repeat("3", 40)
 	}
-	r, before := review.Compare(base, head, review.Known{Records: records}), w.begin(names)
+	r, before := review.Compare(base, head, review.Known{Records: records}), w.begin()
 	w.merge(d, head)
 	wrong = append(wrong, w.compare(names, before, r)...)
 	return append(wrong, unpermitted(names, records, head, r)...)
@@ -134,12 +139,11 @@ func (w *world) known() map[inventory.MachineID]inventory.Record {
 }
 
 // begin gives what was done to the machines so far.
-func (w *world) begin(names []inventory.MachineID) map[inventory.MachineID]machine {
+func (w *world) begin() map[inventory.MachineID]machine {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	done := map[inventory.MachineID]machine{}
-	for _, name := range names {
-		m := w.machines[name]
+	for name, m := range w.machines {
 		done[name] = machine{installs: m.installs, done: slices.Clone(m.done)}
 	}
 	return done
@@ -187,6 +191,12 @@ func (c change) apply(d inventory.Desired) (inventory.Desired, bool) {
 		if d.Name += "-new"; c == anew {
 			d.ID = inventory.MachineID(d.Name)
 		}
+	case given, fresh:
+		if c == fresh {
+			d.ID += "-new"
+		}
+		d.BMC = &schemas.BMC{Address: d.BMC.Address + "-new", Credentials: "bmc"}
+		d.Identity.Serial, d.RootDisk = d.Identity.Serial+"-new", &schemas.DiskHints{Serial: d.RootDisk.Serial + "-new"}
 	default:
 		panic("unknown change " + c)
 	}
@@ -220,17 +230,21 @@ func (w *world) compare(names []inventory.MachineID, before map[inventory.Machin
 		planned[idOf(h)] = h
 	}
 	for _, name := range names {
-		m, was, h := w.machines[name], before[name], planned[name]
+		h := planned[name]
 		if renamed, there := planned[name+"-new"]; there {
 			h = renamed
 		}
-		installs := m.installs - was.installs
+		installs, did := 0, []plan.Kind{} // the host is of the machine that it was of, or of another one
+		for _, system := range []inventory.MachineID{name, name + "-new"} {
+			m, was := w.machines[system], before[system]
+			installs, did = installs+m.installs-was.installs, append(did, m.done[len(was.done):]...)
+		}
 		goes := !h.Held && (h.Verdict == plan.Install || h.Verdict == plan.Reinstall)
 		switch {
 		case goes && installs != 1, !goes && installs != 0:
 			wrong = append(wrong, fmt.Sprintf("%s was installed %d times, the plan says %+v", name, installs, h))
-		case h.Verdict == plan.HandsOff && len(m.done) != len(was.done):
-			wrong = append(wrong, fmt.Sprintf("%s: hands off was planned, done was %v", name, m.done[len(was.done):]))
+		case h.Verdict == plan.HandsOff && len(did) > 0:
+			wrong = append(wrong, fmt.Sprintf("%s: hands off was planned, done was %v", name, did))
 		}
 	}
 	return wrong

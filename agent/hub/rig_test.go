@@ -78,11 +78,9 @@ type rig struct {
 	notified chan string
 
 	mu      sync.Mutex
-	records map[string]string // installs by host; nil: every install is known
-	unknown error             // why nobody can tell
-	refusal string            // why no install step may begin
-	untold  error             // why nobody can tell that
-	asked   int               // times that leave was asked
+	refusal string // why no install step may begin
+	untold  error  // why nobody can tell that
+	asked   int    // times that leave was asked
 	now     time.Time
 }
 

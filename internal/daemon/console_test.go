@@ -56,12 +56,6 @@ func (p page) awaitSerial(t *testing.T, host, what string, holds func(story.Seri
 
 func nothing() {}
 
-// awaitKept waits for a line in the file of a host's serial console.
-func (p page) awaitKept(t *testing.T, host, line string, each func()) {
-	t.Helper()
-	p.awaitSerial(t, host, line, func(s story.Serial) bool { return slices.Contains(s.Lines[:max(0, len(s.Lines)-1)], line) }, each)
-}
-
 // The page's API tells what a machine says on its serial console, as text and without its secrets; a wrong host key gets no password and is told; neither
 // concerns the installation. What was read outlives the daemon.
 func TestTheSerialConsoleIsShown(t *testing.T) {

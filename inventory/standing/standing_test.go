@@ -54,25 +54,27 @@ func TestOf(t *testing.T) {
 		look inventory.Observed
 		by   string // "" when the machine is not known under the other id
 	}{
-		"nothing in common":                       {declares("SN2"), inventory.Record{}, record("old", 1, serial, uuid), inventory.Observed{}, ""},
-		"a declared serial":                       {declares(" sn1 "), inventory.Record{}, record("old", 1, serial, uuid), inventory.Observed{}, "serial sn1"},
-		"a serial that its BMC showed":            {declares(serial), inventory.Record{}, pinned, inventory.Observed{}, "serial SN1"},
-		"a placeholder":                           {declares("Default string"), inventory.Record{}, record("old", 1, "Default string", ""), inventory.Observed{}, ""},
-		"a declared MAC":                          {declares("", "52:54:00:00:00:01"), inventory.Record{}, record("old", 1, serial, uuid, "52:54:00:00:00:01"), inventory.Observed{}, "MAC 52:54:00:00:00:01"},
-		"a MAC, and another serial":               {declares("SN2", card), inventory.Record{}, record("old", 1, serial, uuid, card), inventory.Observed{}, ""},
-		"a serial, and other MACs":                {declares(serial, "04:32:01:aa:bb:c9"), inventory.Record{}, record("old", 1, serial, "", card), inventory.Observed{}, ""},
-		"a serial that the look shows":            {nothing, inventory.Record{}, record("old", 1, serial, ""), look(inventory.System{Serial: "sn1"}), "serial sn1"},
-		"a UUID that the look shows, swapped":     {nothing, inventory.Record{}, record("old", 1, "", uuid), look(inventory.System{UUID: swapped}), "UUID 44454c4c350010588032b1c04f4a4d33"},
-		"a look that contradicts what is asked":   {declares("SN2"), inventory.Record{}, record("old", 1, serial, ""), look(inventory.System{Serial: serial}), ""},
-		"its BMC's system, and the other is gone": {func(d *inventory.Desired) { d.BMC = &schemas.BMC{Address: "https://10.0.0.1:443/redfish/v1/Systems/1/"} }, inventory.Record{}, pinned, inventory.Observed{}, "BMC system 10.0.0.1:443/redfish/v1/Systems/1"},
-		"its BMC's system, and another serial":    {func(d *inventory.Desired) { d.BMC, d.Identity.Serial = &schemas.BMC{Address: address}, "SN2" }, inventory.Record{}, pinned, inventory.Observed{}, ""},
-		"known as itself":                         {declares(serial), record("new", 1, serial, uuid), record("old", 1, serial, uuid), inventory.Observed{}, ""},
-		"known as itself, more newly":             {declares(serial), record("new", 2, serial, uuid), record("old", 1, serial, uuid), inventory.Observed{}, ""},
-		"known as the other, more newly":          {declares(serial), record("new", 1, serial, uuid), record("old", 2, serial, uuid), inventory.Observed{}, "serial SN1"},
-		"known as another machine":                {declares(serial), record("new", 9, "SN2", ""), record("old", 1, serial, ""), inventory.Observed{}, "serial SN1"},
-		"a chassis' serial, other cards":          {nothing, record("new", 1, serial, "", card), record("old", 2, serial, "", "04:32:01:aa:bb:c1"), look(inventory.System{Serial: serial}), ""},
-		"an address that software chose":          {nothing, record("new", 1, "", "", "02:00:00:00:00:01"), record("old", 2, "", "", "02:00:00:00:00:01"), inventory.Observed{}, ""},
-		"the way to the BMC":                      {nothing, record("new", 1, "", "", "04:32:01:99:99:99"), usb, inventory.Observed{}, ""},
+		"nothing in common":                     {declares("SN2"), inventory.Record{}, record("old", 1, serial, uuid), inventory.Observed{}, ""},
+		"a declared serial":                     {declares(" sn1 "), inventory.Record{}, record("old", 1, serial, uuid), inventory.Observed{}, "serial sn1"},
+		"a serial that its BMC showed":          {declares(serial), inventory.Record{}, pinned, inventory.Observed{}, "serial SN1"},
+		"a placeholder":                         {declares("Default string"), inventory.Record{}, record("old", 1, "Default string", ""), inventory.Observed{}, ""},
+		"a declared MAC":                        {declares("", "52:54:00:00:00:01"), inventory.Record{}, record("old", 1, serial, uuid, "52:54:00:00:00:01"), inventory.Observed{}, "MAC 52:54:00:00:00:01"},
+		"a MAC, and another serial":             {declares("SN2", card), inventory.Record{}, record("old", 1, serial, uuid, card), inventory.Observed{}, ""},
+		"a serial, and other MACs":              {declares(serial, "04:32:01:aa:bb:c9"), inventory.Record{}, record("old", 1, serial, "", card), inventory.Observed{}, ""},
+		"a serial that the look shows":          {nothing, inventory.Record{}, record("old", 1, serial, ""), look(inventory.System{Serial: "sn1"}), "serial sn1"},
+		"a UUID that the look shows, swapped":   {nothing, inventory.Record{}, record("old", 1, "", uuid), look(inventory.System{UUID: swapped}), "UUID 44454c4c350010588032b1c04f4a4d33"},
+		"a look that contradicts what is asked": {declares("SN2"), inventory.Record{}, record("old", 1, serial, ""), look(inventory.System{Serial: serial}), ""},
+		"its BMC's system, and the other is gone": {func(d *inventory.Desired) {
+			d.BMC = &schemas.BMC{Address: "https://10.0.0.1:443/redfish/v1/Systems/1/"}
+		}, inventory.Record{}, pinned, inventory.Observed{}, "BMC system 10.0.0.1:443/redfish/v1/Systems/1"},
+		"its BMC's system, and another serial": {func(d *inventory.Desired) { d.BMC, d.Identity.Serial = &schemas.BMC{Address: address}, "SN2" }, inventory.Record{}, pinned, inventory.Observed{}, ""},
+		"known as itself":                      {declares(serial), record("new", 1, serial, uuid), record("old", 1, serial, uuid), inventory.Observed{}, ""},
+		"known as itself, more newly":          {declares(serial), record("new", 2, serial, uuid), record("old", 1, serial, uuid), inventory.Observed{}, ""},
+		"known as the other, more newly":       {declares(serial), record("new", 1, serial, uuid), record("old", 2, serial, uuid), inventory.Observed{}, "serial SN1"},
+		"known as another machine":             {declares(serial), record("new", 9, "SN2", ""), record("old", 1, serial, ""), inventory.Observed{}, "serial SN1"},
+		"a chassis' serial, other cards":       {nothing, record("new", 1, serial, "", card), record("old", 2, serial, "", "04:32:01:aa:bb:c1"), look(inventory.System{Serial: serial}), ""},
+		"an address that software chose":       {nothing, record("new", 1, "", "", "02:00:00:00:00:01"), record("old", 2, "", "", "02:00:00:00:00:01"), inventory.Observed{}, ""},
+		"the way to the BMC":                   {nothing, record("new", 1, "", "", "04:32:01:99:99:99"), usb, inventory.Observed{}, ""},
 	} {
 		fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{"new": host("new", test.asks)}}
 		records := map[inventory.MachineID]inventory.Record{"old": test.old}

@@ -117,7 +117,7 @@ func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
 func named(hosts []Document) map[string]inventory.MachineID {
 	ids := map[string]inventory.MachineID{}
 	for _, d := range hosts {
-		if _, taken := ids[d.Metadata.Name]; d.Metadata.ID != "" && !(taken && d.Phase == plan.Orphaned) {
+		if _, taken := ids[d.Metadata.Name]; d.Metadata.ID != "" && (!taken || d.Phase != plan.Orphaned) {
 			ids[d.Metadata.Name] = d.Metadata.ID
 		}
 	}
