@@ -72,9 +72,9 @@ func (c *client) config(ctx context.Context, job string, ref wire.ConfigRef) ([]
 		cancel()
 		return nil, err
 	}
-	body := watch(response.Body, cancel)
-	defer body.Close()
-	config, err := io.ReadAll(io.LimitReader(body, ref.Size+1))
+	defer cancel()
+	defer response.Body.Close()
+	config, err := io.ReadAll(io.LimitReader(watch(response.Body, cancel), ref.Size+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the config: %w", err)
 	}

@@ -32,7 +32,7 @@ func (s sealedPages) Publish(ctx context.Context, changed map[string][]byte, mes
 			changed[file] = append(bytes.Clone(content), seal+s.mac(file, content)+"\n"...)
 		}
 	}
-	return s.Repo.PublishSeen(ctx, changed, message)
+	return s.PublishSeen(ctx, changed, message)
 }
 
 // Genuine implements reconcile.Publisher: it gives a page without its seal, if the seal is ours.

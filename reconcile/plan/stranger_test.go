@@ -139,7 +139,7 @@ func TestAStaleOffOfAForeignMachine(t *testing.T) {
 				}
 				m.record = plan.Begin(m.record, a, m.now)
 				out := plan.Outcome{Result: plan.Done}
-				if !a.Kind.JournalOnly() && !(a.Kind == plan.PowerOn && look < stale) {
+				if ignored := a.Kind == plan.PowerOn && look < stale; !a.Kind.JournalOnly() && !ignored {
 					out = m.effect(a)
 				}
 				if a.Kind == plan.PowerOn { // a BMC that is behind takes the request, and nothing happens
