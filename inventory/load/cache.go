@@ -167,7 +167,7 @@ func (l *loader) everybody(releases map[string]inventory.Release) {
 		before := len(l.findings)
 		l.duplicates()
 		l.after.unique = len(l.findings) == before
-		l.after.inRings = l.apart(func() { l.rings(releases) })
+		l.after.inRings = l.apart(func() { l.rings(releases); l.scopes() })
 		l.find(l.after.inRings...)
 	}
 	l.fleet.Rings = l.after.rings

@@ -51,6 +51,38 @@ func (l *loader) duplicates() {
 	l.sameBMC()
 }
 
+// scopes finds scopes that name a host by a name which is nobody's id: they do not select it.
+func (l *loader) scopes() {
+	ids := map[string]string{} // by name, where that is another one
+	for _, id := range l.after.ids {
+		if name := l.trunk.hosts()[id].Name; name != id && l.trunk.hosts()[name].Host == nil {
+			ids[name] = id
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	warn := func(d schemas.Document, field string, s schemas.Scope) {
+		for i, name := range s.Hosts {
+			if id, there := ids[name]; there {
+				found := d.Finding(fmt.Sprintf("%s.hosts[%d]", field, i), "write "+id, "hosts are selected by their ids, and that of %s is %s", name, id)
+				found.Severity = schemas.Warning
+				l.find(found)
+			}
+		}
+	}
+	for _, d := range l.trunk.kinds[schemas.KindRing] {
+		warn(d, "spec.hosts", d.Ring.Spec.Hosts)
+		warn(d, "spec.canaries", d.Ring.Spec.Canaries)
+	}
+	for _, d := range l.trunk.kinds[schemas.KindDefaults] {
+		warn(d, "spec.hosts", d.Defaults.Spec.Hosts)
+	}
+	for _, d := range l.trunk.secrets() {
+		warn(d, "spec.scope", d.Secret.Spec.Scope)
+	}
+}
+
 // sameBMC finds systems that two hosts name. An address without a system means the only one of that BMC, so that no other host may name the BMC.
 func (l *loader) sameBMC() {
 	const field = "spec.bmc.address"
