@@ -81,7 +81,7 @@ func (l *Loop) Find(word string) (id inventory.MachineID, known bool) {
 	if id, said := strings.CutPrefix(word, "id:"); said {
 		return inventory.MachineID(id), l.hosts[inventory.MachineID(id)] != nil
 	}
-	if d, named := l.fleet.asks.Find(word); named && !strings.HasPrefix(word, "id:") {
+	if d, named := l.fleet.asks.Find(word); named {
 		return d.ID, true
 	}
 	for other, h := range l.hosts {

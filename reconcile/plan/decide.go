@@ -227,7 +227,7 @@ func short(id string) string {
 
 // knownAs says what a host whose machine is known under another id needs.
 func knownAs(d inventory.Desired) string {
-	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata, or correct spec.identity and spec.bmc.address if they are of another machine", d.Standing.By, d.Standing.KnownAs)
+	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata; another machine needs a spec.bmc.address, and a serial or macs in spec.identity, of its own", d.Standing.By, d.Standing.KnownAs)
 }
 
 // taken reports whether the fleet takes another machine than the known one over: its declared serial, or, where it declares none, any but the known one.
