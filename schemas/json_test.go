@@ -15,7 +15,7 @@ import (
 
 const goodHost = `apiVersion: ingot.dev/v1alpha1
 kind: Host
-metadata: {name: web-03, labels: {rack: r1}, formerly: web-3}
+metadata: {name: web-03, labels: {rack: r1}, id: web-3}
 spec:
   bmc: {address: "https://10.0.0.13/redfish/v1/Systems/1", credentials: bmc, tls: {fingerprint: "sha256:3f1c9e0b7a5d4c2e8f6a1b3d5c7e9f0a2b4d6c8e0f1a3b5c7d9e1f3a5b7c9d0e"}}
   identity: {serial: 5XKJ2M3, macs: ["52:54:00:00:00:03"]}

@@ -63,10 +63,10 @@ var edits = []struct {
 	{"hosts/prod-1.yaml", func(s string, n int) string { return s + fmt.Sprintf("  identity: {serial: SN%d}\n", n%3) }},
 	{"hosts/prod-2.yaml", func(s string, n int) string { return s + fmt.Sprintf("  identity: {serial: SN%d}\n", n%3) }},
 	{"hosts/prod-2.yaml", func(s string, n int) string {
-		return strings.Replace(s, "name: prod-2", fmt.Sprintf("name: prod-%d, formerly: prod-%d", n, n%3), 1) + fmt.Sprintf("  identity: {serial: SN%d}\n", n%2)
+		return strings.Replace(s, "name: prod-2", fmt.Sprintf("name: prod-%d, id: prod-%d", n, n%3), 1) + fmt.Sprintf("  identity: {serial: SN%d}\n", n%2)
 	}},
 	{"hosts/prod-3.yaml", func(_ string, n int) string {
-		return strings.Replace(hostFile("prod-3", "  workload: web\n"), "name: prod-3", fmt.Sprintf("name: prod-3, formerly: prod-%d", n%3), 1) + fmt.Sprintf("  identity: {serial: SN%d}\n", n)
+		return strings.Replace(hostFile("prod-3", "  workload: web\n"), "name: prod-3", fmt.Sprintf("name: prod-3, id: prod-%d", n%3), 1) + fmt.Sprintf("  identity: {serial: SN%d}\n", n)
 	}},
 	{"hosts/canary-1.yaml", func(s string, _ int) string { return s + "  unknown: 1\n" }},
 	{"hosts/canary-1.yaml", func(s string, _ int) string { return s + "\tbroken" }},
