@@ -9,9 +9,15 @@ import (
 // commonUUIDs are what firmware has where nobody wrote a machine's own (AMI's and other reference boards').
 var commonUUIDs = []string{"03000200040005000006000700080009", "00020003000400050006000700080009", "12345678123456781234567812345678", "12345678123456789012123456789012", "1234567812345678123456789abcdef0"}
 
+// What UUIDs and MACs are written with beside their digits.
+var (
+	uuidMarks = strings.NewReplacer("-", "", "{", "", "}", "", "urn:uuid:", "", "URN:UUID:", "")
+	macMarks  = strings.NewReplacer(":", "", "-", "", ".", "")
+)
+
 // uuidDigits are the 32 digits of a UUID that identifies something; "" for any other text.
 func uuidDigits(uuid string) string {
-	digits := strings.ToLower(strings.NewReplacer("-", "", "{", "", "}", "", "urn:uuid:", "", "URN:UUID:", "").Replace(strings.TrimSpace(uuid)))
+	digits := strings.ToLower(uuidMarks.Replace(strings.TrimSpace(uuid)))
 	if bytes, err := hex.DecodeString(digits); err != nil || len(bytes) != 16 || slices.Contains(commonUUIDs, digits) || slices.Contains(commonUUIDs, otherOrder(digits)) ||
 		strings.Count(digits, "0") >= 31 || strings.Count(digits, digits[:1]) == 32 || digits == strings.Repeat(digits[:2], 16) {
 		return ""
@@ -55,7 +61,7 @@ func UUIDKey(uuid string) string {
 // MACKey is the address of a network card in one spelling; "" for one that is no address. Given says whether the card's maker gave it the address (IEEE 802: the
 // second lowest bit of the first byte is 0): many machines share one that software chose.
 func MACKey(mac string) (key string, given bool) {
-	digits := strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.ToLower(strings.TrimSpace(mac)))
+	digits := macMarks.Replace(strings.ToLower(strings.TrimSpace(mac)))
 	if len(digits) != 12 || strings.Trim(digits, "0") == "" || strings.Trim(digits, "f") == "" {
 		return "", false
 	}

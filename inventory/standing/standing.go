@@ -29,10 +29,14 @@ type Index struct {
 	ids   map[key]map[inventory.MachineID]bool
 }
 
-// known is what the record of an id says of its machine.
+// known is what the record of an id says of its machine. Facts and pins are never changed in place: the same ones say the same.
 type known struct {
-	keys  []key
+	facts *inventory.Facts
+	pin   *inventory.BMCIdentity
+	seen  []key // what they show
+	keys  []key // with where its BMC is
 	epoch inventory.Epoch
+	asked bool // the fleet says where its BMC is
 }
 
 // New indexes what is known.
@@ -46,11 +50,17 @@ func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record
 
 // Move says what is known of a machine now, and what the fleet asks of it.
 func (x *Index) Move(record inventory.Record, d inventory.Desired) {
-	before, now := x.known[record.ID], known{keys: seenOf(record), epoch: record.Epoch}
-	if pin := record.BMC; pin != nil && d.BMC == nil { // else the fleet says where its BMC is
-		now.keys = add(now.keys, system, systemOf(&schemas.BMC{Address: pin.Address}))
+	before, asked := x.known[record.ID], d.BMC != nil
+	if before.facts == record.Facts && before.pin == record.BMC && before.epoch == record.Epoch && before.asked == asked {
+		return // nearly always
 	}
-	if before.epoch == now.epoch && slices.Equal(before.keys, now.keys) {
+	now := known{facts: record.Facts, pin: record.BMC, seen: x.seen(record), epoch: record.Epoch, asked: asked}
+	now.keys = now.seen
+	if pin := record.BMC; pin != nil && !asked {
+		now.keys = add(slices.Clip(now.keys), system, systemOf(&schemas.BMC{Address: pin.Address}))
+	}
+	x.known[record.ID] = now
+	if slices.Equal(before.keys, now.keys) {
 		return
 	}
 	for _, k := range before.keys {
@@ -64,7 +74,14 @@ func (x *Index) Move(record inventory.Record, d inventory.Desired) {
 		}
 		x.ids[k][record.ID] = true
 	}
-	x.known[record.ID] = now
+}
+
+// seen is seenOf, as far as it is known already.
+func (x *Index) seen(record inventory.Record) []key {
+	if k, there := x.known[record.ID]; there && k.facts == record.Facts && k.pin == record.BMC {
+		return k.seen
+	}
+	return seenOf(record)
 }
 
 // Of says whether the machine of a host is known under another id. What a look sees counts too, unless that contradicts what is expected: then the BMC speaks
@@ -75,7 +92,7 @@ func (x *Index) Move(record inventory.Record, d inventory.Desired) {
 //	is of it, and has fewer boots  yes: what is known under the other id is newer
 //	is of it                       no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
-	declared, own, seen := declaredOf(d), seenOf(record), lookOf(look)
+	declared, own, seen := declaredOf(d), x.seen(record), lookOf(look)
 	if record.OfAnother(d.Identity) != "" {
 		own = nil
 	}
@@ -85,10 +102,11 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 	}
 	var best inventory.Standing
 	for i, k := range expected {
-		if i >= len(declared) && k.local() {
+		ids := x.ids[k]
+		if len(ids) == 0 || len(ids) == 1 && ids[d.ID] || i >= len(declared) && k.local() {
 			continue
 		}
-		for _, id := range slices.Sorted(maps.Keys(x.ids[k])) {
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
 				continue
 			}
@@ -206,27 +224,34 @@ func systemOf(bmc *schemas.BMC) string {
 // common. Nodes of a chassis may all report its serial.
 func contradict(a, b []key) bool {
 	given := func(k key) bool { return k[0] == mac && !k.local() }
-	for _, which := range []func(key) bool{is(serial), is(uuid), given, is(mac)} {
-		x, y := only(a, which), only(b, which)
-		if len(x) > 0 && len(y) > 0 && !share(x, y) {
+	for _, which := range []func(key) bool{isSerial, isUUID, given, isMAC} {
+		both, common := compare(a, b, which)
+		switch {
+		case both && !common:
 			return true
-		}
-		if len(x) > 0 && len(y) > 0 && x[0][0] == mac {
+		case common && !which(key{serial}) && !which(key{uuid}):
 			return false // a card in common
 		}
 	}
 	return false
 }
 
-func is(kind string) func(key) bool { return func(k key) bool { return k[0] == kind } }
+func isSerial(k key) bool { return k[0] == serial }
+func isUUID(k key) bool   { return k[0] == uuid }
+func isMAC(k key) bool    { return k[0] == mac }
 
-func only(keys []key, which func(key) bool) (all []key) {
-	for _, k := range keys {
-		if which(k) {
-			all = append(all, k)
+// compare reports whether both sets have keys of a kind, and one in common.
+func compare(a, b []key, which func(key) bool) (both, common bool) {
+	for _, k := range a {
+		if !which(k) {
+			continue
+		}
+		for _, other := range b {
+			both = both || which(other)
+			common = common || k == other
 		}
 	}
-	return all
+	return both, common
 }
 
 func share(a, b []key) bool {
