@@ -143,6 +143,8 @@ type Boot struct {
 	Started time.Time `json:"started,omitzero"` // power on accepted
 	Commit  string    `json:"commit,omitempty"` // of the trunk when it was opened: a later one lifts the limit on attempts
 	Ours    bool      `json:"ours,omitempty"`   // when it was opened the machine ran, if it ran, because of us
+	// WasOn is set when the machine was on when it was taken down: it is left on again where the fleet says nothing about its power.
+	WasOn bool `json:"wasOn,omitempty"`
 	// Found is set when the machine was on already at the power-on: that it runs because of this boot is not known before it reads this boot's medium, or its
 	// agent enrols.
 	Found bool `json:"found,omitempty"`

@@ -143,11 +143,10 @@ func ownersAfter(t *testing.T, commits [][]calling, fates []fate, waits []time.D
 			d = serve()
 			after(time.Second)
 		}
-		owners := f.owners()
-		wrong = append(wrong, check(before, owners)...)
+		wrong = append(wrong, check(before, f.owners(!f.late), f.owners(false))...)
 	}
 	d.end(t)
-	wrong = append(wrong, check(before, f.owners())...)
+	wrong = append(wrong, check(before, f.owners(!f.late), f.owners(false))...)
 	for system, m := range f.machines {
 		if m.installs > 1 {
 			wrong = append(wrong, fmt.Sprintf("%s was installed %d times", system, m.installs))
@@ -167,9 +166,9 @@ func (f *failing) cut() {
 	}
 }
 
-// owners are the ids under which machines are known, by serial, as the journal and the pages say. Where a write may be late, a boot that was opened before is
-// none: nothing came of it.
-func (f *failing) owners() map[string][]inventory.MachineID {
+// owners are the ids under which machines are known, by serial, as the journal and the pages say: by what agents reported, and, when asked for, by what a BMC
+// showed when a boot was opened.
+func (f *failing) owners(boots bool) map[string][]inventory.MachineID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	records := map[inventory.MachineID][]inventory.Record{}
@@ -188,7 +187,7 @@ func (f *failing) owners() map[string][]inventory.MachineID {
 			switch {
 			case r.Facts != nil:
 				serial = r.Facts.System.Serial
-			case r.BMC != nil && !f.late:
+			case r.BMC != nil && boots:
 				serial = r.BMC.Serial
 			}
 			if serial != "" && !slices.Contains(owners[serial], id) {
@@ -199,12 +198,15 @@ func (f *failing) owners() map[string][]inventory.MachineID {
 	return owners
 }
 
-// check says what is wrong with who owns machines now, and keeps it.
-func check(before map[string]inventory.MachineID, now map[string][]inventory.MachineID) (wrong []string) {
-	for serial, ids := range now {
+// check says what is wrong with who owns machines now, and keeps it. A boot alone, of which nothing came, is forgotten when the fleet gives the id to another
+// machine.
+func check(before map[string]inventory.MachineID, all, now map[string][]inventory.MachineID) (wrong []string) {
+	for serial, ids := range all {
 		if len(ids) > 1 {
 			wrong = append(wrong, fmt.Sprintf("%s is owned by %v", serial, ids))
 		}
+	}
+	for serial, ids := range now {
 		if was := before[serial]; was == "" {
 			before[serial] = ids[0]
 		}

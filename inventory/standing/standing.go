@@ -93,7 +93,7 @@ func (x *Index) seen(record inventory.Record) []key {
 //	is of it                       no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
 	declared, own, seen := declaredOf(d), x.seen(record), lookOf(look)
-	if record.OfAnother(d.Identity) != "" {
+	if record.OfAnother(d.Identity) != "" || movedOn(record, d) {
 		own = nil
 	}
 	expected := slices.Concat(declared, own)
@@ -116,6 +116,11 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 		}
 	}
 	return best
+}
+
+// movedOn reports whether all that is known of a machine is what another BMC address showed: nothing was found out about it there, and the planner forgets that.
+func movedOn(record inventory.Record, d inventory.Desired) bool {
+	return record.Facts == nil && record.BMC != nil && d.BMC != nil && record.BMC.Address != d.BMC.Address
 }
 
 // Settle gives a fleet whose hosts say who their machines are known as.

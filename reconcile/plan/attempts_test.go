@@ -53,6 +53,45 @@ func TestAttemptsThatWroteNothingChangeNothing(t *testing.T) {
 	}
 }
 
+// A machine that served, and whose ramdisk does not start, goes back to what it ran; it is asked to shut down on the way, as it may run that already.
+func TestARamdiskThatDoesNotStartTakesNoMachineDown(t *testing.T) {
+	t.Parallel()
+	for _, power := range []string{schemas.PowerOn, schemas.PowerUnmanaged} {
+		m := changing(t)
+		m.commit(func(d *inventory.Desired) { d.Power = power })
+		disk := m.disk
+		m.noRamdisk = true
+		p := m.settles(t)
+		if p.Phase != plan.Failed || p.Hold.Reason != plan.InstallFailed || m.disk != disk || len(m.record.Spent) > 0 || m.record.Installed == nil {
+			t.Errorf("%s: ended %+v, hold %+v, with %s on the disk, record %+v", power, p, p.Hold, m.disk, m.record)
+		}
+		if m.power != inventory.PoweredOn || m.system != "disk" {
+			t.Errorf("%s: power %s, runs %q; want it to run what it ran", power, m.power, m.system)
+		}
+		m.noRamdisk, m.retry = false, true
+		if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target {
+			t.Errorf("%s, retried: ended %+v", power, p)
+		}
+	}
+}
+
+// Where the fleet says nothing about a machine's power, one that was on is on again after an install that came to nothing, and one that was off is off.
+func TestUnmanagedPowerIsLeftAsItWasFound(t *testing.T) {
+	t.Parallel()
+	for _, found := range []inventory.PowerState{inventory.PoweredOn, inventory.PoweredOff} {
+		m := changing(t)
+		m.commit(func(d *inventory.Desired) { d.Power = schemas.PowerUnmanaged })
+		if found == inventory.PoweredOff {
+			m.stop()
+		}
+		m.until(t, plan.RecordFacts)
+		m.commit(func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) })
+		if p := m.settles(t); p.Phase != plan.Active || m.power != found {
+			t.Errorf("found %s: ended %+v, power %s", found, p, m.power)
+		}
+	}
+}
+
 // A blank disk that no attempt wrote to is not tried for ever either.
 func TestABlankDiskIsTriedThreeTimes(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -33,12 +34,32 @@ func (h host) ramdisk(phase Phase) (p Plan, ready bool) {
 func (h host) open(phase Phase, target string, attempt int, why string) Plan {
 	if b := h.rec.Boot; attempt > maxBoots && b != nil && b.Commit == h.d.Commit && !h.o.Retry {
 		return Plan{Phase: Failed, Hold: &Hold{Reason: BootFailed, Message: fmt.Sprintf(
-			"%d boots from the %s got nowhere, the last because %s: look at the machine's console; `ingot retry %s`, or any later commit of the fleet, tries again", maxBoots, target, why, h.d.Name)}}
+			"%d boots from the %s got nowhere, the last because %s%s; `ingot retry %s`, or any later commit of the fleet, tries again", maxBoots, target, why, seeConsole, h.d.Name)}}
 	}
 	if attempt > maxBoots {
 		attempt = 1
 	}
-	return act(phase, Action{Kind: OpenBoot, BMC: h.shown(), Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.d.Commit, Ours: h.ours()}, Reason: why})
+	return act(phase, Action{Kind: OpenBoot, BMC: h.shown(), Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.d.Commit, Ours: h.ours(), WasOn: h.wasOn(target)}, Reason: why})
+}
+
+// seeConsole is what to do about a machine that does not start.
+const seeConsole = ": look at the machine's console"
+
+// wasOn reports whether the machine was on before it was taken down for a row of boots.
+func (h host) wasOn(target string) bool {
+	if b := h.rec.Boot; b != nil && (b.Target == inventory.FromRamdisk || target == inventory.FromDisk) {
+		return b.WasOn
+	}
+	return h.o.BMC.Power == inventory.PoweredOn
+}
+
+// unbootable gives an operation up that has written nothing when the ramdisk does not start: a machine that served goes back to that (tried).
+func (h host) unbootable(op inventory.Operation, p Plan) (Plan, bool) {
+	if p.Hold == nil || p.Hold.Reason != BootFailed || h.rec.Installed == nil && op.Replaces == nil {
+		return Plan{}, false
+	}
+	why, _, _ := strings.Cut(p.Hold.Message, seeConsole)
+	return h.close(op, inventory.Quarantined, why, Failed), true
 }
 
 // prepare sets the machine up for a boot from the medium, one thing at a time.
@@ -191,7 +212,16 @@ func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 	if h.alive() && (!h.asked(*b) || !h.now.After(h.o.Agent.Job.Since.Add(powerOffDeadline))) {
 		return &Action{Kind: AssignPowerOff, Boot: b, Reason: why}
 	}
-	return &Action{Kind: PowerOff, Reason: why}
+	return &Action{Kind: PowerOff, Graceful: h.mayServe(*b), Reason: why}
+}
+
+// mayServe reports whether a machine whose ramdisk did not show up may have started its own system instead, and is asked to shut down first.
+func (h host) mayServe(b inventory.Boot) bool {
+	deadline := enrolDeadline
+	if h.o.Media.Reads == 0 {
+		deadline = readsDeadline
+	}
+	return h.rec.Installed != nil && h.o.Agent.Boot != b.ID && h.now.Before(b.Started.Add(deadline+gracefulDeadline))
 }
 
 // asked reports whether the boot's agent was told to power its machine off.

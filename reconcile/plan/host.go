@@ -278,7 +278,7 @@ func (h host) held(hold Hold) Plan {
 
 // aside takes a machine out of a ramdisk in which it has idled for the given time, and starts the system that it ran, if it has one and shall be on.
 func (h host) aside(phase Phase, after time.Duration, why string) Plan {
-	serves := h.rec.Installed != nil && (h.d.Power == "" || h.d.Power == schemas.PowerOn)
+	serves := h.rec.Installed != nil && h.shallRun()
 	a := h.leaveRamdisk(after, why)
 	switch b := h.rec.Boot; {
 	case a != nil && a.Kind == CloseBoot && serves:
@@ -290,6 +290,18 @@ func (h host) aside(phase Phase, after time.Duration, why string) Plan {
 		return p
 	default:
 		return Plan{Phase: phase}
+	}
+}
+
+// shallRun reports whether the machine shall be on: as the fleet says, or as it was found where the fleet says nothing about it.
+func (h host) shallRun() bool {
+	switch b := h.rec.Boot; h.d.Power {
+	case "", schemas.PowerOn:
+		return true
+	case schemas.PowerUnmanaged:
+		return b != nil && b.WasOn
+	default:
+		return false
 	}
 }
 
@@ -324,7 +336,9 @@ func (h host) power() Plan {
 	if p, answered := h.identity(); answered {
 		return p
 	}
-	if a := h.backFromRamdisk(); a != nil {
+	if a := h.backFromRamdisk(); a != nil && a.Kind == CloseBoot && h.o.BMC.Power == inventory.PoweredOff && h.d.Power == schemas.PowerUnmanaged && h.shallRun() {
+		return h.open(Starting, inventory.FromDisk, 1, a.Reason)
+	} else if a != nil {
 		return h.leaving(Starting, *a)
 	}
 	on := h.o.BMC.Power == inventory.PoweredOn
@@ -341,6 +355,10 @@ func (h host) power() Plan {
 		}
 		return Plan{Phase: Active}
 	case schemas.PowerUnmanaged:
+		if h.shallRun() && !h.settled() {
+			started, _ := h.disk(Starting)
+			return started
+		}
 		return Plan{Phase: Active}
 	default:
 		panic("plan: unknown power " + want)

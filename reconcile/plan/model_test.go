@@ -34,6 +34,7 @@ type model struct {
 	unreachable bool
 	mute        bool // the BMC leaves out its UUID
 	noBoot      bool // a boot started now gets nowhere
+	noRamdisk   bool // a machine that shall start the ramdisk starts its disk
 	jobFails    bool // a job ends in an error before it writes
 	halfWritten bool // a job ends in an error after it has written
 	untaken     bool // an agent does not take its job up
@@ -43,6 +44,7 @@ type model struct {
 	published map[string]bool   // operations on the status branch
 	armed     map[string]string // operation → the consent it was armed with
 	newest    string            // armed operation
+	began     map[string]bool   // operations that were let begin to write
 	wrote     map[string]bool   // operations that have written to the disk; true when the image was verified
 	done      []plan.Kind
 	boots     int
@@ -52,7 +54,7 @@ type model struct {
 func newModel(disk string, power inventory.PowerState) *model {
 	m := &model{
 		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{ID: hostName},
-		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{}, wrote: map[string]bool{},
+		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{}, began: map[string]bool{}, wrote: map[string]bool{},
 		desired: inventory.Desired{
 			Commit: "c0", Release: "c0", ID: hostName, Name: hostName, File: "hosts/web-03.yaml", Lifecycle: schemas.Managed,
 			BMC: &schemas.BMC{Address: "https://10.0.0.13"}, Identity: schemas.Identity{Serial: "SN1"},
@@ -299,7 +301,7 @@ func (m *model) start() {
 		return
 	}
 	m.power, m.foreign, m.system = inventory.PoweredOn, false, "disk"
-	if m.override == "Cd" && m.media != "" {
+	if m.override == "Cd" && m.media != "" && !m.noRamdisk {
 		m.system = "ramdisk"
 		m.boots++
 	}
@@ -364,7 +366,7 @@ func (m *model) install(job *inventory.Job) {
 		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
 		return
 	}
-	job.Begun = true
+	job.Begun, m.began[job.ID] = true, true
 	if m.desired.Protect || m.desired.Lifecycle != schemas.Managed {
 		m.violate("a host that is not ours is let be written to")
 	}

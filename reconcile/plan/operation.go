@@ -55,6 +55,9 @@ func (h host) arm(op inventory.Operation) Plan {
 		}
 	}
 	p, ready := h.ramdisk(Installing)
+	if p, over := h.unbootable(op, p); over {
+		return p
+	}
 	if !ready {
 		return h.otherwise(p)
 	}
@@ -145,6 +148,9 @@ func (h host) write(op inventory.Operation) Plan {
 
 // again makes another attempt of an operation that has written nothing: whatever let the first one begin must let this one.
 func (h host) again(op inventory.Operation, p Plan, ready bool) Plan {
+	if p, over := h.unbootable(op, p); over {
+		return p
+	}
 	switch {
 	case ready && (h.rec.Facts == nil || h.rec.Facts.Epoch != h.rec.Boot.Epoch):
 		p = h.facts(Installing)
@@ -219,7 +225,7 @@ func (h host) giveUp(op inventory.Operation, why string) Plan {
 	return h.close(op, inventory.Quarantined, why, Failed)
 }
 
-// tried answers when all attempts of the last operation came to no write, and nothing has changed since: the disk is as it was, the consent is not spent, and
+// tried answers when the last operation was given up before it came to a write, and nothing has changed since: the disk is as it was, the consent is not spent, and
 // it is not tried again for ever.
 func (h host) tried() (Plan, bool) {
 	last := h.rec.Last
@@ -228,7 +234,7 @@ func (h host) tried() (Plan, bool) {
 	}
 	p := h.aside(Failed, 0, "the install is given up")
 	p.Hold = &Hold{Reason: InstallFailed, Message: fmt.Sprintf(
-		"%d attempts came to no write, the last because %s: mend that and run `ingot retry %s`, or change what is installed", maxAttempts, last.Error, h.d.Name)}
+		"it was given up before anything was written: %s: mend that and run `ingot retry %s`, or change what is installed", last.Error, h.d.Name)}
 	return p, true
 }
 

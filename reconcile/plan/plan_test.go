@@ -35,6 +35,7 @@ func TestNothingIsErasedByAccident(t *testing.T) {
 			m.pass(time.Duration(rapid.SampledFrom([]int{5, 15, 30, 400}).Draw(t, "seconds")) * time.Second)
 			m.ok(t)
 		}
+		m.noRamdisk = false
 		m.unreachable, m.noBoot, m.jobFails, m.halfWritten, m.untaken, m.silent, m.mute = false, false, false, false, false, false, false
 		m.settles(t)
 	})
@@ -47,6 +48,8 @@ func (m *model) trouble(t *rapid.T) {
 		m.unreachable = !m.unreachable
 	case 2:
 		m.noBoot = !m.noBoot
+	case 30:
+		m.noRamdisk = !m.noRamdisk
 	case 3:
 		m.jobFails = !m.jobFails
 	case 4:
@@ -140,7 +143,8 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 	switch p.Phase {
 	case plan.Active:
 		want := m.desired.Workload
-		on := m.power == inventory.PoweredOn && m.system != "ramdisk" || m.desired.Power == schemas.PowerOff && m.power == inventory.PoweredOff // a system that hangs after its call is not watched
+		mayBeOff := m.desired.Power == schemas.PowerOff || m.desired.Power == schemas.PowerUnmanaged
+		on := m.power == inventory.PoweredOn && m.system != "ramdisk" || mayBeOff && m.power == inventory.PoweredOff // a system that hangs after its call is not watched
 		if i := m.record.Installed; want != nil && (i == nil || i.Inputs != want.Inputs || m.disk != "install:"+i.ID || !on) {
 			t.Fatalf("said to be Active, but runs %q from disk %q, record %+v", m.system, m.disk, m.record)
 		}
