@@ -343,7 +343,7 @@ function drawHost() {
   const words = [];
   if (h && h.hold) words.push({ key: 'hold', text: h.hold.message, held: true, hold: h.hold, file: h.file });
   if (h && h.error) words.push({ key: 'error', text: h.error });
-  if (!h && fleet) words.push({ key: 'none', text: 'There is no host of this id.' });
+  if (!h && fleet) words.push({ key: 'none', text: 'There is no host of this name.' });
   fill($('host-hold'), words, item => {
     const node = make('div', item.text, item.held ? 'notice held' : 'notice');
     allowed(node, h ? labelOf(h) : shown, item.hold, item.file);
