@@ -215,7 +215,7 @@ func TestADaemonThatWasAwayWritesNothingAgain(t *testing.T) {
 		const host = "host-0000"
 		w.machines[host].silent = true
 		d := w.daemon(t, reconcile.Limits{})
-		for {
+		for range 3600 {
 			after(time.Second)
 			w.mu.Lock()
 			op := w.records[host].Record.Operation

@@ -152,7 +152,7 @@ func TestMinReader(t *testing.T) {
 func TestBytesAreTheSame(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		names := rapid.MapOf(rapid.StringMatching(`[a-z<é]{1,3}`), rapid.SampledFrom([]string{`1`, `1.0`, `"x"`, `null`, `{"b":[],"a":{"c":1e400}}`, `[{"z":1,"y":2}]`})).Draw(t, "members")
+		names := rapid.MapOf(rapid.StringMatching(`[a-z<é]{1,3}`).Filter(func(name string) bool { return name != "one" }), rapid.SampledFrom([]string{`1`, `1.0`, `"x"`, `null`, `{"b":[],"a":{"c":1e400}}`, `[{"z":1,"y":2}]`})).Draw(t, "members")
 		var forth, back []string
 		for name, value := range names {
 			quoted, _ := json.Marshal(name)
@@ -165,7 +165,7 @@ func TestBytesAreTheSame(t *testing.T) {
 			into    *root
 		}{{forth, &a}, {back, &b}} {
 			if err := format.Unmarshal([]byte("{"+strings.Join(read.members, ",")+"}"), read.into); err != nil {
-				t.Skip("a member has the name of a field:", err)
+				t.Fatal(err)
 			}
 		}
 		if diff := cmp.Diff(a, b, cmp.AllowUnexported(embedded{})); diff != "" {

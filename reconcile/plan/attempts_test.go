@@ -20,6 +20,20 @@ func changing(t *testing.T) *model {
 	return m
 }
 
+// secondAttempt goes on until the first attempt has failed.
+func (m *model) secondAttempt(t *testing.T) {
+	t.Helper()
+	for range 500 {
+		if op := m.record.Operation; op != nil && op.Attempt == 2 {
+			return
+		}
+		m.look(nowhere)
+		m.pass(5 * time.Second)
+		m.ok(t)
+	}
+	t.Fatalf("no attempt failed: %v", m.done)
+}
+
 // Three attempts that wrote nothing forget no system and spend no consent: the machine runs what it ran, and it is tried again when a person says so.
 func TestAttemptsThatWroteNothingChangeNothing(t *testing.T) {
 	t.Parallel()
@@ -107,11 +121,7 @@ func TestOneAttemptThatWroteCounts(t *testing.T) {
 	t.Parallel()
 	m := changing(t)
 	m.halfWritten = true
-	for m.record.Operation == nil || m.record.Operation.Attempt < 2 {
-		m.look(nowhere)
-		m.pass(5 * time.Second)
-		m.ok(t)
-	}
+	m.secondAttempt(t)
 	m.halfWritten, m.jobFails = false, true
 	if p := m.settles(t); p.Phase != plan.Held || m.record.Installed != nil || len(m.record.Spent) != 1 {
 		t.Errorf("ended %+v, record %+v; want the consent spent, and no system known", p, m.record)
@@ -133,11 +143,7 @@ func TestARetryAsksAgain(t *testing.T) {
 			t.Parallel()
 			m := changing(t)
 			m.jobFails = true
-			for m.record.Operation == nil || m.record.Operation.Attempt < 2 {
-				m.look(nowhere)
-				m.pass(5 * time.Second)
-				m.ok(t)
-			}
+			m.secondAttempt(t)
 			jobs, disk := m.writes(), m.disk
 			m.commit(takeBack)
 			m.settles(t)
@@ -243,11 +249,7 @@ func halfWay(t *testing.T) *model {
 	t.Helper()
 	m := changing(t)
 	m.halfWritten = true
-	for m.record.Operation == nil || m.record.Operation.Attempt < 2 {
-		m.look(nowhere)
-		m.pass(5 * time.Second)
-		m.ok(t)
-	}
+	m.secondAttempt(t)
 	m.halfWritten = false
 	return m
 }
