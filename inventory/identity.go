@@ -21,6 +21,14 @@ func Placeholder(serial string) bool {
 	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" || strings.Trim(text, ".-x ") == ""
 }
 
+// SerialKey is a serial number in one spelling; "" for one that identifies nothing.
+func SerialKey(serial string) string {
+	if Placeholder(serial) {
+		return ""
+	}
+	return strings.ToUpper(strings.TrimSpace(serial))
+}
+
 // SameMachine says why the machine that reported facts is not the one the host declares, or "". A declared serial must be reported, whatever
 // its case; a placeholder is nobody's. Every declared MAC must be among the network cards. A host that declares neither is whoever
 // answers behind its BMC.

@@ -37,19 +37,7 @@ func otherOrder(digits string) string {
 	return string(b)
 }
 
-// RealUUID reports whether a UUID identifies a machine: it is none that vendors leave in.
-func RealUUID(uuid string) bool { return uuidDigits(uuid) != "" }
-
-// SameUUID reports whether two UUIDs, both real, are one, in either byte order.
-func SameUUID(a, b string) bool { return RealUUID(a) && RealUUID(b) && !uuidsDiffer(a, b) }
-
-// uuidsDiffer reports whether both are known, and not one.
-func uuidsDiffer(a, b string) bool {
-	a, b = uuidDigits(a), uuidDigits(b)
-	return a != "" && b != "" && a != b && a != otherOrder(b)
-}
-
-// UUIDKey is a UUID in the one spelling that all spellings of SameUUID share; "" for a UUID that identifies nothing.
+// UUIDKey is a UUID in one spelling, whatever the byte order of its first three fields is; "" for one that identifies nothing.
 func UUIDKey(uuid string) string {
 	digits := uuidDigits(uuid)
 	if digits == "" {

@@ -153,7 +153,7 @@ func (k key) local() bool {
 // spelled is the key's value, a serial as one of some texts writes it.
 func (k key) spelled(serials ...string) string {
 	for _, text := range serials {
-		if k[0] == serial && serialKey(text) == k[1] {
+		if k[0] == serial && inventory.SerialKey(text) == k[1] {
 			return strings.TrimSpace(text)
 		}
 	}
@@ -161,7 +161,7 @@ func (k key) spelled(serials ...string) string {
 }
 
 func declaredOf(d inventory.Desired) (keys []key) {
-	keys = add(keys, serial, serialKey(d.Identity.Serial))
+	keys = add(keys, serial, inventory.SerialKey(d.Identity.Serial))
 	for _, address := range d.Identity.MACs {
 		address, _ = inventory.MACKey(address)
 		keys = add(keys, mac, address)
@@ -172,14 +172,14 @@ func declaredOf(d inventory.Desired) (keys []key) {
 // seenOf is what the BMC and the agents showed of a recorded machine. Where the BMC is, is not part of the machine.
 func seenOf(record inventory.Record) (keys []key) {
 	if pin := record.BMC; pin != nil {
-		keys = add(add(keys, serial, serialKey(pin.Serial)), uuid, inventory.UUIDKey(pin.UUID))
+		keys = add(add(keys, serial, inventory.SerialKey(pin.Serial)), uuid, inventory.UUIDKey(pin.UUID))
 	}
 	return addFacts(keys, record.Facts)
 }
 
 // lookOf is what a look shows: the BMC, and the agent of the record's boot.
 func lookOf(look inventory.Observed) (keys []key) {
-	keys = add(add(keys, serial, serialKey(look.BMC.System.Serial)), uuid, inventory.UUIDKey(look.BMC.System.UUID))
+	keys = add(add(keys, serial, inventory.SerialKey(look.BMC.System.Serial)), uuid, inventory.UUIDKey(look.BMC.System.UUID))
 	if b := look.Record.Boot; b != nil && look.Agent.Boot == b.ID {
 		keys = addFacts(keys, look.Agent.Facts)
 	}
@@ -190,7 +190,7 @@ func addFacts(keys []key, facts *inventory.Facts) []key {
 	if facts == nil {
 		return keys
 	}
-	keys = add(add(keys, serial, serialKey(facts.System.Serial)), uuid, inventory.UUIDKey(facts.System.UUID))
+	keys = add(add(keys, serial, inventory.SerialKey(facts.System.Serial)), uuid, inventory.UUIDKey(facts.System.UUID))
 	for _, nic := range facts.NICs {
 		if address, _ := inventory.MACKey(nic.MAC); !nic.ToBMC() {
 			keys = add(keys, mac, address)
@@ -205,13 +205,6 @@ func add(keys []key, kind, value string) []key {
 		return keys
 	}
 	return append(keys, key{kind, value})
-}
-
-func serialKey(text string) string {
-	if inventory.Placeholder(text) {
-		return ""
-	}
-	return strings.ToUpper(strings.TrimSpace(text))
 }
 
 func systemOf(bmc *schemas.BMC) string {

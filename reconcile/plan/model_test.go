@@ -168,7 +168,7 @@ func (m *model) judge(a plan.Action) {
 		m.violate("%s of a host that is not ours to manage", a.Kind)
 	case reaches && d.Protect:
 		m.violate("%s of a protected host", a.Kind)
-	case m.mute && m.record.BMC != nil && inventory.RealUUID(m.record.BMC.UUID) && (a.Kind.AtBMC() || a.Kind == plan.OpenBoot || a.Replaced && m.record.Adopted != ""):
+	case m.mute && m.record.BMC != nil && inventory.UUIDKey(m.record.BMC.UUID) != "" && (a.Kind.AtBMC() || a.Kind == plan.OpenBoot || a.Replaced && m.record.Adopted != ""):
 		m.violate("%s of a machine whose BMC does not show who it is", a.Kind)
 	case reaches && m.foreign && d.Consent.Takeover == "" && m.record.Adopted == "":
 		m.violate("%s of a machine found running", a.Kind)

@@ -25,8 +25,8 @@ func (h host) identity() (Plan, bool) {
 
 // undeclared reports whether the BMC shows another serial than spec.identity says.
 func (h host) undeclared() bool {
-	want, have := h.d.Identity.Serial, h.o.BMC.System.Serial
-	return want != "" && !inventory.Placeholder(have) && !strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(have))
+	have := inventory.SerialKey(h.o.BMC.System.Serial)
+	return h.d.Identity.Serial != "" && have != "" && have != inventory.SerialKey(h.d.Identity.Serial)
 }
 
 // stranger says why the BMC speaks for another machine than the one that is meant, or "".
@@ -87,7 +87,7 @@ func (h host) reported() inventory.BMCIdentity {
 			pinned.Serial = h.rec.Adopted
 		}
 	}
-	if !inventory.RealUUID(known.UUID) {
+	if inventory.UUIDKey(known.UUID) == "" {
 		pinned.UUID = facts.System.UUID
 	}
 	return pinned
@@ -96,19 +96,20 @@ func (h host) reported() inventory.BMCIdentity {
 // contradiction names the field in which a BMC shows another machine than a known one, with both values. Where a value was shown, none is another one if
 // silence counts.
 func contradiction(known inventory.BMCIdentity, seen inventory.System, silence bool) (field, was, is string) {
-	real := func(serial string) bool { return !inventory.Placeholder(serial) }
-	switch {
-	case real(known.Serial) && real(seen.Serial) && !strings.EqualFold(strings.TrimSpace(known.Serial), strings.TrimSpace(seen.Serial)):
-		return "serial", known.Serial, seen.Serial
-	case real(known.Serial) && !real(seen.Serial) && silence:
-		return "serial", known.Serial, ""
-	case inventory.RealUUID(known.UUID) && inventory.RealUUID(seen.UUID) && !inventory.SameUUID(known.UUID, seen.UUID):
-		return "UUID", known.UUID, seen.UUID
-	case inventory.RealUUID(known.UUID) && !inventory.RealUUID(seen.UUID) && silence:
-		return "UUID", known.UUID, ""
-	default:
-		return "", "", ""
+	for _, value := range []struct {
+		field, was, is string
+		key            func(string) string
+	}{{"serial", known.Serial, seen.Serial, inventory.SerialKey}, {"UUID", known.UUID, seen.UUID, inventory.UUIDKey}} {
+		was, is := value.key(value.was), value.key(value.is)
+		switch {
+		case was == "" || was == is || is == "" && !silence:
+		case is == "":
+			return value.field, value.was, ""
+		default:
+			return value.field, value.was, value.is
+		}
 	}
+	return "", "", ""
 }
 
 // shown is what the BMC shows of its machine now.
