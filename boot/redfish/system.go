@@ -277,13 +277,11 @@ func (c *Client) sawPower(power inventory.PowerState) {
 	}
 }
 
-func (c *Client) offFor() time.Duration {
+// OffSince is when the first of the readings in a row was made that all said Off; zero while the last one did not. A reading that failed ends no row.
+func (c *Client) OffSince() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.offSince.IsZero() {
-		return 0
-	}
-	return c.conn.Now().Sub(c.offSince)
+	return c.offSince
 }
 
 // arrived reports whether the machine is where a change would bring it. A restart always has to be asked for.
@@ -307,11 +305,13 @@ func (c *Client) pick(w conn.Call, s computer, want ResetType) (schemas.ResetTyp
 	if err != nil || len(offered) == 0 {
 		return choices[0], nil // it does not say: the common one
 	}
+	since := c.OffSince()
+	seenOff := !since.IsZero() && !c.conn.Now().Before(since.Add(ButtonPause))
 	for _, choice := range choices {
 		button := choice == schemas.PushPowerButtonResetType
 		switch {
 		case !slices.Contains(offered, choice) || button && s.view().Power != inventory.PoweredOff:
-		case button && c.offFor() < ButtonPause:
+		case button && !seenOff:
 			return "", w.NotYet("it has only a power button, and was not seen to be off for long enough to push that", fmt.Sprintf("it is pushed when the machine is off for %s", ButtonPause))
 		default:
 			return choice, nil

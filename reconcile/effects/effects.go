@@ -44,7 +44,6 @@ type Effects struct {
 	mu    sync.Mutex
 	asked map[inventory.MachineID]request // when a host's operating system was asked to shut down
 	shown map[inventory.MachineID]shown   // by host
-	off   map[inventory.MachineID]offRow
 }
 
 // New makes effects. Close them.
@@ -69,7 +68,6 @@ func New(config Config) (*Effects, error) {
 		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[inventory.MachineID]*conversation{}},
 		asked:  map[inventory.MachineID]request{},
 		shown:  map[inventory.MachineID]shown{},
-		off:    map[inventory.MachineID]offRow{},
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package effects
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/boot/redfish"
@@ -54,32 +53,16 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 		return state
 	}
 	state.Reach, state.Power = inventory.Reached, system.Power
-	state.OffCounts = e.offCounts(desired, state)
+	if state.Power == inventory.PoweredOff {
+		since := client.OffSince()
+		if since.IsZero() { // another reading said otherwise meanwhile
+			since = state.At
+		}
+		state.OffCounts = since.Add(e.config.ConfirmOff)
+	}
 	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial, UUID: system.UUID}
 	state.Override = inventory.Override{Target: override(system.Override.Target), Enabled: system.Override.Enabled}
 	return state
-}
-
-// offRow is a row of looks through one BMC that all found the machine off.
-type offRow struct {
-	address string
-	since   time.Time
-}
-
-// offCounts is when the machine's being off counts; zero while it is not off. A look that found nothing out does not end the row.
-func (e *Effects) offCounts(desired inventory.Desired, state inventory.BMCState) time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if state.Power != inventory.PoweredOff {
-		delete(e.off, desired.ID)
-		return time.Time{}
-	}
-	row := e.off[desired.ID]
-	if row.address != desired.BMC.Address {
-		row = offRow{desired.BMC.Address, state.At}
-		e.off[desired.ID] = row
-	}
-	return row.since.Add(e.config.ConfirmOff)
 }
 
 // drives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.

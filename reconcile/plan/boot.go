@@ -55,7 +55,7 @@ func (h host) wasOn(target string) bool {
 
 // unbootable gives an operation up that has written nothing when the ramdisk does not start: a machine that served goes back to that (tried).
 func (h host) unbootable(op inventory.Operation, p Plan) (Plan, bool) {
-	if p.Hold == nil || p.Hold.Reason != BootFailed || h.rec.Installed == nil && op.Replaces == nil {
+	if p.Hold == nil || p.Hold.Reason != BootFailed || h.rec.Installed == nil {
 		return Plan{}, false
 	}
 	why, _, _ := strings.Cut(p.Hold.Message, seeConsole)
