@@ -65,14 +65,13 @@ func (a *agent) fetchConfig(ctx context.Context, job string, ref wire.ConfigRef)
 // config fetches the Ignition config of a job and compares it with what the job says of it. A transfer that stalls fails.
 func (c *client) config(ctx context.Context, job string, ref wire.ConfigRef) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	response, err := c.send(ctx, c.members.Load(), fmt.Sprintf(wire.PathConfig, job), func(url string) (*http.Request, error) {
 		return http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	})
 	if err != nil {
-		cancel()
 		return nil, err
 	}
-	defer cancel()
 	defer response.Body.Close()
 	config, err := io.ReadAll(io.LimitReader(watch(response.Body, cancel), ref.Size+1))
 	if err != nil {
