@@ -7,14 +7,14 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/memory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // Two daemons must not run one fleet: one that was resumed from a snapshot while its successor runs, or a second one with the same identity and a journal of
 // its own. Each writes pages that only a daemon with this identity can write, and that the other did not write: they know more of a host than the other does.
-// Whoever sees such a page does nothing any more until it is restarted; then the page counts, see package memory.
+// Whoever sees such a page does nothing any more until it is restarted; then the page counts, see package recovery.
 //
 //	a page on the branch                                    this daemon
 //	is not genuine, or is none of a host                    writes its own again
@@ -60,7 +60,7 @@ func (l *Loop) anotherDaemon(pages []foreign, tip string) string {
 		if h == nil || h.lost != nil || !page.readable && page.record.Epoch <= h.record.Epoch {
 			continue // nothing can be done to a host that is not known
 		}
-		if why := memory.KnowsMore(page.record, h.record); why != "" {
+		if why := recovery.KnowsMore(page.record, h.record); why != "" {
 			return conflict(page.record, h.record, why, tip)
 		}
 	}
@@ -95,7 +95,7 @@ func (l *Loop) standAside(why string) {
 	}
 	l.another = why
 	l.config.Log.Error(why)
-	l.news.Tell("")
+	l.watchers.Notify("")
 	for id := range l.hosts {
 		l.queue.Add(id, l.config.Now()) // each says so
 	}

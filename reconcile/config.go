@@ -9,7 +9,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/pace"
+	"github.com/gitmetal/ingot/reconcile/queue"
 )
 
 // Records keeps one record per machine by compare-and-swap. The loop is their only writer. Package journal has the real one, whose errors the
@@ -48,7 +48,7 @@ type Config struct {
 }
 
 // Limits bound what the loop does at a time, and how often.
-type Limits = pace.Limits
+type Limits = queue.Limits
 
 func (c *Config) complete() error {
 	if c.Source == nil || c.Load == nil || c.Journal == nil || c.Observer == nil || c.Executor == nil || c.Publisher == nil || c.NewID == nil {

@@ -9,36 +9,35 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/standing"
-	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/memory"
-	"github.com/gitmetal/ingot/reconcile/news"
-	"github.com/gitmetal/ingot/reconcile/pace"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
+	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/rollout"
+	"github.com/gitmetal/ingot/reconcile/statusbranch"
+	"github.com/gitmetal/ingot/reconcile/watch"
 	"github.com/gitmetal/ingot/schemas"
 )
 
 // Loop converges machines to the fleet. Make one with New, run it with Run.
 type Loop struct {
-	config  Config
-	queue   *queue.Queue
-	healthy lane
-	trouble lane
-	refresh chan struct{} // holds one token when the source shall be looked at soon
-	publish chan struct{} // holds one token when there may be something to publish
-	fatal   context.CancelCauseFunc
-	news    news.News
-	onTip   lane // of who reads or pushes the status branch: what is read is judged before anything is built upon it
+	config   Config
+	queue    *queue.Queue
+	healthy  lane
+	trouble  lane
+	refresh  chan struct{} // holds one token when the source shall be looked at soon
+	publish  chan struct{} // holds one token when there may be something to publish
+	fatal    context.CancelCauseFunc
+	watchers watch.Notifier
+	onTip    lane // of who reads or pushes the status branch: what is read is judged before anything is built upon it
 
 	mu       sync.Mutex
 	hosts    map[inventory.MachineID]*host
 	standing *standing.Index
 	census   *census.Census
 	fleet    fleet
-	branch   *branch.Branch
+	branch   *statusbranch.Branch
 	another  string    // why nothing is done: another daemon runs this fleet
 	awoke    time.Time // when a look at the source and the branch ended last, by the wall clock
 }
@@ -101,7 +100,7 @@ func New(config Config) (*Loop, error) {
 		hosts:    map[inventory.MachineID]*host{},
 		standing: standing.New(inventory.Fleet{}, nil),
 		census:   census.New(),
-		branch:   branch.New(),
+		branch:   statusbranch.New(),
 	}, nil
 }
 
@@ -249,7 +248,7 @@ func (l *Loop) reread(ctx context.Context, h *host) error {
 		return err
 	}
 	l.mu.Lock()
-	record, h.unwritten = memory.Reread(h.record, journal.Entry{Record: record, Revision: revision})
+	record, h.unwritten = recovery.Reread(h.record, journal.Entry{Record: record, Revision: revision})
 	h.record, h.revision, h.doubtful = record, revision, false
 	l.moved(h)
 	l.mu.Unlock()
@@ -289,7 +288,7 @@ func (l *Loop) report(h *host, s seen) {
 	if s.outcome.Result == plan.Done && (s.action == plan.OpenBoot || s.action == plan.OpenOperation) {
 		h.retry = false // it is being tried again
 	}
-	s.again = s.at.Add(l.config.Limits.Next(pace.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures, Repeats: h.repeats}, l.config.Jitter))
+	s.again = s.at.Add(l.config.Limits.Next(queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures, Repeats: h.repeats}, l.config.Jitter))
 	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
 		l.config.Log.Warn("effect failed", "host", id, "action", s.action, "why", s.outcome.Why, "again", s.again)
 	}
@@ -301,7 +300,7 @@ func (l *Loop) report(h *host, s seen) {
 	freed := (h.placed || waited) && !h.underWay() && !h.waiting
 	if state := l.census.Member(id).State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
-		l.news.Tell("")
+		l.watchers.Notify("")
 	}
 	h.placed = h.underWay()
 	changed := l.summarize(h)
@@ -309,7 +308,7 @@ func (l *Loop) report(h *host, s seen) {
 	if freed {
 		l.placeFreed()
 	}
-	l.news.Tell(id)
+	l.watchers.Notify(id)
 	if changed {
 		signal(l.publish)
 	}
@@ -326,7 +325,7 @@ func (l *Loop) postpone(id inventory.MachineID, h *host, err error) {
 	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
 	again := l.config.Now().Add(l.config.backoff(h.failures))
 	l.mu.Unlock()
-	l.news.Tell(id)
+	l.watchers.Notify(id)
 	l.queue.Done(id, again)
 }
 

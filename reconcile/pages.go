@@ -20,7 +20,7 @@ func (l *Loop) summarize(h *host) bool {
 func (l *Loop) summarizeFleet() {
 	l.branch.Touch()
 	signal(l.publish)
-	l.news.Tell("")
+	l.watchers.Notify("")
 }
 
 // Acted notes what an operator had the daemon do; it goes onto the fleet's page.

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/statusbranch"
 )
 
 // published is the effect of plan.Publish, and what an inspection waits for: the host, with its operation if it has one, is on the status branch, or soon will
@@ -114,7 +114,7 @@ func (l *Loop) gap(urgent bool, failures int) time.Duration {
 	}
 }
 
-func (l *Loop) push(ctx context.Context, next *branch.Change) (string, error) {
+func (l *Loop) push(ctx context.Context, next *statusbranch.Change) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
 	defer cancel()
 	l.onTip <- struct{}{}
@@ -137,7 +137,7 @@ func (l *Loop) pending() (waiting, urgent bool) {
 }
 
 // unpublished gathers every page whose bytes are not those on the branch. Encoding is slow, so nobody waits for it.
-func (l *Loop) unpublished() *branch.Change {
+func (l *Loop) unpublished() *statusbranch.Change {
 	l.mu.Lock()
 	next := l.branch.Change(l.fleetPages())
 	l.mu.Unlock()
@@ -146,7 +146,7 @@ func (l *Loop) unpublished() *branch.Change {
 }
 
 // pushed notes what a push came to. The log hears of changes only; hosts that waited are looked at.
-func (l *Loop) pushed(next *branch.Change, tip string, err error) {
+func (l *Loop) pushed(next *statusbranch.Change, tip string, err error) {
 	l.mu.Lock()
 	trouble := ""
 	if err != nil {
@@ -174,10 +174,10 @@ func (l *Loop) pushed(next *branch.Change, tip string, err error) {
 	}
 	if err == nil {
 		for id := range next.Hosts() {
-			l.news.Tell(id)
+			l.watchers.Notify(id)
 		}
 	}
-	l.news.Tell("")
+	l.watchers.Notify("")
 }
 
 // again has a change gathered anew that was not pushed.
@@ -188,7 +188,7 @@ func (l *Loop) again() {
 }
 
 // settle notes what is on the branch now and gives the hosts that waited for it.
-func (l *Loop) settle(next *branch.Change) (waiting []inventory.MachineID) {
+func (l *Loop) settle(next *statusbranch.Change) (waiting []inventory.MachineID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.branch.Settle(next)

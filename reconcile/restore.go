@@ -8,10 +8,10 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/standing"
-	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/census"
-	"github.com/gitmetal/ingot/reconcile/memory"
+	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/reconcile/statusbranch"
 )
 
 // restore fills the loop's memory before anything else happens: from the journal, and from the status branch for every host that the journal does not know, or
@@ -52,7 +52,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := memory.Recall(entries, files, l.config.Publisher.Genuine)
+	known := recovery.Recall(entries, files, l.config.Publisher.Genuine)
 	if err := known.Refused[status.FleetPath]; errors.Is(err, format.ErrNewer) {
 		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err) // that ingot runs this fleet: its page is not written over
 	}
@@ -60,7 +60,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	defer l.mu.Unlock()
 	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts), known.Unknown
 	clear(l.hosts)
-	l.census, l.branch, l.standing = census.New(), branch.New(), standing.New(inventory.Fleet{}, nil)
+	l.census, l.branch, l.standing = census.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
 	for id, h := range known.Hosts {
 		l.hosts[id] = &host{record: h.Record, revision: h.Revision, unwritten: h.Unwritten, lost: h.Lost, desired: inventory.Desired{ID: id, Name: h.Document.Metadata.Name}, orphaned: true}
 		if h.Page != nil {

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/news"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/reconcile/watch"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -107,4 +107,4 @@ func (l *Loop) hostView(h *host) HostView {
 }
 
 // Watch tells the id of each host that was looked at, and "" when something about the whole fleet changed.
-func (l *Loop) Watch() *news.Watch { return l.news.Watch() }
+func (l *Loop) Watch() *watch.Watcher { return l.watchers.Watch() }

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/load", "inventory/standing", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/branch", "reconcile/pace", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/load", "inventory/standing", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -58,15 +58,14 @@ var rules = []rule{
 	{"inventory/gitrepo/history", nil},
 	{"inventory/gitrepo/pages", []string{"inventory/gitrepo/filename"}},
 	{"inventory/...", []string{"core", "internal/secret"}},
-	{"reconcile", []string{"core", "reconcile/journal", "reconcile/memory", "reconcile/queue", "reconcile/news", "internal/secret"}},
-	{"reconcile/memory", []string{"inventory", "inventory/format", "reconcile/journal", "reconcile/status"}},
-	{"reconcile/pace", []string{"reconcile/plan"}},
-	{"reconcile/queue", []string{"inventory"}},
-	{"reconcile/news", []string{"inventory"}},
+	{"reconcile", []string{"core", "reconcile/journal", "reconcile/recovery", "reconcile/queue", "reconcile/watch", "internal/secret"}},
+	{"reconcile/recovery", []string{"inventory", "inventory/format", "reconcile/journal", "reconcile/status"}},
+	{"reconcile/queue", []string{"inventory", "reconcile/plan"}},
+	{"reconcile/watch", []string{"inventory"}},
 	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},
 	{"reconcile/rollout", []string{"schemas", "inventory", "reconcile/plan"}},
 	{"reconcile/census", []string{"inventory", "reconcile/rollout"}},
-	{"reconcile/branch", []string{"inventory", "reconcile/status"}},
+	{"reconcile/statusbranch", []string{"inventory", "reconcile/status"}},
 	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/rollout", "internal/secret"}},
 	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/plan", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},

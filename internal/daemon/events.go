@@ -45,8 +45,8 @@ func (s stream) extend() { _ = s.control.SetWriteDeadline(time.Now().Add(stall))
 
 // tell writes to a reader until it is gone, or ctx ends.
 func (d *Daemon) tell(ctx context.Context, s stream) error {
-	news := d.loop.Watch()
-	defer news.Stop()
+	changes := d.loop.Watch()
+	defer changes.Stop()
 	progress, stopProgress := d.hub.Subscribe()
 	defer stopProgress()
 	quiet := time.NewTicker(beat)
@@ -58,8 +58,8 @@ func (d *Daemon) tell(ctx context.Context, s stream) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-news.Some():
-			for _, id := range news.Take() {
+		case <-changes.Changed():
+			for _, id := range changes.Take() {
 				err = errors.Join(err, s.Encode(d.eventOf(id)))
 			}
 		case p := <-progress:

@@ -1,4 +1,4 @@
-// Package queue says which hosts are due for a look.
+// Package queue says which hosts are due for a look, how many looks happen at a time, and when the next look is due.
 package queue
 
 import (

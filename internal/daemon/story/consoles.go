@@ -177,16 +177,16 @@ func (c *Consoles) Asked(id inventory.MachineID, now time.Time) {
 // Run reads until ctx ends.
 func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 	defer c.running.Wait()
-	news := loop.Watch()
-	defer news.Stop()
+	changes := loop.Watch()
+	defer changes.Stop()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-news.Some():
-			for _, id := range news.Take() {
+		case <-changes.Changed():
+			for _, id := range changes.Take() {
 				if h, known := loop.Host(id); known {
 					c.look(h, time.Now())
 				}

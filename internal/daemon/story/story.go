@@ -158,16 +158,16 @@ func last[T any](all []T, most int) []T {
 
 // Follow writes the stories down until ctx ends.
 func (s *Stories) Follow(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hub) error {
-	news := loop.Watch()
-	defer news.Stop()
+	changes := loop.Watch()
+	defer changes.Stop()
 	progress, stopProgress := jobs.Subscribe()
 	defer stopProgress()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-news.Some():
-			for _, id := range news.Take() {
+		case <-changes.Changed():
+			for _, id := range changes.Take() {
 				if h, known := loop.Host(id); known {
 					s.step(h, time.Now())
 				}

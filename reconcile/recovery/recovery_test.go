@@ -1,4 +1,4 @@
-package memory_test
+package recovery_test
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/memory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -35,25 +35,25 @@ func TestRecall(t *testing.T) {
 		entries []journal.Entry
 		pages   []inventory.Record
 		genuine func(string, []byte) ([]byte, error)
-		want    func(memory.Memory) bool
+		want    func(recovery.Memory) bool
 	}{
-		"the journal alone": {[]journal.Entry{{Record: begun, Revision: 1}}, nil, ours, func(m memory.Memory) bool {
+		"the journal alone": {[]journal.Entry{{Record: begun, Revision: 1}}, nil, ours, func(m recovery.Memory) bool {
 			return m.Hosts["a"].Revision == 1 && !m.Hosts["a"].Record.Recalled && m.Rebuilt == 0
 		}},
-		"the journal knows more": {[]journal.Entry{{Record: newer, Revision: 1}}, []inventory.Record{begun}, ours, func(m memory.Memory) bool {
+		"the journal knows more": {[]journal.Entry{{Record: newer, Revision: 1}}, []inventory.Record{begun}, ours, func(m recovery.Memory) bool {
 			return m.Hosts["a"].Record.Epoch == 4 && m.Hosts["a"].Record.Operation == nil && m.Rebuilt == 0
 		}},
-		"the page alone: what was begun is to be proved": {nil, []inventory.Record{begun}, ours, func(m memory.Memory) bool {
+		"the page alone: what was begun is to be proved": {nil, []inventory.Record{begun}, ours, func(m recovery.Memory) bool {
 			return m.Hosts["a"].Record.Recalled && !m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
 		}},
-		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m memory.Memory) bool {
+		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m recovery.Memory) bool {
 			return !m.Hosts["a"].Record.Recalled && m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Rebuilt && m.Hosts["a"].Record.Epoch == 3
 		}},
-		"the page alone, with an install that ended": {nil, []inventory.Record{ended}, ours, func(m memory.Memory) bool {
+		"the page alone, with an install that ended": {nil, []inventory.Record{ended}, ours, func(m recovery.Memory) bool {
 			return m.Hosts["a"].Unwritten && !m.Hosts["a"].Record.Rebuilt && m.Hosts["a"].Record.Last.ID == "op"
 		}},
-		"the page is not ours": {nil, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool { return errors.Is(m.Hosts["a"].Lost, refused) }},
-		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}}, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m memory.Memory) bool {
+		"the page is not ours": {nil, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m recovery.Memory) bool { return errors.Is(m.Hosts["a"].Lost, refused) }},
+		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}}, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m recovery.Memory) bool {
 			return m.Hosts["a"].Lost == nil && m.Hosts["a"].Page == nil
 		}},
 	} {
@@ -63,7 +63,7 @@ func TestRecall(t *testing.T) {
 			for _, r := range test.pages {
 				pages[status.Path(r.ID)] = page(r)
 			}
-			if m := memory.Recall(test.entries, pages, test.genuine); !test.want(m) {
+			if m := recovery.Recall(test.entries, pages, test.genuine); !test.want(m) {
 				t.Errorf("Recall = %+v", m)
 			}
 		})
@@ -95,7 +95,7 @@ func TestReread(t *testing.T) {
 		"nobody knows anything of it":       {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
 		"it is new, and the journal has":    {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
 	} {
-		if got, write := memory.Reread(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
+		if got, write := recovery.Reread(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
 			t.Errorf("%s: Reread = %+v, %t, want %+v, %t", name, got, write, test.want, test.write)
 		}
 	}

@@ -1,4 +1,4 @@
-package memory_test
+package recovery_test
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/memory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -107,13 +107,13 @@ func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 			t.Parallel()
 			asPage := test.newer
 			asPage.Dropped = nil
-			if why := memory.KnowsMore(asPage, test.older); (why == "") != (test.newer.Dropped != nil) {
+			if why := recovery.KnowsMore(asPage, test.older); (why == "") != (test.newer.Dropped != nil) {
 				t.Errorf("the page that is newer: KnowsMore = %q", why)
 			}
-			if why := memory.KnowsMore(test.older, test.newer); why != "" {
+			if why := recovery.KnowsMore(test.older, test.newer); why != "" {
 				t.Errorf("the page that lags behind: KnowsMore = %q, want none", why)
 			}
-			if why := memory.KnowsMore(test.newer, test.newer); why != "" {
+			if why := recovery.KnowsMore(test.newer, test.newer); why != "" {
 				t.Errorf("the page that says the same: KnowsMore = %q, want none", why)
 			}
 		})
@@ -126,11 +126,11 @@ func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 			r.Boot = &inventory.Boot{ID: "another", Epoch: 3, Stage: inventory.Preparing}
 		})},
 	} {
-		if one, other := memory.KnowsMore(pair[0], pair[1]), memory.KnowsMore(pair[1], pair[0]); one == "" && other == "" || (one == "" || other == "") && !strings.Contains(name, "ended") {
+		if one, other := recovery.KnowsMore(pair[0], pair[1]), recovery.KnowsMore(pair[1], pair[0]); one == "" && other == "" || (one == "" || other == "") && !strings.Contains(name, "ended") {
 			t.Errorf("%s of two daemons: KnowsMore = %q and %q, want that each knows more", name, one, other)
 		}
 	}
-	if why := memory.KnowsMore(at(spent("0")), at(full)); why != "" {
+	if why := recovery.KnowsMore(at(spent("0")), at(full)); why != "" {
 		t.Errorf("a consent that the journal dropped for later ones: KnowsMore = %q, want none", why)
 	}
 }
@@ -192,14 +192,14 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 			t.Parallel()
 			document := status.Summarize(status.Document{}, status.Result{At: noon, Desired: inventory.Desired{Name: "a"}, Observed: inventory.Observed{Record: test.page}, Plan: plan.Plan{Phase: plan.Waiting}})
 			pages := map[string][]byte{status.Path("a"): document.Encode()}
-			got := memory.Recall(revised(test.journal), pages, ours).Hosts["a"]
+			got := recovery.Recall(revised(test.journal), pages, ours).Hosts["a"]
 			if diff := cmp.Diff(test.want, got.Record); diff != "" || got.Unwritten != test.unwritten || got.Revision != 7 {
 				t.Errorf("unwritten %t, want %t; revision %d; the record (-want +got):\n%s", got.Unwritten, test.unwritten, got.Revision, diff)
 			}
 			if got.Record.Recalled && got.Record.OperationID() == test.journal.OperationID() {
 				return // what is read again is what the journal has
 			}
-			again, write := memory.Reread(got.Record, journal.Entry{Record: test.journal, Revision: 7})
+			again, write := recovery.Reread(got.Record, journal.Entry{Record: test.journal, Revision: 7})
 			if diff := cmp.Diff(test.want, again); diff != "" || write != test.unwritten {
 				t.Errorf("Reread: write = %t, want %t; the record (-want +got):\n%s", write, test.unwritten, diff)
 			}
@@ -228,11 +228,11 @@ func TestNoPageOfOursKnowsMoreThanWhatFollows(t *testing.T) {
 			for _, newer := range history[i:] {
 				page, late := newer, older
 				page.Dropped, late.Dropped = nil, nil
-				if why := memory.KnowsMore(late, newer); why != "" {
+				if why := recovery.KnowsMore(late, newer); why != "" {
 					t.Fatalf("an older page: KnowsMore = %q\npage %+v\nrecord %+v", why, late, newer)
 				}
 				dropped := older.Operation != nil && slices.Contains(newer.Dropped, older.Operation.ID)
-				if differ := why(page, older); differ != "" && !dropped && memory.KnowsMore(page, older) == "" {
+				if differ := why(page, older); differ != "" && !dropped && recovery.KnowsMore(page, older) == "" {
 					t.Fatalf("a newer page, which differs in %s: KnowsMore = none\npage %+v\nrecord %+v", differ, page, older)
 				}
 			}

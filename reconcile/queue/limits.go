@@ -1,5 +1,4 @@
-// Package pace bounds how much the loop does at a time, and how often. Pure.
-package pace
+package queue
 
 import (
 	"time"

@@ -1,12 +1,12 @@
-package branch_test
+package statusbranch_test
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/gitmetal/ingot/reconcile/branch"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/reconcile/statusbranch"
 )
 
 func document(name string) status.Document {
@@ -16,7 +16,7 @@ func document(name string) status.Document {
 func noFleet() map[string][]byte { return nil }
 
 // push carries everything that is due, and gives the paths that it wrote.
-func push(b *branch.Branch) (paths []string) {
+func push(b *statusbranch.Branch) (paths []string) {
 	c := b.Change(noFleet)
 	c.Encode()
 	b.Settle(c)
@@ -36,7 +36,7 @@ func want(t *testing.T, what string, got []string, want ...string) {
 // A page goes by the host's id, whatever the host is called, and only what differs is pushed.
 func TestAPageIsPushedWhenItDiffers(t *testing.T) {
 	t.Parallel()
-	b := branch.New()
+	b := statusbranch.New()
 	b.Write("a", document("a"), "")
 	want(t, "a new page", push(b), status.Path("a"))
 	if b.Write("a", document("a"), "") || len(push(b)) > 0 {
@@ -61,7 +61,7 @@ func TestCompare(t *testing.T) {
 		"edited":             {map[string][]byte{status.Path("a"): []byte("{}")}, 1},
 		"with another's too": {map[string][]byte{status.Path("a"): document("a").Encode(), status.Path("b"): []byte("{}")}, 0},
 	} {
-		b := branch.New()
+		b := statusbranch.New()
 		b.Write("a", document("a"), "")
 		push(b)
 		if differ := b.Compare(test.there); differ != test.differ || len(push(b)) != test.differ {

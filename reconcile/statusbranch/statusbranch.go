@@ -1,5 +1,5 @@
-// Package branch is what the loop knows of the status branch: the pages as they shall be, and which of them are there. It reads and pushes nothing. Pure.
-package branch
+// Package statusbranch is what the loop knows of the status branch: the pages as they shall be, and which of them are there. It reads and pushes nothing. Pure.
+package statusbranch
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-// Package memory is what a daemon knows when it starts: the journal's records, and from the status branch whatever the journal does not have, or has older,
+// Package recovery is what a daemon knows when it starts: the journal's records, and from the status branch whatever the journal does not have, or has older,
 // as after its loss, or after a copy of it was put back. KnowsMore says which is older.
-package memory
+package recovery
 
 import (
 	"fmt"
