@@ -13,13 +13,13 @@ import (
 // act does the first action of a plan: intent into the journal, the effect, its outcome into the journal. A daemon that dies anywhere in
 // between finds the intent again and does the action again, which is harmless for each of them.
 func (l *Loop) act(ctx context.Context, of *subject, next plan.Plan) (plan.Kind, plan.Outcome) {
-	if len(next.Actions) == 0 {
+	if next.Action == nil {
 		return "", plan.Outcome{}
 	}
 	if outcome, aside := l.standsAside(); aside {
-		return next.Actions[0].Kind, outcome
+		return next.Action.Kind, outcome
 	}
-	action := next.Actions[0].Identified(l.config.NewID)
+	action := next.Action.Identified(l.config.NewID)
 	if action.Kind == plan.OpenBoot && action.Begins(of.record) { // no machine is powered on to be inspected unless people can read of it
 		if outcome := l.published(of.record); outcome.Result != plan.Done {
 			return action.Kind, outcome

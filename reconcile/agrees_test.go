@@ -15,31 +15,32 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// change is what a commit does to one host.
-type change string
+// edit is what a commit does to one host.
+type edit string
 
 const (
-	leave     change = "nothing"
-	newer     change = "newer inputs"
-	consented change = "newer inputs with their consent"
-	foreign   change = "newer inputs with a consent for another host"
-	flip      change = "newer inputs and update: Reinstall at once"
-	label     change = "labels only"
-	none      change = "no workload any more"
-	protect   change = "protect"
-	unmanage  change = "lifecycle: Unmanaged"
-	remove    change = "its file is deleted"
-	rename    change = "called otherwise, with the old name as its id"
-	anew      change = "called otherwise, without an id"
-	given     change = "its name and id are given to another machine"
-	fresh     change = "its name is given to another machine, with an id of its own"
+	leave     edit = "nothing"
+	newer     edit = "newer inputs"
+	consented edit = "newer inputs with their consent"
+	foreign   edit = "newer inputs with a consent for another host"
+	flip      edit = "newer inputs and update: Reinstall at once"
+	label     edit = "labels only"
+	none      edit = "no workload any more"
+	protect   edit = "protect"
+	unmanage  edit = "lifecycle: Unmanaged"
+	remove    edit = "its file is deleted"
+	rename    edit = "called otherwise, with the old name as its id"
+	anew      edit = "called otherwise, without an id"
+	given     edit = "its name and id are given to another machine"
+	fresh     edit = "its name is given to another machine, with an id of its own"
 )
 
-var changes = []change{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, anew, given, fresh}
+var changes = []edit{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, anew, given, fresh}
 
 // beginning is what a host is before the commit.
 type beginning struct {
@@ -74,7 +75,7 @@ func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		hosts := rapid.IntRange(1, 5).Draw(rt, "hosts")
 		var begins []beginning
-		var does []change
+		var does []edit
 		for range hosts {
 			signatures := rapid.SampledFrom([]*inventory.Signatures{nil, {Tag: "v1", Signer: "jo"}, {Tag: "v1", Signer: "jo", Second: "ann"}}).Draw(rt, "signatures")
 			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls"), rapid.Bool().Draw(rt, "allowed"), signatures})
@@ -90,7 +91,7 @@ func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
 }
 
 // planAndDo gives what the daemon did otherwise than it was planned.
-func planAndDo(t *testing.T, begins []beginning, does []change, how course) (wrong []string) {
+func planAndDo(t *testing.T, begins []beginning, does []edit, how course) (wrong []string) {
 	w := newWorld(len(begins))
 	names := slices.Sorted(maps.Keys(w.fleet.Hosts))
 	for i, name := range names {
@@ -159,7 +160,7 @@ func (w *world) merge(d *daemon, head inventory.Fleet) {
 }
 
 // apply gives the host as the commit writes it, and false when it does not any more.
-func (c change) apply(d inventory.Desired) (inventory.Desired, bool) {
+func (c edit) apply(d inventory.Desired) (inventory.Desired, bool) {
 	w := inventory.Workload{}
 	if d.Workload != nil {
 		w = *d.Workload
@@ -204,7 +205,7 @@ func (c change) apply(d inventory.Desired) (inventory.Desired, bool) {
 }
 
 // giveConsents writes the consents that the plan asks for where the commit shall have them, and one host's to another where it shall not work.
-func giveConsents(head inventory.Fleet, r review.Review, names []inventory.MachineID, does []change) {
+func giveConsents(head inventory.Fleet, r review.Review, names []inventory.MachineID, does []edit) {
 	for i, name := range names {
 		h, there := head.Hosts[name]
 		if !there {
@@ -239,11 +240,11 @@ func (w *world) compare(names []inventory.MachineID, before map[inventory.Machin
 			m, was := w.machines[system], before[system]
 			installs, did = installs+m.installs-was.installs, append(did, m.done[len(was.done):]...)
 		}
-		goes := !h.Held && (h.Verdict == plan.Install || h.Verdict == plan.Reinstall)
+		goes := !h.Held && (h.Verdict == change.Install || h.Verdict == change.Reinstall)
 		switch {
 		case goes && installs != 1, !goes && installs != 0:
 			wrong = append(wrong, fmt.Sprintf("%s was installed %d times, the plan says %+v", name, installs, h))
-		case h.Verdict == plan.HandsOff && len(did) > 0:
+		case h.Verdict == change.HandsOff && len(did) > 0:
 			wrong = append(wrong, fmt.Sprintf("%s: hands off was planned, done was %v", name, did))
 		}
 	}

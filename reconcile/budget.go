@@ -8,6 +8,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/census"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -16,10 +17,10 @@ import (
 // seen in the host's record and phase ever after. A host that waits is looked at when a place gets free.
 func (l *Loop) budget(of subject, next plan.Plan) plan.Plan {
 	record, h := of.record, of.host
-	if len(next.Actions) == 0 {
+	if next.Action == nil {
 		return next
 	}
-	action := next.Actions[0]
+	action := *next.Action
 	begins, arms := action.Begins(record), action.Arms(record)
 	forward := (next.Phase == plan.Installing || next.Phase == plan.Inspecting) && action.Kind.AtBMC()
 	l.mu.Lock()
@@ -36,14 +37,14 @@ func (l *Loop) budget(of subject, next plan.Plan) plan.Plan {
 	}
 	if why, opens := l.turn(h, l.census.Progress(l.fleet.rings)); why != "" {
 		h.waiting = true
-		next.Phase, next.Actions, next.Waits, next.Due = plan.Pending, nil, why, opens
+		next.Phase, next.Action, next.Waits, next.Due = plan.Pending, nil, why, opens
 		return next
 	}
 	h.admitted = h.underWay() || l.places() > 0
 	h.waiting = !h.admitted
 	l.moved(h)
 	if h.waiting {
-		next.Phase, next.Actions = plan.Waiting, nil
+		next.Phase, next.Action = plan.Waiting, nil
 		next.Waits = l.itsTurn()
 	}
 	return next
@@ -53,9 +54,9 @@ func (l *Loop) budget(of subject, next plan.Plan) plan.Plan {
 // was taken down for it goes back to what it ran meanwhile. The caller holds the lock.
 func (l *Loop) armed(h *host, next plan.Plan) plan.Plan {
 	if why := l.frozen(h, h.record.Operation); why != "" {
-		return instead(next, plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.Frozen, Message: why}})
+		return instead(next, plan.Plan{Phase: plan.Held, Hold: &change.Hold{Reason: change.Frozen, Message: why}})
 	}
-	if why, opens := l.stopped(h, next.Actions[0].Kind); why != "" {
+	if why, opens := l.stopped(h, next.Action.Kind); why != "" {
 		return instead(next, plan.Plan{Phase: plan.Pending, Waits: why, Due: opens})
 	}
 	return l.placedAgain(h, next)
@@ -65,7 +66,7 @@ func (l *Loop) armed(h *host, next plan.Plan) plan.Plan {
 // the lock.
 func (l *Loop) repeated(h *host, next plan.Plan) plan.Plan {
 	if why := l.freezes(h); why != "" && h.record.Operation.Erases {
-		return instead(next, plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.Frozen, Message: why}})
+		return instead(next, plan.Plan{Phase: plan.Held, Hold: &change.Hold{Reason: change.Frozen, Message: why}})
 	}
 	if why := l.paused(h); why != "" {
 		return instead(next, plan.Plan{Phase: plan.Pending, Waits: why})
@@ -99,9 +100,9 @@ func (l *Loop) placedAgain(h *host, next plan.Plan) plan.Plan {
 
 // instead keeps a plan's action from being done, says why, and has that done which is due otherwise.
 func instead(next, why plan.Plan) plan.Plan {
-	next.Phase, next.Hold, next.Waits, next.Due, next.Actions = why.Phase, why.Hold, why.Waits, why.Due, nil
+	next.Phase, next.Hold, next.Waits, next.Due, next.Action = why.Phase, why.Hold, why.Waits, why.Due, nil
 	if next.Otherwise != nil {
-		next.Actions, next.Again = next.Otherwise.Actions, next.Otherwise.Again
+		next.Action, next.Again = next.Otherwise.Action, next.Otherwise.Again
 	}
 	return next
 }

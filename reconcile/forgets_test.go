@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -128,7 +129,7 @@ func TestAnOldPageBringsNoConsentBack(t *testing.T) {
 			after(24 * time.Hour)
 			h, _ := d.Host("host-0000")
 			d.end(t)
-			if m.installs != 1 || h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.ConsentForOther || h.Plan.Hold.Consent == "" {
+			if m.installs != 1 || h.Plan.Hold == nil || h.Plan.Hold.Reason != change.ConsentForOther || h.Plan.Hold.Consent == "" {
 				t.Fatalf("%d installs, %s, hold %+v, done %v: want it held, and the consent to give", m.installs, h.Plan.Phase, h.Plan.Hold, m.done)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // A history that stops being trusted while the ramdisk boots stops what would have erased: only a write that has begun ends.
@@ -36,7 +36,7 @@ func TestAFrozenHistoryArmsNothing(t *testing.T) {
 		r.mu.Unlock()
 		after(time.Hour)
 		r.wantDone(t, "a moved tag", "1111", 10, 10, 10)
-		if h, _ := d.Host(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.Frozen {
+		if h, _ := d.Host(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.Frozen {
 			t.Errorf("the host is %+v", h.Plan)
 		}
 		d.end(t)

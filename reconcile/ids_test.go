@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -130,12 +131,12 @@ func TestAReusedName(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(d *inventory.Desired)
 		phase  plan.Phase
-		reason plan.Reason
+		reason change.Reason
 	}{
 		"with an id":          {func(d *inventory.Desired) { d.ID = "fresh" }, plan.Active, ""},
-		"with a serial":       {func(*inventory.Desired) {}, plan.Held, plan.IdentityMismatch},
-		"with MACs only":      {func(d *inventory.Desired) { d.Identity = schemas.Identity{MACs: []string{"00:16:3e:00:00:09"}} }, plan.Held, plan.IdentityMismatch},
-		"with nothing at all": {func(d *inventory.Desired) { d.Identity = schemas.Identity{} }, plan.Held, plan.IdentityMismatch},
+		"with a serial":       {func(*inventory.Desired) {}, plan.Held, change.IdentityMismatch},
+		"with MACs only":      {func(d *inventory.Desired) { d.Identity = schemas.Identity{MACs: []string{"00:16:3e:00:00:09"}} }, plan.Held, change.IdentityMismatch},
+		"with nothing at all": {func(d *inventory.Desired) { d.Identity = schemas.Identity{} }, plan.Held, change.IdentityMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T) {
@@ -205,7 +206,7 @@ func TestAKnownMachineUnderAnotherID(t *testing.T) {
 				d.Refresh()
 				after(2 * time.Hour)
 				h, _ := d.Host(again.ID)
-				if hold := h.Plan.Hold; h.Plan.Phase != plan.Held || hold == nil || hold.Reason != plan.KnownAs || !strings.Contains(hold.Message, "is known as host-0000: write id: host-0000") || len(m.done) != done {
+				if hold := h.Plan.Hold; h.Plan.Phase != plan.Held || hold == nil || hold.Reason != change.KnownAs || !strings.Contains(hold.Message, "is known as host-0000: write id: host-0000") || len(m.done) != done {
 					t.Errorf("%s, hold %+v, done %v", h.Plan.Phase, hold, m.done[done:])
 				}
 				if !test.deleted {
@@ -285,7 +286,7 @@ func TestARenameThatAnEarlierVersionHadNotDone(t *testing.T) {
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
 		h, _ := d.Host("web-03")
-		if op == nil || h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.KnownAs || len(m.done) != done {
+		if op == nil || h.Plan.Hold == nil || h.Plan.Hold.Reason != change.KnownAs || len(m.done) != done {
 			t.Errorf("boot %+v, hold %+v, done %v", op, h.Plan.Hold, m.done[done:])
 		}
 		w.commit("3", called(desired("host-0000"), "web-03"))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // Leave says why an operation may not begin to write on a host now, or "": the fleet does not want or allow it any more, nothing is to be done to the host, the
@@ -30,7 +31,7 @@ func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, 
 	case h.record.Recalled:
 		return "", errors.New("what is known of the operation is from the status branch, and not proved yet")
 	}
-	if why := plan.Refusal(h.desired, h.record); why != "" {
+	if why := change.Refusal(h.desired, h.record); why != "" {
 		return why, nil
 	}
 	if h.record.Operation.Erases {
@@ -69,9 +70,9 @@ func retriable(p plan.Plan) bool {
 		return false
 	}
 	switch p.Hold.Reason {
-	case plan.NoPhoneHome, plan.BootFailed:
+	case change.NoPhoneHome, change.BootFailed:
 		return true
-	case plan.InstallFailed:
+	case change.InstallFailed:
 		return p.Phase == plan.Failed
 	default:
 		return false

@@ -9,6 +9,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -229,7 +230,7 @@ func TestADaemonThatWasAwayWritesNothingAgain(t *testing.T) {
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
 		h, _ := d.Host(host)
-		if h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != plan.NoPhoneHome || w.machines[host].installs != 1 {
+		if h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != change.NoPhoneHome || w.machines[host].installs != 1 {
 			t.Fatalf("the host is %+v after %d installs", h.Plan, w.machines[host].installs)
 		}
 		if err := d.Retry("host-9999"); err == nil {

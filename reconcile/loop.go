@@ -150,7 +150,7 @@ func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
 	}
 	observed := l.observe(ctx, of)
 	of.desired = l.identified(of, observed)
-	next := l.budget(of, l.alone(of, plan.Host(of.desired, observed, l.config.Now())))
+	next := l.budget(of, l.alone(of, plan.Next(of.desired, observed, l.config.Now())))
 	action, outcome := l.act(ctx, &of, next)
 	observed.Record = of.record
 	l.report(of.host, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})

@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -88,7 +89,7 @@ func TestALostJournalInAnInstall(t *testing.T) {
 				if m.installs > 1 || m.boots > max(boots, 1) {
 					t.Errorf("%d installs, %d boots: %v then %v", m.installs, m.boots, m.done[:done], m.done[done:])
 				}
-				if h.Plan.Hold != nil && h.Plan.Hold.Reason == plan.Recalled && m.power == inventory.PoweredOn && len(m.done) != done {
+				if h.Plan.Hold != nil && h.Plan.Hold.Reason == change.Recalled && m.power == inventory.PoweredOn && len(m.done) != done {
 					t.Errorf("held, but done: %v", m.done[done:])
 				}
 				if record := h.Observed.Record; speaks && record.Recalled && !record.AtRest() {
@@ -146,7 +147,7 @@ func personEnds(t *testing.T, limits reconcile.Limits, meanwhile func(*world)) {
 		after(time.Hour)
 		h, _ := d.Host("host-0000")
 		d.end(t)
-		if h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.Recalled {
+		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.Recalled {
 			t.Fatalf("%s, hold %+v, want it held", h.Plan.Phase, h.Plan.Hold)
 		}
 		if len(w.records) > 0 {
@@ -157,7 +158,7 @@ func personEnds(t *testing.T, limits reconcile.Limits, meanwhile func(*world)) {
 		after(time.Minute)
 		h, _ = d.Host("host-0000")
 		d.end(t)
-		if h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.FoundRunning || !h.Observed.Record.Fresh() {
+		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.FoundRunning || !h.Observed.Record.Fresh() {
 			t.Errorf("%s, hold %+v, record %+v, want a machine that nobody knows", h.Plan.Phase, h.Plan.Hold, h.Observed.Record)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -234,7 +235,7 @@ func TestAFrozenHistoryErasesNothing(t *testing.T) {
 		after(time.Hour)
 		r.wantDone(t, "a moved tag", "1111", 10, 10, 10)
 		h, _ := d.Host(ring.Hosts[0])
-		if want := "nothing is erased until an operator has looked: tag v2 was moved"; h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != plan.Frozen || h.Plan.Hold.Message != want {
+		if want := "nothing is erased until an operator has looked: tag v2 was moved"; h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != change.Frozen || h.Plan.Hold.Message != want {
 			t.Errorf("the host is %+v", h.Plan)
 		}
 		d.end(t)

@@ -8,6 +8,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -23,7 +24,7 @@ func TestADiskThatTwoMachinesSeeIsNotWritten(t *testing.T) {
 		after(time.Hour)
 		var held []inventory.MachineID
 		for _, h := range d.View().Hosts {
-			if h.Plan.Phase == plan.Held && h.Plan.Hold.Reason == plan.DiskShared && strings.Contains(h.Plan.Hold.Message, "is seen by host") {
+			if h.Plan.Phase == plan.Held && h.Plan.Hold.Reason == change.DiskShared && strings.Contains(h.Plan.Hold.Message, "is seen by host") {
 				held = append(held, h.Observed.Record.ID)
 			}
 		}

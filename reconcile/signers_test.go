@@ -6,7 +6,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // sign has the source say who signed the tag that every ring runs, and the daemon's configuration ask for two.
@@ -56,7 +56,7 @@ func TestADeletedCountersignatureArmsNothing(t *testing.T) {
 		r.mu.Unlock()
 		after(time.Hour)
 		r.wantDone(t, "a deleted countersignature", "1111", 10, 10, 10)
-		if h, _ := d.Host(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != plan.NeedsSigners || h.Observed.Record.Last.Outcome != inventory.Superseded {
+		if h, _ := d.Host(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.NeedsSigners || h.Observed.Record.Last.Outcome != inventory.Superseded {
 			t.Errorf("the host is %+v", h.Plan)
 		}
 		r.sign(d, two)

@@ -19,6 +19,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -198,7 +199,7 @@ func TestAHostThatANewerIngotWroteOf(t *testing.T) {
 				if m := w.machines[polled]; len(m.done) > 0 || !cmp.Equal(record, w.records[polled], cmpopts.EquateErrors()) || !bytes.Equal(page, w.branch[status.Path(polled)]) {
 					t.Errorf("done %v, record %+v, page:\n%s", m.done, w.records[polled], w.branch[status.Path(polled)])
 				}
-				if hold := h.Document.Hold; hold == nil || hold.Reason != plan.NotBelieved {
+				if hold := h.Document.Hold; hold == nil || hold.Reason != change.NotBelieved {
 					t.Errorf("people are told %+v", h.Document)
 				}
 				fleet, err := status.ParseFleet(w.branch[status.FleetPath])

@@ -15,7 +15,7 @@ import (
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/standing"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
@@ -135,7 +135,7 @@ func consentTo(s streams, o consentOptions, host inventory.Desired, record inven
 		return false, errors.New("it has no spec.identity.serial, which --takeover names")
 	}
 	if !o.takeover {
-		change := plan.Decide(host, record)
+		change := change.Decide(host, record)
 		if field, value = "erase", change.Needed; value == "" {
 			fmt.Fprintf(s.Out, "%s: %s\n", host.Name, unneeded(change))
 			return false, nil
@@ -149,11 +149,11 @@ func consentTo(s streams, o consentOptions, host inventory.Desired, record inven
 	return true, nil
 }
 
-func unneeded(change plan.Change) string {
+func unneeded(asked change.Change) string {
 	switch {
-	case change.Hold != nil:
-		return "no consent would help: " + change.Hold.Message
-	case change.Verdict == plan.Nothing:
+	case asked.Hold != nil:
+		return "no consent would help: " + asked.Hold.Message
+	case asked.Verdict == change.Nothing:
 		return "runs what the fleet asks for, nothing to consent to"
 	default:
 		return "needs no consent"

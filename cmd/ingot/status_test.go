@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -58,7 +59,7 @@ func halfway() (status.Fleet, []status.Document) {
 		}),
 		hostIn("prod-1", "prod", func(d *status.Document) {
 			d.Phase, d.Waits, d.Installed = plan.Held, "a person", installedFrom(firstCommit, "D3")
-			d.Hold = &status.Hold{Reason: plan.NeedsConsent, Message: "this would erase disk D3 (\x1b[31mour install of web\x1b[0m): it needs consent", Consent: "D3/9f3ac41be7705d12"}
+			d.Hold = &status.Hold{Reason: change.NeedsConsent, Message: "this would erase disk D3 (\x1b[31mour install of web\x1b[0m): it needs consent", Consent: "D3/9f3ac41be7705d12"}
 		}),
 		hostIn("prod-2", "prod", func(d *status.Document) {
 			d.Phase, d.Waits, d.Installed = plan.Pending, "ring prod comes after ring canary, which has not completed v2", installedFrom(firstCommit, "D4")

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/load", "inventory/standing", "reconcile/plan", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/load", "inventory/standing", "reconcile/plan", "reconcile/plan/change", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -41,7 +41,7 @@ type rule struct {
 var rules = []rule{
 	{"internal/secret", nil},
 	{"internal/archtest", nil},
-	{"internal/schemagen", []string{"schemas", "reconcile/plan", "reconcile/review"}},
+	{"internal/schemagen", []string{"schemas", "reconcile/plan/change", "reconcile/review"}},
 	{"internal/starter", []string{"schemas", "inventory/secrets", "internal/secret"}},
 	{"schemas/yamltext", nil},
 	{"schemas/strict", []string{"schemas/yamltext"}},
@@ -62,12 +62,13 @@ var rules = []rule{
 	{"reconcile/recovery", []string{"inventory", "inventory/format", "reconcile/journal", "reconcile/status"}},
 	{"reconcile/queue", []string{"inventory", "reconcile/plan"}},
 	{"reconcile/watch", []string{"inventory"}},
-	{"reconcile/plan", []string{"schemas", "inventory", "internal/secret"}},
-	{"reconcile/rollout", []string{"schemas", "inventory", "reconcile/plan"}},
+	{"reconcile/plan/change", []string{"schemas", "inventory"}},
+	{"reconcile/plan", []string{"schemas", "inventory", "reconcile/plan/change", "internal/secret"}},
+	{"reconcile/rollout", []string{"schemas", "inventory", "reconcile/plan/change"}},
 	{"reconcile/census", []string{"inventory", "reconcile/rollout"}},
 	{"reconcile/statusbranch", []string{"inventory", "reconcile/status"}},
-	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/rollout", "internal/secret"}},
-	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/plan", "reconcile/status", "internal/secret"}},
+	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/plan/change", "reconcile/rollout", "internal/secret"}},
+	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},
 	{"boot/...", []string{"core", "boot/...", "agent/wire", "internal/secret"}},

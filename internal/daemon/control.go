@@ -199,8 +199,8 @@ func hostView(h reconcile.HostView) HostView {
 	if h.Outcome.Result == plan.Retry || h.Outcome.Result == plan.Stalled {
 		v.Trouble = h.Outcome.Why
 	}
-	if len(h.Plan.Actions) > 0 {
-		v.NextDo, v.NextWhy = h.Plan.Actions[0].Kind, h.Plan.Actions[0].Reason
+	if h.Plan.Action != nil {
+		v.NextDo, v.NextWhy = h.Plan.Action.Kind, h.Plan.Action.Reason
 	}
 	if b := h.Observed.Record.Boot; b != nil {
 		v.Enrolled = h.Observed.Agent.Boot == b.ID

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 const (
@@ -15,7 +16,7 @@ const (
 func faultsOfImages() []fault {
 	return []fault{
 		{
-			name: "wrong image digest", where: hostPage, phase: plan.Held, reason: plan.ImageUnusable,
+			name: "wrong image digest", where: hostPage, phase: plan.Held, reason: change.ImageUnusable,
 			found: func(t *testing.T, w *world) {
 				w.edit(t, workload, w.rack.Description().Image.SHA256, wrongDigest)
 				w.push(t, "another digest")
@@ -23,7 +24,7 @@ func faultsOfImages() []fault {
 			line: "the sha256 of image URL {image} is {sha256}, the fleet says {wrong}: fix spec.install.image.sha256, or find out who changed the image: nothing was booted",
 		},
 		{
-			name: "image URL 404", where: hostPage, phase: plan.Held, reason: plan.ImageUnusable,
+			name: "image URL 404", where: hostPage, phase: plan.Held, reason: change.ImageUnusable,
 			found: func(t *testing.T, w *world) {
 				w.edit(t, workload, w.rack.Description().Image.URL, w.rack.Description().Image.URL+".gone")
 				w.push(t, "another image")
@@ -36,14 +37,14 @@ func faultsOfImages() []fault {
 func faultsOfDisks() []fault {
 	return []fault{
 		{
-			name: "no matching disk", where: hostPage, phase: plan.Held, reason: plan.NoDisk, looks: 1,
+			name: "no matching disk", where: hostPage, phase: plan.Held, reason: change.NoDisk, looks: 1,
 			found: func(t *testing.T, w *world) {
 				w.change(t, `rootDisk: {serial: "DISK00001"}`, `rootDisk: {serial: "DISK99999"}`)
 			},
 			line: "no disk matches spec.rootDisk: vda DISK00001 (serial: want DISK99999, have DISK00001)",
 		},
 		{
-			name: "no matching disk under a running system", where: hostPage, phase: plan.Held, reason: plan.NoDisk,
+			name: "no matching disk under a running system", where: hostPage, phase: plan.Held, reason: change.NoDisk,
 			until: active,
 			strikes: func(t *testing.T, w *world) {
 				w.change(t, `rootDisk: {serial: "DISK00001"}`, `rootDisk: {serial: "DISK99999"}`)
@@ -51,7 +52,7 @@ func faultsOfDisks() []fault {
 			line: "no disk matches spec.rootDisk: vda DISK00001 (serial: want DISK99999, have DISK00001)",
 		},
 		{
-			name: "two matching disks", where: hostPage, phase: plan.Held, reason: plan.SeveralDisks, looks: 1,
+			name: "two matching disks", where: hostPage, phase: plan.Held, reason: change.SeveralDisks, looks: 1,
 			found: func(t *testing.T, w *world) {
 				w.rack.Sim("machine-1").AddDisk("SPARE")
 				w.change(t, `rootDisk: {serial: "DISK00001"}`, `rootDisk: {minSize: "1 MiB"}`)
@@ -59,12 +60,12 @@ func faultsOfDisks() []fault {
 			line: "2 disks match spec.rootDisk: vda DISK00001, vdb SPARE: name one by serial or wwn",
 		},
 		{
-			name: "a disk with data and no consent", where: hostPage, phase: plan.Held, reason: plan.NeedsConsent, looks: 1,
+			name: "a disk with data and no consent", where: hostPage, phase: plan.Held, reason: change.NeedsConsent, looks: 1,
 			found: func(t *testing.T, w *world) { w.data(t) },
 			line:  "this would erase disk DISK00001 (data): it needs consent",
 		},
 		{
-			name: "a consent for another disk", where: hostPage, phase: plan.Held, reason: plan.ConsentForOther,
+			name: "a consent for another disk", where: hostPage, phase: plan.Held, reason: change.ConsentForOther,
 			until: held,
 			found: func(t *testing.T, w *world) { w.data(t) },
 			strikes: func(t *testing.T, w *world) {
@@ -75,7 +76,7 @@ func faultsOfDisks() []fault {
 			line: "this would erase disk DISK00001 (data): the consent in the fleet is for another host, disk, content or target",
 		},
 		{
-			name: "a consent for another target", where: hostPage, phase: plan.Held, reason: plan.ConsentForOther,
+			name: "a consent for another target", where: hostPage, phase: plan.Held, reason: change.ConsentForOther,
 			until: held,
 			found: func(t *testing.T, w *world) { w.data(t) },
 			strikes: func(t *testing.T, w *world) {
@@ -91,7 +92,7 @@ func faultsOfDisks() []fault {
 func faultsOfBMCs() []fault {
 	return []fault{
 		{
-			name: "a machine found running", where: hostPage, phase: plan.Held, reason: plan.FoundRunning,
+			name: "a machine found running", where: hostPage, phase: plan.Held, reason: change.FoundRunning,
 			found: func(t *testing.T, w *world) {
 				if err := w.rack.BMC("machine-1").PowerOn(t.Context()); err != nil {
 					t.Fatal(err)
@@ -100,7 +101,7 @@ func faultsOfBMCs() []fault {
 			line: "the machine runs and ingot did not start it: it is not powered off. To take it over, run `ingot consent --takeover machine-1` (spec.consent.takeover: \"LAB00001\")",
 		},
 		{
-			name: "wrong BMC password", where: hostPage, phase: plan.Waiting, reason: plan.BMCUnauthorized,
+			name: "wrong BMC password", where: hostPage, phase: plan.Waiting, reason: change.BMCUnauthorized,
 			found: func(t *testing.T, w *world) { w.seal(t, "not the password") },
 			line:  "read the system: BMC {bmc}: the credentials were refused: they are not tried again before {time}, so that the account is not locked; put the right username and password into the Secret that spec.bmc.credentials names: new ones are tried at once",
 			also: func(t *testing.T, w *world) {
@@ -110,12 +111,12 @@ func faultsOfBMCs() []fault {
 			},
 		},
 		{
-			name: "BMC off the network", where: hostPage, phase: plan.Waiting, reason: plan.BMCUnreachable,
+			name: "BMC off the network", where: hostPage, phase: plan.Waiting, reason: change.BMCUnreachable,
 			found: func(_ *testing.T, w *world) { w.cut() },
 			line:  "read the system: BMC {bmc}: no answer: EOF; check that the address is right, that the BMC is on the network and that its HTTPS service is enabled",
 		},
 		{
-			name: "BMC off the network under a running system", where: hostPage, phase: plan.Active, reason: plan.BMCUnreachable,
+			name: "BMC off the network under a running system", where: hostPage, phase: plan.Active, reason: change.BMCUnreachable,
 			until: active,
 			strikes: func(t *testing.T, w *world) {
 				w.cut()

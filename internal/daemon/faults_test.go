@@ -20,6 +20,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -33,9 +34,9 @@ type fault struct {
 	looks    int                        // times the ramdisk starts to look at a machine that nobody has looked at; never more than once
 
 	where  place
-	phase  plan.Phase  // what the host comes to
-	reason plan.Reason // of its hold; "" when it has none
-	line   string      // {bmc}, {commit} and the like stand for what no two runs share
+	phase  plan.Phase    // what the host comes to
+	reason change.Reason // of its hold; "" when it has none
+	line   string        // {bmc}, {commit} and the like stand for what no two runs share
 	also   func(*testing.T, *world)
 }
 

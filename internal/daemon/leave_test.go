@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // TestLeaveTakenBackBetweenTwoSteps has a script run before the install of a machine whose disk holds data, under a consent, with the real agent, hub and Git.
@@ -47,14 +48,14 @@ func TestLeaveTakenBackBetweenTwoSteps(t *testing.T) {
 				w.git(t, "revert", "--no-edit", "HEAD")
 				w.git(t, "push", "--quiet", "origin", "HEAD:main")
 			},
-			func(h daemon.HostView) bool { return h.Hold != nil && h.Hold.Reason == plan.NeedsConsent },
+			func(h daemon.HostView) bool { return h.Hold != nil && h.Hold.Reason == change.NeedsConsent },
 		},
 		"trunk rewritten": {
 			func(t *testing.T, w *world) {
 				w.git(t, "commit", "--quiet", "--amend", "-m", "another history")
 				w.git(t, "push", "--quiet", "--force", "origin", "HEAD:main")
 			},
-			func(h daemon.HostView) bool { return h.Hold != nil && h.Hold.Reason == plan.Frozen },
+			func(h daemon.HostView) bool { return h.Hold != nil && h.Hold.Reason == change.Frozen },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

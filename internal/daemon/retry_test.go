@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // TestAnOperatorHasAHostTriedAgain has the script before an install fail three times, which gives the host up with nothing written, and an operator say, through
@@ -28,7 +29,7 @@ func TestAnOperatorHasAHostTriedAgain(t *testing.T) {
 	})
 	w.start(t)
 	w.await(t, 1, "given up", func(h daemon.HostView) bool {
-		return h.Phase == plan.Failed && h.Hold != nil && h.Hold.Reason == plan.InstallFailed && strings.Contains(h.Hold.Message, "the memory is bad") && h.Pushed
+		return h.Phase == plan.Failed && h.Hold != nil && h.Hold.Reason == change.InstallFailed && strings.Contains(h.Hold.Message, "the memory is bad") && h.Pushed
 	})
 	if counts := machine.Counts(); counts.Begun != 0 {
 		t.Errorf("%d installs began", counts.Begun)

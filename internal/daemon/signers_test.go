@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // TestTwoSignARelease has one person release what installs one machine and erases another: the first goes on at once, the second when somebody else has
@@ -36,7 +37,7 @@ func TestTwoSignARelease(t *testing.T) {
 	second := w.release(t, "v2", "second")
 	held := func(message string) func(daemon.HostView) bool {
 		return func(h daemon.HostView) bool {
-			return h.Metadata.Name == "machine-1" && h.Phase == plan.Held && h.Hold.Reason == plan.NeedsSigners && strings.HasSuffix(h.Hold.Message, message) && h.Pushed
+			return h.Metadata.Name == "machine-1" && h.Phase == plan.Held && h.Hold.Reason == change.NeedsSigners && strings.HasSuffix(h.Hold.Message, message) && h.Pushed
 		}
 	}
 	w.await(t, 2, "held, and running the second release", func(h daemon.HostView) bool {

@@ -8,12 +8,12 @@ import (
 
 	"github.com/invopop/jsonschema"
 
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/review"
 )
 
 // verdicts are all there are.
-var verdicts = []plan.Verdict{plan.Nothing, plan.Install, plan.Reinstall, plan.TurnOn, plan.TurnOff, plan.HandsOff, plan.Unknown}
+var verdicts = []change.Verdict{change.Nothing, change.Install, change.Reinstall, change.TurnOn, change.TurnOff, change.HandsOff, change.Unknown}
 
 // plans writes the schema of what `ingot plan -o json` prints. Unlike a fleet's documents, which are written by people, it may get more fields.
 func plans() error {

@@ -9,6 +9,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // configured has the host's workload use a secret.
@@ -76,12 +77,12 @@ func TestAConfigThatCannotBeHadBootsNothing(t *testing.T) {
 	r.desired.Lifecycle, r.desired.Commit = "Managed", "abc"
 	kept := r.secrets["web"]
 	delete(r.secrets, "web")
-	p := plan.Host(r.desired, r.observe(), time.Now())
-	if len(p.Actions) > 0 || p.Hold == nil || p.Hold.Reason != plan.ConfigUnusable || p.Phase != plan.Held {
+	p := plan.Next(r.desired, r.observe(), time.Now())
+	if p.Action != nil || p.Hold == nil || p.Hold.Reason != change.ConfigUnusable || p.Phase != plan.Held {
 		t.Errorf("plan = %+v, want it held for the config", p)
 	}
 	r.secrets["web"] = kept
-	if p := plan.Host(r.desired, r.observe(), time.Now()); p.Hold != nil && p.Hold.Reason == plan.ConfigUnusable {
+	if p := plan.Next(r.desired, r.observe(), time.Now()); p.Hold != nil && p.Hold.Reason == change.ConfigUnusable {
 		t.Errorf("plan = %+v, want it to go on", p)
 	}
 }

@@ -1,11 +1,13 @@
-// Package plan decides what happens to a host. Host is a pure function of what the fleet desires, what was
-// observed and the time: same values, same plan. It executes nothing and says why for everything.
+// Package plan decides what is due for one machine. Next is a pure function of what the fleet desires, what was observed
+// and the time: same values, same plan. Begin and Settle say what an action leaves in the machine's record. The package
+// executes nothing and gives a reason for everything.
 package plan
 
 import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // Kind of an action. Each is short and idempotent: start something or look at it, and return.
@@ -100,92 +102,18 @@ const (
 // Phases are all there are.
 var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting, Active, Failed}
 
-// Reason of a hold or a condition, as one word for programs.
-type Reason string
-
-// Reasons.
-const (
-	NeedsConsent     Reason = "NeedsConsent"
-	ConsentSpent     Reason = "ConsentSpent"
-	ConsentForOther  Reason = "ConsentForOther"
-	NeedsSigners     Reason = "NeedsSigners" // two must sign what erases
-	FoundRunning     Reason = "FoundRunning"
-	NoDisk           Reason = "NoDisk"
-	SeveralDisks     Reason = "SeveralDisks"
-	DiskChanged      Reason = "DiskChanged"
-	DiskUnreadable   Reason = "DiskUnreadable"
-	DiskShared       Reason = "DiskShared" // another machine reports it too
-	IdentityMismatch Reason = "IdentityMismatch"
-	KnownAs          Reason = "KnownAs" // its machine is known under another id
-	TokenAlarm       Reason = "TokenAlarm"
-	OtherDisks       Reason = "OtherDisks" // the config writes to disks besides the root disk, and its Workload does not allow that
-	ImageUnusable    Reason = "ImageUnusable"
-	ConfigUnusable   Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
-	BMCUnreachable   Reason = "BMCUnreachable"
-	BMCUnauthorized  Reason = "BMCUnauthorized"
-	BMCRefused       Reason = "BMCRefused"
-	NotPublished     Reason = "NotPublished"
-	BootFailed       Reason = "BootFailed"
-	InstallFailed    Reason = "InstallFailed"
-	NoPhoneHome      Reason = "NoPhoneHome"
-	SecureBootOff    Reason = "SecureBootOff"
-	Recalled         Reason = "Recalled"    // what was begun is known from the status branch alone
-	NotBelieved      Reason = "NotBelieved" // its page on the status branch is all there is, and is not believed
-	Frozen           Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
-)
-
-// Hold says why nothing goes on, and what would let it.
-type Hold struct {
-	Reason  Reason
-	Message string // one line a person can act on
-	Consent string // the consent to write, when that is what is missing
-	// Unsigned is the tag that a second person must sign, when that is what is missing; inventory.Countersign gives the commands.
-	Unsigned string
-}
-
 // Plan is what shall happen to a host next.
 type Plan struct {
-	Host    inventory.MachineID
-	Phase   Phase
-	Change  Change
-	Actions []Action // in order; the first is due now. Empty: nothing to do but to look again.
-	Hold    *Hold
-	Waits   string        // what it waits for, in words; "" when nothing
-	Due     time.Time     // deadline of that wait; zero when none
-	Again   time.Duration // look again after; 0 means only when something happens
+	Host   inventory.MachineID
+	Phase  Phase
+	Change change.Change
+	Action *Action // the one that is due now; nil: nothing to do but to look again
+	Hold   *change.Hold
+	Waits  string        // what it waits for, in words; "" when nothing
+	Due    time.Time     // deadline of that wait; zero when none
+	Again  time.Duration // look again after; 0 means only when something happens
 	// Otherwise is what is due when the action may not be done now: the machine goes back to the system that it ran. Nil: it is left as it is.
 	Otherwise *Plan
-}
-
-// Verdict is what a change means for the machine.
-type Verdict string
-
-// Verdicts.
-const (
-	Nothing   Verdict = "Nothing"
-	Install   Verdict = "Install"   // onto a blank disk, or one never looked at
-	Reinstall Verdict = "Reinstall" // erases what is on the disk
-	TurnOn    Verdict = "TurnOn"
-	TurnOff   Verdict = "TurnOff"
-	HandsOff  Verdict = "HandsOff" // protected, orphaned, unmanaged
-	Unknown   Verdict = "Unknown"  // what is known of the machine cannot be read: anything may happen to it. Of reviews only.
-)
-
-// Change is what the fleet's desire means for a host, computed from desire and record alone: it is the plan of a pull request.
-type Change struct {
-	Verdict Verdict
-	Why     []string // what differs: "image 3f2a… → 9bc1…", "kernelArguments"
-	Disk    inventory.DiskID
-	Content string // what is on the disk: blank, install:<id>, content:<signature>, unseen
-	Summary string // the same in words
-	Target  string // inputs digest that would be installed
-	Erases  bool
-	Reboots bool
-	Needed  string // the consent that would allow it; "" when none is needed
-	Given   string // the consent in the fleet
-	Hold    *Hold  // why it would not happen
-	// OtherDisks are the disks besides the root disk that the installed system writes to at its first start.
-	OtherDisks []inventory.OtherDisk
 }
 
 // Result of an effect: a closed set.

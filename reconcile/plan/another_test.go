@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -12,22 +13,22 @@ import (
 // not ours to stop, and not the one that was installed; until the fleet says so.
 func TestAnotherMachineUnderTheName(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*inventory.Desired){
+	for name, edit := range map[string]func(*inventory.Desired){
 		"the same workload": func(*inventory.Desired) {},
 		"another workload":  func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
 		"off":               func(d *inventory.Desired) { d.Power = schemas.PowerOff },
 	} {
 		m := active(t)
-		m.commit(change)
+		m.commit(edit)
 		m.commit(func(d *inventory.Desired) { d.Identity.Serial = "SN2" })
 		o := m.observe()
 		o.BMC.System.Serial = "SN2"
-		p := plan.Host(m.desired, o, m.now)
-		if len(p.Actions) > 0 || p.Hold == nil || p.Hold.Reason != plan.IdentityMismatch {
+		p := plan.Next(m.desired, o, m.now)
+		if p.Action != nil || p.Hold == nil || p.Hold.Reason != change.IdentityMismatch {
 			t.Errorf("%s: plan %+v, want it held", name, p)
 		}
 		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "sn2" })
-		if p := plan.Host(m.desired, o, m.now); p.Hold != nil && p.Hold.Reason == plan.IdentityMismatch {
+		if p := plan.Next(m.desired, o, m.now); p.Hold != nil && p.Hold.Reason == change.IdentityMismatch {
 			t.Errorf("%s, taken over: plan %+v", name, p)
 		}
 	}
@@ -42,7 +43,7 @@ func TestATakeoverIsForOneMachine(t *testing.T) {
 	m.until(t, plan.RecordTakeover)
 	o := m.observe()
 	o.BMC.System.Serial = "SN2"
-	if p := plan.Host(m.desired, o, m.now); len(p.Actions) > 0 || p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+	if p := plan.Next(m.desired, o, m.now); p.Action != nil || p.Hold == nil || p.Hold.Reason != change.FoundRunning {
 		t.Errorf("plan %+v, want it held", p)
 	}
 }

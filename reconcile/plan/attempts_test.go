@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -15,7 +16,7 @@ func changing(t *testing.T) *model {
 	t.Helper()
 	m := active(t)
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.OnConsent) })
-	needed := plan.Decide(m.desired, m.record).Needed
+	needed := change.Decide(m.desired, m.record).Needed
 	m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
 	return m
 }
@@ -47,7 +48,7 @@ func TestAttemptsThatWroteNothingChangeNothing(t *testing.T) {
 			disk, installed := m.disk, m.record.Installed
 			break_(m)
 			p := m.settles(t)
-			if p.Phase != plan.Failed || p.Hold.Reason != plan.InstallFailed || !strings.Contains(p.Hold.Message, "ingot retry") {
+			if p.Phase != plan.Failed || p.Hold.Reason != change.InstallFailed || !strings.Contains(p.Hold.Message, "ingot retry") {
 				t.Fatalf("ended %+v, hold %+v", p, p.Hold)
 			}
 			if m.disk != disk || m.record.Installed == nil || m.record.Installed.ID != installed.ID || len(m.record.Spent) > 0 {
@@ -76,7 +77,7 @@ func TestARamdiskThatDoesNotStartTakesNoMachineDown(t *testing.T) {
 		disk := m.disk
 		m.noRamdisk = true
 		p := m.settles(t)
-		if p.Phase != plan.Failed || p.Hold.Reason != plan.InstallFailed || m.disk != disk || len(m.record.Spent) > 0 || m.record.Installed == nil {
+		if p.Phase != plan.Failed || p.Hold.Reason != change.InstallFailed || m.disk != disk || len(m.record.Spent) > 0 || m.record.Installed == nil {
 			t.Errorf("%s: ended %+v, hold %+v, with %s on the disk, record %+v", power, p, p.Hold, m.disk, m.record)
 		}
 		if m.power != inventory.PoweredOn || m.system != "disk" {
@@ -161,9 +162,9 @@ func TestEveryUnwrittenAttemptIsArmed(t *testing.T) {
 	m.jobFails = true
 	asked := map[int]bool{}
 	for range 200 {
-		p := plan.Host(m.desired, m.observe(), m.now)
-		if len(p.Actions) > 0 && p.Actions[0].Kind == plan.AssignInstall {
-			if !p.Actions[0].Arms(m.record) {
+		p := plan.Next(m.desired, m.observe(), m.now)
+		if p.Action != nil && p.Action.Kind == plan.AssignInstall {
+			if !p.Action.Arms(m.record) {
 				t.Fatalf("attempt %d is handed out without being asked for: %+v", m.record.Operation.Attempt, m.record.Operation)
 			}
 			if p.Otherwise == nil {
@@ -217,7 +218,7 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 				m.commit(func(d *inventory.Desired) { // all is given back
 					d.Protect, d.Lifecycle, d.Signatures, d.Workload = false, schemas.Managed, nil, workload(target, schemas.OnConsent)
 				})
-				needed := plan.Decide(m.desired, m.record).Needed
+				needed := change.Decide(m.desired, m.record).Needed
 				m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
 				if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target || m.record.Last.Attempt-m.record.Last.Withdrawn != 1 {
 					t.Errorf("given back: ended %+v, last %+v", p, m.record.Last)
@@ -260,7 +261,7 @@ func TestLeaveTakenBackAfterAnAttemptThatWrote(t *testing.T) {
 	m := halfWay(t)
 	m.commit(func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} })
 	jobs := m.writes()
-	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsSigners || m.writes() > jobs {
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsSigners || m.writes() > jobs {
 		t.Errorf("ended %+v, hold %+v, after %d more jobs", p, p.Hold, m.writes()-jobs)
 	}
 	m.commit(func(d *inventory.Desired) { d.Signatures.Second = "ann" })
@@ -284,7 +285,7 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 			m := halfWay(t)
 			m.halfWritten = true
 			m.settles(t)
-			needed := plan.Decide(m.desired, m.record).Needed
+			needed := change.Decide(m.desired, m.record).Needed
 			m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
 			m.halfWritten = false
 			return m
@@ -294,7 +295,7 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 			t.Parallel()
 			m := prepare(t)
 			m.jobFails = true
-			if p := m.settles(t); p.Phase != plan.Failed || p.Hold.Reason != plan.InstallFailed {
+			if p := m.settles(t); p.Phase != plan.Failed || p.Hold.Reason != change.InstallFailed {
 				t.Errorf("ended %+v, hold %+v", p, p.Hold)
 			}
 			m.jobFails, m.retry = false, true
@@ -304,7 +305,7 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 			over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
 			m.record.Installed = nil
 			m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
-			if c := plan.Decide(m.desired, m.record); c.Hold == nil {
+			if c := change.Decide(m.desired, m.record); c.Hold == nil {
 				t.Errorf("change = %+v: what was installed there may be erased as if nobody had looked", c)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // powerOffJob is wire.JobPowerOff, as the hub reports it.
@@ -33,7 +34,7 @@ func (h host) ramdisk(phase Phase) (p Plan, ready bool) {
 // open begins a boot attempt. After too many in a row that got nowhere it waits for a later commit of the fleet.
 func (h host) open(phase Phase, target string, attempt int, why string) Plan {
 	if b := h.rec.Boot; attempt > maxBoots && b != nil && b.Commit == h.d.Commit && !h.o.Retry {
-		return Plan{Phase: Failed, Hold: &Hold{Reason: BootFailed, Message: fmt.Sprintf(
+		return Plan{Phase: Failed, Hold: &change.Hold{Reason: change.BootFailed, Message: fmt.Sprintf(
 			"%d boots from the %s got nowhere, the last because %s%s; `ingot retry %s`, or any later commit of the fleet, tries again", maxBoots, target, why, seeConsole, h.d.Name)}}
 	}
 	if attempt > maxBoots {
@@ -55,7 +56,7 @@ func (h host) wasOn(target string) bool {
 
 // unbootable gives an operation up that has written nothing when the ramdisk does not start: a machine that served goes back to that (tried).
 func (h host) unbootable(op inventory.Operation, p Plan) (Plan, bool) {
-	if p.Hold == nil || p.Hold.Reason != BootFailed || h.rec.Installed == nil {
+	if p.Hold == nil || p.Hold.Reason != change.BootFailed || h.rec.Installed == nil {
 		return Plan{}, false
 	}
 	why, _, _ := strings.Cut(p.Hold.Message, seeConsole)

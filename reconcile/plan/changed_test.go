@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -43,14 +44,14 @@ func leavesStrangerAlone(t *testing.T, m *model) {
 				o := m.observe()
 				o.Record, o.BMC.At, o.BMC.Power, o.BMC.System.Serial = record, now, running, "SN2"
 				o.BMC.Override.Target = "None"
-				p := plan.Host(desired, o, now)
-				if len(p.Actions) == 0 {
+				p := plan.Next(desired, o, now)
+				if p.Action == nil {
 					continue
 				}
-				if slices.Contains(atBMC, p.Actions[0].Kind) {
-					t.Fatalf("%s of another machine (it is %s, spec.power %s) with record %+v", p.Actions[0].Kind, running, power, record)
+				if slices.Contains(atBMC, p.Action.Kind) {
+					t.Fatalf("%s of another machine (it is %s, spec.power %s) with record %+v", p.Action.Kind, running, power, record)
 				}
-				record = plan.Begin(record, m.identified(p.Actions[0]), now)
+				record = plan.Begin(record, m.identified(*p.Action), now)
 			}
 		}
 	}
@@ -116,7 +117,7 @@ func TestAWriteThatHasBegunEnds(t *testing.T) {
 	}
 	m.commit(func(d *inventory.Desired) { d.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent) })
 	p := m.settles(t)
-	if i := m.record.Installed; i == nil || i.Inputs != "aaaaaaaaaaaaaaaa" || p.Hold == nil || p.Hold.Reason != plan.NeedsConsent {
+	if i := m.record.Installed; i == nil || i.Inputs != "aaaaaaaaaaaaaaaa" || p.Hold == nil || p.Hold.Reason != change.NeedsConsent {
 		t.Errorf("ended %+v with %+v", p, m.record.Installed)
 	}
 }
@@ -130,9 +131,9 @@ func TestNoAnswerIsNotOff(t *testing.T) {
 		o := m.observe()
 		o.BMC = inventory.BMCState{At: m.now, Reach: inventory.Unreachable, Error: "no answer"}
 		for _, later := range []time.Duration{0, time.Minute, time.Hour} {
-			p := plan.Host(m.desired, o, m.now.Add(later))
-			if len(p.Actions) > 0 && slices.Contains(atBMC, p.Actions[0].Kind) {
-				t.Fatalf("%s without an answer from the BMC, record %+v", p.Actions[0].Kind, m.record)
+			p := plan.Next(m.desired, o, m.now.Add(later))
+			if p.Action != nil && slices.Contains(atBMC, p.Action.Kind) {
+				t.Fatalf("%s without an answer from the BMC, record %+v", p.Action.Kind, m.record)
 			}
 		}
 		m.look(nowhere)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -20,12 +21,12 @@ func TestAConfigThatCannotBeRenderedHoldsTheMachine(t *testing.T) {
 		}
 		o := m.observe()
 		o.Config.Error = why
-		p := plan.Host(m.desired, o, m.now)
-		if p.Phase != plan.Held || len(p.Actions) != 0 || p.Hold == nil || p.Hold.Reason != plan.ConfigUnusable || !strings.HasPrefix(p.Hold.Message, why) {
+		p := plan.Next(m.desired, o, m.now)
+		if p.Phase != plan.Held || p.Action != nil || p.Hold == nil || p.Hold.Reason != change.ConfigUnusable || !strings.HasPrefix(p.Hold.Message, why) {
 			t.Errorf("%s: plan = %+v, want it held and nothing done", name, p)
 		}
 		o.Config.Error = ""
-		if p := plan.Host(m.desired, o, m.now); p.Hold != nil {
+		if p := plan.Next(m.desired, o, m.now); p.Hold != nil {
 			t.Errorf("%s: plan = %+v, want it to go on", name, p)
 		}
 	}
@@ -38,7 +39,7 @@ func TestAConfigThatCannotBeRenderedDisturbsNoWrite(t *testing.T) {
 	m.until(t, plan.AssignInstall)
 	o := m.observe()
 	o.Config.Error = "secret app is gone"
-	if p := plan.Host(m.desired, o, m.now); p.Hold != nil || p.Phase != plan.Installing {
+	if p := plan.Next(m.desired, o, m.now); p.Hold != nil || p.Phase != plan.Installing {
 		t.Errorf("plan = %+v, want the write to go on", p)
 	}
 }

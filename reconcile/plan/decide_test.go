@@ -6,6 +6,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -54,49 +55,49 @@ func TestDecide(t *testing.T) {
 		name   string
 		ask    func(*inventory.Desired)
 		record inventory.Record
-		want   plan.Verdict
+		want   change.Verdict
 		erases bool
 		needed string
-		hold   plan.Reason
+		hold   change.Reason
 	}{
-		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
-		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent), plan.HandsOff, false, "", ""},
-		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, plan.HandsOff, false, "", ""},
-		{"known under another id", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, installed(target, schemas.OnConsent), plan.HandsOff, false, "", plan.KnownAs},
-		{"known under another id, nothing known of the host", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, inventory.Record{}, plan.HandsOff, false, "", plan.KnownAs},
+		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent), change.HandsOff, false, "", ""},
+		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent), change.HandsOff, false, "", ""},
+		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, change.HandsOff, false, "", ""},
+		{"known under another id", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, installed(target, schemas.OnConsent), change.HandsOff, false, "", change.KnownAs},
+		{"known under another id, nothing known of the host", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, inventory.Record{}, change.HandsOff, false, "", change.KnownAs},
 		{"known under another id, of another machine, taken over", func(d *inventory.Desired) {
 			d.Standing.KnownAs, d.Identity.Serial, d.Consent.Takeover = "other", "B", "B"
-		}, of("A"), plan.HandsOff, false, "", plan.KnownAs},
-		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"), plan.HandsOff, false, "", plan.IdentityMismatch},
-		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, plan.Nothing, false, "", ""},
-		{"installed with its inputs", none, installed(target, schemas.OnConsent), plan.Nothing, false, "", ""},
-		{"root disk blank", none, seen(inventory.Content{Blank: true}), plan.Install, false, "", ""},
-		{"root disk never seen", none, inventory.Record{}, plan.Install, false, consentOver("unseen"), ""},
-		{"root disk never seen, its consent", erase(consentOver("unseen")), inventory.Record{}, plan.Install, true, consentOver("unseen"), ""},
-		{"root disk never seen, its consent is spent", erase(consentOver("unseen")), spent(inventory.Record{}, consentOver("unseen")), plan.Install, false, consentOver("unseen"), ""},
-		{"holds something, consent over unseen is spent", erase(consentOver("unseen")), spent(something, consentOver("unseen")), plan.Reinstall, true, data, plan.ConsentSpent},
-		{"root disk never seen, its consent, after a loss of the journal", erase(consentOver("unseen")), inventory.Record{Epoch: 1, Rebuilt: true}, plan.Install, false, "", ""},
-		{"holds something, consent over unseen, after a loss of the journal", erase(consentOver("unseen")), rebuilt(something), plan.Reinstall, true, data, plan.ConsentForOther},
-		{"holds something, its consent, after a loss of the journal", erase(data), rebuilt(something), plan.Reinstall, true, data, ""},
-		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), plan.Install, false, "", plan.DiskUnreadable},
-		{"holds something, no consent", none, something, plan.Reinstall, true, data, plan.NeedsConsent},
-		{"holds something, its consent", erase(data), something, plan.Reinstall, true, data, ""},
-		{"holds something, consent over unseen", erase(consentOver("unseen")), something, plan.Reinstall, true, data, ""},
-		{"holds our install, consent over unseen", erase(consentOver("unseen")), installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.ConsentForOther},
-		{"holds our install, its consent", erase(ours), installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, ""},
-		{"holds our install, consent for what was there before", erase(data), installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.ConsentForOther},
-		{"the consent is spent", erase(data), spent(something, data), plan.Reinstall, true, data, plan.ConsentSpent},
-		{"update Reinstall, installed so", reinstall, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, ""},
-		{"update Reinstall, installed so, not allowed by the daemon", func(d *inventory.Desired) { reinstall(d); d.Reinstallable = false }, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, plan.NeedsConsent},
-		{"update flipped to Reinstall", reinstall, installed(earlier, schemas.OnConsent), plan.Reinstall, true, ours, plan.NeedsConsent},
-		{"update Reinstall, another workload", func(d *inventory.Desired) { reinstall(d); d.Workload.Name = "db" }, installed(earlier, schemas.Reinstall), plan.Reinstall, true, ours, plan.NeedsConsent},
-		{"no disk matches", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{Serial: "OTHER"} }, something, plan.Install, false, "", plan.NoDisk},
-		{"several disks match", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{MinSize: "1GB"} }, twoDisks(), plan.Install, false, "", plan.SeveralDisks},
+		}, of("A"), change.HandsOff, false, "", change.KnownAs},
+		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"), change.HandsOff, false, "", change.IdentityMismatch},
+		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, change.Nothing, false, "", ""},
+		{"installed with its inputs", none, installed(target, schemas.OnConsent), change.Nothing, false, "", ""},
+		{"root disk blank", none, seen(inventory.Content{Blank: true}), change.Install, false, "", ""},
+		{"root disk never seen", none, inventory.Record{}, change.Install, false, consentOver("unseen"), ""},
+		{"root disk never seen, its consent", erase(consentOver("unseen")), inventory.Record{}, change.Install, true, consentOver("unseen"), ""},
+		{"root disk never seen, its consent is spent", erase(consentOver("unseen")), spent(inventory.Record{}, consentOver("unseen")), change.Install, false, consentOver("unseen"), ""},
+		{"holds something, consent over unseen is spent", erase(consentOver("unseen")), spent(something, consentOver("unseen")), change.Reinstall, true, data, change.ConsentSpent},
+		{"root disk never seen, its consent, after a loss of the journal", erase(consentOver("unseen")), inventory.Record{Epoch: 1, Rebuilt: true}, change.Install, false, "", ""},
+		{"holds something, consent over unseen, after a loss of the journal", erase(consentOver("unseen")), rebuilt(something), change.Reinstall, true, data, change.ConsentForOther},
+		{"holds something, its consent, after a loss of the journal", erase(data), rebuilt(something), change.Reinstall, true, data, ""},
+		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), change.Install, false, "", change.DiskUnreadable},
+		{"holds something, no consent", none, something, change.Reinstall, true, data, change.NeedsConsent},
+		{"holds something, its consent", erase(data), something, change.Reinstall, true, data, ""},
+		{"holds something, consent over unseen", erase(consentOver("unseen")), something, change.Reinstall, true, data, ""},
+		{"holds our install, consent over unseen", erase(consentOver("unseen")), installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, change.ConsentForOther},
+		{"holds our install, its consent", erase(ours), installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, ""},
+		{"holds our install, consent for what was there before", erase(data), installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, change.ConsentForOther},
+		{"the consent is spent", erase(data), spent(something, data), change.Reinstall, true, data, change.ConsentSpent},
+		{"update Reinstall, installed so", reinstall, installed(earlier, schemas.Reinstall), change.Reinstall, true, ours, ""},
+		{"update Reinstall, installed so, not allowed by the daemon", func(d *inventory.Desired) { reinstall(d); d.Reinstallable = false }, installed(earlier, schemas.Reinstall), change.Reinstall, true, ours, change.NeedsConsent},
+		{"update flipped to Reinstall", reinstall, installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, change.NeedsConsent},
+		{"update Reinstall, another workload", func(d *inventory.Desired) { reinstall(d); d.Workload.Name = "db" }, installed(earlier, schemas.Reinstall), change.Reinstall, true, ours, change.NeedsConsent},
+		{"no disk matches", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{Serial: "OTHER"} }, something, change.Install, false, "", change.NoDisk},
+		{"several disks match", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{MinSize: "1GB"} }, twoDisks(), change.Install, false, "", change.SeveralDisks},
 	} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		test.ask(&m.desired)
-		got := plan.Decide(m.desired, test.record)
-		reason := plan.Reason("")
+		got := change.Decide(m.desired, test.record)
+		reason := change.Reason("")
 		if got.Hold != nil {
 			reason = got.Hold.Reason
 		}
@@ -174,7 +175,7 @@ func TestRuleTakenBack(t *testing.T) {
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })
 	m.until(t, plan.RecordFacts)
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.OnConsent) })
-	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsConsent || m.disk != disk {
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsConsent || m.disk != disk {
 		t.Errorf("ended %+v with %q", p, m.disk)
 	}
 }

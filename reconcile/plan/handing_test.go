@@ -14,8 +14,8 @@ func handing(t *testing.T, die crash) *model {
 	t.Helper()
 	m := changing(t)
 	for range 200 {
-		p := plan.Host(m.desired, m.observe(), m.now)
-		if len(p.Actions) > 0 && p.Actions[0].Kind == plan.AssignInstall {
+		p := plan.Next(m.desired, m.observe(), m.now)
+		if p.Action != nil && p.Action.Kind == plan.AssignInstall {
 			m.look(die)
 			return m
 		}
@@ -32,7 +32,7 @@ func TestAJobThatWasNotedAndNotHandedOut(t *testing.T) {
 	t.Run("the machine goes back when the job may not be handed out", func(t *testing.T) {
 		t.Parallel()
 		m := handing(t, beforeEffect)
-		if p := plan.Host(m.desired, m.observe(), m.now); p.Otherwise == nil || len(p.Otherwise.Actions) != 1 {
+		if p := plan.Next(m.desired, m.observe(), m.now); p.Otherwise == nil || p.Otherwise.Action == nil {
 			t.Errorf("plan = %+v, otherwise %+v; want the machine to leave the ramdisk", p, p.Otherwise)
 		}
 	})
@@ -44,9 +44,9 @@ func TestAJobThatWasNotedAndNotHandedOut(t *testing.T) {
 		m.start()
 		m.record.Boot = nil
 		for range 20 {
-			p := plan.Host(m.desired, m.observe(), m.now)
-			if len(p.Actions) > 0 && p.Actions[0].Kind == plan.PowerOff {
-				if !p.Actions[0].Graceful {
+			p := plan.Next(m.desired, m.observe(), m.now)
+			if p.Action != nil && p.Action.Kind == plan.PowerOff {
+				if !p.Action.Graceful {
 					t.Errorf("plan = %+v, want it asked", p)
 				}
 				return

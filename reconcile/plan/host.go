@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -30,10 +31,10 @@ type host struct {
 	o      inventory.Observed
 	rec    inventory.Record
 	now    time.Time
-	change Change
+	change change.Change
 }
 
-// Host decides what happens to a host next. The first question that has an answer decides:
+// Next decides what happens to a host next. The first question that has an answer decides:
 //
 //	question                                   answer
 //	is it ours to touch?                       hands off, or on
@@ -45,8 +46,8 @@ type host struct {
 //	nothing is asked of it                     Active, or Unmanaged
 //
 // Same values, same plan. A plan has at most one action; the next look decides about the next.
-func Host(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
-	h := host{d: d, o: o, rec: o.Record, now: now, change: Decide(d, o.Record)}
+func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
+	h := host{d: d, o: o, rec: o.Record, now: now, change: change.Decide(d, o.Record)}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil { // an attempt that was noted, and not handed out: the disk has it still
 		h.rec.Installed = op.Replaces
 	}
@@ -57,7 +58,7 @@ func Host(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 
 func (h host) decide() Plan {
 	switch {
-	case h.change.Verdict == HandsOff:
+	case h.change.Verdict == change.HandsOff:
 		return h.handsOff()
 	case h.o.Agent.Unknown != "" && (h.rec.Operation != nil || h.rec.Boot != nil && h.rec.Boot.Target == inventory.FromRamdisk):
 		return Plan{Phase: Waiting, Waits: h.o.Agent.Unknown, Again: 5 * time.Second}
@@ -68,9 +69,9 @@ func (h host) decide() Plan {
 	switch {
 	case h.rec.Operation != nil:
 		return h.operation()
-	case h.change.Verdict == Install || h.change.Verdict == Reinstall:
+	case h.change.Verdict == change.Install || h.change.Verdict == change.Reinstall:
 		return h.begin()
-	case h.change.Verdict == Nothing:
+	case h.change.Verdict == change.Nothing:
 		return h.power()
 	default:
 		panic("plan: unknown verdict " + string(h.change.Verdict))
@@ -95,7 +96,7 @@ func (h host) handsOff() Plan {
 		case job.State == inventory.JobRunning && job.Begun:
 			p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
 		case job.State == inventory.JobAssigned, job.State == inventory.JobRunning:
-			p.Actions = h.withdraw(*op, why).Actions
+			p.Action = h.withdraw(*op, why).Action
 		}
 	}
 	return p
@@ -134,21 +135,21 @@ func (h host) newOperation() *inventory.Operation {
 
 // reach answers while the BMC does not: unreachable, refused and unknown are never read as off.
 func (h host) reach() (Plan, bool) {
-	hold := Hold{Message: h.o.BMC.Error}
+	hold := change.Hold{Message: h.o.BMC.Error}
 	switch h.o.BMC.Reach {
 	case inventory.Reached:
 		if h.o.BMC.Power != inventory.PowerUnknown {
 			return Plan{}, false
 		}
-		hold = Hold{Reason: BMCRefused, Message: "the BMC does not say whether the machine is on"}
+		hold = change.Hold{Reason: change.BMCRefused, Message: "the BMC does not say whether the machine is on"}
 	case inventory.NotAsked:
 		return Plan{Phase: Waiting, Waits: "a look at the BMC"}, true
 	case inventory.Unreachable:
-		hold.Reason = BMCUnreachable
+		hold.Reason = change.BMCUnreachable
 	case inventory.Unauthorized:
-		hold.Reason = BMCUnauthorized
+		hold.Reason = change.BMCUnauthorized
 	case inventory.Refused:
-		hold.Reason = BMCRefused
+		hold.Reason = change.BMCRefused
 	default:
 		panic("plan: unknown reach " + string(h.o.BMC.Reach))
 	}
@@ -161,7 +162,7 @@ func (h host) alarm() (Plan, bool) {
 	if h.o.Agent.Alarm == "" || b == nil || h.o.Agent.Epoch != b.Epoch || b.Commit != h.d.Commit {
 		return Plan{}, false
 	}
-	return h.held(Hold{Reason: TokenAlarm, Message: h.o.Agent.Alarm + ": find out who read the boot medium; any later commit of the fleet starts another boot"}), true
+	return h.held(change.Hold{Reason: change.TokenAlarm, Message: h.o.Agent.Alarm + ": find out who read the boot medium; any later commit of the fleet starts another boot"}), true
 }
 
 // image answers until the workload's image is in the mirror and verified: nothing is booted for an image that cannot be had.
@@ -175,7 +176,7 @@ func (h host) image() (Plan, bool) {
 		return Plan{Phase: Waiting, Waits: "the image to be fetched and verified", Again: 2 * time.Second}, true
 	case inventory.ImageFailed:
 		p := act(Held, Action{Kind: FetchImage, Reason: "try again what failed"})
-		p.Hold = &Hold{Reason: ImageUnusable, Message: i.Error + ": nothing was booted"}
+		p.Hold = &change.Hold{Reason: change.ImageUnusable, Message: i.Error + ": nothing was booted"}
 		return p, true
 	default:
 		panic("plan: unknown image phase " + string(i.State))
@@ -187,7 +188,7 @@ func (h host) config() (Plan, bool) {
 	if h.o.Config.Error == "" {
 		return Plan{}, false
 	}
-	return h.held(Hold{Reason: ConfigUnusable, Message: h.o.Config.Error + ": nothing was booted"}), true
+	return h.held(change.Hold{Reason: change.ConfigUnusable, Message: h.o.Config.Error + ": nothing was booted"}), true
 }
 
 // takeover answers when the machine runs and we did not start it. A power-on of ours that found it on is waited for: had it been ours, the machine would read
@@ -216,7 +217,7 @@ func (h host) takeover() (Plan, bool) {
 	if given := h.d.Consent.Takeover; given != "" && strings.EqualFold(given, serial) {
 		return act(Waiting, Action{Kind: RecordTakeover, Serial: serial, Reason: "spec.consent.takeover names this machine"}), true
 	}
-	return h.held(Hold{Reason: FoundRunning, Message: fmt.Sprintf(
+	return h.held(change.Hold{Reason: change.FoundRunning, Message: fmt.Sprintf(
 		"the machine runs and ingot did not start it: it is not powered off. To take it over, run `ingot consent --takeover %s` (spec.consent.takeover: %q)", h.d.Name, serial)}), true
 }
 
@@ -258,17 +259,17 @@ func (h host) facts(phase Phase) Plan {
 		return Plan{Phase: phase, Waits: "the agent's report on the hardware"}
 	}
 	if why := inventory.SameMachine(h.d.Identity, *seen); why != "" {
-		return h.held(Hold{Reason: IdentityMismatch, Message: why})
+		return h.held(change.Hold{Reason: change.IdentityMismatch, Message: why})
 	}
 	if h.d.Boot.SecureBoot && !seen.Firmware.SecureBoot {
-		return h.held(Hold{Reason: SecureBootOff, Message: "spec.boot.secureBoot is true, the ramdisk reports that Secure Boot is not enforced: turn it on in the firmware"})
+		return h.held(change.Hold{Reason: change.SecureBootOff, Message: "spec.boot.secureBoot is true, the ramdisk reports that Secure Boot is not enforced: turn it on in the firmware"})
 	}
 	return act(phase, Action{Kind: RecordFacts, Facts: seen, Reason: "the agent of this boot looked at the machine"})
 }
 
 // held leaves the machine as it is, but for a ramdisk of ours in which it idles.
-func (h host) held(hold Hold) Plan {
-	if hold.Reason == IdentityMismatch {
+func (h host) held(hold change.Hold) Plan {
+	if hold.Reason == change.IdentityMismatch {
 		h.rec.Installed = nil // what is known to be installed is on another machine
 	}
 	p := h.aside(Held, idleDeadline, "it waits for a person")
@@ -310,7 +311,7 @@ func (h host) otherwise(p Plan) Plan {
 	if h.rec.Installed == nil {
 		return p
 	}
-	if back := h.aside(p.Phase, 0, "what it was taken down for may not go on now"); len(back.Actions) > 0 || back.Waits != "" {
+	if back := h.aside(p.Phase, 0, "what it was taken down for may not go on now"); back.Action != nil || back.Waits != "" {
 		p.Otherwise = &back
 	}
 	return p
@@ -370,4 +371,4 @@ func (h host) settled() bool {
 	return h.rec.Boot == nil || (h.rec.Boot.Target == inventory.FromDisk && h.rec.Boot.Stage == inventory.Running)
 }
 
-func act(phase Phase, a Action) Plan { return Plan{Phase: phase, Actions: []Action{a}} }
+func act(phase Phase, a Action) Plan { return Plan{Phase: phase, Action: &a} }

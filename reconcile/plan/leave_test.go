@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -16,7 +17,7 @@ func TestConfigurationTakesLeaveBack(t *testing.T) {
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })
 	m.until(t, plan.RecordFacts)
 	m.desired.Reinstallable = false
-	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsConsent || m.disk != disk {
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsConsent || m.disk != disk {
 		t.Errorf("ended %+v with %q", p, m.disk)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -119,11 +120,11 @@ const (
 
 // look is one turn of the loop: observe, decide, intent, effect, outcome.
 func (m *model) look(die crash) plan.Plan {
-	p := plan.Host(m.desired, m.observe(), m.now)
-	if len(p.Actions) == 0 {
+	p := plan.Next(m.desired, m.observe(), m.now)
+	if p.Action == nil {
 		return p
 	}
-	a := m.identified(p.Actions[0])
+	a := m.identified(*p.Action)
 	m.judge(a)
 	m.done = append(m.done, a.Kind)
 	m.record = plan.Begin(m.record, a, m.now)
@@ -362,7 +363,7 @@ func (m *model) install(job *inventory.Job) {
 		m.write(job)
 		return
 	}
-	if why := plan.Refusal(m.desired, m.record); why != "" || m.record.OperationID() != job.ID {
+	if why := change.Refusal(m.desired, m.record); why != "" || m.record.OperationID() != job.ID {
 		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -124,11 +125,11 @@ func (h host) write(op inventory.Operation) Plan {
 	if working := ready && job.State != inventory.NoJob; working {
 		return h.working(op, job)
 	}
-	if job.State != inventory.NoJob && !job.Begun && len(p.Actions) > 0 && p.Actions[0].Kind == OpenBoot { // with its boot the hub forgets that it began nothing
-		why := p.Actions[0].Reason
+	if job.State != inventory.NoJob && !job.Begun && p.Action != nil && p.Action.Kind == OpenBoot { // with its boot the hub forgets that it began nothing
+		why := p.Action.Reason
 		return act(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Lost: true, Reason: why})
 	}
-	if stopped, over := h.stopped(op); over && op.Begun != 0 && (ready || len(p.Actions) > 0) {
+	if stopped, over := h.stopped(op); over && op.Begun != 0 && (ready || p.Action != nil) {
 		return stopped
 	}
 	if p, answered := h.config(); answered && job.State == inventory.NoJob {
@@ -233,7 +234,7 @@ func (h host) tried() (Plan, bool) {
 		return Plan{}, false
 	}
 	p := h.aside(Failed, 0, "the install is given up")
-	p.Hold = &Hold{Reason: InstallFailed, Message: fmt.Sprintf(
+	p.Hold = &change.Hold{Reason: change.InstallFailed, Message: fmt.Sprintf(
 		"it was given up before anything was written: %s: mend that and run `ingot retry %s`, or change what is installed", last.Error, h.d.Name)}
 	return p, true
 }
@@ -284,7 +285,7 @@ func (h host) home(op inventory.Operation) Plan {
 	switch {
 	case h.o.Retry:
 		p := h.open(Starting, inventory.FromDisk, 1, "an operator asked for it")
-		p.Actions[0].Boot.Restart = true
+		p.Action.Boot.Restart = true
 		return p
 	case on && h.d.Workload != nil && h.d.Workload.Inputs == op.Inputs && h.d.Workload.PhoneHome == schemas.PhoneHomeDisabled:
 		return act(Starting, Action{Kind: RecordHome, Reason: "the machine was started from its disk; its workload has phone-home disabled"})
@@ -306,7 +307,7 @@ func (h host) silent(op inventory.Operation, why string) Plan {
 	if h.d.Workload == nil || h.d.Workload.Inputs != op.Inputs {
 		return h.close(op, inventory.Quarantined, why+", and the fleet asks for something else now", Waiting)
 	}
-	return Plan{Phase: Held, Hold: &Hold{Reason: NoPhoneHome, Message: fmt.Sprintf(
+	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.NoPhoneHome, Message: fmt.Sprintf(
 		"the install was written and verified, and %s: read its console; it becomes Active when it calls, `ingot retry %s` starts it again, nothing is written again", why, h.d.Name)}}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -38,30 +39,30 @@ func TestDecideOnOtherDisks(t *testing.T) {
 	for name, test := range map[string]struct {
 		ask    func(*inventory.Desired)
 		record inventory.Record
-		want   plan.Verdict
-		reason plan.Reason
+		want   change.Verdict
+		reason change.Reason
 		named  bool // the hold names the device
 	}{
-		"onto a blank disk":            {writes, seen(inventory.Content{Blank: true}), plan.Install, plan.OtherDisks, true},
-		"onto a disk never seen":       {writes, inventory.Record{}, plan.Install, plan.OtherDisks, true},
-		"with consent":                 {both(writes), something, plan.Reinstall, plan.OtherDisks, true},
-		"without consent, too":         {writes, something, plan.Reinstall, plan.NeedsConsent, true},
-		"without two signers, too":     {both(func(d *inventory.Desired) { writes(d); d.Signatures = one }), something, plan.Reinstall, plan.OtherDisks, true},
-		"no root disk, too":            {func(d *inventory.Desired) { writes(d); d.RootDisk = &schemas.DiskHints{Serial: "X"} }, something, plan.Install, plan.NoDisk, true},
-		"allowed":                      {both(writesAllowed), something, plan.Reinstall, "", false},
-		"allowed, without consent":     {writesAllowed, something, plan.Reinstall, plan.NeedsConsent, false},
-		"it runs already":              {writes, installed(target, schemas.OnConsent), plan.Nothing, "", false},
-		"its operation is intended":    {both(writes), underWay(inventory.Intended), plan.Reinstall, plan.OtherDisks, true},
-		"its operation is under way":   {both(writes), underWay(inventory.Armed), plan.Reinstall, "", false},
-		"protected":                    {func(d *inventory.Desired) { writes(d); d.Protect = true }, something, plan.HandsOff, "", false},
-		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = consent }, something, plan.Reinstall, "", false},
+		"onto a blank disk":            {writes, seen(inventory.Content{Blank: true}), change.Install, change.OtherDisks, true},
+		"onto a disk never seen":       {writes, inventory.Record{}, change.Install, change.OtherDisks, true},
+		"with consent":                 {both(writes), something, change.Reinstall, change.OtherDisks, true},
+		"without consent, too":         {writes, something, change.Reinstall, change.NeedsConsent, true},
+		"without two signers, too":     {both(func(d *inventory.Desired) { writes(d); d.Signatures = one }), something, change.Reinstall, change.OtherDisks, true},
+		"no root disk, too":            {func(d *inventory.Desired) { writes(d); d.RootDisk = &schemas.DiskHints{Serial: "X"} }, something, change.Install, change.NoDisk, true},
+		"allowed":                      {both(writesAllowed), something, change.Reinstall, "", false},
+		"allowed, without consent":     {writesAllowed, something, change.Reinstall, change.NeedsConsent, false},
+		"it runs already":              {writes, installed(target, schemas.OnConsent), change.Nothing, "", false},
+		"its operation is intended":    {both(writes), underWay(inventory.Intended), change.Reinstall, change.OtherDisks, true},
+		"its operation is under way":   {both(writes), underWay(inventory.Armed), change.Reinstall, "", false},
+		"protected":                    {func(d *inventory.Desired) { writes(d); d.Protect = true }, something, change.HandsOff, "", false},
+		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = consent }, something, change.Reinstall, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 			test.ask(&m.desired)
-			got := plan.Decide(m.desired, test.record)
-			reason, message := plan.Reason(""), ""
+			got := change.Decide(m.desired, test.record)
+			reason, message := change.Reason(""), ""
 			if got.Hold != nil {
 				reason, message = got.Hold.Reason, got.Hold.Message
 			}
@@ -79,14 +80,14 @@ func TestOtherDisksAreNamed(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 	writesAllowed(&m.desired)
-	if got := plan.Decide(m.desired, m.record); got.Hold != nil || len(got.OtherDisks) != 1 {
+	if got := change.Decide(m.desired, m.record); got.Hold != nil || len(got.OtherDisks) != 1 {
 		t.Errorf("Decide of what is allowed = %+v, want the disk named", got)
 	}
 	m.desired.Workload.OtherDisksAllowed = false
 	for i := range 6 {
 		m.desired.Workload.OtherDisks = append(m.desired.Workload.OtherDisks, inventory.OtherDisk{Device: "/dev/disk/by-id/x" + string(rune('0'+i)), Does: []string{"partition table wiped"}})
 	}
-	message := plan.Decide(m.desired, m.record).Hold.Message
+	message := change.Decide(m.desired, m.record).Hold.Message
 	if !strings.Contains(message, "3 more") || !strings.Contains(message, "/dev/disk/by-id/coreos-boot-disk") {
 		t.Errorf("held: %s; want the others counted, and the way to name the root disk", message)
 	}
@@ -97,7 +98,7 @@ func TestOtherDisksHoldTheMachine(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 	m.commit(writes)
-	if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != plan.OtherDisks || m.boots != 0 || m.record.Operation != nil {
+	if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks || m.boots != 0 || m.record.Operation != nil {
 		t.Fatalf("ended %+v after %v, want it held and untouched", p, m.done)
 	}
 	m.commit(writesAllowed)
@@ -114,7 +115,7 @@ func TestOtherDisksTakenBack(t *testing.T) {
 		m.commit(writesAllowed)
 		m.until(t, last)
 		m.commit(writes)
-		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != plan.OtherDisks || slices.Contains(m.done, plan.AssignInstall) {
+		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks || slices.Contains(m.done, plan.AssignInstall) {
 			t.Errorf("leave taken back after %s: ended %+v after %v, want it held", last, p, m.done)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -69,7 +70,7 @@ func (m *model) trouble(t *rapid.T) {
 	case 9:
 		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
 	case 10, 11, 12:
-		if c := plan.Decide(m.desired, m.record); c.Needed != "" {
+		if c := change.Decide(m.desired, m.record); c.Needed != "" {
 			m.commit(func(d *inventory.Desired) { d.Consent.Erase = c.Needed })
 		}
 	case 13:
@@ -166,14 +167,14 @@ func TestSameValuesSamePlan(t *testing.T) {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		for range rapid.IntRange(0, 60).Draw(t, "looks") {
 			m.trouble(t)
-			first := plan.Host(m.desired, m.observe(), m.now)
+			first := plan.Next(m.desired, m.observe(), m.now)
 			record := cmp.Diff(inventory.Record{}, m.record)
-			second := plan.Host(m.desired, m.observe(), m.now)
+			second := plan.Next(m.desired, m.observe(), m.now)
 			if diff := cmp.Diff(first, second); diff != "" {
 				t.Fatalf("the second plan differs: %s", diff)
 			}
-			if len(first.Actions) > 0 {
-				plan.Begin(m.record, m.identified(first.Actions[0]), m.now)
+			if first.Action != nil {
+				plan.Begin(m.record, m.identified(*first.Action), m.now)
 			}
 			if cmp.Diff(inventory.Record{}, m.record) != record {
 				t.Fatalf("planning changed the record it was given")
@@ -210,7 +211,7 @@ func TestFoundRunning(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOn)
 	p := m.settles(t)
-	if p.Phase != plan.Held || p.Hold.Reason != plan.FoundRunning || m.power != inventory.PoweredOn || !m.foreign {
+	if p.Phase != plan.Held || p.Hold.Reason != change.FoundRunning || m.power != inventory.PoweredOn || !m.foreign {
 		t.Fatalf("ended %+v after %v", p, m.done)
 	}
 	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
@@ -226,7 +227,7 @@ func TestSupersededDoesNotMakeOurs(t *testing.T) {
 	m.record.Last = &inventory.Operation{ID: "o1", Stage: inventory.Ended, Outcome: inventory.Superseded, Disk: rootDisk}
 	m.start()
 	m.foreign = true
-	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.FoundRunning {
 		t.Errorf("ended %+v after %v", p, m.done)
 	}
 }

@@ -1,6 +1,9 @@
 package plan
 
-import "github.com/gitmetal/ingot/inventory"
+import (
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
+)
 
 // recalled answers for what was begun and is known from the status branch alone, until the machine speaks: the agent of the boot, whose certificate no old
 // page can bring back, or the system that the operation installed. The page may be older than what happened, by a push or, if somebody put it back, by years:
@@ -46,7 +49,7 @@ func (h host) word(off bool) (Plan, bool) {
 	case h.o.Agent.Job.ID == op.ID:
 		word.Operation = armed(*op, h.o.Agent.Job)
 	case !verified(*op) && !off:
-		if _, over := h.superseded(*op); !over && h.unwanted(*op) == "" {
+		if _, over := h.superseded(*op); !over && change.Unwanted(h.d, *op) == "" {
 			return Plan{}, false
 		}
 		return unproved("the fleet does not ask any more for what was begun on it, or does not allow it, and the journal was lost: its agent speaks, but not of whether it writes already. " +
@@ -56,7 +59,7 @@ func (h host) word(off bool) (Plan, bool) {
 }
 
 func unproved(why string) Plan {
-	return Plan{Phase: Held, Hold: &Hold{Reason: Recalled, Message: why}}
+	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.Recalled, Message: why}}
 }
 
 // armed is an operation as far as the agent's job proves that it has come. Which attempts wrote is not known any more.

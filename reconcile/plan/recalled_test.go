@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -68,9 +69,9 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			o := m.observe()
 			o.Record.Recalled = true
 			test.seen(&o)
-			p := plan.Host(m.desired, o, m.now)
-			held := p.Phase == plan.Held && p.Hold != nil && p.Hold.Reason == plan.Recalled && len(p.Actions) == 0
-			if test.want == "" != held || !held && (len(p.Actions) != 1 || p.Actions[0].Kind != test.want) {
+			p := plan.Next(m.desired, o, m.now)
+			held := p.Phase == plan.Held && p.Hold != nil && p.Hold.Reason == change.Recalled && p.Action == nil
+			if test.want == "" != held || !held && (p.Action == nil || p.Action.Kind != test.want) {
 				t.Errorf("plan = %+v, hold %+v; want %q", p, p.Hold, test.want)
 			}
 		})
@@ -105,23 +106,23 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			o.Record.Operation = &op
 			desired := m.desired
 			desired.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent)
-			p := plan.Host(desired, o, m.now)
+			p := plan.Next(desired, o, m.now)
 			if test.want.Stage == "" { // it was verified: an agent that works on it again is for a person to look at
-				if p.Phase != plan.Held || len(p.Actions) > 0 {
+				if p.Phase != plan.Held || p.Action != nil {
 					t.Errorf("plan = %+v, want a hold", p)
 				}
 				return
 			}
-			if len(p.Actions) != 1 || p.Actions[0].Kind != plan.RecordWord {
+			if p.Action == nil || p.Action.Kind != plan.RecordWord {
 				t.Fatalf("plan = %+v, want the word", p)
 			}
-			o.Record = plan.Begin(o.Record, p.Actions[0], m.now)
+			o.Record = plan.Begin(o.Record, *p.Action, m.now)
 			got := o.Record.Operation
 			if o.Record.Recalled || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt || got.Begun != test.want.Begun {
 				t.Errorf("record = %+v, %+v, want %+v", o.Record, got, test.want)
 			}
-			if p = plan.Host(desired, o, m.now); got.Stage == inventory.Armed && len(p.Actions) > 0 {
-				t.Errorf("then %+v, want the write left alone", p.Actions)
+			if p = plan.Next(desired, o, m.now); got.Stage == inventory.Armed && p.Action != nil {
+				t.Errorf("then %+v, want the write left alone", p.Action)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -28,24 +29,24 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 		ask        func(*inventory.Desired)
 		record     inventory.Record
 		erases     bool
-		hold       plan.Reason
+		hold       change.Reason
 		unsigned   string
 		message    string
 	}{
 		"nobody asks for two":           {signatures: nil, erases: true},
 		"two signed":                    {signatures: two, erases: true},
-		"one signed":                    {signatures: one, erases: true, hold: plan.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed"},
-		"one countersignature is wrong": {signatures: wrong, erases: true, hold: plan.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed: countersign/v1/jo does not count: jo signed the tag too"},
-		"a clone cannot tell":           {signatures: unread, erases: true, hold: plan.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1"},
-		"no ring":                       {signatures: no, erases: true, hold: plan.NeedsSigners, message: over + "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: put it into one that follows tags"},
-		"its ring follows the trunk": {signatures: no, ask: func(d *inventory.Desired) { d.Ring = "canary" }, erases: true, hold: plan.NeedsSigners,
+		"one signed":                    {signatures: one, erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed"},
+		"one countersignature is wrong": {signatures: wrong, erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed: countersign/v1/jo does not count: jo signed the tag too"},
+		"a clone cannot tell":           {signatures: unread, erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1"},
+		"no ring":                       {signatures: no, erases: true, hold: change.NeedsSigners, message: over + "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: put it into one that follows tags"},
+		"its ring follows the trunk": {signatures: no, ask: func(d *inventory.Desired) { d.Ring = "canary" }, erases: true, hold: change.NeedsSigners,
 			message: over + "two must sign what erases, on its tag (trust.twoSigners), and ring canary runs none: let it follow tags"},
-		"nor is there a consent": {signatures: one, ask: func(d *inventory.Desired) { d.Consent.Erase = "" }, erases: true, hold: plan.NeedsConsent, unsigned: "v1",
+		"nor is there a consent": {signatures: one, ask: func(d *inventory.Desired) { d.Consent.Erase = "" }, erases: true, hold: change.NeedsConsent, unsigned: "v1",
 			message: over + "it needs consent; and two must sign tag v1, which jo alone signed"},
 		"update: Reinstall": {signatures: one, ask: func(d *inventory.Desired) {
 			d.Consent.Erase, d.Workload, d.Reinstallable = "", workload(target, schemas.Reinstall), true
 		},
-			record: installed(earlier, schemas.Reinstall), erases: true, hold: plan.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed"},
+			record: installed(earlier, schemas.Reinstall), erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed"},
 		"a blank disk":         {signatures: one, record: seen(inventory.Content{Blank: true})},
 		"a blank disk, no tag": {signatures: no, record: seen(inventory.Content{Blank: true})},
 		"nothing to do":        {signatures: one, record: installed(target, schemas.OnConsent)},
@@ -59,15 +60,15 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 		if record.ID == "" {
 			record = installed(earlier, schemas.OnConsent)
 		}
-		got := plan.Decide(d, record)
-		hold := plan.Hold{}
+		got := change.Decide(d, record)
+		hold := change.Hold{}
 		if got.Hold != nil {
 			hold = *got.Hold
 		}
 		if got.Erases != test.erases || hold.Reason != test.hold || hold.Unsigned != test.unsigned || hold.Message != test.message {
 			t.Errorf("%s: erases %v, held %+v\nwant %v, %s %s %q", name, got.Erases, hold, test.erases, test.hold, test.unsigned, test.message)
 		}
-		if (hold.Consent != "") != (hold.Reason == plan.NeedsConsent) {
+		if (hold.Consent != "") != (hold.Reason == change.NeedsConsent) {
 			t.Errorf("%s: the hold asks for the consent %q", name, hold.Consent)
 		}
 	}
@@ -79,11 +80,11 @@ func TestTwoMustSignWhatIsUnseen(t *testing.T) {
 	m := newModel(foundOnDisk, inventory.PoweredOff)
 	m.desired.Signatures = one
 	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
-	change := plan.Decide(m.desired, m.record)
-	if change.Erases || change.Hold != nil || !strings.HasSuffix(change.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone signed") {
-		t.Errorf("before it was looked at: %+v", change)
+	asked := change.Decide(m.desired, m.record)
+	if asked.Erases || asked.Hold != nil || !strings.HasSuffix(asked.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone signed") {
+		t.Errorf("before it was looked at: %+v", asked)
 	}
-	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsSigners || m.disk != foundOnDisk {
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsSigners || m.disk != foundOnDisk {
 		t.Fatalf("ended %+v with %s on the disk", p, m.disk)
 	}
 	m.desired.Signatures = two

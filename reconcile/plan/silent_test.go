@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -45,7 +46,7 @@ func (m *model) looks(t *testing.T, minutes int) plan.Plan {
 
 func wantSilent(t *testing.T, m *model, p plan.Plan) {
 	t.Helper()
-	if p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != plan.NoPhoneHome {
+	if p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.NoPhoneHome {
 		t.Fatalf("plan = %+v, hold %+v; want it held for want of a phone call", p, p.Hold)
 	}
 	if op := m.record.Operation; op == nil || op.Stage != inventory.Starting || m.writes() != 1 {
@@ -133,7 +134,7 @@ func TestWhatEndsTheWaitForACall(t *testing.T) {
 		t.Parallel()
 		m := held(t)
 		m.commit(func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) })
-		if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.NeedsConsent || m.writes() != 1 {
+		if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsConsent || m.writes() != 1 {
 			t.Errorf("ended %+v, hold %+v, after %d writes", p, p.Hold, m.writes())
 		}
 	})
@@ -157,9 +158,9 @@ func TestWhatEndsTheWaitForACall(t *testing.T) {
 		from := len(m.done)
 		m.retry = true
 		o := m.observe()
-		o.Record = plan.Begin(o.Record, m.identified(plan.Host(m.desired, o, m.now).Actions[0]), m.now)
+		o.Record = plan.Begin(o.Record, m.identified(*plan.Next(m.desired, o, m.now).Action), m.now)
 		o.Retry = false
-		if p := plan.Host(m.desired, o, m.now); len(p.Actions) != 1 || p.Actions[0].Kind != plan.PowerOff || !p.Actions[0].Graceful {
+		if p := plan.Next(m.desired, o, m.now); p.Action == nil || p.Action.Kind != plan.PowerOff || !p.Action.Graceful {
 			t.Errorf("plan = %+v, want the system asked to shut down", p)
 		}
 		m.looks(t, 10)

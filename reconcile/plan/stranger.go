@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // identity answers when the BMC speaks for another machine than the one that is meant: nothing is done through it, whatever was begun. A takeover that names
@@ -20,7 +21,7 @@ func (h host) identity() (Plan, bool) {
 	if given && !used {
 		return act(Waiting, Action{Kind: RecordTakeover, Serial: serial, Replaced: true, BMC: h.shown(), Reason: "spec.consent.takeover names the machine that is behind the BMC now"}), true
 	}
-	return h.held(Hold{Reason: IdentityMismatch, Message: why}), true
+	return h.held(change.Hold{Reason: change.IdentityMismatch, Message: why}), true
 }
 
 // undeclared reports whether the BMC shows another serial than spec.identity says.

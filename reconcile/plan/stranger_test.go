@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -38,9 +39,9 @@ func TestNothingIsDoneToAnotherMachine(t *testing.T) {
 					o.BMC.System = inventory.System{Serial: "SN1", UUID: uuid}
 					swap(&o.BMC.System)
 					looks++
-					p := plan.Host(m.desired, o, m.now)
-					if len(p.Actions) > 0 && p.Actions[0].Kind.AtBMC() || len(p.Actions) > 0 && p.Actions[0].Kind == plan.OpenBoot {
-						t.Fatalf("%s of a machine that is another one, record %+v", p.Actions[0].Kind, m.record)
+					p := plan.Next(m.desired, o, m.now)
+					if p.Action != nil && p.Action.Kind.AtBMC() || p.Action != nil && p.Action.Kind == plan.OpenBoot {
+						t.Fatalf("%s of a machine that is another one, record %+v", p.Action.Kind, m.record)
 					}
 				}
 				m.look(nowhere)
@@ -66,7 +67,7 @@ func TestARecordWithoutWhatTheBMCShowed(t *testing.T) {
 		m.power = inventory.PoweredOff
 		o := m.observe()
 		o.BMC.System = seen
-		return plan.Host(m.desired, o, m.now)
+		return plan.Next(m.desired, o, m.now)
 	}
 	for name, test := range map[string]struct {
 		seen inventory.System
@@ -84,8 +85,8 @@ func TestARecordWithoutWhatTheBMCShowed(t *testing.T) {
 		"another serial, that of chassis?": {inventory.System{Serial: "CHASSIS1"}, true},
 	} {
 		p := known(test.seen)
-		held := p.Hold != nil && p.Hold.Reason == plan.IdentityMismatch
-		if held != test.held || held && len(p.Actions) > 0 {
+		held := p.Hold != nil && p.Hold.Reason == change.IdentityMismatch
+		if held != test.held || held && p.Action != nil {
 			t.Errorf("%s: plan %+v, hold %+v; want held: %t", name, p, p.Hold, test.held)
 		}
 	}
@@ -99,21 +100,21 @@ func TestAReplacedMachineIsNotActiveAtOnce(t *testing.T) {
 	m.commit(func(d *inventory.Desired) { d.Identity.Serial, d.Consent.Takeover = "SN2", "SN2" })
 	o := m.observe()
 	o.BMC.System.Serial = "SN2"
-	p := plan.Host(m.desired, o, m.now)
-	if len(p.Actions) != 1 || p.Actions[0].Kind != plan.RecordTakeover {
+	p := plan.Next(m.desired, o, m.now)
+	if p.Action == nil || p.Action.Kind != plan.RecordTakeover {
 		t.Fatalf("plan = %+v, hold %+v; want the takeover noted", p, p.Hold)
 	}
-	rec := plan.Begin(m.record, p.Actions[0], m.now)
+	rec := plan.Begin(m.record, *p.Action, m.now)
 	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch+1 || rec.Adopted != "SN2" {
 		t.Errorf("record = %+v, want nothing of the old machine but its epoch", rec)
 	}
 	o.Record = rec
-	if p := plan.Host(m.desired, o, m.now); p.Phase == plan.Active {
+	if p := plan.Next(m.desired, o, m.now); p.Phase == plan.Active {
 		t.Errorf("plan = %+v, nothing was installed", p)
 	}
 	over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
 	m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
-	if c := plan.Decide(m.desired, rec); c.Erases {
+	if c := change.Decide(m.desired, rec); c.Erases {
 		t.Errorf("change = %+v: a consent over a disk that nobody looked at counts for a machine that was taken over", c)
 	}
 }
@@ -131,9 +132,9 @@ func TestAStaleOffOfAForeignMachine(t *testing.T) {
 			if look < stale { // a look a second
 				o.BMC.Power, o.BMC.OffCounts = inventory.PoweredOff, start.Add(30*time.Second)
 			}
-			p := plan.Host(m.desired, o, m.now)
-			if len(p.Actions) > 0 {
-				a := m.identified(p.Actions[0])
+			p := plan.Next(m.desired, o, m.now)
+			if p.Action != nil {
+				a := m.identified(*p.Action)
 				if a.Kind == plan.PowerOff || a.Kind == plan.AssignPowerOff {
 					t.Fatalf("stale for %d s: %s, record %+v, boot %+v", stale, a.Kind, m.record, m.record.Boot)
 				}
@@ -152,8 +153,8 @@ func TestAStaleOffOfAForeignMachine(t *testing.T) {
 				m.now = m.now.Add(time.Minute)
 			}
 		}
-		p := plan.Host(m.desired, m.observe(), m.now)
-		if p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+		p := plan.Next(m.desired, m.observe(), m.now)
+		if p.Hold == nil || p.Hold.Reason != change.FoundRunning {
 			t.Errorf("stale for %d s: ended %+v, record %+v, boot %+v", stale, p, m.record, m.record.Boot)
 		}
 	}
@@ -166,10 +167,10 @@ func TestOffIsSeenTwice(t *testing.T) {
 	m.image = inventory.ImageReady
 	o := m.observe()
 	o.BMC.OffCounts = m.now.Add(30 * time.Second)
-	if p := plan.Host(m.desired, o, m.now); len(p.Actions) > 0 || p.Again != 30*time.Second {
+	if p := plan.Next(m.desired, o, m.now); p.Action != nil || p.Again != 30*time.Second {
 		t.Errorf("plan = %+v, want a second look in 30 s", p)
 	}
-	if p := plan.Host(m.desired, o, m.now.Add(30*time.Second)); len(p.Actions) != 1 || p.Actions[0].Kind != plan.OpenBoot {
+	if p := plan.Next(m.desired, o, m.now.Add(30*time.Second)); p.Action == nil || p.Action.Kind != plan.OpenBoot {
 		t.Errorf("plan = %+v, want the boot opened", p)
 	}
 }
@@ -200,9 +201,9 @@ func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
 		} else {
 			m.now = m.now.Add(6 * time.Minute)
 		}
-		p := plan.Host(m.desired, o, m.now)
+		p := plan.Next(m.desired, o, m.now)
 		var got []plan.Kind
-		for _, a := range p.Actions {
+		if a := p.Action; a != nil {
 			got = append(got, a.Kind)
 		}
 		if !slices.Equal(got, test.want) {
@@ -210,7 +211,7 @@ func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
 		}
 		if test.hold {
 			o.Record.Boot = nil
-			if p := plan.Host(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != plan.FoundRunning {
+			if p := plan.Next(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.FoundRunning {
 				t.Errorf("%s: then %+v, want it held as found running", name, p)
 			}
 		}
@@ -229,7 +230,7 @@ func TestAHeldMachineThatMayBeAnothersIsNotCut(t *testing.T) {
 	m.record.Facts = &inventory.Facts{Disks: nil}
 	m.reads = map[string]int{}
 	m.now = m.now.Add(time.Hour)
-	if p := plan.Host(m.desired, m.observe(), m.now); len(p.Actions) > 0 && p.Actions[0].Kind.AtBMC() {
+	if p := plan.Next(m.desired, m.observe(), m.now); p.Action != nil && p.Action.Kind.AtBMC() {
 		t.Errorf("plan = %+v", p)
 	}
 }
@@ -244,7 +245,7 @@ func TestATakeoverThatWasUsedDoesNotCountAgainstSilence(t *testing.T) {
 	}
 	from := len(m.done)
 	m.mute = true
-	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != plan.IdentityMismatch || len(m.done) > from {
+	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.IdentityMismatch || len(m.done) > from {
 		t.Errorf("plan = %+v, done %v; want it held, and nothing done", p, m.done[from:])
 	}
 	m.mute = false
@@ -261,7 +262,7 @@ func TestATakeoverTellsTheSerialOfTheBMC(t *testing.T) {
 	m.record.BMC, m.record.Adopted, m.desired.Consent.Takeover = nil, "CHASSIS1", "CHASSIS1"
 	o := m.observe()
 	o.BMC.System.Serial = "CHASSIS1"
-	if p := plan.Host(m.desired, o, m.now); p.Phase != plan.Active || len(p.Actions) > 0 {
+	if p := plan.Next(m.desired, o, m.now); p.Phase != plan.Active || p.Action != nil {
 		t.Errorf("plan = %+v, hold %+v; want it Active", p, p.Hold)
 	}
 }
@@ -276,7 +277,7 @@ func TestABMCThatShowedNothingAndShowsAnotherMachine(t *testing.T) {
 	for name, seen := range map[string]inventory.System{"serial": {Serial: "SN2"}, "UUID": {Serial: "SN1", UUID: anotherUUID}} {
 		o := m.observe()
 		o.BMC.System = seen
-		if p := plan.Host(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != plan.IdentityMismatch || len(p.Actions) > 0 {
+		if p := plan.Next(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.IdentityMismatch || p.Action != nil {
 			t.Errorf("%s: plan = %+v, want it held", name, p)
 		}
 	}

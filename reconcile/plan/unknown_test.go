@@ -19,8 +19,8 @@ func TestNoWordIsNotSilence(t *testing.T) {
 		m.commit(func(*inventory.Desired) {})
 		o := m.observe()
 		o.Agent = inventory.AgentState{Unknown: "the journal does not answer"}
-		p := plan.Host(m.desired, o, m.now)
-		if len(p.Actions) > 0 || p.Phase != plan.Waiting || p.Waits == "" {
+		p := plan.Next(m.desired, o, m.now)
+		if p.Action != nil || p.Phase != plan.Waiting || p.Waits == "" {
 			t.Fatalf("plan %+v, want a wait", p)
 		}
 	}

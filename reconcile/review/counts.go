@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // Counts are how many hosts a review says what of. Each host is in one of them, and perhaps in Reboots and HeldErases too.
@@ -36,7 +36,7 @@ func (r Review) Counts() Counts {
 			c.Held++
 		case h.Erases:
 			c.Erases++
-		case h.Verdict == plan.Install:
+		case h.Verdict == change.Install:
 			c.Installs++
 		case h.Orphaned:
 			c.Orphaned++

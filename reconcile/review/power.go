@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -17,7 +17,7 @@ import (
 //	Off, Unmanaged  On              TurnOn: if it is off
 //	any             Unmanaged       Nothing
 func (h *Host) power(before, after inventory.Desired, record inventory.Record) {
-	if h.Verdict != plan.Nothing || record.Installed == nil || plan.Decide(before, record).Verdict != plan.Nothing {
+	if h.Verdict != change.Nothing || record.Installed == nil || change.Decide(before, record).Verdict != change.Nothing {
 		return
 	}
 	was, is := cmp.Or(before.Power, schemas.PowerOn), cmp.Or(after.Power, schemas.PowerOn)
@@ -26,9 +26,9 @@ func (h *Host) power(before, after inventory.Desired, record inventory.Record) {
 	}
 	switch is {
 	case schemas.PowerOff:
-		h.Verdict = plan.TurnOff
+		h.Verdict = change.TurnOff
 	case schemas.PowerOn:
-		h.Verdict = plan.TurnOn
+		h.Verdict = change.TurnOn
 	case schemas.PowerUnmanaged:
 		return
 	default:

@@ -9,7 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // Text is the review for a terminal.
@@ -85,9 +85,9 @@ func (h Host) mark() string {
 		return "???"
 	case h.Erases:
 		return "-/+"
-	case h.Verdict == plan.Install:
+	case h.Verdict == change.Install:
 		return "  +"
-	case h.Verdict == plan.HandsOff:
+	case h.Verdict == change.HandsOff:
 		return "  ."
 	default:
 		return "  ~"
@@ -107,9 +107,9 @@ func (h Host) headline() string {
 		return "UNKNOWN, perhaps erased"
 	}
 	switch h.Verdict {
-	case plan.Reinstall:
+	case change.Reinstall:
 		what = fmt.Sprintf("reinstall with %s, ERASES disk %s", h.Workload, h.Disk)
-	case plan.Install:
+	case change.Install:
 		what = fmt.Sprintf("install %s", h.Workload)
 		if h.Disk != "" {
 			what += " on disk " + h.Disk
@@ -117,13 +117,13 @@ func (h Host) headline() string {
 		if h.Erases {
 			what += ", ERASES whatever is on it"
 		}
-	case plan.TurnOn:
+	case change.TurnOn:
 		what = "power on, if it is off"
-	case plan.TurnOff:
+	case change.TurnOff:
 		what = "power off, gracefully first"
-	case plan.HandsOff:
+	case change.HandsOff:
 		what = "hands off"
-	case plan.Nothing:
+	case change.Nothing:
 		what = "nothing to do any more"
 	default:
 		what = string(h.Verdict)

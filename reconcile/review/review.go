@@ -10,7 +10,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/standing"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // Schema names the JSON form of a Review; it changes when a field changes its meaning.
@@ -36,8 +36,8 @@ type Host struct {
 	Name     string              `json:"name"`
 	ID       inventory.MachineID `json:"id,omitempty"` // where it is not the name
 	File     string              `json:"file,omitempty"`
-	Verdict  plan.Verdict        `json:"verdict"`       // what this means for the machine
-	Was      plan.Verdict        `json:"was,omitempty"` // what the base already asks for, when that is not Nothing
+	Verdict  change.Verdict      `json:"verdict"`       // what this means for the machine
+	Was      change.Verdict      `json:"was,omitempty"` // what the base already asks for, when that is not Nothing
 	Why      []string            `json:"why,omitempty"`
 	Workload string              `json:"workload,omitempty"`
 	Disk     string              `json:"disk,omitempty"` // label of the disk that is written
@@ -46,7 +46,7 @@ type Host struct {
 	Reboots  bool                `json:"reboots"`
 	Held     bool                `json:"held"`
 	Hold     string              `json:"hold,omitempty"` // why nothing would happen yet
-	Reason   plan.Reason         `json:"reason,omitempty"`
+	Reason   change.Reason       `json:"reason,omitempty"`
 	Consent  string              `json:"consent,omitempty"`  // spec.consent.erase that would allow it
 	Given    string              `json:"given,omitempty"`    // spec.consent.erase in head
 	Unsigned string              `json:"unsigned,omitempty"` // the tag that a second person must sign before the disk is erased
@@ -95,7 +95,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 		default:
 			record := is.Records[id]
 			record.ID = id
-			r.change(before, after, record, reviewed{ways, head, had})
+			r.compareHost(before, after, record, reviewed{ways, head, had})
 		}
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
@@ -109,11 +109,11 @@ type reviewed struct {
 	had  bool // base has the host too
 }
 
-// change reviews one host that head has.
-func (r *Review) change(before, after inventory.Desired, record inventory.Record, in reviewed) {
-	change, was := plan.Decide(after, record), plan.Change{}
-	h := host(after, change)
-	begins := change.Reboots && change.Hold == nil
+// compareHost reviews one host that head has.
+func (r *Review) compareHost(before, after inventory.Desired, record inventory.Record, in reviewed) {
+	asked, was := change.Decide(after, record), change.Change{}
+	h := host(after, asked)
+	begins := asked.Reboots && asked.Hold == nil
 	if begins {
 		h.Stopped, h.Unowned = stopped(in.head, after), unowned(after, record)
 	}
@@ -126,15 +126,15 @@ func (r *Review) change(before, after inventory.Desired, record inventory.Record
 		if begins {
 			h.Lifted = in.ways.lifted(before, after)
 		}
-		was = plan.Decide(before, record)
+		was = change.Decide(before, record)
 	}
-	r.add(h, was, change)
+	r.add(h, was, asked)
 }
 
 // Blocked reports whether something in this change waits for a consent that head does not give, or for leave to write to other disks. Signatures are not part of a change: what lacks one is
 // held too, but blocks nothing.
 func (r Review) Blocked() bool {
-	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Held && (h.Erases && h.Consent != "" || h.Reason == plan.OtherDisks) })
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Held && (h.Erases && h.Consent != "" || h.Reason == change.OtherDisks) })
 }
 
 // Incomplete reports whether there is a host of which nothing can be said: no plan, then, that anybody should merge by.
@@ -149,27 +149,27 @@ func (r Review) Touches() bool {
 
 // idle reports whether a host is only told of what its ring has not released.
 func (h Host) idle() bool {
-	return h.Pending != "" && h.Verdict == plan.Nothing && !h.Held && h.Was == ""
+	return h.Pending != "" && h.Verdict == change.Nothing && !h.Held && h.Was == ""
 }
 
 // add keeps a host, whose change after the merge is given too, unless the base already asked for exactly the same.
-func (r *Review) add(h Host, before, after plan.Change) {
-	if before.Verdict != "" && before.Verdict != plan.Nothing {
+func (r *Review) add(h Host, before, after change.Change) {
+	if before.Verdict != "" && before.Verdict != change.Nothing {
 		h.Was = before.Verdict
 	}
 	was := host(inventory.Desired{}, before)
 	same := before.Verdict != "" && len(h.Lifted) == 0 && before.Target == after.Target && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given && was.Unsigned == h.Unsigned
-	if same || (h.Verdict == plan.Nothing && h.Was == "" && !h.Held) {
+	if same || (h.Verdict == change.Nothing && h.Was == "" && !h.Held) {
 		if h.Pending == "" {
 			r.Unchanged++
 			return
 		}
-		h = Host{Name: h.Name, ID: h.ID, File: h.File, Verdict: plan.Nothing, Ring: h.Ring, Pending: h.Pending} // that is all the news
+		h = Host{Name: h.Name, ID: h.ID, File: h.File, Verdict: change.Nothing, Ring: h.Ring, Pending: h.Pending} // that is all the news
 	}
 	r.Hosts = append(r.Hosts, h)
 }
 
-func host(d inventory.Desired, c plan.Change) Host {
+func host(d inventory.Desired, c change.Change) Host {
 	h := named(d)
 	h.Verdict, h.Why, h.Disk, h.Content, h.Erases, h.Reboots = c.Verdict, c.Why, c.Disk.Label(), c.Summary, c.Erases, c.Reboots
 	h.Given, h.Ring, h.Pending, h.OtherDisks = c.Given, d.Ring, d.Pending, c.OtherDisks
@@ -197,7 +197,7 @@ func (h Host) label() string { return inventory.Label(h.Name, h.ID) }
 // unknown is a host of which nothing can be said.
 func unknown(d inventory.Desired, why string) Host {
 	h := named(d)
-	h.Verdict, h.Ring, h.Unknown = plan.Unknown, d.Ring, why
+	h.Verdict, h.Ring, h.Unknown = change.Unknown, d.Ring, why
 	if d.Workload != nil {
 		h.Workload = d.Workload.Name
 	}
@@ -206,7 +206,7 @@ func unknown(d inventory.Desired, why string) Host {
 
 func orphan(d inventory.Desired) Host {
 	h := named(d)
-	h.Verdict, h.Orphaned, h.Why = plan.HandsOff, true, []string{"its file is gone: orphaned, the machine is left as it is, power included"}
+	h.Verdict, h.Orphaned, h.Why = change.HandsOff, true, []string{"its file is gone: orphaned, the machine is left as it is, power included"}
 	return h
 }
 
@@ -223,7 +223,7 @@ func (h Host) care() int {
 		return 3
 	case h.idle():
 		return 6
-	case h.Verdict != plan.HandsOff:
+	case h.Verdict != change.HandsOff:
 		return 4
 	default:
 		return 5

@@ -15,7 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -139,8 +139,8 @@ func TestWhatWasDueAnywayChangesToo(t *testing.T) {
 	again.Installed.Inputs, again.Installed.Update = "0000000000000000", schemas.Reinstall
 	for name, test := range map[string]struct {
 		record inventory.Record
-		want   plan.Verdict
-	}{"a blank disk": {blank, plan.Install}, "update: Reinstall": {again, plan.Reinstall}} {
+		want   change.Verdict
+	}{"a blank disk": {blank, change.Install}, "update: Reinstall": {again, change.Reinstall}} {
 		head := func(inputs string) inventory.Desired {
 			d := desired("web-1", inputs, "")
 			d.Workload.Update, d.Reinstallable = schemas.Reinstall, true
@@ -185,7 +185,7 @@ func TestMarkdownIsInert(t *testing.T) {
 	t.Parallel()
 	const evil = "</details><script>x</script> [click](http://evil) @all https://evil www.evil #12 **bold**\n# title `open"
 	r := review.Review{Hosts: []review.Host{{
-		Name: "web-1", File: "hosts/web-1.yaml", Verdict: plan.Reinstall, Erases: true, Held: true,
+		Name: "web-1", File: "hosts/web-1.yaml", Verdict: change.Reinstall, Erases: true, Held: true,
 		Workload: evil, Disk: evil, Content: evil, Why: []string{evil}, Hold: evil,
 	}}}
 	got := r.Markdown()
@@ -203,7 +203,7 @@ func TestMarkdownIsInert(t *testing.T) {
 func TestTextIsInert(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b[2J\x9b1m\u202e\r\nPlan: nothing"
-	r := review.Review{Hosts: []review.Host{{Name: "web-1", Verdict: plan.Reinstall, Workload: evil, Disk: evil, Content: evil, Why: []string{evil}, Hold: evil, Held: true}}}
+	r := review.Review{Hosts: []review.Host{{Name: "web-1", Verdict: change.Reinstall, Workload: evil, Disk: evil, Content: evil, Why: []string{evil}, Hold: evil, Held: true}}}
 	got := r.Text()
 	if strings.ContainsAny(got, "\x1b\u009b\u202e\r") || strings.Contains(got, "\nPlan: nothing") || !utf8.ValidString(got) {
 		t.Errorf("the terminal is told %q", got)
@@ -255,7 +255,7 @@ func TestOneHostDoesNotFillTheComment(t *testing.T) {
 	r := review.Review{Hosts: []review.Host{{
 		Name: "evil", Why: slices.Repeat([]string{strings.Repeat("<", 1000)}, 1000), Content: strings.Repeat("ä<", 50_000), Hold: strings.Repeat("&", 100_000), Disk: strings.Repeat("d", 100_000),
 		Consent: strings.Repeat("`", 100_000), Erases: true, Held: true,
-	}, {Name: "good", Verdict: plan.Install}}}
+	}, {Name: "good", Verdict: change.Install}}}
 	got := r.Markdown()
 	if len(got) > review.MaxMarkdown || !strings.Contains(got, "<b>evil</b>") || !strings.Contains(got, "<b>good</b>") || !utf8.ValidString(got) {
 		t.Errorf("%d bytes, valid: %t, without the other host:\n%.2000s", len(got), utf8.ValidString(got), got)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -37,10 +37,10 @@ type Member struct {
 // Of says how far a host is. Begun is set when it has been let begin and its record does not know yet.
 func Of(d inventory.Desired, rec inventory.Record, held, begun bool) Member {
 	m := Member{Host: d.Name, Canary: d.Canary, State: Waiting}
-	change := plan.Decide(d, rec)
+	asked := change.Decide(d, rec)
 	op, last := rec.Operation, rec.Last
 	switch {
-	case change.Verdict == plan.HandsOff && change.Hold == nil, d.Workload == nil:
+	case asked.Verdict == change.HandsOff && asked.Hold == nil, d.Workload == nil:
 		m.State = Left
 	case op != nil, begun:
 		m.State, m.Down = Changing, (begun && rec.Installed != nil) || (op != nil && ran(op.Content))

@@ -19,6 +19,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -42,7 +43,7 @@ func fleetOf(words string) (status.Fleet, []status.Document) {
 		document("a-2", "prod", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installed("1111111111111111") }),
 		document("held-1", "prod", func(d *status.Document) {
 			d.Phase, d.Installed, d.Commit, d.Waits = plan.Held, installed("1111111111111111"), "3333333333333333", "a person"
-			d.Hold = &status.Hold{Reason: plan.NeedsConsent, Message: words, Consent: words + "/cc"}
+			d.Hold = &status.Hold{Reason: change.NeedsConsent, Message: words, Consent: words + "/cc"}
 		}),
 		document("failed-1", "canary", func(d *status.Document) {
 			d.Phase, d.Error = plan.Failed, words
@@ -203,7 +204,7 @@ func TestTheBoardSaysHowToCountersign(t *testing.T) {
 	t.Parallel()
 	d := status.Summarize(status.Document{}, status.Result{
 		Desired: inventory.Desired{Name: "web-1"},
-		Plan:    plan.Plan{Phase: plan.Held, Hold: &plan.Hold{Reason: plan.NeedsSigners, Unsigned: "v1.4.0", Message: "two must sign tag v1.4.0, which jo alone signed"}},
+		Plan:    plan.Plan{Phase: plan.Held, Hold: &change.Hold{Reason: change.NeedsSigners, Unsigned: "v1.4.0", Message: "two must sign tag v1.4.0, which jo alone signed"}},
 	})
 	board := string(status.Board(status.NewFleet(status.Fleet{}, nil, []status.Document{d}), []status.Document{d}))
 	const want = "two must sign tag v1.4.0, which jo alone signed\n  To sign the tag too, somebody else who may sign tags runs:\n\n" +

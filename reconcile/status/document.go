@@ -16,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -72,11 +73,11 @@ type Metadata struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// Hold is plan.Hold as it is written.
+// Hold is change.Hold as it is written.
 type Hold struct {
-	Reason  plan.Reason `json:"reason"`
-	Message string      `json:"message"`
-	Consent string      `json:"consent,omitempty"` // to be written to spec.consent.erase
+	Reason  change.Reason `json:"reason"`
+	Message string        `json:"message"`
+	Consent string        `json:"consent,omitempty"` // to be written to spec.consent.erase
 	// Countersign are the commands with which a second person signs the tag, when that is what is missing.
 	Countersign []string `json:"countersign,omitempty"`
 }

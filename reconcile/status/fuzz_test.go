@@ -76,8 +76,8 @@ func decide(t *testing.T, document status.Document) {
 	for _, power := range []inventory.PowerState{inventory.PoweredOn, inventory.PoweredOff} {
 		observed := looks.Observed
 		observed.BMC.Power = power
-		p := plan.Host(desired, observed, noon)
-		for _, action := range p.Actions {
+		p := plan.Next(desired, observed, noon)
+		if action := p.Action; action != nil {
 			if op := action.Operation; action.Kind == plan.OpenOperation && op != nil && op.Erases {
 				t.Errorf("an operation that erases begins, and nobody consented:\n%s", document.Encode())
 			}

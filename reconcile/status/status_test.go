@@ -10,6 +10,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -46,7 +47,7 @@ func result(rec inventory.Record) status.Result {
 			Workload: &inventory.Workload{Name: "web", Inputs: "bb"},
 		},
 		Plan: plan.Plan{Host: rec.ID, Phase: plan.Held, Waits: "a person", Due: noon,
-			Hold: &plan.Hold{Reason: plan.NeedsConsent, Message: "it needs consent", Consent: "S1/cc"}},
+			Hold: &change.Hold{Reason: change.NeedsConsent, Message: "it needs consent", Consent: "S1/cc"}},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -47,7 +48,7 @@ func Summarize(previous Document, r Result) Document {
 
 // spokenOf is the commit a document names. A commit that changes nothing for the host does not rewrite its document.
 func spokenOf(previous Document, r Result) string {
-	if previous.Phase == r.Plan.Phase && previous.Phase != "" && previous.Commit != "" && len(r.Plan.Actions) == 0 && sameHold(previous.Hold, r.Plan.Hold) && sameInstall(previous, r) {
+	if previous.Phase == r.Plan.Phase && previous.Phase != "" && previous.Commit != "" && r.Plan.Action == nil && sameHold(previous.Hold, r.Plan.Hold) && sameInstall(previous, r) {
 		return previous.Commit
 	}
 	return r.Desired.Commit
@@ -58,7 +59,7 @@ func sameInstall(previous Document, r Result) bool {
 	return (a == nil) == (b == nil) && (a == nil || a.ID == b.ID)
 }
 
-func sameHold(a *Hold, b *plan.Hold) bool {
+func sameHold(a *Hold, b *change.Hold) bool {
 	return (a == nil) == (b == nil) && (a == nil || (a.Reason == b.Reason && a.Consent == b.Consent))
 }
 

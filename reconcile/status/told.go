@@ -3,6 +3,7 @@ package status
 import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -14,7 +15,7 @@ func Told(document Document, d inventory.Desired, unbelieved error) Document {
 	}
 	shown := Document{
 		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: NewMetadata(d.Name, d.ID, d.Labels),
-		Phase: plan.Held, Hold: &Hold{Reason: plan.NotBelieved, Message: unbelieved.Error()}, Commit: d.Commit, File: d.File, Ring: d.Ring, Pending: d.Pending,
+		Phase: plan.Held, Hold: &Hold{Reason: change.NotBelieved, Message: unbelieved.Error()}, Commit: d.Commit, File: d.File, Ring: d.Ring, Pending: d.Pending,
 	}
 	if d.Workload != nil {
 		shown.Workload = d.Workload.Name

@@ -19,6 +19,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -38,7 +39,7 @@ func TestStory(t *testing.T) {
 	w.awaitActive(first)
 	w.checkInstalled(installed{commit: first, argument: "ingot.demo=first", starts: 1})
 
-	consent := w.checkHeld("ingot.demo=first", "ingot.demo=second", plan.NeedsConsent)
+	consent := w.checkHeld("ingot.demo=first", "ingot.demo=second", change.NeedsConsent)
 
 	from := len(w.console(0))
 	w.ingot("consent", host)
@@ -49,7 +50,7 @@ func TestStory(t *testing.T) {
 	w.awaitActive(second)
 	w.checkInstalled(installed{commit: second, argument: "ingot.demo=second", starts: 2, from: from})
 
-	if again := w.checkHeld("ingot.demo=second", "ingot.demo=third", plan.ConsentSpent); again == consent {
+	if again := w.checkHeld("ingot.demo=second", "ingot.demo=third", change.ConsentSpent); again == consent {
 		t.Errorf("the consent asked for is %q, the one that is spent", again)
 	}
 	w.checkNoSecrets(processes)
@@ -178,7 +179,7 @@ func (w *world) checkPlan(commit, consent string) {
 
 // checkHeld commits another kernel argument, waits until that is held, and gives the consent it asks for. Commits that change nothing for the host
 // make the daemon look again: neither those looks nor the first do anything to the machine.
-func (w *world) checkHeld(old, argument string, reason plan.Reason) (consent string) {
+func (w *world) checkHeld(old, argument string, reason change.Reason) (consent string) {
 	w.Helper()
 	before, system := w.state(), w.published().Installed
 	commit := w.change(workload, old, argument)

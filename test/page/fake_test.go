@@ -16,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/internal/page"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -108,7 +109,7 @@ func serialConsole() story.Serial {
 // rollout is a fleet in which much goes on.
 func rolling() *script {
 	held := hostIn(plan.Held, "web-03")
-	held.Hold = &status.Hold{Reason: plan.NeedsConsent, Message: "this would erase disk 5000c500a1b2c3d4 (our install of web from commit 1111111111): it needs consent; and two must sign tag v2, which jo alone signed",
+	held.Hold = &status.Hold{Reason: change.NeedsConsent, Message: "this would erase disk 5000c500a1b2c3d4 (our install of web from commit 1111111111): it needs consent; and two must sign tag v2, which jo alone signed",
 		Consent: "5000c500a1b2c3d4/9f3ac41be7705d12", Countersign: inventory.Countersign("v2")}
 	held.Ring = "prod"
 	failed := hostIn(plan.Failed, "canary-2")

@@ -100,8 +100,8 @@ func (s *Stories) story(host inventory.MachineID) *Story {
 // step adds what a host does now, unless it is what it did before.
 func (s *Stories) step(h reconcile.HostView, now time.Time) {
 	v, text := h.Document, ""
-	if len(h.Plan.Actions) > 0 {
-		text = h.Plan.Actions[0].Reason
+	if h.Plan.Action != nil {
+		text = h.Plan.Action.Reason
 	}
 	switch {
 	case v.Hold != nil:

@@ -24,7 +24,7 @@ func document(name string) status.Document {
 }
 
 func view(d status.Document, next string) reconcile.HostView {
-	return reconcile.HostView{ID: d.Metadata.Host(), Name: d.Metadata.Name, Document: d, Plan: plan.Plan{Actions: []plan.Action{{Reason: next}}}}
+	return reconcile.HostView{ID: d.Metadata.Host(), Name: d.Metadata.Name, Document: d, Plan: plan.Plan{Action: &plan.Action{Reason: next}}}
 }
 
 func said(host string, lines ...string) hub.Event {

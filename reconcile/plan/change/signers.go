@@ -1,4 +1,4 @@
-package plan
+package change
 
 import (
 	"fmt"
@@ -6,14 +6,14 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// unsigned says why nothing may be erased on a host where the daemon's configuration wants two signers for that, or "". One of them alone could move a
+// Unsigned says why nothing may be erased on a host where the daemon's configuration wants two signers for that, or "". One of them alone could move a
 // host out of its ring: where no tag is followed nothing is erased.
 //
 //	two signers asked for   the host's ring        may be erased
 //	no                      any                    yes
 //	yes                     none, or follows the trunk   no
 //	yes                     runs a tag             when somebody else than its signer countersigned it
-func unsigned(d inventory.Desired) string {
+func Unsigned(d inventory.Desired) string {
 	s := d.Signatures
 	switch {
 	case s == nil:
@@ -37,7 +37,7 @@ func unsigned(d inventory.Desired) string {
 
 // signed is the hold of a change that erases, or nil: consent, where that is missing, and two signers.
 func signed(d inventory.Desired, c Change, consent *Hold) *Hold {
-	missing := unsigned(d)
+	missing := Unsigned(d)
 	switch {
 	case missing == "":
 		return consent

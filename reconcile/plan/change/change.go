@@ -1,9 +1,13 @@
-package plan
+// Package change says what the fleet asks of one machine, from the desired state and the record alone: whether a disk would be
+// erased, which consent and which signers that needs, and why it is held. Decide answers for the plan of a pull request and
+// for the daemon alike; Refusal answers whether an operation under way is still wanted and allowed. The package looks at no
+// other machine (package admit does) and knows no action (package plan does).
+package change
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 
@@ -11,8 +15,39 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Decide says what the fleet's desire means for a host, from desire and record alone. It is the plan of a pull request, and the first
-// question of Host.
+// Verdict is what a change means for the machine.
+type Verdict string
+
+// Verdicts.
+const (
+	Nothing   Verdict = "Nothing"
+	Install   Verdict = "Install"   // onto a blank disk, or one never looked at
+	Reinstall Verdict = "Reinstall" // erases what is on the disk
+	TurnOn    Verdict = "TurnOn"
+	TurnOff   Verdict = "TurnOff"
+	HandsOff  Verdict = "HandsOff" // protected, orphaned, unmanaged
+	Unknown   Verdict = "Unknown"  // what is known of the machine cannot be read: anything may happen to it. Of reviews only.
+)
+
+// Change is what the fleet's desire means for a host, computed from desire and record alone: it is the plan of a pull request.
+type Change struct {
+	Verdict Verdict
+	Why     []string // what differs: "image 3f2a… → 9bc1…", "kernelArguments"
+	Disk    inventory.DiskID
+	Content string // what is on the disk: blank, install:<id>, content:<signature>, unseen
+	Summary string // the same in words
+	Target  string // inputs digest that would be installed
+	Erases  bool
+	Reboots bool
+	Needed  string // the consent that would allow it; "" when none is needed
+	Given   string // the consent in the fleet
+	Hold    *Hold  // why it would not happen
+	// OtherDisks are the disks besides the root disk that the installed system writes to at its first start.
+	OtherDisks []inventory.OtherDisk
+}
+
+// Decide says what the fleet's desire means for a host, from desire and record alone. It is the plan of a pull request, and
+// the first question of plan.Next.
 //
 //	asked for                         record                       verdict
 //	file gone                         any                          HandsOff (orphaned)
@@ -41,7 +76,7 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: HandsOff, Why: []string{d.Standing.By + " is known as " + string(d.Standing.KnownAs)}, Hold: &Hold{Reason: KnownAs, Message: knownAs(d)}}
 	case another != "" && !taken(d, rec):
 		return Change{Verdict: HandsOff, Why: []string{another}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
-			"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of its own in metadata.id", another, or(d.Identity.Serial, "the serial that its BMC shows"))}}
+			"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of its own in metadata.id", another, cmp.Or(d.Identity.Serial, "the serial that its BMC shows"))}}
 	case d.Workload == nil:
 		return Change{Verdict: Nothing}
 	case rec.Operation == nil && rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:
@@ -78,7 +113,7 @@ func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
 		if disk.Label() != "" && !rec.Rebuilt {
 			c.Needed = inventory.EraseConsent(d.ID, disk, inventory.ContentUnseen, c.Target)
 			c.Erases = c.Given == c.Needed && unseen(rec, c.Given) // whatever will be found there
-			if why := unsigned(d); c.Erases && why != "" {
+			if why := Unsigned(d); c.Erases && why != "" {
 				c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
 			}
 		}
@@ -133,44 +168,6 @@ func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inv
 
 func sameHints(d inventory.Desired, rec inventory.Record) bool {
 	return rec.Installed.Parts["rootDisk"] == d.Workload.Parts["rootDisk"]
-}
-
-// consent says why what is on the disk may not be erased, or nil.
-func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
-	given := d.Consent.Erase
-	named := inventory.NamedDisk(d.RootDisk)
-	switch {
-	case d.Reinstallable && keepsReinstalling(d, rec):
-		return nil
-	case slices.Contains(rec.Spent, given):
-		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
-	case given == c.Needed:
-		return nil
-	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
-		return nil
-	case rec.Rebuilt && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
-		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is over a disk nobody looked at, and does not count after the journal was lost: the page that the host is known from may be older than an install", c.Disk.Label(), c.Summary)}
-	case given == "" && keepsReinstalling(d, rec):
-		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
-	case given == "":
-		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent", c.Disk.Label(), c.Summary)}
-	default:
-		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is for another host, disk, content or target", c.Disk.Label(), c.Summary)}
-	}
-}
-
-// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever written there as far as the journal knows, not a page that
-// may be older, and it was never used up. It counts again where it let the last operation begin, which came to no write.
-func unseen(rec inventory.Record, consent string) bool {
-	last := rec.Last
-	first := last == nil || last.Begun == 0 && last.Outcome != inventory.Succeeded && consent != "" && last.Consent == consent
-	return first && rec.Installed == nil && !rec.Rebuilt && !slices.Contains(rec.Spent, consent)
-}
-
-// keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for
-// consent where the daemon's configuration allows it.
-func keepsReinstalling(d inventory.Desired, rec inventory.Record) bool {
-	return d.Workload.Update == schemas.Reinstall && rec.Installed != nil && rec.Installed.Workload == d.Workload.Name && rec.Installed.Update == schemas.Reinstall
 }
 
 // differences says why the host is not what the fleet asks for.

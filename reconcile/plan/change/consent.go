@@ -1,0 +1,47 @@
+package change
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// consent says why what is on the disk may not be erased, or nil.
+func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
+	given := d.Consent.Erase
+	named := inventory.NamedDisk(d.RootDisk)
+	switch {
+	case d.Reinstallable && keepsReinstalling(d, rec):
+		return nil
+	case slices.Contains(rec.Spent, given):
+		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
+	case given == c.Needed:
+		return nil
+	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
+		return nil
+	case rec.Rebuilt && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
+		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is over a disk nobody looked at, and does not count after the journal was lost: the page that the host is known from may be older than an install", c.Disk.Label(), c.Summary)}
+	case given == "" && keepsReinstalling(d, rec):
+		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
+	case given == "":
+		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent", c.Disk.Label(), c.Summary)}
+	default:
+		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is for another host, disk, content or target", c.Disk.Label(), c.Summary)}
+	}
+}
+
+// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever written there as far as the journal knows, not a page that
+// may be older, and it was never used up. It counts again where it let the last operation begin, which came to no write.
+func unseen(rec inventory.Record, consent string) bool {
+	last := rec.Last
+	first := last == nil || last.Begun == 0 && last.Outcome != inventory.Succeeded && consent != "" && last.Consent == consent
+	return first && rec.Installed == nil && !rec.Rebuilt && !slices.Contains(rec.Spent, consent)
+}
+
+// keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for
+// consent where the daemon's configuration allows it.
+func keepsReinstalling(d inventory.Desired, rec inventory.Record) bool {
+	return d.Workload.Update == schemas.Reinstall && rec.Installed != nil && rec.Installed.Workload == d.Workload.Name && rec.Installed.Update == schemas.Reinstall
+}

@@ -1,0 +1,44 @@
+package change
+
+// Reason of a hold or a condition, as one word for programs.
+type Reason string
+
+// Reasons.
+const (
+	NeedsConsent     Reason = "NeedsConsent"
+	ConsentSpent     Reason = "ConsentSpent"
+	ConsentForOther  Reason = "ConsentForOther"
+	NeedsSigners     Reason = "NeedsSigners" // two must sign what erases
+	FoundRunning     Reason = "FoundRunning"
+	NoDisk           Reason = "NoDisk"
+	SeveralDisks     Reason = "SeveralDisks"
+	DiskChanged      Reason = "DiskChanged"
+	DiskUnreadable   Reason = "DiskUnreadable"
+	DiskShared       Reason = "DiskShared" // another machine reports it too
+	IdentityMismatch Reason = "IdentityMismatch"
+	KnownAs          Reason = "KnownAs" // its machine is known under another id
+	TokenAlarm       Reason = "TokenAlarm"
+	OtherDisks       Reason = "OtherDisks" // the config writes to disks besides the root disk, and its Workload does not allow that
+	ImageUnusable    Reason = "ImageUnusable"
+	ConfigUnusable   Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
+	BMCUnreachable   Reason = "BMCUnreachable"
+	BMCUnauthorized  Reason = "BMCUnauthorized"
+	BMCRefused       Reason = "BMCRefused"
+	NotPublished     Reason = "NotPublished"
+	BootFailed       Reason = "BootFailed"
+	InstallFailed    Reason = "InstallFailed"
+	NoPhoneHome      Reason = "NoPhoneHome"
+	SecureBootOff    Reason = "SecureBootOff"
+	Recalled         Reason = "Recalled"    // what was begun is known from the status branch alone
+	NotBelieved      Reason = "NotBelieved" // its page on the status branch is all there is, and is not believed
+	Frozen           Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
+)
+
+// Hold says why nothing goes on, and what would let it.
+type Hold struct {
+	Reason  Reason
+	Message string // one line a person can act on
+	Consent string // the consent to write, when that is what is missing
+	// Unsigned is the tag that a second person must sign, when that is what is missing; inventory.Countersign gives the commands.
+	Unsigned string
+}
