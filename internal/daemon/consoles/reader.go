@@ -127,7 +127,7 @@ func (c *Reader) ReadText(id inventory.MachineID) (string, error) {
 	}
 	c.mu.Unlock()
 	if log != nil {
-		text += log.Partial(time.Now())
+		text += log.PartialText(time.Now())
 	}
 	return text, nil
 }

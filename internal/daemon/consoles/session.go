@@ -44,7 +44,7 @@ func (c *Reader) readConsole(ctx context.Context, w *keptConsole, h reconcile.Ho
 		if ctx.Err() != nil {
 			why = errors.New("nothing is under way and nobody looks at it, or others come first, or the daemon ends")
 		}
-		_ = log.Note(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
+		_ = log.WriteNote(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
 	}
 	return err
 }
@@ -71,7 +71,7 @@ var _ io.Writer = (*markedLog)(nil)
 func (n *markedLog) Write(p []byte) (int, error) {
 	if !n.began {
 		n.began = true
-		if err := n.log.Note(time.Now(), "read from here on: what came before is not known"); err != nil {
+		if err := n.log.WriteNote(time.Now(), "read from here on: what came before is not known"); err != nil {
 			return 0, err
 		}
 	}
