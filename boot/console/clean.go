@@ -7,50 +7,51 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is made of a stream.
+// Bounds of a cleaned stream.
 const (
-	maxLine     = 1 << 10 // bytes of a line; what is longer goes on in the next
-	maxSequence = 4 << 10 // bytes of a control string, after which it was none
+	maxLine     = 1 << 10 // bytes of a line; a longer line continues in the next
+	maxSequence = 4 << 10 // bytes of a control string, after which the string is taken for text
 )
 
-// within is what the next byte of a stream belongs to.
-type within int
+// position says what the next byte of a stream belongs to.
+type position int
 
 const (
-	text          within = iota
-	escape               // after ESC
-	command              // a control sequence, ESC [
-	controlString        // for an operating system or a device, until it is terminated
+	text          position = iota
+	escape                 // after ESC
+	command                // a control sequence, ESC [
+	controlString          // for an operating system or a device, until the terminator
 )
 
-// cleaner makes lines of text out of what a terminal would be sent. Each line goes to emit once it is complete; the bytes are the cleaner's.
+// cleaner makes lines of text from a terminal's byte stream. Every complete line goes to emit; the slice belongs to the
+// cleaner.
 type cleaner struct {
 	emit func(line []byte)
 
-	in       within
-	sequence int    // bytes of it so far
-	rest     []byte // of a character that has not come whole
+	in       position
+	sequence int    // bytes of the sequence so far
+	rest     []byte // of a character whose bytes have not all come
 	line     []byte
-	returned bool // to the beginning of the line
+	returned bool // the cursor is at the beginning of the line
 	blank    bool // the last line was empty
 }
 
-func (c *cleaner) write(p []byte) {
+func (c *cleaner) writeBytes(p []byte) {
 	for _, b := range p {
 		if c.in == text && (b >= utf8.RuneSelf || len(c.rest) > 0) {
-			c.rune(b)
+			c.addRuneByte(b)
 			continue
 		}
-		c.byte(b)
+		c.addByte(b)
 	}
 }
 
-// rune collects the bytes of a character, and takes what is none for the replacement character.
-func (c *cleaner) rune(b byte) {
+// addRuneByte collects the bytes of a character. Invalid bytes become the replacement character.
+func (c *cleaner) addRuneByte(b byte) {
 	if b < utf8.RuneSelf { // the character was cut short
 		c.rest = c.rest[:0]
-		c.add(utf8.RuneError)
-		c.byte(b)
+		c.addRune(utf8.RuneError)
+		c.addByte(b)
 		return
 	}
 	c.rest = append(c.rest, b)
@@ -58,109 +59,109 @@ func (c *cleaner) rune(b byte) {
 		r, size := utf8.DecodeRune(c.rest)
 		c.rest = append(c.rest[:0], c.rest[size:]...)
 		if r == '\u009b' {
-			c.begin(command)
+			c.beginSequence(command)
 			c.rest = c.rest[:0]
 			return
 		}
-		c.add(r)
+		c.addRune(r)
 	}
 }
 
-// byte takes one byte outside of a longer character.
-func (c *cleaner) byte(b byte) {
+// addByte takes one byte outside of a multi-byte character.
+func (c *cleaner) addByte(b byte) {
 	switch c.in {
 	case text:
-		c.plain(b)
+		c.addPlain(b)
 	case escape:
-		c.escaped(b)
+		c.addAfterEscape(b)
 	case command:
-		c.commanded(b)
+		c.addToCommand(b)
 	case controlString:
 		c.sequence++
 		switch {
 		case b == 0x1b:
-			c.begin(escape)
+			c.beginSequence(escape)
 		case b == '\n':
 			c.in = text
-			c.end()
+			c.endLine()
 		case b == '\a' || c.sequence > maxSequence:
 			c.in = text
 		}
 	}
 }
 
-func (c *cleaner) plain(b byte) {
+func (c *cleaner) addPlain(b byte) {
 	switch b {
 	case 0x1b:
-		c.begin(escape)
+		c.beginSequence(escape)
 	case '\n':
-		c.end()
+		c.endLine()
 	case '\r':
 		c.returned = true
 	case '\b':
 		_, size := utf8.DecodeLastRune(c.line)
 		c.line = c.line[:len(c.line)-size]
 	case '\t':
-		c.add(' ')
+		c.addRune(' ')
 	default:
 		if b >= ' ' && b != 0x7f {
-			c.add(rune(b))
+			c.addRune(rune(b))
 		}
 	}
 }
 
-func (c *cleaner) begin(what within) { c.in, c.sequence = what, 0 }
+func (c *cleaner) beginSequence(what position) { c.in, c.sequence = what, 0 }
 
-func (c *cleaner) escaped(b byte) {
+func (c *cleaner) addAfterEscape(b byte) {
 	c.sequence++
 	switch {
 	case b == '[':
-		c.begin(command)
+		c.beginSequence(command)
 	case strings.IndexByte("]PX^_", b) >= 0:
-		c.begin(controlString)
+		c.beginSequence(controlString)
 	case b >= ' ' && b <= '/' && c.sequence < maxSequence: // intermediate
 	case b == 0x1b:
-		c.begin(escape)
+		c.beginSequence(escape)
 	case b < ' ':
 		c.in = text
-		c.plain(b)
+		c.addPlain(b)
 	default:
 		c.in = text
 	}
 }
 
-func (c *cleaner) commanded(b byte) {
+func (c *cleaner) addToCommand(b byte) {
 	c.sequence++
 	switch {
 	case b == 0x1b:
-		c.begin(escape)
+		c.beginSequence(escape)
 	case b < ' ':
 		c.in = text
-		c.plain(b)
+		c.addPlain(b)
 	case b >= '@' || c.sequence > maxSequence:
 		c.in = text
-		c.obey(b)
+		c.applyCommand(b)
 	}
 }
 
-// obey takes from a command what matters to the text: where the cursor went another line begins.
-func (c *cleaner) obey(final byte) {
+// applyCommand takes from a control sequence what matters to the text: a moved cursor begins a new line or a gap.
+func (c *cleaner) applyCommand(final byte) {
 	switch final {
 	case 'A', 'B', 'E', 'F', 'H', 'J', 'd', 'f':
 		if len(c.line) > 0 {
-			c.end()
+			c.endLine()
 		}
 	case 'C', 'G':
 		if len(c.line) > 0 {
-			c.add(' ')
+			c.addRune(' ')
 		}
 	}
 }
 
-// add puts a character at the end of the line; one that does not print is replaced.
-func (c *cleaner) add(r rune) {
-	if c.returned && len(c.line) > 0 { // the line is written again
-		c.end()
+// addRune appends a character to the line; unprintable characters are replaced.
+func (c *cleaner) addRune(r rune) {
+	if c.returned && len(c.line) > 0 { // the line is overwritten
+		c.endLine()
 	}
 	c.returned = false
 	if r != ' ' && !unicode.IsPrint(r) {
@@ -168,12 +169,12 @@ func (c *cleaner) add(r rune) {
 	}
 	c.line = utf8.AppendRune(c.line, r)
 	if len(c.line) >= maxLine {
-		c.cut()
+		c.cutLine()
 	}
 }
 
-// cut ends a line that is too long to wait for its end.
-func (c *cleaner) cut() {
+// cutLine ends a line that has reached the maximal length.
+func (c *cleaner) cutLine() {
 	if line := bytes.TrimRight(c.line, " "); len(line) > 0 {
 		c.emit(line)
 		c.blank = false
@@ -181,8 +182,8 @@ func (c *cleaner) cut() {
 	c.line = c.line[:0]
 }
 
-// end ends the line; of several empty ones, the first is one.
-func (c *cleaner) end() {
+// endLine ends the line; of several empty lines only the first is emitted.
+func (c *cleaner) endLine() {
 	line := bytes.TrimRight(c.line, " ")
 	c.line, c.returned = c.line[:0], false
 	if len(line) > 0 || !c.blank {
@@ -191,9 +192,9 @@ func (c *cleaner) end() {
 	c.blank = len(line) == 0
 }
 
-// stop ends a line that nothing may follow.
-func (c *cleaner) stop() {
+// endPartial ends a line after which the stream ends.
+func (c *cleaner) endPartial() {
 	if len(c.line) > 0 {
-		c.end()
+		c.endLine()
 	}
 }

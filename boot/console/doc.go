@@ -1,9 +1,12 @@
-// Package console reads a machine's serial console over SSH to its BMC (Redfish's ComputerSystem.SerialConsole.SSH) and keeps the newest of it in a
-// file. What is behind the port is untrusted, slow and fragile:
+// Package console reads a machine's serial console over SSH to the BMC (Redfish's ComputerSystem.SerialConsole.SSH) and
+// keeps the newest output in a file. Read connects and copies the console; Dir.Open gives the Log to copy into. The
+// server is untrusted, slow and fragile, so:
 //
-//   - it must show the pinned host key before it is sent the password, which is sent once;
-//   - it is written nothing but the one line that enters the console, where the BMC names one;
-//   - connecting has a deadline, a connection that answers nothing ends, and what floods is slowed down;
-//   - what it sends is text when it is kept: no control characters, no terminal's commands, lines of bounded length, known secrets masked;
-//   - what is kept of a machine is bounded.
+//   - the server must show the pinned host key before the password is sent, and the password is sent once;
+//   - nothing is written to the server except the line that enters the console, if the BMC names such a line;
+//   - connecting has a deadline, a dead connection ends, and a flood is slowed down;
+//   - kept output is text: no control characters, no terminal commands, lines of bounded length, known secrets masked;
+//   - the kept size per machine is bounded.
+//
+// Do not show output that did not go through a Log: only a Log masks secrets.
 package console

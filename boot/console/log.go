@@ -13,16 +13,17 @@ import (
 	"time"
 )
 
-// KeptBytes is the most that is kept of a machine; at least half of it is, once that much came. The names are <dir>/<host>.log, which is appended to, and
-// <host>.log.old, which it becomes when it is full.
+// KeptBytes is the most that is kept of a machine, in bytes; at least half of KeptBytes is kept, once as much came. New
+// output goes to <dir>/<host>.log; a full file is renamed to <host>.log.old.
 const KeptBytes = 256 << 10
 
 // Dir keeps the consoles of all machines.
 type Dir string
 
-func (d Dir) path(host string) string { return filepath.Join(string(d), host+".log") }
+func (d Dir) logPath(host string) string { return filepath.Join(string(d), host+".log") }
 
-// Open begins to add to a machine's log; one Log of a machine may be open at a time. Secrets are those to mask.
+// Open opens a machine's log for appending; at most a single Log of a machine may be open at a time. The values of
+// secrets are masked.
 func (d Dir) Open(host string, secrets *Secrets) (*Log, error) {
 	if host == "" || host != filepath.Base(host) || strings.HasPrefix(host, ".") {
 		return nil, fmt.Errorf("keep a console: %q is no name of a file", host)
@@ -30,18 +31,19 @@ func (d Dir) Open(host string, secrets *Secrets) (*Log, error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("keep a console: %w", err)
 	}
-	l := &Log{path: d.path(host), secrets: secrets}
-	l.cleaner.emit = l.line
-	return l, l.open()
+	l := &Log{path: d.logPath(host), secrets: secrets}
+	l.cleaner.emit = l.addLine
+	return l, l.openFile()
 }
 
-// Read gives what is kept of a machine, as text; "" when that is nothing.
+// Read gives the kept text of a machine; "" when nothing is kept.
 func (d Dir) Read(host string) (string, error) {
 	if host == "" || host != filepath.Base(host) {
 		return "", nil
 	}
-	// The newer one is opened first: one that becomes the older one meanwhile is not missed, and told to be the same.
-	newer, err := os.Open(d.path(host))
+	// The newer file is opened first: if the newer file is rotated meanwhile, both names are the same file, and
+	// sameFile notices.
+	newer, err := os.Open(d.logPath(host))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -50,11 +52,11 @@ func (d Dir) Read(host string) (string, error) {
 	}
 	defer newer.Close()
 	var all strings.Builder
-	older, err := os.Open(d.path(host) + ".old")
+	older, err := os.Open(d.logPath(host) + ".old")
 	if err == nil {
 		defer older.Close()
 	}
-	if err == nil && !same(older, newer) {
+	if err == nil && !sameFile(older, newer) {
 		_, err = io.Copy(&all, io.LimitReader(older, KeptBytes))
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -66,13 +68,14 @@ func (d Dir) Read(host string) (string, error) {
 	return all.String(), nil
 }
 
-func same(a, b *os.File) bool {
+func sameFile(a, b *os.File) bool {
 	first, err := a.Stat()
 	second, other := b.Stat()
 	return err == nil && other == nil && os.SameFile(first, second)
 }
 
-// Log is a machine's console while something is added to it. It is not synced to the disk: what a crash of the host loses of it is no loss.
+// Log is a machine's console that is being appended to. The file is not synced: losing the end of a console in a crash
+// is acceptable.
 type Log struct {
 	path string
 
@@ -81,31 +84,31 @@ type Log struct {
 	size    int
 	cleaner cleaner
 	secrets *Secrets
-	pending passage   // complete lines that may end in the beginning of a secret
-	last    time.Time // when something came
+	pending passage   // complete lines whose end may be the beginning of a secret
+	last    time.Time // time of the last write
 	lines   []byte    // to be written
 }
 
-// line takes a complete line. What comes before one in which a secret may begin is to be written.
-func (l *Log) line(line []byte) {
-	l.pending.add(line...)
-	l.pending.add('\n')
-	open := l.pending.hide(l.secrets)
+// addLine takes a complete line. Lines before the possible beginning of a secret are queued for writing.
+func (l *Log) addLine(line []byte) {
+	l.pending.appendText(line...)
+	l.pending.appendText('\n')
+	open := l.pending.hideSecrets(l.secrets)
 	if open < len(l.pending.text) {
 		open = bytes.LastIndexByte(l.pending.text[:open], '\n') + 1
 	}
-	l.lines = append(l.lines, l.pending.take(open)...)
+	l.lines = append(l.lines, l.pending.takeMasked(open)...)
 }
 
-// stop ends what nothing may follow.
-func (l *Log) stop() {
-	l.cleaner.stop()
-	l.pending.settle(l.pending.hide(l.secrets))
-	l.lines = append(l.lines, l.pending.take(len(l.pending.text))...)
+// endText ends the current line and masks a possible secret at the end.
+func (l *Log) endText() {
+	l.cleaner.endPartial()
+	l.pending.hideOpenEnd(l.pending.hideSecrets(l.secrets))
+	l.lines = append(l.lines, l.pending.takeMasked(len(l.pending.text))...)
 }
 
-// open continues the file.
-func (l *Log) open() error {
+// openFile opens the log file for appending.
+func (l *Log) openFile() error {
 	file, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("keep a console: %w", err)
@@ -118,15 +121,15 @@ func (l *Log) open() error {
 	return nil
 }
 
-// Write implements io.Writer for what comes from the machine. It fails when nothing can be kept.
+// Write implements io.Writer for the machine's output. Write fails when the output cannot be kept.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = time.Now()
 	for done := 0; done < len(p); {
-		n := min(len(p)-done, KeptBytes/8) // a byte becomes three at the most
-		l.cleaner.write(p[done : done+n])
-		if err := l.flush(); err != nil {
+		n := min(len(p)-done, KeptBytes/8) // a byte becomes at most three
+		l.cleaner.writeBytes(p[done : done+n])
+		if err := l.flushLines(); err != nil {
 			return done, err
 		}
 		done += n
@@ -134,38 +137,38 @@ func (l *Log) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Note adds a line of our own: "[", the time, "] ingot: ", and words.
-func (l *Log) Note(at time.Time, words string) error {
+// WriteNote adds a line by ingot: "[", the time, "] ingot: ", and words.
+func (l *Log) WriteNote(at time.Time, words string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stop()
-	note := cleaner{emit: l.line} // what failed may be in another's words
-	note.write(fmt.Appendf(nil, "[%s] ingot: %s", at.UTC().Format(time.RFC3339), words))
-	note.stop()
-	l.stop()
-	return l.flush()
+	l.endText()
+	note := cleaner{emit: l.addLine} // an error in words may quote the BMC
+	note.writeBytes(fmt.Appendf(nil, "[%s] ingot: %s", at.UTC().Format(time.RFC3339), words))
+	note.endPartial()
+	l.endText()
+	return l.flushLines()
 }
 
-// Partial is what is not in the file yet, a prompt perhaps, or lines that may end in the beginning of a secret. That beginning is left out for a short time
-// after the machine spoke last.
-func (l *Log) Partial(now time.Time) string {
+// PartialText is the text that is not in the file yet: a prompt, or lines whose end may be the beginning of a secret.
+// That beginning is left out for holdTime after the machine's last output.
+func (l *Log) PartialText(now time.Time) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := l.pending.with(bytes.TrimRight(l.cleaner.line, " "))
-	open := all.hide(l.secrets)
-	if now.Sub(l.last) >= held {
-		all.settle(open)
+	all := l.pending.withText(bytes.TrimRight(l.cleaner.line, " "))
+	open := all.hideSecrets(l.secrets)
+	if now.Sub(l.last) >= holdTime {
+		all.hideOpenEnd(open)
 		open = len(all.text)
 	}
-	return string(bytes.TrimRight(all.take(open), " "))
+	return string(bytes.TrimRight(all.takeMasked(open), " "))
 }
 
-// Close keeps what has not ended, and closes the file.
+// Close writes the pending text and closes the file.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stop()
-	err := l.flush()
+	l.endText()
+	err := l.flushLines()
 	if l.file == nil {
 		return err
 	}
@@ -174,15 +177,16 @@ func (l *Log) Close() error {
 	return err
 }
 
-// flush writes complete lines, into another file when they do not fit into this one. What cannot be written is lost.
-func (l *Log) flush() error {
+// flushLines writes the queued lines, and rotates the file first when the lines do not fit. Lines that cannot be
+// written are lost.
+func (l *Log) flushLines() error {
 	lines := l.lines
 	l.lines = l.lines[:0]
 	if len(lines) == 0 {
 		return nil
 	}
 	if l.size > 0 && l.size+len(lines) > KeptBytes/2 {
-		if err := l.rotate(); err != nil {
+		if err := l.rotateFile(); err != nil {
 			return err
 		}
 	}
@@ -197,10 +201,10 @@ func (l *Log) flush() error {
 	return nil
 }
 
-func (l *Log) rotate() error {
+func (l *Log) rotateFile() error {
 	if is, err := os.Open(l.path); err == nil {
 		defer is.Close()
-		if !same(is, l.file) {
+		if !sameFile(is, l.file) {
 			return fmt.Errorf("keep a console: %s is another machine's now", l.path)
 		}
 	}
@@ -209,5 +213,5 @@ func (l *Log) rotate() error {
 	if err = errors.Join(err, os.Rename(l.path, l.path+".old")); err != nil {
 		return fmt.Errorf("keep a console: %w", err)
 	}
-	return l.open()
+	return l.openFile()
 }

@@ -96,7 +96,7 @@ func TestAPromptIsShown(t *testing.T) {
 	dir := console.Dir(t.TempDir())
 	l := keep(t, dir, secrets())
 	_, _ = io.WriteString(l, "Debian\nlogin: ")
-	if got := kept(t, dir) + l.Partial(time.Now()); got != "Debian\nlogin:" {
+	if got := kept(t, dir) + l.PartialText(time.Now()); got != "Debian\nlogin:" {
 		t.Errorf("it shows %q", got)
 	}
 }
@@ -215,7 +215,7 @@ func FuzzLog(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		partial := l.Partial(time.Now())
+		partial := l.PartialText(time.Now())
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}

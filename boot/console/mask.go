@@ -12,45 +12,48 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// Bounds of what is looked for. A secret is looked for in pieces, so that what stands between two of them hides the others all the same.
+// Bounds of masking. A secret is searched in pieces, so that text between two pieces does not uncover the remaining
+// pieces.
 const (
-	minSecret = 6  // bytes: what is shorter would be found everywhere
-	piece     = 16 // bytes: the most that is looked for as one
+	minSecret = 6  // bytes: shorter secrets would match everywhere
+	piece     = 16 // bytes of a piece, at most
 	prefix    = 3  // bytes by which the beginning of a piece is known
 )
 
-// held is how long what may be the beginning of a secret is not shown.
-const held = 2 * time.Second
+// holdTime is how long a possible beginning of a secret is not shown.
+const holdTime = 2 * time.Second
 
-// Secrets are what no log shows: as they are, in base64 of either alphabet wherever in a longer text it begins, and as in a URL; whole, and each line.
-// White space between is no matter, so that a terminal may break lines. The zero Secrets are none; any number of logs may share them.
+// Secrets are masked in logs: as they are, in both alphabets of base64 at every offset, and URL-escaped; whole, and
+// line by line. White space in between is ignored, because a terminal may break lines. The zero value masks nothing.
+// Several logs may share the same Secrets.
 type Secrets struct {
 	mu    sync.RWMutex
 	known map[secret.Value]struct{}
-	by    map[[minSecret]byte][]string // pieces by their beginning
-	begun map[[prefix]byte]struct{}    // how pieces begin: with fewer bytes the others are 0
+	by    map[[minSecret]byte][]string // pieces, by their first bytes
+	begun map[[prefix]byte]struct{}    // the first 1 to 3 bytes of pieces, padded with 0
 }
 
-// Add has more secrets masked from now on; those shorter than minSecret cannot be.
+// Add masks more secrets from now on, except secrets shorter than minSecret.
 func (s *Secrets) Add(values ...secret.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil {
-		s.known, s.by, s.begun = map[secret.Value]struct{}{}, map[[minSecret]byte][]string{}, map[[prefix]byte]struct{}{}
+		s.known, s.by, s.begun = map[secret.Value]struct{}{}, map[[minSecret]byte][]string{},
+			map[[prefix]byte]struct{}{}
 	}
 	for _, value := range values {
 		if _, is := s.known[value]; is {
 			continue
 		}
 		s.known[value] = struct{}{}
-		for _, form := range forms(value.Reveal()) {
-			s.add(form)
+		for _, form := range printedForms(value.Reveal()) {
+			s.addPieces(form)
 		}
 	}
 }
 
-// forms are the texts as which a secret may be printed.
-func forms(text string) []string {
+// printedForms gives the texts as which a secret may be printed.
+func printedForms(text string) []string {
 	text = strings.TrimSpace(text)
 	if len(text) < minSecret {
 		return nil
@@ -61,14 +64,14 @@ func forms(text string) []string {
 	}
 	for before := range 3 { // bytes since a group of three began
 		whole := base64.RawStdEncoding.EncodeToString([]byte("\x00\x00"[:before] + text))
-		own := whole[(8*before+5)/6 : 8*(before+len(text))/6] // characters of which every bit is the secret's
+		own := whole[(8*before+5)/6 : 8*(before+len(text))/6] // characters made of the secret's bits alone
 		all = append(all, own, strings.NewReplacer("+", "-", "/", "_").Replace(own))
 	}
 	query, path := url.QueryEscape(text), url.PathEscape(text)
 	return append(all, query, path, lowerEscapes(query), lowerEscapes(path))
 }
 
-// lowerEscapes has the digits of percent escapes in lower case.
+// lowerEscapes writes the digits of percent escapes in lower case.
 func lowerEscapes(text string) string {
 	out := []byte(text)
 	for i := 0; i+2 < len(out); i++ {
@@ -79,8 +82,8 @@ func lowerEscapes(text string) string {
 	return string(out)
 }
 
-// add adds the pieces of a text; the last overlaps the one before. The caller holds the lock.
-func (s *Secrets) add(form string) {
+// addPieces adds the pieces of a text; the last piece overlaps the piece before. The caller holds the lock.
+func (s *Secrets) addPieces(form string) {
 	form = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return -1
@@ -97,21 +100,21 @@ func (s *Secrets) add(form string) {
 			s.by[key] = append(s.by[key], part)
 		}
 		for n := range prefix {
-			s.begun[beginning([]byte(part[:n+1]))] = struct{}{}
+			s.begun[prefixKey([]byte(part[:n+1]))] = struct{}{}
 		}
 	}
 }
 
-func beginning(text []byte) (key [prefix]byte) {
+func prefixKey(text []byte) (key [prefix]byte) {
 	copy(key[:], text)
 	return key
 }
 
-// at gives how many bytes at the beginning of a text without white space are a secret's, and whether all of it may be the beginning of one. The caller
-// holds the lock.
-func (s *Secrets) at(text []byte) (found int, open bool) {
+// matchAt gives how many bytes at the beginning of a text without white space belong to a secret, and whether the whole
+// text may be the beginning of a secret. The caller holds the lock.
+func (s *Secrets) matchAt(text []byte) (found int, open bool) {
 	if len(text) < minSecret {
-		_, open = s.begun[beginning(text)]
+		_, open = s.begun[prefixKey(text)]
 		return 0, open
 	}
 	for _, part := range s.by[[minSecret]byte(text)] {
@@ -127,27 +130,27 @@ func (s *Secrets) at(text []byte) (found int, open bool) {
 	return found, open
 }
 
-// passage is text of which some is hidden.
+// passage is text with hidden bytes.
 type passage struct {
 	text   []byte
 	hidden []bool // byte by byte
 }
 
-func (p *passage) add(text ...byte) {
+func (p *passage) appendText(text ...byte) {
 	p.text = append(p.text, text...)
 	p.hidden = append(p.hidden, make([]bool, len(text))...)
 }
 
-// with is another passage, with more text.
-func (p *passage) with(text []byte) passage {
+// withText copies a passage and appends text.
+func (p *passage) withText(text []byte) passage {
 	more := passage{slices.Clone(p.text), slices.Clone(p.hidden)}
-	more.add(text...)
+	more.appendText(text...)
 	return more
 }
 
-// hide hides the secrets in a passage, and gives where what may be the beginning of one begins. It takes time in proportion to the text: of each byte it
-// is looked up which pieces begin with it and the next five.
-func (p *passage) hide(s *Secrets) (open int) {
+// hideSecrets hides the secrets in a passage, and gives the index at which a possible beginning of a secret starts. The
+// time is proportional to the text: for every byte, the pieces with the same first six bytes are looked up.
+func (p *passage) hideSecrets(s *Secrets) (open int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	open = len(p.text)
@@ -161,7 +164,7 @@ func (p *passage) hide(s *Secrets) (open int) {
 		}
 	}
 	for i := range solid {
-		found, may := s.at(solid[i:])
+		found, may := s.matchAt(solid[i:])
 		if may {
 			open = min(open, places[i])
 		}
@@ -174,8 +177,8 @@ func (p *passage) hide(s *Secrets) (open int) {
 	return open
 }
 
-// settle hides a beginning of a secret that nothing follows, unless it is too short to be told from other text.
-func (p *passage) settle(open int) {
+// hideOpenEnd hides a beginning of a secret at the end of the text, unless the beginning is shorter than minSecret.
+func (p *passage) hideOpenEnd(open int) {
 	solid := 0
 	for _, b := range p.text[open:] {
 		if b != ' ' && b != '\n' {
@@ -187,8 +190,9 @@ func (p *passage) settle(open int) {
 	}
 }
 
-// take takes away the text up to a place, as it may be shown: of each line, what is hidden as one mask.
-func (p *passage) take(to int) []byte {
+// takeMasked removes the text up to a place and returns the text as it may be shown: every hidden run of a line is a
+// single mask.
+func (p *passage) takeMasked(to int) []byte {
 	var out []byte
 	for i := range to {
 		switch before := i > 0 && p.hidden[i-1] && p.text[i-1] != '\n'; {

@@ -35,11 +35,11 @@ func TestSecretsAreMasked(t *testing.T) {
 		l := keep(t, dir, secrets(token, "first line\nsecond\n", "", "abcde"))
 		stream := "a " + token + token + "\r\nhunt\x1b[1mer2-hunter2 abcde\n" + strings.Repeat("y", 1020) + token + "\nsecond\nhunter3\n" + token[:8]
 		write(t, l, stream, size, func() {
-			if shown := kept(t, dir) + l.Partial(time.Now()); strings.Contains(shown, "hunter2") {
+			if shown := kept(t, dir) + l.PartialText(time.Now()); strings.Contains(shown, "hunter2") {
 				t.Fatalf("by %d bytes it shows %q", size, shown)
 			}
 		})
-		if err := l.Note(time.Unix(0, 0), "failed: "+token+"\x1b[2J"); err != nil {
+		if err := l.WriteNote(time.Unix(0, 0), "failed: "+token+"\x1b[2J"); err != nil {
 			t.Fatal(err)
 		}
 		got := kept(t, dir)
@@ -87,7 +87,7 @@ func TestFormsOfSecretsAreMasked(t *testing.T) {
 			dir := console.Dir(t.TempDir())
 			l := keep(t, dir, secrets(s, pass))
 			write(t, l, "before "+in+"\r\nafter\r\n", size, func() {
-				shown := kept(t, dir) + l.Partial(time.Now())
+				shown := kept(t, dir) + l.PartialText(time.Now())
 				for _, part := range []string{s, pass, "s3cr3t-j", "part05", standard.EncodeToString([]byte(s))[20:30]} {
 					if strings.Contains(shown, part) {
 						t.Fatalf("%s, by %d bytes: it shows %q", name, size, shown)
@@ -137,10 +137,10 @@ func TestABeginningIsHeldBack(t *testing.T) {
 		l := keep(t, dir, secrets("hunter2-hunter2"))
 		write(t, l, text, 1<<20, func() {})
 		now := time.Now()
-		if got := kept(t, dir) + l.Partial(now.Add(-time.Hour)); got != want[0] { // however slow this test is
+		if got := kept(t, dir) + l.PartialText(now.Add(-time.Hour)); got != want[0] { // however slow this test is
 			t.Errorf("of %q is shown %q, want %q", text, got, want[0])
 		}
-		if got := kept(t, dir) + l.Partial(now.Add(time.Hour)); got != want[1] {
+		if got := kept(t, dir) + l.PartialText(now.Add(time.Hour)); got != want[1] {
 			t.Errorf("later is shown of %q %q, want %q", text, got, want[1])
 		}
 	}
@@ -155,7 +155,7 @@ func TestALaterSecret(t *testing.T) {
 	write(t, l, "it is sword", 1<<20, func() {})
 	masked.Add(secret.New("swordfish"))
 	write(t, l, "fish\n", 1<<20, func() {})
-	if got := kept(t, dir) + l.Partial(time.Now()); got != "it is ***\n" {
+	if got := kept(t, dir) + l.PartialText(time.Now()); got != "it is ***\n" {
 		t.Errorf("it shows %q", got)
 	}
 }
@@ -167,7 +167,7 @@ func TestBeginningsWithoutEnd(t *testing.T) {
 	l := keep(t, dir, secrets(strings.Repeat("a", 4096), strings.Repeat("ab", 2048), "bbbbbb"))
 	for range 4 {
 		write(t, l, "b"+strings.Repeat(" ", 100_000)+strings.Repeat("\n \n", 10_000)+strings.Repeat("a\n", 50_000)+strings.Repeat("a", 100_000), 8<<10, func() {
-			if n := len(l.Partial(time.Time{})); n > 32<<10 {
+			if n := len(l.PartialText(time.Time{})); n > 32<<10 {
 				t.Fatalf("%d bytes are held back", n)
 			}
 		})

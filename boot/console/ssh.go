@@ -19,7 +19,7 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// Target is one machine's console.
+// Target is a machine's console.
 type Target struct {
 	Address     string // host:port
 	Fingerprint string // SHA256:… of the host key, as OpenSSH writes it
@@ -28,13 +28,13 @@ type Target struct {
 	Entry       string // the line that enters the console; "" where the port is the console itself
 }
 
-// Limits of a session; zero values are the defaults.
+// Limits of a session; zero values mean the defaults.
 type Limits struct {
-	Connect time.Duration // deadline of connecting, until the console is there; default 30 s
-	Quiet   time.Duration // after so long the BMC is asked for a sign of life; default 30 s
-	Answer  time.Duration // deadline of that sign; default 30 s
-	Rate    int           // bytes a second that are read, over a longer time; default 16 KiB: a serial line of 115200 baud says 11
-	Shared  *rate.Limiter // bounds what all sessions that have it read; nil: nothing does
+	Connect time.Duration // deadline until the console is there; default 30 s
+	Quiet   time.Duration // silence after which a keepalive is sent; default 30 s
+	Answer  time.Duration // deadline of the keepalive's answer; default 30 s
+	Rate    int           // bytes a second, averaged; default 16 KiB: a serial line at 115200 baud sends 11 KiB
+	Shared  *rate.Limiter // bounds the sum over all sessions that share the limiter; nil: no bound
 }
 
 // Kind says how reading failed.
@@ -43,16 +43,16 @@ type Kind string
 // Kinds of failure.
 const (
 	Unreachable  Kind = "Unreachable"  // no answer within the deadline
-	WrongKey     Kind = "WrongKey"     // it showed another host key: no password was sent
-	Unauthorized Kind = "Unauthorized" // it refused the password
-	Refused      Kind = "Refused"      // it gives no console
+	WrongKey     Kind = "WrongKey"     // the server showed another host key: no password was sent
+	Unauthorized Kind = "Unauthorized" // the server refused the password
+	Refused      Kind = "Refused"      // the server gives no console
 	Ended        Kind = "Ended"        // the console was there, and the connection ended
 )
 
-// Error is how Read fails.
+// Error is the error of Read.
 type Error struct {
 	Kind Kind
-	Seen []string // WrongKey: the fingerprints of the host keys that it showed
+	Seen []string // WrongKey: fingerprints of the shown host keys
 	text string
 	err  error
 }
@@ -62,13 +62,14 @@ func (e *Error) Error() string { return e.text }
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.err }
 
-// keyType is a type of host key, and the algorithms that prove one.
+// keyType is a type of host key, with the algorithms that prove such a key.
 type keyType struct {
 	kind  string
 	proof []string
 }
 
-// hostKeys are the types of host keys, those preferred first. A BMC has keys of several types, and any may be the pinned one.
+// hostKeys are the types of host keys, in the order of preference. A BMC has keys of several types, and any of them may
+// be pinned.
 var hostKeys = []keyType{
 	{ssh.KeyAlgoED25519, []string{ssh.KeyAlgoED25519}},
 	{ssh.KeyAlgoECDSA256, []string{ssh.KeyAlgoECDSA256}},
@@ -77,16 +78,18 @@ var hostKeys = []keyType{
 	{ssh.KeyAlgoRSA, []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}},
 }
 
-// Read connects and copies what the console says to out, until the connection ends or ctx does; begun is called once the console is there. The error is
-// never nil: it is ctx's, out's, or an *Error.
+// Read connects and copies the console's output to read.Out until the connection or ctx ends. read.Begun is called once
+// the console is there. The error is never nil: ctx's error, the writer's error, or an *Error.
 func Read(ctx context.Context, t Target, l Limits, read Reading) error {
 	if len(t.Entry) > maxLine || strings.ContainsFunc(t.Entry, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return &Error{Kind: Refused, text: fmt.Sprintf("%s names a command to enter the console that is not one line of text: update the BMC's firmware", t.Address)}
+		return &Error{Kind: Refused,
+			text: fmt.Sprintf("%s names a command to enter the console that is not one line of text: update the BMC's "+
+				"firmware", t.Address)}
 	}
-	l = l.orDefault()
-	client, err := login(ctx, t, l)
+	l = l.withDefaults()
+	client, err := logIn(ctx, t, l)
 	if err == nil {
-		defer func() { _ = client.Close() }() // it has ended
+		defer func() { _ = client.Close() }() // the session has ended
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -94,25 +97,25 @@ func Read(ctx context.Context, t Target, l Limits, read Reading) error {
 	if err != nil {
 		return err
 	}
-	return client.read(ctx, t.Entry, read)
+	return client.readConsole(ctx, t.Entry, read)
 }
 
-// Fingerprints gives those of all host keys that a server shows, as OpenSSH writes them. Nobody is logged in.
-func Fingerprints(ctx context.Context, address string, l Limits) ([]string, error) {
-	_, err := login(ctx, Target{Address: address}, l.orDefault())
+// ReadFingerprints gives the fingerprints of all host keys of a server, as OpenSSH writes them. No login is tried.
+func ReadFingerprints(ctx context.Context, address string, l Limits) ([]string, error) {
+	_, err := logIn(ctx, Target{Address: address}, l.withDefaults())
 	if said := new(Error); errors.As(err, &said) && said.Kind == WrongKey {
 		return said.Seen, nil
 	}
 	return nil, err
 }
 
-// Reading is where a console goes.
+// Reading says where the console's output goes.
 type Reading struct {
 	Out   io.Writer
 	Begun func()
 }
 
-func (l Limits) orDefault() Limits {
+func (l Limits) withDefaults() Limits {
 	for _, d := range []struct {
 		set      *time.Duration
 		fallback time.Duration
@@ -127,42 +130,42 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// client is a connection that has logged in.
+// client is a logged-in connection.
 type client struct {
 	*ssh.Client
 	conn   net.Conn
 	limits Limits
 }
 
-// login connects until the BMC shows the pinned host key, with one type of key after the other, and logs in there.
-func login(ctx context.Context, t Target, l Limits) (*client, error) {
+// logIn connects with one type of host key after the other until the BMC shows the pinned key, and logs in there.
+func logIn(ctx context.Context, t Target, l Limits) (*client, error) {
 	a := attempt{target: t, left: hostKeys}
 	for {
-		c, err := a.connect(ctx, l)
+		c, err := a.connectOnce(ctx, l)
 		if err == nil {
 			return c, nil
 		}
-		failed := a.failure(err)
-		if !a.again(failed) {
+		failed := a.explainFailure(err)
+		if !a.tryNextKey(failed) {
 			return nil, failed
 		}
 	}
 }
 
-// attempt is what came of connecting so far.
+// attempt is the state of connecting so far.
 type attempt struct {
 	target Target
-	left   []keyType
-	seen   []string // fingerprints of other keys
-	wrong  string   // type of the other key that was shown last
-	right  bool     // the pinned key was shown
-	sent   bool     // the password
+	left   []keyType // not tried yet
+	seen   []string  // fingerprints of wrong keys
+	wrong  string    // type of the wrong key shown last
+	right  bool      // the pinned key was shown
+	sent   bool      // the password was sent
 	doing  string
 }
 
 var errKey = errors.New("another host key")
 
-func (a *attempt) connect(ctx context.Context, l Limits) (*client, error) {
+func (a *attempt) connectOnce(ctx context.Context, l Limits) (*client, error) {
 	a.wrong, a.doing = "", "connect"
 	dialer := net.Dialer{Timeout: l.Connect}
 	conn, err := dialer.DialContext(ctx, "tcp", a.target.Address)
@@ -171,32 +174,32 @@ func (a *attempt) connect(ctx context.Context, l Limits) (*client, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	_ = conn.SetDeadline(time.Now().Add(l.Connect)) // a connection that has no deadline has ended
+	_ = conn.SetDeadline(time.Now().Add(l.Connect)) // SetDeadline fails only on a closed connection
 	a.doing = "log in"
-	over, channels, requests, err := ssh.NewClientConn(conn, a.target.Address, a.config())
+	over, channels, requests, err := ssh.NewClientConn(conn, a.target.Address, a.sshConfig())
 	if err != nil {
-		return nil, errors.Join(err, closed(conn))
+		return nil, errors.Join(err, closeConn(conn))
 	}
 	return &client{Client: ssh.NewClient(over, channels, requests), conn: conn, limits: l}, nil
 }
 
-func closed(conn net.Conn) error {
+func closeConn(conn net.Conn) error {
 	if err := conn.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
 }
 
-func (a *attempt) config() *ssh.ClientConfig {
-	c := &ssh.ClientConfig{User: a.target.Username, HostKeyCallback: a.check, ClientVersion: "SSH-2.0-ingot"}
+func (a *attempt) sshConfig() *ssh.ClientConfig {
+	c := &ssh.ClientConfig{User: a.target.Username, HostKeyCallback: a.checkHostKey, ClientVersion: "SSH-2.0-ingot"}
 	for _, key := range a.left {
 		c.HostKeyAlgorithms = append(c.HostKeyAlgorithms, key.proof...)
 	}
-	c.Auth = []ssh.AuthMethod{ssh.PasswordCallback(a.password), ssh.KeyboardInteractive(a.answer)}
+	c.Auth = []ssh.AuthMethod{ssh.PasswordCallback(a.passwordOnce), ssh.KeyboardInteractive(a.answerQuestions)}
 	return c
 }
 
-func (a *attempt) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+func (a *attempt) checkHostKey(_ string, _ net.Addr, key ssh.PublicKey) error {
 	shown := ssh.FingerprintSHA256(key)
 	if subtle.ConstantTimeCompare([]byte(shown), []byte(a.target.Fingerprint)) == 1 {
 		a.right = true
@@ -207,8 +210,9 @@ func (a *attempt) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	return errKey
 }
 
-// password is sent once, whatever the ways in which the BMC asks for it: each refusal counts there towards locking the account.
-func (a *attempt) password() (string, error) {
+// passwordOnce gives the password once, for any method the BMC asks by: every refusal counts at the BMC towards locking
+// the account.
+func (a *attempt) passwordOnce() (string, error) {
 	if a.sent {
 		return "", errors.New("the password was refused")
 	}
@@ -216,19 +220,19 @@ func (a *attempt) password() (string, error) {
 	return a.target.Password.Reveal(), nil
 }
 
-func (a *attempt) answer(_, _ string, questions []string, echos []bool) ([]string, error) {
+func (a *attempt) answerQuestions(_, _ string, questions []string, echos []bool) ([]string, error) {
 	if len(questions) == 0 {
 		return nil, nil
 	}
 	if len(questions) != 1 || echos[0] {
 		return nil, errors.New("it asks for more than a password")
 	}
-	password, err := a.password()
+	password, err := a.passwordOnce()
 	return []string{password}, err
 }
 
-// again reports whether there may be another host key, the pinned one, and leaves out what was seen.
-func (a *attempt) again(failed *Error) bool {
+// tryNextKey reports whether the BMC may have the pinned key under another type, and drops the type that was seen.
+func (a *attempt) tryNextKey(failed *Error) bool {
 	if failed.Kind != WrongKey || a.wrong == "" {
 		return false
 	}
@@ -237,29 +241,39 @@ func (a *attempt) again(failed *Error) bool {
 	return len(a.left) > 0 && len(a.left) < before
 }
 
-// failure says what went wrong, and what to do.
-func (a *attempt) failure(err error) *Error {
+// explainFailure says what went wrong, and what to do.
+func (a *attempt) explainFailure(err error) *Error {
 	host, timeout := a.target.Address, new(net.Error)
 	switch {
 	case len(a.seen) > 0 && !a.right:
-		return &Error{Kind: WrongKey, Seen: a.seen, err: err, text: fmt.Sprintf("%s shows the host key %s, pinned is %s: no password was sent. "+
-			"If the BMC has a new key, compare and put it into spec.bmc.console.fingerprint; if not, somebody stands between", host, strings.Join(a.seen, " and "), a.target.Fingerprint)}
+		return &Error{Kind: WrongKey, Seen: a.seen, err: err,
+			text: fmt.Sprintf("%s shows the host key %s, pinned is %s: no password was sent. "+
+				"If the BMC has a new key, compare and put it into spec.bmc.console.fingerprint; if not, somebody "+
+				"stands between", host, strings.Join(a.seen, " and "), a.target.Fingerprint)}
 	case a.doing == "connect" || (errors.As(err, timeout) && (*timeout).Timeout()):
-		return &Error{Kind: Unreachable, err: err, text: fmt.Sprintf("%s does not answer: see whether the BMC offers SSH there, and whether the daemon may reach it: %s", host, words(err))}
+		return &Error{Kind: Unreachable, err: err,
+			text: fmt.Sprintf("%s does not answer: see whether the BMC offers SSH there, and whether the daemon may "+
+				"reach it: %s", host, printableText(err))}
 	case a.sent:
-		return &Error{Kind: Unauthorized, err: err, text: fmt.Sprintf("%s refuses the credentials: see whether their account may use SSH and the serial console", host)}
+		return &Error{Kind: Unauthorized, err: err,
+			text: fmt.Sprintf(
+				"%s refuses the credentials: see whether their account may use SSH and the serial console", host)}
 	case a.right:
-		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s takes no password: enable password logins over SSH at the BMC: %s", host, words(err))}
+		return &Error{Kind: Refused, err: err,
+			text: fmt.Sprintf("%s takes no password: enable password logins over SSH at the BMC: %s", host,
+				printableText(err))}
 	default:
-		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s speaks no SSH that is safe to use: update the BMC's firmware: %s", host, words(err))}
+		return &Error{Kind: Refused, err: err,
+			text: fmt.Sprintf("%s speaks no SSH that is safe to use: update the BMC's firmware: %s", host,
+				printableText(err))}
 	}
 }
 
-// maxWords is the most of an error's words that is told, in bytes: some are the BMC's.
+// maxWords bounds how much of an error's text is shown, in bytes: parts of the text are the BMC's.
 const maxWords = 300
 
-// words are those of an error, as text of a line.
-func words(err error) string {
+// printableText gives an error's text on a single line.
+func printableText(err error) string {
 	text := strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsPrint(r):
@@ -273,22 +287,25 @@ func words(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxWords)], "")
 }
 
-// read opens the console and copies it.
-func (c *client) read(ctx context.Context, entry string, reading Reading) error {
+// readConsole opens the console and copies its output.
+func (c *client) readConsole(ctx context.Context, entry string, reading Reading) error {
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 	defer stop()
-	out := &slowed{ctx: ctx, out: reading.Out, end: c.conn, buckets: []*rate.Limiter{rate.NewLimiter(rate.Limit(c.limits.Rate), 8*c.limits.Rate)}}
+	out := &limitedWriter{ctx: ctx, out: reading.Out, end: c.conn,
+		buckets: []*rate.Limiter{rate.NewLimiter(rate.Limit(c.limits.Rate), 8*c.limits.Rate)}}
 	if c.limits.Shared != nil {
 		out.buckets = append(out.buckets, c.limits.Shared)
 	}
-	session, err := c.shell(entry, out)
+	session, err := c.openShell(entry, out)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &Error{Kind: Refused, err: err, text: fmt.Sprintf("%s gives no console: see whether it is enabled, and whether others have all its sessions: %s", c.RemoteAddr(), words(err))}
+		return &Error{Kind: Refused, err: err,
+			text: fmt.Sprintf("%s gives no console: see whether it is enabled, and whether others have all its "+
+				"sessions: %s", c.RemoteAddr(), printableText(err))}
 	}
-	_ = c.conn.SetDeadline(time.Time{}) // from here on it must show signs of life
+	_ = c.conn.SetDeadline(time.Time{}) // from here on keepAlive ends a dead connection
 	reading.Begun()
 	alive := make(chan struct{})
 	ended := make(chan struct{})
@@ -309,8 +326,9 @@ func (c *client) read(ctx context.Context, entry string, reading Reading) error 
 	return &Error{Kind: Ended, err: err, text: fmt.Sprintf("the connection to %s ended", c.RemoteAddr())}
 }
 
-// shell has a session copy what it says to out. A terminal is asked for because some BMCs have a console for nothing else.
-func (c *client) shell(entry string, out io.Writer) (*ssh.Session, error) {
+// openShell starts a session that copies the console's output to out. A terminal is requested because some BMCs give a
+// console only with a terminal.
+func (c *client) openShell(entry string, out io.Writer) (*ssh.Session, error) {
 	session, err := c.NewSession()
 	if err != nil {
 		return nil, err
@@ -320,7 +338,7 @@ func (c *client) shell(entry string, out io.Writer) (*ssh.Session, error) {
 		enter = "\n"
 	}
 	session.Stdout, session.Stderr = out, io.Discard
-	in, err := session.StdinPipe() // kept open: its end would end the console
+	in, err := session.StdinPipe() // kept open: closing stdin would end the console
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +351,7 @@ func (c *client) shell(entry string, out io.Writer) (*ssh.Session, error) {
 	return session, err
 }
 
-// keepAlive asks for signs of life until done, and ends a connection that gives none.
+// keepAlive sends keepalives until done, and closes a connection that does not answer.
 func (c *client) keepAlive(done <-chan struct{}) {
 	tick := time.NewTicker(c.limits.Quiet)
 	defer tick.Stop()
@@ -344,7 +362,7 @@ func (c *client) keepAlive(done <-chan struct{}) {
 		case <-tick.C:
 		}
 		late := time.AfterFunc(c.limits.Answer, func() { _ = c.conn.Close() })
-		_, _, err := c.SendRequest("keepalive@openssh.com", true, nil) // whatever the answer is
+		_, _, err := c.SendRequest("keepalive@openssh.com", true, nil) // any answer is a sign of life
 		late.Stop()
 		if err != nil {
 			return
@@ -352,16 +370,16 @@ func (c *client) keepAlive(done <-chan struct{}) {
 	}
 }
 
-// slowed hands on no more than the limits allow, and remembers why it failed.
-type slowed struct {
+// limitedWriter writes no faster than the limits allow, and remembers the first error.
+type limitedWriter struct {
 	ctx     context.Context
 	out     io.Writer
-	end     io.Closer // the connection: there is no use for what comes after a failure
+	end     io.Closer // the connection, closed after a failure
 	buckets []*rate.Limiter
 	err     error
 }
 
-func (s *slowed) Write(p []byte) (int, error) {
+func (s *limitedWriter) Write(p []byte) (int, error) {
 	done := 0
 	for done < len(p) && s.err == nil {
 		n := len(p) - done

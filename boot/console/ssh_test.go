@@ -162,7 +162,7 @@ func TestTheHostKeyIsPinned(t *testing.T) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}
 	}
-	if keys, err := console.Fingerprints(t.Context(), b.target.Address, console.Limits{}); !slices.Equal(keys, []string{b.Fingerprint(), second}) || b.Counts().Logins != 0 {
+	if keys, err := console.ReadFingerprints(t.Context(), b.target.Address, console.Limits{}); !slices.Equal(keys, []string{b.Fingerprint(), second}) || b.Counts().Logins != 0 {
 		t.Errorf("its keys are %q, %v, after %+v", keys, err, b.Counts())
 	}
 	wrong.Fingerprint = second
@@ -212,7 +212,7 @@ func TestUnreachable(t *testing.T) {
 			if test.says == "" {
 				limits.Connect = 300 * time.Millisecond
 			}
-			if keys, err := console.Fingerprints(t.Context(), target.Address, limits); len(keys) > 0 || kind(err) != test.kind {
+			if keys, err := console.ReadFingerprints(t.Context(), target.Address, limits); len(keys) > 0 || kind(err) != test.kind {
 				t.Errorf("its keys are %q, %v, want %s", keys, err, test.kind)
 			}
 			if _, _, err := read(t, target, limits); kind(err) != test.kind {

@@ -13,54 +13,58 @@ import (
 // Checker implements load.Translator.
 type Checker struct{}
 
-// hostShare is how many bytes of a config are kept for what every host gets: its name, its network, the call home. A Host's file has at most
-// schemas.MaxFile bytes, from which its network comes.
+// hostShare is how many bytes of a config are kept for the host's own part: name, network, call home. The network comes
+// from the Host's file, which has at most schemas.MaxFile bytes.
 const hostShare = 1 << 20
 
-// expansion is how many bytes of JSON one byte of a value has at most: \u0000.
+// expansion is how many bytes of JSON a byte of a value can become: \u0000.
 const expansion = 6
 
 // placeholder stands for every secret while a config is checked.
 const placeholder = "sealedsecretvalue"
 
-// Check translates a config with its vars, and with a placeholder for every secret, and merges it as Render would for some host. Warnings are findings
-// too: an unknown key is a mistake. The config is measured as it is delivered, and what it does to disks is read from the translation.
+// Check translates a config with its vars and with a placeholder for every secret, and merges the config as Render
+// does. Warnings are findings too: an unknown key is a mistake. The config is measured as delivered, and the disks it
+// writes to are read from the translation.
 func (Checker) Check(b inventory.Butane) inventory.Translation {
-	if findings := tooMuchText(b); len(findings) > 0 {
+	if findings := findOversized(b); len(findings) > 0 {
 		return inventory.Translation{Findings: findings}
 	}
 	sealed := 0
-	theirs, findings := workload(b, func(ref refs.Secret) (secret.Value, error) {
+	theirs, findings := translateWorkload(b, func(ref refs.Secret) (secret.Value, error) {
 		sealed += expansion * b.Sealed[ref]
 		return secret.New(placeholder), nil
 	})
 	if len(findings) > 0 {
 		return inventory.Translation{Findings: findings}
 	}
-	body, err := assemble(Request{Host: "this host", PhoneHome: &PhoneHome{}}, theirs)
+	body, err := mergeConfig(Request{Host: "this host", PhoneHome: &PhoneHome{}}, theirs)
 	if err != nil {
-		return inventory.Translation{Findings: []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: err.Error()}}}
+		return inventory.Translation{Findings: []schemas.Finding{{Position: schemas.Position{File: b.Path},
+			Severity: schemas.Error, Message: err.Error()}}}
 	}
 	t := inventory.Translation{Room: wire.MaxConfig - hostShare - len(body) - sealed}
 	if t.Room < 0 {
 		t.Findings = append(t.Findings, schemas.Finding{
 			Position: schemas.Position{File: b.Path}, Severity: schemas.Error,
-			Message: fmt.Sprintf("as Ignition config it has up to %d MiB, at most %d MiB can be delivered", mebibytes(wire.MaxConfig-hostShare-t.Room), (wire.MaxConfig-hostShare)>>20),
-			Hint:    "put large files into the image, or have the system fetch them: contents.source with verification.hash",
+			Message: fmt.Sprintf("as Ignition config it has up to %d MiB, at most %d MiB can be delivered",
+				roundUpMiB(wire.MaxConfig-hostShare-t.Room), (wire.MaxConfig-hostShare)>>20),
+			Hint: "put large files into the image, or have the system fetch them: contents.source with " +
+				"verification.hash",
 		})
 	}
 	var refused []schemas.Finding
-	t.OtherDisks, refused = otherDisks(b, theirs)
+	t.OtherDisks, refused = findOtherDisks(b, theirs)
 	t.Findings = append(t.Findings, refused...)
 	return t
 }
 
-// tooMuchText finds the value whose vars and secrets, together with those before it, are more than a config may have. Nothing is put together for that: a
-// var of a hundred kilobytes that is named ten thousand times would take all memory.
-func tooMuchText(b inventory.Butane) []schemas.Finding {
+// findOversized finds the value at which the vars and secrets so far are more than a config may have. The check comes
+// before the translation: a var of a hundred kilobytes that is named ten thousand times would take all memory.
+func findOversized(b inventory.Butane) []schemas.Finding {
 	root, findings := refs.Parse(b.Path, b.Source)
 	if len(findings) > 0 || root == nil {
-		return nil // the translation finds it
+		return nil // the translation reports the finding
 	}
 	bytes := 0
 	var at *schemas.Position
@@ -79,10 +83,12 @@ func tooMuchText(b inventory.Butane) []schemas.Finding {
 		return nil
 	}
 	return []schemas.Finding{{
-		Position: *at, Severity: schemas.Error, Message: fmt.Sprintf("with the vars and secrets up to here the config has more than %d MiB", wire.MaxConfig>>20),
+		Position: *at, Severity: schemas.Error,
+		Message: fmt.Sprintf("with the vars and secrets up to here the config has more than %d MiB",
+			wire.MaxConfig>>20),
 		Hint: "name a long value less often, or put it into the image",
 	}}
 }
 
-// mebibytes rounds up.
-func mebibytes(bytes int) int { return (bytes + 1<<20 - 1) >> 20 }
+// roundUpMiB converts bytes to MiB, rounded up.
+func roundUpMiB(bytes int) int { return (bytes + 1<<20 - 1) >> 20 }

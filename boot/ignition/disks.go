@@ -16,23 +16,25 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// otherDisks says what a translated config writes to block devices that are not known to be the root disk, or a part of it. Configs that it merges count as
-// far as they are in the commit; what is not there counts as unknown disks. Refused are a config that replaces this one, be it by a kernel argument, one
-// from elsewhere that may change, and a device whose path is a secret.
-func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk, []schemas.Finding) {
-	s := survey{path: b.Path, labels: map[string][]string{}, made: map[string]bool{}, found: map[string]map[string]bool{}}
-	s.root = expanded(b)
-	s.image = imageLabels[variant(s.root)]
-	configs := s.gather(config)
+// findOtherDisks gives the writes of a translated config to block devices that are not known to be the root disk or a
+// part of the root disk. Merged configs count if the commit has them; otherwise they count as unknown disks. Findings
+// refuse a replacement of the config (also by a kernel argument), a merged config from elsewhere without a hash, and a
+// device path that holds a secret.
+func findOtherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk, []schemas.Finding) {
+	s := survey{path: b.Path, labels: map[string][]string{}, made: map[string]bool{},
+		found: map[string]map[string]bool{}}
+	s.root = expandedNodes(b)
+	s.image = imageLabels[variantOf(s.root)]
+	configs := s.gatherConfigs(config)
 	for _, c := range configs {
 		s.noteNames(c)
 	}
 	for _, c := range configs {
-		s.disks(c)
-		s.filesystems(c)
-		s.raid(c)
-		s.luks(c)
-		s.kernelArguments(c)
+		s.noteDisks(c)
+		s.noteFilesystems(c)
+		s.noteRAID(c)
+		s.noteLUKS(c)
+		s.checkKernelArguments(c)
 	}
 	var all []inventory.OtherDisk
 	for _, device := range slices.Sorted(maps.Keys(s.found)) {
@@ -41,7 +43,7 @@ func otherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk,
 	return all, s.findings
 }
 
-// bootDisk is a link to the root disk that CoreOS makes in the initial RAM disk.
+// bootDisk is CoreOS's link, in the initial RAM disk, to the root disk.
 const bootDisk = "/dev/disk/by-id/coreos-boot-disk"
 
 // Where udev links partitions and file systems by their labels.
@@ -50,35 +52,39 @@ const (
 	byLabel     = "/dev/disk/by-label/"
 )
 
-// labels are those that an image's own partitions and file systems have: they are on the root disk.
+// labels are those of an image's own partitions and file systems, which are on the root disk.
 type labels struct{ partitions, filesystems []string }
 
-// imageLabels are by the variant of Butane. Sources: fedora-coreos-config, "image.yaml" and its partition table; Flatcar, "Disk layout".
+// imageLabels are by Butane's variant. Sources: fedora-coreos-config, "image.yaml" and its partition table; Flatcar,
+// "Disk layout".
 var imageLabels = map[string]labels{
-	"fcos":    {[]string{"BIOS-BOOT", "PowerPC-PReP-boot", "EFI-SYSTEM", "boot", "root", "reserved"}, []string{"EFI-SYSTEM", "boot", "root"}},
-	"flatcar": {[]string{"EFI-SYSTEM", "BIOS-BOOT", "USR-A", "USR-B", "OEM", "OEM-CONFIG", "ROOT"}, []string{"EFI-SYSTEM", "OEM", "ROOT"}},
+	"fcos": {[]string{"BIOS-BOOT", "PowerPC-PReP-boot", "EFI-SYSTEM", "boot", "root", "reserved"},
+		[]string{"EFI-SYSTEM", "boot", "root"}},
+	"flatcar": {[]string{"EFI-SYSTEM", "BIOS-BOOT", "USR-A", "USR-B", "OEM", "OEM-CONFIG", "ROOT"},
+		[]string{"EFI-SYSTEM", "OEM", "ROOT"}},
 }
 
-// variant is what a Butane config is for.
-func variant(root *yaml.Node) string {
+// variantOf gives the variant of a Butane config.
+func variantOf(root *yaml.Node) string {
 	if node := nodeAt(root, "variant"); node != nil {
 		return node.Value
 	}
 	return ""
 }
 
-// survey gathers what a config, and those that it merges, do to disks.
+// survey gathers what a config and its merged configs do to disks.
 type survey struct {
 	path     string
 	root     *yaml.Node
 	image    labels
-	labels   map[string][]string        // devices by the labels of the partitions that the configs make on them
+	labels   map[string][]string        // devices by the labels of the partitions that the configs make
 	made     map[string]bool            // devices that the configs make: arrays and encrypted volumes
-	found    map[string]map[string]bool // what is done, by device
+	found    map[string]map[string]bool // writes, by device
 	findings []schemas.Finding
 }
 
-// noteNames notes the names that a config gives: a device that is made of others writes to those.
+// noteNames records the names that a config gives to new devices: a write to a new device is a write to the devices
+// below.
 func (s *survey) noteNames(c types.Config) {
 	for _, disk := range c.Storage.Disks {
 		for _, p := range disk.Partitions {
@@ -95,7 +101,7 @@ func (s *survey) noteNames(c types.Config) {
 	}
 }
 
-func (s *survey) disks(c types.Config) {
+func (s *survey) noteDisks(c types.Config) {
 	for _, disk := range c.Storage.Disks {
 		if isTrue(disk.WipeTable) {
 			s.noteWrite(disk.Device, "partition table wiped")
@@ -105,7 +111,8 @@ func (s *survey) disks(c types.Config) {
 			case p.ShouldExist != nil && !*p.ShouldExist:
 				s.noteWrite(disk.Device, fmt.Sprintf("partition %s deleted", partitionName(p)))
 			case isTrue(p.WipePartitionEntry):
-				s.noteWrite(disk.Device, fmt.Sprintf("partition %s made, also where there is another", partitionName(p)))
+				s.noteWrite(disk.Device,
+					fmt.Sprintf("partition %s made, also where there is another", partitionName(p)))
 			default:
 				s.noteWrite(disk.Device, fmt.Sprintf("partition %s made", partitionName(p)))
 			}
@@ -113,7 +120,7 @@ func (s *survey) disks(c types.Config) {
 	}
 }
 
-// partitionName is what people call a partition.
+// partitionName is the partition's label, or its number.
 func partitionName(p types.Partition) string {
 	if p.Label != nil && *p.Label != "" {
 		return *p.Label
@@ -121,7 +128,7 @@ func partitionName(p types.Partition) string {
 	return fmt.Sprintf("number %d", p.Number)
 }
 
-func (s *survey) filesystems(c types.Config) {
+func (s *survey) noteFilesystems(c types.Config) {
 	for _, f := range c.Storage.Filesystems {
 		switch {
 		case isTrue(f.WipeFilesystem) && valueOf(f.Format) == "none":
@@ -140,7 +147,7 @@ func (s *survey) filesystems(c types.Config) {
 	}
 }
 
-func (s *survey) raid(c types.Config) {
+func (s *survey) noteRAID(c types.Config) {
 	for _, array := range c.Storage.Raid {
 		for _, device := range array.Devices {
 			s.noteWrite(string(device), "made a part of RAID array "+array.Name)
@@ -149,31 +156,34 @@ func (s *survey) raid(c types.Config) {
 	}
 }
 
-func (s *survey) luks(c types.Config) {
+func (s *survey) noteLUKS(c types.Config) {
 	for _, volume := range c.Storage.Luks {
 		if isTrue(volume.WipeVolume) {
-			s.noteWrite(valueOf(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s, what is there is wiped", volume.Name))
+			s.noteWrite(valueOf(volume.Device),
+				fmt.Sprintf("encrypted as LUKS volume %s, what is there is wiped", volume.Name))
 		} else {
-			s.noteWrite(valueOf(volume.Device), fmt.Sprintf("encrypted as LUKS volume %s where it is none", volume.Name))
+			s.noteWrite(valueOf(volume.Device),
+				fmt.Sprintf("encrypted as LUKS volume %s where it is none", volume.Name))
 		}
 		noteOptions(s, "LUKS volume "+volume.Name, volume.Options)
 		noteOptions(s, "LUKS volume "+volume.Name, volume.OpenOptions)
 	}
 }
 
-// noteWrite notes what is done to a device, unless that is the root disk's, or one that the configs make of others.
+// noteWrite records a write to a device, unless the device is exempt.
 func (s *survey) noteWrite(device, what string) {
 	if strings.Contains(device, placeholder) {
-		s.refuse(s.place(device), "write the path, or ${vars.name}", "the path of a device holds a secret: nobody could see which disk is written")
+		s.addRefusal(s.findNode(device), "write the path, or ${vars.name}",
+			"the path of a device holds a secret: nobody could see which disk is written")
 		return
 	}
 	device = path.Clean(device)
-	on, partition := s.holders(device)
+	on, partition := s.findHolders(device)
 	if partition != "" {
 		what = "partition " + partition + ": " + what
 	}
 	for _, disk := range on {
-		if s.exempt(disk) {
+		if s.isExempt(disk) {
 			continue
 		}
 		if s.found[disk] == nil {
@@ -183,8 +193,9 @@ func (s *survey) noteWrite(device, what string) {
 	}
 }
 
-// holders are the devices on which the configs make the partition that a device is, and its label; else the device itself.
-func (s *survey) holders(device string) (on []string, partition string) {
+// findHolders gives the disks on which the configs make the device's partition, and the partition's label; otherwise
+// the device itself.
+func (s *survey) findHolders(device string) (on []string, partition string) {
 	if label, is := strings.CutPrefix(device, byPartLabel); is && len(s.labels[label]) > 0 {
 		for _, disk := range s.labels[label] {
 			on = append(on, path.Clean(disk))
@@ -195,16 +206,19 @@ func (s *survey) holders(device string) (on []string, partition string) {
 	return []string{device}, ""
 }
 
-// exempt reports whether a device is the root disk, on it by the image's own labels, or made by the configs of devices that are looked at themselves.
-func (s *survey) exempt(device string) bool {
+// isExempt reports whether a device is the root disk, is on the root disk by the image's own labels, or is made by the
+// configs of devices that are surveyed themselves.
+func (s *survey) isExempt(device string) bool {
 	partition, byPartition := strings.CutPrefix(device, byPartLabel)
 	filesystem, byFilesystem := strings.CutPrefix(device, byLabel)
 	return device == bootDisk || s.made[device] ||
-		byPartition && slices.Contains(s.image.partitions, partition) || byFilesystem && slices.Contains(s.image.filesystems, filesystem)
+		byPartition && slices.Contains(s.image.partitions, partition) || byFilesystem &&
+		slices.Contains(s.image.filesystems, filesystem)
 }
 
-func (s *survey) refuse(node *yaml.Node, hint, message string) {
-	f := schemas.Finding{Position: schemas.Position{File: s.path}, Severity: schemas.Error, Message: message, Hint: hint}
+func (s *survey) addRefusal(node *yaml.Node, hint, message string) {
+	f := schemas.Finding{Position: schemas.Position{File: s.path}, Severity: schemas.Error, Message: message,
+		Hint: hint}
 	if node != nil {
 		f.Line, f.Col = node.Line, node.Column
 	}
@@ -213,8 +227,9 @@ func (s *survey) refuse(node *yaml.Node, hint, message string) {
 	}
 }
 
-// place is the value in the Butane file that is this text, or else holds it; nil when there is none, as in a config that is merged.
-func (s *survey) place(text string) *yaml.Node {
+// findNode gives the node of the Butane file whose value is text, or else contains text; nil when there is no such
+// node, as for a merged config.
+func (s *survey) findNode(text string) *yaml.Node {
 	var is, holds *yaml.Node
 	yamltext.Walk(s.root, func(node *yaml.Node) {
 		switch {
@@ -231,8 +246,9 @@ func (s *survey) place(text string) *yaml.Node {
 	return holds
 }
 
-// expanded are the nodes of a Butane file with vars, and placeholders for secrets. The file was translated: there are no findings.
-func expanded(b inventory.Butane) *yaml.Node {
+// expandedNodes gives the nodes of a Butane file with vars, and placeholders for secrets. The file was translated
+// before, so there are no findings.
+func expandedNodes(b inventory.Butane) *yaml.Node {
 	root, _ := refs.Parse(b.Path, b.Source)
 	refs.Replace(b.Path, root, func(ref refs.Ref, _ schemas.Position) (string, error) {
 		if ref.Var != "" {

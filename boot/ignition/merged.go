@@ -19,19 +19,22 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// maxMerged is how deep configs are merged into each other before that is refused.
+// maxMerged is how deep configs may be merged into each other.
 const maxMerged = 8
 
-// gather gives a config with all that it merges and that are in the commit. Of one that is not, only its digest is known: it may write to any disk.
-func (s *survey) gather(config types.Config) []types.Config {
-	return s.gatherBelow(config, nodeAt(s.root, "ignition", "config", "replace"), nodeAt(s.root, "ignition", "config", "merge"), maxMerged)
+// gatherConfigs gives a config and all merged configs that are in the commit. A merged config from elsewhere is known
+// by digest only and may write to any disk.
+func (s *survey) gatherConfigs(config types.Config) []types.Config {
+	return s.gatherBelow(config, nodeAt(s.root, "ignition", "config", "replace"),
+		nodeAt(s.root, "ignition", "config", "merge"), maxMerged)
 }
 
-// gatherBelow is gather for a config whose fields replace and merge are at these places.
+// gatherBelow is gatherConfigs for a config whose fields replace and merge are at these nodes.
 func (s *survey) gatherBelow(config types.Config, replace, merge *yaml.Node, depth int) []types.Config {
 	all := []types.Config{config}
 	if valueOf(config.Ignition.Config.Replace.Source) != "" {
-		s.refuse(replace, "use ignition.config.merge", "ignition.config.replace would throw away what the host gets besides: its name, its network, the call home")
+		s.addRefusal(replace, "use ignition.config.merge", "ignition.config.replace would throw away what the host "+
+			"gets besides: its name, its network, the call home")
 	}
 	for i, resource := range config.Ignition.Config.Merge {
 		place := merge
@@ -43,18 +46,21 @@ func (s *survey) gatherBelow(config types.Config, replace, merge *yaml.Node, dep
 		case source == "":
 			continue
 		case !strings.HasPrefix(source, "data:") && valueOf(resource.Verification.Hash) == "":
-			s.refuse(place, "add verification.hash, or keep the config in the commit and name it with local", fmt.Sprintf("%s is merged, whatever it is then: what it does to disks is not known", sourceName(source)))
+			s.addRefusal(place, "add verification.hash, or keep the config in the commit and name it with local",
+				fmt.Sprintf("%s is merged, whatever it is then: what it does to disks is not known",
+					redactSource(source)))
 			continue
 		case !strings.HasPrefix(source, "data:"):
-			s.noteWrite(inventory.UnknownDisks, "whatever the config from "+sourceName(source)+" says")
+			s.noteWrite(inventory.UnknownDisks, "whatever the config from "+redactSource(source)+" says")
 			continue
 		case depth == 0:
-			s.refuse(place, "merge fewer configs into each other", "configs are merged into each other too deeply")
+			s.addRefusal(place, "merge fewer configs into each other", "configs are merged into each other too deeply")
 			continue
 		}
-		merged, err := inline(source, valueOf(resource.Compression))
+		merged, err := readDataURL(source, valueOf(resource.Compression))
 		if err != nil {
-			s.refuse(place, "Ignition's spec may be at most "+specVersion, "the config that is merged cannot be read: "+err.Error())
+			s.addRefusal(place, "Ignition's spec may be at most "+specVersion,
+				"the config that is merged cannot be read: "+err.Error())
 			continue
 		}
 		all = append(all, s.gatherBelow(merged, place, place, depth-1)...)
@@ -62,8 +68,8 @@ func (s *survey) gatherBelow(config types.Config, replace, merge *yaml.Node, dep
 	return all
 }
 
-// inline reads a config that is in its own URL. Its errors do not quote it.
-func inline(source, compression string) (types.Config, error) {
+// readDataURL reads a config from a data URL. The errors do not quote the config.
+func readDataURL(source, compression string) (types.Config, error) {
 	data, err := dataurl.DecodeString(source)
 	if err != nil {
 		return types.Config{}, errors.New("its data URL is not valid")
@@ -80,30 +86,34 @@ func inline(source, compression string) (types.Config, error) {
 	}
 	config, problems, err := v3_5.ParseCompatibleVersion(body)
 	if err != nil {
-		return types.Config{}, errors.New("it is no Ignition config of a version that images are sure to know" + places(problems))
+		return types.Config{},
+			errors.New("it is no Ignition config of a version that images are sure to know" + listPlaces(problems))
 	}
 	return config, nil
 }
 
-// kernelArguments refuses those that have Ignition take another config: it starts the system with them before it writes anything.
-func (s *survey) kernelArguments(c types.Config) {
+// checkKernelArguments refuses arguments that make Ignition take another config: the system starts with the arguments
+// before Ignition writes anything.
+func (s *survey) checkKernelArguments(c types.Config) {
 	for _, argument := range c.KernelArguments.ShouldExist {
 		if name, is := schemas.ReplacesConfig(string(argument)); is {
-			s.refuse(s.place(string(argument)), "use ignition.config.merge", name+" would throw away the config of this host, the call home included")
+			s.addRefusal(s.findNode(string(argument)), "use ignition.config.merge",
+				name+" would throw away the config of this host, the call home included")
 		}
 	}
 }
 
-// sourceName is a source without what may be a secret.
-func sourceName(source string) string {
+// redactSource gives a source without parts that may be secret.
+func redactSource(source string) string {
 	u, err := url.Parse(source)
 	if err != nil {
 		return "a URL"
 	}
-	return strings.ReplaceAll((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, Opaque: u.Opaque}).String(), placeholder, "***")
+	return strings.ReplaceAll((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, Opaque: u.Opaque}).String(),
+		placeholder, "***")
 }
 
-// nodeAt gives the node that fields lead to, nil when there is none.
+// nodeAt gives the node at the path of fields, or nil.
 func nodeAt(node *yaml.Node, fields ...string) *yaml.Node {
 	for _, field := range fields {
 		if node == nil || node.Kind != yaml.MappingNode {

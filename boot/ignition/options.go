@@ -7,10 +7,12 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// deviceInOption is a device in an option of mkfs, mount, mdadm or cryptsetup: by its path, wherever that begins, or by a tag of blkid.
+// deviceInOption matches a device in an option of mkfs, mount, mdadm or cryptsetup: a path, anywhere in the option, or
+// a tag of blkid.
 var deviceInOption = regexp.MustCompile(`(/|^|=)dev/[^,]*|(^|[=,])(UUID|LABEL|PARTUUID|PARTLABEL)=`)
 
-// noteOptions notes the devices that options of a program name: mkfs.btrfs formats each of them, mkfs.ext4 puts its journal there.
+// noteOptions records the devices named in options of a program: mkfs.btrfs formats every named device, mkfs.ext4 puts
+// its journal there.
 func noteOptions[T ~string](s *survey, of string, options []T) {
 	for _, option := range options {
 		for _, device := range deviceInOption.FindAllString(string(option), -1) {

@@ -24,59 +24,67 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// specVersion is what every supported image understands: Ignition 2.20 and newer, Butane fcos 1.6 and flatcar 1.1 and older.
+// specVersion is understood by every supported image: Ignition 2.20 and newer, Butane fcos 1.6 and flatcar 1.1 and
+// older.
 const specVersion = "3.5.0"
 
-// Request is one host's config to be.
+// Request describes the config of one host.
 type Request struct {
 	Host   string
-	Butane *inventory.Butane // nil: nothing besides what every host gets
-	// OtherDisks are those that Check found. With its secrets the config must write to no others.
+	Butane *inventory.Butane // nil: only the host's own part
+	// OtherDisks are those found by Check. With the secrets filled in, the config must write to no further disks.
 	OtherDisks []inventory.OtherDisk
 	Secrets    func(refs.Secret) (secret.Value, error)
-	Network    *schemas.Network // nil: the image's own way, DHCP
+	Network    *schemas.Network // nil: the image's default, DHCP
 	PhoneHome  *PhoneHome       // nil: the system does not call
 }
 
-// PhoneHome is how the installed system says that it is up.
+// PhoneHome is how the installed system reports that the system is up.
 type PhoneHome struct {
 	URLs    []string // base URLs of the daemon, tried in order
-	Pin     string   // base64 SHA-256 of its key
+	Pin     string   // base64 SHA-256 of the daemon's key
 	Install string
 	Epoch   uint64
 	Commit  string
 	Token   secret.Value
 }
 
-// Render gives a host's Ignition config as JSON, of at most wire.MaxConfig bytes. It holds secrets; its errors hold none. The workload's own config wins
-// over what every host gets, but for the call home. The same request gives the same bytes.
+// Render gives a host's Ignition config as JSON, at most wire.MaxConfig bytes. The config holds secrets; the errors do
+// not. The workload's config wins over the host's own part, except for the call home. The same request gives the same
+// bytes.
 func Render(r Request) ([]byte, error) {
 	var theirs types.Config
 	if r.Butane != nil {
 		var findings []schemas.Finding
-		theirs, findings = workload(*r.Butane, r.Secrets)
-		// Findings may quote a value, and so a secret: only their places are told.
+		theirs, findings = translateWorkload(*r.Butane, r.Secrets)
+		// Findings may quote a value, and so a secret: only the places are reported.
 		var places []error
 		for _, f := range findings {
-			places = append(places, fmt.Errorf("%s %s cannot be translated with this host's secrets", f.Position, f.Field))
+			places = append(places,
+				fmt.Errorf("%s %s cannot be translated with this host's secrets", f.Position, f.Field))
 		}
 		if len(places) > 0 {
 			return nil, errors.Join(places...)
 		}
-		if disks, refused := otherDisks(*r.Butane, theirs); len(refused) > 0 || !slices.EqualFunc(disks, r.OtherDisks, inventory.OtherDisk.Equal) {
-			return nil, fmt.Errorf("%s writes to other disks with its secrets than without them: take the secrets out of storage and ignition.config", r.Butane.Path)
+		if disks, refused := findOtherDisks(*r.Butane, theirs); len(refused) > 0 ||
+			!slices.EqualFunc(disks, r.OtherDisks, inventory.OtherDisk.Equal) {
+			return nil, fmt.Errorf("%s writes to other disks with its secrets than without them: take the secrets out "+
+				"of storage and ignition.config", r.Butane.Path)
 		}
 	}
-	body, err := assemble(r, theirs)
+	body, err := mergeConfig(r, theirs)
 	if err == nil && len(body) > wire.MaxConfig {
-		return nil, fmt.Errorf("the Ignition config of %s has %d MiB, at most %d MiB can be delivered: put large files into the image, or have the system fetch them",
-			r.Host, mebibytes(len(body)), wire.MaxConfig>>20)
+		return nil, fmt.Errorf(
+			"the Ignition config of %s has %d MiB, at most %d MiB can be delivered: put large files "+
+				"into the image, or have the system fetch them",
+			r.Host, roundUpMiB(len(body)), wire.MaxConfig>>20)
 	}
 	return body, err
 }
 
-// workload translates a config with vars and secrets.
-func workload(b inventory.Butane, secrets func(refs.Secret) (secret.Value, error)) (types.Config, []schemas.Finding) {
+// translateWorkload translates a Butane config with vars and secrets.
+func translateWorkload(b inventory.Butane, secrets func(refs.Secret) (secret.Value, error)) (types.Config,
+	[]schemas.Finding) {
 	source, findings := refs.Expand(b.Path, b.Source, func(ref refs.Ref) (string, error) {
 		if ref.Var != "" {
 			return b.Vars[ref.Var], nil
@@ -87,25 +95,28 @@ func workload(b inventory.Butane, secrets func(refs.Secret) (secret.Value, error
 	if len(findings) > 0 {
 		return types.Config{}, findings
 	}
-	out, findings := translate(b, source)
+	out, findings := runButane(b, source)
 	if len(findings) > 0 {
 		return types.Config{}, findings
 	}
 	config, problems, err := v3_5.ParseCompatibleVersion(out)
 	if err != nil {
 		return types.Config{}, []schemas.Finding{{
-			Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Field: "version", Message: "the config needs a newer Ignition than images are sure to have, or is not valid for it" + places(problems),
+			Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Field: "version",
+			Message: "the config needs a newer Ignition than images are sure to have, or is not valid for it" +
+				listPlaces(problems),
 			Hint: "Ignition's spec may be at most " + specVersion + ": fcos 1.6.0, flatcar 1.1.0 and older",
 		}}
 	}
 	return config, nil
 }
 
-// assemble merges a workload's config with what the host gets. What comes later wins: the workload over the host's base, the call home over both.
-func assemble(r Request, theirs types.Config) ([]byte, error) {
-	config := v3_5.Merge(base(r), theirs)
+// mergeConfig merges a workload's config with the host's own part. Later parts win: the workload over the host's base,
+// the call home over both.
+func mergeConfig(r Request, theirs types.Config) ([]byte, error) {
+	config := v3_5.Merge(baseConfig(r), theirs)
 	if r.PhoneHome != nil {
-		call, err := phoneHome(*r.PhoneHome, r.Host)
+		call, err := phoneHomeConfig(*r.PhoneHome, r.Host)
 		if err != nil {
 			return nil, err
 		}
@@ -117,13 +128,14 @@ func assemble(r Request, theirs types.Config) ([]byte, error) {
 		return nil, fmt.Errorf("encode the Ignition config of %s: %w", r.Host, err)
 	}
 	if _, problems, err := v3_5.Parse(body); err != nil || problems.IsFatal() {
-		return nil, fmt.Errorf("the workload's config clashes with what %s gets, its name, network and call home%s", r.Host, places(problems))
+		return nil, fmt.Errorf("the workload's config clashes with what %s gets, its name, network and call home%s",
+			r.Host, listPlaces(problems))
 	}
 	return body, nil
 }
 
-// places says where problems are, without the values they may quote.
-func places(r report.Report) string {
+// listPlaces gives the places of problems, without the values that a problem may quote.
+func listPlaces(r report.Report) string {
 	var at []string
 	for _, entry := range r.Entries {
 		at = append(at, entry.Context.String())
@@ -134,18 +146,19 @@ func places(r report.Report) string {
 	return ": see " + strings.Join(at, ", ")
 }
 
-// base is what every host gets.
-func base(r Request) types.Config {
+// baseConfig has the host's name and network.
+func baseConfig(r Request) types.Config {
 	config := types.Config{Ignition: types.Ignition{Version: specVersion}}
-	config.Storage.Files = append(config.Storage.Files, file("/etc/hostname", 0o644, []byte(r.Host+"\n")))
-	keyfiles := network.Keyfiles(r.Network)
+	config.Storage.Files = append(config.Storage.Files, newFile("/etc/hostname", 0o644, []byte(r.Host+"\n")))
+	keyfiles := network.RenderKeyfiles(r.Network)
 	names := make([]string, 0, len(keyfiles))
 	for name := range keyfiles {
 		names = append(names, name)
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		config.Storage.Files = append(config.Storage.Files, file("/etc/NetworkManager/system-connections/"+name, 0o600, keyfiles[name]))
+		config.Storage.Files = append(config.Storage.Files,
+			newFile("/etc/NetworkManager/system-connections/"+name, 0o600, keyfiles[name]))
 	}
 	return config
 }
@@ -164,26 +177,30 @@ const (
 	scriptFile = "/etc/ingot/phone-home.sh"
 )
 
-// phoneHome is a unit that calls once. The token is in files of mode 0600, never in an argument.
-func phoneHome(p PhoneHome, host string) (types.Config, error) {
-	body, err := json.Marshal(wire.PhoneHome{Host: host, Install: p.Install, Epoch: p.Epoch, Token: p.Token.Reveal(), Commit: p.Commit})
+// phoneHomeConfig has a unit that calls the daemon once. The token is in files of mode 0600, never in an argument.
+func phoneHomeConfig(p PhoneHome, host string) (types.Config, error) {
+	body, err := json.Marshal(wire.PhoneHome{Host: host, Install: p.Install, Epoch: p.Epoch, Token: p.Token.Reveal(),
+		Commit: p.Commit})
 	if err != nil {
 		return types.Config{}, fmt.Errorf("encode the call home of %s: %w", host, err)
 	}
-	curl := fmt.Sprintf("insecure\npinnedpubkey = \"sha256//%s\"\ntlsv1.3\nsilent\nshow-error\nfail\nmax-time = 60\ndata-binary = \"@%s\"\n", p.Pin, callFile)
+	curl := fmt.Sprintf("insecure\npinnedpubkey = \"sha256//%s\"\ntlsv1.3\nsilent\nshow-error\nfail\nmax-time = "+
+		"60\ndata-binary = \"@%s\"\n", p.Pin, callFile)
 	urls := ""
 	for _, url := range p.URLs {
 		urls += url + wire.PathPhoneHome + "\n"
 	}
 	config := types.Config{Ignition: types.Ignition{Version: specVersion}}
 	config.Storage.Files = []types.File{
-		file(callFile, 0o600, body), file(curlFile, 0o600, []byte(curl)), file(urlsFile, 0o644, []byte(urls)), file(scriptFile, 0o755, phoneHomeScript),
+		newFile(callFile, 0o600, body), newFile(curlFile, 0o600, []byte(curl)), newFile(urlsFile, 0o644, []byte(urls)),
+		newFile(scriptFile, 0o755, phoneHomeScript),
 	}
-	config.Systemd.Units = []types.Unit{{Name: "ingot-phone-home.service", Enabled: util.BoolToPtr(true), Contents: util.StrToPtr(phoneHomeUnit)}}
+	config.Systemd.Units = []types.Unit{{Name: "ingot-phone-home.service", Enabled: util.BoolToPtr(true),
+		Contents: util.StrToPtr(phoneHomeUnit)}}
 	return config, nil
 }
 
-func file(path string, mode int, data []byte) types.File {
+func newFile(path string, mode int, data []byte) types.File {
 	return types.File{
 		Node: types.Node{Path: path, Overwrite: util.BoolToPtr(true)},
 		FileEmbedded1: types.FileEmbedded1{

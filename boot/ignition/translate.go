@@ -1,5 +1,9 @@
-// Package ignition turns a workload's Butane config into the Ignition config of one host, with what the host needs besides: its name, its
-// network, and the call home. Butane reads its files from a directory that holds copies of the commit's blobs and nothing else.
+// Package ignition turns a workload's Butane config into the Ignition config of one host, together with the host's own
+// part: name, network, and the call home.
+//
+// Checker.Check checks a config when a commit is loaded; Render gives the config that a machine receives. Butane reads
+// files only from a private directory with copies of the commit's files. Do not log a rendered config: secrets are
+// filled in.
 package ignition
 
 import (
@@ -17,25 +21,29 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// translate runs Butane, strictly.
-func translate(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
-	dir, err := materialise(b)
+// runButane runs Butane, strictly.
+func runButane(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
+	dir, err := writeFiles(b)
 	if err != nil {
-		return nil, []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: err.Error()}}
+		return nil, []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error,
+			Message: err.Error()}}
 	}
 	defer os.RemoveAll(dir)
-	out, problems, err := config.TranslateBytes(source, common.TranslateBytesOptions{TranslateOptions: common.TranslateOptions{FilesDir: dir}})
-	findings := findingsOf(b.Path, dir, problems)
+	out, problems, err := config.TranslateBytes(source,
+		common.TranslateBytesOptions{TranslateOptions: common.TranslateOptions{FilesDir: dir}})
+	findings := convertReport(b.Path, dir, problems)
 	if err != nil && len(findings) == 0 {
-		findings = []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Message: strings.ReplaceAll(err.Error(), dir, "")}}
+		findings = []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error,
+			Message: strings.ReplaceAll(err.Error(), dir, "")}}
 	}
 	return out, findings
 }
 
-func findingsOf(file, dir string, r report.Report) []schemas.Finding {
+func convertReport(file, dir string, r report.Report) []schemas.Finding {
 	var findings []schemas.Finding
 	for _, entry := range r.Entries {
-		f := schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error, Message: strings.ReplaceAll(entry.Message, dir, "")}
+		f := schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error,
+			Message: strings.ReplaceAll(entry.Message, dir, "")}
 		if entry.Marker.StartP != nil {
 			f.Line, f.Col = int(entry.Marker.StartP.Line), int(entry.Marker.StartP.Column)
 		}
@@ -43,26 +51,29 @@ func findingsOf(file, dir string, r report.Report) []schemas.Finding {
 			f.Field = strings.TrimPrefix(text, "$.")
 		}
 		if strings.HasPrefix(entry.Message, "skipping validation for the merge/replace") {
-			f.Message, f.Hint = "the config that is merged has another spec version than this one", "give both the same: "+specVersions
+			f.Message, f.Hint = "the config that is merged has another spec version than this one",
+				"give both the same: "+specVersions
 		}
 		findings = append(findings, f)
 	}
 	return findings
 }
 
-// specVersions tells which spec of Ignition Butane writes. Source: Butane, "Specifications".
+// specVersions says which Ignition spec every Butane version writes. Source: Butane, "Specifications".
 const specVersions = "fcos 1.4.0 is Ignition's 3.3.0, fcos 1.5.0 and flatcar 1.1.0 are 3.4.0, fcos 1.6.0 is 3.5.0"
 
-// materialise writes files into a fresh private directory. Butane follows symbolic links out of its directory; here there are none.
-// The owner's executable bit is kept: it is where Butane takes the mode of a tree's files from.
-func materialise(b inventory.Butane) (string, error) {
+// writeFiles copies the config's files into a new private directory. Butane follows symbolic links out of its
+// directory; the copy has no links. The owner's executable bit is kept, because Butane takes the mode of a tree's files
+// from there.
+func writeFiles(b inventory.Butane) (string, error) {
 	dir, err := os.MkdirTemp("", "ingot-butane-")
 	if err != nil {
 		return "", fmt.Errorf("keep the files of the Butane config: %w", err)
 	}
 	for name, data := range b.Files {
 		if !filepath.IsLocal(name) {
-			return "", errors.Join(fmt.Errorf("file %q leaves the directory of the Butane config", name), os.RemoveAll(dir))
+			return "", errors.Join(fmt.Errorf("file %q leaves the directory of the Butane config", name),
+				os.RemoveAll(dir))
 		}
 		path, mode := filepath.Join(dir, name), os.FileMode(0o600)
 		if b.Executable[name] {

@@ -14,11 +14,12 @@ import (
 	"time"
 )
 
-// reserve is the room in bytes that an image leaves on the mirror's file system.
+// reserve is the room, in bytes, that stays free on the mirror's file system.
 const reserve = 256 << 20
 
-// fetch brings an image into the mirror: written beside, verified, synced, renamed. The errors name the field of the fleet to mend.
-func (s *Store) fetch(ctx context.Context, client *http.Client, ref Ref) error {
+// fetchImage brings an image into the mirror: the bytes are written beside, verified, synced, and renamed. Errors name
+// the field of the fleet to mend.
+func (s *Store) fetchImage(ctx context.Context, client *http.Client, ref Ref) error {
 	if !isDigest(ref.SHA256) {
 		return fmt.Errorf("image digest %q is not a sha256 of 64 hex digits: fix spec.install.image.sha256", ref.SHA256)
 	}
@@ -27,28 +28,29 @@ func (s *Store) fetch(ctx context.Context, client *http.Client, ref Ref) error {
 		return err
 	}
 	defer part.file.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, fmt.Errorf("not fetched within %s", s.config.Timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout,
+		fmt.Errorf("not fetched within %s", s.config.Timeout))
 	defer cancel()
 	t := transfer{store: s, client: client, ref: ref, part: part}
-	if err := t.all(ctx); err != nil {
+	if err := t.fetchVerified(ctx); err != nil {
 		if part.size > 0 && errors.As(err, new(brokenError)) {
 			return err
 		}
-		return errors.Join(err, part.remove())
+		return errors.Join(err, part.removeFile())
 	}
-	return part.publish(s.path(ref.SHA256))
+	return part.moveInto(s.imagePath(ref.SHA256))
 }
 
-// brokenError is of a transfer that may go on later where it stopped.
+// brokenError is a failed transfer that may continue later from the byte reached.
 type brokenError struct{ error }
 
 // Unwrap gives the cause.
 func (e brokenError) Unwrap() error { return e.error }
 
-// errStale is of a beginning that the server cannot continue.
+// errStale means that the server cannot continue a partial image.
 var errStale = errors.New("the transfer cannot be resumed")
 
-// transfer fetches one image, by as many requests as it takes.
+// transfer fetches one image, with as many requests as needed.
 type transfer struct {
 	store  *Store
 	client *http.Client
@@ -58,37 +60,38 @@ type transfer struct {
 	pieced bool // the part holds bytes of more than one answer
 }
 
-// all fetches and verifies. Pieces of several answers that do not fit are thrown away, once.
-func (t *transfer) all(ctx context.Context) error {
-	if t.part.size > 0 && t.part.digest() == t.ref.SHA256 {
+// fetchVerified fetches and verifies the image. Pieces of several answers with the wrong digest are thrown away, once.
+func (t *transfer) fetchVerified(ctx context.Context) error {
+	if t.part.size > 0 && t.part.hexDigest() == t.ref.SHA256 {
 		return nil
 	}
 	for again := false; ; again = true {
-		if err := t.source(ctx); err != nil {
+		if err := t.readSource(ctx); err != nil {
 			return err
 		}
-		have := t.part.digest()
+		have := t.part.hexDigest()
 		if have == t.ref.SHA256 {
 			return nil
 		}
 		if !t.pieced || again {
-			return fmt.Errorf("the sha256 of %s is %s, the fleet says %s: fix spec.install.image.sha256, or find out who changed the image",
-				t.name(), have, t.ref.SHA256)
+			return fmt.Errorf("the sha256 of %s is %s, the fleet says %s: fix spec.install.image.sha256, or find out "+
+				"who changed the image",
+				t.describeImage(), have, t.ref.SHA256)
 		}
-		if err := t.restart(); err != nil {
+		if err := t.restartPart(); err != nil {
 			return err
 		}
 	}
 }
 
-// restart begins from the first byte.
-func (t *transfer) restart() error {
+// restartPart begins again at the first byte.
+func (t *transfer) restartPart() error {
 	t.pieced, t.etag = false, ""
-	return t.part.restart()
+	return t.part.truncate()
 }
 
-// name is how errors call the image: its URL without user, password and query, which may be secret.
-func (t *transfer) name() string {
+// describeImage names the image in errors: the URL without user, password and query, because those may be secret.
+func (t *transfer) describeImage() string {
 	u, err := url.Parse(t.ref.URL)
 	switch {
 	case err != nil:
@@ -100,22 +103,22 @@ func (t *transfer) name() string {
 	}
 }
 
-func (t *transfer) source(ctx context.Context) error {
+func (t *transfer) readSource(ctx context.Context) error {
 	u, err := url.Parse(t.ref.URL)
 	if err != nil {
-		return fmt.Errorf("the image URL cannot be read: %w: fix spec.install.image.url", cause(err))
+		return fmt.Errorf("the image URL cannot be read: %w: fix spec.install.image.url", stripURL(err))
 	}
 	if u.Scheme == "" && u.Host == "" {
 		return t.copyLocal()
 	}
-	if err := t.store.config.allowed(u); err != nil {
-		return fmt.Errorf("%s: %w", t.name(), err)
+	if err := t.store.config.checkURL(u); err != nil {
+		return fmt.Errorf("%s: %w", t.describeImage(), err)
 	}
-	return t.download(ctx)
+	return t.downloadImage(ctx)
 }
 
-// cause takes the URL, which may be secret, out of an error of net/url and net/http.
-func cause(err error) error {
+// stripURL takes the URL, which may be secret, out of an error of net/url and net/http.
+func stripURL(err error) error {
 	var of *url.Error
 	if errors.As(err, &of) {
 		return of.Err
@@ -123,13 +126,13 @@ func cause(err error) error {
 	return err
 }
 
-// copyLocal takes a file that an operator put into the mirror.
+// copyLocal copies a file that an operator put into the mirror.
 func (t *transfer) copyLocal() error {
 	limit := t.store.config.MaxSize
 	if !filepath.IsLocal(t.ref.URL) {
 		return fmt.Errorf("image %q is not a path inside the mirror: fix spec.install.image.url", t.ref.URL)
 	}
-	if err := t.restart(); err != nil {
+	if err := t.restartPart(); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(t.store.config.Dir)
@@ -139,43 +142,43 @@ func (t *transfer) copyLocal() error {
 	defer root.Close()
 	file, err := root.Open(t.ref.URL)
 	if err != nil {
-		return fmt.Errorf("%s: %w: put it there, or fix spec.install.image.url", t.name(), err)
+		return fmt.Errorf("%s: %w: put it there, or fix spec.install.image.url", t.describeImage(), err)
 	}
 	defer file.Close()
 	if _, err = io.Copy(t.part, io.LimitReader(file, limit+1)); err != nil {
-		return fmt.Errorf("%s: %w", t.name(), err)
+		return fmt.Errorf("%s: %w", t.describeImage(), err)
 	}
 	if t.part.size > limit {
-		return fmt.Errorf("%s has more than %d bytes, the most that are taken", t.name(), limit)
+		return fmt.Errorf("%s has more than %d bytes, the most that are taken", t.describeImage(), limit)
 	}
 	return nil
 }
 
-// download makes requests while each of them brings the image further.
-func (t *transfer) download(ctx context.Context) error {
+// downloadImage makes requests as long as every request brings more bytes.
+func (t *transfer) downloadImage(ctx context.Context) error {
 	for {
 		before := t.part.size
-		err := t.request(ctx)
+		err := t.requestRest(ctx)
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, errStale) && before > 0:
-			if err := t.restart(); err != nil {
+			if err := t.restartPart(); err != nil {
 				return err
 			}
 		case !errors.As(err, new(brokenError)), t.part.size <= before, ctx.Err() != nil:
-			return fmt.Errorf("%s: %w", t.name(), err)
+			return fmt.Errorf("%s: %w", t.describeImage(), err)
 		}
 	}
 }
 
-// request asks for the image, or for what is missing of it, and writes what comes.
-func (t *transfer) request(ctx context.Context) error {
+// requestRest asks for the image, or for the missing end of the image, and writes the answer into the part.
+func (t *transfer) requestRest(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.ref.URL, http.NoBody)
 	if err != nil {
-		return cause(err)
+		return stripURL(err)
 	}
 	if t.part.size > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", t.part.size))
@@ -185,34 +188,34 @@ func (t *transfer) request(ctx context.Context) error {
 	}
 	response, err := t.client.Do(request)
 	if err != nil {
-		return brokenError{t.why(ctx, cause(err))}
+		return brokenError{t.explainError(ctx, stripURL(err))}
 	}
 	defer response.Body.Close()
-	total, err := t.begin(response)
+	total, err := t.checkHead(response)
 	if err != nil {
 		return err
 	}
-	return t.copy(ctx, response.Body, total, cancel)
+	return t.copyBody(ctx, response.Body, total, cancel)
 }
 
-// why prefers what we ended a request for to what that looks like from inside.
-func (t *transfer) why(ctx context.Context, err error) error {
+// explainError prefers the reason for which a context ended to the error that followed.
+func (t *transfer) explainError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
 }
 
-// begin checks an answer's head and gives the image's whole size, 0 when it is not said.
-func (t *transfer) begin(response *http.Response) (int64, error) {
+// checkHead checks an answer's head and gives the image's whole size in bytes; 0 when the server does not say.
+func (t *transfer) checkHead(response *http.Response) (int64, error) {
 	switch code := response.StatusCode; {
 	case code == http.StatusOK:
-		if t.part.size > 0 { // the server cannot resume, or has other bytes now
-			if err := t.restart(); err != nil {
+		if t.part.size > 0 { // the server cannot resume, or the bytes changed
+			if err := t.restartPart(); err != nil {
 				return 0, err
 			}
 		}
-	case code == http.StatusPartialContent && continues(response, t.part.size):
+	case code == http.StatusPartialContent && continuesAt(response, t.part.size):
 		t.pieced = true
 	case t.part.size > 0 && (code == http.StatusPartialContent || code == http.StatusRequestedRangeNotSatisfiable):
 		return 0, errStale
@@ -235,8 +238,8 @@ func (t *transfer) begin(response *http.Response) (int64, error) {
 	return total, t.hasRoom(response.ContentLength)
 }
 
-// continues reports whether a partial answer starts where we stopped (RFC 9110, 14.4).
-func continues(response *http.Response, size int64) bool {
+// continuesAt reports whether a partial answer starts at byte size (RFC 9110, 14.4).
+func continuesAt(response *http.Response, size int64) bool {
 	return size > 0 && strings.HasPrefix(response.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(size, 10)+"-")
 }
 
@@ -246,13 +249,14 @@ func (t *transfer) hasRoom(bytes int64) error {
 		return err
 	}
 	if free < bytes+reserve {
-		return brokenError{fmt.Errorf("needs %d MB more, and %d MB are free in %s: make room", (bytes+reserve)>>20, free>>20, t.store.config.Dir)}
+		return brokenError{fmt.Errorf("needs %d MB more, and %d MB are free in %s: make room", (bytes+reserve)>>20,
+			free>>20, t.store.config.Dir)}
 	}
 	return nil
 }
 
-// copy reads the body; a body that gives nothing for the idle time is cut.
-func (t *transfer) copy(ctx context.Context, body io.Reader, total int64, cut context.CancelCauseFunc) error {
+// copyBody reads the body. A body that brings no byte for the idle time is cut.
+func (t *transfer) copyBody(ctx context.Context, body io.Reader, total int64, cut context.CancelCauseFunc) error {
 	limit, patience := t.store.config.MaxSize, t.store.config.Idle
 	idle := time.AfterFunc(patience, func() { cut(fmt.Errorf("no byte for %s", patience)) })
 	defer idle.Stop()
@@ -266,12 +270,12 @@ func (t *transfer) copy(ctx context.Context, body io.Reader, total int64, cut co
 		if _, err := t.part.Write(buffer[:n]); err != nil {
 			return err
 		}
-		t.store.progress(t.ref, t.part.size, total)
+		t.store.recordProgress(t.ref, t.part.size, total)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return brokenError{fmt.Errorf("the transfer broke at byte %d: %w", t.part.size, t.why(ctx, err))}
+			return brokenError{fmt.Errorf("the transfer broke at byte %d: %w", t.part.size, t.explainError(ctx, err))}
 		}
 	}
 }

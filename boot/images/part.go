@@ -12,15 +12,15 @@ import (
 	"syscall"
 )
 
-// part is the beginning of an image on disk, with the hash of what is there. It outlives a broken transfer and a restart of the daemon: the
-// digest decides in the end whether the pieces fit.
+// part is the beginning of an image on disk, with the hash of its bytes. A part outlives a broken transfer and a
+// restart of the daemon: at the end the digest decides whether the pieces fit.
 type part struct {
 	file *os.File
 	sum  hash.Hash
 	size int64
 }
 
-// openPart opens the beginning of an image, which may be empty.
+// openPart opens the beginning of an image; a new part is empty.
 func openPart(path string) (*part, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -44,8 +44,8 @@ func (p *part) Write(data []byte) (int, error) {
 	return n, nil
 }
 
-// restart empties it.
-func (p *part) restart() error {
+// truncate empties the part.
+func (p *part) truncate() error {
 	p.sum.Reset()
 	p.size = 0
 	_, err := p.file.Seek(0, io.SeekStart)
@@ -55,10 +55,10 @@ func (p *part) restart() error {
 	return nil
 }
 
-func (p *part) digest() string { return hex.EncodeToString(p.sum.Sum(nil)) }
+func (p *part) hexDigest() string { return hex.EncodeToString(p.sum.Sum(nil)) }
 
-// publish gives a whole image its place, durably. The caller has verified it.
-func (p *part) publish(path string) error {
+// moveInto renames a whole, verified image to its place and syncs the directory.
+func (p *part) moveInto(path string) error {
 	if err := p.file.Sync(); err != nil {
 		return fmt.Errorf("write into the image mirror: %w", err)
 	}
@@ -72,10 +72,10 @@ func (p *part) publish(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// remove ends it.
-func (p *part) remove() error { return os.Remove(p.file.Name()) }
+// removeFile deletes the part's file.
+func (p *part) removeFile() error { return os.Remove(p.file.Name()) }
 
-// freeBytes is the room that is left on the file system of a directory (statfs(2)).
+// freeBytes is the free room on the file system of a directory (statfs(2)).
 func freeBytes(dir string) (int64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(dir, &stat); err != nil {

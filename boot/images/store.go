@@ -1,5 +1,8 @@
-// Package images keeps the operating system images: fetched once, verified against the fleet's digest, and on disk before anything boots
-// for them.
+// Package images keeps the mirror of operating system images. An image is fetched once, verified against the fleet's
+// digest, and on the daemon's disk before a machine boots for the image.
+//
+// New opens a Store; Store.Run fetches until its context ends. Store.Ensure asks for an image, Store.State says how far
+// the fetch is, Store.Open reads a verified image. Do not open two Stores on the same directory.
 package images
 
 import (
@@ -26,33 +29,36 @@ const (
 	Failed   Phase = "Failed"
 )
 
-// Ref names an image: where it is (a URL, or the path of a file in the mirror), and the SHA-256 of its bytes in lower case hex.
+// Ref names an image: the location (a URL, or the path of a file in the mirror), and the SHA-256 of the image's bytes
+// in lower case hex.
 type Ref struct{ URL, SHA256 string }
 
-// State is where an image stands.
+// State is how far an image is.
 type State struct {
 	Phase Phase
 	Done  int64     // bytes
 	Total int64     // bytes; 0 when the server does not say
-	Error string    // why it Failed, in words a person can act on
-	At    time.Time // when it Failed
+	Error string    // why the image Failed, in words a person can act on
+	At    time.Time // when the image Failed
 }
 
 // Config of a Store.
 type Config struct {
-	Dir        string        // the mirror: images by digest, and files that URLs without a scheme name
-	AllowHosts []string      // when set, only these hosts (host or host:port); loopback hosts must be named to be allowed
+	Dir string // the mirror: images by digest, and files that URLs without a scheme name
+	// when set, only these hosts (host or host:port); loopback hosts must be named to be allowed
+	AllowHosts []string
 	MaxSize    int64         // bytes; default 16 GiB
 	Idle       time.Duration // longest time without a byte; default 1 m
 	Timeout    time.Duration // longest time for one image; default 6 h
-	Retry      time.Duration // before an image that failed is fetched again; doubled by each failure up to 5 m; default 30 s
-	Now        func() time.Time
-	Notify     func()                                    // called when an image is ready or has failed
-	Free       func(dir string) (bytes int64, err error) // room for the mirror; default: what the file system says
+	// pause before an image is fetched again after a failure; doubled by every failure up to 5 m; default 30 s
+	Retry  time.Duration
+	Now    func() time.Time
+	Notify func()                                    // called when an image is ready or has failed
+	Free   func(dir string) (bytes int64, err error) // free bytes for the mirror; default: from statfs
 }
 
-// Store is a mirror. Run must be running for images to be fetched. Its methods may be called from several goroutines; two stores must not share
-// a directory.
+// Store is a mirror. Images are fetched while Run is running. The methods are safe for concurrent use. Two Stores must
+// not share a directory.
 type Store struct {
 	config Config
 	work   chan Ref
@@ -68,23 +74,25 @@ type failure struct {
 }
 
 const (
-	maxQueue   = 1024            // images that wait to be fetched
+	maxQueue   = 1024            // images waiting to be fetched
 	maxRetry   = 5 * time.Minute // between failures
-	keepOld    = 24 * time.Hour  // what nobody asked for again in that time is forgotten: failures, and beginnings of images
-	partPrefix = "part-sha256-"  // beginnings of images, by digest
+	keepOld    = 24 * time.Hour  // age after which failures and partial images are forgotten
+	partPrefix = "part-sha256-"  // partial images, by digest
 	wholeStart = "sha256-"       // verified images, by digest
 )
 
-// New opens a mirror, making its directory. Beginnings of images that an earlier process has left are gone on with for a day.
+// New opens a mirror and makes its directory. Partial images of an earlier process are continued if they are younger
+// than a day.
 func New(c Config) (*Store, error) {
 	c = c.withDefaults()
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the image mirror: %w", err)
 	}
-	if err := forgetParts(c.Dir, c.Now().Add(-keepOld)); err != nil {
+	if err := removeOldParts(c.Dir, c.Now().Add(-keepOld)); err != nil {
 		return nil, fmt.Errorf("clean the image mirror: %w", err)
 	}
-	return &Store{config: c, work: make(chan Ref, maxQueue), fetching: map[string]State{}, failures: map[Ref]failure{}}, nil
+	return &Store{config: c, work: make(chan Ref, maxQueue), fetching: map[string]State{}, failures: map[Ref]failure{}},
+		nil
 }
 
 func (c Config) withDefaults() Config {
@@ -112,7 +120,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func forgetParts(dir string, before time.Time) error {
+func removeOldParts(dir string, before time.Time) error {
 	parts, err := filepath.Glob(filepath.Join(dir, partPrefix+"*"))
 	for _, part := range parts {
 		info, statErr := os.Stat(part)
@@ -125,7 +133,7 @@ func forgetParts(dir string, before time.Time) error {
 
 // Run fetches images, two at a time, until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
-	client := &http.Client{Transport: s.config.transport(), CheckRedirect: s.config.checkRedirect}
+	client := &http.Client{Transport: s.config.newTransport(), CheckRedirect: s.config.checkRedirect}
 	defer client.CloseIdleConnections()
 	var workers sync.WaitGroup
 	for range 2 {
@@ -135,7 +143,7 @@ func (s *Store) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return
 				case ref := <-s.work:
-					s.ended(ref, s.fetch(ctx, client, ref))
+					s.recordOutcome(ref, s.fetchImage(ctx, client, ref))
 				}
 			}
 		})
@@ -144,7 +152,8 @@ func (s *Store) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Ensure has an image fetched unless it is there, on its way (from whatever URL), or has failed too short a time ago.
+// Ensure queues an image for fetching, unless the image is ready, is being fetched (from any URL), or failed within the
+// retry pause.
 func (s *Store) Ensure(ref Ref) {
 	if s.State(ref).Phase == Ready {
 		return
@@ -154,18 +163,18 @@ func (s *Store) Ensure(ref Ref) {
 	if _, is := s.fetching[ref.SHA256]; is {
 		return
 	}
-	if last, has := s.failures[ref]; has && s.config.Now().Before(last.state.At.Add(s.pause(last.count))) {
+	if last, has := s.failures[ref]; has && s.config.Now().Before(last.state.At.Add(s.retryPause(last.count))) {
 		return
 	}
 	select {
 	case s.work <- ref:
 		s.fetching[ref.SHA256] = State{Phase: Fetching}
-	default: // the queue is full; the next look asks again
+	default: // the queue is full; the next look at the host asks again
 	}
 }
 
-// pause is how long a failure keeps from the next try.
-func (s *Store) pause(count int) time.Duration {
+// retryPause is the time between the count-th failure in a row and the next try.
+func (s *Store) retryPause(count int) time.Duration {
 	pause := s.config.Retry
 	for range count - 1 {
 		if pause *= 2; pause >= maxRetry {
@@ -175,7 +184,7 @@ func (s *Store) pause(count int) time.Duration {
 	return min(pause, max(maxRetry, s.config.Retry))
 }
 
-// State says where an image stands. An image of the same digest is the same image, whatever its URL.
+// State says how far an image is. Images of the same digest are the same image, also under different URLs.
 func (s *Store) State(ref Ref) State {
 	s.mu.Lock()
 	state, is := s.fetching[ref.SHA256]
@@ -185,19 +194,20 @@ func (s *Store) State(ref Ref) State {
 		return state
 	}
 	if isDigest(ref.SHA256) {
-		if info, err := os.Stat(s.path(ref.SHA256)); err == nil {
+		if info, err := os.Stat(s.imagePath(ref.SHA256)); err == nil {
 			return State{Phase: Ready, Done: info.Size(), Total: info.Size()}
 		}
 	}
 	return last.state
 }
 
-// Open opens a verified image by its digest. The error wraps os.ErrNotExist when it is not in the mirror. The caller closes it.
+// Open opens a verified image by its digest. The error wraps os.ErrNotExist when the mirror does not have the image.
+// The caller closes the reader.
 func (s *Store) Open(sha256 string) (io.ReadSeekCloser, int64, error) {
 	if !isDigest(sha256) {
 		return nil, 0, fmt.Errorf("image %q: %w", sha256, os.ErrNotExist)
 	}
-	file, err := os.Open(s.path(sha256))
+	file, err := os.Open(s.imagePath(sha256))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -208,16 +218,18 @@ func (s *Store) Open(sha256 string) (io.ReadSeekCloser, int64, error) {
 	return file, info.Size(), nil
 }
 
-func (s *Store) path(sha256 string) string { return filepath.Join(s.config.Dir, wholeStart+sha256) }
+func (s *Store) imagePath(sha256 string) string {
+	return filepath.Join(s.config.Dir, wholeStart+sha256)
+}
 
-func (s *Store) progress(ref Ref, done, total int64) {
+func (s *Store) recordProgress(ref Ref, done, total int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fetching[ref.SHA256] = State{Phase: Fetching, Done: done, Total: total}
 }
 
-// ended records how a fetch came out.
-func (s *Store) ended(ref Ref, err error) {
+// recordOutcome records the end of a fetch and notifies.
+func (s *Store) recordOutcome(ref Ref, err error) {
 	now := s.config.Now()
 	s.mu.Lock()
 	delete(s.fetching, ref.SHA256)

@@ -29,17 +29,19 @@ const (
 	KernelCloud = "linux-image-cloud-amd64" // virtual machines only: small and quick
 )
 
-// base packages of every ramdisk.
-var packages = []string{"systemd", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "util-linux", "fdisk", "gdisk", "e2fsprogs", "dosfstools",
+// basePackages are in every ramdisk.
+var basePackages = []string{"systemd", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "util-linux", "fdisk",
+	"gdisk", "e2fsprogs", "dosfstools",
 	"mdadm", "nvme-cli", "ipmitool", "efibootmgr", "ca-certificates", "passwd"}
 
-// Firmware is what real hardware's network and storage controllers need, where BuildOptions says nothing else.
-var Firmware = []string{"firmware-linux-free", "firmware-misc-nonfree", "firmware-bnx2", "firmware-bnx2x", "firmware-qlogic", "firmware-netxen"}
+// Firmware is needed by the network and storage controllers of real hardware; the default of BuildOptions.Firmware.
+var Firmware = []string{"firmware-linux-free", "firmware-misc-nonfree", "firmware-bnx2", "firmware-bnx2x",
+	"firmware-qlogic", "firmware-netxen"}
 
 // BuildOptions of a ramdisk.
 type BuildOptions struct {
 	Kernel    string   // KernelStock or KernelCloud
-	Packages  []string // besides the usual ones
+	Packages  []string // besides basePackages
 	Firmware  []string // packages that KernelStock brings, from main and non-free-firmware; nil: Firmware
 	Overlay   string   // directory copied over the ramdisk's root; ""
 	Agent     string   // ingot-agent, static
@@ -49,8 +51,8 @@ type BuildOptions struct {
 	Log       io.Writer
 }
 
-// Build makes the ramdisk's ISO. The slow part, a Debian tree, is kept in the cache by the content of everything it is made from; the agent, the
-// installer and the overlay are added in seconds.
+// Build makes the ramdisk's ISO. The Debian tree takes minutes and is kept in the cache, keyed by the content of its
+// inputs; the agent, the installer and the overlay are added in seconds.
 func Build(ctx context.Context, o BuildOptions) error {
 	if o.Kernel != KernelStock && o.Kernel != KernelCloud {
 		return fmt.Errorf("there is no ramdisk kernel %q: stock or cloud", o.Kernel)
@@ -70,7 +72,8 @@ func Build(ctx context.Context, o BuildOptions) error {
 		return err
 	}
 	temporary := o.Output + ".new"
-	err = script(ctx, o.Log, filepath.Join(dir, "iso.sh"), temporary, base, o.Agent, o.Installer, o.Overlay, wire.OverlayMagic, strconv.Itoa(wire.OverlaySize))
+	err = runScript(ctx, o.Log, filepath.Join(dir, "iso.sh"), temporary, base, o.Agent, o.Installer, o.Overlay,
+		wire.OverlayMagic, strconv.Itoa(wire.OverlaySize))
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(temporary))
 	}
@@ -81,10 +84,10 @@ func Build(ctx context.Context, o BuildOptions) error {
 	return errors.Join(iso.Close(), os.Rename(temporary, o.Output))
 }
 
-// buildBase gives the directory of the tree's archive and kernel, made once per content of its inputs.
+// buildBase gives the directory with the tree's archive and kernel, built once for the same inputs.
 func buildBase(ctx context.Context, o BuildOptions, scripts string) (string, error) {
-	list, components := contents(o)
-	key, err := contentKey(scripts, append([]string{o.Kernel, components}, list...))
+	list, components := listPackages(o)
+	key, err := hashInputs(scripts, append([]string{o.Kernel, components}, list...))
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +95,7 @@ func buildBase(ctx context.Context, o BuildOptions, scripts string) (string, err
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", fmt.Errorf("build ramdisk: %w", err)
 	}
-	unlock, err := lock(dir + ".lock")
+	unlock, err := lockFile(dir + ".lock")
 	if err != nil {
 		return "", err
 	}
@@ -105,15 +108,16 @@ func buildBase(ctx context.Context, o BuildOptions, scripts string) (string, err
 	if err := os.RemoveAll(temporary); err != nil {
 		return "", err
 	}
-	if err := script(ctx, o.Log, filepath.Join(scripts, "base.sh"), temporary, o.Kernel, strings.Join(list, ","), components); err != nil {
+	if err := runScript(ctx, o.Log, filepath.Join(scripts, "base.sh"), temporary, o.Kernel, strings.Join(list, ","),
+		components); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(temporary, dir)
 }
 
-// contents are the Debian packages of a ramdisk, and the components of the archive that they come from.
-func contents(o BuildOptions) (list []string, components string) {
-	list = slices.Concat(packages, o.Packages)
+// listPackages gives the Debian packages of a ramdisk, and the components of the archive from which the packages come.
+func listPackages(o BuildOptions) (list []string, components string) {
+	list = slices.Concat(basePackages, o.Packages)
 	if o.Kernel != KernelStock {
 		return list, "main"
 	}
@@ -123,8 +127,8 @@ func contents(o BuildOptions) (list []string, components string) {
 	return slices.Concat(list, o.Firmware), "main non-free-firmware"
 }
 
-// contentKey is 16 hex digits over the scripts and the list.
-func contentKey(dir string, list []string) (string, error) {
+// hashInputs gives 16 hex digits over the scripts and the package list.
+func hashInputs(dir string, list []string) (string, error) {
 	hash := sha256.New()
 	for _, item := range list {
 		fmt.Fprintf(hash, "%d:%s", len(item), item)
@@ -159,18 +163,19 @@ func unpackScripts() (string, error) {
 	return dir, nil
 }
 
-// script runs one of the embedded scripts with arguments; its output goes to the log.
-func script(ctx context.Context, log io.Writer, name string, args ...string) error {
+// runScript runs an embedded script; the output goes to the log.
+func runScript(ctx context.Context, log io.Writer, name string, args ...string) error {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Stdout, command.Stderr = log, log
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w: its output says why; `scripts/setup.sh full` installs what it needs", filepath.Base(name), err)
+		return fmt.Errorf("%s: %w: its output says why; `scripts/setup.sh full` installs what it needs",
+			filepath.Base(name), err)
 	}
 	return nil
 }
 
-// lock takes a file lock, so that two builds do not make the same thing.
-func lock(path string) (unlock func(), err error) {
+// lockFile takes a file lock, so that two builds do not make the same tree at once.
+func lockFile(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("build ramdisk: %w", err)

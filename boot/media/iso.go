@@ -1,5 +1,8 @@
-// Package media makes the ramdisk's ISO once, and serves it to BMCs with one boot's own files laid over a region of fixed size: no file
-// per host, no copy per boot.
+// Package media makes the ramdisk's ISO, and serves the ISO to BMCs with a boot's own files laid over a region of fixed
+// size: there is no file per host and no copy per boot.
+//
+// Build makes the ISO file. OpenISO and NewServer give a Server; Server.Publish serves a boot's medium under Server.URL
+// until Server.Withdraw. A medium carries a token: do not log its URL.
 package media
 
 import (
@@ -16,8 +19,8 @@ import (
 // sector of an ISO 9660 image, in bytes (ECMA-119, 6.1.2).
 const sector = 2048
 
-// ISO is a base image with its overlay region. It keeps the file it has found open: a build that puts another one in its place changes no
-// boot that is under way.
+// ISO is a base image with its overlay region. The ISO keeps its file open, so a build that replaces the file changes
+// no boot under way.
 type ISO struct {
 	file   *os.File
 	size   int64
@@ -25,14 +28,14 @@ type ISO struct {
 	digest [sha256.Size]byte
 }
 
-// OpenISO finds the overlay region of an image: exactly one sector starts with wire.OverlayMagic, and wire.OverlaySize bytes follow. It reads
-// the whole image. The caller closes it.
+// OpenISO finds the overlay region of an image: exactly a single sector starts with wire.OverlayMagic, and
+// wire.OverlaySize bytes follow. The whole image is read. The caller closes the ISO.
 func OpenISO(path string) (*ISO, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open ramdisk: %w: make one with `ingot ramdisk build`", err)
 	}
-	iso, err := inspect(file)
+	iso, err := inspectImage(file)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ramdisk %s: %w", path, err), file.Close())
 	}
@@ -42,17 +45,19 @@ func OpenISO(path string) (*ISO, error) {
 // Close ends all readers of the image.
 func (i *ISO) Close() error { return i.file.Close() }
 
-func inspect(file *os.File) (*ISO, error) {
+func inspectImage(file *os.File) (*ISO, error) {
 	sum := sha256.New()
 	found, size, err := findRegions(io.TeeReader(file, sum))
 	if err != nil {
 		return nil, err
 	}
 	if len(found) != 1 {
-		return nil, fmt.Errorf("%d overlay regions, want 1: make one with `ingot ramdisk build` of this version", len(found))
+		return nil, fmt.Errorf("%d overlay regions, want 1: make one with `ingot ramdisk build` of this version",
+			len(found))
 	}
 	if found[0]+wire.OverlaySize > size {
-		return nil, fmt.Errorf("the image ends within its overlay region, at byte %d: make it again with `ingot ramdisk build`", size)
+		return nil, fmt.Errorf("the image ends within its overlay region, at byte %d: make it again with `ingot "+
+			"ramdisk build`", size)
 	}
 	iso := &ISO{file: file, size: size, region: found[0]}
 	sum.Sum(iso.digest[:0])
@@ -80,14 +85,14 @@ func findRegions(r io.Reader) (found []int64, size int64, err error) {
 	}
 }
 
-// medium is the base image with one boot's bytes, exactly wire.OverlaySize, in its region.
+// medium is the base image with a boot's bytes, exactly wire.OverlaySize, in the overlay region.
 type medium struct {
 	iso     *ISO
 	overlay []byte
 }
 
-// open gives one reader of the image with overlay in its region.
-func (i *ISO) open(overlay []byte) *io.SectionReader {
+// openWith gives a reader of the image with overlay in its region.
+func (i *ISO) openWith(overlay []byte) *io.SectionReader {
 	return io.NewSectionReader(medium{iso: i, overlay: overlay}, 0, i.size)
 }
 

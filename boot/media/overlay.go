@@ -12,7 +12,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// File is one file of a boot's overlay.
+// File is a file of a boot's overlay.
 type File struct {
 	Path string // absolute and clean, in the ramdisk
 	Mode uint32 // permission bits
@@ -21,12 +21,13 @@ type File struct {
 
 const (
 	networkDir = "/etc/systemd/network/"
-	// defaultNetwork is the ramdisk's own file, DHCP on every wired interface; an empty one of that name in /etc masks it (systemd.network(5)).
+	// defaultNetwork is the ramdisk's own file: DHCP on every wired interface. An empty file of that name in /etc masks
+	// the default (systemd.network(5)).
 	defaultNetwork = "99-dhcp.network"
 )
 
-// BootFiles are the files of one boot: what tells the agent who it works for, and the ramdisk's network: systemd-networkd's files by name, in
-// place of the ramdisk's own, or none of them.
+// BootFiles gives the files of one boot: the agent's configuration, and the ramdisk's network as systemd-networkd's
+// files by name. With an empty network the ramdisk keeps its own network files.
 func BootFiles(config wire.BootConfig, network map[string][]byte) ([]File, error) {
 	body, err := json.Marshal(config)
 	if err != nil {
@@ -46,9 +47,10 @@ func BootFiles(config wire.BootConfig, network map[string][]byte) ([]File, error
 	return files, nil
 }
 
-// overlay packs files as a newc cpio archive, padded with zeros to wire.OverlaySize, which the kernel unpacks over the ramdisk's own
-// (Linux, Documentation/driver-api/early-userspace/buffer-format.rst). The same files give the same bytes.
-func overlay(files []File) ([]byte, error) {
+// packOverlay packs files as a newc cpio archive, padded with zeros to wire.OverlaySize. The kernel unpacks the archive
+// over the ramdisk's own (Linux, Documentation/driver-api/early-userspace/buffer-format.rst). The same files give the
+// same bytes.
+func packOverlay(files []File) ([]byte, error) {
 	files = slices.SortedFunc(slices.Values(files), func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	archive := newc{made: map[string]bool{}}
 	for _, file := range files {
@@ -59,12 +61,13 @@ func overlay(files []File) ([]byte, error) {
 		if archive.made[name] {
 			return nil, fmt.Errorf("overlay file %s is given twice", file.Path)
 		}
-		archive.parents(name)
-		archive.entry(name, regular|file.Mode&0o777, file.Data)
+		archive.addParents(name)
+		archive.addEntry(name, regular|file.Mode&0o777, file.Data)
 	}
-	archive.entry(trailer, 0, nil)
+	archive.addEntry(trailer, 0, nil)
 	if size := archive.bytes.Len(); size > wire.OverlaySize {
-		return nil, fmt.Errorf("this boot's files take %d bytes, the medium has room for %d: make spec.network smaller", size, wire.OverlaySize)
+		return nil, fmt.Errorf("this boot's files take %d bytes, the medium has room for %d: make spec.network smaller",
+			size, wire.OverlaySize)
 	}
 	return append(archive.bytes.Bytes(), make([]byte, wire.OverlaySize-archive.bytes.Len())...), nil
 }
@@ -76,40 +79,41 @@ const (
 	trailer   = "TRAILER!!!"
 )
 
-// newc writes an archive. The time of everything is 0, the owner root.
+// newc writes a cpio archive. Every entry has the time 0 and the owner root.
 type newc struct {
 	bytes bytes.Buffer
-	made  map[string]bool // names so far
+	made  map[string]bool // names of the entries so far
 }
 
-// parents writes the directories above a name. The kernel gives a directory that is already there the mode it reads here, so they are open to
-// all, as in the ramdisk, but for the one of the boot config, which is ours.
-func (c *newc) parents(name string) {
+// addParents writes the directories above a name. The kernel gives an existing directory the mode of the entry, so
+// directories are 0755 as in the ramdisk; only the directory of the boot config is 0700.
+func (c *newc) addParents(name string) {
 	dir := path.Dir(name)
 	if dir == "." || c.made[dir] {
 		return
 	}
-	c.parents(dir)
+	c.addParents(dir)
 	mode := uint32(0o755)
 	if "/"+dir == path.Dir(wire.BootConfigPath) {
 		mode = 0o700
 	}
-	c.entry(dir, directory|mode, nil)
+	c.addEntry(dir, directory|mode, nil)
 }
 
-// entry writes one member: a header of 13 numbers of 8 hex digits, the name with a NUL, the data, each padded to 4 bytes.
-func (c *newc) entry(name string, mode uint32, data []byte) {
+// addEntry writes one entry: a header of 13 numbers of 8 hex digits, the name with a NUL, and the data, both padded to
+// 4 bytes.
+func (c *newc) addEntry(name string, mode uint32, data []byte) {
 	c.made[name] = true
 	inode, links := len(c.made), 1
 	fmt.Fprintf(&c.bytes, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
 		inode, mode, 0, 0, links, 0, len(data), 0, 0, 0, 0, len(name)+1, 0)
 	c.bytes.WriteString(name + "\x00")
-	c.pad()
+	c.padToFour()
 	c.bytes.Write(data)
-	c.pad()
+	c.padToFour()
 }
 
-func (c *newc) pad() {
+func (c *newc) padToFour() {
 	for c.bytes.Len()%4 != 0 {
 		c.bytes.WriteByte(0)
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// stall is how long a reader may take nothing before its connection is cut.
+// stall is how long a reader may take no byte before the connection is cut.
 const stall = 2 * time.Minute
 
 // Key names one boot of one host.
@@ -22,69 +22,73 @@ type Key struct {
 	Epoch uint64
 }
 
-// Reads is what the server saw of a medium: answers that carried bytes of it, their bytes so far, and when the last of them left. HEAD is none.
+// Reads counts what the server sent of a medium: answers with bytes of the medium, bytes so far, and the time of the
+// last byte. HEAD requests are not counted.
 type Reads struct {
 	Requests int
 	Bytes    int64
 	Last     time.Time
 }
 
-// Server serves media by unguessable paths. The path of a boot is an HMAC of the daemon's key: a restarted daemon serves the same ones. Its
-// methods may be called from several goroutines.
+// Server serves media under unguessable paths. A boot's path is an HMAC of the daemon's key, so a restarted daemon
+// serves the same paths. The methods are safe for concurrent use.
 type Server struct {
 	iso  *ISO
 	key  []byte
-	base string // URL as BMCs reach us, without a slash at its end
+	base string // URL under which BMCs reach the server, without a slash at the end
 	now  func() time.Time
 
 	mu    sync.Mutex
-	media map[string]*published // by path
-	paths map[string]string     // path by host: a host has one medium
+	media map[string]*publishedMedium // by path
+	paths map[string]string           // path by host: a host has at most one medium
 }
 
-type published struct {
+type publishedMedium struct {
 	overlay []byte
 	etag    string
 	since   time.Time
 	reads   Reads
 }
 
-// NewServer serves iso; base is the URL at which BMCs reach the handler; key is secret and the same after a restart.
+// NewServer serves iso; base is the URL under which BMCs reach the handler; key is secret and stays the same over
+// restarts.
 func NewServer(iso *ISO, base string, key []byte, now func() time.Time) *Server {
-	return &Server{iso: iso, key: key, base: strings.TrimRight(base, "/"), now: now, media: map[string]*published{}, paths: map[string]string{}}
+	return &Server{iso: iso, key: key, base: strings.TrimRight(base, "/"), now: now,
+		media: map[string]*publishedMedium{}, paths: map[string]string{}}
 }
 
-// URL is where the medium of a boot is served while it is published. It ends in .iso and has no query: BMCs insist.
-func (s *Server) URL(key Key) string { return s.base + s.path(key) }
+// URL is where a published medium is served. The URL ends in .iso and has no query, because BMCs insist.
+func (s *Server) URL(key Key) string { return s.base + s.mediumPath(key) }
 
-func (s *Server) path(key Key) string {
+func (s *Server) mediumPath(key Key) string {
 	mac := hmac.New(sha256.New, s.key)
 	fmt.Fprintf(mac, "ingot medium v1\x00%s\x00%s\x00%d", key.Host, key.Boot, key.Epoch)
-	return "/media/" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil))) + "/boot.iso"
+	return "/media/" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil))) +
+		"/boot.iso"
 }
 
-// Publish serves a boot's medium; another one of the same host ends. A medium keeps the bytes it was first published with until it is
-// withdrawn: publishing it again changes nothing.
+// Publish serves a boot's medium and withdraws an older medium of the same host. A medium keeps its first bytes until
+// Withdraw: a second Publish of the same boot changes nothing.
 func (s *Server) Publish(key Key, files []File) error {
-	packed, err := overlay(files)
+	packed, err := packOverlay(files)
 	if err != nil {
 		return err
 	}
-	path := s.path(key)
+	path := s.mediumPath(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.paths[key.Host]; old != path {
 		delete(s.media, old)
 	}
 	if s.media[path] == nil {
-		s.media[path] = &published{overlay: packed, etag: s.etag(packed), since: s.now()}
+		s.media[path] = &publishedMedium{overlay: packed, etag: s.computeETag(packed), since: s.now()}
 	}
 	s.paths[key.Host] = path
 	return nil
 }
 
-// etag is a strong one: it names the bytes of the base and of the overlay.
-func (s *Server) etag(overlay []byte) string {
+// computeETag gives a strong ETag over the bytes of the base and of the overlay.
+func (s *Server) computeETag(overlay []byte) string {
 	sum := sha256.New()
 	sum.Write(s.iso.digest[:])
 	sum.Write(overlay)
@@ -95,10 +99,10 @@ func (s *Server) etag(overlay []byte) string {
 func (s *Server) Published(key Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.media[s.path(key)] != nil
+	return s.media[s.mediumPath(key)] != nil
 }
 
-// Withdraw ends a host's medium: from now on it is 404. An answer that has begun ends as it began.
+// Withdraw ends a host's medium: new requests get 404. An answer under way ends as it began.
 func (s *Server) Withdraw(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,17 +110,17 @@ func (s *Server) Withdraw(host string) {
 	delete(s.paths, host)
 }
 
-// Reads is what was read of a boot's medium since it is published.
+// Reads counts what was read of a boot's medium since Publish.
 func (s *Server) Reads(key Key) Reads {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.media[s.path(key)]; p != nil {
+	if p := s.media[s.mediumPath(key)]; p != nil {
 		return p.reads
 	}
 	return Reads{}
 }
 
-// ServeHTTP answers GET and HEAD, with ranges. Anything unknown is 404.
+// ServeHTTP answers GET and HEAD, with ranges. Unknown paths get 404.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -132,12 +136,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("ETag", p.etag)
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Cache-Control", "no-store") // it carries a token
-	answer := &answer{ResponseWriter: w, control: http.NewResponseController(w), wrote: func(n int, first bool) { s.count(p, n, first) }}
-	http.ServeContent(answer, r, "boot.iso", p.since, s.iso.open(p.overlay))
+	w.Header().Set("Cache-Control", "no-store") // the medium carries a token
+	answer := &answer{ResponseWriter: w, control: http.NewResponseController(w),
+		wrote: func(n int, first bool) { s.countRead(p, n, first) }}
+	http.ServeContent(answer, r, "boot.iso", p.since, s.iso.openWith(p.overlay))
 }
 
-func (s *Server) count(p *published, n int, first bool) {
+func (s *Server) countRead(p *publishedMedium, n int, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if first {
@@ -147,7 +152,7 @@ func (s *Server) count(p *published, n int, first bool) {
 	p.reads.Last = s.now()
 }
 
-// answer tells of the medium's bytes while they leave: some BMCs read a whole medium in one request.
+// answer reports a medium's bytes while they leave: some BMCs read a whole medium in a single request.
 type answer struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -164,7 +169,7 @@ func (a *answer) WriteHeader(code int) {
 
 // Write implements http.ResponseWriter.
 func (a *answer) Write(p []byte) (int, error) {
-	_ = a.control.SetWriteDeadline(time.Now().Add(stall)) // a writer without deadlines is a test's
+	_ = a.control.SetWriteDeadline(time.Now().Add(stall)) // only a test's writer has no deadlines
 	n, err := a.ResponseWriter.Write(p)
 	if n > 0 && !a.refused {
 		a.wrote(n, !a.begun)

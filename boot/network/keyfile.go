@@ -1,5 +1,6 @@
-// Package network renders a host's network, written in nmstate's words, for those who set it up: NetworkManager in the installed system,
-// systemd-networkd in the ramdisk. Same values, same bytes.
+// Package network renders a host's network, which the fleet writes in nmstate's words: RenderKeyfiles for
+// NetworkManager in the installed system, Networkd for systemd-networkd in the ramdisk. The same values give the same
+// bytes.
 package network
 
 import (
@@ -12,98 +13,100 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Keyfiles renders NetworkManager's keyfiles by file name (nm-settings-keyfile(5)). No network gives none: NetworkManager then uses DHCP on every wired
-// interface by itself.
-func Keyfiles(n *schemas.Network) map[string][]byte {
+// RenderKeyfiles renders NetworkManager's keyfiles by file name (nm-settings-keyfile(5)). A nil network gives no file:
+// NetworkManager then uses DHCP on every wired interface.
+func RenderKeyfiles(n *schemas.Network) map[string][]byte {
 	if n == nil {
 		return nil
 	}
 	files := map[string][]byte{}
 	for _, in := range n.Interfaces {
-		files[in.Name+".nmconnection"] = []byte(keyfile(n, in))
+		files[in.Name+".nmconnection"] = []byte(renderKeyfile(n, in))
 	}
 	return files
 }
 
-func keyfile(n *schemas.Network, in schemas.Interface) string {
+func renderKeyfile(n *schemas.Network, in schemas.Interface) string {
 	var f ini
-	f.section("connection")
-	f.set("id", in.Name)
-	f.set("uuid", uuid(in.Name))
-	f.set("type", in.Type)
+	f.addSection("connection")
+	f.setKey("id", in.Name)
+	f.setKey("uuid", connectionUUID(in.Name))
+	f.setKey("type", in.Type)
 	if in.Type != "ethernet" || in.MACAddress == "" {
-		f.set("interface-name", in.Name)
+		f.setKey("interface-name", in.Name)
 	}
-	if bond := bondOf(n, in.Name); bond != "" {
-		f.set("master", bond)
-		f.set("slave-type", "bond")
+	if bond := findBond(n, in.Name); bond != "" {
+		f.setKey("master", bond)
+		f.setKey("slave-type", "bond")
 	}
-	f.set("autoconnect", "true")
+	f.setKey("autoconnect", "true")
 	if in.Type == "ethernet" || in.MTU != 0 {
-		f.section("ethernet")
+		f.addSection("ethernet")
 		if in.Type == "ethernet" && in.MACAddress != "" {
-			f.set("mac-address", strings.ToUpper(in.MACAddress))
+			f.setKey("mac-address", strings.ToUpper(in.MACAddress))
 		}
 		if in.MTU != 0 {
-			f.set("mtu", fmt.Sprint(in.MTU))
+			f.setKey("mtu", fmt.Sprint(in.MTU))
 		}
 	}
 	if in.Bond != nil {
-		f.section("bond")
-		f.set("mode", in.Bond.Mode)
-		for _, name := range sorted(in.Bond.Options) {
-			f.set(name, in.Bond.Options[name])
+		f.addSection("bond")
+		f.setKey("mode", in.Bond.Mode)
+		for _, name := range sortedKeys(in.Bond.Options) {
+			f.setKey(name, in.Bond.Options[name])
 		}
 	}
 	if in.VLAN != nil {
-		f.section("vlan")
-		f.set("id", fmt.Sprint(in.VLAN.ID))
-		f.set("parent", parent(n, in.VLAN.BaseIface))
+		f.addSection("vlan")
+		f.setKey("id", fmt.Sprint(in.VLAN.ID))
+		f.setKey("parent", vlanParent(n, in.VLAN.BaseIface))
 	}
-	if bondOf(n, in.Name) == "" {
-		addresses(&f, n, in, family{"ipv4", in.IPv4, netip.Addr.Is4})
-		addresses(&f, n, in, family{"ipv6", in.IPv6, netip.Addr.Is6})
+	if findBond(n, in.Name) == "" {
+		writeFamily(&f, n, in, family{"ipv4", in.IPv4, netip.Addr.Is4})
+		writeFamily(&f, n, in, family{"ipv6", in.IPv6, netip.Addr.Is6})
 	}
 	return f.String()
 }
 
-// family is one of IPv4 and IPv6 of an interface.
+// family is IPv4 or IPv6 of an interface.
 type family struct {
 	section string
 	config  *schemas.IPConfig
 	is      func(netip.Addr) bool
 }
 
-// parent names a VLAN's interface: one that is found by its MAC address has the kernel's name, not ours, and is named by its connection.
-func parent(n *schemas.Network, name string) string {
+// vlanParent names a VLAN's base interface. An interface that is found by MAC address has the kernel's name, so the
+// connection's UUID is used.
+func vlanParent(n *schemas.Network, name string) string {
 	for _, in := range n.Interfaces {
 		if in.Name == name && in.Type == "ethernet" && in.MACAddress != "" {
-			return uuid(name)
+			return connectionUUID(name)
 		}
 	}
 	return name
 }
 
-// addresses writes one family. A family that is not mentioned is DHCP for IPv4 when the interface says nothing at all, else off.
-func addresses(f *ini, n *schemas.Network, in schemas.Interface, of family) {
+// writeFamily writes one address family. A missing family means DHCP for IPv4 if the interface has no family at all,
+// and otherwise off.
+func writeFamily(f *ini, n *schemas.Network, in schemas.Interface, of family) {
 	config := of.config
-	f.section(of.section)
+	f.addSection(of.section)
 	switch {
 	case config == nil && in.IPv4 == nil && in.IPv6 == nil:
-		f.set("method", "auto")
+		f.setKey("method", "auto")
 		return
 	case config == nil || (!config.DHCP && !config.Autoconf && len(config.Address) == 0):
-		f.set("method", "disabled")
+		f.setKey("method", "disabled")
 		return
 	case config.DHCP || config.Autoconf:
-		f.set("method", "auto")
+		f.setKey("method", "auto")
 	default:
-		f.set("method", "manual")
+		f.setKey("method", "manual")
 	}
 	for i, address := range config.Address {
-		f.set(fmt.Sprintf("address%d", i+1), fmt.Sprintf("%s/%d", address.IP, address.PrefixLength))
+		f.setKey(fmt.Sprintf("address%d", i+1), fmt.Sprintf("%s/%d", address.IP, address.PrefixLength))
 	}
-	for i, route := range routesOf(n, in.Name, of.is) {
+	for i, route := range selectRoutes(n, in.Name, of.is) {
 		value := route.Destination
 		if route.NextHopAddress != "" {
 			value += "," + route.NextHopAddress
@@ -114,18 +117,18 @@ func addresses(f *ini, n *schemas.Network, in schemas.Interface, of family) {
 			}
 			value += fmt.Sprintf(",%d", route.Metric)
 		}
-		f.set(fmt.Sprintf("route%d", i+1), value)
+		f.setKey(fmt.Sprintf("route%d", i+1), value)
 	}
-	servers, search := resolvers(n, of.is)
+	servers, search := selectResolvers(n, of.is)
 	if len(servers) > 0 {
-		f.set("dns", strings.Join(servers, ";")+";")
+		f.setKey("dns", strings.Join(servers, ";")+";")
 	}
 	if len(search) > 0 {
-		f.set("dns-search", strings.Join(search, ";")+";")
+		f.setKey("dns-search", strings.Join(search, ";")+";")
 	}
 }
 
-func bondOf(n *schemas.Network, name string) string {
+func findBond(n *schemas.Network, name string) string {
 	for _, in := range n.Interfaces {
 		if in.Bond == nil {
 			continue
@@ -139,8 +142,8 @@ func bondOf(n *schemas.Network, name string) string {
 	return ""
 }
 
-// routesOf are the routes of one interface and family, in the order they are written.
-func routesOf(n *schemas.Network, name string, is func(netip.Addr) bool) []schemas.Route {
+// selectRoutes gives the routes of one interface and family, in the written order.
+func selectRoutes(n *schemas.Network, name string, is func(netip.Addr) bool) []schemas.Route {
 	if n.Routes == nil {
 		return nil
 	}
@@ -154,7 +157,7 @@ func routesOf(n *schemas.Network, name string, is func(netip.Addr) bool) []schem
 	return list
 }
 
-func resolvers(n *schemas.Network, is func(netip.Addr) bool) (servers, search []string) {
+func selectResolvers(n *schemas.Network, is func(netip.Addr) bool) (servers, search []string) {
 	if n.DNSResolver == nil {
 		return nil, nil
 	}
@@ -166,8 +169,8 @@ func resolvers(n *schemas.Network, is func(netip.Addr) bool) (servers, search []
 	return servers, n.DNSResolver.Config.Search
 }
 
-// uuid is stable: the same interface is the same connection after a reinstall.
-func uuid(name string) string {
+// connectionUUID is stable: an interface has the same connection after a reinstall.
+func connectionUUID(name string) string {
 	sum := sha256.Sum256([]byte("ingot connection v1\x00" + name))
 	sum[6] = sum[6]&0x0f | 0x80 // version 8, custom (RFC 9562, 5.8)
 	sum[8] = sum[8]&0x3f | 0x80
@@ -177,20 +180,20 @@ func uuid(name string) string {
 // ini writes sections of key=value lines.
 type ini struct{ b strings.Builder }
 
-func (f *ini) section(name string) {
+func (f *ini) addSection(name string) {
 	if f.b.Len() > 0 {
 		f.b.WriteByte('\n')
 	}
 	fmt.Fprintf(&f.b, "[%s]\n", name)
 }
 
-func (f *ini) set(key, value string) {
+func (f *ini) setKey(key, value string) {
 	fmt.Fprintf(&f.b, "%s=%s\n", key, strings.NewReplacer("\n", " ", "\r", " ").Replace(value))
 }
 
 func (f *ini) String() string { return f.b.String() }
 
-func sorted(m map[string]string) []string {
+func sortedKeys(m map[string]string) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

@@ -52,7 +52,7 @@ func TestRenderedNetworks(t *testing.T) {
 	t.Parallel()
 	for name, n := range networks {
 		var all strings.Builder
-		for _, files := range []map[string][]byte{network.Keyfiles(n), network.Networkd(n)} {
+		for _, files := range []map[string][]byte{network.RenderKeyfiles(n), network.Networkd(n)} {
 			for _, file := range slices.Sorted(maps.Keys(files)) {
 				fmt.Fprintf(&all, "-- %s --\n%s", file, files[file])
 			}
@@ -75,7 +75,7 @@ func TestRenderedNetworks(t *testing.T) {
 
 func TestNoNetworkIsLeftToTheSystem(t *testing.T) {
 	t.Parallel()
-	if a, b := network.Keyfiles(nil), network.Networkd(nil); len(a) != 0 || len(b) != 0 {
+	if a, b := network.RenderKeyfiles(nil), network.Networkd(nil); len(a) != 0 || len(b) != 0 {
 		t.Errorf("no network gave %v, %v", a, b)
 	}
 }
@@ -83,12 +83,12 @@ func TestNoNetworkIsLeftToTheSystem(t *testing.T) {
 // An interface found by its MAC address keeps the kernel's name: what builds on it must not use ours.
 func TestAVLANNamesItsParentByConnection(t *testing.T) {
 	t.Parallel()
-	files := network.Keyfiles(networks["vlan"])
+	files := network.RenderKeyfiles(networks["vlan"])
 	uuid := line(t, files["trunk.nmconnection"], "uuid=")
 	if parent := line(t, files["v7.nmconnection"], "parent="); parent != uuid {
 		t.Errorf("parent = %q, want the connection %q", parent, uuid)
 	}
-	if parent := line(t, network.Keyfiles(networks["bond"])["bond0.7.nmconnection"], "parent="); parent != "bond0" {
+	if parent := line(t, network.RenderKeyfiles(networks["bond"])["bond0.7.nmconnection"], "parent="); parent != "bond0" {
 		t.Errorf("parent on a bond = %q, want bond0", parent)
 	}
 }
@@ -111,7 +111,7 @@ func TestAValueStaysOnItsLine(t *testing.T) {
 		Interfaces:  []schemas.Interface{{Name: "a", Type: "ethernet", IPv4: &schemas.IPConfig{DHCP: true}}},
 		DNSResolver: &schemas.DNS{Config: schemas.DNSConfig{Search: []string{"x\n[connection]\nid=evil\r"}}},
 	}
-	for _, files := range []map[string][]byte{network.Keyfiles(n), network.Networkd(n)} {
+	for _, files := range []map[string][]byte{network.RenderKeyfiles(n), network.Networkd(n)} {
 		for name, data := range files {
 			for text := range strings.Lines(string(data)) {
 				if strings.HasPrefix(text, "id=evil") || strings.Contains(text, "\r") {

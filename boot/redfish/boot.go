@@ -13,37 +13,38 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
-// Target is what the firmware shall start from.
+// Target is what the firmware starts from.
 type Target string
 
 // Targets of a boot override.
 const (
-	FromMedium Target = "Cd" // the virtual CD, under whatever name this BMC has for it
+	FromMedium Target = "Cd" // the virtual CD, under the BMC's own name
 	FromDisk   Target = "Hdd"
 )
 
-// Enabled says how long an override holds.
+// Enabled says how long an override lasts.
 type Enabled string
 
-// How long an override holds.
+// How long an override lasts.
 const (
 	Once       Enabled = "Once"
 	Continuous Enabled = "Continuous"
 )
 
-// SetBootOverride tells the firmware what to start from and returns the override as the BMC shows it afterwards. Some BMCs keep
-// Continuous as Once: the caller sees that and sets it again before each boot. A target the BMC did not keep is an error.
+// SetBootOverride tells the firmware what to start from and returns the override as read back. Some BMCs keep
+// Continuous as Once: the caller compares and sets the override again before each boot. A target that the BMC did not
+// keep is an error.
 func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Enabled) (Override, error) {
 	w := c.conn.Call(ctx, fmt.Sprintf("boot override: %s %s", target, enabled))
 	before, err := c.readSystem(w)
 	if err != nil {
 		return Override{}, err
 	}
-	name, err := targetName(w, before, target)
+	name, err := chooseTarget(w, before, target)
 	if err != nil {
 		return Override{}, err
 	}
-	now := before.view().Override
+	now := before.toSystem().Override
 	if now.Target == name && now.Enabled == string(enabled) && !wantsWholeOverride(before.Doc.Manufacturer) {
 		return now, nil
 	}
@@ -52,7 +53,7 @@ func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Ena
 		BootSourceOverrideEnabled: schemas.BootSourceOverrideEnabled(enabled),
 		BootSourceOverrideMode:    schemas.UEFIBootSourceOverrideMode,
 	}
-	return c.override(w, before, attempts(before, want))
+	return c.writeOverride(w, before, overrideForms(before, want))
 }
 
 // ClearBootOverride returns to the firmware's own boot order.
@@ -62,7 +63,7 @@ func (c *Client) ClearBootOverride(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if cleared(before.view().Override) {
+	if isCleared(before.toSystem().Override) {
 		return nil
 	}
 	want := schemas.Boot{
@@ -70,17 +71,17 @@ func (c *Client) ClearBootOverride(ctx context.Context) error {
 		BootSourceOverrideEnabled: schemas.DisabledBootSourceOverrideEnabled,
 		BootSourceOverrideMode:    schemas.UEFIBootSourceOverrideMode,
 	}
-	_, err = c.override(w, before, attempts(before, want))
+	_, err = c.writeOverride(w, before, overrideForms(before, want))
 	return err
 }
 
-func cleared(o Override) bool {
+func isCleared(o Override) bool {
 	return o.Enabled == "Disabled" || o.Enabled == "" && (o.Target == "None" || o.Target == "")
 }
 
-// targetName is the BMC's own name for a target.
-func targetName(w conn.Call, s computer, target Target) (string, error) {
-	offered := s.view().Targets
+// chooseTarget gives the BMC's own name for a target.
+func chooseTarget(w conn.Call, s computer, target Target) (string, error) {
+	offered := s.toSystem().Targets
 	names := []string{string(target)}
 	if target == FromMedium {
 		names = []string{"Cd", "UsbCd"}
@@ -96,17 +97,18 @@ func targetName(w conn.Call, s computer, target Target) (string, error) {
 			return name, nil
 		}
 	}
-	return "", w.Refused("it offers only "+strings.Join(offered, ", "),
+	return "", w.RefusedError("it offers only "+strings.Join(offered, ", "),
 		"see what the BMC offers with `ingot bmc check`; this machine may need another boot method")
 }
 
-// attempts are the forms of an override to try, in order: what this BMC is likely to take first, then fewer members.
-func attempts(s computer, want schemas.Boot) []schemas.Boot {
+// overrideForms are the forms of an override to try: first the form that this BMC is likely to take, then forms with
+// fewer members.
+func overrideForms(s computer, want schemas.Boot) []schemas.Boot {
 	without := want
 	without.BootSourceOverrideMode = ""
 	bare := without
 	if want.BootSourceOverrideEnabled == schemas.DisabledBootSourceOverrideEnabled {
-		bare.BootSourceOverrideTarget = "" // Enabled alone says it
+		bare.BootSourceOverrideTarget = "" // Enabled alone is enough
 	}
 	forms := []schemas.Boot{want, without}
 	if s.Doc.Boot.BootSourceOverrideMode == "" && !wantsWholeOverride(s.Doc.Manufacturer) {
@@ -118,8 +120,8 @@ func attempts(s computer, want schemas.Boot) []schemas.Boot {
 	return forms
 }
 
-// override patches Boot in the first form the BMC takes and reads it back.
-func (c *Client) override(w conn.Call, before computer, forms []schemas.Boot) (Override, error) {
+// writeOverride patches Boot in the first form that the BMC accepts and reads the override back.
+func (c *Client) writeOverride(w conn.Call, before computer, forms []schemas.Boot) (Override, error) {
 	var refused error
 	for _, form := range forms {
 		err := patchBoot(w, before, form)
@@ -127,7 +129,7 @@ func (c *Client) override(w conn.Call, before computer, forms []schemas.Boot) (O
 			return c.verifyOverride(w, form)
 		}
 		refused = err
-		if said := conn.As(err); said == nil || said.Status != http.StatusBadRequest || said.Temporary {
+		if said := conn.AsError(err); said == nil || said.Status != http.StatusBadRequest || said.Temporary {
 			break
 		}
 	}
@@ -139,41 +141,41 @@ func (c *Client) verifyOverride(w conn.Call, want schemas.Boot) (Override, error
 	if err != nil {
 		return Override{}, err
 	}
-	now := after.view().Override
-	kept := now.Target == string(want.BootSourceOverrideTarget) && !cleared(now)
+	now := after.toSystem().Override
+	kept := now.Target == string(want.BootSourceOverrideTarget) && !isCleared(now)
 	if want.BootSourceOverrideEnabled == schemas.DisabledBootSourceOverrideEnabled {
-		kept = cleared(now)
+		kept = isCleared(now)
 	}
 	if kept {
 		return now, nil
 	}
-	return now, w.NotYet(fmt.Sprintf("it accepted the override but shows %s/%s", now.Target, now.Enabled),
+	return now, w.TemporaryError(fmt.Sprintf("it accepted the override but shows %s/%s", now.Target, now.Enabled),
 		"it is tried again; if it stays so, a BIOS setting or a pending BIOS job may forbid boot overrides")
 }
 
-// patchBoot sends one form to the System, or to its settings object where the System is read-only (iDRAC10, Nokia).
+// patchBoot sends a form to the System, or to its settings object where the System is read-only (iDRAC10, Nokia).
 func patchBoot(w conn.Call, s computer, form schemas.Boot) error {
 	body := struct{ Boot schemas.Boot }{form}
-	err := patch(w, s.path, s.ETag, body)
-	refused := conn.As(err)
+	err := patchResource(w, s.path, s.ETag, body)
+	refused := conn.AsError(err)
 	if refused == nil || s.settings == "" || refused.Temporary || refused.Status < 400 || refused.Status >= 500 {
 		return err
 	}
-	at, bad := w.Resolve(s.settings)
+	at, bad := w.ResolveLink(s.settings)
 	if bad != nil {
 		return bad
 	}
-	if patch(w, at, "", body) != nil {
-		return err // what the System itself said is the better explanation
+	if patchResource(w, at, "", body) != nil {
+		return err // the System's error explains more
 	}
 	return nil
 }
 
-// patch sends a PATCH and gets along with what BMCs make of If-Match: when the ETag is refused, the fresh one is tried, then its
-// strong form, then none.
-func patch(w conn.Call, path, etag string, body any) error {
+// patchResource sends a PATCH with If-Match. If the ETag is refused, the fresh ETag is tried, then its strong form,
+// then none.
+func patchResource(w conn.Call, path, etag string, body any) error {
 	err := patchOnce(w, path, etag, body)
-	if !outdated(err) {
+	if !isOutdated(err) {
 		return err
 	}
 	fresh, reading := conn.Get[schemas.Entity](w, path)
@@ -182,29 +184,30 @@ func patch(w conn.Call, path, etag string, body any) error {
 	}
 	tries := []string{fresh.ETag, strings.TrimPrefix(fresh.ETag, "W/"), ""}
 	for _, tag := range slices.Compact(tries) {
-		if err = patchOnce(w, path, tag, body); !outdated(err) {
+		if err = patchOnce(w, path, tag, body); !isOutdated(err) {
 			return err
 		}
 	}
 	return err
 }
 
-func outdated(err error) bool {
-	said := conn.As(err)
-	return said != nil && (said.Status == http.StatusPreconditionFailed || said.Status == http.StatusPreconditionRequired)
+func isOutdated(err error) bool {
+	said := conn.AsError(err)
+	return said != nil &&
+		(said.Status == http.StatusPreconditionFailed || said.Status == http.StatusPreconditionRequired)
 }
 
 func patchOnce(w conn.Call, path, etag string, body any) error {
 	response, err := w.PatchWithHeaders(path, body, map[string]string{"If-Match": etag})
 	if err != nil {
-		if conn.As(err) == nil {
-			return w.Protocol(errors.New("the change cannot be sent"))
+		if conn.AsError(err) == nil {
+			return w.ProtocolError(errors.New("the change cannot be sent"))
 		}
 		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusAccepted {
-		return w.Follow(schemas.ParseTaskMonitorInfo(w, response))
+		return w.FollowTask(schemas.ParseTaskMonitorInfo(w, response))
 	}
 	return nil
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
-// What a caller needs of the conversation underneath.
+// Types of package conn that callers need.
 type (
 	// Config is one machine's BMC: address, credentials, trust, deadlines.
 	Config = conn.Config
 	// TLS says which certificate the BMC must show.
 	TLS = conn.TLS
-	// Error is how every method of Client fails.
+	// Error is the error of every method of Client.
 	Error = conn.Error
 	// Kind says how talking to a BMC failed.
 	Kind = conn.Kind
@@ -24,27 +24,28 @@ type (
 const (
 	Unreachable  = conn.Unreachable  // no answer within the deadline
 	Unauthorized = conn.Unauthorized // the credentials were refused, or are not tried again yet
-	Refused      = conn.Refused      // it answered with an error
-	Protocol     = conn.Protocol     // it answered with something that is not Redfish, not itself, or too much
+	Refused      = conn.Refused      // the BMC answered with an error
+	Protocol     = conn.Protocol     // the answer is not Redfish, leads elsewhere, or is too large
 )
 
-// LoginBackoff is how long refused credentials are not tried again.
+// LoginBackoff is the time during which refused credentials are not tried again.
 const LoginBackoff = conn.LoginBackoff
 
-// Client is one machine seen through its BMC. Its methods may be called from several goroutines; requests go out one at a time.
+// Client is one machine seen through its BMC. The methods are safe for concurrent use; requests go out one at a time.
 type Client struct {
 	conn *conn.Conn
 
-	mu          sync.Mutex // guards what was learned
+	mu          sync.Mutex // guards the fields below
 	system      string     // path of the ComputerSystem, once known
 	slots       []string   // paths of the virtual drives, once known
-	insertNeeds []string   // parameters InsertMedia turned out to need
+	insertNeeds []string   // optional parameters that InsertMedia turned out to need
 	console     *SerialConsole
-	systemRead  bool      // console is what it said
-	offSince    time.Time // the first of the readings in a row that said Off; zero when the last one did not
+	systemRead  bool // console was read
+	// when the first of the last readings in a row said Off; zero unless the last reading said Off
+	offSince time.Time
 }
 
-// Open checks the configuration; it sends nothing. Close ends the session.
+// Open checks the configuration and sends nothing. Close ends the session.
 func Open(config Config) (*Client, error) {
 	opened, err := conn.Open(config)
 	if err != nil {
@@ -53,17 +54,17 @@ func Open(config Config) (*Client, error) {
 	return &Client{conn: opened, system: opened.System()}, nil
 }
 
-// Fingerprint is "sha256:<hex>" of the certificate the BMC showed last, or "" before the first answer.
+// Fingerprint is "sha256:<hex>" of the BMC's last certificate, or "" before the first answer.
 func (c *Client) Fingerprint() string { return c.conn.Fingerprint() }
 
-// Session is the path of the open session, or "". A daemon records it, so that the one which takes its hosts over can end it.
+// Session is the path of the open session, or "". A daemon records the path, so that its successor can end the session.
 func (c *Client) Session() string { return c.conn.Session() }
 
-// EndSession ends a session by the path that Session gave, also another process's: from then on that one cannot write. A session
-// that is gone already is a success.
+// EndSession ends a session by its path, also the session of another process, which cannot write from then on. A
+// missing session is a success.
 func (c *Client) EndSession(ctx context.Context, path string) error {
 	return c.conn.EndSession(ctx, path)
 }
 
-// Close deletes the session, when there is one. The Client may be used again afterwards; it then makes a new session.
+// Close deletes the session, if there is one. The Client may be used again; a new session is made then.
 func (c *Client) Close(ctx context.Context) error { return c.conn.Close(ctx) }

@@ -13,26 +13,26 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
-// Slot is one virtual drive.
+// Slot is a virtual drive.
 type Slot struct {
 	Path     string   `json:"path"`
 	ID       string   `json:"id"`
 	Types    []string `json:"types,omitempty"` // CD, DVD, USBStick, Floppy
 	Inserted bool     `json:"inserted"`
 	Image    string   `json:"image,omitempty"` // URL as the BMC shows it
-	// Usable says that it takes a CD image by URL, by action or by PATCH.
+	// Usable says that the drive takes a CD image by URL, by action or by PATCH.
 	Usable bool `json:"usable"`
 }
 
-// drive is a Slot with gofish's view of it.
+// drive is a Slot with gofish's document.
 type drive struct {
 	conn.Resource[schemas.VirtualMedia]
 	Slot
 }
 
-// Media reads the virtual drives, wherever the BMC lists them, in its own order.
+// Media reads the virtual drives, in the BMC's order, under the System and under its managers.
 func (c *Client) Media(ctx context.Context) ([]Slot, error) {
-	drives, err := c.drives(c.conn.Call(ctx, "read the virtual media"))
+	drives, err := c.readDrives(c.conn.Call(ctx, "read the virtual media"))
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (c *Client) Media(ctx context.Context) ([]Slot, error) {
 	return slots, nil
 }
 
-// drives reads every virtual drive. Their paths are looked up once.
-func (c *Client) drives(w conn.Call) ([]drive, error) {
+// readDrives reads every virtual drive. The paths are looked up once.
+func (c *Client) readDrives(w conn.Call) ([]drive, error) {
 	c.mu.Lock()
 	paths := c.slots
 	c.mu.Unlock()
@@ -59,11 +59,11 @@ func (c *Client) drives(w conn.Call) ([]drive, error) {
 	}
 	var found []drive
 	for _, path := range paths {
-		d, err := c.drive(w, path)
+		d, err := c.readDrive(w, path)
 		if err != nil {
-			if said := conn.As(err); said != nil && said.Status == http.StatusNotFound {
+			if said := conn.AsError(err); said != nil && said.Status == http.StatusNotFound {
 				c.mu.Lock()
-				c.slots = nil // they moved: look them up next time
+				c.slots = nil // the drives moved: look the paths up next time
 				c.mu.Unlock()
 			}
 			return nil, err
@@ -84,7 +84,7 @@ func (c *Client) findSlots(w conn.Call) ([]string, error) {
 		if link == "" {
 			return nil
 		}
-		at, err := w.Resolve(link)
+		at, err := w.ResolveLink(link)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (c *Client) findSlots(w conn.Call) ([]string, error) {
 	if err := add(system.media); err != nil {
 		return nil, err
 	}
-	managers, err := c.managers(w, system)
+	managers, err := c.listManagers(w, system)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (c *Client) findSlots(w conn.Call) ([]string, error) {
 	}
 	var paths []string
 	for _, at := range collections {
-		slots, err := w.Members(at)
+		slots, err := w.ListMembers(at)
 		if err != nil {
 			return nil, err
 		}
@@ -120,18 +120,18 @@ func (c *Client) findSlots(w conn.Call) ([]string, error) {
 	return paths[:min(len(paths), conn.MaxMembers)], nil
 }
 
-// managers are those the System names, or all when it names none.
-func (c *Client) managers(w conn.Call, system computer) ([]string, error) {
+// listManagers gives the System's managers, or all managers if the System names none.
+func (c *Client) listManagers(w conn.Call, system computer) ([]string, error) {
 	if len(system.managers) == 0 {
-		root, err := w.Root()
+		root, err := w.ReadRoot()
 		if err != nil || root.Managers == "" {
 			return nil, err
 		}
-		return w.Members(root.Managers)
+		return w.ListMembers(root.Managers)
 	}
 	var paths []string
 	for _, link := range system.managers[:min(len(system.managers), conn.MaxMembers)] {
-		at, err := w.Resolve(link)
+		at, err := w.ResolveLink(link)
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +140,7 @@ func (c *Client) managers(w conn.Call, system computer) ([]string, error) {
 	return paths, nil
 }
 
-func (c *Client) drive(w conn.Call, path string) (drive, error) {
+func (c *Client) readDrive(w conn.Call, path string) (drive, error) {
 	got, err := conn.Get[schemas.VirtualMedia](w, path)
 	if err != nil {
 		return drive{}, err
@@ -151,25 +151,25 @@ func (c *Client) drive(w conn.Call, path string) (drive, error) {
 	for _, kind := range got.Doc.MediaTypes {
 		d.Types = append(d.Types, string(kind))
 	}
-	// Some show Inserted without an image, some an image without Inserted: both mean that the drive is not empty.
+	// Some BMCs show Inserted without an image, some an image without Inserted: in both cases the drive is not empty.
 	d.Inserted = got.Doc.Image != "" || got.Doc.Inserted != nil && *got.Doc.Inserted
 	d.Usable = takesCD(d.Types)
 	return d, nil
 }
 
-// takesCD: CD, or DVD where there is nothing else (Cisco UCS); a slot that does not say is worth a try.
+// takesCD: CD, or DVD where there is no CD (Cisco UCS); a drive without types is worth a try.
 func takesCD(types []string) bool {
 	return len(types) == 0 || slices.Contains(types, "CD") || slices.Contains(types, "DVD")
 }
 
-// Insert puts the medium at an http or https URL into a virtual CD and returns the drive as it then shows itself. Media that
-// are already in that drive are ejected first; if the very URL is in a drive, nothing is sent.
+// Insert puts the medium at an http or https URL into a virtual CD and returns the drive as read back. Older media in
+// the drive are ejected first; if a drive already has the URL, nothing is sent.
 func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
 	w := c.conn.Call(ctx, "insert the medium")
 	if at, err := url.Parse(medium); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-		return Slot{}, w.Protocol(errors.New("the medium's address is no http or https URL"))
+		return Slot{}, w.ProtocolError(errors.New("the medium's address is no http or https URL"))
 	}
-	drives, err := c.drives(w)
+	drives, err := c.readDrives(w)
 	if err != nil {
 		return Slot{}, err
 	}
@@ -188,58 +188,60 @@ func (c *Client) insertSomewhere(w conn.Call, drives []drive, medium string) (Sl
 		if !d.Usable {
 			continue
 		}
-		if err := c.empty(w, d); err != nil {
+		if err := c.emptyDrive(w, d); err != nil {
 			return Slot{}, err
 		}
 		err := c.insertInto(w, d, medium)
 		if err == nil {
 			return c.verifyInserted(w, d.Path)
 		}
-		said := conn.As(err)
-		if said == nil || said.Temporary || said.Status != http.StatusBadRequest && said.Status != http.StatusMethodNotAllowed && said.Status != http.StatusNotFound {
+		said := conn.AsError(err)
+		if said == nil || said.Temporary || said.Status != http.StatusBadRequest &&
+			said.Status != http.StatusMethodNotAllowed && said.Status != http.StatusNotFound {
 			return Slot{}, err
 		}
 		last = err
 	}
 	if last == nil {
-		return Slot{}, w.Refused("it has no virtual drive that takes a CD",
+		return Slot{}, w.RefusedError("it has no virtual drive that takes a CD",
 			"virtual media may need a licence or must be enabled at the BMC; see `ingot bmc check`")
 	}
 	return Slot{}, last
 }
 
-// verifyInserted checks by a fresh read that a medium is there. BMCs rewrite the URL they show, so that is not compared.
+// verifyInserted checks by a fresh read that the drive is not empty. The URL is not compared, because BMCs rewrite it.
 func (c *Client) verifyInserted(w conn.Call, path string) (Slot, error) {
-	after, err := c.drive(w, path)
+	after, err := c.readDrive(w, path)
 	if err != nil {
 		return Slot{}, err
 	}
 	if !after.Inserted {
-		return Slot{}, w.NotYet("it accepted the medium but its drive is empty",
+		return Slot{}, w.TemporaryError("it accepted the medium but its drive is empty",
 			"it is tried again; check that the BMC can reach the daemon's media address")
 	}
 	return after.Slot, nil
 }
 
-// insertInto inserts into one drive. When the BMC names a parameter it misses, that is added, one more each time.
+// insertInto inserts into a drive. A parameter that the BMC's error names is added before the next try.
 func (c *Client) insertInto(w conn.Call, d drive, medium string) error {
 	if !d.Doc.SupportsMediaInsert { // Lenovo XCC: no action, PATCH
-		return patch(w, d.Path, d.ETag, map[string]any{"Image": medium, "Inserted": true, "WriteProtected": true})
+		return patchResource(w, d.Path, d.ETag,
+			map[string]any{"Image": medium, "Inserted": true, "WriteProtected": true})
 	}
 	c.mu.Lock()
 	needs := slices.Clone(c.insertNeeds)
 	c.mu.Unlock()
 	for {
-		task, err := d.Doc.InsertMedia(parameters(medium, needs))
+		task, err := d.Doc.InsertMedia(insertParameters(medium, needs))
 		if err == nil {
 			c.mu.Lock()
 			c.insertNeeds = needs
 			c.mu.Unlock()
-			return w.Follow(task)
+			return w.FollowTask(task)
 		}
-		said := conn.As(err)
+		said := conn.AsError(err)
 		if said == nil {
-			return w.Protocol(err)
+			return w.ProtocolError(err)
 		}
 		missing := missingParameter(said, needs)
 		if missing == "" {
@@ -249,23 +251,26 @@ func (c *Client) insertInto(w conn.Call, d drive, medium string) error {
 	}
 }
 
-// optional are the parameters of InsertMedia that some BMC requires, longest names first: one may be part of another.
-var optional = []string{"TransferProtocolType", "TransferMethod", "WriteProtected", "MediaType", "Inserted", "UserName", "Password"}
+// optionalParameters are the parameters of InsertMedia that some BMC requires, longest names first: a name may be part
+// of a longer name.
+var optionalParameters = []string{"TransferProtocolType", "TransferMethod", "WriteProtected", "MediaType", "Inserted",
+	"UserName", "Password"}
 
 func missingParameter(said *Error, have []string) string {
 	if said.Status != http.StatusBadRequest && said.Status != http.StatusUnprocessableEntity {
 		return ""
 	}
-	for _, name := range optional {
-		if said.Names(name) && !slices.Contains(have, name) {
+	for _, name := range optionalParameters {
+		if said.NamesProperty(name) && !slices.Contains(have, name) {
 			return name
 		}
 	}
 	return ""
 }
 
-// parameters of InsertMedia: the URL, and of the others only what this BMC asked for (Supermicro refuses defaults that are sent).
-func parameters(medium string, needs []string) *schemas.VirtualMediaInsertMediaParameters {
+// insertParameters gives the URL and the parameters that this BMC asked for (Supermicro refuses defaults that are
+// sent).
+func insertParameters(medium string, needs []string) *schemas.VirtualMediaInsertMediaParameters {
 	yes, none := true, "none"
 	stream, protocol := schemas.StreamTransferMethod, schemas.HTTPTransferProtocolType
 	if strings.HasPrefix(medium, "https:") {
@@ -293,17 +298,17 @@ func parameters(medium string, needs []string) *schemas.VirtualMediaInsertMediaP
 	return p
 }
 
-// Eject empties every virtual CD. Nothing inserted is a success without a request; a drive that still shows a medium
-// afterwards is a temporary error. The caller sees to it that no machine runs from the medium.
+// Eject empties every virtual CD. For empty drives nothing is sent; a drive that still shows a medium afterwards is a
+// temporary error. The caller makes sure that no machine runs from the medium.
 func (c *Client) Eject(ctx context.Context) error {
 	w := c.conn.Call(ctx, "eject the medium")
-	drives, err := c.drives(w)
+	drives, err := c.readDrives(w)
 	if err != nil {
 		return err
 	}
 	for _, d := range drives {
 		if d.Usable {
-			if err := c.empty(w, d); err != nil {
+			if err := c.emptyDrive(w, d); err != nil {
 				return err
 			}
 		}
@@ -311,36 +316,36 @@ func (c *Client) Eject(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) empty(w conn.Call, d drive) error {
+func (c *Client) emptyDrive(w conn.Call, d drive) error {
 	if !d.Inserted {
 		return nil
 	}
-	refused := c.eject(w, d)
-	if said := conn.As(refused); refused != nil && (said == nil || said.Status == 0) {
-		return refused // it never got there
+	refused := c.ejectDrive(w, d)
+	if said := conn.AsError(refused); refused != nil && (said == nil || said.Status == 0) {
+		return refused // the request did not reach the drive
 	}
-	after, err := c.drive(w, d.Path)
+	after, err := c.readDrive(w, d.Path)
 	switch {
 	case err != nil:
 		return err
-	case !after.Inserted: // gone, or it was another view of a drive already emptied
+	case !after.Inserted: // ejected, or a second view of an emptied drive
 		return nil
 	case refused != nil:
 		return refused
 	}
-	return w.NotYet("it accepted the eject but the drive still shows a medium", "it is looked at again")
+	return w.TemporaryError("it accepted the eject but the drive still shows a medium", "it is looked at again")
 }
 
-func (c *Client) eject(w conn.Call, d drive) error {
+func (c *Client) ejectDrive(w conn.Call, d drive) error {
 	if !d.Doc.SupportsMediaEject {
-		return patch(w, d.Path, d.ETag, map[string]any{"Image": nil, "Inserted": false})
+		return patchResource(w, d.Path, d.ETag, map[string]any{"Image": nil, "Inserted": false})
 	}
 	task, err := d.Doc.EjectMedia() // sends {}: HPE refuses an empty body
 	if err != nil {
-		if conn.As(err) == nil {
-			return w.Protocol(err)
+		if conn.AsError(err) == nil {
+			return w.ProtocolError(err)
 		}
 		return err
 	}
-	return w.Follow(task)
+	return w.FollowTask(task)
 }

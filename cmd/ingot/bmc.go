@@ -93,7 +93,7 @@ func consoleKeys(ctx context.Context, s streams, r redfish.Report) []string {
 	if err != nil || r.System == nil || r.System.Console == nil || !r.System.Console.Enabled {
 		return nil
 	}
-	keys, err := console.Fingerprints(ctx, net.JoinHostPort(at.Hostname(), strconv.Itoa(r.System.Console.Port)), console.Limits{})
+	keys, err := console.ReadFingerprints(ctx, net.JoinHostPort(at.Hostname(), strconv.Itoa(r.System.Console.Port)), console.Limits{})
 	if err != nil {
 		fmt.Fprintln(s.Err, "note: its SSH host key was not seen:", err)
 	}

@@ -11,9 +11,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/gitmetal/ingot/cmd/ingot/consolecmd"
-	"github.com/gitmetal/ingot/cmd/ingot/secretcmd"
 )
 
 // version is set by the linker.
@@ -78,7 +75,10 @@ func newRoot(s streams) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newBMC(s), newConsent(s), consolecmd.New(consolecmd.Streams(s)), newInit(s), newLab(s), newPlan(s), newRamdisk(s), newRetry(s), secretcmd.New(secretcmd.Streams(s)), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s))
+	root.AddCommand(
+		newBMC(s), newConsent(s), newConsole(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s), newRetry(s), newSecret(s),
+		newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s),
+	)
 	root.InitDefaultCompletionCmd()
 	strict(root)
 	return root

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/daemon"
-	"github.com/gitmetal/ingot/internal/daemon/story"
+	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -106,7 +106,7 @@ func fakeDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 	})
 	mux.HandleFunc("GET /v1/hosts/spare-1/story", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(story.Story{Serial: story.Serial{State: story.Reads, Text: "It is read since 2026-01-02T03:04:05Z."}})
+		_ = json.NewEncoder(w).Encode(daemon.HostHistory{Serial: consoles.Serial{State: consoles.Reads, Text: "It is read since 2026-01-02T03:04:05Z."}})
 	})
 	mux.HandleFunc("GET /v1/hosts/spare-1/console", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "GNU GRUB\nspare-1 login:") })
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", ts.MkAbs("s.sock"))

@@ -11,25 +11,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gitmetal/ingot/internal/daemon/story"
+	"github.com/gitmetal/ingot/internal/daemon/consoles"
+	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/reconcile"
 )
+
+// HostHistory is what the daemon tells about one host beside the host's document: the timeline with the output of jobs, and the serial console.
+type HostHistory struct {
+	timeline.Timeline
+	Serial consoles.Serial `json:"serial"`
+}
 
 // addConsoles adds what is told of single hosts: their stories, and their serial consoles as text.
 func (d *Daemon) addConsoles(api *http.ServeMux) {
 	api.HandleFunc("GET /v1/hosts/{host}/story", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
-		told := d.stories.Of(h.ID, h.Document)
-		d.consoles.Asked(h.ID, time.Now())
+		told := HostHistory{Timeline: d.timelines.ReadTimeline(h.ID, h.Document)}
+		d.consoles.ExtendLease(h.ID, time.Now())
 		var err error
-		if told.Serial, err = d.consoles.Of(h); err != nil {
+		if told.Serial, err = d.consoles.ReadSerial(h); err != nil {
 			return err
 		}
 		writeJSON(w, told)
 		return nil
 	}))
 	api.HandleFunc("GET /v1/hosts/{host}/console", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
-		d.consoles.Asked(h.ID, time.Now())
-		text, err := d.consoles.Text(h.ID)
+		d.consoles.ExtendLease(h.ID, time.Now())
+		text, err := d.consoles.ReadText(h.ID)
 		if err != nil {
 			return err
 		}
@@ -59,14 +66,14 @@ func (d *Daemon) ofHost(answer func(http.ResponseWriter, reconcile.HostView) err
 const maxConsole = 4 << 20
 
 // Serial asks how a host's serial console is read.
-func (c *Client) Serial(ctx context.Context, host string) (story.Serial, error) {
+func (c *Client) Serial(ctx context.Context, host string) (consoles.Serial, error) {
 	body, err := c.ofHost(ctx, host, "story")
 	if err != nil {
-		return story.Serial{}, err
+		return consoles.Serial{}, err
 	}
-	var told story.Story
+	var told HostHistory
 	if err := json.Unmarshal(body, &told); err != nil {
-		return story.Serial{}, fmt.Errorf("read the daemon's answer: %w", err)
+		return consoles.Serial{}, fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return told.Serial, nil
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/config"
-	"github.com/gitmetal/ingot/internal/daemon/story"
+	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/internal/lab/serial"
 )
 
@@ -30,14 +30,14 @@ func (w *world) page(t *testing.T) page {
 }
 
 // awaitSerial waits for a host's serial console to be as it should; each time before it is looked at, something may be done.
-func (p page) awaitSerial(t *testing.T, host, what string, holds func(story.Serial) bool, each func()) story.Serial {
+func (p page) awaitSerial(t *testing.T, host, what string, holds func(consoles.Serial) bool, each func()) consoles.Serial {
 	t.Helper()
 	deadline := time.After(3 * time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		each()
-		var told story.Story
+		var told daemon.HostHistory
 		_, body := get(t, http.MethodGet, p.base+host+"/story", nil)
 		if err := json.Unmarshal([]byte(body), &told); err != nil {
 			t.Fatalf("the story is %s: %v", body, err)
@@ -72,9 +72,9 @@ func TestTheSerialConsoleIsShown(t *testing.T) {
 	says := func(words string) func() {
 		return func() { _, _ = io.WriteString(feed, words) }
 	}
-	shown := func(words string) func(story.Serial) bool {
-		return func(s story.Serial) bool {
-			return s.State == story.Reads && strings.Contains(strings.Join(s.Lines, "\n"), words)
+	shown := func(words string) func(consoles.Serial) bool {
+		return func(s consoles.Serial) bool {
+			return s.State == consoles.Reads && strings.Contains(strings.Join(s.Lines, "\n"), words)
 		}
 	}
 	got := p.awaitSerial(t, "machine-1", "what the machine says", shown("kernel: panic <b>"), says("\x1b[31mkernel: panic <b>\x1b]0;title\a "+machines[0].Password+"\r\n"))
@@ -85,7 +85,7 @@ func TestTheSerialConsoleIsShown(t *testing.T) {
 
 	w.followed(t, feed)
 
-	got = p.awaitSerial(t, "machine-2", "the wrong key", func(s story.Serial) bool { return s.State == story.Waits && strings.Contains(s.Text, "host key") }, nothing)
+	got = p.awaitSerial(t, "machine-2", "the wrong key", func(s consoles.Serial) bool { return s.State == consoles.Waits && strings.Contains(s.Text, "host key") }, nothing)
 	if !strings.Contains(got.Text, machines[1].ConsoleKey) || !strings.Contains(got.Text, wrong) || !strings.Contains(got.Text, "spec.bmc.console.fingerprint") {
 		t.Errorf("of another host key it is said %q", got.Text)
 	}
@@ -97,8 +97,8 @@ func TestTheSerialConsoleIsShown(t *testing.T) {
 	w.edit(t, "hosts/machine-2.yaml", wrong, machines[1].ConsoleKey)
 	w.edit(t, "hosts/machine-1.yaml", `    console: {fingerprint: "`+machines[0].ConsoleKey+"\"}\n", "")
 	w.push(t, "machine-2: its own host key; machine-1: no console")
-	p.awaitSerial(t, "machine-2", "the mended key", func(s story.Serial) bool { return s.State == story.Reads }, nothing)
-	got = p.awaitSerial(t, "machine-1", "the end of reading", func(s story.Serial) bool { return s.State == story.Off }, nothing)
+	p.awaitSerial(t, "machine-2", "the mended key", func(s consoles.Serial) bool { return s.State == consoles.Reads }, nothing)
+	got = p.awaitSerial(t, "machine-1", "the end of reading", func(s consoles.Serial) bool { return s.State == consoles.Off }, nothing)
 	if !strings.Contains(got.Text, "hosts/machine-1.yaml") || !strings.Contains(got.Text, "ssh-keyscan -p ") || !strings.Contains(strings.Join(got.Lines, "\n"), "kernel: panic <b>") {
 		t.Errorf("of a console that is not read any more it is said %q, with %d lines", got.Text, len(got.Lines))
 	}
@@ -107,7 +107,7 @@ func TestTheSerialConsoleIsShown(t *testing.T) {
 
 	w.start(t)
 	w.await(t, 2, "Active", active)
-	got = p.awaitSerial(t, "machine-1", "what was kept", func(s story.Serial) bool { return len(s.Lines) > 0 }, nothing)
+	got = p.awaitSerial(t, "machine-1", "what was kept", func(s consoles.Serial) bool { return len(s.Lines) > 0 }, nothing)
 	head, whole := get(t, http.MethodGet, p.base+"machine-1/console", nil)
 	if head.Header.Get("Content-Type") != "text/plain; charset=utf-8" || !strings.Contains(whole, "kernel: panic <b>") || !strings.HasSuffix(whole, got.Lines[len(got.Lines)-1]+"\n") {
 		t.Errorf("after a restart the console is %v %q, its end %q", head, whole, got.Lines)
@@ -175,10 +175,10 @@ func TestNobodysConsoleIsLeftAlone(t *testing.T) {
 	w.start(t)
 	w.await(t, 1, "Active", active)
 	p := w.page(t)
-	p.awaitSerial(t, "machine-4", "its console, since it is asked for", func(s story.Serial) bool { return s.State == story.Reads }, nothing)
-	p.awaitSerial(t, "machine-3", "its console", func(s story.Serial) bool { return s.State == story.Reads }, nothing)
+	p.awaitSerial(t, "machine-4", "its console, since it is asked for", func(s consoles.Serial) bool { return s.State == consoles.Reads }, nothing)
+	p.awaitSerial(t, "machine-3", "its console", func(s consoles.Serial) bool { return s.State == consoles.Reads }, nothing)
 	for _, host := range []string{"machine-1", "machine-2"} {
-		got := p.awaitSerial(t, host, "that it is left alone", func(s story.Serial) bool { return s.State == story.Off }, nothing)
+		got := p.awaitSerial(t, host, "that it is left alone", func(s consoles.Serial) bool { return s.State == consoles.Off }, nothing)
 		if server, _ := w.rack.Console(host); server.Counts().Connections != 0 || !strings.Contains(got.Text, "left alone") {
 			t.Errorf("%s: %+v, %q", host, server.Counts(), got.Text)
 		}

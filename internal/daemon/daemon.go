@@ -25,8 +25,9 @@ import (
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/internal/daemon/control"
-	"github.com/gitmetal/ingot/internal/daemon/story"
+	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -52,9 +53,9 @@ type Daemon struct {
 	pages   sealedPages
 	loaded  load.Cache // what the last load left
 
-	audit    *control.Audit
-	stories  *story.Stories
-	consoles *story.Consoles
+	audit     *control.Audit
+	timelines *timeline.Recorder
+	consoles  *consoles.Reader
 
 	agents, bmcs, control net.Listener
 	web, webhook          net.Listener // nil when they are not configured
@@ -62,7 +63,7 @@ type Daemon struct {
 
 // Open makes a daemon from its configuration: it takes the journal over, loads or makes the identity, and opens the listeners. It talks to nobody yet.
 func Open(ctx context.Context, c config.Config, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{config: c, log: log, stories: story.New(), audit: control.NewAudit(filepath.Join(c.StateDir, "audit.log"))}
+	d := &Daemon{config: c, log: log, timelines: timeline.NewRecorder(), audit: control.NewAudit(filepath.Join(c.StateDir, "audit.log"))}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -191,7 +192,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.consoles = story.NewConsoles(story.Config{
+	d.consoles = consoles.NewReader(consoles.Config{
 		Dir: console.Dir(filepath.Join(d.config.StateDir, "consoles")), Offered: d.effects.Console, Open: d.secrets.open, Secrets: &d.secrets.ever, Log: d.log,
 	})
 	names, err := hostNames(d.config.Advertise.Agents)
@@ -240,7 +241,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serve(ctx, d.agents, d.hub) })
 	g.Go(func() error { return serve(ctx, d.bmcs, d.media) })
 	g.Go(func() error { return serve(ctx, d.control, d.controlHandler()) })
-	g.Go(func() error { return d.stories.Follow(ctx, d.loop, d.hub) })
+	g.Go(func() error { return d.timelines.FollowHosts(ctx, d.loop, d.hub) })
 	g.Go(func() error { return d.consoles.Run(ctx, d.loop) })
 	g.Go(func() error { return d.serveWeb(ctx) })
 	g.Go(func() error { return d.serveWebhook(ctx) })

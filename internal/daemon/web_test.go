@@ -14,7 +14,6 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/config"
-	"github.com/gitmetal/ingot/internal/daemon/story"
 	"github.com/gitmetal/ingot/internal/lab/ports"
 )
 
@@ -76,7 +75,7 @@ func awaitStory(t *testing.T, url string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		var told story.Story
+		var told daemon.HostHistory
 		_, body := get(t, http.MethodGet, url, nil)
 		if err := json.Unmarshal([]byte(body), &told); err != nil {
 			t.Fatalf("the story is %s: %v", body, err)

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/internal/daemon"
-	"github.com/gitmetal/ingot/internal/daemon/story"
+	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -99,10 +99,10 @@ func (w *world) checkConsole(want installed) {
 // checkSerialConsole: the page shows what only the installed system says on its serial port, and what was said before: the daemon reads it at the BMC.
 func (w *world) checkSerialConsole(want installed) {
 	w.Helper()
-	var told story.Story
+	var told daemon.HostHistory
 	w.poll("the installed system's words on the page", func() bool {
 		code, body := w.get(w.page + "/v1/hosts/" + host + "/story")
-		told = story.Story{} // of a document without a member the old one stays
+		told = daemon.HostHistory{} // of a document without a member the old one stays
 		if err := json.Unmarshal(body, &told); code != http.StatusOK || err != nil {
 			w.Fatalf("the story is answered with %d %s: %v", code, body, err)
 		}
@@ -110,7 +110,7 @@ func (w *world) checkSerialConsole(want installed) {
 		at := strings.LastIndex(text, "demo: "+host+": hello from "+host+" mode 640")
 		return at >= 0 && strings.Contains(text[at:], want.argument)
 	})
-	if told.Serial.State != story.Reads {
+	if told.Serial.State != consoles.Reads {
 		w.Errorf("the serial console is shown, and it %s: %s", told.Serial.State, told.Serial.Text)
 	}
 	_, whole := w.get(w.page + "/v1/hosts/" + host + "/console")

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/daemon"
-	"github.com/gitmetal/ingot/internal/daemon/story"
+	"github.com/gitmetal/ingot/internal/daemon/consoles"
+	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/internal/page"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -25,7 +26,7 @@ import (
 type script struct {
 	url    string
 	mu     sync.Mutex
-	story  story.Story // mu guards it once it is told
+	story  daemon.HostHistory // mu guards it once it is told
 	fleet  daemon.View
 	hosts  []daemon.HostView
 	events chan daemon.Event
@@ -34,7 +35,7 @@ type script struct {
 }
 
 // tells changes the serial console.
-func (s *script) tells(serial story.Serial) {
+func (s *script) tells(serial consoles.Serial) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.story.Serial = serial
@@ -97,8 +98,8 @@ const (
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // serialConsole is one that is read, with long lines.
-func serialConsole() story.Serial {
-	s := story.Serial{State: story.Reads, Text: "It is read since 2026-01-02T12:00:00Z.", Lines: []string{"[2026-01-02T12:00:00Z] ingot: read from here on: what came before is not known", "GNU GRUB  version 2.06", "  Booting `Fedora CoreOS 41 (ostree:0)'"}}
+func serialConsole() consoles.Serial {
+	s := consoles.Serial{State: consoles.Reads, Text: "It is read since 2026-01-02T12:00:00Z.", Lines: []string{"[2026-01-02T12:00:00Z] ingot: read from here on: what came before is not known", "GNU GRUB  version 2.06", "  Booting `Fedora CoreOS 41 (ostree:0)'"}}
 	for i := range 60 {
 		s.Lines = append(s.Lines, fmt.Sprintf("[%11.6f] systemd[1]: Started sshd-keygen@ed25519.service - OpenSSH ed25519 Server Key Generation and a line that is long.", float64(i)/7))
 	}
@@ -123,12 +124,13 @@ func rolling() *script {
 	for i := range 40 {
 		hosts = append(hosts, hostIn(plan.Active, fmt.Sprintf("db-%02d", i+1)))
 	}
-	steps := []story.Step{}
+	steps := []timeline.Step{}
 	for i, phase := range []plan.Phase{plan.Waiting, plan.Inspecting, plan.Installing, plan.Starting, plan.Active, plan.Held} {
-		steps = append(steps, story.Step{At: noon.Add(time.Duration(i) * time.Minute), Phase: string(phase), Text: "this is what it did then, in a sentence of some length: 5000c500a1b2c3d4"})
+		steps = append(steps, timeline.Step{At: noon.Add(time.Duration(i) * time.Minute), Phase: string(phase), Text: "this is what it did then, in a sentence of some length: 5000c500a1b2c3d4"})
 	}
 	return &script{
-		hosts: hosts, story: story.Story{Steps: steps, Console: []string{"Read disk 1.0 GiB/1.6 GiB (62%)", "Install complete."}, Serial: serialConsole()},
+		hosts: hosts, story: daemon.HostHistory{
+			Timeline: timeline.Timeline{Steps: steps, Console: []string{"Read disk 1.0 GiB/1.6 GiB (62%)", "Install complete."}}, Serial: serialConsole()},
 		fleet: daemon.View{
 			Commit: second, Title: "web: a newer image", Refused: "3333333333333333333333333333333333333333", Findings: []string{`hosts/x.yaml:3:5: error: there is no field "wrokload" here: did you mean workload?`},
 			Acts:    []status.Act{{At: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), By: "jo (uid 1000)", What: "re-pinned tag v2"}},

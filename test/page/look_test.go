@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/gitmetal/ingot/internal/daemon"
-	"github.com/gitmetal/ingot/internal/daemon/story"
+	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -205,9 +205,9 @@ func TestTheSerialConsole(t *testing.T) {
 	value[any](p, `getSelection().removeAllRanges() ?? 0`)
 	p.until("the line that waited", `document.querySelector('#host-serial').textContent.endsWith('later')`)
 
-	s.tells(story.Serial{State: story.Reads, Text: "It is read since 2026-01-02T12:00:00Z.", Lines: []string{}})
+	s.tells(consoles.Serial{State: consoles.Reads, Text: "It is read since 2026-01-02T12:00:00Z.", Lines: []string{}})
 	p.until("a word on a machine that said nothing", `document.querySelector('#host-serial').textContent === 'It said nothing yet.' && document.querySelector('#serial-more').hidden`)
-	s.tells(story.Serial{State: story.Waits, Text: "10.0.0.13:2200 shows the host key SHA256:uJH4mYxk+7f0oVhyIJm1dyKLBoGBqXJHmWbDYEmzP8c: no password was sent.", Lines: []string{}})
+	s.tells(consoles.Serial{State: consoles.Waits, Text: "10.0.0.13:2200 shows the host key SHA256:uJH4mYxk+7f0oVhyIJm1dyKLBoGBqXJHmWbDYEmzP8c: no password was sent.", Lines: []string{}})
 	p.until("a word on the key", `document.querySelector('#serial-text').textContent.includes('SHA256:uJH4') && document.querySelector('#host-serial').hidden`)
 	p.looks("serial-key")
 }

@@ -11,60 +11,62 @@ import (
 	"github.com/stmcginnis/gofish/schemas"
 )
 
-// Call is one thing attempted with a BMC, under a context and with words for its errors. It implements gofish's client, whose
-// methods have no context.
+// Call is an attempt to do something at a BMC, with a context and with words for errors. Call implements gofish's
+// client, whose methods have no context.
 type Call struct {
 	ctx   context.Context
 	conn  *Conn
 	doing string
 }
 
-// Call begins to attempt something; doing says what, for errors.
+// Call begins an attempt; doing names the attempt in errors.
 func (c *Conn) Call(ctx context.Context, doing string) Call {
 	return Call{ctx: ctx, conn: c, doing: doing}
 }
 
-// Resolve turns a link of a document into a path on the BMC. A link to anywhere else is an error.
-func (call Call) Resolve(link string) (string, error) {
-	at, err := call.conn.resolve(link)
+// ResolveLink turns a link of a document into a path on the BMC. A link to a different host is an error.
+func (call Call) ResolveLink(link string) (string, error) {
+	at, err := call.conn.resolveLink(link)
 	if err != nil {
-		return "", call.Protocol(err)
+		return "", call.ProtocolError(err)
 	}
 	return at, nil
 }
 
-// Root is the service root, read once.
-func (call Call) Root() (*Root, error) { return call.conn.serviceRoot(call.ctx, call.doing) }
+// ReadRoot gives the service root, which is read once.
+func (call Call) ReadRoot() (*Root, error) { return call.conn.serviceRoot(call.ctx, call.doing) }
 
-// Protocol is the error for an answer that cannot be used.
-func (call Call) Protocol(err error) *Error { return call.conn.protocol(call.doing, 0, err) }
+// ProtocolError is the error for an answer that cannot be used.
+func (call Call) ProtocolError(err error) *Error { return call.conn.protocolError(call.doing, 0, err) }
 
-// Refused is the error for a BMC that cannot or will not; hint says what a person can do.
-func (call Call) Refused(detail, hint string) *Error {
-	e := call.Protocol(errors.New(detail))
+// RefusedError is the error for a BMC that cannot or will not; hint says what a person can do.
+func (call Call) RefusedError(detail, hint string) *Error {
+	e := call.ProtocolError(errors.New(detail))
 	e.Kind, e.Hint = Refused, hint
 	return e
 }
 
-// NotYet is Refused for what may be otherwise a little later.
-func (call Call) NotYet(detail, hint string) *Error {
-	e := call.Refused(detail, hint)
+// TemporaryError is a RefusedError for a state that may soon be different.
+func (call Call) TemporaryError(detail, hint string) *Error {
+	e := call.RefusedError(detail, hint)
 	e.Temporary = true
 	return e
 }
 
 var _ schemas.Client = Call{}
 
-func (call Call) send(method, link string, payload any, headers map[string]string) (*http.Response, error) {
-	at, err := call.conn.resolve(link)
+func (call Call) sendCall(method, link string, payload any, headers map[string]string) (*http.Response, error) {
+	at, err := call.conn.resolveLink(link)
 	if err != nil {
-		return nil, call.conn.protocol(call.doing, 0, err)
+		return nil, call.conn.protocolError(call.doing, 0, err)
 	}
-	got, err := call.conn.do(call.ctx, request{method: method, path: at, body: payload, ifMatch: headers["If-Match"], doing: call.doing})
+	got, err := call.conn.doAuthenticated(call.ctx,
+		request{method: method, path: at, body: payload, ifMatch: headers["If-Match"], doing: call.doing})
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{StatusCode: got.status, Header: got.header, Body: io.NopCloser(bytes.NewReader(got.body))}, nil
+	return &http.Response{StatusCode: got.status, Header: got.header, Body: io.NopCloser(bytes.NewReader(got.body))},
+		nil
 }
 
 // GetSettings implements schemas.Client.
@@ -72,22 +74,22 @@ func (call Call) GetSettings() schemas.ClientSettings { return schemas.ClientSet
 
 // Get implements schemas.Client.
 func (call Call) Get(link string) (*http.Response, error) {
-	return call.send(http.MethodGet, link, nil, nil)
+	return call.sendCall(http.MethodGet, link, nil, nil)
 }
 
 // GetWithHeaders implements schemas.Client.
 func (call Call) GetWithHeaders(link string, headers map[string]string) (*http.Response, error) {
-	return call.send(http.MethodGet, link, nil, headers)
+	return call.sendCall(http.MethodGet, link, nil, headers)
 }
 
 // Post implements schemas.Client.
 func (call Call) Post(link string, payload any) (*http.Response, error) {
-	return call.send(http.MethodPost, link, payload, nil)
+	return call.sendCall(http.MethodPost, link, payload, nil)
 }
 
 // PostWithHeaders implements schemas.Client.
 func (call Call) PostWithHeaders(link string, payload any, headers map[string]string) (*http.Response, error) {
-	return call.send(http.MethodPost, link, payload, headers)
+	return call.sendCall(http.MethodPost, link, payload, headers)
 }
 
 var errMultipart = errors.New("uploads to a BMC are not made")
@@ -104,69 +106,70 @@ func (call Call) PostMultipartWithHeaders(string, map[string]io.Reader, map[stri
 
 // Patch implements schemas.Client.
 func (call Call) Patch(link string, payload any) (*http.Response, error) {
-	return call.send(http.MethodPatch, link, payload, nil)
+	return call.sendCall(http.MethodPatch, link, payload, nil)
 }
 
 // PatchWithHeaders implements schemas.Client.
 func (call Call) PatchWithHeaders(link string, payload any, headers map[string]string) (*http.Response, error) {
-	return call.send(http.MethodPatch, link, payload, headers)
+	return call.sendCall(http.MethodPatch, link, payload, headers)
 }
 
 // Put implements schemas.Client.
 func (call Call) Put(link string, payload any) (*http.Response, error) {
-	return call.send(http.MethodPut, link, payload, nil)
+	return call.sendCall(http.MethodPut, link, payload, nil)
 }
 
 // PutWithHeaders implements schemas.Client.
 func (call Call) PutWithHeaders(link string, payload any, headers map[string]string) (*http.Response, error) {
-	return call.send(http.MethodPut, link, payload, headers)
+	return call.sendCall(http.MethodPut, link, payload, headers)
 }
 
 // Delete implements schemas.Client.
 func (call Call) Delete(link string) (*http.Response, error) {
-	return call.send(http.MethodDelete, link, nil, nil)
+	return call.sendCall(http.MethodDelete, link, nil, nil)
 }
 
 // DeleteWithHeaders implements schemas.Client.
 func (call Call) DeleteWithHeaders(link string, headers map[string]string) (*http.Response, error) {
-	return call.send(http.MethodDelete, link, nil, headers)
+	return call.sendCall(http.MethodDelete, link, nil, headers)
 }
 
-// resource is one document: gofish's view of it, its ETag, and the members that gofish could not read.
+// Resource is a document: gofish's view, the ETag, and the members that gofish could not read.
 type Resource[T any] struct {
-	Doc     *T       // gofish's view of it, or another; nil when there is none
+	Doc     *T       // gofish's view, or another struct; nil without a document
 	Raw     []byte   // as the BMC wrote it
 	ETag    string   // as the BMC wrote it; may be empty
 	Dropped []string // members that do not have the shape of T
 }
 
-// Get reads one resource at a path that Resolve gave.
+// Get reads a resource at a path from ResolveLink.
 func Get[T any](call Call, path string) (Resource[T], error) {
-	got, err := call.conn.do(call.ctx, request{method: http.MethodGet, path: path, doing: call.doing})
+	got, err := call.conn.doAuthenticated(call.ctx, request{method: http.MethodGet, path: path, doing: call.doing})
 	if err != nil {
 		return Resource[T]{}, err
 	}
 	var raw json.RawMessage
 	if err := json.NewDecoder(bytes.NewReader(got.body)).Decode(&raw); err != nil {
-		return Resource[T]{}, call.conn.protocol(call.doing, got.status, errors.New("it is empty"))
+		return Resource[T]{}, call.conn.protocolError(call.doing, got.status, errors.New("it is empty"))
 	}
-	doc, dropped, err := decode[T](raw)
+	doc, dropped, err := decodeDocument[T](raw)
 	if err != nil {
-		return Resource[T]{}, call.conn.protocol(call.doing, got.status, err)
+		return Resource[T]{}, call.conn.protocolError(call.doing, got.status, err)
 	}
 	tag := got.header.Get("ETag")
 	if tag == "" {
 		var annotated struct {
 			ETag string `json:"@odata.etag"`
 		}
-		_ = json.Unmarshal(raw, &annotated) // an ETag that is no text is none
+		_ = json.Unmarshal(raw, &annotated) // an ETag that is no string counts as absent
 		tag = annotated.ETag
 	}
 	return Resource[T]{Doc: doc, Raw: raw, ETag: tag, Dropped: dropped}, nil
 }
 
-// decode reads a document, member by member when it does not fit as a whole, so that one misshapen member costs only itself.
-func decode[T any](raw []byte) (doc *T, dropped []string, err error) {
+// decodeDocument reads a document. If the whole does not fit, every member is read alone, and only misshapen members
+// are dropped.
+func decodeDocument[T any](raw []byte) (doc *T, dropped []string, err error) {
 	doc = new(T)
 	if json.Unmarshal(raw, doc) == nil {
 		return doc, nil, nil
@@ -193,8 +196,8 @@ func decode[T any](raw []byte) (doc *T, dropped []string, err error) {
 	return doc, dropped, nil
 }
 
-// Members lists the paths in a collection, the next pages included, up to MaxMembers.
-func (call Call) Members(path string) ([]string, error) {
+// ListMembers lists the paths in a collection, with the following pages, up to MaxMembers.
+func (call Call) ListMembers(path string) ([]string, error) {
 	var found []string
 	for page := 0; path != "" && page < MaxMembers && len(found) < MaxMembers; page++ {
 		got, err := Get[schemas.Collection](call, path)
@@ -205,15 +208,15 @@ func (call Call) Members(path string) ([]string, error) {
 			if link == "" {
 				continue // a member without an address
 			}
-			at, err := call.conn.resolve(link)
+			at, err := call.conn.resolveLink(link)
 			if err != nil {
-				return nil, call.conn.protocol(call.doing, 0, err)
+				return nil, call.conn.protocolError(call.doing, 0, err)
 			}
 			found = append(found, at)
 		}
 		if path = got.Doc.MembersNextLink; path != "" {
-			if path, err = call.conn.resolve(path); err != nil {
-				return nil, call.conn.protocol(call.doing, 0, err)
+			if path, err = call.conn.resolveLink(path); err != nil {
+				return nil, call.conn.protocolError(call.doing, 0, err)
 			}
 		}
 	}

@@ -14,39 +14,40 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// Limits of every conversation.
+// Limits of every Conn.
 const (
 	MaxBody      = 8 << 20          // bytes of an answer, decompressed
-	MaxMembers   = 64               // members of a collection that are looked at
-	LoginBackoff = 20 * time.Minute // after a refused login, before the same credentials are tried again
+	MaxMembers   = 64               // members read of a collection
+	LoginBackoff = 20 * time.Minute // pause after a refused login before the same credentials are tried again
 )
 
-// Config is one machine's BMC.
+// Config describes the BMC of one machine.
 type Config struct {
-	// Address is the https URL of the Redfish service or of the machine's ComputerSystem in it. Without a scheme it is https.
-	// When it names no system, the service must have exactly one.
+	// Address is the https URL of the Redfish service or of the machine's ComputerSystem. The default scheme is https.
+	// If the address names no system, the service must have exactly one.
 	Address  string
 	Username string
 	Password secret.Value
 	TLS      TLS
 	Connect  time.Duration // deadline of connecting, TLS included; default 10 s
-	Request  time.Duration // deadline of one request; default 60 s: some BMCs hold a PATCH that long
+	Request  time.Duration // deadline of a request; default 60 s: some BMCs hold a PATCH that long
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 	// Dial opens connections; default net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// TLS says which certificate the BMC must show. At most one field is set; none means the system's authorities and the host's name.
+// TLS says which certificate the BMC must show. At most one field is set; none means the system's authorities and the
+// host's name.
 type TLS struct {
 	Fingerprint string // "sha256:<64 hex>" of the leaf certificate's DER
 	CA          string // PEM
-	// FirstUse trusts the certificate that is seen first, and only that one for the Conn's life. Who can stand between
+	// FirstUse trusts the first certificate, and no different certificate for the Conn's life. A person in the middle
 	// could take the password; meant for `ingot bmc check`.
 	FirstUse bool
 }
 
-// Conn is a conversation with one BMC. Its methods may be called from several goroutines; requests go out one at a time.
+// Conn is a conversation with a BMC. The methods are safe for concurrent use; requests go out one at a time.
 type Conn struct {
 	config Config
 	base   *url.URL // scheme and host only
@@ -55,12 +56,12 @@ type Conn struct {
 
 	login sync.Mutex // held while logging in
 
-	mu          sync.Mutex // guards what is below
+	mu          sync.Mutex // guards the fields below
 	root        *Root
 	session     session
-	basicUntil  time.Time // no session could be had: Basic authentication until then
+	basicUntil  time.Time // Basic authentication is used until then, because no session could be had
 	compressed  bool      // Accept-Encoding: identity was refused
-	fingerprint string    // of the certificate shown last
+	fingerprint string    // of the last certificate
 }
 
 type session struct {
@@ -68,14 +69,15 @@ type session struct {
 	location string // path to DELETE
 }
 
-// Open checks the configuration; it sends nothing. Close ends the session.
+// Open checks the configuration and sends nothing. Close ends the session.
 func Open(config Config) (*Conn, error) {
 	base, system, err := parseAddress(config.Address)
 	if err != nil {
 		return nil, err
 	}
 	if config.Username == "" || config.Password.Empty() {
-		return nil, errors.New("open bmc: username and password are needed; put both keys into the Secret that spec.bmc.credentials names")
+		return nil, errors.New("open bmc: username and password are needed; put both keys into the Secret that " +
+			"spec.bmc.credentials names")
 	}
 	if config.Connect == 0 {
 		config.Connect = 10 * time.Second
@@ -90,7 +92,7 @@ func Open(config Config) (*Conn, error) {
 		config.Dial = (&net.Dialer{}).DialContext
 	}
 	c := &Conn{config: config, base: base, system: system}
-	trust, err := c.trust()
+	trust, err := c.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +109,8 @@ func parseAddress(address string) (base *url.URL, system string, err error) {
 		return nil, "", errors.New("open bmc: the address is no URL; write https://HOST/redfish/v1/Systems/ID")
 	}
 	if at.Scheme != "https" || at.Host == "" || at.User != nil || at.RawQuery != "" || at.Fragment != "" {
-		return nil, "", errors.New("open bmc: the address must be https with a host, without credentials, query or fragment")
+		return nil, "", errors.New("open bmc: the address must be https with a host, without credentials, query or " +
+			"fragment")
 	}
 	path := strings.TrimSuffix(at.Path, "/")
 	switch {
@@ -122,10 +125,10 @@ func parseAddress(address string) (base *url.URL, system string, err error) {
 // Base is the URL of the BMC: scheme, host and port.
 func (c *Conn) Base() string { return c.base.String() }
 
-// System is the path of the ComputerSystem that the address names, or empty.
+// System is the path of the ComputerSystem in the address, or empty.
 func (c *Conn) System() string { return c.system }
 
-// Now is the conversation's clock.
+// Now is the Conn's clock.
 func (c *Conn) Now() time.Time { return c.config.Now() }
 
 // Session is the path of the open session, or empty.
@@ -135,28 +138,28 @@ func (c *Conn) Session() string {
 	return c.session.location
 }
 
-// Fingerprint is "sha256:<hex>" of the certificate the BMC showed last, or "" before the first answer.
+// Fingerprint is "sha256:<hex>" of the BMC's last certificate, or "" before the first answer.
 func (c *Conn) Fingerprint() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.fingerprint
 }
 
-// EndSession deletes a session by its path, also one that another process made. One that is gone already is a success.
+// EndSession deletes a session by its path, also the session of another process. A missing session is a success.
 func (c *Conn) EndSession(ctx context.Context, path string) error {
 	const doing = "end a session"
-	at, err := c.resolve(path)
+	at, err := c.resolveLink(path)
 	if err != nil {
-		return c.protocol(doing, 0, err)
+		return c.protocolError(doing, 0, err)
 	}
-	_, err = c.do(ctx, request{method: http.MethodDelete, path: at, doing: doing})
-	if said := As(err); said != nil && said.Status == http.StatusNotFound {
+	_, err = c.doAuthenticated(ctx, request{method: http.MethodDelete, path: at, doing: doing})
+	if said := AsError(err); said != nil && said.Status == http.StatusNotFound {
 		return nil
 	}
 	return err
 }
 
-// Close deletes the session, when there is one. The Conn may be used again afterwards; it then makes a new session.
+// Close deletes the session, if there is one. The Conn may be used again; a new session is made then.
 func (c *Conn) Close(ctx context.Context) error {
 	defer c.http.CloseIdleConnections()
 	c.mu.Lock()
@@ -165,20 +168,21 @@ func (c *Conn) Close(ctx context.Context) error {
 	if open.token == "" {
 		return nil
 	}
-	defer c.forget(open.token)
+	defer c.forgetSession(open.token)
 	const doing = "close the session"
-	got, err := c.exchange(ctx, request{method: http.MethodDelete, path: open.location, doing: doing}, credentials{token: open.token})
+	got, err := c.sendRequest(ctx, request{method: http.MethodDelete, path: open.location, doing: doing},
+		credentials{token: open.token})
 	if err != nil {
 		return err
 	}
 	if got.status >= 300 && got.status != http.StatusUnauthorized && got.status != http.StatusNotFound {
-		return c.refusal(doing, got)
+		return c.refusalError(doing, got)
 	}
 	return nil
 }
 
-// forget drops a session that is no good any more.
-func (c *Conn) forget(token string) {
+// forgetSession drops a session that has ended.
+func (c *Conn) forgetSession(token string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.session.token == token {

@@ -29,7 +29,7 @@ func TestMessages(t *testing.T) {
 		"info is a number": {`{"error":{"message":"broken","@Message.ExtendedInfo":7}}`, []message{{Message: "broken"}}},
 	}
 	for name, test := range tests {
-		if diff := cmp.Diff(test.want, messages([]byte(test.body))); diff != "" {
+		if diff := cmp.Diff(test.want, parseMessages([]byte(test.body))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -55,7 +55,7 @@ func TestResolve(t *testing.T) {
 		"javascript:alert(1)": "",
 		"/redfish/v1/\x00":    "",
 	} {
-		got, err := c.resolve(link)
+		got, err := c.resolveLink(link)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("resolve(%q) = %q, %v, want %q", link, got, err, want)
 		}
@@ -64,11 +64,11 @@ func TestResolve(t *testing.T) {
 
 func TestDecodeLeavesOutWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	got, dropped, err := decode[schemas.ComputerSystem]([]byte(`{"PowerState":"On","SerialNumber":7,"Manufacturer":"x","ProcessorSummary":[]}`))
+	got, dropped, err := decodeDocument[schemas.ComputerSystem]([]byte(`{"PowerState":"On","SerialNumber":7,"Manufacturer":"x","ProcessorSummary":[]}`))
 	if err != nil || string(got.PowerState) != "On" || got.Manufacturer != "x" || len(dropped) != 2 {
 		t.Errorf("decode = %+v, %v, %v, want power and manufacturer, two members left out", got, dropped, err)
 	}
-	if _, _, err := decode[schemas.ComputerSystem]([]byte(`[]`)); err == nil {
+	if _, _, err := decodeDocument[schemas.ComputerSystem]([]byte(`[]`)); err == nil {
 		t.Error("a list was taken for a system")
 	}
 }
@@ -89,12 +89,12 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got := answer{status: 200, body: body}
-		_ = c.judge("fuzz", got)
-		_ = c.refusal("fuzz", got).Error()
+		_ = c.checkAnswer("fuzz", got)
+		_ = c.refusalError("fuzz", got).Error()
 		_, _ = c.readRoot(body)
-		_, _, _ = decode[schemas.VirtualMedia](body)
-		_, _, _ = decode[schemas.Collection](body)
-		system, _, err := decode[schemas.ComputerSystem](body)
+		_, _, _ = decodeDocument[schemas.VirtualMedia](body)
+		_, _, _ = decodeDocument[schemas.Collection](body)
+		system, _, err := decodeDocument[schemas.ComputerSystem](body)
 		if err == nil && system.PowerState != "" && !bytes.Contains(body, []byte("{")) {
 			t.Errorf("%q was read as a machine that is %s", body, system.PowerState)
 		}

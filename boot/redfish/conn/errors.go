@@ -18,11 +18,11 @@ type Kind string
 const (
 	Unreachable  Kind = "Unreachable"  // no answer within the deadline
 	Unauthorized Kind = "Unauthorized" // the credentials were refused, or are not tried again yet
-	Refused      Kind = "Refused"      // it answered with an error
-	Protocol     Kind = "Protocol"     // it answered with something that is not Redfish, not itself, or too much
+	Refused      Kind = "Refused"      // the BMC answered with an error
+	Protocol     Kind = "Protocol"     // the answer is not Redfish, leads elsewhere, or is too large
 )
 
-// Error is how every conversation fails. Its text ends with what a person can do.
+// Error is the error of every call. The text ends with what a person can do.
 type Error struct {
 	Kind   Kind
 	Doing  string // what was attempted
@@ -32,15 +32,15 @@ type Error struct {
 	MessageID string
 	Detail    string // what the BMC or the network said
 	Hint      string // what to do next
-	// Temporary says that the same call may succeed later without anybody doing anything.
+	// Temporary says that the same call may succeed later by itself.
 	Temporary bool
 	cause     error
-	related   []string // properties and parameters the BMC named
+	related   []string // properties and parameters that the BMC named
 }
 
 // Error implements error.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("%s: BMC %s: %s", e.Doing, e.Host, words[e.Kind])
+	text := fmt.Sprintf("%s: BMC %s: %s", e.Doing, e.Host, kindText[e.Kind])
 	if e.Status != 0 {
 		text += fmt.Sprintf(" (%s)", strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.MessageID)))
 	}
@@ -50,17 +50,17 @@ func (e *Error) Error() string {
 	return text + "; " + e.Hint
 }
 
-var words = map[Kind]string{
+var kindText = map[Kind]string{
 	Unreachable:  "no answer",
 	Unauthorized: "the credentials were refused",
 	Refused:      "refused",
 	Protocol:     "the answer cannot be used",
 }
 
-// Unwrap returns the cause, when it was an error of this process or the network.
+// Unwrap returns the cause, if the cause is an error of this process or of the network.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Reach is the error in the planner's words.
+// Reach gives the error in the planner's words.
 func (e *Error) Reach() inventory.Reach {
 	switch e.Kind {
 	case Unreachable:
@@ -74,8 +74,8 @@ func (e *Error) Reach() inventory.Reach {
 	}
 }
 
-// As returns the *Error in err, or nil.
-func As(err error) *Error {
+// AsError returns the *Error in err, or nil.
+func AsError(err error) *Error {
 	var found *Error
 	if errors.As(err, &found) {
 		return found
@@ -83,10 +83,10 @@ func As(err error) *Error {
 	return nil
 }
 
-// maxDetail bounds what of a BMC's words goes into an error, in bytes.
+// maxDetail bounds how much of a BMC's text goes into an error, in bytes.
 const maxDetail = 300
 
-// message is one entry of @Message.ExtendedInfo; shipped BMCs leave out any of it.
+// message is an entry of @Message.ExtendedInfo; real BMCs omit any of the fields.
 type message struct {
 	MessageID         string `json:"MessageId"`
 	Message           string
@@ -94,8 +94,9 @@ type message struct {
 	RelatedProperties []string
 }
 
-// messages finds what the BMC says went wrong: ExtendedInfo may be a list or one object (iDRAC), and error.code may be absent.
-func messages(body []byte) []message {
+// parseMessages finds the BMC's error messages: ExtendedInfo may be a list or a single object (iDRAC), and error.code
+// may be absent.
+func parseMessages(body []byte) []message {
 	var doc struct {
 		Error struct {
 			Code, Message string
@@ -118,11 +119,11 @@ func messages(body []byte) []message {
 	return list
 }
 
-// refusal makes the error for an answer that says no.
-func (c *Conn) refusal(doing string, got answer) *Error {
+// refusalError makes the error for a refusing answer.
+func (c *Conn) refusalError(doing string, got answer) *Error {
 	e := &Error{Kind: Refused, Doing: doing, Host: c.base.Host, Status: got.status}
 	var said []string
-	for _, m := range messages(got.body) {
+	for _, m := range parseMessages(got.body) {
 		if e.MessageID == "" {
 			e.MessageID = m.MessageID[strings.LastIndex(m.MessageID, ".")+1:]
 		}
@@ -132,19 +133,21 @@ func (c *Conn) refusal(doing string, got answer) *Error {
 			e.related = append(e.related, fmt.Sprint(argument))
 		}
 	}
-	e.Detail = c.scrub(strings.Join(said, " "))
-	e.Temporary = temporary(got.status, string(got.body))
-	e.Hint = hint(e)
+	e.Detail = c.scrubText(strings.Join(said, " "))
+	e.Temporary = isTemporary(got.status, string(got.body))
+	e.Hint = hintFor(e)
 	return e
 }
 
 // notNow are words by which BMCs say that the same request may succeed later.
 var notNow = []string{
-	"UnableToModifyDuringSystemPOST", "InvalidOperationForSystemState", "ServiceTemporarilyUnavailable", "ServiceInUnknownState",
-	"ActionParameterValueConflict", "ResourceInUse", "ResourceInStandby", "SYS518", "SYS446", "not ready", "SessionLimitExceeded",
+	"UnableToModifyDuringSystemPOST", "InvalidOperationForSystemState", "ServiceTemporarilyUnavailable",
+	"ServiceInUnknownState",
+	"ActionParameterValueConflict", "ResourceInUse", "ResourceInStandby", "SYS518", "SYS446", "not ready",
+	"SessionLimitExceeded",
 }
 
-func temporary(status int, body string) bool {
+func isTemporary(status int, body string) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -158,7 +161,7 @@ func temporary(status int, body string) bool {
 	return false
 }
 
-func hint(e *Error) string {
+func hintFor(e *Error) string {
 	switch {
 	case e.Temporary:
 		return "it is tried again"
@@ -171,8 +174,8 @@ func hint(e *Error) string {
 	}
 }
 
-// Names reports whether the BMC's error is about a property or parameter.
-func (e *Error) Names(property string) bool {
+// NamesProperty reports whether the BMC's error is about a property or parameter.
+func (e *Error) NamesProperty(property string) bool {
 	if strings.Contains(e.Detail, property) {
 		return true
 	}
@@ -184,8 +187,8 @@ func (e *Error) Names(property string) bool {
 	return false
 }
 
-// scrub keeps a BMC's words short and free of our secrets, which it may echo.
-func (c *Conn) scrub(said string) string {
+// scrubText shortens a BMC's text and removes our secrets, which the BMC may echo.
+func (c *Conn) scrubText(said string) string {
 	c.mu.Lock()
 	token := c.session.token
 	c.mu.Unlock()

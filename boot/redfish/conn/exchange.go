@@ -17,10 +17,10 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// request is one HTTP request to the BMC.
+// request is an HTTP request to the BMC.
 type request struct {
 	method  string
-	path    string // with query; a link out of a document goes through resolve first
+	path    string // with query; a link out of a document goes through resolveLink first
 	body    any    // marshalled to JSON; nil sends none
 	ifMatch string
 	doing   string // for errors
@@ -33,7 +33,7 @@ type answer struct {
 	body   []byte
 }
 
-// credentials of one request; the zero value sends none.
+// credentials of a request; the zero value sends none.
 type credentials struct {
 	token    string
 	username string
@@ -53,7 +53,7 @@ func newHTTP(config Config, trust *tls.Config) *http.Client {
 			TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
 			MaxConnsPerHost:        1,
 			MaxIdleConns:           1,
-			IdleConnTimeout:        4 * time.Second, // enough for one conversation, shorter than any BMC's own
+			IdleConnTimeout:        4 * time.Second, // enough for several requests, shorter than any BMC's own
 			MaxResponseHeaderBytes: 64 << 10,
 		},
 	}
@@ -67,10 +67,11 @@ func dialWithin(config Config) func(context.Context, string, string) (net.Conn, 
 	}
 }
 
-// exchange sends one request, redirects and a refused encoding included, and reads the answer. Any status is an answer.
-func (c *Conn) exchange(ctx context.Context, r request, with credentials) (answer, error) {
+// sendRequest sends a request, follows redirects, retries without a refused encoding, and reads the answer. Any status
+// is an answer.
+func (c *Conn) sendRequest(ctx context.Context, r request, with credentials) (answer, error) {
 	for range maxRedirects {
-		got, err := c.send(ctx, r, with)
+		got, err := c.roundTrip(ctx, r, with)
 		if err != nil {
 			return answer{}, err
 		}
@@ -78,17 +79,18 @@ func (c *Conn) exchange(ctx context.Context, r request, with credentials) (answe
 		case got.status == http.StatusNotAcceptable && c.allowCompression():
 			continue
 		case got.status >= 300 && got.status < 400 && r.method == http.MethodGet && got.header.Get("Location") != "":
-			if r.path, err = c.resolve(got.header.Get("Location")); err != nil {
-				return answer{}, c.protocol(r.doing, got.status, err)
+			if r.path, err = c.resolveLink(got.header.Get("Location")); err != nil {
+				return answer{}, c.protocolError(r.doing, got.status, err)
 			}
 			continue
 		}
 		return got, nil
 	}
-	return answer{}, c.protocol(r.doing, 0, errors.New("it redirects without end"))
+	return answer{}, c.protocolError(r.doing, 0, errors.New("it redirects without end"))
 }
 
-// allowCompression notes that this BMC wants to compress (HPE answers 406 to identity), and reports whether that is news.
+// allowCompression records that the BMC wants to compress (HPE answers 406 to identity), and reports whether that was
+// unknown.
 func (c *Conn) allowCompression() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,35 +99,37 @@ func (c *Conn) allowCompression() bool {
 	return news
 }
 
-// send waits for the BMC's lane and makes one round trip within the deadlines.
-func (c *Conn) send(ctx context.Context, r request, with credentials) (answer, error) {
-	leave, err := enter(ctx, c.base.Host)
+// roundTrip waits for the BMC's lane and makes one round trip within the deadlines.
+func (c *Conn) roundTrip(ctx context.Context, r request, with credentials) (answer, error) {
+	leave, err := enterLane(ctx, c.base.Host)
 	if err != nil {
-		return answer{}, c.unreachable(r.doing, fmt.Errorf("another request to this BMC is still running: %w", err))
+		return answer{},
+			c.unreachableError(r.doing, fmt.Errorf("another request to this BMC is still running: %w", err))
 	}
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, c.config.Request)
 	defer cancel()
-	outgoing, err := c.build(ctx, r, with)
+	outgoing, err := c.buildRequest(ctx, r, with)
 	if err != nil {
-		return answer{}, c.protocol(r.doing, 0, err)
+		return answer{}, c.protocolError(r.doing, 0, err)
 	}
 	response, err := c.http.Do(outgoing)
 	if err != nil {
-		return answer{}, c.transportFailure(r.doing, err)
+		return answer{}, c.transportError(r.doing, err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
 	if err != nil {
-		return answer{}, c.unreachable(r.doing, fmt.Errorf("the answer broke off: %w", err))
+		return answer{}, c.unreachableError(r.doing, fmt.Errorf("the answer broke off: %w", err))
 	}
 	if len(body) > MaxBody {
-		return answer{}, c.protocol(r.doing, response.StatusCode, fmt.Errorf("it is larger than %d MiB", MaxBody>>20))
+		return answer{},
+			c.protocolError(r.doing, response.StatusCode, fmt.Errorf("it is larger than %d MiB", MaxBody>>20))
 	}
 	return answer{status: response.StatusCode, header: response.Header, body: body}, nil
 }
 
-func (c *Conn) build(ctx context.Context, r request, with credentials) (*http.Request, error) {
+func (c *Conn) buildRequest(ctx context.Context, r request, with credentials) (*http.Request, error) {
 	var body io.Reader
 	if r.body != nil {
 		text, err := json.Marshal(r.body)
@@ -162,48 +166,49 @@ func (c *Conn) build(ctx context.Context, r request, with credentials) (*http.Re
 	return outgoing, nil
 }
 
-// resolve turns a link of a document into a path with query on this BMC, or refuses it: a BMC may send us nowhere else.
-func (c *Conn) resolve(link string) (string, error) {
+// resolveLink turns a link of a document into a path with query on the BMC. A link to a different host is refused.
+func (c *Conn) resolveLink(link string) (string, error) {
 	at, err := url.Parse(link)
 	if err != nil {
-		return "", fmt.Errorf("the link %q is no URL", c.scrub(link))
+		return "", fmt.Errorf("the link %q is no URL", c.scrubText(link))
 	}
 	if at.Host != "" || at.Scheme != "" || at.User != nil {
 		if at.Scheme != c.base.Scheme || !strings.EqualFold(at.Host, c.base.Host) || at.User != nil {
-			return "", fmt.Errorf("the link %q leads away from the BMC", c.scrub(link))
+			return "", fmt.Errorf("the link %q leads away from the BMC", c.scrubText(link))
 		}
 	}
 	if !strings.HasPrefix(at.Path, "/") {
-		return "", fmt.Errorf("the link %q is no absolute path", c.scrub(link))
+		return "", fmt.Errorf("the link %q is no absolute path", c.scrubText(link))
 	}
 	at.Scheme, at.Host, at.Fragment = "", "", ""
 	return at.RequestURI(), nil
 }
 
-func (c *Conn) transportFailure(doing string, err error) *Error {
+func (c *Conn) transportError(doing string, err error) *Error {
 	// url.Error repeats the whole URL; the cause says enough.
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	if trouble := certificateTrouble(err); trouble != "" {
-		e := c.protocol(doing, 0, err)
+	if trouble := certificateHint(err); trouble != "" {
+		e := c.protocolError(doing, 0, err)
 		e.Hint = trouble
 		return e
 	}
-	return c.unreachable(doing, err)
+	return c.unreachableError(doing, err)
 }
 
-func (c *Conn) unreachable(doing string, err error) *Error {
+func (c *Conn) unreachableError(doing string, err error) *Error {
 	return &Error{
-		Kind: Unreachable, Doing: doing, Host: c.base.Host, Detail: c.scrub(err.Error()), Temporary: true, cause: err,
-		Hint: "check that the address is right, that the BMC is on the network and that its HTTPS service is enabled",
+		Kind: Unreachable, Doing: doing, Host: c.base.Host, Detail: c.scrubText(err.Error()), Temporary: true,
+		cause: err,
+		Hint:  "check that the address is right, that the BMC is on the network and that its HTTPS service is enabled",
 	}
 }
 
-func (c *Conn) protocol(doing string, status int, err error) *Error {
+func (c *Conn) protocolError(doing string, status int, err error) *Error {
 	return &Error{
-		Kind: Protocol, Doing: doing, Host: c.base.Host, Status: status, Detail: c.scrub(err.Error()), cause: err,
+		Kind: Protocol, Doing: doing, Host: c.base.Host, Status: status, Detail: c.scrubText(err.Error()), cause: err,
 		Hint: "check that spec.bmc.address is the Redfish service of a BMC, with `ingot bmc check`",
 	}
 }

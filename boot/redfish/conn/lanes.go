@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// lanes holds one lane per BMC that a request runs on or waits for, over all connections of the process: a chassis may have
-// several systems behind one address, and BMCs answer wrongly when asked two things at a time.
+// lanes holds a lane per BMC with a request that runs or waits, over all connections of the process: a chassis may have
+// several systems behind one address, and BMCs answer wrongly when asked two things at once.
 var lanes = struct {
 	sync.Mutex
 	byHost map[string]*lane
 }{byHost: map[string]*lane{}}
 
 type lane struct {
-	free  chan struct{} // holds one token while nobody is in
+	free  chan struct{} // holds a token while no request runs
 	users int
 }
 
-// enter waits until no other request to the host runs. The caller calls leave when it is done.
-func enter(ctx context.Context, host string) (leave func(), err error) {
+// enterLane waits until no request to the host runs. The caller calls leave after its request.
+func enterLane(ctx context.Context, host string) (leave func(), err error) {
 	lanes.Lock()
 	mine := lanes.byHost[host]
 	if mine == nil {
@@ -33,14 +33,14 @@ func enter(ctx context.Context, host string) (leave func(), err error) {
 	lanes.Unlock()
 	select {
 	case <-mine.free:
-		return func() { mine.free <- struct{}{}; abandon(host, mine) }, nil
+		return func() { mine.free <- struct{}{}; leaveLane(host, mine) }, nil
 	case <-ctx.Done():
-		abandon(host, mine)
+		leaveLane(host, mine)
 		return nil, ctx.Err()
 	}
 }
 
-func abandon(host string, mine *lane) {
+func leaveLane(host string, mine *lane) {
 	lanes.Lock()
 	defer lanes.Unlock()
 	if mine.users--; mine.users == 0 {
@@ -48,8 +48,8 @@ func abandon(host string, mine *lane) {
 	}
 }
 
-// refusals remembers over all connections of the process which credentials a BMC has refused, and until when they are not tried
-// again. Credentials are kept as a keyed digest only.
+// refusals remembers, over all connections of the process, which credentials a BMC has refused, and until when the
+// credentials are not tried again. Only a keyed digest of the credentials is kept.
 var refusals = struct {
 	sync.Mutex
 	until map[[sha256.Size]byte]time.Time
@@ -57,10 +57,11 @@ var refusals = struct {
 }{until: map[[sha256.Size]byte]time.Time{}, salt: rand.Text()}
 
 func (c *Conn) refusalKey() [sha256.Size]byte {
-	return sha256.Sum256([]byte(refusals.salt + "\x00" + c.base.Host + "\x00" + c.config.Username + "\x00" + c.config.Password.Reveal()))
+	return sha256.Sum256([]byte(refusals.salt + "\x00" + c.base.Host + "\x00" + c.config.Username + "\x00" +
+		c.config.Password.Reveal()))
 }
 
-// refusedUntil is when these credentials may be tried again; zero: now.
+// refusedUntil is when the credentials may be tried again; zero means now.
 func (c *Conn) refusedUntil() time.Time {
 	refusals.Lock()
 	defer refusals.Unlock()
@@ -73,7 +74,7 @@ func (c *Conn) refusedUntil() time.Time {
 	return until
 }
 
-// holdBack stops these credentials from being tried for LoginBackoff.
+// holdBack stops the credentials from being tried for LoginBackoff.
 func (c *Conn) holdBack() {
 	refusals.Lock()
 	defer refusals.Unlock()

@@ -10,34 +10,35 @@ import (
 	"time"
 )
 
-// basicFor is how long Basic authentication is used before a session is tried for again.
+// basicFor is how long Basic authentication is used before a session is requested again.
 const basicFor = 5 * time.Minute
 
-// do sends an authenticated request and returns the answer of a success. A session that has expired is renewed once.
-func (c *Conn) do(ctx context.Context, r request) (answer, error) {
+// doAuthenticated sends a request with credentials and returns the answer of a success. An expired session is renewed
+// once.
+func (c *Conn) doAuthenticated(ctx context.Context, r request) (answer, error) {
 	for renewed := 0; ; renewed++ {
-		with, err := c.authenticate(ctx, r.doing)
+		with, err := c.chooseCredentials(ctx, r.doing)
 		if err != nil {
 			return answer{}, err
 		}
-		got, err := c.exchange(ctx, r, with)
+		got, err := c.sendRequest(ctx, r, with)
 		if err != nil {
 			return answer{}, err
 		}
 		if got.status != http.StatusUnauthorized {
-			return got, c.judge(r.doing, got)
+			return got, c.checkAnswer(r.doing, got)
 		}
-		c.forget(with.token)
+		c.forgetSession(with.token)
 		if with.token == "" || renewed > 0 {
-			return answer{}, c.unauthorized(r.doing, got)
+			return answer{}, c.unauthorizedError(r.doing, got)
 		}
 	}
 }
 
-// judge turns an answer that is no success into an error. Some BMCs send an error document with status 200.
-func (c *Conn) judge(doing string, got answer) error {
+// checkAnswer turns an answer without success into an error. Some BMCs send an error document with status 200.
+func (c *Conn) checkAnswer(doing string, got answer) error {
 	if got.status >= 300 {
-		return c.refusal(doing, got)
+		return c.refusalError(doing, got)
 	}
 	body := bytes.TrimSpace(got.body)
 	if len(body) == 0 {
@@ -47,46 +48,52 @@ func (c *Conn) judge(doing string, got answer) error {
 		ID    string          `json:"@odata.id"`
 		Error json.RawMessage `json:"error"`
 	}
-	// Only the first document counts: some BMCs send two in one body.
+	// Only the first document counts: some BMCs send two in a body.
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&doc); err != nil {
-		return c.protocol(doing, got.status, errors.New("it is no JSON object: "+c.scrub(string(body[:min(len(body), 80)]))))
+		return c.protocolError(doing, got.status,
+			errors.New("it is no JSON object: "+c.scrubText(string(body[:min(len(body), 80)]))))
 	}
-	if len(doc.Error) > 0 && doc.ID == "" && got.status == http.StatusOK && !harmless(body) {
-		e := c.refusal(doing, got)
+	if len(doc.Error) > 0 && doc.ID == "" && got.status == http.StatusOK && !reportsSuccess(body) {
+		e := c.refusalError(doing, got)
 		e.Temporary, e.Hint = true, "it is tried again"
 		return e
 	}
 	return nil
 }
 
-// harmless reports that a document under "error" only says that all went well, as some BMCs answer actions.
-func harmless(body []byte) bool {
-	for _, m := range messages(body) {
-		if !strings.HasSuffix(m.MessageID, "Success") && !strings.HasSuffix(m.MessageID, "NoOperation") && !strings.HasSuffix(m.MessageID, "Created") {
+// reportsSuccess reports that a document under "error" only says that all went well, as some BMCs answer actions.
+func reportsSuccess(body []byte) bool {
+	for _, m := range parseMessages(body) {
+		if !strings.HasSuffix(m.MessageID, "Success") && !strings.HasSuffix(m.MessageID, "NoOperation") &&
+			!strings.HasSuffix(m.MessageID, "Created") {
 			return false
 		}
 	}
 	return true
 }
 
-// unauthorized notes that the credentials were refused, so that they are not tried again soon.
-func (c *Conn) unauthorized(doing string, got answer) error {
+// unauthorizedError records that the credentials were refused, so that holdBack applies.
+func (c *Conn) unauthorizedError(doing string, got answer) error {
 	c.holdBack()
-	e := c.refusal(doing, got)
+	e := c.refusalError(doing, got)
 	e.Kind, e.Temporary = Unauthorized, false
-	e.Hint = "put the right username and password into the Secret that spec.bmc.credentials names, and check that the account is not locked"
+	e.Hint = "put the right username and password into the Secret that spec.bmc.credentials names, and check that the " +
+		"account is not locked"
 	return e
 }
 
-// authenticate gives the credentials of the next request: the session, a new one, or Basic where sessions cannot be had.
-func (c *Conn) authenticate(ctx context.Context, doing string) (credentials, error) {
+// chooseCredentials gives the credentials of the next request: the session, a new session, or Basic if no session can
+// be had.
+func (c *Conn) chooseCredentials(ctx context.Context, doing string) (credentials, error) {
 	c.login.Lock()
 	defer c.login.Unlock()
 	if until := c.refusedUntil(); !until.IsZero() {
 		return credentials{}, &Error{
 			Kind: Unauthorized, Doing: doing, Host: c.base.Host,
-			Detail: "they are not tried again before " + until.UTC().Format(time.RFC3339) + ", so that the account is not locked",
-			Hint:   "put the right username and password into the Secret that spec.bmc.credentials names: new ones are tried at once",
+			Detail: "they are not tried again before " + until.UTC().Format(time.RFC3339) +
+				", so that the account is not locked",
+			Hint: "put the right username and password into the Secret that spec.bmc.credentials names: new ones are " +
+				"tried at once",
 		}
 	}
 	c.mu.Lock()
@@ -102,7 +109,7 @@ func (c *Conn) authenticate(ctx context.Context, doing string) (credentials, err
 	return c.logIn(ctx, doing, named)
 }
 
-// logIn makes a session. c.login is held.
+// logIn makes a session. The caller holds c.login.
 func (c *Conn) logIn(ctx context.Context, doing string, named credentials) (credentials, error) {
 	root, err := c.serviceRoot(ctx, doing)
 	if err != nil {
@@ -111,11 +118,11 @@ func (c *Conn) logIn(ctx context.Context, doing string, named credentials) (cred
 	if root.sessions == "" {
 		return c.useBasic(named), nil
 	}
-	got, err := c.exchange(ctx, request{
+	got, err := c.sendRequest(ctx, request{
 		method: http.MethodPost, path: root.sessions, doing: doing,
 		body: map[string]string{"UserName": named.username, "Password": named.password.Reveal()},
 	}, credentials{})
-	if err != nil { // never Basic after a failed connection: the password would go out twice for one fault
+	if err != nil { // no Basic after a failed connection: the password would be sent twice for a single fault
 		return credentials{}, err
 	}
 	return c.keepSession(doing, named, got)
@@ -127,19 +134,19 @@ func (c *Conn) keepSession(doing string, named credentials, got answer) (credent
 	case got.status < 300 && token != "":
 		location, err := c.sessionLocation(got)
 		if err != nil {
-			return credentials{}, c.protocol(doing, got.status, err)
+			return credentials{}, c.protocolError(doing, got.status, err)
 		}
 		c.mu.Lock()
 		c.session = session{token: token, location: location}
 		c.mu.Unlock()
 		return credentials{token: token}, nil
 	case got.status == http.StatusUnauthorized, got.status == http.StatusForbidden, refusedAsBadRequest(got):
-		return credentials{}, c.unauthorized(doing, got)
+		return credentials{}, c.unauthorizedError(doing, got)
 	case got.status < 300, got.status == http.StatusNotFound, got.status == http.StatusMethodNotAllowed,
 		got.status == http.StatusNotImplemented, strings.Contains(string(got.body), "SessionLimitExceeded"):
 		return c.useBasic(named), nil
 	default:
-		return credentials{}, c.refusal(doing, got)
+		return credentials{}, c.refusalError(doing, got)
 	}
 }
 
@@ -148,10 +155,10 @@ func refusedAsBadRequest(got answer) bool {
 	return got.status == http.StatusBadRequest && strings.Contains(string(got.body), "Unauthorized")
 }
 
-// sessionLocation is where the session is deleted; some BMCs say it only in the body.
+// sessionLocation is the path at which the session is deleted; some BMCs send the path only in the body.
 func (c *Conn) sessionLocation(got answer) (string, error) {
 	if at := got.header.Get("Location"); at != "" {
-		return c.resolve(at)
+		return c.resolveLink(at)
 	}
 	var doc struct {
 		ID string `json:"@odata.id"`
@@ -159,7 +166,7 @@ func (c *Conn) sessionLocation(got answer) (string, error) {
 	if err := json.NewDecoder(bytes.NewReader(got.body)).Decode(&doc); err != nil || doc.ID == "" {
 		return "", errors.New("the new session has no address to delete it at")
 	}
-	return c.resolve(doc.ID)
+	return c.resolveLink(doc.ID)
 }
 
 func (c *Conn) useBasic(named credentials) credentials {
@@ -169,7 +176,7 @@ func (c *Conn) useBasic(named credentials) credentials {
 	return named
 }
 
-// Root is what the service root tells. Paths are empty when the BMC does not name them.
+// Root is the service root. Paths are empty if the BMC does not name them.
 type Root struct {
 	Vendor, Product, Version string
 	Systems, Managers        string // paths
@@ -183,17 +190,18 @@ func (c *Conn) serviceRoot(ctx context.Context, doing string) (*Root, error) {
 	if known != nil {
 		return known, nil
 	}
-	got, err := c.exchange(ctx, request{method: http.MethodGet, path: "/redfish/v1/", doing: doing}, credentials{})
+	got, err := c.sendRequest(ctx, request{method: http.MethodGet, path: "/redfish/v1/", doing: doing}, credentials{})
 	if err != nil {
 		return nil, err
 	}
-	found := &Root{Systems: "/redfish/v1/Systems", Managers: "/redfish/v1/Managers", sessions: "/redfish/v1/SessionService/Sessions"}
-	if got.status != http.StatusUnauthorized { // some hide even the root; the usual places then
-		if err := c.judge(doing, got); err != nil {
+	found := &Root{Systems: "/redfish/v1/Systems", Managers: "/redfish/v1/Managers",
+		sessions: "/redfish/v1/SessionService/Sessions"}
+	if got.status != http.StatusUnauthorized { // some BMCs hide even the root: the usual paths are used then
+		if err := c.checkAnswer(doing, got); err != nil {
 			return nil, err
 		}
 		if found, err = c.readRoot(got.body); err != nil {
-			return nil, c.protocol(doing, got.status, err)
+			return nil, c.protocolError(doing, got.status, err)
 		}
 	}
 	c.mu.Lock()
@@ -220,7 +228,7 @@ func (c *Conn) readRoot(body []byte) (*Root, error) {
 			continue
 		}
 		var err error
-		if *found.at, err = c.resolve(found.link); err != nil {
+		if *found.at, err = c.resolveLink(found.link); err != nil {
 			return nil, err
 		}
 	}
@@ -230,7 +238,7 @@ func (c *Conn) readRoot(body []byte) (*Root, error) {
 	return root, nil
 }
 
-// Link refers to a resource; ID is empty when there is none.
+// Link refers to a resource; ID is empty if there is none.
 type Link struct {
 	ID string `json:"@odata.id"`
 }

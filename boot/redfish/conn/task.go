@@ -9,14 +9,15 @@ import (
 	"github.com/stmcginnis/gofish/schemas"
 )
 
-// Following a task: how long at most, and how often when the BMC does not say.
+// Following a task: the deadline, and the pause if the BMC names none.
 const (
 	taskDeadline = 30 * time.Second
 	taskPause    = 2 * time.Second
 )
 
-// Follow waits for an operation that the BMC answered with 202. A task that vanishes is over: some BMCs forget them at once.
-func (call Call) Follow(info *schemas.TaskMonitorInfo) error {
+// FollowTask waits for an operation that the BMC answered with 202. A task that vanishes has ended: some BMCs forget
+// tasks at once.
+func (call Call) FollowTask(info *schemas.TaskMonitorInfo) error {
 	if info == nil {
 		return nil
 	}
@@ -24,26 +25,27 @@ func (call Call) Follow(info *schemas.TaskMonitorInfo) error {
 		info.TaskMonitor = info.Task.ODataID
 	}
 	if info.TaskMonitor == "" {
-		return nil // accepted, and nothing to look at
+		return nil // accepted, without a task to follow
 	}
 	ctx, cancel := context.WithTimeout(call.ctx, taskDeadline)
 	defer cancel()
 	call.ctx = ctx
 	for {
-		over, err := call.look(info)
+		over, err := call.readTask(info)
 		if over || err != nil {
 			return err
 		}
-		if err := pause(ctx, time.Until(info.RetryAfter)); err != nil {
-			return call.NotYet(fmt.Sprintf("it still works on it after %s", taskDeadline), "it is looked at again")
+		if err := waitFor(ctx, time.Until(info.RetryAfter)); err != nil {
+			return call.TemporaryError(fmt.Sprintf("it still works on it after %s", taskDeadline),
+				"it is looked at again")
 		}
 	}
 }
 
-// look reads the task monitor, or the task, once and reports whether the operation is over.
-func (call Call) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
+// readTask reads the task monitor, or the task, and reports whether the operation is over.
+func (call Call) readTask(info *schemas.TaskMonitorInfo) (over bool, err error) {
 	response, err := call.Get(info.TaskMonitor)
-	if failed := As(err); failed != nil {
+	if failed := AsError(err); failed != nil {
 		if failed.Status == http.StatusNotFound || failed.Status == http.StatusGone {
 			return true, nil
 		}
@@ -65,14 +67,15 @@ func (call Call) look(info *schemas.TaskMonitorInfo) (over bool, err error) {
 	case schemas.CompletedTaskState:
 		return true, nil
 	case schemas.ExceptionTaskState, schemas.KilledTaskState, schemas.CancelledTaskState:
-		return false, call.NotYet("its task ended as "+string(seen.Task.TaskState), "it is tried again; the BMC's task log may say more")
+		return false, call.TemporaryError("its task ended as "+string(seen.Task.TaskState),
+			"it is tried again; the BMC's task log may say more")
 	default: // New, Starting, Running, Pending…
 		return false, nil
 	}
 }
 
-// pause waits for a while or until the context ends.
-func pause(ctx context.Context, while time.Duration) error {
+// waitFor waits for the given time or until the context ends.
+func waitFor(ctx context.Context, while time.Duration) error {
 	timer := time.NewTimer(max(while, 10*time.Millisecond))
 	defer timer.Stop()
 	select {

@@ -12,25 +12,26 @@ import (
 	"strings"
 )
 
-// errPin means that the BMC showed another certificate than the pinned one.
+// errPin means that the BMC's certificate is not the pinned certificate.
 var errPin = errors.New("the BMC shows another certificate than the pinned one")
 
 var fingerprintForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// trust is the TLS configuration for what the Config says of certificates.
-func (c *Conn) trust() (*tls.Config, error) {
+// tlsConfig is the TLS configuration for Config.TLS.
+func (c *Conn) tlsConfig() (*tls.Config, error) {
 	set := c.config.TLS
-	config := &tls.Config{MinVersion: tls.VersionTLS12, VerifyConnection: c.note}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, VerifyConnection: c.recordCertificate}
 	switch {
 	case set.Fingerprint != "" && set.CA != "", set.FirstUse && set.Fingerprint+set.CA != "":
 		return nil, errors.New("open bmc: set one of fingerprint, ca and first use, not several")
 	case set.Fingerprint != "":
 		want := strings.ToLower(set.Fingerprint)
 		if !fingerprintForm.MatchString(want) {
-			return nil, fmt.Errorf("open bmc: the fingerprint %q must be sha256: and 64 hex digits; `ingot bmc check` prints it", set.Fingerprint)
+			return nil, fmt.Errorf("open bmc: the fingerprint %q must be sha256: and 64 hex digits; `ingot bmc check` "+
+				"prints it", set.Fingerprint)
 		}
-		config.InsecureSkipVerify = true // the pin below replaces the chain
-		config.VerifyConnection = c.pinned(want)
+		config.InsecureSkipVerify = true // VerifyConnection below replaces the chain
+		config.VerifyConnection = c.verifyPin(want)
 	case set.CA != "":
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM([]byte(set.CA)) {
@@ -38,50 +39,52 @@ func (c *Conn) trust() (*tls.Config, error) {
 		}
 	case set.FirstUse:
 		config.InsecureSkipVerify = true // the first certificate becomes the pin
-		config.VerifyConnection = c.firstUse
+		config.VerifyConnection = c.verifyFirstUse
 	}
 	return config, nil
 }
 
-func fingerprint(leaf *x509.Certificate) string {
+func fingerprintOf(leaf *x509.Certificate) string {
 	sum := sha256.Sum256(leaf.Raw)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// note remembers which certificate was shown.
-func (c *Conn) note(state tls.ConnectionState) error {
+// recordCertificate remembers the fingerprint of the shown certificate.
+func (c *Conn) recordCertificate(state tls.ConnectionState) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.fingerprint = fingerprint(state.PeerCertificates[0])
+	c.fingerprint = fingerprintOf(state.PeerCertificates[0])
 	return nil
 }
 
-func (c *Conn) pinned(want string) func(tls.ConnectionState) error {
+func (c *Conn) verifyPin(want string) func(tls.ConnectionState) error {
 	return func(state tls.ConnectionState) error {
-		got := fingerprint(state.PeerCertificates[0])
+		got := fingerprintOf(state.PeerCertificates[0])
 		if subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
 			return fmt.Errorf("%w: it shows %s, pinned is %s", errPin, got, want)
 		}
-		return c.note(state)
+		return c.recordCertificate(state)
 	}
 }
 
-func (c *Conn) firstUse(state tls.ConnectionState) error {
+func (c *Conn) verifyFirstUse(state tls.ConnectionState) error {
 	if known := c.Fingerprint(); known != "" {
-		return c.pinned(known)(state)
+		return c.verifyPin(known)(state)
 	}
-	return c.note(state)
+	return c.recordCertificate(state)
 }
 
-// certificateTrouble says what to do when the error is about the BMC's certificate, and "" otherwise.
-func certificateTrouble(err error) string {
+// certificateHint says what to do about an error with the BMC's certificate; "" for a different error.
+func certificateHint(err error) string {
 	if errors.Is(err, errPin) {
-		return "if the BMC's certificate was renewed, put the new fingerprint into spec.bmc.tls.fingerprint; if not, somebody stands between"
+		return "if the BMC's certificate was renewed, put the new fingerprint into spec.bmc.tls.fingerprint; if not, " +
+			"somebody stands between"
 	}
 	var unverified *tls.CertificateVerificationError
 	if errors.As(err, &unverified) && len(unverified.UnverifiedCertificates) > 0 {
-		return "put the fingerprint " + fingerprint(unverified.UnverifiedCertificates[0]) +
-			" into spec.bmc.tls.fingerprint once you have compared it with the BMC's own, or its authority into spec.bmc.tls.ca"
+		return "put the fingerprint " + fingerprintOf(unverified.UnverifiedCertificates[0]) +
+			" into spec.bmc.tls.fingerprint once you have compared it with the BMC's own, or its authority into " +
+			"spec.bmc.tls.ca"
 	}
 	return ""
 }

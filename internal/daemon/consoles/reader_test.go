@@ -1,4 +1,4 @@
-package story
+package consoles
 
 import (
 	"context"
@@ -22,6 +22,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
 // Whose console is read, and why another's is not.
 func TestJudge(t *testing.T) {
 	t.Parallel()
@@ -36,36 +38,36 @@ func TestJudge(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*reconcile.HostView)
-		want   want
+		want   choice
 	}{
-		{"Installing", phase(plan.Installing), want{read: true, urgency: underWay}},
-		{"Inspecting", phase(plan.Inspecting), want{read: true, urgency: underWay}},
-		{"Starting", phase(plan.Starting), want{read: true, urgency: underWay}},
-		{"Failed", phase(plan.Failed), want{read: true, urgency: failed}},
-		{"Waiting", phase(plan.Waiting), want{read: true, urgency: waiting}},
-		{"Held", phase(plan.Held), want{read: true, urgency: held}},
-		{"Pending", phase(plan.Pending), want{read: true, urgency: held}},
-		{"Active", phase(plan.Active), want{state: Idle, urgency: held}},
-		{"no workload", phase(plan.Unmanaged), want{state: Idle, urgency: held}},
-		{"not looked at", phase(""), want{state: Idle, urgency: held}},
-		{"orphaned", func(h *reconcile.HostView) { h.Orphaned = true }, want{state: Off}},
-		{"protected", func(h *reconcile.HostView) { h.Desired.Protect = true }, want{state: Off}},
-		{"Unmanaged", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Unmanaged }, want{state: Off}},
-		{"Retired", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Retired }, want{state: Off}},
-		{"no BMC", func(h *reconcile.HostView) { h.Desired.BMC = nil }, want{state: Off}},
-		{"not asked for", func(h *reconcile.HostView) { h.Desired.BMC.Console = nil }, want{state: Off}},
-		{"BMC away", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unreachable }, want{state: Waits, urgency: underWay}},
+		{"Installing", phase(plan.Installing), choice{read: true, urgency: underWay}},
+		{"Inspecting", phase(plan.Inspecting), choice{read: true, urgency: underWay}},
+		{"Starting", phase(plan.Starting), choice{read: true, urgency: underWay}},
+		{"Failed", phase(plan.Failed), choice{read: true, urgency: failed}},
+		{"Waiting", phase(plan.Waiting), choice{read: true, urgency: waiting}},
+		{"Held", phase(plan.Held), choice{read: true, urgency: held}},
+		{"Pending", phase(plan.Pending), choice{read: true, urgency: held}},
+		{"Active", phase(plan.Active), choice{state: Idle, urgency: held}},
+		{"no workload", phase(plan.Unmanaged), choice{state: Idle, urgency: held}},
+		{"not looked at", phase(""), choice{state: Idle, urgency: held}},
+		{"orphaned", func(h *reconcile.HostView) { h.Orphaned = true }, choice{state: Off}},
+		{"protected", func(h *reconcile.HostView) { h.Desired.Protect = true }, choice{state: Off}},
+		{"Unmanaged", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Unmanaged }, choice{state: Off}},
+		{"Retired", func(h *reconcile.HostView) { h.Desired.Lifecycle = schemas.Retired }, choice{state: Off}},
+		{"no BMC", func(h *reconcile.HostView) { h.Desired.BMC = nil }, choice{state: Off}},
+		{"not asked for", func(h *reconcile.HostView) { h.Desired.BMC.Console = nil }, choice{state: Off}},
+		{"BMC away", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unreachable }, choice{state: Waits, urgency: underWay}},
 		{"BMC away, Held", func(h *reconcile.HostView) {
 			h.Observed.BMC.Reach, h.Document.Phase = inventory.Unreachable, plan.Held
-		}, want{state: Waits, urgency: held}},
+		}, choice{state: Waits, urgency: held}},
 		{"BMC away, Active", func(h *reconcile.HostView) {
 			h.Observed.BMC.Reach, h.Document.Phase = inventory.Unreachable, plan.Active
-		}, want{state: Waits, urgency: held}},
-		{"credentials refused", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unauthorized }, want{state: Waits, urgency: underWay}},
+		}, choice{state: Waits, urgency: held}},
+		{"credentials refused", func(h *reconcile.HostView) { h.Observed.BMC.Reach = inventory.Unauthorized }, choice{state: Waits, urgency: underWay}},
 	} {
 		h := base()
 		test.change(&h)
-		got := judge(&h, noon, noon, noon)
+		got := decideReading(&h, noon, noon, noon)
 		if why := got.why; (why == "") != (got.read || got.state == Idle) {
 			t.Errorf("%s: why it is not read: %q", test.name, why)
 		}
@@ -75,23 +77,23 @@ func TestJudge(t *testing.T) {
 	}
 	active := base()
 	active.Document.Phase = plan.Active
-	if got := judge(&active, noon.Add(time.Second), noon, noon); got != (want{read: true, urgency: settling}) {
+	if got := decideReading(&active, noon.Add(time.Second), noon, noon); got != (choice{read: true, urgency: settling}) {
 		t.Errorf("of a host that became Active a moment ago: %+v", got)
 	}
 	for phase, rank := range map[plan.Phase]urgency{plan.Active: watched, plan.Held: watched, plan.Installing: underWay} {
 		h := base()
 		h.Document.Phase = phase
-		if got := judge(&h, noon, noon.Add(time.Second), noon); got != (want{read: true, urgency: rank}) {
+		if got := decideReading(&h, noon, noon.Add(time.Second), noon); got != (choice{read: true, urgency: rank}) {
 			t.Errorf("of a host that is %s and looked at: %+v", phase, got)
 		}
 	}
 	protected := base()
 	protected.Desired.Protect = true
-	if got := judge(&protected, noon, noon.Add(time.Second), noon); got.read || got.state != Off {
+	if got := decideReading(&protected, noon, noon.Add(time.Second), noon); got.read || got.state != Off {
 		t.Errorf("of a host that is protected and looked at: %+v", got)
 	}
 	for _, p := range plan.Phases {
-		if rank, steady := rankOf(p); steady != (rank == settling) {
+		if rank, steady := rankPhase(p); steady != (rank == settling) {
 			t.Errorf("%s: %d, steady %t", p, rank, steady)
 		}
 	}
@@ -99,7 +101,7 @@ func TestJudge(t *testing.T) {
 
 // rack is machines with their consoles, and what reads them.
 type rack struct {
-	*Consoles
+	*Reader
 	mu      sync.Mutex
 	servers map[string]*serial.Server
 	ports   map[string]int
@@ -133,8 +135,8 @@ func newRack(t *testing.T, most int, hosts ...string) *rack {
 		return map[string]map[string]secret.Value{"bmc": account, "bmc-2": account, "app": {"token": secret.New("hunter2")}}[name]
 	}
 	masked := new(console.Secrets)
-	r.Consoles = NewConsoles(Config{
-		Dir: console.Dir(t.TempDir()), Most: most, Pauses: Pauses{First: time.Millisecond, Most: time.Millisecond, Refuse: time.Hour},
+	r.Reader = NewReader(Config{
+		Dir: console.Dir(t.TempDir()), MaxSessions: most, Pauses: Pauses{First: time.Millisecond, Max: time.Millisecond, Refused: time.Hour},
 		Offered: func(host inventory.MachineID) (redfish.SerialConsole, error) {
 			if host == "none" {
 				return redfish.SerialConsole{}, errors.New("its BMC offers none")
@@ -157,7 +159,7 @@ func newRack(t *testing.T, most int, hosts ...string) *rack {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
-			r.arrange(ctx, time.Now())
+			r.arrangeSessions(ctx, time.Now())
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -208,7 +210,7 @@ func (r *rack) until(t *testing.T, h reconcile.HostView, what string, holds func
 		if feed := r.feeds[h.Name]; feed != nil {
 			_, _ = fmt.Fprintf(feed, "%s: line %d of hunter2\n", what, i)
 		}
-		s, err := r.Of(h)
+		s, err := r.ReadSerial(h)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,11 +236,11 @@ func TestSecretsOfOtherWorkloads(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	h := r.host("a", plan.Held)
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.until(t, h, "held", says("held: line"))
 	h.Desired.Workload = &inventory.Workload{Secrets: []refs.Secret{{Name: "db", Key: "token"}}}
 	h.Document.Phase = plan.Installing
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.config.Secrets.Add(secret.New("swordfish")) // as the installation does that gives it to the machine
 	s := r.until(t, h, "installing, password swordfish", says("installing, password"))
 	if text := strings.Join(s.Lines, "\n"); strings.Contains(text, "swordfish") {
@@ -261,7 +263,7 @@ func TestACutStreamIsResumed(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	h := r.host("a", plan.Installing)
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.until(t, h, "before", says("before: line"))
 	r.mu.Lock()
 	r.cut["a"]()
@@ -275,11 +277,11 @@ func TestACutStreamIsResumed(t *testing.T) {
 		t.Errorf("it shows\n%s", text)
 	}
 	h.Observed.BMC.Reach = inventory.Unreachable // Redfish does not answer: that is when a console is wanted
-	r.look(h, time.Now())
-	r.arrange(t.Context(), time.Now())
+	r.recordHost(h, time.Now())
+	r.arrangeSessions(t.Context(), time.Now())
 	r.until(t, h, "meanwhile", says("meanwhile: line"))
-	again := NewConsoles(r.config)
-	if kept, err := again.Text("a"); err != nil || !strings.Contains(kept, "before: line") {
+	again := NewReader(r.config)
+	if kept, err := again.ReadText("a"); err != nil || !strings.Contains(kept, "before: line") {
 		t.Errorf("after a restart %q, %v", kept, err)
 	}
 }
@@ -299,12 +301,12 @@ func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 		return open(ctx, name)
 	}
 	h := r.host("a", plan.Failed)
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	s := r.until(t, h, "refused", func(s Serial) bool { return strings.Contains(s.Text, "refuses the credentials") })
 	if s.State != Waits || strings.Contains(s.Text, "battery") || !strings.Contains(s.Text, "tried again after") {
 		t.Errorf("of refused credentials it is said %+v", s)
 	}
-	r.look(h, time.Now()) // nothing changed
+	r.recordHost(h, time.Now()) // nothing changed
 	r.until(t, h, "still refused", is(Waits))
 	if counts := r.servers["a"].Counts(); counts.Logins != 1 {
 		t.Errorf("%+v, want one login", counts)
@@ -313,7 +315,7 @@ func TestRefusedCredentialsAreLeftAlone(t *testing.T) {
 	refuse = false
 	r.mu.Unlock()
 	h.Desired.BMC = &schemas.BMC{Address: h.Desired.BMC.Address, Credentials: "bmc-2", Console: h.Desired.BMC.Console}
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.until(t, h, "other credentials", is(Reads))
 }
 
@@ -322,20 +324,20 @@ func TestTheUrgentComeFirst(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 1, "a", "b")
 	waits, urgent := r.host("a", plan.Held), r.host("b", plan.Installing)
-	r.look(waits, time.Now())
+	r.recordHost(waits, time.Now())
 	r.until(t, waits, "first", says("first: line"))
 	away := waits // its BMC is not reached, which ends no session, and is not urgent
 	away.Observed.BMC.Reach = inventory.Unreachable
-	r.look(away, time.Now())
-	r.look(urgent, time.Now())
+	r.recordHost(away, time.Now())
+	r.recordHost(urgent, time.Now())
 	r.until(t, urgent, "second", says("second: line"))
-	r.look(waits, time.Now())
+	r.recordHost(waits, time.Now())
 	r.until(t, waits, "its turn", func(s Serial) bool { return s.State == Waits && strings.Contains(s.Text, "Others come first") })
 	urgent.Orphaned = true
-	r.look(urgent, time.Now())
+	r.recordHost(urgent, time.Now())
 	r.until(t, waits, "third", says("third: line"))
 	waits.Orphaned = true
-	r.look(waits, time.Now())
+	r.recordHost(waits, time.Now())
 	r.until(t, waits, "the end", func(Serial) bool { return r.feeds["a"].Readers() == 0 && r.feeds["b"].Readers() == 0 })
 }
 
@@ -344,18 +346,18 @@ func TestAHostSettles(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	h := r.host("a", plan.Starting)
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.until(t, h, "its start", says("its start: line"))
 	h.Document.Phase = plan.Active
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.until(t, h, "after its start", says("after its start: line"))
-	r.Consoles.mu.Lock()
+	r.Reader.mu.Lock()
 	w := r.hosts["a"]
 	if left := time.Until(w.until); left <= 0 || left > settles {
 		t.Errorf("it has settled in %s, want %s at the most", left, settles)
 	}
 	w.until, r.due = time.Now(), time.Now() // ten minutes later
-	r.Consoles.mu.Unlock()
+	r.Reader.mu.Unlock()
 	r.until(t, h, "its end", func(s Serial) bool { return s.State == Idle && r.feeds["a"].Readers() == 0 })
 }
 
@@ -365,18 +367,18 @@ func TestAHostIsLookedAt(t *testing.T) {
 	r := newRack(t, 10, "a", "b")
 	h, protected := r.host("a", plan.Active), r.host("b", plan.Active)
 	protected.Desired.Protect = true
-	r.look(h, time.Now())
-	r.look(protected, time.Now())
+	r.recordHost(h, time.Now())
+	r.recordHost(protected, time.Now())
 	r.until(t, h, "nothing", is(Idle))
-	r.Asked("nobody", time.Now())
-	r.Asked("b", time.Now())
+	r.ExtendLease("nobody", time.Now())
+	r.ExtendLease("b", time.Now())
 	r.until(t, h, "what it says", func(s Serial) bool {
-		r.Asked("a", time.Now()) // as the page does
+		r.ExtendLease("a", time.Now()) // as the page does
 		return says("what it says: line")(s)
 	})
-	r.Consoles.mu.Lock()
+	r.Reader.mu.Lock()
 	r.hosts["a"].leased, r.due = time.Now(), time.Now() // a minute later
-	r.Consoles.mu.Unlock()
+	r.Reader.mu.Unlock()
 	r.until(t, h, "its end", func(s Serial) bool { return s.State == Idle && r.feeds["a"].Readers() == 0 })
 	if counts := r.servers["b"].Counts(); counts.Connections != 0 {
 		t.Errorf("to a protected host's console somebody connected: %+v", counts)
@@ -388,17 +390,17 @@ func TestConsolesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	r := newRack(t, 10, "a")
 	none := r.host("none", plan.Failed)
-	r.look(none, time.Now())
+	r.recordHost(none, time.Now())
 	r.until(t, none, "the reason", func(s Serial) bool { return s.State == Waits && strings.HasPrefix(s.Text, "Its BMC offers none.") })
 	h := r.host("a", plan.Starting)
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.until(t, h, "its console", is(Reads))
 	h.Desired.Protect = true
-	r.look(h, time.Now())
+	r.recordHost(h, time.Now())
 	r.until(t, h, "the end", func(s Serial) bool { return s.State == Off && r.feeds["a"].Readers() == 0 })
 	h.Desired.Protect, h.Desired.File = false, "hosts/a.yaml"
 	h.Desired.BMC = &schemas.BMC{Address: "https://[2001:db8::1]/redfish/v1/Systems/1"}
-	if s, err := r.Of(h); err != nil || s.State != Off || !strings.Contains(s.Text, fmt.Sprintf("write into hosts/a.yaml below spec.bmc: console: {fingerprint: \"SHA256:…\"}, with the fingerprint that `ssh-keyscan -p %d 2001:db8::1 | ssh-keygen -lf -`", r.ports["a"])) {
+	if s, err := r.ReadSerial(h); err != nil || s.State != Off || !strings.Contains(s.Text, fmt.Sprintf("write into hosts/a.yaml below spec.bmc: console: {fingerprint: \"SHA256:…\"}, with the fingerprint that `ssh-keyscan -p %d 2001:db8::1 | ssh-keygen -lf -`", r.ports["a"])) {
 		t.Errorf("how to turn it on: %+v, %v", s, err)
 	}
 }
@@ -407,7 +409,7 @@ func TestConsolesThatCannotBeRead(t *testing.T) {
 func TestTail(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{"": 0, "a": 1, "a\n": 1, "a\n\nb": 3, strings.Repeat("x\n", 5000): shownLines, strings.Repeat(strings.Repeat("y", 1000)+"\n", 250): shownBytes / 1001} {
-		if got := tail(text); len(got) != want {
+		if got := lastLines(text); len(got) != want {
 			t.Errorf("of %d bytes %d lines are shown, want %d", len(text), len(got), want)
 		}
 	}
@@ -426,7 +428,7 @@ func TestNothingIsTypedIntoTheMachine(t *testing.T) {
 			want = "console com2\r"
 		}
 		h := r.host("a", plan.Installing)
-		r.look(h, time.Now())
+		r.recordHost(h, time.Now())
 		r.until(t, h, "it", func(s Serial) bool { return says("it: line")(s) && len(r.servers["a"].Typed()) >= len(want) })
 		if typed := r.servers["a"].Typed(); typed != want {
 			t.Errorf("shared with the BMC's command line %t: typed was %q, want %q", shared, typed, want)

@@ -1,5 +1,4 @@
-// Package consolecmd is the command that shows a machine's serial console.
-package consolecmd
+package main
 
 import (
 	"context"
@@ -14,14 +13,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/config"
 )
 
-// Streams are what the command may write: data on Out, talk on Err.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-}
-
-// New makes the command.
-func New(s Streams) *cobra.Command {
+func newConsole(s streams) *cobra.Command {
 	var file string
 	var follow bool
 	command := &cobra.Command{
@@ -37,7 +29,7 @@ func New(s Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(c.Context(), s, daemon.Connect(settings.Listen.Socket), args[0], follow)
+			return showConsole(c.Context(), s, daemon.Connect(settings.Listen.Socket), args[0], follow)
 		},
 	}
 	command.Flags().StringVar(&file, "config", "/etc/ingot/ingot.yaml", "the daemon's configuration file")
@@ -45,8 +37,8 @@ func New(s Streams) *cobra.Command {
 	return command
 }
 
-// show prints the console, and on standard error how it is read.
-func show(ctx context.Context, s Streams, client *daemon.Client, host string, follow bool) error {
+// showConsole prints the console, and on standard error how it is read.
+func showConsole(ctx context.Context, s streams, client *daemon.Client, host string, follow bool) error {
 	serial, err := client.Serial(ctx, host)
 	if err != nil {
 		return err

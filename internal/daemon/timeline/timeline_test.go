@@ -1,4 +1,4 @@
-package story
+package timeline
 
 import (
 	"fmt"
@@ -34,17 +34,17 @@ func said(host string, lines ...string) hub.Event {
 // A story has what the document remembers, then what was seen since; a step that repeats itself is one.
 func TestAStoryBeginsBeforeTheDaemon(t *testing.T) {
 	t.Parallel()
-	s := New()
+	s := NewRecorder()
 	d := document("web-03")
 	d.LastOperation = &inventory.Operation{ID: "o1", Workload: "web", Commit: "1111111111111", Started: noon.Add(-5 * time.Hour), Ended: noon.Add(-4 * time.Hour), Outcome: inventory.Quarantined, Error: "no space"}
 	d.Installed = &inventory.Installed{ID: "o0", Workload: "web", Commit: "0000000000000", At: noon.Add(-9 * time.Hour), PhoneHome: noon.Add(-8 * time.Hour), Disk: inventory.DiskID{Serial: "S1"}}
-	s.step(view(d, "first"), noon)
-	s.step(view(d, "first"), noon.Add(time.Minute))
+	s.recordStep(view(d, "first"), noon)
+	s.recordStep(view(d, "first"), noon.Add(time.Minute))
 	d.Phase, d.Hold = plan.Held, &status.Hold{Message: "held"}
-	s.step(view(d, "first"), noon.Add(2*time.Minute))
+	s.recordStep(view(d, "first"), noon.Add(2*time.Minute))
 	d.Installed.PhoneHome = noon.Add(time.Minute) // seen as it happened
 	var got []string
-	for _, step := range s.Of("web-03", d).Steps {
+	for _, step := range s.ReadTimeline("web-03", d).Steps {
 		got = append(got, fmt.Sprintf("%s %s %s", step.At.Format("15:04"), step.Phase, step.Text))
 	}
 	want := []string{
@@ -59,14 +59,14 @@ func TestAStoryBeginsBeforeTheDaemon(t *testing.T) {
 // Whatever machines say, and however many: what is kept is bounded.
 func TestStoriesAreBounded(t *testing.T) {
 	t.Parallel()
-	s := New()
+	s := NewRecorder()
 	for i := range 2 * keptSteps {
-		s.step(view(document("a"), fmt.Sprint(i)), noon)
+		s.recordStep(view(document("a"), fmt.Sprint(i)), noon)
 	}
 	for i := range 2 * keptLines {
-		s.said(said("a", fmt.Sprint(i), strings.Repeat("x", 100*keptLine)))
+		s.recordOutput(said("a", fmt.Sprint(i), strings.Repeat("x", 100*keptLine)))
 	}
-	story := s.Of("a", document("a"))
+	story := s.ReadTimeline("a", document("a"))
 	if n := len(story.Steps); n != keptSteps || story.Steps[n-1].Text != fmt.Sprint(2*keptSteps-1) {
 		t.Errorf("%d steps, the last %+v", n, story.Steps[n-1])
 	}
@@ -74,11 +74,11 @@ func TestStoriesAreBounded(t *testing.T) {
 		t.Errorf("%d lines, the last of %d bytes", n, len(story.Console[n-1]))
 	}
 	for i := range keptConsoles {
-		s.said(said(fmt.Sprint(i), "hello"))
-		s.said(said("b", "again"))
+		s.recordOutput(said(fmt.Sprint(i), "hello"))
+		s.recordOutput(said("b", "again"))
 	}
-	if len(s.Of("a", document("a")).Console) != 0 || len(s.Of("b", document("b")).Console) != keptConsoles || len(s.spoke) != keptConsoles {
-		t.Errorf("a has %d lines, b %d, %d consoles are kept", len(s.Of("a", document("a")).Console), len(s.Of("b", document("b")).Console), len(s.spoke))
+	if len(s.ReadTimeline("a", document("a")).Console) != 0 || len(s.ReadTimeline("b", document("b")).Console) != keptConsoles || len(s.spoke) != keptConsoles {
+		t.Errorf("a has %d lines, b %d, %d consoles are kept", len(s.ReadTimeline("a", document("a")).Console), len(s.ReadTimeline("b", document("b")).Console), len(s.spoke))
 	}
 	if slices.Contains(s.spoke, "a") {
 		t.Error("the console of a is kept, which spoke first")
@@ -88,10 +88,10 @@ func TestStoriesAreBounded(t *testing.T) {
 // A host that was not looked at yet has no document: its story is its own all the same.
 func TestAHostThatWasNotLookedAt(t *testing.T) {
 	t.Parallel()
-	s := New()
-	s.said(said("a", "of a"))
-	s.said(said("b", "of b"))
-	if got := s.Of("a", status.Document{}).Console; !slices.Equal(got, []string{"of a"}) {
+	s := NewRecorder()
+	s.recordOutput(said("a", "of a"))
+	s.recordOutput(said("b", "of b"))
+	if got := s.ReadTimeline("a", status.Document{}).Console; !slices.Equal(got, []string{"of a"}) {
 		t.Errorf("the jobs of a said %q", got)
 	}
 }

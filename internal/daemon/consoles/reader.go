@@ -1,4 +1,4 @@
-package story
+package consoles
 
 import (
 	"cmp"
@@ -29,44 +29,44 @@ type Config struct {
 	// Open opens a Secret.
 	Open func(ctx context.Context, name string) (map[string]secret.Value, error)
 	// Secrets are masked in every console: all that were opened, for whatever host. Whoever opens one adds it before it is used.
-	Secrets *console.Secrets
-	Most    int // read at a time; default 200
-	Limits  console.Limits
-	Pauses  Pauses
-	Log     *slog.Logger
+	Secrets     *console.Secrets
+	MaxSessions int // read at a time; default 200
+	Limits      console.Limits
+	Pauses      Pauses
+	Log         *slog.Logger
 }
 
 // Pauses are how long a console that cannot be read is left alone; zero values are the defaults.
 type Pauses struct {
-	First  time.Duration // after the first failure, then twice as long each time; default 5 s
-	Most   time.Duration // default 5 min
-	Refuse time.Duration // after refused credentials, so that no account is locked out; default that of Redfish
+	First   time.Duration // after the first failure, then twice as long each time; default 5 s
+	Max     time.Duration // default 5 min
+	Refused time.Duration // after refused credentials, so that no account is locked out; default that of Redfish
 }
 
 // together is how much of all consoles is read, in bytes a second: it goes onto a disk on which the journal may be. That of 80 serial lines at 115200 baud.
-const together = 1 << 20
+const sharedRate = 1 << 20
 
 // lookEvery is how often it is looked whose console should be read, when something happened.
 const lookEvery = 250 * time.Millisecond
 
 // never is later than anything.
-var never = time.Unix(1<<40, 0)
+var farFuture = time.Unix(1<<40, 0)
 
 // Consoles reads the serial consoles of hosts for which something is under way or wrong, beside everything else: a console that cannot be read concerns
 // nobody, and is shown with its reason.
-type Consoles struct {
+type Reader struct {
 	config Config
 
 	mu      sync.Mutex
-	hosts   map[inventory.MachineID]*kept
+	hosts   map[inventory.MachineID]*keptConsole
 	due     time.Time // when to arrange next: zero when something happened, never when nothing will by itself
 	running sync.WaitGroup
 }
 
 // kept is one host's console.
-type kept struct {
+type keptConsole struct {
 	host   reconcile.HostView
-	want   want
+	want   choice
 	until  time.Time // when it has settled
 	leased time.Time // when nobody looks at it any more
 	used   schemas.BMC
@@ -78,16 +78,16 @@ type kept struct {
 	end    context.CancelFunc // nil: no session
 }
 
-// NewConsoles reads nothing yet.
-func NewConsoles(config Config) *Consoles {
-	if config.Most == 0 {
-		config.Most = 200
+// NewReader reads nothing yet.
+func NewReader(config Config) *Reader {
+	if config.MaxSessions == 0 {
+		config.MaxSessions = 200
 	}
 	if config.Secrets == nil {
 		config.Secrets = new(console.Secrets)
 	}
 	if config.Limits.Shared == nil {
-		config.Limits.Shared = rate.NewLimiter(together, together)
+		config.Limits.Shared = rate.NewLimiter(sharedRate, sharedRate)
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -95,27 +95,27 @@ func NewConsoles(config Config) *Consoles {
 	for _, d := range []struct {
 		set      *time.Duration
 		fallback time.Duration
-	}{{&config.Pauses.First, 5 * time.Second}, {&config.Pauses.Most, 5 * time.Minute}, {&config.Pauses.Refuse, redfish.LoginBackoff}} {
+	}{{&config.Pauses.First, 5 * time.Second}, {&config.Pauses.Max, 5 * time.Minute}, {&config.Pauses.Refused, redfish.LoginBackoff}} {
 		if *d.set == 0 {
 			*d.set = d.fallback
 		}
 	}
-	return &Consoles{config: config, hosts: map[inventory.MachineID]*kept{}}
+	return &Reader{config: config, hosts: map[inventory.MachineID]*keptConsole{}}
 }
 
-// Of gives a host's console; the whole of what is kept is Text.
-func (c *Consoles) Of(h reconcile.HostView) (Serial, error) {
-	text, err := c.Text(h.ID)
+// ReadSerial gives a host's console; the whole of what is kept is Text.
+func (c *Reader) ReadSerial(h reconcile.HostView) (Serial, error) {
+	text, err := c.ReadText(h.ID)
 	if err != nil {
 		return Serial{}, err
 	}
-	s := Serial{Lines: tail(text)}
-	s.State, s.Text = c.state(h)
+	s := Serial{Lines: lastLines(text)}
+	s.State, s.Text = c.explainState(h)
 	return s, nil
 }
 
-// Text is all that is kept of a host's console; its last line may not have ended.
-func (c *Consoles) Text(id inventory.MachineID) (string, error) {
+// ReadText is all that is kept of a host's console; its last line may not have ended.
+func (c *Reader) ReadText(id inventory.MachineID) (string, error) {
 	text, err := c.config.Dir.Read(string(id))
 	if err != nil {
 		return "", err
@@ -127,19 +127,19 @@ func (c *Consoles) Text(id inventory.MachineID) (string, error) {
 	}
 	c.mu.Unlock()
 	if log != nil {
-		text += log.Partial(time.Now())
+		text += log.PartialText(time.Now())
 	}
 	return text, nil
 }
 
-func (c *Consoles) state(h reconcile.HostView) (State, string) {
-	if wanted := judge(&h, time.Time{}, time.Time{}, time.Time{}); wanted.state == Off {
+func (c *Reader) explainState(h reconcile.HostView) (State, string) {
+	if wanted := decideReading(&h, time.Time{}, time.Time{}, time.Time{}); wanted.state == Off {
 		if wanted.why == notRead {
 			offered, err := c.config.Offered(h.ID)
 			if err != nil {
 				return Off, "It is not read, and " + err.Error() + "."
 			}
-			return Off, howTo(h, offered.Port)
+			return Off, explainSetup(h, offered.Port)
 		}
 		return Off, wanted.why
 	}
@@ -160,8 +160,8 @@ func (c *Consoles) state(h reconcile.HostView) (State, string) {
 	}
 }
 
-// Asked says that somebody looks at a host's console: it is read for a while, although nothing is under way, unless it is left alone.
-func (c *Consoles) Asked(id inventory.MachineID, now time.Time) {
+// ExtendLease says that somebody looks at a host's console: it is read for a while, although nothing is under way, unless it is left alone.
+func (c *Reader) ExtendLease(id inventory.MachineID, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.hosts[id]
@@ -169,13 +169,13 @@ func (c *Consoles) Asked(id inventory.MachineID, now time.Time) {
 		return // it was not looked at yet
 	}
 	w.leased = now.Add(lease)
-	if judge(&w.host, w.until, w.leased, now) != w.want {
+	if decideReading(&w.host, w.until, w.leased, now) != w.want {
 		c.due = time.Time{}
 	}
 }
 
 // Run reads until ctx ends.
-func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
+func (c *Reader) Run(ctx context.Context, loop *reconcile.Loop) error {
 	defer c.running.Wait()
 	changes := loop.Watch()
 	defer changes.Stop()
@@ -188,36 +188,36 @@ func (c *Consoles) Run(ctx context.Context, loop *reconcile.Loop) error {
 		case <-changes.Changed():
 			for _, id := range changes.Take() {
 				if h, known := loop.Host(id); known {
-					c.look(h, time.Now())
+					c.recordHost(h, time.Now())
 				}
 			}
 		case <-tick.C:
-			c.arrange(ctx, time.Now())
+			c.arrangeSessions(ctx, time.Now())
 		}
 	}
 }
 
-// look takes in how a host is now.
-func (c *Consoles) look(h reconcile.HostView, now time.Time) {
+// recordHost takes in how a host is now.
+func (c *Reader) recordHost(h reconcile.HostView, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.hosts[h.ID]
 	if w == nil {
-		w = &kept{}
+		w = &keptConsole{}
 		c.hosts[h.ID] = w
 		if i := h.Document.Installed; i != nil {
 			w.until = i.PhoneHome.Add(settles)
 		}
 	}
-	_, steady := rankOf(w.host.Document.Phase)
+	_, steady := rankPhase(w.host.Document.Phase)
 	w.host = h
 	if w.want.read && !steady {
 		w.until = now.Add(settles)
 	}
-	if judge(&h, w.until, w.leased, now) != w.want {
+	if decideReading(&h, w.until, w.leased, now) != w.want {
 		c.due = time.Time{}
 	}
-	if h.Desired.BMC != nil && !alike(*h.Desired.BMC, w.used) { // another console, or other trust: it is tried at once
+	if h.Desired.BMC != nil && !sameConsole(*h.Desired.BMC, w.used) { // another console, or other trust: it is tried at once
 		w.used, w.tries, w.after, w.state = *h.Desired.BMC, 0, time.Time{}, ""
 		c.due = time.Time{}
 		if w.end != nil {
@@ -226,27 +226,27 @@ func (c *Consoles) look(h reconcile.HostView, now time.Time) {
 	}
 }
 
-func alike(a, b schemas.BMC) bool {
+func sameConsole(a, b schemas.BMC) bool {
 	if (a.Console == nil) != (b.Console == nil) {
 		return false
 	}
 	return a.Address == b.Address && a.Credentials == b.Credentials && (a.Console == nil || *a.Console == *b.Console)
 }
 
-// arrange has the consoles read that should be, and no others.
-func (c *Consoles) arrange(ctx context.Context, now time.Time) {
+// arrangeSessions has the consoles read that should be, and no others.
+func (c *Reader) arrangeSessions(ctx context.Context, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now.Before(c.due) {
 		return
 	}
-	c.due = never
-	var some []*kept
+	c.due = farFuture
+	var some []*keptConsole
 	for _, w := range c.hosts {
-		w.want = judge(&w.host, w.until, w.leased, now)
+		w.want = decideReading(&w.host, w.until, w.leased, now)
 		switch {
 		case w.want.read && w.end == nil && now.Before(w.after):
-			c.due = earlier(c.due, w.after)
+			c.due = earlierOf(c.due, w.after)
 		case w.want.read, w.end != nil && w.want.state == Waits: // a BMC that is not reached meanwhile ends no session
 			some = append(some, w)
 		case w.end != nil:
@@ -254,31 +254,31 @@ func (c *Consoles) arrange(ctx context.Context, now time.Time) {
 		}
 		for _, change := range []time.Time{w.until, w.leased} {
 			if w.want.read && now.Before(change) {
-				c.due = earlier(c.due, change)
+				c.due = earlierOf(c.due, change)
 			}
 		}
 	}
-	slices.SortFunc(some, before)
+	slices.SortFunc(some, compareConsoles)
 	for i, w := range some {
 		switch {
-		case i >= c.config.Most && w.end != nil:
+		case i >= c.config.MaxSessions && w.end != nil:
 			w.end()
-		case i < c.config.Most && w.end == nil:
-			c.start(ctx, w)
+		case i < c.config.MaxSessions && w.end == nil:
+			c.startSession(ctx, w)
 		}
 	}
 }
 
-func earlier(a, b time.Time) time.Time {
+func earlierOf(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
 	}
 	return a
 }
 
-// before orders consoles: the urgent first, then those that are read already.
-func before(a, b *kept) int {
-	reads := func(w *kept) int {
+// compareConsoles orders consoles: the urgent first, then those that are read already.
+func compareConsoles(a, b *keptConsole) int {
+	reads := func(w *keptConsole) int {
 		if w.end != nil {
 			return 0
 		}
@@ -293,8 +293,8 @@ func before(a, b *kept) int {
 	return cmp.Compare(a.host.ID, b.host.ID)
 }
 
-// start begins a session; c.mu is held.
-func (c *Consoles) start(ctx context.Context, w *kept) {
+// startSession begins a session; c.mu is held.
+func (c *Reader) startSession(ctx context.Context, w *keptConsole) {
 	ctx, w.end = context.WithCancel(ctx)
 	if w.state == "" {
 		w.state, w.text = Waits, "It is being connected to."
@@ -302,18 +302,18 @@ func (c *Consoles) start(ctx context.Context, w *kept) {
 	host := w.host
 	c.running.Go(func() {
 		began := time.Now()
-		err := c.read(ctx, w, host)
+		err := c.readConsole(ctx, w, host)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		ended := ctx.Err() != nil
 		w.end()
 		w.end, w.log, c.due = nil, nil, time.Time{}
-		c.note(w, err, ended, time.Since(began))
+		c.recordEnd(w, err, ended, time.Since(began))
 	})
 }
 
-// note says how a session ended, and when the next may begin; c.mu is held.
-func (c *Consoles) note(w *kept, err error, ended bool, lasted time.Duration) {
+// recordEnd says how a session ended, and when the next may begin; c.mu is held.
+func (c *Reader) recordEnd(w *keptConsole, err error, ended bool, lasted time.Duration) {
 	w.state, w.text = "", ""
 	if ended {
 		return // it was not wanted any more
@@ -322,19 +322,19 @@ func (c *Consoles) note(w *kept, err error, ended bool, lasted time.Duration) {
 	if lasted > time.Minute {
 		w.tries = 1
 	}
-	pause := min(c.config.Pauses.First<<min(w.tries-1, 20), c.config.Pauses.Most)
+	pause := min(c.config.Pauses.First<<min(w.tries-1, 20), c.config.Pauses.Max)
 	if said := new(console.Error); errors.As(err, &said) && said.Kind == console.Unauthorized {
-		pause = c.config.Pauses.Refuse
+		pause = c.config.Pauses.Refused
 	}
 	w.after = time.Now().Add(pause)
-	w.state, w.text = Waits, sentence(err)+" It is tried again after "+w.after.UTC().Format(time.RFC3339)+"."
+	w.state, w.text = Waits, makeSentence(err)+" It is tried again after "+w.after.UTC().Format(time.RFC3339)+"."
 	if w.tries == 1 {
 		c.config.Log.Info("the serial console is not read", "host", w.host.Name, "why", err)
 	}
 }
 
-// sentence makes one of an error.
-func sentence(err error) string {
+// makeSentence makes one of an error.
+func makeSentence(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }

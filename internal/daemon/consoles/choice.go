@@ -1,4 +1,4 @@
-package story
+package consoles
 
 import (
 	"fmt"
@@ -54,45 +54,45 @@ const settles = 10 * time.Minute
 const lease = time.Minute
 
 // want is whether a console shall be read.
-type want struct {
+type choice struct {
 	read    bool
 	urgency urgency
 	state   State // when it shall not be
 	why     string
 }
 
-// judge says whether a host's console shall be read now; until is when a host with nothing to do has settled, leased when nobody looks at it any more.
-func judge(h *reconcile.HostView, until, leased, now time.Time) want {
+// decideReading says whether a host's console shall be read now; until is when a host with nothing to do has settled, leased when nobody looks at it any more.
+func decideReading(h *reconcile.HostView, until, leased, now time.Time) choice {
 	switch d := &h.Desired; {
 	case h.Orphaned:
-		return want{state: Off, why: "It is not in the fleet any more: its BMC is left alone."}
+		return choice{state: Off, why: "It is not in the fleet any more: its BMC is left alone."}
 	case d.BMC == nil:
-		return want{state: Off, why: "The fleet names no BMC for it."}
+		return choice{state: Off, why: "The fleet names no BMC for it."}
 	case d.Protect:
-		return want{state: Off, why: "It is protected: its BMC's console is left alone."}
+		return choice{state: Off, why: "It is protected: its BMC's console is left alone."}
 	case d.Lifecycle == schemas.Unmanaged, d.Lifecycle == schemas.Retired:
-		return want{state: Off, why: fmt.Sprintf("Its lifecycle is %s: its BMC's console is left alone.", d.Lifecycle)}
+		return choice{state: Off, why: fmt.Sprintf("Its lifecycle is %s: its BMC's console is left alone.", d.Lifecycle)}
 	case d.BMC.Console == nil:
-		return want{state: Off, why: notRead}
+		return choice{state: Off, why: notRead}
 	}
-	wanted := want{state: Idle, urgency: held}
-	switch rank, steady := rankOf(h.Document.Phase); {
+	wanted := choice{state: Idle, urgency: held}
+	switch rank, steady := rankPhase(h.Document.Phase); {
 	case !steady:
-		wanted = want{read: true, urgency: rank}
+		wanted = choice{read: true, urgency: rank}
 	case now.Before(until):
-		wanted = want{read: true, urgency: settling}
+		wanted = choice{read: true, urgency: settling}
 	}
 	if now.Before(leased) {
-		wanted = want{read: true, urgency: min(wanted.urgency, watched)}
+		wanted = choice{read: true, urgency: min(wanted.urgency, watched)}
 	}
 	if h.Observed.BMC.Reach != inventory.Reached { // a session that goes on has its phase's urgency
-		return want{state: Waits, urgency: wanted.urgency, why: "Its BMC is not reached."}
+		return choice{state: Waits, urgency: wanted.urgency, why: "Its BMC is not reached."}
 	}
 	return wanted
 }
 
-// rankOf gives the urgency of a phase; steady is one in which nothing is under way or wrong.
-func rankOf(phase plan.Phase) (rank urgency, steady bool) {
+// rankPhase gives the urgency of a phase; steady is one in which nothing is under way or wrong.
+func rankPhase(phase plan.Phase) (rank urgency, steady bool) {
 	switch phase {
 	case plan.Inspecting, plan.Installing, plan.Starting:
 		return underWay, false
@@ -109,9 +109,9 @@ func rankOf(phase plan.Phase) (rank urgency, steady bool) {
 	}
 }
 
-// howTo says how a console that the fleet does not ask for is turned on; port is 0 while the BMC has not said where it is.
-func howTo(h reconcile.HostView, port int) string {
-	address := bmcHost(h.Desired.BMC)
+// explainSetup says how a console that the fleet does not ask for is turned on; port is 0 while the BMC has not said where it is.
+func explainSetup(h reconcile.HostView, port int) string {
+	address := bmcHostname(h.Desired.BMC)
 	scan := "ssh-keyscan " + address
 	if port != 0 {
 		scan = fmt.Sprintf("ssh-keyscan -p %d %s", port, address)
@@ -120,17 +120,17 @@ func howTo(h reconcile.HostView, port int) string {
 		"once you have compared it with the BMC's own.", h.Desired.File, scan)
 }
 
-// bmcHost is the host of a BMC's address.
-func bmcHost(bmc *schemas.BMC) string {
+// bmcHostname is the host of a BMC's address.
+func bmcHostname(bmc *schemas.BMC) string {
 	if u, err := url.Parse(bmc.Address); err == nil {
 		return u.Hostname()
 	}
 	return ""
 }
 
-// address is where a BMC offers its console.
-func address(bmc *schemas.BMC, port int) string {
-	return net.JoinHostPort(bmcHost(bmc), strconv.Itoa(port))
+// joinConsoleAddress is where a BMC offers its console.
+func joinConsoleAddress(bmc *schemas.BMC, port int) string {
+	return net.JoinHostPort(bmcHostname(bmc), strconv.Itoa(port))
 }
 
 // shownLines and shownBytes bound what a Serial has of a console; the whole is in its log.
@@ -139,8 +139,8 @@ const (
 	shownBytes = 96 << 10
 )
 
-// tail is the end of a text, by lines.
-func tail(text string) []string {
+// lastLines is the end of a text, by lines.
+func lastLines(text string) []string {
 	if len(text) > shownBytes {
 		text = text[len(text)-shownBytes:]
 		_, text, _ = strings.Cut(text, "\n")
@@ -149,5 +149,6 @@ func tail(text string) []string {
 	if text == "" {
 		return []string{}
 	}
-	return last(strings.Split(text, "\n"), shownLines)
+	lines := strings.Split(text, "\n")
+	return lines[max(0, len(lines)-shownLines):]
 }

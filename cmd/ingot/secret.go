@@ -1,11 +1,9 @@
-// Package secretcmd is the verb `ingot secret`.
-package secretcmd
+package main
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path"
@@ -21,20 +19,13 @@ import (
 	"github.com/gitmetal/ingot/inventory/secrets"
 )
 
-// Streams are what the verb may read and write: data on Out, talk on Err.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-}
-
-// New makes the verb.
-func New(s Streams) *cobra.Command {
+func newSecret(s streams) *cobra.Command {
 	command := &cobra.Command{Use: "secret", Short: "Make, edit and rotate the fleet's Secrets: SOPS files with age keys", Long: "Values are never arguments. What is written, sops opens too."}
-	command.AddCommand(newCreate(s), newEdit(s), newRotate(s))
+	command.AddCommand(newSecretCreate(s), newSecretEdit(s), newSecretRotate(s))
 	return command
 }
 
-func newCreate(s Streams) *cobra.Command {
+func newSecretCreate(s streams) *cobra.Command {
 	var plain secrets.Plain
 	var repo, out string
 	var recipients []string
@@ -73,7 +64,7 @@ func newCreate(s Streams) *cobra.Command {
 			if err := sealing.Write(file, sealed); err != nil {
 				return err
 			}
-			fmt.Fprintf(s.Out, "%s: Secret %s with %s, for %s (%s)\n", file, plain.Name, strings.Join(slices.Sorted(maps.Keys(plain.Data)), ", "), counted(len(who), "recipient"), from)
+			fmt.Fprintf(s.Out, "%s: Secret %s with %s, for %s (%s)\n", file, plain.Name, strings.Join(slices.Sorted(maps.Keys(plain.Data)), ", "), count(len(who), "recipient"), from)
 			return nil
 		},
 	}
@@ -136,7 +127,7 @@ func fleetRecipients(repo string) ([]string, error) {
 	return found, nil
 }
 
-func newEdit(s Streams) *cobra.Command {
+func newSecretEdit(s streams) *cobra.Command {
 	var keyFile string
 	command := &cobra.Command{
 		Use:   "edit FILE",
@@ -159,7 +150,7 @@ func newEdit(s Streams) *cobra.Command {
 	return command
 }
 
-func newRotate(s Streams) *cobra.Command {
+func newSecretRotate(s streams) *cobra.Command {
 	var keyFile string
 	var given []string
 	command := &cobra.Command{
@@ -184,7 +175,7 @@ func newRotate(s Streams) *cobra.Command {
 			for _, note := range stale(files, given) {
 				fmt.Fprintln(s.Err, note)
 			}
-			fmt.Fprintf(s.Out, "%s, for %s; whoever could open the old ones still can, in the history: change what they hold too\n", counted(len(files), "Secret"), counted(len(recipients), "recipient"))
+			fmt.Fprintf(s.Out, "%s, for %s; whoever could open the old ones still can, in the history: change what they hold too\n", count(len(files), "Secret"), count(len(recipients), "recipient"))
 			return nil
 		},
 	}
@@ -242,11 +233,4 @@ func ageKeys(file string) (secrets.Keys, error) {
 		return keys, fmt.Errorf("%w: name a file with --age-keys or SOPS_AGE_KEY_FILE", err)
 	}
 	return keys, nil
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

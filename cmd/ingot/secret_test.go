@@ -1,18 +1,16 @@
-package secretcmd_test
+package main
 
 import (
 	"io"
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/gitmetal/ingot/cmd/ingot/secretcmd"
 )
 
-// TestTheDocumentedCommandsExist finds the verb and the flags of every command in docs/secrets.md.
-func TestTheDocumentedCommandsExist(t *testing.T) {
+// TestTheDocumentedSecretCommandsExist finds the verb and the flags of every command in docs/secrets.md.
+func TestTheDocumentedSecretCommandsExist(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../../docs/secrets.md")
+	text, err := os.ReadFile("../../docs/secrets.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +25,7 @@ func TestTheDocumentedCommandsExist(t *testing.T) {
 			continue
 		}
 		seen++
-		command, arguments, err := secretcmd.New(secretcmd.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}).Find(words[2:])
+		command, arguments, err := newSecret(streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}).Find(words[2:])
 		if err != nil || command.Name() != words[2] {
 			t.Errorf("%v: there is no such command: %v", words, err)
 			continue

@@ -1,4 +1,4 @@
-package story
+package consoles
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 )
 
-// read reads a host's console until ctx or the connection ends. The error is never nil.
-func (c *Consoles) read(ctx context.Context, w *kept, h reconcile.HostView) error {
+// readConsole reads a host's console until ctx or the connection ends. The error is never nil.
+func (c *Reader) readConsole(ctx context.Context, w *keptConsole, h reconcile.HostView) error {
 	offered, err := c.config.Offered(h.ID)
 	if err != nil {
 		return err
@@ -20,20 +20,20 @@ func (c *Consoles) read(ctx context.Context, w *kept, h reconcile.HostView) erro
 	if err != nil {
 		return err
 	}
-	c.open(ctx, h)
+	c.openSecrets(ctx, h)
 	log, err := c.config.Dir.Open(string(h.ID), c.config.Secrets)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Close() }() // that it can keep nothing was said by a write
 	target := console.Target{
-		Address: address(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
+		Address: joinConsoleAddress(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
 		Username: account["username"].Reveal(), Password: account["password"],
 	}
 	if offered.Shared { // elsewhere the line would go to the machine: to GRUB, or to a shell
 		target.Entry = offered.Entry
 	}
-	out := &noted{log: log}
+	out := &markedLog{log: log}
 	err = console.Read(ctx, target, c.config.Limits, console.Reading{Out: out, Begun: func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -44,14 +44,14 @@ func (c *Consoles) read(ctx context.Context, w *kept, h reconcile.HostView) erro
 		if ctx.Err() != nil {
 			why = errors.New("nothing is under way and nobody looks at it, or others come first, or the daemon ends")
 		}
-		_ = log.Note(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
+		_ = log.WriteNote(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
 	}
 	return err
 }
 
-// open opens the Secrets of a host's workload: a daemon that was started a moment ago opened none yet, and the machine may have had them from the one
+// openSecrets opens the Secrets of a host's workload: a daemon that was started a moment ago opened none yet, and the machine may have had them from the one
 // before. What cannot be opened is not known.
-func (c *Consoles) open(ctx context.Context, h reconcile.HostView) {
+func (c *Reader) openSecrets(ctx context.Context, h reconcile.HostView) {
 	if h.Desired.Workload == nil {
 		return
 	}
@@ -61,17 +61,17 @@ func (c *Consoles) open(ctx context.Context, h reconcile.HostView) {
 }
 
 // noted marks in a log where reading begins, once something comes.
-type noted struct {
+type markedLog struct {
 	log   *console.Log
 	began bool
 }
 
-var _ io.Writer = (*noted)(nil)
+var _ io.Writer = (*markedLog)(nil)
 
-func (n *noted) Write(p []byte) (int, error) {
+func (n *markedLog) Write(p []byte) (int, error) {
 	if !n.began {
 		n.began = true
-		if err := n.log.Note(time.Now(), "read from here on: what came before is not known"); err != nil {
+		if err := n.log.WriteNote(time.Now(), "read from here on: what came before is not known"); err != nil {
 			return 0, err
 		}
 	}

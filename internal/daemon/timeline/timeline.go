@@ -1,5 +1,4 @@
-// Package story is what is told of one host beyond its document: its timeline, what its jobs print, and its serial console.
-package story
+package timeline
 
 import (
 	"context"
@@ -16,10 +15,9 @@ import (
 )
 
 // Story is what happened to a host, in order, what its jobs said since the daemon started, and its serial console, as far as each is kept.
-type Story struct {
+type Timeline struct {
 	Steps   []Step   `json:"steps"`
 	Console []string `json:"console"` // of its jobs
-	Serial  Serial   `json:"serial"`
 }
 
 // Step is one change of a host's phase, or of what it does or waits for.
@@ -38,32 +36,32 @@ const (
 )
 
 // Stories keeps every host's timeline and what its jobs said.
-type Stories struct {
+type Recorder struct {
 	mu    sync.Mutex
-	hosts map[inventory.MachineID]*Story
+	hosts map[inventory.MachineID]*Timeline
 	spoke []inventory.MachineID // hosts with a console, the one that spoke last at the end
 }
 
-// New keeps nothing yet.
-func New() *Stories {
-	return &Stories{hosts: map[inventory.MachineID]*Story{}}
+// NewRecorder keeps nothing yet.
+func NewRecorder() *Recorder {
+	return &Recorder{hosts: map[inventory.MachineID]*Timeline{}}
 }
 
-// Of gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen. The
+// ReadTimeline gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen. The
 // document has nothing, not even the name, before the first look.
-func (s *Stories) Of(id inventory.MachineID, d status.Document) Story {
+func (s *Recorder) ReadTimeline(id inventory.MachineID, d status.Document) Timeline {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.hosts[id]
 	if seen == nil {
-		seen = &Story{}
+		seen = &Timeline{}
 	}
-	steps := slices.DeleteFunc(remembered(d), func(step Step) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
-	return Story{Steps: append(steps, seen.Steps...), Console: append([]string{}, seen.Console...)}
+	steps := slices.DeleteFunc(restoreSteps(d), func(step Step) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
+	return Timeline{Steps: append(steps, seen.Steps...), Console: append([]string{}, seen.Console...)}
 }
 
-// remembered are the steps that a document tells of, in order.
-func remembered(d status.Document) []Step {
+// restoreSteps are the steps that a document tells of, in order.
+func restoreSteps(d status.Document) []Step {
 	steps := []Step{}
 	add := func(at time.Time, phase plan.Phase, format string, args ...any) {
 		if !at.IsZero() {
@@ -89,16 +87,16 @@ func remembered(d status.Document) []Step {
 	return steps
 }
 
-// story gives a host's; the caller holds the lock.
-func (s *Stories) story(host inventory.MachineID) *Story {
+// ensureTimeline gives a host's; the caller holds the lock.
+func (s *Recorder) ensureTimeline(host inventory.MachineID) *Timeline {
 	if s.hosts[host] == nil {
-		s.hosts[host] = &Story{}
+		s.hosts[host] = &Timeline{}
 	}
 	return s.hosts[host]
 }
 
-// step adds what a host does now, unless it is what it did before.
-func (s *Stories) step(h reconcile.HostView, now time.Time) {
+// recordStep adds what a host does now, unless it is what it did before.
+func (s *Recorder) recordStep(h reconcile.HostView, now time.Time) {
 	v, text := h.Document, ""
 	if h.Plan.Action != nil {
 		text = h.Plan.Action.Reason
@@ -117,47 +115,47 @@ func (s *Stories) step(h reconcile.HostView, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	story := s.story(h.ID)
+	story := s.ensureTimeline(h.ID)
 	step := Step{At: now, Phase: string(v.Phase), Text: text}
 	if n := len(story.Steps); n > 0 && story.Steps[n-1].Phase == step.Phase && story.Steps[n-1].Text == step.Text {
 		return
 	}
-	story.Steps = last(append(story.Steps, step), keptSteps)
+	story.Steps = keepLast(append(story.Steps, step), keptSteps)
 }
 
-// said adds what a host's job said. Where too many hosts speak, those that spoke longest ago are forgotten.
-func (s *Stories) said(p hub.Event) {
+// recordOutput adds what a host's job said. Where too many hosts speak, those that spoke longest ago are forgotten.
+func (s *Recorder) recordOutput(p hub.Event) {
 	if len(p.Progress.Lines) == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := inventory.MachineID(p.Host)
-	story := s.story(id)
-	for _, line := range last(p.Progress.Lines, keptLines) {
+	story := s.ensureTimeline(id)
+	for _, line := range keepLast(p.Progress.Lines, keptLines) {
 		story.Console = append(story.Console, line[:min(len(line), keptLine)])
 	}
-	story.Console = last(story.Console, keptLines)
+	story.Console = keepLast(story.Console, keptLines)
 	if n := len(s.spoke); n > 0 && s.spoke[n-1] == id {
 		return
 	}
 	s.spoke = append(slices.DeleteFunc(s.spoke, func(other inventory.MachineID) bool { return other == id }), id)
 	if len(s.spoke) > keptConsoles {
-		s.story(s.spoke[0]).Console = nil
+		s.ensureTimeline(s.spoke[0]).Console = nil
 		s.spoke = s.spoke[1:]
 	}
 }
 
-// last gives the end of a list, and lets go of the rest.
-func last[T any](all []T, most int) []T {
+// keepLast gives the end of a list, and lets go of the rest.
+func keepLast[T any](all []T, most int) []T {
 	if len(all) <= most {
 		return all
 	}
 	return slices.Clone(all[len(all)-most:])
 }
 
-// Follow writes the stories down until ctx ends.
-func (s *Stories) Follow(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hub) error {
+// FollowHosts writes the stories down until ctx ends.
+func (s *Recorder) FollowHosts(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hub) error {
 	changes := loop.Watch()
 	defer changes.Stop()
 	progress, stopProgress := jobs.Subscribe()
@@ -169,11 +167,11 @@ func (s *Stories) Follow(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hu
 		case <-changes.Changed():
 			for _, id := range changes.Take() {
 				if h, known := loop.Host(id); known {
-					s.step(h, time.Now())
+					s.recordStep(h, time.Now())
 				}
 			}
 		case p := <-progress:
-			s.said(p)
+			s.recordOutput(p)
 		}
 	}
 }
