@@ -128,7 +128,7 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 	if policy != nil && (d.config.Trust.SignedTags || d.config.Trust.TwoSigners) {
 		c.TagSigners, c.TwoSigners = policy, d.config.Trust.TwoSigners
 	}
-	c.Follow = load.Follows
+	c.Follow = load.TagPatterns
 	if c.Tags, err = d.journal.Tags(ctx); err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (d *Daemon) openLoop(context.Context) (err error) {
 
 // load resolves a fleet, one call after the other; the Secrets of one that is used are the ones that open from then on.
 func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
-	fleet, findings, cache := load.Next(d.loaded, sources, ignition.Checker{})
+	fleet, findings, cache := load.FleetWithCache(d.loaded, sources, ignition.Checker{})
 	d.loaded = cache
 	if !schemas.Fatal(findings) {
 		d.secrets.take(fleet.Secrets)

@@ -63,7 +63,7 @@ func (w *bench) git(dir string, args ...string) string {
 
 func (w *bench) open(c gitrepo.Config) *gitrepo.Repo {
 	w.Helper()
-	c.URL, c.Branch, c.StatusBranch, c.Follow = w.url, bigfleet.Branch, bigfleet.StatusBranch, load.Follows
+	c.URL, c.Branch, c.StatusBranch, c.Follow = w.url, bigfleet.Branch, bigfleet.StatusBranch, load.TagPatterns
 	repo, err := gitrepo.Open(c)
 	if err != nil {
 		w.Fatal(err)
@@ -199,7 +199,7 @@ func (w *bench) accept() {
 	}
 	w.signedEdit()
 	repo := w.open(gitrepo.Config{Signers: policy})
-	fleet, _, cache := load.Next(load.Cache{}, w.latest(repo), ignition.Checker{})
+	fleet, _, cache := load.FleetWithCache(load.Cache{}, w.latest(repo), ignition.Checker{})
 	records := bigfleet.Records(w.fleet)
 	var ours, git, take, resolve, plan stopwatch
 	for w.Loop() {
@@ -208,7 +208,7 @@ func (w *bench) accept() {
 			var sources inventory.Sources
 			take.time(func() { sources = w.latest(repo) })
 			head := fleet
-			resolve.time(func() { head, _, cache = load.Next(cache, sources, ignition.Checker{}) })
+			resolve.time(func() { head, _, cache = load.FleetWithCache(cache, sources, ignition.Checker{}) })
 			plan.time(func() {
 				if r := review.Compare(fleet, head, review.Known{Records: records}); len(r.Hosts) != 1 {
 					w.Fatalf("%d hosts change, want 1", len(r.Hosts))

@@ -50,7 +50,7 @@ func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet
 		return inventory.Fleet{}, nil, err
 	}
 	sources := inventory.Sources{Trunk: snapshot}
-	if patterns := load.Follows(snapshot); len(patterns) > 0 {
+	if patterns := load.TagPatterns(snapshot); len(patterns) > 0 {
 		if sources.Releases, err = f.releases(patterns, extra); err != nil {
 			return inventory.Fleet{}, nil, err
 		}
@@ -58,7 +58,7 @@ func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet
 	if f.loaded == (load.Cache{}) {
 		f.loaded = decodeAhead(snapshot.Files)
 	}
-	fleet, findings, loaded := load.Next(f.loaded, sources, ignition.Checker{})
+	fleet, findings, loaded := load.FleetWithCache(f.loaded, sources, ignition.Checker{})
 	f.loaded = loaded
 	return fleet, findings, nil
 }
@@ -77,10 +77,10 @@ func decodeAhead(files map[string]inventory.File) load.Cache {
 	parts := make([]load.Cache, len(shares))
 	var all sync.WaitGroup
 	for i, share := range shares {
-		all.Go(func() { parts[i] = load.Ahead(share) })
+		all.Go(func() { parts[i] = load.DecodeFiles(share) })
 	}
 	all.Wait()
-	return load.Join(parts...)
+	return load.JoinCaches(parts...)
 }
 
 // releases picks what rings run from the clone; a directory outside of any clone has no tags.
