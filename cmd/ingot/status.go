@@ -135,7 +135,7 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	if err != nil {
 		return daemon.View{}, err
 	}
-	branch, err := clone.Status(o.branch)
+	branch, err := clone.OpenStatus(o.branch)
 	if err != nil {
 		return daemon.View{}, err
 	}
@@ -148,7 +148,7 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 // viewOf is what a status branch says. A page that cannot be read is its host's trouble.
 func viewOf(branch gitrepo.Status) (daemon.View, error) {
 	view := daemon.View{Hosts: []daemon.HostView{}}
-	for _, file := range branch.Files() {
+	for _, file := range branch.ListFiles() {
 		if !status.IsHost(file) {
 			continue
 		}
@@ -161,7 +161,7 @@ func viewOf(branch gitrepo.Status) (daemon.View, error) {
 		view.Hosts = append(view.Hosts, h)
 	}
 	slices.SortFunc(view.Hosts, func(a, b daemon.HostView) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
-	page, err := branch.Read(status.FleetPath)
+	page, err := branch.ReadPage(status.FleetPath)
 	if err != nil || page == nil { // it came to no commit yet
 		return view, err
 	}

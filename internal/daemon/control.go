@@ -114,7 +114,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	// The operator's word that the trunk may be traced to another commit, after its history was rewritten or its signers were lost.
 	mux.HandleFunc("POST /v1/repin/{commit}", func(w http.ResponseWriter, r *http.Request) {
 		commit := r.PathValue("commit")
-		d.operate(w, r, fmt.Sprintf("re-pinned the trunk to %s, from %s", commit, cmp.Or(d.repo.Accepted(), "no commit")), func() error { return d.repo.Repin(r.Context(), commit) })
+		d.operate(w, r, fmt.Sprintf("re-pinned the trunk to %s, from %s", commit, cmp.Or(d.repo.AcceptedCommit(), "no commit")), func() error { return d.repo.RepinTrunk(r.Context(), commit) })
 	})
 	// The operator's word that a tag which was moved or deleted counts as it is now.
 	mux.HandleFunc("POST /v1/repin-tag/{tag...}", func(w http.ResponseWriter, r *http.Request) {

@@ -129,8 +129,8 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 	if policy != nil && (d.config.Trust.SignedTags || d.config.Trust.TwoSigners) {
 		c.TagSigners, c.TwoSigners = policy, d.config.Trust.TwoSigners
 	}
-	c.Follow = load.Follows
-	if c.Tags, err = d.journal.Tags(ctx); err != nil {
+	c.TagPatterns = load.TagPatterns
+	if c.RememberedTags, err = d.journal.Tags(ctx); err != nil {
 		return err
 	}
 	d.repo, err = gitrepo.Open(c)
@@ -220,7 +220,7 @@ func (d *Daemon) openLoop(context.Context) (err error) {
 
 // load resolves a fleet, one call after the other; the Secrets of one that is used are the ones that open from then on.
 func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
-	fleet, findings, cache := load.Next(d.loaded, sources, ignition.Checker{})
+	fleet, findings, cache := load.FleetWithCache(d.loaded, sources, ignition.Checker{})
 	d.loaded = cache
 	if !schemas.Fatal(findings) {
 		d.secrets.take(fleet.Secrets)
@@ -237,7 +237,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.loop.Run(ctx) })
 	g.Go(func() error { return d.images.Run(ctx) })
-	g.Go(func() error { return d.repo.Watch(ctx, d.loop.Refresh) })
+	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.Refresh) })
 	g.Go(func() error { return serve(ctx, d.agents, d.hub) })
 	g.Go(func() error { return serve(ctx, d.bmcs, d.media) })
 	g.Go(func() error { return serve(ctx, d.control, d.controlHandler()) })

@@ -23,7 +23,7 @@ type source struct {
 
 // Latest implements reconcile.Source.
 func (s *source) Latest(ctx context.Context) (inventory.Sources, error) {
-	if s.Accepted() == "" {
+	if s.AcceptedCommit() == "" {
 		if err := s.recall(ctx); err != nil {
 			return inventory.Sources{}, err
 		}
@@ -32,7 +32,7 @@ func (s *source) Latest(ctx context.Context) (inventory.Sources, error) {
 	if err != nil {
 		return sources, err
 	}
-	if seen := s.Tags(); !maps.Equal(seen, s.kept) {
+	if seen := s.RememberedTags(); !maps.Equal(seen, s.kept) {
 		if err := s.journal.KeepTags(ctx, seen); err != nil {
 			return inventory.Sources{}, err
 		}
@@ -71,7 +71,7 @@ func (s *source) recall(ctx context.Context) error {
 			return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 		}
 	}
-	return s.Trace(fleet.Commit)
+	return s.TraceFrom(fleet.Commit)
 }
 
 // deleted tells the first start from a fleet's page that somebody deleted: it is pushed together with the first page of a host.

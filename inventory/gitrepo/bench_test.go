@@ -63,7 +63,7 @@ func (w *bench) git(dir string, args ...string) string {
 
 func (w *bench) open(c gitrepo.Config) *gitrepo.Repo {
 	w.Helper()
-	c.URL, c.Branch, c.StatusBranch, c.Follow = w.url, bigfleet.Branch, bigfleet.StatusBranch, load.Follows
+	c.URL, c.Branch, c.StatusBranch, c.TagPatterns = w.url, bigfleet.Branch, bigfleet.StatusBranch, load.TagPatterns
 	repo, err := gitrepo.Open(c)
 	if err != nil {
 		w.Fatal(err)
@@ -85,7 +85,8 @@ func (w *bench) edit() {
 	w.Helper()
 	w.edits++
 	n := w.edits * 7 % benchHosts
-	if err := bigfleet.Commit(w.Context(), w.bare, bigfleet.Branch, bigfleet.Branch, map[string]string{bigfleet.HostFile(n): bigfleet.EditHost(n, w.edits)}); err != nil {
+	if err := bigfleet.Commit(w.Context(), w.bare, bigfleet.Branch, bigfleet.Branch,
+		map[string]string{bigfleet.HostFile(n): bigfleet.EditHost(n, w.edits)}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -115,7 +116,8 @@ func (w *bench) beside(ours, git *stopwatch) {
 // BenchmarkFleet is what the daemon does with a repository of 10,000 hosts, each beside the git CLI doing its part of it.
 func BenchmarkFleet(b *testing.B) {
 	w := newBench(b, shortHistory)
-	for name, measure := range map[string]func(){"poll": w.poll, "fetch": w.fetch, "accept": w.accept, "push=1": w.push(1), "push=500": w.push(500)} {
+	for name, measure := range map[string]func(){"poll": w.poll, "fetch": w.fetch, "accept": w.accept,
+		"push=1": w.push(1), "push=500": w.push(500)} {
 		w.run(b, name, measure)
 	}
 }
@@ -199,7 +201,7 @@ func (w *bench) accept() {
 	}
 	w.signedEdit()
 	repo := w.open(gitrepo.Config{Signers: policy})
-	fleet, _, cache := load.Next(load.Cache{}, w.latest(repo), ignition.Checker{})
+	fleet, _, cache := load.FleetWithCache(load.Cache{}, w.latest(repo), ignition.Checker{})
 	records := bigfleet.Records(w.fleet)
 	var ours, git, take, resolve, plan stopwatch
 	for w.Loop() {
@@ -208,7 +210,7 @@ func (w *bench) accept() {
 			var sources inventory.Sources
 			take.time(func() { sources = w.latest(repo) })
 			head := fleet
-			resolve.time(func() { head, _, cache = load.Next(cache, sources, ignition.Checker{}) })
+			resolve.time(func() { head, _, cache = load.FleetWithCache(cache, sources, ignition.Checker{}) })
 			plan.time(func() {
 				if r := review.Compare(fleet, head, review.Known{Records: records}); len(r.Hosts) != 1 {
 					w.Fatalf("%d hosts change, want 1", len(r.Hosts))
@@ -231,7 +233,8 @@ func (w *bench) accept() {
 func (w *bench) sign() []byte {
 	w.Helper()
 	key := filepath.Join(w.dir, "key")
-	if out, err := exec.CommandContext(w.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(w.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+		key).CombinedOutput(); err != nil {
 		w.Fatalf("ssh-keygen: %v\n%s", err, out)
 	}
 	public, err := os.ReadFile(key + ".pub")
@@ -250,7 +253,8 @@ func (w *bench) signedEdit() {
 	w.Helper()
 	w.edits++
 	n := w.edits % 25
-	if err := bigfleet.Commit(w.Context(), w.bare, bigfleet.Branch, "unsigned", map[string]string{bigfleet.HostFile(n): bigfleet.EditHost(n, w.edits)}); err != nil {
+	if err := bigfleet.Commit(w.Context(), w.bare, bigfleet.Branch, "unsigned",
+		map[string]string{bigfleet.HostFile(n): bigfleet.EditHost(n, w.edits)}); err != nil {
 		w.Fatal(err)
 	}
 	signed := w.git(w.bare, "-c", "gpg.format=ssh", "-c", "user.signingkey="+filepath.Join(w.dir, "key.pub"),

@@ -18,15 +18,17 @@ func twoSigners(t *testing.T, r *remote) (*signed, gitrepo.Config) {
 	s := newSignedOver(t, r, "jo", "jo2", "ann", "eve", "old")
 	s.change("jo", "hosts/a.yaml")
 	policy, err := trust.New(trust.Config{
-		AllowedSigners: fmt.Appendf(nil, "jo@example.com,jo %s\nJo@Example.com,laptop %s\nann@example.com %s\nold@example.com %s\n", s.public("jo"), s.public("jo2"), s.public("ann"), s.public("old")),
-		RevokedKeys:    []byte(s.public("old") + "\n"),
+		AllowedSigners: fmt.Appendf(nil,
+			"jo@example.com,jo %s\nJo@Example.com,laptop %s\nann@example.com %s\nold@example.com %s\n", s.public("jo"),
+			s.public("jo2"), s.public("ann"), s.public("old")),
+		RevokedKeys: []byte(s.public("old") + "\n"),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := r.config
 	config.TagSigners, config.TwoSigners = policy, true
-	config.Follow = func(inventory.Snapshot) map[string]string { return map[string]string{"prod": "prod-*"} }
+	config.TagPatterns = func(inventory.Snapshot) map[string]string { return map[string]string{"prod": "prod-*"} }
 	s.tag("jo", "prod-1", "HEAD")
 	return s, config
 }
@@ -41,7 +43,8 @@ func (s *signed) counts(repo *gitrepo.Repo, tag, second, why string) inventory.S
 	release := sources.Releases["prod"]
 	got := release.Signatures
 	if release.Tag != tag || got.Tag != tag || got.Second != second {
-		s.Fatalf("prod runs %q (%s), countersigned by %q, want %q by %q: %+v", release.Tag, release.Trouble, got.Second, tag, second, got)
+		s.Fatalf("prod runs %q (%s), countersigned by %q, want %q by %q: %+v", release.Tag, release.Trouble, got.Second,
+			tag, second, got)
 	}
 	if (why == "") != (got.Why == "") || !strings.Contains(got.Why, why) {
 		s.Fatalf("prod runs %q, why it is not countersigned is %q, want %q", tag, got.Why, why)
@@ -56,13 +59,16 @@ func TestATagIsCountersigned(t *testing.T) {
 		s, config := twoSigners(t, r)
 		repo := open(t, config)
 		first := s.counts(repo, "prod-1", "", "")
-		if got, want := first.Releases["prod"].Signatures, (inventory.Signatures{Tag: "prod-1", Object: s.git("rev-parse", "prod-1"), Signer: "jo@example.com, jo"}); got != want {
+		if got, want := first.Releases["prod"].Signatures,
+			(inventory.Signatures{Tag: "prod-1", Object: s.git("rev-parse", "prod-1"),
+				Signer: "jo@example.com, jo"}); got != want {
 			t.Errorf("signatures %+v, want %+v", got, want)
 		}
 		runs(t, repo, "prod-1", s.git("rev-parse", "HEAD"), "")
 
 		for _, command := range inventory.Countersign("prod-1") { // as people are told to
-			command = strings.Replace(strings.ReplaceAll(command, "$USER", "ann"), "git ", "git -c gpg.format=ssh -c user.signingkey="+filepath.Join(s.dir, "ann.pub")+" ", 1)
+			command = strings.Replace(strings.ReplaceAll(command, "$USER", "ann"), "git ",
+				"git -c gpg.format=ssh -c user.signingkey="+filepath.Join(s.dir, "ann.pub")+" ", 1)
 			s.run(filepath.Join(s.dir, "clone"), "sh", "-c", command)
 		}
 		second := s.counts(repo, "prod-1", "ann@example.com", "")
@@ -90,17 +96,24 @@ func TestWhatIsNoCountersignature(t *testing.T) {
 		push func(ref string)
 		why  string
 	}{
-		"the same signer":      {func(ref string) { s.tag("jo", ref, "prod-1") }, "jo@example.com signed the tag too"},
-		"the same person":      {func(ref string) { s.tag("jo2", ref, "prod-1") }, "Jo@Example.com signed the tag too"},
-		"an unknown signer":    {func(ref string) { s.tag("eve", ref, "prod-1") }, "is not an allowed signer's"},
-		"a revoked key":        {func(ref string) { s.tag("old", ref, "prod-1") }, "is revoked"},
-		"nobody":               {func(ref string) { s.tag("", ref, "prod-1") }, "it is not signed"},
-		"the commit":           {func(ref string) { s.tag("ann", ref, "prod-1^{commit}") }, "it is of the commit, not of tag prod-1"},
-		"another tag":          {func(ref string) { s.tag("ann", ref, "other-1") }, "it is of another tag object"},
-		"another commit's tag": {func(ref string) { s.tag("ann", ref, "other-2") }, "it is of another commit than tag prod-1"},
-		"a countersignature":   {func(ref string) { s.git("tag", "-f", "-a", "-m", "x", "inner", "prod-1"); s.tag("ann", ref, "inner") }, "it is of another tag object"},
-		"the tag itself":       {func(ref string) { lightweight(ref, s.git("rev-parse", "prod-1")) }, `its object is that of a tag "prod-1"`},
-		"a bare commit":        {func(ref string) { lightweight(ref, older) }, "it is not signed, having no tag object"},
+		"the same signer":   {func(ref string) { s.tag("jo", ref, "prod-1") }, "jo@example.com signed the tag too"},
+		"the same person":   {func(ref string) { s.tag("jo2", ref, "prod-1") }, "Jo@Example.com signed the tag too"},
+		"an unknown signer": {func(ref string) { s.tag("eve", ref, "prod-1") }, "is not an allowed signer's"},
+		"a revoked key":     {func(ref string) { s.tag("old", ref, "prod-1") }, "is revoked"},
+		"nobody":            {func(ref string) { s.tag("", ref, "prod-1") }, "it is not signed"},
+		"the commit": {func(ref string) { s.tag("ann", ref, "prod-1^{commit}") },
+			"it is of the commit, not of tag prod-1"},
+		"another tag": {func(ref string) { s.tag("ann", ref, "other-1") }, "it is of another tag object"},
+		"another commit's tag": {func(ref string) { s.tag("ann", ref, "other-2") },
+			"it is of another commit than tag prod-1"},
+		"a countersignature": {func(ref string) {
+			s.git("tag", "-f", "-a", "-m", "x", "inner", "prod-1")
+			s.tag("ann",
+				ref, "inner")
+		}, "it is of another tag object"},
+		"the tag itself": {func(ref string) { lightweight(ref, s.git("rev-parse", "prod-1")) },
+			`its object is that of a tag "prod-1"`},
+		"a bare commit": {func(ref string) { lightweight(ref, older) }, "it is not signed, having no tag object"},
 		"another ref's": {func(ref string) {
 			s.tag("ann", "countersign/prod-9/ann", "prod-1")
 			lightweight(ref, s.git("rev-parse", "countersign/prod-9/ann"))
@@ -139,7 +152,8 @@ func TestACountersignatureIsOfOneObject(t *testing.T) {
 	s.git("tag", "-d", "prod-1")
 	s.git("push", "-q", "origin", ":refs/tags/prod-1")
 	commit := s.git("rev-parse", "HEAD")
-	s.git("-c", "gpg.format=ssh", "-c", "user.signingkey="+filepath.Join(s.dir, "jo.pub"), "tag", "-s", "-m", "made anew", "prod-1", commit)
+	s.git("-c", "gpg.format=ssh", "-c", "user.signingkey="+filepath.Join(s.dir, "jo.pub"), "tag", "-s", "-m",
+		"made anew", "prod-1", commit)
 	s.git("push", "-q", "origin", "prod-1")
 	runs(t, repo, "prod-1", commit, "tag prod-1 was moved") // nothing is erased
 	if err := repo.RepinTag("prod-1"); err != nil {
@@ -162,12 +176,13 @@ func TestACountersignatureIsNoRelease(t *testing.T) {
 	s.tag("ann", "countersign/prod-1/ann", "prod-1")
 	s.tag("ann", "countersign/prod-1/v99", "HEAD")
 	for _, pattern := range []string{"*", "countersign/*", "countersign/prod-1/*", "c*"} {
-		config.Follow = func(inventory.Snapshot) map[string]string { return map[string]string{"prod": pattern} }
+		config.TagPatterns = func(inventory.Snapshot) map[string]string { return map[string]string{"prod": pattern} }
 		sources, err := open(t, config).Latest(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tag := sources.Releases["prod"].Tag; strings.HasPrefix(tag, "countersign") || (tag == "prod-1") != (pattern == "*") {
+		if tag := sources.Releases["prod"].Tag; strings.HasPrefix(tag, "countersign") ||
+			(tag == "prod-1") != (pattern == "*") {
 			t.Errorf("a ring that follows %s runs %q", pattern, tag)
 		}
 	}
@@ -186,7 +201,8 @@ func TestAFewCountersignaturesAreLookedAt(t *testing.T) {
 	}
 	s.git(refs...)
 	s.tag("ann", "countersign/prod-1/ann", "prod-1")
-	s.counts(repo, "prod-1", "", "21 others are there, of which the first 16 are looked at: delete those that do not count")
+	s.counts(repo, "prod-1", "",
+		"21 others are there, of which the first 16 are looked at: delete those that do not count")
 	if fetched := strings.Count(strings.Join(gitrepo.References(repo), "\n"), "countersign/"); fetched != 16 {
 		t.Errorf("%d countersignatures were fetched, want 16", fetched)
 	}

@@ -25,43 +25,45 @@ import (
 // Uncommitted is the Commit of a snapshot that ReadDirectory made.
 const Uncommitted = "uncommitted"
 
-// ReadDirectory reads a directory as if all of it were committed, but for what Git would ignore, with the same checks and limits. It follows no
-// symbolic link. Its digests are those the commit would have.
+// ReadDirectory reads a directory as if every file that Git does not ignore were committed, with the checks, limits and
+// digests of a commit. Symbolic links are not followed.
 func ReadDirectory(dir string) (inventory.Snapshot, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %w", err)
 	}
 	defer root.Close()
-	if bare(dir) {
-		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %s is a bare repository, which has commits but no files: name a commit with --commit", dir)
+	if isBare(dir) {
+		return inventory.Snapshot{},
+			fmt.Errorf("read the fleet: %s is a bare repository, which has commits but no files: name a commit with "+
+				"--commit", dir)
 	}
 	ignored, err := gitignore.ReadPatterns(osfs.New(dir), nil)
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read .gitignore: %w", err)
 	}
 	c := Config{}
-	c.complete()
+	c.fillDefaults()
 	store := memory.NewStorage()
 	opened, err := git.Init(store, nil)
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %w", err)
 	}
-	w := &committer{files: root.FS(), store: store, ignored: gitignore.NewMatcher(ignored), limits: c.Limits}
-	tree, err := w.tree(".", 0)
+	w := &directoryWriter{files: root.FS(), store: store, ignored: gitignore.NewMatcher(ignored), limits: c.Limits}
+	tree, err := w.writeTree(".", 0)
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
 	}
-	commit, err := w.save(&object.Commit{TreeHash: tree, Message: "working directory"})
+	commit, err := w.saveObject(&object.Commit{TreeHash: tree, Message: "working directory"})
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
 	}
-	snapshot, err := newRepo(c, opened).read(commit)
+	snapshot, err := newRepo(c, opened).readCommit(commit)
 	snapshot.Commit = Uncommitted
 	return snapshot, err
 }
 
-func bare(dir string) bool {
+func isBare(dir string) bool {
 	opened, err := git.PlainOpen(dir)
 	if err != nil {
 		return false
@@ -70,8 +72,8 @@ func bare(dir string) bool {
 	return errors.Is(err, git.ErrIsBareRepository)
 }
 
-// committer writes a directory's objects into memory.
-type committer struct {
+// directoryWriter writes the objects of a directory into memory.
+type directoryWriter struct {
 	files   fs.FS
 	store   *memory.Storage
 	ignored gitignore.Matcher
@@ -80,8 +82,9 @@ type committer struct {
 	total   int64
 }
 
-// tree writes one directory; what is too deep or too much is left to the reader of the tree to refuse.
-func (w *committer) tree(dir string, depth int) (plumbing.Hash, error) {
+// writeTree writes one directory. Trees that are too deep or too large are cut right above the limit, for the reader of
+// the tree to refuse.
+func (w *directoryWriter) writeTree(dir string, depth int) (plumbing.Hash, error) {
 	entries, err := fs.ReadDir(w.files, dir)
 	if err != nil {
 		return plumbing.ZeroHash, err
@@ -95,17 +98,17 @@ func (w *committer) tree(dir string, depth int) (plumbing.Hash, error) {
 		if w.seen++; w.seen > w.limits.Files+1 || depth > w.limits.Depth+1 {
 			break
 		}
-		made, err := w.entry(entry, name, depth)
+		made, err := w.writeEntry(entry, name, depth)
 		if err != nil {
 			return plumbing.ZeroHash, err
 		}
 		tree.Entries = append(tree.Entries, made)
 	}
 	slices.SortFunc(tree.Entries, func(a, b object.TreeEntry) int { return strings.Compare(sortName(a), sortName(b)) })
-	return w.save(&tree)
+	return w.saveObject(&tree)
 }
 
-// sortName is a name as trees are sorted by: a directory's ends with a slash.
+// sortName is the name by which Git sorts an entry of a tree: a directory's name ends with a slash.
 func sortName(e object.TreeEntry) string {
 	if e.Mode == filemode.Dir {
 		return e.Name + "/"
@@ -113,24 +116,24 @@ func sortName(e object.TreeEntry) string {
 	return e.Name
 }
 
-func (w *committer) entry(entry fs.DirEntry, name string, depth int) (made object.TreeEntry, err error) {
+func (w *directoryWriter) writeEntry(entry fs.DirEntry, name string, depth int) (made object.TreeEntry, err error) {
 	made.Name = entry.Name()
 	switch {
-	case !utf8.ValidString(name): // refused by its name
+	case !utf8.ValidString(name): // the reader refuses the name
 		made.Mode, made.Hash = filemode.Regular, plumbing.ComputeHash(plumbing.BlobObject, nil)
 	case entry.IsDir():
 		made.Mode = filemode.Dir
-		made.Hash, err = w.tree(name, depth+1)
+		made.Hash, err = w.writeTree(name, depth+1)
 	case entry.Type().IsRegular():
-		made.Mode, made.Hash, err = w.blob(entry, name)
-	default: // a symbolic link, a device: refused by its mode
+		made.Mode, made.Hash, err = w.writeBlob(entry, name)
+	default: // a symbolic link or a device: the reader refuses the mode
 		made.Mode, made.Hash = filemode.Symlink, plumbing.ComputeHash(plumbing.BlobObject, nil)
 	}
 	return made, err
 }
 
-// blob writes one file, cut right above the limit, at which it is refused.
-func (w *committer) blob(entry fs.DirEntry, name string) (filemode.FileMode, plumbing.Hash, error) {
+// writeBlob writes one file, cut right above the size limit, so that the reader refuses the file.
+func (w *directoryWriter) writeBlob(entry fs.DirEntry, name string) (filemode.FileMode, plumbing.Hash, error) {
 	info, err := entry.Info()
 	if err != nil {
 		return 0, plumbing.ZeroHash, err
@@ -167,7 +170,7 @@ type encodable interface {
 	Encode(into plumbing.EncodedObject) error
 }
 
-func (w *committer) save(o encodable) (plumbing.Hash, error) {
+func (w *directoryWriter) saveObject(o encodable) (plumbing.Hash, error) {
 	encoded := w.store.NewEncodedObject()
 	if err := o.Encode(encoded); err != nil {
 		return plumbing.ZeroHash, err

@@ -13,7 +13,8 @@ import (
 func TestADirectoryReadsAsItsCommitWould(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, mode := range map[string]os.FileMode{"hosts/a.yaml": 0o644, "a/b/run.sh": 0o755, "a-b": 0o644, ".gitignore": 0o644, "ignored.log": 0o644} {
+	for name, mode := range map[string]os.FileMode{"hosts/a.yaml": 0o644, "a/b/run.sh": 0o755, "a-b": 0o644,
+		".gitignore": 0o644, "ignored.log": 0o644} {
 		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -25,7 +26,8 @@ func TestADirectoryReadsAsItsCommitWould(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, args := range [][]string{{"init", "-q"}, {"add", "-A"}, {"-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"}} {
+	for _, args := range [][]string{{"init", "-q"}, {"add", "-A"},
+		{"-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"}} {
 		command := exec.CommandContext(t.Context(), "git", args...)
 		command.Dir = dir
 		if out, err := command.CombinedOutput(); err != nil {
@@ -36,7 +38,7 @@ func TestADirectoryReadsAsItsCommitWould(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	committed, err := clone.Snapshot("HEAD")
+	committed, err := clone.ReadSnapshot("HEAD")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,8 @@ func TestADirectoryIsRefusedForWhatItsCommitWouldBe(t *testing.T) {
 	for _, f := range refused.Findings {
 		got = append(got, f.File+": "+f.Message)
 	}
-	want := []string{"big: the file has more than 1048576 bytes", "caf?.yaml: the name is not UTF-8", "d?: the name is not UTF-8", "link.yaml: symbolic links are not read"}
+	want := []string{"big: the file has more than 1048576 bytes", "caf?.yaml: the name is not UTF-8",
+		"d?: the name is not UTF-8", "link.yaml: symbolic links are not read"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/memory"
 
-	"github.com/gitmetal/ingot/inventory/gitrepo/filename"
+	"github.com/gitmetal/ingot/inventory/gitrepo/gittree"
 )
 
 // hostile makes the objects that a server may send: no check of git's stands before them.
@@ -67,15 +67,22 @@ var small = Limits{Files: 12, Blob: 64, Total: 256, Depth: 2}
 func FuzzTree(f *testing.F) {
 	const header = "author A <a@b> 1700000000 +0000\ncommitter A <a@b> 1700000000 +0000\n\ntitle\n"
 	for _, root := range []string{
-		"100644 a\x00\x00100755 b\x00\x01", "40000 dir\x00\x03100644 x\x00\x00", "120000 link\x00\x00", "160000 module\x00\x05", "100644 large\x00\x02",
-		"40000 gone\x00\x04", "100644 gone\x00\x04", "40000 blob\x00\x00", "100644 tree\x00\x03", "100644 .git\x00\x00", "40000 .GIT \x00\x03", "100644 git~1\x00\x00",
-		"100644 ..\x00\x00", "100644 a/b\x00\x00", "100644 a\\b\x00\x00", "100644 \x01\x00\x00", "100644 \xff\x00\x00", "100644 A\x00\x00100644 a\x00\x00",
-		"100644 a\x00\x00100644 a\x00\x00", "100644 \u00e9\x00\x00100644 e\u0301\x00\x00", "100644 .g\u200cit\x00\x00", "100664 old\x00\x00", "7777777 odd\x00\x00", "x\x00\x00",
+		"100644 a\x00\x00100755 b\x00\x01", "40000 dir\x00\x03100644 x\x00\x00", "120000 link\x00\x00",
+		"160000 module\x00\x05", "100644 large\x00\x02",
+		"40000 gone\x00\x04", "100644 gone\x00\x04", "40000 blob\x00\x00", "100644 tree\x00\x03", "100644 .git\x00\x00",
+		"40000 .GIT \x00\x03", "100644 git~1\x00\x00",
+		"100644 ..\x00\x00", "100644 a/b\x00\x00", "100644 a\\b\x00\x00", "100644 \x01\x00\x00", "100644 \xff\x00\x00",
+		"100644 A\x00\x00100644 a\x00\x00",
+		"100644 a\x00\x00100644 a\x00\x00", "100644 \u00e9\x00\x00100644 e\u0301\x00\x00", "100644 .g\u200cit\x00\x00",
+		"100664 old\x00\x00", "7777777 odd\x00\x00", "x\x00\x00",
 		"100644 \x00\x00", "40000 hosts\x00\x05", "",
 	} {
-		f.Add([]byte(root), []byte("100644 f\x00\x00"), []byte("40000 again\x00\x01"), []byte("content"), []byte(header))
+		f.Add([]byte(root), []byte("100644 f\x00\x00"), []byte("40000 again\x00\x01"), []byte("content"),
+			[]byte(header))
 	}
-	f.Add([]byte("40000 a\x00\x0340000 b\x00\x0340000 c\x00\x03"), []byte("40000 a\x00\x0340000 b\x00\x0340000 c\x00\x03"), []byte("40000 a\x00\x0040000 b\x00\x00"), []byte(strings.Repeat("x", 65)), []byte("author\n\n"))
+	f.Add([]byte("40000 a\x00\x0340000 b\x00\x0340000 c\x00\x03"),
+		[]byte("40000 a\x00\x0340000 b\x00\x0340000 c\x00\x03"), []byte("40000 a\x00\x0040000 b\x00\x00"),
+		[]byte(strings.Repeat("x", 65)), []byte("author\n\n"))
 	f.Fuzz(func(t *testing.T, root, middle, leaf, blob, commit []byte) {
 		h := hostile{t, memory.NewStorage()}
 		repo, err := git.Init(h.store, nil)
@@ -83,12 +90,13 @@ func FuzzTree(f *testing.F) {
 			t.Fatal(err)
 		}
 		r := newRepo(Config{Limits: small}, repo)
-		file, large, gone := h.object(plumbing.BlobObject, blob), h.object(plumbing.BlobObject, bytes.Repeat([]byte("x"), 65)), plumbing.NewHash("01")
+		file, large, gone := h.object(plumbing.BlobObject, blob),
+			h.object(plumbing.BlobObject, bytes.Repeat([]byte("x"), 65)), plumbing.NewHash("01")
 		bottom := h.tree(leaf, file, large, gone)
 		below := h.tree(middle, file, large, gone, bottom)
 		top := h.tree(root, file, file, large, below, gone, bottom)
 		id := h.object(plumbing.CommitObject, append([]byte("tree "+top.String()+"\n"), commit...))
-		snapshot, err := r.read(id)
+		snapshot, err := r.readCommit(id)
 		var refused Refused
 		if errors.As(err, &refused) {
 			checkRefused(t, refused)
@@ -98,7 +106,7 @@ func FuzzTree(f *testing.F) {
 			files[name] = len(file.Data)
 		}
 		checkKept(t, files)
-		kept, _ := r.pages(top)
+		kept, _ := r.readPages(top)
 		files = map[string]int{}
 		for name, data := range kept {
 			files[name] = len(data)
@@ -120,7 +128,8 @@ func checkRefused(t *testing.T, refused Refused) {
 		t.Errorf("refused with %d findings", len(refused.Findings))
 	}
 	for _, finding := range refused.Findings {
-		if finding.Message == "" || strings.ContainsFunc(finding.String(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if finding.Message == "" ||
+			strings.ContainsFunc(finding.String(), func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("refused with %q", finding.String())
 		}
 	}
@@ -135,10 +144,10 @@ func checkKept(t *testing.T, files map[string]int) {
 		if !fs.ValidPath(name) || strings.Count(name, "/") > small.Depth || size > int(small.Blob) {
 			t.Errorf("%q with %d bytes was kept", name, size)
 		}
-		if other, ok := folded[filename.Fold(name)]; ok {
+		if other, ok := folded[gittree.FoldName(name)]; ok {
 			t.Errorf("%q and %q were both kept", name, other)
 		}
-		folded[filename.Fold(name)] = name
+		folded[gittree.FoldName(name)] = name
 	}
 	if len(files) > small.Files || total > int(small.Total) {
 		t.Errorf("%d files with %d bytes were kept", len(files), total)
@@ -147,22 +156,26 @@ func checkKept(t *testing.T, files map[string]int) {
 
 // Names that are kept stay below the directory they are joined to, on any file system, and are not kept twice.
 func FuzzGoodName(f *testing.F) {
-	for _, name := range []string{"a", "..", ".", "", ".git", ".GIT", ".git. .", "git~1", ".git:x", ".g\u200cit", "a/b", "a\\b", "\x00", "\xff", "ä", "a\u0308", "A"} {
+	for _, name := range []string{"a", "..", ".", "", ".git", ".GIT", ".git. .", "git~1", ".git:x", ".g\u200cit", "a/b",
+		"a\\b", "\x00", "\xff", "ä", "a\u0308", "A"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		rd := reader{folded: map[string]string{}}
+		rd := treeReader{folded: map[string]string{}}
 		file := "dir/" + name
-		if !rd.goodName(file, name) {
-			if len(rd.bad) != 1 || strings.ContainsFunc(rd.bad[0].String(), func(r rune) bool { return !unicode.IsPrint(r) }) {
-				t.Errorf("%q was refused with %v", name, rd.bad)
+		if !rd.checkName(file, name) {
+			if len(rd.findings) != 1 || strings.ContainsFunc(rd.findings[0].String(),
+				func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q was refused with %v", name, rd.findings)
 			}
 			return
 		}
-		if path.Clean(file) != file || path.Dir(file) != "dir" || strings.EqualFold(name, ".git") || strings.ContainsAny(name, "\\\n\r\x00") {
+		if path.Clean(file) != file || path.Dir(file) != "dir" || strings.EqualFold(name, ".git") ||
+			strings.ContainsAny(name, "\\\n\r\x00") {
 			t.Errorf("%q is taken for a name", name)
 		}
-		if rd.goodName("dir/"+strings.ToUpper(name), strings.ToUpper(name)) && strings.EqualFold(strings.ToUpper(name), name) {
+		if rd.checkName("dir/"+strings.ToUpper(name), strings.ToUpper(name)) &&
+			strings.EqualFold(strings.ToUpper(name), name) {
 			t.Errorf("%q is taken twice, in two cases", name)
 		}
 	})

@@ -106,19 +106,23 @@ func TestHalfAPack(t *testing.T) {
 			fails := func(accepted string) {
 				t.Helper()
 				wire.down.Store(half)
-				if sources, err := repo.Latest(t.Context()); err == nil || sources.Trunk.Files != nil || repo.Accepted() != accepted {
-					t.Fatalf("half a pack: %d files of %q, %v; accepted %q, want %q", len(sources.Trunk.Files), sources.Trunk.Commit, err, repo.Accepted(), accepted)
+				if sources, err := repo.Latest(t.Context()); err == nil || sources.Trunk.Files != nil ||
+					repo.AcceptedCommit() != accepted {
+					t.Fatalf("half a pack: %d files of %q, %v; accepted %q, want %q", len(sources.Trunk.Files),
+						sources.Trunk.Commit, err, repo.AcceptedCommit(), accepted)
 				}
 				wire.down.Store(unbroken)
 			}
 			fails("")
 			if got := latest(t, repo); got.Commit != first || len(got.Files["b"].Data) != 200_000 {
-				t.Fatalf("after half a pack: %d bytes of %s, want %s whole", len(got.Files["b"].Data), got.Commit, first)
+				t.Fatalf("after half a pack: %d bytes of %s, want %s whole", len(got.Files["b"].Data), got.Commit,
+					first)
 			}
 			second := r.commit(t, "main", first, map[string]node{"a": noise(1), "b": noise(3), "c": noise(4)})
 			fails(first)
 			if got := latest(t, repo); got.Commit != second || len(got.Files) != 3 {
-				t.Fatalf("after half a pack of a change: %d files of %s, want %s whole", len(got.Files), got.Commit, second)
+				t.Fatalf("after half a pack of a change: %d files of %s, want %s whole", len(got.Files), got.Commit,
+					second)
 			}
 			halfAPush(t, r, wire, repo, half)
 		})
@@ -154,7 +158,8 @@ func TestAPackWithAHugeObjectIsRefused(t *testing.T) {
 	latest(t, repo)
 	bad := r.commit(t, "main", good, map[string]node{"a": text(strings.Repeat("x", 64<<20+1))})
 	_, err := repo.Latest(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "an object of 67108865 bytes") || strings.Contains(err.Error(), "reachable") || repo.Accepted() != good || gitrepo.Has(repo, bad) {
-		t.Errorf("Latest = %v, accepted %s, want it refused for the object", err, repo.Accepted())
+	if err == nil || !strings.Contains(err.Error(), "an object of 67108865 bytes") ||
+		strings.Contains(err.Error(), "reachable") || repo.AcceptedCommit() != good || gitrepo.Has(repo, bad) {
+		t.Errorf("Latest = %v, accepted %s, want it refused for the object", err, repo.AcceptedCommit())
 	}
 }

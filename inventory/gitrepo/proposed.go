@@ -4,13 +4,11 @@ import (
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
-
-	"github.com/gitmetal/ingot/inventory/gitrepo/history"
 )
 
-// Tagged gives the commit of a tag in this clone; false when there is no such tag.
-func (c *Clone) Tagged(name string) (commit string, there bool, err error) {
-	refs, err := c.tags()
+// FindTag gives the commit of a tag in this clone, and whether there is such a tag.
+func (c *Clone) FindTag(name string) (commit string, there bool, err error) {
+	refs, err := c.listTags()
 	if err != nil {
 		return "", false, fmt.Errorf("read the tags of this clone: %w", err)
 	}
@@ -22,15 +20,15 @@ func (c *Clone) Tagged(name string) (commit string, there bool, err error) {
 	return object.String(), there, nil
 }
 
-// Contains reports whether the history of one revision contains another, whose commit it gives; known is false where this clone's history ends too early
-// to tell.
-func (c *Clone) Contains(trunk, revision string) (commit string, contains, known bool, err error) {
+// ContainsRevision reports whether the history of trunk contains a revision, and gives the revision's commit. With
+// known false the clone's history is too short to tell.
+func (c *Clone) ContainsRevision(trunk, revision string) (commit string, contains, known bool, err error) {
 	var ids [2]plumbing.Hash
 	for i, name := range []string{trunk, revision} {
-		if ids[i], err = c.resolve(name); err != nil {
+		if ids[i], err = c.resolveRevision(name); err != nil {
 			return "", false, false, err
 		}
 	}
-	found, complete, err := history.Find(c.repo.repo.Storer, ids[0], ids[1:])
+	found, complete, err := findCommits(c.repo.repo.Storer, ids[0], ids[1:])
 	return ids[1].String(), found[ids[1]], complete, err
 }

@@ -28,7 +28,7 @@ func follow(trunk inventory.Snapshot) map[string]string {
 // history commits n versions of the file "a" to the trunk, which has one ring, prod, that follows prod-*.
 func (r *remote) history(t *testing.T, n int) (commits []string) {
 	t.Helper()
-	r.config.Follow = follow
+	r.config.TagPatterns = follow
 	for i := range n {
 		parent := ""
 		if i > 0 {
@@ -41,7 +41,8 @@ func (r *remote) history(t *testing.T, n int) (commits []string) {
 
 func (r *remote) version(t *testing.T, parent, content string) string {
 	t.Helper()
-	return r.commit(t, "main", parent, map[string]node{"a": text(content), "rings": text("prod prod-*\n"), "big": text("unchanged")})
+	return r.commit(t, "main", parent, map[string]node{"a": text(content), "rings": text("prod prod-*\n"),
+		"big": text("unchanged")})
 }
 
 func (r *remote) tag(t *testing.T, args ...string) {
@@ -60,7 +61,8 @@ func runs(t *testing.T, repo *gitrepo.Repo, tag, commit, trouble string) invento
 	if !ok || got.Tag != tag || got.Snapshot.Commit != commit {
 		t.Fatalf("prod runs %q at %.12s (%s), want %q at %.12s", got.Tag, got.Snapshot.Commit, got.Trouble, tag, commit)
 	}
-	if (trouble == "") != (got.Trouble == "") || !strings.Contains(got.Trouble, trouble) || strings.Contains(got.Trouble, "\n") {
+	if (trouble == "") != (got.Trouble == "") || !strings.Contains(got.Trouble, trouble) ||
+		strings.Contains(got.Trouble, "\n") {
 		t.Fatalf("prod at %s: trouble %q, want %q", tag, got.Trouble, trouble)
 	}
 	return got
@@ -69,7 +71,7 @@ func runs(t *testing.T, repo *gitrepo.Repo, tag, commit, trouble string) invento
 // restart is a new process with what the one before has kept.
 func restart(t *testing.T, config gitrepo.Config, before *gitrepo.Repo) *gitrepo.Repo {
 	t.Helper()
-	config.Accepted, config.Tags = before.Accepted(), before.Tags()
+	config.Accepted, config.RememberedTags = before.AcceptedCommit(), before.RememberedTags()
 	return open(t, config)
 }
 
@@ -85,15 +87,18 @@ func TestARingRunsTheNewestTagOfItsPattern(t *testing.T) {
 		if string(one.Snapshot.Files["a"].Data) != "1" {
 			t.Errorf("the release holds %q", one.Snapshot.Files["a"].Data)
 		}
-		if trunk := latest(t, repo); trunk.Commit != c[3] || &trunk.Files["big"].Data[0] != &one.Snapshot.Files["big"].Data[0] {
+		if trunk := latest(t, repo); trunk.Commit != c[3] ||
+			&trunk.Files["big"].Data[0] != &one.Snapshot.Files["big"].Data[0] {
 			t.Errorf("trunk at %s; or the release does not share its blobs", trunk.Commit)
 		}
-		if _, err := repo.Publish(t.Context(), map[string][]byte{"README.md": []byte("board\n")}, "status"); err != nil {
+		if _, err := repo.Publish(t.Context(), map[string][]byte{"README.md": []byte("board\n")},
+			"status"); err != nil {
 			t.Fatal(err)
 		}
 		r.tag(t, "-a", "-m", "ten", "prod-v10.0.0", c[3])
 		r.tag(t, "prod-v10.0.0-rc.2", c[2])
-		if two := runs(t, repo, "prod-v10.0.0", c[3], ""); two.Snapshot.Files["a"].Blob != latest(t, repo).Files["a"].Blob {
+		if two := runs(t, repo, "prod-v10.0.0", c[3], ""); two.Snapshot.Files["a"].Blob != latest(t,
+			repo).Files["a"].Blob {
 			t.Error("the release at the tip is not the trunk's tree")
 		}
 		r.tag(t, "-a", "-m", "back", "prod-v10.0.1", c[0])
@@ -110,7 +115,7 @@ func TestAPollWithoutNewsIsOneRequest(t *testing.T) {
 	t.Parallel()
 	for name, rings := range map[string]string{"no rings": "", "rings": "prod prod-*\nstage stage-*\n"} {
 		r := overHTTP(t)
-		r.config.Follow = follow
+		r.config.TagPatterns = follow
 		first := r.commit(t, "main", "", map[string]node{"rings": text(rings)})
 		r.tag(t, "-a", "-m", "one", "prod-1", first)
 		r.tag(t, "unrelated", first)
@@ -125,7 +130,8 @@ func TestAPollWithoutNewsIsOneRequest(t *testing.T) {
 		if err != nil || r.requests.Load() != requests+1 {
 			t.Errorf("%s: a poll took %d requests, %v", name, r.requests.Load()-requests, err)
 		}
-		if reflect.ValueOf(before.Trunk.Files).Pointer() != reflect.ValueOf(after.Trunk.Files).Pointer() || len(before.Releases) != strings.Count(rings, "\n") {
+		if reflect.ValueOf(before.Trunk.Files).Pointer() != reflect.ValueOf(after.Trunk.Files).Pointer() ||
+			len(before.Releases) != strings.Count(rings, "\n") {
 			t.Errorf("%s: trees were read again, or %d releases", name, len(before.Releases))
 		}
 		if diff := cmp.Diff(before, after); diff != "" {
@@ -149,7 +155,8 @@ func TestATagThatIsNotOnTheTrunkIsNoRelease(t *testing.T) {
 		runs(t, repo, "prod-1", c[0], "tag prod-4: ")
 		git(t, r.bare, "tag", "-d", "prod-4")
 		runs(t, repo, "prod-1", c[0], "tag prod-3: "+orphan[:12]+" is not a commit of branch main")
-		if gitrepo.Has(repo, side) || gitrepo.Has(repo, orphan) || gitrepo.Has(repo, git(t, r.bare, "rev-parse", "prod-2")) {
+		if gitrepo.Has(repo, side) || gitrepo.Has(repo, orphan) ||
+			gitrepo.Has(repo, git(t, r.bare, "rev-parse", "prod-2")) {
 			t.Error("what is not on the trunk was fetched")
 		}
 		git(t, r.bare, "tag", "-d", "prod-3")
@@ -166,7 +173,10 @@ func TestAMovedTagIsNotFollowed(t *testing.T) {
 	overEach(t, func(t *testing.T, r *remote) {
 		c := r.history(t, 3)
 		for name, kind := range map[string][]string{"lightweight": nil, "annotated": {"-a", "-m", "again"}} {
-			r.config.Follow = func(inventory.Snapshot) map[string]string { return map[string]string{"prod": name + "-*"} }
+			r.config.TagPatterns = func(inventory.Snapshot) map[string]string {
+				return map[string]string{"prod": name +
+					"-*"}
+			}
 			tag := name + "-1"
 			at := func(commit string, more ...string) []string { return append(append(more, kind...), tag, commit) }
 			r.tag(t, at(c[1])...)
@@ -174,7 +184,8 @@ func TestAMovedTagIsNotFollowed(t *testing.T) {
 			runs(t, repo, tag, c[1], "")
 			from := git(t, r.bare, "rev-parse", tag)
 			r.tag(t, at(c[2], "-f")...)
-			moved := fmt.Sprintf("tag %s was moved from %s to %s", tag, from[:12], git(t, r.bare, "rev-parse", tag)[:12])
+			moved := fmt.Sprintf("tag %s was moved from %s to %s", tag, from[:12],
+				git(t, r.bare, "rev-parse", tag)[:12])
 			runs(t, repo, tag, c[1], moved)
 			runs(t, repo, tag, c[1], "ingot trust repin --tag "+tag)
 			repo = restart(t, r.config, repo)
@@ -240,14 +251,20 @@ func TestATagObjectOfAnotherNameIsNoRelease(t *testing.T) {
 	r := overHTTP(t)
 	c := r.history(t, 2)
 	r.tag(t, "prod-1", c[0])
-	made := gitInput(t, r.bare, fmt.Sprintf("object %s\ntype commit\ntag prod-0.9\ntagger A User <a@example.com> 1700000000 +0000\n\nolder\n", c[1]), "mktag")
+	made := gitInput(t, r.bare,
+		fmt.Sprintf("object %s\ntype commit\ntag prod-0.9\ntagger A User <a@example.com> 1700000000 +0000\n\nolder\n",
+			c[1]), "mktag")
 	git(t, r.bare, "update-ref", "refs/tags/prod-2", made)
 	repo := open(t, r.config)
 	runs(t, repo, "prod-1", c[0], `tag prod-2: its object is that of a tag "prod-0.9"`)
-	nested := gitInput(t, r.bare, fmt.Sprintf("object %s\ntype tag\ntag prod-3\ntagger A User <a@example.com> 1700000000 +0000\n\nnested\n", made), "mktag")
+	nested := gitInput(t, r.bare,
+		fmt.Sprintf("object %s\ntype tag\ntag prod-3\ntagger A User <a@example.com> 1700000000 +0000\n\nnested\n",
+			made), "mktag")
 	git(t, r.bare, "update-ref", "refs/tags/prod-3", nested)
 	runs(t, repo, "prod-1", c[0], "tag prod-3: it is a tag of a tag")
-	long := gitInput(t, r.bare, fmt.Sprintf("object %s\ntype commit\ntag prod-4\ntagger A User <a@example.com> 1700000000 +0000\n\n%s\n", c[1], strings.Repeat("x", 1<<20)), "mktag")
+	long := gitInput(t, r.bare,
+		fmt.Sprintf("object %s\ntype commit\ntag prod-4\ntagger A User <a@example.com> 1700000000 +0000\n\n%s\n", c[1],
+			strings.Repeat("x", 1<<20)), "mktag")
 	git(t, r.bare, "update-ref", "refs/tags/prod-4", long)
 	runs(t, repo, "prod-1", c[0], "tag prod-4: its object has more than 1048576 bytes")
 }
@@ -255,7 +272,7 @@ func TestATagObjectOfAnotherNameIsNoRelease(t *testing.T) {
 func TestATreeThatIsRefusedIsNoRelease(t *testing.T) {
 	t.Parallel()
 	r := overPath(t)
-	r.config.Follow = follow
+	r.config.TagPatterns = follow
 	good := r.version(t, "", "1")
 	bad := r.commit(t, "main", good, map[string]node{"dir/link": {"120000", "/etc/passwd"}})
 	tip := r.version(t, bad, "2")
@@ -285,7 +302,7 @@ func TestUnrelatedTagsAreNotFetched(t *testing.T) {
 		if gitrepo.Has(repo, other) || len(gitrepo.References(repo)) > 3 {
 			t.Errorf("unrelated objects were fetched: %v", gitrepo.References(repo))
 		}
-		if seen := repo.Tags(); len(seen) != 1 {
+		if seen := repo.RememberedTags(); len(seen) != 1 {
 			t.Errorf("%d tags are remembered, want prod-1 alone", len(seen))
 		}
 	})
@@ -303,7 +320,7 @@ func TestTagsThatCannotBeListedKeepTheirRelease(t *testing.T) {
 	r.tag(t, "prod-2", third)
 	r.failing.Store(1)
 	runs(t, repo, "prod-1", c[0], "the tags cannot be read")
-	if got := repo.Accepted(); got != third {
+	if got := repo.AcceptedCommit(); got != third {
 		t.Errorf("the trunk is at %s, want %s", got, third)
 	}
 	runs(t, repo, "prod-2", third, "")
@@ -320,18 +337,20 @@ func TestARewrittenTrunkDoesNotTakeReleasesAway(t *testing.T) {
 	if _, err := repo.Latest(t.Context()); !errors.As(err, new(gitrepo.HistoryRewritten)) {
 		t.Fatalf("Latest of a rewritten trunk = %v", err)
 	}
-	if err := repo.Repin(t.Context(), other); err != nil {
+	if err := repo.RepinTrunk(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
 	runs(t, repo, "prod-1", c[2], "is not a commit of branch main")
 	git(t, r.bare, "tag", "prod-0", c[0])
-	runs(t, restart(t, r.config, repo), "", "", "is not a commit of branch main") // nothing to read it from, and no way back to an older one
+	runs(t, restart(t, r.config, repo), "", "",
+		"is not a commit of branch main") // nothing to read it from, and no way back to an older one
 }
 
 func TestWhatIsRememberedOfTagsMustBeReadable(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []map[string]string{{"refs/tags/a": "0123"}, {"a": strings.Repeat("0", 40)}, {"refs/tags/a": strings.Repeat("1", 40) + " x"}} {
-		if _, err := gitrepo.Open(gitrepo.Config{URL: "/srv/fleet.git", Tags: bad}); err == nil {
+	for _, bad := range []map[string]string{{"refs/tags/a": "0123"}, {"a": strings.Repeat("0", 40)},
+		{"refs/tags/a": strings.Repeat("1", 40) + " x"}} {
+		if _, err := gitrepo.Open(gitrepo.Config{URL: "/srv/fleet.git", RememberedTags: bad}); err == nil {
 			t.Errorf("Open with %v worked", bad)
 		}
 	}
@@ -354,11 +373,12 @@ func TestTheReleasesOfAClone(t *testing.T) {
 		t.Fatal(err)
 	}
 	patterns := map[string]string{"prod": "prod-*", "stage": "stage-*", "none": "none-*"}
-	releases, err := clone.Releases(patterns, nil)
+	releases, err := clone.ChooseReleases(patterns, nil)
 	if err != nil || len(releases) != 3 {
 		t.Fatalf("Releases = %v, %v", releases, err)
 	}
-	if got := releases["prod"]; got.Tag != "prod-10" || got.Snapshot.Commit != c[1] || got.Trouble != "" || string(got.Snapshot.Files["a"].Data) != "1" {
+	if got := releases["prod"]; got.Tag != "prod-10" || got.Snapshot.Commit != c[1] || got.Trouble != "" ||
+		string(got.Snapshot.Files["a"].Data) != "1" {
 		t.Errorf("prod = %+v", got)
 	}
 	if got := releases["stage"]; got.Tag != "" || !strings.Contains(got.Trouble, "stage-1") {
@@ -367,16 +387,19 @@ func TestTheReleasesOfAClone(t *testing.T) {
 	if got := releases["none"]; got.Tag != "" || got.Trouble != "" {
 		t.Errorf("none = %+v", got)
 	}
-	planned, err := clone.Releases(patterns, map[string]string{"prod-11": "main", "stage-1": "prod-9", "none-0": "HEAD~1"})
+	planned, err := clone.ChooseReleases(patterns,
+		map[string]string{"prod-11": "main", "stage-1": "prod-9", "none-0": "HEAD~1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for ring, want := range map[string][2]string{"prod": {"prod-11", c[2]}, "stage": {"stage-1", c[0]}, "none": {"none-0", c[1]}} {
+	for ring, want := range map[string][2]string{"prod": {"prod-11", c[2]}, "stage": {"stage-1", c[0]},
+		"none": {"none-0", c[1]}} {
 		if got := planned[ring]; got.Tag != want[0] || got.Snapshot.Commit != want[1] || got.Trouble != "" {
 			t.Errorf("%s would run %s at %s (%s), want %v", ring, got.Tag, got.Snapshot.Commit, got.Trouble, want)
 		}
 	}
-	if _, err := clone.Releases(patterns, map[string]string{"prod-11": "nowhere"}); err == nil || !strings.Contains(err.Error(), "nowhere") {
+	if _, err := clone.ChooseReleases(patterns, map[string]string{"prod-11": "nowhere"}); err == nil ||
+		!strings.Contains(err.Error(), "nowhere") {
 		t.Errorf("a revision that is not there: %v", err)
 	}
 }

@@ -75,8 +75,10 @@ func gitInput(t *testing.T, dir, input string, args ...string) string {
 }
 
 func gitEnv() []string {
-	return append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
-		"GIT_AUTHOR_NAME=A User", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A User", "GIT_COMMITTER_EMAIL=a@example.com")
+	return append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_CONFIG_COUNT=1",
+		"GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*",
+		"GIT_AUTHOR_NAME=A User", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A User",
+		"GIT_COMMITTER_EMAIL=a@example.com")
 }
 
 func bareRepository(t *testing.T) *remote {
@@ -111,7 +113,8 @@ func overHTTP(t *testing.T) *remote {
 	t.Helper()
 	r := bareRepository(t)
 	backend := &cgi.Handler{
-		Path: gitPath(t, "git-http-backend"), Env: append(gitEnv(), "GIT_PROJECT_ROOT="+filepath.Dir(r.bare), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=robot"),
+		Path: gitPath(t, "git-http-backend"), Env: append(gitEnv(), "GIT_PROJECT_ROOT="+filepath.Dir(r.bare),
+			"GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=robot"),
 	}
 	var off atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -152,9 +155,12 @@ func overSSH(t *testing.T) *remote {
 		run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, key))
 	}
 	port := freePort(t)
-	config := fmt.Sprintf("ListenAddress 127.0.0.1:%s\nHostKey %s/host\nAuthorizedKeysFile %s/user.pub\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\nPermitRootLogin prohibit-password\nMaxStartups 100\nSetEnv GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=*\n", port, dir, dir)
+	config := fmt.Sprintf("ListenAddress 127.0.0.1:%s\nHostKey %s/host\nAuthorizedKeysFile %s/user.pub\nStrictModes "+
+		"no\nUsePAM no\nPasswordAuthentication no\nPidFile none\nPermitRootLogin prohibit-password\nMaxStartups "+
+		"100\nSetEnv GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=*\n", port, dir, dir)
 	write(t, filepath.Join(dir, "sshd_config"), config)
-	write(t, filepath.Join(dir, "known_hosts"), fmt.Sprintf("[127.0.0.1]:%s %s", port, read(t, filepath.Join(dir, "host.pub"))))
+	write(t, filepath.Join(dir, "known_hosts"),
+		fmt.Sprintf("[127.0.0.1]:%s %s", port, read(t, filepath.Join(dir, "host.pub"))))
 	r.config.URL = "ssh://" + run(t, "id", "-un") + "@127.0.0.1:" + port + r.bare
 	r.config.SSHKey, r.config.KnownHosts = filepath.Join(dir, "user"), filepath.Join(dir, "known_hosts")
 	var stop func()

@@ -1,6 +1,12 @@
-// Package gitrepo reads a fleet's commits and keeps its status branch, over https, http, ssh, or from a path (for which git must be installed: its upload-pack
-// and receive-pack are run). It keeps objects in memory and has no work tree: symbolic links and submodules are refused, pull-request refs are never fetched.
-// Of tags it fetches those alone that a ring could run, and their countersignatures where two signers are asked for; their commits come only with the trunk.
+// Package gitrepo reads the commits of a fleet and writes its status branch, over https, http, ssh, or at a path (git
+// must be installed for a path: upload-pack and receive-pack are run). Objects are kept in memory; there is no work
+// tree.
+//
+// In the daemon call Open, then Latest for the trunk and its releases. On a clone call OpenClone, then ReadSnapshot. Do
+// not write files of a snapshot to a disk, and do not read refs outside this package: symbolic links, submodules and
+// names that are unsafe on some system are refused here, pull-request refs are never fetched. Tags are fetched only
+// when a ring could run them, together with their countersignatures where two signers are asked for. The commits of
+// tags come only with the trunk.
 package gitrepo
 
 import (
@@ -17,105 +23,107 @@ import (
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/gitrepo/history"
 	"github.com/gitmetal/ingot/inventory/gitrepo/remote"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
-// Config says where a fleet is and how it is reached.
+// Config says where a fleet is and how the server is reached.
 type Config struct {
 	URL          string // https, http, ssh (also user@host:path), or a path
 	Branch       string
 	StatusBranch string
-	SSHKey       string // file
-	KnownHosts   string // file; required for ssh
+	SSHKey       string // path of a file
+	KnownHosts   string // path of a file, required for ssh
 	Username     string
 	Password     secret.Value
-	CA           []byte  // PEM, besides the system's
-	Accepted     string  // the commit accepted last, by an earlier process; "" when none
+	CA           []byte  // PEM, besides the system's CAs
+	Accepted     string  // the commit that an earlier process accepted last, "" for none
 	Signers      Signers // nil: every commit of the branch counts
-	// Follow gives the tag patterns of a trunk's rings, by the ring's name; nil: no ring follows tags.
-	Follow     func(trunk inventory.Snapshot) map[string]string
-	Tags       map[string]string // what Repo.Tags gave to an earlier process
-	TagSigners tags.Signers      // whose signature makes a release; nil: every tag on the trunk counts
-	TwoSigners bool              // say of every release which of TagSigners countersigned its tag
-	Limits     Limits
-	Author     Author // of status commits
-	Log        *slog.Logger
-	Now        func() time.Time
+	// TagPatterns gives the tag patterns of a trunk's rings, by the ring's name; nil: no ring follows tags.
+	TagPatterns    func(trunk inventory.Snapshot) map[string]string
+	RememberedTags map[string]string // from Repo.RememberedTags of an earlier process
+	TagSigners     tags.Signers      // signers that make a tag a release; nil: every tag on the trunk counts
+	TwoSigners     bool              // report for every release which of TagSigners countersigned
+	Limits         Limits
+	Author         Author // of status commits
+	Log            *slog.Logger
+	Now            func() time.Time
 }
 
-// Author signs status commits. Zero fields get ingot <ingot@localhost>.
+// Author is the author of status commits. Empty fields become ingot <ingot@localhost>.
 type Author struct{ Name, Email string }
 
-// Limits bound what is read. Zero fields get their defaults.
+// Limits bound what is read. Zero fields get their defaults, named beside the fields.
 type Limits struct {
-	Files   int           // 50,000; directories count too
-	Blob    int64         // bytes, 1 MiB
-	Total   int64         // bytes of all blobs, 256 MiB
-	Depth   int           // directories, 16
+	Files   int           // 50,000, including directories
+	Blob    int64         // bytes of one file, 1 MiB
+	Total   int64         // bytes of all files, 256 MiB
+	Depth   int           // nested directories, 16
 	Timeout time.Duration // of one fetch or push, 2 m
 }
 
-// HistoryRewritten means that the branch does not contain the accepted commit any more: nothing new is accepted.
+// HistoryRewritten means that the branch does not contain the accepted commit any more. Nothing new is accepted.
 type HistoryRewritten struct{ Branch, Accepted, Found string }
 
 // Error names both commits.
 func (e HistoryRewritten) Error() string {
-	return fmt.Sprintf("branch %[1]s was rewritten: it is at %[2]s, which does not contain the accepted commit %[3]s: nothing is accepted until the accepted commit is in it again, or an operator runs `ingot trust repin %[2]s`", e.Branch, e.Found, e.Accepted)
+	return fmt.Sprintf("branch %s was rewritten: it does not contain the accepted commit %.12s: "+
+		"push that commit again, or run `ingot trust repin %s`", e.Branch, e.Accepted, e.Found)
 }
 
 // Freezes reports that nothing may be erased until an operator has looked.
 func (e HistoryRewritten) Freezes() bool { return true }
 
-// Repo is one fleet's repository. Latest, Read and Publish may be called from several goroutines; each waits for the others.
+// Repo is the repository of one fleet. Goroutines may call the methods at the same time; calls run one after the other.
 type Repo struct {
 	config Config
 	server *remote.Server
 
-	mu       sync.Mutex
-	repo     *git.Repository
-	fetches  int
-	accepted plumbing.Hash
-	last     inventory.Sources
-	trees    map[plumbing.Hash]tree // of the last sources, so that the next share their blobs
-	patterns map[string]string      // of the last trunk, by ring
-	listed   tags.Listed            // what the last releases were chosen from; nil: choose again
-	counted  map[string]tags.Listed // countersignatures of the last releases, by tag
-	book     tags.Book
-	status   plumbing.Hash // tip of the status branch as Read gave it, or as Publish made it since
-	strayed  bool          // it was seen elsewhere since
-	writer   string        // who made the commit that Read gave last
+	mu                sync.Mutex
+	repo              *git.Repository
+	fetches           int
+	accepted          plumbing.Hash
+	last              inventory.Sources
+	trees             map[plumbing.Hash]loadedTree // trees of the last sources, by commit
+	patterns          map[string]string            // tag patterns of the last trunk, by ring
+	lastListed        tags.Listed                  // tags of the last choice; nil: choose again
+	lastCountersigned map[string]tags.Listed       // countersignatures of the last releases, by tag
+	book              tags.Book
+	statusTip         plumbing.Hash // tip of the status branch as of the last Read or Publish
+	strayed           bool          // the status branch was seen at another commit since
+	statusAuthor      string        // author and id of the commit of the last Read
 }
 
-// Open prepares a repository without reaching it.
+// Open prepares a repository. It does not reach the server.
 func Open(c Config) (*Repo, error) {
-	c.complete()
+	c.fillDefaults()
 	r := newRepo(c, nil)
 	if c.Accepted != "" {
 		r.accepted = plumbing.NewHash(c.Accepted)
-		if !plumbing.IsHash(c.Accepted) || r.accepted.IsZero() { // a zero hash would accept any history
-			return nil, fmt.Errorf("the accepted commit %q is no object id: nothing can be accepted after it", c.Accepted)
+		if !plumbing.IsHash(c.Accepted) || r.accepted.IsZero() { // every history contains a zero hash
+			return nil, fmt.Errorf("the accepted commit %q is no object id: nothing can be accepted after it",
+				c.Accepted)
 		}
 	}
 	if c.TwoSigners && c.TagSigners == nil {
-		return nil, errors.New("two signers are asked for, and nobody is named who may sign tags: nothing could ever be erased")
+		return nil, errors.New("two signers are required, but no tag signers are named: nothing could ever be erased")
 	}
 	var err error
-	if r.book, err = tags.ReadBook(c.Tags); err != nil {
+	if r.book, err = tags.ReadBook(c.RememberedTags); err != nil {
 		return nil, err
 	}
 	r.server, err = remote.New(remote.Config{
-		URL: c.URL, SSHKey: c.SSHKey, KnownHosts: c.KnownHosts, Username: c.Username, Password: c.Password, CA: c.CA, Timeout: c.Limits.Timeout,
+		URL: c.URL, SSHKey: c.SSHKey, KnownHosts: c.KnownHosts, Username: c.Username, Password: c.Password, CA: c.CA,
+		Timeout: c.Limits.Timeout,
 	})
 	return r, err
 }
 
 func newRepo(c Config, repo *git.Repository) *Repo {
-	return &Repo{config: c, repo: repo, trees: map[plumbing.Hash]tree{}, book: tags.Book{}}
+	return &Repo{config: c, repo: repo, trees: map[plumbing.Hash]loadedTree{}, book: tags.Book{}}
 }
 
-func (c *Config) complete() {
+func (c *Config) fillDefaults() {
 	l := &c.Limits
 	setDefault(&l.Files, 50_000)
 	setDefault(&l.Blob, 1<<20)
@@ -139,8 +147,8 @@ func setDefault[T comparable](value *T, fallback T) {
 	}
 }
 
-// Accepted is the commit that Latest gave last, or the one given to Open.
-func (r *Repo) Accepted() string {
+// AcceptedCommit is the commit that Latest accepted last, or the commit given to Open.
+func (r *Repo) AcceptedCommit() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.accepted.IsZero() {
@@ -149,11 +157,11 @@ func (r *Repo) Accepted() string {
 	return r.accepted.String()
 }
 
-// Repin has the next tips traced to another commit than the accepted one, which stays the newest whose tree was given until then. It is for an
-// operator who has looked at a rewritten history, or at commits that nobody signed. The commit must be in the branch's history, or be at hand from before:
-// with one that is nowhere nothing would ever be accepted. One that is still to be pushed is named when it is there.
-func (r *Repo) Repin(ctx context.Context, commit string) error {
-	hash, err := commitID(commit)
+// RepinTrunk accepts another commit, so that later tips have to contain the new one. An operator calls it after looking
+// at a rewritten history, or at commits without a signature. The commit must be in the branch's history or in memory:
+// no tip could ever contain a commit that does not exist. A commit that is still to be pushed is named after the push.
+func (r *Repo) RepinTrunk(ctx context.Context, commit string) error {
+	hash, err := parseCommitID(commit)
 	if err != nil {
 		return err
 	}
@@ -161,22 +169,25 @@ func (r *Repo) Repin(ctx context.Context, commit string) error {
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, err = r.fetch(ctx, r.config.Branch); err == nil && !r.has(hash) {
-		err = r.unshallow(ctx)
+	if _, err = r.fetchBranch(ctx, r.config.Branch); err == nil && !r.hasObject(hash) {
+		err = r.fetchHistory(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("whether there is a commit %s cannot be told: %w: name it again when the repository answers: until then nothing new is accepted anyway", commit, err)
+		return fmt.Errorf("look for commit %.12s: %w: name the commit again when the repository answers", commit, err)
 	}
 	if _, err := object.GetCommit(r.repo.Storer, hash); err != nil {
-		return fmt.Errorf("there is no commit %s in the history of branch %s: `git log` there shows which are; one that is still to be pushed is named when it is there", commit, r.config.Branch)
+		return fmt.Errorf("there is no commit %s in the history of branch %s: push the commit, or name one from `git "+
+			"log`",
+			commit, r.config.Branch)
 	}
 	r.accepted = hash
 	return nil
 }
 
-// Trace has the next tips traced to a commit that an earlier process accepted, whether or not it is still there; see Repin.
-func (r *Repo) Trace(commit string) error {
-	hash, err := commitID(commit)
+// TraceFrom makes later tips contain a commit that an earlier process accepted, without checking that the commit
+// exists; see RepinTrunk.
+func (r *Repo) TraceFrom(commit string) error {
+	hash, err := parseCommitID(commit)
 	if err != nil {
 		return err
 	}
@@ -186,7 +197,7 @@ func (r *Repo) Trace(commit string) error {
 	return nil
 }
 
-func commitID(commit string) (plumbing.Hash, error) {
+func parseCommitID(commit string) (plumbing.Hash, error) {
 	hash := plumbing.NewHash(commit)
 	if !plumbing.IsHash(commit) || hash.IsZero() {
 		return hash, fmt.Errorf("%q is no full commit id: `git rev-parse REVISION` prints it", commit)
@@ -194,64 +205,67 @@ func commitID(commit string) (plumbing.Hash, error) {
 	return hash, nil
 }
 
-// Latest fetches the trunk and gives its tree, and the release of every ring that follows tags. A tip that does not contain the accepted commit is
-// HistoryRewritten, one that no signed commits lead to is Untrusted; a tree that cannot be used is Refused. After an error the accepted commit is
-// what it was. What is wrong with tags is never an error, but the trouble of its ring. What is given may share memory: it is not to be changed.
+// Latest fetches the trunk and gives its tree, and the release of every ring that follows tags. Errors:
+// HistoryRewritten when the tip does not contain the accepted commit, Untrusted when no signed commits lead to the tip,
+// Refused for a tree that cannot be used. After an error the accepted commit stays. Trouble with tags is no error: it
+// is the Trouble of the release. The result may share memory and must not be changed.
 func (r *Repo) Latest(ctx context.Context) (inventory.Sources, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	look := r.look(ctx)
-	if r.unchanged(look) {
+	look := r.listRefs(ctx)
+	if r.isUnchanged(look) {
 		return r.last, nil
 	}
-	trunk, err := r.trunk(ctx, look)
+	trunk, err := r.fetchTrunk(ctx, look)
 	if err != nil {
 		return inventory.Sources{}, err
 	}
-	r.last = inventory.Sources{Trunk: trunk, Releases: r.releases(ctx, trunk, look)}
-	r.forget()
+	r.last = inventory.Sources{Trunk: trunk, Releases: r.chooseReleases(ctx, trunk, look)}
+	r.dropUnusedTrees()
 	return r.last, nil
 }
 
-// trunk gives the tree of the branch's tip, which becomes the accepted commit.
-func (r *Repo) trunk(ctx context.Context, l look) (inventory.Snapshot, error) {
-	if seen := r.tip(l); seen.String() == r.last.Trunk.Commit && r.has(seen) {
+// fetchTrunk gives the tree of the branch's tip, and accepts the tip.
+func (r *Repo) fetchTrunk(ctx context.Context, l refListing) (inventory.Snapshot, error) {
+	if seen := r.trunkTip(l); seen.String() == r.last.Trunk.Commit && r.hasObject(seen) {
 		return r.last.Trunk, nil // only tags are new
 	}
-	tip, err := r.fetch(ctx, r.config.Branch)
+	tip, err := r.fetchBranch(ctx, r.config.Branch)
 	if err != nil {
 		return inventory.Snapshot{}, err
 	}
 	if tip.String() == r.last.Trunk.Commit {
 		return r.last.Trunk, nil
 	}
-	if err := r.descends(ctx, tip); err != nil {
+	if err := r.checkDescent(ctx, tip); err != nil {
 		return inventory.Snapshot{}, err
 	}
-	if err := r.trusted(ctx, tip); err != nil {
+	if err := r.checkSignatures(ctx, tip); err != nil {
 		return inventory.Snapshot{}, err
 	}
-	snapshot, err := r.read(tip)
+	snapshot, err := r.readCommit(tip)
 	if err != nil {
 		return inventory.Snapshot{}, err
 	}
 	r.accepted = tip
-	if r.config.Follow != nil {
-		r.patterns = r.config.Follow(snapshot)
+	if r.config.TagPatterns != nil {
+		r.patterns = r.config.TagPatterns(snapshot)
 	}
 	return snapshot, nil
 }
 
-// maxFetches is after how many fetches the repository is cloned anew: memory never forgets an object.
+// maxFetches is the number of fetches after which the repository is cloned again: the memory storage never drops an
+// object.
 const maxFetches = 500
 
-// fetch brings a branch's tip. The first one clones one commit deep, later ones bring what is new: a depth on every fetch would bring the
-// whole tree each time. Releases need the trunk's history: once there are any, it comes with the first.
-func (r *Repo) fetch(ctx context.Context, branch string) (plumbing.Hash, error) {
+// fetchBranch fetches the tip of a branch. The first fetch is one commit deep, later fetches bring what is new: a depth
+// on every fetch would bring the whole tree each time. Where rings follow tags the first fetch brings the trunk's
+// history too.
+func (r *Repo) fetchBranch(ctx context.Context, branch string) (plumbing.Hash, error) {
 	if r.repo == nil || r.fetches > maxFetches {
-		repo, err := r.server.Store()
+		repo, err := r.server.NewStore()
 		if err != nil {
 			return plumbing.ZeroHash, err
 		}
@@ -261,7 +275,7 @@ func (r *Repo) fetch(ctx context.Context, branch string) (plumbing.Hash, error) 
 	if _, err := r.repo.Reference(local, true); err != nil && (branch != r.config.Branch || len(r.patterns) == 0) {
 		depth = 1
 	}
-	if err := r.pull(ctx, branch, depth); err != nil {
+	if err := r.pullBranch(ctx, branch, depth); err != nil {
 		return plumbing.ZeroHash, err
 	}
 	r.fetches++
@@ -272,33 +286,37 @@ func (r *Repo) fetch(ctx context.Context, branch string) (plumbing.Hash, error) 
 	return ref.Hash(), nil
 }
 
-// localBranch is where a branch of the server is kept.
+// localBranch is the local ref of a server's branch.
 func localBranch(branch string) plumbing.ReferenceName {
 	return plumbing.ReferenceName("refs/ingot/" + branch)
 }
 
-func (r *Repo) pull(ctx context.Context, branch string, depth int) error {
-	return r.server.Fetch(ctx, r.repo, map[plumbing.ReferenceName]plumbing.ReferenceName{plumbing.NewBranchReferenceName(branch): localBranch(branch)}, depth)
+func (r *Repo) pullBranch(ctx context.Context, branch string, depth int) error {
+	return r.server.FetchRefs(ctx, r.repo,
+		map[plumbing.ReferenceName]plumbing.ReferenceName{plumbing.NewBranchReferenceName(branch): localBranch(branch)},
+		depth)
 }
 
-// descends checks that tip contains the accepted commit.
-func (r *Repo) descends(ctx context.Context, tip plumbing.Hash) error {
+// checkDescent checks that tip contains the accepted commit.
+func (r *Repo) checkDescent(ctx context.Context, tip plumbing.Hash) error {
 	if r.accepted.IsZero() || tip == r.accepted {
 		return nil
 	}
-	contained, err := r.contained(ctx, tip, []plumbing.Hash{r.accepted})
+	contained, err := r.findContained(ctx, tip, []plumbing.Hash{r.accepted})
 	if err == nil && !contained[r.accepted] {
 		err = HistoryRewritten{Branch: r.config.Branch, Accepted: r.accepted.String(), Found: tip.String()}
 	}
 	return err
 }
 
-// contained gives those of the commits that tip contains. Where the shallow history ends too early, the whole history is fetched once.
-func (r *Repo) contained(ctx context.Context, tip plumbing.Hash, commits []plumbing.Hash) (map[plumbing.Hash]bool, error) {
-	found, complete, err := history.Find(r.repo.Storer, tip, commits)
+// findContained gives the commits that tip contains. Where a shallow history ends too early, the whole history is
+// fetched once.
+func (r *Repo) findContained(ctx context.Context, tip plumbing.Hash, commits []plumbing.Hash) (map[plumbing.Hash]bool,
+	error) {
+	found, complete, err := findCommits(r.repo.Storer, tip, commits)
 	if err == nil && !complete {
-		if err = r.unshallow(ctx); err == nil {
-			found, _, err = history.Find(r.repo.Storer, tip, commits)
+		if err = r.fetchHistory(ctx); err == nil {
+			found, _, err = findCommits(r.repo.Storer, tip, commits)
 		}
 	}
 	if err != nil {
@@ -307,11 +325,11 @@ func (r *Repo) contained(ctx context.Context, tip plumbing.Hash, commits []plumb
 	return found, err
 }
 
-// unshallow brings the whole history of the trunk into a fresh store.
-func (r *Repo) unshallow(ctx context.Context) (err error) {
-	if r.repo, err = r.server.Store(); err != nil {
+// fetchHistory fetches the whole history of the trunk into a new store.
+func (r *Repo) fetchHistory(ctx context.Context) (err error) {
+	if r.repo, err = r.server.NewStore(); err != nil {
 		return err
 	}
 	r.fetches = 0
-	return r.pull(ctx, r.config.Branch, 0)
+	return r.pullBranch(ctx, r.config.Branch, 0)
 }

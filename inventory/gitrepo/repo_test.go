@@ -60,14 +60,17 @@ func latest(t *testing.T, repo *gitrepo.Repo) inventory.Snapshot {
 func TestCommitsAreAcceptedAsTheyCome(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, r *remote) {
-		first := r.commit(t, "main", "", map[string]node{"hosts/a.yaml": text("a\n"), "big": text("unchanged"), "run.sh": {"100755", "#!/bin/sh\n"}})
+		first := r.commit(t, "main", "",
+			map[string]node{"hosts/a.yaml": text("a\n"), "big": text("unchanged"), "run.sh": {"100755", "#!/bin/sh\n"}})
 		repo := open(t, r.config)
 		one := latest(t, repo)
-		if one.Commit != first || len(one.Files) != 3 || string(one.Files["hosts/a.yaml"].Data) != "a\n" || !one.Files["run.sh"].Executable || one.Files["big"].Executable {
+		if one.Commit != first || len(one.Files) != 3 || string(one.Files["hosts/a.yaml"].Data) != "a\n" ||
+			!one.Files["run.sh"].Executable || one.Files["big"].Executable {
 			t.Fatalf("first snapshot = %+v", one)
 		}
-		if one.Title != "change" || one.Author != "A User" || one.Time.IsZero() || repo.Accepted() != first {
-			t.Errorf("title %q, author %q, time %v, accepted %q", one.Title, one.Author, one.Time, repo.Accepted())
+		if one.Title != "change" || one.Author != "A User" || one.Time.IsZero() || repo.AcceptedCommit() != first {
+			t.Errorf("title %q, author %q, time %v, accepted %q", one.Title, one.Author, one.Time,
+				repo.AcceptedCommit())
 		}
 		if again := latest(t, repo); again.Commit != first {
 			t.Errorf("nothing new gave %s", again.Commit)
@@ -117,11 +120,13 @@ func TestARewrittenHistoryIsRefused(t *testing.T) {
 			for when, subject := range map[string]*gitrepo.Repo{"running": repo, "restarted": open(t, r.config)} {
 				sources, err := subject.Latest(t.Context())
 				var rewritten gitrepo.HistoryRewritten
-				if !errors.As(err, &rewritten) || rewritten.Accepted != second || rewritten.Found != tip || sources.Trunk.Files != nil {
-					t.Errorf("%s, %s: %+v, %v, want HistoryRewritten from %s to %s", name, when, sources, err, second, tip)
+				if !errors.As(err, &rewritten) || rewritten.Accepted != second || rewritten.Found != tip ||
+					sources.Trunk.Files != nil {
+					t.Errorf("%s, %s: %+v, %v, want HistoryRewritten from %s to %s", name, when, sources, err, second,
+						tip)
 				}
-				if subject.Accepted() != second {
-					t.Errorf("%s, %s: accepted became %s", name, when, subject.Accepted())
+				if subject.AcceptedCommit() != second {
+					t.Errorf("%s, %s: accepted became %s", name, when, subject.AcceptedCommit())
 				}
 			}
 		}
@@ -162,7 +167,8 @@ func TestAMissingBranchIsAnErrorAndNotAnEmptyFleet(t *testing.T) {
 			t.Errorf("an empty repository gave %+v", sources)
 		}
 		r.commit(t, "elsewhere", "", map[string]node{"a": text("1")})
-		if _, err := open(t, r.config).Latest(t.Context()); err == nil || !strings.Contains(err.Error(), "fleet.branch") {
+		if _, err := open(t, r.config).Latest(t.Context()); err == nil ||
+			!strings.Contains(err.Error(), "fleet.branch") {
 			t.Errorf("no such branch: %v, want a hint at fleet.branch", err)
 		}
 	})
@@ -173,13 +179,15 @@ func TestPullRequestsAreNeverFetched(t *testing.T) {
 	overEach(t, func(t *testing.T, r *remote) {
 		first := r.commit(t, "main", "", map[string]node{"a": text("1"), "rings": text("prod prod-*\n")})
 		theirs := r.commit(t, "theirs", first, map[string]node{"a": text("evil")})
-		for _, ref := range []string{"refs/pull/1/head", "refs/pull/1/merge", "refs/merge-requests/1/head", "refs/changes/01/1/1", "refs/tags/prod-1"} {
+		for _, ref := range []string{"refs/pull/1/head", "refs/pull/1/merge", "refs/merge-requests/1/head",
+			"refs/changes/01/1/1", "refs/tags/prod-1"} {
 			git(t, r.bare, "update-ref", ref, theirs)
 		}
-		r.config.Follow = follow
+		r.config.TagPatterns = follow
 		repo := open(t, r.config)
 		runs(t, repo, "", "", "is not a commit of branch main")
-		if refs := gitrepo.References(repo); len(refs) != 1 || !strings.HasSuffix(refs[0], "/main") || gitrepo.Has(repo, theirs) {
+		if refs := gitrepo.References(repo); len(refs) != 1 || !strings.HasSuffix(refs[0], "/main") ||
+			gitrepo.Has(repo, theirs) {
 			t.Errorf("fetched %v, want the trunk alone", refs)
 		}
 	})
@@ -204,7 +212,8 @@ func TestWrongCredentialsAreSaidWithoutThem(t *testing.T) {
 	}
 	unknown.KnownHosts = filepath.Join(t.TempDir(), "known_hosts")
 	write(t, unknown.KnownHosts, hostLine(t, shell)+read(t, stranger.SSHKey+".pub"))
-	if _, err := open(t, unknown).Latest(t.Context()); err == nil || !strings.Contains(err.Error(), "fleet.knownHosts") {
+	if _, err := open(t, unknown).Latest(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "fleet.knownHosts") {
 		t.Errorf("a server with another key: %v, want a hint at fleet.knownHosts", err)
 	}
 }
@@ -264,8 +273,12 @@ func TestASilentServerEndsAtTheDeadline(t *testing.T) {
 		config.URL, config.Limits.Timeout = url, 500*time.Millisecond
 		repo := open(t, config)
 		for what, call := range map[string]func() error{
-			"Latest":  func() error { _, err := repo.Latest(t.Context()); return err },
-			"Publish": func() error { _, err := repo.Publish(t.Context(), map[string][]byte{"a": nil}, "x"); return err },
+			"Latest": func() error { _, err := repo.Latest(t.Context()); return err },
+			"Publish": func() error {
+				_,
+					err := repo.Publish(t.Context(), map[string][]byte{"a": nil}, "x")
+				return err
+			},
 		} {
 			done := make(chan error, 1)
 			go func() { done <- call() }()
@@ -327,7 +340,7 @@ func TestWatchTellsOfAPush(t *testing.T) {
 		repo := open(t, r.config)
 		go func() {
 			close(ready)
-			ended <- repo.Watch(ctx, func() { told <- struct{}{} })
+			ended <- repo.WatchRefs(ctx, func() { told <- struct{}{} })
 		}()
 		<-ready
 		deadline := time.After(2 * time.Minute)
@@ -358,7 +371,7 @@ func TestWatchOfWhatCannotTell(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- open(t, r.config).Watch(ctx, func() { t.Error("Watch heard of a repository elsewhere") })
+		ended <- open(t, r.config).WatchRefs(ctx, func() { t.Error("Watch heard of a repository elsewhere") })
 	}()
 	r.commit(t, "main", first, map[string]node{"a": text("2")})
 	cancel()

@@ -9,37 +9,41 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
-	"github.com/gitmetal/ingot/inventory/gitrepo/filename"
+	"github.com/gitmetal/ingot/inventory/gitrepo/gittree"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
-// Signers says whose signature counts; package trust has one.
+// Signers decides which signatures count. Package trust has an implementation.
 type Signers interface {
-	// Verify gives the names of whoever signed the payload.
+	// Verify gives the names of the signers of the payload.
 	Verify(signature string, payload []byte) (names []string, err error)
-	// May reports whether one of the names may change a path, and otherwise who may.
-	May(names []string, path string) (allowed bool, who []string)
+	// AllowsChange reports whether a signer of these names may change a path, and otherwise which signers may.
+	AllowsChange(names []string, path string) (allowed bool, who []string)
 }
 
-// Untrusted means that no line of signed commits leads from the branch's tip to the accepted commit: nothing new is accepted.
+// Untrusted means that no line of signed commits leads from the branch's tip to the accepted commit. Nothing new is
+// accepted.
 type Untrusted struct{ Branch, Commit, Why string }
 
 // Error names the commit that breaks the line.
 func (e Untrusted) Error() string {
-	return fmt.Sprintf("branch %s is not trusted: commit %.12s: %s: the last good commit stays until an allowed signer signs (a merge commit vouches for what it merges)", e.Branch, e.Commit, e.Why)
+	return fmt.Sprintf("branch %s is not trusted: commit %.12s: %s: have an allowed signer sign, or merge in a "+
+		"signed commit",
+		e.Branch, e.Commit, e.Why)
 }
 
 // Freezes reports that nothing may be erased until an operator has looked.
 func (e Untrusted) Freezes() bool { return true }
 
-// trusted looks for a line of commits from tip to the accepted commit, each signed by somebody who may change what it changes. Whoever signs a merge
-// vouches for what it brings. Without an accepted commit the tip alone must be signed.
-func (r *Repo) trusted(ctx context.Context, tip plumbing.Hash) error {
+// checkSignatures looks for a line of commits from tip to the accepted commit, each signed by a signer who may change
+// the paths that the commit changes. The signer of a merge vouches for the merged commits. Without an accepted commit
+// only the tip must be signed.
+func (r *Repo) checkSignatures(ctx context.Context, tip plumbing.Hash) error {
 	if r.config.Signers == nil || tip == r.accepted {
 		return nil
 	}
-	if !r.accepted.IsZero() && !r.has(r.accepted) { // a shallow tip names its parent, not what the tip changed in it
-		if err := r.unshallow(ctx); err != nil {
+	if !r.accepted.IsZero() && !r.hasObject(r.accepted) { // a shallow history lacks the tree of the tip's parent
+		if err := r.fetchHistory(ctx); err != nil {
 			return err
 		}
 	}
@@ -53,7 +57,7 @@ func (r *Repo) trusted(ctx context.Context, tip plumbing.Hash) error {
 		if err != nil {
 			return fmt.Errorf("read commit %s: %w", queue[0], err)
 		}
-		names, err := tags.SignersOf(r.config.Signers, commit, commit.PGPSignature)
+		names, err := tags.VerifyObject(r.config.Signers, commit, commit.PGPSignature)
 		if err != nil {
 			reason = errors.Join(reason, Untrusted{r.config.Branch, commit.Hash.String(), err.Error()})
 			continue
@@ -66,7 +70,7 @@ func (r *Repo) trusted(ctx context.Context, tip plumbing.Hash) error {
 				continue
 			}
 			seen[parent] = true
-			if why := r.trespass(ctx, commit, parent, names); why != "" {
+			if why := r.findTrespass(ctx, commit, parent, names); why != "" {
 				reason = errors.Join(reason, Untrusted{r.config.Branch, commit.Hash.String(), why})
 				continue
 			}
@@ -76,11 +80,12 @@ func (r *Repo) trusted(ctx context.Context, tip plumbing.Hash) error {
 			queue = append(queue, parent)
 		}
 	}
-	return first(reason, Untrusted{r.config.Branch, tip.String(), "no line of signed commits leads from it to the accepted commit " + r.accepted.String()[:12]})
+	return firstUntrusted(reason, Untrusted{r.config.Branch, tip.String(),
+		"no line of signed commits leads from it to the accepted commit " + r.accepted.String()[:12]})
 }
 
-// first gives the first of joined errors, which is about the commit nearest to the tip, or another.
-func first(joined error, otherwise Untrusted) error {
+// firstUntrusted gives the first Untrusted of joined errors, about the commit nearest to the tip, or the fallback.
+func firstUntrusted(joined error, otherwise Untrusted) error {
 	var untrusted Untrusted
 	if errors.As(joined, &untrusted) {
 		return untrusted
@@ -88,11 +93,12 @@ func first(joined error, otherwise Untrusted) error {
 	return otherwise
 }
 
-// trespass says which path a commit changes against one of its parents that its signers may not change, or "".
-func (r *Repo) trespass(ctx context.Context, commit *object.Commit, parent plumbing.Hash, names []string) string {
+// findTrespass names a path that a commit changes against one of the parents and that the commit's signers may not
+// change, or gives "".
+func (r *Repo) findTrespass(ctx context.Context, commit *object.Commit, parent plumbing.Hash, names []string) string {
 	before, err := object.GetCommit(r.repo.Storer, parent)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
-		return "" // the edge of a shallow history: this is not the way to the accepted commit
+		return "" // the edge of a shallow history is not the way to the accepted commit
 	}
 	if err != nil {
 		return err.Error()
@@ -111,8 +117,9 @@ func (r *Repo) trespass(ctx context.Context, commit *object.Commit, parent plumb
 			if path == "" {
 				continue
 			}
-			if allowed, who := r.config.Signers.May(names, path); !allowed {
-				return fmt.Sprintf("%s may only be changed by %s, it is signed by %s", filename.Printable(path), strings.Join(who, ", "), strings.Join(names, ", "))
+			if allowed, who := r.config.Signers.AllowsChange(names, path); !allowed {
+				return fmt.Sprintf("%s may only be changed by %s, it is signed by %s", gittree.MaskUnprintable(path),
+					strings.Join(who, ", "), strings.Join(names, ", "))
 			}
 		}
 	}

@@ -18,7 +18,8 @@ import (
 // tag makes a tag, signed, and pushes it.
 func (s *signed) tag(signer, name, commit string) {
 	s.Helper()
-	args := []string{"-c", "gpg.format=ssh", "-c", "user.signingkey=" + filepath.Join(s.dir, signer+".pub"), "tag", "-s"}
+	args := []string{"-c", "gpg.format=ssh", "-c", "user.signingkey=" + filepath.Join(s.dir, signer+".pub"), "tag",
+		"-s"}
 	if signer == "" {
 		args = []string{"tag", "-a"}
 	}
@@ -38,7 +39,7 @@ func (s *signed) releasing(c trust.Config, signers ...string) gitrepo.Config {
 	}
 	return gitrepo.Config{
 		URL: s.remote.bare, Branch: "main", TagSigners: policy,
-		Follow: func(inventory.Snapshot) map[string]string { return map[string]string{"prod": "prod-*"} },
+		TagPatterns: func(inventory.Snapshot) map[string]string { return map[string]string{"prod": "prod-*"} },
 	}
 }
 
@@ -65,7 +66,8 @@ func TestOnlySignedTagsAreReleases(t *testing.T) {
 	runs(t, repo, "prod-4", first, `tag prod-6: its object is that of a tag "prod-4"`)
 	tampered := strings.Replace(s.git("cat-file", "tag", "prod-4"), first, second, 1)
 	tampered = strings.Replace(tampered, "tag prod-4", "tag prod-7", 1)
-	s.git("push", "-q", "origin", gitInput(t, filepath.Join(s.dir, "clone"), tampered+"\n", "hash-object", "-t", "tag", "-w", "--stdin")+":refs/tags/prod-7")
+	s.git("push", "-q", "origin", gitInput(t, filepath.Join(s.dir, "clone"), tampered+"\n", "hash-object", "-t", "tag",
+		"-w", "--stdin")+":refs/tags/prod-7")
 	runs(t, repo, "prod-4", first, "tag prod-7: its signature is wrong")
 	s.tag("jo", "prod-8", second)
 	runs(t, repo, "prod-8", second, "")
@@ -116,7 +118,8 @@ func TestTagsSignedWithPGP(t *testing.T) {
 	}
 	repo := open(t, s.releasing(trust.Config{PGPKeys: ring.Bytes()}))
 	tag := func(signer, name string) {
-		payload := fmt.Sprintf("object %s\ntype commit\ntag %s\ntagger A User <a@example.com> 1700000000 +0000\n\nrelease\n", commit, name)
+		payload := fmt.Sprintf("object %s\ntype commit\ntag %s\ntagger A User <a@example.com> 1700000000 "+
+			"+0000\n\nrelease\n", commit, name)
 		var signature bytes.Buffer
 		if err := openpgp.ArmoredDetachSign(&signature, entity[signer], strings.NewReader(payload), nil); err != nil {
 			t.Fatal(err)

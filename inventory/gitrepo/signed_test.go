@@ -40,7 +40,8 @@ func (s *signed) run(dir, name string, args ...string) string {
 	s.Helper()
 	command := exec.CommandContext(s.Context(), name, args...)
 	command.Dir = dir
-	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=a",
+		"GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
 	out, err := command.CombinedOutput()
 	if err != nil {
 		s.Fatalf("%s %v: %v: %s", name, args, err, out)
@@ -58,7 +59,8 @@ func (s *signed) as(signer string, args ...string) {
 	s.Helper()
 	config := []string{"-c", "commit.gpgsign=false"}
 	if signer != "" {
-		config = []string{"-c", "gpg.format=ssh", "-c", "commit.gpgsign=true", "-c", "user.signingkey=" + filepath.Join(s.dir, signer+".pub")}
+		config = []string{"-c", "gpg.format=ssh", "-c", "commit.gpgsign=true", "-c",
+			"user.signingkey=" + filepath.Join(s.dir, signer+".pub")}
 	}
 	s.git(append(config, args...)...)
 }
@@ -93,8 +95,9 @@ func (s *signed) public(signer string) string {
 func (s *signed) open(accepted string, revoked ...string) *gitrepo.Repo {
 	s.Helper()
 	c := trust.Config{
-		AllowedSigners: []byte("jo@example.com,jo namespaces=\"git\" " + s.public("jo") + "\nforge " + s.public("forge") + "\n"),
-		Paths:          []trust.Rule{{Path: "secrets/", Signers: []string{"jo"}}},
+		AllowedSigners: []byte("jo@example.com,jo namespaces=\"git\" " + s.public("jo") + "\nforge " +
+			s.public("forge") + "\n"),
+		Paths: []trust.Rule{{Path: "secrets/", Signers: []string{"jo"}}},
 	}
 	for _, name := range revoked {
 		c.RevokedKeys = append(c.RevokedKeys, (s.public(name) + "\n")...)
@@ -110,14 +113,14 @@ func (s *signed) open(accepted string, revoked ...string) *gitrepo.Repo {
 
 func (s *signed) refused(repo *gitrepo.Repo, why string) {
 	s.Helper()
-	before := repo.Accepted()
+	before := repo.AcceptedCommit()
 	_, err := repo.Latest(s.Context())
 	var untrusted gitrepo.Untrusted
 	if !errors.As(err, &untrusted) || !strings.Contains(untrusted.Why, why) {
 		s.Fatalf("Latest = %v, want it not trusted: %s", err, why)
 	}
-	if repo.Accepted() != before {
-		s.Errorf("accepted %s, want %s as before", repo.Accepted(), before)
+	if repo.AcceptedCommit() != before {
+		s.Errorf("accepted %s, want %s as before", repo.AcceptedCommit(), before)
 	}
 }
 

@@ -13,29 +13,28 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 
-	"github.com/gitmetal/ingot/inventory/gitrepo/filename"
-	"github.com/gitmetal/ingot/inventory/gitrepo/pages"
+	"github.com/gitmetal/ingot/inventory/gitrepo/gittree"
 	"github.com/gitmetal/ingot/inventory/gitrepo/remote"
 )
 
-// pushTries is how often a push is rebuilt on a tip that somebody else moved; pushPause, doubled with each try up to 16 times, is the longest wait before the
-// next, of a random length, so that two daemons do not keep step.
+// pushTries is how often a push is rebuilt on a tip that somebody else moved. pushPause is the longest wait before the
+// next try, doubled with each try up to 16 times; the wait is random, so that two daemons do not keep step.
 const (
 	pushTries = 12
 	pushPause = 20 * time.Millisecond
 )
 
-// Read gives every file of the status branch's tip; none when there is no such branch.
+// Read gives every file of the status branch's tip, none without a branch.
 func (r *Repo) Read(ctx context.Context) (map[string][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	tip, err := r.statusTip(ctx)
+	tip, err := r.fetchStatusTip(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.status, r.strayed, r.writer = tip, false, ""
+	r.statusTip, r.strayed, r.statusAuthor = tip, false, ""
 	if tip.IsZero() {
 		return map[string][]byte{}, nil
 	}
@@ -43,68 +42,72 @@ func (r *Repo) Read(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the status branch: %w", err)
 	}
-	r.writer = fmt.Sprintf("%.40s in %.10s", filename.Printable(commit.Author.Name), tip)
-	return r.pages(commit.TreeHash)
+	r.statusAuthor = fmt.Sprintf("%.40s in %.10s", gittree.MaskUnprintable(commit.Author.Name), tip)
+	return r.readPages(commit.TreeHash)
 }
 
-// pages reads what is in a tree of the status branch.
-func (r *Repo) pages(tree plumbing.Hash) (map[string][]byte, error) {
+// readPages reads a tree of the status branch.
+func (r *Repo) readPages(tree plumbing.Hash) (map[string][]byte, error) {
 	l := r.config.Limits
-	return pages.Read(r.repo.Storer, tree, pages.Limits{Files: l.Files, Blob: l.Blob, Total: l.Total, Depth: l.Depth})
+	return gittree.ReadPages(r.repo.Storer, tree,
+		gittree.Limits{Files: l.Files, Blob: l.Blob, Total: l.Total, Depth: l.Depth})
 }
 
-// statusTip fetches the status branch; zero when there is none.
-func (r *Repo) statusTip(ctx context.Context) (plumbing.Hash, error) {
-	tip, err := r.fetch(ctx, r.config.StatusBranch)
+// fetchStatusTip fetches the status branch, zero without a branch.
+func (r *Repo) fetchStatusTip(ctx context.Context) (plumbing.Hash, error) {
+	tip, err := r.fetchBranch(ctx, r.config.StatusBranch)
 	if errors.Is(err, remote.ErrNoRef) {
 		tip, err = plumbing.ZeroHash, nil
 	}
-	r.strayed = r.strayed || err == nil && tip != r.status
+	r.strayed = r.strayed || err == nil && tip != r.statusTip
 	return tip, err
 }
 
-// Strayed reports whether the status branch was seen elsewhere than where Read and Publish left it, by Latest or by a push, and Read has not given it since:
-// somebody else pushed there, or deleted it.
+// Strayed reports whether Latest or a push saw the status branch at another commit than Read and Publish left, and Read
+// was not called since: somebody else pushed there, or deleted the branch.
 func (r *Repo) Strayed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.strayed
 }
 
-// LastCommit says who made the commit that Read gave last, and its id; "" before.
+// LastCommit gives author and id of the commit of the last Read, "" before the first.
 func (r *Repo) LastCommit() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.writer
+	return r.statusAuthor
 }
 
-// Publish commits the changed files on the status branch's tip, by compare-and-swap: when somebody else pushed meanwhile, the commit is made
-// anew on theirs. A nil content deletes. Without any change the tip is returned, "" when there is none, and nothing is pushed.
+// Publish commits the changed files on the status branch's tip by compare-and-swap. When somebody else pushed
+// meanwhile, the commit is made again on the new tip. A nil content deletes a file. Without any change nothing is
+// pushed and the tip is returned, "" without a branch.
 func (r *Repo) Publish(ctx context.Context, changed map[string][]byte, message string) (string, error) {
-	return r.publishOn(ctx, changed, message, func(plumbing.Hash) error { return nil })
+	return r.publishAdmitted(ctx, changed, message, func(plumbing.Hash) error { return nil })
 }
 
-// PublishSeen is Publish on what Read and Publish left: when the tip is another one nothing is pushed, and the error is ErrMoved, until Read has given it.
+// PublishSeen is Publish on the commit that Read and Publish left. With another tip nothing is pushed, and the error is
+// ErrMoved until Read is called.
 func (r *Repo) PublishSeen(ctx context.Context, changed map[string][]byte, message string) (string, error) {
-	return r.publishOn(ctx, changed, message, func(tip plumbing.Hash) error {
-		if tip != r.status {
+	return r.publishAdmitted(ctx, changed, message, func(tip plumbing.Hash) error {
+		if tip != r.statusTip {
 			return ErrMoved
 		}
 		return nil
 	})
 }
 
-// ErrMoved is of a push that would have been built on commits that nobody here has read.
+// ErrMoved says that a push would have been built on commits that this process has not read.
 var ErrMoved error = movedError{}
 
 type movedError struct{}
 
 func (movedError) Error() string { return "somebody else pushed there: it is read first" }
 
-// Moved tells it apart for who does not know this package.
+// Moved marks the error for packages that do not import gitrepo.
 func (movedError) Moved() bool { return true }
 
-func (r *Repo) publishOn(ctx context.Context, changed map[string][]byte, message string, admit func(tip plumbing.Hash) error) (string, error) {
+func (r *Repo) publishAdmitted(ctx context.Context, changed map[string][]byte, message string,
+	admit func(tip plumbing.Hash) error) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	r.mu.Lock()
@@ -115,9 +118,9 @@ func (r *Repo) publishOn(ctx context.Context, changed map[string][]byte, message
 		}
 	}
 	for try := 1; ; try++ {
-		tip, err := r.publish(ctx, changed, message, admit)
+		tip, err := r.publishOnce(ctx, changed, message, admit)
 		if err == nil {
-			r.status = tip
+			r.statusTip = tip
 		}
 		if err == nil && tip.IsZero() {
 			return "", nil
@@ -136,8 +139,9 @@ func (r *Repo) publishOn(ctx context.Context, changed map[string][]byte, message
 	}
 }
 
-func (r *Repo) publish(ctx context.Context, changed map[string][]byte, message string, admit func(tip plumbing.Hash) error) (plumbing.Hash, error) {
-	tip, err := r.statusTip(ctx)
+func (r *Repo) publishOnce(ctx context.Context, changed map[string][]byte, message string,
+	admit func(tip plumbing.Hash) error) (plumbing.Hash, error) {
+	tip, err := r.fetchStatusTip(ctx)
 	if err == nil {
 		err = admit(tip)
 	}
@@ -147,7 +151,7 @@ func (r *Repo) publish(ctx context.Context, changed map[string][]byte, message s
 	if r.repo == nil {
 		return plumbing.ZeroHash, errors.New("the repository was not opened")
 	}
-	w := pages.NewWriter(r.repo.Storer)
+	w := gittree.NewWriter(r.repo.Storer)
 	base := plumbing.ZeroHash
 	if !tip.IsZero() {
 		commit, err := object.GetCommit(r.repo.Storer, tip)
@@ -156,7 +160,7 @@ func (r *Repo) publish(ctx context.Context, changed map[string][]byte, message s
 		}
 		base = commit.TreeHash
 	}
-	tree, err := w.Tree(base, changed)
+	tree, err := w.ApplyChanges(base, changed)
 	if err != nil || tree == base {
 		return tip, err
 	}
@@ -165,33 +169,34 @@ func (r *Repo) publish(ctx context.Context, changed map[string][]byte, message s
 	if !tip.IsZero() {
 		commit.ParentHashes = []plumbing.Hash{tip}
 	}
-	next, err := w.Commit(commit)
+	next, err := w.AddCommit(commit)
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
-	return next, r.push(ctx, tip, next, w)
+	return next, r.pushCommit(ctx, tip, next, w)
 }
 
-// push sends exactly the new objects: Remote.Push would walk the whole history each time. The server moves the branch only if it is still where we
-// saw it.
-func (r *Repo) push(ctx context.Context, old, next plumbing.Hash, w *pages.Writer) error {
-	pack, err := w.Pack()
+// pushCommit sends exactly the new objects: Remote.Push of go-git would walk the whole history each time. The server
+// moves the branch only from the old commit.
+func (r *Repo) pushCommit(ctx context.Context, old, next plumbing.Hash, w *gittree.Writer) error {
+	pack, err := w.EncodePack()
 	if err != nil {
 		return err
 	}
 	command := packp.Command{Name: plumbing.NewBranchReferenceName(r.config.StatusBranch), Old: old, New: next}
-	if err := r.server.Push(ctx, command, pack); errors.Is(err, remote.ErrRefused) {
-		return r.rejected(ctx, old, err)
+	if err := r.server.PushRef(ctx, command, pack); errors.Is(err, remote.ErrRefused) {
+		return r.explainRefusal(ctx, old, err)
 	} else if err != nil {
 		return err
 	}
-	return w.Keep()
+	return w.StoreObjects()
 }
 
-// rejected tells a lost race from a refusal.
-func (r *Repo) rejected(ctx context.Context, old plumbing.Hash, err error) error {
-	if now, tipErr := r.statusTip(ctx); tipErr == nil && now != old {
+// explainRefusal tells a lost race from a refusal.
+func (r *Repo) explainRefusal(ctx context.Context, old plumbing.Hash, err error) error {
+	if now, tipErr := r.fetchStatusTip(ctx); tipErr == nil && now != old {
 		return remote.ErrRaced
 	}
-	return fmt.Errorf("the server did not take the status commit: %w: check the rules and hooks of branch %s", err, r.config.StatusBranch)
+	return fmt.Errorf("the server did not take the status commit: %w: check the rules and hooks of branch %s", err,
+		r.config.StatusBranch)
 }

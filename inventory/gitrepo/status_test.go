@@ -32,12 +32,14 @@ func TestStatusIsWrittenAndReadBack(t *testing.T) {
 		if files, err := repo.Read(t.Context()); err != nil || len(files) != 0 {
 			t.Fatalf("Read without a branch = %v, %v", files, err)
 		}
-		want := map[string][]byte{"README.md": []byte("board\n"), "hosts/3f/a.yaml": []byte("a\n"), "hosts/3f/b.yaml": []byte("b\n"), "hosts/71/c.yaml": []byte("c\n")}
+		want := map[string][]byte{"README.md": []byte("board\n"), "hosts/3f/a.yaml": []byte("a\n"),
+			"hosts/3f/b.yaml": []byte("b\n"), "hosts/71/c.yaml": []byte("c\n")}
 		first, err := repo.Publish(t.Context(), want, "status of abc\n\nCommit: abc\n")
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := repo.Publish(t.Context(), map[string][]byte{"hosts/3f/b.yaml": []byte("b2\n"), "hosts/71/c.yaml": nil}, "more")
+		second, err := repo.Publish(t.Context(),
+			map[string][]byte{"hosts/3f/b.yaml": []byte("b2\n"), "hosts/71/c.yaml": nil}, "more")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,11 +50,13 @@ func TestStatusIsWrittenAndReadBack(t *testing.T) {
 				t.Errorf("%s: the status branch (-want +got):\n%s", name, diff)
 			}
 		}
-		unchanged, err := repo.Publish(t.Context(), map[string][]byte{"README.md": []byte("board\n"), "nothing": nil}, "no change")
+		unchanged, err := repo.Publish(t.Context(), map[string][]byte{"README.md": []byte("board\n"), "nothing": nil},
+			"no change")
 		if err != nil || unchanged != second {
 			t.Errorf("Publish of what is there = %s, %v, want %s", unchanged, err, second)
 		}
-		if log := git(t, r.bare, "log", "--format=%H %an %s", "ingot/status"); log != second+" ingot more\n"+first+" ingot status of abc" {
+		if log := git(t, r.bare, "log", "--format=%H %an %s", "ingot/status"); log != second+" ingot more\n"+first+
+			" ingot status of abc" {
 			t.Errorf("log = %s", log)
 		}
 		git(t, r.bare, "fsck", "--full", "--strict")
@@ -105,7 +109,8 @@ func TestConcurrentPushersLoseNothing(t *testing.T) {
 			all.Go(func() {
 				for n := range pushes {
 					name := fmt.Sprintf("hosts/%d/%d", p, n)
-					change := map[string][]byte{name: []byte(name), fmt.Sprintf("brief/%d/%d", p, n): []byte(name), fmt.Sprintf("brief/%d/%d", p, n-1): nil}
+					change := map[string][]byte{name: []byte(name), fmt.Sprintf("brief/%d/%d", p, n): []byte(name),
+						fmt.Sprintf("brief/%d/%d", p, n-1): nil}
 					if _, err := repo.Publish(t.Context(), change, name); err != nil {
 						t.Errorf("%s: %v", name, err)
 					}
@@ -114,8 +119,10 @@ func TestConcurrentPushersLoseNothing(t *testing.T) {
 		}
 		all.Wait()
 		files := statusOf(t, open(t, r.config))
-		if count := git(t, r.bare, "rev-list", "--count", "ingot/status"); len(files) != pushers*(pushes+1) || count != fmt.Sprint(pushers*pushes) {
-			t.Errorf("%d files in %s commits, want all %d that were written and the last of those that each push deletes", len(files), count, pushers*pushes)
+		if count := git(t, r.bare, "rev-list", "--count", "ingot/status"); len(files) != pushers*(pushes+1) ||
+			count != fmt.Sprint(pushers*pushes) {
+			t.Errorf("%d files in %s commits, want all %d that were written and the last of those that each push "+
+				"deletes", len(files), count, pushers*pushes)
 		}
 		git(t, r.bare, "fsck", "--full", "--strict")
 	})
@@ -131,7 +138,8 @@ func TestARefusedPushIsSaidInTheServersWords(t *testing.T) {
 		}
 		repo := open(t, r.config)
 		_, err := repo.Publish(t.Context(), map[string][]byte{"a": []byte("x")}, "status")
-		if err == nil || !strings.Contains(err.Error(), "pre-receive hook declined") || !strings.Contains(err.Error(), "only bots may push here") || strings.Contains(err.Error(), password) {
+		if err == nil || !strings.Contains(err.Error(), "pre-receive hook declined") ||
+			!strings.Contains(err.Error(), "only bots may push here") || strings.Contains(err.Error(), password) {
 			t.Errorf("Publish = %v, want the hook's words", err)
 		}
 		if err := os.Remove(hook); err != nil {
@@ -150,8 +158,11 @@ func TestAStatusBranchThatNoDaemonWrote(t *testing.T) {
 	r.commit(t, "main", "", map[string]node{"a": text("1")})
 	r.config.Limits = gitrepo.Limits{Blob: 100, Total: 150, Files: 20}
 	repo := open(t, r.config)
-	r.commit(t, "ingot/status", "", map[string]node{"README.md": text("board"), "link": {"120000", "/etc/passwd"}, "..": text("up"), "bad\xff": text("x"), "hosts/.GIT/config": text("x"), "odd": text("a file, and soon a directory")})
-	if diff := cmp.Diff(map[string][]byte{"README.md": []byte("board"), "odd": []byte("a file, and soon a directory")}, statusOf(t, repo)); diff != "" {
+	r.commit(t, "ingot/status", "", map[string]node{"README.md": text("board"), "link": {"120000", "/etc/passwd"},
+		"..": text("up"), "bad\xff": text("x"), "hosts/.GIT/config": text("x"),
+		"odd": text("a file, and soon a directory")})
+	if diff := cmp.Diff(map[string][]byte{"README.md": []byte("board"), "odd": []byte("a file, and soon a directory")},
+		statusOf(t, repo)); diff != "" {
 		t.Errorf("the status branch (-want +got):\n%s", diff)
 	}
 	if _, err := repo.Publish(t.Context(), map[string][]byte{"odd/page": []byte("x")}, "over it"); err != nil {
@@ -166,7 +177,8 @@ func TestAStatusBranchThatNoDaemonWrote(t *testing.T) {
 		"a deep page": {strings.Repeat("d/", 17) + "x": text("deep")},
 	} {
 		r.commit(t, "ingot/status", "", files)
-		if files, err := open(t, r.config).Read(t.Context()); err == nil || !strings.Contains(err.Error(), "no daemon wrote this") || files != nil {
+		if files, err := open(t, r.config).Read(t.Context()); err == nil ||
+			!strings.Contains(err.Error(), "no daemon wrote this") || files != nil {
 			t.Errorf("%s: Read gave %d pages and %v, want an error alone", name, len(files), err)
 		}
 	}
@@ -240,11 +252,13 @@ func TestAPushIsBuiltOnWhatWasRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if tip, err := repo.PublishSeen(t.Context(), ours, "over it"); !errors.Is(err, gitrepo.ErrMoved) || !repo.Strayed() {
+			if tip, err := repo.PublishSeen(t.Context(), ours, "over it"); !errors.Is(err, gitrepo.ErrMoved) ||
+				!repo.Strayed() {
 				t.Errorf("PublishSeen = %q, %v, want ErrMoved", tip, err)
 			}
 		}
-		if files := statusOf(t, repo); string(files["hosts/a"]) != "theirs" || !strings.Contains(repo.LastCommit(), " in "+git(t, r.bare, "rev-parse", "ingot/status")[:10]) {
+		if files := statusOf(t, repo); string(files["hosts/a"]) != "theirs" ||
+			!strings.Contains(repo.LastCommit(), " in "+git(t, r.bare, "rev-parse", "ingot/status")[:10]) {
 			t.Errorf("the branch has %q by %q", files["hosts/a"], repo.LastCommit())
 		}
 		if _, err := repo.PublishSeen(t.Context(), ours, "after a look"); err != nil {
@@ -261,7 +275,8 @@ func TestAPageThatIsTooLargeIsOnePage(t *testing.T) {
 	c := r.config
 	c.Limits.Blob = 10
 	repo := open(t, c)
-	if _, err := repo.Publish(t.Context(), map[string][]byte{"small": []byte("x"), "large": make([]byte, 11)}, "both"); err != nil {
+	if _, err := repo.Publish(t.Context(), map[string][]byte{"small": []byte("x"), "large": make([]byte, 11)},
+		"both"); err != nil {
 		t.Fatal(err)
 	}
 	files := statusOf(t, repo)

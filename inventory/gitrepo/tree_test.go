@@ -56,7 +56,7 @@ func TestWhatCannotBeReadIsRefusedAtItsPlace(t *testing.T) {
 			if !errors.As(err, &refused) || len(refused.Findings) == 0 || refused.Findings[0].File != bad.place {
 				t.Errorf("%q: %v, want Refused at %q", file, err, bad.place)
 			}
-			if repo.Accepted() != good {
+			if repo.AcceptedCommit() != good {
 				t.Fatalf("%q: the accepted commit moved", file)
 			}
 		}

@@ -2,10 +2,10 @@ package gitrepo
 
 import "context"
 
-// Watch calls notify when the repository may have moved, until ctx ends: at once when it is one on this machine, but not for the
-// status branch. Of another nothing is heard, so it is to be looked at from time to time all the same.
-func (r *Repo) Watch(ctx context.Context, notify func()) error {
-	events, stop, err := r.server.Events(r.config.StatusBranch)
+// WatchRefs calls notify when refs may have moved, except the status branch, until ctx ends. It hears only of a
+// repository on this machine; poll every other repository.
+func (r *Repo) WatchRefs(ctx context.Context, notify func()) error {
+	events, stop, err := r.server.WatchRefs(r.config.StatusBranch)
 	if err != nil {
 		r.config.Log.Warn("the repository is polled only", "error", err)
 	}

@@ -16,26 +16,26 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// config is a Butane config with the files it names, before it is known whose vars go in.
-type config struct {
-	butane inventory.Butane // without Vars
-	uses   []use            // the references in it, each once, in order
-	blobs  []string
-	shapes map[string]bool // the vars that come into more than the text of a file
-	texts  map[string]int  // how often a var comes into the text of a file
-	whole  bool            // nothing is missing
+// butaneConfig is a Workload's Butane config with the files it names, before a host and its vars are known.
+type butaneConfig struct {
+	butane      inventory.Butane // without Vars
+	references  []reference      // each reference once, in order
+	blobs       []string
+	shapingVars map[string]bool // vars that are used outside the text of a file
+	textVars    map[string]int  // how often each var is used inside the text of a file
+	complete    bool            // no file and no secret is missing
 }
 
-// use is a reference and where it was first seen.
-type use struct {
+// reference is a reference and the place where it was first seen.
+type reference struct {
 	refs.Ref
 	at schemas.Position
 }
 
-// secrets are the secrets a config uses, each once.
-func (c *config) secrets() []refs.Secret {
+// listSecrets gives each secret that a config uses once.
+func (c *butaneConfig) listSecrets() []refs.Secret {
 	var secrets []refs.Secret
-	for _, u := range c.uses {
+	for _, u := range c.references {
 		if u.Var == "" {
 			secrets = append(secrets, u.Secret)
 		}
@@ -43,39 +43,40 @@ func (c *config) secrets() []refs.Secret {
 	return secrets
 }
 
-// config reads a Workload's Butane file from the tree; nil when there is none.
-func (l *loader) config(t *tree, workload schemas.Document, file string) *config {
+// readConfig reads a Workload's Butane file from the tree. The config is nil when the file is missing.
+func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *butaneConfig {
 	source, ok := t.Files[file]
 	if !ok {
-		l.find(workload.Finding("spec.install.butane", "", "there is no file %s in this commit", file))
+		l.addFindings(workload.Finding("spec.install.butane", "", "there is no file %s in this commit", file))
 		return nil
 	}
-	t.named[file] = true
-	c := &config{
-		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{}, Executable: map[string]bool{}, Sealed: map[refs.Secret]int{}},
-		blobs:  []string{"butane " + source.Blob}, shapes: map[string]bool{}, texts: map[string]int{},
+	t.referenced[file] = true
+	c := &butaneConfig{
+		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{},
+			Executable: map[string]bool{}, Sealed: map[refs.Secret]int{}},
+		blobs: []string{"butane " + source.Blob}, shapingVars: map[string]bool{}, textVars: map[string]int{},
 	}
 	root, findings := refs.Parse(file, source.Data)
 	if root != nil {
-		findings = append(l.locals(t, c, root), l.uses(c, root)...)
+		findings = append(l.readLocalFiles(t, c, root), l.noteReferences(c, root)...)
 	}
-	c.whole = len(findings) == 0
-	l.find(findings...)
+	c.complete = len(findings) == 0
+	l.addFindings(findings...)
 	return c
 }
 
-// uses notes the references of a config and finds secrets that are not there. It changes the nodes.
-func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
-	texts := fileTexts(root)
+// noteReferences records the references of a config and finds missing secrets. It changes the nodes.
+func (l *loader) noteReferences(c *butaneConfig, root *yaml.Node) []schemas.Finding {
+	texts := findFileTexts(root)
 	_, findings := refs.Replace(c.butane.Path, root, func(ref refs.Ref, at schemas.Position) (string, error) {
-		if !slices.ContainsFunc(c.uses, func(u use) bool { return u.Ref == ref }) {
-			c.uses = append(c.uses, use{ref, at})
+		if !slices.ContainsFunc(c.references, func(u reference) bool { return u.Ref == ref }) {
+			c.references = append(c.references, reference{ref, at})
 		}
 		if ref.Var != "" {
 			if texts[[2]int{at.Line, at.Col}] {
-				c.texts[ref.Var]++
+				c.textVars[ref.Var]++
 			} else {
-				c.shapes[ref.Var] = true
+				c.shapingVars[ref.Var] = true
 			}
 			return "", nil
 		}
@@ -86,42 +87,49 @@ func (l *loader) uses(c *config, root *yaml.Node) []schemas.Finding {
 		case !slices.Contains(sealed.Keys, ref.Secret.Key):
 			return "", fmt.Errorf("there is no key %q in Secret %q", ref.Secret.Key, ref.Secret.Name)
 		default:
-			c.butane.Sealed[ref.Secret] = len(l.trunk.secrets()[ref.Secret.Name].Secret.Spec.Data[ref.Secret.Key]) // sealed, it is longer than in clear
+			// a sealed value is longer than the plain one
+			c.butane.Sealed[ref.Secret] = len(l.trunk.secrets()[ref.Secret.Name].Secret.Spec.Data[ref.Secret.Key])
 			return "", nil
 		}
 	})
 	return findings
 }
 
-// maxLocal is how many bytes the local files of a config may have before Butane compresses them. It holds each in memory as often as it is named.
-const maxLocal = 256 << 20
+// maxLocalBytes limits the local files of a config, counted as often as they are named: Butane holds every copy in
+// memory before compressing.
+const maxLocalBytes = 256 << 20
 
-// locals gathers the files a config names, relative to its directory; directories (trees) give every file below them.
-func (l *loader) locals(t *tree, c *config, root *yaml.Node) []schemas.Finding {
+// readLocalFiles reads the files that a config names, relative to the config's directory. A directory (Butane's trees)
+// gives every file below.
+func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []schemas.Finding {
 	var findings []schemas.Finding
 	dir, bytes := path.Dir(c.butane.Path), 0
-	for _, name := range localNames(root) {
-		files, err := t.below(dir, name.Value)
+	for _, name := range findLocalNames(root) {
+		files, err := t.listFiles(dir, name.Value)
 		if err != nil {
 			findings = append(findings, schemas.Finding{
-				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column}, Severity: schemas.Error,
-				Message: err.Error(), Hint: "paths are relative to the directory of the Butane file, and stay in it",
+				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column},
+				Severity: schemas.Error,
+				Message:  err.Error(), Hint: "paths are relative to the directory of the Butane file, and stay in it",
 			})
 		}
 		for _, file := range files {
 			f := t.Files[path.Join(dir, file)]
-			t.named[path.Join(dir, file)] = true
+			t.referenced[path.Join(dir, file)] = true
 			c.butane.Files[file] = f.Data
 			if f.Executable {
 				c.butane.Executable[file] = true
 			}
 			bytes += len(f.Data)
 		}
-		if bytes > maxLocal {
+		if bytes > maxLocalBytes {
 			return append(findings, schemas.Finding{
-				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column}, Severity: schemas.Error,
-				Message: fmt.Sprintf("the local files up to here have more than %d MiB, counted as often as they are named", maxLocal>>20),
-				Hint:    "put large files into the image, or have the system fetch them: contents.source with verification.hash",
+				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column},
+				Severity: schemas.Error,
+				Message: fmt.Sprintf("the local files up to here have more than %d MiB, counted as often as they "+
+					"are named", maxLocalBytes>>20),
+				Hint: "put large files into the image, or have the system fetch them: contents.source with " +
+					"verification.hash",
 			})
 		}
 	}
@@ -132,10 +140,11 @@ func (l *loader) locals(t *tree, c *config, root *yaml.Node) []schemas.Finding {
 	return findings
 }
 
-// below lists the file name, or the files below the directory name, relative to dir, sorted.
-func (t *tree) below(dir, name string) ([]string, error) {
+// listFiles lists the file name, or the files below the directory name, relative to dir, sorted.
+func (t *tree) listFiles(dir, name string) ([]string, error) {
 	clean := path.Clean(name)
-	if name == "" || path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(name, "\\\x00") {
+	if name == "" || path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") ||
+		strings.ContainsAny(name, "\\\x00") {
 		return nil, fmt.Errorf("%q leaves the directory %s", name, dir)
 	}
 	if _, ok := t.Files[path.Join(dir, clean)]; ok {
@@ -143,8 +152,8 @@ func (t *tree) below(dir, name string) ([]string, error) {
 	}
 	var files []string
 	for file := range t.Files {
-		if rest, ok := inside(dir, file); ok {
-			if _, ok := inside(clean, rest); ok {
+		if rest, ok := pathInside(dir, file); ok {
+			if _, ok := pathInside(clean, rest); ok {
 				files = append(files, rest)
 			}
 		}
@@ -156,21 +165,22 @@ func (t *tree) below(dir, name string) ([]string, error) {
 	return files, nil
 }
 
-// inside gives a file's path relative to a directory it is in.
-func inside(dir, file string) (string, bool) {
+// pathInside gives a file's path relative to a directory that holds the file.
+func pathInside(dir, file string) (string, bool) {
 	if dir == "." {
 		return file, true
 	}
 	return strings.CutPrefix(file, dir+"/")
 }
 
-// localFields are the fields of Butane that name files of the author's machine: here, files of the same commit.
+// localFields are the fields of Butane that name files of the author's machine. Here these are files of the same
+// commit.
 var localFields = []string{"local", "contents_local", "ssh_authorized_keys_local"}
 
-// localNames are the scalars of a config that name files.
-func localNames(root *yaml.Node) []*yaml.Node {
+// findLocalNames finds the scalars of a config that name files.
+func findLocalNames(root *yaml.Node) []*yaml.Node {
 	var names []*yaml.Node
-	yamltext.Walk(root, func(node *yaml.Node) { // what it refuses is found with the references
+	yamltext.Walk(root, func(node *yaml.Node) { // noteReferences reports the nodes that Walk refuses
 		if node.Kind != yaml.MappingNode {
 			return
 		}
@@ -188,20 +198,21 @@ func localNames(root *yaml.Node) []*yaml.Node {
 	return names
 }
 
-// fileTexts are the places of the texts that a config has written into files: storage.files[].contents.inline and append[].inline. Nobody reads what
-// is in them before the file is there.
-func fileTexts(root *yaml.Node) map[[2]int]bool {
+// findFileTexts finds the places of texts that a config writes into files: storage.files[].contents.inline and
+// append[].inline. Butane does not interpret such texts.
+func findFileTexts(root *yaml.Node) map[[2]int]bool {
 	texts := map[[2]int]bool{}
-	for _, file := range below([]*yaml.Node{root}, "storage", "files", "") {
-		for _, text := range append(below([]*yaml.Node{file}, "contents", "inline"), below([]*yaml.Node{file}, "append", "", "inline")...) {
+	for _, file := range selectNodes([]*yaml.Node{root}, "storage", "files", "") {
+		for _, text := range append(selectNodes([]*yaml.Node{file}, "contents", "inline"),
+			selectNodes([]*yaml.Node{file}, "append", "", "inline")...) {
 			texts[[2]int{text.Line, text.Column}] = true
 		}
 	}
 	return texts
 }
 
-// below gives the nodes that a path leads to; "" stands for every item of a list.
-func below(nodes []*yaml.Node, path ...string) []*yaml.Node {
+// selectNodes gives the nodes at a path. The field "" stands for every item of a list.
+func selectNodes(nodes []*yaml.Node, path ...string) []*yaml.Node {
 	for _, field := range path {
 		var next []*yaml.Node
 		for _, node := range nodes {

@@ -11,68 +11,70 @@ import (
 	"github.com/gitmetal/ingot/schemas/decode"
 )
 
-// Cache is what one load leaves for the next: documents by blob, Butane configs that were translated, hosts that were put together. The zero Cache is
-// empty. A Cache is never changed once it was given, and holds nothing that the fleet it came with did not need. It belongs to one Translator.
-type Cache struct{ past *past }
+// Cache is what one load hands to the next: documents by blob, translated Butane configs, resolved hosts. The zero
+// Cache is empty. A Cache never changes, holds only what its fleet needed, and belongs to one Translator.
+type Cache struct{ state *loadState }
 
-// Ahead decodes files, so that a load of a tree that holds them starts from there. It may be called for parts of a tree at the same time.
-func Ahead(files map[string]inventory.File) Cache {
-	l := loader{before: newPast(), after: newPast()}
+// DecodeFiles decodes the documents among the files, so that FleetWithCache need not. Goroutines may call DecodeFiles
+// for parts of a tree at the same time.
+func DecodeFiles(files map[string]inventory.File) Cache {
+	l := loader{before: newLoadState(), after: newLoadState()}
 	for file, f := range files {
-		if isYAML(file) && saysSo(f.Data) {
-			l.decode(file, f)
+		if isYAML(file) && declaresDocument(f.Data) {
+			l.decodeFile(file, f)
 		}
 	}
 	return Cache{l.after}
 }
 
-// Join puts the parts of a tree that were decoded ahead together.
-func Join(parts ...Cache) Cache {
-	all := newPast()
+// JoinCaches joins the results of DecodeFiles for the parts of one tree.
+func JoinCaches(parts ...Cache) Cache {
+	all := newLoadState()
 	for _, part := range parts {
-		maps.Copy(all.decoded, part.past.decoded)
+		maps.Copy(all.files, part.state.files)
 	}
 	return Cache{all}
 }
 
-// past is the last load.
-type past struct {
-	decoded  map[place]decoded
-	checked  map[string]inventory.Translation // of Butane configs, by digest
-	trunk    *tree
-	releases map[string]*tree // by commit
-	followed string
-	shared   []schemas.Finding    // of what is no host's: files, settings, Workloads
-	hosts    map[string]*resolved // by id
-	ids      []string             // of all hosts, sorted
-	unique   bool                 // no two hosts claim one machine
-	rings    map[string]inventory.Ring
-	member   map[string]string // ring by host's id
-	inRings  []schemas.Finding // about rings
+// loadState is what one load read and resolved.
+type loadState struct {
+	files          map[fileKey]decodedFile
+	translations   map[string]inventory.Translation // of Butane configs, by digest
+	trunk          *tree
+	releases       map[string]*tree // by commit
+	releaseKey     string
+	sharedFindings []schemas.Finding        // about files, settings and Workloads, not about a host
+	hosts          map[string]*resolvedHost // by id
+	ids            []string                 // of all hosts, sorted
+	noDuplicates   bool                     // no two hosts claim one machine
+	rings          map[string]inventory.Ring
+	ringOf         map[string]string // ring by host's id
+	ringFindings   []schemas.Finding
 }
 
-// place is one file's content at one path.
-type place struct{ file, blob string }
+// fileKey names one content of the file at one path.
+type fileKey struct{ file, blob string }
 
-// decoded is a file as it was read.
-type decoded struct {
+// decodedFile holds the documents of a file and the findings about the file.
+type decodedFile struct {
 	documents []schemas.Document
 	findings  []schemas.Finding
 }
 
-// resolved is a host that was put together, and what was found.
-type resolved struct {
-	desired  inventory.Desired // of the commit in which it was put together
-	follows  bool              // it runs the trunk
-	findings []schemas.Finding
+// resolvedHost is a host's Desired with the findings about the host.
+type resolvedHost struct {
+	desired   inventory.Desired // as of the commit in which the host was resolved
+	runsTrunk bool              // the host runs the trunk, not a release
+	findings  []schemas.Finding
 }
 
-func newPast() *past {
-	return &past{decoded: map[place]decoded{}, checked: map[string]inventory.Translation{}, releases: map[string]*tree{}, hosts: map[string]*resolved{}}
+func newLoadState() *loadState {
+	return &loadState{files: map[fileKey]decodedFile{}, translations: map[string]inventory.Translation{},
+		releases: map[string]*tree{}, hosts: map[string]*resolvedHost{}}
 }
 
-// followed names the releases that rings run, and who signed them.
-func followed(releases map[string]inventory.Release) string {
+// describeReleases names the releases of the rings, and who signed them, in a text that can be compared.
+func describeReleases(releases map[string]inventory.Release) string {
 	var all strings.Builder
 	for _, ring := range slices.Sorted(maps.Keys(releases)) {
 		r := releases[ring]
@@ -81,54 +83,59 @@ func followed(releases map[string]inventory.Release) string {
 	return all.String()
 }
 
-// again reads a trunk of which only hosts' own files differ from the last one, under the same releases: everything else stays as it was read. It is
-// false, and nothing was done, where anything else might be touched.
-func (l *loader) again(sources inventory.Sources) bool {
+// loadIncrementally reads a trunk that differs from the last one only in hosts' own files, under the same releases.
+// Everything else is taken from the last load. The result is false, and nothing was done, where more might have
+// changed.
+func (l *loader) loadIncrementally(sources inventory.Sources) bool {
 	before := l.before
-	if before.trunk == nil || before.followed != followed(sources.Releases) || !before.trunk.hostsAlone() {
+	if before.trunk == nil || before.releaseKey != describeReleases(sources.Releases) ||
+		!before.trunk.hostFilesIndependent() {
 		return false
 	}
-	for _, release := range sources.Releases { // the trunk itself, as a release, is read in another way
+	for _, release := range sources.Releases { // a trunk that is also a release needs Defaults filled in
 		if commit := release.Snapshot.Commit; commit == before.trunk.Commit || commit == sources.Trunk.Commit {
 			return false
 		}
 	}
 	t := *before.trunk
-	t.Snapshot, t.kinds, t.given = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}
+	t.Snapshot, t.kinds, t.defaulted = sources.Trunk, maps.Clone(t.kinds), map[string]map[string]schemas.Position{}
 	t.kinds[schemas.KindHost] = maps.Clone(t.hosts())
-	l.after.decoded = maps.Clone(before.decoded)
-	changed := differing(before.trunk.Files, t.Files)
-	if !l.replace(&t, changed) {
-		l.after.decoded = map[place]decoded{}
+	l.after.files = maps.Clone(before.files)
+	changed := changedFiles(before.trunk.Files, t.Files)
+	if !l.replaceHosts(&t, changed) {
+		l.after.files = map[fileKey]decodedFile{}
 		return false
 	}
-	l.trunk, l.alike = &t, before.unique && l.claimAlike(&t, changed)
-	l.after.checked, l.after.shared = maps.Clone(before.checked), before.shared
-	l.find(before.shared...)
-	l.seal()
-	l.apart(l.settings)
+	l.trunk, l.claimsKept = &t, before.noDuplicates && l.claimsUnchanged(&t, changed)
+	l.after.translations, l.after.sharedFindings = maps.Clone(before.translations), before.sharedFindings
+	l.addFindings(before.sharedFindings...)
+	l.keepSecrets()
+	l.collectFindings(l.keepSettings)
 	return true
 }
 
-// replace has a tree hold the hosts of its files instead of those that the last trunk had in files that differ.
-func (l *loader) replace(t *tree, files []string) bool {
+// replaceHosts replaces the hosts of the given files in a tree: hosts of the last trunk's files go, hosts of the tree's
+// files come.
+func (l *loader) replaceHosts(t *tree, files []string) bool {
 	for _, file := range files {
-		if f, was := l.before.trunk.Files[file]; was && !l.without(t, file, f) {
+		if f, was := l.before.trunk.Files[file]; was && !l.removeHosts(t, file, f) {
 			return false
 		}
 	}
 	for _, file := range files {
-		if f, is := t.Files[file]; is && !l.with(t, file, f) {
+		if f, is := t.Files[file]; is && !l.addHosts(t, file, f) {
 			return false
 		}
 	}
 	return true
 }
 
-// claimAlike reports whether the hosts in files that differ are called as before, claim the same machines, and go into the same rings.
-func (l *loader) claimAlike(t *tree, files []string) bool {
+// claimsUnchanged reports whether the hosts in the given files have the same names, machines and labels as in the last
+// load.
+func (l *loader) claimsUnchanged(t *tree, files []string) bool {
 	for _, file := range files {
-		was, is := l.before.decoded[place{file, l.before.trunk.Files[file].Blob}], l.after.decoded[place{file, t.Files[file].Blob}]
+		was, is := l.before.files[fileKey{file, l.before.trunk.Files[file].Blob}],
+			l.after.files[fileKey{file, t.Files[file].Blob}]
 		if !slices.EqualFunc(was.documents, is.documents, sameClaims) {
 			return false
 		}
@@ -139,21 +146,24 @@ func (l *loader) claimAlike(t *tree, files []string) bool {
 func sameClaims(a, b schemas.Document) bool {
 	x, y := a.Host, b.Host
 	return a.Name == b.Name && a.ID() == b.ID() && maps.Equal(x.Metadata.Labels, y.Metadata.Labels) &&
-		x.Spec.Identity.Serial == y.Spec.Identity.Serial && slices.Equal(x.Spec.Identity.MACs, y.Spec.Identity.MACs) && address(x) == address(y)
+		x.Spec.Identity.Serial == y.Spec.Identity.Serial && slices.Equal(x.Spec.Identity.MACs, y.Spec.Identity.MACs) &&
+		bmcAddress(x) == bmcAddress(y)
 }
 
-// address is that of a host's BMC, "" without one: a finding elsewhere.
-func address(h *schemas.Host) string {
+// bmcAddress is the address of a host's BMC, "" without a BMC: a missing BMC is found elsewhere.
+func bmcAddress(h *schemas.Host) string {
 	if h.Spec.BMC == nil {
 		return ""
 	}
 	return h.Spec.BMC.Address
 }
 
-// everybody finds who shares a machine or a ring with whom. Where no host has other claims than before, that is as it was.
-func (l *loader) everybody(releases map[string]inventory.Release) {
-	if l.alike {
-		l.after.ids, l.after.unique, l.after.member, l.after.inRings, l.after.releases = l.before.ids, true, l.before.member, l.before.inRings, l.before.releases
+// groupHosts finds hosts that claim the same machine, and puts hosts into rings. With unchanged claims the last load's
+// result stays.
+func (l *loader) groupHosts(releases map[string]inventory.Release) {
+	if l.claimsKept {
+		l.after.ids, l.after.noDuplicates, l.after.ringOf, l.after.ringFindings, l.after.releases = l.before.ids, true,
+			l.before.ringOf, l.before.ringFindings, l.before.releases
 		l.after.rings = maps.Clone(l.before.rings)
 		for name, ring := range l.after.rings {
 			if ring.Spec.Tag == "" {
@@ -161,33 +171,33 @@ func (l *loader) everybody(releases map[string]inventory.Release) {
 				l.after.rings[name] = ring
 			}
 		}
-		l.find(l.after.inRings...)
+		l.addFindings(l.after.ringFindings...)
 	} else {
 		l.after.ids = slices.Sorted(maps.Keys(l.trunk.hosts()))
 		before := len(l.findings)
-		l.duplicates()
-		l.after.unique = len(l.findings) == before
-		l.after.inRings = l.apart(func() { l.rings(releases); l.scopes() })
-		l.find(l.after.inRings...)
+		l.findDuplicates()
+		l.after.noDuplicates = len(l.findings) == before
+		l.after.ringFindings = l.collectFindings(func() { l.loadRings(releases); l.checkScopes() })
+		l.addFindings(l.after.ringFindings...)
 	}
 	l.fleet.Rings = l.after.rings
 }
 
-// hostsAlone reports whether files below hosts can be read by themselves: no Butane config and no Step names one, or could come to, and no two
-// documents share a name or an id.
-func (t *tree) hostsAlone() bool {
-	for file := range t.named {
+// hostFilesIndependent reports whether files below hosts can be read alone: no Butane config and no Step names a file
+// there (or would, once the Workload's mistakes are repaired), and no two documents share a name or an id.
+func (t *tree) hostFilesIndependent() bool {
+	for file := range t.referenced {
 		if strings.HasPrefix(file, hostFolder) {
 			return false
 		}
 	}
-	return len(t.hosts()) > 0 && !t.twice && !t.lacks
+	return len(t.hosts()) > 0 && !t.duplicateNames && !t.incompleteWorkloads
 }
 
 const hostFolder = "hosts/"
 
-// differing are the files that are not the same in both trees, sorted.
-func differing(before, after map[string]inventory.File) []string {
+// changedFiles lists the files that differ between two trees, sorted.
+func changedFiles(before, after map[string]inventory.File) []string {
 	var files []string
 	for file, f := range after {
 		if was, there := before[file]; !there || was.Blob != f.Blob || was.Executable != f.Executable {
@@ -203,25 +213,27 @@ func differing(before, after map[string]inventory.File) []string {
 	return files
 }
 
-// without takes the hosts of a file out of a tree; false when it holds anything else, or could not be read without findings.
-func (l *loader) without(t *tree, file string, f inventory.File) bool {
-	d, known := l.before.decoded[place{file, f.Blob}]
+// removeHosts takes the hosts of a file out of a tree. The result is false when the file holds other documents, or had
+// findings.
+func (l *loader) removeHosts(t *tree, file string, f inventory.File) bool {
+	d, known := l.before.files[fileKey{file, f.Blob}]
 	if !known || !onlyHosts(file, d) {
 		return false
 	}
 	for _, document := range d.documents {
 		delete(t.hosts(), document.ID())
 	}
-	delete(l.after.decoded, place{file, f.Blob})
+	delete(l.after.files, fileKey{file, f.Blob})
 	return true
 }
 
-// with puts the hosts of a file into a tree.
-func (l *loader) with(t *tree, file string, f inventory.File) bool {
-	if !isYAML(file) || !saysSo(f.Data) {
+// addHosts puts the hosts of a file into a tree. The result is false when the file is not made of hosts alone, or an id
+// is taken.
+func (l *loader) addHosts(t *tree, file string, f inventory.File) bool {
+	if !isYAML(file) || !declaresDocument(f.Data) {
 		return false
 	}
-	d := l.decode(file, f)
+	d := l.decodeFile(file, f)
 	if !onlyHosts(file, d) {
 		return false
 	}
@@ -234,39 +246,43 @@ func (l *loader) with(t *tree, file string, f inventory.File) bool {
 	return true
 }
 
-func onlyHosts(file string, d decoded) bool {
+func onlyHosts(file string, d decodedFile) bool {
 	return strings.HasPrefix(file, hostFolder) && len(d.findings) == 0 && len(d.documents) > 0 &&
-		!slices.ContainsFunc(d.documents, func(d schemas.Document) bool { return d.Kind != schemas.KindHost || d.Name == "" })
+		!slices.ContainsFunc(d.documents,
+			func(d schemas.Document) bool { return d.Kind != schemas.KindHost || d.Name == "" })
 }
 
-// decode reads a file, or remembers it.
-func (l *loader) decode(file string, f inventory.File) decoded {
-	at := place{file, f.Blob}
-	d, known := l.after.decoded[at]
+// decodeFile decodes a file, or takes the documents from the cache.
+func (l *loader) decodeFile(file string, f inventory.File) decodedFile {
+	at := fileKey{file, f.Blob}
+	d, known := l.after.files[at]
 	if known {
 		return d
 	}
-	if d, known = l.before.decoded[at]; !known {
+	if d, known = l.before.files[at]; !known {
 		d.documents, d.findings = decode.File(file, f.Data)
 	}
-	l.after.decoded[at] = d
+	l.after.files[at] = d
 	return d
 }
 
-// put gives what is desired of a host: as it was, if its file is as it was and so is all it depends on.
-func (l *loader) put(d schemas.Document, fill func(schemas.Document) schemas.Document) {
+// loadHost adds a host's Desired to the fleet. The last load's Desired stays where neither the host's file nor anything
+// the host depends on changed.
+func (l *loader) loadHost(d schemas.Document, fill func(schemas.Document) schemas.Document) {
 	host, known := l.before.hosts[d.ID()]
-	if !l.same || !known || host.desired.File != d.File || l.before.trunk.Files[d.File].Blob != l.trunk.Files[d.File].Blob || !l.alike && l.before.member[d.ID()] != l.after.member[d.ID()] {
-		host = &resolved{}
-		host.findings = l.apart(func() { host.desired = l.resolve(fill(d)) })
-		host.follows = host.desired.Release == l.trunk.Commit
+	if !l.incremental || !known || host.desired.File != d.File ||
+		l.before.trunk.Files[d.File].Blob != l.trunk.Files[d.File].Blob || !l.claimsKept &&
+		l.before.ringOf[d.ID()] != l.after.ringOf[d.ID()] {
+		host = &resolvedHost{}
+		host.findings = l.collectFindings(func() { host.desired = l.resolveHost(fill(d)) })
+		host.runsTrunk = host.desired.Release == l.trunk.Commit
 	}
 	l.after.hosts[d.ID()] = host
 	desired := host.desired
 	desired.Commit = l.trunk.Commit
-	if host.follows {
+	if host.runsTrunk {
 		desired.Release = l.trunk.Commit
 	}
 	l.fleet.Hosts[desired.ID] = desired
-	l.find(host.findings...)
+	l.addFindings(host.findings...)
 }

@@ -144,7 +144,7 @@ func TestTheCacheMakesNoDifference(t *testing.T) {
 		caches := []load.Cache{{}}
 		for step := range 6 {
 			from := rapid.IntRange(max(0, len(caches)-2), len(caches)-1).Draw(t, "cache")
-			fleet, findings, cache := load.Next(caches[from], sources, picky{})
+			fleet, findings, cache := load.FleetWithCache(caches[from], sources, picky{})
 			want, wantFindings := load.Fleet(sources, picky{})
 			if diff := cmp.Diff(wantFindings, findings); diff != "" {
 				t.Fatalf("step %d, findings (-from scratch +with the cache):\n%s", step, diff)
@@ -172,7 +172,7 @@ func TestConfigsAreTranslatedOnce(t *testing.T) {
 	checked := 0
 	files := editedFleet()
 	delete(files, "rings/prod.yaml")
-	_, findings, cache := load.Next(load.Cache{}, snapshot(files), counting{&checked})
+	_, findings, cache := load.FleetWithCache(load.Cache{}, snapshot(files), counting{&checked})
 	if schemas.Fatal(findings) || checked != 1 {
 		t.Fatalf("%d configs were translated, want 1; findings: %v", checked, findings)
 	}
@@ -180,7 +180,7 @@ func TestConfigsAreTranslatedOnce(t *testing.T) {
 		checked = 1
 		edited := maps.Clone(files)
 		edited["hosts/prod-1.yaml"] += "  vars: {" + vars + "}\n"
-		if _, findings, _ = load.Next(cache, snapshot(edited), counting{&checked}); schemas.Fatal(findings) || checked != want {
+		if _, findings, _ = load.FleetWithCache(cache, snapshot(edited), counting{&checked}); schemas.Fatal(findings) || checked != want {
 			t.Errorf("%s: %d configs were translated in all, want %d; findings: %v", vars, checked, want, findings)
 		}
 	}

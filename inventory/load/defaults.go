@@ -10,112 +10,121 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// share is a part of a Host's spec that Defaults can give, taken whole: its field, below spec and below spec.defaults, and how it is copied.
-type share struct {
-	field string
-	copy  func(to *schemas.HostSpec, from *schemas.HostDefaults)
+// defaultField is a field of a Host's spec that Defaults can give, always as a whole. The field is named relative to
+// spec and to spec.defaults.
+type defaultField struct {
+	field     string
+	copyField func(to *schemas.HostSpec, from *schemas.HostDefaults)
 }
 
-// shares are all of them but the vars, each of which is one too.
-var shares = []share{
-	{"bmc.credentials", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.BMC.Credentials = from.BMC.Credentials }},
+// defaultFields lists the fields that Defaults can give. Each of the vars is a further one.
+var defaultFields = []defaultField{
+	{"bmc.credentials",
+		func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.BMC.Credentials = from.BMC.Credentials }},
 	{"bmc.tls", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.BMC.TLS = from.BMC.TLS }},
 	{"boot.method", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Boot.Method = from.Boot.Method }},
-	{"boot.secureBoot", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Boot.SecureBoot = from.Boot.SecureBoot }},
+	{"boot.secureBoot",
+		func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Boot.SecureBoot = from.Boot.SecureBoot }},
 	{"power", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Power = from.Power }},
 	{"rootDisk", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.RootDisk = from.RootDisk }},
-	{"network.ramdisk", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Network.Ramdisk = from.Network.Ramdisk }},
+	{"network.ramdisk",
+		func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Network.Ramdisk = from.Network.Ramdisk }},
 	{"network.host", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Network.Host = from.Network.Host }},
 	{"workload", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Workload = from.Workload }},
 	{"protect", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Protect = from.Protect }},
 	{"lifecycle", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Lifecycle = from.Lifecycle }},
 }
 
-// sharesOf are the parts that a Defaults gives.
-func sharesOf(d schemas.Document) []share {
-	var given []share
-	for _, s := range shares {
+// listDefaultFields lists the fields that a Defaults document gives.
+func listDefaultFields(d schemas.Document) []defaultField {
+	var given []defaultField
+	for _, s := range defaultFields {
 		if d.Written("spec.defaults." + s.field) {
 			given = append(given, s)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(d.Defaults.Spec.Defaults.Vars)) {
-		given = append(given, share{"vars." + key, func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Vars[key] = from.Vars[key] }})
+		given = append(given, defaultField{"vars." + key,
+			func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Vars[key] = from.Vars[key] }})
 	}
 	return given
 }
 
-// fill gives every host of a tree what its Defaults say and it does not.
-func (l *loader) fill(t *tree) {
-	fill := l.filler(t)
+// fillDefaults fills the Defaults into every host of a tree, where the host's file is silent.
+func (l *loader) fillDefaults(t *tree) {
+	fill := l.newHostFiller(t)
 	for _, id := range slices.Sorted(maps.Keys(t.hosts())) {
 		t.kinds[schemas.KindHost][id] = fill(t.hosts()[id])
 	}
 }
 
-// filler is what fills in one host of a tree.
-func (l *loader) filler(t *tree) func(host schemas.Document) schemas.Document {
+// newHostFiller gives the function that fills the Defaults of a tree into one host.
+func (l *loader) newHostFiller(t *tree) func(host schemas.Document) schemas.Document {
 	defaults := slices.SortedFunc(maps.Values(t.kinds[schemas.KindDefaults]), func(a, b schemas.Document) int {
 		return cmp.Or(cmp.Compare(b.Defaults.Spec.Priority, a.Defaults.Spec.Priority), cmp.Compare(a.Name, b.Name))
 	})
-	given := make([][]share, len(defaults))
+	given := make([][]defaultField, len(defaults))
 	for i, d := range defaults {
-		given[i] = sharesOf(d)
+		given[i] = listDefaultFields(d)
 	}
 	return func(host schemas.Document) schemas.Document {
 		if len(defaults) == 0 {
 			return host
 		}
-		f := filling{host: host, spec: openSpec(host.Host.Spec), from: map[string]schemas.Document{}, at: map[string]schemas.Position{}}
+		f := hostFilling{host: host, spec: openSpec(host.Host.Spec), givers: map[string]schemas.Document{},
+			positions: map[string]schemas.Position{}}
 		for i, d := range defaults {
 			if d.Defaults.Spec.Hosts.Selects(host.ID(), host.Host.Metadata.Labels) {
-				l.find(f.take(d, given[i])...)
+				l.addFindings(f.takeDefaults(d, given[i])...)
 			}
 		}
 		filled := *host.Host
 		filled.Spec = closeSpec(f.spec)
 		host.Host = &filled
-		t.given[host.ID()] = f.at
+		t.defaulted[host.ID()] = f.positions
 		return host
 	}
 }
 
-// filling is a host while it is being filled in.
-type filling struct {
-	host schemas.Document
-	spec schemas.HostSpec
-	from map[string]schemas.Document // by field, who gave it
-	at   map[string]schemas.Position
+// hostFilling is a host while Defaults are filled in.
+type hostFilling struct {
+	host      schemas.Document
+	spec      schemas.HostSpec
+	givers    map[string]schemas.Document // the Defaults that gave a field, by field
+	positions map[string]schemas.Position
 }
 
-// take fills in what a Defaults gives. It must not say something else than another of the same priority.
-func (f *filling) take(d schemas.Document, given []share) []schemas.Finding {
+// takeDefaults fills in the fields of one Defaults document. Two Defaults of the same priority must not differ in a
+// field.
+func (f *hostFilling) takeDefaults(d schemas.Document, given []defaultField) []schemas.Finding {
 	var findings []schemas.Finding
 	for _, s := range given {
 		if f.host.Written("spec."+s.field) || (s.field[:3] == "bmc" && f.host.Host.Spec.BMC == nil) {
 			continue
 		}
-		if first, taken := f.from[s.field]; taken {
-			if first.Defaults.Spec.Priority == d.Defaults.Spec.Priority && !alike(s, first, d) {
+		if first, taken := f.givers[s.field]; taken {
+			if first.Defaults.Spec.Priority == d.Defaults.Spec.Priority && !sameDefault(s, first, d) {
 				findings = append(findings, d.Finding("spec.defaults."+s.field, "give one of them a higher priority",
-					"Defaults %s (%s) has another value for host %s, with the same priority", first.Name, first.Pos("spec.defaults."+s.field), f.host.Name))
+					"Defaults %s (%s) has another value for host %s, with the same priority", first.Name,
+					first.Pos("spec.defaults."+s.field), f.host.Name))
 			}
 			continue
 		}
-		s.copy(&f.spec, &d.Defaults.Spec.Defaults)
-		f.from[s.field], f.at["spec."+s.field] = d, d.Pos("spec.defaults."+s.field)
+		s.copyField(&f.spec, &d.Defaults.Spec.Defaults)
+		f.givers[s.field], f.positions["spec."+s.field] = d, d.Pos("spec.defaults."+s.field)
 	}
 	return findings
 }
 
-func alike(s share, a, b schemas.Document) bool {
-	specs := [2]schemas.HostSpec{openSpec(schemas.HostSpec{BMC: &schemas.BMC{}}), openSpec(schemas.HostSpec{BMC: &schemas.BMC{}})}
-	s.copy(&specs[0], &a.Defaults.Spec.Defaults)
-	s.copy(&specs[1], &b.Defaults.Spec.Defaults)
+func sameDefault(s defaultField, a, b schemas.Document) bool {
+	specs := [2]schemas.HostSpec{openSpec(schemas.HostSpec{BMC: &schemas.BMC{}}),
+		openSpec(schemas.HostSpec{BMC: &schemas.BMC{}})}
+	s.copyField(&specs[0], &a.Defaults.Spec.Defaults)
+	s.copyField(&specs[1], &b.Defaults.Spec.Defaults)
 	return mustJSON(specs[0]) == mustJSON(specs[1])
 }
 
-// openSpec is a copy with everything there that is filled in by parts.
+// openSpec copies a spec, with non-nil parts wherever fields of a part are filled in.
 func openSpec(s schemas.HostSpec) schemas.HostSpec {
 	if s.BMC != nil {
 		bmc := *s.BMC
@@ -134,7 +143,7 @@ func openSpec(s schemas.HostSpec) schemas.HostSpec {
 	return s
 }
 
-// closeSpec takes out again what nothing was filled into.
+// closeSpec removes the parts that stayed empty.
 func closeSpec(s schemas.HostSpec) schemas.HostSpec {
 	if *s.Network == (schemas.Networks{}) {
 		s.Network = nil
@@ -145,11 +154,11 @@ func closeSpec(s schemas.HostSpec) schemas.HostSpec {
 	return s
 }
 
-// complete finds what neither a host nor its Defaults say.
-func (l *loader) complete(d schemas.Document, runs bool) {
+// checkComplete finds required fields that neither a host nor the host's Defaults give.
+func (l *loader) checkComplete(d schemas.Document, runs bool) {
 	lack := func(field, hint, message string) {
-		if !d.Fields.Misspelt(parent(field)) && !d.Fields.Spoiled(field) {
-			l.find(d.Finding(field, hint, "%s", message))
+		if !d.Fields.Misspelt(parentField(field)) && !d.Fields.Spoiled(field) {
+			l.addFindings(d.Finding(field, hint, "%s", message))
 		}
 	}
 	spec := d.Host.Spec
@@ -163,14 +172,16 @@ func (l *loader) complete(d schemas.Document, runs bool) {
 		lack("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
 	}
 	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && inventory.PlaceholderWWN(disk.WWN) {
-		l.find(d.Finding("spec.rootDisk.wwn", "name the disk by serial or path", "%q is a placeholder that names no disk", disk.WWN))
+		l.addFindings(d.Finding("spec.rootDisk.wwn", "name the disk by serial or path",
+			"%q is a placeholder that names no disk", disk.WWN))
 	}
 	if disk := spec.RootDisk; disk != nil && disk.Serial != "" && inventory.Placeholder(disk.Serial) {
-		l.find(d.Finding("spec.rootDisk.serial", "name the disk by wwn or path", "%q is a placeholder that names no disk", disk.Serial))
+		l.addFindings(d.Finding("spec.rootDisk.serial", "name the disk by wwn or path",
+			"%q is a placeholder that names no disk", disk.Serial))
 	}
 }
 
-func parent(field string) string {
+func parentField(field string) string {
 	for i := len(field) - 1; i >= 0; i-- {
 		if field[i] == '.' {
 			return field[:i]
@@ -179,15 +190,16 @@ func parent(field string) string {
 	return ""
 }
 
-// settings keeps the fleet's own ingot.yaml.
-func (l *loader) settings() {
+// keepSettings keeps the settings of the fleet's ingot.yaml.
+func (l *loader) keepSettings() {
 	fleets := l.trunk.kinds[schemas.KindFleet]
 	for _, name := range slices.Sorted(maps.Keys(fleets)) {
 		l.fleet.Settings = fleets[name].Fleet.Spec
 	}
 	if len(fleets) > 1 {
 		for _, name := range slices.Sorted(maps.Keys(fleets)) {
-			l.find(fleets[name].Finding("kind", "keep one", "%s", fmt.Sprintf("there are %d documents of kind Fleet", len(fleets))))
+			l.addFindings(fleets[name].Finding("kind", "keep one", "%s",
+				fmt.Sprintf("there are %d documents of kind Fleet", len(fleets))))
 		}
 	}
 }

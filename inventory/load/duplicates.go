@@ -8,11 +8,11 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// claims are what only one host may have: kind and value → host.
+// claims maps kind and value to the one host that may claim the value.
 type claims map[[2]string]string
 
-// take gives a value to a host. It says which other host has it, if one does.
-func (c claims) take(kind, value, host string) (other string, taken bool) {
+// claimValue gives a value to a host, or names the host that claimed the value first.
+func (c claims) claimValue(kind, value, host string) (other string, taken bool) {
 	key := [2]string{kind, strings.ToLower(strings.TrimSpace(value))}
 	if key[1] == "" {
 		return "", false
@@ -24,23 +24,27 @@ func (c claims) take(kind, value, host string) (other string, taken bool) {
 	return other, known && other != host
 }
 
-// duplicates finds hosts that claim one name or one machine: its BMC's system, serial or MAC. They would be erased for each other.
-func (l *loader) duplicates() {
+// findDuplicates finds hosts that have the same name, or claim the same machine by BMC address, serial or MAC. Such
+// hosts would be erased for each other.
+func (l *loader) findDuplicates() {
 	owners, named := claims{}, map[string]schemas.Document{}
 	for _, id := range l.after.ids {
 		d := l.trunk.hosts()[id]
 		if first, twice := named[d.Name]; twice {
-			l.find(d.Finding("metadata.name", "", "there is a Host %q in %s already: each has an id, and needs a name of its own", d.Name, first.Pos("metadata.name")))
+			l.addFindings(d.Finding("metadata.name", "",
+				"there is a Host %q in %s already: each has an id, and needs a name of its own", d.Name,
+				first.Pos("metadata.name")))
 		}
 		named[d.Name] = d
 		own := func(field, kind, value string) {
-			if other, taken := owners.take(kind, value, d.Name); taken {
-				l.find(d.Finding(field, "", "host %s has the same %s %s", other, kind, value))
+			if other, taken := owners.claimValue(kind, value, d.Name); taken {
+				l.addFindings(d.Finding(field, "", "host %s has the same %s %s", other, kind, value))
 			}
 		}
 		identity := d.Host.Spec.Identity
 		if inventory.Placeholder(identity.Serial) && identity.Serial != "" {
-			l.find(d.Finding("spec.identity.serial", "identify the machine by its MACs", "%q is a placeholder, no identity", identity.Serial))
+			l.addFindings(d.Finding("spec.identity.serial", "identify the machine by its MACs",
+				"%q is a placeholder, no identity", identity.Serial))
 		} else {
 			own("spec.identity.serial", "serial", identity.Serial)
 		}
@@ -48,12 +52,12 @@ func (l *loader) duplicates() {
 			own(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)
 		}
 	}
-	l.sameBMC()
+	l.findSharedBMCs()
 }
 
-// scopes finds scopes that name a host by a name which is nobody's id: they do not select it.
-func (l *loader) scopes() {
-	ids := map[string]string{} // by name, where that is another one
+// checkScopes finds scopes that name a host by its name where the host's id is different: such a scope selects no host.
+func (l *loader) checkScopes() {
+	ids := map[string]string{} // by name, where name and id differ
 	for _, id := range l.after.ids {
 		if name := l.trunk.hosts()[id].Name; name != id && l.trunk.hosts()[name].Host == nil {
 			ids[name] = id
@@ -65,9 +69,10 @@ func (l *loader) scopes() {
 	warn := func(d schemas.Document, field string, s schemas.Scope) {
 		for i, name := range s.Hosts {
 			if id, there := ids[name]; there {
-				found := d.Finding(fmt.Sprintf("%s.hosts[%d]", field, i), "write "+id, "hosts are selected by their ids, and that of %s is %s", name, id)
+				found := d.Finding(fmt.Sprintf("%s.hosts[%d]", field, i), "write "+id,
+					"hosts are selected by their ids, and that of %s is %s", name, id)
 				found.Severity = schemas.Warning
-				l.find(found)
+				l.addFindings(found)
 			}
 		}
 	}
@@ -83,8 +88,9 @@ func (l *loader) scopes() {
 	}
 }
 
-// sameBMC finds systems that two hosts name. An address without a system means the only one of that BMC, so that no other host may name the BMC.
-func (l *loader) sameBMC() {
+// findSharedBMCs finds systems that two hosts name. An address without a system means the only system of a BMC, so that
+// no second host may name the BMC.
+func (l *loader) findSharedBMCs() {
 	const field = "spec.bmc.address"
 	systems, services, whole := claims{}, claims{}, map[string]string{}
 	for _, id := range l.after.ids {
@@ -95,15 +101,17 @@ func (l *loader) sameBMC() {
 		}
 		service, system := d.Host.Spec.BMC.System()
 		if service == "" {
-			continue // a finding already
+			continue // reported already
 		}
-		first, shared := services.take("BMC", service, name)
-		if other, taken := systems.take("system", service+system, name); taken {
-			l.find(d.Finding(field, "", "host %s has the same BMC address", other))
+		first, shared := services.claimValue("BMC", service, name)
+		if other, taken := systems.claimValue("system", service+system, name); taken {
+			l.addFindings(d.Finding(field, "", "host %s has the same BMC address", other))
 		} else if shared && system == "" {
-			l.find(d.Finding(field, "name the system: https://…/redfish/v1/Systems/…", "host %s is behind the same BMC, this address does not say which of its systems is meant", first))
+			l.addFindings(d.Finding(field, "name the system: https://…/redfish/v1/Systems/…",
+				"host %s is behind the same BMC, this address does not say which of its systems is meant", first))
 		} else if other, taken := whole[service]; taken {
-			l.find(d.Finding(field, "name the system in the address of host "+other, "host %s has the same BMC, and its address does not say which of its systems is meant", other))
+			l.addFindings(d.Finding(field, "name the system in the address of host "+other,
+				"host %s has the same BMC, and its address does not say which of its systems is meant", other))
 		}
 		if _, known := whole[service]; !known && system == "" {
 			whole[service] = name

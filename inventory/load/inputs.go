@@ -12,14 +12,15 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// parts are the digests of what a host differs by. Their names and how they are made are forever: another way to make them would
-// reinstall every fleet. URLs, labels, comments outside Butane, timeouts and ciphertext are no part of them.
-func parts(w *inventory.Workload, blobs []string, disk *schemas.DiskHints) map[string]string {
+// digestParts gives the digests of what an installed host can differ by. The names of the parts and how the digests are
+// made never change: a change would reinstall every fleet. URLs, labels, comments outside Butane, timeouts and
+// ciphertext are in no part.
+func digestParts(w *inventory.Workload, blobs []string, disk *schemas.DiskHints) map[string]string {
 	p := map[string]string{
 		"image":           w.Image.SHA256,
 		"kernelArguments": inventory.Digest(w.KernelArguments...),
-		"rootDisk":        inventory.Digest(mustJSON(oneSpelling(disk))),
-		"steps":           inventory.Digest(stepParts(w.Steps)...),
+		"rootDisk":        inventory.Digest(mustJSON(normalizeHints(disk))),
+		"steps":           inventory.Digest(listStepParts(w.Steps)...),
 	}
 	if w.Butane != nil {
 		p["butane"] = inventory.Digest(blobs...)
@@ -28,8 +29,9 @@ func parts(w *inventory.Workload, blobs []string, disk *schemas.DiskHints) map[s
 	return p
 }
 
-// oneSpelling writes hints in the one way in which PickDisk compares them: the same disk asked for in other words is no change.
-func oneSpelling(hints *schemas.DiskHints) *schemas.DiskHints {
+// normalizeHints writes hints in the spelling that PickDisk compares, so that the same disk in other words is no
+// change.
+func normalizeHints(hints *schemas.DiskHints) *schemas.DiskHints {
 	if hints == nil {
 		return nil
 	}
@@ -47,7 +49,7 @@ func oneSpelling(hints *schemas.DiskHints) *schemas.DiskHints {
 	return &h
 }
 
-func stepParts(steps []inventory.Step) []string {
+func listStepParts(steps []inventory.Step) []string {
 	var all []string
 	for _, s := range steps {
 		all = append(all, s.Name, string(s.Script))
@@ -55,8 +57,8 @@ func stepParts(steps []inventory.Step) []string {
 	return all
 }
 
-// inputs is the digest over all parts.
-func inputs(parts map[string]string) string {
+// digestInputs digests all parts into one.
+func digestInputs(parts map[string]string) string {
 	all := []string{"ingot inputs v1"}
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		all = append(all, name, parts[name])
@@ -64,7 +66,7 @@ func inputs(parts map[string]string) string {
 	return inventory.Digest(all...)
 }
 
-// mustJSON encodes values that cannot fail: maps of strings and our own structs, whose keys come out sorted or in order.
+// mustJSON encodes values that cannot fail: maps of strings, and our own structs. Maps come out sorted by key.
 func mustJSON(value any) string {
 	body, err := json.Marshal(value)
 	if err != nil {

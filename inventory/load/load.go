@@ -1,4 +1,8 @@
-// Package load resolves the commits of a fleet to what is desired of every host: references, rings, defaults, secrets in scope. Pure.
+// Package load turns the commits of a fleet into the fleet's hosts: what is desired of every machine, with references
+// resolved, Defaults filled in, rings and releases applied. The package is pure.
+//
+// Call Fleet, and use the fleet only when no finding is an Error. A caller that loads one commit after the other calls
+// FleetWithCache. Do not use a fleet with an Error: the last good fleet stays in force.
 package load
 
 import (
@@ -14,81 +18,88 @@ import (
 	"github.com/gitmetal/ingot/schemas/decode"
 )
 
-// Translator checks and measures a Butane config once per accepted commit, with its files and vars, so that its errors are findings of the commit.
-// Secrets are not known to it but for how long they are.
+// Translator checks and measures a Butane config once per accepted commit, with the config's files and vars, so that
+// mistakes become findings of the commit. A Translator knows the lengths of secrets only.
 type Translator interface {
 	Check(config inventory.Butane) inventory.Translation
 }
 
-// Fleet resolves what the sources ask for. A fleet without hosts is legal and has no findings: then every machine is orphaned, hands off.
-// With a fatal finding the fleet must not be used. All findings are returned at once, sorted, each once; neither they nor the fleet depend on
-// the order of files. Without a Translator Butane configs are not translated.
+// Fleet resolves the trunk and the releases. With an Error among the findings the fleet must not be used. A fleet
+// without hosts is legal and has no findings: every machine is then orphaned, hands off.
 //
-// Read as documents are the .yaml and .yml files that say so: a line that starts with apiVersion: ingot.dev/. In the folders hosts,
-// workloads, steps and secrets any other of these files is a mistake, and a finding, unless a Butane config or a Step names it as its own;
-// elsewhere it is none of our business. Files and folders that start with a dot are never read.
+// Findings are complete, sorted, and without repetition. Neither findings nor fleet depend on the order of files. A nil
+// Translator means that Butane configs are not translated.
+//
+// Documents are the .yaml and .yml files with a line that starts with apiVersion: ingot.dev/. In the folders of
+// documents (hosts, workloads, steps, secrets, rings, defaults, rules) every other YAML file is a mistake, unless a
+// Butane config or a Step names the file. Elsewhere such files are ignored, and so are files and folders that start
+// with a dot.
 func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding) {
-	fleet, findings, _ := Next(Cache{}, sources, check)
+	fleet, findings, _ := FleetWithCache(Cache{}, sources, check)
 	return fleet, findings
 }
 
-// Next is Fleet with what the last load left, and gives what the next one may use. The fleet and the findings are those that Fleet gives.
-func Next(cache Cache, sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding, Cache) {
+// FleetWithCache is Fleet with the Cache of the last load, and gives the Cache for the next. Fleet and findings are the
+// same as those of Fleet.
+func FleetWithCache(cache Cache, sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding,
+	Cache) {
 	l := loader{
-		check: check, before: cache.past, after: newPast(),
+		translator: check, before: cache.state, after: newLoadState(),
 		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Secrets: map[string]inventory.Sealed{}},
 	}
 	if l.before == nil {
-		l.before = newPast()
+		l.before = newLoadState()
 	}
-	if l.same = l.again(sources); !l.same {
-		l.afresh(sources.Trunk)
+	if l.incremental = l.loadIncrementally(sources); !l.incremental {
+		l.loadFromScratch(sources.Trunk)
 	}
-	l.everybody(sources.Releases)
-	l.fleet.Hosts, l.after.hosts = make(map[inventory.MachineID]inventory.Desired, len(l.after.ids)), make(map[string]*resolved, len(l.after.ids))
-	fill := l.filler(l.trunk)
+	l.groupHosts(sources.Releases)
+	l.fleet.Hosts, l.after.hosts = make(map[inventory.MachineID]inventory.Desired, len(l.after.ids)),
+		make(map[string]*resolvedHost, len(l.after.ids))
+	fill := l.newHostFiller(l.trunk)
 	for _, id := range l.after.ids {
-		l.put(l.trunk.hosts()[id], fill)
+		l.loadHost(l.trunk.hosts()[id], fill)
 	}
-	l.after.trunk, l.after.followed = l.trunk, followed(sources.Releases)
-	return l.fleet, unique(l.findings), Cache{l.after}
+	l.after.trunk, l.after.releaseKey = l.trunk, describeReleases(sources.Releases)
+	return l.fleet, sortUnique(l.findings), Cache{l.after}
 }
 
-// afresh reads a trunk, all but what concerns one host or one ring alone.
-func (l *loader) afresh(trunk inventory.Snapshot) {
-	l.trunk = l.read(trunk)
-	l.settings()
-	l.seal()
+// loadFromScratch reads a trunk, without what concerns a single host or ring.
+func (l *loader) loadFromScratch(trunk inventory.Snapshot) {
+	l.trunk = l.readTree(trunk)
+	l.keepSettings()
+	l.keepSecrets()
 	before := len(l.findings)
-	l.prepare(l.trunk)
-	l.trunk.lacks = len(l.findings) > before
-	l.imageHosts()
-	l.strangers(l.trunk)
-	l.after.shared = slices.Clone(l.findings) // which are sorted in the end
+	l.prepareWorkloads(l.trunk)
+	l.trunk.incompleteWorkloads = len(l.findings) > before
+	l.checkImageHosts()
+	l.checkUndeclaredFiles(l.trunk)
+	l.after.sharedFindings = slices.Clone(l.findings) // a copy: the findings are sorted in the end
 }
 
 type loader struct {
-	before   *past // read only
-	after    *past
-	same     bool // only hosts' own files differ from before
-	alike    bool // and no host has other claims
-	trunk    *tree
-	check    Translator
-	fleet    inventory.Fleet
-	findings []schemas.Finding
+	before      *loadState
+	after       *loadState
+	incremental bool // only hosts' own files differ from the last load
+	claimsKept  bool // no host changed a claim: name, machine or labels
+	trunk       *tree
+	translator  Translator
+	fleet       inventory.Fleet
+	findings    []schemas.Finding
 }
 
 // tree is one snapshot, decoded.
 type tree struct {
 	inventory.Snapshot
-	kinds   map[string]map[string]schemas.Document // documents by kind, and by name; hosts by id
-	recipes map[string]*recipe                     // workloads by name, as far as no host is needed
-	unread  []string                               // YAML files in our folders that do not say that they are documents
-	named   map[string]bool                        // files that a Butane config or a Step names
-	given   map[string]map[string]schemas.Position // by host's id and field, where Defaults filled it in
-	broken  string                                 // why the tree cannot be run
-	twice   bool                                   // whether documents share a name, or an id
-	lacks   bool                                   // whether something is wrong with a Workload, or with a file that one names
+	kinds   map[string]map[string]schemas.Document // documents by kind and name; hosts by id
+	recipes map[string]*recipe                     // Workloads by name, resolved as far as possible without a host
+	// YAML files in the folders of documents that declare no document
+	undeclared          []string
+	referenced          map[string]bool                        // files that a Butane config or a Step names
+	defaulted           map[string]map[string]schemas.Position // by host's id and field, where Defaults gave the field
+	broken              string                                 // why no host can run the tree
+	duplicateNames      bool                                   // two documents share a name or an id
+	incompleteWorkloads bool                                   // a Workload, or a file of a Workload, has a mistake
 }
 
 func (t *tree) hosts() map[string]schemas.Document     { return t.kinds[schemas.KindHost] }
@@ -96,13 +107,16 @@ func (t *tree) workloads() map[string]schemas.Document { return t.kinds[schemas.
 func (t *tree) steps() map[string]schemas.Document     { return t.kinds[schemas.KindStep] }
 func (t *tree) secrets() map[string]schemas.Document   { return t.kinds[schemas.KindSecret] }
 
-func (l *loader) find(findings ...schemas.Finding) { l.findings = append(l.findings, findings...) }
+func (l *loader) addFindings(findings ...schemas.Finding) {
+	l.findings = append(l.findings, findings...)
+}
 
-// read decodes every document of a snapshot.
-func (l *loader) read(snapshot inventory.Snapshot) *tree {
+// readTree decodes every document of a snapshot.
+func (l *loader) readTree(snapshot inventory.Snapshot) *tree {
 	t := &tree{
-		Snapshot: snapshot, recipes: map[string]*recipe{}, named: map[string]bool{}, given: map[string]map[string]schemas.Position{},
-		kinds: map[string]map[string]schemas.Document{},
+		Snapshot: snapshot, recipes: map[string]*recipe{}, referenced: map[string]bool{},
+		defaulted: map[string]map[string]schemas.Position{},
+		kinds:     map[string]map[string]schemas.Document{},
 	}
 	for _, kind := range schemas.Kinds {
 		t.kinds[kind] = map[string]schemas.Document{}
@@ -112,10 +126,10 @@ func (l *loader) read(snapshot inventory.Snapshot) *tree {
 		folder, _, nested := strings.Cut(file, "/")
 		switch {
 		case !isYAML(file):
-		case saysSo(data):
-			l.keep(t, file)
+		case declaresDocument(data):
+			l.keepDocuments(t, file)
 		case nested && slices.Contains(folders, folder):
-			t.unread = append(t.unread, file)
+			t.undeclared = append(t.undeclared, file)
 		}
 	}
 	return t
@@ -124,8 +138,9 @@ func (l *loader) read(snapshot inventory.Snapshot) *tree {
 // folders are where a YAML file is expected to be a document.
 var folders = []string{"hosts", "workloads", "steps", "secrets", "rings", "defaults", "rules"}
 
-// saysSo reports whether a file has a line that begins with apiVersion: ingot.dev/, the value in quotes or not.
-func saysSo(data []byte) bool {
+// declaresDocument reports whether a file has a line that begins with apiVersion: ingot.dev/, with or without quotes
+// around the value.
+func declaresDocument(data []byte) bool {
 	for rest := data; ; {
 		at := bytes.Index(rest, versionField)
 		if at < 0 {
@@ -145,101 +160,113 @@ func saysSo(data []byte) bool {
 
 var versionField, versionPrefix = []byte("apiVersion:"), []byte("ingot.dev/")
 
-// isYAML reports whether a file is called YAML, and neither it nor a folder of it is hidden.
+// isYAML reports whether a file is named as YAML, and neither the file nor a folder above is hidden.
 func isYAML(file string) bool {
 	ext := path.Ext(file)
 	return (ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(file, ".") && !strings.Contains(file, "/.")
 }
 
-// keep decodes a file and files its documents by name.
-func (l *loader) keep(t *tree, file string) {
-	read := l.decode(file, t.Files[file])
-	l.find(read.findings...)
+// keepDocuments decodes a file and keeps the documents by kind and name.
+func (l *loader) keepDocuments(t *tree, file string) {
+	read := l.decodeFile(file, t.Files[file])
+	l.addFindings(read.findings...)
 	for _, d := range read.documents {
 		if d.Kind == schemas.KindSecret && len(read.documents) > 1 {
-			l.find(d.Finding("kind", "give it a file of its own", "a Secret stands alone in its file: sops encrypts files, not documents"))
+			l.addFindings(d.Finding("kind", "give it a file of its own",
+				"a Secret stands alone in its file: sops encrypts files, not documents"))
 		}
 		known := t.kinds[d.Kind]
 		if d.Name == "" {
-			continue // a finding already
+			continue // reported already
 		}
 		if first, twice := known[d.ID()]; twice {
-			t.twice = true
-			l.find(taken(d, first))
+			t.duplicateNames = true
+			l.addFindings(duplicateFinding(d, first))
 			continue
 		}
 		known[d.ID()] = d
 	}
 }
 
-// taken is the finding of a document whose name, or a host whose id, another one has. A reused name needs an id of its own, a copied file brings its id along.
-func taken(d, first schemas.Document) schemas.Finding {
+// duplicateFinding reports a second document of the same name, or a second host of the same id. A reused name needs an
+// id of its own; a copied file brings along the id of the original.
+func duplicateFinding(d, first schemas.Document) schemas.Finding {
 	switch {
 	case d.Name == first.Name:
-		return d.Finding("metadata.name", "", "there is a %s %q in %s already", d.Kind, d.Name, first.Pos("metadata.name"))
+		return d.Finding("metadata.name", "", "there is a %s %q in %s already", d.Kind, d.Name,
+			first.Pos("metadata.name"))
 	case d.Host.Metadata.ID == "":
-		return d.Finding("metadata.name", "a reused name needs an id of its own: write metadata.id", "host %s in %s has the id %s, which is this host's too as it writes none", first.Name, first.Pos("metadata.id"), d.ID())
+		return d.Finding("metadata.name", "a reused name needs an id of its own: write metadata.id",
+			"host %s in %s has the id %s, which is this host's too as it writes none", first.Name,
+			first.Pos("metadata.id"), d.ID())
 	case first.Host.Metadata.ID == "":
-		return d.Finding("metadata.id", "", "the name of the host in %s is %s, which is its id too: one of the two needs another id", first.Pos("metadata.name"), d.ID())
+		return d.Finding("metadata.id", "",
+			"the name of the host in %s is %s, which is its id too: one of the two needs another id",
+			first.Pos("metadata.name"), d.ID())
 	default:
-		return d.Finding("metadata.id", "in a copied file, write another id or delete the line", "host %s in %s has this id already", first.Name, first.Pos("metadata.id"))
+		return d.Finding("metadata.id", "in a copied file, write another id or delete the line",
+			"host %s in %s has this id already", first.Name, first.Pos("metadata.id"))
 	}
 }
 
-// strangers reads the YAML files in our folders that nothing names, to say what is wrong with them.
-func (l *loader) strangers(t *tree) {
-	for _, file := range t.unread {
-		if !t.named[file] {
+// checkUndeclaredFiles reports YAML files in the folders of documents that are neither documents nor named by any.
+func (l *loader) checkUndeclaredFiles(t *tree) {
+	for _, file := range t.undeclared {
+		if !t.referenced[file] {
 			_, findings := decode.File(file, t.Files[file].Data)
-			l.find(findings...)
+			l.addFindings(findings...)
 		}
 	}
 }
 
-// seal keeps the secrets of the trunk, closed.
-func (l *loader) seal() {
+// keepSecrets keeps the secrets of the trunk, sealed.
+func (l *loader) keepSecrets() {
 	for name, d := range l.trunk.secrets() {
-		l.fleet.Secrets[name] = inventory.Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope, Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data}
+		l.fleet.Secrets[name] = inventory.Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope,
+			Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data}
 	}
 }
 
-// resolve puts a host together, whose Defaults are filled in.
-func (l *loader) resolve(d schemas.Document) inventory.Desired {
+// resolveHost gives what is desired of a host with Defaults filled in.
+func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 	spec := d.Host.Spec
 	desired := inventory.Desired{
 		Commit: l.trunk.Commit, File: d.File, Line: d.Pos("").Line,
 		ID: inventory.MachineID(d.ID()), Name: d.Name, Labels: d.Host.Metadata.Labels,
-		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk, Network: spec.Network,
+		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk,
+		Network: spec.Network,
 		Protect: spec.Protect, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
 	}
 	if spec.BMC != nil && spec.BMC.Credentials != "" {
-		l.credentials(d, spec.BMC.Credentials)
+		l.checkCredentials(d, spec.BMC.Credentials)
 	}
-	l.released(d, &desired)
-	desired.Canary = desired.Ring != "" && l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.ID(), d.Host.Metadata.Labels)
-	l.complete(d, spec.Workload != "" || desired.Workload != nil)
+	l.fillRelease(d, &desired)
+	desired.Canary = desired.Ring != "" &&
+		l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.ID(), d.Host.Metadata.Labels)
+	l.checkComplete(d, spec.Workload != "" || desired.Workload != nil)
 	return desired
 }
 
-func (l *loader) credentials(d schemas.Document, name string) {
+func (l *loader) checkCredentials(d schemas.Document, name string) {
 	const field = "spec.bmc.credentials"
 	sealed, ok := l.fleet.Secrets[name]
 	if !ok {
-		l.find(d.Finding(field, "", "there is no Secret %q", name))
+		l.addFindings(d.Finding(field, "", "there is no Secret %q", name))
 		return
 	}
 	if !sealed.Scope.Selects(d.ID(), d.Host.Metadata.Labels) {
-		l.find(d.Finding(field, "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q", name))
+		l.addFindings(d.Finding(field, "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q",
+			name))
 	}
 	for _, key := range []string{"username", "password"} {
 		if !slices.Contains(sealed.Keys, key) {
-			l.find(d.Finding(field, "add it to "+sealed.File, "Secret %q has no key %q", name, key))
+			l.addFindings(d.Finding(field, "add it to "+sealed.File, "Secret %q has no key %q", name, key))
 		}
 	}
 }
 
-// unique sorts findings and drops those that say the same at the same place.
-func unique(findings []schemas.Finding) []schemas.Finding {
+// sortUnique sorts findings and drops repetitions.
+func sortUnique(findings []schemas.Finding) []schemas.Finding {
 	schemas.Sort(findings)
 	return slices.Compact(findings)
 }

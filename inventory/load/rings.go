@@ -14,18 +14,19 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-var aRing = regexp.MustCompile(`(?m)^kind:[ \t]*["']?Ring`)
+var ringKind = regexp.MustCompile(`(?m)^kind:[ \t]*["']?Ring`)
 
-// Follows gives the tag patterns of a trunk's rings, by the ring's name. Rings that follow the trunk have none. What is wrong with a ring is for Fleet to find.
-func Follows(trunk inventory.Snapshot) map[string]string {
-	l := loader{before: newPast(), after: newPast()}
+// TagPatterns gives the tag patterns of a trunk's rings, by the ring's name. Rings that run the trunk have no pattern.
+// Mistakes in a ring are left to Fleet.
+func TagPatterns(trunk inventory.Snapshot) map[string]string {
+	l := loader{before: newLoadState(), after: newLoadState()}
 	patterns := map[string]string{}
 	rings := trunk
 	rings.Files = maps.Clone(trunk.Files)
 	maps.DeleteFunc(rings.Files, func(_ string, f inventory.File) bool {
-		return !bytes.Contains(f.Data, []byte(schemas.KindRing)) || !aRing.Match(f.Data)
+		return !bytes.Contains(f.Data, []byte(schemas.KindRing)) || !ringKind.Match(f.Data)
 	})
-	for name, d := range l.read(rings).kinds[schemas.KindRing] {
+	for name, d := range l.readTree(rings).kinds[schemas.KindRing] {
 		if d.Ring.Spec.Tag != "" {
 			patterns[name] = d.Ring.Spec.Tag
 		}
@@ -33,31 +34,32 @@ func Follows(trunk inventory.Snapshot) map[string]string {
 	return patterns
 }
 
-// rings puts hosts into their rings, and rings onto their releases.
-func (l *loader) rings(releases map[string]inventory.Release) {
+// loadRings puts hosts into rings, and rings onto releases.
+func (l *loader) loadRings(releases map[string]inventory.Release) {
 	documents := l.trunk.kinds[schemas.KindRing]
-	l.after.rings, l.after.member = map[string]inventory.Ring{}, map[string]string{}
+	l.after.rings, l.after.ringOf = map[string]inventory.Ring{}, map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(documents)) {
 		d := documents[name]
 		ring := inventory.Ring{Name: name, Spec: d.Ring.Spec, Commit: l.trunk.Commit}
 		if ring.Spec.Tag != "" {
 			release := releases[name]
-			ring.Tag, ring.Commit, ring.Trouble, ring.Signatures = release.Tag, release.Snapshot.Commit, release.Trouble, release.Signatures
-			l.runs(&ring, d, release)
+			ring.Tag, ring.Commit, ring.Trouble, ring.Signatures = release.Tag, release.Snapshot.Commit,
+				release.Trouble, release.Signatures
+			l.loadRelease(&ring, d, release)
 		}
-		ring.Hosts = l.join(d)
+		ring.Hosts = l.joinHosts(d)
 		l.after.rings[name] = ring
 		for i, other := range d.Ring.Spec.After {
 			if _, known := documents[other]; !known {
-				l.find(d.Finding(fmt.Sprintf("spec.after[%d]", i), "", "there is no Ring %q", other))
+				l.addFindings(d.Finding(fmt.Sprintf("spec.after[%d]", i), "", "there is no Ring %q", other))
 			}
 		}
 	}
-	l.circles(documents)
+	l.findCircles(documents)
 }
 
-// join gives the hosts of a ring. A host that is in another one already is a mistake.
-func (l *loader) join(d schemas.Document) []inventory.MachineID {
+// joinHosts lists the hosts of a ring. A host that another ring selected already is a mistake.
+func (l *loader) joinHosts(d schemas.Document) []inventory.MachineID {
 	hosts := []inventory.MachineID{}
 	canaries := 0
 	for _, id := range l.after.ids {
@@ -66,31 +68,33 @@ func (l *loader) join(d schemas.Document) []inventory.MachineID {
 		if !d.Ring.Spec.Hosts.Selects(id, labels) {
 			continue
 		}
-		if other, twice := l.after.member[id]; twice {
-			l.find(d.Finding("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already", host.Name, other))
+		if other, twice := l.after.ringOf[id]; twice {
+			l.addFindings(d.Finding("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already",
+				host.Name, other))
 			continue
 		}
-		l.after.member[id] = d.Name
+		l.after.ringOf[id] = d.Name
 		hosts = append(hosts, inventory.MachineID(id))
 		if d.Ring.Spec.Canaries.Selects(id, labels) {
 			canaries++
 		}
 	}
 	if d.Ring.Spec.Canaries.Set() && canaries == 0 && len(hosts) > 0 {
-		found := d.Finding("spec.canaries", "canaries are chosen among the ring's hosts", "no host of the ring is a canary")
+		found := d.Finding("spec.canaries", "canaries are chosen among the ring's hosts",
+			"no host of the ring is a canary")
 		found.Severity = schemas.Warning
-		l.find(found)
+		l.addFindings(found)
 	}
 	return hosts
 }
 
-// circles finds rings that wait for each other.
-func (l *loader) circles(documents map[string]schemas.Document) {
+// findCircles finds rings that wait for each other.
+func (l *loader) findCircles(documents map[string]schemas.Document) {
 	for _, name := range slices.Sorted(maps.Keys(documents)) {
 		seen := map[string]bool{}
 		for open := slices.Clone(documents[name].Ring.Spec.After); len(open) > 0; open = open[1:] {
 			if open[0] == name {
-				l.find(documents[name].Finding("spec.after", "", "rings wait for each other in a circle"))
+				l.addFindings(documents[name].Finding("spec.after", "", "rings wait for each other in a circle"))
 				break
 			}
 			if next, known := documents[open[0]]; known && !seen[open[0]] {
@@ -101,8 +105,9 @@ func (l *loader) circles(documents map[string]schemas.Document) {
 	}
 }
 
-// runs reads a ring's release. What is wrong in it concerns that ring alone, and is a warning: the trunk goes on.
-func (l *loader) runs(ring *inventory.Ring, d schemas.Document, release inventory.Release) {
+// loadRelease reads a ring's release. A mistake in the release concerns the ring alone, and is a warning: the trunk
+// stays usable.
+func (l *loader) loadRelease(ring *inventory.Ring, d schemas.Document, release inventory.Release) {
 	if ring.Commit == "" {
 		if ring.Trouble == "" {
 			ring.Trouble = "no tag matches " + ring.Spec.Tag
@@ -111,57 +116,58 @@ func (l *loader) runs(ring *inventory.Ring, d schemas.Document, release inventor
 	}
 	t, known := l.after.releases[ring.Commit]
 	if !known {
-		t = l.release(ring, release)
+		t = l.releaseTree(ring, release)
 		l.after.releases[ring.Commit] = t
 		if t.broken != "" {
 			found := d.Finding("spec.tag", "tag a commit that validates", "%s", t.broken)
 			found.Severity = schemas.Warning
-			l.find(found)
+			l.addFindings(found)
 		}
 	}
 	ring.Trouble = cmp.Or(ring.Trouble, t.broken)
 }
 
-// release reads the tree of a release.
-func (l *loader) release(ring *inventory.Ring, release inventory.Release) *tree {
+// releaseTree reads the tree of a release.
+func (l *loader) releaseTree(ring *inventory.Ring, release inventory.Release) *tree {
 	if ring.Commit == l.trunk.Commit {
 		return l.trunk
 	}
-	if t, known := l.before.releases[ring.Commit]; known && l.same {
+	if t, known := l.before.releases[ring.Commit]; known && l.incremental {
 		return t
 	}
 	var t *tree
-	findings := l.apart(func() {
-		t = l.read(release.Snapshot)
-		l.fill(t)
-		l.prepare(t)
+	findings := l.collectFindings(func() {
+		t = l.readTree(release.Snapshot)
+		l.fillDefaults(t)
+		l.prepareWorkloads(t)
 	})
-	if fatal := only(findings, schemas.Error); len(fatal) > 0 {
+	if fatal := filterSeverity(findings, schemas.Error); len(fatal) > 0 {
 		t.broken = fmt.Sprintf("release %s has %d errors, the first: %s", ring.Tag, len(fatal), fatal[0])
 	}
 	return t
 }
 
-// apart gives what is found meanwhile, and keeps it out of the commit's findings.
-func (l *loader) apart(do func()) []schemas.Finding {
+// collectFindings runs do and returns its findings, without adding them to the findings of the commit.
+func (l *loader) collectFindings(do func()) []schemas.Finding {
 	kept := l.findings
 	l.findings = nil
 	do()
-	found := unique(l.findings)
+	found := sortUnique(l.findings)
 	l.findings = kept
 	return found
 }
 
-func only(findings []schemas.Finding, severity schemas.Severity) []schemas.Finding {
+func filterSeverity(findings []schemas.Finding, severity schemas.Severity) []schemas.Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f schemas.Finding) bool { return f.Severity != severity })
 }
 
-// released fills in what a host's ring has it run, and what the trunk asks for beyond that. Without a release, or in one that cannot be used, that is nothing.
-func (l *loader) released(d schemas.Document, to *inventory.Desired) {
-	to.Ring, to.Given = l.after.member[d.ID()], l.trunk.given[d.ID()]
+// fillRelease fills in what the ring's release has a host run, and how far the release lags behind the trunk. Without a
+// usable release the host runs nothing, and Pending says why.
+func (l *loader) fillRelease(d schemas.Document, to *inventory.Desired) {
+	to.Ring, to.Given = l.after.ringOf[d.ID()], l.trunk.defaulted[d.ID()]
 	ring := l.after.rings[to.Ring]
 	if ring.Spec.Tag == "" {
-		to.Workload, to.Release = l.workload(l.trunk, d, d), l.trunk.Commit
+		to.Workload, to.Release = l.resolveWorkload(l.trunk, d, d), l.trunk.Commit
 		return
 	}
 	if to.Release = ring.Commit; to.Release == "" {
@@ -169,14 +175,14 @@ func (l *loader) released(d schemas.Document, to *inventory.Desired) {
 		return
 	}
 	var wanted *inventory.Workload
-	l.find(l.apart(func() { wanted = l.workload(l.trunk, d, d) })...)
+	l.addFindings(l.collectFindings(func() { wanted = l.resolveWorkload(l.trunk, d, d) })...)
 	if ring.Commit == l.trunk.Commit {
 		to.Workload = wanted
 		return
 	}
 	t := l.after.releases[ring.Commit]
 	running, there := t.hosts()[d.ID()]
-	to.Given = given(to.Given, t, running)
+	to.Given = mergeOrigins(to.Given, t, running)
 	switch {
 	case t.broken != "":
 		to.Pending = fmt.Sprintf("ring %s: %s", ring.Name, t.broken)
@@ -186,22 +192,25 @@ func (l *loader) released(d schemas.Document, to *inventory.Desired) {
 		return
 	}
 	var w *inventory.Workload
-	if fatal := only(l.apart(func() { w = l.workload(t, d, running) }), schemas.Error); len(fatal) > 0 {
+	if fatal := filterSeverity(l.collectFindings(func() { w = l.resolveWorkload(t, d, running) }),
+		schemas.Error); len(fatal) > 0 {
 		to.Pending = fmt.Sprintf("ring %s: release %s cannot be used for this host: %s", ring.Name, ring.Tag, fatal[0])
 		return
 	}
-	to.Workload, to.Pending = w, behind(ring, w, wanted)
+	to.Workload, to.Pending = w, describeLag(ring, w, wanted)
 }
 
-// given says where the fields of a host come from: what runs, from the release's host.
-func given(trunk map[string]schemas.Position, release *tree, running schemas.Document) map[string]schemas.Position {
+// mergeOrigins says where the fields of a host come from: fields about what runs from the release, the rest from the
+// trunk.
+func mergeOrigins(trunk map[string]schemas.Position, release *tree,
+	running schemas.Document) map[string]schemas.Position {
 	all := map[string]schemas.Position{}
 	for field, at := range trunk {
 		if !inventory.Runs(field) {
 			all[field] = at
 		}
 	}
-	for field, at := range release.given[running.ID()] {
+	for field, at := range release.defaulted[running.ID()] {
 		if inventory.Runs(field) {
 			all[field] = at
 		}
@@ -214,8 +223,8 @@ func given(trunk map[string]schemas.Position, release *tree, running schemas.Doc
 	return all
 }
 
-// behind says what the trunk asks for that a release does not.
-func behind(ring inventory.Ring, runs, wanted *inventory.Workload) string {
+// describeLag says what the trunk asks for and the release does not.
+func describeLag(ring inventory.Ring, runs, wanted *inventory.Workload) string {
 	var what string
 	switch {
 	case runs == nil && wanted == nil, runs != nil && wanted != nil && runs.Inputs == wanted.Inputs:
@@ -233,11 +242,12 @@ func behind(ring inventory.Ring, runs, wanted *inventory.Workload) string {
 		}
 		what = "another " + strings.Join(parts, ", ")
 	}
-	return fmt.Sprintf("the trunk asks for %s; ring %s runs %s until a newer tag matches %s", what, ring.Name, ring.Tag, ring.Spec.Tag)
+	return fmt.Sprintf("the trunk asks for %s; ring %s runs %s until a newer tag matches %s", what, ring.Name, ring.Tag,
+		ring.Spec.Tag)
 }
 
-// imageHosts finds Workloads whose image comes from a host that the fleet's settings do not allow.
-func (l *loader) imageHosts() {
+// checkImageHosts finds Workloads with an image from a host that the fleet's settings do not allow.
+func (l *loader) checkImageHosts() {
 	allowed := l.fleet.Settings.ImageHosts
 	if len(allowed) == 0 {
 		return
@@ -247,8 +257,11 @@ func (l *loader) imageHosts() {
 		if d.Workload.Spec.Install == nil {
 			continue
 		}
-		if u, err := url.Parse(d.Workload.Spec.Install.Image.URL); err == nil && u.Host != "" && !slices.Contains(allowed, strings.ToLower(u.Host)) {
-			l.find(d.Finding("spec.install.image.url", "add it to spec.imageHosts in "+schemas.FleetFile+", or take the image from one of: "+strings.Join(allowed, ", "), "images are not fetched from %s", u.Host))
+		if u, err := url.Parse(d.Workload.Spec.Install.Image.URL); err == nil && u.Host != "" &&
+			!slices.Contains(allowed, strings.ToLower(u.Host)) {
+			l.addFindings(d.Finding("spec.install.image.url",
+				"add it to spec.imageHosts in "+schemas.FleetFile+", or take the image from one of: "+
+					strings.Join(allowed, ", "), "images are not fetched from %s", u.Host))
 		}
 	}
 }

@@ -69,7 +69,7 @@ func fleetOf(t *testing.T, sources inventory.Sources) inventory.Fleet {
 func TestRingsRunTheirReleases(t *testing.T) {
 	t.Parallel()
 	old, trunk := commit("1", ringFleet(imageA)), commit("2", ringFleet(imageB))
-	if got := load.Follows(trunk); !maps.Equal(got, map[string]string{"prod": "prod-*"}) {
+	if got := load.TagPatterns(trunk); !maps.Equal(got, map[string]string{"prod": "prod-*"}) {
 		t.Errorf("the rings follow %v", got)
 	}
 	fleet := fleetOf(t, inventory.Sources{Trunk: trunk, Releases: map[string]inventory.Release{"prod": {Tag: "prod-1", Snapshot: old}}})

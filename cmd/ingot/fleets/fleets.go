@@ -50,7 +50,7 @@ func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet
 		return inventory.Fleet{}, nil, err
 	}
 	sources := inventory.Sources{Trunk: snapshot}
-	if patterns := load.Follows(snapshot); len(patterns) > 0 {
+	if patterns := load.TagPatterns(snapshot); len(patterns) > 0 {
 		if sources.Releases, err = f.releases(patterns, extra); err != nil {
 			return inventory.Fleet{}, nil, err
 		}
@@ -58,7 +58,7 @@ func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet
 	if f.loaded == (load.Cache{}) {
 		f.loaded = decodeAhead(snapshot.Files)
 	}
-	fleet, findings, loaded := load.Next(f.loaded, sources, ignition.Checker{})
+	fleet, findings, loaded := load.FleetWithCache(f.loaded, sources, ignition.Checker{})
 	f.loaded = loaded
 	return fleet, findings, nil
 }
@@ -77,10 +77,10 @@ func decodeAhead(files map[string]inventory.File) load.Cache {
 	parts := make([]load.Cache, len(shares))
 	var all sync.WaitGroup
 	for i, share := range shares {
-		all.Go(func() { parts[i] = load.Ahead(share) })
+		all.Go(func() { parts[i] = load.DecodeFiles(share) })
 	}
 	all.Wait()
-	return load.Join(parts...)
+	return load.JoinCaches(parts...)
 }
 
 // releases picks what rings run from the clone; a directory outside of any clone has no tags.
@@ -88,7 +88,7 @@ func (f *Reader) releases(patterns, extra map[string]string) (map[string]invento
 	if err := f.open(); err != nil {
 		return map[string]inventory.Release{}, nil
 	}
-	return f.clone.Releases(patterns, extra)
+	return f.clone.ChooseReleases(patterns, extra)
 }
 
 func (f *Reader) open() (err error) {
@@ -106,7 +106,7 @@ func (f *Reader) Tree(revision string) (inventory.Snapshot, error) {
 	if err := f.open(); err != nil {
 		return inventory.Snapshot{}, err
 	}
-	return f.clone.Snapshot(revision)
+	return f.clone.ReadSnapshot(revision)
 }
 
 // AtTop has directories be read from the top of the clone, which it gives.
@@ -114,7 +114,7 @@ func (f *Reader) AtTop() (string, error) {
 	if err := f.open(); err != nil {
 		return "", err
 	}
-	top, err := f.clone.Top()
+	top, err := f.clone.WorkDirectory()
 	if err == nil {
 		f.dir = top
 	}
@@ -143,16 +143,16 @@ func (f *Reader) Known(branch string) (Known, error) {
 	if err != nil {
 		return k, err
 	}
-	if k.status, err = f.clone.Status(branch); err != nil {
+	if k.status, err = f.clone.OpenStatus(branch); err != nil {
 		return k, err
 	}
 	k.Commit = k.status.Commit
-	for _, file := range k.status.Files() {
+	for _, file := range k.status.ListFiles() {
 		if status.IsHost(file) {
 			k.pages[status.IDOf(file)] = file
 		}
 	}
-	page, err := k.status.Read(status.FleetPath)
+	page, err := k.status.ReadPage(status.FleetPath)
 	if err != nil || page == nil {
 		return k, err
 	}
@@ -214,7 +214,7 @@ func (k Known) mentions(file string, texts []string) bool {
 	if len(texts) == 0 {
 		return false
 	}
-	page, err := k.status.Read(file)
+	page, err := k.status.ReadPage(file)
 	if err != nil {
 		return true // reading it again says why
 	}
@@ -237,7 +237,7 @@ const Mend = "a running daemon writes it again, then fetch; without one, restore
 
 // PageOf reads the page of one host. Its error names the page.
 func PageOf(branch gitrepo.Status, file string) (status.Document, error) {
-	content, err := branch.Read(file)
+	content, err := branch.ReadPage(file)
 	if err != nil {
 		return status.Document{}, fmt.Errorf("its status page %s cannot be read: %w", file, err)
 	}

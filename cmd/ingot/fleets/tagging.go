@@ -26,7 +26,7 @@ func (f *Reader) Tagging(head inventory.Fleet, trunk string, made map[string]str
 
 // tagged says what is wrong with a tag of this name on this commit, whoever follows it.
 func (f *Reader) tagged(trunk, name, revision string) (notes []string, err error) {
-	commit, contains, known, err := f.clone.Contains(trunk, revision)
+	commit, contains, known, err := f.clone.ContainsRevision(trunk, revision)
 	switch {
 	case err != nil:
 		return nil, err
@@ -36,7 +36,7 @@ func (f *Reader) tagged(trunk, name, revision string) (notes []string, err error
 	case !contains:
 		notes = append(notes, fmt.Sprintf("this clone is shallow, and does not tell whether %.12s is a commit of %s: if it is not, the daemon refuses the tag %s: git fetch --unshallow", commit, trunk, name))
 	}
-	was, there, err := f.clone.Tagged(name)
+	was, there, err := f.clone.FindTag(name)
 	if err == nil && there && was != commit {
 		notes = append(notes, fmt.Sprintf("tag %s is there already, on %.12s: tags are write-once, and a daemon that knows it does not follow it to %.12s, but stays where it is and says so: "+
 			"tag a new name, or, when it was moved on purpose, have the operator run `ingot trust repin --tag %[1]s`", name, was, commit))
@@ -54,17 +54,17 @@ func followed(rings map[string]inventory.Ring, name string) (notes []string) {
 			continue
 		}
 		patterns = append(patterns, fmt.Sprintf("%s follows %q", ring, r.Spec.Tag))
-		part, matches := tags.Part(r.Spec.Tag, name)
+		part, matches := tags.MatchPattern(r.Spec.Tag, name)
 		if !matches {
 			continue
 		}
 		follows = true
-		runs, _ := tags.Part(r.Spec.Tag, r.Tag)
+		runs, _ := tags.MatchPattern(r.Spec.Tag, r.Tag)
 		switch {
 		case r.Tag == name && r.Trouble != "":
 			notes = append(notes, fmt.Sprintf("ring %s would run nothing of tag %s: %s: its machines keep what they run until a newer tag is good", ring, name, r.Trouble))
 		case r.Tag == name:
-		case r.Tag != "" && tags.Compare(runs, part) > 0:
+		case r.Tag != "" && tags.CompareParts(runs, part) > 0:
 			notes = append(notes, fmt.Sprintf("ring %s would not run tag %s, because %s is newer: to go back, tag that commit with a newer version", ring, name, r.Tag))
 		default:
 			notes = append(notes, fmt.Sprintf("ring %s would not run tag %s: %s", ring, name, r.Trouble))

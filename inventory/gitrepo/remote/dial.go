@@ -14,7 +14,8 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// dialerScheme names our dialer to the ssh transport, which knows no context: a server that accepts and says nothing would hold a fetch for ever.
+// dialerScheme names our dialer to go-git's ssh transport, which takes no context: without the dialer a silent server
+// would hold a fetch for ever.
 const dialerScheme = "ingot-deadline"
 
 func init() {
@@ -26,12 +27,13 @@ func init() {
 	client.InstallProtocol("https", webClient())
 }
 
-// webClient is what go-git speaks http with: it gives no credentials to the host of a redirect by itself. A connection serves one request: for a CA of
-// ours go-git makes a transport per fetch, whose idle connections nobody would close.
+// webClient is the http client of go-git. Credentials do not follow a redirect to another host. A connection serves one
+// request: with a configured CA go-git makes a transport per fetch and would never close idle connections.
 func webClient() transport.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	return http.NewClient(&nethttp.Client{Transport: &nethttp.Transport{
-		Proxy: nethttp.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: dialTimeout, ForceAttemptHTTP2: false,
+		Proxy: nethttp.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: dialTimeout,
+		ForceAttemptHTTP2: false,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
@@ -42,15 +44,15 @@ func webClient() transport.Transport {
 	}})
 }
 
-// maxReceived bounds the bytes one connection may send us: history and trees, compressed.
+// maxReceived bounds the bytes that one connection may receive: history and trees, compressed.
 const maxReceived = 1 << 30
 
-// dialTimeout bounds the reaching of a server.
+// dialTimeout bounds a connection attempt.
 const dialTimeout = 15 * time.Second
 
 var errTooMuch = fmt.Errorf("the server sent more than %d bytes", maxReceived)
 
-// limitedConn fails when more bytes came than one fetch may have.
+// limitedConn fails when more bytes arrive than one fetch may have.
 type limitedConn struct {
 	net.Conn
 	left int64
@@ -65,7 +67,7 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// deadlineDialer makes connections that end after a time, whatever happens on them.
+// deadlineDialer makes connections that end after a time.
 type deadlineDialer struct{ limit time.Duration }
 
 func (d deadlineDialer) Dial(network, address string) (net.Conn, error) {

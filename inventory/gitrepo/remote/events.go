@@ -11,9 +11,10 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Events tells when refs of a repository on this machine may have moved, but for a branch that is ours; any event, and any trouble, means: look. The
-// channel is nil for a repository elsewhere, and after an error. Stop ends the watch and returns when it has ended; it must be called, also after an error.
-func (s *Server) Events(ours string) (events <-chan struct{}, stop func(), err error) {
+// WatchRefs gives events when refs of a repository on this machine may have moved, without events of the ignored
+// branch. Any event, and any trouble, means: list the refs. The channel is nil for a repository elsewhere, and after an
+// error. Stop ends the watch and waits for its end; call stop also after an error.
+func (s *Server) WatchRefs(ours string) (events <-chan struct{}, stop func(), err error) {
 	none := func() {}
 	if s.endpoint.Protocol != "file" {
 		return nil, none, nil
@@ -26,8 +27,8 @@ func (s *Server) Events(ours string) (events <-chan struct{}, stop func(), err e
 	if err != nil {
 		return nil, none, fmt.Errorf("watch %s: %w", dir, err)
 	}
-	r := refs{watcher, filepath.Join(dir, "refs", "heads", filepath.FromSlash(ours))}
-	if err := r.watch(dir); err != nil {
+	r := refWatcher{watcher, filepath.Join(dir, "refs", "heads", filepath.FromSlash(ours))}
+	if err := r.watchRepository(dir); err != nil {
 		_ = watcher.Close()
 		return nil, none, err
 	}
@@ -35,7 +36,7 @@ func (s *Server) Events(ours string) (events <-chan struct{}, stop func(), err e
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.tell(signals)
+		r.forwardEvents(signals)
 	}()
 	return signals, func() {
 		_ = watcher.Close()
@@ -43,22 +44,23 @@ func (s *Server) Events(ours string) (events <-chan struct{}, stop func(), err e
 	}, nil
 }
 
-// refs watches the directories that refs are in: their names may have slashes.
-type refs struct {
+// refWatcher watches the directories of refs: names of refs may have slashes.
+type refWatcher struct {
 	*fsnotify.Watcher
-	ours string // the file of the branch that nothing is told of
+	ignored string // the file of the branch without events
 }
 
-// watch begins with a repository's directory, where its packed refs are.
-func (r refs) watch(dir string) error {
+// watchRepository watches a repository's directory, for the packed refs, and the directories of refs.
+func (r refWatcher) watchRepository(dir string) error {
 	if err := r.Add(dir); err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
 	}
-	return errors.Join(r.below(filepath.Join(dir, "refs", "heads")), r.below(filepath.Join(dir, "refs", "tags")))
+	return errors.Join(r.watchBelow(filepath.Join(dir, "refs", "heads")),
+		r.watchBelow(filepath.Join(dir, "refs", "tags")))
 }
 
-// below adds a directory and those in it. What is not there, or not any more, is no trouble.
-func (r refs) below(dir string) error {
+// watchBelow watches a directory with everything below. Missing directories are no error.
+func (r refWatcher) watchBelow(dir string) error {
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err
@@ -71,19 +73,19 @@ func (r refs) below(dir string) error {
 	return nil
 }
 
-// tell signals until the watcher is closed.
-func (r refs) tell(signals chan<- struct{}) {
+// forwardEvents signals until the watcher is closed.
+func (r refWatcher) forwardEvents(signals chan<- struct{}) {
 	for {
 		select {
 		case event, ok := <-r.Events:
 			if !ok {
 				return
 			}
-			if strings.TrimSuffix(event.Name, ".lock") == r.ours {
+			if strings.TrimSuffix(event.Name, ".lock") == r.ignored {
 				continue
 			}
 			if info, err := os.Stat(event.Name); err == nil && info.IsDir() && event.Has(fsnotify.Create) {
-				_ = r.below(event.Name) // what cannot be watched is polled
+				_ = r.watchBelow(event.Name) // unwatched directories are polled
 			}
 		case _, ok := <-r.Errors:
 			if !ok {

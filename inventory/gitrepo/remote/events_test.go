@@ -14,7 +14,7 @@ func TestOurBranchIsNotToldOf(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		refs{watcher, "/fleet.git/refs/heads/ingot/status"}.tell(signals)
+		refWatcher{watcher, "/fleet.git/refs/heads/ingot/status"}.forwardEvents(signals)
 	}()
 	// An event that was taken means that all before it were told.
 	happen := func(names ...string) {

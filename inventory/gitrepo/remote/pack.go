@@ -13,38 +13,40 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// Bounds on what one pack may bring. Objects are kept in memory, inflated: a few kilobytes could fill all of it.
+// Bounds of one pack. Objects are kept in memory, inflated: a few kilobytes could fill all memory.
 const (
-	maxPack     = 512 << 20 // bytes of the pack itself
+	maxPack     = 512 << 20 // bytes of the pack
 	maxObjects  = 4_000_000
-	maxObject   = 64 << 20 // bytes of one object; files of the fleet have a lower limit, which is told with their path
+	maxObject   = 64 << 20 // bytes of one object; files of the fleet have a lower limit, reported with their path
 	maxInflated = 2 << 30  // bytes of all objects
 )
 
 var errPack = errors.New("the server's pack is refused")
 
-// store keeps objects in memory. A pack is taken whole or not at all: half of one leaves nothing behind.
-type store struct{ *memory.Storage }
+// packStore keeps objects in memory. A pack is taken whole or not at all.
+type packStore struct{ *memory.Storage }
 
 // PackfileWriter implements storer.PackfileWriter.
-func (s store) PackfileWriter() (io.WriteCloser, error) { return &incoming{into: s.Storage}, nil }
+func (s packStore) PackfileWriter() (io.WriteCloser, error) {
+	return &incomingPack{into: s.Storage}, nil
+}
 
-// incoming is a pack that is being received.
-type incoming struct {
+// incomingPack is a pack that is being received.
+type incomingPack struct {
 	into *memory.Storage
 	data bytes.Buffer
 }
 
 // Write implements io.Writer.
-func (p *incoming) Write(b []byte) (int, error) {
+func (p *incomingPack) Write(b []byte) (int, error) {
 	if p.data.Len()+len(b) > maxPack {
 		return 0, fmt.Errorf("%w: it has more than %d bytes", errPack, maxPack)
 	}
 	return p.data.Write(b)
 }
 
-// Close takes the pack's objects, after all of it was looked at.
-func (p *incoming) Close() error {
+// Close checks the whole pack, then takes its objects.
+func (p *incomingPack) Close() error {
 	if err := checkPack(p.data.Bytes()); err != nil {
 		return err
 	}
@@ -56,7 +58,7 @@ func (p *incoming) Close() error {
 	return err
 }
 
-// unseekable has the parser keep deltas in memory, where it would inflate each several times otherwise.
+// unseekable makes the parser keep deltas in memory; a seekable reader would be inflated several times.
 type unseekable struct{ io.Reader }
 
 // checkPack inflates every object of a pack, and keeps none.
@@ -86,7 +88,7 @@ func checkPack(pack []byte) error {
 	return nil
 }
 
-// nextSize gives how many bytes the next object takes: of a delta, with what it makes.
+// nextSize gives the bytes of the next object; a delta counts with the object that the delta makes.
 func nextSize(scanner *packfile.Scanner) (int64, error) {
 	header, err := scanner.NextObjectHeader()
 	if err != nil {
@@ -95,7 +97,7 @@ func nextSize(scanner *packfile.Scanner) (int64, error) {
 	if header.Length > maxObject {
 		return 0, tooLarge(header.Length)
 	}
-	var start beginning
+	var start prefixWriter
 	n, _, err := scanner.NextObject(&start)
 	if err != nil {
 		return 0, err
@@ -106,7 +108,7 @@ func nextSize(scanner *packfile.Scanner) (int64, error) {
 	if header.Type != plumbing.OFSDeltaObject && header.Type != plumbing.REFDeltaObject {
 		return n, nil
 	}
-	_, read := binary.Uvarint(start.kept) // of the base
+	_, read := binary.Uvarint(start.kept) // the size of the base
 	target, more := binary.Uvarint(start.kept[max(read, 0):])
 	if read <= 0 || more <= 0 {
 		return 0, errors.New("a delta does not say how large its object is")
@@ -118,14 +120,15 @@ func nextSize(scanner *packfile.Scanner) (int64, error) {
 }
 
 func tooLarge(size int64) error {
-	return fmt.Errorf("it has an object of %d bytes, at most %d are read: large files belong into the image mirror", size, maxObject)
+	return fmt.Errorf("it has an object of %d bytes, at most %d are read: large files belong into the image mirror",
+		size, maxObject)
 }
 
-// beginning keeps the first bytes of what is written to it: the two sizes that a delta begins with.
-type beginning struct{ kept []byte }
+// prefixWriter keeps the first bytes of a delta: the two sizes.
+type prefixWriter struct{ kept []byte }
 
 // Write implements io.Writer.
-func (b *beginning) Write(p []byte) (int, error) {
+func (b *prefixWriter) Write(p []byte) (int, error) {
 	b.kept = append(b.kept, p[:min(len(p), 2*binary.MaxVarintLen64-len(b.kept))]...)
 	return len(p), nil
 }

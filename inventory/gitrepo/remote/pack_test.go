@@ -91,12 +91,12 @@ func TestHalfAPackLeavesNothing(t *testing.T) {
 	t.Parallel()
 	whole := packed(2, entry(t, plumbing.BlobObject, 5, nil, []byte("hello")), entry(t, plumbing.BlobObject, 5, nil, []byte("world")))
 	for cut := range len(whole) {
-		into := store{memory.NewStorage()}
+		into := packStore{memory.NewStorage()}
 		if err := packfile.UpdateObjectStorage(into, bytes.NewReader(whole[:cut])); err == nil || len(into.Objects) != 0 {
 			t.Errorf("cut at %d: %v, and %d objects are kept", cut, err, len(into.Objects))
 		}
 	}
-	into := store{memory.NewStorage()}
+	into := packStore{memory.NewStorage()}
 	if err := packfile.UpdateObjectStorage(into, bytes.NewReader(whole)); err != nil || len(into.Objects) != 2 {
 		t.Errorf("whole: %v, and %d objects are kept", err, len(into.Objects))
 	}
@@ -117,7 +117,7 @@ func FuzzPack(f *testing.F) {
 		for _, pack := range [][]byte{
 			packed(count, first, second), packed(2, content, second), packed(3, blob, onBlob, second), packed(2, onBlob, blob), packed(2, blob, offset), packed(3, blob, onBlob, offset),
 		} {
-			into := store{memory.NewStorage()}
+			into := packStore{memory.NewStorage()}
 			if err := packfile.UpdateObjectStorage(into, bytes.NewReader(pack)); err == nil && len(into.Objects) > 3 && count < 4 {
 				t.Errorf("a pack of %d objects gave %d", count, len(into.Objects))
 			}

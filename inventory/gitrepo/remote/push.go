@@ -16,14 +16,14 @@ import (
 )
 
 var (
-	// ErrRaced means that a ref was elsewhere than thought before anything was pushed.
+	// ErrRaced means that the ref had moved before anything was pushed.
 	ErrRaced = errors.New("the branch moved")
-	// ErrRefused means that the server did not take a push: for its rules, or because the ref moved meanwhile.
+	// ErrRefused means that the server did not take a push: because of rules, or because the ref moved meanwhile.
 	ErrRefused = errors.New("the push was refused")
 )
 
-// Push moves one ref by compare-and-swap, with a pack of what is new.
-func (s *Server) Push(ctx context.Context, command packp.Command, pack io.Reader) error {
+// PushRef moves one ref by compare-and-swap, with a pack of the new objects.
+func (s *Server) PushRef(ctx context.Context, command packp.Command, pack io.Reader) error {
 	transporter, err := client.NewClient(s.endpoint)
 	if err != nil {
 		return err
@@ -53,15 +53,15 @@ func (s *Server) Push(ctx context.Context, command packp.Command, pack io.Reader
 	}
 	request.Commands, request.Packfile = []*packp.Command{&command}, io.NopCloser(pack)
 	if _, err := session.ReceivePack(ctx, request); err != nil { // a refused command is an error too
-		return fmt.Errorf("%w: %w", ErrRefused, words.add(err))
+		return fmt.Errorf("%w: %w", ErrRefused, words.explainError(err))
 	}
 	return nil
 }
 
-// serverWords keeps the beginning of what a server and its hooks say during a push.
+// serverWords keeps the beginning of the messages of a server and its hooks during a push.
 type serverWords struct{ text bytes.Buffer }
 
-// maxWords is how many bytes of a server's words are told.
+// maxWords is the most bytes of a server's messages that are reported.
 const maxWords = 1024
 
 // Write never fails.
@@ -70,9 +70,10 @@ func (s *serverWords) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// add puts what was said, on one line, behind an error.
-func (s *serverWords) add(err error) error {
-	said := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s.text.String(), "?"), func(r rune) bool { return !unicode.IsPrint(r) }), "; ")
+// explainError appends the server's messages to an error, on one line.
+func (s *serverWords) explainError(err error) error {
+	said := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s.text.String(), "?"),
+		func(r rune) bool { return !unicode.IsPrint(r) }), "; ")
 	if said == "" {
 		return err
 	}

@@ -1,5 +1,6 @@
-// Package remote reaches the server of one repository: over https, http, ssh, or at a path, for which git must be installed. What a server sends is
-// bounded in bytes and in time, and no error quotes a credential.
+// Package remote reaches the server of one repository: over https, http, ssh, or at a path (git must be installed for a
+// path). Call New, then FetchRefs into a repository of NewStore. Bytes and time of a server's answers are bounded.
+// Errors quote no credential; do not print a Config.
 package remote
 
 import (
@@ -23,28 +24,28 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// Config says where a repository is and how it is reached.
+// Config says where a repository is and how the server is reached.
 type Config struct {
 	URL        string // https, http, ssh (also user@host:path), or a path
-	SSHKey     string // file
-	KnownHosts string // file; required for ssh
+	SSHKey     string // path of a file
+	KnownHosts string // path of a file, required for ssh
 	Username   string
 	Password   secret.Value
-	CA         []byte        // PEM, besides the system's
-	Timeout    time.Duration // of one connection over ssh, which knows no context
+	CA         []byte        // PEM, besides the system's CAs
+	Timeout    time.Duration // of one connection over ssh, where go-git takes no context
 }
 
-// ErrNoRef means that the repository is there, and a branch or tag that was asked for is not.
+// ErrNoRef means that the server has the repository but not the branch or tag.
 var ErrNoRef = errors.New("there is no such branch or tag")
 
-// Server is where the repository is. Its methods may be called at the same time.
+// Server is the server of a repository. Goroutines may call the methods at the same time.
 type Server struct {
 	ca       []byte
 	auth     transport.AuthMethod
 	endpoint *transport.Endpoint
 }
 
-// New reads what a configuration names, and reaches nobody.
+// New reads the files of a configuration. It reaches no server.
 func New(c Config) (*Server, error) {
 	endpoint, err := endpointOf(c)
 	if err != nil {
@@ -62,24 +63,27 @@ func (s *Server) String() string {
 	if s.endpoint.Protocol == "file" {
 		return s.endpoint.Path
 	}
-	return strings.TrimRight(fmt.Sprintf("%s://%s/%s", s.endpoint.Protocol, s.endpoint.Host, strings.TrimLeft(s.endpoint.Path, "/")), "/")
+	return strings.TrimRight(fmt.Sprintf("%s://%s/%s", s.endpoint.Protocol, s.endpoint.Host,
+		strings.TrimLeft(s.endpoint.Path, "/")), "/")
 }
 
-// Store makes an empty repository in memory, for Fetch.
-func (s *Server) Store() (*git.Repository, error) {
-	repo, err := git.Init(store{memory.NewStorage()}, nil)
+// NewStore makes an empty repository in memory, for FetchRefs.
+func (s *Server) NewStore() (*git.Repository, error) {
+	repo, err := git.Init(packStore{memory.NewStorage()}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
-	if _, err := repo.CreateRemote(&config.RemoteConfig{Name: "origin", URLs: []string{s.endpoint.String()}}); err != nil {
+	if _, err := repo.CreateRemote(&config.RemoteConfig{Name: "origin",
+		URLs: []string{s.endpoint.String()}}); err != nil {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
 	return repo, nil
 }
 
-// Fetch brings refs, by the server's name and the local one, into a repository of Store. A ref that is not there is ErrNoRef, and nothing is brought
-// then. Depth counts commits, 0 for all that are new.
-func (s *Server) Fetch(ctx context.Context, into *git.Repository, refs map[plumbing.ReferenceName]plumbing.ReferenceName, depth int) error {
+// FetchRefs fetches refs, by the server's name and the local name, into a repository of NewStore. With a missing ref
+// nothing is fetched, and the error is ErrNoRef. Depth counts commits, 0 for all new ones.
+func (s *Server) FetchRefs(ctx context.Context, into *git.Repository,
+	refs map[plumbing.ReferenceName]plumbing.ReferenceName, depth int) error {
 	options := &git.FetchOptions{
 		RemoteName: "origin", Depth: depth, Auth: s.auth, Tags: git.NoTags, Force: true,
 		CABundle: s.ca, ProxyOptions: s.endpoint.Proxy, // the deadline of ssh
@@ -91,21 +95,23 @@ func (s *Server) Fetch(ctx context.Context, into *git.Repository, refs map[plumb
 		}
 		options.RefSpecs = append(options.RefSpecs, config.RefSpec("+"+theirs.String()+":"+ours.String()))
 	}
-	err := again(ctx, func() error { return into.FetchContext(ctx, options) })
+	err := retryEarlyClose(ctx, func() error { return into.FetchContext(ctx, options) })
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
-		return s.explain(what, err)
+		return s.explainError(what, err)
 	}
 	return nil
 }
 
-// List gives all refs of the server; a name with ^{} at its end tells which object that tag comes to in the end.
-func (s *Server) List(ctx context.Context) (refs map[plumbing.ReferenceName]plumbing.Hash, err error) {
-	listing := git.NewRemote(memory.NewStorage(), &config.RemoteConfig{Name: "origin", URLs: []string{s.endpoint.String()}})
-	options := &git.ListOptions{Auth: s.auth, CABundle: s.ca, ProxyOptions: s.endpoint.Proxy, PeelingOption: git.AppendPeeled}
+// ListRefs gives all refs of the server. A name with ^{} at the end gives the object that the tag resolves to.
+func (s *Server) ListRefs(ctx context.Context) (refs map[plumbing.ReferenceName]plumbing.Hash, err error) {
+	listing := git.NewRemote(memory.NewStorage(),
+		&config.RemoteConfig{Name: "origin", URLs: []string{s.endpoint.String()}})
+	options := &git.ListOptions{Auth: s.auth, CABundle: s.ca, ProxyOptions: s.endpoint.Proxy,
+		PeelingOption: git.AppendPeeled}
 	var found []*plumbing.Reference
-	err = again(ctx, func() (err error) { found, err = listing.ListContext(ctx, options); return err })
+	err = retryEarlyClose(ctx, func() (err error) { found, err = listing.ListContext(ctx, options); return err })
 	if err != nil {
-		return nil, s.explain("list refs", err)
+		return nil, s.explainError("list refs", err)
 	}
 	refs = make(map[plumbing.ReferenceName]plumbing.Hash, len(found))
 	for _, ref := range found {
@@ -116,24 +122,26 @@ func (s *Server) List(ctx context.Context) (refs map[plumbing.ReferenceName]plum
 	return refs, nil
 }
 
-// tries is how often something is begun whose answer came too early.
+// tries is how often a request is sent when the server closed early.
 const tries = 5
 
-// again does something again when a server over ssh had answered and gone before go-git closed its input, which go-git takes for a failure and throws
-// the answer away. It does not wrap the error.
-func again(ctx context.Context, do func() error) error {
+// retryEarlyClose repeats a request when a server over ssh answered and closed before go-git closed its input: go-git
+// reports a failure then and drops the answer. The error is not wrapped.
+func retryEarlyClose(ctx context.Context, do func() error) error {
 	err := do()
-	for try := 1; try < tries && err != nil && strings.Contains(err.Error(), "closing input: EOF") && ctx.Err() == nil; try++ {
+	for try := 1; try < tries && err != nil && strings.Contains(err.Error(), "closing input: EOF") &&
+		ctx.Err() == nil; try++ {
 		err = do()
 	}
 	return err
 }
 
-// explain says in words what a transport error means, without credentials.
-func (s *Server) explain(what string, err error) error {
+// explainError translates a transport error, without credentials.
+func (s *Server) explainError(what string, err error) error {
 	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
-		return fmt.Errorf("%s from %s: the server refuses our credentials: check fleet.username, passwordFile or sshKey", what, s)
+		return fmt.Errorf("%s from %s: the server refuses our credentials: "+
+			"check fleet.username, passwordFile or sshKey", what, s)
 	case errors.Is(err, transport.ErrRepositoryNotFound):
 		return fmt.Errorf("%s from %s: there is no such repository: check fleet.url", what, s)
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
@@ -143,7 +151,8 @@ func (s *Server) explain(what string, err error) error {
 	case errors.Is(err, errPack):
 		return fmt.Errorf("%s from %s: %w", what, s, err)
 	case errors.As(err, new(*knownhosts.KeyError)):
-		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts", what, s)
+		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts", what,
+			s)
 	case s.endpoint.Protocol == "ssh":
 		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", what, s, err)
 	default:
@@ -153,8 +162,9 @@ func (s *Server) explain(what string, err error) error {
 
 func endpointOf(c Config) (*transport.Endpoint, error) {
 	e, err := transport.NewEndpoint(c.URL)
-	if err != nil { // the error quotes the address, and with it a password
-		return nil, errors.New("fleet.url is no address of a repository: write https://…, ssh://…, user@host:path or a path")
+	if err != nil { // the error quotes the address, with a password
+		return nil, errors.New("fleet.url is no address of a repository: " +
+			"write https://…, ssh://…, user@host:path or a path")
 	}
 	switch e.Protocol {
 	case "file":

@@ -10,34 +10,36 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/storer"
 )
 
-// Signers says whose signature counts.
+// Signers decides which signatures count.
 type Signers interface {
-	// Verify gives the names of whoever signed the payload.
+	// Verify gives the names of the signers of the payload.
 	Verify(signature string, payload []byte) (names []string, err error)
 }
 
-// Policy is what a tag must be like, beside being on the trunk.
+// Policy is the conditions for a tag, besides being on the trunk.
 type Policy struct {
 	Signers Signers // nil: no signature is needed
 	Limit   int64   // bytes of a tag object
 }
 
-// Check says why a tag does not count: a tag object must name the ref it is found at, so that nobody shows a signed tag under another name; it must be
-// of a commit, and signed as the policy says. ErrUnknown when the object is not in the store.
-func (p Policy) Check(store storer.EncodedObjectStorer, ref Ref) error {
-	_, err := p.signers(store, ref)
+// CheckTag says why a tag does not count. A tag object must name its own ref, so that a signed tag cannot be shown
+// under another name, must be a tag of a commit, and must be signed as the policy says. ErrUnknown when the object is
+// not in the store.
+func (p Policy) CheckTag(store storer.EncodedObjectStorer, ref Ref) error {
+	_, err := p.verifyTag(store, ref)
 	return err
 }
 
-// signers names who signed a tag that counts; nobody where no signature is needed.
-func (p Policy) signers(store storer.EncodedObjectStorer, ref Ref) ([]string, error) {
-	if !ref.Annotated() {
+// verifyTag names the signers of a tag that counts, none where no signature is needed.
+func (p Policy) verifyTag(store storer.EncodedObjectStorer, ref Ref) ([]string, error) {
+	if !ref.IsAnnotated() {
 		if p.Signers != nil {
-			return nil, errors.New("it is not signed, having no tag object: tag the commit under a new name with `git tag -s`")
+			return nil, errors.New("it is not signed, having no tag object: " +
+				"tag the commit under a new name with `git tag -s`")
 		}
 		return nil, nil
 	}
-	tag, err := p.read(store, ref)
+	tag, err := p.readTag(store, ref)
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		err = fmt.Errorf("%w: tag the commit under a new name with `git tag`", err)
 	}
@@ -51,14 +53,14 @@ func (p Policy) signers(store storer.EncodedObjectStorer, ref Ref) ([]string, er
 	case p.Signers == nil:
 		return nil, nil
 	}
-	names, err := SignersOf(p.Signers, tag, tag.PGPSignature)
+	names, err := VerifyObject(p.Signers, tag, tag.PGPSignature)
 	if err != nil {
 		return nil, fmt.Errorf("%w: have an allowed signer tag the commit under a new name with `git tag -s`", err)
 	}
 	return names, nil
 }
 
-func (p Policy) read(store storer.EncodedObjectStorer, ref Ref) (*object.Tag, error) {
+func (p Policy) readTag(store storer.EncodedObjectStorer, ref Ref) (*object.Tag, error) {
 	encoded, err := store.EncodedObject(plumbing.AnyObject, ref.Object)
 	switch {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
@@ -80,8 +82,8 @@ type Signed interface {
 	EncodeWithoutSignature(into plumbing.EncodedObject) error
 }
 
-// SignersOf gives the names of those who signed an object.
-func SignersOf(signers Signers, o Signed, signature string) ([]string, error) {
+// VerifyObject gives the names of the signers of an object.
+func VerifyObject(signers Signers, o Signed, signature string) ([]string, error) {
 	encoded := &plumbing.MemoryObject{}
 	if err := o.EncodeWithoutSignature(encoded); err != nil {
 		return nil, err

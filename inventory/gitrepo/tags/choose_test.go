@@ -73,7 +73,7 @@ func TestChoose(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := fleet(test.book, test.listed, test.verdicts).Choose("p-*")
+			got := fleet(test.book, test.listed, test.verdicts).ChooseTag("p-*")
 			if (test.trouble == "") != (got.Trouble == "") || !strings.HasPrefix(got.Trouble, test.trouble) {
 				t.Errorf("trouble %q, want %q", got.Trouble, test.trouble)
 			}
@@ -96,7 +96,7 @@ func TestChooseLooksAtAFewTagsOnly(t *testing.T) {
 	}
 	c := fleet(tags.Book{}, names, nil)
 	c.Judge = func(tags.Ref) error { looked++; return errors.New("it is bad") }
-	choice := c.Choose("p-*")
+	choice := c.ChooseTag("p-*")
 	if choice.Tag != "" || !strings.HasPrefix(choice.Trouble, "tag p-499: it is bad (and ") || looked > 50 || len(c.Book) != looked {
 		t.Errorf("%d looked at, %d remembered: %+v", looked, len(c.Book), choice)
 	}
@@ -109,7 +109,7 @@ func TestABookIsFullOneDay(t *testing.T) {
 		book[fmt.Sprintf("gone-%d", n)] = tags.Seen{Object: id(n + 1)}
 	}
 	before := len(book)
-	got := fleet(book, map[string]int{"p-1": 1, "p-2": 2}, nil).Choose("p-*")
+	got := fleet(book, map[string]int{"p-1": 1, "p-2": 2}, nil).ChooseTag("p-*")
 	if got.Tag != "p-1" || !strings.Contains(got.Trouble, "tag p-2: 10000 tags are remembered already") || len(book) != before {
 		t.Errorf("Choose with a full book = %+v, and it holds %d", got, len(book))
 	}
@@ -117,7 +117,7 @@ func TestABookIsFullOneDay(t *testing.T) {
 
 func TestKeep(t *testing.T) {
 	t.Parallel()
-	got := tags.Chooser{Book: tags.Book{"p-5": {Object: id(5), Commit: id(6)}}}.Keep("p-*", errors.New("server away"))
+	got := tags.Chooser{Book: tags.Book{"p-5": {Object: id(5), Commit: id(6)}}}.KeepRelease("p-*", errors.New("server away"))
 	if want := (tags.Choice{Tag: "p-5", Commit: id(6), Trouble: "the tags cannot be read: server away"}); got != want {
 		t.Errorf("Keep = %+v, want %+v", got, want)
 	}
@@ -126,7 +126,7 @@ func TestKeep(t *testing.T) {
 func TestABookIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	book := tags.Book{"p-1": {Object: id(1)}, "a/b": {Object: id(2), Commit: id(3)}}
-	read, err := tags.ReadBook(book.Text())
+	read, err := tags.ReadBook(book.EncodeText())
 	if diff := cmp.Diff(book, read); err != nil || diff != "" {
 		t.Errorf("ReadBook: %v (-want +got):\n%s", err, diff)
 	}
@@ -139,7 +139,7 @@ func TestList(t *testing.T) {
 		"refs/tags/p-\x1b[2J": id(6), "refs/tags/p-..": id(7), "refs/tags/p-:x": id(8), "refs/pull/1/head": id(9),
 	}
 	want := tags.Listed{"p-1": {Name: "p-1", Object: id(1), Commit: id(1)}, "p-2": {Name: "p-2", Object: id(2), Commit: id(3)}}
-	if diff := cmp.Diff(want, tags.List(refs, []string{"p-*", "none"})); diff != "" {
+	if diff := cmp.Diff(want, tags.ListTags(refs, []string{"p-*", "none"})); diff != "" {
 		t.Errorf("List (-want +got):\n%s", diff)
 	}
 }

@@ -1,5 +1,6 @@
-// Package tags chooses the tag that a ring runs: the newest one of the ring's pattern that can be trusted. Tag names are write-once, and a ring never
-// goes back to an older tag by itself.
+// Package tags chooses the tag that a ring runs: the newest tag of the ring's pattern that can be trusted. Call
+// ListTags on the refs of a server, then ChooseTag of a Chooser. Names of tags are write-once, and a ring never goes
+// back to an older tag by itself: do not choose without the Book of the last choice.
 package tags
 
 import (
@@ -12,9 +13,10 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Part gives the part of a tag's name that the * of a pattern stands for, which may hold slashes or be empty; ok is false when the name does not
-// match. A pattern without * matches its own name alone. No pattern matches a countersignature: that is never a release.
-func Part(pattern, name string) (part string, ok bool) {
+// MatchPattern gives the part of a tag's name in place of the * of a pattern, which may be empty or hold slashes, and
+// whether the name matches. A pattern without * matches only its own name. No pattern matches a countersignature, which
+// is never a release.
+func MatchPattern(pattern, name string) (part string, ok bool) {
 	if strings.HasPrefix(name, inventory.Countersigning) {
 		return "", false
 	}
@@ -28,15 +30,17 @@ func Part(pattern, name string) (part string, ok bool) {
 	return name[len(prefix) : len(name)-len(suffix)], true
 }
 
-// Compare orders two parts of names as Part gives them: negative when a is older than b, zero only when they are equal.
+// CompareParts orders two parts of MatchPattern: negative when a is older than b, zero only for equal parts.
 //
-//  1. A semantic version (semver.org; with or without v, minor and patch may be missing, so that 9 is 9.0.0) is newer than anything else. A number
-//     may have leading zeros, which semver.org does not allow and the order of calendar versions needs: 2026.12.31 is older than 2027.01.01.
-//  2. Of two semantic versions the precedence of semver.org decides: v1.2.0-rc.1 is older than v1.2.0.
-//  3. Of two others natural order decides: runs of digits compare as numbers, everything else bytewise: 2026-9b is older than 2026-10a.
-//  4. What is equal so far (01 and 1, builds of one version) is ordered bytewise.
-func Compare(a, b string) int {
-	versionA, versionB := version(a), version(b)
+//  1. A semantic version (semver.org; with or without v, minor and patch may be missing, so that 9 is 9.0.0) is newer
+//     than any other part. A number may have leading zeros, which semver.org does not allow and the order of calendar
+//     versions needs: 2026.12.31 is older than 2027.01.01.
+//  2. Two semantic versions have the precedence of semver.org: v1.2.0-rc.1 is older than v1.2.0.
+//  3. Two other parts have natural order: runs of digits compare as numbers, other bytes as bytes: 2026-9b is older
+//     than 2026-10a.
+//  4. Parts that are equal so far (01 and 1, builds of one version) are ordered bytewise.
+func CompareParts(a, b string) int {
+	versionA, versionB := parseVersion(a), parseVersion(b)
 	switch {
 	case versionA != "" && versionB != "":
 		return cmp.Or(semver.Compare(versionA, versionB), strings.Compare(a, b))
@@ -45,14 +49,14 @@ func Compare(a, b string) int {
 	case versionB != "":
 		return -1
 	default:
-		return cmp.Or(natural(a, b), strings.Compare(a, b))
+		return cmp.Or(compareNaturally(a, b), strings.Compare(a, b))
 	}
 }
 
 var numbers = regexp.MustCompile(`^v?([0-9]+(?:\.[0-9]+){0,2})`)
 
-// version writes a semantic version as x/mod/semver wants it; "" when it is none.
-func version(part string) string {
+// parseVersion writes a semantic version as x/mod/semver expects, "" for any other part.
+func parseVersion(part string) string {
 	found := numbers.FindStringSubmatch(part)
 	if found == nil {
 		return ""
@@ -68,10 +72,10 @@ func version(part string) string {
 	return v
 }
 
-// natural compares runs of digits as numbers and other bytes as they are.
-func natural(a, b string) int {
+// compareNaturally compares runs of digits as numbers and other bytes as bytes.
+func compareNaturally(a, b string) int {
 	for a != "" && b != "" {
-		numberA, numberB := digits(a), digits(b)
+		numberA, numberB := leadingDigits(a), leadingDigits(b)
 		if numberA == "" || numberB == "" {
 			if order := cmp.Compare(a[0], b[0]); order != 0 {
 				return order
@@ -88,7 +92,7 @@ func natural(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// digits gives the run of digits that s begins with.
-func digits(s string) string {
+// leadingDigits gives the run of digits at the start of s.
+func leadingDigits(s string) string {
 	return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
 }

@@ -19,7 +19,7 @@ func TestCompare(t *testing.T) {
 	t.Parallel()
 	for i, a := range ordered {
 		for j, b := range ordered {
-			if got := tags.Compare(a, b); got != cmp.Compare(i, j) {
+			if got := tags.CompareParts(a, b); got != cmp.Compare(i, j) {
 				t.Errorf("Compare(%q, %q) = %d, want %d", a, b, got, cmp.Compare(i, j))
 			}
 		}
@@ -46,7 +46,7 @@ func TestPart(t *testing.T) {
 		{"countersign/v1/jo", "countersign/v1/jo", "", false},
 		{"*", "countersigned", "countersigned", true},
 	} {
-		if part, ok := tags.Part(test.pattern, test.name); part != test.part || ok != test.ok {
+		if part, ok := tags.MatchPattern(test.pattern, test.name); part != test.part || ok != test.ok {
 			t.Errorf("Part(%q, %q) = %q, %v, want %q, %v", test.pattern, test.name, part, ok, test.part, test.ok)
 		}
 	}
@@ -63,13 +63,13 @@ func FuzzCompare(f *testing.F) {
 		names := []string{a, b, c}
 		for _, x := range names {
 			for _, y := range names {
-				if order := tags.Compare(x, y); order != -tags.Compare(y, x) || (order == 0) != (x == y) {
-					t.Errorf("Compare(%q, %q) = %d, and the other way round %d", x, y, order, tags.Compare(y, x))
+				if order := tags.CompareParts(x, y); order != -tags.CompareParts(y, x) || (order == 0) != (x == y) {
+					t.Errorf("Compare(%q, %q) = %d, and the other way round %d", x, y, order, tags.CompareParts(y, x))
 				}
 			}
 		}
-		slices.SortFunc(names, tags.Compare)
-		if tags.Compare(names[0], names[1]) > 0 || tags.Compare(names[1], names[2]) > 0 || tags.Compare(names[0], names[2]) > 0 {
+		slices.SortFunc(names, tags.CompareParts)
+		if tags.CompareParts(names[0], names[1]) > 0 || tags.CompareParts(names[1], names[2]) > 0 || tags.CompareParts(names[0], names[2]) > 0 {
 			t.Errorf("%q cannot be sorted", names)
 		}
 	})

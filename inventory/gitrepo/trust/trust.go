@@ -1,5 +1,6 @@
-// Package trust says who may change a fleet: whose signatures count, and which paths are for some of them only. What it does not understand is
-// refused, never ignored.
+// Package trust says who may change a fleet: which signatures count, and which paths are reserved for some signers.
+// Call New, then Verify and AllowsChange. Anything that New does not understand is refused, never ignored: do not call
+// a Policy's methods after an error of New.
 package trust
 
 import (
@@ -16,19 +17,21 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Config names the signers. Both kinds of keys may be given at once.
+// Config names the signers. SSH and PGP keys may be given together.
 type Config struct {
 	AllowedSigners []byte // OpenSSH's allowed_signers file (ssh-keygen(1), ALLOWED SIGNERS)
-	RevokedKeys    []byte // OpenSSH public keys, one a line: refused even if an allowed signer's
+	RevokedKeys    []byte // OpenSSH public keys, one a line: refused even when an allowed signer has the key
 	PGPKeys        []byte // armored public keys
 	Paths          []Rule
 	Now            func() time.Time // default time.Now
 }
 
-// Rule reserves paths for some signers. The first rule that matches a path counts; a path that none matches is every signer's.
+// Rule reserves paths for some signers. The first rule that matches a path counts. Every signer may change a path
+// without a rule.
 type Rule struct {
-	Path    string   `json:"path"`    // path.Match pattern, or a directory with a final slash for everything below it
-	Signers []string `json:"signers"` // principals of allowed_signers, or identities of PGP keys ("Jo <jo@example.com>", or the address alone)
+	Path string `json:"path"` // path.Match pattern, or a directory with a final slash for everything below
+	// principals of allowed_signers, or identities of PGP keys ("Jo <jo@example.com>", or only the address)
+	Signers []string `json:"signers"`
 }
 
 // Policy checks signatures. It is safe for concurrent use.
@@ -47,7 +50,8 @@ type sshSigner struct {
 	after, before time.Time // zero for no bound
 }
 
-// New reads the keys; all problems are reported at once. A Policy without a signer is an error: it would accept nothing.
+// New reads the keys and reports all problems at once. A Policy without a signer is an error: such a policy would
+// accept nothing.
 func New(c Config) (*Policy, error) {
 	p := &Policy{rules: c.Paths, now: c.Now, revoked: map[string]bool{}}
 	if p.now == nil {
@@ -57,11 +61,12 @@ func New(c Config) (*Policy, error) {
 	if len(c.PGPKeys) > 0 {
 		var err error
 		if p.pgp, err = openpgp.ReadArmoredKeyRing(bytes.NewReader(c.PGPKeys)); err != nil {
-			problems = append(problems, fmt.Errorf("pgpKeys: %w: `gpg --armor --export KEY` prints what belongs there", err))
+			problems = append(problems, fmt.Errorf("pgpKeys: %w: `gpg --armor --export KEY` prints what belongs there",
+				err))
 		}
 	}
 	if len(problems) == 0 && len(p.signers) == 0 && len(p.pgp) == 0 {
-		problems = append(problems, errors.New("allowedSigners and pgpKeys name no signer, so nothing could ever be accepted: write the key of somebody who may sign there"))
+		problems = append(problems, errors.New("allowedSigners and pgpKeys name no signer: write a signer's key there"))
 	}
 	for _, rule := range p.rules {
 		problems = append(problems, p.checkRule(rule)...)
@@ -74,15 +79,15 @@ func (p *Policy) checkRule(rule Rule) (problems []error) {
 		problems = append(problems, fmt.Errorf("path %q is no pattern", rule.Path))
 	}
 	for _, name := range rule.Signers {
-		if !slices.ContainsFunc(p.names(), func(known string) bool { return known == name }) {
+		if !slices.ContainsFunc(p.listNames(), func(known string) bool { return known == name }) {
 			problems = append(problems, fmt.Errorf("path %q names signer %q, who has no key", rule.Path, name))
 		}
 	}
 	return problems
 }
 
-// names are all names that a signer may be called by.
-func (p *Policy) names() []string {
+// listNames gives all names of all signers.
+func (p *Policy) listNames() []string {
 	var all []string
 	for _, s := range p.signers {
 		all = append(all, s.principal)
@@ -115,7 +120,8 @@ func (p *Policy) readRevoked(text []byte) (problems []error) {
 		}
 		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("revoked keys, line %d: %w: only public keys are read, no KRL", number+1, err))
+			problems = append(problems, fmt.Errorf("revoked keys, line %d: %w: only public keys are read, no KRL",
+				number+1, err))
 			continue
 		}
 		p.revoked[string(key.Marshal())] = true
@@ -135,7 +141,7 @@ func parseSigner(line string) ([]sshSigner, error) {
 	}
 	signer := sshSigner{key: key}
 	for _, option := range options {
-		if err := signer.option(option); err != nil {
+		if err := signer.readOption(option); err != nil {
 			return nil, err
 		}
 	}
@@ -150,7 +156,7 @@ func parseSigner(line string) ([]sshSigner, error) {
 	return all, nil
 }
 
-func (s *sshSigner) option(option string) error {
+func (s *sshSigner) readOption(option string) error {
 	name, value, _ := strings.Cut(option, "=")
 	value = strings.Trim(value, `"`)
 	switch strings.ToLower(name) {
@@ -168,7 +174,8 @@ func (s *sshSigner) option(option string) error {
 	}
 }
 
-// readTime reads YYYYMMDD[HHMM[SS]][Z]; without Z OpenSSH means local time, which depends on where the daemon runs and is refused.
+// readTime reads YYYYMMDD[HHMM[SS]][Z]. Without Z OpenSSH means local time, which depends on where the daemon runs:
+// such a time is refused.
 func readTime(at *time.Time, option, value string) error {
 	text, utc := strings.CutSuffix(value, "Z")
 	layouts := map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}
@@ -180,8 +187,8 @@ func readTime(at *time.Time, option, value string) error {
 	return nil
 }
 
-// Verify gives the names of whoever signed the payload, or says why the signature does not count. Signatures are SSH's (PROTOCOL.sshsig, namespace
-// git) or PGP's, armored.
+// Verify gives the names of the signers of the payload, or says why the signature does not count. Signatures are
+// armored, of SSH (PROTOCOL.sshsig, namespace git) or of PGP.
 func (p *Policy) Verify(signature string, payload []byte) (names []string, err error) {
 	switch {
 	case strings.TrimSpace(signature) == "":
@@ -210,7 +217,8 @@ func (p *Policy) verifySSH(signature string, payload []byte) ([]string, error) {
 	var names []string
 	for _, s := range p.signers {
 		now := p.now()
-		if bytes.Equal(s.key.Marshal(), key.Marshal()) && !now.Before(s.after) && (s.before.IsZero() || now.Before(s.before)) {
+		if bytes.Equal(s.key.Marshal(), key.Marshal()) && !now.Before(s.after) &&
+			(s.before.IsZero() || now.Before(s.before)) {
 			names = append(names, s.principal)
 		}
 	}
@@ -221,7 +229,8 @@ func (p *Policy) verifySSH(signature string, payload []byte) ([]string, error) {
 }
 
 func (p *Policy) verifyPGP(signature string, payload []byte) ([]string, error) {
-	entity, err := openpgp.CheckArmoredDetachedSignature(p.pgp, bytes.NewReader(payload), strings.NewReader(signature), nil)
+	entity, err := openpgp.CheckArmoredDetachedSignature(p.pgp, bytes.NewReader(payload), strings.NewReader(signature),
+		nil)
 	if err != nil {
 		return nil, fmt.Errorf("its PGP signature does not count: %w", err)
 	}
@@ -240,8 +249,8 @@ func pgpNames(entity *openpgp.Entity) []string {
 	return names
 }
 
-// May reports whether one of the names may change a path, and otherwise who may.
-func (p *Policy) May(names []string, file string) (allowed bool, who []string) {
+// AllowsChange reports whether a signer of these names may change a path, and otherwise which signers may.
+func (p *Policy) AllowsChange(names []string, file string) (allowed bool, who []string) {
 	for _, rule := range p.rules {
 		if dir, below := strings.CutSuffix(rule.Path, "/"); below {
 			if !strings.HasPrefix(file, dir+"/") {
@@ -250,7 +259,8 @@ func (p *Policy) May(names []string, file string) (allowed bool, who []string) {
 		} else if matched, err := path.Match(rule.Path, file); err != nil || !matched {
 			continue
 		}
-		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(rule.Signers, name) }), rule.Signers
+		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(rule.Signers, name) }),
+			rule.Signers
 	}
 	return true, nil
 }

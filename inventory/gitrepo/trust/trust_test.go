@@ -116,7 +116,7 @@ func TestPGPSignatures(t *testing.T) {
 	if err != nil || !slices.Contains(names, "jo@example.com") {
 		t.Errorf("Verify = %v, %v; want jo", names, err)
 	}
-	if allowed, _ := policy.May(names, "hosts/a.yaml"); !allowed {
+	if allowed, _ := policy.AllowsChange(names, "hosts/a.yaml"); !allowed {
 		t.Error("jo may not change hosts/a.yaml")
 	}
 	for what, signature := range map[string]string{"another's": bad.String(), "of another payload": good.String()} {
@@ -162,7 +162,7 @@ func TestPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]bool{"hosts/lab/a.yaml": true, "hosts/a.yaml": false, "hosts": true, "README.md": false, "docs/a.md": true, "workloads/x": true} {
-		if got, who := policy.May([]string{"eve"}, file); got != want {
+		if got, who := policy.AllowsChange([]string{"eve"}, file); got != want {
 			t.Errorf("May(eve, %s) = %t (%v), want %t", file, got, who, want)
 		}
 	}

@@ -1,5 +1,4 @@
-// Package history walks from a commit to its ancestors.
-package history
+package gitrepo
 
 import (
 	"errors"
@@ -10,11 +9,13 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/storer"
 )
 
-// most is how many commits are looked at.
-const most = 100_000
+// maxAncestors is the most commits that a search looks at.
+const maxAncestors = 100_000
 
-// Find looks for commits from tip on, until it has met all; complete is false when it met the edge of a shallow history before.
-func Find(store storer.EncodedObjectStorer, tip plumbing.Hash, commits []plumbing.Hash) (found map[plumbing.Hash]bool, complete bool, err error) {
+// findCommits looks for commits among the ancestors of tip. The result complete is false when the search met the edge
+// of a shallow history before all commits were found.
+func findCommits(store storer.EncodedObjectStorer, tip plumbing.Hash,
+	commits []plumbing.Hash) (found map[plumbing.Hash]bool, complete bool, err error) {
 	found, complete = map[plumbing.Hash]bool{}, true
 	wanted := map[plumbing.Hash]bool{}
 	for _, commit := range commits {
@@ -28,8 +29,9 @@ func Find(store storer.EncodedObjectStorer, tip plumbing.Hash, commits []plumbin
 				break
 			}
 		}
-		if len(seen) > most {
-			return found, true, fmt.Errorf("a commit that was accepted or tagged is more than %d commits back", most)
+		if len(seen) > maxAncestors {
+			return found, true, fmt.Errorf("a commit that was accepted or tagged is more than %d commits back",
+				maxAncestors)
 		}
 		commit, err := object.GetCommit(store, queue[0])
 		if errors.Is(err, plumbing.ErrObjectNotFound) {

@@ -1,5 +1,4 @@
-// Package pages reads and writes the trees of a status branch: pages by their path.
-package pages
+package gittree
 
 import (
 	"bytes"
@@ -16,38 +15,39 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// Writer makes the objects of one push, and remembers which.
+// Writer makes the objects of one push.
 type Writer struct {
-	store   storer.EncodedObjectStorer // what is there already
+	store   storer.EncodedObjectStorer // objects of earlier commits
 	objects *memory.Storage
 	made    []plumbing.Hash
 }
 
-// NewWriter writes nothing into the store before Keep.
+// NewWriter makes a Writer. The store is not written before StoreObjects.
 func NewWriter(store storer.EncodedObjectStorer) *Writer {
 	return &Writer{store: store, objects: memory.NewStorage()}
 }
 
-// Tree applies changes, by path, to a tree, zero for none; a nil content deletes. Without any change it gives the tree it was given.
-func (w *Writer) Tree(base plumbing.Hash, changed map[string][]byte) (plumbing.Hash, error) {
-	tree, err := w.tree(base, maps.Clone(changed))
+// ApplyChanges applies changes, by path, to a tree (zero for none) and gives the new tree. A nil content deletes a
+// file. Without any change the result is the old tree.
+func (w *Writer) ApplyChanges(base plumbing.Hash, changed map[string][]byte) (plumbing.Hash, error) {
+	tree, err := w.changeTree(base, maps.Clone(changed))
 	if err != nil || !tree.IsZero() || base.IsZero() {
 		return tree, err
 	}
-	return w.keep(w.emptyTree())
+	return w.addObject(w.emptyTree())
 }
 
-// Commit makes a commit.
-func (w *Writer) Commit(commit *object.Commit) (plumbing.Hash, error) {
+// AddCommit adds a commit.
+func (w *Writer) AddCommit(commit *object.Commit) (plumbing.Hash, error) {
 	o := w.objects.NewEncodedObject()
 	if err := commit.Encode(o); err != nil {
 		return plumbing.ZeroHash, err
 	}
-	return w.keep(o)
+	return w.addObject(o)
 }
 
-// Pack gives a pack of exactly what was made.
-func (w *Writer) Pack() (*bytes.Buffer, error) {
+// EncodePack gives a pack of exactly the new objects.
+func (w *Writer) EncodePack() (*bytes.Buffer, error) {
 	var pack bytes.Buffer
 	if _, err := packfile.NewEncoder(&pack, w.objects, false).Encode(w.made, 0); err != nil {
 		return nil, fmt.Errorf("pack the status commit: %w", err)
@@ -55,8 +55,8 @@ func (w *Writer) Pack() (*bytes.Buffer, error) {
 	return &pack, nil
 }
 
-// Keep puts what was made into the store.
-func (w *Writer) Keep() error {
+// StoreObjects puts the new objects into the store.
+func (w *Writer) StoreObjects() error {
 	for _, o := range w.objects.Objects {
 		if _, err := w.store.SetEncodedObject(o); err != nil {
 			return err
@@ -65,7 +65,7 @@ func (w *Writer) Keep() error {
 	return nil
 }
 
-func (w *Writer) keep(o plumbing.EncodedObject) (plumbing.Hash, error) {
+func (w *Writer) addObject(o plumbing.EncodedObject) (plumbing.Hash, error) {
 	hash, err := w.objects.SetEncodedObject(o)
 	if err == nil {
 		w.made = append(w.made, hash)
@@ -73,8 +73,8 @@ func (w *Writer) keep(o plumbing.EncodedObject) (plumbing.Hash, error) {
 	return hash, err
 }
 
-// tree applies changes, by path, to a tree; zero stands for the empty tree, also as the result.
-func (w *Writer) tree(base plumbing.Hash, changed map[string][]byte) (plumbing.Hash, error) {
+// changeTree applies changes, by path, to a tree. Zero stands for the empty tree, also in the result.
+func (w *Writer) changeTree(base plumbing.Hash, changed map[string][]byte) (plumbing.Hash, error) {
 	entries := map[string]object.TreeEntry{}
 	if !base.IsZero() {
 		old, err := object.GetTree(w.store, base)
@@ -99,7 +99,7 @@ func (w *Writer) tree(base plumbing.Hash, changed map[string][]byte) (plumbing.H
 			delete(entries, name)
 			continue
 		}
-		hash, err := w.blob(content)
+		hash, err := w.addBlob(content)
 		if err != nil {
 			return base, err
 		}
@@ -107,10 +107,10 @@ func (w *Writer) tree(base plumbing.Hash, changed map[string][]byte) (plumbing.H
 	}
 	for dir, files := range below {
 		under := plumbing.ZeroHash
-		if entries[dir].Mode == filemode.Dir { // else it is not ours, and gives way
+		if entries[dir].Mode == filemode.Dir { // a file in the place of a directory gives way
 			under = entries[dir].Hash
 		}
-		hash, err := w.tree(under, files)
+		hash, err := w.changeTree(under, files)
 		if err != nil {
 			return base, err
 		}
@@ -139,17 +139,17 @@ func (w *Writer) encodeTree(base plumbing.Hash, entries map[string]object.TreeEn
 	if o.Hash() == base {
 		return base, nil
 	}
-	return w.keep(o)
+	return w.addObject(o)
 }
 
-// emptyTree is what a branch without files has.
+// emptyTree is the tree of a branch without files.
 func (w *Writer) emptyTree() plumbing.EncodedObject {
 	o := w.objects.NewEncodedObject()
 	o.SetType(plumbing.TreeObject)
 	return o
 }
 
-func (w *Writer) blob(content []byte) (plumbing.Hash, error) {
+func (w *Writer) addBlob(content []byte) (plumbing.Hash, error) {
 	o := w.objects.NewEncodedObject()
 	o.SetType(plumbing.BlobObject)
 	out, err := o.Writer()
@@ -165,5 +165,5 @@ func (w *Writer) blob(content []byte) (plumbing.Hash, error) {
 	if w.store.HasEncodedObject(o.Hash()) == nil {
 		return o.Hash(), nil
 	}
-	return w.keep(o)
+	return w.addObject(o)
 }
