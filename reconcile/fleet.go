@@ -10,6 +10,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -63,6 +64,7 @@ func (l *Loop) sourceAnswered(ctx context.Context, err error) {
 	if freezes := (interface{ Freezes() bool })(nil); errors.As(err, &freezes) && freezes.Freezes() {
 		l.fleet.frozen = now
 	}
+	l.tellFleet()
 	l.summarizeFleet()
 }
 
@@ -137,7 +139,7 @@ func (l *Loop) take(next inventory.Fleet) {
 		}
 		l.hosts[id].desired, l.hosts[id].orphaned = desired, false
 	}
-	l.census.Regroup()
+	l.tellFleet()
 	for _, h := range l.hosts {
 		h.failures = 0 // whatever was wrong may be mended
 		l.standing.Move(h.record, h.desired)
@@ -145,10 +147,10 @@ func (l *Loop) take(next inventory.Fleet) {
 	for id, h := range l.hosts {
 		h.desired.Standing = l.standing.Of(h.desired, h.record, h.seen.observed)
 		if h.seen.at.IsZero() { // what was under way when the daemon was stopped has its place still
-			h.placed = h.underWay()
+			h.live.Placed = admit.Of(h.desired, h.record, h.live).Busy
 		}
 		l.moved(h)
-		h.state = l.census.Member(id).State // everybody is looked at now: nobody needs to be woken for that
+		h.state = l.admit.Machine(id).State // everybody is looked at now: nobody needs to be woken for that
 	}
 }
 

@@ -35,11 +35,11 @@ func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, 
 		return why, nil
 	}
 	if h.record.Operation.Erases {
-		if why := l.freezes(h); why != "" {
+		if why := l.admit.Untrusted(h.desired.Ring); why != "" {
 			return why, nil
 		}
 	}
-	if l.paused(h) != "" {
+	if l.fleet.settings.Paused || l.fleet.rings[h.desired.Ring].Spec.Paused {
 		return "the fleet, or the host's ring, is paused", nil
 	}
 	return "", nil

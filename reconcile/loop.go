@@ -9,12 +9,11 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/standing"
-	"github.com/gitmetal/ingot/reconcile/census"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/recovery"
-	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/statusbranch"
 	"github.com/gitmetal/ingot/reconcile/watch"
 	"github.com/gitmetal/ingot/schemas"
@@ -35,7 +34,7 @@ type Loop struct {
 	mu       sync.Mutex
 	hosts    map[inventory.MachineID]*host
 	standing *standing.Index
-	census   *census.Census
+	admit    *admit.View
 	fleet    fleet
 	branch   *statusbranch.Branch
 	another  string    // why nothing is done: another daemon runs this fleet
@@ -48,17 +47,14 @@ type host struct {
 	orphaned  bool // in the journal, but not in the fleet
 	record    inventory.Record
 	revision  int64
-	doubtful  bool          // the record must be read again before anything is based on it
-	unwritten bool          // the record is from the status branch, and must be in the journal before anything is based on it
-	lost      error         // its only record, on the status branch, cannot be read: nothing may be decided
-	admitted  bool          // has a place for an operation that the journal does not know yet
-	waiting   bool          // waits for such a place
-	placed    bool          // had a place at its last look
-	state     rollout.State // in its ring, at its last look
-	failures  int           // looks in a row that got nowhere
-	troubled  int           // looks in a row at which its BMC did not answer or refused; no commit changes that
-	retry     bool          // an operator's `ingot retry` was not acted upon yet
-	repeats   int           // times in a row that the same action was done
+	doubtful  bool        // the record must be read again before anything is based on it
+	unwritten bool        // the record is from the status branch, and must be in the journal before anything is based on it
+	lost      error       // its only record, on the status branch, cannot be read: nothing may be decided
+	live      admit.Live  // what its record does not say, and others go by; no commit changes that
+	state     admit.State // in its ring, at its last look
+	failures  int         // looks in a row that got nowhere
+	retry     bool        // an operator's `ingot retry` was not acted upon yet
+	repeats   int         // times in a row that the same action was done
 	seen      seen
 }
 
@@ -99,7 +95,7 @@ func New(config Config) (*Loop, error) {
 		onTip:    make(lane, 1),
 		hosts:    map[inventory.MachineID]*host{},
 		standing: standing.New(inventory.Fleet{}, nil),
-		census:   census.New(),
+		admit:    admit.New(),
 		branch:   statusbranch.New(),
 	}, nil
 }
@@ -150,7 +146,7 @@ func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
 	}
 	observed := l.observe(ctx, of)
 	of.desired = l.identified(of, observed)
-	next := l.budget(of, l.alone(of, plan.Next(of.desired, observed, l.config.Now())))
+	next := l.admitted(of, plan.Next(of.desired, observed, l.config.Now()))
 	action, outcome := l.act(ctx, &of, next)
 	observed.Record = of.record
 	l.report(of.host, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
@@ -281,9 +277,9 @@ func (l *Loop) identified(of subject, observed inventory.Observed) inventory.Des
 func (l *Loop) report(h *host, s seen) {
 	l.mu.Lock()
 	id := h.record.ID
-	h.admitted = false // from here on it shows
-	waited := h.waiting
-	h.waiting = h.waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
+	before := h.live
+	h.live.Admitted = false // from here on it shows
+	h.live.Waiting = before.Waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
 	h.count(s)
 	if s.outcome.Result == plan.Done && (s.action == plan.OpenBoot || s.action == plan.OpenOperation) {
 		h.retry = false // it is being tried again
@@ -297,12 +293,14 @@ func (l *Loop) report(h *host, s seen) {
 	}
 	h.seen = s
 	l.moved(h)
-	freed := (h.placed || waited) && !h.underWay() && !h.waiting
-	if state := l.census.Member(id).State; h.desired.Ring != "" && state != h.state {
+	now := l.admit.Machine(id)
+	freed := (before.Placed || before.Waiting) && !now.Busy && !now.Waiting
+	if state := now.State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
 		l.watchers.Notify("")
 	}
-	h.placed = h.underWay()
+	h.live.Placed = now.Busy
+	l.moved(h)
 	changed := l.summarize(h)
 	l.mu.Unlock()
 	if freed {
@@ -339,9 +337,9 @@ func (h *host) count(s seen) {
 	}
 	refused := s.outcome.Result == plan.Stalled || s.outcome.Result == plan.Retry && s.action.AtBMC()
 	if refused || s.observed.BMC.Reach.Failed() {
-		h.troubled++
+		h.live.Troubled++
 	} else {
-		h.troubled = 0
+		h.live.Troubled = 0
 	}
 	if s.outcome.Result == plan.Done && h.seen.outcome.Result == plan.Done && s.action == h.seen.action {
 		h.repeats++

@@ -40,7 +40,7 @@ func (l *Loop) summary() status.Fleet {
 	if l.fleet.settings.Paused {
 		f.Paused = "spec.paused in " + schemas.FleetFile + " is true"
 	}
-	rings := l.census.Progress(l.fleet.rings)
+	rings := l.admit.Progress()
 	for _, name := range slices.Sorted(maps.Keys(rings)) {
 		f.Rings = append(f.Rings, rings[name])
 	}

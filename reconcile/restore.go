@@ -8,7 +8,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/standing"
-	"github.com/gitmetal/ingot/reconcile/census"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/reconcile/statusbranch"
@@ -60,7 +60,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	defer l.mu.Unlock()
 	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts), known.Unknown
 	clear(l.hosts)
-	l.census, l.branch, l.standing = census.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
+	l.admit, l.branch, l.standing = admit.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
 	for id, h := range known.Hosts {
 		l.hosts[id] = &host{record: h.Record, revision: h.Revision, unwritten: h.Unwritten, lost: h.Lost, desired: inventory.Desired{ID: id, Name: h.Document.Metadata.Name}, orphaned: true}
 		if h.Page != nil {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
-	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -158,7 +158,7 @@ func signers(ts *testscript.TestScript, _ bool, args []string) {
 		if len(args) > 3 {
 			s.Second = args[3]
 		}
-		page.Rings = []rollout.Progress{{Name: args[0], Tag: args[1], Signatures: s}}
+		page.Rings = []admit.Progress{{Name: args[0], Tag: args[1], Signatures: s}}
 	}
 	putPage(ts, status.FleetPath, status.NewFleet(page, nil, nil).Encode())
 }

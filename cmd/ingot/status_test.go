@@ -17,9 +17,9 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
-	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -71,7 +71,7 @@ func halfway() (status.Fleet, []status.Document) {
 	}
 	fleet := status.NewFleet(status.Fleet{
 		Commit: secondCommit, Title: "a newer image", Refused: "3333333333333333333333333333333333333333",
-		Rings: []rollout.Progress{
+		Rings: []admit.Progress{
 			{Name: "canary", Tag: "v2", Commit: secondCommit, Hosts: 2, Done: 1, Failed: []string{"canary-2"}, Paused: "canary-2 failed: release something that mends it, or see to the machine"},
 			{Name: "prod", Tag: "v1", Commit: firstCommit, Hosts: 2, Held: []string{"prod-1"}, Waiting: 1},
 		},

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/load", "inventory/standing", "reconcile/plan", "reconcile/plan/change", "reconcile/rollout", "reconcile/census", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory", "inventory/format", "inventory/load", "inventory/standing", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -62,10 +62,9 @@ var rules = []rule{
 	{"reconcile/watch", []string{"inventory"}},
 	{"reconcile/plan/change", []string{"schemas", "inventory"}},
 	{"reconcile/plan", []string{"schemas", "inventory", "reconcile/plan/change", "internal/secret"}},
-	{"reconcile/rollout", []string{"schemas", "inventory", "reconcile/plan/change"}},
-	{"reconcile/census", []string{"inventory", "reconcile/rollout"}},
+	{"reconcile/admit", []string{"schemas", "inventory", "reconcile/plan/change"}},
 	{"reconcile/statusbranch", []string{"inventory", "reconcile/status"}},
-	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/plan/change", "reconcile/rollout", "internal/secret"}},
+	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "internal/secret"}},
 	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},

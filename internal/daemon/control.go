@@ -18,26 +18,26 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/control"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
-	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // View is what the daemon tells its command line.
 type View struct {
-	Commit   string             `json:"commit"` // accepted; "" when none was since the start
-	Title    string             `json:"title,omitempty"`
-	Refused  string             `json:"refused,omitempty"` // the newest commit, when it is not accepted
-	Findings []string           `json:"findings,omitempty"`
-	Source   string             `json:"source,omitempty"`  // why the fleet cannot be read
-	Publish  string             `json:"publish,omitempty"` // why the status branch cannot be pushed
-	Another  string             `json:"another,omitempty"` // why nothing is done at all: another daemon runs this fleet
-	Frozen   string             `json:"frozen,omitempty"`  // why nothing is erased
-	Paused   string             `json:"paused,omitempty"`  // why nothing begins anywhere
-	Rings    []rollout.Progress `json:"rings,omitempty"`
-	Commits  []status.Commit    `json:"commits,omitempty"` // accepted, the newest first
-	Acts     []status.Act       `json:"acts,omitempty"`    // of operators, the newest first
-	Hosts    []HostView         `json:"hosts"`
+	Commit   string           `json:"commit"` // accepted; "" when none was since the start
+	Title    string           `json:"title,omitempty"`
+	Refused  string           `json:"refused,omitempty"` // the newest commit, when it is not accepted
+	Findings []string         `json:"findings,omitempty"`
+	Source   string           `json:"source,omitempty"`  // why the fleet cannot be read
+	Publish  string           `json:"publish,omitempty"` // why the status branch cannot be pushed
+	Another  string           `json:"another,omitempty"` // why nothing is done at all: another daemon runs this fleet
+	Frozen   string           `json:"frozen,omitempty"`  // why nothing is erased
+	Paused   string           `json:"paused,omitempty"`  // why nothing begins anywhere
+	Rings    []admit.Progress `json:"rings,omitempty"`
+	Commits  []status.Commit  `json:"commits,omitempty"` // accepted, the newest first
+	Acts     []status.Act     `json:"acts,omitempty"`    // of operators, the newest first
+	Hosts    []HostView       `json:"hosts"`
 }
 
 // HostView is a host's document with what moves too fast for it.

@@ -18,9 +18,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
-	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -57,7 +57,7 @@ func fleetOf(words string) (status.Fleet, []status.Document) {
 	}
 	fleet := status.Fleet{
 		Commit: "3333333333333333", Title: words, Refused: "fedcba9876543210", Frozen: words, Paused: words,
-		Rings: []rollout.Progress{
+		Rings: []admit.Progress{
 			{Name: "canary", Tag: words, Commit: "2222222222222222", Hosts: 2, Done: 1, Failed: []string{"failed-1"}, Paused: words},
 			{Name: "prod", Commit: "3333333333333333", Hosts: 3, Done: 1, Held: []string{"held-1"}, Waiting: 1, Trouble: words},
 			{Name: "empty", Trouble: "no tag is like v*"},

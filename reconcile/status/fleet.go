@@ -8,8 +8,8 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
-	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -36,7 +36,7 @@ type Fleet struct {
 	Hosts      map[string]int `json:"hosts"` // by phase
 	// Named are the ids of the hosts whose name is another one, by name: a host's page goes by its id.
 	Named map[string]inventory.MachineID `json:"named,omitempty"`
-	Rings []rollout.Progress             `json:"rings,omitempty"`
+	Rings []admit.Progress               `json:"rings,omitempty"`
 	// Commits are the accepted commits, the newest first, as far as they are kept.
 	Commits []Commit `json:"commits,omitempty"`
 	// Acts are what operators had the daemon do, the newest first, as far as they are kept.

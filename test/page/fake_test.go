@@ -16,9 +16,9 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/internal/page"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
-	"github.com/gitmetal/ingot/reconcile/rollout"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -135,7 +135,7 @@ func rolling() *script {
 			Commit: second, Title: "web: a newer image", Refused: "3333333333333333333333333333333333333333", Findings: []string{`hosts/x.yaml:3:5: error: there is no field "wrokload" here: did you mean workload?`},
 			Acts:    []status.Act{{At: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), By: "jo (uid 1000)", What: "re-pinned tag v2"}},
 			Commits: []status.Commit{{Commit: second, Title: "web: a newer image"}, {Commit: first, Title: "first"}},
-			Rings: []rollout.Progress{
+			Rings: []admit.Progress{
 				{Name: "canary", Tag: "v2", Commit: second, Hosts: 2, Done: 1, Failed: []string{"canary-2"}, Paused: "canary-2 failed: release something that mends it, or see to the machine"},
 				{Name: "prod", Tag: "v1", Commit: first, Hosts: 42, Done: 40, Held: []string{"web-03"}, Waiting: 1},
 			},

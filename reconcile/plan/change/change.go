@@ -64,14 +64,10 @@ type Change struct {
 //	workload                          not exactly one disk         Install or Reinstall, held
 //	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed (otherdisks.go)
 func Decide(d inventory.Desired, rec inventory.Record) Change {
-	another := rec.OfAnother(d.Identity)
+	excluded, another := Excluded(d), rec.OfAnother(d.Identity)
 	switch {
-	case d.Lifecycle == "":
-		return Change{Verdict: HandsOff, Why: []string{"its file is gone: orphaned"}}
-	case d.Protect:
-		return Change{Verdict: HandsOff, Why: []string{"spec.protect is true"}}
-	case d.Lifecycle != schemas.Managed:
-		return Change{Verdict: HandsOff, Why: []string{"spec.lifecycle is " + d.Lifecycle}}
+	case excluded != "":
+		return Change{Verdict: HandsOff, Why: []string{excluded}}
 	case d.Standing.KnownAs != "":
 		return Change{Verdict: HandsOff, Why: []string{d.Standing.By + " is known as " + string(d.Standing.KnownAs)}, Hold: &Hold{Reason: KnownAs, Message: knownAs(d)}}
 	case another != "" && !taken(d, rec):
@@ -83,6 +79,20 @@ func Decide(d inventory.Desired, rec inventory.Record) Change {
 		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
 	default:
 		return install(d, rec)
+	}
+}
+
+// Excluded says why the fleet has nothing done to a machine, whatever is known of it, or "".
+func Excluded(d inventory.Desired) string {
+	switch {
+	case d.Lifecycle == "":
+		return "its file is gone: orphaned"
+	case d.Protect:
+		return "spec.protect is true"
+	case d.Lifecycle != schemas.Managed:
+		return "spec.lifecycle is " + d.Lifecycle
+	default:
+		return ""
 	}
 }
 

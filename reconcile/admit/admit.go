@@ -1,0 +1,225 @@
+// Package admit says whether a machine may begin, or be armed, given what all the others do: rings and their order, canaries,
+// windows, pauses, an untrusted history, how many may be under way, a disk that two machines see. Ask a View: Set tells it of
+// one machine, Ask answers for one. The daemon keeps one View as its records change; the plan of a pull request makes one for
+// the fleet before the change and one for the fleet after it, and prints what differs. The package starts nothing, takes
+// nothing back that has begun, and does not know what is due for a machine: package plan does. Pure.
+package admit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Step is what shall be done to a machine next, as far as other machines matter for it.
+type Step string
+
+// Steps.
+const (
+	Begin    Step = "Begin"    // an operation is opened, or a machine is inspected
+	TakeDown Step = "TakeDown" // nothing is written: the machine is powered off for the ramdisk, or boots it
+	HandOut  Step = "HandOut"  // nothing is written: the agent gets the job
+	Repeat   Step = "Repeat"   // something may be written: the agent gets the job again
+	GoOn     Step = "GoOn"     // something else is done at the BMC for what has begun
+)
+
+// Question asks for one step of one machine.
+type Question struct {
+	Step   Step
+	Erases bool             // it leads to a disk being erased
+	Disk   inventory.DiskID // that would be written; zero when none is named yet
+}
+
+// Reason is why a step may not be done now.
+type Reason string
+
+// Reasons, in the order in which Ask looks at them.
+const (
+	Frozen      Reason = "Frozen"
+	DiskShared  Reason = "DiskShared"
+	FleetPaused Reason = "FleetPaused"
+	RingPaused  Reason = "RingPaused"
+	RingFailed  Reason = "RingFailed"
+	RingAfter   Reason = "RingAfter"
+	Canaries    Reason = "Canaries"
+	Window      Reason = "Window"
+	Unavailable Reason = "Unavailable"
+	Places      Reason = "Places"
+)
+
+// Reasons are all there are, in their order.
+var Reasons = []Reason{Frozen, DiskShared, FleetPaused, RingPaused, RingFailed, RingAfter, Canaries, Window, Unavailable, Places}
+
+// Answer says whether a step may be done now.
+type Answer struct {
+	Reason Reason    // "" when it may
+	Why    string    // in words
+	Until  time.Time // when the time alone stands against it; else zero
+	Takes  bool      // it may, and the machine takes a place that it did not have
+}
+
+// Allowed reports whether the step may be done.
+func (a Answer) Allowed() bool { return a.Reason == "" }
+
+// Person reports whether nothing but a person ends what stands against the step.
+func (a Answer) Person() bool { return a.Reason == Frozen || a.Reason == DiskShared }
+
+// Ask says whether a step of a machine may be done now. The first reason that stands against the step is the answer:
+//
+//	reason       stands against a step when                                 Begin  TakeDown  HandOut  Repeat  GoOn
+//	Frozen       it erases, and the history or the ring's release            x      x         x        x
+//	             cannot be trusted
+//	DiskShared   another machine reports the disk                            x                x        x
+//	FleetPaused  a person paused the fleet                                   x      x         x        x
+//	RingPaused   a person paused the ring                                    x      x         x        x
+//	RingFailed   as many machines of the ring failed as may; one that        x
+//	             failed itself is not asked
+//	RingAfter    an earlier ring has not completed the same release          x
+//	Canaries     the ring's canaries are not done, and it is none            x
+//	Window       no window of the ring is open; a machine that served and    x      x         x
+//	             waits in the ramdisk for its first attempt is not asked
+//	Unavailable  it takes a system down, and as many of the ring are         x
+//	             down as may
+//	Places       as many as may are under way, and it has no place           x      x         x                x
+//
+// Who has a place keeps it. A machine that had one at its last look, or to whose disk something may have been written, gets it
+// again without its turn, but to begin.
+func (v *View) Ask(id inventory.MachineID, q Question, now time.Time) Answer {
+	m := v.machines[id]
+	for _, reason := range Reasons {
+		if !asks(reason, q.Step) {
+			continue
+		}
+		if why, until := v.Against(reason, id, q, now); why != "" {
+			return Answer{Reason: reason, Why: why, Until: until}
+		}
+	}
+	return Answer{Takes: q.Step == Begin || asks(Places, q.Step) && !m.hasPlace(q.Step)}
+}
+
+// asks reports whether a reason can stand against a step: the columns of the table.
+func asks(reason Reason, step Step) bool {
+	switch step {
+	case Begin:
+		return true
+	case TakeDown:
+		return slices.Contains([]Reason{Frozen, FleetPaused, RingPaused, Window, Places}, reason)
+	case HandOut:
+		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, Window, Places}, reason)
+	case Repeat:
+		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused}, reason)
+	case GoOn:
+		return reason == Places
+	default:
+		panic("admit: unknown step " + string(step))
+	}
+}
+
+// Against says why one reason stands against a step of a machine, or "", and until when if the time alone does: the rows of
+// the table. Whether the reason is asked for such a step is not looked at.
+func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now time.Time) (why string, until time.Time) {
+	m := v.machines[id]
+	ring, inRing := v.fleet.Rings[m.Ring]
+	switch reason {
+	case Frozen:
+		if q.Erases {
+			why = v.Untrusted(m.Ring)
+		}
+	case DiskShared:
+		why = v.sharedDisk(id, q.Disk)
+	case FleetPaused:
+		if v.fleet.Paused {
+			why = "the fleet is paused: spec.paused in " + schemas.FleetFile
+		}
+	case RingPaused:
+		if ring.Spec.Paused {
+			why = fmt.Sprintf("ring %s is paused: %s", ring.Name, pausedByPerson)
+		}
+	case RingFailed:
+		if p := v.progress(m.Ring); p.Paused != "" && !ring.Spec.Paused && m.State != Failed {
+			why = fmt.Sprintf("ring %s is paused: %s", ring.Name, p.Paused)
+		}
+	case RingAfter:
+		why = v.earlier(m.Ring)
+	case Canaries:
+		if first := without(v.progress(m.Ring).canaries, m.Name); !m.Canary && len(first) > 0 {
+			why = fmt.Sprintf("the canaries of ring %s come first: %s", ring.Name, strings.Join(first, ", "))
+		}
+	case Window:
+		if q.Step != HandOut || !m.Serves || m.Again {
+			why, until = closed(ring, now)
+		}
+	case Unavailable:
+		down, limit := without(v.progress(m.Ring).down, m.Name), ring.Spec.Limit(len(ring.Hosts))
+		if inRing && (m.Serves || m.Down) && len(down) >= limit {
+			why = fmt.Sprintf("ring %s may have %d down for this rollout: %s", ring.Name, limit, strings.Join(down, ", "))
+		}
+	case Places:
+		if !m.hasPlace(q.Step) && v.Free() == 0 {
+			why = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", v.fleet.Places)
+		}
+	default:
+		panic("admit: unknown reason " + string(reason))
+	}
+	return why, until
+}
+
+// Untrusted says why nothing is erased in a ring ("" for machines in none), or "".
+func (v *View) Untrusted(ring string) string {
+	why := v.fleet.Frozen
+	if r := v.fleet.Rings[ring]; why == "" && r.Tag != "" {
+		why = r.Trouble
+	}
+	if why == "" {
+		return ""
+	}
+	return "nothing is erased until an operator has looked: " + why
+}
+
+// earlier says which ring a ring comes after that has not completed the same release, or "".
+func (v *View) earlier(ring string) string {
+	p := v.progress(ring)
+	for _, name := range v.fleet.Rings[ring].Spec.After {
+		if why := p.after(v.progress(name)); why != "" {
+			return fmt.Sprintf("ring %s comes after ring %s, %s", ring, name, why)
+		}
+	}
+	return ""
+}
+
+// sharedDisk says which other machine sees a disk of a machine, or "". A machine whose disks nobody looked at sees none.
+func (v *View) sharedDisk(id inventory.MachineID, disk inventory.DiskID) string {
+	disk = v.machines[id].Facts.Volume(disk)
+	for _, other := range v.reporting(disk) {
+		if m := v.machines[other]; other != id && m.Facts.Sees(disk) {
+			return fmt.Sprintf("disk %s is seen by host %s too, so it is not written: name another disk in spec.rootDisk, or take the volume from one of the machines and have it inspected again",
+				disk.Label(), inventory.Label(m.Name, other))
+		}
+	}
+	return ""
+}
+
+// closed says that no window of a ring is open, or "", and when the next one opens.
+func closed(ring inventory.Ring, now time.Time) (why string, opens time.Time) {
+	for _, w := range ring.Spec.Windows {
+		schedule, err := schemas.ParseSchedule(w)
+		length, bad := time.ParseDuration(w.Duration)
+		if err != nil || bad != nil {
+			continue // it was checked when it was read
+		}
+		if start := schedule.Next(now.Add(-length)); !start.IsZero() && !start.After(now) {
+			return "", time.Time{}
+		}
+		if next := schedule.Next(now); opens.IsZero() || (!next.IsZero() && next.Before(opens)) {
+			opens = next
+		}
+	}
+	if len(ring.Spec.Windows) > 0 {
+		why = fmt.Sprintf("ring %s changes in its windows only", ring.Name)
+	}
+	return why, opens
+}

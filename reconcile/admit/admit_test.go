@@ -1,0 +1,253 @@
+package admit_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/admit"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) // a Wednesday
+
+// machines are as many as there are states, called a, b and so on.
+func machines(states ...admit.State) []admit.Machine {
+	var all []admit.Machine
+	for i, state := range states {
+		down := state == admit.Changing || state == admit.Failed
+		all = append(all, admit.Machine{Name: string(rune('a' + i)), Ring: "prod", State: state, Down: down})
+	}
+	return all
+}
+
+func ring(spec schemas.RingSpec) inventory.Ring {
+	return inventory.Ring{Name: "prod", Spec: spec, Tag: "prod-2", Commit: "c2"}
+}
+
+// viewOf is a View of machines, by their names, each in the ring that it names.
+func viewOf(fleet admit.Fleet, all ...admit.Machine) *admit.View {
+	v := admit.New()
+	fleet.Rings = maps.Clone(fleet.Rings)
+	for _, m := range all {
+		if r, there := fleet.Rings[m.Ring]; there {
+			r.Hosts = append(slices.Clone(r.Hosts), inventory.MachineID(m.Name))
+			fleet.Rings[m.Ring] = r
+		}
+		v.Set(inventory.MachineID(m.Name), m)
+	}
+	v.SetFleet(fleet)
+	return v
+}
+
+// TestTheTableOfAsk has every reason stand against a machine, one at a time: the answer is as the table in the doc says.
+func TestTheTableOfAsk(t *testing.T) {
+	t.Parallel()
+	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.GoOn}
+	table := map[admit.Reason]string{ // a row of the table, as many columns as steps
+		admit.Frozen: "xxxx ", admit.DiskShared: "x xx ", admit.FleetPaused: "xxxx ", admit.RingPaused: "xxxx ", admit.RingFailed: "x    ",
+		admit.RingAfter: "x    ", admit.Canaries: "x    ", admit.Window: "xxx  ", admit.Unavailable: "x    ", admit.Places: "xxx x",
+	}
+	disk := inventory.Disk{Serial: "S1", Size: 1 << 40}
+	for _, reason := range admit.Reasons {
+		fleet := admit.Fleet{Places: 1, Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{MaxUnavailable: "9"}), "first": {Name: "first", Commit: "c2"}}}
+		m := admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting, Facts: &inventory.Facts{Disks: []inventory.Disk{disk}}}
+		other := admit.Machine{Name: "o", Ring: "prod", State: admit.Waiting}
+		stand(t, reason, &fleet, &m, &other)
+		v := viewOf(fleet, m, other)
+		for i, step := range steps {
+			want := admit.Reason("")
+			if table[reason][i] == 'x' {
+				want = reason
+			}
+			got := v.Ask("m", admit.Question{Step: step, Erases: true, Disk: disk.ID()}, noon)
+			if got.Reason != want || (got.Why != "") != (want != "") || got.Allowed() != (want == "") {
+				t.Errorf("%s against %s: %+v, want the reason %q", reason, step, got, want)
+			}
+			if takes := want == "" && step != admit.Repeat; got.Takes != takes {
+				t.Errorf("%s against %s takes a place: %t, want %t", reason, step, got.Takes, takes)
+			}
+		}
+	}
+}
+
+// stand has one reason stand against machine m.
+func stand(t *testing.T, reason admit.Reason, fleet *admit.Fleet, m, other *admit.Machine) {
+	t.Helper()
+	prod := fleet.Rings["prod"]
+	switch reason {
+	case admit.Frozen:
+		prod.Trouble = "tag v2 was moved"
+	case admit.DiskShared:
+		other.Facts = m.Facts
+	case admit.FleetPaused:
+		fleet.Paused = true
+	case admit.RingPaused:
+		prod.Spec.Paused = true
+	case admit.RingFailed:
+		other.State = admit.Failed
+	case admit.RingAfter:
+		prod.Spec.After, other.Ring = []string{"first"}, "first"
+	case admit.Canaries:
+		other.Canary = true
+	case admit.Window:
+		prod.Spec.Windows = []schemas.Window{{Start: "0 22 * * *", Duration: "4h"}}
+	case admit.Unavailable:
+		prod.Spec.MaxUnavailable, m.Serves, other.State, other.Down = "1", true, admit.Changing, true
+	case admit.Places:
+		other.Busy = true
+	default:
+		t.Fatalf("nothing is known of reason %s", reason)
+	}
+	fleet.Rings["prod"] = prod
+}
+
+// TestAskToBegin asks whether the last of the machines may begin.
+func TestAskToBegin(t *testing.T) {
+	t.Parallel()
+	const done, changing, failed, waiting, held, left = admit.Done, admit.Changing, admit.Failed, admit.Waiting, admit.Held, admit.Left
+	night := []schemas.Window{{Start: "0 22 * * 1-5", Duration: "4h", Zone: "Europe/Berlin"}}
+	day := []schemas.Window{{Start: "0 22 * * *", Duration: "1h"}, {Start: "30 11 * * 3", Duration: "31m"}}
+	canaryFirst, canaryDone, aCanary := machines(waiting, waiting), machines(done, waiting), machines(waiting, waiting)
+	canaryFirst[0].Canary, canaryDone[0].Canary, aCanary[0].Canary, aCanary[1].Canary = true, true, true, true
+	tests := map[string]struct {
+		spec     schemas.RingSpec
+		machines []admit.Machine
+		why      string
+		opens    time.Time
+	}{
+		"the first one":             {schemas.RingSpec{}, machines(waiting, waiting), "", time.Time{}},
+		"one is down":               {schemas.RingSpec{}, machines(changing, waiting), "ring prod may have 1 down for this rollout: a", time.Time{}},
+		"one of two is down":        {schemas.RingSpec{MaxUnavailable: "2"}, machines(changing, waiting), "", time.Time{}},
+		"half of four":              {schemas.RingSpec{MaxUnavailable: "50%"}, machines(changing, changing, done, waiting), "ring prod may have 2 down for this rollout: a, b", time.Time{}},
+		"a percentage below one":    {schemas.RingSpec{MaxUnavailable: "1%"}, machines(done, waiting), "", time.Time{}},
+		"a failure":                 {schemas.RingSpec{MaxUnavailable: "5"}, machines(failed, done, waiting), "ring prod is paused: a failed: release something that mends it, or see to the machine", time.Time{}},
+		"a failure that is allowed": {schemas.RingSpec{MaxUnavailable: "5", PauseAfter: 2}, machines(failed, done, waiting), "", time.Time{}},
+		"itself failed":             {schemas.RingSpec{}, machines(done, failed), "", time.Time{}},
+		"paused":                    {schemas.RingSpec{Paused: true}, machines(done, failed), "ring prod is paused: spec.paused is true", time.Time{}},
+		"others are left alone":     {schemas.RingSpec{}, machines(left, held, waiting), "", time.Time{}},
+		"after canaries":            {schemas.RingSpec{}, canaryFirst, "the canaries of ring prod come first: a", time.Time{}},
+		"canaries are done":         {schemas.RingSpec{}, canaryDone, "", time.Time{}},
+		"a canary":                  {schemas.RingSpec{MaxUnavailable: "2"}, aCanary, "", time.Time{}},
+		"window is closed":          {schemas.RingSpec{Windows: night}, machines(waiting), "ring prod changes in its windows only", time.Date(2026, 3, 4, 21, 0, 0, 0, time.UTC)},
+		"a window is open":          {schemas.RingSpec{Windows: day}, machines(waiting), "", time.Time{}},
+	}
+	for name, test := range tests {
+		m := &test.machines[len(test.machines)-1]
+		m.Serves = true // it would take a system down
+		v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{"prod": ring(test.spec)}}, test.machines...)
+		if got := v.Ask(inventory.MachineID(m.Name), admit.Question{Step: admit.Begin}, noon); got.Why != test.why || !got.Until.Equal(test.opens) {
+			t.Errorf("%s: %q, until %s; want %q, %s", name, got.Why, got.Until, test.why, test.opens)
+		}
+	}
+}
+
+// TestAskWhoHasAPlace has no place be free: who has one, or had one, or may be written to, goes on.
+func TestAskWhoHasAPlace(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		m           admit.Machine
+		begin, goOn bool
+	}{
+		"has none":          {admit.Machine{}, false, false},
+		"has one":           {admit.Machine{Busy: true}, true, true},
+		"had one":           {admit.Machine{Placed: true}, false, true},
+		"may be written to": {admit.Machine{Working: true, Written: true}, false, true},
+	} {
+		test.m.Name = "m"
+		v := viewOf(admit.Fleet{Places: 1}, test.m, admit.Machine{Name: "o", Busy: true})
+		for step, want := range map[admit.Step]bool{admit.Begin: test.begin, admit.GoOn: test.goOn, admit.HandOut: test.goOn, admit.TakeDown: test.goOn} {
+			got := v.Ask("m", admit.Question{Step: step}, noon)
+			if got.Allowed() != want || got.Takes != (want && step == admit.Begin) {
+				t.Errorf("%s: %s is answered with %+v, want it allowed: %t", name, step, got, want)
+			}
+		}
+	}
+}
+
+// TestAskInTheRamdisk has the window close on a machine that is to get its job: one that served, and has not failed yet, gets it.
+func TestAskInTheRamdisk(t *testing.T) {
+	t.Parallel()
+	spec := schemas.RingSpec{Windows: []schemas.Window{{Start: "0 22 * * *", Duration: "4h"}}}
+	for name, test := range map[string]struct {
+		m    admit.Machine
+		want admit.Reason
+	}{
+		"never served":        {admit.Machine{}, admit.Window},
+		"served":              {admit.Machine{Serves: true}, ""},
+		"served, tried again": {admit.Machine{Serves: true, Again: true}, admit.Window},
+	} {
+		test.m.Name, test.m.Ring, test.m.State = "m", "prod", admit.Changing
+		v := viewOf(admit.Fleet{Places: 1, Rings: map[string]inventory.Ring{"prod": ring(spec)}}, test.m)
+		if got := v.Ask("m", admit.Question{Step: admit.HandOut}, noon); got.Reason != test.want {
+			t.Errorf("%s: %+v, want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestFreshMachinesAreNotDown lets machines on which nothing ran begin, however many are under way.
+func TestFreshMachinesAreNotDown(t *testing.T) {
+	t.Parallel()
+	v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{})}}, machines(admit.Changing, admit.Changing, admit.Waiting)...)
+	if got := v.Ask("c", admit.Question{Step: admit.Begin}, noon); !got.Allowed() {
+		t.Errorf("a machine without a system waits: %+v", got)
+	}
+}
+
+// TestAfter holds a ring until the one before it has completed the same release.
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	const done, changing, failed, held, left = admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Left
+	for name, test := range map[string]struct {
+		tag, commit string
+		machines    []admit.Machine
+		why         string
+	}{
+		"done":           {"canary-7", "c2", machines(done, left), ""},
+		"under way":      {"canary-7", "c2", machines(done, changing), "ring prod comes after ring canary, of which 1 of 2 hosts are done"},
+		"held":           {"canary-7", "c2", machines(done, held), "ring prod comes after ring canary, of which 1 of 2 hosts are done"},
+		"failed":         {"canary-7", "c2", machines(done, failed), "ring prod comes after ring canary, which is paused: b failed: release something that mends it, or see to the machine"},
+		"another one":    {"canary-6", "c1", machines(done, done), "ring prod comes after ring canary, which runs canary-6"},
+		"none":           {"", "", machines(left, left), "ring prod comes after ring canary, which runs nothing yet"},
+		"it has a trunk": {"", "c3", machines(done, done), ""},
+	} {
+		rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{After: []string{"canary"}}), "canary": {Name: "canary", Tag: test.tag, Commit: test.commit}}
+		for i := range test.machines {
+			test.machines[i].Ring = "canary"
+		}
+		v := viewOf(admit.Fleet{Places: 9, Rings: rings}, append(test.machines, admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting})...)
+		if got := v.Ask("m", admit.Question{Step: admit.Begin}, noon); got.Why != test.why {
+			t.Errorf("%s: %q, want %q", name, got.Why, test.why)
+		}
+	}
+}
+
+// TestProgressNamesHosts counts a ring's machines, and names them in the order of their names.
+func TestProgressNamesHosts(t *testing.T) {
+	t.Parallel()
+	all := machines(admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Waiting, admit.Left, admit.Changing)
+	slices.Reverse(all)
+	p := viewOf(admit.Fleet{Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{PauseAfter: 2})}}, all...).Progress()["prod"]
+	if p.Done != 1 || p.Waiting != 1 || strings.Join(p.Changing, "") != "bg" || p.Complete() || p.Paused != "" || p.Hosts != 7 {
+		t.Errorf("progress is %+v", p)
+	}
+}
+
+// TestNext wakes as many as there are places, of those whose turn it is.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	all := machines(admit.Waiting, admit.Waiting, admit.Waiting, admit.Changing, admit.Waiting)
+	for i := range all {
+		all[i].Waiting = true
+	}
+	all[0].Ring, all[2].Waiting, all[3].Working, all[3].Ring = "stopped", false, true, "stopped"
+	rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{}), "stopped": {Name: "stopped", Spec: schemas.RingSpec{Paused: true}}}
+	for places, want := range map[int][]inventory.MachineID{0: nil, 2: {"b", "d"}, 9: {"b", "d", "e"}} {
+		if got := viewOf(admit.Fleet{Places: places, Rings: rings}, all...).Next(noon); !slices.Equal(got, want) {
+			t.Errorf("with %d places: %v, want %v", places, got, want)
+		}
+	}
+}
