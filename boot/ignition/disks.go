@@ -231,7 +231,7 @@ func (s *survey) addRefusal(node *yaml.Node, hint, message string) {
 // node, as for a merged config.
 func (s *survey) findNode(text string) *yaml.Node {
 	var is, holds *yaml.Node
-	yamltext.Walk(s.root, func(node *yaml.Node) {
+	yamltext.WalkNodes(s.root, func(node *yaml.Node) {
 		switch {
 		case node.Kind != yaml.ScalarNode:
 		case is == nil && node.Value == text:

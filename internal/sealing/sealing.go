@@ -82,7 +82,7 @@ func reseal(file string, clear []byte, recipients []age.Recipient) ([]byte, erro
 
 // check finds what the fleet would refuse of a file. Findings repeat no value of a Secret.
 func check(file string, sealed []byte) error {
-	documents, findings := decode.File(file, sealed)
+	documents, findings := decode.DecodeFile(file, sealed)
 	var problems []string
 	for _, finding := range findings {
 		if finding.Severity == schemas.Error {

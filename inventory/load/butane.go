@@ -47,7 +47,7 @@ func (c *butaneConfig) listSecrets() []refs.Secret {
 func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *butaneConfig {
 	source, ok := t.Files[file]
 	if !ok {
-		l.addFindings(workload.Finding("spec.install.butane", "", "there is no file %s in this commit", file))
+		l.addFindings(workload.ErrorAt("spec.install.butane", "", "there is no file %s in this commit", file))
 		return nil
 	}
 	t.referenced[file] = true
@@ -180,7 +180,7 @@ var localFields = []string{"local", "contents_local", "ssh_authorized_keys_local
 // findLocalNames finds the scalars of a config that name files.
 func findLocalNames(root *yaml.Node) []*yaml.Node {
 	var names []*yaml.Node
-	yamltext.Walk(root, func(node *yaml.Node) { // noteReferences reports the nodes that Walk refuses
+	yamltext.WalkNodes(root, func(node *yaml.Node) { // noteReferences reports the nodes that Walk refuses
 		if node.Kind != yaml.MappingNode {
 			return
 		}

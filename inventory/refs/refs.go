@@ -52,7 +52,7 @@ func Expand(file string, source []byte, lookup func(Ref) (string, error)) ([]byt
 	case !changed:
 		return source, nil
 	default:
-		return yamltext.Print(root), nil
+		return yamltext.PrintNodes(root), nil
 	}
 }
 
@@ -65,7 +65,7 @@ func Replace(file string, root *yaml.Node, lookup func(Ref, schemas.Position) (s
 
 // Parse gives the root node of a Butane file; it is nil for an empty one.
 func Parse(file string, source []byte) (*yaml.Node, []schemas.Finding) {
-	roots, problem := yamltext.Parse(source, schemas.MaxFile)
+	roots, problem := yamltext.ParseDocuments(source, schemas.MaxFile)
 	if len(roots) > 1 && problem == nil {
 		problem = &yamltext.Problem{Line: roots[1].Line, Message: "a second document: Butane would not read it"}
 	}
@@ -87,7 +87,7 @@ type expander struct {
 }
 
 func (e *expander) walk(root *yaml.Node) {
-	problems := yamltext.Walk(root, func(node *yaml.Node) {
+	problems := yamltext.WalkNodes(root, func(node *yaml.Node) {
 		if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "${") {
 			e.scalar(node)
 		}

@@ -77,7 +77,7 @@ func TestAFileKeepsWhatIsNotSealed(t *testing.T) {
 	if again, err := Reveal(sealed, keys); err != nil || string(again) != changed {
 		t.Errorf("%v; sealed and revealed:\n%s\nwant:\n%s", err, again, changed)
 	}
-	if _, findings := decode.File("secrets/bmc.yaml", sealed); len(findings) > 0 {
+	if _, findings := decode.DecodeFile("secrets/bmc.yaml", sealed); len(findings) > 0 {
 		t.Errorf("Decode found %v", findings)
 	}
 	if who, err := Recipients(sealed); err != nil || !slices.Equal(who, []string{identity.Recipient().String()}) {

@@ -35,7 +35,7 @@ func TestSealedSecretOpens(t *testing.T) {
 	if strings.Contains(string(document), "canary") {
 		t.Fatalf("the document holds a value in clear:\n%s", document)
 	}
-	if _, findings := decode.File("secrets/bmc.yaml", document); len(findings) > 0 {
+	if _, findings := decode.DecodeFile("secrets/bmc.yaml", document); len(findings) > 0 {
 		t.Errorf("Decode of a sealed Secret found %v", findings)
 	}
 	data, err := Open(document, keys)
@@ -128,7 +128,7 @@ func TestOddValuesComeBack(t *testing.T) {
 			t.Errorf("%s = %q, %t, want %q", key, have.Reveal(), ok, value.Reveal())
 		}
 	}
-	if _, findings := decode.File("secrets/odd.yaml", document); len(findings) > 0 {
+	if _, findings := decode.DecodeFile("secrets/odd.yaml", document); len(findings) > 0 {
 		t.Errorf("Decode found %v", findings)
 	}
 	if _, err := Seal(Plain{Name: "odd", Scope: schemas.Scope{AllHosts: true}, Data: map[string]secret.Value{"none": {}}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0)); err == nil || !strings.Contains(err.Error(), "none") {

@@ -211,7 +211,7 @@ func systemOf(bmc *schemas.BMC) string {
 	if bmc == nil {
 		return ""
 	}
-	service, path := bmc.System()
+	service, path := bmc.SplitAddress()
 	if service == "" {
 		return ""
 	}
