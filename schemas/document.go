@@ -25,8 +25,9 @@ type Document struct {
 	Fields strict.Fields
 }
 
-// PositionOf is the position of a field, named as spec.bmc.address or spec.identity.macs[0]: of the value for texts, numbers
-// and booleans, otherwise of the field's name. A field that is not written has the position of the nearest field above.
+// PositionOf is the position of a field, named as spec.bmc.address or spec.identity.macs[0]: of the value for texts,
+// numbers and booleans, otherwise of the field's name. A field that is not written has the position of the nearest
+// field above.
 func (d Document) PositionOf(field string) Position {
 	at := d.Fields.FindPlace(field)
 	return Position{File: d.File, Line: at.Line, Col: at.Col}

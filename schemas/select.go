@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// SelectsHost reports whether a scope selects the host of an id: every part that is set must fit, and an empty scope fits
-// no host.
+// SelectsHost reports whether a scope selects the host of an id: every part that is set must fit, and an empty scope
+// fits no host.
 func (s Scope) SelectsHost(id string, labels map[string]string) bool {
 	if s.AllHosts {
 		return true

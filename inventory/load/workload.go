@@ -138,7 +138,8 @@ func (l *loader) configForHost(c *butaneConfig, d, running schemas.Document) (*i
 			b.Vars[use.Var] = value
 			continue
 		}
-		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok && !sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
+		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok &&
+			!sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
 			l.addFindings(d.ErrorAt("spec.workload", "widen spec.scope in "+sealed.File,
 				"this host is not in the scope of Secret %q, which %s uses", sealed.Name, use.at))
 		}
