@@ -5,21 +5,22 @@ import (
 	"regexp"
 )
 
-// Countersigning is what the name of a countersignature begins with, before the name of the tag that it is of: countersign/v1.4.0/jo is jo's of v1.4.0.
-// It is a tag of that tag's object, so it covers the name, the commit and the first signature, and is never a release itself.
-const Countersigning = "countersign/"
+// CountersignPrefix begins the name of a countersignature, before the name of the countersigned tag:
+// countersign/v1.4.0/jo is jo's of v1.4.0. A countersignature is a tag of the tag's object, so it covers name, commit
+// and first signature. It is never a release.
+const CountersignPrefix = "countersign/"
 
-// Signatures are those on the tag of a release.
+// Signatures are the signatures on the tag of a release.
 type Signatures struct {
-	Tag    string `json:"tag,omitempty"`    // "" where no tag is followed: there is none on which two could be counted
-	Object string `json:"object,omitempty"` // id of the tag's object, which is what is countersigned
-	Signer string `json:"signer,omitempty"` // who signed the tag; "" when that is not known
-	Second string `json:"second,omitempty"` // who else did; "" when nobody whose signature counts
-	Why    string `json:"why,omitempty"`    // why a countersignature that is there does not count; "" when there is none
+	Tag    string `json:"tag,omitempty"`    // "" for a ring without a tag: there is nothing to countersign
+	Object string `json:"object,omitempty"` // id of the tag object
+	Signer string `json:"signer,omitempty"` // signer of the tag; "" when unknown
+	Second string `json:"second,omitempty"` // countersigner; "" without a countersignature that counts
+	Why    string `json:"why,omitempty"`    // why an existing countersignature does not count
 }
 
-// Countersigned gives the fleet under a daemon's configuration that wants two signers for what erases. They are counted on the tag that a host's ring runs.
-// Whoever has no keys to count them plans with what a daemon has counted, by ring, of the same tag objects.
+// Countersigned gives the fleet of a daemon that wants two signers for an erase. Signers are counted on the tag of the
+// host's ring. A caller without keys passes the counts of a daemon, by ring, for the same tag objects.
 func (f Fleet) Countersigned(counted map[string]Signatures) Fleet {
 	rings := maps.Clone(f.Rings)
 	for name, ring := range rings {
@@ -41,12 +42,12 @@ func (f Fleet) Countersigned(counted map[string]Signatures) Fleet {
 
 var typable = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+=@-]*$`)
 
-// Countersign gives the two commands with which somebody who has a tag countersigns it and publishes that. There are none for a name that a shell would
-// not take as it is.
+// Countersign gives the two commands that countersign a tag and push the countersignature. There are none for a name
+// that a shell would not take literally.
 func Countersign(tag string) []string {
 	if !typable.MatchString(tag) {
 		return nil
 	}
-	name := Countersigning + tag + "/$USER"
+	name := CountersignPrefix + tag + "/$USER"
 	return []string{"git tag -s -m ok " + name + " " + tag, "git push origin " + name}
 }

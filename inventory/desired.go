@@ -25,7 +25,7 @@ type Fleet struct {
 func (f Fleet) Reinstallable(scope schemas.Scope) Fleet {
 	hosts := make(map[MachineID]Desired, len(f.Hosts))
 	for id, d := range f.Hosts {
-		d.Reinstallable = scope.Selects(string(id), d.Labels)
+		d.Reinstallable = scope.SelectsHost(string(id), d.Labels)
 		hosts[id] = d
 	}
 	f.Hosts, f.Reinstall = hosts, scope

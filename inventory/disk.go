@@ -8,23 +8,25 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// DiskError says why not exactly one disk is the root disk.
+// DiskError says why there is not exactly one root disk.
 type DiskError struct {
-	Matches []string // labels of the disks that match, when there are several
+	Matches []string // labels of the matching disks, when there are several
 	Misses  []Miss   // why each other disk does not match
-	Shares  string   // why those that match are not told apart by what the hints name; "" when the hints name none
+	Shares  string   // why the hints do not tell the matching disks apart; "" without a shared name
 }
 
-// Miss is a disk that does not match, and why.
+// Miss is a disk that does not match, with the reason.
 type Miss struct{ Disk, Why string }
 
 // Error names every disk with its reason.
 func (e DiskError) Error() string {
 	if len(e.Matches) > 1 && e.Shares != "" {
-		return fmt.Sprintf("%d disks match spec.rootDisk: %s: %s", len(e.Matches), strings.Join(e.Matches, ", "), e.Shares)
+		return fmt.Sprintf("%d disks match spec.rootDisk: %s: %s", len(e.Matches), strings.Join(e.Matches, ", "),
+			e.Shares)
 	}
 	if len(e.Matches) > 1 {
-		return fmt.Sprintf("%d disks match spec.rootDisk: %s: name one by serial or wwn", len(e.Matches), strings.Join(e.Matches, ", "))
+		return fmt.Sprintf("%d disks match spec.rootDisk: %s: name one by serial or wwn", len(e.Matches),
+			strings.Join(e.Matches, ", "))
 	}
 	if len(e.Misses) == 0 {
 		return "no disk matches spec.rootDisk: the machine reports no disks"
@@ -36,27 +38,29 @@ func (e DiskError) Error() string {
 	return "no disk matches spec.rootDisk: " + strings.Join(why, "; ")
 }
 
-// PickDisk is the one place where a disk is chosen: exactly one disk must match every hint and be fit to be written, or there is none
-// and the error (a DiskError) says why. Removable, read-only and held disks never match, nor does one without a size or a name of its own. The disk it gives
-// has only names of its own (Apart), and is asked for by such a one: its WWN if the hints have one, else its serial, if the hints have that.
-// Serial, model, vendor and transport compare exactly, but for spaces around them: a part of a model's name is not enough to erase a disk.
-// WWNs ignore case and a leading 0x; paths may leave /dev/disk/by-path/ out; size is exact, minSize and maxSize are inclusive, in bytes.
-// Without hints nothing matches. The order of disks does not matter.
+// PickDisk is the only place that chooses a disk: exactly one disk must match every hint and be writable, otherwise the
+// error is a DiskError. Removable, read-only and held disks never match, nor does a disk without a size or without a
+// name of its own. The result carries only names of its own (DistinctDisks). The hints must ask for one of these names:
+// for the WWN if the hints have one, else for the serial if the hints have one.
+//
+// Serial, model, vendor and transport compare exactly, except for surrounding spaces: a part of a model's name is not
+// enough to erase a disk. WWNs ignore case and a leading 0x; paths may leave out /dev/disk/by-path/; size is exact,
+// minSize and maxSize are inclusive, in bytes. Without hints nothing matches. The order of disks does not matter.
 func PickDisk(hints *schemas.DiskHints, disks []Disk) (Disk, error) {
 	var found []Disk
 	var failure DiskError
-	for _, disk := range candidates(disks) {
-		why := mismatch(hints, disk)
+	for _, disk := range listCandidates(disks) {
+		why := findMismatch(hints, disk)
 		if why == "" {
-			why = unfit(disk.own)
+			why = findUnfitness(disk.own)
 		}
 		if why == "" {
-			failure.Matches = append(failure.Matches, describe(disk.own))
-			why = disk.asked(hints)
+			failure.Matches = append(failure.Matches, describeDisk(disk.own))
+			why = disk.explainSharedName(hints)
 			failure.Shares = why
 		}
 		if why != "" {
-			failure.Misses = append(failure.Misses, Miss{Disk: describe(disk.own), Why: why})
+			failure.Misses = append(failure.Misses, Miss{Disk: describeDisk(disk.own), Why: why})
 			continue
 		}
 		found = append(found, disk.own)
@@ -67,8 +71,8 @@ func PickDisk(hints *schemas.DiskHints, disks []Disk) (Disk, error) {
 	return found[0], nil
 }
 
-// mismatch says why what a disk reports is not what the hints ask for, or "".
-func mismatch(hints *schemas.DiskHints, c candidate) string {
+// findMismatch says why a disk does not match the hints, or "".
+func findMismatch(hints *schemas.DiskHints, c candidate) string {
 	disk := c.reported
 	if hints == nil || *hints == (schemas.DiskHints{}) {
 		return "no hint is given"
@@ -82,16 +86,16 @@ func mismatch(hints *schemas.DiskHints, c candidate) string {
 		{"transport", strings.TrimSpace(hints.Transport), strings.TrimSpace(disk.Transport)},
 	} {
 		if want, have := pair[1], pair[2]; want != "" && want != "/" && want != have {
-			return c.differs(pair[0], want, have)
+			return c.describeMismatch(pair[0], want, have)
 		}
 	}
 	if hints.Rotational != nil && *hints.Rotational != disk.Rotational {
 		return fmt.Sprintf("rotational: want %t, have %t", *hints.Rotational, disk.Rotational)
 	}
-	return sizeMismatch(hints, disk.Size)
+	return findSizeMismatch(hints, disk.Size)
 }
 
-func sizeMismatch(hints *schemas.DiskHints, have uint64) string {
+func findSizeMismatch(hints *schemas.DiskHints, have uint64) string {
 	for _, limit := range []struct {
 		name, text string
 		fits       func(want uint64) bool
@@ -114,8 +118,8 @@ func sizeMismatch(hints *schemas.DiskHints, have uint64) string {
 	return ""
 }
 
-// unfit says why a disk may not be written, whatever the hints are.
-func unfit(disk Disk) string {
+// findUnfitness says why a disk may never be written, or "".
+func findUnfitness(disk Disk) string {
 	switch {
 	case disk.Size == 0:
 		return "it reports no size"
@@ -132,7 +136,8 @@ func unfit(disk Disk) string {
 	}
 }
 
-// NamedDisk is the identity that hints give without looking: by serial or WWN. It is zero when they name no one disk: by neither, or by placeholders.
+// NamedDisk is the identity that hints give without a look: serial and WWN. It is zero without a serial and a WWN, or
+// with placeholders.
 func NamedDisk(hints *schemas.DiskHints) DiskID {
 	if hints == nil {
 		return DiskID{}
@@ -140,12 +145,12 @@ func NamedDisk(hints *schemas.DiskHints) DiskID {
 	return DiskID{Serial: strings.TrimSpace(hints.Serial), WWN: NormalWWN(hints.WWN)}.Named()
 }
 
-// NormalWWN is a WWN as it compares: in lower case, without spaces around it and a leading 0x.
+// NormalWWN is a WWN in the spelling that compares: lower case, without surrounding spaces and a leading 0x.
 func NormalWWN(wwn string) string {
 	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(wwn)), "0x")
 }
 
-func describe(disk Disk) string {
+func describeDisk(disk Disk) string {
 	label := disk.ID().Label()
 	if label == "" {
 		return disk.Name

@@ -19,17 +19,17 @@ type Facts struct {
 	Disks    []Disk    `json:"disks"`
 	NICs     []NIC     `json:"nics"`
 	Errors   []string  `json:"errors,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// System is what SMBIOS, or the BMC, calls the machine.
+// System is a machine's identity as SMBIOS, or the BMC, reports it.
 type System struct {
 	Manufacturer string `json:"manufacturer,omitempty"`
 	Product      string `json:"product,omitempty"`
 	Serial       string `json:"serial,omitempty"`
 	UUID         string `json:"uuid,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
@@ -39,7 +39,7 @@ type Firmware struct {
 	SecureBoot bool   `json:"secureBoot"`
 	Vendor     string `json:"vendor,omitempty"`
 	Version    string `json:"version,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
@@ -48,7 +48,7 @@ type CPU struct {
 	Model string `json:"model,omitempty"`
 	Arch  string `json:"arch,omitempty"`
 	Count int    `json:"count"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
@@ -59,11 +59,11 @@ type NIC struct {
 	Driver string `json:"driver,omitempty"`
 	Link   bool   `json:"link"`
 	Mbps   int    `json:"mbps,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Disk is one block device the agent reported.
+// Disk is one block device of the agent's report.
 type Disk struct {
 	Name       string   `json:"name"`
 	Path       string   `json:"path,omitempty"`
@@ -79,17 +79,17 @@ type Disk struct {
 	ReadOnly   bool     `json:"readOnly,omitempty"`
 	Holders    []string `json:"holders,omitempty"`
 	Content    Content  `json:"content"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Content is what a disk held. Exactly one of Blank, Signature and Unreadable is set.
+// Content is the content of a disk. Exactly one of Blank, Signature and Unreadable is set.
 type Content struct {
 	Blank      bool   `json:"blank,omitempty"`
 	Signature  string `json:"signature,omitempty"`
 	Unreadable string `json:"unreadable,omitempty"`
 	Summary    string `json:"summary,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
@@ -98,17 +98,18 @@ type DiskID struct {
 	Serial string `json:"serial,omitempty"`
 	WWN    string `json:"wwn,omitempty"`
 	Path   string `json:"path,omitempty"`
-	Size   uint64 `json:"size,omitempty"` // bytes; 0 when never looked at
-	// Unknown are members that a newer ingot wrote; they are written back.
+	Size   uint64 `json:"size,omitempty"` // bytes; 0 for a disk without a look
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// ID is the disk's identity, as far as the disk alone tells; among the disks of its machine, see Apart.
+// ID is the identity of the disk by itself; DistinctDisks compares with the other disks of the machine.
 func (d Disk) ID() DiskID {
 	return DiskID{Serial: d.Serial, WWN: d.WWN, Path: d.Path, Size: d.Size}.Named()
 }
 
-// Label is the name people and consents use for a disk: its WWN, else its serial, else its path and size. Placeholders are none; "" without any.
+// Label is the name of a disk for people and consents: WWN, else serial, else path and size. Placeholders do not count.
+// The label is "" without a name.
 func (d DiskID) Label() string {
 	switch wwn, serial := d.Names(); {
 	case wwn != "":
@@ -128,8 +129,8 @@ func (d DiskID) Zero() bool {
 	return d == DiskID{}
 }
 
-// Same reports whether two identities are of one disk: everything both know agrees, and they share a WWN, a serial, or path and size. A placeholder is not
-// known.
+// Same reports whether two identities are of one disk: everything known about both agrees, and they share a WWN, a
+// serial, or path and size. Placeholders are unknown.
 func (d DiskID) Same(o DiskID) bool {
 	shared := false
 	wwn, serial := d.Names()
@@ -149,7 +150,8 @@ func (d DiskID) Same(o DiskID) bool {
 	return shared || (d.Path != "" && d.Path == o.Path && d.Size != 0 && d.Size == o.Size)
 }
 
-// Sees reports whether a machine reported a disk. A path says nothing about another machine's disks, nor does a name that several disks of the machine have.
+// Sees reports whether a machine reported a disk. A path says nothing about another machine's disks, nor does a name of
+// several disks of the machine.
 func (f *Facts) Sees(disk DiskID) bool {
 	if wwn, serial := disk.Names(); wwn == "" && serial == "" {
 		return false

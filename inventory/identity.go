@@ -8,20 +8,23 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// MachineID is who a machine is to ingot, for ever: metadata.id of its host, by default the name. Journal keys, pages, consents, tokens and releases go by the
-// id; names are for people.
+// MachineID is who a machine is to ingot, for ever: metadata.id of its host, by default the name. Journal keys, pages,
+// consents, tokens and releases use the id; names are for people.
 type MachineID string
 
-// placeholders are serial numbers that vendors leave in; they identify nothing.
-var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "system serial number", "to be filled by o.e.m.", "not specified", "not applicable", "unknown", "serial", "xxxxxxxxxx", "0123456789", "123456789", "1234567890"}
+// placeholders are serial numbers that vendors leave in, and that identify nothing.
+var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "system serial number",
+	"to be filled by o.e.m.", "not specified", "not applicable", "unknown", "serial", "xxxxxxxxxx", "0123456789",
+	"123456789", "1234567890"}
 
 // Placeholder reports whether a serial number identifies nothing.
 func Placeholder(serial string) bool {
 	text := strings.ToLower(strings.TrimSpace(serial))
-	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" || strings.Trim(text, ".-x ") == ""
+	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" ||
+		strings.Trim(text, ".-x ") == ""
 }
 
-// SerialKey is a serial number in one spelling; "" for one that identifies nothing.
+// SerialKey is a serial number in one spelling, "" for a placeholder.
 func SerialKey(serial string) string {
 	if Placeholder(serial) {
 		return ""
@@ -29,15 +32,17 @@ func SerialKey(serial string) string {
 	return strings.ToUpper(strings.TrimSpace(serial))
 }
 
-// SameMachine says why the machine that reported facts is not the one the host declares, or "". A declared serial must be reported, whatever
-// its case; a placeholder is nobody's. Every declared MAC must be among the network cards. A host that declares neither is whoever
-// answers behind its BMC.
+// SameMachine says why the machine with these facts is not the declared machine, or "". A declared serial must be
+// reported, in any case; a placeholder identifies no machine. Every declared MAC must be among the network cards. A
+// host that declares neither is the machine behind its BMC, whichever answers.
 func SameMachine(identity schemas.Identity, facts Facts) string {
 	if identity.Serial != "" && Placeholder(identity.Serial) {
 		return fmt.Sprintf("spec.identity.serial is %q, a placeholder that identifies no machine", identity.Serial)
 	}
-	if identity.Serial != "" && !strings.EqualFold(strings.TrimSpace(identity.Serial), strings.TrimSpace(facts.System.Serial)) {
-		return fmt.Sprintf("spec.identity.serial is %s, the machine reports %s", identity.Serial, orNone(facts.System.Serial))
+	if identity.Serial != "" && !strings.EqualFold(strings.TrimSpace(identity.Serial),
+		strings.TrimSpace(facts.System.Serial)) {
+		return fmt.Sprintf("spec.identity.serial is %s, the machine reports %s", identity.Serial,
+			orNone(facts.System.Serial))
 	}
 	for _, mac := range identity.MACs {
 		if !slices.ContainsFunc(facts.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) }) {
@@ -47,8 +52,8 @@ func SameMachine(identity schemas.Identity, facts Facts) string {
 	return ""
 }
 
-// OfAnother says why what is known was seen on another machine than a host declares, or "": the declared serial is not the recorded one, or, where no two
-// serials can be compared, none of the declared MACs is one of the recorded network cards'.
+// OfAnother says why a record is about another machine than the declared one, or "": the serials differ, or, where two
+// serials cannot be compared, no declared MAC is among the recorded network cards.
 func (r Record) OfAnother(declared schemas.Identity) string {
 	if r.Facts == nil {
 		return ""
@@ -66,5 +71,6 @@ func (r Record) OfAnother(declared schemas.Identity) string {
 	if len(declared.MACs) == 0 || len(r.Facts.NICs) == 0 || slices.ContainsFunc(declared.MACs, has) {
 		return ""
 	}
-	return fmt.Sprintf("spec.identity.macs names no network card of the machine that is known (serial %s)", orNone(known))
+	return fmt.Sprintf("spec.identity.macs names no network card of the machine that is known (serial %s)",
+		orNone(known))
 }

@@ -6,27 +6,30 @@ import (
 	"strings"
 )
 
-// commonUUIDs are what firmware has where nobody wrote a machine's own (AMI's and other reference boards').
-var commonUUIDs = []string{"03000200040005000006000700080009", "00020003000400050006000700080009", "12345678123456781234567812345678", "12345678123456789012123456789012", "1234567812345678123456789abcdef0"}
+// commonUUIDs are UUIDs of reference boards (AMI's and others), left in many machines.
+var commonUUIDs = []string{"03000200040005000006000700080009", "00020003000400050006000700080009",
+	"12345678123456781234567812345678", "12345678123456789012123456789012", "1234567812345678123456789abcdef0"}
 
-// What UUIDs and MACs are written with beside their digits.
+// Separators of UUIDs and MACs.
 var (
 	uuidMarks = strings.NewReplacer("-", "", "{", "", "}", "", "urn:uuid:", "", "URN:UUID:", "")
 	macMarks  = strings.NewReplacer(":", "", "-", "", ".", "")
 )
 
-// uuidDigits are the 32 digits of a UUID that identifies something; "" for any other text.
+// uuidDigits are the 32 digits of a UUID that identifies a machine, "" for any other text.
 func uuidDigits(uuid string) string {
 	digits := strings.ToLower(uuidMarks.Replace(strings.TrimSpace(uuid)))
-	if bytes, err := hex.DecodeString(digits); err != nil || len(bytes) != 16 || slices.Contains(commonUUIDs, digits) || slices.Contains(commonUUIDs, otherOrder(digits)) ||
-		strings.Count(digits, "0") >= 31 || strings.Count(digits, digits[:1]) == 32 || digits == strings.Repeat(digits[:2], 16) {
+	if bytes, err := hex.DecodeString(digits); err != nil || len(bytes) != 16 || slices.Contains(commonUUIDs, digits) ||
+		slices.Contains(commonUUIDs, swapByteOrder(digits)) ||
+		strings.Count(digits, "0") >= 31 || strings.Count(digits, digits[:1]) == 32 ||
+		digits == strings.Repeat(digits[:2], 16) {
 		return ""
 	}
 	return digits
 }
 
-// otherOrder turns the bytes of a UUID's first three fields around.
-func otherOrder(digits string) string {
+// swapByteOrder swaps the byte order of a UUID's first three fields.
+func swapByteOrder(digits string) string {
 	b := []byte(digits)
 	for _, field := range [][]int{{0, 2, 4, 6}, {8, 10}, {12, 14}} {
 		for i, j := 0, len(field)-1; i < j; i, j = i+1, j-1 {
@@ -37,17 +40,19 @@ func otherOrder(digits string) string {
 	return string(b)
 }
 
-// UUIDKey is a UUID in one spelling, whatever the byte order of its first three fields is; "" for one that identifies nothing.
+// UUIDKey is a UUID in one spelling, for both byte orders of the first three fields, "" for a UUID that identifies
+// nothing.
 func UUIDKey(uuid string) string {
 	digits := uuidDigits(uuid)
 	if digits == "" {
 		return ""
 	}
-	return min(digits, otherOrder(digits))
+	return min(digits, swapByteOrder(digits))
 }
 
-// MACKey is the address of a network card in one spelling; "" for one that is no address. Given says whether the card's maker gave it the address (IEEE 802: the
-// second lowest bit of the first byte is 0): many machines share one that software chose.
+// MACKey is the address of a network card in one spelling, "" for any other text. Given says whether the card's maker
+// chose the address (IEEE 802: the second lowest bit of the first byte is 0): many machines share addresses that
+// software chose.
 func MACKey(mac string) (key string, given bool) {
 	digits := macMarks.Replace(strings.ToLower(strings.TrimSpace(mac)))
 	if len(digits) != 12 || strings.Trim(digits, "0") == "" || strings.Trim(digits, "f") == "" {
@@ -60,7 +65,7 @@ func MACKey(mac string) (key string, given bool) {
 	return strings.Join(pairs, ":"), !strings.Contains("2367abef", digits[1:2])
 }
 
-// ToBMC reports whether a network card is the way to the BMC over USB, which has one MAC in many machines.
-func (n NIC) ToBMC() bool {
+// IsBMCLink reports whether a network card is the link to the BMC over USB: many machines have the same MAC there.
+func (n NIC) IsBMCLink() bool {
 	return strings.HasPrefix(n.Driver, "cdc_") || strings.HasPrefix(n.Driver, "rndis")
 }

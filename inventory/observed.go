@@ -6,8 +6,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
-// Observed is what BMC, agent and journal say about a host. Failures are data: a part that could not be read says so, and is never
-// read as "off" or "empty".
+// Observed is what BMC, agent and journal say about a host. Failures are data: a part that could not be read says so,
+// and is never read as "off" or "empty".
 type Observed struct {
 	Record Record
 	BMC    BMCState
@@ -15,23 +15,23 @@ type Observed struct {
 	Media  MediaState
 	Image  ImageState
 	Config ConfigState
-	// Retry is set while an operator's `ingot retry` was not acted upon yet.
+	// Retry is set until an operator's `ingot retry` takes effect.
 	Retry bool
 }
 
 // Reach is how an attempt to talk to a BMC ended.
 type Reach string
 
-// Four answers that are never mixed up.
+// Five outcomes that are never mixed up.
 const (
-	NotAsked     Reach = ""             // nobody looked
-	Reached      Reach = "Reached"      // it answered
+	NotAsked     Reach = ""             // no attempt
+	Reached      Reach = "Reached"      // an answer
 	Unreachable  Reach = "Unreachable"  // no answer
-	Unauthorized Reach = "Unauthorized" // it refused our credentials
-	Refused      Reach = "Refused"      // it answered with an error, or with something we do not understand
+	Unauthorized Reach = "Unauthorized" // credentials refused
+	Refused      Reach = "Refused"      // an error, or an answer that ingot does not understand
 )
 
-// Failed reports whether it was attempted in vain.
+// Failed reports whether an attempt failed.
 func (r Reach) Failed() bool { return r != NotAsked && r != Reached }
 
 // PowerState of a machine. Unknown is not Off.
@@ -48,17 +48,17 @@ const (
 type BMCState struct {
 	At    time.Time
 	Reach Reach
-	Error string // in words a person can act on, when Reach is not Reached
+	Error string // in words a person can act on, unless Reach is Reached
 	Power PowerState
-	// OffCounts is when a machine that is seen to be off since, and was not seen to be on between, counts as off where its power was not ours to take: BMCs say Off
-	// for a while after a machine came on. Zero: at once.
+	// OffCounts is when Off counts for a machine whose power ingot did not turn off: the machine has been seen off
+	// since before, and never on between, because some BMCs say Off for a while after a machine came on. Zero: at once.
 	OffCounts time.Time
 	System    System
 	Override  Override
 	Media     []Slot
 }
 
-// Override is what the firmware is told to start from.
+// Override is the boot device that the firmware is told to start from.
 type Override struct {
 	Target  string // Cd, Hdd, None…
 	Enabled string // Disabled, Once, Continuous
@@ -81,19 +81,19 @@ const (
 	JobRunning   JobState = "Running"
 	JobSucceeded JobState = "Succeeded"
 	JobFailed    JobState = "Failed"
-	JobWithdrawn JobState = "Withdrawn" // taken back: its install step is not let begin
+	JobWithdrawn JobState = "Withdrawn" // taken back: the install step must not begin
 )
 
 // AgentState is what the hub knows of the agent of the newest boot.
 type AgentState struct {
-	Boot     string // boot id of the enrolled agent; "" when none has enrolled since the daemon knows
+	Boot     string // boot id of the enrolled agent; "" without an enrolment that the daemon knows of
 	Epoch    Epoch
 	Enrolled time.Time
-	Seen     time.Time // last word
+	Seen     time.Time // time of the last message
 	Facts    *Facts
 	Job      Job
-	Alarm    string // a token used by two keys, an identity that does not match
-	Unknown  string // why all of this is not known now, which is not silence; "" when it is
+	Alarm    string // a token used by two keys, or an identity that does not match
+	Unknown  string // why the agent's state is unknown, which is not silence; "" when known
 	// PhoneHome is the newest call of an installed system, with a valid token.
 	PhoneHome *PhoneHome
 }
@@ -109,50 +109,50 @@ type Job struct {
 	Total   uint64
 	Since   time.Time // of State
 	Error   string
-	// Begun is set when its install step was let begin, or was seen to have begun.
+	// Begun is set when the install step was allowed to begin, or was seen to have begun.
 	Begun bool
-	// Over is set when a withdrawn job is not being worked on any more: its agent said so, or never had it.
+	// Over is set when no agent works on a withdrawn job any more: the agent said so, or never had the job.
 	Over bool
-	// Untouched is set when a failed or withdrawn job came to no write.
+	// Untouched is set when a failed or withdrawn job wrote nothing.
 	Untouched bool
 }
 
-// PhoneHome is an installed system's word that it is up.
+// PhoneHome is the call of an installed system that is up.
 type PhoneHome struct {
 	Install string
 	Epoch   Epoch
 	Commit  string
 	At      time.Time
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// MediaState is what our own server saw of the current boot's medium.
+// MediaState is what the daemon's own server saw of the current boot's medium.
 type MediaState struct {
-	URL   string    // the medium of the record's boot as a BMC is given it; "" when that boot has none
+	URL   string    // the medium of the record's boot as given to a BMC; "" for a boot without a medium
 	Reads int       // requests
-	Last  time.Time // of the last one
+	Last  time.Time // time of the last request
 }
 
 // ImageState is the workload's image in the mirror.
 type ImageState struct {
 	State ImagePhase
 	Done  int64 // bytes
-	Total int64 // bytes, 0 when not known
+	Total int64 // bytes, 0 when unknown
 	Error string
 }
 
-// ConfigState is how rendering the host's Ignition config went, with its secrets, before anything is booted for it.
+// ConfigState is the result of rendering the host's Ignition config, with secrets, before any boot for the config.
 type ConfigState struct {
-	Error string // why it cannot be rendered or delivered, without secrets; "" when it can be, or when none is due
+	Error string // why the config cannot be rendered or delivered, without secrets; "" when it can, or when none is due
 }
 
-// ImagePhase is where an image stands.
+// ImagePhase is how far an image has come.
 type ImagePhase string
 
 // Phases of an image.
 const (
-	ImageMissing  ImagePhase = "" // nobody asked for it yet
+	ImageMissing  ImagePhase = "" // not requested yet
 	ImageFetching ImagePhase = "Fetching"
 	ImageReady    ImagePhase = "Ready"
 	ImageFailed   ImagePhase = "Failed"

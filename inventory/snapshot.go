@@ -25,18 +25,19 @@ type File struct {
 	Executable bool
 }
 
-// Sources is what the fleet asks for right now: the accepted trunk, and the release of every ring that follows tags, by the ring's name. A ring
-// that follows the trunk has no entry.
+// Sources is what the fleet asks for now: the accepted trunk, and the release of every ring that follows tags, by the
+// ring's name. A ring that runs the trunk has no entry.
 type Sources struct {
 	Trunk    Snapshot
 	Releases map[string]Release
 }
 
-// Key tells sources apart: it holds the trunk's commit and every ring's release, with who signed it.
+// Key distinguishes sources: the trunk's commit and every ring's release, with its signers.
 func (s Sources) Key() string {
 	parts := make([]string, 0, len(s.Releases))
 	for ring, release := range s.Releases {
-		parts = append(parts, fmt.Sprintf("%s=%s=%s=%s=%q", ring, release.Tag, release.Snapshot.Commit, release.Trouble, release.Signatures))
+		parts = append(parts, fmt.Sprintf("%s=%s=%s=%s=%q", ring, release.Tag, release.Snapshot.Commit, release.Trouble,
+			release.Signatures))
 	}
 	slices.Sort(parts)
 	return s.Trunk.Commit + " " + strings.Join(parts, " ")
@@ -44,21 +45,23 @@ func (s Sources) Key() string {
 
 // Release is the newest good tag of a ring.
 type Release struct {
-	Tag      string // "" while no tag of the ring's pattern can be used
+	Tag      string // "" without a usable tag of the ring's pattern
 	Snapshot Snapshot
-	Trouble  string // what is wrong with the tags: one moved, one is not signed; the release is the last good one, and erases nothing
-	// Signatures are those on the tag, as far as they were looked at; see Fleet.Countersigned.
+	// trouble with tags, such as a moved or an unsigned tag; the release is then the last good one, and erases nothing
+	Trouble string
+	// Signatures are the signatures on the tag, as far as they were verified; see Fleet.Countersigned.
 	Signatures Signatures
 }
 
-// Butane is the source of an operating system's configuration, all of it from one commit.
+// Butane is the source of an operating system's configuration, from one commit.
 type Butane struct {
-	Path   string            // of the Butane file, in the fleet
-	Source []byte            // its bytes
-	Files  map[string][]byte // regular files it names as local, by path relative to the Butane file's directory
-	// Executable are those of Files that are executable in the commit: Butane gives files of a tree the mode 0755 for it.
+	Path   string            // path of the Butane file in the fleet
+	Source []byte            // bytes of the Butane file
+	Files  map[string][]byte // local files of the config, by path relative to the Butane file's directory
+	// Executable are those of Files with the executable bit in the commit: Butane gives such files of a tree the mode
+	// 0755.
 	Executable map[string]bool
-	Vars       map[string]string // for ${vars.x}: only those that are used
-	// Sealed is how many bytes each secret that is used has at most.
+	Vars       map[string]string // values of ${vars.x}, used vars only
+	// Sealed is the most bytes of each used secret.
 	Sealed map[refs.Secret]int
 }

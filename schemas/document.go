@@ -25,26 +25,28 @@ type Document struct {
 	Fields strict.Fields
 }
 
-// Pos is where a field stands: spec.bmc.address, spec.identity.macs[0]. It is the place of the value for texts, numbers and booleans, of the
-// field's name otherwise. For a field that is not written it is the place of the nearest one above it.
-func (d Document) Pos(field string) Position {
-	at := d.Fields.At(field)
+// PositionOf is the position of a field, named as spec.bmc.address or spec.identity.macs[0]: of the value for texts,
+// numbers and booleans, otherwise of the field's name. A field that is not written has the position of the nearest
+// field above.
+func (d Document) PositionOf(field string) Position {
+	at := d.Fields.FindPlace(field)
 	return Position{File: d.File, Line: at.Line, Col: at.Col}
 }
 
-// Written reports whether a field is written in the document, and could be read.
-func (d Document) Written(field string) bool {
+// IsWritten reports whether the document has a field, and the value could be read.
+func (d Document) IsWritten(field string) bool {
 	_, ok := d.Fields.Places[field]
-	return ok && !d.Fields.Spoiled(field)
+	return ok && !d.Fields.IsSpoiled(field)
 }
 
-// Finding makes an error finding at a field.
-func (d Document) Finding(field, hint, format string, args ...any) Finding {
-	return Finding{Position: d.Pos(field), Severity: Error, Field: field, Message: fmt.Sprintf(format, args...), Hint: hint}
+// ErrorAt makes an Error at a field.
+func (d Document) ErrorAt(field, hint, format string, args ...any) Finding {
+	return Finding{Position: d.PositionOf(field), Severity: Error, Field: field, Message: fmt.Sprintf(format, args...),
+		Hint: hint}
 }
 
-// Empty gives the document the value of its kind, to be filled; nil when there is no such kind.
-func (d *Document) Empty(kind string) any {
+// AllocateKind gives the document an empty value of a kind and returns the value, nil for an unknown kind.
+func (d *Document) AllocateKind(kind string) any {
 	switch kind {
 	case KindHost:
 		d.Host = &Host{}
@@ -75,18 +77,18 @@ func (d *Document) Empty(kind string) any {
 	}
 }
 
-// Kinds are all there are, in the order of the reference page.
+// Kinds lists every kind, in the order of the reference page.
 var Kinds = []string{KindHost, KindWorkload, KindStep, KindSecret, KindRing, KindDefaults, KindRule, KindFleet}
 
-// Normalise writes what has several spellings in the one we compare.
-func (d *Document) Normalise() {
+// NormaliseValues rewrites values that have several spellings into the spelling that is compared.
+func (d *Document) NormaliseValues() {
 	d.Name = d.Metadata().Name
 	if d.Host != nil {
-		d.Host.Spec.normalise()
+		d.Host.Spec.normaliseMACs()
 	}
 }
 
-// ID is what a document is known by among those of its kind: a Host's id, the name of any other; "" when it has no name.
+// ID identifies a document among those of its kind: the id of a Host, the name of any other kind, "" without a name.
 func (d *Document) ID() string {
 	if d.Host != nil && d.Host.Metadata.ID != "" && d.Name != "" {
 		return d.Host.Metadata.ID
@@ -94,7 +96,7 @@ func (d *Document) ID() string {
 	return d.Name
 }
 
-// Metadata is that of whatever the document is.
+// Metadata is the metadata of the document, whatever its kind.
 func (d *Document) Metadata() Metadata {
 	switch d.Kind {
 	case KindHost:
@@ -118,7 +120,7 @@ func (d *Document) Metadata() Metadata {
 	}
 }
 
-func (s *HostSpec) normalise() {
+func (s *HostSpec) normaliseMACs() {
 	for i, mac := range s.Identity.MACs {
 		s.Identity.MACs[i] = strings.ToLower(mac)
 	}

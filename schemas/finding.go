@@ -8,23 +8,23 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// Severity of a Finding.
+// Severity is the severity of a Finding.
 type Severity string
 
-// Severities. A commit with one Error changes nothing.
+// A commit with one Error changes nothing.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
 )
 
-// Position is a place in a file; Line and Col count from 1, 0 means the whole file. Col counts characters, not bytes.
+// Position is a place in a file. Line and Col count from 1, in characters; 0 means the whole file.
 type Position struct {
 	File string `json:"file"`
 	Line int    `json:"line,omitempty"`
 	Col  int    `json:"col,omitempty"`
 }
 
-// String is file:line:col, without the parts that are not known.
+// String is file:line:col, without the unknown parts.
 func (p Position) String() string {
 	switch {
 	case p.Line == 0:
@@ -36,13 +36,13 @@ func (p Position) String() string {
 	}
 }
 
-// Finding is something a person should know about their fleet, at their line.
+// Finding tells a person what to know about the fleet, at the person's own line.
 type Finding struct {
 	Position
 	Severity Severity `json:"severity"`
-	Field    string   `json:"field,omitempty"` // spec.bmc.address
+	Field    string   `json:"field,omitempty"` // such as spec.bmc.address
 	Message  string   `json:"message"`
-	Hint     string   `json:"hint,omitempty"` // what to do; "did you mean …?"
+	Hint     string   `json:"hint,omitempty"` // what to do, or "did you mean …?"
 }
 
 // String is one line: place, severity, field, message, hint.
@@ -69,8 +69,8 @@ func Fatal(findings []Finding) bool {
 	return false
 }
 
-// Sort orders findings by file, line, column, field and message, so that the same fleet always prints the same.
-func Sort(findings []Finding) {
+// SortFindings orders findings by file, line, column, field and message, so that a fleet always prints the same.
+func SortFindings(findings []Finding) {
 	sort.SliceStable(findings, func(i, j int) bool {
 		a, b := findings[i], findings[j]
 		if a.File != b.File {
@@ -89,7 +89,8 @@ func Sort(findings []Finding) {
 	})
 }
 
-// YAMLFinding is a finding about a file as YAML, whatever it is about.
+// YAMLFinding turns a problem of package yamltext into a finding.
 func YAMLFinding(file string, p *yamltext.Problem) Finding {
-	return Finding{Position: Position{File: file, Line: p.Line, Col: p.Col}, Severity: Error, Message: p.Message, Hint: p.Hint}
+	return Finding{Position: Position{File: file, Line: p.Line, Col: p.Col}, Severity: Error, Message: p.Message,
+		Hint: p.Hint}
 }

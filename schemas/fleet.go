@@ -20,25 +20,28 @@ type Ring struct {
 	Spec       RingSpec `json:"spec"`
 }
 
-// RingSpec is how a ring rolls out. Whatever it says: protect, lifecycle and power act at once, and erasing needs its consent.
+// RingSpec is how a ring rolls out. A ring never delays protect, lifecycle and power, and never replaces the consent
+// for an erase.
 type RingSpec struct {
-	// Hosts selects the ring's hosts. A host is in one ring at most; in none, it follows the trunk as fast as the daemon's limits let it.
+	// Hosts selects the ring's hosts. A host is in one ring at most. A host without a ring follows the trunk as fast as
+	// the daemon's limits allow.
 	Hosts Scope `json:"hosts"`
-	// Tag is a pattern with one *, such as prod-*: the ring runs the commit of the newest tag that matches. Newest is the highest version: runs of
-	// digits compare as numbers, and v1.2.0-rc.1 is older than v1.2.0. Tags below countersign/ never match. Empty: the ring follows the trunk.
+	// Tag is a pattern with one *, such as prod-*: the ring runs the commit of the newest matching tag. Newest is the
+	// highest version: runs of digits compare as numbers, and v1.2.0-rc.1 is older than v1.2.0. Tags below countersign/
+	// never match. Empty: the ring follows the trunk.
 	Tag string `json:"tag,omitempty"`
-	// After names rings that must have completed the same release before this one begins.
+	// After names rings that must have completed the same release before this ring begins.
 	After []string `json:"after,omitempty"`
-	// Canaries selects hosts of the ring that change first: the others wait until all of them are done.
+	// Canaries selects hosts of the ring that change first. The rest of the ring waits until all canaries are done.
 	Canaries Scope `json:"canaries,omitempty"`
-	// MaxUnavailable is how many hosts of the ring this rollout may have down at a time: a number, or a percentage such as 10%, rounded down but at
-	// least 1. Default 1. Hosts that are down for other reasons do not count.
+	// MaxUnavailable is how many hosts of the ring this rollout may have down at a time: a number, or a percentage such
+	// as 10%, rounded down but at least 1. Default 1. Hosts that are down for other reasons do not count.
 	MaxUnavailable string `json:"maxUnavailable,omitempty"`
-	// PauseAfter is how many hosts may fail a release before nothing more of it begins in the ring. Default 1.
+	// PauseAfter is how many hosts may fail a release before the ring begins nothing more of the release. Default 1.
 	PauseAfter int `json:"pauseAfter,omitempty"`
-	// Windows are when a change may begin; none means always. What has begun is finished.
+	// Windows are when a change may begin; no window means always. A change that has begun is finished.
 	Windows []Window `json:"windows,omitempty"`
-	// Paused, when true, lets nothing begin.
+	// Paused, when true, lets no change begin.
 	Paused bool `json:"paused,omitempty"`
 }
 
@@ -46,13 +49,13 @@ type RingSpec struct {
 type Window struct {
 	// Start is a schedule of five fields as in crontab(5): minute, hour, day of month, month, day of week.
 	Start string `json:"start"`
-	// Duration is how long it stays open, such as 4h; at most 168h.
+	// Duration is how long the window stays open, such as 4h; at most 168h.
 	Duration string `json:"duration"`
 	// Zone is a name of the IANA time zone database such as Europe/Berlin. Default UTC.
 	Zone string `json:"zone,omitempty"`
 }
 
-// Defaults fills in what hosts do not say themselves.
+// Defaults fills in fields that hosts leave out.
 type Defaults struct {
 	APIVersion string       `json:"apiVersion"`
 	Kind       string       `json:"kind"`
@@ -60,16 +63,17 @@ type Defaults struct {
 	Spec       DefaultsSpec `json:"spec"`
 }
 
-// DefaultsSpec is merged field by field below what the host writes; lists are taken whole.
+// DefaultsSpec is merged field by field below the host's own fields. Lists are taken whole.
 type DefaultsSpec struct {
 	// Hosts selects the hosts that get these defaults.
 	Hosts Scope `json:"hosts"`
-	// Priority decides between Defaults of one host: the higher wins. With equal priorities two different values for a field are an error.
+	// Priority decides between Defaults of one host: the highest priority wins. With equal priorities two different
+	// values for a field are an error.
 	Priority int          `json:"priority,omitempty"`
 	Defaults HostDefaults `json:"defaults"`
 }
 
-// HostDefaults are the fields of a Host's spec that can be shared; each host has its own identity and consent.
+// HostDefaults are the fields of a Host's spec that hosts can share. Identity and consent belong to one host.
 type HostDefaults struct {
 	BMC       *BMCDefaults      `json:"bmc,omitempty"`
 	Boot      *Boot             `json:"boot,omitempty"`
@@ -82,13 +86,14 @@ type HostDefaults struct {
 	Lifecycle string            `json:"lifecycle,omitempty"` // as in HostSpec
 }
 
-// BMCDefaults are what BMCs share; a host that says nothing of its bmc gets none.
+// BMCDefaults are the fields that BMCs can share. A host without a bmc gets none of these fields.
 type BMCDefaults struct {
 	Credentials string `json:"credentials,omitempty"`
 	TLS         BMCTLS `json:"tls,omitempty"`
 }
 
-// Rule changes or refuses machines when they are inspected or discovered. Rules are read and checked; nothing acts on them yet.
+// Rule changes or refuses machines when they are inspected or discovered. Rules are read and checked; nothing acts on
+// rules yet.
 type Rule struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -96,7 +101,7 @@ type Rule struct {
 	Spec       RuleSpec `json:"spec"`
 }
 
-// RuleSpec is a condition over a machine's facts and what follows from it.
+// RuleSpec is a condition over a machine's facts, and the consequence.
 type RuleSpec struct {
 	// When is an expression of CEL over the machine's facts.
 	When string `json:"when"`
@@ -106,7 +111,7 @@ type RuleSpec struct {
 	Fail string `json:"fail,omitempty"`
 }
 
-// Fleet is the repository's own ingot.yaml. It can only ask for less than the daemon's configuration allows.
+// Fleet is the repository's own ingot.yaml. A Fleet can only ask for less than the daemon's configuration allows.
 type Fleet struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`
@@ -116,34 +121,35 @@ type Fleet struct {
 
 // FleetSpec lowers limits for the whole fleet.
 type FleetSpec struct {
-	// Paused, when true, lets no operation begin on any host, and none be armed that has begun: a write that runs is finished.
+	// Paused, when true, lets no operation begin on any host, and arms no operation that has begun. A running write is
+	// finished.
 	Paused bool `json:"paused,omitempty"`
-	// Installs is how many installations run at a time. Default: what the daemon allows.
+	// Installs is how many installations run at a time. Default: the daemon's limit.
 	Installs int `json:"installs,omitempty"`
 	// ImageHosts are the only hosts that images are fetched from. Default: any.
 	ImageHosts []string `json:"imageHosts,omitempty"`
 }
 
-// ParseSchedule reads when a window opens. Names such as @daily and zones within the schedule are not read.
+// ParseSchedule reads when a window opens. Names such as @daily and zones within the schedule are errors.
 func ParseSchedule(w Window) (cron.Schedule, error) {
 	if strings.ContainsAny(w.Start, "@=") {
-		return nil, fmt.Errorf("%q is not a schedule", yamltext.Shorten(w.Start))
+		return nil, fmt.Errorf("%q is not a schedule", yamltext.ShortenText(w.Start))
 	}
 	zone := w.Zone
 	if zone == "" {
 		zone = "UTC"
 	}
 	if _, err := time.LoadLocation(zone); err != nil {
-		zone = "UTC" // a finding of its own
+		zone = "UTC" // reported elsewhere
 	}
 	schedule, err := cron.ParseStandard("CRON_TZ=" + zone + " " + w.Start)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a schedule: %w", yamltext.Shorten(w.Start), err)
+		return nil, fmt.Errorf("%q is not a schedule: %w", yamltext.ShortenText(w.Start), err)
 	}
 	return schedule, nil
 }
 
-// Limit is how many of so many hosts may be unavailable.
+// Limit is how many hosts of a ring with so many hosts may be unavailable.
 func (s RingSpec) Limit(hosts int) int {
 	if s.MaxUnavailable == "" {
 		return 1
@@ -151,7 +157,7 @@ func (s RingSpec) Limit(hosts int) int {
 	number, percent := strings.CutSuffix(s.MaxUnavailable, "%")
 	n, err := strconv.Atoi(number)
 	if err != nil {
-		return 1 // it was checked when it was read
+		return 1 // checked when the ring was read
 	}
 	if percent {
 		n = hosts * n / 100
@@ -162,8 +168,8 @@ func (s RingSpec) Limit(hosts int) int {
 // Failures is how many hosts may fail before the ring pauses.
 func (s RingSpec) Failures() int { return max(1, s.PauseAfter) }
 
-// FleetFile is where the Fleet is written.
+// FleetFile is the file of the Fleet.
 const FleetFile = "ingot.yaml"
 
-// Set reports whether the scope says anything.
+// Set reports whether the scope has any part.
 func (s Scope) Set() bool { return s.AllHosts || len(s.Hosts) > 0 || len(s.MatchLabels) > 0 }

@@ -53,7 +53,7 @@ func TestJSONSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := schema.Validate(value)
-		_, findings := decode.File("host.yaml", []byte(text))
+		_, findings := decode.DecodeFile("host.yaml", []byte(text))
 		if (err == nil) != test.good || schemas.Fatal(findings) == test.good {
 			t.Errorf("%s: the schema says %v, the reader %v; want good: %t", name, err, findings, test.good)
 		}

@@ -1,11 +1,14 @@
-// Package schemas is the YAML contract of a fleet: its kinds, their strict decoding, and findings at
-// file:line:col. It is pure: it reads bytes and gives values and findings, nothing else.
+// Package schemas is the YAML contract of a fleet: the kinds and their fields, and findings at file:line:col. The
+// package is pure: it neither reads files nor keeps state.
+//
+// Package decode reads files into a Document; SortFindings and Fatal judge the findings. Comments of the types below
+// are the reference page: change a comment and run make generate. Do not rename a field: fleets hold the names.
 package schemas
 
-// APIVersion is the only version of the contract there is.
+// APIVersion is the only version of the contract.
 const APIVersion = "ingot.dev/v1alpha1"
 
-// Kinds a fleet may hold.
+// Kinds of documents.
 const (
 	KindHost     = "Host"
 	KindWorkload = "Workload"
@@ -20,15 +23,16 @@ const (
 // MaxFile is the largest YAML file of a fleet, in bytes.
 const MaxFile = 256 << 10
 
-// Metadata names a document. Names are DNS labels (RFC 1123): lower case letters, digits, dashes, at most 63 characters.
+// Metadata names a document. Names are DNS labels (RFC 1123): lower case letters, digits, dashes, at most 63
+// characters.
 type Metadata struct {
 	Name string `json:"name"`
-	// ID is who a Host's machine is to ingot: a DNS label, unique in the fleet, that never changes. Default: the name. A host that is renamed keeps the old
-	// name as its id. Selectors name hosts by their ids.
+	// ID is who a Host's machine is to ingot: a DNS label, unique in the fleet, that never changes. Default: the name.
+	// A renamed host keeps the old name as its id. Selectors name hosts by their ids.
 	ID string `json:"id,omitempty"`
 	// Labels select hosts. Keys and values follow the Kubernetes label grammar.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Formerly is of earlier versions, and means nothing: see ID.
+	// Formerly is a field of earlier versions without meaning: see ID.
 	Formerly string `json:"formerly,omitempty"`
 }
 
@@ -40,18 +44,19 @@ type Host struct {
 	Spec       HostSpec `json:"spec"`
 }
 
-// HostSpec says what is true of a machine and which workload it runs.
+// HostSpec says what is true of a machine and which workload the machine runs.
 type HostSpec struct {
 	BMC *BMC `json:"bmc,omitempty"`
-	// Identity is what the machine must report about itself before anything is done to it.
+	// Identity is what the machine must report before ingot acts on the machine.
 	Identity Identity `json:"identity,omitempty"`
 	Boot     Boot     `json:"boot,omitempty"`
-	// Power is On, Off or Unmanaged; here alone On and Off need no quotes. Empty: Unmanaged until our first install, then On.
+	// Power is On, Off or Unmanaged; in this field On and Off need no quotes. Empty: Unmanaged until the first install
+	// by ingot, then On.
 	Power string `json:"power,omitempty"`
-	// RootDisk is matched by exactly one disk of the machine, or nothing is written.
+	// RootDisk must match exactly one disk of the machine, otherwise nothing is written.
 	RootDisk *DiskHints `json:"rootDisk,omitempty"`
 	Network  *Networks  `json:"network,omitempty"`
-	// Workload names the Workload this host runs. Empty: none, nothing is installed.
+	// Workload names the Workload that this host runs. Empty: nothing is installed.
 	Workload string            `json:"workload,omitempty"`
 	Vars     map[string]string `json:"vars,omitempty"`
 	// Protect forbids power, boot and erase, whatever else is asked.
@@ -78,22 +83,27 @@ const (
 
 // BMC is how the machine's management controller is reached.
 type BMC struct {
-	// Address is the https URL of the Redfish service or of the machine's ComputerSystem in it.
+	// Address is the https URL of the Redfish service, or of the machine's ComputerSystem in the service.
 	Address string `json:"address"`
-	// Credentials names a Secret with the keys username and password, in whose scope this host is. Required, here or in Defaults.
+	// Credentials names a Secret with the keys username and password. The host must be in the Secret's scope. Required,
+	// here or in Defaults.
 	Credentials string `json:"credentials,omitempty"`
 	TLS         BMCTLS `json:"tls,omitempty"`
-	// Console has the daemon read the machine's serial console over SSH to the BMC, with the same credentials. Left out: it is not read.
+	// Console makes the daemon read the machine's serial console over SSH to the BMC, with the same credentials.
+	// Without this field the console is not read.
 	Console *BMCConsole `json:"console,omitempty"`
 }
 
-// BMCConsole says which host key the BMC must show over SSH, at the port that Redfish tells; another one gets no password.
+// BMCConsole says which host key the BMC must show over SSH, at the port that Redfish reports. With another key the BMC
+// gets no password.
 type BMCConsole struct {
-	// Fingerprint of the host key as OpenSSH writes it, SHA256:<43 characters of base64>: `ssh-keyscan -p PORT BMC | ssh-keygen -lf -` prints it.
+	// Fingerprint of the host key as OpenSSH writes it, SHA256:<43 characters of base64>: `ssh-keyscan -p PORT BMC |
+	// ssh-keygen -lf -` prints it.
 	Fingerprint string `json:"fingerprint"`
 }
 
-// BMCTLS says which certificate the BMC must show; at most one field is set, none means the system's authorities.
+// BMCTLS says which certificate the BMC must show. At most one field is set; without a field the system's authorities
+// decide.
 type BMCTLS struct {
 	Fingerprint string `json:"fingerprint,omitempty"` // sha256:<64 hex> of the leaf certificate (DER)
 	CA          string `json:"ca,omitempty"`          // PEM
@@ -113,7 +123,7 @@ type Boot struct {
 	SecureBoot bool `json:"secureBoot,omitempty"`
 }
 
-// VirtualMedia is the one boot method there is.
+// VirtualMedia is the only boot method.
 const VirtualMedia = "VirtualMedia"
 
 // DiskHints must all match. Sizes are quantities in bytes with an optional unit: 480GB, 1TiB.
@@ -130,7 +140,7 @@ type DiskHints struct {
 	Rotational *bool  `json:"rotational,omitempty"`
 }
 
-// Networks are the machine's networks in the ramdisk and in the installed system; Host empty means as in the ramdisk,
+// Networks are the machine's networks in the ramdisk and in the installed system. Host empty means as in the ramdisk,
 // both empty means DHCP on every interface.
 type Networks struct {
 	Ramdisk *Network `json:"ramdisk,omitempty"`
@@ -206,11 +216,11 @@ type DNSConfig struct {
 	Search []string `json:"search,omitempty"`
 }
 
-// Consent is written by `ingot consent` and read against what the plan asks for.
+// Consent holds consents as `ingot consent` writes them. A consent counts only for exactly what the plan asks for.
 type Consent struct {
 	// Erase is <disk serial or WWN>/<16 hex>, as printed by `ingot plan`.
 	Erase string `json:"erase,omitempty"`
-	// Takeover is the machine's serial number: it may be powered off although it was found running.
+	// Takeover is the serial number of a machine that may be powered off although it was found running.
 	Takeover string `json:"takeover,omitempty"`
 }
 
@@ -225,10 +235,12 @@ type Workload struct {
 // WorkloadSpec is one way to use a machine.
 type WorkloadSpec struct {
 	Install *Install `json:"install,omitempty"`
-	// Steps is the order around install. Empty: only install. The name install stands for spec.install and occurs exactly once.
+	// Steps is the order around install. Empty: only install. The name install stands for spec.install and occurs
+	// exactly once.
 	Steps []StepUse `json:"steps,omitempty"`
-	// Update is OnConsent (default) or Reinstall: what this workload installed while it said so may be erased for its newer versions without a consent, on
-	// hosts that the daemon's own configuration names (reinstall).
+	// Update is OnConsent (default) or Reinstall. With Reinstall a newer version of the workload may erase, without a
+	// consent, what the workload installed under Reinstall, on hosts that the daemon's own configuration names
+	// (reinstall).
 	Update string `json:"update,omitempty"`
 }
 
@@ -249,14 +261,18 @@ type StepUse struct {
 // Install writes an operating system with coreos-installer and an Ignition config rendered from Butane.
 type Install struct {
 	Image Image `json:"image"`
-	// Butane is the path of a Butane config in the same commit; its local files are relative to its directory.
+	// Butane is the path of a Butane config in the same commit. Local files of the config are relative to the config's
+	// directory.
 	Butane string `json:"butane,omitempty"`
-	// KernelArguments are appended, one each. One that names another Ignition config, as ignition.config.url, is refused.
+	// KernelArguments are appended, one each. An argument that names another Ignition config, such as
+	// ignition.config.url, is refused.
 	KernelArguments []string `json:"kernelArguments,omitempty"`
-	// PhoneHome is Required (default) or Disabled: then the machine counts as installed once it was started from its disk.
+	// PhoneHome is Required (default) or Disabled. With Disabled the machine counts as installed after the start from
+	// its disk.
 	PhoneHome string `json:"phoneHome,omitempty"`
-	// OtherDisks is Denied (default) or Allowed: whether the Butane config may write to disks besides the root disk, such as wipe their partition tables,
-	// when the installed system starts for the first time. The plan names the disks. While it is Denied such an install is held.
+	// OtherDisks is Denied (default) or Allowed: whether the Butane config may write to disks besides the root disk,
+	// such as wipe their partition tables, when the installed system starts for the first time. The plan names the
+	// disks. With Denied such an install is held.
 	OtherDisks string `json:"otherDisks,omitempty"`
 }
 
@@ -280,7 +296,7 @@ type Image struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Step is something to run in the ramdisk.
+// Step is a script that runs in the ramdisk.
 type Step struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -288,9 +304,9 @@ type Step struct {
 	Spec       StepSpec `json:"spec"`
 }
 
-// StepSpec is a script of the same commit and how it may behave.
+// StepSpec is a script of the same commit, and the limits of a run.
 type StepSpec struct {
-	// Script is the path of a file in the same commit; its first line names its interpreter.
+	// Script is the path of a file in the same commit. The file's first line names its interpreter.
 	Script string `json:"script"`
 	// Timeout is a duration such as 10m; default 10m, at most 24h.
 	Timeout string `json:"timeout,omitempty"`
@@ -302,20 +318,20 @@ type Secret struct {
 	Kind       string     `json:"kind"`
 	Metadata   Metadata   `json:"metadata"`
 	Spec       SecretSpec `json:"spec"`
-	// SOPS is what sops keeps about the file; it is read by the adapter that decrypts.
+	// SOPS is the section that sops keeps about the file, for the adapter that decrypts.
 	SOPS map[string]any `json:"sops,omitempty"`
 }
 
-// SecretSpec holds the encrypted values and says which hosts may have them.
+// SecretSpec holds the encrypted values and the hosts that may have the values.
 type SecretSpec struct {
 	Scope Scope             `json:"scope"`
 	Data  map[string]string `json:"data"`
 }
 
-// Scope selects hosts; a host must satisfy every part that is set. An empty scope selects none.
+// Scope selects hosts. A host must satisfy every part that is set. An empty scope selects no host.
 type Scope struct {
 	MatchLabels map[string]string `json:"matchLabels,omitempty"`
-	// Hosts are ids: that of a host is its name unless its metadata.id says otherwise.
+	// Hosts are ids. A host's id is its name unless metadata.id is set.
 	Hosts []string `json:"hosts,omitempty"`
 	// AllHosts, when true, selects every host of the fleet.
 	AllHosts bool `json:"allHosts,omitempty"`

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Selects reports whether the host of an id may have what is in the scope: every part that is set must fit, and an empty scope fits no host.
-func (s Scope) Selects(id string, labels map[string]string) bool {
+// SelectsHost reports whether a scope selects the host of an id: every part that is set must fit, and an empty scope
+// fits no host.
+func (s Scope) SelectsHost(id string, labels map[string]string) bool {
 	if s.AllHosts {
 		return true
 	}
@@ -24,9 +25,9 @@ func (s Scope) Selects(id string, labels map[string]string) bool {
 	return len(s.Hosts) == 0 || slices.Contains(s.Hosts, id)
 }
 
-// System takes the address apart: the service's host and port in their one spelling, and the path of the system, empty when none is named.
-// Both are empty for what is no URL.
-func (b BMC) System() (service, system string) {
+// SplitAddress splits the BMC's address into the host and port of the service, in one spelling, and the path of the
+// system, "" without a system. Both are empty when the address is no URL.
+func (b BMC) SplitAddress() (service, system string) {
 	u, err := url.Parse(b.Address)
 	if err != nil || u.Hostname() == "" {
 		return "", ""

@@ -62,13 +62,13 @@ func (Checker) Check(b inventory.Butane) inventory.Translation {
 // findOversized finds the value at which the vars and secrets so far are more than a config may have. The check comes
 // before the translation: a var of a hundred kilobytes that is named ten thousand times would take all memory.
 func findOversized(b inventory.Butane) []schemas.Finding {
-	root, findings := refs.Parse(b.Path, b.Source)
+	root, findings := refs.ParseFile(b.Path, b.Source)
 	if len(findings) > 0 || root == nil {
 		return nil // the translation reports the finding
 	}
 	bytes := 0
 	var at *schemas.Position
-	refs.Replace(b.Path, root, func(ref refs.Ref, place schemas.Position) (string, error) {
+	refs.ReplaceReferences(b.Path, root, func(ref refs.Ref, place schemas.Position) (string, error) {
 		if ref.Var != "" {
 			bytes += len(b.Vars[ref.Var])
 		} else {

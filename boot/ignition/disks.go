@@ -231,7 +231,7 @@ func (s *survey) addRefusal(node *yaml.Node, hint, message string) {
 // node, as for a merged config.
 func (s *survey) findNode(text string) *yaml.Node {
 	var is, holds *yaml.Node
-	yamltext.Walk(s.root, func(node *yaml.Node) {
+	yamltext.WalkNodes(s.root, func(node *yaml.Node) {
 		switch {
 		case node.Kind != yaml.ScalarNode:
 		case is == nil && node.Value == text:
@@ -249,8 +249,8 @@ func (s *survey) findNode(text string) *yaml.Node {
 // expandedNodes gives the nodes of a Butane file with vars, and placeholders for secrets. The file was translated
 // before, so there are no findings.
 func expandedNodes(b inventory.Butane) *yaml.Node {
-	root, _ := refs.Parse(b.Path, b.Source)
-	refs.Replace(b.Path, root, func(ref refs.Ref, _ schemas.Position) (string, error) {
+	root, _ := refs.ParseFile(b.Path, b.Source)
+	refs.ReplaceReferences(b.Path, root, func(ref refs.Ref, _ schemas.Position) (string, error) {
 		if ref.Var != "" {
 			return b.Vars[ref.Var], nil
 		}

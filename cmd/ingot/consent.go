@@ -109,7 +109,7 @@ func choose(fleet inventory.Fleet, selector string, names []string) ([]inventory
 		scope.MatchLabels[key] = value
 	}
 	for id, host := range fleet.Hosts {
-		if selector != "" && scope.Selects(string(id), host.Labels) {
+		if selector != "" && scope.SelectsHost(string(id), host.Labels) {
 			names = append(names, host.Name)
 		}
 	}
@@ -170,7 +170,7 @@ func edit(file, host, field, value string) error {
 	if err != nil {
 		return err
 	}
-	documents, problem := yamltext.Parse(data, schemas.MaxFile)
+	documents, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
 	if problem != nil {
 		return errors.New(problem.Message)
 	}
@@ -178,7 +178,7 @@ func edit(file, host, field, value string) error {
 		if !isHost(document, host) {
 			continue
 		}
-		edited, err := yamltext.Set(data, document, []string{"spec", "consent", field}, value)
+		edited, err := yamltext.SetValue(data, document, []string{"spec", "consent", field}, value)
 		if err != nil {
 			return err
 		}

@@ -203,11 +203,11 @@ func sealed(t *testing.T, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := secrets.Recipients(data)
+		got, err := secrets.ListRecipients(data)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if rule, err := secrets.RuleFor(file); err != nil || len(rule.Recipients) != 1 || !slices.Equal(got, rule.Recipients) {
+		if rule, err := secrets.FindRule(file); err != nil || len(rule.Recipients) != 1 || !slices.Equal(got, rule.Recipients) {
 			t.Errorf("%s is for %v, .sops.yaml names %v (%v)", file, got, rule.Recipients, err)
 		}
 	}

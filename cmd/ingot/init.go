@@ -27,7 +27,7 @@ func newInit(s streams) *cobra.Command {
 				return err
 			}
 			o.Now = time.Now()
-			files, err := starter.Write(args[0], o)
+			files, err := starter.WriteFleet(args[0], o)
 			if err == nil {
 				fmt.Fprintf(s.Out, "%[1]s: a fleet in %[2]s; %[1]s/README.md says what to change, `ingot validate %[1]s` checks it\n", args[0], count(len(files), "file"))
 			}

@@ -47,10 +47,10 @@ func newSecretCreate(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if plain.Data, err = input.Values(c.Context()); err != nil {
+			if plain.Data, err = input.ReadValues(c.Context()); err != nil {
 				return err
 			}
-			sealed, err := sealing.Seal(file, plain, who)
+			sealed, err := sealing.SealSecret(file, plain, who)
 			if err != nil && !plain.Scope.Set() {
 				err = fmt.Errorf("%w\nwho may use it is said with --scope-host, --scope-label key=value, or --scope-all", err)
 			}
@@ -61,7 +61,7 @@ func newSecretCreate(s streams) *cobra.Command {
 				_, err := s.Out.Write(sealed)
 				return err
 			}
-			if err := sealing.Write(file, sealed); err != nil {
+			if err := sealing.WriteNew(file, sealed); err != nil {
 				return err
 			}
 			fmt.Fprintf(s.Out, "%s: Secret %s with %s, for %s (%s)\n", file, plain.Name, strings.Join(slices.Sorted(maps.Keys(plain.Data)), ", "), count(len(who), "recipient"), from)
@@ -85,7 +85,7 @@ func recipientsFor(repo, file string, given []string) (recipients []age.Recipien
 	from = "--age"
 	if len(given) == 0 {
 		from = secrets.RulesFile
-		rule, err := secrets.RuleFor(file)
+		rule, err := secrets.FindRule(file)
 		if err != nil {
 			return nil, "", err
 		}
@@ -115,7 +115,7 @@ func fleetRecipients(repo string) ([]string, error) {
 		if extension := path.Ext(name); extension != ".yaml" && extension != ".yml" {
 			continue
 		}
-		recipients, err := secrets.Recipients(snapshot.Files[name].Data)
+		recipients, err := secrets.ListRecipients(snapshot.Files[name].Data)
 		switch {
 		case err != nil: // no Secret, or one of other keys
 		case found != nil && !slices.Equal(found, recipients):
@@ -139,7 +139,7 @@ func newSecretEdit(s streams) *cobra.Command {
 				return err
 			}
 			editor := sealing.Editor{Command: os.Getenv("EDITOR"), In: s.In, Out: s.Out, Talk: s.Err}
-			changed, err := editor.Edit(c.Context(), args[0], keys)
+			changed, err := editor.EditSecret(c.Context(), args[0], keys)
 			if err == nil && !changed {
 				fmt.Fprintf(s.Err, "%s: nothing changed, nothing is written\n", args[0])
 			}
@@ -169,7 +169,7 @@ func newSecretRotate(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := sealing.Rotate(files, keys, recipients); err != nil {
+			if err := sealing.RotateSecrets(files, keys, recipients); err != nil {
 				return err
 			}
 			for _, note := range stale(files, given) {
@@ -188,7 +188,7 @@ func newSecretRotate(s streams) *cobra.Command {
 func stale(files, given []string) (notes []string) {
 	wanted := split(given)
 	for _, file := range files {
-		rule, err := secrets.RuleFor(file)
+		rule, err := secrets.FindRule(file)
 		note := ""
 		switch {
 		case err != nil:

@@ -55,11 +55,11 @@ func validate(s streams, reader *fleets.Reader, commit, output string) error {
 		}{len(fleet.Hosts), append([]schemas.Finding{}, findings...)})
 	case "github":
 		for _, f := range findings {
-			fmt.Fprintln(s.Out, annotate.GitHub(f))
+			fmt.Fprintln(s.Out, annotate.FormatGitHub(f))
 		}
 	case "gitlab":
 		var body []byte
-		if body, err = annotate.GitLab(findings); err == nil {
+		if body, err = annotate.FormatGitLab(findings); err == nil {
 			_, err = s.Out.Write(body)
 		}
 	default:

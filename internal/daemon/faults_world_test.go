@@ -66,7 +66,7 @@ func (w *world) seal(t *testing.T, password string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := secrets.Seal(secrets.Plain{Name: "bmc-lab", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}}, Data: map[string]secret.Value{
+	document, err := secrets.SealSecret(secrets.Plain{Name: "bmc-lab", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}}, Data: map[string]secret.Value{
 		"username": secret.New(w.rack.Description().Machines[0].Username), "password": secret.New(password),
 	}}, []age.Recipient{identity.Recipient()}, time.Now())
 	if err != nil {

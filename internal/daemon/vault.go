@@ -65,7 +65,7 @@ func (v *vault) open(ctx context.Context, name string) (map[string]secret.Value,
 	if data != nil || err != nil {
 		return data, err
 	}
-	data, err = secrets.Open(sealed.Document, v.keys)
+	data, err = secrets.OpenSecret(sealed.Document, v.keys)
 	if errors.As(err, new(secrets.OtherKeys)) {
 		data, err = v.ask(ctx, sealed)
 	}
@@ -90,7 +90,7 @@ func (v *vault) ask(ctx context.Context, sealed inventory.Sealed) (map[string]se
 	if last.err != nil && v.now().Before(last.at.Add(pause)) {
 		return nil, last.err
 	}
-	if data, err = v.program.Open(ctx, now.Document); err != nil {
+	if data, err = v.program.OpenSecret(ctx, now.Document); err != nil {
 		err = fmt.Errorf("no age key opens it: %w", err)
 	}
 	v.keep(now, data, err)

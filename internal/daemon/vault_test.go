@@ -62,7 +62,7 @@ func identity(t *testing.T) *age.X25519Identity {
 
 func sealed(t *testing.T, name string, identity *age.X25519Identity) string {
 	t.Helper()
-	document, err := secrets.Seal(secrets.Plain{Name: name, Scope: schemas.Scope{AllHosts: true}, Data: map[string]secret.Value{"a": secret.New("of age")}}, []age.Recipient{identity.Recipient()}, time.Now())
+	document, err := secrets.SealSecret(secrets.Plain{Name: name, Scope: schemas.Scope{AllHosts: true}, Data: map[string]secret.Value{"a": secret.New("of age")}}, []age.Recipient{identity.Recipient()}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,5 +34,5 @@ func (d *Daemon) serveWebhook(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("webhook.secretFile: %w", err)
 	}
-	return serve(ctx, d.webhook, webhook.Handler(key, d.loop.Refresh))
+	return serve(ctx, d.webhook, webhook.NewHandler(key, d.loop.Refresh))
 }

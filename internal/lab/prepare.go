@@ -48,7 +48,7 @@ func Prepare(ctx context.Context, dir string) error {
 		for key, value := range data {
 			values[key] = secret.New(value)
 		}
-		return secrets.Seal(secrets.Plain{Name: name, Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}}, Data: values}, []age.Recipient{identity.Recipient()}, time.Now())
+		return secrets.SealSecret(secrets.Plain{Name: name, Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}}, Data: values}, []age.Recipient{identity.Recipient()}, time.Now())
 	})
 }
 

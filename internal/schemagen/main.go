@@ -1,5 +1,5 @@
-// Command schemagen writes the JSON Schemas of the fleet's kinds and their reference page from package schemas, and the JSON Schema of what
-// `ingot plan -o json` prints: `go generate ./schemas`.
+// Command schemagen writes the JSON Schemas of the fleet's kinds and the reference page from package schemas, and the
+// JSON Schema of `ingot plan -o json`: `go generate ./schemas`.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// base is where the schemas say they are.
+// base is the URL below which the schemas are identified.
 const base = "https://ingot.dev/schemas/v1alpha1/"
 
 // kinds of documents, in the order of the reference page.
@@ -23,66 +23,76 @@ var kinds = []struct {
 	name  string
 	value any
 }{
-	{schemas.KindHost, schemas.Host{}}, {schemas.KindWorkload, schemas.Workload{}}, {schemas.KindStep, schemas.Step{}}, {schemas.KindSecret, schemas.Secret{}},
-	{schemas.KindRing, schemas.Ring{}}, {schemas.KindDefaults, schemas.Defaults{}}, {schemas.KindRule, schemas.Rule{}}, {schemas.KindFleet, schemas.Fleet{}},
+	{schemas.KindHost, schemas.Host{}}, {schemas.KindWorkload, schemas.Workload{}}, {schemas.KindStep, schemas.Step{}},
+	{schemas.KindSecret, schemas.Secret{}},
+	{schemas.KindRing, schemas.Ring{}}, {schemas.KindDefaults, schemas.Defaults{}}, {schemas.KindRule, schemas.Rule{}},
+	{schemas.KindFleet, schemas.Fleet{}},
 }
 
 // choices are the fields with a closed set of values, by type and property.
 var choices = map[string][]string{
-	"HostSpec.power": {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged}, "HostSpec.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
-	"HostDefaults.power": {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged}, "HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
-	"Boot.method": {schemas.VirtualMedia}, "WorkloadSpec.update": {schemas.OnConsent, schemas.Reinstall}, "Install.phoneHome": {schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled},
+	"HostSpec.power":         {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged},
+	"HostSpec.lifecycle":     {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
+	"HostDefaults.power":     {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged},
+	"HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
+	"Boot.method":            {schemas.VirtualMedia}, "WorkloadSpec.update": {schemas.OnConsent, schemas.Reinstall},
+	"Install.phoneHome":  {schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled},
 	"Install.otherDisks": {schemas.OtherDisksDenied, schemas.OtherDisksAllowed},
 	"Interface.type":     {"ethernet", "bond", "vlan"},
 }
 
 // patterns are the fields with a grammar.
 var patterns = map[string]string{
-	"Metadata.name": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "Metadata.id": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "Image.sha256": `^[0-9a-f]{64}$`,
-	"BMCTLS.fingerprint": `^sha256:[0-9a-f]{64}$`, "BMCConsole.fingerprint": `^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`,
+	"Metadata.name": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "Metadata.id": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`,
+	"Image.sha256":           `^[0-9a-f]{64}$`,
+	"BMCTLS.fingerprint":     `^sha256:[0-9a-f]{64}$`,
+	"BMCConsole.fingerprint": `^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`,
 }
 
 func main() {
-	if err := run(); err != nil {
+	if err := writeAll(); err != nil {
 		fmt.Fprintln(os.Stderr, "schemagen:", err)
 		os.Exit(1)
 	}
 }
 
-// run works in schemas, where go generate starts it. The comments are found by the paths of the module.
-func run() error {
+// writeAll starts in schemas, the directory of go generate, and writes every file. The comments are found by the paths
+// of the module.
+func writeAll() error {
 	if err := os.Chdir(".."); err != nil {
 		return err
 	}
 	reflector := &jsonschema.Reflector{RequiredFromJSONSchemaTags: false, ExpandedStruct: true}
-	if err := reflector.AddGoComments("github.com/gitmetal/ingot", "./schemas", jsonschema.WithFullComment()); err != nil {
+	if err := reflector.AddGoComments("github.com/gitmetal/ingot", "./schemas",
+		jsonschema.WithFullComment()); err != nil {
 		return fmt.Errorf("read comments: %w", err)
 	}
 	page := newPage()
 	for _, kind := range kinds {
 		schema := reflector.Reflect(kind.value)
-		complete(schema, kind.name)
+		completeSchema(schema, kind.name)
 		body, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join("schemas", "json", strings.ToLower(kind.name)+".json"), append(body, '\n'), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join("schemas", "json", strings.ToLower(kind.name)+".json"), append(body, '\n'),
+			0o644); err != nil {
 			return err
 		}
-		page.kind(kind.name, schema)
+		page.addKind(kind.name, schema)
 	}
-	if err := os.WriteFile(filepath.Join("docs", "reference.md"), page.bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join("docs", "reference.md"), page.encodePage(), 0o644); err != nil {
 		return err
 	}
-	return plans()
+	return writePlanSchema()
 }
 
-// complete adds what the Go types do not say.
-func complete(schema *jsonschema.Schema, kind string) {
+// completeSchema adds constraints that Go types do not express.
+func completeSchema(schema *jsonschema.Schema, kind string) {
 	schema.ID, schema.Title = jsonschema.ID(base+strings.ToLower(kind)+".json"), kind
-	fix(schema, "apiVersion", schemas.APIVersion)
-	fix(schema, "kind", kind)
-	for name, definition := range definitions(schema) {
+	fixValue(schema, "apiVersion", schemas.APIVersion)
+	fixValue(schema, "kind", kind)
+	for name, definition := range listDefinitions(schema) {
 		for pair := definition.Properties.Oldest(); pair != nil; pair = pair.Next() {
 			key := name + "." + pair.Key
 			for _, choice := range choices[key] {
@@ -90,7 +100,8 @@ func complete(schema *jsonschema.Schema, kind string) {
 			}
 			pair.Value.Pattern = patterns[key]
 			if key == "RingSpec.maxUnavailable" { // a number needs no quotes
-				pair.Value.Type, pair.Value.OneOf = "", []*jsonschema.Schema{{Type: "string", Pattern: "^[0-9]+%?$"}, {Type: "integer", Minimum: "1"}}
+				pair.Value.Type, pair.Value.OneOf = "",
+					[]*jsonschema.Schema{{Type: "string", Pattern: "^[0-9]+%?$"}, {Type: "integer", Minimum: "1"}}
 			}
 			pair.Value.Description = oneLine(pair.Value.Description)
 		}
@@ -98,14 +109,14 @@ func complete(schema *jsonschema.Schema, kind string) {
 	}
 }
 
-func fix(schema *jsonschema.Schema, property, value string) {
+func fixValue(schema *jsonschema.Schema, property, value string) {
 	if p, ok := schema.Properties.Get(property); ok {
 		p.Const = value
 	}
 }
 
-// definitions are the types of a schema that have properties, its own among them.
-func definitions(schema *jsonschema.Schema) map[string]*jsonschema.Schema {
+// listDefinitions gives the types of a schema that have properties, with the schema's own type.
+func listDefinitions(schema *jsonschema.Schema) map[string]*jsonschema.Schema {
 	all := map[string]*jsonschema.Schema{schema.Title: schema}
 	for name, definition := range schema.Definitions {
 		if definition.Properties != nil {
@@ -117,10 +128,10 @@ func definitions(schema *jsonschema.Schema) map[string]*jsonschema.Schema {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// sortedNames gives the types of a schema but its own, by name.
+// sortedNames gives the names of a schema's other types.
 func sortedNames(schema *jsonschema.Schema) []string {
 	var names []string
-	for name := range definitions(schema) {
+	for name := range listDefinitions(schema) {
 		if name != schema.Title {
 			names = append(names, name)
 		}

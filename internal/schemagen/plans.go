@@ -12,19 +12,22 @@ import (
 	"github.com/gitmetal/ingot/reconcile/review"
 )
 
-// verdicts are all there are.
-var verdicts = []change.Verdict{change.Nothing, change.Install, change.Reinstall, change.TurnOn, change.TurnOff, change.HandsOff, change.Unknown}
+// verdicts lists every verdict.
+var verdicts = []change.Verdict{change.Nothing, change.Install, change.Reinstall, change.TurnOn, change.TurnOff,
+	change.HandsOff, change.Unknown}
 
-// plans writes the schema of what `ingot plan -o json` prints. Unlike a fleet's documents, which are written by people, it may get more fields.
-func plans() error {
+// writePlanSchema writes the schema of `ingot plan -o json`. Unlike documents of a fleet, which people write, a plan
+// may get more fields.
+func writePlanSchema() error {
 	reflector := &jsonschema.Reflector{ExpandedStruct: true, AllowAdditionalProperties: true}
-	if err := reflector.AddGoComments("github.com/gitmetal/ingot", "./reconcile/review", jsonschema.WithFullComment()); err != nil {
+	if err := reflector.AddGoComments("github.com/gitmetal/ingot", "./reconcile/review",
+		jsonschema.WithFullComment()); err != nil {
 		return fmt.Errorf("read comments: %w", err)
 	}
 	schema := reflector.Reflect(review.Document{})
 	schema.ID, schema.Title = jsonschema.ID(base+"review.json"), "Review"
-	fix(schema, "schema", review.Schema)
-	for name, definition := range definitions(schema) {
+	fixValue(schema, "schema", review.Schema)
+	for name, definition := range listDefinitions(schema) {
 		for pair := definition.Properties.Oldest(); pair != nil; pair = pair.Next() {
 			if key := name + "." + pair.Key; key == "Host.verdict" || key == "Host.was" {
 				for _, verdict := range verdicts {

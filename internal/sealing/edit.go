@@ -18,24 +18,25 @@ import (
 
 // Editor is a person with a text editor.
 type Editor struct {
-	Command string // as $EDITOR has it: a program and its arguments; "" for vi
+	Command string // as in $EDITOR: a program and its arguments; "" for vi
 	In      io.Reader
 	Out     io.Writer
 	Talk    io.Writer // questions and errors
 }
 
-// Edit opens a Secret's file in the editor, in clear, and encrypts it anew for the same recipients; changed is false, and nothing is written, when the
-// text stays the same. What cannot be sealed is told, and the text can be edited again.
-func (e Editor) Edit(ctx context.Context, file string, keys secrets.Keys) (changed bool, err error) {
+// EditSecret opens a Secret's file in the editor, in clear, and encrypts the file again for the same recipients. With
+// an unchanged text nothing is written, and changed is false. A text that cannot be sealed is reported, and can be
+// edited again.
+func (e Editor) EditSecret(ctx context.Context, file string, keys secrets.Keys) (changed bool, err error) {
 	document, err := readFile(file)
 	if err != nil {
 		return false, err
 	}
-	before, err := secrets.Reveal(document, keys)
+	before, err := secrets.RevealText(document, keys)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", file, err)
 	}
-	names, err := secrets.Recipients(document)
+	names, err := secrets.ListRecipients(document)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", file, err)
 	}
@@ -43,7 +44,7 @@ func (e Editor) Edit(ctx context.Context, file string, keys secrets.Keys) (chang
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", file, err)
 	}
-	dir, err := e.private()
+	dir, err := e.makePrivateDir()
 	if err != nil {
 		return false, fmt.Errorf("make a private directory: %w", err)
 	}
@@ -53,30 +54,30 @@ func (e Editor) Edit(ctx context.Context, file string, keys secrets.Keys) (chang
 		return false, err
 	}
 	for {
-		after, err := e.run(ctx, draft)
+		after, err := e.runEditor(ctx, draft)
 		if err != nil || bytes.Equal(before, after) {
 			return false, err
 		}
-		sealed, problem := reseal(file, after, recipients)
+		sealed, problem := sealText(file, after, recipients)
 		if problem == nil {
-			return true, replace(file, sealed)
+			return true, replaceFile(file, sealed)
 		}
 		fmt.Fprintf(e.Talk, "%s cannot be sealed like this:\n%v\n", file, problem)
-		if !e.again() {
+		if !e.askAgain() {
 			return false, fmt.Errorf("%s: nothing was written, and the edited text is gone", file)
 		}
 	}
 }
 
-func (e Editor) again() bool {
+func (e Editor) askAgain() bool {
 	fmt.Fprint(e.Talk, "edit it again? [Y/n] ")
 	answer, err := readLine(e.In)
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return (err == nil && answer == "") || answer == "y" || answer == "yes"
 }
 
-// private makes a directory that nobody else may look into, in memory where there is such a place.
-func (e Editor) private() (string, error) {
+// makePrivateDir makes a directory that only this user may read, in memory where the system has such a place.
+func (e Editor) makePrivateDir() (string, error) {
 	for _, parent := range []string{os.Getenv("XDG_RUNTIME_DIR"), "/dev/shm", os.TempDir()} {
 		var about unix.Statfs_t
 		if parent == "" || unix.Statfs(parent, &about) != nil || about.Type != unix.TMPFS_MAGIC {
@@ -91,8 +92,9 @@ func (e Editor) private() (string, error) {
 	return dir, err
 }
 
-// run has the editor change a file, and gives what is in it then. What ^C means is the editor's business, so it outlives a cancelled context.
-func (e Editor) run(ctx context.Context, draft string) ([]byte, error) {
+// runEditor runs the editor on a file, and gives the file's new content. The editor handles ^C itself, and therefore
+// outlives a cancelled context.
+func (e Editor) runEditor(ctx context.Context, draft string) ([]byte, error) {
 	words := strings.Fields(e.Command)
 	if len(words) == 0 {
 		words = []string{"vi"}

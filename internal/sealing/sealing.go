@@ -1,5 +1,7 @@
-// Package sealing makes, edits and rotates the files of a fleet's Secrets, for a person at the command line. Values come from files, from a terminal that
-// does not show them, or from standard input, never from arguments; in clear they are written only for an editor, in a private directory that is removed.
+// Package sealing makes, edits and rotates the files of a fleet's Secrets, for a person at the command line. Call
+// Input.ReadValues and SealSecret for a new Secret, Editor.EditSecret or RotateSecrets for an existing one. Do not take
+// values from arguments: other users can read them. Values in clear are written only for an editor, in a private
+// directory that is removed.
 package sealing
 
 import (
@@ -17,20 +19,21 @@ import (
 	"github.com/gitmetal/ingot/schemas/decode"
 )
 
-// Seal makes the file of a new Secret.
-func Seal(file string, plain secrets.Plain, recipients []age.Recipient) ([]byte, error) {
+// SealSecret makes the file of a new Secret.
+func SealSecret(file string, plain secrets.Plain, recipients []age.Recipient) ([]byte, error) {
 	if len(plain.Data) == 0 {
-		return nil, errors.New("there is no value: give some with --from-file key=path, or on standard input as key=value")
+		return nil, errors.New("there is no value: give some with --from-file key=path, or on standard input as " +
+			"key=value")
 	}
-	sealed, err := secrets.Seal(plain, recipients, time.Now())
+	sealed, err := secrets.SealSecret(plain, recipients, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	return sealed, check(file, sealed)
+	return sealed, checkFile(file, sealed)
 }
 
-// Write writes a new file, with its directories; one that is there stays.
-func Write(file string, sealed []byte) error {
+// WriteNew writes a new file, with its directories. An existing file stays.
+func WriteNew(file string, sealed []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
@@ -47,46 +50,46 @@ func Write(file string, sealed []byte) error {
 	return f.Close()
 }
 
-// Rotate encrypts files anew, with new keys, for exactly these recipients. What is in them stays as it is. Either all files are written or, after an
-// error with one of them, none.
-func Rotate(files []string, keys secrets.Keys, recipients []age.Recipient) error {
+// RotateSecrets encrypts files again, with new keys, for exactly these recipients. The values stay. After an error with
+// one file no file is written.
+func RotateSecrets(files []string, keys secrets.Keys, recipients []age.Recipient) error {
 	rotated := map[string][]byte{}
 	for _, file := range files {
 		document, err := readFile(file)
 		if err != nil {
 			return err
 		}
-		clear, err := secrets.Reveal(document, keys)
+		clear, err := secrets.RevealText(document, keys)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		if rotated[file], err = reseal(file, clear, recipients); err != nil {
+		if rotated[file], err = sealText(file, clear, recipients); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	for file, sealed := range rotated {
-		if err := replace(file, sealed); err != nil {
+		if err := replaceFile(file, sealed); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func reseal(file string, clear []byte, recipients []age.Recipient) ([]byte, error) {
+func sealText(file string, clear []byte, recipients []age.Recipient) ([]byte, error) {
 	sealed, err := secrets.SealText(clear, recipients, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	return sealed, check(file, sealed)
+	return sealed, checkFile(file, sealed)
 }
 
-// check finds what the fleet would refuse of a file. Findings repeat no value of a Secret.
-func check(file string, sealed []byte) error {
-	documents, findings := decode.File(file, sealed)
+// checkFile finds what the fleet would refuse of a file. Findings repeat no value of a Secret.
+func checkFile(file string, sealed []byte) error {
+	documents, findings := decode.DecodeFile(file, sealed)
 	var problems []string
 	for _, finding := range findings {
 		if finding.Severity == schemas.Error {
-			finding.Position = schemas.Position{} // a line of what is written, which nobody sees
+			finding.Position = schemas.Position{} // a line of the sealed text, unknown to the person
 			problems = append(problems, strings.TrimPrefix(finding.String(), ": error: "))
 		}
 	}
@@ -99,8 +102,8 @@ func check(file string, sealed []byte) error {
 	return nil
 }
 
-// replace writes beside a file and takes its place: a file is never half written.
-func replace(file string, data []byte) error {
+// replaceFile writes beside a file and renames: a file is never half written.
+func replaceFile(file string, data []byte) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err

@@ -13,10 +13,10 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// ask asks for values on a terminal, which does not show them.
-func (i Input) ask(ctx context.Context, terminal *os.File) (map[string]secret.Value, error) {
+// askValues asks for values on a terminal, without echo.
+func (i Input) askValues(ctx context.Context, terminal *os.File) (map[string]secret.Value, error) {
 	values := map[string]secret.Value{}
-	tty := patient{ctx, terminal}
+	tty := contextReader{ctx, terminal}
 	for n := 0; len(i.Keys) == 0 || n < len(i.Keys); n++ {
 		key := ""
 		if len(i.Keys) > 0 {
@@ -31,19 +31,19 @@ func (i Input) ask(ctx context.Context, terminal *os.File) (map[string]secret.Va
 				break
 			}
 		}
-		value, err := i.hidden(tty, key)
+		value, err := i.readHidden(tty, key)
 		if err != nil {
 			return nil, fmt.Errorf("read the value of %s: %w", key, err)
 		}
-		if err := keep(values, key, value); err != nil {
+		if err := addValue(values, key, value); err != nil {
 			return nil, err
 		}
 	}
 	return values, nil
 }
 
-// hidden asks for one value. The terminal stops to show what is typed before the question is there.
-func (i Input) hidden(tty patient, key string) (value string, err error) {
+// readHidden asks for one value. Echo is off before the question is printed.
+func (i Input) readHidden(tty contextReader, key string) (value string, err error) {
 	fd := int(tty.terminal.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
@@ -61,23 +61,23 @@ func (i Input) hidden(tty patient, key string) (value string, err error) {
 	return value, err
 }
 
-// patient reads from a terminal until its context ends.
-type patient struct {
+// contextReader reads from a terminal until its context ends.
+type contextReader struct {
 	ctx      context.Context
 	terminal *os.File
 }
 
-// glance is how long the reader waits before it looks at its context, in milliseconds.
-const glance = 200
+// pollMillis is how long a read waits before it checks the context, in milliseconds.
+const pollMillis = 200
 
 // Read implements io.Reader.
-func (p patient) Read(b []byte) (int, error) {
+func (p contextReader) Read(b []byte) (int, error) {
 	for {
 		if p.ctx.Err() != nil {
 			return 0, context.Cause(p.ctx)
 		}
 		ready := []unix.PollFd{{Fd: int32(p.terminal.Fd()), Events: unix.POLLIN}}
-		n, err := unix.Poll(ready, glance)
+		n, err := unix.Poll(ready, pollMillis)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return 0, err
 		}

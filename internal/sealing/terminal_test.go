@@ -84,7 +84,7 @@ func TestATerminalDoesNotShowValues(t *testing.T) {
 			t.Parallel()
 			keyboard, terminal, screen := pseudoTerminal(t)
 			human := &person{keyboard: keyboard, answers: test.answers}
-			values, err := sealing.Input{Keys: test.keys, In: terminal, Talk: human}.Values(t.Context())
+			values, err := sealing.Input{Keys: test.keys, In: terminal, Talk: human}.ReadValues(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestATerminalIsLeftWhenItsContextEnds(t *testing.T) {
 	}
 	human := &person{keyboard: keyboard}
 	cancel(why)
-	if _, err := (sealing.Input{Keys: []string{"a"}, In: terminal, Talk: human}).Values(ctx); !errors.Is(err, why) {
+	if _, err := (sealing.Input{Keys: []string{"a"}, In: terminal, Talk: human}).ReadValues(ctx); !errors.Is(err, why) {
 		t.Errorf("Values = %v, want %v", err, why)
 	}
 	after, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)

@@ -18,49 +18,50 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Input is where the values of a Secret come from.
+// Input is the source of a Secret's values.
 type Input struct {
-	Files []string // key=path, each; when there are any, nothing else is read
-	Keys  []string // asked for on a terminal; none: their names are asked for too
+	Files []string // key=path each; with files nothing else is read
+	Keys  []string // keys to ask for on a terminal; without keys the terminal asks for keys too
 	In    io.Reader
 	Talk  io.Writer // questions
 }
 
-// Values reads the values: files as they are, to the last byte; on a terminal what is typed, which is not shown; and otherwise all of In, as lines of
-// key=value or as YAML.
-func (i Input) Values(ctx context.Context) (map[string]secret.Value, error) {
+// ReadValues reads the values: files to the last byte; on a terminal the typed values, without echo; otherwise the
+// whole of In, as lines of key=value or as YAML.
+func (i Input) ReadValues(ctx context.Context) (map[string]secret.Value, error) {
 	if len(i.Files) > 0 {
-		return fromFiles(i.Files)
+		return readFiles(i.Files)
 	}
 	if file, ok := i.In.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return i.ask(ctx, file)
+		return i.askValues(ctx, file)
 	}
 	data, err := io.ReadAll(io.LimitReader(i.In, schemas.MaxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the values: %w", err)
 	}
-	return parse(data)
+	return parseValues(data)
 }
 
-func fromFiles(pairs []string) (map[string]secret.Value, error) {
+func readFiles(pairs []string) (map[string]secret.Value, error) {
 	values := map[string]secret.Value{}
 	for _, pair := range pairs {
 		key, path, ok := strings.Cut(pair, "=")
 		if !ok || key == "" || path == "" {
-			return nil, errors.New("--from-file wants key=path: a value itself never stands in an argument, where other users of the machine can read it")
+			return nil, errors.New("--from-file wants key=path: a value itself never stands in an argument, where " +
+				"other users of the machine can read it")
 		}
 		data, err := readFile(path)
 		if err != nil {
 			return nil, err
 		}
-		if err := keep(values, key, string(data)); err != nil {
+		if err := addValue(values, key, string(data)); err != nil {
 			return nil, err
 		}
 	}
 	return values, nil
 }
 
-// readFile reads a file that can be part of a Secret.
+// readFile reads a file of at most schemas.MaxFile bytes.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -74,7 +75,7 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-func keep(values map[string]secret.Value, key, value string) error {
+func addValue(values map[string]secret.Value, key, value string) error {
 	if _, twice := values[key]; twice {
 		return fmt.Errorf("the key %q is given twice", key)
 	}
@@ -82,7 +83,7 @@ func keep(values map[string]secret.Value, key, value string) error {
 	return nil
 }
 
-// readLine reads no byte beyond the line's end: the rest is for whoever reads next.
+// readLine reads no byte beyond the line's end: the rest is for the next reader.
 func readLine(in io.Reader) (string, error) {
 	var line []byte
 	for b := make([]byte, 1); ; {
@@ -101,8 +102,8 @@ func readLine(in io.Reader) (string, error) {
 
 var assignment = regexp.MustCompile(`^[A-Za-z0-9._-]+=`)
 
-// parse reads key=value, one a line, or YAML: a mapping of keys to texts. No error repeats a value.
-func parse(data []byte) (map[string]secret.Value, error) {
+// parseValues reads key=value, one a line, or YAML: a mapping of keys to texts. No error repeats a value.
+func parseValues(data []byte) (map[string]secret.Value, error) {
 	if len(data) > schemas.MaxFile {
 		return nil, fmt.Errorf("the values have more than %d bytes", schemas.MaxFile)
 	}
@@ -118,18 +119,20 @@ func parse(data []byte) (map[string]secret.Value, error) {
 			return parseYAML(data)
 		}
 		key, value, _ := strings.Cut(line, "=")
-		if err := keep(values, key, value); err != nil {
+		if err := addValue(values, key, value); err != nil {
 			return nil, err
 		}
 	}
 	return values, lines.Err()
 }
 
-var errInput = errors.New("standard input is neither key=value, one a line, nor YAML with a text for each key (numbers in quotes)")
+var errInput = errors.New("standard input is neither key=value, one a line, nor YAML with a text for each key " +
+	"(numbers in quotes)")
 
 func parseYAML(data []byte) (map[string]secret.Value, error) {
 	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil || len(root.Content) != 1 || root.Content[0].Kind != yaml.MappingNode {
+	if err := yaml.Unmarshal(data, &root); err != nil || len(root.Content) != 1 ||
+		root.Content[0].Kind != yaml.MappingNode {
 		return nil, errInput
 	}
 	values := map[string]secret.Value{}
@@ -138,7 +141,7 @@ func parseYAML(data []byte) (map[string]secret.Value, error) {
 		if fields[i].Kind != yaml.ScalarNode || fields[i+1].Kind != yaml.ScalarNode || fields[i+1].Tag != "!!str" {
 			return nil, errInput
 		}
-		if err := keep(values, fields[i].Value, fields[i+1].Value); err != nil {
+		if err := addValue(values, fields[i].Value, fields[i+1].Value); err != nil {
 			return nil, err
 		}
 	}

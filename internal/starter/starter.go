@@ -1,4 +1,5 @@
-// Package starter writes a new fleet: small, valid, with comments that say what to change.
+// Package starter writes a new fleet: small, valid, with comments that say what to change. Call WriteFleet for a new
+// fleet, WriteSchemas after an upgrade. Do not write into a directory with other files.
 package starter
 
 import (
@@ -26,30 +27,31 @@ import (
 //go:embed all:fleet
 var templates embed.FS
 
-// SchemasDir is where a fleet keeps the JSON Schemas that its files name in their first lines.
+// SchemasDir is the directory of a fleet's JSON Schemas. Files of the fleet name their schema in the first line.
 const SchemasDir = ".ingot/schemas"
 
-// Options are what a new fleet begins with.
+// Options are the choices for a new fleet.
 type Options struct {
-	// Recipients are the age recipients of its Secret. Without any it is sealed for a key that is thrown away: a placeholder.
+	// Recipients are the age recipients of the fleet's Secret. Without a recipient the Secret is sealed for a key that
+	// is thrown away: a placeholder.
 	Recipients []string
 	Now        time.Time
 }
 
-// Write makes a fleet in a directory that is missing, empty, or holds nothing but .git, and gives the paths of its files, sorted. In any other
-// directory nothing is written.
-func Write(dir string, o Options) ([]string, error) {
-	if err := vacant(dir); err != nil {
+// WriteFleet makes a fleet in a directory that is missing, empty, or holds only .git, and gives the paths of its files,
+// sorted. In any other directory nothing is written.
+func WriteFleet(dir string, o Options) ([]string, error) {
+	if err := checkVacant(dir); err != nil {
 		return nil, err
 	}
-	files, err := fleet(o)
+	files, err := renderFleet(o)
 	if err != nil {
 		return nil, err
 	}
-	return put(dir, files, os.O_EXCL)
+	return writeFiles(dir, files, os.O_EXCL)
 }
 
-// WriteSchemas writes the JSON Schemas of this version into a fleet, over those that are there.
+// WriteSchemas writes the JSON Schemas of this version into a fleet, and replaces existing ones.
 func WriteSchemas(dir string) ([]string, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, err
@@ -60,12 +62,12 @@ func WriteSchemas(dir string) ([]string, error) {
 	if err := addSchemas(files); err != nil {
 		return nil, err
 	}
-	return put(dir, files, os.O_TRUNC)
+	return writeFiles(dir, files, os.O_TRUNC)
 }
 
-// vacant refuses a directory in which something is.
-func vacant(dir string) error {
-	if dir == "" { // an unset variable of a script: the files would land in the working directory, whatever is there
+// checkVacant refuses a directory with files.
+func checkVacant(dir string) error {
+	if dir == "" { // an unset variable of a script would mean the working directory
 		return errors.New("no directory is named: name one that is empty or missing")
 	}
 	entries, err := os.ReadDir(dir)
@@ -77,14 +79,15 @@ func vacant(dir string) error {
 	}
 	for _, entry := range entries {
 		if entry.Name() != ".git" {
-			return fmt.Errorf("%s is not empty, it has %s: name a directory that is empty or missing; nothing was written", dir, entry.Name())
+			return fmt.Errorf("%s is not empty, it has %s: name a directory that is empty or missing; "+
+				"nothing was written", dir, entry.Name())
 		}
 	}
 	return nil
 }
 
-// fleet renders every file, by its path.
-func fleet(o Options) (map[string][]byte, error) {
+// renderFleet renders every file, by its path.
+func renderFleet(o Options) (map[string][]byte, error) {
 	recipients, err := secrets.ParseRecipients(o.Recipients)
 	if err != nil {
 		return nil, err
@@ -107,7 +110,7 @@ func fleet(o Options) (map[string][]byte, error) {
 	if err := addTemplates(files, view); err != nil {
 		return nil, err
 	}
-	files["secrets/bmc.yaml"], err = credentials(recipients, o.Now)
+	files["secrets/bmc.yaml"], err = sealCredentials(recipients, o.Now)
 	return files, err
 }
 
@@ -153,31 +156,31 @@ func addSchemas(files map[string][]byte) error {
 	return nil
 }
 
-// credentials is the Secret that the example's host names.
-func credentials(recipients []age.Recipient, now time.Time) ([]byte, error) {
-	sealed, err := secrets.Seal(secrets.Plain{
+// sealCredentials makes the Secret of the example's host.
+func sealCredentials(recipients []age.Recipient, now time.Time) ([]byte, error) {
+	sealed, err := secrets.SealSecret(secrets.Plain{
 		Name: "bmc", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "r1"}},
 		Data: map[string]secret.Value{"username": secret.New("change-me"), "password": secret.New("change-me")},
 	}, recipients, now)
 	return append([]byte("# yaml-language-server: $schema=../"+SchemasDir+"/secret.json\n"), sealed...), err
 }
 
-// put writes files below a directory; mode is os.O_EXCL to refuse files that are there, os.O_TRUNC to replace them.
-func put(dir string, files map[string][]byte, mode int) ([]string, error) {
+// writeFiles writes files below a directory. Mode os.O_EXCL refuses existing files, os.O_TRUNC replaces existing files.
+func writeFiles(dir string, files map[string][]byte, mode int) ([]string, error) {
 	names := slices.Sorted(maps.Keys(files))
 	for _, name := range names {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return nil, err
 		}
-		if err := write(file, files[name], mode); err != nil {
+		if err := writeFile(file, files[name], mode); err != nil {
 			return nil, err
 		}
 	}
 	return names, nil
 }
 
-func write(file string, data []byte, mode int) error {
+func writeFile(file string, data []byte, mode int) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|mode, 0o644)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func TestANewFleetIsValid(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(dir, ".git"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := starter.Write(dir, starter.Options{Recipients: recipients, Now: now}); err != nil {
+		if _, err := starter.WriteFleet(dir, starter.Options{Recipients: recipients, Now: now}); err != nil {
 			t.Fatal(err)
 		}
 		snapshot, err := gitrepo.ReadDirectory(dir)
@@ -59,10 +59,10 @@ func TestTheSecretIsSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if _, err := starter.Write(dir, starter.Options{Recipients: []string{identity.Recipient().String()}, Now: now}); err != nil {
+	if _, err := starter.WriteFleet(dir, starter.Options{Recipients: []string{identity.Recipient().String()}, Now: now}); err != nil {
 		t.Fatal(err)
 	}
-	data, err := secrets.Open([]byte(read(t, dir, "secrets/bmc.yaml")), loaded)
+	data, err := secrets.OpenSecret([]byte(read(t, dir, "secrets/bmc.yaml")), loaded)
 	if value := data["password"]; err != nil || value.Reveal() != "change-me" {
 		t.Errorf("the Secret opens as %d values, %v", len(data), err)
 	}
@@ -70,7 +70,7 @@ func TestTheSecretIsSealed(t *testing.T) {
 		t.Errorf(".sops.yaml does not name the recipient, or calls it a placeholder:\n%s", config)
 	}
 	dir = t.TempDir()
-	files, err := starter.Write(dir, starter.Options{Now: now})
+	files, err := starter.WriteFleet(dir, starter.Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestTheSecretIsSealed(t *testing.T) {
 			t.Errorf("%s holds a private key", name)
 		}
 	}
-	if _, err := secrets.Open([]byte(read(t, dir, "secrets/bmc.yaml")), loaded); err == nil {
+	if _, err := secrets.OpenSecret([]byte(read(t, dir, "secrets/bmc.yaml")), loaded); err == nil {
 		t.Error("the placeholder opens with another's key")
 	}
 }
@@ -90,7 +90,7 @@ var modeline = regexp.MustCompile(`^# yaml-language-server: \$schema=(\S+)\n`)
 func TestEditorsFindTheSchemas(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	files, err := starter.Write(dir, starter.Options{Now: now})
+	files, err := starter.WriteFleet(dir, starter.Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestWriteRefuses(t *testing.T) {
 		"a file":        {file, "empty or missing", nil},
 		"bad recipient": {filepath.Join(full, "new"), "age-keygen", []string{"AGE-SECRET-KEY-1CANARY"}},
 	} {
-		if _, err := starter.Write(test.dir, starter.Options{Recipients: test.recipients, Now: now}); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "CANARY") {
+		if _, err := starter.WriteFleet(test.dir, starter.Options{Recipients: test.recipients, Now: now}); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "CANARY") {
 			t.Errorf("%s: Write = %v, want an error with %q", name, err, test.want)
 		}
 	}
@@ -156,7 +156,7 @@ func TestWriteRefuses(t *testing.T) {
 func TestWriteSchemas(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := starter.Write(dir, starter.Options{Now: now}); err != nil {
+	if _, err := starter.WriteFleet(dir, starter.Options{Now: now}); err != nil {
 		t.Fatal(err)
 	}
 	want := read(t, dir, ".ingot/schemas/host.json")

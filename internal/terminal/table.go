@@ -227,7 +227,7 @@ func (w *writer) host(h daemon.HostView) {
 	}
 	if f := h.Hardware; f != nil {
 		rows = append(rows, [2]string{"machine", strings.TrimSpace(f.System.Manufacturer + " " + f.System.Product + " " + f.System.Serial)})
-		for _, d := range inventory.Apart(f.Disks) {
+		for _, d := range inventory.DistinctDisks(f.Disks) {
 			rows = append(rows, [2]string{"disk " + d.Name, fmt.Sprintf("%s, %d bytes, %s", d.ID().Label(), d.Size, holds(d.Content))})
 		}
 	}

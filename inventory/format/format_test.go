@@ -3,6 +3,7 @@ package format_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,7 +153,8 @@ func TestMinReader(t *testing.T) {
 func TestBytesAreTheSame(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		names := rapid.MapOf(rapid.StringMatching(`[a-z<é]{1,3}`).Filter(func(name string) bool { return name != "one" }), rapid.SampledFrom([]string{`1`, `1.0`, `"x"`, `null`, `{"b":[],"a":{"c":1e400}}`, `[{"z":1,"y":2}]`})).Draw(t, "members")
+		typed := []string{"at", "in", "one", "two"} // members of root with a type that not every drawn value fits
+		names := rapid.MapOf(rapid.StringMatching(`[a-z<é]{1,3}`).Filter(func(name string) bool { return !slices.Contains(typed, name) }), rapid.SampledFrom([]string{`1`, `1.0`, `"x"`, `null`, `{"b":[],"a":{"c":1e400}}`, `[{"z":1,"y":2}]`})).Draw(t, "members")
 		var forth, back []string
 		for name, value := range names {
 			quoted, _ := json.Marshal(name)

@@ -35,8 +35,8 @@ func ReadDirectory(dir string) (inventory.Snapshot, error) {
 	defer root.Close()
 	if isBare(dir) {
 		return inventory.Snapshot{},
-			fmt.Errorf("read the fleet: %s is a bare repository, which has commits but no files: name a commit with "+
-				"--commit", dir)
+			fmt.Errorf("read the fleet: %s is a bare repository, which has commits but no files: "+
+				"name a commit with --commit", dir)
 	}
 	ignored, err := gitignore.ReadPatterns(osfs.New(dir), nil)
 	if err != nil {

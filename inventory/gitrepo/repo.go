@@ -176,8 +176,8 @@ func (r *Repo) RepinTrunk(ctx context.Context, commit string) error {
 		return fmt.Errorf("look for commit %.12s: %w: name the commit again when the repository answers", commit, err)
 	}
 	if _, err := object.GetCommit(r.repo.Storer, hash); err != nil {
-		return fmt.Errorf("there is no commit %s in the history of branch %s: push the commit, or name one from `git "+
-			"log`",
+		return fmt.Errorf("there is no commit %s in the history of branch %s: "+
+			"push the commit, or name one from `git log`",
 			commit, r.config.Branch)
 	}
 	r.accepted = hash

@@ -65,7 +65,7 @@ func (r *Repo) readCommit(hash plumbing.Hash) (inventory.Snapshot, error) {
 		return inventory.Snapshot{}, fmt.Errorf("read the tree of %s: %w", hash, err)
 	}
 	if len(rd.findings) > 0 {
-		schemas.Sort(rd.findings)
+		schemas.SortFindings(rd.findings)
 		return inventory.Snapshot{}, Refused{Commit: hash.String(), Findings: rd.findings}
 	}
 	title, _, _ := strings.Cut(commit.Message, "\n")

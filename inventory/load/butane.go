@@ -47,7 +47,7 @@ func (c *butaneConfig) listSecrets() []refs.Secret {
 func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *butaneConfig {
 	source, ok := t.Files[file]
 	if !ok {
-		l.addFindings(workload.Finding("spec.install.butane", "", "there is no file %s in this commit", file))
+		l.addFindings(workload.ErrorAt("spec.install.butane", "", "there is no file %s in this commit", file))
 		return nil
 	}
 	t.referenced[file] = true
@@ -56,7 +56,7 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 			Executable: map[string]bool{}, Sealed: map[refs.Secret]int{}},
 		blobs: []string{"butane " + source.Blob}, shapingVars: map[string]bool{}, textVars: map[string]int{},
 	}
-	root, findings := refs.Parse(file, source.Data)
+	root, findings := refs.ParseFile(file, source.Data)
 	if root != nil {
 		findings = append(l.readLocalFiles(t, c, root), l.noteReferences(c, root)...)
 	}
@@ -68,7 +68,7 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 // noteReferences records the references of a config and finds missing secrets. It changes the nodes.
 func (l *loader) noteReferences(c *butaneConfig, root *yaml.Node) []schemas.Finding {
 	texts := findFileTexts(root)
-	_, findings := refs.Replace(c.butane.Path, root, func(ref refs.Ref, at schemas.Position) (string, error) {
+	_, findings := refs.ReplaceReferences(c.butane.Path, root, func(ref refs.Ref, at schemas.Position) (string, error) {
 		if !slices.ContainsFunc(c.references, func(u reference) bool { return u.Ref == ref }) {
 			c.references = append(c.references, reference{ref, at})
 		}
@@ -126,8 +126,8 @@ func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []sch
 			return append(findings, schemas.Finding{
 				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column},
 				Severity: schemas.Error,
-				Message: fmt.Sprintf("the local files up to here have more than %d MiB, counted as often as they "+
-					"are named", maxLocalBytes>>20),
+				Message: fmt.Sprintf("the local files up to here have more than %d MiB, counted as often as they are "+
+					"named", maxLocalBytes>>20),
 				Hint: "put large files into the image, or have the system fetch them: contents.source with " +
 					"verification.hash",
 			})
@@ -180,7 +180,7 @@ var localFields = []string{"local", "contents_local", "ssh_authorized_keys_local
 // findLocalNames finds the scalars of a config that name files.
 func findLocalNames(root *yaml.Node) []*yaml.Node {
 	var names []*yaml.Node
-	yamltext.Walk(root, func(node *yaml.Node) { // noteReferences reports the nodes that Walk refuses
+	yamltext.WalkNodes(root, func(node *yaml.Node) { // noteReferences reports the nodes that Walk refuses
 		if node.Kind != yaml.MappingNode {
 			return
 		}

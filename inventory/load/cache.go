@@ -260,7 +260,7 @@ func (l *loader) decodeFile(file string, f inventory.File) decodedFile {
 		return d
 	}
 	if d, known = l.before.files[at]; !known {
-		d.documents, d.findings = decode.File(file, f.Data)
+		d.documents, d.findings = decode.DecodeFile(file, f.Data)
 	}
 	l.after.files[at] = d
 	return d

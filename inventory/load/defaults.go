@@ -39,7 +39,7 @@ var defaultFields = []defaultField{
 func listDefaultFields(d schemas.Document) []defaultField {
 	var given []defaultField
 	for _, s := range defaultFields {
-		if d.Written("spec.defaults." + s.field) {
+		if d.IsWritten("spec.defaults." + s.field) {
 			given = append(given, s)
 		}
 	}
@@ -74,7 +74,7 @@ func (l *loader) newHostFiller(t *tree) func(host schemas.Document) schemas.Docu
 		f := hostFilling{host: host, spec: openSpec(host.Host.Spec), givers: map[string]schemas.Document{},
 			positions: map[string]schemas.Position{}}
 		for i, d := range defaults {
-			if d.Defaults.Spec.Hosts.Selects(host.ID(), host.Host.Metadata.Labels) {
+			if d.Defaults.Spec.Hosts.SelectsHost(host.ID(), host.Host.Metadata.Labels) {
 				l.addFindings(f.takeDefaults(d, given[i])...)
 			}
 		}
@@ -99,19 +99,19 @@ type hostFilling struct {
 func (f *hostFilling) takeDefaults(d schemas.Document, given []defaultField) []schemas.Finding {
 	var findings []schemas.Finding
 	for _, s := range given {
-		if f.host.Written("spec."+s.field) || (s.field[:3] == "bmc" && f.host.Host.Spec.BMC == nil) {
+		if f.host.IsWritten("spec."+s.field) || (s.field[:3] == "bmc" && f.host.Host.Spec.BMC == nil) {
 			continue
 		}
 		if first, taken := f.givers[s.field]; taken {
 			if first.Defaults.Spec.Priority == d.Defaults.Spec.Priority && !sameDefault(s, first, d) {
-				findings = append(findings, d.Finding("spec.defaults."+s.field, "give one of them a higher priority",
+				findings = append(findings, d.ErrorAt("spec.defaults."+s.field, "give one of them a higher priority",
 					"Defaults %s (%s) has another value for host %s, with the same priority", first.Name,
-					first.Pos("spec.defaults."+s.field), f.host.Name))
+					first.PositionOf("spec.defaults."+s.field), f.host.Name))
 			}
 			continue
 		}
 		s.copyField(&f.spec, &d.Defaults.Spec.Defaults)
-		f.givers[s.field], f.positions["spec."+s.field] = d, d.Pos("spec.defaults."+s.field)
+		f.givers[s.field], f.positions["spec."+s.field] = d, d.PositionOf("spec.defaults."+s.field)
 	}
 	return findings
 }
@@ -157,8 +157,8 @@ func closeSpec(s schemas.HostSpec) schemas.HostSpec {
 // checkComplete finds required fields that neither a host nor the host's Defaults give.
 func (l *loader) checkComplete(d schemas.Document, runs bool) {
 	lack := func(field, hint, message string) {
-		if !d.Fields.Misspelt(parentField(field)) && !d.Fields.Spoiled(field) {
-			l.addFindings(d.Finding(field, hint, "%s", message))
+		if !d.Fields.IsMisspelt(parentField(field)) && !d.Fields.IsSpoiled(field) {
+			l.addFindings(d.ErrorAt(field, hint, "%s", message))
 		}
 	}
 	spec := d.Host.Spec
@@ -172,11 +172,11 @@ func (l *loader) checkComplete(d schemas.Document, runs bool) {
 		lack("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
 	}
 	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && inventory.PlaceholderWWN(disk.WWN) {
-		l.addFindings(d.Finding("spec.rootDisk.wwn", "name the disk by serial or path",
+		l.addFindings(d.ErrorAt("spec.rootDisk.wwn", "name the disk by serial or path",
 			"%q is a placeholder that names no disk", disk.WWN))
 	}
 	if disk := spec.RootDisk; disk != nil && disk.Serial != "" && inventory.Placeholder(disk.Serial) {
-		l.addFindings(d.Finding("spec.rootDisk.serial", "name the disk by wwn or path",
+		l.addFindings(d.ErrorAt("spec.rootDisk.serial", "name the disk by wwn or path",
 			"%q is a placeholder that names no disk", disk.Serial))
 	}
 }
@@ -198,7 +198,7 @@ func (l *loader) keepSettings() {
 	}
 	if len(fleets) > 1 {
 		for _, name := range slices.Sorted(maps.Keys(fleets)) {
-			l.addFindings(fleets[name].Finding("kind", "keep one", "%s",
+			l.addFindings(fleets[name].ErrorAt("kind", "keep one", "%s",
 				fmt.Sprintf("there are %d documents of kind Fleet", len(fleets))))
 		}
 	}

@@ -31,19 +31,19 @@ func (l *loader) findDuplicates() {
 	for _, id := range l.after.ids {
 		d := l.trunk.hosts()[id]
 		if first, twice := named[d.Name]; twice {
-			l.addFindings(d.Finding("metadata.name", "",
+			l.addFindings(d.ErrorAt("metadata.name", "",
 				"there is a Host %q in %s already: each has an id, and needs a name of its own", d.Name,
-				first.Pos("metadata.name")))
+				first.PositionOf("metadata.name")))
 		}
 		named[d.Name] = d
 		own := func(field, kind, value string) {
 			if other, taken := owners.claimValue(kind, value, d.Name); taken {
-				l.addFindings(d.Finding(field, "", "host %s has the same %s %s", other, kind, value))
+				l.addFindings(d.ErrorAt(field, "", "host %s has the same %s %s", other, kind, value))
 			}
 		}
 		identity := d.Host.Spec.Identity
 		if inventory.Placeholder(identity.Serial) && identity.Serial != "" {
-			l.addFindings(d.Finding("spec.identity.serial", "identify the machine by its MACs",
+			l.addFindings(d.ErrorAt("spec.identity.serial", "identify the machine by its MACs",
 				"%q is a placeholder, no identity", identity.Serial))
 		} else {
 			own("spec.identity.serial", "serial", identity.Serial)
@@ -69,7 +69,7 @@ func (l *loader) checkScopes() {
 	warn := func(d schemas.Document, field string, s schemas.Scope) {
 		for i, name := range s.Hosts {
 			if id, there := ids[name]; there {
-				found := d.Finding(fmt.Sprintf("%s.hosts[%d]", field, i), "write "+id,
+				found := d.ErrorAt(fmt.Sprintf("%s.hosts[%d]", field, i), "write "+id,
 					"hosts are selected by their ids, and that of %s is %s", name, id)
 				found.Severity = schemas.Warning
 				l.addFindings(found)
@@ -99,18 +99,18 @@ func (l *loader) findSharedBMCs() {
 		if d.Host.Spec.BMC == nil {
 			continue
 		}
-		service, system := d.Host.Spec.BMC.System()
+		service, system := d.Host.Spec.BMC.SplitAddress()
 		if service == "" {
 			continue // reported already
 		}
 		first, shared := services.claimValue("BMC", service, name)
 		if other, taken := systems.claimValue("system", service+system, name); taken {
-			l.addFindings(d.Finding(field, "", "host %s has the same BMC address", other))
+			l.addFindings(d.ErrorAt(field, "", "host %s has the same BMC address", other))
 		} else if shared && system == "" {
-			l.addFindings(d.Finding(field, "name the system: https://…/redfish/v1/Systems/…",
+			l.addFindings(d.ErrorAt(field, "name the system: https://…/redfish/v1/Systems/…",
 				"host %s is behind the same BMC, this address does not say which of its systems is meant", first))
 		} else if other, taken := whole[service]; taken {
-			l.addFindings(d.Finding(field, "name the system in the address of host "+other,
+			l.addFindings(d.ErrorAt(field, "name the system in the address of host "+other,
 				"host %s has the same BMC, and its address does not say which of its systems is meant", other))
 		}
 		if _, known := whole[service]; !known && system == "" {

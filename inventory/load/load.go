@@ -172,7 +172,7 @@ func (l *loader) keepDocuments(t *tree, file string) {
 	l.addFindings(read.findings...)
 	for _, d := range read.documents {
 		if d.Kind == schemas.KindSecret && len(read.documents) > 1 {
-			l.addFindings(d.Finding("kind", "give it a file of its own",
+			l.addFindings(d.ErrorAt("kind", "give it a file of its own",
 				"a Secret stands alone in its file: sops encrypts files, not documents"))
 		}
 		known := t.kinds[d.Kind]
@@ -193,19 +193,19 @@ func (l *loader) keepDocuments(t *tree, file string) {
 func duplicateFinding(d, first schemas.Document) schemas.Finding {
 	switch {
 	case d.Name == first.Name:
-		return d.Finding("metadata.name", "", "there is a %s %q in %s already", d.Kind, d.Name,
-			first.Pos("metadata.name"))
+		return d.ErrorAt("metadata.name", "", "there is a %s %q in %s already", d.Kind, d.Name,
+			first.PositionOf("metadata.name"))
 	case d.Host.Metadata.ID == "":
-		return d.Finding("metadata.name", "a reused name needs an id of its own: write metadata.id",
+		return d.ErrorAt("metadata.name", "a reused name needs an id of its own: write metadata.id",
 			"host %s in %s has the id %s, which is this host's too as it writes none", first.Name,
-			first.Pos("metadata.id"), d.ID())
+			first.PositionOf("metadata.id"), d.ID())
 	case first.Host.Metadata.ID == "":
-		return d.Finding("metadata.id", "",
+		return d.ErrorAt("metadata.id", "",
 			"the name of the host in %s is %s, which is its id too: one of the two needs another id",
-			first.Pos("metadata.name"), d.ID())
+			first.PositionOf("metadata.name"), d.ID())
 	default:
-		return d.Finding("metadata.id", "in a copied file, write another id or delete the line",
-			"host %s in %s has this id already", first.Name, first.Pos("metadata.id"))
+		return d.ErrorAt("metadata.id", "in a copied file, write another id or delete the line",
+			"host %s in %s has this id already", first.Name, first.PositionOf("metadata.id"))
 	}
 }
 
@@ -213,7 +213,7 @@ func duplicateFinding(d, first schemas.Document) schemas.Finding {
 func (l *loader) checkUndeclaredFiles(t *tree) {
 	for _, file := range t.undeclared {
 		if !t.referenced[file] {
-			_, findings := decode.File(file, t.Files[file].Data)
+			_, findings := decode.DecodeFile(file, t.Files[file].Data)
 			l.addFindings(findings...)
 		}
 	}
@@ -231,7 +231,7 @@ func (l *loader) keepSecrets() {
 func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 	spec := d.Host.Spec
 	desired := inventory.Desired{
-		Commit: l.trunk.Commit, File: d.File, Line: d.Pos("").Line,
+		Commit: l.trunk.Commit, File: d.File, Line: d.PositionOf("").Line,
 		ID: inventory.MachineID(d.ID()), Name: d.Name, Labels: d.Host.Metadata.Labels,
 		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk,
 		Network: spec.Network,
@@ -242,7 +242,7 @@ func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 	}
 	l.fillRelease(d, &desired)
 	desired.Canary = desired.Ring != "" &&
-		l.fleet.Rings[desired.Ring].Spec.Canaries.Selects(d.ID(), d.Host.Metadata.Labels)
+		l.fleet.Rings[desired.Ring].Spec.Canaries.SelectsHost(d.ID(), d.Host.Metadata.Labels)
 	l.checkComplete(d, spec.Workload != "" || desired.Workload != nil)
 	return desired
 }
@@ -251,22 +251,22 @@ func (l *loader) checkCredentials(d schemas.Document, name string) {
 	const field = "spec.bmc.credentials"
 	sealed, ok := l.fleet.Secrets[name]
 	if !ok {
-		l.addFindings(d.Finding(field, "", "there is no Secret %q", name))
+		l.addFindings(d.ErrorAt(field, "", "there is no Secret %q", name))
 		return
 	}
-	if !sealed.Scope.Selects(d.ID(), d.Host.Metadata.Labels) {
-		l.addFindings(d.Finding(field, "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q",
+	if !sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
+		l.addFindings(d.ErrorAt(field, "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q",
 			name))
 	}
 	for _, key := range []string{"username", "password"} {
 		if !slices.Contains(sealed.Keys, key) {
-			l.addFindings(d.Finding(field, "add it to "+sealed.File, "Secret %q has no key %q", name, key))
+			l.addFindings(d.ErrorAt(field, "add it to "+sealed.File, "Secret %q has no key %q", name, key))
 		}
 	}
 }
 
 // sortUnique sorts findings and drops repetitions.
 func sortUnique(findings []schemas.Finding) []schemas.Finding {
-	schemas.Sort(findings)
+	schemas.SortFindings(findings)
 	return slices.Compact(findings)
 }

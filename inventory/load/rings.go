@@ -51,7 +51,7 @@ func (l *loader) loadRings(releases map[string]inventory.Release) {
 		l.after.rings[name] = ring
 		for i, other := range d.Ring.Spec.After {
 			if _, known := documents[other]; !known {
-				l.addFindings(d.Finding(fmt.Sprintf("spec.after[%d]", i), "", "there is no Ring %q", other))
+				l.addFindings(d.ErrorAt(fmt.Sprintf("spec.after[%d]", i), "", "there is no Ring %q", other))
 			}
 		}
 	}
@@ -65,22 +65,22 @@ func (l *loader) joinHosts(d schemas.Document) []inventory.MachineID {
 	for _, id := range l.after.ids {
 		host := l.trunk.hosts()[id]
 		labels := host.Host.Metadata.Labels
-		if !d.Ring.Spec.Hosts.Selects(id, labels) {
+		if !d.Ring.Spec.Hosts.SelectsHost(id, labels) {
 			continue
 		}
 		if other, twice := l.after.ringOf[id]; twice {
-			l.addFindings(d.Finding("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already",
+			l.addFindings(d.ErrorAt("spec.hosts", "a host is in one ring at most", "host %s is in ring %s already",
 				host.Name, other))
 			continue
 		}
 		l.after.ringOf[id] = d.Name
 		hosts = append(hosts, inventory.MachineID(id))
-		if d.Ring.Spec.Canaries.Selects(id, labels) {
+		if d.Ring.Spec.Canaries.SelectsHost(id, labels) {
 			canaries++
 		}
 	}
 	if d.Ring.Spec.Canaries.Set() && canaries == 0 && len(hosts) > 0 {
-		found := d.Finding("spec.canaries", "canaries are chosen among the ring's hosts",
+		found := d.ErrorAt("spec.canaries", "canaries are chosen among the ring's hosts",
 			"no host of the ring is a canary")
 		found.Severity = schemas.Warning
 		l.addFindings(found)
@@ -94,7 +94,7 @@ func (l *loader) findCircles(documents map[string]schemas.Document) {
 		seen := map[string]bool{}
 		for open := slices.Clone(documents[name].Ring.Spec.After); len(open) > 0; open = open[1:] {
 			if open[0] == name {
-				l.addFindings(documents[name].Finding("spec.after", "", "rings wait for each other in a circle"))
+				l.addFindings(documents[name].ErrorAt("spec.after", "", "rings wait for each other in a circle"))
 				break
 			}
 			if next, known := documents[open[0]]; known && !seen[open[0]] {
@@ -119,7 +119,7 @@ func (l *loader) loadRelease(ring *inventory.Ring, d schemas.Document, release i
 		t = l.releaseTree(ring, release)
 		l.after.releases[ring.Commit] = t
 		if t.broken != "" {
-			found := d.Finding("spec.tag", "tag a commit that validates", "%s", t.broken)
+			found := d.ErrorAt("spec.tag", "tag a commit that validates", "%s", t.broken)
 			found.Severity = schemas.Warning
 			l.addFindings(found)
 		}
@@ -216,8 +216,8 @@ func mergeOrigins(trunk map[string]schemas.Position, release *tree,
 		}
 	}
 	for _, field := range []string{"spec.workload", "spec.vars"} {
-		if running.Host != nil && running.Written(field) {
-			all[field] = running.Pos(field)
+		if running.Host != nil && running.IsWritten(field) {
+			all[field] = running.PositionOf(field)
 		}
 	}
 	return all
@@ -259,7 +259,7 @@ func (l *loader) checkImageHosts() {
 		}
 		if u, err := url.Parse(d.Workload.Spec.Install.Image.URL); err == nil && u.Host != "" &&
 			!slices.Contains(allowed, strings.ToLower(u.Host)) {
-			l.addFindings(d.Finding("spec.install.image.url",
+			l.addFindings(d.ErrorAt("spec.install.image.url",
 				"add it to spec.imageHosts in "+schemas.FleetFile+", or take the image from one of: "+
 					strings.Join(allowed, ", "), "images are not fetched from %s", u.Host))
 		}

@@ -54,9 +54,9 @@ func (l *loader) checkScript(t *tree, d schemas.Document) {
 	name := d.Step.Spec.Script
 	t.referenced[name] = true
 	if file, ok := t.Files[name]; name != "" && !ok {
-		l.addFindings(d.Finding("spec.script", "", "there is no file %s in this commit", name))
+		l.addFindings(d.ErrorAt("spec.script", "", "there is no file %s in this commit", name))
 	} else if name != "" && !strings.HasPrefix(string(file.Data), "#!") {
-		l.addFindings(d.Finding("spec.script", "start it with a line such as #!/bin/sh",
+		l.addFindings(d.ErrorAt("spec.script", "start it with a line such as #!/bin/sh",
 			"the first line of %s does not name its interpreter", name))
 	}
 }
@@ -76,7 +76,7 @@ func (l *loader) listSteps(t *tree, d schemas.Document) []inventory.Step {
 		}
 		step, ok := t.steps()[use.Step]
 		if !ok {
-			l.addFindings(d.Finding(fmt.Sprintf("spec.steps[%d].step", i), "", "there is no Step %q", use.Step))
+			l.addFindings(d.ErrorAt(fmt.Sprintf("spec.steps[%d].step", i), "", "there is no Step %q", use.Step))
 			continue
 		}
 		timeout, err := time.ParseDuration(cmp.Or(step.Step.Spec.Timeout, "10m"))
@@ -88,7 +88,7 @@ func (l *loader) listSteps(t *tree, d schemas.Document) []inventory.Step {
 		scripts += len(t.Files[step.Step.Spec.Script].Data)
 	}
 	if scripts > maxScripts {
-		l.addFindings(d.Finding("spec.steps", "have the scripts fetch what is large",
+		l.addFindings(d.ErrorAt("spec.steps", "have the scripts fetch what is large",
 			"the scripts of all steps have %d bytes, at most %d can be delivered", scripts, maxScripts))
 	}
 	return steps
@@ -104,7 +104,7 @@ func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventor
 	r, ok := t.recipes[name]
 	if !ok {
 		if _, broken := t.workloads()[name]; !broken {
-			l.addFindings(running.Finding("spec.workload", "", "there is no Workload %q", name))
+			l.addFindings(running.ErrorAt("spec.workload", "", "there is no Workload %q", name))
 		}
 		return nil
 	}
@@ -130,7 +130,7 @@ func (l *loader) configForHost(c *butaneConfig, d, running schemas.Document) (*i
 		if use.Var != "" {
 			value, ok := running.Host.Spec.Vars[use.Var]
 			if !ok {
-				l.addFindings(running.Finding("spec.vars."+use.Var, "", "the field is missing: %s uses %s", use.at,
+				l.addFindings(running.ErrorAt("spec.vars."+use.Var, "", "the field is missing: %s uses %s", use.at,
 					use.Ref))
 				complete = false
 				continue
@@ -138,8 +138,9 @@ func (l *loader) configForHost(c *butaneConfig, d, running schemas.Document) (*i
 			b.Vars[use.Var] = value
 			continue
 		}
-		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok && !sealed.Scope.Selects(d.ID(), d.Host.Metadata.Labels) {
-			l.addFindings(d.Finding("spec.workload", "widen spec.scope in "+sealed.File,
+		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok &&
+			!sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
+			l.addFindings(d.ErrorAt("spec.workload", "widen spec.scope in "+sealed.File,
 				"this host is not in the scope of Secret %q, which %s uses", sealed.Name, use.at))
 		}
 	}

@@ -1,4 +1,6 @@
-// Package refs replaces the references ${vars.x} and ${secret.name.key} in Butane configs. It is pure.
+// Package refs replaces the references ${vars.x} and ${secret.name.key} in Butane configs. Call ParseFile and
+// ReplaceReferences to look at references, ExpandReferences to replace them. Do not replace text before parsing: a
+// value could then become YAML. The package is pure.
 package refs
 
 import (
@@ -22,7 +24,7 @@ type Ref struct {
 	Secret Secret
 }
 
-// String is the reference as it is written.
+// String is the reference as written in a config.
 func (r Ref) String() string {
 	if r.Var != "" {
 		return "${vars." + r.Var + "}"
@@ -30,42 +32,48 @@ func (r Ref) String() string {
 	return "${secret." + r.Secret.Name + "." + r.Secret.Key + "}"
 }
 
-// reference matches $${ (an escaped ${), a reference, or what was probably meant as one.
-var reference = regexp.MustCompile(`\$\$\{|\$\{(?:vars\.([A-Za-z_][A-Za-z0-9_]*)|secret\.([a-z0-9][-a-z0-9]*)\.([A-Za-z0-9_][-A-Za-z0-9_.]*))\}|\$\{(?:vars?|secrets?)\.[^}]*\}?`)
+// reference matches $${ (an escaped ${), a reference, and texts that were probably meant as one.
+var reference = regexp.MustCompile(`\$\$\{|` +
+	`\$\{(?:vars\.([A-Za-z_][A-Za-z0-9_]*)|secret\.([a-z0-9][-a-z0-9]*)\.([A-Za-z0-9_][-A-Za-z0-9_.]*))\}|` +
+	`\$\{(?:vars?|secrets?)\.[^}]*\}?`)
 
-// Expand replaces the references in a YAML document by what lookup gives, on the values of its parsed nodes and never on its text: a value
-// stays one value, and a text, whatever it contains. $${ stands for ${; any other ${…} is left as it is. The result is YAML in which every
-// value stands in the line it had. Aliases are refused: a value has one place. Problems, the errors of lookup included, are findings at the
-// place of the value in file; what lookup gave is in none of them. A literal $ right before a reference cannot be written.
-func Expand(file string, source []byte, lookup func(Ref) (string, error)) ([]byte, []schemas.Finding) {
-	root, findings := Parse(file, source)
+// ExpandReferences replaces the references in a YAML document by the results of lookup, in the parsed nodes and never
+// in the text: a value stays one value, and a text, whatever the result contains. $${ stands for ${; any other ${…}
+// stays. In the resulting YAML every value keeps its line. Aliases are refused: a value has one place. Problems, with
+// the errors of lookup, are findings at the value's place in file, without results of lookup. A literal $ right before
+// a reference cannot be written.
+func ExpandReferences(file string, source []byte, lookup func(Ref) (string, error)) ([]byte, []schemas.Finding) {
+	root, findings := ParseFile(file, source)
 	if len(findings) > 0 {
 		return nil, findings
 	}
 	if root == nil {
 		return source, nil
 	}
-	changed, findings := Replace(file, root, func(ref Ref, _ schemas.Position) (string, error) { return lookup(ref) })
+	changed, findings := ReplaceReferences(file, root,
+		func(ref Ref, _ schemas.Position) (string, error) { return lookup(ref) })
 	switch {
 	case len(findings) > 0:
 		return nil, findings
 	case !changed:
 		return source, nil
 	default:
-		return yamltext.Print(root), nil
+		return yamltext.PrintNodes(root), nil
 	}
 }
 
-// Replace is Expand on the nodes that Parse gave; lookup is told where each reference stands. It reports whether a value was changed.
-func Replace(file string, root *yaml.Node, lookup func(Ref, schemas.Position) (string, error)) (changed bool, findings []schemas.Finding) {
+// ReplaceReferences is ExpandReferences on the nodes of ParseFile. lookup also gets the position of each reference. The
+// result reports whether a value changed.
+func ReplaceReferences(file string, root *yaml.Node, lookup func(Ref, schemas.Position) (string, error)) (changed bool,
+	findings []schemas.Finding) {
 	e := expander{file: file, lookup: lookup}
-	e.walk(root)
+	e.expandNodes(root)
 	return e.changed, e.findings
 }
 
-// Parse gives the root node of a Butane file; it is nil for an empty one.
-func Parse(file string, source []byte) (*yaml.Node, []schemas.Finding) {
-	roots, problem := yamltext.Parse(source, schemas.MaxFile)
+// ParseFile gives the root node of a Butane file, nil for an empty file.
+func ParseFile(file string, source []byte) (*yaml.Node, []schemas.Finding) {
+	roots, problem := yamltext.ParseDocuments(source, schemas.MaxFile)
 	if len(roots) > 1 && problem == nil {
 		problem = &yamltext.Problem{Line: roots[1].Line, Message: "a second document: Butane would not read it"}
 	}
@@ -86,10 +94,10 @@ type expander struct {
 	changed  bool
 }
 
-func (e *expander) walk(root *yaml.Node) {
-	problems := yamltext.Walk(root, func(node *yaml.Node) {
+func (e *expander) expandNodes(root *yaml.Node) {
+	problems := yamltext.WalkNodes(root, func(node *yaml.Node) {
 		if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "${") {
-			e.scalar(node)
+			e.expandScalar(node)
 		}
 	})
 	for _, problem := range problems {
@@ -97,7 +105,7 @@ func (e *expander) walk(root *yaml.Node) {
 	}
 }
 
-func (e *expander) scalar(node *yaml.Node) {
+func (e *expander) expandScalar(node *yaml.Node) {
 	before := node.Value
 	after := reference.ReplaceAllStringFunc(before, func(match string) string {
 		if match == "$${" {
@@ -105,15 +113,16 @@ func (e *expander) scalar(node *yaml.Node) {
 		}
 		ref, ok := parseRef(match)
 		if !ok {
-			e.find(node, "%s is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters", match)
+			e.addFinding(node,
+				"%s is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters", match)
 			return match
 		}
-		value, err := e.lookup(ref, e.at(node))
+		value, err := e.lookup(ref, e.positionOf(node))
 		if err != nil {
-			e.find(node, "%v", err)
+			e.addFinding(node, "%v", err)
 		}
 		if !utf8.ValidString(value) {
-			e.find(node, "the value of %s is not UTF-8 text", ref)
+			e.addFinding(node, "the value of %s is not UTF-8 text", ref)
 		}
 		return value
 	})
@@ -124,12 +133,13 @@ func (e *expander) scalar(node *yaml.Node) {
 	node.Value, node.Tag, node.Style = after, "!!str", yaml.DoubleQuotedStyle
 }
 
-func (e *expander) at(node *yaml.Node) schemas.Position {
+func (e *expander) positionOf(node *yaml.Node) schemas.Position {
 	return schemas.Position{File: e.file, Line: node.Line, Col: node.Column}
 }
 
-func (e *expander) find(node *yaml.Node, format string, args ...any) {
-	e.findings = append(e.findings, schemas.Finding{Position: e.at(node), Severity: schemas.Error, Message: fmt.Sprintf(format, args...)})
+func (e *expander) addFinding(node *yaml.Node, format string, args ...any) {
+	e.findings = append(e.findings, schemas.Finding{Position: e.positionOf(node), Severity: schemas.Error,
+		Message: fmt.Sprintf(format, args...)})
 }
 
 func parseRef(match string) (Ref, bool) {

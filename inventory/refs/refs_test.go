@@ -14,9 +14,9 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-func ExampleExpand() {
+func ExampleExpandReferences() {
 	source := "path: /etc/site\ncontents:\n  inline: |\n    ${vars.site}\n    $${HOME} ${HOME}\n"
-	out, findings := refs.Expand("web.bu", []byte(source), func(refs.Ref) (string, error) { return "fra1: \"x\"", nil })
+	out, findings := refs.ExpandReferences("web.bu", []byte(source), func(refs.Ref) (string, error) { return "fra1: \"x\"", nil })
 	var value map[string]any
 	err := yaml.Unmarshal(out, &value)
 	fmt.Println(value, findings, err)
@@ -29,7 +29,7 @@ func ExampleExpand() {
 func TestExpandWithoutReferencesIsTheSource(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{"", "# nothing\n", "a: 0644 # octal\nb: ${HOME} ${} $$ ${var} ${vars} ${vars:-x} ${secret_name}\n"} {
-		out, findings := refs.Expand("f.bu", []byte(source), nil)
+		out, findings := refs.ExpandReferences("f.bu", []byte(source), nil)
 		if string(out) != source || len(findings) > 0 {
 			t.Errorf("Expand(%q) = %q, %v", source, out, findings)
 		}
@@ -43,7 +43,7 @@ func TestExpandKeepsValuesAndLines(t *testing.T) {
 	for _, value := range []string{"plain", "", "0644", "true", "null", "a: b", "- x\n- y", "\"'\\", "#", " lead", "trail \n\n", "tab\there", "nul\x00\x7f\u0085\u2028\ufeff\ufffd", "é😀", "${vars.x}", "*a", "!!int 3", strings.Repeat("long ", 2000)} {
 		t.Run(value[:min(len(value), 8)], func(t *testing.T) {
 			t.Parallel()
-			out, findings := refs.Expand("f.bu", []byte(source), func(refs.Ref) (string, error) { return value, nil })
+			out, findings := refs.ExpandReferences("f.bu", []byte(source), func(refs.Ref) (string, error) { return value, nil })
 			if len(findings) > 0 {
 				t.Fatal(findings)
 			}
@@ -101,7 +101,7 @@ func TestExpandKeepsAnyTree(t *testing.T) {
 		if strings.Contains(replaced, "${") || yaml.Unmarshal([]byte(replaced), &before) != nil {
 			return // yaml/v3 cannot read all that it writes, such as a block that starts with an empty line
 		}
-		out, findings := refs.Expand("f.bu", source, func(refs.Ref) (string, error) { return "X", nil })
+		out, findings := refs.ExpandReferences("f.bu", source, func(refs.Ref) (string, error) { return "X", nil })
 		if len(findings) > 0 {
 			t.Fatal(findings)
 		}
@@ -128,7 +128,7 @@ func TestExpandFindings(t *testing.T) {
 		{"a: 1\n---\nb: 2\n", "f.bu:3: error: a second document: Butane would not read it"},
 		{strings.Repeat("#", schemas.MaxFile+1), "f.bu: error: the file has 262145 bytes, at most 262144 are read (split it)"},
 	} {
-		out, findings := refs.Expand("f.bu", []byte(test.source), func(ref refs.Ref) (string, error) {
+		out, findings := refs.ExpandReferences("f.bu", []byte(test.source), func(ref refs.Ref) (string, error) {
 			switch ref.Var {
 			case "missing":
 				return "", errors.New("no such var")

@@ -19,7 +19,7 @@ func vector(t testing.TB) (document []byte, keys Keys, want map[string]secret.Va
 	if keys, err = LoadKeys("testdata/age.key"); err != nil {
 		t.Fatal(err)
 	}
-	if want, err = Open(document, keys); err != nil {
+	if want, err = OpenSecret(document, keys); err != nil {
 		t.Fatal(err)
 	}
 	return document, keys, want
@@ -39,11 +39,11 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte("spec: {data: {a: 'ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]'}}\nsops: {mac: x, encrypted_regex: ^data$, age: [{enc: x}]}\n"))
 	f.Add([]byte("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\nsops: {mac: x, encrypted_regex: '(a*)*$', age: [{enc: x}], pgp: [{}], kms: ~}\n"))
 	f.Fuzz(func(t *testing.T, fuzzed []byte) {
-		if _, err := Open(fuzzed, Keys{}); err == nil {
+		if _, err := OpenSecret(fuzzed, Keys{}); err == nil {
 			t.Error("opened without a key")
 		}
 		for _, changed := range [][]byte{fuzzed, bytes.Join([][]byte{fuzzed, section}, []byte("\nsops:\n"))} {
-			got, err := Open(changed, keys)
+			got, err := OpenSecret(changed, keys)
 			if err != nil && strings.Contains(err.Error(), "pass: ") {
 				t.Errorf("the error repeats a value: %v", err)
 			}
@@ -65,7 +65,7 @@ func FuzzChangedByte(f *testing.F) {
 	f.Fuzz(func(t *testing.T, at uint, b byte) {
 		changed := bytes.Clone(document)
 		changed[at%uint(len(changed))] = b
-		got, err := Open(changed, keys)
+		got, err := OpenSecret(changed, keys)
 		if err != nil {
 			return
 		}

@@ -35,12 +35,12 @@ func TestWhatIsRevealedIsSealedAsTheSame(t *testing.T) {
 		if len(plain.Data) == 0 {
 			return
 		}
-		document, err := Seal(plain, recipients, time.Unix(1e9, 0))
+		document, err := SealSecret(plain, recipients, time.Unix(1e9, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			clear, err := Reveal(document, keys)
+			clear, err := RevealText(document, keys)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +48,7 @@ func TestWhatIsRevealedIsSealedAsTheSame(t *testing.T) {
 				t.Fatalf("%v in\n%s", err, clear)
 			}
 		}
-		got, err := Open(document, keys)
+		got, err := OpenSecret(document, keys)
 		if err != nil || len(got) != len(plain.Data) {
 			t.Fatalf("%d values, %v", len(got), err)
 		}
@@ -64,7 +64,7 @@ func TestWhatIsRevealedIsSealedAsTheSame(t *testing.T) {
 func TestAFileKeepsWhatIsNotSealed(t *testing.T) {
 	t.Parallel()
 	document, keys := sealedFile(t)
-	clear, err := Reveal(document, keys)
+	clear, err := RevealText(document, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,17 +74,17 @@ func TestAFileKeepsWhatIsNotSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Reveal(sealed, keys); err != nil || string(again) != changed {
+	if again, err := RevealText(sealed, keys); err != nil || string(again) != changed {
 		t.Errorf("%v; sealed and revealed:\n%s\nwant:\n%s", err, again, changed)
 	}
-	if _, findings := decode.File("secrets/bmc.yaml", sealed); len(findings) > 0 {
+	if _, findings := decode.DecodeFile("secrets/bmc.yaml", sealed); len(findings) > 0 {
 		t.Errorf("Decode found %v", findings)
 	}
-	if who, err := Recipients(sealed); err != nil || !slices.Equal(who, []string{identity.Recipient().String()}) {
+	if who, err := ListRecipients(sealed); err != nil || !slices.Equal(who, []string{identity.Recipient().String()}) {
 		t.Errorf("Recipients = %v, %v", who, err)
 	}
 	commented := strings.Replace(string(document), "    password:", "    #ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]\n    password:", 1)
-	if _, err := Reveal([]byte(commented), keys); err == nil || !strings.Contains(err.Error(), "encrypted comments") {
+	if _, err := RevealText([]byte(commented), keys); err == nil || !strings.Contains(err.Error(), "encrypted comments") {
 		t.Errorf("Reveal with an encrypted comment = %v", err)
 	}
 }
@@ -151,7 +151,7 @@ func TestRulesSayForWhom(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, RulesFile), []byte(test.rules), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		rule, err := RuleFor(filepath.Join(dir, "secrets", "not", "yet.yaml"))
+		rule, err := FindRule(filepath.Join(dir, "secrets", "not", "yet.yaml"))
 		got := rule.Recipients
 		if !slices.Equal(got, test.want) || (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), test.why)) {
 			t.Errorf("%s: RuleFor = %v, %v; want %v, %q", name, got, err, test.want, test.why)

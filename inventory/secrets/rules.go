@@ -13,13 +13,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// RulesFile is where sops users say for whom files are encrypted.
+// RulesFile is the file in which sops users name recipients.
 const RulesFile = ".sops.yaml"
 
-// maxRules is the largest such file, in bytes.
+// maxRules is the largest rules file, in bytes.
 const maxRules = 1 << 20
 
-// ParseRecipients reads age recipients, each of which may be a list with commas, as sops takes them. Doubles are left out.
+// ParseRecipients reads age recipients. Each text may be a list with commas, as in sops. Duplicates are dropped.
 func ParseRecipients(texts []string) ([]age.Recipient, error) {
 	var recipients []age.Recipient
 	var seen []string
@@ -31,7 +31,8 @@ func ParseRecipients(texts []string) ([]age.Recipient, error) {
 		parsed, err := age.ParseRecipients(strings.NewReader(text))
 		if err != nil || len(parsed) != 1 {
 			if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY") {
-				return nil, errors.New("a recipient is an age identity, which is secret: give its public half, see age-keygen -y FILE")
+				return nil, errors.New("a recipient is an age identity, which is secret: " +
+					"give its public half, see age-keygen -y FILE")
 			}
 			return nil, fmt.Errorf("%q is not an age recipient (age1…): see age-keygen -y FILE", text)
 		}
@@ -40,17 +41,19 @@ func ParseRecipients(texts []string) ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// Recipients gives for whom a Secret's document is encrypted, sorted. It is an error when that is not for age recipients alone.
-func Recipients(document []byte) ([]string, error) {
+// ListRecipients gives the age recipients of a Secret's document, sorted. A document with keys of other types is an
+// error.
+func ListRecipients(document []byte) ([]string, error) {
 	_, m, err := readMeta(document)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.supported(); err != nil {
+	if err := m.checkSupported(); err != nil {
 		return nil, err
 	}
-	if others := m.others(); len(others) > 0 {
-		return nil, fmt.Errorf("the Secret is for keys of sops.%s too, which would be lost: change it with sops", strings.Join(others, ", sops."))
+	if others := m.listOtherKeys(); len(others) > 0 {
+		return nil, fmt.Errorf("the Secret is for keys of sops.%s too, which would be lost: change it with sops",
+			strings.Join(others, ", sops."))
 	}
 	var all []string
 	for _, key := range m.Age {
@@ -73,17 +76,17 @@ type keyGroup struct {
 	Others map[string]any `yaml:",inline"`
 }
 
-// Rule is the rule that a file is encrypted by.
+// Rule is the rule by which a file is encrypted.
 type Rule struct {
-	File       string // the rules file; "" when no rule is about the file
-	Number     int    // in its creation_rules, from 0
+	File       string // the rules file; "" without a rule for the file
+	Number     int    // index in creation_rules
 	Recipients []string
 }
 
-// RuleFor gives for whom the nearest rules file, in the directory of the file to be or above, says that it is encrypted; the zero value when there is no
-// such file or no rule of it is about this one. The first rule counts whose path_regex matches the path below the rules file. A rule that asks
-// for more than age recipients is an error: the file would not be what it asks for.
-func RuleFor(file string) (Rule, error) {
+// FindRule gives the recipients of a new file by the nearest rules file, in the file's directory or above. The first
+// rule with a path_regex that matches the path below the rules file counts. Without a rules file or a rule the result
+// is zero. A rule that asks for more than age recipients is an error: ingot could not follow the rule.
+func FindRule(file string) (Rule, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return Rule{}, err
@@ -125,7 +128,7 @@ func matchRules(data []byte, file string) (Rule, error) {
 		if !pattern.MatchString(file) {
 			continue
 		}
-		recipients, err := r.recipients()
+		recipients, err := r.listRecipients()
 		if err != nil {
 			return Rule{}, fmt.Errorf("creation_rules[%d]: %w", number, err)
 		}
@@ -134,14 +137,15 @@ func matchRules(data []byte, file string) (Rule, error) {
 	return Rule{}, nil
 }
 
-// harmless are fields of a rule that say nothing about keys: what is encrypted of a Secret is settled.
-var harmless = []string{"encrypted_regex", "name"}
+// ignoredFields are fields of a rule that say nothing about keys.
+var ignoredFields = []string{"encrypted_regex", "name"}
 
-var errRule = errors.New("ingot encrypts for age recipients alone: make the file with sops, or name recipients with --age")
+var errRule = errors.New("ingot encrypts for age recipients alone: make the file with sops, or name recipients with " +
+	"--age")
 
-func (r rule) recipients() ([]string, error) {
+func (r rule) listRecipients() ([]string, error) {
 	for name, value := range r.Others {
-		if text, ok := value.(string); value == nil || (ok && text == "") || slices.Contains(harmless, name) {
+		if text, ok := value.(string); value == nil || (ok && text == "") || slices.Contains(ignoredFields, name) {
 			continue
 		}
 		return nil, fmt.Errorf("it asks for %s: %w", name, errRule)

@@ -22,31 +22,31 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Plain is a Secret before it is sealed.
+// Plain is a Secret before sealing.
 type Plain struct {
 	Name  string
 	Scope schemas.Scope
 	Data  map[string]secret.Value
 }
 
-// Text is the Secret's document in clear, for SealText.
-func (p Plain) Text() ([]byte, error) {
-	data := mapping()
+// EncodeText gives the Secret's document in clear, for SealText.
+func (p Plain) EncodeText() ([]byte, error) {
+	data := newMapping()
 	for _, key := range sortedKeys(p.Data) {
-		value := text(p.Data[key].Reveal())
-		value.Style = styleOf(value.Value)
-		data.Content = append(data.Content, text(key), value)
+		value := newText(p.Data[key].Reveal())
+		value.Style = chooseStyle(value.Value)
+		data.Content = append(data.Content, newText(key), value)
 	}
-	return encode(mapping(
-		"apiVersion", text(schemas.APIVersion), "kind", text(schemas.KindSecret),
-		"metadata", mapping("name", text(p.Name)),
-		"spec", mapping("scope", scopeNode(p.Scope), "data", data),
+	return encodeNode(newMapping(
+		"apiVersion", newText(schemas.APIVersion), "kind", newText(schemas.KindSecret),
+		"metadata", newMapping("name", newText(p.Name)),
+		"spec", newMapping("scope", encodeScope(p.Scope), "data", data),
 	))
 }
 
-// Seal makes a Secret's document, encrypted for the recipients. Sops opens it too.
-func Seal(plain Plain, recipients []age.Recipient, now time.Time) ([]byte, error) {
-	clear, err := plain.Text()
+// SealSecret makes a Secret's document, encrypted for the recipients. Sops can open the document.
+func SealSecret(plain Plain, recipients []age.Recipient, now time.Time) ([]byte, error) {
+	clear, err := plain.EncodeText()
 	if err != nil {
 		return nil, err
 	}
@@ -57,10 +57,10 @@ func Seal(plain Plain, recipients []age.Recipient, now time.Time) ([]byte, error
 	return sealed, nil
 }
 
-// SealText encrypts what is below spec.data in a Secret's document, with a new key that is wrapped for each of the recipients; all else stays as it is
-// written. What cannot be sealed is told by its place, and no error repeats a value.
+// SealText encrypts the values below spec.data in a Secret's document, with a new key that is wrapped for each of the
+// recipients. Everything else stays as written. Errors name the place of a value, never the value.
 func SealText(clear []byte, recipients []age.Recipient, now time.Time) ([]byte, error) {
-	root, err := parse(clear)
+	root, err := parseDocument(clear)
 	if err != nil {
 		return nil, err
 	}
@@ -71,37 +71,39 @@ func SealText(clear []byte, recipients []age.Recipient, now time.Time) ([]byte, 
 	if _, err := rand.Read(w.key); err != nil {
 		return nil, err
 	}
-	if err := w.walk(root.Content[0], nil); err != nil {
+	if err := w.sealNode(root.Content[0], nil); err != nil {
 		return nil, err
 	}
 	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: "^data$", Version: sopsVersion}
-	if m.MAC, err = encrypt(w.key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))), m.LastModified); err != nil {
+	if m.MAC, err = encryptValue(w.key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))),
+		m.LastModified); err != nil {
 		return nil, err
 	}
 	for _, recipient := range recipients {
-		wrapped, err := wrap(w.key, recipient)
+		wrapped, err := wrapKey(w.key, recipient)
 		if err != nil {
 			return nil, err
 		}
 		m.Age = append(m.Age, ageKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
 	}
 	var section yaml.Node
-	if err := section.Encode(map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC, "encrypted_regex": m.EncryptedRegex, "version": m.Version}); err != nil {
+	if err := section.Encode(map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC,
+		"encrypted_regex": m.EncryptedRegex, "version": m.Version}); err != nil {
 		return nil, err
 	}
-	root.Content[0].Content = append(root.Content[0].Content, text("sops"), &section)
-	return encode(root)
+	root.Content[0].Content = append(root.Content[0].Content, newText("sops"), &section)
+	return encodeNode(root)
 }
 
-// parse reads the one document of a Secret in clear.
-func parse(clear []byte) (*yaml.Node, error) {
+// parseDocument reads the one document of a Secret in clear.
+func parseDocument(clear []byte) (*yaml.Node, error) {
 	if len(clear) > schemas.MaxFile {
 		return nil, fmt.Errorf("the Secret has %d bytes, at most %d are read", len(clear), schemas.MaxFile)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(clear))
 	var root, second yaml.Node
 	if err := decoder.Decode(&root); err != nil {
-		return nil, notYAML(err)
+		return nil, yamlError(err)
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is more than one document: a Secret has a file of its own")
@@ -120,21 +122,21 @@ func parse(clear []byte) (*yaml.Node, error) {
 
 var atLine = regexp.MustCompile(`line \d+`)
 
-// notYAML says where a text is no YAML; the library's own words may repeat some of it.
-func notYAML(err error) error {
+// yamlError says where a text is no YAML. The error of the library may repeat a value.
+func yamlError(err error) error {
 	if where := atLine.FindString(err.Error()); where != "" {
 		return fmt.Errorf("this is not YAML, near %s", where)
 	}
 	return errors.New("this is not YAML")
 }
 
-// sealer encrypts a document in its own order, in which the MAC is made.
+// sealer encrypts a document in document order, which is the order of the MAC.
 type sealer struct {
 	key []byte
 	mac hash.Hash
 }
 
-func (w *sealer) walk(node *yaml.Node, path []string) error {
+func (w *sealer) sealNode(node *yaml.Node, path []string) error {
 	if slices.Contains(path, "data") && node.HeadComment+node.LineComment+node.FootComment != "" {
 		return errors.New("spec.data: a comment there would stay readable: move it above data")
 	}
@@ -146,27 +148,27 @@ func (w *sealer) walk(node *yaml.Node, path []string) error {
 			if slices.Contains(path, "data") && name.HeadComment+name.LineComment+name.FootComment != "" {
 				return errors.New("spec.data: a comment there would stay readable: move it above data")
 			}
-			if err := w.walk(node.Content[i+1], below); err != nil {
+			if err := w.sealNode(node.Content[i+1], below); err != nil {
 				return err
 			}
 		}
 	case yaml.SequenceNode:
 		for _, item := range node.Content {
-			if err := w.walk(item, path); err != nil {
+			if err := w.sealNode(item, path); err != nil {
 				return err
 			}
 		}
 	case yaml.ScalarNode:
-		return w.scalar(node, path)
+		return w.sealScalar(node, path)
 	default:
 		return errors.New("anchors and aliases are not read: write the value where it is used")
 	}
 	return nil
 }
 
-func (w *sealer) scalar(node *yaml.Node, path []string) error {
+func (w *sealer) sealScalar(node *yaml.Node, path []string) error {
 	if !slices.Contains(path, "data") {
-		_, err := io.WriteString(w.mac, plain(node))
+		_, err := io.WriteString(w.mac, macText(node))
 		return err
 	}
 	where := strings.Join(path, ".")
@@ -175,41 +177,42 @@ func (w *sealer) scalar(node *yaml.Node, path []string) error {
 		return fmt.Errorf("%s: only values right below spec.data are sealed: rename or move it", where)
 	case node.Tag != "!!str":
 		return fmt.Errorf("%s: the value is not text: put it in quotes", where)
-	case node.Value == "": // sops would leave it in clear, and the fleet takes nothing in clear
+	case node.Value == "": // sops would leave an empty value in clear, and a fleet takes no value in clear
 		return fmt.Errorf("%s: the value is empty: leave the key out", where)
 	}
 	if _, err := io.WriteString(w.mac, node.Value); err != nil {
 		return err
 	}
-	value, err := encrypt(w.key, node.Value, strings.Join(path, ":")+":")
-	*node = *text(value)
+	value, err := encryptValue(w.key, node.Value, strings.Join(path, ":")+":")
+	*node = *newText(value)
 	return err
 }
 
-// scopeNode is a scope as it is written.
-func scopeNode(scope schemas.Scope) *yaml.Node {
-	node := mapping()
+// encodeScope writes a scope.
+func encodeScope(scope schemas.Scope) *yaml.Node {
+	node := newMapping()
 	if len(scope.MatchLabels) > 0 {
-		labels := mapping()
+		labels := newMapping()
 		for _, key := range sortedKeys(scope.MatchLabels) {
-			labels.Content = append(labels.Content, text(key), text(scope.MatchLabels[key]))
+			labels.Content = append(labels.Content, newText(key), newText(scope.MatchLabels[key]))
 		}
-		node.Content = append(node.Content, text("matchLabels"), labels)
+		node.Content = append(node.Content, newText("matchLabels"), labels)
 	}
 	if len(scope.Hosts) > 0 {
 		list := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, host := range scope.Hosts {
-			list.Content = append(list.Content, text(host))
+			list.Content = append(list.Content, newText(host))
 		}
-		node.Content = append(node.Content, text("hosts"), list)
+		node.Content = append(node.Content, newText("hosts"), list)
 	}
 	if scope.AllHosts {
-		node.Content = append(node.Content, text("allHosts"), &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+		node.Content = append(node.Content, newText("allHosts"),
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
 	}
 	return node
 }
 
-func encrypt(key []byte, plain, additional string) (string, error) {
+func encryptValue(key []byte, plain, additional string) (string, error) {
 	nonce := make([]byte, 32)
 	if _, err := rand.Read(nonce); err != nil {
 		return "", err
@@ -221,10 +224,11 @@ func encrypt(key []byte, plain, additional string) (string, error) {
 	out := gcm.Seal(nil, nonce, []byte(plain), []byte(additional))
 	cut := len(out) - gcm.Overhead()
 	encode := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("ENC[AES256_GCM,data:%s,iv:%s,tag:%s,type:str]", encode(out[:cut]), encode(nonce), encode(out[cut:])), nil
+	return fmt.Sprintf("ENC[AES256_GCM,data:%s,iv:%s,tag:%s,type:str]", encode(out[:cut]), encode(nonce),
+		encode(out[cut:])), nil
 }
 
-func wrap(key []byte, recipient age.Recipient) (string, error) {
+func wrapKey(key []byte, recipient age.Recipient) (string, error) {
 	var out bytes.Buffer
 	armored := armor.NewWriter(&out)
 	writer, err := age.Encrypt(armored, recipient)
@@ -240,7 +244,7 @@ func wrap(key []byte, recipient age.Recipient) (string, error) {
 	return out.String(), nil
 }
 
-func encode(node *yaml.Node) ([]byte, error) {
+func encodeNode(node *yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
@@ -250,26 +254,26 @@ func encode(node *yaml.Node) ([]byte, error) {
 	return out.Bytes(), encoder.Close()
 }
 
-func mapping(pairs ...any) *yaml.Node {
+func newMapping(pairs ...any) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		node.Content = append(node.Content, text(pairs[i].(string)), pairs[i+1].(*yaml.Node))
+		node.Content = append(node.Content, newText(pairs[i].(string)), pairs[i+1].(*yaml.Node))
 	}
 	return node
 }
 
-func text(value string) *yaml.Node {
+func newText(value string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
 }
 
-// manyLines are texts that a block of YAML holds as they are: a key or a certificate.
+// manyLines matches texts that a block of YAML holds unchanged, such as a key or a certificate.
 var manyLines = regexp.MustCompile(`^([!-~]([ -~]*[!-~])?\n)+$`)
 
-// oneLine are texts that need no escapes.
+// oneLine matches texts that need no escapes.
 var oneLine = regexp.MustCompile(`^[ -~]*$`)
 
-// styleOf is how a value is written so that it is read as it was.
-func styleOf(value string) yaml.Style {
+// chooseStyle is a style in which YAML readers read the same value.
+func chooseStyle(value string) yaml.Style {
 	switch {
 	case oneLine.MatchString(value):
 		return 0

@@ -1,5 +1,6 @@
-// Package secrets opens and makes the fleet's Secrets: SOPS files whose data key is wrapped for age recipients. It reads the part of SOPS
-// that it understands wholly, and refuses the rest: a file it cannot check is not opened. Values never reach an error.
+// Package secrets opens and makes the fleet's Secrets: SOPS files with a data key that is wrapped for age recipients.
+// Call LoadKeys, then OpenSecret to read, SealSecret to write. The package reads only the part of SOPS that it
+// understands wholly: a file that it cannot check is not opened. Do not put values into errors or logs.
 package secrets
 
 import (
@@ -26,7 +27,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// sopsVersion is written into files we make: the format's version whose behaviour this package follows.
+// sopsVersion is written into new files: the version of the format that this package follows.
 const sopsVersion = "3.9.0"
 
 // maxKeys is the largest file of identities, in bytes.
@@ -64,36 +65,39 @@ type ageKey struct {
 	Enc       string `yaml:"enc"`
 }
 
-// otherKeys are the fields of keys of other types, any of which opens a file as an age key does, and key_groups, of which several may be needed.
+// otherKeys are the fields for keys of other types, any of which opens a file as an age key does, and key_groups, of
+// which several may be needed.
 var otherKeys = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp", "key_groups"}
 
-// OtherKeys means that a Secret is for keys that this package does not read, and that no age key opens it.
+// OtherKeys means that a Secret is for keys of other types, and that no age key opens it.
 type OtherKeys struct {
 	Kinds []string // fields of the sops section
-	Why   error    // why no age key opens it
+	Why   error    // why no age key opens the Secret
 }
 
-// Error says what the file is for.
+// Error names the types of keys.
 func (e OtherKeys) Error() string {
 	return fmt.Sprintf("the Secret is for keys of sops.%s: %v", strings.Join(e.Kinds, ", sops."), e.Why)
 }
 
 func (e OtherKeys) Unwrap() error { return e.Why }
 
-// Open decrypts a Secret's document and checks its MAC: no value in the file, clear or encrypted, was changed, moved, added or taken away since it was
-// encrypted. The MAC of SOPS does not cover names of clear fields, nor where one clear value ends and the next begins: the scope is as good as the
-// review of the commit that it came with. An encrypted value cannot be put under another name.
-func Open(document []byte, keys Keys) (map[string]secret.Value, error) {
-	_, o, err := open(document, keys)
+// OpenSecret decrypts a Secret's document and checks its MAC: no value in the file, clear or encrypted, was changed,
+// moved, added or removed since the encryption. The MAC of SOPS covers neither the names of clear fields nor the border
+// between two clear values: the scope is as good as the review of its commit. An encrypted value cannot be moved to
+// another name.
+func OpenSecret(document []byte, keys Keys) (map[string]secret.Value, error) {
+	_, o, err := openDocument(document, keys)
 	if err != nil {
 		return nil, err
 	}
 	return o.data, nil
 }
 
-// Reveal opens a Secret's document and gives it in clear, as a person may change it for SealText: without its sops section, all else as it is written.
-func Reveal(document []byte, keys Keys) ([]byte, error) {
-	root, o, err := open(document, keys)
+// RevealText opens a Secret's document and gives the document in clear, without its sops section, for a person to
+// change and SealText to seal. Everything else stays as written.
+func RevealText(document []byte, keys Keys) ([]byte, error) {
+	root, o, err := openDocument(document, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +105,8 @@ func Reveal(document []byte, keys Keys) ([]byte, error) {
 		return nil, errors.New("the Secret has encrypted comments, which are not read: change it with sops")
 	}
 	for node, value := range o.nodes {
-		*node = *text(value)
-		node.Style = styleOf(value)
+		*node = *newText(value)
+		node.Style = chooseStyle(value)
 	}
 	fields := root.Content[0].Content
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -111,26 +115,27 @@ func Reveal(document []byte, keys Keys) ([]byte, error) {
 			break
 		}
 	}
-	return encode(root)
+	return encodeNode(root)
 }
 
-func open(document []byte, keys Keys) (*yaml.Node, *opener, error) {
+func openDocument(document []byte, keys Keys) (*yaml.Node, *opener, error) {
 	root, m, err := readMeta(document)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := m.supported(); err != nil {
+	if err := m.checkSupported(); err != nil {
 		return nil, nil, err
 	}
-	key, err := m.dataKey(keys)
+	key, err := m.findDataKey(keys)
 	if err != nil {
 		return nil, nil, err
 	}
-	o := &opener{key: key, encrypted: regexp.MustCompile(m.EncryptedRegex), data: map[string]secret.Value{}, nodes: map[*yaml.Node]string{}, mac: sha512.New()}
-	if err := o.walk(root.Content[0], nil); err != nil {
+	o := &opener{key: key, encrypted: regexp.MustCompile(m.EncryptedRegex), data: map[string]secret.Value{},
+		nodes: map[*yaml.Node]string{}, mac: sha512.New()}
+	if err := o.openNode(root.Content[0], nil); err != nil {
 		return nil, nil, err
 	}
-	return root, o, o.check(m)
+	return root, o, o.checkMAC(m)
 }
 
 // readMeta reads the sops section.
@@ -151,17 +156,19 @@ func readMeta(document []byte) (*yaml.Node, meta, error) {
 	return &root, head.SOPS, nil
 }
 
-func (m meta) supported() error {
+func (m meta) checkSupported() error {
 	for name, value := range m.Unsupported {
-		if !slices.Contains(otherKeys, name) && !nothing(value) {
-			return fmt.Errorf("the Secret uses sops.%s, which is not read: encrypt it for age recipients with encrypted_regex ^data$", name)
+		if !slices.Contains(otherKeys, name) && !isEmpty(value) {
+			return fmt.Errorf("the Secret uses sops.%s, which is not read: "+
+				"encrypt it for age recipients with encrypted_regex ^data$", name)
 		}
 	}
-	if others := m.others(); len(others) > 0 && (len(m.Age) == 0 || slices.Contains(others, "key_groups")) {
+	if others := m.listOtherKeys(); len(others) > 0 && (len(m.Age) == 0 || slices.Contains(others, "key_groups")) {
 		return OtherKeys{others, errors.New("it has no age recipient of its own")}
 	}
 	if m.EncryptedRegex == "" || m.MAC == "" || len(m.Age) == 0 {
-		return errors.New("the Secret's sops section has no age recipients, no mac or no encrypted_regex: encrypt it with sops --age … --encrypted-regex '^data$'")
+		return errors.New("the Secret's sops section has no age recipients, no mac or no encrypted_regex: " +
+			"encrypt it with sops --age … --encrypted-regex '^data$'")
 	}
 	if _, err := regexp.Compile(m.EncryptedRegex); err != nil {
 		return errors.New("the Secret's sops.encrypted_regex is no regular expression")
@@ -169,34 +176,35 @@ func (m meta) supported() error {
 	return nil
 }
 
-// nothing reports whether a field holds nothing: sops writes some all the same.
-func nothing(value any) bool {
+// isEmpty reports whether a field is empty: sops writes some empty fields.
+func isEmpty(value any) bool {
 	list, ok := value.([]any)
 	return value == nil || (ok && len(list) == 0)
 }
 
-// others gives the fields of other keys that hold something.
-func (m meta) others() (kinds []string) {
+// listOtherKeys gives the non-empty fields of other keys.
+func (m meta) listOtherKeys() (kinds []string) {
 	for _, name := range otherKeys {
-		if !nothing(m.Unsupported[name]) {
+		if !isEmpty(m.Unsupported[name]) {
 			kinds = append(kinds, name)
 		}
 	}
 	return kinds
 }
 
-// dataKey unwraps the file's key with whichever identity fits.
-func (m meta) dataKey(keys Keys) ([]byte, error) {
-	key, err := m.unwrap(keys)
-	if others := m.others(); err != nil && len(others) > 0 {
+// findDataKey unwraps the file's key with the first identity that fits.
+func (m meta) findDataKey(keys Keys) ([]byte, error) {
+	key, err := m.unwrapKey(keys)
+	if others := m.listOtherKeys(); err != nil && len(others) > 0 {
 		err = OtherKeys{others, err}
 	}
 	return key, err
 }
 
-func (m meta) unwrap(keys Keys) ([]byte, error) {
+func (m meta) unwrapKey(keys Keys) ([]byte, error) {
 	if len(keys.identities) == 0 {
-		return nil, errors.New("there is no age key to open Secrets with: set ageKeys in the daemon's configuration, or --age-keys")
+		return nil, errors.New("there is no age key to open Secrets with: " +
+			"set ageKeys in the daemon's configuration, or --age-keys")
 	}
 	var recipients []string
 	for _, wrapped := range m.Age {
@@ -210,19 +218,20 @@ func (m meta) unwrap(keys Keys) ([]byte, error) {
 			return key, nil
 		}
 	}
-	return nil, fmt.Errorf("none of the age keys opens the Secret, which is for %s: rotate it for a recipient whose key is here", strings.Join(recipients, ", "))
+	return nil, fmt.Errorf("none of the age keys opens the Secret, which is for %s: "+
+		"rotate it for a recipient whose key is here", strings.Join(recipients, ", "))
 }
 
-// opener walks a document in its order, as the MAC is made.
+// opener walks a document in document order, which is the order of the MAC.
 type opener struct {
 	key       []byte
 	encrypted *regexp.Regexp
 	data      map[string]secret.Value
-	nodes     map[*yaml.Node]string // what was opened, by where it stands
+	nodes     map[*yaml.Node]string // opened values, by node
 	mac       hash.Hash
 }
 
-func (o *opener) walk(node *yaml.Node, path []string) error {
+func (o *opener) openNode(node *yaml.Node, path []string) error {
 	switch node.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(node.Content); i += 2 {
@@ -230,33 +239,33 @@ func (o *opener) walk(node *yaml.Node, path []string) error {
 			if len(path) == 0 && name == "sops" {
 				continue
 			}
-			if err := o.walk(node.Content[i+1], append(path[:len(path):len(path)], name)); err != nil {
+			if err := o.openNode(node.Content[i+1], append(path[:len(path):len(path)], name)); err != nil {
 				return err
 			}
 		}
 	case yaml.SequenceNode:
 		for _, item := range node.Content {
-			if err := o.walk(item, path); err != nil {
+			if err := o.openNode(item, path); err != nil {
 				return err
 			}
 		}
 	case yaml.ScalarNode:
-		return o.scalar(node, path)
+		return o.openScalar(node, path)
 	default:
 		return errors.New("the Secret holds aliases")
 	}
 	return nil
 }
 
-func (o *opener) scalar(node *yaml.Node, path []string) error {
+func (o *opener) openScalar(node *yaml.Node, path []string) error {
 	if !o.isEncrypted(path) {
-		_, err := o.mac.Write([]byte(plain(node)))
+		_, err := o.mac.Write([]byte(macText(node)))
 		return err
 	}
 	var text []byte
-	if node.Value != "" { // sops leaves the empty text as it is
+	if node.Value != "" { // sops leaves the empty text in clear
 		var err error
-		if text, err = decrypt(o.key, node.Value, strings.Join(path, ":")+":"); err != nil {
+		if text, err = decryptValue(o.key, node.Value, strings.Join(path, ":")+":"); err != nil {
 			return fmt.Errorf("%s: %w", strings.Join(path, "."), err)
 		}
 		o.nodes[node] = string(text)
@@ -277,16 +286,16 @@ func (o *opener) isEncrypted(path []string) bool {
 	return false
 }
 
-// plain is how sops writes a clear scalar into the MAC: booleans in Python's spelling.
-func plain(node *yaml.Node) string {
+// macText is a clear scalar as sops writes it into the MAC: booleans in Python's spelling.
+func macText(node *yaml.Node) string {
 	if node.Tag == "!!bool" {
 		return map[bool]string{true: "True", false: "False"}[strings.EqualFold(node.Value, "true")]
 	}
 	return node.Value
 }
 
-func (o *opener) check(m meta) error {
-	want, err := decrypt(o.key, m.MAC, m.LastModified)
+func (o *opener) checkMAC(m meta) error {
+	want, err := decryptValue(o.key, m.MAC, m.LastModified)
 	if err != nil {
 		return errors.New("the Secret's mac cannot be opened: it was changed without sops")
 	}
@@ -297,7 +306,7 @@ func (o *opener) check(m meta) error {
 	return nil
 }
 
-// sealed is how sops writes a value: AES-256-GCM with a 32-byte nonce, the path as additional data.
+// sealed is a value as sops writes it: AES-256-GCM with a 32-byte nonce, the path as additional data.
 var sealed = regexp.MustCompile(`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:str\]$`)
 
 var (
@@ -305,10 +314,10 @@ var (
 	errType  = errors.New("the value is not text: put it in quotes, and encrypt it again")
 )
 
-// otherType matches values of the types that are not read.
+// otherType matches values of unsupported types.
 var otherType = regexp.MustCompile(`^ENC\[AES256_GCM,.*,type:(int|float|bool|bytes|time)\]$`)
 
-func decrypt(key []byte, value, additional string) ([]byte, error) {
+func decryptValue(key []byte, value, additional string) ([]byte, error) {
 	parts := sealed.FindStringSubmatch(value)
 	if parts == nil && otherType.MatchString(value) {
 		return nil, errType

@@ -21,7 +21,7 @@ func sealedFile(t *testing.T) ([]byte, Keys) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := Seal(Plain{Name: "bmc-r1", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "r1"}, Hosts: []string{"a"}},
+	document, err := SealSecret(Plain{Name: "bmc-r1", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "r1"}, Hosts: []string{"a"}},
 		Data: map[string]secret.Value{"username": secret.New("root"), "password": secret.New("pass: \"word\"\n#canary")}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -35,10 +35,10 @@ func TestSealedSecretOpens(t *testing.T) {
 	if strings.Contains(string(document), "canary") {
 		t.Fatalf("the document holds a value in clear:\n%s", document)
 	}
-	if _, findings := decode.File("secrets/bmc.yaml", document); len(findings) > 0 {
+	if _, findings := decode.DecodeFile("secrets/bmc.yaml", document); len(findings) > 0 {
 		t.Errorf("Decode of a sealed Secret found %v", findings)
 	}
-	data, err := Open(document, keys)
+	data, err := OpenSecret(document, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestChangedSecretIsRefused(t *testing.T) {
 		"not YAML":        "a: [",
 		"nothing":         "",
 	} {
-		if data, err := Open([]byte(changed), keys); err == nil || len(data) != 0 {
+		if data, err := OpenSecret([]byte(changed), keys); err == nil || len(data) != 0 {
 			t.Errorf("%s: Open gave %d values and %v, want an error alone", name, len(data), err)
 		} else if strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: the error holds the secret: %v", name, err)
@@ -78,7 +78,7 @@ func TestAFileOfSopsOpens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := Open(testFile(t, "testdata/sops-3.13.3.yaml"), keys)
+	data, err := OpenSecret(testFile(t, "testdata/sops-3.13.3.yaml"), keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestAFileOfSopsOpens(t *testing.T) {
 	if len(data) != len(want) {
 		t.Errorf("Open gave %d values, want %d", len(data), len(want))
 	}
-	if _, err := Open(testFile(t, "testdata/sops-3.13.3-number.yaml"), keys); err == nil || !strings.Contains(err.Error(), "spec.data.port") || !strings.Contains(err.Error(), "quotes") {
+	if _, err := OpenSecret(testFile(t, "testdata/sops-3.13.3-number.yaml"), keys); err == nil || !strings.Contains(err.Error(), "spec.data.port") || !strings.Contains(err.Error(), "quotes") {
 		t.Errorf("a number: %v, want its place and what to do", err)
 	}
 }
@@ -115,11 +115,11 @@ func TestOddValuesComeBack(t *testing.T) {
 	for i, text := range []string{" ", "true", "123", "null", "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]", "a\n\nb\n", "#c", "${secret.x.y}", "ä\t\u2028", strings.Repeat("x", 10_000)} {
 		want[fmt.Sprintf("k%d", i)] = secret.New(text)
 	}
-	document, err := Seal(Plain{Name: "odd", Scope: schemas.Scope{AllHosts: true}, Data: want}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
+	document, err := SealSecret(Plain{Name: "odd", Scope: schemas.Scope{AllHosts: true}, Data: want}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Open(document, Keys{[]age.Identity{identity}})
+	got, err := OpenSecret(document, Keys{[]age.Identity{identity}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,20 +128,20 @@ func TestOddValuesComeBack(t *testing.T) {
 			t.Errorf("%s = %q, %t, want %q", key, have.Reveal(), ok, value.Reveal())
 		}
 	}
-	if _, findings := decode.File("secrets/odd.yaml", document); len(findings) > 0 {
+	if _, findings := decode.DecodeFile("secrets/odd.yaml", document); len(findings) > 0 {
 		t.Errorf("Decode found %v", findings)
 	}
-	if _, err := Seal(Plain{Name: "odd", Scope: schemas.Scope{AllHosts: true}, Data: map[string]secret.Value{"none": {}}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0)); err == nil || !strings.Contains(err.Error(), "none") {
+	if _, err := SealSecret(Plain{Name: "odd", Scope: schemas.Scope{AllHosts: true}, Data: map[string]secret.Value{"none": {}}}, []age.Recipient{identity.Recipient()}, time.Unix(1e9, 0)); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("Seal of an empty value = %v, want an error that names it", err)
 	}
-	if _, err := Open(document, Keys{}); err == nil {
+	if _, err := OpenSecret(document, Keys{}); err == nil {
 		t.Error("opened without a key")
 	}
 	stranger, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(document, Keys{[]age.Identity{stranger}}); err == nil || !strings.Contains(err.Error(), "recipient") {
+	if _, err := OpenSecret(document, Keys{[]age.Identity{stranger}}); err == nil || !strings.Contains(err.Error(), "recipient") {
 		t.Errorf("another's key: %v", err)
 	}
 }

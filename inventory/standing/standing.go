@@ -1,5 +1,6 @@
-// Package standing says which hosts of a fleet have a machine that is known under another id, so that no machine is ever two hosts. The daemon's loop keeps an
-// Index as its records change; the plan of a pull request makes one with New. Pure.
+// Package standing finds hosts of a fleet with a machine that is known under another id, so that no machine is ever two
+// hosts. Call Settle for a whole fleet; a caller with changing records makes an Index with New, calls Move for every
+// change, and Of for every look. Do not decide by names: only keys of the machine count. The package is pure.
 package standing
 
 import (
@@ -12,7 +13,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// key is one thing that tells a machine from others, in its one spelling: the kind and the value.
+// key is one fact that tells machines apart, as kind and value in one spelling.
 type key [2]string
 
 // Kinds of keys.
@@ -23,41 +24,44 @@ const (
 	system = "BMC system"
 )
 
-// Index is under which ids machines are known. It is not safe for concurrent use.
+// Index knows the ids of machines. It is not safe for concurrent use.
 type Index struct {
-	known map[inventory.MachineID]known
+	known map[inventory.MachineID]knownMachine
 	ids   map[key]map[inventory.MachineID]bool
 }
 
-// known is what the record of an id says of its machine. Facts and pins are never changed in place: the same ones say the same.
-type known struct {
-	facts *inventory.Facts
-	pin   *inventory.BMCIdentity
-	seen  []key // what they show
-	keys  []key // with where its BMC is
-	epoch inventory.Epoch
-	asked bool // the fleet says where its BMC is
+// knownMachine is what the record of an id says of a machine. Facts and pins are never changed in place: the same
+// pointer means the same facts.
+type knownMachine struct {
+	facts       *inventory.Facts
+	pin         *inventory.BMCIdentity
+	seen        []key // keys that BMC and agents showed
+	keys        []key // with the key of the BMC's address
+	epoch       inventory.Epoch
+	declaresBMC bool // the fleet declares the BMC's address
 }
 
-// New indexes what is known.
+// New indexes records.
 func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) *Index {
-	x := &Index{known: map[inventory.MachineID]known{}, ids: map[key]map[inventory.MachineID]bool{}}
+	x := &Index{known: map[inventory.MachineID]knownMachine{}, ids: map[key]map[inventory.MachineID]bool{}}
 	for id, record := range records {
 		x.Move(record, fleet.Hosts[id])
 	}
 	return x
 }
 
-// Move says what is known of a machine now, and what the fleet asks of it.
+// Move updates what is known of a machine, and what the fleet asks of the machine.
 func (x *Index) Move(record inventory.Record, d inventory.Desired) {
 	before, asked := x.known[record.ID], d.BMC != nil
-	if before.facts == record.Facts && before.pin == record.BMC && before.epoch == record.Epoch && before.asked == asked {
+	if before.facts == record.Facts && before.pin == record.BMC && before.epoch == record.Epoch &&
+		before.declaresBMC == asked {
 		return // nearly always
 	}
-	now := known{facts: record.Facts, pin: record.BMC, seen: x.seen(record), epoch: record.Epoch, asked: asked}
+	now := knownMachine{facts: record.Facts, pin: record.BMC, seen: x.seenKeys(record), epoch: record.Epoch,
+		declaresBMC: asked}
 	now.keys = now.seen
 	if pin := record.BMC; pin != nil && !asked {
-		now.keys = add(slices.Clip(now.keys), system, systemOf(&schemas.BMC{Address: pin.Address}))
+		now.keys = addKey(slices.Clip(now.keys), system, systemKey(&schemas.BMC{Address: pin.Address}))
 	}
 	x.known[record.ID] = now
 	if slices.Equal(before.keys, now.keys) {
@@ -76,54 +80,58 @@ func (x *Index) Move(record inventory.Record, d inventory.Desired) {
 	}
 }
 
-// seen is seenOf, as far as it is known already.
-func (x *Index) seen(record inventory.Record) []key {
+// seenKeys is recordedKeys, from the Index where the record is unchanged.
+func (x *Index) seenKeys(record inventory.Record) []key {
 	if k, there := x.known[record.ID]; there && k.facts == record.Facts && k.pin == record.BMC {
 		return k.seen
 	}
-	return seenOf(record)
+	return recordedKeys(record)
 }
 
-// Of says whether the machine of a host is known under another id. What a look sees counts too, unless that contradicts what is expected: then the BMC speaks
-// for a stranger, which the planner says.
+// Of says whether the machine of a host is known under another id. Keys of the current look count too, unless they
+// contradict the expected keys: then the BMC shows a stranger, and the planner says so.
 //
-//	the host's own record          is known under another id when another record shares a serial, UUID, MAC or BMC system, and contradicts nothing
-//	is not of that machine         yes
-//	is of it, and has fewer boots  yes: what is known under the other id is newer
-//	is of it                       no
+// Another record counts when it shares a serial, UUID, MAC or BMC system with the host, and contradicts no key:
+//
+//	the host's own record                    the machine is known under the other id
+//	is of another machine                    yes
+//	is of the machine, and has fewer boots   yes: the other record is newer
+//	is of the machine                        no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
-	declared, own, seen := declaredOf(d), x.seen(record), lookOf(look)
-	if record.OfAnother(d.Identity) != "" || movedOn(record, d) {
+	declared, own, seen := declaredKeys(d), x.seenKeys(record), lookKeys(look)
+	if record.OfAnother(d.Identity) != "" || recordedElsewhere(record, d) {
 		own = nil
 	}
 	expected := slices.Concat(declared, own)
-	if !contradict(expected, seen) {
+	if !keysContradict(expected, seen) {
 		expected = append(expected, seen...)
 	}
 	var best inventory.Standing
 	for i, k := range expected {
 		ids := x.ids[k]
-		if len(ids) == 0 || len(ids) == 1 && ids[d.ID] || i >= len(declared) && k.local() {
+		if len(ids) == 0 || len(ids) == 1 && ids[d.ID] || i >= len(declared) && k.isSoftwareMAC() {
 			continue
 		}
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
 				continue
 			}
-			if other := x.known[id]; !contradict(expected, other.keys) && other.owns(record, own) {
-				best = inventory.Standing{KnownAs: id, By: k[0] + " " + k.spelled(d.Identity.Serial, look.BMC.System.Serial)}
+			if other := x.known[id]; !keysContradict(expected, other.keys) && other.countsFor(record, own) {
+				best = inventory.Standing{KnownAs: id,
+					By: k[0] + " " + k.spellValue(d.Identity.Serial, look.BMC.System.Serial)}
 			}
 		}
 	}
 	return best
 }
 
-// movedOn reports whether all that is known of a machine is what another BMC address showed: nothing was found out about it there, and the planner forgets that.
-func movedOn(record inventory.Record, d inventory.Desired) bool {
+// recordedElsewhere reports whether a record knows its machine only by another BMC address than the fleet's. Nothing
+// more was found out there, and the planner drops such a record.
+func recordedElsewhere(record inventory.Record, d inventory.Desired) bool {
 	return record.Facts == nil && record.BMC != nil && d.BMC != nil && record.BMC.Address != d.BMC.Address
 }
 
-// Settle gives a fleet whose hosts say who their machines are known as.
+// Settle gives the fleet with the Standing of every host.
 func Settle(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) inventory.Fleet {
 	x, hosts := New(fleet, records), make(map[inventory.MachineID]inventory.Desired, len(fleet.Hosts))
 	for id, d := range fleet.Hosts {
@@ -136,22 +144,23 @@ func Settle(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Rec
 	return fleet
 }
 
-// owns reports whether the other record is the one that counts for a machine, and not the host's own.
-func (k known) owns(record inventory.Record, own []key) bool {
-	if !share(own, k.keys) {
+// countsFor reports whether this record, and not the host's own, counts for a machine.
+func (k knownMachine) countsFor(record inventory.Record, own []key) bool {
+	if !shareKey(own, k.keys) {
 		return true
 	}
 	return k.epoch > record.Epoch
 }
 
-// local reports whether a key is a MAC that software chose: many machines may have the same one. One that a host declares counts.
-func (k key) local() bool {
+// isSoftwareMAC reports whether a key is a MAC that software chose: many machines may have the same. A declared MAC
+// counts all the same.
+func (k key) isSoftwareMAC() bool {
 	_, given := inventory.MACKey(k[1])
 	return k[0] == mac && !given
 }
 
-// spelled is the key's value, a serial as one of some texts writes it.
-func (k key) spelled(serials ...string) string {
+// spellValue is the key's value, a serial in the spelling of one of the given texts.
+func (k key) spellValue(serials ...string) string {
 	for _, text := range serials {
 		if k[0] == serial && inventory.SerialKey(text) == k[1] {
 			return strings.TrimSpace(text)
@@ -160,26 +169,27 @@ func (k key) spelled(serials ...string) string {
 	return k[1]
 }
 
-func declaredOf(d inventory.Desired) (keys []key) {
-	keys = add(keys, serial, inventory.SerialKey(d.Identity.Serial))
+func declaredKeys(d inventory.Desired) (keys []key) {
+	keys = addKey(keys, serial, inventory.SerialKey(d.Identity.Serial))
 	for _, address := range d.Identity.MACs {
 		address, _ = inventory.MACKey(address)
-		keys = add(keys, mac, address)
+		keys = addKey(keys, mac, address)
 	}
-	return add(keys, system, systemOf(d.BMC))
+	return addKey(keys, system, systemKey(d.BMC))
 }
 
-// seenOf is what the BMC and the agents showed of a recorded machine. Where the BMC is, is not part of the machine.
-func seenOf(record inventory.Record) (keys []key) {
+// recordedKeys is what BMC and agents showed of a recorded machine. The BMC's address is no part of the machine.
+func recordedKeys(record inventory.Record) (keys []key) {
 	if pin := record.BMC; pin != nil {
-		keys = add(add(keys, serial, inventory.SerialKey(pin.Serial)), uuid, inventory.UUIDKey(pin.UUID))
+		keys = addKey(addKey(keys, serial, inventory.SerialKey(pin.Serial)), uuid, inventory.UUIDKey(pin.UUID))
 	}
 	return addFacts(keys, record.Facts)
 }
 
-// lookOf is what a look shows: the BMC, and the agent of the record's boot.
-func lookOf(look inventory.Observed) (keys []key) {
-	keys = add(add(keys, serial, inventory.SerialKey(look.BMC.System.Serial)), uuid, inventory.UUIDKey(look.BMC.System.UUID))
+// lookKeys is what a look shows: the BMC, and the agent of the record's boot.
+func lookKeys(look inventory.Observed) (keys []key) {
+	keys = addKey(addKey(keys, serial, inventory.SerialKey(look.BMC.System.Serial)), uuid,
+		inventory.UUIDKey(look.BMC.System.UUID))
 	if b := look.Record.Boot; b != nil && look.Agent.Boot == b.ID {
 		keys = addFacts(keys, look.Agent.Facts)
 	}
@@ -190,45 +200,46 @@ func addFacts(keys []key, facts *inventory.Facts) []key {
 	if facts == nil {
 		return keys
 	}
-	keys = add(add(keys, serial, inventory.SerialKey(facts.System.Serial)), uuid, inventory.UUIDKey(facts.System.UUID))
+	keys = addKey(addKey(keys, serial, inventory.SerialKey(facts.System.Serial)), uuid,
+		inventory.UUIDKey(facts.System.UUID))
 	for _, nic := range facts.NICs {
-		if address, _ := inventory.MACKey(nic.MAC); !nic.ToBMC() {
-			keys = add(keys, mac, address)
+		if address, _ := inventory.MACKey(nic.MAC); !nic.IsBMCLink() {
+			keys = addKey(keys, mac, address)
 		}
 	}
 	return keys
 }
 
-// add adds a key that says something, once.
-func add(keys []key, kind, value string) []key {
+// addKey adds a key with a value, once.
+func addKey(keys []key, kind, value string) []key {
 	if value == "" || slices.Contains(keys, key{kind, value}) {
 		return keys
 	}
 	return append(keys, key{kind, value})
 }
 
-func systemOf(bmc *schemas.BMC) string {
+func systemKey(bmc *schemas.BMC) string {
 	if bmc == nil {
 		return ""
 	}
-	service, path := bmc.System()
+	service, path := bmc.SplitAddress()
 	if service == "" {
 		return ""
 	}
 	return service + path
 }
 
-// contradict reports whether two sets of keys are of different machines: both have serials, UUIDs, MACs that makers gave, or MACs at all, and not one of them in
-// common. Nodes of a chassis may all report its serial.
-func contradict(a, b []key) bool {
-	given := func(k key) bool { return k[0] == mac && !k.local() }
+// keysContradict reports whether two sets of keys are of different machines: both sets have serials, UUIDs, MACs of
+// makers, or any MACs, and none in common. All nodes of a chassis may report the chassis serial.
+func keysContradict(a, b []key) bool {
+	given := func(k key) bool { return k[0] == mac && !k.isSoftwareMAC() }
 	for _, which := range []func(key) bool{isSerial, isUUID, given, isMAC} {
-		both, common := compare(a, b, which)
+		both, common := compareKeys(a, b, which)
 		switch {
 		case both && !common:
 			return true
 		case common && !which(key{serial}) && !which(key{uuid}):
-			return false // a card in common
+			return false // a network card in common
 		}
 	}
 	return false
@@ -238,8 +249,8 @@ func isSerial(k key) bool { return k[0] == serial }
 func isUUID(k key) bool   { return k[0] == uuid }
 func isMAC(k key) bool    { return k[0] == mac }
 
-// compare reports whether both sets have keys of a kind, and one in common.
-func compare(a, b []key, which func(key) bool) (both, common bool) {
+// compareKeys reports whether both sets have keys of a kind, and whether the sets share a key.
+func compareKeys(a, b []key, which func(key) bool) (both, common bool) {
 	for _, k := range a {
 		if !which(k) {
 			continue
@@ -252,6 +263,6 @@ func compare(a, b []key, which func(key) bool) (both, common bool) {
 	return both, common
 }
 
-func share(a, b []key) bool {
+func shareKey(a, b []key) bool {
 	return slices.ContainsFunc(a, func(k key) bool { return slices.Contains(b, k) })
 }

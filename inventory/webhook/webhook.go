@@ -1,5 +1,5 @@
-// Package webhook takes a forge's word that something was pushed. It is a hint to look at the repository soon and nothing else: its content is
-// checked for who sent it, and not read.
+// Package webhook takes webhooks of forges as a hint to look at the repository soon. Call NewHandler. Do not read the
+// content of a webhook: it is only checked for its sender.
 package webhook
 
 import (
@@ -16,26 +16,28 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// MaxBody is the largest request that is checked, in bytes: GitHub sends at most 25 MB.
+// MaxBody is the largest request body, in bytes: GitHub sends at most 25 MB.
 const MaxBody = 25 << 20
 
-// patience is how long a sender may take with its request: nobody has proved anything before all of it is there.
-const patience = 30 * time.Second
+// bodyTimeout is how long a sender may take for its request: nothing is proved before the whole body has arrived.
+const bodyTimeout = 30 * time.Second
 
 // errForged means that the sender does not know the secret.
-var errForged = errors.New("the signature is not of this secret: use the secret of the daemon's webhook.secretFile in the forge")
+var errForged = errors.New("the signature is not of this secret: use the secret of the daemon's webhook.secretFile " +
+	"in the forge")
 
-// Handler answers POST requests of GitHub, GitLab, Gitea and Forgejo. Whoever knows the secret makes it call hint, which must return at once and may
-// be called as often as somebody likes. An empty secret is refused by everyone.
-func Handler(key secret.Value, hint func()) http.Handler {
+// NewHandler answers POST requests of GitHub, GitLab, Gitea and Forgejo. A sender with the secret triggers hint, which
+// must return at once and may be called at any rate. With an empty secret every request is refused.
+func NewHandler(key secret.Value, hint func()) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
 			http.Error(w, "send a webhook with POST", http.StatusMethodNotAllowed)
 			return
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience)) // not in a test without a connection
-		err := check(r, key.Reveal())
+		// fails in a test without a connection
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		err := checkProof(r, key.Reveal())
 		var large *http.MaxBytesError
 		switch {
 		case errors.As(err, &large):
@@ -49,9 +51,9 @@ func Handler(key secret.Value, hint func()) http.Handler {
 	})
 }
 
-// check looks for the one form of proof that the forge uses: an HMAC-SHA-256 over the body in hex (GitHub: X-Hub-Signature-256, Gitea: X-Gitea-Signature,
-// Forgejo: X-Forgejo-Signature), or the secret itself (GitLab: X-Gitlab-Token).
-func check(r *http.Request, key string) error {
+// checkProof checks the proof of the forge: an HMAC-SHA-256 over the body in hex (GitHub: X-Hub-Signature-256, Gitea:
+// X-Gitea-Signature, Forgejo: X-Forgejo-Signature), or the secret itself (GitLab: X-Gitlab-Token).
+func checkProof(r *http.Request, key string) error {
 	if key == "" {
 		return errors.New("no webhook secret is configured")
 	}

@@ -44,7 +44,7 @@ func TestHandler(t *testing.T) {
 			request := httptest.NewRequestWithContext(t.Context(), test.method, "/", strings.NewReader(test.body))
 			request.Header.Set(test.header, test.value)
 			answer := httptest.NewRecorder()
-			webhook.Handler(secret.New(test.key), func() { hints++ }).ServeHTTP(answer, request)
+			webhook.NewHandler(secret.New(test.key), func() { hints++ }).ServeHTTP(answer, request)
 			if answer.Code != test.code || (hints == 1) != (test.code == http.StatusAccepted) {
 				t.Errorf("code %d (%s), %d hints; want %d", answer.Code, answer.Body, hints, test.code)
 			}
@@ -65,7 +65,7 @@ func FuzzHandler(f *testing.F) {
 		request.Method = method
 		request.Header[http.CanonicalHeaderKey(header)] = []string{value}
 		answer, hints := httptest.NewRecorder(), 0
-		webhook.Handler(secret.New(key), func() { hints++ }).ServeHTTP(answer, request)
+		webhook.NewHandler(secret.New(key), func() { hints++ }).ServeHTTP(answer, request)
 		good := method == http.MethodPost && (value == key || (sent == body && strings.EqualFold(strings.TrimPrefix(value, "sha256="), signature)))
 		if hints > 0 && !good {
 			t.Errorf("%s %s: %q convinced it of %q", method, header, value, sent)

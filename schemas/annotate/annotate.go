@@ -1,4 +1,6 @@
-// Package annotate prints findings so that forges show them at their lines.
+// Package annotate prints findings so that forges show findings at their lines. Call FormatGitHub for each finding in
+// GitHub Actions, FormatGitLab once in GitLab CI. Do not print messages of findings unescaped: forges read lines as
+// commands.
 package annotate
 
 import (
@@ -11,8 +13,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// GitHub is a finding as a workflow command that annotates its line (GitHub, "Workflow commands for GitHub Actions").
-func GitHub(f schemas.Finding) string {
+// FormatGitHub prints a finding as a workflow command (GitHub, "Workflow commands for GitHub Actions").
+func FormatGitHub(f schemas.Finding) string {
 	var place strings.Builder
 	fmt.Fprintf(&place, "file=%s", commandProperty.Replace(f.File))
 	if f.Line > 0 {
@@ -21,17 +23,17 @@ func GitHub(f schemas.Finding) string {
 	if f.Col > 0 {
 		fmt.Fprintf(&place, ",col=%d", f.Col)
 	}
-	return fmt.Sprintf("::%s %s::%s", f.Severity, place.String(), commandData.Replace(text(f)))
+	return fmt.Sprintf("::%s %s::%s", f.Severity, place.String(), commandData.Replace(findingText(f)))
 }
 
-// What workflow commands escape.
+// Escapes of workflow commands.
 var (
 	commandData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	commandProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-// text is the finding without its place.
-func text(f schemas.Finding) string {
+// findingText is the finding without its position.
+func findingText(f schemas.Finding) string {
 	text := f.Message
 	if f.Field != "" {
 		text = f.Field + ": " + text
@@ -42,8 +44,9 @@ func text(f schemas.Finding) string {
 	return text
 }
 
-// GitLab is a code quality report (GitLab, "Code Quality", report format): an array, [] without findings, with a final line end.
-func GitLab(findings []schemas.Finding) ([]byte, error) {
+// FormatGitLab prints a code quality report (GitLab, "Code Quality", report format): an array, [] without findings,
+// with a final line end.
+func FormatGitLab(findings []schemas.Finding) ([]byte, error) {
 	type lines struct {
 		Begin int `json:"begin"`
 	}
@@ -65,7 +68,8 @@ func GitLab(findings []schemas.Finding) ([]byte, error) {
 		if f.Severity == schemas.Warning {
 			severity = "minor"
 		}
-		report = append(report, issue{text(f), "ingot", hex.EncodeToString(sum[:16]), severity, location{f.File, lines{max(f.Line, 1)}}})
+		report = append(report, issue{findingText(f), "ingot", hex.EncodeToString(sum[:16]), severity,
+			location{f.File, lines{max(f.Line, 1)}}})
 	}
 	body, err := json.MarshalIndent(report, "", "  ")
 	return append(body, '\n'), err

@@ -17,21 +17,24 @@ import (
 
 // Grammars of the contract.
 var (
-	nameGrammar        = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)                                              // RFC 1123 label
-	labelKey           = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`) // as in Kubernetes
+	nameGrammar = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`) // RFC 1123 label
+	// as in Kubernetes
+	labelKey = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?` +
+		`[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
 	labelValue         = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
 	sha256Grammar      = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	hostKeyGrammar     = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`)
 	fingerprintGrammar = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	macGrammar         = regexp.MustCompile(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
-	eraseGrammar       = regexp.MustCompile(`^[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}$`) // a serial may hold spaces
+	eraseGrammar       = regexp.MustCompile(`^[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}$`) // serials may hold spaces
 	varGrammar         = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 	keyGrammar         = regexp.MustCompile(`^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$`)
 	kargGrammar        = regexp.MustCompile(`^[!#-&(-~]{1,512}$`) // printable ASCII without space and quotes
 	lineGrammar        = regexp.MustCompile(`^[ -~]{1,256}$`)
 	kernelDisk         = regexp.MustCompile(`^(/dev/)?([shv]d[a-z]+|xvd[a-z]+|nvme[0-9]+n[0-9]+|mmcblk[0-9]+)$`)
-	// What sops writes for a value: https://getsops.io/docs/#encryption-protocol.
-	sealedGrammar = regexp.MustCompile(`^ENC\[AES256_GCM,data:[A-Za-z0-9+/=]*,iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:(str|int|float|bool|bytes)\]$`)
+	// the form of a value that sops encrypted: https://getsops.io/docs/#encryption-protocol
+	sealedGrammar = regexp.MustCompile(`^ENC\[AES256_GCM,data:[A-Za-z0-9+/=]*,` +
+		`iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:(str|int|float|bool|bytes)\]$`)
 )
 
 // checker gathers the findings of one document.
@@ -40,162 +43,167 @@ type checker struct {
 	findings []schemas.Finding
 }
 
-// bad makes a finding, unless the field could not be read: then there is one already.
-func (c *checker) bad(field, hint, format string, args ...any) {
-	if !c.document.Fields.Spoiled(field) {
-		c.findings = append(c.findings, c.document.Finding(field, hint, format, args...))
+// addError adds an Error, unless the field could not be read: then strict reported the field.
+func (c *checker) addError(field, hint, format string, args ...any) {
+	if !c.document.Fields.IsSpoiled(field) {
+		c.findings = append(c.findings, c.document.ErrorAt(field, hint, format, args...))
 	}
 }
 
-// warn makes a finding that refuses nothing.
-func (c *checker) warn(field, message string) {
-	found := c.document.Finding(field, "", "%s", message)
+// addWarning adds a Warning: it refuses nothing.
+func (c *checker) addWarning(field, message string) {
+	found := c.document.ErrorAt(field, "", "%s", message)
 	found.Severity = schemas.Warning
 	c.findings = append(c.findings, found)
 }
 
-// grammar finds a value that is set and does not match.
-func (c *checker) grammar(field, value string, grammar *regexp.Regexp, want string) {
+// checkGrammar reports a value that does not match a grammar.
+func (c *checker) checkGrammar(field, value string, grammar *regexp.Regexp, want string) {
 	if value != "" && !grammar.MatchString(value) {
-		c.bad(field, "want "+want, "%q is not allowed", yamltext.Shorten(value))
+		c.addError(field, "want "+want, "%q is not allowed", yamltext.ShortenText(value))
 	}
 }
 
-// absent finds a field that must be there, unless one next to it may be it, misspelt.
-func (c *checker) absent(field, hint, message string) {
-	if !c.document.Fields.Misspelt(parentOf(field)) {
-		c.bad(field, hint, "%s", message)
+// addMissing reports a required field, unless an unknown field beside may be the misspelt one.
+func (c *checker) addMissing(field, hint, message string) {
+	if !c.document.Fields.IsMisspelt(parentOf(field)) {
+		c.addError(field, hint, "%s", message)
 	}
 }
 
-func (c *checker) required(field, value string) bool {
+func (c *checker) checkRequired(field, value string) bool {
 	if value == "" {
-		c.absent(field, "", "the field is missing")
+		c.addMissing(field, "", "the field is missing")
 	}
 	return value != ""
 }
 
-func (c *checker) oneOf(field, value string, values ...string) {
+func (c *checker) checkOneOf(field, value string, values ...string) {
 	if value != "" && !slices.Contains(values, value) {
-		c.bad(field, yamltext.Suggest(value, values), "%q is not a value of this field", yamltext.Shorten(value))
+		c.addError(field, yamltext.SuggestWord(value, values), "%q is not a value of this field",
+			yamltext.ShortenText(value))
 	}
 }
 
-// check looks at what types cannot say.
-func check(d *schemas.Document) []schemas.Finding {
+// checkDocument checks conditions that types cannot express.
+func checkDocument(d *schemas.Document) []schemas.Finding {
 	c := checker{document: d}
-	c.metadata(d.Metadata())
+	c.checkMetadata(d.Metadata())
 	switch d.Kind {
 	case schemas.KindHost:
-		c.host(&d.Host.Spec)
+		c.checkHost(&d.Host.Spec)
 	case schemas.KindWorkload:
-		c.workload(d.Workload.Spec)
+		c.checkWorkload(d.Workload.Spec)
 	case schemas.KindStep:
-		c.step(d.Step)
+		c.checkStep(d.Step)
 	case schemas.KindSecret:
-		c.secret(d.Secret)
+		c.checkSecret(d.Secret)
 	case schemas.KindRing:
-		c.ring(d.Ring.Spec)
+		c.checkRing(d.Ring.Spec)
 	case schemas.KindDefaults:
-		c.defaults(d.Defaults.Spec)
+		c.checkDefaults(d.Defaults.Spec)
 	case schemas.KindRule:
-		c.rule(d.Rule.Spec)
+		c.checkRule(d.Rule.Spec)
 	case schemas.KindFleet:
-		c.fleet(d.Fleet.Spec)
+		c.checkFleet(d.Fleet.Spec)
 	}
 	return c.findings
 }
 
-func (c *checker) metadata(m schemas.Metadata) {
-	if c.required("metadata.name", m.Name) {
-		c.grammar("metadata.name", m.Name, nameGrammar, "lower case letters, digits and dashes, at most 63")
+func (c *checker) checkMetadata(m schemas.Metadata) {
+	if c.checkRequired("metadata.name", m.Name) {
+		c.checkGrammar("metadata.name", m.Name, nameGrammar, "lower case letters, digits and dashes, at most 63")
 	}
-	c.grammar("metadata.id", m.ID, nameGrammar, "lower case letters, digits and dashes, at most 63")
+	c.checkGrammar("metadata.id", m.ID, nameGrammar, "lower case letters, digits and dashes, at most 63")
 	if m.ID != "" && c.document.Kind != schemas.KindHost {
-		c.bad("metadata.id", "leave it out", "only a Host has an id")
+		c.addError("metadata.id", "leave it out", "only a Host has an id")
 	}
 	switch {
 	case m.Formerly != "" && c.document.Kind != schemas.KindHost:
-		c.bad("metadata.formerly", "leave it out", "only a Host ever had another name")
+		c.addError("metadata.formerly", "leave it out", "only a Host ever had another name")
 	case m.Formerly != "":
-		c.warn("metadata.formerly", fmt.Sprintf("it means nothing any more: write id: %s only while the machine is known as %[1]s (`ingot status`), else delete the line", yamltext.Shorten(m.Formerly)))
+		c.addWarning("metadata.formerly",
+			fmt.Sprintf("it means nothing any more: write id: %s only while the machine is known as %[1]s (`ingot "+
+				"status`), else delete the line", yamltext.ShortenText(m.Formerly)))
 	}
-	c.labels("metadata.labels", m.Labels)
+	c.checkLabels("metadata.labels", m.Labels)
 }
 
-func (c *checker) labels(field string, labels map[string]string) {
+func (c *checker) checkLabels(field string, labels map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		at := field + "." + key
-		c.grammar(at, key, labelKey, "a label key such as rack or example.com/rack")
-		c.grammar(at, labels[key], labelValue, "at most 63 letters, digits, dashes, dots and underscores")
+		c.checkGrammar(at, key, labelKey, "a label key such as rack or example.com/rack")
+		c.checkGrammar(at, labels[key], labelValue, "at most 63 letters, digits, dashes, dots and underscores")
 	}
 }
 
-func (c *checker) host(s *schemas.HostSpec) {
+func (c *checker) checkHost(s *schemas.HostSpec) {
 	if s.BMC != nil {
-		c.bmc(s.BMC)
+		c.checkBMC(s.BMC)
 	}
-	c.identity(s.Identity)
-	c.oneOf("spec.boot.method", s.Boot.Method, schemas.VirtualMedia)
-	c.oneOf("spec.power", s.Power, schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged)
-	c.oneOf("spec.lifecycle", s.Lifecycle, schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired)
-	c.grammar("spec.workload", s.Workload, nameGrammar, "the name of a Workload")
-	c.grammar("spec.consent.erase", s.Consent.Erase, eraseGrammar, "what `ingot plan` prints: disk/16 hex digits")
-	c.grammar("spec.consent.takeover", s.Consent.Takeover, lineGrammar, "the machine's serial number")
+	c.checkIdentity(s.Identity)
+	c.checkOneOf("spec.boot.method", s.Boot.Method, schemas.VirtualMedia)
+	c.checkOneOf("spec.power", s.Power, schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged)
+	c.checkOneOf("spec.lifecycle", s.Lifecycle, schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired)
+	c.checkGrammar("spec.workload", s.Workload, nameGrammar, "the name of a Workload")
+	c.checkGrammar("spec.consent.erase", s.Consent.Erase, eraseGrammar, "what `ingot plan` prints: disk/16 hex digits")
+	c.checkGrammar("spec.consent.takeover", s.Consent.Takeover, lineGrammar, "the machine's serial number")
 	for _, key := range slices.Sorted(maps.Keys(s.Vars)) {
-		c.grammar("spec.vars."+key, key, varGrammar, "letters, digits and underscores")
+		c.checkGrammar("spec.vars."+key, key, varGrammar, "letters, digits and underscores")
 	}
 	if s.RootDisk != nil {
-		c.disk("spec.rootDisk", s.RootDisk)
+		c.checkDisk("spec.rootDisk", s.RootDisk)
 	}
 	if s.Network != nil {
-		c.network("spec.network.ramdisk", s.Network.Ramdisk)
-		c.network("spec.network.host", s.Network.Host)
+		c.checkNetwork("spec.network.ramdisk", s.Network.Ramdisk)
+		c.checkNetwork("spec.network.host", s.Network.Host)
 	}
 }
 
-func (c *checker) bmc(b *schemas.BMC) {
-	if c.required("spec.bmc.address", b.Address) {
-		c.bmcAddress(b.Address)
+func (c *checker) checkBMC(b *schemas.BMC) {
+	if c.checkRequired("spec.bmc.address", b.Address) {
+		c.checkBMCAddress(b.Address)
 	}
-	c.bmcShared("spec.bmc", b.Credentials, b.TLS)
-	if b.Console != nil && c.required("spec.bmc.console.fingerprint", b.Console.Fingerprint) {
-		c.grammar("spec.bmc.console.fingerprint", b.Console.Fingerprint, hostKeyGrammar, "SHA256: and 43 characters of base64, as `ssh-keygen -l` prints it")
+	c.checkSharedBMC("spec.bmc", b.Credentials, b.TLS)
+	if b.Console != nil && c.checkRequired("spec.bmc.console.fingerprint", b.Console.Fingerprint) {
+		c.checkGrammar("spec.bmc.console.fingerprint", b.Console.Fingerprint, hostKeyGrammar,
+			"SHA256: and 43 characters of base64, as `ssh-keygen -l` prints it")
 	}
 }
 
-// bmcShared is what a BMC may get from Defaults.
-func (c *checker) bmcShared(field, credentials string, tls schemas.BMCTLS) {
-	c.grammar(field+".credentials", credentials, nameGrammar, "the name of a Secret")
-	c.grammar(field+".tls.fingerprint", tls.Fingerprint, fingerprintGrammar, "sha256: and 64 lower case hex digits")
+// checkSharedBMC checks the BMC fields that Defaults can give.
+func (c *checker) checkSharedBMC(field, credentials string, tls schemas.BMCTLS) {
+	c.checkGrammar(field+".credentials", credentials, nameGrammar, "the name of a Secret")
+	c.checkGrammar(field+".tls.fingerprint", tls.Fingerprint, fingerprintGrammar,
+		"sha256: and 64 lower case hex digits")
 	if tls.CA != "" && !isCertificates(tls.CA) {
-		c.bad(field+".tls.ca", "-----BEGIN CERTIFICATE-----…", "not PEM certificates")
+		c.addError(field+".tls.ca", "-----BEGIN CERTIFICATE-----…", "not PEM certificates")
 	}
 	if tls.Fingerprint != "" && tls.CA != "" {
-		c.bad(field+".tls", "keep one of them", "fingerprint and ca are both set")
+		c.addError(field+".tls", "keep one of them", "fingerprint and ca are both set")
 	}
 }
 
-func (c *checker) bmcAddress(address string) {
+func (c *checker) checkBMCAddress(address string) {
 	const field, example = "spec.bmc.address", "such as https://10.0.0.13/redfish/v1/Systems/1"
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" {
-		c.bad(field, example, "not a URL")
+		c.addError(field, example, "not a URL")
 		return
 	}
-	switch _, system := (schemas.BMC{Address: address}).System(); {
+	switch _, system := (schemas.BMC{Address: address}).SplitAddress(); {
 	case u.Scheme != "https":
-		c.bad(field, "write https://…", "a BMC's password is never sent over %s", yamltext.Shorten(u.Scheme))
+		c.addError(field, "write https://…", "a BMC's password is never sent over %s", yamltext.ShortenText(u.Scheme))
 	case u.User != nil:
-		c.bad(field, "put them into a Secret", "no user or password in the address")
+		c.addError(field, "put them into a Secret", "no user or password in the address")
 	case u.RawQuery != "" || u.Fragment != "":
-		c.bad(field, example, "no query or fragment in the address")
+		c.addError(field, example, "no query or fragment in the address")
 	case system != "" && !strings.HasPrefix(system, "/redfish/v1/"):
-		c.bad(field, example, "the path is not below /redfish/v1")
+		c.addError(field, example, "the path is not below /redfish/v1")
 	}
 }
 
-// isCertificates reports whether text is one or more PEM certificates and nothing else.
+// isCertificates reports whether a text consists of PEM certificates.
 func isCertificates(text string) bool {
 	rest := []byte(strings.TrimSpace(text))
 	for len(rest) > 0 {
@@ -208,113 +216,121 @@ func isCertificates(text string) bool {
 	return text != ""
 }
 
-func (c *checker) identity(i schemas.Identity) {
-	c.grammar("spec.identity.serial", i.Serial, lineGrammar, "printable ASCII")
+func (c *checker) checkIdentity(i schemas.Identity) {
+	c.checkGrammar("spec.identity.serial", i.Serial, lineGrammar, "printable ASCII")
 	for n, mac := range i.MACs {
 		field := fmt.Sprintf("spec.identity.macs[%d]", n)
-		c.mac(field, mac)
+		c.checkMAC(field, mac)
 		if slices.Index(i.MACs, mac) < n {
-			c.bad(field, "leave it out", "the address is written twice")
+			c.addError(field, "leave it out", "the address is written twice")
 		}
 	}
 }
 
-// mac wants the address of one network card: not all zeros, not a group (IEEE 802: the lowest bit of the first byte).
-func (c *checker) mac(field, mac string) {
-	c.grammar(field, mac, macGrammar, "52:54:00:00:00:01")
+// checkMAC checks the address of one network card: not all zeros, not a group (IEEE 802: the lowest bit of the first
+// byte).
+func (c *checker) checkMAC(field, mac string) {
+	c.checkGrammar(field, mac, macGrammar, "52:54:00:00:00:01")
 	if macGrammar.MatchString(mac) && (mac == "00:00:00:00:00:00" || strings.Contains("13579bdf", mac[1:2])) {
-		c.bad(field, "", "%s is no network card's address", mac)
+		c.addError(field, "", "%s is no network card's address", mac)
 	}
 }
 
-func (c *checker) disk(at string, h *schemas.DiskHints) {
+func (c *checker) checkDisk(at string, h *schemas.DiskHints) {
 	sizes := map[string]uint64{}
 	for field, value := range map[string]string{"size": h.Size, "minSize": h.MinSize, "maxSize": h.MaxSize} {
 		size, err := schemas.ParseSize(value)
 		if value != "" && err != nil {
-			c.bad(at+"."+field, "such as 480GB or 1TiB", "%v", err)
+			c.addError(at+"."+field, "such as 480GB or 1TiB", "%v", err)
 		} else if value != "" {
 			sizes[field] = size
 		}
 	}
 	if least, most := sizes["minSize"], sizes["maxSize"]; most > 0 && least > most {
-		c.bad(at+".minSize", "", "no disk is at least %s and at most %s", h.MinSize, h.MaxSize)
+		c.addError(at+".minSize", "", "no disk is at least %s and at most %s", h.MinSize, h.MaxSize)
 	}
-	for field, value := range map[string]string{"serial": h.Serial, "wwn": h.WWN, "path": h.Path, "model": h.Model, "vendor": h.Vendor, "transport": h.Transport} {
-		c.grammar(at+"."+field, value, lineGrammar, "printable ASCII")
+	for field, value := range map[string]string{"serial": h.Serial, "wwn": h.WWN, "path": h.Path, "model": h.Model,
+		"vendor": h.Vendor, "transport": h.Transport} {
+		c.checkGrammar(at+"."+field, value, lineGrammar, "printable ASCII")
 	}
-	if kernelDisk.MatchString(h.Path) || (strings.Contains(h.Path, "/") && !strings.HasPrefix(h.Path, "/dev/disk/by-path/")) {
-		c.bad(at+".path", "a name in /dev/disk/by-path, or the disk's serial or wwn", "%q may be another disk after the next boot", yamltext.Shorten(h.Path))
+	if kernelDisk.MatchString(h.Path) ||
+		(strings.Contains(h.Path, "/") && !strings.HasPrefix(h.Path, "/dev/disk/by-path/")) {
+		c.addError(at+".path", "a name in /dev/disk/by-path, or the disk's serial or wwn",
+			"%q may be another disk after the next boot", yamltext.ShortenText(h.Path))
 	}
-	if *h == (schemas.DiskHints{}) && !c.document.Fields.Misspelt(at) && !c.document.Fields.SpoiledBelow(at) {
-		c.bad(at, "name the disk by serial or wwn", "no hint is given: that would match any disk")
+	if *h == (schemas.DiskHints{}) && !c.document.Fields.IsMisspelt(at) && !c.document.Fields.IsSpoiledBelow(at) {
+		c.addError(at, "name the disk by serial or wwn", "no hint is given: that would match any disk")
 	}
 }
 
-// path finds a path that leaves the fleet or is written in another than the one plain way.
-func (c *checker) path(field, value string) {
+// checkPath reports a path that leaves the fleet, or has a plainer spelling.
+func (c *checker) checkPath(field, value string) {
 	if value == "" {
 		return
 	}
-	if path.IsAbs(value) || path.Clean(value) != value || value == "." || value == ".." || strings.HasPrefix(value, "../") || strings.ContainsFunc(value, unfitForPath) {
-		c.bad(field, "a path from the fleet's root, such as workloads/web.bu", "%q is not a path in the fleet", yamltext.Shorten(value))
+	if path.IsAbs(value) || path.Clean(value) != value || value == "." || value == ".." ||
+		strings.HasPrefix(value, "../") || strings.ContainsFunc(value, isUnfitForPath) {
+		c.addError(field, "a path from the fleet's root, such as workloads/web.bu", "%q is not a path in the fleet",
+			yamltext.ShortenText(value))
 	}
 }
 
-func unfitForPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f }
+func isUnfitForPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f }
 
-func (c *checker) step(s *schemas.Step) {
+func (c *checker) checkStep(s *schemas.Step) {
 	if s.Metadata.Name == schemas.StepInstall {
-		c.bad("metadata.name", "choose another name", "install stands for a Workload's spec.install")
+		c.addError("metadata.name", "choose another name", "install stands for a Workload's spec.install")
 	}
-	if c.required("spec.script", s.Spec.Script) {
-		c.path("spec.script", s.Spec.Script)
+	if c.checkRequired("spec.script", s.Spec.Script) {
+		c.checkPath("spec.script", s.Spec.Script)
 	}
 	if s.Spec.Timeout != "" {
 		if d, err := time.ParseDuration(s.Spec.Timeout); err != nil || d < time.Second || d > 24*time.Hour {
-			c.bad("spec.timeout", "such as 10m, 1s to 24h", "%q is not a timeout", yamltext.Shorten(s.Spec.Timeout))
+			c.addError("spec.timeout", "such as 10m, 1s to 24h", "%q is not a timeout",
+				yamltext.ShortenText(s.Spec.Timeout))
 		}
 	}
 }
 
-// The finding for a value that sops did not write.
+// The finding for a value that sops did not encrypt.
 const (
-	inClear     = "the value is in clear"
-	inClearHint = "encrypt the file with sops, and change the secret: it is in the history now"
+	valueInClear = "the value is in clear"
+	inClearHint  = "encrypt the file with sops, and change the secret: it is in the history now"
 )
 
-func (c *checker) secret(s *schemas.Secret) {
+func (c *checker) checkSecret(s *schemas.Secret) {
 	if len(s.SOPS) == 0 {
-		c.absent("sops", "encrypt it with sops before it is committed, and change what it held", "the Secret is not encrypted: there is no sops section")
+		c.addMissing("sops", "encrypt it with sops before it is committed, and change what it held",
+			"the Secret is not encrypted: there is no sops section")
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Spec.Data)) {
 		field := "spec.data." + key
-		c.grammar(field, key, keyGrammar, "letters, digits, dashes, dots and underscores")
+		c.checkGrammar(field, key, keyGrammar, "letters, digits, dashes, dots and underscores")
 		if !sealedGrammar.MatchString(s.Spec.Data[key]) {
-			c.bad(field, inClearHint, inClear)
+			c.addError(field, inClearHint, valueInClear)
 		}
 	}
-	if len(s.Spec.Data) == 0 && !c.document.Fields.SpoiledBelow("spec.data") {
-		c.absent("spec.data", "", "the Secret holds nothing")
+	if len(s.Spec.Data) == 0 && !c.document.Fields.IsSpoiledBelow("spec.data") {
+		c.addMissing("spec.data", "", "the Secret holds nothing")
 	}
-	c.selector("spec.scope", s.Spec.Scope)
+	c.checkSelector("spec.scope", s.Spec.Scope)
 }
 
-// selector finds a scope at a field that selects nothing, or says it twice.
-func (c *checker) selector(field string, s schemas.Scope) {
-	c.labels(field+".matchLabels", s.MatchLabels)
+// checkSelector reports a scope that selects no host, or selects hosts twice.
+func (c *checker) checkSelector(field string, s schemas.Scope) {
+	c.checkLabels(field+".matchLabels", s.MatchLabels)
 	for i, host := range s.Hosts {
-		c.grammar(fmt.Sprintf("%s.hosts[%d]", field, i), host, nameGrammar, "the id of a Host")
+		c.checkGrammar(fmt.Sprintf("%s.hosts[%d]", field, i), host, nameGrammar, "the id of a Host")
 	}
 	switch selects := len(s.Hosts) > 0 || len(s.MatchLabels) > 0; {
 	case s.AllHosts && selects:
-		c.bad(field, "keep one of them", "allHosts together with another selector")
-	case !s.AllHosts && !selects && !c.document.Fields.Misspelt(field) && !c.document.Fields.SpoiledBelow(field):
-		c.absent(field, "matchLabels, hosts, or allHosts: true", "the scope selects no host")
+		c.addError(field, "keep one of them", "allHosts together with another selector")
+	case !s.AllHosts && !selects && !c.document.Fields.IsMisspelt(field) && !c.document.Fields.IsSpoiledBelow(field):
+		c.addMissing(field, "matchLabels, hosts, or allHosts: true", "the scope selects no host")
 	}
 }
 
-// parentOf is the field above: "" for a field of the document.
+// parentOf is the field above, "" for a field of the document.
 func parentOf(field string) string {
 	return field[:max(0, strings.LastIndex(field, "."))]
 }

@@ -1,4 +1,6 @@
-// Package decode reads a fleet's YAML files into documents: nodes against the contract's types, then what types cannot say. Pure.
+// Package decode reads a fleet's YAML files into documents. Call DecodeFile for each file, and schemas.Fatal on the
+// findings. Do not check references here: one file does not know the others; package inventory/load does. The package
+// is pure.
 package decode
 
 import (
@@ -12,67 +14,71 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// File reads the documents of one YAML file, strictly: unknown and duplicate fields, anchors, tags and scalars that YAML versions read
-// differently are findings. All findings of the file are returned at once, sorted; documents with findings are returned as far as they
-// could be read, so that later checks can go on. An empty document is none. No finding repeats a value that could be a secret.
-// It never panics and refuses more than MaxFile bytes.
-func File(file string, data []byte) ([]schemas.Document, []schemas.Finding) {
+// DecodeFile reads the documents of one YAML file, strictly: unknown and duplicate fields, anchors, tags, and scalars
+// that YAML versions read differently are findings. All findings of the file come at once, sorted. Documents with
+// findings are returned as far as they could be read, so that later checks can go on. Empty documents are dropped. No
+// finding repeats a value that could be a secret. DecodeFile never panics, and refuses more than MaxFile bytes.
+func DecodeFile(file string, data []byte) ([]schemas.Document, []schemas.Finding) {
 	var documents []schemas.Document
 	var findings []schemas.Finding
-	nodes, problem := yamltext.Parse(data, schemas.MaxFile)
+	nodes, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
 	if problem != nil {
 		findings = append(findings, schemas.YAMLFinding(file, problem))
 	}
 	for _, node := range nodes {
-		read, found := document(file, node)
+		read, found := decodeDocument(file, node)
 		findings = append(findings, found...)
 		if read.Kind != "" {
 			documents = append(documents, read)
 		}
 	}
-	schemas.Sort(findings)
-	return documents, limited(file, findings)
+	schemas.SortFindings(findings)
+	return documents, limitFindings(file, findings)
 }
 
-// maxFindings is how many findings of one file are told: more do not help a person.
+// maxFindings is the most findings of one file: more do not help a person.
 const maxFindings = 100
 
-func limited(file string, findings []schemas.Finding) []schemas.Finding {
+func limitFindings(file string, findings []schemas.Finding) []schemas.Finding {
 	more := len(findings) - maxFindings
 	if more <= 0 {
 		return findings
 	}
-	rest := schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error, Message: fmt.Sprintf("%d more findings in this file are not told", more)}
+	rest := schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error,
+		Message: fmt.Sprintf("%d more findings in this file are not told", more)}
 	return append(findings[:maxFindings:maxFindings], rest)
 }
 
-// document reads one document: what it is, its nodes against the contract's types, then what types cannot say. Kind is empty when
-// it is no document of the contract.
-func document(file string, node *yaml.Node) (schemas.Document, []schemas.Finding) {
+// decodeDocument reads one document: kind, fields, and then the conditions that types cannot express. Kind is empty
+// when the node is no document of the contract.
+func decodeDocument(file string, node *yaml.Node) (schemas.Document, []schemas.Finding) {
 	d := schemas.Document{File: file}
-	target, problem := target(&d, node)
+	target, problem := allocateTarget(&d, node)
 	if problem != nil {
-		return d, []schemas.Finding{finding(d, *problem)}
+		return d, []schemas.Finding{problemFinding(d, *problem)}
 	}
 	var findings []schemas.Finding
-	fields, problems := strict.Rules{Word: isPlainWord}.Read(node, target)
+	fields, problems := strict.Rules{AllowsWord: isPlainWord}.ReadNode(node, target)
 	d.Fields = fields
 	for _, p := range problems {
-		findings = append(findings, finding(d, p))
+		findings = append(findings, problemFinding(d, p))
 	}
-	d.Normalise()
-	return d, append(findings, check(&d)...)
+	d.NormaliseValues()
+	return d, append(findings, checkDocument(&d)...)
 }
 
-// finding is that of what could not be read; a value of a Secret that sops did not write says so, whatever else is wrong with it.
-func finding(d schemas.Document, p strict.Problem) schemas.Finding {
+// problemFinding turns a problem of package strict into a finding. An unencrypted value of a Secret is always reported
+// as unencrypted, whatever else is wrong.
+func problemFinding(d schemas.Document, p strict.Problem) schemas.Finding {
 	if d.Kind == schemas.KindSecret && strings.HasPrefix(p.Field, "spec.data.") && p.LeftOut {
-		p.Message, p.Hint = inClear, inClearHint
+		p.Message, p.Hint = valueInClear, inClearHint
 	}
-	return schemas.Finding{Position: schemas.Position{File: d.File, Line: p.Line, Col: p.Col}, Severity: schemas.Error, Field: p.Field, Message: p.Message, Hint: p.Hint}
+	return schemas.Finding{Position: schemas.Position{File: d.File, Line: p.Line, Col: p.Col}, Severity: schemas.Error,
+		Field: p.Field, Message: p.Message, Hint: p.Hint}
 }
 
-// isPlainWord lets On and Off, which YAML 1.1 reads as booleans, and numbers stand without quotes in the fields that want these words.
+// isPlainWord allows words without quotes: On and Off in power fields, although YAML 1.1 reads booleans, and numbers in
+// maxUnavailable.
 func isPlainWord(field, value string) bool {
 	switch field {
 	case "spec.power", "spec.defaults.power":
@@ -84,10 +90,11 @@ func isPlainWord(field, value string) bool {
 	}
 }
 
-// target makes the empty value of the document's kind, or says why it has none.
-func target(d *schemas.Document, node *yaml.Node) (any, *strict.Problem) {
+// allocateTarget makes the empty value of the document's kind, or says why the document has none.
+func allocateTarget(d *schemas.Document, node *yaml.Node) (any, *strict.Problem) {
 	at := func(node *yaml.Node, field, message, hint string) *strict.Problem {
-		return &strict.Problem{Place: strict.Place{Line: node.Line, Col: node.Column}, Field: field, Message: message, Hint: hint}
+		return &strict.Problem{Place: strict.Place{Line: node.Line, Col: node.Column}, Field: field, Message: message,
+			Hint: hint}
 	}
 	if node.Kind != yaml.MappingNode {
 		return nil, at(node, "", "a document is a mapping that starts with apiVersion and kind", "")
@@ -99,11 +106,11 @@ func target(d *schemas.Document, node *yaml.Node) (any, *strict.Problem) {
 	case version.Kind != yaml.ScalarNode || version.Value != schemas.APIVersion:
 		return nil, at(version, "apiVersion", "not a version of this contract", "write apiVersion: "+schemas.APIVersion)
 	case kind == nil:
-		return nil, at(node, "kind", "the field is missing", yamltext.OneOf(schemas.Kinds))
+		return nil, at(node, "kind", "the field is missing", yamltext.ListChoices(schemas.Kinds))
 	}
-	target := d.Empty(kind.Value)
+	target := d.AllocateKind(kind.Value)
 	if target == nil {
-		return nil, at(kind, "kind", "there is no such kind", yamltext.Suggest(kind.Value, schemas.Kinds))
+		return nil, at(kind, "kind", "there is no such kind", yamltext.SuggestWord(kind.Value, schemas.Kinds))
 	}
 	d.Kind = kind.Value
 	return target, nil

@@ -33,7 +33,7 @@ func TestFindings(t *testing.T) {
 			if len(archive.Files) != 2 || archive.Files[0].Name != "fleet.yaml" || archive.Files[1].Name != "want" {
 				t.Fatal("want the files fleet.yaml and want")
 			}
-			_, findings := decode.File("fleet.yaml", archive.Files[0].Data)
+			_, findings := decode.DecodeFile("fleet.yaml", archive.Files[0].Data)
 			got := lines(findings)
 			if *update {
 				archive.Files[1].Data = []byte(got)
@@ -77,7 +77,7 @@ func TestNotYAML(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			documents, findings := decode.File("f.yaml", []byte(test.data))
+			documents, findings := decode.DecodeFile("f.yaml", []byte(test.data))
 			if got := lines(findings); len(documents) > 0 || got != test.want+"\n" {
 				t.Errorf("Decode(%q) = %d documents, %s want %s", test.data, len(documents), got, test.want)
 			}
@@ -88,7 +88,7 @@ func TestNotYAML(t *testing.T) {
 func TestEmptyDocumentsAreNone(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{"", "\n", "# nothing\n", "---\n---\n", "---\n# nothing\n...\n", "~\n"} {
-		if documents, findings := decode.File("f.yaml", []byte(data)); len(documents)+len(findings) > 0 {
+		if documents, findings := decode.DecodeFile("f.yaml", []byte(data)); len(documents)+len(findings) > 0 {
 			t.Errorf("Decode(%q) = %v, %v, want nothing", data, documents, findings)
 		}
 	}
@@ -111,7 +111,7 @@ spec: {script: steps/burn-in.sh}
 
 func TestDocuments(t *testing.T) {
 	t.Parallel()
-	documents, findings := decode.File("f.yaml", []byte(twoDocuments))
+	documents, findings := decode.DecodeFile("f.yaml", []byte(twoDocuments))
 	if len(findings) > 0 || len(documents) != 2 {
 		t.Fatalf("Decode = %d documents, %v", len(documents), findings)
 	}
@@ -135,11 +135,11 @@ func TestDocuments(t *testing.T) {
 		"spec.identity.serial":     "f.yaml:5:3",
 		"nothing.of.this.is.there": "f.yaml:1:1",
 	} {
-		if got := host.Pos(field).String(); got != want {
+		if got := host.PositionOf(field).String(); got != want {
 			t.Errorf("Pos(%q) = %s, want %s", field, got, want)
 		}
 	}
-	if got := step.Pos("").String(); got != "f.yaml:10:1" {
+	if got := step.PositionOf("").String(); got != "f.yaml:10:1" {
 		t.Errorf("the second document stands at %s", got)
 	}
 }
@@ -148,7 +148,7 @@ func TestDocuments(t *testing.T) {
 func TestReadAsFarAsPossible(t *testing.T) {
 	t.Parallel()
 	const data = "apiVersion: ingot.dev/v1alpha1\nkind: Host\nmetadata: {name: web}\nspec:\n  protect: true\n  vars: {a: 1, b: x}\n  identity: {macs: [0123, \"52:54:00:00:00:02\"]}\n"
-	documents, findings := decode.File("f.yaml", []byte(data))
+	documents, findings := decode.DecodeFile("f.yaml", []byte(data))
 	if len(documents) != 1 || len(findings) != 2 {
 		t.Fatalf("Decode = %d documents, %v", len(documents), findings)
 	}
@@ -170,7 +170,7 @@ func TestSecretsAreNeverRepeated(t *testing.T) {
 	} {
 		for _, kind := range []string{"Secret", "Secrte", "", "*hunter2"} {
 			data := "apiVersion: ingot.dev/v1alpha1\nkind: " + kind + "\nmetadata: {name: x}\nspec:\n  data:\n    password: " + value + "\n"
-			_, findings := decode.File("f.yaml", []byte(data))
+			_, findings := decode.DecodeFile("f.yaml", []byte(data))
 			if text := lines(findings); text == "" || strings.Contains(text, "hunter2") || strings.Contains(text, "711") {
 				t.Errorf("Decode(%q) finds %q", data, text)
 			}
@@ -196,7 +196,7 @@ func TestParseSize(t *testing.T) {
 
 func TestManyFindingsAreCutShort(t *testing.T) {
 	t.Parallel()
-	documents, findings := decode.File("f.yaml", []byte(strings.Repeat("---\nx\n", 150)))
+	documents, findings := decode.DecodeFile("f.yaml", []byte(strings.Repeat("---\nx\n", 150)))
 	if len(documents) != 0 || len(findings) != 101 || findings[100].Message != "50 more findings in this file are not told" {
 		t.Errorf("%d documents, %d findings, the last is %v", len(documents), len(findings), findings[len(findings)-1])
 	}

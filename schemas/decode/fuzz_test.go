@@ -83,8 +83,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(strings.Repeat("[", 4096)))
 	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: Host\nspec: " + strings.Repeat("{a: ", 64) + strings.Repeat("}", 64)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		documents, findings := decode.File("f.yaml", data)
-		_, again := decode.File("f.yaml", data)
+		documents, findings := decode.DecodeFile("f.yaml", data)
+		_, again := decode.DecodeFile("f.yaml", data)
 		if diff := cmp.Diff(findings, again); diff != "" {
 			t.Errorf("the second answer differs:\n%s", diff)
 		}
@@ -94,8 +94,8 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		for _, d := range documents {
-			if d.Kind == "" || d.Pos("").Line == 0 || (d.Name == "" && !schemas.Fatal(findings)) {
-				t.Errorf("document %q %q at %s, findings %v", d.Kind, d.Name, d.Pos(""), findings)
+			if d.Kind == "" || d.PositionOf("").Line == 0 || (d.Name == "" && !schemas.Fatal(findings)) {
+				t.Errorf("document %q %q at %s, findings %v", d.Kind, d.Name, d.PositionOf(""), findings)
 			}
 		}
 	})
@@ -120,7 +120,7 @@ func archives(t testing.TB) (all []*txtar.Archive) {
 // The fuzzer starts from documents that are good: what it changes in them gets past the first check.
 func TestTheFuzzersSeedsAreGood(t *testing.T) {
 	t.Parallel()
-	documents, findings := decode.File("f.yaml", []byte(everyKind))
+	documents, findings := decode.DecodeFile("f.yaml", []byte(everyKind))
 	for _, finding := range findings {
 		if !strings.Contains(finding.Message, "ingot.yaml") && finding.Severity == schemas.Error {
 			t.Errorf("a seed is not good: %s", finding)

@@ -11,152 +11,159 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// Words of nmstate, and what a NetworkManager keyfile can hold on one line.
+// Words of nmstate, and values that fit on one line of a NetworkManager keyfile.
 var (
 	interfaceGrammar = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]{0,14}$`) // IFNAMSIZ is 16, with the zero byte
 	optionGrammar    = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	optionValue      = regexp.MustCompile(`^[A-Za-z0-9.:,+/_-]{1,256}$`)
 	domainGrammar    = regexp.MustCompile(`^~?[A-Za-z0-9_]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9_])?$`)
-	bondModes        = []string{"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"}
+	bondModes        = []string{"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb",
+		"balance-alb"}
 )
 
-func (c *checker) network(field string, n *schemas.Network) {
+func (c *checker) checkNetwork(field string, n *schemas.Network) {
 	if n == nil {
 		return
 	}
 	names := map[string]bool{}
 	for i, in := range n.Interfaces {
 		at := fmt.Sprintf("%s.interfaces[%d]", field, i)
-		if c.required(at+".name", in.Name) {
-			c.grammar(at+".name", in.Name, interfaceGrammar, "at most 15 letters, digits, dashes, dots and underscores")
+		if c.checkRequired(at+".name", in.Name) {
+			c.checkGrammar(at+".name", in.Name, interfaceGrammar,
+				"at most 15 letters, digits, dashes, dots and underscores")
 			if names[in.Name] {
-				c.bad(at+".name", "", "two interfaces are called %q", yamltext.Shorten(in.Name))
+				c.addError(at+".name", "", "two interfaces are called %q", yamltext.ShortenText(in.Name))
 			}
 		}
 		names[in.Name] = true
-		c.networkInterface(at, in)
+		c.checkInterface(at, in)
 	}
-	c.references(field, n.Interfaces, names)
-	c.routes(field, n.Routes, names)
-	c.dns(field, n.DNSResolver)
+	c.checkReferences(field, n.Interfaces, names)
+	c.checkRoutes(field, n.Routes, names)
+	c.checkDNS(field, n.DNSResolver)
 }
 
-func (c *checker) networkInterface(at string, in schemas.Interface) {
-	if c.required(at+".type", in.Type) {
-		c.oneOf(at+".type", in.Type, "ethernet", "bond", "vlan")
+func (c *checker) checkInterface(at string, in schemas.Interface) {
+	if c.checkRequired(at+".type", in.Type) {
+		c.checkOneOf(at+".type", in.Type, "ethernet", "bond", "vlan")
 	}
-	c.mac(at+".mac-address", in.MACAddress)
+	c.checkMAC(at+".mac-address", in.MACAddress)
 	if in.MTU != 0 && (in.MTU < 68 || in.MTU > 65535) {
-		c.bad(at+".mtu", "68 to 65535", "%d is not an MTU", in.MTU)
+		c.addError(at+".mtu", "68 to 65535", "%d is not an MTU", in.MTU)
 	}
 	if in.Type != "" && (in.Type == "bond") != (in.Bond != nil) {
-		c.absent(at+".link-aggregation", "", "a bond, and only a bond, has link-aggregation")
+		c.addMissing(at+".link-aggregation", "", "a bond, and only a bond, has link-aggregation")
 	}
 	if in.Type != "" && (in.Type == "vlan") != (in.VLAN != nil) {
-		c.absent(at+".vlan", "", "a vlan, and only a vlan, has vlan")
+		c.addMissing(at+".vlan", "", "a vlan, and only a vlan, has vlan")
 	}
 	if in.VLAN != nil && (in.VLAN.ID < 1 || in.VLAN.ID > 4094) {
-		c.bad(at+".vlan.id", "1 to 4094", "%d is not a VLAN", in.VLAN.ID)
+		c.addError(at+".vlan.id", "1 to 4094", "%d is not a VLAN", in.VLAN.ID)
 	}
 	if in.Bond != nil {
-		c.bond(at+".link-aggregation", in.Bond)
+		c.checkBond(at+".link-aggregation", in.Bond)
 	}
-	c.ip(at+".ipv4", in.IPv4, netip.Addr.Is4)
-	c.ip(at+".ipv6", in.IPv6, netip.Addr.Is6)
+	c.checkAddresses(at+".ipv4", in.IPv4, netip.Addr.Is4)
+	c.checkAddresses(at+".ipv6", in.IPv6, netip.Addr.Is6)
 	if in.IPv4 != nil && in.IPv4.Autoconf {
-		c.bad(at+".ipv4.autoconf", "leave it out", "only IPv6 has autoconf")
+		c.addError(at+".ipv4.autoconf", "leave it out", "only IPv6 has autoconf")
 	}
 }
 
-func (c *checker) bond(at string, b *schemas.BondConfig) {
-	if c.required(at+".mode", b.Mode) {
-		c.oneOf(at+".mode", b.Mode, bondModes...)
+func (c *checker) checkBond(at string, b *schemas.BondConfig) {
+	if c.checkRequired(at+".mode", b.Mode) {
+		c.checkOneOf(at+".mode", b.Mode, bondModes...)
 	}
 	if len(b.Port) == 0 {
-		c.absent(at+".port", "list the interfaces it joins", "the bond has no ports")
+		c.addMissing(at+".port", "list the interfaces it joins", "the bond has no ports")
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.Options)) {
-		c.grammar(at+".options."+key, key, optionGrammar, "an option of the kernel's bonding driver, such as miimon")
-		c.grammar(at+".options."+key, b.Options[key], optionValue, "the option's value")
+		c.checkGrammar(at+".options."+key, key, optionGrammar,
+			"an option of the kernel's bonding driver, such as miimon")
+		c.checkGrammar(at+".options."+key, b.Options[key], optionValue, "the option's value")
 	}
 }
 
-// references finds interfaces that build on ones that do not exist, on themselves, or on one that is taken.
-func (c *checker) references(field string, interfaces []schemas.Interface, names map[string]bool) {
-	ports := map[string]string{} // port → bond
+// checkReferences reports interfaces that build on unknown interfaces, on themselves, or on a port of another bond.
+func (c *checker) checkReferences(field string, interfaces []schemas.Interface, names map[string]bool) {
+	ports := map[string]string{} // bond by port
 	for i, in := range interfaces {
 		at := fmt.Sprintf("%s.interfaces[%d]", field, i)
 		if in.Bond != nil {
 			for n, port := range in.Bond.Port {
-				c.uses(fmt.Sprintf("%s.link-aggregation.port[%d]", at, n), in.Name, port, names)
+				c.checkUse(fmt.Sprintf("%s.link-aggregation.port[%d]", at, n), in.Name, port, names)
 				if other, taken := ports[port]; taken && port != "" {
-					c.bad(fmt.Sprintf("%s.link-aggregation.port[%d]", at, n), "", "%q is a port of %q already", yamltext.Shorten(port), yamltext.Shorten(other))
+					c.addError(fmt.Sprintf("%s.link-aggregation.port[%d]", at, n), "", "%q is a port of %q already",
+						yamltext.ShortenText(port), yamltext.ShortenText(other))
 				}
 				ports[port] = in.Name
 			}
 		}
-		if in.VLAN != nil && c.required(at+".vlan.base-iface", in.VLAN.BaseIface) {
-			c.uses(at+".vlan.base-iface", in.Name, in.VLAN.BaseIface, names)
+		if in.VLAN != nil && c.checkRequired(at+".vlan.base-iface", in.VLAN.BaseIface) {
+			c.checkUse(at+".vlan.base-iface", in.Name, in.VLAN.BaseIface, names)
 		}
 	}
 }
 
-func (c *checker) uses(at, user, used string, names map[string]bool) {
+func (c *checker) checkUse(at, user, used string, names map[string]bool) {
 	switch {
 	case used == "":
 	case used == user:
-		c.bad(at, "", "%q builds on itself", yamltext.Shorten(used))
+		c.addError(at, "", "%q builds on itself", yamltext.ShortenText(used))
 	case !names[used]:
-		c.bad(at, yamltext.Suggest(used, slices.Sorted(maps.Keys(names))), "there is no interface %q", yamltext.Shorten(used))
+		c.addError(at, yamltext.SuggestWord(used, slices.Sorted(maps.Keys(names))), "there is no interface %q",
+			yamltext.ShortenText(used))
 	}
 }
 
-func (c *checker) ip(at string, config *schemas.IPConfig, family func(netip.Addr) bool) {
+func (c *checker) checkAddresses(at string, config *schemas.IPConfig, family func(netip.Addr) bool) {
 	if config == nil {
 		return
 	}
 	for i, address := range config.Address {
 		field := fmt.Sprintf("%s.address[%d]", at, i)
-		if !c.required(field+".ip", address.IP) {
+		if !c.checkRequired(field+".ip", address.IP) {
 			continue
 		}
 		ip, err := netip.ParseAddr(address.IP)
 		if err != nil || !family(ip) || ip.Zone() != "" {
-			c.bad(field+".ip", "", "%q is not an address of this family", yamltext.Shorten(address.IP))
+			c.addError(field+".ip", "", "%q is not an address of this family", yamltext.ShortenText(address.IP))
 			continue
 		}
 		if address.PrefixLength < 1 || address.PrefixLength > ip.BitLen() {
-			c.absent(field+".prefix-length", fmt.Sprintf("1 to %d", ip.BitLen()), fmt.Sprintf("%d is not a prefix length", address.PrefixLength))
+			c.addMissing(field+".prefix-length", fmt.Sprintf("1 to %d", ip.BitLen()),
+				fmt.Sprintf("%d is not a prefix length", address.PrefixLength))
 		}
 	}
 }
 
-func (c *checker) routes(field string, routes *schemas.Routes, names map[string]bool) {
+func (c *checker) checkRoutes(field string, routes *schemas.Routes, names map[string]bool) {
 	if routes == nil {
 		return
 	}
 	for i, route := range routes.Config {
 		at := fmt.Sprintf("%s.routes.config[%d]", field, i)
-		if c.required(at+".destination", route.Destination) {
-			c.destination(at, route)
+		if c.checkRequired(at+".destination", route.Destination) {
+			c.checkDestination(at, route)
 		}
-		if c.required(at+".next-hop-interface", route.NextHopInterface) {
-			c.uses(at+".next-hop-interface", "", route.NextHopInterface, names)
+		if c.checkRequired(at+".next-hop-interface", route.NextHopInterface) {
+			c.checkUse(at+".next-hop-interface", "", route.NextHopInterface, names)
 		}
 		if route.Metric < 0 {
-			c.bad(at+".metric", "", "%d is not a metric", route.Metric)
+			c.addError(at+".metric", "", "%d is not a metric", route.Metric)
 		}
 	}
 }
 
-func (c *checker) destination(at string, route schemas.Route) {
+func (c *checker) checkDestination(at string, route schemas.Route) {
 	to, err := netip.ParsePrefix(route.Destination)
 	switch {
 	case err != nil:
-		c.bad(at+".destination", "such as 0.0.0.0/0", "%q is not a network", yamltext.Shorten(route.Destination))
+		c.addError(at+".destination", "such as 0.0.0.0/0", "%q is not a network",
+			yamltext.ShortenText(route.Destination))
 		return
 	case to != to.Masked():
-		c.bad(at+".destination", "write "+to.Masked().String(), "%s has bits behind its prefix", to)
+		c.addError(at+".destination", "write "+to.Masked().String(), "%s has bits behind its prefix", to)
 	}
 	if route.NextHopAddress == "" {
 		return
@@ -164,25 +171,27 @@ func (c *checker) destination(at string, route schemas.Route) {
 	via, err := netip.ParseAddr(route.NextHopAddress)
 	switch {
 	case err != nil || via.Zone() != "":
-		c.bad(at+".next-hop-address", "", "%q is not an address", yamltext.Shorten(route.NextHopAddress))
+		c.addError(at+".next-hop-address", "", "%q is not an address", yamltext.ShortenText(route.NextHopAddress))
 	case via.Is4() != to.Addr().Is4():
-		c.bad(at+".next-hop-address", "", "%s and %s are not of one family", via, to)
+		c.addError(at+".next-hop-address", "", "%s and %s are not of one family", via, to)
 	}
 }
 
-func (c *checker) dns(field string, resolver *schemas.DNS) {
+func (c *checker) checkDNS(field string, resolver *schemas.DNS) {
 	if resolver == nil {
 		return
 	}
 	for i, server := range resolver.Config.Server {
 		if ip, err := netip.ParseAddr(server); server != "" && (err != nil || ip.Zone() != "") {
-			c.bad(fmt.Sprintf("%s.dns-resolver.config.server[%d]", field, i), "", "%q is not an address", yamltext.Shorten(server))
+			c.addError(fmt.Sprintf("%s.dns-resolver.config.server[%d]", field, i), "", "%q is not an address",
+				yamltext.ShortenText(server))
 		}
 	}
 	for i, domain := range resolver.Config.Search {
-		c.grammar(fmt.Sprintf("%s.dns-resolver.config.search[%d]", field, i), domain, domainGrammar, "a domain name")
+		c.checkGrammar(fmt.Sprintf("%s.dns-resolver.config.search[%d]", field, i), domain, domainGrammar,
+			"a domain name")
 	}
 	if len(slices.Compact(slices.Sorted(slices.Values(resolver.Config.Server)))) < len(resolver.Config.Server) {
-		c.bad(field+".dns-resolver.config.server", "leave it out", "a server is written twice")
+		c.addError(field+".dns-resolver.config.server", "leave it out", "a server is written twice")
 	}
 }

@@ -8,61 +8,66 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-func (c *checker) workload(s schemas.WorkloadSpec) {
-	c.oneOf("spec.update", s.Update, schemas.OnConsent, schemas.Reinstall)
-	c.steps(s.Steps)
+func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
+	c.checkOneOf("spec.update", s.Update, schemas.OnConsent, schemas.Reinstall)
+	c.checkSteps(s.Steps)
 	if s.Install == nil {
-		c.absent("spec.install", "say which image is installed", "the workload says nothing to run")
+		c.addMissing("spec.install", "say which image is installed", "the workload says nothing to run")
 		return
 	}
-	c.image(s.Install.Image)
-	c.path("spec.install.butane", s.Install.Butane)
-	c.oneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
-	c.oneOf("spec.install.otherDisks", s.Install.OtherDisks, schemas.OtherDisksDenied, schemas.OtherDisksAllowed)
+	c.checkImage(s.Install.Image)
+	c.checkPath("spec.install.butane", s.Install.Butane)
+	c.checkOneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
+	c.checkOneOf("spec.install.otherDisks", s.Install.OtherDisks, schemas.OtherDisksDenied, schemas.OtherDisksAllowed)
 	for i, argument := range s.Install.KernelArguments {
 		field := fmt.Sprintf("spec.install.kernelArguments[%d]", i)
-		c.grammar(field, argument, kargGrammar, "one argument of printable ASCII without spaces and quotes, at most 512 characters")
+		c.checkGrammar(field, argument, kargGrammar,
+			"one argument of printable ASCII without spaces and quotes, at most 512 characters")
 		if name, is := schemas.ReplacesConfig(argument); is {
-			c.bad(field, "name a Butane config in spec.install.butane", "%s would throw away the config of this host, the call home included", name)
+			c.addError(field, "name a Butane config in spec.install.butane",
+				"%s would throw away the config of this host, the call home included", name)
 		}
 	}
 }
 
-func (c *checker) steps(uses []schemas.StepUse) {
+func (c *checker) checkSteps(uses []schemas.StepUse) {
 	installs := 0
 	for i, use := range uses {
 		field := fmt.Sprintf("spec.steps[%d].step", i)
-		c.required(field, use.Step)
-		c.grammar(field, use.Step, nameGrammar, "the name of a Step, or install")
+		c.checkRequired(field, use.Step)
+		c.checkGrammar(field, use.Step, nameGrammar, "the name of a Step, or install")
 		if use.Step == schemas.StepInstall {
 			installs++
 		}
 	}
 	if len(uses) > 0 && installs != 1 {
-		c.bad("spec.steps", "say once where in the order it is", "the step install must occur exactly once, it occurs %d times", installs)
+		c.addError("spec.steps", "say once where in the order it is",
+			"the step install must occur exactly once, it occurs %d times", installs)
 	}
 }
 
-func (c *checker) image(i schemas.Image) {
-	if c.required("spec.install.image.url", i.URL) {
-		c.imageURL(i.URL)
+func (c *checker) checkImage(i schemas.Image) {
+	if c.checkRequired("spec.install.image.url", i.URL) {
+		c.checkImageURL(i.URL)
 	}
-	if c.required("spec.install.image.sha256", i.SHA256) {
-		c.grammar("spec.install.image.sha256", i.SHA256, sha256Grammar, "64 lower case hex digits: sha256sum of the file at the URL")
+	if c.checkRequired("spec.install.image.sha256", i.SHA256) {
+		c.checkGrammar("spec.install.image.sha256", i.SHA256, sha256Grammar,
+			"64 lower case hex digits: sha256sum of the file at the URL")
 	}
 }
 
-func (c *checker) imageURL(address string) {
+func (c *checker) checkImageURL(address string) {
 	const field = "spec.install.image.url"
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		c.bad(field, "https://…, or a path in the mirror", "not a URL")
+		c.addError(field, "https://…, or a path in the mirror", "not a URL")
 	case u.Scheme == "" && u.Host == "":
-		c.path(field, address)
+		c.checkPath(field, address)
 	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
-		c.bad(field, "https://…, or a path in the mirror", "images are not read from %q", yamltext.Shorten(u.Scheme))
+		c.addError(field, "https://…, or a path in the mirror", "images are not read from %q",
+			yamltext.ShortenText(u.Scheme))
 	case u.User != nil:
-		c.bad(field, "", "no user or password in the URL")
+		c.addError(field, "", "no user or password in the URL")
 	}
 }

@@ -2,16 +2,17 @@ package strict
 
 import "strings"
 
-// Fields is what is known of the fields of a document that was read.
+// Fields records the fields of a document that was read.
 type Fields struct {
-	Places   map[string]Place // of every field that is written
-	spoiled  map[string]bool  // fields whose value could not be read
-	misspelt map[string]bool  // mappings with a field that does not exist: what is missing there may be that one
+	Places   map[string]Place // of every written field
+	spoiled  map[string]bool  // fields with an unreadable value
+	misspelt map[string]bool  // mappings with an unknown field: a missing field may be misspelt
 }
 
-// At is where a field stands: spec.bmc.address, spec.identity.macs[0]. It is the place of the value for texts, numbers and booleans, of the
-// field's name otherwise. For a field that is not written it is the place of the nearest one above it.
-func (f Fields) At(field string) Place {
+// FindPlace is the place of a field, named as spec.bmc.address or spec.identity.macs[0]: of the value for texts,
+// numbers and booleans, otherwise of the field's name. A field that is not written has the place of the nearest field
+// above.
+func (f Fields) FindPlace(field string) Place {
 	for {
 		if p, ok := f.Places[field]; ok {
 			return p
@@ -24,11 +25,11 @@ func (f Fields) At(field string) Place {
 	}
 }
 
-// Spoiled reports whether the field is written but could not be read.
-func (f Fields) Spoiled(field string) bool { return f.spoiled[field] }
+// IsSpoiled reports whether the field is written but could not be read.
+func (f Fields) IsSpoiled(field string) bool { return f.spoiled[field] }
 
-// SpoiledBelow reports whether something below the field could not be read.
-func (f Fields) SpoiledBelow(field string) bool {
+// IsSpoiledBelow reports whether a field below could not be read.
+func (f Fields) IsSpoiledBelow(field string) bool {
 	for at := range f.spoiled {
 		if strings.HasPrefix(at, field+".") {
 			return true
@@ -37,5 +38,5 @@ func (f Fields) SpoiledBelow(field string) bool {
 	return false
 }
 
-// Misspelt reports whether a mapping has a field that does not exist; "" is the document.
-func (f Fields) Misspelt(mapping string) bool { return f.misspelt[mapping] }
+// IsMisspelt reports whether a mapping has an unknown field. The mapping "" is the document.
+func (f Fields) IsMisspelt(mapping string) bool { return f.misspelt[mapping] }

@@ -1,5 +1,6 @@
-// Package strict reads YAML nodes into the JSON value of a Go type: unknown and duplicate fields, anchors, tags and scalars that YAML versions read
-// differently are problems, told all at once, and every field that is written keeps its place. Pure.
+// Package strict reads YAML nodes into Go types with json tags. Unknown and duplicate fields, anchors, tags, and
+// scalars that YAML versions read differently are problems, reported all at once. Call Rules.ReadNode, then ask the
+// Fields for places. Do not report values: a document may hold secrets. The package is pure.
 package strict
 
 import (
@@ -14,41 +15,43 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// maxDepth is how deep a document may nest.
+// maxDepth is the deepest nesting of a document.
 const maxDepth = 32
 
-// Place is where something stands, both counted from 1; zero is nowhere.
+// Place is a place in a text. Line and Col count from 1; zero is no place.
 type Place struct{ Line, Col int }
 
-// Problem is what is wrong at a place. It never repeats a value: the document may hold secrets.
+// Problem is a mistake at a place. A Problem never repeats a value: the document may hold secrets.
 type Problem struct {
 	Place
 	Field, Message, Hint string
-	LeftOut              bool // the value is not in what was read
+	LeftOut              bool // the value is not in the target
 }
 
-// Rules are what a contract wants beyond its types.
+// Rules are demands of a contract beyond its types.
 type Rules struct {
-	// Word lets a value stand without quotes in a text field although YAML versions read it differently.
-	Word func(field, value string) bool
+	// AllowsWord lets a value without quotes into a text field although YAML versions read the value differently.
+	AllowsWord func(field, value string) bool
 }
 
-// Read reads a whole document into target, a pointer to a struct with json tags. What does not fit is left out of target and told.
-func (rules Rules) Read(node *yaml.Node, target any) (Fields, []Problem) {
-	r := reader{Fields: Fields{Places: map[string]Place{"": {node.Line, node.Column}}, spoiled: map[string]bool{}, misspelt: map[string]bool{}}, rules: rules}
-	value, ok := r.value(node, field{want: reflect.TypeOf(target)})
+// ReadNode reads a whole document into target, a pointer to a struct with json tags. Values that do not fit are left
+// out of target and reported.
+func (rules Rules) ReadNode(node *yaml.Node, target any) (Fields, []Problem) {
+	r := reader{Fields: Fields{Places: map[string]Place{"": {node.Line, node.Column}}, spoiled: map[string]bool{},
+		misspelt: map[string]bool{}}, rules: rules}
+	value, ok := r.readValue(node, field{want: reflect.TypeOf(target)})
 	if !ok {
 		value = map[string]any{}
 	}
-	if err := fill(value, target); err != nil {
-		r.find(node, "", "cannot be read: "+err.Error(), "")
+	if err := fillTarget(value, target); err != nil {
+		r.addProblem(node, "", "cannot be read: "+err.Error(), "")
 	}
 	return r.Fields, r.problems
 }
 
-// fill puts the read values into the struct. The reader left out what does not fit, so that nothing is left to refuse: an error here means
-// that reader and types disagree.
-func fill(value, target any) error {
+// fillTarget puts the read values into the struct. The reader has left out values that do not fit: an error means that
+// reader and types disagree.
+func fillTarget(value, target any) error {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return err
@@ -69,166 +72,171 @@ type reader struct {
 	problems []Problem
 }
 
-// field is its path, the Go type it is read into, and how deep it is.
+// field is a field's path, the Go type to read into, and the depth.
 type field struct {
 	path  string
 	want  reflect.Type
 	depth int
 }
 
-func (r *reader) find(node *yaml.Node, field, message, hint string) {
-	r.problems = append(r.problems, Problem{Place: Place{node.Line, node.Column}, Field: field, Message: message, Hint: hint})
+func (r *reader) addProblem(node *yaml.Node, field, message, hint string) {
+	r.problems = append(r.problems, Problem{Place: Place{node.Line, node.Column}, Field: field, Message: message,
+		Hint: hint})
 }
 
-// spoil finds a value that is left out.
-func (r *reader) spoil(node *yaml.Node, field, message, hint string) (any, bool) {
+// spoilField reports a value and leaves the value out.
+func (r *reader) spoilField(node *yaml.Node, field, message, hint string) (any, bool) {
 	r.spoiled[field] = true
-	r.find(node, field, message, hint)
+	r.addProblem(node, field, message, hint)
 	r.problems[len(r.problems)-1].LeftOut = true
 	return nil, false
 }
 
-// value reads a node; it is not ok when the value does not fit and was found.
-func (r *reader) value(node *yaml.Node, p field) (any, bool) {
+// readValue reads a node. The result is not ok when the value does not fit; the problem is then reported.
+func (r *reader) readValue(node *yaml.Node, p field) (any, bool) {
 	for p.want.Kind() == reflect.Pointer {
 		p.want = p.want.Elem()
 	}
 	switch {
 	case p.depth > maxDepth:
-		return r.spoil(node, p.path, fmt.Sprintf("nested deeper than %d levels", maxDepth), "")
+		return r.spoilField(node, p.path, fmt.Sprintf("nested deeper than %d levels", maxDepth), "")
 	case node.Kind == yaml.AliasNode:
-		return r.spoil(node, p.path, "aliases are not read", "write the value where it is used")
+		return r.spoilField(node, p.path, "aliases are not read", "write the value where it is used")
 	case node.Anchor != "":
-		r.find(node, p.path, "anchors are not read", "write the value where it is used")
-	case yamltext.Tagged(node):
-		return r.spoil(node, p.path, "tags are not read", "leave the tag out")
+		r.addProblem(node, p.path, "anchors are not read", "write the value where it is used")
+	case yamltext.IsTagged(node):
+		return r.spoilField(node, p.path, "tags are not read", "leave the tag out")
 	}
 	switch node.Kind {
 	case yaml.MappingNode:
-		return r.mapping(node, p)
+		return r.readMapping(node, p)
 	case yaml.SequenceNode:
-		return r.sequence(node, p)
+		return r.readSequence(node, p)
 	default:
-		return r.scalar(node, p)
+		return r.readScalar(node, p)
 	}
 }
 
-func (r *reader) mapping(node *yaml.Node, p field) (any, bool) {
+func (r *reader) readMapping(node *yaml.Node, p field) (any, bool) {
 	if kind := p.want.Kind(); kind != reflect.Struct && kind != reflect.Map && kind != reflect.Interface {
-		return r.spoil(node, p.path, fmt.Sprintf("want %s, have a mapping", wanted(p.want)), "")
+		return r.spoilField(node, p.path, fmt.Sprintf("want %s, have a mapping", nameType(p.want)), "")
 	}
 	fields := make(map[string]any, len(node.Content)/2)
 	seen := make(map[string]*yaml.Node, len(node.Content)/2)
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		if !r.fieldName(key, p) {
+		if !r.isFieldName(key, p) {
 			continue
 		}
-		child := field{path: join(p.path, key.Value), want: fieldType(p.want, key.Value), depth: p.depth + 1}
+		child := field{path: joinPath(p.path, key.Value), want: fieldType(p.want, key.Value), depth: p.depth + 1}
 		if first, twice := seen[key.Value]; twice {
-			r.find(key, child.path, "the field is written twice", fmt.Sprintf("the first is in line %d", first.Line))
+			r.addProblem(key, child.path, "the field is written twice",
+				fmt.Sprintf("the first is in line %d", first.Line))
 			continue
 		}
 		seen[key.Value] = key
 		if child.want == nil {
 			r.misspelt[p.path] = true
-			r.find(key, child.path, "there is no such field here", yamltext.Suggest(key.Value, fieldNames(p.want)))
+			r.addProblem(key, child.path, "there is no such field here",
+				yamltext.SuggestWord(key.Value, fieldNames(p.want)))
 			continue
 		}
 		r.Places[child.path] = Place{key.Line, key.Column}
 		if value.Kind == yaml.ScalarNode && value.Value != "" {
 			r.Places[child.path] = Place{value.Line, value.Column}
 		}
-		if read, ok := r.value(value, child); ok {
+		if read, ok := r.readValue(value, child); ok {
 			fields[key.Value] = read
 		}
 	}
 	return fields, true
 }
 
-// fieldName reports whether a key can name a field.
-func (r *reader) fieldName(key *yaml.Node, p field) bool {
+// isFieldName reports whether a key can name a field.
+func (r *reader) isFieldName(key *yaml.Node, p field) bool {
 	switch {
 	case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge":
-		r.find(key, p.path, "a field name is a plain text; merge keys are not read", "write the fields where they are used")
+		r.addProblem(key, p.path, "a field name is a plain text; merge keys are not read",
+			"write the fields where they are used")
 		return false
-	case key.Anchor != "" || yamltext.Tagged(key):
-		r.find(key, p.path, "field names have no anchors and tags", "")
+	case key.Anchor != "" || yamltext.IsTagged(key):
+		r.addProblem(key, p.path, "field names have no anchors and tags", "")
 		return false
 	case p.want.Kind() == reflect.Map && !yamltext.IsText(key):
-		r.find(key, join(p.path, key.Value), "other YAML readers do not read this name as a text", "write it in quotes")
+		r.addProblem(key, joinPath(p.path, key.Value), "other YAML readers do not read this name as a text",
+			"write it in quotes")
 		return false
 	default:
 		return true
 	}
 }
 
-func (r *reader) sequence(node *yaml.Node, p field) (any, bool) {
+func (r *reader) readSequence(node *yaml.Node, p field) (any, bool) {
 	item := p.want
 	switch p.want.Kind() {
 	case reflect.Slice:
 		item = p.want.Elem()
 	case reflect.Interface:
 	default:
-		return r.spoil(node, p.path, fmt.Sprintf("want %s, have a list", wanted(p.want)), "")
+		return r.spoilField(node, p.path, fmt.Sprintf("want %s, have a list", nameType(p.want)), "")
 	}
 	list := make([]any, 0, len(node.Content))
 	for i, child := range node.Content {
 		at := field{path: fmt.Sprintf("%s[%d]", p.path, i), want: item, depth: p.depth + 1}
 		r.Places[at.path] = Place{child.Line, child.Column}
-		value, ok := r.value(child, at)
+		value, ok := r.readValue(child, at)
 		if !ok {
-			value = reflect.Zero(item).Interface() // keeps the numbers of the items behind it
+			value = reflect.Zero(item).Interface() // keeps the indexes of later items
 		} else if value == "" {
-			r.spoil(child, at.path, "the entry is empty", "leave it out")
+			r.spoilField(child, at.path, "the entry is empty", "leave it out")
 		}
 		list = append(list, value)
 	}
 	return list, true
 }
 
-func (r *reader) scalar(node *yaml.Node, p field) (any, bool) {
+func (r *reader) readScalar(node *yaml.Node, p field) (any, bool) {
 	kind := p.want.Kind()
 	if kind == reflect.Interface {
-		return yamltext.Any(node), true
+		return yamltext.ReadAny(node), true
 	}
-	if !yamltext.Quoted(node) && node.ShortTag() == "!!null" {
-		return r.spoil(node, p.path, "the field has no value", "leave the field out, or give it a value")
+	if !yamltext.IsQuoted(node) && node.ShortTag() == "!!null" {
+		return r.spoilField(node, p.path, "the field has no value", "leave the field out, or give it a value")
 	}
-	if reflect.PointerTo(p.want).Implements(textual) {
-		return r.text(node, p)
+	if reflect.PointerTo(p.want).Implements(unmarshalsText) {
+		return r.readText(node, p)
 	}
 	switch kind {
 	case reflect.String:
-		if yamltext.IsText(node) || (r.rules.Word != nil && r.rules.Word(p.path, node.Value)) {
+		if yamltext.IsText(node) || (r.rules.AllowsWord != nil && r.rules.AllowsWord(p.path, node.Value)) {
 			return node.Value, true
 		}
-		return r.spoil(node, p.path, "this is not a text to every YAML reader", "write it in quotes")
+		return r.spoilField(node, p.path, "this is not a text to every YAML reader", "write it in quotes")
 	case reflect.Bool:
-		if value, ok := yamltext.Bool(node); ok {
+		if value, ok := yamltext.ReadBool(node); ok {
 			return value, true
 		}
 	case reflect.Int:
-		if value, ok := yamltext.Int(node); ok {
+		if value, ok := yamltext.ReadInt(node); ok {
 			return value, true
 		}
 	}
-	return r.spoil(node, p.path, "want "+wanted(p.want), "")
+	return r.spoilField(node, p.path, "want "+nameType(p.want), "")
 }
 
-// textual are types that read themselves from a text.
-var textual = reflect.TypeFor[encoding.TextUnmarshaler]()
+// unmarshalsText is implemented by types that read themselves from a text.
+var unmarshalsText = reflect.TypeFor[encoding.TextUnmarshaler]()
 
-// text asks a type whether it can read a text.
-func (r *reader) text(node *yaml.Node, p field) (any, bool) {
+// readText makes a type read a text.
+func (r *reader) readText(node *yaml.Node, p field) (any, bool) {
 	value, _ := reflect.New(p.want).Interface().(encoding.TextUnmarshaler)
 	if err := value.UnmarshalText([]byte(node.Value)); err != nil {
-		return r.spoil(node, p.path, err.Error(), "")
+		return r.spoilField(node, p.path, err.Error(), "")
 	}
 	return node.Value, true
 }
 
-func join(path, field string) string {
+func joinPath(path, field string) string {
 	if path == "" {
 		return field
 	}

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// wanted names a type for people.
-func wanted(t reflect.Type) string {
+// nameType names a type for people.
+func nameType(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "a text"
@@ -21,7 +21,7 @@ func wanted(t reflect.Type) string {
 	}
 }
 
-// fieldType is the type of a mapping's field, nil when there is no such field.
+// fieldType is the type of a mapping's field, nil for an unknown field.
 func fieldType(t reflect.Type, name string) reflect.Type {
 	switch t.Kind() {
 	case reflect.Map:

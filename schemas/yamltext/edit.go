@@ -10,38 +10,39 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ErrNotEdited means that a text cannot be changed without touching more of it: a person must.
+// ErrNotEdited means that the value cannot be changed without touching more of the text. A person must edit the text.
 var ErrNotEdited = errors.New("the text cannot be edited in place")
 
-// Set gives the text with one value at a path of mappings below root, one of the nodes that Parse gave for it. The value is quoted. Every
-// other byte stays: comments, order, line ends. What is missing of the path is added: in a block mapping above its last key.
-func Set(data []byte, root *yaml.Node, path []string, value string) ([]byte, error) {
-	node, rest := descend(root, path)
+// SetValue gives the text with one value changed, at a path of mappings below root, a node that ParseDocuments gave for
+// the text. The value is quoted. Every other byte stays: comments, order, line ends. Missing mappings of the path are
+// added, in a block mapping above the last key.
+func SetValue(data []byte, root *yaml.Node, path []string, value string) ([]byte, error) {
+	node, rest := followPath(root, path)
 	if node.Kind != yaml.MappingNode && len(rest) > 0 {
 		return nil, fmt.Errorf("%w: %s is no mapping", ErrNotEdited, strings.Join(path[:len(path)-len(rest)], "."))
 	}
 	e := editor{lines: bytes.SplitAfter(data, []byte("\n"))}
 	switch {
 	case len(rest) == 0:
-		e.replace(node, value)
+		e.replaceScalar(node, value)
 	case node.Style&yaml.FlowStyle != 0:
-		e.insertInFlow(node, nested(rest, value))
+		e.insertInFlow(node, nestValue(rest, value))
 	case len(node.Content) > 0:
-		e.insertLine(node, nested(rest, value))
+		e.insertLine(node, nestValue(rest, value))
 	default:
 		e.failed = true
 	}
 	edited := bytes.Join(e.lines, nil)
-	if e.failed || !(change{root.Line, path, value}).is(data, edited) {
+	if e.failed || !(change{root.Line, path, value}).describes(data, edited) {
 		return nil, ErrNotEdited
 	}
 	return edited, nil
 }
 
-// descend follows a path as far as it goes.
-func descend(node *yaml.Node, path []string) (*yaml.Node, []string) {
+// followPath follows a path as far as the mappings go.
+func followPath(node *yaml.Node, path []string) (*yaml.Node, []string) {
 	for len(path) > 0 && node.Kind == yaml.MappingNode {
-		next := member(node, path[0])
+		next := findMember(node, path[0])
 		if next == nil {
 			break
 		}
@@ -50,7 +51,7 @@ func descend(node *yaml.Node, path []string) (*yaml.Node, []string) {
 	return node, path
 }
 
-func member(mapping *yaml.Node, key string) *yaml.Node {
+func findMember(mapping *yaml.Node, key string) *yaml.Node {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
 			return mapping.Content[i+1]
@@ -59,8 +60,8 @@ func member(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// nested is a: {b: "value"}.
-func nested(path []string, value string) string {
+// nestValue writes a: {b: "value"}.
+func nestValue(path []string, value string) string {
 	text := fmt.Sprintf("%s: %q", path[len(path)-1], value)
 	for i := len(path) - 2; i >= 0; i-- {
 		text = path[i] + ": {" + text + "}"
@@ -69,12 +70,12 @@ func nested(path []string, value string) string {
 }
 
 type editor struct {
-	lines  [][]byte // with their ends
+	lines  [][]byte // with line ends
 	failed bool
 }
 
-// at splits the line of a node before its first character.
-func (e *editor) at(node *yaml.Node) (before, after string) {
+// splitLine splits the line of a node before the node's first character.
+func (e *editor) splitLine(node *yaml.Node) (before, after string) {
 	if node.Line < 1 || node.Line > len(e.lines) {
 		e.failed = true
 		return "", ""
@@ -84,15 +85,15 @@ func (e *editor) at(node *yaml.Node) (before, after string) {
 	return string(runes[:at]), string(runes[at:])
 }
 
-func (e *editor) put(line int, text string) {
+func (e *editor) replaceLine(line int, text string) {
 	if !e.failed {
 		e.lines[line-1] = []byte(text)
 	}
 }
 
-// replace puts a quoted value where a scalar on one line is.
-func (e *editor) replace(node *yaml.Node, value string) {
-	before, after := e.at(node)
+// replaceScalar replaces a scalar on one line by a quoted value.
+func (e *editor) replaceScalar(node *yaml.Node, value string) {
+	before, after := e.splitLine(node)
 	end := -1
 	switch {
 	case node.Kind != yaml.ScalarNode || node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || after == "":
@@ -105,11 +106,11 @@ func (e *editor) replace(node *yaml.Node, value string) {
 		e.failed = true
 		return
 	}
-	e.put(node.Line, fmt.Sprintf("%s%q%s", before, value, after[end:]))
+	e.replaceLine(node.Line, fmt.Sprintf("%s%q%s", before, value, after[end:]))
 }
 
 func (e *editor) insertInFlow(mapping *yaml.Node, text string) {
-	before, after := e.at(mapping)
+	before, after := e.splitLine(mapping)
 	inside, ok := strings.CutPrefix(after, "{")
 	if !ok {
 		e.failed = true
@@ -118,13 +119,13 @@ func (e *editor) insertInFlow(mapping *yaml.Node, text string) {
 	if len(mapping.Content) > 0 {
 		text += ", "
 	}
-	e.put(mapping.Line, before+"{"+text+inside)
+	e.replaceLine(mapping.Line, before+"{"+text+inside)
 }
 
-// insertLine puts a line above the mapping's last key and the comments that belong to it.
+// insertLine inserts a line above the mapping's last key and above the key's comments.
 func (e *editor) insertLine(mapping *yaml.Node, text string) {
 	last := mapping.Content[len(mapping.Content)-2]
-	indent, _ := e.at(last)
+	indent, _ := e.splitLine(last)
 	if strings.TrimLeft(indent, " ") != "" {
 		e.failed = true
 		return
@@ -142,17 +143,17 @@ func (e *editor) insertLine(mapping *yaml.Node, text string) {
 	}
 }
 
-// change is a value at a path of the document whose root is on a line.
+// change is a value at a path of the document with its root on a line.
 type change struct {
 	line  int
 	path  []string
 	value string
 }
 
-// is reads both texts again: the edited one says the value at the path, and otherwise the same.
-func (c change) is(before, after []byte) bool {
-	was, problem := Parse(before, len(before))
-	is, again := Parse(after, len(after))
+// describes reads both texts again, and reports whether the edited text differs by exactly this change.
+func (c change) describes(before, after []byte) bool {
+	was, problem := ParseDocuments(before, len(before))
+	is, again := ParseDocuments(after, len(after))
 	if problem != nil || again != nil || len(was) != len(is) {
 		return false
 	}
@@ -166,7 +167,7 @@ func (c change) is(before, after []byte) bool {
 			if !ok {
 				return false
 			}
-			put(mapping, c.path, c.value)
+			setMember(mapping, c.path, c.value)
 		}
 		if !reflect.DeepEqual(a, b) {
 			return false
@@ -175,7 +176,7 @@ func (c change) is(before, after []byte) bool {
 	return true
 }
 
-func put(mapping map[string]any, path []string, value string) {
+func setMember(mapping map[string]any, path []string, value string) {
 	if len(path) == 1 {
 		mapping[path[0]] = value
 		return
@@ -185,5 +186,5 @@ func put(mapping map[string]any, path []string, value string) {
 		next = map[string]any{}
 		mapping[path[0]] = next
 	}
-	put(next, path[1:], value)
+	setMember(next, path[1:], value)
 }

@@ -36,11 +36,11 @@ func TestSet(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			nodes, problem := Parse([]byte(test.before), 1000)
+			nodes, problem := ParseDocuments([]byte(test.before), 1000)
 			if problem != nil {
 				t.Fatal(problem)
 			}
-			got, err := Set([]byte(test.before), nodes[0], path, "X/1")
+			got, err := SetValue([]byte(test.before), nodes[0], path, "X/1")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,8 +54,8 @@ func TestSet(t *testing.T) {
 func TestSetChangesTheDocumentItIsAskedTo(t *testing.T) {
 	t.Parallel()
 	text := "spec:\n  a: 1\n---\nspec:\n  a: 2\n"
-	nodes, _ := Parse([]byte(text), 1000)
-	got, err := Set([]byte(text), nodes[1], []string{"spec", "b"}, "c")
+	nodes, _ := ParseDocuments([]byte(text), 1000)
+	got, err := SetValue([]byte(text), nodes[1], []string{"spec", "b"}, "c")
 	if want := "spec:\n  a: 1\n---\nspec:\n  b: \"c\"\n  a: 2\n"; err != nil || string(got) != want {
 		t.Errorf("Set = %q, %v; want %q", got, err, want)
 	}
@@ -67,11 +67,11 @@ func TestSetRefusesWhatItWouldHaveToRewrite(t *testing.T) {
 		"block scalar": "spec:\n  consent:\n    erase: |\n      old\n", "no mapping": "spec:\n  consent: [a]\n", "nothing in spec": "spec: null\n",
 		"escaped quote": "spec: {consent: {erase: \"a\\\"b\"}}\n",
 	} {
-		nodes, problem := Parse([]byte(text), 1000)
+		nodes, problem := ParseDocuments([]byte(text), 1000)
 		if problem != nil {
 			t.Fatal(name, problem)
 		}
-		if got, err := Set([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X"); !errors.Is(err, ErrNotEdited) {
+		if got, err := SetValue([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X"); !errors.Is(err, ErrNotEdited) {
 			t.Errorf("%s: Set = %q, %v; want ErrNotEdited", name, got, err)
 		}
 	}
@@ -81,11 +81,11 @@ func FuzzSet(f *testing.F) {
 	f.Add("spec:\n  a: 1\n")
 	f.Add("spec: {consent: {erase: 'x'}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		nodes, problem := Parse([]byte(text), 1<<16)
+		nodes, problem := ParseDocuments([]byte(text), 1<<16)
 		if problem != nil || len(nodes) == 0 {
 			return
 		}
-		edited, err := Set([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X/1")
+		edited, err := SetValue([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X/1")
 		if err == nil && !strings.Contains(string(edited), `"X/1"`) {
 			t.Errorf("the value is not in %q", edited)
 		}

@@ -9,39 +9,40 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxDepth is how deep Walk goes.
+// maxDepth is the deepest level that WalkNodes visits.
 const maxDepth = 64
 
 const quotedStyle = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 
-// ambiguous are plain scalars that YAML 1.1 and 1.2 read differently, or that are rarely meant as they are read.
-var ambiguous = regexp.MustCompile(`^([yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9]+_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+)$`)
+// ambiguous matches plain scalars that YAML 1.1 and 1.2 read differently, or that are rarely meant as they are read.
+var ambiguous = regexp.MustCompile(`^([yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|` +
+	`[-+]?0[0-9_]+|[-+]?0[xXoObB][0-9a-fA-F_]+|[-+]?[0-9]+_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+)$`)
 
-// Quoted reports whether a scalar is in quotes, or a block.
-func Quoted(node *yaml.Node) bool { return node.Style&quotedStyle != 0 }
+// IsQuoted reports whether a scalar is in quotes, or a block.
+func IsQuoted(node *yaml.Node) bool { return node.Style&quotedStyle != 0 }
 
-// Tagged reports whether a node carries a tag of its own.
-func Tagged(node *yaml.Node) bool { return node.Style&yaml.TaggedStyle != 0 }
+// IsTagged reports whether a node has an explicit tag.
+func IsTagged(node *yaml.Node) bool { return node.Style&yaml.TaggedStyle != 0 }
 
 // IsText reports whether every YAML reader takes a scalar for a text.
 func IsText(node *yaml.Node) bool {
-	return Quoted(node) || (node.ShortTag() == "!!str" && !ambiguous.MatchString(node.Value))
+	return IsQuoted(node) || (node.ShortTag() == "!!str" && !ambiguous.MatchString(node.Value))
 }
 
-// Bool reads true or false; yes, on and the like are not ok.
-func Bool(node *yaml.Node) (value, ok bool) {
-	return node.Value == "true", !Quoted(node) && (node.Value == "true" || node.Value == "false")
+// ReadBool reads true or false. Words such as yes and on are not ok.
+func ReadBool(node *yaml.Node) (value, ok bool) {
+	return node.Value == "true", !IsQuoted(node) && (node.Value == "true" || node.Value == "false")
 }
 
-// Int reads a plain decimal number of at most 32 bits.
-func Int(node *yaml.Node) (int, bool) {
+// ReadInt reads a plain decimal number of at most 32 bits.
+func ReadInt(node *yaml.Node) (int, bool) {
 	n, err := strconv.ParseInt(node.Value, 10, 32)
-	return int(n), !Quoted(node) && node.ShortTag() == "!!int" && !ambiguous.MatchString(node.Value) && err == nil
+	return int(n), !IsQuoted(node) && node.ShortTag() == "!!int" && !ambiguous.MatchString(node.Value) && err == nil
 }
 
-// Any reads a scalar of a document that is not ours as JSON has it; floats stay texts.
-func Any(node *yaml.Node) any {
-	if Quoted(node) {
+// ReadAny reads a scalar of a foreign document as JSON would. Floats stay texts.
+func ReadAny(node *yaml.Node) any {
+	if IsQuoted(node) {
 		return node.Value
 	}
 	switch node.ShortTag() {
@@ -57,20 +58,22 @@ func Any(node *yaml.Node) any {
 	return node.Value
 }
 
-// Walk visits every node, parents first, and stops at aliases and where nesting is deeper than a person's.
-func Walk(root *yaml.Node, visit func(*yaml.Node)) []*Problem { return walk(root, visit, 0) }
+// WalkNodes visits every node, parents first, and stops at aliases and at maxDepth.
+func WalkNodes(root *yaml.Node, visit func(*yaml.Node)) []*Problem { return walkBelow(root, visit, 0) }
 
-func walk(node *yaml.Node, visit func(*yaml.Node), depth int) []*Problem {
+func walkBelow(node *yaml.Node, visit func(*yaml.Node), depth int) []*Problem {
 	if depth > maxDepth {
-		return []*Problem{{Line: node.Line, Col: node.Column, Message: fmt.Sprintf("nested deeper than %d levels", maxDepth)}}
+		return []*Problem{{Line: node.Line, Col: node.Column,
+			Message: fmt.Sprintf("nested deeper than %d levels", maxDepth)}}
 	}
 	if node.Kind == yaml.AliasNode {
-		return []*Problem{{Line: node.Line, Col: node.Column, Message: "aliases are not read", Hint: "write the value where it is used"}}
+		return []*Problem{{Line: node.Line, Col: node.Column, Message: "aliases are not read",
+			Hint: "write the value where it is used"}}
 	}
 	visit(node)
 	var problems []*Problem
 	for _, child := range node.Content {
-		problems = append(problems, walk(child, visit, depth+1)...)
+		problems = append(problems, walkBelow(child, visit, depth+1)...)
 	}
 	return problems
 }

@@ -1,5 +1,6 @@
-// Package yamltext reads and writes YAML as text that people keep in Git: it refuses what readers disagree on, explains what is no YAML
-// without repeating a word of it (it may be a secret), and writes values into the lines they came from. It is pure.
+// Package yamltext reads and writes YAML as text that people keep in Git. Call ParseDocuments to read, SetValue to
+// change one value in place. YAML that readers disagree on is refused. Do not put words of a text into messages: a word
+// may be a secret. The package is pure.
 package yamltext
 
 import (
@@ -13,14 +14,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Problem is why a text, or a node, is not read. Line and Col count from 1, in characters; 0 is not known.
+// Problem says why a text, or a node, cannot be read. Line and Col count from 1, in characters; 0 is unknown.
 type Problem struct {
 	Line, Col     int
 	Message, Hint string
 }
 
-// Parse gives the root nodes of a text's documents, without empty ones. After a problem nothing more is read. It reads at most limit bytes.
-func Parse(data []byte, limit int) ([]*yaml.Node, *Problem) {
+// ParseDocuments gives the root nodes of a text's documents, without empty documents. Reading ends at the first
+// problem. A text of more than limit bytes is a problem.
+func ParseDocuments(data []byte, limit int) ([]*yaml.Node, *Problem) {
 	if problem := checkBytes(data, limit); problem != nil {
 		return nil, problem
 	}
@@ -33,7 +35,7 @@ func Parse(data []byte, limit int) ([]*yaml.Node, *Problem) {
 			return nodes, nil
 		}
 		if err != nil {
-			return nodes, explain(data, err)
+			return nodes, explainError(data, err)
 		}
 		if node.Kind == yaml.DocumentNode && len(node.Content) > 0 && !isEmpty(node.Content[0]) {
 			nodes = append(nodes, node.Content[0])
@@ -41,15 +43,17 @@ func Parse(data []byte, limit int) ([]*yaml.Node, *Problem) {
 	}
 }
 
-// isEmpty reports whether a document says nothing, or holds comments only.
+// isEmpty reports whether a document is empty, or holds comments only.
 func isEmpty(root *yaml.Node) bool {
-	return root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" && root.Style&yaml.TaggedStyle == 0 && root.Anchor == ""
+	return root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" && root.Style&yaml.TaggedStyle == 0 &&
+		root.Anchor == ""
 }
 
-// checkBytes refuses what a YAML parser would read in surprising ways, or not explain.
+// checkBytes refuses bytes that a YAML parser would read in surprising ways, or not explain.
 func checkBytes(data []byte, limit int) *Problem {
 	if len(data) > limit {
-		return &Problem{Message: fmt.Sprintf("the file has %d bytes, at most %d are read", len(data), limit), Hint: "split it"}
+		return &Problem{Message: fmt.Sprintf("the file has %d bytes, at most %d are read", len(data), limit),
+			Hint: "split it"}
 	}
 	line, col := 1, 1
 	bad := func(message, hint string) *Problem {
@@ -81,17 +85,18 @@ var parserErrors = []string{
 	"did not find expected ',' or", "did not find expected <document start>",
 }
 
-// hints are what people most often meant.
+// hints name the most frequent mistakes.
 var hints = []struct{ message, hint string }{
-	{"mapping values are not allowed", "a value that holds a colon and a space is written in quotes; fields of one mapping stand in one column"},
+	{"mapping values are not allowed",
+		"a value that holds a colon and a space is written in quotes; fields of one mapping stand in one column"},
 	{"did not find expected key", "fields of one mapping stand in one column"},
 	{"found character that cannot start any token", "a value that starts with @, ` or % is written in quotes"},
 	{"found unexpected end of stream", "a quote was not closed"},
 	{"did not find expected ',' or", "a bracket was not closed"},
 }
 
-// explain says at which line yaml/v3 gave up.
-func explain(data []byte, err error) *Problem {
+// explainError says at which line yaml/v3 gave up.
+func explainError(data []byte, err error) *Problem {
 	if tab := indentingTab(data); tab != nil {
 		return tab
 	}
@@ -110,19 +115,21 @@ func explain(data []byte, err error) *Problem {
 			p.Hint = known.hint
 		}
 	}
-	if strings.HasPrefix(message, "unknown anchor") { // the message goes on with the value
-		p.Line, message, p.Hint = 0, "a value starts with *: aliases are not read", "a text that starts with * is written in quotes"
+	if strings.HasPrefix(message, "unknown anchor") { // the message would repeat the value
+		p.Line, message, p.Hint = 0, "a value starts with *: aliases are not read",
+			"a text that starts with * is written in quotes"
 	}
 	p.Message = "not YAML: " + message
 	return p
 }
 
-// indentingTab finds the first tab in an indentation: the usual reason why a file is not YAML.
+// indentingTab finds the first tab in an indentation, the usual reason for unreadable YAML.
 func indentingTab(data []byte) *Problem {
 	for i, line := range strings.Split(string(data), "\n") {
 		trimmed := strings.TrimLeft(line, " ")
 		if strings.HasPrefix(trimmed, "\t") && strings.TrimSpace(line) != "" {
-			return &Problem{Line: i + 1, Col: len(line) - len(trimmed) + 1, Message: "a tab in the indentation", Hint: "YAML takes spaces only"}
+			return &Problem{Line: i + 1, Col: len(line) - len(trimmed) + 1, Message: "a tab in the indentation",
+				Hint: "YAML takes spaces only"}
 		}
 	}
 	return nil

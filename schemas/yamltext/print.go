@@ -7,12 +7,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Print writes nodes as YAML in flow style (that of JSON), each in the line and, where there is room, in the column it was read from, so
-// that what a later reader finds is at the writer's line. Texts are quoted, so that they stay what they are.
-func Print(root *yaml.Node) []byte {
+// PrintNodes writes nodes as YAML in flow style (JSON's style), each in its original line and, where there is room, in
+// its original column, so that findings of a later reader name the author's line. Texts are quoted, so that they stay
+// texts.
+func PrintNodes(root *yaml.Node) []byte {
 	p := printer{line: 1, col: 1}
-	p.node(root)
-	p.text("\n")
+	p.writeNode(root)
+	p.writeText("\n")
 	return []byte(p.out.String())
 }
 
@@ -21,12 +22,12 @@ type printer struct {
 	line, col int
 }
 
-func (p *printer) text(s string) {
+func (p *printer) writeText(s string) {
 	p.out.WriteString(s)
 	p.col += len([]rune(s))
 }
 
-// moveTo goes on to a node's place; there is no way back.
+// moveTo writes spaces and line ends up to a node's place, never back.
 func (p *printer) moveTo(node *yaml.Node) {
 	for ; p.line < node.Line; p.line++ {
 		p.out.WriteByte('\n')
@@ -37,38 +38,38 @@ func (p *printer) moveTo(node *yaml.Node) {
 	}
 }
 
-func (p *printer) node(node *yaml.Node) {
+func (p *printer) writeNode(node *yaml.Node) {
 	p.moveTo(node)
-	if Tagged(node) {
-		p.text(node.Tag + " ")
+	if IsTagged(node) {
+		p.writeText(node.Tag + " ")
 	}
 	switch node.Kind {
 	case yaml.MappingNode:
-		p.text("{")
+		p.writeText("{")
 		for i := 0; i+1 < len(node.Content); i += 2 {
-			p.node(node.Content[i])
-			p.text(": ")
-			p.node(node.Content[i+1])
-			p.text(",")
+			p.writeNode(node.Content[i])
+			p.writeText(": ")
+			p.writeNode(node.Content[i+1])
+			p.writeText(",")
 		}
-		p.text("}")
+		p.writeText("}")
 	case yaml.SequenceNode:
-		p.text("[")
+		p.writeText("[")
 		for _, item := range node.Content {
-			p.node(item)
-			p.text(",")
+			p.writeNode(item)
+			p.writeText(",")
 		}
-		p.text("]")
+		p.writeText("]")
 	case yaml.ScalarNode:
-		p.text(scalarText(node))
+		p.writeText(scalarText(node))
 	}
 }
 
-// scalarText quotes texts. Numbers and their like stay as they were written; what stands for null becomes null.
+// scalarText quotes texts. Numbers and booleans stay as written; every null becomes null.
 func scalarText(node *yaml.Node) string {
 	switch {
-	case Quoted(node) || Tagged(node) || node.ShortTag() == "!!str":
-		return quote(node.Value)
+	case IsQuoted(node) || IsTagged(node) || node.ShortTag() == "!!str":
+		return quoteText(node.Value)
 	case node.ShortTag() == "!!null":
 		return "null"
 	default:
@@ -76,8 +77,9 @@ func scalarText(node *yaml.Node) string {
 	}
 }
 
-// quote writes a text in double quotes, in one line of ASCII (YAML 1.2.2, 5.7: \x, \u and \U take 2, 4 and 8 hex digits).
-func quote(text string) string {
+// quoteText writes a text in double quotes, in one line of ASCII (YAML 1.2.2, 5.7: \x, \u and \U take 2, 4 and 8 hex
+// digits).
+func quoteText(text string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range text {

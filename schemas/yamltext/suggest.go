@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Suggest is "did you mean X?" for the candidate nearest to word, or lists the candidates when none is near.
-func Suggest(word string, candidates []string) string {
+// SuggestWord gives "did you mean X?" for the candidate nearest to word, or lists the candidates.
+func SuggestWord(word string, candidates []string) string {
 	best, distance := "", len(word)/2+1
 	for _, candidate := range candidates {
 		if len(word) > 63 {
@@ -19,18 +19,18 @@ func Suggest(word string, candidates []string) string {
 	if best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
-	return OneOf(candidates)
+	return ListChoices(candidates)
 }
 
-// OneOf lists what there is to choose from.
-func OneOf(candidates []string) string {
+// ListChoices lists the candidates.
+func ListChoices(candidates []string) string {
 	if len(candidates) == 0 {
 		return ""
 	}
 	return "one of " + strings.Join(candidates, ", ")
 }
 
-// editDistance is Levenshtein's.
+// editDistance is the Levenshtein distance.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -50,8 +50,8 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// Shorten cuts a text that is told to a person to 80 characters.
-func Shorten(text string) string {
+// ShortenText cuts a text for people to 80 characters.
+func ShortenText(text string) string {
 	if runes := []rune(text); len(runes) > 80 {
 		return string(runes[:79]) + "…"
 	}

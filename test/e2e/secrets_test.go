@@ -121,7 +121,7 @@ func (w *world) secrets() map[string]string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	account, err := secrets.Open([]byte(w.read("fleet", "secrets", "bmc-lab.yaml")), keys)
+	account, err := secrets.OpenSecret([]byte(w.read("fleet", "secrets", "bmc-lab.yaml")), keys)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func Load(file string) (Config, error) {
 	}
 	var c Config
 	p := problems{file: file}
-	nodes, problem := yamltext.Parse(data, maxFile)
+	nodes, problem := yamltext.ParseDocuments(data, maxFile)
 	switch {
 	case problem != nil:
 		return Config{}, errors.New(schemas.YAMLFinding(file, problem).String())
@@ -37,7 +37,7 @@ func Load(file string) (Config, error) {
 		return Config{}, fmt.Errorf("%s:%d: a second document: a configuration is one", file, nodes[1].Line)
 	}
 	var found []strict.Problem
-	p.fields, found = strict.Rules{}.Read(nodes[0], &c)
+	p.fields, found = strict.Rules{}.ReadNode(nodes[0], &c)
 	for _, f := range found {
 		p.add(f.Place, f.Field, f.Message, f.Hint)
 	}
@@ -77,11 +77,13 @@ func (p *problems) add(at strict.Place, field, message, hint string) {
 }
 
 // bad is a problem with a field's value, or with its absence.
-func (p *problems) bad(field, message, hint string) { p.add(p.fields.At(field), field, message, hint) }
+func (p *problems) bad(field, message, hint string) {
+	p.add(p.fields.FindPlace(field), field, message, hint)
+}
 
 // missing is the problem of a field that is empty, unless something else was said of it.
 func (p *problems) missing(field, value, hint string) {
-	if value == "" && !p.fields.Spoiled(field) {
+	if value == "" && !p.fields.IsSpoiled(field) {
 		p.bad(field, "the field is missing", hint)
 	}
 }
@@ -90,7 +92,7 @@ func (p *problems) err() error {
 	if len(p.found) == 0 {
 		return nil
 	}
-	schemas.Sort(p.found)
+	schemas.SortFindings(p.found)
 	lines := make([]string, len(p.found))
 	for i, f := range p.found {
 		lines[i] = f.String()

@@ -43,8 +43,8 @@ func ReadBook(text map[string]string) (Book, error) {
 func (b Book) RememberTag(name, ids string) error {
 	object, commit, release := strings.Cut(ids, " ")
 	if !plumbing.IsHash(object) || release && !plumbing.IsHash(commit) {
-		return fmt.Errorf("what is remembered of the tag %q cannot be read: %q: want an object id, and after a space "+
-			"a commit id", name, ids)
+		return fmt.Errorf("what is remembered of the tag %q cannot be read: %q: "+
+			"want an object id, and after a space a commit id", name, ids)
 	}
 	if _, known := b[name]; !known {
 		b[name] = Seen{Object: plumbing.NewHash(object), Commit: plumbing.NewHash(commit)}

@@ -126,8 +126,8 @@ func (c Chooser) KeepRelease(pattern string, why error) Choice {
 func (c Chooser) judgeTag(ref Ref) error {
 	seen, known := c.Book[ref.Name]
 	if !known && len(c.Book) >= maxRemembered {
-		return fmt.Errorf("%d tags are remembered already, no more are looked at: forget some with `ingot trust "+
-			"repin --tag NAME`", maxRemembered)
+		return fmt.Errorf("%d tags are remembered already, no more are looked at: "+
+			"forget some with `ingot trust repin --tag NAME`", maxRemembered)
 	}
 	why := c.Judge(ref)
 	if errors.Is(why, ErrUnknown) {
@@ -144,8 +144,9 @@ func (c Chooser) judgeTag(ref Ref) error {
 // findTampering says whether the release was deleted, and which tags were moved, the release first.
 func (c Chooser) findTampering(pattern, release string) (troubles []string) {
 	if _, there := c.Listed[release]; release != "" && !there {
-		troubles = append(troubles, fmt.Sprintf("tag %s was deleted from %.12s: push it again, tag a newer name, or "+
-			"go back to an older tag with `ingot trust repin --tag %[1]s`", release, c.Book[release].Object))
+		troubles = append(troubles,
+			fmt.Sprintf("tag %s was deleted from %.12s: push it again, tag a newer name, or go back to an older tag "+
+				"with `ingot trust repin --tag %[1]s`", release, c.Book[release].Object))
 	}
 	var moved []string
 	for name, ref := range c.Listed {
@@ -158,8 +159,9 @@ func (c Chooser) findTampering(pattern, release string) (troubles []string) {
 		moved = slices.Insert(slices.Delete(moved, i, i+1), 0, release)
 	}
 	for _, name := range moved {
-		troubles = append(troubles, fmt.Sprintf("tag %s was moved from %.12s to %.12s: put it back, tag a new name, "+
-			"or trust it with `ingot trust repin --tag %[1]s`", name, c.Book[name].Object, c.Listed[name].Object))
+		troubles = append(troubles,
+			fmt.Sprintf("tag %s was moved from %.12s to %.12s: put it back, tag a new name, or trust it with `ingot "+
+				"trust repin --tag %[1]s`", name, c.Book[name].Object, c.Listed[name].Object))
 	}
 	return troubles
 }

@@ -19,7 +19,7 @@ const maxCountersigned = 16
 
 // ListCountersignatures picks the countersignatures of a tag out of the refs of a server, as ListTags does.
 func ListCountersignatures(refs map[plumbing.ReferenceName]plumbing.Hash, tag string) Listed {
-	begins := refPrefix + inventory.Countersigning + tag + "/"
+	begins := refPrefix + inventory.CountersignPrefix + tag + "/"
 	listed := Listed{}
 	for name, object := range refs {
 		if !strings.HasPrefix(name.String(), begins) || name.Validate() != nil {
@@ -71,8 +71,8 @@ func (p Policy) CountSigners(store storer.EncodedObjectStorer, tag Ref, counters
 		troubles = append(troubles, fmt.Sprintf("%s does not count: %v", ref.Name, err))
 	}
 	if more := len(countersigns) - maxCountersigned; more > 0 {
-		troubles = append([]string{fmt.Sprintf("%d others are there, of which the first %d are looked at: delete "+
-			"those that do not count", len(countersigns), maxCountersigned)}, troubles...)
+		troubles = append([]string{fmt.Sprintf("%d others are there, of which the first %d are looked at: "+
+			"delete those that do not count", len(countersigns), maxCountersigned)}, troubles...)
 	}
 	s.Why = summarizeTroubles(troubles)
 	return s, missing

@@ -17,7 +17,7 @@ import (
 // whether the name matches. A pattern without * matches only its own name. No pattern matches a countersignature, which
 // is never a release.
 func MatchPattern(pattern, name string) (part string, ok bool) {
-	if strings.HasPrefix(name, inventory.Countersigning) {
+	if strings.HasPrefix(name, inventory.CountersignPrefix) {
 		return "", false
 	}
 	prefix, suffix, star := strings.Cut(pattern, "*")

@@ -9,36 +9,37 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// vaultField says where a key of a type names the service that is asked; the credentials of the environment are sent there.
+// vaultField is the field in which a key names its service, by type of key. The service gets the credentials of the
+// environment.
 var vaultField = map[string]string{"hc_vault": "vault_address", "azure_kv": "vault_url"}
 
 // Kinds are the types of keys that can be allowed, as the sops section calls them.
 var Kinds = []string{"age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"}
 
-// noKeys are fields of the sops section that are about something else.
-var noKeys = []string{"lastmodified", "mac", "version", "encrypted_regex", "shamir_threshold", "mac_only_encrypted"}
+// notKeys are fields of the sops section that hold no keys.
+var notKeys = []string{"lastmodified", "mac", "version", "encrypted_regex", "shamir_threshold", "mac_only_encrypted"}
 
 var errSection = errors.New("the sops section of the Secret cannot be read")
 
-// allows checks every key that a file names: any may be asked for.
-func (p Program) allows(document []byte) error {
+// checkKeys checks every key of a file: sops may ask for any of the keys.
+func (p Program) checkKeys(document []byte) error {
 	var head struct {
 		SOPS map[string]any `yaml:"sops"`
 	}
 	if err := yaml.Unmarshal(document, &head); err != nil || len(head.SOPS) == 0 {
 		return errSection
 	}
-	groups, err := list(head.SOPS["key_groups"])
+	groups, err := readMappings(head.SOPS["key_groups"])
 	if err != nil {
 		return err
 	}
 	delete(head.SOPS, "key_groups")
-	for _, name := range noKeys {
+	for _, name := range notKeys {
 		delete(head.SOPS, name)
 	}
 	for _, group := range append(groups, head.SOPS) {
 		for _, kind := range slices.Sorted(maps.Keys(group)) {
-			if err := p.allowsKind(kind, group[kind]); err != nil {
+			if err := p.checkKind(kind, group[kind]); err != nil {
 				return err
 			}
 		}
@@ -46,16 +47,17 @@ func (p Program) allows(document []byte) error {
 	return nil
 }
 
-func (p Program) allowsKind(kind string, keys any) error {
+func (p Program) checkKind(kind string, keys any) error {
 	if text, ok := keys.(string); keys == nil || (ok && text == "") {
 		return nil
 	}
-	entries, err := list(keys)
+	entries, err := readMappings(keys)
 	if err != nil || !slices.Contains(Kinds, kind) {
 		return fmt.Errorf("the Secret uses sops.%.40s, which is not read", kind)
 	}
 	if len(entries) > 0 && kind != "age" && !slices.Contains(p.Keys, kind) {
-		return fmt.Errorf("the Secret is for a key of sops.%s, which the daemon may not use: add %[1]s to secrets.keys in its configuration, or encrypt the Secret for another key", kind)
+		return fmt.Errorf("the Secret is for a key of sops.%s, which the daemon may not use: "+
+			"add %[1]s to secrets.keys in its configuration, or encrypt the Secret for another key", kind)
 	}
 	field := vaultField[kind]
 	for _, entry := range entries {
@@ -63,14 +65,15 @@ func (p Program) allowsKind(kind string, keys any) error {
 			continue
 		}
 		if address, ok := entry[field].(string); !ok || !slices.Contains(p.Vaults, address) {
-			return fmt.Errorf("the Secret has the %s %.100q, to which the daemon's credentials are not sent: add it to secrets.vaults in its configuration if it is yours", field, entry[field])
+			return fmt.Errorf("the Secret has the %s %.60q, to which the daemon's credentials are not sent: "+
+				"add it to secrets.vaults if it is yours", field, entry[field])
 		}
 	}
 	return nil
 }
 
-// list reads a list of mappings, or nothing.
-func list(value any) ([]map[string]any, error) {
+// readMappings reads a list of mappings, or nothing.
+func readMappings(value any) ([]map[string]any, error) {
 	if value == nil {
 		return nil, nil
 	}

@@ -92,19 +92,19 @@ func TestSopsOpensAFileForAPGPKey(t *testing.T) {
 	env := []string{"GNUPGHOME=" + home}
 	file := []byte(run(t, env, path, "encrypt", "--pgp", fingerprint, "--encrypted-regex", "^data$", plain))
 	program := sops.Program{Path: path, Keys: []string{"pgp"}, Env: append(env, "PATH="+os.Getenv("PATH"))}
-	data, err := program.Open(t.Context(), file)
+	data, err := program.OpenSecret(t.Context(), file)
 	if err != nil || data["username"].Reveal() != "root" || data["password"].Reveal() != "pass: \"word\"\n#ä" || len(data) != 2 {
 		t.Errorf("Open = %d values, password %q, %v", len(data), data["password"].Reveal(), err)
 	}
 	changed := bytes.Replace(file, []byte("name: bmc"), []byte("name: bmd"), 1)
-	if data, err := program.Open(t.Context(), changed); err == nil || data != nil || !strings.Contains(err.Error(), "MAC mismatch") {
+	if data, err := program.OpenSecret(t.Context(), changed); err == nil || data != nil || !strings.Contains(err.Error(), "MAC mismatch") {
 		t.Errorf("Open of a changed file = %d values, %v, want a MAC mismatch", len(data), err)
 	}
 	program.Env = []string{"GNUPGHOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
-	if data, err := program.Open(t.Context(), file); err == nil || data != nil {
+	if data, err := program.OpenSecret(t.Context(), file); err == nil || data != nil {
 		t.Errorf("Open without the key = %d values, %v", len(data), err)
 	}
-	if _, err := secrets.Open(file, secrets.Keys{}); err == nil || !strings.Contains(err.Error(), "sops.pgp") {
+	if _, err := secrets.OpenSecret(file, secrets.Keys{}); err == nil || !strings.Contains(err.Error(), "sops.pgp") {
 		t.Errorf("without sops: %v, want what the file is for", err)
 	}
 }
@@ -124,7 +124,7 @@ func TestSopsAndIngotReadEachOther(t *testing.T) {
 	plain := secrets.Plain{Name: "odd", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "r1"}, Hosts: []string{"a", "b"}}, Data: map[string]secret.Value{
 		"true": secret.New("true"), "lines": secret.New("a\n\n b\n"), "spaces": secret.New(" x "), "odd": secret.New("ä\t\u2028\"'#: "), "number": secret.New("0123"),
 	}}
-	sealed, err := secrets.Seal(plain, []age.Recipient{identity.Recipient()}, time.Now())
+	sealed, err := secrets.SealSecret(plain, []age.Recipient{identity.Recipient()}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestSopsAndIngotReadEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := secrets.Open(changed, keys)
+	data, err := secrets.OpenSecret(changed, keys)
 	if err != nil || data["number"].Reveal() != "changed by sops" || len(data) != len(plain.Data) {
 		t.Errorf("Open of what sops changed = %d values, %q, %v", len(data), data["number"].Reveal(), err)
 	}

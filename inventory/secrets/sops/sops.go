@@ -1,5 +1,6 @@
-// Package sops opens Secrets with the sops program, for keys of other types than age's: PGP, the key services of clouds, Vault. The plaintext goes through a
-// pipe and is never written; the program gets the environment that it is given and nothing else, and a deadline.
+// Package sops opens Secrets with the sops program, for keys of other types than age's: PGP, the key services of
+// clouds, Vault. Call Program.OpenSecret. The plaintext goes through a pipe and is never written. The program gets only
+// the given environment, and a deadline: do not pass on the daemon's environment.
 package sops
 
 import (
@@ -21,48 +22,51 @@ import (
 
 // Program is how sops is run.
 type Program struct {
-	Path string   // of the program; "" for none
-	Env  []string // NAME=value, all there is of the environment: credentials, PATH for gpg
-	// Keys are the types of keys that it may use, as they are called in the sops section. A file asks for what it likes, at an address that it names, with
-	// the credentials of Env: what is not listed is not asked for.
+	Path string   // path of the program; "" for none
+	Env  []string // NAME=value, the whole environment: credentials, PATH for gpg
+	// Keys are the types of keys that the program may use, as the sops section calls them. A file names any key at any
+	// address, and the program would ask with the credentials of Env: unlisted types are refused.
 	Keys []string
 	// Vaults are the addresses that hc_vault and azure_kv keys may name.
 	Vaults []string
 }
 
-// Deadline is how long one run may take, in which a key service may be asked.
+// Deadline is the longest run, which may ask a key service.
 const Deadline = 30 * time.Second
 
-// maxWords is how many bytes of what the program says are told.
+// maxWords is the most bytes of the program's messages that are reported.
 const maxWords = 400
 
-// Open decrypts a Secret's document. Its values, below spec.data, must all be text. No error holds one.
-func (p Program) Open(ctx context.Context, document []byte) (map[string]secret.Value, error) {
+// OpenSecret decrypts a Secret's document. The values below spec.data must all be text. No error holds a value.
+func (p Program) OpenSecret(ctx context.Context, document []byte) (map[string]secret.Value, error) {
 	if p.Path == "" {
-		return nil, errors.New("no sops program is configured: set secrets.sops and secrets.keys in the daemon's configuration, or encrypt the Secret for an age recipient too")
+		return nil, errors.New("no sops program is configured: set secrets.sops and secrets.keys in the daemon's " +
+			"configuration, or encrypt the Secret for an age recipient too")
 	}
-	if err := p.allows(document); err != nil {
+	if err := p.checkKeys(document); err != nil {
 		return nil, err
 	}
-	clear, err := p.decrypt(ctx, document)
+	clear, err := p.runDecrypt(ctx, document)
 	if err != nil {
 		return nil, err
 	}
-	return values(clear)
+	return readValues(clear)
 }
 
-func (p Program) decrypt(ctx context.Context, document []byte) ([]byte, error) {
+func (p Program) runDecrypt(ctx context.Context, document []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, Deadline)
 	defer cancel()
-	command := exec.CommandContext(ctx, p.Path, "decrypt", "--input-type", "yaml", "--output-type", "yaml", "/dev/stdin")
-	clear, words := &limited{most: schemas.MaxFile}, &limited{most: maxWords, drop: true}
+	command := exec.CommandContext(ctx, p.Path, "decrypt", "--input-type", "yaml", "--output-type", "yaml",
+		"/dev/stdin")
+	clear, words := &limitedBuffer{most: schemas.MaxFile}, &limitedBuffer{most: maxWords, drop: true}
 	command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(document), clear, words
 	command.Env, command.Dir = p.Env, "/"
 	if command.Env == nil {
-		command.Env = []string{} // nil would be our own
+		command.Env = []string{} // nil would mean the daemon's environment
 	}
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) } // and what it has started
+	// kills the children too
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.WaitDelay = time.Second
 	switch err := command.Run(); {
 	case clear.over:
@@ -70,23 +74,23 @@ func (p Program) decrypt(ctx context.Context, document []byte) ([]byte, error) {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return nil, fmt.Errorf("%s took longer than %v: check the key service that the Secret names", p.Path, Deadline)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w: %s", p.Path, err, words.line())
+		return nil, fmt.Errorf("%s: %w: %s", p.Path, err, words.printableLine())
 	}
 	return clear.text.Bytes(), nil
 }
 
-// limited keeps the beginning of what is written to it.
-type limited struct {
+// limitedBuffer keeps the beginning of its input.
+type limitedBuffer struct {
 	text bytes.Buffer
 	most int
-	drop bool // the rest, without an error
+	drop bool // drops the rest without an error
 	over bool
 }
 
 var errOver = errors.New("too much output")
 
 // Write implements io.Writer.
-func (l *limited) Write(b []byte) (int, error) {
+func (l *limitedBuffer) Write(b []byte) (int, error) {
 	room := l.most - l.text.Len()
 	l.text.Write(b[:min(len(b), room)])
 	if len(b) > room {
@@ -98,8 +102,8 @@ func (l *limited) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// line is all of it on one line, without what would not print.
-func (l *limited) line() string {
+// printableLine is the text on one line, without unprintable characters.
+func (l *limitedBuffer) printableLine() string {
 	text := strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
@@ -109,10 +113,11 @@ func (l *limited) line() string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-var errClear = errors.New("what sops gives is not a Secret with a text for each key of spec.data: put numbers in quotes, and encrypt it again")
+var errClear = errors.New("what sops gives is not a Secret with a text for each key of spec.data: " +
+	"put numbers in quotes, and encrypt it again")
 
-// values reads what the program gave. Its errors are of one kind: the text is all secret.
-func values(clear []byte) (map[string]secret.Value, error) {
+// readValues reads the program's output. There is only one error: the output is secret.
+func readValues(clear []byte) (map[string]secret.Value, error) {
 	var document struct {
 		Spec struct {
 			Data map[string]yaml.Node `yaml:"data"`

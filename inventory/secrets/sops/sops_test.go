@@ -43,7 +43,7 @@ printf '`+strings.ReplaceAll(clear, "\n", `\n`)+`'
 		t.Fatal(err)
 	}
 	program.Env = []string{"GNUPGHOME=/nowhere"}
-	data, err := program.Open(t.Context(), []byte(pgpFile))
+	data, err := program.OpenSecret(t.Context(), []byte(pgpFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestWhatTheProgramGivesIsChecked(t *testing.T) {
 			t.Parallel()
 			program := fake(t, test.script+"\n")
 			program.Env = []string{"PATH=/usr/bin:/bin"}
-			data, err := program.Open(t.Context(), []byte(pgpFile))
+			data, err := program.OpenSecret(t.Context(), []byte(pgpFile))
 			if err == nil || data != nil || !strings.Contains(err.Error(), test.why) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "4711") || len(err.Error()) > 1000 {
 				t.Errorf("Open = %d values, %v; want %q", len(data), err, test.why)
 			}
@@ -106,7 +106,7 @@ func TestAProgramThatHangsIsEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := program.Open(ctx, []byte(pgpFile))
+		_, err := program.OpenSecret(ctx, []byte(pgpFile))
 		done <- err
 	}()
 	for _, err := os.Stat(pid); err != nil; _, err = os.Stat(pid) {
@@ -162,17 +162,17 @@ func TestOnlyAllowedKeysAreUsed(t *testing.T) {
 		"key_groups: {pgp: [{fp: A}]}":                                            "cannot be read",
 		"pgp: [{fp: A}], unencrypted_regex: x":                                    "sops.unencrypted_regex, which is not read",
 	} {
-		_, err := program.Open(t.Context(), []byte("sops: {mac: x, "+section+"}\n"))
+		_, err := program.OpenSecret(t.Context(), []byte("sops: {mac: x, "+section+"}\n"))
 		if (err == nil) != (why == "") || (err != nil && !strings.Contains(err.Error(), why)) {
 			t.Errorf("%s: %v, want %q", section, err, why)
 		}
 	}
 	for _, document := range []string{"", "a: [", "sops: x", "sops: {}"} {
-		if _, err := program.Open(t.Context(), []byte(document)); err == nil {
+		if _, err := program.OpenSecret(t.Context(), []byte(document)); err == nil {
 			t.Errorf("%q opens", document)
 		}
 	}
-	if _, err := (sops.Program{}).Open(t.Context(), []byte(pgpFile)); err == nil || !strings.Contains(err.Error(), "set secrets.sops") {
+	if _, err := (sops.Program{}).OpenSecret(t.Context(), []byte(pgpFile)); err == nil || !strings.Contains(err.Error(), "set secrets.sops") {
 		t.Errorf("without a program: %v, want what to configure", err)
 	}
 }
