@@ -3,12 +3,34 @@ package journal_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
 )
+
+// TestACallThatIsOverWritesNothing: the daemon gave up before the call, so that nobody will look whether it was done.
+func TestACallThatIsOverWritesNothing(t *testing.T) {
+	t.Parallel()
+	j := owned(t, journal.Config{Dir: t.TempDir()})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 50 {
+		record := inventory.Record{ID: inventory.MachineID(fmt.Sprintf("host-%d", i))}
+		if _, err := j.Put(ctx, record, 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("Put = %v, want the context's error", err)
+		}
+	}
+	if _, err := j.Put(t.Context(), inventory.Record{ID: "last"}, 0); err != nil { // whatever was proposed comes before
+		t.Fatal(err)
+	}
+	if entries, err := j.List(t.Context()); err != nil || len(entries) != 1 {
+		t.Errorf("List = %d records, %v, want the last one only", len(entries), err)
+	}
+}
 
 // TestALateCommitReplacesNoLaterOne has the first write of the accepted commit, and of the tags, applied after the
 // second one: a daemon that starts then takes no older history for the accepted one.

@@ -147,6 +147,9 @@ func (j *Journal) write(ctx context.Context, key string, value []byte, condition
 	if err != nil {
 		return 0, err
 	}
+	if err := ctx.Err(); err != nil { // the embedded node may carry out a call that is over
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	result, err := j.client.Txn(ctx).
