@@ -85,7 +85,8 @@ func (x *Index) seen(record inventory.Record) []key {
 }
 
 // Of says whether the machine of a host is known under another id. What a look sees counts too, unless that contradicts what is expected: then the BMC speaks
-// for a stranger, which the planner says.
+// for a stranger, which the planner says. A serial, UUID or MAC that is declared or seen, and not in the host's own record,
+// speaks for itself: the host's record may well be of another machine.
 //
 //	the host's own record          is known under another id when another record shares a serial, UUID, MAC or BMC system, and contradicts nothing
 //	is not of that machine         yes
@@ -96,9 +97,9 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 	if record.OfAnother(d.Identity) != "" || movedOn(record, d) {
 		own = nil
 	}
-	expected := slices.Concat(declared, own)
+	expected, there := slices.Concat(declared, own), declared
 	if !contradict(expected, seen) {
-		expected = append(expected, seen...)
+		expected, there = append(expected, seen...), slices.Concat(declared, seen)
 	}
 	var best inventory.Standing
 	for i, k := range expected {
@@ -106,11 +107,15 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 		if len(ids) == 0 || len(ids) == 1 && ids[d.ID] || i >= len(declared) && k.local() {
 			continue
 		}
+		against := expected
+		if k[0] != system && !slices.Contains(own, k) {
+			against = there
+		}
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
 				continue
 			}
-			if other := x.known[id]; !contradict(expected, other.keys) && other.owns(record, own) {
+			if other := x.known[id]; !contradict(against, other.keys) && other.owns(record, own) {
 				best = inventory.Standing{KnownAs: id, By: k[0] + " " + k.spelled(d.Identity.Serial, look.BMC.System.Serial)}
 			}
 		}
