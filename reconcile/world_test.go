@@ -24,17 +24,12 @@ import (
 // world is everything around a loop: a fleet, machines that do what machines do, a journal and a status branch. Its parts can be
 // broken, and it can be stopped dead at any call, as kill -9 does.
 type world struct {
-	mu         sync.Mutex
+	fakeJournal
 	sources    inventory.Sources
 	source     error
 	fleet      inventory.Fleet
 	findings   []schemas.Finding
 	machines   map[inventory.MachineID]*machine // by the system that the BMC's address names
-	records    map[inventory.MachineID]journal.Entry
-	revision   int64
-	accepted   journal.Accepted
-	owner      error // what Put says of ownership
-	rival      func(inventory.Record) inventory.Record
 	branch     map[string][]byte
 	pushes     []push
 	refused    error // what Publish says
@@ -88,10 +83,12 @@ var errDead = errors.New("the daemon is dead")
 
 func newWorld(hosts int) *world {
 	w := &world{
-		machines: map[inventory.MachineID]*machine{}, records: map[inventory.MachineID]journal.Entry{}, branch: map[string][]byte{},
+		fakeJournal: fakeJournal{records: map[inventory.MachineID]journal.Entry{}},
+		machines:    map[inventory.MachineID]*machine{}, branch: map[string][]byte{},
 		sources: inventory.Sources{Trunk: inventory.Snapshot{Commit: "1111111111111111111111111111111111111111", Title: "first"}},
 		fleet:   inventory.Fleet{Commit: "1111111111111111111111111111111111111111", Hosts: map[inventory.MachineID]inventory.Desired{}},
 	}
+	w.carry = w.call
 	for i := range hosts {
 		name := inventory.MachineID(fmt.Sprintf("host-%04d", i))
 		w.machines[name] = &machine{serial: serial(name), power: inventory.PoweredOff}
@@ -167,65 +164,6 @@ func (w *world) load(inventory.Sources) (inventory.Fleet, []schemas.Finding) {
 	fleet := w.fleet
 	fleet.Hosts = maps.Clone(w.fleet.Hosts)
 	return fleet, w.findings
-}
-
-// List implements reconcile.Records.
-func (w *world) List(context.Context) ([]journal.Entry, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var entries []journal.Entry
-	for _, e := range w.records {
-		entries = append(entries, e)
-	}
-	return entries, nil
-}
-
-// Get implements reconcile.Records.
-func (w *world) Get(_ context.Context, host inventory.MachineID) (inventory.Record, int64, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if e, ok := w.records[host]; ok {
-		return e.Record, e.Revision, nil
-	}
-	return inventory.Record{ID: host}, 0, nil
-}
-
-// Put implements reconcile.Records.
-func (w *world) Put(_ context.Context, record inventory.Record, revision int64) (int64, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.owner != nil {
-		return 0, w.owner
-	}
-	if rival := w.rival; rival != nil {
-		w.rival = nil
-		w.revision++
-		before := w.records[record.ID].Record
-		before.ID = record.ID
-		w.records[record.ID] = journal.Entry{Record: rival(before), Revision: w.revision}
-	}
-	if w.records[record.ID].Revision != revision {
-		return 0, journal.ErrConflict
-	}
-	err := w.call(func() {
-		w.revision++
-		w.records[record.ID] = journal.Entry{Record: record, Revision: w.revision}
-	})
-	return w.revision, err
-}
-
-// Accepted implements reconcile.Commits.
-func (w *world) Accepted(context.Context) (journal.Accepted, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.accepted, nil
-}
-
-// Accept implements reconcile.Commits.
-func (w *world) Accept(_ context.Context, accepted journal.Accepted) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.call(func() { w.accepted = accepted })
 }
 
 // Read implements reconcile.Publisher.
@@ -456,6 +394,7 @@ func (w *world) run(t *testing.T, config reconcile.Config) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.own()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.mu.Lock()
 	w.dead, w.crash = false, cancel

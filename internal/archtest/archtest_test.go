@@ -67,6 +67,7 @@ var rules = []rule{
 	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "internal/secret"}},
 	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
+	{"reconcile/journal/journaltest", []string{"inventory", "inventory/format", "reconcile/journal"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},
 	{"boot/...", []string{"core", "boot/...", "agent/wire", "internal/secret"}},
 	{"agent/hub", []string{"core", "agent/wire", "internal/secret"}},
@@ -87,6 +88,9 @@ var rules = []rule{
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
 }
+
+// testOnly are packages for tests alone.
+var testOnly = []string{"reconcile/journal/journaltest"}
 
 // Budgets of STYLE rule 18.
 const (
@@ -115,6 +119,9 @@ func TestImportsFollowTheHouse(t *testing.T) {
 			}
 			if ours && strings.HasPrefix(rel, "internal/lab") && !strings.HasPrefix(p.rel, "cmd/") && !strings.HasPrefix(p.rel, "internal/lab") && !strings.HasPrefix(p.rel, "test/") {
 				t.Errorf("%s imports %s: only cmd and tests may", p.rel, rel)
+			}
+			if ours && slices.Contains(testOnly, rel) {
+				t.Errorf("%s imports %s: only tests may", p.rel, rel)
 			}
 		}
 	}

@@ -89,7 +89,9 @@ func (x *Index) seenKeys(record inventory.Record) []key {
 }
 
 // Of says whether the machine of a host is known under another id. Keys of the current look count too, unless they
-// contradict the expected keys: then the BMC shows a stranger, and the planner says so.
+// contradict the expected keys: then the BMC shows a stranger, and the planner says so. A serial, UUID or MAC that the
+// file declares or the look saw, and that the host's own record lacks, is compared without that record: the record may
+// be of another machine.
 //
 // Another record counts when it shares a serial, UUID, MAC or BMC system with the host, and contradicts no key:
 //
@@ -102,9 +104,9 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 	if record.OfAnother(d.Identity) != "" || recordedElsewhere(record, d) {
 		own = nil
 	}
-	expected := slices.Concat(declared, own)
+	expected, current := slices.Concat(declared, own), declared
 	if !keysContradict(expected, seen) {
-		expected = append(expected, seen...)
+		expected, current = append(expected, seen...), slices.Concat(declared, seen)
 	}
 	var best inventory.Standing
 	for i, k := range expected {
@@ -112,11 +114,15 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 		if len(ids) == 0 || len(ids) == 1 && ids[d.ID] || i >= len(declared) && k.isSoftwareMAC() {
 			continue
 		}
+		against := expected
+		if k[0] != system && !slices.Contains(own, k) {
+			against = current
+		}
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
 				continue
 			}
-			if other := x.known[id]; !keysContradict(expected, other.keys) && other.countsFor(record, own) {
+			if other := x.known[id]; !keysContradict(against, other.keys) && other.countsFor(record, own) {
 				best = inventory.Standing{KnownAs: id,
 					By: k[0] + " " + k.spellValue(d.Identity.Serial, look.BMC.System.Serial)}
 			}

@@ -73,8 +73,16 @@ func TestOf(t *testing.T) {
 		"known as the other, more newly":       {declares(serial), record("new", 1, serial, uuid), record("old", 2, serial, uuid), inventory.Observed{}, "serial SN1"},
 		"known as another machine":             {declares(serial), record("new", 9, "SN2", ""), record("old", 1, serial, ""), inventory.Observed{}, "serial SN1"},
 		"a chassis' serial, other cards":       {nothing, record("new", 1, serial, "", card), record("old", 2, serial, "", "04:32:01:aa:bb:c1"), look(inventory.System{Serial: serial}), ""},
-		"an address that software chose":       {nothing, record("new", 1, "", "", "02:00:00:00:00:01"), record("old", 2, "", "", "02:00:00:00:00:01"), inventory.Observed{}, ""},
-		"the way to the BMC":                   {nothing, record("new", 1, "", "", "04:32:01:99:99:99"), usb, inventory.Observed{}, ""},
+		"a UUID that only the look shows, known by a card": {
+			nothing, record("new", 9, "", "", card), record("old", 1, "", uuid, "04:32:01:aa:bb:c1"),
+			look(inventory.System{UUID: uuid}), "UUID 44454c4c350010588032b1c04f4a4d33",
+		},
+		"a serial that is declared, known by a card": {
+			declares(serial), record("new", 9, "", "", card), record("old", 1, serial, "", "04:32:01:aa:bb:c1"),
+			inventory.Observed{}, "serial SN1",
+		},
+		"an address that software chose": {nothing, record("new", 1, "", "", "02:00:00:00:00:01"), record("old", 2, "", "", "02:00:00:00:00:01"), inventory.Observed{}, ""},
+		"the way to the BMC":             {nothing, record("new", 1, "", "", "04:32:01:99:99:99"), usb, inventory.Observed{}, ""},
 	} {
 		fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{"new": host("new", test.asks)}}
 		records := map[inventory.MachineID]inventory.Record{"old": test.old}

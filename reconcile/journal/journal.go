@@ -32,9 +32,10 @@ const (
 	callTimeout = 10 * time.Second
 	dialTimeout = 10 * time.Second
 	leaseTTL    = 15 // seconds; a daemon that is silent for so long loses its hosts
-	// maxValue is the largest value in bytes; etcd refuses requests over 1.5 MiB.
-	maxValue = 1 << 20
 )
+
+// MaxValue is the largest value that is written, in bytes; etcd refuses requests over 1.5 MiB.
+const MaxValue = 1 << 20
 
 // Config says where the journal is: Dir for the embedded node, or Endpoints of a cluster with its TLS.
 type Config struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
@@ -37,13 +38,14 @@ func owned(t *testing.T, config journal.Config) *journal.Journal {
 }
 
 // cluster starts an etcd that listens, as a user's own cluster does.
-func cluster(t *testing.T) journal.Config {
+func cluster(t *testing.T, options ...grpc.ServerOption) journal.Config {
 	t.Helper()
 	c := embed.NewConfig()
 	c.Dir = t.TempDir()
 	c.ListenPeerUrls = nil
 	c.ListenClientUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	c.TickMs, c.ElectionMs = 10, 100
+	c.GRPCAdditionalServerOptions = options
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	server, err := embed.StartEtcd(c)
 	if err != nil {

@@ -91,7 +91,7 @@ func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int
 		return 0, fmt.Errorf("write the record of %s: %w", record.ID, err)
 	}
 	key := recordKeys + string(record.ID)
-	revision, err = j.write(ctx, key, value, clientv3.Compare(clientv3.ModRevision(key), "=", revision))
+	revision, err = j.write(ctx, key, value, unchanged(key, revision))
 	if err != nil {
 		return 0, fmt.Errorf("write the record of %s: %w", record.ID, err)
 	}
@@ -133,13 +133,21 @@ func (j *Journal) read(ctx context.Context, key string) ([]byte, int64, error) {
 	return nil, 0, nil
 }
 
+// unchanged holds while a key is as it was at a revision; 0 means that the key is not there.
+func unchanged(key string, revision int64) clientv3.Cmp {
+	return clientv3.Compare(clientv3.ModRevision(key), "=", revision)
+}
+
 // write puts a value if this daemon is the owner and all conditions hold.
 func (j *Journal) write(ctx context.Context, key string, value []byte, conditions ...clientv3.Cmp) (int64, error) {
-	if len(value) > maxValue {
-		return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", len(value), maxValue)
+	if len(value) > MaxValue {
+		return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", len(value), MaxValue)
 	}
 	mine, err := j.mine()
 	if err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil { // the embedded node may carry out a call that is over
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -20,6 +20,8 @@ func (h host) ramdisk(phase Phase) (p Plan, ready bool) {
 	switch {
 	case b == nil || b.Target != inventory.FromRamdisk:
 		return h.open(phase, inventory.FromRamdisk, 1, "the ramdisk is needed"), false
+	case h.elsewhere():
+		return h.open(phase, inventory.FromRamdisk, 1, "the boot was opened on the machine of another BMC"), false
 	case b.Stage == inventory.Preparing:
 		return h.prepare(phase, *b), false
 	case b.Stage == inventory.Powering:
@@ -124,6 +126,8 @@ func (h host) disk(phase Phase) (p Plan, running bool) {
 	switch {
 	case b == nil || b.Target != inventory.FromDisk:
 		return h.open(phase, inventory.FromDisk, 1, "the installed system shall run"), false
+	case h.elsewhere():
+		return h.open(phase, inventory.FromDisk, 1, "the boot was opened on the machine of another BMC"), false
 	case b.Stage == inventory.Preparing:
 		return h.prepareDisk(phase, *b), false
 	case b.Stage == inventory.Powering:

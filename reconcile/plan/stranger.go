@@ -71,6 +71,17 @@ func (h host) contradicted() (why string, silence bool) {
 	return "", false
 }
 
+// elsewhere reports whether the newest boot was opened through another BMC, on a machine that is not known to be this one,
+// and no agent reported since: nothing that the boot stands for is true of this machine.
+func (h host) elsewhere() bool {
+	known := h.rec.BMC
+	if known == nil || h.rec.Facts != nil || h.d.BMC == nil || known.Address == h.d.BMC.Address {
+		return false
+	}
+	field, _, _ := contradiction(*known, h.o.BMC.System, true)
+	return field != "" || inventory.SerialKey(known.Serial) == "" && inventory.UUIDKey(known.UUID) == ""
+}
+
 // reported is what the ramdisk's agent reported of the machine, as far as its BMC showed nothing when the newest boot was opened: firmware and BMC of one machine
 // may have two serials. Where the fleet said by a takeover which one the BMC shows, it is that.
 func (h host) reported() inventory.BMCIdentity {

@@ -54,6 +54,52 @@ func TestNothingIsDoneToAnotherMachine(t *testing.T) {
 	}
 }
 
+// TestABootGoesOnAtNoOtherBMC gives a host, in the middle of its first boot, the BMC of another machine: the boot is opened
+// anew there, so that what is known is of one machine; that machine is not powered off if it runs. A BMC that shows the same
+// machine at another address is used on.
+func TestABootGoesOnAtNoOtherBMC(t *testing.T) {
+	t.Parallel()
+	another, silent := inventory.System{Serial: "SN2", UUID: anotherUUID}, inventory.System{}
+	same := inventory.System{Serial: "SN1", UUID: uuid}
+	for name, test := range map[string]struct {
+		was, is inventory.System
+		power   inventory.PowerState
+		anew    bool
+		held    change.Reason
+	}{
+		"another machine":                   {same, another, inventory.PoweredOff, true, ""},
+		"another machine that runs":         {same, another, inventory.PoweredOn, false, change.FoundRunning},
+		"a machine that says nothing":       {same, silent, inventory.PoweredOff, true, ""},
+		"a machine that says nothing, both": {silent, silent, inventory.PoweredOff, true, ""},
+		"the same machine":                  {same, same, inventory.PoweredOff, false, ""},
+		"the same machine that runs":        {same, same, inventory.PoweredOn, false, ""},
+	} {
+		for _, stage := range []inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running} {
+			m := newModel(inventory.ContentBlank, test.power)
+			m.desired.Identity = schemas.Identity{}
+			m.image = inventory.ImageReady
+			m.record.Epoch, m.record.BMC = 1, &inventory.BMCIdentity{Address: "https://10.0.0.9", Serial: test.was.Serial, UUID: test.was.UUID}
+			m.record.Boot = &inventory.Boot{
+				ID: "b", Target: inventory.FromRamdisk, Epoch: 1, Stage: stage, Attempt: 1, Opened: m.now, Started: m.now, Ours: true,
+			}
+			o := m.observe()
+			o.BMC.System = test.is
+			p := plan.Next(m.desired, o, m.now)
+			anew := p.Action != nil && p.Action.Kind == plan.OpenBoot
+			var held change.Reason
+			if p.Hold != nil {
+				held = p.Hold.Reason
+			}
+			if anew != test.anew || held != test.held {
+				t.Errorf("%s, %s: actions %+v, held %q, want a boot opened anew: %t, held %q", name, stage, p.Action, held, test.anew, test.held)
+			}
+			if want := (inventory.BMCIdentity{Address: "https://10.0.0.13", Serial: test.is.Serial, UUID: test.is.UUID}); anew && *p.Action.BMC != want {
+				t.Errorf("%s, %s: the boot is of %+v, want %+v", name, stage, *p.Action.BMC, want)
+			}
+		}
+	}
+}
+
 // uuid is the model's machine's.
 const uuid = "4c4c4544-0035-5a10-8052-b4c04f4e4231"
 

@@ -1,0 +1,113 @@
+package journaltest
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/reconcile/journal"
+)
+
+// unreadable: a record that cannot be read is an error of its machine alone, and never a new machine's.
+func unreadable(t *testing.T, s Subject) {
+	values := map[inventory.MachineID]string{
+		"a1": "x",
+		"a2": "",
+		"a3": `{"version":2,"record":{"host":"a3","epoch":1}}`,
+		"a4": `{"version":1,"record":{"host":"a4","epoch":1},"later":true}`,
+		"a5": `{"version":1,"record":{"host":"b","epoch":1}}`,
+		"a6": `{"version":1,"record":{"host":"a6","epoch":1}}{}`,
+		"a7": `{"version":1,"record":{"host":"a7","epoch":-1}}`,
+	}
+	s.put(t, at("b", 1), 0)
+	for id, value := range values {
+		s.WriteRaw(t, "records/"+string(id), value)
+		s.wantUnreadable(t, id, "rebuild")
+	}
+	if entries, err := s.Journal.List(t.Context()); err != nil || len(entries) != len(values)+1 {
+		t.Errorf("List = %+v, %v, want %d", entries, err, len(values)+1)
+	}
+	s.want(t, at("b", 1))
+}
+
+// newer: what only a newer ingot may read, or can decide about, is an error that says so.
+func newer(t *testing.T, s Subject) {
+	const advice = "install the ingot that wrote it, or a newer one"
+	s.WriteRaw(t, "records/a", `{"version":1,"minReader":2,"record":{"host":"a","epoch":1}}`)
+	if err := s.wantUnreadable(t, "a", advice); !errors.Is(err, format.ErrNewer) {
+		t.Errorf("Get = %v, want ErrNewer", err)
+	}
+	s.WriteRaw(t, "records/b", `{"version":1,"record":{"host":"b","operation":`+
+		`{"id":"o","stage":"Working","content":"blank"}}}`)
+	s.wantUnreadable(t, "b", advice)
+}
+
+// wantUnreadable asserts that Get and List say the same of a record, with what to do, and that nobody writes the
+// record as the record of a new machine.
+func (s Subject) wantUnreadable(t *testing.T, id inventory.MachineID, advice string) error {
+	t.Helper()
+	record, revision, err := s.Journal.Get(t.Context(), id)
+	if err == nil || !strings.Contains(err.Error(), advice) || !journal.Same(record, inventory.Record{}) {
+		t.Errorf("Get(%q) = %+v, %v, want an error that says %q", id, record, err, advice)
+	}
+	entries, listed := s.Journal.List(t.Context())
+	if listed != nil {
+		t.Fatal(listed)
+	}
+	found := false
+	for _, e := range entries {
+		if e.Record.ID != id {
+			continue
+		}
+		found = true
+		said := e.Unreadable != nil && err != nil && e.Unreadable.Error() == err.Error()
+		if !said || e.Revision != revision || revision == 0 || !journal.Same(e.Record, inventory.Record{ID: id}) {
+			t.Errorf("List has %+v, Get = %d, %v", e, revision, err)
+		}
+	}
+	if !found {
+		t.Errorf("List = %+v, want an entry of %s", entries, id)
+	}
+	s.refused(t, at(id, 9), 0, journal.ErrConflict)
+	return err
+}
+
+// unknown: members that a newer ingot wrote, and that a reader need not know, are given and written back.
+func unknown(t *testing.T, s Subject) {
+	s.WriteRaw(t, "records/a", `{"version":1,"record":{"host":"a","epoch":1,"revision":7,"boot":`+
+		`{"id":"b","target":"disk","epoch":1,"stage":"Running","attempt":1,"opened":"2026-11-23T12:00:00Z","cursor":3}}}`)
+	record, revision, err := s.Journal.Get(t.Context(), "a")
+	if err != nil || record.Unknown != `{"revision":7}` || record.Boot == nil || record.Boot.Unknown != `{"cursor":3}` {
+		t.Fatalf("Get = %+v, %v", record, err)
+	}
+	record.Epoch = 2
+	s.put(t, record, revision)
+	s.want(t, record)
+
+	s.WriteRaw(t, "accepted", `{"commit":"1","at":"2026-11-23T12:00:00Z","life":7}`)
+	if err := s.Journal.Accept(t.Context(), journal.Accepted{Commit: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Journal.Accepted(t.Context()); err != nil || got.Commit != "2" || got.Unknown != `{"life":7}` {
+		t.Errorf("Accepted = %+v, %v", got, err)
+	}
+}
+
+// unreadableCommits: an accepted commit that cannot be read is an error, and is not written over.
+func unreadableCommits(t *testing.T, s Subject) {
+	for value, isNewer := range map[string]bool{
+		"x": false, "": false, `{}`: false, `{"commit":"1","minReader":2}`: true,
+	} {
+		s.WriteRaw(t, "accepted", value)
+		_, read := s.Journal.Accepted(t.Context())
+		accept := s.Journal.Accept(t.Context(), journal.Accepted{Commit: "2"})
+		_, again := s.Journal.Accepted(t.Context())
+		for what, err := range map[string]error{"Accepted": read, "Accept": accept, "Accepted after it": again} {
+			if err == nil || errors.Is(err, format.ErrNewer) != isNewer {
+				t.Errorf("%s of %q = %v, want an error; that a newer ingot wrote it: %t", what, value, err, isNewer)
+			}
+		}
+	}
+}
