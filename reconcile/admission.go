@@ -7,9 +7,9 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// admitted lets a plan's action be done only where the other machines leave room for it: package admit decides. A place is taken
-// here, before the journal knows of what begins, and is seen in the host's record and phase ever after. A host that waits for its
-// turn is looked at when a place becomes free.
+// admitted lets a plan's action be done only where the other machines leave room for it: package admit decides. A
+// place is taken here, before the journal knows of what begins, and is seen in the host's record and phase ever
+// after. A host that waits for its turn is looked at when a place becomes free.
 func (l *Loop) admitted(of subject, next plan.Plan) plan.Plan {
 	question, asks := questionOf(of.record, next)
 	if !asks {
@@ -58,8 +58,8 @@ func questionOf(record inventory.Record, next plan.Plan) (q admit.Question, asks
 	return q, true
 }
 
-// answered gives the plan that follows an answer: where the answer is no, the action is not done, the plan says why, and what is
-// due otherwise is done instead.
+// answered gives the plan that follows an answer: where the answer is no, the action is not done, the plan says why,
+// and what is due otherwise is done instead.
 //
 //	the answer                                phase      instead
 //	yes                                       the same   nothing: the action is done
@@ -96,7 +96,8 @@ func (l *Loop) tellFleet() {
 	if asked := l.fleet.settings.Installs; asked > 0 {
 		places = min(asked, places)
 	}
-	l.admit.SetFleet(admit.Fleet{Rings: l.fleet.rings, Paused: l.fleet.settings.Paused, Places: places, Frozen: l.fleet.frozen})
+	l.admit.SetFleet(admit.Fleet{Rings: l.fleet.rings, Paused: l.fleet.settings.Paused, Places: places,
+		Frozen: l.fleet.frozen})
 }
 
 // moved tells of a host whose desire, record or last look may have changed. The caller holds the lock.

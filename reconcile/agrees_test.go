@@ -40,12 +40,14 @@ const (
 	fresh     edit = "its name is given to another machine, with an id of its own"
 )
 
-var changes = []edit{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, anew, given, fresh}
+var changes = []edit{leave, newer, consented, foreign, flip, label, none, protect, unmanage, remove, rename, anew,
+	given, fresh}
 
 // beginning is what a host is before the commit.
 type beginning struct {
 	idle, protected, reinstalls, allowed bool
 	signatures                           *inventory.Signatures
+	ring                                 string
 }
 
 func (b beginning) apply(d inventory.Desired) inventory.Desired {
@@ -53,7 +55,7 @@ func (b beginning) apply(d inventory.Desired) inventory.Desired {
 	if b.reinstalls {
 		w.Update = schemas.Reinstall
 	}
-	d.Workload, d.Protect, d.Reinstallable, d.Signatures = &w, b.protected, b.allowed, b.signatures
+	d.Workload, d.Protect, d.Reinstallable, d.Signatures, d.Ring = &w, b.protected, b.allowed, b.signatures, b.ring
 	if b.idle {
 		d.Workload = nil
 	}
@@ -64,68 +66,155 @@ func (b beginning) apply(d inventory.Desired) inventory.Desired {
 type course string
 
 const (
-	atOnce      course = "at once"
-	whilePaused course = "while the fleet is paused, then that is taken back"
+	atOnce           course = "at once"
+	whilePaused      course = "while the fleet is paused, then that is taken back"
+	whileRingPaused  course = "while the first ring is paused, then that is taken back"
+	beforeWindow     course = "before the rings' windows open, then they do"
+	whileDistrusted  course = "while the rings' releases are not trusted, then they are"
+	firstRing               = "first"
+	lastRing                = "last"
+	windowOpensAfter        = 4 * time.Hour
 )
 
-// TestThePlanOfAPullRequestAgreesWithTheDaemon has random fleets converge, plans a random commit from the records alone, has the daemon do it, and
-// compares with what was done to the machines. Where the fleet is paused meanwhile nothing is done, and the commit that lifts the pause is what is planned.
+var courses = []course{atOnce, whilePaused, whileRingPaused, beforeWindow, whileDistrusted}
+
+// stop has a fleet be stopped as the course says; goOn takes that back. A window opens by itself.
+func (c course) stop(f *inventory.Fleet, now time.Time) {
+	switch c {
+	case atOnce:
+	case whilePaused:
+		f.Settings.Paused = true
+	case whileRingPaused:
+		inRings(f, func(r *inventory.Ring) { r.Spec.Paused = r.Name == firstRing })
+	case beforeWindow:
+		opens := now.UTC().Add(windowOpensAfter).Truncate(time.Minute)
+		window := schemas.Window{Start: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: "12h"}
+		inRings(f, func(r *inventory.Ring) { r.Spec.Windows = []schemas.Window{window} })
+	case whileDistrusted:
+		inRings(f, func(r *inventory.Ring) { r.Tag, r.Trouble = "v2", "tag v2 was moved" })
+	default:
+		panic("unknown course " + c)
+	}
+}
+
+func (c course) goOn(f *inventory.Fleet) {
+	f.Settings.Paused = false
+	inRings(f, func(r *inventory.Ring) { r.Spec.Paused, r.Trouble = false, "" })
+}
+
+// inRings changes every ring.
+func inRings(f *inventory.Fleet, change func(*inventory.Ring)) {
+	f.Rings = maps.Clone(f.Rings)
+	for name, ring := range f.Rings {
+		change(&ring)
+		f.Rings[name] = ring
+	}
+}
+
+// withRings gives a fleet with the rings that its hosts are in, of which one comes after the other.
+func withRings(f inventory.Fleet) inventory.Fleet {
+	rings := map[string]inventory.Ring{firstRing: {Spec: schemas.RingSpec{}},
+		lastRing: {Spec: schemas.RingSpec{After: []string{firstRing}}}}
+	for name, ring := range rings {
+		ring.Name, ring.Commit, ring.Spec.MaxUnavailable = name, f.Commit, "9"
+		for _, id := range slices.Sorted(maps.Keys(f.Hosts)) {
+			if f.Hosts[id].Ring == name {
+				ring.Hosts = append(ring.Hosts, id)
+			}
+		}
+		rings[name] = ring
+	}
+	f.Rings = rings
+	return f
+}
+
+// TestThePlanOfAPullRequestAgreesWithTheDaemon has random fleets converge, plans a random commit from the records
+// alone, has the daemon do it, and compares with what was done to the machines. Where something stops the change,
+// that is in the plan, nothing is done, and what lets it go on is planned and done next. A ring does not begin before
+// the one that it comes after is done. Two machines may see one disk.
 func TestThePlanOfAPullRequestAgreesWithTheDaemon(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		hosts := rapid.IntRange(1, 5).Draw(rt, "hosts")
-		var begins []beginning
-		var does []edit
-		for range hosts {
-			signatures := rapid.SampledFrom([]*inventory.Signatures{nil, {Tag: "v1", Signer: "jo"}, {Tag: "v1", Signer: "jo", Second: "ann"}}).Draw(rt, "signatures")
-			begins = append(begins, beginning{rapid.Bool().Draw(rt, "idle") && rapid.Bool().Draw(rt, "really"), rapid.Bool().Draw(rt, "protected") && rapid.Bool().Draw(rt, "so"), rapid.Bool().Draw(rt, "reinstalls"), rapid.Bool().Draw(rt, "allowed"), signatures})
-			does = append(does, rapid.SampledFrom(changes).Draw(rt, "change"))
+		c := changed{how: rapid.SampledFrom(courses).Draw(rt, "course"),
+			shared: rapid.IntRange(0, 3).Draw(rt, "shared") == 0}
+		for range rapid.IntRange(1, 5).Draw(rt, "hosts") {
+			signatures := rapid.SampledFrom([]*inventory.Signatures{nil, {Tag: "v1", Signer: "jo"},
+				{Tag: "v1", Signer: "jo", Second: "ann"}})
+			c.begins = append(c.begins, beginning{
+				idle:       rapid.IntRange(0, 3).Draw(rt, "idle") == 0,
+				protected:  rapid.IntRange(0, 3).Draw(rt, "protected") == 0,
+				reinstalls: rapid.Bool().Draw(rt, "reinstalls"),
+				allowed:    rapid.Bool().Draw(rt, "allowed"),
+				signatures: signatures.Draw(rt, "signatures"),
+				ring:       rapid.SampledFrom([]string{"", firstRing, firstRing, lastRing}).Draw(rt, "ring"),
+			})
+			c.does = append(c.does, rapid.SampledFrom(changes).Draw(rt, "change"))
 		}
-		how := rapid.SampledFrom([]course{atOnce, whilePaused}).Draw(rt, "course")
 		var wrong []string
-		synctest.Test(t, func(t *testing.T) { wrong = planAndDo(t, begins, does, how) })
+		synctest.Test(t, func(t *testing.T) { wrong = c.planAndDo(t) })
 		if len(wrong) > 0 {
-			rt.Fatalf("%v then %v %s:\n%s", begins, does, how, strings.Join(wrong, "\n"))
+			rt.Fatalf("%+v:\n%s", c, strings.Join(wrong, "\n"))
 		}
 	})
 }
 
+// changed is a fleet that converges and then changes.
+type changed struct {
+	begins []beginning
+	does   []edit
+	how    course
+	shared bool // the first two machines see one disk
+}
+
 // planAndDo gives what the daemon did otherwise than it was planned.
-func planAndDo(t *testing.T, begins []beginning, does []edit, how course) (wrong []string) {
-	w := newWorld(len(begins))
+func (c changed) planAndDo(t *testing.T) (wrong []string) {
+	w := newWorld(len(c.begins))
 	names := slices.Sorted(maps.Keys(w.fleet.Hosts))
 	for i, name := range names {
-		w.fleet.Hosts[name] = begins[i].apply(w.fleet.Hosts[name])
+		d := c.begins[i].apply(w.fleet.Hosts[name])
+		if c.shared && i < 2 {
+			w.machines[name].volume, d.RootDisk = "volume", &schemas.DiskHints{Serial: "volume"}
+		}
+		w.fleet.Hosts[name] = d
+		w.machines[name+"-new"] = &machine{serial: serial(name + "-new"),
+			power: inventory.PoweredOff} // some names are given to it
 	}
+	w.fleet = withRings(w.fleet)
 	d := w.daemon(t, reconcile.Limits{Installs: 10})
+	defer d.end(t)
 	after(time.Hour)
-	base, records := w.fleet, w.known()
+	base := w.fleet
 	head := inventory.Fleet{Commit: strings.Repeat("2", 40), Hosts: map[inventory.MachineID]inventory.Desired{}}
 	for i, name := range names {
-		if h, there := does[i].apply(base.Hosts[name]); there {
+		if h, there := c.does[i].apply(base.Hosts[name]); there {
 			h.Commit, h.Release = head.Commit, head.Commit
 			head.Hosts[h.ID] = h
 		}
 	}
-	for _, name := range names { // the machines that some names are given to
-		w.machines[name+"-new"] = &machine{serial: serial(name + "-new"), power: inventory.PoweredOff}
-	}
-	giveConsents(head, review.Compare(base, head, review.Known{Records: records}), names, does)
-	defer d.end(t)
+	head = withRings(head)
+	giveConsents(head, review.Compare(base, head, review.Known{Records: w.known()}), names, c.does)
 	if len(head.Hosts) == 0 { // a commit without hosts is refused
 		return nil
 	}
-	if before := w.begin(); how == whilePaused {
-		head.Settings.Paused = true
-		w.merge(d, head)
-		wrong = w.compare(names, before, review.Review{}) // nothing is done
-		base, records = head, w.known()
-		head.Settings.Paused, head.Commit = false, strings.Repeat("3", 40)
-	}
-	r, before := review.Compare(base, head, review.Known{Records: records}), w.begin()
+	c.how.stop(&head, time.Now())
+	m := merged{names: names, head: head, plan: review.Compare(base, head, review.Known{Records: w.known()}),
+		before: w.begin(), stopped: c.how != atOnce}
+	records := w.known()
 	w.merge(d, head)
-	wrong = append(wrong, w.compare(names, before, r)...)
-	return append(wrong, unpermitted(names, records, head, r)...)
+	wrong = append(w.compare(m), unpermitted(names, records, head, m.plan)...)
+	if m.stopped = false; c.how == atOnce {
+		return wrong
+	}
+	if c.how == beforeWindow { // what was planned is done by now
+		after(windowOpensAfter)
+		return append(wrong, w.compare(m)...)
+	}
+	base, records, m.before = head, w.known(), w.begin()
+	head.Commit = strings.Repeat("3", 40)
+	c.how.goOn(&head)
+	m.head, m.plan = head, review.Compare(base, head, review.Known{Records: records})
+	w.merge(d, head)
+	return append(append(wrong, w.compare(m)...), unpermitted(names, records, head, m.plan)...)
 }
 
 // known are the records as a clone has them.
@@ -197,14 +286,15 @@ func (c edit) apply(d inventory.Desired) (inventory.Desired, bool) {
 			d.ID += "-new"
 		}
 		d.BMC = &schemas.BMC{Address: d.BMC.Address + "-new", Credentials: "bmc"}
-		d.Identity.Serial, d.RootDisk = d.Identity.Serial+"-new", &schemas.DiskHints{Serial: d.RootDisk.Serial + "-new"}
+		d.Identity.Serial, d.RootDisk = d.Identity.Serial+"-new", &schemas.DiskHints{Serial: "disk-" + string(systemOf(d))}
 	default:
 		panic("unknown change " + c)
 	}
 	return d, true
 }
 
-// giveConsents writes the consents that the plan asks for where the commit shall have them, and one host's to another where it shall not work.
+// giveConsents writes the consents that the plan asks for where the commit shall have them, and one host's to another
+// where it shall not work.
 func giveConsents(head inventory.Fleet, r review.Review, names []inventory.MachineID, does []edit) {
 	for i, name := range names {
 		h, there := head.Hosts[name]
@@ -222,28 +312,41 @@ func giveConsents(head inventory.Fleet, r review.Review, names []inventory.Machi
 	}
 }
 
+// merged is a commit that was merged, and what was planned before.
+type merged struct {
+	names   []inventory.MachineID
+	head    inventory.Fleet
+	plan    review.Review
+	before  map[inventory.MachineID]machine
+	stopped bool // what the plan says to stop a host does, still
+}
+
 // compare says what differs between the plan and what was done to the machines.
-func (w *world) compare(names []inventory.MachineID, before map[inventory.MachineID]machine, r review.Review) (wrong []string) {
+func (w *world) compare(c merged) (wrong []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	planned := map[inventory.MachineID]review.Host{}
-	for _, h := range r.Hosts {
+	for _, h := range c.plan.Hosts {
 		planned[idOf(h)] = h
 	}
-	for _, name := range names {
+	waits := w.unfinished(c.head)
+	for _, name := range c.names {
 		h := planned[name]
 		if renamed, there := planned[name+"-new"]; there {
 			h = renamed
 		}
 		installs, did := 0, []plan.Kind{} // the host is of the machine that it was of, or of another one
 		for _, system := range []inventory.MachineID{name, name + "-new"} {
-			m, was := w.machines[system], before[system]
+			m, was := w.machines[system], c.before[system]
 			installs, did = installs+m.installs-was.installs, append(did, m.done[len(was.done):]...)
 		}
 		goes := !h.Held && (h.Verdict == change.Install || h.Verdict == change.Reinstall)
+		goes = goes && !(c.stopped && h.Stopped != "") && !(h.Ring == lastRing && waits != "")
 		switch {
 		case goes && installs != 1, !goes && installs != 0:
-			wrong = append(wrong, fmt.Sprintf("%s was installed %d times, the plan says %+v", name, installs, h))
+			wrong = append(wrong,
+				fmt.Sprintf("%s was installed %d times, the plan says %+v; the first ring waits for %q", name, installs,
+					h, waits))
 		case h.Verdict == change.HandsOff && len(did) > 0:
 			wrong = append(wrong, fmt.Sprintf("%s: hands off was planned, done was %v", name, did))
 		}
@@ -251,12 +354,28 @@ func (w *world) compare(names []inventory.MachineID, before map[inventory.Machin
 	return wrong
 }
 
+// unfinished names a host of the first ring that does not run what is asked of it, though something may be done to
+// it; "" for none.
+func (w *world) unfinished(f inventory.Fleet) inventory.MachineID {
+	for _, id := range f.Rings[firstRing].Hosts {
+		d, installed := f.Hosts[id], w.records[id].Record.Installed
+		counts := d.Workload != nil && !d.Protect && d.Lifecycle == schemas.Managed
+		if counts && (installed == nil || installed.Inputs != d.Workload.Inputs) {
+			return id
+		}
+	}
+	return ""
+}
+
 // idOf is the id of a reviewed host.
 func idOf(h review.Host) inventory.MachineID { return cmp.Or(h.ID, inventory.MachineID(h.Name)) }
 
-// unpermitted says which hosts the plan erases without the consent that names this host, its disk, the system on it and what replaces it, worked out here
-// from what is known, under a tag that one person signed, and without a workload that reinstalled already when its system was installed, where the daemon allows that.
-func unpermitted(names []inventory.MachineID, records map[inventory.MachineID]inventory.Record, head inventory.Fleet, r review.Review) (wrong []string) {
+// unpermitted says which hosts the plan erases though it must not, worked out here from what is known: without the
+// consent that names this host, its disk, the system on it and what replaces it, or a workload that reinstalled
+// already when its system was installed, where the daemon allows that; under a tag that one person signed, or that is
+// not trusted; a disk that another machine sees.
+func unpermitted(names []inventory.MachineID, records map[inventory.MachineID]inventory.Record, head inventory.Fleet,
+	r review.Review) (wrong []string) {
 	for _, name := range names {
 		for _, h := range r.Hosts {
 			installed := records[name].Installed
@@ -264,12 +383,22 @@ func unpermitted(names []inventory.MachineID, records map[inventory.MachineID]in
 				continue
 			}
 			d := head.Hosts[idOf(h)]
+			if ring := head.Rings[d.Ring]; ring.Trouble != "" {
+				wrong = append(wrong,
+					fmt.Sprintf("%s is erased, and its ring's release is not trusted: %+v", h.Name, h))
+			}
+			for other, rec := range records {
+				if other != name && rec.Facts.Sees(installed.Disk) {
+					wrong = append(wrong, fmt.Sprintf("%s is erased, and %s sees its disk: %+v", h.Name, other, h))
+				}
+			}
 			if s := d.Signatures; s != nil && s.Second == "" {
 				wrong = append(wrong, fmt.Sprintf("%s is erased, and one person signed it: %+v", h.Name, h))
 			}
 			named := inventory.EraseConsent(idOf(h), installed.Disk, "install:"+installed.ID, d.Workload.Inputs)
 			if d.Consent.Erase != named && (installed.Update != schemas.Reinstall || !d.Reinstallable) {
-				wrong = append(wrong, fmt.Sprintf("%s is erased with the consent %q, want %q: %+v", h.Name, d.Consent.Erase, named, h))
+				wrong = append(wrong,
+					fmt.Sprintf("%s is erased with the consent %q, want %q: %+v", h.Name, d.Consent.Erase, named, h))
 			}
 		}
 	}

@@ -65,7 +65,7 @@ var rules = []rule{
 	{"reconcile/admit", []string{"schemas", "inventory", "reconcile/plan/change"}},
 	{"reconcile/statusbranch", []string{"inventory", "reconcile/status"}},
 	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "internal/secret"}},
-	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
+	{"reconcile/review", []string{"schemas", "inventory", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/journal/journaltest", []string{"inventory", "inventory/format", "reconcile/journal"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},

@@ -1,8 +1,9 @@
-// Package admit says whether a machine may begin, or be armed, given what all the others do: rings and their order, canaries,
-// windows, pauses, an untrusted history, how many may be under way, a disk that two machines see. Ask a View: Set tells it of
-// one machine, Ask answers for one. The daemon keeps one View as its records change; the plan of a pull request makes one for
-// the fleet before the change and one for the fleet after it, and prints what differs. The package starts nothing, takes
-// nothing back that has begun, and does not know what is due for a machine: package plan does. Pure.
+// Package admit says whether a machine may begin, or be armed, given what all the others do: rings and their order,
+// canaries, windows, pauses, an untrusted history, how many may be under way, a disk that two machines see. Ask a
+// View: Set tells it of one machine, Ask answers for one. The daemon keeps one View as its records change; the plan
+// of a pull request makes one for the fleet before the change and one for the fleet after it, and prints what
+// differs. The package starts nothing, takes nothing back that has begun, and does not know what is due for a
+// machine: package plan does. Pure.
 package admit
 
 import (
@@ -52,7 +53,8 @@ const (
 )
 
 // Reasons are all there are, in their order.
-var Reasons = []Reason{Frozen, DiskShared, FleetPaused, RingPaused, RingFailed, RingAfter, Canaries, Window, Unavailable, Places}
+var Reasons = []Reason{Frozen, DiskShared, FleetPaused, RingPaused, RingFailed, RingAfter, Canaries, Window,
+	Unavailable, Places}
 
 // Answer says whether a step may be done now.
 type Answer struct {
@@ -86,8 +88,8 @@ func (a Answer) Person() bool { return a.Reason == Frozen || a.Reason == DiskSha
 //	             down as may
 //	Places       as many as may are under way, and it has no place           x      x         x                x
 //
-// Who has a place keeps it. A machine that had one at its last look, or to whose disk something may have been written, gets it
-// again without its turn, but to begin.
+// Who has a place keeps it. A machine that had one at its last look, or to whose disk something may have been
+// written, gets it again without its turn, but to begin.
 func (v *View) Ask(id inventory.MachineID, q Question, now time.Time) Answer {
 	m := v.machines[id]
 	for _, reason := range Reasons {
@@ -99,6 +101,19 @@ func (v *View) Ask(id inventory.MachineID, q Question, now time.Time) Answer {
 		}
 	}
 	return Answer{Takes: q.Step == Begin || asks(Places, q.Step) && !m.hasPlace(q.Step)}
+}
+
+// Held is Ask as far as only a person ends what stands against a step: the answer is the same at any time.
+func (v *View) Held(id inventory.MachineID, q Question) Answer {
+	for _, reason := range Reasons {
+		if a := (Answer{Reason: reason}); !a.Person() || !asks(reason, q.Step) {
+			continue
+		}
+		if why, _ := v.Against(reason, id, q, time.Time{}); why != "" {
+			return Answer{Reason: reason, Why: why}
+		}
+	}
+	return Answer{}
 }
 
 // asks reports whether a reason can stand against a step: the columns of the table.
@@ -119,8 +134,8 @@ func asks(reason Reason, step Step) bool {
 	}
 }
 
-// Against says why one reason stands against a step of a machine, or "", and until when if the time alone does: the rows of
-// the table. Whether the reason is asked for such a step is not looked at.
+// Against says why one reason stands against a step of a machine, or "", and until when if the time alone does: the
+// rows of the table. Whether the reason is asked for such a step is not looked at.
 func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now time.Time) (why string, until time.Time) {
 	m := v.machines[id]
 	ring, inRing := v.fleet.Rings[m.Ring]
@@ -156,7 +171,8 @@ func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now ti
 	case Unavailable:
 		down, limit := without(v.progress(m.Ring).down, m.Name), ring.Spec.Limit(len(ring.Hosts))
 		if inRing && (m.Serves || m.Down) && len(down) >= limit {
-			why = fmt.Sprintf("ring %s may have %d down for this rollout: %s", ring.Name, limit, strings.Join(down, ", "))
+			why = fmt.Sprintf("ring %s may have %d down for this rollout: %s", ring.Name, limit,
+				strings.Join(down, ", "))
 		}
 	case Places:
 		if !m.hasPlace(q.Step) && v.Free() == 0 {
@@ -191,7 +207,8 @@ func (v *View) earlier(ring string) string {
 	return ""
 }
 
-// sharedDisk says which other machine sees a disk of a machine, or "". A machine whose disks nobody looked at sees none.
+// sharedDisk says which other machine sees a disk of a machine, or "". A machine whose disks nobody looked at sees
+// none.
 func (v *View) sharedDisk(id inventory.MachineID, disk inventory.DiskID) string {
 	disk = v.machines[id].Facts.Volume(disk)
 	for _, other := range v.reporting(disk) {

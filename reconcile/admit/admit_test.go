@@ -43,7 +43,8 @@ func viewOf(fleet admit.Fleet, all ...admit.Machine) *admit.View {
 	return v
 }
 
-// TestTheTableOfAsk has every reason stand against a machine, one at a time: the answer is as the table in the doc says.
+// TestTheTableOfAsk has every reason stand against a machine, one at a time: the answer is as the table in the doc
+// says.
 func TestTheTableOfAsk(t *testing.T) {
 	t.Parallel()
 	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.GoOn}
@@ -53,8 +54,11 @@ func TestTheTableOfAsk(t *testing.T) {
 	}
 	disk := inventory.Disk{Serial: "S1", Size: 1 << 40}
 	for _, reason := range admit.Reasons {
-		fleet := admit.Fleet{Places: 1, Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{MaxUnavailable: "9"}), "first": {Name: "first", Commit: "c2"}}}
-		m := admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting, Facts: &inventory.Facts{Disks: []inventory.Disk{disk}}}
+		fleet := admit.Fleet{Places: 1,
+			Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{MaxUnavailable: "9"}),
+				"first": {Name: "first", Commit: "c2"}}}
+		m := admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting,
+			Facts: &inventory.Facts{Disks: []inventory.Disk{disk}}}
 		other := admit.Machine{Name: "o", Ring: "prod", State: admit.Waiting}
 		stand(t, reason, &fleet, &m, &other)
 		v := viewOf(fleet, m, other)
@@ -119,27 +123,37 @@ func TestAskToBegin(t *testing.T) {
 		why      string
 		opens    time.Time
 	}{
-		"the first one":             {schemas.RingSpec{}, machines(waiting, waiting), "", time.Time{}},
-		"one is down":               {schemas.RingSpec{}, machines(changing, waiting), "ring prod may have 1 down for this rollout: a", time.Time{}},
-		"one of two is down":        {schemas.RingSpec{MaxUnavailable: "2"}, machines(changing, waiting), "", time.Time{}},
-		"half of four":              {schemas.RingSpec{MaxUnavailable: "50%"}, machines(changing, changing, done, waiting), "ring prod may have 2 down for this rollout: a, b", time.Time{}},
-		"a percentage below one":    {schemas.RingSpec{MaxUnavailable: "1%"}, machines(done, waiting), "", time.Time{}},
-		"a failure":                 {schemas.RingSpec{MaxUnavailable: "5"}, machines(failed, done, waiting), "ring prod is paused: a failed: release something that mends it, or see to the machine", time.Time{}},
-		"a failure that is allowed": {schemas.RingSpec{MaxUnavailable: "5", PauseAfter: 2}, machines(failed, done, waiting), "", time.Time{}},
-		"itself failed":             {schemas.RingSpec{}, machines(done, failed), "", time.Time{}},
-		"paused":                    {schemas.RingSpec{Paused: true}, machines(done, failed), "ring prod is paused: spec.paused is true", time.Time{}},
-		"others are left alone":     {schemas.RingSpec{}, machines(left, held, waiting), "", time.Time{}},
-		"after canaries":            {schemas.RingSpec{}, canaryFirst, "the canaries of ring prod come first: a", time.Time{}},
-		"canaries are done":         {schemas.RingSpec{}, canaryDone, "", time.Time{}},
-		"a canary":                  {schemas.RingSpec{MaxUnavailable: "2"}, aCanary, "", time.Time{}},
-		"window is closed":          {schemas.RingSpec{Windows: night}, machines(waiting), "ring prod changes in its windows only", time.Date(2026, 3, 4, 21, 0, 0, 0, time.UTC)},
-		"a window is open":          {schemas.RingSpec{Windows: day}, machines(waiting), "", time.Time{}},
+		"the first one": {schemas.RingSpec{}, machines(waiting, waiting), "", time.Time{}},
+		"one is down": {schemas.RingSpec{}, machines(changing, waiting),
+			"ring prod may have 1 down for this rollout: a", time.Time{}},
+		"one of two is down": {schemas.RingSpec{MaxUnavailable: "2"}, machines(changing, waiting), "",
+			time.Time{}},
+		"half of four": {schemas.RingSpec{MaxUnavailable: "50%"},
+			machines(changing, changing, done,
+				waiting), "ring prod may have 2 down for this rollout: a, b", time.Time{}},
+		"a percentage below one": {schemas.RingSpec{MaxUnavailable: "1%"}, machines(done, waiting), "", time.Time{}},
+		"a failure": {schemas.RingSpec{MaxUnavailable: "5"}, machines(failed, done, waiting),
+			"ring prod is paused: a failed: release something that mends it, or see to the machine", time.Time{}},
+		"a failure that is allowed": {schemas.RingSpec{MaxUnavailable: "5", PauseAfter: 2},
+			machines(failed, done, waiting), "", time.Time{}},
+		"itself failed": {schemas.RingSpec{}, machines(done, failed), "", time.Time{}},
+		"paused": {schemas.RingSpec{Paused: true}, machines(done, failed),
+			"ring prod is paused: spec.paused is true", time.Time{}},
+		"others are left alone": {schemas.RingSpec{}, machines(left, held, waiting), "", time.Time{}},
+		"after canaries": {schemas.RingSpec{}, canaryFirst, "the canaries of ring prod come first: a",
+			time.Time{}},
+		"canaries are done": {schemas.RingSpec{}, canaryDone, "", time.Time{}},
+		"a canary":          {schemas.RingSpec{MaxUnavailable: "2"}, aCanary, "", time.Time{}},
+		"window is closed": {schemas.RingSpec{Windows: night}, machines(waiting),
+			"ring prod changes in its windows only", time.Date(2026, 3, 4, 21, 0, 0, 0, time.UTC)},
+		"a window is open": {schemas.RingSpec{Windows: day}, machines(waiting), "", time.Time{}},
 	}
 	for name, test := range tests {
 		m := &test.machines[len(test.machines)-1]
 		m.Serves = true // it would take a system down
 		v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{"prod": ring(test.spec)}}, test.machines...)
-		if got := v.Ask(inventory.MachineID(m.Name), admit.Question{Step: admit.Begin}, noon); got.Why != test.why || !got.Until.Equal(test.opens) {
+		if got := v.Ask(inventory.MachineID(m.Name), admit.Question{Step: admit.Begin}, noon); got.Why != test.why ||
+			!got.Until.Equal(test.opens) {
 			t.Errorf("%s: %q, until %s; want %q, %s", name, got.Why, got.Until, test.why, test.opens)
 		}
 	}
@@ -159,7 +173,8 @@ func TestAskWhoHasAPlace(t *testing.T) {
 	} {
 		test.m.Name = "m"
 		v := viewOf(admit.Fleet{Places: 1}, test.m, admit.Machine{Name: "o", Busy: true})
-		for step, want := range map[admit.Step]bool{admit.Begin: test.begin, admit.GoOn: test.goOn, admit.HandOut: test.goOn, admit.TakeDown: test.goOn} {
+		for step, want := range map[admit.Step]bool{admit.Begin: test.begin, admit.GoOn: test.goOn,
+			admit.HandOut: test.goOn, admit.TakeDown: test.goOn} {
 			got := v.Ask("m", admit.Question{Step: step}, noon)
 			if got.Allowed() != want || got.Takes != (want && step == admit.Begin) {
 				t.Errorf("%s: %s is answered with %+v, want it allowed: %t", name, step, got, want)
@@ -168,7 +183,8 @@ func TestAskWhoHasAPlace(t *testing.T) {
 	}
 }
 
-// TestAskInTheRamdisk has the window close on a machine that is to get its job: one that served, and has not failed yet, gets it.
+// TestAskInTheRamdisk has the window close on a machine that is to get its job: one that served, and has not failed
+// yet, gets it.
 func TestAskInTheRamdisk(t *testing.T) {
 	t.Parallel()
 	spec := schemas.RingSpec{Windows: []schemas.Window{{Start: "0 22 * * *", Duration: "4h"}}}
@@ -191,7 +207,8 @@ func TestAskInTheRamdisk(t *testing.T) {
 // TestFreshMachinesAreNotDown lets machines on which nothing ran begin, however many are under way.
 func TestFreshMachinesAreNotDown(t *testing.T) {
 	t.Parallel()
-	v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{})}}, machines(admit.Changing, admit.Changing, admit.Waiting)...)
+	v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{})}},
+		machines(admit.Changing, admit.Changing, admit.Waiting)...)
 	if got := v.Ask("c", admit.Question{Step: admit.Begin}, noon); !got.Allowed() {
 		t.Errorf("a machine without a system waits: %+v", got)
 	}
@@ -206,19 +223,25 @@ func TestAfter(t *testing.T) {
 		machines    []admit.Machine
 		why         string
 	}{
-		"done":           {"canary-7", "c2", machines(done, left), ""},
-		"under way":      {"canary-7", "c2", machines(done, changing), "ring prod comes after ring canary, of which 1 of 2 hosts are done"},
-		"held":           {"canary-7", "c2", machines(done, held), "ring prod comes after ring canary, of which 1 of 2 hosts are done"},
-		"failed":         {"canary-7", "c2", machines(done, failed), "ring prod comes after ring canary, which is paused: b failed: release something that mends it, or see to the machine"},
-		"another one":    {"canary-6", "c1", machines(done, done), "ring prod comes after ring canary, which runs canary-6"},
+		"done": {"canary-7", "c2", machines(done, left), ""},
+		"under way": {"canary-7", "c2", machines(done, changing),
+			"ring prod comes after ring canary, of which 1 of 2 hosts are done"},
+		"held": {"canary-7", "c2", machines(done, held),
+			"ring prod comes after ring canary, of which 1 of 2 hosts are done"},
+		"failed": {"canary-7", "c2", machines(done, failed),
+			"ring prod comes after ring canary, which is paused: b failed: release something that mends it, or see to the machine"},
+		"another one": {"canary-6", "c1", machines(done, done),
+			"ring prod comes after ring canary, which runs canary-6"},
 		"none":           {"", "", machines(left, left), "ring prod comes after ring canary, which runs nothing yet"},
 		"it has a trunk": {"", "c3", machines(done, done), ""},
 	} {
-		rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{After: []string{"canary"}}), "canary": {Name: "canary", Tag: test.tag, Commit: test.commit}}
+		rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{After: []string{"canary"}}),
+			"canary": {Name: "canary", Tag: test.tag, Commit: test.commit}}
 		for i := range test.machines {
 			test.machines[i].Ring = "canary"
 		}
-		v := viewOf(admit.Fleet{Places: 9, Rings: rings}, append(test.machines, admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting})...)
+		v := viewOf(admit.Fleet{Places: 9, Rings: rings},
+			append(test.machines, admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting})...)
 		if got := v.Ask("m", admit.Question{Step: admit.Begin}, noon); got.Why != test.why {
 			t.Errorf("%s: %q, want %q", name, got.Why, test.why)
 		}
@@ -230,8 +253,10 @@ func TestProgressNamesHosts(t *testing.T) {
 	t.Parallel()
 	all := machines(admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Waiting, admit.Left, admit.Changing)
 	slices.Reverse(all)
-	p := viewOf(admit.Fleet{Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{PauseAfter: 2})}}, all...).Progress()["prod"]
-	if p.Done != 1 || p.Waiting != 1 || strings.Join(p.Changing, "") != "bg" || p.Complete() || p.Paused != "" || p.Hosts != 7 {
+	p := viewOf(admit.Fleet{Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{PauseAfter: 2})}},
+		all...).Progress()["prod"]
+	if p.Done != 1 || p.Waiting != 1 || strings.Join(p.Changing, "") != "bg" || p.Complete() || p.Paused != "" ||
+		p.Hosts != 7 {
 		t.Errorf("progress is %+v", p)
 	}
 }
@@ -244,7 +269,8 @@ func TestNext(t *testing.T) {
 		all[i].Waiting = true
 	}
 	all[0].Ring, all[2].Waiting, all[3].Working, all[3].Ring = "stopped", false, true, "stopped"
-	rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{}), "stopped": {Name: "stopped", Spec: schemas.RingSpec{Paused: true}}}
+	rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{}),
+		"stopped": {Name: "stopped", Spec: schemas.RingSpec{Paused: true}}}
 	for places, want := range map[int][]inventory.MachineID{0: nil, 2: {"b", "d"}, 9: {"b", "d", "e"}} {
 		if got := viewOf(admit.Fleet{Places: places, Rings: rings}, all...).Next(noon); !slices.Equal(got, want) {
 			t.Errorf("with %d places: %v, want %v", places, got, want)

@@ -58,7 +58,8 @@ const (
 	OnHold     Stance = "OnHold"     // it waits for a person
 )
 
-// maxTrouble is how many looks in a row may find a BMC silent, or refusing, before its machine's place goes to another one.
+// maxTrouble is how many looks in a row may find a BMC silent, or refusing, before its machine's place goes to
+// another one.
 const maxTrouble = 3
 
 // InTrouble reports whether a BMC has not answered, or has refused, for so long that nobody waits for its machine.
@@ -114,8 +115,8 @@ func stateOf(d inventory.Desired, rec inventory.Record, live Live) State {
 	}
 }
 
-// busy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC does not answer or
-// refuses, has none: it must not stop the line.
+// busy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC does
+// not answer or refuses, has none: it must not stop the line.
 func busy(d inventory.Desired, rec inventory.Record, live Live) bool {
 	switch orphaned := d.Lifecycle == ""; {
 	case live.Admitted:
@@ -132,7 +133,8 @@ func (m Machine) hasPlace(step Step) bool {
 	return m.Busy || step != Begin && (m.Placed || m.Written)
 }
 
-// ran reports whether a system of ours was on the disk when the operation began, or what an operation of ours had left of one.
+// ran reports whether a system of ours was on the disk when the operation began, or what an operation of ours had
+// left of one.
 func ran(content string) bool {
 	return strings.HasPrefix(content, "install:") || strings.HasPrefix(content, "failed:")
 }

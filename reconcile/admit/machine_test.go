@@ -23,10 +23,12 @@ func TestOf(t *testing.T) {
 		return inventory.Record{Installed: &inventory.Installed{ID: "i1", Inputs: inputs}}
 	}
 	ended := func(outcome, inputs, content string) inventory.Record {
-		return inventory.Record{Last: &inventory.Operation{ID: "o1", Stage: inventory.Ended, Outcome: outcome, Inputs: inputs, Content: content}}
+		return inventory.Record{Last: &inventory.Operation{ID: "o1", Stage: inventory.Ended, Outcome: outcome,
+			Inputs: inputs, Content: content}}
 	}
 	works := func(stage inventory.Stage, attempt int, content string) inventory.Record {
-		return inventory.Record{Operation: &inventory.Operation{Stage: stage, Attempt: attempt, Inputs: "new", Content: content}}
+		return inventory.Record{Operation: &inventory.Operation{Stage: stage, Attempt: attempt, Inputs: "new",
+			Content: content}}
 	}
 	written := works(inventory.Armed, 2, "install:i0")
 	written.Operation.Begun = 1
@@ -39,30 +41,46 @@ func TestOf(t *testing.T) {
 		live admit.Live
 		want admit.Machine
 	}{
-		"fresh":                       {asked, inventory.Record{}, none, admit.Machine{State: admit.Waiting}},
-		"runs the old":                {asked, runs("old"), none, admit.Machine{State: admit.Waiting, Serves: true}},
-		"waits for a consent":         {asked, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
-		"runs the new":                {asked, runs("new"), none, admit.Machine{State: admit.Done, Serves: true}},
-		"let begin":                   {asked, runs("old"), admit.Live{Admitted: true}, admit.Machine{State: admit.Changing, Serves: true, Down: true, Busy: true}},
-		"let begin, fresh":            {asked, inventory.Record{}, admit.Live{Admitted: true}, admit.Machine{State: admit.Changing, Busy: true}},
-		"is installed":                {asked, works(inventory.Armed, 1, "blank"), none, admit.Machine{State: admit.Changing, Working: true, Busy: true}},
-		"is replaced":                 {asked, works(inventory.Published, 1, "install:i0"), none, admit.Machine{State: admit.Changing, Working: true, Down: true, Busy: true}},
-		"is replaced, and on hold":    {asked, works(inventory.Published, 1, "install:i0"), onHold, admit.Machine{State: admit.Changing, Working: true, Down: true}},
-		"may be written, tried again": {asked, written, none, admit.Machine{State: admit.Changing, Working: true, Again: true, Written: true, Down: true, Busy: true}},
-		"in trouble":                  {asked, works(inventory.Armed, 1, "blank"), admit.Live{Troubled: 3}, admit.Machine{State: admit.Changing, Working: true}},
-		"not in trouble yet":          {asked, works(inventory.Armed, 1, "blank"), admit.Live{Troubled: 2}, admit.Machine{State: admit.Changing, Working: true, Busy: true}},
-		"waits for a place":           {asked, works(inventory.Published, 1, "blank"), admit.Live{Waiting: true}, admit.Machine{State: admit.Changing, Working: true, Waiting: true}},
-		"was given up":                {asked, works(inventory.Armed, 1, "blank"), admit.Live{Stance: admit.Stopped}, admit.Machine{State: admit.Changing, Working: true}},
-		"is inspected":                {asked, inventory.Record{}, admit.Live{Stance: admit.Inspecting, Placed: true}, admit.Machine{State: admit.Waiting, Busy: true, Placed: true}},
-		"failed over a system":        {asked, ended(inventory.Quarantined, "new", "install:i0"), none, admit.Machine{State: admit.Failed, Down: true}},
-		"failed over a failed one":    {asked, ended(inventory.Quarantined, "new", "failed:o0"), none, admit.Machine{State: admit.Failed, Down: true}},
-		"failed on a blank disk":      {asked, ended(inventory.Quarantined, "new", "blank"), onHold, admit.Machine{State: admit.Failed}},
-		"failed an older release":     {asked, ended(inventory.Quarantined, "old", "install:i0"), none, admit.Machine{State: admit.Waiting, Down: true}},
-		"superseded by the newest":    {asked, superseded, none, admit.Machine{State: admit.Waiting, Serves: true}},
-		"protected":                   {protected, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
-		"nothing is asked of it":      {idle, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
-		"its file is gone":            {inventory.Desired{Name: "a", Ring: "prod", Canary: true}, works(inventory.Armed, 1, "install:i0"), none, admit.Machine{State: admit.Left, Working: true}},
-		"its serial is another one":   {known, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
+		"fresh":               {asked, inventory.Record{}, none, admit.Machine{State: admit.Waiting}},
+		"runs the old":        {asked, runs("old"), none, admit.Machine{State: admit.Waiting, Serves: true}},
+		"waits for a consent": {asked, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
+		"runs the new":        {asked, runs("new"), none, admit.Machine{State: admit.Done, Serves: true}},
+		"let begin": {asked, runs("old"), admit.Live{Admitted: true},
+			admit.Machine{State: admit.Changing, Serves: true, Down: true, Busy: true}},
+		"let begin, fresh": {asked, inventory.Record{}, admit.Live{Admitted: true},
+			admit.Machine{State: admit.Changing, Busy: true}},
+		"is installed": {asked, works(inventory.Armed, 1, "blank"), none,
+			admit.Machine{State: admit.Changing, Working: true, Busy: true}},
+		"is replaced": {asked, works(inventory.Published, 1, "install:i0"), none,
+			admit.Machine{State: admit.Changing, Working: true, Down: true, Busy: true}},
+		"is replaced, and on hold": {asked, works(inventory.Published, 1, "install:i0"), onHold,
+			admit.Machine{State: admit.Changing, Working: true, Down: true}},
+		"may be written, tried again": {asked, written, none,
+			admit.Machine{State: admit.Changing, Working: true, Again: true, Written: true, Down: true, Busy: true}},
+		"in trouble": {asked, works(inventory.Armed, 1, "blank"), admit.Live{Troubled: 3},
+			admit.Machine{State: admit.Changing, Working: true}},
+		"not in trouble yet": {asked, works(inventory.Armed, 1, "blank"), admit.Live{Troubled: 2},
+			admit.Machine{State: admit.Changing, Working: true, Busy: true}},
+		"waits for a place": {asked, works(inventory.Published, 1, "blank"), admit.Live{Waiting: true},
+			admit.Machine{State: admit.Changing, Working: true, Waiting: true}},
+		"was given up": {asked, works(inventory.Armed, 1, "blank"), admit.Live{Stance: admit.Stopped},
+			admit.Machine{State: admit.Changing, Working: true}},
+		"is inspected": {asked, inventory.Record{}, admit.Live{Stance: admit.Inspecting, Placed: true},
+			admit.Machine{State: admit.Waiting, Busy: true, Placed: true}},
+		"failed over a system": {asked, ended(inventory.Quarantined, "new", "install:i0"), none,
+			admit.Machine{State: admit.Failed, Down: true}},
+		"failed over a failed one": {asked, ended(inventory.Quarantined, "new", "failed:o0"), none,
+			admit.Machine{State: admit.Failed, Down: true}},
+		"failed on a blank disk": {asked, ended(inventory.Quarantined, "new", "blank"), onHold,
+			admit.Machine{State: admit.Failed}},
+		"failed an older release": {asked, ended(inventory.Quarantined, "old", "install:i0"), none,
+			admit.Machine{State: admit.Waiting, Down: true}},
+		"superseded by the newest": {asked, superseded, none, admit.Machine{State: admit.Waiting, Serves: true}},
+		"protected":                {protected, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
+		"nothing is asked of it":   {idle, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
+		"its file is gone": {inventory.Desired{Name: "a", Ring: "prod", Canary: true},
+			works(inventory.Armed, 1, "install:i0"), none, admit.Machine{State: admit.Left, Working: true}},
+		"its serial is another one": {known, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
 	} {
 		test.want.Name, test.want.Ring, test.want.Canary = "a", "prod", true
 		if diff := cmp.Diff(test.want, admit.Of(test.d, test.rec, test.live)); diff != "" {

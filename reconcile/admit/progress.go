@@ -21,8 +21,8 @@ type Progress struct {
 	Failed   []string `json:"failed,omitempty"`
 	Paused   string   `json:"paused,omitempty"`  // why nothing more begins
 	Trouble  string   `json:"trouble,omitempty"` // why the release is not what the tags say
-	// Signatures are those on the release's tag, counted where two signers are asked for: whoever plans cannot count them. A daemon
-	// that lost its journal knows by the tag's object whether the tag was moved.
+	// Signatures are those on the release's tag, counted where two signers are asked for: whoever plans cannot count
+	// them. A daemon that lost its journal knows by the tag's object whether the tag was moved.
 	Signatures *inventory.Signatures `json:"signatures,omitempty"`
 
 	ring     inventory.Ring
@@ -32,7 +32,8 @@ type Progress struct {
 
 // measure counts a ring's machines, given in any order.
 func measure(ring inventory.Ring, machines []Machine) Progress {
-	p := Progress{Name: ring.Name, Tag: ring.Tag, Commit: ring.Commit, Hosts: len(ring.Hosts), Trouble: ring.Trouble, ring: ring}
+	p := Progress{Name: ring.Name, Tag: ring.Tag, Commit: ring.Commit, Hosts: len(ring.Hosts), Trouble: ring.Trouble,
+		ring: ring}
 	if ring.Signatures.Object != "" {
 		p.Signatures = &ring.Signatures
 	}
@@ -72,7 +73,8 @@ func (p Progress) paused() string {
 	case p.ring.Spec.Paused:
 		return pausedByPerson
 	case len(p.Failed) >= p.ring.Spec.Failures():
-		return fmt.Sprintf("%s failed: release something that mends it, or see to the machine", strings.Join(p.Failed, ", "))
+		return fmt.Sprintf("%s failed: release something that mends it, or see to the machine",
+			strings.Join(p.Failed, ", "))
 	default:
 		return ""
 	}

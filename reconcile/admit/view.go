@@ -8,8 +8,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// View is what is known of all machines, as far as one goes by the others. It is kept as machines change: counted anew at each
-// look, a pass over a fleet would take the square of its machines. It is not safe for concurrent use.
+// View is what is known of all machines, as far as one goes by the others. It is kept as machines change: counted
+// anew at each look, a pass over a fleet would take the square of its machines. It is not safe for concurrent use.
 type View struct {
 	fleet    Fleet
 	machines map[inventory.MachineID]Machine
@@ -158,8 +158,8 @@ func disksOf(facts *inventory.Facts) (names []string) {
 	return names
 }
 
-// namesOf are such that two disks which inventory.DiskID.Same takes for one share a name: where one disk has a WWN alone and the
-// other a serial alone, the name is their path.
+// namesOf are such that two disks which inventory.DiskID.Same takes for one share a name: where one disk has a WWN
+// alone and the other a serial alone, the name is their path.
 func namesOf(disk inventory.DiskID) (names []string) {
 	wwn, serial := disk.Names()
 	if wwn != "" {

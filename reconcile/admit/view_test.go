@@ -15,7 +15,9 @@ import (
 
 func drawDisk(t *rapid.T) inventory.Disk {
 	return inventory.Disk{
-		Serial: rapid.SampledFrom([]string{"", "S1", " S1 ", "S2", "0", "None"}).Draw(t, "serial"), WWN: rapid.SampledFrom([]string{"", "0x5000C500A1B2C3D4", "5000c500a1b2c3d4", "eui.0025385b71b0a1c2", "0x0000000000000000"}).Draw(t, "wwn"),
+		Serial: rapid.SampledFrom([]string{"", "S1", " S1 ", "S2", "0", "None"}).Draw(t,
+			"serial"), WWN: rapid.SampledFrom([]string{"", "0x5000C500A1B2C3D4", "5000c500a1b2c3d4",
+			"eui.0025385b71b0a1c2", "0x0000000000000000"}).Draw(t, "wwn"),
 		Path: rapid.SampledFrom([]string{"", "p1", "p2"}).Draw(t, "path"), Size: 1 << 30,
 	}
 }
@@ -23,9 +25,11 @@ func drawDisk(t *rapid.T) inventory.Disk {
 func drawMachine(t *rapid.T, name string) admit.Machine {
 	bools := func(what string) bool { return rapid.Bool().Draw(t, what) }
 	m := admit.Machine{
-		Name: name, Ring: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "ring"), Canary: bools("canary"), Down: bools("down"), Busy: bools("busy"),
+		Name: name, Ring: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t,
+			"ring"), Canary: bools("canary"), Down: bools("down"), Busy: bools("busy"),
 		Waiting: bools("waiting"), Working: bools("working"), Serves: bools("serves"), Placed: bools("placed"),
-		State: rapid.SampledFrom([]admit.State{admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Waiting, admit.Left}).Draw(t, "state"),
+		State: rapid.SampledFrom([]admit.State{admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Waiting,
+			admit.Left}).Draw(t, "state"),
 	}
 	if bools("facts") {
 		m.Facts = &inventory.Facts{Disks: rapid.SliceOfN(rapid.Custom(drawDisk), 0, 3).Draw(t, "disks")}
@@ -47,7 +51,8 @@ func TestAViewIsMadeAnew(t *testing.T) {
 				machines[id] = drawMachine(t, string(id))
 				v.Set(id, machines[id])
 			}
-			if rapid.IntRange(0, 3).Draw(t, "ask") == 0 { // not asked at every change: what is kept must be forgotten in time
+			if rapid.IntRange(0, 3).Draw(t,
+				"ask") == 0 { // not asked at every change: what is kept must be forgotten in time
 				continue
 			}
 			fleet := drawFleet(t, machines)
@@ -57,8 +62,10 @@ func TestAViewIsMadeAnew(t *testing.T) {
 			}
 			again.SetFleet(fleet)
 			v.SetFleet(fleet)
-			if v.Free() != again.Free() || !slices.Equal(v.Next(noon), again.Next(noon)) || !reflect.DeepEqual(v.Progress(), again.Progress()) {
-				t.Fatalf("free %d, next %v, progress %+v; made anew %d, %v, %+v", v.Free(), v.Next(noon), v.Progress(), again.Free(), again.Next(noon), again.Progress())
+			if v.Free() != again.Free() || !slices.Equal(v.Next(noon), again.Next(noon)) ||
+				!reflect.DeepEqual(v.Progress(), again.Progress()) {
+				t.Fatalf("free %d, next %v, progress %+v; made anew %d, %v, %+v", v.Free(), v.Next(noon), v.Progress(),
+					again.Free(), again.Next(noon), again.Progress())
 			}
 			q := admit.Question{Step: admit.Begin, Disk: drawDisk(t).ID()}
 			for id := range machines {

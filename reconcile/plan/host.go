@@ -232,10 +232,11 @@ func (h host) serial() string {
 // ours reports whether the machine, when it runs, runs because of us.
 func (h host) ours() bool {
 	r := h.rec
-	armed := r.Last != nil && r.Last.Begun != 0 && r.Last.Outcome != inventory.Superseded // else it never wrote a system that could run
-	return r.Installed != nil || (r.Adopted != "" && strings.EqualFold(r.Adopted, h.serial())) || armed ||
-		(r.Operation != nil && r.Operation.Stage != inventory.Intended && r.Operation.Stage != inventory.Published) ||
-		(r.Boot != nil && !h.elsewhere() && (r.Boot.Ours || r.Boot.Stage != inventory.Preparing && (!r.Boot.Found || h.arrived(*r.Boot))))
+	if h.elsewhere() {
+		r.Boot = nil
+	}
+	adopted := r.Adopted != "" && strings.EqualFold(r.Adopted, h.serial())
+	return adopted || change.Started(r) || r.Boot != nil && r.Boot.Stage != inventory.Preparing && h.arrived(*r.Boot)
 }
 
 // arrived reports whether the machine was seen to start from a boot's medium: it was read after the power-on, or the boot's agent enrolled.

@@ -12,9 +12,9 @@ import (
 // Concerns gives the hosts whose records Compare needs, besides those of all hosts that head does not name, and of all that Claims finds: the records of any
 // other host make no difference.
 func Concerns(base, head inventory.Fleet) (ids []inventory.MachineID) {
-	ways := around(base, head)
+	eased := compareSides(sideOf(base, nil), sideOf(head, nil))
 	for id, after := range head.Hosts {
-		if before, had := base.Hosts[id]; !had || len(ways[after.Ring]) > 0 || !asksTheSame(before, after) {
+		if before, had := base.Hosts[id]; !had || len(eased[after.Ring]) > 0 || !asksTheSame(before, after) {
 			ids = append(ids, id)
 		}
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// power says what another spec.power does to a machine that runs what it shall, before and after.
+// power says what another spec.power does to a machine that runs what it shall, before, as asked says, and after.
 //
 //	before          after           verdict
 //	the same        the same        Nothing
 //	any             Off             TurnOff
 //	Off, Unmanaged  On              TurnOn: if it is off
 //	any             Unmanaged       Nothing
-func (h *Host) power(before, after inventory.Desired, record inventory.Record) {
-	if h.Verdict != change.Nothing || record.Installed == nil || change.Decide(before, record).Verdict != change.Nothing {
+func (h *Host) power(before, after inventory.Desired, asked change.Change, record inventory.Record) {
+	if h.Verdict != change.Nothing || record.Installed == nil || asked.Verdict != change.Nothing {
 		return
 	}
 	was, is := cmp.Or(before.Power, schemas.PowerOn), cmp.Or(after.Power, schemas.PowerOn)

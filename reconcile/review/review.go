@@ -9,7 +9,6 @@ import (
 	"sort"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -77,56 +76,57 @@ type Known struct {
 // Compare reviews head against base, host by host as their ids say. Of a host whose page cannot be read it says just that, if the change asks anything of it.
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
-	base, head = standing.Settle(base, is.Records), standing.Settle(head, is.Records)
-	ways := around(base, head)
+	c := comparison{base: sideOf(base, is.Records), head: sideOf(head, is.Records)}
+	c.eased = compareSides(c.base, c.head)
 	for _, id := range ids(base, head) {
-		before, had := base.Hosts[id]
-		after, has := head.Hosts[id]
+		before, had := c.base.Hosts[id]
+		after, has := c.head.Hosts[id]
 		if had && has && before.Name != after.Name {
 			r.Notes = append(r.Notes, fmt.Sprintf("%s is called %s now: nothing is done to its machine for that.", before.Label(), after.Label()))
 		}
 		switch {
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
-		case had && len(ways[after.Ring]) == 0 && asksTheSame(before, after):
+		case had && len(c.eased[after.Ring]) == 0 && asksTheSame(before, after):
 			r.Unchanged++
 		case is.Unreadable[id] != "":
 			r.Hosts = append(r.Hosts, unknown(after, is.Unreadable[id]))
 		default:
 			record := is.Records[id]
 			record.ID = id
-			r.compareHost(before, after, record, reviewed{ways, head, had})
+			r.compareHost(c, record)
 		}
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
 	return r
 }
 
-// reviewed is what the review of one host is part of.
-type reviewed struct {
-	ways ways
-	head inventory.Fleet
-	had  bool // base has the host too
+// comparison is what the review of one host is part of.
+type comparison struct {
+	base, head side
+	eased      eased
 }
 
 // compareHost reviews one host that head has.
-func (r *Review) compareHost(before, after inventory.Desired, record inventory.Record, in reviewed) {
-	asked, was := change.Decide(after, record), change.Change{}
+func (r *Review) compareHost(c comparison, record inventory.Record) {
+	before, had := c.base.Hosts[record.ID]
+	after := c.head.Hosts[record.ID]
+	asked, was := c.head.decide(record.ID, record), change.Change{}
 	h := host(after, asked)
 	begins := asked.Reboots && asked.Hold == nil
 	if begins {
-		h.Stopped, h.Unowned = stopped(in.head, after), unowned(after, record)
+		h.Stopped, h.Unowned = c.head.stopped(after), unowned(after, record)
 	}
-	if in.had {
+	if had {
 		h.Why = explain(h.Why, before, after, record)
-		h.power(before, after, record)
+		was = c.base.decide(record.ID, record)
+		h.power(before, after, was, record)
 		if before.Pending == after.Pending {
 			h.Pending = "" // no news
 		}
 		if begins {
-			h.Lifted = in.ways.lifted(before, after)
+			h.Lifted = c.eased.lifted(before, after)
 		}
-		was = change.Decide(before, record)
 	}
 	r.add(h, was, asked)
 }
