@@ -24,16 +24,16 @@ type Signatures struct {
 func (f Fleet) Countersigned(counted map[string]Signatures) Fleet {
 	rings := maps.Clone(f.Rings)
 	for name, ring := range rings {
-		if c := counted[name]; c.Object != "" && c.Object == ring.Signatures.Object {
-			ring.Signatures = c
+		if count := counted[name]; count.Object != "" && count.Object == ring.Signatures.Object {
+			ring.Signatures = count
 		}
 		ring.Signatures.Tag = ring.Tag
 		rings[name] = ring
 	}
 	hosts := make(map[MachineID]Desired, len(f.Hosts))
 	for id, d := range f.Hosts {
-		on := rings[d.Ring].Signatures
-		d.Signatures = &on
+		signatures := rings[d.Ring].Signatures
+		d.Signatures = &signatures
 		hosts[id] = d
 	}
 	f.Hosts, f.Rings, f.TwoSigners = hosts, rings, true

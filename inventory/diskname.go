@@ -35,13 +35,13 @@ func PlaceholderWWN(wwn string) bool {
 		return len(rest) <= vendor+model || Placeholder(rest[vendor+model:])
 	}
 	digits := wwnDigits(name)
-	others := func(digit string) int { return len(digits) - strings.Count(digits, digit) }
+	digitsBut := func(digit string) int { return len(digits) - strings.Count(digits, digit) }
 	// EUI-64: a vendor's 6 digits, and 10
 	unset := len(digits) == 16 && (strings.HasPrefix(name, "eui.") && strings.HasSuffix(digits, "0000000000") ||
 		// NAA 5: a vendor's 6 digits after the 5, and 9
 		strings.HasPrefix(digits, "5") && strings.HasSuffix(digits, "000000000"))
-	return Placeholder(name) || len(digits) < shortestWWN || others("0") <= 1 || others("f") <= 1 ||
-		others(digits[:1]) == 0 || unset
+	return Placeholder(name) || len(digits) < shortestWWN || digitsBut("0") <= 1 || digitsBut("f") <= 1 ||
+		digitsBut(digits[:1]) == 0 || unset
 }
 
 // wwnDigits is a WWN without its type and separators.
@@ -104,11 +104,11 @@ func (s nameCounts) keepOwnNames(d DiskID) DiskID {
 // DistinctDisks gives the disks of one machine without placeholders, and without a WWN or serial that two disks report.
 // Two paths of one disk share both, and are told apart by their path.
 func DistinctDisks(disks []Disk) []Disk {
-	apart := make([]Disk, len(disks))
+	distinct := make([]Disk, len(disks))
 	for i, c := range listCandidates(disks) {
-		apart[i] = c.own
+		distinct[i] = c.own
 	}
-	return apart
+	return distinct
 }
 
 // Volumes are the disks of a machine as other machines may see them too: like DistinctDisks, but two paths of one disk
@@ -164,14 +164,14 @@ func listCandidates(disks []Disk) []candidate {
 		serials[strings.TrimSpace(disk.Serial)]++
 	}
 	s := countNames(reported)
-	all := make([]candidate, len(disks))
+	list := make([]candidate, len(disks))
 	for i, disk := range disks {
 		id := s.keepOwnNames(reported[i])
-		all[i] = candidate{reported: disk, own: disk, sameName: map[string]int{"wwn": wwns[NormalWWN(disk.WWN)],
+		list[i] = candidate{reported: disk, own: disk, sameName: map[string]int{"wwn": wwns[NormalWWN(disk.WWN)],
 			"serial": serials[strings.TrimSpace(disk.Serial)]}}
-		all[i].own.WWN, all[i].own.Serial = id.WWN, id.Serial
+		list[i].own.WWN, list[i].own.Serial = id.WWN, id.Serial
 	}
-	return all
+	return list
 }
 
 // explainSharedName says why the name that the hints ask for (a WWN before a serial) does not name the disk, although
@@ -190,19 +190,19 @@ func (c candidate) explainSharedName(hints *schemas.DiskHints) string {
 // describeMismatch says which value is wanted and which reported, and why a shared or placeholder name names no disk.
 func (c candidate) describeMismatch(field, want, have string) string {
 	text := fmt.Sprintf("%s: want %s, have %s", field, want, orNone(have))
-	own, others := c.own.WWN, "serial or path"
+	ownName, otherHints := c.own.WWN, "serial or path"
 	if field == "serial" {
-		own, others = c.own.Serial, "wwn or path"
+		ownName, otherHints = c.own.Serial, "wwn or path"
 	}
 	switch sharers := c.sameName[field]; {
-	case (field != "wwn" && field != "serial") || have == "" || own != "":
+	case (field != "wwn" && field != "serial") || have == "" || ownName != "":
 		return text
 	case sharers == 2:
-		return fmt.Sprintf("%s which two disks share, so it names neither: name the disk by %s", text, others)
+		return fmt.Sprintf("%s which two disks share, so it names neither: name the disk by %s", text, otherHints)
 	case c.isPlaceholder(field):
-		return fmt.Sprintf("%s which is a placeholder, so it names no disk: name the disk by %s", text, others)
+		return fmt.Sprintf("%s which is a placeholder, so it names no disk: name the disk by %s", text, otherHints)
 	default:
-		return fmt.Sprintf("%s which %d disks share, so it names none: name the disk by %s", text, sharers, others)
+		return fmt.Sprintf("%s which %d disks share, so it names none: name the disk by %s", text, sharers, otherHints)
 	}
 }
 

@@ -53,7 +53,7 @@ func UUIDKey(uuid string) string {
 // MACKey is the address of a network card in one spelling, "" for any other text. Given says whether the card's maker
 // chose the address (IEEE 802: the second lowest bit of the first byte is 0): many machines share addresses that
 // software chose.
-func MACKey(mac string) (key string, given bool) {
+func MACKey(mac string) (key string, fromMaker bool) {
 	digits := macMarks.Replace(strings.ToLower(strings.TrimSpace(mac)))
 	if len(digits) != 12 || strings.Trim(digits, "0") == "" || strings.Trim(digits, "f") == "" {
 		return "", false

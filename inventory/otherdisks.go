@@ -35,8 +35,8 @@ func (d OtherDisk) String() string { return d.Device + ": " + strings.Join(d.Doe
 // KernelNamed reports whether the device has a name that the kernel assigns at each start, such as /dev/sdb: it may be
 // any disk, the root disk too.
 func (d OtherDisk) KernelNamed() bool {
-	name, below := strings.CutPrefix(d.Device, "/dev/")
-	return below && name != "" && !strings.Contains(name, "/")
+	name, inDev := strings.CutPrefix(d.Device, "/dev/")
+	return inDev && name != "" && !strings.Contains(name, "/")
 }
 
 // Equal reports whether device and writes are the same.

@@ -11,7 +11,7 @@ var configArguments = []string{"ignition.config.url", "flatcar.config.url", "cor
 
 // ReplacesConfig reports whether kernel arguments make Ignition ignore the config that ingot delivers, and names the
 // first such argument.
-func ReplacesConfig(arguments string) (name string, is bool) {
+func ReplacesConfig(arguments string) (name string, replaces bool) {
 	for _, argument := range strings.Fields(arguments) {
 		if name, _, _ := strings.Cut(argument, "="); slices.Contains(configArguments, name) {
 			return name, true

@@ -117,13 +117,13 @@ func fixValue(schema *jsonschema.Schema, property, value string) {
 
 // listDefinitions gives the types of a schema that have properties, with the schema's own type.
 func listDefinitions(schema *jsonschema.Schema) map[string]*jsonschema.Schema {
-	all := map[string]*jsonschema.Schema{schema.Title: schema}
+	definitions := map[string]*jsonschema.Schema{schema.Title: schema}
 	for name, definition := range schema.Definitions {
 		if definition.Properties != nil {
-			all[name] = definition
+			definitions[name] = definition
 		}
 	}
-	return all
+	return definitions
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -87,11 +87,11 @@ func describeField(s *jsonschema.Schema) string {
 		text = strings.TrimSpace(text + fmt.Sprintf(" Always `%v`.", s.Const))
 	}
 	if len(s.Enum) > 0 {
-		var all []string
+		var values []string
 		for _, value := range s.Enum {
-			all = append(all, fmt.Sprintf("`%v`", value))
+			values = append(values, fmt.Sprintf("`%v`", value))
 		}
-		text = strings.TrimSpace(text + " One of " + strings.Join(all, ", ") + ".")
+		text = strings.TrimSpace(text + " One of " + strings.Join(values, ", ") + ".")
 	}
 	return text
 }

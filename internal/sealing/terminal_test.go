@@ -117,7 +117,7 @@ func TestATerminalIsLeftWhenItsContextEnds(t *testing.T) {
 	human := &person{keyboard: keyboard}
 	cancel(why)
 	if _, err := (sealing.Input{Keys: []string{"a"}, In: terminal, Talk: human}).ReadValues(ctx); !errors.Is(err, why) {
-		t.Errorf("Values = %v, want %v", err, why)
+		t.Errorf("ReadValues = %v, want %v", err, why)
 	}
 	after, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
 	if err != nil || *after != *before {

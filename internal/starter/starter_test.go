@@ -143,7 +143,7 @@ func TestWriteRefuses(t *testing.T) {
 		"bad recipient": {filepath.Join(full, "new"), "age-keygen", []string{"AGE-SECRET-KEY-1CANARY"}},
 	} {
 		if _, err := starter.WriteFleet(test.dir, starter.Options{Recipients: test.recipients, Now: now}); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "CANARY") {
-			t.Errorf("%s: Write = %v, want an error with %q", name, err, test.want)
+			t.Errorf("%s: WriteFleet = %v, want an error with %q", name, err, test.want)
 		}
 	}
 	entries, err := os.ReadDir(full)

@@ -49,9 +49,9 @@ func (u Unknown) With(other Unknown) Unknown {
 	case other == "":
 		return u
 	}
-	all := parseMembers([]byte(u))
-	maps.Copy(all, parseMembers([]byte(other)))
-	return encodeUnknown(all)
+	members := parseMembers([]byte(u))
+	maps.Copy(members, parseMembers([]byte(other)))
+	return encodeUnknown(members)
 }
 
 // Marshal gives a value's JSON with the unknown members: the same bytes for the same value. Without unknown members,
@@ -61,14 +61,14 @@ func Marshal(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	has := inspectValue(reflect.ValueOf(v))
-	if has.unknown {
+	found := inspectValue(reflect.ValueOf(v))
+	if found.unknown {
 		data = mergeUnknown(data, reflect.ValueOf(v))
 	}
-	if has.reader > 1 {
-		all := parseMembers(data)
-		all[minReader] = json.RawMessage(strconv.Itoa(has.reader))
-		data = encodeMembers(all)
+	if found.reader > 1 {
+		members := parseMembers(data)
+		members[minReader] = json.RawMessage(strconv.Itoa(found.reader))
+		data = encodeMembers(members)
 	}
 	return data, nil
 }
@@ -99,16 +99,16 @@ func Unmarshal(data []byte, into any) error {
 		}
 		return errors.New("there is more than one value")
 	}
-	all := parseMembers(data)
-	if err := CheckReader(all[minReader]); err != nil {
+	members := parseMembers(data)
+	if err := CheckReader(members[minReader]); err != nil {
 		return err
 	}
-	delete(all, minReader) // Marshal determines minReader anew
+	delete(members, minReader) // Marshal determines minReader anew
 	value.SetZero()
 	if err := json.Unmarshal(data, into); err != nil {
 		return err
 	}
-	collectUnknown(all, value)
+	collectUnknown(members, value)
 	return nil
 }
 
@@ -150,17 +150,17 @@ func encodeUnknown(all map[string]json.RawMessage) Unknown {
 
 // listFields gives a struct's fields by their names in JSON, with those of embedded structs.
 func listFields(t reflect.Type) map[string][]int {
-	all := map[string][]int{}
+	fields := map[string][]int{}
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.IsExported() && !f.Anonymous && f.Tag.Get("json") != "-" {
 			if name == "" {
 				name = f.Name
 			}
-			all[name] = f.Index
+			fields[name] = f.Index
 		}
 	}
-	return all
+	return fields
 }
 
 // findField finds the field that encoding/json takes for a name, in any case.

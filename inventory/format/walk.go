@@ -78,16 +78,16 @@ func mayNest(t reflect.Type) bool {
 }
 
 // collectUnknown puts members without a field into the Unknown field of a struct, and goes on with the struct's fields.
-func collectUnknown(all map[string]json.RawMessage, v reflect.Value) {
+func collectUnknown(members map[string]json.RawMessage, v reflect.Value) {
 	known, rest := listFields(v.Type()), map[string]json.RawMessage{}
-	for name, member := range all {
+	for name, member := range members {
 		index, ok := findField(known, name)
 		if !ok {
 			rest[name] = member
 			continue
 		}
-		if below, err := v.FieldByIndexErr(index); err == nil {
-			collectBelow(member, below)
+		if field, err := v.FieldByIndexErr(index); err == nil {
+			collectBelow(member, field)
 		}
 	}
 	if field := v.FieldByName("Unknown"); field.IsValid() && field.Type() == unknownType {
@@ -143,18 +143,18 @@ func mergeStruct(data json.RawMessage, v reflect.Value) json.RawMessage {
 	if !inspectValue(v).unknown {
 		return data
 	}
-	all, known := parseMembers(data), listFields(v.Type())
+	members, known := parseMembers(data), listFields(v.Type())
 	for name, index := range known {
-		if below, err := v.FieldByIndexErr(index); err == nil && all[name] != nil {
-			all[name] = mergeUnknown(all[name], below)
+		if field, err := v.FieldByIndexErr(index); err == nil && members[name] != nil {
+			members[name] = mergeUnknown(members[name], field)
 		}
 	}
 	if field := v.FieldByName("Unknown"); field.IsValid() && field.Type() == unknownType {
 		for name, member := range parseMembers([]byte(field.String())) {
 			if _, ours := findField(known, name); !ours {
-				all[name] = member
+				members[name] = member
 			}
 		}
 	}
-	return encodeMembers(all)
+	return encodeMembers(members)
 }

@@ -98,11 +98,11 @@ func (w *directoryWriter) writeTree(dir string, depth int) (plumbing.Hash, error
 		if w.seen++; w.seen > w.limits.Files+1 || depth > w.limits.Depth+1 {
 			break
 		}
-		made, err := w.writeEntry(entry, name, depth)
+		written, err := w.writeEntry(entry, name, depth)
 		if err != nil {
 			return plumbing.ZeroHash, err
 		}
-		tree.Entries = append(tree.Entries, made)
+		tree.Entries = append(tree.Entries, written)
 	}
 	slices.SortFunc(tree.Entries, func(a, b object.TreeEntry) int { return strings.Compare(sortName(a), sortName(b)) })
 	return w.saveObject(&tree)
@@ -116,20 +116,20 @@ func sortName(e object.TreeEntry) string {
 	return e.Name
 }
 
-func (w *directoryWriter) writeEntry(entry fs.DirEntry, name string, depth int) (made object.TreeEntry, err error) {
-	made.Name = entry.Name()
+func (w *directoryWriter) writeEntry(entry fs.DirEntry, name string, depth int) (written object.TreeEntry, err error) {
+	written.Name = entry.Name()
 	switch {
 	case !utf8.ValidString(name): // the reader refuses the name
-		made.Mode, made.Hash = filemode.Regular, plumbing.ComputeHash(plumbing.BlobObject, nil)
+		written.Mode, written.Hash = filemode.Regular, plumbing.ComputeHash(plumbing.BlobObject, nil)
 	case entry.IsDir():
-		made.Mode = filemode.Dir
-		made.Hash, err = w.writeTree(name, depth+1)
+		written.Mode = filemode.Dir
+		written.Hash, err = w.writeTree(name, depth+1)
 	case entry.Type().IsRegular():
-		made.Mode, made.Hash, err = w.writeBlob(entry, name)
+		written.Mode, written.Hash, err = w.writeBlob(entry, name)
 	default: // a symbolic link or a device: the reader refuses the mode
-		made.Mode, made.Hash = filemode.Symlink, plumbing.ComputeHash(plumbing.BlobObject, nil)
+		written.Mode, written.Hash = filemode.Symlink, plumbing.ComputeHash(plumbing.BlobObject, nil)
 	}
-	return made, err
+	return written, err
 }
 
 // writeBlob writes one file, cut right above the size limit, so that the reader refuses the file.

@@ -14,8 +14,9 @@ const maxAncestors = 100_000
 
 // findCommits looks for commits among the ancestors of tip. The result complete is false when the search met the edge
 // of a shallow history before all commits were found.
-func findCommits(store storer.EncodedObjectStorer, tip plumbing.Hash,
-	commits []plumbing.Hash) (found map[plumbing.Hash]bool, complete bool, err error) {
+func findCommits(
+	store storer.EncodedObjectStorer, tip plumbing.Hash, commits []plumbing.Hash,
+) (found map[plumbing.Hash]bool, complete bool, err error) {
 	found, complete = map[plumbing.Hash]bool{}, true
 	wanted := map[plumbing.Hash]bool{}
 	for _, commit := range commits {

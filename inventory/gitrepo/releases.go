@@ -52,8 +52,9 @@ func (r *Repo) isUnchanged(l refListing) bool {
 func (r *Repo) listPatterns() []string { return slices.Collect(maps.Values(r.patterns)) }
 
 // chooseReleases gives the release of every ring that follows tags, nil without such a ring.
-func (r *Repo) chooseReleases(ctx context.Context, trunk inventory.Snapshot,
-	l refListing) map[string]inventory.Release {
+func (r *Repo) chooseReleases(
+	ctx context.Context, trunk inventory.Snapshot, l refListing,
+) map[string]inventory.Release {
 	r.lastListed = nil
 	if len(r.patterns) == 0 {
 		return nil
@@ -64,8 +65,8 @@ func (r *Repo) chooseReleases(ctx context.Context, trunk inventory.Snapshot,
 	chooser := tags.Chooser{Listed: tags.ListTags(l.refs, r.listPatterns()), Book: r.book}
 	onTrunk, err := r.fetchCandidates(ctx, plumbing.NewHash(trunk.Commit), chooser)
 	err = errors.Join(l.err, err)
-	by := tagJudge{repo: r, onTrunk: onTrunk}
-	chooser.Judge = by.judgeTag
+	judge := tagJudge{repo: r, onTrunk: onTrunk}
+	chooser.Judge = judge.judgeTag
 	releases := map[string]inventory.Release{}
 	for ring, pattern := range r.patterns {
 		var choice tags.Choice
@@ -76,7 +77,7 @@ func (r *Repo) chooseReleases(ctx context.Context, trunk inventory.Snapshot,
 		}
 		releases[ring] = r.readRelease(choice, chooser.Book, onTrunk)
 	}
-	if complete := r.countSigners(ctx, l, releases); err == nil && !by.unknown && complete {
+	if complete := r.countSigners(ctx, l, releases); err == nil && !judge.unknown && complete {
 		r.lastListed = chooser.Listed
 	}
 	return releases
@@ -84,8 +85,9 @@ func (r *Repo) chooseReleases(ctx context.Context, trunk inventory.Snapshot,
 
 // fetchCandidates fetches what is needed to judge the candidates of all rings: the trunk's history and the tag objects.
 // The result is the candidates and last releases that the trunk contains.
-func (r *Repo) fetchCandidates(ctx context.Context, tip plumbing.Hash, chooser tags.Chooser) (map[plumbing.Hash]bool,
-	error) {
+func (r *Repo) fetchCandidates(
+	ctx context.Context, tip plumbing.Hash, chooser tags.Chooser,
+) (map[plumbing.Hash]bool, error) {
 	var commits []plumbing.Hash
 	candidates := map[string]tags.Ref{}
 	for _, pattern := range r.patterns {
@@ -158,8 +160,8 @@ func (r *Repo) readRelease(choice tags.Choice, book tags.Book, onTrunk map[plumb
 		none.Trouble = gittree.MaskUnprintable(fmt.Sprintf("tag %s: %v", choice.Tag, err))
 		return none
 	}
-	on := inventory.Signatures{Tag: choice.Tag, Object: book[choice.Tag].Object.String()}
-	return inventory.Release{Tag: choice.Tag, Snapshot: snapshot, Trouble: none.Trouble, Signatures: on}
+	signatures := inventory.Signatures{Tag: choice.Tag, Object: book[choice.Tag].Object.String()}
+	return inventory.Release{Tag: choice.Tag, Snapshot: snapshot, Trouble: none.Trouble, Signatures: signatures}
 }
 
 // dropUnusedTrees drops the trees that no source uses.

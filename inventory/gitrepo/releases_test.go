@@ -375,7 +375,7 @@ func TestTheReleasesOfAClone(t *testing.T) {
 	patterns := map[string]string{"prod": "prod-*", "stage": "stage-*", "none": "none-*"}
 	releases, err := clone.ChooseReleases(patterns, nil)
 	if err != nil || len(releases) != 3 {
-		t.Fatalf("Releases = %v, %v", releases, err)
+		t.Fatalf("ChooseReleases = %v, %v", releases, err)
 	}
 	if got := releases["prod"]; got.Tag != "prod-10" || got.Snapshot.Commit != c[1] || got.Trouble != "" ||
 		string(got.Snapshot.Files["a"].Data) != "1" {

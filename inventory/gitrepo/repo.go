@@ -311,8 +311,9 @@ func (r *Repo) checkDescent(ctx context.Context, tip plumbing.Hash) error {
 
 // findContained gives the commits that tip contains. Where a shallow history ends too early, the whole history is
 // fetched once.
-func (r *Repo) findContained(ctx context.Context, tip plumbing.Hash, commits []plumbing.Hash) (map[plumbing.Hash]bool,
-	error) {
+func (r *Repo) findContained(
+	ctx context.Context, tip plumbing.Hash, commits []plumbing.Hash,
+) (map[plumbing.Hash]bool, error) {
 	found, complete, err := findCommits(r.repo.Storer, tip, commits)
 	if err == nil && !complete {
 		if err = r.fetchHistory(ctx); err == nil {

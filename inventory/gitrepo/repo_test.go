@@ -376,6 +376,6 @@ func TestWatchOfWhatCannotTell(t *testing.T) {
 	r.commit(t, "main", first, map[string]node{"a": text("2")})
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Watch = %v, want the end of its context", err)
+		t.Errorf("WatchRefs = %v, want the end of its context", err)
 	}
 }

@@ -27,9 +27,8 @@ type Untrusted struct{ Branch, Commit, Why string }
 
 // Error names the commit that breaks the line.
 func (e Untrusted) Error() string {
-	return fmt.Sprintf("branch %s is not trusted: commit %.12s: %s: have an allowed signer sign, or merge in a "+
-		"signed commit",
-		e.Branch, e.Commit, e.Why)
+	return fmt.Sprintf("branch %s is not trusted: commit %.12s: %s: "+
+		"have an allowed signer merge it with a signed commit", e.Branch, e.Commit, e.Why)
 }
 
 // Freezes reports that nothing may be erased until an operator has looked.
@@ -96,19 +95,19 @@ func firstUntrusted(joined error, otherwise Untrusted) error {
 // findTrespass names a path that a commit changes against one of the parents and that the commit's signers may not
 // change, or gives "".
 func (r *Repo) findTrespass(ctx context.Context, commit *object.Commit, parent plumbing.Hash, names []string) string {
-	before, err := object.GetCommit(r.repo.Storer, parent)
+	parentCommit, err := object.GetCommit(r.repo.Storer, parent)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return "" // the edge of a shallow history is not the way to the accepted commit
 	}
 	if err != nil {
 		return err.Error()
 	}
-	from, errFrom := before.Tree()
-	to, errTo := commit.Tree()
+	before, errFrom := parentCommit.Tree()
+	after, errTo := commit.Tree()
 	if err := errors.Join(errFrom, errTo); err != nil {
 		return err.Error()
 	}
-	changes, err := object.DiffTreeContext(ctx, from, to)
+	changes, err := object.DiffTreeContext(ctx, before, after)
 	if err != nil {
 		return err.Error()
 	}
@@ -117,9 +116,9 @@ func (r *Repo) findTrespass(ctx context.Context, commit *object.Commit, parent p
 			if path == "" {
 				continue
 			}
-			if allowed, who := r.config.Signers.AllowsChange(names, path); !allowed {
+			if allowed, mayChange := r.config.Signers.AllowsChange(names, path); !allowed {
 				return fmt.Sprintf("%s may only be changed by %s, it is signed by %s", gittree.MaskUnprintable(path),
-					strings.Join(who, ", "), strings.Join(names, ", "))
+					strings.Join(mayChange, ", "), strings.Join(names, ", "))
 			}
 		}
 	}

@@ -106,8 +106,9 @@ func (movedError) Error() string { return "somebody else pushed there: it is rea
 // Moved marks the error for packages that do not import gitrepo.
 func (movedError) Moved() bool { return true }
 
-func (r *Repo) publishAdmitted(ctx context.Context, changed map[string][]byte, message string,
-	admit func(tip plumbing.Hash) error) (string, error) {
+func (r *Repo) publishAdmitted(
+	ctx context.Context, changed map[string][]byte, message string, admit func(tip plumbing.Hash) error,
+) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	r.mu.Lock()
@@ -139,8 +140,9 @@ func (r *Repo) publishAdmitted(ctx context.Context, changed map[string][]byte, m
 	}
 }
 
-func (r *Repo) publishOnce(ctx context.Context, changed map[string][]byte, message string,
-	admit func(tip plumbing.Hash) error) (plumbing.Hash, error) {
+func (r *Repo) publishOnce(
+	ctx context.Context, changed map[string][]byte, message string, admit func(tip plumbing.Hash) error,
+) (plumbing.Hash, error) {
 	tip, err := r.fetchStatusTip(ctx)
 	if err == nil {
 		err = admit(tip)
@@ -164,8 +166,8 @@ func (r *Repo) publishOnce(ctx context.Context, changed map[string][]byte, messa
 	if err != nil || tree == base {
 		return tip, err
 	}
-	by := object.Signature{Name: r.config.Author.Name, Email: r.config.Author.Email, When: r.config.Now().UTC()}
-	commit := &object.Commit{Author: by, Committer: by, Message: message, TreeHash: tree}
+	author := object.Signature{Name: r.config.Author.Name, Email: r.config.Author.Email, When: r.config.Now().UTC()}
+	commit := &object.Commit{Author: author, Committer: author, Message: message, TreeHash: tree}
 	if !tip.IsZero() {
 		commit.ParentHashes = []plumbing.Hash{tip}
 	}
@@ -194,7 +196,7 @@ func (r *Repo) pushCommit(ctx context.Context, old, next plumbing.Hash, w *gittr
 
 // explainRefusal tells a lost race from a refusal.
 func (r *Repo) explainRefusal(ctx context.Context, old plumbing.Hash, err error) error {
-	if now, tipErr := r.fetchStatusTip(ctx); tipErr == nil && now != old {
+	if tip, tipErr := r.fetchStatusTip(ctx); tipErr == nil && tip != old {
 		return remote.ErrRaced
 	}
 	return fmt.Errorf("the server did not take the status commit: %w: check the rules and hooks of branch %s", err,

@@ -29,11 +29,11 @@ func DecodeFiles(files map[string]inventory.File) Cache {
 
 // JoinCaches joins the results of DecodeFiles for the parts of one tree.
 func JoinCaches(parts ...Cache) Cache {
-	all := newLoadState()
+	joined := newLoadState()
 	for _, part := range parts {
-		maps.Copy(all.files, part.state.files)
+		maps.Copy(joined.files, part.state.files)
 	}
-	return Cache{all}
+	return Cache{joined}
 }
 
 // loadState is what one load read and resolved.
@@ -75,12 +75,12 @@ func newLoadState() *loadState {
 
 // describeReleases names the releases of the rings, and who signed them, in a text that can be compared.
 func describeReleases(releases map[string]inventory.Release) string {
-	var all strings.Builder
+	var text strings.Builder
 	for _, ring := range slices.Sorted(maps.Keys(releases)) {
 		r := releases[ring]
-		fmt.Fprintf(&all, "%q %q %q %q %q\n", ring, r.Tag, r.Snapshot.Commit, r.Trouble, r.Signatures)
+		fmt.Fprintf(&text, "%q %q %q %q %q\n", ring, r.Tag, r.Snapshot.Commit, r.Trouble, r.Signatures)
 	}
-	return all.String()
+	return text.String()
 }
 
 // loadIncrementally reads a trunk that differs from the last one only in hosts' own files, under the same releases.
@@ -118,12 +118,12 @@ func (l *loader) loadIncrementally(sources inventory.Sources) bool {
 // files come.
 func (l *loader) replaceHosts(t *tree, files []string) bool {
 	for _, file := range files {
-		if f, was := l.before.trunk.Files[file]; was && !l.removeHosts(t, file, f) {
+		if f, existed := l.before.trunk.Files[file]; existed && !l.removeHosts(t, file, f) {
 			return false
 		}
 	}
 	for _, file := range files {
-		if f, is := t.Files[file]; is && !l.addHosts(t, file, f) {
+		if f, exists := t.Files[file]; exists && !l.addHosts(t, file, f) {
 			return false
 		}
 	}
@@ -134,9 +134,9 @@ func (l *loader) replaceHosts(t *tree, files []string) bool {
 // load.
 func (l *loader) claimsUnchanged(t *tree, files []string) bool {
 	for _, file := range files {
-		was, is := l.before.files[fileKey{file, l.before.trunk.Files[file].Blob}],
+		before, after := l.before.files[fileKey{file, l.before.trunk.Files[file].Blob}],
 			l.after.files[fileKey{file, t.Files[file].Blob}]
-		if !slices.EqualFunc(was.documents, is.documents, sameClaims) {
+		if !slices.EqualFunc(before.documents, after.documents, sameClaims) {
 			return false
 		}
 	}
@@ -200,7 +200,8 @@ const hostFolder = "hosts/"
 func changedFiles(before, after map[string]inventory.File) []string {
 	var files []string
 	for file, f := range after {
-		if was, there := before[file]; !there || was.Blob != f.Blob || was.Executable != f.Executable {
+		if fileBefore, there := before[file]; !there || fileBefore.Blob != f.Blob ||
+			fileBefore.Executable != f.Executable {
 			files = append(files, file)
 		}
 	}

@@ -37,17 +37,17 @@ var defaultFields = []defaultField{
 
 // listDefaultFields lists the fields that a Defaults document gives.
 func listDefaultFields(d schemas.Document) []defaultField {
-	var given []defaultField
-	for _, s := range defaultFields {
-		if d.IsWritten("spec.defaults." + s.field) {
-			given = append(given, s)
+	var fields []defaultField
+	for _, field := range defaultFields {
+		if d.IsWritten("spec.defaults." + field.field) {
+			fields = append(fields, field)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(d.Defaults.Spec.Defaults.Vars)) {
-		given = append(given, defaultField{"vars." + key,
+		fields = append(fields, defaultField{"vars." + key,
 			func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Vars[key] = from.Vars[key] }})
 	}
-	return given
+	return fields
 }
 
 // fillDefaults fills the Defaults into every host of a tree, where the host's file is silent.
@@ -63,9 +63,9 @@ func (l *loader) newHostFiller(t *tree) func(host schemas.Document) schemas.Docu
 	defaults := slices.SortedFunc(maps.Values(t.kinds[schemas.KindDefaults]), func(a, b schemas.Document) int {
 		return cmp.Or(cmp.Compare(b.Defaults.Spec.Priority, a.Defaults.Spec.Priority), cmp.Compare(a.Name, b.Name))
 	})
-	given := make([][]defaultField, len(defaults))
+	fields := make([][]defaultField, len(defaults))
 	for i, d := range defaults {
-		given[i] = listDefaultFields(d)
+		fields[i] = listDefaultFields(d)
 	}
 	return func(host schemas.Document) schemas.Document {
 		if len(defaults) == 0 {
@@ -75,7 +75,7 @@ func (l *loader) newHostFiller(t *tree) func(host schemas.Document) schemas.Docu
 			positions: map[string]schemas.Position{}}
 		for i, d := range defaults {
 			if d.Defaults.Spec.Hosts.SelectsHost(host.ID(), host.Host.Metadata.Labels) {
-				l.addFindings(f.takeDefaults(d, given[i])...)
+				l.addFindings(f.takeDefaults(d, fields[i])...)
 			}
 		}
 		filled := *host.Host
@@ -96,31 +96,32 @@ type hostFilling struct {
 
 // takeDefaults fills in the fields of one Defaults document. Two Defaults of the same priority must not differ in a
 // field.
-func (f *hostFilling) takeDefaults(d schemas.Document, given []defaultField) []schemas.Finding {
+func (f *hostFilling) takeDefaults(d schemas.Document, fields []defaultField) []schemas.Finding {
 	var findings []schemas.Finding
-	for _, s := range given {
-		if f.host.IsWritten("spec."+s.field) || (s.field[:3] == "bmc" && f.host.Host.Spec.BMC == nil) {
+	for _, field := range fields {
+		if f.host.IsWritten("spec."+field.field) || (field.field[:3] == "bmc" && f.host.Host.Spec.BMC == nil) {
 			continue
 		}
-		if first, taken := f.givers[s.field]; taken {
-			if first.Defaults.Spec.Priority == d.Defaults.Spec.Priority && !sameDefault(s, first, d) {
-				findings = append(findings, d.ErrorAt("spec.defaults."+s.field, "give one of them a higher priority",
-					"Defaults %s (%s) has another value for host %s, with the same priority", first.Name,
-					first.PositionOf("spec.defaults."+s.field), f.host.Name))
+		if first, taken := f.givers[field.field]; taken {
+			if first.Defaults.Spec.Priority == d.Defaults.Spec.Priority && !sameDefault(field, first, d) {
+				findings = append(findings,
+					d.ErrorAt("spec.defaults."+field.field, "give one of them a higher priority",
+						"Defaults %s (%s) has another value for host %s, with the same priority", first.Name,
+						first.PositionOf("spec.defaults."+field.field), f.host.Name))
 			}
 			continue
 		}
-		s.copyField(&f.spec, &d.Defaults.Spec.Defaults)
-		f.givers[s.field], f.positions["spec."+s.field] = d, d.PositionOf("spec.defaults."+s.field)
+		field.copyField(&f.spec, &d.Defaults.Spec.Defaults)
+		f.givers[field.field], f.positions["spec."+field.field] = d, d.PositionOf("spec.defaults."+field.field)
 	}
 	return findings
 }
 
-func sameDefault(s defaultField, a, b schemas.Document) bool {
+func sameDefault(field defaultField, a, b schemas.Document) bool {
 	specs := [2]schemas.HostSpec{openSpec(schemas.HostSpec{BMC: &schemas.BMC{}}),
 		openSpec(schemas.HostSpec{BMC: &schemas.BMC{}})}
-	s.copyField(&specs[0], &a.Defaults.Spec.Defaults)
-	s.copyField(&specs[1], &b.Defaults.Spec.Defaults)
+	field.copyField(&specs[0], &a.Defaults.Spec.Defaults)
+	field.copyField(&specs[1], &b.Defaults.Spec.Defaults)
 	return mustJSON(specs[0]) == mustJSON(specs[1])
 }
 
@@ -156,20 +157,20 @@ func closeSpec(s schemas.HostSpec) schemas.HostSpec {
 
 // checkComplete finds required fields that neither a host nor the host's Defaults give.
 func (l *loader) checkComplete(d schemas.Document, runs bool) {
-	lack := func(field, hint, message string) {
+	reportMissing := func(field, hint, message string) {
 		if !d.Fields.IsMisspelt(parentField(field)) && !d.Fields.IsSpoiled(field) {
 			l.addFindings(d.ErrorAt(field, hint, "%s", message))
 		}
 	}
 	spec := d.Host.Spec
 	if spec.BMC != nil && spec.BMC.Credentials == "" {
-		lack("spec.bmc.credentials", "", "the field is missing")
+		reportMissing("spec.bmc.credentials", "", "the field is missing")
 	}
 	if runs && spec.BMC == nil {
-		lack("spec.bmc", "say how the machine is reached", "a host with a workload needs a bmc")
+		reportMissing("spec.bmc", "say how the machine is reached", "a host with a workload needs a bmc")
 	}
 	if runs && spec.RootDisk == nil {
-		lack("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
+		reportMissing("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
 	}
 	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && inventory.PlaceholderWWN(disk.WWN) {
 		l.addFindings(d.ErrorAt("spec.rootDisk.wwn", "name the disk by serial or path",

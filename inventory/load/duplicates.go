@@ -36,7 +36,7 @@ func (l *loader) findDuplicates() {
 				first.PositionOf("metadata.name")))
 		}
 		named[d.Name] = d
-		own := func(field, kind, value string) {
+		claim := func(field, kind, value string) {
 			if other, taken := owners.claimValue(kind, value, d.Name); taken {
 				l.addFindings(d.ErrorAt(field, "", "host %s has the same %s %s", other, kind, value))
 			}
@@ -46,10 +46,10 @@ func (l *loader) findDuplicates() {
 			l.addFindings(d.ErrorAt("spec.identity.serial", "identify the machine by its MACs",
 				"%q is a placeholder, no identity", identity.Serial))
 		} else {
-			own("spec.identity.serial", "serial", identity.Serial)
+			claim("spec.identity.serial", "serial", identity.Serial)
 		}
 		for i, mac := range identity.MACs {
-			own(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)
+			claim(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)
 		}
 	}
 	l.findSharedBMCs()
@@ -66,7 +66,7 @@ func (l *loader) checkScopes() {
 	if len(ids) == 0 {
 		return
 	}
-	warn := func(d schemas.Document, field string, s schemas.Scope) {
+	checkScope := func(d schemas.Document, field string, s schemas.Scope) {
 		for i, name := range s.Hosts {
 			if id, there := ids[name]; there {
 				found := d.ErrorAt(fmt.Sprintf("%s.hosts[%d]", field, i), "write "+id,
@@ -77,14 +77,14 @@ func (l *loader) checkScopes() {
 		}
 	}
 	for _, d := range l.trunk.kinds[schemas.KindRing] {
-		warn(d, "spec.hosts", d.Ring.Spec.Hosts)
-		warn(d, "spec.canaries", d.Ring.Spec.Canaries)
+		checkScope(d, "spec.hosts", d.Ring.Spec.Hosts)
+		checkScope(d, "spec.canaries", d.Ring.Spec.Canaries)
 	}
 	for _, d := range l.trunk.kinds[schemas.KindDefaults] {
-		warn(d, "spec.hosts", d.Defaults.Spec.Hosts)
+		checkScope(d, "spec.hosts", d.Defaults.Spec.Hosts)
 	}
 	for _, d := range l.trunk.secrets() {
-		warn(d, "spec.scope", d.Secret.Spec.Scope)
+		checkScope(d, "spec.scope", d.Secret.Spec.Scope)
 	}
 }
 
@@ -92,7 +92,7 @@ func (l *loader) checkScopes() {
 // no second host may name the BMC.
 func (l *loader) findSharedBMCs() {
 	const field = "spec.bmc.address"
-	systems, services, whole := claims{}, claims{}, map[string]string{}
+	systems, services, unnamedSystem := claims{}, claims{}, map[string]string{}
 	for _, id := range l.after.ids {
 		d := l.trunk.hosts()[id]
 		name := d.Name
@@ -109,12 +109,12 @@ func (l *loader) findSharedBMCs() {
 		} else if shared && system == "" {
 			l.addFindings(d.ErrorAt(field, "name the system: https://…/redfish/v1/Systems/…",
 				"host %s is behind the same BMC, this address does not say which of its systems is meant", first))
-		} else if other, taken := whole[service]; taken {
+		} else if other, taken := unnamedSystem[service]; taken {
 			l.addFindings(d.ErrorAt(field, "name the system in the address of host "+other,
 				"host %s has the same BMC, and its address does not say which of its systems is meant", other))
 		}
-		if _, known := whole[service]; !known && system == "" {
-			whole[service] = name
+		if _, known := unnamedSystem[service]; !known && system == "" {
+			unnamedSystem[service] = name
 		}
 	}
 }

@@ -50,20 +50,20 @@ func normalizeHints(hints *schemas.DiskHints) *schemas.DiskHints {
 }
 
 func listStepParts(steps []inventory.Step) []string {
-	var all []string
+	var parts []string
 	for _, s := range steps {
-		all = append(all, s.Name, string(s.Script))
+		parts = append(parts, s.Name, string(s.Script))
 	}
-	return all
+	return parts
 }
 
 // digestInputs digests all parts into one.
 func digestInputs(parts map[string]string) string {
-	all := []string{"ingot inputs v1"}
+	texts := []string{"ingot inputs v1"}
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		all = append(all, name, parts[name])
+		texts = append(texts, name, parts[name])
 	}
-	return inventory.Digest(all...)
+	return inventory.Digest(texts...)
 }
 
 // mustJSON encodes values that cannot fail: maps of strings, and our own structs. Maps come out sorted by key.

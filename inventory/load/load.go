@@ -34,17 +34,18 @@ type Translator interface {
 // documents (hosts, workloads, steps, secrets, rings, defaults, rules) every other YAML file is a mistake, unless a
 // Butane config or a Step names the file. Elsewhere such files are ignored, and so are files and folders that start
 // with a dot.
-func Fleet(sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding) {
-	fleet, findings, _ := FleetWithCache(Cache{}, sources, check)
+func Fleet(sources inventory.Sources, translator Translator) (inventory.Fleet, []schemas.Finding) {
+	fleet, findings, _ := FleetWithCache(Cache{}, sources, translator)
 	return fleet, findings
 }
 
 // FleetWithCache is Fleet with the Cache of the last load, and gives the Cache for the next. Fleet and findings are the
 // same as those of Fleet.
-func FleetWithCache(cache Cache, sources inventory.Sources, check Translator) (inventory.Fleet, []schemas.Finding,
-	Cache) {
+func FleetWithCache(
+	cache Cache, sources inventory.Sources, translator Translator,
+) (inventory.Fleet, []schemas.Finding, Cache) {
 	l := loader{
-		translator: check, before: cache.state, after: newLoadState(),
+		translator: translator, before: cache.state, after: newLoadState(),
 		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Secrets: map[string]inventory.Sealed{}},
 	}
 	if l.before == nil {
@@ -168,10 +169,10 @@ func isYAML(file string) bool {
 
 // keepDocuments decodes a file and keeps the documents by kind and name.
 func (l *loader) keepDocuments(t *tree, file string) {
-	read := l.decodeFile(file, t.Files[file])
-	l.addFindings(read.findings...)
-	for _, d := range read.documents {
-		if d.Kind == schemas.KindSecret && len(read.documents) > 1 {
+	decoded := l.decodeFile(file, t.Files[file])
+	l.addFindings(decoded.findings...)
+	for _, d := range decoded.documents {
+		if d.Kind == schemas.KindSecret && len(decoded.documents) > 1 {
 			l.addFindings(d.ErrorAt("kind", "give it a file of its own",
 				"a Secret stands alone in its file: sops encrypts files, not documents"))
 		}

@@ -149,11 +149,11 @@ func (l *loader) releaseTree(ring *inventory.Ring, release inventory.Release) *t
 
 // collectFindings runs do and returns its findings, without adding them to the findings of the commit.
 func (l *loader) collectFindings(do func()) []schemas.Finding {
-	kept := l.findings
+	before := l.findings
 	l.findings = nil
 	do()
 	found := sortUnique(l.findings)
-	l.findings = kept
+	l.findings = before
 	return found
 }
 
@@ -163,76 +163,79 @@ func filterSeverity(findings []schemas.Finding, severity schemas.Severity) []sch
 
 // fillRelease fills in what the ring's release has a host run, and how far the release lags behind the trunk. Without a
 // usable release the host runs nothing, and Pending says why.
-func (l *loader) fillRelease(d schemas.Document, to *inventory.Desired) {
-	to.Ring, to.Given = l.after.ringOf[d.ID()], l.trunk.defaulted[d.ID()]
-	ring := l.after.rings[to.Ring]
+func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) {
+	desired.Ring, desired.Given = l.after.ringOf[host.ID()], l.trunk.defaulted[host.ID()]
+	ring := l.after.rings[desired.Ring]
 	if ring.Spec.Tag == "" {
-		to.Workload, to.Release = l.resolveWorkload(l.trunk, d, d), l.trunk.Commit
+		desired.Workload, desired.Release = l.resolveWorkload(l.trunk, host, host), l.trunk.Commit
 		return
 	}
-	if to.Release = ring.Commit; to.Release == "" {
-		to.Pending = fmt.Sprintf("ring %s runs nothing yet: %s", ring.Name, ring.Trouble)
+	if desired.Release = ring.Commit; desired.Release == "" {
+		desired.Pending = fmt.Sprintf("ring %s runs nothing yet: %s", ring.Name, ring.Trouble)
 		return
 	}
 	var wanted *inventory.Workload
-	l.addFindings(l.collectFindings(func() { wanted = l.resolveWorkload(l.trunk, d, d) })...)
+	l.addFindings(l.collectFindings(func() { wanted = l.resolveWorkload(l.trunk, host, host) })...)
 	if ring.Commit == l.trunk.Commit {
-		to.Workload = wanted
+		desired.Workload = wanted
 		return
 	}
 	t := l.after.releases[ring.Commit]
-	running, there := t.hosts()[d.ID()]
-	to.Given = mergeOrigins(to.Given, t, running)
+	running, there := t.hosts()[host.ID()]
+	desired.Given = mergeOrigins(desired.Given, t, running)
 	switch {
 	case t.broken != "":
-		to.Pending = fmt.Sprintf("ring %s: %s", ring.Name, t.broken)
+		desired.Pending = fmt.Sprintf("ring %s: %s", ring.Name, t.broken)
 		return
 	case !there:
-		to.Pending = fmt.Sprintf("ring %s runs %s, in which host %s is not yet", ring.Name, ring.Tag, to.Label())
+		desired.Pending = fmt.Sprintf("ring %s runs %s, in which host %s is not yet", ring.Name, ring.Tag,
+			desired.Label())
 		return
 	}
-	var w *inventory.Workload
-	if fatal := filterSeverity(l.collectFindings(func() { w = l.resolveWorkload(t, d, running) }),
+	var workload *inventory.Workload
+	if fatal := filterSeverity(l.collectFindings(func() { workload = l.resolveWorkload(t, host, running) }),
 		schemas.Error); len(fatal) > 0 {
-		to.Pending = fmt.Sprintf("ring %s: release %s cannot be used for this host: %s", ring.Name, ring.Tag, fatal[0])
+		desired.Pending = fmt.Sprintf("ring %s: release %s cannot be used for this host: %s", ring.Name, ring.Tag,
+			fatal[0])
 		return
 	}
-	to.Workload, to.Pending = w, describeLag(ring, w, wanted)
+	desired.Workload, desired.Pending = workload, describeLag(ring, workload, wanted)
 }
 
 // mergeOrigins says where the fields of a host come from: fields about what runs from the release, the rest from the
 // trunk.
-func mergeOrigins(trunk map[string]schemas.Position, release *tree,
-	running schemas.Document) map[string]schemas.Position {
-	all := map[string]schemas.Position{}
+func mergeOrigins(
+	trunk map[string]schemas.Position, release *tree, running schemas.Document,
+) map[string]schemas.Position {
+	origins := map[string]schemas.Position{}
 	for field, at := range trunk {
 		if !inventory.Runs(field) {
-			all[field] = at
+			origins[field] = at
 		}
 	}
 	for field, at := range release.defaulted[running.ID()] {
 		if inventory.Runs(field) {
-			all[field] = at
+			origins[field] = at
 		}
 	}
 	for _, field := range []string{"spec.workload", "spec.vars"} {
 		if running.Host != nil && running.IsWritten(field) {
-			all[field] = running.PositionOf(field)
+			origins[field] = running.PositionOf(field)
 		}
 	}
-	return all
+	return origins
 }
 
 // describeLag says what the trunk asks for and the release does not.
 func describeLag(ring inventory.Ring, runs, wanted *inventory.Workload) string {
-	var what string
+	var lag string
 	switch {
 	case runs == nil && wanted == nil, runs != nil && wanted != nil && runs.Inputs == wanted.Inputs:
 		return ""
 	case wanted == nil:
-		what = "no workload"
+		lag = "no workload"
 	case runs == nil || runs.Name != wanted.Name:
-		what = "workload " + wanted.Name
+		lag = "workload " + wanted.Name
 	default:
 		var parts []string
 		for _, part := range slices.Sorted(maps.Keys(wanted.Parts)) {
@@ -240,9 +243,9 @@ func describeLag(ring inventory.Ring, runs, wanted *inventory.Workload) string {
 				parts = append(parts, part)
 			}
 		}
-		what = "another " + strings.Join(parts, ", ")
+		lag = "another " + strings.Join(parts, ", ")
 	}
-	return fmt.Sprintf("the trunk asks for %s; ring %s runs %s until a newer tag matches %s", what, ring.Name, ring.Tag,
+	return fmt.Sprintf("the trunk asks for %s; ring %s runs %s until a newer tag matches %s", lag, ring.Name, ring.Tag,
 		ring.Spec.Tag)
 }
 

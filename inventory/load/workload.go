@@ -121,8 +121,9 @@ func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventor
 
 // configForHost gives a config with the vars of a host, and the other disks that the config writes to. A missing var is
 // reported in the host's file.
-func (l *loader) configForHost(c *butaneConfig, d, running schemas.Document) (*inventory.Butane,
-	[]inventory.OtherDisk) {
+func (l *loader) configForHost(
+	c *butaneConfig, d, running schemas.Document,
+) (*inventory.Butane, []inventory.OtherDisk) {
 	b := c.butane
 	b.Vars = map[string]string{}
 	complete := true
@@ -153,8 +154,8 @@ func (l *loader) configForHost(c *butaneConfig, d, running schemas.Document) (*i
 // translateConfig checks a config once for all hosts with the same vars. Vars inside the text of files count by their
 // size only: the config is translated with all vars only where the texts might make the config too large.
 func (l *loader) translateConfig(c *butaneConfig, b inventory.Butane) []inventory.OtherDisk {
-	all, vars, texts := b.Vars, map[string]string{}, 0
-	for name, value := range all {
+	allVars, vars, texts := b.Vars, map[string]string{}, 0
+	for name, value := range allVars {
 		if c.shapingVars[name] || strings.ContainsFunc(value, isUnprintable) {
 			vars[name] = value
 		} else {
@@ -164,7 +165,7 @@ func (l *loader) translateConfig(c *butaneConfig, b inventory.Butane) []inventor
 	b.Vars = vars
 	checked := l.checkConfig(c, b)
 	if checked.Room >= 0 && checked.Room < texts {
-		b.Vars = all
+		b.Vars = allVars
 		checked = l.checkConfig(c, b)
 	}
 	l.addFindings(checked.Findings...)

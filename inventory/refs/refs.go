@@ -64,8 +64,9 @@ func ExpandReferences(file string, source []byte, lookup func(Ref) (string, erro
 
 // ReplaceReferences is ExpandReferences on the nodes of ParseFile. lookup also gets the position of each reference. The
 // result reports whether a value changed.
-func ReplaceReferences(file string, root *yaml.Node, lookup func(Ref, schemas.Position) (string, error)) (changed bool,
-	findings []schemas.Finding) {
+func ReplaceReferences(
+	file string, root *yaml.Node, lookup func(Ref, schemas.Position) (string, error),
+) (changed bool, findings []schemas.Finding) {
 	e := expander{file: file, lookup: lookup}
 	e.expandNodes(root)
 	return e.changed, e.findings

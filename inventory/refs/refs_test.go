@@ -31,7 +31,7 @@ func TestExpandWithoutReferencesIsTheSource(t *testing.T) {
 	for _, source := range []string{"", "# nothing\n", "a: 0644 # octal\nb: ${HOME} ${} $$ ${var} ${vars} ${vars:-x} ${secret_name}\n"} {
 		out, findings := refs.ExpandReferences("f.bu", []byte(source), nil)
 		if string(out) != source || len(findings) > 0 {
-			t.Errorf("Expand(%q) = %q, %v", source, out, findings)
+			t.Errorf("ExpandReferences(%q) = %q, %v", source, out, findings)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func TestExpandFindings(t *testing.T) {
 			got = append(got, f.String())
 		}
 		if text := strings.Join(got, "\n"); text != test.want || out != nil {
-			t.Errorf("Expand(%.40q) = %q,\n%s want\n%s", test.source, out, text, test.want)
+			t.Errorf("ExpandReferences(%.40q) = %q,\n%s want\n%s", test.source, out, text, test.want)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func TestAFileKeepsWhatIsNotSealed(t *testing.T) {
 		t.Errorf("Decode found %v", findings)
 	}
 	if who, err := ListRecipients(sealed); err != nil || !slices.Equal(who, []string{identity.Recipient().String()}) {
-		t.Errorf("Recipients = %v, %v", who, err)
+		t.Errorf("ListRecipients = %v, %v", who, err)
 	}
 	commented := strings.Replace(string(document), "    password:", "    #ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]\n    password:", 1)
 	if _, err := RevealText([]byte(commented), keys); err == nil || !strings.Contains(err.Error(), "encrypted comments") {
@@ -154,7 +154,7 @@ func TestRulesSayForWhom(t *testing.T) {
 		rule, err := FindRule(filepath.Join(dir, "secrets", "not", "yet.yaml"))
 		got := rule.Recipients
 		if !slices.Equal(got, test.want) || (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), test.why)) {
-			t.Errorf("%s: RuleFor = %v, %v; want %v, %q", name, got, err, test.want, test.why)
+			t.Errorf("%s: FindRule = %v, %v; want %v, %q", name, got, err, test.want, test.why)
 		}
 	}
 	if got, err := ParseRecipients([]string{one + ", " + two, one, ""}); err != nil || len(got) != 2 {

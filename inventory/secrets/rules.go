@@ -51,16 +51,16 @@ func ListRecipients(document []byte) ([]string, error) {
 	if err := m.checkSupported(); err != nil {
 		return nil, err
 	}
-	if others := m.listOtherKeys(); len(others) > 0 {
+	if otherTypes := m.listOtherKeys(); len(otherTypes) > 0 {
 		return nil, fmt.Errorf("the Secret is for keys of sops.%s too, which would be lost: change it with sops",
-			strings.Join(others, ", sops."))
+			strings.Join(otherTypes, ", sops."))
 	}
-	var all []string
+	var recipients []string
 	for _, key := range m.Age {
-		all = append(all, key.Recipient)
+		recipients = append(recipients, key.Recipient)
 	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
+	slices.Sort(recipients)
+	return slices.Compact(recipients), nil
 }
 
 // rule is one of the creation_rules of a rules file.
@@ -150,12 +150,12 @@ func (r rule) listRecipients() ([]string, error) {
 		}
 		return nil, fmt.Errorf("it asks for %s: %w", name, errRule)
 	}
-	var all []string
+	var recipients []string
 	switch r.Age.Kind {
 	case yaml.ScalarNode:
-		all = strings.Split(r.Age.Value, ",")
+		recipients = strings.Split(r.Age.Value, ",")
 	case yaml.SequenceNode:
-		if err := r.Age.Decode(&all); err != nil {
+		if err := r.Age.Decode(&recipients); err != nil {
 			return nil, fmt.Errorf("age: %w", err)
 		}
 	}
@@ -165,10 +165,10 @@ func (r rule) listRecipients() ([]string, error) {
 	case len(r.KeyGroups) == 1 && len(r.KeyGroups[0].Others) > 0:
 		return nil, fmt.Errorf("it asks for other keys: %w", errRule)
 	case len(r.KeyGroups) == 1:
-		all = r.KeyGroups[0].Age
+		recipients = r.KeyGroups[0].Age
 	}
-	if len(all) == 0 {
+	if len(recipients) == 0 {
 		return nil, fmt.Errorf("it names no age recipients: %w", errRule)
 	}
-	return all, nil
+	return recipients, nil
 }

@@ -124,8 +124,8 @@ var atLine = regexp.MustCompile(`line \d+`)
 
 // yamlError says where a text is no YAML. The error of the library may repeat a value.
 func yamlError(err error) error {
-	if where := atLine.FindString(err.Error()); where != "" {
-		return fmt.Errorf("this is not YAML, near %s", where)
+	if line := atLine.FindString(err.Error()); line != "" {
+		return fmt.Errorf("this is not YAML, near %s", line)
 	}
 	return errors.New("this is not YAML")
 }

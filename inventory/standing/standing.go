@@ -100,11 +100,11 @@ func (x *Index) seenKeys(record inventory.Record) []key {
 //	is of the machine, and has fewer boots   yes: the other record is newer
 //	is of the machine                        no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
-	declared, own, seen := declaredKeys(d), x.seenKeys(record), lookKeys(look)
+	declared, recorded, seen := declaredKeys(d), x.seenKeys(record), lookKeys(look)
 	if record.OfAnother(d.Identity) != "" || recordedElsewhere(record, d) {
-		own = nil
+		recorded = nil
 	}
-	expected, current := slices.Concat(declared, own), declared
+	expected, current := slices.Concat(declared, recorded), declared
 	if !keysContradict(expected, seen) {
 		expected, current = append(expected, seen...), slices.Concat(declared, seen)
 	}
@@ -115,14 +115,14 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 			continue
 		}
 		against := expected
-		if k[0] != system && !slices.Contains(own, k) {
+		if k[0] != system && !slices.Contains(recorded, k) {
 			against = current
 		}
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
 				continue
 			}
-			if other := x.known[id]; !keysContradict(against, other.keys) && other.countsFor(record, own) {
+			if other := x.known[id]; !keysContradict(against, other.keys) && other.countsFor(record, recorded) {
 				best = inventory.Standing{KnownAs: id,
 					By: k[0] + " " + k.spellValue(d.Identity.Serial, look.BMC.System.Serial)}
 			}
@@ -151,8 +151,8 @@ func Settle(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Rec
 }
 
 // countsFor reports whether this record, and not the host's own, counts for a machine.
-func (k knownMachine) countsFor(record inventory.Record, own []key) bool {
-	if !shareKey(own, k.keys) {
+func (k knownMachine) countsFor(record inventory.Record, recorded []key) bool {
+	if !shareKey(recorded, k.keys) {
 		return true
 	}
 	return k.epoch > record.Epoch
@@ -161,8 +161,8 @@ func (k knownMachine) countsFor(record inventory.Record, own []key) bool {
 // isSoftwareMAC reports whether a key is a MAC that software chose: many machines may have the same. A declared MAC
 // counts all the same.
 func (k key) isSoftwareMAC() bool {
-	_, given := inventory.MACKey(k[1])
-	return k[0] == mac && !given
+	_, fromMaker := inventory.MACKey(k[1])
+	return k[0] == mac && !fromMaker
 }
 
 // spellValue is the key's value, a serial in the spelling of one of the given texts.
@@ -238,13 +238,13 @@ func systemKey(bmc *schemas.BMC) string {
 // keysContradict reports whether two sets of keys are of different machines: both sets have serials, UUIDs, MACs of
 // makers, or any MACs, and none in common. All nodes of a chassis may report the chassis serial.
 func keysContradict(a, b []key) bool {
-	given := func(k key) bool { return k[0] == mac && !k.isSoftwareMAC() }
-	for _, which := range []func(key) bool{isSerial, isUUID, given, isMAC} {
-		both, common := compareKeys(a, b, which)
+	isMakerMAC := func(k key) bool { return k[0] == mac && !k.isSoftwareMAC() }
+	for _, isKind := range []func(key) bool{isSerial, isUUID, isMakerMAC, isMAC} {
+		both, common := compareKeys(a, b, isKind)
 		switch {
 		case both && !common:
 			return true
-		case common && !which(key{serial}) && !which(key{uuid}):
+		case common && !isKind(key{serial}) && !isKind(key{uuid}):
 			return false // a network card in common
 		}
 	}
@@ -256,13 +256,13 @@ func isUUID(k key) bool   { return k[0] == uuid }
 func isMAC(k key) bool    { return k[0] == mac }
 
 // compareKeys reports whether both sets have keys of a kind, and whether the sets share a key.
-func compareKeys(a, b []key, which func(key) bool) (both, common bool) {
+func compareKeys(a, b []key, isKind func(key) bool) (both, common bool) {
 	for _, k := range a {
-		if !which(k) {
+		if !isKind(k) {
 			continue
 		}
 		for _, other := range b {
-			both = both || which(other)
+			both = both || isKind(other)
 			common = common || k == other
 		}
 	}

@@ -66,11 +66,11 @@ func checkProof(r *http.Request, key string) error {
 		return forgedUnless(subtle.ConstantTimeCompare(a[:], b[:]) == 1)
 	}
 	for _, header := range []string{"X-Hub-Signature-256", "X-Forgejo-Signature", "X-Gitea-Signature"} {
-		given := r.Header.Get(header)
-		if given == "" {
+		signature := r.Header.Get(header)
+		if signature == "" {
 			continue
 		}
-		sum, err := hex.DecodeString(strings.TrimPrefix(given, "sha256="))
+		sum, err := hex.DecodeString(strings.TrimPrefix(signature, "sha256="))
 		return forgedUnless(err == nil && hmac.Equal(sum, mac.Sum(nil)))
 	}
 	return errors.New("there is no signature: set a secret for the webhook in the forge")

@@ -246,7 +246,7 @@ func (c *checker) checkDisk(at string, h *schemas.DiskHints) {
 			sizes[field] = size
 		}
 	}
-	if least, most := sizes["minSize"], sizes["maxSize"]; most > 0 && least > most {
+	if minSize, maxSize := sizes["minSize"], sizes["maxSize"]; maxSize > 0 && minSize > maxSize {
 		c.addError(at+".minSize", "", "no disk is at least %s and at most %s", h.MinSize, h.MaxSize)
 	}
 	for field, value := range map[string]string{"serial": h.Serial, "wwn": h.WWN, "path": h.Path, "model": h.Model,

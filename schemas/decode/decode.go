@@ -26,10 +26,10 @@ func DecodeFile(file string, data []byte) ([]schemas.Document, []schemas.Finding
 		findings = append(findings, schemas.YAMLFinding(file, problem))
 	}
 	for _, node := range nodes {
-		read, found := decodeDocument(file, node)
+		document, found := decodeDocument(file, node)
 		findings = append(findings, found...)
-		if read.Kind != "" {
-			documents = append(documents, read)
+		if document.Kind != "" {
+			documents = append(documents, document)
 		}
 	}
 	schemas.SortFindings(findings)

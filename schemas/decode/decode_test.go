@@ -136,7 +136,7 @@ func TestDocuments(t *testing.T) {
 		"nothing.of.this.is.there": "f.yaml:1:1",
 	} {
 		if got := host.PositionOf(field).String(); got != want {
-			t.Errorf("Pos(%q) = %s, want %s", field, got, want)
+			t.Errorf("PositionOf(%q) = %s, want %s", field, got, want)
 		}
 	}
 	if got := step.PositionOf("").String(); got != "f.yaml:10:1" {

@@ -156,24 +156,25 @@ func (c *checker) checkRoutes(field string, routes *schemas.Routes, names map[st
 }
 
 func (c *checker) checkDestination(at string, route schemas.Route) {
-	to, err := netip.ParsePrefix(route.Destination)
+	destination, err := netip.ParsePrefix(route.Destination)
 	switch {
 	case err != nil:
 		c.addError(at+".destination", "such as 0.0.0.0/0", "%q is not a network",
 			yamltext.ShortenText(route.Destination))
 		return
-	case to != to.Masked():
-		c.addError(at+".destination", "write "+to.Masked().String(), "%s has bits behind its prefix", to)
+	case destination != destination.Masked():
+		c.addError(at+".destination", "write "+destination.Masked().String(), "%s has bits behind its prefix",
+			destination)
 	}
 	if route.NextHopAddress == "" {
 		return
 	}
-	via, err := netip.ParseAddr(route.NextHopAddress)
+	nextHop, err := netip.ParseAddr(route.NextHopAddress)
 	switch {
-	case err != nil || via.Zone() != "":
+	case err != nil || nextHop.Zone() != "":
 		c.addError(at+".next-hop-address", "", "%q is not an address", yamltext.ShortenText(route.NextHopAddress))
-	case via.Is4() != to.Addr().Is4():
-		c.addError(at+".next-hop-address", "", "%s and %s are not of one family", via, to)
+	case nextHop.Is4() != destination.Addr().Is4():
+		c.addError(at+".next-hop-address", "", "%s and %s are not of one family", nextHop, destination)
 	}
 }
 

@@ -23,7 +23,7 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 		field := fmt.Sprintf("spec.install.kernelArguments[%d]", i)
 		c.checkGrammar(field, argument, kargGrammar,
 			"one argument of printable ASCII without spaces and quotes, at most 512 characters")
-		if name, is := schemas.ReplacesConfig(argument); is {
+		if name, replaces := schemas.ReplacesConfig(argument); replaces {
 			c.addError(field, "name a Butane config in spec.install.butane",
 				"%s would throw away the config of this host, the call home included", name)
 		}

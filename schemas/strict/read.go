@@ -145,8 +145,8 @@ func (r *reader) readMapping(node *yaml.Node, p field) (any, bool) {
 		if value.Kind == yaml.ScalarNode && value.Value != "" {
 			r.Places[child.path] = Place{value.Line, value.Column}
 		}
-		if read, ok := r.readValue(value, child); ok {
-			fields[key.Value] = read
+		if item, ok := r.readValue(value, child); ok {
+			fields[key.Value] = item
 		}
 	}
 	return fields, true

@@ -152,17 +152,17 @@ type change struct {
 
 // describes reads both texts again, and reports whether the edited text differs by exactly this change.
 func (c change) describes(before, after []byte) bool {
-	was, problem := ParseDocuments(before, len(before))
-	is, again := ParseDocuments(after, len(after))
-	if problem != nil || again != nil || len(was) != len(is) {
+	rootsBefore, problemBefore := ParseDocuments(before, len(before))
+	rootsAfter, problemAfter := ParseDocuments(after, len(after))
+	if problemBefore != nil || problemAfter != nil || len(rootsBefore) != len(rootsAfter) {
 		return false
 	}
-	for i := range was {
+	for i := range rootsBefore {
 		var a, b any
-		if was[i].Decode(&a) != nil || is[i].Decode(&b) != nil {
+		if rootsBefore[i].Decode(&a) != nil || rootsAfter[i].Decode(&b) != nil {
 			return false
 		}
-		if was[i].Line == c.line {
+		if rootsBefore[i].Line == c.line {
 			mapping, ok := a.(map[string]any)
 			if !ok {
 				return false

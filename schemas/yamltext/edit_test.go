@@ -57,7 +57,7 @@ func TestSetChangesTheDocumentItIsAskedTo(t *testing.T) {
 	nodes, _ := ParseDocuments([]byte(text), 1000)
 	got, err := SetValue([]byte(text), nodes[1], []string{"spec", "b"}, "c")
 	if want := "spec:\n  a: 1\n---\nspec:\n  b: \"c\"\n  a: 2\n"; err != nil || string(got) != want {
-		t.Errorf("Set = %q, %v; want %q", got, err, want)
+		t.Errorf("SetValue = %q, %v; want %q", got, err, want)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestSetRefusesWhatItWouldHaveToRewrite(t *testing.T) {
 			t.Fatal(name, problem)
 		}
 		if got, err := SetValue([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X"); !errors.Is(err, ErrNotEdited) {
-			t.Errorf("%s: Set = %q, %v; want ErrNotEdited", name, got, err)
+			t.Errorf("%s: SetValue = %q, %v; want ErrNotEdited", name, got, err)
 		}
 	}
 }

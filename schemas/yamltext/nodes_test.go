@@ -12,7 +12,7 @@ func scalar(t *testing.T, text string) *yaml.Node {
 	t.Helper()
 	roots, problem := yamltext.ParseDocuments([]byte("a: "+text+"\n"), 1000)
 	if problem != nil || len(roots) != 1 {
-		t.Fatalf("Parse(%q) = %d documents, %+v", text, len(roots), problem)
+		t.Fatalf("ParseDocuments(%q) = %d documents, %+v", text, len(roots), problem)
 	}
 	return roots[0].Content[1]
 }
@@ -36,24 +36,24 @@ func TestBoolAndInt(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{"0": 0, "12": 12, "-3": -3, "2147483647": 2147483647} {
 		if got, ok := yamltext.ReadInt(scalar(t, text)); !ok || got != want {
-			t.Errorf("Int(%s) = %d, %t, want %d", text, got, ok, want)
+			t.Errorf("ReadInt(%s) = %d, %t, want %d", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"012", "0x10", "1_0", "1.0", "'1'", "2147483648", "1e3", "true", "~"} {
 		if got, ok := yamltext.ReadInt(scalar(t, text)); ok {
-			t.Errorf("Int(%s) = %d, want none", text, got)
+			t.Errorf("ReadInt(%s) = %d, want none", text, got)
 		}
 	}
 	for _, text := range []string{"yes", "True", "TRUE", "1", "'true'", "on", "~"} {
 		if got, ok := yamltext.ReadBool(scalar(t, text)); ok {
-			t.Errorf("Bool(%s) = %t, want none", text, got)
+			t.Errorf("ReadBool(%s) = %t, want none", text, got)
 		}
 	}
 	if got, ok := yamltext.ReadBool(scalar(t, "true")); !ok || !got {
-		t.Errorf("Bool(true) = %t, %t", got, ok)
+		t.Errorf("ReadBool(true) = %t, %t", got, ok)
 	}
 	if got, ok := yamltext.ReadBool(scalar(t, "false")); !ok || got {
-		t.Errorf("Bool(false) = %t, %t", got, ok)
+		t.Errorf("ReadBool(false) = %t, %t", got, ok)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestSuggest(t *testing.T) {
 		"":         "one of address, credentials, tls",
 	} {
 		if got := yamltext.SuggestWord(word, fields); got != want {
-			t.Errorf("Suggest(%q) = %s, want %s", word, got, want)
+			t.Errorf("SuggestWord(%q) = %s, want %s", word, got, want)
 		}
 	}
 	if got := yamltext.SuggestWord("x", nil); got != "" {

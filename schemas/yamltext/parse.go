@@ -56,19 +56,19 @@ func checkBytes(data []byte, limit int) *Problem {
 			Hint: "split it"}
 	}
 	line, col := 1, 1
-	bad := func(message, hint string) *Problem {
+	problemHere := func(message, hint string) *Problem {
 		return &Problem{Line: line, Col: col, Message: message, Hint: hint}
 	}
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		return bad("the file starts with a byte order mark", "save it as UTF-8 without BOM")
+		return problemHere("the file starts with a byte order mark", "save it as UTF-8 without BOM")
 	}
 	for rest := data; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return bad("the file is not UTF-8", "save it as UTF-8")
+			return problemHere("the file is not UTF-8", "save it as UTF-8")
 		case (r < ' ' && r != '\n' && r != '\r' && r != '\t') || r == 0x7f:
-			return bad(fmt.Sprintf("a control character (0x%02x)", r), "take it out")
+			return problemHere(fmt.Sprintf("a control character (0x%02x)", r), "take it out")
 		case r == '\n':
 			line, col = line+1, 1
 		default:

@@ -85,14 +85,14 @@ func (w *Writer) changeTree(base plumbing.Hash, changed map[string][]byte) (plum
 			entries[entry.Name] = entry
 		}
 	}
-	below := map[string]map[string][]byte{}
+	changedBelow := map[string]map[string][]byte{}
 	for name, content := range changed {
 		dir, rest, nested := strings.Cut(name, "/")
 		if nested {
-			if below[dir] == nil {
-				below[dir] = map[string][]byte{}
+			if changedBelow[dir] == nil {
+				changedBelow[dir] = map[string][]byte{}
 			}
-			below[dir][rest] = content
+			changedBelow[dir][rest] = content
 			continue
 		}
 		if content == nil {
@@ -105,12 +105,12 @@ func (w *Writer) changeTree(base plumbing.Hash, changed map[string][]byte) (plum
 		}
 		entries[name] = object.TreeEntry{Name: name, Mode: filemode.Regular, Hash: hash}
 	}
-	for dir, files := range below {
-		under := plumbing.ZeroHash
+	for dir, files := range changedBelow {
+		subtree := plumbing.ZeroHash
 		if entries[dir].Mode == filemode.Dir { // a file in the place of a directory gives way
-			under = entries[dir].Hash
+			subtree = entries[dir].Hash
 		}
-		hash, err := w.changeTree(under, files)
+		hash, err := w.changeTree(subtree, files)
 		if err != nil {
 			return base, err
 		}

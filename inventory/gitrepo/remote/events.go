@@ -15,9 +15,9 @@ import (
 // branch. Any event, and any trouble, means: list the refs. The channel is nil for a repository elsewhere, and after an
 // error. Stop ends the watch and waits for its end; call stop also after an error.
 func (s *Server) WatchRefs(ours string) (events <-chan struct{}, stop func(), err error) {
-	none := func() {}
+	noStop := func() {}
 	if s.endpoint.Protocol != "file" {
-		return nil, none, nil
+		return nil, noStop, nil
 	}
 	dir := s.endpoint.Path
 	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
@@ -25,12 +25,12 @@ func (s *Server) WatchRefs(ours string) (events <-chan struct{}, stop func(), er
 	}
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		return nil, none, fmt.Errorf("watch %s: %w", dir, err)
+		return nil, noStop, fmt.Errorf("watch %s: %w", dir, err)
 	}
 	r := refWatcher{watcher, filepath.Join(dir, "refs", "heads", filepath.FromSlash(ours))}
 	if err := r.watchRepository(dir); err != nil {
 		_ = watcher.Close()
-		return nil, none, err
+		return nil, noStop, err
 	}
 	signals := make(chan struct{}, 1)
 	done := make(chan struct{})

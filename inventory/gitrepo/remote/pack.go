@@ -108,9 +108,9 @@ func nextSize(scanner *packfile.Scanner) (int64, error) {
 	if header.Type != plumbing.OFSDeltaObject && header.Type != plumbing.REFDeltaObject {
 		return n, nil
 	}
-	_, read := binary.Uvarint(start.kept) // the size of the base
-	target, more := binary.Uvarint(start.kept[max(read, 0):])
-	if read <= 0 || more <= 0 {
+	_, readBase := binary.Uvarint(start.kept) // the size of the base
+	target, readTarget := binary.Uvarint(start.kept[max(readBase, 0):])
+	if readBase <= 0 || readTarget <= 0 {
 		return 0, errors.New("a delta does not say how large its object is")
 	}
 	if target > maxObject {

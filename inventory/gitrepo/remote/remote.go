@@ -82,22 +82,23 @@ func (s *Server) NewStore() (*git.Repository, error) {
 
 // FetchRefs fetches refs, by the server's name and the local name, into a repository of NewStore. With a missing ref
 // nothing is fetched, and the error is ErrNoRef. Depth counts commits, 0 for all new ones.
-func (s *Server) FetchRefs(ctx context.Context, into *git.Repository,
-	refs map[plumbing.ReferenceName]plumbing.ReferenceName, depth int) error {
+func (s *Server) FetchRefs(
+	ctx context.Context, into *git.Repository, refs map[plumbing.ReferenceName]plumbing.ReferenceName, depth int,
+) error {
 	options := &git.FetchOptions{
 		RemoteName: "origin", Depth: depth, Auth: s.auth, Tags: git.NoTags, Force: true,
 		CABundle: s.ca, ProxyOptions: s.endpoint.Proxy, // the deadline of ssh
 	}
-	what := fmt.Sprintf("fetch %d refs", len(refs))
+	attempt := fmt.Sprintf("fetch %d refs", len(refs))
 	for theirs, ours := range refs {
 		if len(refs) == 1 {
-			what = "fetch " + theirs.Short()
+			attempt = "fetch " + theirs.Short()
 		}
 		options.RefSpecs = append(options.RefSpecs, config.RefSpec("+"+theirs.String()+":"+ours.String()))
 	}
 	err := retryEarlyClose(ctx, func() error { return into.FetchContext(ctx, options) })
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
-		return s.explainError(what, err)
+		return s.explainError(attempt, err)
 	}
 	return nil
 }
@@ -137,26 +138,27 @@ func retryEarlyClose(ctx context.Context, do func() error) error {
 }
 
 // explainError translates a transport error, without credentials.
-func (s *Server) explainError(what string, err error) error {
+func (s *Server) explainError(attempt string, err error) error {
 	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
 		return fmt.Errorf("%s from %s: the server refuses our credentials: "+
-			"check fleet.username, passwordFile or sshKey", what, s)
+			"check fleet.username, passwordFile or sshKey", attempt, s)
 	case errors.Is(err, transport.ErrRepositoryNotFound):
-		return fmt.Errorf("%s from %s: there is no such repository: check fleet.url", what, s)
+		return fmt.Errorf("%s from %s: there is no such repository: check fleet.url", attempt, s)
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
-		return fmt.Errorf("%s from %s: the repository is empty: %w", what, s, ErrNoRef)
+		return fmt.Errorf("%s from %s: the repository is empty: %w", attempt, s, ErrNoRef)
 	case errors.As(err, new(git.NoMatchingRefSpecError)):
-		return fmt.Errorf("%s from %s: %w: check fleet.branch", what, s, ErrNoRef)
+		return fmt.Errorf("%s from %s: %w: check fleet.branch", attempt, s, ErrNoRef)
 	case errors.Is(err, errPack):
-		return fmt.Errorf("%s from %s: %w", what, s, err)
+		return fmt.Errorf("%s from %s: %w", attempt, s, err)
 	case errors.As(err, new(*knownhosts.KeyError)):
-		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts", what,
+		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts",
+			attempt,
 			s)
 	case s.endpoint.Protocol == "ssh":
-		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", what, s, err)
+		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", attempt, s, err)
 	default:
-		return fmt.Errorf("%s from %s: %w: check fleet.url and that the server is reachable", what, s, err)
+		return fmt.Errorf("%s from %s: %w: check fleet.url and that the server is reachable", attempt, s, err)
 	}
 }
 

@@ -119,7 +119,7 @@ func TestKeep(t *testing.T) {
 	t.Parallel()
 	got := tags.Chooser{Book: tags.Book{"p-5": {Object: id(5), Commit: id(6)}}}.KeepRelease("p-*", errors.New("server away"))
 	if want := (tags.Choice{Tag: "p-5", Commit: id(6), Trouble: "the tags cannot be read: server away"}); got != want {
-		t.Errorf("Keep = %+v, want %+v", got, want)
+		t.Errorf("KeepRelease = %+v, want %+v", got, want)
 	}
 }
 

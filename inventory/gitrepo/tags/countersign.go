@@ -50,19 +50,20 @@ func (r Ref) MayCountersign(tag Ref) bool { return r.IsAnnotated() && r.Commit =
 // CountSigners says who signed and who countersigned a tag. A countersignature counts when its object names its own
 // ref, is a tag of exactly this tag object, and is signed by a signer who shares no name with the tag's signers.
 // Countersignatures must be in the store: ErrUnknown when no countersignature counts and an object is missing.
-func (p Policy) CountSigners(store storer.EncodedObjectStorer, tag Ref, countersigns Listed) (inventory.Signatures,
-	error) {
+func (p Policy) CountSigners(
+	store storer.EncodedObjectStorer, tag Ref, countersigns Listed,
+) (inventory.Signatures, error) {
 	s := inventory.Signatures{Tag: tag.Name, Object: tag.Object.String()}
-	first, err := p.verifyTag(store, tag)
+	tagSigners, err := p.verifyTag(store, tag)
 	if err != nil {
 		s.Why = fmt.Sprintf("tag %s: %v", tag.Name, err)
 		return s, onlyUnknown(err)
 	}
-	s.Signer = strings.Join(first, ", ")
+	s.Signer = strings.Join(tagSigners, ", ")
 	var troubles []string
 	var missing error
 	for _, ref := range countersigns.FirstRefs() {
-		names, err := p.verifyCountersignature(store, tag, first, ref)
+		names, err := p.verifyCountersignature(store, tag, tagSigners, ref)
 		if err == nil {
 			s.Second = strings.Join(names, ", ")
 			return s, nil
@@ -87,33 +88,34 @@ func onlyUnknown(err error) error {
 }
 
 // verifyCountersignature names the signers of a countersignature, or says why the countersignature does not count.
-func (p Policy) verifyCountersignature(store storer.EncodedObjectStorer, of Ref, first []string, ref Ref) ([]string,
-	error) {
+func (p Policy) verifyCountersignature(
+	store storer.EncodedObjectStorer, tag Ref, tagSigners []string, ref Ref,
+) ([]string, error) {
 	switch {
 	case !ref.IsAnnotated():
 		return nil, errors.New("it is not signed, having no tag object")
-	case !ref.MayCountersign(of):
-		return nil, fmt.Errorf("it is of another commit than tag %s", of.Name)
+	case !ref.MayCountersign(tag):
+		return nil, fmt.Errorf("it is of another commit than tag %s", tag.Name)
 	}
-	tag, err := p.readTag(store, ref)
+	countersignature, err := p.readTag(store, ref)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case tag.Name != ref.Name:
-		return nil, fmt.Errorf("its object is that of a tag %q", tag.Name)
-	case tag.TargetType != plumbing.TagObject:
-		return nil, fmt.Errorf("it is of the %s, not of tag %s", tag.TargetType, of.Name)
-	case tag.Target != of.Object:
-		return nil, fmt.Errorf("it is of another tag object, %.12s, than tag %s is, %.12s", tag.Target, of.Name,
-			of.Object)
+	case countersignature.Name != ref.Name:
+		return nil, fmt.Errorf("its object is that of a tag %q", countersignature.Name)
+	case countersignature.TargetType != plumbing.TagObject:
+		return nil, fmt.Errorf("it is of the %s, not of tag %s", countersignature.TargetType, tag.Name)
+	case countersignature.Target != tag.Object:
+		return nil, fmt.Errorf("it is of another tag object, %.12s, than tag %s is, %.12s",
+			countersignature.Target, tag.Name, tag.Object)
 	}
-	names, err := VerifyObject(p.Signers, tag, tag.PGPSignature)
+	names, err := VerifyObject(p.Signers, countersignature, countersignature.PGPSignature)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		if slices.ContainsFunc(first, func(other string) bool { return strings.EqualFold(name, other) }) {
+		if slices.ContainsFunc(tagSigners, func(other string) bool { return strings.EqualFold(name, other) }) {
 			return nil, fmt.Errorf("%s signed the tag too", name)
 		}
 	}

@@ -20,7 +20,7 @@ func TestCompare(t *testing.T) {
 	for i, a := range ordered {
 		for j, b := range ordered {
 			if got := tags.CompareParts(a, b); got != cmp.Compare(i, j) {
-				t.Errorf("Compare(%q, %q) = %d, want %d", a, b, got, cmp.Compare(i, j))
+				t.Errorf("CompareParts(%q, %q) = %d, want %d", a, b, got, cmp.Compare(i, j))
 			}
 		}
 	}
@@ -47,7 +47,7 @@ func TestPart(t *testing.T) {
 		{"*", "countersigned", "countersigned", true},
 	} {
 		if part, ok := tags.MatchPattern(test.pattern, test.name); part != test.part || ok != test.ok {
-			t.Errorf("Part(%q, %q) = %q, %v, want %q, %v", test.pattern, test.name, part, ok, test.part, test.ok)
+			t.Errorf("MatchPattern(%q, %q) = %q, %v, want %q, %v", test.pattern, test.name, part, ok, test.part, test.ok)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func FuzzCompare(f *testing.F) {
 		for _, x := range names {
 			for _, y := range names {
 				if order := tags.CompareParts(x, y); order != -tags.CompareParts(y, x) || (order == 0) != (x == y) {
-					t.Errorf("Compare(%q, %q) = %d, and the other way round %d", x, y, order, tags.CompareParts(y, x))
+					t.Errorf("CompareParts(%q, %q) = %d, and the other way round %d", x, y, order, tags.CompareParts(y, x))
 				}
 			}
 		}

@@ -88,14 +88,14 @@ func (p *Policy) checkRule(rule Rule) (problems []error) {
 
 // listNames gives all names of all signers.
 func (p *Policy) listNames() []string {
-	var all []string
+	var names []string
 	for _, s := range p.signers {
-		all = append(all, s.principal)
+		names = append(names, s.principal)
 	}
 	for _, entity := range p.pgp {
-		all = append(all, pgpNames(entity)...)
+		names = append(names, pgpNames(entity)...)
 	}
-	return all
+	return names
 }
 
 func (p *Policy) readSigners(text []byte) (problems []error) {
@@ -145,15 +145,15 @@ func parseSigner(line string) ([]sshSigner, error) {
 			return nil, err
 		}
 	}
-	var all []sshSigner
+	var signers []sshSigner
 	for name := range strings.SplitSeq(principals, ",") {
 		if name == "" || strings.ContainsAny(name, "*?!\"") {
 			return nil, fmt.Errorf("principal %q: patterns are not read, name each signer", name)
 		}
 		signer.principal = name
-		all = append(all, signer)
+		signers = append(signers, signer)
 	}
-	return all, nil
+	return signers, nil
 }
 
 func (s *sshSigner) readOption(option string) error {
@@ -250,9 +250,9 @@ func pgpNames(entity *openpgp.Entity) []string {
 }
 
 // AllowsChange reports whether a signer of these names may change a path, and otherwise which signers may.
-func (p *Policy) AllowsChange(names []string, file string) (allowed bool, who []string) {
+func (p *Policy) AllowsChange(names []string, file string) (allowed bool, mayChange []string) {
 	for _, rule := range p.rules {
-		if dir, below := strings.CutSuffix(rule.Path, "/"); below {
+		if dir, isDirectory := strings.CutSuffix(rule.Path, "/"); isDirectory {
 			if !strings.HasPrefix(file, dir+"/") {
 				continue
 			}

@@ -163,7 +163,7 @@ func TestPaths(t *testing.T) {
 	}
 	for file, want := range map[string]bool{"hosts/lab/a.yaml": true, "hosts/a.yaml": false, "hosts": true, "README.md": false, "docs/a.md": true, "workloads/x": true} {
 		if got, who := policy.AllowsChange([]string{"eve"}, file); got != want {
-			t.Errorf("May(eve, %s) = %t (%v), want %t", file, got, who, want)
+			t.Errorf("AllowsChange(eve, %s) = %t (%v), want %t", file, got, who, want)
 		}
 	}
 }

@@ -94,11 +94,11 @@ func TestSopsOpensAFileForAPGPKey(t *testing.T) {
 	program := sops.Program{Path: path, Keys: []string{"pgp"}, Env: append(env, "PATH="+os.Getenv("PATH"))}
 	data, err := program.OpenSecret(t.Context(), file)
 	if err != nil || data["username"].Reveal() != "root" || data["password"].Reveal() != "pass: \"word\"\n#ä" || len(data) != 2 {
-		t.Errorf("Open = %d values, password %q, %v", len(data), data["password"].Reveal(), err)
+		t.Errorf("OpenSecret = %d values, password %q, %v", len(data), data["password"].Reveal(), err)
 	}
 	changed := bytes.Replace(file, []byte("name: bmc"), []byte("name: bmd"), 1)
 	if data, err := program.OpenSecret(t.Context(), changed); err == nil || data != nil || !strings.Contains(err.Error(), "MAC mismatch") {
-		t.Errorf("Open of a changed file = %d values, %v, want a MAC mismatch", len(data), err)
+		t.Errorf("OpenSecret of a changed file = %d values, %v, want a MAC mismatch", len(data), err)
 	}
 	program.Env = []string{"GNUPGHOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
 	if data, err := program.OpenSecret(t.Context(), file); err == nil || data != nil {
@@ -148,6 +148,6 @@ func TestSopsAndIngotReadEachOther(t *testing.T) {
 	}
 	data, err := secrets.OpenSecret(changed, keys)
 	if err != nil || data["number"].Reveal() != "changed by sops" || len(data) != len(plain.Data) {
-		t.Errorf("Open of what sops changed = %d values, %q, %v", len(data), data["number"].Reveal(), err)
+		t.Errorf("OpenSecret of what sops changed = %d values, %q, %v", len(data), data["number"].Reveal(), err)
 	}
 }

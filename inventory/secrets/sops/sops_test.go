@@ -48,7 +48,7 @@ printf '`+strings.ReplaceAll(clear, "\n", `\n`)+`'
 		t.Fatal(err)
 	}
 	if data["username"].Reveal() != "root" || data["password"].Reveal() != "hunter2" || len(data) != 2 {
-		t.Errorf("Open gave %d values, password %q", len(data), data["password"].Reveal())
+		t.Errorf("OpenSecret gave %d values, password %q", len(data), data["password"].Reveal())
 	}
 	for name, want := range map[string]string{"arguments": program.Path + " decrypt --input-type yaml --output-type yaml /dev/stdin \n", "directory": "/\n"} {
 		if got := read(t, filepath.Join(dir, name)); got != want {
@@ -91,7 +91,7 @@ func TestWhatTheProgramGivesIsChecked(t *testing.T) {
 			program.Env = []string{"PATH=/usr/bin:/bin"}
 			data, err := program.OpenSecret(t.Context(), []byte(pgpFile))
 			if err == nil || data != nil || !strings.Contains(err.Error(), test.why) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "4711") || len(err.Error()) > 1000 {
-				t.Errorf("Open = %d values, %v; want %q", len(data), err, test.why)
+				t.Errorf("OpenSecret = %d values, %v; want %q", len(data), err, test.why)
 			}
 		})
 	}
@@ -118,7 +118,7 @@ func TestAProgramThatHangsIsEnded(t *testing.T) {
 	}
 	cancel()
 	if err := <-done; err == nil {
-		t.Error("Open = nil, want an error")
+		t.Error("OpenSecret = nil, want an error")
 	}
 	child, err := strconv.Atoi(strings.TrimSpace(read(t, pid)))
 	if err != nil {
