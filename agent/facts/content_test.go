@@ -70,10 +70,10 @@ func TestLook(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := facts.Look(disk(c.size, nil), c.size); !got.Blank || got.Signature != "" || got.Unreadable != "" {
+			if got := facts.ReadContent(disk(c.size, nil), c.size); !got.Blank || got.Signature != "" || got.Unreadable != "" {
 				t.Errorf("Look(zeros) = %+v, want blank", got)
 			}
-			got := facts.Look(disk(c.size, map[int64]byte{c.at: 1}), c.size)
+			got := facts.ReadContent(disk(c.size, map[int64]byte{c.at: 1}), c.size)
 			if got.Blank != c.blank || (len(got.Signature) == 16) == c.blank || got.Unreadable != "" {
 				t.Errorf("Look(byte %d set) = %+v, want blank %v", c.at, got, c.blank)
 			}
@@ -84,7 +84,7 @@ func TestLook(t *testing.T) {
 func TestLookReadsNoMoreThanItSays(t *testing.T) {
 	t.Parallel()
 	d := disk(1<<40, nil)
-	facts.Look(d, d.size)
+	facts.ReadContent(d, d.size)
 	if want := int64((16 + 256 + 16) * mib); d.bytes != want {
 		t.Errorf("Look read %d bytes, want %d", d.bytes, want)
 	}
@@ -105,7 +105,7 @@ func TestLookSignatureIsAsDocumented(t *testing.T) {
 	}
 	want := hex.EncodeToString(hash.Sum(nil))[:16]
 	for range 2 {
-		if got := facts.Look(d, d.size); got.Signature != want {
+		if got := facts.ReadContent(d, d.size); got.Signature != want {
 			t.Errorf("Look = %+v, want signature %s", got, want)
 		}
 	}
@@ -113,7 +113,7 @@ func TestLookSignatureIsAsDocumented(t *testing.T) {
 		t.Errorf("signature = %s, want %s as ever", want, golden)
 	}
 	d.data[3*mib+1] = 8
-	if got := facts.Look(d, d.size); got.Signature == want || got.Signature == "" {
+	if got := facts.ReadContent(d, d.size); got.Signature == want || got.Signature == "" {
 		t.Errorf("Look after a change = %+v, want another signature", got)
 	}
 }
@@ -122,11 +122,11 @@ func TestLookUnreadableIsNotBlank(t *testing.T) {
 	t.Parallel()
 	d := disk(64*mib, nil)
 	d.bad = 40 * mib
-	if got := facts.Look(d, d.size); got.Blank || got.Signature != "" || !strings.Contains(got.Unreadable, "medium error") {
+	if got := facts.ReadContent(d, d.size); got.Blank || got.Signature != "" || !strings.Contains(got.Unreadable, "medium error") {
 		t.Errorf("Look(broken disk) = %+v, want unreadable", got)
 	}
 	short := disk(32*mib, nil)
-	if got := facts.Look(short, 64*mib); got.Blank || got.Unreadable == "" {
+	if got := facts.ReadContent(short, 64*mib); got.Blank || got.Unreadable == "" {
 		t.Errorf("Look(a disk shorter than said) = %+v, want unreadable", got)
 	}
 }
@@ -135,7 +135,7 @@ func TestSummaryNamesPartitions(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"sys/block/sda/size": "16384", "dev/sda": strings.Repeat("\x00", 8*mib)})
 	partition(t, filepath.Join(string(root), "dev/sda"), "EFI-SYSTEM", "bo\x1b[31mot", "root")
-	disks, err := root.Disks(t.Context())
+	disks, err := root.ListDisks(t.Context())
 	if err != nil || len(disks) != 1 {
 		t.Fatalf("Disks = %+v, %v, want one", disks, err)
 	}

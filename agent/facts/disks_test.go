@@ -75,7 +75,7 @@ func TestDescribe(t *testing.T) {
 			files := map[string]string{"sys/block/" + c.name: "→ ../devices/" + c.at}
 			with(files, "sys/devices/"+c.at+"/", c.block)
 			with(files, "", c.rest)
-			got, ok := tree(t, files).Describe(c.name)
+			got, ok := tree(t, files).DescribeDisk(c.name)
 			if !ok {
 				t.Fatalf("Describe(%s) = no disk, want one", c.name)
 			}
@@ -95,7 +95,7 @@ func TestDisksAreDisksOnly(t *testing.T) {
 	for _, name := range []string{"loop0", "ram1", "zram0", "sr0", "fd0", "dm-3", "md127", "nbd0", "mmcblk0boot0", "nvme0c0n1", "sda", "nvme0n1", "sdb"} {
 		files["sys/block/"+name+"/size"] = "8\n"
 	}
-	got, err := tree(t, files).Disks(t.Context())
+	got, err := tree(t, files).ListDisks(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestDisksAreDisksOnly(t *testing.T) {
 func TestABlankDiskInUseIsNotBlank(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"sys/block/sda/size": "8", "sys/block/sda/holders/md0": "", "dev/sda": strings.Repeat("\x00", 4096)})
-	disks, err := root.Disks(t.Context())
+	disks, err := root.ListDisks(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,10 +131,10 @@ func TestABlankDiskInUseIsNotBlank(t *testing.T) {
 func TestNumber(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"sys/block/sda/dev": "8:0\n"})
-	if got := root.Number("sda"); got != "8:0" {
+	if got := root.DeviceNumber("sda"); got != "8:0" {
 		t.Errorf("Number(sda) = %q, want 8:0", got)
 	}
-	if got := facts.Root(t.TempDir()).Number("sda"); got != "" {
+	if got := facts.Root(t.TempDir()).DeviceNumber("sda"); got != "" {
 		t.Errorf("Number of nothing = %q, want none", got)
 	}
 }

@@ -1,4 +1,6 @@
-// Package facts reads what a machine is: SMBIOS, firmware, processors, memory, disks, network cards. It only reads.
+// Package facts reads the facts of a machine: SMBIOS, firmware, processors, memory, disks, network cards.
+// Root.CollectFacts reads all of them, ReadContent says what a disk holds. The package only reads: it must never write
+// to a disk.
 package facts
 
 import (
@@ -17,27 +19,28 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// Root is where a machine's pseudo file systems are found; "/" on a real one.
+// Root is the directory of a machine's pseudo file systems; "/" on a real machine.
 type Root string
 
 // maxFile is the most that is read of a pseudo file, in bytes.
 const maxFile = 1 << 20
 
-// Collect reads everything. What cannot be read is named in Errors; the rest is still there. Values are reported as the firmware has them,
-// placeholders too: the daemon judges.
-func (r Root) Collect(ctx context.Context) (wire.Facts, error) {
-	f := wire.Facts{System: r.system(), Firmware: r.firmware(), CPU: r.cpu(), Memory: r.memory(), NICs: r.nics()}
-	disks, err := r.Disks(ctx)
+// CollectFacts reads all facts. Unreadable facts are named in Errors; the remaining facts are still returned. Values
+// are reported as the firmware has them, also placeholders: the daemon judges.
+func (r Root) CollectFacts(ctx context.Context) (wire.Facts, error) {
+	f := wire.Facts{System: r.readSystem(), Firmware: r.readFirmware(), CPU: r.readCPU(), Memory: r.readMemory(),
+		NICs: r.listNICs()}
+	disks, err := r.ListDisks(ctx)
 	f.Disks = disks
-	f.Errors = missing(f)
+	f.Errors = listMissing(f)
 	if err != nil {
 		f.Errors = append(f.Errors, err.Error())
 	}
 	return f, ctx.Err()
 }
 
-// missing names what every machine has and this report has not.
-func missing(f wire.Facts) []string {
+// listMissing names the facts that every machine has and that were not found.
+func listMissing(f wire.Facts) []string {
 	var errs []string
 	if f.System.Serial == "" && f.System.UUID == "" {
 		errs = append(errs, "SMBIOS: neither serial nor UUID in /sys/class/dmi/id")
@@ -51,8 +54,8 @@ func missing(f wire.Facts) []string {
 	return errs
 }
 
-// read gives a pseudo file's text without surrounding space; "" when it is not there.
-func (r Root) read(path ...string) string {
+// readText gives a pseudo file's text without surrounding space; "" if it cannot be read.
+func (r Root) readText(path ...string) string {
 	file, err := os.Open(filepath.Join(append([]string{string(r)}, path...)...))
 	if err != nil {
 		return ""
@@ -65,30 +68,31 @@ func (r Root) read(path ...string) string {
 	return strings.TrimSpace(string(data))
 }
 
-func (r Root) system() wire.System {
+func (r Root) readSystem() wire.System {
 	const dmi = "sys/class/dmi/id"
 	return wire.System{
-		Manufacturer: r.read(dmi, "sys_vendor"), Product: r.read(dmi, "product_name"),
-		Serial: r.read(dmi, "product_serial"), UUID: strings.ToLower(r.read(dmi, "product_uuid")),
+		Manufacturer: r.readText(dmi, "sys_vendor"), Product: r.readText(dmi, "product_name"),
+		Serial: r.readText(dmi, "product_serial"), UUID: strings.ToLower(r.readText(dmi, "product_uuid")),
 	}
 }
 
-// secureBootVariable is SecureBoot of the EFI global variables: four bytes of attributes, then 1 when it is enforced (UEFI 2.10, 3.3).
+// secureBootVariable is SecureBoot of the EFI global variables: four bytes of attributes, then 1 if enforced (UEFI
+// 2.10, 3.3).
 const secureBootVariable = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
-func (r Root) firmware() wire.Firmware {
+func (r Root) readFirmware() wire.Firmware {
 	const dmi = "sys/class/dmi/id"
 	_, err := os.Stat(filepath.Join(string(r), "sys/firmware/efi"))
 	variable, _ := os.ReadFile(filepath.Join(string(r), secureBootVariable))
 	return wire.Firmware{
 		UEFI: err == nil, SecureBoot: len(variable) == 5 && variable[4] == 1,
-		Vendor: r.read(dmi, "bios_vendor"), Version: r.read(dmi, "bios_version"),
+		Vendor: r.readText(dmi, "bios_vendor"), Version: r.readText(dmi, "bios_version"),
 	}
 }
 
-func (r Root) cpu() wire.CPU {
+func (r Root) readCPU() wire.CPU {
 	cpu := wire.CPU{Arch: runtime.GOARCH}
-	scanner := bufio.NewScanner(strings.NewReader(r.read("proc/cpuinfo")))
+	scanner := bufio.NewScanner(strings.NewReader(r.readText("proc/cpuinfo")))
 	for scanner.Scan() {
 		key, value, _ := strings.Cut(scanner.Text(), ":")
 		switch strings.TrimSpace(key) {
@@ -101,8 +105,8 @@ func (r Root) cpu() wire.CPU {
 	return cpu
 }
 
-func (r Root) memory() uint64 {
-	for line := range strings.Lines(r.read("proc/meminfo")) {
+func (r Root) readMemory() uint64 {
+	for line := range strings.Lines(r.readText("proc/meminfo")) {
 		if value, ok := strings.CutPrefix(line, "MemTotal:"); ok {
 			kib, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 			return kib << 10
@@ -111,8 +115,8 @@ func (r Root) memory() uint64 {
 	return 0
 }
 
-// nics lists the network cards: interfaces with a device behind them.
-func (r Root) nics() []wire.NIC {
+// listNICs lists the network cards: interfaces with a device.
+func (r Root) listNICs() []wire.NIC {
 	const class = "sys/class/net"
 	entries, err := os.ReadDir(filepath.Join(string(r), class))
 	if err != nil {
@@ -125,11 +129,12 @@ func (r Root) nics() []wire.NIC {
 		if _, err := os.Stat(filepath.Join(string(r), class, name, "device")); err != nil {
 			continue
 		}
-		nic := wire.NIC{Name: name, MAC: strings.ToLower(cmp.Or(permanent[name], r.read(class, name, "address"))), Link: r.read(class, name, "carrier") == "1"}
+		nic := wire.NIC{Name: name, MAC: strings.ToLower(cmp.Or(permanent[name], r.readText(class, name, "address"))),
+			Link: r.readText(class, name, "carrier") == "1"}
 		if driver, err := os.Readlink(filepath.Join(string(r), class, name, "device/driver")); err == nil {
 			nic.Driver = filepath.Base(driver)
 		}
-		if mbps, err := strconv.Atoi(r.read(class, name, "speed")); err == nil && mbps > 0 {
+		if mbps, err := strconv.Atoi(r.readText(class, name, "speed")); err == nil && mbps > 0 {
 			nic.Mbps = mbps
 		}
 		nics = append(nics, nic)
@@ -137,7 +142,8 @@ func (r Root) nics() []wire.NIC {
 	return nics
 }
 
-// permanentAddresses are the MAC addresses the cards were made with: a bond gives its members another one. Only the kernel itself knows them.
+// permanentAddresses are the MAC addresses of the cards as made: a bond gives its members a common address. Only the
+// kernel knows the permanent addresses.
 func (r Root) permanentAddresses() map[string]string {
 	addresses := map[string]string{}
 	if r != "/" {
@@ -145,7 +151,7 @@ func (r Root) permanentAddresses() map[string]string {
 	}
 	links, err := netlink.LinkList()
 	if err != nil {
-		return addresses // the current ones are then the best that is known
+		return addresses // the current addresses are used instead
 	}
 	for _, link := range links {
 		if address := link.Attrs().PermHWAddr; len(address) == 6 {

@@ -68,7 +68,7 @@ func TestCollect(t *testing.T) {
 	})
 	with(files, "sys/class/net/eno2/", map[string]string{"address": "52:54:00:00:00:04\n", "speed": "-1\n", "device/x": ""})
 	files["sys/block/none"] = ""
-	got, err := tree(t, files).Collect(t.Context())
+	got, err := tree(t, files).CollectFacts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestCollect(t *testing.T) {
 
 func TestCollectNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	got, err := facts.Root(t.TempDir()).Collect(t.Context())
+	got, err := facts.Root(t.TempDir()).CollectFacts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestSecureBootNeedsTheWholeVariable(t *testing.T) {
 	t.Parallel()
 	const variable = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 	for content, want := range map[string]bool{"\x06\x00\x00\x00\x01": true, "\x06\x00\x00\x00\x00": false, "\x01": false, "": false} {
-		got, err := tree(t, map[string]string{variable: content}).Collect(t.Context())
+		got, err := tree(t, map[string]string{variable: content}).CollectFacts(t.Context())
 		if err != nil || got.Firmware.SecureBoot != want {
 			t.Errorf("SecureBoot of %q = %v, %v, want %v", content, got.Firmware.SecureBoot, err, want)
 		}
@@ -114,7 +114,7 @@ func TestSecureBootNeedsTheWholeVariable(t *testing.T) {
 // Whatever machine runs this test, its own disks are read without an error of the collector.
 func TestCollectOnThisMachine(t *testing.T) {
 	t.Parallel()
-	got, err := facts.Root("/").Collect(t.Context())
+	got, err := facts.Root("/").CollectFacts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

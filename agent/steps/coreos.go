@@ -12,13 +12,13 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// CoreOSInstaller runs the real coreos-installer.
+// CoreOSInstaller runs coreos-installer.
 type CoreOSInstaller struct {
 	Program string // default coreos-installer, found on PATH
-	Dir     string // where the Ignition config is kept while it runs: in RAM
+	Dir     string // directory, in RAM, of the Ignition config while the installer runs
 }
 
-// Failure is a step that failed, with the end of its output.
+// Failure is a failed step, with the end of the program's output.
 type Failure struct {
 	Err    error
 	Output string
@@ -27,9 +27,11 @@ type Failure struct {
 func (f Failure) Error() string { return f.Err.Error() }
 func (f Failure) Unwrap() error { return f.Err }
 
-// Install implements Installer. coreos-installer is told to check no signature: the image comes over loopback from feed, which checks the digest
-// and withholds the image's end when it is wrong. An installer that says it succeeded without having read that end has failed.
-func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Install, images Images, report func(wire.Progress)) error {
+// Install implements Installer. coreos-installer checks no signature: the image comes over loopback from feed, which
+// checks the digest and withholds the image's end if the digest is wrong. An installer that reports success without
+// having read the end has failed.
+func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Install, images Images,
+	report func(wire.Progress)) error {
 	dir, err := os.MkdirTemp(c.Dir, "ingot-install-") // mode 0700
 	if err != nil {
 		return fmt.Errorf("keep the Ignition config: %w", err)
@@ -43,15 +45,16 @@ func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Insta
 	if err != nil {
 		return err
 	}
-	defer feed.close()
-	output, err := run(ctx, program{
-		argv:   append([]string{or(c.Program, "coreos-installer")}, Arguments(disk.Path(), feed.url, ignition, job.KernelArguments)...),
+	defer feed.closeServer()
+	output, err := runProgram(ctx, program{
+		argv: append([]string{orDefault(c.Program, "coreos-installer")},
+			InstallerArguments(disk.Path(), feed.url, ignition, job.KernelArguments)...),
 		report: report,
 	})
 	if err == nil {
-		err = errors.Join(feed.failure(), settle(ctx, disk.Path()))
-	} else if cause := feed.failure(); cause != nil && !errors.Is(cause, errNotRead) {
-		err = errors.Join(cause, err) // it failed because of us: the cause comes first
+		err = errors.Join(feed.lastError(), awaitPartitions(ctx, disk.Path()))
+	} else if cause := feed.lastError(); cause != nil && !errors.Is(cause, errNotRead) {
+		err = errors.Join(cause, err) // the installer failed because of the feed: the cause comes first
 	}
 	if err != nil {
 		return Failure{err, output}
@@ -59,35 +62,40 @@ func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Insta
 	return nil
 }
 
-// Arguments is what coreos-installer 0.27 is called with: the device last, the network of the ramdisk not copied (Ignition brings its own), the
-// partition table not kept on an error (without --preserve-on-error it is cleared). No fetch is retried: the daemon decides on attempts.
-func Arguments(device, url, ignition string, kernelArguments []string) []string {
+// InstallerArguments are the arguments of coreos-installer 0.27: the device last, the ramdisk's network not copied
+// (Ignition brings the network), and the partition table cleared after an error (no --preserve-on-error). No fetch is
+// retried: the daemon decides on attempts.
+func InstallerArguments(device, url, ignition string, kernelArguments []string) []string {
 	arguments := []string{"install", "--insecure", "--image-url", url, "--ignition-file", ignition}
 	for _, argument := range kernelArguments {
-		arguments = append(arguments, "--append-karg="+argument) // in one: an argument may begin with a dash
+		// as a single argument: the value may begin with a dash
+		arguments = append(arguments, "--append-karg="+argument)
 	}
 	return append(arguments, device)
 }
 
-// settle waits for the kernel's view of the new partitions and checks that those are there that coreos-installer works with.
-func settle(ctx context.Context, device string) error {
-	if out, err := capture(ctx, "udevadm", "settle", "--timeout=30"); err != nil {
+// awaitPartitions waits for the kernel's view of the new partitions and checks that the file systems needed by
+// coreos-installer are there.
+func awaitPartitions(ctx context.Context, device string) error {
+	if out, err := captureOutput(ctx, "udevadm", "settle", "--timeout=30"); err != nil {
 		return fmt.Errorf("wait for the new partitions: %w: %s", err, out)
 	}
-	out, err := capture(ctx, "lsblk", "--noheadings", "--list", "--output", "LABEL", device)
+	out, err := captureOutput(ctx, "lsblk", "--noheadings", "--list", "--output", "LABEL", device)
 	if err != nil {
 		return fmt.Errorf("look at the new partitions: %w: %s", err, out)
 	}
 	labels := strings.Fields(out)
 	for _, label := range []string{"boot", "root"} {
 		if !slices.Contains(labels, label) {
-			return fmt.Errorf("the written disk has no file system labelled %s, only %q: use an image that is made for coreos-installer", label, labels)
+			return fmt.Errorf(
+				"the written disk has no file system labelled %s, only %q: use an image that is made for "+
+					"coreos-installer", label, labels)
 		}
 	}
 	return nil
 }
 
-func or(value, fallback string) string {
+func orDefault(value, fallback string) string {
 	if value == "" {
 		return fallback
 	}

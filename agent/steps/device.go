@@ -19,26 +19,28 @@ import (
 // BlockDevices opens the machine's own disks.
 type BlockDevices struct{ Root facts.Root }
 
-// Find gives the path of the one disk whose serial, WWN, path and size match the reference.
-func (b BlockDevices) Find(ref wire.DiskRef) (string, error) {
-	name, err := b.find(ref)
-	return b.path(name), err
+// FindPath gives the path of the only disk whose serial, WWN, path and size match the reference.
+func (b BlockDevices) FindPath(ref wire.DiskRef) (string, error) {
+	name, err := b.findName(ref)
+	return b.devicePath(name), err
 }
 
-func (b BlockDevices) path(name string) string { return filepath.Join(string(b.Root), "dev", name) }
+func (b BlockDevices) devicePath(name string) string {
+	return filepath.Join(string(b.Root), "dev", name)
+}
 
-func (b BlockDevices) find(ref wire.DiskRef) (name string, err error) {
+func (b BlockDevices) findName(ref wire.DiskRef) (name string, err error) {
 	entries, err := os.ReadDir(filepath.Join(string(b.Root), "sys/block"))
 	if err != nil {
 		return "", fmt.Errorf("list disks: %w", err)
 	}
 	var names, others []string
 	for _, entry := range entries {
-		disk, ok := b.Root.Describe(entry.Name())
+		disk, ok := b.Root.DescribeDisk(entry.Name())
 		if !ok {
 			continue
 		}
-		if difference := differs(disk, ref); difference != "" {
+		if difference := findDifference(disk, ref); difference != "" {
 			others = append(others, disk.Name+" ("+difference+")")
 			continue
 		}
@@ -50,18 +52,19 @@ func (b BlockDevices) find(ref wire.DiskRef) (name string, err error) {
 	case 0:
 		return "", fmt.Errorf("no disk is the one of this job: %s; nothing was written", strings.Join(others, ", "))
 	default:
-		return "", fmt.Errorf("%d disks are the one of this job: %s; nothing was written", len(names), strings.Join(names, ", "))
+		return "", fmt.Errorf("%d disks are the one of this job: %s; nothing was written", len(names),
+			strings.Join(names, ", "))
 	}
 }
 
-// Open implements Opener: the disk that Find finds. The kernel must give it exclusively at that moment: a disk that is mounted, or part of
-// something, is refused.
+// Open implements Opener: Open opens the disk that FindPath finds. The kernel must give the disk exclusively at that
+// moment: a disk that is mounted, or part of a larger device, is refused.
 func (b BlockDevices) Open(_ context.Context, ref wire.DiskRef) (Device, error) {
-	name, err := b.find(ref)
+	name, err := b.findName(ref)
 	if err != nil {
 		return nil, err
 	}
-	path := b.path(name)
+	path := b.devicePath(name)
 	exclusive, err := os.OpenFile(path, os.O_RDWR|syscall.O_EXCL, 0)
 	if errors.Is(err, syscall.EBUSY) {
 		return nil, fmt.Errorf("%s is in use; nothing was written", path)
@@ -69,7 +72,7 @@ func (b BlockDevices) Open(_ context.Context, ref wire.DiskRef) (Device, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w; nothing was written", path, err)
 	}
-	// The installer mounts a partition of the disk, so it cannot be kept exclusively.
+	// The exclusive descriptor is closed again, because the installer mounts a partition of the disk.
 	defer exclusive.Close()
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -87,13 +90,14 @@ type blockDevice struct {
 // Path implements Device.
 func (d *blockDevice) Path() string { return d.Name() }
 
-// Disk implements Device. What the kernel says of a name counts only while the name is what is open, and has its size.
+// Disk implements Device. The kernel's description of a name counts only while the open descriptor has that name and
+// size.
 func (d *blockDevice) Disk() (wire.Disk, error) {
-	disk, ok := d.root.Describe(d.name)
+	disk, ok := d.root.DescribeDisk(d.name)
 	if !ok {
 		return wire.Disk{}, errors.New("it is gone")
 	}
-	if err := d.named(); err != nil {
+	if err := d.checkName(); err != nil {
 		return wire.Disk{}, err
 	}
 	size, err := d.Seek(0, io.SeekEnd)
@@ -103,12 +107,13 @@ func (d *blockDevice) Disk() (wire.Disk, error) {
 	if uint64(size) != disk.Size {
 		return wire.Disk{}, fmt.Errorf("the open disk has %d bytes, the kernel says %d", size, disk.Size)
 	}
-	disk.Content = d.root.LookAt(disk, d)
+	disk.Content = d.root.ReadContentOf(disk, d)
 	return disk, nil
 }
 
-// named checks that the descriptor is what its name stands for: the device's number is the one that sysfs describes under the name.
-func (d *blockDevice) named() error {
+// checkName checks that the descriptor is the device of its name: the device's number must be sysfs's number for the
+// name.
+func (d *blockDevice) checkName() error {
 	opened, err := d.Stat()
 	if err != nil {
 		return err
@@ -125,7 +130,7 @@ func (d *blockDevice) named() error {
 		return nil // an image file in a lab
 	}
 	have := fmt.Sprintf("%d:%d", unix.Major(status.Rdev), unix.Minor(status.Rdev))
-	if want := d.root.Number(d.name); have != want {
+	if want := d.root.DeviceNumber(d.name); have != want {
 		return fmt.Errorf("device %s is open, its name stands for %s", have, want)
 	}
 	return nil

@@ -18,14 +18,15 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// held is how many of the image's last bytes are held back until the digest over all of them is right. coreos-installer 0.27 writes the disk's
-// first MiB after it has read the image to its end (src/download.rs, image_copy_default): without the end, nothing on the disk starts.
-const held = 1 << 20
+// heldBytes is how many of the image's last bytes are held back until the digest over the whole image is right.
+// coreos-installer 0.27 writes the disk's first MiB after reading the image's end (src/download.rs,
+// image_copy_default): without the end, nothing on the disk starts.
+const heldBytes = 1 << 20
 
-// transfer is the size of one read.
-const transfer = 256 << 10
+// readBytes is the size of a read.
+const readBytes = 256 << 10
 
-// A broken transfer is resumed for as long as a daemon may be away for.
+// A broken transfer is resumed for as long as a daemon may be away.
 const (
 	patience   = 10 * time.Minute // without a new byte
 	firstPause = 250 * time.Millisecond
@@ -34,7 +35,7 @@ const (
 
 var errNotRead = errors.New("the installer did not read the image to its end")
 
-// feed serves an image over loopback while fetching and hashing it.
+// feed serves an image over loopback while fetching and hashing the image.
 type feed struct {
 	image    wire.Image
 	images   Images
@@ -44,15 +45,15 @@ type feed struct {
 	server   *http.Server
 	done     chan struct{}
 
-	mu   sync.Mutex
-	ends error // how the last transfer ended
+	mu      sync.Mutex
+	lastErr error // result of the last transfer
 }
 
-// fileName is what may stand in the image's URL as it is.
+// fileName is the grammar of names that the image's URL may contain unescaped.
 var fileName = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9._+]{0,200}$`)
 
-// newFeed starts serving; the installer reads url. Anything but the image is answered 404, the signature that coreos-installer asks for among it.
-// close it.
+// newFeed starts serving; the installer reads url. Requests for different files, such as the signature that
+// coreos-installer asks for, get 404. The caller calls closeServer.
 func newFeed(ctx context.Context, image wire.Image, images Images, report func(wire.Progress)) (*feed, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,10 +61,11 @@ func newFeed(ctx context.Context, image wire.Image, images Images, report func(w
 	}
 	name := image.Name
 	if !fileName.MatchString(name) {
-		name = "image" // its compression is told from its content
+		name = "image" // the compression is recognised from the content
 	}
 	at := url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/" + name}
-	f := &feed{image: image, images: images, report: report, patience: patience, url: at.String(), done: make(chan struct{}), ends: errNotRead}
+	f := &feed{image: image, images: images, report: report, patience: patience, url: at.String(),
+		done: make(chan struct{}), lastErr: errNotRead}
 	f.server = &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -75,49 +77,50 @@ func newFeed(ctx context.Context, image wire.Image, images Images, report func(w
 			w.Header().Set("Content-Length", strconv.FormatInt(image.Size, 10))
 			w.Header().Set("Content-Type", "application/octet-stream")
 			if r.Method == http.MethodGet {
-				f.serve(r.Context(), w)
+				f.serveImage(r.Context(), w)
 			}
 		}),
 	}
 	go func() {
 		defer close(f.done)
-		_ = f.server.Serve(listener) // ends with close
+		_ = f.server.Serve(listener) // ends with closeServer
 	}()
 	return f, nil
 }
 
-func (f *feed) close() {
+func (f *feed) closeServer() {
 	_ = f.server.Close()
 	<-f.done
 }
 
-// failure is why the installer does not have the whole image with the right digest; nil when it has.
-func (f *feed) failure() error {
+// lastError is why the installer does not have the whole image with the right digest; nil if it does.
+func (f *feed) lastError() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.ends
+	return f.lastErr
 }
 
-func (f *feed) end(err error) {
+func (f *feed) setError(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ends = err
+	f.lastErr = err
 }
 
-// serve copies the image to the installer. On any failure the connection is cut: the installer must not mistake a part for the whole.
-func (f *feed) serve(ctx context.Context, w io.Writer) {
-	f.end(errNotRead)
-	err := f.copy(ctx, w)
-	f.end(err)
+// serveImage copies the image to the installer. On a failure the connection is cut, so that the installer cannot
+// mistake a part for the whole.
+func (f *feed) serveImage(ctx context.Context, w io.Writer) {
+	f.setError(errNotRead)
+	err := f.copyImage(ctx, w)
+	f.setError(err)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// copy releases all but the held bytes while they come, and those once the digest is right.
-func (f *feed) copy(ctx context.Context, w io.Writer) error {
+// copyImage releases bytes as they come, except the held bytes, which are released once the digest is right.
+func (f *feed) copyImage(ctx context.Context, w io.Writer) error {
 	hash := sha256.New()
-	tail := make([]byte, 0, held+transfer)
+	tail := make([]byte, 0, heldBytes+readBytes)
 	var released int64
 	release := func(n int) error {
 		if _, err := w.Write(tail[:n]); err != nil {
@@ -127,10 +130,10 @@ func (f *feed) copy(ctx context.Context, w io.Writer) error {
 		f.report(wire.Progress{Done: uint64(released), Total: uint64(f.image.Size)})
 		return nil
 	}
-	err := f.fetch(ctx, func(chunk []byte) error {
+	err := f.fetchImage(ctx, func(chunk []byte) error {
 		hash.Write(chunk)
 		tail = append(tail, chunk...)
-		excess := len(tail) - held
+		excess := len(tail) - heldBytes
 		if excess <= 0 {
 			return nil
 		}
@@ -142,18 +145,19 @@ func (f *feed) copy(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	if sum := hex.EncodeToString(hash.Sum(nil)); sum != f.image.SHA256 {
-		return fmt.Errorf("the image's sha256 is %s, the job says %s: its end was withheld, nothing on the disk starts", sum, f.image.SHA256)
+		return fmt.Errorf("the image's sha256 is %s, the job says %s: its end was withheld, nothing on the disk starts",
+			sum, f.image.SHA256)
 	}
 	return release(len(tail))
 }
 
-// fetch reads the whole image, resuming a broken transfer where it stopped.
-func (f *feed) fetch(ctx context.Context, take func(chunk []byte) error) error {
+// fetchImage reads the whole image and resumes a broken transfer at the byte reached.
+func (f *feed) fetchImage(ctx context.Context, take func(chunk []byte) error) error {
 	var done int64
-	buffer := make([]byte, transfer)
+	buffer := make([]byte, readBytes)
 	for pause, moved := firstPause, time.Now(); ; pause = min(2*pause, maxPause) {
 		before := done
-		err := f.part(ctx, &done, buffer, take)
+		err := f.fetchPart(ctx, &done, buffer, take)
 		switch {
 		case err == nil:
 			return nil
@@ -176,8 +180,8 @@ func (f *feed) fetch(ctx context.Context, take func(chunk []byte) error) error {
 	}
 }
 
-// part reads from where the image was left until it is whole, or the transfer breaks.
-func (f *feed) part(ctx context.Context, done *int64, buffer []byte, take func([]byte) error) error {
+// fetchPart reads from byte *done until the image is whole or the transfer breaks.
+func (f *feed) fetchPart(ctx context.Context, done *int64, buffer []byte, take func([]byte) error) error {
 	body, err := f.images.Image(ctx, f.image.SHA256, *done)
 	if err != nil {
 		return err

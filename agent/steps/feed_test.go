@@ -48,7 +48,7 @@ func serve(t *testing.T, u *upstream, image wire.Image) *feed {
 		t.Fatal(err)
 	}
 	f.patience = 0
-	t.Cleanup(f.close)
+	t.Cleanup(f.closeServer)
 	return f
 }
 
@@ -81,12 +81,12 @@ func TestTheFeedResumes(t *testing.T) {
 	data, image := anImage()
 	u := &upstream{image: data, after: 1 << 20}
 	f := serve(t, u, image)
-	if err := f.failure(); !errors.Is(err, errNotRead) {
+	if err := f.lastError(); !errors.Is(err, errNotRead) {
 		t.Errorf("before anybody read: %v", err)
 	}
 	status, body, err := get(t, f.url)
-	if err != nil || status != http.StatusOK || !bytes.Equal(body, data) || f.failure() != nil {
-		t.Errorf("%d, %d bytes, %v; failure %v", status, len(body), err, f.failure())
+	if err != nil || status != http.StatusOK || !bytes.Equal(body, data) || f.lastError() != nil {
+		t.Errorf("%d, %d bytes, %v; failure %v", status, len(body), err, f.lastError())
 	}
 	if len(u.offsets) != 3 || u.offsets[1] != 1<<20 || u.offsets[2] != 2<<20 {
 		t.Errorf("it asked from %v", u.offsets)
@@ -101,10 +101,10 @@ func TestTheEndOfAWrongImageIsWithheld(t *testing.T) {
 	tampered[0] ^= 1
 	f := serve(t, &upstream{image: tampered}, image)
 	_, body, err := get(t, f.url)
-	if err == nil || len(body) > len(data)-held {
-		t.Errorf("the installer got %d of %d bytes, error %v: the last %d must not come", len(body), len(data), err, held)
+	if err == nil || len(body) > len(data)-heldBytes {
+		t.Errorf("the installer got %d of %d bytes, error %v: the last %d must not come", len(body), len(data), err, heldBytes)
 	}
-	if failure := f.failure(); failure == nil || !strings.Contains(failure.Error(), "the job says "+image.SHA256) {
+	if failure := f.lastError(); failure == nil || !strings.Contains(failure.Error(), "the job says "+image.SHA256) {
 		t.Errorf("failure = %v", failure)
 	}
 }
@@ -117,7 +117,7 @@ func TestAnImageThatIsTooShort(t *testing.T) {
 	if _, body, err := get(t, f.url); err == nil || len(body) == len(data) {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
-	if failure := f.failure(); failure == nil || !strings.Contains(failure.Error(), "stuck at byte 3145727") {
+	if failure := f.lastError(); failure == nil || !strings.Contains(failure.Error(), "stuck at byte 3145727") {
 		t.Errorf("failure = %v", failure)
 	}
 }
@@ -139,7 +139,7 @@ func TestTheFeedServesTheImageAlone(t *testing.T) {
 		}
 	}
 	u.away = errors.New("the daemon is away")
-	if _, _, err := get(t, f.url); err == nil || !strings.Contains(f.failure().Error(), "the daemon is away") {
-		t.Errorf("%v, failure %v", err, f.failure())
+	if _, _, err := get(t, f.url); err == nil || !strings.Contains(f.lastError().Error(), "the daemon is away") {
+		t.Errorf("%v, failure %v", err, f.lastError())
 	}
 }

@@ -1,4 +1,5 @@
-// Package steps holds what the agent can do to a machine: write an operating system, run a script.
+// Package steps holds the steps that the agent runs on a machine: InstallSystem writes an operating system, RunScript
+// runs a script. Disks are written only through Wiped, which needs Verified: do not write to a Device directly.
 package steps
 
 import (
@@ -13,11 +14,11 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// Device is a disk that was opened for this install alone.
+// Device is a disk that was opened for a single install.
 type Device interface {
 	io.ReaderAt
 	io.WriterAt
-	// Disk is what the open descriptor is: its identity, and what it holds now.
+	// Disk gives the identity and the present content of the open descriptor.
 	Disk() (wire.Disk, error)
 	// Path names the device for the installer.
 	Path() string
@@ -25,39 +26,41 @@ type Device interface {
 	Close() error
 }
 
-// Opener opens the one disk that a reference names; an error when there is not exactly one.
+// Opener opens the only disk that matches a reference; an error if there is not exactly one match.
 type Opener interface {
 	Open(ctx context.Context, ref wire.DiskRef) (Device, error)
 }
 
-// Images opens an image's bytes as the daemon serves them.
+// Images opens an image's bytes, as served by the daemon.
 type Images interface {
 	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)
 }
 
-// Installer writes an image with its configuration to a disk that has been verified and wiped. It returns only when the disk holds the
-// whole image and the image's digest was right; else it fails.
+// Installer writes an image with its configuration to a verified and wiped disk. Install returns nil only if the disk
+// holds the whole image and the image's digest was right.
 type Installer interface {
 	Install(ctx context.Context, disk Wiped, job wire.Install, images Images, report func(wire.Progress)) error
 }
 
-// Verified is a device that is the disk the job names, with the content it names. Only Verify makes one.
+// Verified is a device that was verified to be the job's disk, with the expected content. Only VerifyDisk makes a
+// Verified.
 type Verified struct {
 	device Device
 	size   int64
 }
 
-// Wiped is a verified device whose head and tail are zero: nothing on it starts. Only Wipe makes one.
+// Wiped is a verified device with zeros in head and tail: nothing on the disk starts. Only WipeEdges makes a Wiped.
 type Wiped struct{ device Device }
 
 // Path names the device for the installer.
 func (w Wiped) Path() string { return w.device.Path() }
 
-// Write gives the device to installers that write themselves.
-func (w Wiped) Write() io.WriterAt { return w.device }
+// Writer gives the device to installers that write themselves.
+func (w Wiped) Writer() io.WriterAt { return w.device }
 
-// edge is how many bytes of the head and of the tail of a disk are wiped: partition tables, boot records, their backups and RAID superblocks lie there.
-const edge = 4 << 20
+// edgeBytes is how many bytes of a disk's head and tail are wiped: partition tables, boot records, their backups and
+// RAID superblocks are there.
+const edgeBytes = 4 << 20
 
 // Untouched is a failure before the first write.
 type Untouched struct{ Err error }
@@ -65,11 +68,11 @@ type Untouched struct{ Err error }
 func (u Untouched) Error() string { return u.Err.Error() }
 func (u Untouched) Unwrap() error { return u.Err }
 
-// Install writes an operating system: open, verify, wipe, install. When it fails before the wipe, it is Untouched; after it, the disk is
-// wiped again, so that nothing partial starts. The device is held open all the time. A ctx that ends while the disk is being verified is heeded; the
-// installer heeds it while it writes.
-func Install(ctx context.Context, job wire.Install, with Tools, report func(wire.Progress)) error {
-	if err := check(job); err != nil {
+// InstallSystem writes an operating system: open, verify, wipe, install. A failure before the wipe is Untouched; after
+// a failure behind the wipe the disk is wiped again, so that no partial system starts. The device stays open for the
+// whole time. A ctx that ends during the verification stops the install; during the write, the installer watches ctx.
+func InstallSystem(ctx context.Context, job wire.Install, with Tools, report func(wire.Progress)) error {
+	if err := checkJob(job); err != nil {
 		return Untouched{err}
 	}
 	device, err := with.Disks.Open(ctx, job.Disk)
@@ -77,23 +80,24 @@ func Install(ctx context.Context, job wire.Install, with Tools, report func(wire
 		return Untouched{err}
 	}
 	defer func() { _ = device.Close() }() // every write was synced
-	verified, err := Verify(device, job.Disk)
+	verified, err := VerifyDisk(device, job.Disk)
 	if err != nil {
 		return Untouched{err}
 	}
 	if ctx.Err() != nil {
 		return Untouched{fmt.Errorf("%w; nothing was written", ctx.Err())}
 	}
-	if err := write(ctx, verified, job, with, report); err != nil {
-		_, again := Wipe(verified)
+	if err := wipeAndInstall(ctx, verified, job, with, report); err != nil {
+		_, again := WipeEdges(verified)
 		return errors.Join(err, again)
 	}
 	return nil
 }
 
-// write is the part of an install that changes the disk.
-func write(ctx context.Context, verified Verified, job wire.Install, with Tools, report func(wire.Progress)) error {
-	wiped, err := Wipe(verified)
+// wipeAndInstall is the part of an install that changes the disk.
+func wipeAndInstall(ctx context.Context, verified Verified, job wire.Install, with Tools,
+	report func(wire.Progress)) error {
+	wiped, err := WipeEdges(verified)
 	if err != nil {
 		return err
 	}
@@ -106,36 +110,37 @@ func write(ctx context.Context, verified Verified, job wire.Install, with Tools,
 	return nil
 }
 
-// Tools are the parts that differ between a real machine and a simulated one.
+// Tools are the parts that differ between a real and a simulated machine.
 type Tools struct {
 	Disks     Opener
 	Images    Images
 	Installer Installer
 }
 
-// Verify compares the open device with the reference, field by field, and what it holds with what the job expects.
-func Verify(device Device, ref wire.DiskRef) (Verified, error) {
+// VerifyDisk compares the open device with the reference, field by field, and the disk's content with the job's
+// expectation.
+func VerifyDisk(device Device, ref wire.DiskRef) (Verified, error) {
 	disk, err := device.Disk()
 	if err != nil {
 		return Verified{}, fmt.Errorf("look at disk %s: %w; nothing was written", device.Path(), err)
 	}
-	if why := differs(disk, ref); why != "" {
+	if why := findDifference(disk, ref); why != "" {
 		return Verified{}, fmt.Errorf("%s is not the disk of this job: %s; nothing was written", device.Path(), why)
 	}
-	if why := unfit(disk, ref.Content); why != "" {
+	if why := explainUnfit(disk, ref.Content); why != "" {
 		return Verified{}, fmt.Errorf("%s %s; nothing was written", device.Path(), why)
 	}
 	return Verified{device, int64(disk.Size)}, nil
 }
 
-// unfit says why a disk may not be written, "" when it may: content is what the job expects on it.
-func unfit(disk wire.Disk, content string) string {
+// explainUnfit says why a disk may not be written, or "". content is the content that the job expects.
+func explainUnfit(disk wire.Disk, content string) string {
 	switch {
 	case disk.ReadOnly:
 		return "is read-only"
 	case len(disk.Holders) > 0:
 		return "is in use: " + strings.Join(disk.Holders, ", ")
-	case disk.Size < 2*edge:
+	case disk.Size < 2*edgeBytes:
 		return fmt.Sprintf("has only %d bytes", disk.Size)
 	}
 	switch content {
@@ -147,16 +152,17 @@ func unfit(disk wire.Disk, content string) string {
 		if disk.Content.Blank && disk.Content.Unreadable == "" {
 			return ""
 		}
-		return "is not blank: " + inWords(disk.Content)
+		return "is not blank: " + describeContent(disk.Content)
 	default:
 		if disk.Content.Signature == content {
 			return ""
 		}
-		return fmt.Sprintf("does not hold what the consent is for any more: want content %s, have %s", content, inWords(disk.Content))
+		return fmt.Sprintf("does not hold what the consent is for any more: want content %s, have %s", content,
+			describeContent(disk.Content))
 	}
 }
 
-func inWords(c wire.Content) string {
+func describeContent(c wire.Content) string {
 	switch {
 	case c.Unreadable != "":
 		return "it cannot be read: " + c.Unreadable
@@ -167,12 +173,14 @@ func inWords(c wire.Content) string {
 	}
 }
 
-// differs says which field of the reference does not match. A reference without serial, WWN or path matches nothing.
-func differs(disk wire.Disk, ref wire.DiskRef) string {
+// findDifference names the field of the reference that does not match, or "". A reference without serial, WWN and path
+// matches no disk.
+func findDifference(disk wire.Disk, ref wire.DiskRef) string {
 	if ref.Serial == "" && ref.WWN == "" && ref.Path == "" {
 		return "the job names none"
 	}
-	for _, field := range [][3]string{{"serial", ref.Serial, disk.Serial}, {"wwn", ref.WWN, disk.WWN}, {"path", ref.Path, disk.Path}} {
+	for _, field := range [][3]string{{"serial", ref.Serial, disk.Serial}, {"wwn", ref.WWN, disk.WWN},
+		{"path", ref.Path, disk.Path}} {
 		if field[1] != "" && !strings.EqualFold(field[1], field[2]) {
 			return fmt.Sprintf("%s: want %s, have %q", field[0], field[1], field[2])
 		}
@@ -183,10 +191,10 @@ func differs(disk wire.Disk, ref wire.DiskRef) string {
 	return ""
 }
 
-// Wipe zeroes the head and the tail of a verified device and waits until that is on the disk.
-func Wipe(v Verified) (Wiped, error) {
-	zeros := make([]byte, edge)
-	for _, offset := range []int64{0, v.size - edge} {
+// WipeEdges zeroes the head and the tail of a verified device and syncs the device.
+func WipeEdges(v Verified) (Wiped, error) {
+	zeros := make([]byte, edgeBytes)
+	for _, offset := range []int64{0, v.size - edgeBytes} {
 		if _, err := v.device.WriteAt(zeros, offset); err != nil {
 			return Wiped{}, fmt.Errorf("wipe %s: %w", v.device.Path(), err)
 		}
@@ -197,14 +205,15 @@ func Wipe(v Verified) (Wiped, error) {
 	return Wiped{v.device}, nil
 }
 
-// Grammars that the agent does not rely on the daemon for.
+// Grammars that the agent checks itself, without trusting the daemon.
 var (
-	argument = regexp.MustCompile(`^[!#-&(-~]{1,512}$`) // one kernel argument: printable ASCII without spaces and quotes, as in the fleet's schema
+	// a kernel argument: printable ASCII without spaces and quotes, as in the fleet's schema
+	argument = regexp.MustCompile(`^[!#-&(-~]{1,512}$`)
 	digest   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// check is what can be said of a job before a disk is touched.
-func check(job wire.Install) error {
+// checkJob checks a job before a disk is touched.
+func checkJob(job wire.Install) error {
 	for _, a := range job.KernelArguments {
 		if !argument.MatchString(a) {
 			return fmt.Errorf("kernel argument %q is not allowed; nothing was written", a)

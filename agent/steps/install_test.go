@@ -63,7 +63,7 @@ func job() wire.Install {
 
 func install(t *testing.T, d *disk, j wire.Install, with installer) error {
 	t.Helper()
-	return steps.Install(t.Context(), j, steps.Tools{Disks: d, Installer: with}, func(wire.Progress) {})
+	return steps.InstallSystem(t.Context(), j, steps.Tools{Disks: d, Installer: with}, func(wire.Progress) {})
 }
 
 // TestOnlyTheNamedDiskIsWritten refuses each difference between the job and the open disk, and writes not a byte.
@@ -120,7 +120,7 @@ func TestTheDiskIsWipedBeforeAndSyncedAfter(t *testing.T) {
 			if bytes.IndexByte(d.data[edge:size-edge], 0) >= 0 {
 				t.Error("more than the edges was wiped")
 			}
-			_, err := w.Write().WriteAt([]byte("system"), 0)
+			_, err := w.Writer().WriteAt([]byte("system"), 0)
 			return err
 		})
 		if want := []string{"write", "write", "sync", "write", "sync"}; err != nil || !slices.Equal(d.story, want) || !d.closed || !bytes.HasPrefix(d.data, []byte("system")) {
@@ -137,7 +137,7 @@ func TestAFailedInstallStartsNothing(t *testing.T) {
 	d := newDisk()
 	failure := errors.New("the installer failed")
 	err := install(t, d, job(), func(w steps.Wiped) error {
-		_, _ = w.Write().WriteAt([]byte("half a system"), 0)
+		_, _ = w.Writer().WriteAt([]byte("half a system"), 0)
 		return failure
 	})
 	if !errors.Is(err, failure) || bytes.ContainsFunc(d.data[:4<<20], notZero) || d.story[len(d.story)-1] != "sync" || !d.closed {
@@ -156,7 +156,7 @@ func TestACancelledJobWritesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d := newDisk()
-	err := steps.Install(ctx, job(), steps.Tools{Disks: d, Installer: installer(func(steps.Wiped) error { t.Error("it ran"); return nil })}, func(wire.Progress) {})
+	err := steps.InstallSystem(ctx, job(), steps.Tools{Disks: d, Installer: installer(func(steps.Wiped) error { t.Error("it ran"); return nil })}, func(wire.Progress) {})
 	if !errors.Is(err, context.Canceled) || len(d.story) > 0 {
 		t.Errorf("error = %v, story %v", err, d.story)
 	}
@@ -165,7 +165,7 @@ func TestACancelledJobWritesNothing(t *testing.T) {
 // TestArguments is the whole command line, in its order: the device is last, an argument that begins with a dash is no option.
 func TestArguments(t *testing.T) {
 	t.Parallel()
-	got := steps.Arguments("/dev/vda", "http://127.0.0.1:1/os.raw.zst", "/run/config.ign", []string{"console=ttyS0", "--offline"})
+	got := steps.InstallerArguments("/dev/vda", "http://127.0.0.1:1/os.raw.zst", "/run/config.ign", []string{"console=ttyS0", "--offline"})
 	want := []string{
 		"install", "--insecure", "--image-url", "http://127.0.0.1:1/os.raw.zst", "--ignition-file", "/run/config.ign",
 		"--append-karg=console=ttyS0", "--append-karg=--offline", "/dev/vda",

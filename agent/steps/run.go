@@ -21,15 +21,15 @@ import (
 // Limits of a program's output, in bytes.
 const (
 	maxLine     = 1 << 10
-	maxOutput   = 4 << 10  // the end, kept for the result
-	maxStreamed = 1 << 20  // of lines passed on; later ones count only for the end
+	maxOutput   = 4 << 10  // the end of the output, kept for the result
+	maxStreamed = 1 << 20  // of lines passed on; later lines count only for the end
 	maxCaptured = 64 << 10 // of a tool whose output is parsed
 )
 
-// cleanup is how long a program may hold on to its output after it, or its group, has ended.
+// cleanup is how long a program's output may stay open after the program, or its group, has ended.
 const cleanup = 2 * time.Second
 
-// output splits a program's output into lines (carriage returns end lines too), passes them on, and keeps the end.
+// output splits a program's output into lines (carriage returns end lines too), passes the lines on, and keeps the end.
 type output struct {
 	report   func(wire.Progress)
 	streamed int
@@ -37,17 +37,17 @@ type output struct {
 	last     string
 }
 
-// read reads to the end: a program must never block because nobody listens.
-func (o *output) read(r io.Reader) {
+// readLines reads to the end: a program must never block on unread output.
+func (o *output) readLines(r io.Reader) {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 2*maxLine), 2*maxLine)
 	scanner.Split(splitLines)
 	for scanner.Scan() {
-		o.line(printable(scanner.Text()))
+		o.addLine(printableLine(scanner.Text()))
 	}
 }
 
-func (o *output) line(line string) {
+func (o *output) addLine(line string) {
 	if line == "" || line == o.last {
 		return
 	}
@@ -63,10 +63,10 @@ func (o *output) line(line string) {
 	o.report(wire.Progress{Lines: []string{line}})
 }
 
-func (o *output) text() string { return strings.ToValidUTF8(string(o.kept), "") }
+func (o *output) keptText() string { return strings.ToValidUTF8(string(o.kept), "") }
 
-// printable makes a line that steers no terminal.
-func printable(line string) string {
+// printableLine replaces control characters, so that a line cannot steer a terminal.
+func printableLine(line string) string {
 	return strings.TrimSpace(strings.Map(func(c rune) rune {
 		switch {
 		case c == '\t':
@@ -78,7 +78,7 @@ func printable(line string) string {
 	}, line))
 }
 
-// splitLines implements bufio.SplitFunc. A line longer than maxLine is cut into several.
+// splitLines implements bufio.SplitFunc. A line longer than maxLine is cut.
 func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	i := bytes.IndexAny(data, "\r\n")
 	switch {
@@ -93,7 +93,7 @@ func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) 
 	}
 }
 
-// program is what run executes.
+// program is what runProgram executes.
 type program struct {
 	argv        []string
 	environment []string
@@ -101,9 +101,10 @@ type program struct {
 	report      func(wire.Progress)
 }
 
-// run executes a program in a process group of its own, with nothing but the given environment and a PATH, streams its output and gives the end of it.
-// When ctx ends, the whole group is killed; what a program that ended leaves behind in its group is killed too.
-func run(ctx context.Context, p program) (string, error) {
+// runProgram executes a program in a process group of its own, with only the given environment and a PATH, streams the
+// output and returns its end. When ctx ends, the whole group is killed. Processes that an ended program left in its
+// group are killed too.
+func runProgram(ctx context.Context, p program) (string, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return "", fmt.Errorf("start %s: %w", p.argv[0], err)
@@ -111,7 +112,8 @@ func run(ctx context.Context, p program) (string, error) {
 	defer reader.Close()
 	command := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	command.Dir = p.dir
-	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"}, p.environment...)
+	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+		"LANG=C.UTF-8"}, p.environment...)
 	command.Stdout, command.Stderr = writer, writer
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	killGroup := func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
@@ -125,24 +127,24 @@ func run(ctx context.Context, p program) (string, error) {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		o.read(reader)
+		o.readLines(reader)
 	}()
 	err = command.Wait()
-	_ = killGroup() // fails when nothing is left
+	_ = killGroup() // fails if no process is left
 	// A process that left the group may hold the pipe open.
 	_ = reader.SetReadDeadline(time.Now().Add(cleanup))
 	<-read
 	if err != nil {
-		return o.text(), fmt.Errorf("%s: %w: %s", filepath.Base(p.argv[0]), err, o.last)
+		return o.keptText(), fmt.Errorf("%s: %w: %s", filepath.Base(p.argv[0]), err, o.last)
 	}
-	return o.text(), nil
+	return o.keptText(), nil
 }
 
 // captureTimeout is the deadline of a tool whose output is parsed.
 const captureTimeout = time.Minute
 
-// capture runs a tool and gives what it prints, at most maxCaptured bytes.
-func capture(ctx context.Context, name string, arguments ...string) (string, error) {
+// captureOutput runs a tool and returns its output, at most maxCaptured bytes.
+func captureOutput(ctx context.Context, name string, arguments ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, arguments...)
@@ -153,7 +155,7 @@ func capture(ctx context.Context, name string, arguments ...string) (string, err
 	return strings.TrimSpace(out.String()), err
 }
 
-// clipped is a buffer that forgets what is too much.
+// clipped is a buffer that drops bytes above maxCaptured.
 type clipped struct{ bytes.Buffer }
 
 func (c *clipped) Write(p []byte) (int, error) {
@@ -161,8 +163,8 @@ func (c *clipped) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// RunScript runs a script of the fleet in the ramdisk, by its own shebang and without arguments, and gives the end of its output. Nothing of it is
-// left on a disk or in a process argument.
+// RunScript runs a script of the fleet in the ramdisk, by the script's shebang and without arguments, and returns the
+// end of the output. The script is neither left on a disk nor visible in a process argument.
 func RunScript(ctx context.Context, script wire.Script, report func(wire.Progress)) (string, error) {
 	dir, err := os.MkdirTemp("", "ingot-step-") // mode 0700; the ramdisk has no disk
 	if err != nil {
@@ -176,16 +178,17 @@ func RunScript(ctx context.Context, script wire.Script, report func(wire.Progres
 	var environment []string
 	for name, value := range script.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
-			return "", fmt.Errorf("%q is no name and value of an environment variable: correct the step; it was not run", name)
+			return "", fmt.Errorf(
+				"%q is no name and value of an environment variable: correct the step; it was not run", name)
 		}
 		environment = append(environment, name+"="+value)
 	}
 	slices.Sort(environment)
-	return run(ctx, program{argv: []string{file}, environment: environment, dir: dir, report: report})
+	return runProgram(ctx, program{argv: []string{file}, environment: environment, dir: dir, report: report})
 }
 
-// writeProgram writes a file to be executed. Until it is closed no process may be forked: it would inherit the descriptor, and the kernel runs no
-// file that somebody has open for writing.
+// writeProgram writes a file that will be executed. No process may be forked before the file is closed: the child would
+// inherit the descriptor, and the kernel executes no file that is open for writing.
 func writeProgram(path string, body []byte) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

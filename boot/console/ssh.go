@@ -225,9 +225,8 @@ func (a *attempt) explainFailure(err error) *Error {
 	switch {
 	case len(a.seen) > 0 && !a.right:
 		return &Error{Kind: WrongKey, Seen: a.seen, err: err,
-			text: fmt.Sprintf("%s shows the host key %s, pinned is %s: no password was sent. "+
-				"If the BMC has a new key, compare and put it into spec.bmc.console.fingerprint; if not, somebody "+
-				"stands between", host, strings.Join(a.seen, " and "), a.target.Fingerprint)}
+			text: fmt.Sprintf("%s shows the host key %s, pinned is %s, so no password was sent: "+
+				"if the BMC's own is the new one, put it into spec.bmc.console.fingerprint", host, strings.Join(a.seen, " and "), a.target.Fingerprint)}
 	case a.doing == "connect" || (errors.As(err, timeout) && (*timeout).Timeout()):
 		return &Error{Kind: Unreachable, err: err,
 			text: fmt.Sprintf("%s does not answer: see whether the BMC offers SSH there, and whether the daemon may "+
@@ -346,34 +345,4 @@ func (c *client) keepAlive(done <-chan struct{}) {
 			return
 		}
 	}
-}
-
-// limitedWriter writes no faster than the limits allow, and remembers the first error.
-type limitedWriter struct {
-	ctx     context.Context
-	out     io.Writer
-	end     io.Closer // the connection, closed after a failure
-	buckets []*rate.Limiter
-	err     error
-}
-
-func (s *limitedWriter) Write(p []byte) (int, error) {
-	done := 0
-	for done < len(p) && s.err == nil {
-		n := len(p) - done
-		for _, b := range s.buckets {
-			n = min(n, b.Burst())
-		}
-		for _, b := range s.buckets {
-			s.err = errors.Join(s.err, b.WaitN(s.ctx, n))
-		}
-		if s.err == nil {
-			n, s.err = s.out.Write(p[done : done+n])
-			done += n
-		}
-	}
-	if s.err != nil {
-		_ = s.end.Close()
-	}
-	return done, s.err
 }

@@ -1,4 +1,5 @@
-// Command ingot-agent runs in the ramdisk. It reads what its boot medium says, and works for the daemon named there until the machine is powered off.
+// Command ingot-agent runs in the ramdisk. The agent reads the boot medium's configuration, and works for the daemon
+// named there until the machine is powered off.
 package main
 
 import (
@@ -22,21 +23,21 @@ import (
 
 var version = "dev"
 
-// runDir is in RAM: the ramdisk has nothing else.
+// runDir is in RAM: the ramdisk has no disk.
 const runDir = "/run/ingot"
 
 func main() {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, log); err != nil && !errors.Is(err, context.Canceled) {
+	if err := runAgent(ctx, log); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("agent ends", "error", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, log *slog.Logger) error {
-	boot, err := bootConfig(wire.BootConfigPath)
+func runAgent(ctx context.Context, log *slog.Logger) error {
+	boot, err := readBootConfig(wire.BootConfigPath)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	return agent.Run(ctx, agent.Config{Boot: boot, Machine: machine{}, Log: log, KeyFile: runDir + "/agent.key"})
 }
 
-func bootConfig(path string) (wire.BootConfig, error) {
+func readBootConfig(path string) (wire.BootConfig, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return wire.BootConfig{}, fmt.Errorf("this medium was not filled by a daemon: %w", err)
@@ -60,17 +61,19 @@ func bootConfig(path string) (wire.BootConfig, error) {
 	return boot, nil
 }
 
-// machine is the real one.
+// machine is the real machine.
 type machine struct{}
 
 // Facts implements agent.Machine.
-func (machine) Facts(ctx context.Context) (wire.Facts, error) { return facts.Root("/").Collect(ctx) }
+func (machine) Facts(ctx context.Context) (wire.Facts, error) {
+	return facts.Root("/").CollectFacts(ctx)
+}
 
 // Do implements agent.Machine.
 func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
 	switch {
 	case step.Install != nil && step.Script == nil:
-		return m.install(ctx, *step.Install, s)
+		return m.installSystem(ctx, *step.Install, s)
 	case step.Script != nil && step.Install == nil:
 		output, err := steps.RunScript(ctx, *step.Script, s.Report)
 		if err != nil {
@@ -82,19 +85,20 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	}
 }
 
-func (machine) install(ctx context.Context, job wire.Install, s agent.Session) (*wire.BootEntry, error) {
+func (machine) installSystem(ctx context.Context, job wire.Install, s agent.Session) (*wire.BootEntry, error) {
 	disks := steps.BlockDevices{Root: "/"}
 	tools := steps.Tools{Disks: disks, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir}}
-	if err := steps.Install(ctx, job, tools, s.Report); err != nil {
+	if err := steps.InstallSystem(ctx, job, tools, s.Report); err != nil {
 		return nil, err
 	}
-	disk, err := disks.Find(job.Disk)
+	disk, err := disks.FindPath(job.Disk)
 	if err != nil {
 		return nil, err
 	}
 	entry, err := steps.Firmware{Root: "/"}.StartFrom(ctx, disk)
 	if err != nil {
-		s.Report(wire.Progress{Lines: []string{fmt.Sprintf("boot entry: %v; the disk starts by its fallback path", err)}})
+		s.Report(wire.Progress{Lines: []string{fmt.Sprintf("boot entry: %v; the disk starts by its fallback path",
+			err)}})
 	}
 	return entry, nil
 }
@@ -102,7 +106,7 @@ func (machine) install(ctx context.Context, job wire.Install, s agent.Session) (
 // offTimeout is how long systemd gets to power the machine off before the kernel is asked.
 const offTimeout = 30 * time.Second
 
-// PowerOff implements agent.Machine: it asks systemd where it runs, then the kernel.
+// PowerOff implements agent.Machine: PowerOff asks systemd, if systemd runs, then the kernel.
 func (machine) PowerOff(ctx context.Context) error {
 	syscall.Sync()
 	ctx, cancel := context.WithTimeout(ctx, offTimeout)

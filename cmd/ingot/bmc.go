@@ -27,7 +27,7 @@ type bmcOptions struct {
 	timeout                                               time.Duration
 }
 
-// passwordVariable is the environment variable that a BMC's password is read from; it is never an argument.
+// passwordVariable is the environment variable with the BMC's password, which is never an argument.
 const passwordVariable = "INGOT_BMC_PASSWORD" //nolint:gosec // the name of the variable
 
 func newBMC(s streams) *cobra.Command {
@@ -35,7 +35,8 @@ func newBMC(s streams) *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check ADDRESS",
 		Short: "Say what a BMC offers, what ingot would use of it, and what is missing; changes nothing",
-		Long: "Reads a BMC through Redfish, and changes nothing but for a session that it ends. The password is read from $" + passwordVariable + " or --password-file.\n" +
+		Long: "Reads a BMC through Redfish, and changes nothing but for a session that it ends. The password is read " +
+			"from $" + passwordVariable + " or --password-file.\n" +
 			"Exit code 0: ingot can install this machine; 1: not reached; 2: something that it needs is missing.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return checkBMC(c.Context(), s, o, args[0]) },
@@ -45,7 +46,8 @@ func newBMC(s streams) *cobra.Command {
 	flags.StringVar(&o.passwordFile, "password-file", "", "file with its password; - for standard input")
 	flags.StringVar(&o.fingerprint, "fingerprint", "", "sha256:… of the certificate the BMC must show")
 	flags.StringVar(&o.ca, "ca", "", "file with the authority (PEM) of its certificate")
-	flags.BoolVar(&o.firstUse, "first-use", false, "trust the certificate it shows now; the answer names its fingerprint")
+	flags.BoolVar(&o.firstUse, "first-use", false,
+		"trust the certificate it shows now; the answer names its fingerprint")
 	flags.StringVar(&o.rack, "rack", "", "a virtual rack's directory: ADDRESS is a machine's name in it")
 	flags.StringVarP(&o.output, "output", "o", "text", "text or json")
 	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "give up after this time")
@@ -55,7 +57,7 @@ func newBMC(s streams) *cobra.Command {
 }
 
 func checkBMC(ctx context.Context, s streams, o bmcOptions, address string) error {
-	config, err := bmcConfig(s, o, address)
+	config, err := makeBMCConfig(s, o, address)
 	if err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func checkBMC(ctx context.Context, s streams, o bmcOptions, address string) erro
 	if closed := client.Close(context.WithoutCancel(ctx)); closed != nil {
 		fmt.Fprintln(s.Err, "note: the session could not be ended:", closed)
 	}
-	report.ConsoleKeys = consoleKeys(ctx, s, report)
+	report.ConsoleKeys = readConsoleKeys(ctx, s, report)
 	if o.output == "json" {
 		if written := writeJSON(s, report); written != nil {
 			return written
@@ -87,27 +89,29 @@ func checkBMC(ctx context.Context, s streams, o bmcOptions, address string) erro
 	}
 }
 
-// consoleKeys are the fingerprints of the host keys that the BMC shows where its serial console is.
-func consoleKeys(ctx context.Context, s streams, r redfish.Report) []string {
+// readConsoleKeys gives the fingerprints of the host keys at the port of the BMC's serial console.
+func readConsoleKeys(ctx context.Context, s streams, r redfish.Report) []string {
 	at, err := url.Parse(r.Address)
 	if err != nil || r.System == nil || r.System.Console == nil || !r.System.Console.Enabled {
 		return nil
 	}
-	keys, err := console.ReadFingerprints(ctx, net.JoinHostPort(at.Hostname(), strconv.Itoa(r.System.Console.Port)), console.Limits{})
+	keys, err := console.ReadFingerprints(ctx, net.JoinHostPort(at.Hostname(), strconv.Itoa(r.System.Console.Port)),
+		console.Limits{})
 	if err != nil {
 		fmt.Fprintln(s.Err, "note: its SSH host key was not seen:", err)
 	}
 	return keys
 }
 
-func bmcConfig(s streams, o bmcOptions, address string) (redfish.Config, error) {
+func makeBMCConfig(s streams, o bmcOptions, address string) (redfish.Config, error) {
 	if o.output != "text" && o.output != "json" {
 		return redfish.Config{}, fmt.Errorf("there is no output %q: text or json", o.output)
 	}
 	if o.rack != "" {
-		return rackConfig(o.rack, address)
+		return findRackConfig(o.rack, address)
 	}
-	config := redfish.Config{Address: address, Username: o.username, TLS: redfish.TLS{Fingerprint: o.fingerprint, FirstUse: o.firstUse}}
+	config := redfish.Config{Address: address, Username: o.username,
+		TLS: redfish.TLS{Fingerprint: o.fingerprint, FirstUse: o.firstUse}}
 	if o.ca != "" {
 		pem, err := readLimited(o.ca, nil)
 		if err != nil {
@@ -133,21 +137,22 @@ func bmcConfig(s streams, o bmcOptions, address string) (redfish.Config, error) 
 	return config, nil
 }
 
-// rackConfig finds a machine of a virtual rack.
-func rackConfig(dir, name string) (redfish.Config, error) {
+// findRackConfig gives the BMC of a machine of a virtual rack.
+func findRackConfig(dir, name string) (redfish.Config, error) {
 	rack, err := lab.Describe(dir)
 	if err != nil {
 		return redfish.Config{}, err
 	}
 	for _, m := range rack.Machines {
 		if m.Name == name {
-			return redfish.Config{Address: m.Address, Username: m.Username, Password: secret.New(m.Password), TLS: redfish.TLS{Fingerprint: m.Fingerprint}}, nil
+			return redfish.Config{Address: m.Address, Username: m.Username, Password: secret.New(m.Password),
+				TLS: redfish.TLS{Fingerprint: m.Fingerprint}}, nil
 		}
 	}
 	return redfish.Config{}, fmt.Errorf("the rack in %s has no machine %q", dir, name)
 }
 
-// maxFile is the most read of a password or certificate file, in bytes.
+// maxFile is the most that is read of a password or certificate file, in bytes.
 const maxFile = 64 << 10
 
 func readLimited(name string, stdin io.Reader) (string, error) {

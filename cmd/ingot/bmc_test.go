@@ -30,7 +30,7 @@ func TestBMCCheckNamesTheConsolesKey(t *testing.T) {
 	key := rack.Description().Machines[0].ConsoleKey
 	check := func(args ...string) string {
 		var out, talk bytes.Buffer
-		if code := run(append([]string{"bmc", "check", "--rack", dir, "machine-1"}, args...), streams{strings.NewReader(""), &out, &talk}); code != exitOK {
+		if code := runCommand(append([]string{"bmc", "check", "--rack", dir, "machine-1"}, args...), streams{strings.NewReader(""), &out, &talk}); code != exitOK {
 			t.Fatalf("exit code %d: %s%s", code, out.String(), talk.String())
 		}
 		return out.String()

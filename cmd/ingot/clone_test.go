@@ -91,7 +91,7 @@ func (c *clone) run(env []string, name string, arguments ...string) (string, int
 // revision; those without were never seen.
 func (c *clone) status(revision string, reinstall schemas.Scope, documents func(inventory.Desired) *status.Document) {
 	c.t.Helper()
-	fleet, findings, err := fleets.In(c.dir).Read(revision, nil)
+	fleet, findings, err := fleets.NewReader(c.dir).ReadFleet(revision, nil)
 	if err != nil || schemas.Fatal(findings) {
 		c.t.Fatalf("the fleet at %s: %v %v", revision, findings, err)
 	}

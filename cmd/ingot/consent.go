@@ -31,7 +31,9 @@ func newConsent(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "consent [HOST...]",
 		Short: "Write into the hosts' files that what the fleet asks for may erase their disks",
-		Long: "Writes spec.consent.erase for the hosts, in the clone's files as they are: for the disk, what is on it by the status branch, and the system that replaces it.\n" +
+		Long: "Writes spec.consent.erase for the hosts, in the clone's files as they are: for the disk, what is on " +
+			"it " +
+			"by the status branch, and the system that replaces it.\n" +
 			"It permits that one operation and nothing else. Review and merge it like any change.",
 		RunE: func(_ *cobra.Command, args []string) error { return runConsent(s, o, args) },
 	}
@@ -39,49 +41,51 @@ func newConsent(s streams) *cobra.Command {
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
 	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
 	flags.StringVarP(&o.selector, "selector", "l", "", "hosts with these labels (key=value,…) instead of names")
-	flags.StringToStringVar(&o.tags, "tag", nil, "NAME=REF: to what this tag, made or moved, would roll out; may be given several times")
-	flags.BoolVar(&o.takeover, "takeover", false, "write spec.consent.takeover instead: a machine that was found running may be powered off")
+	flags.StringToStringVar(&o.tags, "tag", nil,
+		"NAME=REF: to what this tag, made or moved, would roll out; may be given several times")
+	flags.BoolVar(&o.takeover, "takeover", false,
+		"write spec.consent.takeover instead: a machine that was found running may be powered off")
 	return command
 }
 
 func runConsent(s streams, o consentOptions, names []string) error {
-	f := fleets.In(o.repo)
-	top, err := f.AtTop()
+	f := fleets.NewReader(o.repo)
+	top, err := f.MoveToTop()
 	if err != nil {
 		return err
 	}
 	o.repo = top
-	fleet, findings, err := f.Read("", o.tags)
+	fleet, findings, err := f.ReadFleet("", o.tags)
 	if err != nil {
 		return err
 	}
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
 	}
-	known, err := f.Known(o.branch)
+	known, err := f.ReadKnown(o.branch)
 	if err != nil {
 		return err
 	}
 	if known.Commit == "" {
-		fmt.Fprintf(s.Err, noStatus, o.branch)
+		fmt.Fprintf(s.Err, noStatusNote, o.branch)
 	}
-	fleet = known.Ruled(fleet)
-	hosts, err := choose(fleet, o.selector, names)
+	fleet = known.ApplyRules(fleet)
+	hosts, err := chooseHosts(fleet, o.selector, names)
 	if err != nil {
 		return err
 	}
-	is := known.ReadOf(fleet, hosts)
+	is := known.ReadForHosts(fleet, hosts)
 	fleet = standing.Settle(fleet, is.Records)
 	var troubles []error
 	var nothing []string
 	for _, host := range hosts {
 		if why := is.Unreadable[host.ID]; why != "" && !o.takeover {
-			troubles = append(troubles, fmt.Errorf("%s: %s: no consent was written: "+fleets.Mend, host.Name, why))
+			troubles = append(troubles, fmt.Errorf("%s: %s: no consent was written: "+fleets.MendHint, host.Name, why))
 			continue
 		}
 		record := is.Records[host.ID]
 		record.ID = host.ID
-		written, err := consentTo(s, o, fleet.Hosts[host.ID], record)
+		written, err := writeConsent(s, o, fleet.Hosts[host.ID], record)
 		if err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
@@ -90,13 +94,15 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		}
 	}
 	if len(nothing) > 0 {
-		troubles = append(troubles, fmt.Errorf("no consent was written for %s: it is said above why; `ingot plan` shows what the fleet asks for", strings.Join(nothing, ", ")))
+		troubles = append(troubles,
+			fmt.Errorf("no consent was written for %s: it is said above why; `ingot plan` shows what the fleet asks "+
+				"for", strings.Join(nothing, ", ")))
 	}
 	return errors.Join(troubles...)
 }
 
-// choose gives the hosts of the names or of the selector, by name.
-func choose(fleet inventory.Fleet, selector string, names []string) ([]inventory.Desired, error) {
+// chooseHosts gives the hosts of the names or of the selector, sorted by name.
+func chooseHosts(fleet inventory.Fleet, selector string, names []string) ([]inventory.Desired, error) {
 	if (selector == "") == (len(names) == 0) {
 		return nil, errors.New("name hosts or select them with --selector: the one or the other")
 	}
@@ -128,28 +134,31 @@ func choose(fleet inventory.Fleet, selector string, names []string) ([]inventory
 	return hosts, nil
 }
 
-// consentTo has a host's file give a consent, if one is needed and would help.
-func consentTo(s streams, o consentOptions, host inventory.Desired, record inventory.Record) (written bool, err error) {
-	field, value, what := "takeover", host.Identity.Serial, "the machine "+host.Identity.Serial+" may be powered off although it was found running"
+// writeConsent writes a consent into a host's file, if a consent is needed and would help.
+func writeConsent(s streams, o consentOptions, host inventory.Desired, record inventory.Record) (written bool,
+	err error) {
+	field, value, what := "takeover", host.Identity.Serial, "the machine "+host.Identity.Serial+
+		" may be powered off although it was found running"
 	if o.takeover && value == "" {
 		return false, errors.New("it has no spec.identity.serial, which --takeover names")
 	}
 	if !o.takeover {
 		change := change.Decide(host, record)
 		if field, value = "erase", change.Needed; value == "" {
-			fmt.Fprintf(s.Out, "%s: %s\n", host.Name, unneeded(change))
+			fmt.Fprintf(s.Out, "%s: %s\n", host.Name, explainUnneeded(change))
 			return false, nil
 		}
-		what = fmt.Sprintf("disk %s (%s) may be erased for workload %s", change.Disk.Label(), change.Summary, host.Workload.Name)
+		what = fmt.Sprintf("disk %s (%s) may be erased for workload %s", change.Disk.Label(), change.Summary,
+			host.Workload.Name)
 	}
-	if err := edit(filepath.Join(o.repo, filepath.FromSlash(host.File)), host.Name, field, value); err != nil {
+	if err := editConsent(filepath.Join(o.repo, filepath.FromSlash(host.File)), host.Name, field, value); err != nil {
 		return false, fmt.Errorf("%w: write spec.consent.%s: %q yourself", err, field, value)
 	}
 	fmt.Fprintf(s.Out, "%s: %s: spec.consent.%s: %q in %s\n", host.Name, what, field, value, host.File)
 	return true, nil
 }
 
-func unneeded(asked change.Change) string {
+func explainUnneeded(asked change.Change) string {
 	switch {
 	case asked.Hold != nil:
 		return "no consent would help: " + asked.Hold.Message
@@ -160,8 +169,8 @@ func unneeded(asked change.Change) string {
 	}
 }
 
-// edit writes one field of spec.consent into the document of a host.
-func edit(file, host, field, value string) error {
+// editConsent writes a field of spec.consent into the document of a host.
+func editConsent(file, host, field, value string) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
@@ -190,7 +199,7 @@ func edit(file, host, field, value string) error {
 	return fmt.Errorf("%s does not describe it any more", file)
 }
 
-// replaceFile writes beside a file and takes its place: a file is never half written.
+// replaceFile writes a new file and renames it over the old file, so that the file is never half written.
 func replaceFile(file string, data []byte, mode os.FileMode) error {
 	temporary := file + ".ingot-new"
 	if err := os.WriteFile(temporary, data, mode); err != nil {

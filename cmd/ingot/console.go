@@ -19,13 +19,18 @@ func newConsole(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "console HOST",
 		Short: "Show what a machine said on its serial console, as far as the daemon keeps it",
-		Long: "Prints the newest of a machine's serial console, from firmware to login, and how it is read. The daemon reads it over SSH to the BMC while something is\n" +
-			"under way or wrong, or somebody looks at it, as this command does, where the fleet asks for that with spec.bmc.console. Nothing is written to it but, where\n" +
-			"Redfish says that the console is behind the BMC's command line (SharedWithManagerCLI), the one line that Redfish says enters it (ConsoleEntryCommand),\n" +
+		Long: "Prints the newest of a machine's serial console, from firmware to login, and how it is read. The " +
+			"daemon " +
+			"reads it over SSH to the BMC while something is\n" +
+			"under way or wrong, or somebody looks at it, as this command does, where the fleet asks for that with " +
+			"spec.bmc.console. Nothing is written to it but, where\n" +
+			"Redfish says that the console is behind the BMC's command line (SharedWithManagerCLI), the one line " +
+			"that " +
+			"Redfish says enters it (ConsoleEntryCommand),\n" +
 			"once, at the beginning of each connection.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			settings, err := config.Load(file)
+			settings, err := config.LoadFile(file)
 			if err != nil {
 				return err
 			}
@@ -37,9 +42,9 @@ func newConsole(s streams) *cobra.Command {
 	return command
 }
 
-// showConsole prints the console, and on standard error how it is read.
+// showConsole prints the console, and on standard error how the console is read.
 func showConsole(ctx context.Context, s streams, client *daemon.Client, host string, follow bool) error {
-	serial, err := client.Serial(ctx, host)
+	serial, err := client.ReadSerial(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -54,7 +59,7 @@ func showConsole(ctx context.Context, s streams, client *daemon.Client, host str
 		}
 		return err
 	}
-	text, err := client.Console(ctx, host)
+	text, err := client.ReadConsole(ctx, host)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func fleet(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	commit(ts, false, []string{"base"})
 	ts.Check(ts.Exec("git", "tag", "base"))
-	loaded, findings, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
+	loaded, findings, err := fleets.NewReader(ts.MkAbs(".")).ReadFleet("base", nil)
 	ts.Check(err)
 	if schemas.Fatal(findings) {
 		ts.Fatalf("the base fleet: %v", findings)
@@ -170,7 +170,7 @@ func breakpage(ts *testscript.TestScript, _ bool, args []string) {
 
 // knownas NAME HOST: has the status branch know the machine of a host of the base fleet, which runs its workload, under another name.
 func knownas(ts *testscript.TestScript, _ bool, args []string) {
-	loaded, _, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
+	loaded, _, err := fleets.NewReader(ts.MkAbs(".")).ReadFleet("base", nil)
 	ts.Check(err)
 	page := seen(loaded.Hosts[inventory.MachineID(args[1])], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
 	page.Metadata = status.NewMetadata(args[0], inventory.MachineID(args[0]), nil)
@@ -184,7 +184,7 @@ func knownas(ts *testscript.TestScript, _ bool, args []string) {
 
 // installing HOST: has the status branch say that a host of the base fleet, which runs its workload, is being installed with it again.
 func installing(ts *testscript.TestScript, _ bool, args []string) {
-	loaded, _, err := fleets.In(ts.MkAbs(".")).Read("base", nil)
+	loaded, _, err := fleets.NewReader(ts.MkAbs(".")).ReadFleet("base", nil)
 	ts.Check(err)
 	page := seen(loaded.Hosts[inventory.MachineID(args[0])], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
 	is := page.Installed

@@ -16,11 +16,11 @@ import (
 func newLab(s streams) *cobra.Command {
 	command := &cobra.Command{Use: "lab", Short: "A virtual rack: machines with BMCs, to try things on"}
 	dir := command.PersistentFlags().String("dir", "ingot-lab", "the rack's directory")
-	command.AddCommand(labUp(s, dir), labFleet(s, dir), labShow(s, dir), labUnplug(dir))
+	command.AddCommand(newLabUp(s, dir), newLabFleet(s, dir), newLabShow(s, dir), newLabUnplug(dir))
 	return command
 }
 
-func labUp(s streams, dir *string) *cobra.Command {
+func newLabUp(s streams, dir *string) *cobra.Command {
 	var o lab.Options
 	var backend string
 	command := &cobra.Command{
@@ -50,7 +50,7 @@ func labUp(s streams, dir *string) *cobra.Command {
 	return command
 }
 
-func labFleet(s streams, dir *string) *cobra.Command {
+func newLabFleet(s streams, dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "fleet",
 		Short: "Write a fleet that describes the rack, and a daemon's configuration for it",
@@ -59,16 +59,17 @@ func labFleet(s streams, dir *string) *cobra.Command {
 			if err := awaitRack(c.Context(), *dir); err != nil {
 				return err
 			}
-			if err := lab.Prepare(c.Context(), *dir); err != nil {
+			if err := lab.PrepareFleet(c.Context(), *dir); err != nil {
 				return err
 			}
-			fmt.Fprintf(s.Out, "%[1]s/fleet: the fleet; %[1]s/fleet.git: what the daemon follows; %[1]s/ingot.yaml: its configuration\n", *dir)
+			fmt.Fprintf(s.Out, "%[1]s/fleet: the fleet; %[1]s/fleet.git: what the daemon follows; %[1]s/ingot.yaml: "+
+				"its configuration\n", *dir)
 			return nil
 		},
 	}
 }
 
-// awaitRack waits until a rack that is being started has described itself.
+// awaitRack waits until a starting rack has written its description.
 func awaitRack(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -87,7 +88,7 @@ func awaitRack(ctx context.Context, dir string) error {
 	}
 }
 
-func labShow(s streams, dir *string) *cobra.Command {
+func newLabShow(s streams, dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show MACHINE",
 		Short: "Show a machine's power, its starts, and what was asked of its BMC, as JSON",
@@ -104,7 +105,7 @@ func labShow(s streams, dir *string) *cobra.Command {
 	}
 }
 
-func labUnplug(dir *string) *cobra.Command {
+func newLabUnplug(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unplug MACHINE",
 		Short: "Pull a machine's plug",

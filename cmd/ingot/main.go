@@ -1,4 +1,4 @@
-// Command ingot is the daemon and its command line: one file per verb, wiring only.
+// Command ingot is the daemon and its command line: a file per verb, wiring only.
 package main
 
 import (
@@ -21,16 +21,16 @@ const (
 	exitOK       = 0
 	exitFailed   = 1
 	exitFindings = 2 // changes or findings
-	exitErases   = 3 // would erase without consent, or write to other disks without leave
+	exitErases   = 3 // would erase without consent, or write to further disks without leave
 )
 
-// streams are what a verb may read and write: data on Out, talk on Err.
+// streams are what a verb may read and write: data on Out, messages on Err.
 type streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 }
 
-// exitError carries an exit code; its message, if any, is printed.
+// exitError carries an exit code; a non-empty message is printed.
 type exitError struct {
 	code    int
 	message string
@@ -39,11 +39,11 @@ type exitError struct {
 func (e exitError) Error() string { return e.message }
 
 func main() {
-	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(runCommand(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 
-// run executes one command line and returns its exit code.
-func run(args []string, s streams) int {
+// runCommand executes a command line and returns the exit code.
+func runCommand(args []string, s streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := newRoot(s)
@@ -66,9 +66,10 @@ func run(args []string, s streams) int {
 
 func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "ingot",
-		Short:         "GitOps for bare metal",
-		Long:          "ingot converges machines to what a Git repository says: one YAML file per machine, changed by pull request.",
+		Use:   "ingot",
+		Short: "GitOps for bare metal",
+		Long: "ingot converges machines to what a Git repository says: one YAML file per machine, changed by " +
+			"pull request.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -76,10 +77,11 @@ func newRoot(s streams) *cobra.Command {
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.AddCommand(
-		newBMC(s), newConsent(s), newConsole(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s), newRetry(s), newSecret(s),
+		newBMC(s), newConsent(s), newConsole(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s), newRetry(s),
+		newSecret(s),
 		newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s),
 	)
 	root.InitDefaultCompletionCmd()
-	strict(root)
+	makeStrict(root)
 	return root
 }

@@ -26,8 +26,10 @@ func newPlan(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what a change of the fleet would do to every machine",
-		Long: "Compares two commits of a clone, given what its status branch says of the machines. It connects to nothing and decrypts nothing.\n" +
-			"Exit code 0: no machine is touched; 1: no plan, or none of some host; 2: changes; 3: it would erase a disk, and the consent is missing.",
+		Long: "Compares two commits of a clone, given what its status branch says of the machines. It connects to " +
+			"nothing and decrypts nothing.\n" +
+			"Exit code 0: no machine is touched; 1: no plan, or none of some host; 2: changes; 3: it would erase a " +
+			"disk, and the consent is missing.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runPlan(s, o) },
 	}
@@ -37,19 +39,20 @@ func newPlan(s streams) *cobra.Command {
 	flags.StringVar(&o.base, "base", "origin/main", "what is merged: a commit, branch or tag; none: nothing yet")
 	flags.StringVar(&o.head, "head", "", "what would be merged; default: the clone's files as they are")
 	flags.StringVarP(&o.output, "output", "o", "text", "text, markdown or json")
-	flags.StringToStringVar(&o.tags, "tag", nil, "NAME=REF: what this tag, made or moved, would roll out; may be given several times")
+	flags.StringToStringVar(&o.tags, "tag", nil,
+		"NAME=REF: what this tag, made or moved, would roll out; may be given several times")
 	return command
 }
 
 func runPlan(s streams, o planOptions) error {
-	debug.SetGCPercent(400) // it ends soon: collecting the garbage of 10,000 hosts takes a quarter of its time
-	f := fleets.In(o.repo)
-	known, err := f.Known(o.branch)
+	debug.SetGCPercent(400) // the process ends soon: collecting the garbage of 10,000 hosts takes a quarter of the time
+	f := fleets.NewReader(o.repo)
+	known, err := f.ReadKnown(o.branch)
 	if err != nil {
 		return err
 	}
 	if known.Commit == "" {
-		fmt.Fprintf(s.Err, noStatus, o.branch)
+		fmt.Fprintf(s.Err, noStatusNote, o.branch)
 	}
 	base, err := baseFleet(s, f, o)
 	if err != nil {
@@ -59,11 +62,11 @@ func runPlan(s streams, o planOptions) error {
 		o.head = o.base // tagging changes no file
 	}
 	if o.head == "" {
-		if _, err = f.AtTop(); err != nil {
+		if _, err = f.MoveToTop(); err != nil {
 			return err
 		}
 	}
-	head, findings, err := f.Read(o.head, o.tags)
+	head, findings, err := f.ReadFleet(o.head, o.tags)
 	if err != nil {
 		return err
 	}
@@ -71,13 +74,14 @@ func runPlan(s streams, o planOptions) error {
 		return errors.New("the head has errors: merged, it would be refused and change nothing")
 	}
 	if len(head.Hosts) == 0 && len(base.Hosts) > 0 {
-		return fmt.Errorf("the head holds no hosts, the base has %d: merged, it would be refused and change nothing; hosts that shall be left alone stay in the fleet with lifecycle: Unmanaged", len(base.Hosts))
+		return fmt.Errorf("the head holds no hosts, the base has %d: merged, it would be refused; "+
+			"keep hosts that shall be left alone, with lifecycle: Unmanaged", len(base.Hosts))
 	}
-	base, head = known.Ruled(base), known.Ruled(head)
-	r := review.Compare(base, head, known.ReadFor(base, head))
+	base, head = known.ApplyRules(base), known.ApplyRules(head)
+	r := review.Compare(base, head, known.ReadForReview(base, head))
 	r.Status = known.Commit
 	if len(o.tags) > 0 {
-		notes, err := f.Tagging(head, cmp.Or(o.head, "HEAD"), o.tags)
+		notes, err := f.CheckTags(head, cmp.Or(o.head, "HEAD"), o.tags)
 		if err != nil {
 			return err
 		}
@@ -86,22 +90,26 @@ func runPlan(s streams, o planOptions) error {
 	if err := printReview(s, r, o.output); err != nil {
 		return err
 	}
-	return verdict(s, r, o)
+	return concludePlan(s, r, o)
 }
 
-// verdict says how a plan ends, and what to type before a tag is there.
-func verdict(s streams, r review.Review, o planOptions) error {
+// concludePlan gives the exit code of a plan, and prints notes for tags that are not there yet.
+func concludePlan(s streams, r review.Review, o planOptions) error {
 	for _, u := range r.Unsigned() {
 		if revision, coming := o.tags[u.Tag]; coming && len(u.Commands) > 0 {
-			fmt.Fprintf(s.Err, "note: until the tag is there, sign it with: git tag -s -m %[1]s %[1]s %[2]s && git push origin %[1]s\n", u.Tag, revision)
+			fmt.Fprintf(s.Err, "note: until the tag is there, sign it with: git tag -s -m %[1]s %[1]s %[2]s && git "+
+				"push origin %[1]s\n", u.Tag, revision)
 		}
 	}
 	switch {
-	case r.Incomplete(): // before all else: a job that lets held changes pass must not let this pass
-		return errors.New("the plan is incomplete: status pages of hosts that this changes cannot be read, see UNKNOWN above")
+	case r.Incomplete(): // first: a job that lets held changes pass must not let an incomplete plan pass
+		return errors.New(
+			"the plan is incomplete: status pages of hosts that this changes cannot be read, see UNKNOWN " +
+				"above")
 	case r.Blocked():
 		for _, name := range slices.Sorted(maps.Keys(o.tags)) {
-			fmt.Fprintf(s.Err, "note: until the tag is there, consent with: ingot consent --tag %s=%s HOST\n", name, o.tags[name])
+			fmt.Fprintf(s.Err, "note: until the tag is there, consent with: ingot consent --tag %s=%s HOST\n", name,
+				o.tags[name])
 		}
 		return exitError{code: exitErases}
 	case r.Touches():
@@ -114,12 +122,12 @@ func verdict(s streams, r review.Review, o planOptions) error {
 // noBase is the base of a fleet's first commit.
 const noBase = "none"
 
-// baseFleet reads the base; one with errors was never accepted, and counts as empty.
+// baseFleet reads the base. A base with errors was never accepted and counts as empty.
 func baseFleet(s streams, f *fleets.Reader, o planOptions) (inventory.Fleet, error) {
 	if o.base == noBase {
 		return inventory.Fleet{Commit: noBase}, nil
 	}
-	base, findings, err := f.Read(o.base, nil)
+	base, findings, err := f.ReadFleet(o.base, nil)
 	if err != nil {
 		return inventory.Fleet{}, err
 	}

@@ -19,14 +19,15 @@ func newRamdisk(s streams) *cobra.Command {
 		Short: "Build the ramdisk's ISO from Debian packages (as root, on Debian)",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cache, err := cacheDir()
+			cache, err := findCacheDir()
 			if err != nil {
 				return err
 			}
 			o.Cache, o.Log = cache, s.Err
 			o.Kernel = map[string]string{"stock": media.KernelStock, "cloud": media.KernelCloud}[kernel]
 			if o.Kernel == "" {
-				return fmt.Errorf("there is no kernel %q: stock is for real hardware, cloud for virtual machines", kernel)
+				return fmt.Errorf("there is no kernel %q: stock is for real hardware, cloud for virtual machines",
+					kernel)
 			}
 			if err := media.Build(c.Context(), o); err != nil {
 				return err
@@ -51,8 +52,8 @@ func newRamdisk(s streams) *cobra.Command {
 	return command
 }
 
-// cacheDir is where downloads and builds are kept.
-func cacheDir() (string, error) {
+// findCacheDir gives the directory of downloads and builds.
+func findCacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no cache directory: %w: set XDG_CACHE_HOME or HOME", err)

@@ -40,11 +40,11 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fleet, findings, err := fleets.In(filepath.Join(dir, "fleet")).Read("", nil)
+	fleet, findings, err := fleets.NewReader(filepath.Join(dir, "fleet")).ReadFleet("", nil)
 	if err != nil || len(findings) > 0 || len(fleet.Hosts) != 1 {
 		t.Errorf("the README's fleet has %d hosts, findings %v, error %v", len(fleet.Hosts), findings, err)
 	}
-	if _, err := config.Load(filepath.Join(dir, "ingot.yaml")); err != nil {
+	if _, err := config.LoadFile(filepath.Join(dir, "ingot.yaml")); err != nil {
 		t.Errorf("the README's configuration: %v", err)
 	}
 }
@@ -52,7 +52,7 @@ func TestReadme(t *testing.T) {
 // TestDaemonReference wants every field of the daemon's configuration in its reference, with a value.
 func TestDaemonReference(t *testing.T) {
 	t.Parallel()
-	settings, err := config.Load("../../docs/daemon.yaml")
+	settings, err := config.LoadFile("../../docs/daemon.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,21 +14,23 @@ func newRetry(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "retry HOST",
 		Short: "Have a host tried again that was given up, or whose installed system does not call",
-		Long: "A host whose boots or attempts got nowhere is tried again. A host whose install was written and verified, but whose system does not phone home, is shut down\n" +
-			"and started from its disk: nothing is written again. The daemon notes who asked. Consents are asked for as ever.",
+		Long: "A host whose boots or attempts got nowhere is tried again. A host whose install was written and " +
+			"verified, but whose system does not phone home, is shut down\n" +
+			"and started from its disk: nothing is written again. The daemon notes who asked. Consents are asked for " +
+			"as ever.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			settings, err := config.Load(file)
+			settings, err := config.LoadFile(file)
 			if err != nil {
 				return err
 			}
-			if err := daemon.Connect(settings.Listen.Socket).Retry(c.Context(), args[0]); err != nil {
+			if err := daemon.Connect(settings.Listen.Socket).RetryHost(c.Context(), args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(s.Out, "host %s is tried again; `ingot status %[1]s` shows what comes of it\n", args[0])
 			return nil
 		},
 	}
-	configFlag(command, &file)
+	addConfigFlag(command, &file)
 	return command
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,67 +21,86 @@ import (
 )
 
 func newSecret(s streams) *cobra.Command {
-	command := &cobra.Command{Use: "secret", Short: "Make, edit and rotate the fleet's Secrets: SOPS files with age keys", Long: "Values are never arguments. What is written, sops opens too."}
+	command := &cobra.Command{Use: "secret", Short: "Make, edit and rotate the fleet's Secrets: SOPS files with age " +
+		"keys", Long: "Values are never arguments. What is written, sops opens too."}
 	command.AddCommand(newSecretCreate(s), newSecretEdit(s), newSecretRotate(s))
 	return command
 }
 
+// secretCreateOptions are the flags of ingot secret create.
+type secretCreateOptions struct {
+	plain      secrets.Plain
+	input      sealing.Input
+	repo, out  string
+	recipients []string
+}
+
 func newSecretCreate(s streams) *cobra.Command {
-	var plain secrets.Plain
-	var repo, out string
-	var recipients []string
-	input := sealing.Input{In: s.In, Talk: s.Err}
+	o := secretCreateOptions{input: sealing.Input{In: s.In, Talk: s.Err}}
 	command := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a Secret of files, of what is typed, or of standard input",
-		Long: "Values come from --from-file; else they are asked for, when standard input is a terminal, and not shown; else standard input has them, as key=value,\n" +
-			"one a line, or as YAML. It is encrypted for the recipients of --age; else for those of the rule in .sops.yaml that matches the file; else for those of the\n" +
+		Long: "Values come from --from-file; else they are asked for, when standard input is a terminal, and not " +
+			"shown; else standard input has them, as key=value,\n" +
+			"one a line, or as YAML. It is encrypted for the recipients of --age; else for those of the rule in " +
+			".sops.yaml that matches the file; else for those of the\n" +
 			"fleet's other Secrets.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			plain.Name = args[0]
-			file := out
-			if out == "" || out == "-" {
-				file = filepath.Join(repo, "secrets", plain.Name+".yaml")
-			}
-			who, from, err := recipientsFor(repo, file, recipients)
-			if err != nil {
-				return err
-			}
-			if plain.Data, err = input.Values(c.Context()); err != nil {
-				return err
-			}
-			sealed, err := sealing.Seal(file, plain, who)
-			if err != nil && !plain.Scope.Set() {
-				err = fmt.Errorf("%w\nwho may use it is said with --scope-host, --scope-label key=value, or --scope-all", err)
-			}
-			if err != nil {
-				return err
-			}
-			if out == "-" {
-				_, err := s.Out.Write(sealed)
-				return err
-			}
-			if err := sealing.Write(file, sealed); err != nil {
-				return err
-			}
-			fmt.Fprintf(s.Out, "%s: Secret %s with %s, for %s (%s)\n", file, plain.Name, strings.Join(slices.Sorted(maps.Keys(plain.Data)), ", "), count(len(who), "recipient"), from)
-			return nil
+			o.plain.Name = args[0]
+			return createSecret(c.Context(), s, o)
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&repo, "repo", ".", "the fleet")
-	flags.StringVarP(&out, "output-file", "o", "", "where to write it; - for standard output (default secrets/NAME.yaml in the fleet)")
-	flags.StringToStringVar(&plain.Scope.MatchLabels, "scope-label", nil, "hosts with this label may use it: key=value; several must all match")
-	flags.StringArrayVar(&plain.Scope.Hosts, "scope-host", nil, "this host may use it; may be given several times")
-	flags.BoolVar(&plain.Scope.AllHosts, "scope-all", false, "every host may use it")
-	flags.StringArrayVar(&recipients, "age", nil, "age recipient (age1…) that it is encrypted for; may be given several times")
-	flags.StringArrayVar(&input.Files, "from-file", nil, "key=path: the value of a key is what the file holds, to the last byte; may be given several times")
-	flags.StringArrayVar(&input.Keys, "key", nil, "a key whose value is asked for on the terminal; may be given several times")
+	flags.StringVar(&o.repo, "repo", ".", "the fleet")
+	flags.StringVarP(&o.out, "output-file", "o", "",
+		"where to write it; - for standard output (default secrets/NAME.yaml in the fleet)")
+	flags.StringToStringVar(&o.plain.Scope.MatchLabels, "scope-label", nil,
+		"hosts with this label may use it: key=value; several must all match")
+	flags.StringArrayVar(&o.plain.Scope.Hosts, "scope-host", nil, "this host may use it; may be given several times")
+	flags.BoolVar(&o.plain.Scope.AllHosts, "scope-all", false, "every host may use it")
+	flags.StringArrayVar(&o.recipients, "age", nil,
+		"age recipient (age1…) that it is encrypted for; may be given several times")
+	flags.StringArrayVar(&o.input.Files, "from-file", nil,
+		"key=path: the value of a key is what the file holds, to the last byte; may be given several times")
+	flags.StringArrayVar(&o.input.Keys, "key", nil,
+		"a key whose value is asked for on the terminal; may be given several times")
 	return command
 }
 
-// recipientsFor gives for whom a new file is encrypted, and whose word that is.
+// createSecret reads the values, seals the Secret and writes the file.
+func createSecret(ctx context.Context, s streams, o secretCreateOptions) error {
+	file := o.out
+	if o.out == "" || o.out == "-" {
+		file = filepath.Join(o.repo, "secrets", o.plain.Name+".yaml")
+	}
+	who, from, err := recipientsFor(o.repo, file, o.recipients)
+	if err != nil {
+		return err
+	}
+	if o.plain.Data, err = o.input.Values(ctx); err != nil {
+		return err
+	}
+	sealed, err := sealing.Seal(file, o.plain, who)
+	if err != nil && !o.plain.Scope.Set() {
+		err = fmt.Errorf("%w\nwho may use it is said with --scope-host, --scope-label key=value, or --scope-all", err)
+	}
+	if err != nil {
+		return err
+	}
+	if o.out == "-" {
+		_, err := s.Out.Write(sealed)
+		return err
+	}
+	if err := sealing.Write(file, sealed); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "%s: Secret %s with %s, for %s (%s)\n", file, o.plain.Name,
+		strings.Join(slices.Sorted(maps.Keys(o.plain.Data)), ", "), countNoun(len(who), "recipient"), from)
+	return nil
+}
+
+// recipientsFor gives the recipients of a new file, and where the recipients come from.
 func recipientsFor(repo, file string, given []string) (recipients []age.Recipient, from string, err error) {
 	from = "--age"
 	if len(given) == 0 {
@@ -99,12 +119,14 @@ func recipientsFor(repo, file string, given []string) (recipients []age.Recipien
 	}
 	recipients, err = secrets.ParseRecipients(given)
 	if err == nil && len(recipients) == 0 {
-		err = errors.New("for whom? Name the daemon's age recipient with --age age1… (age-keygen -y prints it for the file in ageKeys), or in a rule of .sops.yaml")
+		err = errors.New(
+			"for whom? Name the daemon's age recipient with --age age1… (age-keygen -y prints it for the " +
+				"file in ageKeys), or in a rule of .sops.yaml")
 	}
 	return recipients, from, err
 }
 
-// fleetRecipients gives for whom the fleet's Secrets are encrypted, if all for the same.
+// fleetRecipients gives the recipients of the fleet's Secrets, if all Secrets have the same.
 func fleetRecipients(repo string) ([]string, error) {
 	snapshot, err := gitrepo.ReadDirectory(repo)
 	if err != nil {
@@ -117,9 +139,10 @@ func fleetRecipients(repo string) ([]string, error) {
 		}
 		recipients, err := secrets.Recipients(snapshot.Files[name].Data)
 		switch {
-		case err != nil: // no Secret, or one of other keys
+		case err != nil: // no Secret, or a Secret of different keys
 		case found != nil && !slices.Equal(found, recipients):
-			return nil, fmt.Errorf("%s and %s are for different recipients: name those of the new Secret with --age", where, name)
+			return nil, fmt.Errorf("%s and %s are for different recipients: name those of the new Secret with --age",
+				where, name)
 		default:
 			found, where = recipients, name
 		}
@@ -134,7 +157,7 @@ func newSecretEdit(s streams) *cobra.Command {
 		Short: "Open a Secret in $EDITOR, and encrypt it anew for the same recipients",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			keys, err := ageKeys(keyFile)
+			keys, err := readAgeKeys(keyFile)
 			if err != nil {
 				return err
 			}
@@ -146,7 +169,7 @@ func newSecretEdit(s streams) *cobra.Command {
 			return err
 		},
 	}
-	ageKeysFlag(command, &keyFile)
+	addAgeKeysFlag(command, &keyFile)
 	return command
 }
 
@@ -163,40 +186,46 @@ func newSecretRotate(s streams) *cobra.Command {
 				return err
 			}
 			if len(recipients) == 0 {
-				return errors.New("for whom? Name every recipient that shall open them from now on with --age age1…; those who are not named cannot any more")
+				return errors.New("for whom? Name every recipient that shall open them from now on with --age age1…; " +
+					"those who are not named cannot any more")
 			}
-			keys, err := ageKeys(keyFile)
+			keys, err := readAgeKeys(keyFile)
 			if err != nil {
 				return err
 			}
 			if err := sealing.Rotate(files, keys, recipients); err != nil {
 				return err
 			}
-			for _, note := range stale(files, given) {
+			for _, note := range listStaleRules(files, given) {
 				fmt.Fprintln(s.Err, note)
 			}
-			fmt.Fprintf(s.Out, "%s, for %s; whoever could open the old ones still can, in the history: change what they hold too\n", count(len(files), "Secret"), count(len(recipients), "recipient"))
+			fmt.Fprintf(s.Out, "%s, for %s; whoever could open the old ones still can, in the history: change what "+
+				"they hold too\n", countNoun(len(files), "Secret"), countNoun(len(recipients), "recipient"))
 			return nil
 		},
 	}
-	ageKeysFlag(command, &keyFile)
-	command.Flags().StringArrayVar(&given, "age", nil, "age recipient (age1…) that they are encrypted for; may be given several times")
+	addAgeKeysFlag(command, &keyFile)
+	command.Flags().StringArrayVar(&given, "age", nil,
+		"age recipient (age1…) that they are encrypted for; may be given several times")
 	return command
 }
 
-// stale says which rules would still have new Secrets encrypted for others than those that these files are for now.
-func stale(files, given []string) (notes []string) {
-	wanted := split(given)
+// listStaleRules names the rules that would encrypt new Secrets for recipients different from those of the rotated
+// files.
+func listStaleRules(files, given []string) (notes []string) {
+	wanted := splitRecipients(given)
 	for _, file := range files {
 		rule, err := secrets.RuleFor(file)
 		note := ""
 		switch {
 		case err != nil:
-			note = fmt.Sprintf("note: %v: whether it names these recipients is not known: see to it before an old identity is taken away", err)
-		case rule.File == "" || slices.Equal(split(rule.Recipients), wanted):
+			note = fmt.Sprintf("note: %v: whether it names these recipients is not known: see to it before an old "+
+				"identity is taken away", err)
+		case rule.File == "" || slices.Equal(splitRecipients(rule.Recipients), wanted):
 			continue
 		default:
-			note = fmt.Sprintf("note: %s still names other recipients in creation_rules[%d]: `ingot secret create` and sops encrypt new Secrets for those: write there, before an old identity is taken away:\n"+
+			note = fmt.Sprintf("note: %s still names other recipients in creation_rules[%d]: new Secrets are for those: "+
+				"write there, before an old identity is taken away:\n"+
 				"  age: %s", rule.File, rule.Number, strings.Join(wanted, ","))
 		}
 		if !slices.Contains(notes, note) {
@@ -206,8 +235,8 @@ func stale(files, given []string) (notes []string) {
 	return notes
 }
 
-// split gives recipients one by one, sorted.
-func split(recipients []string) (all []string) {
+// splitRecipients gives single recipients, sorted.
+func splitRecipients(recipients []string) (all []string) {
 	for _, one := range strings.Split(strings.Join(recipients, ","), ",") {
 		if one = strings.TrimSpace(one); one != "" {
 			all = append(all, one)
@@ -217,12 +246,13 @@ func split(recipients []string) (all []string) {
 	return slices.Compact(all)
 }
 
-func ageKeysFlag(command *cobra.Command, file *string) {
-	command.Flags().StringVar(file, "age-keys", "", "file of age identities that open it (default $SOPS_AGE_KEY_FILE, else sops/age/keys.txt in the user's configuration)")
+func addAgeKeysFlag(command *cobra.Command, file *string) {
+	command.Flags().StringVar(file, "age-keys", "", "file of age identities that open it (default $SOPS_AGE_KEY_FILE, "+
+		"else sops/age/keys.txt in the user's configuration)")
 }
 
-// ageKeys reads identities from where sops users have them.
-func ageKeys(file string) (secrets.Keys, error) {
+// readAgeKeys reads identities from the places that sops uses.
+func readAgeKeys(file string) (secrets.Keys, error) {
 	if file = cmp.Or(file, os.Getenv("SOPS_AGE_KEY_FILE")); file == "" {
 		if dir, err := os.UserConfigDir(); err == nil {
 			file = filepath.Join(dir, "sops", "age", "keys.txt")

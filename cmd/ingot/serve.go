@@ -16,7 +16,7 @@ func newServe(s streams) *cobra.Command {
 		Short: "Run the daemon: follow the fleet and converge its machines",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			settings, err := config.Load(file)
+			settings, err := config.LoadFile(file)
 			if err != nil {
 				return err
 			}
@@ -31,12 +31,12 @@ func newServe(s streams) *cobra.Command {
 			return d.Run(c.Context())
 		},
 	}
-	configFlag(command, &file)
+	addConfigFlag(command, &file)
 	command.Flags().StringVar(&format, "log", "text", "text or json")
 	return command
 }
 
-// configFlag names the daemon's configuration.
-func configFlag(command *cobra.Command, file *string) {
+// addConfigFlag adds the flag for the daemon's configuration.
+func addConfigFlag(command *cobra.Command, file *string) {
 	command.Flags().StringVar(file, "config", "/etc/ingot/ingot.yaml", "the daemon's configuration file")
 }

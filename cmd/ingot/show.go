@@ -27,9 +27,10 @@ func newShow(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "show HOST",
 		Short: "Show what the fleet says of a host",
-		Long:  "Shows the host's own document; with --resolved, what follows from it with the Workload it names, and where each value comes from.",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(_ *cobra.Command, args []string) error { return runShow(s, o, args[0]) },
+		Long: "Shows the host's own document; with --resolved, what follows from it with the Workload it names, and " +
+			"where each value comes from.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return runShow(s, o, args[0]) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.repo, "repo", ".", "the fleet's directory, or a clone")
@@ -40,7 +41,7 @@ func newShow(s streams) *cobra.Command {
 }
 
 func runShow(s streams, o showOptions, name string) error {
-	fleet, findings, err := fleets.Around(o.repo).Read(o.commit, nil)
+	fleet, findings, err := fleets.NewReaderAround(o.repo).ReadFleet(o.commit, nil)
 	if err != nil {
 		return err
 	}
@@ -49,15 +50,17 @@ func runShow(s streams, o showOptions, name string) error {
 	}
 	host, ok := fleet.Find(name)
 	if !ok && len(fleet.Hosts) == 0 {
-		return fmt.Errorf("there are no hosts in %s: is it a fleet? Name its directory with --repo", cmp.Or(o.commit, o.repo))
+		return fmt.Errorf("there are no hosts in %s: is it a fleet? Name its directory with --repo",
+			cmp.Or(o.commit, o.repo))
 	}
 	if !ok {
-		return fmt.Errorf("there is no host %q in this fleet: a host is called by its metadata.name, not by its file", name)
+		return fmt.Errorf("there is no host %q in this fleet: a host is called by its metadata.name, not by its file",
+			name)
 	}
 	if !o.resolved {
 		return showDocument(s, o, host)
 	}
-	view := resolve(host, fleet.Rings[host.Ring].Tag)
+	view := resolveHost(host, fleet.Rings[host.Ring].Tag)
 	if o.output == "json" {
 		return writeJSON(s, view)
 	}
@@ -69,9 +72,9 @@ func runShow(s streams, o showOptions, name string) error {
 	return err
 }
 
-// showDocument prints the host's document as it is written.
+// showDocument prints the host's document as written.
 func showDocument(s streams, o showOptions, host inventory.Desired) error {
-	snapshot, err := fleets.Around(o.repo).Tree(o.commit)
+	snapshot, err := fleets.NewReaderAround(o.repo).ReadTree(o.commit)
 	if err != nil {
 		return err
 	}
@@ -87,14 +90,14 @@ func showDocument(s streams, o showOptions, host inventory.Desired) error {
 	return nil
 }
 
-// resolvedHost is what a host is given, and by whom.
+// resolvedHost is a host's resolved values, and where the values come from.
 type resolvedHost struct {
 	Name      string              `json:"name"`
-	ID        inventory.MachineID `json:"id,omitempty"` // where it is not the name
+	ID        inventory.MachineID `json:"id,omitempty"` // if different from the name
 	Commit    string              `json:"commit"`
 	Labels    map[string]string   `json:"labels,omitempty"`
 	Ring      string              `json:"ring,omitempty"`
-	Release   string              `json:"release,omitempty"` // commit of what runs, where it is not the trunk's
+	Release   string              `json:"release,omitempty"` // commit of the workload, if not the trunk's
 	Pending   string              `json:"pending,omitempty"`
 	Lifecycle string              `json:"lifecycle"`
 	Power     string              `json:"power,omitempty"`
@@ -106,35 +109,38 @@ type resolvedHost struct {
 	Network   *schemas.Networks   `json:"network,omitempty"`
 	Consent   *schemas.Consent    `json:"consent,omitempty"`
 	Workload  *resolvedWorkload   `json:"workload,omitempty"`
-	From      map[string][]string `json:"from"` // file:line, and the tag of the release it is in: the values that come from there
+	From      map[string][]string `json:"from"` // file:line, and the tag of its release: the values from there
 }
 
 type resolvedWorkload struct {
 	Name            string            `json:"name"`
 	Image           schemas.Image     `json:"image"`
 	Butane          string            `json:"butane,omitempty"`
-	Files           []string          `json:"files,omitempty"` // that the Butane config names
-	Vars            map[string]string `json:"vars,omitempty"`  // that it uses
+	Files           []string          `json:"files,omitempty"` // named in the Butane config
+	Vars            map[string]string `json:"vars,omitempty"`  // used in the Butane config
 	Secrets         []string          `json:"secrets,omitempty"`
 	KernelArguments []string          `json:"kernelArguments,omitempty"`
 	Steps           []string          `json:"steps"`
 	Update          string            `json:"update"`
 	PhoneHome       string            `json:"phoneHome"`
-	// OtherDisks are the disks besides the root disk that the Butane config writes to; OtherDisksAllowed says whether it may.
+	// OtherDisks are the disks besides the root disk that the Butane config writes to; OtherDisksAllowed says whether
+	// the config may write to them.
 	OtherDisks        []inventory.OtherDisk `json:"otherDisks,omitempty"`
 	OtherDisksAllowed bool                  `json:"otherDisksAllowed,omitempty"`
 	Inputs            string                `json:"inputs"`
 	Parts             map[string]string     `json:"parts"`
 }
 
-// resolve says what a host is given; tag is that of the release that its ring runs.
-func resolve(h inventory.Desired, tag string) resolvedHost {
+// resolveHost gives a host's resolved values; tag is the tag of its ring's release.
+func resolveHost(h inventory.Desired, tag string) resolvedHost {
 	own := fmt.Sprintf("%s:%d", h.File, h.Line)
 	view := resolvedHost{
-		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, Protect: h.Protect, BMC: h.BMC,
+		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, Protect: h.Protect,
+		BMC:      h.BMC,
 		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Network: h.Network,
 		Ring: h.Ring, Pending: h.Pending,
-		From: map[string][]string{own: {"bmc", "boot", "identity", "labels", "network", "protect", "rootDisk", "vars", "workload.name"}},
+		From: map[string][]string{own: {"bmc", "boot", "identity", "labels", "network", "protect", "rootDisk", "vars",
+			"workload.name"}},
 	}
 	if h.Name != string(h.ID) {
 		view.ID = h.ID
@@ -145,7 +151,8 @@ func resolve(h inventory.Desired, tag string) resolvedHost {
 	}
 	if h.Release != h.Commit {
 		view.Release = h.Release
-		view.From[own] = slices.DeleteFunc(view.From[own], func(field string) bool { return field == "vars" || field == "workload.name" })
+		view.From[own] = slices.DeleteFunc(view.From[own],
+			func(field string) bool { return field == "vars" || field == "workload.name" })
 	}
 	for _, field := range slices.Sorted(maps.Keys(h.Given)) {
 		from := h.Given[field].String()
@@ -162,7 +169,8 @@ func resolve(h inventory.Desired, tag string) resolvedHost {
 		return view
 	}
 	view.Workload = &resolvedWorkload{
-		Name: w.Name, Image: w.Image, KernelArguments: w.KernelArguments, Update: w.Update, PhoneHome: w.PhoneHome, Inputs: w.Inputs, Parts: w.Parts,
+		Name: w.Name, Image: w.Image, KernelArguments: w.KernelArguments, Update: w.Update, PhoneHome: w.PhoneHome,
+		Inputs: w.Inputs, Parts: w.Parts,
 		OtherDisks: w.OtherDisks, OtherDisksAllowed: w.OtherDisksAllowed,
 	}
 	for _, step := range w.Steps {
@@ -178,6 +186,7 @@ func resolve(h inventory.Desired, tag string) resolvedHost {
 		}
 		sort.Strings(view.Workload.Files)
 	}
-	view.From["Workload "+w.Name] = []string{"workload.butane", "workload.image", "workload.kernelArguments", "workload.phoneHome", "workload.steps", "workload.update"}
+	view.From["Workload "+w.Name] = []string{"workload.butane", "workload.image", "workload.kernelArguments",
+		"workload.phoneHome", "workload.steps", "workload.update"}
 	return view
 }

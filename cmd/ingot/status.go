@@ -43,7 +43,8 @@ func newStatus(s streams) *cobra.Command {
 				host = args[0]
 			}
 			if o.until != "" && (!o.watch || !slices.Contains(plan.Phases, plan.Phase(o.until))) {
-				return fmt.Errorf("--until %s waits for nothing: it goes with --watch and names one of the phases %v", o.until, plan.Phases)
+				return fmt.Errorf("--until %s waits for nothing: it goes with --watch and names one of the phases %v",
+					o.until, plan.Phases)
 			}
 			ctx := c.Context()
 			if o.timeout > 0 {
@@ -52,9 +53,9 @@ func newStatus(s streams) *cobra.Command {
 				defer cancel()
 			}
 			if o.watch {
-				return watch(ctx, s, o, host)
+				return watchEvents(ctx, s, o, host)
 			}
-			return show(ctx, s, o, host)
+			return showStatus(ctx, s, o, host)
 		},
 	}
 	flags := command.Flags()
@@ -68,13 +69,13 @@ func newStatus(s streams) *cobra.Command {
 	return command
 }
 
-func show(ctx context.Context, s streams, o statusOptions, host string) error {
+func showStatus(ctx context.Context, s streams, o statusOptions, host string) error {
 	view, err := currentView(ctx, o)
 	if err != nil {
 		return err
 	}
 	if host != "" {
-		view.Hosts = meant(view.Hosts, host)
+		view.Hosts = selectMeant(view.Hosts, host)
 		if len(view.Hosts) == 0 {
 			return fmt.Errorf("there is no status of host %q: is it in the fleet, and was its commit accepted?", host)
 		}
@@ -90,10 +91,13 @@ func show(ctx context.Context, s streams, o statusOptions, host string) error {
 	return nil
 }
 
-// meant are the hosts that somebody means by a word. A name that the fleet gave to a new host is not an orphan's any more.
-func meant(hosts []daemon.HostView, word string) []daemon.HostView {
-	hosts = slices.DeleteFunc(hosts, func(h daemon.HostView) bool { return !daemon.Means(word, h.Metadata.Name, h.Metadata.Host()) })
-	if named := slices.DeleteFunc(slices.Clone(hosts), func(h daemon.HostView) bool { return h.Phase == plan.Orphaned }); len(named) > 0 {
+// selectMeant gives the hosts meant by a word. A name that a new host of the fleet has does not mean an orphan any
+// more.
+func selectMeant(hosts []daemon.HostView, word string) []daemon.HostView {
+	hosts = slices.DeleteFunc(hosts,
+		func(h daemon.HostView) bool { return !daemon.MeansHost(word, h.Metadata.Name, h.Metadata.Host()) })
+	if named := slices.DeleteFunc(slices.Clone(hosts),
+		func(h daemon.HostView) bool { return h.Phase == plan.Orphaned }); len(named) > 0 {
 		return named
 	}
 	return hosts
@@ -114,9 +118,9 @@ func printView(s streams, o statusOptions, view daemon.View, host string) error 
 		return err
 	case "table":
 		if host != "" {
-			return terminal.Host(s.Out, view)
+			return terminal.WriteHost(s.Out, view)
 		}
-		return terminal.Table(s.Out, view)
+		return terminal.WriteTable(s.Out, view)
 	default:
 		return fmt.Errorf("there is no output %q: table, json or yaml", o.output)
 	}
@@ -125,11 +129,11 @@ func printView(s streams, o statusOptions, view daemon.View, host string) error 
 // currentView asks the daemon, or reads the status branch.
 func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	if o.config != "" {
-		settings, err := config.Load(o.config)
+		settings, err := config.LoadFile(o.config)
 		if err != nil {
 			return daemon.View{}, err
 		}
-		return daemon.Connect(settings.Listen.Socket).View(ctx)
+		return daemon.Connect(settings.Listen.Socket).ReadView(ctx)
 	}
 	clone, err := gitrepo.OpenClone(o.repo)
 	if err != nil {
@@ -140,13 +144,16 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 		return daemon.View{}, err
 	}
 	if branch.Commit == "" {
-		return daemon.View{}, fmt.Errorf("this clone has no branch %[1]s: git fetch origin %[1]s:refs/remotes/origin/%[1]s, name another with --status-branch, or ask the daemon with --config", o.branch)
+		return daemon.View{},
+			fmt.Errorf("this clone has no branch %[1]s: git fetch origin %[1]s:refs/remotes/origin/%[1]s, name "+
+				"another "+
+				"with --status-branch, or ask the daemon with --config", o.branch)
 	}
-	return viewOf(branch)
+	return viewFromBranch(branch)
 }
 
-// viewOf is what a status branch says. A page that cannot be read is its host's trouble.
-func viewOf(branch gitrepo.Status) (daemon.View, error) {
+// viewFromBranch gives the view in a status branch. An unreadable page is the trouble of its host.
+func viewFromBranch(branch gitrepo.Status) (daemon.View, error) {
 	view := daemon.View{Hosts: []daemon.HostView{}}
 	for _, file := range branch.ListFiles() {
 		if !status.IsHost(file) {
@@ -154,44 +161,47 @@ func viewOf(branch gitrepo.Status) (daemon.View, error) {
 		}
 		h := daemon.HostView{Pushed: true}
 		var err error
-		if h.Document, err = fleets.PageOf(branch, file); err != nil {
-			h = daemon.HostView{Trouble: err.Error() + ": " + fleets.Mend}
+		if h.Document, err = fleets.ReadPage(branch, file); err != nil {
+			h = daemon.HostView{Trouble: err.Error() + ": " + fleets.MendHint}
 			h.Metadata.Name = string(status.IDOf(file))
 		}
 		view.Hosts = append(view.Hosts, h)
 	}
-	slices.SortFunc(view.Hosts, func(a, b daemon.HostView) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
+	slices.SortFunc(view.Hosts,
+		func(a, b daemon.HostView) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
 	page, err := branch.ReadPage(status.FleetPath)
-	if err != nil || page == nil { // it came to no commit yet
+	if err != nil || page == nil { // no commit was accepted yet
 		return view, err
 	}
 	fleet, err := status.ParseFleet(page)
 	if err != nil {
-		return daemon.View{}, fmt.Errorf("%s on the status branch: %w: %s", status.FleetPath, err, fleets.Mend)
+		return daemon.View{}, fmt.Errorf("%s on the status branch: %w: %s", status.FleetPath, err, fleets.MendHint)
 	}
 	view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
-	view.Frozen, view.Paused, view.Rings, view.Commits, view.Acts = fleet.Frozen, fleet.Paused, fleet.Rings, fleet.Commits, fleet.Acts
+	view.Frozen, view.Paused, view.Rings, view.Commits, view.Acts = fleet.Frozen, fleet.Paused, fleet.Rings,
+		fleet.Commits, fleet.Acts
 	return view, nil
 }
 
-// watch prints what happens, a line each; on a terminal the running write is one line that moves. As JSON each line is a daemon.Event.
-func watch(ctx context.Context, s streams, o statusOptions, host string) error {
+// watchEvents prints events, one a line; on a terminal a running write is a moving line. As JSON a line is a
+// daemon.Event.
+func watchEvents(ctx context.Context, s streams, o statusOptions, host string) error {
 	if o.config == "" {
 		return fmt.Errorf("--watch follows a daemon: name its configuration with --config")
 	}
-	settings, err := config.Load(o.config)
+	settings, err := config.LoadFile(o.config)
 	if err != nil {
 		return err
 	}
-	events := daemon.Connect(settings.Listen.Socket).Events
+	events := daemon.Connect(settings.Listen.Socket).FollowEvents
 	switch o.output {
 	case "json":
 		stream, w := json.NewEncoder(s.Out), terminal.NewWatcher(io.Discard, false, host, o.until)
 		return events(ctx, func(e daemon.Event) bool {
-			if e.Fleet != nil || host == "" || w.Shows(e) {
+			if e.Fleet != nil || host == "" || w.IsShown(e) {
 				err = stream.Encode(e)
 			}
-			return w.Event(e) || err != nil
+			return w.ShowEvent(e) || err != nil
 		})
 	case "table":
 		moves := false
@@ -199,8 +209,8 @@ func watch(ctx context.Context, s streams, o statusOptions, host string) error {
 			moves = term.IsTerminal(int(file.Fd()))
 		}
 		w := terminal.NewWatcher(s.Out, moves, host, o.until)
-		defer w.End()
-		return events(ctx, w.Event)
+		defer w.EndLine()
+		return events(ctx, w.ShowEvent)
 	default:
 		return fmt.Errorf("there is no output %q with --watch: table or json", o.output)
 	}

@@ -14,11 +14,17 @@ func newTrust(s streams) *cobra.Command {
 	command := &cobra.Command{Use: "trust", Short: "Say which history of the fleet counts"}
 	var file, tag string
 	repin := &cobra.Command{
-		Use:   "repin COMMIT | --tag NAME",
-		Short: "Accept the trunk from this commit on, although it does not follow from the accepted one; or a tag that was moved",
-		Long: "The trunk only moves to descendants of the accepted commit, along signed commits where signatures are required. After a rewritten history, or commits\n" +
-			"that nobody signed, nothing new is accepted. Look at what is there now; then this names the commit that you trust, in the\n" +
-			"trunk's history: push it first. What descends from it, and is signed, is accepted again. A tag that was moved or deleted is refused likewise, until --tag says that it counts as it is now. Consents are asked for as ever.",
+		Use: "repin COMMIT | --tag NAME",
+		Short: "Accept the trunk from this commit on, although it does not follow from the accepted one; or a tag " +
+			"that " +
+			"was moved",
+		Long: "The trunk only moves to descendants of the accepted commit, along signed commits where signatures are " +
+			"required. After a rewritten history, or commits\n" +
+			"that nobody signed, nothing new is accepted. Look at what is there now; then this names the commit that " +
+			"you trust, in the\n" +
+			"trunk's history: push it first. What descends from it, and is signed, is accepted again. A tag that was " +
+			"moved or deleted is refused likewise, until --tag says that it counts as it is now. Consents are asked " +
+			"for as ever.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == (tag != "") || len(args) > 1 {
 				return errors.New("name a commit, or a tag with --tag")
@@ -26,7 +32,7 @@ func newTrust(s streams) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			settings, err := config.Load(file)
+			settings, err := config.LoadFile(file)
 			if err != nil {
 				return err
 			}
@@ -38,14 +44,14 @@ func newTrust(s streams) *cobra.Command {
 				fmt.Fprintf(s.Out, "tag %s is taken for what it is now; `ingot status` shows what comes of it\n", tag)
 				return nil
 			}
-			if err := client.Repin(c.Context(), args[0]); err != nil {
+			if err := client.RepinTrunk(c.Context(), args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(s.Out, "the trunk is accepted from %s on; `ingot status` shows what comes of it\n", args[0])
 			return nil
 		},
 	}
-	configFlag(repin, &file)
+	addConfigFlag(repin, &file)
 	repin.Flags().StringVar(&tag, "tag", "", "a tag instead of the trunk")
 	command.AddCommand(repin)
 	return command

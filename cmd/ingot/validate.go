@@ -17,14 +17,15 @@ func newValidate(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate [DIRECTORY]",
 		Short: "Check a fleet: every finding at its line, without any connection",
-		Long: "Checks the fleet in a directory as it is, or at a commit of the clone there. Without a directory, the clone that this one lies in, from its top.\n" +
+		Long: "Checks the fleet in a directory as it is, or at a commit of the clone there. Without a directory, the " +
+			"clone that this one lies in, from its top.\n" +
 			"Exit code 0: no findings; 1: not read, or no fleet; 2: findings.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return validate(s, fleets.Around("."), commit, output)
+				return validateFleet(s, fleets.NewReaderAround("."), commit, output)
 			}
-			return validate(s, fleets.In(args[0]), commit, output)
+			return validateFleet(s, fleets.NewReader(args[0]), commit, output)
 		},
 	}
 	command.Flags().StringVar(&commit, "commit", "", "a commit, branch or tag instead of the directory's files")
@@ -32,21 +33,24 @@ func newValidate(s streams) *cobra.Command {
 	return command
 }
 
-func validate(s streams, reader *fleets.Reader, commit, output string) error {
-	fleet, findings, err := reader.Read(commit, nil)
+func validateFleet(s streams, reader *fleets.Reader, commit, output string) error {
+	fleet, findings, err := reader.ReadFleet(commit, nil)
 	if err != nil {
 		return err
 	}
 	if len(fleet.Hosts) == 0 && len(findings) == 0 {
-		return errors.New("there is no Host here, so this is no fleet: name its top directory; `ingot init` writes one to start from")
+		return errors.New(
+			"there is no Host here, so this is no fleet: name its top directory; `ingot init` writes one " +
+				"to start from")
 	}
 	switch output {
 	case "text":
 		failures := printFindings(s.Out, findings)
 		if len(findings) == 0 {
-			fmt.Fprintf(s.Out, "%s, no findings\n", count(len(fleet.Hosts), "host"))
+			fmt.Fprintf(s.Out, "%s, no findings\n", countNoun(len(fleet.Hosts), "host"))
 		} else {
-			fmt.Fprintf(s.Err, "%s, %s: with an error the whole commit changes nothing\n", count(len(findings), "finding"), count(failures, "error"))
+			fmt.Fprintf(s.Err, "%s, %s: with an error the whole commit changes nothing\n",
+				countNoun(len(findings), "finding"), countNoun(failures, "error"))
 		}
 	case "json":
 		err = writeJSON(s, struct {
@@ -71,8 +75,8 @@ func validate(s streams, reader *fleets.Reader, commit, output string) error {
 	return err
 }
 
-// count is "1 host", "2 hosts".
-func count(n int, noun string) string {
+// countNoun gives "1 host", "2 hosts".
+func countNoun(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -28,7 +28,7 @@ func TestARefusalIsNoView(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	client := daemon.Connect(socket)
-	if _, err := client.View(t.Context()); err == nil || !strings.Contains(err.Error(), "the daemon refuses: here only root may ask") {
+	if _, err := client.ReadView(t.Context()); err == nil || !strings.Contains(err.Error(), "the daemon refuses: here only root may ask") {
 		t.Errorf("View = %v, want the refusal", err)
 	}
 	if err := client.RepinTag(t.Context(), "v1"); err == nil || !strings.Contains(err.Error(), "the daemon refuses: here only root may ask") {

@@ -16,15 +16,16 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 )
 
-// HostHistory is what the daemon tells about one host beside the host's document: the timeline with the output of jobs, and the serial console.
+// HostHistory is what the daemon tells about a host beside the host's document: the timeline with the output of jobs,
+// and the serial console.
 type HostHistory struct {
 	timeline.Timeline
 	Serial consoles.Serial `json:"serial"`
 }
 
-// addConsoles adds what is told of single hosts: their stories, and their serial consoles as text.
-func (d *Daemon) addConsoles(api *http.ServeMux) {
-	api.HandleFunc("GET /v1/hosts/{host}/story", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
+// addHostRoutes adds the routes of single hosts: the history as JSON, and the serial console as text.
+func (d *Daemon) addHostRoutes(api *http.ServeMux) {
+	api.HandleFunc("GET /v1/hosts/{host}/story", d.handleHost(func(w http.ResponseWriter, h reconcile.HostView) error {
 		told := HostHistory{Timeline: d.timelines.ReadTimeline(h.ID, h.Document)}
 		d.consoles.ExtendLease(h.ID, time.Now())
 		var err error
@@ -34,20 +35,21 @@ func (d *Daemon) addConsoles(api *http.ServeMux) {
 		writeJSON(w, told)
 		return nil
 	}))
-	api.HandleFunc("GET /v1/hosts/{host}/console", d.ofHost(func(w http.ResponseWriter, h reconcile.HostView) error {
-		d.consoles.ExtendLease(h.ID, time.Now())
-		text, err := d.consoles.ReadText(h.ID)
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, text) // the reader went away
-		return nil
-	}))
+	api.HandleFunc("GET /v1/hosts/{host}/console",
+		d.handleHost(func(w http.ResponseWriter, h reconcile.HostView) error {
+			d.consoles.ExtendLease(h.ID, time.Now())
+			text, err := d.consoles.ReadText(h.ID)
+			if err != nil {
+				return err
+			}
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, text) // the reader went away
+			return nil
+		}))
 }
 
-// ofHost answers about a host that is known. An error is one of reading, before anything was written.
-func (d *Daemon) ofHost(answer func(http.ResponseWriter, reconcile.HostView) error) http.HandlerFunc {
+// handleHost answers requests about a known host. An error of answer comes before the first byte is written.
+func (d *Daemon) handleHost(answer func(http.ResponseWriter, reconcile.HostView) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, known := d.loop.Find(r.PathValue("host"))
 		host, there := d.loop.Host(id)
@@ -55,19 +57,19 @@ func (d *Daemon) ofHost(answer func(http.ResponseWriter, reconcile.HostView) err
 			http.Error(w, "no such host is known", http.StatusNotFound)
 			return
 		}
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)) // not all writers have deadlines
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)) // not every writer has deadlines
 		if err := answer(w, host); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	}
 }
 
-// maxConsole is the most that is read of what is kept of a console, or of a story, in bytes.
+// maxConsole bounds the answer of a host's route, in bytes.
 const maxConsole = 4 << 20
 
-// Serial asks how a host's serial console is read.
-func (c *Client) Serial(ctx context.Context, host string) (consoles.Serial, error) {
-	body, err := c.ofHost(ctx, host, "story")
+// ReadSerial asks how a host's serial console is read.
+func (c *Client) ReadSerial(ctx context.Context, host string) (consoles.Serial, error) {
+	body, err := c.getHost(ctx, host, "story")
 	if err != nil {
 		return consoles.Serial{}, err
 	}
@@ -78,26 +80,27 @@ func (c *Client) Serial(ctx context.Context, host string) (consoles.Serial, erro
 	return told.Serial, nil
 }
 
-// Console asks for all that is kept of a host's serial console.
-func (c *Client) Console(ctx context.Context, host string) (string, error) {
-	body, err := c.ofHost(ctx, host, "console")
+// ReadConsole asks for the kept text of a host's serial console.
+func (c *Client) ReadConsole(ctx context.Context, host string) (string, error) {
+	body, err := c.getHost(ctx, host, "console")
 	return string(body), err
 }
 
-// consoleEvery is how often a console that is followed is asked for.
+// consoleEvery is the pause between two reads of a followed console.
 const consoleEvery = 500 * time.Millisecond
 
-// FollowConsole hands on what is kept of a host's serial console, then what comes, until ctx ends or the daemon does not answer.
+// FollowConsole passes the kept text of a host's serial console to take, then new text, until ctx ends or the daemon
+// does not answer.
 func (c *Client) FollowConsole(ctx context.Context, host string, take func(text string) error) error {
 	tick := time.NewTicker(consoleEvery)
 	defer tick.Stop()
 	for before := ""; ; {
-		now, err := c.Console(ctx, host)
+		now, err := c.ReadConsole(ctx, host)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err == nil {
-			err = take(since(before, now))
+			err = take(newText(before, now))
 		}
 		if err != nil {
 			return err
@@ -111,9 +114,9 @@ func (c *Client) FollowConsole(ctx context.Context, host string, take func(text 
 	}
 }
 
-// since is what a console said between two readings. Its beginning may be gone meanwhile, and its last line, which had not ended, may read otherwise: that
-// is told again.
-func since(before, now string) string {
+// newText gives the text that came between two readings of a console. The beginning of the first reading may be gone
+// meanwhile. An unfinished last line may have changed, and is then given again.
+func newText(before, now string) string {
 	if more, ok := strings.CutPrefix(now, before); ok {
 		return more
 	}
@@ -128,10 +131,10 @@ func since(before, now string) string {
 	return again + now
 }
 
-func (c *Client) ofHost(ctx context.Context, host, what string) ([]byte, error) {
+func (c *Client) getHost(ctx context.Context, host, what string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	response, err := c.get(ctx, "/v1/hosts/"+url.PathEscape(host)+"/"+what)
+	response, err := c.sendGet(ctx, "/v1/hosts/"+url.PathEscape(host)+"/"+what)
 	if err != nil {
 		return nil, err
 	}

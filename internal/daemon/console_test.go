@@ -22,7 +22,7 @@ type page struct{ base string }
 
 func (w *world) page(t *testing.T) page {
 	t.Helper()
-	c, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
+	c, err := config.LoadFile(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func (w *world) followed(t *testing.T, feed *serial.Feed) {
 	if !errors.Is(err, context.Canceled) || !strings.Contains(all, "kernel: panic <b>") {
 		t.Errorf("following ended with %v after %q", err, all)
 	}
-	if _, err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).Serial(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "knows no host") {
+	if _, err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).ReadSerial(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "knows no host") {
 		t.Errorf("the console of a host that nobody knows: %v", err)
 	}
 }

@@ -23,36 +23,36 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// View is what the daemon tells its command line.
+// View is the state of the fleet and of every host, as the daemon tells it to the command line and to the page.
 type View struct {
-	Commit   string           `json:"commit"` // accepted; "" when none was since the start
+	Commit   string           `json:"commit"` // accepted; "" before the first accepted commit since the start
 	Title    string           `json:"title,omitempty"`
-	Refused  string           `json:"refused,omitempty"` // the newest commit, when it is not accepted
+	Refused  string           `json:"refused,omitempty"` // the newest commit, if it is refused
 	Findings []string         `json:"findings,omitempty"`
 	Source   string           `json:"source,omitempty"`  // why the fleet cannot be read
 	Publish  string           `json:"publish,omitempty"` // why the status branch cannot be pushed
-	Another  string           `json:"another,omitempty"` // why nothing is done at all: another daemon runs this fleet
+	Another  string           `json:"another,omitempty"` // why nothing is done: a different daemon runs this fleet
 	Frozen   string           `json:"frozen,omitempty"`  // why nothing is erased
-	Paused   string           `json:"paused,omitempty"`  // why nothing begins anywhere
+	Paused   string           `json:"paused,omitempty"`  // why no operation begins
 	Rings    []admit.Progress `json:"rings,omitempty"`
 	Commits  []status.Commit  `json:"commits,omitempty"` // accepted, the newest first
 	Acts     []status.Act     `json:"acts,omitempty"`    // of operators, the newest first
 	Hosts    []HostView       `json:"hosts"`
 }
 
-// HostView is a host's document with what moves too fast for it.
+// HostView is a host's document with the values that change too fast for the document.
 type HostView struct {
 	status.Document
-	Image    Progress  `json:"image,omitzero"` // fetching into the mirror
-	Write    Progress  `json:"write,omitzero"` // of the running job
+	Image    Progress  `json:"image,omitzero"` // fetch into the mirror
+	Write    Progress  `json:"write,omitzero"` // write by the running job
 	Step     string    `json:"step,omitempty"`
 	Power    string    `json:"power,omitempty"`
-	Trouble  string    `json:"trouble,omitempty"` // of the last effect
+	Trouble  string    `json:"trouble,omitempty"` // error of the last effect
 	Looked   time.Time `json:"looked,omitzero"`
 	Pushed   bool      `json:"pushed"` // the document is on the status branch
 	NextDo   plan.Kind `json:"nextDo,omitempty"`
 	NextWhy  string    `json:"nextWhy,omitempty"`
-	Enrolled bool      `json:"enrolled"` // the agent of the current boot is there
+	Enrolled bool      `json:"enrolled"` // the agent of the current boot is enrolled
 }
 
 // Progress counts bytes.
@@ -61,39 +61,42 @@ type Progress struct {
 	Total int64 `json:"total"`
 }
 
-// Event is a line of the event stream: a host's new view, or the newest output of its running job.
+// Event is a line of the event stream: a host's new view, or new output of the host's running job.
 type Event struct {
 	At   time.Time           `json:"at"`
 	Host *HostView           `json:"host,omitempty"`
-	Name string              `json:"name,omitempty"` // of the host that Job is about
-	ID   inventory.MachineID `json:"id,omitempty"`   // of that host
+	Name string              `json:"name,omitempty"` // of Job's host
+	ID   inventory.MachineID `json:"id,omitempty"`   // of Job's host
 	Job  *wire.Progress      `json:"job,omitempty"`
-	// Fleet is set when something about the whole fleet changed; its Hosts are left out.
+	// Fleet is set when the state of the whole fleet changed; Fleet.Hosts is empty.
 	Fleet *View `json:"fleet,omitempty"`
-	// All says that everything there is was told.
+	// All marks the end of the first complete state.
 	All bool `json:"all,omitempty"`
 }
 
-// Of is the host that the event is about, as people call it and as ingot knows it; "" when the event is about the whole fleet.
-func (e Event) Of() (name string, id inventory.MachineID) {
+// HostOf gives the name and the id of the event's host; both are "" for an event about the whole fleet.
+func (e Event) HostOf() (name string, id inventory.MachineID) {
 	if e.Host != nil {
 		return e.Host.Metadata.Name, e.Host.Metadata.Host()
 	}
 	return e.Name, cmp.Or(e.ID, inventory.MachineID(e.Name))
 }
 
-// Means reports whether somebody means a host by a word: its name, or id: and its id.
-func Means(word, name string, id inventory.MachineID) bool {
+// MeansHost reports whether a word on the command line means a host: the host's name, or id: and the host's id.
+func MeansHost(word, name string, id inventory.MachineID) bool {
 	if said, is := strings.CutPrefix(word, "id:"); is {
 		return said == string(id)
 	}
 	return word == name
 }
 
-// serve answers until ctx ends. Long answers (images, events) have no write deadline; heads must come quickly.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: log.New(io.Discard, "", 0), BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: control.ConnContext}
+// serveHTTP answers requests until ctx ends. Long answers (images, events) have no write deadline; request heads have
+// one.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       log.New(io.Discard, "", 0), BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: control.ConnContext}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -105,26 +108,29 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 func (d *Daemon) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/view", d.answerView)
-	mux.HandleFunc("GET /v1/events", d.events)
-	d.addConsoles(mux)
+	mux.HandleFunc("GET /v1/events", d.streamEvents)
+	d.addHostRoutes(mux)
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, _ *http.Request) {
 		d.loop.Refresh()
 		w.WriteHeader(http.StatusNoContent)
 	})
-	// The operator's word that the trunk may be traced to another commit, after its history was rewritten or its signers were lost.
+	// An operator allows the trunk to be traced to a different commit, after the history was rewritten or the signers
+	// were lost.
 	mux.HandleFunc("POST /v1/repin/{commit}", func(w http.ResponseWriter, r *http.Request) {
 		commit := r.PathValue("commit")
-		d.operate(w, r, fmt.Sprintf("re-pinned the trunk to %s, from %s", commit, cmp.Or(d.repo.AcceptedCommit(), "no commit")), func() error { return d.repo.RepinTrunk(r.Context(), commit) })
+		d.performAct(w, r,
+			fmt.Sprintf("re-pinned the trunk to %s, from %s", commit, cmp.Or(d.repo.AcceptedCommit(), "no commit")),
+			func() error { return d.repo.RepinTrunk(r.Context(), commit) })
 	})
-	// The operator's word that a tag which was moved or deleted counts as it is now.
+	// An operator accepts the present object of a tag that was moved or deleted.
 	mux.HandleFunc("POST /v1/repin-tag/{tag...}", func(w http.ResponseWriter, r *http.Request) {
 		tag := r.PathValue("tag")
-		d.operate(w, r, "re-pinned tag "+tag, func() error { return d.repo.RepinTag(tag) })
+		d.performAct(w, r, "re-pinned tag "+tag, func() error { return d.repo.RepinTag(tag) })
 	})
-	// The operator's word that what was given up, or is waited for in vain, is tried again.
+	// An operator has a host tried again that was given up, or that is waited for in vain.
 	mux.HandleFunc("POST /v1/retry/{host}", func(w http.ResponseWriter, r *http.Request) {
 		host := r.PathValue("host")
-		d.operate(w, r, "retry of host "+host, func() error {
+		d.performAct(w, r, "retry of host "+host, func() error {
 			id, known := d.loop.Find(host)
 			if !known {
 				return fmt.Errorf("there is no host %s: `ingot status` lists them", host)
@@ -132,21 +138,22 @@ func (d *Daemon) controlHandler() http.Handler {
 			return d.loop.Retry(id)
 		})
 	})
-	return control.Only([]int{0, os.Geteuid()}, mux)
+	return control.AllowOnly([]int{0, os.Geteuid()}, mux)
 }
 
-// operate has the daemon do what an operator asks for. It is in the audit log before it happens, and on the status branch when it did.
-func (d *Daemon) operate(w http.ResponseWriter, r *http.Request, what string, do func() error) {
-	caller, _ := control.Caller(r.Context()) // Only saw to it that there is one
+// performAct does what an operator asks for. The act is in the audit log before it happens, and on the status branch
+// afterwards.
+func (d *Daemon) performAct(w http.ResponseWriter, r *http.Request, what string, do func() error) {
+	caller, _ := control.CallerOf(r.Context()) // AllowOnly let only known callers in
 	act := status.Act{At: time.Now().UTC().Truncate(time.Second), By: caller.String(), What: what}
-	if err := d.audit.Write(act); err != nil {
+	if err := d.audit.WriteAct(act); err != nil {
 		http.Error(w, err.Error()+": nothing is done that is not in it", http.StatusInternalServerError)
 		return
 	}
 	if err := do(); err != nil {
 		d.log.Warn("an operator's call was refused", "by", act.By, "what", what, "error", err)
 		act.What = "refused: " + what
-		_ = d.audit.Write(act) // that it was asked for is there
+		_ = d.audit.WriteAct(act) // the request itself is in the log already
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -156,10 +163,10 @@ func (d *Daemon) operate(w http.ResponseWriter, r *http.Request, what string, do
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// answerView tells everything. Its reader has a deadline, unlike that of a stream.
+// answerView answers with the whole state. Unlike a stream, the answer has a write deadline.
 func (d *Daemon) answerView(w http.ResponseWriter, _ *http.Request) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)) // not all writers have deadlines
-	writeJSON(w, d.view())
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)) // not every writer has deadlines
+	writeJSON(w, d.currentView())
 }
 
 func writeJSON(w http.ResponseWriter, value any) {
@@ -167,25 +174,27 @@ func writeJSON(w http.ResponseWriter, value any) {
 	_ = json.NewEncoder(w).Encode(value) // the reader went away
 }
 
-func (d *Daemon) view() View {
+func (d *Daemon) currentView() View {
 	lv := d.loop.View()
-	v := fleetView(lv)
+	v := newFleetView(lv)
 	for _, h := range lv.Hosts {
-		v.Hosts = append(v.Hosts, hostView(h))
+		v.Hosts = append(v.Hosts, newHostView(h))
 	}
 	return v
 }
 
-func fleetView(lv reconcile.View) View {
-	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish, Another: lv.Another,
-		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits, Acts: lv.Fleet.Acts}
+func newFleetView(lv reconcile.View) View {
+	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish,
+		Another: lv.Another,
+		Frozen:  lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits,
+		Acts: lv.Fleet.Acts}
 	for _, finding := range lv.Findings {
 		v.Findings = append(v.Findings, finding.String())
 	}
 	return v
 }
 
-func hostView(h reconcile.HostView) HostView {
+func newHostView(h reconcile.HostView) HostView {
 	v := HostView{Document: h.Document, Looked: h.Looked, Pushed: h.Pushed, Power: string(h.Observed.BMC.Power)}
 	if v.Metadata.Name == "" {
 		v.Metadata = status.NewMetadata(h.Name, h.ID, nil)

@@ -38,7 +38,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Daemon is a daemon whose listeners are open. Run it once.
+// Daemon is a daemon with open listeners. Call Run once.
 type Daemon struct {
 	config  config.Config
 	log     *slog.Logger
@@ -51,27 +51,30 @@ type Daemon struct {
 	loop    *reconcile.Loop
 	secrets *vault
 	pages   sealedPages
-	loaded  load.Cache // what the last load left
+	loaded  load.Cache // of the last load
 
 	audit     *control.Audit
 	timelines *timeline.Recorder
 	consoles  *consoles.Reader
 
 	agents, bmcs, control net.Listener
-	web, webhook          net.Listener // nil when they are not configured
+	web, webhook          net.Listener // nil unless configured
 }
 
-// Open makes a daemon from its configuration: it takes the journal over, loads or makes the identity, and opens the listeners. It talks to nobody yet.
+// Open makes a daemon from its configuration: Open takes the journal over, loads or makes the identity, and opens the
+// listeners. No peer is contacted yet.
 func Open(ctx context.Context, c config.Config, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{config: c, log: log, timelines: timeline.NewRecorder(), audit: control.NewAudit(filepath.Join(c.StateDir, "audit.log"))}
-	if err := d.open(ctx); err != nil {
-		return nil, errors.Join(err, d.close())
+	d := &Daemon{config: c, log: log, timelines: timeline.NewRecorder(),
+		audit: control.NewAudit(filepath.Join(c.StateDir, "audit.log"))}
+	if err := d.openAll(ctx); err != nil {
+		return nil, errors.Join(err, d.closeAll())
 	}
 	return d, nil
 }
 
-func (d *Daemon) open(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{d.openJournal, d.openFleet, d.openListeners, d.openParts, d.openLoop} {
+func (d *Daemon) openAll(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{d.openJournal, d.openFleet, d.openListeners, d.openParts,
+		d.openLoop} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -88,7 +91,7 @@ func (d *Daemon) openJournal(ctx context.Context) error {
 		c.Dir = d.config.StateDir + "/journal"
 	}
 	if d.config.Etcd.Cert != "" {
-		security, err := d.config.Etcd.TLS()
+		security, err := d.config.Etcd.ClientTLS()
 		if err != nil {
 			return err
 		}
@@ -119,7 +122,7 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 		URL: f.URL, Branch: f.Branch, StatusBranch: f.StatusBranch, SSHKey: f.SSHKey, KnownHosts: f.KnownHosts,
 		Username: f.Username, Password: password, CA: ca, Accepted: accepted.Commit, Log: d.log,
 	}
-	policy, err := d.config.Trust.Policy()
+	policy, err := d.config.Trust.ReadPolicy()
 	if err != nil {
 		return err
 	}
@@ -146,20 +149,21 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 	for _, l := range []struct {
 		field, address string
 		listener       *net.Listener
-	}{{"agents", d.config.Listen.Agents, &d.agents}, {"media", d.config.Listen.Media, &d.bmcs}, {"web", d.config.Listen.Web, &d.web}, {"webhook", d.config.Listen.Webhook, &d.webhook}} {
+	}{{"agents", d.config.Listen.Agents, &d.agents}, {"media", d.config.Listen.Media, &d.bmcs},
+		{"web", d.config.Listen.Web, &d.web}, {"webhook", d.config.Listen.Webhook, &d.webhook}} {
 		if l.address == "" {
-			continue // it is optional: the configuration was checked
+			continue // optional: the configuration was checked
 		}
 		if *l.listener, err = listen.Listen(ctx, "tcp", l.address); err != nil {
-			return fmt.Errorf("listen.%s: %w: %s", l.field, err, elsewhere(err))
+			return fmt.Errorf("listen.%s: %w: %s", l.field, err, listenAdvice(err))
 		}
 	}
-	d.control, err = control.Listen(ctx, d.config.Listen.Socket)
+	d.control, err = control.ListenSocket(ctx, d.config.Listen.Socket)
 	return err
 }
 
-// elsewhere says what to do about an address that cannot be listened on.
-func elsewhere(err error) string {
+// listenAdvice says what to do about an address that cannot be listened on.
+func listenAdvice(err error) string {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "is another daemon running? `ss -ltnp` says who listens; or choose another address"
 	}
@@ -181,19 +185,22 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Notify: func(host string) { d.loop.Nudge(inventory.MachineID(host)) },
+	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images,
+		Notify: func(host string) { d.loop.Nudge(inventory.MachineID(host)) },
 		Leave: func(host, operation string) (string, error) {
 			return d.loop.Leave(inventory.MachineID(host), operation)
 		}, Log: d.log})
 	d.effects, err = effects.New(effects.Config{
-		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log, ConfirmOff: d.config.BMC.ConfirmOff.Duration,
-		Secrets: func(name string) (map[string]secret.Value, error) { return d.secrets.open(ctx, name) },
+		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
+		ConfirmOff: d.config.BMC.ConfirmOff.Duration,
+		Secrets:    func(name string) (map[string]secret.Value, error) { return d.secrets.openSecret(ctx, name) },
 	})
 	if err != nil {
 		return err
 	}
 	d.consoles = consoles.NewReader(consoles.Config{
-		Dir: console.Dir(filepath.Join(d.config.StateDir, "consoles")), Offered: d.effects.Console, Open: d.secrets.open, Secrets: &d.secrets.ever, Log: d.log,
+		Dir: console.Dir(filepath.Join(d.config.StateDir, "consoles")), Offered: d.effects.Console,
+		Open: d.secrets.openSecret, Secrets: &d.secrets.everOpened, Log: d.log,
 	})
 	names, err := hostNames(d.config.Advertise.Agents)
 	if err != nil {
@@ -209,21 +216,24 @@ func (d *Daemon) openParts(ctx context.Context) error {
 
 func (d *Daemon) openLoop(context.Context) (err error) {
 	d.loop, err = reconcile.New(reconcile.Config{
-		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.load, Journal: d.journal, Observer: d.effects, Executor: d.effects, Publisher: d.pages,
+		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
+		Observer: d.effects, Executor: d.effects, Publisher: d.pages,
 		NewID: newID, Log: d.log,
 		Limits: reconcile.Limits{
-			Installs: d.config.Limits.Installs, Poll: d.config.Fleet.Poll.Duration, PublishEvery: d.config.PublishEvery.Duration,
+			Installs: d.config.Limits.Installs, Poll: d.config.Fleet.Poll.Duration,
+			PublishEvery: d.config.PublishEvery.Duration,
 		},
 	})
 	return err
 }
 
-// load resolves a fleet, one call after the other; the Secrets of one that is used are the ones that open from then on.
-func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
+// loadFleet resolves a fleet; calls must not overlap. If the fleet is used, the vault opens the fleet's Secrets from
+// then on.
+func (d *Daemon) loadFleet(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
 	fleet, findings, cache := load.FleetWithCache(d.loaded, sources, ignition.Checker{})
 	d.loaded = cache
 	if !schemas.Fatal(findings) {
-		d.secrets.take(fleet.Secrets)
+		d.secrets.replaceSecrets(fleet.Secrets)
 	}
 	if fleet = fleet.Reinstallable(d.config.Reinstall); d.config.Trust.TwoSigners {
 		fleet = fleet.Countersigned(nil)
@@ -231,16 +241,16 @@ func (d *Daemon) load(sources inventory.Sources) (inventory.Fleet, []schemas.Fin
 	return fleet, findings
 }
 
-// Run works until ctx ends, then stops in order. Nothing is lost: what was begun is in the journal.
+// Run works until ctx ends, then closes in order. Unfinished operations continue from the journal at the next start.
 func (d *Daemon) Run(ctx context.Context) error {
-	defer func() { _ = d.close() }()
+	defer func() { _ = d.closeAll() }()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.loop.Run(ctx) })
 	g.Go(func() error { return d.images.Run(ctx) })
 	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.Refresh) })
-	g.Go(func() error { return serve(ctx, d.agents, d.hub) })
-	g.Go(func() error { return serve(ctx, d.bmcs, d.media) })
-	g.Go(func() error { return serve(ctx, d.control, d.controlHandler()) })
+	g.Go(func() error { return serveHTTP(ctx, d.agents, d.hub) })
+	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })
+	g.Go(func() error { return serveHTTP(ctx, d.control, d.controlHandler()) })
 	g.Go(func() error { return d.timelines.FollowHosts(ctx, d.loop, d.hub) })
 	g.Go(func() error { return d.consoles.Run(ctx, d.loop) })
 	g.Go(func() error { return d.serveWeb(ctx) })
@@ -260,7 +270,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) close() error {
+func (d *Daemon) closeAll() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	if d.effects != nil {
@@ -277,7 +287,7 @@ func (d *Daemon) close() error {
 	return nil
 }
 
-// loadIdentity loads the daemon's keys, or makes them at the very first start.
+// loadIdentity loads the daemon's keys, or makes them at the first start.
 func loadIdentity(dir string, log *slog.Logger) (*hub.Identity, error) {
 	identity, err := hub.LoadIdentity(dir)
 	if errors.Is(err, fs.ErrNotExist) {

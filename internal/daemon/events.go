@@ -12,47 +12,47 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// A stream in which nothing happens has an empty line every beat, so that both ends, and proxies between them, know that it lives; who takes nothing for
-// a stall is gone.
+// A stream without events has an empty line every beat, so that both ends, and proxies between them, see that the
+// stream lives. A reader that takes no byte for a stall is disconnected.
 const (
 	beat  = 20 * time.Second
 	stall = time.Minute
 )
 
-// events streams what happens, one JSON value a line, beginning with all there is.
-func (d *Daemon) events(w http.ResponseWriter, r *http.Request) {
+// streamEvents streams events, one JSON value a line, beginning with the complete state.
+func (d *Daemon) streamEvents(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events to itself
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would buffer the events
 	s := stream{Encoder: json.NewEncoder(w), out: w, control: http.NewResponseController(w)}
-	s.extend()
-	_ = d.tell(r.Context(), s) // the reader went away
+	s.extendDeadline()
+	_ = d.sendChanges(r.Context(), s) // the reader went away
 }
 
-// stream is one reader's.
+// stream is the event stream of a reader.
 type stream struct {
 	*json.Encoder
 	out     io.Writer
 	control *http.ResponseController
 }
 
-func (s stream) flush() error {
-	defer s.extend()
+func (s stream) flushEvents() error {
+	defer s.extendDeadline()
 	return s.control.Flush()
 }
 
-// extend gives the reader time for what comes next.
-func (s stream) extend() { _ = s.control.SetWriteDeadline(time.Now().Add(stall)) }
+// extendDeadline gives the reader time for the next events.
+func (s stream) extendDeadline() { _ = s.control.SetWriteDeadline(time.Now().Add(stall)) }
 
-// tell writes to a reader until it is gone, or ctx ends.
-func (d *Daemon) tell(ctx context.Context, s stream) error {
+// sendChanges writes the complete state and then every change, until the reader is gone or ctx ends.
+func (d *Daemon) sendChanges(ctx context.Context, s stream) error {
 	changes := d.loop.Watch()
 	defer changes.Stop()
 	progress, stopProgress := d.hub.Subscribe()
 	defer stopProgress()
 	quiet := time.NewTicker(beat)
 	defer quiet.Stop()
-	for err := d.tellAll(s); ; {
-		if err = errors.Join(err, s.flush()); err != nil {
+	for err := d.sendEverything(s); ; {
+		if err = errors.Join(err, s.flushEvents()); err != nil {
 			return err
 		}
 		select {
@@ -60,7 +60,7 @@ func (d *Daemon) tell(ctx context.Context, s stream) error {
 			return ctx.Err()
 		case <-changes.Changed():
 			for _, id := range changes.Take() {
-				err = errors.Join(err, s.Encode(d.eventOf(id)))
+				err = errors.Join(err, s.Encode(d.changeEvent(id)))
 			}
 		case p := <-progress:
 			h, _ := d.loop.Host(inventory.MachineID(p.Host))
@@ -72,27 +72,27 @@ func (d *Daemon) tell(ctx context.Context, s stream) error {
 	}
 }
 
-// tellAll tells everything there is.
-func (d *Daemon) tellAll(s stream) error {
+// sendEverything writes the complete state.
+func (d *Daemon) sendEverything(s stream) error {
 	lv := d.loop.View()
-	fleet := fleetView(lv)
+	fleet := newFleetView(lv)
 	err := s.Encode(Event{At: time.Now(), Fleet: &fleet})
 	for _, h := range lv.Hosts {
-		v := hostView(h)
+		v := newHostView(h)
 		err = errors.Join(err, s.Encode(Event{At: time.Now(), Host: &v}))
 	}
 	return errors.Join(err, s.Encode(Event{At: time.Now(), All: true}))
 }
 
-// eventOf is the news of a host, or, with "", of the whole fleet.
-func (d *Daemon) eventOf(id inventory.MachineID) Event {
+// changeEvent is the event for a changed host; with id "" for the whole fleet.
+func (d *Daemon) changeEvent(id inventory.MachineID) Event {
 	e := Event{At: time.Now()}
 	if h, known := d.loop.Host(id); known {
-		v := hostView(h)
+		v := newHostView(h)
 		e.Host = &v
 		return e
 	}
-	fleet := fleetView(d.loop.View())
+	fleet := newFleetView(d.loop.View())
 	e.Fleet = &fleet
 	return e
 }

@@ -188,7 +188,7 @@ func (w *world) follow(t *testing.T, what func() string, wanted func(daemon.Even
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	if err := daemon.Connect(w.socket()).Events(ctx, wanted); err != nil {
+	if err := daemon.Connect(w.socket()).FollowEvents(ctx, wanted); err != nil {
 		t.Fatalf("waited in vain: %v: for %s", err, what())
 	}
 }

@@ -54,7 +54,7 @@ func newWorld(t *testing.T, machines int) *world {
 		}
 		_ = w.log.Close()
 	})
-	if err := lab.Prepare(ctx, w.dir); err != nil {
+	if err := lab.PrepareFleet(ctx, w.dir); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -69,7 +69,7 @@ func tail(text string, lines int) string {
 func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.LoadFile(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

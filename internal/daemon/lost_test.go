@@ -109,7 +109,7 @@ func TestADeletedFleetPageIsNoFirstStart(t *testing.T) {
 	w.awaitFleet(t, "the deleted page", func(v daemon.View) bool {
 		return v.Commit == "" && strings.Contains(v.Source, "was deleted") && strings.Contains(v.Source, "ingot trust repin COMMIT")
 	})
-	if err := daemon.Connect(w.socket()).Repin(t.Context(), first); err != nil {
+	if err := daemon.Connect(w.socket()).RepinTrunk(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
 	w.awaitFleet(t, "the commit that counts", func(v daemon.View) bool { return v.Commit == first && v.Source == "" })

@@ -36,14 +36,14 @@ func TestAnOperatorHasAHostTriedAgain(t *testing.T) {
 	}
 	machine.Break(nil)
 	client := daemon.Connect(w.socket())
-	if err := client.Retry(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "nobody") {
+	if err := client.RetryHost(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("Retry(nobody) = %v, want it refused", err)
 	}
-	if err := client.Retry(t.Context(), "machine-1"); err != nil {
+	if err := client.RetryHost(t.Context(), "machine-1"); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, 1, "Active", active)
-	if err := client.Retry(t.Context(), "machine-1"); err == nil || !strings.Contains(err.Error(), "nothing to try again") {
+	if err := client.RetryHost(t.Context(), "machine-1"); err == nil || !strings.Contains(err.Error(), "nothing to try again") {
 		t.Errorf("Retry of a host that is Active = %v, want it refused", err)
 	}
 	log, err := os.ReadFile(filepath.Join(w.dir, "state", "audit.log"))

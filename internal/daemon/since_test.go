@@ -21,7 +21,7 @@ func TestSince(t *testing.T) {
 		{"all is gone", "a\nb\n", "x\ny\n", "x\ny\n"},
 		{"most is gone", long + "end\n", "end\nmore\n", "more\n"},
 	} {
-		if got := since(test.before, test.now); got != test.want {
+		if got := newText(test.before, test.now); got != test.want {
 			t.Errorf("%s: since(…%q, %q) = %q, want %q", test.name, test.before[max(0, len(test.before)-40):], test.now, got, test.want)
 		}
 	}

@@ -48,14 +48,14 @@ func TestARewrittenHistoryWaitsForTheOperator(t *testing.T) {
 
 	second := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
 	client := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock"))
-	if err := client.Repin(t.Context(), "main"); err == nil || !strings.Contains(err.Error(), "no full commit id: `git rev-parse") {
+	if err := client.RepinTrunk(t.Context(), "main"); err == nil || !strings.Contains(err.Error(), "no full commit id: `git rev-parse") {
 		t.Errorf("Repin(main) = %v, want it refused", err)
 	}
 	nowhere := strings.Repeat("12", 20)
-	if err := client.Repin(t.Context(), nowhere); err == nil || !strings.Contains(err.Error(), "there is no commit "+nowhere+" in the history of branch main") {
+	if err := client.RepinTrunk(t.Context(), nowhere); err == nil || !strings.Contains(err.Error(), "there is no commit "+nowhere+" in the history of branch main") {
 		t.Errorf("Repin(%s) = %v, want it refused", nowhere, err)
 	}
-	if err := client.Repin(t.Context(), second); err != nil {
+	if err := client.RepinTrunk(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, 1, "Held", func(h daemon.HostView) bool { return h.Commit == second && h.Hold != nil && h.Hold.Consent != "" })
@@ -91,7 +91,7 @@ func (w *world) awaitFleet(t *testing.T, what string, wanted func(daemon.View) b
 	var last daemon.View
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).Events(ctx, func(e daemon.Event) bool {
+	err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).FollowEvents(ctx, func(e daemon.Event) bool {
 		if e.Fleet != nil {
 			last = *e.Fleet
 		}

@@ -33,7 +33,8 @@ func TestAnUpgradePlansNothing(t *testing.T) {
 	stop()
 	before := w.state(t, "machine-1")
 
-	upgraded := build(t, "boot/ignition/render.go", "file(scriptFile, 0o755, phoneHomeScript),", `file(scriptFile, 0o755, phoneHomeScript), file("`+marker+`", 0o644, nil),`)
+	const last = "newFile(scriptFile, 0o755, phoneHomeScript),"
+	upgraded := build(t, "boot/ignition/render.go", last, last+` newFile("`+marker+`", 0o644, nil),`)
 	serve(t, upgraded, w)
 	w.await(t, 1, "Active", func(h daemon.HostView) bool { return active(h) && h.Metadata.Name == "machine-1" })
 	w.edit(t, "hosts/machine-2.yaml", "  lifecycle: Unmanaged\n", "")
@@ -126,7 +127,7 @@ func serve(t *testing.T, program string, w *world) {
 	})
 	started, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
-	if err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).Events(started, func(daemon.Event) bool { return true }); err != nil {
+	if err := daemon.Connect(filepath.Join(w.dir, "state", "ingot.sock")).FollowEvents(started, func(daemon.Event) bool { return true }); err != nil {
 		t.Fatalf("the daemon does not answer: %v", err)
 	}
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/gitmetal/ingot/inventory/secrets/sops"
 )
 
-// vault opens the Secrets of the accepted fleet, when they are used and not before, and once each.
+// vault opens the Secrets of the accepted fleet, every Secret once and only when it is used.
 type vault struct {
 	keys    secrets.Keys
 	program sops.Program
 	now     func() time.Time
 
-	ever console.Secrets // all that were opened, to be masked wherever machines speak
+	everOpened console.Secrets // every opened value, masked in the output of machines
 
 	running sync.Mutex // one run of the program at a time: many hosts share a Secret
 
@@ -39,12 +39,13 @@ type failure struct {
 	at  time.Time
 }
 
-// pause is how long a failure of the program is taken for its answer: a key service that is away must not hold up everybody's looks.
-const pause = time.Minute
+// failureTTL is how long a failure of the program is remembered: an unreachable key service must not delay the looks at
+// every host.
+const failureTTL = time.Minute
 
 func newVault(keyFile string, other config.Secrets) (*vault, error) {
-	v := &vault{program: other.Program(os.LookupEnv), now: time.Now}
-	v.take(nil)
+	v := &vault{program: other.NewProgram(os.LookupEnv), now: time.Now}
+	v.replaceSecrets(nil)
 	if keyFile == "" {
 		return v, nil
 	}
@@ -53,52 +54,52 @@ func newVault(keyFile string, other config.Secrets) (*vault, error) {
 	return v, err
 }
 
-// take replaces the Secrets by those of another commit.
-func (v *vault) take(sealed map[string]inventory.Sealed) {
+// replaceSecrets replaces the Secrets by the Secrets of a new commit.
+func (v *vault) replaceSecrets(sealed map[string]inventory.Sealed) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.sealed, v.opened, v.failed = sealed, map[string]map[string]secret.Value{}, map[string]failure{}
 }
 
-func (v *vault) open(ctx context.Context, name string) (map[string]secret.Value, error) {
-	data, sealed, err := v.look(name)
+func (v *vault) openSecret(ctx context.Context, name string) (map[string]secret.Value, error) {
+	data, sealed, err := v.findSecret(name)
 	if data != nil || err != nil {
 		return data, err
 	}
 	data, err = secrets.Open(sealed.Document, v.keys)
 	if errors.As(err, new(secrets.OtherKeys)) {
-		data, err = v.ask(ctx, sealed)
+		data, err = v.askProgram(ctx, sealed)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("secret %s (%s): %w", name, sealed.File, err)
 	}
-	v.keep(sealed, data, nil)
+	v.keepResult(sealed, data, nil)
 	return maps.Clone(data), nil
 }
 
-// ask has the program open what no age key opens.
-func (v *vault) ask(ctx context.Context, sealed inventory.Sealed) (map[string]secret.Value, error) {
+// askProgram has the program open a Secret that no age key opens.
+func (v *vault) askProgram(ctx context.Context, sealed inventory.Sealed) (map[string]secret.Value, error) {
 	v.running.Lock()
 	defer v.running.Unlock()
-	data, now, err := v.look(sealed.Name)
+	data, now, err := v.findSecret(sealed.Name)
 	if data != nil || err != nil {
 		return data, err
 	}
 	v.mu.Lock()
 	last := v.failed[sealed.Name]
 	v.mu.Unlock()
-	if last.err != nil && v.now().Before(last.at.Add(pause)) {
+	if last.err != nil && v.now().Before(last.at.Add(failureTTL)) {
 		return nil, last.err
 	}
 	if data, err = v.program.Open(ctx, now.Document); err != nil {
 		err = fmt.Errorf("no age key opens it: %w", err)
 	}
-	v.keep(now, data, err)
+	v.keepResult(now, data, err)
 	return data, err
 }
 
-// look gives what is opened already, or else what is sealed.
-func (v *vault) look(name string) (map[string]secret.Value, inventory.Sealed, error) {
+// findSecret gives a Secret's opened values, if it was opened, and the sealed document.
+func (v *vault) findSecret(name string) (map[string]secret.Value, inventory.Sealed, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	sealed, ok := v.sealed[name]
@@ -108,12 +109,13 @@ func (v *vault) look(name string) (map[string]secret.Value, inventory.Sealed, er
 	return maps.Clone(v.opened[name]), sealed, nil
 }
 
-// keep remembers what was opened, or why it could not be, unless the fleet has another meanwhile: that is masked all the same, since it is used.
-func (v *vault) keep(sealed inventory.Sealed, data map[string]secret.Value, err error) {
+// keepResult remembers the opened values or the error, unless the fleet has a different document meanwhile. Opened
+// values are masked in any case, because they are used.
+func (v *vault) keepResult(sealed inventory.Sealed, data map[string]secret.Value, err error) {
 	_, account := data["password"]
 	for key, value := range data {
-		if key != "username" || !account { // the name of an account is no secret
-			v.ever.Add(value)
+		if key != "username" || !account { // the name of an account is not masked
+			v.everOpened.Add(value)
 		}
 	}
 	v.mu.Lock()

@@ -39,7 +39,7 @@ func testVault(t *testing.T, script string) (v *vault, runs func() int) {
 		t.Fatal(err)
 	}
 	other := strings.Replace(sealed(t, "other", theirs), "sops:\n", "sops:\n  pgp:\n    - fp: A\n", 1)
-	v.take(map[string]inventory.Sealed{
+	v.replaceSecrets(map[string]inventory.Sealed{
 		"ours":  {Name: "ours", File: "secrets/ours.yaml", Document: []byte(sealed(t, "ours", ours))},
 		"other": {Name: "other", File: "secrets/other.yaml", Document: []byte(other)},
 		"mixed": {Name: "mixed", Document: []byte(strings.Replace(sealed(t, "mixed", ours), "sops:\n", "sops:\n  pgp:\n    - fp: A\n", 1))},
@@ -74,21 +74,21 @@ func TestSopsOpensWhatAgeKeysDoNot(t *testing.T) {
 	v, runs := testVault(t, `cat >/dev/null; echo 'spec: {data: {a: "of pgp"}}'`)
 	for name, want := range map[string]string{"ours": "of age", "mixed": "of age", "other": "of pgp"} {
 		for range 2 {
-			data, err := v.open(t.Context(), name)
+			data, err := v.openSecret(t.Context(), name)
 			if err != nil || data["a"].Reveal() != want {
 				t.Errorf("%s = %q, %v, want %q", name, data["a"].Reveal(), err, want)
 			}
 		}
 	}
-	if _, err := v.open(t.Context(), "alien"); err == nil || !strings.Contains(err.Error(), "none of the age keys opens") {
+	if _, err := v.openSecret(t.Context(), "alien"); err == nil || !strings.Contains(err.Error(), "none of the age keys opens") {
 		t.Errorf("a file of another's age key alone: %v", err)
 	}
 	if runs() != 1 {
 		t.Errorf("sops ran %d times, want once, for the file that no age key opens", runs())
 	}
 	v.program.Path = ""
-	v.take(v.sealed)
-	if _, err := v.open(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "set secrets.sops") || !strings.Contains(err.Error(), "secrets/other.yaml") {
+	v.replaceSecrets(v.sealed)
+	if _, err := v.openSecret(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "set secrets.sops") || !strings.Contains(err.Error(), "secrets/other.yaml") {
 		t.Errorf("without sops: %v, want what to configure", err)
 	}
 }
@@ -101,14 +101,14 @@ func TestAFailureOfSopsHoldsForAWhile(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		runs  int
-	}{{0, 1}, {pause - time.Second, 1}, {2 * time.Second, 2}} {
+	}{{0, 1}, {failureTTL - time.Second, 1}, {2 * time.Second, 2}} {
 		now = now.Add(step.after)
-		if _, err := v.open(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "the key service is away") || runs() != step.runs {
+		if _, err := v.openSecret(t.Context(), "other"); err == nil || !strings.Contains(err.Error(), "the key service is away") || runs() != step.runs {
 			t.Errorf("%v later: %v after %d runs, want %d", step.after, err, runs(), step.runs)
 		}
 	}
-	v.take(v.sealed) // another commit
-	if _, err := v.open(t.Context(), "other"); err == nil || runs() != 3 {
+	v.replaceSecrets(v.sealed) // another commit
+	if _, err := v.openSecret(t.Context(), "other"); err == nil || runs() != 3 {
 		t.Errorf("after another commit: %v after %d runs, want 3", err, runs())
 	}
 }
@@ -117,12 +117,12 @@ func TestAFailureOfSopsHoldsForAWhile(t *testing.T) {
 func TestWhatWasOpenedIsMasked(t *testing.T) {
 	t.Parallel()
 	v, _ := testVault(t, `cat >/dev/null; echo 'spec: {data: {username: administrator, password: swordfish-1, user: swordfish-2}}'`)
-	if _, err := v.open(t.Context(), "other"); err != nil {
+	if _, err := v.openSecret(t.Context(), "other"); err != nil {
 		t.Fatal(err)
 	}
-	v.take(nil)
+	v.replaceSecrets(nil)
 	dir := console.Dir(t.TempDir())
-	l, err := dir.Open("web-03", &v.ever)
+	l, err := dir.Open("web-03", &v.everOpened)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,13 +9,14 @@ import (
 	"github.com/gitmetal/ingot/inventory/webhook"
 )
 
-// webHandler serves the page and what it reads. It changes nothing, and has no secrets to tell; who may see a fleet's state is for the proxy in front to say.
+// webHandler serves the page and its API. The API changes nothing and tells no secrets. Access control is the task of a
+// proxy in front.
 func (d *Daemon) webHandler() http.Handler {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /v1/view", d.answerView)
-	api.HandleFunc("GET /v1/events", d.events)
-	d.addConsoles(api)
-	return page.Handler(api)
+	api.HandleFunc("GET /v1/events", d.streamEvents)
+	d.addHostRoutes(api)
+	return page.NewHandler(api)
 }
 
 func (d *Daemon) serveWeb(ctx context.Context) error {
@@ -23,7 +24,7 @@ func (d *Daemon) serveWeb(ctx context.Context) error {
 		return nil
 	}
 	d.log.Info("page", "url", "http://"+d.web.Addr().String()+"/")
-	return serve(ctx, d.web, d.webHandler())
+	return serveHTTP(ctx, d.web, d.webHandler())
 }
 
 func (d *Daemon) serveWebhook(ctx context.Context) error {
@@ -34,5 +35,5 @@ func (d *Daemon) serveWebhook(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("webhook.secretFile: %w", err)
 	}
-	return serve(ctx, d.webhook, webhook.Handler(key, d.loop.Refresh))
+	return serveHTTP(ctx, d.webhook, webhook.Handler(key, d.loop.Refresh))
 }

@@ -24,7 +24,7 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 	if err := os.WriteFile(key, []byte("the-forge-knows\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.LoadFile(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestThePageTellsAndChangesNothing(t *testing.T) {
 			t.Errorf("POST %s = %s, want it refused", path, head.Status)
 		}
 	}
-	settings, err = config.Load(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err = config.LoadFile(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func freeAddress(t *testing.T) string {
 func TestAQuietStreamBeats(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
-	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.LoadFile(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

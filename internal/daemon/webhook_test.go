@@ -29,7 +29,7 @@ func TestAWebhookBringsWhatWasPushed(t *testing.T) {
 	w.edit(t, "../ingot.yaml", "poll: 10s", "poll: 1h")
 	w.edit(t, "../ingot.yaml", "  web:", "  webhook: "+freeAddress(t)+"\n  web:")
 	w.edit(t, "../ingot.yaml", "images:", "webhook: {secretFile: webhook.secret}\nimages:")
-	settings, err := config.Load(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.LoadFile(filepath.Join(w.dir, "ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

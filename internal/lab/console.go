@@ -13,11 +13,12 @@ type console struct {
 	feed     *serial.Feed
 	server   *serial.Server
 	listener net.Listener
-	log      func(context.Context) error // brings what a machine says to the feed, where it does not write there itself
+	// brings the machine's output to the feed, if the machine does not write there
+	feedLog func(context.Context) error
 }
 
-// attach has the BMC offer the console, and gives the fingerprint of its host key.
-func (c *console) attach(ctx context.Context, b *bmc.BMC) (fingerprint string, err error) {
+// attachTo makes the BMC offer the console, and gives the fingerprint of the console's host key.
+func (c *console) attachTo(ctx context.Context, b *bmc.BMC) (fingerprint string, err error) {
 	if c.server, err = serial.New(serial.Config{Check: b.Login, Stream: c.feed.Stream}); err != nil {
 		return "", err
 	}

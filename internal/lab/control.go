@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// MachineState is what the rack knows of a machine beside its description.
+// MachineState is the state of a machine, besides its description.
 type MachineState struct {
 	Name          string   `json:"name"`
 	Power         string   `json:"power"`         // On or Off
 	RamdiskStarts int      `json:"ramdiskStarts"` // starts from the virtual CD
 	DiskStarts    int      `json:"diskStarts"`
-	Story         []string `json:"story"` // the BMC's operations in order
+	Story         []string `json:"story"` // the BMC's operations, in order
 }
 
-// controlTimeout bounds one call of the control socket.
+// controlTimeout bounds a call of the control socket.
 const controlTimeout = 30 * time.Second
 
-// serveControl answers on the rack's unix socket until ctx ends.
+// serveControl serves the rack's unix socket until ctx ends.
 func (r *Rack) serveControl(ctx context.Context, socket string) error {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("lab control socket: %w", err)
@@ -92,7 +92,8 @@ func callControl(ctx context.Context, dir, method, path string) ([]byte, error) 
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	var dialer net.Dialer
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn,
+		error) {
 		return dialer.DialContext(ctx, "unix", description.Control)
 	}}}
 	defer client.CloseIdleConnections()
@@ -102,7 +103,8 @@ func callControl(ctx context.Context, dir, method, path string) ([]byte, error) 
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("lab: the rack in %s does not answer: start it with `ingot lab up --dir %s`: %w", dir, dir, err)
+		return nil, fmt.Errorf("lab: the rack in %s does not answer: start it with `ingot lab up --dir %s`: %w", dir,
+			dir, err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxDescription))

@@ -15,24 +15,25 @@ import (
 //go:embed fleet
 var templates embed.FS
 
-// gitIdentity is who commits to the lab's fleet.
-var gitIdentity = []string{"-c", "user.name=Lab", "-c", "user.email=lab@example.com", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false"}
+// gitIdentity is the committer of the lab's fleet.
+var gitIdentity = []string{"-c", "user.name=Lab", "-c", "user.email=lab@example.com", "-c", "init.defaultBranch=main",
+	"-c", "commit.gpgsign=false"}
 
-// SealSecret encrypts a Secret of the fleet: data by key to a document that goes into the repository.
+// SealSecret encrypts a Secret of the fleet: data by key becomes a document for the repository.
 type SealSecret func(name string, data map[string]string) ([]byte, error)
 
-// WriteFleet makes dir/fleet.git, a bare repository, and dir/fleet, a clone of it, whose one commit describes the rack. The clone is
-// pushed: a daemon that follows dir/fleet.git takes the machines over from there.
+// WriteFleet makes dir/fleet.git, a bare repository, and dir/fleet, a clone, with a single commit that describes the
+// rack. The clone is pushed: a daemon that follows dir/fleet.git takes over the machines.
 func WriteFleet(ctx context.Context, dir string, rack Description, seal SealSecret) error {
 	files, err := fleetFiles(rack, seal)
 	if err != nil {
 		return fmt.Errorf("write fleet: %w", err)
 	}
 	bare, work := filepath.Join(dir, "fleet.git"), filepath.Join(dir, "fleet")
-	if err := git(ctx, dir, "init", "--quiet", "--bare", bare); err != nil {
+	if err := runGit(ctx, dir, "init", "--quiet", "--bare", bare); err != nil {
 		return err
 	}
-	if err := git(ctx, dir, "clone", "--quiet", bare, work); err != nil {
+	if err := runGit(ctx, dir, "clone", "--quiet", bare, work); err != nil {
 		return err
 	}
 	for name, content := range files {
@@ -44,8 +45,9 @@ func WriteFleet(ctx context.Context, dir string, rack Description, seal SealSecr
 			return fmt.Errorf("write fleet: %w", err)
 		}
 	}
-	for _, args := range [][]string{{"add", "."}, {"commit", "--quiet", "-m", "fleet: describe the rack"}, {"push", "--quiet", "origin", "HEAD:main"}} {
-		if err := git(ctx, work, args...); err != nil {
+	for _, args := range [][]string{{"add", "."}, {"commit", "--quiet", "-m", "fleet: describe the rack"},
+		{"push", "--quiet", "origin", "HEAD:main"}} {
+		if err := runGit(ctx, work, args...); err != nil {
 			return err
 		}
 	}
@@ -55,20 +57,21 @@ func WriteFleet(ctx context.Context, dir string, rack Description, seal SealSecr
 // fleetFiles renders the fleet by path.
 func fleetFiles(rack Description, seal SealSecret) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for target, source := range map[string]string{"README.md": "README.md", "workloads/hello.bu": "hello.bu", "workloads/files/motd": "motd"} {
+	for target, source := range map[string]string{"README.md": "README.md", "workloads/hello.bu": "hello.bu",
+		"workloads/files/motd": "motd"} {
 		content, err := templates.ReadFile("fleet/" + source)
 		if err != nil {
 			return nil, err
 		}
 		files[target] = content
 	}
-	workload, err := render("workload.yaml.tmpl", rack.Image)
+	workload, err := renderTemplate("workload.yaml.tmpl", rack.Image)
 	if err != nil {
 		return nil, err
 	}
 	files["workloads/hello.yaml"] = workload
 	for _, machine := range rack.Machines {
-		host, err := render("host.yaml.tmpl", hostView{Machine: machine, SecureBoot: rack.Backend == QEMU})
+		host, err := renderTemplate("host.yaml.tmpl", hostTemplate{Machine: machine, SecureBoot: rack.Backend == QEMU})
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +79,8 @@ func fleetFiles(rack Description, seal SealSecret) (map[string][]byte, error) {
 	}
 	if len(rack.Machines) > 0 {
 		first := rack.Machines[0]
-		files["secrets/bmc-lab.yaml"], err = seal("bmc-lab", map[string]string{"username": first.Username, "password": first.Password})
+		files["secrets/bmc-lab.yaml"], err = seal("bmc-lab",
+			map[string]string{"username": first.Username, "password": first.Password})
 		if err != nil {
 			return nil, err
 		}
@@ -84,12 +88,12 @@ func fleetFiles(rack Description, seal SealSecret) (map[string][]byte, error) {
 	return files, nil
 }
 
-type hostView struct {
+type hostTemplate struct {
 	Machine
 	SecureBoot bool
 }
 
-func render(name string, data any) ([]byte, error) {
+func renderTemplate(name string, data any) ([]byte, error) {
 	t, err := template.New(name).Option("missingkey=error").ParseFS(templates, "fleet/"+name)
 	if err != nil {
 		return nil, err
@@ -101,11 +105,12 @@ func render(name string, data any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// git runs git in dir, without the user's own configuration.
-func git(ctx context.Context, dir string, args ...string) error {
+// runGit runs git in dir, without the user's own configuration.
+func runGit(ctx context.Context, dir string, args ...string) error {
 	command := exec.CommandContext(ctx, "git", append(append([]string{}, gitIdentity...), args...)...)
 	command.Dir = dir
-	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TERMINAL_PROMPT=0")
+	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+		"GIT_TERMINAL_PROMPT=0")
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}

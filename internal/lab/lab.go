@@ -1,6 +1,7 @@
-// Package lab is a virtual rack: machines with real firmware under QEMU, or in-process machines that run the same agent, each behind a
-// Redfish BMC of its own; an image server; and a small fleet that describes them. Demos, end-to-end tests and people without spare
-// hardware use it. Nothing of the daemon imports it.
+// Package lab is a virtual rack: machines with real firmware under QEMU, or in-process machines that run the same
+// agent, with a Redfish BMC per machine; an image server; and a small fleet that describes the rack. Demos, end-to-end
+// tests and people without spare hardware use the lab. New builds a Rack, Rack.Run serves it. The daemon must not
+// import package lab.
 package lab
 
 import (
@@ -11,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-// Backend says what the machines are.
+// Backend is the kind of machines.
 type Backend string
 
 // Backends.
@@ -20,7 +21,7 @@ const (
 	Sim  Backend = "sim"  // in-process: the real agent over fake hardware
 )
 
-// Description is the rack as others need to know it; it is kept in the rack's directory.
+// Description describes the rack to users; it is kept in the rack's directory.
 type Description struct {
 	Backend  Backend   `json:"backend"`
 	Machines []Machine `json:"machines"`
@@ -28,30 +29,30 @@ type Description struct {
 	Control  string    `json:"control"` // unix socket: pull a plug, read a BMC's log
 }
 
-// Machine is one machine of the rack.
+// Machine describes a machine of the rack.
 type Machine struct {
 	Name        string `json:"name"`
 	Address     string `json:"address"` // of its ComputerSystem
 	Fingerprint string `json:"fingerprint"`
-	ConsoleKey  string `json:"consoleKey"` // fingerprint of the host key that its serial console shows over SSH
+	ConsoleKey  string `json:"consoleKey"` // fingerprint of the serial console's host key over SSH
 	Username    string `json:"username"`
-	Password    string `json:"password"` // the lab's own; its file has mode 0600
+	Password    string `json:"password"` // the lab's own; the file has mode 0600
 	Serial      string `json:"serial"`
 	MAC         string `json:"mac"`
 	DiskSerial  string `json:"diskSerial"`
 	Console     string `json:"console,omitempty"` // log file of the serial console
 }
 
-// Image is the operating system image the rack serves.
+// Image is the operating system image of the rack.
 type Image struct {
 	URL    string `json:"url"`
 	SHA256 string `json:"sha256"`
 }
 
-// descriptionFile is where a rack's directory keeps its Description.
+// descriptionFile is the file, in a rack's directory, of its Description.
 const descriptionFile = "rack.json"
 
-// maxDescription is the largest description read, in bytes.
+// maxDescription is the largest description that is read, in bytes.
 const maxDescription = 16 << 20
 
 // Describe reads the description of the rack in dir.
@@ -78,8 +79,8 @@ func Describe(dir string) (Description, error) {
 	return d, nil
 }
 
-// write keeps the description in dir, readable by its owner only.
-func (d Description) write(dir string) error {
+// writeTo writes the description into dir, readable by its owner only.
+func (d Description) writeTo(dir string) error {
 	data, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write rack: %w", err)

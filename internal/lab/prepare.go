@@ -15,12 +15,12 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// guestHost is where a machine under QEMU's user network reaches this one.
+// guestHost is this host's address in QEMU's user network.
 const guestHost = "10.0.2.2"
 
-// Prepare writes all that a daemon needs to take over the rack in dir: its age key, its configuration (ingot.yaml), and the fleet that
-// describes the rack, as a bare repository (fleet.git) with a clone beside it (fleet).
-func Prepare(ctx context.Context, dir string) error {
+// PrepareFleet writes what a daemon needs to take over the rack in dir: the age key, the configuration (ingot.yaml),
+// and the fleet that describes the rack, as a bare repository (fleet.git) with a clone (fleet).
+func PrepareFleet(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func Prepare(ctx context.Context, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "age.key"), []byte(identity.String()+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write the age key: %w", err)
 	}
-	config, err := daemonConfig(ctx, rack)
+	config, err := renderDaemonConfig(ctx, rack)
 	if err != nil {
 		return err
 	}
@@ -48,12 +48,15 @@ func Prepare(ctx context.Context, dir string) error {
 		for key, value := range data {
 			values[key] = secret.New(value)
 		}
-		return secrets.Seal(secrets.Plain{Name: name, Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}}, Data: values}, []age.Recipient{identity.Recipient()}, time.Now())
+		return secrets.Seal(secrets.Plain{Name: name,
+			Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}},
+			Data:  values}, []age.Recipient{identity.Recipient()}, time.Now())
 	})
 }
 
-// daemonConfig is a daemon's configuration with ports that are free now: they must be known before the daemon starts, and stay over its restarts.
-func daemonConfig(ctx context.Context, rack Description) (string, error) {
+// renderDaemonConfig gives a daemon's configuration with free ports: the ports must be known before the daemon starts,
+// and stay the same over restarts.
+func renderDaemonConfig(ctx context.Context, rack Description) (string, error) {
 	var free [3]string
 	for i := range free {
 		port, err := ports.Free(ctx)

@@ -31,12 +31,12 @@ type Options struct {
 	Dir      string
 	Backend  Backend
 	Machines int
-	Image    string // file of the operating system image; "" makes one for simulated machines
+	Image    string // file of the operating system image; "" makes an image for simulated machines
 	DiskMiB  int    // of a QEMU machine; default 2048
 	Log      *slog.Logger
 }
 
-// Rack is machines that wait to be powered on by their BMCs.
+// Rack is a set of machines that their BMCs power on.
 type Rack struct {
 	options     Options
 	description Description
@@ -44,7 +44,7 @@ type Rack struct {
 	images      net.Listener
 }
 
-// machine is one machine with its BMC.
+// machine is a machine with its BMC.
 type machine struct {
 	bmc      *bmc.BMC
 	hardware bmc.Machine
@@ -54,7 +54,7 @@ type machine struct {
 	console  console
 }
 
-// New builds a rack in its directory; nothing is powered on. Run serves it.
+// New builds a rack in its directory; no machine is powered on. Run serves the rack.
 func New(ctx context.Context, o Options) (*Rack, error) {
 	if o.DiskMiB == 0 {
 		o.DiskMiB = 2048
@@ -70,13 +70,14 @@ func New(ctx context.Context, o Options) (*Rack, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("rack: %w", err)
 	}
-	r := &Rack{options: o, machines: map[string]*machine{}, description: Description{Backend: o.Backend, Control: filepath.Join(o.Dir, "lab.sock")}}
+	r := &Rack{options: o, machines: map[string]*machine{},
+		description: Description{Backend: o.Backend, Control: filepath.Join(o.Dir, "lab.sock")}}
 	if err := r.serveImage(ctx); err != nil {
 		return nil, err
 	}
 	password := randomWord()
 	for i := range o.Machines {
-		if err := r.add(ctx, i+1, password); err != nil {
+		if err := r.addMachine(ctx, i+1, password); err != nil {
 			return nil, err
 		}
 	}
@@ -85,13 +86,13 @@ func New(ctx context.Context, o Options) (*Rack, error) {
 			return nil, fmt.Errorf("rack: %w", err)
 		}
 	}
-	return r, r.description.write(o.Dir)
+	return r, r.description.writeTo(o.Dir)
 }
 
-// Description of the rack.
+// Description describes the rack.
 func (r *Rack) Description() Description { return r.description }
 
-// Sim is a simulated machine by name; nil when there is none.
+// Sim is a simulated machine by name; nil if there is none.
 func (r *Rack) Sim(name string) *sim.Machine {
 	if m := r.machines[name]; m != nil {
 		return m.sim
@@ -99,7 +100,7 @@ func (r *Rack) Sim(name string) *sim.Machine {
 	return nil
 }
 
-// BMC is a machine's BMC by name; nil when there is none.
+// BMC is a machine's BMC by name; nil if there is none.
 func (r *Rack) BMC(name string) *bmc.BMC {
 	if m := r.machines[name]; m != nil {
 		return m.bmc
@@ -107,8 +108,8 @@ func (r *Rack) BMC(name string) *bmc.BMC {
 	return nil
 }
 
-func (r *Rack) add(ctx context.Context, number int, password string) error {
-	m, d, err := r.build(ctx, number, password)
+func (r *Rack) addMachine(ctx context.Context, number int, password string) error {
+	m, d, err := r.buildMachine(ctx, number, password)
 	if err != nil {
 		return fmt.Errorf("rack: machine %d: %w", number, err)
 	}
@@ -117,18 +118,20 @@ func (r *Rack) add(ctx context.Context, number int, password string) error {
 	return nil
 }
 
-func (r *Rack) build(ctx context.Context, number int, password string) (*machine, Machine, error) {
+func (r *Rack) buildMachine(ctx context.Context, number int, password string) (*machine, Machine, error) {
 	d := Machine{
 		Name: fmt.Sprintf("machine-%d", number), Username: "admin", Password: password,
 		Serial: fmt.Sprintf("LAB%05d", number), DiskSerial: fmt.Sprintf("DISK%05d", number),
 		MAC: fmt.Sprintf("52:54:00:%02x:%02x:%02x", number>>16&0xff, number>>8&0xff, number&0xff),
 	}
 	identity := bmc.Identity{
-		Manufacturer: "ingot lab", Model: string(r.options.Backend), Serial: d.Serial, UUID: fmt.Sprintf("4c4c4544-0000-4000-8000-%012x", number),
-		BIOSVersion: "1", Processors: 1, Cores: 2, MemoryMiB: 2048, SecureBoot: r.options.Backend == QEMU, NICs: []bmc.NIC{{Name: "1", MAC: d.MAC}},
+		Manufacturer: "ingot lab", Model: string(r.options.Backend), Serial: d.Serial,
+		UUID:        fmt.Sprintf("4c4c4544-0000-4000-8000-%012x", number),
+		BIOSVersion: "1", Processors: 1, Cores: 2, MemoryMiB: 2048, SecureBoot: r.options.Backend == QEMU,
+		NICs:  []bmc.NIC{{Name: "1", MAC: d.MAC}},
 		Disks: []bmc.Disk{{Name: "1", Serial: d.DiskSerial, Model: "virtual", Bytes: int64(r.options.DiskMiB) << 20}},
 	}
-	m := &machine{console: console{log: func(context.Context) error { return nil }, feed: &serial.Feed{}}}
+	m := &machine{console: console{feedLog: func(context.Context) error { return nil }, feed: &serial.Feed{}}}
 	switch r.options.Backend {
 	case QEMU:
 		hardware, err := qemu.New(qemu.Config{Dir: filepath.Join(r.options.Dir, d.Name), Identity: identity})
@@ -136,19 +139,21 @@ func (r *Rack) build(ctx context.Context, number int, password string) (*machine
 			return nil, d, err
 		}
 		m.hardware, m.unplug, d.Console = hardware, func() { _ = hardware.Unplug() }, hardware.ConsolePath()
-		m.console.log = func(ctx context.Context) error { return m.console.feed.Follow(ctx, d.Console) }
+		m.console.feedLog = func(ctx context.Context) error { return m.console.feed.Follow(ctx, d.Console) }
 	case Sim:
-		m.sim = sim.New(sim.Config{Identity: identity, DiskSerial: d.DiskSerial, Serial: m.console.feed, Log: r.options.Log.With("machine", d.Name)})
+		m.sim = sim.New(sim.Config{Identity: identity, DiskSerial: d.DiskSerial, Serial: m.console.feed,
+			Log: r.options.Log.With("machine", d.Name)})
 		m.hardware, m.unplug = m.sim, m.sim.Unplug
 	default:
 		return nil, d, fmt.Errorf("there is no backend %q: qemu or sim", r.options.Backend)
 	}
-	return m, d, r.attach(ctx, m, &d, identity)
+	return m, d, r.attachBMC(ctx, m, &d, identity)
 }
 
-// attach puts a BMC in front of a machine.
-func (r *Rack) attach(ctx context.Context, m *machine, d *Machine, identity bmc.Identity) (err error) {
-	if m.bmc, err = bmc.New(bmc.Config{Identity: identity, Username: d.Username, Password: secret.New(d.Password)}, m.hardware); err != nil {
+// attachBMC puts a BMC in front of a machine.
+func (r *Rack) attachBMC(ctx context.Context, m *machine, d *Machine, identity bmc.Identity) (err error) {
+	if m.bmc, err = bmc.New(bmc.Config{Identity: identity, Username: d.Username, Password: secret.New(d.Password)},
+		m.hardware); err != nil {
 		return err
 	}
 	if m.listener, err = listenLoopback(ctx); err != nil {
@@ -158,11 +163,11 @@ func (r *Rack) attach(ctx context.Context, m *machine, d *Machine, identity bmc.
 	if d.Fingerprint, err = m.bmc.Fingerprint(); err != nil {
 		return err
 	}
-	d.ConsoleKey, err = m.console.attach(ctx, m.bmc)
+	d.ConsoleKey, err = m.console.attachTo(ctx, m.bmc)
 	return err
 }
 
-// Console is a machine's serial console, to count its readers or to put words into; nil when there is no such machine.
+// Console is a machine's serial console, to count its readers or to write output; nil if there is no such machine.
 func (r *Rack) Console(name string) (*serial.Server, *serial.Feed) {
 	if m := r.machines[name]; m != nil {
 		return m.console.server, m.console.feed
@@ -170,16 +175,17 @@ func (r *Rack) Console(name string) (*serial.Server, *serial.Feed) {
 	return nil, nil
 }
 
-// Run serves the BMCs, the image and the control socket until ctx ends, and powers every machine off then.
+// Run serves the BMCs, the image and the control socket until ctx ends, and then powers every machine off.
 func (r *Rack) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, m := range r.machines {
 		g.Go(func() error { return m.bmc.Serve(ctx, m.listener) })
 		g.Go(func() error { return m.console.server.Serve(ctx, m.console.listener) })
-		g.Go(func() error { return m.console.log(ctx) })
+		g.Go(func() error { return m.console.feedLog(ctx) })
 	}
 	g.Go(func() error {
-		return serveUntil(ctx, &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(r.options.Dir, "images"))), ReadHeaderTimeout: controlTimeout}, r.images)
+		return serveUntil(ctx, &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(r.options.Dir, "images"))),
+			ReadHeaderTimeout: controlTimeout}, r.images)
 	})
 	g.Go(func() error { return r.serveControl(ctx, r.description.Control) })
 	err := g.Wait()
@@ -191,21 +197,22 @@ func (r *Rack) Run(ctx context.Context) error {
 	return err
 }
 
-// State says how a machine is.
+// State gives the state of a machine.
 func (r *Rack) State(name string) (MachineState, error) {
 	m := r.machines[name]
 	if m == nil {
 		return MachineState{}, fmt.Errorf("there is no machine %q in this rack", name)
 	}
 	counts := m.bmc.Log().Counts()
-	state := MachineState{Name: name, Power: "Off", RamdiskStarts: counts.CDStarts, DiskStarts: counts.DiskStarts, Story: m.bmc.Log().Story()}
+	state := MachineState{Name: name, Power: "Off", RamdiskStarts: counts.CDStarts, DiskStarts: counts.DiskStarts,
+		Story: m.bmc.Log().Story()}
 	if m.bmc.On() {
 		state.Power = "On"
 	}
 	return state, nil
 }
 
-// Unplug pulls a machine's plug. It stays off until somebody powers it on.
+// Unplug pulls a machine's plug. The machine stays off until it is powered on.
 func (r *Rack) Unplug(_ context.Context, name string) error {
 	m := r.machines[name]
 	if m == nil {
@@ -215,7 +222,7 @@ func (r *Rack) Unplug(_ context.Context, name string) error {
 	return nil
 }
 
-// serveImage puts the operating system image where the rack's server finds it.
+// serveImage puts the operating system image into the directory of the rack's server.
 func (r *Rack) serveImage(ctx context.Context) error {
 	dir := filepath.Join(r.options.Dir, "images")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -227,10 +234,10 @@ func (r *Rack) serveImage(ctx context.Context) error {
 		if err := os.WriteFile(filepath.Join(dir, name), sim.NewImage(3<<20), 0o644); err != nil {
 			return fmt.Errorf("rack: %w", err)
 		}
-	} else if err := link(r.options.Image, filepath.Join(dir, name)); err != nil {
+	} else if err := linkFile(r.options.Image, filepath.Join(dir, name)); err != nil {
 		return fmt.Errorf("rack: %w", err)
 	}
-	sum, err := sha256File(filepath.Join(dir, name))
+	sum, err := hashFile(filepath.Join(dir, name))
 	if err != nil {
 		return fmt.Errorf("rack: %w", err)
 	}
@@ -241,7 +248,7 @@ func (r *Rack) serveImage(ctx context.Context) error {
 	return nil
 }
 
-func link(file, target string) error {
+func linkFile(file, target string) error {
 	absolute, err := filepath.Abs(file)
 	if err != nil {
 		return err
@@ -252,7 +259,7 @@ func link(file, target string) error {
 	return os.Symlink(absolute, target)
 }
 
-func sha256File(path string) (string, error) {
+func hashFile(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err

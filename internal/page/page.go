@@ -1,4 +1,5 @@
-// Package page is the read-only page of a fleet: its files, and what browsers may do with them. What it shows comes from an API that is given.
+// Package page is the read-only web page of a fleet: NewHandler serves the embedded files and an API that the caller
+// gives. The page must not load or run code from elsewhere: see policy.
 package page
 
 import (
@@ -10,12 +11,13 @@ import (
 //go:embed files
 var embedded embed.FS
 
-// policy has browsers load nothing from elsewhere, run no code but the page's own file, and put the page into no other.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+// policy makes browsers load nothing from elsewhere, run only the page's own file, and refuse to embed the page.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// Handler serves the page, and below /v1/ the API that it reads: GET /v1/events, a JSON value a line, GET /v1/hosts/{host}/story, and
-// GET /v1/hosts/{host}/console, text. No good answer may be kept by a cache.
-func Handler(api http.Handler) http.Handler {
+// NewHandler serves the page, and the given API below /v1/: GET /v1/events, a JSON value a line, GET
+// /v1/hosts/{host}/story, and GET /v1/hosts/{host}/console, text. Answers are marked as not cacheable.
+func NewHandler(api http.Handler) http.Handler {
 	files, err := fs.Sub(embedded, "files")
 	if err != nil {
 		panic("page: " + err.Error()) // "files" is a valid path

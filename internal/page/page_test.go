@@ -32,7 +32,7 @@ func TestHandler(t *testing.T) {
 		{"POST", "/v1/events", http.StatusMethodNotAllowed, "", ""},
 	} {
 		answer := httptest.NewRecorder()
-		page.Handler(api).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), test.method, test.path, http.NoBody))
+		page.NewHandler(api).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), test.method, test.path, http.NoBody))
 		if answer.Code != test.code || !strings.Contains(answer.Body.String(), test.says) {
 			t.Errorf("%s %s = %d %s, want %d and %q", test.method, test.path, answer.Code, answer.Body, test.code, test.says)
 		}

@@ -28,7 +28,7 @@ func TestCountsByPhaseAndRing(t *testing.T) {
 		"Active  3      0        1       2",
 		"", ""}, "\n")
 	var out bytes.Buffer
-	if err := terminal.Table(&out, v); err != nil {
+	if err := terminal.WriteTable(&out, v); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), want) {
@@ -38,7 +38,7 @@ func TestCountsByPhaseAndRing(t *testing.T) {
 		v.Hosts[i].Ring = ""
 	}
 	out.Reset()
-	if err := terminal.Table(&out, v); err != nil {
+	if err := terminal.WriteTable(&out, v); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "5 hosts: 1 Failed, 1 Held, 3 Active\n\n") || strings.Contains(out.String(), "no ring") {
@@ -50,7 +50,7 @@ func TestCountsByPhaseAndRing(t *testing.T) {
 func TestSaysOnceWhyNothingIsAccepted(t *testing.T) {
 	const why = "branch main was rewritten: it does not contain the accepted commit 3d2e"
 	var out bytes.Buffer
-	if err := terminal.Table(&out, daemon.View{Source: why, Frozen: why}); err != nil {
+	if err := terminal.WriteTable(&out, daemon.View{Source: why, Frozen: why}); err != nil {
 		t.Fatal(err)
 	}
 	want := "No commit of the fleet is accepted since the daemon started\nNothing is erased until an operator has looked: " + why + "\n\n"

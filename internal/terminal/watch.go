@@ -1,4 +1,5 @@
-// Package terminal shows what a daemon knows and does to a person at a terminal.
+// Package terminal shows the daemon's state and events to a person: WriteTable prints a View, and a Watcher turns
+// events into lines. Text from machines and commits must go through stripControls.
 package terminal
 
 import (
@@ -16,19 +17,19 @@ import (
 type Watcher struct {
 	out      io.Writer
 	terminal bool
-	host     string              // the word for the one that is shown; "" shows all
-	id       inventory.MachineID // of that one, once it was seen: it may be called otherwise meanwhile
+	host     string              // the word for the only host shown; "" shows all
+	id       inventory.MachineID // of that host, once seen: its name may change meanwhile
 	until    string
 	start    time.Time
-	said     map[inventory.MachineID]string // what was said last
+	said     map[inventory.MachineID]string // last line of a host
 	phases   map[inventory.MachineID]string
 	writes   map[inventory.MachineID]write
 	fleet    string
-	all      bool // every host was told of once
-	open     bool // the cursor is behind a line that moves
+	all      bool // every host was seen once
+	open     bool // the cursor is behind a progress line
 }
 
-// write is the progress of one host's image.
+// write is the progress of a host's image.
 type write struct {
 	done    int64
 	at      time.Time
@@ -36,37 +37,39 @@ type write struct {
 	percent int64
 }
 
-// NewWatcher writes to out; terminal says that it is one. Of one host only, if one is named; until is the phase in which all hosts shown end the wait.
+// NewWatcher writes to out, with a moving progress line if terminal is set. A non-empty host limits the output to that
+// host. The wait ends when all shown hosts are in the phase until.
 func NewWatcher(out io.Writer, terminal bool, host, until string) *Watcher {
 	return &Watcher{out: out, terminal: terminal, host: host, until: until, start: time.Now(),
-		said: map[inventory.MachineID]string{}, phases: map[inventory.MachineID]string{}, writes: map[inventory.MachineID]write{}}
+		said: map[inventory.MachineID]string{}, phases: map[inventory.MachineID]string{},
+		writes: map[inventory.MachineID]write{}}
 }
 
-// Event shows one event; done means that the wait is over.
-func (w *Watcher) Event(e daemon.Event) (done bool) {
+// ShowEvent shows an event; done means that the wait is over.
+func (w *Watcher) ShowEvent(e daemon.Event) (done bool) {
 	switch {
 	case e.All:
 		w.all = true
 	case e.Fleet != nil:
-		w.fleetLine(e)
-	case e.Host != nil && w.Shows(e):
-		w.hostLine(e)
-	case e.Job != nil && w.Shows(e):
-		w.jobLine(e)
+		w.writeFleetLine(e)
+	case e.Host != nil && w.IsShown(e):
+		w.writeHostLine(e)
+	case e.Job != nil && w.IsShown(e):
+		w.writeJobLine(e)
 	}
-	return w.reached()
+	return w.reachedPhase()
 }
 
-// Shows reports whether an event is of the host that is shown, or all hosts are.
-func (w *Watcher) Shows(e daemon.Event) bool {
-	name, id := e.Of()
-	if w.id == "" && daemon.Means(w.host, name, id) {
+// IsShown reports whether the event's host is shown.
+func (w *Watcher) IsShown(e daemon.Event) bool {
+	name, id := e.HostOf()
+	if w.id == "" && daemon.MeansHost(w.host, name, id) {
 		w.id = id
 	}
 	return w.host == "" || w.id != "" && w.id == id
 }
 
-func (w *Watcher) reached() bool {
+func (w *Watcher) reachedPhase() bool {
 	if w.until == "" || len(w.phases) == 0 || !w.all && w.host == "" {
 		return false
 	}
@@ -78,14 +81,14 @@ func (w *Watcher) reached() bool {
 	return true
 }
 
-// End leaves the cursor at the beginning of a line.
-func (w *Watcher) End() {
+// EndLine moves the cursor to the beginning of a line.
+func (w *Watcher) EndLine() {
 	if w.open {
 		fmt.Fprintln(w.out)
 	}
 }
 
-func (w *Watcher) line(at time.Time, name, text string) {
+func (w *Watcher) writeLine(at time.Time, name, text string) {
 	if w.open {
 		fmt.Fprint(w.out, "\r\x1b[K")
 		w.open = false
@@ -93,7 +96,7 @@ func (w *Watcher) line(at time.Time, name, text string) {
 	fmt.Fprintf(w.out, "%6.1fs  %-12s %s\n", at.Sub(w.start).Seconds(), name, text)
 }
 
-func (w *Watcher) fleetLine(e daemon.Event) {
+func (w *Watcher) writeFleetLine(e daemon.Event) {
 	f := e.Fleet
 	text := ""
 	switch {
@@ -112,14 +115,14 @@ func (w *Watcher) fleetLine(e daemon.Event) {
 	case f.Commit != "":
 		text = fmt.Sprintf("commit %.10s accepted: %s", f.Commit, f.Title)
 	}
-	text = plain(text)
+	text = stripControls(text)
 	if text != "" && text != w.fleet {
-		w.line(e.At, "fleet", text)
+		w.writeLine(e.At, "fleet", text)
 		w.fleet = text
 	}
 }
 
-func (w *Watcher) hostLine(e daemon.Event) {
+func (w *Watcher) writeHostLine(e daemon.Event) {
 	h, name, id := e.Host, e.Host.Metadata.Label(), e.Host.Metadata.Host()
 	text := string(h.Phase)
 	switch {
@@ -136,23 +139,26 @@ func (w *Watcher) hostLine(e daemon.Event) {
 	case h.NextDo != "":
 		text += fmt.Sprintf(": %s, %s", h.NextDo, h.NextWhy)
 	case h.Phase == "Active" && h.Installed != nil:
-		text += fmt.Sprintf(": %s from commit %.10s on disk %s", h.Installed.Workload, h.Installed.Commit, h.Installed.Disk.Label())
+		text += fmt.Sprintf(": %s from commit %.10s on disk %s", h.Installed.Workload, h.Installed.Commit,
+			h.Installed.Disk.Label())
 		if !h.Installed.PhoneHome.IsZero() {
 			text += fmt.Sprintf(", phoned home %s", h.Installed.PhoneHome.Format(time.TimeOnly))
 		}
 	}
-	text = plain(text)
+	text = stripControls(text)
 	if h.Hold != nil && h.Hold.Consent != "" {
-		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", e.Host.Metadata.Name, h.Hold.Consent)
+		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", e.Host.Metadata.Name,
+			h.Hold.Consent)
 	}
 	if h.Hold != nil && len(h.Hold.Countersign) > 0 {
-		text += fmt.Sprintf("\n%22sto sign the tag too, somebody else who may sign tags runs: %s", "", plain(strings.Join(h.Hold.Countersign, " && ")))
+		text += fmt.Sprintf("\n%22sto sign the tag too, somebody else who may sign tags runs: %s", "",
+			stripControls(strings.Join(h.Hold.Countersign, " && ")))
 	}
 	if text != w.said[id] {
-		w.line(e.At, name, text)
+		w.writeLine(e.At, name, text)
 		w.said[id] = text
 	}
-	// A phase counts once the status branch says so.
+	// A phase counts once it is on the status branch.
 	if h.Pushed {
 		w.phases[id] = string(h.Phase)
 	} else {
@@ -160,13 +166,13 @@ func (w *Watcher) hostLine(e daemon.Event) {
 	}
 }
 
-// jobLine shows the write: bytes, percent, rate.
-func (w *Watcher) jobLine(e daemon.Event) {
+// writeJobLine shows the progress of a write: bytes, percent, rate.
+func (w *Watcher) writeJobLine(e daemon.Event) {
 	j := e.Job
 	if j.Total == 0 {
 		return
 	}
-	_, id := e.Of()
+	_, id := e.HostOf()
 	before := w.writes[id]
 	percent := 100 * int64(j.Done) / int64(j.Total)
 	if e.At.Sub(before.shown) < 500*time.Millisecond && percent < 100 || percent == before.percent {
@@ -176,14 +182,15 @@ func (w *Watcher) jobLine(e daemon.Event) {
 	if before.done > 0 && int64(j.Done) > before.done {
 		rate = fmt.Sprintf(", %.1f MB/s", float64(int64(j.Done)-before.done)/1e6/e.At.Sub(before.at).Seconds())
 	}
-	text := fmt.Sprintf("Installing: coreos-installer has read %d of %d MB, %d%%%s", j.Done/1e6, j.Total/1e6, percent, rate)
+	text := fmt.Sprintf("Installing: coreos-installer has read %d of %d MB, %d%%%s", j.Done/1e6, j.Total/1e6, percent,
+		rate)
 	w.writes[id] = write{done: int64(j.Done), at: e.At, shown: e.At, percent: percent}
 	switch {
 	case w.terminal:
 		fmt.Fprintf(w.out, "\r\x1b[K%6.1fs  %-12s %s", e.At.Sub(w.start).Seconds(), e.Name, text)
 		w.open = true
 	case percent/10 != before.percent/10:
-		w.line(e.At, e.Name, text)
+		w.writeLine(e.At, e.Name, text)
 	default:
 	}
 }

@@ -45,7 +45,7 @@ func TestUntil(t *testing.T) {
 		w := terminal.NewWatcher(&out, false, test.host, "Active")
 		done := false
 		for _, e := range test.events {
-			done = w.Event(e)
+			done = w.ShowEvent(e)
 		}
 		if done != test.done {
 			t.Errorf("%s: done = %t, want %t", name, done, test.done)
@@ -59,10 +59,10 @@ func TestARenamedHostIsWaitedFor(t *testing.T) {
 	renamed := is("www-2", plan.Active, func(h *daemon.HostView) { h.Metadata.ID = "web-2" })
 	for _, word := range []string{"web-2", "id:web-2"} {
 		w := terminal.NewWatcher(&bytes.Buffer{}, false, word, "Active")
-		if w.Event(is("web-2", plan.Installing)) || w.Event(is("web-3", plan.Active)) {
+		if w.ShowEvent(is("web-2", plan.Installing)) || w.ShowEvent(is("web-3", plan.Active)) {
 			t.Errorf("%s: the wait is over too soon", word)
 		}
-		if !w.Event(renamed) {
+		if !w.ShowEvent(renamed) {
 			t.Errorf("%s: the wait goes on, want it over", word)
 		}
 	}
@@ -76,11 +76,11 @@ func TestLines(t *testing.T) {
 	hostile := func(h *daemon.HostView) {
 		h.Hold = &status.Hold{Message: "disk \x1b]0;title\x07 \u009b31m\r\n\u202e held", Consent: "S1/\x1b[1m", Countersign: []string{"git tag \x1b[1m", "git push"}}
 	}
-	w.Event(is("a", plan.Held, hostile))
-	w.Event(is("a", plan.Held, hostile))
-	w.Event(daemon.Event{At: time.Now(), Name: "b", ID: "b", Job: &wire.Progress{Done: 1e9, Total: 2e9}})
-	w.Event(daemon.Event{At: time.Now(), Fleet: &daemon.View{Source: "no \x1b[2J answer"}})
-	w.End()
+	w.ShowEvent(is("a", plan.Held, hostile))
+	w.ShowEvent(is("a", plan.Held, hostile))
+	w.ShowEvent(daemon.Event{At: time.Now(), Name: "b", ID: "b", Job: &wire.Progress{Done: 1e9, Total: 2e9}})
+	w.ShowEvent(daemon.Event{At: time.Now(), Fleet: &daemon.View{Source: "no \x1b[2J answer"}})
+	w.EndLine()
 	text := strings.ReplaceAll(out.String(), "\r\x1b[K", "")
 	for _, part := range []string{"\x1b", "\x07", "\u009b", "\u202e", "\r"} {
 		if strings.Contains(text, part) {
@@ -101,7 +101,7 @@ func (broken) Write([]byte) (int, error) { return 0, bytes.ErrTooLarge }
 
 func TestTableTellsOfABrokenOutput(t *testing.T) {
 	t.Parallel()
-	if err := terminal.Table(broken{}, daemon.View{}); err == nil {
+	if err := terminal.WriteTable(broken{}, daemon.View{}); err == nil {
 		t.Error("Table to a broken output succeeded")
 	}
 }

@@ -19,7 +19,7 @@ func (w *world) follow(what string, take func(daemon.Event) (done bool)) {
 	last := "nothing was heard of it"
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
-	err := w.client.Events(ctx, func(e daemon.Event) bool {
+	err := w.client.FollowEvents(ctx, func(e daemon.Event) bool {
 		if h := e.Host; h != nil {
 			last = fmt.Sprintf("%s at commit %.10s, waits for %q, hold %+v, trouble %q, error %q", h.Phase, h.Commit, h.Waits, h.Hold, h.Trouble, h.Error)
 		}

@@ -50,7 +50,7 @@ func newWorld(t testing.TB) *world {
 	if w.rack, err = lab.Describe(w.dir); err != nil {
 		t.Fatal(err)
 	}
-	settings, err := config.Load(w.path("ingot.yaml"))
+	settings, err := config.LoadFile(w.path("ingot.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

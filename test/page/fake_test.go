@@ -52,7 +52,7 @@ func (s *script) serve(t *testing.T) *script {
 		defer s.mu.Unlock()
 		_ = json.NewEncoder(w).Encode(s.story)
 	})
-	server := httptest.NewServer(page.Handler(api))
+	server := httptest.NewServer(page.NewHandler(api))
 	s.end = sync.OnceFunc(func() {
 		close(s.away)
 		server.Close()

@@ -53,10 +53,10 @@ func newWorld(t *testing.T, machines int) *world {
 		}
 		_ = file.Close()
 	})
-	if err := lab.Prepare(ctx, w.dir); err != nil {
+	if err := lab.PrepareFleet(ctx, w.dir); err != nil {
 		t.Fatal(err)
 	}
-	if w.settings, err = config.Load(filepath.Join(w.dir, "ingot.yaml")); err != nil {
+	if w.settings, err = config.LoadFile(filepath.Join(w.dir, "ingot.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -1,4 +1,5 @@
-// Package fleets reads a fleet, and what is known of its hosts, for the verbs that work on a clone or a directory. It connects to nothing.
+// Package fleets reads a fleet, and the status of its hosts, for verbs that work on a clone or a directory. NewReader
+// makes a Reader; Reader.ReadFleet reads a fleet, Reader.ReadKnown the status branch. No network connection is made.
 package fleets
 
 import (
@@ -19,29 +20,30 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Reader reads from the clone that a directory lies in, or from the directory itself. Each fleet starts from the one that was read before.
+// Reader reads from the clone around a directory, or from the directory itself. A load reuses the results of the load
+// before.
 type Reader struct {
 	dir    string
-	clone  *gitrepo.Clone // nil until it is needed
+	clone  *gitrepo.Clone // opened when needed
 	loaded load.Cache
 }
 
-// In reads nothing yet.
-func In(dir string) *Reader { return &Reader{dir: dir} }
+// NewReader makes a Reader that has read nothing yet.
+func NewReader(dir string) *Reader { return &Reader{dir: dir} }
 
-// Around reads the clone that a directory lies in, from its top; the directory as it is when it lies in none.
-func Around(dir string) *Reader {
-	f := In(dir)
-	if _, err := f.AtTop(); err != nil {
-		return In(dir)
+// NewReaderAround reads from the top of the clone around a directory; without a clone, from the directory.
+func NewReaderAround(dir string) *Reader {
+	f := NewReader(dir)
+	if _, err := f.MoveToTop(); err != nil {
+		return NewReader(dir)
 	}
 	return f
 }
 
-// Read gives a fleet at a revision, or, without a revision, the directory as it is. Rings run the clone's tags, and extra ones that are given as a
-// revision by name.
-func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet, []schemas.Finding, error) {
-	snapshot, err := f.Tree(revision)
+// ReadFleet gives the fleet at a revision; without a revision, of the directory's files. Rings run the clone's tags and
+// the extra tags, given as revisions by name.
+func (f *Reader) ReadFleet(revision string, extra map[string]string) (inventory.Fleet, []schemas.Finding, error) {
+	snapshot, err := f.ReadTree(revision)
 	var refused gitrepo.Refused
 	if errors.As(err, &refused) {
 		return inventory.Fleet{}, refused.Findings, nil
@@ -51,7 +53,7 @@ func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet
 	}
 	sources := inventory.Sources{Trunk: snapshot}
 	if patterns := load.TagPatterns(snapshot); len(patterns) > 0 {
-		if sources.Releases, err = f.releases(patterns, extra); err != nil {
+		if sources.Releases, err = f.selectReleases(patterns, extra); err != nil {
 			return inventory.Fleet{}, nil, err
 		}
 	}
@@ -63,7 +65,8 @@ func (f *Reader) Read(revision string, extra map[string]string) (inventory.Fleet
 	return fleet, findings, nil
 }
 
-// decodeAhead decodes the files of a tree on all processors: most of the time that a large fleet takes from scratch is spent there.
+// decodeAhead decodes the files of a tree on all processors: a first load of a large fleet spends most of its time
+// there.
 func decodeAhead(files map[string]inventory.File) load.Cache {
 	shares := make([]map[string]inventory.File, runtime.GOMAXPROCS(0))
 	for i := range shares {
@@ -83,35 +86,35 @@ func decodeAhead(files map[string]inventory.File) load.Cache {
 	return load.JoinCaches(parts...)
 }
 
-// releases picks what rings run from the clone; a directory outside of any clone has no tags.
-func (f *Reader) releases(patterns, extra map[string]string) (map[string]inventory.Release, error) {
-	if err := f.open(); err != nil {
+// selectReleases picks the rings' releases from the clone; a directory outside of a clone has no tags.
+func (f *Reader) selectReleases(patterns, extra map[string]string) (map[string]inventory.Release, error) {
+	if err := f.openClone(); err != nil {
 		return map[string]inventory.Release{}, nil
 	}
 	return f.clone.ChooseReleases(patterns, extra)
 }
 
-func (f *Reader) open() (err error) {
+func (f *Reader) openClone() (err error) {
 	if f.clone == nil {
 		f.clone, err = gitrepo.OpenClone(f.dir)
 	}
 	return err
 }
 
-// Tree gives the files of a revision, or, without one, of the directory.
-func (f *Reader) Tree(revision string) (inventory.Snapshot, error) {
+// ReadTree gives the files of a revision; without a revision, of the directory.
+func (f *Reader) ReadTree(revision string) (inventory.Snapshot, error) {
 	if revision == "" {
 		return gitrepo.ReadDirectory(f.dir)
 	}
-	if err := f.open(); err != nil {
+	if err := f.openClone(); err != nil {
 		return inventory.Snapshot{}, err
 	}
 	return f.clone.ReadSnapshot(revision)
 }
 
-// AtTop has directories be read from the top of the clone, which it gives.
-func (f *Reader) AtTop() (string, error) {
-	if err := f.open(); err != nil {
+// MoveToTop makes the Reader read directories from the top of the clone, and returns the top.
+func (f *Reader) MoveToTop() (string, error) {
+	if err := f.openClone(); err != nil {
 		return "", err
 	}
 	top, err := f.clone.WorkDirectory()
@@ -121,14 +124,15 @@ func (f *Reader) AtTop() (string, error) {
 	return top, err
 }
 
-// Known is what the status branch of a clone says. A host's page is read when it is asked for.
+// Known is the content of a clone's status branch. Hosts' pages are read when asked for.
 type Known struct {
-	Commit  string                                   // of the branch; "" when there is no such branch
-	Records map[inventory.MachineID]inventory.Record // of the hosts that were asked for
-	// Unreadable says why the pages of hosts that were asked for cannot be read: what is known of them is not known here.
+	Commit  string                                   // of the branch; "" if there is no such branch
+	Records map[inventory.MachineID]inventory.Record // of the hosts asked for
+	// Unreadable says, for hosts asked for, why a page cannot be read.
 	Unreadable map[inventory.MachineID]string
 	Reinstall  schemas.Scope // where the daemon lets update: Reinstall stand for consent
-	// TwoSigners says that the daemon wants two signers for what erases, and Signatures how many it counted on the tag of each ring.
+	// TwoSigners says that the daemon requires two signers for an erase; Signatures are the counted signatures on every
+	// ring's tag.
 	TwoSigners bool
 	Signatures map[string]inventory.Signatures
 
@@ -136,10 +140,11 @@ type Known struct {
 	pages  map[inventory.MachineID]string
 }
 
-// Known reads the status branch of the clone, but for the hosts' pages.
-func (f *Reader) Known(branch string) (Known, error) {
-	k := Known{pages: map[inventory.MachineID]string{}, Records: map[inventory.MachineID]inventory.Record{}, Signatures: map[string]inventory.Signatures{}, Unreadable: map[inventory.MachineID]string{}}
-	err := f.open()
+// ReadKnown reads the status branch of the clone, without the hosts' pages.
+func (f *Reader) ReadKnown(branch string) (Known, error) {
+	k := Known{pages: map[inventory.MachineID]string{}, Records: map[inventory.MachineID]inventory.Record{},
+		Signatures: map[string]inventory.Signatures{}, Unreadable: map[inventory.MachineID]string{}}
+	err := f.openClone()
 	if err != nil {
 		return k, err
 	}
@@ -158,7 +163,7 @@ func (f *Reader) Known(branch string) (Known, error) {
 	}
 	fleet, err := status.ParseFleet(page)
 	if err != nil {
-		return k, fmt.Errorf("%s on the status branch: %w: "+Mend, status.FleetPath, err)
+		return k, fmt.Errorf("%s on the status branch: %w: "+MendHint, status.FleetPath, err)
 	}
 	if fleet.Reinstall != nil {
 		k.Reinstall = *fleet.Reinstall
@@ -172,8 +177,8 @@ func (f *Reader) Known(branch string) (Known, error) {
 	return k, nil
 }
 
-// Ruled gives a fleet under the daemon's configuration, as far as that decides what may be erased.
-func (k Known) Ruled(fleet inventory.Fleet) inventory.Fleet {
+// ApplyRules gives a fleet with the daemon's settings about erasing.
+func (k Known) ApplyRules(fleet inventory.Fleet) inventory.Fleet {
 	fleet = fleet.Reinstallable(k.Reinstall)
 	if k.TwoSigners {
 		fleet = fleet.Countersigned(k.Signatures)
@@ -181,14 +186,14 @@ func (k Known) Ruled(fleet inventory.Fleet) inventory.Fleet {
 	return fleet
 }
 
-// Read has the records of hosts known, as far as they have a page that can be read.
-func (k Known) Read(hosts ...inventory.MachineID) {
+// ReadPages reads the records of hosts, as far as the hosts have readable pages.
+func (k Known) ReadPages(hosts ...inventory.MachineID) {
 	for _, host := range hosts {
 		file, there := k.pages[host]
 		if _, read := k.Records[host]; read || !there {
 			continue
 		}
-		page, err := PageOf(k.status, file)
+		page, err := ReadPage(k.status, file)
 		if err != nil {
 			k.Unreadable[host] = err.Error()
 			continue
@@ -197,46 +202,46 @@ func (k Known) Read(hosts ...inventory.MachineID) {
 	}
 }
 
-// ReadFor has those records known that the review of a change needs: pages of hosts that it has nothing to do with are not read.
-func (k Known) ReadFor(base, head inventory.Fleet) review.Known {
-	k.Read(review.Concerns(base, head)...)
+// ReadForReview reads the records that the review of a change needs; pages of unrelated hosts are not read.
+func (k Known) ReadForReview(base, head inventory.Fleet) review.Known {
+	k.ReadPages(review.Concerns(base, head)...)
 	claims := review.Claims(base, head, k.Records)
 	for id, file := range k.pages {
-		if _, named := head.Hosts[id]; !named || k.mentions(file, claims) {
-			k.Read(id)
+		if _, named := head.Hosts[id]; !named || k.mentionsAny(file, claims) {
+			k.ReadPages(id)
 		}
 	}
 	return review.Known{Records: k.Records, Unreadable: k.Unreadable}
 }
 
-// mentions reports whether a page has one of some texts, in any case: it is not read further than that.
-func (k Known) mentions(file string, texts []string) bool {
+// mentionsAny reports whether a page contains any of the texts, ignoring case, without parsing the page.
+func (k Known) mentionsAny(file string, texts []string) bool {
 	if len(texts) == 0 {
 		return false
 	}
 	page, err := k.status.ReadPage(file)
 	if err != nil {
-		return true // reading it again says why
+		return true // ReadPages reports the error
 	}
 	page = bytes.ToLower(page)
 	return slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(page, []byte(text)) })
 }
 
-// ReadOf has those records known that say what is known of some hosts of a fleet, and under which ids their machines are known.
-func (k Known) ReadOf(fleet inventory.Fleet, hosts []inventory.Desired) review.Known {
+// ReadForHosts reads the records of some hosts of a fleet, and the records under which their machines are known.
+func (k Known) ReadForHosts(fleet inventory.Fleet, hosts []inventory.Desired) review.Known {
 	others := fleet
 	others.Hosts = maps.Clone(fleet.Hosts)
 	for _, host := range hosts {
 		delete(others.Hosts, host.ID)
 	}
-	return k.ReadFor(others, fleet)
+	return k.ReadForReview(others, fleet)
 }
 
-// Mend is what to do about a page that somebody broke.
-const Mend = "a running daemon writes it again, then fetch; without one, restore it from the branch's history"
+// MendHint says what to do about a broken page.
+const MendHint = "a running daemon writes it again, then fetch; without one, restore it from the branch's history"
 
-// PageOf reads the page of one host. Its error names the page.
-func PageOf(branch gitrepo.Status, file string) (status.Document, error) {
+// ReadPage reads the page of a host. The error names the page.
+func ReadPage(branch gitrepo.Status, file string) (status.Document, error) {
 	content, err := branch.ReadPage(file)
 	if err != nil {
 		return status.Document{}, fmt.Errorf("its status page %s cannot be read: %w", file, err)

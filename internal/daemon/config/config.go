@@ -1,5 +1,6 @@
-// Package config is the daemon's own configuration: what the fleet cannot say about itself. It is read as strictly as the fleet: every problem is told
-// at its line.
+// Package config reads the daemon's own configuration file, for settings that the fleet cannot have. LoadFile reads a
+// file as strictly as a fleet is read: every problem is reported at its line. Do not read settings elsewhere: LoadFile
+// fills in the defaults.
 package config
 
 import (
@@ -15,9 +16,10 @@ import (
 // Config is a whole configuration. Relative paths are relative to the file.
 type Config struct {
 	Fleet Fleet `json:"fleet"`
-	// StateDir holds the journal; losing it loses nothing that cannot be rebuilt.
+	// StateDir holds the journal. A lost journal is rebuilt from the status branch, the BMCs and the agents.
 	StateDir string `json:"stateDir"`
-	// IdentityDir holds the daemon's keys. It is made at the first start, and must be kept: agents and installed systems trust it.
+	// IdentityDir holds the daemon's keys, made at the first start. Keep the directory: agents and installed systems
+	// trust the keys.
 	IdentityDir string `json:"identityDir"`
 	// AgeKeys is a file of age identities that open the fleet's Secrets.
 	AgeKeys string  `json:"ageKeys,omitempty"`
@@ -32,9 +34,11 @@ type Config struct {
 	Etcd      Etcd      `json:"etcd,omitempty"`
 	Limits    Limits    `json:"limits,omitempty"`
 	BMC       BMC       `json:"bmc,omitempty"`
-	// Reinstall selects the hosts on which a Workload's update: Reinstall stands for consent, for systems that it installed while it said so. Default: none.
+	// Reinstall selects the hosts on which a Workload's update: Reinstall stands for consent, for systems that were
+	// installed while update: Reinstall was set. Default: none.
 	Reinstall schemas.Scope `json:"reinstall,omitempty"`
-	// PublishEvery is the shortest time between two status commits; an armed operation is published at once. Default 15s.
+	// PublishEvery is the shortest time between two status commits; an armed operation is published at once. Default
+	// 15s.
 	PublishEvery Duration `json:"publishEvery,omitempty"`
 }
 
@@ -56,24 +60,25 @@ type Listen struct {
 	Agents string `json:"agents"`           // host:port of the agents' API, TLS
 	Media  string `json:"media"`            // host:port where BMCs read boot media, plain HTTP
 	Socket string `json:"socket,omitempty"` // control socket; default <stateDir>/ingot.sock
-	// Web is host:port of a read-only page of the fleet's state, plain HTTP, without accounts: keep it on loopback or behind a proxy that has some. "" for none.
+	// Web is host:port of a read-only page of the fleet's state, plain HTTP, without accounts: keep it on loopback or
+	// behind a proxy with accounts. "" for none.
 	Web string `json:"web,omitempty"`
-	// Webhook is host:port where the forge says that something was pushed, plain HTTP. It needs webhook.secretFile. "" for none.
+	// Webhook is host:port where the forge reports pushes, plain HTTP. Webhook needs webhook.secretFile. "" for none.
 	Webhook string `json:"webhook,omitempty"`
 }
 
-// Trust says whose commits count. Without keys every commit of the branch does. The fleet cannot change it.
+// Trust says whose commits count. Without keys every commit of the branch counts. The fleet cannot change the trust.
 type Trust struct {
 	AllowedSigners string       `json:"allowedSigners,omitempty"` // file as of ssh-keygen(1)
 	RevokedKeys    string       `json:"revokedKeys,omitempty"`    // file of public keys, one a line
 	PGPKeys        string       `json:"pgpKeys,omitempty"`        // file of armored public keys
 	Paths          []trust.Rule `json:"paths,omitempty"`
 	SignedTags     bool         `json:"signedTags,omitempty"` // the tags that rings follow must be signed too
-	TwoSigners     bool         `json:"twoSigners,omitempty"` // what erases needs a countersignature on its tag
+	TwoSigners     bool         `json:"twoSigners,omitempty"` // an erase needs a countersignature on its tag
 }
 
-// Policy reads the keys; nil without any.
-func (t Trust) Policy() (*trust.Policy, error) {
+// ReadPolicy reads the keys; nil without keys.
+func (t Trust) ReadPolicy() (*trust.Policy, error) {
 	if t.AllowedSigners == "" && t.PGPKeys == "" {
 		return nil, nil
 	}
@@ -81,7 +86,8 @@ func (t Trust) Policy() (*trust.Policy, error) {
 	for _, keys := range []struct {
 		field, file string
 		into        *[]byte
-	}{{"allowedSigners", t.AllowedSigners, &c.AllowedSigners}, {"revokedKeys", t.RevokedKeys, &c.RevokedKeys}, {"pgpKeys", t.PGPKeys, &c.PGPKeys}} {
+	}{{"allowedSigners", t.AllowedSigners, &c.AllowedSigners}, {"revokedKeys", t.RevokedKeys, &c.RevokedKeys},
+		{"pgpKeys", t.PGPKeys, &c.PGPKeys}} {
 		data, err := ReadFile(keys.file)
 		if err != nil {
 			return nil, fmt.Errorf("trust.%s: %w: name a file that the daemon's user may read", keys.field, err)
@@ -97,19 +103,20 @@ func (t Trust) Policy() (*trust.Policy, error) {
 
 // Webhook says how the forge proves itself.
 type Webhook struct {
-	SecretFile string `json:"secretFile,omitempty"` // the secret that the forge's webhook has too
+	SecretFile string `json:"secretFile,omitempty"` // the secret that is also set in the forge's webhook
 }
 
-// Advertise says how the listeners are reached.
+// Advertise says under which URLs the listeners are reached.
 type Advertise struct {
 	Agents []string `json:"agents"` // https URLs, from a machine's ramdisk and from the installed system
 	Media  string   `json:"media"`  // http URL, from a BMC
 }
 
-// Images bounds what is mirrored.
+// Images bounds the image mirror.
 type Images struct {
-	Dir        string   `json:"dir,omitempty"`        // default <stateDir>/images
-	AllowHosts []string `json:"allowHosts,omitempty"` // when set, only these hosts; loopback hosts must be named to be allowed
+	Dir string `json:"dir,omitempty"` // default <stateDir>/images
+	// when set, only these hosts; loopback hosts must be named to be allowed
+	AllowHosts []string `json:"allowHosts,omitempty"`
 }
 
 // Etcd names an etcd cluster; without endpoints the daemon embeds a single node.
@@ -120,10 +127,10 @@ type Etcd struct {
 	Key       string   `json:"key,omitempty"`
 }
 
-// BMC says how far what BMCs say is believed.
+// BMC says how far the answers of BMCs are trusted.
 type BMC struct {
-	// ConfirmOff is how long a machine that ingot does not know to be its own must be seen to be off before it is started: BMCs say Off for a while after a
-	// machine came on. Default 30s.
+	// ConfirmOff is how long a machine must be seen to be off before the machine is started, unless ingot itself
+	// switched it off: BMCs say Off for a while after a machine came on. Default 30s.
 	ConfirmOff Duration `json:"confirmOff,omitempty"`
 }
 
@@ -132,8 +139,8 @@ type Limits struct {
 	Installs int `json:"installs,omitempty"` // at a time; default 10
 }
 
-// TLS is how an etcd cluster is reached.
-func (e Etcd) TLS() (*tls.Config, error) {
+// ClientTLS is the TLS configuration for the etcd cluster.
+func (e Etcd) ClientTLS() (*tls.Config, error) {
 	certificate, err := tls.LoadX509KeyPair(e.Cert, e.Key)
 	if err != nil {
 		return nil, fmt.Errorf("etcd.cert, etcd.key: %w", err)

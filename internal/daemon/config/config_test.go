@@ -38,7 +38,7 @@ func write(t *testing.T, text string) string {
 func TestAGoodConfiguration(t *testing.T) {
 	t.Parallel()
 	file := write(t, good)
-	c, err := config.Load(file)
+	c, err := config.LoadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestProblemsStandAtTheirLines(t *testing.T) {
 		"nothing":          {[2]string{good, "# all of it is to come\n"}, []string{"is empty: begin with docs/daemon.yaml"}},
 		"two":              {[2]string{"fleet:", "fleet: {}\n---\nfleet:"}, []string{":3: a second document"}},
 	} {
-		_, err := config.Load(write(t, strings.Replace(good, test.change[0], test.change[1], 1)))
+		_, err := config.LoadFile(write(t, strings.Replace(good, test.change[0], test.change[1], 1)))
 		if err == nil {
 			t.Errorf("%s: used", name)
 			continue
@@ -92,7 +92,7 @@ func TestProblemsStandAtTheirLines(t *testing.T) {
 
 func TestALargeFileIsNotRead(t *testing.T) {
 	t.Parallel()
-	if _, err := config.Load(write(t, good+"# "+strings.Repeat("x", 1<<20))); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+	if _, err := config.LoadFile(write(t, good+"# "+strings.Repeat("x", 1<<20))); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
 		t.Errorf("a file of over 1 MiB: %v", err)
 	}
 }
@@ -107,12 +107,12 @@ func TestTheConfigurationOfSops(t *testing.T) {
 		"no such keys": {"{sops: /usr/bin/sops, keys: [gpg]}", "secrets.keys: there is no such type of keys"},
 		"a bare name":  {"{sops: sops, keys: [pgp]}", "secrets.sops: want a whole path"},
 	} {
-		if _, err := config.Load(write(t, good+"secrets: "+test.secrets+"\n")); (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), ":13:") || err != nil && !strings.Contains(err.Error(), test.why)) {
+		if _, err := config.LoadFile(write(t, good+"secrets: "+test.secrets+"\n")); (err == nil) != (test.why == "") || (err != nil && !strings.Contains(err.Error(), ":13:") || err != nil && !strings.Contains(err.Error(), test.why)) {
 			t.Errorf("%s: %v, want %q", name, err, test.why)
 		}
 	}
 	own := func(name string) (string, bool) { return "ours", name == "VAULT_TOKEN" }
-	program := config.Secrets{Env: []string{"A=b=c", "VAULT_TOKEN", "MISSING"}}.Program(own)
+	program := config.Secrets{Env: []string{"A=b=c", "VAULT_TOKEN", "MISSING"}}.NewProgram(own)
 	if want := []string{"A=b=c", "VAULT_TOKEN=ours"}; !slices.Equal(program.Env, want) {
 		t.Errorf("the environment is %q, want %q", program.Env, want)
 	}
@@ -129,7 +129,7 @@ func TestTheDocumentedConfigurationOfSops(t *testing.T) {
 	if !found || !ended {
 		t.Fatal("docs/secrets.md has no configuration")
 	}
-	c, err := config.Load(write(t, good+block))
+	c, err := config.LoadFile(write(t, good+block))
 	if err != nil || c.Secrets.Sops == "" {
 		t.Errorf("docs/secrets.md has no configuration of sops: %v in\n%s", err, block)
 	}

@@ -21,64 +21,65 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Config is what reading consoles needs; Secrets, Most, Limits, Pauses and Log may be left out.
+// Config configures a Reader; Secrets, MaxSessions, Limits, Pauses and Log may be zero.
 type Config struct {
 	Dir console.Dir
-	// Offered gives what a host's BMC offers, without asking it.
+	// Offered gives the console that a host's BMC offers, without a request to the BMC.
 	Offered func(id inventory.MachineID) (redfish.SerialConsole, error)
 	// Open opens a Secret.
 	Open func(ctx context.Context, name string) (map[string]secret.Value, error)
-	// Secrets are masked in every console: all that were opened, for whatever host. Whoever opens one adds it before it is used.
+	// Secrets are masked in every console: the values of every opened Secret. Add a value before using it.
 	Secrets     *console.Secrets
-	MaxSessions int // read at a time; default 200
+	MaxSessions int // sessions at a time; default 200
 	Limits      console.Limits
 	Pauses      Pauses
 	Log         *slog.Logger
 }
 
-// Pauses are how long a console that cannot be read is left alone; zero values are the defaults.
+// Pauses are the times before a failed console is tried again; zero values mean the defaults.
 type Pauses struct {
-	First   time.Duration // after the first failure, then twice as long each time; default 5 s
+	First   time.Duration // after the first failure, doubled by every further failure; default 5 s
 	Max     time.Duration // default 5 min
-	Refused time.Duration // after refused credentials, so that no account is locked out; default that of Redfish
+	Refused time.Duration // after refused credentials, so that no account is locked out; default redfish.LoginBackoff
 }
 
-// together is how much of all consoles is read, in bytes a second: it goes onto a disk on which the journal may be. That of 80 serial lines at 115200 baud.
+// sharedRate bounds the bytes a second of all consoles together, because the journal may be on the same disk. It is the
+// rate of 80 serial lines at 115200 baud.
 const sharedRate = 1 << 20
 
-// lookEvery is how often it is looked whose console should be read, when something happened.
+// lookEvery is how often sessions are arranged after a change.
 const lookEvery = 250 * time.Millisecond
 
-// never is later than anything.
+// farFuture is later than any time.
 var farFuture = time.Unix(1<<40, 0)
 
-// Consoles reads the serial consoles of hosts for which something is under way or wrong, beside everything else: a console that cannot be read concerns
-// nobody, and is shown with its reason.
+// Reader reads the serial consoles of hosts with something under way or wrong, independent of the loop: a console that
+// cannot be read blocks nothing, and is shown with the reason.
 type Reader struct {
 	config Config
 
 	mu      sync.Mutex
 	hosts   map[inventory.MachineID]*keptConsole
-	due     time.Time // when to arrange next: zero when something happened, never when nothing will by itself
+	due     time.Time // when to arrange sessions next: zero after a change, farFuture if only a change can matter
 	running sync.WaitGroup
 }
 
-// kept is one host's console.
+// keptConsole is the console of a host.
 type keptConsole struct {
 	host   reconcile.HostView
 	want   choice
-	until  time.Time // when it has settled
-	leased time.Time // when nobody looks at it any more
+	until  time.Time // when the host has settled
+	leased time.Time // when the last person's look ends
 	used   schemas.BMC
-	after  time.Time // not before
-	tries  int       // that failed in a row
-	state  State     // of the session, or why there is none
+	after  time.Time // time before which no session begins
+	tries  int       // failures in a row
+	state  State     // of the session, or why there is no session
 	text   string
-	log    *console.Log       // while it is read
+	log    *console.Log       // open during a session
 	end    context.CancelFunc // nil: no session
 }
 
-// NewReader reads nothing yet.
+// NewReader makes a Reader that reads nothing before Run.
 func NewReader(config Config) *Reader {
 	if config.MaxSessions == 0 {
 		config.MaxSessions = 200
@@ -95,7 +96,8 @@ func NewReader(config Config) *Reader {
 	for _, d := range []struct {
 		set      *time.Duration
 		fallback time.Duration
-	}{{&config.Pauses.First, 5 * time.Second}, {&config.Pauses.Max, 5 * time.Minute}, {&config.Pauses.Refused, redfish.LoginBackoff}} {
+	}{{&config.Pauses.First, 5 * time.Second}, {&config.Pauses.Max, 5 * time.Minute},
+		{&config.Pauses.Refused, redfish.LoginBackoff}} {
 		if *d.set == 0 {
 			*d.set = d.fallback
 		}
@@ -103,7 +105,7 @@ func NewReader(config Config) *Reader {
 	return &Reader{config: config, hosts: map[inventory.MachineID]*keptConsole{}}
 }
 
-// ReadSerial gives a host's console; the whole of what is kept is Text.
+// ReadSerial gives the end of a host's console; ReadText gives more.
 func (c *Reader) ReadSerial(h reconcile.HostView) (Serial, error) {
 	text, err := c.ReadText(h.ID)
 	if err != nil {
@@ -114,7 +116,7 @@ func (c *Reader) ReadSerial(h reconcile.HostView) (Serial, error) {
 	return s, nil
 }
 
-// ReadText is all that is kept of a host's console; its last line may not have ended.
+// ReadText gives the whole kept text of a host's console; the last line may be unfinished.
 func (c *Reader) ReadText(id inventory.MachineID) (string, error) {
 	text, err := c.config.Dir.Read(string(id))
 	if err != nil {
@@ -150,7 +152,8 @@ func (c *Reader) explainState(h reconcile.HostView) (State, string) {
 	case w == nil:
 		return Waits, "It was not looked at yet."
 	case w.end == nil && !w.want.read && w.want.state == Idle:
-		return Idle, fmt.Sprintf("It is %s: the console is read while something is under way or wrong, or somebody looks at it.", h.Document.Phase)
+		return Idle, fmt.Sprintf("It is %s: the console is read while something is under way or wrong, or somebody "+
+			"looks at it.", h.Document.Phase)
 	case w.end == nil && !w.want.read:
 		return w.want.state, w.want.why
 	case w.state == "":
@@ -160,13 +163,14 @@ func (c *Reader) explainState(h reconcile.HostView) (State, string) {
 	}
 }
 
-// ExtendLease says that somebody looks at a host's console: it is read for a while, although nothing is under way, unless it is left alone.
+// ExtendLease records that a person looks at a host's console: the console is read for a while, although nothing is
+// under way, unless it must be left alone.
 func (c *Reader) ExtendLease(id inventory.MachineID, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.hosts[id]
 	if w == nil {
-		return // it was not looked at yet
+		return // not looked at yet
 	}
 	w.leased = now.Add(lease)
 	if decideReading(&w.host, w.until, w.leased, now) != w.want {
@@ -197,7 +201,7 @@ func (c *Reader) Run(ctx context.Context, loop *reconcile.Loop) error {
 	}
 }
 
-// recordHost takes in how a host is now.
+// recordHost records a host's new state.
 func (c *Reader) recordHost(h reconcile.HostView, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,7 +221,8 @@ func (c *Reader) recordHost(h reconcile.HostView, now time.Time) {
 	if decideReading(&h, w.until, w.leased, now) != w.want {
 		c.due = time.Time{}
 	}
-	if h.Desired.BMC != nil && !sameConsole(*h.Desired.BMC, w.used) { // another console, or other trust: it is tried at once
+	// a different console, or different trust: connect at once
+	if h.Desired.BMC != nil && !sameConsole(*h.Desired.BMC, w.used) {
 		w.used, w.tries, w.after, w.state = *h.Desired.BMC, 0, time.Time{}, ""
 		c.due = time.Time{}
 		if w.end != nil {
@@ -233,7 +238,7 @@ func sameConsole(a, b schemas.BMC) bool {
 	return a.Address == b.Address && a.Credentials == b.Credentials && (a.Console == nil || *a.Console == *b.Console)
 }
 
-// arrangeSessions has the consoles read that should be, and no others.
+// arrangeSessions starts and ends sessions, so that the most urgent consoles are read.
 func (c *Reader) arrangeSessions(ctx context.Context, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -247,7 +252,8 @@ func (c *Reader) arrangeSessions(ctx context.Context, now time.Time) {
 		switch {
 		case w.want.read && w.end == nil && now.Before(w.after):
 			c.due = earlierOf(c.due, w.after)
-		case w.want.read, w.end != nil && w.want.state == Waits: // a BMC that is not reached meanwhile ends no session
+		// a BMC that is unreachable for the loop does not end a session
+		case w.want.read, w.end != nil && w.want.state == Waits:
 			some = append(some, w)
 		case w.end != nil:
 			w.end()
@@ -276,7 +282,7 @@ func earlierOf(a, b time.Time) time.Time {
 	return a
 }
 
-// compareConsoles orders consoles: the urgent first, then those that are read already.
+// compareConsoles orders consoles: the urgent first, then consoles with a session.
 func compareConsoles(a, b *keptConsole) int {
 	reads := func(w *keptConsole) int {
 		if w.end != nil {
@@ -293,7 +299,7 @@ func compareConsoles(a, b *keptConsole) int {
 	return cmp.Compare(a.host.ID, b.host.ID)
 }
 
-// startSession begins a session; c.mu is held.
+// startSession begins a session. The caller holds c.mu.
 func (c *Reader) startSession(ctx context.Context, w *keptConsole) {
 	ctx, w.end = context.WithCancel(ctx)
 	if w.state == "" {
@@ -312,11 +318,11 @@ func (c *Reader) startSession(ctx context.Context, w *keptConsole) {
 	})
 }
 
-// recordEnd says how a session ended, and when the next may begin; c.mu is held.
+// recordEnd records how a session ended, and when the next may begin. The caller holds c.mu.
 func (c *Reader) recordEnd(w *keptConsole, err error, ended bool, lasted time.Duration) {
 	w.state, w.text = "", ""
 	if ended {
-		return // it was not wanted any more
+		return // the session was ended by arrangeSessions
 	}
 	w.tries++
 	if lasted > time.Minute {
@@ -333,7 +339,7 @@ func (c *Reader) recordEnd(w *keptConsole, err error, ended bool, lasted time.Du
 	}
 }
 
-// makeSentence makes one of an error.
+// makeSentence turns an error's text into a sentence.
 func makeSentence(err error) string {
 	text := err.Error()
 	return strings.ToUpper(text[:1]) + text[1:] + "."

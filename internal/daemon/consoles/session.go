@@ -25,12 +25,12 @@ func (c *Reader) readConsole(ctx context.Context, w *keptConsole, h reconcile.Ho
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // that it can keep nothing was said by a write
+	defer func() { _ = log.Close() }() // a failed write was reported before
 	target := console.Target{
 		Address: joinConsoleAddress(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
 		Username: account["username"].Reveal(), Password: account["password"],
 	}
-	if offered.Shared { // elsewhere the line would go to the machine: to GRUB, or to a shell
+	if offered.Shared { // on a port that is not shared, the line would go to the machine: to GRUB, or to a shell
 		target.Entry = offered.Entry
 	}
 	out := &markedLog{log: log}
@@ -44,13 +44,13 @@ func (c *Reader) readConsole(ctx context.Context, w *keptConsole, h reconcile.Ho
 		if ctx.Err() != nil {
 			why = errors.New("nothing is under way and nobody looks at it, or others come first, or the daemon ends")
 		}
-		_ = log.WriteNote(time.Now(), "not read any more: "+why.Error()) // the log's own failure is what err is
+		_ = log.WriteNote(time.Now(), "not read any more: "+why.Error()) // err says already if the log fails
 	}
 	return err
 }
 
-// openSecrets opens the Secrets of a host's workload: a daemon that was started a moment ago opened none yet, and the machine may have had them from the one
-// before. What cannot be opened is not known.
+// openSecrets opens the Secrets of a host's workload, so that they are masked: a daemon that has just started has
+// opened none, and the machine may know them from the daemon before. Secrets that cannot be opened are skipped.
 func (c *Reader) openSecrets(ctx context.Context, h reconcile.HostView) {
 	if h.Desired.Workload == nil {
 		return
@@ -60,7 +60,7 @@ func (c *Reader) openSecrets(ctx context.Context, h reconcile.HostView) {
 	}
 }
 
-// noted marks in a log where reading begins, once something comes.
+// markedLog writes a note into a log before the first output.
 type markedLog struct {
 	log   *console.Log
 	began bool

@@ -9,7 +9,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Audit is the log of all acts: a file of one JSON value a line, which only grows. Rotate it by moving it away: each act opens it anew.
+// Audit is the append-only log of all acts: a file of one JSON value a line. To rotate the log, move the file away:
+// every act opens the file anew.
 type Audit struct {
 	file string
 	mu   sync.Mutex
@@ -18,8 +19,8 @@ type Audit struct {
 // NewAudit keeps the log in a file.
 func NewAudit(file string) *Audit { return &Audit{file: file} }
 
-// Write puts an act into the log; it is on the disk when Write returns without an error.
-func (a *Audit) Write(act status.Act) error {
+// WriteAct appends an act; without an error the act is on the disk.
+func (a *Audit) WriteAct(act status.Act) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	line, err := json.Marshal(act)

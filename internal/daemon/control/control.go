@@ -1,4 +1,5 @@
-// Package control is the daemon's control socket: who may speak through it, and the log of what they had the daemon do.
+// Package control is the daemon's control socket. ListenSocket opens the socket, AllowOnly admits users by the kernel's
+// peer credentials, and Audit logs the acts of operators. Write an act to the Audit before doing it.
 package control
 
 import (
@@ -15,15 +16,16 @@ import (
 	"syscall"
 )
 
-// Listen opens the socket for its owner only. A socket that nobody answers on is one that was left behind.
-func Listen(ctx context.Context, path string) (net.Listener, error) {
+// ListenSocket opens the socket for its owner only. A socket without an answering daemon is left over and is replaced.
+func ListenSocket(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	var dialer net.Dialer
 	if conn, err := dialer.DialContext(ctx, "unix", path); err == nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("control socket %s: another daemon answers on it: stop it, or name another with listen.socket", path)
+		return nil, fmt.Errorf("control socket %s: another daemon answers on it: stop it, or name another with "+
+			"listen.socket", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -49,7 +51,8 @@ func (p Peer) String() string {
 
 type peerKey struct{}
 
-// ConnContext is an http.Server's: requests know their peer from then on. A connection whose peer the kernel does not tell has none.
+// ConnContext is for http.Server.ConnContext: requests then know their Peer. If the kernel does not tell the peer, the
+// request has none.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	socket, ok := conn.(*net.UnixConn)
 	if !ok {
@@ -68,17 +71,19 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, Peer{UID: int(credentials.Uid)})
 }
 
-// Caller is who sent a request; false when that is not known.
-func Caller(ctx context.Context) (Peer, bool) {
+// CallerOf gives the sender of a request; false if the sender is unknown.
+func CallerOf(ctx context.Context) (Peer, bool) {
 	p, ok := ctx.Value(peerKey{}).(Peer)
 	return p, ok
 }
 
-// Only answers the requests of these users; nobody else's, whatever the socket's mode has come to be.
-func Only(users []int, next http.Handler) http.Handler {
+// AllowOnly answers the requests of the given users and refuses all further ones, also if the socket's mode was
+// changed.
+func AllowOnly(users []int, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p, known := Caller(r.Context()); !known || !slices.Contains(users, p.UID) {
-			http.Error(w, "the control socket is for the daemon's own user and root: run this as one of them", http.StatusForbidden)
+		if p, known := CallerOf(r.Context()); !known || !slices.Contains(users, p.UID) {
+			http.Error(w, "the control socket is for the daemon's own user and root: run this as one of them",
+				http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

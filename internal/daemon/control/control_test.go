@@ -29,7 +29,7 @@ func TestOnlyItsOwnersAreAnswered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "s", "sock")
-			listener, err := control.Listen(t.Context(), path)
+			listener, err := control.ListenSocket(t.Context(), path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,10 +37,10 @@ func TestOnlyItsOwnersAreAnswered(t *testing.T) {
 				t.Errorf("the socket's mode is %v, %v, want 0600", info.Mode(), err)
 			}
 			who := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				caller, _ := control.Caller(r.Context())
+				caller, _ := control.CallerOf(r.Context())
 				_, _ = io.WriteString(w, caller.String())
 			})
-			server := &http.Server{Handler: control.Only(test.users, who), ConnContext: control.ConnContext, ReadHeaderTimeout: time.Minute}
+			server := &http.Server{Handler: control.AllowOnly(test.users, who), ConnContext: control.ConnContext, ReadHeaderTimeout: time.Minute}
 			go func() { _ = server.Serve(listener) }()
 			defer server.Close()
 			code, body := get(t, path)
@@ -61,7 +61,7 @@ func TestARequestWithoutAPeerIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: control.Only([]int{0, os.Geteuid()}, http.NotFoundHandler()), ConnContext: control.ConnContext, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: control.AllowOnly([]int{0, os.Geteuid()}, http.NotFoundHandler()), ConnContext: control.ConnContext, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String(), http.NoBody)
@@ -103,18 +103,18 @@ func get(t *testing.T, socket string) (int, string) {
 func TestASocketInUseIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sock")
-	first, err := control.Listen(t.Context(), path)
+	first, err := control.ListenSocket(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := control.Listen(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another daemon answers on it") {
+	if _, err := control.ListenSocket(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another daemon answers on it") {
 		t.Errorf("a second daemon: %v", err)
 	}
 	if unix, ok := first.(*net.UnixListener); ok {
 		unix.SetUnlinkOnClose(false) // as after kill -9
 	}
 	_ = first.Close()
-	again, err := control.Listen(t.Context(), path)
+	again, err := control.ListenSocket(t.Context(), path)
 	if err != nil {
 		t.Fatalf("a socket left behind: %v", err)
 	}
@@ -126,7 +126,7 @@ func TestTheAuditLogOnlyGrows(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "audit.log")
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, what := range []string{"one", "two\nlines"} {
-		if err := control.NewAudit(file).Write(status.Act{At: at, By: "jo (uid 1000)", What: what}); err != nil {
+		if err := control.NewAudit(file).WriteAct(status.Act{At: at, By: "jo (uid 1000)", What: what}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestTheAuditLogOnlyGrows(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("the log is\n%swant\n%s", got, want)
 	}
-	if err := control.NewAudit(t.TempDir()).Write(status.Act{}); err == nil {
+	if err := control.NewAudit(t.TempDir()).WriteAct(status.Act{}); err == nil {
 		t.Error("a log that cannot be written took an act")
 	}
 }

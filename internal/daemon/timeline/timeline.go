@@ -14,20 +14,20 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Story is what happened to a host, in order, what its jobs said since the daemon started, and its serial console, as far as each is kept.
+// Timeline is what happened to a host, in order, and the output of the host's jobs since the daemon started.
 type Timeline struct {
 	Steps   []Step   `json:"steps"`
-	Console []string `json:"console"` // of its jobs
+	Console []string `json:"console"` // output of jobs
 }
 
-// Step is one change of a host's phase, or of what it does or waits for.
+// Step is a change of a host's phase, or of its action or reason to wait.
 type Step struct {
 	At    time.Time `json:"at"`
 	Phase string    `json:"phase"`
 	Text  string    `json:"text"`
 }
 
-// How much is kept: steps and lines of a host, bytes of a line, and the hosts whose jobs spoke last.
+// Bounds: steps and lines of a host, bytes of a line, and the number of hosts with kept output.
 const (
 	keptSteps    = 200
 	keptLines    = 500
@@ -35,20 +35,20 @@ const (
 	keptConsoles = 200
 )
 
-// Stories keeps every host's timeline and what its jobs said.
+// Recorder keeps the timelines and job outputs of all hosts.
 type Recorder struct {
 	mu    sync.Mutex
 	hosts map[inventory.MachineID]*Timeline
-	spoke []inventory.MachineID // hosts with a console, the one that spoke last at the end
+	spoke []inventory.MachineID // hosts with output, the latest at the end
 }
 
-// NewRecorder keeps nothing yet.
+// NewRecorder makes an empty Recorder.
 func NewRecorder() *Recorder {
 	return &Recorder{hosts: map[inventory.MachineID]*Timeline{}}
 }
 
-// ReadTimeline gives a host's story but for its serial console: what its document remembers from before the first step that was seen here, then what was seen. The
-// document has nothing, not even the name, before the first look.
+// ReadTimeline gives a host's timeline: the steps in the document from before the first recorded step, then the
+// recorded steps. Before the first look the document is empty, even the name.
 func (s *Recorder) ReadTimeline(id inventory.MachineID, d status.Document) Timeline {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,11 +56,12 @@ func (s *Recorder) ReadTimeline(id inventory.MachineID, d status.Document) Timel
 	if seen == nil {
 		seen = &Timeline{}
 	}
-	steps := slices.DeleteFunc(restoreSteps(d), func(step Step) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
+	steps := slices.DeleteFunc(restoreSteps(d),
+		func(step Step) bool { return len(seen.Steps) > 0 && !step.At.Before(seen.Steps[0].At) })
 	return Timeline{Steps: append(steps, seen.Steps...), Console: append([]string{}, seen.Console...)}
 }
 
-// restoreSteps are the steps that a document tells of, in order.
+// restoreSteps gives the steps that a document remembers, in order.
 func restoreSteps(d status.Document) []Step {
 	steps := []Step{}
 	add := func(at time.Time, phase plan.Phase, format string, args ...any) {
@@ -87,7 +88,7 @@ func restoreSteps(d status.Document) []Step {
 	return steps
 }
 
-// ensureTimeline gives a host's; the caller holds the lock.
+// ensureTimeline gives a host's timeline and makes it if needed. The caller holds the lock.
 func (s *Recorder) ensureTimeline(host inventory.MachineID) *Timeline {
 	if s.hosts[host] == nil {
 		s.hosts[host] = &Timeline{}
@@ -95,7 +96,7 @@ func (s *Recorder) ensureTimeline(host inventory.MachineID) *Timeline {
 	return s.hosts[host]
 }
 
-// recordStep adds what a host does now, unless it is what it did before.
+// recordStep adds a step for a host's new state, unless the last step is the same.
 func (s *Recorder) recordStep(h reconcile.HostView, now time.Time) {
 	v, text := h.Document, ""
 	if h.Plan.Action != nil {
@@ -123,7 +124,7 @@ func (s *Recorder) recordStep(h reconcile.HostView, now time.Time) {
 	story.Steps = keepLast(append(story.Steps, step), keptSteps)
 }
 
-// recordOutput adds what a host's job said. Where too many hosts speak, those that spoke longest ago are forgotten.
+// recordOutput adds the output of a host's job. If too many hosts have output, the oldest output is dropped.
 func (s *Recorder) recordOutput(p hub.Event) {
 	if len(p.Progress.Lines) == 0 {
 		return
@@ -146,7 +147,7 @@ func (s *Recorder) recordOutput(p hub.Event) {
 	}
 }
 
-// keepLast gives the end of a list, and lets go of the rest.
+// keepLast gives the last elements of a list, copied so that the remaining elements are freed.
 func keepLast[T any](all []T, most int) []T {
 	if len(all) <= most {
 		return all
@@ -154,7 +155,7 @@ func keepLast[T any](all []T, most int) []T {
 	return slices.Clone(all[len(all)-most:])
 }
 
-// FollowHosts writes the stories down until ctx ends.
+// FollowHosts records changes and output until ctx ends.
 func (s *Recorder) FollowHosts(ctx context.Context, loop *reconcile.Loop, jobs *hub.Hub) error {
 	changes := loop.Watch()
 	defer changes.Stop()

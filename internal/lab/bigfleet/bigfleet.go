@@ -1,6 +1,7 @@
-// Package bigfleet makes a fleet of thousands of hosts, for benchmarks: 25 hosts a rack, 16 racks a site, twelve workloads with Butane configs and files,
-// Defaults for every site, three rings of which two follow tags, a history, and a status branch on which every host runs what is asked of it. The
-// same numbers give the same bytes.
+// Package bigfleet makes a fleet of thousands of hosts, for benchmarks: 25 hosts a rack, 16 racks a site, twelve
+// workloads with Butane configs and files, Defaults for every site, three rings of which two follow tags, a history,
+// and a status branch on which every host runs its workload. Make writes the repository, Files gives the files alone.
+// The same numbers give the same bytes.
 package bigfleet
 
 import (
@@ -20,29 +21,36 @@ const (
 	perSite = 16 * perRack
 )
 
-// workloads are the roles of hosts; a host's is chosen by its number.
-var workloads = []string{"web", "api", "cache", "queue", "db", "search", "build", "metrics", "logs", "edge", "batch", "storage"}
+// workloads are the roles of hosts; a host's role is chosen by its number.
+var workloads = []string{"web", "api", "cache", "queue", "db", "search", "build", "metrics", "logs", "edge", "batch",
+	"storage"}
 
-// Files are all files of a fleet by path.
+// Files are all files of a fleet, by path.
 func Files(hosts int) map[string]string {
 	files := map[string]string{
-		"ingot.yaml":         apiVersion + "kind: Fleet\nmetadata: {name: fleet}\nspec: {installs: 50, imageHosts: [images.example.com]}\n",
-		"defaults/all.yaml":  apiVersion + defaultsForAll,
-		"rings/canary.yaml":  apiVersion + "kind: Ring\nmetadata: {name: canary}\nspec:\n  hosts: {matchLabels: {ring: canary}}\n  maxUnavailable: 5\n",
-		"rings/early.yaml":   apiVersion + "kind: Ring\nmetadata: {name: early}\nspec:\n  hosts: {matchLabels: {ring: early}}\n  tag: prod-*\n  after: [canary]\n  maxUnavailable: 10%\n",
-		"rings/broad.yaml":   apiVersion + "kind: Ring\nmetadata: {name: broad}\nspec:\n  hosts: {matchLabels: {ring: broad}}\n  tag: prod-*\n  after: [early]\n  maxUnavailable: 5%\n",
-		"steps/burn-in.yaml": apiVersion + "kind: Step\nmetadata: {name: burn-in}\nspec: {script: steps/burn-in.sh, timeout: 20m}\n",
-		"steps/burn-in.sh":   "#!/bin/sh\nset -eu\nstress-ng --cpu 0 --timeout 600s --verify\n",
-		"README.md":          "# The fleet\n\nOne file per machine below `hosts`.\n",
+		"ingot.yaml": apiVersion + "kind: Fleet\nmetadata: {name: fleet}\nspec: {installs: 50, imageHosts: " +
+			"[images.example.com]}\n",
+		"defaults/all.yaml": apiVersion + defaultsForAll,
+		"rings/canary.yaml": apiVersion +
+			"kind: Ring\nmetadata: {name: canary}\nspec:\n  hosts: {matchLabels: {ring: " +
+			"canary}}\n  maxUnavailable: 5\n",
+		"rings/early.yaml": apiVersion + "kind: Ring\nmetadata: {name: early}\nspec:\n  hosts: {matchLabels: {ring: " +
+			"early}}\n  tag: prod-*\n  after: [canary]\n  maxUnavailable: 10%\n",
+		"rings/broad.yaml": apiVersion + "kind: Ring\nmetadata: {name: broad}\nspec:\n  hosts: {matchLabels: {ring: " +
+			"broad}}\n  tag: prod-*\n  after: [early]\n  maxUnavailable: 5%\n",
+		"steps/burn-in.yaml": apiVersion + "kind: Step\nmetadata: {name: burn-in}\nspec: {script: steps/burn-in.sh, " +
+			"timeout: 20m}\n",
+		"steps/burn-in.sh": "#!/bin/sh\nset -eu\nstress-ng --cpu 0 --timeout 600s --verify\n",
+		"README.md":        "# The fleet\n\nOne file per machine below `hosts`.\n",
 	}
 	for i, name := range workloads {
-		workload(files, i, name)
+		addWorkload(files, i, name)
 	}
 	for site := range (hosts + perSite - 1) / perSite {
-		siteFiles(files, site)
+		addSiteFiles(files, site)
 	}
 	for n := range hosts {
-		files[HostFile(n)] = host(n)
+		files[HostFile(n)] = hostText(n)
 	}
 	return files
 }
@@ -56,11 +64,11 @@ spec:
     vars: {domain: example.com}
 `
 
-// siteFiles are a site's Secret, and the Defaults that give it to the site's hosts.
-func siteFiles(files map[string]string, site int) {
+// addSiteFiles adds a site's Secret, and the Defaults that give the Secret to the site's hosts.
+func addSiteFiles(files map[string]string, site int) {
 	const sealed = "ENC[AES256_GCM,data:YWRtaW4=,iv:%[2]s,tag:%[2]s,type:str]"
 	name := siteName(site)
-	iv := digest("iv", site)[:24]
+	iv := hexDigest("iv", site)[:24]
 	files["secrets/bmc-"+name+".yaml"] = fmt.Sprintf(apiVersion+`kind: Secret
 metadata: {name: bmc-%[1]s}
 spec:
@@ -83,8 +91,8 @@ spec:
 
 func siteName(site int) string { return fmt.Sprintf("site%02d", site) }
 
-// workload writes one of the workloads; the last of them uses a var that every host has for itself.
-func workload(files map[string]string, i int, name string) {
+// addWorkload adds a workload; the workload storage uses a var with a different value for every host.
+func addWorkload(files map[string]string, i int, name string) {
 	files["workloads/"+name+".yaml"] = fmt.Sprintf(apiVersion+`kind: Workload
 metadata:
   name: %[1]s
@@ -96,7 +104,7 @@ spec:
     butane: workloads/%[1]s/%[1]s.bu
     kernelArguments: ["console=ttyS0,115200", "ingot.workload=%[1]s"]
   steps: [{step: burn-in}, {step: install}]
-`, name, digest("image", i))
+`, name, hexDigest("image", i))
 	own := "${vars.tier}"
 	if name == "storage" {
 		own = "${vars.tier} ${vars.id}"
@@ -124,11 +132,14 @@ systemd:
     - name: %[1]s.service
       enabled: true
       contents_local: files/%[1]s.service
-`, name, digest("key", i)[:40], own)
+`, name, hexDigest("key", i)[:40], own)
 	at := "workloads/" + name + "/files/"
-	files[at+name+".conf"] = strings.Repeat(fmt.Sprintf("# settings of %s\nworkers = %d\nlisten = 0.0.0.0:%d\n", name, 4+i, 8000+i), 20)
+	files[at+name+".conf"] = strings.Repeat(fmt.Sprintf("# settings of %s\nworkers = %d\nlisten = 0.0.0.0:%d\n", name,
+		4+i, 8000+i), 20)
 	files[at+"check.sh"] = "#!/bin/sh\nexec curl -fsS http://localhost:" + fmt.Sprint(8000+i) + "/healthz\n"
-	files[at+name+".service"] = "[Unit]\nDescription=" + name + "\nAfter=network-online.target\n\n[Service]\nExecStart=/usr/bin/podman run --rm " + name + "\nRestart=always\n\n[Install]\nWantedBy=multi-user.target\n"
+	files[at+name+".service"] = "[Unit]\nDescription=" + name +
+		"\nAfter=network-online.target\n\n[Service]\nExecStart=/usr/bin/podman run --rm " + name +
+		"\nRestart=always\n\n[Install]\nWantedBy=multi-user.target\n"
 }
 
 // HostName is the name of a host by its number.
@@ -136,12 +147,12 @@ func HostName(n int) string {
 	return fmt.Sprintf("s%02d-r%02d-n%02d", n/perSite, n%perSite/perRack, n%perRack)
 }
 
-// HostFile is where a host is written.
+// HostFile is the path of a host's file.
 func HostFile(n int) string {
 	return fmt.Sprintf("hosts/%s/rack%02d/%s.yaml", siteName(n/perSite), n%perSite/perRack, HostName(n))
 }
 
-// ringOf gives one rack of a site to the ring canary, three to early, the others to broad.
+// ringOf gives a rack per site to the ring canary, three racks to early, and the remaining racks to broad.
 func ringOf(n int) string {
 	switch rack := n % perSite / perRack; {
 	case rack == 0:
@@ -153,8 +164,8 @@ func ringOf(n int) string {
 	}
 }
 
-func host(n int) string {
-	site, rack, id := n/perSite, n%perSite/perRack, digest("host", n)
+func hostText(n int) string {
+	site, rack, id := n/perSite, n%perSite/perRack, hexDigest("host", n)
 	mac := fmt.Sprintf("52:54:%02x:%02x:%02x", n>>16&0xff, n>>8&0xff, n&0xff)
 	return fmt.Sprintf(`# yaml-language-server: $schema=https://ingot.dev/schemas/v1alpha1/host.json
 `+apiVersion+`kind: Host
@@ -178,37 +189,39 @@ spec:
           ipv4: {dhcp: true}
   workload: %[5]s
   vars: {tier: standard, id: "%[12]d"}
-`, HostName(n), siteName(site), rack, ringOf(n), workloads[n%len(workloads)], site+1, n%perRack+10, id, serial(n), mac, id[:8], n)
+`, HostName(n), siteName(site), rack, ringOf(n), workloads[n%len(workloads)], site+1, n%perRack+10, id, serialNumber(n), mac, id[:8], n)
 }
 
-func serial(n int) string { return "SN" + strings.ToUpper(digest("serial", n)[:10]) }
+func serialNumber(n int) string { return "SN" + strings.ToUpper(hexDigest("serial", n)[:10]) }
 
-func digest(what string, n int) string {
+func hexDigest(what string, n int) string {
 	sum := sha256.Sum256([]byte(fmt.Sprint(what, n)))
 	return hex.EncodeToString(sum[:])
 }
 
-// EditHost is a host's file after a change of what it runs; every number is another change.
+// EditHost is a host's file after a change of its workload's inputs; every edit number is a different change.
 func EditHost(n, edit int) string {
-	return strings.Replace(host(n), "tier: standard", fmt.Sprintf("tier: edit%d", edit), 1)
+	return strings.Replace(hostText(n), "tier: standard", fmt.Sprintf("tier: edit%d", edit), 1)
 }
 
-// EditImages has every workload install another image, so that all hosts change.
+// EditImages gives every workload a different image, so that all hosts change.
 func EditImages(files map[string]string, edit int) map[string]string {
 	edited := map[string]string{}
 	for i, name := range workloads {
 		file := "workloads/" + name + ".yaml"
-		edited[file] = strings.Replace(files[file], digest("image", i), digest(fmt.Sprint("edit", edit, "image"), i), 1)
+		edited[file] = strings.Replace(files[file], hexDigest("image", i),
+			hexDigest(fmt.Sprint("edit", edit, "image"), i), 1)
 	}
 	return edited
 }
 
-// Snapshot is a commit of files, with the blob ids that git would give them.
+// Snapshot is a commit of files, with git's blob ids.
 func Snapshot(commit string, files map[string]string) inventory.Snapshot {
 	s := inventory.Snapshot{Commit: commit, Files: make(map[string]inventory.File, len(files))}
 	for name, content := range files {
 		sum := sha1.Sum(fmt.Appendf(nil, "blob %d\x00%s", len(content), content))
-		s.Files[name] = inventory.File{Blob: hex.EncodeToString(sum[:]), Data: []byte(content), Executable: strings.HasSuffix(name, ".sh")}
+		s.Files[name] = inventory.File{Blob: hex.EncodeToString(sum[:]), Data: []byte(content),
+			Executable: strings.HasSuffix(name, ".sh")}
 	}
 	return s
 }

@@ -15,43 +15,44 @@ import (
 	"github.com/gitmetal/ingot/inventory/load"
 )
 
-// Branch and StatusBranch are those of the repositories made here.
+// Branch and StatusBranch are the branches of the repositories.
 const (
 	Branch       = "main"
 	StatusBranch = "ingot/status"
 )
 
-// Tag is what the rings early and broad run: a commit ten before the tip.
+// Tag is the release of the rings early and broad: a commit ten before the tip.
 const Tag = "prod-1"
 
-// Repository makes a bare repository at path: all files in the first commit, then a change of one host in every commit, so that the tip holds exactly
-// files. It can be pushed to over http.
+// Repository makes a bare repository at path: all files in the first commit, then a change of one host per commit, so
+// that the tip holds exactly files. Pushes over http are allowed.
 func Repository(ctx context.Context, path string, files map[string]string, commits int) error {
-	for _, args := range [][]string{{"init", "--quiet", "--bare", "--initial-branch=" + Branch, path}, {"-C", path, "config", "http.receivepack", "true"}} {
+	for _, args := range [][]string{{"init", "--quiet", "--bare", "--initial-branch=" + Branch, path},
+		{"-C", path, "config", "http.receivepack", "true"}} {
 		if _, err := Git(ctx, ".", args...); err != nil {
 			return err
 		}
 	}
-	hosts := hostsOf(files)
+	hosts := listHostFiles(files)
 	var stream bytes.Buffer
-	commit(&stream, Branch, at(files, commits, 0), 0)
+	writeCommit(&stream, Branch, filesAt(files, commits, 0), 0)
 	for k := 1; k < commits; k++ {
 		file := hosts[k%len(hosts)]
-		commit(&stream, Branch, map[string]string{file: files[file]}, k)
+		writeCommit(&stream, Branch, map[string]string{file: files[file]}, k)
 	}
 	if err := fastImport(ctx, path, &stream); err != nil {
 		return err
 	}
-	_, err := Git(ctx, path, "tag", Tag, fmt.Sprintf("%s~%d", Branch, behind(commits)))
+	_, err := Git(ctx, path, "tag", Tag, fmt.Sprintf("%s~%d", Branch, tagDistance(commits)))
 	return err
 }
 
-// behind is how many commits the tag is behind the tip.
-func behind(commits int) int { return min(10, commits-1) }
+// tagDistance is how many commits the tag is behind the tip.
+func tagDistance(commits int) int { return min(10, commits-1) }
 
-// at gives the files as they are in a commit of the history.
-func at(files map[string]string, commits, number int) map[string]string {
-	hosts, then := hostsOf(files), maps.Clone(files)
+// filesAt gives the files at a commit of the history.
+func filesAt(files map[string]string, commits, number int) map[string]string {
+	hosts, then := listHostFiles(files), maps.Clone(files)
 	for k := number + 1; k < commits; k++ {
 		file := hosts[k%len(hosts)]
 		then[file] = files[file] + "# as it was\n"
@@ -59,12 +60,13 @@ func at(files map[string]string, commits, number int) map[string]string {
 	return then
 }
 
-func hostsOf(files map[string]string) []string {
+func listHostFiles(files map[string]string) []string {
 	names := slices.Sorted(maps.Keys(files))
 	return slices.DeleteFunc(names, func(file string) bool { return !strings.HasPrefix(file, "hosts/") })
 }
 
-// Status makes the status branch of a repository at path: all documents in the first commit, then one rewritten in every commit.
+// Status makes the status branch of a repository at path: all documents in the first commit, then a rewritten document
+// per commit.
 func Status(ctx context.Context, path string, documents map[string][]byte, commits int) error {
 	files := make(map[string]string, len(documents))
 	for name, content := range documents {
@@ -72,15 +74,16 @@ func Status(ctx context.Context, path string, documents map[string][]byte, commi
 	}
 	names := slices.Sorted(maps.Keys(files))
 	var stream bytes.Buffer
-	commit(&stream, StatusBranch, files, 0)
+	writeCommit(&stream, StatusBranch, files, 0)
 	for k := 1; k < commits; k++ {
 		name := names[k*7919%len(names)]
-		commit(&stream, StatusBranch, map[string]string{name: files[name] + fmt.Sprintf("# %d\n", k)}, k)
+		writeCommit(&stream, StatusBranch, map[string]string{name: files[name] + fmt.Sprintf("# %d\n", k)}, k)
 	}
 	return fastImport(ctx, path, &stream)
 }
 
-// Make makes a repository at path with a status branch on which every host runs what the tip and the tag ask for, and gives that fleet.
+// Make makes a repository at path with a status branch on which every host runs the release of tip and tag, and returns
+// the fleet.
 func Make(ctx context.Context, path string, hosts, commits, statusCommits int) (inventory.Fleet, error) {
 	files := Files(hosts)
 	if err := Repository(ctx, path, files, commits); err != nil {
@@ -91,15 +94,17 @@ func Make(ctx context.Context, path string, hosts, commits, statusCommits int) (
 		return inventory.Fleet{}, err
 	}
 	tip, tagged, _ := strings.Cut(ids, "\n")
-	release := inventory.Release{Tag: Tag, Snapshot: Snapshot(tagged, at(files, commits, commits-1-behind(commits)))}
-	fleet, findings := load.Fleet(inventory.Sources{Trunk: Snapshot(tip, files), Releases: map[string]inventory.Release{"early": release, "broad": release}}, nil)
+	release := inventory.Release{Tag: Tag,
+		Snapshot: Snapshot(tagged, filesAt(files, commits, commits-1-tagDistance(commits)))}
+	fleet, findings := load.Fleet(inventory.Sources{Trunk: Snapshot(tip, files),
+		Releases: map[string]inventory.Release{"early": release, "broad": release}}, nil)
 	if len(findings) > 0 {
 		return inventory.Fleet{}, fmt.Errorf("the fleet has %d findings, the first: %s", len(findings), findings[0])
 	}
 	return fleet, Status(ctx, path, Documents(fleet), statusCommits)
 }
 
-// Commit makes a commit of edited files on top of a branch, as the tip of another branch, or of the same.
+// Commit makes a commit of edited files on top of a branch, as the tip of the same or of a different branch.
 func Commit(ctx context.Context, path, on, branch string, edited map[string]string) error {
 	tip, err := Git(ctx, path, "rev-parse", on)
 	if err != nil {
@@ -107,14 +112,15 @@ func Commit(ctx context.Context, path, on, branch string, edited map[string]stri
 	}
 	var stream bytes.Buffer
 	fmt.Fprintf(&stream, "reset refs/heads/%s\nfrom %s\n\n", branch, tip)
-	commit(&stream, branch, edited, 1000)
+	writeCommit(&stream, branch, edited, 1000)
 	return fastImport(ctx, path, &stream)
 }
 
-// commit adds a commit to a stream of git fast-import; the number 0 begins the branch.
-func commit(stream *bytes.Buffer, branch string, files map[string]string, number int) {
+// writeCommit adds a commit to a stream of git fast-import; the number 0 begins the branch.
+func writeCommit(stream *bytes.Buffer, branch string, files map[string]string, number int) {
 	message := fmt.Sprintf("change %d", number)
-	fmt.Fprintf(stream, "commit refs/heads/%s\ncommitter A User <a@example.com> %d +0000\ndata %d\n%s\n", branch, 1_750_000_000+600*number, len(message), message)
+	fmt.Fprintf(stream, "commit refs/heads/%s\ncommitter A User <a@example.com> %d +0000\ndata %d\n%s\n", branch,
+		1_750_000_000+600*number, len(message), message)
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		mode := "100644"
 		if strings.HasSuffix(file, ".sh") {
@@ -126,7 +132,7 @@ func commit(stream *bytes.Buffer, branch string, files map[string]string, number
 }
 
 func fastImport(ctx context.Context, path string, stream *bytes.Buffer) error {
-	command := command(ctx, path, "fast-import", "--quiet", "--force")
+	command := gitCommand(ctx, path, "fast-import", "--quiet", "--force")
 	command.Stdin = stream
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("git fast-import: %w: %s", err, out)
@@ -134,30 +140,32 @@ func fastImport(ctx context.Context, path string, stream *bytes.Buffer) error {
 	return nil
 }
 
-// Git runs git in dir, away from this machine's configuration, and gives what it says.
+// Git runs git in dir, without this machine's configuration, and returns the output.
 func Git(ctx context.Context, dir string, args ...string) (string, error) {
-	out, err := command(ctx, dir, args...).CombinedOutput()
+	out, err := gitCommand(ctx, dir, args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(string(out)), nil
 }
 
-func command(ctx context.Context, dir string, args ...string) *exec.Cmd {
+func gitCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "git", args...)
 	command.Dir, command.Env = dir, Environment()
 	return command
 }
 
-// Environment is that of every git here.
+// Environment is the environment of every git process.
 func Environment() []string {
 	return append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TERMINAL_PROMPT=0",
-		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=gc.auto", "GIT_CONFIG_VALUE_1=0",
-		"GIT_AUTHOR_NAME=A User", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A User", "GIT_COMMITTER_EMAIL=a@example.com")
+		"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=gc.auto",
+		"GIT_CONFIG_VALUE_1=0",
+		"GIT_AUTHOR_NAME=A User", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A User",
+		"GIT_COMMITTER_EMAIL=a@example.com")
 }
 
-// PushPages is a push of pages onto the status branch by the git CLI, in a clone at path that is up to date: its index, then write-tree, commit-tree,
-// push.
+// PushPages pushes pages onto the status branch with the git CLI, in an up-to-date clone at path: index, write-tree,
+// commit-tree, push.
 func PushPages(ctx context.Context, path string, pages map[string][]byte) error {
 	names := slices.Sorted(maps.Keys(pages))
 	files := filepath.Join(path, "pages")
@@ -172,7 +180,7 @@ func PushPages(ctx context.Context, path string, pages map[string][]byte) error 
 		}
 		fmt.Fprintln(&paths, file)
 	}
-	hash := command(ctx, path, "hash-object", "-w", "--no-filters", "--stdin-paths")
+	hash := gitCommand(ctx, path, "hash-object", "-w", "--no-filters", "--stdin-paths")
 	hash.Stdin = &paths
 	ids, err := hash.Output()
 	if err != nil {
@@ -184,7 +192,7 @@ func PushPages(ctx context.Context, path string, pages map[string][]byte) error 
 	if _, err := Git(ctx, path, "read-tree", StatusBranch); err != nil {
 		return err
 	}
-	index := command(ctx, path, "update-index", "--add", "--index-info")
+	index := gitCommand(ctx, path, "update-index", "--add", "--index-info")
 	index.Stdin = &entries
 	if out, err := index.CombinedOutput(); err != nil {
 		return fmt.Errorf("git update-index: %w: %s", err, out)

@@ -19,16 +19,16 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// Config is one virtual BMC.
+// Config configures a virtual BMC.
 type Config struct {
 	Identity Identity
 	Username string
 	Password secret.Value
 	// Vendor shown in the service root; default "ingot lab".
 	Vendor string
-	// Sessions is how many may be open at a time; default 8.
+	// Sessions is how many sessions may be open at a time; default 8.
 	Sessions int
-	// Faults to start with; Inject changes them later.
+	// Faults to start with; Inject changes the faults later.
 	Faults Faults
 	// Now is the clock; default time.Now.
 	Now func() time.Time
@@ -37,7 +37,7 @@ type Config struct {
 // startDeadline bounds Machine.Start and Machine.Stop.
 const startDeadline = 60 * time.Second
 
-// BMC is one virtual baseboard management controller. Its methods may be called from several goroutines.
+// BMC is a virtual baseboard management controller. The methods are safe for concurrent use.
 type BMC struct {
 	config  Config
 	machine Machine
@@ -45,11 +45,11 @@ type BMC struct {
 	keys    selfsigned.Certificate
 	log     oplog.Log
 
-	// power is held over every call of the machine, so that they come one at a time. It is taken before mu.
+	// power is held during every call of the machine, so that there is a single call at a time. Lock power before mu.
 	power sync.Mutex
 	runs  sync.WaitGroup // watchers of the machine's runs
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex // guards the fields below
 	url      string
 	faults   Faults
 	run      *run // nil: off
@@ -68,7 +68,7 @@ type BMC struct {
 	lastURL       string
 }
 
-// run is one time the machine is on; it may pass through the firmware several times.
+// run is a time during which the machine is on; a run may pass through the firmware several times.
 type run struct {
 	restart bool          // start again at the next exit
 	ending  bool          // a stop was asked for
@@ -83,13 +83,13 @@ type Override struct {
 	HTTPURI string
 }
 
-// Medium is what the virtual CD holds.
+// Medium is the content of the virtual CD.
 type Medium struct {
-	URL      string // empty: nothing
+	URL      string // empty: no medium
 	Inserted bool
 }
 
-// New makes a BMC in front of a machine that is off. It listens nowhere until Serve; Handler serves it in process.
+// New makes a BMC in front of a machine that is off. Serve opens a listener; Handler serves in process.
 func New(config Config, machine Machine) (*BMC, error) {
 	if machine == nil || config.Username == "" || config.Password.Empty() {
 		return nil, errors.New("bmc: a machine, a username and a password are needed")
@@ -103,17 +103,17 @@ func New(config Config, machine Machine) (*BMC, error) {
 		config: config, machine: machine, faults: config.Faults, password: config.Password,
 		override: noOverride(), sessions: map[string]session{},
 	}
-	b.handler = b.routes()
+	b.handler = b.newRoutes()
 	return b, nil
 }
 
 // Handler serves the Redfish service without TLS, for tests in process.
 func (b *BMC) Handler() http.Handler { return b.handler }
 
-// Serve answers HTTPS on the listener with the BMC's own self-signed certificate until ctx ends, then closes the
-// listener and all connections. It does not stop the machine: Close does.
+// Serve answers HTTPS on the listener with the BMC's self-signed certificate until ctx ends, then closes the listener
+// and all connections. The machine keeps running; Close stops it.
 func (b *BMC) Serve(ctx context.Context, listener net.Listener) error {
-	leaf, err := b.keys.Get(b.config.Now())
+	leaf, err := b.keys.GetLeaf(b.config.Now())
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (b *BMC) Serve(ctx context.Context, listener net.Listener) error {
 		Handler:           b.handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       30 * time.Second,
-		ErrorLog:          stdlog.New(io.Discard, "", 0), // clients that refuse our certificate are not news
+		ErrorLog:          stdlog.New(io.Discard, "", 0), // clients that refuse our certificate are expected
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{leaf}},
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
@@ -136,14 +136,14 @@ func (b *BMC) Serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// URL is the https URL of the machine's ComputerSystem, as a Host file names it. It is empty before Serve.
+// URL is the https URL of the machine's ComputerSystem, as a Host file names it; empty before Serve.
 func (b *BMC) URL() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.url
 }
 
-// Fingerprint is "sha256:<hex>" of the DER of the certificate that Serve shows.
+// Fingerprint is "sha256:<hex>" of the DER of Serve's certificate.
 func (b *BMC) Fingerprint() (string, error) { return b.keys.Fingerprint(b.config.Now()) }
 
 // Override returns the boot source override.
@@ -153,41 +153,43 @@ func (b *BMC) Override() Override {
 	return b.override
 }
 
-// Medium returns what is in the virtual CD.
+// Medium returns the content of the virtual CD.
 func (b *BMC) Medium() Medium {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.media
 }
 
-// ExpireSessions ends all sessions, as a BMC does that was idle too long or has rebooted. Clients then get 401.
+// ExpireSessions ends all sessions, like a BMC after a long pause or a reboot. Clients then get 401.
 func (b *BMC) ExpireSessions() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	clear(b.sessions)
 }
 
-// Sessions is how many sessions are open.
+// Sessions is the number of open sessions.
 func (b *BMC) Sessions() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.sessions)
 }
 
-// Login checks an account as the Redfish service does: other doors of the BMC ask here.
-func (b *BMC) Login(user string, password secret.Value) bool { return b.login(user, password.Reveal()) }
+// Login checks an account as the Redfish service does, for further services of the BMC.
+func (b *BMC) Login(user string, password secret.Value) bool {
+	return b.checkLogin(user, password.Reveal())
+}
 
-// OfferConsole has the BMC say that the serial console is read over SSH at a port.
+// OfferConsole makes the BMC say that the serial console is read over SSH at a port.
 func (b *BMC) OfferConsole(port int, entry string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.console = document.SerialConsole(port, entry)
+	b.console = document.NewSerialConsole(port, entry)
 }
 
-// Log is what the BMC did, in order, with totals.
+// Log is the record of the BMC's operations, with totals.
 func (b *BMC) Log() *oplog.Log { return &b.log }
 
-// record logs an operation. b.mu is held.
-func (b *BMC) record(kind oplog.Kind, detail string) {
-	b.log.Add(oplog.Op{At: b.config.Now(), Kind: kind, Detail: detail, On: b.run != nil})
+// recordOp logs an operation. The caller holds b.mu.
+func (b *BMC) recordOp(kind oplog.Kind, detail string) {
+	b.log.AddOp(oplog.Op{At: b.config.Now(), Kind: kind, Detail: detail, On: b.run != nil})
 }

@@ -1,10 +1,10 @@
-// Package bmc is the lab's virtual baseboard management controller: a Redfish service over HTTPS in front of one
-// Machine, real or simulated. It keeps what firmware keeps (power, boot override, virtual media), speaks Redfish
-// with accounts, sessions, ETags and tasks, writes every operation to a log that tests assert on, and can be told
-// to misbehave the way shipped BMCs do (Faults).
+// Package bmc is the lab's virtual baseboard management controller: a Redfish service over HTTPS in front of a Machine,
+// real or simulated. A BMC keeps the state of firmware (power, boot override, virtual media), speaks Redfish with
+// accounts, sessions, ETags and tasks, logs every operation for the assertions of tests, and can misbehave like real
+// BMCs (Faults).
 //
 //	b, err := bmc.New(bmc.Config{...}, machine)
 //	go b.Serve(ctx, listener)          // HTTPS on a loopback port
-//	b.URL(), b.Fingerprint()           // what a Host file needs
+//	b.URL(), b.Fingerprint()           // for a Host file
 //	b.Log()                            // ordered operations and totals, package oplog
 package bmc

@@ -2,8 +2,8 @@ package bmc
 
 import "time"
 
-// Faults are the ways shipped BMCs misbehave, each a switch. A counter says how often: the fault happens that many
-// times and is then over. The zero Faults is a well-behaved BMC. Log().Counts().Faults tells which were reached.
+// Faults are the misbehaviours of real BMCs, a switch per fault. A counter is the number of times that the fault
+// happens. The zero Faults is a well-behaved BMC. Log().Counts().Faults tells which faults happened.
 type Faults struct {
 	// The network and the account.
 	Hang            bool          // requests are accepted and never answered
@@ -21,21 +21,21 @@ type Faults struct {
 	Garbage         bool  // 200 with HTML
 	Oversized       int64 // pads the System with this many bytes
 	ErrorWith200    bool  // reads of the System give 200 with an error document
-	SecondDocument  bool  // reads of the System give the document, then a second one in the same body
+	SecondDocument  bool  // reads of the System give the document, then a second document in the same body
 	NumbersAsText   bool  // numbers in the System are strings
 	PowerStateNull  bool  // PowerState is null
 	WeakETags       bool  // W/"…", which If-Match then refuses
 	IfMatchRefused  bool  // every If-Match gives 412
 	StaleETags      int   // PATCHes that find the System changed under them: 412
-	MediaUnder      Place // where virtual media is listed; default UnderManager
+	MediaUnder      Place // where virtual media are listed; default UnderManager
 	DecoySlot       bool  // a first slot of CD type whose InsertMedia gives 405
 	AllowableHidden bool  // no @Redfish.AllowableValues on Reset
 
 	// Power.
-	PowerOnConflicts int  // after each power-off this many power-ons give 409
+	PowerOnConflicts int  // after every power-off this many power-ons give 409
 	GracefulIgnored  bool // GracefulShutdown is accepted and nothing happens
 	ResetAsTask      bool // Reset gives 202 and a task monitor
-	TaskPolls        int  // reads of a task that say Running before its end shows
+	TaskPolls        int  // reads of a task that say Running before its end
 	TaskVanishes     bool // a finished task monitor gives 404
 	ShowTransitions  bool // PowerState says PoweringOff between the request and the end
 
@@ -48,7 +48,7 @@ type Faults struct {
 
 	// Virtual media.
 	InsertFails   int      // InsertMedia answered 500
-	InsertNeeds   []string // parameters without which InsertMedia gives 400 naming the first one missing
+	InsertNeeds   []string // parameters without which InsertMedia gives 400 naming the first missing parameter
 	NoMediaAction bool     // no InsertMedia and EjectMedia actions: PATCH only
 	StillInserted int      // reads of the slot after an eject that still show the medium
 	EjectIgnored  bool     // accepted, the medium stays
@@ -71,15 +71,15 @@ func (b *BMC) Inject(change func(*Faults)) {
 	change(&b.faults)
 }
 
-// current returns a copy of the faults.
-func (b *BMC) current() Faults {
+// currentFaults returns a copy of the faults.
+func (b *BMC) currentFaults() Faults {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.faults
 }
 
-// spend uses up one of a counted fault and reports whether there was one left.
-func (b *BMC) spend(name string, counter func(*Faults) *int) bool {
+// spendFault uses up a count of a counted fault and reports whether there was a count left.
+func (b *BMC) spendFault(name string, counter func(*Faults) *int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	left := counter(&b.faults)
@@ -87,15 +87,15 @@ func (b *BMC) spend(name string, counter func(*Faults) *int) bool {
 		return false
 	}
 	*left--
-	b.log.Fault(name)
+	b.log.CountFault(name)
 	return true
 }
 
-// meet records that a lasting fault was reached when it is switched on, and passes the answer through.
-func (b *BMC) meet(name string, on bool) bool {
+// meetFault records a fault that is switched on, and returns on.
+func (b *BMC) meetFault(name string, on bool) bool {
 	if !on {
 		return false
 	}
-	b.log.Fault(name)
+	b.log.CountFault(name)
 	return true
 }

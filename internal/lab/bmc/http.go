@@ -17,17 +17,18 @@ import (
 // maxBody limits a request's body in bytes.
 const maxBody = 1 << 20
 
-func (b *BMC) routes() http.Handler {
+func (b *BMC) newRoutes() http.Handler {
 	mux := http.NewServeMux()
-	for path, resource := range b.resources() {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { b.answer(w, r, resource()) })
+	for path, resource := range b.listResources() {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { b.sendDocument(w, r, resource()) })
 	}
 	mux.HandleFunc("GET "+document.System, b.getSystem)
 	mux.HandleFunc("PATCH "+document.System, b.patchSystem)
 	mux.HandleFunc("POST "+document.System+"/Actions/ComputerSystem.Reset", b.postReset)
 	for _, media := range []string{document.Manager, document.System} {
 		slot := media + "/VirtualMedia/Cd"
-		mux.HandleFunc("GET "+slot, func(w http.ResponseWriter, r *http.Request) { b.answer(w, r, b.slot(slot)) })
+		mux.HandleFunc("GET "+slot,
+			func(w http.ResponseWriter, r *http.Request) { b.sendDocument(w, r, b.slotDocument(slot)) })
 		mux.HandleFunc("PATCH "+slot, b.patchSlot)
 		mux.HandleFunc("POST "+slot+"/Actions/VirtualMedia.InsertMedia", b.postInsert)
 		mux.HandleFunc("POST "+slot+"/Actions/VirtualMedia.EjectMedia", b.postEject)
@@ -38,17 +39,19 @@ func (b *BMC) routes() http.Handler {
 	mux.HandleFunc("GET "+document.Tasks+"/{id}", b.getTask)
 	mux.HandleFunc("GET "+document.Monitors+"/{id}", b.getMonitor)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no resource at "+r.URL.Path, ""))
+		sendJSON(w, http.StatusNotFound,
+			document.NewError("ResourceMissingAtURI", "there is no resource at "+r.URL.Path, ""))
 	})
-	return b.gate(mux)
+	return b.checkRequests(mux)
 }
 
-// gate is what every request passes: body limit, counting, faults of the network, the account.
-func (b *BMC) gate(next http.Handler) http.Handler {
+// checkRequests is the first handler of every request: body limit, counting, faults of the network, the account.
+func (b *BMC) checkRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			reply(w, http.StatusRequestEntityTooLarge, document.Error("MalformedJSON", "the body cannot be read", ""))
+			sendJSON(w, http.StatusRequestEntityTooLarge,
+				document.NewError("MalformedJSON", "the body cannot be read", ""))
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -58,7 +61,7 @@ func (b *BMC) gate(next http.Handler) http.Handler {
 		b.countRequest(r)
 		w.Header().Set("OData-Version", "4.0")
 		w.Header().Set("Cache-Control", "no-cache")
-		if b.misbehave(w, r) || !b.admit(w, r) {
+		if b.misbehave(w, r) || !b.checkCredentials(w, r) {
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -68,35 +71,36 @@ func (b *BMC) gate(next http.Handler) http.Handler {
 func (b *BMC) countRequest(r *http.Request) {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if reads || strings.HasPrefix(r.URL.Path, document.Sessions) {
-		b.log.Request(0)
+		b.log.CountRequest(0)
 		return
 	}
-	b.log.Request(1)
+	b.log.CountRequest(1)
 }
 
-// misbehave applies the faults of the network and reports whether the request is dealt with.
+// misbehave applies the faults of the network and reports whether the request is answered.
 func (b *BMC) misbehave(w http.ResponseWriter, r *http.Request) bool {
-	faults := b.current()
-	if b.meet("Hang", faults.Hang) {
+	faults := b.currentFaults()
+	if b.meetFault("Hang", faults.Hang) {
 		<-r.Context().Done()
 		return true
 	}
-	if b.meet("Delay", faults.Delay > 0) && !pause(r, faults.Delay) {
+	if b.meetFault("Delay", faults.Delay > 0) && !waitDelay(r, faults.Delay) {
 		return true
 	}
-	if b.spend("DropConnections", func(f *Faults) *int { return &f.DropConnections }) {
+	if b.spendFault("DropConnections", func(f *Faults) *int { return &f.DropConnections }) {
 		panic(http.ErrAbortHandler) // net/http's way to cut the connection
 	}
-	if b.spend("Unavailable", func(f *Faults) *int { return &f.Unavailable }) {
+	if b.spendFault("Unavailable", func(f *Faults) *int { return &f.Unavailable }) {
 		w.Header().Set("Retry-After", "1")
-		reply(w, http.StatusServiceUnavailable, document.Error("ServiceTemporarilyUnavailable", "the service is not ready", ""))
+		sendJSON(w, http.StatusServiceUnavailable,
+			document.NewError("ServiceTemporarilyUnavailable", "the service is not ready", ""))
 		return true
 	}
-	if b.meet("RefuseIdentity", faults.RefuseIdentity && r.Header.Get("Accept-Encoding") == "identity") {
-		reply(w, http.StatusNotAcceptable, document.Error("HeaderInvalid", "this encoding is not offered", ""))
+	if b.meetFault("RefuseIdentity", faults.RefuseIdentity && r.Header.Get("Accept-Encoding") == "identity") {
+		sendJSON(w, http.StatusNotAcceptable, document.NewError("HeaderInvalid", "this encoding is not offered", ""))
 		return true
 	}
-	if b.meet("Garbage", faults.Garbage) {
+	if b.meetFault("Garbage", faults.Garbage) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<!DOCTYPE html><html><body>Welcome to the management console</body></html>")
 		return true
@@ -104,8 +108,8 @@ func (b *BMC) misbehave(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// pause waits and reports whether the client is still there.
-func pause(r *http.Request, delay time.Duration) bool {
+// waitDelay waits and reports whether the client is still connected.
+func waitDelay(r *http.Request, delay time.Duration) bool {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
@@ -116,9 +120,9 @@ func pause(r *http.Request, delay time.Duration) bool {
 	}
 }
 
-// answer sends a document with its ETag, or 304 when the client has it.
-func (b *BMC) answer(w http.ResponseWriter, r *http.Request, doc document.Document) {
-	body, tag := b.encode(doc)
+// sendDocument sends a document with its ETag, or 304 if the client has it.
+func (b *BMC) sendDocument(w http.ResponseWriter, r *http.Request, doc document.Document) {
+	body, tag := b.encodeDocument(doc)
 	w.Header().Set("ETag", tag)
 	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
@@ -128,15 +132,15 @@ func (b *BMC) answer(w http.ResponseWriter, r *http.Request, doc document.Docume
 	_, _ = w.Write(body)
 }
 
-// encode gives a document's bytes, its ETag included, and the ETag: a digest of the rest.
-func (b *BMC) encode(doc document.Document) ([]byte, string) {
+// encodeDocument gives a document's bytes with its ETag, and the ETag: a digest of the remaining members.
+func (b *BMC) encodeDocument(doc document.Document) ([]byte, string) {
 	plain, err := json.Marshal(doc)
 	if err != nil {
 		panic("bmc: a document that is no JSON: " + err.Error()) // built from our own maps only
 	}
 	sum := sha256.Sum256(plain)
 	tag := `"` + hex.EncodeToString(sum[:6]) + `"`
-	if b.current().WeakETags {
+	if b.currentFaults().WeakETags {
 		tag = "W/" + tag
 	}
 	doc["@odata.etag"] = tag
@@ -147,49 +151,51 @@ func (b *BMC) encode(doc document.Document) ([]byte, string) {
 	return full, tag
 }
 
-// matches checks If-Match against a document and answers 412 when it does not hold.
-func (b *BMC) matches(w http.ResponseWriter, r *http.Request, doc document.Document) bool {
+// checkIfMatch checks If-Match against a document and answers 412 on a mismatch.
+func (b *BMC) checkIfMatch(w http.ResponseWriter, r *http.Request, doc document.Document) bool {
 	want := r.Header.Get("If-Match")
 	if want == "" {
 		return true
 	}
-	faults := b.current()
-	_, tag := b.encode(doc)
-	stale := b.spend("StaleETags", func(f *Faults) *int { return &f.StaleETags })
-	weak := b.meet("WeakETags", faults.WeakETags && strings.HasPrefix(want, "W/"))
-	refused := b.meet("IfMatchRefused", faults.IfMatchRefused)
+	faults := b.currentFaults()
+	_, tag := b.encodeDocument(doc)
+	stale := b.spendFault("StaleETags", func(f *Faults) *int { return &f.StaleETags })
+	weak := b.meetFault("WeakETags", faults.WeakETags && strings.HasPrefix(want, "W/"))
+	refused := b.meetFault("IfMatchRefused", faults.IfMatchRefused)
 	if stale || weak || refused || want != "*" && strings.TrimPrefix(tag, "W/") != want {
-		reply(w, http.StatusPreconditionFailed, document.Error("PreconditionFailed", "the ETag does not match", ""))
+		sendJSON(w, http.StatusPreconditionFailed,
+			document.NewError("PreconditionFailed", "the ETag does not match", ""))
 		return false
 	}
 	return true
 }
 
-func reply(w http.ResponseWriter, status int, doc any) {
+func sendJSON(w http.ResponseWriter, status int, doc any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(doc)
 }
 
-// read decodes a request body; an unknown member is an error, as the specification lets a service treat it.
-func read(w http.ResponseWriter, r *http.Request, into any) bool {
+// decodeBody decodes a request body; an unknown member is an error, which the specification allows.
+func decodeBody(w http.ResponseWriter, r *http.Request, into any) bool {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		reply(w, http.StatusBadRequest, document.Error("MalformedJSON", "the body is not understood: "+err.Error(), ""))
+		sendJSON(w, http.StatusBadRequest,
+			document.NewError("MalformedJSON", "the body is not understood: "+err.Error(), ""))
 		return false
 	}
 	return true
 }
 
-// powerFailure answers for an error of a power action.
-func powerFailure(w http.ResponseWriter, err error) {
+// sendPowerError answers for an error of a power action.
+func sendPowerError(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errAlreadyOn), errors.Is(err, errAlreadyOff):
-		reply(w, http.StatusConflict, document.Error("OperationNotAllowed", err.Error(), "ResetType"))
+		sendJSON(w, http.StatusConflict, document.NewError("OperationNotAllowed", err.Error(), "ResetType"))
 	case errors.Is(err, errNotYet):
-		reply(w, http.StatusConflict, document.Error("ActionParameterValueConflict", err.Error(), "ResetType"))
+		sendJSON(w, http.StatusConflict, document.NewError("ActionParameterValueConflict", err.Error(), "ResetType"))
 	default:
-		reply(w, http.StatusInternalServerError, document.Error("InternalError", err.Error(), ""))
+		sendJSON(w, http.StatusInternalServerError, document.NewError("InternalError", err.Error(), ""))
 	}
 }

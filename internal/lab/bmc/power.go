@@ -8,7 +8,7 @@ import (
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
 )
 
-// Errors of the power actions; the HTTP side turns them into answers.
+// Errors of the power actions; sendPowerError turns them into answers.
 var (
 	errAlreadyOn  = errors.New("the machine is already on")
 	errAlreadyOff = errors.New("the machine is already off")
@@ -39,18 +39,18 @@ func (b *BMC) WaitOff(ctx context.Context) error {
 	}
 }
 
-// PowerOn switches the machine on, as its power button does. The boot override counts.
+// PowerOn switches the machine on, like the power button. The boot override applies.
 func (b *BMC) PowerOn(ctx context.Context) error {
 	b.power.Lock()
 	defer b.power.Unlock()
-	if err := b.mayPowerOn(); err != nil {
+	if err := b.checkPowerOn(); err != nil {
 		return err
 	}
 	current := &run{over: make(chan struct{})}
-	return b.start(ctx, current, oplog.PowerOn)
+	return b.startPass(ctx, current, oplog.PowerOn)
 }
 
-func (b *BMC) mayPowerOn() error {
+func (b *BMC) checkPowerOn() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -60,14 +60,14 @@ func (b *BMC) mayPowerOn() error {
 		return errAlreadyOn
 	case b.conflictsLeft > 0:
 		b.conflictsLeft--
-		b.log.Fault("PowerOnConflicts")
+		b.log.CountFault("PowerOnConflicts")
 		return errNotYet
 	}
 	return nil
 }
 
-// start takes the machine through the firmware once. b.power is held.
-func (b *BMC) start(ctx context.Context, current *run, why oplog.Kind) error {
+// startPass starts a pass through the firmware. The caller holds b.power.
+func (b *BMC) startPass(ctx context.Context, current *run, why oplog.Kind) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startDeadline)
 	defer cancel()
 	boot := b.nextBoot(why)
@@ -78,19 +78,19 @@ func (b *BMC) start(ctx context.Context, current *run, why oplog.Kind) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if why != oplog.Start {
-		b.record(why, "")
+		b.recordOp(why, "")
 	}
-	b.record(oplog.Start, string(boot.From))
+	b.recordOp(oplog.Start, string(boot.From))
 	if b.override.Enabled == "Once" {
 		b.override = noOverride()
 	}
 	b.run = current
-	b.runs.Go(func() { b.watch(current, exits) })
+	b.runs.Go(func() { b.watchPass(current, exits) })
 	return nil
 }
 
-// watch waits for one pass to end and then either starts the next one or leaves the machine off.
-func (b *BMC) watch(current *run, exits <-chan Exit) {
+// watchPass waits for the end of a pass, and then starts the next pass or leaves the machine off.
+func (b *BMC) watchPass(current *run, exits <-chan Exit) {
 	exit, ok := <-exits
 	if !ok {
 		exit = Exit{Cause: PowerLost, Err: errors.New("the machine ended without saying why")}
@@ -98,36 +98,36 @@ func (b *BMC) watch(current *run, exits <-chan Exit) {
 	b.power.Lock()
 	defer b.power.Unlock()
 	if b.endPass(current, exit) {
-		if err := b.start(context.Background(), current, oplog.Start); err == nil {
+		if err := b.startPass(context.Background(), current, oplog.Start); err == nil {
 			return
 		}
 	}
-	b.switchedOff(current)
+	b.recordOff(current)
 }
 
 // endPass records the exit and reports whether the power stays on.
 func (b *BMC) endPass(current *run, exit Exit) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.record(oplog.Exit, string(exit.Cause))
+	b.recordOp(oplog.Exit, string(exit.Cause))
 	again := !b.halted && (current.restart || exit.Cause == Rebooted && !current.ending)
 	current.restart = false
 	return again
 }
 
-func (b *BMC) switchedOff(current *run) {
+func (b *BMC) recordOff(current *run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.run = nil
 	b.conflictsLeft = b.faults.PowerOnConflicts
 	for _, pending := range b.tasks {
-		pending.finish()
+		pending.finishTask()
 	}
 	close(current.over)
-	b.log.Wake()
+	b.log.WakeWaiters()
 }
 
-// PowerOff asks the machine to end; it is off when WaitOff returns.
+// PowerOff asks the machine to end; the machine is off when WaitOff returns.
 func (b *BMC) PowerOff(ctx context.Context, how Stop) error {
 	b.power.Lock()
 	defer b.power.Unlock()
@@ -139,15 +139,15 @@ func (b *BMC) PowerOff(ctx context.Context, how Stop) error {
 	}
 	ignored := how == Graceful && b.faults.GracefulIgnored
 	current.ending = current.ending || !ignored
-	b.record(oplog.PowerOff, string(how))
+	b.recordOp(oplog.PowerOff, string(how))
 	b.mu.Unlock()
-	if b.meet("GracefulIgnored", ignored) {
+	if b.meetFault("GracefulIgnored", ignored) {
 		return nil
 	}
-	return b.stop(ctx, how)
+	return b.stopMachine(ctx, how)
 }
 
-// Restart resets the machine: it passes through the firmware again without going off in between.
+// Restart resets the machine: a new pass through the firmware, without going off in between.
 func (b *BMC) Restart(ctx context.Context) error {
 	b.power.Lock()
 	defer b.power.Unlock()
@@ -158,12 +158,12 @@ func (b *BMC) Restart(ctx context.Context) error {
 		return errAlreadyOff
 	}
 	current.restart = true
-	b.record(oplog.Restart, "")
+	b.recordOp(oplog.Restart, "")
 	b.mu.Unlock()
-	return b.stop(ctx, Force)
+	return b.stopMachine(ctx, Force)
 }
 
-func (b *BMC) stop(ctx context.Context, how Stop) error {
+func (b *BMC) stopMachine(ctx context.Context, how Stop) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startDeadline)
 	defer cancel()
 	if err := b.machine.Stop(ctx, how); err != nil {
@@ -172,7 +172,7 @@ func (b *BMC) stop(ctx context.Context, how Stop) error {
 	return nil
 }
 
-// Close ends the machine by force and waits until it has ended. Nothing can start it afterwards.
+// Close ends the machine by force and waits for its end. The machine cannot be started afterwards.
 func (b *BMC) Close(ctx context.Context) error {
 	b.mu.Lock()
 	b.halted = true
@@ -191,7 +191,7 @@ func (b *BMC) Close(ctx context.Context) error {
 	return nil
 }
 
-// nextBoot decides what the firmware starts from, from the override and what is in the virtual CD.
+// nextBoot decides the boot source, from the override and the virtual CD.
 func (b *BMC) nextBoot(why oplog.Kind) Boot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -200,7 +200,7 @@ func (b *BMC) nextBoot(why oplog.Kind) Boot {
 		boot.MediaURL = b.media.URL
 	}
 	if why == oplog.Start && b.faults.OverrideUnderReset {
-		b.log.Fault("OverrideUnderReset")
+		b.log.CountFault("OverrideUnderReset")
 		return boot
 	}
 	if b.override.Enabled == "Disabled" {

@@ -17,18 +17,18 @@ type session struct {
 	id string
 }
 
-// admit lets a request through when it needs no credentials or carries good ones, and answers 401 otherwise.
-func (b *BMC) admit(w http.ResponseWriter, r *http.Request) bool {
+// checkCredentials admits a request that needs no credentials or carries good credentials, and answers 401 otherwise.
+func (b *BMC) checkCredentials(w http.ResponseWriter, r *http.Request) bool {
 	open := r.URL.Path == document.Root && r.Method == http.MethodGet || r.URL.Path == "/redfish" ||
 		r.URL.Path == document.Sessions && r.Method == http.MethodPost
-	if open || b.knows(r) {
+	if open || b.hasCredentials(r) {
 		return true
 	}
-	reply(w, http.StatusUnauthorized, document.Error("NoValidSession", "valid credentials are needed", ""))
+	sendJSON(w, http.StatusUnauthorized, document.NewError("NoValidSession", "valid credentials are needed", ""))
 	return false
 }
 
-func (b *BMC) knows(r *http.Request) bool {
+func (b *BMC) hasCredentials(r *http.Request) bool {
 	if token := r.Header.Get("X-Auth-Token"); token != "" {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -36,11 +36,11 @@ func (b *BMC) knows(r *http.Request) bool {
 		return known
 	}
 	user, password, given := r.BasicAuth()
-	return given && b.login(user, password)
+	return given && b.checkLogin(user, password)
 }
 
-// login checks a name and a password and counts refusals.
-func (b *BMC) login(user, password string) bool {
+// checkLogin checks a name and a password and counts refusals.
+func (b *BMC) checkLogin(user, password string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	locked := b.faults.LockOutAfter > 0 && b.refused >= b.faults.LockOutAfter
@@ -50,37 +50,40 @@ func (b *BMC) login(user, password string) bool {
 		return true
 	}
 	if locked {
-		b.log.Fault("LockOutAfter")
+		b.log.CountFault("LockOutAfter")
 	}
 	if b.faults.RefuseLogin {
-		b.log.Fault("RefuseLogin")
+		b.log.CountFault("RefuseLogin")
 	}
 	b.refused++
-	b.record(oplog.LoginRefused, "")
+	b.recordOp(oplog.LoginRefused, "")
 	return false
 }
 
 func (b *BMC) postSession(w http.ResponseWriter, r *http.Request) {
-	if b.meet("NoSessions", b.current().NoSessions) {
-		reply(w, http.StatusMethodNotAllowed, document.Error("OperationNotAllowed", "sessions are not offered", ""))
+	if b.meetFault("NoSessions", b.currentFaults().NoSessions) {
+		sendJSON(w, http.StatusMethodNotAllowed,
+			document.NewError("OperationNotAllowed", "sessions are not offered", ""))
 		return
 	}
 	var want struct{ UserName, Password string }
-	if !read(w, r, &want) {
+	if !decodeBody(w, r, &want) {
 		return
 	}
-	if !b.login(want.UserName, want.Password) {
-		reply(w, http.StatusUnauthorized, document.Error("ResourceAtUriUnauthorized", "the user name or the password is wrong", ""))
+	if !b.checkLogin(want.UserName, want.Password) {
+		sendJSON(w, http.StatusUnauthorized,
+			document.NewError("ResourceAtUriUnauthorized", "the user name or the password is wrong", ""))
 		return
 	}
 	id, token, free := b.openSession()
 	if !free {
-		reply(w, http.StatusServiceUnavailable, document.Error("SessionLimitExceeded", "the session limit is reached", ""))
+		sendJSON(w, http.StatusServiceUnavailable,
+			document.NewError("SessionLimitExceeded", "the session limit is reached", ""))
 		return
 	}
 	w.Header().Set("X-Auth-Token", token)
 	w.Header().Set("Location", document.Sessions+"/"+id)
-	reply(w, http.StatusCreated, document.Session(id, b.config.Username))
+	sendJSON(w, http.StatusCreated, document.NewSession(id, b.config.Username))
 }
 
 func (b *BMC) openSession() (id, token string, free bool) {
@@ -92,7 +95,7 @@ func (b *BMC) openSession() (id, token string, free bool) {
 	b.serial++
 	id, token = strconv.Itoa(b.serial), rand.Text()
 	b.sessions[token] = session{id: id}
-	b.record(oplog.Login, "")
+	b.recordOp(oplog.Login, "")
 	return id, token, true
 }
 
@@ -111,10 +114,10 @@ func (b *BMC) sessionIDs() []string {
 func (b *BMC) getSession(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if !slices.Contains(b.sessionIDs(), id) {
-		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no session "+id, ""))
+		sendJSON(w, http.StatusNotFound, document.NewError("ResourceMissingAtURI", "there is no session "+id, ""))
 		return
 	}
-	b.answer(w, r, document.Session(id, b.config.Username))
+	b.sendDocument(w, r, document.NewSession(id, b.config.Username))
 }
 
 func (b *BMC) deleteSession(w http.ResponseWriter, r *http.Request) {
@@ -123,12 +126,12 @@ func (b *BMC) deleteSession(w http.ResponseWriter, r *http.Request) {
 	for token, open := range b.sessions {
 		if open.id == r.PathValue("id") {
 			delete(b.sessions, token)
-			b.record(oplog.Logout, "")
+			b.recordOp(oplog.Logout, "")
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 	}
-	reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no such session", ""))
+	sendJSON(w, http.StatusNotFound, document.NewError("ResourceMissingAtURI", "there is no such session", ""))
 }
 
 // SetPassword changes the account's password, as an operator at the BMC would.

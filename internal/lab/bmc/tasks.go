@@ -7,15 +7,15 @@ import (
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
 )
 
-// task is one long-running operation. Its state is read and written under the BMC's mu.
+// task is a long-running operation. The state is guarded by the BMC's mu.
 type task struct {
 	name  string
 	polls int // reads that still say Running
 	done  bool
 }
 
-// finish marks what the task waits for as over.
-func (t *task) finish() { t.done = true }
+// finishTask marks the task's operation as over.
+func (t *task) finishTask() { t.done = true }
 
 // answerTask makes a task for an accepted reset and answers 202. A switch-off is over when the machine is off.
 func (b *BMC) answerTask(w http.ResponseWriter, name string) {
@@ -27,11 +27,11 @@ func (b *BMC) answerTask(w http.ResponseWriter, name string) {
 	b.mu.Unlock()
 	w.Header().Set("Location", document.Monitors+"/"+id)
 	w.Header().Set("Retry-After", "0")
-	reply(w, http.StatusAccepted, document.Task(id, name, "Running"))
+	sendJSON(w, http.StatusAccepted, document.NewTask(id, name, "Running"))
 }
 
-// look returns a task's state as one more read sees it.
-func (b *BMC) look(id string) (name, state string, found bool) {
+// readTask returns a task's state and counts the read.
+func (b *BMC) readTask(id string) (name, state string, found bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	number, err := strconv.Atoi(id)
@@ -58,26 +58,26 @@ func (b *BMC) taskIDs() []string {
 
 func (b *BMC) getTask(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	name, state, found := b.look(id)
+	name, state, found := b.readTask(id)
 	if !found {
-		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no task "+id, ""))
+		sendJSON(w, http.StatusNotFound, document.NewError("ResourceMissingAtURI", "there is no task "+id, ""))
 		return
 	}
-	b.answer(w, r, document.Task(id, name, state))
+	b.sendDocument(w, r, document.NewTask(id, name, state))
 }
 
-// getMonitor answers 202 while the task runs and then as the operation itself would have.
+// getMonitor answers 202 while the task runs, and then with the operation's own answer.
 func (b *BMC) getMonitor(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	name, state, found := b.look(id)
+	name, state, found := b.readTask(id)
 	switch {
-	case !found, state == "Completed" && b.meet("TaskVanishes", b.current().TaskVanishes):
-		reply(w, http.StatusNotFound, document.Error("ResourceMissingAtURI", "there is no task monitor "+id, ""))
+	case !found, state == "Completed" && b.meetFault("TaskVanishes", b.currentFaults().TaskVanishes):
+		sendJSON(w, http.StatusNotFound, document.NewError("ResourceMissingAtURI", "there is no task monitor "+id, ""))
 	case state == "Completed":
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Location", document.Monitors+"/"+id)
 		w.Header().Set("Retry-After", "0")
-		reply(w, http.StatusAccepted, document.Task(id, name, state))
+		sendJSON(w, http.StatusAccepted, document.NewTask(id, name, state))
 	}
 }

@@ -1,4 +1,5 @@
-// Package ports finds TCP ports that must be known before anybody listens on them, and stay the same while their listener is started again.
+// Package ports finds free TCP ports that must be known before a listener opens, and that stay the same while the
+// listener restarts: Free gives a port, Listen opens a listener.
 package ports
 
 import (
@@ -12,12 +13,12 @@ import (
 	"time"
 )
 
-// The ports given are below 32768, where Linux begins to take the local ports of outgoing connections and of listeners that ask for any port
-// (net.ipv4.ip_local_port_range): such a port can be taken by anybody between being found free and being listened on.
+// Ports are below 32768, where Linux begins to take local ports of outgoing connections and of listeners without a
+// fixed port (net.ipv4.ip_local_port_range): such a port could be taken between finding it free and listening on it.
 const (
 	first = 10_000
 	last  = 32_767
-	// stride keeps processes apart that were started one after the other, as those of `go test ./...` are.
+	// stride keeps apart processes that start in a row, as under `go test ./...`.
 	stride = 251
 )
 
@@ -26,7 +27,7 @@ var (
 	next = first + os.Getpid()*stride%(last-first+1)
 )
 
-// Free gives a port of 127.0.0.1 that nobody listens on now, and that this process is not given again before all others were.
+// Free gives a port of 127.0.0.1 without a listener. The process gets the port again only after all further ports.
 func Free(ctx context.Context) (string, error) {
 	listener, err := Listen(ctx)
 	if err != nil {
@@ -36,7 +37,7 @@ func Free(ctx context.Context) (string, error) {
 	return port, errors.Join(err, listener.Close())
 }
 
-// Listen listens on such a port, for those whose address is remembered after they have closed it.
+// Listen listens on a free port, for callers whose address is remembered after the listener is closed.
 func Listen(ctx context.Context) (net.Listener, error) {
 	mu.Lock()
 	defer mu.Unlock()

@@ -1,4 +1,4 @@
-// Package program writes small programs that stand in for real ones, and are run at once.
+// Package program writes small programs that stand in for real programs and are executed at once.
 package program
 
 import (
@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// Write writes a file that everybody may execute. No process is forked meanwhile: it would inherit the descriptor, and the kernel runs no file that somebody
-// has open for writing.
+// Write writes an executable file. No process is forked meanwhile: the child would inherit the descriptor, and the
+// kernel executes no file that is open for writing.
 func Write(path, text string) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

@@ -29,7 +29,7 @@ func TestArguments(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := m.arguments(test.boot)
+			got := m.commandLine(test.boot)
 			always := []string{
 				"type=1,manufacturer=ingot,, lab,serial=LAB1,uuid=6d3b0d7e-0000-4000-8000-000000000001", "q35,smm=on", "2048",
 				"virtio-net-pci,netdev=net0,mac=52:54:00:00:00:01,romfile=",

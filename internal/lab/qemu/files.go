@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// copyOnce copies a file unless the target is there already. A copy that was cut short is never taken for the whole.
+// copyOnce copies a file unless the target exists. An interrupted copy is never taken for the whole.
 func copyOnce(from, to string) error {
 	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -23,7 +23,7 @@ func copyOnce(from, to string) error {
 	return os.Rename(half, to)
 }
 
-// makeDisk makes a sparse file of a size unless it is there already with that size.
+// makeDisk makes a sparse file of a size, unless there is a file of that size already.
 func makeDisk(at string, bytes int64) error {
 	info, err := os.Stat(at)
 	switch {

@@ -1,9 +1,10 @@
-// Package qemu is a virtual machine with real UEFI firmware behind a virtual BMC: QEMU in software emulation (q35 with SMM,
-// OVMF, Secure Boot enforced with Microsoft's keys), its disks, one network card on QEMU's user network, a virtual CD that
-// QEMU reads over HTTP as a BMC does, and a serial console kept in a file.
+// Package qemu is a virtual machine with real UEFI firmware behind a virtual BMC: QEMU in software emulation (q35 with
+// SMM, OVMF, Secure Boot enforced with Microsoft's keys), disks, a network card on QEMU's user network, a virtual CD
+// that QEMU reads over HTTP as a BMC does, and a serial console kept in a file. New prepares a Machine; package bmc
+// starts and stops it.
 //
-// A machine lives in one directory: vars.fd (the firmware's variables), one raw sparse file per disk, console.log (appended
-// to by every run), qemu.log (QEMU's own words) and qemu.pid while it runs. From inside, the host is 10.0.2.2.
+// A machine has a directory: vars.fd (the firmware's variables), a raw sparse file per disk, console.log (appended to
+// by every run), qemu.log (QEMU's output) and qemu.pid during a run. The guest reaches the host as 10.0.2.2.
 package qemu
 
 import (
@@ -19,10 +20,10 @@ import (
 	"github.com/gitmetal/ingot/internal/lab/bmc"
 )
 
-// Config is one machine. From the identity come SMBIOS type 1 (manufacturer, model, serial, UUID), the cores, the memory,
-// the network cards and the disks with their serials and sizes.
+// Config describes a machine. The identity gives SMBIOS type 1 (manufacturer, model, serial, UUID), the cores, the
+// memory, the network cards and the disks with serials and sizes.
 type Config struct {
-	Dir      string // made when missing; what is in it is kept
+	Dir      string // made if missing; existing files are kept
 	Identity bmc.Identity
 	Firmware Firmware // default: DebianFirmware
 	Binary   string   // default: qemu-system-x86_64 on the PATH
@@ -31,13 +32,14 @@ type Config struct {
 // Firmware is a pair of OVMF images.
 type Firmware struct {
 	Code string // read-only, built with SMM
-	Vars string // template with the enrolled keys, copied for each machine
+	Vars string // template with the enrolled keys, copied for every machine
 }
 
 // DebianFirmware enforces Secure Boot with Microsoft's keys; Debian's package is ovmf.
-var DebianFirmware = Firmware{Code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", Vars: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"}
+var DebianFirmware = Firmware{Code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+	Vars: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"}
 
-// Machine implements bmc.Machine. Its methods may be called from several goroutines.
+// Machine implements bmc.Machine. The methods are safe for concurrent use.
 type Machine struct {
 	config Config
 
@@ -45,16 +47,16 @@ type Machine struct {
 	current *run // nil: off
 }
 
-// run is one QEMU process.
+// run is a QEMU process.
 type run struct {
 	process *os.Process
 	monitor *monitor
-	cause   bmc.ExitCause // set when we end it ourselves
+	cause   bmc.ExitCause // set when the lab ends the process
 }
 
 var _ bmc.Machine = (*Machine)(nil)
 
-// New prepares the machine's directory: the firmware's variables and the disks, unless they are there already.
+// New prepares the machine's directory: the firmware's variables and the disks, unless they exist already.
 func New(config Config) (*Machine, error) {
 	if config.Firmware == (Firmware{}) {
 		config.Firmware = DebianFirmware
@@ -62,14 +64,14 @@ func New(config Config) (*Machine, error) {
 	if config.Binary == "" {
 		config.Binary = "qemu-system-x86_64"
 	}
-	if err := check(config); err != nil {
+	if err := checkConfig(config); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the machine's directory: %w", err)
 	}
 	m := &Machine{config: config}
-	if err := copyOnce(config.Firmware.Vars, m.path("vars.fd")); err != nil {
+	if err := copyOnce(config.Firmware.Vars, m.filePath("vars.fd")); err != nil {
 		return nil, fmt.Errorf("copy the firmware's variables (package ovmf): %w", err)
 	}
 	for _, disk := range config.Identity.Disks {
@@ -80,27 +82,28 @@ func New(config Config) (*Machine, error) {
 	return m, nil
 }
 
-func check(config Config) error {
+func checkConfig(config Config) error {
 	if config.Dir == "" || len(config.Identity.Disks) == 0 || len(config.Identity.NICs) == 0 {
 		return errors.New("qemu: a machine needs a directory, a disk and a network card")
 	}
 	for _, disk := range config.Identity.Disks {
 		if disk.Serial == "" || disk.Serial != filepath.Base(disk.Serial) || len(disk.Serial) > 20 || disk.Bytes <= 0 {
-			return fmt.Errorf("qemu: disk %q needs a serial of 1 to 20 characters without a slash, and a size", disk.Serial)
+			return fmt.Errorf("qemu: disk %q needs a serial of 1 to 20 characters without a slash, and a size",
+				disk.Serial)
 		}
 	}
 	return nil
 }
 
-func (m *Machine) path(name string) string { return filepath.Join(m.config.Dir, name) }
+func (m *Machine) filePath(name string) string { return filepath.Join(m.config.Dir, name) }
 
 // DiskPath is the raw image of the disk with a serial.
-func (m *Machine) DiskPath(serial string) string { return m.path("disk-" + serial + ".raw") }
+func (m *Machine) DiskPath(serial string) string { return m.filePath("disk-" + serial + ".raw") }
 
 // ConsolePath is the log of the serial console, over all runs.
-func (m *Machine) ConsolePath() string { return m.path("console.log") }
+func (m *Machine) ConsolePath() string { return m.filePath("console.log") }
 
-// Start implements bmc.Machine. A medium that cannot be opened is left out, as a BMC's firmware would find an empty drive;
+// Start implements bmc.Machine. A medium that cannot be opened is left out, so that the firmware finds an empty drive;
 // qemu.log says why.
 func (m *Machine) Start(ctx context.Context, boot bmc.Boot) (<-chan bmc.Exit, error) {
 	if boot.From != bmc.FromCD && boot.From != bmc.FromDisk {
@@ -111,25 +114,25 @@ func (m *Machine) Start(ctx context.Context, boot bmc.Boot) (<-chan bmc.Exit, er
 	if m.current != nil {
 		return nil, errors.New("the machine runs already")
 	}
-	started, command, err := m.launch(ctx, boot)
+	started, command, err := m.launchProcess(ctx, boot)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.release(ctx, started, boot); err != nil {
+	if err := m.startGuest(ctx, started, boot); err != nil {
 		_ = started.process.Kill()
 		_ = command.Wait()
-		_ = started.monitor.close()
-		return nil, fmt.Errorf("start qemu: %w; see %s", err, m.path("qemu.log"))
+		_ = started.monitor.closeConn()
+		return nil, fmt.Errorf("start qemu: %w; see %s", err, m.filePath("qemu.log"))
 	}
 	m.current = started
 	exits := make(chan bmc.Exit, 1)
-	go m.reap(started, command, exits)
+	go m.awaitExit(started, command, exits)
 	return exits, nil
 }
 
-// launch starts QEMU with the processors stopped.
-func (m *Machine) launch(ctx context.Context, boot bmc.Boot) (*run, *exec.Cmd, error) {
-	words, err := os.OpenFile(m.path("qemu.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// launchProcess starts QEMU with stopped processors.
+func (m *Machine) launchProcess(ctx context.Context, boot bmc.Boot) (*run, *exec.Cmd, error) {
+	words, err := os.OpenFile(m.filePath("qemu.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open qemu's log: %w", err)
 	}
@@ -139,35 +142,35 @@ func (m *Machine) launch(ctx context.Context, boot bmc.Boot) (*run, *exec.Cmd, e
 		return nil, nil, err
 	}
 	defer far.Close()
-	// The machine outlives the call that started it.
-	command := exec.CommandContext(context.WithoutCancel(ctx), m.config.Binary, m.arguments(boot)...)
+	// The machine outlives the call.
+	command := exec.CommandContext(context.WithoutCancel(ctx), m.config.Binary, m.commandLine(boot)...)
 	command.Stdout, command.Stderr = words, words
-	command.ExtraFiles = []*os.File{far} // descriptor 3 in arguments
-	// Its own group, so that Ctrl-C reaches the lab first; killed with the lab if that dies.
+	command.ExtraFiles = []*os.File{far} // descriptor 3 in commandLine
+	// Its own group, so that Ctrl-C reaches the lab first; killed with the lab if the lab dies.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
-		_ = talk.close()
+		_ = talk.closeConn()
 		return nil, nil, fmt.Errorf("start qemu (package qemu-system-x86): %w", err)
 	}
 	return &run{process: command.Process, monitor: talk}, command, nil
 }
 
-// release connects to QEMU's monitor, puts the medium in and lets the processors run.
-func (m *Machine) release(ctx context.Context, started *run, boot bmc.Boot) error {
-	if err := started.monitor.greet(ctx); err != nil {
+// startGuest connects to QEMU's monitor, inserts the medium and starts the processors.
+func (m *Machine) startGuest(ctx context.Context, started *run, boot bmc.Boot) error {
+	if err := started.monitor.awaitGreeting(ctx); err != nil {
 		return err
 	}
 	if boot.MediaURL != "" {
-		if err := started.monitor.insert(ctx, boot.MediaURL); err != nil {
-			m.note("the medium cannot be read, the drive stays empty: " + err.Error())
+		if err := started.monitor.insertMedium(ctx, boot.MediaURL); err != nil {
+			m.appendNote("the medium cannot be read, the drive stays empty: " + err.Error())
 		}
 	}
-	return started.monitor.run(ctx, "cont", nil)
+	return started.monitor.runCommand(ctx, "cont", nil)
 }
 
-// note appends a line to qemu.log. What cannot be noted is not worth stopping a machine for.
-func (m *Machine) note(line string) {
-	words, err := os.OpenFile(m.path("qemu.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// appendNote appends a line to qemu.log. A failed write is ignored: the machine continues.
+func (m *Machine) appendNote(line string) {
+	words, err := os.OpenFile(m.filePath("qemu.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}
@@ -175,19 +178,19 @@ func (m *Machine) note(line string) {
 	_, _ = fmt.Fprintln(words, "lab:", line)
 }
 
-// reap waits for the process and says why it ended.
-func (m *Machine) reap(ended *run, command *exec.Cmd, exits chan<- bmc.Exit) {
+// awaitExit waits for the process and reports why the process ended.
+func (m *Machine) awaitExit(ended *run, command *exec.Cmd, exits chan<- bmc.Exit) {
 	err := command.Wait()
-	reason := ended.monitor.drain()
+	reason := ended.monitor.awaitEnd()
 	m.mu.Lock()
 	cause := ended.cause
 	m.current = nil
 	m.mu.Unlock()
-	exits <- m.exit(cause, reason, err)
+	exits <- m.explainExit(cause, reason, err)
 	close(exits)
 }
 
-func (m *Machine) exit(cause bmc.ExitCause, reason string, err error) bmc.Exit {
+func (m *Machine) explainExit(cause bmc.ExitCause, reason string, err error) bmc.Exit {
 	switch {
 	case reason == "guest-shutdown":
 		return bmc.Exit{Cause: bmc.PoweredOff}
@@ -196,13 +199,14 @@ func (m *Machine) exit(cause bmc.ExitCause, reason string, err error) bmc.Exit {
 	case reason == "guest-reset":
 		return bmc.Exit{Cause: bmc.Rebooted}
 	case err == nil:
-		return bmc.Exit{Cause: bmc.PowerLost, Err: fmt.Errorf("qemu ended by itself, reason %q; see %s", reason, m.path("qemu.log"))}
+		return bmc.Exit{Cause: bmc.PowerLost,
+			Err: fmt.Errorf("qemu ended by itself, reason %q; see %s", reason, m.filePath("qemu.log"))}
 	default:
-		return bmc.Exit{Cause: bmc.PowerLost, Err: fmt.Errorf("qemu ended: %w; see %s", err, m.path("qemu.log"))}
+		return bmc.Exit{Cause: bmc.PowerLost, Err: fmt.Errorf("qemu ended: %w; see %s", err, m.filePath("qemu.log"))}
 	}
 }
 
-// Stop implements bmc.Machine: Graceful is the ACPI power button, Force ends QEMU at once, as cutting the power would.
+// Stop implements bmc.Machine: Graceful is the ACPI power button, Force kills QEMU at once, like a power cut.
 func (m *Machine) Stop(ctx context.Context, how bmc.Stop) error {
 	m.mu.Lock()
 	current := m.current
@@ -211,15 +215,15 @@ func (m *Machine) Stop(ctx context.Context, how bmc.Stop) error {
 		return nil
 	}
 	if how == bmc.Graceful {
-		return current.monitor.run(ctx, "system_powerdown", nil)
+		return current.monitor.runCommand(ctx, "system_powerdown", nil)
 	}
-	return m.kill(bmc.Stopped)
+	return m.killProcess(bmc.Stopped)
 }
 
-// Unplug cuts the power: QEMU is killed wherever it is. What it had not written is lost. An unplugged machine that is off stays off.
-func (m *Machine) Unplug() error { return m.kill(bmc.PowerLost) }
+// Unplug cuts the power: QEMU is killed, and unwritten data is lost. An unplugged machine that is off stays off.
+func (m *Machine) Unplug() error { return m.killProcess(bmc.PowerLost) }
 
-func (m *Machine) kill(cause bmc.ExitCause) error {
+func (m *Machine) killProcess(cause bmc.ExitCause) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.current == nil {
@@ -232,7 +236,7 @@ func (m *Machine) kill(cause bmc.ExitCause) error {
 	return nil
 }
 
-// Process is the id of the QEMU process, or 0 when the machine is off.
+// Process is the id of the QEMU process, or 0 if the machine is off.
 func (m *Machine) Process() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

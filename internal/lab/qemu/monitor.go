@@ -15,13 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// commandDeadline bounds one command of the monitor; inserting a medium waits for its HTTP server.
+// commandDeadline bounds a command of the monitor; inserting a medium waits for its HTTP server.
 const commandDeadline = 30 * time.Second
 
 // monitor speaks QMP (QEMU's JSON protocol, docs/interop/qmp-spec) over a socket pair.
 type monitor struct {
 	conn    net.Conn
-	call    sync.Mutex // one command at a time
+	call    sync.Mutex // a command at a time
 	answers chan answer
 	done    chan struct{} // closed when QEMU has closed its end
 
@@ -29,7 +29,7 @@ type monitor struct {
 	reason string // of the SHUTDOWN event
 }
 
-// answer is one message from QEMU; which members are set says what it is.
+// answer is a message from QEMU; the set members tell its kind.
 type answer struct {
 	Greeting json.RawMessage `json:"QMP"`
 	Return   json.RawMessage `json:"return"`
@@ -42,7 +42,7 @@ type answer struct {
 	} `json:"data"`
 }
 
-// newMonitor returns our end, being read already, and the end for QEMU, which the caller closes once QEMU has it.
+// newMonitor returns our end, which is being read, and QEMU's end, which the caller closes once QEMU has it.
 func newMonitor() (*monitor, *os.File, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -55,12 +55,12 @@ func newMonitor() (*monitor, *os.File, error) {
 		return nil, nil, errors.Join(fmt.Errorf("open the monitor's socket: %w", err), far.Close())
 	}
 	m := &monitor{conn: conn, answers: make(chan answer, 1), done: make(chan struct{})}
-	go m.listen()
+	go m.readAnswers()
 	return m, far, nil
 }
 
-// listen reads until QEMU closes its end: answers go to the one who called, the shutdown's reason is kept.
-func (m *monitor) listen() {
+// readAnswers reads until QEMU closes its end: answers go to the caller of runCommand, the shutdown's reason is kept.
+func (m *monitor) readAnswers() {
 	defer close(m.done)
 	lines := bufio.NewScanner(m.conn)
 	lines.Buffer(nil, 1<<20)
@@ -77,30 +77,30 @@ func (m *monitor) listen() {
 		case "":
 			select {
 			case m.answers <- got:
-			default: // nobody waits for it any more
+			default: // no command waits for the answer any more
 			}
 		}
 	}
 }
 
-// greet waits for the greeting and ends the negotiation.
-func (m *monitor) greet(ctx context.Context) error {
+// awaitGreeting waits for the greeting and ends the negotiation.
+func (m *monitor) awaitGreeting(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, commandDeadline)
 	defer cancel()
-	if _, err := m.next(ctx, "the greeting"); err != nil {
+	if _, err := m.nextAnswer(ctx, "the greeting"); err != nil {
 		return err
 	}
-	return m.run(ctx, "qmp_capabilities", nil)
+	return m.runCommand(ctx, "qmp_capabilities", nil)
 }
 
-// run sends one command and waits for its answer.
-func (m *monitor) run(ctx context.Context, command string, arguments any) error {
+// runCommand sends a command and waits for its answer.
+func (m *monitor) runCommand(ctx context.Context, command string, arguments any) error {
 	ctx, cancel := context.WithTimeout(ctx, commandDeadline)
 	defer cancel()
 	m.call.Lock()
 	defer m.call.Unlock()
 	select {
-	case <-m.answers: // of a command that was given up
+	case <-m.answers: // of a command that timed out
 	default:
 	}
 	request := map[string]any{"execute": command}
@@ -114,7 +114,7 @@ func (m *monitor) run(ctx context.Context, command string, arguments any) error 
 	if _, err := m.conn.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("send %s to qemu: %w", command, err)
 	}
-	got, err := m.next(ctx, command)
+	got, err := m.nextAnswer(ctx, command)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (m *monitor) run(ctx context.Context, command string, arguments any) error 
 	return nil
 }
 
-func (m *monitor) next(ctx context.Context, what string) (answer, error) {
+func (m *monitor) nextAnswer(ctx context.Context, what string) (answer, error) {
 	select {
 	case got := <-m.answers:
 		return got, nil
@@ -135,8 +135,9 @@ func (m *monitor) next(ctx context.Context, what string) (answer, error) {
 	}
 }
 
-// insert puts the medium at a URL into the CD drive, read through QEMU's curl block driver (package qemu-block-extra).
-func (m *monitor) insert(ctx context.Context, medium string) error {
+// insertMedium puts the medium at a URL into the CD drive, read through QEMU's curl block driver (package
+// qemu-block-extra).
+func (m *monitor) insertMedium(ctx context.Context, medium string) error {
 	at, err := url.Parse(medium)
 	if err != nil || at.Scheme != "http" && at.Scheme != "https" {
 		return errors.New("its address is no http or https URL")
@@ -145,7 +146,7 @@ func (m *monitor) insert(ctx context.Context, medium string) error {
 		"node-name": "medium", "driver": "raw", "read-only": true,
 		"file": map[string]any{"driver": at.Scheme, "url": medium, "readahead": 1 << 20, "read-only": true},
 	}
-	if err := m.run(ctx, "blockdev-add", node); err != nil {
+	if err := m.runCommand(ctx, "blockdev-add", node); err != nil {
 		return err
 	}
 	for _, step := range []struct {
@@ -156,20 +157,20 @@ func (m *monitor) insert(ctx context.Context, medium string) error {
 		{"blockdev-insert-medium", map[string]any{"id": "cd", "node-name": "medium"}},
 		{"blockdev-close-tray", map[string]any{"id": "cd"}},
 	} {
-		if err := m.run(ctx, step.command, step.arguments); err != nil {
+		if err := m.runCommand(ctx, step.command, step.arguments); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// drain waits until QEMU's end is closed and returns the reason of its shutdown, or nothing.
-func (m *monitor) drain() string {
+// awaitEnd waits until QEMU's end is closed and returns the reason of the shutdown, or "".
+func (m *monitor) awaitEnd() string {
 	<-m.done
-	_ = m.close()
+	_ = m.closeConn()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.reason
 }
 
-func (m *monitor) close() error { return m.conn.Close() }
+func (m *monitor) closeConn() error { return m.conn.Close() }

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// Feed hands what a machine's serial port says to all who read it at that time. The zero Feed is ready.
+// Feed passes the output of a machine's serial port to all present readers. The zero Feed is ready.
 type Feed struct {
 	mu      sync.Mutex
 	readers map[chan []byte]struct{}
 }
 
-// queue is how many pieces a reader may be behind; then it misses some, as with a BMC.
-const queue = 1024
+// queueLength is how many pieces a reader may be behind; beyond, pieces are dropped, as with a BMC.
+const queueLength = 1024
 
-// Write implements io.Writer; it never waits.
+// Write implements io.Writer; Write never waits.
 func (f *Feed) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -31,16 +31,16 @@ func (f *Feed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Readers is how many read.
+// Readers is the number of readers.
 func (f *Feed) Readers() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.readers)
 }
 
-// Stream writes to a reader what comes from now on, until ctx ends.
+// Stream writes new output to out until ctx ends.
 func (f *Feed) Stream(ctx context.Context, out io.Writer) error {
-	pieces := make(chan []byte, queue)
+	pieces := make(chan []byte, queueLength)
 	f.mu.Lock()
 	if f.readers == nil {
 		f.readers = map[chan []byte]struct{}{}
@@ -64,16 +64,16 @@ func (f *Feed) Stream(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// often is how long what is appended to a file may lie there.
-const often = 100 * time.Millisecond
+// followEvery is the pause between two looks at a followed file.
+const followEvery = 100 * time.Millisecond
 
-// Follow hands on what is appended to a file, which need not be there yet, until ctx ends.
+// Follow passes on the bytes appended to a file, which may not exist yet, until ctx ends.
 func (f *Feed) Follow(ctx context.Context, path string) error {
 	at := int64(0)
 	if info, err := os.Stat(path); err == nil {
 		at = info.Size()
 	}
-	tick := time.NewTicker(often)
+	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -81,7 +81,7 @@ func (f *Feed) Follow(ctx context.Context, path string) error {
 			return nil
 		case <-tick.C:
 		}
-		n, err := f.copy(path, at)
+		n, err := f.copyFile(path, at)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -89,7 +89,7 @@ func (f *Feed) Follow(ctx context.Context, path string) error {
 	}
 }
 
-func (f *Feed) copy(path string, from int64) (int64, error) {
+func (f *Feed) copyFile(path string, from int64) (int64, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return 0, err

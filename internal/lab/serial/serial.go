@@ -1,5 +1,6 @@
-// Package serial is the console of a virtual machine as its BMC offers it: an SSH server that checks the BMC's credentials, and streams what the
-// machine's serial port says. What is typed is taken, and goes nowhere.
+// Package serial is a virtual machine's serial console as a BMC offers it: an SSH server that checks the BMC's
+// credentials and streams the serial port's output. New makes a Server, Server.Serve answers. Typed text is recorded
+// and not passed on.
 package serial
 
 import (
@@ -21,21 +22,21 @@ import (
 type Config struct {
 	// Check says whether an account may log in.
 	Check func(user string, password secret.Value) bool
-	// Stream writes a console to one reader, until ctx ends; when it returns, the reader's session ends.
+	// Stream writes the console to a reader until ctx ends; when Stream returns, the reader's session ends.
 	Stream func(ctx context.Context, out io.Writer) error
-	// Entry, when it is set, is the line that enters the console from a command line.
+	// Entry, if set, is the line that enters the console from a command line.
 	Entry string
-	// Interactive has passwords asked for as a question, as some BMCs do.
+	// Interactive asks for passwords by a question, as some BMCs do.
 	Interactive bool
-	// Deaf leaves requests for signs of life unanswered.
+	// Deaf leaves keepalives unanswered.
 	Deaf bool
-	// Reject, when it is set, is said to whoever asks for a session.
+	// Reject, if set, is the answer to every request for a session.
 	Reject string
-	// More are host keys beside its own.
+	// More are further host keys.
 	More []ssh.Signer
 }
 
-// Server is one machine's console.
+// Server is the console of a machine.
 type Server struct {
 	config Config
 	key    ssh.Signer
@@ -45,12 +46,12 @@ type Server struct {
 	typed strings.Builder
 }
 
-// Counts is what came to a server.
+// Counts are totals of a server.
 type Counts struct {
-	Connections, Logins, Sessions int // Logins with a password, good or not
+	Connections, Logins, Sessions int // Logins with a password, right or wrong
 }
 
-// New makes a server with a host key of its own.
+// New makes a server with a new host key.
 func New(config Config) (*Server, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -63,24 +64,24 @@ func New(config Config) (*Server, error) {
 	return &Server{config: config, key: key}, nil
 }
 
-// Fingerprint is that of its host key, as OpenSSH writes it.
+// Fingerprint is the fingerprint of the server's host key, as OpenSSH writes it.
 func (s *Server) Fingerprint() string { return ssh.FingerprintSHA256(s.key.PublicKey()) }
 
-// Counts says what came so far.
+// Counts gives the totals so far.
 func (s *Server) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen
 }
 
-// Typed is what was typed into its sessions.
+// Typed is the text typed into the sessions.
 func (s *Server) Typed() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.typed.String()
 }
 
-func (s *Server) count(change func(*Counts)) {
+func (s *Server) updateCounts(change func(*Counts)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.seen)
@@ -100,23 +101,23 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("serve serial console on %s: %w", listener.Addr(), err)
 		}
-		connections.Go(func() { s.serve(ctx, conn) })
+		connections.Go(func() { s.serveConn(ctx, conn) })
 	}
 }
 
-func (s *Server) serve(ctx context.Context, conn net.Conn) {
+func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	s.count(func(c *Counts) { c.Connections++ })
-	over, channels, requests, err := ssh.NewServerConn(conn, s.server())
+	s.updateCounts(func(c *Counts) { c.Connections++ })
+	over, channels, requests, err := ssh.NewServerConn(conn, s.sshConfig())
 	if err != nil {
-		return // a client that goes is no news
+		return // a client that disconnects is no error
 	}
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer func() { _ = over.Close() }()
-	parts.Go(func() { s.answer(requests) })
+	parts.Go(func() { s.answerRequests(requests) })
 	for offered := range channels {
 		if offered.ChannelType() != "session" {
 			_ = offered.Reject(ssh.UnknownChannelType, "sessions only")
@@ -130,22 +131,23 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		parts.Go(func() { s.session(ctx, channel, asked) })
+		parts.Go(func() { s.serveSession(ctx, channel, asked) })
 	}
 }
 
-func (s *Server) server() *ssh.ServerConfig {
+func (s *Server) sshConfig() *ssh.ServerConfig {
 	c := &ssh.ServerConfig{MaxAuthTries: 3}
 	if s.config.Interactive {
-		c.KeyboardInteractiveCallback = func(conn ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+		c.KeyboardInteractiveCallback = func(conn ssh.ConnMetadata,
+			ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			answers, err := ask("", "", []string{"Password: "}, []bool{false})
 			if err != nil || len(answers) != 1 {
 				return nil, err
 			}
-			return s.login(conn, []byte(answers[0]))
+			return s.checkLogin(conn, []byte(answers[0]))
 		}
 	} else {
-		c.PasswordCallback = s.login
+		c.PasswordCallback = s.checkLogin
 	}
 	c.AddHostKey(s.key)
 	for _, key := range s.config.More {
@@ -154,15 +156,15 @@ func (s *Server) server() *ssh.ServerConfig {
 	return c
 }
 
-func (s *Server) login(conn ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-	s.count(func(c *Counts) { c.Logins++ })
+func (s *Server) checkLogin(conn ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+	s.updateCounts(func(c *Counts) { c.Logins++ })
 	if !s.config.Check(conn.User(), secret.New(string(password))) {
 		return nil, fmt.Errorf("the account %q may not log in", conn.User())
 	}
 	return nil, nil
 }
 
-func (s *Server) answer(requests <-chan *ssh.Request) {
+func (s *Server) answerRequests(requests <-chan *ssh.Request) {
 	for request := range requests {
 		if request.WantReply && !s.config.Deaf {
 			_ = request.Reply(false, nil)
@@ -170,15 +172,15 @@ func (s *Server) answer(requests <-chan *ssh.Request) {
 	}
 }
 
-// session streams the console once a shell was asked for and the entry line, if there is one, was typed.
-func (s *Server) session(ctx context.Context, channel ssh.Channel, requests <-chan *ssh.Request) {
+// serveSession streams the console once a shell was requested and the entry line, if there is one, was typed.
+func (s *Server) serveSession(ctx context.Context, channel ssh.Channel, requests <-chan *ssh.Request) {
 	ctx, cancel := context.WithCancel(ctx)
 	var reads sync.WaitGroup
 	defer reads.Wait()
 	defer cancel()
 	defer func() { _ = channel.Close() }()
 	entered := make(chan struct{})
-	reads.Go(func() { s.read(channel, entered) })
+	reads.Go(func() { s.readTyped(channel, entered) })
 	shell := false
 	for request := range requests {
 		known := request.Type == "shell" && !shell || request.Type == "pty-req"
@@ -189,14 +191,14 @@ func (s *Server) session(ctx context.Context, channel ssh.Channel, requests <-ch
 			shell = true
 			reads.Go(func() {
 				defer func() { _ = channel.Close() }()
-				s.stream(ctx, channel, entered)
+				s.streamConsole(ctx, channel, entered)
 			})
 		}
 	}
 }
 
-func (s *Server) stream(ctx context.Context, out io.Writer, entered <-chan struct{}) {
-	s.count(func(c *Counts) { c.Sessions++ })
+func (s *Server) streamConsole(ctx context.Context, out io.Writer, entered <-chan struct{}) {
+	s.updateCounts(func(c *Counts) { c.Sessions++ })
 	if s.config.Entry != "" {
 		_, _ = io.WriteString(out, "bmc> ")
 		select {
@@ -208,8 +210,8 @@ func (s *Server) stream(ctx context.Context, out io.Writer, entered <-chan struc
 	_ = s.config.Stream(ctx, out) // the reader went away
 }
 
-// read takes what is typed, and closes entered with the line that enters the console.
-func (s *Server) read(in io.Reader, entered chan<- struct{}) {
+// readTyped records typed text, and closes entered at the line that enters the console.
+func (s *Server) readTyped(in io.Reader, entered chan<- struct{}) {
 	var line []byte
 	for b := make([]byte, 1); ; {
 		if _, err := io.ReadFull(in, b); err != nil {

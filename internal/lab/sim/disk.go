@@ -20,7 +20,7 @@ import (
 // DiskSize is the size of a simulated disk, in bytes.
 const DiskSize = 16 << 20
 
-// Where the simulated installer puts what belongs beside the image.
+// configOffset is where the simulated installer writes the Ignition config, beside the image.
 const configOffset = 8 << 20
 
 // systemMagic starts an image that a simulated machine can start.
@@ -35,13 +35,13 @@ func NewImage(size int) []byte {
 	return image
 }
 
-// Disk is a sparse disk in memory. It is safe for concurrent use.
+// Disk is a sparse disk in memory, safe for concurrent use.
 type Disk struct {
 	mu     sync.Mutex
 	chunks [DiskSize / chunk][]byte // nil reads as zeros
 }
 
-// chunk is what a disk's memory grows by, in bytes.
+// chunk is the unit of a disk's memory, in bytes.
 const chunk = 64 << 10
 
 var zeros [chunk]byte
@@ -78,14 +78,14 @@ func (d *Disk) WriteAt(p []byte, offset int64) (int, error) {
 	for n := 0; n < len(p); {
 		at := offset + int64(n)
 		part := p[n:min(len(p), n+int(chunk-at%chunk))]
-		d.write(part, at)
+		d.writeChunk(part, at)
 		n += len(part)
 	}
 	return len(p), nil
 }
 
-// write writes within one chunk. Zeros over nothing, or over all of it, take no memory.
-func (d *Disk) write(p []byte, at int64) {
+// writeChunk writes within a chunk. Zeros over an absent chunk, or over a whole chunk, take no memory.
+func (d *Disk) writeChunk(p []byte, at int64) {
 	target := &d.chunks[at/chunk]
 	if bytes.Equal(p, zeros[:len(p)]) && (*target == nil || len(p) == chunk) {
 		if len(p) == chunk {
@@ -99,30 +99,30 @@ func (d *Disk) write(p []byte, at int64) {
 	copy((*target)[at%chunk:], p)
 }
 
-// Digest tells two states of the disk apart.
+// Digest is different for different contents of the disk.
 func (d *Disk) Digest() string {
 	sum := sha256.New()
-	_, _ = io.Copy(sum, io.NewSectionReader(d, 0, DiskSize)) // memory
+	_, _ = io.Copy(sum, io.NewSectionReader(d, 0, DiskSize)) // a Disk in memory has no read errors
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-func (d *Disk) look() wire.Content {
-	content := facts.Look(d, DiskSize)
+func (d *Disk) readContent() wire.Content {
+	content := facts.ReadContent(d, DiskSize)
 	if content.Signature != "" {
 		content.Summary = "data"
 	}
 	return content
 }
 
-// Bootable reports whether firmware would start something from the disk: the image's first sector is there.
+// Bootable reports whether firmware would start a system from the disk: the image's first sector is there.
 func (d *Disk) Bootable() bool {
 	head := make([]byte, len(systemMagic))
 	_, err := d.ReadAt(head, 0)
 	return err == nil && string(head) == systemMagic
 }
 
-// system checks that the whole image is on the disk, and gives the Ignition config beside it.
-func (d *Disk) system() ([]byte, error) {
+// readSystem checks that the whole image is on the disk, and gives the Ignition config beside the image.
+func (d *Disk) readSystem() ([]byte, error) {
 	if !d.Bootable() {
 		return nil, errors.New("nothing on the disk starts")
 	}
@@ -143,14 +143,14 @@ func (d *Disk) system() ([]byte, error) {
 	return config, err
 }
 
-// opener opens the machine's disks by their serial.
+// opener opens the machine's disks by serial.
 type opener struct{ m *Machine }
 
 // Open implements steps.Opener.
 func (o opener) Open(_ context.Context, ref wire.DiskRef) (steps.Device, error) {
-	for number, d := range o.m.drives() {
+	for number, d := range o.m.listDrives() {
 		if d.serial == ref.Serial {
-			return device{d.disk, d.describe(number)}, nil
+			return device{d.disk, d.describeDisk(number)}, nil
 		}
 	}
 	return nil, fmt.Errorf("there is no disk %s", ref.Serial)
@@ -164,7 +164,7 @@ type device struct {
 type memory = *Disk
 
 func (d device) Disk() (wire.Disk, error) {
-	d.described.Content = d.look()
+	d.described.Content = d.readContent()
 	return d.described, nil
 }
 func (d device) Path() string { return "/dev/" + d.described.Name }
@@ -174,12 +174,13 @@ func (d device) Close() error { return nil }
 // installer writes as coreos-installer does: the first MiB last, the config beside the image.
 type installer struct{ m *Machine }
 
-// first is what coreos-installer writes last.
+// first is the part that coreos-installer writes last.
 const first = 1 << 20
 
 // Install implements steps.Installer.
-func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Install, images steps.Images, report func(wire.Progress)) error {
-	i.m.count(func(c *Counts) { c.Begun++ })
+func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Install, images steps.Images,
+	report func(wire.Progress)) error {
+	i.m.updateCounts(func(c *Counts) { c.Begun++ })
 	body, err := images.Image(ctx, job.Image.SHA256, 0)
 	if err != nil {
 		return fmt.Errorf("fetch the image: %w", err)
@@ -195,7 +196,7 @@ func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Insta
 	if !json.Valid(job.Ignition) {
 		return errors.New("the Ignition config is not JSON")
 	}
-	out := disk.Write()
+	out := disk.Writer()
 	for offset := first; offset < len(image); offset += first {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -218,6 +219,6 @@ func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Insta
 		return err
 	}
 	report(wire.Progress{Done: uint64(len(image)), Total: uint64(len(image)), Lines: []string{"Install complete."}})
-	i.m.count(func(c *Counts) { c.Installs++ })
+	i.m.updateCounts(func(c *Counts) { c.Installs++ })
 	return nil
 }

@@ -1,5 +1,6 @@
-// Package sim is machines without hardware: the real agent over fake hardware and a disk in memory, behind a real Redfish BMC. Firmware is
-// a few lines: it reads the boot medium over HTTP as a BMC would, or starts what the disk holds. A hundred fit into one process.
+// Package sim is machines without hardware: the real agent over fake hardware and disks in memory, behind a real
+// Redfish BMC. The firmware reads the boot medium over HTTP as a BMC would, or starts the disk's system. A hundred
+// machines fit into a process. New makes a Machine; package bmc starts and stops it.
 package sim
 
 import (
@@ -17,16 +18,16 @@ import (
 	"github.com/gitmetal/ingot/internal/lab/bmc"
 )
 
-// Config is one machine.
+// Config describes a machine.
 type Config struct {
-	Identity   bmc.Identity // serial, UUID and network cards are what its agent reports
+	Identity   bmc.Identity // serial, UUID and network cards are reported by the agent
 	DiskSerial string
 	SecureBoot bool
-	Serial     io.Writer    // of the serial console; default: nowhere
-	Log        *slog.Logger // default: nothing
+	Serial     io.Writer    // for the serial console; default: discarded
+	Log        *slog.Logger // default: discarded
 }
 
-// Machine implements bmc.Machine. Its disk outlives its runs.
+// Machine implements bmc.Machine. The disks outlive runs.
 type Machine struct {
 	config Config
 	disk   *Disk
@@ -34,19 +35,20 @@ type Machine struct {
 	mu     sync.Mutex
 	spares []drive
 	run    *run
-	serves bool // its installed system runs, and has called home where it should
+	serves bool // the installed system runs, and has called home if it should
 	seen   Counts
 	breaks func(wire.Step) error
 }
 
-// Break has steps fail in the ramdisk, before they do anything, with what a function says of them; nil mends the machine.
+// Break makes steps fail in the ramdisk, before they start, with the error that the function returns; nil mends the
+// machine.
 func (m *Machine) Break(with func(wire.Step) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.breaks = with
 }
 
-func (m *Machine) broken(step wire.Step) error {
+func (m *Machine) failureOf(step wire.Step) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.breaks == nil {
@@ -55,27 +57,27 @@ func (m *Machine) broken(step wire.Step) error {
 	return m.breaks(step)
 }
 
-// Serves reports whether its installed system is up.
+// Serves reports whether the installed system is up.
 func (m *Machine) Serves() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.run != nil && m.serves
 }
 
-// Counts is what happened to a machine.
+// Counts are totals of a machine.
 type Counts struct {
 	Installs int // images written whole
 	Begun    int // installs that began to write
 }
 
-// run is one time the machine is on.
+// run is a time during which the machine is on.
 type run struct {
 	cancel context.CancelFunc
 	exit   chan bmc.Exit
 	once   sync.Once
 }
 
-func (r *run) end(e bmc.Exit) {
+func (r *run) endRun(e bmc.Exit) {
 	r.once.Do(func() {
 		r.cancel()
 		r.exit <- e
@@ -94,16 +96,16 @@ func New(c Config) *Machine {
 	return &Machine{config: c, disk: NewDisk()}
 }
 
-// Disk is the machine's first disk, to look at or to fill while it is off.
+// Disk is the machine's first disk, to read or to fill while the machine is off.
 func (m *Machine) Disk() *Disk { return m.disk }
 
-// drive is a disk with the name it has outside.
+// drive is a disk with its serial.
 type drive struct {
 	serial string
 	disk   *Disk
 }
 
-// AddDisk gives the machine one more blank disk, which its firmware never starts from. Call it while the machine is off.
+// AddDisk adds a blank disk, which the firmware never starts from. Call AddDisk while the machine is off.
 func (m *Machine) AddDisk(serial string) *Disk {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -112,23 +114,23 @@ func (m *Machine) AddDisk(serial string) *Disk {
 	return added.disk
 }
 
-// drives are all the machine's, the one that firmware starts from first.
-func (m *Machine) drives() []drive {
+// listDrives gives all drives of the machine, the boot drive first.
+func (m *Machine) listDrives() []drive {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]drive{{m.config.DiskSerial, m.disk}}, m.spares...)
 }
 
-// Digest tells two states of all the machine's disks apart.
+// Digest is different for different contents of the machine's disks.
 func (m *Machine) Digest() string {
 	var digests []string
-	for _, d := range m.drives() {
+	for _, d := range m.listDrives() {
 		digests = append(digests, d.disk.Digest())
 	}
 	return strings.Join(digests, " ")
 }
 
-// Counts says what happened so far.
+// Counts gives the totals so far.
 func (m *Machine) Counts() Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -146,8 +148,8 @@ func (m *Machine) Start(_ context.Context, boot bmc.Boot) (<-chan bmc.Exit, erro
 	r := &run{cancel: cancel, exit: make(chan bmc.Exit, 1)}
 	m.run, m.serves = r, false
 	go func() {
-		m.firmware(ctx, boot, r)
-		<-ctx.Done() // a machine whose software has ended stays on
+		m.runFirmware(ctx, boot, r)
+		<-ctx.Done() // a machine stays on after its software has ended
 		m.mu.Lock()
 		if m.run == r {
 			m.run = nil
@@ -160,39 +162,39 @@ func (m *Machine) Start(_ context.Context, boot bmc.Boot) (<-chan bmc.Exit, erro
 // Stop implements bmc.Machine.
 func (m *Machine) Stop(_ context.Context, how bmc.Stop) error {
 	if how == bmc.Graceful {
-		m.off(bmc.PoweredOff)
+		m.switchOff(bmc.PoweredOff)
 	} else {
-		m.off(bmc.Stopped)
+		m.switchOff(bmc.Stopped)
 	}
 	return nil
 }
 
 // Unplug pulls the plug.
-func (m *Machine) Unplug() { m.off(bmc.PowerLost) }
+func (m *Machine) Unplug() { m.switchOff(bmc.PowerLost) }
 
-func (m *Machine) off(cause bmc.ExitCause) {
+func (m *Machine) switchOff(cause bmc.ExitCause) {
 	m.mu.Lock()
 	r := m.run
 	m.run = nil
 	m.mu.Unlock()
 	if r != nil {
-		m.says("power: %s", cause)
-		r.end(bmc.Exit{Cause: cause})
+		m.printLine("power: %s", cause)
+		r.endRun(bmc.Exit{Cause: cause})
 	}
 }
 
-// says writes a line to the serial console.
-func (m *Machine) says(format string, args ...any) {
-	_, _ = fmt.Fprintf(m.config.Serial, format+"\r\n", args...) // whether anybody reads or not
+// printLine writes a line to the serial console.
+func (m *Machine) printLine(format string, args ...any) {
+	_, _ = fmt.Fprintf(m.config.Serial, format+"\r\n", args...) // a console without readers is fine
 }
 
-// firmware starts the medium, or the disk.
-func (m *Machine) firmware(ctx context.Context, boot bmc.Boot, r *run) {
-	m.says("\x1b[2J\x1b[1;1Hfirmware: machine %s starts from %s", m.config.Identity.Serial, boot.From)
+// runFirmware starts the medium, or the disk.
+func (m *Machine) runFirmware(ctx context.Context, boot bmc.Boot, r *run) {
+	m.printLine("\x1b[2J\x1b[1;1Hfirmware: machine %s starts from %s", m.config.Identity.Serial, boot.From)
 	if boot.From == bmc.FromCD && boot.MediaURL != "" {
 		config, err := readMedium(ctx, boot.MediaURL)
 		if err == nil {
-			m.says("ramdisk: the agent of boot %s, epoch %d", config.Boot, config.Epoch)
+			m.printLine("ramdisk: the agent of boot %s, epoch %d", config.Boot, config.Epoch)
 			err = agent.Run(ctx, agent.Config{Boot: config, Machine: ramdisk{m, r}, Log: m.config.Log})
 		}
 		if err != nil && ctx.Err() == nil {
@@ -219,12 +221,13 @@ type ramdisk struct {
 func (h ramdisk) Facts(context.Context) (wire.Facts, error) {
 	id := h.m.config.Identity
 	f := wire.Facts{
-		System:   wire.System{Manufacturer: id.Manufacturer, Product: id.Model, Serial: id.Serial, UUID: id.UUID},
-		Firmware: wire.Firmware{UEFI: true, SecureBoot: h.m.config.SecureBoot, Vendor: "ingot lab", Version: id.BIOSVersion},
-		CPU:      wire.CPU{Model: "simulated", Arch: "amd64", Count: 2}, Memory: 4 << 30,
+		System: wire.System{Manufacturer: id.Manufacturer, Product: id.Model, Serial: id.Serial, UUID: id.UUID},
+		Firmware: wire.Firmware{UEFI: true, SecureBoot: h.m.config.SecureBoot, Vendor: "ingot lab",
+			Version: id.BIOSVersion},
+		CPU: wire.CPU{Model: "simulated", Arch: "amd64", Count: 2}, Memory: 4 << 30,
 	}
-	for number, d := range h.m.drives() {
-		f.Disks = append(f.Disks, d.describe(number))
+	for number, d := range h.m.listDrives() {
+		f.Disks = append(f.Disks, d.describeDisk(number))
 	}
 	for _, nic := range id.NICs {
 		f.NICs = append(f.NICs, wire.NIC{Name: nic.Name, MAC: nic.MAC, Driver: "sim", Link: true, Mbps: 1000})
@@ -232,16 +235,18 @@ func (h ramdisk) Facts(context.Context) (wire.Facts, error) {
 	return f, nil
 }
 
-// Do implements agent.Machine: the agent's own order of checks, over the fake disk.
+// Do implements agent.Machine: the agent's own steps, over the fake disk.
 func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
-	switch err := h.m.broken(step); {
+	switch err := h.m.failureOf(step); {
 	case err != nil:
 		return nil, err
 	case step.Install != nil:
 		tools := steps.Tools{Disks: opener{h.m}, Images: s, Installer: installer{h.m}}
-		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"}, steps.Install(ctx, *step.Install, tools, s.Report)
+		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"},
+			steps.InstallSystem(ctx, *step.Install, tools, s.Report)
 	case step.Script != nil:
-		s.Report(wire.Progress{Step: step.Name, Lines: []string{fmt.Sprintf("a script of %d bytes", len(step.Script.Body))}})
+		s.Report(wire.Progress{Step: step.Name,
+			Lines: []string{fmt.Sprintf("a script of %d bytes", len(step.Script.Body))}})
 		return nil, nil
 	default:
 		return nil, errors.New("no such step")
@@ -255,19 +260,20 @@ func (h ramdisk) PowerOff(context.Context) error {
 		h.m.run = nil
 	}
 	h.m.mu.Unlock()
-	h.r.end(bmc.Exit{Cause: bmc.PoweredOff})
+	h.r.endRun(bmc.Exit{Cause: bmc.PoweredOff})
 	return nil
 }
 
-// describe is the disk as the agent reports it; number counts the machine's disks from 0.
-func (d drive) describe(number int) wire.Disk {
+// describeDisk is the disk as the agent reports it; number counts the machine's disks from 0.
+func (d drive) describeDisk(number int) wire.Disk {
 	return wire.Disk{
-		Name: "vd" + string(rune('a'+number)), Path: fmt.Sprintf("/dev/disk/by-path/sim-%d", number), Serial: d.serial, Model: "simulated", Transport: "virtio",
-		Size: DiskSize, SectorSize: 512, Content: d.disk.look(),
+		Name: "vd" + string(rune('a'+number)), Path: fmt.Sprintf("/dev/disk/by-path/sim-%d", number), Serial: d.serial,
+		Model: "simulated", Transport: "virtio",
+		Size: DiskSize, SectorSize: 512, Content: d.disk.readContent(),
 	}
 }
 
-func (m *Machine) count(change func(*Counts)) {
+func (m *Machine) updateCounts(change func(*Counts)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(&m.seen)

@@ -22,14 +22,14 @@ import (
 // maxMedium is the most that simulated firmware reads of a medium, in bytes.
 const maxMedium = 4 << 20
 
-// NewMedium makes a boot medium for simulated machines: nothing but an overlay region.
+// NewMedium makes a boot medium for simulated machines: only an overlay region.
 func NewMedium() []byte {
 	medium := make([]byte, 32<<10+wire.OverlaySize)
 	copy(medium[32<<10:], wire.OverlayMagic)
 	return medium
 }
 
-// readMedium reads the medium as a BMC does, by ranges, and gives the boot config in its overlay.
+// readMedium reads the medium by ranges, as a BMC does, and gives the boot config in its overlay.
 func readMedium(ctx context.Context, url string) (wire.BootConfig, error) {
 	var medium []byte
 	for {
@@ -94,26 +94,26 @@ type ignition struct {
 	}
 }
 
-// startSystem starts what is on the disk: it applies the Ignition config as far as it concerns the call home, and calls.
+// startSystem starts the system on the disk: it applies the files of the call home from the Ignition config, and calls.
 func (m *Machine) startSystem(ctx context.Context) error {
-	config, err := m.disk.system()
+	config, err := m.disk.readSystem()
 	if err != nil {
 		return err
 	}
-	files, err := filesOf(config)
+	files, err := parseFiles(config)
 	if err != nil {
 		return err
 	}
-	m.says("system: %d files from Ignition", len(files))
+	m.printLine("system: %d files from Ignition", len(files))
 	body, ok := files["/etc/ingot/phone-home.json"]
 	if !ok {
-		return nil // its workload has that disabled
+		return nil // the workload disables the call home
 	}
-	client := pinned(setting(files["/etc/ingot/phone-home.curl"], "pinnedpubkey"))
+	client := newPinnedClient(findSetting(files["/etc/ingot/phone-home.curl"], "pinnedpubkey"))
 	defer client.CloseIdleConnections()
 	for {
 		for _, url := range strings.Fields(string(files["/etc/ingot/phone-home.urls"])) {
-			if call(ctx, client, url, body) {
+			if callHome(ctx, client, url, body) {
 				return nil
 			}
 		}
@@ -127,7 +127,7 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	}
 }
 
-func filesOf(config []byte) (map[string][]byte, error) {
+func parseFiles(config []byte) (map[string][]byte, error) {
 	var parsed ignition
 	if err := json.Unmarshal(config, &parsed); err != nil {
 		return nil, fmt.Errorf("ignition: %w", err)
@@ -139,7 +139,7 @@ func filesOf(config []byte) (map[string][]byte, error) {
 	for _, file := range parsed.Storage.Files {
 		encoded, ok := strings.CutPrefix(file.Contents.Source, "data:;base64,")
 		if !ok {
-			continue // Butane's own encodings; nothing here needs them
+			continue // Butane's own encodings are not needed here
 		}
 		data, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
@@ -150,20 +150,20 @@ func filesOf(config []byte) (map[string][]byte, error) {
 	return files, nil
 }
 
-// setting is a value of a curl configuration.
-func setting(config []byte, name string) string {
+// findSetting gives a value of a curl configuration.
+func findSetting(config []byte, name string) string {
 	scanner := bufio.NewScanner(bytes.NewReader(config))
 	for scanner.Scan() {
 		key, value, _ := strings.Cut(scanner.Text(), "=")
 		if strings.TrimSpace(key) == name {
-			// The value of pinnedpubkey ends in base64 padding, which Cut leaves alone: it cuts at the first sign.
+			// The value of pinnedpubkey ends in base64 padding, which Cut keeps: Cut cuts at the first sign.
 			return strings.Trim(strings.TrimSpace(value), `"`)
 		}
 	}
 	return ""
 }
 
-func pinned(pin string) *http.Client {
+func newPinnedClient(pin string) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		InsecureSkipVerify: true, // replaced by VerifyConnection, as curl's pinnedpubkey does
@@ -177,7 +177,7 @@ func pinned(pin string) *http.Client {
 	}}}
 }
 
-func call(ctx context.Context, client *http.Client, url string, body []byte) bool {
+func callHome(ctx context.Context, client *http.Client, url string, body []byte) bool {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))

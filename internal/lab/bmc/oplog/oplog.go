@@ -1,4 +1,5 @@
-// Package oplog records what a virtual BMC did, in order, and counts it, so that tests can assert on it.
+// Package oplog records the operations of a virtual BMC, in order, and counts them for the assertions of tests.
+// Log.AddOp records, Log.Story and Log.Counts report.
 package oplog
 
 import (
@@ -12,30 +13,30 @@ import (
 // Kind names an operation.
 type Kind string
 
-// Operations. Start is one pass through the firmware; Exit is its end.
+// Operations. Start is a pass through the firmware; Exit is its end.
 const (
 	PowerOn      Kind = "power-on"
 	PowerOff     Kind = "power-off" // a request to end: Detail is graceful or force
 	Restart      Kind = "restart"
-	Start        Kind = "start"    // Detail is what it started from: cd, disk, http, pxe
+	Start        Kind = "start"    // Detail is the boot source: cd, disk, http, pxe
 	Exit         Kind = "exit"     // Detail is the cause
 	Insert       Kind = "insert"   // Detail is the URL
-	Eject        Kind = "eject"    // Detail is the URL that was there
+	Eject        Kind = "eject"    // Detail is the URL of the ejected medium
 	Override     Kind = "override" // Detail is Target/Enabled
 	Login        Kind = "login"    // a session was made
 	Logout       Kind = "logout"
 	LoginRefused Kind = "login-refused"
 )
 
-// Op is one operation.
+// Op is an operation.
 type Op struct {
 	At     time.Time
 	Kind   Kind
 	Detail string
-	On     bool // the machine was on when the operation came
+	On     bool // the machine was on at the time of the operation
 }
 
-// String is "kind detail" and, where it matters, that the machine was on.
+// String is "kind detail", and for operations on media and override also whether the machine was on.
 func (o Op) String() string {
 	text := string(o.Kind)
 	if o.Detail != "" {
@@ -63,10 +64,10 @@ type Counts struct {
 	Overrides     int
 	Logins        int
 	RefusedLogins int
-	Faults        map[string]int // how often each fault was reached, by the name of its switch
+	Faults        map[string]int // how often every fault happened, by the name of its switch
 }
 
-// Log is the record of one BMC. Its methods may be called from several goroutines; the zero Log is empty and ready.
+// Log is the record of a BMC. The methods are safe for concurrent use; the zero Log is empty and ready.
 type Log struct {
 	mu      sync.Mutex
 	ops     []Op
@@ -74,30 +75,30 @@ type Log struct {
 	changed chan struct{}
 }
 
-// Add appends an operation and wakes those who wait.
-func (l *Log) Add(op Op) {
+// AddOp appends an operation and wakes the waiters.
+func (l *Log) AddOp(op Op) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ops = append(l.ops, op)
-	l.count(op)
-	l.wake()
+	l.countOp(op)
+	l.wakeLocked()
 }
 
-// Wake tells those who wait that a state changed that is no operation.
-func (l *Log) Wake() {
+// WakeWaiters wakes the waiters after a change of state that is no operation.
+func (l *Log) WakeWaiters() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wake()
+	l.wakeLocked()
 }
 
-func (l *Log) wake() {
+func (l *Log) wakeLocked() {
 	if l.changed != nil {
 		close(l.changed)
 		l.changed = nil
 	}
 }
 
-// Changed returns a channel that is closed at the next change. Take it before looking, then wait on it.
+// Changed returns a channel that is closed at the next change. Take the channel before looking at the state.
 func (l *Log) Changed() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,16 +108,16 @@ func (l *Log) Changed() <-chan struct{} {
 	return l.changed
 }
 
-// Request counts one request, and one write when it is one.
-func (l *Log) Request(writes int) {
+// CountRequest counts a request, and writes of 0 or 1.
+func (l *Log) CountRequest(writes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Requests++
 	l.counts.Writes += writes
 }
 
-// Fault counts that a fault was reached.
-func (l *Log) Fault(name string) {
+// CountFault counts a fault that happened.
+func (l *Log) CountFault(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counts.Faults == nil {
@@ -132,7 +133,7 @@ func (l *Log) Ops() []Op {
 	return slices.Clone(l.ops)
 }
 
-// Story is Ops without times and without logins, one line each, for tests and for people.
+// Story is Ops without times and without logins, one line per operation, for tests and for people.
 func (l *Log) Story() []string {
 	var lines []string
 	for _, op := range l.Ops() {
@@ -152,7 +153,7 @@ func (l *Log) Counts() Counts {
 	return totals
 }
 
-func (l *Log) count(op Op) {
+func (l *Log) countOp(op Op) {
 	switch op.Kind {
 	case PowerOn:
 		l.counts.PowerOns++

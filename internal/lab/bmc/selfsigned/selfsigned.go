@@ -1,4 +1,4 @@
-// Package selfsigned makes the certificates that factory-fresh BMCs come with: one leaf each, signed by itself.
+// Package selfsigned makes certificates like those of factory-fresh BMCs: a leaf certificate signed by itself.
 package selfsigned
 
 import (
@@ -17,28 +17,28 @@ import (
 	"time"
 )
 
-// sharedKey signs every certificate of the process: a hundred BMCs cost one key.
+// sharedKey signs every certificate of the process: a hundred BMCs cost a single key.
 var sharedKey = sync.OnceValues(func() (*ecdsa.PrivateKey, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 })
 
-// Certificate is one self-signed certificate for loopback, made when first asked for and the same from then on. The zero
-// value is ready to use.
+// Certificate is a self-signed certificate for loopback, made at the first call and kept from then on. The zero value
+// is ready to use.
 type Certificate struct {
 	once sync.Once
 	leaf tls.Certificate
 	err  error
 }
 
-// Get returns the certificate, valid for a year from the first call's now.
-func (c *Certificate) Get(now time.Time) (tls.Certificate, error) {
-	c.once.Do(func() { c.leaf, c.err = selfSigned(now) })
+// GetLeaf returns the certificate, valid for a year from the first call's now.
+func (c *Certificate) GetLeaf(now time.Time) (tls.Certificate, error) {
+	c.once.Do(func() { c.leaf, c.err = makeLeaf(now) })
 	return c.leaf, c.err
 }
 
 // Fingerprint is "sha256:<hex>" of the certificate's DER.
 func (c *Certificate) Fingerprint(now time.Time) (string, error) {
-	leaf, err := c.Get(now)
+	leaf, err := c.GetLeaf(now)
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +46,7 @@ func (c *Certificate) Fingerprint(now time.Time) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-func selfSigned(now time.Time) (tls.Certificate, error) {
+func makeLeaf(now time.Time) (tls.Certificate, error) {
 	key, err := sharedKey()
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("make the key of a virtual bmc: %w", err)
