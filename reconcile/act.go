@@ -61,13 +61,36 @@ func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record in
 // writeTimeout bounds how long a finished effect waits for the journal when the daemon is stopping.
 const writeTimeout = 15 * time.Second
 
-// write puts a changed record, if it is still the one that the look began with. What was done is written down even while the daemon is being stopped. After
-// any failure the record is in doubt, and is read again before the next decision.
+// attempt is a write of a record that the journal has not answered: it may be done, may never be done, or may be done
+// later.
+type attempt struct {
+	record   inventory.Record
+	revision int64 // the revision that the write replaces
+}
+
+// claimed is the record by which other hosts tell whether their machine is this host's: a record that may be in the
+// journal counts as if it were there.
+func (h *host) claimed() inventory.Record {
+	if h.attempt != nil {
+		return h.attempt.record
+	}
+	return h.record
+}
+
+// errClaimed says that another host had a look at the same machine meanwhile, and writes it down as its own.
+var errClaimed = errors.New("its machine is known under another id since it was looked at")
+
+// write puts a changed record, if it is still the one that the look began with. What was done is written down even
+// while the daemon is being stopped. After any failure the record is in doubt, and is read again before the next
+// decision.
 func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) error {
 	h := of.host
 	if journal.Same(of.record, after) {
 		of.record = after
 		return nil
+	}
+	if !l.claim(of, after) {
+		return errClaimed
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
@@ -76,21 +99,51 @@ func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) e
 	defer l.mu.Unlock()
 	if err != nil {
 		h.doubtful = true
-		if !errors.Is(err, journal.ErrConflict) { // it may be written: until that is known no other host is the machine
-			l.standing.Move(after, h.desired)
-		}
 		l.disowned(err)
 		return err
 	}
 	of.record, of.revision = after, revision
-	h.record, h.revision, h.unwritten = after, revision, false
+	h.record, h.revision, h.unwritten, h.attempt = after, revision, false, nil
 	l.moved(h)
 	return nil
 }
 
+// claim notes what is about to be written, so that no other host's look takes the machine for a new one. False means
+// that the record would say of a machine for the first time that it is this host's, and that another host was faster.
+func (l *Loop) claim(of *subject, after inventory.Record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	says := of.record.Facts != after.Facts || of.record.BMC != after.BMC
+	if says && of.desired.Standing.KnownAs == "" && l.standing.Of(of.desired, of.record, of.observed).KnownAs != "" {
+		return false
+	}
+	of.host.attempt = &attempt{after, of.revision}
+	l.standing.Move(after, of.host.desired)
+	return true
+}
+
+// overtake has a write without an answer come too late, if it was not done when the record was read: the same record is
+// written once more, at a later revision, which it gives.
+func (l *Loop) overtake(ctx context.Context, h *host, read inventory.Record, revision int64) (int64, error) {
+	l.mu.Lock()
+	pending := h.attempt != nil && h.attempt.revision == revision
+	l.mu.Unlock()
+	if !pending {
+		return revision, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	revision, err := l.config.Journal.Put(ctx, read, revision)
+	l.disowned(err)
+	return revision, err
+}
+
 func notWritten(err error) plan.Outcome {
-	if errors.Is(err, journal.ErrConflict) {
+	switch {
+	case errors.Is(err, journal.ErrConflict):
 		return plan.Outcome{Result: plan.Waits, After: time.Millisecond, Why: "its record was changed by somebody else; looking again"}
+	case errors.Is(err, errClaimed):
+		return plan.Outcome{Result: plan.Waits, After: time.Millisecond, Why: err.Error() + "; looking again"}
 	}
 	return plan.Outcome{Result: plan.Retry, Why: err.Error()}
 }

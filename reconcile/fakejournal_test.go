@@ -20,8 +20,8 @@ import (
 // journalTimeout is how long a call of the journal waits for an answer.
 const journalTimeout = 10 * time.Second
 
-// fakeJournal is a journal in memory. It passes the suite of the real one, and fails as a network does where writes says
-// so. Tests read and set records and accepted while they hold mu.
+// fakeJournal is a journal in memory. It passes the suite of the real one, and fails as a network does where writes
+// says so. Tests read and set records and accepted while they hold mu.
 type fakeJournal struct {
 	mu       sync.Mutex
 	records  map[inventory.MachineID]journal.Entry

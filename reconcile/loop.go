@@ -48,6 +48,7 @@ type host struct {
 	record    inventory.Record
 	revision  int64
 	doubtful  bool        // the record must be read again before anything is based on it
+	attempt   *attempt    // a write of the record without an answer yet; nil when the journal has none on its way
 	unwritten bool        // the record is from the status branch, and must be in the journal before anything is based on it
 	lost      error       // its only record, on the status branch, cannot be read: nothing may be decided
 	live      admit.Live  // what its record does not say, and others go by; no commit changes that
@@ -64,6 +65,7 @@ type subject struct {
 	desired  inventory.Desired
 	record   inventory.Record
 	revision int64
+	observed inventory.Observed
 	retry    bool // an operator asked for another try
 }
 
@@ -145,7 +147,7 @@ func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
 		return
 	}
 	observed := l.observe(ctx, of)
-	of.desired = l.identified(of, observed)
+	of.observed, of.desired = observed, l.identified(of, observed)
 	next := l.admitted(of, plan.Next(of.desired, observed, l.config.Now()))
 	action, outcome := l.act(ctx, &of, next)
 	observed.Record = of.record
@@ -239,13 +241,17 @@ func (l *Loop) wanted(ctx context.Context, id inventory.MachineID) (subject, err
 }
 
 func (l *Loop) reread(ctx context.Context, h *host) error {
-	record, revision, err := l.config.Journal.Get(ctx, h.record.ID)
+	record, read, err := l.config.Journal.Get(ctx, h.record.ID)
+	if err != nil {
+		return err
+	}
+	revision, err := l.overtake(ctx, h, record, read)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
-	record, h.unwritten = recovery.Reread(h.record, journal.Entry{Record: record, Revision: revision})
-	h.record, h.revision, h.doubtful = record, revision, false
+	record, h.unwritten = recovery.Reread(h.record, journal.Entry{Record: record, Revision: read})
+	h.record, h.revision, h.doubtful, h.attempt = record, revision, false, nil
 	l.moved(h)
 	l.mu.Unlock()
 	if h.unwritten {

@@ -2,9 +2,7 @@ package reconcile_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -15,206 +13,284 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
-	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/reconcile/journal/journaltest"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// fate is what becomes of a write of the journal.
-type fate string
-
-const (
-	answered   fate = "answered"
-	lost       fate = "not written, an error"
-	unanswered fate = "written, an error"
-	late       fate = "written when its time is over, an error"
-)
-
-// failing is a world whose journal fails.
-type failing struct {
-	used
-	fates []fate // of the next writes; those after them are answered
-	late  bool   // some of them are late
+// identities tell the machines of these tests apart: by all that there is, by a UUID where the serial is a placeholder,
+// by what only their agents see, by a network card alone.
+var identities = []struct {
+	serial, uuid, mac string
+	mute              bool // the BMC shows neither serial nor UUID
+}{
+	{"SN-0", "4c4c4544-0035-5810-8032-b1c04f4a4d30", "04:32:01:00:00:00", false},
+	{"To be filled by O.E.M.", "4c4c4544-0035-5810-8032-b1c04f4a4d31", "04:32:01:00:00:01", false},
+	{"SN-2", "4c4c4544-0035-5810-8032-b1c04f4a4d32", "04:32:01:00:00:02", true},
+	{"0", "", "04:32:01:00:00:03", true},
 }
 
-// Put implements reconcile.Records.
-func (f *failing) Put(ctx context.Context, record inventory.Record, revision int64) (int64, error) {
-	f.mu.Lock()
-	is := answered
-	if len(f.fates) > 0 {
-		is, f.fates = f.fates[0], f.fates[1:]
-	}
-	f.mu.Unlock()
-	ambiguous := errors.New("deadline exceeded")
-	switch is {
-	case lost:
-		return 0, ambiguous
-	case unanswered:
-		if _, err := f.world.Put(ctx, record, revision); errors.Is(err, journal.ErrConflict) {
-			return 0, err
-		}
-		return 0, ambiguous
-	case late:
-		time.AfterFunc(5*time.Second, func() { _, _ = f.world.Put(ctx, record, revision) })
-		return 0, ambiguous
-	default:
-		return f.world.Put(ctx, record, revision)
-	}
-}
-
-// calling is one host of a commit: what a machine is called, who it is said to be, and whether its serial is declared.
-type calling struct {
+// claim is one host of a commit: what a machine is called there, who it is said to be, and what is asked of it.
+type claim struct {
 	machine  int
 	name, id string
-	declared bool
+	declares string // "serial", "macs", or nothing
+	ring     string
+	inputs   string
+	consents bool // to the erase of what is there now, else of what nobody looked at
 }
 
-// drawHosts gives the hosts of one commit: each machine at most once, under any name and id that no other has.
-func drawHosts(t *rapid.T) (hosts []calling) {
-	names, ids := rapid.Permutation([]string{"a", "b", "c", "d"}).Draw(t, "names"), rapid.Permutation([]string{"a", "b", "c", "d"}).Draw(t, "ids")
-	keeps := rapid.Bool().Draw(t, "ids stay")
-	for m := range 3 {
+// merge is a commit of the fleet, and what happens around it.
+type merge struct {
+	claims  []claim
+	paused  string // a ring
+	wait    time.Duration
+	restart string // of the daemon after the wait: "stopped", "killed", or none
+}
+
+// history is everything that happens to one fleet.
+type history struct {
+	merges []merge
+	fates  []journaltest.Fate // of the journal's writes
+	delays []time.Duration    // of the late ones
+}
+
+var waits = []time.Duration{time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 20 * time.Minute, time.Hour}
+
+// drawHistory gives sequences of commits that call machines otherwise, give names and ids to others, swap and delete
+// hosts, and move them between rings.
+func drawHistory(t *rapid.T) history {
+	h := history{merges: rapid.SliceOfN(rapid.Custom(drawMerge), 1, 6).Draw(t, "merges")}
+	fates := []journaltest.Fate{
+		journaltest.Answered, journaltest.Answered, journaltest.Answered,
+		journaltest.Lost, journaltest.Unanswered, journaltest.Late, journaltest.Late,
+	}
+	h.fates = rapid.SliceOfN(rapid.SampledFrom(fates), 0, 60).Draw(t, "fates")
+	for _, fate := range h.fates {
+		if fate == journaltest.Late {
+			h.delays = append(h.delays, rapid.SampledFrom(waits).Draw(t, "delay"))
+		}
+	}
+	return h
+}
+
+// drawMerge gives one commit: each machine at most once, under any name and id that no other has.
+func drawMerge(t *rapid.T) merge {
+	draw := func(what string, of ...string) string { return rapid.SampledFrom(of).Draw(t, what) }
+	names := rapid.Permutation([]string{"a", "b", "c", "d", "e"}).Draw(t, "names")
+	ids := rapid.Permutation([]string{"a", "b", "c", "d", "e"}).Draw(t, "ids")
+	if rapid.Bool().Draw(t, "ids stay") {
+		slices.Sort(ids)
+	}
+	c := merge{
+		paused: draw("paused", "", "", "", "canary", "broad"), wait: rapid.SampledFrom(waits).Draw(t, "wait"),
+		restart: draw("restart", "", "", "stopped", "killed"),
+	}
+	for m := range identities {
 		if rapid.IntRange(0, 3).Draw(t, "absent") == 0 {
 			continue
 		}
-		id := ids[m]
-		if keeps {
-			id = []string{"a", "b", "c"}[m]
-		}
-		hosts = append(hosts, calling{m, names[m], id, rapid.Bool().Draw(t, "declared")})
+		c.claims = append(c.claims, claim{
+			machine: m, name: names[m], id: ids[m],
+			declares: draw("declares", "", "serial", "macs"), ring: draw("ring", "", "canary", "broad"),
+			inputs: draw("inputs", "0123456789abcdef", "fedcba9876543210"), consents: rapid.Bool().Draw(t, "consents"),
+		})
 	}
-	return hosts
+	return c
 }
 
-func (a calling) desired() inventory.Desired {
-	system := inventory.MachineID(fmt.Sprintf("host-%04d", a.machine))
-	d := desired(system)
-	d.Name, d.ID = a.name, inventory.MachineID(a.id)
-	if !a.declared {
-		d.Identity = schemas.Identity{}
-	}
-	return enrols(d)
+func systemName(m int) inventory.MachineID { return inventory.MachineID(fmt.Sprintf("host-%04d", m)) }
+
+// owned is a world whose machines are known by their identities, and who is known as which of them.
+type owned struct {
+	used
+	mute     map[*machine]bool
+	delays   []time.Duration
+	owners   map[string]inventory.MachineID // by what tells a machine, as far as its agent reported that
+	consents map[string]string              // the operation that each consent was used for
+	wrong    []string
 }
 
-// TestNoMachineIsTwoHosts has random sequences of commits call machines otherwise, give their names and ids to others, swap and delete them, over a journal whose
-// writes are lost, late or not answered, and daemons that are restarted: no machine is ever owned by two ids, in the journal and on the pages together, none
-// that was owned is forgotten, and no consent counts twice.
-func TestNoMachineIsTwoHosts(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		commits := rapid.SliceOfN(rapid.Custom(drawHosts), 1, 5).Draw(rt, "commits")
-		fates := rapid.SliceOfN(rapid.SampledFrom([]fate{answered, answered, answered, lost, unanswered, late}), 0, 40).Draw(rt, "fates")
-		waits := rapid.SliceOfN(rapid.SampledFrom([]time.Duration{time.Second, 20 * time.Second, time.Hour}), len(commits), len(commits)).Draw(rt, "waits")
-		restarts := rapid.SliceOfN(rapid.Bool(), len(commits), len(commits)).Draw(rt, "restarts")
-		var wrong []string
-		synctest.Test(t, func(t *testing.T) { wrong = ownersAfter(t, commits, fates, waits, restarts) })
-		if len(wrong) > 0 {
-			rt.Fatalf("%v with %q, %v, %v:\n%s", commits, fates, waits, restarts, strings.Join(wrong, "\n"))
-		}
-	})
+func newOwned(h history) *owned {
+	o := &owned{
+		used: used{newWorld(len(identities))}, mute: map[*machine]bool{}, delays: h.delays,
+		owners: map[string]inventory.MachineID{}, consents: map[string]string{},
+	}
+	for i, is := range identities {
+		m := o.machines[systemName(i)]
+		m.serial, m.uuid, m.mac = is.serial, is.uuid, is.mac
+		o.mute[m] = is.mute
+	}
+	o.writes.Next(h.fates...)
+	o.writes.Hold = func(arrive func()) {
+		o.mu.Lock()
+		delay := o.delays[0]
+		o.delays = o.delays[1:]
+		o.mu.Unlock()
+		time.AfterFunc(delay, arrive)
+	}
+	o.carry = func(do func()) error {
+		err := o.call(do)
+		o.judge("a write", o.inJournal(), nil)
+		return err
+	}
+	return o
 }
 
-func ownersAfter(t *testing.T, commits [][]calling, fates []fate, waits []time.Duration, restarts []bool) (wrong []string) {
-	f := &failing{used{newWorld(3)}, fates, slices.Contains(fates, late)}
-	serve := func() *daemon {
-		return f.run(t, reconcile.Config{Source: f, Load: f.load, Journal: f, Observer: f, Executor: f, Publisher: f, Limits: reconcile.Limits{PublishEvery: time.Second}})
-	}
-	f.commit("9") // no host yet
-	d := serve()
-	before := map[string]inventory.MachineID{}
-	for i, hosts := range append(commits, commits[len(commits)-1]) {
-		var all []inventory.Desired
-		for _, a := range hosts {
-			all = append(all, a.desired())
-		}
-		f.cut()
-		f.commit(fmt.Sprint(i), all...)
-		d.Refresh()
-		if i == len(commits) { // the journal is well again
-			f.mu.Lock()
-			f.fates = nil
-			f.mu.Unlock()
-			after(2 * time.Hour)
-			break
-		}
-		after(waits[i])
-		if restarts[i] {
-			d.end(t)
-			d = serve()
-			after(time.Second)
-		}
-		wrong = append(wrong, check(before, f.owners(!f.late), f.owners(false))...)
-	}
-	d.end(t)
-	wrong = append(wrong, check(before, f.owners(!f.late), f.owners(false))...)
-	for system, m := range f.machines {
-		if m.installs > 1 {
-			wrong = append(wrong, fmt.Sprintf("%s was installed %d times", system, m.installs))
+// Observe implements reconcile.Observer.
+func (o *owned) Observe(ctx context.Context, d inventory.Desired, r inventory.Record) inventory.Observed {
+	seen := o.used.Observe(ctx, d, r)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if m := o.at(d); m != nil {
+		seen.BMC.System = inventory.System{}
+		if !o.mute[m] {
+			seen.BMC.System = inventory.System{Serial: m.serial, UUID: m.uuid}
 		}
 	}
-	return wrong
+	return seen
+}
+
+// Do implements reconcile.Executor.
+func (o *owned) Do(ctx context.Context, d inventory.Desired, r inventory.Record, action plan.Action) plan.Outcome {
+	if action.Kind == plan.AssignInstall {
+		o.mu.Lock()
+		op := r.Operation
+		switch before, counted := o.consents[op.Consent]; {
+		case op.Consent == "":
+			o.blame("%s is erased without a consent", systemOf(d))
+		case counted && before != op.ID:
+			o.blame("consent %s counts for operation %s and for %s", op.Consent, before, op.ID)
+		}
+		o.consents[op.Consent] = op.ID
+		o.mu.Unlock()
+	}
+	return o.used.Do(ctx, d, r, action)
+}
+
+func (o *owned) blame(format string, args ...any) {
+	if why := fmt.Sprintf(format, args...); !slices.Contains(o.wrong, why) {
+		o.wrong = append(o.wrong, why)
+	}
+}
+
+// desired is what a commit asks of a claim's machine. The caller holds the lock.
+func (o *owned) desired(c claim) inventory.Desired {
+	d := desired(systemName(c.machine))
+	d.Name, d.ID, d.Ring = c.name, inventory.MachineID(c.id), c.ring
+	w := *d.Workload
+	w.Inputs = c.inputs
+	d.Workload, d.Identity = &w, schemas.Identity{}
+	switch is := identities[c.machine]; {
+	case c.declares == "serial" && !inventory.Placeholder(is.serial):
+		d.Identity.Serial = is.serial
+	case c.declares == "macs":
+		d.Identity.MACs = []string{is.mac}
+	}
+	record, disk := o.records[d.ID].Record, inventory.NamedDisk(d.RootDisk)
+	content := inventory.ContentUnseen
+	if c.consents && record.Facts != nil {
+		there := &inventory.Content{Signature: "sig-" + o.machines[systemName(c.machine)].disk}
+		content = inventory.ContentOf(record, disk, there)
+	}
+	d.Consent.Erase = inventory.EraseConsent(d.ID, disk, content, c.inputs)
+	return d
+}
+
+// commit has the trunk ask for a change.
+func (o *owned) commit(number int, c merge) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	rings := map[string]inventory.Ring{
+		"canary": {}, "broad": {Spec: schemas.RingSpec{After: []string{"canary"}, MaxUnavailable: "1"}},
+	}
+	var hosts []inventory.Desired
+	for _, claim := range c.claims {
+		d := o.desired(claim)
+		hosts = append(hosts, d)
+		if ring, ok := rings[d.Ring]; ok {
+			ring.Hosts = append(ring.Hosts, d.ID)
+			rings[d.Ring] = ring
+		}
+	}
+	for name, ring := range rings {
+		ring.Name, ring.Spec.Paused = name, name == c.paused
+		rings[name] = ring
+	}
+	o.asks(strings.Repeat(fmt.Sprint(number), 40), hosts...)
+	o.fleet.Rings = rings
 }
 
 // cut has a person power off the machines that serve, after which none of them is found running.
-func (f *failing) cut() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, m := range f.machines {
+func (o *owned) cut() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range o.machines {
 		if m.served && m.agent.Boot == "" {
 			m.power, m.media, m.override = inventory.PoweredOff, "", "None"
 		}
 	}
 }
 
-// owners are the ids under which machines are known, by serial, as the journal and the pages say: by what agents reported, and, when asked for, by what a BMC
-// showed when a boot was opened.
-func (f *failing) owners(boots bool) map[string][]inventory.MachineID {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	records := map[inventory.MachineID][]inventory.Record{}
-	for id, e := range f.records {
-		records[id] = append(records[id], e.Record)
-	}
-	for file, page := range f.branch {
-		if document, err := status.Page(file, page); err == nil {
-			records[status.IDOf(file)] = append(records[status.IDOf(file)], document.Record())
+// TestNoMachineIsTwoHosts has random sequences of commits call machines otherwise, give their names and ids to others,
+// swap and delete them and move them between rings, over a journal whose writes are lost, late or not answered, and
+// daemons that are stopped and killed. No machine is ever owned by two ids, in the journal and on the pages together,
+// none that was owned is forgotten, and no consent counts for two operations.
+func TestNoMachineIsTwoHosts(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		h := drawHistory(rt)
+		var wrong []string
+		synctest.Test(t, func(t *testing.T) { wrong = ownersAfter(t, h) })
+		if len(wrong) > 0 {
+			rt.Fatalf("%+v:\n%s", h, strings.Join(wrong, "\n"))
 		}
-	}
-	owners := map[string][]inventory.MachineID{}
-	for _, id := range slices.Sorted(maps.Keys(records)) {
-		for _, r := range records[id] {
-			var serial string
-			switch {
-			case r.Facts != nil:
-				serial = r.Facts.System.Serial
-			case r.BMC != nil && boots:
-				serial = r.BMC.Serial
-			}
-			if serial != "" && !slices.Contains(owners[serial], id) {
-				owners[serial] = append(owners[serial], id)
-			}
-		}
-	}
-	return owners
+	})
 }
 
-// check says what is wrong with who owns machines now, and keeps it. A boot alone, of which nothing came, is forgotten when the fleet gives the id to another
-// machine.
-func check(before map[string]inventory.MachineID, all, now map[string][]inventory.MachineID) (wrong []string) {
-	for serial, ids := range all {
-		if len(ids) > 1 {
-			wrong = append(wrong, fmt.Sprintf("%s is owned by %v", serial, ids))
-		}
+func ownersAfter(t *testing.T, h history) (wrong []string) {
+	o := newOwned(h)
+	serve := func() *daemon {
+		return o.run(t, reconcile.Config{
+			Source: o, Load: o.load, Journal: o, Observer: o, Executor: o, Publisher: o,
+			Limits: reconcile.Limits{PublishEvery: time.Second},
+		})
 	}
-	for serial, ids := range now {
-		if was := before[serial]; was == "" {
-			before[serial] = ids[0]
+	o.commit(9, merge{}) // no host yet
+	d := serve()
+	for i, c := range h.merges {
+		o.cut()
+		o.commit(i, c)
+		d.Refresh()
+		after(c.wait)
+		switch c.restart {
+		case "stopped":
+			d.end(t)
+			d = serve()
+			after(time.Second)
+		case "killed":
+			o.mu.Lock()
+			o.die()
+			o.mu.Unlock()
+			_ = d.stop()
+			d = serve()
+			after(time.Second)
 		}
+		o.audit(fmt.Sprintf("commit %d", i))
 	}
-	for serial, id := range before {
-		if !slices.Contains(now[serial], id) {
-			wrong = append(wrong, fmt.Sprintf("%s, which was %s, is owned by %v", serial, id, now[serial]))
-		}
-	}
-	return wrong
+	o.writes.Heal()
+	o.cut()
+	after(3 * time.Hour)
+	o.audit("the end")
+	d.end(t)
+	o.audit("the daemon's end")
+	return o.wrong
+}
+
+// audit judges what the journal and the pages say.
+func (o *owned) audit(when string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.judge(when, o.inJournal(), o.onPages())
+	o.remember(when)
 }

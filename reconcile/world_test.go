@@ -384,11 +384,8 @@ func (w *world) observed(t *testing.T, observer reconcile.Observer, limits recon
 func (w *world) run(t *testing.T, config reconcile.Config) *daemon {
 	t.Helper()
 	config.Log, config.Jitter = w.log, func() float64 { return 0 }
-	config.NewID = func() string {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.ids++
-		return fmt.Sprintf("id-%d", w.ids)
+	if config.NewID == nil {
+		config.NewID = w.newID
 	}
 	loop, err := reconcile.New(config)
 	if err != nil {
@@ -402,6 +399,13 @@ func (w *world) run(t *testing.T, config reconcile.Config) *daemon {
 	ended := make(chan error, 1)
 	go func() { ended <- loop.Run(ctx) }()
 	return &daemon{loop, sync.OnceValue(func() error { cancel(); return <-ended })}
+}
+
+func (w *world) newID() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ids++
+	return fmt.Sprintf("id-%d", w.ids)
 }
 
 // after lets the world run for a while.

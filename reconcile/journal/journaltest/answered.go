@@ -87,7 +87,9 @@ func value(t *testing.T, s Subject) {
 				ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"},
 				Parts: map[string]string{"image": "ab"}, Started: now,
 			},
-			Boot:  &inventory.Boot{ID: "boot", Target: inventory.FromRamdisk, Epoch: 7, Stage: inventory.Running, Opened: now},
+			Boot: &inventory.Boot{
+				ID: "boot", Target: inventory.FromRamdisk, Epoch: 7, Stage: inventory.Running, Opened: now,
+			},
 			Facts: &inventory.Facts{At: now, NICs: []inventory.NIC{{Name: "eth0", MAC: "04:32:01:00:00:01"}}},
 		}
 	}
@@ -118,7 +120,8 @@ func value(t *testing.T, s Subject) {
 
 // paths: an id is nothing but a name.
 func paths(t *testing.T, s Subject) {
-	ids := []inventory.MachineID{"a", "a/", "a/b", "/a", "a//b", "../a", ".", "records/a", "accepted", "a\x00", "ü %2f"}
+	ids := []inventory.MachineID{"a", "a/", "a/b", "/a", "a//b", "../a", ".", "records/a", "accepted",
+		"a\x00", "ü %2f"}
 	for i, id := range ids {
 		s.wantNone(t, id)
 		s.put(t, at(id, inventory.Epoch(i)), 0)

@@ -77,7 +77,8 @@ func (s Subject) wantUnreadable(t *testing.T, id inventory.MachineID, advice str
 // unknown: members that a newer ingot wrote, and that a reader need not know, are given and written back.
 func unknown(t *testing.T, s Subject) {
 	s.WriteRaw(t, "records/a", `{"version":1,"record":{"host":"a","epoch":1,"revision":7,"boot":`+
-		`{"id":"b","target":"disk","epoch":1,"stage":"Running","attempt":1,"opened":"2026-11-23T12:00:00Z","cursor":3}}}`)
+		`{"id":"b","target":"disk","epoch":1,"stage":"Running","attempt":1,`+
+		`"opened":"2026-11-23T12:00:00Z","cursor":3}}}`)
 	record, revision, err := s.Journal.Get(t.Context(), "a")
 	if err != nil || record.Unknown != `{"revision":7}` || record.Boot == nil || record.Boot.Unknown != `{"cursor":3}` {
 		t.Fatalf("Get = %+v, %v", record, err)

@@ -1,0 +1,103 @@
+package reconcile_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/journal/journaltest"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// wantOneOwner asserts that one record, and no other, is of a machine.
+func (w *world) wantOneOwner(t *testing.T, serial string) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	owners := map[inventory.MachineID]inventory.Record{}
+	for id, e := range w.records {
+		if pin := e.Record.BMC; pin != nil && pin.Serial == serial {
+			owners[id] = e.Record
+		}
+	}
+	if len(owners) != 1 {
+		t.Errorf("%s is owned by %+v, want one owner", serial, owners)
+	}
+}
+
+// TestALateWriteMakesNoSecondOwner has the first write of a host's record arrive an hour late, or without an answer.
+// Meanwhile the fleet gives the machine another id: before the daemon knows that there is no answer, before it looks
+// again, and after that. One id owns the machine in the end.
+func TestALateWriteMakesNoSecondOwner(t *testing.T) {
+	for name, at := range map[string]time.Duration{
+		"while the write is waited for": 5 * time.Second,
+		"when it is given up":           journalTimeout + time.Second/10,
+		"when the record is read again": journalTimeout + 2*time.Minute,
+	} {
+		for _, fate := range []journaltest.Fate{journaltest.Late, journaltest.Unanswered} {
+			t.Run(name+", it "+string(fate), func(t *testing.T) {
+				run(t, func(t *testing.T) {
+					w := newWorld(1)
+					w.writes.Hold = func(arrive func()) { time.AfterFunc(time.Hour, arrive) }
+					w.writes.Next(journaltest.Answered, fate) // the commit is accepted first
+					again := desired("host-0000")
+					again.ID, again.Name = "again", "again"
+					d := w.daemon(t, reconcile.Limits{})
+					after(at)
+					w.commit("2", again)
+					d.Refresh()
+					after(3 * time.Hour)
+					d.end(t)
+					w.wantOneOwner(t, serial("host-0000"))
+					if m := w.machines["host-0000"]; m.installs > 1 {
+						t.Errorf("%d installs", m.installs)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestTwoLooksAtOneMachine has two hosts look at one machine at the same time, by two ways to its BMC, and decide
+// before either has written anything: one of them has the machine, and the other one is held.
+func TestTwoLooksAtOneMachine(t *testing.T) {
+	const answered, late = journaltest.Answered, journaltest.Late
+	for name, fates := range map[string][]journaltest.Fate{
+		"writes are answered":            nil,
+		"the first write is late":        {answered, late},
+		"the first has no answer":        {answered, journaltest.Unanswered},
+		"the first two never arrive":     {answered, journaltest.Lost, journaltest.Lost},
+		"the second look's is late":      {answered, answered, late},
+		"both are late":                  {answered, late, late},
+		"what overtakes is not answered": {answered, late, journaltest.Unanswered, late},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(1)
+				w.writes.Hold = func(arrive func()) { time.AfterFunc(time.Hour, arrive) }
+				w.writes.Next(fates...)
+				one, other := desired("host-0000"), desired("host-0000")
+				other.ID, other.Name = "other", "other"
+				one.Identity, other.Identity = schemas.Identity{}, schemas.Identity{}
+				other.BMC.Address = "https://10.0.0.8/redfish/v1/Systems/host-0000"
+				w.commit("2", one, other)
+				d := w.run(t, reconcile.Config{
+					Source: w, Load: w.load, Journal: w, Observer: w, Executor: w, Publisher: w,
+					NewID: func() string { // it was decided that a boot is due
+						<-time.After(time.Second)
+						return w.newID()
+					},
+				})
+				after(3 * time.Hour)
+				phases := d.phases()
+				d.end(t)
+				w.wantOneOwner(t, serial("host-0000"))
+				if m := w.machines["host-0000"]; m.installs != 1 || phases[plan.Active] != 1 || phases[plan.Held] != 1 {
+					t.Errorf("%d installs, phases %v, want one host Active and one Held", m.installs, phases)
+				}
+			})
+		})
+	}
+}
