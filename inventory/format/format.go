@@ -28,13 +28,13 @@ import (
 	"strings"
 )
 
-// Reader is the version of this reader. It is raised together with the first field or value that needs a newer reader.
+// Reader is the version of this reader. Raise Reader together with the first field or value for newer readers.
 const Reader = 1
 
-// minReader is the member for the reader that a value needs.
+// minReader is the member for the lowest reader of a value.
 const minReader = "minReader"
 
-// ErrNewer says that a newer ingot wrote a value that this ingot must not read.
+// ErrNewer means: a newer ingot wrote a value for newer readers only.
 var ErrNewer = errors.New("a newer ingot wrote it")
 
 // Unknown holds the unknown members of one object: JSON of an object with sorted names, "" without members. It is a

@@ -85,7 +85,7 @@ func (c *checker) checkOneOf(field, value string, values ...string) {
 	}
 }
 
-// checkDocument checks conditions that types cannot express.
+// checkDocument checks conditions beyond the types.
 func checkDocument(d *schemas.Document) []schemas.Finding {
 	c := checker{document: d}
 	c.checkMetadata(d.Metadata())
