@@ -45,7 +45,7 @@ type merge struct {
 	claims  []claim
 	paused  string // a ring
 	wait    time.Duration
-	restart string // of the daemon after the wait: "stopped", "killed", or none
+	restart string // of the daemon after the wait: "stopped", "killed", "away" until the next commit is there, or none
 }
 
 // history is everything that happens to one fleet.
@@ -84,7 +84,7 @@ func drawMerge(t *rapid.T) merge {
 	}
 	c := merge{
 		paused: draw("paused", "", "", "", "canary", "broad"), wait: rapid.SampledFrom(waits).Draw(t, "wait"),
-		restart: draw("restart", "", "", "stopped", "killed"),
+		restart: draw("restart", "", "", "stopped", "killed", "away"),
 	}
 	for m := range identities {
 		if rapid.IntRange(0, 3).Draw(t, "absent") == 0 {
@@ -257,34 +257,46 @@ func ownersAfter(t *testing.T, h history) (wrong []string) {
 		})
 	}
 	o.commit(9, merge{}) // no host yet
-	d := serve()
+	d, away := serve(), false
 	for i, c := range h.merges {
 		o.cut()
 		o.commit(i, c)
-		d.Refresh()
+		if d.Refresh(); away {
+			d = serve()
+		}
 		after(c.wait)
+		away = c.restart == "away"
 		switch c.restart {
 		case "stopped":
 			d.end(t)
 			d = serve()
 			after(time.Second)
 		case "killed":
-			o.mu.Lock()
-			o.die()
-			o.mu.Unlock()
-			_ = d.stop()
+			o.kill(d)
 			d = serve()
 			after(time.Second)
+		case "away":
+			o.kill(d)
 		}
 		o.audit(fmt.Sprintf("commit %d", i))
 	}
-	o.writes.Heal()
+	if o.writes.Heal(); away {
+		d = serve()
+	}
 	o.cut()
 	after(3 * time.Hour)
 	o.audit("the end")
 	d.end(t)
 	o.audit("the daemon's end")
 	return o.wrong
+}
+
+// kill ends a daemon as kill -9 does.
+func (o *owned) kill(d *daemon) {
+	o.mu.Lock()
+	o.die()
+	o.mu.Unlock()
+	_ = d.stop()
 }
 
 // audit judges what the journal and the pages say.
