@@ -143,7 +143,8 @@ func (r Root) findHolders(name string) []string {
 	for line := range strings.Lines(r.readText("proc/self/mountinfo")) {
 		fields := strings.Fields(line)
 		_, tail, _ := strings.Cut(line, " - ")
-		if source := strings.Fields(tail); len(fields) > 4 && (numbers[fields[2]] || len(source) > 1 && paths[source[1]]) {
+		source := strings.Fields(tail)
+		if len(fields) > 4 && (numbers[fields[2]] || len(source) > 1 && paths[source[1]]) {
 			holders = append(holders, fields[4])
 		}
 	}

@@ -226,7 +226,8 @@ func (a *attempt) explainFailure(err error) *Error {
 	case len(a.seen) > 0 && !a.right:
 		return &Error{Kind: WrongKey, Seen: a.seen, err: err,
 			text: fmt.Sprintf("%s shows the host key %s, pinned is %s, so no password was sent: "+
-				"if the BMC's own is the new one, put it into spec.bmc.console.fingerprint", host, strings.Join(a.seen, " and "), a.target.Fingerprint)}
+				"if the BMC's own is the new one, put it into spec.bmc.console.fingerprint",
+				host, strings.Join(a.seen, " and "), a.target.Fingerprint)}
 	case a.doing == "connect" || (errors.As(err, timeout) && (*timeout).Timeout()):
 		return &Error{Kind: Unreachable, err: err,
 			text: fmt.Sprintf("%s does not answer: see whether the BMC offers SSH there, and whether the daemon may "+

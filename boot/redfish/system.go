@@ -320,8 +320,9 @@ func (c *Client) pickReset(w conn.Call, s computer, want ResetType) (schemas.Res
 		switch {
 		case !slices.Contains(offered, choice) || button && s.toSystem().Power != inventory.PoweredOff:
 		case button && !seenOff:
-			return "", w.TemporaryError("it has only a power button, and was not seen to be off for long enough to "+
-				"push that", fmt.Sprintf("it is pushed when the machine is off for %s", ButtonPause))
+			return "", w.TemporaryError(
+				"it has only a power button, and was not seen to be off for long enough to push that",
+				fmt.Sprintf("it is pushed when the machine is off for %s", ButtonPause))
 		default:
 			return choice, nil
 		}

@@ -35,9 +35,9 @@ func newBMC(s streams) *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check ADDRESS",
 		Short: "Say what a BMC offers, what ingot would use of it, and what is missing; changes nothing",
-		Long: "Reads a BMC through Redfish, and changes nothing but for a session that it ends. The password is read " +
-			"from $" + passwordVariable + " or --password-file.\n" +
-			"Exit code 0: ingot can install this machine; 1: not reached; 2: something that it needs is missing.",
+		Long: "Reads a BMC through Redfish. Nothing is changed; the session is ended afterwards.\n" +
+			"The password is read from $" + passwordVariable + " or --password-file.\n" +
+			"Exit code 0: ingot can install this machine; 1: not reached; 2: the BMC lacks something that ingot needs.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return checkBMC(c.Context(), s, o, args[0]) },
 	}

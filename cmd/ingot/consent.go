@@ -31,10 +31,9 @@ func newConsent(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "consent [HOST...]",
 		Short: "Write into the hosts' files that what the fleet asks for may erase their disks",
-		Long: "Writes spec.consent.erase for the hosts, in the clone's files as they are: for the disk, what is on " +
-			"it " +
-			"by the status branch, and the system that replaces it.\n" +
-			"It permits that one operation and nothing else. Review and merge it like any change.",
+		Long: "Writes spec.consent.erase into the hosts' files in the clone. A consent names the disk, its\n" +
+			"content as the status branch knows it, and the system that replaces the content. It permits this\n" +
+			"one operation and nothing else. Review and merge the change like any change.",
 		RunE: func(_ *cobra.Command, args []string) error { return runConsent(s, o, args) },
 	}
 	flags := command.Flags()
@@ -95,8 +94,8 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	}
 	if len(nothing) > 0 {
 		troubles = append(troubles,
-			fmt.Errorf("no consent was written for %s: it is said above why; `ingot plan` shows what the fleet asks "+
-				"for", strings.Join(nothing, ", ")))
+			fmt.Errorf("no consent was written for %s: it is said above why; "+
+				"`ingot plan` shows what the fleet asks for", strings.Join(nothing, ", ")))
 	}
 	return errors.Join(troubles...)
 }

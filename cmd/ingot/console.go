@@ -19,15 +19,12 @@ func newConsole(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "console HOST",
 		Short: "Show what a machine said on its serial console, as far as the daemon keeps it",
-		Long: "Prints the newest of a machine's serial console, from firmware to login, and how it is read. The " +
-			"daemon " +
-			"reads it over SSH to the BMC while something is\n" +
-			"under way or wrong, or somebody looks at it, as this command does, where the fleet asks for that with " +
-			"spec.bmc.console. Nothing is written to it but, where\n" +
-			"Redfish says that the console is behind the BMC's command line (SharedWithManagerCLI), the one line " +
-			"that " +
-			"Redfish says enters it (ConsoleEntryCommand),\n" +
-			"once, at the beginning of each connection.",
+		Long: "Prints the newest output of a machine's serial console, from firmware to login, and how the\n" +
+			"console is read. The daemon reads a console over SSH to the BMC if the fleet asks for it with\n" +
+			"spec.bmc.console, and only while something is under way or wrong, or somebody looks at the\n" +
+			"console, as this command does. Nothing is typed into the console, with one exception: if the\n" +
+			"console is behind the BMC's command line (SharedWithManagerCLI), the daemon types Redfish's\n" +
+			"ConsoleEntryCommand once per connection.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			settings, err := config.LoadFile(file)

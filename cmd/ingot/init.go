@@ -15,10 +15,9 @@ func newInit(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "init DIRECTORY",
 		Short: "Write a small, valid fleet with comments, to start from",
-		Long: "Writes a fleet of one machine into a directory that is empty or missing: a Host, a Workload with a " +
-			"Butane config, Defaults, a Ring, a sealed Secret,\n" +
-			"settings, JSON Schemas for editors, and a README that says what to change. With --schemas it writes the " +
-			"JSON Schemas alone, into a fleet that is there.",
+		Long: "Writes a fleet of one machine into an empty or missing directory: a Host, a Workload with a Butane\n" +
+			"config, Defaults, a Ring, a sealed Secret, settings, JSON Schemas for editors, and a README that\n" +
+			"says what to change. With --schemas only the JSON Schemas are written, into an existing fleet.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if schemasOnly {

@@ -26,10 +26,10 @@ func newPlan(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what a change of the fleet would do to every machine",
-		Long: "Compares two commits of a clone, given what its status branch says of the machines. It connects to " +
-			"nothing and decrypts nothing.\n" +
-			"Exit code 0: no machine is touched; 1: no plan, or none of some host; 2: changes; 3: it would erase a " +
-			"disk, and the consent is missing.",
+		Long: "Compares two commits of a clone, with the machines as the clone's status branch knows them.\n" +
+			"Nothing is connected to, and nothing is decrypted.\n" +
+			"Exit code 0: no machine is touched; 1: no plan, or no plan for a host; 2: changes;\n" +
+			"3: a disk would be erased without consent.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runPlan(s, o) },
 	}

@@ -14,10 +14,9 @@ func newRetry(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "retry HOST",
 		Short: "Have a host tried again that was given up, or whose installed system does not call",
-		Long: "A host whose boots or attempts got nowhere is tried again. A host whose install was written and " +
-			"verified, but whose system does not phone home, is shut down\n" +
-			"and started from its disk: nothing is written again. The daemon notes who asked. Consents are asked for " +
-			"as ever.",
+		Long: "A host whose boots or attempts failed gets a new attempt. A host whose install was written and\n" +
+			"verified, but whose system does not phone home, is shut down and started from its disk: nothing is\n" +
+			"written again. The daemon records who asked. An erase needs consent as always.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			settings, err := config.LoadFile(file)

@@ -21,8 +21,11 @@ import (
 )
 
 func newSecret(s streams) *cobra.Command {
-	command := &cobra.Command{Use: "secret", Short: "Make, edit and rotate the fleet's Secrets: SOPS files with age " +
-		"keys", Long: "Values are never arguments. What is written, sops opens too."}
+	command := &cobra.Command{
+		Use:   "secret",
+		Short: "Make, edit and rotate the fleet's Secrets: SOPS files with age keys",
+		Long:  "Values are never arguments. sops opens the written files too.",
+	}
 	command.AddCommand(newSecretCreate(s), newSecretEdit(s), newSecretRotate(s))
 	return command
 }
@@ -40,11 +43,10 @@ func newSecretCreate(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a Secret of files, of what is typed, or of standard input",
-		Long: "Values come from --from-file; else they are asked for, when standard input is a terminal, and not " +
-			"shown; else standard input has them, as key=value,\n" +
-			"one a line, or as YAML. It is encrypted for the recipients of --age; else for those of the rule in " +
-			".sops.yaml that matches the file; else for those of the\n" +
-			"fleet's other Secrets.",
+		Long: "Values come from --from-file; without it they are asked for on the terminal and not shown; without\n" +
+			"a terminal, standard input gives them as key=value, one a line, or as YAML. The Secret is\n" +
+			"encrypted for the recipients of --age; without --age for those of the rule in .sops.yaml that\n" +
+			"matches the file; without a rule for those of the fleet's other Secrets.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.plain.Name = args[0]
@@ -224,8 +226,8 @@ func listStaleRules(files, given []string) (notes []string) {
 		case rule.File == "" || slices.Equal(splitRecipients(rule.Recipients), wanted):
 			continue
 		default:
-			note = fmt.Sprintf("note: %s still names other recipients in creation_rules[%d]: new Secrets are for those: "+
-				"write there, before an old identity is taken away:\n"+
+			note = fmt.Sprintf("note: %s still names other recipients in creation_rules[%d]: new Secrets are for "+
+				"those: write there, before an old identity is taken away:\n"+
 				"  age: %s", rule.File, rule.Number, strings.Join(wanted, ","))
 		}
 		if !slices.Contains(notes, note) {

@@ -27,8 +27,8 @@ func newShow(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "show HOST",
 		Short: "Show what the fleet says of a host",
-		Long: "Shows the host's own document; with --resolved, what follows from it with the Workload it names, and " +
-			"where each value comes from.",
+		Long: "Shows the host's own document. With --resolved: the values of the host together with its Workload,\n" +
+			"and the file and line of every value.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runShow(s, o, args[0]) },
 	}

@@ -144,10 +144,9 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 		return daemon.View{}, err
 	}
 	if branch.Commit == "" {
-		return daemon.View{},
-			fmt.Errorf("this clone has no branch %[1]s: git fetch origin %[1]s:refs/remotes/origin/%[1]s, name "+
-				"another "+
-				"with --status-branch, or ask the daemon with --config", o.branch)
+		return daemon.View{}, fmt.Errorf("this clone has no branch %[1]s: "+
+			"git fetch origin %[1]s:refs/remotes/origin/%[1]s, name another with --status-branch, "+
+			"or ask the daemon with --config", o.branch)
 	}
 	return viewFromBranch(branch)
 }

@@ -14,17 +14,13 @@ func newTrust(s streams) *cobra.Command {
 	command := &cobra.Command{Use: "trust", Short: "Say which history of the fleet counts"}
 	var file, tag string
 	repin := &cobra.Command{
-		Use: "repin COMMIT | --tag NAME",
-		Short: "Accept the trunk from this commit on, although it does not follow from the accepted one; or a tag " +
-			"that " +
-			"was moved",
-		Long: "The trunk only moves to descendants of the accepted commit, along signed commits where signatures are " +
-			"required. After a rewritten history, or commits\n" +
-			"that nobody signed, nothing new is accepted. Look at what is there now; then this names the commit that " +
-			"you trust, in the\n" +
-			"trunk's history: push it first. What descends from it, and is signed, is accepted again. A tag that was " +
-			"moved or deleted is refused likewise, until --tag says that it counts as it is now. Consents are asked " +
-			"for as ever.",
+		Use:   "repin COMMIT | --tag NAME",
+		Short: "Accept the trunk from a commit that does not follow from the accepted one; or a tag that was moved",
+		Long: "The trunk only moves to descendants of the accepted commit, along signed commits if signatures are\n" +
+			"required. After a rewritten history or an unsigned commit, no new commit is accepted. Look at the\n" +
+			"new history, then name the commit that you trust. The commit must be in the trunk's history: push\n" +
+			"it first. Its signed descendants are accepted again. A tag that was moved or deleted is refused\n" +
+			"too, until --tag accepts its present object. An erase needs consent as always.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == (tag != "") || len(args) > 1 {
 				return errors.New("name a commit, or a tag with --tag")

@@ -17,8 +17,8 @@ func newValidate(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "validate [DIRECTORY]",
 		Short: "Check a fleet: every finding at its line, without any connection",
-		Long: "Checks the fleet in a directory as it is, or at a commit of the clone there. Without a directory, the " +
-			"clone that this one lies in, from its top.\n" +
+		Long: "Checks the fleet in a directory, or at a commit of the clone there. Without a directory, the clone\n" +
+			"around the working directory is checked from its top.\n" +
 			"Exit code 0: no findings; 1: not read, or no fleet; 2: findings.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -77,9 +77,8 @@ func (c *Conn) unauthorizedError(doing string, got answer) error {
 	c.holdBack()
 	e := c.refusalError(doing, got)
 	e.Kind, e.Temporary = Unauthorized, false
-	e.Hint = "put the right username and password into the Secret that spec.bmc.credentials names, and check that " +
-		"the " +
-		"account is not locked"
+	e.Hint = "put the right username and password into the Secret that spec.bmc.credentials names, " +
+		"and check that the account is not locked"
 	return e
 }
 

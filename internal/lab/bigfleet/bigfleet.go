@@ -189,7 +189,8 @@ spec:
           ipv4: {dhcp: true}
   workload: %[5]s
   vars: {tier: standard, id: "%[12]d"}
-`, HostName(n), siteName(site), rack, ringOf(n), workloads[n%len(workloads)], site+1, n%perRack+10, id, serialNumber(n), mac, id[:8], n)
+`, HostName(n), siteName(site), rack, ringOf(n), workloads[n%len(workloads)], site+1, n%perRack+10, id,
+		serialNumber(n), mac, id[:8], n)
 }
 
 func serialNumber(n int) string { return "SN" + strings.ToUpper(hexDigest("serial", n)[:10]) }

@@ -36,8 +36,7 @@ func (b *BMC) listResources() map[string]func() document.Document {
 		document.Account:                  func() document.Document { return document.NewAccount(b.config.Username) },
 		document.Root + "/TaskService":    newService("TaskService", "Tasks", document.Tasks),
 		document.Tasks: func() document.Document {
-			return document.NewCollection(document.Tasks,
-				"Task", b.taskIDs()...)
+			return document.NewCollection(document.Tasks, "Task", b.taskIDs()...)
 		},
 		storage: list(storage, "Storage", "1"),
 	}
