@@ -61,11 +61,9 @@ type Desired struct {
 	Line    int
 	ID      MachineID
 	Name    string // for people
-	// Standing is who the host's machine is known as; package standing says so.
-	Standing Standing
-	Labels   map[string]string
-	Ring     string // "" when in none
-	Canary   bool   // of its ring
+	Labels  map[string]string
+	Ring    string // "" when in none
+	Canary  bool   // of its ring
 	// Given are the fields that Defaults filled in, spec.power and the like, and where; and, where a release says what runs, those of Runs, and where there.
 	Given map[string]schemas.Position
 	// Pending says what the trunk asks for that the ring has not released; "" when that is nothing.

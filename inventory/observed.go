@@ -15,6 +15,8 @@ type Observed struct {
 	Media  MediaState
 	Image  ImageState
 	Config ConfigState
+	// Standing says who the host's machine is known as; package standing finds it in the records and in what the look saw.
+	Standing Standing
 	// Retry is set until an operator's `ingot retry` takes effect.
 	Retry bool
 }

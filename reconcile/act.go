@@ -114,7 +114,7 @@ func (l *Loop) claim(of *subject, after inventory.Record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	says := of.record.Facts != after.Facts || of.record.BMC != after.BMC
-	if says && of.desired.Standing.KnownAs == "" && l.standing.Of(of.desired, of.record, of.observed).KnownAs != "" {
+	if says && of.observed.Standing.KnownAs == "" && l.standing.Of(of.desired, of.record, of.observed).KnownAs != "" {
 		return false
 	}
 	of.host.attempt = &attempt{after, of.revision}

@@ -145,7 +145,7 @@ func (l *Loop) take(next inventory.Fleet) {
 		l.standing.Move(h.claimed(), h.desired)
 	}
 	for id, h := range l.hosts {
-		h.desired.Standing = l.standing.Of(h.desired, h.record, h.seen.observed)
+		h.standing = l.standing.Of(h.desired, h.record, h.seen.observed)
 		if h.seen.at.IsZero() { // what was under way when the daemon was stopped has its place still
 			h.live.Placed = admit.Of(h.desired, h.record, h.live).Busy
 		}

@@ -31,7 +31,7 @@ func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, 
 	case h.record.Recalled:
 		return "", errors.New("what is known of the operation is from the status branch, and not proved yet")
 	}
-	if why := change.Refusal(h.desired, h.record); why != "" {
+	if why := change.Refusal(h.desired, h.standing, h.record); why != "" {
 		return why, nil
 	}
 	if h.record.Operation.Erases {

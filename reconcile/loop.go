@@ -44,7 +44,8 @@ type Loop struct {
 // host is what the loop knows of one machine. One look at a time writes it, and nobody else while it is looked at.
 type host struct {
 	desired   inventory.Desired
-	orphaned  bool // in the journal, but not in the fleet
+	orphaned  bool               // in the journal, but not in the fleet
+	standing  inventory.Standing // who its machine is known as
 	record    inventory.Record
 	revision  int64
 	doubtful  bool        // the record must be read again before anything is based on it
@@ -147,7 +148,8 @@ func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
 		return
 	}
 	observed := l.observe(ctx, of)
-	of.observed, of.desired = observed, l.identified(of, observed)
+	observed.Standing = l.standingOf(of, observed)
+	of.observed = observed
 	next := l.admitted(of, plan.Next(of.desired, observed, l.config.Now()))
 	action, outcome := l.act(ctx, &of, next)
 	observed.Record = of.record
@@ -268,15 +270,15 @@ func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
 	return observed
 }
 
-// identified is what the fleet asks of a host, with who its machine is known as, by what a look saw.
-func (l *Loop) identified(of subject, observed inventory.Observed) inventory.Desired {
+// standingOf says who a host's machine is known as, by what a look saw.
+func (l *Loop) standingOf(of subject, observed inventory.Observed) inventory.Standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of.desired.Standing = l.standing.Of(of.desired, of.record, observed)
+	who := l.standing.Of(of.desired, of.record, observed)
 	if of.host.desired.Commit == of.desired.Commit { // else another commit was accepted meanwhile
-		of.host.desired.Standing = of.desired.Standing
+		of.host.standing = who
 	}
-	return of.desired
+	return who
 }
 
 // report keeps what a look saw, puts it on the host's page, and says when the next look is due.

@@ -74,7 +74,7 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		return err
 	}
 	is := known.ReadForHosts(fleet, hosts)
-	fleet = standing.Settle(fleet, is.Records)
+	index := standing.New(fleet, is.Records)
 	var troubles []error
 	var nothing []string
 	for _, host := range hosts {
@@ -82,9 +82,10 @@ func runConsent(s streams, o consentOptions, names []string) error {
 			troubles = append(troubles, fmt.Errorf("%s: %s: no consent was written: "+fleets.MendHint, host.Name, why))
 			continue
 		}
-		record := is.Records[host.ID]
-		record.ID = host.ID
-		written, err := writeConsent(s, o, fleet.Hosts[host.ID], record)
+		known := inventory.Observed{Record: is.Records[host.ID]}
+		known.Record.ID = host.ID
+		known.Standing = index.Of(host, known.Record, inventory.Observed{})
+		written, err := writeConsent(s, o, host, known)
 		if err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
@@ -134,7 +135,7 @@ func chooseHosts(fleet inventory.Fleet, selector string, names []string) ([]inve
 }
 
 // writeConsent writes a consent into a host's file, if a consent is needed and would help.
-func writeConsent(s streams, o consentOptions, host inventory.Desired, record inventory.Record) (written bool,
+func writeConsent(s streams, o consentOptions, host inventory.Desired, known inventory.Observed) (written bool,
 	err error) {
 	field, value, what := "takeover", host.Identity.Serial, "the machine "+host.Identity.Serial+
 		" may be powered off although it was found running"
@@ -142,7 +143,7 @@ func writeConsent(s streams, o consentOptions, host inventory.Desired, record in
 		return false, errors.New("it has no spec.identity.serial, which --takeover names")
 	}
 	if !o.takeover {
-		change := change.Decide(host, record)
+		change := change.Decide(host, known.Standing, known.Record)
 		if field, value = "erase", change.Needed; value == "" {
 			fmt.Fprintf(s.Out, "%s: %s\n", host.Name, explainUnneeded(change))
 			return false, nil

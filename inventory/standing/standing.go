@@ -137,19 +137,6 @@ func recordedElsewhere(record inventory.Record, d inventory.Desired) bool {
 	return record.Facts == nil && record.BMC != nil && d.BMC != nil && record.BMC.Address != d.BMC.Address
 }
 
-// Settle gives the fleet with the Standing of every host.
-func Settle(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) inventory.Fleet {
-	x, hosts := New(fleet, records), make(map[inventory.MachineID]inventory.Desired, len(fleet.Hosts))
-	for id, d := range fleet.Hosts {
-		record := records[id]
-		record.ID = id
-		d.Standing = x.Of(d, record, inventory.Observed{})
-		hosts[id] = d
-	}
-	fleet.Hosts = hosts
-	return fleet
-}
-
 // countsFor reports whether this record, and not the host's own, counts for a machine.
 func (k knownMachine) countsFor(record inventory.Record, recorded []key) bool {
 	if !shareKey(recorded, k.keys) {

@@ -16,7 +16,7 @@ func changing(t *testing.T) *model {
 	t.Helper()
 	m := active(t)
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.OnConsent) })
-	needed := change.Decide(m.desired, m.record).Needed
+	needed := change.Decide(m.desired, inventory.Standing{}, m.record).Needed
 	m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
 	return m
 }
@@ -218,7 +218,7 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 				m.commit(func(d *inventory.Desired) { // all is given back
 					d.Protect, d.Lifecycle, d.Signatures, d.Workload = false, schemas.Managed, nil, workload(target, schemas.OnConsent)
 				})
-				needed := change.Decide(m.desired, m.record).Needed
+				needed := change.Decide(m.desired, inventory.Standing{}, m.record).Needed
 				m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
 				if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target || m.record.Last.Attempt-m.record.Last.Withdrawn != 1 {
 					t.Errorf("given back: ended %+v, last %+v", p, m.record.Last)
@@ -285,7 +285,7 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 			m := halfWay(t)
 			m.halfWritten = true
 			m.settles(t)
-			needed := change.Decide(m.desired, m.record).Needed
+			needed := change.Decide(m.desired, inventory.Standing{}, m.record).Needed
 			m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
 			m.halfWritten = false
 			return m
@@ -305,7 +305,7 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 			over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
 			m.record.Installed = nil
 			m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
-			if c := change.Decide(m.desired, m.record); c.Hold == nil {
+			if c := change.Decide(m.desired, inventory.Standing{}, m.record); c.Hold == nil {
 				t.Errorf("change = %+v: what was installed there may be erased as if nobody had looked", c)
 			}
 		})

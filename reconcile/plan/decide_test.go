@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -63,10 +64,12 @@ func TestDecide(t *testing.T) {
 		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent), change.HandsOff, false, "", ""},
 		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent), change.HandsOff, false, "", ""},
 		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, change.HandsOff, false, "", ""},
-		{"known under another id", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, installed(target, schemas.OnConsent), change.HandsOff, false, "", change.KnownAs},
-		{"known under another id, nothing known of the host", func(d *inventory.Desired) { d.Standing.KnownAs = "other" }, inventory.Record{}, change.HandsOff, false, "", change.KnownAs},
+		{"known under another id", func(*inventory.Desired) {}, installed(target, schemas.OnConsent),
+			change.HandsOff, false, "", change.KnownAs},
+		{"known under another id, nothing known of the host", func(*inventory.Desired) {}, inventory.Record{},
+			change.HandsOff, false, "", change.KnownAs},
 		{"known under another id, of another machine, taken over", func(d *inventory.Desired) {
-			d.Standing.KnownAs, d.Identity.Serial, d.Consent.Takeover = "other", "B", "B"
+			d.Identity.Serial, d.Consent.Takeover = "B", "B"
 		}, of("A"), change.HandsOff, false, "", change.KnownAs},
 		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"), change.HandsOff, false, "", change.IdentityMismatch},
 		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, change.Nothing, false, "", ""},
@@ -96,7 +99,11 @@ func TestDecide(t *testing.T) {
 	} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		test.ask(&m.desired)
-		got := change.Decide(m.desired, test.record)
+		who := inventory.Standing{}
+		if strings.HasPrefix(test.name, "known under another id") {
+			who = inventory.Standing{KnownAs: "other", By: "serial SN1"}
+		}
+		got := change.Decide(m.desired, who, test.record)
 		reason := change.Reason("")
 		if got.Hold != nil {
 			reason = got.Hold.Reason

@@ -47,7 +47,7 @@ type host struct {
 //
 // Same values, same plan. A plan has at most one action; the next look decides about the next.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
-	h := host{d: d, o: o, rec: o.Record, now: now, change: change.Decide(d, o.Record)}
+	h := host{d: d, o: o, rec: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record)}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil { // an attempt that was noted, and not handed out: the disk has it still
 		h.rec.Installed = op.Replaces
 	}

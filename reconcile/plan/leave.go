@@ -24,7 +24,7 @@ func (h host) superseded(op inventory.Operation) (Plan, bool) {
 // refusal says why the fleet does not want or allow an operation that has written nothing, or "".
 func (h host) refusal(op inventory.Operation) string {
 	h.rec.Operation = &op
-	return change.Refusal(h.d, h.rec)
+	return change.Refusal(h.d, h.o.Standing, h.rec)
 }
 
 // stopped answers when no further attempt of an operation that may have written is wanted, which ends it, or allowed, which holds it: what the disk had is gone.

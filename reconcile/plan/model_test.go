@@ -363,7 +363,7 @@ func (m *model) install(job *inventory.Job) {
 		m.write(job)
 		return
 	}
-	if why := change.Refusal(m.desired, m.record); why != "" || m.record.OperationID() != job.ID {
+	if why := change.Refusal(m.desired, inventory.Standing{}, m.record); why != "" || m.record.OperationID() != job.ID {
 		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
 		return
 	}

@@ -61,7 +61,7 @@ func TestDecideOnOtherDisks(t *testing.T) {
 			t.Parallel()
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 			test.ask(&m.desired)
-			got := change.Decide(m.desired, test.record)
+			got := change.Decide(m.desired, inventory.Standing{}, test.record)
 			reason, message := change.Reason(""), ""
 			if got.Hold != nil {
 				reason, message = got.Hold.Reason, got.Hold.Message
@@ -80,14 +80,14 @@ func TestOtherDisksAreNamed(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 	writesAllowed(&m.desired)
-	if got := change.Decide(m.desired, m.record); got.Hold != nil || len(got.OtherDisks) != 1 {
+	if got := change.Decide(m.desired, inventory.Standing{}, m.record); got.Hold != nil || len(got.OtherDisks) != 1 {
 		t.Errorf("Decide of what is allowed = %+v, want the disk named", got)
 	}
 	m.desired.Workload.OtherDisksAllowed = false
 	for i := range 6 {
 		m.desired.Workload.OtherDisks = append(m.desired.Workload.OtherDisks, inventory.OtherDisk{Device: "/dev/disk/by-id/x" + string(rune('0'+i)), Does: []string{"partition table wiped"}})
 	}
-	message := change.Decide(m.desired, m.record).Hold.Message
+	message := change.Decide(m.desired, inventory.Standing{}, m.record).Hold.Message
 	if !strings.Contains(message, "3 more") || !strings.Contains(message, "/dev/disk/by-id/coreos-boot-disk") {
 		t.Errorf("held: %s; want the others counted, and the way to name the root disk", message)
 	}

@@ -70,7 +70,7 @@ func (m *model) trouble(t *rapid.T) {
 	case 9:
 		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
 	case 10, 11, 12:
-		if c := change.Decide(m.desired, m.record); c.Needed != "" {
+		if c := change.Decide(m.desired, inventory.Standing{}, m.record); c.Needed != "" {
 			m.commit(func(d *inventory.Desired) { d.Consent.Erase = c.Needed })
 		}
 	case 13:

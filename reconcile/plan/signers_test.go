@@ -60,7 +60,7 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 		if record.ID == "" {
 			record = installed(earlier, schemas.OnConsent)
 		}
-		got := change.Decide(d, record)
+		got := change.Decide(d, inventory.Standing{}, record)
 		hold := change.Hold{}
 		if got.Hold != nil {
 			hold = *got.Hold
@@ -80,7 +80,7 @@ func TestTwoMustSignWhatIsUnseen(t *testing.T) {
 	m := newModel(foundOnDisk, inventory.PoweredOff)
 	m.desired.Signatures = one
 	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
-	asked := change.Decide(m.desired, m.record)
+	asked := change.Decide(m.desired, inventory.Standing{}, m.record)
 	if asked.Erases || asked.Hold != nil || !strings.HasSuffix(asked.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone signed") {
 		t.Errorf("before it was looked at: %+v", asked)
 	}

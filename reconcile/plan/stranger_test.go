@@ -160,7 +160,7 @@ func TestAReplacedMachineIsNotActiveAtOnce(t *testing.T) {
 	}
 	over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
 	m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
-	if c := change.Decide(m.desired, rec); c.Erases {
+	if c := change.Decide(m.desired, inventory.Standing{}, rec); c.Erases {
 		t.Errorf("change = %+v: a consent over a disk that nobody looked at counts for a machine that was taken over", c)
 	}
 }

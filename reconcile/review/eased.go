@@ -18,13 +18,15 @@ import (
 // who, package change what is asked of a machine, package admit what stands against that because of the others.
 type side struct {
 	inventory.Fleet
-	view *admit.View
+	records map[inventory.MachineID]inventory.Record
+	index   *standing.Index
+	view    *admit.View
 }
 
 // sideOf gives one side. Records of machines that the fleet does not name count too: these may see a disk of another
 // machine.
 func sideOf(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) side {
-	s := side{standing.Settle(fleet, records), admit.New()}
+	s := side{fleet, records, standing.New(fleet, records), admit.New()}
 	s.view.SetFleet(admit.Fleet{Rings: fleet.Rings, Paused: fleet.Settings.Paused, Places: fleet.Settings.Installs})
 	for id, d := range s.Hosts {
 		s.view.Set(id, admit.Of(d, records[id], admit.Live{}))
@@ -37,9 +39,21 @@ func sideOf(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Rec
 	return s
 }
 
+// record is what is known of a host.
+func (s side) record(id inventory.MachineID) inventory.Record {
+	record := s.records[id]
+	record.ID = id
+	return record
+}
+
+// standingOf says who a host's machine is known as.
+func (s side) standingOf(id inventory.MachineID) inventory.Standing {
+	return s.index.Of(s.Hosts[id], s.record(id), inventory.Observed{})
+}
+
 // decide says what a host is asked to be, and holds it where only a person ends what stands against that.
-func (s side) decide(id inventory.MachineID, record inventory.Record) change.Change {
-	c := change.Decide(s.Hosts[id], record)
+func (s side) decide(id inventory.MachineID) change.Change {
+	c := change.Decide(s.Hosts[id], s.standingOf(id), s.record(id))
 	if c.Hold != nil || !c.Reboots {
 		return c
 	}

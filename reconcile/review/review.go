@@ -87,14 +87,13 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 		switch {
 		case !has:
 			r.Hosts = append(r.Hosts, orphan(before))
-		case had && len(c.eased[after.Ring]) == 0 && asksTheSame(before, after):
+		case had && len(c.eased[after.Ring]) == 0 && asksTheSame(before, after) &&
+			c.base.standingOf(id) == c.head.standingOf(id):
 			r.Unchanged++
 		case is.Unreadable[id] != "":
 			r.Hosts = append(r.Hosts, unknown(after, is.Unreadable[id]))
 		default:
-			record := is.Records[id]
-			record.ID = id
-			r.compareHost(c, record)
+			r.compareHost(c, id)
 		}
 	}
 	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
@@ -108,10 +107,10 @@ type comparison struct {
 }
 
 // compareHost reviews one host that head has.
-func (r *Review) compareHost(c comparison, record inventory.Record) {
-	before, had := c.base.Hosts[record.ID]
-	after := c.head.Hosts[record.ID]
-	asked, was := c.head.decide(record.ID, record), change.Change{}
+func (r *Review) compareHost(c comparison, id inventory.MachineID) {
+	before, had := c.base.Hosts[id]
+	after, record := c.head.Hosts[id], c.head.record(id)
+	asked, was := c.head.decide(id), change.Change{}
 	h := host(after, asked)
 	begins := asked.Reboots && asked.Hold == nil
 	if begins {
@@ -119,7 +118,7 @@ func (r *Review) compareHost(c comparison, record inventory.Record) {
 	}
 	if had {
 		h.Why = explain(h.Why, before, after, record)
-		was = c.base.decide(record.ID, record)
+		was = c.base.decide(id)
 		h.power(before, after, was, record)
 		if before.Pending == after.Pending {
 			h.Pending = "" // no news

@@ -46,8 +46,8 @@ type Change struct {
 	OtherDisks []inventory.OtherDisk
 }
 
-// Decide says what the fleet's desire means for a host, from desire and record alone. It is the plan of a pull request, and
-// the first question of plan.Next.
+// Decide says what the fleet's desire means for a host, from the desire, who its machine is known as, and the record. It is the
+// plan of a pull request, and the first question of plan.Next.
 //
 //	asked for                         record                       verdict
 //	file gone                         any                          HandsOff (orphaned)
@@ -63,13 +63,14 @@ type Change struct {
 //	workload                          root disk holds something    Reinstall; held without the consent that names it, and without two signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
 //	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed (otherdisks.go)
-func Decide(d inventory.Desired, rec inventory.Record) Change {
+func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
 	excluded, another := Excluded(d), rec.OfAnother(d.Identity)
 	switch {
 	case excluded != "":
 		return Change{Verdict: HandsOff, Why: []string{excluded}}
-	case d.Standing.KnownAs != "":
-		return Change{Verdict: HandsOff, Why: []string{d.Standing.By + " is known as " + string(d.Standing.KnownAs)}, Hold: &Hold{Reason: KnownAs, Message: knownAs(d)}}
+	case who.KnownAs != "":
+		return Change{Verdict: HandsOff, Why: []string{who.By + " is known as " + string(who.KnownAs)},
+			Hold: &Hold{Reason: KnownAs, Message: knownAs(who)}}
 	case another != "" && !taken(d, rec):
 		return Change{Verdict: HandsOff, Why: []string{another}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
 			"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of its own in metadata.id", another, cmp.Or(d.Identity.Serial, "the serial that its BMC shows"))}}
@@ -233,8 +234,8 @@ func short(id string) string {
 }
 
 // knownAs says what a host whose machine is known under another id needs.
-func knownAs(d inventory.Desired) string {
-	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata; another machine needs a spec.bmc.address, and a serial or macs in spec.identity, of its own", d.Standing.By, d.Standing.KnownAs)
+func knownAs(who inventory.Standing) string {
+	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata; another machine needs a spec.bmc.address, and a serial or macs in spec.identity, of its own", who.By, who.KnownAs)
 }
 
 // taken reports whether the fleet takes another machine than the known one over: its declared serial, or, where it declares none, any but the known one.

@@ -9,11 +9,11 @@ import (
 // Refusal says why the operation under way may not begin to write, as far as a person can take the leave back, or "".
 // The daemon asks again right before the install step begins. Where no write has begun, the system that the operation
 // would replace counts as installed.
-func Refusal(d inventory.Desired, rec inventory.Record) string {
+func Refusal(d inventory.Desired, who inventory.Standing, rec inventory.Record) string {
 	if rec.Operation == nil {
 		return "no operation is under way"
 	}
-	if c := Decide(d, rec); c.Verdict == HandsOff {
+	if c := Decide(d, who, rec); c.Verdict == HandsOff {
 		return strings.Join(c.Why, "; ")
 	}
 	op := *rec.Operation
