@@ -17,6 +17,9 @@
 //   - Facts: the machine as an agent in the ramdisk saw it.
 //   - Operation: one erase-and-install with its retries, from intended to ended.
 //   - Boot: one boot attempt, with its own token, medium and epoch. Epoch: a host's counter, raised by every boot.
+//   - Life: one start of a daemon. Revision: how often a record was written.
+//   - Pinned: what identifies a machine, each value by who says it.
+//   - Recovered: read from a page of the status branch, so hearsay. Forgotten: dropped by an operator or a takeover.
 //   - Consent: permission for one operation, written in the fleet.
 //   - Journal: what the daemon must not forget. Record: the journal's part about one machine.
 //   - Board: the README of the status branch.

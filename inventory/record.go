@@ -12,7 +12,11 @@ type Epoch = uint64
 // Record is what the daemon must not forget about a host. The loop alone writes it, before an effect (intent) and after it (outcome); all of
 // it that matters without the daemon is also in the host's status document.
 type Record struct {
-	ID        MachineID  `json:"host"`
+	ID MachineID `json:"host"`
+	// Life is the daemon's start that wrote the record last. Revision counts the writes of the record, over restarts
+	// and recovery; it never goes back.
+	Life      Life       `json:"life,omitzero"`
+	Revision  uint64     `json:"revision,omitempty"`
 	Epoch     Epoch      `json:"epoch"`
 	Installed *Installed `json:"installed,omitempty"`
 	Operation *Operation `json:"operation,omitempty"` // current
@@ -26,23 +30,18 @@ type Record struct {
 	// Dropped are the ids of operations that ended before they wrote, and that Last does not name because it keeps a failed one; newest last, at most 8. A page
 	// that still has such a one under way is older than this. The journal alone has them.
 	Dropped []string `json:"dropped,omitempty"`
-	// Recalled is set when an operation or a boot into the ramdisk was read from the status branch, as after the loss of the journal, and the machine did not
-	// speak of it yet: it may have ended long ago, since a page lags behind, and somebody may have put an old one back.
-	Recalled bool `json:"recalled,omitempty"`
-	// BMC is what the BMC said of its machine when the newest boot was opened: one that says something else later speaks for another machine.
-	BMC *BMCIdentity `json:"bmc,omitempty"`
-	// Rebuilt is set when the record was read from the status branch and names no install. A page that is older than what happened would name none either: a
-	// consent over a disk that nobody looked at does not count.
-	Rebuilt bool `json:"rebuilt,omitempty"`
+	// Recovered says that the record was read from its page on the status branch; nil when all that is known is
+	// first-hand.
+	Recovered *Recovered `json:"recovered,omitempty" minReader:"2"`
+	// Forgotten is the epoch at which what was known of the machine was dropped, by a takeover of another machine or
+	// by `ingot forget`; 0: never.
+	Forgotten Epoch `json:"forgotten,omitempty" minReader:"2"`
+	Pinned
+	// Unreadable says why the journal's record, or without one the page, cannot be read; "" when the record is known.
+	// Such a record has what could be read of id, life, revision, epoch and spent consents, and is never written.
+	Unreadable string `json:"-"`
 	// Unknown are members that a newer ingot wrote; they are written back.
 	Unknown format.Unknown `json:"-"`
-}
-
-// BMCIdentity is a machine as its BMC shows it, at an address.
-type BMCIdentity struct {
-	Address string `json:"address,omitempty"`
-	Serial  string `json:"serial,omitempty"`
-	UUID    string `json:"uuid,omitempty"`
 }
 
 // Installed is the system on the disk, and that it came up.
@@ -174,12 +173,22 @@ func (o Operation) Unwritten() bool {
 	return o.Stage == Published || o.Stage == Armed && o.Begun == 0
 }
 
-// AtRest reports whether nothing is under way: no operation, and no boot into the ramdisk.
-func (r Record) AtRest() bool {
-	return r.Operation == nil && (r.Boot == nil || r.Boot.Target != FromRamdisk)
+// UnderWay is the id of the operation that is under way, or, without one, of the boot into the ramdisk; "" when
+// nothing is under way.
+func (r Record) UnderWay() string {
+	switch {
+	case r.Operation != nil:
+		return r.Operation.ID
+	case r.Boot != nil && r.Boot.Target == FromRamdisk:
+		return r.Boot.ID
+	default:
+		return ""
+	}
 }
 
 // Fresh reports whether nothing is known of a machine.
 func (r Record) Fresh() bool {
-	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil && r.Boot == nil && r.Adopted == "" && r.Unknown == ""
+	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil &&
+		r.Boot == nil && r.Adopted == "" &&
+		len(r.Spent) == 0 && r.Unreadable == "" && r.Unknown == ""
 }

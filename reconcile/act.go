@@ -94,7 +94,7 @@ func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) e
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	revision, err := l.config.Journal.Put(ctx, after, of.revision)
+	after, revision, err := l.putRecord(ctx, after, of.revision)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -103,7 +103,7 @@ func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) e
 		return err
 	}
 	of.record, of.revision = after, revision
-	h.record, h.revision, h.unwritten, h.attempt = after, revision, false, nil
+	h.record, h.revision, h.attempt = after, revision, nil
 	l.moved(h)
 	return nil
 }
@@ -113,7 +113,7 @@ func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) e
 func (l *Loop) claim(of *subject, after inventory.Record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	says := of.record.Facts != after.Facts || of.record.BMC != after.BMC
+	says := after.Facts != nil && of.record.Facts != after.Facts || after.BMC != nil && of.record.BMC != after.BMC
 	if says && of.observed.Standing.KnownAs == "" && l.standing.Of(of.desired, of.record, of.observed).KnownAs != "" {
 		return false
 	}
@@ -123,19 +123,29 @@ func (l *Loop) claim(of *subject, after inventory.Record) bool {
 }
 
 // overtake has a write without an answer come too late, if it was not done when the record was read: the same record is
-// written once more, at a later revision, which it gives.
-func (l *Loop) overtake(ctx context.Context, h *host, read inventory.Record, revision int64) (int64, error) {
+// written once more, at a later revision, which it gives with the record. A record that cannot be read stays as it is:
+// nothing is decided by it.
+func (l *Loop) overtake(ctx context.Context, h *host, read inventory.Record, revision int64) (inventory.Record, int64, error) {
 	l.mu.Lock()
 	pending := h.attempt != nil && h.attempt.revision == revision
 	l.mu.Unlock()
-	if !pending {
-		return revision, nil
+	if !pending || read.Unreadable != "" {
+		return read, revision, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	revision, err := l.config.Journal.Put(ctx, read, revision)
+	read, revision, err := l.putRecord(ctx, read, revision)
 	l.disowned(err)
-	return revision, err
+	return read, revision, err
+}
+
+// putRecord is the one writer of records: each write has the daemon's life and the record's next revision.
+func (l *Loop) putRecord(
+	ctx context.Context, record inventory.Record, revision int64,
+) (inventory.Record, int64, error) {
+	record.Life, record.Revision = l.life, record.Revision+1
+	revision, err := l.config.Journal.Put(ctx, record, revision)
+	return record, revision, err
 }
 
 func notWritten(err error) plan.Outcome {

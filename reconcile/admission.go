@@ -117,9 +117,6 @@ func (h *host) stance() admit.Stance {
 	case plan.Inspecting:
 		return admit.Inspecting
 	default:
-		if h.lost != nil {
-			return admit.OnHold
-		}
 		return admit.Idle
 	}
 }

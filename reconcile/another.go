@@ -45,7 +45,7 @@ func (l *Loop) foreignPages(files map[string][]byte) []foreign {
 	for _, file := range odd {
 		document, err := status.Page(file, files[file])
 		if err != nil {
-			pages = append(pages, foreign{record: inventory.Record{ID: status.IDOf(file), Epoch: status.Epoch(file, files[file])}})
+			pages = append(pages, foreign{record: status.Remains(file, files[file])})
 			continue
 		}
 		pages = append(pages, foreign{document.Record(), true})
@@ -57,7 +57,7 @@ func (l *Loop) foreignPages(files map[string][]byte) []foreign {
 func (l *Loop) anotherDaemon(pages []foreign, tip string) string {
 	for _, page := range pages {
 		h := l.hosts[page.record.ID]
-		if h == nil || h.lost != nil || !page.readable && page.record.Epoch <= h.record.Epoch {
+		if h == nil || h.record.Unreadable != "" || !page.readable && page.record.Epoch <= h.record.Epoch {
 			continue // nothing can be done to a host that is not known
 		}
 		if why := recovery.KnowsMore(page.record, h.record); why != "" {

@@ -55,11 +55,7 @@ func (f *fakeJournal) List(ctx context.Context) ([]journal.Entry, error) {
 	}
 	entries := make([]journal.Entry, 0, len(f.records))
 	for _, id := range slices.Sorted(maps.Keys(f.records)) {
-		e := f.records[id]
-		if e.Unreadable == nil {
-			e = copyOf(e)
-		}
-		entries = append(entries, e)
+		entries = append(entries, copyOf(f.records[id]))
 	}
 	return entries, nil
 }
@@ -74,8 +70,6 @@ func (f *fakeJournal) Get(ctx context.Context, id inventory.MachineID) (inventor
 	switch e, there := f.records[id]; {
 	case !there:
 		return inventory.Record{ID: id}, 0, nil
-	case e.Unreadable != nil:
-		return inventory.Record{}, e.Revision, e.Unreadable
 	default:
 		return copyOf(e).Record, e.Revision, nil
 	}
@@ -181,15 +175,14 @@ func (f *fakeJournal) write(ctx context.Context, arrives func() (int64, error)) 
 
 // entryOf is what the journal says of a record's bytes.
 func entryOf(id inventory.MachineID, value []byte, revision int64) journal.Entry {
-	record, err := journal.Decode(id, value)
-	if err != nil {
-		record = inventory.Record{ID: id}
-	}
-	return journal.Entry{Record: record, Revision: revision, Unreadable: err}
+	return journal.Entry{Record: journal.Read(id, value), Revision: revision}
 }
 
 // copyOf is an entry that shares nothing with another one.
 func copyOf(e journal.Entry) journal.Entry {
+	if e.Record.Unreadable != "" {
+		return e
+	}
 	value, err := journal.Encode(e.Record)
 	if err != nil {
 		panic(err) // it was encoded before

@@ -135,7 +135,7 @@ func (l *Loop) take(next inventory.Fleet) {
 	}
 	for id, desired := range next.Hosts {
 		if l.hosts[id] == nil {
-			l.hosts[id] = &host{record: inventory.Record{ID: id}}
+			l.hosts[id] = newHost(inventory.Record{ID: id})
 		}
 		l.hosts[id].desired, l.hosts[id].orphaned = desired, false
 	}

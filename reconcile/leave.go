@@ -24,11 +24,11 @@ func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, 
 		return "", errors.New("no commit was accepted since the start")
 	case h == nil:
 		return "no such host is known", nil
-	case h.doubtful, h.unwritten, h.lost != nil:
+	case h.doubtful:
 		return "", errors.New("the host's record is being read again")
 	case h.record.OperationID() != operation:
 		return "the operation is not under way any more", nil
-	case h.record.Recalled:
+	case h.record.Unproved():
 		return "", errors.New("what is known of the operation is from the status branch, and not proved yet")
 	}
 	if why := change.Refusal(h.desired, h.standing, h.record); why != "" {

@@ -39,26 +39,29 @@ type Loop struct {
 	branch   *statusbranch.Branch
 	another  string    // why nothing is done: another daemon runs this fleet
 	awoke    time.Time // when a look at the source and the branch ended last, by the wall clock
+	life     inventory.Life
 }
 
-// host is what the loop knows of one machine. One look at a time writes it, and nobody else while it is looked at.
+// host is what the loop knows of one machine. Who holds its turn writes it: one look at a time, or an operator's
+// `ingot forget`.
 type host struct {
-	desired   inventory.Desired
-	orphaned  bool               // in the journal, but not in the fleet
-	standing  inventory.Standing // who its machine is known as
-	record    inventory.Record
-	revision  int64
-	doubtful  bool        // the record must be read again before anything is based on it
-	attempt   *attempt    // a write of the record without an answer yet; nil when the journal has none on its way
-	unwritten bool        // the record is from the status branch, and must be in the journal before anything is based on it
-	lost      error       // its only record, on the status branch, cannot be read: nothing may be decided
-	live      admit.Live  // what its record does not say, and others go by; no commit changes that
-	state     admit.State // in its ring, at its last look
-	failures  int         // looks in a row that got nowhere
-	retry     bool        // an operator's `ingot retry` was not acted upon yet
-	repeats   int         // times in a row that the same action was done
-	seen      seen
+	turn     lane
+	desired  inventory.Desired
+	orphaned bool               // in the journal, but not in the fleet
+	standing inventory.Standing // who its machine is known as
+	record   inventory.Record
+	revision int64
+	doubtful bool        // the record must be read again before anything is based on it
+	attempt  *attempt    // a write of the record without an answer yet; nil when the journal has none on its way
+	live     admit.Live  // what its record does not say, and others go by; no commit changes that
+	state    admit.State // in its ring, at its last look
+	failures int         // looks in a row that got nowhere
+	retry    bool        // an operator's `ingot retry` was not acted upon yet
+	repeats  int         // times in a row that the same action was done
+	seen     seen
 }
+
+func newHost(record inventory.Record) *host { return &host{turn: make(lane, 1), record: record} }
 
 // subject is what one look goes by: a host, what is asked of it, and its record with the revision that it was read with.
 type subject struct {
@@ -142,9 +145,11 @@ func (l *Loop) latest(ctx context.Context) (inventory.Sources, error) {
 
 // look is the second half, for one host: look at it, decide, do the one thing that is due, say what was seen and done.
 func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
-	of, err := l.wanted(ctx, id)
+	h := l.takeTurn(id)
+	defer h.endTurn()
+	of, err := l.wanted(ctx, h)
 	if err != nil {
-		l.postpone(id, of.host, err)
+		l.postpone(id, h, err)
 		return
 	}
 	observed := l.observe(ctx, of)
@@ -221,16 +226,24 @@ func (l *Loop) lookInTurn(ctx context.Context, id inventory.MachineID) {
 	}
 }
 
-// wanted begins a look: what the fleet asks of a host and its record, read again when that is in doubt, and in the journal.
-func (l *Loop) wanted(ctx context.Context, id inventory.MachineID) (subject, error) {
+// takeTurn waits until nobody else writes what is known of a host; endTurn lets the next one.
+func (l *Loop) takeTurn(id inventory.MachineID) *host {
 	l.mu.Lock()
 	h := l.hosts[id]
-	of, doubtful := subject{host: h}, h.doubtful || h.unwritten
-	lost := h.lost
 	l.mu.Unlock()
-	if lost != nil {
-		return of, lost
-	}
+	h.turn <- struct{}{}
+	return h
+}
+
+func (h *host) endTurn() { <-h.turn }
+
+// wanted is what the fleet asks of a host and its record, read again when it is in doubt. The caller has the host's
+// turn.
+func (l *Loop) wanted(ctx context.Context, h *host) (subject, error) {
+	of := subject{host: h}
+	l.mu.Lock()
+	doubtful := h.doubtful
+	l.mu.Unlock()
 	if doubtful {
 		if err := l.reread(ctx, h); err != nil {
 			return of, err
@@ -247,22 +260,26 @@ func (l *Loop) reread(ctx context.Context, h *host) error {
 	if err != nil {
 		return err
 	}
-	revision, err := l.overtake(ctx, h, record, read)
+	record, revision, err := l.overtake(ctx, h, record, read)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
-	record, h.unwritten = recovery.Reread(h.record, journal.Entry{Record: record, Revision: read})
+	record, unrecorded := recovery.Reread(h.record, journal.Entry{Record: record, Revision: revision})
 	h.record, h.revision, h.doubtful, h.attempt = record, revision, false, nil
 	l.moved(h)
 	l.mu.Unlock()
-	if h.unwritten {
-		err = l.write(ctx, &subject{host: h, revision: revision}, record)
+	if unrecorded {
+		return l.write(ctx, &subject{host: h, revision: revision}, record)
 	}
-	return err
+	return nil
 }
 
+// observe looks at a host. Where what is known of it cannot be read nobody asks the machine, or serves it anything.
 func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
+	if of.record.Unreadable != "" {
+		return inventory.Observed{Record: of.record, Retry: of.retry}
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Observe)
 	defer cancel()
 	observed := l.config.Observer.Observe(ctx, of.desired, of.record)

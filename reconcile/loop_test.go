@@ -169,8 +169,10 @@ func TestAnUnreadablePageIsNotANewHost(t *testing.T) {
 		w.branch[status.Path("host-0000")] = []byte("not a document")
 		d := w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		if h, _ := d.Host("host-0000"); !strings.Contains(h.Outcome.Why, "restore it, or delete it") {
-			t.Errorf("host-0000 = %+v, want it to say what to do", h.Outcome)
+		h, _ := d.Host("host-0000")
+		if hold := h.Document.Hold; h.Plan.Phase != plan.Held || hold == nil || !strings.Contains(hold.Message,
+			"restore the page and restart, or run `ingot forget host-0000`") {
+			t.Errorf("host-0000 is %s, %+v, want it to say what to do", h.Plan.Phase, hold)
 		}
 		if got := d.phases(); got[plan.Active] != 1 {
 			t.Errorf("phases = %v, want the other one Active", got)

@@ -10,10 +10,14 @@ import (
 
 // summarize writes what the last look saw on the host's page, and reports whether it reads differently now.
 func (l *Loop) summarize(h *host) bool {
-	document := status.Summarize(l.branch.Document(h.record.ID), status.Result{
+	id := h.record.ID
+	document := status.Summarize(l.branch.Document(id), status.Result{
 		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
 	})
-	return l.branch.Write(h.record.ID, document, h.record.OperationID())
+	if h.record.Unreadable != "" {
+		return l.branch.Show(id, document)
+	}
+	return l.branch.Write(id, document, h.record.OperationID())
 }
 
 // summarizeFleet notes that something about the whole fleet changed.
@@ -53,11 +57,6 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 		return func() map[string][]byte { return nil }
 	}
 	documents := l.branch.Documents()
-	for _, h := range l.hosts {
-		if h.lost != nil {
-			documents = append(documents, status.Told(status.Document{}, h.desired, h.lost))
-		}
-	}
 	summary := status.NewFleet(l.summary(), l.fleet.findings, documents)
 	return func() map[string][]byte {
 		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,7 +93,7 @@ func TestALostJournalInAnInstall(t *testing.T) {
 				if h.Plan.Hold != nil && h.Plan.Hold.Reason == change.Recalled && m.power == inventory.PoweredOn && len(m.done) != done {
 					t.Errorf("held, but done: %v", m.done[done:])
 				}
-				if record := h.Observed.Record; speaks && record.Recalled && !record.AtRest() {
+				if record := h.Observed.Record; speaks && record.Unproved() {
 					t.Errorf("%s: its agent speaks, and %+v does not go on", phase, record)
 				}
 				if phase == plan.Active {
@@ -110,7 +111,7 @@ func TestALostJournalInAnInstall(t *testing.T) {
 }
 
 // TestAPersonEndsWhatIsNotProved stops the daemon when a machine is armed, and loses the journal and the machine: nobody speaks, and the host is held. A person
-// deletes its page, as the hold says: it counts as never seen, whatever the daemon wrote meanwhile.
+// has the host forgotten, as the hold says, with the source away or not.
 func TestAPersonEndsWhatIsNotProved(t *testing.T) {
 	personEnds(t, reconcile.Limits{PublishEvery: time.Millisecond}, func(*world) {})
 }
@@ -150,16 +151,27 @@ func personEnds(t *testing.T, limits reconcile.Limits, meanwhile func(*world)) {
 		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.Recalled {
 			t.Fatalf("%s, hold %+v, want it held", h.Plan.Phase, h.Plan.Hold)
 		}
-		if len(w.records) > 0 {
-			t.Errorf("the journal has %v: what is not proved would stay there", w.records)
+		before := w.records["host-0000"].Record
+		if !before.Unproved() || !strings.Contains(h.Plan.Hold.Message, "ingot forget host-0000") {
+			t.Errorf("the journal has %+v, hold %+v: want what is not proved there, as such", before, h.Plan.Hold)
 		}
-		delete(w.branch, status.Path("host-0000"))
 		d = w.daemon(t, reconcile.Limits{})
+		after(time.Minute)
+		if err := d.Forget(t.Context(), "host-0000"); err != nil {
+			t.Fatal(err)
+		}
 		after(time.Minute)
 		h, _ = d.Host("host-0000")
 		d.end(t)
-		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.FoundRunning || !h.Observed.Record.Fresh() {
-			t.Errorf("%s, hold %+v, record %+v, want a machine that nobody knows", h.Plan.Phase, h.Plan.Hold, h.Observed.Record)
+		got := h.Observed.Record
+		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.FoundRunning || got.Operation != nil ||
+			got.Epoch <= before.Epoch || got.Forgotten != got.Epoch {
+			t.Errorf("%s, hold %+v, record %+v, want a machine of which nobody knows anything", h.Plan.Phase,
+				h.Plan.Hold, got)
+		}
+		page, err := status.Page(status.Path("host-0000"), w.branch[status.Path("host-0000")])
+		if err != nil || page.Operation != nil || page.Forgotten != got.Epoch || page.Phase != plan.Held {
+			t.Errorf("the page is %+v, %v", page, err)
 		}
 	})
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/admit"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/reconcile/statusbranch"
@@ -56,16 +60,17 @@ func (l *Loop) recall(ctx context.Context) error {
 	if err := known.Refused[status.FleetPath]; errors.Is(err, format.ErrNewer) {
 		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err) // that ingot runs this fleet: its page is not written over
 	}
+	l.beginLife(known.Life)
+	if err := l.recordRecovered(ctx, known.Hosts); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts), known.Unknown
 	clear(l.hosts)
 	l.admit, l.branch, l.standing = admit.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
-	for id, h := range known.Hosts {
-		l.hosts[id] = &host{record: h.Record, revision: h.Revision, unwritten: h.Unwritten, lost: h.Lost, desired: inventory.Desired{ID: id, Name: h.Document.Metadata.Name}, orphaned: true}
-		if h.Page != nil {
-			l.branch.Recall(id, h.Document, h.Page)
-		}
+	for _, h := range known.Hosts {
+		l.remember(h)
 	}
 	for file, content := range known.Files {
 		l.branch.RecallFile(file, content)
@@ -77,6 +82,63 @@ func (l *Loop) recall(ctx context.Context) error {
 		l.config.Log.Warn("records rebuilt from the status branch", "hosts", known.Rebuilt, "journal", len(entries))
 	}
 	return nil
+}
+
+// beginLife numbers this start of the daemon above all lives that are known.
+func (l *Loop) beginLife(highest uint64) {
+	if l.life.ID == "" {
+		l.life.ID = l.config.NewID()
+	}
+	l.life.Number = max(l.life.Number, highest+1)
+}
+
+// recordRecovered writes what was taken from pages into the journal, before anything is decided. An error leaves open
+// which records are written.
+func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineID]recovery.Host) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var writes sync.WaitGroup
+	places := make(lane, l.config.Limits.Workers)
+	recorded := make(chan recovery.Host, len(hosts))
+	for _, id := range slices.Sorted(maps.Keys(hosts)) {
+		h := hosts[id]
+		if !h.Unrecorded() || ctx.Err() != nil {
+			continue
+		}
+		places <- struct{}{}
+		writes.Go(func() {
+			defer func() { <-places }()
+			var err error
+			if h.Record, h.Revision, err = l.putRecord(ctx, h.Record, h.Revision); err != nil {
+				stop(err)
+			}
+			recorded <- h
+		})
+	}
+	writes.Wait()
+	close(recorded)
+	for h := range recorded {
+		hosts[h.Record.ID] = h
+	}
+	return context.Cause(ctx)
+}
+
+// remember is what is known of one host at the start. The caller holds the lock.
+func (l *Loop) remember(known recovery.Host) {
+	id := known.Record.ID
+	h := newHost(known.Record)
+	h.revision, h.desired, h.orphaned = known.Revision, inventory.Desired{ID: id,
+		Name: known.Document.Metadata.Name}, true
+	l.hosts[id] = h
+	switch {
+	case h.record.Unreadable != "":
+		h.seen.observed.Record = h.record
+		h.seen.plan = plan.Next(h.desired, h.seen.observed, l.config.Now())
+		l.summarize(h)
+		l.config.Log.Error("what is known of a host cannot be read", "host", id, "error", h.record.Unreadable)
+	case known.Page != nil:
+		l.branch.Recall(id, known.Document, known.Page)
+	}
 }
 
 func (l *Loop) onBranch(ctx context.Context) (map[string][]byte, error) {

@@ -41,7 +41,7 @@ type HostView struct {
 	Outcome  plan.Outcome
 	Looked   time.Time
 	Again    time.Time       // the next look, unless something happens before
-	Document status.Document // its page of the status branch; zero before the first look. Of a host that is not known, what people are told instead
+	Document status.Document // its page of the status branch; zero before the first look
 	Pushed   bool            // that page is on the branch
 }
 
@@ -102,7 +102,7 @@ func (l *Loop) hostView(h *host) HostView {
 	return HostView{
 		ID: id, Name: h.label(), Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
 		Action: h.seen.action, Outcome: h.seen.outcome, Looked: h.seen.at, Again: h.seen.again,
-		Document: status.Told(l.branch.Document(id), h.desired, h.lost), Pushed: l.branch.Pushed(id),
+		Document: l.branch.Document(id), Pushed: l.branch.Pushed(id),
 	}
 }
 

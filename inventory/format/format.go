@@ -29,7 +29,7 @@ import (
 )
 
 // Reader is the version of this reader. Raise Reader together with the first field or value for newer readers.
-const Reader = 1
+const Reader = 2
 
 // minReader is the member for the lowest reader of a value.
 const minReader = "minReader"
@@ -40,6 +40,17 @@ var ErrNewer = errors.New("a newer ingot wrote it")
 // Unknown holds the unknown members of one object: JSON of an object with sorted names, "" without members. It is a
 // value, copied and compared with its struct. Numbers of more than 64 bits lose digits in a page, as in all YAML.
 type Unknown string
+
+// Take gives the JSON of the member with a name, "" if there is none, and the members without it.
+func (u Unknown) Take(name string) (member string, rest Unknown) {
+	all := parseMembers([]byte(u))
+	value, there := all[name]
+	if !there {
+		return "", u
+	}
+	delete(all, name)
+	return string(value), encodeUnknown(all)
+}
 
 // With gives the members of both. Where both have a member, other's counts.
 func (u Unknown) With(other Unknown) Unknown {

@@ -44,7 +44,8 @@ func TestOf(t *testing.T) {
 		return func(d *inventory.Desired) { d.Identity = schemas.Identity{Serial: serial, MACs: macs} }
 	}
 	nothing := func(*inventory.Desired) {}
-	pinned := inventory.Record{ID: "old", Epoch: 1, BMC: &inventory.BMCIdentity{Address: address, Serial: serial}}
+	pinned := inventory.Record{ID: "old", Epoch: 1,
+		Pinned: inventory.Pinned{BMC: &inventory.BMCIdentity{Address: address, Serial: serial}}}
 	usb := record("old", 1, "None", "", "04:32:01:99:99:99")
 	usb.Facts.NICs[0].Driver = "cdc_ether"
 	for name, test := range map[string]struct {

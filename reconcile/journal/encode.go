@@ -24,8 +24,9 @@ func Encode(record inventory.Record) ([]byte, error) {
 	return format.Marshal(storedRecord{Version: recordVersion, Record: record})
 }
 
-// Same compares records by what the journal would hold.
+// Same compares records by what the journal would hold, whoever wrote them and how often.
 func Same(a, b inventory.Record) bool {
+	a.Life, a.Revision = b.Life, b.Revision
 	left, errLeft := format.Marshal(a)
 	right, errRight := format.Marshal(b)
 	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
@@ -48,12 +49,13 @@ func Decode(id inventory.MachineID, value []byte) (inventory.Record, error) {
 		err = fmt.Errorf("it speaks of %q", stored.Record.ID)
 	default:
 		if err = stored.Record.CheckValues(); err == nil {
-			return stored.Record, nil
+			return stored.Record.FromOlder(), nil
 		}
 		err = fmt.Errorf("%w: %w", err, errUnknown)
 	}
 	if errors.Is(err, format.ErrNewer) || errors.Is(err, errUnknown) {
 		return inventory.Record{}, fmt.Errorf("the journal's record of %s: %w", id, err)
 	}
-	return inventory.Record{}, fmt.Errorf("the journal's record of %s is not readable: %w: restore the state directory, or move it away to rebuild it from the status branch", id, err)
+	return inventory.Record{},
+		fmt.Errorf("the journal's record of %s is not readable: %w: restore the state directory", id, err)
 }

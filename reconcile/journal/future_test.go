@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 func TestARecordFromTheFuture(t *testing.T) {
 	t.Parallel()
 	j := owned(t, journal.Config{Dir: t.TempDir()})
-	const future = `{"version":1,"record":{"host":"a","epoch":1,"revision":7,"operation":{"id":"o","stage":"Armed","content":"blank","cursor":3,"disk":{"serial":"S","eui":"e"}},"life":{"number":7,"id":"x"}}}`
+	const future = `{"version":1,"record":{"host":"a","epoch":1,"revision":7,"shard":3,"operation":{"id":"o","stage":"Armed","content":"blank","cursor":3,"disk":{"serial":"S","eui":"e"}},"life":{"number":7,"id":"x"}}}`
 	journal.WriteRaw(t, j, "records/a", future)
 	record, revision, err := j.Get(t.Context(), "a")
 	if err != nil {
@@ -37,7 +38,8 @@ func TestARecordFromTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, member := range []string{`"revision":7`, `"cursor":3`, `"eui":"e"`, `"life":{"id":"x","number":7}`, `"epoch":2`} {
+	for _, member := range []string{`"revision":7`, `"shard":3`, `"cursor":3`, `"eui":"e"`,
+		`"life":{"number":7,"id":"x"}`, `"epoch":2`} {
 		if !strings.Contains(string(data), member) {
 			t.Errorf("%s is lost: %s", member, data)
 		}
@@ -51,7 +53,8 @@ func TestARecordThatIsNotKnown(t *testing.T) {
 	if _, err := j.Put(t.Context(), inventory.Record{ID: "c"}, 0); err != nil {
 		t.Fatal(err)
 	}
-	journal.WriteRaw(t, j, "records/a", `{"version":1,"minReader":2,"record":{"host":"a","operation":{"steps":[]}}}`)
+	journal.WriteRaw(t, j, "records/a",
+		`{"version":1,"minReader":99,"record":{"host":"a","epoch":7,"spent":["c"],"operation":{"steps":[],"disks":[{"consent":"d"}]}}}`)
 	journal.WriteRaw(t, j, "records/b", `{"version":1,"record":{"host":"b","operation":{"id":"o","stage":"Working","content":"blank"}}}`)
 	entries, err := j.List(t.Context())
 	if err != nil || len(entries) != 3 {
@@ -59,12 +62,14 @@ func TestARecordThatIsNotKnown(t *testing.T) {
 	}
 	for i, want := range []bool{true, true, false} {
 		e := entries[i]
-		if said := e.Unreadable; (said != nil) != want || want && !strings.Contains(said.Error(), "install the ingot that wrote it, or a newer one") {
+		if said := e.Record.Unreadable; (said != "") != want || want && !strings.Contains(said,
+			"install the ingot that wrote it, or a newer one") {
 			t.Errorf("%s: %v", e.Record.ID, said)
 		}
 	}
-	if !errors.Is(entries[0].Unreadable, format.ErrNewer) {
-		t.Errorf("%v is not ErrNewer", entries[0].Unreadable)
+	if remains := entries[0].Record; remains.ID != "a" || remains.Epoch != 7 || !slices.Equal(remains.Spent,
+		[]string{"c", "d"}) {
+		t.Errorf("of the first record remains %+v, want its epoch and its consents", remains)
 	}
 }
 
@@ -90,8 +95,8 @@ func TestWhatIsBesideIsKept(t *testing.T) {
 		t.Errorf("the tags are stored as %s", got)
 	}
 
-	journal.WriteRaw(t, j, "accepted", `{"commit":"1","at":"2026-11-23T12:00:00Z","minReader":2}`)
-	journal.WriteRaw(t, j, "tags", `{"v1":{"object":"1"},":minReader":2}`)
+	journal.WriteRaw(t, j, "accepted", `{"commit":"1","at":"2026-11-23T12:00:00Z","minReader":99}`)
+	journal.WriteRaw(t, j, "tags", `{"v1":{"object":"1"},":minReader":99}`)
 	_, accepted := j.Accepted(t.Context())
 	_, tags := j.Tags(t.Context())
 	for what, err := range map[string]error{

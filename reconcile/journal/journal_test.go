@@ -256,6 +256,15 @@ func TestANewOwnerFencesTheOldOne(t *testing.T) {
 	}
 }
 
+func entryRevision(t *testing.T, j *journal.Journal) int64 {
+	t.Helper()
+	entries, err := j.List(t.Context())
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("List = %+v, %v", entries, err)
+	}
+	return entries[0].Revision
+}
+
 func TestWhatCannotBeReadIsNeverEmpty(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{
@@ -270,10 +279,15 @@ func TestWhatCannotBeReadIsNeverEmpty(t *testing.T) {
 			t.Parallel()
 			j := owned(t, journal.Config{Dir: t.TempDir()})
 			journal.WriteRaw(t, j, "records/a", value)
-			if record, _, err := j.Get(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "rebuild") {
-				t.Errorf("Get = %v, %v, want an error with what to do", record, err)
+			record, _, err := j.Get(t.Context(), "a")
+			if err != nil || !strings.Contains(record.Unreadable, "restore the state directory") {
+				t.Errorf("Get = %v, %v, want a record that says why it is not known, and what to do", record, err)
 			}
-			if entries, err := j.List(t.Context()); err != nil || len(entries) != 1 || entries[0].Record.ID != "a" || entries[0].Revision == 0 || entries[0].Unreadable == nil {
+			if _, err := j.Put(t.Context(), record, entryRevision(t, j)); err == nil {
+				t.Error("what is not known was written")
+			}
+			if entries, err := j.List(t.Context()); err != nil || len(entries) != 1 ||
+				entries[0].Record.ID != "a" || entries[0].Revision == 0 || entries[0].Record.Unreadable == "" {
 				t.Errorf("List = %+v, %v, want an entry that says why it is not known", entries, err)
 			}
 			journal.WriteRaw(t, j, "accepted", value)

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,8 +30,6 @@ const pageSize = 500
 type Entry struct {
 	Record   inventory.Record
 	Revision int64
-	// Unreadable says why the record, which List found, is not known but for its host: that host is not a new one.
-	Unreadable error
 }
 
 // Accepted is the newest commit whose fleet the daemon works on.
@@ -41,7 +40,8 @@ type Accepted struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// Get gives a host's record and its revision; a host without one gives an empty record with its id, and revision 0.
+// Get gives a host's record and its revision; a host without one gives an empty record with its id, and revision 0. A
+// record that cannot be read says so (Record.Unreadable).
 func (j *Journal) Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error) {
 	value, revision, err := j.read(ctx, recordKeys+string(id))
 	if err != nil {
@@ -50,11 +50,26 @@ func (j *Journal) Get(ctx context.Context, id inventory.MachineID) (inventory.Re
 	if revision == 0 {
 		return inventory.Record{ID: id}, 0, nil
 	}
-	record, err := Decode(id, value)
-	return record, revision, err
+	return Read(id, value), revision, nil
 }
 
-// List gives every record, by id. One that cannot be read is that host's trouble alone: its entry says so.
+// Read gives a host's record from its bytes. A record that cannot be read says why, and has what remains of it.
+func Read(id inventory.MachineID, value []byte) inventory.Record {
+	record, err := Decode(id, value)
+	if err == nil {
+		return record
+	}
+	var stored struct {
+		Record json.RawMessage `json:"record"`
+	}
+	_ = json.Unmarshal(value, &stored) // then nothing remains
+	record = inventory.Remains(stored.Record)
+	record.ID, record.Unreadable = id, err.Error()
+	return record
+}
+
+// List gives every record, by id. A record that cannot be read is that host's trouble alone: it says so
+// (Record.Unreadable).
 func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 	var entries []Entry
 	from, end := recordKeys, clientv3.GetPrefixRangeEnd(recordKeys)
@@ -67,11 +82,7 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 		}
 		for _, kv := range response.Kvs {
 			id := inventory.MachineID(strings.TrimPrefix(string(kv.Key), recordKeys))
-			record, err := Decode(id, kv.Value)
-			if err != nil {
-				record = inventory.Record{ID: id}
-			}
-			entries = append(entries, Entry{Record: record, Revision: kv.ModRevision, Unreadable: err})
+			entries = append(entries, Entry{Record: Read(id, kv.Value), Revision: kv.ModRevision})
 		}
 		if !response.More {
 			return entries, nil
@@ -83,8 +94,11 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 // Put writes a record whose revision is still the given one (0: it does not exist yet) and gives its new revision. Otherwise the error is
 // ErrConflict; ErrNotOwner when this daemon is not the journal's owner any more. Any other error leaves open whether it was written.
 func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int64) (int64, error) {
-	if record.ID == "" {
+	switch {
+	case record.ID == "":
 		return 0, errors.New("write a record: it names no host")
+	case record.Unreadable != "":
+		return 0, fmt.Errorf("write the record of %s: it is not known", record.ID)
 	}
 	value, err := Encode(record)
 	if err != nil {

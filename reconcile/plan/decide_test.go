@@ -79,7 +79,8 @@ func TestDecide(t *testing.T) {
 		{"root disk never seen, its consent", erase(consentOver("unseen")), inventory.Record{}, change.Install, true, consentOver("unseen"), ""},
 		{"root disk never seen, its consent is spent", erase(consentOver("unseen")), spent(inventory.Record{}, consentOver("unseen")), change.Install, false, consentOver("unseen"), ""},
 		{"holds something, consent over unseen is spent", erase(consentOver("unseen")), spent(something, consentOver("unseen")), change.Reinstall, true, data, change.ConsentSpent},
-		{"root disk never seen, its consent, after a loss of the journal", erase(consentOver("unseen")), inventory.Record{Epoch: 1, Rebuilt: true}, change.Install, false, "", ""},
+		{"root disk never seen, its consent, after a loss of the journal", erase(consentOver("unseen")),
+			inventory.Record{Epoch: 1, Recovered: &inventory.Recovered{Epoch: 1}}, change.Install, false, "", ""},
 		{"holds something, consent over unseen, after a loss of the journal", erase(consentOver("unseen")), rebuilt(something), change.Reinstall, true, data, change.ConsentForOther},
 		{"holds something, its consent, after a loss of the journal", erase(data), rebuilt(something), change.Reinstall, true, data, ""},
 		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), change.Install, false, "", change.DiskUnreadable},
@@ -121,7 +122,7 @@ func spent(rec inventory.Record, consent string) inventory.Record {
 }
 
 func rebuilt(rec inventory.Record) inventory.Record {
-	rec.Rebuilt = true
+	rec.Recovered = &inventory.Recovered{Epoch: 1}
 	return rec
 }
 

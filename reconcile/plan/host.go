@@ -82,6 +82,8 @@ func (h host) decide() Plan {
 func (h host) handsOff() Plan {
 	phase := Unmanaged
 	switch {
+	case h.rec.Unreadable != "":
+		phase = Held
 	case h.d.Lifecycle == "":
 		phase = Orphaned
 	case h.d.Protect:

@@ -5,9 +5,10 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// recalled answers for what was begun and is known from the status branch alone, until the machine speaks: the agent of the boot, whose certificate no old
-// page can bring back, or the system that the operation installed. The page may be older than what happened, by a push or, if somebody put it back, by years:
-// the machine may run what it should, so it is neither powered off nor written to. A hold changes nothing in the journal either: a person may delete the page.
+// recalled answers for what was begun and is known from the status branch alone, until the machine speaks: the agent
+// of the boot, whose certificate no old page can bring back, or the system that the operation installed. The page may
+// be older than what happened, by a push or, if somebody put it back, by years: the machine may run what it should,
+// so it is neither powered off nor written to, until a person looks and says `ingot forget HOST`.
 //
 //	known of it                        the machine                             due
 //	operation                          its system phoned home                  it succeeded
@@ -19,7 +20,7 @@ import (
 //	boot, without an operation         off                                     go on
 //	any                                any                                     hold
 func (h host) recalled() (Plan, bool) {
-	if !h.rec.Recalled || h.rec.AtRest() {
+	if !h.rec.Unproved() {
 		return Plan{}, false
 	}
 	b, a, op := h.rec.Boot, h.o.Agent, h.rec.Operation
@@ -33,8 +34,9 @@ func (h host) recalled() (Plan, bool) {
 	if off && (op == nil || verified(*op)) {
 		return Plan{}, false
 	}
-	return unproved("what was begun on it is known from the status branch alone, since the journal was lost, and the machine does not speak of it: the page may be older than what happened. " +
-		"It goes on when the machine's agent speaks or its system phones home. Else look at the machine, take spec.consent.erase out of the host's file, stop the daemon, delete the host's page from the status branch and start the daemon: the host counts as never seen then"), true
+	return unproved("the journal was lost, and the status branch, which may be older than what happened, " +
+		"says that something is under way: it goes on when the machine's agent speaks or its system phones home. " +
+		"Else look at the machine, then run " + change.ForgetCommand(h.d)), true
 }
 
 // word takes the word of the boot's agent for what was begun. It may be writing, whether the page says that the machine was armed or not, and the hub forgot with

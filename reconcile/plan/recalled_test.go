@@ -67,8 +67,8 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 			m.until(t, plan.AssignInstall)
 			o := m.observe()
-			o.Record.Recalled = true
 			test.seen(&o)
+			o.Record = o.Record.RecoveredFrom(o.Record)
 			p := plan.Next(m.desired, o, m.now)
 			held := p.Phase == plan.Held && p.Hold != nil && p.Hold.Reason == change.Recalled && p.Action == nil
 			if test.want == "" != held || !held && (p.Action == nil || p.Action.Kind != test.want) {
@@ -99,7 +99,7 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 			m.until(t, plan.AssignInstall)
 			o := m.observe()
-			o.Record.Recalled = true
+			o.Record = o.Record.RecoveredFrom(o.Record)
 			o.Agent.Job.Attempt, o.Agent.Job.State, o.Agent.Job.Begun = test.job, inventory.JobRunning, true
 			op := *o.Record.Operation
 			op.Stage, op.Attempt, op.Begun = test.page.Stage, test.page.Attempt, test.page.Begun
@@ -118,7 +118,8 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			}
 			o.Record = plan.Begin(o.Record, *p.Action, m.now)
 			got := o.Record.Operation
-			if o.Record.Recalled || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt || got.Begun != test.want.Begun {
+			if o.Record.Unproved() || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt ||
+				got.Begun != test.want.Begun {
 				t.Errorf("record = %+v, %+v, want %+v", o.Record, got, test.want)
 			}
 			if p = plan.Next(desired, o, m.now); got.Stage == inventory.Armed && p.Action != nil {

@@ -20,7 +20,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	switch a.Kind {
 	case OpenBoot:
 		rec.Epoch++
-		rec.Recalled = rec.Recalled && rec.Operation != nil
+		rec.Pinned = rec.PinFacts(rec.Facts) // a record of an earlier version has none
 		rec.BMC = a.BMC
 		boot := *a.Boot
 		boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
@@ -36,7 +36,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		op.Stage, op.Attempt, op.Started = inventory.Intended, 1, now
 		rec.Operation = &op
 	case RecordWord:
-		if rec.Recalled = false; a.Operation != nil {
+		if rec = rec.Proved(); a.Operation != nil {
 			rec.Operation, rec.Installed = a.Operation, nil
 		}
 	case CloseOperation:
@@ -49,7 +49,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case RecordTakeover:
 		return takeOver(rec, a)
 	case RecordFacts:
-		rec.Facts = a.Facts
+		rec.Facts, rec.Pinned = a.Facts, rec.PinFacts(a.Facts)
 	case RecordBegun:
 		begun(rec.Operation)
 	case RecordWritten:
@@ -78,10 +78,10 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
 	case a.Kind == AssignInstall && rec.Operation != nil:
-		if begun(rec.Operation); rec.Recalled {
+		if begun(rec.Operation); rec.Unproved() {
 			rec.Operation.Begun = inventory.BegunUnknown
 		}
-		rec.Recalled = false // its agent has the job, or had it before
+		rec = rec.Proved() // the agent has the job, or had the job before
 	case a.Kind == PowerOn && rec.Boot != nil && rec.Boot.Stage == inventory.Powering:
 		rec.Boot.Stage, rec.Boot.Started = inventory.Running, now
 		rec.Boot.Found = out.Found && rec.Boot.Target == inventory.FromRamdisk
@@ -136,17 +136,16 @@ func restored(rec inventory.Record) inventory.Record {
 	return rec
 }
 
-// takeOver notes that the fleet allows to take over a machine found running. When it is another machine than the one that is known, nothing known counts but
-// the epoch, which is raised so that no page of before knows more, and the spent consents.
+// takeOver notes that the fleet allows to take over a machine found running. When it is another machine than the one
+// that is known, what is known is forgotten.
 func takeOver(rec inventory.Record, a Action) inventory.Record {
 	if !a.Replaced {
 		rec.Adopted = a.Serial
 		return rec
 	}
-	if op := rec.Operation; op != nil && op.Begun != 0 {
-		rec = spend(rec, op.Consent)
-	}
-	return inventory.Record{ID: rec.ID, Epoch: rec.Epoch + 1, Spent: rec.Spent, Adopted: a.Serial, BMC: a.BMC, Rebuilt: true}
+	rec = Forget(rec)
+	rec.Adopted, rec.BMC = a.Serial, a.BMC
+	return rec
 }
 
 // end closes the operation. A consent is spent when something may have been written under it.
@@ -185,7 +184,7 @@ func spend(rec inventory.Record, consent string) inventory.Record {
 func home(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
 	begun(op) // it runs, so it was written
-	rec.Recalled, rec.Rebuilt = false, false
+	rec.Recovered = nil
 	rec.Installed = &inventory.Installed{
 		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image, Disk: op.Disk, Update: op.Update, At: now,
 	}

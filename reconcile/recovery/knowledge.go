@@ -188,11 +188,14 @@ func together(page, record inventory.Record) inventory.Record {
 	more, less := record, page
 	if KnowsMore(page, record) != "" && !outranks(record.Operation, page.Operation) {
 		more, less = page, record
-		more.Dropped = record.Dropped
+		if len(more.Dropped) == 0 { // a page has none
+			more.Dropped = record.Dropped
+		}
 		if op := record.Operation; op != nil && more.Operation == nil && written(*op) && !ended(page, record, *op) && !later(page, op.Started) {
 			more.Operation, more.Installed = op, record.Installed
 		}
 	}
+	more.Revision, more.Forgotten = max(more.Revision, less.Revision), max(more.Forgotten, less.Forgotten)
 	before, after := unknownSpent(less, more)
 	if len(more.Spent) >= fullSpent {
 		before = nil

@@ -66,6 +66,10 @@ func installed(id string) func(*inventory.Record) {
 	return func(r *inventory.Record) { r.Installed = &inventory.Installed{ID: id, At: noon} }
 }
 
+func recoveredFrom(epoch inventory.Epoch, underWay string) func(*inventory.Record) {
+	return func(r *inventory.Record) { r.Recovered = &inventory.Recovered{Epoch: epoch, UnderWay: underWay} }
+}
+
 // TestAPageThatKnowsMoreThanTheJournal holds a page against the journal's record of the same host, and the other way round.
 func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 	t.Parallel()
@@ -146,11 +150,12 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 	}{
 		"the system called home": {
 			at(doing("op-1", inventory.Starting, 1, 1)), at(did("op-1", inventory.Succeeded), spent("consent of op-1")),
-			at(did("op-1", inventory.Succeeded), spent("consent of op-1")), true,
+			at(did("op-1", inventory.Succeeded), spent("consent of op-1"), recoveredFrom(3, "")), true,
 		},
 		"an operation was opened since": {
 			at(did("op-1", inventory.Quarantined)), at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1)),
-			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), func(r *inventory.Record) { r.Recalled = true }), false,
+			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), recoveredFrom(3, "op-2")),
+			true,
 		},
 		"the journal is ahead": {
 			at(doing("op-1", inventory.Armed, 2, 1)), at(doing("op-1", inventory.Starting, 1, 1)), at(doing("op-1", inventory.Armed, 2, 1)), false,
@@ -167,22 +172,24 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 		},
 		"a later boot of a page that knows nothing of the journal's write": {
 			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), spent("b")), at(epoch(4), did("op-1", inventory.Quarantined), spent("a")),
-			at(epoch(4), did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), spent("a", "b"), func(r *inventory.Record) { r.Recalled = true }), false,
+			at(epoch(4), did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), spent("a", "b"),
+				recoveredFrom(4, "op-2")), true,
 		},
 		"a later boot of a page that knows what came after the journal's write": {
-			at(doing("op-2", inventory.Armed, 1, 1)), at(epoch(4), did("op-3", inventory.Succeeded)), at(epoch(4), did("op-3", inventory.Succeeded)), true,
+			at(doing("op-2", inventory.Armed, 1, 1)), at(epoch(4), did("op-3", inventory.Succeeded)), at(epoch(4),
+				did("op-3", inventory.Succeeded), recoveredFrom(4, "")), true,
 		},
 		"a later boot of a page whose operation succeeded as the journal knows": {
 			at(did("op-1", inventory.Succeeded), spent("consent of op-1")), at(epoch(4), doing("op-1", inventory.Starting, 1, 1)),
-			at(epoch(4), did("op-1", inventory.Succeeded), spent("consent of op-1")), true,
+			at(epoch(4), did("op-1", inventory.Succeeded), spent("consent of op-1"), recoveredFrom(4, "")), true,
 		},
 		"a later boot of a page whose operation writes again": {
 			at(did("op-1", inventory.Succeeded)), at(epoch(4), doing("op-1", inventory.Armed, 2, 1)),
-			at(epoch(4), doing("op-1", inventory.Armed, 2, 1), func(r *inventory.Record) { r.Recalled, r.Rebuilt = true, true }), false,
+			at(epoch(4), doing("op-1", inventory.Armed, 2, 1), recoveredFrom(4, "op-1")), true,
 		},
 		"two daemons' operations, of which the journal's may have written": {
 			at(doing("op-1", inventory.Armed, 1, 1)), at(doing("op-2", inventory.Published, 1, 0)),
-			at(doing("op-1", inventory.Armed, 1, 1), func(r *inventory.Record) { r.Recalled, r.Rebuilt = true, true }), false,
+			at(doing("op-1", inventory.Armed, 1, 1), recoveredFrom(3, "op-1")), true,
 		},
 		"an older page of a takeover gives none": {
 			at(epoch(4)), at(func(r *inventory.Record) { r.Adopted = "SN" }), at(epoch(4)), false,
@@ -193,10 +200,12 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 			document := status.Summarize(status.Document{}, status.Result{At: noon, Desired: inventory.Desired{Name: "a"}, Observed: inventory.Observed{Record: test.page}, Plan: plan.Plan{Phase: plan.Waiting}})
 			pages := map[string][]byte{status.Path("a"): document.Encode()}
 			got := recovery.Recall(revised(test.journal), pages, ours).Hosts["a"]
-			if diff := cmp.Diff(test.want, got.Record); diff != "" || got.Unwritten != test.unwritten || got.Revision != 7 {
-				t.Errorf("unwritten %t, want %t; revision %d; the record (-want +got):\n%s", got.Unwritten, test.unwritten, got.Revision, diff)
+			if diff := cmp.Diff(test.want, got.Record); diff != "" || got.Unrecorded() != test.unwritten ||
+				got.Revision != 7 {
+				t.Errorf("unrecorded %t, want %t; revision %d; the record (-want +got):\n%s", got.Unrecorded(),
+					test.unwritten, got.Revision, diff)
 			}
-			if got.Record.Recalled && got.Record.OperationID() == test.journal.OperationID() {
+			if got.Record.Unproved() && got.Record.OperationID() == test.journal.OperationID() {
 				return // what is read again is what the journal has
 			}
 			again, write := recovery.Reread(got.Record, journal.Entry{Record: test.journal, Revision: 7})

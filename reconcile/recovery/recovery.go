@@ -4,25 +4,29 @@ package recovery
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // Host is what is known of one host.
 type Host struct {
-	Record   inventory.Record
-	Revision int64 // in the journal; 0: it is not there
-	// Unwritten says that the record is from its page, and must be in the journal: that has none, or an older one. What is to be proved first is not: until the
-	// machine speaks of it a person may delete the page.
-	Unwritten bool
-	// Lost says why its record cannot be read, be it the journal's or, where the journal has none, that of its page: nothing is known of the host, which is not
-	// the same as a new host.
-	Lost     error
-	Document status.Document // on its page
-	Page     []byte          // as the publisher was given it; nil when there is none, or none that is believed
+	Record   inventory.Record // with the reason where it cannot be read, which is not the same as a new host
+	Revision int64            // in the journal; 0: it is not there
+	Document status.Document  // on its page
+	Page     []byte           // as the publisher was given it; nil when there is none, or none that is believed
+
+	inJournal inventory.Record
+}
+
+// Unrecorded reports whether the journal does not have what is known: the record must be written there before
+// anything is decided.
+func (h Host) Unrecorded() bool {
+	return h.Record.Unreadable == "" && !journal.Same(h.Record, h.inJournal)
 }
 
 // Memory is all that is known.
@@ -34,6 +38,7 @@ type Memory struct {
 	Unknown format.Unknown    // what a newer ingot wrote on the fleet's page
 	Rebuilt int               // records that are from the status branch
 	Refused map[string]error  // why a page is not believed, by path
+	Life    uint64            // the highest number of a life
 }
 
 // Recall puts the journal's records and the pages of the status branch together. Genuine gives a page as the publisher was given it, if the publisher wrote
@@ -41,7 +46,8 @@ type Memory struct {
 func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file string, page []byte) ([]byte, error)) Memory {
 	m := Memory{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
 	for _, e := range entries {
-		m.Hosts[e.Record.ID] = Host{Record: e.Record, Revision: e.Revision, Lost: e.Unreadable}
+		m.Hosts[e.Record.ID] = Host{Record: e.Record, Revision: e.Revision, inJournal: e.Record}
+		m.Life = max(m.Life, e.Record.Life.Number)
 	}
 	for file, page := range pages {
 		if status.IsHost(file) {
@@ -54,6 +60,13 @@ func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file 
 }
 
 // host takes over what a page says since when, and its record where the journal has none, or one that knows less. A consent that a page has spent stays spent.
+//
+//	the journal has              the page                    what counts
+//	a record that is readable    is readable                 the one that knows more, with what must be kept of both
+//	a record that is readable    is not readable             the journal's record; the page is written again
+//	none                         is readable                 the page's record
+//	none                         is not readable             nothing is known: the record is not readable
+//	a record that is not         any                         nothing is known; epoch and spent consents of both remain
 func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]byte, error)) {
 	content, err := genuine(file, page)
 	var document status.Document
@@ -62,32 +75,52 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 	}
 	id := status.IDOf(file)
 	h, known := m.Hosts[id]
-	if h.Lost != nil {
-		return // what the page says may be older than what the journal has: it stays as it is
+	if !known {
+		h.Record, h.inJournal = inventory.Record{ID: id}, inventory.Record{ID: id}
 	}
+	record := document.Record()
 	if err != nil {
-		m.Refused[file] = err
-		if !known { // else the page is just written again
-			m.Hosts[id] = Host{Record: inventory.Record{ID: id},
-				Lost: fmt.Errorf("its page %s on the status branch is not readable: %w: restore it, or delete it so that the host counts as never seen, with spec.consent.erase taken out of its file before, then restart", file, err)}
-		}
-		return
+		m.Refused[file], record = err, status.Remains(file, page)
 	}
-	switch record := document.Record(); {
-	case h.Revision == 0 || KnowsMore(record, h.Record) != "":
-		if known {
-			record = together(record, h.Record)
-		}
-		record.Recalled = !record.AtRest()
-		record.Rebuilt = !record.Fresh() && record.Installed == nil && record.Last == nil
-		h.Record, h.Unwritten = record, !record.Fresh() && !record.Recalled
-		m.Rebuilt++
+	m.Life = max(m.Life, record.Life.Number)
+	switch {
+	case h.Record.Unreadable != "": // the journal may have known more: the page stays
+		h.Record = remains(h.Record, plan.Forget(record))
+	case err != nil && known:
+	case err != nil:
+		h.Record = record
+		h.Record.Unreadable = fmt.Sprintf("page %s on the status branch is not readable: %v: "+
+			"restore the page and restart", file, err)
 	default:
-		known := together(record, h.Record)
-		h.Unwritten, h.Record = !journal.Same(known, h.Record), known
+		m.together(&h, record)
+		h.Document, h.Page = document, content
 	}
-	h.Document, h.Page = document, content
 	m.Hosts[id] = h
+}
+
+// together has a host know what its page and the journal know.
+func (m *Memory) together(h *Host, page inventory.Record) {
+	taken := h.Revision == 0 || KnowsMore(page, h.Record) != ""
+	if h.Revision > 0 {
+		h.Record = together(page, h.Record)
+	} else {
+		h.Record = page
+	}
+	if taken && !page.Fresh() {
+		h.Record = h.Record.RecoveredFrom(page)
+		m.Rebuilt++
+	}
+}
+
+// remains is a record that cannot be read, with what must not be lost of its page.
+func remains(record, page inventory.Record) inventory.Record {
+	record.Epoch, record.Revision = max(record.Epoch, page.Epoch), max(record.Revision, page.Revision)
+	for _, consent := range page.Spent {
+		if !slices.Contains(record.Spent, consent) {
+			record.Spent = append([]string{consent}, record.Spent...)
+		}
+	}
+	return record
 }
 
 // fleet takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
@@ -108,15 +141,12 @@ func (m *Memory) fleet(file string, page []byte, genuine func(string, []byte) ([
 	m.Files[file], m.Commits, m.Acts, m.Unknown = content, before.Commits, before.Acts, before.Unknown
 }
 
-// Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered; write says that it must be in the journal
-// before anything is based on it, unless it is to be proved first. A journal that does not know the host, or knows less of it (KnowsMore), was lost or is an
-// older one: that takes nothing away.
+// Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered;
+// write says that it must be in the journal before anything is based on it: a journal that knows less of the host
+// (KnowsMore) was lost or is an older one, and that takes nothing away.
 func Reread(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
-	if lost := entry.Revision == 0 && !known.Fresh(); lost || KnowsMore(known, entry.Record) != "" {
-		if !lost {
-			known = together(known, entry.Record)
-		}
-		return known, !known.Recalled
+	if entry.Record.Unreadable != "" {
+		return entry.Record, false
 	}
 	record = together(known, entry.Record)
 	return record, !journal.Same(record, entry.Record)

@@ -2,6 +2,8 @@ package recovery_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +20,7 @@ func page(r inventory.Record) []byte {
 	return status.Document{
 		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.NewMetadata("", r.ID, nil), Phase: plan.Installing,
 		Epoch: r.Epoch, Operation: r.Operation, Boot: r.Boot, Hardware: r.Facts, LastOperation: r.Last,
+		Spent: r.Spent, Life: r.Life, Revision: r.Revision, Forgotten: r.Forgotten, Pinned: r.Pinned,
 	}.Encode()
 }
 
@@ -30,7 +33,9 @@ func TestRecall(t *testing.T) {
 	newer := inventory.Record{ID: "a", Epoch: 4}
 	left := inventory.Record{ID: "a", Epoch: 3, Facts: facts}
 	ended := inventory.Record{ID: "a", Epoch: 3, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Quarantined}}
-	refused := errors.New("not ours")
+	notOurs := func(string, []byte) ([]byte, error) { return nil, errors.New("not ours") }
+	pinned := inventory.Pinned{BMC: &inventory.BMCIdentity{Address: "https://10.0.0.1", Serial: "A"},
+		SMBIOS: &inventory.SMBIOSIdentity{UUID: "u"}, MACs: []string{"52:54:00:00:00:03"}}
 	for name, test := range map[string]struct {
 		entries []journal.Entry
 		pages   []inventory.Record
@@ -38,24 +43,70 @@ func TestRecall(t *testing.T) {
 		want    func(recovery.Memory) bool
 	}{
 		"the journal alone": {[]journal.Entry{{Record: begun, Revision: 1}}, nil, ours, func(m recovery.Memory) bool {
-			return m.Hosts["a"].Revision == 1 && !m.Hosts["a"].Record.Recalled && m.Rebuilt == 0
+			return m.Hosts["a"].Revision == 1 && m.Hosts["a"].Record.Recovered == nil && m.Rebuilt == 0 &&
+				!m.Hosts["a"].Unrecorded()
 		}},
 		"the journal knows more": {[]journal.Entry{{Record: newer, Revision: 1}}, []inventory.Record{begun}, ours, func(m recovery.Memory) bool {
 			return m.Hosts["a"].Record.Epoch == 4 && m.Hosts["a"].Record.Operation == nil && m.Rebuilt == 0
 		}},
 		"the page alone: what was begun is to be proved": {nil, []inventory.Record{begun}, ours, func(m recovery.Memory) bool {
-			return m.Hosts["a"].Record.Recalled && !m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
+			return m.Hosts["a"].Record.Unproved() && m.Hosts["a"].Unrecorded() &&
+				m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
 		}},
 		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m recovery.Memory) bool {
-			return !m.Hosts["a"].Record.Recalled && m.Hosts["a"].Unwritten && m.Hosts["a"].Record.Rebuilt && m.Hosts["a"].Record.Epoch == 3
+			return !m.Hosts["a"].Record.Unproved() && m.Hosts["a"].Unrecorded() &&
+				m.Hosts["a"].Record.HistoryUnknown() && m.Hosts["a"].Record.Epoch == 3
 		}},
 		"the page alone, with an install that ended": {nil, []inventory.Record{ended}, ours, func(m recovery.Memory) bool {
-			return m.Hosts["a"].Unwritten && !m.Hosts["a"].Record.Rebuilt && m.Hosts["a"].Record.Last.ID == "op"
+			return m.Hosts["a"].Unrecorded() && m.Hosts["a"].Record.HistoryUnknown() &&
+				m.Hosts["a"].Record.Last.ID == "op"
 		}},
-		"the page is not ours": {nil, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m recovery.Memory) bool { return errors.Is(m.Hosts["a"].Lost, refused) }},
-		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}}, []inventory.Record{begun}, func(string, []byte) ([]byte, error) { return nil, refused }, func(m recovery.Memory) bool {
-			return m.Hosts["a"].Lost == nil && m.Hosts["a"].Page == nil
+		"the page alone, and it knows nothing": {nil, []inventory.Record{{ID: "a", Revision: 4}}, ours,
+			func(m recovery.Memory) bool {
+				return !m.Hosts["a"].Unrecorded() && !m.Hosts["a"].Record.HistoryUnknown() && m.Rebuilt == 0
+			}},
+		"the page alone, of a host that was forgotten": {nil, []inventory.Record{{ID: "a", Epoch: 7, Forgotten: 7}},
+			ours, func(m recovery.Memory) bool {
+				return m.Hosts["a"].Unrecorded() && m.Hosts["a"].Record.Forgotten == 7 &&
+					m.Hosts["a"].Record.HistoryUnknown()
+			}},
+		"the page alone, with life, revision and pins": {nil, []inventory.Record{{ID: "a", Epoch: 3,
+			Life: inventory.Life{Number: 5, ID: "x"}, Revision: 9, Pinned: pinned}}, ours,
+			func(m recovery.Memory) bool {
+				r := m.Hosts["a"].Record
+				return m.Life == 5 && r.Revision == 9 && cmp.Equal(r.Pinned, pinned) && cmp.Equal(r.Recovered,
+					&inventory.Recovered{Epoch: 3, Life: r.Life, Revision: 9})
+			}},
+		"the journal knows more, and the page has the higher life and revision": {
+			[]journal.Entry{{Record: inventory.Record{ID: "a", Epoch: 4, Life: inventory.Life{Number: 2},
+				Revision: 3}, Revision: 1}},
+			[]inventory.Record{{ID: "a", Epoch: 3, Life: inventory.Life{Number: 5}, Revision: 9}}, ours,
+			func(m recovery.Memory) bool {
+				r := m.Hosts["a"].Record
+				return m.Life == 5 && r.Revision == 9 && r.Epoch == 4 && r.Recovered == nil
+			},
+		},
+		"the page is not ours": {nil, []inventory.Record{begun}, notOurs, func(m recovery.Memory) bool {
+			r := m.Hosts["a"].Record
+			return strings.Contains(r.Unreadable, "not ours") && r.Epoch == 3 && r.Operation == nil &&
+				!m.Hosts["a"].Unrecorded() && m.Hosts["a"].Page == nil
 		}},
+		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}},
+			[]inventory.Record{begun}, notOurs, func(m recovery.Memory) bool {
+				return m.Hosts["a"].Record.Unreadable == "" && m.Hosts["a"].Record.Operation != nil &&
+					m.Hosts["a"].Page == nil
+			}},
+		"the journal's record is not readable, and the page is": {
+			[]journal.Entry{{Record: inventory.Record{ID: "a", Epoch: 2, Spent: []string{"c"}, Unreadable: "newer"},
+				Revision: 1}},
+			[]inventory.Record{at(doing("op-1", inventory.Armed, 1, 1), spent("b", "c"))}, ours,
+			func(m recovery.Memory) bool {
+				r := m.Hosts["a"].Record
+				return r.Unreadable == "newer" && r.Epoch >= 3 && slices.Contains(r.Spent, "b") &&
+					slices.Contains(r.Spent, "consent of op-1") && r.Operation == nil &&
+					!m.Hosts["a"].Unrecorded() && m.Hosts["a"].Page == nil
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,7 +124,11 @@ func TestRecall(t *testing.T) {
 func TestReread(t *testing.T) {
 	t.Parallel()
 	known := inventory.Record{ID: "a", Epoch: 3, Spent: []string{"c"}}
-	recalled := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op"}, Recalled: true}
+	recalled := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op"},
+		Recovered: &inventory.Recovered{Epoch: 3, UnderWay: "op"}}
+	later := inventory.Record{ID: "a", Epoch: 3, Spent: []string{"c"}, Revision: 8, Life: inventory.Life{Number: 2,
+		ID: "x"}}
+	broken := inventory.Record{ID: "a", Epoch: 3, Unreadable: "a newer ingot wrote it"}
 	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Starting, Attempt: 1, Begun: 1}}
 	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Succeeded}}
 	for name, test := range map[string]struct {
@@ -91,9 +146,12 @@ func TestReread(t *testing.T) {
 		"the journal knows more":            {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 4, Spent: []string{"c"}}, Revision: 5}, inventory.Record{ID: "a", Epoch: 4, Spent: []string{"c"}}, false},
 		"the journal does not know it":      {known, journal.Entry{Record: inventory.Record{ID: "a"}}, known, true},
 		"the journal is an older one":       {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 2}, Revision: 5}, known, true},
-		"it is to be proved first":          {recalled, journal.Entry{Record: inventory.Record{ID: "a"}}, recalled, false},
-		"nobody knows anything of it":       {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
-		"it is new, and the journal has":    {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
+		"it is to be proved first": {recalled, journal.Entry{Record: inventory.Record{ID: "a"}}, recalled,
+			true},
+		"its revision is lower there":    {later, journal.Entry{Record: later, Revision: 5}, later, false},
+		"the journal cannot be read":     {known, journal.Entry{Record: broken, Revision: 5}, broken, false},
+		"nobody knows anything of it":    {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
+		"it is new, and the journal has": {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
 	} {
 		if got, write := recovery.Reread(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
 			t.Errorf("%s: Reread = %+v, %t, want %+v, %t", name, got, write, test.want, test.write)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,6 +50,8 @@ type Document struct {
 	// Error is the last error, in words a person can act on.
 	Error         string               `json:"error,omitempty"`
 	Conditions    []Condition          `json:"conditions,omitempty"`
+	Life          inventory.Life       `json:"life,omitzero"`
+	Revision      uint64               `json:"revision,omitempty"`
 	Epoch         inventory.Epoch      `json:"epoch"`
 	Installed     *inventory.Installed `json:"installed,omitempty"`
 	Operation     *inventory.Operation `json:"operation,omitempty"`
@@ -57,8 +60,11 @@ type Document struct {
 	Hardware      *inventory.Facts     `json:"hardware,omitempty"`
 	Adopted       string               `json:"adopted,omitempty"`
 	Spent         []string             `json:"spent,omitempty"`
-	// Rebuilt says that all this was read from the status branch itself, as after the loss of the journal, and names no install.
-	Rebuilt bool `json:"rebuilt,omitempty"`
+	// Recovered says that this was read from an earlier page, as after the loss of the journal; Forgotten at which
+	// epoch what was known was dropped.
+	Recovered *inventory.Recovered `json:"recovered,omitempty" minReader:"2"`
+	Forgotten inventory.Epoch      `json:"forgotten,omitempty" minReader:"2"`
+	inventory.Pinned
 	// Unknown are members that a newer ingot wrote; they are written back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -130,6 +136,12 @@ func IsHost(file string) bool {
 	return hostPath.MatchString(file) && Path(IDOf(file)) == file
 }
 
+// Says reports whether the document says what another one does: who wrote the host's record how often is no news.
+func (d Document) Says(other Document) bool {
+	d.Life, d.Revision = other.Life, other.Revision
+	return reflect.DeepEqual(d, other)
+}
+
 // Encode gives the document's bytes.
 func (d Document) Encode() []byte { return encode(d) }
 
@@ -149,6 +161,8 @@ func Parse(data []byte) (Document, error) {
 	if err := d.known(); err != nil {
 		return Document{}, fmt.Errorf("status document: %w: install the ingot that wrote it, or a newer one", err)
 	}
+	record := d.Record().FromOlder()
+	d.Recovered, d.Unknown = record.Recovered, record.Unknown
 	return d, nil
 }
 
@@ -172,23 +186,28 @@ func Page(file string, data []byte) (Document, error) {
 	return d, nil
 }
 
-// Epoch is the host's epoch on its page, by the page's path, also where another version of this program wrote the page and Page cannot read it; 0 when the
-// page does not even say that.
-func Epoch(file string, data []byte) inventory.Epoch {
+// Remains gives what can be read of a page, by the page's path, that Page does not read: another version of this
+// program wrote the page, or a person edited it.
+func Remains(file string, data []byte) inventory.Record {
 	var d struct {
-		Metadata Metadata        `json:"metadata"`
-		Epoch    inventory.Epoch `json:"epoch"`
+		Metadata Metadata `json:"metadata"`
 	}
-	if len(data) > MaxDocument || yaml.Unmarshal(data, &d) != nil || !IsHost(file) || Path(d.Metadata.Host()) != file {
-		return 0
+	record := inventory.Record{}
+	if len(data) <= MaxDocument && yaml.Unmarshal(data, &d) == nil && Path(d.Metadata.Host()) == file {
+		if body, err := yaml.YAMLToJSON(data); err == nil {
+			record = inventory.Remains(body)
+		}
 	}
-	return d.Epoch
+	record.ID = IDOf(file)
+	return record
 }
 
 // Record is the record that the document was written from. What is not known of the document may be the record's: the record has all of it.
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
-		ID: d.Metadata.Host(), Epoch: d.Epoch, Installed: d.Installed, Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
-		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Rebuilt: d.Rebuilt, Unknown: d.Unknown,
+		ID: d.Metadata.Host(), Life: d.Life, Revision: d.Revision, Epoch: d.Epoch, Installed: d.Installed,
+		Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
+		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Recovered: d.Recovered, Forgotten: d.Forgotten,
+		Pinned: d.Pinned, Unknown: d.Unknown,
 	}
 }

@@ -85,7 +85,8 @@ func TestAPageFromTheFuture(t *testing.T) {
 func TestAPageThatNeedsANewerReader(t *testing.T) {
 	t.Parallel()
 	page := string(status.Summarize(status.Document{}, result(full())).Encode())
-	for _, text := range []string{page + "minReader: 2\n", strings.Replace(page, "stage: Armed", "stage: {name: Working}", 1) + "minReader: 3\n"} {
+	for _, text := range []string{page + "minReader: 99\n", strings.Replace(page, "stage: Armed",
+		"stage: {name: Working}", 1) + "minReader: 3\n"} {
 		if _, err := status.Parse([]byte(text)); !errors.Is(err, format.ErrNewer) || !strings.Contains(err.Error(), "install the ingot that wrote it") {
 			t.Errorf("Parse = %v, want ErrNewer with what to do", err)
 		}
@@ -106,7 +107,7 @@ func TestAFleetsPageFromTheFuture(t *testing.T) {
 	if !strings.Contains(page, "life:\n  number: 7\n") || !strings.Contains(page, "signer: x\n") {
 		t.Errorf("what a newer ingot wrote is lost:\n%s", page)
 	}
-	if _, err := status.ParseFleet([]byte(text + "minReader: 2\n")); !errors.Is(err, format.ErrNewer) {
+	if _, err := status.ParseFleet([]byte(text + "minReader: 99\n")); !errors.Is(err, format.ErrNewer) {
 		t.Errorf("ParseFleet = %v, want ErrNewer", err)
 	}
 }

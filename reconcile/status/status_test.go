@@ -89,7 +89,7 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	good := string(status.Summarize(status.Document{}, result(full())).Encode())
 	for name, text := range map[string]string{
-		"a newer reader":   good + "minReader: 2\n",
+		"a newer reader":   good + "minReader: 99\n",
 		"duplicate field":  good + "phase: Active\n",
 		"... and another":  good + "extra: 1\nphase: Active\n",
 		"unknown, twice":   good + "extra: 1\nextra: 1\n",

@@ -27,8 +27,10 @@ func Summarize(previous Document, r Result) Document {
 	d := Document{
 		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: NewMetadata(r.Desired.Name, r.Desired.ID, r.Desired.Labels),
 		Phase: r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
-		Epoch: rec.Epoch, Installed: rec.Installed, Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
-		Adopted: rec.Adopted, Spent: rec.Spent, Rebuilt: rec.Rebuilt, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
+		Life: rec.Life, Revision: rec.Revision, Epoch: rec.Epoch, Installed: rec.Installed,
+		Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
+		Adopted: rec.Adopted, Spent: rec.Spent, Recovered: rec.Recovered, Forgotten: rec.Forgotten,
+		Pinned: rec.Pinned, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
 		Unknown: previous.Unknown.With(rec.Unknown),
 	}
 	d.Metadata.Unknown = previous.Metadata.Unknown

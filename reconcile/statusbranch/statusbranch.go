@@ -4,7 +4,6 @@ package statusbranch
 import (
 	"bytes"
 	"maps"
-	"reflect"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -29,6 +28,7 @@ type page struct {
 	current   int    // the version that pushed is of
 	published string // id of the open operation that pushed speaks of
 	urgent    bool   // the machine waits for this page to be pushed
+	withheld  bool   // people are told the document, and the page on the branch stays as it is
 }
 
 // New knows of nothing.
@@ -56,8 +56,20 @@ func (b *Branch) Documents() []status.Document {
 // Write gives a host its page, which speaks of an open operation by its id, and reports whether it reads differently now.
 func (b *Branch) Write(host inventory.MachineID, document status.Document, operation string) bool {
 	p := b.open(host)
-	p.operation = operation
-	if p.version > 0 && reflect.DeepEqual(document, p.document) {
+	p.operation, p.withheld = operation, false
+	return b.change(p, document)
+}
+
+// Show has people told a document in place of a host's page, which is not written over: what is known of the host
+// cannot be read, and the page may be mended. It reports whether the document reads differently now.
+func (b *Branch) Show(host inventory.MachineID, document status.Document) bool {
+	p := b.open(host)
+	p.withheld = true
+	return b.change(p, document)
+}
+
+func (b *Branch) change(p *page, document status.Document) bool {
+	if p.version > 0 && document.Says(p.document) {
 		return false
 	}
 	p.document = document
@@ -94,7 +106,9 @@ func (b *Branch) Pending() (waiting, urgent bool) {
 }
 
 // ready reports whether a page is to be pushed.
-func (p *page) ready() bool { return p.version > 0 && (p.urgent || p.version != p.current) }
+func (p *page) ready() bool {
+	return p.version > 0 && !p.withheld && (p.urgent || p.version != p.current)
+}
 
 // open gives a host's page to write on.
 func (b *Branch) open(host inventory.MachineID) *page {

@@ -66,7 +66,7 @@ func list(t *testing.T, s Subject) {
 	for _, e := range entries {
 		got = append(got, e.Record.ID)
 		want := at(e.Record.ID, inventory.Epoch(slices.Index(ids, e.Record.ID)))
-		if e.Unreadable != nil || e.Revision != revisions[e.Record.ID] || !journal.Same(e.Record, want) {
+		if e.Record.Unreadable != "" || e.Revision != revisions[e.Record.ID] || !journal.Same(e.Record, want) {
 			t.Errorf("List has %+v, want %+v at %d", e, want, revisions[e.Record.ID])
 		}
 	}
@@ -81,8 +81,11 @@ func value(t *testing.T, s Subject) {
 	full := func() inventory.Record {
 		now := time.Date(2026, 11, 23, 12, 0, 0, 5, time.FixedZone("", 3600))
 		return inventory.Record{
-			ID: "a", Epoch: 7, Spent: []string{"a/b"}, Adopted: "S", Rebuilt: true,
-			BMC: &inventory.BMCIdentity{Address: "https://10.0.0.1/redfish/v1/Systems/1", Serial: "S"},
+			ID: "a", Epoch: 7, Spent: []string{"a/b"}, Adopted: "S", Recovered: &inventory.Recovered{Epoch: 7},
+			Pinned: inventory.Pinned{
+				BMC:  &inventory.BMCIdentity{Address: "https://10.0.0.1/redfish/v1/Systems/1", Serial: "S"},
+				MACs: []string{"m"},
+			},
 			Operation: &inventory.Operation{
 				ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"},
 				Parts: map[string]string{"image": "ab"}, Started: now,
@@ -95,6 +98,7 @@ func value(t *testing.T, s Subject) {
 	}
 	change := func(r inventory.Record) {
 		r.Spent[0], r.BMC.Serial, r.Operation.Stage, r.Operation.Parts["image"] = "x", "x", inventory.Written, "x"
+		r.Recovered.Epoch, r.MACs[0] = 1, "x"
 		r.Boot.Stage, r.Facts.NICs[0].MAC = inventory.Preparing, "x"
 	}
 	given := full()

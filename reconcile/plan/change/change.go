@@ -50,6 +50,7 @@ type Change struct {
 // plan of a pull request, and the first question of plan.Next.
 //
 //	asked for                         record                       verdict
+//	anything                          not readable                 HandsOff, held until it is mended or forgotten
 //	file gone                         any                          HandsOff (orphaned)
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
@@ -66,6 +67,9 @@ type Change struct {
 func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
 	excluded, another := Excluded(d), rec.OfAnother(d.Identity)
 	switch {
+	case rec.Unreadable != "":
+		hold := Hold{Reason: NotBelieved, Message: rec.Unreadable + ", or run " + ForgetCommand(d)}
+		return Change{Verdict: HandsOff, Why: []string{"what is known of it cannot be read"}, Hold: &hold}
 	case excluded != "":
 		return Change{Verdict: HandsOff, Why: []string{excluded}}
 	case who.KnownAs != "":
@@ -121,7 +125,7 @@ func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
 	case inventory.ContentBlank:
 		return c
 	case inventory.ContentUnseen:
-		if disk.Label() != "" && !rec.Rebuilt {
+		if disk.Label() != "" && !rec.HistoryUnknown() {
 			c.Needed = inventory.EraseConsent(d.ID, disk, inventory.ContentUnseen, c.Target)
 			c.Erases = c.Given == c.Needed && unseen(rec, c.Given) // whatever will be found there
 			if why := Unsigned(d); c.Erases && why != "" {
@@ -236,6 +240,17 @@ func short(id string) string {
 // knownAs says what a host whose machine is known under another id needs.
 func knownAs(who inventory.Standing) string {
 	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata; another machine needs a spec.bmc.address, and a serial or macs in spec.identity, of its own", who.By, who.KnownAs)
+}
+
+// ForgetCommand is the command that has what is known of a host dropped.
+func ForgetCommand(d inventory.Desired) string { return "`ingot forget " + word(d) + "`" }
+
+// word is what a verb takes for a host: the name, or the id of a host that no file names.
+func word(d inventory.Desired) string {
+	if d.Name == "" || d.Lifecycle == "" {
+		return "id:" + string(d.ID)
+	}
+	return d.Name
 }
 
 // taken reports whether the fleet takes another machine than the known one over: its declared serial, or, where it declares none, any but the known one.

@@ -21,8 +21,12 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 		return nil
 	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
 		return nil
-	case rec.Rebuilt && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
-		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is over a disk nobody looked at, and does not count after the journal was lost: the page that the host is known from may be older than an install", c.Disk.Label(), c.Summary)}
+	case rec.HistoryUnknown() && named.Label() != "" && given == inventory.EraseConsent(d.ID, named,
+		inventory.ContentUnseen, c.Target):
+		return &Hold{Reason: ConsentForOther, Consent: c.Needed,
+			Message: fmt.Sprintf("this would erase disk %s (%s): "+
+				"the consent in the fleet is over a disk nobody looked at, and does not count after the journal was lost, "+
+				"or what was known was forgotten: there may have been an install", c.Disk.Label(), c.Summary)}
 	case given == "" && keepsReinstalling(d, rec):
 		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
 	case given == "":
@@ -32,12 +36,13 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 	}
 }
 
-// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever written there as far as the journal knows, not a page that
-// may be older, and it was never used up. It counts again where it let the last operation begin, which came to no write.
+// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever written there, as is
+// known first-hand, and the consent was never used up. The consent counts again where the last operation began with
+// it and came to no write.
 func unseen(rec inventory.Record, consent string) bool {
 	last := rec.Last
 	first := last == nil || last.Begun == 0 && last.Outcome != inventory.Succeeded && consent != "" && last.Consent == consent
-	return first && rec.Installed == nil && !rec.Rebuilt && !slices.Contains(rec.Spent, consent)
+	return first && rec.Installed == nil && !rec.HistoryUnknown() && !slices.Contains(rec.Spent, consent)
 }
 
 // keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for

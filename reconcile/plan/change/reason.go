@@ -30,7 +30,7 @@ const (
 	NoPhoneHome      Reason = "NoPhoneHome"
 	SecureBootOff    Reason = "SecureBootOff"
 	Recalled         Reason = "Recalled"    // what was begun is known from the status branch alone
-	NotBelieved      Reason = "NotBelieved" // its page on the status branch is all there is, and is not believed
+	NotBelieved      Reason = "NotBelieved" // the journal's record, or without one the page, cannot be read
 	Frozen           Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
 )
 

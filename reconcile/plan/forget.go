@@ -1,0 +1,34 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Forget drops what is known of a machine. The epoch stays, raised by one so that no page of before knows more, and
+// so do the spent consents, with the one of an operation that may have written.
+func Forget(rec inventory.Record) inventory.Record {
+	if op := rec.Operation; op != nil && (op.Begun != 0 || order[op.Stage] >= order[inventory.Armed] ||
+		rec.Unproved()) {
+		rec = spend(rec, op.Consent)
+	}
+	epoch := rec.Epoch + 1
+	return inventory.Record{ID: rec.ID, Life: rec.Life, Revision: rec.Revision, Epoch: epoch, Spent: rec.Spent,
+		Forgotten: epoch}
+}
+
+// KeepsRecord says why an operator may not have what is known of a machine dropped, with what to do instead, or "". A
+// write that is known from the status branch alone is for the operator to judge.
+func KeepsRecord(rec inventory.Record) string {
+	op := rec.Operation
+	switch {
+	case op == nil, rec.Unproved(), op.Begun == 0 && !verified(*op):
+		return ""
+	case verified(*op):
+		return fmt.Sprintf("operation %s is written and verified: it ends when the system calls; "+
+			"`ingot retry` starts it again, other inputs end it", op.ID)
+	default:
+		return fmt.Sprintf("operation %s may be writing: wait for its end, or ask for other inputs in the fleet", op.ID)
+	}
+}
