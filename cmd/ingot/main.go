@@ -77,9 +77,9 @@ func newRoot(s streams) *cobra.Command {
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.AddCommand(
-		newBMC(s), newConsent(s), newConsole(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s), newRetry(s),
-		newSecret(s),
-		newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s),
+		newBMC(s), newConsent(s), newConsole(s), newForget(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s),
+		newRetry(s),
+		newSecret(s), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s),
 	)
 	root.InitDefaultCompletionCmd()
 	makeStrict(root)

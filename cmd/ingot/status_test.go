@@ -105,6 +105,14 @@ func fakeDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 			_ = json.NewEncoder(w).Encode(e)
 		}
 	})
+	mux.HandleFunc("POST /v1/forget/id:prod-1", func(w http.ResponseWriter,
+		_ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /v1/forget/spare-1", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w,
+			"host spare-1 is not forgotten: operation op-1 may be writing: wait for its end, or ask for other inputs in the fleet", http.StatusBadRequest)
+	})
 	mux.HandleFunc("GET /v1/hosts/spare-1/story", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(daemon.HostHistory{Serial: consoles.Serial{State: consoles.Reads, Text: "It is read since 2026-01-02T03:04:05Z."}})
 	})

@@ -104,6 +104,11 @@ func (c *Client) RetryHost(ctx context.Context, host string) error {
 	return c.sendPost(ctx, "/v1/retry/"+url.PathEscape(host))
 }
 
+// ForgetHost has what is known of a host dropped; see `ingot forget`.
+func (c *Client) ForgetHost(ctx context.Context, host string) error {
+	return c.sendPost(ctx, "/v1/forget/"+url.PathEscape(host))
+}
+
 func (c *Client) sendPost(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

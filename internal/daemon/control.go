@@ -128,17 +128,25 @@ func (d *Daemon) controlHandler() http.Handler {
 		d.performAct(w, r, "re-pinned tag "+tag, func() error { return d.repo.RepinTag(tag) })
 	})
 	// An operator has a host tried again that was given up, or that is waited for in vain.
-	mux.HandleFunc("POST /v1/retry/{host}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /v1/retry/{host}", d.actOnHost("retry of host ",
+		func(_ context.Context, id inventory.MachineID) error { return d.loop.Retry(id) }))
+	// An operator has what is known of a machine dropped.
+	mux.HandleFunc("POST /v1/forget/{host}", d.actOnHost("forgot host ", d.loop.Forget))
+	return control.AllowOnly([]int{0, os.Geteuid()}, mux)
+}
+
+// actOnHost performs an operator's act on the host that the path names: by name, or by id: and the id.
+func (d *Daemon) actOnHost(what string, do func(context.Context, inventory.MachineID) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		host := r.PathValue("host")
-		d.performAct(w, r, "retry of host "+host, func() error {
+		d.performAct(w, r, what+host, func() error {
 			id, known := d.loop.Find(host)
 			if !known {
 				return fmt.Errorf("there is no host %s: `ingot status` lists them", host)
 			}
-			return d.loop.Retry(id)
+			return do(r.Context(), id)
 		})
-	})
-	return control.AllowOnly([]int{0, os.Geteuid()}, mux)
+	}
 }
 
 // performAct does what an operator asks for. The act is in the audit log before it happens, and on the status branch
