@@ -58,7 +58,8 @@ func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Ena
 	})
 }
 
-// ClearBootOverride returns to the firmware's own boot order.
+// ClearBootOverride returns to the firmware's own boot order, or to the disk where the BMC always overrides that order
+// and declares no target None (sushy-tools).
 func (c *Client) ClearBootOverride(ctx context.Context) error {
 	w := c.conn.Call(ctx, "clear the boot override")
 	before, err := c.recentSystem(w)
@@ -68,16 +69,21 @@ func (c *Client) ClearBootOverride(ctx context.Context) error {
 	if isCleared(before.override) {
 		return nil
 	}
+	target := schemas.NoneBootSource
+	if offered := before.toSystem().Targets; len(offered) > 0 && !slices.Contains(offered, string(target)) {
+		target = schemas.HddBootSource
+	}
 	_, err = c.writeOverride(w, before, schemas.Boot{
-		BootSourceOverrideTarget:  schemas.NoneBootSource,
+		BootSourceOverrideTarget:  target,
 		BootSourceOverrideEnabled: schemas.DisabledBootSourceOverrideEnabled,
 		BootSourceOverrideMode:    schemas.UEFIBootSourceOverrideMode,
 	})
 	return err
 }
 
+// isCleared reports whether the firmware follows its own order: the target None overrides nothing, however long.
 func isCleared(o Override) bool {
-	return o.Enabled == "Disabled" || o.Enabled == "" && (o.Target == "None" || o.Target == "")
+	return o.Enabled == "Disabled" || o.Target == "None" || o.Enabled == "" && o.Target == ""
 }
 
 // chooseEnabled gives how long an override lasts, as far as this BMC takes it.

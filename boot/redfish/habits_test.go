@@ -265,3 +265,17 @@ func TestAnErrorWithASystemIsNoReading(t *testing.T) {
 		t.Errorf("a failed reading says (-want +got):\n%s", diff)
 	}
 }
+
+// The target None overrides nothing, also where the BMC goes on showing Continuous beside it (sushy-tools).
+func TestTheTargetNoneIsNoOverride(t *testing.T) {
+	t.Parallel()
+	const boot = `,"Boot":{"BootSourceOverrideTarget":"%s","BootSourceOverrideEnabled":"Continuous"}`
+	v := newVendor(t, map[string]string{one: system(strings.Replace(boot, "%s", "Cd", 1))},
+		map[string]func(http.ResponseWriter, *vendor){"PATCH " + one: turnTo(strings.Replace(boot, "%s", "None", 1))})
+	c := v.open(t, one)
+	must(t, c.ClearBootOverride(t.Context()))
+	must(t, c.ClearBootOverride(t.Context()))
+	if sent := v.countSent(); sent != 1 {
+		t.Errorf("%d changes were sent, want one", sent)
+	}
+}

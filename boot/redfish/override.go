@@ -132,8 +132,12 @@ func (c *Client) writeForms(w conn.Call, s computer, place string, want schemas.
 	if whole || wantsWholeOverride(s.vendor) || mode != "" && mode != schemas.UEFIBootSourceOverrideMode {
 		forms = []schemas.Boot{want, without}
 	}
-	if want.BootSourceOverrideEnabled == schemas.DisabledBootSourceOverrideEnabled {
+	switch {
+	case want.BootSourceOverrideEnabled != schemas.DisabledBootSourceOverrideEnabled:
+	case want.BootSourceOverrideTarget == schemas.NoneBootSource:
 		forms = append(forms, bare)
+	default: // there is no target None
+		forms = append([]schemas.Boot{bare}, forms...)
 	}
 	var refused error
 	for i, form := range forms {
@@ -212,7 +216,7 @@ func (c *Client) verifyOverride(w conn.Call, place string, want schemas.Boot) (O
 
 func keeps(shown Override, want schemas.Boot) bool {
 	if want.BootSourceOverrideEnabled == schemas.DisabledBootSourceOverrideEnabled {
-		return isCleared(shown)
+		return isCleared(shown) || shown.Target == string(FromDisk)
 	}
 	return shown.Target == string(want.BootSourceOverrideTarget) && !isCleared(shown)
 }
