@@ -146,8 +146,8 @@ func checkOverride(report *Report, s computer) {
 		report.addFinding(topic, Good, "targets "+strings.Join(targets, ", "))
 	}
 	if s.settings != "" {
-		report.addFinding(topic, Unknown, "the System has a settings object, "+s.settings+": whether an override must go "+
-			"there, and whether the firmware follows it, only a boot shows")
+		report.addFinding(topic, Unknown, "the System has a settings object, "+s.settings+": whether an override must "+
+			"go there, and whether the firmware follows it, only a boot shows")
 	}
 }
 

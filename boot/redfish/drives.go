@@ -81,8 +81,8 @@ func (c *Client) Media(ctx context.Context) ([]Slot, error) {
 	return slots, nil
 }
 
-// recentDrives gives the drives as a reading of the last seconds showed them, or reads them. Changes begin with it: each
-// change is checked by a fresh read of its drive.
+// recentDrives gives the drives as a reading of the last seconds showed them, or reads them. A change begins with such
+// a reading, and is checked by a fresh read of its drive.
 func (c *Client) recentDrives(w conn.Call) ([]drive, error) {
 	c.mu.Lock()
 	last, ended := c.drives.last, c.drives.ended
@@ -200,7 +200,9 @@ func (c *Client) learnDrives(found []drive) []drive {
 			continue
 		}
 		m.usable[d.Path] = true
-		first := slices.IndexFunc(distinct, func(other drive) bool { return other.Usable && sameDrive(other, d, m.inserted) })
+		first := slices.IndexFunc(distinct, func(other drive) bool {
+			return other.Usable && sameDrive(other, d, m.inserted)
+		})
 		if first >= 0 {
 			m.names[d.Path] = distinct[first].Path
 			continue

@@ -34,8 +34,8 @@ func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
 	return c.insertSomewhere(w, drives, medium)
 }
 
-// insertSomewhere tries the usable drives in turn: some look usable and refuse (Cisco vKVM, Lenovo RDOC). If all refuse,
-// the second names of the drives are tried.
+// insertSomewhere tries the usable drives in turn: some look usable and refuse (Cisco vKVM, Lenovo RDOC). If all
+// refuse, the second names of the drives are tried.
 func (c *Client) insertSomewhere(w conn.Call, drives []drive, medium string) (Slot, error) {
 	slot, refused := c.insertIntoFirst(w, drives, medium)
 	if !refusesDrive(refused) {
@@ -115,8 +115,9 @@ func explainProtocol(w conn.Call, d drive, medium string, refused error) error {
 	if !badForm && !badProtocol && !d.takesNoHTTP() {
 		return refused
 	}
-	plain := *w.RefusedError("it takes boot media over HTTPS only, and this medium is served over HTTP; it said: "+said.Detail,
-		"allow HTTP for virtual media at the BMC; until ingot serves media over HTTPS it cannot boot this machine otherwise")
+	plain := *w.RefusedError(
+		"it takes boot media over HTTPS only, and this medium is served over HTTP; it said: "+said.Detail,
+		"allow HTTP for virtual media at the BMC; ingot serves media over HTTP only")
 	plain.Status, plain.MessageID = said.Status, said.MessageID
 	return &plain
 }
@@ -166,7 +167,7 @@ func (c *Client) insertInto(w conn.Call, d drive, medium string) error {
 		switch missing := missingParameter(said, needs); {
 		case missing != "":
 			needs = append(needs, missing)
-		case isNameless(said) && !slices.Contains(needs, "UserName"): // NVIDIA DGX misses the credentials and names none
+		case isNameless(said) && !slices.Contains(needs, "UserName"): // NVIDIA DGX
 			needs = append(needs, "UserName", "Password")
 		default:
 			return said

@@ -204,7 +204,8 @@ func (c *Client) verifyOverride(w conn.Call, place string, want schemas.Boot) (O
 		}
 	}
 	if !keeps(shown, want) {
-		return shown, w.TemporaryError(fmt.Sprintf("it accepted the override but shows %s/%s", shown.Target, shown.Enabled),
+		return shown, w.TemporaryError(
+			fmt.Sprintf("it accepted the override but shows %s/%s", shown.Target, shown.Enabled),
 			"it is tried again; if it stays so, a BIOS setting or a pending BIOS job may forbid boot overrides")
 	}
 	c.mu.Lock()

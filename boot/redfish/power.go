@@ -160,8 +160,8 @@ func (c *Client) holdForceOff(w conn.Call) (waits bool, err error) {
 	again := "the next power-off is sent at " + next.UTC().Format(clock) + " UTC"
 	switch {
 	case !row.cameBack.IsZero():
-		return true, w.TemporaryError(fmt.Sprintf("the machine was off at %s and is on since %s, and ingot did not power "+
-			"it on: something else powers it on", row.wentOff.UTC().Format(clock), row.cameBack.UTC().Format(clock)),
+		return true, w.TemporaryError(fmt.Sprintf("the machine was off at %s and is on since %s, and ingot did not "+
+			"power it on: something else powers it on", row.wentOff.UTC().Format(clock), row.cameBack.UTC().Format(clock)),
 			"look for another controller, a power restore policy or a watchdog; "+again)
 	case row.sent == 1:
 		return true, nil

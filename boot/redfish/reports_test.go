@@ -211,8 +211,11 @@ func installByLooks(ctx context.Context, c *redfish.Client, boots int) (passed [
 	return repeatLooks(ctx, c, passed, prepareDisk)
 }
 
+// nextAction does the one action that is due.
+type nextAction func(context.Context, *redfish.Client, look) error
+
 // repeatLooks looks and acts until the machine has been powered off and on again.
-func repeatLooks(ctx context.Context, c *redfish.Client, passed []string, next func(context.Context, *redfish.Client, look) error) ([]string, error) {
+func repeatLooks(ctx context.Context, c *redfish.Client, passed []string, next nextAction) ([]string, error) {
 	wasOff := false
 	for range 15 {
 		seen, err := takeLook(ctx, c)

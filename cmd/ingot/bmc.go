@@ -188,8 +188,8 @@ func printReport(out io.Writer, r redfish.Report) {
 	}
 	_ = w.Flush()
 	if r.Usable {
-		fmt.Fprintln(out, "\nNothing is missing that ingot needs. What is unknown above only a boot shows: try one such "+
-			"machine first.")
+		fmt.Fprintln(out, "\nNothing is missing that ingot needs. What is unknown above only a boot shows: try "+
+			"one such machine first.")
 	} else {
 		fmt.Fprintln(out, "\ningot cannot install this machine yet: see what is missing above.")
 	}

@@ -28,7 +28,7 @@ func newLabReplay(s streams) *cobra.Command {
 			"with @odata.id) over HTTPS.\n" +
 			"Sessions, boot override, settings objects, virtual media and power work as the tree says; the rest is " +
 			"served as recorded.\n" +
-			"The account's password is read from $" + passwordVariable + ". Rules change answers: see internal/lab/rules.",
+			"The account's password is read from $" + passwordVariable + ". Rules change answers: see docs/bmcs.md.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return serveReplay(c, s, o, args[0]) },
 	}

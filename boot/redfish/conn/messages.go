@@ -36,7 +36,8 @@ func parseMessages(body []byte) []message {
 			return list
 		}
 	}
-	for _, text := range []string{textOf(inError["message"]), textOf(doc["error"]), textOf(doc["message"]), textOf(doc["Message"])} {
+	for _, bare := range []json.RawMessage{inError["message"], doc["error"], doc["message"], doc["Message"]} {
+		text := textOf(bare)
 		if text != "" {
 			return []message{{MessageID: textOf(inError["code"]), Message: text}}
 		}

@@ -46,7 +46,8 @@ func (s *Server) runAction(w http.ResponseWriter, c call) {
 		allowed := s.allowedValues(c, parameter)
 		if value := c.parameter(parameter); value != "" && len(allowed) > 0 && !slices.Contains(allowed, value) {
 			sendJSON(w, http.StatusBadRequest, document.NewError("ActionParameterValueNotInList",
-				fmt.Sprintf("the value %s for the parameter %s is not in the list of acceptable values", value, parameter),
+				fmt.Sprintf("the value %s for the parameter %s is not in the list of acceptable values", value,
+					parameter),
 				parameter))
 			return
 		}
@@ -61,7 +62,8 @@ func (s *Server) runAction(w http.ResponseWriter, c call) {
 	case "#UpdateService.SimpleUpdate":
 		s.startUpdate(w)
 	default:
-		sendJSON(w, http.StatusBadRequest, document.NewError("ActionNotSupported", "the replay server does not know "+c.name, ""))
+		sendJSON(w, http.StatusBadRequest,
+			document.NewError("ActionNotSupported", "the replay server does not know "+c.name, ""))
 	}
 }
 
@@ -79,7 +81,8 @@ func (s *Server) insertMedium(w http.ResponseWriter, c call) {
 	scheme, _, _ := strings.Cut(image, ":")
 	switch {
 	case image == "":
-		sendJSON(w, http.StatusBadRequest, document.NewError("ActionParameterMissing", "the parameter Image is missing", "Image"))
+		sendJSON(w, http.StatusBadRequest,
+			document.NewError("ActionParameterMissing", "the parameter Image is missing", "Image"))
 		return
 	case len(protocols) > 0 && !slices.Contains(protocols, strings.ToUpper(scheme)):
 		sendJSON(w, http.StatusBadRequest, document.NewError("ActionParameterValueFormatError",
@@ -89,7 +92,8 @@ func (s *Server) insertMedium(w http.ResponseWriter, c call) {
 		sendJSON(w, http.StatusBadRequest, document.NewError("ResourceInUse", "a medium is already inserted", ""))
 		return
 	}
-	s.changeResource(at, map[string]any{"Image": image, "ImageName": path.Base(image), "Inserted": true, "ConnectedVia": "URI"})
+	s.changeResource(at, map[string]any{"Image": image, "ImageName": path.Base(image), "Inserted": true,
+		"ConnectedVia": "URI"})
 	s.recordOp(oplog.Insert, image)
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -137,7 +141,8 @@ func (s *Server) changePower(w http.ResponseWriter, c call) {
 		s.recordOp(oplog.Restart, "")
 		s.startMachine(c.owner)
 	default:
-		sendJSON(w, http.StatusBadRequest, document.NewError("ActionParameterNotSupported", "there is no reset type "+kind, "ResetType"))
+		sendJSON(w, http.StatusBadRequest,
+			document.NewError("ActionParameterNotSupported", "there is no reset type "+kind, "ResetType"))
 		return
 	}
 	s.settlePower()
@@ -161,8 +166,8 @@ func (s *Server) settlePower() {
 	}
 }
 
-// startMachine takes a machine through its firmware: pending settings are applied, and a boot override that is meant for one
-// boot is used up.
+// startMachine takes a machine through its firmware: pending settings are applied, and a boot override that is meant
+// for one boot is used up.
 func (s *Server) startMachine(system string) {
 	s.applyPending(system)
 	boot, _ := s.tree[system]["Boot"].(map[string]any)

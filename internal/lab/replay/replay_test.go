@@ -20,24 +20,30 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// files is a recording as a user gives it: DMTF's layout, another file with its address inside, and what is no resource.
+// files is a recording as a user gives it: DMTF's layout, files with their addresses inside, and files that are no
+// resource.
 var files = map[string]string{
 	"redfish/v1/index.json": `{"@odata.id":"/redfish/v1/","Systems":{"@odata.id":"/redfish/v1/Systems"}}`,
-	"redfish/v1/Systems/index.json": `{"@odata.id":"/redfish/v1/Systems","Members":[{"@odata.id":"/redfish/v1/Systems/A"}],
+	"redfish/v1/Systems/index.json": `{"@odata.id":"/redfish/v1/Systems",
+		"Members":[{"@odata.id":"/redfish/v1/Systems/A"}],
 		"Members@odata.count":1}`,
 	"redfish/v1/Systems/A/index.json": `{"@odata.id":"/redfish/v1/Systems/A","PowerState":"Off","Name":"recorded",
 		"@Redfish.Settings":{"SettingsObject":{"@odata.id":"/redfish/v1/Systems/A/SD"}},
 		"Boot":{"BootSourceOverrideTarget":"None","BootSourceOverrideEnabled":"Disabled",
 			"BootSourceOverrideTarget@Redfish.AllowableValues":["None","Cd"]},
-		"Actions":{"#ComputerSystem.Reset":{"target":"/redfish/v1/Systems/A/Reset","@Redfish.ActionInfo":"/redfish/v1/Systems/A/ResetInfo"}}}`,
+		"Actions":{"#ComputerSystem.Reset":{"target":"/redfish/v1/Systems/A/Reset",
+			"@Redfish.ActionInfo":"/redfish/v1/Systems/A/ResetInfo"}}}`,
 	"flat/_redfish_v1_Systems_A_SD.json": `{"@odata.id":"/redfish/v1/Systems/A/SD","Id":"SD"}`,
-	"flat/info.json":                     `{"@odata.id":"/redfish/v1/Systems/A/ResetInfo","Parameters":[{"Name":"ResetType","AllowableValues":["On","ForceOff"]}]}`,
+	"flat/info.json": `{"@odata.id":"/redfish/v1/Systems/A/ResetInfo",
+		"Parameters":[{"Name":"ResetType","AllowableValues":["On","ForceOff"]}]}`,
 	"flat/cd.json": `{"@odata.id":"/redfish/v1/Managers/1/VirtualMedia/Cd","MediaTypes":["CD"],"Inserted":false,
-		"Actions":{"#VirtualMedia.InsertMedia":{"target":"/redfish/v1/cd/in"},"#VirtualMedia.EjectMedia":{"target":"/redfish/v1/cd/out"}}}`,
-	"flat/update.json": `{"@odata.id":"/redfish/v1/UpdateService","Actions":{"#UpdateService.SimpleUpdate":{"target":"/redfish/v1/update"}}}`,
-	"broken.json":      `{`,
-	"readme.json":      `{"about":"this recording"}`,
-	"headers.txt":      `x`,
+		"Actions":{"#VirtualMedia.InsertMedia":{"target":"/redfish/v1/cd/in"},
+			"#VirtualMedia.EjectMedia":{"target":"/redfish/v1/cd/out"}}}`,
+	"flat/update.json": `{"@odata.id":"/redfish/v1/UpdateService",
+		"Actions":{"#UpdateService.SimpleUpdate":{"target":"/redfish/v1/update"}}}`,
+	"broken.json": `{`,
+	"readme.json": `{"about":"this recording"}`,
+	"headers.txt": `x`,
 }
 
 type bmc struct {

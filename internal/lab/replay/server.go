@@ -70,7 +70,8 @@ func New(tree Tree, options Options) (*Server, error) {
 		options.Now = time.Now
 	}
 	if options.Ejected == nil {
-		options.Ejected = map[string]any{"Image": nil, "ImageName": nil, "Inserted": false, "ConnectedVia": "NotConnected"}
+		options.Ejected = map[string]any{"Image": nil, "ImageName": nil, "Inserted": false,
+			"ConnectedVia": "NotConnected"}
 	}
 	s := &Server{options: options, tree: tree.Merge(nil), pending: map[string]map[string]any{},
 		power: map[string]change{}, sessions: map[string]string{}, reads: map[string]int{}}
@@ -167,13 +168,15 @@ func (s *Server) serveRequest(w http.ResponseWriter, r *http.Request) {
 	case http.MethodDelete:
 		s.removeMember(w, at)
 	default:
-		sendJSON(w, http.StatusMethodNotAllowed, document.NewError("OperationNotAllowed", r.Method+" is not offered", ""))
+		sendJSON(w, http.StatusMethodNotAllowed,
+			document.NewError("OperationNotAllowed", r.Method+" is not offered", ""))
 	}
 }
 
 // checkCredentials reports whether a request needs no credentials or carries good ones.
 func (s *Server) checkCredentials(r *http.Request, at string) bool {
-	if at == root && r.Method == http.MethodGet || at == "/redfish" || at == s.sessionsAt() && r.Method == http.MethodPost {
+	if at == root && r.Method == http.MethodGet || at == "/redfish" ||
+		at == s.sessionsAt() && r.Method == http.MethodPost {
 		return true
 	}
 	if token := r.Header.Get("X-Auth-Token"); token != "" {

@@ -19,7 +19,8 @@ func (s *Server) recordOp(kind oplog.Kind, detail string) {
 	s.log.AddOp(oplog.Op{At: s.options.Now(), Kind: kind, Detail: detail})
 }
 
-// patchResource merges a change into a resource; a change of a settings object also waits for its resource, or reaches it.
+// patchResource merges a change into a resource. A change of a settings object also waits for the resource that the
+// object belongs to, or reaches it at once.
 func (s *Server) patchResource(w http.ResponseWriter, r *http.Request, at string, body map[string]any) {
 	resource := s.tree[at]
 	if resource == nil {
@@ -27,14 +28,16 @@ func (s *Server) patchResource(w http.ResponseWriter, r *http.Request, at string
 		return
 	}
 	if want := r.Header.Get("If-Match"); want != "" && want != "*" && want != tagOf(resource) {
-		sendJSON(w, http.StatusPreconditionFailed, document.NewError("PreconditionFailed", "the ETag does not match", ""))
+		sendJSON(w, http.StatusPreconditionFailed,
+			document.NewError("PreconditionFailed", "the ETag does not match", ""))
 		return
 	}
 	owner := s.ownerOf(at)
 	for _, declared := range []map[string]any{resource, s.tree[owner]} {
 		if name, value := forbidden(declared, body); name != "" {
 			sendJSON(w, http.StatusBadRequest, document.NewError("PropertyValueNotInList",
-				fmt.Sprintf("the value %s for the property %s is not in the list of acceptable values", value, name), name))
+				fmt.Sprintf("the value %s for the property %s is not in the list of acceptable values", value, name),
+				name))
 			return
 		}
 	}
@@ -50,7 +53,8 @@ func (s *Server) patchResource(w http.ResponseWriter, r *http.Request, at string
 		s.patchDrive(at, image)
 	}
 	if boot, is := body["Boot"].(map[string]any); is {
-		s.recordOp(oplog.Override, fmt.Sprintf("%v/%v", boot["BootSourceOverrideTarget"], boot["BootSourceOverrideEnabled"]))
+		s.recordOp(oplog.Override, fmt.Sprintf("%v/%v", boot["BootSourceOverrideTarget"],
+			boot["BootSourceOverrideEnabled"]))
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -137,7 +141,8 @@ func (s *Server) postRequest(w http.ResponseWriter, at string, body map[string]a
 		}
 	}
 	if s.tree[at]["Members"] == nil {
-		sendJSON(w, http.StatusNotFound, document.NewError("ResourceMissingAtURI", "there is nothing to post to at "+at, ""))
+		sendJSON(w, http.StatusNotFound,
+			document.NewError("ResourceMissingAtURI", "there is nothing to post to at "+at, ""))
 		return
 	}
 	member := s.addMember(at, body)
@@ -158,7 +163,8 @@ func (s *Server) logIn(w http.ResponseWriter, at string, body map[string]any) {
 	password, _ := body["Password"].(string)
 	if !s.isAccount(user, password) {
 		s.recordOp(oplog.LoginRefused, "")
-		sendJSON(w, http.StatusUnauthorized, document.NewError("ResourceAtUriUnauthorized", "the user name or the password is wrong", ""))
+		sendJSON(w, http.StatusUnauthorized,
+			document.NewError("ResourceAtUriUnauthorized", "the user name or the password is wrong", ""))
 		return
 	}
 	if s.tree[at] == nil {

@@ -49,8 +49,9 @@ func send(t *testing.T, method, url, body string) (status int, said string, head
 func TestTheShapeOfTheContract(t *testing.T) {
 	t.Parallel()
 	_, url, done := serve(t)
-	const list = `[{"match": {"method": "PATCH", "path": "/redfish/v1/Systems/*", "body": {"Boot": {}}}, "times": 3, "after": 1,
-		"then": {"status": 400, "merge": {"error": {"code": "x"}}, "header": {"X-Lab": "1"}, "delay": "1ms", "cut": 12}}]`
+	const list = `[{"match": {"method": "PATCH", "path": "/redfish/v1/Systems/*", "body": {"Boot": {}}},
+		"times": 3, "after": 1, "then": {"status": 400, "merge": {"error": {"code": "x"}}, "header": {"X-Lab": "1"},
+		"delay": "1ms", "cut": 12}}]`
 	if status, said, _ := send(t, "PUT", url+rules.Address, list); status != http.StatusNoContent {
 		t.Fatalf("PUT = %d %s", status, said)
 	}
@@ -73,7 +74,8 @@ func TestTheShapeOfTheContract(t *testing.T) {
 		t.Errorf("after three times: %d, %d carried out, want 200 and 5", status, done())
 	}
 	var listed []rules.State
-	if _, said, _ := send(t, "GET", url+rules.Address, ""); json.Unmarshal([]byte(said), &listed) != nil || listed[0].Met != 3 {
+	_, said, _ := send(t, "GET", url+rules.Address, "")
+	if json.Unmarshal([]byte(said), &listed) != nil || listed[0].Met != 3 {
 		t.Errorf("GET = %s", said)
 	}
 }
@@ -82,7 +84,8 @@ func TestTheFirstRuleWinsAndTheUnmetAreNamed(t *testing.T) {
 	t.Parallel()
 	set, url, done := serve(t)
 	list, err := rules.Read([]byte(`[
-		{"match": {"method": "GET", "path": "/a"}, "times": 1, "then": {"merge": {"Boot": {"Target": "Cd", "Enabled": null}}}},
+		{"match": {"method": "GET", "path": "/a"}, "times": 1,
+			"then": {"merge": {"Boot": {"Target": "Cd", "Enabled": null}}}},
 		{"match": {"path": "/a"}, "then": {"status": 204}},
 		{"match": {"path": "/b"}, "then": {"status": 503}}]`))
 	if err != nil {
