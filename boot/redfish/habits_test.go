@@ -173,8 +173,10 @@ func TestDrivesAreLearnedAnewWithTheFirmware(t *testing.T) {
 	list, err := rules.Read([]byte(`[{"match": {"path": "` + drive + `"}, "then": {"merge": {"MediaTypes": ["CD"]}}},
 		{"match": {"path": "/redfish/v1/Managers/1"}, "then": {"merge": {"FirmwareVersion": "2.0"}}}]`))
 	must(t, err)
-	if usable() || usable() || server.Reads(drive) != 1 {
-		t.Errorf("the drive was read %d times, want once", server.Reads(drive))
+	for range 2 {
+		if usable() || server.Reads(drive) != 1 {
+			t.Errorf("the drive was read %d times, want once", server.Reads(drive))
+		}
 	}
 	server.Rules().Put(list)
 	if usable() {
