@@ -15,6 +15,7 @@ import (
 type overrideHabits struct {
 	onceOnly bool   // Continuous was refused
 	whole    bool   // the mode is needed in each change
+	settings string // the settings object that an error named, where the System names none (AMI)
 	writeAt  string // the settings object that takes changes; empty: the System
 	readAt   string // the settings object that alone shows what was written; empty: the System
 	looked   bool   // for an override in the settings object that an earlier process wrote
@@ -95,7 +96,9 @@ func (c *Client) writeOverride(w conn.Call, before computer, want schemas.Boot) 
 		places = []string{habits.writeAt, ""}
 	}
 	var first error
-	for _, place := range slices.Compact(places) {
+	places = slices.Compact(places)
+	for i := 0; i < len(places); i++ {
+		place := places[i]
 		form, err := c.writeForms(w, before, place, want)
 		if err == nil {
 			shown, err := c.verifyOverride(w, place, form)
@@ -107,8 +110,16 @@ func (c *Client) writeOverride(w conn.Call, before computer, want schemas.Boot) 
 			}
 			continue
 		}
-		if said := conn.AsError(err); said == nil || said.Temporary || said.Status < 400 || said.Status >= 500 {
+		said := conn.AsError(err)
+		if said == nil || said.Temporary || said.Status < 400 || said.Status >= 500 {
 			return Override{}, err
+		}
+		if named := said.NamedBelow(before.path); named != "" && before.settings == "" {
+			before.settings = named
+			places = append(places, named)
+			c.mu.Lock()
+			c.override.settings = named
+			c.mu.Unlock()
 		}
 		if first == nil { // the System's error explains more
 			first = err

@@ -139,6 +139,9 @@ func (c *Client) readSystem(w conn.Call) (computer, error) {
 		vendor:   vendorName(got.Doc.Manufacturer, also.Oem),
 		nodeID:   dellNode(also.Oem["Dell"]),
 	}
+	c.mu.Lock()
+	found.settings = cmp.Or(found.settings, c.override.settings)
+	c.mu.Unlock()
 	for _, manager := range also.Links.ManagedBy {
 		found.managers = append(found.managers, manager.ID)
 	}

@@ -155,6 +155,16 @@ func (e *Error) NamesProperty(property string) bool {
 	return false
 }
 
+// NamedBelow is the path below another that the BMC's error names, or empty.
+func (e *Error) NamedBelow(path string) string {
+	for _, related := range e.related {
+		if strings.HasPrefix(related, path+"/") {
+			return related
+		}
+	}
+	return ""
+}
+
 // scrubText shortens a BMC's text and removes our secrets, which the BMC may echo.
 func (c *Conn) scrubText(said string) string {
 	c.mu.Lock()
