@@ -31,12 +31,12 @@ const (
 	Continuous Enabled = "Continuous"
 )
 
-// SetBootOverride tells the firmware what to start from and returns the override as read back. Some BMCs keep
-// Continuous as Once: the caller compares and sets the override again before each boot. A target that the BMC did not
-// keep is an error.
+// SetBootOverride tells the firmware what to start from and returns the override as read back. Where the BMC declares
+// that it does not take Continuous, or refuses Continuous, Once is set: the caller compares and sets the override again
+// before each boot. A target that the BMC did not keep is an error.
 func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Enabled) (Override, error) {
 	w := c.conn.Call(ctx, fmt.Sprintf("boot override: %s %s", target, enabled))
-	before, err := c.readSystem(w)
+	before, err := c.recentSystem(w)
 	if err != nil {
 		return Override{}, err
 	}
@@ -44,39 +44,66 @@ func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Ena
 	if err != nil {
 		return Override{}, err
 	}
-	now := before.toSystem().Override
-	if now.Target == name && now.Enabled == string(enabled) && !wantsWholeOverride(before.Doc.Manufacturer) {
+	if enabled, err = c.chooseEnabled(w, before, enabled); err != nil {
+		return Override{}, err
+	}
+	now := before.override
+	if now.Target == name && now.Enabled == string(enabled) && !wantsWholeOverride(before.vendor) {
 		return now, nil
 	}
-	want := schemas.Boot{
+	return c.writeOverride(w, before, schemas.Boot{
 		BootSourceOverrideTarget:  schemas.BootSource(name),
 		BootSourceOverrideEnabled: schemas.BootSourceOverrideEnabled(enabled),
 		BootSourceOverrideMode:    schemas.UEFIBootSourceOverrideMode,
-	}
-	return c.writeOverride(w, before, overrideForms(before, want))
+	})
 }
 
-// ClearBootOverride returns to the firmware's own boot order.
+// ClearBootOverride returns to the firmware's own boot order, or to the disk where the BMC always overrides that order
+// and declares no target None (sushy-tools).
 func (c *Client) ClearBootOverride(ctx context.Context) error {
 	w := c.conn.Call(ctx, "clear the boot override")
-	before, err := c.readSystem(w)
+	before, err := c.recentSystem(w)
 	if err != nil {
 		return err
 	}
-	if isCleared(before.toSystem().Override) {
+	if isCleared(before.override) {
 		return nil
 	}
-	want := schemas.Boot{
-		BootSourceOverrideTarget:  schemas.NoneBootSource,
+	target := schemas.NoneBootSource
+	if offered := before.toSystem().Targets; len(offered) > 0 && !slices.Contains(offered, string(target)) {
+		target = schemas.HddBootSource
+	}
+	_, err = c.writeOverride(w, before, schemas.Boot{
+		BootSourceOverrideTarget:  target,
 		BootSourceOverrideEnabled: schemas.DisabledBootSourceOverrideEnabled,
 		BootSourceOverrideMode:    schemas.UEFIBootSourceOverrideMode,
-	}
-	_, err = c.writeOverride(w, before, overrideForms(before, want))
+	})
 	return err
 }
 
+// isCleared reports whether the firmware follows its own order: the target None overrides nothing, however long.
 func isCleared(o Override) bool {
-	return o.Enabled == "Disabled" || o.Enabled == "" && (o.Target == "None" || o.Target == "")
+	return o.Enabled == "Disabled" || o.Target == "None" || o.Enabled == "" && o.Target == ""
+}
+
+// chooseEnabled gives how long an override lasts, as far as this BMC takes it.
+func (c *Client) chooseEnabled(w conn.Call, s computer, want Enabled) (Enabled, error) {
+	c.mu.Lock()
+	onceOnly := c.override.onceOnly
+	c.mu.Unlock()
+	if want == Continuous && onceOnly {
+		want = Once
+	}
+	if len(s.enables) == 0 || slices.Contains(s.enables, string(want)) {
+		return want, nil
+	}
+	for _, other := range []Enabled{Once, Continuous} {
+		if slices.Contains(s.enables, string(other)) {
+			return other, nil
+		}
+	}
+	return "", w.RefusedError("it offers only "+strings.Join(s.enables, ", ")+" for how long an override lasts",
+		"this machine cannot be started from a medium; a BIOS setting may lock its boot order")
 }
 
 // chooseTarget gives the BMC's own name for a target.
@@ -99,76 +126,6 @@ func chooseTarget(w conn.Call, s computer, target Target) (string, error) {
 	}
 	return "", w.RefusedError("it offers only "+strings.Join(offered, ", "),
 		"see what the BMC offers with `ingot bmc check`; this machine may need another boot method")
-}
-
-// overrideForms are the forms of an override to try: first the form that this BMC is likely to take, then forms with
-// fewer members.
-func overrideForms(s computer, want schemas.Boot) []schemas.Boot {
-	without := want
-	without.BootSourceOverrideMode = ""
-	bare := without
-	if want.BootSourceOverrideEnabled == schemas.DisabledBootSourceOverrideEnabled {
-		bare.BootSourceOverrideTarget = "" // Enabled alone is enough
-	}
-	forms := []schemas.Boot{want, without}
-	if s.Doc.Boot.BootSourceOverrideMode == "" && !wantsWholeOverride(s.Doc.Manufacturer) {
-		forms = []schemas.Boot{without, want} // HPE Gen9 and others have no mode
-	}
-	if bare.BootSourceOverrideTarget != without.BootSourceOverrideTarget {
-		forms = append(forms, bare)
-	}
-	return forms
-}
-
-// writeOverride patches Boot in the first form that the BMC accepts and reads the override back.
-func (c *Client) writeOverride(w conn.Call, before computer, forms []schemas.Boot) (Override, error) {
-	var refused error
-	for _, form := range forms {
-		err := patchBoot(w, before, form)
-		if err == nil {
-			return c.verifyOverride(w, form)
-		}
-		refused = err
-		if said := conn.AsError(err); said == nil || said.Status != http.StatusBadRequest || said.Temporary {
-			break
-		}
-	}
-	return Override{}, refused
-}
-
-func (c *Client) verifyOverride(w conn.Call, want schemas.Boot) (Override, error) {
-	after, err := c.readSystem(w)
-	if err != nil {
-		return Override{}, err
-	}
-	now := after.toSystem().Override
-	kept := now.Target == string(want.BootSourceOverrideTarget) && !isCleared(now)
-	if want.BootSourceOverrideEnabled == schemas.DisabledBootSourceOverrideEnabled {
-		kept = isCleared(now)
-	}
-	if kept {
-		return now, nil
-	}
-	return now, w.TemporaryError(fmt.Sprintf("it accepted the override but shows %s/%s", now.Target, now.Enabled),
-		"it is tried again; if it stays so, a BIOS setting or a pending BIOS job may forbid boot overrides")
-}
-
-// patchBoot sends a form to the System, or to its settings object where the System is read-only (iDRAC10, Nokia).
-func patchBoot(w conn.Call, s computer, form schemas.Boot) error {
-	body := struct{ Boot schemas.Boot }{form}
-	err := patchResource(w, s.path, s.ETag, body)
-	refused := conn.AsError(err)
-	if refused == nil || s.settings == "" || refused.Temporary || refused.Status < 400 || refused.Status >= 500 {
-		return err
-	}
-	at, bad := w.ResolveLink(s.settings)
-	if bad != nil {
-		return bad
-	}
-	if patchResource(w, at, "", body) != nil {
-		return err // the System's error explains more
-	}
-	return nil
 }
 
 // patchResource sends a PATCH with If-Match. If the ETag is refused, the fresh ETag is tried, then its strong form,

@@ -22,7 +22,8 @@ type Report struct {
 	Media       []Slot    `json:"media,omitempty"`
 	Hardware    *Hardware `json:"hardware,omitempty"`
 	Findings    []Finding `json:"findings"`
-	// Usable says that ingot can install the machine by virtual media.
+	// Usable says that nothing is missing that ingot needs for an install by virtual media, as far as reading tells:
+	// what only a boot shows is among the findings as Unknown.
 	Usable bool `json:"usable"`
 }
 
@@ -34,6 +35,7 @@ const (
 	Good    Verdict = "good"    // offered, and used
 	Limited Verdict = "limited" // works, with the restriction in the text
 	Missing Verdict = "missing" // ingot needs it
+	Unknown Verdict = "unknown" // reading does not tell; a boot does
 )
 
 // Finding is the result of a check.
@@ -74,7 +76,9 @@ func (c *Client) runChecks(ctx context.Context, report *Report) error {
 		report.addFinding("system", Missing, err.Error())
 		return err
 	}
+	c.askManagers(c.conn.Call(ctx, "look for the serial console"), computer)
 	system := computer.toSystem()
+	system.Console, _ = c.Console()
 	if offered, err := computer.Doc.GetSupportedResetTypes(); err == nil && len(system.ResetTypes) == 0 {
 		for _, kind := range offered {
 			system.ResetTypes = append(system.ResetTypes, string(kind))
@@ -83,9 +87,12 @@ func (c *Client) runChecks(ctx context.Context, report *Report) error {
 	report.System = &system
 	c.checkSession(report)
 	checkSystem(report, system)
+	checkResets(report, computer, system)
+	checkOverride(report, computer)
 	checkConsole(report, system)
 	c.checkMedia(ctx, report)
 	c.checkHardware(ctx, report)
+	addUnknown(report)
 	return nil
 }
 
@@ -112,21 +119,50 @@ func checkSystem(report *Report, s System) {
 	} else {
 		report.addFinding("power state", Good, string(s.Power))
 	}
-	for _, kind := range []ResetType{PowerOn, ForceOff, GracefulShutdown, ForceRestart} {
-		checkReset(report, s, kind)
-	}
 	if len(s.Unread) > 0 {
 		report.addFinding("document", Limited, "members that do not follow the schema are left out: "+
 			strings.Join(s.Unread, ", "))
 	}
+}
+
+// checkOverride judges what the BMC declares of its boot override. Whether it keeps one, reading does not tell.
+func checkOverride(report *Report, s computer) {
+	const topic = "boot override"
+	targets, enables := s.toSystem().Targets, s.enables
+	lasts, once := slices.Contains(enables, string(Continuous)), slices.Contains(enables, string(Once))
 	switch {
-	case len(s.Targets) == 0:
-		report.addFinding("boot override", Limited, "it does not say which targets it takes: Cd is tried")
-	case slices.Contains(s.Targets, "Cd") || slices.Contains(s.Targets, "UsbCd"):
-		report.addFinding("boot override", Good, "targets "+strings.Join(s.Targets, ", "))
-	default:
-		report.addFinding("boot override", Missing, "no target Cd or UsbCd, only "+strings.Join(s.Targets, ", ")+
+	case len(targets) > 0 && !slices.Contains(targets, "Cd") && !slices.Contains(targets, "UsbCd"):
+		report.addFinding(topic, Missing, "no target Cd or UsbCd, only "+strings.Join(targets, ", ")+
 			": virtual media cannot be booted")
+	case len(enables) > 0 && !lasts && !once:
+		report.addFinding(topic, Missing, "neither Once nor Continuous, only "+strings.Join(enables, ", ")+
+			": a BIOS setting may lock the boot order")
+	case len(targets) == 0:
+		report.addFinding(topic, Limited, "it does not say which targets it takes: Cd is tried")
+	case len(enables) > 0 && !lasts:
+		report.addFinding(topic, Limited, "Once, not Continuous: it is set again before each boot, and a machine that "+
+			"restarts in between starts from its disk")
+	default:
+		report.addFinding(topic, Good, "targets "+strings.Join(targets, ", "))
+	}
+	if s.settings != "" {
+		report.addFinding(topic, Unknown, "the System has a settings object, "+s.settings+": whether an override must "+
+			"go there, and whether the firmware follows it, only a boot shows")
+	}
+}
+
+// addUnknown says what no BMC tells before a boot.
+func addUnknown(report *Report) {
+	if !report.isUsable() {
+		return
+	}
+	for _, unknown := range []struct{ topic, text string }{
+		{"boot override", "whether it keeps an override, and whether the firmware follows it"},
+		{"virtual media", "whether it reads media from the daemon's media address, and over HTTP"},
+		{"power", "whether the machine goes off and on when it accepts that"},
+		{"firmware", "whether it starts ingot's boot loader, and how long it takes to get there"},
+	} {
+		report.addFinding(unknown.topic, Unknown, unknown.text)
 	}
 }
 
@@ -144,6 +180,17 @@ func checkConsole(report *Report, s System) {
 	default:
 		report.addFinding(topic, Good,
 			fmt.Sprintf("over SSH at port %d; spec.bmc.console.fingerprint has it read", console.Port))
+	}
+}
+
+func checkResets(report *Report, s computer, system System) {
+	if s.reset == "" {
+		report.addFinding("power", Missing, "the System has no Reset action: give the account the privilege "+
+			"ConfigureComponents, or check the licence")
+		return
+	}
+	for _, kind := range []ResetType{PowerOn, ForceOff, GracefulShutdown, ForceRestart} {
+		checkReset(report, system, kind)
 	}
 }
 
@@ -174,14 +221,29 @@ func (c *Client) checkMedia(ctx context.Context, report *Report) {
 	}
 	report.Media = slots
 	var usable []string
+	overHTTP := false
 	for _, slot := range slots {
-		if slot.Usable {
+		switch {
+		case slot.Unread != "":
+			report.addFinding("virtual media", Limited, slot.Path+" cannot be read: "+slot.Unread)
+		case slot.Usable:
 			usable = append(usable, slot.Path)
+			overHTTP = overHTTP || !slot.takesNoHTTP()
+		}
+		if slot.Leftover != "" {
+			report.addFinding("virtual media", Limited, fmt.Sprintf("%s shows the image %q and says that it is not "+
+				"connected: it counts as empty", slot.Path, slot.Leftover))
 		}
 	}
 	if len(usable) == 0 {
 		report.addFinding("virtual media", Missing,
 			fmt.Sprintf("%d drives and none takes a CD: enable virtual media, or check the licence", len(slots)))
+		return
+	}
+	if !overHTTP {
+		report.addFinding("virtual media", Missing, "it declares that it takes media over "+
+			strings.Join(slots[slices.IndexFunc(slots, Slot.takesNoHTTP)].Protocols, ", ")+
+			" only, and ingot serves them over HTTP: allow HTTP for virtual media at the BMC")
 		return
 	}
 	report.addFinding("virtual media", Good, "drives that take a CD: "+strings.Join(usable, ", "))
@@ -196,6 +258,10 @@ func (c *Client) checkHardware(ctx context.Context, report *Report) {
 	report.Hardware = &hardware
 	report.addFinding("inventory", Good,
 		fmt.Sprintf("%d network cards, %d disks", len(hardware.NICs), len(hardware.Disks)))
+	if count := len(hardware.Unread); count > 0 {
+		report.addFinding("inventory", Limited, fmt.Sprintf("%d parts are not shown: %s", count,
+			strings.Join(hardware.Unread[:min(count, 5)], "; ")))
+	}
 	switch hardware.SecureBoot {
 	case "Enabled":
 		report.addFinding("secure boot", Good, "enforced")

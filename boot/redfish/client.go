@@ -35,14 +35,21 @@ const LoginBackoff = conn.LoginBackoff
 type Client struct {
 	conn *conn.Conn
 
-	mu          sync.Mutex // guards the fields below
-	system      string     // path of the ComputerSystem, once known
-	slots       []string   // paths of the virtual drives, once known
-	insertNeeds []string   // optional parameters that InsertMedia turned out to need
-	console     *SerialConsole
-	systemRead  bool // console was read
+	mu             sync.Mutex // guards the fields below
+	system         string     // path of the ComputerSystem, once known
+	drives         driveMap   // what was learned of the virtual drives
+	insertNeeds    []string   // optional parameters that InsertMedia turned out to need
+	override       overrideHabits
+	console        *SerialConsole
+	managerConsole *SerialConsole             // as a manager names it
+	managersAsked  bool                       // for a console
+	systemRead     bool                       // console was read
+	managers       map[string]managerDocument // as read last, for those who look for drives soon after
+	recent         *computer                  // as System read it last, until something is changed
+	recentAt       time.Time
 	// when the first of the last readings in a row said Off; zero unless the last reading said Off
 	offSince time.Time
+	off      offRow // power-offs that were accepted
 }
 
 // Open checks the configuration and sends nothing. Close ends the session.

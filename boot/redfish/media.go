@@ -3,6 +3,7 @@ package redfish
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,155 +14,6 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
-// Slot is a virtual drive.
-type Slot struct {
-	Path     string   `json:"path"`
-	ID       string   `json:"id"`
-	Types    []string `json:"types,omitempty"` // CD, DVD, USBStick, Floppy
-	Inserted bool     `json:"inserted"`
-	Image    string   `json:"image,omitempty"` // URL as the BMC shows it
-	// Usable says that the drive takes a CD image by URL, by action or by PATCH.
-	Usable bool `json:"usable"`
-}
-
-// drive is a Slot with gofish's document.
-type drive struct {
-	conn.Resource[schemas.VirtualMedia]
-	Slot
-}
-
-// Media reads the virtual drives, in the BMC's order, under the System and under its managers.
-func (c *Client) Media(ctx context.Context) ([]Slot, error) {
-	drives, err := c.readDrives(c.conn.Call(ctx, "read the virtual media"))
-	if err != nil {
-		return nil, err
-	}
-	slots := make([]Slot, 0, len(drives))
-	for _, d := range drives {
-		slots = append(slots, d.Slot)
-	}
-	return slots, nil
-}
-
-// readDrives reads every virtual drive. The paths are looked up once.
-func (c *Client) readDrives(w conn.Call) ([]drive, error) {
-	c.mu.Lock()
-	paths := c.slots
-	c.mu.Unlock()
-	if len(paths) == 0 {
-		var err error
-		if paths, err = c.findSlots(w); err != nil {
-			return nil, err
-		}
-		c.mu.Lock()
-		c.slots = paths
-		c.mu.Unlock()
-	}
-	var found []drive
-	for _, path := range paths {
-		d, err := c.readDrive(w, path)
-		if err != nil {
-			if said := conn.AsError(err); said != nil && said.Status == http.StatusNotFound {
-				c.mu.Lock()
-				c.slots = nil // the drives moved: look the paths up next time
-				c.mu.Unlock()
-			}
-			return nil, err
-		}
-		found = append(found, d)
-	}
-	return found, nil
-}
-
-// findSlots lists the paths of the virtual drives under the System (iDRAC from 6.00, OpenBMC) and under its managers.
-func (c *Client) findSlots(w conn.Call) ([]string, error) {
-	system, err := c.readSystem(w)
-	if err != nil {
-		return nil, err
-	}
-	var collections []string
-	add := func(link string) error {
-		if link == "" {
-			return nil
-		}
-		at, err := w.ResolveLink(link)
-		if err != nil {
-			return err
-		}
-		collections = append(collections, at)
-		return nil
-	}
-	if err := add(system.media); err != nil {
-		return nil, err
-	}
-	managers, err := c.listManagers(w, system)
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range managers {
-		manager, err := conn.Get[struct{ VirtualMedia conn.Link }](w, path)
-		if err != nil {
-			return nil, err
-		}
-		if err := add(manager.Doc.VirtualMedia.ID); err != nil {
-			return nil, err
-		}
-	}
-	var paths []string
-	for _, at := range collections {
-		slots, err := w.ListMembers(at)
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, slots...)
-	}
-	slices.Sort(paths)
-	paths = slices.Compact(paths)
-	return paths[:min(len(paths), conn.MaxMembers)], nil
-}
-
-// listManagers gives the System's managers, or all managers if the System names none.
-func (c *Client) listManagers(w conn.Call, system computer) ([]string, error) {
-	if len(system.managers) == 0 {
-		root, err := w.ReadRoot()
-		if err != nil || root.Managers == "" {
-			return nil, err
-		}
-		return w.ListMembers(root.Managers)
-	}
-	var paths []string
-	for _, link := range system.managers[:min(len(system.managers), conn.MaxMembers)] {
-		at, err := w.ResolveLink(link)
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, at)
-	}
-	return paths, nil
-}
-
-func (c *Client) readDrive(w conn.Call, path string) (drive, error) {
-	got, err := conn.Get[schemas.VirtualMedia](w, path)
-	if err != nil {
-		return drive{}, err
-	}
-	got.Doc.SetClient(w)
-	got.Doc.DisableEtagMatch(true)
-	d := drive{Resource: got, Slot: Slot{Path: path, ID: got.Doc.ID, Image: got.Doc.Image}}
-	for _, kind := range got.Doc.MediaTypes {
-		d.Types = append(d.Types, string(kind))
-	}
-	// Some BMCs show Inserted without an image, some an image without Inserted: in both cases the drive is not empty.
-	d.Inserted = got.Doc.Image != "" || got.Doc.Inserted != nil && *got.Doc.Inserted
-	d.Usable = takesCD(d.Types)
-	return d, nil
-}
-
-// takesCD: CD, or DVD where there is no CD (Cisco UCS); a drive without types is worth a try.
-func takesCD(types []string) bool {
-	return len(types) == 0 || slices.Contains(types, "CD") || slices.Contains(types, "DVD")
-}
-
 // Insert puts the medium at an http or https URL into a virtual CD and returns the drive as read back. Older media in
 // the drive are ejected first; if a drive already has the URL, nothing is sent.
 func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
@@ -169,7 +21,7 @@ func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
 	if at, err := url.Parse(medium); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
 		return Slot{}, w.ProtocolError(errors.New("the medium's address is no http or https URL"))
 	}
-	drives, err := c.readDrives(w)
+	drives, err := c.recentDrives(w)
 	if err != nil {
 		return Slot{}, err
 	}
@@ -178,11 +30,55 @@ func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
 			return d.Slot, nil
 		}
 	}
+	defer c.forgetReadings()
 	return c.insertSomewhere(w, drives, medium)
 }
 
-// insertSomewhere tries the usable drives in turn: some look usable and refuse (Cisco vKVM, Lenovo RDOC).
+// insertSomewhere tries the usable drives in turn: some look usable and refuse (Cisco vKVM, Lenovo RDOC). If all
+// refuse, the second names of the drives are tried.
 func (c *Client) insertSomewhere(w conn.Call, drives []drive, medium string) (Slot, error) {
+	slot, refused := c.insertIntoFirst(w, drives, medium)
+	if !refusesDrive(refused) {
+		return slot, refused
+	}
+	c.mu.Lock()
+	paths := slices.Sorted(maps.Keys(c.drives.names))
+	c.mu.Unlock()
+	var seconds []drive
+	for _, at := range paths {
+		if d, err := c.readDrive(w, at); err == nil {
+			seconds = append(seconds, d)
+		}
+	}
+	if len(seconds) == 0 {
+		return Slot{}, refused
+	}
+	slot, err := c.insertIntoFirst(w, seconds, medium)
+	if err == nil {
+		c.preferName(slot.Path)
+	}
+	return slot, err
+}
+
+// refusesDrive reports whether a refusal is about the drive, so that another drive may take the medium.
+func refusesDrive(err error) bool {
+	said := conn.AsError(err)
+	return said != nil && !said.Temporary && (said.Status == http.StatusBadRequest ||
+		said.Status == http.StatusMethodNotAllowed || said.Status == http.StatusNotFound)
+}
+
+// preferName makes the second name of a drive the first.
+func (c *Client) preferName(second string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if first := c.drives.names[second]; first != "" {
+		delete(c.drives.names, second)
+		c.drives.names[first] = second
+	}
+}
+
+// insertIntoFirst inserts into the first usable drive that does not refuse.
+func (c *Client) insertIntoFirst(w conn.Call, drives []drive, medium string) (Slot, error) {
 	var last error
 	for _, d := range drives {
 		if !d.Usable {
@@ -195,18 +91,40 @@ func (c *Client) insertSomewhere(w conn.Call, drives []drive, medium string) (Sl
 		if err == nil {
 			return c.verifyInserted(w, d.Path)
 		}
-		said := conn.AsError(err)
-		if said == nil || said.Temporary || said.Status != http.StatusBadRequest &&
-			said.Status != http.StatusMethodNotAllowed && said.Status != http.StatusNotFound {
-			return Slot{}, err
+		if last = explainProtocol(w, d, medium, err); !refusesDrive(err) {
+			return Slot{}, last
 		}
-		last = err
 	}
 	if last == nil {
 		return Slot{}, w.RefusedError("it has no virtual drive that takes a CD",
 			"virtual media may need a licence or must be enabled at the BMC; see `ingot bmc check`")
 	}
 	return Slot{}, last
+}
+
+// explainProtocol says in plain words that a BMC takes media over HTTPS only, where the BMC declares that or refuses
+// the form of a URL that has http.
+func explainProtocol(w conn.Call, d drive, medium string, refused error) error {
+	said := conn.AsError(refused)
+	if said == nil || !strings.HasPrefix(medium, "http:") || !refusesDrive(refused) {
+		return refused
+	}
+	badForm := (said.MessageID == "ActionParameterValueFormatError" || said.MessageID == "PropertyValueFormatError") &&
+		said.NamesProperty("Image")
+	badProtocol := said.MessageID == "ActionParameterValueNotInList" && said.NamesProperty("TransferProtocolType")
+	if !badForm && !badProtocol && !d.takesNoHTTP() {
+		return refused
+	}
+	plain := *w.RefusedError(
+		"it takes boot media over HTTPS only, and this medium is served over HTTP; it said: "+said.Detail,
+		"allow HTTP for virtual media at the BMC; ingot serves media over HTTP only")
+	plain.Status, plain.MessageID = said.Status, said.MessageID
+	return &plain
+}
+
+// takesNoHTTP reports whether a drive that takes a CD declares protocols, and not HTTP.
+func (s Slot) takesNoHTTP() bool {
+	return s.Usable && len(s.Protocols) > 0 && !slices.Contains(s.Protocols, "HTTP")
 }
 
 // verifyInserted checks by a fresh read that the drive is not empty. The URL is not compared, because BMCs rewrite it.
@@ -219,6 +137,9 @@ func (c *Client) verifyInserted(w conn.Call, path string) (Slot, error) {
 		return Slot{}, w.TemporaryError("it accepted the medium but its drive is empty",
 			"it is tried again; check that the BMC can reach the daemon's media address")
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drives.inserted = after.Image
 	return after.Slot, nil
 }
 
@@ -243,12 +164,22 @@ func (c *Client) insertInto(w conn.Call, d drive, medium string) error {
 		if said == nil {
 			return w.ProtocolError(err)
 		}
-		missing := missingParameter(said, needs)
-		if missing == "" {
+		switch missing := missingParameter(said, needs); {
+		case missing != "":
+			needs = append(needs, missing)
+		case isNameless(said) && !slices.Contains(needs, "UserName"): // NVIDIA DGX
+			needs = append(needs, "UserName", "Password")
+		default:
 			return said
 		}
-		needs = append(needs, missing)
 	}
+}
+
+// isNameless reports whether a refusal says that something is missing or wrong and does not say what.
+func isNameless(said *Error) bool {
+	return said.Status == http.StatusBadRequest && !said.Temporary && (said.MessageID == "GeneralError" ||
+		said.MessageID == "" || said.MessageID == "ActionParameterMissing") &&
+		strings.Contains(strings.ToLower(said.Detail), "parameter")
 }
 
 // optionalParameters are the parameters of InsertMedia that some BMC requires, longest names first: a name may be part
@@ -302,7 +233,7 @@ func insertParameters(medium string, needs []string) *schemas.VirtualMediaInsert
 // temporary error. The caller makes sure that no machine runs from the medium.
 func (c *Client) Eject(ctx context.Context) error {
 	w := c.conn.Call(ctx, "eject the medium")
-	drives, err := c.readDrives(w)
+	drives, err := c.recentDrives(w)
 	if err != nil {
 		return err
 	}
@@ -320,6 +251,7 @@ func (c *Client) emptyDrive(w conn.Call, d drive) error {
 	if !d.Inserted {
 		return nil
 	}
+	defer c.forgetReadings()
 	refused := c.ejectDrive(w, d)
 	if said := conn.AsError(refused); refused != nil && (said == nil || said.Status == 0) {
 		return refused // the request did not reach the drive

@@ -1,9 +1,46 @@
 package redfish
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Faults that no answer shows, by manufacturer. Sources: release notes and threads of OpenStack's sushy and Ironic.
 // Further faults are handled where they show.
+
+// vendorName is the manufacturer that a System names, or else the vendor whose own members it has (Dell M640: the
+// manufacturer is empty).
+func vendorName(manufacturer string, oem map[string]json.RawMessage) string {
+	if strings.TrimSpace(manufacturer) != "" {
+		return manufacturer
+	}
+	for _, vendor := range []string{"Dell", "Hpe", "Hp", "Lenovo", "Supermicro", "Ami"} {
+		if len(oem[vendor]) > 0 {
+			return vendor
+		}
+	}
+	return ""
+}
+
+// dellNode is the service tag among Dell's own members of a System.
+func dellNode(oem json.RawMessage) string {
+	var said struct{ DellSystem struct{ NodeID string } }
+	_ = json.Unmarshal(oem, &said) // members of another shape count as absent
+	return strings.TrimSpace(said.DellSystem.NodeID)
+}
+
+// consoleCommand enters the serial console from a BMC's command line, where the BMC does not say; empty if unknown.
+// Sources: Dell's and HPE's guides of iDRAC and iLO.
+func consoleCommand(vendor string) string {
+	switch {
+	case isDell(vendor):
+		return "console com2"
+	case hasWord(vendor, "hpe"), hasWord(vendor, "hp"):
+		return "vsp"
+	default:
+		return ""
+	}
+}
 
 // isDell: SerialNumber is the board's, the label's service tag is the SKU.
 func isDell(manufacturer string) bool { return hasWord(manufacturer, "dell") }

@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/stmcginnis/gofish/schemas"
 
@@ -46,39 +43,80 @@ type Override struct {
 	Mode    string `json:"mode,omitempty"` // UEFI, Legacy
 }
 
-// SerialConsole is the machine's serial console over SSH, as the BMC describes it.
-type SerialConsole struct {
-	Enabled bool   `json:"enabled"`
-	Port    int    `json:"port"`
-	Shared  bool   `json:"shared,omitempty"` // with the BMC's command line
-	Entry   string `json:"entry,omitempty"`  // the command that enters the console from the command line
-}
-
 // System reads the machine.
 func (c *Client) System(ctx context.Context) (System, error) {
-	got, err := c.readSystem(c.conn.Call(ctx, "read the system"))
+	w := c.conn.Call(ctx, "read the system")
+	got, err := c.readSystem(w)
 	if err != nil {
 		return System{}, err
 	}
-	return got.toSystem(), nil
-}
-
-// Console is the serial console of the last reading of the System: nil if the BMC named none; read is false before the
-// first reading. Nothing is sent, so readers of consoles take no turn at the BMC.
-func (c *Client) Console() (console *SerialConsole, read bool) {
+	c.askManagers(w, got)
+	system := got.toSystem()
+	system.Console, _ = c.Console()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.console, c.systemRead
+	c.recent, c.recentAt = &got, c.conn.Now()
+	return system, nil
+}
+
+// recentSystem gives the machine as System has just read it, if nothing was changed since, or reads it: a change begins
+// with the look that led to it, and is checked by a fresh reading.
+func (c *Client) recentSystem(w conn.Call) (computer, error) {
+	c.mu.Lock()
+	recent, at := c.recent, c.recentAt
+	c.mu.Unlock()
+	if recent == nil || c.conn.Now().Sub(at) >= fresh {
+		return c.readSystem(w)
+	}
+	again := *recent
+	doc := *recent.Doc
+	doc.SetClient(w) // the look's context is over
+	again.Doc = &doc
+	return again, nil
 }
 
 // computer is the ComputerSystem with members that gofish does not export.
 type computer struct {
 	conn.Resource[schemas.ComputerSystem]
 	path     string
+	vendor   string   // Manufacturer, or the name of the vendor's own members where Manufacturer is empty
 	managers []string // links as the BMC wrote them
 	media    string
 	settings string
+	reset    string   // target of the Reset action; empty if there is none
 	resets   []string // allowable reset types, if the document has them
+	enables  []string // allowable values of BootSourceOverrideEnabled, if the document has them
+	nodeID   string   // Dell: the service tag of a blade
+	override Override // that the next start follows
+}
+
+// members are members of a ComputerSystem that gofish does not export.
+type members struct {
+	VirtualMedia conn.Link
+	Links        struct{ ManagedBy []conn.Link }
+	Settings     struct{ SettingsObject conn.Link } `json:"@Redfish.Settings"`
+	Boot         struct {
+		Enables []string `json:"BootSourceOverrideEnabled@Redfish.AllowableValues"`
+	}
+	Actions struct {
+		Reset struct {
+			Target    string   `json:"target"`
+			Allowable []string `json:"ResetType@Redfish.AllowableValues"`
+		} `json:"#ComputerSystem.Reset"`
+	}
+	Oem map[string]json.RawMessage
+}
+
+// readMembers reads each member alone: a member of another shape counts as absent.
+func readMembers(raw []byte) members {
+	var found members
+	var parts map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &parts) // conn.Get has read it as an object
+	for name, into := range map[string]any{"VirtualMedia": &found.VirtualMedia, "Links": &found.Links,
+		"@Redfish.Settings": &found.Settings, "Boot": &found.Boot, "Actions": &found.Actions, "Oem": &found.Oem} {
+		_ = json.Unmarshal(parts[name], into)
+	}
+	return found
 }
 
 func (c *Client) readSystem(w conn.Call) (computer, error) {
@@ -92,28 +130,28 @@ func (c *Client) readSystem(w conn.Call) (computer, error) {
 	}
 	got.Doc.SetClient(w)
 	got.Doc.DisableEtagMatch(true) // iDRAC10 refuses If-Match on actions
-	var links struct {
-		VirtualMedia conn.Link
-		Links        struct{ ManagedBy []conn.Link }
-		Settings     struct{ SettingsObject conn.Link } `json:"@Redfish.Settings"`
-		Actions      struct {
-			Reset struct {
-				Allowable []string `json:"ResetType@Redfish.AllowableValues"`
-			} `json:"#ComputerSystem.Reset"`
-		}
+	also := readMembers(got.Raw)
+	found := computer{Resource: got, path: path, media: also.VirtualMedia.ID,
+		settings: also.Settings.SettingsObject.ID,
+		reset:    also.Actions.Reset.Target,
+		resets:   also.Actions.Reset.Allowable,
+		enables:  also.Boot.Enables,
+		vendor:   vendorName(got.Doc.Manufacturer, also.Oem),
+		nodeID:   dellNode(also.Oem["Dell"]),
 	}
-	_ = json.Unmarshal(got.Raw, &links) // members of another shape count as absent
-	found := computer{Resource: got, path: path, media: links.VirtualMedia.ID,
-		settings: links.Settings.SettingsObject.ID,
-		resets:   links.Actions.Reset.Allowable,
-	}
-	for _, manager := range links.Links.ManagedBy {
+	c.mu.Lock()
+	found.settings = cmp.Or(found.settings, c.override.settings)
+	c.mu.Unlock()
+	for _, manager := range also.Links.ManagedBy {
 		found.managers = append(found.managers, manager.ID)
+	}
+	if found.override, err = c.readOverride(w, found); err != nil {
+		return computer{}, err
 	}
 	c.recordPower(found.toSystem().Power)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.console, c.systemRead = readSerialConsole(got.Doc), true
+	c.console, c.systemRead = cmp.Or(readSerialConsole(got.Doc), c.managerConsole), true
 	return found, nil
 }
 
@@ -148,12 +186,8 @@ func (s computer) toSystem() System {
 	doc := s.Doc
 	v := System{
 		Path: s.path, Power: parsePower(string(doc.PowerState)), Manufacturer: doc.Manufacturer, Model: doc.Model,
-		Serial: serialNumber(doc), UUID: strings.ToLower(doc.UUID), BIOSVersion: doc.BiosVersion, Unread: s.Dropped,
-		ResetTypes: s.resets,
-		Override: Override{
-			Target: string(doc.Boot.BootSourceOverrideTarget), Enabled: string(doc.Boot.BootSourceOverrideEnabled),
-			Mode: string(doc.Boot.BootSourceOverrideMode),
-		},
+		Serial: s.serialNumber(), UUID: strings.ToLower(doc.UUID), BIOSVersion: doc.BiosVersion, Unread: s.Dropped,
+		ResetTypes: s.resets, Override: s.override,
 	}
 	if count := doc.ProcessorSummary.Count; count != nil {
 		v.Processors = int(*count)
@@ -161,30 +195,11 @@ func (s computer) toSystem() System {
 	if size := doc.MemorySummary.TotalSystemMemoryGiB; size != nil {
 		v.MemoryMiB = int(*size * 1024)
 	}
-	v.Console = readSerialConsole(doc)
 	for _, target := range doc.Boot.AllowableBootSourceOverrideTargetValues {
 		v.Targets = append(v.Targets, string(target))
 	}
 	slices.Sort(v.Unread)
 	return v
-}
-
-// sshPort is the default if the BMC names no port.
-const sshPort = 22
-
-// readSerialConsole reads SerialConsole.SSH; nil if it is absent. A BMC that names a port or a command has a console,
-// also if the console is switched off.
-func readSerialConsole(doc *schemas.ComputerSystem) *SerialConsole {
-	said := doc.SerialConsole.SSH
-	if said == (schemas.SerialConsoleProtocol{}) {
-		return nil
-	}
-	console := &SerialConsole{Enabled: said.ServiceEnabled, Port: sshPort, Shared: said.SharedWithManagerCLI,
-		Entry: said.ConsoleEntryCommand}
-	if said.Port != nil && *said.Port > 0 && *said.Port < 1<<16 {
-		console.Port = int(*said.Port)
-	}
-	return console
 }
 
 // parsePower reads PowerState. A machine on its way up or down is not off; null, missing and unknown words are
@@ -201,132 +216,11 @@ func parsePower(said string) inventory.PowerState {
 }
 
 // serialNumber is the number on the machine's label. Dell's SerialNumber belongs to the board; the service tag is in
-// SKU.
-func serialNumber(doc *schemas.ComputerSystem) string {
-	if isDell(doc.Manufacturer) {
-		return cmp.Or(doc.SKU, doc.SerialNumber)
+// SKU, of a blade also in the vendor's own members.
+func (s computer) serialNumber() string {
+	board := strings.TrimSpace(s.Doc.SerialNumber)
+	if isDell(s.vendor) {
+		return cmp.Or(strings.TrimSpace(s.Doc.SKU), s.nodeID, board)
 	}
-	return doc.SerialNumber
-}
-
-// ResetType is a change of power.
-type ResetType string
-
-// Changes of power.
-const (
-	PowerOn          ResetType = "On"
-	ForceOff         ResetType = "ForceOff"
-	GracefulShutdown ResetType = "GracefulShutdown" // the guest is asked, and may ignore the request
-	ForceRestart     ResetType = "ForceRestart"
-)
-
-// resetChoices are the Redfish reset types that serve a change, best first.
-var resetChoices = map[ResetType][]schemas.ResetType{
-	PowerOn:          {schemas.OnResetType, schemas.ForceOnResetType, schemas.PushPowerButtonResetType},
-	ForceOff:         {schemas.ForceOffResetType},
-	GracefulShutdown: {schemas.GracefulShutdownResetType},
-	ForceRestart:     {schemas.ForceRestartResetType, schemas.PowerCycleResetType},
-}
-
-// Reset asks for a change of power and returns once the BMC has accepted the change; the machine may still be changing.
-// If the power is already as wanted, nothing is sent.
-func (c *Client) Reset(ctx context.Context, want ResetType) error {
-	_, err := c.Change(ctx, want)
-	return err
-}
-
-// Change is Reset, and reports whether the power was already as wanted, so that the call changed nothing.
-func (c *Client) Change(ctx context.Context, want ResetType) (already bool, err error) {
-	w := c.conn.Call(ctx, "power: "+string(want))
-	before, err := c.readSystem(w)
-	if err != nil {
-		return false, err
-	}
-	if reachedPower(want, before.toSystem().Power) {
-		return true, nil
-	}
-	kind, err := c.pickReset(w, before, want)
-	if err != nil {
-		return false, err
-	}
-	task, err := before.Doc.Reset(kind)
-	if err == nil {
-		return false, w.FollowTask(task)
-	}
-	refused := conn.AsError(err)
-	if refused == nil { // gofish's own error
-		return false, w.ProtocolError(err)
-	}
-	if refused.Status != http.StatusConflict && refused.Status != http.StatusBadRequest {
-		return false, refused
-	}
-	// Many BMCs refuse a change to the present state; look again.
-	after, err := c.readSystem(w)
-	if err == nil && reachedPower(want, after.toSystem().Power) {
-		return true, nil
-	}
-	return false, refused
-}
-
-// ButtonPause is how long every reading must have said Off before a power button is pushed. If the BMC's reading is
-// stale and the machine runs, the button would switch the machine off.
-const ButtonPause = 30 * time.Second
-
-// recordPower keeps the time since when every reading said Off.
-func (c *Client) recordPower(power inventory.PowerState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case power != inventory.PoweredOff:
-		c.offSince = time.Time{}
-	case c.offSince.IsZero():
-		c.offSince = c.conn.Now()
-	}
-}
-
-// OffSince is the time of the first reading in the last row of readings that all said Off; zero unless the last reading
-// said Off. A failed reading does not end the row.
-func (c *Client) OffSince() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.offSince
-}
-
-// reachedPower reports whether the power is already as wanted. A restart is never reached.
-func reachedPower(want ResetType, power inventory.PowerState) bool {
-	switch want {
-	case PowerOn:
-		return power == inventory.PoweredOn
-	case ForceOff, GracefulShutdown:
-		return power == inventory.PoweredOff
-	default:
-		return false
-	}
-}
-
-func (c *Client) pickReset(w conn.Call, s computer, want ResetType) (schemas.ResetType, error) {
-	choices, known := resetChoices[want]
-	if !known {
-		return "", w.ProtocolError(errors.New("there is no such change of power"))
-	}
-	offered, err := s.Doc.GetSupportedResetTypes()
-	if err != nil || len(offered) == 0 {
-		return choices[0], nil // the BMC does not say: the most common type
-	}
-	since := c.OffSince()
-	seenOff := !since.IsZero() && !c.conn.Now().Before(since.Add(ButtonPause))
-	for _, choice := range choices {
-		button := choice == schemas.PushPowerButtonResetType
-		switch {
-		case !slices.Contains(offered, choice) || button && s.toSystem().Power != inventory.PoweredOff:
-		case button && !seenOff:
-			return "", w.TemporaryError(
-				"it has only a power button, and was not seen to be off for long enough to push that",
-				fmt.Sprintf("it is pushed when the machine is off for %s", ButtonPause))
-		default:
-			return choice, nil
-		}
-	}
-	return "", w.RefusedError(fmt.Sprintf("it offers only %v", offered),
-		"use another way: off and on for a restart, a hard power-off for a shutdown")
+	return board
 }

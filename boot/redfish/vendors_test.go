@@ -137,7 +137,7 @@ func TestChangedETagIsReadAgain(t *testing.T) {
 	})
 	_, err := v.open(t, one).SetBootOverride(t.Context(), redfish.FromDisk, redfish.Once)
 	must(t, err)
-	const body = `PATCH ` + one + ` {"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideMode":"UEFI","BootSourceOverrideTarget":"Hdd"}} If-Match `
+	const body = `PATCH ` + one + ` {"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideTarget":"Hdd"}} If-Match `
 	v.wantSent(t, body+`W/"1"`, body+`"2"`)
 }
 
@@ -150,7 +150,7 @@ func TestOverrideGoesToTheSettingsWhereTheSystemIsReadOnly(t *testing.T) {
 	})
 	_, err := v.open(t, one).SetBootOverride(t.Context(), redfish.FromMedium, redfish.Continuous)
 	must(t, err)
-	const body = `{"Boot":{"BootSourceOverrideEnabled":"Continuous","BootSourceOverrideMode":"UEFI","BootSourceOverrideTarget":"Cd"}}`
+	const body = `{"Boot":{"BootSourceOverrideEnabled":"Continuous","BootSourceOverrideTarget":"Cd"}}`
 	v.wantSent(t, `PATCH `+one+` `+body+` If-Match W/"1"`, `PATCH `+one+`/Settings `+body)
 }
 

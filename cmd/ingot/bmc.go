@@ -37,7 +37,8 @@ func newBMC(s streams) *cobra.Command {
 		Short: "Say what a BMC offers, what ingot would use of it, and what is missing; changes nothing",
 		Long: "Reads a BMC through Redfish. Nothing is changed; the session is ended afterwards.\n" +
 			"The password is read from $" + passwordVariable + " or --password-file.\n" +
-			"Exit code 0: ingot can install this machine; 1: not reached; 2: the BMC lacks something that ingot needs.",
+			"What reading does not tell and only a boot shows is listed as unknown.\n" +
+			"Exit code 0: nothing is missing that ingot needs; 1: not reached; 2: something is missing.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return checkBMC(c.Context(), s, o, args[0]) },
 	}
@@ -187,7 +188,8 @@ func printReport(out io.Writer, r redfish.Report) {
 	}
 	_ = w.Flush()
 	if r.Usable {
-		fmt.Fprintln(out, "\ningot can install this machine by virtual media.")
+		fmt.Fprintln(out, "\nNothing is missing that ingot needs. What is unknown above only a boot shows: try "+
+			"one such machine first.")
 	} else {
 		fmt.Fprintln(out, "\ningot cannot install this machine yet: see what is missing above.")
 	}

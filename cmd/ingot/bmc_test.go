@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,5 +48,74 @@ func TestBMCCheckNamesTheConsolesKey(t *testing.T) {
 	}
 	if server, _ := rack.Console("machine-1"); server.Counts().Logins != 0 || server.Counts().Connections == 0 {
 		t.Errorf("%+v, want connections and no login", server.Counts())
+	}
+}
+
+// replayTree serves a tree with the verb, and returns the address of the BMC.
+func replayTree(t *testing.T, tree map[string]map[string]any) string {
+	t.Helper()
+	dir := t.TempDir()
+	for at, document := range tree {
+		text, err := json.Marshal(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, at, "index.json")
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	out, said := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		root := newRoot(streams{strings.NewReader(""), said, io.Discard})
+		root.SetArgs([]string{"lab", "replay", dir})
+		if err := root.ExecuteContext(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, _, _ := strings.Cut(line, ": ")
+	return address
+}
+
+// A check only reads: it never says that ingot can install a machine, and it says what reading does not tell.
+func TestBMCCheckSaysWhatItCannotKnow(t *testing.T) {
+	t.Setenv(passwordVariable, "lab")
+	tree := map[string]map[string]any{
+		"redfish/v1/Systems/1": {"@odata.id": "/redfish/v1/Systems/1", "PowerState": "Off", "SerialNumber": "S1",
+			"VirtualMedia":      map[string]any{"@odata.id": "/redfish/v1/Systems/1/VirtualMedia"},
+			"@Redfish.Settings": map[string]any{"SettingsObject": map[string]any{"@odata.id": "/redfish/v1/Systems/1/SD"}},
+			"Actions":           map[string]any{"#ComputerSystem.Reset": map[string]any{"target": "/redfish/v1/Systems/1/Reset"}},
+			"Boot": map[string]any{"BootSourceOverrideEnabled@Redfish.AllowableValues": []string{"Once", "Disabled"},
+				"BootSourceOverrideTarget@Redfish.AllowableValues": []string{"Cd"}}},
+		"redfish/v1/Systems/1/VirtualMedia": {"Members": []map[string]any{{"@odata.id": "/redfish/v1/Systems/1/VirtualMedia/1"}}},
+		"redfish/v1/Systems/1/VirtualMedia/1": {"Id": "1", "MediaTypes": []string{"CD"}, "Image": "None", "Inserted": false,
+			"ConnectedVia": "NotConnected"},
+	}
+	address := replayTree(t, tree)
+	var out, talk bytes.Buffer
+	code := runCommand([]string{"bmc", "check", address, "--username", "admin", "--first-use"},
+		streams{strings.NewReader(""), &out, &talk})
+	if code != exitOK {
+		t.Errorf("exit code %d: %s", code, talk.String())
+	}
+	for _, want := range []string{"Once, not Continuous", `shows the image "None"`, "the System has a settings object",
+		"unknown  virtual media", "Nothing is missing that ingot needs. What is unknown above only a boot shows"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	if strings.Contains(out.String(), "can install") || t.Failed() {
+		t.Errorf("it prints\n%s", out.String())
 	}
 }

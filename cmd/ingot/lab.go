@@ -16,7 +16,8 @@ import (
 func newLab(s streams) *cobra.Command {
 	command := &cobra.Command{Use: "lab", Short: "A virtual rack: machines with BMCs, to try things on"}
 	dir := command.PersistentFlags().String("dir", "ingot-lab", "the rack's directory")
-	command.AddCommand(newLabUp(s, dir), newLabFleet(s, dir), newLabShow(s, dir), newLabUnplug(dir))
+	command.AddCommand(newLabUp(s, dir), newLabFleet(s, dir), newLabShow(s, dir), newLabUnplug(dir),
+		newLabReplay(s))
 	return command
 }
 

@@ -33,6 +33,9 @@ func (call Call) ResolveLink(link string) (string, error) {
 	return at, nil
 }
 
+// Over reports whether the caller's context has ended.
+func (call Call) Over() bool { return call.ctx.Err() != nil }
+
 // ReadRoot gives the service root, which is read once.
 func (call Call) ReadRoot() (*Root, error) { return call.conn.serviceRoot(call.ctx, call.doing) }
 

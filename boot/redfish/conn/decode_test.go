@@ -25,7 +25,7 @@ func TestMessages(t *testing.T) {
 		"a second one":     {`{"error":{"message":"broken"}} {"other":1}`, []message{{Message: "broken"}}},
 		"HTML":             {`<html>`, nil},
 		"nothing":          {``, nil},
-		"error is a text":  {`{"error":"broken"}`, nil},
+		"error is a text":  {`{"error":"broken"}`, []message{{Message: "broken"}}},
 		"info is a number": {`{"error":{"message":"broken","@Message.ExtendedInfo":7}}`, []message{{Message: "broken"}}},
 	}
 	for name, test := range tests {

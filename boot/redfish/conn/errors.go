@@ -1,8 +1,6 @@
 package conn
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -86,48 +84,15 @@ func AsError(err error) *Error {
 // maxDetail bounds how much of a BMC's text goes into an error, in bytes.
 const maxDetail = 300
 
-// message is an entry of @Message.ExtendedInfo; real BMCs omit any of the fields.
-type message struct {
-	MessageID         string `json:"MessageId"`
-	Message           string
-	MessageArgs       []any
-	RelatedProperties []string
-}
-
-// parseMessages finds the BMC's error messages: ExtendedInfo may be a list or a single object (iDRAC), and error.code
-// may be absent.
-func parseMessages(body []byte) []message {
-	var doc struct {
-		Error struct {
-			Code, Message string
-			Info          json.RawMessage `json:"@Message.ExtendedInfo"`
-		}
-	}
-	if json.NewDecoder(bytes.NewReader(body)).Decode(&doc) != nil {
-		return nil
-	}
-	var list []message
-	if json.Unmarshal(doc.Error.Info, &list) != nil {
-		var single message
-		if json.Unmarshal(doc.Error.Info, &single) == nil {
-			list = []message{single}
-		}
-	}
-	if len(list) == 0 && doc.Error.Message != "" {
-		list = []message{{MessageID: doc.Error.Code, Message: doc.Error.Message}}
-	}
-	return list
-}
-
 // refusalError makes the error for a refusing answer.
 func (c *Conn) refusalError(doing string, got answer) *Error {
 	e := &Error{Kind: Refused, Doing: doing, Host: c.base.Host, Status: got.status}
 	var said []string
 	for _, m := range parseMessages(got.body) {
 		if e.MessageID == "" {
-			e.MessageID = m.MessageID[strings.LastIndex(m.MessageID, ".")+1:]
+			e.MessageID = m.id()
 		}
-		said = append(said, m.Message)
+		said = append(said, m.text())
 		e.related = append(e.related, m.RelatedProperties...)
 		for _, argument := range m.MessageArgs {
 			e.related = append(e.related, fmt.Sprint(argument))
@@ -165,6 +130,9 @@ func hintFor(e *Error) string {
 	switch {
 	case e.Temporary:
 		return "it is tried again"
+	case e.MessageID == "PasswordChangeRequired":
+		return "log in at the BMC with this account, change its password, and put the new one into the Secret that " +
+			"spec.bmc.credentials names"
 	case e.Status == http.StatusForbidden:
 		return "give the account the privileges ConfigureComponents and ConfigureManager, or check the BMC's licence"
 	case e.Status == http.StatusNotFound:
@@ -185,6 +153,16 @@ func (e *Error) NamesProperty(property string) bool {
 		}
 	}
 	return false
+}
+
+// NamedBelow is the path below another that the BMC's error names, or empty.
+func (e *Error) NamedBelow(path string) string {
+	for _, related := range e.related {
+		if strings.HasPrefix(related, path+"/") {
+			return related
+		}
+	}
+	return ""
 }
 
 // scrubText shortens a BMC's text and removes our secrets, which the BMC may echo.

@@ -119,7 +119,7 @@ func (c *Conn) roundTrip(ctx context.Context, r request, with credentials) (answ
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
-	if err != nil {
+	if err != nil && response.StatusCode < 300 { // the status line of a refusal decides, also without its document
 		return answer{}, c.unreachableError(r.doing, fmt.Errorf("the answer broke off: %w", err))
 	}
 	if len(body) > MaxBody {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stmcginnis/gofish/schemas"
@@ -15,8 +16,8 @@ const (
 	taskPause    = 2 * time.Second
 )
 
-// FollowTask waits for an operation that the BMC answered with 202. A task that vanishes has ended: some BMCs forget
-// tasks at once.
+// FollowTask waits for an operation that the BMC answered with 202. A task that the BMC has forgotten says neither
+// success nor failure: FollowTask returns nil, and the caller reads the state that was to change.
 func (call Call) FollowTask(info *schemas.TaskMonitorInfo) error {
 	if info == nil {
 		return nil
@@ -65,13 +66,27 @@ func (call Call) readTask(info *schemas.TaskMonitorInfo) (over bool, err error) 
 	}
 	switch seen.Task.TaskState {
 	case schemas.CompletedTaskState:
+		if seen.Task.TaskStatus == schemas.CriticalHealth { // iDRAC: the job has ended, and failed
+			return false, call.taskError("Completed with the status Critical", seen.Task)
+		}
 		return true, nil
 	case schemas.ExceptionTaskState, schemas.KilledTaskState, schemas.CancelledTaskState:
-		return false, call.TemporaryError("its task ended as "+string(seen.Task.TaskState),
-			"it is tried again; the BMC's task log may say more")
+		return false, call.taskError(string(seen.Task.TaskState), seen.Task)
 	default: // New, Starting, Running, Pending…
 		return false, nil
 	}
+}
+
+// taskError is the error for a task that failed, with the task's messages.
+func (call Call) taskError(ended string, task *schemas.Task) *Error {
+	said := []string{"its task ended as " + ended}
+	for _, m := range task.Messages {
+		if text := (message{MessageID: m.MessageID, Message: m.Message}).text(); text != "" {
+			said = append(said, text)
+		}
+	}
+	return call.TemporaryError(call.conn.scrubText(strings.Join(said, ": ")),
+		"it is tried again; the BMC's task log may say more")
 }
 
 // waitFor waits for the given time or until the context ends.

@@ -16,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
 	"github.com/gitmetal/ingot/internal/lab/bmc/selfsigned"
+	"github.com/gitmetal/ingot/internal/lab/rules"
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
@@ -44,6 +45,7 @@ type BMC struct {
 	handler http.Handler
 	keys    selfsigned.Certificate
 	log     oplog.Log
+	rules   rules.Set
 
 	// power is held during every call of the machine, so that there is a single call at a time. Lock power before mu.
 	power sync.Mutex
@@ -103,7 +105,7 @@ func New(config Config, machine Machine) (*BMC, error) {
 		config: config, machine: machine, faults: config.Faults, password: config.Password,
 		override: noOverride(), sessions: map[string]session{},
 	}
-	b.handler = b.newRoutes()
+	b.handler = b.countRequests(b.rules.Wrap(b.newRoutes()))
 	return b, nil
 }
 
@@ -188,6 +190,9 @@ func (b *BMC) OfferConsole(port int, entry string) {
 
 // Log is the record of the BMC's operations, with totals.
 func (b *BMC) Log() *oplog.Log { return &b.log }
+
+// Rules change the BMC's answers beside Faults. They are also put and read at rules.Address while the BMC serves.
+func (b *BMC) Rules() *rules.Set { return &b.rules }
 
 // recordOp logs an operation. The caller holds b.mu.
 func (b *BMC) recordOp(kind oplog.Kind, detail string) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
+	"github.com/gitmetal/ingot/internal/lab/rules"
 )
 
 // maxBody limits a request's body in bytes.
@@ -45,7 +46,7 @@ func (b *BMC) newRoutes() http.Handler {
 	return b.checkRequests(mux)
 }
 
-// checkRequests is the first handler of every request: body limit, counting, faults of the network, the account.
+// checkRequests is the first handler of every request: body limit, faults of the network, the account.
 func (b *BMC) checkRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -58,7 +59,6 @@ func (b *BMC) checkRequests(next http.Handler) http.Handler {
 		if path := strings.TrimSuffix(r.URL.Path, "/"); path != "" {
 			r.URL.Path = path
 		}
-		b.countRequest(r)
 		w.Header().Set("OData-Version", "4.0")
 		w.Header().Set("Cache-Control", "no-cache")
 		if b.misbehave(w, r) || !b.checkCredentials(w, r) {
@@ -68,13 +68,19 @@ func (b *BMC) checkRequests(next http.Handler) http.Handler {
 	})
 }
 
-func (b *BMC) countRequest(r *http.Request) {
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if reads || strings.HasPrefix(r.URL.Path, document.Sessions) {
-		b.log.CountRequest(0)
-		return
-	}
-	b.log.CountRequest(1)
+// countRequests counts every request to the Redfish service, also a request that a rule answers.
+func (b *BMC) countRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case r.URL.Path == rules.Address:
+		case reads || strings.HasPrefix(r.URL.Path, document.Sessions):
+			b.log.CountRequest(0)
+		default:
+			b.log.CountRequest(1)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // misbehave applies the faults of the network and reports whether the request is answered.

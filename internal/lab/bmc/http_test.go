@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/rules"
 )
 
 const (
@@ -216,5 +217,43 @@ func TestResetAsTask(t *testing.T) {
 	wantStatus(t, b, monitor, 204)
 	if task := wantStatus(t, b, call{method: "GET", path: doc["@odata.id"].(string)}, 200); task["TaskState"] != "Completed" {
 		t.Errorf("task = %v, want Completed", task["TaskState"])
+	}
+}
+
+// TestRulesChangeAnswers: rules are put over HTTP without an account, and what a rule answers is counted and not carried out.
+func TestRulesChangeAnswers(t *testing.T) {
+	t.Parallel()
+	b, _ := newBMC(t, bmc.Faults{})
+	server := httptest.NewServer(b.Handler())
+	defer server.Close()
+	send := func(method, path, body string) int {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.SetBasicAuth("admin", "correct horse")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	const list = `[{"match": {"method": "POST", "path": "/redfish/v1/Systems/1/Actions/*"}, "times": 1, "then": {"status": 204}}]`
+	if got := send("PUT", rules.Address, list); got != http.StatusNoContent {
+		t.Fatalf("PUT = %d", got)
+	}
+	reset := func() int {
+		return send("POST", "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset", `{"ResetType":"On"}`)
+	}
+	if got := reset(); got != http.StatusNoContent || b.On() {
+		t.Errorf("the rule answers %d, on %t", got, b.On())
+	}
+	if got := reset(); got != http.StatusNoContent || !b.On() {
+		t.Errorf("after the rule: %d, on %t", got, b.On())
+	}
+	if counts := b.Log().Counts(); counts.Requests != 2 || counts.Writes != 2 || len(b.Rules().Unmet()) != 0 {
+		t.Errorf("counts = %+v, unmet %v", counts, b.Rules().Unmet())
 	}
 }

@@ -1,0 +1,283 @@
+package redfish
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stmcginnis/gofish/schemas"
+
+	"github.com/gitmetal/ingot/boot/redfish/conn"
+)
+
+// Slot is a virtual drive.
+type Slot struct {
+	Path     string   `json:"path"`
+	ID       string   `json:"id"`
+	Types    []string `json:"types,omitempty"` // CD, DVD, USBStick, Floppy
+	Inserted bool     `json:"inserted"`
+	Image    string   `json:"image,omitempty"` // URL as the BMC shows it; empty while the drive is empty
+	// Usable says that the drive takes a CD image by URL, by action or by PATCH.
+	Usable bool `json:"usable"`
+	// Protocols are what the BMC declares for TransferProtocolType, for example HTTP and HTTPS; empty if it does not.
+	Protocols []string `json:"protocols,omitempty"`
+	// Leftover is what the BMC shows as the image of an empty drive, for example the name of the last medium.
+	Leftover string `json:"leftover,omitempty"`
+	// Unread is why the drive could not be read; another drive takes the CD.
+	Unread string `json:"unread,omitempty"`
+}
+
+// drive is a Slot with gofish's document.
+type drive struct {
+	conn.Resource[schemas.VirtualMedia]
+	Slot
+	own   string    // the path by which the document names itself
+	retry time.Time // when a drive that could not be read is read again
+}
+
+// driveMap is what was learned of a BMC's virtual drives. A BMC with another firmware is learned anew.
+type driveMap struct {
+	paths    []string          // in the BMC's order
+	noCD     map[string]drive  // drives that take no CD, as they were read first, and broken ones: not read again
+	names    map[string]string // the first name of a drive, by its second name, which is not read
+	usable   map[string]bool   // drives that take a CD, of those that were ever read
+	inserted string            // the medium that was inserted last, under one name of one drive
+	manager  string            // path of the manager whose firmware counts; empty if there is none
+	firmware string
+	session  string    // in which the firmware was read
+	checked  time.Time // when the firmware was read
+
+	unfinished map[string]drive // drives of a reading that the caller's deadline cut short
+	begun      time.Time        // when that reading began
+	last       []drive          // the last whole reading, for a change that follows at once
+	ended      time.Time        // when that reading ended
+}
+
+// Limits of what is used again of readings of drives.
+const (
+	resumeWithin  = 2 * time.Minute  // an unfinished reading goes on
+	fresh         = 5 * time.Second  // a change begins with the reading that the caller has just made
+	brokenPause   = 10 * time.Minute // a drive that the BMC cannot show is asked for again
+	firmwareCheck = 30 * time.Minute // where there is no session whose end would tell that the BMC was restarted
+)
+
+// Media reads the virtual drives, in the BMC's order, under the System and under its managers. A second name of a drive
+// is left out.
+func (c *Client) Media(ctx context.Context) ([]Slot, error) {
+	drives, err := c.readDrives(c.conn.Call(ctx, "read the virtual media"))
+	if err != nil {
+		return nil, err
+	}
+	slots := make([]Slot, 0, len(drives))
+	for _, d := range drives {
+		slots = append(slots, d.Slot)
+	}
+	return slots, nil
+}
+
+// recentDrives gives the drives as a reading of the last seconds showed them, or reads them. A change begins with such
+// a reading, and is checked by a fresh read of its drive.
+func (c *Client) recentDrives(w conn.Call) ([]drive, error) {
+	c.mu.Lock()
+	last, ended := c.drives.last, c.drives.ended
+	c.mu.Unlock()
+	if last == nil || c.conn.Now().Sub(ended) >= fresh {
+		return c.readDrives(w)
+	}
+	again := slices.Clone(last)
+	for i, d := range again {
+		if d.Doc == nil { // a broken drive
+			continue
+		}
+		doc := *d.Doc
+		doc.SetClient(w) // the look's context is over
+		again[i].Doc = &doc
+	}
+	return again, nil
+}
+
+// readDrives reads every virtual drive that may hold a CD. What a reading got before the caller's deadline is kept for
+// the next reading: ten slow drives need not be read in one look.
+func (c *Client) readDrives(w conn.Call) ([]drive, error) {
+	known, err := c.knownDrives(w)
+	if err != nil {
+		return nil, err
+	}
+	got := c.resumeReading()
+	var found []drive
+	var broken error
+	for _, at := range known.paths {
+		if known.names[at] != "" {
+			continue
+		}
+		d, have := known.noCD[at]
+		if !have || !d.retry.IsZero() && !c.conn.Now().Before(d.retry) {
+			d, have = got[at]
+		}
+		if !have {
+			if d, err = c.readDrive(w, at); err != nil {
+				if isPart(err) && !known.usable[at] && len(known.paths) > 1 {
+					found = append(found, drive{Slot: Slot{Path: at, ID: path.Base(at), Unread: err.Error()},
+						retry: c.conn.Now().Add(brokenPause)})
+					broken = err
+					continue
+				}
+				return nil, c.interrupted(w, known, got, err)
+			}
+			got[at] = d
+		}
+		found = append(found, d)
+	}
+	if broken != nil && !slices.ContainsFunc(found, func(d drive) bool { return d.Usable }) {
+		return nil, c.interrupted(w, known, got, broken)
+	}
+	return c.learnDrives(found), nil
+}
+
+// isPart reports whether an error is about the part that was asked for: the BMC answered, and knows the account.
+func isPart(err error) bool {
+	said := conn.AsError(err)
+	return said != nil && (said.Kind == Refused || said.Kind == Protocol)
+}
+
+// resumeReading gives the drives that an unfinished reading got, unless it is too old.
+func (c *Client) resumeReading() map[string]drive {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.conn.Now()
+	if c.drives.unfinished == nil || now.Sub(c.drives.begun) > resumeWithin {
+		c.drives.unfinished, c.drives.begun = map[string]drive{}, now
+	}
+	return maps.Clone(c.drives.unfinished)
+}
+
+// interrupted says why a reading ended early, and keeps what it got if the caller's deadline ended it.
+func (c *Client) interrupted(w conn.Call, known driveMap, got map[string]drive, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	said := conn.AsError(err)
+	switch {
+	case said != nil && said.Status == http.StatusNotFound: // the drives moved: they are looked for the next time
+		c.drives = driveMap{}
+	case said != nil && said.Kind == Unreachable && w.Over() && len(got) > 0:
+		c.drives.unfinished = got
+		slow := *said
+		slow.Detail = fmt.Sprintf("%d of %d virtual drives were read in the time given", len(got), len(known.paths))
+		slow.Hint = "the rest is read at the next look"
+		return &slow
+	default:
+		c.drives.unfinished = nil
+	}
+	return err
+}
+
+// forgetReadings drops what was read before a change.
+func (c *Client) forgetReadings() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drives.unfinished, c.drives.last, c.recent = nil, nil, nil
+}
+
+// learnDrives ends a whole reading: it keeps which drives take no CD, and leaves out second names of a drive.
+func (c *Client) learnDrives(found []drive) []drive {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := &c.drives
+	if m.noCD == nil {
+		m.noCD, m.names, m.usable = map[string]drive{}, map[string]string{}, map[string]bool{}
+	}
+	var distinct []drive
+	for _, d := range found {
+		if !d.Usable { // also a broken one
+			m.noCD[d.Path] = d
+			distinct = append(distinct, d)
+			continue
+		}
+		m.usable[d.Path] = true
+		first := slices.IndexFunc(distinct, func(other drive) bool {
+			return other.Usable && sameDrive(other, d, m.inserted)
+		})
+		if first >= 0 {
+			m.names[d.Path] = distinct[first].Path
+			continue
+		}
+		distinct = append(distinct, d)
+	}
+	m.unfinished, m.last, m.ended = nil, slices.Clone(distinct), c.conn.Now()
+	return distinct
+}
+
+// sameDrive reports whether two paths name one drive: one document names the other's path as its own; or one is below
+// the System and one below a manager, and identifier, types and medium are equal; or both show the medium that was
+// inserted under one name.
+func sameDrive(a, b drive, inserted string) bool {
+	if b.own == a.Path || a.own == b.Path {
+		return true
+	}
+	if inserted != "" && a.Image == inserted && b.Image == inserted {
+		return true
+	}
+	return belowSystem(a.Path) != belowSystem(b.Path) && a.ID == b.ID && a.ID != "" &&
+		slices.Equal(a.Types, b.Types) && a.Inserted == b.Inserted && a.Image == b.Image
+}
+
+func belowSystem(at string) bool { return strings.HasPrefix(at, "/redfish/v1/Systems/") }
+
+// readDrive reads one drive.
+func (c *Client) readDrive(w conn.Call, path string) (drive, error) {
+	got, err := conn.Get[schemas.VirtualMedia](w, path)
+	if err != nil {
+		return drive{}, err
+	}
+	got.Doc.SetClient(w)
+	got.Doc.DisableEtagMatch(true)
+	var also struct {
+		Own     string `json:"@odata.id"`
+		Actions struct {
+			Insert struct {
+				Protocols []string `json:"TransferProtocolType@Redfish.AllowableValues"`
+			} `json:"#VirtualMedia.InsertMedia"`
+		}
+	}
+	_ = json.Unmarshal(got.Raw, &also) // members of another shape count as absent
+	d := drive{Resource: got, own: strings.TrimSuffix(also.Own, "/"),
+		Slot: Slot{Path: path, ID: got.Doc.ID, Protocols: also.Actions.Insert.Protocols}}
+	for _, kind := range got.Doc.MediaTypes {
+		d.Types = append(d.Types, string(kind))
+	}
+	if d.Inserted, d.Image = readMedium(got.Doc); !d.Inserted {
+		d.Leftover = got.Doc.Image
+	}
+	d.Usable = takesCD(d.Types)
+	return d, nil
+}
+
+// noImage are texts that BMCs show as the image of an empty drive.
+var noImage = []string{"", "none", "null", "n/a", "not available", "empty"}
+
+// readMedium reports whether a drive holds a medium, and which. Some BMCs show Inserted without an image, some an image
+// without Inserted: in both cases the drive is not empty. A drive that says that it is not connected and does not say
+// that a medium is inserted is empty, also with an image: some BMCs go on showing the last name (Supermicro), or a word
+// for none (GIGABYTE).
+func readMedium(doc *schemas.VirtualMedia) (inserted bool, image string) {
+	image = strings.TrimSpace(doc.Image)
+	if slices.Contains(noImage, strings.ToLower(image)) {
+		image = ""
+	}
+	said := doc.Inserted != nil && *doc.Inserted
+	if !said && doc.ConnectedVia == schemas.NotConnectedConnectedVia || !said && image == "" {
+		return false, ""
+	}
+	return true, image
+}
+
+// takesCD: CD, or DVD where there is no CD (Cisco UCS); a drive without types is worth a try.
+func takesCD(types []string) bool {
+	return len(types) == 0 || slices.Contains(types, "CD") || slices.Contains(types, "DVD")
+}
