@@ -341,7 +341,8 @@ func (w *world) compare(c merged) (wrong []string) {
 			installs, did = installs+m.installs-was.installs, append(did, m.done[len(was.done):]...)
 		}
 		goes := !h.Held && (h.Verdict == change.Install || h.Verdict == change.Reinstall)
-		goes = goes && !(c.stopped && h.Stopped != "") && !(h.Ring == lastRing && waits != "")
+		stands := c.stopped && h.Stopped != "" || h.Ring == lastRing && waits != ""
+		goes = goes && !stands
 		switch {
 		case goes && installs != 1, !goes && installs != 0:
 			wrong = append(wrong,
