@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -131,13 +130,9 @@ func moved(err error) bool {
 	return errors.As(err, &m) && m.Moved()
 }
 
-// idle waits for the end of a daemon that stands aside, and reports whether it does.
-func (l *Loop) idle(ctx context.Context) bool {
+// aside reports whether the daemon stands aside.
+func (l *Loop) aside() bool {
 	l.mu.Lock()
-	aside := l.another != ""
-	l.mu.Unlock()
-	if aside {
-		<-ctx.Done()
-	}
-	return aside
+	defer l.mu.Unlock()
+	return l.another != ""
 }

@@ -29,6 +29,10 @@ type Loop struct {
 	publish  chan struct{} // holds one token when there may be something to publish
 	fatal    context.CancelCauseFunc
 	watchers watch.Notifier
+	turns    []*resting // what Turn steps
+	failed   error      // why Turn does nothing any more
+	restores int        // that failed, in a row
+	pushing  pushing
 	onTip    lane // of who reads or pushes the status branch: what is read is judged before anything is built upon it
 
 	mu       sync.Mutex
@@ -106,22 +110,6 @@ func New(config Config) (*Loop, error) {
 	}, nil
 }
 
-// Run converges until ctx ends, and returns when everything it started has ended. Its error says why it cannot go on, e.g. that another daemon
-// owns the journal now; the end of ctx is none.
-func (l *Loop) Run(ctx context.Context) error {
-	ctx, l.fatal = context.WithCancelCause(ctx)
-	defer l.fatal(nil)
-	if !l.restore(ctx) {
-		return failure(ctx)
-	}
-	var parts sync.WaitGroup
-	parts.Go(func() { l.follow(ctx) })
-	parts.Go(func() { l.dispatch(ctx) })
-	parts.Go(func() { l.publishing(ctx) })
-	parts.Wait()
-	return failure(ctx)
-}
-
 // accept is the first half of the program: what the fleet asks for. Whatever is wrong with the newest commit, the last good fleet stays.
 func (l *Loop) accept(ctx context.Context) {
 	sources, err := l.latest(ctx)
@@ -175,39 +163,17 @@ func (l *Loop) Nudge(id inventory.MachineID) {
 // Refresh asks for a look at the source soon.
 func (l *Loop) Refresh() { signal(l.refresh) }
 
-// follow looks at the source now, then as often as configured, and when it is asked to. Whoever asks soon after a look waits a little, together with all who
-// ask meanwhile: a burst of pushes is few looks, the last of them at the newest commit.
-func (l *Loop) follow(ctx context.Context) {
-	for {
-		l.accept(ctx)
-		if l.config.Publisher.Strayed() {
-			l.mend(ctx)
-			signal(l.publish)
-		}
-		l.awake()
-		if !pause(ctx, l.config.Limits.Settle, nil) || !pause(ctx, l.config.poll(), l.refresh) {
-			return
-		}
+// followOnce looks at the source. It is looked at again as often as configured, and when somebody asks for it. Whoever
+// asks soon after a look waits a little, together with all who ask meanwhile: a burst of pushes is few looks, the last of
+// them at the newest commit.
+func (l *Loop) followOnce(ctx context.Context) rest {
+	l.accept(ctx)
+	if l.config.Publisher.Strayed() {
+		l.mend(ctx)
+		signal(l.publish)
 	}
-}
-
-// dispatch starts a look whenever a host is due, and waits for all it started.
-func (l *Loop) dispatch(ctx context.Context) {
-	var looks sync.WaitGroup
-	defer looks.Wait()
-	for {
-		due, next := l.queue.Take(l.config.Now())
-		for _, id := range due {
-			looks.Go(func() { l.lookInTurn(ctx, id) })
-		}
-		wait := l.config.Limits.Resync
-		if !next.IsZero() {
-			wait = next.Sub(l.config.Now())
-		}
-		if !pause(ctx, wait, l.queue.Changed()) {
-			return
-		}
-	}
+	l.awake()
+	return rest{settle: l.config.Limits.Settle, wait: l.config.poll(), woken: l.refresh}
 }
 
 // lookInTurn waits for a place. Hosts in trouble have places of their own: nothing they hang on is waited for by a healthy host.

@@ -30,47 +30,52 @@ func (l *Loop) published(record inventory.Record) plan.Outcome {
 // gather is how long an urgent push waits for company.
 const gather = 200 * time.Millisecond
 
-// publishing pushes pages that changed, not more often than configured unless a machine waits, and until they are there.
-func (l *Loop) publishing(ctx context.Context) {
-	var last time.Time
-	failures := 0
-	for {
-		if l.mend(ctx); l.idle(ctx) {
-			return
-		}
-		waiting, urgent := l.pending()
-		wait := l.config.Limits.Resync
-		if waiting {
-			wait = last.Add(l.gap(urgent, failures)).Sub(l.config.Now())
-		}
-		if wait > 0 {
-			if !pause(ctx, wait, l.publish) {
-				return
-			}
-			continue
-		}
-		if urgent && failures == 0 && !pause(ctx, gather, nil) { // others may be about to wait for a push too
-			return
-		}
-		next := l.unpublished()
-		if len(next.Files) == 0 {
-			l.settle(next)
-			continue
-		}
-		tip, err := l.push(ctx, next)
-		if ctx.Err() != nil || l.idle(ctx) {
-			return
-		}
-		last = l.config.Now()
-		if failures++; err == nil {
-			failures = 0
-		}
-		if moved(err) { // what is there is read first
-			l.again()
-			continue
-		}
-		l.pushed(next, tip, err)
+// pushing is how pushes went; publishOnce alone uses it.
+type pushing struct {
+	last     time.Time // the end of the last one
+	failures int       // in a row
+	gathered bool      // an urgent push waited for company
+}
+
+// publishOnce pushes pages that changed, not more often than configured unless a machine waits, and until they are
+// there.
+func (l *Loop) publishOnce(ctx context.Context) rest {
+	p := &l.pushing
+	if l.mend(ctx); l.aside() {
+		return rest{ended: true}
 	}
+	waiting, urgent := l.pending()
+	wait := l.config.Limits.Resync
+	if waiting {
+		wait = p.last.Add(l.gap(urgent, p.failures)).Sub(l.config.Now())
+	}
+	if wait > 0 {
+		return rest{wait: wait, woken: l.publish}
+	}
+	if urgent && p.failures == 0 && !p.gathered { // others may be about to wait for a push too
+		p.gathered = true
+		return rest{settle: gather}
+	}
+	p.gathered = false
+	next := l.unpublished()
+	if len(next.Files) == 0 {
+		l.settle(next)
+		return rest{}
+	}
+	tip, err := l.push(ctx, next)
+	if ctx.Err() != nil || l.aside() {
+		return rest{ended: true}
+	}
+	p.last = l.config.Now()
+	if p.failures++; err == nil {
+		p.failures = 0
+	}
+	if moved(err) { // what is there is read first
+		l.again()
+		return rest{}
+	}
+	l.pushed(next, tip, err)
+	return rest{}
 }
 
 // mend writes pages again that somebody else changed or deleted. While the daemon lives it believes nothing that it reads there, but that another daemon wrote

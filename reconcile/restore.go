@@ -18,23 +18,20 @@ import (
 	"github.com/gitmetal/ingot/reconcile/statusbranch"
 )
 
-// restore fills the loop's memory before anything else happens: from the journal, and from the status branch for every host that the journal does not know, or
-// knows less of. It tries until both can be read; until then nothing is done to any machine. False means that ctx ended.
-func (l *Loop) restore(ctx context.Context) bool {
-	for failures := 1; ; failures++ {
-		err := l.recall(ctx)
-		if err == nil || ctx.Err() != nil || l.disowned(err) {
-			l.setTrouble("")
-			return err == nil
-		}
-		if failures == 1 {
-			l.config.Log.Error("journal or status branch not readable: no machine is touched before they are", "error", err)
-		}
-		l.setTrouble(err.Error())
-		if !pause(ctx, l.config.backoff(failures), l.refresh) {
-			return false
-		}
+// restoreOnce fills the loop's memory, which happens before anything else: from the journal, and from the status branch
+// for every host that the journal does not know, or knows less of. It tries again until both can be read; until then
+// nothing is done to any machine.
+func (l *Loop) restoreOnce(ctx context.Context) rest {
+	err := l.recall(ctx)
+	if err == nil || ctx.Err() != nil || l.disowned(err) {
+		l.setTrouble("")
+		return rest{ended: true}
 	}
+	if l.restores++; l.restores == 1 {
+		l.config.Log.Error("journal or status branch not readable: no machine is touched before they are", "error", err)
+	}
+	l.setTrouble(err.Error())
+	return rest{wait: l.config.backoff(l.restores), woken: l.refresh}
 }
 
 func (l *Loop) setTrouble(why string) {

@@ -61,19 +61,20 @@ func (q *Queue) Add(host inventory.MachineID, due time.Time) {
 	q.signal()
 }
 
-// Take gives the hosts that are due and marks them busy, and the time of the next one; zero when there is none.
-func (q *Queue) Take(now time.Time) (due []inventory.MachineID, next time.Time) {
+// Next gives the host that is due longest and marks it busy, or, where none is due, the time of the next one; zero when
+// there is none.
+func (q *Queue) Next(now time.Time) (id inventory.MachineID, due bool, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.heap) > 0 {
-		if q.heap[0].due.After(now) {
-			return due, q.heap[0].due
-		}
-		e := heap.Pop(&q.heap).(*queued)
-		e.busy, e.again = true, time.Time{}
-		due = append(due, e.host)
+	if len(q.heap) == 0 {
+		return "", false, time.Time{}
 	}
-	return due, time.Time{}
+	if q.heap[0].due.After(now) {
+		return "", false, q.heap[0].due
+	}
+	e := heap.Pop(&q.heap).(*queued)
+	e.busy, e.again = true, time.Time{}
+	return e.host, true, now
 }
 
 // Done ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
