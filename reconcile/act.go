@@ -38,26 +38,6 @@ func (l *Loop) act(ctx context.Context, of *subject, next plan.Plan) (plan.Kind,
 	return action.Kind, outcome
 }
 
-// perform has the effect of one action. Journal-only actions have none beyond what Begin and Settle write.
-func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
-	switch {
-	case action.Kind.JournalOnly():
-		return plan.Outcome{Result: plan.Done}
-	case action.Kind == plan.Publish:
-		return l.published(record)
-	}
-	if outcome, aside := l.standsAside(); aside { // since the intent was written
-		return outcome
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
-	defer cancel()
-	outcome := l.config.Executor.Do(ctx, desired, record, action)
-	if outcome.Result == plan.Done {
-		l.config.Log.Info("done", "host", record.ID, "action", action.Kind, "reason", action.Reason)
-	}
-	return outcome
-}
-
 // writeTimeout bounds how long a finished effect waits for the journal when the daemon is stopping.
 const writeTimeout = 15 * time.Second
 

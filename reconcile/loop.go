@@ -14,6 +14,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/recovery"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/reconcile/statusbranch"
 	"github.com/gitmetal/ingot/reconcile/watch"
 	"github.com/gitmetal/ingot/schemas"
@@ -110,25 +111,32 @@ func New(config Config) (*Loop, error) {
 	}, nil
 }
 
-// accept is the first half of the program: what the fleet asks for. Whatever is wrong with the newest commit, the last good fleet stays.
+// The program is a pure function with a loop around it. These are its seven lines, in their order:
+//
+//	Source.Latest      accept       the newest accepted commits
+//	load.Fleet         accept       what they ask of every host, or findings
+//	Observer.Observe   look         what is true of one machine
+//	plan.Next          look         the one action that is due
+//	Executor.Do        perform      that action
+//	status.Summarize   summarize    what people are told of it
+//	Publisher.Publish  push         onto the status branch
+
+// accept is the first half of the program: what the fleet asks for. Whatever is wrong with the newest commit, the
+// last good fleet stays.
 func (l *Loop) accept(ctx context.Context) {
-	sources, err := l.latest(ctx)
+	fetching, cancel := context.WithTimeout(ctx, l.config.Limits.Fetch)
+	defer cancel()
+	sources, err := l.config.Source.Latest(fetching)
 	if err != nil || l.known(sources) {
 		l.sourceAnswered(ctx, err)
 		return
 	}
-	fleet, findings := l.config.Load(sources)
+	fleet, findings := l.config.Load(sources) // load.Fleet
 	if findings = l.refuseEmpty(fleet, sources, findings); schemas.Fatal(findings) {
 		l.refuse(sources, findings)
 		return
 	}
 	l.adopt(ctx, sources, fleet, findings)
-}
-
-func (l *Loop) latest(ctx context.Context) (inventory.Sources, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Fetch)
-	defer cancel()
-	return l.config.Source.Latest(ctx)
 }
 
 // look is the second half, for one host: look at it, decide, do the one thing that is due, say what was seen and done.
@@ -149,7 +157,69 @@ func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
 	l.report(of.host, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
 }
 
-// Nudge asks for a look at a host soon. It says nothing about what is to be seen there, and may be called at any time from anywhere.
+// observe looks at a host. Where what is known of it cannot be read nobody asks the machine, or serves it anything.
+func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
+	if of.record.Unreadable != "" {
+		return inventory.Observed{Record: of.record, Retry: of.retry}
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Observe)
+	defer cancel()
+	observed := l.config.Observer.Observe(ctx, of.desired, of.record)
+	observed.Record, observed.Retry = of.record, of.retry
+	return observed
+}
+
+// perform has the effect of one action. Journal-only actions have none beyond what Begin and Settle write.
+func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record inventory.Record,
+	action plan.Action) plan.Outcome {
+	switch {
+	case action.Kind.JournalOnly():
+		return plan.Outcome{Result: plan.Done}
+	case action.Kind == plan.Publish:
+		return l.published(record)
+	}
+	if outcome, aside := l.standsAside(); aside { // since the intent was written
+		return outcome
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
+	defer cancel()
+	outcome := l.config.Executor.Do(ctx, desired, record, action)
+	if outcome.Result == plan.Done {
+		l.config.Log.Info("done", "host", record.ID, "action", action.Kind, "reason", action.Reason)
+	}
+	return outcome
+}
+
+// summarize writes what the last look saw and did onto the host's page, and reports whether it reads differently now.
+func (l *Loop) summarize(h *host) bool {
+	id := h.record.ID
+	document := status.Summarize(l.branch.Document(id), status.Result{
+		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
+	})
+	if h.record.Unreadable != "" {
+		return l.branch.Show(id, document)
+	}
+	return l.branch.Write(id, document, h.record.OperationID())
+}
+
+// push puts pages onto the status branch, and gives its tip. A daemon that stands aside pushes nothing.
+func (l *Loop) push(ctx context.Context, next *statusbranch.Change) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
+	defer cancel()
+	l.onTip <- struct{}{}
+	defer func() { <-l.onTip }()
+	l.mu.Lock()
+	if l.another != "" {
+		defer l.mu.Unlock()
+		return "", errors.New(l.another)
+	}
+	message := next.Message(l.fleet.commit)
+	l.mu.Unlock()
+	return l.config.Publisher.Publish(ctx, next.Files, message)
+}
+
+// Nudge asks for a look at a host soon. It says nothing about what is to be seen there, and may be called at any time
+// from anywhere.
 func (l *Loop) Nudge(id inventory.MachineID) {
 	l.mu.Lock()
 	_, known := l.hosts[id]
@@ -163,9 +233,9 @@ func (l *Loop) Nudge(id inventory.MachineID) {
 // Refresh asks for a look at the source soon.
 func (l *Loop) Refresh() { signal(l.refresh) }
 
-// followOnce looks at the source. It is looked at again as often as configured, and when somebody asks for it. Whoever
-// asks soon after a look waits a little, together with all who ask meanwhile: a burst of pushes is few looks, the last of
-// them at the newest commit.
+// followOnce looks at the source. It is looked at again as often as configured, and when somebody asks for it.
+// Whoever asks soon after a look waits a little, together with all who ask meanwhile: a burst of pushes is few looks,
+// the last of them at the newest commit.
 func (l *Loop) followOnce(ctx context.Context) rest {
 	l.accept(ctx)
 	if l.config.Publisher.Strayed() {
@@ -176,7 +246,8 @@ func (l *Loop) followOnce(ctx context.Context) rest {
 	return rest{settle: l.config.Limits.Settle, wait: l.config.poll(), woken: l.refresh}
 }
 
-// lookInTurn waits for a place. Hosts in trouble have places of their own: nothing they hang on is waited for by a healthy host.
+// lookInTurn waits for a place. Hosts in trouble have places of their own: nothing they hang on is waited for by a
+// healthy host.
 func (l *Loop) lookInTurn(ctx context.Context, id inventory.MachineID) {
 	places := l.healthy
 	l.mu.Lock()
@@ -241,18 +312,6 @@ func (l *Loop) reread(ctx context.Context, h *host) error {
 	return nil
 }
 
-// observe looks at a host. Where what is known of it cannot be read nobody asks the machine, or serves it anything.
-func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
-	if of.record.Unreadable != "" {
-		return inventory.Observed{Record: of.record, Retry: of.retry}
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Observe)
-	defer cancel()
-	observed := l.config.Observer.Observe(ctx, of.desired, of.record)
-	observed.Record, observed.Retry = of.record, of.retry
-	return observed
-}
-
 // standingOf says who a host's machine is known as, by what a look saw.
 func (l *Loop) standingOf(of subject, observed inventory.Observed) inventory.Standing {
 	l.mu.Lock()
@@ -264,84 +323,10 @@ func (l *Loop) standingOf(of subject, observed inventory.Observed) inventory.Sta
 	return who
 }
 
-// report keeps what a look saw, puts it on the host's page, and says when the next look is due.
-func (l *Loop) report(h *host, s seen) {
-	l.mu.Lock()
-	id := h.record.ID
-	before := h.live
-	h.live.Admitted = false // from here on it shows
-	h.live.Waiting = before.Waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
-	h.count(s)
-	if s.outcome.Result == plan.Done && (s.action == plan.OpenBoot || s.action == plan.OpenOperation) {
-		h.retry = false // it is being tried again
-	}
-	s.again = s.at.Add(l.config.Limits.Next(queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures, Repeats: h.repeats}, l.config.Jitter))
-	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
-		l.config.Log.Warn("effect failed", "host", id, "action", s.action, "why", s.outcome.Why, "again", s.again)
-	}
-	if s.plan.Phase != h.seen.plan.Phase {
-		l.config.Log.Info("phase", "host", id, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
-	}
-	h.seen = s
-	l.moved(h)
-	now := l.admit.Machine(id)
-	freed := (before.Placed || before.Waiting) && !now.Busy && !now.Waiting
-	if state := now.State; h.desired.Ring != "" && state != h.state {
-		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
-		l.watchers.Notify("")
-	}
-	h.live.Placed = now.Busy
-	l.moved(h)
-	changed := l.summarize(h)
-	l.mu.Unlock()
-	if freed {
-		l.placeFreed()
-	}
-	l.watchers.Notify(id)
-	if changed {
-		signal(l.publish)
-	}
-	l.queue.Done(id, s.again)
-}
-
-// postpone ends a look that could not begin.
-func (l *Loop) postpone(id inventory.MachineID, h *host, err error) {
-	l.mu.Lock()
-	h.failures++
-	if h.failures == 1 {
-		l.config.Log.Error("no look without its record", "host", id, "error", err)
-	}
-	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
-	again := l.config.Now().Add(l.config.backoff(h.failures))
-	l.mu.Unlock()
-	l.watchers.Notify(id)
-	l.queue.Done(id, again)
-}
-
-// count keeps the row of looks that got nowhere.
-func (h *host) count(s seen) {
-	switch {
-	case s.outcome.Result == plan.Retry, s.outcome.Result == plan.Stalled, s.observed.BMC.Reach.Failed():
-		h.failures++
-	default:
-		h.failures = 0
-	}
-	refused := s.outcome.Result == plan.Stalled || s.outcome.Result == plan.Retry && s.action.AtBMC()
-	if refused || s.observed.BMC.Reach.Failed() {
-		h.live.Troubled++
-	} else {
-		h.live.Troubled = 0
-	}
-	if s.outcome.Result == plan.Done && h.seen.outcome.Result == plan.Done && s.action == h.seen.action {
-		h.repeats++
-	} else {
-		h.repeats = 0
-	}
-}
-
 // failure is why a context ended, when that was not its owner's wish.
 func failure(ctx context.Context) error {
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) &&
+		!errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("the loop stopped: %w", err)
 	}
 	return nil

@@ -8,18 +8,6 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// summarize writes what the last look saw on the host's page, and reports whether it reads differently now.
-func (l *Loop) summarize(h *host) bool {
-	id := h.record.ID
-	document := status.Summarize(l.branch.Document(id), status.Result{
-		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
-	})
-	if h.record.Unreadable != "" {
-		return l.branch.Show(id, document)
-	}
-	return l.branch.Write(id, document, h.record.OperationID())
-}
-
 // summarizeFleet notes that something about the whole fleet changed.
 func (l *Loop) summarizeFleet() {
 	l.branch.Touch()

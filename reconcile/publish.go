@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"path"
 	"time"
 
@@ -117,21 +116,6 @@ func (l *Loop) gap(urgent bool, failures int) time.Duration {
 	default:
 		return l.config.Limits.PublishEvery
 	}
-}
-
-func (l *Loop) push(ctx context.Context, next *statusbranch.Change) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
-	defer cancel()
-	l.onTip <- struct{}{}
-	defer func() { <-l.onTip }()
-	l.mu.Lock()
-	if l.another != "" {
-		defer l.mu.Unlock()
-		return "", errors.New(l.another)
-	}
-	message := next.Message(l.fleet.commit)
-	l.mu.Unlock()
-	return l.config.Publisher.Publish(ctx, next.Files, message)
 }
 
 // pending reports whether there may be something to push, and whether a machine waits for it.
