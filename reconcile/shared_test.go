@@ -7,8 +7,10 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -70,4 +72,28 @@ func TestNodesOfOneChassisAreTwoMachines(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestADiskOfAMachineWhoseRecordCannotBeReadIsNotWritten: of such a machine its page still says which disks it sees.
+func TestADiskOfAMachineWhoseRecordCannotBeReadIsNotWritten(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(2)
+		other := desired("host-0001")
+		other.RootDisk, w.machines["host-0001"].volume = &schemas.DiskHints{Serial: "volume-1"}, "volume-1"
+		w.fleet.Hosts["host-0001"] = other
+		facts := &inventory.Facts{Disks: []inventory.Disk{{Name: "vda", Serial: "volume-1", Size: 1 << 34}}}
+		known := inventory.Observed{Record: inventory.Record{ID: polled, Facts: facts}}
+		page := status.Summarize(status.Document{}, status.Result{
+			Desired: desired(polled), Observed: known, Plan: plan.Plan{Phase: plan.Active},
+		})
+		w.branch[status.Path(polled)] = page.Encode()
+		w.records[polled] = journal.Entry{Record: inventory.Record{ID: polled, Unreadable: "newer"}, Revision: 7}
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		h, _ := d.Host("host-0001")
+		d.end(t)
+		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.DiskShared || w.machines["host-0001"].installs > 0 {
+			t.Errorf("the other machine is %+v after %d installs", h.Plan, w.machines["host-0001"].installs)
+		}
+	})
 }

@@ -66,7 +66,8 @@ func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file 
 //	a record that is readable    is not readable             the journal's record; the page is written again
 //	none                         is readable                 the page's record
 //	none                         is not readable             nothing is known: the record is not readable
-//	a record that is not         any                         nothing is known; epoch and spent consents of both remain
+//	a record that is not         any                         nothing is known; epoch and spent consents of both remain,
+//	                                                         and what the page says of the hardware
 func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]byte, error)) {
 	content, err := genuine(file, page)
 	var document status.Document
@@ -86,6 +87,7 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 	switch {
 	case h.Record.Unreadable != "": // the journal may have known more: the page stays
 		h.Record = remains(h.Record, plan.Forget(record))
+		h.Record.Facts = record.Facts // other machines may see the disks
 	case err != nil && known:
 	case err != nil:
 		h.Record = record
