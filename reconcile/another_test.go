@@ -105,7 +105,7 @@ func (o *own) Accepted(ctx context.Context) (journal.Accepted, error) { return o
 
 func (o *own) Accept(ctx context.Context, a journal.Accepted) error { return o.journal.Accept(ctx, a) }
 
-func (o *own) Read(ctx context.Context) (map[string][]byte, error) {
+func (o *own) Read(ctx context.Context) (map[string]status.File, error) {
 	o.awake()
 	o.forge.mu.Lock()
 	defer o.forge.mu.Unlock()

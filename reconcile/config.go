@@ -1,36 +1,13 @@
 package reconcile
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
 
-	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/queue"
 )
-
-// Records keeps one record per machine by compare-and-swap. The loop is their only writer. Package journal has the real one, whose errors the
-// loop tells apart: journal.ErrConflict and journal.ErrNotOwner.
-type Records interface {
-	List(ctx context.Context) ([]journal.Entry, error)
-	Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error)
-	Put(ctx context.Context, record inventory.Record, revision int64) (int64, error)
-}
-
-// Commits keeps the accepted commit.
-type Commits interface {
-	Accepted(ctx context.Context) (journal.Accepted, error)
-	Accept(ctx context.Context, accepted journal.Accepted) error
-}
-
-// Journal is what the loop must not forget.
-type Journal interface {
-	Records
-	Commits
-}
 
 // Config is what a Loop needs. The ports and Load are required; the rest has defaults.
 type Config struct {

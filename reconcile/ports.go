@@ -6,7 +6,9 @@ import (
 	"context"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -17,6 +19,26 @@ type Source interface {
 
 // Loader resolves sources to a fleet. Fatal findings mean that the commit changes nothing.
 type Loader func(inventory.Sources) (inventory.Fleet, []schemas.Finding)
+
+// Records keeps one record per machine by compare-and-swap. The loop is their only writer. Package journal has the real one, whose errors the
+// loop tells apart: journal.ErrConflict and journal.ErrNotOwner.
+type Records interface {
+	List(ctx context.Context) ([]journal.Entry, error)
+	Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error)
+	Put(ctx context.Context, record inventory.Record, revision int64) (int64, error)
+}
+
+// Commits keeps the accepted commit.
+type Commits interface {
+	Accepted(ctx context.Context) (journal.Accepted, error)
+	Accept(ctx context.Context, accepted journal.Accepted) error
+}
+
+// Journal is what the loop must not forget.
+type Journal interface {
+	Records
+	Commits
+}
 
 // Observer looks at one host. It returns within its own deadlines and never fails: what could not be read says so in the value.
 type Observer interface {
@@ -31,14 +53,13 @@ type Executor interface {
 
 // Publisher keeps the status branch. Documents are whole files by path.
 type Publisher interface {
-	// Read gives every file of the status branch's tip; none when the branch does not exist yet.
-	Read(ctx context.Context) (map[string][]byte, error)
+	// Read gives every file of the status branch's tip, each with whether this publisher's identity wrote the file; none
+	// when the branch does not exist yet.
+	Read(ctx context.Context) (map[string]status.File, error)
 	// Publish commits the changed files on top of the tip, and returns the commit. A nil content deletes. Files that hold these bytes already are no change;
 	// without any change the tip is returned and nothing is pushed. Where the tip is not the one that Read and Publish left, an error with Moved() true may say
 	// that nothing was pushed, so that Read tells first what is there.
 	Publish(ctx context.Context, changed map[string][]byte, message string) (string, error)
 	// Strayed reports whether the tip was seen elsewhere than where Read and Publish left it: somebody else wrote to the branch, or deleted it.
 	Strayed() bool
-	// Genuine gives a page that Read gave without what proves that this publisher wrote it; an error when nothing does.
-	Genuine(file string, page []byte) ([]byte, error)
 }

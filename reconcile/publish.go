@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"path"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -89,19 +88,18 @@ func (l *Loop) mend(ctx context.Context) {
 	if err != nil && l.config.Publisher.Strayed() {
 		return // it cannot be reached: the next look or push tries again
 	}
-	for file, page := range files { // where they cannot be read, every page is written again
-		if path.Ext(file) == ".yaml" {
-			files[file], _ = l.config.Publisher.Genuine(file, page)
-		}
+	believed := make(map[string][]byte, len(files)) // where they cannot be read, every page is written again
+	for name, file := range files {
+		believed[name] = file.Content
 	}
-	pages, tip := l.foreignPages(files), l.lastCommit()
+	pages, tip := l.foreignPages(believed), l.lastCommit()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if why := l.anotherDaemon(pages, tip); why != "" {
 		l.standAside(why)
 		return
 	}
-	if differ := l.branch.Compare(files); differ > 0 {
+	if differ := l.branch.Compare(believed); differ > 0 {
 		l.config.Log.Warn("the status branch is not as it was left: somebody else changed it, or a push of ours had no answer; pages that are not as they should be are written again", "pages", differ, "error", err)
 	}
 }

@@ -28,7 +28,7 @@ func (l *Loop) report(h *host, s seen) {
 	h.seen = s
 	l.moved(h)
 	now := l.admit.Machine(id)
-	freed := (before.Placed || before.Waiting) && !now.Busy && !now.Waiting
+	freed := before.Placed && !now.Busy || before.Waiting && !now.Busy && !now.Waiting
 	if state := now.State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
 		l.watchers.Notify("")

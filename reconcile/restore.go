@@ -53,7 +53,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := recovery.Recall(entries, files, l.config.Publisher.Genuine)
+	known := recovery.Recall(entries, files)
 	if err := known.Refused[status.FleetPath]; errors.Is(err, format.ErrNewer) {
 		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err) // that ingot runs this fleet: its page is not written over
 	}
@@ -138,7 +138,7 @@ func (l *Loop) remember(known recovery.Host) {
 	}
 }
 
-func (l *Loop) onBranch(ctx context.Context) (map[string][]byte, error) {
+func (l *Loop) onBranch(ctx context.Context) (map[string]status.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
 	defer cancel()
 	files, err := l.config.Publisher.Read(ctx)

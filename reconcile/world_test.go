@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -166,15 +167,19 @@ func (w *world) load(inventory.Sources) (inventory.Fleet, []schemas.Finding) {
 	return fleet, w.findings
 }
 
-// Read implements reconcile.Publisher.
-func (w *world) Read(context.Context) (map[string][]byte, error) {
+// Read implements reconcile.Publisher: whatever somebody else writes on this branch looks like a page of ours.
+func (w *world) Read(context.Context) (map[string]status.File, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.strayed = false
 	if w.unreadable != nil {
 		return nil, w.unreadable
 	}
-	return maps.Clone(w.branch), nil
+	files := make(map[string]status.File, len(w.branch))
+	for name, content := range w.branch {
+		files[name] = status.Genuine(content)
+	}
+	return files, nil
 }
 
 // Strayed implements reconcile.Publisher.
@@ -183,9 +188,6 @@ func (w *world) Strayed() bool {
 	defer w.mu.Unlock()
 	return w.strayed
 }
-
-// Genuine implements reconcile.Publisher: whatever somebody else writes on this branch looks like a page of ours.
-func (w *world) Genuine(_ string, page []byte) ([]byte, error) { return page, nil }
 
 // Publish implements reconcile.Publisher.
 func (w *world) Publish(_ context.Context, changed map[string][]byte, _ string) (string, error) {

@@ -11,6 +11,7 @@ import (
 	"path"
 
 	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // sealPrefix begins the last line of a sealed page: a YAML comment with HMAC-SHA256, in hex, over the page's path and
@@ -38,8 +39,25 @@ func (s sealedPages) Publish(ctx context.Context, changed map[string][]byte, mes
 	return s.PublishSeen(ctx, changed, message)
 }
 
-// Genuine implements reconcile.Publisher: Genuine gives a page without its seal, if the seal is ours.
-func (s sealedPages) Genuine(file string, page []byte) ([]byte, error) {
+// Read implements reconcile.Publisher.
+func (s sealedPages) Read(ctx context.Context) (map[string]status.File, error) {
+	read, err := s.Repo.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]status.File, len(read))
+	for name, content := range read {
+		file := status.File{Bytes: content, Content: content}
+		if path.Ext(name) == ".yaml" {
+			file.Content, file.Forged = s.verifySeal(name, content)
+		}
+		files[name] = file
+	}
+	return files, nil
+}
+
+// verifySeal gives a page without its seal, if the seal is ours.
+func (s sealedPages) verifySeal(file string, page []byte) ([]byte, error) {
 	at := bytes.LastIndex(page, []byte(sealPrefix))
 	if at < 0 || (at > 0 && page[at-1] != '\n') {
 		return nil, errors.New("it has no seal of a daemon: somebody else wrote it")

@@ -52,12 +52,11 @@ func (s *source) restoreAccepted(ctx context.Context) error {
 	if !there {
 		return checkDeleted(files)
 	}
-	content, err := s.pages.Genuine(status.FleetPath, page)
-	if err != nil {
+	if page.Forged != nil {
 		return fmt.Errorf("%s on the status branch: %w: name the accepted commit with `ingot trust repin COMMIT`",
-			status.FleetPath, err)
+			status.FleetPath, page.Forged)
 	}
-	fleet, err := status.ParseFleet(content)
+	fleet, err := status.ParseFleet(page.Content)
 	if err != nil {
 		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 	}
@@ -79,7 +78,7 @@ func (s *source) restoreAccepted(ctx context.Context) error {
 
 // checkDeleted refuses a branch on which the fleet's page was deleted: the fleet's page is pushed together with the
 // first host's page, so a branch with only host pages is not a first start.
-func checkDeleted(files map[string][]byte) error {
+func checkDeleted(files map[string]status.File) error {
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		if status.IsHost(file) {
 			return fmt.Errorf("%s was deleted from the status branch, but %s is there: restore it from the branch's "+

@@ -75,7 +75,7 @@ func (a Answer) Person() bool { return a.Reason == Frozen || a.Reason == DiskSha
 //	reason       stands against a step when                                 Begin  TakeDown  HandOut  Repeat  GoOn
 //	Frozen       it erases, and the history or the ring's release            x      x         x        x
 //	             cannot be trusted
-//	DiskShared   another machine reports the disk                            x                x        x
+//	DiskShared   another machine reports the disk                            x      x         x        x
 //	FleetPaused  a person paused the fleet                                   x      x         x        x
 //	RingPaused   a person paused the ring                                    x      x         x        x
 //	RingFailed   as many machines of the ring failed as may; one that        x
@@ -121,9 +121,7 @@ func asks(reason Reason, step Step) bool {
 	switch step {
 	case Begin:
 		return true
-	case TakeDown:
-		return slices.Contains([]Reason{Frozen, FleetPaused, RingPaused, Window, Places}, reason)
-	case HandOut:
+	case TakeDown, HandOut:
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, Window, Places}, reason)
 	case Repeat:
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused}, reason)

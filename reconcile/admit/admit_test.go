@@ -49,7 +49,7 @@ func TestTheTableOfAsk(t *testing.T) {
 	t.Parallel()
 	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.GoOn}
 	table := map[admit.Reason]string{ // a row of the table, as many columns as steps
-		admit.Frozen: "xxxx ", admit.DiskShared: "x xx ", admit.FleetPaused: "xxxx ", admit.RingPaused: "xxxx ", admit.RingFailed: "x    ",
+		admit.Frozen: "xxxx ", admit.DiskShared: "xxxx ", admit.FleetPaused: "xxxx ", admit.RingPaused: "xxxx ", admit.RingFailed: "x    ",
 		admit.RingAfter: "x    ", admit.Canaries: "x    ", admit.Window: "xxx  ", admit.Unavailable: "x    ", admit.Places: "xxx x",
 	}
 	disk := inventory.Disk{Serial: "S1", Size: 1 << 40}

@@ -198,8 +198,8 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			document := status.Summarize(status.Document{}, status.Result{At: noon, Desired: inventory.Desired{Name: "a"}, Observed: inventory.Observed{Record: test.page}, Plan: plan.Plan{Phase: plan.Waiting}})
-			pages := map[string][]byte{status.Path("a"): document.Encode()}
-			got := recovery.Recall(revised(test.journal), pages, ours).Hosts["a"]
+			pages := map[string]status.File{status.Path("a"): ours(document.Encode())}
+			got := recovery.Recall(revised(test.journal), pages).Hosts["a"]
 			if diff := cmp.Diff(test.want, got.Record); diff != "" || got.Unrecorded() != test.unwritten ||
 				got.Revision != 7 {
 				t.Errorf("unrecorded %t, want %t; revision %d; the record (-want +got):\n%s", got.Unrecorded(),

@@ -41,19 +41,18 @@ type Memory struct {
 	Life    uint64            // the highest number of a life
 }
 
-// Recall puts the journal's records and the pages of the status branch together. Genuine gives a page as the publisher was given it, if the publisher wrote
-// it.
-func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file string, page []byte) ([]byte, error)) Memory {
+// Recall puts the journal's records and the files of the status branch together.
+func Recall(entries []journal.Entry, files map[string]status.File) Memory {
 	m := Memory{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
 	for _, e := range entries {
 		m.Hosts[e.Record.ID] = Host{Record: e.Record, Revision: e.Revision, inJournal: e.Record}
 		m.Life = max(m.Life, e.Record.Life.Number)
 	}
-	for file, page := range pages {
-		if status.IsHost(file) {
-			m.host(file, page, genuine)
+	for name, file := range files {
+		if status.IsHost(name) {
+			m.host(name, file)
 		} else {
-			m.fleet(file, page, genuine)
+			m.fleet(name, file)
 		}
 	}
 	return m
@@ -68,20 +67,19 @@ func Recall(entries []journal.Entry, pages map[string][]byte, genuine func(file 
 //	none                         is not readable             nothing is known: the record is not readable
 //	a record that is not         any                         nothing is known; epoch and spent consents of both remain,
 //	                                                         and what the page says of the hardware
-func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]byte, error)) {
-	content, err := genuine(file, page)
-	var document status.Document
+func (m *Memory) host(name string, file status.File) {
+	document, err := status.Document{}, file.Forged
 	if err == nil {
-		document, err = status.Page(file, content)
+		document, err = status.Page(name, file.Content)
 	}
-	id := status.IDOf(file)
+	id := status.IDOf(name)
 	h, known := m.Hosts[id]
 	if !known {
 		h.Record, h.inJournal = inventory.Record{ID: id}, inventory.Record{ID: id}
 	}
 	record := document.Record()
 	if err != nil {
-		m.Refused[file], record = err, status.Remains(file, page)
+		m.Refused[name], record = err, status.Remains(name, file.Bytes)
 	}
 	m.Life = max(m.Life, record.Life.Number)
 	switch {
@@ -92,10 +90,10 @@ func (m *Memory) host(file string, page []byte, genuine func(string, []byte) ([]
 	case err != nil:
 		h.Record = record
 		h.Record.Unreadable = fmt.Sprintf("page %s on the status branch is not readable: %v: "+
-			"restore the page and restart", file, err)
+			"restore the page and restart", name, err)
 	default:
 		m.together(&h, record)
-		h.Document, h.Page = document, content
+		h.Document, h.Page = document, file.Content
 	}
 	m.Hosts[id] = h
 }
@@ -126,21 +124,20 @@ func remains(record, page inventory.Record) inventory.Record {
 }
 
 // fleet takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
-func (m *Memory) fleet(file string, page []byte, genuine func(string, []byte) ([]byte, error)) {
-	if file != status.FleetPath {
-		m.Files[file] = page
+func (m *Memory) fleet(name string, file status.File) {
+	if name != status.FleetPath {
+		m.Files[name] = file.Content
 		return
 	}
-	content, err := genuine(file, page)
-	var before status.Fleet
+	before, err := status.Fleet{}, file.Forged
 	if err == nil {
-		before, err = status.ParseFleet(content)
+		before, err = status.ParseFleet(file.Content)
 	}
 	if err != nil {
-		m.Refused[file] = err
+		m.Refused[name] = err
 		return
 	}
-	m.Files[file], m.Commits, m.Acts, m.Unknown = content, before.Commits, before.Acts, before.Unknown
+	m.Files[name], m.Commits, m.Acts, m.Unknown = file.Content, before.Commits, before.Acts, before.Unknown
 }
 
 // Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered;

@@ -24,7 +24,7 @@ func page(r inventory.Record) []byte {
 	}.Encode()
 }
 
-func ours(_ string, page []byte) ([]byte, error) { return page, nil }
+func ours(page []byte) status.File { return status.Genuine(page) }
 
 func TestRecall(t *testing.T) {
 	t.Parallel()
@@ -33,13 +33,13 @@ func TestRecall(t *testing.T) {
 	newer := inventory.Record{ID: "a", Epoch: 4}
 	left := inventory.Record{ID: "a", Epoch: 3, Facts: facts}
 	ended := inventory.Record{ID: "a", Epoch: 3, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Quarantined}}
-	notOurs := func(string, []byte) ([]byte, error) { return nil, errors.New("not ours") }
+	notOurs := func(page []byte) status.File { return status.File{Bytes: page, Forged: errors.New("not ours")} }
 	pinned := inventory.Pinned{BMC: &inventory.BMCIdentity{Address: "https://10.0.0.1", Serial: "A"},
 		SMBIOS: &inventory.SMBIOSIdentity{UUID: "u"}, MACs: []string{"52:54:00:00:00:03"}}
 	for name, test := range map[string]struct {
 		entries []journal.Entry
 		pages   []inventory.Record
-		genuine func(string, []byte) ([]byte, error)
+		file    func([]byte) status.File
 		want    func(recovery.Memory) bool
 	}{
 		"the journal alone": {[]journal.Entry{{Record: begun, Revision: 1}}, nil, ours, func(m recovery.Memory) bool {
@@ -110,11 +110,11 @@ func TestRecall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pages := map[string][]byte{}
+			pages := map[string]status.File{}
 			for _, r := range test.pages {
-				pages[status.Path(r.ID)] = page(r)
+				pages[status.Path(r.ID)] = test.file(page(r))
 			}
-			if m := recovery.Recall(test.entries, pages, test.genuine); !test.want(m) {
+			if m := recovery.Recall(test.entries, pages); !test.want(m) {
 				t.Errorf("Recall = %+v", m)
 			}
 		})
