@@ -63,7 +63,7 @@ type realHub struct {
 
 func (h realHub) assign(job wire.Job) {
 	h.t.Helper()
-	if err := h.Assign(h.t.Context(), "web-1", job); err != nil {
+	if err := h.Assign(h.t.Context(), "web-1", hub.Assignment{Job: job}); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -15,8 +15,8 @@ import (
 // maxError is the length in bytes of an error in a result.
 const maxError = 1 << 10
 
-// work polls for jobs and runs them one at a time until ctx ends. While a job runs the polls go on, so that the daemon knows that the agent
-// lives and, after a restart, what it is working on.
+// work polls for jobs and runs them one at a time until ctx ends. While a job runs the polls go on, so that the daemon
+// knows that the agent lives and, after a restart, what it is working on.
 func (a *agent) work(ctx context.Context) error {
 	w := worker{agent: a}
 	defer w.running.Wait()
@@ -44,7 +44,7 @@ func (w *worker) next(ctx context.Context) error {
 	switch {
 	case errors.As(err, &unreadable):
 		w.agent.Log.Warn("a job cannot be taken", "id", unreadable.job.ID, "attempt", unreadable.job.Attempt, "error", err)
-		return w.take(ctx, unreadable.job, func(*task) wire.Result {
+		return w.take(ctx, unreadable.job, func() wire.Result {
 			return refusal("this agent cannot take the job: %v: rebuild the ramdisk with the daemon's version", err)
 		})
 	case errors.Is(err, errFacts):
@@ -52,7 +52,7 @@ func (w *worker) next(ctx context.Context) error {
 	case err != nil || job == nil:
 		return err
 	default:
-		return w.take(ctx, *job, func(last *task) wire.Result { return w.do(ctx, *job, last) })
+		return w.take(ctx, *job, func() wire.Result { return w.do(ctx, *job) })
 	}
 }
 
@@ -62,8 +62,30 @@ type worker struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	current *task // nil when idle
-	last    *task // the newest one that has ended
+	current *task   // nil when idle
+	ended   []*task // of this boot, in order: each is done once, whatever a daemon that lost its memory hands out again
+}
+
+// find gives the task of this attempt that has ended, or nil; also nil where a later attempt of the job has ended. The
+// caller holds the lock.
+func (w *worker) find(job wire.Job) *task {
+	latest := w.latestAttempt(job.ID)
+	for _, t := range w.ended {
+		if t.is(job) && t.job.Attempt == latest {
+			return t
+		}
+	}
+	return nil
+}
+
+// latestAttempt is the highest attempt of a job that has ended; 0 without one. The caller holds the lock.
+func (w *worker) latestAttempt(id string) (attempt int) {
+	for _, t := range w.ended {
+		if t.job.ID == id {
+			attempt = max(attempt, t.job.Attempt)
+		}
+	}
+	return attempt
 }
 
 // task is one attempt of a job on this machine.
@@ -106,17 +128,19 @@ func (w *worker) poll(ctx context.Context) (*wire.Job, error) {
 	}
 }
 
-// take begins a job, which do runs, given the newest one that has ended. The one that runs is not begun twice; of one that has ended the result is said
-// again; any other is refused while one runs.
-func (w *worker) take(ctx context.Context, job wire.Job, do func(last *task) wire.Result) error {
+// take begins a job, which do runs. The one that runs is not begun twice; of one that has ended the result is said
+// again, also while another one runs; any other is refused while one runs.
+func (w *worker) take(ctx context.Context, job wire.Job, do func() wire.Result) error {
 	w.mu.Lock()
-	current, last := w.current, w.last
+	current, ended := w.current, w.find(job)
 	working := current != nil && current.result == nil
 	w.mu.Unlock()
 	switch {
 	case current.is(job):
 		wait(ctx, firstPause) // a daemon that hands out what it was told is running shall not be asked without pause
 		return nil
+	case working && ended != nil:
+		return w.post(ctx, job, *ended.result)
 	case working:
 		return w.post(ctx, job, refusal("this machine still works on job %s", current.job.ID))
 	case current != nil:
@@ -127,10 +151,10 @@ func (w *worker) take(ctx context.Context, job wire.Job, do func(last *task) wir
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	case last.is(job):
-		w.begin(ctx, job, func() wire.Result { return *last.result })
+	case ended != nil:
+		w.begin(ctx, job, func() wire.Result { return *ended.result })
 	default:
-		w.begin(ctx, job, func() wire.Result { return do(last) })
+		w.begin(ctx, job, do)
 	}
 	return nil
 }
@@ -154,7 +178,10 @@ func (w *worker) begin(ctx context.Context, job wire.Job, do func() wire.Result)
 			w.powerOff(ctx)
 		}
 		w.mu.Lock()
-		w.current, w.last = nil, t
+		w.current = nil
+		if w.find(job) == nil {
+			w.ended = append(w.ended, t)
+		}
 		w.mu.Unlock()
 	})
 }
@@ -186,7 +213,8 @@ func (w *worker) powerOff(ctx context.Context) {
 	}
 }
 
-// reportAgain gives the hardware to a daemon that lost it. The disks of a machine that is being written to are not looked at anew.
+// reportAgain gives the hardware to a daemon that lost it. The disks of a machine that is being written to are not
+// looked at anew.
 func (w *worker) reportAgain(ctx context.Context) error {
 	w.mu.Lock()
 	idle := w.current == nil
@@ -200,12 +228,15 @@ func (w *worker) reportAgain(ctx context.Context) error {
 }
 
 // do runs a job to its end.
-func (w *worker) do(ctx context.Context, job wire.Job, last *task) wire.Result {
+func (w *worker) do(ctx context.Context, job wire.Job) wire.Result {
+	w.mu.Lock()
+	latest := w.latestAttempt(job.ID)
+	w.mu.Unlock()
 	switch boot := w.agent.Boot; {
 	case job.Epoch != boot.Epoch:
 		return refusal("the job is for epoch %d, this boot is epoch %d", job.Epoch, boot.Epoch)
-	case last != nil && last.job.ID == job.ID && last.job.Attempt > job.Attempt:
-		return refusal("attempt %d of job %s was made already", last.job.Attempt, job.ID)
+	case latest > job.Attempt:
+		return refusal("attempt %d of job %s was made already", latest, job.ID)
 	}
 	switch job.Kind {
 	case wire.JobPowerOff:

@@ -20,10 +20,11 @@ const (
 // ContentOf names what is on a disk: our own install, what an agent saw, or that nobody has looked.
 func ContentOf(record Record, disk DiskID, seen *Content) string {
 	switch {
-	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.Begun != 0 && record.Last.Disk.Same(disk):
+	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.HasBegun() &&
+		record.Last.Root().Disk.Same(disk):
 		return contentFailed + record.Last.ID
 	case record.Installed == nil && record.leftByEarlier(disk):
-		return record.Last.Content
+		return record.Last.Root().Content
 	case record.Installed != nil && record.Installed.Disk.Same(disk):
 		return contentInstall + record.Installed.ID
 	case seen == nil:
@@ -39,8 +40,12 @@ func ContentOf(record Record, disk DiskID, seen *Content) string {
 
 // leftByEarlier reports whether a disk holds what a failed operation left that was before the last one, which came to no write and spent no consent.
 func (r Record) leftByEarlier(disk DiskID) bool {
-	last := r.Last
-	return last != nil && last.Begun == 0 && strings.HasPrefix(last.Content, contentFailed) && last.Disk.Same(disk) && !slices.Contains(r.Spent, last.Consent)
+	if r.Last == nil || r.Last.HasBegun() {
+		return false
+	}
+	last := r.Last.Root()
+	return strings.HasPrefix(last.Content, contentFailed) && last.Disk.Same(disk) &&
+		!slices.Contains(r.Spent, last.Consent)
 }
 
 // EraseConsent is the string that permits one operation: <disk label>/<16 hex>. The digest is SHA-256 over a domain and the machine's id, the

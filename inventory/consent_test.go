@@ -56,9 +56,9 @@ func TestContentOf(t *testing.T) {
 		{"our install", inventory.Record{Installed: ours}, &inventory.Content{Signature: "9f3a"}, "install:i1"},
 		{"our install, not looked at", inventory.Record{Installed: ours}, nil, "install:i1"},
 		{"our install on another disk", inventory.Record{Installed: &inventory.Installed{ID: "i1", Disk: other}}, &inventory.Content{Signature: "9f3a"}, "content:9f3a"},
-		{"a failed install that came to no write", inventory.Record{Last: &inventory.Operation{ID: "o1", Outcome: inventory.Quarantined, Disk: disk}}, &inventory.Content{Signature: "9f3a"}, "content:9f3a"},
-		{"what a failed install left", inventory.Record{Last: &inventory.Operation{ID: "o1", Outcome: inventory.Quarantined, Begun: 1, Disk: disk}}, &inventory.Content{Signature: "9f3a"}, "failed:o1"},
-		{"a superseded operation left nothing", inventory.Record{Last: &inventory.Operation{ID: "o1", Outcome: inventory.Superseded, Disk: disk}}, &inventory.Content{Signature: "9f3a"}, "content:9f3a"},
+		{"a failed install that came to no write", inventory.Record{Last: &inventory.Operation{ID: "o1", Kind: inventory.Install, Outcome: inventory.Quarantined, Disks: []inventory.OperationDisk{{Disk: disk}}}}, &inventory.Content{Signature: "9f3a"}, "content:9f3a"},
+		{"what a failed install left", inventory.Record{Last: &inventory.Operation{ID: "o1", Kind: inventory.Install, Outcome: inventory.Quarantined, Disks: []inventory.OperationDisk{{Begun: 1, Disk: disk}}}}, &inventory.Content{Signature: "9f3a"}, "failed:o1"},
+		{"a superseded operation left nothing", inventory.Record{Last: &inventory.Operation{ID: "o1", Kind: inventory.Install, Outcome: inventory.Superseded, Disks: []inventory.OperationDisk{{Disk: disk}}}}, &inventory.Content{Signature: "9f3a"}, "content:9f3a"},
 	} {
 		if got := inventory.ContentOf(test.record, disk, test.seen); got != test.want {
 			t.Errorf("%s: ContentOf = %q, want %q", test.name, got, test.want)

@@ -9,12 +9,18 @@ import (
 // CheckValues names a value of the record that this ingot does not know, as a stage that a newer one has: nothing can be decided from such a record. Who reads
 // a record checks it, whatever it was read from; the planner takes only records that passed.
 func (r Record) CheckValues() error {
-	underWay := []Stage{Intended, Published, Armed, Written, Starting}
-	switch op, last, b := r.Operation, r.Last, r.Boot; {
-	case op != nil && !slices.Contains(underWay, op.Stage):
-		return fmt.Errorf("operation.stage %q is not one of an operation under way", op.Stage)
-	case op != nil && !knownContent(op.Content):
-		return fmt.Errorf("operation.content %q is not known", op.Content)
+	underWay := []Stage{Intended, Published, Working, Confirming}
+	if op := r.Operation; op != nil {
+		if !slices.Contains(underWay, op.Stage) {
+			return fmt.Errorf("operation.stage %q is not one of an operation under way", op.Stage)
+		}
+		if err := op.checkValues(); err != nil {
+			return err
+		}
+	}
+	switch last, b := r.Last, r.Boot; {
+	case last != nil && last.Kind != Install:
+		return fmt.Errorf("kind %q of the last operation is not known", last.Kind)
 	case last != nil && last.Stage != Ended:
 		return fmt.Errorf("stage %q of the last operation is not %s", last.Stage, Ended)
 	case last != nil && !slices.Contains([]string{Succeeded, Superseded, Quarantined}, last.Outcome):
@@ -23,6 +29,35 @@ func (r Record) CheckValues() error {
 		return fmt.Errorf("boot.target %q is not known", b.Target)
 	case b != nil && !slices.Contains([]BootStage{Preparing, Powering, Running}, b.Stage):
 		return fmt.Errorf("boot.stage %q is not known", b.Stage)
+	}
+	return nil
+}
+
+// checkValues names a value of an operation under way that this ingot does not know, or that says nothing.
+func (o Operation) checkValues() error {
+	switch {
+	case o.Kind != Install:
+		return fmt.Errorf("operation.kind %q is not known", o.Kind)
+	case len(o.Disks) != 1:
+		return fmt.Errorf("operation.disks are %d, an operation of kind %s has one", len(o.Disks), o.Kind)
+	case o.Cursor < 0 || o.Cursor > len(o.Steps):
+		return fmt.Errorf("operation.cursor %d is beyond its %d steps", o.Cursor, len(o.Steps))
+	}
+	for _, d := range o.Disks {
+		if !knownContent(d.Content) {
+			return fmt.Errorf("operation.content %q is not known", d.Content)
+		}
+		if d.Mark != "" {
+			return fmt.Errorf("operation.mark %q is not known", d.Mark)
+		}
+	}
+	for _, step := range o.Steps {
+		if !slices.Contains([]StepProgress{StepWaiting, StepWorking, StepDone, StepFailed}, step.State) {
+			return fmt.Errorf("state %q of step %s is not known", step.State, step.Name)
+		}
+		if step.Needs != NeedsAgent {
+			return fmt.Errorf("step %s needs %q, which is not known", step.Name, step.Needs)
+		}
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ type Observed struct {
 	Media  MediaState
 	Image  ImageState
 	Config ConfigState
-	// Standing says who the host's machine is known as; package standing finds it in the records and in what the look saw.
+	// Standing says who the host's machine is known as; package standing finds it in the records and in what the look
+	// saw.
 	Standing Standing
 	// Retry is set until an operator's `ingot retry` takes effect.
 	Retry bool
@@ -96,6 +97,11 @@ type AgentState struct {
 	Job      Job
 	Alarm    string // a token used by two keys, or an identity that does not match
 	Unknown  string // why the agent's state is unknown, which is not silence; "" when known
+	// Runs is the id of the job that the agent says it works on, where the hub does not know that job, as after the
+	// loss of the journal.
+	Runs string
+	// Quiet is set while the agent, since the daemon's start, has not said whether it works on a job.
+	Quiet bool
 	// PhoneHome is the newest call of an installed system, with a valid token.
 	PhoneHome *PhoneHome
 }

@@ -9,8 +9,8 @@ import (
 // Epoch is a host's counter of boots. Whatever carries a lower one is refused.
 type Epoch = uint64
 
-// Record is what the daemon must not forget about a host. The loop alone writes it, before an effect (intent) and after it (outcome); all of
-// it that matters without the daemon is also in the host's status document.
+// Record is what the daemon must not forget about a host. The loop alone writes it, before an effect (intent) and after
+// it (outcome); all of it that matters without the daemon is also in the host's status document.
 type Record struct {
 	ID MachineID `json:"host"`
 	// Life is the daemon's start that wrote the record last. Revision counts the writes of the record, over restarts
@@ -27,8 +27,9 @@ type Record struct {
 	Adopted string `json:"adopted,omitempty"`
 	// Spent are the consents of ended operations, newest last, at most 8.
 	Spent []string `json:"spent,omitempty"`
-	// Dropped are the ids of operations that ended before they wrote, and that Last does not name because it keeps a failed one; newest last, at most 8. A page
-	// that still has such a one under way is older than this. The journal alone has them.
+	// Dropped are the ids of operations that ended before they wrote, and that Last does not name because it keeps a
+	// failed one; newest last, at most 8. A page that still has such a one under way is older than this. The journal
+	// alone has them.
 	Dropped []string `json:"dropped,omitempty"`
 	// Recovered says that the record was read from its page on the status branch; nil when all that is known is
 	// first-hand.
@@ -61,60 +62,6 @@ type Installed struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// Stage is how far an operation has come. Stages only move forward.
-type Stage string
-
-// Stages of an operation.
-const (
-	Intended  Stage = "Intended"  // in the journal
-	Published Stage = "Published" // on the status branch; from here on the machine may be armed
-	Armed     Stage = "Armed"     // the job was handed to the agent: the disk may be written
-	Written   Stage = "Written"   // the agent says the install is complete and verified
-	Starting  Stage = "Starting"  // the machine starts from its disk; waiting for it to phone home
-	Ended     Stage = "Ended"
-)
-
-// Outcomes of an ended operation.
-const (
-	Succeeded   = "Succeeded"
-	Superseded  = "Superseded"
-	Quarantined = "Quarantined" // failed too often
-)
-
-// Operation is one erase-and-install with its retries.
-type Operation struct {
-	ID       string            `json:"id"` // also the install id
-	Stage    Stage             `json:"stage"`
-	Workload string            `json:"workload"`
-	Inputs   string            `json:"inputs"`
-	Parts    map[string]string `json:"parts,omitempty"`
-	Commit   string            `json:"commit"`
-	Image    string            `json:"image"`
-	Update   string            `json:"update"`
-	Disk     DiskID            `json:"disk"`
-	Content  string            `json:"content"` // what the consent was over: blank, install:<id>, content:<signature>, unseen
-	Erases   bool              `json:"erases"`  // the disk was not blank
-	Consent  string            `json:"consent,omitempty"`
-	Attempt  int               `json:"attempt"` // of the job, from 1
-	// Begun is the first attempt that may have written to the disk; 0: none has, what the consent was over must still be there; BegunUnknown: one that
-	// nobody remembers may have.
-	Begun int `json:"begun,omitempty"`
-	// Withdrawn is how many attempts were taken back before they came to a write. They are no failures.
-	Withdrawn int `json:"withdrawn,omitempty"`
-	// Replaces is the system that was on the disk when the present attempt was handed out. It is the machine's again when that attempt wrote nothing.
-	Replaces *Installed `json:"replaces,omitempty"`
-	Started  time.Time  `json:"started"`
-	Ended    time.Time  `json:"ended,omitzero"`
-	Outcome  string     `json:"outcome,omitempty"`
-	Error    string     `json:"error,omitempty"` // of the last failed attempt
-	// Unknown are members that a newer ingot wrote; they are written back.
-	Unknown format.Unknown `json:"-"`
-}
-
-// BegunUnknown is the value of Operation.Begun after the loss of the journal: an agent speaks of the job, and whether another process of it wrote is not
-// known. No agent's word takes it back.
-const BegunUnknown = -1
-
 // BootStage is how far a boot attempt has come.
 type BootStage string
 
@@ -142,35 +89,28 @@ type Boot struct {
 	Started time.Time `json:"started,omitzero"` // power on accepted
 	Commit  string    `json:"commit,omitempty"` // of the trunk when it was opened: a later one lifts the limit on attempts
 	Ours    bool      `json:"ours,omitempty"`   // when it was opened the machine ran, if it ran, because of us
-	// WasOn is set when the machine was on when it was taken down: it is left on again where the fleet says nothing about its power.
+	// WasOn is set when the machine was on when it was taken down: it is left on again where the fleet says nothing
+	// about its power.
 	WasOn bool `json:"wasOn,omitempty"`
-	// Found is set when the machine was on already at the power-on: that it runs because of this boot is not known before it reads this boot's medium, or its
-	// agent enrols.
+	// Found is set when the machine was on already at the power-on: that it runs because of this boot is not known
+	// before it reads this boot's medium, or its agent enrols.
 	Found bool `json:"found,omitempty"`
 	// Restart is set when an operator asked for the boot: a machine that is on is shut down for it.
-	Restart bool   `json:"restart,omitempty"`
-	Media   string `json:"media,omitempty"` // URL as the BMC was given it
-	Ejected bool   `json:"ejected,omitempty"`
+	Restart bool `json:"restart,omitempty"`
 	// Unknown are members that a newer ingot wrote; they are written back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was the last.
+// Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was
+// the last.
 func (r Record) Knows(install string) bool {
 	return r.Installed != nil && r.Installed.ID == install || r.Operation != nil && r.Operation.ID == install || r.Last != nil && r.Last.ID == install
 }
 
-// OperationID is the id of the operation that is under way; "" without one.
-func (r Record) OperationID() string {
-	if r.Operation == nil {
-		return ""
-	}
-	return r.Operation.ID
-}
-
-// Unwritten reports whether an operation was published, and no attempt of it may have written to the disk: it may be armed, and ended as if it had never been.
-func (o Operation) Unwritten() bool {
-	return o.Stage == Published || o.Stage == Armed && o.Begun == 0
+// Has reports whether the machine has what a workload asks for: a system of the same inputs is installed on it. Every
+// decider asks this one question.
+func (r Record) Has(w *Workload) bool {
+	return r.Installed != nil && w != nil && r.Installed.Inputs == w.Inputs
 }
 
 // UnderWay is the id of the operation that is under way, or, without one, of the boot into the ramdisk; "" when

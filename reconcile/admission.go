@@ -41,19 +41,19 @@ func questionOf(record inventory.Record, next plan.Plan) (q admit.Question, asks
 	switch a := *next.Action; {
 	case a.Begins(record):
 		q.Step = admit.Begin
-	case a.Arms(record) && a.Kind == plan.AssignInstall:
+	case a.Arms(record) && a.Kind == plan.AssignStep && !op.AttemptBegan():
 		q.Step = admit.HandOut
+	case a.Kind == plan.AssignStep && !a.Finishes(record):
+		q.Step = admit.Repeat
 	case a.Arms(record):
 		q.Step = admit.TakeDown
-	case a.Kind == plan.AssignInstall:
-		q.Step = admit.Repeat
 	case a.Kind.AtBMC() && (next.Phase == plan.Installing || next.Phase == plan.Inspecting):
 		q.Step = admit.GoOn
 	default:
 		return q, false
 	}
 	if op != nil {
-		q.Erases, q.Disk = op.Erases, op.Disk
+		q.Erases, q.Disk = op.Erases(), op.Root().Disk
 	}
 	return q, true
 }

@@ -350,7 +350,7 @@ func TestWhatIsAnotherDaemonsPage(t *testing.T) {
 		}, "host host-0000 is at epoch 5 on the status branch, this daemon knows epoch 2: stop one of them, then restart this one"},
 		"an operation at the same epoch": {func(w *world, _ map[string][]byte) {
 			d := parsed(w)
-			d.Operation = &inventory.Operation{ID: "theirs", Content: inventory.ContentBlank, Stage: inventory.Published, Attempt: 1, Started: time.Now()}
+			d.Operation = &inventory.Operation{ID: "theirs", Kind: inventory.Install, Stage: inventory.Published, Attempt: 1, Started: time.Now(), Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank}}}
 			w.branch[page] = d.Encode()
 		}, "host host-0000 is at epoch 2 on the status branch, where operation theirs is under way, this daemon knows epoch 2"},
 		"a consent that was spent": {func(w *world, _ map[string][]byte) {

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,8 +26,9 @@ func TestForget(t *testing.T) {
 	const id = inventory.MachineID("host-0000")
 	underWay := func(stage inventory.Stage, begun int) inventory.Record {
 		return inventory.Record{ID: id, Revision: 4, Epoch: 3, Spent: []string{"a"}, Operation: &inventory.Operation{
-			ID: "op", Stage: stage, Attempt: 1, Begun: begun, Content: "content:x", Consent: "c",
+			ID: "op", Kind: inventory.Install, Stage: stage, Attempt: 1,
 			Inputs: "0123456789abcdef",
+			Disks:  []inventory.OperationDisk{{Begun: begun, Content: "content:x", Consent: "c"}},
 		}}
 	}
 	unreadable := inventory.Record{ID: id, Revision: 4, Epoch: 3, Spent: []string{"a", "c"},
@@ -51,19 +53,19 @@ func TestForget(t *testing.T) {
 			begin: away, epoch: 4},
 		"an operation that was not armed": {journal: new(underWay(inventory.Published, 0)), begin: away,
 			epoch: 4, spent: []string{"a"}},
-		"an operation that may be handed out": {journal: new(underWay(inventory.Armed, 0)), begin: away,
+		"an operation that may be handed out": {journal: new(underWay(inventory.Working, 0)), begin: away,
 			epoch: 4, spent: []string{"a", "c"}},
-		"an operation that has begun": {journal: new(underWay(inventory.Armed, 1)), begin: away,
+		"an operation that has begun": {journal: new(underWay(inventory.Working, 1)), begin: away,
 			refused: "may be writing: wait for its end"},
-		"an operation that is verified": {journal: new(underWay(inventory.Starting, 1)), begin: away,
+		"an operation that is verified": {journal: new(underWay(inventory.Confirming, 1)), begin: away,
 			refused: "`ingot retry` starts it again"},
-		"an operation that has begun, recovered": {page: pageOf(underWay(inventory.Armed, 1)), epoch: 4,
+		"an operation that has begun, recovered": {page: pageOf(underWay(inventory.Working, 1)), epoch: 4,
 			spent: []string{"a", "c"}},
 		"the journal's record cannot be read": {journal: &unreadable, epoch: 4, spent: []string{"a", "c"}},
 		"... and its page knows a higher epoch": {journal: &unreadable, page: pageOf(inventory.Record{ID: id,
 			Epoch: 7, Spent: []string{"b"}}), epoch: 8, spent: []string{"b", "a", "c"}},
-		"the page cannot be read": {page: append(pageOf(underWay(inventory.Armed, 1)),
-			"minReader: 99\n"...), epoch: 4, spent: []string{"a", "c"}},
+		"the page cannot be read": {page: bytes.Replace(pageOf(underWay(inventory.Working, 1)),
+			[]byte("minReader: 2\n"), []byte("minReader: 99\n"), 1), epoch: 4, spent: []string{"a", "c"}},
 		"nothing of the page can be read":         {page: []byte("not a document"), epoch: 1},
 		"nothing was ever known of it":            {epoch: 1},
 		"... and the status branch is not pushed": {begin: func(w *world) { w.refused = errors.New("no") }, epoch: 1},

@@ -26,7 +26,7 @@ func TestAFrozenHistoryArmsNothing(t *testing.T) {
 		r.release(d, "v2", "2222", nil)
 		after(time.Hour)
 		r.mu.Lock()
-		if op := r.records[host].Record.Operation; op == nil || op.Stage != inventory.Published || !op.Erases {
+		if op := r.records[host].Record.Operation; op == nil || op.Stage != inventory.Published || !op.Erases() {
 			t.Errorf("the operation is %+v, want it on the status branch", op)
 		}
 		r.mu.Unlock()

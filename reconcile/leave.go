@@ -34,7 +34,7 @@ func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, 
 	if why := change.Refusal(h.desired, h.standing, h.record); why != "" {
 		return why, nil
 	}
-	if h.record.Operation.Erases {
+	if h.record.Operation.Erases() {
 		if why := l.admit.Untrusted(h.desired.Ring); why != "" {
 			return why, nil
 		}

@@ -164,7 +164,7 @@ func TestARetryOfWhatWroteNothingAsksAgain(t *testing.T) {
 				r.watch, r.machines[host].hangs, r.machines[host].fails = nil, false, false
 				op := r.records[host].Record.Operation
 				r.mu.Unlock()
-				if op == nil || op.Attempt != 1 || op.Begun != 1 {
+				if op == nil || op.Attempt != 1 || op.Root().Begun != 1 {
 					t.Errorf("the operation is %+v, want its first attempt made", op)
 				}
 				after(time.Hour)
@@ -221,7 +221,7 @@ func TestADaemonThatWasAwayWritesNothingAgain(t *testing.T) {
 			w.mu.Lock()
 			op := w.records[host].Record.Operation
 			w.mu.Unlock()
-			if op != nil && op.Stage == inventory.Starting {
+			if op != nil && op.Starts > 0 {
 				break
 			}
 		}

@@ -153,16 +153,16 @@ func (o *owned) Observe(ctx context.Context, d inventory.Desired, r inventory.Re
 
 // Do implements reconcile.Executor.
 func (o *owned) Do(ctx context.Context, d inventory.Desired, r inventory.Record, action plan.Action) plan.Outcome {
-	if action.Kind == plan.AssignInstall {
+	if action.Kind == plan.AssignStep {
 		o.mu.Lock()
 		op := r.Operation
-		switch before, counted := o.consents[op.Consent]; {
-		case op.Consent == "":
+		switch before, counted := o.consents[op.Root().Consent]; {
+		case op.Root().Consent == "":
 			o.blame("%s is erased without a consent", systemOf(d))
 		case counted && before != op.ID:
-			o.blame("consent %s counts for operation %s and for %s", op.Consent, before, op.ID)
+			o.blame("consent %s counts for operation %s and for %s", op.Root().Consent, before, op.ID)
 		}
-		o.consents[op.Consent] = op.ID
+		o.consents[op.Root().Consent] = op.ID
 		o.mu.Unlock()
 	}
 	return o.used.Do(ctx, d, r, action)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -117,10 +118,12 @@ func (p *polling) Observe(ctx context.Context, d inventory.Desired, r inventory.
 func (p *polling) Do(ctx context.Context, d inventory.Desired, r inventory.Record, a plan.Action) plan.Outcome {
 	defer p.moment()
 	switch a.Kind {
-	case plan.AssignInstall:
-		return p.assigned(p.hub.Assign(ctx, string(d.ID), wire.Job{ID: r.Operation.ID, Attempt: r.Operation.Attempt, Kind: wire.JobInstall, Epoch: r.Boot.Epoch}))
+	case plan.AssignStep:
+		job := wire.Job{ID: r.Operation.JobID(), Attempt: r.Operation.Attempt, Kind: wire.JobInstall, Epoch: r.Boot.Epoch}
+		return p.assigned(p.hub.Assign(ctx, string(d.ID), hub.Assignment{Job: job, Operation: r.Operation.ID}))
 	case plan.AssignPowerOff:
-		return p.assigned(p.hub.Assign(ctx, string(d.ID), wire.Job{ID: r.Boot.ID + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: r.Boot.Epoch}))
+		job := wire.Job{ID: r.Boot.ID + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: r.Boot.Epoch}
+		return p.assigned(p.hub.Assign(ctx, string(d.ID), hub.Assignment{Job: job}))
 	case plan.PowerOn:
 		p.powerOn(r)
 		return plan.Outcome{Result: plan.Done}
@@ -272,7 +275,8 @@ func (p *polling) work(ctx context.Context, a *agentMemory) {
 	defer p.mu.Unlock()
 	m := p.machine()
 	m.installs++
-	m.disk, a.Done = a.Job, true
+	m.disk, _, _ = strings.Cut(a.Job, ".") // the operation of which the job is a step
+	a.Done = true
 }
 
 // system phones home until somebody hears it.

@@ -33,7 +33,7 @@ func TestAStopAfterAnAttemptThatWrote(t *testing.T) {
 				r.watch, m.hangs, m.breaks, m.script = nil, false, "", true
 				done := len(m.done)
 				r.mu.Unlock()
-				if op := r.record(host).Operation; op == nil || op.Begun != 1 {
+				if op := r.record(host).Operation; op == nil || op.Root().Begun != 1 {
 					t.Errorf("the operation is %+v, want its first attempt made", op)
 				}
 				for range 600 { // an agent asks for leave whenever it has a job
@@ -49,7 +49,7 @@ func TestAStopAfterAnAttemptThatWrote(t *testing.T) {
 				did := slices.Clone(m.done[done:])
 				m.script = false
 				r.mu.Unlock()
-				if h, _ := d.Host(host); h.Plan.Phase != phase || slices.Contains(did, plan.AssignInstall) {
+				if h, _ := d.Host(host); h.Plan.Phase != phase || slices.Contains(did, plan.AssignStep) {
 					t.Errorf("the host is %+v after %v, want it %s without a job", h.Plan, did, phase)
 				}
 				r.change(d, func(r *rollout) { stops[name].goOn(r, host) })

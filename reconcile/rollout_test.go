@@ -53,7 +53,7 @@ func (r *rollout) count() {
 	for name, ring := range r.fleet.Rings {
 		down, replaced := 0, 0
 		for _, host := range ring.Hosts {
-			if op := r.records[host].Record.Operation; op != nil && op.Erases {
+			if op := r.records[host].Record.Operation; op != nil && op.Erases() {
 				replaced++
 			}
 			if m := r.machines[host]; m.served && (m.power != inventory.PoweredOn || m.agent.Boot != "") {

@@ -46,7 +46,7 @@ func TestADeletedCountersignatureArmsNothing(t *testing.T) {
 		r.sign(d, two)
 		after(time.Hour)
 		r.mu.Lock()
-		if op := r.records[host].Record.Operation; op == nil || op.Stage != inventory.Published || !op.Erases {
+		if op := r.records[host].Record.Operation; op == nil || op.Stage != inventory.Published || !op.Erases() {
 			t.Errorf("the operation is %+v, want it on the status branch", op)
 		}
 		r.mu.Unlock()

@@ -34,8 +34,9 @@ func files(t *testing.T, pattern string) []string {
 	return found
 }
 
-// TestWhatWasWrittenIsWrittenAgain reads every record and page that an earlier version wrote: they are written again as the same bytes.
-func TestWhatWasWrittenIsWrittenAgain(t *testing.T) {
+// TestWhatWasWrittenIsRead reads every record and page that an earlier version wrote. Without an operation they are written
+// again as the same bytes; with an operation in the form of today, in which the same is read.
+func TestWhatWasWrittenIsRead(t *testing.T) {
 	t.Parallel()
 	for _, file := range slices.Concat(files(t, "install/*.txtar"), files(t, "others/*.txtar")) {
 		t.Run(file, func(t *testing.T) {
@@ -47,17 +48,32 @@ func TestWhatWasWrittenIsWrittenAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 				again := encoded(t, func() ([]byte, error) { return journal.Encode(record) })
-				if record.Unknown != "" { // as formerly: members that are not known are written back in the order of their names
-					data, again = sorted(t, data), sorted(t, again)
+				if record.Operation == nil && record.Last == nil {
+					if record.Unknown != "" { // as formerly: members that are not known are written back in the order of their names
+						data, again = sorted(t, data), sorted(t, again)
+					}
+					same(t, recordFile, data, again)
 				}
-				same(t, recordFile, data, again)
+				read, err := journal.Decode(record.ID, again)
+				if diff := cmp.Diff(record, read); err != nil || diff != "" {
+					t.Errorf("%s is read again as something else: %v (-read +read again):\n%s", recordFile, err, diff)
+				}
+				if bytes.Contains(again, []byte(`"operation":`)) != bytes.Contains(data, []byte(`"operation":`)) {
+					t.Errorf("%s: its operation is not the one that was read: %s", recordFile, again)
+				}
 			}
 			if data := m.files[pageFile]; len(data) > 0 {
 				document, err := status.Parse(data)
 				if err != nil {
 					t.Fatal(err)
 				}
-				same(t, pageFile, data, document.Encode())
+				if document.Operation == nil && document.LastOperation == nil {
+					same(t, pageFile, data, document.Encode())
+				}
+				read, err := status.Parse(document.Encode())
+				if diff := cmp.Diff(document, read); err != nil || diff != "" {
+					t.Errorf("%s is read again as something else: %v (-read +read again):\n%s", pageFile, err, diff)
+				}
 			}
 			if data := m.files[fleetFile]; len(data) > 0 {
 				fleet, err := status.ParseFleet(data)
@@ -68,6 +84,72 @@ func TestWhatWasWrittenIsWrittenAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStagesOfAnEarlierVersion maps the stages of 4176809 to those of today, with the steps and the cursor, in every record of
+// the install and of the others. Nothing of an operation is lost, and nothing is unknown.
+func TestStagesOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	table := map[string]struct {
+		stage  inventory.Stage
+		starts int
+		job    string // what is due is this job, or is not a job
+	}{
+		"Intended":  {inventory.Intended, 0, ""},
+		"Published": {inventory.Published, 0, ""},
+		"Armed":     {inventory.Working, 0, "the whole list"},
+		"Written":   {inventory.Confirming, 0, ""},
+		"Starting":  {inventory.Confirming, 1, ""},
+		"Ended":     {inventory.Ended, 0, ""},
+	}
+	met := map[string]bool{}
+	for _, file := range slices.Concat(files(t, "install/*.txtar"), files(t, "others/*.txtar")) {
+		data := momentFrom(t, file).files[recordFile]
+		if len(data) == 0 {
+			continue
+		}
+		var stored struct {
+			Record struct{ Operation, Last *olderOperation }
+		}
+		if err := json.Unmarshal(data, &stored); err != nil {
+			t.Fatal(err)
+		}
+		record, err := journal.Decode(hostOf(t, data), data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for old, got := range map[*olderOperation]*inventory.Operation{stored.Record.Operation: record.Operation, stored.Record.Last: record.Last} {
+			if old == nil {
+				continue
+			}
+			want, known := table[old.Stage]
+			if met[old.Stage] = true; !known {
+				t.Fatalf("%s: stage %s is not in the table", file, old.Stage)
+			}
+			disk := inventory.OperationDisk{Disk: old.Disk, Content: old.Content, Erases: old.Erases, Consent: old.Consent, Begun: old.Begun}
+			whole := want.job == "the whole list"
+			if got.Kind != inventory.Install || got.Stage != want.stage || got.Starts != want.starts || got.Cursor != 0 || len(got.Steps) != 0 ||
+				got.IsWholeList() != whole || got.JobID() != got.ID || got.Attempt != old.Attempt || got.Unknown != "" || !cmp.Equal(got.Disks, []inventory.OperationDisk{disk}) {
+				t.Errorf("%s: %+v is read as %+v, want %+v", file, old, got, want)
+			}
+		}
+	}
+	for stage := range table {
+		if !met[stage] {
+			t.Errorf("no record has an operation at stage %s", stage)
+		}
+	}
+}
+
+// olderOperation is what 4176809 wrote of an operation, as far as its form is another one.
+type olderOperation struct {
+	Stage   string
+	Disk    inventory.DiskID
+	Content string
+	Erases  bool
+	Consent string
+	Attempt int
+	Begun   int
 }
 
 // sorted is JSON with the members of all objects in the order of their names.

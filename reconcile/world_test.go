@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"path"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -77,7 +78,8 @@ type machine struct {
 	looks    []time.Time
 	done     []plan.Kind
 	installs int
-	boots    int // from the medium
+	ran      []string // scripts of its operations, with their attempts
+	boots    int      // from the medium
 }
 
 var errDead = errors.New("the daemon is dead")
@@ -282,31 +284,38 @@ func (m *machine) do(desired inventory.Desired, record inventory.Record, action 
 		m.override = "None"
 	case plan.PowerOn:
 		m.start(desired, record)
-	case plan.AssignInstall:
-		if m.agent.Job.ID == record.Operation.ID && m.agent.Job.Attempt == record.Operation.Attempt {
-			return
-		}
-		if m.script || m.fails {
-			m.agent.Job = inventory.Job{ID: record.Operation.ID, Attempt: record.Operation.Attempt, Kind: wire.JobInstall, State: inventory.JobRunning, Since: time.Now()}
-			if m.fails {
-				m.agent.Job.State, m.agent.Job.Error, m.agent.Job.Untouched = inventory.JobFailed, "the disk is in use", true
-			}
-			return
-		}
-		m.installs++
-		m.disk = record.Operation.ID
-		m.agent.Job = inventory.Job{
-			ID: record.Operation.ID, Attempt: record.Operation.Attempt, Kind: wire.JobInstall, State: inventory.JobSucceeded, Since: time.Now(),
-		}
-		if record.Operation.Inputs == m.breaks {
-			m.disk, m.agent.Job.State, m.agent.Job.Error = "", inventory.JobFailed, "the script failed"
-		}
+	case plan.AssignStep:
+		m.assign(*record.Operation)
 	case plan.WithdrawJob:
-		if job := &m.agent.Job; job.ID == action.Operation.ID && job.Attempt == action.Operation.Attempt && job.State == inventory.JobRunning && !job.Begun {
+		if job := &m.agent.Job; job.ID == action.Operation.JobID() && job.Attempt == action.Operation.Attempt && job.State == inventory.JobRunning && !job.Begun {
 			m.withdraw(action.Error)
 		}
 	default:
 		panic("an action for the journal reached the executor: " + action.Kind)
+	}
+}
+
+// assign hands the agent the step at an operation's cursor, which the agent does at once.
+func (m *machine) assign(op inventory.Operation) {
+	if m.agent.Job.ID == op.JobID() && m.agent.Job.Attempt == op.Attempt {
+		return
+	}
+	m.agent.Job = inventory.Job{ID: op.JobID(), Attempt: op.Attempt, Kind: wire.JobInstall, State: inventory.JobRunning, Since: time.Now()}
+	job := &m.agent.Job
+	step, _ := op.Step()
+	switch {
+	case m.fails:
+		job.State, job.Error, job.Untouched = inventory.JobFailed, "the disk is in use", true
+	case m.script:
+	case !step.Installs():
+		job.State = inventory.JobSucceeded
+		m.ran = append(m.ran, fmt.Sprintf("%s %d", step.Name, op.Attempt))
+	case op.Inputs == m.breaks:
+		m.installs++
+		m.disk, job.State, job.Error = "", inventory.JobFailed, "the script failed"
+	default:
+		m.installs++
+		m.disk, job.State = op.ID, inventory.JobSucceeded
 	}
 }
 
@@ -324,7 +333,8 @@ func (w *world) scriptEnds(t *testing.T, d *daemon, name inventory.MachineID) (r
 	if job.State != inventory.JobRunning {
 		return "its job was taken back already: " + job.Error
 	}
-	refusal, err := d.Leave(name, job.ID)
+	operation, _, _ := strings.Cut(job.ID, ".")
+	refusal, err := d.Leave(name, operation)
 	if err != nil {
 		t.Errorf("Leave = %v", err)
 	}
@@ -335,7 +345,7 @@ func (w *world) scriptEnds(t *testing.T, d *daemon, name inventory.MachineID) (r
 		m.withdraw(refusal)
 	} else {
 		m.installs++
-		m.disk, m.agent.Job.Begun, m.agent.Job.State = job.ID, true, inventory.JobSucceeded
+		m.disk, m.agent.Job.Begun, m.agent.Job.State = operation, true, inventory.JobSucceeded
 	}
 	return refusal
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -25,7 +26,8 @@ const documentVersion = 1
 // storeTimeout bounds every call of the Store.
 const storeTimeout = 10 * time.Second
 
-// document is what must survive a restart. Its pointers are replaced, never written through. What is not known of it ends with its boot.
+// document is what must survive a restart. Its pointers are replaced, never written through. What is not known of it
+// ends with its boot.
 type document struct {
 	Version     int                  `json:"version"`
 	Boot        string               `json:"boot,omitempty"` // the expected boot
@@ -51,16 +53,19 @@ type job struct {
 	State   inventory.JobState `json:"state"`
 	Since   time.Time          `json:"since"`
 	Result  *result            `json:"result,omitempty"`
-	// Install is the name of its first install step; "" when it has none: then nothing of it needs leave.
+	// Install is the name of its first install step; "" when it has none.
 	Install string `json:"install,omitempty"`
+	// Operation is the one that the job is a step of; "" when it is of none, or of the one whose id it has.
+	Operation string `json:"operation,omitempty" minReader:"2"`
 	// Asks is set when the agent that has the job begins no install step before it was answered.
 	Asks bool `json:"asks,omitempty"`
-	// Begun is set before an install step is let begin, and when one is seen to have begun.
+	// Begun is set before an install step is let begin, when one is seen to have begun, and for a step behind one.
 	Begun bool `json:"begun,omitempty"`
-	// Again is set when the job was handed out a second time, or the agent had it before this document began, or has it no more: whoever says that nothing was
-	// written may not be the only one that could.
+	// Again is set when the job was handed out a second time, or the agent had it before this document began, or has it
+	// no more: whoever says that nothing was written may not be the only one that could.
 	Again bool `json:"again,omitempty"`
-	// Over is set when nobody works on a withdrawn job: its agent's result came, its agent does not have it, or no agent ever had it.
+	// Over is set when nobody works on a withdrawn job: its agent's result came, its agent does not have it, or no
+	// agent ever had it.
 	Over bool `json:"over,omitempty"`
 	// Why is why it was withdrawn.
 	Why string `json:"why,omitempty"`
@@ -80,17 +85,27 @@ func (j *job) ended() bool {
 	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed || j.State == inventory.JobWithdrawn
 }
 
+// isScript reports whether the job is a step of an operation that writes no system.
+func (j *job) isScript() bool { return j.Operation != "" && j.Install == "" }
+
+// needsLeave reports whether the job goes on only as long as nothing stands against its operation.
+func (j *job) needsLeave() bool { return !j.Begun && (j.Install != "" || j.Operation != "") }
+
+// operation is the id of the operation that the job is of.
+func (j *job) operation() string { return cmp.Or(j.Operation, j.ID) }
+
 // untouched reports whether a job that has ended came to no write:
 //
 //	the job                                         its result   untouched
 //	its agent asks, and was never let begin         none, or so  yes: it has not begun, and cannot any more
+//	is a script, and none before it has begun       none, or so  yes: as above
 //	was handed out twice                            any          no: nobody knows of the other one
 //	any other                                       came         as it says
 //	withdrawn, no agent had it                      none         yes
 //	withdrawn, any other                            none         no
 func (j *job) untouched() bool {
 	switch {
-	case j.Asks && !j.Begun && j.Install != "" && (j.Result == nil || j.Result.Untouched):
+	case (j.Asks && j.Install != "" || j.isScript()) && !j.Begun && (j.Result == nil || j.Result.Untouched):
 		return true
 	case j.Again:
 		return false
@@ -109,8 +124,8 @@ func (j *job) withdrawn(why string, now time.Time) *job {
 	return &next
 }
 
-// outstanding refuses what is said about another job or attempt than the one there is. A job that nobody knows, as after the loss of
-// the journal, may be assigned again any moment: its agent shall go on and try again.
+// outstanding refuses what is said about another job or attempt than the one there is. A job that nobody knows, as
+// after the loss of the journal, may be assigned again any moment: its agent shall go on and try again.
 func (d *document) outstanding(id string, attempt int) error {
 	switch {
 	case d.Job.is(id, attempt):
@@ -135,6 +150,8 @@ type entry struct {
 	doc     document
 	body    *wire.Job // of doc.Job; nil after a restart, until it is assigned again
 	lacks   bool      // the agent said since the restart that it does not have doc.Job
+	runs    string    // the job that the agent said it works on, while doc.Job is nil
+	polled  bool      // since the restart
 	seen    time.Time
 	latest  wire.Progress // of doc.Job
 	changed chan struct{} // closed at the next change
@@ -162,7 +179,8 @@ func (h *Hub) with(ctx context.Context, host string, look func(*entry) error) er
 	return look(e)
 }
 
-// edit changes the host's document and saves it before anybody sees the change. An error of change leaves everything as it was.
+// edit changes the host's document and saves it before anybody sees the change. An error of change leaves everything as
+// it was.
 func (h *Hub) edit(ctx context.Context, host string, change func(*entry, *document) error) error {
 	return h.with(ctx, host, func(e *entry) error {
 		next, body := e.doc, e.body

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -27,8 +29,9 @@ type Config struct {
 	Images   Images
 	// Notify is called with a host's id whenever something about it changed. It must not block.
 	Notify func(host string)
-	// Leave says why an install step of an operation may not begin on a host, "" when it may; an error while nobody can tell. It is asked before a job is handed
-	// out, and again before its install step begins. It is called with the host locked: it must not call the Hub. Default: every one may.
+	// Leave says why an install step of an operation may not begin on a host, "" when it may; an error while nobody can
+	// tell. It is asked before a job is handed out, and again before its install step begins. It is called with the
+	// host locked: it must not call the Hub. Default: every one may.
 	Leave    func(host, operation string) (refusal string, err error)
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // default: nothing
@@ -43,8 +46,9 @@ type Hub struct {
 	tokenKey []byte
 	homeKey  []byte
 	routes   http.Handler
-	failures *limiter // by remote address
-	calls    *limiter // by host
+	failures *limiter      // by remote address
+	calls    *limiter      // by host
+	late     atomic.Uint64 // words about another step or attempt than the outstanding one
 
 	mu          sync.Mutex
 	entries     map[string]*entry
@@ -91,8 +95,9 @@ func New(config Config) *Hub {
 // ServeHTTP implements http.Handler.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.ServeHTTP(w, r) }
 
-// Expect lets the agent of this boot in, and shuts out those of all others. Saying it again changes nothing; a lower epoch, or another boot
-// of the same epoch, is ErrStale. What an earlier boot's agent said is forgotten, but not what an installed system said.
+// Expect lets the agent of this boot in, and shuts out those of all others. Saying it again changes nothing; a lower
+// epoch, or another boot of the same epoch, is ErrStale. What an earlier boot's agent said is forgotten, but not what
+// an installed system said.
 func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epoch) error {
 	return h.edit(ctx, host, func(e *entry, doc *document) error {
 		switch {
@@ -102,14 +107,25 @@ func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epo
 			return fmt.Errorf("expect boot %s with epoch %d of %s: epoch %d is known: %w", boot, epoch, host, doc.Epoch, ErrStale)
 		}
 		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(), PhoneHome: doc.PhoneHome}
-		e.body, e.lacks, e.seen, e.latest = nil, false, time.Time{}, wire.Progress{}
+		e.body, e.lacks, e.runs, e.polled, e.seen, e.latest = nil, false, "", false, time.Time{}, wire.Progress{}
 		return nil
 	})
 }
 
-// Assign gives the agent of the expected boot its next job. The same attempt again changes nothing, except that after a restart it gives back the
-// body that the hub did not keep; an older attempt, or one for another epoch, is ErrStale.
-func (h *Hub) Assign(ctx context.Context, host string, next wire.Job) error {
+// Assignment is a job for an agent. One of an operation goes on only with leave until the operation has begun to write.
+type Assignment struct {
+	wire.Job
+	// Operation is the one that the job is a step of. "" with an install: the job's id is the operation's, and the job
+	// is its whole list, as ingot 4176809 handed lists out; "" without an install: the job needs no leave.
+	Operation string
+	// Begun is set where an earlier step of the attempt has written already: the job needs no leave.
+	Begun bool
+}
+
+// Assign gives the agent of the expected boot its next job. The same job again changes nothing, except that after a
+// restart it gives back the body that the hub did not keep; an older attempt, or a job for another epoch, is ErrStale.
+func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
+	next := a.Job
 	err := h.edit(ctx, host, func(e *entry, doc *document) error {
 		if next.Epoch != doc.Epoch || doc.Boot == "" {
 			return fmt.Errorf("assign job %s of epoch %d to %s, which is at epoch %d: %w", next.ID, next.Epoch, host, doc.Epoch, ErrStale)
@@ -117,7 +133,7 @@ func (h *Hub) Assign(ctx context.Context, host string, next wire.Job) error {
 		if doc.Alarm != "" {
 			return fmt.Errorf("assign job %s to %s: its agent is shut out: %s", next.ID, host, doc.Alarm)
 		}
-		if old := doc.Job; old != nil && old.ID == next.ID && old.Attempt > next.Attempt {
+		if old := doc.Job; old != nil && old.operation() == a.operation() && old.Attempt > next.Attempt {
 			return fmt.Errorf("assign attempt %d of job %s to %s: attempt %d is known: %w", next.Attempt, next.ID, host, old.Attempt, ErrStale)
 		}
 		if doc.Job.is(next.ID, next.Attempt) {
@@ -126,7 +142,10 @@ func (h *Hub) Assign(ctx context.Context, host string, next wire.Job) error {
 			}
 			return nil
 		}
-		doc.Job = &job{ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: imagesOf(next), Install: installOf(next), State: inventory.JobAssigned, Since: h.config.Now()}
+		doc.Job = &job{
+			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: imagesOf(next), Install: installOf(next),
+			Operation: a.Operation, Begun: a.Begun, State: inventory.JobAssigned, Since: h.config.Now(),
+		}
 		e.body, e.latest = &next, wire.Progress{}
 		return nil
 	})
@@ -150,8 +169,9 @@ type Withdrawal struct {
 // ErrBegun says that a job cannot be taken back any more.
 var ErrBegun = errors.New("the agent has begun")
 
-// Withdraw takes a job back: no agent gets it any more, and one that has it is answered with 410, so that it ends before its next step. One whose install step
-// was let begin is ErrBegun, and so is one that shall be ended as untaken and was taken up. Without that job, or when it has ended, nothing happens.
+// Withdraw takes a job back: no agent gets it any more, and one that has it is answered with 410, so that it ends
+// before its next step. One whose install step was let begin is ErrBegun, and so is one that shall be ended as untaken
+// and was taken up. Without that job, or when it has ended, nothing happens.
 func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 	err := h.edit(ctx, host, func(e *entry, doc *document) error {
 		j := doc.Job
@@ -161,7 +181,7 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 		case j.Begun, w.Untaken && j.State != inventory.JobAssigned:
 			return fmt.Errorf("withdraw job %s from %s: %w", w.Job, host, ErrBegun)
 		}
-		denied := j.Asks || j.State == inventory.JobAssigned // nobody can have begun
+		denied := j.Asks || j.isScript() || j.State == inventory.JobAssigned // nobody can have begun
 		doc.Job, e.body, e.latest = j.withdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
 		if w.Untaken || w.Lost {
 			doc.Job.State, doc.Job.Result = inventory.JobFailed, &result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: denied}}
@@ -174,9 +194,10 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 	return err
 }
 
-// State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body was lost in a
-// restart counts as none until it is assigned again, or the agent says that it has it. Of a job that was being handed out at the restart the agent says that it
-// has none: it is assigned again too; that it was let begin is told. Seen counts from the daemon's start at the earliest.
+// State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body
+// was lost in a restart counts as none until it is assigned again, or the agent says that it has it. Of a job that was
+// being handed out at the restart the agent says that it has none: it is assigned again too; that it was let begin is
+// told. Seen counts from the daemon's start at the earliest.
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
 	var state inventory.AgentState
 	err := h.with(ctx, host, func(e *entry) error {
@@ -190,11 +211,12 @@ func (e *entry) state() inventory.AgentState {
 	state := inventory.AgentState{Alarm: e.doc.Alarm, PhoneHome: e.doc.PhoneHome}
 	if e.doc.Key != "" {
 		state.Boot, state.Epoch, state.Enrolled, state.Seen = e.doc.Boot, e.doc.Epoch, e.doc.Enrolled, e.seen
-		state.Facts = e.doc.Facts
+		state.Facts, state.Quiet = e.doc.Facts, !e.polled
 	}
 	j := e.doc.Job
 	switch {
 	case j == nil:
+		state.Runs = e.runs
 		return state
 	case e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.lacks):
 		if j.Begun {
@@ -226,6 +248,8 @@ func imagesOf(j wire.Job) []string {
 	return images
 }
 
+func (a Assignment) operation() string { return cmp.Or(a.Operation, a.ID) }
+
 // installOf names a job's first install step; "" for none.
 func installOf(j wire.Job) string {
 	for _, step := range j.Steps {
@@ -246,7 +270,8 @@ type Event struct {
 // eventBuffer is how many events a slow watcher may lag behind before it loses some.
 const eventBuffer = 256
 
-// Subscribe gives all progress reports from now on until stop is called. A watcher that does not keep up loses events, nobody waits for it.
+// Subscribe gives all progress reports from now on until stop is called. A watcher that does not keep up loses events,
+// nobody waits for it.
 func (h *Hub) Subscribe() (events <-chan Event, stop func()) {
 	channel := make(chan Event, eventBuffer)
 	h.mu.Lock()

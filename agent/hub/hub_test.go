@@ -138,7 +138,7 @@ func TestNobodyGetsInWithoutARight(t *testing.T) {
 				t.Parallel()
 				r := newRig(t)
 				stranger := appear(r)
-				_ = r.Assign(t.Context(), "web-03", install("op1", 1, max(4, r.state("web-03").Epoch)))
+				_ = r.Assign(t.Context(), "web-03", hub.Assignment{Job: install("op1", 1, max(4, r.state("web-03").Epoch))})
 				before := r.state("web-03")
 				if got := call(stranger); got != http.StatusUnauthorized && got != 0 {
 					t.Errorf("status = %d, want 401 or no connection", got)
@@ -256,7 +256,7 @@ func TestTwoKeysRacingForATokenAreBothRefused(t *testing.T) {
 			t.Errorf("racer %d enrols after the alarm: %d, want 401", i, status)
 		}
 	}
-	if err := r.Assign(t.Context(), "web-03", install("op1", 1, 4)); err == nil {
+	if err := r.Assign(t.Context(), "web-03", hub.Assignment{Job: install("op1", 1, 4)}); err == nil {
 		t.Error("a job was assigned in spite of the alarm")
 	}
 	r.agent("web-03", "boot2", 5) // the next boot is a new start
@@ -271,8 +271,8 @@ func TestStaleOrdersAreRefused(t *testing.T) {
 	r.agent("web-03", "boot1", 4)
 	r.assign("web-03", install("op1", 2, 4))
 	for name, err := range map[string]error{
-		"older attempt":             r.Assign(t.Context(), "web-03", install("op1", 1, 4)),
-		"older epoch":               r.Assign(t.Context(), "web-03", install("op1", 3, 3)),
+		"older attempt":             r.Assign(t.Context(), "web-03", hub.Assignment{Job: install("op1", 1, 4)}),
+		"older epoch":               r.Assign(t.Context(), "web-03", hub.Assignment{Job: install("op1", 3, 3)}),
 		"lower boot":                r.Expect(t.Context(), "web-03", "boot0", 3),
 		"another boot of the epoch": r.Expect(t.Context(), "web-03", "bootX", 4),
 	} {

@@ -17,7 +17,6 @@ const (
 	maxFacts  = 512 << 10 // bytes of JSON
 	maxError  = 1 << 10
 	maxOutput = 4 << 10
-	maxData   = 64 << 10
 )
 
 // facts keeps the machine as this boot's agent sees it.
@@ -86,8 +85,8 @@ var errUnknown = errors.New("nobody can tell whether it may begin")
 // leavePause is the time after which that is asked again.
 const leavePause = time.Second
 
-// hand gives the job that the agent shall have next, or what to wait for. That it has the job is noted before it gets it. An agent without a job gets the
-// outstanding one again: the answer may have been lost, or the agent began anew.
+// hand gives the job that the agent shall have next, or what to wait for. That it has the job is noted before it gets
+// it. An agent without a job gets the outstanding one again: the answer may have been lost, or the agent began anew.
 func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job, changed <-chan struct{}, err error) {
 	moved := false
 	if err := h.with(ctx, p.host, func(e *entry) error {
@@ -104,9 +103,12 @@ func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job,
 			return statusError{http.StatusPreconditionRequired, "the facts of this boot are not known (any more)"}
 		}
 		e.seen = h.config.Now()
+		if runs := poll.Running; !e.polled || doc.Job == nil && runs != e.runs {
+			e.polled, e.runs, moved = true, runs, true
+		}
 		before := doc.Job
 		next, err = h.give(p.host, e, doc, poll)
-		moved = doc.Job != before
+		moved = moved || doc.Job != before
 		lacks := err == nil && next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.ended()
 		if lacks != e.lacks { // the daemon died while it handed the job out
 			e.lacks = lacks
@@ -135,7 +137,8 @@ func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.
 	}
 	if poll.Running == j.ID {
 		if j.State == inventory.JobAssigned { // it had the job before this document began, and what it was let do then is not known
-			j.State, j.Since, j.Asks, j.Begun, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true, true
+			j.State, j.Since, j.Asks, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true
+			j.Begun = j.Begun || !j.isScript()
 			doc.Job = &j
 		}
 		return nil, nil
@@ -158,33 +161,33 @@ func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.
 	return e.body, nil
 }
 
-// leave asks whether a job may begin to write. One that has begun, and one that installs nothing, needs no leave.
+// leave asks whether a job may be handed out. One that has begun, and one of no operation, needs no leave.
 func (h *Hub) leave(host string, j job) (refusal string, err error) {
-	if j.Install == "" || j.Begun {
+	if !j.needsLeave() {
 		return "", nil
 	}
-	return h.config.Leave(host, j.ID)
+	return h.config.Leave(host, j.operation())
 }
 
-// goOn answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What may not begin is withdrawn; that an
-// install step may begin is kept before the agent learns of it. An install step that writes already has begun, whatever was known of it; one that asks has not,
-// whatever was answered before.
+// goOn answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What
+// may not begin is withdrawn; that an install step may begin is kept before the agent learns of it. An install step
+// that writes already has begun, whatever was known of it; one that asks has not, whatever was answered before.
 func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) error {
 	gone, moved := false, false
 	err := h.edit(ctx, p.host, func(e *entry, doc *document) error {
 		if err := doc.admits(p); err != nil {
 			return err
 		}
-		if err := doc.outstanding(id, m.Attempt); err != nil {
+		if err := h.outstanding(p.host, *doc, id, m.Attempt); err != nil {
 			return err
 		}
 		j := *doc.Job
-		again := m.Asks && m.Step == j.Install
-		if gone = j.ended(); gone || j.Begun && !again || j.Install == "" {
+		installs := j.Install != "" && m.Step == j.Install
+		if gone = j.ended(); gone || !j.needsLeave() && (!installs || !m.Asks) {
 			return nil
 		}
-		if asks := m.Asks || m.Done == 0 && m.Total == 0; asks || m.Step != j.Install {
-			refusal, err := h.config.Leave(p.host, j.ID)
+		if asks := m.Asks || m.Done == 0 && m.Total == 0; asks || !installs {
+			refusal, err := h.config.Leave(p.host, j.operation())
 			if err != nil {
 				return statusError{http.StatusServiceUnavailable, err.Error()}
 			}
@@ -192,7 +195,7 @@ func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) erro
 				doc.Job, e.body, moved = j.withdrawn(refusal, h.config.Now()), nil, true
 				return nil
 			}
-			if m.Step != j.Install {
+			if !installs {
 				return nil
 			}
 		}
@@ -209,7 +212,8 @@ func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) erro
 	return err
 }
 
-// progress is for people and for the loop's patience, and is how an agent asks whether its next step may begin. It is never stored itself.
+// progress is for people and for the loop's patience, and is how an agent asks whether its next step may begin. It is
+// never stored itself.
 func (h *Hub) progress(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Progress
 	if err := decode(w, r, wire.MaxBody, &m); err != nil {
@@ -236,8 +240,9 @@ func (h *Hub) progress(w http.ResponseWriter, r *http.Request, p peer) error {
 	return nil
 }
 
-// result ends the outstanding attempt. The first word stands: what is said again about an ended attempt is acknowledged and forgotten. The result of a withdrawn
-// one says that nobody works on it any more; one that went well all the same has written.
+// result ends the outstanding attempt. The first word stands: what is said again about an ended attempt is acknowledged
+// and forgotten. The result of a withdrawn one says that nobody works on it any more; one that went well all the same
+// has written.
 func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Result
 	if err := decode(w, r, wire.MaxBody, &m); err != nil {
@@ -248,7 +253,7 @@ func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 		if err := doc.admits(p); err != nil {
 			return err
 		}
-		if err := doc.outstanding(id, m.Attempt); err != nil {
+		if err := h.outstanding(p.host, *doc, id, m.Attempt); err != nil {
 			return err
 		}
 		ended := *doc.Job
@@ -271,9 +276,6 @@ func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 func clip(m wire.Result) *result {
 	m.Error = m.Error[:min(len(m.Error), maxError)]
 	m.Output = m.Output[max(0, len(m.Output)-maxOutput):]
-	if len(m.Data) > maxData {
-		m.Data = nil
-	}
 	return &result{Result: m}
 }
 
@@ -314,4 +316,15 @@ func (h *Hub) arrived(ctx context.Context, m wire.PhoneHome) error {
 		h.config.Log.Info("installed system phoned home", "host", m.Host, "install", m.Install, "commit", doc.PhoneHome.Commit)
 		return nil
 	})
+}
+
+// outstanding refuses the word of an agent about another job or attempt than the outstanding one. Such a word comes
+// late: it changes nothing, and is counted in the log.
+func (h *Hub) outstanding(host string, doc document, id string, attempt int) error {
+	err := doc.outstanding(id, attempt)
+	if doc.Job != nil && err != nil {
+		h.config.Log.Info("an agent's word about another step or attempt came late", "host", host, "job", id,
+			"attempt", attempt, "outstanding", doc.Job.ID, "late", h.late.Add(1))
+	}
+	return err
 }

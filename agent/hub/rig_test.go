@@ -290,7 +290,7 @@ func install(id string, attempt int, epoch inventory.Epoch) wire.Job {
 
 func (r *rig) assign(host string, job wire.Job) {
 	r.t.Helper()
-	if err := r.Assign(r.t.Context(), host, job); err != nil {
+	if err := r.Assign(r.t.Context(), host, hub.Assignment{Job: job}); err != nil {
 		r.t.Fatalf("Assign: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -95,15 +94,14 @@ func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) 
 
 // program is what runProgram executes.
 type program struct {
-	argv        []string
-	environment []string
-	dir         string
-	report      func(wire.Progress)
+	argv   []string
+	dir    string
+	report func(wire.Progress)
 }
 
-// runProgram executes a program in a process group of its own, with only the given environment and a PATH, streams the
-// output and returns its end. When ctx ends, the whole group is killed. Processes that an ended program left in its
-// group are killed too.
+// runProgram executes a program in a process group of its own, with only a PATH, a home and a language in its
+// environment, streams the output and returns its end. When ctx ends, the whole group is killed. Processes that an
+// ended program left in its group are killed too.
 func runProgram(ctx context.Context, p program) (string, error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -112,8 +110,9 @@ func runProgram(ctx context.Context, p program) (string, error) {
 	defer reader.Close()
 	command := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	command.Dir = p.dir
-	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-		"LANG=C.UTF-8"}, p.environment...)
+	command.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+	}
 	command.Stdout, command.Stderr = writer, writer
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	killGroup := func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
@@ -175,16 +174,7 @@ func RunScript(ctx context.Context, script wire.Script, report func(wire.Progres
 	if err := writeProgram(file, script.Body); err != nil {
 		return "", fmt.Errorf("keep the script: %w", err)
 	}
-	var environment []string
-	for name, value := range script.Env {
-		if name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00") {
-			return "", fmt.Errorf(
-				"%q is no name and value of an environment variable: correct the step; it was not run", name)
-		}
-		environment = append(environment, name+"="+value)
-	}
-	slices.Sort(environment)
-	return runProgram(ctx, program{argv: []string{file}, environment: environment, dir: dir, report: report})
+	return runProgram(ctx, program{argv: []string{file}, dir: dir, report: report})
 }
 
 // writeProgram writes a file that will be executed. No process may be forked before the file is closed: the child would

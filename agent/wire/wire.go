@@ -1,16 +1,13 @@
-// Package wire holds the messages between the agent in the ramdisk and the daemon. They are data only: JSON
-// over HTTPS (TLS 1.3), one POST each; images and large configs are fetched with GET. Paths, limits and deadlines that both sides must agree on are
-// here too.
+// Package wire holds the messages between the agent in the ramdisk and the daemon. They are data only: JSON over HTTPS
+// (TLS 1.3), one POST each; images and large configs are fetched with GET. Paths, limits and deadlines that both sides
+// must agree on are here too.
 //
 // The conversation: the agent reads BootConfig from the boot medium, trades its token and a CSR for a client
 // certificate (PathEnrol), and from then on speaks mutual TLS: it posts Facts once, long-polls for a Job, streams
 // Progress and posts one Result per job attempt until the daemon has acknowledged it.
 package wire
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Version of the protocol. A side that meets another version says so and stops.
 const Version = 1
@@ -27,7 +24,8 @@ const (
 	PathPhoneHome = "/v1/phonehome"        // POST PhoneHome → 204; server TLS only, called by the installed system
 )
 
-// Headers of the answer that carries a Job: an agent that cannot take the body knows from them which attempt it has to report as failed.
+// Headers of the answer that carries a Job: an agent that cannot take the body knows from them which attempt it has to
+// report as failed.
 const (
 	HeaderJob     = "Ingot-Job"     // Job.ID
 	HeaderAttempt = "Ingot-Attempt" // Job.Attempt, decimal
@@ -64,7 +62,8 @@ type BootConfig struct {
 	Time    time.Time `json:"time"`  // the daemon's clock; certificates are never checked against an earlier one
 }
 
-// Enrol trades the boot token for a client certificate. Repeating it with the same public key gives the same certificate.
+// Enrol trades the boot token for a client certificate. Repeating it with the same public key gives the same
+// certificate.
 type Enrol struct {
 	Version int    `json:"version"`
 	Host    string `json:"host"`
@@ -159,12 +158,14 @@ type Poll struct {
 const (
 	JobInstall  = "install"   // run Steps in order
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
-	// JobInstallByReference is a JobInstall whose config is too large for the message: Install.Config names it, and the agent fetches it before the first
-	// step. It has a kind of its own so that an agent that does not know how to fetch a config refuses the job, and never installs without a config.
+	// JobInstallByReference is a JobInstall whose config is too large for the message: Install.Config names it, and the
+	// agent fetches it before the first step. It has a kind of its own so that an agent that does not know how to fetch
+	// a config refuses the job, and never installs without a config.
 	JobInstallByReference = "install-by-reference"
 )
 
-// Job is one thing to do, once. The same ID with a higher Attempt is a new try.
+// Job is one thing to do, once. A step of an operation is a job of one step, with an id of its own in each attempt;
+// ingot 4176809 gave all steps of an operation as one job. The same ID with a higher Attempt is a new try.
 type Job struct {
 	ID      string `json:"id"`
 	Attempt int    `json:"attempt"`
@@ -221,8 +222,7 @@ type Image struct {
 
 // Script is run with /bin/sh semantics of its own shebang, argv only, in the ramdisk.
 type Script struct {
-	Body []byte            `json:"body"`
-	Env  map[string]string `json:"env,omitempty"`
+	Body []byte `json:"body"`
 }
 
 // Progress is streamed while a job runs.
@@ -232,7 +232,8 @@ type Progress struct {
 	Done    uint64   `json:"done,omitempty"`  // bytes of the image handed to the installer
 	Total   uint64   `json:"total,omitempty"` // bytes as served
 	Lines   []string `json:"lines,omitempty"` // new lines of output, each at most 1 KiB
-	// Asks is set when the step has not begun, and waits for the answer: leave that an earlier answer gave, and that did not arrive, does not count any more.
+	// Asks is set when the step has not begun, and waits for the answer: leave that an earlier answer gave, and that
+	// did not arrive, does not count any more.
 	Asks bool `json:"asks,omitempty"`
 }
 
@@ -241,12 +242,11 @@ type Result struct {
 	Attempt int  `json:"attempt"`
 	OK      bool `json:"ok"`
 	// Untouched is set when no install of a failed job came as far as its first write.
-	Untouched bool            `json:"untouched,omitempty"`
-	Step      string          `json:"step,omitempty"`   // the step that failed
-	Error     string          `json:"error,omitempty"`  // one line a person can act on
-	Output    string          `json:"output,omitempty"` // the last 4 KiB of the failing step
-	Boot      *BootEntry      `json:"boot,omitempty"`   // the firmware's boot order, read back after an install
-	Data      json.RawMessage `json:"data,omitempty"`
+	Untouched bool       `json:"untouched,omitempty"`
+	Step      string     `json:"step,omitempty"`   // the step that failed
+	Error     string     `json:"error,omitempty"`  // one line a person can act on
+	Output    string     `json:"output,omitempty"` // the last 4 KiB of the failing step
+	Boot      *BootEntry `json:"boot,omitempty"`   // the firmware's boot order, read back after an install
 }
 
 // BootEntry is what the firmware will start next.

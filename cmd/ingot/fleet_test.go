@@ -189,7 +189,7 @@ func installing(ts *testscript.TestScript, _ bool, args []string) {
 	page := seen(loaded.Hosts[inventory.MachineID(args[0])], inventory.Content{Signature: "dddddddddddddddd", Summary: "data"})
 	is := page.Installed
 	page.Phase = plan.Installing
-	page.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Attempt: 1, Workload: is.Workload, Inputs: is.Inputs, Disk: is.Disk, Content: "install:" + is.ID, Erases: true}
+	page.Operation = &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Working, Attempt: 1, Workload: is.Workload, Inputs: is.Inputs, Disks: []inventory.OperationDisk{{Disk: is.Disk, Content: "install:" + is.ID, Erases: true}}}
 	putPage(ts, status.Path(inventory.MachineID(args[0])), page.Encode())
 }
 

@@ -54,7 +54,7 @@ func halfway() (status.Fleet, []status.Document) {
 		hostIn("canary-1", "canary", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installedFrom(secondCommit, "D1") }),
 		hostIn("canary-2", "canary", func(d *status.Document) {
 			d.Phase, d.Error = plan.Failed, "install: coreos-installer: exit status 1: the script failed"
-			d.LastOperation = &inventory.Operation{ID: "o2", Stage: inventory.Ended, Workload: "web", Commit: secondCommit, Outcome: inventory.Quarantined}
+			d.LastOperation = &inventory.Operation{ID: "o2", Kind: inventory.Install, Stage: inventory.Ended, Workload: "web", Commit: secondCommit, Outcome: inventory.Quarantined}
 			d.Conditions = []status.Condition{{Type: status.Installed, Status: "False", Since: "2026-01-02T03:04:05Z"}, {Type: status.Reachable, Status: "True", Since: "2026-01-01T00:00:00Z"}}
 		}),
 		hostIn("prod-1", "prod", func(d *status.Document) {
@@ -66,7 +66,7 @@ func halfway() (status.Fleet, []status.Document) {
 		}),
 		hostIn("spare-1", "", func(d *status.Document) {
 			d.Phase, d.Waits, d.Due = plan.Installing, "the agent to write the image", "2026-01-02T04:04:05Z"
-			d.Operation = &inventory.Operation{ID: "o5", Stage: inventory.Armed, Content: inventory.ContentBlank, Workload: "web", Commit: secondCommit}
+			d.Operation = &inventory.Operation{ID: "o5", Kind: inventory.Install, Stage: inventory.Working, Workload: "web", Commit: secondCommit, Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank}}}
 		}),
 	}
 	fleet := status.NewFleet(status.Fleet{

@@ -94,8 +94,11 @@ func TestAHostThatMayBeWritingIsNotForgotten(t *testing.T) {
 	w.start(t)
 	<-began
 	w.await(t, 1, "with its agent", func(h daemon.HostView) bool {
-		return h.Operation != nil &&
-			h.Operation.Begun != 0
+		if h.Operation == nil {
+			return false
+		}
+		step, _ := h.Operation.Step()
+		return step.State == inventory.StepWorking
 	})
 	err := daemon.Connect(w.socket()).ForgetHost(t.Context(), "machine-1")
 	if err == nil || !strings.Contains(err.Error(), "may be writing: wait for its end") {

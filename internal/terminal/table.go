@@ -223,6 +223,9 @@ func (w *tableWriter) writeDetails(h daemon.HostView) {
 	w.writeCells("\n")
 	rows := [][2]string{{"id", string(h.Metadata.ID)}, {"file", h.File}, {"ring", h.Ring},
 		{"speaks of", shortCommit(h.Commit)}, {"due", h.Due}, {"power", h.Power}}
+	if h.Operation != nil {
+		rows = append(rows, [2]string{"operation", describeOperation(*h.Operation)})
+	}
 	for _, c := range h.Conditions {
 		text := c.Status + " since " + c.Since
 		if c.Reason != "" {
@@ -252,6 +255,23 @@ func (w *tableWriter) writeDetails(h daemon.HostView) {
 			w.writeCells("%s\t%s\n", row[0], row[1])
 		}
 	}
+}
+
+// describeOperation says how far an operation is, and which attempt may have written to which disk.
+func describeOperation(op inventory.Operation) string {
+	text := fmt.Sprintf("%s, %s", op.ID, op.Stage)
+	if step := op.Describe(); step != "" {
+		text += ", " + step
+	}
+	if op.Attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", op.Attempt)
+	}
+	for _, disk := range op.Disks {
+		if disk.Begun != 0 {
+			text += fmt.Sprintf(", disk %s may be written to", disk.Disk.Label())
+		}
+	}
+	return text
 }
 
 // describeContent says what a disk holds.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/terminal"
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -56,5 +57,24 @@ func TestSaysOnceWhyNothingIsAccepted(t *testing.T) {
 	want := "No commit of the fleet is accepted since the daemon started\nNothing is erased until an operator has looked: " + why + "\n\n"
 	if got := out.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("Table = %q, want it to begin with %q", got, want)
+	}
+}
+
+// An operation is one line: its step, its attempt, and the disk that an attempt may have written to.
+func TestAnOperationIsALine(t *testing.T) {
+	step := func(name string) inventory.StepState {
+		return inventory.StepState{Name: name, State: inventory.StepWaiting}
+	}
+	op := inventory.Operation{
+		ID: "o1", Stage: inventory.Working, Attempt: 2, Cursor: 1, Steps: []inventory.StepState{step("wipe"), step("install"), step("check")},
+		Disks: []inventory.OperationDisk{{Disk: inventory.DiskID{Serial: "S1"}, Begun: 1}},
+	}
+	v := daemon.View{Hosts: []daemon.HostView{{Document: status.Document{Metadata: status.Metadata{Name: "a"}, Phase: plan.Installing, Operation: &op}}}}
+	var out bytes.Buffer
+	if err := terminal.WriteHost(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	if want := "o1, Working, step 2 of 3 `install`, attempt 2, disk S1 may be written to"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in\n%s", want, out.String())
 	}
 }

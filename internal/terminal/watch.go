@@ -125,6 +125,9 @@ func (w *Watcher) writeFleetLine(e daemon.Event) {
 func (w *Watcher) writeHostLine(e daemon.Event) {
 	h, name, id := e.Host, e.Host.Metadata.Label(), e.Host.Metadata.Host()
 	text := string(h.Phase)
+	if op := h.Operation; op != nil && len(op.Steps) > 1 && op.Describe() != "" {
+		text += ", " + op.Describe()
+	}
 	switch {
 	case h.Hold != nil:
 		text += ": " + h.Hold.Message

@@ -12,6 +12,9 @@
 //     without minReader is for every reader.
 //   - A reader refuses a value with a minReader above Reader: ErrNewer.
 //
+// A struct whose form changed reads the older form in a method ReadOlder: Unmarshal gives ReadOlder the members without
+// a field, and keeps the members that ReadOlder gives back.
+//
 // Values that no struct lists, such as a stage that this version does not have, are checked by the reader of each
 // format.
 package format
@@ -119,8 +122,23 @@ func Unmarshal(data []byte, into any) error {
 	if err := json.Unmarshal(data, into); err != nil {
 		return err
 	}
-	collectUnknown(members, value)
-	return nil
+	return collectUnknown(members, value)
+}
+
+// TakeInto reads the members with a field of a struct into a pointer to the struct, and gives the other members back.
+func (u Unknown) TakeInto(into any) (rest Unknown, err error) {
+	all, taken := parseMembers([]byte(u)), map[string]json.RawMessage{}
+	known := listFields(reflect.TypeOf(into).Elem())
+	for name, member := range all {
+		if _, ok := findField(known, name); ok {
+			taken[name] = member
+			delete(all, name)
+		}
+	}
+	if err := Unmarshal(encodeMembers(taken), into); err != nil {
+		return u, err
+	}
+	return encodeUnknown(all), nil
 }
 
 // parseMembers gives the members of a JSON object, none for any other JSON.

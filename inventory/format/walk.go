@@ -77,8 +77,14 @@ func mayNest(t reflect.Type) bool {
 	}
 }
 
+// older is a pointer to a struct that reads an older form of the struct.
+type older interface {
+	ReadOlder(unknown Unknown) (Unknown, error)
+}
+
 // collectUnknown puts members without a field into the Unknown field of a struct, and goes on with the struct's fields.
-func collectUnknown(members map[string]json.RawMessage, v reflect.Value) {
+// The struct reads its older form after its fields.
+func collectUnknown(members map[string]json.RawMessage, v reflect.Value) error {
 	known, rest := listFields(v.Type()), map[string]json.RawMessage{}
 	for name, member := range members {
 		index, ok := findField(known, name)
@@ -87,31 +93,44 @@ func collectUnknown(members map[string]json.RawMessage, v reflect.Value) {
 			continue
 		}
 		if field, err := v.FieldByIndexErr(index); err == nil {
-			collectBelow(member, field)
+			if err := collectBelow(member, field); err != nil {
+				return err
+			}
+		}
+	}
+	left := encodeUnknown(rest)
+	if reads, ok := v.Addr().Interface().(older); ok {
+		var err error
+		if left, err = reads.ReadOlder(left); err != nil {
+			return err
 		}
 	}
 	if field := v.FieldByName("Unknown"); field.IsValid() && field.Type() == unknownType {
-		field.Set(reflect.ValueOf(encodeUnknown(rest)))
+		field.Set(reflect.ValueOf(left))
 	}
+	return nil
 }
 
-func collectBelow(data json.RawMessage, v reflect.Value) {
+func collectBelow(data json.RawMessage, v reflect.Value) error {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
 	switch {
 	case !v.IsValid():
 	case v.Kind() == reflect.Struct && !v.Type().Implements(jsonMarshaler):
-		collectUnknown(parseMembers(data), v)
+		return collectUnknown(parseMembers(data), v)
 	case v.Kind() == reflect.Slice:
 		var items []json.RawMessage
-		if err := json.Unmarshal(data, &items); err != nil {
-			return // no list but bytes, as base64
+		if json.Unmarshal(data, &items) != nil {
+			return nil // no list but bytes, as base64
 		}
 		for i := range min(len(items), v.Len()) {
-			collectBelow(items[i], v.Index(i))
+			if err := collectBelow(items[i], v.Index(i)); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // mergeUnknown adds the members of Unknown fields to the JSON of a value. Members with a field of the same name are

@@ -24,7 +24,7 @@ const (
 	Begin    Step = "Begin"    // an operation is opened, or a machine is inspected
 	TakeDown Step = "TakeDown" // nothing is written: the machine is powered off for the ramdisk, or boots it
 	HandOut  Step = "HandOut"  // nothing is written: the agent gets the job
-	Repeat   Step = "Repeat"   // something may be written: the agent gets the job again
+	Repeat   Step = "Repeat"   // something may be written, or the attempt has begun: the agent gets its next step
 	GoOn     Step = "GoOn"     // something else is done at the BMC for what has begun
 )
 

@@ -79,11 +79,11 @@ func Of(d inventory.Desired, rec inventory.Record, live Live) Machine {
 	switch gaveUp := last != nil && last.Outcome == inventory.Quarantined; {
 	case m.State == Left:
 	case op != nil:
-		m.Down = ran(op.Content) || live.Admitted && rec.Installed != nil
+		m.Down = ran(op.Root().Content) || live.Admitted && rec.Installed != nil
 	case rec.Installed != nil:
 		m.Down = live.Admitted
 	default:
-		m.Down = gaveUp && ran(last.Content) // whichever release it failed
+		m.Down = gaveUp && ran(last.Root().Content) // whichever release it failed
 	}
 	return m
 }
@@ -104,7 +104,7 @@ func stateOf(d inventory.Desired, rec inventory.Record, live Live) State {
 		return Left
 	case rec.Operation != nil, live.Admitted:
 		return Changing
-	case rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:
+	case rec.Has(d.Workload):
 		return Done
 	case last != nil && last.Outcome == inventory.Quarantined && last.Inputs == d.Workload.Inputs:
 		return Failed

@@ -23,15 +23,18 @@ func TestOf(t *testing.T) {
 		return inventory.Record{Installed: &inventory.Installed{ID: "i1", Inputs: inputs}}
 	}
 	ended := func(outcome, inputs, content string) inventory.Record {
-		return inventory.Record{Last: &inventory.Operation{ID: "o1", Stage: inventory.Ended, Outcome: outcome,
-			Inputs: inputs, Content: content}}
+		return inventory.Record{Last: &inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Ended, Outcome: outcome,
+			Inputs: inputs,
+			Disks:  []inventory.OperationDisk{{Content: content}},
+		}}
 	}
 	works := func(stage inventory.Stage, attempt int, content string) inventory.Record {
-		return inventory.Record{Operation: &inventory.Operation{Stage: stage, Attempt: attempt, Inputs: "new",
-			Content: content}}
+		return inventory.Record{Operation: &inventory.Operation{Kind: inventory.Install, Stage: stage, Attempt: attempt, Inputs: "new",
+			Disks: []inventory.OperationDisk{{Content: content}},
+		}}
 	}
-	written := works(inventory.Armed, 2, "install:i0")
-	written.Operation.Begun = 1
+	written := works(inventory.Working, 2, "install:i0")
+	written.Operation.Disks[0].Begun = 1
 	superseded := runs("old")
 	superseded.Last = ended(inventory.Superseded, "new", "install:i0").Last
 	none, onHold := admit.Live{}, admit.Live{Stance: admit.OnHold}
@@ -49,7 +52,7 @@ func TestOf(t *testing.T) {
 			admit.Machine{State: admit.Changing, Serves: true, Down: true, Busy: true}},
 		"let begin, fresh": {asked, inventory.Record{}, admit.Live{Admitted: true},
 			admit.Machine{State: admit.Changing, Busy: true}},
-		"is installed": {asked, works(inventory.Armed, 1, "blank"), none,
+		"is installed": {asked, works(inventory.Working, 1, "blank"), none,
 			admit.Machine{State: admit.Changing, Working: true, Busy: true}},
 		"is replaced": {asked, works(inventory.Published, 1, "install:i0"), none,
 			admit.Machine{State: admit.Changing, Working: true, Down: true, Busy: true}},
@@ -57,13 +60,13 @@ func TestOf(t *testing.T) {
 			admit.Machine{State: admit.Changing, Working: true, Down: true}},
 		"may be written, tried again": {asked, written, none,
 			admit.Machine{State: admit.Changing, Working: true, Again: true, Written: true, Down: true, Busy: true}},
-		"in trouble": {asked, works(inventory.Armed, 1, "blank"), admit.Live{Troubled: 3},
+		"in trouble": {asked, works(inventory.Working, 1, "blank"), admit.Live{Troubled: 3},
 			admit.Machine{State: admit.Changing, Working: true}},
-		"not in trouble yet": {asked, works(inventory.Armed, 1, "blank"), admit.Live{Troubled: 2},
+		"not in trouble yet": {asked, works(inventory.Working, 1, "blank"), admit.Live{Troubled: 2},
 			admit.Machine{State: admit.Changing, Working: true, Busy: true}},
 		"waits for a place": {asked, works(inventory.Published, 1, "blank"), admit.Live{Waiting: true},
 			admit.Machine{State: admit.Changing, Working: true, Waiting: true}},
-		"was given up": {asked, works(inventory.Armed, 1, "blank"), admit.Live{Stance: admit.Stopped},
+		"was given up": {asked, works(inventory.Working, 1, "blank"), admit.Live{Stance: admit.Stopped},
 			admit.Machine{State: admit.Changing, Working: true}},
 		"is inspected": {asked, inventory.Record{}, admit.Live{Stance: admit.Inspecting, Placed: true},
 			admit.Machine{State: admit.Waiting, Busy: true, Placed: true}},
@@ -79,7 +82,7 @@ func TestOf(t *testing.T) {
 		"protected":                {protected, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
 		"nothing is asked of it":   {idle, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
 		"its file is gone": {inventory.Desired{Name: "a", Ring: "prod", Canary: true},
-			works(inventory.Armed, 1, "install:i0"), none, admit.Machine{State: admit.Left, Working: true}},
+			works(inventory.Working, 1, "install:i0"), none, admit.Machine{State: admit.Left, Working: true}},
 		"its serial is another one": {known, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
 	} {
 		test.want.Name, test.want.Ring, test.want.Canary = "a", "prod", true

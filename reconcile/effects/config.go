@@ -58,9 +58,9 @@ func configDue(desired inventory.Desired, record inventory.Record) bool {
 	case desired.Workload == nil:
 		return false
 	case op != nil:
-		return op.Stage == inventory.Intended || op.Stage == inventory.Published || op.Stage == inventory.Armed
+		return !op.Verified()
 	default:
-		return record.Installed == nil || record.Installed.Inputs != desired.Workload.Inputs
+		return !record.Has(desired.Workload)
 	}
 }
 

@@ -43,11 +43,11 @@ func TestAConfigIsRenderedBeforeAnythingIsBootedForIt(t *testing.T) {
 		}, ""},
 		"it is written": {func(r *rig) {
 			delete(r.secrets, "web")
-			r.record.Operation = &inventory.Operation{ID: "op1", Stage: inventory.Written}
+			r.record.Operation = &inventory.Operation{ID: "op1", Kind: inventory.Install, Stage: inventory.Confirming}
 		}, ""},
 		"it is on its way": {func(r *rig) {
 			delete(r.secrets, "web")
-			r.record.Operation = &inventory.Operation{ID: "op1", Stage: inventory.Published}
+			r.record.Operation = &inventory.Operation{ID: "op1", Kind: inventory.Install, Stage: inventory.Published}
 		}, "secret web is not in the fleet"},
 	} {
 		t.Run(name, func(t *testing.T) {

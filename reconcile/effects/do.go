@@ -28,8 +28,8 @@ func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inve
 		return e.fetchImage(desired)
 	case plan.InsertMedia:
 		return e.insertMedia(ctx, desired, record)
-	case plan.AssignInstall:
-		return e.assignInstall(ctx, desired, record, action)
+	case plan.AssignStep:
+		return e.assignStep(ctx, desired, record, action)
 	case plan.WithdrawJob:
 		return e.withdrawJob(ctx, record, action)
 	case plan.AssignPowerOff:
@@ -143,13 +143,16 @@ func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) p
 	if agent.Boot == "" {
 		return plan.Outcome{Result: plan.Retry, Why: "no agent has enrolled that could power the machine off"}
 	}
-	return assigned(e.config.Hub.Assign(ctx, string(record.ID), wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}))
+	job := wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}
+	return assigned(e.config.Hub.Assign(ctx, string(record.ID), hub.Assignment{Job: job}))
 }
 
 // withdrawJob takes the operation's job back. One that has begun to write goes on: the next look sees that.
 func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action plan.Action) plan.Outcome {
 	op := action.Operation
-	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{Job: op.ID, Attempt: op.Attempt, Why: action.Error, Lost: action.Lost, Untaken: !action.Withdrawn && !action.Lost})
+	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{
+		Job: op.JobID(), Attempt: op.Attempt, Why: action.Error, Lost: action.Lost, Untaken: !action.Withdrawn && !action.Lost,
+	})
 	if errors.Is(err, hub.ErrBegun) {
 		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
 	}

@@ -170,7 +170,9 @@ func newRig(t *testing.T) *rig {
 	r.record = inventory.Record{
 		ID: "web-03", Epoch: 4, Boot: &inventory.Boot{ID: "boot1", Target: inventory.FromRamdisk, Epoch: 4, Stage: inventory.Preparing},
 		Operation: &inventory.Operation{
-			ID: "op1", Attempt: 2, Commit: "abc", Disk: inventory.DiskID{WWN: "5000c500a1b2c3d4", Serial: "S1", Size: 1 << 34},
+			ID: "op1", Kind: inventory.Install, Stage: inventory.Working, Attempt: 2, Commit: "abc", Cursor: 1,
+			Steps: []inventory.StepState{{Name: "wipe", State: inventory.StepDone, Attempt: 2}, {Name: schemas.StepInstall, State: inventory.StepWorking, Attempt: 2}},
+			Disks: []inventory.OperationDisk{{Disk: inventory.DiskID{WWN: "5000c500a1b2c3d4", Serial: "S1", Size: 1 << 34}}},
 		},
 	}
 	return r
@@ -292,7 +294,7 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 			t.Errorf("medium = %d without %q", status, want)
 		}
 	}
-	r.record.Boot.Stage, r.record.Boot.Media = inventory.Running, url
+	r.record.Boot.Stage = inventory.Running
 
 	got := r.observe()
 	if got.BMC.Reach != inventory.Reached || got.BMC.Power != inventory.PoweredOn || got.BMC.System.Serial != "LAB0001" || got.BMC.Override.Target != "Cd" {
@@ -339,10 +341,10 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	r := newRig(t)
 	r.mirrored()
 	r.wantDone(plan.FetchImage, plan.InsertMedia)
-	if got := r.do(plan.Action{Kind: plan.AssignInstall, Content: wire.ContentBlank}); got.Result != plan.Done {
-		t.Fatalf("AssignInstall = %+v", got)
+	if got := r.do(plan.Action{Kind: plan.AssignStep, Content: wire.ContentBlank}); got.Result != plan.Done {
+		t.Fatalf("AssignStep = %+v", got)
 	}
-	if got := r.observe().Agent.Job; got.ID != "op1" || got.Attempt != 2 || got.State != inventory.JobAssigned || got.Kind != wire.JobInstall {
+	if got := r.observe().Agent.Job; got.ID != "op1.2.2" || got.Attempt != 2 || got.State != inventory.JobAssigned || got.Kind != wire.JobInstall {
 		t.Errorf("job = %+v", got)
 	}
 	job, err := effects.Job(r.Effects, r.desired, r.record, plan.Action{Content: wire.ContentBlank})
@@ -354,22 +356,41 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	if err != nil || len(config) == 0 {
 		t.Fatalf("Render = %d bytes, %v", len(config), err)
 	}
-	want := wire.Job{ID: "op1", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{
-		{Name: "wipe", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}},
+	wipe := wire.Step{Name: "wipe", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}}
+	want := hub.Assignment{Operation: "op1", Job: wire.Job{ID: "op1.2.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{
 		{Name: "install", Timeout: time.Hour, Install: &wire.Install{
 			ID:   "op1",
 			Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34, Content: wire.ContentBlank}, Image: wire.Image{SHA256: digest(imageBytes), Size: int64(len(imageBytes)), Name: "os.raw.zst"},
 			Ignition: config, KernelArguments: []string{"quiet"},
 		}},
-	}}
+	}}}
 	if diff := cmp.Diff(want, job); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
 	}
+	script := hub.Assignment{Operation: "op1", Job: wire.Job{ID: "op1.1.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{wipe}}}
+	list := want // of an operation that ingot 4176809 armed
+	list.ID, list.Steps = "op1", append([]wire.Step{wipe}, want.Steps...)
+	for want, change := range map[*hub.Assignment]func(*inventory.Operation){
+		&script: func(op *inventory.Operation) { op.Cursor = 0 }, &list: func(op *inventory.Operation) { op.Cursor, op.Steps = 0, nil },
+	} {
+		record, operation := r.record, r.record.Operation.Clone()
+		change(operation)
+		record.Operation = operation
+		job, err := effects.Job(r.Effects, r.desired, record, plan.Action{Content: wire.ContentBlank})
+		if diff := cmp.Diff(*want, job); diff != "" || err != nil {
+			t.Errorf("job, %v (-want +got):\n%s", err, diff)
+		}
+	}
+	changed := r.record.Operation.Clone()
+	changed.Steps[1].Name = "erase"
+	if _, err := effects.Job(r.Effects, r.desired, inventory.Record{Operation: changed, Boot: r.record.Boot}, plan.Action{}); err == nil {
+		t.Error("a step that the workload does not have was handed out")
+	}
 	other := r.record
-	operation := *other.Operation
-	operation.Disk = inventory.DiskID{WWN: "0x0000000000000000", Serial: "None", Path: "pci-1", Size: 1 << 34} // as a journal from before may have it
+	operation := *other.Operation.Clone()
+	operation.Disks[0].Disk = inventory.DiskID{WWN: "0x0000000000000000", Serial: "None", Path: "pci-1", Size: 1 << 34} // as a journal from before may have it
 	other.Operation = &operation
-	if job, err := effects.Job(r.Effects, r.desired, other, plan.Action{Content: wire.ContentBlank}); err != nil || job.Steps[1].Install.Disk != (wire.DiskRef{Path: "pci-1", Size: 1 << 34, Content: wire.ContentBlank}) {
+	if job, err := effects.Job(r.Effects, r.desired, other, plan.Action{Content: wire.ContentBlank}); err != nil || job.Steps[0].Install.Disk != (wire.DiskRef{Path: "pci-1", Size: 1 << 34, Content: wire.ContentBlank}) {
 		t.Errorf("a job for a disk with placeholders: %+v, %v, want its path and size alone", job.Steps, err)
 	}
 	home := request.PhoneHome
@@ -399,8 +420,8 @@ func TestNothingIsAssignedAcrossEpochs(t *testing.T) {
 	if err := r.hub.Expect(t.Context(), "web-03", "boot2", 5); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.do(plan.Action{Kind: plan.AssignInstall}); got.Result == plan.Done {
-		t.Errorf("AssignInstall of an older epoch = %+v", got)
+	if got := r.do(plan.Action{Kind: plan.AssignStep}); got.Result == plan.Done {
+		t.Errorf("AssignStep of an older epoch = %+v", got)
 	}
 	if got := r.do(plan.Action{Kind: plan.AssignPowerOff}); got.Result == plan.Done {
 		t.Errorf("AssignPowerOff without an agent = %+v", got)

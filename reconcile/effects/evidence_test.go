@@ -50,8 +50,8 @@ func TestAJobIsTakenBack(t *testing.T) {
 	r := newRig(t)
 	r.mirrored()
 	r.wantDone(plan.FetchImage, plan.InsertMedia)
-	if got := r.do(plan.Action{Kind: plan.AssignInstall, Content: "blank"}); got.Result != plan.Done {
-		t.Fatalf("AssignInstall = %+v", got)
+	if got := r.do(plan.Action{Kind: plan.AssignStep, Content: "blank"}); got.Result != plan.Done {
+		t.Fatalf("AssignStep = %+v", got)
 	}
 	back := plan.Action{Kind: plan.WithdrawJob, Operation: r.record.Operation, Error: "spec.protect is true", Withdrawn: true}
 	if got := r.do(back); got.Result != plan.Done {

@@ -1,6 +1,6 @@
 package effects
 
-// Job exposes the job that AssignInstall hands out: the hub gives bodies to agents only.
+// Job exposes the job that AssignStep hands out: the hub gives bodies to agents only.
 var Job = (*Effects).job
 
 // Request and Secret are what that job's config is rendered from.

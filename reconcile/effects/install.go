@@ -8,6 +8,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/boot/images"
@@ -69,8 +70,11 @@ func (e *Effects) served(image schemas.Image) (wire.Image, error) {
 	return wire.Image{SHA256: image.SHA256, Size: size, Name: path.Base(at.Path)}, nil
 }
 
-// assignInstall hands the agent its job: exactly the operation's disk, the verified image, the rendered config.
-func (e *Effects) assignInstall(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+// assignStep hands the agent the step at the operation's cursor. The step that installs names exactly the operation's
+// disk, the verified image and the rendered config.
+func (e *Effects) assignStep(
+	ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action,
+) plan.Outcome {
 	job, err := e.job(desired, record, action)
 	if err != nil {
 		return failed(err)
@@ -78,23 +82,41 @@ func (e *Effects) assignInstall(ctx context.Context, desired inventory.Desired, 
 	return assigned(e.config.Hub.Assign(ctx, string(record.ID), job))
 }
 
-func (e *Effects) job(desired inventory.Desired, record inventory.Record, action plan.Action) (wire.Job, error) {
-	operation, workload := record.Operation, desired.Workload
-	job := wire.Job{ID: operation.ID, Attempt: operation.Attempt, Kind: wire.JobInstall, Epoch: record.Boot.Epoch}
-	for _, step := range workload.Steps {
-		next := wire.Step{Name: step.Name, Timeout: time.Duration(step.Seconds) * time.Second}
-		if step.Name == schemas.StepInstall {
-			install, err := e.install(desired, record, action)
-			if err != nil {
-				return wire.Job{}, err
-			}
-			next.Install = install
-		} else {
-			next.Script = &wire.Script{Body: step.Script}
+// job is the job for the step at the cursor, or for all steps in the attempts that ingot 4176809 began.
+func (e *Effects) job(desired inventory.Desired, record inventory.Record, action plan.Action) (hub.Assignment, error) {
+	operation, steps := record.Operation, desired.Workload.Steps
+	job := wire.Job{ID: operation.JobID(), Attempt: operation.Attempt, Kind: wire.JobInstall, Epoch: record.Boot.Epoch}
+	if !operation.IsWholeList() {
+		at := operation.Cursor
+		due, known := operation.Step()
+		if !known || at >= len(steps) || len(steps) != len(operation.Steps) || steps[at].Name != due.Name {
+			return hub.Assignment{}, fmt.Errorf(
+				"step %d of operation %s is not one of workload %s", at+1, operation.ID, desired.Workload.Name)
+		}
+		steps = steps[at : at+1]
+	}
+	for _, step := range steps {
+		next, err := e.step(step, desired, record, action)
+		if err != nil {
+			return hub.Assignment{}, err
 		}
 		job.Steps = append(job.Steps, next)
 	}
-	return job, nil
+	return hub.Assignment{Job: job, Operation: operation.ID, Begun: operation.Verified()}, nil
+}
+
+// step is a step as the agent gets it.
+func (e *Effects) step(
+	step inventory.Step, desired inventory.Desired, record inventory.Record, action plan.Action,
+) (wire.Step, error) {
+	next := wire.Step{Name: step.Name, Timeout: time.Duration(step.Seconds) * time.Second}
+	if step.Name != schemas.StepInstall {
+		next.Script = &wire.Script{Body: step.Script}
+		return next, nil
+	}
+	install, err := e.install(desired, record, action)
+	next.Install = install
+	return next, err
 }
 
 func (e *Effects) install(desired inventory.Desired, record inventory.Record, action plan.Action) (*wire.Install, error) {
@@ -107,7 +129,7 @@ func (e *Effects) install(desired inventory.Desired, record inventory.Record, ac
 	if err != nil {
 		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
 	}
-	disk := operation.Disk.Named() // a placeholder would match another disk as well
+	disk := operation.Root().Disk.Named() // a placeholder would match another disk as well
 	return &wire.Install{
 		ID:              operation.ID,
 		Disk:            wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: action.Content},
@@ -117,7 +139,8 @@ func (e *Effects) install(desired inventory.Desired, record inventory.Record, ac
 	}, nil
 }
 
-// request is what the host's Ignition config is rendered for: its network in the installed system, and the call home, unless the workload does without.
+// request is what the host's Ignition config is rendered for: its network in the installed system, and the call home,
+// unless the workload does without.
 func (e *Effects) request(desired inventory.Desired, record inventory.Record) ignition.Request {
 	operation, workload, epoch := record.Operation, desired.Workload, record.Boot.Epoch
 	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, OtherDisks: workload.OtherDisks, Secrets: e.secret, Network: hostNetwork(desired)}

@@ -16,7 +16,7 @@ import (
 func TestARecordFromTheFuture(t *testing.T) {
 	t.Parallel()
 	j := owned(t, journal.Config{Dir: t.TempDir()})
-	const future = `{"version":1,"record":{"host":"a","epoch":1,"revision":7,"shard":3,"operation":{"id":"o","stage":"Armed","content":"blank","cursor":3,"disk":{"serial":"S","eui":"e"}},"life":{"number":7,"id":"x"}}}`
+	const future = `{"version":1,"record":{"host":"a","epoch":1,"revision":7,"shard":3,"operation":{"id":"o","stage":"Armed","content":"blank","bypass":3,"disk":{"serial":"S","eui":"e"}},"life":{"number":7,"id":"x"}}}`
 	journal.WriteRaw(t, j, "records/a", future)
 	record, revision, err := j.Get(t.Context(), "a")
 	if err != nil {
@@ -38,7 +38,7 @@ func TestARecordFromTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, member := range []string{`"revision":7`, `"shard":3`, `"cursor":3`, `"eui":"e"`,
+	for _, member := range []string{`"revision":7`, `"shard":3`, `"bypass":3`, `"eui":"e"`,
 		`"life":{"number":7,"id":"x"}`, `"epoch":2`} {
 		if !strings.Contains(string(data), member) {
 			t.Errorf("%s is lost: %s", member, data)
@@ -55,7 +55,7 @@ func TestARecordThatIsNotKnown(t *testing.T) {
 	}
 	journal.WriteRaw(t, j, "records/a",
 		`{"version":1,"minReader":99,"record":{"host":"a","epoch":7,"spent":["c"],"operation":{"steps":[],"disks":[{"consent":"d"}]}}}`)
-	journal.WriteRaw(t, j, "records/b", `{"version":1,"record":{"host":"b","operation":{"id":"o","stage":"Working","content":"blank"}}}`)
+	journal.WriteRaw(t, j, "records/b", `{"version":1,"record":{"host":"b","operation":{"id":"o","stage":"Erasing","content":"blank"}}}`)
 	entries, err := j.List(t.Context())
 	if err != nil || len(entries) != 3 {
 		t.Fatalf("List = %+v, %v, want three", entries, err)

@@ -141,7 +141,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	want := inventory.Record{
 		ID: "web-03", Epoch: 7, Spent: []string{"a/b"},
-		Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"}, Started: at},
+		Operation: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Working, Started: at, Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"}}}},
 		Boot:      &inventory.Boot{ID: "boot", Target: inventory.FromRamdisk, Epoch: 7, Stage: inventory.Running, Opened: at},
 		Facts:     &inventory.Facts{At: at, Disks: []inventory.Disk{{Name: "sda", Content: inventory.Content{Blank: true}}}},
 	}

@@ -1,6 +1,6 @@
-// Package plan decides what is due for one machine. Next is a pure function of what the fleet desires, what was observed
-// and the time: same values, same plan. Begin and Settle say what an action leaves in the machine's record. The package
-// executes nothing and gives a reason for everything.
+// Package plan decides what is due for one machine. Next is a pure function of what the fleet desires, what was
+// observed and the time: same values, same plan. Begin and Settle say what an action leaves in the machine's record.
+// The package executes nothing and gives a reason for everything.
 package plan
 
 import (
@@ -28,13 +28,13 @@ const (
 	InsertMedia    Kind = "InsertMedia"
 	BootFromMedia  Kind = "BootFromMedia"  // boot override to the medium, continuous where the firmware can
 	BootFromDisk   Kind = "BootFromDisk"   // boot override away from the medium
-	AssignInstall  Kind = "AssignInstall"  // hand the job to the agent; the disk may be written from here on
+	AssignStep     Kind = "AssignStep"     // hand the step at the cursor to the agent; if it writes, the disk may be written from here on
 	WithdrawJob    Kind = "WithdrawJob"    // take the job back from the agent, unless it has begun to write
 	AssignPowerOff Kind = "AssignPowerOff" // let the agent power its machine off
 	RecordTakeover Kind = "RecordTakeover" // journal only: the fleet allows to take over a machine found running
 	RecordFacts    Kind = "RecordFacts"    // journal only: the agent's facts passed the identity check
 	RecordBegun    Kind = "RecordBegun"    // journal only: the agent has the job, and may write
-	RecordWritten  Kind = "RecordWritten"  // journal only: the agent's result was good
+	RecordStep     Kind = "RecordStep"     // journal only: the agent did the step at the cursor; the next one may follow
 	RecordFailed   Kind = "RecordFailed"   // journal only: an attempt failed; the next one may follow
 	RecordHome     Kind = "RecordHome"     // journal only: the installed system phoned home; the operation succeeded
 )
@@ -44,10 +44,10 @@ type Action struct {
 	Kind   Kind
 	Reason string // one clause: "the image must be verified before anything boots"
 
-	Operation *inventory.Operation   // OpenOperation, CloseOperation, AssignInstall, WithdrawJob
+	Operation *inventory.Operation   // OpenOperation, CloseOperation, AssignStep, WithdrawJob
 	Boot      *inventory.Boot        // OpenBoot, InsertMedia, PowerOn: the attempt it belongs to
 	BMC       *inventory.BMCIdentity // OpenBoot, RecordTakeover: whose machine it is, as its BMC says
-	Content   string                 // AssignInstall: what the agent must find right before the write (wire.DiskRef.Content)
+	Content   string                 // AssignStep: what the agent must find right before the write (wire.DiskRef.Content)
 	Graceful  bool                   // PowerOff
 	Error     string                 // RecordFailed, WithdrawJob
 	Lost      bool                   // WithdrawJob: its agent is gone, which is a failure of the attempt
@@ -62,9 +62,9 @@ type Action struct {
 // JournalOnly reports whether an action changes nothing but the record.
 func (k Kind) JournalOnly() bool {
 	switch k {
-	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordBegun, RecordWritten, RecordFailed, RecordHome:
+	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordBegun, RecordStep, RecordFailed, RecordHome:
 		return true
-	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignInstall, WithdrawJob, AssignPowerOff:
+	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep, WithdrawJob, AssignPowerOff:
 		return false
 	default:
 		panic("plan: unknown action " + string(k))
@@ -112,7 +112,8 @@ type Plan struct {
 	Waits  string        // what it waits for, in words; "" when nothing
 	Due    time.Time     // deadline of that wait; zero when none
 	Again  time.Duration // look again after; 0 means only when something happens
-	// Otherwise is what is due when the action may not be done now: the machine goes back to the system that it ran. Nil: it is left as it is.
+	// Otherwise is what is due when the action may not be done now: the machine goes back to the system that it ran.
+	// Nil: it is left as it is.
 	Otherwise *Plan
 }
 
@@ -127,7 +128,8 @@ const (
 	Stalled Result = "Stalled" // it failed in a way that only a change can mend
 )
 
-// Outcome is how an effect ended. After is when to look again at the earliest (0: the loop's own backoff); Why is one line for people.
+// Outcome is how an effect ended. After is when to look again at the earliest (0: the loop's own backoff); Why is one
+// line for people.
 type Outcome struct {
 	Result Result
 	After  time.Duration
@@ -147,8 +149,9 @@ func (a Action) Begins(record inventory.Record) bool {
 	}
 }
 
-// Arms reports whether an action takes an operation that has written nothing yet to where a machine feels it: it is powered off for the ramdisk, it boots the
-// ramdisk, it is handed the job. The first attempt and every later one are alike: only a write that may have begun is carried on without asking.
+// Arms reports whether an action takes an operation that has written nothing yet to where a machine feels it: it is
+// powered off for the ramdisk, it boots the ramdisk, it is handed the job. The first attempt and every later one are
+// alike: only a write that may have begun is carried on without asking.
 func (a Action) Arms(record inventory.Record) bool {
 	op, b := record.Operation, record.Boot
 	if op != nil && !op.Unwritten() {
@@ -159,9 +162,16 @@ func (a Action) Arms(record inventory.Record) bool {
 		return b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Preparing
 	case OpenBoot:
 		return op != nil && a.Boot.Target == inventory.FromRamdisk
-	case AssignInstall:
+	case AssignStep:
 		return op != nil
 	default:
 		return false
 	}
+}
+
+// Finishes reports whether an action hands out a step behind a system that is written and verified, in an attempt that
+// has begun: the attempt is finished, and nothing is erased.
+func (a Action) Finishes(record inventory.Record) bool {
+	op := record.Operation
+	return a.Kind == AssignStep && op != nil && op.Verified() && op.AttemptBegan()
 }

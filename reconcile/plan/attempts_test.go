@@ -163,7 +163,7 @@ func TestEveryUnwrittenAttemptIsArmed(t *testing.T) {
 	asked := map[int]bool{}
 	for range 200 {
 		p := plan.Next(m.desired, m.observe(), m.now)
-		if p.Action != nil && p.Action.Kind == plan.AssignInstall {
+		if p.Action != nil && p.Action.Kind == plan.AssignStep {
 			if !p.Action.Arms(m.record) {
 				t.Fatalf("attempt %d is handed out without being asked for: %+v", m.record.Operation.Attempt, m.record.Operation)
 			}
@@ -231,15 +231,15 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 // The stages of an operation never go back.
 func TestStagesNeverGoBack(t *testing.T) {
 	t.Parallel()
-	for _, stage := range []inventory.Stage{inventory.Written, inventory.Starting} {
-		for _, kind := range []plan.Kind{plan.AssignInstall, plan.RecordFailed} {
+	for _, stage := range []inventory.Stage{inventory.Confirming, inventory.Ended} {
+		for _, kind := range []plan.Kind{plan.AssignStep, plan.RecordStep, plan.RecordFailed} {
 			func() {
 				defer func() {
 					if recover() == nil {
 						t.Errorf("%s of an operation that is %s was taken", kind, stage)
 					}
 				}()
-				plan.Begin(inventory.Record{Operation: &inventory.Operation{ID: "o1", Stage: stage, Attempt: 1}}, plan.Action{Kind: kind}, time.Now())
+				plan.Begin(inventory.Record{Operation: &inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: stage, Attempt: 1}}, plan.Action{Kind: kind}, time.Now())
 			}()
 		}
 	}

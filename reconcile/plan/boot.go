@@ -65,33 +65,16 @@ func (h host) unbootable(op inventory.Operation, p Plan) (Plan, bool) {
 	return h.close(op, inventory.Quarantined, why, Failed), true
 }
 
-// prepare sets the machine up for a boot from the medium, one thing at a time.
+// prepare sets the machine up for a boot from the ramdisk, one thing at a time, as its boot method says.
 func (h host) prepare(phase Phase, b inventory.Boot) Plan {
 	if h.o.BMC.Power == inventory.PoweredOn {
 		return act(phase, Action{Kind: PowerOff, Graceful: h.asks(b), Reason: "media change only while the machine is off"})
 	}
-	want := h.o.Media.URL
-	if want == "" {
-		return Plan{Phase: phase, Waits: "the boot medium to be served"}
+	due, waits := methodOf(h.d.Boot).prepare(h.o, b)
+	if due == nil {
+		return Plan{Phase: phase, Waits: waits}
 	}
-	inserted := false
-	for _, slot := range h.o.BMC.Media {
-		if slot.Inserted && slot.Image != want {
-			return act(phase, Action{Kind: EjectMedia, Reason: "another medium is in"})
-		}
-		inserted = inserted || slot.Inserted
-	}
-	if !inserted {
-		return act(phase, Action{Kind: InsertMedia, Boot: &b, Reason: "this boot's medium must be in"})
-	}
-	if !fromMedia(h.o.BMC.Override) {
-		return act(phase, Action{Kind: BootFromMedia, Boot: &b, Reason: "the firmware must start from the medium, also after a power cut"})
-	}
-	return act(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the medium is in and comes first"})
-}
-
-func fromMedia(o inventory.Override) bool {
-	return (o.Target == "Cd" || o.Target == "UsbCd") && (o.Enabled == "Continuous" || o.Enabled == "Once")
+	return act(phase, *due)
 }
 
 // arriving waits for the agent of a boot whose machine was powered on.
@@ -170,7 +153,7 @@ func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 // asks reports whether a machine that may run a system is asked to shut down, before it is cut.
 func (h host) asks(b inventory.Boot) bool {
 	op := h.rec.Operation
-	runs := h.rec.Installed != nil || h.rec.Adopted != "" || op != nil && op.Stage == inventory.Starting
+	runs := h.rec.Installed != nil || h.rec.Adopted != "" || op != nil && op.Starts > 0
 	return runs && h.now.Before(b.Opened.Add(gracefulDeadline))
 }
 

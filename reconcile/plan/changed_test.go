@@ -73,7 +73,7 @@ func TestNoNextAttemptForAChangedFleet(t *testing.T) {
 			m.commit(change)
 			m.halfWritten = false
 			p := m.settles(t)
-			if slices.Contains(m.done[before:], plan.AssignInstall) {
+			if slices.Contains(m.done[before:], plan.AssignStep) {
 				t.Errorf("another attempt began: %v", m.done[before:])
 			}
 			last := m.record.Last
@@ -137,7 +137,7 @@ func TestNoAnswerIsNotOff(t *testing.T) {
 			}
 		}
 		m.look(nowhere)
-		if o := m.record.Operation; o != nil && o.Stage == inventory.Starting && m.record.Boot.Stage == inventory.Running && m.record.Boot.Attempt == 1 {
+		if o := m.record.Operation; o != nil && o.Starts > 0 && m.record.Boot.Stage == inventory.Running && m.record.Boot.Attempt == 1 {
 			m.stop() // before it phones home the started machine goes off, and is prepared again
 			m.now = m.now.Add(time.Minute)
 			again = true

@@ -13,11 +13,11 @@ import (
 func TestAConfigThatCannotBeRenderedHoldsTheMachine(t *testing.T) {
 	t.Parallel()
 	const why = "the config of workload web cannot be rendered for this host: secret app has no key \"x\""
-	for name, stage := range map[string]inventory.Stage{"nothing begun": "", "published": inventory.Published, "armed, no job": inventory.Armed} {
+	for name, stage := range map[string]inventory.Stage{"nothing begun": "", "published": inventory.Published, "armed, no job": inventory.Working} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		m.record = seen(inventory.Content{Blank: true})
 		if m.image = inventory.ImageReady; stage != "" {
-			m.record.Operation = &inventory.Operation{ID: "o1", Inputs: target, Update: schemas.OnConsent, Stage: stage, Attempt: 1, Disk: rootDisk, Content: inventory.ContentBlank}
+			m.record.Operation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Inputs: target, Update: schemas.OnConsent, Stage: stage, Attempt: 1, Disks: []inventory.OperationDisk{{Disk: rootDisk, Content: inventory.ContentBlank}}}
 		}
 		o := m.observe()
 		o.Config.Error = why
@@ -36,7 +36,7 @@ func TestAConfigThatCannotBeRenderedHoldsTheMachine(t *testing.T) {
 func TestAConfigThatCannotBeRenderedDisturbsNoWrite(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.until(t, plan.AssignInstall)
+	m.until(t, plan.AssignStep)
 	o := m.observe()
 	o.Config.Error = "secret app is gone"
 	if p := plan.Next(m.desired, o, m.now); p.Hold != nil || p.Phase != plan.Installing {

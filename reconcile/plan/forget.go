@@ -9,9 +9,9 @@ import (
 // Forget drops what is known of a machine. The epoch stays, raised by one so that no page of before knows more, and
 // so do the spent consents, with the one of an operation that may have written.
 func Forget(rec inventory.Record) inventory.Record {
-	if op := rec.Operation; op != nil && (op.Begun != 0 || order[op.Stage] >= order[inventory.Armed] ||
+	if op := rec.Operation; op != nil && (op.HasBegun() || order[op.Stage] >= order[inventory.Working] ||
 		rec.Unproved()) {
-		rec = spend(rec, op.Consent)
+		rec = spendAll(rec, op.Disks)
 	}
 	epoch := rec.Epoch + 1
 	return inventory.Record{ID: rec.ID, Life: rec.Life, Revision: rec.Revision, Epoch: epoch, Spent: rec.Spent,
@@ -21,9 +21,13 @@ func Forget(rec inventory.Record) inventory.Record {
 // KeepsRecord says why an operator may not have what is known of a machine dropped, with what to do instead, or "". A
 // write that is known from the status branch alone is for the operator to judge.
 func KeepsRecord(rec inventory.Record) string {
-	op := rec.Operation
+	op, handedOut := rec.Operation, false
+	if op != nil {
+		step, _ := op.Step()
+		handedOut = step.State == inventory.StepWorking
+	}
 	switch {
-	case op == nil, rec.Unproved(), op.Begun == 0 && !verified(*op):
+	case op == nil, rec.Unproved(), !op.HasBegun() && !handedOut && !verified(*op):
 		return ""
 	case verified(*op):
 		return fmt.Sprintf("operation %s is written and verified: it ends when the system calls; "+

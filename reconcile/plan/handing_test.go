@@ -15,7 +15,7 @@ func handing(t *testing.T, die crash) *model {
 	m := changing(t)
 	for range 200 {
 		p := plan.Next(m.desired, m.observe(), m.now)
-		if p.Action != nil && p.Action.Kind == plan.AssignInstall {
+		if p.Action != nil && p.Action.Kind == plan.AssignStep {
 			m.look(die)
 			return m
 		}

@@ -93,7 +93,7 @@ func (h host) handsOff() Plan {
 	}
 	why := strings.Join(h.change.Why, "; ")
 	p := Plan{Phase: phase, Hold: h.change.Hold, Waits: why + ": nothing is done to the machine"}
-	if op := h.rec.Operation; op != nil && op.Stage == inventory.Armed {
+	if op := h.rec.Operation; op != nil && op.Stage == inventory.Working {
 		switch job := h.job(*op); {
 		case job.State == inventory.JobRunning && job.Begun:
 			p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
@@ -127,11 +127,13 @@ func (h host) newOperation() *inventory.Operation {
 	w := h.d.Workload
 	op := inventory.Operation{
 		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Commit: h.d.Release, Image: w.Image.SHA256, Update: w.Update,
-		Disk: h.change.Disk, Content: h.change.Content, Erases: h.change.Erases,
+		Kind: inventory.Install, Steps: inventory.NewSteps(*w),
 	}
+	disk := inventory.OperationDisk{Disk: h.change.Disk, Content: h.change.Content, Erases: h.change.Erases}
 	if h.change.Erases {
-		op.Consent = h.change.Given
+		disk.Consent = h.change.Given
 	}
+	op.Disks = []inventory.OperationDisk{disk}
 	return &op
 }
 

@@ -25,15 +25,15 @@ func TestConfigurationTakesLeaveBack(t *testing.T) {
 // A record may come from the status branch, which somebody may have edited: an operation in it gives no leave of its own.
 func TestAnOperationNobodyAllowed(t *testing.T) {
 	t.Parallel()
-	for name, op := range map[string]inventory.Operation{
+	for name, disk := range map[string]inventory.OperationDisk{
 		"no consent":           {Content: foundOnDisk, Erases: true},
 		"not said to erase":    {Content: foundOnDisk},
 		"said to be ours":      {Content: "install:i1"},
 		"a consent of another": {Content: foundOnDisk, Erases: true, Consent: "DISK1/0000000000000000"},
 	} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
-		m.desired.Consent.Erase = op.Consent
-		op.ID, op.Stage, op.Attempt, op.Disk, op.Started = "o1", inventory.Published, 1, rootDisk, m.now
+		m.desired.Consent.Erase, disk.Disk = disk.Consent, rootDisk
+		op := inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Published, Attempt: 1, Started: m.now, Disks: []inventory.OperationDisk{disk}}
 		op.Workload, op.Inputs, op.Update = m.desired.Workload.Name, m.desired.Workload.Inputs, m.desired.Workload.Update
 		m.record.Operation, m.published["o1"] = &op, true
 		if p := m.settles(t); p.Phase != plan.Held || m.disk != foundOnDisk {

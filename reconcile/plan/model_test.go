@@ -39,6 +39,7 @@ type model struct {
 	jobFails    bool // a job ends in an error before it writes
 	halfWritten bool // a job ends in an error after it has written
 	untaken     bool // an agent does not take its job up
+	scriptFails string
 	silent      bool // an installed system does not phone home
 	retry       bool // an operator said `ingot retry`
 
@@ -47,6 +48,7 @@ type model struct {
 	newest    string            // armed operation
 	began     map[string]bool   // operations that were let begin to write
 	wrote     map[string]bool   // operations that have written to the disk; true when the image was verified
+	ran       []string          // scripts with their attempts
 	done      []plan.Kind
 	boots     int
 	broken    []string // safety properties that were violated
@@ -148,9 +150,9 @@ func (m *model) identified(a plan.Action) plan.Action {
 	id := fmt.Sprintf("id%d", m.ids)
 	switch a.Kind {
 	case plan.OpenOperation:
-		op := *a.Operation
+		op := a.Operation.Clone()
 		op.ID = id
-		a.Operation = &op
+		a.Operation = op
 	case plan.OpenBoot:
 		boot := *a.Boot
 		boot.ID = id
@@ -174,7 +176,7 @@ func (m *model) judge(a plan.Action) {
 	case reaches && m.foreign && d.Consent.Takeover == "" && m.record.Adopted == "":
 		m.violate("%s of a machine found running", a.Kind)
 	}
-	if a.Kind == plan.AssignInstall {
+	if a.Kind == plan.AssignStep {
 		m.judgeInstall(*a.Operation, a.Content)
 	}
 }
@@ -193,9 +195,9 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 		return // nothing will be written
 	}
 	if _, again := m.armed[op.ID]; again {
-		over := op.Content == inventory.ContentBlank || strings.HasPrefix(op.Content, "content:")
-		if _, wrote := m.wrote[op.ID]; over && !wrote && "content:"+strings.TrimPrefix(m.disk, "content:") != op.Content && m.disk != inventory.ContentBlank {
-			m.violate("a retry erases %s, which came after %s", m.disk, op.Content)
+		over := op.Root().Content == inventory.ContentBlank || strings.HasPrefix(op.Root().Content, "content:")
+		if _, wrote := m.wrote[op.ID]; over && !wrote && "content:"+strings.TrimPrefix(m.disk, "content:") != op.Root().Content && m.disk != inventory.ContentBlank {
+			m.violate("a retry erases %s, which came after %s", m.disk, op.Root().Content)
 		}
 		return // a retry of what was allowed
 	}
@@ -220,7 +222,7 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	default:
 		m.violate("disk with %s armed without consent (given %q)", m.disk, given)
 	}
-	m.armed[op.ID], m.newest = op.Consent, op.ID
+	m.armed[op.ID], m.newest = op.Root().Consent, op.ID
 }
 
 func (m *model) effect(a plan.Action) plan.Outcome {
@@ -231,7 +233,7 @@ func (m *model) effect(a plan.Action) plan.Outcome {
 	case plan.FetchImage:
 		m.image = inventory.ImageReady
 		return plan.Outcome{Result: plan.Done}
-	case plan.AssignPowerOff, plan.AssignInstall:
+	case plan.AssignPowerOff, plan.AssignStep:
 		return m.assign(a)
 	case plan.WithdrawJob:
 		return m.withdraw(a)
@@ -266,9 +268,10 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 		return plan.Outcome{Result: plan.Retry, Why: "no such agent"}
 	}
 	job := inventory.Job{ID: "off-" + m.record.Boot.ID, Kind: "power-off", State: inventory.JobAssigned, Since: m.now}
-	if a.Kind == plan.AssignInstall {
-		job = inventory.Job{ID: a.Operation.ID, Attempt: a.Operation.Attempt, Kind: "install", State: inventory.JobAssigned, Since: m.now}
-		if m.refuses(a.Content) {
+	if a.Kind == plan.AssignStep {
+		step, _ := m.record.Operation.Step()
+		job = inventory.Job{ID: a.Operation.JobID(), Attempt: a.Operation.Attempt, Kind: "install", Step: step.Name, State: inventory.JobAssigned, Since: m.now}
+		if step.Installs() && m.refuses(a.Content) {
 			job.State, job.Error, job.Untouched = inventory.JobFailed, "the disk holds something else", true
 		}
 	}
@@ -286,7 +289,7 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 func (m *model) withdraw(a plan.Action) plan.Outcome {
 	job := &m.agent.Job
 	switch {
-	case job.ID != a.Operation.ID || job.Attempt != a.Operation.Attempt || job.Begun || job.State != inventory.JobAssigned && job.State != inventory.JobRunning:
+	case job.ID != a.Operation.JobID() || job.Attempt != a.Operation.Attempt || job.Begun || job.State != inventory.JobAssigned && job.State != inventory.JobRunning:
 		return plan.Outcome{Result: plan.Waits}
 	case a.Withdrawn:
 		job.Over, job.State = job.State == inventory.JobAssigned, inventory.JobWithdrawn
@@ -352,6 +355,8 @@ func (m *model) ramdisk() {
 	case job.State == inventory.JobRunning && job.Kind == "power-off":
 		job.State = inventory.JobSucceeded
 		m.stop()
+	case job.State == inventory.JobRunning && job.Step != schemas.StepInstall:
+		m.script(job)
 	case job.State == inventory.JobRunning:
 		m.install(job)
 	}
@@ -363,28 +368,49 @@ func (m *model) install(job *inventory.Job) {
 		m.write(job)
 		return
 	}
-	if why := change.Refusal(m.desired, inventory.Standing{}, m.record); why != "" || m.record.OperationID() != job.ID {
+	id := operationOf(job)
+	if why := change.Refusal(m.desired, inventory.Standing{}, m.record); why != "" || m.record.OperationID() != id {
 		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
 		return
 	}
-	job.Begun, m.began[job.ID] = true, true
+	job.Begun, m.began[id] = true, true
 	if m.desired.Protect || m.desired.Lifecycle != schemas.Managed {
 		m.violate("a host that is not ours is let be written to")
 	}
 }
 
+// operationOf is the operation that a job is a step of.
+func operationOf(job *inventory.Job) string {
+	id, _, _ := strings.Cut(job.ID, ".")
+	return id
+}
+
+// script is the agent at a script: in front of the install it goes on with leave alone. It writes no system.
+func (m *model) script(job *inventory.Job) {
+	if why := change.Refusal(m.desired, inventory.Standing{}, m.record); why != "" && !m.wrote[operationOf(job)] {
+		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
+		return
+	}
+	m.ran = append(m.ran, fmt.Sprintf("%s %d", job.Step, job.Attempt))
+	job.Since = m.now
+	if job.State = inventory.JobSucceeded; m.scriptFails == job.Step {
+		job.State, job.Error, job.Untouched = inventory.JobFailed, "the script failed", true
+	}
+}
+
 func (m *model) write(job *inventory.Job) {
-	if verified := m.wrote[job.ID]; verified {
-		m.violate("operation %s writes what it has written and verified", job.ID)
+	id := operationOf(job)
+	if verified := m.wrote[id]; verified {
+		m.violate("operation %s writes what it has written and verified", id)
 	}
 	switch {
 	case m.jobFails:
 		job.State, job.Error, job.Untouched = inventory.JobFailed, "it failed before the first write", true
 	case m.halfWritten:
-		m.disk, m.wrote[job.ID] = "failed:"+job.ID, false
+		m.disk, m.wrote[id] = "failed:"+id, false
 		job.State, job.Error = inventory.JobFailed, "it failed in the middle"
 	default:
-		m.disk, m.wrote[job.ID], job.State = "install:"+job.ID, true, inventory.JobSucceeded
+		m.disk, m.wrote[id], job.State = "install:"+id, true, inventory.JobSucceeded
 	}
 	job.Since = m.now
 }

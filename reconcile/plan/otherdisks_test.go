@@ -33,7 +33,7 @@ func TestDecideOnOtherDisks(t *testing.T) {
 	}
 	underWay := func(stage inventory.Stage) inventory.Record {
 		rec := something
-		rec.Operation = &inventory.Operation{ID: "o1", Inputs: target, Stage: stage, Disk: rootDisk, Content: foundOnDisk, Erases: true, Consent: consent}
+		rec.Operation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Inputs: target, Stage: stage, Disks: []inventory.OperationDisk{{Disk: rootDisk, Content: foundOnDisk, Erases: true, Consent: consent}}}
 		return rec
 	}
 	for name, test := range map[string]struct {
@@ -53,7 +53,7 @@ func TestDecideOnOtherDisks(t *testing.T) {
 		"allowed, without consent":     {writesAllowed, something, change.Reinstall, change.NeedsConsent, false},
 		"it runs already":              {writes, installed(target, schemas.OnConsent), change.Nothing, "", false},
 		"its operation is intended":    {both(writes), underWay(inventory.Intended), change.Reinstall, change.OtherDisks, true},
-		"its operation is under way":   {both(writes), underWay(inventory.Armed), change.Reinstall, "", false},
+		"its operation is under way":   {both(writes), underWay(inventory.Working), change.Reinstall, "", false},
 		"protected":                    {func(d *inventory.Desired) { writes(d); d.Protect = true }, something, change.HandsOff, "", false},
 		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = consent }, something, change.Reinstall, "", false},
 	} {
@@ -115,7 +115,7 @@ func TestOtherDisksTakenBack(t *testing.T) {
 		m.commit(writesAllowed)
 		m.until(t, last)
 		m.commit(writes)
-		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks || slices.Contains(m.done, plan.AssignInstall) {
+		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks || slices.Contains(m.done, plan.AssignStep) {
 			t.Errorf("leave taken back after %s: ended %+v after %v, want it held", last, p, m.done)
 		}
 	}

@@ -196,7 +196,7 @@ func TestOneBootOneJob(t *testing.T) {
 		}
 		jobs := 0
 		for _, kind := range m.done {
-			if kind == plan.AssignInstall {
+			if kind == plan.AssignStep {
 				jobs++
 			}
 		}
@@ -224,7 +224,7 @@ func TestFoundRunning(t *testing.T) {
 func TestSupersededDoesNotMakeOurs(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.record.Last = &inventory.Operation{ID: "o1", Stage: inventory.Ended, Outcome: inventory.Superseded, Disk: rootDisk}
+	m.record.Last = &inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Superseded, Disks: []inventory.OperationDisk{{Disk: rootDisk}}}
 	m.start()
 	m.foreign = true
 	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.FoundRunning {
@@ -247,7 +247,7 @@ func TestNothingNewIsErasedByARetry(t *testing.T) {
 			m.pass(5 * time.Second)
 		}
 		arms(m)
-		if op := m.record.Operation; op == nil || op.Stage != inventory.Armed {
+		if op := m.record.Operation; op == nil || op.Stage != inventory.Working {
 			t.Fatalf("%s: the operation is %+v, want it armed", name, op)
 		}
 		if p := m.settles(t); m.disk != foundOnDisk && m.disk != "failed:"+m.newest || p.Hold == nil {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"time"
+
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
@@ -13,10 +15,10 @@ import (
 //	known of it                        the machine                             due
 //	operation                          its system phoned home                  it succeeded
 //	operation                          the agent of the boot speaks of its job go on, from the job: the page says less than happened
-//	operation up to Armed, wanted      the agent of the boot speaks            go on: the job is handed out, again if the agent has it
-//	operation up to Armed, unwanted    the agent of the boot speaks            hold: it may be writing
+//	operation up to Working, wanted    the agent of the boot speaks            go on: the job is handed out, again if the agent has it
+//	operation up to Working, unwanted  the agent of the boot speaks            hold: it may be writing
 //	any other                          the agent of the boot speaks            go on
-//	operation, Written or Starting     off                                     go on: it starts from its disk
+//	operation, Confirming              off                                     go on: it starts from its disk
 //	boot, without an operation         off                                     go on
 //	any                                any                                     hold
 func (h host) recalled() (Plan, bool) {
@@ -43,13 +45,16 @@ func (h host) recalled() (Plan, bool) {
 // the journal: only handing the job out tells, which an agent that has it already does not begin again.
 func (h host) word(off bool) (Plan, bool) {
 	word, op := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}, h.rec.Operation
+	job, spoken := h.spokenJob()
 	switch {
 	case op == nil:
-	case h.o.Agent.Job.ID == op.ID && verified(*op) && h.o.Agent.Job.Attempt > op.Attempt:
+	case h.o.Agent.Quiet:
+		return Plan{Phase: Waiting, Waits: "the agent to say whether it works on a job", Again: 2 * time.Second}, true
+	case spoken && verified(*op) && job.Attempt > op.Attempt:
 		return unproved("the status branch says that its install was written and verified, and its agent works on a later attempt: it goes on when the installed system phones home. " +
 			"Else look at the machine's console"), true
-	case h.o.Agent.Job.ID == op.ID:
-		word.Operation = armed(*op, h.o.Agent.Job)
+	case spoken:
+		word.Operation = armed(h.withSteps(*op), job)
 	case !verified(*op) && !off:
 		if _, over := h.superseded(*op); !over && change.Unwanted(h.d, *op) == "" {
 			return Plan{}, false
@@ -64,17 +69,47 @@ func unproved(why string) Plan {
 	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.Recalled, Message: why}}
 }
 
+// spokenJob is the job of the operation that the agent speaks of: the hub's, or the one that the agent says it works on. Of
+// a job for the whole list that the hub does not know the attempt is not known: it is 0.
+func (h host) spokenJob() (inventory.Job, bool) {
+	job := h.o.Agent.Job
+	if h.rec.Operation == nil {
+		return job, false
+	}
+	op := h.withSteps(*h.rec.Operation)
+	if job.ID == "" {
+		job.ID = h.o.Agent.Runs
+		_, job.Attempt, _ = op.StepOfJob(job.ID)
+	}
+	_, _, step := op.StepOfJob(job.ID)
+	return job, step || job.ID == op.ID
+}
+
 // armed is an operation as far as the agent's job proves that it has come. Which attempts wrote is not known any more.
 func armed(op inventory.Operation, job inventory.Job) *inventory.Operation {
-	if !verified(op) {
-		advance(&op, inventory.Armed)
+	next := op.Clone()
+	defer forgetBegun(next)
+	if verified(op) {
+		return next
 	}
-	op.Attempt = max(op.Attempt, job.Attempt)
-	op.Begun = inventory.BegunUnknown
-	return &op
+	advance(next, inventory.Working)
+	cursor, attempt, step := op.StepOfJob(job.ID)
+	if !step { // a job for the whole list
+		next.Attempt, next.Steps, next.Cursor = max(op.Attempt, job.Attempt), nil, 0
+		return next
+	}
+	if attempt < op.Attempt || attempt == op.Attempt && cursor < op.Cursor {
+		return next
+	}
+	next.Attempt, next.Cursor = attempt, cursor
+	for i := range cursor {
+		next.Steps[i].State = inventory.StepDone
+	}
+	next.Steps[cursor].State, next.Steps[cursor].Attempt = inventory.StepWorking, attempt
+	return next
 }
 
 // verified reports whether the agent said that the image was written and verified.
 func verified(op inventory.Operation) bool {
-	return op.Stage == inventory.Written || op.Stage == inventory.Starting
+	return op.Stage == inventory.Confirming
 }

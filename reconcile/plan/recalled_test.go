@@ -37,13 +37,13 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 		"its agent speaks of the job":                                                                  {func(*inventory.Observed) {}, plan.RecordWord},
 		"its agent speaks of the job, and the fleet has another workload":                              {asked(func(*inventory.Observed) {}), plan.RecordWord},
 		"its agent speaks of the job, and the page says not armed, and the fleet has another workload": {stage(inventory.Published, asked(func(*inventory.Observed) {})), plan.RecordWord},
-		"its agent speaks": {idle, plan.AssignInstall},
-		"its agent speaks, and the page says not armed":                   {stage(inventory.Published, idle), plan.AssignInstall},
+		"its agent speaks": {idle, plan.AssignStep},
+		"its agent speaks, and the page says not armed":                   {stage(inventory.Published, idle), plan.AssignStep},
 		"its agent speaks, and the page says not on the branch":           {stage(inventory.Intended, idle), plan.Publish},
 		"its agent speaks, and the fleet has another workload":            {asked(idle), ""},
 		"its agent speaks, not armed, and the fleet has another workload": {stage(inventory.Published, asked(idle)), ""},
 		"its agent spoke, not armed, unwanted, and the machine is off":    {stage(inventory.Published, asked(func(o *inventory.Observed) { idle(o); o.BMC.Power = inventory.PoweredOff })), plan.RecordWord},
-		"its agent speaks, and what was written is":                       {stage(inventory.Written, asked(idle)), plan.RecordWord},
+		"its agent speaks, and what was written is":                       {stage(inventory.Confirming, asked(idle)), plan.RecordWord},
 		"nobody speaks":         {silent, ""},
 		"another boot speaks":   {func(o *inventory.Observed) { o.Agent.Boot = "another" }, ""},
 		"its agent is shut out": {func(o *inventory.Observed) { o.Agent.Alarm = "two keys" }, ""},
@@ -54,8 +54,8 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			o.Agent = inventory.AgentState{PhoneHome: &inventory.PhoneHome{Install: "another"}}
 		}, ""},
 		"armed, and the machine is off":   {off, ""},
-		"written, and the machine runs":   {stage(inventory.Written, silent), ""},
-		"written, and the machine is off": {stage(inventory.Written, off), plan.OpenBoot},
+		"written, and the machine runs":   {stage(inventory.Confirming, silent), ""},
+		"written, and the machine is off": {stage(inventory.Confirming, off), plan.OpenBoot},
 		"not armed, and the fleet has no such workload": {stage(inventory.Published, func(o *inventory.Observed) {
 			silent(o)
 			o.Record.Operation.Inputs = "another"
@@ -65,7 +65,7 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-			m.until(t, plan.AssignInstall)
+			m.until(t, plan.AssignStep)
 			o := m.observe()
 			test.seen(&o)
 			o.Record = o.Record.RecoveredFrom(o.Record)
@@ -83,27 +83,31 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 func TestTheAgentsJobProvesMore(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		page inventory.Operation // its stage, attempt and begun
+		page inventory.Operation // its stage and attempt
 		job  int                 // the attempt
 		want inventory.Operation
 	}{
-		"not on the branch":         {inventory.Operation{Stage: inventory.Intended, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: inventory.BegunUnknown}},
-		"not armed":                 {inventory.Operation{Stage: inventory.Published, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: inventory.BegunUnknown}},
-		"armed":                     {inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: 1}, 1, inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: inventory.BegunUnknown}},
-		"an earlier attempt":        {inventory.Operation{Stage: inventory.Armed, Attempt: 1, Begun: 1}, 2, inventory.Operation{Stage: inventory.Armed, Attempt: 2, Begun: inventory.BegunUnknown}},
-		"written":                   {inventory.Operation{Stage: inventory.Written, Attempt: 2, Begun: 1}, 2, inventory.Operation{Stage: inventory.Written, Attempt: 2, Begun: inventory.BegunUnknown}},
-		"written in an earlier one": {inventory.Operation{Stage: inventory.Written, Attempt: 1, Begun: 1}, 2, inventory.Operation{}},
+		"not on the branch":         {inventory.Operation{Stage: inventory.Intended, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
+		"not armed":                 {inventory.Operation{Stage: inventory.Published, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
+		"working":                   {inventory.Operation{Stage: inventory.Working, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
+		"an earlier attempt":        {inventory.Operation{Stage: inventory.Working, Attempt: 1}, 2, inventory.Operation{Stage: inventory.Working, Attempt: 2}},
+		"written":                   {inventory.Operation{Stage: inventory.Confirming, Attempt: 2}, 2, inventory.Operation{Stage: inventory.Confirming, Attempt: 2}},
+		"written in an earlier one": {inventory.Operation{Stage: inventory.Confirming, Attempt: 1}, 2, inventory.Operation{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-			m.until(t, plan.AssignInstall)
+			m.until(t, plan.AssignStep)
 			o := m.observe()
 			o.Record = o.Record.RecoveredFrom(o.Record)
-			o.Agent.Job.Attempt, o.Agent.Job.State, o.Agent.Job.Begun = test.job, inventory.JobRunning, true
-			op := *o.Record.Operation
-			op.Stage, op.Attempt, op.Begun = test.page.Stage, test.page.Attempt, test.page.Begun
-			o.Record.Operation = &op
+			op := o.Record.Operation.Clone()
+			op.Attempt = test.job
+			o.Agent.Job.ID, o.Agent.Job.Attempt, o.Agent.Job.State, o.Agent.Job.Begun = op.JobID(), test.job, inventory.JobRunning, true
+			op.Stage, op.Attempt = test.page.Stage, test.page.Attempt
+			if op.Disks[0].Begun = 1; op.Stage == inventory.Intended || op.Stage == inventory.Published {
+				op.Disks[0].Begun = 0
+			}
+			o.Record.Operation = op
 			desired := m.desired
 			desired.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent)
 			p := plan.Next(desired, o, m.now)
@@ -118,11 +122,10 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			}
 			o.Record = plan.Begin(o.Record, *p.Action, m.now)
 			got := o.Record.Operation
-			if o.Record.Unproved() || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt ||
-				got.Begun != test.want.Begun {
+			if o.Record.Unproved() || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt || got.Root().Begun != inventory.BegunUnknown {
 				t.Errorf("record = %+v, %+v, want %+v", o.Record, got, test.want)
 			}
-			if p = plan.Next(desired, o, m.now); got.Stage == inventory.Armed && p.Action != nil {
+			if p = plan.Next(desired, o, m.now); got.Stage == inventory.Working && p.Action != nil {
 				t.Errorf("then %+v, want the write left alone", p.Action)
 			}
 		})

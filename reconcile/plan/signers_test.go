@@ -100,7 +100,7 @@ func TestADeletedCountersignature(t *testing.T) {
 		at    inventory.Stage
 		begun bool
 		phase plan.Phase
-	}{{inventory.Intended, false, plan.Held}, {inventory.Published, false, plan.Held}, {inventory.Armed, false, plan.Held}, {inventory.Armed, true, plan.Active}} {
+	}{{inventory.Intended, false, plan.Held}, {inventory.Published, false, plan.Held}, {inventory.Working, false, plan.Held}, {inventory.Working, true, plan.Active}} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
 		m.desired.Signatures = two
 		m.desired.Consent.Erase = consentOver(foundOnDisk)

@@ -17,7 +17,7 @@ func starting(t *testing.T) *model {
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 	m.silent = true
 	for range 500 {
-		if op := m.record.Operation; op != nil && op.Stage == inventory.Starting {
+		if op := m.record.Operation; op != nil && op.Starts > 0 {
 			return m
 		}
 		m.look(nowhere)
@@ -29,7 +29,7 @@ func starting(t *testing.T) *model {
 
 // writes is how many jobs were handed out.
 func (m *model) writes() int {
-	return len(slices.DeleteFunc(slices.Clone(m.done), func(k plan.Kind) bool { return k != plan.AssignInstall }))
+	return len(slices.DeleteFunc(slices.Clone(m.done), func(k plan.Kind) bool { return k != plan.AssignStep }))
 }
 
 // looks lets the daemon look every minute for a while, and gives its last plan.
@@ -49,8 +49,8 @@ func wantSilent(t *testing.T, m *model, p plan.Plan) {
 	if p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.NoPhoneHome {
 		t.Fatalf("plan = %+v, hold %+v; want it held for want of a phone call", p, p.Hold)
 	}
-	if op := m.record.Operation; op == nil || op.Stage != inventory.Starting || m.writes() != 1 {
-		t.Fatalf("%d writes, operation %+v; want one write, and the operation Starting", m.writes(), op)
+	if op := m.record.Operation; op == nil || op.Starts == 0 || m.writes() != 1 {
+		t.Fatalf("%d writes, operation %+v; want one write, and its system started", m.writes(), op)
 	}
 }
 

@@ -2,19 +2,22 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// maxSpent is how many consents of ended operations a record keeps, maxDropped how many ids of those that are not its last.
+// maxSpent is how many consents of ended operations a record keeps, maxDropped how many ids of those that are not its
+// last.
 const (
 	maxSpent   = 8
 	maxDropped = 8
 )
 
-// Begin is the record with an action's intent, to be written before its effect. For journal-only actions it is all there is. The id of
-// a new operation or boot is in the action: the planner has no randomness. The given record is not changed.
+// Begin is the record with an action's intent, to be written before its effect. For journal-only actions it is all
+// there is. The id of a new operation or boot is in the action: the planner has no randomness. The given record is not
+// changed.
 func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	rec = clone(rec)
 	switch a.Kind {
@@ -32,8 +35,8 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 			rec.Boot.Stage = inventory.Powering
 		}
 	case OpenOperation:
-		op := *a.Operation
-		op.Stage, op.Attempt, op.Started = inventory.Intended, 1, now
+		op := *a.Operation.Clone()
+		op.Kind, op.Stage, op.Attempt, op.Started = inventory.Install, inventory.Intended, 1, now
 		rec.Operation = &op
 	case RecordWord:
 		if rec = rec.Proved(); a.Operation != nil {
@@ -41,25 +44,20 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		}
 	case CloseOperation:
 		return end(rec, a.Operation.Outcome, a.Operation.Error, now)
-	case AssignInstall:
-		advance(rec.Operation, inventory.Armed)
-		if rec.Installed != nil { // from here on the disk may hold anything
-			rec.Operation.Replaces, rec.Installed = rec.Installed, nil
-		}
+	case AssignStep:
+		return handOut(rec, a)
 	case RecordTakeover:
 		return takeOver(rec, a)
 	case RecordFacts:
 		rec.Facts, rec.Pinned = a.Facts, rec.PinFacts(a.Facts)
 	case RecordBegun:
-		begun(rec.Operation)
-	case RecordWritten:
-		advance(rec.Operation, inventory.Written)
-		rec.Operation.Error = ""
-		begun(rec.Operation)
+		noteBegun(rec.Operation)
+	case RecordStep:
+		recordStep(rec.Operation)
 	case RecordFailed:
 		return failedAttempt(rec, a)
 	case RecordHome:
-		return home(rec, a.Home, now)
+		return recordHome(rec, a.Home, now)
 	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, WithdrawJob, AssignPowerOff:
 		// nothing to remember: the effect can be seen
 	default:
@@ -77,16 +75,19 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	switch {
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
-	case a.Kind == AssignInstall && rec.Operation != nil:
-		if begun(rec.Operation); rec.Unproved() {
-			rec.Operation.Begun = inventory.BegunUnknown
+	case a.Kind == AssignStep && rec.Operation != nil:
+		if rec.Operation.Writes() {
+			noteBegun(rec.Operation)
+		}
+		if rec.Unproved() {
+			forgetBegun(rec.Operation)
 		}
 		rec = rec.Proved() // the agent has the job, or had the job before
 	case a.Kind == PowerOn && rec.Boot != nil && rec.Boot.Stage == inventory.Powering:
 		rec.Boot.Stage, rec.Boot.Started = inventory.Running, now
 		rec.Boot.Found = out.Found && rec.Boot.Target == inventory.FromRamdisk
-		if rec.Boot.Target == inventory.FromDisk && rec.Operation != nil && rec.Operation.Stage == inventory.Written {
-			advance(rec.Operation, inventory.Starting)
+		if op := rec.Operation; rec.Boot.Target == inventory.FromDisk && op != nil && op.Stage == inventory.Confirming {
+			op.Starts++
 		}
 	}
 	return rec
@@ -94,7 +95,7 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 
 // order of the stages. An operation never goes back: what was written and verified is not written again.
 var order = map[inventory.Stage]int{
-	inventory.Intended: 1, inventory.Published: 2, inventory.Armed: 3, inventory.Written: 4, inventory.Starting: 5, inventory.Ended: 6,
+	inventory.Intended: 1, inventory.Published: 2, inventory.Working: 3, inventory.Confirming: 4, inventory.Ended: 5,
 }
 
 // advance is the one place where an operation's stage changes.
@@ -105,32 +106,111 @@ func advance(op *inventory.Operation, to inventory.Stage) {
 	op.Stage = to
 }
 
-// begun notes that the present attempt, if no earlier one did, may write to the disk.
-func begun(op *inventory.Operation) {
-	if op.Begun == 0 {
-		op.Begun = op.Attempt
+// handOut notes that the step at the cursor is about to be handed out. An operation of ingot 4176809 that was not armed
+// has its steps in the action.
+func handOut(rec inventory.Record, a Action) inventory.Record {
+	op := rec.Operation
+	if len(op.Steps) == 0 && op.Stage != inventory.Working {
+		op.Steps = slices.Clone(a.Operation.Steps)
+	}
+	advance(op, inventory.Working)
+	if step, due := op.Step(); due {
+		step.State, step.Attempt = inventory.StepWorking, op.Attempt
+		op.Steps[op.Cursor] = step
+	}
+	if op.Writes() && rec.Installed != nil { // from here on the disk may hold anything
+		op.Replaces, rec.Installed = rec.Installed, nil
+	}
+	return rec
+}
+
+// recordStep notes that the step at the cursor is done. After the last one the operation is to be confirmed.
+func recordStep(op *inventory.Operation) {
+	advance(op, inventory.Working)
+	if op.Writes() {
+		noteBegun(op)
+	}
+	if step, due := op.Step(); due {
+		step.State = inventory.StepDone
+		op.Steps[op.Cursor] = step
+		op.Cursor++
+	}
+	if op.Cursor == len(op.Steps) {
+		advance(op, inventory.Confirming)
+		op.Error = ""
 	}
 }
 
-// failedAttempt ends the present attempt. One that wrote nothing, when none before it may have, gives the machine its system back.
+// noteBegun notes that the present attempt, if no earlier one did, may write to the operation's disks.
+func noteBegun(op *inventory.Operation) {
+	for i := range op.Disks {
+		if op.Disks[i].Begun == 0 {
+			op.Disks[i].Begun = op.Attempt
+		}
+	}
+}
+
+// takeBegunBack notes that the present attempt came to no write. What an earlier attempt may have written stays.
+func takeBegunBack(op *inventory.Operation) {
+	for i := range op.Disks {
+		if op.Disks[i].Begun == op.Attempt {
+			op.Disks[i].Begun = 0
+		}
+	}
+}
+
+// forgetBegun notes that attempts which nobody remembers may have written.
+func forgetBegun(op *inventory.Operation) {
+	for i := range op.Disks {
+		op.Disks[i].Begun = inventory.BegunUnknown
+	}
+}
+
+// failedAttempt ends the present attempt. One that wrote nothing, when none before it may have, gives the machine its
+// system back. That a script wrote nothing says so of the script alone.
 func failedAttempt(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
-	advance(op, inventory.Armed)
-	if begun(op); a.Untouched && op.Begun == op.Attempt {
-		op.Begun = 0
-		rec = restored(rec)
+	advance(op, inventory.Working)
+	if op.Writes() {
+		if noteBegun(op); a.Untouched {
+			takeBegunBack(op)
+		}
 	}
+	rec = restored(rec)
 	op.Error = a.Error
 	op.Attempt++
 	if a.Withdrawn {
 		op.Withdrawn++
 	}
+	rewind(op, a)
 	return rec
 }
 
-// restored gives a machine the system back that its operation would have replaced, and has not: nothing was written. It changes the record's operation.
+// rewind puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where the
+// system is written and verified, the one behind the step that installs. Steps in front of it are not run over a
+// written system.
+func rewind(op *inventory.Operation, a Action) {
+	if len(op.Steps) == 0 && a.Operation != nil { // the attempt that failed was one job for the whole list
+		op.Steps = slices.Clone(a.Operation.Steps)
+	}
+	first := 0
+	for i, step := range op.Steps {
+		if step.Installs() && step.State == inventory.StepDone {
+			first = i + 1
+		}
+	}
+	for i := first; i < len(op.Steps); i++ {
+		if op.Steps[i].State = inventory.StepWaiting; i == op.Cursor && op.Steps[i].Attempt != 0 {
+			op.Steps[i].State = inventory.StepFailed
+		}
+	}
+	op.Cursor = first
+}
+
+// restored gives a machine the system back that its operation would have replaced, and has not: nothing was written. It
+// changes the record's operation.
 func restored(rec inventory.Record) inventory.Record {
-	if op := rec.Operation; op != nil && op.Begun == 0 && op.Replaces != nil {
+	if op := rec.Operation; op != nil && !op.HasBegun() && op.Replaces != nil {
 		rec.Installed, op.Replaces = op.Replaces, nil
 	}
 	return rec
@@ -152,9 +232,10 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 func end(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
 	rec = restored(rec)
 	op := *rec.Operation
-	if op.Begun != 0 || outcome == inventory.Succeeded {
-		rec = spend(rec, op.Consent)
+	if outcome == inventory.Succeeded {
+		noteBegun(&op)
 	}
+	rec = spend(rec, op.Disks)
 	op.Replaces = nil
 	op.Stage, op.Ended, op.Outcome = inventory.Ended, now, outcome
 	if failure != "" {
@@ -170,23 +251,37 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 	return rec
 }
 
-// spend keeps a consent from counting again.
-func spend(rec inventory.Record, consent string) inventory.Record {
-	if consent == "" {
-		return rec
+// spend keeps the consents over disks that may have been written to from counting again.
+func spend(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
+	var begun []inventory.OperationDisk
+	for _, disk := range disks {
+		if disk.Begun != 0 {
+			begun = append(begun, disk)
+		}
 	}
-	rec.Spent = append(append([]string{}, rec.Spent...), consent)
-	rec.Spent = rec.Spent[max(0, len(rec.Spent)-maxSpent):]
+	return spendAll(rec, begun)
+}
+
+// spendAll keeps the consents over disks from counting again, whether these were written to or not.
+func spendAll(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
+	for _, disk := range disks {
+		if disk.Consent == "" {
+			continue
+		}
+		rec.Spent = append(slices.Clone(rec.Spent), disk.Consent)
+		rec.Spent = rec.Spent[max(0, len(rec.Spent)-maxSpent):]
+	}
 	return rec
 }
 
-// home ends the operation well: the installed system runs.
-func home(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
+// recordHome ends the operation well: the installed system runs.
+func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
-	begun(op) // it runs, so it was written
+	noteBegun(op) // it runs, so it was written
 	rec.Recovered = nil
 	rec.Installed = &inventory.Installed{
-		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image, Disk: op.Disk, Update: op.Update, At: now,
+		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image,
+		Disk: op.Root().Disk, Update: op.Update, At: now,
 	}
 	if call != nil {
 		rec.Installed.PhoneHome = call.At
@@ -197,8 +292,7 @@ func home(rec inventory.Record, call *inventory.PhoneHome, now time.Time) invent
 // clone copies what Begin and Settle change in place.
 func clone(rec inventory.Record) inventory.Record {
 	if rec.Operation != nil {
-		op := *rec.Operation
-		rec.Operation = &op
+		rec.Operation = rec.Operation.Clone()
 	}
 	if rec.Boot != nil {
 		boot := *rec.Boot

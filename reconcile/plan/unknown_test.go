@@ -13,7 +13,7 @@ import (
 func TestNoWordIsNotSilence(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.until(t, plan.AssignInstall)
+	m.until(t, plan.AssignStep)
 	for range 3 {
 		m.pass(20 * time.Minute)
 		m.commit(func(*inventory.Desired) {})

@@ -104,23 +104,29 @@ func after(t time.Time, last *inventory.Operation) bool {
 func ended(record, other inventory.Record, op inventory.Operation) bool {
 	current := record.Operation != nil && record.Operation.ID == op.ID
 	_, spent := unknownSpent(record, other)
-	return !current && (record.Knows(op.ID) || slices.Contains(record.Dropped, op.ID) || op.Consent != "" && slices.Contains(spent, op.Consent))
+	used := func(given string) bool { return slices.Contains(spent, given) }
+	return !current && (record.Knows(op.ID) || slices.Contains(record.Dropped, op.ID) || slices.ContainsFunc(op.Consents(), used))
 }
 
-// progress is how far an operation has come, the attempt first: a failed one leads back to an earlier stage.
+// progress is how far an operation has come, the attempt first: a failed one leads back to an earlier step.
 func progress(op inventory.Operation) []int {
-	begun := 0
-	if op.Begun != 0 {
+	begun, handedOut := 0, 0
+	if op.HasBegun() {
 		begun = 1
 	}
-	return []int{op.Attempt, slices.Index(stages, op.Stage), begun}
+	if step, ok := op.Step(); ok && step.State == inventory.StepWorking {
+		handedOut = 1
+	}
+	return []int{op.Attempt, slices.Index(stages, op.Stage), op.Starts, op.Cursor, handedOut, begun}
 }
 
-var stages = []inventory.Stage{inventory.Intended, inventory.Published, inventory.Armed, inventory.Written, inventory.Starting, inventory.Ended}
+var stages = []inventory.Stage{
+	inventory.Intended, inventory.Published, inventory.Working, inventory.Confirming, inventory.Ended,
+}
 
 // written reports whether an operation may have written to its disk.
 func written(op inventory.Operation) bool {
-	return op.Begun != 0 || op.Stage != inventory.Intended && op.Stage != inventory.Published
+	return op.HasBegun() || op.Stage != inventory.Intended && op.Stage != inventory.Published
 }
 
 // last compares by the operations that ended last; false when that is the same one, or none.
@@ -151,11 +157,7 @@ func bootRank(b *inventory.Boot) int {
 	if b == nil {
 		return 9
 	}
-	rank := 2 * slices.Index([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}, b.Stage)
-	if b.Ejected {
-		rank++
-	}
-	return rank
+	return slices.Index([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}, b.Stage)
 }
 
 // unknownSpent are the consents that one record has spent and the other does not know: those from before what the other knows, which it dropped for later
@@ -203,7 +205,7 @@ func together(page, record inventory.Record) inventory.Record {
 	if len(before)+len(after) > 0 {
 		more.Spent = slices.Concat(before, more.Spent, after)
 	}
-	if op := more.Operation; op != nil && less.Installed != nil && less.Installed.ID == op.ID && (op.Stage == inventory.Written || op.Stage == inventory.Starting) {
+	if op := more.Operation; op != nil && less.Installed != nil && less.Installed.ID == op.ID && op.Stage == inventory.Confirming {
 		more.Operation, more.Installed = nil, less.Installed
 		if less.Last != nil && less.Last.ID == op.ID {
 			more.Last = less.Last

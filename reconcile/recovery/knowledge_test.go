@@ -31,7 +31,15 @@ func at(differs ...func(*inventory.Record)) inventory.Record {
 func operation(id string, stage inventory.Stage, attempt, begun int) *inventory.Operation {
 	var n int
 	_, _ = fmt.Sscanf(id, "op-%d", &n)
-	return &inventory.Operation{ID: id, Stage: stage, Attempt: attempt, Begun: begun, Content: inventory.ContentBlank, Consent: "consent of " + id, Started: noon.Add(time.Duration(n) * time.Hour)}
+	return &inventory.Operation{ID: id, Kind: inventory.Install, Stage: stage, Attempt: attempt, Started: noon.Add(time.Duration(n) * time.Hour), Disks: []inventory.OperationDisk{{Begun: begun, Content: inventory.ContentBlank, Consent: "consent of " + id}}}
+}
+
+// starting is an operation whose system was started.
+func starting(id string, attempt int) func(*inventory.Record) {
+	return func(r *inventory.Record) {
+		r.Operation = operation(id, inventory.Confirming, attempt, 1)
+		r.Operation.Starts = 1
+	}
 }
 
 func doing(id string, stage inventory.Stage, attempt, begun int) func(*inventory.Record) {
@@ -80,17 +88,17 @@ func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 	for name, test := range map[string]struct {
 		newer, older inventory.Record
 	}{
-		"a later boot":                                     {at(epoch(4)), at(doing("op-1", inventory.Armed, 1, 1))},
-		"the operation succeeded":                          {at(did("op-1", inventory.Succeeded), spent("consent of op-1")), at(doing("op-1", inventory.Starting, 1, 1))},
-		"the operation's system is installed":              {at(installed("op-1")), at(doing("op-1", inventory.Starting, 1, 1))},
-		"the operation was given up":                       {at(did("op-1", inventory.Quarantined), spent("consent of op-1")), at(doing("op-1", inventory.Armed, 3, 1))},
-		"the operation succeeded, and another is last":     {at(did("op-1", inventory.Succeeded), did("op-2", inventory.Superseded)), at(doing("op-1", inventory.Starting, 1, 1))},
-		"the operation was armed, and dropped":             {at(did("op-1", inventory.Quarantined), spent("consent of op-1", "consent of op-2")), at(did("op-1", inventory.Quarantined), spent("consent of op-1"), doing("op-2", inventory.Armed, 1, 0))},
+		"a later boot":                                     {at(epoch(4)), at(doing("op-1", inventory.Working, 1, 1))},
+		"the operation succeeded":                          {at(did("op-1", inventory.Succeeded), spent("consent of op-1")), at(starting("op-1", 1))},
+		"the operation's system is installed":              {at(installed("op-1")), at(starting("op-1", 1))},
+		"the operation was given up":                       {at(did("op-1", inventory.Quarantined), spent("consent of op-1")), at(doing("op-1", inventory.Working, 3, 1))},
+		"the operation succeeded, and another is last":     {at(did("op-1", inventory.Succeeded), did("op-2", inventory.Superseded)), at(starting("op-1", 1))},
+		"the operation was armed, and dropped":             {at(did("op-1", inventory.Quarantined), spent("consent of op-1", "consent of op-2")), at(did("op-1", inventory.Quarantined), spent("consent of op-1"), doing("op-2", inventory.Working, 1, 0))},
 		"the operation was dropped before it was armed":    {at(did("op-1", inventory.Quarantined), func(r *inventory.Record) { r.Dropped = []string{"op-2"} }), at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Published, 1, 0))},
-		"a later stage":                                    {at(doing("op-1", inventory.Written, 1, 1)), at(doing("op-1", inventory.Armed, 1, 1))},
-		"a later attempt, at an earlier stage":             {at(doing("op-1", inventory.Armed, 2, 1)), at(doing("op-1", inventory.Starting, 1, 1))},
-		"a later attempt, as the one before wrote nothing": {at(doing("op-1", inventory.Armed, 2, 0)), at(doing("op-1", inventory.Armed, 1, 1))},
-		"a write that has begun":                           {at(doing("op-1", inventory.Armed, 1, 1)), at(doing("op-1", inventory.Armed, 1, 0))},
+		"a later stage":                                    {at(doing("op-1", inventory.Confirming, 1, 1)), at(doing("op-1", inventory.Working, 1, 1))},
+		"a later attempt, at an earlier stage":             {at(doing("op-1", inventory.Working, 2, 1)), at(starting("op-1", 1))},
+		"a later attempt, as the one before wrote nothing": {at(doing("op-1", inventory.Working, 2, 0)), at(doing("op-1", inventory.Working, 1, 1))},
+		"a write that has begun":                           {at(doing("op-1", inventory.Working, 1, 1)), at(doing("op-1", inventory.Working, 1, 0))},
 		"an operation that nothing was known of":           {at(doing("op-1", inventory.Published, 1, 0)), at()},
 		"an operation after the last one":                  {at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Intended, 1, 0)), at(did("op-1", inventory.Quarantined))},
 		"an operation after the system's":                  {at(did("op-1", inventory.Succeeded), doing("op-2", inventory.Intended, 1, 0)), at(did("op-1", inventory.Succeeded))},
@@ -123,9 +131,9 @@ func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 		})
 	}
 	for name, pair := range map[string][2]inventory.Record{
-		"two operations":                   {at(doing("op-1", inventory.Armed, 1, 1)), at(doing("op-2", inventory.Published, 1, 0))},
-		"two operations after one":         {at(did("op-1", inventory.Succeeded), doing("op-2", inventory.Armed, 1, 1)), at(did("op-1", inventory.Succeeded), doing("op-3", inventory.Published, 1, 0))},
-		"an operation, and one that ended": {at(doing("op-2", inventory.Armed, 1, 1)), at(did("op-3", inventory.Quarantined))},
+		"two operations":                   {at(doing("op-1", inventory.Working, 1, 1)), at(doing("op-2", inventory.Published, 1, 0))},
+		"two operations after one":         {at(did("op-1", inventory.Succeeded), doing("op-2", inventory.Working, 1, 1)), at(did("op-1", inventory.Succeeded), doing("op-3", inventory.Published, 1, 0))},
+		"an operation, and one that ended": {at(doing("op-2", inventory.Working, 1, 1)), at(did("op-3", inventory.Quarantined))},
 		"two boots": {at(booting(inventory.Running)), at(func(r *inventory.Record) {
 			r.Boot = &inventory.Boot{ID: "another", Epoch: 3, Stage: inventory.Preparing}
 		})},
@@ -149,47 +157,47 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 		unwritten     bool
 	}{
 		"the system called home": {
-			at(doing("op-1", inventory.Starting, 1, 1)), at(did("op-1", inventory.Succeeded), spent("consent of op-1")),
+			at(starting("op-1", 1)), at(did("op-1", inventory.Succeeded), spent("consent of op-1")),
 			at(did("op-1", inventory.Succeeded), spent("consent of op-1"), recoveredFrom(3, "")), true,
 		},
 		"an operation was opened since": {
-			at(did("op-1", inventory.Quarantined)), at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1)),
-			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), recoveredFrom(3, "op-2")),
+			at(did("op-1", inventory.Quarantined)), at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Working, 1, 1)),
+			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Working, 1, 1), recoveredFrom(3, "op-2")),
 			true,
 		},
 		"the journal is ahead": {
-			at(doing("op-1", inventory.Armed, 2, 1)), at(doing("op-1", inventory.Starting, 1, 1)), at(doing("op-1", inventory.Armed, 2, 1)), false,
+			at(doing("op-1", inventory.Working, 2, 1)), at(starting("op-1", 1)), at(doing("op-1", inventory.Working, 2, 1)), false,
 		},
 		"the journal is ahead, and lacks what is spent": {
-			at(doing("op-2", inventory.Armed, 1, 1), spent("b")), at(doing("op-2", inventory.Published, 1, 0), spent("b", "c")),
-			at(doing("op-2", inventory.Armed, 1, 1), spent("b", "c")), true,
+			at(doing("op-2", inventory.Working, 1, 1), spent("b")), at(doing("op-2", inventory.Published, 1, 0), spent("b", "c")),
+			at(doing("op-2", inventory.Working, 1, 1), spent("b", "c")), true,
 		},
 		"a consent that was spent before": {
-			at(doing("op-2", inventory.Armed, 1, 1), spent("b")), at(spent("a", "b")), at(doing("op-2", inventory.Armed, 1, 1), spent("a", "b")), true,
+			at(doing("op-2", inventory.Working, 1, 1), spent("b")), at(spent("a", "b")), at(doing("op-2", inventory.Working, 1, 1), spent("a", "b")), true,
 		},
 		"a consent that was dropped for later ones": {
 			at(spent("1", "2", "3", "4", "5", "6", "7", "8")), at(spent("0", "1", "2", "3", "4", "5", "6", "7")), at(spent("1", "2", "3", "4", "5", "6", "7", "8")), false,
 		},
 		"a later boot of a page that knows nothing of the journal's write": {
-			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), spent("b")), at(epoch(4), did("op-1", inventory.Quarantined), spent("a")),
-			at(epoch(4), did("op-1", inventory.Quarantined), doing("op-2", inventory.Armed, 1, 1), spent("a", "b"),
+			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Working, 1, 1), spent("b")), at(epoch(4), did("op-1", inventory.Quarantined), spent("a")),
+			at(epoch(4), did("op-1", inventory.Quarantined), doing("op-2", inventory.Working, 1, 1), spent("a", "b"),
 				recoveredFrom(4, "op-2")), true,
 		},
 		"a later boot of a page that knows what came after the journal's write": {
-			at(doing("op-2", inventory.Armed, 1, 1)), at(epoch(4), did("op-3", inventory.Succeeded)), at(epoch(4),
+			at(doing("op-2", inventory.Working, 1, 1)), at(epoch(4), did("op-3", inventory.Succeeded)), at(epoch(4),
 				did("op-3", inventory.Succeeded), recoveredFrom(4, "")), true,
 		},
 		"a later boot of a page whose operation succeeded as the journal knows": {
-			at(did("op-1", inventory.Succeeded), spent("consent of op-1")), at(epoch(4), doing("op-1", inventory.Starting, 1, 1)),
+			at(did("op-1", inventory.Succeeded), spent("consent of op-1")), at(epoch(4), starting("op-1", 1)),
 			at(epoch(4), did("op-1", inventory.Succeeded), spent("consent of op-1"), recoveredFrom(4, "")), true,
 		},
 		"a later boot of a page whose operation writes again": {
-			at(did("op-1", inventory.Succeeded)), at(epoch(4), doing("op-1", inventory.Armed, 2, 1)),
-			at(epoch(4), doing("op-1", inventory.Armed, 2, 1), recoveredFrom(4, "op-1")), true,
+			at(did("op-1", inventory.Succeeded)), at(epoch(4), doing("op-1", inventory.Working, 2, 1)),
+			at(epoch(4), doing("op-1", inventory.Working, 2, 1), recoveredFrom(4, "op-1")), true,
 		},
 		"two daemons' operations, of which the journal's may have written": {
-			at(doing("op-1", inventory.Armed, 1, 1)), at(doing("op-2", inventory.Published, 1, 0)),
-			at(doing("op-1", inventory.Armed, 1, 1), recoveredFrom(3, "op-1")), true,
+			at(doing("op-1", inventory.Working, 1, 1)), at(doing("op-2", inventory.Published, 1, 0)),
+			at(doing("op-1", inventory.Working, 1, 1), recoveredFrom(3, "op-1")), true,
 		},
 		"an older page of a takeover gives none": {
 			at(epoch(4)), at(func(r *inventory.Record) { r.Adopted = "SN" }), at(epoch(4)), false,
@@ -266,21 +274,21 @@ func why(a, b inventory.Record) string {
 func drawAction(t *rapid.T, r inventory.Record, step int) (plan.Action, bool) {
 	id := fmt.Sprintf("op-%d", step)
 	kind := rapid.SampledFrom([]plan.Kind{
-		plan.OpenOperation, plan.CloseOperation, plan.Publish, plan.OpenBoot, plan.CloseBoot, plan.PowerOn, plan.AssignInstall, plan.RecordTakeover, plan.RecordFacts,
-		plan.RecordWritten, plan.RecordBegun, plan.RecordFailed, plan.RecordHome,
+		plan.OpenOperation, plan.CloseOperation, plan.Publish, plan.OpenBoot, plan.CloseBoot, plan.PowerOn, plan.AssignStep, plan.RecordTakeover, plan.RecordFacts,
+		plan.RecordStep, plan.RecordBegun, plan.RecordFailed, plan.RecordHome,
 	}).Draw(t, "kind")
 	op := r.Operation
 	stage := func(stages ...inventory.Stage) bool { return op != nil && slices.Contains(stages, op.Stage) }
 	switch kind {
 	case plan.OpenOperation:
-		return plan.Action{Kind: kind, Operation: &inventory.Operation{ID: id, Consent: rapid.SampledFrom([]string{"", "consent of " + id}).Draw(t, "consent")}}, op == nil
+		return plan.Action{Kind: kind, Operation: &inventory.Operation{ID: id, Kind: inventory.Install, Disks: []inventory.OperationDisk{{Consent: rapid.SampledFrom([]string{"", "consent of " + id}).Draw(t, "consent")}}}}, op == nil
 	case plan.CloseOperation:
 		if op == nil {
 			return plan.Action{}, false
 		}
 		closed := *op
 		closed.Outcome = inventory.Superseded
-		if op.Begun != 0 || op.Attempt > 1 {
+		if op.HasBegun() || op.Attempt > 1 {
 			closed.Outcome = inventory.Quarantined
 		}
 		return plan.Action{Kind: kind, Operation: &closed}, true
@@ -290,19 +298,19 @@ func drawAction(t *rapid.T, r inventory.Record, step int) (plan.Action, bool) {
 		return plan.Action{Kind: kind, Boot: &inventory.Boot{ID: fmt.Sprintf("boot-%d", step), Target: rapid.SampledFrom([]string{inventory.FromRamdisk, inventory.FromDisk}).Draw(t, "target")}}, true
 	case plan.CloseBoot, plan.PowerOn:
 		return plan.Action{Kind: kind}, r.Boot != nil
-	case plan.AssignInstall:
-		return plan.Action{Kind: kind, Operation: op}, stage(inventory.Published, inventory.Armed)
+	case plan.AssignStep:
+		return plan.Action{Kind: kind, Operation: op}, stage(inventory.Published, inventory.Working)
 	case plan.RecordTakeover:
 		return plan.Action{Kind: kind, Serial: "SN", Replaced: rapid.Bool().Draw(t, "replaced")}, true
 	case plan.RecordFacts:
 		return plan.Action{Kind: kind, Facts: &inventory.Facts{Epoch: r.Epoch}}, r.Boot != nil
-	case plan.RecordWritten:
-		return plan.Action{Kind: kind}, stage(inventory.Armed)
+	case plan.RecordStep:
+		return plan.Action{Kind: kind}, stage(inventory.Working)
 	case plan.RecordFailed:
-		return plan.Action{Kind: kind, Error: "failed", Untouched: rapid.Bool().Draw(t, "untouched"), Withdrawn: rapid.Bool().Draw(t, "withdrawn")}, stage(inventory.Armed)
+		return plan.Action{Kind: kind, Error: "failed", Untouched: rapid.Bool().Draw(t, "untouched"), Withdrawn: rapid.Bool().Draw(t, "withdrawn")}, stage(inventory.Working)
 	case plan.RecordBegun:
-		return plan.Action{Kind: kind}, stage(inventory.Armed)
+		return plan.Action{Kind: kind}, stage(inventory.Working)
 	default:
-		return plan.Action{Kind: kind}, stage(inventory.Starting)
+		return plan.Action{Kind: kind}, stage(inventory.Confirming)
 	}
 }

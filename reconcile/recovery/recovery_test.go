@@ -29,10 +29,10 @@ func ours(page []byte) status.File { return status.Genuine(page) }
 func TestRecall(t *testing.T) {
 	t.Parallel()
 	facts := &inventory.Facts{System: inventory.System{Serial: "A"}}
-	begun := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank}}
+	begun := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Working, Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank}}}}
 	newer := inventory.Record{ID: "a", Epoch: 4}
 	left := inventory.Record{ID: "a", Epoch: 3, Facts: facts}
-	ended := inventory.Record{ID: "a", Epoch: 3, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Quarantined}}
+	ended := inventory.Record{ID: "a", Epoch: 3, Last: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Quarantined}}
 	notOurs := func(page []byte) status.File { return status.File{Bytes: page, Forged: errors.New("not ours")} }
 	pinned := inventory.Pinned{BMC: &inventory.BMCIdentity{Address: "https://10.0.0.1", Serial: "A"},
 		SMBIOS: &inventory.SMBIOSIdentity{UUID: "u"}, MACs: []string{"52:54:00:00:00:03"}}
@@ -99,7 +99,7 @@ func TestRecall(t *testing.T) {
 		"the journal's record is not readable, and the page is": {
 			[]journal.Entry{{Record: inventory.Record{ID: "a", Epoch: 2, Spent: []string{"c"}, Unreadable: "newer"},
 				Revision: 1}},
-			[]inventory.Record{at(doing("op-1", inventory.Armed, 1, 1), spent("b", "c"))}, ours,
+			[]inventory.Record{at(doing("op-1", inventory.Working, 1, 1), spent("b", "c"))}, ours,
 			func(m recovery.Memory) bool {
 				r := m.Hosts["a"].Record
 				return r.Unreadable == "newer" && r.Epoch >= 3 && slices.Contains(r.Spent, "b") &&
@@ -124,13 +124,13 @@ func TestRecall(t *testing.T) {
 func TestReread(t *testing.T) {
 	t.Parallel()
 	known := inventory.Record{ID: "a", Epoch: 3, Spent: []string{"c"}}
-	recalled := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op"},
+	recalled := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Kind: inventory.Install},
 		Recovered: &inventory.Recovered{Epoch: 3, UnderWay: "op"}}
 	later := inventory.Record{ID: "a", Epoch: 3, Spent: []string{"c"}, Revision: 8, Life: inventory.Life{Number: 2,
 		ID: "x"}}
 	broken := inventory.Record{ID: "a", Epoch: 3, Unreadable: "a newer ingot wrote it"}
-	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Stage: inventory.Starting, Attempt: 1, Begun: 1}}
-	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{ID: "op", Stage: inventory.Ended, Outcome: inventory.Succeeded}}
+	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Confirming, Starts: 1, Attempt: 1, Disks: []inventory.OperationDisk{{Begun: 1}}}}
+	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Succeeded}}
 	for name, test := range map[string]struct {
 		known inventory.Record
 		entry journal.Entry

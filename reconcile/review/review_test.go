@@ -59,7 +59,7 @@ func TestARenameIsANote(t *testing.T) {
 	t.Parallel()
 	record := running("web-1")
 	consent := allow("web-1")
-	record.Operation = &inventory.Operation{ID: "op", Stage: inventory.Armed, Workload: "web", Inputs: after, Disk: record.Installed.Disk, Content: "install:i-web-1", Erases: true, Consent: consent}
+	record.Operation = &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Working, Workload: "web", Inputs: after, Disks: []inventory.OperationDisk{{Disk: record.Installed.Disk, Content: "install:i-web-1", Erases: true, Consent: consent}}}
 	is := review.Known{Records: map[inventory.MachineID]inventory.Record{"web-1": record}}
 	called := desired("web-1", after, consent)
 	called.Name = "db-1"

@@ -47,12 +47,12 @@ func fleetOf(words string) (status.Fleet, []status.Document) {
 		}),
 		document("failed-1", "canary", func(d *status.Document) {
 			d.Phase, d.Error = plan.Failed, words
-			d.LastOperation = &inventory.Operation{ID: "o", Commit: "2222222222222222", Outcome: inventory.Quarantined}
+			d.LastOperation = &inventory.Operation{ID: "o", Kind: inventory.Install, Commit: "2222222222222222", Outcome: inventory.Quarantined}
 		}),
 		document("pending-1", "prod", func(d *status.Document) { d.Phase, d.Waits = plan.Pending, words }),
 		document("waiting-1", words, func(d *status.Document) { d.Phase, d.Pending, d.Workload = plan.Waiting, words, words }),
 		document("new-1", "", func(d *status.Document) {
-			d.Phase, d.Operation, d.File = plan.Installing, &inventory.Operation{ID: "o", Commit: "3333333333333333"}, "hosts/"+words
+			d.Phase, d.Operation, d.File = plan.Installing, &inventory.Operation{ID: "o", Kind: inventory.Install, Commit: "3333333333333333"}, "hosts/"+words
 		}),
 	}
 	fleet := status.Fleet{

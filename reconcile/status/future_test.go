@@ -20,8 +20,10 @@ func future(t *testing.T) status.Document {
 	page := string(status.Summarize(status.Document{}, result(full())).Encode())
 	for _, change := range [][2]string{
 		{"kind: HostStatus\n", "kind: HostStatus\nlife: {number: 7, id: x1}\nrevision: 18446744073709551615\n"},
-		{"\noperation:\n", "\noperation:\n  cursor: 3\n  steps:\n  - {name: install, state: \"yes\"}\n"},
-		{"\nlastOperation:\n", "\nlastOperation:\n  cursor: 9\n"},
+		{"\noperation:\n", "\noperation:\n  bypass: 3\n  results:\n  - {name: install, state: \"yes\"}\n"},
+		{"\n  steps:\n  - attempt: 2\n    name: \"on\"\n", "\n  steps:\n  - args: a1\n    attempt: 2\n    name: \"on\"\n"},
+		{"\n  disks:\n  - consent: S1/aa\n", "\n  disks:\n  - drive: d1\n    consent: S1/aa\n"},
+		{"\nlastOperation:\n", "\nlastOperation:\n  bypass: 9\n"},
 		{"\nboot:\n", "\nboot:\n  method: network\n"},
 		{"\ninstalled:\n", "\ninstalled:\n  mark: abc\n"},
 		{"\nhardware:\n", "\nhardware:\n  tpm: 2\n"},
@@ -45,7 +47,7 @@ func TestAPageFromTheFuture(t *testing.T) {
 	t.Parallel()
 	document := future(t)
 	record := document.Record()
-	record = plan.Settle(record, plan.Action{Kind: plan.AssignInstall}, plan.Outcome{Result: plan.Done}, noon)
+	record = plan.Settle(record, plan.Action{Kind: plan.AssignStep}, plan.Outcome{Result: plan.Done}, noon)
 	record = plan.Begin(record, plan.Action{Kind: plan.RecordFailed, Error: "no"}, noon)
 	data, err := journal.Encode(record)
 	if err != nil {
@@ -61,7 +63,7 @@ func TestAPageFromTheFuture(t *testing.T) {
 	next := status.Summarize(document, result(read))
 	page := string(next.Encode())
 	for _, member := range []string{
-		"\nlife:\n  id: x1\n  number: 7\n", "\nrevision: 18446744073709551615\n", "\n  cursor: 3\n", "\n  steps:\n  - name: install\n    state: \"yes\"\n", "\n  cursor: 9\n",
+		"\nlife:\n  id: x1\n  number: 7\n", "\nrevision: 18446744073709551615\n", "\n  bypass: 3\n", "\n  results:\n  - name: install\n    state: \"yes\"\n", "\n  bypass: 9\n", "\n  - args: a1\n", "\n    drive: d1\n",
 		"\n  method: network\n", "\n  mark: abc\n", "\n  tpm: 2\n", "\n      version: 2\n", "\n    eui: \"1\"\n", "\n  asset: a7\n", "\n  attempt: 3\n",
 	} {
 		if !strings.Contains(page, member) {
@@ -73,10 +75,10 @@ func TestAPageFromTheFuture(t *testing.T) {
 		t.Errorf("read again: %v (-written +read):\n%s", err, diff)
 	}
 
-	ended := plan.Begin(read, plan.Action{Kind: plan.CloseOperation, Operation: &inventory.Operation{Outcome: inventory.Quarantined}}, noon)
+	ended := plan.Begin(read, plan.Action{Kind: plan.CloseOperation, Operation: &inventory.Operation{Kind: inventory.Install, Outcome: inventory.Quarantined}}, noon)
 	ended = plan.Begin(ended, plan.Action{Kind: plan.CloseBoot}, noon)
 	page = string(status.Summarize(next, result(ended)).Encode())
-	if strings.Contains(page, "cursor: 9") || strings.Contains(page, "method: network") || !strings.Contains(page, "lastOperation:\n  attempt: 3\n") || !strings.Contains(page, "cursor: 3") {
+	if strings.Contains(page, "bypass: 9") || strings.Contains(page, "method: network") || !strings.Contains(page, "lastOperation:\n  attempt: 3\n") || !strings.Contains(page, "bypass: 3") {
 		t.Errorf("with the operation and the boot ends what a newer ingot wrote of them:\n%s", page)
 	}
 }
@@ -85,8 +87,8 @@ func TestAPageFromTheFuture(t *testing.T) {
 func TestAPageThatNeedsANewerReader(t *testing.T) {
 	t.Parallel()
 	page := string(status.Summarize(status.Document{}, result(full())).Encode())
-	for _, text := range []string{page + "minReader: 99\n", strings.Replace(page, "stage: Armed",
-		"stage: {name: Working}", 1) + "minReader: 3\n"} {
+	newer := strings.Replace(page, "minReader: 2\n", "minReader: 99\n", 1)
+	for _, text := range []string{newer, strings.Replace(newer, "stage: Working", "stage: {name: Erasing}", 1)} {
 		if _, err := status.Parse([]byte(text)); !errors.Is(err, format.ErrNewer) || !strings.Contains(err.Error(), "install the ingot that wrote it") {
 			t.Errorf("Parse = %v, want ErrNewer with what to do", err)
 		}

@@ -78,7 +78,7 @@ func decide(t *testing.T, document status.Document) {
 		observed.BMC.Power = power
 		p := plan.Next(desired, observed, noon)
 		if action := p.Action; action != nil {
-			if op := action.Operation; action.Kind == plan.OpenOperation && op != nil && op.Erases {
+			if op := action.Operation; action.Kind == plan.OpenOperation && op != nil && op.Erases() {
 				t.Errorf("an operation that erases begins, and nobody consented:\n%s", document.Encode())
 			}
 		}

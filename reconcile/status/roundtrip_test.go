@@ -71,7 +71,7 @@ func drawRecord(t *rapid.T) inventory.Record {
 		}
 	}
 	if rapid.Bool().Draw(t, "operation") {
-		record.Operation = drawOperation(t, inventory.Intended, inventory.Published, inventory.Armed, inventory.Written, inventory.Starting)
+		record.Operation = drawOperation(t, inventory.Intended, inventory.Published, inventory.Working, inventory.Confirming)
 	}
 	if rapid.Bool().Draw(t, "last") {
 		record.Last = drawOperation(t, inventory.Ended)
@@ -92,10 +92,11 @@ func drawRecord(t *rapid.T) inventory.Record {
 
 func drawOperation(t *rapid.T, stages ...inventory.Stage) *inventory.Operation {
 	return &inventory.Operation{
-		ID: text(t, "operation id"), Stage: rapid.SampledFrom(stages).Draw(t, "stage"), Workload: "web", Inputs: text(t, "target"),
-		Parts: map[string]string{"butane": text(t, "butane")}, Commit: "c1", Image: text(t, "sha"), Update: "Reinstall", Disk: drawDisk(t).ID(),
-		Content: "content:" + text(t, "content"), Erases: rapid.Bool().Draw(t, "erases"), Consent: text(t, "consent"),
+		ID: text(t, "operation id"), Kind: inventory.Install, Stage: rapid.SampledFrom(stages).Draw(t, "stage"), Workload: "web", Inputs: text(t, "target"),
+		Parts: map[string]string{"butane": text(t, "butane")}, Commit: "c1", Image: text(t, "sha"), Update: "Reinstall",
 		Attempt: rapid.IntRange(1, 4).Draw(t, "attempt"), Started: moment(t, "begun"), Error: text(t, "error"),
+		Steps: []inventory.StepState{{Name: text(t, "step"), State: inventory.StepDone, Needs: inventory.NeedsAgent, Attempt: 1}}, Cursor: 1, Starts: rapid.IntRange(0, 2).Draw(t, "starts"),
+		Disks: []inventory.OperationDisk{{Disk: drawDisk(t).ID(), Content: "content:" + text(t, "content"), Erases: rapid.Bool().Draw(t, "erases"), Consent: text(t, "consent")}},
 	}
 }
 

@@ -19,10 +19,16 @@ import (
 func full() inventory.Record {
 	disk := inventory.DiskID{Serial: "S1", WWN: "5000c5", Path: "/dev/disk/by-path/x", Size: 1 << 40}
 	op := inventory.Operation{
-		ID: "o2", Stage: inventory.Armed, Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i", "butane": "b"}, Commit: "c", Image: "d",
-		Update: schemas.Reinstall, Disk: disk, Content: "install:o1", Erases: true, Consent: "S1/aa", Attempt: 2, Started: noon, Error: "yes: no\n# x",
+		ID: "o2", Kind: inventory.Install, Stage: inventory.Working, Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i", "butane": "b"}, Commit: "c", Image: "d",
+		Update: schemas.Reinstall, Attempt: 2, Started: noon, Error: "yes: no\n# x",
+		Steps: []inventory.StepState{
+			{Name: "on", State: inventory.StepDone, Needs: inventory.NeedsAgent, Attempt: 2}, {Name: "install", State: inventory.StepWorking, Needs: inventory.NeedsAgent, Attempt: 2},
+		}, Cursor: 1,
+		Disks: []inventory.OperationDisk{{Disk: disk, Content: "install:o1", Erases: true, Consent: "S1/aa"}},
 	}
 	last := op
+	last.Steps, last.Cursor = nil, 0
+	last.Disks = []inventory.OperationDisk{{Disk: disk, Content: "install:o1", Erases: true, Consent: "S1/bb"}}
 	last.ID, last.Stage, last.Ended, last.Outcome = "o1", inventory.Ended, noon, inventory.Quarantined
 	facts := inventory.Facts{
 		At: noon, Epoch: 1<<63 + 1, System: inventory.System{Manufacturer: "M", Product: "0x10", Serial: "1e3", UUID: "u"},
@@ -35,7 +41,7 @@ func full() inventory.Record {
 		ID: "web-03", Epoch: 1<<63 + 2, Operation: &op, Last: &last, Facts: &facts, Adopted: "0777", Spent: []string{"S1/aa", "S1/bb"},
 		Installed: &inventory.Installed{ID: "o1", Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i"}, Commit: "c", Image: "d", Disk: disk, Update: schemas.OnConsent, At: noon, PhoneHome: noon},
 		Boot: &inventory.Boot{ID: "b", Target: inventory.FromRamdisk, Epoch: 9, Stage: inventory.Running, Attempt: 3, Opened: noon, Started: noon,
-			Commit: "c", Ours: true, Media: "https://d/m", Ejected: true},
+			Commit: "c", Ours: true},
 	}
 }
 
@@ -89,7 +95,7 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	good := string(status.Summarize(status.Document{}, result(full())).Encode())
 	for name, text := range map[string]string{
-		"a newer reader":   good + "minReader: 99\n",
+		"a newer reader":   strings.Replace(good, "minReader: 2\n", "minReader: 99\n", 1),
 		"duplicate field":  good + "phase: Active\n",
 		"... and another":  good + "extra: 1\nphase: Active\n",
 		"unknown, twice":   good + "extra: 1\nextra: 1\n",
@@ -97,9 +103,12 @@ func TestParseRefuses(t *testing.T) {
 		"another version":  strings.Replace(good, schemas.APIVersion, "ingot.dev/v9", 1),
 		"too large":        good + strings.Repeat("#", status.MaxDocument),
 		"nothing":          "",
-		"no such stage":    strings.Replace(good, "stage: Armed", "stage: Loaded", 1),
-		"ended, under way": strings.Replace(good, "stage: Armed", "stage: Ended", 1),
-		"under way, ended": strings.Replace(good, "stage: Ended", "stage: Armed", 1),
+		"no such stage":    strings.Replace(good, "stage: Working", "stage: Loaded", 1),
+		"ended, under way": strings.Replace(good, "stage: Working", "stage: Ended", 1),
+		"under way, ended": strings.Replace(good, "stage: Ended", "stage: Working", 1),
+		"no such kind":     strings.Replace(good, "kind: Install", "kind: Run", 1),
+		"no such state":    strings.Replace(good, "state: Done", "state: Paused", 1),
+		"no such cursor":   strings.Replace(good, "  cursor: 1", "  cursor: 4", 1),
 		"no such boot":     strings.Replace(good, "stage: Running", "stage: Walking", 1),
 		"no such content":  strings.ReplaceAll(good, "content: install:o1", "content: volume:o1"),
 		"no such outcome":  strings.Replace(good, "outcome: Quarantined", "outcome: Withdrawn", 1),

@@ -99,7 +99,7 @@ func conditions(previous Document, r Result) []Condition {
 		}
 	}
 	installed := Condition{Type: Installed, Status: "False"}
-	if i, w := r.Observed.Record.Installed, r.Desired.Workload; i != nil && (w == nil || w.Inputs == i.Inputs) {
+	if rec, w := r.Observed.Record, r.Desired.Workload; rec.Has(w) || w == nil && rec.Installed != nil {
 		installed.Status = "True"
 	}
 	list := []Condition{installed, reach}

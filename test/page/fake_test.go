@@ -115,7 +115,7 @@ func rolling() *script {
 	held.Ring = "prod"
 	failed := hostIn(plan.Failed, "canary-2")
 	failed.Error, failed.Ring = "install: coreos-installer: exit status 1: couldn't write /dev/sda: Input/output error: replace the disk, or release something else", "canary"
-	failed.LastOperation = &inventory.Operation{Commit: second, Outcome: inventory.Quarantined}
+	failed.LastOperation = &inventory.Operation{Kind: inventory.Install, Commit: second, Outcome: inventory.Quarantined}
 	installing := hostIn(plan.Installing, "web-04")
 	installing.Operation, installing.Write, installing.NextWhy = &inventory.Operation{Commit: second}, daemon.Progress{Done: 700e6, Total: 1600e6}, "the agent writes the image"
 	pending := hostIn(plan.Pending, "web-05")

@@ -36,7 +36,7 @@ func TestAStoryBeginsBeforeTheDaemon(t *testing.T) {
 	t.Parallel()
 	s := NewRecorder()
 	d := document("web-03")
-	d.LastOperation = &inventory.Operation{ID: "o1", Workload: "web", Commit: "1111111111111", Started: noon.Add(-5 * time.Hour), Ended: noon.Add(-4 * time.Hour), Outcome: inventory.Quarantined, Error: "no space"}
+	d.LastOperation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Workload: "web", Commit: "1111111111111", Started: noon.Add(-5 * time.Hour), Ended: noon.Add(-4 * time.Hour), Outcome: inventory.Quarantined, Error: "no space"}
 	d.Installed = &inventory.Installed{ID: "o0", Workload: "web", Commit: "0000000000000", At: noon.Add(-9 * time.Hour), PhoneHome: noon.Add(-8 * time.Hour), Disk: inventory.DiskID{Serial: "S1"}}
 	s.recordStep(view(d, "first"), noon)
 	s.recordStep(view(d, "first"), noon.Add(time.Minute))

@@ -126,11 +126,18 @@ function allow(name, what, words, text) {
   return box;
 }
 
+// stepOf says which step of an operation is due, where there are several.
+function stepOf(op) {
+  const steps = (op && op.stage === 'Working' && op.steps) || [];
+  const at = (op && op.cursor) || 0;
+  return steps.length > 1 && at < steps.length ? 'step ' + (at + 1) + ' of ' + steps.length + ' ' + steps[at].name : '';
+}
+
 function now(h) {
   if (h.hold) return h.hold.message;
   if (h.trouble) return h.trouble;
   if (h.error && h.phase === 'Failed') return h.error;
-  return h.nextWhy || h.waits || h.pending || '';
+  return [stepOf(h.operation), h.nextWhy || h.waits || h.pending].filter(Boolean).join(': ');
 }
 
 function matches(h) {

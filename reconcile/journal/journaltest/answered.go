@@ -87,7 +87,11 @@ func value(t *testing.T, s Subject) {
 				MACs: []string{"m"},
 			},
 			Operation: &inventory.Operation{
-				ID: "op", Stage: inventory.Armed, Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"},
+				ID: "op", Kind: inventory.Install, Stage: inventory.Working,
+				Steps: []inventory.StepState{
+					{Name: "install", State: inventory.StepWorking, Needs: inventory.NeedsAgent, Attempt: 1},
+				},
+				Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"}}},
 				Parts: map[string]string{"image": "ab"}, Started: now,
 			},
 			Boot: &inventory.Boot{
@@ -97,8 +101,9 @@ func value(t *testing.T, s Subject) {
 		}
 	}
 	change := func(r inventory.Record) {
-		r.Spent[0], r.BMC.Serial, r.Operation.Stage, r.Operation.Parts["image"] = "x", "x", inventory.Written, "x"
+		r.Spent[0], r.BMC.Serial, r.Operation.Stage, r.Operation.Parts["image"] = "x", "x", inventory.Confirming, "x"
 		r.Recovered.Epoch, r.MACs[0] = 1, "x"
+		r.Operation.Steps[0].Name, r.Operation.Disks[0].Begun = "x", 7
 		r.Boot.Stage, r.Facts.NICs[0].MAC = inventory.Preparing, "x"
 	}
 	given := full()

@@ -40,7 +40,7 @@ func newer(t *testing.T, s Subject) {
 		t.Errorf("Get says %q, want %v", said, format.ErrNewer)
 	}
 	s.WriteRaw(t, "records/b", `{"version":1,"record":{"host":"b","operation":`+
-		`{"id":"o","stage":"Working","content":"blank"}}}`)
+		`{"id":"o","stage":"Erasing","content":"blank"}}}`)
 	s.wantUnreadable(t, "b", advice)
 }
 

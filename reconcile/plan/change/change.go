@@ -80,7 +80,7 @@ func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) C
 			"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of its own in metadata.id", another, cmp.Or(d.Identity.Serial, "the serial that its BMC shows"))}}
 	case d.Workload == nil:
 		return Change{Verdict: Nothing}
-	case rec.Operation == nil && rec.Installed != nil && rec.Installed.Inputs == d.Workload.Inputs:
+	case rec.Operation == nil && rec.Has(d.Workload):
 		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
 	default:
 		return install(d, rec)
@@ -148,10 +148,11 @@ func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
 
 // allowed repeats what an operation that is under way was allowed: its consent covers it until it ends.
 func allowed(c Change, op inventory.Operation) Change {
-	c.Disk, c.Content, c.Erases = op.Disk, op.Content, op.Erases
-	c.Summary = op.Content
-	c.Needed = op.Consent
-	if op.Erases {
+	root := op.Root()
+	c.Disk, c.Content, c.Erases = root.Disk, root.Content, root.Erases
+	c.Summary = root.Content
+	c.Needed = root.Consent
+	if root.Erases {
 		c.Verdict = Reinstall
 	}
 	return c

@@ -41,7 +41,8 @@ func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
 // it and came to no write.
 func unseen(rec inventory.Record, consent string) bool {
 	last := rec.Last
-	first := last == nil || last.Begun == 0 && last.Outcome != inventory.Succeeded && consent != "" && last.Consent == consent
+	first := last == nil || !last.HasBegun() && last.Outcome != inventory.Succeeded && consent != "" &&
+		slices.Contains(last.Consents(), consent)
 	return first && rec.Installed == nil && !rec.HistoryUnknown() && !slices.Contains(rec.Spent, consent)
 }
 

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -35,7 +36,7 @@ func Unwanted(d inventory.Desired, op inventory.Operation) string {
 		return "the fleet asks for something else now"
 	case d.Workload.Update != op.Update:
 		return "spec.update was changed, which may have allowed it"
-	case op.Consent != "" && d.Consent.Erase != op.Consent:
+	case slices.ContainsFunc(op.Consents(), func(given string) bool { return given != d.Consent.Erase }):
 		return "the consent was taken back"
 	default:
 		return ""
@@ -45,11 +46,11 @@ func Unwanted(d inventory.Desired, op inventory.Operation) string {
 // notAllowed says why an operation that was not armed may not be armed, or "". The fleet decides, not the operation's own
 // fields: these may come from a status branch that somebody edited. The fleet asks for the operation's workload still.
 func notAllowed(d inventory.Desired, rec inventory.Record) string {
-	op := *rec.Operation
+	op, root := *rec.Operation, rec.Operation.Root()
 	if why := otherDisks(d); why != "" {
 		return why
 	}
-	if op.Content == inventory.ContentBlank {
+	if root.Content == inventory.ContentBlank {
 		return ""
 	}
 	if why := Unsigned(d); why != "" {
@@ -58,7 +59,7 @@ func notAllowed(d inventory.Desired, rec inventory.Record) string {
 	if d.Reinstallable && keepsReinstalling(d, rec) {
 		return ""
 	}
-	seen := inventory.EraseConsent(d.ID, op.Disk, op.Content, op.Inputs)
+	seen := inventory.EraseConsent(d.ID, root.Disk, root.Content, op.Inputs)
 	over := inventory.EraseConsent(d.ID, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen, op.Inputs)
 	if given := d.Consent.Erase; given == seen || given == over && unseen(rec, given) {
 		return ""

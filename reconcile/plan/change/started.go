@@ -14,7 +14,7 @@ import "github.com/gitmetal/ingot/inventory"
 func Started(rec inventory.Record) bool {
 	op, last, boot := rec.Operation, rec.Last, rec.Boot
 	armed := op != nil && op.Stage != inventory.Intended && op.Stage != inventory.Published
-	wrote := last != nil && last.Begun != 0 && last.Outcome != inventory.Superseded
+	wrote := last != nil && last.HasBegun() && last.Outcome != inventory.Superseded
 	booted := boot != nil && (boot.Ours || boot.Stage != inventory.Preparing && !boot.Found)
 	return rec.Installed != nil || armed || wrote || booted
 }

@@ -1,0 +1,63 @@
+package plan
+
+import (
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Method is a way to start a machine from the ramdisk.
+type Method struct {
+	// prepare gives what is to be done at the BMC of a machine that is off before the machine may start from the
+	// ramdisk, one action at a time; the last one is PowerOn. Without an action it says what the machine waits for.
+	prepare func(o inventory.Observed, b inventory.Boot) (due *Action, waits string)
+}
+
+// methods are all there are, by spec.boot.method.
+var methods = map[string]Method{
+	"":                   {prepareVirtualMedia},
+	schemas.VirtualMedia: {prepareVirtualMedia},
+}
+
+func methodOf(boot schemas.Boot) Method {
+	method, known := methods[boot.Method]
+	if !known {
+		panic("plan: unknown boot method " + boot.Method)
+	}
+	return method
+}
+
+// prepareVirtualMedia starts the machine from a medium that its BMC reads from the daemon. The first row that fits
+// decides:
+//
+//	at the BMC                                 due
+//	no medium of this boot is served yet       wait
+//	another medium is in                       EjectMedia
+//	this boot's medium is not in               InsertMedia
+//	the override does not name the medium      BootFromMedia
+//	all is so                                  PowerOn
+func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *Action, waits string) {
+	want := o.Media.URL
+	inserted, other := false, false
+	for _, slot := range o.BMC.Media {
+		inserted = inserted || slot.Inserted
+		other = other || slot.Inserted && slot.Image != want
+	}
+	switch {
+	case want == "":
+		return nil, "the boot medium to be served"
+	case other:
+		return &Action{Kind: EjectMedia, Reason: "another medium is in"}, ""
+	case !inserted:
+		return &Action{Kind: InsertMedia, Boot: &b, Reason: "this boot's medium must be in"}, ""
+	case !fromMedia(o.BMC.Override):
+		why := "the firmware must start from the medium, also after a power cut"
+		return &Action{Kind: BootFromMedia, Boot: &b, Reason: why}, ""
+	default:
+		return &Action{Kind: PowerOn, Boot: &b, Reason: "the medium is in and comes first"}, ""
+	}
+}
+
+// fromMedia reports whether the firmware is told to start from a virtual CD.
+func fromMedia(o inventory.Override) bool {
+	return (o.Target == "Cd" || o.Target == "UsbCd") && (o.Enabled == "Continuous" || o.Enabled == "Once")
+}

@@ -1,0 +1,36 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// What has to be true at the BMC before a machine may start from the ramdisk, row by row.
+func TestPrepareVirtualMedia(t *testing.T) {
+	t.Parallel()
+	const ours, theirs = "https://daemon/b1", "https://elsewhere/b0"
+	cd := inventory.Override{Target: "Cd", Enabled: "Continuous"}
+	for name, test := range map[string]struct {
+		url      string
+		image    string
+		override inventory.Override
+		want     Kind
+	}{
+		"no medium is served":       {"", ours, cd, ""},
+		"another medium is in":      {ours, theirs, cd, EjectMedia},
+		"no medium is in":           {ours, "", cd, InsertMedia},
+		"the override names a disk": {ours, ours, inventory.Override{Target: "Hdd", Enabled: "Continuous"}, BootFromMedia},
+		"the override is off":       {ours, ours, inventory.Override{Target: "Cd", Enabled: "Disabled"}, BootFromMedia},
+		"all is so":                 {ours, ours, cd, PowerOn},
+	} {
+		o := inventory.Observed{Media: inventory.MediaState{URL: test.url}}
+		o.BMC.Media = []inventory.Slot{{ID: "Cd", Inserted: test.image != "", Image: test.image}}
+		o.BMC.Override = test.override
+		due, waits := methodOf(schemas.Boot{Method: schemas.VirtualMedia}).prepare(o, inventory.Boot{ID: "b1"})
+		if (test.want == "") != (due == nil && waits != "") || due != nil && due.Kind != test.want {
+			t.Errorf("%s: %+v, %q; want %q", name, due, waits, test.want)
+		}
+	}
+}
