@@ -104,7 +104,11 @@ func CheckReader(needed []byte) error {
 func Unmarshal(data []byte, into any) error {
 	value := reflect.ValueOf(into).Elem()
 	value.SetZero()
-	decoder := json.NewDecoder(bytes.NewReader(data))
+	rest, needed := cutMinReader(data)
+	if err := CheckReader(needed); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(rest))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(into)
 	if err == nil {
@@ -114,7 +118,7 @@ func Unmarshal(data []byte, into any) error {
 		return errors.New("there is more than one value")
 	}
 	members := parseMembers(data)
-	if err := CheckReader(members[minReader]); err != nil {
+	if err := CheckReader(members[minReader]); err != nil { // written in a form that cutMinReader does not know
 		return err
 	}
 	delete(members, minReader) // Marshal determines minReader anew
