@@ -106,6 +106,24 @@ type AgentState struct {
 	PhoneHome *PhoneHome
 }
 
+// Served is how it went to have the daemon answer the boot of a record.
+type Served struct {
+	Unknown string // why the boot is not answered now
+	Stale   string // why the boot is not answered any more: a later boot is known, and another boot is needed
+}
+
+// Agent gives what is known of an agent where its boot is answered so.
+func (s Served) Agent(agent AgentState, epoch Epoch) AgentState {
+	switch {
+	case s.Stale != "":
+		return AgentState{Epoch: epoch, Alarm: s.Stale}
+	case s.Unknown != "":
+		return AgentState{Unknown: s.Unknown}
+	default:
+		return agent
+	}
+}
+
 // Job is the agent's current or last job.
 type Job struct {
 	ID      string

@@ -157,14 +157,17 @@ func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
 	l.report(of.host, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
 }
 
-// observe looks at a host. Where what is known of it cannot be read nobody asks the machine, or serves it anything.
+// observe looks at a host, after this daemon answers the boot that is under way. Where what is known of the host cannot
+// be read nobody asks the machine, or serves it anything.
 func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
 	if of.record.Unreadable != "" {
 		return inventory.Observed{Record: of.record, Retry: of.retry}
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Observe)
 	defer cancel()
+	served := l.config.Executor.Serve(ctx, of.desired, of.record)
 	observed := l.config.Observer.Observe(ctx, of.desired, of.record)
+	observed.Agent = served.Agent(observed.Agent, of.record.Epoch)
 	observed.Record, observed.Retry = of.record, of.retry
 	return observed
 }

@@ -40,7 +40,7 @@ type Journal interface {
 	Commits
 }
 
-// Observer looks at one host. It returns within its own deadlines and never fails: what could not be read says so in the value.
+// Observer looks at one host and changes nothing. It returns within its own deadlines and never fails: what could not be read says so in the value.
 type Observer interface {
 	Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed
 }
@@ -49,6 +49,9 @@ type Observer interface {
 // action that has been done already is Done. Journal-only actions never reach it.
 type Executor interface {
 	Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome
+	// Serve has this daemon answer the boot of a record, and no other boot: its medium, its agent. It asks no machine,
+	// and may be repeated at any time.
+	Serve(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Served
 }
 
 // Publisher keeps the status branch. Documents are whole files by path.

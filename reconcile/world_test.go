@@ -247,6 +247,11 @@ func (w *world) Observe(ctx context.Context, desired inventory.Desired, record i
 
 func mediaURL(record inventory.Record) string { return "http://media/" + record.Boot.ID }
 
+// Serve implements reconcile.Executor.
+func (w *world) Serve(context.Context, inventory.Desired, inventory.Record) inventory.Served {
+	return inventory.Served{}
+}
+
 // Do implements reconcile.Executor.
 func (w *world) Do(_ context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
 	w.mu.Lock()

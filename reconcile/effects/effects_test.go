@@ -277,7 +277,10 @@ func (r *rig) mirrored() {
 
 func (r *rig) observe() inventory.Observed {
 	r.t.Helper()
-	return r.Observe(r.t.Context(), r.desired, r.record)
+	served := r.Serve(r.t.Context(), r.desired, r.record)
+	observed := r.Observe(r.t.Context(), r.desired, r.record)
+	observed.Agent = served.Agent(observed.Agent, r.record.Epoch)
+	return observed
 }
 
 func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {

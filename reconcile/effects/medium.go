@@ -2,7 +2,9 @@ package effects
 
 import (
 	"context"
+	"errors"
 
+	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/boot/network"
@@ -21,8 +23,17 @@ func fromRamdisk(record inventory.Record) bool {
 	return record.Boot != nil && record.Boot.Target == inventory.FromRamdisk
 }
 
-// serve lets the agent of the record's boot in and serves its medium, from the moment the boot is opened until it is closed. It is repeated at every
-// look, so that all of it is there again after a restart, and a medium ends with its boot.
+// Serve has this daemon answer the boot of a record: the boot's agent may enrol, and the boot's medium is served, from
+// the moment when the boot is opened until the boot is closed. Serve is repeated before every look, so that a restarted
+// daemon is to its agents what it was before; repeating it changes nothing.
+func (e *Effects) Serve(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Served {
+	err := e.serve(ctx, desired, record)
+	if errors.Is(err, hub.ErrStale) {
+		return inventory.Served{Stale: unknownAgent(err)}
+	}
+	return inventory.Served{Unknown: unknownAgent(err)}
+}
+
 func (e *Effects) serve(ctx context.Context, desired inventory.Desired, record inventory.Record) error {
 	if !fromRamdisk(record) {
 		e.config.Media.Withdraw(string(record.ID))

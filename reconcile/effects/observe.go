@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 
-	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Observe looks at one host: at its BMC, at what its agent said, at its boot medium and its image. What the record says must be served is served again first,
-// so that a restarted daemon is to its agents what it was before.
+// Observe looks at one host: at its BMC, at what its agent said, at its boot medium and its image. It changes nothing.
 func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
-	served := e.serve(ctx, desired, record)
 	observed := inventory.Observed{
 		Record: record,
 		BMC:    e.observeBMC(ctx, desired, record),
@@ -21,16 +18,16 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 		Config: e.observeConfig(desired, record),
 	}
 	agent, err := e.config.Hub.State(ctx, string(desired.ID))
-	if err = errors.Join(served, err); err != nil {
-		// Not knowing must not read as "no agent".
-		why := "the daemon cannot tell what the agent said: " + err.Error()
-		agent = inventory.AgentState{Unknown: why}
-		if errors.Is(err, hub.ErrStale) { // it will not pass by itself: another boot is needed
-			agent = inventory.AgentState{Epoch: record.Epoch, Alarm: why}
-		}
-	}
-	observed.Agent = agent
+	observed.Agent = inventory.Served{Unknown: unknownAgent(err)}.Agent(agent, record.Epoch)
 	return observed
+}
+
+// unknownAgent says why it is not known what an agent said, or "". Not knowing must not read as "no agent".
+func unknownAgent(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "the daemon cannot tell what the agent said: " + err.Error()
 }
 
 // observeBMC asks as little as will do: the drives only while a boot is under way.
