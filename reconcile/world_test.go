@@ -324,7 +324,7 @@ func (w *world) scriptEnds(t *testing.T, d *daemon, name inventory.MachineID) (r
 	if job.State != inventory.JobRunning {
 		return "its job was taken back already: " + job.Error
 	}
-	refusal, err := d.Leave(name, job.ID)
+	refusal, err := d.CheckLeave(name, job.ID)
 	if err != nil {
 		t.Errorf("Leave = %v", err)
 	}
