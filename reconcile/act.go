@@ -10,104 +10,106 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// act does the first action of a plan: intent into the journal, the effect, its outcome into the journal. A daemon that dies anywhere in
-// between finds the intent again and does the action again, which is harmless for each of them.
-func (l *Loop) act(ctx context.Context, of *subject, next plan.Plan) (plan.Kind, plan.Outcome) {
+// actOnPlan does the action of a plan: intent into the journal, the effect, the outcome into the journal. A daemon
+// that dies in between finds the intent after its restart and does the action again; every action may be repeated.
+func (l *Loop) actOnPlan(ctx context.Context, in *lookInput, next plan.Plan) (plan.Kind, plan.Outcome) {
 	if next.Action == nil {
 		return "", plan.Outcome{}
 	}
-	if outcome, aside := l.standsAside(); aside {
+	if outcome, aside := l.checkStandAside(); aside {
 		return next.Action.Kind, outcome
 	}
 	action := next.Action.Identified(l.config.NewID)
-	if action.Kind == plan.OpenBoot && action.Begins(of.record) { // no machine is powered on to be inspected unless people can read of it
-		if outcome := l.published(of.record); outcome.Result != plan.Done {
+	// a page shows the host before an inspection powers it on
+	if action.Kind == plan.OpenBoot && action.Begins(in.record) {
+		if outcome := l.ensurePublished(in.record); outcome.Result != plan.Done {
 			return action.Kind, outcome
 		}
 	}
-	if err := l.write(ctx, of, plan.Begin(of.record, action, l.config.Now())); err != nil {
-		return action.Kind, notWritten(err)
+	if err := l.writeRecord(ctx, in, plan.Begin(in.record, action, l.config.Now())); err != nil {
+		return action.Kind, unwrittenOutcome(err)
 	}
-	outcome := l.perform(ctx, of.desired, of.record, action)
+	outcome := l.performAction(ctx, in.desired, in.record, action)
 	if ctx.Err() != nil && outcome.Result != plan.Done {
-		return action.Kind, outcome // we stop: that is no failure of the machine's
+		return action.Kind, outcome // the daemon stops: the machine did not fail
 	}
-	if err := l.write(ctx, of, plan.Settle(of.record, action, outcome, l.config.Now())); err != nil {
-		return action.Kind, notWritten(err)
+	if err := l.writeRecord(ctx, in, plan.Settle(in.record, action, outcome, l.config.Now())); err != nil {
+		return action.Kind, unwrittenOutcome(err)
 	}
 	return action.Kind, outcome
 }
 
-// writeTimeout bounds how long a finished effect waits for the journal when the daemon is stopping.
+// writeTimeout bounds how long a finished effect waits for the journal while the daemon stops.
 const writeTimeout = 15 * time.Second
 
-// attempt is a write of a record that the journal has not answered: it may be done, may never be done, or may be done
-// later.
-type attempt struct {
+// pendingWrite is a write of a record without an answer from the journal: the write may have happened, may happen
+// later, or may never happen.
+type pendingWrite struct {
 	record   inventory.Record
 	revision int64 // the revision that the write replaces
 }
 
-// claimed is the record by which other hosts tell whether their machine is this host's: a record that may be in the
-// journal counts as if it were there.
-func (h *host) claimed() inventory.Record {
-	if h.attempt != nil {
-		return h.attempt.record
+// claimedRecord is the record by which other hosts tell whether their machine is this host's machine. A record on its
+// way to the journal counts as written.
+func (h *host) claimedRecord() inventory.Record {
+	if h.pending != nil {
+		return h.pending.record
 	}
 	return h.record
 }
 
-// errClaimed says that another host had a look at the same machine meanwhile, and writes it down as its own.
+// errClaimed says that another host's look met the same machine first and records it.
 var errClaimed = errors.New("its machine is known under another id since it was looked at")
 
-// write puts a changed record, if it is still the one that the look began with. What was done is written down even
-// while the daemon is being stopped. After any failure the record is in doubt, and is read again before the next
-// decision.
-func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) error {
-	h := of.host
-	if journal.Same(of.record, after) {
-		of.record = after
+// writeRecord writes a changed record, if the journal's record still has the revision of the look's start. A finished
+// effect is recorded even while the daemon stops. After a failed write the record is in doubt: the next look reads the
+// record again before any decision.
+func (l *Loop) writeRecord(ctx context.Context, in *lookInput, after inventory.Record) error {
+	h := in.host
+	if journal.Same(in.record, after) {
+		in.record = after
 		return nil
 	}
-	if !l.claim(of, after) {
+	if !l.claimMachine(in, after) {
 		return errClaimed
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	after, revision, err := l.putRecord(ctx, after, of.revision)
+	after, revision, err := l.putRecord(ctx, after, in.revision)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
 		h.doubtful = true
-		l.disowned(err)
+		l.stopIfDisowned(err)
 		return err
 	}
-	of.record, of.revision = after, revision
-	h.record, h.revision, h.attempt = after, revision, nil
-	l.moved(h)
+	in.record, in.revision = after, revision
+	h.record, h.revision, h.pending = after, revision, nil
+	l.indexHost(h)
 	return nil
 }
 
-// claim notes what is about to be written, so that no other host's look takes the machine for a new one. False means
-// that the record would say of a machine for the first time that it is this host's, and that another host was faster.
-func (l *Loop) claim(of *subject, after inventory.Record) bool {
+// claimMachine notes the record before the write, so that no other host's look takes the machine for a new machine.
+// False means that the record would claim a machine for the first time, and another host claimed the machine before.
+func (l *Loop) claimMachine(in *lookInput, after inventory.Record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	says := after.Facts != nil && of.record.Facts != after.Facts || after.BMC != nil && of.record.BMC != after.BMC
-	if says && of.observed.Standing.KnownAs == "" && l.standing.Of(of.desired, of.record, of.observed).KnownAs != "" {
+	says := after.Facts != nil && in.record.Facts != after.Facts || after.BMC != nil && in.record.BMC != after.BMC
+	if says && in.observed.Standing.KnownAs == "" && l.standing.Of(in.desired, in.record, in.observed).KnownAs != "" {
 		return false
 	}
-	of.host.attempt = &attempt{after, of.revision}
-	l.standing.Move(after, of.host.desired)
+	in.host.pending = &pendingWrite{after, in.revision}
+	l.standing.Move(after, in.host.desired)
 	return true
 }
 
-// overtake has a write without an answer come too late, if it was not done when the record was read: the same record is
-// written once more, at a later revision, which it gives with the record. A record that cannot be read stays as it is:
-// nothing is decided by it.
-func (l *Loop) overtake(ctx context.Context, h *host, read inventory.Record, revision int64) (inventory.Record, int64, error) {
+// overtakeWrite makes sure that an unanswered write which the journal does not show comes too late: overtakeWrite
+// writes the read record once more and returns the record with the new revision. An unreadable record stays untouched:
+// no decision uses it.
+func (l *Loop) overtakeWrite(ctx context.Context, h *host, read inventory.Record, revision int64) (inventory.Record,
+	int64, error) {
 	l.mu.Lock()
-	pending := h.attempt != nil && h.attempt.revision == revision
+	pending := h.pending != nil && h.pending.revision == revision
 	l.mu.Unlock()
 	if !pending || read.Unreadable != "" {
 		return read, revision, nil
@@ -115,11 +117,11 @@ func (l *Loop) overtake(ctx context.Context, h *host, read inventory.Record, rev
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	read, revision, err := l.putRecord(ctx, read, revision)
-	l.disowned(err)
+	l.stopIfDisowned(err)
 	return read, revision, err
 }
 
-// putRecord is the one writer of records: each write has the daemon's life and the record's next revision.
+// putRecord is the only writer of records: each write carries the daemon's life and the record's next revision.
 func (l *Loop) putRecord(
 	ctx context.Context, record inventory.Record, revision int64,
 ) (inventory.Record, int64, error) {
@@ -128,10 +130,12 @@ func (l *Loop) putRecord(
 	return record, revision, err
 }
 
-func notWritten(err error) plan.Outcome {
+// unwrittenOutcome is the outcome of an action whose record was not written.
+func unwrittenOutcome(err error) plan.Outcome {
 	switch {
 	case errors.Is(err, journal.ErrConflict):
-		return plan.Outcome{Result: plan.Waits, After: time.Millisecond, Why: "its record was changed by somebody else; looking again"}
+		return plan.Outcome{Result: plan.Waits, After: time.Millisecond,
+			Why: "its record was changed by somebody else; looking again"}
 	case errors.Is(err, errClaimed):
 		return plan.Outcome{Result: plan.Waits, After: time.Millisecond, Why: err.Error() + "; looking again"}
 	}

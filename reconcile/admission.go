@@ -7,30 +7,31 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// admitted lets a plan's action be done only where the other machines leave room for it: package admit decides. A
-// place is taken here, before the journal knows of what begins, and is seen in the host's record and phase ever
-// after. A host that waits for its turn is looked at when a place becomes free.
-func (l *Loop) admitted(of subject, next plan.Plan) plan.Plan {
-	question, asks := questionOf(of.record, next)
+// admitPlan lets a plan's action be done only where the other machines leave room; package admit decides. An admitted
+// host takes a place at once, before the journal knows of the operation; later the host's record and phase show the
+// place. A host that waits for its turn is looked at when a place becomes free.
+func (l *Loop) admitPlan(in lookInput, next plan.Plan) plan.Plan {
+	question, asks := admitQuestion(in.record, next)
 	if !asks {
 		return next
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	answer := l.admit.Ask(of.record.ID, question, l.config.Now())
-	live := &of.host.live
+	answer := l.admit.Ask(in.record.ID, question, l.config.Now())
+	live := &in.host.live
 	switch turn := question.Step == admit.Begin || answer.Reason == admit.Places; {
 	case answer.Takes:
 		live.Admitted, live.Waiting = true, false
 	case !answer.Allowed() && !answer.Person() && turn:
 		live.Admitted, live.Waiting = false, true
 	}
-	l.moved(of.host)
-	return answered(next, answer)
+	l.indexHost(in.host)
+	return applyAnswer(next, answer)
 }
 
-// questionOf gives what a plan's action asks of the other machines; false when that is nothing.
-func questionOf(record inventory.Record, next plan.Plan) (q admit.Question, asks bool) {
+// admitQuestion gives the question that a plan's action puts to package admit; false when the action needs no
+// admission.
+func admitQuestion(record inventory.Record, next plan.Plan) (q admit.Question, asks bool) {
 	if next.Action == nil {
 		return q, false
 	}
@@ -58,8 +59,8 @@ func questionOf(record inventory.Record, next plan.Plan) (q admit.Question, asks
 	return q, true
 }
 
-// answered gives the plan that follows an answer: where the answer is no, the action is not done, the plan says why,
-// and what is due otherwise is done instead.
+// applyAnswer changes a plan by an answer. After a no, the action is dropped, the plan says why, and the plan's
+// alternative is done instead:
 //
 //	the answer                                phase      instead
 //	yes                                       the same   nothing: the action is done
@@ -67,7 +68,7 @@ func questionOf(record inventory.Record, next plan.Plan) (q admit.Question, asks
 //	no: another machine sees the disk         Held       nothing: the system that it ran may be on that disk
 //	no: it waits for a place                  Waiting    what is due otherwise
 //	no: it waits for its ring, or a pause     Pending    what is due otherwise
-func answered(next plan.Plan, answer admit.Answer) plan.Plan {
+func applyAnswer(next plan.Plan, answer admit.Answer) plan.Plan {
 	why := plan.Plan{Phase: plan.Pending, Waits: answer.Why, Due: answer.Until}
 	switch answer.Reason {
 	case "":
@@ -79,7 +80,8 @@ func answered(next plan.Plan, answer admit.Answer) plan.Plan {
 		next.Otherwise = nil
 	case admit.Places:
 		why.Phase = plan.Waiting
-	case admit.FleetPaused, admit.RingPaused, admit.RingFailed, admit.RingAfter, admit.Canaries, admit.Window, admit.Unavailable:
+	case admit.FleetPaused, admit.RingPaused, admit.RingFailed, admit.RingAfter, admit.Canaries, admit.Window,
+		admit.Unavailable:
 	default:
 		panic("reconcile: unknown reason " + string(answer.Reason))
 	}
@@ -90,8 +92,8 @@ func answered(next plan.Plan, answer admit.Answer) plan.Plan {
 	return next
 }
 
-// tellFleet tells the view of all machines what holds for them together. The caller holds the lock.
-func (l *Loop) tellFleet() {
+// updateAdmitFleet gives the admit view what holds for all machines together. The caller holds the lock.
+func (l *Loop) updateAdmitFleet() {
 	places := l.config.Limits.Installs
 	if asked := l.fleet.settings.Installs; asked > 0 {
 		places = min(asked, places)
@@ -100,16 +102,17 @@ func (l *Loop) tellFleet() {
 		Frozen: l.fleet.frozen})
 }
 
-// moved tells of a host whose desire, record or last look may have changed. The caller holds the lock.
-func (l *Loop) moved(h *host) {
-	l.standing.Move(h.claimed(), h.desired)
-	h.live.Stance = h.stance()
+// indexHost updates the indexes over all hosts after a host's desire, record or last look changed. The caller holds
+// the lock.
+func (l *Loop) indexHost(h *host) {
+	l.standing.Move(h.claimedRecord(), h.desired)
+	h.live.Stance = h.lookStance()
 	l.admit.Set(h.record.ID, admit.Of(h.desired, h.record, h.live))
 }
 
-// stance is what the last look at a host came to, as far as others go by it.
-func (h *host) stance() admit.Stance {
-	switch h.seen.plan.Phase {
+// lookStance is the last look's result, as far as the admission of other hosts depends on the host.
+func (h *host) lookStance() admit.Stance {
+	switch h.lastLook.plan.Phase {
 	case plan.Held:
 		return admit.OnHold
 	case plan.Pending, plan.Failed:
@@ -121,8 +124,8 @@ func (h *host) stance() admit.Stance {
 	}
 }
 
-// placeFreed wakes as many of the hosts that wait as there are places.
-func (l *Loop) placeFreed() {
+// wakeWaiting queues as many waiting hosts as there are free places.
+func (l *Loop) wakeWaiting() {
 	l.mu.Lock()
 	next := l.admit.Next(l.config.Now())
 	l.mu.Unlock()

@@ -244,7 +244,7 @@ func (w *world) merge(d *daemon, head inventory.Fleet) {
 	w.mu.Lock()
 	w.fleet, w.sources.Trunk.Commit = head, head.Commit
 	w.mu.Unlock()
-	d.Refresh()
+	d.RefreshSource()
 	after(2 * time.Hour)
 }
 

@@ -47,7 +47,7 @@ func TestALateWriteMakesNoSecondOwner(t *testing.T) {
 					d := w.daemon(t, reconcile.Limits{})
 					after(at)
 					w.commit("2", again)
-					d.Refresh()
+					d.RefreshSource()
 					after(3 * time.Hour)
 					d.end(t)
 					w.wantOneOwner(t, serial("host-0000"))

@@ -27,8 +27,9 @@ type Config struct {
 // Limits bound what the loop does at a time, and how often.
 type Limits = queue.Limits
 
-func (c *Config) complete() error {
-	if c.Source == nil || c.Load == nil || c.Journal == nil || c.Observer == nil || c.Executor == nil || c.Publisher == nil || c.NewID == nil {
+func (c *Config) setDefaults() error {
+	if c.Source == nil || c.Load == nil || c.Journal == nil || c.Observer == nil || c.Executor == nil ||
+		c.Publisher == nil || c.NewID == nil {
 		return errors.New("the loop lacks one of its ports")
 	}
 	if c.Now == nil {
@@ -44,8 +45,10 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// poll is the time to the next look at the source that nobody asks for.
-func (c *Config) poll() time.Duration { return c.Limits.NextPoll(c.Jitter()) }
+// nextPoll is the time until the next look at the source without a request.
+func (c *Config) nextPoll() time.Duration { return c.Limits.NextPoll(c.Jitter()) }
 
-// backoff is the pause after so many failures in a row, from 1.
-func (c *Config) backoff(failures int) time.Duration { return c.Limits.After(failures, c.Jitter()) }
+// backoffAfter is the pause after a number of failures in a row, counted from 1.
+func (c *Config) backoffAfter(failures int) time.Duration {
+	return c.Limits.After(failures, c.Jitter())
+}

@@ -65,8 +65,8 @@ func TestABurstOfPushesIsFewLooks(t *testing.T) {
 					source.world.mu.Lock()
 					source.sources.Trunk.Commit = newest
 					source.world.mu.Unlock()
-					loop.Refresh()
-					loop.Refresh() // a webhook and an event of the file system
+					loop.RefreshSource()
+					loop.RefreshSource() // a webhook and an event of the file system
 					after(50 * time.Millisecond)
 				}
 				after(30 * time.Second)
@@ -90,7 +90,7 @@ func TestASingleHintIsFollowedAtOnce(t *testing.T) {
 		loop, stop := source.follow(t, func() float64 { return 0 })
 		after(10 * time.Second)
 		now := time.Now()
-		loop.Refresh()
+		loop.RefreshSource()
 		after(time.Second)
 		if last := source.at[len(source.at)-1]; last != now {
 			t.Errorf("looked %s after the hint", last.Sub(now))

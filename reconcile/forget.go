@@ -9,45 +9,45 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// Forget drops what is known of a host, at the word of an operator: plan.Forget says what stays. Nothing is done to
-// the machine, which the next look finds as it is. The host's page is written anew, also while the source is down. An
-// error says why nothing was dropped, or that the journal may have it or not.
-func (l *Loop) Forget(ctx context.Context, id inventory.MachineID) error {
-	if _, known := l.Host(id); !known {
+// ForgetHost drops the record of a host at the word of an operator; plan.Forget says what stays. The machine is not
+// touched: the next look observes the machine as it is. The host's page is written anew, even while the source is
+// down. An error says why the record was not dropped, or that the journal's answer is missing.
+func (l *Loop) ForgetHost(ctx context.Context, id inventory.MachineID) error {
+	if _, known := l.ViewHost(id); !known {
 		return fmt.Errorf("there is no host %s: `ingot status` lists them", id)
 	}
 	h := l.takeTurn(id)
 	defer h.endTurn()
-	if outcome, aside := l.standsAside(); aside {
+	if outcome, aside := l.checkStandAside(); aside {
 		return errors.New(outcome.Why)
 	}
-	of, err := l.wanted(ctx, h)
+	in, err := l.readInput(ctx, h)
 	if err != nil {
 		return err
 	}
-	if why := plan.KeepsRecord(of.record); why != "" {
-		return fmt.Errorf("host %s is not forgotten: %s", of.desired.Label(), why)
+	if why := plan.KeepsRecord(in.record); why != "" {
+		return fmt.Errorf("host %s is not forgotten: %s", in.desired.Label(), why)
 	}
-	if err := l.write(ctx, &of, plan.Forget(of.record)); err != nil {
+	if err := l.writeRecord(ctx, &in, plan.Forget(in.record)); err != nil {
 		return err
 	}
 	l.showForgotten(h)
-	l.Nudge(id)
+	l.RequestLook(id)
 	return nil
 }
 
-// showForgotten puts on a host's page that nothing is known of the host, until the next look.
+// showForgotten writes onto a host's page that the record was forgotten, until the next look.
 func (l *Loop) showForgotten(h *host) {
 	l.mu.Lock()
 	h.live.Admitted, h.live.Waiting, h.retry, h.failures, h.repeats = false, false, false, 0, 0
-	h.seen = seen{
+	h.lastLook = lookResult{
 		at: l.config.Now(), observed: inventory.Observed{Record: h.record},
 		plan: plan.Plan{Host: h.record.ID, Phase: plan.Waiting, Waits: "a look, as what was known of it is forgotten"},
 	}
-	l.moved(h)
-	l.summarize(h)
+	l.indexHost(h)
+	l.summarizeHost(h)
 	l.mu.Unlock()
-	signal(l.publish)
+	sendSignal(l.publish)
 	l.watchers.Notify(h.record.ID)
-	l.placeFreed()
+	l.wakeWaiting()
 }

@@ -87,9 +87,9 @@ func TestForget(t *testing.T) {
 				d := w.daemon(t, reconcile.Limits{})
 				after(time.Minute)
 				done, before := len(m.done), w.records[id].Record
-				err := d.Forget(t.Context(), id)
+				err := d.ForgetHost(t.Context(), id)
 				after(time.Minute)
-				h, _ := d.Host(id)
+				h, _ := d.ViewHost(id)
 				d.end(t)
 				got := w.records[id].Record
 				if test.refused != "" {
@@ -132,7 +132,7 @@ func TestForgottenConsents(t *testing.T) {
 		m.hangs = true
 		d := w.observed(t, used{w}, reconcile.Limits{})
 		after(time.Minute)
-		if err := d.Forget(t.Context(), "host-0000"); err != nil {
+		if err := d.ForgetHost(t.Context(), "host-0000"); err != nil {
 			t.Fatal(err)
 		}
 		w.mu.Lock()
@@ -140,7 +140,7 @@ func TestForgottenConsents(t *testing.T) {
 		w.mu.Unlock()
 		for range 2 {
 			after(24 * time.Hour)
-			h, _ := d.Host("host-0000")
+			h, _ := d.ViewHost("host-0000")
 			if hold := h.Plan.Hold; m.installs != 0 || hold == nil || hold.Reason != change.ConsentForOther ||
 				hold.Consent == "" {
 				t.Errorf("%d installs, %s, hold %+v, done %v: want it held, and the consent to give", m.installs,
@@ -211,7 +211,7 @@ func TestLifeAndRevision(t *testing.T) {
 			d := w.daemon(t, reconcile.Limits{})
 			after(time.Hour)
 			if life == 3 {
-				if err := d.Forget(t.Context(), id); err != nil {
+				if err := d.ForgetHost(t.Context(), id); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -127,7 +127,7 @@ func TestAnOldPageBringsNoConsentBack(t *testing.T) {
 		for range 2 { // the journal knows it too
 			d = w.observed(t, used{w}, reconcile.Limits{})
 			after(24 * time.Hour)
-			h, _ := d.Host("host-0000")
+			h, _ := d.ViewHost("host-0000")
 			d.end(t)
 			if m.installs != 1 || h.Plan.Hold == nil || h.Plan.Hold.Reason != change.ConsentForOther || h.Plan.Hold.Consent == "" {
 				t.Fatalf("%d installs, %s, hold %+v, done %v: want it held, and the consent to give", m.installs, h.Plan.Phase, h.Plan.Hold, m.done)

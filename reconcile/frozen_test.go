@@ -36,7 +36,7 @@ func TestAFrozenHistoryArmsNothing(t *testing.T) {
 		r.mu.Unlock()
 		after(time.Hour)
 		r.wantDone(t, "a moved tag", "1111", 10, 10, 10)
-		if h, _ := d.Host(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.Frozen {
+		if h, _ := d.ViewHost(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.Frozen {
 			t.Errorf("the host is %+v", h.Plan)
 		}
 		d.end(t)

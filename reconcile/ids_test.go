@@ -24,7 +24,7 @@ func (w *world) hosting(t *testing.T, hosts ...inventory.Desired) *daemon {
 	d := w.daemon(t, reconcile.Limits{})
 	after(30 * time.Minute)
 	w.commit("2", hosts...)
-	d.Refresh()
+	d.RefreshSource()
 	after(2 * time.Hour)
 	return d
 }
@@ -48,15 +48,15 @@ func TestARenameIsALabel(t *testing.T) {
 		after(30 * time.Minute)
 		before, done := w.records["host-0000"].Record, len(w.machines["host-0000"].done)
 		w.commit("2", called(desired("host-0000"), "web-03"))
-		d.Refresh()
+		d.RefreshSource()
 		after(time.Hour)
 		w.wantOnly(t, d, "host-0000")
-		id, known := d.Find("web-03")
-		h, _ := d.Host(id)
-		if _, old := d.Find("host-0000"); !known || old || h.Plan.Phase != plan.Active || h.Document.Metadata.Name != "web-03" || h.Document.Metadata.ID != "host-0000" {
+		id, known := d.FindHost("web-03")
+		h, _ := d.ViewHost(id)
+		if _, old := d.FindHost("host-0000"); !known || old || h.Plan.Phase != plan.Active || h.Document.Metadata.Name != "web-03" || h.Document.Metadata.ID != "host-0000" {
 			t.Errorf("Find = %q, %t; the host is %s, %+v", id, known, h.Plan.Phase, h.Document.Metadata)
 		}
-		if by, known := d.Find("id:host-0000"); by != "host-0000" || !known {
+		if by, known := d.FindHost("id:host-0000"); by != "host-0000" || !known {
 			t.Errorf("Find by the id = %q, %t", by, known)
 		}
 		d.end(t)
@@ -83,14 +83,14 @@ func TestARenameWhileAnInstallRuns(t *testing.T) {
 				w.watch = func() {
 					if effects++; effects == at {
 						w.asks(strings.Repeat("2", 40), called(desired("host-0000"), "web-03"))
-						running.Load().Refresh()
+						running.Load().RefreshSource()
 					}
 				}
 				d := w.daemon(t, reconcile.Limits{})
 				running.Store(d)
 				after(30 * time.Minute)
 				w.wantOnly(t, d, "host-0000")
-				h, _ := d.Host("host-0000")
+				h, _ := d.ViewHost("host-0000")
 				d.end(t)
 				m, got := w.machines["host-0000"], w.records["host-0000"].Record
 				if h.Plan.Phase != plan.Active || m.installs != 1 || m.boots != 1 || got.Epoch != 2 || got.Last.Attempt != 1 {
@@ -117,7 +117,7 @@ func TestNamesAreSwappedInOneCommit(t *testing.T) {
 		if got := d.phases(); got[plan.Active] != 2 {
 			t.Errorf("phases = %v, want both Active", got)
 		}
-		if id, _ := d.Find("host-0001"); id != "host-0000" {
+		if id, _ := d.FindHost("host-0001"); id != "host-0000" {
 			t.Errorf("host-0001 is %s, want host-0000", id)
 		}
 		d.end(t)
@@ -145,15 +145,15 @@ func TestAReusedName(t *testing.T) {
 				d := w.daemon(t, reconcile.Limits{})
 				after(30 * time.Minute)
 				w.commit("2", desired("host-0001")) // it is deleted, its page stays
-				d.Refresh()
+				d.RefreshSource()
 				after(time.Hour)
 				reused := w.another(desired("host-0000"), "SN-another")
 				test.change(&reused)
 				done := len(w.machines["host-0000"].done)
 				w.commit("3", reused, desired("host-0001"))
-				d.Refresh()
+				d.RefreshSource()
 				after(2 * time.Hour)
-				h, _ := d.Host(reused.ID)
+				h, _ := d.ViewHost(reused.ID)
 				d.end(t)
 				m := w.machines["another-SN-another"]
 				if h.Plan.Phase != test.phase || test.reason != "" && (h.Plan.Hold == nil || h.Plan.Hold.Reason != test.reason || len(m.done) > 0) {
@@ -200,9 +200,9 @@ func TestAKnownMachineUnderAnotherID(t *testing.T) {
 				m := w.machines["host-0000"]
 				done := len(m.done)
 				w.commit("2", hosts...)
-				d.Refresh()
+				d.RefreshSource()
 				after(2 * time.Hour)
-				h, _ := d.Host(again.ID)
+				h, _ := d.ViewHost(again.ID)
 				if hold := h.Plan.Hold; h.Plan.Phase != plan.Held || hold == nil || hold.Reason != change.KnownAs || !strings.Contains(hold.Message, "is known as host-0000: write id: host-0000") || len(m.done) != done {
 					t.Errorf("%s, hold %+v, done %v", h.Plan.Phase, hold, m.done[done:])
 				}
@@ -211,9 +211,9 @@ func TestAKnownMachineUnderAnotherID(t *testing.T) {
 					return
 				}
 				w.commit("3", called(desired("host-0000"), again.Name))
-				d.Refresh()
+				d.RefreshSource()
 				after(2 * time.Hour)
-				h, _ = d.Host("host-0000")
+				h, _ = d.ViewHost("host-0000")
 				d.end(t)
 				if h.Plan.Phase != plan.Active || h.Name != again.Name || m.installs != 1 || len(m.done) != done {
 					t.Errorf("with its id: %s, %q, done %v", h.Plan.Phase, h.Name, m.done[done:])
@@ -250,8 +250,8 @@ func TestAPageUnderTheOldNameOfARename(t *testing.T) {
 				w.commit("2", renamed)
 				d := w.daemon(t, reconcile.Limits{})
 				after(2 * time.Hour)
-				h, _ := d.Host("web-03")
-				ghost, _ := d.Host("host-0000")
+				h, _ := d.ViewHost("web-03")
+				ghost, _ := d.ViewHost("host-0000")
 				d.end(t)
 				if h.Plan.Phase != plan.Active || ghost.Plan.Phase != plan.Orphaned || len(w.machines["host-0000"].done) > 0 {
 					t.Errorf("web-03 is %s %+v, host-0000 %s, done %v", h.Plan.Phase, h.Plan.Hold, ghost.Plan.Phase, w.machines["host-0000"].done)
@@ -282,14 +282,14 @@ func TestARenameThatAnEarlierVersionHadNotDone(t *testing.T) {
 		done := len(m.done)
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		h, _ := d.Host("web-03")
+		h, _ := d.ViewHost("web-03")
 		if op == nil || h.Plan.Hold == nil || h.Plan.Hold.Reason != change.KnownAs || len(m.done) != done {
 			t.Errorf("boot %+v, hold %+v, done %v", op, h.Plan.Hold, m.done[done:])
 		}
 		w.commit("3", called(desired("host-0000"), "web-03"))
-		d.Refresh()
+		d.RefreshSource()
 		after(2 * time.Hour)
-		h, _ = d.Host("host-0000")
+		h, _ = d.ViewHost("host-0000")
 		d.end(t)
 		if h.Plan.Phase != plan.Active || m.installs != 1 || slices.Contains(m.done[done:], plan.InsertMedia) {
 			t.Errorf("%s, %d installs, done %v", h.Plan.Phase, m.installs, m.done[done:])

@@ -9,11 +9,12 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// Leave says why an operation may not begin to write on a host now, or "": the fleet does not want or allow it any more, nothing is to be done to the host, the
-// fleet or its ring is paused, or nothing is erased as the history cannot be trusted. It goes by the newest accepted commit, not by the last look. An error
-// means that nobody can tell yet. It takes the loop's lock, does nothing else, and may be called at any time.
-func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, err error) {
-	if outcome, aside := l.standsAside(); aside {
+// CheckLeave says why an operation must not begin to write on a host now, or "". Reasons are that the fleet dropped or
+// forbids the operation, that the host is excluded, that the fleet or the ring is paused, or that the history cannot
+// be trusted, so that no disk is erased. CheckLeave goes by the newest accepted commit, not by the last look. An error
+// means that the answer is not known yet. CheckLeave only takes the loop's lock; safe at any time.
+func (l *Loop) CheckLeave(id inventory.MachineID, operation string) (refusal string, err error) {
+	if outcome, aside := l.checkStandAside(); aside {
 		return "", errors.New(outcome.Why)
 	}
 	l.mu.Lock()
@@ -45,18 +46,20 @@ func (l *Loop) Leave(id inventory.MachineID, operation string) (refusal string, 
 	return "", nil
 }
 
-// Retry has a host that was given up, or that is held because its installed system does not call, tried again: an operator asked for it. What was written and
-// verified is not written again for it, and no consent is given by it. An error says why there is nothing to try.
-func (l *Loop) Retry(id inventory.MachineID) error {
+// RetryHost lets an operator retry a host that was given up, or that is held because the installed system does not
+// call home. A written and verified disk is not written again, and a retry gives no consent. An error says why there
+// is nothing to retry.
+func (l *Loop) RetryHost(id inventory.MachineID) error {
 	l.mu.Lock()
 	h := l.hosts[id]
 	switch {
 	case h == nil:
 		l.mu.Unlock()
 		return fmt.Errorf("there is no host %s: `ingot status` lists them", id)
-	case !retriable(h.seen.plan):
+	case !canRetry(h.lastLook.plan):
 		l.mu.Unlock()
-		return fmt.Errorf("host %s is %s: there is nothing to try again, see `ingot status %[1]s`", h.label(), h.seen.plan.Phase)
+		return fmt.Errorf("host %s is %s: there is nothing to try again, see `ingot status %[1]s`", h.displayName(),
+			h.lastLook.plan.Phase)
 	}
 	h.retry = true
 	l.mu.Unlock()
@@ -64,8 +67,8 @@ func (l *Loop) Retry(id inventory.MachineID) error {
 	return nil
 }
 
-// retriable reports whether a plan waits for a person to say that it shall be tried again.
-func retriable(p plan.Plan) bool {
+// canRetry reports whether a plan waits for an operator's retry.
+func canRetry(p plan.Plan) bool {
 	if p.Hold == nil {
 		return false
 	}

@@ -190,7 +190,7 @@ func (r *rollout) record(host inventory.MachineID) inventory.Record {
 // in the ramdisk.
 func (r *rollout) wantKept(t *testing.T, d *daemon, host inventory.MachineID, phase plan.Phase) {
 	t.Helper()
-	h, _ := d.Host(host)
+	h, _ := d.ViewHost(host)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m, rec := r.machines[host], r.records[host].Record
@@ -229,24 +229,24 @@ func TestADaemonThatWasAwayWritesNothingAgain(t *testing.T) {
 		after(40 * time.Minute)
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		h, _ := d.Host(host)
+		h, _ := d.ViewHost(host)
 		if h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != change.NoPhoneHome || w.machines[host].installs != 1 {
 			t.Fatalf("the host is %+v after %d installs", h.Plan, w.machines[host].installs)
 		}
-		if err := d.Retry("host-9999"); err == nil {
+		if err := d.RetryHost("host-9999"); err == nil {
 			t.Error("a host that is not known was tried again")
 		}
 		w.mu.Lock()
 		w.machines[host].silent = false
 		w.mu.Unlock()
-		if err := d.Retry(host); err != nil {
+		if err := d.RetryHost(host); err != nil {
 			t.Fatal(err)
 		}
 		after(10 * time.Minute)
-		if h, _ := d.Host(host); h.Plan.Phase != plan.Active || w.machines[host].installs != 1 {
+		if h, _ := d.ViewHost(host); h.Plan.Phase != plan.Active || w.machines[host].installs != 1 {
 			t.Errorf("retried: the host is %+v after %d installs", h.Plan, w.machines[host].installs)
 		}
-		if err := d.Retry(host); err == nil {
+		if err := d.RetryHost(host); err == nil {
 			t.Error("a host that is Active was tried again")
 		}
 		d.end(t)
@@ -275,7 +275,7 @@ func TestHostsInTroubleHoldNoPlace(t *testing.T) {
 					w.mu.Lock()
 					w.sources.Trunk.Commit = fmt.Sprintf("%040d", i+2)
 					w.mu.Unlock()
-					d.Refresh()
+					d.RefreshSource()
 				}
 				if got := d.phases()[plan.Active]; got != 10 {
 					t.Errorf("phases = %v, want the 10 others Active", d.phases())

@@ -22,166 +22,168 @@ import (
 
 // Loop converges machines to the fleet. Make one with New, run it with Run.
 type Loop struct {
-	config   Config
-	queue    *queue.Queue
-	healthy  lane
-	trouble  lane
-	refresh  chan struct{} // holds one token when the source shall be looked at soon
-	publish  chan struct{} // holds one token when there may be something to publish
-	fatal    context.CancelCauseFunc
-	watchers watch.Notifier
-	turns    []*resting // what Turn steps
-	failed   error      // why Turn does nothing any more
-	restores int        // that failed, in a row
-	pushing  pushing
-	onTip    lane // of who reads or pushes the status branch: what is read is judged before anything is built upon it
+	config        Config
+	queue         *queue.Queue
+	healthySlots  slots
+	troubledSlots slots
+	refresh       chan struct{} // holds one token when the source shall be looked at soon
+	publish       chan struct{} // holds one token when there may be something to publish
+	fatal         context.CancelCauseFunc
+	watchers      watch.Notifier
+	tasks         []*task // the tasks of StepOnce
+	failed        error   // why StepOnce does nothing more
+	restores      int     // failed attempts to restore, in a row
+	pushes        pushState
+	branchSlot    slots // held to read or push the status branch: pages are judged before a push builds on them
 
-	mu       sync.Mutex
-	hosts    map[inventory.MachineID]*host
-	standing *standing.Index
-	admit    *admit.View
-	fleet    fleet
-	branch   *statusbranch.Branch
-	another  string    // why nothing is done: another daemon runs this fleet
-	awoke    time.Time // when a look at the source and the branch ended last, by the wall clock
-	life     inventory.Life
+	mu           sync.Mutex
+	hosts        map[inventory.MachineID]*host
+	standing     *standing.Index
+	admit        *admit.View
+	fleet        fleet
+	branch       *statusbranch.Branch
+	otherDaemon  string    // why the daemon stands aside: another daemon runs this fleet
+	lastFollowed time.Time // end of the last look at source and branch, by the wall clock
+	life         inventory.Life
 }
 
-// host is what the loop knows of one machine. Who holds its turn writes it: one look at a time, or an operator's
-// `ingot forget`.
+// host is what the loop knows of one machine. The holder of the host's turn writes these fields: one look at a time,
+// or an operator's `ingot forget`.
 type host struct {
-	turn     lane
+	turn     slots
 	desired  inventory.Desired
 	orphaned bool               // in the journal, but not in the fleet
-	standing inventory.Standing // who its machine is known as
+	standing inventory.Standing // which machine the host is known as
 	record   inventory.Record
 	revision int64
-	doubtful bool        // the record must be read again before anything is based on it
-	attempt  *attempt    // a write of the record without an answer yet; nil when the journal has none on its way
-	live     admit.Live  // what its record does not say, and others go by; no commit changes that
-	state    admit.State // in its ring, at its last look
-	failures int         // looks in a row that got nowhere
-	retry    bool        // an operator's `ingot retry` was not acted upon yet
-	repeats  int         // times in a row that the same action was done
-	seen     seen
+	doubtful bool          // the record must be read again before the next decision
+	pending  *pendingWrite // a write of the record without an answer; nil when no write is on the way
+	live     admit.Live    // facts for other hosts' admission beyond the record; no commit changes them
+	state    admit.State   // in the host's ring, at the last look
+	failures int           // failed looks in a row
+	retry    bool          // an operator's `ingot retry` still waits for an action
+	repeats  int           // repetitions of the same action in a row
+	lastLook lookResult
 }
 
-func newHost(record inventory.Record) *host { return &host{turn: make(lane, 1), record: record} }
+func newHost(record inventory.Record) *host { return &host{turn: make(slots, 1), record: record} }
 
-// subject is what one look goes by: a host, what is asked of it, and its record with the revision that it was read with.
-type subject struct {
+// lookInput is the ground of one look: a host, the fleet's desire, and the record with the revision of its read.
+type lookInput struct {
 	host     *host
 	desired  inventory.Desired
 	record   inventory.Record
 	revision int64
 	observed inventory.Observed
-	retry    bool // an operator asked for another try
+	retry    bool // an operator asked for a retry
 }
 
-// seen is what a look saw, decided and did.
-type seen struct {
+// lookResult is what a look observed, decided and did.
+type lookResult struct {
 	at       time.Time
 	observed inventory.Observed
 	plan     plan.Plan
-	action   plan.Kind // what was done; "" when nothing was due
+	action   plan.Kind // the action of the look; "" when no action was due
 	outcome  plan.Outcome
 	again    time.Time // the next look
 }
 
-// lane bounds how many looks happen at a time.
-type lane chan struct{}
+// slots bounds how many goroutines do something at a time: a sender takes a slot, a receiver gives the slot back.
+type slots chan struct{}
 
 // New makes a loop; it does nothing until Run.
 func New(config Config) (*Loop, error) {
-	if err := config.complete(); err != nil {
+	if err := config.setDefaults(); err != nil {
 		return nil, err
 	}
 	return &Loop{
-		config:   config,
-		queue:    queue.New(),
-		healthy:  make(lane, config.Limits.Workers),
-		trouble:  make(lane, config.Limits.Workers),
-		refresh:  make(chan struct{}, 1),
-		publish:  make(chan struct{}, 1),
-		onTip:    make(lane, 1),
-		hosts:    map[inventory.MachineID]*host{},
-		standing: standing.New(inventory.Fleet{}, nil),
-		admit:    admit.New(),
-		branch:   statusbranch.New(),
+		config:        config,
+		queue:         queue.New(),
+		healthySlots:  make(slots, config.Limits.Workers),
+		troubledSlots: make(slots, config.Limits.Workers),
+		refresh:       make(chan struct{}, 1),
+		publish:       make(chan struct{}, 1),
+		branchSlot:    make(slots, 1),
+		hosts:         map[inventory.MachineID]*host{},
+		standing:      standing.New(inventory.Fleet{}, nil),
+		admit:         admit.New(),
+		branch:        statusbranch.New(),
 	}, nil
 }
 
 // The program is a pure function with a loop around it. These are its seven lines, in their order:
 //
-//	Source.Latest      accept       the newest accepted commits
-//	load.Fleet         accept       what they ask of every host, or findings
-//	Observer.Observe   look         what is true of one machine
-//	plan.Next          look         the one action that is due
-//	Executor.Do        perform      that action
-//	status.Summarize   summarize    what people are told of it
-//	Publisher.Publish  push         onto the status branch
+//	Source.Latest      acceptCommit    the newest accepted commits
+//	load.Fleet         acceptCommit    the fleet of these commits, or findings
+//	Observer.Observe   lookAtHost      the state of one machine
+//	plan.Next          lookAtHost      the one action that is due
+//	Executor.Do        performAction   the action
+//	status.Summarize   summarizeHost   the host's page for people
+//	Publisher.Publish  pushPages       the page on the status branch
 
-// accept is the first half of the program: what the fleet asks for. Whatever is wrong with the newest commit, the
-// last good fleet stays.
-func (l *Loop) accept(ctx context.Context) {
+// acceptCommit is the first half of the program: it takes the newest commits as the fleet. With a broken source or a
+// bad commit the last good fleet stays.
+func (l *Loop) acceptCommit(ctx context.Context) {
 	fetching, cancel := context.WithTimeout(ctx, l.config.Limits.Fetch)
 	defer cancel()
 	sources, err := l.config.Source.Latest(fetching)
-	if err != nil || l.known(sources) {
-		l.sourceAnswered(ctx, err)
+	if err != nil || l.isExamined(sources) {
+		l.recordSource(ctx, err)
 		return
 	}
 	fleet, findings := l.config.Load(sources) // load.Fleet
 	if findings = l.refuseEmpty(fleet, sources, findings); schemas.Fatal(findings) {
-		l.refuse(sources, findings)
+		l.refuseCommit(sources, findings)
 		return
 	}
-	l.adopt(ctx, sources, fleet, findings)
+	l.adoptFleet(ctx, sources, fleet, findings)
 }
 
-// look is the second half, for one host: look at it, decide, do the one thing that is due, say what was seen and done.
-func (l *Loop) look(ctx context.Context, id inventory.MachineID) {
+// lookAtHost is the second half, for one host: observe the host, decide, do the one due action, report.
+func (l *Loop) lookAtHost(ctx context.Context, id inventory.MachineID) {
 	h := l.takeTurn(id)
 	defer h.endTurn()
-	of, err := l.wanted(ctx, h)
+	in, err := l.readInput(ctx, h)
 	if err != nil {
-		l.postpone(id, h, err)
+		l.postponeLook(id, h, err)
 		return
 	}
-	observed := l.observe(ctx, of)
-	observed.Standing = l.standingOf(of, observed)
-	of.observed = observed
-	next := l.admitted(of, plan.Next(of.desired, observed, l.config.Now()))
-	action, outcome := l.act(ctx, &of, next)
-	observed.Record = of.record
-	l.report(of.host, seen{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
+	observed := l.observeHost(ctx, in)
+	observed.Standing = l.updateStanding(in, observed)
+	in.observed = observed
+	next := l.admitPlan(in, plan.Next(in.desired, observed, l.config.Now()))
+	action, outcome := l.actOnPlan(ctx, &in, next)
+	observed.Record = in.record
+	l.reportLook(in.host,
+		lookResult{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
 }
 
-// observe looks at a host, after this daemon answers the boot that is under way. Where what is known of the host cannot
-// be read nobody asks the machine, or serves it anything.
-func (l *Loop) observe(ctx context.Context, of subject) inventory.Observed {
-	if of.record.Unreadable != "" {
-		return inventory.Observed{Record: of.record, Retry: of.retry}
+// observeHost observes a host, after this daemon answers the boot of the record. Where the record cannot be read,
+// observeHost asks neither BMC nor agent, and serves no medium.
+func (l *Loop) observeHost(ctx context.Context, in lookInput) inventory.Observed {
+	if in.record.Unreadable != "" {
+		return inventory.Observed{Record: in.record, Retry: in.retry}
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Observe)
 	defer cancel()
-	served := l.config.Executor.Serve(ctx, of.desired, of.record)
-	observed := l.config.Observer.Observe(ctx, of.desired, of.record)
-	observed.Agent = served.Agent(observed.Agent, of.record.Epoch)
-	observed.Record, observed.Retry = of.record, of.retry
+	served := l.config.Executor.Serve(ctx, in.desired, in.record)
+	observed := l.config.Observer.Observe(ctx, in.desired, in.record)
+	observed.Agent = served.Agent(observed.Agent, in.record.Epoch)
+	observed.Record, observed.Retry = in.record, in.retry
 	return observed
 }
 
-// perform has the effect of one action. Journal-only actions have none beyond what Begin and Settle write.
-func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record inventory.Record,
+// performAction does the effect of one action. A journal-only action has no effect besides the writes of plan.Begin
+// and plan.Settle.
+func (l *Loop) performAction(ctx context.Context, desired inventory.Desired, record inventory.Record,
 	action plan.Action) plan.Outcome {
 	switch {
 	case action.Kind.JournalOnly():
 		return plan.Outcome{Result: plan.Done}
 	case action.Kind == plan.Publish:
-		return l.published(record)
+		return l.ensurePublished(record)
 	}
-	if outcome, aside := l.standsAside(); aside { // since the intent was written
+	if outcome, aside := l.checkStandAside(); aside { // checked again: writing the intent took time
 		return outcome
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
@@ -193,11 +195,12 @@ func (l *Loop) perform(ctx context.Context, desired inventory.Desired, record in
 	return outcome
 }
 
-// summarize writes what the last look saw and did onto the host's page, and reports whether it reads differently now.
-func (l *Loop) summarize(h *host) bool {
+// summarizeHost writes the last look onto the host's page, and reports whether the page reads differently now.
+func (l *Loop) summarizeHost(h *host) bool {
 	id := h.record.ID
 	document := status.Summarize(l.branch.Document(id), status.Result{
-		At: h.seen.at, Desired: h.desired, Observed: h.seen.observed, Plan: h.seen.plan, Action: h.seen.action, Outcome: h.seen.outcome,
+		At: h.lastLook.at, Desired: h.desired, Observed: h.lastLook.observed, Plan: h.lastLook.plan,
+		Action: h.lastLook.action, Outcome: h.lastLook.outcome,
 	})
 	if h.record.Unreadable != "" {
 		return l.branch.Show(id, document)
@@ -205,25 +208,25 @@ func (l *Loop) summarize(h *host) bool {
 	return l.branch.Write(id, document, h.record.OperationID())
 }
 
-// push puts pages onto the status branch, and gives its tip. A daemon that stands aside pushes nothing.
-func (l *Loop) push(ctx context.Context, next *statusbranch.Change) (string, error) {
+// pushPages pushes pages to the status branch and returns the new tip. A daemon that stands aside pushes no page.
+func (l *Loop) pushPages(ctx context.Context, next *statusbranch.Change) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
 	defer cancel()
-	l.onTip <- struct{}{}
-	defer func() { <-l.onTip }()
+	l.branchSlot <- struct{}{}
+	defer func() { <-l.branchSlot }()
 	l.mu.Lock()
-	if l.another != "" {
+	if l.otherDaemon != "" {
 		defer l.mu.Unlock()
-		return "", errors.New(l.another)
+		return "", errors.New(l.otherDaemon)
 	}
 	message := next.Message(l.fleet.commit)
 	l.mu.Unlock()
 	return l.config.Publisher.Publish(ctx, next.Files, message)
 }
 
-// Nudge asks for a look at a host soon. It says nothing about what is to be seen there, and may be called at any time
-// from anywhere.
-func (l *Loop) Nudge(id inventory.MachineID) {
+// RequestLook asks for a look at a host soon. The request carries no facts: the look observes the host. Safe at any
+// time from any goroutine.
+func (l *Loop) RequestLook(id inventory.MachineID) {
 	l.mu.Lock()
 	_, known := l.hosts[id]
 	ready := l.fleet.commit != ""
@@ -233,40 +236,40 @@ func (l *Loop) Nudge(id inventory.MachineID) {
 	}
 }
 
-// Refresh asks for a look at the source soon.
-func (l *Loop) Refresh() { signal(l.refresh) }
+// RefreshSource asks for a look at the source soon.
+func (l *Loop) RefreshSource() { sendSignal(l.refresh) }
 
-// followOnce looks at the source. It is looked at again as often as configured, and when somebody asks for it.
-// Whoever asks soon after a look waits a little, together with all who ask meanwhile: a burst of pushes is few looks,
-// the last of them at the newest commit.
+// followOnce looks at the source once. The next look comes after the configured time, or on a call of RefreshSource.
+// Several calls soon after a look wait a little and share one look: a burst of pushes costs few looks, and the last
+// look sees the newest commit.
 func (l *Loop) followOnce(ctx context.Context) rest {
-	l.accept(ctx)
+	l.acceptCommit(ctx)
 	if l.config.Publisher.Strayed() {
-		l.mend(ctx)
-		signal(l.publish)
+		l.mendBranch(ctx)
+		sendSignal(l.publish)
 	}
-	l.awake()
-	return rest{settle: l.config.Limits.Settle, wait: l.config.poll(), woken: l.refresh}
+	l.recordFollowed()
+	return rest{settle: l.config.Limits.Settle, wait: l.config.nextPoll(), woken: l.refresh}
 }
 
-// lookInTurn waits for a place. Hosts in trouble have places of their own: nothing they hang on is waited for by a
-// healthy host.
+// lookInTurn waits for a slot and looks at the host. Hosts in trouble have their own slots: a healthy host never waits
+// for a BMC that hangs.
 func (l *Loop) lookInTurn(ctx context.Context, id inventory.MachineID) {
-	places := l.healthy
+	places := l.healthySlots
 	l.mu.Lock()
 	if h := l.hosts[id]; h != nil && h.failures > 0 {
-		places = l.trouble
+		places = l.troubledSlots
 	}
 	l.mu.Unlock()
 	select {
 	case places <- struct{}{}:
 		defer func() { <-places }()
-		l.look(ctx, id)
+		l.lookAtHost(ctx, id)
 	case <-ctx.Done():
 	}
 }
 
-// takeTurn waits until nobody else writes what is known of a host; endTurn lets the next one.
+// takeTurn waits for the right to write what the loop knows of a host. The caller ends the turn with endTurn.
 func (l *Loop) takeTurn(id inventory.MachineID) *host {
 	l.mu.Lock()
 	h := l.hosts[id]
@@ -277,57 +280,58 @@ func (l *Loop) takeTurn(id inventory.MachineID) *host {
 
 func (h *host) endTurn() { <-h.turn }
 
-// wanted is what the fleet asks of a host and its record, read again when it is in doubt. The caller has the host's
-// turn.
-func (l *Loop) wanted(ctx context.Context, h *host) (subject, error) {
-	of := subject{host: h}
+// readInput gives the fleet's desire for a host and the host's record. A record in doubt is read again first. The
+// caller has the host's turn.
+func (l *Loop) readInput(ctx context.Context, h *host) (lookInput, error) {
+	in := lookInput{host: h}
 	l.mu.Lock()
 	doubtful := h.doubtful
 	l.mu.Unlock()
 	if doubtful {
-		if err := l.reread(ctx, h); err != nil {
-			return of, err
+		if err := l.rereadRecord(ctx, h); err != nil {
+			return in, err
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of.desired, of.record, of.revision, of.retry = h.desired, h.record, h.revision, h.retry
-	return of, nil
+	in.desired, in.record, in.revision, in.retry = h.desired, h.record, h.revision, h.retry
+	return in, nil
 }
 
-func (l *Loop) reread(ctx context.Context, h *host) error {
+// rereadRecord reads a record in doubt from the journal, and writes back what the journal had lost.
+func (l *Loop) rereadRecord(ctx context.Context, h *host) error {
 	record, read, err := l.config.Journal.Get(ctx, h.record.ID)
 	if err != nil {
 		return err
 	}
-	record, revision, err := l.overtake(ctx, h, record, read)
+	record, revision, err := l.overtakeWrite(ctx, h, record, read)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	record, unrecorded := recovery.Reread(h.record, journal.Entry{Record: record, Revision: revision})
-	h.record, h.revision, h.doubtful, h.attempt = record, revision, false, nil
-	l.moved(h)
+	h.record, h.revision, h.doubtful, h.pending = record, revision, false, nil
+	l.indexHost(h)
 	l.mu.Unlock()
 	if unrecorded {
-		return l.write(ctx, &subject{host: h, revision: revision}, record)
+		return l.writeRecord(ctx, &lookInput{host: h, revision: revision}, record)
 	}
 	return nil
 }
 
-// standingOf says who a host's machine is known as, by what a look saw.
-func (l *Loop) standingOf(of subject, observed inventory.Observed) inventory.Standing {
+// updateStanding decides from a look which machine the host is known as, and keeps the answer.
+func (l *Loop) updateStanding(in lookInput, observed inventory.Observed) inventory.Standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	who := l.standing.Of(of.desired, of.record, observed)
-	if of.host.desired.Commit == of.desired.Commit { // else another commit was accepted meanwhile
-		of.host.standing = who
+	who := l.standing.Of(in.desired, in.record, observed)
+	if in.host.desired.Commit == in.desired.Commit { // unequal: a newer commit was accepted during the look
+		in.host.standing = who
 	}
 	return who
 }
 
-// failure is why a context ended, when that was not its owner's wish.
-func failure(ctx context.Context) error {
+// stopCause is why a context ended; nil when the context's owner ended it.
+func stopCause(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) &&
 		!errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("the loop stopped: %w", err)
@@ -335,8 +339,8 @@ func failure(ctx context.Context) error {
 	return nil
 }
 
-// disowned ends the loop when the journal has another owner: nothing may be started any more.
-func (l *Loop) disowned(err error) bool {
+// stopIfDisowned ends the loop when another daemon owns the journal: from then on no action may start.
+func (l *Loop) stopIfDisowned(err error) bool {
 	if !errors.Is(err, journal.ErrNotOwner) {
 		return false
 	}

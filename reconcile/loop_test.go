@@ -169,7 +169,7 @@ func TestAnUnreadablePageIsNotANewHost(t *testing.T) {
 		w.branch[status.Path("host-0000")] = []byte("not a document")
 		d := w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		h, _ := d.Host("host-0000")
+		h, _ := d.ViewHost("host-0000")
 		if hold := h.Document.Hold; h.Plan.Phase != plan.Held || hold == nil || !strings.Contains(hold.Message,
 			"restore the page and restart, or run `ingot forget host-0000`") {
 			t.Errorf("host-0000 is %s, %+v, want it to say what to do", h.Plan.Phase, hold)
@@ -256,11 +256,11 @@ func TestAPausedFleetArmsNothing(t *testing.T) {
 			w.fleet.Commit, w.fleet.Settings.Paused = strings.Repeat(id, 40), paused
 			w.sources.Trunk.Commit = w.fleet.Commit
 			w.mu.Unlock()
-			d.Refresh()
+			d.RefreshSource()
 			after(time.Hour)
 		}
 		commit("2", true)
-		h, _ := d.Host("host-0000")
+		h, _ := d.ViewHost("host-0000")
 		if op := h.Observed.Record.Operation; h.Plan.Phase != plan.Pending || op == nil || op.Stage != inventory.Published || w.machines["host-0000"].installs != 0 {
 			t.Errorf("paused: %s, operation %+v, done %v; want it published and no more", h.Plan.Phase, op, w.machines["host-0000"].done)
 		}
@@ -308,7 +308,7 @@ func TestTheLastGoodFleetStays(t *testing.T) {
 				c.spoil(w)
 				calls := w.calls
 				w.mu.Unlock()
-				d.Refresh()
+				d.RefreshSource()
 				after(20 * time.Minute)
 				v := d.View()
 				if v.Commit != "1111111111111111111111111111111111111111" || d.phases()[plan.Active] != 2 {
@@ -334,7 +334,7 @@ func TestNothingIsDoneBeforeACommitIsAccepted(t *testing.T) {
 		w.source = errors.New("connection refused")
 		d := w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		d.Nudge("host-0000")
+		d.RequestLook("host-0000")
 		after(time.Hour)
 		v := d.View()
 		if v.Commit != "" || v.Last == "" || v.Source == "" {
@@ -359,9 +359,9 @@ func TestAHostThatLeavesTheFleetIsLeftAlone(t *testing.T) {
 		delete(w.fleet.Hosts, "host-0001")
 		done := len(w.machines["host-0001"].done)
 		w.mu.Unlock()
-		d.Refresh()
+		d.RefreshSource()
 		after(time.Hour)
-		if h, known := d.Host("host-0001"); !known || !h.Orphaned || h.Plan.Phase != plan.Orphaned {
+		if h, known := d.ViewHost("host-0001"); !known || !h.Orphaned || h.Plan.Phase != plan.Orphaned {
 			t.Errorf("host-0001 = %+v, want it orphaned", h)
 		}
 		d.end(t)

@@ -99,14 +99,14 @@ func TestWhatOperatorsDidIsNotForgotten(t *testing.T) {
 		w := newWorld(1)
 		before := status.Act{At: time.Now().UTC(), By: "anna", What: "paused ring canary"}
 		d := w.daemon(t, reconcile.Limits{})
-		d.Acted(before)
+		d.RecordAct(before)
 		after(time.Hour)
 		d.end(t)
 		w.unreadable = errors.New("the forge is down")
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Minute)
 		now := status.Act{At: time.Now().UTC(), By: "bert", What: "repinned the trunk"}
-		d.Acted(now)
+		d.RecordAct(now)
 		after(time.Minute)
 		w.mu.Lock()
 		w.unreadable = nil

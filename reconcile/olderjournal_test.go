@@ -41,7 +41,7 @@ func TestAnOlderJournalInstallsNothingAgain(t *testing.T) {
 				w.records, w.accepted, w.revision = maps.Clone(records), accepted, revision
 				d = w.daemon(t, reconcile.Limits{})
 				after(24 * time.Hour)
-				h, _ := d.Host("host-0000")
+				h, _ := d.ViewHost("host-0000")
 				d.end(t)
 				again := slices.DeleteFunc(slices.Clone(m.done[done:]), func(k plan.Kind) bool { return k == plan.FetchImage })
 				if m.installs != installs || len(again) > 0 || h.Plan.Phase != plan.Active {

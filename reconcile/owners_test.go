@@ -261,7 +261,7 @@ func ownersAfter(t *testing.T, h history) (wrong []string) {
 	for i, c := range h.merges {
 		o.cut()
 		o.commit(i, c)
-		if d.Refresh(); away {
+		if d.RefreshSource(); away {
 			d = serve()
 		}
 		after(c.wait)

@@ -8,24 +8,26 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// summarizeFleet notes that something about the whole fleet changed.
+// summarizeFleet asks for a push after a change of the whole fleet.
 func (l *Loop) summarizeFleet() {
 	l.branch.Touch()
-	signal(l.publish)
+	sendSignal(l.publish)
 	l.watchers.Notify("")
 }
 
-// Acted notes what an operator had the daemon do; it goes onto the fleet's page.
-func (l *Loop) Acted(act status.Act) {
+// RecordAct puts an operator's act onto the fleet's page.
+func (l *Loop) RecordAct(act status.Act) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fleet.acts = status.Do(l.fleet.acts, act)
 	l.summarizeFleet()
 }
 
-// summary is what the loop knows of the whole fleet. The caller holds the lock.
-func (l *Loop) summary() status.Fleet {
-	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused, Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.asks.TwoSigners, Unknown: l.fleet.unknown}
+// fleetSummary is the loop's knowledge of the whole fleet. The caller holds the lock.
+func (l *Loop) fleetSummary() status.Fleet {
+	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused,
+		Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.desired.TwoSigners,
+		Unknown: l.fleet.unknown}
 	if scope := l.fleet.reinstall; scope.Set() {
 		f.Reinstall = &scope
 	}
@@ -39,13 +41,14 @@ func (l *Loop) summary() status.Fleet {
 	return f
 }
 
-// fleetPages gives what encodes the pages of the whole fleet, by path, from what is known now. There are none before a commit was looked at, good or not.
+// fleetPages returns a function that encodes the fleet's pages by path, from the present state. Before the first
+// examined commit there are no pages.
 func (l *Loop) fleetPages() func() map[string][]byte {
 	if l.fleet.examined == "" {
 		return func() map[string][]byte { return nil }
 	}
 	documents := l.branch.Documents()
-	summary := status.NewFleet(l.summary(), l.fleet.findings, documents)
+	summary := status.NewFleet(l.fleetSummary(), l.fleet.findings, documents)
 	return func() map[string][]byte {
 		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
 	}

@@ -1,5 +1,8 @@
-// Package reconcile is the loop: it takes the newest accepted fleet, looks at each machine, asks the planner what is due, does
-// one thing, and writes down what it saw. It knows no BMC, no agent, no Git: it declares the ports it needs.
+// Package reconcile is the loop: it takes the newest accepted fleet, observes each machine, asks package plan which
+// action is due, does the one action, and publishes what it saw. Make a Loop with New and run it with Loop.Run;
+// Loop.View shows the loop's state. Read acceptCommit and lookAtHost in loop.go first. The package declares the ports
+// that the loop needs and knows no BMC, no agent and no Git: do not put policy here, the deciding packages are plan,
+// admit and inventory/standing.
 package reconcile
 
 import (
@@ -12,16 +15,16 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Source gives the fleet's newest accepted commits. An error means that nothing can be said: the last good fleet stays.
+// Source gives the newest accepted commits of the fleet. After an error the last good fleet stays.
 type Source interface {
 	Latest(ctx context.Context) (inventory.Sources, error)
 }
 
-// Loader resolves sources to a fleet. Fatal findings mean that the commit changes nothing.
+// Loader resolves sources to a fleet. With a fatal finding the commit changes no machine.
 type Loader func(inventory.Sources) (inventory.Fleet, []schemas.Finding)
 
-// Records keeps one record per machine by compare-and-swap. The loop is their only writer. Package journal has the real one, whose errors the
-// loop tells apart: journal.ErrConflict and journal.ErrNotOwner.
+// Records keeps one record per machine by compare-and-swap. The loop is the only writer. Package journal has the real
+// implementation; the loop distinguishes the errors journal.ErrConflict and journal.ErrNotOwner.
 type Records interface {
 	List(ctx context.Context) ([]journal.Entry, error)
 	Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error)
@@ -34,19 +37,20 @@ type Commits interface {
 	Accept(ctx context.Context, accepted journal.Accepted) error
 }
 
-// Journal is what the loop must not forget.
+// Journal is the memory of the loop that survives a restart.
 type Journal interface {
 	Records
 	Commits
 }
 
-// Observer looks at one host and changes nothing. It returns within its own deadlines and never fails: what could not be read says so in the value.
+// Observer observes one host and changes nothing. Observe returns within its own deadlines and never fails: the returned
+// value says what could not be read.
 type Observer interface {
 	Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed
 }
 
-// Executor does one action for one host: it starts something or looks at it, and returns within its own deadlines. Doing an
-// action that has been done already is Done. Journal-only actions never reach it.
+// Executor does one action for one host: Do starts something or looks at its progress, and returns within its own
+// deadlines. An action that was done before is Done. Journal-only actions never reach an Executor.
 type Executor interface {
 	Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome
 	// Serve has this daemon answer the boot of a record, and no other boot: its medium, its agent. It asks no machine,
@@ -56,13 +60,13 @@ type Executor interface {
 
 // Publisher keeps the status branch. Documents are whole files by path.
 type Publisher interface {
-	// Read gives every file of the status branch's tip, each with whether this publisher's identity wrote the file; none
+	// Read gives every file of the branch's tip, each with whether this publisher's identity wrote the file; no files
 	// when the branch does not exist yet.
 	Read(ctx context.Context) (map[string]status.File, error)
-	// Publish commits the changed files on top of the tip, and returns the commit. A nil content deletes. Files that hold these bytes already are no change;
-	// without any change the tip is returned and nothing is pushed. Where the tip is not the one that Read and Publish left, an error with Moved() true may say
-	// that nothing was pushed, so that Read tells first what is there.
+	// Publish commits the changed files on top of the tip, and returns the commit. A nil content deletes a file.
+	// Without a changed byte Publish returns the tip and pushes nothing. After somebody else moved the tip, Publish
+	// may return an error with Moved() true and push nothing: the caller then calls Read first.
 	Publish(ctx context.Context, changed map[string][]byte, message string) (string, error)
-	// Strayed reports whether the tip was seen elsewhere than where Read and Publish left it: somebody else wrote to the branch, or deleted it.
+	// Strayed reports whether somebody else moved or deleted the branch since the last Read or Publish.
 	Strayed() bool
 }

@@ -9,106 +9,107 @@ import (
 	"github.com/gitmetal/ingot/reconcile/statusbranch"
 )
 
-// published is the effect of plan.Publish, and what an inspection waits for: the host, with its operation if it has one, is on the status branch, or soon will
-// be. All hosts that wait share one push.
-func (l *Loop) published(record inventory.Record) plan.Outcome {
+// ensurePublished is the effect of plan.Publish, and goes before an inspection: Done once the status branch shows the
+// host with its operation. All waiting hosts share one push.
+func (l *Loop) ensurePublished(record inventory.Record) plan.Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.branch.Shows(record.ID, record.OperationID()) {
 		return plan.Outcome{Result: plan.Done}
 	}
 	l.branch.Urge(record.ID)
-	signal(l.publish)
+	sendSignal(l.publish)
 	if l.branch.Trouble != "" {
 		return plan.Outcome{Result: plan.Retry, Why: "nothing begins before the status branch can be pushed"}
 	}
 	return plan.Outcome{Result: plan.Waits, Why: "the host is being pushed to the status branch"}
 }
 
-// gather is how long an urgent push waits for company.
-const gather = 200 * time.Millisecond
+// gatherTime is how long an urgent push waits for further hosts.
+const gatherTime = 200 * time.Millisecond
 
-// pushing is how pushes went; publishOnce alone uses it.
-type pushing struct {
-	last     time.Time // the end of the last one
-	failures int       // in a row
-	gathered bool      // an urgent push waited for company
+// pushState is the history of pushes; only publishOnce uses it.
+type pushState struct {
+	last     time.Time // end of the last push
+	failures int       // failed pushes in a row
+	gathered bool      // the urgent push waited for further hosts
 }
 
-// publishOnce pushes pages that changed, not more often than configured unless a machine waits, and until they are
-// there.
+// publishOnce pushes the changed pages: at once when a machine waits, otherwise at the configured pace, and again
+// after a failure.
 func (l *Loop) publishOnce(ctx context.Context) rest {
-	p := &l.pushing
-	if l.mend(ctx); l.aside() {
+	p := &l.pushes
+	if l.mendBranch(ctx); l.stoodAside() {
 		return rest{ended: true}
 	}
-	waiting, urgent := l.pending()
+	waiting, urgent := l.pendingPush()
 	wait := l.config.Limits.Resync
 	if waiting {
-		wait = p.last.Add(l.gap(urgent, p.failures)).Sub(l.config.Now())
+		wait = p.last.Add(l.pushGap(urgent, p.failures)).Sub(l.config.Now())
 	}
 	if wait > 0 {
 		return rest{wait: wait, woken: l.publish}
 	}
-	if urgent && p.failures == 0 && !p.gathered { // others may be about to wait for a push too
+	if urgent && p.failures == 0 && !p.gathered { // further hosts may soon need a push
 		p.gathered = true
-		return rest{settle: gather}
+		return rest{settle: gatherTime}
 	}
 	p.gathered = false
-	next := l.unpublished()
+	next := l.gatherChange()
 	if len(next.Files) == 0 {
-		l.settle(next)
+		l.settlePush(next)
 		return rest{}
 	}
-	tip, err := l.push(ctx, next)
-	if ctx.Err() != nil || l.aside() {
+	tip, err := l.pushPages(ctx, next)
+	if ctx.Err() != nil || l.stoodAside() {
 		return rest{ended: true}
 	}
 	p.last = l.config.Now()
 	if p.failures++; err == nil {
 		p.failures = 0
 	}
-	if moved(err) { // what is there is read first
-		l.again()
+	if tipMoved(err) { // mendBranch reads the new tip first
+		l.gatherAgain()
 		return rest{}
 	}
-	l.pushed(next, tip, err)
+	l.recordPush(next, tip, err)
 	return rest{}
 }
 
-// mend writes pages again that somebody else changed or deleted. While the daemon lives it believes nothing that it reads there, but that another daemon wrote
-// it: then it stands aside.
-func (l *Loop) mend(ctx context.Context) {
-	l.onTip <- struct{}{}
-	defer func() { <-l.onTip }()
+// mendBranch writes pages again after somebody changed or deleted them. The daemon believes one thing from a changed
+// branch: the page of another daemon, before which this daemon stands aside.
+func (l *Loop) mendBranch(ctx context.Context) {
+	l.branchSlot <- struct{}{}
+	defer func() { <-l.branchSlot }()
 	if !l.config.Publisher.Strayed() {
 		return
 	}
-	files, err := l.onBranch(ctx)
+	files, err := l.readBranch(ctx)
 	if err != nil && l.config.Publisher.Strayed() {
-		return // it cannot be reached: the next look or push tries again
+		return // unreachable: the next look or push tries again
 	}
-	believed := make(map[string][]byte, len(files)) // where they cannot be read, every page is written again
+	believed := make(map[string][]byte, len(files)) // empty when unreadable: then every page is written again
 	for name, file := range files {
 		believed[name] = file.Content
 	}
-	pages, tip := l.foreignPages(believed), l.lastCommit()
+	pages, tip := l.findForeignPages(believed), l.lastCommit()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if why := l.anotherDaemon(pages, tip); why != "" {
+	if why := l.findOtherDaemon(pages, tip); why != "" {
 		l.standAside(why)
 		return
 	}
 	if differ := l.branch.Compare(believed); differ > 0 {
-		l.config.Log.Warn("the status branch is not as it was left: somebody else changed it, or a push of ours had no answer; pages that are not as they should be are written again", "pages", differ, "error", err)
+		l.config.Log.Warn("the status branch was changed by somebody else, or a push of ours had no answer: pages "+
+			"that differ are written again", "pages", differ, "error", err)
 	}
 }
 
-// gap is the shortest time since the last push.
-func (l *Loop) gap(urgent bool, failures int) time.Duration {
+// pushGap is the shortest time between the last push and the next push.
+func (l *Loop) pushGap(urgent bool, failures int) time.Duration {
 	switch {
 	case failures > 0:
-		return l.config.backoff(failures)
+		return l.config.backoffAfter(failures)
 	case urgent:
 		return 0
 	default:
@@ -116,15 +117,15 @@ func (l *Loop) gap(urgent bool, failures int) time.Duration {
 	}
 }
 
-// pending reports whether there may be something to push, and whether a machine waits for it.
-func (l *Loop) pending() (waiting, urgent bool) {
+// pendingPush reports whether there may be pages to push, and whether a machine waits for the push.
+func (l *Loop) pendingPush() (waiting, urgent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.branch.Pending()
 }
 
-// unpublished gathers every page whose bytes are not those on the branch. Encoding is slow, so nobody waits for it.
-func (l *Loop) unpublished() *statusbranch.Change {
+// gatherChange gathers every page with other bytes than on the branch. The slow encoding happens without the lock.
+func (l *Loop) gatherChange() *statusbranch.Change {
 	l.mu.Lock()
 	next := l.branch.Change(l.fleetPages())
 	l.mu.Unlock()
@@ -132,8 +133,8 @@ func (l *Loop) unpublished() *statusbranch.Change {
 	return next
 }
 
-// pushed notes what a push came to. The log hears of changes only; hosts that waited are looked at.
-func (l *Loop) pushed(next *statusbranch.Change, tip string, err error) {
+// recordPush records the result of a push and queues the hosts that waited for the push. The log tells changes only.
+func (l *Loop) recordPush(next *statusbranch.Change, tip string, err error) {
 	l.mu.Lock()
 	trouble := ""
 	if err != nil {
@@ -141,7 +142,8 @@ func (l *Loop) pushed(next *statusbranch.Change, tip string, err error) {
 	}
 	switch before := l.branch.Trouble; {
 	case trouble != "" && before == "":
-		l.config.Log.Error("status not pushed: it is tried again, and no operation begins before it succeeds", "error", err)
+		l.config.Log.Error("status not pushed: it is tried again, and no operation begins before it succeeds", "error",
+			err)
 	case trouble == "" && before != "":
 		l.config.Log.Info("status pushed again", "tip", tip)
 	}
@@ -154,7 +156,7 @@ func (l *Loop) pushed(next *statusbranch.Change, tip string, err error) {
 	}
 	l.mu.Unlock()
 	if err == nil {
-		waiting = l.settle(next)
+		waiting = l.settlePush(next)
 	}
 	for _, id := range waiting {
 		l.queue.Add(id, l.config.Now())
@@ -167,15 +169,15 @@ func (l *Loop) pushed(next *statusbranch.Change, tip string, err error) {
 	l.watchers.Notify("")
 }
 
-// again has a change gathered anew that was not pushed.
-func (l *Loop) again() {
+// gatherAgain lets the next push gather a change again that was not pushed.
+func (l *Loop) gatherAgain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.branch.Touch()
 }
 
-// settle notes what is on the branch now and gives the hosts that waited for it.
-func (l *Loop) settle(next *statusbranch.Change) (waiting []inventory.MachineID) {
+// settlePush records the pushed pages and returns the hosts that waited for them.
+func (l *Loop) settlePush(next *statusbranch.Change) (waiting []inventory.MachineID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.branch.Settle(next)

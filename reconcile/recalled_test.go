@@ -47,7 +47,7 @@ func TestAnOldPageContinuesNothing(t *testing.T) {
 					}
 					d = w.daemon(t, reconcile.Limits{})
 					after(24 * time.Hour)
-					h, _ := d.Host("host-0000")
+					h, _ := d.ViewHost("host-0000")
 					d.end(t)
 					if slices.ContainsFunc(m.done[done:], func(k plan.Kind) bool { return k != plan.FetchImage }) {
 						t.Errorf("%s, operation %+v: done %v, want the machine left alone: %+v", h.Plan.Phase, h.Observed.Record.Operation, m.done[done:], h.Plan.Hold)
@@ -84,7 +84,7 @@ func TestALostJournalInAnInstall(t *testing.T) {
 				w.records, w.accepted = map[inventory.MachineID]journal.Entry{}, journal.Accepted{}
 				d := w.daemon(t, reconcile.Limits{})
 				after(2 * time.Hour)
-				h, _ := d.Host("host-0000")
+				h, _ := d.ViewHost("host-0000")
 				phase := h.Plan.Phase
 				d.end(t)
 				if m.installs > 1 || m.boots > max(boots, 1) {
@@ -146,7 +146,7 @@ func personEnds(t *testing.T, limits reconcile.Limits, meanwhile func(*world)) {
 		meanwhile(w)
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		h, _ := d.Host("host-0000")
+		h, _ := d.ViewHost("host-0000")
 		d.end(t)
 		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.Recalled {
 			t.Fatalf("%s, hold %+v, want it held", h.Plan.Phase, h.Plan.Hold)
@@ -157,11 +157,11 @@ func personEnds(t *testing.T, limits reconcile.Limits, meanwhile func(*world)) {
 		}
 		d = w.daemon(t, reconcile.Limits{})
 		after(time.Minute)
-		if err := d.Forget(t.Context(), "host-0000"); err != nil {
+		if err := d.ForgetHost(t.Context(), "host-0000"); err != nil {
 			t.Fatal(err)
 		}
 		after(time.Minute)
-		h, _ = d.Host("host-0000")
+		h, _ = d.ViewHost("host-0000")
 		d.end(t)
 		got := h.Observed.Record
 		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.FoundRunning || got.Operation != nil ||

@@ -49,7 +49,7 @@ func TestAStopAfterAnAttemptThatWrote(t *testing.T) {
 				did := slices.Clone(m.done[done:])
 				m.script = false
 				r.mu.Unlock()
-				if h, _ := d.Host(host); h.Plan.Phase != phase || slices.Contains(did, plan.AssignStep) {
+				if h, _ := d.ViewHost(host); h.Plan.Phase != phase || slices.Contains(did, plan.AssignStep) {
 					t.Errorf("the host is %+v after %v, want it %s without a job", h.Plan, did, phase)
 				}
 				r.change(d, func(r *rollout) { stops[name].goOn(r, host) })
@@ -88,7 +88,7 @@ func TestAPausedRingHoldsNoPlace(t *testing.T) {
 				if w.records[name].Record.Operation != nil {
 					w.pushed = nil
 					pause(true)
-					d.Refresh()
+					d.RefreshSource()
 				}
 			}
 		}
@@ -100,7 +100,7 @@ func TestAPausedRingHoldsNoPlace(t *testing.T) {
 		w.mu.Lock()
 		pause(false)
 		w.mu.Unlock()
-		d.Refresh()
+		d.RefreshSource()
 		after(3 * time.Hour)
 		if got := d.phases(); got[plan.Active] != 6 {
 			t.Errorf("phases = %v, want all Active", got)

@@ -6,63 +6,64 @@ import (
 	"github.com/gitmetal/ingot/reconcile/queue"
 )
 
-// report keeps what a look saw, puts it on the host's page, and says when the next look is due.
-func (l *Loop) report(h *host, s seen) {
+// reportLook keeps the result of a look, writes the host's page, and queues the next look.
+func (l *Loop) reportLook(h *host, s lookResult) {
 	l.mu.Lock()
 	id := h.record.ID
 	before := h.live
-	h.live.Admitted = false // from here on it shows
+	h.live.Admitted = false // the record or the phase shows the place now
 	h.live.Waiting = before.Waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
-	h.count(s)
+	h.countFailures(s)
 	if s.outcome.Result == plan.Done && (s.action == plan.OpenBoot || s.action == plan.OpenOperation) {
-		h.retry = false // it is being tried again
+		h.retry = false // the retry begins
 	}
 	s.again = s.at.Add(l.config.Limits.Next(queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures,
 		Repeats: h.repeats}, l.config.Jitter))
-	if s.outcome.Result == plan.Retry && (h.seen.outcome.Result != plan.Retry || h.seen.outcome.Why != s.outcome.Why) {
+	if s.outcome.Result == plan.Retry &&
+		(h.lastLook.outcome.Result != plan.Retry || h.lastLook.outcome.Why != s.outcome.Why) {
 		l.config.Log.Warn("effect failed", "host", id, "action", s.action, "why", s.outcome.Why, "again", s.again)
 	}
-	if s.plan.Phase != h.seen.plan.Phase {
-		l.config.Log.Info("phase", "host", id, "phase", s.plan.Phase, "was", h.seen.plan.Phase)
+	if s.plan.Phase != h.lastLook.plan.Phase {
+		l.config.Log.Info("phase", "host", id, "phase", s.plan.Phase, "was", h.lastLook.plan.Phase)
 	}
-	h.seen = s
-	l.moved(h)
+	h.lastLook = s
+	l.indexHost(h)
 	now := l.admit.Machine(id)
 	freed := before.Placed && !now.Busy || before.Waiting && !now.Busy && !now.Waiting
 	if state := now.State; h.desired.Ring != "" && state != h.state {
-		h.state, freed = state, true // others of the ring, and of rings after it, may have their turn
+		h.state, freed = state, true // hosts of this ring and of later rings may have their turn
 		l.watchers.Notify("")
 	}
 	h.live.Placed = now.Busy
-	l.moved(h)
-	changed := l.summarize(h)
+	l.indexHost(h)
+	changed := l.summarizeHost(h)
 	l.mu.Unlock()
 	if freed {
-		l.placeFreed()
+		l.wakeWaiting()
 	}
 	l.watchers.Notify(id)
 	if changed {
-		signal(l.publish)
+		sendSignal(l.publish)
 	}
 	l.queue.Done(id, s.again)
 }
 
-// postpone ends a look that could not begin.
-func (l *Loop) postpone(id inventory.MachineID, h *host, err error) {
+// postponeLook ends a look that could not begin, and queues the next look.
+func (l *Loop) postponeLook(id inventory.MachineID, h *host, err error) {
 	l.mu.Lock()
 	h.failures++
 	if h.failures == 1 {
 		l.config.Log.Error("no look without its record", "host", id, "error", err)
 	}
-	h.seen.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
-	again := l.config.Now().Add(l.config.backoff(h.failures))
+	h.lastLook.outcome = plan.Outcome{Result: plan.Retry, Why: err.Error()}
+	again := l.config.Now().Add(l.config.backoffAfter(h.failures))
 	l.mu.Unlock()
 	l.watchers.Notify(id)
 	l.queue.Done(id, again)
 }
 
-// count keeps the row of looks that got nowhere.
-func (h *host) count(s seen) {
+// countFailures counts failed looks in a row, looks with a failing BMC in a row, and repetitions of one action.
+func (h *host) countFailures(s lookResult) {
 	switch {
 	case s.outcome.Result == plan.Retry, s.outcome.Result == plan.Stalled, s.observed.BMC.Reach.Failed():
 		h.failures++
@@ -75,7 +76,7 @@ func (h *host) count(s seen) {
 	} else {
 		h.live.Troubled = 0
 	}
-	if s.outcome.Result == plan.Done && h.seen.outcome.Result == plan.Done && s.action == h.seen.action {
+	if s.outcome.Result == plan.Done && h.lastLook.outcome.Result == plan.Done && s.action == h.lastLook.action {
 		h.repeats++
 	} else {
 		h.repeats = 0

@@ -18,29 +18,29 @@ import (
 	"github.com/gitmetal/ingot/reconcile/statusbranch"
 )
 
-// restoreOnce fills the loop's memory, which happens before anything else: from the journal, and from the status branch
-// for every host that the journal does not know, or knows less of. It tries again until both can be read; until then
-// nothing is done to any machine.
+// restoreOnce restores what the journal knows of every host, and what the status branch knows beyond the journal. The
+// loop starts with restoreOnce, and repeats it until both can be read: before, the daemon touches no machine.
 func (l *Loop) restoreOnce(ctx context.Context) rest {
-	err := l.recall(ctx)
-	if err == nil || ctx.Err() != nil || l.disowned(err) {
-		l.setTrouble("")
+	err := l.restoreHosts(ctx)
+	if err == nil || ctx.Err() != nil || l.stopIfDisowned(err) {
+		l.setSourceTrouble("")
 		return rest{ended: true}
 	}
 	if l.restores++; l.restores == 1 {
 		l.config.Log.Error("journal or status branch not readable: no machine is touched before they are", "error", err)
 	}
-	l.setTrouble(err.Error())
-	return rest{wait: l.config.backoff(l.restores), woken: l.refresh}
+	l.setSourceTrouble(err.Error())
+	return rest{wait: l.config.backoffAfter(l.restores), woken: l.refresh}
 }
 
-func (l *Loop) setTrouble(why string) {
+func (l *Loop) setSourceTrouble(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fleet.trouble = why
+	l.fleet.sourceTrouble = why
 }
 
-func (l *Loop) recall(ctx context.Context) error {
+// restoreHosts reads journal and status branch, records what only pages know, and fills the loop's hosts.
+func (l *Loop) restoreHosts(ctx context.Context) error {
 	entries, err := l.config.Journal.List(ctx)
 	if err != nil {
 		return err
@@ -49,13 +49,14 @@ func (l *Loop) recall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := l.onBranch(ctx)
+	files, err := l.readBranch(ctx)
 	if err != nil {
 		return err
 	}
 	known := recovery.Recall(entries, files)
 	if err := known.Refused[status.FleetPath]; errors.Is(err, format.ErrNewer) {
-		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err) // that ingot runs this fleet: its page is not written over
+		// a newer ingot runs this fleet: its page stays
+		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 	}
 	l.beginLife(known.Life)
 	if err := l.recordRecovered(ctx, known.Hosts); err != nil {
@@ -63,11 +64,12 @@ func (l *Loop) recall(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits, status.Acts(l.fleet.acts, known.Acts), known.Unknown
+	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits,
+		status.Acts(l.fleet.acts, known.Acts), known.Unknown
 	clear(l.hosts)
 	l.admit, l.branch, l.standing = admit.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
 	for _, h := range known.Hosts {
-		l.remember(h)
+		l.addRestored(h)
 	}
 	for file, content := range known.Files {
 		l.branch.RecallFile(file, content)
@@ -81,7 +83,7 @@ func (l *Loop) recall(ctx context.Context) error {
 	return nil
 }
 
-// beginLife numbers this start of the daemon above all lives that are known.
+// beginLife gives this start of the daemon a number above all known lives.
 func (l *Loop) beginLife(highest uint64) {
 	if l.life.ID == "" {
 		l.life.ID = l.config.NewID()
@@ -89,13 +91,13 @@ func (l *Loop) beginLife(highest uint64) {
 	l.life.Number = max(l.life.Number, highest+1)
 }
 
-// recordRecovered writes what was taken from pages into the journal, before anything is decided. An error leaves open
-// which records are written.
+// recordRecovered writes the records that were restored from pages into the journal, before the first decision. After
+// an error some of the records may be written.
 func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineID]recovery.Host) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var writes sync.WaitGroup
-	places := make(lane, l.config.Limits.Workers)
+	places := make(slots, l.config.Limits.Workers)
 	recorded := make(chan recovery.Host, len(hosts))
 	for _, id := range slices.Sorted(maps.Keys(hosts)) {
 		h := hosts[id]
@@ -120,8 +122,8 @@ func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineI
 	return context.Cause(ctx)
 }
 
-// remember is what is known of one host at the start. The caller holds the lock.
-func (l *Loop) remember(known recovery.Host) {
+// addRestored adds a restored host. The caller holds the lock.
+func (l *Loop) addRestored(known recovery.Host) {
 	id := known.Record.ID
 	h := newHost(known.Record)
 	h.revision, h.desired, h.orphaned = known.Revision, inventory.Desired{ID: id,
@@ -129,16 +131,17 @@ func (l *Loop) remember(known recovery.Host) {
 	l.hosts[id] = h
 	switch {
 	case h.record.Unreadable != "":
-		h.seen.observed.Record = h.record
-		h.seen.plan = plan.Next(h.desired, h.seen.observed, l.config.Now())
-		l.summarize(h)
+		h.lastLook.observed.Record = h.record
+		h.lastLook.plan = plan.Next(h.desired, h.lastLook.observed, l.config.Now())
+		l.summarizeHost(h)
 		l.config.Log.Error("what is known of a host cannot be read", "host", id, "error", h.record.Unreadable)
 	case known.Page != nil:
 		l.branch.Recall(id, known.Document, known.Page)
 	}
 }
 
-func (l *Loop) onBranch(ctx context.Context) (map[string]status.File, error) {
+// readBranch reads all files of the status branch.
+func (l *Loop) readBranch(ctx context.Context) (map[string]status.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Publish)
 	defer cancel()
 	files, err := l.config.Publisher.Read(ctx)

@@ -82,7 +82,7 @@ func (r *rollout) release(d *daemon, tag, inputs string, consents map[inventory.
 	}
 	r.mu.Unlock()
 	if d != nil {
-		d.Refresh()
+		d.RefreshSource()
 	}
 }
 
@@ -95,7 +95,7 @@ func (r *rollout) distrust(d *daemon) {
 		r.fleet.Rings[name], r.sources.Releases[name] = ring, release
 	}
 	r.mu.Unlock()
-	d.Refresh()
+	d.RefreshSource()
 }
 
 // done gives how many hosts of each ring run some inputs.
@@ -134,11 +134,11 @@ func TestARolloutGoesRingByRing(t *testing.T) {
 		after(12 * time.Hour)
 		r.wantDone(t, "a canary failed", "2222", 0, 0, 0)
 		r.wantDone(t, "a canary failed", "1111", 9, 10, 10)
-		failed, _ := d.Host(first)
+		failed, _ := d.ViewHost(first)
 		if failed.Plan.Phase != plan.Held || failed.Plan.Hold.Consent == "" {
 			t.Errorf("the failed canary is %+v", failed.Plan)
 		}
-		waits, _ := d.Host(r.fleet.Rings["broad"].Hosts[5])
+		waits, _ := d.ViewHost(r.fleet.Rings["broad"].Hosts[5])
 		if want := "ring broad comes after ring early, of which 0 of 10 hosts are done"; waits.Plan.Phase != plan.Pending || waits.Plan.Waits != want {
 			t.Errorf("a host of the last ring is %s, waits for %q; want %q", waits.Plan.Phase, waits.Plan.Waits, want)
 		}
@@ -148,7 +148,7 @@ func TestARolloutGoesRingByRing(t *testing.T) {
 
 		r.release(d, "v3", "3333", nil)
 		after(time.Hour)
-		failed, _ = d.Host(first)
+		failed, _ = d.ViewHost(first)
 		r.release(d, "v4", "3333", map[inventory.MachineID]string{first: failed.Plan.Hold.Consent})
 		after(24 * time.Hour)
 		r.wantDone(t, "the release that mends it", "3333", 10, 10, 10)
@@ -187,7 +187,7 @@ func TestProtectInTheMiddleOfARollout(t *testing.T) {
 		}
 		r.sources.Trunk.Commit = strings.Repeat("9", 40)
 		r.mu.Unlock()
-		d.Refresh()
+		d.RefreshSource()
 		after(24 * time.Hour)
 		for name, before := range protected {
 			if m := r.machines[name]; len(m.done) > before {
@@ -234,7 +234,7 @@ func TestAFrozenHistoryErasesNothing(t *testing.T) {
 		r.distrust(d)
 		after(time.Hour)
 		r.wantDone(t, "a moved tag", "1111", 10, 10, 10)
-		h, _ := d.Host(ring.Hosts[0])
+		h, _ := d.ViewHost(ring.Hosts[0])
 		if want := "nothing is erased until an operator has looked: tag v2 was moved"; h.Plan.Phase != plan.Held || h.Plan.Hold.Reason != change.Frozen || h.Plan.Hold.Message != want {
 			t.Errorf("the host is %+v", h.Plan)
 		}
@@ -267,7 +267,7 @@ func TestAClosedWindowArmsNothing(t *testing.T) {
 		r.mu.Lock()
 		op := r.records[host].Record.Operation
 		r.mu.Unlock()
-		h, _ := d.Host(host)
+		h, _ := d.ViewHost(host)
 		if op == nil || op.Stage != inventory.Published || h.Plan.Phase != plan.Pending || !strings.Contains(h.Plan.Waits, "in its windows only") {
 			t.Errorf("after the window: operation %+v, plan %+v; want it published and no more", op, h.Plan)
 		}
@@ -318,7 +318,7 @@ func TestWhatStopsARolloutStopsTheWayDown(t *testing.T) {
 					t.Errorf("the boot is %+v, want it begun", boot)
 				}
 				after(2 * time.Hour)
-				h, _ := d.Host(host)
+				h, _ := d.ViewHost(host)
 				if did := r.machines[host].done[before:]; len(did) > 0 || h.Plan.Phase != plan.Pending {
 					t.Errorf("stopped: done %v, plan %+v; want the machine left on", did, h.Plan)
 				}
@@ -337,5 +337,5 @@ func (r *rollout) change(d *daemon, how func(*rollout)) {
 	r.ids++
 	how(r)
 	r.mu.Unlock()
-	d.Refresh()
+	d.RefreshSource()
 }

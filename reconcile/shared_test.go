@@ -90,7 +90,7 @@ func TestADiskOfAMachineWhoseRecordCannotBeReadIsNotWritten(t *testing.T) {
 		w.records[polled] = journal.Entry{Record: inventory.Record{ID: polled, Unreadable: "newer"}, Revision: 7}
 		d := w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		h, _ := d.Host("host-0001")
+		h, _ := d.ViewHost("host-0001")
 		d.end(t)
 		if h.Plan.Hold == nil || h.Plan.Hold.Reason != change.DiskShared || w.machines["host-0001"].installs > 0 {
 			t.Errorf("the other machine is %+v after %d installs", h.Plan, w.machines["host-0001"].installs)

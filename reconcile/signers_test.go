@@ -21,7 +21,7 @@ func (r *rollout) sign(d *daemon, s inventory.Signatures) {
 	r.fleet = r.fleet.Countersigned(nil)
 	r.mu.Unlock()
 	if d != nil {
-		d.Refresh()
+		d.RefreshSource()
 	}
 }
 
@@ -56,7 +56,7 @@ func TestADeletedCountersignatureArmsNothing(t *testing.T) {
 		r.mu.Unlock()
 		after(time.Hour)
 		r.wantDone(t, "a deleted countersignature", "1111", 10, 10, 10)
-		if h, _ := d.Host(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.NeedsSigners || h.Observed.Record.Last.Outcome != inventory.Superseded {
+		if h, _ := d.ViewHost(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.NeedsSigners || h.Observed.Record.Last.Outcome != inventory.Superseded {
 			t.Errorf("the host is %+v", h.Plan)
 		}
 		r.sign(d, two)

@@ -37,7 +37,7 @@ func TestADaemonThatDiesBetweenSteps(t *testing.T) {
 					_ = d.stop()
 					d = w.daemon(t, reconcile.Limits{})
 					after(time.Hour)
-					h, _ := d.Host(polled)
+					h, _ := d.ViewHost(polled)
 					d.end(t)
 					m := w.machines[polled]
 					if h.Plan.Phase != plan.Active || m.installs != 1 || !slices.Equal(m.ran, []string{"before 1", "after 1"}) {
@@ -65,7 +65,7 @@ func TestProtectBetweenTwoSteps(t *testing.T) {
 				done := len(w.machines[polled].done)
 				d := w.daemon(t, reconcile.Limits{})
 				after(10 * time.Minute)
-				h, _ := d.Host(polled)
+				h, _ := d.ViewHost(polled)
 				_ = d.stop()
 				if got := w.machines[polled].done; h.Plan.Phase != plan.Protected || len(got) != done {
 					t.Errorf("the host is %+v, done %v, want it protected", h.Plan, got[done:])
@@ -73,7 +73,7 @@ func TestProtectBetweenTwoSteps(t *testing.T) {
 				protect(false)
 				d = w.daemon(t, reconcile.Limits{})
 				after(time.Hour)
-				h, _ = d.Host(polled)
+				h, _ = d.ViewHost(polled)
 				d.end(t)
 				m := w.machines[polled]
 				if h.Plan.Phase != plan.Active || m.installs != 1 || !slices.Equal(m.ran, []string{"before 1", "after 1"}) {

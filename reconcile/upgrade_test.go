@@ -229,7 +229,7 @@ func TestAnUpgradeGoesOn(t *testing.T) {
 				p := resume(t, m)
 				d := p.serve(t, reconcile.Limits{})
 				after(2 * time.Hour)
-				h, _ := d.Host(polled)
+				h, _ := d.ViewHost(polled)
 				d.end(t)
 				got := p.machine()
 				if h.Plan.Phase != plan.Active || got.installs != 1 || got.boots != 1 || got.power != inventory.PoweredOn {
@@ -275,8 +275,8 @@ func TestAHostThatANewerIngotWroteOf(t *testing.T) {
 				record, page := w.records[polled], w.branch[status.Path(polled)]
 				d := w.daemon(t, reconcile.Limits{})
 				after(time.Hour)
-				h, _ := d.Host(polled)
-				other, _ := d.Host("host-0001")
+				h, _ := d.ViewHost(polled)
+				other, _ := d.ViewHost("host-0001")
 				d.end(t)
 				if other.Plan.Phase != plan.Active {
 					t.Errorf("the other host is %s, want Active", other.Plan.Phase)

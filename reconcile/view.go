@@ -13,45 +13,46 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// View is everything the loop knows, at one moment. Its values are shared: read only.
+// View is the loop's state at one moment. The values are shared: read only.
 type View struct {
-	Commit   string    // the accepted commit; "" until one was accepted since the start: then nothing is done to any machine
-	Title    string    // first line of its message
-	Accepted time.Time // when
-	Last     string    // the commit that was accepted last, even before the start
-	Refused  string    // the newest commit, when it was not accepted
+	Commit   string    // the commit accepted since the start; while "", no machine is touched
+	Title    string    // first line of the commit's message
+	Accepted time.Time // time of the acceptance
+	Last     string    // the last accepted commit, even from before the start
+	Refused  string    // the newest commit, when refused
 	Findings []schemas.Finding
-	Source   string       // why the fleet cannot be read; "" when it can
-	Publish  string       // why the status branch cannot be pushed; "" when it can
-	Another  string       // why nothing is done at all: another daemon runs this fleet; "" when none does
-	Tip      string       // of the status branch, as far as this process pushed it
-	Fleet    status.Fleet // what its page on the status branch says beyond that: rings, and what stops them
+	Source   string       // why the fleet cannot be read; else ""
+	Publish  string       // why the status branch cannot be pushed; else ""
+	Another  string       // why the daemon stands aside: another daemon runs this fleet; else ""
+	Tip      string       // last commit of the status branch that this process pushed
+	Fleet    status.Fleet // rings and pauses, as on the fleet's page
 	Hosts    []HostView
 }
 
-// HostView is one host in a View.
+// HostView is one host of a View.
 type HostView struct {
 	ID       inventory.MachineID
 	Name     string // for people
-	Orphaned bool   // known, but not in the fleet
+	Orphaned bool   // in the journal, not in the fleet
 	Desired  inventory.Desired
 	Observed inventory.Observed // with the record
 	Plan     plan.Plan
-	Action   plan.Kind // what the last look did; "" when nothing was due
+	Action   plan.Kind // the last look's action; "" when no action was due
 	Outcome  plan.Outcome
 	Looked   time.Time
-	Again    time.Time       // the next look, unless something happens before
-	Document status.Document // its page of the status branch; zero before the first look
-	Pushed   bool            // that page is on the branch
+	Again    time.Time       // time of the next look without an earlier event
+	Document status.Document // the host's page; zero before the first look
+	Pushed   bool            // whether the branch has the page as it reads now
 }
 
-// View gives a snapshot; hosts by name, then by id.
+// View gives the loop's state. The hosts are sorted by name, then by id.
 func (l *Loop) View() View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := View{
 		Commit: l.fleet.commit, Title: l.fleet.title, Last: l.fleet.accepted.Commit, Refused: l.fleet.refused,
-		Findings: l.fleet.findings, Source: l.fleet.trouble, Publish: l.branch.Trouble, Another: l.another, Tip: l.branch.Tip, Fleet: l.summary(),
+		Findings: l.fleet.findings, Source: l.fleet.sourceTrouble, Publish: l.branch.Trouble, Another: l.otherDaemon,
+		Tip: l.branch.Tip, Fleet: l.fleetSummary(),
 		Hosts: make([]HostView, 0, len(l.hosts)),
 	}
 	if v.Commit != "" {
@@ -60,12 +61,13 @@ func (l *Loop) View() View {
 	for _, h := range l.hosts {
 		v.Hosts = append(v.Hosts, l.hostView(h))
 	}
-	slices.SortFunc(v.Hosts, func(a, b HostView) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(v.Hosts,
+		func(a, b HostView) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return v
 }
 
-// Host gives one host of the View; false when it is not known.
-func (l *Loop) Host(id inventory.MachineID) (HostView, bool) {
+// ViewHost gives one host of the View; false when the host is not known.
+func (l *Loop) ViewHost(id inventory.MachineID) (HostView, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h := l.hosts[id]; h != nil {
@@ -74,37 +76,39 @@ func (l *Loop) Host(id inventory.MachineID) (HostView, bool) {
 	return HostView{}, false
 }
 
-// Find gives the id of the host that somebody means by a word: its name, or id: and its id. A name that a new host has is not an orphan's any more.
-func (l *Loop) Find(word string) (id inventory.MachineID, known bool) {
+// FindHost gives the host for a word of an operator: a name, or "id:" and an id. A name in the fleet goes before the
+// name of an orphan.
+func (l *Loop) FindHost(word string) (id inventory.MachineID, known bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if id, said := strings.CutPrefix(word, "id:"); said {
 		return inventory.MachineID(id), l.hosts[inventory.MachineID(id)] != nil
 	}
-	if d, named := l.fleet.asks.Find(word); named {
+	if d, named := l.fleet.desired.Find(word); named {
 		return d.ID, true
 	}
 	for other, h := range l.hosts {
-		if h.label() == word && (!known || other < id) {
+		if h.displayName() == word && (!known || other < id) {
 			id, known = other, true
 		}
 	}
 	return id, known
 }
 
-// label is the host's name for people; its id before anything is known of a name.
-func (h *host) label() string { return cmp.Or(h.desired.Name, string(h.record.ID)) }
+// displayName is the host's name for people; the id before a name is known.
+func (h *host) displayName() string { return cmp.Or(h.desired.Name, string(h.record.ID)) }
 
 func (l *Loop) hostView(h *host) HostView {
-	observed := h.seen.observed
+	observed := h.lastLook.observed
 	observed.Record = h.record
 	id := h.record.ID
 	return HostView{
-		ID: id, Name: h.label(), Orphaned: h.orphaned, Desired: h.desired, Observed: observed, Plan: h.seen.plan,
-		Action: h.seen.action, Outcome: h.seen.outcome, Looked: h.seen.at, Again: h.seen.again,
+		ID: id, Name: h.displayName(), Orphaned: h.orphaned, Desired: h.desired, Observed: observed,
+		Plan:   h.lastLook.plan,
+		Action: h.lastLook.action, Outcome: h.lastLook.outcome, Looked: h.lastLook.at, Again: h.lastLook.again,
 		Document: l.branch.Document(id), Pushed: l.branch.Pushed(id),
 	}
 }
 
-// Watch tells the id of each host that was looked at, and "" when something about the whole fleet changed.
+// Watch notifies of the id of each host after its look, and of "" after a change of the whole fleet.
 func (l *Loop) Watch() *watch.Watcher { return l.watchers.Watch() }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// pause waits until the time is over or something is signalled; false when ctx ended.
-func pause(ctx context.Context, wait time.Duration, woken <-chan struct{}) bool {
+// waitFor waits for a time or a signal; false when ctx ended.
+func waitFor(ctx context.Context, wait time.Duration, woken <-chan struct{}) bool {
 	timer := time.NewTimer(max(wait, 0))
 	defer timer.Stop()
 	select {
@@ -17,7 +17,8 @@ func pause(ctx context.Context, wait time.Duration, woken <-chan struct{}) bool 
 	return ctx.Err() == nil
 }
 
-func signal(channel chan<- struct{}) {
+// sendSignal puts a token into a channel with room for one token, and never blocks.
+func sendSignal(channel chan<- struct{}) {
 	select {
 	case channel <- struct{}{}:
 	default:

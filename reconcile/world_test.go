@@ -339,7 +339,7 @@ func (w *world) scriptEnds(t *testing.T, d *daemon, name inventory.MachineID) (r
 		return "its job was taken back already: " + job.Error
 	}
 	operation, _, _ := strings.Cut(job.ID, ".")
-	refusal, err := d.Leave(name, operation)
+	refusal, err := d.CheckLeave(name, operation)
 	if err != nil {
 		t.Errorf("Leave = %v", err)
 	}

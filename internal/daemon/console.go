@@ -51,8 +51,8 @@ func (d *Daemon) addHostRoutes(api *http.ServeMux) {
 // handleHost answers requests about a known host. An error of answer comes before the first byte is written.
 func (d *Daemon) handleHost(answer func(http.ResponseWriter, reconcile.HostView) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id, known := d.loop.Find(r.PathValue("host"))
-		host, there := d.loop.Host(id)
+		id, known := d.loop.FindHost(r.PathValue("host"))
+		host, there := d.loop.ViewHost(id)
 		if !known || !there {
 			http.Error(w, "no such host is known", http.StatusNotFound)
 			return

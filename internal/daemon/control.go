@@ -111,7 +111,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	mux.HandleFunc("GET /v1/events", d.streamEvents)
 	d.addHostRoutes(mux)
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, _ *http.Request) {
-		d.loop.Refresh()
+		d.loop.RefreshSource()
 		w.WriteHeader(http.StatusNoContent)
 	})
 	// An operator allows the trunk to be traced to a different commit, after the history was rewritten or the signers
@@ -129,9 +129,9 @@ func (d *Daemon) controlHandler() http.Handler {
 	})
 	// An operator has a host tried again that was given up, or that is waited for in vain.
 	mux.HandleFunc("POST /v1/retry/{host}", d.actOnHost("retry of host ",
-		func(_ context.Context, id inventory.MachineID) error { return d.loop.Retry(id) }))
+		func(_ context.Context, id inventory.MachineID) error { return d.loop.RetryHost(id) }))
 	// An operator has what is known of a machine dropped.
-	mux.HandleFunc("POST /v1/forget/{host}", d.actOnHost("forgot host ", d.loop.Forget))
+	mux.HandleFunc("POST /v1/forget/{host}", d.actOnHost("forgot host ", d.loop.ForgetHost))
 	return control.AllowOnly([]int{0, os.Geteuid()}, mux)
 }
 
@@ -140,7 +140,7 @@ func (d *Daemon) actOnHost(what string, do func(context.Context, inventory.Machi
 	return func(w http.ResponseWriter, r *http.Request) {
 		host := r.PathValue("host")
 		d.performAct(w, r, what+host, func() error {
-			id, known := d.loop.Find(host)
+			id, known := d.loop.FindHost(host)
 			if !known {
 				return fmt.Errorf("there is no host %s: `ingot status` lists them", host)
 			}
@@ -166,8 +166,8 @@ func (d *Daemon) performAct(w http.ResponseWriter, r *http.Request, what string,
 		return
 	}
 	d.log.Warn("operator", "by", act.By, "what", what)
-	d.loop.Acted(act)
-	d.loop.Refresh()
+	d.loop.RecordAct(act)
+	d.loop.RefreshSource()
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -186,9 +186,9 @@ func (d *Daemon) openParts(ctx context.Context) error {
 		return err
 	}
 	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images,
-		Notify: func(host string) { d.loop.Nudge(inventory.MachineID(host)) },
+		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) },
 		Leave: func(host, operation string) (string, error) {
-			return d.loop.Leave(inventory.MachineID(host), operation)
+			return d.loop.CheckLeave(inventory.MachineID(host), operation)
 		}, Log: d.log})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
@@ -247,7 +247,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.loop.Run(ctx) })
 	g.Go(func() error { return d.images.Run(ctx) })
-	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.Refresh) })
+	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.RefreshSource) })
 	g.Go(func() error { return serveHTTP(ctx, d.agents, d.hub) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })
 	g.Go(func() error { return serveHTTP(ctx, d.control, d.controlHandler()) })

@@ -63,7 +63,7 @@ func (d *Daemon) sendChanges(ctx context.Context, s stream) error {
 				err = errors.Join(err, s.Encode(d.changeEvent(id)))
 			}
 		case p := <-progress:
-			h, _ := d.loop.Host(inventory.MachineID(p.Host))
+			h, _ := d.loop.ViewHost(inventory.MachineID(p.Host))
 			about := status.NewMetadata(h.Name, inventory.MachineID(p.Host), nil)
 			err = s.Encode(Event{At: time.Now(), Name: about.Name, ID: about.ID, Job: &p.Progress})
 		case <-quiet.C:
@@ -87,7 +87,7 @@ func (d *Daemon) sendEverything(s stream) error {
 // changeEvent is the event for a changed host; with id "" for the whole fleet.
 func (d *Daemon) changeEvent(id inventory.MachineID) Event {
 	e := Event{At: time.Now()}
-	if h, known := d.loop.Host(id); known {
+	if h, known := d.loop.ViewHost(id); known {
 		v := newHostView(h)
 		e.Host = &v
 		return e

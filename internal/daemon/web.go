@@ -35,5 +35,5 @@ func (d *Daemon) serveWebhook(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("webhook.secretFile: %w", err)
 	}
-	return serveHTTP(ctx, d.webhook, webhook.NewHandler(key, d.loop.Refresh))
+	return serveHTTP(ctx, d.webhook, webhook.NewHandler(key, d.loop.RefreshSource))
 }

@@ -191,7 +191,7 @@ func (c *Reader) Run(ctx context.Context, loop *reconcile.Loop) error {
 			return ctx.Err()
 		case <-changes.Changed():
 			for _, id := range changes.Take() {
-				if h, known := loop.Host(id); known {
+				if h, known := loop.ViewHost(id); known {
 					c.recordHost(h, time.Now())
 				}
 			}

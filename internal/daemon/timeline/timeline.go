@@ -167,7 +167,7 @@ func (s *Recorder) FollowHosts(ctx context.Context, loop *reconcile.Loop, jobs *
 			return ctx.Err()
 		case <-changes.Changed():
 			for _, id := range changes.Take() {
-				if h, known := loop.Host(id); known {
+				if h, known := loop.ViewHost(id); known {
 					s.recordStep(h, time.Now())
 				}
 			}
