@@ -54,15 +54,17 @@ func Run(ctx context.Context, c Config) error {
 		c.Now = time.Now
 	}
 	if c.Boot.Version != wire.Version {
-		return fmt.Errorf("the boot medium speaks protocol %d, this agent %d: rebuild the ramdisk with the daemon's version", c.Boot.Version, wire.Version)
+		return fmt.Errorf("the boot medium speaks protocol %d, this agent %d: rebuild the ramdisk with the daemon's "+
+			"version", c.Boot.Version, wire.Version)
 	}
 	client, err := newClient(c)
 	if err != nil {
 		return err
 	}
-	defer client.close()
+	defer client.closeConnections()
 	a := agent{Config: c, client: client}
-	for _, step := range []func(context.Context) error{a.enrol, a.inspect, a.report, a.work} {
+	for _, step := range []func(context.Context) error{a.enrolUntilDone, a.readHardware, a.reportHardware,
+		a.workOnJobs} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -76,12 +78,12 @@ type agent struct {
 	facts  wire.Facts // as last read; owned by the goroutine of Run
 }
 
-func (a *agent) enrol(ctx context.Context) error {
-	return a.persist(ctx, "enrol", a.client.enrol)
+func (a *agent) enrolUntilDone(ctx context.Context) error {
+	return a.tryUntilDone(ctx, "enrol", a.client.tradeToken)
 }
 
-// inspect reads the hardware. What cannot be read is part of the report.
-func (a *agent) inspect(ctx context.Context) error {
+// readHardware reads the hardware. What cannot be read is part of the report.
+func (a *agent) readHardware(ctx context.Context) error {
 	facts, err := a.Machine.Facts(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -93,26 +95,26 @@ func (a *agent) inspect(ctx context.Context) error {
 	return nil
 }
 
-func (a *agent) report(ctx context.Context) error {
-	return a.persist(ctx, "report the hardware", func(ctx context.Context) error {
-		return a.call(ctx, wire.PathFacts, a.facts, nil)
+func (a *agent) reportHardware(ctx context.Context) error {
+	return a.tryUntilDone(ctx, "report the hardware", func(ctx context.Context) error {
+		return a.callDaemon(ctx, wire.PathFacts, a.facts, nil)
 	})
 }
 
-// call posts a message. An agent that is refused may hold a certificate that has ended: it enrols again, with the same key, and repeats.
-func (a *agent) call(ctx context.Context, path string, in, out any) error {
-	err := a.client.post(ctx, path, in, out)
+// callDaemon posts a message. An agent that is refused may hold a certificate that has ended: it enrols again, with the same key, and repeats.
+func (a *agent) callDaemon(ctx context.Context, path string, in, out any) error {
+	err := a.client.postMessage(ctx, path, in, out)
 	if !errors.Is(err, errRefused) {
 		return err
 	}
-	if again := a.client.enrol(ctx); again != nil {
+	if again := a.client.tradeToken(ctx); again != nil {
 		return errors.Join(err, again)
 	}
-	return a.client.post(ctx, path, in, out)
+	return a.client.postMessage(ctx, path, in, out)
 }
 
-// persist tries until it works or ctx ends.
-func (a *agent) persist(ctx context.Context, what string, try func(context.Context) error) error {
+// tryUntilDone tries until it works or ctx ends.
+func (a *agent) tryUntilDone(ctx context.Context, what string, try func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := try(ctx)
 		switch {
@@ -123,14 +125,14 @@ func (a *agent) persist(ctx context.Context, what string, try func(context.Conte
 			return ctx.Err()
 		}
 		a.Log.Warn(what+": trying again", "in", pause, "error", err)
-		if !wait(ctx, pause) {
+		if !pauseFor(ctx, pause) {
 			return ctx.Err()
 		}
 	}
 }
 
-// wait pauses; false means that ctx ended.
-func wait(ctx context.Context, pause time.Duration) bool {
+// pauseFor pauses; false means that ctx ended.
+func pauseFor(ctx context.Context, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

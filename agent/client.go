@@ -30,7 +30,8 @@ var (
 	errGone    = errors.New("the job was withdrawn")
 	errFacts   = errors.New("the daemon asks for the hardware again")
 	errMissing = errors.New("the daemon does not have it, it may have been restarted")
-	errRefused = errors.New("the daemon does not let this agent in: its boot was replaced, or its certificate has ended")
+	errRefused = errors.New("the daemon does not let this agent in: its boot was replaced, or its certificate has " +
+		"ended")
 )
 
 // Deadlines of a connection.
@@ -42,14 +43,14 @@ const (
 
 // client speaks to the daemon. It trusts the pinned key and nothing else, and shows its certificate once it has one.
 type client struct {
-	boot      wire.BootConfig
-	now       func() time.Time
-	started   time.Time
-	key       *ecdsa.PrivateKey
-	csr       []byte
-	strangers *http.Client                // without a certificate: for enrolment
-	members   atomic.Pointer[http.Client] // nil before enrolment
-	url       atomic.Int64                // index into boot.URLs of the one that answered last
+	boot               wire.BootConfig
+	now                func() time.Time
+	started            time.Time
+	key                *ecdsa.PrivateKey
+	csr                []byte
+	withoutCertificate *http.Client                // without a certificate: for enrolment
+	withCertificate    atomic.Pointer[http.Client] // nil before enrolment
+	answeredURL        atomic.Int64                // index into boot.URLs of the one that answered last
 }
 
 func newClient(c Config) (*client, error) {
@@ -60,24 +61,25 @@ func newClient(c Config) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: c.Boot.Host}}, key)
+	csr, err := x509.CreateCertificateRequest(rand.Reader,
+		&x509.CertificateRequest{Subject: pkix.Name{CommonName: c.Boot.Host}}, key)
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate request: %w", err)
 	}
 	cl := &client{boot: c.Boot, now: c.Now, started: c.Now(), key: key, csr: csr}
-	cl.strangers = cl.over(tls.Certificate{})
+	cl.withoutCertificate = cl.newHTTPClient(tls.Certificate{})
 	return cl, nil
 }
 
-// over makes an HTTP client that shows a certificate. It uses no proxy, no authority of the system, and follows no redirect.
-func (c *client) over(certificate tls.Certificate) *http.Client {
+// newHTTPClient makes an HTTP client that shows a certificate. It uses no proxy, no authority of the system, and follows no redirect.
+func (c *client) newHTTPClient(certificate tls.Certificate) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSClientConfig: &tls.Config{
 				MinVersion:         tls.VersionTLS13,
 				InsecureSkipVerify: true, // replaced by VerifyConnection, which trusts the pins of the boot medium only
-				VerifyConnection:   c.verify,
+				VerifyConnection:   c.verifyDaemon,
 				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return &certificate, nil
 				},
@@ -91,30 +93,31 @@ func (c *client) over(certificate tls.Certificate) *http.Client {
 	}
 }
 
-func (c *client) close() {
-	c.strangers.CloseIdleConnections()
-	if members := c.members.Load(); members != nil {
+func (c *client) closeConnections() {
+	c.withoutCertificate.CloseIdleConnections()
+	if members := c.withCertificate.Load(); members != nil {
 		members.CloseIdleConnections()
 	}
 }
 
-func (c *client) verify(state tls.ConnectionState) error {
+func (c *client) verifyDaemon(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return errors.New("the daemon showed no certificate")
 	}
 	leaf := state.PeerCertificates[0]
 	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
 	if !slices.Contains(c.boot.Pins, base64.StdEncoding.EncodeToString(sum[:])) {
-		return errors.New("the daemon's key is not the one on the boot medium: something answers in its place, or its identity changed")
+		return errors.New("the daemon's key is not the one on the boot medium: something answers in its place, or " +
+			"its identity changed")
 	}
-	if c.clock().After(leaf.NotAfter) {
+	if c.readClock().After(leaf.NotAfter) {
 		return fmt.Errorf("the daemon's certificate ended %s", leaf.NotAfter)
 	}
 	return nil
 }
 
-// clock is the machine's clock, but never behind the boot medium's time: a machine without a battery starts in 1970.
-func (c *client) clock() time.Time {
+// readClock is the machine's clock, but never behind the boot medium's time: a machine without a battery starts in 1970.
+func (c *client) readClock() time.Time {
 	now := c.now()
 	if earliest := c.boot.Time.Add(now.Sub(c.started)); now.Before(earliest) {
 		return earliest
@@ -122,11 +125,12 @@ func (c *client) clock() time.Time {
 	return now
 }
 
-// enrol trades the token for a certificate. Repeated, it gives the same one, or a new one when that has ended.
-func (c *client) enrol(ctx context.Context) error {
+// tradeToken trades the token for a certificate. Repeated, it gives the same one, or a new one when that has ended.
+func (c *client) tradeToken(ctx context.Context) error {
 	var answer wire.Enrolled
-	err := c.postOver(ctx, c.strangers, wire.PathEnrol, wire.Enrol{
-		Version: wire.Version, Host: c.boot.Host, Boot: c.boot.Boot, Epoch: c.boot.Epoch, Token: c.boot.Token, CSR: c.csr,
+	err := c.postWith(ctx, c.withoutCertificate, wire.PathEnrol, wire.Enrol{
+		Version: wire.Version, Host: c.boot.Host, Boot: c.boot.Boot, Epoch: c.boot.Epoch, Token: c.boot.Token,
+		CSR: c.csr,
 	}, &answer)
 	if err != nil {
 		return fmt.Errorf("enrol: %w", err)
@@ -138,26 +142,27 @@ func (c *client) enrol(ctx context.Context) error {
 	if !c.key.PublicKey.Equal(leaf.PublicKey) {
 		return errors.New("the daemon's certificate is for another key")
 	}
-	members := c.over(tls.Certificate{Certificate: [][]byte{answer.Certificate}, PrivateKey: c.key, Leaf: leaf})
-	if old := c.members.Swap(members); old != nil {
+	members := c.newHTTPClient(tls.Certificate{Certificate: [][]byte{answer.Certificate}, PrivateKey: c.key,
+		Leaf: leaf})
+	if old := c.withCertificate.Swap(members); old != nil {
 		old.CloseIdleConnections()
 	}
 	return nil
 }
 
-// post sends a message as an enrolled agent and reads the answer into out, which may be nil. 204 leaves out as it is.
-func (c *client) post(ctx context.Context, path string, in, out any) error {
-	return c.postOver(ctx, c.members.Load(), path, in, out)
+// postMessage sends a message as an enrolled agent and reads the answer into out, which may be nil. 204 leaves out as it is.
+func (c *client) postMessage(ctx context.Context, path string, in, out any) error {
+	return c.postWith(ctx, c.withCertificate.Load(), path, in, out)
 }
 
-func (c *client) postOver(ctx context.Context, over *http.Client, path string, in, out any) error {
+func (c *client) postWith(ctx context.Context, over *http.Client, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wire.CallTimeout)
 	defer cancel()
-	response, err := c.send(ctx, over, path, func(url string) (*http.Request, error) {
+	response, err := c.sendRequest(ctx, over, path, func(url string) (*http.Request, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 		if err == nil {
 			request.Header.Set("Content-Type", "application/json")
@@ -173,12 +178,12 @@ func (c *client) postOver(ctx context.Context, over *http.Client, path string, i
 	case err != nil:
 		return fmt.Errorf("read the answer to %s: %w", path, err)
 	case len(answer) > wire.MaxBody:
-		return unreadable(response, fmt.Errorf("the answer to %s is larger than %d bytes", path, wire.MaxBody))
+		return describeUnreadable(response, fmt.Errorf("the answer to %s is larger than %d bytes", path, wire.MaxBody))
 	case response.StatusCode == http.StatusNoContent || out == nil:
 		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
-		return unreadable(response, fmt.Errorf("decode the answer to %s: %w", path, err))
+		return describeUnreadable(response, fmt.Errorf("decode the answer to %s: %w", path, err))
 	}
 	return nil
 }
@@ -192,8 +197,8 @@ type errUnreadable struct {
 func (e errUnreadable) Error() string { return e.err.Error() }
 func (e errUnreadable) Unwrap() error { return e.err }
 
-// unreadable names the job that an answer carries, as far as its headers tell.
-func unreadable(response *http.Response, err error) error {
+// describeUnreadable names the job that an answer carries, as far as its headers tell.
+func describeUnreadable(response *http.Response, err error) error {
 	id := response.Header.Get(wire.HeaderJob)
 	attempt, bad := strconv.Atoi(response.Header.Get(wire.HeaderAttempt))
 	if id == "" || bad != nil {
@@ -202,10 +207,11 @@ func unreadable(response *http.Response, err error) error {
 	return errUnreadable{wire.Job{ID: id, Attempt: attempt}, err}
 }
 
-// send tries the daemon's URLs in turn, beginning with the one that answered last. It returns successes only.
-func (c *client) send(ctx context.Context, over *http.Client, path string, request func(url string) (*http.Request, error)) (*http.Response, error) {
+// sendRequest tries the daemon's URLs in turn, beginning with the one that answered last. It returns successes only.
+func (c *client) sendRequest(ctx context.Context, over *http.Client, path string,
+	request func(url string) (*http.Request, error)) (*http.Response, error) {
 	var failures []error
-	first := int(c.url.Load())
+	first := int(c.answeredURL.Load())
 	for i := range c.boot.URLs {
 		index := (first + i) % len(c.boot.URLs)
 		next, err := request(strings.TrimRight(c.boot.URLs[index], "/") + path)
@@ -215,8 +221,8 @@ func (c *client) send(ctx context.Context, over *http.Client, path string, reque
 		response, err := over.Do(next)
 		switch {
 		case err == nil:
-			c.url.Store(int64(index))
-			return response, check(response)
+			c.answeredURL.Store(int64(index))
+			return response, checkAnswer(response)
 		case ctx.Err() != nil:
 			return nil, err
 		case isAlert(err):
@@ -233,8 +239,8 @@ func isAlert(err error) bool {
 	return errors.As(err, &operation) && operation.Op == "remote error" // crypto/tls has no type for it outside of QUIC
 }
 
-// check turns an answer that is no success into an error and closes its body.
-func check(response *http.Response) error {
+// checkAnswer turns an answer that is no success into an error and closes its body.
+func checkAnswer(response *http.Response) error {
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return nil
 	}
@@ -253,18 +259,19 @@ func check(response *http.Response) error {
 	return fmt.Errorf("the daemon answers %d %s", response.StatusCode, strings.TrimSpace(string(text)))
 }
 
-// image opens an image's bytes from offset on. The caller closes it; a transfer that stalls fails.
-func (c *client) image(ctx context.Context, sha string, offset int64) (io.ReadCloser, error) {
+// openImage opens an image's bytes from offset on. The caller closes it; a transfer that stalls fails.
+func (c *client) openImage(ctx context.Context, sha string, offset int64) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	want := http.StatusOK
-	response, err := c.send(ctx, c.members.Load(), wire.PathImages+sha, func(url string) (*http.Request, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err == nil && offset > 0 {
-			want = http.StatusPartialContent
-			request.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
-		}
-		return request, err
-	})
+	response, err := c.sendRequest(ctx, c.withCertificate.Load(), wire.PathImages+sha,
+		func(url string) (*http.Request, error) {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+			if err == nil && offset > 0 {
+				want = http.StatusPartialContent
+				request.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+			}
+			return request, err
+		})
 	if err != nil {
 		cancel()
 		return nil, err
@@ -274,29 +281,29 @@ func (c *client) image(ctx context.Context, sha string, offset int64) (io.ReadCl
 		cancel()
 		return nil, fmt.Errorf("the daemon answers %d for the image from byte %d", response.StatusCode, offset)
 	}
-	return watch(response.Body, cancel), nil
+	return watchBody(response.Body, cancel), nil
 }
 
-// watch gives a body whose reads are cut with cancel when no byte comes.
-func watch(body io.ReadCloser, cancel context.CancelFunc) *watched {
-	return &watched{body: body, timer: time.AfterFunc(stall, cancel), cancel: cancel}
+// watchBody gives a body whose reads are cut with cancel when no byte comes.
+func watchBody(body io.ReadCloser, cancel context.CancelFunc) *watchedBody {
+	return &watchedBody{body: body, timer: time.AfterFunc(stall, cancel), cancel: cancel}
 }
 
 // watched is a body whose reads have a deadline.
-type watched struct {
+type watchedBody struct {
 	body   io.ReadCloser
 	timer  *time.Timer
 	cancel context.CancelFunc
 }
 
-func (w *watched) Read(p []byte) (int, error) {
+func (w *watchedBody) Read(p []byte) (int, error) {
 	w.timer.Reset(stall)
 	n, err := w.body.Read(p)
 	w.timer.Stop() // a disk may be slow: only the daemon is timed
 	return n, err
 }
 
-func (w *watched) Close() error {
+func (w *watchedBody) Close() error {
 	w.timer.Stop()
 	w.cancel()
 	return w.body.Close()

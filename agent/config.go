@@ -18,10 +18,10 @@ import (
 const configPatience = 5 * time.Minute
 
 // errAnother is a config that is not the job's. Another answer will not come: the daemon takes the config and its digest from the same job.
-var errAnother = errors.New("the daemon's config is not the one of the job")
+var errOtherConfig = errors.New("the daemon's config is not the one of the job")
 
-// withConfig gives a job whose configs were fetched. Nothing was done to the machine yet. An error is for people: the job fails with it, untouched.
-func (a *agent) withConfig(ctx context.Context, job wire.Job) (wire.Job, error) {
+// fetchConfigs gives a job whose configs were fetched. Nothing was done to the machine yet. An error is for people: the job fails with it, untouched.
+func (a *agent) fetchConfigs(ctx context.Context, job wire.Job) (wire.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, configPatience)
 	defer cancel()
 	job.Steps = slices.Clone(job.Steps)
@@ -43,46 +43,48 @@ func (a *agent) withConfig(ctx context.Context, job wire.Job) (wire.Job, error) 
 // fetchConfig asks for a config until it is there, the daemon says that it will not be, or ctx ends.
 func (a *agent) fetchConfig(ctx context.Context, job string, ref wire.ConfigRef) ([]byte, error) {
 	if ref.Size < 0 || ref.Size > wire.MaxConfig {
-		return nil, fmt.Errorf("it has %d bytes, this agent takes at most %d: make the workload's Butane config smaller", ref.Size, wire.MaxConfig)
+		return nil, fmt.Errorf("it has %d bytes, this agent takes at most %d: make the workload's Butane config "+
+			"smaller", ref.Size, wire.MaxConfig)
 	}
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		config, err := a.client.config(ctx, job, ref)
+		config, err := a.client.getConfig(ctx, job, ref)
 		switch {
 		case err == nil:
 			return config, nil
-		case errors.Is(err, errGone), errors.Is(err, errMissing), errors.Is(err, errAnother):
+		case errors.Is(err, errGone), errors.Is(err, errMissing), errors.Is(err, errOtherConfig):
 			return nil, err
 		case errors.Is(err, errRefused):
-			err = errors.Join(err, a.client.enrol(ctx)) // its certificate may have ended
+			err = errors.Join(err, a.client.tradeToken(ctx)) // its certificate may have ended
 		}
 		a.Log.Warn("fetch the config: trying again", "in", pause, "error", err)
-		if !wait(ctx, pause) {
+		if !pauseFor(ctx, pause) {
 			return nil, fmt.Errorf("not within %s: %w", configPatience, err)
 		}
 	}
 }
 
-// config fetches the Ignition config of a job and compares it with what the job says of it. A transfer that stalls fails.
-func (c *client) config(ctx context.Context, job string, ref wire.ConfigRef) ([]byte, error) {
+// getConfig fetches the Ignition config of a job and compares it with what the job says of it. A transfer that stalls fails.
+func (c *client) getConfig(ctx context.Context, job string, ref wire.ConfigRef) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	response, err := c.send(ctx, c.members.Load(), fmt.Sprintf(wire.PathConfig, job), func(url string) (*http.Request, error) {
-		return http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	})
+	response, err := c.sendRequest(ctx, c.withCertificate.Load(), fmt.Sprintf(wire.PathConfig, job),
+		func(url string) (*http.Request, error) {
+			return http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		})
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	config, err := io.ReadAll(io.LimitReader(watch(response.Body, cancel), ref.Size+1))
+	config, err := io.ReadAll(io.LimitReader(watchBody(response.Body, cancel), ref.Size+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the config: %w", err)
 	}
 	sum := sha256.Sum256(config)
 	switch {
 	case int64(len(config)) != ref.Size:
-		return nil, fmt.Errorf("%w: want %d bytes, have %d bytes or more", errAnother, ref.Size, len(config))
+		return nil, fmt.Errorf("%w: want %d bytes, have %d bytes or more", errOtherConfig, ref.Size, len(config))
 	case hex.EncodeToString(sum[:]) != ref.SHA256:
-		return nil, fmt.Errorf("%w: it has another digest", errAnother)
+		return nil, fmt.Errorf("%w: it has another digest", errOtherConfig)
 	}
 	return config, nil
 }

@@ -23,7 +23,8 @@ import (
 
 // ignitionOf is a config of that many bytes.
 func ignitionOf(size int) []byte {
-	return append(append([]byte(`{"ignition":{"version":"3.5.0"},"x":"`), bytes.Repeat([]byte("x"), size-40)...), `"}`...)
+	return append(append([]byte(`{"ignition":{"version":"3.5.0"},"x":"`), bytes.Repeat([]byte("x"), size-40)...),
+		`"}`...)
 }
 
 func TestALargeConfigReachesTheMachine(t *testing.T) {
@@ -47,7 +48,8 @@ func TestALargeConfigReachesTheMachine(t *testing.T) {
 				return s.Job.State == inventory.JobSucceeded || s.Job.State == inventory.JobFailed
 			})
 			if s.Job.State != inventory.JobSucceeded || got.Load() == nil || !bytes.Equal(*got.Load(), config) {
-				t.Errorf("job = %+v; the machine got the config: %t", s.Job, got.Load() != nil && bytes.Equal(*got.Load(), config))
+				t.Errorf("job = %+v; the machine got the config: %t", s.Job,
+					got.Load() != nil && bytes.Equal(*got.Load(), config))
 			}
 		})
 	}
@@ -164,7 +166,8 @@ func TestARunningJobOutlivesAnAnswerThatCannotBeTaken(t *testing.T) {
 	d.hook = func(_ *daemon, w http.ResponseWriter, r *http.Request) bool {
 		body, err := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if err != nil || r.URL.Path != wire.PathNextJob || !bytes.Contains(body, []byte("op1")) || answered.Load() == 3 {
+		if err != nil || r.URL.Path != wire.PathNextJob || !bytes.Contains(body, []byte("op1")) ||
+			answered.Load() == 3 {
 			return false
 		}
 		if answered.Add(1) == 3 {
@@ -187,6 +190,7 @@ func withConfig(config []byte, size int64) wire.Job {
 	sum := sha256.Sum256(config)
 	return wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobInstallByReference, Epoch: epoch, Steps: []wire.Step{
 		{Name: "burn-in", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}},
-		{Name: "install", Timeout: time.Minute, Install: &wire.Install{ID: "op1", Config: &wire.ConfigRef{SHA256: hex.EncodeToString(sum[:]), Size: size}}},
+		{Name: "install", Timeout: time.Minute,
+			Install: &wire.Install{ID: "op1", Config: &wire.ConfigRef{SHA256: hex.EncodeToString(sum[:]), Size: size}}},
 	}}
 }

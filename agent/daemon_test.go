@@ -83,8 +83,9 @@ func newDaemon(t *testing.T) *daemon {
 func (d *daemon) certify(until time.Time) {
 	d.t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "daemon"}, NotBefore: time.Unix(0, 0), NotAfter: until,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "daemon"}, NotBefore: time.Unix(0, 0),
+		NotAfter: until,
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &d.key.PublicKey, d.key)
 	if err != nil {
@@ -254,7 +255,8 @@ func (d *daemon) issue(request []byte) ([]byte, error) {
 		return nil, err
 	}
 	return x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: csr.Subject, NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(2), Subject: csr.Subject, NotBefore: time.Unix(0, 0),
+		NotAfter:    time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, authority, csr.PublicKey, d.key)
 }
@@ -396,7 +398,8 @@ func run(t *testing.T, c agent.Config) (stop func() error) {
 func install(id string, attempt int, steps ...string) wire.Job {
 	job := wire.Job{ID: id, Attempt: attempt, Kind: wire.JobInstall, Epoch: epoch}
 	for _, name := range steps {
-		job.Steps = append(job.Steps, wire.Step{Name: name, Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}})
+		job.Steps = append(job.Steps,
+			wire.Step{Name: name, Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}})
 	}
 	return job
 }

@@ -25,7 +25,8 @@ func TestRunEnrolsReportsAndPolls(t *testing.T) {
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("Run = %v, want context.Canceled", err)
 	}
-	if len(s.enrols) != 1 || s.enrols[0].Token != "the-token" || s.enrols[0].Host != "web-1" || s.enrols[0].Boot != "b1" || s.enrols[0].Epoch != epoch {
+	if len(s.enrols) != 1 || s.enrols[0].Token != "the-token" || s.enrols[0].Host != "web-1" ||
+		s.enrols[0].Boot != "b1" || s.enrols[0].Epoch != epoch {
 		t.Errorf("enrolments = %+v, want one with the boot medium's words", s.enrols)
 	}
 	want := []wire.Facts{{System: wire.System{Serial: "S1"}, Memory: 1 << 30}}
@@ -259,7 +260,8 @@ func TestRunReadsNoEndlessAnswer(t *testing.T) {
 			return false
 		}
 		large = false
-		_, _ = w.Write([]byte(`{"id":"big","attempt":1,"kind":"install","epoch":7,"steps":[{"name":"` + strings.Repeat("x", wire.MaxBody) + `"}]}`))
+		_, _ = w.Write([]byte(`{"id":"big","attempt":1,"kind":"install","epoch":7,"steps":[{"name":"` +
+			strings.Repeat("x", wire.MaxBody) + `"}]}`))
 		return true
 	}
 	run(t, d.config(m))

@@ -36,9 +36,11 @@ func TestRunWithTheRealHub(t *testing.T) {
 		return nil, err
 	}
 	run(t, agent.Config{Boot: boot, Machine: m, Log: slog.New(slog.DiscardHandler)})
-	h.until("its hardware", func(s inventory.AgentState) bool { return s.Facts != nil && s.Facts.System.Serial == "S1" })
+	h.until("its hardware",
+		func(s inventory.AgentState) bool { return s.Facts != nil && s.Facts.System.Serial == "S1" })
 	job := wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobInstall, Epoch: epoch, Steps: []wire.Step{
-		{Name: "install", Timeout: time.Minute, Install: &wire.Install{ID: "op1", Image: wire.Image{SHA256: "abc", Size: 14}}},
+		{Name: "install", Timeout: time.Minute,
+			Install: &wire.Install{ID: "op1", Image: wire.Image{SHA256: "abc", Size: 14}}},
 	}}
 	h.assign(job)
 	s := h.until("the end of the job", func(s inventory.AgentState) bool {

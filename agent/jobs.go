@@ -15,13 +15,13 @@ import (
 // maxError is the length in bytes of an error in a result.
 const maxError = 1 << 10
 
-// work polls for jobs and runs them one at a time until ctx ends. While a job runs the polls go on, so that the daemon
+// workOnJobs polls for jobs and runs them one at a time until ctx ends. While a job runs the polls go on, so that the daemon
 // knows that the agent lives and, after a restart, what it is working on.
-func (a *agent) work(ctx context.Context) error {
+func (a *agent) workOnJobs(ctx context.Context) error {
 	w := worker{agent: a}
 	defer w.running.Wait()
 	for pause := firstPause; ; {
-		err := w.next(ctx)
+		err := w.serveNextJob(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -30,29 +30,30 @@ func (a *agent) work(ctx context.Context) error {
 			continue
 		}
 		a.Log.Warn("ask for a job: trying again", "in", pause, "error", err)
-		if !wait(ctx, pause) {
+		if !pauseFor(ctx, pause) {
 			return ctx.Err()
 		}
 		pause = min(2*pause, maxPause)
 	}
 }
 
-// next asks once, and does what the answer says.
-func (w *worker) next(ctx context.Context) error {
-	job, err := w.poll(ctx)
+// serveNextJob asks once, and does what the answer says.
+func (w *worker) serveNextJob(ctx context.Context) error {
+	job, err := w.pollJob(ctx)
 	var unreadable errUnreadable
 	switch {
 	case errors.As(err, &unreadable):
-		w.agent.Log.Warn("a job cannot be taken", "id", unreadable.job.ID, "attempt", unreadable.job.Attempt, "error", err)
-		return w.take(ctx, unreadable.job, func() wire.Result {
-			return refusal("this agent cannot take the job: %v: rebuild the ramdisk with the daemon's version", err)
+		w.agent.Log.Warn("a job cannot be taken", "id", unreadable.job.ID, "attempt", unreadable.job.Attempt, "error",
+			err)
+		return w.takeJob(ctx, unreadable.job, func() wire.Result {
+			return refuseJob("this agent cannot take the job: %v: rebuild the ramdisk with the daemon's version", err)
 		})
 	case errors.Is(err, errFacts):
 		return w.reportAgain(ctx)
 	case err != nil || job == nil:
 		return err
 	default:
-		return w.take(ctx, *job, func() wire.Result { return w.do(ctx, *job) })
+		return w.takeJob(ctx, *job, func() wire.Result { return w.runJob(ctx, *job) })
 	}
 }
 
@@ -66,12 +67,12 @@ type worker struct {
 	ended   []*task // of this boot, in order: each is done once, whatever a daemon that lost its memory hands out again
 }
 
-// find gives the task of this attempt that has ended, or nil; also nil where a later attempt of the job has ended. The
+// findEnded gives the task of this attempt that has ended, or nil; also nil where a later attempt of the job has ended. The
 // caller holds the lock.
-func (w *worker) find(job wire.Job) *task {
+func (w *worker) findEnded(job wire.Job) *task {
 	latest := w.latestAttempt(job.ID)
 	for _, t := range w.ended {
-		if t.is(job) && t.job.Attempt == latest {
+		if t.isAttempt(job) && t.job.Attempt == latest {
 			return t
 		}
 	}
@@ -90,32 +91,32 @@ func (w *worker) latestAttempt(id string) (attempt int) {
 
 // task is one attempt of a job on this machine.
 type task struct {
-	job    wire.Job        // without its steps, which hold secrets
-	over   context.Context // ends when the daemon has the result
-	end    context.CancelFunc
-	result *wire.Result // nil while the machine is being worked on; guarded by worker.mu
+	job           wire.Job        // without its steps, which hold secrets
+	delivered     context.Context // ends when the daemon has the result
+	markDelivered context.CancelFunc
+	result        *wire.Result // nil while the machine is being worked on; guarded by worker.mu
 }
 
-// is reports whether a task is of this attempt. Of a job that could not be read the kind is not known.
-func (t *task) is(job wire.Job) bool {
+// isAttempt reports whether a task is of this attempt. Of a job that could not be read the kind is not known.
+func (t *task) isAttempt(job wire.Job) bool {
 	return t != nil && (t.job.Kind == job.Kind || job.Kind == "") && t.job.ID == job.ID && t.job.Attempt == job.Attempt
 }
 
-// poll asks for a job; nil when there is none. When the running job ends, the question changes: it is asked again.
-func (w *worker) poll(ctx context.Context) (*wire.Job, error) {
+// pollJob asks for a job; nil when there is none. When the running job ends, the question changes: it is asked again.
+func (w *worker) pollJob(ctx context.Context) (*wire.Job, error) {
 	w.mu.Lock()
 	current := w.current
 	w.mu.Unlock()
 	question := wire.Poll{Asks: true}
 	over := context.Background()
 	if current != nil {
-		question.Running, over = current.job.ID, current.over
+		question.Running, over = current.job.ID, current.delivered
 	}
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(over, cancel)()
 	var job wire.Job
-	err := w.agent.call(asking, wire.PathNextJob, question, &job)
+	err := w.agent.callDaemon(asking, wire.PathNextJob, question, &job)
 	switch {
 	case err != nil && over.Err() != nil:
 		return nil, nil
@@ -128,69 +129,70 @@ func (w *worker) poll(ctx context.Context) (*wire.Job, error) {
 	}
 }
 
-// take begins a job, which do runs. The one that runs is not begun twice; of one that has ended the result is said
+// takeJob begins a job, which do runs. The one that runs is not begun twice; of one that has ended the result is said
 // again, also while another one runs; any other is refused while one runs.
-func (w *worker) take(ctx context.Context, job wire.Job, do func() wire.Result) error {
+func (w *worker) takeJob(ctx context.Context, job wire.Job, do func() wire.Result) error {
 	w.mu.Lock()
-	current, ended := w.current, w.find(job)
+	current, ended := w.current, w.findEnded(job)
 	working := current != nil && current.result == nil
 	w.mu.Unlock()
 	switch {
-	case current.is(job):
-		wait(ctx, firstPause) // a daemon that hands out what it was told is running shall not be asked without pause
+	case current.isAttempt(job):
+		// a daemon that hands out what it was told is running shall not be asked without pause
+		pauseFor(ctx, firstPause)
 		return nil
 	case working && ended != nil:
-		return w.post(ctx, job, *ended.result)
+		return w.postResult(ctx, job, *ended.result)
 	case working:
-		return w.post(ctx, job, refusal("this machine still works on job %s", current.job.ID))
+		return w.postResult(ctx, job, refuseJob("this machine still works on job %s", current.job.ID))
 	case current != nil:
 		// The daemon goes on as soon as it has the result, and may be faster than its own answer.
 		select {
-		case <-current.over.Done():
-			return w.take(ctx, job, do)
+		case <-current.delivered.Done():
+			return w.takeJob(ctx, job, do)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	case ended != nil:
-		w.begin(ctx, job, func() wire.Result { return *ended.result })
+		w.startTask(ctx, job, func() wire.Result { return *ended.result })
 	default:
-		w.begin(ctx, job, do)
+		w.startTask(ctx, job, do)
 	}
 	return nil
 }
 
-// begin runs a job in the background, and posts its result until the daemon has it.
-func (w *worker) begin(ctx context.Context, job wire.Job, do func() wire.Result) {
+// startTask runs a job in the background, and posts its result until the daemon has it.
+func (w *worker) startTask(ctx context.Context, job wire.Job, do func() wire.Result) {
 	t := &task{job: wire.Job{ID: job.ID, Attempt: job.Attempt, Kind: job.Kind, Epoch: job.Epoch}}
-	t.over, t.end = context.WithCancel(context.Background())
+	t.delivered, t.markDelivered = context.WithCancel(context.Background())
 	w.mu.Lock()
 	w.current = t
 	w.mu.Unlock()
 	w.running.Go(func() {
-		defer t.end()
+		defer t.markDelivered()
 		w.agent.Log.Info("job", "id", job.ID, "attempt", job.Attempt, "kind", job.Kind)
 		result := do()
 		w.mu.Lock()
 		t.result = &result
 		w.mu.Unlock()
-		acknowledged := w.deliver(ctx, job, result)
+		acknowledged := w.deliverResult(ctx, job, result)
 		if job.Kind == wire.JobPowerOff && result.OK && acknowledged {
 			w.powerOff(ctx)
 		}
 		w.mu.Lock()
 		w.current = nil
-		if w.find(job) == nil {
+		if w.findEnded(job) == nil {
 			w.ended = append(w.ended, t)
 		}
 		w.mu.Unlock()
 	})
 }
 
-// deliver posts a result until the daemon has it; false when it was not wanted any more, or ctx ended first.
-func (w *worker) deliver(ctx context.Context, job wire.Job, result wire.Result) bool {
+// deliverResult posts a result until the daemon has it; false when it was not wanted any more, or ctx ended first.
+func (w *worker) deliverResult(ctx context.Context, job wire.Job, result wire.Result) bool {
 	wanted := true
-	err := w.agent.persist(ctx, "report the result", func(ctx context.Context) error {
-		err := w.post(ctx, job, result)
+	err := w.agent.tryUntilDone(ctx, "report the result", func(ctx context.Context) error {
+		err := w.postResult(ctx, job, result)
 		if errors.Is(err, errGone) {
 			wanted = false
 			w.agent.Log.Warn("the result was not wanted any more", "id", job.ID, "attempt", job.Attempt)
@@ -201,9 +203,9 @@ func (w *worker) deliver(ctx context.Context, job wire.Job, result wire.Result) 
 	return wanted && err == nil
 }
 
-func (w *worker) post(ctx context.Context, job wire.Job, result wire.Result) error {
+func (w *worker) postResult(ctx context.Context, job wire.Job, result wire.Result) error {
 	result.Attempt = job.Attempt
-	return w.agent.call(ctx, fmt.Sprintf(wire.PathResult, job.ID), result, nil)
+	return w.agent.callDaemon(ctx, fmt.Sprintf(wire.PathResult, job.ID), result, nil)
 }
 
 func (w *worker) powerOff(ctx context.Context) {
@@ -220,57 +222,57 @@ func (w *worker) reportAgain(ctx context.Context) error {
 	idle := w.current == nil
 	w.mu.Unlock()
 	if idle {
-		if err := w.agent.inspect(ctx); err != nil {
+		if err := w.agent.readHardware(ctx); err != nil {
 			return err
 		}
 	}
-	return w.agent.report(ctx)
+	return w.agent.reportHardware(ctx)
 }
 
-// do runs a job to its end.
-func (w *worker) do(ctx context.Context, job wire.Job) wire.Result {
+// runJob runs a job to its end.
+func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	w.mu.Lock()
 	latest := w.latestAttempt(job.ID)
 	w.mu.Unlock()
 	switch boot := w.agent.Boot; {
 	case job.Epoch != boot.Epoch:
-		return refusal("the job is for epoch %d, this boot is epoch %d", job.Epoch, boot.Epoch)
+		return refuseJob("the job is for epoch %d, this boot is epoch %d", job.Epoch, boot.Epoch)
 	case latest > job.Attempt:
-		return refusal("attempt %d of job %s was made already", latest, job.ID)
+		return refuseJob("attempt %d of job %s was made already", latest, job.ID)
 	}
 	switch job.Kind {
 	case wire.JobPowerOff:
 		return wire.Result{OK: true}
 	case wire.JobInstall:
-		return w.steps(ctx, job)
+		return w.runSteps(ctx, job)
 	case wire.JobInstallByReference:
-		whole, err := w.agent.withConfig(ctx, job)
+		whole, err := w.agent.fetchConfigs(ctx, job)
 		if err != nil {
-			return refusal("the config of the job cannot be had: %s", oneLine(err.Error()))
+			return refuseJob("the config of the job cannot be had: %s", joinLines(err.Error()))
 		}
-		return w.steps(ctx, whole)
+		return w.runSteps(ctx, whole)
 	default:
-		return refusal("this agent knows no job of kind %q: rebuild the ramdisk with the daemon's version", job.Kind)
+		return refuseJob("this agent knows no job of kind %q: rebuild the ramdisk with the daemon's version", job.Kind)
 	}
 }
 
-func refusal(format string, arguments ...any) wire.Result {
+func refuseJob(format string, arguments ...any) wire.Result {
 	return wire.Result{Error: fmt.Sprintf(format, arguments...) + "; nothing was done", Untouched: true}
 }
 
-// steps runs a job's steps in order. A job that was withdrawn ends between two of them.
-func (w *worker) steps(ctx context.Context, job wire.Job) wire.Result {
+// runSteps runs a job's steps in order. A job that was withdrawn ends between two of them.
+func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 	s := newSession(ctx, w.agent, job)
-	defer s.close()
+	defer s.flushAndStop()
 	result, untouched := wire.Result{OK: true}, true
 	for _, step := range job.Steps {
-		if s.enter(ctx, step) == withdrawn {
+		if s.enterStep(ctx, step) == jobWithdrawn {
 			return wire.Result{Step: step.Name, Error: "the job was withdrawn before this step", Untouched: untouched}
 		}
-		boot, err := w.step(ctx, step, s)
+		boot, err := w.runStep(ctx, step, s)
 		untouched = untouched && (step.Install == nil || errors.As(err, new(steps.Untouched)))
 		if err != nil {
-			result = failed(step, err)
+			result = describeFailure(step, err)
 			result.Untouched = untouched
 			return result
 		}
@@ -281,7 +283,7 @@ func (w *worker) steps(ctx context.Context, job wire.Job) wire.Result {
 	return result
 }
 
-func (w *worker) step(ctx context.Context, step wire.Step, s *session) (*wire.BootEntry, error) {
+func (w *worker) runStep(ctx context.Context, step wire.Step, s *session) (*wire.BootEntry, error) {
 	limited, cancel := context.WithTimeout(ctx, step.Timeout)
 	defer cancel()
 	boot, err := w.agent.Machine.Do(limited, step, s)
@@ -291,8 +293,8 @@ func (w *worker) step(ctx context.Context, step wire.Step, s *session) (*wire.Bo
 	return boot, err
 }
 
-func failed(step wire.Step, err error) wire.Result {
-	result := wire.Result{Step: step.Name, Error: oneLine(fmt.Sprintf("step %s: %v", step.Name, err))}
+func describeFailure(step wire.Step, err error) wire.Result {
+	result := wire.Result{Step: step.Name, Error: joinLines(fmt.Sprintf("step %s: %v", step.Name, err))}
 	var failure steps.Failure
 	if errors.As(err, &failure) {
 		result.Output = failure.Output
@@ -300,8 +302,8 @@ func failed(step wire.Step, err error) wire.Result {
 	return result
 }
 
-// oneLine makes a text that people read in one line of at most maxError bytes.
-func oneLine(text string) string {
+// joinLines makes a text that people read in one line of at most maxError bytes.
+func joinLines(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, unicode.IsControl), "; ")
 	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
 }

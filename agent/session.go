@@ -15,7 +15,7 @@ import (
 const maxLines = 200
 
 // lastWord is how long a step waits for the daemon at its beginning, and a job at its end.
-const lastWord = 3 * time.Second
+const answerTimeout = 3 * time.Second
 
 // session sends a job's progress in the background: the newest figures and all lines since the last post, at most two posts a second.
 // What cannot be posted is dropped.
@@ -30,69 +30,70 @@ type session struct {
 	mu      sync.Mutex
 	pending wire.Progress
 	unsent  bool
-	gone    bool
+	jobGone bool
 }
 
 func newSession(ctx context.Context, a *agent, job wire.Job) *session {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &session{
-		agent: a, job: job, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}), cancel: cancel,
+		agent: a, job: job, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+		cancel:  cancel,
 		pending: wire.Progress{Attempt: job.Attempt},
 	}
-	go s.send(ctx)
+	go s.sendLoop(ctx)
 	return s
 }
 
-// close posts what is left, and waits until the sender has ended.
-func (s *session) close() {
+// flushAndStop posts what is left, and waits until the sender has ended.
+func (s *session) flushAndStop() {
 	close(s.quit)
 	defer s.cancel()
-	defer time.AfterFunc(lastWord, s.cancel).Stop()
+	defer time.AfterFunc(answerTimeout, s.cancel).Stop()
 	<-s.done
 }
 
 // standing is what the daemon thinks of a running job.
-type standing string
+type stepAnswer string
 
 const (
-	wanted    standing = "wanted"
-	withdrawn standing = "withdrawn"
+	stepAllowed  stepAnswer = "wanted"
+	jobWithdrawn stepAnswer = "withdrawn"
 )
 
-// enter tells the daemon that a step begins, and asks whether it may. An install step waits for the answer for as long as it takes: no answer is no leave to
+// enterStep tells the daemon that a step begins, and asks whether it may. An install step waits for the answer for as long as it takes: no answer is no leave to
 // write. Any other step goes on without a daemon, after lastWord.
-func (s *session) enter(ctx context.Context, step wire.Step) standing {
+func (s *session) enterStep(ctx context.Context, step wire.Step) stepAnswer {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		answered := s.ask(ctx, step)
+		answered := s.askLeave(ctx, step)
 		switch {
 		case s.isGone() || ctx.Err() != nil:
-			return withdrawn
+			return jobWithdrawn
 		case answered || step.Install == nil:
-			return wanted
+			return stepAllowed
 		}
 		s.agent.Log.Warn("the daemon does not say whether the install may begin: asking again", "in", pause)
-		if !wait(ctx, pause) {
-			return withdrawn
+		if !pauseFor(ctx, pause) {
+			return jobWithdrawn
 		}
 	}
 }
 
-// ask asks once whether a step may begin, and reports whether there was an answer.
-func (s *session) ask(ctx context.Context, step wire.Step) (answered bool) {
-	ctx, cancel := context.WithTimeout(ctx, lastWord)
+// askLeave asks once whether a step may begin, and reports whether there was an answer.
+func (s *session) askLeave(ctx context.Context, step wire.Step) (answered bool) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	s.mu.Lock()
 	s.pending.Step, s.pending.Done, s.pending.Total = step.Name, 0, 0
 	s.mu.Unlock()
-	progress, _ := s.take()
+	progress, _ := s.takePending()
 	progress.Asks = true
-	return s.post(ctx, progress) == nil
+	return s.postProgress(ctx, progress) == nil
 }
 
 func (s *session) isGone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gone
+	return s.jobGone
 }
 
 // Report implements Session.
@@ -116,10 +117,10 @@ func (s *session) Report(p wire.Progress) {
 
 // Image implements Session.
 func (s *session) Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error) {
-	return s.agent.client.image(ctx, sha256, offset)
+	return s.agent.client.openImage(ctx, sha256, offset)
 }
 
-func (s *session) send(ctx context.Context) {
+func (s *session) sendLoop(ctx context.Context) {
 	defer close(s.done)
 	for ended := false; !ended; {
 		select {
@@ -127,15 +128,15 @@ func (s *session) send(ctx context.Context) {
 		case <-s.quit:
 			ended = true
 		}
-		if progress, unsent := s.take(); unsent {
-			_ = s.post(ctx, progress) // what cannot be posted is dropped
+		if progress, unsent := s.takePending(); unsent {
+			_ = s.postProgress(ctx, progress) // what cannot be posted is dropped
 		}
-		s.rest()
+		s.restBetweenPosts()
 	}
 }
 
-// rest keeps two posts apart.
-func (s *session) rest() {
+// restBetweenPosts keeps two posts apart.
+func (s *session) restBetweenPosts() {
 	timer := time.NewTimer(firstPause)
 	defer timer.Stop()
 	select {
@@ -144,8 +145,8 @@ func (s *session) rest() {
 	}
 }
 
-// take gives the progress as it is now, and whether anything in it is new.
-func (s *session) take() (wire.Progress, bool) {
+// takePending gives the progress as it is now, and whether anything in it is new.
+func (s *session) takePending() (wire.Progress, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	progress, unsent := s.pending, s.unsent
@@ -153,11 +154,11 @@ func (s *session) take() (wire.Progress, bool) {
 	return progress, unsent
 }
 
-// post sends progress once, and keeps in mind when the job was withdrawn.
-func (s *session) post(ctx context.Context, progress wire.Progress) error {
-	err := s.agent.client.post(ctx, fmt.Sprintf(wire.PathProgress, s.job.ID), progress, nil)
+// postProgress sends progress once, and keeps in mind when the job was withdrawn.
+func (s *session) postProgress(ctx context.Context, progress wire.Progress) error {
+	err := s.agent.client.postMessage(ctx, fmt.Sprintf(wire.PathProgress, s.job.ID), progress, nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = s.gone || errors.Is(err, errGone)
+	s.jobGone = s.jobGone || errors.Is(err, errGone)
 	return err
 }

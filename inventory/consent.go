@@ -21,11 +21,11 @@ const (
 func ContentOf(record Record, disk DiskID, seen *Content) string {
 	switch {
 	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.HasBegun() &&
-		record.Last.Root().Disk.Same(disk):
+		record.Last.Root().Disk.IsSameDisk(disk):
 		return contentFailed + record.Last.ID
 	case record.Installed == nil && record.leftByEarlier(disk):
 		return record.Last.Root().Content
-	case record.Installed != nil && record.Installed.Disk.Same(disk):
+	case record.Installed != nil && record.Installed.Disk.IsSameDisk(disk):
 		return contentInstall + record.Installed.ID
 	case seen == nil:
 		return ContentUnseen
@@ -44,7 +44,7 @@ func (r Record) leftByEarlier(disk DiskID) bool {
 		return false
 	}
 	last := r.Last.Root()
-	return strings.HasPrefix(last.Content, contentFailed) && last.Disk.Same(disk) &&
+	return strings.HasPrefix(last.Content, contentFailed) && last.Disk.IsSameDisk(disk) &&
 		!slices.Contains(r.Spent, last.Consent)
 }
 

@@ -223,8 +223,8 @@ func TestSameDisk(t *testing.T) {
 		{"path alone", inventory.DiskID{Path: "p"}, inventory.DiskID{Path: "p"}, false},
 		{"nothing", inventory.DiskID{}, inventory.DiskID{}, false},
 	} {
-		if got := test.a.Same(test.b); got != test.want || test.b.Same(test.a) != test.want {
-			t.Errorf("%s: Same = %t, want %t", test.name, got, test.want)
+		if got := test.a.IsSameDisk(test.b); got != test.want || test.b.IsSameDisk(test.a) != test.want {
+			t.Errorf("%s: IsSameDisk = %t, want %t", test.name, got, test.want)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func TestNamedDisk(t *testing.T) {
 	if id := inventory.NamedDisk(nil); !id.Zero() {
 		t.Errorf("NamedDisk(nil) = %+v, want none", id)
 	}
-	if id := inventory.NamedDisk(&schemas.DiskHints{WWN: "0x5000C500A1B2C3D4"}); !id.Same(disk().ID()) || id.Label() != disk().ID().Label() {
+	if id := inventory.NamedDisk(&schemas.DiskHints{WWN: "0x5000C500A1B2C3D4"}); !id.IsSameDisk(disk().ID()) || id.Label() != disk().ID().Label() {
 		t.Errorf("NamedDisk(wwn) = %+v is not the disk", id)
 	}
 }
@@ -264,13 +264,13 @@ func TestSameMachine(t *testing.T) {
 func TestPlaceholder(t *testing.T) {
 	t.Parallel()
 	for _, serial := range []string{"", " ", "0", "00000000", "FFFFFFFF", "Default string", "To Be Filled By O.E.M.", "System Serial Number", "None", "N/A", "Not Specified", "................", "xxxxxxx", "123456789", "-"} {
-		if !inventory.Placeholder(serial) {
-			t.Errorf("Placeholder(%q) = false", serial)
+		if !inventory.IsPlaceholder(serial) {
+			t.Errorf("IsPlaceholder(%q) = false", serial)
 		}
 	}
 	for _, serial := range []string{"5XKJ2M3", "0001", "FF01", "SGH123456789", "lab-web-01", "VMware-56 4d"} {
-		if inventory.Placeholder(serial) {
-			t.Errorf("Placeholder(%q) = true", serial)
+		if inventory.IsPlaceholder(serial) {
+			t.Errorf("IsPlaceholder(%q) = true", serial)
 		}
 	}
 }

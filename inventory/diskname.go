@@ -16,11 +16,11 @@ import (
 // shortestWWN is the fewest digits of a WWN; the shortest formats (NAA, EUI-64) have 16.
 const shortestWWN = 8
 
-// PlaceholderWWN reports whether a WWN identifies nothing: an empty text, a vendor's placeholder, too few digits, equal
-// digits, digits that are zeros or f except for the one digit of the type, or zeros in the part that tells two disks of
-// a vendor apart. A type in front (0x, naa., eui., uuid.) is no digit. The kernel's "nvme." and "t10.ATA" names are
-// made of model and serial: they are judged by their serial.
-func PlaceholderWWN(wwn string) bool {
+// IsPlaceholderWWN reports whether a WWN identifies nothing: an empty text, a vendor's placeholder, too few digits,
+// equal digits, digits that are zeros or f except for the one digit of the type, or zeros in the part that tells two
+// disks of a vendor apart. A type in front (0x, naa., eui., uuid.) is no digit. The kernel's "nvme." and "t10.ATA" names
+// consist of model and serial; their serial is judged.
+func IsPlaceholderWWN(wwn string) bool {
 	name := NormalWWN(wwn)
 	if rest, vendor := strings.CutPrefix(name, "nvme."); vendor {
 		parts := strings.Split(rest, "-") // vendor id, serial and model (hex of their text), namespace
@@ -28,11 +28,11 @@ func PlaceholderWWN(wwn string) bool {
 			return true
 		}
 		serial, err := hex.DecodeString(parts[1])
-		return err != nil || Placeholder(strings.Trim(string(serial), "\x00 "))
+		return err != nil || IsPlaceholder(strings.Trim(string(serial), "\x00 "))
 	}
 	if rest, ata := strings.CutPrefix(name, "t10.ata"); ata {
 		const vendor, model = len("     "), 40 // SAT: vendor in 8 bytes, model in 40, serial in 20
-		return len(rest) <= vendor+model || Placeholder(rest[vendor+model:])
+		return len(rest) <= vendor+model || IsPlaceholder(rest[vendor+model:])
 	}
 	digits := wwnDigits(name)
 	digitsBut := func(digit string) int { return len(digits) - strings.Count(digits, digit) }
@@ -40,7 +40,7 @@ func PlaceholderWWN(wwn string) bool {
 	unset := len(digits) == 16 && (strings.HasPrefix(name, "eui.") && strings.HasSuffix(digits, "0000000000") ||
 		// NAA 5: a vendor's 6 digits after the 5, and 9
 		strings.HasPrefix(digits, "5") && strings.HasSuffix(digits, "000000000"))
-	return Placeholder(name) || len(digits) < shortestWWN || digitsBut("0") <= 1 || digitsBut("f") <= 1 ||
+	return IsPlaceholder(name) || len(digits) < shortestWWN || digitsBut("0") <= 1 || digitsBut("f") <= 1 ||
 		digitsBut(digits[:1]) == 0 || unset
 }
 
@@ -54,10 +54,10 @@ func wwnDigits(name string) string {
 
 // Names are a disk's WWN and serial in the spelling that compares, "" for a missing name or a placeholder.
 func (d DiskID) Names() (wwn, serial string) {
-	if !PlaceholderWWN(d.WWN) {
+	if !IsPlaceholderWWN(d.WWN) {
 		wwn = NormalWWN(d.WWN)
 	}
-	if !Placeholder(d.Serial) {
+	if !IsPlaceholder(d.Serial) {
 		serial = strings.TrimSpace(d.Serial)
 	}
 	return wwn, serial
@@ -143,7 +143,7 @@ func (f *Facts) Volumes() []DiskID {
 // Volume is a disk of the machine, named as in DistinctDisks, with the names by which another machine may see it.
 func (f *Facts) Volume(disk DiskID) DiskID {
 	for i, volume := range f.Volumes() {
-		if at := f.Disks[i].ID(); volume.Same(disk) || at.Path != "" && at.Path == disk.Path && at.Size == disk.Size {
+		if at := f.Disks[i].ID(); volume.IsSameDisk(disk) || at.Path != "" && at.Path == disk.Path && at.Size == disk.Size {
 			return volume
 		}
 	}
@@ -208,7 +208,7 @@ func (c candidate) describeMismatch(field, want, have string) string {
 
 func (c candidate) isPlaceholder(field string) bool {
 	if field == "wwn" {
-		return PlaceholderWWN(c.reported.WWN)
+		return IsPlaceholderWWN(c.reported.WWN)
 	}
-	return Placeholder(c.reported.Serial)
+	return IsPlaceholder(c.reported.Serial)
 }

@@ -35,11 +35,11 @@ func TestPlaceholdersNameNoDisk(t *testing.T) {
 		if label := bare.Label(); label != "" {
 			t.Errorf("%+v: Label = %q, want none", bare, label)
 		}
-		if bare.Same(other) {
+		if bare.IsSameDisk(other) {
 			t.Errorf("%+v is the same as another disk", bare)
 		}
 		bare.Path, other.Path = "pci-1", "pci-2"
-		if bare.Same(other) || bare.Label() != "pci-1+17179869184" || !bare.Same(bare) {
+		if bare.IsSameDisk(other) || bare.Label() != "pci-1+17179869184" || !bare.IsSameDisk(bare) {
 			t.Errorf("%+v: Label = %q, want its path and size, and to be the same as itself alone", bare, bare.Label())
 		}
 		facts := &inventory.Facts{Disks: []inventory.Disk{{Name: "sda", WWN: bare.WWN, Serial: bare.Serial, Path: "pci-1", Size: size}}}
@@ -59,7 +59,7 @@ func TestPlaceholdersNameNoDisk(t *testing.T) {
 		}
 	}
 	for _, wwn := range noWWNs {
-		if !inventory.PlaceholderWWN(wwn) {
+		if !inventory.IsPlaceholderWWN(wwn) {
 			t.Errorf("PlaceholderWWN(%q) = false", wwn)
 		}
 		if strings.TrimSpace(wwn) != "" {
@@ -70,7 +70,7 @@ func TestPlaceholdersNameNoDisk(t *testing.T) {
 		check(t, func(string) inventory.DiskID { return inventory.DiskID{Serial: serial} }, schemas.DiskHints{Serial: serial})
 	}
 	for _, wwn := range realWWNs {
-		if inventory.PlaceholderWWN(wwn) {
+		if inventory.IsPlaceholderWWN(wwn) {
 			t.Errorf("PlaceholderWWN(%q) = true", wwn)
 		}
 		if id := (inventory.DiskID{WWN: wwn}); id.Label() != inventory.NormalWWN(wwn) {

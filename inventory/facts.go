@@ -129,9 +129,9 @@ func (d DiskID) Zero() bool {
 	return d == DiskID{}
 }
 
-// Same reports whether two identities are of one disk: everything known about both agrees, and they share a WWN, a
+// IsSameDisk reports whether two identities are of one disk: all that is known of both agrees, and both share a WWN, a
 // serial, or path and size. Placeholders are unknown.
-func (d DiskID) Same(o DiskID) bool {
+func (d DiskID) IsSameDisk(o DiskID) bool {
 	shared := false
 	wwn, serial := d.Names()
 	otherWWN, otherSerial := o.Names()
@@ -157,6 +157,6 @@ func (f *Facts) Sees(disk DiskID) bool {
 		return false
 	}
 	return slices.ContainsFunc(f.Volumes(), func(d DiskID) bool {
-		return d.Same(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
+		return d.IsSameDisk(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
 	})
 }

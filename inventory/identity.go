@@ -17,8 +17,8 @@ var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "sys
 	"to be filled by o.e.m.", "not specified", "not applicable", "unknown", "serial", "xxxxxxxxxx", "0123456789",
 	"123456789", "1234567890"}
 
-// Placeholder reports whether a serial number identifies nothing.
-func Placeholder(serial string) bool {
+// IsPlaceholder reports whether a serial number identifies nothing.
+func IsPlaceholder(serial string) bool {
 	text := strings.ToLower(strings.TrimSpace(serial))
 	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" ||
 		strings.Trim(text, ".-x ") == ""
@@ -26,7 +26,7 @@ func Placeholder(serial string) bool {
 
 // SerialKey is a serial number in one spelling, "" for a placeholder.
 func SerialKey(serial string) string {
-	if Placeholder(serial) {
+	if IsPlaceholder(serial) {
 		return ""
 	}
 	return strings.ToUpper(strings.TrimSpace(serial))
@@ -36,7 +36,7 @@ func SerialKey(serial string) string {
 // reported, in any case; a placeholder identifies no machine. Every declared MAC must be among the network cards. A
 // host that declares neither is the machine behind its BMC, whichever answers.
 func SameMachine(identity schemas.Identity, facts Facts) string {
-	if identity.Serial != "" && Placeholder(identity.Serial) {
+	if identity.Serial != "" && IsPlaceholder(identity.Serial) {
 		return fmt.Sprintf("spec.identity.serial is %q, a placeholder that identifies no machine", identity.Serial)
 	}
 	if identity.Serial != "" && !strings.EqualFold(strings.TrimSpace(identity.Serial),
@@ -52,14 +52,14 @@ func SameMachine(identity schemas.Identity, facts Facts) string {
 	return ""
 }
 
-// OfAnother says why a record is about another machine than the declared one, or "": the serials differ, or, where two
-// serials cannot be compared, no declared MAC is among the recorded network cards.
-func (r Record) OfAnother(declared schemas.Identity) string {
+// DescribesOtherMachine says why a record describes another machine than the declared machine, or "": the serials
+// differ, or, where the serials cannot be compared, no declared MAC is among the recorded network cards.
+func (r Record) DescribesOtherMachine(declared schemas.Identity) string {
 	if r.Facts == nil {
 		return ""
 	}
 	known := r.Facts.System.Serial
-	if !Placeholder(declared.Serial) && !Placeholder(known) {
+	if !IsPlaceholder(declared.Serial) && !IsPlaceholder(known) {
 		if strings.EqualFold(strings.TrimSpace(declared.Serial), strings.TrimSpace(known)) {
 			return ""
 		}

@@ -182,7 +182,7 @@ func (o *owned) desired(c claim) inventory.Desired {
 	w.Inputs = c.inputs
 	d.Workload, d.Identity = &w, schemas.Identity{}
 	switch is := identities[c.machine]; {
-	case c.declares == "serial" && !inventory.Placeholder(is.serial):
+	case c.declares == "serial" && !inventory.IsPlaceholder(is.serial):
 		d.Identity.Serial = is.serial
 	case c.declares == "macs":
 		d.Identity.MACs = []string{is.mac}

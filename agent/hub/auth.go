@@ -40,53 +40,53 @@ type peer struct {
 	key   string // hex SHA-256 of the SubjectPublicKeyInfo
 }
 
-func (h *Hub) mux() http.Handler {
+func (h *Hub) routeCalls() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+wire.PathEnrol, h.stranger(h.enrol))
-	mux.HandleFunc("POST "+wire.PathPhoneHome, h.stranger(h.phoneHome))
-	mux.HandleFunc("POST "+wire.PathFacts, h.agent(h.facts))
-	mux.HandleFunc("POST "+wire.PathNextJob, h.agent(h.nextJob))
-	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathProgress, "{job}"), h.agent(h.progress))
-	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathResult, "{job}"), h.agent(h.result))
-	mux.HandleFunc("GET "+fmt.Sprintf(wire.PathConfig, "{job}"), h.agent(h.installConfig))
-	mux.HandleFunc("GET "+wire.PathImages+"{sha256}", h.agent(h.image))
+	mux.HandleFunc("POST "+wire.PathEnrol, h.admitStranger(h.serveEnrolment))
+	mux.HandleFunc("POST "+wire.PathPhoneHome, h.admitStranger(h.servePhoneHome))
+	mux.HandleFunc("POST "+wire.PathFacts, h.admitAgent(h.serveFacts))
+	mux.HandleFunc("POST "+wire.PathNextJob, h.admitAgent(h.serveNextJob))
+	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathProgress, "{job}"), h.admitAgent(h.serveProgress))
+	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathResult, "{job}"), h.admitAgent(h.serveResult))
+	mux.HandleFunc("GET "+fmt.Sprintf(wire.PathConfig, "{job}"), h.admitAgent(h.serveConfig))
+	mux.HandleFunc("GET "+wire.PathImages+"{sha256}", h.admitAgent(h.serveImage))
 	return mux
 }
 
-// stranger wraps a route without a client certificate: an address that failed too often has to wait.
-func (h *Hub) stranger(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+// admitStranger wraps a route without a client certificate: an address that failed too often has to wait.
+func (h *Hub) admitStranger(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		address, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
 			address = r.RemoteAddr
 		}
-		if !h.failures.has(address, h.config.Now()) {
-			answer(w, http.StatusTooManyRequests)
+		if !h.failures.wouldAllow(address, h.config.Now()) {
+			answerStatus(w, http.StatusTooManyRequests)
 			return
 		}
 		if err := serve(w, r); err != nil {
-			if blames(err) {
-				h.failures.take(address, h.config.Now())
+			if isCallersFault(err) {
+				h.failures.allowCall(address, h.config.Now())
 			}
-			h.refuse(w, r, err)
+			h.answerError(w, r, err)
 		}
 	}
 }
 
-// agent wraps a route of enrolled agents.
-func (h *Hub) agent(serve func(http.ResponseWriter, *http.Request, peer) error) http.HandlerFunc {
+// admitAgent wraps a route of enrolled agents.
+func (h *Hub) admitAgent(serve func(http.ResponseWriter, *http.Request, peer) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, err := h.authenticate(r)
 		if err != nil {
-			h.refuse(w, r, err)
+			h.answerError(w, r, err)
 			return
 		}
-		if !h.calls.take(p.host, h.config.Now()) {
-			answer(w, http.StatusTooManyRequests)
+		if !h.calls.allowCall(p.host, h.config.Now()) {
+			answerStatus(w, http.StatusTooManyRequests)
 			return
 		}
 		if err := serve(w, r, p); err != nil {
-			h.refuse(w, r, err)
+			h.answerError(w, r, err)
 		}
 	}
 }
@@ -98,25 +98,26 @@ func (h *Hub) authenticate(r *http.Request) (peer, error) {
 		return peer{}, errRefused
 	}
 	leaf := r.TLS.PeerCertificates[0]
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: h.roots, CurrentTime: h.config.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: h.roots, CurrentTime: h.config.Now(),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
 		return peer{}, errRefused
 	}
-	p, err := peerOf(leaf)
+	p, err := readPeer(leaf)
 	if err != nil {
 		return peer{}, errRefused
 	}
-	return p, h.admit(r.Context(), p)
+	return p, h.checkBoot(r.Context(), p)
 }
 
-// admit holds a peer against the boot that is expected now.
-func (h *Hub) admit(ctx context.Context, p peer) error {
+// checkBoot holds a peer against the boot that is expected now.
+func (h *Hub) checkBoot(ctx context.Context, p peer) error {
 	adopt := false
-	err := h.with(ctx, p.host, func(e *entry) error {
-		if err := e.doc.admits(p); err != nil {
+	err := h.viewEntry(ctx, p.host, func(e *entry) error {
+		if err := e.doc.checkPeer(p); err != nil {
 			return err
 		}
-		e.seen = h.config.Now()
+		e.lastCall = h.config.Now()
 		adopt = e.doc.Key == ""
 		return nil
 	})
@@ -124,8 +125,8 @@ func (h *Hub) admit(ctx context.Context, p peer) error {
 		return err
 	}
 	// The journal was lost, but our certificate proves that this key had enrolled.
-	return h.edit(ctx, p.host, func(_ *entry, doc *document) error {
-		if err := doc.admits(p); err != nil {
+	return h.editDocument(ctx, p.host, func(_ *entry, doc *document) error {
+		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
 		doc.Key, doc.Enrolled = p.key, h.config.Now()
@@ -133,19 +134,20 @@ func (h *Hub) admit(ctx context.Context, p peer) error {
 	})
 }
 
-func (d *document) admits(p peer) error {
+func (d *document) checkPeer(p peer) error {
 	if d.Boot == "" || d.Boot != p.boot || d.Epoch != p.epoch || d.Alarm != "" || (d.Key != "" && d.Key != p.key) {
 		return errRefused
 	}
 	return nil
 }
 
-// agentURI names host, boot and epoch in a client certificate: ingot://agent/<host>/<boot>/<epoch>.
-func agentURI(p peer) *url.URL {
-	return &url.URL{Scheme: "ingot", Host: "agent", Path: "/" + p.host + "/" + p.boot + "/" + strconv.FormatUint(p.epoch, 10)}
+// formatAgentURI names host, boot and epoch in a client certificate: ingot://agent/<host>/<boot>/<epoch>.
+func formatAgentURI(p peer) *url.URL {
+	return &url.URL{Scheme: "ingot", Host: "agent", Path: "/" + p.host + "/" + p.boot + "/" +
+		strconv.FormatUint(p.epoch, 10)}
 }
 
-func peerOf(leaf *x509.Certificate) (peer, error) {
+func readPeer(leaf *x509.Certificate) (peer, error) {
 	if len(leaf.URIs) != 1 || leaf.URIs[0].Scheme != "ingot" || leaf.URIs[0].Host != "agent" {
 		return peer{}, errRefused
 	}
@@ -157,10 +159,10 @@ func peerOf(leaf *x509.Certificate) (peer, error) {
 	if err != nil {
 		return peer{}, errRefused
 	}
-	return peer{host: parts[0], boot: parts[1], epoch: epoch, key: keyDigest(leaf.RawSubjectPublicKeyInfo)}, nil
+	return peer{host: parts[0], boot: parts[1], epoch: epoch, key: digestKey(leaf.RawSubjectPublicKeyInfo)}, nil
 }
 
-func keyDigest(spki []byte) string {
+func digestKey(spki []byte) string {
 	sum := sha256.Sum256(spki)
 	return hex.EncodeToString(sum[:])
 }
@@ -173,34 +175,35 @@ type statusError struct {
 
 func (e statusError) Error() string { return e.why }
 
-// blames reports whether an error is the caller's fault.
-func blames(err error) bool {
+// isCallersFault reports whether an error is the caller's fault.
+func isCallersFault(err error) bool {
 	var known statusError
 	return errors.Is(err, errRefused) || errors.As(err, &known)
 }
 
-// refuse answers an error: strangers learn nothing, agents learn what they need, people find it in the log.
-func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// answerError answers an error: strangers learn nothing, agents learn what they need, people find it in the log.
+func (h *Hub) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	var known statusError
 	switch {
 	case errors.Is(err, errRefused):
 		h.config.Log.Debug("agent call refused", "path", r.URL.Path, "from", r.RemoteAddr)
-		answer(w, http.StatusUnauthorized)
+		answerStatus(w, http.StatusUnauthorized)
 	case errors.As(err, &known):
-		h.config.Log.Debug("agent call failed", "path", r.URL.Path, "from", r.RemoteAddr, "status", known.status, "why", known.why)
-		answer(w, known.status)
+		h.config.Log.Debug("agent call failed", "path", r.URL.Path, "from", r.RemoteAddr, "status", known.status, "why",
+			known.why)
+		answerStatus(w, known.status)
 	case r.Context().Err() != nil:
 		// The caller is gone.
 	default:
 		h.config.Log.Error("agent call failed", "path", r.URL.Path, "from", r.RemoteAddr, "error", err)
-		answer(w, http.StatusServiceUnavailable)
+		answerStatus(w, http.StatusServiceUnavailable)
 	}
 }
 
-func answer(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }
+func answerStatus(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }
 
-// decode reads one JSON body of at most limit bytes.
-func decode(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+// decodeBody reads one JSON body of at most limit bytes.
+func decodeBody(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(wire.CallTimeout)) // not every test's writer has one
 	defer func() { _ = control.SetReadDeadline(time.Time{}) }()   // it would end a long answer
@@ -233,7 +236,7 @@ func newLimiter(perSecond rate.Limit, burst int) *limiter {
 	return &limiter{every: perSecond, burst: burst, buckets: map[string]*rate.Limiter{}}
 }
 
-func (l *limiter) bucket(name string) *rate.Limiter {
+func (l *limiter) findBucket(name string) *rate.Limiter {
 	b := l.buckets[name]
 	if b == nil {
 		if len(l.buckets) >= maxBuckets {
@@ -245,14 +248,14 @@ func (l *limiter) bucket(name string) *rate.Limiter {
 	return b
 }
 
-func (l *limiter) take(name string, now time.Time) bool {
+func (l *limiter) allowCall(name string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bucket(name).AllowN(now, 1)
+	return l.findBucket(name).AllowN(now, 1)
 }
 
-// has reports whether the next take would succeed.
-func (l *limiter) has(name string, now time.Time) bool {
+// wouldAllow reports whether the next take would succeed.
+func (l *limiter) wouldAllow(name string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.buckets[name]

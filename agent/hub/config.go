@@ -18,11 +18,11 @@ func sendJob(w http.ResponseWriter, job wire.Job) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set(wire.HeaderJob, job.ID)
 	w.Header().Set(wire.HeaderAttempt, strconv.Itoa(job.Attempt))
-	return json.NewEncoder(w).Encode(byReference(job))
+	return json.NewEncoder(w).Encode(referToConfig(job))
 }
 
-// byReference is a job as it is sent: one that is too large for a message names its config, which the agent fetches.
-func byReference(job wire.Job) wire.Job {
+// referToConfig is a job as it is sent: one that is too large for a message names its config, which the agent fetches.
+func referToConfig(job wire.Job) wire.Job {
 	size := 0
 	for _, step := range job.Steps {
 		if step.Install != nil {
@@ -48,18 +48,18 @@ func byReference(job wire.Job) wire.Job {
 	return job
 }
 
-// installConfig serves the config of the host's outstanding job, and nothing else. It is in memory only: after a restart it is not known until the job is
+// serveConfig serves the config of the host's outstanding job, and nothing else. It is in memory only: after a restart it is not known until the job is
 // assigned again.
-func (h *Hub) installConfig(w http.ResponseWriter, r *http.Request, p peer) error {
+func (h *Hub) serveConfig(w http.ResponseWriter, r *http.Request, p peer) error {
 	var config []byte
 	id := r.PathValue("job")
-	err := h.with(r.Context(), p.host, func(e *entry) error {
-		if err := e.doc.admits(p); err != nil {
+	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
+		if err := e.doc.checkPeer(p); err != nil {
 			return err
 		}
-		if j := e.doc.Job; j != nil && j.ID == id && !j.ended() {
-			config = configOf(e.body)
-		} else if err := e.doc.outstanding(id, 0); err != nil {
+		if j := e.doc.Job; j != nil && j.ID == id && !j.hasEnded() {
+			config = findConfig(e.body)
+		} else if err := e.doc.checkOutstanding(id, 0); err != nil {
 			return err
 		}
 		if config == nil {
@@ -76,8 +76,8 @@ func (h *Hub) installConfig(w http.ResponseWriter, r *http.Request, p peer) erro
 	return nil
 }
 
-// configOf is the config of a job, nil when there is none.
-func configOf(job *wire.Job) []byte {
+// findConfig is the config of a job, nil when there is none.
+func findConfig(job *wire.Job) []byte {
 	if job == nil {
 		return nil
 	}

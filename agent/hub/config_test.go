@@ -30,7 +30,8 @@ func (c *caller) wantConfig(job string, status int, config []byte) {
 	c.rig.t.Helper()
 	got, body := c.do(http.MethodGet, "/v1/jobs/"+job+"/config", nil, "")
 	if got != status || status == http.StatusOK && !bytes.Equal(body, config) {
-		c.rig.t.Errorf("GET the config of %s = %d with %d bytes, want %d with %d", job, got, len(body), status, len(config))
+		c.rig.t.Errorf("GET the config of %s = %d with %d bytes, want %d with %d", job, got, len(body), status,
+			len(config))
 	}
 }
 
@@ -42,7 +43,8 @@ func TestASmallConfigIsInTheJob(t *testing.T) {
 	r.assign("web-03", small)
 	job := agent.next()
 	if i := job.Steps[0].Install; job.Kind != wire.JobInstall || !bytes.Equal(i.Ignition, config) || i.Config != nil {
-		t.Errorf("job = %s with %d bytes of config and reference %v, want it whole", job.Kind, len(i.Ignition), i.Config)
+		t.Errorf("job = %s with %d bytes of config and reference %v, want it whole", job.Kind, len(i.Ignition),
+			i.Config)
 	}
 }
 
@@ -54,8 +56,10 @@ func TestALargeConfigIsFetched(t *testing.T) {
 	r.assign("web-03", large)
 	job := agent.next()
 	i := job.Steps[0].Install
-	if job.Kind != "install-by-reference" || len(i.Ignition) != 0 || i.Config == nil || i.Config.Size != int64(len(config)) || i.Config.SHA256 != digestOf(config) {
-		t.Fatalf("job = %s with %d bytes of config and reference %v, want the reference alone", job.Kind, len(i.Ignition), i.Config)
+	if job.Kind != "install-by-reference" || len(i.Ignition) != 0 || i.Config == nil ||
+		i.Config.Size != int64(len(config)) || i.Config.SHA256 != digestOf(config) {
+		t.Fatalf("job = %s with %d bytes of config and reference %v, want the reference alone", job.Kind,
+			len(i.Ignition), i.Config)
 	}
 	agent.wantConfig("op1", http.StatusOK, config)
 	agent.wantConfig("op1", http.StatusOK, config) // the first answer may have been lost
@@ -90,7 +94,8 @@ func TestAPollNamesTheAttemptItAnswersWith(t *testing.T) {
 	r := newRig(t)
 	agent := r.agent("web-03", "boot1", 4)
 	r.assign("web-03", install("op1", 3, 4))
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+wire.PathNextJob, bytes.NewReader([]byte("{}")))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+wire.PathNextJob,
+		bytes.NewReader([]byte("{}")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +104,8 @@ func TestAPollNamesTheAttemptItAnswersWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if id, attempt := response.Header.Get("Ingot-Job"), response.Header.Get("Ingot-Attempt"); id != "op1" || attempt != "3" {
+	if id, attempt := response.Header.Get("Ingot-Job"), response.Header.Get("Ingot-Attempt"); id != "op1" ||
+		attempt != "3" {
 		t.Errorf("headers name job %q, attempt %q, want op1, 3", id, attempt)
 	}
 }

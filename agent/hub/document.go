@@ -29,11 +29,12 @@ const storeTimeout = 10 * time.Second
 // document is what must survive a restart. Its pointers are replaced, never written through. What is not known of it
 // ends with its boot.
 type document struct {
-	Version     int                  `json:"version"`
-	Boot        string               `json:"boot,omitempty"` // the expected boot
-	Epoch       inventory.Epoch      `json:"epoch,omitempty"`
-	Expected    time.Time            `json:"expected,omitzero"` // the token's life to its first use counts from here
-	Key         string               `json:"key,omitempty"`     // hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
+	Version  int             `json:"version"`
+	Boot     string          `json:"boot,omitempty"` // the expected boot
+	Epoch    inventory.Epoch `json:"epoch,omitempty"`
+	Expected time.Time       `json:"expected,omitzero"` // the token's life to its first use counts from here
+	// hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
+	Key         string               `json:"key,omitempty"`
 	Certificate []byte               `json:"certificate,omitempty"`
 	Enrolled    time.Time            `json:"enrolled,omitzero"`
 	Alarm       string               `json:"alarm,omitempty"`
@@ -80,8 +81,8 @@ type result struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// ended reports whether nobody shall go on with the job.
-func (j *job) ended() bool {
+// hasEnded reports whether nobody shall go on with the job.
+func (j *job) hasEnded() bool {
 	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed || j.State == inventory.JobWithdrawn
 }
 
@@ -91,10 +92,10 @@ func (j *job) isScript() bool { return j.Operation != "" && j.Install == "" }
 // needsLeave reports whether the job goes on only as long as nothing stands against its operation.
 func (j *job) needsLeave() bool { return !j.Begun && (j.Install != "" || j.Operation != "") }
 
-// operation is the id of the operation that the job is of.
-func (j *job) operation() string { return cmp.Or(j.Operation, j.ID) }
+// operationID is the id of the operation that the job is of.
+func (j *job) operationID() string { return cmp.Or(j.Operation, j.ID) }
 
-// untouched reports whether a job that has ended came to no write:
+// isUntouched reports whether a job that has ended came to no write:
 //
 //	the job                                         its result   untouched
 //	its agent asks, and was never let begin         none, or so  yes: it has not begun, and cannot any more
@@ -103,7 +104,7 @@ func (j *job) operation() string { return cmp.Or(j.Operation, j.ID) }
 //	any other                                       came         as it says
 //	withdrawn, no agent had it                      none         yes
 //	withdrawn, any other                            none         no
-func (j *job) untouched() bool {
+func (j *job) isUntouched() bool {
 	switch {
 	case (j.Asks && j.Install != "" || j.isScript()) && !j.Begun && (j.Result == nil || j.Result.Untouched):
 		return true
@@ -116,19 +117,19 @@ func (j *job) untouched() bool {
 	}
 }
 
-// withdrawn is the job after it was taken back.
-func (j *job) withdrawn(why string, now time.Time) *job {
+// asWithdrawn is the job after it was taken back.
+func (j *job) asWithdrawn(why string, now time.Time) *job {
 	next := *j
 	next.Over = j.State == inventory.JobAssigned
 	next.State, next.Since, next.Why = inventory.JobWithdrawn, now, why
 	return &next
 }
 
-// outstanding refuses what is said about another job or attempt than the one there is. A job that nobody knows, as
+// checkOutstanding refuses what is said about another job or attempt than the one there is. A job that nobody knows, as
 // after the loss of the journal, may be assigned again any moment: its agent shall go on and try again.
-func (d *document) outstanding(id string, attempt int) error {
+func (d *document) checkOutstanding(id string, attempt int) error {
 	switch {
-	case d.Job.is(id, attempt):
+	case d.Job.isAttempt(id, attempt):
 		return nil
 	case d.Job == nil:
 		return statusError{http.StatusServiceUnavailable, "no job of this boot is known yet"}
@@ -137,27 +138,27 @@ func (d *document) outstanding(id string, attempt int) error {
 	}
 }
 
-// is reports whether j is this attempt of this job.
-func (j *job) is(id string, attempt int) bool {
+// isAttempt reports whether j is this attempt of this job.
+func (j *job) isAttempt(id string, attempt int) bool {
 	return j != nil && j.ID == id && j.Attempt == attempt
 }
 
 // entry is one host in memory.
 type entry struct {
-	mu      sync.Mutex
-	loaded  bool
-	saved   []byte
-	doc     document
-	body    *wire.Job // of doc.Job; nil after a restart, until it is assigned again
-	lacks   bool      // the agent said since the restart that it does not have doc.Job
-	runs    string    // the job that the agent said it works on, while doc.Job is nil
-	polled  bool      // since the restart
-	seen    time.Time
-	latest  wire.Progress // of doc.Job
-	changed chan struct{} // closed at the next change
+	mu            sync.Mutex
+	loaded        bool
+	saved         []byte
+	doc           document
+	body          *wire.Job // of doc.Job; nil after a restart, until it is assigned again
+	agentLacksJob bool      // the agent said since the restart that it does not have doc.Job
+	agentRuns     string    // the job that the agent said it works on, while doc.Job is nil
+	hasPolled     bool      // since the restart
+	lastCall      time.Time
+	progress      wire.Progress // of doc.Job
+	changed       chan struct{} // closed at the next change
 }
 
-func (h *Hub) entry(host string) *entry {
+func (h *Hub) findEntry(host string) *entry {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.entries[host]
@@ -168,21 +169,21 @@ func (h *Hub) entry(host string) *entry {
 	return e
 }
 
-// with runs look on the host's entry, locked and loaded.
-func (h *Hub) with(ctx context.Context, host string, look func(*entry) error) error {
-	e := h.entry(host)
+// viewEntry runs look on the host's entry, locked and loaded.
+func (h *Hub) viewEntry(ctx context.Context, host string, look func(*entry) error) error {
+	e := h.findEntry(host)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := h.load(ctx, host, e); err != nil {
+	if err := h.loadDocument(ctx, host, e); err != nil {
 		return err
 	}
 	return look(e)
 }
 
-// edit changes the host's document and saves it before anybody sees the change. An error of change leaves everything as
+// editDocument changes the host's document and saves it before anybody sees the change. An error of change leaves everything as
 // it was.
-func (h *Hub) edit(ctx context.Context, host string, change func(*entry, *document) error) error {
-	return h.with(ctx, host, func(e *entry) error {
+func (h *Hub) editDocument(ctx context.Context, host string, change func(*entry, *document) error) error {
+	return h.viewEntry(ctx, host, func(e *entry) error {
 		next, body := e.doc, e.body
 		if err := change(e, &next); err != nil {
 			return err
@@ -208,7 +209,7 @@ func (h *Hub) edit(ctx context.Context, host string, change func(*entry, *docume
 	})
 }
 
-func (h *Hub) load(ctx context.Context, host string, e *entry) error {
+func (h *Hub) loadDocument(ctx context.Context, host string, e *entry) error {
 	if e.loaded {
 		return nil
 	}
@@ -224,7 +225,7 @@ func (h *Hub) load(ctx context.Context, host string, e *entry) error {
 	}
 	e.doc, e.saved, e.loaded = doc, data, true
 	if doc.Key != "" {
-		e.seen = h.config.Now() // nobody listened while the daemon was away: silence counts from now
+		e.lastCall = h.config.Now() // nobody listened while the daemon was away: silence counts from now
 	}
 	return nil
 }
@@ -239,16 +240,21 @@ func decodeDocument(data []byte) (document, error) {
 		return document{}, fmt.Errorf("not readable: %w", err)
 	}
 	if doc.Version != documentVersion {
-		return document{}, fmt.Errorf("its version is %d, not %d: install the ingot that wrote it", doc.Version, documentVersion)
+		return document{}, fmt.Errorf("its version is %d, not %d: install the ingot that wrote it", doc.Version,
+			documentVersion)
 	}
-	if j := doc.Job; j != nil && !j.known() {
-		return document{}, fmt.Errorf("job %q in state %q is not known: install the ingot that wrote it, or a newer one", j.Kind, j.State)
+	if j := doc.Job; j != nil && !j.checkKnown() {
+		return document{},
+			fmt.Errorf("job %q in state %q is not known: install the ingot that wrote it, or a newer one", j.Kind,
+				j.State)
 	}
 	return doc, nil
 }
 
-// known refuses jobs that a newer ingot gave the agent: what the machine does now cannot be told.
-func (j *job) known() bool {
-	kinds, states := []string{wire.JobInstall, wire.JobInstallByReference, wire.JobPowerOff}, []inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed, inventory.JobWithdrawn}
+// checkKnown refuses jobs that a newer ingot gave the agent: what the machine does now cannot be told.
+func (j *job) checkKnown() bool {
+	kinds, states := []string{wire.JobInstall, wire.JobInstallByReference, wire.JobPowerOff},
+		[]inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed,
+			inventory.JobWithdrawn}
 	return slices.Contains(kinds, j.Kind) && slices.Contains(states, j.State)
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// enrol trades a boot token and a CSR for a client certificate. The token is checked before anything of the host is looked up, so
+// serveEnrolment trades a boot token and a CSR for a client certificate. The token is checked before anything of the host is looked up, so
 // strangers cannot make the daemon work; every refusal looks the same.
-func (h *Hub) enrol(w http.ResponseWriter, r *http.Request) error {
+func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	var m wire.Enrol
-	if err := decode(w, r, maxEnrol, &m); err != nil {
+	if err := decodeBody(w, r, maxEnrol, &m); err != nil {
 		return err
 	}
 	if m.Version != wire.Version {
@@ -34,7 +34,7 @@ func (h *Hub) enrol(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errRefused
 	}
-	p := peer{host: m.Host, boot: m.Boot, epoch: m.Epoch, key: keyDigest(csr.RawSubjectPublicKeyInfo)}
+	p := peer{host: m.Host, boot: m.Boot, epoch: m.Epoch, key: digestKey(csr.RawSubjectPublicKeyInfo)}
 	certificate, err := h.enrolKey(r, p, csr)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 	now := h.config.Now()
 	var certificate []byte
 	alarm := false
-	err := h.edit(r.Context(), p.host, func(e *entry, doc *document) error {
+	err := h.editDocument(r.Context(), p.host, func(e *entry, doc *document) error {
 		if doc.Boot == "" || doc.Boot != p.boot || doc.Epoch != p.epoch || doc.Alarm != "" {
 			return errRefused
 		}
@@ -58,11 +58,12 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 		}
 		if doc.Key != "" && doc.Key != p.key {
 			alarm = true
-			doc.Alarm = fmt.Sprintf("the boot token of epoch %d was used by two keys, the second time from %s: the boot medium was read by somebody else", p.epoch, r.RemoteAddr)
+			doc.Alarm = fmt.Sprintf("the boot token of epoch %d was used by two keys, the second time from %s: the "+
+				"boot medium was read by somebody else", p.epoch, r.RemoteAddr)
 			return nil
 		}
-		if !usable(doc.Certificate, now) {
-			der, err := h.certify(p, csr)
+		if !isCertificateValid(doc.Certificate, now) {
+			der, err := h.issueCertificate(p, csr)
 			if err != nil {
 				return err
 			}
@@ -71,7 +72,7 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 		if doc.Key == "" {
 			doc.Key, doc.Enrolled = p.key, now
 		}
-		e.seen, certificate = now, doc.Certificate
+		e.lastCall, certificate = now, doc.Certificate
 		return nil
 	})
 	if err != nil {
@@ -79,18 +80,19 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 	}
 	h.config.Notify(p.host)
 	if alarm {
-		h.config.Log.Warn("boot token used by two keys: both are shut out", "host", p.host, "boot", p.boot, "from", r.RemoteAddr)
+		h.config.Log.Warn("boot token used by two keys: both are shut out", "host", p.host, "boot", p.boot, "from",
+			r.RemoteAddr)
 		return nil, errRefused
 	}
 	h.config.Log.Info("agent enrolled", "host", p.host, "boot", p.boot, "epoch", p.epoch)
 	return certificate, nil
 }
 
-func (h *Hub) certify(p peer, csr *x509.CertificateRequest) ([]byte, error) {
+func (h *Hub) issueCertificate(p peer, csr *x509.CertificateRequest) ([]byte, error) {
 	now := h.config.Now()
-	return h.config.Identity.issue(&x509.Certificate{
+	return h.config.Identity.signCertificate(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: p.host},
-		URIs:        []*url.URL{agentURI(p)},
+		URIs:        []*url.URL{formatAgentURI(p)},
 		NotBefore:   now.Add(-24 * time.Hour), // our own clock may be set back
 		NotAfter:    now.Add(h.config.CertTTL),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -98,8 +100,8 @@ func (h *Hub) certify(p peer, csr *x509.CertificateRequest) ([]byte, error) {
 	}, csr.PublicKey)
 }
 
-// usable reports whether a certificate still lets its holder in.
-func usable(der []byte, now time.Time) bool {
+// isCertificateValid reports whether a certificate still lets its holder in.
+func isCertificateValid(der []byte, now time.Time) bool {
 	certificate, err := x509.ParseCertificate(der)
 	return err == nil && now.Before(certificate.NotAfter)
 }
@@ -124,17 +126,17 @@ func parseCSR(der []byte) (*x509.CertificateRequest, error) {
 	return nil, errors.New("a kind of key that is not used here")
 }
 
-// phoneHome notes that an installed system is up, before it is told so. A wrong token is answered as if there were nothing here.
-func (h *Hub) phoneHome(w http.ResponseWriter, r *http.Request) error {
+// servePhoneHome notes that an installed system is up, before it is told so. A wrong token is answered as if there were nothing here.
+func (h *Hub) servePhoneHome(w http.ResponseWriter, r *http.Request) error {
 	var m wire.PhoneHome
-	if err := decode(w, r, maxPhoneHome, &m); err != nil {
+	if err := decodeBody(w, r, maxPhoneHome, &m); err != nil {
 		return err
 	}
 	if !h.PhoneHomeToken(m.Host, m.Install, m.Epoch).Equal(secret.New(m.Token)) {
 		h.config.Log.Warn("phone-home with a wrong token", "from", r.RemoteAddr)
 		return statusError{http.StatusNotFound, "wrong phone-home token"}
 	}
-	if err := h.arrived(r.Context(), m); err != nil {
+	if err := h.recordPhoneHome(r.Context(), m); err != nil {
 		return err
 	}
 	h.config.Notify(m.Host)

@@ -5,30 +5,35 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// factsFrom translates the protocol's words into the inventory's. The agent stays free of the inventory, so the two are told apart.
-func factsFrom(m wire.Facts) inventory.Facts {
+// readFacts translates the protocol's words into the inventory's. The agent stays free of the inventory, so the two are told apart.
+func readFacts(m wire.Facts) inventory.Facts {
 	facts := inventory.Facts{
-		System:   inventory.System{Manufacturer: m.System.Manufacturer, Product: m.System.Product, Serial: m.System.Serial, UUID: m.System.UUID},
-		Firmware: inventory.Firmware{UEFI: m.Firmware.UEFI, SecureBoot: m.Firmware.SecureBoot, Vendor: m.Firmware.Vendor, Version: m.Firmware.Version},
-		CPU:      inventory.CPU{Model: m.CPU.Model, Arch: m.CPU.Arch, Count: m.CPU.Count},
-		Memory:   m.Memory,
-		Errors:   m.Errors,
+		System: inventory.System{Manufacturer: m.System.Manufacturer, Product: m.System.Product,
+			Serial: m.System.Serial, UUID: m.System.UUID},
+		Firmware: inventory.Firmware{UEFI: m.Firmware.UEFI, SecureBoot: m.Firmware.SecureBoot,
+			Vendor: m.Firmware.Vendor, Version: m.Firmware.Version},
+		CPU:    inventory.CPU{Model: m.CPU.Model, Arch: m.CPU.Arch, Count: m.CPU.Count},
+		Memory: m.Memory,
+		Errors: m.Errors,
 	}
 	for _, d := range m.Disks {
 		facts.Disks = append(facts.Disks, inventory.Disk{
-			Name: d.Name, Path: d.Path, Serial: d.Serial, WWN: d.WWN, Model: d.Model, Vendor: d.Vendor, Transport: d.Transport,
-			Size: d.Size, SectorSize: d.SectorSize, Rotational: d.Rotational, Removable: d.Removable, ReadOnly: d.ReadOnly,
-			Holders: d.Holders, Content: contentFrom(d.Content),
+			Name: d.Name, Path: d.Path, Serial: d.Serial, WWN: d.WWN, Model: d.Model, Vendor: d.Vendor,
+			Transport: d.Transport,
+			Size:      d.Size, SectorSize: d.SectorSize, Rotational: d.Rotational, Removable: d.Removable,
+			ReadOnly: d.ReadOnly,
+			Holders:  d.Holders, Content: readContent(d.Content),
 		})
 	}
 	for _, n := range m.NICs {
-		facts.NICs = append(facts.NICs, inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps})
+		facts.NICs = append(facts.NICs,
+			inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps})
 	}
 	return facts
 }
 
-// contentFrom reads what an agent says a disk held. Anything but exactly one answer is unreadable: never blank.
-func contentFrom(c wire.Content) inventory.Content {
+// readContent reads what an agent says a disk held. Anything but exactly one answer is unreadable: never blank.
+func readContent(c wire.Content) inventory.Content {
 	answers := 0
 	for _, given := range []bool{c.Blank, c.Signature != "", c.Unreadable != ""} {
 		if given {

@@ -41,14 +41,14 @@ type Config struct {
 
 // Hub is the server side of the agent protocol and an http.Handler for it. Use it with Identity.ServerTLS.
 type Hub struct {
-	config   Config
-	roots    *x509.CertPool
-	tokenKey []byte
-	homeKey  []byte
-	routes   http.Handler
-	failures *limiter      // by remote address
-	calls    *limiter      // by host
-	late     atomic.Uint64 // words about another step or attempt than the outstanding one
+	config    Config
+	roots     *x509.CertPool
+	tokenKey  []byte
+	homeKey   []byte
+	routes    http.Handler
+	failures  *limiter      // by remote address
+	calls     *limiter      // by host
+	lateWords atomic.Uint64 // words about another step or attempt than the outstanding one
 
 	mu          sync.Mutex
 	entries     map[string]*entry
@@ -80,7 +80,7 @@ func New(config Config) *Hub {
 	}
 	h := &Hub{
 		config:      config,
-		roots:       config.Identity.roots(),
+		roots:       config.Identity.buildCAPool(),
 		tokenKey:    config.Identity.Derive("boot token"),
 		homeKey:     config.Identity.Derive("phone-home token"),
 		failures:    newLimiter(1, 30),
@@ -88,7 +88,7 @@ func New(config Config) *Hub {
 		entries:     map[string]*entry{},
 		subscribers: map[chan Event]struct{}{},
 	}
-	h.routes = h.mux()
+	h.routes = h.routeCalls()
 	return h
 }
 
@@ -99,15 +99,18 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.Serve
 // epoch, or another boot of the same epoch, is ErrStale. What an earlier boot's agent said is forgotten, but not what
 // an installed system said.
 func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epoch) error {
-	return h.edit(ctx, host, func(e *entry, doc *document) error {
+	return h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		switch {
 		case doc.Boot == boot && doc.Epoch == epoch:
 			return nil
 		case epoch <= doc.Epoch && doc.Boot != "":
-			return fmt.Errorf("expect boot %s with epoch %d of %s: epoch %d is known: %w", boot, epoch, host, doc.Epoch, ErrStale)
+			return fmt.Errorf("expect boot %s with epoch %d of %s: epoch %d is known: %w", boot, epoch, host, doc.Epoch,
+				ErrStale)
 		}
-		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(), PhoneHome: doc.PhoneHome}
-		e.body, e.lacks, e.runs, e.polled, e.seen, e.latest = nil, false, "", false, time.Time{}, wire.Progress{}
+		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(),
+			PhoneHome: doc.PhoneHome}
+		e.body, e.agentLacksJob, e.agentRuns, e.hasPolled, e.lastCall, e.progress = nil, false, "", false, time.Time{},
+			wire.Progress{}
 		return nil
 	})
 }
@@ -126,27 +129,29 @@ type Assignment struct {
 // restart it gives back the body that the hub did not keep; an older attempt, or a job for another epoch, is ErrStale.
 func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 	next := a.Job
-	err := h.edit(ctx, host, func(e *entry, doc *document) error {
+	err := h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		if next.Epoch != doc.Epoch || doc.Boot == "" {
-			return fmt.Errorf("assign job %s of epoch %d to %s, which is at epoch %d: %w", next.ID, next.Epoch, host, doc.Epoch, ErrStale)
+			return fmt.Errorf("assign job %s of epoch %d to %s, which is at epoch %d: %w", next.ID, next.Epoch, host,
+				doc.Epoch, ErrStale)
 		}
 		if doc.Alarm != "" {
 			return fmt.Errorf("assign job %s to %s: its agent is shut out: %s", next.ID, host, doc.Alarm)
 		}
-		if old := doc.Job; old != nil && old.operation() == a.operation() && old.Attempt > next.Attempt {
-			return fmt.Errorf("assign attempt %d of job %s to %s: attempt %d is known: %w", next.Attempt, next.ID, host, old.Attempt, ErrStale)
+		if old := doc.Job; old != nil && old.operationID() == a.operationID() && old.Attempt > next.Attempt {
+			return fmt.Errorf("assign attempt %d of job %s to %s: attempt %d is known: %w", next.Attempt, next.ID, host,
+				old.Attempt, ErrStale)
 		}
-		if doc.Job.is(next.ID, next.Attempt) {
-			if !doc.Job.ended() {
+		if doc.Job.isAttempt(next.ID, next.Attempt) {
+			if !doc.Job.hasEnded() {
 				e.body = &next
 			}
 			return nil
 		}
 		doc.Job = &job{
-			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: imagesOf(next), Install: installOf(next),
+			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: listImages(next), Install: findInstall(next),
 			Operation: a.Operation, Begun: a.Begun, State: inventory.JobAssigned, Since: h.config.Now(),
 		}
-		e.body, e.latest = &next, wire.Progress{}
+		e.body, e.progress = &next, wire.Progress{}
 		return nil
 	})
 	if err == nil {
@@ -173,18 +178,19 @@ var ErrBegun = errors.New("the agent has begun")
 // before its next step. One whose install step was let begin is ErrBegun, and so is one that shall be ended as untaken
 // and was taken up. Without that job, or when it has ended, nothing happens.
 func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
-	err := h.edit(ctx, host, func(e *entry, doc *document) error {
+	err := h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		j := doc.Job
 		switch {
-		case !j.is(w.Job, w.Attempt) || j.ended():
+		case !j.isAttempt(w.Job, w.Attempt) || j.hasEnded():
 			return nil
 		case j.Begun, w.Untaken && j.State != inventory.JobAssigned:
 			return fmt.Errorf("withdraw job %s from %s: %w", w.Job, host, ErrBegun)
 		}
 		denied := j.Asks || j.isScript() || j.State == inventory.JobAssigned // nobody can have begun
-		doc.Job, e.body, e.latest = j.withdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
+		doc.Job, e.body, e.progress = j.asWithdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
 		if w.Untaken || w.Lost {
-			doc.Job.State, doc.Job.Result = inventory.JobFailed, &result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: denied}}
+			doc.Job.State, doc.Job.Result = inventory.JobFailed,
+				&result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: denied}}
 		}
 		return nil
 	})
@@ -200,25 +206,25 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 // told. Seen counts from the daemon's start at the earliest.
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
 	var state inventory.AgentState
-	err := h.with(ctx, host, func(e *entry) error {
-		state = e.state()
+	err := h.viewEntry(ctx, host, func(e *entry) error {
+		state = e.describeAgent()
 		return nil
 	})
 	return state, err
 }
 
-func (e *entry) state() inventory.AgentState {
+func (e *entry) describeAgent() inventory.AgentState {
 	state := inventory.AgentState{Alarm: e.doc.Alarm, PhoneHome: e.doc.PhoneHome}
 	if e.doc.Key != "" {
-		state.Boot, state.Epoch, state.Enrolled, state.Seen = e.doc.Boot, e.doc.Epoch, e.doc.Enrolled, e.seen
-		state.Facts, state.Quiet = e.doc.Facts, !e.polled
+		state.Boot, state.Epoch, state.Enrolled, state.Seen = e.doc.Boot, e.doc.Epoch, e.doc.Enrolled, e.lastCall
+		state.Facts, state.Quiet = e.doc.Facts, !e.hasPolled
 	}
 	j := e.doc.Job
 	switch {
 	case j == nil:
-		state.Runs = e.runs
+		state.Runs = e.agentRuns
 		return state
-	case e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.lacks):
+	case e.body == nil && (j.State == inventory.JobAssigned || j.State == inventory.JobRunning && e.agentLacksJob):
 		if j.Begun {
 			state.Job = inventory.Job{ID: j.ID, Attempt: j.Attempt, Kind: j.Kind, Begun: true}
 		}
@@ -226,7 +232,7 @@ func (e *entry) state() inventory.AgentState {
 	}
 	state.Job = inventory.Job{
 		ID: j.ID, Attempt: j.Attempt, Kind: j.Kind, State: j.State, Since: j.Since,
-		Step: e.latest.Step, Done: e.latest.Done, Total: e.latest.Total,
+		Step: e.progress.Step, Done: e.progress.Done, Total: e.progress.Total,
 	}
 	if j.Result != nil {
 		state.Job.Step, state.Job.Error = j.Result.Step, j.Result.Error
@@ -234,11 +240,11 @@ func (e *entry) state() inventory.AgentState {
 	if j.State == inventory.JobWithdrawn {
 		state.Job.Error = j.Why
 	}
-	state.Job.Begun, state.Job.Over, state.Job.Untouched = j.Begun, j.Over, j.ended() && j.untouched()
+	state.Job.Begun, state.Job.Over, state.Job.Untouched = j.Begun, j.Over, j.hasEnded() && j.isUntouched()
 	return state
 }
 
-func imagesOf(j wire.Job) []string {
+func listImages(j wire.Job) []string {
 	var images []string
 	for _, step := range j.Steps {
 		if step.Install != nil {
@@ -248,10 +254,10 @@ func imagesOf(j wire.Job) []string {
 	return images
 }
 
-func (a Assignment) operation() string { return cmp.Or(a.Operation, a.ID) }
+func (a Assignment) operationID() string { return cmp.Or(a.Operation, a.ID) }
 
-// installOf names a job's first install step; "" for none.
-func installOf(j wire.Job) string {
+// findInstall names a job's first install step; "" for none.
+func findInstall(j wire.Job) string {
 	for _, step := range j.Steps {
 		if step.Install != nil {
 			return step.Name
@@ -287,7 +293,7 @@ func (h *Hub) Subscribe() (events <-chan Event, stop func()) {
 	}
 }
 
-func (h *Hub) tell(event Event) {
+func (h *Hub) publishEvent(event Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for channel := range h.subscribers {

@@ -22,7 +22,8 @@ func TestAnAgentGoesFromTokenToPhoneHome(t *testing.T) {
 	r := newRig(t)
 	agent := r.agent("web-03", "boot1", 4)
 	state := r.state("web-03")
-	if state.Boot != "boot1" || state.Epoch != 4 || state.Facts == nil || state.Facts.System.Serial != "5XKJ2M3" || state.Facts.Epoch != 4 || !state.Facts.Disks[0].Content.Blank {
+	if state.Boot != "boot1" || state.Epoch != 4 || state.Facts == nil || state.Facts.System.Serial != "5XKJ2M3" ||
+		state.Facts.Epoch != 4 || !state.Facts.Disks[0].Content.Blank {
 		t.Fatalf("state after the facts = %+v", state)
 	}
 
@@ -47,7 +48,9 @@ func TestAnAgentGoesFromTokenToPhoneHome(t *testing.T) {
 
 	events, stop := r.Subscribe()
 	defer stop()
-	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install", Done: 10, Total: 40, Lines: []string{"writing"}}, http.StatusNoContent)
+	agent.want("/v1/jobs/op1/progress",
+		wire.Progress{Attempt: 1, Step: "install", Done: 10, Total: 40, Lines: []string{"writing"}},
+		http.StatusNoContent)
 	if e := <-events; e.Host != "web-03" || e.Job != "op1" || e.Progress.Done != 10 || len(e.Progress.Lines) != 1 {
 		t.Errorf("event = %+v", e)
 	}
@@ -58,7 +61,8 @@ func TestAnAgentGoesFromTokenToPhoneHome(t *testing.T) {
 	for range 2 {
 		agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: true}, http.StatusNoContent)
 	}
-	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: false, Error: "second thoughts"}, http.StatusNoContent)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: false, Error: "second thoughts"},
+		http.StatusNoContent)
 	if got := r.state("web-03").Job; got.State != inventory.JobSucceeded || got.Error != "" {
 		t.Errorf("job after its results = %+v, want the first word to stand", got)
 	}

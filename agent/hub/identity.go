@@ -90,7 +90,8 @@ func LoadIdentity(dir string) (*Identity, error) {
 		return nil, fmt.Errorf("load identity: %s is no directory: name one in identityDir", dir)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("load identity: others may enter %s (mode %04o): run chmod 700 on it", dir, info.Mode().Perm())
+		return nil, fmt.Errorf("load identity: others may enter %s (mode %04o): run chmod 700 on it", dir,
+			info.Mode().Perm())
 	}
 	files := map[string][]byte{}
 	for _, name := range []string{fileRoot, fileCAKey, fileCA, fileServerKey} {
@@ -102,7 +103,8 @@ func LoadIdentity(dir string) (*Identity, error) {
 	}
 	identity, err := parseIdentity(files)
 	if err != nil {
-		return nil, fmt.Errorf("load identity %s: %w: restore it from its backup; a new one is trusted by no machine", dir, err)
+		return nil, fmt.Errorf("load identity %s: %w: restore it from its backup; a new one is trusted by no machine",
+			dir, err)
 	}
 	return identity, nil
 }
@@ -145,7 +147,7 @@ func (i *Identity) ServerTLS(names []string) (*tls.Config, error) {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	der, err := i.issue(template, i.server.Public())
+	der, err := i.signCertificate(template, i.server.Public())
 	if err != nil {
 		return nil, fmt.Errorf("issue the server certificate: %w", err)
 	}
@@ -153,11 +155,11 @@ func (i *Identity) ServerTLS(names []string) (*tls.Config, error) {
 		MinVersion:   tls.VersionTLS13,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der, i.ca.Raw}, PrivateKey: i.server}},
 		ClientAuth:   tls.VerifyClientCertIfGiven,
-		ClientCAs:    i.roots(),
+		ClientCAs:    i.buildCAPool(),
 	}, nil
 }
 
-func (i *Identity) roots() *x509.CertPool {
+func (i *Identity) buildCAPool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(i.ca)
 	return pool
@@ -171,8 +173,8 @@ func (i *Identity) serverSPKI() []byte {
 	return der
 }
 
-// issue signs template for a public key with a fresh serial number.
-func (i *Identity) issue(template *x509.Certificate, public any) ([]byte, error) {
+// signCertificate signs template for a public key with a fresh serial number.
+func (i *Identity) signCertificate(template *x509.Certificate, public any) ([]byte, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, err
@@ -186,11 +188,11 @@ func newIdentityFiles() (map[string][]byte, error) {
 	if _, err := io.ReadFull(rand.Reader, root); err != nil {
 		return nil, err
 	}
-	caKey, caPEM, err := newKey()
+	caKey, caPEM, err := generateKey()
 	if err != nil {
 		return nil, err
 	}
-	_, serverPEM, err := newKey()
+	_, serverPEM, err := generateKey()
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +218,7 @@ func newIdentityFiles() (map[string][]byte, error) {
 	}, nil
 }
 
-func newKey() (*ecdsa.PrivateKey, []byte, error) {
+func generateKey() (*ecdsa.PrivateKey, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err

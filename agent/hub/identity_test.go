@@ -33,7 +33,8 @@ func TestAnIdentityStaysTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made.Pin() != loaded.Pin() || !bytes.Equal(made.CAPEM(), loaded.CAPEM()) || !bytes.Equal(made.Derive("x"), loaded.Derive("x")) {
+	if made.Pin() != loaded.Pin() || !bytes.Equal(made.CAPEM(), loaded.CAPEM()) ||
+		!bytes.Equal(made.Derive("x"), loaded.Derive("x")) {
 		t.Error("the loaded identity is not the one that was made")
 	}
 	if bytes.Equal(made.Derive("x"), made.Derive("y")) || len(made.Derive("x")) != 32 {
@@ -78,11 +79,19 @@ func TestABadIdentityIsRefusedInWords(t *testing.T) {
 		spoil func(dir string) error
 		want  string
 	}{
-		"others may enter":   {func(dir string) error { return os.Chmod(dir, 0o755) }, "chmod 700"},
-		"others may read":    {func(dir string) error { return os.Chmod(filepath.Join(dir, "root.key"), 0o644) }, "chmod 600"},
-		"a file is missing":  {func(dir string) error { return os.Remove(filepath.Join(dir, "server.key")) }, "server.key"},
-		"the root is short":  {func(dir string) error { return os.WriteFile(filepath.Join(dir, "root.key"), []byte("00"), 0o600) }, "64 hex digits"},
-		"a key is no key":    {func(dir string) error { return os.WriteFile(filepath.Join(dir, "ca.key"), []byte("secret?"), 0o600) }, "backup"},
+		"others may enter": {func(dir string) error { return os.Chmod(dir, 0o755) }, "chmod 700"},
+		"others may read": {func(dir string) error { return os.Chmod(filepath.Join(dir, "root.key"), 0o644) },
+			"chmod 600"},
+		"a file is missing": {func(dir string) error { return os.Remove(filepath.Join(dir, "server.key")) },
+			"server.key"},
+		"the root is short": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "root.key"),
+				[]byte("00"), 0o600)
+		}, "64 hex digits"},
+		"a key is no key": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "ca.key"),
+				[]byte("secret?"), 0o600)
+		}, "backup"},
 		"keys do not belong": {swapKeys, "is not of"},
 	}
 	for name, c := range cases {

@@ -19,26 +19,26 @@ const (
 	maxOutput = 4 << 10
 )
 
-// facts keeps the machine as this boot's agent sees it.
-func (h *Hub) facts(w http.ResponseWriter, r *http.Request, p peer) error {
+// serveFacts keeps the machine as this boot's agent sees it.
+func (h *Hub) serveFacts(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Facts
-	if err := decode(w, r, maxFacts, &m); err != nil {
+	if err := decodeBody(w, r, maxFacts, &m); err != nil {
 		return err
 	}
-	facts := factsFrom(m)
+	facts := readFacts(m)
 	facts.At, facts.Epoch = h.config.Now(), p.epoch
-	err := h.edit(r.Context(), p.host, func(_ *entry, doc *document) error {
-		if err := doc.admits(p); err != nil {
+	err := h.editDocument(r.Context(), p.host, func(_ *entry, doc *document) error {
+		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
 		doc.Facts = &facts
 		return nil
 	})
-	return h.accepted(w, p, err)
+	return h.answerAccepted(w, p, err)
 }
 
-// accepted answers 204 and wakes the loop.
-func (h *Hub) accepted(w http.ResponseWriter, p peer, err error) error {
+// answerAccepted answers 204 and wakes the loop.
+func (h *Hub) answerAccepted(w http.ResponseWriter, p peer, err error) error {
 	if err != nil {
 		return err
 	}
@@ -47,18 +47,18 @@ func (h *Hub) accepted(w http.ResponseWriter, p peer, err error) error {
 	return nil
 }
 
-// nextJob holds the call open until there is a job that the agent does not have, at most wire.PollWait.
-func (h *Hub) nextJob(w http.ResponseWriter, r *http.Request, p peer) error {
+// serveNextJob holds the call open until there is a job that the agent does not have, at most wire.PollWait.
+func (h *Hub) serveNextJob(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Poll
-	if err := decode(w, r, wire.MaxBody, &m); err != nil {
+	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
 		return err
 	}
 	timer := time.NewTimer(wire.PollWait)
 	defer timer.Stop()
 	for {
-		next, changed, err := h.hand(r.Context(), p, m)
+		next, changed, err := h.handOutJob(r.Context(), p, m)
 		var again <-chan time.Time
-		if errors.Is(err, errUnknown) {
+		if errors.Is(err, errLeaveUnknown) {
 			again, err = time.After(leavePause), nil
 		}
 		if err != nil {
@@ -80,38 +80,39 @@ func (h *Hub) nextJob(w http.ResponseWriter, r *http.Request, p peer) error {
 }
 
 // errUnknown says that nobody can tell yet whether a job may begin.
-var errUnknown = errors.New("nobody can tell whether it may begin")
+var errLeaveUnknown = errors.New("nobody can tell whether it may begin")
 
 // leavePause is the time after which that is asked again.
 const leavePause = time.Second
 
-// hand gives the job that the agent shall have next, or what to wait for. That it has the job is noted before it gets
+// handOutJob gives the job that the agent shall have next, or what to wait for. That it has the job is noted before it gets
 // it. An agent without a job gets the outstanding one again: the answer may have been lost, or the agent began anew.
-func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job, changed <-chan struct{}, err error) {
+func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job, changed <-chan struct{},
+	err error) {
 	moved := false
-	if err := h.with(ctx, p.host, func(e *entry) error {
+	if err := h.viewEntry(ctx, p.host, func(e *entry) error {
 		changed = e.changed
 		return nil
 	}); err != nil {
 		return nil, nil, err
 	}
-	err = h.edit(ctx, p.host, func(e *entry, doc *document) error {
-		if err := doc.admits(p); err != nil {
+	err = h.editDocument(ctx, p.host, func(e *entry, doc *document) error {
+		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
 		if doc.Facts == nil {
 			return statusError{http.StatusPreconditionRequired, "the facts of this boot are not known (any more)"}
 		}
-		e.seen = h.config.Now()
-		if runs := poll.Running; !e.polled || doc.Job == nil && runs != e.runs {
-			e.polled, e.runs, moved = true, runs, true
+		e.lastCall = h.config.Now()
+		if runs := poll.Running; !e.hasPolled || doc.Job == nil && runs != e.agentRuns {
+			e.hasPolled, e.agentRuns, moved = true, runs, true
 		}
 		before := doc.Job
-		next, err = h.give(p.host, e, doc, poll)
+		next, err = h.chooseJob(p.host, e, doc, poll)
 		moved = moved || doc.Job != before
-		lacks := err == nil && next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.ended()
-		if lacks != e.lacks { // the daemon died while it handed the job out
-			e.lacks = lacks
+		lacks := err == nil && next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.hasEnded()
+		if lacks != e.agentLacksJob { // the daemon died while it handed the job out
+			e.agentLacksJob = lacks
 			moved = true
 		}
 		return err
@@ -122,21 +123,23 @@ func (h *Hub) hand(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job,
 	return next, changed, err
 }
 
-// give decides what an agent that polls gets, and notes it in the document.
-func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.Job, error) {
+// chooseJob decides what an agent that polls gets, and notes it in the document.
+func (h *Hub) chooseJob(host string, e *entry, doc *document, poll wire.Poll) (*wire.Job, error) {
 	if doc.Job == nil {
 		return nil, nil
 	}
 	j := *doc.Job
-	if j.State == inventory.JobWithdrawn && !j.Over && poll.Running == "" { // its answer was lost, or the agent began anew
+	// its answer was lost, or the agent began anew
+	if j.State == inventory.JobWithdrawn && !j.Over && poll.Running == "" {
 		j.Over, j.Again = true, true
 		doc.Job = &j
 	}
-	if j.ended() {
+	if j.hasEnded() {
 		return nil, nil
 	}
 	if poll.Running == j.ID {
-		if j.State == inventory.JobAssigned { // it had the job before this document began, and what it was let do then is not known
+		// it had the job before this document began, and what it was let do then is not known
+		if j.State == inventory.JobAssigned {
 			j.State, j.Since, j.Asks, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true
 			j.Begun = j.Begun || !j.isScript()
 			doc.Job = &j
@@ -146,11 +149,11 @@ func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.
 	if e.body == nil {
 		return nil, nil
 	}
-	switch refusal, err := h.leave(host, j); {
+	switch refusal, err := h.askLeave(host, j); {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errUnknown, err)
+		return nil, fmt.Errorf("%w: %w", errLeaveUnknown, err)
 	case refusal != "":
-		doc.Job, e.body = j.withdrawn(refusal, h.config.Now()), nil
+		doc.Job, e.body = j.asWithdrawn(refusal, h.config.Now()), nil
 		return nil, nil
 	case j.State == inventory.JobAssigned:
 		j.State, j.Since, j.Asks = inventory.JobRunning, h.config.Now(), poll.Asks
@@ -161,38 +164,38 @@ func (h *Hub) give(host string, e *entry, doc *document, poll wire.Poll) (*wire.
 	return e.body, nil
 }
 
-// leave asks whether a job may be handed out. One that has begun, and one of no operation, needs no leave.
-func (h *Hub) leave(host string, j job) (refusal string, err error) {
+// askLeave asks whether a job may be handed out. One that has begun, and one of no operation, needs no leave.
+func (h *Hub) askLeave(host string, j job) (refusal string, err error) {
 	if !j.needsLeave() {
 		return "", nil
 	}
-	return h.config.Leave(host, j.operation())
+	return h.config.Leave(host, j.operationID())
 }
 
-// goOn answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What
+// allowStep answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What
 // may not begin is withdrawn; that an install step may begin is kept before the agent learns of it. An install step
 // that writes already has begun, whatever was known of it; one that asks has not, whatever was answered before.
-func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) error {
+func (h *Hub) allowStep(ctx context.Context, p peer, id string, m wire.Progress) error {
 	gone, moved := false, false
-	err := h.edit(ctx, p.host, func(e *entry, doc *document) error {
-		if err := doc.admits(p); err != nil {
+	err := h.editDocument(ctx, p.host, func(e *entry, doc *document) error {
+		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
-		if err := h.outstanding(p.host, *doc, id, m.Attempt); err != nil {
+		if err := h.checkOutstanding(p.host, *doc, id, m.Attempt); err != nil {
 			return err
 		}
 		j := *doc.Job
 		installs := j.Install != "" && m.Step == j.Install
-		if gone = j.ended(); gone || !j.needsLeave() && (!installs || !m.Asks) {
+		if gone = j.hasEnded(); gone || !j.needsLeave() && (!installs || !m.Asks) {
 			return nil
 		}
 		if asks := m.Asks || m.Done == 0 && m.Total == 0; asks || !installs {
-			refusal, err := h.config.Leave(p.host, j.operation())
+			refusal, err := h.config.Leave(p.host, j.operationID())
 			if err != nil {
 				return statusError{http.StatusServiceUnavailable, err.Error()}
 			}
 			if gone = refusal != ""; gone {
-				doc.Job, e.body, moved = j.withdrawn(refusal, h.config.Now()), nil, true
+				doc.Job, e.body, moved = j.asWithdrawn(refusal, h.config.Now()), nil, true
 				return nil
 			}
 			if !installs {
@@ -212,21 +215,21 @@ func (h *Hub) goOn(ctx context.Context, p peer, id string, m wire.Progress) erro
 	return err
 }
 
-// progress is for people and for the loop's patience, and is how an agent asks whether its next step may begin. It is
+// serveProgress is for people and for the loop's patience, and is how an agent asks whether its next step may begin. It is
 // never stored itself.
-func (h *Hub) progress(w http.ResponseWriter, r *http.Request, p peer) error {
+func (h *Hub) serveProgress(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Progress
-	if err := decode(w, r, wire.MaxBody, &m); err != nil {
+	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
 		return err
 	}
 	id := r.PathValue("job")
-	if err := h.goOn(r.Context(), p, id, m); err != nil {
+	if err := h.allowStep(r.Context(), p, id, m); err != nil {
 		return err
 	}
 	moved := false
-	err := h.with(r.Context(), p.host, func(e *entry) error {
-		moved = e.latest.Step != m.Step
-		e.latest = wire.Progress{Attempt: m.Attempt, Step: m.Step, Done: m.Done, Total: m.Total}
+	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
+		moved = e.progress.Step != m.Step
+		e.progress = wire.Progress{Attempt: m.Attempt, Step: m.Step, Done: m.Done, Total: m.Total}
 		return nil
 	})
 	if err != nil {
@@ -235,32 +238,32 @@ func (h *Hub) progress(w http.ResponseWriter, r *http.Request, p peer) error {
 	if moved {
 		h.config.Notify(p.host)
 	}
-	h.tell(Event{Host: p.host, Job: id, Progress: m})
+	h.publishEvent(Event{Host: p.host, Job: id, Progress: m})
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// result ends the outstanding attempt. The first word stands: what is said again about an ended attempt is acknowledged
+// serveResult ends the outstanding attempt. The first word stands: what is said again about an ended attempt is acknowledged
 // and forgotten. The result of a withdrawn one says that nobody works on it any more; one that went well all the same
 // has written.
-func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
+func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Result
-	if err := decode(w, r, wire.MaxBody, &m); err != nil {
+	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
 		return err
 	}
 	id := r.PathValue("job")
-	err := h.edit(r.Context(), p.host, func(_ *entry, doc *document) error {
-		if err := doc.admits(p); err != nil {
+	err := h.editDocument(r.Context(), p.host, func(_ *entry, doc *document) error {
+		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
-		if err := h.outstanding(p.host, *doc, id, m.Attempt); err != nil {
+		if err := h.checkOutstanding(p.host, *doc, id, m.Attempt); err != nil {
 			return err
 		}
 		ended := *doc.Job
-		if ended.State != inventory.JobWithdrawn && ended.ended() || ended.Result != nil {
+		if ended.State != inventory.JobWithdrawn && ended.hasEnded() || ended.Result != nil {
 			return nil
 		}
-		ended.Over, ended.Since, ended.Result = true, h.config.Now(), clip(m)
+		ended.Over, ended.Since, ended.Result = true, h.config.Now(), clipResult(m)
 		switch {
 		case m.OK:
 			ended.State = inventory.JobSucceeded
@@ -270,20 +273,20 @@ func (h *Hub) result(w http.ResponseWriter, r *http.Request, p peer) error {
 		doc.Job = &ended
 		return nil
 	})
-	return h.accepted(w, p, err)
+	return h.answerAccepted(w, p, err)
 }
 
-func clip(m wire.Result) *result {
+func clipResult(m wire.Result) *result {
 	m.Error = m.Error[:min(len(m.Error), maxError)]
 	m.Output = m.Output[max(0, len(m.Output)-maxOutput):]
 	return &result{Result: m}
 }
 
-// image serves what the host's outstanding job names, and nothing else.
-func (h *Hub) image(w http.ResponseWriter, r *http.Request, p peer) error {
+// serveImage serves what the host's outstanding job names, and nothing else.
+func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 	digest := r.PathValue("sha256")
-	err := h.with(r.Context(), p.host, func(e *entry) error {
-		if e.doc.Job == nil || e.doc.Job.ended() || !slices.Contains(e.doc.Job.Images, digest) {
+	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
+		if e.doc.Job == nil || e.doc.Job.hasEnded() || !slices.Contains(e.doc.Job.Images, digest) {
 			return statusError{http.StatusNotFound, "an image that no job of this host names"}
 		}
 		return nil
@@ -302,9 +305,9 @@ func (h *Hub) image(w http.ResponseWriter, r *http.Request, p peer) error {
 	return nil
 }
 
-// arrived keeps the newest word of an installed system; that of an older epoch changes nothing.
-func (h *Hub) arrived(ctx context.Context, m wire.PhoneHome) error {
-	return h.edit(ctx, m.Host, func(_ *entry, doc *document) error {
+// recordPhoneHome keeps the newest word of an installed system; that of an older epoch changes nothing.
+func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
+	return h.editDocument(ctx, m.Host, func(_ *entry, doc *document) error {
 		old := doc.PhoneHome
 		switch {
 		case old != nil && m.Epoch < old.Epoch:
@@ -312,19 +315,21 @@ func (h *Hub) arrived(ctx context.Context, m wire.PhoneHome) error {
 		case old != nil && old.Install == m.Install && old.Epoch == m.Epoch:
 			return nil
 		}
-		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch, Commit: m.Commit[:min(len(m.Commit), 64)], At: h.config.Now()}
-		h.config.Log.Info("installed system phoned home", "host", m.Host, "install", m.Install, "commit", doc.PhoneHome.Commit)
+		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch,
+			Commit: m.Commit[:min(len(m.Commit), 64)], At: h.config.Now()}
+		h.config.Log.Info("installed system phoned home", "host", m.Host, "install", m.Install, "commit",
+			doc.PhoneHome.Commit)
 		return nil
 	})
 }
 
-// outstanding refuses the word of an agent about another job or attempt than the outstanding one. Such a word comes
+// checkOutstanding refuses the word of an agent about another job or attempt than the outstanding one. Such a word comes
 // late: it changes nothing, and is counted in the log.
-func (h *Hub) outstanding(host string, doc document, id string, attempt int) error {
-	err := doc.outstanding(id, attempt)
+func (h *Hub) checkOutstanding(host string, doc document, id string, attempt int) error {
+	err := doc.checkOutstanding(id, attempt)
 	if doc.Job != nil && err != nil {
 		h.config.Log.Info("an agent's word about another step or attempt came late", "host", host, "job", id,
-			"attempt", attempt, "outstanding", doc.Job.ID, "late", h.late.Add(1))
+			"attempt", attempt, "outstanding", doc.Job.ID, "late", h.lateWords.Add(1))
 	}
 	return err
 }

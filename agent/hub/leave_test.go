@@ -43,7 +43,8 @@ func (c *caller) pollFor(question wire.Poll, wanted func(inventory.Job) bool) {
 			t.Error(err)
 			return
 		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.rig.server.URL+wire.PathNextJob, bytes.NewReader(body))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.rig.server.URL+wire.PathNextJob,
+			bytes.NewReader(body))
 		if err != nil {
 			t.Error(err)
 			return
@@ -67,7 +68,8 @@ func (c *caller) pollFor(question wire.Poll, wanted func(inventory.Job) bool) {
 func (r *rig) wantJob(want inventory.Job) {
 	r.t.Helper()
 	got := r.state("web-03").Job
-	if got.State != want.State || got.Begun != want.Begun || got.Over != want.Over || got.Untouched != want.Untouched || got.Error != want.Error {
+	if got.State != want.State || got.Begun != want.Begun || got.Over != want.Over || got.Untouched != want.Untouched ||
+		got.Error != want.Error {
 		r.t.Errorf("job = %+v, want %+v", got, want)
 	}
 }
@@ -99,7 +101,8 @@ func TestLeaveThatIsGone(t *testing.T) {
 			agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: at}, http.StatusGone)
 			r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Untouched: true, Error: why})
 			agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
-			agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "the job was withdrawn before this step", Untouched: true}, http.StatusNoContent)
+			agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "the job was withdrawn before this step",
+				Untouched: true}, http.StatusNoContent)
 			r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Untouched: true, Over: true, Error: why})
 			r.start() // and it stays so
 			agent.use(agent.leaf)

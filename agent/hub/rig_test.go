@@ -239,7 +239,8 @@ func (c *caller) csr() []byte {
 func (c *caller) enrol(host, boot string, epoch inventory.Epoch) (int, []byte) {
 	c.rig.t.Helper()
 	status, body := c.post(wire.PathEnrol, wire.Enrol{
-		Version: wire.Version, Host: host, Boot: boot, Epoch: epoch, Token: c.rig.Token(host, boot, epoch).Reveal(), CSR: c.csr(),
+		Version: wire.Version, Host: host, Boot: boot, Epoch: epoch, Token: c.rig.Token(host, boot, epoch).Reveal(),
+		CSR: c.csr(),
 	})
 	if status != http.StatusOK {
 		return status, body
@@ -284,7 +285,8 @@ func facts() wire.Facts {
 
 func install(id string, attempt int, epoch inventory.Epoch) wire.Job {
 	return wire.Job{ID: id, Attempt: attempt, Kind: wire.JobInstall, Epoch: epoch, Steps: []wire.Step{{
-		Name: "install", Install: &wire.Install{ID: id, Image: wire.Image{SHA256: digestOf(content), Size: int64(len(content))}},
+		Name:    "install",
+		Install: &wire.Install{ID: id, Image: wire.Image{SHA256: digestOf(content), Size: int64(len(content))}},
 	}}}
 }
 

@@ -34,12 +34,14 @@ func TestALateWord(t *testing.T) {
 	r.assignStep(step("1.1", 1))
 	agent.want(wire.PathNextJob, asks, http.StatusOK)
 	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, OK: true}, http.StatusNoContent)
-	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, OK: true}, http.StatusNoContent) // the first word stands
+	// the first word stands
+	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, OK: true}, http.StatusNoContent)
 	r.assignStep(step("2.2", 2))
 	agent.want(wire.PathNextJob, asks, http.StatusOK)
 	before := r.state("web-03").Job
 	for _, id := range []string{"op1.1.1", "op1.2.1", "op1.3.2", "op1"} {
-		for _, result := range []wire.Result{{Attempt: 1, OK: true}, {Attempt: 2, OK: true}, {Attempt: 1, Untouched: true}} {
+		for _, result := range []wire.Result{{Attempt: 1, OK: true}, {Attempt: 2, OK: true},
+			{Attempt: 1, Untouched: true}} {
 			agent.want("/v1/jobs/"+id+"/result", result, http.StatusGone)
 		}
 		agent.want("/v1/jobs/"+id+"/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
@@ -68,7 +70,8 @@ func TestLeaveForAScript(t *testing.T) {
 	r.wantJob(inventory.Job{State: inventory.JobRunning})
 	r.lets(why, nil)
 	agent.want("/v1/jobs/op1.1.1/progress", wire.Progress{Attempt: 1, Step: "script"}, http.StatusGone)
-	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true}, http.StatusNoContent)
+	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true},
+		http.StatusNoContent)
 	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: why})
 	r.assignStep(step("1.2", 2))
 	agent.pollUntil(asks, inventory.JobWithdrawn)
@@ -112,12 +115,14 @@ func TestWhatAnAgentWorksOn(t *testing.T) {
 	if state := r.state("web-03"); !state.Quiet || state.Runs != "" {
 		t.Errorf("state = %+v, want an agent that did not speak yet", state)
 	}
-	agent.pollFor(wire.Poll{Running: "op1.2.1", Asks: true}, func(inventory.Job) bool { return !r.state("web-03").Quiet })
+	agent.pollFor(wire.Poll{Running: "op1.2.1", Asks: true},
+		func(inventory.Job) bool { return !r.state("web-03").Quiet })
 	if state := r.state("web-03"); state.Runs != "op1.2.1" || state.Job.ID != "" {
 		t.Errorf("state = %+v, want the agent's step named", state)
 	}
 	r.assignStep(step("2.1", 1))
-	agent.pollFor(wire.Poll{Running: "op1.2.1", Asks: true}, func(j inventory.Job) bool { return j.State == inventory.JobRunning })
+	agent.pollFor(wire.Poll{Running: "op1.2.1", Asks: true},
+		func(j inventory.Job) bool { return j.State == inventory.JobRunning })
 	if state := r.state("web-03"); state.Runs != "" || !state.Job.Begun {
 		t.Errorf("state = %+v, want the step known, and that it may have begun", state)
 	}

@@ -13,17 +13,17 @@ import (
 // Token is what the medium of one boot carries: 43 characters base64url of 256 bits, the same whenever it is asked for. It lets an
 // agent in only while that boot is expected, see Expect.
 func (h *Hub) Token(host, boot string, epoch inventory.Epoch) secret.Value {
-	return mac(h.tokenKey, host, boot, epoch)
+	return computeMAC(h.tokenKey, host, boot, epoch)
 }
 
 // PhoneHomeToken is what an installed system shows when it phones home: bound to host, install and the epoch of the boot that
 // installed it.
 func (h *Hub) PhoneHomeToken(host, install string, epoch inventory.Epoch) secret.Value {
-	return mac(h.homeKey, host, install, epoch)
+	return computeMAC(h.homeKey, host, install, epoch)
 }
 
-// mac is an HMAC-SHA256 over parts that are told apart by a zero byte, which none of them can hold (names are DNS labels, ids are ours).
-func mac(key []byte, host, id string, epoch inventory.Epoch) secret.Value {
+// computeMAC is an HMAC-SHA256 over parts that are told apart by a zero byte, which none of them can hold (names are DNS labels, ids are ours).
+func computeMAC(key []byte, host, id string, epoch inventory.Epoch) secret.Value {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte(host + "\x00" + id + "\x00" + strconv.FormatUint(epoch, 10)))
 	return secret.New(base64.RawURLEncoding.EncodeToString(m.Sum(nil)))

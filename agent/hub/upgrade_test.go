@@ -69,7 +69,8 @@ func TestADocumentFromTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, member := range []string{`"question":{"nonce":"n"}`, `"chassis":"C"`, `"version":2`, `"eui":"e"`, `"permanent":true`, `"tpm":true`, `"seen":["vda"]`, `"step":"write"`, `"mark":"m"`, `"attempt":2`} {
+	for _, member := range []string{`"question":{"nonce":"n"}`, `"chassis":"C"`, `"version":2`, `"eui":"e"`,
+		`"permanent":true`, `"tpm":true`, `"seen":["vda"]`, `"step":"write"`, `"mark":"m"`, `"attempt":2`} {
 		if !strings.Contains(string(data), member) {
 			t.Errorf("%s is lost: %s", member, data)
 		}
@@ -79,7 +80,8 @@ func TestADocumentFromTheFuture(t *testing.T) {
 		t.Errorf("read again: %v (-written +read):\n%s", err, diff)
 	}
 	doc.Job, doc.Facts = &job{ID: "p", Kind: "install", State: "Assigned"}, nil
-	if data, err = format.Marshal(doc); err != nil || strings.Contains(string(data), "seen") || strings.Contains(string(data), "tpm") {
+	if data, err = format.Marshal(doc); err != nil || strings.Contains(string(data), "seen") ||
+		strings.Contains(string(data), "tpm") {
 		t.Errorf("%s, %v: what was written of the job and the facts before is left", data, err)
 	}
 }

@@ -14,14 +14,18 @@ const Version = 1
 
 // Paths of the agent API, relative to one of BootConfig.URLs.
 const (
-	PathEnrol     = "/v1/enrol"            // POST Enrol → Enrolled; server TLS only
-	PathFacts     = "/v1/facts"            // POST Facts → 204; mutual TLS
-	PathNextJob   = "/v1/jobs/next"        // POST Poll → 200 Job, with HeaderJob and HeaderAttempt | 204 nothing within PollWait; mutual TLS
-	PathProgress  = "/v1/jobs/%s/progress" // POST Progress → 204 | 410 when the job was withdrawn | 503 when that cannot be told; %s is Job.ID
-	PathResult    = "/v1/jobs/%s/result"   // POST Result → 204, also when repeated; %s is Job.ID
-	PathConfig    = "/v1/jobs/%s/config"   // GET → 200 Ignition JSON | 404 when the daemon does not have it any more | 410 when the job was withdrawn; mutual TLS
-	PathImages    = "/v1/images/"          // GET <sha256 hex>, Range allowed; mutual TLS
-	PathPhoneHome = "/v1/phonehome"        // POST PhoneHome → 204; server TLS only, called by the installed system
+	PathEnrol = "/v1/enrol" // POST Enrol → Enrolled; server TLS only
+	PathFacts = "/v1/facts" // POST Facts → 204; mutual TLS
+	// POST Poll → 200 Job, with HeaderJob and HeaderAttempt | 204 nothing within PollWait; mutual TLS
+	PathNextJob = "/v1/jobs/next"
+	// POST Progress → 204 | 410 when the job was withdrawn | 503 when that cannot be told; %s is Job.ID
+	PathProgress = "/v1/jobs/%s/progress"
+	PathResult   = "/v1/jobs/%s/result" // POST Result → 204, also when repeated; %s is Job.ID
+	// GET → 200 Ignition JSON | 404 when the daemon does not have it any more | 410 when the job was withdrawn; mutual
+	// TLS
+	PathConfig    = "/v1/jobs/%s/config"
+	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed; mutual TLS
+	PathPhoneHome = "/v1/phonehome" // POST PhoneHome → 204; server TLS only, called by the installed system
 )
 
 // Headers of the answer that carries a Job: an agent that cannot take the body knows from them which attempt it has to
@@ -33,8 +37,9 @@ const (
 
 // Limits both sides hold to.
 const (
-	MaxBody     = 4 << 20          // bytes of any JSON body
-	MaxInline   = 2 << 20          // bytes of the configs and scripts of a JobInstall; base64 makes a third more of them, which is well below MaxBody
+	MaxBody = 4 << 20 // bytes of any JSON body
+	// bytes of the configs and scripts of a JobInstall; base64 makes a third more of them, which is well below MaxBody
+	MaxInline   = 2 << 20
 	MaxConfig   = 64 << 20         // bytes of one Ignition config, under PathConfig
 	PollWait    = 25 * time.Second // how long the daemon holds a poll open
 	CallTimeout = 60 * time.Second // deadline of every other call
@@ -132,8 +137,10 @@ type Disk struct {
 
 // Content is what a disk held when the agent looked. Exactly one of Blank, Signature and Unreadable is set.
 type Content struct {
-	Blank      bool   `json:"blank,omitempty"`      // zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
-	Signature  string `json:"signature,omitempty"`  // 16 hex digits over the sampled bytes that name what is there (partition table, labels, superblocks)
+	// zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
+	Blank bool `json:"blank,omitempty"`
+	// 16 hex digits over the sampled bytes that name what is there (partition table, labels, superblocks)
+	Signature  string `json:"signature,omitempty"`
 	Unreadable string `json:"unreadable,omitempty"` // why nothing could be said; never treated as blank
 	Summary    string `json:"summary,omitempty"`    // for people: "gpt: EFI-SYSTEM vfat, boot ext4, root ext4"
 }
@@ -184,10 +191,11 @@ type Step struct {
 
 // Install writes an operating system with coreos-installer to exactly the disk it names.
 type Install struct {
-	ID              string     `json:"id"` // install id; ends up on the disk with Ignition
-	Disk            DiskRef    `json:"disk"`
-	Image           Image      `json:"image"`
-	Ignition        []byte     `json:"ignition"`         // Ignition JSON; holds secrets: RAM only. null in a JobInstallByReference
+	ID    string  `json:"id"` // install id; ends up on the disk with Ignition
+	Disk  DiskRef `json:"disk"`
+	Image Image   `json:"image"`
+	// Ignition JSON; holds secrets: RAM only. null in a JobInstallByReference
+	Ignition        []byte     `json:"ignition"`
 	Config          *ConfigRef `json:"config,omitempty"` // of a JobInstallByReference
 	KernelArguments []string   `json:"kernelArguments,omitempty"`
 }

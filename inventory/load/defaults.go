@@ -172,11 +172,11 @@ func (l *loader) checkComplete(d schemas.Document, runs bool) {
 	if runs && spec.RootDisk == nil {
 		reportMissing("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
 	}
-	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && inventory.PlaceholderWWN(disk.WWN) {
+	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && inventory.IsPlaceholderWWN(disk.WWN) {
 		l.addFindings(d.ErrorAt("spec.rootDisk.wwn", "name the disk by serial or path",
 			"%q is a placeholder that names no disk", disk.WWN))
 	}
-	if disk := spec.RootDisk; disk != nil && disk.Serial != "" && inventory.Placeholder(disk.Serial) {
+	if disk := spec.RootDisk; disk != nil && disk.Serial != "" && inventory.IsPlaceholder(disk.Serial) {
 		l.addFindings(d.ErrorAt("spec.rootDisk.serial", "name the disk by wwn or path",
 			"%q is a placeholder that names no disk", disk.Serial))
 	}

@@ -42,7 +42,7 @@ func (l *loader) findDuplicates() {
 			}
 		}
 		identity := d.Host.Spec.Identity
-		if inventory.Placeholder(identity.Serial) && identity.Serial != "" {
+		if inventory.IsPlaceholder(identity.Serial) && identity.Serial != "" {
 			l.addFindings(d.ErrorAt("spec.identity.serial", "identify the machine by its MACs",
 				"%q is a placeholder, no identity", identity.Serial))
 		} else {

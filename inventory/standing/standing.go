@@ -101,7 +101,7 @@ func (x *Index) seenKeys(record inventory.Record) []key {
 //	is of the machine                        no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
 	declared, recorded, seen := declaredKeys(d), x.seenKeys(record), lookKeys(look)
-	if record.OfAnother(d.Identity) != "" || recordedElsewhere(record, d) {
+	if record.DescribesOtherMachine(d.Identity) != "" || recordedElsewhere(record, d) {
 		recorded = nil
 	}
 	expected, current := slices.Concat(declared, recorded), declared

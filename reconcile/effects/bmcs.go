@@ -30,13 +30,13 @@ type conversation struct {
 // closeTimeout bounds how long ending a session may take; one that is not ended times out at the BMC.
 const closeTimeout = 10 * time.Second
 
-// client gives the conversation with the host's BMC. Its errors are for people: they say what is missing in the fleet.
-func (b *bmcs) client(ctx context.Context, desired inventory.Desired) (*redfish.Client, error) {
-	config, err := b.config(desired)
+// openClient gives the conversation with the host's BMC. Its errors are for people: they say what is missing in the fleet.
+func (b *bmcs) openClient(ctx context.Context, desired inventory.Desired) (*redfish.Client, error) {
+	config, err := b.readConfig(desired)
 	if err != nil {
 		return nil, err
 	}
-	key := fingerprint(config)
+	key := digestConfig(config)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old := b.known[desired.ID]
@@ -49,12 +49,12 @@ func (b *bmcs) client(ctx context.Context, desired inventory.Desired) (*redfish.
 	}
 	b.known[desired.ID] = &conversation{key, client}
 	if old != nil {
-		b.ended.Go(func() { end(context.WithoutCancel(ctx), old.client) })
+		b.ended.Go(func() { endSession(context.WithoutCancel(ctx), old.client) })
 	}
 	return client, nil
 }
 
-func (b *bmcs) config(desired inventory.Desired) (redfish.Config, error) {
+func (b *bmcs) readConfig(desired inventory.Desired) (redfish.Config, error) {
 	bmc := desired.BMC
 	data, err := b.secrets(bmc.Credentials)
 	if err != nil {
@@ -66,8 +66,8 @@ func (b *bmcs) config(desired inventory.Desired) (redfish.Config, error) {
 	}, nil
 }
 
-// fingerprint tells configurations apart; it stays in memory.
-func fingerprint(c redfish.Config) [sha256.Size]byte {
+// digestConfig tells configurations apart; it stays in memory.
+func digestConfig(c redfish.Config) [sha256.Size]byte {
 	hash := sha256.New()
 	for _, part := range []string{c.Address, c.Username, c.Password.Reveal(), c.TLS.Fingerprint, c.TLS.CA} {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
@@ -75,7 +75,7 @@ func fingerprint(c redfish.Config) [sha256.Size]byte {
 	return [sha256.Size]byte(hash.Sum(nil))
 }
 
-func (b *bmcs) console(host inventory.MachineID) (redfish.SerialConsole, error) {
+func (b *bmcs) findConsole(host inventory.MachineID) (redfish.SerialConsole, error) {
 	b.mu.Lock()
 	known := b.known[host]
 	b.mu.Unlock()
@@ -86,28 +86,32 @@ func (b *bmcs) console(host inventory.MachineID) (redfish.SerialConsole, error) 
 	case !read:
 		return redfish.SerialConsole{}, errors.New("its BMC was not looked at yet")
 	case console == nil:
-		return redfish.SerialConsole{}, errors.New("its BMC offers no serial console over SSH (SerialConsole.SSH of its ComputerSystem): update its firmware, or read it by IPMI")
+		return redfish.SerialConsole{},
+			errors.New("its BMC offers no serial console over SSH (SerialConsole.SSH of its ComputerSystem): update " +
+				"its firmware, or read it by IPMI")
 	case !console.Enabled:
 		return redfish.SerialConsole{}, errors.New("its BMC's serial console over SSH is switched off: enable it there")
 	case console.Shared && console.Entry == "":
-		return redfish.SerialConsole{}, errors.New("its BMC has the serial console behind its command line, and does not say how it is entered (ConsoleEntryCommand)")
+		return redfish.SerialConsole{},
+			errors.New("its BMC has the serial console behind its command line, and does not say how it is entered " +
+				"(ConsoleEntryCommand)")
 	default:
 		return *console, nil
 	}
 }
 
-// close ends every session.
-func (b *bmcs) close(ctx context.Context) {
+// closeSessions ends every session.
+func (b *bmcs) closeSessions(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for host, c := range b.known {
 		delete(b.known, host)
-		b.ended.Go(func() { end(ctx, c.client) })
+		b.ended.Go(func() { endSession(ctx, c.client) })
 	}
 	b.ended.Wait()
 }
 
-func end(ctx context.Context, client *redfish.Client) {
+func endSession(ctx context.Context, client *redfish.Client) {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	_ = client.Close(ctx)

@@ -22,38 +22,39 @@ type configs struct {
 	rendering sync.Mutex // one at a time: a config may be large
 
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]rendered // by all that goes in
+	known map[[sha256.Size]byte]renderResult // by all that goes in
 }
 
 // rendered is how it went.
-type rendered struct {
+type renderResult struct {
 	err error
 	at  time.Time
 }
 
 // Bounds of what is remembered.
 const (
-	maxKnown = 20_000      // over it everything is rendered once more
-	failing  = time.Minute // what failed is tried again after it: a disk may have been full
+	maxKnown     = 20_000      // over it everything is rendered once more
+	failurePause = time.Minute // what failed is tried again after it: a disk may have been full
 )
 
 // observeConfig renders the host's config where one is due, with secrets, as far as that is possible before there is an operation.
 func (e *Effects) observeConfig(desired inventory.Desired, record inventory.Record) inventory.ConfigState {
-	if !configDue(desired, record) {
+	if !isConfigDue(desired, record) {
 		return inventory.ConfigState{}
 	}
-	key, err := e.configKey(desired)
+	key, err := e.digestConfigInputs(desired)
 	if err == nil {
 		err = e.tryConfig(key, desired)
 	}
 	if err == nil {
 		return inventory.ConfigState{}
 	}
-	return inventory.ConfigState{Error: fmt.Sprintf("the config of workload %s cannot be rendered for this host: %s", desired.Workload.Name, strings.ReplaceAll(err.Error(), "\n", "; "))}
+	return inventory.ConfigState{Error: fmt.Sprintf("the config of workload %s cannot be rendered for this host: %s",
+		desired.Workload.Name, strings.ReplaceAll(err.Error(), "\n", "; "))}
 }
 
-// configDue reports whether a config may be needed: the host does not run its workload, and no operation has come as far as having written it.
-func configDue(desired inventory.Desired, record inventory.Record) bool {
+// isConfigDue reports whether a config may be needed: the host does not run its workload, and no operation has come as far as having written it.
+func isConfigDue(desired inventory.Desired, record inventory.Record) bool {
 	switch op := record.Operation; {
 	case desired.Workload == nil:
 		return false
@@ -66,37 +67,39 @@ func configDue(desired inventory.Desired, record inventory.Record) bool {
 
 // tryConfig renders a config, or remembers how that went. Hosts that give it the same share it.
 func (e *Effects) tryConfig(key [sha256.Size]byte, desired inventory.Desired) error {
-	if last, known := e.lastTry(key); known {
+	if last, known := e.findLastTry(key); known {
 		return last.err
 	}
 	e.configs.rendering.Lock()
 	defer e.configs.rendering.Unlock()
-	if last, known := e.lastTry(key); known { // meanwhile
+	if last, known := e.findLastTry(key); known { // meanwhile
 		return last.err
 	}
-	request := ignition.Request{Host: "this host", Butane: desired.Workload.Butane, OtherDisks: desired.Workload.OtherDisks, Secrets: e.secret, Network: hostNetwork(desired)}
+	request := ignition.Request{Host: "this host", Butane: desired.Workload.Butane,
+		OtherDisks: desired.Workload.OtherDisks, Secrets: e.openSecret, Network: chooseHostNetwork(desired)}
 	if desired.Workload.PhoneHome != schemas.PhoneHomeDisabled {
-		request.PhoneHome = &ignition.PhoneHome{URLs: e.config.URLs, Pin: e.config.Pin, Token: secret.New("the token of an operation that is not there yet")}
+		request.PhoneHome = &ignition.PhoneHome{URLs: e.config.URLs, Pin: e.config.Pin,
+			Token: secret.New("the token of an operation that is not there yet")}
 	}
 	_, err := ignition.Render(request)
 	e.configs.mu.Lock()
 	defer e.configs.mu.Unlock()
 	if e.configs.known == nil || len(e.configs.known) >= maxKnown {
-		e.configs.known = map[[sha256.Size]byte]rendered{}
+		e.configs.known = map[[sha256.Size]byte]renderResult{}
 	}
-	e.configs.known[key] = rendered{err, e.config.Now()}
+	e.configs.known[key] = renderResult{err, e.config.Now()}
 	return err
 }
 
-func (e *Effects) lastTry(key [sha256.Size]byte) (rendered, bool) {
+func (e *Effects) findLastTry(key [sha256.Size]byte) (renderResult, bool) {
 	e.configs.mu.Lock()
 	defer e.configs.mu.Unlock()
 	last, known := e.configs.known[key]
-	return last, known && (last.err == nil || e.config.Now().Before(last.at.Add(failing)))
+	return last, known && (last.err == nil || e.config.Now().Before(last.at.Add(failurePause)))
 }
 
-// configKey tells apart what configs are rendered from. It opens the secrets, and its errors say which one cannot be opened.
-func (e *Effects) configKey(desired inventory.Desired) ([sha256.Size]byte, error) {
+// digestConfigInputs tells apart what configs are rendered from. It opens the secrets, and its errors say which one cannot be opened.
+func (e *Effects) digestConfigInputs(desired inventory.Desired) ([sha256.Size]byte, error) {
 	w := desired.Workload
 	parts := []string{w.PhoneHome, w.Parts["butane"], w.Parts["vars"]}
 	if w.Butane != nil && w.Parts["butane"] == "" {
@@ -105,13 +108,13 @@ func (e *Effects) configKey(desired inventory.Desired) ([sha256.Size]byte, error
 	for _, disk := range w.OtherDisks {
 		parts = append(parts, disk.String())
 	}
-	network, err := json.Marshal(hostNetwork(desired))
+	network, err := json.Marshal(chooseHostNetwork(desired))
 	if err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("encode the network: %w", err)
 	}
 	parts = append(parts, string(network))
 	for _, ref := range w.Secrets {
-		value, err := e.secret(ref)
+		value, err := e.openSecret(ref)
 		if err != nil {
 			return [sha256.Size]byte{}, err
 		}
@@ -124,8 +127,8 @@ func (e *Effects) configKey(desired inventory.Desired) ([sha256.Size]byte, error
 	return [sha256.Size]byte(hash.Sum(nil)), nil
 }
 
-// hostNetwork is the network of the installed system: as in the ramdisk when nothing else is said.
-func hostNetwork(desired inventory.Desired) *schemas.Network {
+// chooseHostNetwork is the network of the installed system: as in the ramdisk when nothing else is said.
+func chooseHostNetwork(desired inventory.Desired) *schemas.Network {
 	if desired.Network == nil {
 		return nil
 	}

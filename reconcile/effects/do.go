@@ -22,7 +22,8 @@ const (
 )
 
 // Do does one action: it starts something or finds it done, and returns. It decides nothing.
-func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inventory.Record,
+	action plan.Action) plan.Outcome {
 	switch action.Kind {
 	case plan.FetchImage:
 		return e.fetchImage(desired)
@@ -35,15 +36,17 @@ func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inve
 	case plan.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
 	case plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.BootFromMedia, plan.BootFromDisk:
-		return e.atBMC(ctx, desired, record, action)
+		return e.doAtBMC(ctx, desired, record, action)
 	default: // journal-only actions and plan.Publish never come here
-		return plan.Outcome{Result: plan.Stalled, Why: fmt.Sprintf("there is no effect for %s: this is a bug in ingot", action.Kind)}
+		return plan.Outcome{Result: plan.Stalled,
+			Why: fmt.Sprintf("there is no effect for %s: this is a bug in ingot", action.Kind)}
 	}
 }
 
-// atBMC does what needs nothing but the BMC.
-func (e *Effects) atBMC(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
-	client, outcome := e.reach(ctx, desired)
+// doAtBMC does what needs nothing but the BMC.
+func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, record inventory.Record,
+	action plan.Action) plan.Outcome {
+	client, outcome := e.openBMC(ctx, desired)
 	if client == nil {
 		return outcome
 	}
@@ -52,25 +55,25 @@ func (e *Effects) atBMC(ctx context.Context, desired inventory.Desired, record i
 		return e.powerOff(ctx, client, record, action)
 	case plan.PowerOn:
 		found, err := client.Change(ctx, redfish.PowerOn)
-		outcome = failed(err)
+		outcome = describeError(err)
 		outcome.Found = found
 		return outcome
 	case plan.EjectMedia:
-		return failed(client.Eject(ctx))
+		return describeError(client.Eject(ctx))
 	case plan.BootFromMedia:
 		_, err := client.SetBootOverride(ctx, redfish.FromMedium, redfish.Continuous)
-		return failed(err)
+		return describeError(err)
 	default: // plan.BootFromDisk: the medium is out, the firmware's own order finds the disk
-		return failed(client.ClearBootOverride(ctx))
+		return describeError(client.ClearBootOverride(ctx))
 	}
 }
 
-// reach gives the conversation with the host's BMC, or why there is none.
-func (e *Effects) reach(ctx context.Context, desired inventory.Desired) (*redfish.Client, plan.Outcome) {
+// openBMC gives the conversation with the host's BMC, or why there is none.
+func (e *Effects) openBMC(ctx context.Context, desired inventory.Desired) (*redfish.Client, plan.Outcome) {
 	if desired.BMC == nil {
 		return nil, plan.Outcome{Result: plan.Stalled, Why: "the host has no spec.bmc: add it to its file"}
 	}
-	client, err := e.bmcs.client(ctx, desired)
+	client, err := e.bmcs.openClient(ctx, desired)
 	if err != nil {
 		return nil, plan.Outcome{Result: plan.Stalled, Why: err.Error()}
 	}
@@ -78,20 +81,21 @@ func (e *Effects) reach(ctx context.Context, desired inventory.Desired) (*redfis
 }
 
 // powerOff is done when the machine is seen to be off.
-func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, record inventory.Record, action plan.Action) plan.Outcome {
+func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, record inventory.Record,
+	action plan.Action) plan.Outcome {
 	system, err := client.System(ctx)
 	if err != nil || system.Power == inventory.PoweredOff {
-		return failed(err)
+		return describeError(err)
 	}
 	off := plan.Outcome{Result: plan.Waits, After: powerPause, Why: "the machine is powering off"}
 	how := redfish.ForceOff
 	if action.Graceful {
-		if how = redfish.GracefulShutdown; !e.mayAsk(record) {
+		if how = redfish.GracefulShutdown; !e.mayAskShutdown(record) {
 			return off
 		}
 	}
 	if err := client.Reset(ctx, how); err != nil {
-		return failed(err)
+		return describeError(err)
 	}
 	if system, err = client.System(ctx); err == nil && system.Power == inventory.PoweredOff {
 		return plan.Outcome{Result: plan.Done}
@@ -100,74 +104,75 @@ func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, record i
 }
 
 // request is when an operating system was asked to shut down, and in which epoch: after another boot another one runs.
-type request struct {
+type shutdownRequest struct {
 	epoch uint64
 	at    time.Time
 }
 
-// mayAsk reports whether the host's operating system was not asked to shut down just now.
-func (e *Effects) mayAsk(record inventory.Record) bool {
+// mayAskShutdown reports whether the host's operating system was not asked to shut down just now.
+func (e *Effects) mayAskShutdown(record inventory.Record) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now, last := e.config.Now(), e.asked[record.ID]
+	now, last := e.config.Now(), e.shutdownsAsked[record.ID]
 	if last.epoch == record.Epoch && now.Sub(last.at) < askAgain {
 		return false
 	}
-	e.asked[record.ID] = request{record.Epoch, now}
+	e.shutdownsAsked[record.ID] = shutdownRequest{record.Epoch, now}
 	return true
 }
 
 // insertMedia lets the boot's agent in, serves its medium and puts that into the machine.
 func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, record inventory.Record) plan.Outcome {
-	client, outcome := e.reach(ctx, desired)
+	client, outcome := e.openBMC(ctx, desired)
 	if client == nil {
 		return outcome
 	}
-	if err := e.serve(ctx, desired, record); err != nil {
-		return failed(err)
+	if err := e.serveBoot(ctx, desired, record); err != nil {
+		return describeError(err)
 	}
-	url := e.config.Media.URL(keyOf(record))
+	url := e.config.Media.URL(mediumKey(record))
 	slot, err := client.Insert(ctx, url)
 	if err == nil {
-		e.shows(record.ID, shown{url: url, as: slot.Image})
+		e.rememberMediumName(record.ID, mediumName{url: url, as: slot.Image})
 	}
-	return failed(err)
+	return describeError(err)
 }
 
 // assignPowerOff lets the agent power its machine off: it knows what must be synced.
 func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) plan.Outcome {
 	agent, err := e.config.Hub.State(ctx, string(record.ID))
 	if err != nil {
-		return failed(err)
+		return describeError(err)
 	}
 	if agent.Boot == "" {
 		return plan.Outcome{Result: plan.Retry, Why: "no agent has enrolled that could power the machine off"}
 	}
 	job := wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}
-	return assigned(e.config.Hub.Assign(ctx, string(record.ID), hub.Assignment{Job: job}))
+	return describeAssignment(e.config.Hub.Assign(ctx, string(record.ID), hub.Assignment{Job: job}))
 }
 
 // withdrawJob takes the operation's job back. One that has begun to write goes on: the next look sees that.
 func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action plan.Action) plan.Outcome {
 	op := action.Operation
 	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{
-		Job: op.JobID(), Attempt: op.Attempt, Why: action.Error, Lost: action.Lost, Untaken: !action.Withdrawn && !action.Lost,
+		Job: op.JobID(), Attempt: op.Attempt, Why: action.Error, Lost: action.Lost,
+		Untaken: !action.Withdrawn && !action.Lost,
 	})
 	if errors.Is(err, hub.ErrBegun) {
 		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
 	}
-	return failed(err)
+	return describeError(err)
 }
 
-func assigned(err error) plan.Outcome {
+func describeAssignment(err error) plan.Outcome {
 	if errors.Is(err, hub.ErrStale) {
 		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
 	}
-	return failed(err)
+	return describeError(err)
 }
 
-// failed turns an error into an outcome; none is Done. Only what a BMC calls lasting is not tried again.
-func failed(err error) plan.Outcome {
+// describeError turns an error into an outcome; none is Done. Only what a BMC calls lasting is not tried again.
+func describeError(err error) plan.Outcome {
 	var said *redfish.Error
 	switch {
 	case err == nil:

@@ -41,14 +41,15 @@ type Effects struct {
 	bmcs    bmcs
 	configs configs
 
-	mu    sync.Mutex
-	asked map[inventory.MachineID]request // when a host's operating system was asked to shut down
-	shown map[inventory.MachineID]shown   // by host
+	mu             sync.Mutex
+	shutdownsAsked map[inventory.MachineID]shutdownRequest // when a host's operating system was asked to shut down
+	mediumNames    map[inventory.MachineID]mediumName      // by host
 }
 
 // New makes effects. Close them.
 func New(config Config) (*Effects, error) {
-	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Secrets == nil || len(config.URLs) == 0 || config.Pin == "" {
+	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Secrets == nil ||
+		len(config.URLs) == 0 || config.Pin == "" {
 		return nil, errors.New("effects lack one of their parts")
 	}
 	if config.Now == nil {
@@ -65,16 +66,17 @@ func New(config Config) (*Effects, error) {
 	}
 	return &Effects{
 		config: config,
-		bmcs:   bmcs{secrets: config.Secrets, open: config.OpenBMC, known: map[inventory.MachineID]*conversation{}},
-		asked:  map[inventory.MachineID]request{},
-		shown:  map[inventory.MachineID]shown{},
+		bmcs: bmcs{secrets: config.Secrets, open: config.OpenBMC,
+			known: map[inventory.MachineID]*conversation{}},
+		shutdownsAsked: map[inventory.MachineID]shutdownRequest{},
+		mediumNames:    map[inventory.MachineID]mediumName{},
 	}, nil
 }
 
 // Console is the serial console that a host's BMC offers, as the last look found it; an error says why none is known.
 func (e *Effects) Console(host inventory.MachineID) (redfish.SerialConsole, error) {
-	return e.bmcs.console(host)
+	return e.bmcs.findConsole(host)
 }
 
 // Close ends the sessions at the BMCs.
-func (e *Effects) Close(ctx context.Context) { e.bmcs.close(ctx) }
+func (e *Effects) Close(ctx context.Context) { e.bmcs.closeSessions(ctx) }

@@ -160,19 +160,26 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.desired = inventory.Desired{
-		ID: "web-03", Name: "web-03", BMC: &schemas.BMC{Address: r.bmc.URL(), Credentials: "bmc-r1", TLS: schemas.BMCTLS{Fingerprint: pin}},
-		Network: &schemas.Networks{Ramdisk: &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt", Type: "ethernet"}}}},
+		ID: "web-03", Name: "web-03",
+		BMC: &schemas.BMC{Address: r.bmc.URL(), Credentials: "bmc-r1", TLS: schemas.BMCTLS{Fingerprint: pin}},
+		Network: &schemas.Networks{Ramdisk: &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt",
+			Type: "ethernet"}}}},
 		Workload: &inventory.Workload{
-			Name: "web", Image: schemas.Image{URL: "http://127.0.0.1:1/os.raw.zst?x=1", SHA256: digest(imageBytes)}, KernelArguments: []string{"quiet"},
-			Steps: []inventory.Step{{Name: "wipe", Script: []byte("#!/bin/sh\n"), Seconds: 60}, {Name: schemas.StepInstall, Seconds: 3600}},
+			Name: "web", Image: schemas.Image{URL: "http://127.0.0.1:1/os.raw.zst?x=1", SHA256: digest(imageBytes)},
+			KernelArguments: []string{"quiet"},
+			Steps: []inventory.Step{{Name: "wipe", Script: []byte("#!/bin/sh\n"), Seconds: 60},
+				{Name: schemas.StepInstall, Seconds: 3600}},
 		},
 	}
 	r.record = inventory.Record{
-		ID: "web-03", Epoch: 4, Boot: &inventory.Boot{ID: "boot1", Target: inventory.FromRamdisk, Epoch: 4, Stage: inventory.Preparing},
+		ID: "web-03", Epoch: 4,
+		Boot: &inventory.Boot{ID: "boot1", Target: inventory.FromRamdisk, Epoch: 4, Stage: inventory.Preparing},
 		Operation: &inventory.Operation{
 			ID: "op1", Kind: inventory.Install, Stage: inventory.Working, Attempt: 2, Commit: "abc", Cursor: 1,
-			Steps: []inventory.StepState{{Name: "wipe", State: inventory.StepDone, Attempt: 2}, {Name: schemas.StepInstall, State: inventory.StepWorking, Attempt: 2}},
-			Disks: []inventory.OperationDisk{{Disk: inventory.DiskID{WWN: "5000c500a1b2c3d4", Serial: "S1", Size: 1 << 34}}},
+			Steps: []inventory.StepState{{Name: "wipe", State: inventory.StepDone, Attempt: 2},
+				{Name: schemas.StepInstall, State: inventory.StepWorking, Attempt: 2}},
+			Disks: []inventory.OperationDisk{{Disk: inventory.DiskID{WWN: "5000c500a1b2c3d4", Serial: "S1",
+				Size: 1 << 34}}},
 		},
 	}
 	return r
@@ -181,13 +188,15 @@ func newRig(t *testing.T) *rig {
 func (r *rig) serve() {
 	r.t.Helper()
 	b, err := bmc.New(bmc.Config{
-		Identity: bmc.Identity{Manufacturer: "ingot", Model: "lab-1", Serial: "LAB0001", UUID: "00000000-0000-4000-8000-000000000001"},
+		Identity: bmc.Identity{Manufacturer: "ingot", Model: "lab-1", Serial: "LAB0001",
+			UUID: "00000000-0000-4000-8000-000000000001"},
 		Username: "admin", Password: secret.New(password),
 	}, r.machine)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	listener, err := ports.Listen(r.t.Context()) // where no other test's BMC was: what an address has refused is remembered
+	// where no other test's BMC was: what an address has refused is remembered
+	listener, err := ports.Listen(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -292,7 +301,8 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 	r.wantDone(plan.PowerOn, plan.PowerOn)
 	url := r.url()
 	status, medium := r.get(url)
-	for _, want := range []string{r.hub.Token("web-03", "boot1", 4).Reveal(), "the-pin", "https://ingot:7443", "Name=mgmt"} {
+	for _, want := range []string{r.hub.Token("web-03", "boot1", 4).Reveal(), "the-pin", "https://ingot:7443",
+		"Name=mgmt"} {
 		if status != http.StatusOK || !bytes.Contains(medium, []byte(want)) {
 			t.Errorf("medium = %d without %q", status, want)
 		}
@@ -300,10 +310,12 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 	r.record.Boot.Stage = inventory.Running
 
 	got := r.observe()
-	if got.BMC.Reach != inventory.Reached || got.BMC.Power != inventory.PoweredOn || got.BMC.System.Serial != "LAB0001" || got.BMC.Override.Target != "Cd" {
+	if got.BMC.Reach != inventory.Reached || got.BMC.Power != inventory.PoweredOn ||
+		got.BMC.System.Serial != "LAB0001" || got.BMC.Override.Target != "Cd" {
 		t.Errorf("BMC = %+v", got.BMC)
 	}
-	if len(got.BMC.Media) != 1 || !got.BMC.Media[0].Inserted || got.BMC.Media[0].Image != url || got.Media.URL != url || got.Media.Reads != 1 {
+	if len(got.BMC.Media) != 1 || !got.BMC.Media[0].Inserted || got.BMC.Media[0].Image != url || got.Media.URL != url ||
+		got.Media.Reads != 1 {
 		t.Errorf("slots %+v, media %+v, want %s in the drive", got.BMC.Media, got.Media, url)
 	}
 	r.record.Boot = &inventory.Boot{ID: "boot2", Target: inventory.FromDisk, Epoch: 5}
@@ -329,7 +341,8 @@ func TestARestartedDaemonServesWhatItServed(t *testing.T) {
 	if got := r.observe().Media.URL; got != url {
 		t.Errorf("served after a restart: %q, want %s", got, url)
 	}
-	if status, medium := r.get(url); status != http.StatusOK || !bytes.Contains(medium, []byte(r.hub.Token("web-03", "boot1", 4).Reveal())) {
+	if status, medium := r.get(url); status != http.StatusOK ||
+		!bytes.Contains(medium, []byte(r.hub.Token("web-03", "boot1", 4).Reveal())) {
 		t.Errorf("medium after a restart = %d", status)
 	}
 	r.record.Boot = &inventory.Boot{ID: "boot2", Target: inventory.FromDisk, Epoch: 5}
@@ -347,7 +360,8 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	if got := r.do(plan.Action{Kind: plan.AssignStep, Content: wire.ContentBlank}); got.Result != plan.Done {
 		t.Fatalf("AssignStep = %+v", got)
 	}
-	if got := r.observe().Agent.Job; got.ID != "op1.2.2" || got.Attempt != 2 || got.State != inventory.JobAssigned || got.Kind != wire.JobInstall {
+	if got := r.observe().Agent.Job; got.ID != "op1.2.2" || got.Attempt != 2 || got.State != inventory.JobAssigned ||
+		got.Kind != wire.JobInstall {
 		t.Errorf("job = %+v", got)
 	}
 	job, err := effects.Job(r.Effects, r.desired, r.record, plan.Action{Content: wire.ContentBlank})
@@ -360,21 +374,26 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 		t.Fatalf("Render = %d bytes, %v", len(config), err)
 	}
 	wipe := wire.Step{Name: "wipe", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}}
-	want := hub.Assignment{Operation: "op1", Job: wire.Job{ID: "op1.2.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{
-		{Name: "install", Timeout: time.Hour, Install: &wire.Install{
-			ID:   "op1",
-			Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34, Content: wire.ContentBlank}, Image: wire.Image{SHA256: digest(imageBytes), Size: int64(len(imageBytes)), Name: "os.raw.zst"},
-			Ignition: config, KernelArguments: []string{"quiet"},
-		}},
-	}}}
+	want := hub.Assignment{Operation: "op1",
+		Job: wire.Job{ID: "op1.2.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{
+			{Name: "install", Timeout: time.Hour, Install: &wire.Install{
+				ID: "op1",
+				Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34,
+					Content: wire.ContentBlank},
+				Image:    wire.Image{SHA256: digest(imageBytes), Size: int64(len(imageBytes)), Name: "os.raw.zst"},
+				Ignition: config, KernelArguments: []string{"quiet"},
+			}},
+		}}}
 	if diff := cmp.Diff(want, job); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
 	}
-	script := hub.Assignment{Operation: "op1", Job: wire.Job{ID: "op1.1.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{wipe}}}
+	script := hub.Assignment{Operation: "op1",
+		Job: wire.Job{ID: "op1.1.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{wipe}}}
 	list := want // of an operation that ingot 4176809 armed
 	list.ID, list.Steps = "op1", append([]wire.Step{wipe}, want.Steps...)
 	for want, change := range map[*hub.Assignment]func(*inventory.Operation){
-		&script: func(op *inventory.Operation) { op.Cursor = 0 }, &list: func(op *inventory.Operation) { op.Cursor, op.Steps = 0, nil },
+		&script: func(op *inventory.Operation) { op.Cursor = 0 },
+		&list:   func(op *inventory.Operation) { op.Cursor, op.Steps = 0, nil },
 	} {
 		record, operation := r.record, r.record.Operation.Clone()
 		change(operation)
@@ -386,18 +405,22 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	}
 	changed := r.record.Operation.Clone()
 	changed.Steps[1].Name = "erase"
-	if _, err := effects.Job(r.Effects, r.desired, inventory.Record{Operation: changed, Boot: r.record.Boot}, plan.Action{}); err == nil {
+	if _, err := effects.Job(r.Effects, r.desired, inventory.Record{Operation: changed, Boot: r.record.Boot},
+		plan.Action{}); err == nil {
 		t.Error("a step that the workload does not have was handed out")
 	}
 	other := r.record
 	operation := *other.Operation.Clone()
-	operation.Disks[0].Disk = inventory.DiskID{WWN: "0x0000000000000000", Serial: "None", Path: "pci-1", Size: 1 << 34} // as a journal from before may have it
+	// as a journal from before may have it
+	operation.Disks[0].Disk = inventory.DiskID{WWN: "0x0000000000000000", Serial: "None", Path: "pci-1", Size: 1 << 34}
 	other.Operation = &operation
-	if job, err := effects.Job(r.Effects, r.desired, other, plan.Action{Content: wire.ContentBlank}); err != nil || job.Steps[0].Install.Disk != (wire.DiskRef{Path: "pci-1", Size: 1 << 34, Content: wire.ContentBlank}) {
+	if job, err := effects.Job(r.Effects, r.desired, other, plan.Action{Content: wire.ContentBlank}); err != nil ||
+		job.Steps[0].Install.Disk != (wire.DiskRef{Path: "pci-1", Size: 1 << 34, Content: wire.ContentBlank}) {
 		t.Errorf("a job for a disk with placeholders: %+v, %v, want its path and size alone", job.Steps, err)
 	}
 	home := request.PhoneHome
-	if home == nil || home.Install != "op1" || home.Commit != "abc" || home.Epoch != 4 || !home.Token.Equal(r.hub.PhoneHomeToken("web-03", "op1", 4)) {
+	if home == nil || home.Install != "op1" || home.Commit != "abc" || home.Epoch != 4 ||
+		!home.Token.Equal(r.hub.PhoneHomeToken("web-03", "op1", 4)) {
 		t.Errorf("phone-home = %+v", home)
 	}
 	if request.Host != "web-03" || request.Network == nil || request.Network.Interfaces[0].Name != "mgmt" {
@@ -407,10 +430,12 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	if got := effects.Request(r.Effects, r.desired, r.record).PhoneHome; got != nil {
 		t.Errorf("phone-home of a workload that has it disabled = %+v", got)
 	}
-	if value, err := effects.Secret(r.Effects, refs.Secret{Name: "web", Key: "key"}); err != nil || value.Reveal() != "the-key" {
+	if value, err := effects.Secret(r.Effects, refs.Secret{Name: "web", Key: "key"}); err != nil ||
+		value.Reveal() != "the-key" {
 		t.Errorf("secret = %v, %v", value, err)
 	}
-	if _, err := effects.Secret(r.Effects, refs.Secret{Name: "web", Key: "other"}); err == nil || strings.Contains(err.Error(), "the-key") {
+	if _, err := effects.Secret(r.Effects, refs.Secret{Name: "web", Key: "other"}); err == nil ||
+		strings.Contains(err.Error(), "the-key") {
 		t.Errorf("missing key = %v, want an error without the secret", err)
 	}
 }
@@ -450,7 +475,8 @@ func TestImagesAreFetchedWithoutWaiting(t *testing.T) {
 	if got := r.observe().Image; got.State != inventory.ImageMissing {
 		t.Errorf("image before anybody asked = %+v", got)
 	}
-	if got := r.do(plan.Action{Kind: plan.FetchImage}); got.Result != plan.Waits || r.observe().Image.State != inventory.ImageFetching {
+	if got := r.do(plan.Action{Kind: plan.FetchImage}); got.Result != plan.Waits ||
+		r.observe().Image.State != inventory.ImageFetching {
 		t.Errorf("FetchImage = %+v, want Waiting while it is fetched", got)
 	}
 
@@ -461,14 +487,16 @@ func TestImagesAreFetchedWithoutWaiting(t *testing.T) {
 	defer running.Wait()
 	defer stop()
 	got := r.do(plan.Action{Kind: plan.FetchImage})
-	for deadline := time.After(2 * time.Minute); got.Result == plan.Waits; got = r.do(plan.Action{Kind: plan.FetchImage}) {
+	for deadline := time.After(2 * time.Minute); got.Result == plan.Waits; got = r.do(
+		plan.Action{Kind: plan.FetchImage}) {
 		select {
 		case <-deadline:
 			t.Fatal("the fetch never ended")
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if got.Result != plan.Retry || !strings.Contains(got.Why, "absent.raw") || r.observe().Image.State != inventory.ImageFailed {
+	if got.Result != plan.Retry || !strings.Contains(got.Why, "absent.raw") ||
+		r.observe().Image.State != inventory.ImageFailed {
 		t.Errorf("FetchImage of what is not there = %+v, want Retry that names it", got)
 	}
 }
@@ -483,12 +511,15 @@ func TestFailuresKeepTheirKind(t *testing.T) {
 	}{
 		"wrong password": {
 			func(r *rig) {
-				r.secrets["bmc-r1"] = map[string]secret.Value{"username": secret.New("admin"), "password": secret.New("hunter2hunter2")}
+				r.secrets["bmc-r1"] = map[string]secret.Value{"username": secret.New("admin"),
+					"password": secret.New("hunter2hunter2")}
 			}, inventory.Unauthorized, plan.Stalled,
 		},
 		"no such secret": {func(r *rig) { r.desired.BMC.Credentials = "gone" }, inventory.Unauthorized, plan.Stalled},
-		"nobody there":   {func(r *rig) { r.desired.BMC.Address = "https://127.0.0.1:1/redfish/v1/Systems/1" }, inventory.Unreachable, plan.Retry},
-		"garbage":        {func(r *rig) { r.bmc.Inject(func(f *bmc.Faults) { f.Garbage = true }) }, inventory.Refused, plan.Retry},
+		"nobody there": {func(r *rig) { r.desired.BMC.Address = "https://127.0.0.1:1/redfish/v1/Systems/1" },
+			inventory.Unreachable, plan.Retry},
+		"garbage": {func(r *rig) { r.bmc.Inject(func(f *bmc.Faults) { f.Garbage = true }) }, inventory.Refused,
+			plan.Retry},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -499,12 +530,14 @@ func TestFailuresKeepTheirKind(t *testing.T) {
 			if got.Reach != c.reach || got.Error == "" || got.Power != inventory.PowerUnknown || got.Media != nil {
 				t.Errorf("BMC = %+v, want %s with words and nothing else", got, c.reach)
 			}
-			for _, kind := range []plan.Kind{plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.InsertMedia, plan.BootFromMedia, plan.BootFromDisk} {
+			for _, kind := range []plan.Kind{plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.InsertMedia,
+				plan.BootFromMedia, plan.BootFromDisk} {
 				if outcome := r.do(plan.Action{Kind: kind}); outcome.Result != c.want || outcome.Why == "" {
 					t.Errorf("%s = %+v, want %s with words", kind, outcome, c.want)
 				}
 			}
-			if words := got.Error + r.logs.String(); strings.Contains(words, "hunter2hunter2") || strings.Contains(words, password) {
+			if words := got.Error + r.logs.String(); strings.Contains(words, "hunter2hunter2") ||
+				strings.Contains(words, password) {
 				t.Errorf("the password is in %s", words)
 			}
 		})
@@ -518,7 +551,8 @@ func TestNewCredentialsAreUsedAtOnce(t *testing.T) {
 		t.Fatalf("reach = %s", got)
 	}
 	r.bmc.SetPassword(secret.New("another long password"))
-	r.secrets["bmc-r1"] = map[string]secret.Value{"username": secret.New("admin"), "password": secret.New("another long password")}
+	r.secrets["bmc-r1"] = map[string]secret.Value{"username": secret.New("admin"),
+		"password": secret.New("another long password")}
 	if got := r.observe().BMC; got.Reach != inventory.Reached {
 		t.Errorf("BMC after a change of password = %+v", got)
 	}

@@ -53,11 +53,13 @@ func TestAJobIsTakenBack(t *testing.T) {
 	if got := r.do(plan.Action{Kind: plan.AssignStep, Content: "blank"}); got.Result != plan.Done {
 		t.Fatalf("AssignStep = %+v", got)
 	}
-	back := plan.Action{Kind: plan.WithdrawJob, Operation: r.record.Operation, Error: "spec.protect is true", Withdrawn: true}
+	back := plan.Action{Kind: plan.WithdrawJob, Operation: r.record.Operation, Error: "spec.protect is true",
+		Withdrawn: true}
 	if got := r.do(back); got.Result != plan.Done {
 		t.Errorf("WithdrawJob = %+v", got)
 	}
-	if job := r.observe().Agent.Job; job.State != inventory.JobWithdrawn || !job.Untouched || !job.Over || job.Error != back.Error {
+	if job := r.observe().Agent.Job; job.State != inventory.JobWithdrawn || !job.Untouched || !job.Over ||
+		job.Error != back.Error {
 		t.Errorf("job = %+v, want it withdrawn, and untouched", job)
 	}
 	if got := r.do(back); got.Result != plan.Done {

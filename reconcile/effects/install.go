@@ -24,7 +24,7 @@ func (e *Effects) fetchImage(desired inventory.Desired) plan.Outcome {
 	if desired.Workload == nil {
 		return plan.Outcome{Result: plan.Stalled, Why: "there is no workload whose image could be fetched"}
 	}
-	e.config.Images.Ensure(ref(desired.Workload.Image))
+	e.config.Images.Ensure(imageRef(desired.Workload.Image))
 	state := e.observeImage(desired)
 	switch state.State {
 	case inventory.ImageReady:
@@ -32,11 +32,11 @@ func (e *Effects) fetchImage(desired inventory.Desired) plan.Outcome {
 	case inventory.ImageFailed:
 		return plan.Outcome{Result: plan.Retry, Why: state.Error}
 	default:
-		return plan.Outcome{Result: plan.Waits, After: imagePause, Why: fetching(state)}
+		return plan.Outcome{Result: plan.Waits, After: imagePause, Why: describeFetch(state)}
 	}
 }
 
-func fetching(state inventory.ImageState) string {
+func describeFetch(state inventory.ImageState) string {
 	if state.Total == 0 {
 		return "the image is being fetched"
 	}
@@ -47,18 +47,21 @@ func (e *Effects) observeImage(desired inventory.Desired) inventory.ImageState {
 	if desired.Workload == nil {
 		return inventory.ImageState{}
 	}
-	state := e.config.Images.State(ref(desired.Workload.Image))
+	state := e.config.Images.State(imageRef(desired.Workload.Image))
 	return inventory.ImageState{State: phases[state.Phase], Done: state.Done, Total: state.Total, Error: state.Error}
 }
 
 var phases = map[images.Phase]inventory.ImagePhase{
-	images.Missing: inventory.ImageMissing, images.Fetching: inventory.ImageFetching, images.Ready: inventory.ImageReady, images.Failed: inventory.ImageFailed,
+	images.Missing: inventory.ImageMissing, images.Fetching: inventory.ImageFetching,
+	images.Ready: inventory.ImageReady, images.Failed: inventory.ImageFailed,
 }
 
-func ref(image schemas.Image) images.Ref { return images.Ref{URL: image.URL, SHA256: image.SHA256} }
+func imageRef(image schemas.Image) images.Ref {
+	return images.Ref{URL: image.URL, SHA256: image.SHA256}
+}
 
-// served describes a ready image as agents are served it.
-func (e *Effects) served(image schemas.Image) (wire.Image, error) {
+// describeImage describes a ready image as agents are served it.
+func (e *Effects) describeImage(image schemas.Image) (wire.Image, error) {
 	file, size, err := e.config.Images.Open(image.SHA256)
 	if err != nil {
 		return wire.Image{}, err
@@ -75,15 +78,16 @@ func (e *Effects) served(image schemas.Image) (wire.Image, error) {
 func (e *Effects) assignStep(
 	ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action,
 ) plan.Outcome {
-	job, err := e.job(desired, record, action)
+	job, err := e.buildJob(desired, record, action)
 	if err != nil {
-		return failed(err)
+		return describeError(err)
 	}
-	return assigned(e.config.Hub.Assign(ctx, string(record.ID), job))
+	return describeAssignment(e.config.Hub.Assign(ctx, string(record.ID), job))
 }
 
-// job is the job for the step at the cursor, or for all steps in the attempts that ingot 4176809 began.
-func (e *Effects) job(desired inventory.Desired, record inventory.Record, action plan.Action) (hub.Assignment, error) {
+// buildJob is the job for the step at the cursor, or for all steps in the attempts that ingot 4176809 began.
+func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, action plan.Action) (hub.Assignment,
+	error) {
 	operation, steps := record.Operation, desired.Workload.Steps
 	job := wire.Job{ID: operation.JobID(), Attempt: operation.Attempt, Kind: wire.JobInstall, Epoch: record.Boot.Epoch}
 	if !operation.IsWholeList() {
@@ -96,7 +100,7 @@ func (e *Effects) job(desired inventory.Desired, record inventory.Record, action
 		steps = steps[at : at+1]
 	}
 	for _, step := range steps {
-		next, err := e.step(step, desired, record, action)
+		next, err := e.buildStep(step, desired, record, action)
 		if err != nil {
 			return hub.Assignment{}, err
 		}
@@ -105,8 +109,8 @@ func (e *Effects) job(desired inventory.Desired, record inventory.Record, action
 	return hub.Assignment{Job: job, Operation: operation.ID, Begun: operation.Verified()}, nil
 }
 
-// step is a step as the agent gets it.
-func (e *Effects) step(
+// buildStep is a step as the agent gets it.
+func (e *Effects) buildStep(
 	step inventory.Step, desired inventory.Desired, record inventory.Record, action plan.Action,
 ) (wire.Step, error) {
 	next := wire.Step{Name: step.Name, Timeout: time.Duration(step.Seconds) * time.Second}
@@ -114,36 +118,39 @@ func (e *Effects) step(
 		next.Script = &wire.Script{Body: step.Script}
 		return next, nil
 	}
-	install, err := e.install(desired, record, action)
+	install, err := e.buildInstall(desired, record, action)
 	next.Install = install
 	return next, err
 }
 
-func (e *Effects) install(desired inventory.Desired, record inventory.Record, action plan.Action) (*wire.Install, error) {
+func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Record, action plan.Action) (*wire.Install,
+	error) {
 	operation := record.Operation
-	image, err := e.served(desired.Workload.Image)
+	image, err := e.describeImage(desired.Workload.Image)
 	if err != nil {
 		return nil, fmt.Errorf("image of workload %s: %w", desired.Workload.Name, err)
 	}
-	config, err := ignition.Render(e.request(desired, record))
+	config, err := ignition.Render(e.buildIgnitionRequest(desired, record))
 	if err != nil {
 		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
 	}
 	disk := operation.Root().Disk.Named() // a placeholder would match another disk as well
 	return &wire.Install{
-		ID:              operation.ID,
-		Disk:            wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: action.Content},
+		ID: operation.ID,
+		Disk: wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size,
+			Content: action.Content},
 		Image:           image,
 		Ignition:        config,
 		KernelArguments: desired.Workload.KernelArguments,
 	}, nil
 }
 
-// request is what the host's Ignition config is rendered for: its network in the installed system, and the call home,
+// buildIgnitionRequest is what the host's Ignition config is rendered for: its network in the installed system, and the call home,
 // unless the workload does without.
-func (e *Effects) request(desired inventory.Desired, record inventory.Record) ignition.Request {
+func (e *Effects) buildIgnitionRequest(desired inventory.Desired, record inventory.Record) ignition.Request {
 	operation, workload, epoch := record.Operation, desired.Workload, record.Boot.Epoch
-	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, OtherDisks: workload.OtherDisks, Secrets: e.secret, Network: hostNetwork(desired)}
+	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, OtherDisks: workload.OtherDisks,
+		Secrets: e.openSecret, Network: chooseHostNetwork(desired)}
 	if workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{
 			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch, Commit: operation.Commit,
@@ -153,8 +160,8 @@ func (e *Effects) request(desired inventory.Desired, record inventory.Record) ig
 	return request
 }
 
-// secret opens one ${secret.name.key}.
-func (e *Effects) secret(ref refs.Secret) (secret.Value, error) {
+// openSecret opens one ${secret.name.key}.
+func (e *Effects) openSecret(ref refs.Secret) (secret.Value, error) {
 	data, err := e.config.Secrets(ref.Name)
 	if err != nil {
 		return secret.Value{}, err

@@ -13,13 +13,13 @@ import (
 )
 
 // shown is how a host's BMC names the medium that we put in: some rewrite its URL.
-type shown struct{ url, as string }
+type mediumName struct{ url, as string }
 
-func keyOf(record inventory.Record) media.Key {
+func mediumKey(record inventory.Record) media.Key {
 	return media.Key{Host: string(record.ID), Boot: record.Boot.ID, Epoch: record.Boot.Epoch}
 }
 
-func fromRamdisk(record inventory.Record) bool {
+func bootsRamdisk(record inventory.Record) bool {
 	return record.Boot != nil && record.Boot.Target == inventory.FromRamdisk
 }
 
@@ -27,15 +27,15 @@ func fromRamdisk(record inventory.Record) bool {
 // the moment when the boot is opened until the boot is closed. Serve is repeated before every look, so that a restarted
 // daemon is to its agents what it was before; repeating it changes nothing.
 func (e *Effects) Serve(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Served {
-	err := e.serve(ctx, desired, record)
+	err := e.serveBoot(ctx, desired, record)
 	if errors.Is(err, hub.ErrStale) {
 		return inventory.Served{Stale: unknownAgent(err)}
 	}
 	return inventory.Served{Unknown: unknownAgent(err)}
 }
 
-func (e *Effects) serve(ctx context.Context, desired inventory.Desired, record inventory.Record) error {
-	if !fromRamdisk(record) {
+func (e *Effects) serveBoot(ctx context.Context, desired inventory.Desired, record inventory.Record) error {
+	if !bootsRamdisk(record) {
 		e.config.Media.Withdraw(string(record.ID))
 		return nil
 	}
@@ -43,18 +43,18 @@ func (e *Effects) serve(ctx context.Context, desired inventory.Desired, record i
 	if err := e.config.Hub.Expect(ctx, string(record.ID), boot.ID, boot.Epoch); err != nil {
 		return err
 	}
-	if e.config.Media.Published(keyOf(record)) {
+	if e.config.Media.Published(mediumKey(record)) {
 		return nil
 	}
-	files, err := e.bootFiles(desired, record)
+	files, err := e.buildBootFiles(desired, record)
 	if err != nil {
 		return err
 	}
-	return e.config.Media.Publish(keyOf(record), files)
+	return e.config.Media.Publish(mediumKey(record), files)
 }
 
-// bootFiles are what makes the ramdisk this boot's.
-func (e *Effects) bootFiles(desired inventory.Desired, record inventory.Record) ([]media.File, error) {
+// buildBootFiles are what makes the ramdisk this boot's.
+func (e *Effects) buildBootFiles(desired inventory.Desired, record inventory.Record) ([]media.File, error) {
 	var wanted *schemas.Network
 	if desired.Network != nil {
 		wanted = desired.Network.Ramdisk
@@ -73,21 +73,21 @@ func (e *Effects) bootFiles(desired inventory.Desired, record inventory.Record) 
 }
 
 func (e *Effects) observeMedia(record inventory.Record) inventory.MediaState {
-	if !fromRamdisk(record) || !e.config.Media.Published(keyOf(record)) {
+	if !bootsRamdisk(record) || !e.config.Media.Published(mediumKey(record)) {
 		return inventory.MediaState{}
 	}
-	reads := e.config.Media.Reads(keyOf(record))
-	return inventory.MediaState{URL: e.config.Media.URL(keyOf(record)), Reads: reads.Requests, Last: reads.Last}
+	reads := e.config.Media.Reads(mediumKey(record))
+	return inventory.MediaState{URL: e.config.Media.URL(mediumKey(record)), Reads: reads.Requests, Last: reads.Last}
 }
 
-func (e *Effects) nameShown(host inventory.MachineID) shown {
+func (e *Effects) findMediumName(host inventory.MachineID) mediumName {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.shown[host]
+	return e.mediumNames[host]
 }
 
-func (e *Effects) shows(host inventory.MachineID, s shown) {
+func (e *Effects) rememberMediumName(host inventory.MachineID, s mediumName) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.shown[host] = s
+	e.mediumNames[host] = s
 }

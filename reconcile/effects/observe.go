@@ -31,22 +31,24 @@ func unknownAgent(err error) string {
 }
 
 // observeBMC asks as little as will do: the drives only while a boot is under way.
-func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.BMCState {
+func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
+	record inventory.Record) inventory.BMCState {
 	if desired.BMC == nil {
 		return inventory.BMCState{}
 	}
 	state := inventory.BMCState{At: e.config.Now()}
-	client, err := e.bmcs.client(ctx, desired)
+	client, err := e.bmcs.openClient(ctx, desired)
 	if err != nil {
-		state.Reach, state.Error = inventory.Unauthorized, err.Error() // nothing was asked: there is nothing to ask with
+		// nothing was asked: there is nothing to ask with
+		state.Reach, state.Error = inventory.Unauthorized, err.Error()
 		return state
 	}
 	system, err := client.System(ctx)
 	if err == nil && record.Boot != nil {
-		state.Media, err = e.drives(ctx, client, record.ID)
+		state.Media, err = e.observeDrives(ctx, client, record.ID)
 	}
 	if err != nil {
-		state.Reach, state.Error, state.Media = reach(err), err.Error(), nil
+		state.Reach, state.Error, state.Media = classifyError(err), err.Error(), nil
 		return state
 	}
 	state.Reach, state.Power = inventory.Reached, system.Power
@@ -57,18 +59,21 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 		}
 		state.OffCounts = since.Add(e.config.ConfirmOff)
 	}
-	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial, UUID: system.UUID}
-	state.Override = inventory.Override{Target: override(system.Override.Target), Enabled: system.Override.Enabled}
+	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial,
+		UUID: system.UUID}
+	state.Override = inventory.Override{Target: translateOverride(system.Override.Target),
+		Enabled: system.Override.Enabled}
 	return state
 }
 
-// drives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.
-func (e *Effects) drives(ctx context.Context, client *redfish.Client, host inventory.MachineID) ([]inventory.Slot, error) {
+// observeDrives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.
+func (e *Effects) observeDrives(ctx context.Context, client *redfish.Client,
+	host inventory.MachineID) ([]inventory.Slot, error) {
 	slots, err := client.Media(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ours := e.nameShown(host)
+	ours := e.findMediumName(host)
 	found := []inventory.Slot{}
 	for _, s := range slots {
 		if s.Inserted && ours.url != "" && s.Image == ours.as {
@@ -81,15 +86,15 @@ func (e *Effects) drives(ctx context.Context, client *redfish.Client, host inven
 	return found, nil
 }
 
-// override gives the target in the planner's words: a virtual CD has several names.
-func override(target string) string {
+// translateOverride gives the target in the planner's words: a virtual CD has several names.
+func translateOverride(target string) string {
 	if target == "UsbCd" {
 		return string(redfish.FromMedium)
 	}
 	return target
 }
 
-func reach(err error) inventory.Reach {
+func classifyError(err error) inventory.Reach {
 	var said *redfish.Error
 	if errors.As(err, &said) {
 		return said.Reach()

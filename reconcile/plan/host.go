@@ -227,7 +227,7 @@ func (h host) takeover() (Plan, bool) {
 
 // serial is the machine's, as its BMC says, or else as the fleet does.
 func (h host) serial() string {
-	if said := h.o.BMC.System.Serial; !inventory.Placeholder(said) {
+	if said := h.o.BMC.System.Serial; !inventory.IsPlaceholder(said) {
 		return said
 	}
 	return h.d.Identity.Serial

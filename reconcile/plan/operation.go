@@ -95,7 +95,7 @@ func (h host) arm(op inventory.Operation) Plan {
 // assignFirst hands a step out for a disk that nothing was written to yet.
 func (h host) assignFirst(op inventory.Operation) Plan {
 	disk, err := inventory.PickDisk(h.d.RootDisk, h.rec.Facts.Disks)
-	if root := op.Root().Disk; err != nil || !disk.ID().Same(root) {
+	if root := op.Root().Disk; err != nil || !disk.ID().IsSameDisk(root) {
 		return h.close(op, inventory.Superseded, fmt.Sprintf("the root disk is not %s any more", root.Label()), Held)
 	}
 	content, why := expectContent(op.Root().Content, disk)

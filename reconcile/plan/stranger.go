@@ -16,7 +16,7 @@ func (h host) identity() (Plan, bool) {
 		return Plan{}, false
 	}
 	serial := strings.TrimSpace(h.o.BMC.System.Serial)
-	given := !h.undeclared() && !inventory.Placeholder(serial) && strings.EqualFold(h.d.Consent.Takeover, serial)
+	given := !h.undeclared() && !inventory.IsPlaceholder(serial) && strings.EqualFold(h.d.Consent.Takeover, serial)
 	used := silence && strings.EqualFold(h.rec.Adopted, serial) // a takeover stays in the file, and BMCs that start anew leave values out for a while
 	if given && !used {
 		return act(Waiting, Action{Kind: RecordTakeover, Serial: serial, Replaced: true, BMC: h.shown(), Reason: "spec.consent.takeover names the machine that is behind the BMC now"}), true
@@ -93,9 +93,9 @@ func (h host) reported() inventory.BMCIdentity {
 	if h.rec.BMC != nil {
 		known = *h.rec.BMC
 	}
-	if inventory.Placeholder(known.Serial) {
+	if inventory.IsPlaceholder(known.Serial) {
 		pinned.Serial = facts.System.Serial
-		if h.rec.Adopted != "" && h.rec.OfAnother(h.d.Identity) == "" {
+		if h.rec.Adopted != "" && h.rec.DescribesOtherMachine(h.d.Identity) == "" {
 			pinned.Serial = h.rec.Adopted
 		}
 	}

@@ -31,7 +31,7 @@ func Claims(base, head inventory.Fleet, given map[inventory.MachineID]inventory.
 		if facts == nil {
 			facts = &inventory.Facts{}
 		}
-		if serial := declared.Serial; !inventory.Placeholder(serial) && (record.Facts == nil || record.OfAnother(declared) != "") {
+		if serial := declared.Serial; !inventory.IsPlaceholder(serial) && (record.Facts == nil || record.DescribesOtherMachine(declared) != "") {
 			claims[strings.ToLower(strings.TrimSpace(serial))] = true
 		}
 		for _, mac := range declared.MACs {

@@ -65,7 +65,7 @@ type Change struct {
 //	workload                          not exactly one disk         Install or Reinstall, held
 //	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed (otherdisks.go)
 func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
-	excluded, another := Excluded(d), rec.OfAnother(d.Identity)
+	excluded, another := Excluded(d), rec.DescribesOtherMachine(d.Identity)
 	switch {
 	case rec.Unreadable != "":
 		hold := Hold{Reason: NotBelieved, Message: rec.Unreadable + ", or run " + ForgetCommand(d)}
@@ -161,7 +161,7 @@ func allowed(c Change, op inventory.Operation) Change {
 // rootDisk finds the disk: among those an agent reported, or by the name the fleet gives it.
 func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.Content, *Hold) {
 	if rec.Facts == nil {
-		if rec.Installed != nil && rec.Installed.Disk.Same(inventory.NamedDisk(d.RootDisk)) {
+		if rec.Installed != nil && rec.Installed.Disk.IsSameDisk(inventory.NamedDisk(d.RootDisk)) {
 			return rec.Installed.Disk, nil, nil
 		}
 		return inventory.NamedDisk(d.RootDisk), nil, nil
@@ -175,7 +175,7 @@ func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inv
 		}
 		return inventory.DiskID{}, nil, &Hold{Reason: reason, Message: err.Error()}
 	}
-	if rec.Installed != nil && !rec.Installed.Disk.Same(disk.ID()) && sameHints(d, rec) {
+	if rec.Installed != nil && !rec.Installed.Disk.IsSameDisk(disk.ID()) && sameHints(d, rec) {
 		return disk.ID(), &disk.Content, &Hold{Reason: DiskChanged,
 			Message: fmt.Sprintf("spec.rootDisk found %s, the system was installed on %s: change spec.rootDisk if the disk was replaced", disk.ID().Label(), rec.Installed.Disk.Label())}
 	}
