@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -69,12 +70,15 @@ type attempt struct {
 }
 
 // claimed is the record by which other hosts tell whether their machine is this host's: a record that may be in the
-// journal counts as if it were there.
+// journal counts as if it were there. Where the attempt drops what was known of a machine, the journal may
+// have the record of before still, so the machine of that record is claimed too.
 func (h *host) claimed() inventory.Record {
-	if h.attempt != nil {
-		return h.attempt.record
+	if h.attempt == nil {
+		return h.record
 	}
-	return h.record
+	record := h.attempt.record
+	record.Facts, record.BMC = cmp.Or(record.Facts, h.record.Facts), cmp.Or(record.BMC, h.record.BMC)
+	return record
 }
 
 // errClaimed says that another host had a look at the same machine meanwhile, and writes it down as its own.
@@ -118,7 +122,7 @@ func (l *Loop) claim(of *subject, after inventory.Record) bool {
 		return false
 	}
 	of.host.attempt = &attempt{after, of.revision}
-	l.standing.Move(after, of.host.desired)
+	l.standing.Move(of.host.claimed(), of.host.desired)
 	return true
 }
 
