@@ -239,3 +239,32 @@ func TestLifeAndRevision(t *testing.T) {
 		}
 	})
 }
+
+// TestForgetAfterTheRecordIsSpoiled has a record become unreadable while the daemon runs, and the host forgotten: its
+// epoch does not go back, and the consents that were spent stay spent.
+func TestForgetAfterTheRecordIsSpoiled(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		const id = inventory.MachineID("host-0000")
+		w.records[id] = journal.Entry{Record: inventory.Record{ID: id, Epoch: 40, Spent: []string{"a", "b"}}, Revision: 1}
+		w.revision = 1
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Second)
+		w.mu.Lock()
+		before := w.records[id].Record
+		w.store(id, []byte("spoiled"))
+		w.mu.Unlock()
+		after(time.Hour)
+		if h, _ := d.Host(id); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.NotBelieved {
+			t.Fatalf("%s, hold %+v, want it held", h.Plan.Phase, h.Plan.Hold)
+		}
+		if err := d.Forget(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		d.end(t)
+		got := w.records[id].Record
+		if got.Epoch <= before.Epoch || got.Revision <= before.Revision || !slices.Equal(got.Spent, before.Spent) {
+			t.Errorf("record %+v, before %+v: want epoch and revision higher, and the same consents spent", got, before)
+		}
+	})
+}
