@@ -25,7 +25,7 @@ func (l *Loop) Forget(ctx context.Context, id inventory.MachineID) error {
 	if err != nil {
 		return err
 	}
-	if why := plan.KeepsRecord(of.record); why != "" {
+	if why := plan.KeepsRecord(of.desired, of.record); why != "" {
 		return fmt.Errorf("host %s is not forgotten: %s", of.desired.Label(), why)
 	}
 	if err := l.write(ctx, &of, plan.Forget(of.record)); err != nil {

@@ -268,3 +268,41 @@ func TestForgetAfterTheRecordIsSpoiled(t *testing.T) {
 		}
 	})
 }
+
+// TestForgetTakesNothingOver has a machine in service forgotten, while its file has the takeover still that was given
+// long ago: that is refused, and the machine stays as it is. Without the takeover the machine is held as found running.
+func TestForgetTakesNothingOver(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		const id = inventory.MachineID("host-0000")
+		asks := desired(id)
+		asks.Consent.Takeover = serial(id)
+		w.fleet.Hosts[id] = asks
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		m := w.machines[id]
+		done := len(m.done)
+		err := d.Forget(t.Context(), id)
+		after(time.Hour)
+		h, _ := d.Host(id)
+		d.end(t)
+		if err == nil || !strings.Contains(err.Error(), "spec.consent.takeover") || h.Plan.Phase != plan.Active ||
+			m.power != inventory.PoweredOn || len(m.done) != done || m.installs != 1 {
+			t.Errorf("Forget = %v; %s, hold %+v, done %v, want the machine left alone", err, h.Plan.Phase, h.Plan.Hold,
+				m.done[done:])
+		}
+		asks.Consent.Takeover = ""
+		w.commit("2", asks)
+		d = w.daemon(t, reconcile.Limits{})
+		after(time.Minute)
+		if err := d.Forget(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+		after(time.Hour)
+		h, _ = d.Host(id)
+		d.end(t)
+		if hold := h.Plan.Hold; hold == nil || hold.Reason != change.FoundRunning || len(m.done) != done {
+			t.Errorf("%s, hold %+v, done %v, want it held as found running", h.Plan.Phase, h.Plan.Hold, m.done[done:])
+		}
+	})
+}

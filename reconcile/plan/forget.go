@@ -20,15 +20,24 @@ func Forget(rec inventory.Record) inventory.Record {
 
 // KeepsRecord says why an operator may not have what is known of a machine dropped, with what to do instead, or "". A
 // write that is known from the status branch alone is for the operator to judge.
-func KeepsRecord(rec inventory.Record) string {
+//
+//	the machine's host has                               kept, until
+//	an operation that is written and verified            the system calls
+//	an operation that may be writing                     the operation ends
+//	a takeover in its file, which was given before       the takeover is taken out: a machine that runs would be
+//	                                                     powered off for it
+//	anything else                                        not
+func KeepsRecord(d inventory.Desired, rec inventory.Record) string {
 	op := rec.Operation
-	switch {
-	case op == nil, rec.Unproved(), op.Begun == 0 && !verified(*op):
-		return ""
-	case verified(*op):
+	switch counts := op != nil && !rec.Unproved(); {
+	case counts && verified(*op):
 		return fmt.Sprintf("operation %s is written and verified: it ends when the system calls; "+
 			"`ingot retry` starts it again, other inputs end it", op.ID)
-	default:
+	case counts && op.Begun != 0:
 		return fmt.Sprintf("operation %s may be writing: wait for its end, or ask for other inputs in the fleet", op.ID)
+	case d.Consent.Takeover != "":
+		return "its machine would be powered off if it runs: take spec.consent.takeover out of its file first"
+	default:
+		return ""
 	}
 }
