@@ -107,7 +107,7 @@ func (l *Loop) write(ctx context.Context, of *subject, after inventory.Record) e
 		return err
 	}
 	of.record, of.revision = after, revision
-	h.record, h.revision, h.attempt = after, revision, nil
+	h.record, h.revision, h.attempt, h.doubtful = after, revision, nil, false
 	l.moved(h)
 	return nil
 }

@@ -25,7 +25,8 @@ func (l *Loop) Forget(ctx context.Context, id inventory.MachineID) error {
 	if err != nil {
 		return err
 	}
-	if why := plan.KeepsRecord(of.desired, of.record); why != "" {
+	if why := l.keepsRecord(ctx, of); why != "" {
+		l.Nudge(id)
 		return fmt.Errorf("host %s is not forgotten: %s", of.desired.Label(), why)
 	}
 	if err := l.write(ctx, &of, plan.Forget(of.record)); err != nil {
@@ -34,6 +35,20 @@ func (l *Loop) Forget(ctx context.Context, id inventory.MachineID) error {
 	l.showForgotten(h)
 	l.Nudge(id)
 	return nil
+}
+
+// keepsRecord says why a host is not forgotten, or "". What its record does not say yet its agent is asked, as the write
+// of the record may have failed. No leave to write is given from then on, until the record is written or read again.
+func (l *Loop) keepsRecord(ctx context.Context, of subject) string {
+	observed := inventory.Observed{Record: of.record}
+	why := plan.KeepsRecord(of.desired, observed)
+	if op := of.record.Operation; why != "" || op == nil || op.Stage != inventory.Armed {
+		return why
+	}
+	l.mu.Lock()
+	of.host.doubtful = true
+	l.mu.Unlock()
+	return plan.KeepsRecord(of.desired, l.observe(ctx, of))
 }
 
 // showForgotten puts on a host's page that nothing is known of the host, until the next look.

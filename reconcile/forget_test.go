@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/journal/journaltest"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -303,6 +304,47 @@ func TestForgetTakesNothingOver(t *testing.T) {
 		d.end(t)
 		if hold := h.Plan.Hold; hold == nil || hold.Reason != change.FoundRunning || len(m.done) != done {
 			t.Errorf("%s, hold %+v, done %v, want it held as found running", h.Plan.Phase, h.Plan.Hold, m.done[done:])
+		}
+	})
+}
+
+// TestForgetWhileTheWriteBegins has the record not say yet that the job was handed out, as that write had no answer,
+// while the agent was let write: the host is not forgotten, and the install ends.
+func TestForgetWhileTheWriteBegins(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		const id = inventory.MachineID("host-0000")
+		m, handedOut := w.machines[id], false
+		m.script = true
+		w.watch = func() {
+			if !handedOut && m.agent.Job.State == inventory.JobRunning {
+				handedOut = true
+				w.writes.Next(journaltest.Lost)
+			}
+		}
+		d := w.daemon(t, reconcile.Limits{})
+		for !handedOut {
+			after(time.Second)
+		}
+		w.mu.Lock()
+		operation := m.agent.Job.ID
+		w.mu.Unlock()
+		if refusal, err := d.Leave(id, operation); refusal != "" || err != nil {
+			t.Fatalf("Leave = %q, %v", refusal, err)
+		}
+		w.mu.Lock()
+		m.agent.Job.Begun, m.disk, m.installs = true, operation, 1
+		w.mu.Unlock()
+		err := d.Forget(t.Context(), id)
+		w.mu.Lock()
+		m.agent.Job.State = inventory.JobSucceeded
+		w.mu.Unlock()
+		after(time.Hour)
+		h, _ := d.Host(id)
+		d.end(t)
+		if err == nil || !strings.Contains(err.Error(), "may be writing") || h.Plan.Phase != plan.Active || m.installs != 1 {
+			t.Errorf("Forget = %v; %s, hold %+v, %d installs, want it refused, and one install", err, h.Plan.Phase,
+				h.Plan.Hold, m.installs)
 		}
 	})
 }
