@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -69,16 +68,15 @@ type attempt struct {
 	revision int64 // the revision that the write replaces
 }
 
-// claimed is the record by which other hosts tell whether their machine is this host's: a record that may be in the
-// journal counts as if it were there. Where the attempt drops what was known of a machine, the journal may
-// have the record of before still, so the machine of that record is claimed too.
-func (h *host) claimed() inventory.Record {
+// moveStanding says by which records other hosts tell whether their machine is this host's. A record that may be in the
+// journal counts as if it were there; the journal may have the record of before still, so that counts too. The caller
+// holds the lock.
+func (l *Loop) moveStanding(h *host) {
 	if h.attempt == nil {
-		return h.record
+		l.standing.Move(h.record, h.desired)
+		return
 	}
-	record := h.attempt.record
-	record.Facts, record.BMC = cmp.Or(record.Facts, h.record.Facts), cmp.Or(record.BMC, h.record.BMC)
-	return record
+	l.standing.Move(h.attempt.record, h.desired, h.record)
 }
 
 // errClaimed says that another host had a look at the same machine meanwhile, and writes it down as its own.
@@ -122,7 +120,7 @@ func (l *Loop) claim(of *subject, after inventory.Record) bool {
 		return false
 	}
 	of.host.attempt = &attempt{after, of.revision}
-	l.standing.Move(of.host.claimed(), of.host.desired)
+	l.moveStanding(of.host)
 	return true
 }
 

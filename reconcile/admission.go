@@ -102,7 +102,7 @@ func (l *Loop) tellFleet() {
 
 // moved tells of a host whose desire, record or last look may have changed. The caller holds the lock.
 func (l *Loop) moved(h *host) {
-	l.standing.Move(h.claimed(), h.desired)
+	l.moveStanding(h)
 	h.live.Stance = h.stance()
 	l.admit.Set(h.record.ID, admit.Of(h.desired, h.record, h.live))
 }

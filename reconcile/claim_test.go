@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -138,4 +139,28 @@ func TestAForgetThatIsNotDoneFreesNoMachine(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAMoveThatIsNotWrittenFreesNoMachine gives a host that was booted once, and nothing more, another machine, and
+// the write that says so never arrives. Another host asks for the machine before meanwhile.
+func TestAMoveThatIsNotWrittenFreesNoMachine(t *testing.T) {
+	const answered, late, lost = journaltest.Answered, journaltest.Late, journaltest.Lost
+	asks := func(machine int, id string) claim {
+		return claim{machine: machine, name: id, id: id, inputs: "0123456789abcdef"}
+	}
+	h := history{
+		merges: []merge{
+			{claims: []claim{asks(0, "one")}, wait: time.Second, restart: "away"},
+			{claims: []claim{asks(0, "one")}, wait: 5 * time.Second, restart: "away"},
+			{claims: []claim{asks(0, "another"), asks(1, "one")}, wait: time.Minute, restart: "killed"},
+			{claims: []claim{asks(0, "other")}, wait: 15 * time.Second, restart: "killed"},
+		},
+		fates:  []journaltest.Fate{late, answered, late, lost, answered, lost}, // the last one is of the move
+		delays: []time.Duration{time.Second, time.Second},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, wrong := range ownersAfter(t, h) {
+			t.Error(wrong)
+		}
+	})
 }

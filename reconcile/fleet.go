@@ -142,7 +142,7 @@ func (l *Loop) take(next inventory.Fleet) {
 	l.tellFleet()
 	for _, h := range l.hosts {
 		h.failures = 0 // whatever was wrong may be mended
-		l.standing.Move(h.claimed(), h.desired)
+		l.moveStanding(h)
 	}
 	for id, h := range l.hosts {
 		h.standing = l.standing.Of(h.desired, h.record, h.seen.observed)
