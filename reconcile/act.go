@@ -86,7 +86,7 @@ func (l *Loop) writeRecord(ctx context.Context, in *lookInput, after inventory.R
 		return err
 	}
 	in.record, in.revision = after, revision
-	h.record, h.revision, h.pending, h.doubtful = after, revision, nil, false
+	h.record, h.revision, h.pending = after, revision, nil
 	l.indexHost(h)
 	return nil
 }

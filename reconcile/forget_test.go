@@ -329,7 +329,7 @@ func TestForgetWhileTheWriteBegins(t *testing.T) {
 			after(time.Second)
 		}
 		w.mu.Lock()
-		operation, _, _ := strings.Cut(m.agent.Job.ID, ".")
+		operation := w.records[id].Record.OperationID()
 		w.mu.Unlock()
 		if refusal, err := d.CheckLeave(id, operation); refusal != "" || err != nil {
 			t.Fatalf("Leave = %q, %v", refusal, err)

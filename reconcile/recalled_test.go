@@ -18,13 +18,14 @@ import (
 )
 
 // TestAnOldPageContinuesNothing keeps every state of the branch during an install, and puts each back after it, when the journal is lost: the page alone, and
-// the whole branch. Whatever it says, the machine that runs is neither powered off nor written to.
+// the whole branch. Whatever it says, the machine that runs is neither powered off nor written to, be it that its system calls again or not.
 func TestAnOldPageContinuesNothing(t *testing.T) {
 	t.Parallel()
-	for _, whole := range []bool{false, true} {
+	for _, test := range []struct{ whole, calls bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+		whole := test.whole
 		for at := 0; ; at++ {
 			states := 0
-			t.Run(fmt.Sprintf("state %d, the whole branch %v", at, whole), func(t *testing.T) {
+			t.Run(fmt.Sprintf("state %d, %+v", at, test), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(1)
 					m, page := w.machines["host-0000"], status.Path("host-0000")
@@ -39,6 +40,9 @@ func TestAnOldPageContinuesNothing(t *testing.T) {
 					}
 					done := len(m.done)
 					m.agent = inventory.AgentState{} // the hub's memory is gone with the journal
+					if test.calls {
+						m.agent.PhoneHome = &inventory.PhoneHome{Install: m.disk}
+					}
 					w.records, w.accepted = map[inventory.MachineID]journal.Entry{}, journal.Accepted{}
 					if whole {
 						w.branch = maps.Clone(history[at])

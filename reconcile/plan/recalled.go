@@ -52,7 +52,7 @@ func (h host) word(off bool) (Plan, bool) {
 		return Plan{Phase: Waiting, Waits: "the agent to say whether it works on a job", Again: 2 * time.Second}, true
 	case spoken && verified(*op) && job.Attempt > op.Attempt:
 		return unproved("the status branch says that its install was written and verified, and its agent works on a later attempt: it goes on when the installed system phones home. " +
-			"Else look at the machine's console"), true
+			"Else look at the machine's console, then run " + change.ForgetCommand(h.d)), true
 	case spoken:
 		word.Operation = armed(h.withSteps(*op), job)
 	case !verified(*op) && !off:

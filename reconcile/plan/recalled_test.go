@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -112,8 +113,8 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			desired.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent)
 			p := plan.Next(desired, o, m.now)
 			if test.want.Stage == "" { // it was verified: an agent that works on it again is for a person to look at
-				if p.Phase != plan.Held || p.Action != nil {
-					t.Errorf("plan = %+v, want a hold", p)
+				if p.Phase != plan.Held || p.Action != nil || !strings.Contains(p.Hold.Message, "ingot forget") {
+					t.Errorf("plan = %+v, hold %+v, want a hold, and the way out of it", p, p.Hold)
 				}
 				return
 			}

@@ -274,11 +274,15 @@ func spendAll(rec inventory.Record, disks []inventory.OperationDisk) inventory.R
 	return rec
 }
 
-// recordHome ends the operation well: the installed system runs.
+// recordHome ends the operation well: the installed system runs. A boot into the ramdisk is over then, which a record
+// from an old page may have still.
 func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
 	noteBegun(op) // it runs, so it was written
 	rec.Recovered = nil
+	if rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk {
+		rec.Boot = nil
+	}
 	rec.Installed = &inventory.Installed{
 		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image,
 		Disk: op.Root().Disk, Update: op.Update, At: now,

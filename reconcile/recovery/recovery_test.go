@@ -130,10 +130,8 @@ func TestReread(t *testing.T) {
 		ID: "x"}}
 	broken := inventory.Record{ID: "a", Epoch: 3, Unreadable: "a newer ingot wrote it"}
 	armed := at(epoch(5), doing("op-1", inventory.Working, 1, 1), revised(9))
-	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Kind: inventory.Install,
-		Stage: inventory.Confirming, Starts: 1, Attempt: 1, Disks: []inventory.OperationDisk{{Begun: 1}}}}
-	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{
-		ID: "op", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Succeeded}}
+	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Confirming, Starts: 1, Attempt: 1, Disks: []inventory.OperationDisk{{Begun: 1}}}}
+	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Succeeded}}
 	for name, test := range map[string]struct {
 		known inventory.Record
 		entry journal.Entry
