@@ -26,17 +26,19 @@ const (
 	PowerOn        Kind = "PowerOn"
 	EjectMedia     Kind = "EjectMedia"
 	InsertMedia    Kind = "InsertMedia"
-	BootFromMedia  Kind = "BootFromMedia"  // boot override to the medium, continuous where the firmware can
-	BootFromDisk   Kind = "BootFromDisk"   // boot override away from the medium
-	AssignStep     Kind = "AssignStep"     // hand the step at the cursor to the agent; if it writes, the disk may be written from here on
+	BootFromMedia  Kind = "BootFromMedia" // boot override to the medium, continuous where the firmware can
+	BootFromDisk   Kind = "BootFromDisk"  // boot override away from the medium
+	// hand the step at the cursor to the agent; if it writes, the disk may be written from here on
+	AssignStep     Kind = "AssignStep"
 	WithdrawJob    Kind = "WithdrawJob"    // take the job back from the agent, unless it has begun to write
 	AssignPowerOff Kind = "AssignPowerOff" // let the agent power its machine off
 	RecordTakeover Kind = "RecordTakeover" // journal only: the fleet allows to take over a machine found running
 	RecordFacts    Kind = "RecordFacts"    // journal only: the agent's facts passed the identity check
 	RecordBegun    Kind = "RecordBegun"    // journal only: the agent has the job, and may write
-	RecordStep     Kind = "RecordStep"     // journal only: the agent did the step at the cursor; the next one may follow
-	RecordFailed   Kind = "RecordFailed"   // journal only: an attempt failed; the next one may follow
-	RecordHome     Kind = "RecordHome"     // journal only: the installed system phoned home; the operation succeeded
+	// journal only: the agent did the step at the cursor; the next one may follow
+	RecordStep   Kind = "RecordStep"
+	RecordFailed Kind = "RecordFailed" // journal only: an attempt failed; the next one may follow
+	RecordHome   Kind = "RecordHome"   // journal only: the installed system phoned home; the operation succeeded
 )
 
 // Action is one thing to do to a host, with its reason. Only the fields its kind needs are set.
@@ -47,24 +49,28 @@ type Action struct {
 	Operation *inventory.Operation   // OpenOperation, CloseOperation, AssignStep, WithdrawJob
 	Boot      *inventory.Boot        // OpenBoot, InsertMedia, PowerOn: the attempt it belongs to
 	BMC       *inventory.BMCIdentity // OpenBoot, RecordTakeover: whose machine it is, as its BMC says
-	Content   string                 // AssignStep: what the agent must find right before the write (wire.DiskRef.Content)
-	Graceful  bool                   // PowerOff
-	Error     string                 // RecordFailed, WithdrawJob
-	Lost      bool                   // WithdrawJob: its agent is gone, which is a failure of the attempt
-	Untouched bool                   // RecordFailed: the attempt came to no write
-	Withdrawn bool                   // RecordFailed: it was taken back, and is no failure
-	Facts     *inventory.Facts       // RecordFacts
-	Serial    string                 // RecordTakeover
-	Replaced  bool                   // RecordTakeover: it is another machine than the known one, of which nothing is known
-	Home      *inventory.PhoneHome   // RecordHome; nil when the workload has phone-home disabled
+	// AssignStep: what the agent must find right before the write (wire.DiskRef.Content)
+	Content   string
+	Graceful  bool             // PowerOff
+	Error     string           // RecordFailed, WithdrawJob
+	Lost      bool             // WithdrawJob: its agent is gone, which is a failure of the attempt
+	Untouched bool             // RecordFailed: the attempt came to no write
+	Withdrawn bool             // RecordFailed: it was taken back, and is no failure
+	Facts     *inventory.Facts // RecordFacts
+	Serial    string           // RecordTakeover
+	// RecordTakeover: it is another machine than the known one, of which nothing is known
+	Replaced bool
+	Home     *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
 }
 
 // JournalOnly reports whether an action changes nothing but the record.
 func (k Kind) JournalOnly() bool {
 	switch k {
-	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordBegun, RecordStep, RecordFailed, RecordHome:
+	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, RecordTakeover, RecordFacts, RecordBegun,
+		RecordStep, RecordFailed, RecordHome:
 		return true
-	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep, WithdrawJob, AssignPowerOff:
+	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep,
+		WithdrawJob, AssignPowerOff:
 		return false
 	default:
 		panic("plan: unknown action " + string(k))
@@ -100,7 +106,8 @@ const (
 )
 
 // Phases are all there are.
-var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting, Active, Failed}
+var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting, Active,
+	Failed}
 
 // Plan is what shall happen to a host next.
 type Plan struct {

@@ -49,7 +49,7 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *Action, w
 		return &Action{Kind: EjectMedia, Reason: "another medium is in"}, ""
 	case !inserted:
 		return &Action{Kind: InsertMedia, Boot: &b, Reason: "this boot's medium must be in"}, ""
-	case !fromMedia(o.BMC.Override):
+	case !startsFromMedia(o.BMC.Override):
 		why := "the firmware must start from the medium, also after a power cut"
 		return &Action{Kind: BootFromMedia, Boot: &b, Reason: why}, ""
 	default:
@@ -57,7 +57,7 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *Action, w
 	}
 }
 
-// fromMedia reports whether the firmware is told to start from a virtual CD.
-func fromMedia(o inventory.Override) bool {
+// startsFromMedia reports whether the firmware is told to start from a virtual CD.
+func startsFromMedia(o inventory.Override) bool {
 	return (o.Target == "Cd" || o.Target == "UsbCd") && (o.Enabled == "Continuous" || o.Enabled == "Once")
 }

@@ -9,9 +9,9 @@ import (
 // Forget drops what is known of a machine. The epoch stays, raised by one so that no page of before knows more, and
 // so do the spent consents, with the one of an operation that may have written.
 func Forget(rec inventory.Record) inventory.Record {
-	if op := rec.Operation; op != nil && (op.HasBegun() || order[op.Stage] >= order[inventory.Working] ||
+	if op := rec.Operation; op != nil && (op.HasBegun() || stageOrder[op.Stage] >= stageOrder[inventory.Working] ||
 		rec.Unproved()) {
-		rec = spendAll(rec, op.Disks)
+		rec = spendConsents(rec, op.Disks)
 	}
 	epoch := rec.Epoch + 1
 	return inventory.Record{ID: rec.ID, Life: rec.Life, Revision: rec.Revision, Epoch: epoch, Spent: rec.Spent,
@@ -27,9 +27,9 @@ func KeepsRecord(rec inventory.Record) string {
 		handedOut = step.State == inventory.StepWorking
 	}
 	switch {
-	case op == nil, rec.Unproved(), !op.HasBegun() && !handedOut && !verified(*op):
+	case op == nil, rec.Unproved(), !op.HasBegun() && !handedOut && !isVerified(*op):
 		return ""
-	case verified(*op):
+	case isVerified(*op):
 		return fmt.Sprintf("operation %s is written and verified: it ends when the system calls; "+
 			"`ingot retry` starts it again, other inputs end it", op.ID)
 	default:

@@ -19,7 +19,7 @@ const (
 // there is. The id of a new operation or boot is in the action: the planner has no randomness. The given record is not
 // changed.
 func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
-	rec = clone(rec)
+	rec = cloneRecord(rec)
 	switch a.Kind {
 	case OpenBoot:
 		rec.Epoch++
@@ -43,9 +43,9 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 			rec.Operation, rec.Installed = a.Operation, nil
 		}
 	case CloseOperation:
-		return end(rec, a.Operation.Outcome, a.Operation.Error, now)
+		return endOperation(rec, a.Operation.Outcome, a.Operation.Error, now)
 	case AssignStep:
-		return handOut(rec, a)
+		return handOutStep(rec, a)
 	case RecordTakeover:
 		return takeOver(rec, a)
 	case RecordFacts:
@@ -55,10 +55,11 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case RecordStep:
 		recordStep(rec.Operation)
 	case RecordFailed:
-		return failedAttempt(rec, a)
+		return endFailedAttempt(rec, a)
 	case RecordHome:
 		return recordHome(rec, a.Home, now)
-	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, WithdrawJob, AssignPowerOff:
+	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, WithdrawJob,
+		AssignPowerOff:
 		// nothing to remember: the effect can be seen
 	default:
 		panic("plan: unknown action " + string(a.Kind))
@@ -71,7 +72,7 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	if out.Result != Done {
 		return rec
 	}
-	rec = clone(rec)
+	rec = cloneRecord(rec)
 	switch {
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
@@ -94,26 +95,26 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 }
 
 // order of the stages. An operation never goes back: what was written and verified is not written again.
-var order = map[inventory.Stage]int{
+var stageOrder = map[inventory.Stage]int{
 	inventory.Intended: 1, inventory.Published: 2, inventory.Working: 3, inventory.Confirming: 4, inventory.Ended: 5,
 }
 
-// advance is the one place where an operation's stage changes.
-func advance(op *inventory.Operation, to inventory.Stage) {
-	if order[to] < order[op.Stage] {
+// advanceStage is the one place where an operation's stage changes.
+func advanceStage(op *inventory.Operation, to inventory.Stage) {
+	if stageOrder[to] < stageOrder[op.Stage] {
 		panic(fmt.Sprintf("plan: operation %s would go from %s back to %s", op.ID, op.Stage, to))
 	}
 	op.Stage = to
 }
 
-// handOut notes that the step at the cursor is about to be handed out. An operation of ingot 4176809 that was not armed
+// handOutStep notes that the step at the cursor is about to be handed out. An operation of ingot 4176809 that was not armed
 // has its steps in the action.
-func handOut(rec inventory.Record, a Action) inventory.Record {
+func handOutStep(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
 	if len(op.Steps) == 0 && op.Stage != inventory.Working {
 		op.Steps = slices.Clone(a.Operation.Steps)
 	}
-	advance(op, inventory.Working)
+	advanceStage(op, inventory.Working)
 	if step, due := op.Step(); due {
 		step.State, step.Attempt = inventory.StepWorking, op.Attempt
 		op.Steps[op.Cursor] = step
@@ -126,7 +127,7 @@ func handOut(rec inventory.Record, a Action) inventory.Record {
 
 // recordStep notes that the step at the cursor is done. After the last one the operation is to be confirmed.
 func recordStep(op *inventory.Operation) {
-	advance(op, inventory.Working)
+	advanceStage(op, inventory.Working)
 	if op.Writes() {
 		noteBegun(op)
 	}
@@ -136,7 +137,7 @@ func recordStep(op *inventory.Operation) {
 		op.Cursor++
 	}
 	if op.Cursor == len(op.Steps) {
-		advance(op, inventory.Confirming)
+		advanceStage(op, inventory.Confirming)
 		op.Error = ""
 	}
 }
@@ -166,30 +167,30 @@ func forgetBegun(op *inventory.Operation) {
 	}
 }
 
-// failedAttempt ends the present attempt. One that wrote nothing, when none before it may have, gives the machine its
+// endFailedAttempt ends the present attempt. One that wrote nothing, when none before it may have, gives the machine its
 // system back. That a script wrote nothing says so of the script alone.
-func failedAttempt(rec inventory.Record, a Action) inventory.Record {
+func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
-	advance(op, inventory.Working)
+	advanceStage(op, inventory.Working)
 	if op.Writes() {
 		if noteBegun(op); a.Untouched {
 			takeBegunBack(op)
 		}
 	}
-	rec = restored(rec)
+	rec = restoreReplaced(rec)
 	op.Error = a.Error
 	op.Attempt++
 	if a.Withdrawn {
 		op.Withdrawn++
 	}
-	rewind(op, a)
+	rewindCursor(op, a)
 	return rec
 }
 
-// rewind puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where the
+// rewindCursor puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where the
 // system is written and verified, the one behind the step that installs. Steps in front of it are not run over a
 // written system.
-func rewind(op *inventory.Operation, a Action) {
+func rewindCursor(op *inventory.Operation, a Action) {
 	if len(op.Steps) == 0 && a.Operation != nil { // the attempt that failed was one job for the whole list
 		op.Steps = slices.Clone(a.Operation.Steps)
 	}
@@ -207,9 +208,9 @@ func rewind(op *inventory.Operation, a Action) {
 	op.Cursor = first
 }
 
-// restored gives a machine the system back that its operation would have replaced, and has not: nothing was written. It
+// restoreReplaced gives a machine the system back that its operation would have replaced, and has not: nothing was written. It
 // changes the record's operation.
-func restored(rec inventory.Record) inventory.Record {
+func restoreReplaced(rec inventory.Record) inventory.Record {
 	if op := rec.Operation; op != nil && !op.HasBegun() && op.Replaces != nil {
 		rec.Installed, op.Replaces = op.Replaces, nil
 	}
@@ -228,14 +229,14 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
-// end closes the operation. A consent is spent when something may have been written under it.
-func end(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
-	rec = restored(rec)
+// endOperation closes the operation. A consent is spent when something may have been written under it.
+func endOperation(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
+	rec = restoreReplaced(rec)
 	op := *rec.Operation
 	if outcome == inventory.Succeeded {
 		noteBegun(&op)
 	}
-	rec = spend(rec, op.Disks)
+	rec = spendBegun(rec, op.Disks)
 	op.Replaces = nil
 	op.Stage, op.Ended, op.Outcome = inventory.Ended, now, outcome
 	if failure != "" {
@@ -251,19 +252,19 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 	return rec
 }
 
-// spend keeps the consents over disks that may have been written to from counting again.
-func spend(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
+// spendBegun keeps the consents over disks that may have been written to from counting again.
+func spendBegun(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
 	var begun []inventory.OperationDisk
 	for _, disk := range disks {
 		if disk.Begun != 0 {
 			begun = append(begun, disk)
 		}
 	}
-	return spendAll(rec, begun)
+	return spendConsents(rec, begun)
 }
 
-// spendAll keeps the consents over disks from counting again, whether these were written to or not.
-func spendAll(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
+// spendConsents keeps the consents over disks from counting again, whether these were written to or not.
+func spendConsents(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
 	for _, disk := range disks {
 		if disk.Consent == "" {
 			continue
@@ -286,11 +287,11 @@ func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) 
 	if call != nil {
 		rec.Installed.PhoneHome = call.At
 	}
-	return end(rec, inventory.Succeeded, "", now)
+	return endOperation(rec, inventory.Succeeded, "", now)
 }
 
-// clone copies what Begin and Settle change in place.
-func clone(rec inventory.Record) inventory.Record {
+// cloneRecord copies what Begin and Settle change in place.
+func cloneRecord(rec inventory.Record) inventory.Record {
 	if rec.Operation != nil {
 		rec.Operation = rec.Operation.Clone()
 	}

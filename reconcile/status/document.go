@@ -143,7 +143,7 @@ func (d Document) Says(other Document) bool {
 }
 
 // Encode gives the document's bytes.
-func (d Document) Encode() []byte { return encode(d) }
+func (d Document) Encode() []byte { return encodeDocument(d) }
 
 // Parse reads a document. Of what it does not know it keeps what is the host's or in its record, operations, boot and hardware; the error of a document that
 // says that a newer ingot must read it is format.ErrNewer. A phase or a stage that is not known is an error: nothing could be decided from it.
@@ -152,13 +152,14 @@ func Parse(data []byte) (Document, error) {
 		return Document{}, fmt.Errorf("status document has %d bytes, at most %d are read", len(data), MaxDocument)
 	}
 	var d Document
-	if err := decode(data, &d); err != nil {
+	if err := decodeDocument(data, &d); err != nil {
 		return Document{}, fmt.Errorf("status document: %w", err)
 	}
 	if d.APIVersion != schemas.APIVersion || d.Kind != KindHostStatus || d.Metadata.Name == "" {
-		return Document{}, fmt.Errorf("status document: %s %s is not a HostStatus of %s", d.APIVersion, d.Kind, schemas.APIVersion)
+		return Document{}, fmt.Errorf("status document: %s %s is not a HostStatus of %s", d.APIVersion, d.Kind,
+			schemas.APIVersion)
 	}
-	if err := d.known(); err != nil {
+	if err := d.checkKnown(); err != nil {
 		return Document{}, fmt.Errorf("status document: %w: install the ingot that wrote it, or a newer one", err)
 	}
 	record := d.Record().FromOlder()
@@ -166,8 +167,8 @@ func Parse(data []byte) (Document, error) {
 	return d, nil
 }
 
-// known refuses phases and stages that there are none of: nothing could be decided from them.
-func (d Document) known() error {
+// checkKnown refuses phases and stages that there are none of: nothing could be decided from them.
+func (d Document) checkKnown() error {
 	if !slices.Contains(plan.Phases, d.Phase) {
 		return fmt.Errorf("phase %q is not known", d.Phase)
 	}

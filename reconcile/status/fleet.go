@@ -66,7 +66,8 @@ func Do(earlier []Act, next Act) []Act {
 func Acts(known, page []Act) []Act {
 	all := slices.Clone(known)
 	for _, act := range page {
-		if !slices.ContainsFunc(known, func(k Act) bool { return k.At.Equal(act.At) && k.By == act.By && k.What == act.What }) {
+		if !slices.ContainsFunc(known,
+			func(k Act) bool { return k.At.Equal(act.At) && k.By == act.By && k.What == act.What }) {
 			all = append(all, act)
 		}
 	}
@@ -99,7 +100,7 @@ const maxFindings = 100
 
 // NewFleet completes the fleet's document, whose commits and title the caller gives, with findings and its hosts' documents.
 func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
-	f.APIVersion, f.Kind, f.Hosts, f.Named = schemas.APIVersion, KindFleetStatus, map[string]int{}, named(hosts)
+	f.APIVersion, f.Kind, f.Hosts, f.Named = schemas.APIVersion, KindFleetStatus, map[string]int{}, mapNames(hosts)
 	for i, finding := range findings {
 		if i == maxFindings {
 			f.Findings = append(f.Findings, fmt.Sprintf("…and %d more", len(findings)-maxFindings))
@@ -113,8 +114,8 @@ func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
 	return f
 }
 
-// named are the ids of hosts that have another name. A name that the fleet gave to a new host is not an orphan's any more.
-func named(hosts []Document) map[string]inventory.MachineID {
+// mapNames are the ids of hosts that have another name. A name that the fleet gave to a new host is not an orphan's any more.
+func mapNames(hosts []Document) map[string]inventory.MachineID {
 	ids := map[string]inventory.MachineID{}
 	for _, d := range hosts {
 		if _, taken := ids[d.Metadata.Name]; d.Metadata.ID != "" && (!taken || d.Phase != plan.Orphaned) {
@@ -130,7 +131,7 @@ func named(hosts []Document) map[string]inventory.MachineID {
 }
 
 // Encode gives the document's bytes.
-func (f Fleet) Encode() []byte { return encode(f) }
+func (f Fleet) Encode() []byte { return encodeDocument(f) }
 
 // ParseFleet reads the fleet's document. Of what it does not know it keeps what is the fleet's, a commit's or an act's; the error of a document that says that a
 // newer ingot must read it is format.ErrNewer.
@@ -139,11 +140,12 @@ func ParseFleet(data []byte) (Fleet, error) {
 		return Fleet{}, fmt.Errorf("status of the fleet has %d bytes, at most %d are read", len(data), MaxDocument)
 	}
 	var f Fleet
-	if err := decode(data, &f); err != nil {
+	if err := decodeDocument(data, &f); err != nil {
 		return Fleet{}, fmt.Errorf("status of the fleet: %w", err)
 	}
 	if f.APIVersion != schemas.APIVersion || f.Kind != KindFleetStatus {
-		return Fleet{}, fmt.Errorf("status of the fleet: %s %s is not a FleetStatus of %s", f.APIVersion, f.Kind, schemas.APIVersion)
+		return Fleet{}, fmt.Errorf("status of the fleet: %s %s is not a FleetStatus of %s", f.APIVersion, f.Kind,
+			schemas.APIVersion)
 	}
 	return f, nil
 }
@@ -155,8 +157,8 @@ type Deeds struct {
 	Installed, Installing, Failed, Held []string
 }
 
-// Of gives what came of each commit. A host counts for the commit that it was installed from, which is its ring's release.
-func Of(commits []Commit, hosts []Document) []Deeds {
+// CollectDeeds gives what came of each commit. A host counts for the commit that it was installed from, which is its ring's release.
+func CollectDeeds(commits []Commit, hosts []Document) []Deeds {
 	all := make([]Deeds, len(commits))
 	byCommit := map[string]*Deeds{}
 	for i, c := range commits {
@@ -169,7 +171,8 @@ func Of(commits []Commit, hosts []Document) []Deeds {
 		}
 		return &Deeds{} // forgotten
 	}
-	for _, d := range slices.SortedFunc(slices.Values(hosts), func(a, b Document) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) }) {
+	for _, d := range slices.SortedFunc(slices.Values(hosts),
+		func(a, b Document) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) }) {
 		name := d.Metadata.Name
 		if d.Hold != nil && d.Hold.Consent != "" {
 			waits := of(d.Commit)

@@ -21,9 +21,9 @@ var reference = regexp.MustCompile(`([#!$%&])([\pL\pN"_])`)
 // opening is what begins a heading or a list at the beginning of a line.
 var opening = regexp.MustCompile(`^(?:[#+=-]|[0-9]{1,9}[.)])`)
 
-// cell makes text safe inside a table or a list of a page that a forge renders: no HTML, no links, no mentions, one line.
-func cell(text string) string {
-	text = strings.TrimSpace(line(text))
+// escapeCell makes text safe inside a table or a list of a page that a forge renders: no HTML, no links, no mentions, one line.
+func escapeCell(text string) string {
+	text = strings.TrimSpace(oneLine(text))
 	head := opening.FindString(text)
 	text = markup.Replace(html.EscapeString(reference.ReplaceAllString(text[len(head):], "$1\u200b$2")))
 	if head == "" {
@@ -33,8 +33,8 @@ func cell(text string) string {
 	return fmt.Sprintf("%s&#%d;%s", head[:last], head[last], text)
 }
 
-// line has no control characters: text on one line.
-func line(text string) string {
+// oneLine has no control characters: text on one line.
+func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
@@ -43,12 +43,12 @@ func line(text string) string {
 	}, text)
 }
 
-// code makes text safe between backticks, also inside a table. Of nothing it makes nothing.
-func code(text string) string {
+// codeSpan makes text safe between backticks, also inside a table. Of nothing it makes nothing.
+func codeSpan(text string) string {
 	if text == "" {
 		return ""
 	}
-	return "`" + strings.NewReplacer("`", "'", "|", "\u2223").Replace(line(text)) + "`"
+	return "`" + strings.NewReplacer("`", "'", "|", "\u2223").Replace(oneLine(text)) + "`"
 }
 
-func short(commit string) string { return commit[:min(len(commit), 10)] }
+func shortCommit(commit string) string { return commit[:min(len(commit), 10)] }

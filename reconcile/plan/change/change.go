@@ -26,7 +26,8 @@ const (
 	TurnOn    Verdict = "TurnOn"
 	TurnOff   Verdict = "TurnOff"
 	HandsOff  Verdict = "HandsOff" // protected, orphaned, unmanaged
-	Unknown   Verdict = "Unknown"  // what is known of the machine cannot be read: anything may happen to it. Of reviews only.
+	// what is known of the machine cannot be read: anything may happen to it. Of reviews only.
+	Unknown Verdict = "Unknown"
 )
 
 // Change is what the fleet's desire means for a host, computed from desire and record alone: it is the plan of a pull request.
@@ -74,16 +75,18 @@ func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) C
 		return Change{Verdict: HandsOff, Why: []string{excluded}}
 	case who.KnownAs != "":
 		return Change{Verdict: HandsOff, Why: []string{who.By + " is known as " + string(who.KnownAs)},
-			Hold: &Hold{Reason: KnownAs, Message: knownAs(who)}}
-	case another != "" && !taken(d, rec):
-		return Change{Verdict: HandsOff, Why: []string{another}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
-			"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of its own in metadata.id", another, cmp.Or(d.Identity.Serial, "the serial that its BMC shows"))}}
+			Hold: &Hold{Reason: KnownAs, Message: knownAsMessage(who)}}
+	case another != "" && !takesOver(d, rec):
+		return Change{Verdict: HandsOff, Why: []string{another},
+			Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
+				"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of "+
+					"its own in metadata.id", another, cmp.Or(d.Identity.Serial, "the serial that its BMC shows"))}}
 	case d.Workload == nil:
 		return Change{Verdict: Nothing}
 	case rec.Operation == nil && rec.Has(d.Workload):
 		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
 	default:
-		return install(d, rec)
+		return decideInstall(d, rec)
 	}
 }
 
@@ -101,53 +104,56 @@ func Excluded(d inventory.Desired) string {
 	}
 }
 
-// install decides about writing the workload's system.
-func install(d inventory.Desired, rec inventory.Record) Change {
-	c := Change{Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: differences(d, rec), Reboots: true, OtherDisks: d.Workload.OtherDisks}
+// decideInstall decides about writing the workload's system.
+func decideInstall(d inventory.Desired, rec inventory.Record) Change {
+	c := Change{Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: listDifferences(d, rec),
+		Reboots: true, OtherDisks: d.Workload.OtherDisks}
 	if op := rec.Operation; op != nil && op.Inputs == c.Target && op.Stage != inventory.Intended {
-		return allowed(c, *op)
+		return repeatAllowed(c, *op)
 	}
-	c = onRootDisk(c, d, rec)
-	c.Hold = heldForOtherDisks(d, c.Hold)
+	c = decideOnRootDisk(c, d, rec)
+	c.Hold = holdForOtherDisks(d, c.Hold)
 	return c
 }
 
-// onRootDisk decides about what is on the root disk.
-func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
-	disk, content, hold := rootDisk(d, rec)
+// decideOnRootDisk decides about what is on the root disk.
+func decideOnRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
+	disk, content, hold := pickRootDisk(d, rec)
 	c.Disk, c.Hold = disk, hold
 	if hold != nil {
 		return c
 	}
 	c.Content = inventory.ContentOf(rec, disk, content)
-	c.Summary = summary(rec, c.Content, content)
+	c.Summary = describeContent(rec, c.Content, content)
 	switch c.Content {
 	case inventory.ContentBlank:
 		return c
 	case inventory.ContentUnseen:
 		if disk.Label() != "" && !rec.HistoryUnknown() {
 			c.Needed = inventory.EraseConsent(d.ID, disk, inventory.ContentUnseen, c.Target)
-			c.Erases = c.Given == c.Needed && unseen(rec, c.Given) // whatever will be found there
-			if why := Unsigned(d); c.Erases && why != "" {
+			c.Erases = c.Given == c.Needed && countsUnseen(rec, c.Given) // whatever will be found there
+			if why := WhyUnsigned(d); c.Erases && why != "" {
 				c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
 			}
 		}
 		return c
 	case "":
-		c.Hold = &Hold{Reason: DiskUnreadable, Message: fmt.Sprintf("disk %s cannot be read: %s; unreadable is not blank", disk.Label(), content.Unreadable)}
+		c.Hold = &Hold{Reason: DiskUnreadable,
+			Message: fmt.Sprintf("disk %s cannot be read: %s; unreadable is not blank", disk.Label(),
+				content.Unreadable)}
 		return c
 	}
 	c.Verdict, c.Erases = Reinstall, true
 	c.Needed = inventory.EraseConsent(d.ID, disk, c.Content, c.Target)
-	c.Hold = signed(d, c, consent(d, rec, c))
+	c.Hold = holdForSigners(d, c, checkConsent(d, rec, c))
 	if d.Reinstallable && keepsReinstalling(d, rec) && c.Given != c.Needed {
 		c.Given = "" // it is for something else: update: Reinstall stands for it
 	}
 	return c
 }
 
-// allowed repeats what an operation that is under way was allowed: its consent covers it until it ends.
-func allowed(c Change, op inventory.Operation) Change {
+// repeatAllowed repeats what an operation that is under way was allowed: its consent covers it until it ends.
+func repeatAllowed(c Change, op inventory.Operation) Change {
 	root := op.Root()
 	c.Disk, c.Content, c.Erases = root.Disk, root.Content, root.Erases
 	c.Summary = root.Content
@@ -158,8 +164,8 @@ func allowed(c Change, op inventory.Operation) Change {
 	return c
 }
 
-// rootDisk finds the disk: among those an agent reported, or by the name the fleet gives it.
-func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.Content, *Hold) {
+// pickRootDisk finds the disk: among those an agent reported, or by the name the fleet gives it.
+func pickRootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.Content, *Hold) {
 	if rec.Facts == nil {
 		if rec.Installed != nil && rec.Installed.Disk.IsSameDisk(inventory.NamedDisk(d.RootDisk)) {
 			return rec.Installed.Disk, nil, nil
@@ -175,19 +181,20 @@ func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inv
 		}
 		return inventory.DiskID{}, nil, &Hold{Reason: reason, Message: err.Error()}
 	}
-	if rec.Installed != nil && !rec.Installed.Disk.IsSameDisk(disk.ID()) && sameHints(d, rec) {
+	if rec.Installed != nil && !rec.Installed.Disk.IsSameDisk(disk.ID()) && keepsHints(d, rec) {
 		return disk.ID(), &disk.Content, &Hold{Reason: DiskChanged,
-			Message: fmt.Sprintf("spec.rootDisk found %s, the system was installed on %s: change spec.rootDisk if the disk was replaced", disk.ID().Label(), rec.Installed.Disk.Label())}
+			Message: fmt.Sprintf("spec.rootDisk found %s, the system was installed on %s: change spec.rootDisk if "+
+				"the disk was replaced", disk.ID().Label(), rec.Installed.Disk.Label())}
 	}
 	return disk.ID(), &disk.Content, nil
 }
 
-func sameHints(d inventory.Desired, rec inventory.Record) bool {
+func keepsHints(d inventory.Desired, rec inventory.Record) bool {
 	return rec.Installed.Parts["rootDisk"] == d.Workload.Parts["rootDisk"]
 }
 
-// differences says why the host is not what the fleet asks for.
-func differences(d inventory.Desired, rec inventory.Record) []string {
+// listDifferences says why the host is not what the fleet asks for.
+func listDifferences(d inventory.Desired, rec inventory.Record) []string {
 	if rec.Installed == nil {
 		return []string{fmt.Sprintf("workload %s is not installed", d.Workload.Name)}
 	}
@@ -197,7 +204,7 @@ func differences(d inventory.Desired, rec inventory.Record) []string {
 	}
 	for name, want := range d.Workload.Parts {
 		if have := rec.Installed.Parts[name]; have != want {
-			why = append(why, fmt.Sprintf("%s %s → %s", name, short(have), short(want)))
+			why = append(why, fmt.Sprintf("%s %s → %s", name, shortID(have), shortID(want)))
 		}
 	}
 	for name := range rec.Installed.Parts {
@@ -209,13 +216,13 @@ func differences(d inventory.Desired, rec inventory.Record) []string {
 	return why
 }
 
-// summary is what is on a disk, for people.
-func summary(rec inventory.Record, content string, seen *inventory.Content) string {
+// describeContent is what is on a disk, for people.
+func describeContent(rec inventory.Record, content string, seen *inventory.Content) string {
 	switch {
 	case rec.Last != nil && content == "failed:"+rec.Last.ID:
 		return fmt.Sprintf("what the failed install %s left: %s", rec.Last.ID, rec.Last.Error)
 	case rec.Installed != nil && content == "install:"+rec.Installed.ID:
-		return fmt.Sprintf("our install of %s from commit %s", rec.Installed.Workload, short(rec.Installed.Commit))
+		return fmt.Sprintf("our install of %s from commit %s", rec.Installed.Workload, shortID(rec.Installed.Commit))
 	case content == inventory.ContentUnseen:
 		return "never looked at"
 	case content == inventory.ContentBlank:
@@ -227,7 +234,7 @@ func summary(rec inventory.Record, content string, seen *inventory.Content) stri
 	}
 }
 
-func short(id string) string {
+func shortID(id string) string {
 	switch {
 	case id == "":
 		return "none"
@@ -238,24 +245,25 @@ func short(id string) string {
 	}
 }
 
-// knownAs says what a host whose machine is known under another id needs.
-func knownAs(who inventory.Standing) string {
-	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata; another machine needs a spec.bmc.address, and a serial or macs in spec.identity, of its own", who.By, who.KnownAs)
+// knownAsMessage says what a host whose machine is known under another id needs.
+func knownAsMessage(who inventory.Standing) string {
+	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata; another machine needs a spec.bmc.address, "+
+		"and a serial or macs in spec.identity, of its own", who.By, who.KnownAs)
 }
 
 // ForgetCommand is the command that has what is known of a host dropped.
-func ForgetCommand(d inventory.Desired) string { return "`ingot forget " + word(d) + "`" }
+func ForgetCommand(d inventory.Desired) string { return "`ingot forget " + hostArgument(d) + "`" }
 
-// word is what a verb takes for a host: the name, or the id of a host that no file names.
-func word(d inventory.Desired) string {
+// hostArgument is what a verb takes for a host: the name, or the id of a host that no file names.
+func hostArgument(d inventory.Desired) string {
 	if d.Name == "" || d.Lifecycle == "" {
 		return "id:" + string(d.ID)
 	}
 	return d.Name
 }
 
-// taken reports whether the fleet takes another machine than the known one over: its declared serial, or, where it declares none, any but the known one.
-func taken(d inventory.Desired, rec inventory.Record) bool {
+// takesOver reports whether the fleet takes another machine than the known one over: its declared serial, or, where it declares none, any but the known one.
+func takesOver(d inventory.Desired, rec inventory.Record) bool {
 	given, declared := strings.TrimSpace(d.Consent.Takeover), strings.TrimSpace(d.Identity.Serial)
 	if declared != "" {
 		return strings.EqualFold(given, declared)

@@ -11,8 +11,8 @@ import (
 // maxNamed is how many disks a message names.
 const maxNamed = 4
 
-// otherDisks says why the workload may not be installed for what its config does to disks besides the root disk, or "".
-func otherDisks(d inventory.Desired) string {
+// whyOtherDisks says why the workload may not be installed for what its config does to disks besides the root disk, or "".
+func whyOtherDisks(d inventory.Desired) string {
 	w := d.Workload
 	if len(w.OtherDisks) == 0 || w.OtherDisksAllowed {
 		return ""
@@ -24,16 +24,18 @@ func otherDisks(d inventory.Desired) string {
 	if more := len(w.OtherDisks) - len(named); more > 0 {
 		named = append(named, fmt.Sprintf("%d more", more))
 	}
-	why := fmt.Sprintf("its first start would also write to %s: if that is meant, write spec.install.otherDisks: Allowed in Workload %s", strings.Join(named, ", "), w.Name)
+	why := fmt.Sprintf("its first start would also write to %s: if that is meant, write spec.install.otherDisks: "+
+		"Allowed in Workload %s", strings.Join(named, ", "), w.Name)
 	if slices.ContainsFunc(w.OtherDisks, inventory.OtherDisk.KernelNamed) {
-		why += "; the kernel gives names such as /dev/sda to any disk: the root disk is /dev/disk/by-id/coreos-boot-disk"
+		why += "; the kernel gives names such as /dev/sda to any disk: the root disk is " +
+			"/dev/disk/by-id/coreos-boot-disk"
 	}
 	return why
 }
 
-// heldForOtherDisks adds to what holds an install, if anything does, that its config writes to other disks without being allowed to.
-func heldForOtherDisks(d inventory.Desired, hold *Hold) *Hold {
-	why := otherDisks(d)
+// holdForOtherDisks adds to what holds an install, if anything does, that its config writes to other disks without being allowed to.
+func holdForOtherDisks(d inventory.Desired, hold *Hold) *Hold {
+	why := whyOtherDisks(d)
 	switch {
 	case why == "":
 		return hold

@@ -18,20 +18,21 @@ const (
 	IdentityMismatch Reason = "IdentityMismatch"
 	KnownAs          Reason = "KnownAs" // its machine is known under another id
 	TokenAlarm       Reason = "TokenAlarm"
-	OtherDisks       Reason = "OtherDisks" // the config writes to disks besides the root disk, and its Workload does not allow that
-	ImageUnusable    Reason = "ImageUnusable"
-	ConfigUnusable   Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
-	BMCUnreachable   Reason = "BMCUnreachable"
-	BMCUnauthorized  Reason = "BMCUnauthorized"
-	BMCRefused       Reason = "BMCRefused"
-	NotPublished     Reason = "NotPublished"
-	BootFailed       Reason = "BootFailed"
-	InstallFailed    Reason = "InstallFailed"
-	NoPhoneHome      Reason = "NoPhoneHome"
-	SecureBootOff    Reason = "SecureBootOff"
-	Recalled         Reason = "Recalled"    // what was begun is known from the status branch alone
-	NotBelieved      Reason = "NotBelieved" // the journal's record, or without one the page, cannot be read
-	Frozen           Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
+	// the config writes to disks besides the root disk, and its Workload does not allow that
+	OtherDisks      Reason = "OtherDisks"
+	ImageUnusable   Reason = "ImageUnusable"
+	ConfigUnusable  Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
+	BMCUnreachable  Reason = "BMCUnreachable"
+	BMCUnauthorized Reason = "BMCUnauthorized"
+	BMCRefused      Reason = "BMCRefused"
+	NotPublished    Reason = "NotPublished"
+	BootFailed      Reason = "BootFailed"
+	InstallFailed   Reason = "InstallFailed"
+	NoPhoneHome     Reason = "NoPhoneHome"
+	SecureBootOff   Reason = "SecureBootOff"
+	Recalled        Reason = "Recalled"    // what was begun is known from the status branch alone
+	NotBelieved     Reason = "NotBelieved" // the journal's record, or without one the page, cannot be read
+	Frozen          Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
 )
 
 // Hold says why nothing goes on, and what would let it.
