@@ -11,7 +11,8 @@ import (
 // maxNamed is how many disks a message names.
 const maxNamed = 4
 
-// whyOtherDisks says why the workload may not be installed for what its config does to disks besides the root disk, or "".
+// whyOtherDisks says that the config of the workload writes to disks besides the root disk without being allowed to,
+// or "".
 func whyOtherDisks(d inventory.Desired) string {
 	w := d.Workload
 	if len(w.OtherDisks) == 0 || w.OtherDisksAllowed {
@@ -33,7 +34,8 @@ func whyOtherDisks(d inventory.Desired) string {
 	return why
 }
 
-// holdForOtherDisks adds to what holds an install, if anything does, that its config writes to other disks without being allowed to.
+// holdForOtherDisks adds the writes to other disks to the hold of an install. The hold is nil when nothing else holds
+// the install.
 func holdForOtherDisks(d inventory.Desired, hold *Hold) *Hold {
 	why := whyOtherDisks(d)
 	switch {
@@ -44,7 +46,7 @@ func holdForOtherDisks(d inventory.Desired, hold *Hold) *Hold {
 	default:
 		both := *hold
 		both.Message += "; " + why
-		if both.Reason == NeedsSigners { // that is given after the merge, this before
+		if both.Reason == NeedsSigners { // people sign after the merge, and edit the Workload before
 			both.Reason = OtherDisks
 		}
 		return &both

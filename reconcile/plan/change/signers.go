@@ -6,8 +6,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// WhyUnsigned says why nothing may be erased on a host where the daemon's configuration wants two signers for that, or "". One of them alone could move a
-// host out of its ring: where no tag is followed nothing is erased.
+// WhyUnsigned says why nothing may be erased on a host where the daemon's configuration wants two signers, or "". A
+// single person could move a host out of its ring: without a tag nothing is erased.
 //
 //	two signers asked for   the host's ring        may be erased
 //	no                      any                    yes
@@ -37,15 +37,15 @@ func WhyUnsigned(d inventory.Desired) string {
 	return why
 }
 
-// holdForSigners is the hold of a change that erases, or nil: consent, where that is missing, and two signers.
+// holdForSigners adds the missing signers to the hold of a change that erases. The given hold asks for consent; nil
+// means that the change has consent.
 func holdForSigners(d inventory.Desired, c Change, consent *Hold) *Hold {
 	missing := WhyUnsigned(d)
 	switch {
 	case missing == "":
 		return consent
 	case consent == nil:
-		return &Hold{Reason: NeedsSigners, Unsigned: d.Signatures.Tag,
-			Message: fmt.Sprintf("this would erase disk %s (%s): %s", c.Disk.Label(), c.Summary, missing)}
+		return &Hold{Reason: NeedsSigners, Unsigned: d.Signatures.Tag, Message: eraseMessage(c, missing)}
 	default:
 		both := *consent
 		both.Unsigned, both.Message = d.Signatures.Tag, both.Message+"; and "+missing
