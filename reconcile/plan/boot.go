@@ -10,11 +10,12 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// powerOffJob is wire.JobPowerOff, as the hub reports it.
+// powerOffJob is wire.JobPowerOff, as the hub reports the kind.
 const powerOffJob = "power-off"
 
-// startRamdisk brings the machine into the ramdisk and its agent on the line; ready means that the agent of the record's boot is there. The
-// order is the virtual media order: power off, confirmed; eject; insert; check; boot override; power on; the medium is read; the agent enrols.
+// startRamdisk brings the machine into the ramdisk and its agent on the line; ready means that the agent of the
+// record's boot is there. The order is the virtual media order: power off, confirmed; eject; insert; check; boot
+// override; power on; the medium is read; the agent enrols.
 func (h host) startRamdisk(phase Phase) (p Plan, ready bool) {
 	b := h.record.Boot
 	switch {
@@ -33,7 +34,8 @@ func (h host) startRamdisk(phase Phase) (p Plan, ready bool) {
 	}
 }
 
-// openBoot begins a boot attempt. After too many in a row that got nowhere it waits for a later commit of the fleet.
+// openBoot begins a boot attempt. After too many attempts in a row without a result, the machine waits for a later
+// commit of the fleet.
 func (h host) openBoot(phase Phase, target string, attempt int, why string) Plan {
 	if b := h.record.Boot; attempt > maxBoots && b != nil && b.Commit == h.desired.Commit && !h.observed.Retry {
 		return Plan{Phase: Failed, Hold: &change.Hold{Reason: change.BootFailed, Message: fmt.Sprintf(
@@ -60,7 +62,8 @@ func (h host) wasOn(target string) bool {
 	return h.observed.BMC.Power == inventory.PoweredOn
 }
 
-// giveUpUnbootable gives an operation up that has written nothing when the ramdisk does not start: a machine that served goes back to that (tried).
+// giveUpUnbootable gives an operation up that has written nothing, when the ramdisk does not start. A machine that
+// served goes back to its old system (checkGivenUp).
 func (h host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
 	if p.Hold == nil || p.Hold.Reason != change.BootFailed || h.record.Installed == nil {
 		return Plan{}, false
@@ -69,7 +72,7 @@ func (h host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
 	return h.closeOperation(op, inventory.Quarantined, why, Failed), true
 }
 
-// prepareRamdisk sets the machine up for a boot from the ramdisk, one thing at a time, as its boot method says.
+// prepareRamdisk sets the machine up for a boot from the ramdisk, one action at a time, as the boot method says.
 func (h host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
 	if h.observed.BMC.Power == inventory.PoweredOn {
 		return planAction(phase,
@@ -82,7 +85,7 @@ func (h host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
 	return planAction(phase, *due)
 }
 
-// awaitAgent waits for the agent of a boot whose machine was powered on.
+// awaitAgent waits for the agent of a boot after the power-on of the machine.
 func (h host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 	enrolled := h.observed.Agent.Boot == b.ID && !h.observed.Agent.Enrolled.IsZero()
 	next := b.Attempt + 1
@@ -114,7 +117,8 @@ func (h host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 	}
 }
 
-// startFromDisk starts the machine from its disk; running means that power on was accepted and it is still on.
+// startFromDisk starts the machine from its disk; running means that the power-on was accepted and the machine is
+// still on.
 func (h host) startFromDisk(phase Phase) (p Plan, running bool) {
 	b := h.record.Boot
 	switch {
@@ -139,6 +143,8 @@ func (h host) startFromDisk(phase Phase) (p Plan, running bool) {
 	}
 }
 
+// prepareDisk sets the machine up for a boot from its disk: off, the medium out, the boot override away from the
+// medium.
 func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	if h.observed.BMC.Power == inventory.PoweredOn {
 		switch {
@@ -148,7 +154,7 @@ func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 					Reason: "media change only while the machine is off"})
 		case h.record.Operation == nil:
 			return planAction(phase, Action{Kind: CloseBoot, Reason: "the machine runs already"})
-		default: // it came on by itself, from its disk
+		default: // the machine came on by itself, from its disk
 			return planAction(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the machine runs already"})
 		}
 	}
@@ -163,21 +169,21 @@ func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	return planAction(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the disk comes first"})
 }
 
-// asksShutdown reports whether a machine that may run a system is asked to shut down, before it is cut.
+// asksShutdown reports whether a machine that may run a system is asked to shut down before the power is cut.
 func (h host) asksShutdown(b inventory.Boot) bool {
 	op := h.record.Operation
 	runs := h.record.Installed != nil || h.record.Adopted != "" || op != nil && op.Starts > 0
 	return runs && h.now.Before(b.Opened.Add(gracefulDeadline))
 }
 
-// mediumIn reports whether the machine, had somebody powered it on, could have started from a medium.
+// mediumIn reports whether the machine, if a person powered it on, could have started from a medium.
 func (h host) mediumIn() bool {
 	return startsFromMedia(h.observed.BMC.Override) &&
 		slices.ContainsFunc(h.observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
 }
 
-// returnFromRamdisk takes a machine that runs what it shall out of a ramdisk boot that nobody wants any more: what asked for it was taken
-// back. Nil means that there is no such boot.
+// returnFromRamdisk takes a machine with its system out of a ramdisk boot with a purpose that was withdrawn. Nil
+// means that there is no such boot.
 func (h host) returnFromRamdisk() *Action {
 	const why = "what the ramdisk was booted for is not wanted any more"
 	b := h.record.Boot
@@ -193,8 +199,9 @@ func (h host) returnFromRamdisk() *Action {
 	return &Action{Kind: CloseBoot, Reason: why}
 }
 
-// leaveRamdisk powers a machine off that is in the ramdisk for no purpose, after the given time without work: through its agent, then
-// through the BMC; and takes the medium out. Nil means that there is nothing to leave, or not yet.
+// leaveRamdisk powers a machine off that is in the ramdisk without a purpose, after the given time without work:
+// through the agent, then through the BMC; and takes the medium out. Nil means that there is no ramdisk to leave, or
+// not yet.
 func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 	b := h.record.Boot
 	if b == nil || b.Target != inventory.FromRamdisk || h.observed.BMC.Reach != inventory.Reached ||
@@ -219,7 +226,8 @@ func (h host) leaveRamdisk(after time.Duration, why string) *Action {
 	return &Action{Kind: PowerOff, Graceful: h.mayServe(*b), Reason: why}
 }
 
-// mayServe reports whether a machine whose ramdisk did not show up may have started its own system instead, and is asked to shut down first.
+// mayServe reports whether a machine with a ramdisk that did not show up may have started its own system instead.
+// Such a machine is asked to shut down first.
 func (h host) mayServe(b inventory.Boot) bool {
 	deadline := enrolDeadline
 	if h.observed.Media.Reads == 0 {
@@ -229,13 +237,13 @@ func (h host) mayServe(b inventory.Boot) bool {
 		h.now.Before(b.Started.Add(deadline+gracefulDeadline))
 }
 
-// toldPowerOff reports whether the boot's agent was told to power its machine off.
+// toldPowerOff reports whether the agent of the boot was told to power its machine off.
 func (h host) toldPowerOff(b inventory.Boot) bool {
 	job := h.observed.Agent.Job
 	return job.Kind == powerOffJob && job.Since.After(b.Opened)
 }
 
-// followLeave does what leaveRamdisk says, or waits for an agent that was told already.
+// followLeave does the action of leaveRamdisk, or waits for an agent that was told already.
 func (h host) followLeave(phase Phase, a Action) Plan {
 	if a.Kind == AssignPowerOff && h.toldPowerOff(*a.Boot) {
 		return Plan{Phase: phase, Waits: "the agent to power the machine off",

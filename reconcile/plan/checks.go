@@ -7,7 +7,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// checkBMC answers while the BMC does not: unreachable, refused and unknown are never read as off.
+// checkBMC answers while the BMC does not. Unreachable, refused and unknown are never read as off.
 func (h host) checkBMC() (Plan, bool) {
 	hold := change.Hold{Message: h.observed.BMC.Error}
 	switch h.observed.BMC.Reach {
@@ -30,7 +30,8 @@ func (h host) checkBMC() (Plan, bool) {
 	return Plan{Phase: Waiting, Hold: &hold, Waits: "the BMC"}, true
 }
 
-// checkTokenAlarm answers when the token of the current boot was used by two keys: nothing that agent says counts, until a later commit.
+// checkTokenAlarm answers when two keys used the token of the current boot. Nothing that the agent says counts until
+// a later commit.
 func (h host) checkTokenAlarm() (Plan, bool) {
 	b := h.record.Boot
 	if h.observed.Agent.Alarm == "" || b == nil || h.observed.Agent.Epoch != b.Epoch || b.Commit != h.desired.Commit {
@@ -40,7 +41,7 @@ func (h host) checkTokenAlarm() (Plan, bool) {
 		": find out who read the boot medium; any later commit of the fleet starts another boot"}), true
 }
 
-// checkImage answers until the workload's image is in the mirror and verified: nothing is booted for an image that cannot be had.
+// checkImage answers until the workload's image is in the mirror and verified. No machine boots before that.
 func (h host) checkImage() (Plan, bool) {
 	switch i := h.observed.Image; i.State {
 	case inventory.ImageReady:
@@ -59,7 +60,7 @@ func (h host) checkImage() (Plan, bool) {
 	}
 }
 
-// checkConfig answers while the host's config cannot be rendered: nothing is booted for a config that cannot be had.
+// checkConfig answers while the config of the host cannot be rendered. No machine boots for such a config.
 func (h host) checkConfig() (Plan, bool) {
 	if h.observed.Config.Error == "" {
 		return Plan{}, false

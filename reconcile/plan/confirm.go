@@ -9,8 +9,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// confirmOperation sees an operation whose steps are done to its end. It never leads back to a step: what was written and
-// verified is not written again.
+// confirmOperation sees an operation to its end after the last step. No row leads back to a step: a system that was
+// written and verified is not written again.
 //
 //	the machine, since the last step    due
 //	was not started from its disk       the ramdisk off, the medium out, the machine started from its disk
@@ -47,7 +47,7 @@ func (h host) powerDown(inventory.Operation) Plan {
 	return h.followLeave(Starting, *a)
 }
 
-// awaitCall waits for the installed system to say that it is up.
+// awaitCall waits for the phone call of the installed system.
 func (h host) awaitCall(op inventory.Operation) Plan {
 	if call := h.observed.Agent.PhoneHome; call != nil && call.Install == op.ID {
 		return planAction(Starting, Action{Kind: RecordHome, Home: call, Reason: "the installed system phoned home"})
@@ -88,8 +88,9 @@ func (h host) awaitCall(op inventory.Operation) Plan {
 	}
 }
 
-// holdSilent holds a machine whose installed system does not call. Its install was written and verified, so it is neither
-// written again nor cut: it becomes Active whenever it calls. Another target, or none, ends the wait.
+// holdSilent holds a machine with an installed system that does not call. The install was written and verified: the
+// machine is neither written again nor cut, and becomes Active whenever the system calls. Another target, or no
+// target, ends the wait.
 func (h host) holdSilent(op inventory.Operation, why string) Plan {
 	why += " without a phone call"
 	if h.desired.Workload == nil || h.desired.Workload.Inputs != op.Inputs {

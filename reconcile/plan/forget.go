@@ -6,8 +6,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Forget drops what is known of a machine. The epoch stays, raised by one so that no page of before knows more, and
-// so do the spent consents, with the one of an operation that may have written.
+// Forget drops what is known of a machine. The epoch stays, raised by one, so that no earlier page knows more than
+// the record. The spent consents stay, together with the consent of an operation that may have written.
 func Forget(rec inventory.Record) inventory.Record {
 	if op := rec.Operation; op != nil && (op.HasBegun() || stageOrder[op.Stage] >= stageOrder[inventory.Working] ||
 		rec.Unproved()) {
@@ -18,7 +18,7 @@ func Forget(rec inventory.Record) inventory.Record {
 		Forgotten: epoch}
 }
 
-// KeepsRecord says why an operator may not have what is known of a machine dropped, with what to do instead, or "". A
+// KeepsRecord says why an operator may not have the record of a machine dropped, with what to do instead, or "". A
 // write that is known from the status branch alone is for the operator to judge.
 func KeepsRecord(rec inventory.Record) string {
 	op, handedOut := rec.Operation, false

@@ -17,14 +17,14 @@ const (
 	powerOffDeadline = 90 * time.Second // for the agent to power its machine off
 	gracefulDeadline = 2 * time.Minute  // for an installed system to shut down
 	homeDeadline     = 30 * time.Minute // from power on to the phone call
-	idleDeadline     = 15 * time.Minute // how long a held machine stays in the ramdisk
-	takeDeadline     = 10 * time.Minute // for an agent to take its job up
-	settle           = 20 * time.Second // after power on, before Off means that it went off again
-	maxBoots         = 3                // in a row that get nowhere
+	idleDeadline     = 15 * time.Minute // for a held machine in the ramdisk
+	takeDeadline     = 10 * time.Minute // for an agent to take a job up
+	settle           = 20 * time.Second // after power on, before Off means that the machine went off again
+	maxBoots         = 3                // boots in a row without a result
 	maxAttempts      = 3                // of one operation
 )
 
-// host is one decision in the making.
+// host is the input of one decision: what the fleet desires, what was observed, and the record.
 type host struct {
 	desired  inventory.Desired
 	observed inventory.Observed
@@ -33,22 +33,22 @@ type host struct {
 	change   change.Change
 }
 
-// Next decides what happens to a host next. The first question that has an answer decides:
+// Next decides what happens to a host next. The first question with an answer decides:
 //
-//	question                                   answer
-//	is it ours to touch?                       hands off, or on
-//	is it known what its agent said?           wait: not knowing is not silence
-//	is it from the status branch alone?        the machine's word, or hold (recalled.go)
-//	is an operation under way?                 carry it on (operation.go)
-//	is there something to install?             hold, look, or open an operation
-//	is its power as asked?                     power it on from its disk, or off
-//	nothing is asked of it                     Active, or Unmanaged
+//	question                                    answer
+//	may the daemon touch the machine?           no: hands off (keepHandsOff)
+//	is it known what the agent said?            no: wait, as not knowing is not silence
+//	is the work known from its page alone?      yes: the word of the machine, or hold (checkRecalled)
+//	is an operation under way?                  yes: carry on (continueOperation)
+//	is there a system to install?               yes: hold, inspect, or open an operation (beginInstall)
+//	is the power as the fleet asks?             no: power on from the disk, or off (adjustPower)
+//	nothing is asked of the host                Active, or Unmanaged
 //
-// Same values, same plan. A plan has at most one action; the next look decides about the next.
+// The same values give the same plan. A plan has at most one action; the next look decides about the next action.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	h := host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record)}
-	// an attempt that was noted, and not handed out: the disk has it still
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
+		// The attempt was recorded and not handed out: the disk still has the old system.
 		h.record.Installed = op.Replaces
 	}
 	p := h.decidePlan()
@@ -56,6 +56,7 @@ func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	return p
 }
 
+// decidePlan asks the questions of Next.
 func (h host) decidePlan() Plan {
 	switch {
 	case h.change.Verdict == change.HandsOff:
@@ -79,7 +80,7 @@ func (h host) decidePlan() Plan {
 	}
 }
 
-// keepHandsOff does nothing to a machine. A job that has not begun to write is taken back.
+// keepHandsOff does nothing to a machine. A job that has not begun to write is taken back from the agent.
 func (h host) keepHandsOff() Plan {
 	phase := Unmanaged
 	switch {
@@ -94,18 +95,25 @@ func (h host) keepHandsOff() Plan {
 	}
 	why := strings.Join(h.change.Why, "; ")
 	p := Plan{Phase: phase, Hold: h.change.Hold, Waits: why + ": nothing is done to the machine"}
-	if op := h.record.Operation; op != nil && op.Stage == inventory.Working {
-		switch job := h.currentJob(*op); {
-		case job.State == inventory.JobRunning && job.Begun:
-			p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
-		case job.State == inventory.JobAssigned, job.State == inventory.JobRunning:
-			p.Action = h.withdrawJob(*op, why).Action
-		}
+	op := h.record.Operation
+	if op == nil || op.Stage != inventory.Working {
+		return p
+	}
+	job := h.currentJob(*op)
+	writing := job.State == inventory.JobRunning && job.Begun
+	handedOut := job.State == inventory.JobAssigned || job.State == inventory.JobRunning
+	switch {
+	case writing:
+		p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
+	case handedOut:
+		p.Action = h.withdrawJob(*op, why).Action
 	}
 	return p
 }
 
-// beginInstall takes a host that shall be installed to an operation: everything that can be known before a machine is touched comes first.
+// beginInstall opens an operation for a host with a system to install. Every check that needs no machine comes before
+// the operation. The actions then follow one by one: OpenOperation, Publish, the ramdisk (startRamdisk), RecordFacts,
+// AssignStep, RecordStep, the start from the disk (startFromDisk), RecordHome.
 func (h host) beginInstall() Plan {
 	if h.change.Hold != nil {
 		return h.holdHost(*h.change.Hold)
@@ -127,6 +135,7 @@ func (h host) beginInstall() Plan {
 			h.change.Summary})
 }
 
+// newOperation is the operation that installs the workload as the change allows.
 func (h host) newOperation() *inventory.Operation {
 	w := h.desired.Workload
 	op := inventory.Operation{
@@ -142,7 +151,7 @@ func (h host) newOperation() *inventory.Operation {
 	return &op
 }
 
-// inspectMachine boots the ramdisk to look at a machine whose disk nobody has seen.
+// inspectMachine boots the ramdisk on a machine with a root disk that no agent has looked at.
 func (h host) inspectMachine() Plan {
 	p, ready := h.startRamdisk(Inspecting)
 	if !ready {
@@ -151,7 +160,7 @@ func (h host) inspectMachine() Plan {
 	return h.recordFacts(Inspecting)
 }
 
-// recordFacts takes what the agent of this boot reports, if it is the declared machine.
+// recordFacts records what the agent of this boot reports, if the machine is the declared one.
 func (h host) recordFacts(phase Phase) Plan {
 	seen := h.observed.Agent.Facts
 	if seen == nil || seen.Epoch != h.record.Boot.Epoch {
@@ -169,27 +178,29 @@ func (h host) recordFacts(phase Phase) Plan {
 		Action{Kind: RecordFacts, Facts: seen, Reason: "the agent of this boot looked at the machine"})
 }
 
-// holdHost leaves the machine as it is, but for a ramdisk of ours in which it idles.
+// holdHost leaves the machine as it is. Only a machine that idles in a ramdisk of the daemon goes back to its system.
 func (h host) holdHost(hold change.Hold) Plan {
 	if hold.Reason == change.IdentityMismatch {
-		h.record.Installed = nil // what is known to be installed is on another machine
+		h.record.Installed = nil // the known install is on another machine
 	}
 	p := h.returnToSystem(Held, idleDeadline, "it waits for a person")
 	p.Hold = &hold
 	return p
 }
 
-// returnToSystem takes a machine out of a ramdisk in which it has idled for the given time, and starts the system that it ran, if it has one and shall be on.
+// returnToSystem takes a machine out of a ramdisk in which the machine has idled for the given time, and starts the
+// system that ran before, if there is a system and the machine shall be on.
 func (h host) returnToSystem(phase Phase, after time.Duration, why string) Plan {
 	serves := h.record.Installed != nil && h.shallRun()
-	a := h.leaveRamdisk(after, why)
-	switch b := h.record.Boot; {
+	a, b := h.leaveRamdisk(after, why), h.record.Boot
+	bootsItsDisk := b != nil && b.Target == inventory.FromDisk && b.Stage != inventory.Running
+	mayBoot := h.observed.BMC.Reach == inventory.Reached && h.whyStranger() == ""
+	switch {
 	case a != nil && a.Kind == CloseBoot && serves:
 		return h.openBoot(phase, inventory.FromDisk, 1, why)
 	case a != nil:
 		return h.followLeave(phase, *a)
-	case serves && b != nil && b.Target == inventory.FromDisk && b.Stage != inventory.Running &&
-		h.observed.BMC.Reach == inventory.Reached && h.whyStranger() == "":
+	case serves && bootsItsDisk && mayBoot:
 		p, _ := h.startFromDisk(phase)
 		return p
 	default:
@@ -197,7 +208,8 @@ func (h host) returnToSystem(phase Phase, after time.Duration, why string) Plan 
 	}
 }
 
-// shallRun reports whether the machine shall be on: as the fleet says, or as it was found where the fleet says nothing about it.
+// shallRun reports whether the machine shall be on: as the fleet says, or, where the fleet leaves the power alone, as
+// the machine was found.
 func (h host) shallRun() bool {
 	switch b := h.record.Boot; h.desired.Power {
 	case "", schemas.PowerOn:
@@ -209,7 +221,8 @@ func (h host) shallRun() bool {
 	}
 }
 
-// addOtherwise adds to a plan what is due when its action may not be done now: a machine that was taken down for it goes back to what it ran.
+// addOtherwise adds to a plan what is due when the action may not be done now: a machine that was taken down for the
+// action goes back to the system that ran before.
 func (h host) addOtherwise(p Plan) Plan {
 	if h.record.Installed == nil {
 		return p
@@ -221,7 +234,7 @@ func (h host) addOtherwise(p Plan) Plan {
 	return p
 }
 
-// adjustPower sees to the power of a host that runs what it shall, or has nothing to run.
+// adjustPower sees to the power of a host that runs its workload, or has no workload.
 func (h host) adjustPower() Plan {
 	if h.record.Installed == nil {
 		p := Plan{Phase: Unmanaged, Waits: "a workload"}
@@ -271,10 +284,11 @@ func (h host) adjustPower() Plan {
 	}
 }
 
-// bootSettled reports whether no boot of ours is on its way.
+// bootSettled reports whether no boot of the daemon is under way.
 func (h host) bootSettled() bool {
 	return h.record.Boot == nil ||
 		(h.record.Boot.Target == inventory.FromDisk && h.record.Boot.Stage == inventory.Running)
 }
 
+// planAction is the plan that does one action.
 func planAction(phase Phase, a Action) Plan { return Plan{Phase: phase, Action: &a} }

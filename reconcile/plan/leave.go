@@ -8,8 +8,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// closeSuperseded ends an operation that has written nothing, and that the fleet does not want or allow any more. Only the
-// journal changes. A job that the agent has is taken back before.
+// closeSuperseded ends an operation that has written nothing, and that the fleet does not want or allow any more.
+// Only the journal changes. A job of the agent is taken back before.
 func (h host) closeSuperseded(op inventory.Operation) (Plan, bool) {
 	if job := h.currentJob(op); op.Stage != inventory.Intended && !op.Unwritten() || job.State != inventory.NoJob ||
 		job.Begun {
@@ -28,8 +28,8 @@ func (h host) whyRefused(op inventory.Operation) string {
 	return change.Refusal(h.desired, h.observed.Standing, h.record)
 }
 
-// stopAttempts answers when no further attempt of an operation that may have written is wanted, which ends it, or allowed,
-// which holds it: what the disk had is gone.
+// stopAttempts answers when no further attempt of an operation that may have written may begin. An unwanted operation
+// ends. An operation without permission is held: the old content of the disk is gone.
 func (h host) stopAttempts(op inventory.Operation) (Plan, bool) {
 	if why := change.WhyUnwanted(h.desired, op); why != "" {
 		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": ")), true

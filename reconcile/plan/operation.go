@@ -10,21 +10,22 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// continueOperation carries an operation on. What it was allowed stays allowed until it ends; before an attempt of it may have
-// written, a changed fleet supersedes it, after that a write that has begun ends or fails.
+// continueOperation carries an operation on. What the operation was allowed stays allowed until its end. Before an
+// attempt may have written, a changed fleet supersedes the operation; afterwards a write that has begun ends or
+// fails.
 //
 //	stage       the step at the cursor  its job, as the agent says  due
 //	Intended    any                     none                        Publish: no push, no erase
 //	Published   the first               none                        the ramdisk, its facts, the same disk and content, AssignStep
 //	Working     any                     ended well                  RecordStep: the next step, after the last one Confirming
-//	Working     any                     failed, or was taken back   RecordFailed: the next attempt (rewind)
+//	Working     any                     failed, or was taken back   RecordFailed: the next attempt (rewindCursor)
 //	Working     the one that installs   running, and not recorded   RecordBegun
 //	Working     any                     begun nothing, unwanted     WithdrawJob
 //	Working     any                     assigned or running         wait for its end
 //	Working     any                     none                        the ramdisk, AssignStep; after three attempts giveUp
 //	Confirming  none                    none                        the machine started from its disk, its phone call: no write
 //
-// An attempt of ingot 4176809 is one job for the whole list, which counts as the step that installs.
+// An attempt of ingot 4176809 is one job for the whole list, and counts as the step that installs.
 func (h host) continueOperation() Plan {
 	op := *h.record.Operation
 	if op.Stage == inventory.Intended || op.Stage == inventory.Published {
@@ -49,7 +50,8 @@ func (h host) continueOperation() Plan {
 	}
 }
 
-// withSteps gives an operation whose steps are not known those of its workload, as long as the fleet asks for that.
+// withSteps gives an operation without known steps the steps of the workload, as long as the fleet asks for the same
+// inputs.
 func (h host) withSteps(op inventory.Operation) inventory.Operation {
 	if w := h.desired.Workload; len(op.Steps) == 0 && w != nil && w.Inputs == op.Inputs {
 		op.Steps = inventory.NewSteps(*w)
@@ -57,8 +59,8 @@ func (h host) withSteps(op inventory.Operation) inventory.Operation {
 	return op
 }
 
-// currentJob is the agent's, if it is for the step at the cursor in the operation's present attempt. What the agent works on,
-// and the hub does not know, may be writing.
+// currentJob is the job of the agent, if the job is for the step at the cursor in the present attempt. An agent that
+// works on a job unknown to the hub may be writing.
 func (h host) currentJob(op inventory.Operation) inventory.Job {
 	if job := h.observed.Agent.Job; job.ID == op.JobID() && job.Attempt == op.Attempt {
 		return job
@@ -69,13 +71,13 @@ func (h host) currentJob(op inventory.Operation) inventory.Job {
 	return inventory.Job{}
 }
 
-// worksOnUnknownJob reports whether the agent says that it works on the operation's present job, and the hub does not know
-// the job, as after the loss of the journal.
+// worksOnUnknownJob reports whether the agent says that it works on the present job of the operation while the hub
+// does not know the job, as after the loss of the journal.
 func (h host) worksOnUnknownJob(op inventory.Operation) bool {
 	return h.observed.Agent.Job.ID == "" && h.observed.Agent.Runs == op.JobID()
 }
 
-// armMachine brings the machine into the ramdisk, looks once more, and hands the job out.
+// armMachine brings the machine into the ramdisk, inspects the disk again, and hands the first step out.
 func (h host) armMachine(op inventory.Operation) Plan {
 	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity, h.checkTokenAlarm, h.checkImage,
 		h.checkConfig, h.checkTakeover} {
@@ -90,13 +92,18 @@ func (h host) armMachine(op inventory.Operation) Plan {
 	if !ready {
 		return h.addOtherwise(p)
 	}
-	if h.record.Facts == nil || h.record.Facts.Epoch != h.record.Boot.Epoch {
+	if h.needsFacts() {
 		return h.recordFacts(Installing)
 	}
 	return h.addOtherwise(h.assignFirst(op))
 }
 
-// assignFirst hands a step out for a disk that nothing was written to yet.
+// needsFacts reports whether the record lacks the facts of the present boot.
+func (h host) needsFacts() bool {
+	return h.record.Facts == nil || h.record.Facts.Epoch != h.record.Boot.Epoch
+}
+
+// assignFirst hands a step out for a disk without a write so far.
 func (h host) assignFirst(op inventory.Operation) Plan {
 	disk, err := inventory.PickDisk(h.desired.RootDisk, h.record.Facts.Disks)
 	if root := op.Root().Disk; err != nil || !disk.ID().IsSameDisk(root) {
@@ -111,8 +118,8 @@ func (h host) assignFirst(op inventory.Operation) Plan {
 	return planAction(Installing, Action{Kind: AssignStep, Operation: &op, Content: content, Reason: why})
 }
 
-// expectContent is what the agent must find right before the first write, or why a permission over some content does
-// not cover what is on the disk now.
+// expectContent is the content that the agent must find right before the first write, or why a permission over the
+// allowed content does not cover the disk as it is now.
 func expectContent(allowed string, disk inventory.Disk) (content, why string) {
 	now := disk.Content
 	switch {
@@ -123,12 +130,13 @@ func expectContent(allowed string, disk inventory.Disk) (content, why string) {
 	case now.Unreadable != "":
 		return "", fmt.Sprintf("disk %s cannot be read: %s", disk.ID().Label(), now.Unreadable)
 	case strings.HasPrefix(allowed, "content:"):
-		if now.Blank || now.Signature == strings.TrimPrefix(allowed, "content:") {
+		same := now.Signature == strings.TrimPrefix(allowed, "content:")
+		if now.Blank || same {
 			return cmp.Or(now.Signature, "blank"), ""
 		}
 		return "", fmt.Sprintf("what is on disk %s changed since the consent", disk.ID().Label())
 	default:
-		return "any", "" // our own install, or what we left of it: the disk is the same, whatever its system did to it
+		return "any", "" // the install of the daemon, or a failed attempt: the disk is the same, whatever its system wrote
 	}
 }
 
@@ -139,7 +147,7 @@ func (h host) continueStep(op inventory.Operation) Plan {
 		return p
 	}
 	handedOut := job.Begun || job.State == inventory.JobRunning
-	if op.Writes() && !op.HasBegun() && handedOut { // the daemon died before it could note that the job was handed out
+	if op.Writes() && !op.HasBegun() && handedOut { // the daemon died before it could record the hand-out
 		return planAction(Installing, Action{Kind: RecordBegun, Reason: "the agent has the job"})
 	}
 	if op.Attempt-op.Withdrawn > maxAttempts {
@@ -154,23 +162,22 @@ func (h host) continueStep(op inventory.Operation) Plan {
 		}
 	}
 	p, ready := h.startRamdisk(Installing)
+	reboots := p.Action != nil && p.Action.Kind == OpenBoot
 	switch {
 	case ready && h.worksOnUnknownJob(op):
-		why := "the agent works on it, and the hub is to know"
+		why := "the agent works on the job, and the hub does not know the job yet"
 		return planAction(Installing, Action{Kind: AssignStep, Operation: &op, Content: "any", Reason: why})
 	case ready && job.State != inventory.NoJob:
 		return h.awaitJob(op, job)
-	}
-	// with its boot the hub forgets that it began nothing
-	if job.State != inventory.NoJob && !job.Begun && p.Action != nil && p.Action.Kind == OpenBoot {
+	case job.State != inventory.NoJob && !job.Begun && reboots: // with the boot the hub forgets that nothing began
 		why := p.Action.Reason
 		return planAction(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Lost: true, Reason: why})
+	default:
+		return h.handOutNext(op, job, p, ready)
 	}
-	return h.handOutNext(op, job, p, ready)
 }
 
-// handOutNext hands the step at the cursor out when the ramdisk is ready for it, and p, which gets it ready, is due
-// before.
+// handOutNext hands the step at the cursor out when the ramdisk is ready. Before, the given plan readies the ramdisk.
 func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, ready bool) Plan {
 	finishes := Action{Kind: AssignStep}.Finishes(h.record)
 	if stopped, over := h.stopAttempts(op); over && op.HasBegun() && !finishes && (ready || p.Action != nil) {
@@ -179,13 +186,13 @@ func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, rea
 	if p, answered := h.checkConfig(); answered && job.State == inventory.NoJob {
 		return p
 	}
-	if !op.HasBegun() { // the operation covers what it was allowed to erase, and nothing that came since
+	if !op.HasBegun() { // the permission covers the content of before, and no later content
 		return h.handOutAgain(op, p, ready)
 	}
 	if !ready {
 		return p
 	}
-	if h.record.Facts == nil || h.record.Facts.Epoch != h.record.Boot.Epoch {
+	if h.needsFacts() {
 		return h.recordFacts(Installing)
 	}
 	why := fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt)
@@ -195,13 +202,13 @@ func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, rea
 	return planAction(Installing, Action{Kind: AssignStep, Operation: &op, Content: "any", Reason: why})
 }
 
-// handOutAgain hands out a step while nothing is written: whatever let the first attempt begin must let this step.
+// handOutAgain hands out a step while nothing is written: every check of the first attempt applies again.
 func (h host) handOutAgain(op inventory.Operation, p Plan, ready bool) Plan {
 	if p, over := h.giveUpUnbootable(op, p); over {
 		return p
 	}
 	switch {
-	case ready && (h.record.Facts == nil || h.record.Facts.Epoch != h.record.Boot.Epoch):
+	case ready && h.needsFacts():
 		p = h.recordFacts(Installing)
 	case ready:
 		p = h.assignFirst(op)
@@ -209,7 +216,7 @@ func (h host) handOutAgain(op inventory.Operation, p Plan, ready bool) Plan {
 	return h.addOtherwise(p)
 }
 
-// recordJobEnd takes note of an attempt that has ended, well or not.
+// recordJobEnd records an attempt that has ended, well or not.
 func (h host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, bool) {
 	switch job.State {
 	case inventory.JobSucceeded:
@@ -231,8 +238,8 @@ func (h host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, boo
 	}
 }
 
-// awaitJob waits for an agent that has its job, or shall have it. What the fleet takes back before the install step
-// begins is taken back from the agent.
+// awaitJob waits for an agent that has a job, or is to get the job. Before the install step begins, a change of the
+// fleet takes the job back from the agent.
 func (h host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
 	untaken := job.State == inventory.JobAssigned && h.now.After(job.Since.Add(takeDeadline))
 	why := ""
@@ -257,19 +264,19 @@ func (h host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
 	}
 }
 
-// withdrawJob takes the operation's job back from the agent. The hub refuses that once the install step has begun.
+// withdrawJob takes the operation's job back from the agent. The hub refuses once the install step has begun.
 func (h host) withdrawJob(op inventory.Operation, why string) Plan {
 	return planAction(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Withdrawn: true, Reason: why})
 }
 
-// agentAlive reports whether the agent of the record's boot speaks.
+// agentAlive reports whether the agent of the record's boot has spoken lately.
 func (h host) agentAlive() bool {
 	b := h.record.Boot
 	return b != nil && h.observed.Agent.Boot == b.ID && h.now.Sub(h.observed.Agent.Seen) < silenceDeadline
 }
 
-// recordFailed takes note of a failed attempt; after the last one the operation is given up. One that was taken back is no
-// failure.
+// recordFailed records a failed attempt; after the last attempt the operation is given up. An attempt that was taken
+// back is no failure.
 func (h host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	next := h.withSteps(op)
 	return planAction(Installing, Action{
@@ -279,8 +286,8 @@ func (h host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	})
 }
 
-// giveUp powers the ramdisk off and ends the operation. When something may have been written, the disk may hold a part
-// of anything: it is quarantined, not superseded. When nothing was, the machine goes back to what it ran (tried).
+// giveUp powers the ramdisk off and ends the operation as quarantined. Where nothing was written, the machine goes
+// back to its old system (checkGivenUp).
 func (h host) giveUp(op inventory.Operation, why string) Plan {
 	if a := h.leaveRamdisk(0, "the install is given up"); a != nil && op.HasBegun() {
 		return h.followLeave(Failed, *a)
@@ -288,8 +295,8 @@ func (h host) giveUp(op inventory.Operation, why string) Plan {
 	return h.closeOperation(op, inventory.Quarantined, why, Failed)
 }
 
-// checkGivenUp answers when the last operation was given up before it came to a write, and nothing has changed since: the disk
-// is as it was, the consent is not spent, and it is not tried again for ever.
+// checkGivenUp answers when the last operation was given up before any write, and the fleet asks for the same still.
+// The disk and the consent are unchanged, and a person decides about a new attempt.
 func (h host) checkGivenUp() (Plan, bool) {
 	last := h.record.Last
 	if last == nil || last.Outcome != inventory.Quarantined || last.HasBegun() || last.Inputs != h.change.Target ||
@@ -303,12 +310,13 @@ func (h host) checkGivenUp() (Plan, bool) {
 	return p, true
 }
 
+// closeOperation ends the operation with an outcome.
 func (h host) closeOperation(op inventory.Operation, outcome, why string, phase Phase) Plan {
 	op.Outcome, op.Error = outcome, why
 	return planAction(phase, Action{Kind: CloseOperation, Operation: &op, Reason: why})
 }
 
-// showInPhase shows a wait for the BMC in the phase of what it interrupts.
+// showInPhase shows a wait for the BMC in the phase of the interrupted work.
 func showInPhase(p Plan, phase Phase) Plan {
 	p.Phase = phase
 	return p

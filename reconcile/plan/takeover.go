@@ -9,15 +9,15 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// checkTakeover answers when the machine runs and we did not start it. A power-on of ours that found it on is waited for: had it been ours, the machine would read
-// its medium.
+// checkTakeover answers when the machine runs and the daemon did not start the machine. A machine that was on already
+// when the daemon powered it on gets time to read the medium: a machine that the daemon started reads the medium.
 //
-//	the machine, when we know of no reason why it should run     due
-//	is off, and was at an earlier look                           go on: it may be started
-//	is off, at the first look                                    wait for the second
-//	is on, and a power-on of ours found it so                    wait for its medium to be read; then it is not ours
-//	is on, and consent.takeover names it                         RecordTakeover
-//	is on                                                        hold
+//	the machine, without a known reason to run           due
+//	is off, and was at an earlier look                   go on: the daemon may start the machine
+//	is off, at the first look                            wait for the second look
+//	is on, and was on at a power-on of the daemon        wait for a read of the medium; then CloseBoot
+//	is on, and consent.takeover names the machine        RecordTakeover
+//	is on                                                hold
 func (h host) checkTakeover() (Plan, bool) {
 	off := h.observed.BMC.Power == inventory.PoweredOff
 	switch counts := h.observed.BMC.OffCounts; {
@@ -45,7 +45,7 @@ func (h host) checkTakeover() (Plan, bool) {
 			"--takeover %s` (spec.consent.takeover: %q)", h.desired.Name, serial)}), true
 }
 
-// machineSerial is the machine's, as its BMC says, or else as the fleet does.
+// machineSerial is the serial that the BMC shows, or else the serial that the fleet declares.
 func (h host) machineSerial() string {
 	if said := h.observed.BMC.System.Serial; !inventory.IsPlaceholder(said) {
 		return said
@@ -53,7 +53,7 @@ func (h host) machineSerial() string {
 	return h.desired.Identity.Serial
 }
 
-// startedByUs reports whether the machine, when it runs, runs because of us.
+// startedByUs reports whether the machine, when on, runs because the daemon started it or the fleet took it over.
 func (h host) startedByUs() bool {
 	r := h.record
 	if h.bootedElsewhere() {
@@ -64,7 +64,8 @@ func (h host) startedByUs() bool {
 		h.startedFromMedium(*r.Boot)
 }
 
-// startedFromMedium reports whether the machine was seen to start from a boot's medium: it was read after the power-on, or the boot's agent enrolled.
+// startedFromMedium reports whether the machine started from a boot's medium: the medium was read after the power-on,
+// or the agent of the boot enrolled.
 func (h host) startedFromMedium(b inventory.Boot) bool {
 	return h.observed.Agent.Boot == b.ID || h.observed.Media.Reads > 0 && h.observed.Media.Last.After(b.Started)
 }
