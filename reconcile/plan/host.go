@@ -58,11 +58,13 @@ func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 
 // decidePlan asks the questions of Next.
 func (h host) decidePlan() Plan {
+	boot := h.record.Boot
+	inRamdisk := boot != nil && boot.Target == inventory.FromRamdisk
+	needsAgent := h.record.Operation != nil || inRamdisk
 	switch {
 	case h.change.Verdict == change.HandsOff:
 		return h.keepHandsOff()
-	case h.observed.Agent.Unknown != "" &&
-		(h.record.Operation != nil || h.record.Boot != nil && h.record.Boot.Target == inventory.FromRamdisk):
+	case needsAgent && h.observed.Agent.Unknown != "":
 		return Plan{Phase: Waiting, Waits: h.observed.Agent.Unknown, Again: 5 * time.Second}
 	}
 	if p, answered := h.checkRecalled(); answered {
@@ -254,13 +256,14 @@ func (h host) adjustPower() Plan {
 	if p, answered := h.checkIdentity(); answered {
 		return p
 	}
-	if a := h.returnFromRamdisk(); a != nil && a.Kind == CloseBoot && h.observed.BMC.Power == inventory.PoweredOff &&
-		h.desired.Power == schemas.PowerUnmanaged && h.shallRun() {
-		return h.openBoot(Starting, inventory.FromDisk, 1, a.Reason)
-	} else if a != nil {
+	on, off := h.observed.BMC.Power == inventory.PoweredOn, h.observed.BMC.Power == inventory.PoweredOff
+	if a := h.returnFromRamdisk(); a != nil {
+		startsAgain := a.Kind == CloseBoot && off && h.desired.Power == schemas.PowerUnmanaged && h.shallRun()
+		if startsAgain {
+			return h.openBoot(Starting, inventory.FromDisk, 1, a.Reason)
+		}
 		return h.followLeave(Starting, *a)
 	}
-	on := h.observed.BMC.Power == inventory.PoweredOn
 	switch want := h.desired.Power; want {
 	case "", schemas.PowerOn:
 		if on && h.bootSettled() {

@@ -136,7 +136,8 @@ func expectContent(allowed string, disk inventory.Disk) (content, why string) {
 		}
 		return "", fmt.Sprintf("what is on disk %s changed since the consent", disk.ID().Label())
 	default:
-		return "any", "" // the install of the daemon, or a failed attempt: the disk is the same, whatever its system wrote
+		// the install of the daemon, or a failed attempt: the disk is the same, whatever its system wrote
+		return "any", ""
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// checkRecalled answers for what was begun and is known from the status branch alone, until the machine speaks: the agent
-// of the boot, whose certificate no old page can bring back, or the system that the operation installed. The page may
-// be older than what happened, by a push or, if somebody put it back, by years: the machine may run what it should,
-// so it is neither powered off nor written to, until a person looks and says `ingot forget HOST`.
+// checkRecalled answers for work that is known from the status branch alone, until the machine speaks: the agent of
+// the boot, with a certificate that no old page can bring back, or the installed system. The page may be older than
+// the machine by a push, or, if a person restored the page, by years. The machine may run the right system, so the
+// daemon neither powers it off nor writes to it until a person looks and says `ingot forget HOST`.
 //
 //	known of it                        the machine                             due
 //	operation                          its system phoned home                  it succeeded
@@ -25,57 +25,78 @@ func (h host) checkRecalled() (Plan, bool) {
 	if !h.record.Unproved() {
 		return Plan{}, false
 	}
-	b, a, op := h.record.Boot, h.observed.Agent, h.record.Operation
-	if op != nil && a.PhoneHome != nil && a.PhoneHome.Install == op.ID {
-		return planAction(Starting,
-			Action{Kind: RecordHome, Home: a.PhoneHome, Reason: "the installed system phoned home"}), true
-	}
+	b, agent, op := h.record.Boot, h.observed.Agent, h.record.Operation
+	phonedHome := op != nil && agent.PhoneHome != nil && agent.PhoneHome.Install == op.ID
+	agentSpeaks := agent.Alarm == "" && b != nil && agent.Boot == b.ID && agent.Epoch == b.Epoch
 	off := h.observed.BMC.Reach == inventory.Reached && h.observed.BMC.Power == inventory.PoweredOff
-	if a.Alarm == "" && b != nil && a.Boot == b.ID && a.Epoch == b.Epoch {
+	switch {
+	case phonedHome:
+		why := "the installed system phoned home"
+		return planAction(Starting, Action{Kind: RecordHome, Home: agent.PhoneHome, Reason: why}), true
+	case agentSpeaks:
 		return h.takeAgentWord(off)
-	}
-	if off && (op == nil || isVerified(*op)) {
+	case off && (op == nil || isVerified(*op)):
 		return Plan{}, false
+	default:
+		return holdRecalled(unspokenMessage(h.desired)), true
 	}
-	return holdRecalled("the journal was lost, and the status branch, which may be older than what happened, " +
-		"says that something is under way: it goes on when the machine's agent speaks or its system phones home. " +
-		"Else look at the machine, then run " + change.ForgetCommand(h.desired)), true
 }
 
-// takeAgentWord takes the word of the boot's agent for what was begun. It may be writing, whether the page says that the machine was armed or not, and the hub forgot with
-// the journal: only handing the job out tells, which an agent that has it already does not begin again.
+// Messages of the hold Recalled; docs/status.md says more.
+const (
+	laterAttemptMessage = "the status branch says that its install was written and verified, and its agent works on " +
+		"a " +
+		"later attempt: wait for the phone call, or look at the machine's console"
+	unwantedMessage = "the journal was lost, and the fleet does not want or allow what the agent may be writing: ask " +
+		"for " +
+		"it again, or look at the console and power the machine off"
+)
+
+// unspokenMessage says that the machine has not spoken of the work on its page.
+func unspokenMessage(d inventory.Desired) string {
+	return "the journal was lost, the status branch has work under way, and the machine has not spoken of it: " +
+		"wait, or look at the machine and run " + change.ForgetCommand(d)
+}
+
+// takeAgentWord takes the word of the boot's agent for the work. The agent may be writing, whether or not the page
+// says that the machine was armed, and the hub forgot with the journal. Only a new hand-out tells: an agent that has
+// the job already does not begin again.
 func (h host) takeAgentWord(off bool) (Plan, bool) {
-	word, op := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"},
-		h.record.Operation
+	op := h.record.Operation
+	word := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}
+	if op == nil {
+		return planAction(Waiting, word), true
+	}
 	job, spoken := h.spokenJob()
+	laterAttempt := spoken && isVerified(*op) && job.Attempt > op.Attempt
+	mayWrite := !spoken && !isVerified(*op) && !off
 	switch {
-	case op == nil:
 	case h.observed.Agent.Quiet:
-		return Plan{Phase: Waiting, Waits: "the agent to say whether it works on a job", Again: 2 * time.Second}, true
-	case spoken && isVerified(*op) && job.Attempt > op.Attempt:
-		return holdRecalled("the status branch says that its install was written and verified, and its agent works " +
-			"on a later attempt: it goes on when the installed system phones home. " +
-			"Else look at the machine's console"), true
+		waits := "the agent to say whether it works on a job"
+		return Plan{Phase: Waiting, Waits: waits, Again: 2 * time.Second}, true
+	case laterAttempt:
+		return holdRecalled(laterAttemptMessage), true
 	case spoken:
 		word.Operation = armFromJob(h.withSteps(*op), job)
-	case !isVerified(*op) && !off:
-		if _, over := h.closeSuperseded(*op); !over && change.WhyUnwanted(h.desired, *op) == "" {
+		return planAction(Waiting, word), true
+	case mayWrite:
+		_, superseded := h.closeSuperseded(*op)
+		if !superseded && change.WhyUnwanted(h.desired, *op) == "" {
 			return Plan{}, false
 		}
-		return holdRecalled("the fleet does not ask any more for what was begun on it, or does not allow it, and the " +
-			"journal was lost: its agent speaks, but not of whether it writes already. " +
-			"It goes on when the fleet asks for it again. Else look at the machine's console, and power it off when " +
-			"nothing is written"), true
+		return holdRecalled(unwantedMessage), true
+	default:
+		return planAction(Waiting, word), true
 	}
-	return planAction(Waiting, word), true
 }
 
+// holdRecalled holds a host with work that is known from the status branch alone.
 func holdRecalled(why string) Plan {
 	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.Recalled, Message: why}}
 }
 
-// spokenJob is the job of the operation that the agent speaks of: the hub's, or the one that the agent says it works on. Of
-// a job for the whole list that the hub does not know the attempt is not known: it is 0.
+// spokenJob is the job of the operation that the agent speaks of: the job of the hub, or the job that the agent says
+// it works on. The attempt is 0 for a job over the whole list that the hub does not know.
 func (h host) spokenJob() (inventory.Job, bool) {
 	job := h.observed.Agent.Job
 	if h.record.Operation == nil {
@@ -90,7 +111,7 @@ func (h host) spokenJob() (inventory.Job, bool) {
 	return job, step || job.ID == op.ID
 }
 
-// armFromJob is an operation as far as the agent's job proves that it has come. Which attempts wrote is not known any more.
+// armFromJob is the operation as far as the job of the agent proves. The attempts that wrote are not known any more.
 func armFromJob(op inventory.Operation, job inventory.Job) *inventory.Operation {
 	next := op.Clone()
 	defer forgetBegun(next)

@@ -9,8 +9,9 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// checkIdentity answers when the BMC speaks for another machine than the one that is meant: nothing is done through it, whatever was begun. A takeover that names
-// that machine makes it the one that is meant; one that was used for it before does not count against a BMC that leaves out what it showed.
+// checkIdentity answers when the BMC speaks for a machine that the host does not mean: nothing is done through the
+// BMC. A takeover that names the new machine makes the new machine the known one. A takeover that was used for the
+// machine before does not count against a BMC that leaves values out.
 func (h host) checkIdentity() (Plan, bool) {
 	why, silence := h.findContradiction()
 	if why == "" {
@@ -19,7 +20,7 @@ func (h host) checkIdentity() (Plan, bool) {
 	serial := strings.TrimSpace(h.observed.BMC.System.Serial)
 	given := !h.showsUndeclared() && !inventory.IsPlaceholder(serial) &&
 		strings.EqualFold(h.desired.Consent.Takeover, serial)
-	// a takeover stays in the file, and BMCs that start anew leave values out for a while
+	// A takeover stays in the file, and BMCs that start anew leave values out for a while.
 	used := silence && strings.EqualFold(h.record.Adopted, serial)
 	if given && !used {
 		return planAction(Waiting, Action{Kind: RecordTakeover, Serial: serial, Replaced: true, BMC: h.shownIdentity(),
@@ -34,13 +35,14 @@ func (h host) showsUndeclared() bool {
 	return h.desired.Identity.Serial != "" && have != "" && have != inventory.SerialKey(h.desired.Identity.Serial)
 }
 
-// whyStranger says why the BMC speaks for another machine than the one that is meant, or "".
+// whyStranger says why the BMC speaks for a machine that the host does not mean, or "".
 func (h host) whyStranger() string {
 	why, _ := h.findContradiction()
 	return why
 }
 
-// findContradiction is stranger, and reports whether the BMC only leaves out what it showed before. The first row that can tell decides:
+// findContradiction is whyStranger, and reports whether the BMC only leaves out a value of before. The first row that
+// can tell decides:
 //
 //	known                                      another machine when the BMC shows
 //	spec.identity.serial                       another serial
@@ -55,31 +57,46 @@ func (h host) findContradiction() (why string, silence bool) {
 		address = h.desired.BMC.Address
 	}
 	if h.showsUndeclared() {
-		return fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or "+
-			"spec.identity.serial", h.desired.Identity.Serial, address, seen.Serial), false
+		return undeclaredMessage(h.desired.Identity.Serial, address, seen.Serial), false
 	}
-	const (
-		lost = "the BMC at %s shows %s, the machine that is known has %s: correct spec.bmc.address, or, if that " +
-			"machine was replaced, write spec.consent.takeover: %q"
-		silent = "the BMC at %s shows no %s, the machine that is known has %s: it goes on when the BMC shows that " +
-			"again; else correct spec.bmc.address, or, if that machine was replaced, write spec.consent.takeover: %q"
-	)
 	if known := h.record.BMC; known != nil && (known.Address == address || h.record.Facts != nil) {
-		switch field, was, is := compareIdentity(*known, seen, true); {
+		field, was, is := compareIdentity(*known, seen, true)
+		switch {
 		case field != "" && is == "":
-			return fmt.Sprintf(silent, address, field, was, cmp.Or(seen.Serial, "its serial")), true
+			return silentMessage(address, field, was, seen), true
 		case field != "":
-			return fmt.Sprintf(lost, address, field+" "+is, was, cmp.Or(seen.Serial, "its serial")), false
+			return replacedMessage(address, field+" "+is, was, seen), false
 		}
 	}
 	if field, was, is := compareIdentity(h.reportedIdentity(), seen, false); field != "" {
-		return fmt.Sprintf(lost, address, field+" "+is, was, cmp.Or(seen.Serial, "its serial")), false
+		return replacedMessage(address, field+" "+is, was, seen), false
 	}
 	return "", false
 }
 
-// bootedElsewhere reports whether the newest boot was opened through another BMC, on a machine that is not known to be this one,
-// and no agent reported since: nothing that the boot stands for is true of this machine.
+// undeclaredMessage says that the BMC shows another serial than the fleet declares.
+func undeclaredMessage(declared, address, serial string) string {
+	return fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or "+
+		"spec.identity.serial", declared, address, serial)
+}
+
+// replacedMessage says that the BMC shows another value than the known machine has.
+func replacedMessage(address, shown, known string, seen inventory.System) string {
+	return fmt.Sprintf("the BMC at %s shows %s, the known machine has %s: correct spec.bmc.address, or write "+
+		"spec.consent.takeover: %q if the machine was replaced", address, shown, known,
+		cmp.Or(seen.Serial, "its serial"))
+}
+
+// silentMessage says that the BMC shows a value of the known machine no more.
+func silentMessage(address, field, known string, seen inventory.System) string {
+	return fmt.Sprintf("the BMC at %s shows no %s, the known machine has %s: wait for the BMC to show it again, or "+
+		"write "+
+		"spec.consent.takeover: %q if the machine was replaced", address, field, known,
+		cmp.Or(seen.Serial, "its serial"))
+}
+
+// bootedElsewhere reports whether the newest boot was opened through another BMC, on a machine that is not known to
+// be this machine, and no agent has reported since. The boot then says nothing about this machine.
 func (h host) bootedElsewhere() bool {
 	known := h.record.BMC
 	if known == nil || h.record.Facts != nil || h.desired.BMC == nil || known.Address == h.desired.BMC.Address {
@@ -89,8 +106,9 @@ func (h host) bootedElsewhere() bool {
 	return field != "" || inventory.SerialKey(known.Serial) == "" && inventory.UUIDKey(known.UUID) == ""
 }
 
-// reportedIdentity is what the ramdisk's agent reported of the machine, as far as its BMC showed nothing when the newest boot was opened: firmware and BMC of one machine
-// may have two serials. Where the fleet said by a takeover which one the BMC shows, it is that.
+// reportedIdentity is the identity that the ramdisk's agent reported, as far as the BMC showed no value when the
+// newest boot was opened: firmware and BMC of a machine may have two serials. Where a takeover of the fleet named the
+// serial of the BMC, the serial of the takeover counts.
 func (h host) reportedIdentity() inventory.BMCIdentity {
 	facts, pinned := h.record.Facts, inventory.BMCIdentity{}
 	if facts == nil {
@@ -112,8 +130,8 @@ func (h host) reportedIdentity() inventory.BMCIdentity {
 	return pinned
 }
 
-// compareIdentity names the field in which a BMC shows another machine than a known one, with both values. Where a value was shown, none is another one if
-// silence counts.
+// compareIdentity names the field in which a BMC contradicts a known machine, with both values. With silence, a
+// missing value contradicts a known value too.
 func compareIdentity(known inventory.BMCIdentity, seen inventory.System, silence bool) (field, was, is string) {
 	for _, value := range []struct {
 		field, was, is string
@@ -131,7 +149,7 @@ func compareIdentity(known inventory.BMCIdentity, seen inventory.System, silence
 	return "", "", ""
 }
 
-// shownIdentity is what the BMC shows of its machine now.
+// shownIdentity is the identity that the BMC shows now.
 func (h host) shownIdentity() *inventory.BMCIdentity {
 	pin := inventory.BMCIdentity{Serial: h.observed.BMC.System.Serial, UUID: h.observed.BMC.System.UUID}
 	if h.desired.BMC != nil {

@@ -19,30 +19,39 @@ import (
 //	is on, and consent.takeover names the machine        RecordTakeover
 //	is on                                                hold
 func (h host) checkTakeover() (Plan, bool) {
-	off := h.observed.BMC.Power == inventory.PoweredOff
-	switch counts := h.observed.BMC.OffCounts; {
-	case h.startedByUs(), off && !h.now.Before(counts):
+	off, counts := h.observed.BMC.Power == inventory.PoweredOff, h.observed.BMC.OffCounts
+	seenOff := off && !h.now.Before(counts)
+	boot := h.record.Boot
+	foundOn := boot != nil && boot.Found
+	serial, given := h.machineSerial(), h.desired.Consent.Takeover
+	takenOver := given != "" && strings.EqualFold(given, serial)
+	switch {
+	case h.startedByUs() || seenOff:
 		return Plan{}, false
 	case off:
 		return Plan{Phase: Waiting, Waits: "a second look that finds the machine off", Due: counts,
 			Again: counts.Sub(h.now)}, true
+	case foundOn && !h.now.After(boot.Started.Add(readsDeadline)):
+		return Plan{Phase: Waiting,
+			Waits: "the machine, which was on already when it was to be powered on, to read its boot medium",
+			Due:   boot.Started.Add(readsDeadline), Again: 2 * time.Second}, true
+	case foundOn:
+		why := "the machine ran before it was powered on for this boot: it is not ours"
+		return planAction(Held, Action{Kind: CloseBoot, Reason: why}), true
+	case takenOver:
+		why := "spec.consent.takeover names this machine"
+		return planAction(Waiting, Action{Kind: RecordTakeover, Serial: serial, Reason: why}), true
+	default:
+		return h.holdHost(foundRunningHold(h.desired.Name, serial)), true
 	}
-	if b := h.record.Boot; b != nil && b.Found && !h.now.After(b.Started.Add(readsDeadline)) {
-		return Plan{Phase: Waiting, Waits: "the machine, which was on already when it was to be powered on, to read " +
-			"its boot medium", Due: b.Started.Add(readsDeadline), Again: 2 * time.Second}, true
-	} else if b != nil && b.Found {
-		return planAction(Held,
-			Action{Kind: CloseBoot,
-				Reason: "the machine ran before it was powered on for this boot: it is not ours"}), true
-	}
-	serial := h.machineSerial()
-	if given := h.desired.Consent.Takeover; given != "" && strings.EqualFold(given, serial) {
-		return planAction(Waiting,
-			Action{Kind: RecordTakeover, Serial: serial, Reason: "spec.consent.takeover names this machine"}), true
-	}
-	return h.holdHost(change.Hold{Reason: change.FoundRunning, Message: fmt.Sprintf(
-		"the machine runs and ingot did not start it: it is not powered off. To take it over, run `ingot consent "+
-			"--takeover %s` (spec.consent.takeover: %q)", h.desired.Name, serial)}), true
+}
+
+// foundRunningHold holds a machine that runs and that the daemon did not start.
+func foundRunningHold(name, serial string) change.Hold {
+	return change.Hold{Reason: change.FoundRunning,
+		Message: fmt.Sprintf("the machine runs and ingot did not start it: it is "+
+			"not powered off. To take it over, run `ingot consent --takeover %s` (spec.consent.takeover: %q)", name,
+			serial)}
 }
 
 // machineSerial is the serial that the BMC shows, or else the serial that the fleet declares.

@@ -8,22 +8,22 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// maxSpent is how many consents of ended operations a record keeps, maxDropped how many ids of those that are not its
-// last.
+// maxSpent is how many consents of ended operations a record keeps, and maxDropped how many ids of operations besides
+// the last.
 const (
 	maxSpent   = 8
 	maxDropped = 8
 )
 
-// Begin is the record with an action's intent, to be written before its effect. For journal-only actions it is all
-// there is. The id of a new operation or boot is in the action: the planner has no randomness. The given record is not
-// changed.
+// Begin is the record with the intent of an action, to be written before the effect. A journal-only action has no
+// other effect. The id of a new operation or boot is in the action, as the planner has no randomness. The given
+// record is not changed.
 func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	rec = cloneRecord(rec)
 	switch a.Kind {
 	case OpenBoot:
 		rec.Epoch++
-		rec.Pinned = rec.PinFacts(rec.Facts) // a record of an earlier version has none
+		rec.Pinned = rec.PinFacts(rec.Facts) // a record of an earlier version has no pinned facts
 		rec.BMC = a.BMC
 		boot := *a.Boot
 		boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
@@ -60,7 +60,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		return recordHome(rec, a.Home, now)
 	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, WithdrawJob,
 		AssignPowerOff:
-		// nothing to remember: the effect can be seen
+		// the effect can be observed, and leaves no record
 	default:
 		panic("plan: unknown action " + string(a.Kind))
 	}
@@ -94,12 +94,13 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	return rec
 }
 
-// order of the stages. An operation never goes back: what was written and verified is not written again.
+// stageOrder is the order of the stages. An operation never goes back: a system that was written and verified is not
+// written again.
 var stageOrder = map[inventory.Stage]int{
 	inventory.Intended: 1, inventory.Published: 2, inventory.Working: 3, inventory.Confirming: 4, inventory.Ended: 5,
 }
 
-// advanceStage is the one place where an operation's stage changes.
+// advanceStage is the only place where the stage of an operation changes.
 func advanceStage(op *inventory.Operation, to inventory.Stage) {
 	if stageOrder[to] < stageOrder[op.Stage] {
 		panic(fmt.Sprintf("plan: operation %s would go from %s back to %s", op.ID, op.Stage, to))
@@ -107,8 +108,8 @@ func advanceStage(op *inventory.Operation, to inventory.Stage) {
 	op.Stage = to
 }
 
-// handOutStep notes that the step at the cursor is about to be handed out. An operation of ingot 4176809 that was not armed
-// has its steps in the action.
+// handOutStep records that the step at the cursor is about to be handed out. An operation of ingot 4176809 that was
+// not armed has its steps in the action.
 func handOutStep(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
 	if len(op.Steps) == 0 && op.Stage != inventory.Working {
@@ -125,7 +126,7 @@ func handOutStep(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
-// recordStep notes that the step at the cursor is done. After the last one the operation is to be confirmed.
+// recordStep records that the step at the cursor is done. After the last step the operation is to be confirmed.
 func recordStep(op *inventory.Operation) {
 	advanceStage(op, inventory.Working)
 	if op.Writes() {
@@ -142,7 +143,7 @@ func recordStep(op *inventory.Operation) {
 	}
 }
 
-// noteBegun notes that the present attempt, if no earlier one did, may write to the operation's disks.
+// noteBegun records that the present attempt, if no earlier attempt did, may write to the operation's disks.
 func noteBegun(op *inventory.Operation) {
 	for i := range op.Disks {
 		if op.Disks[i].Begun == 0 {
@@ -151,7 +152,7 @@ func noteBegun(op *inventory.Operation) {
 	}
 }
 
-// takeBegunBack notes that the present attempt came to no write. What an earlier attempt may have written stays.
+// takeBegunBack records that the present attempt came to no write. The writes of an earlier attempt stay on record.
 func takeBegunBack(op *inventory.Operation) {
 	for i := range op.Disks {
 		if op.Disks[i].Begun == op.Attempt {
@@ -160,15 +161,15 @@ func takeBegunBack(op *inventory.Operation) {
 	}
 }
 
-// forgetBegun notes that attempts which nobody remembers may have written.
+// forgetBegun records that unknown attempts may have written.
 func forgetBegun(op *inventory.Operation) {
 	for i := range op.Disks {
 		op.Disks[i].Begun = inventory.BegunUnknown
 	}
 }
 
-// endFailedAttempt ends the present attempt. One that wrote nothing, when none before it may have, gives the machine its
-// system back. That a script wrote nothing says so of the script alone.
+// endFailedAttempt ends the present attempt. If no attempt may have written, the machine gets its old system back.
+// The report of a script that wrote nothing speaks of the script alone.
 func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
 	advanceStage(op, inventory.Working)
@@ -187,11 +188,11 @@ func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
-// rewindCursor puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where the
-// system is written and verified, the one behind the step that installs. Steps in front of it are not run over a
+// rewindCursor puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where
+// the system is written and verified, the step behind the install. Steps in front of the install are not run over a
 // written system.
 func rewindCursor(op *inventory.Operation, a Action) {
-	if len(op.Steps) == 0 && a.Operation != nil { // the attempt that failed was one job for the whole list
+	if len(op.Steps) == 0 && a.Operation != nil { // the failed attempt was a job for the whole list
 		op.Steps = slices.Clone(a.Operation.Steps)
 	}
 	first := 0
@@ -208,8 +209,8 @@ func rewindCursor(op *inventory.Operation, a Action) {
 	op.Cursor = first
 }
 
-// restoreReplaced gives a machine the system back that its operation would have replaced, and has not: nothing was written. It
-// changes the record's operation.
+// restoreReplaced gives a machine back the system that the operation would have replaced, if nothing was written. The
+// operation of the record changes in place.
 func restoreReplaced(rec inventory.Record) inventory.Record {
 	if op := rec.Operation; op != nil && !op.HasBegun() && op.Replaces != nil {
 		rec.Installed, op.Replaces = op.Replaces, nil
@@ -217,8 +218,8 @@ func restoreReplaced(rec inventory.Record) inventory.Record {
 	return rec
 }
 
-// takeOver notes that the fleet allows to take over a machine found running. When it is another machine than the one
-// that is known, what is known is forgotten.
+// takeOver records that the fleet allows to take over a machine found running. If the machine is not the known
+// machine, the record of the known machine is forgotten.
 func takeOver(rec inventory.Record, a Action) inventory.Record {
 	if !a.Replaced {
 		rec.Adopted = a.Serial
@@ -229,7 +230,7 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
-// endOperation closes the operation. A consent is spent when something may have been written under it.
+// endOperation closes the operation. A consent is spent when a write under the consent may have begun.
 func endOperation(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
 	rec = restoreReplaced(rec)
 	op := *rec.Operation
@@ -246,7 +247,7 @@ func endOperation(rec inventory.Record, outcome, failure string, now time.Time) 
 	if outcome == inventory.Superseded && rec.Last != nil && rec.Last.Outcome == inventory.Quarantined {
 		rec.Dropped = append(append([]string{}, rec.Dropped...), op.ID)
 		rec.Dropped = rec.Dropped[max(0, len(rec.Dropped)-maxDropped):]
-		return rec // what is on the disk is still what the failed one left
+		return rec // the disk still holds what the failed operation left
 	}
 	rec.Last = &op
 	return rec
@@ -263,7 +264,7 @@ func spendBegun(rec inventory.Record, disks []inventory.OperationDisk) inventory
 	return spendConsents(rec, begun)
 }
 
-// spendConsents keeps the consents over disks from counting again, whether these were written to or not.
+// spendConsents keeps the consents over disks from counting again, with or without a write.
 func spendConsents(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
 	for _, disk := range disks {
 		if disk.Consent == "" {
@@ -278,7 +279,7 @@ func spendConsents(rec inventory.Record, disks []inventory.OperationDisk) invent
 // recordHome ends the operation well: the installed system runs.
 func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
-	noteBegun(op) // it runs, so it was written
+	noteBegun(op) // a system that runs was written
 	rec.Recovered = nil
 	rec.Installed = &inventory.Installed{
 		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Commit: op.Commit, Image: op.Image,
