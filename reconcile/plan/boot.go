@@ -37,10 +37,12 @@ func (h host) startRamdisk(phase Phase) (p Plan, ready bool) {
 // openBoot begins a boot attempt. After too many attempts in a row without a result, the machine waits for a later
 // commit of the fleet.
 func (h host) openBoot(phase Phase, target string, attempt int, why string) Plan {
-	if b := h.record.Boot; attempt > maxBoots && b != nil && b.Commit == h.desired.Commit && !h.observed.Retry {
-		return Plan{Phase: Failed, Hold: &change.Hold{Reason: change.BootFailed, Message: fmt.Sprintf(
-			"%d boots from the %s got nowhere, the last because %s%s; `ingot retry %s`, or any later commit of the "+
-				"fleet, tries again", maxBoots, target, why, seeConsole, h.desired.Name)}}
+	b := h.record.Boot
+	exhausted := attempt > maxBoots && b != nil && b.Commit == h.desired.Commit && !h.observed.Retry
+	if exhausted {
+		message := fmt.Sprintf("%d boots from the %s got nowhere, the last because %s%s, then run `ingot retry %s`",
+			maxBoots, target, why, seeConsole, h.desired.Name)
+		return Plan{Phase: Failed, Hold: &change.Hold{Reason: change.BootFailed, Message: message}}
 	}
 	if attempt > maxBoots {
 		attempt = 1

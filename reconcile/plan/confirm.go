@@ -96,7 +96,7 @@ func (h host) holdSilent(op inventory.Operation, why string) Plan {
 	if h.desired.Workload == nil || h.desired.Workload.Inputs != op.Inputs {
 		return h.closeOperation(op, inventory.Quarantined, why+", and the fleet asks for something else now", Waiting)
 	}
-	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.NoPhoneHome, Message: fmt.Sprintf(
-		"the install was written and verified, and %s: read its console; it becomes Active when it calls, "+
-			"`ingot retry %s` starts it again, nothing is written again", why, h.desired.Name)}}
+	message := fmt.Sprintf("the system is written and verified, and %s: read its console, or run `ingot retry %s` to "+
+		"start it again", why, h.desired.Name)
+	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.NoPhoneHome, Message: message}}
 }

@@ -39,7 +39,7 @@ func (h host) stopAttempts(op inventory.Operation) (Plan, bool) {
 		return Plan{}, false
 	}
 	hold := change.Hold{Reason: change.NeedsConsent,
-		Message: fmt.Sprintf("an attempt that failed may have written to disk %s, and no other one is let begin: %s",
+		Message: fmt.Sprintf("a failed attempt may have written to disk %s, and no other attempt may begin: %s",
 			op.Root().Disk.Label(), why)}
 	if change.WhyUnsigned(h.desired) != "" {
 		hold.Reason, hold.Unsigned = change.NeedsSigners, h.desired.Signatures.Tag

@@ -305,9 +305,9 @@ func (h host) checkGivenUp() (Plan, bool) {
 		return Plan{}, false
 	}
 	p := h.returnToSystem(Failed, 0, "the install is given up")
-	p.Hold = &change.Hold{Reason: change.InstallFailed, Message: fmt.Sprintf(
-		"it was given up before anything was written: %s: mend that and run `ingot retry %s`, or change what is "+
-			"installed", last.Error, h.desired.Name)}
+	message := fmt.Sprintf("the install was given up before any write: %s: mend that and run `ingot retry %s`, or "+
+		"change what is installed", last.Error, h.desired.Name)
+	p.Hold = &change.Hold{Reason: change.InstallFailed, Message: message}
 	return p, true
 }
 

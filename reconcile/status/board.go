@@ -19,7 +19,7 @@ const (
 	BoardPath = "README.md"
 )
 
-// PhaseOrder is that of phases wherever they are listed: what needs a person first.
+// PhaseOrder is the order of phases in every list: the phases that need a person first.
 func PhaseOrder() []plan.Phase { return slices.Clone(phaseOrder) }
 
 var phaseOrder = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting,
@@ -31,7 +31,8 @@ const (
 	maxPeople = 100
 )
 
-// Board is the page that a forge shows for the status branch: counts, who waits for a person and for what, what the last commits did, then everybody.
+// Board is the page that a forge shows for the status branch: counts, the hosts that wait for a person, the results
+// of the last commits, then every host.
 func Board(f Fleet, hosts []Document) []byte {
 	hosts = slices.Clone(hosts)
 	sort.Slice(hosts, func(i, j int) bool {
@@ -55,7 +56,7 @@ func Board(f Fleet, hosts []Document) []byte {
 	return b.Bytes()
 }
 
-// writeRings has a row for each ring: what it runs, and how far it is.
+// writeRings writes a row for each ring: the release, and how far the ring is.
 func writeRings(b *bytes.Buffer, f Fleet) {
 	if len(f.Rings) == 0 {
 		return
@@ -78,7 +79,7 @@ func writeRings(b *bytes.Buffer, f Fleet) {
 	b.WriteString("\n")
 }
 
-// nameSome names some hosts.
+// nameSome names the first hosts of a list, and counts the rest.
 func nameSome(hosts []string) string {
 	const most = 8
 	if len(hosts) > most {
@@ -87,6 +88,7 @@ func nameSome(hosts []string) string {
 	return escapeCell(strings.Join(hosts, ", "))
 }
 
+// writeRefusal writes why the fleet is frozen, paused, or at an older commit than the newest.
 func writeRefusal(b *bytes.Buffer, f Fleet) {
 	if f.Frozen != "" {
 		fmt.Fprintf(b, "> **Nothing is erased until an operator has looked:** %s\n\n", escapeCell(f.Frozen))
@@ -104,7 +106,7 @@ func writeRefusal(b *bytes.Buffer, f Fleet) {
 	b.WriteString("\n")
 }
 
-// writeCounts has a row for each phase, and a column for each ring if there are some.
+// writeCounts writes a row for each phase, and a column for each ring.
 func writeCounts(b *bytes.Buffer, hosts []Document) {
 	tally := CountHosts(hosts)
 	columns := tally.ListRings()
@@ -125,6 +127,7 @@ func writeCounts(b *bytes.Buffer, hosts []Document) {
 	b.WriteString("\n")
 }
 
+// writePeople writes the hosts that wait for a person, with the message of the hold.
 func writePeople(b *bytes.Buffer, hosts []Document) {
 	hosts = slices.DeleteFunc(slices.Clone(hosts), func(d Document) bool { return d.Hold == nil && d.Error == "" })
 	if len(hosts) == 0 {
@@ -160,7 +163,8 @@ func writePeople(b *bytes.Buffer, hosts []Document) {
 	b.WriteString("\n")
 }
 
-// writeCommits has a row for each of the last accepted commits: what was installed from it, and what waits for it.
+// writeCommits writes a row for each of the last accepted commits: the hosts that were installed from the commit, and
+// the hosts that wait for consent.
 func writeCommits(b *bytes.Buffer, f Fleet, hosts []Document) {
 	if len(f.Commits) == 0 {
 		return
@@ -175,7 +179,7 @@ func writeCommits(b *bytes.Buffer, f Fleet, hosts []Document) {
 	b.WriteString("\n")
 }
 
-// writeActs has a line for each of the last things that operators had the daemon do.
+// writeActs writes a line for each of the last acts of operators.
 func writeActs(b *bytes.Buffer, f Fleet) {
 	if len(f.Acts) == 0 {
 		return
@@ -187,6 +191,7 @@ func writeActs(b *bytes.Buffer, f Fleet) {
 	b.WriteString("\n")
 }
 
+// writeHosts writes a row for each host.
 func writeHosts(b *bytes.Buffer, hosts []Document) {
 	b.WriteString("## Hosts\n\n| Host | Phase | Workload | Installed from | Disk | Waits for " +
 		"|\n|---|---|---|---|---|---|\n")
@@ -205,4 +210,5 @@ func writeHosts(b *bytes.Buffer, hosts []Document) {
 	}
 }
 
+// rankPhase is the place of a phase in PhaseOrder.
 func rankPhase(phase plan.Phase) int { return slices.Index(phaseOrder, phase) }

@@ -10,7 +10,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Result is one look at a host: what was asked, seen, decided and done.
+// Result is the result of a look at a host.
 type Result struct {
 	At       time.Time // of the look
 	Desired  inventory.Desired
@@ -20,8 +20,8 @@ type Result struct {
 	Outcome  plan.Outcome
 }
 
-// Summarize says what a look means. The previous document gives what has not changed its meaning: since when a condition holds, and the
-// deadline of a wait that goes on; and what a newer ingot wrote of the host.
+// Summarize writes the document of a look. The previous document gives the times of unchanged conditions and waits,
+// and the unknown members of a newer ingot.
 func Summarize(previous Document, r Result) Document {
 	rec := r.Observed.Record
 	d := Document{
@@ -50,7 +50,7 @@ func Summarize(previous Document, r Result) Document {
 	return d
 }
 
-// spokenOf is the commit a document names. A commit that changes nothing for the host does not rewrite its document.
+// spokenOf is the commit of the document. A commit without a change for the host does not rewrite the document.
 func spokenOf(previous Document, r Result) string {
 	if previous.Phase == r.Plan.Phase && previous.Phase != "" && previous.Commit != "" && r.Plan.Action == nil &&
 		sameHold(previous.Hold, r.Plan.Hold) && sameInstall(previous, r) {
@@ -59,16 +59,19 @@ func spokenOf(previous Document, r Result) string {
 	return r.Desired.Commit
 }
 
+// sameInstall reports whether the document has the install of the record.
 func sameInstall(previous Document, r Result) bool {
 	a, b := previous.Installed, r.Observed.Record.Installed
 	return (a == nil) == (b == nil) && (a == nil || a.ID == b.ID)
 }
 
+// sameHold reports whether two holds ask for the same.
 func sameHold(a *Hold, b *change.Hold) bool {
 	return (a == nil) == (b == nil) && (a == nil || (a.Reason == b.Reason && a.Consent == b.Consent))
 }
 
-// findError is the last error that matters: of an effect that failed, or of the operation's last attempt. What the hold says already is not said twice.
+// findError is the last error: of a failed effect, or of the operation's last attempt. An error in the message of the
+// hold is not repeated.
 func findError(previous Document, r Result) string {
 	switch r.Outcome.Result {
 	case plan.Retry, plan.Stalled:
@@ -90,6 +93,7 @@ func findError(previous Document, r Result) string {
 	}
 }
 
+// newConditions are the conditions after a look, with the time of the last change.
 func newConditions(previous Document, r Result) []Condition {
 	reach := Condition{Type: Reachable, Status: "Unknown"}
 	switch r.Observed.BMC.Reach {

@@ -10,7 +10,7 @@ import (
 // Tally counts hosts by ring and phase. Hosts without a ring are in the ring "".
 type Tally map[string]map[plan.Phase]int
 
-// CountHosts counts hosts.
+// CountHosts counts hosts by ring and phase.
 func CountHosts(hosts []Document) Tally {
 	t := Tally{}
 	for _, d := range hosts {
@@ -22,7 +22,7 @@ func CountHosts(hosts []Document) Tally {
 	return t
 }
 
-// ListRings gives the rings by name, for the columns of a table; none when no host is in a ring, or when they are too many to be columns.
+// ListRings gives the rings by name, as columns of a table: no ring when there are too many, or no host has a ring.
 func (t Tally) ListRings() []string {
 	const most = 12
 	rings := slices.Sorted(maps.Keys(t))
