@@ -48,6 +48,7 @@ func (h host) whyStranger() string {
 //	spec.identity.serial                       another serial
 //	what it showed at the last boot's opening  another serial or UUID, or none where it showed one
 //	what the ramdisk's agent reported          another serial or UUID
+//	neither serial nor UUID, and another BMC   any serial or UUID
 func (h host) findContradiction() (why string, silence bool) {
 	if h.observed.BMC.Reach != inventory.Reached {
 		return "", false
@@ -71,7 +72,30 @@ func (h host) findContradiction() (why string, silence bool) {
 	if field, was, is := compareIdentity(h.reportedIdentity(), seen, false); field != "" {
 		return replacedMessage(address, field+" "+is, was, seen), false
 	}
+	shown := describeIdentity(seen.Serial, seen.UUID)
+	if shown != "" && h.lacksIdentity() && h.record.BMC.Address != address {
+		return replacedMessage(address, shown, "none, at "+h.record.BMC.Address, seen), false
+	}
 	return "", false
+}
+
+// lacksIdentity reports whether an agent looked at the known machine, and neither BMC nor firmware showed a serial or UUID.
+func (h host) lacksIdentity() bool {
+	pin, facts := h.record.BMC, h.record.Facts
+	return pin != nil && facts != nil && describeIdentity(pin.Serial, pin.UUID) == "" &&
+		describeIdentity(facts.System.Serial, facts.System.UUID) == ""
+}
+
+// describeIdentity is the serial, or else the UUID, of a machine in words; "" without a usable value.
+func describeIdentity(serial, uuid string) string {
+	switch {
+	case inventory.SerialKey(serial) != "":
+		return "serial " + serial
+	case inventory.UUIDKey(uuid) != "":
+		return "UUID " + uuid
+	default:
+		return ""
+	}
 }
 
 // undeclaredMessage says that the BMC shows another serial than the fleet declares.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // KnowsMore says what a page knows of a host that the journal's record does not know yet, as a clause for people; "" when the record is at least as new, as it
@@ -184,9 +185,11 @@ func unknownSpent(record, other inventory.Record) (before, after []string) {
 // fullSpent is how many spent consents make a record drop the oldest.
 const fullSpent = 8
 
-// together is what a page and a record know: the one that knows more, with what must not be lost of the other: no spent consent; a system that called home,
-// where the operation that installed it does not write any more; and a write that has begun and that the page knows nothing later than.
+// together is what a page and a record know: the one that knows more, with what must not be lost of the other: no spent consent, and no epoch; a system that
+// called home, where the operation that installed it does not write any more; and a write that has begun and that the page knows nothing later than. What
+// one of them knows was forgotten counts no more.
 func together(page, record inventory.Record) inventory.Record {
+	page, record = dropForgotten(page, record), dropForgotten(record, page)
 	more, less := record, page
 	if KnowsMore(page, record) != "" && !outranks(record.Operation, page.Operation) {
 		more, less = page, record
@@ -197,7 +200,8 @@ func together(page, record inventory.Record) inventory.Record {
 			more.Operation, more.Installed = op, record.Installed
 		}
 	}
-	more.Revision, more.Forgotten = max(more.Revision, less.Revision), max(more.Forgotten, less.Forgotten)
+	more.Epoch, more.Revision = max(more.Epoch, less.Epoch), max(more.Revision, less.Revision)
+	more.Forgotten = max(more.Forgotten, less.Forgotten)
 	before, after := unknownSpent(less, more)
 	if len(more.Spent) >= fullSpent {
 		before = nil
@@ -212,6 +216,16 @@ func together(page, record inventory.Record) inventory.Record {
 		}
 	}
 	return more
+}
+
+// dropForgotten is a record without what another record of the same machine knows was forgotten since.
+func dropForgotten(record, other inventory.Record) inventory.Record {
+	if other.Forgotten <= record.Epoch {
+		return record
+	}
+	dropped := plan.Forget(record)
+	dropped.Epoch, dropped.Forgotten = record.Epoch, record.Forgotten
+	return dropped
 }
 
 // outranks reports whether, of two operations that two daemons have under way, the first one may have written while the other has not, or is the later one.

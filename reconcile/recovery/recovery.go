@@ -112,13 +112,14 @@ func (m *Memory) together(h *Host, page inventory.Record) {
 	}
 }
 
-// remains is a record that cannot be read, with what must not be lost of its page.
+// remains is a record that cannot be read, with what must not be lost of its page, or of what was known before.
 func remains(record, page inventory.Record) inventory.Record {
 	record.Epoch, record.Revision = max(record.Epoch, page.Epoch), max(record.Revision, page.Revision)
-	for _, consent := range page.Spent {
-		if !slices.Contains(record.Spent, consent) {
-			record.Spent = append([]string{consent}, record.Spent...)
-		}
+	more := slices.DeleteFunc(slices.Clone(page.Spent), func(consent string) bool {
+		return slices.Contains(record.Spent, consent)
+	})
+	if len(more) > 0 {
+		record.Spent = slices.Concat(more, record.Spent)
 	}
 	return record
 }
@@ -142,10 +143,11 @@ func (m *Memory) fleet(name string, file status.File) {
 
 // Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered;
 // write says that it must be in the journal before anything is based on it: a journal that knows less of the host
-// (KnowsMore) was lost or is an older one, and that takes nothing away.
+// (KnowsMore) was lost or is an older one, and that takes nothing away. Of an entry that cannot be read nothing is
+// known, but epoch and spent consents of both remain.
 func Reread(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
 	if entry.Record.Unreadable != "" {
-		return entry.Record, false
+		return remains(entry.Record, plan.Forget(known)), false
 	}
 	record = together(known, entry.Record)
 	return record, !journal.Same(record, entry.Record)
