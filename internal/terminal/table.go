@@ -112,15 +112,15 @@ func (w *tableWriter) writeCounts(hosts []status.Document) {
 	if len(hosts) == 0 {
 		return
 	}
-	tally := status.Count(hosts)
+	tally := status.CountHosts(hosts)
 	var parts, phases []string
-	for _, phase := range status.Order() {
-		if n := tally.Hosts(phase); n > 0 {
+	for _, phase := range status.PhaseOrder() {
+		if n := tally.CountPhase(phase); n > 0 {
 			parts, phases = append(parts, fmt.Sprintf("%d %s", n, phase)), append(phases, string(phase))
 		}
 	}
 	w.writeCells("%d hosts: %s\n\n", len(hosts), strings.Join(parts, ", "))
-	rings := tally.Rings()
+	rings := tally.ListRings()
 	if len(rings) == 0 {
 		return
 	}
@@ -129,9 +129,9 @@ func (w *tableWriter) writeCounts(hosts []status.Document) {
 		w.writeCells("\t%s", cmp.Or(ring, "no ring"))
 	}
 	for _, phase := range phases {
-		w.writeCells("\n%s\t%d", phase, tally.Hosts(plan.Phase(phase)))
+		w.writeCells("\n%s\t%d", phase, tally.CountPhase(plan.Phase(phase)))
 		for _, ring := range rings {
-			w.writeCells("\t%d", tally.InRing(plan.Phase(phase), ring))
+			w.writeCells("\t%d", tally.CountInRing(plan.Phase(phase), ring))
 		}
 	}
 	w.writeCells("\n\n")
@@ -161,7 +161,7 @@ func (w *tableWriter) writeCommits(v daemon.View, hosts []status.Document) {
 		return
 	}
 	w.writeCells("COMMIT\tINSTALLED ON\tINSTALLING\tFAILED ON\tWAIT FOR CONSENT\tTITLE\n")
-	for _, did := range status.Of(v.Commits, hosts) {
+	for _, did := range status.CollectDeeds(v.Commits, hosts) {
 		w.writeCells("%s\t%d\t%d\t%d\t%d\t%s\n", shortCommit(did.Commit.Commit), len(did.Installed),
 			len(did.Installing), len(did.Failed), len(did.Held), did.Title)
 	}
@@ -181,7 +181,7 @@ func (w *tableWriter) writeActs(v daemon.View) {
 // writeHosts has a line per host, hosts that need a person first, then the reasons to wait.
 func (w *tableWriter) writeHosts(hosts []daemon.HostView) {
 	hosts = slices.Clone(hosts)
-	order := status.Order()
+	order := status.PhaseOrder()
 	slices.SortStableFunc(hosts, func(a, b daemon.HostView) int {
 		return cmp.Compare(slices.Index(order, a.Phase), slices.Index(order, b.Phase))
 	})

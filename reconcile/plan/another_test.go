@@ -15,8 +15,11 @@ func TestAnotherMachineUnderTheName(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(*inventory.Desired){
 		"the same workload": func(*inventory.Desired) {},
-		"another workload":  func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
-		"off":               func(d *inventory.Desired) { d.Power = schemas.PowerOff },
+		"another workload": func(d *inventory.Desired) {
+			d.Workload = workload("cccccccccccccccc",
+				schemas.OnConsent)
+		},
+		"off": func(d *inventory.Desired) { d.Power = schemas.PowerOff },
 	} {
 		m := active(t)
 		m.commit(edit)

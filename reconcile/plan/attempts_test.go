@@ -48,10 +48,12 @@ func TestAttemptsThatWroteNothingChangeNothing(t *testing.T) {
 			disk, installed := m.disk, m.record.Installed
 			break_(m)
 			p := m.settles(t)
-			if p.Phase != plan.Failed || p.Hold.Reason != change.InstallFailed || !strings.Contains(p.Hold.Message, "ingot retry") {
+			if p.Phase != plan.Failed || p.Hold.Reason != change.InstallFailed ||
+				!strings.Contains(p.Hold.Message, "ingot retry") {
 				t.Fatalf("ended %+v, hold %+v", p, p.Hold)
 			}
-			if m.disk != disk || m.record.Installed == nil || m.record.Installed.ID != installed.ID || len(m.record.Spent) > 0 {
+			if m.disk != disk || m.record.Installed == nil || m.record.Installed.ID != installed.ID ||
+				len(m.record.Spent) > 0 {
 				t.Errorf("disk %s, record %+v; want what it had, and no consent spent", m.disk, m.record)
 			}
 			if m.power != inventory.PoweredOn || m.system != "disk" {
@@ -61,7 +63,8 @@ func TestAttemptsThatWroteNothingChangeNothing(t *testing.T) {
 				t.Errorf("%d jobs after the first install, want 3 attempts", tries-1)
 			}
 			m.jobFails, m.untaken, m.retry = false, false, true
-			if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target || len(m.record.Spent) != 1 {
+			if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target ||
+				len(m.record.Spent) != 1 {
 				t.Errorf("retried: ended %+v, record %+v", p, m.record)
 			}
 		})
@@ -77,7 +80,8 @@ func TestARamdiskThatDoesNotStartTakesNoMachineDown(t *testing.T) {
 		disk := m.disk
 		m.noRamdisk = true
 		p := m.settles(t)
-		if p.Phase != plan.Failed || p.Hold.Reason != change.InstallFailed || m.disk != disk || len(m.record.Spent) > 0 || m.record.Installed == nil {
+		if p.Phase != plan.Failed || p.Hold.Reason != change.InstallFailed || m.disk != disk ||
+			len(m.record.Spent) > 0 || m.record.Installed == nil {
 			t.Errorf("%s: ended %+v, hold %+v, with %s on the disk, record %+v", power, p, p.Hold, m.disk, m.record)
 		}
 		if m.power != inventory.PoweredOn || m.system != "disk" {
@@ -133,8 +137,11 @@ func TestOneAttemptThatWroteCounts(t *testing.T) {
 func TestARetryAsksAgain(t *testing.T) {
 	t.Parallel()
 	for name, takeBack := range map[string]func(*inventory.Desired){
-		"consent":          func(d *inventory.Desired) { d.Consent.Erase = "" },
-		"signers":          func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} },
+		"consent": func(d *inventory.Desired) { d.Consent.Erase = "" },
+		"signers": func(d *inventory.Desired) {
+			d.Signatures = &inventory.Signatures{Tag: "v1",
+				Signer: "jo"}
+		},
 		"workload":         func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
 		"no workload":      func(d *inventory.Desired) { d.Workload = nil },
 		"what it had":      func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) },
@@ -148,7 +155,8 @@ func TestARetryAsksAgain(t *testing.T) {
 			jobs, disk := m.writes(), m.disk
 			m.commit(takeBack)
 			m.settles(t)
-			if m.writes() > jobs || m.disk != disk || len(m.record.Spent) > 0 || m.record.Installed == nil || m.system != "disk" {
+			if m.writes() > jobs || m.disk != disk || len(m.record.Spent) > 0 || m.record.Installed == nil ||
+				m.system != "disk" {
 				t.Errorf("%d more jobs, disk %s, runs %q, record %+v", m.writes()-jobs, m.disk, m.system, m.record)
 			}
 		})
@@ -165,10 +173,12 @@ func TestEveryUnwrittenAttemptIsArmed(t *testing.T) {
 		p := plan.Next(m.desired, m.observe(), m.now)
 		if p.Action != nil && p.Action.Kind == plan.AssignStep {
 			if !p.Action.Arms(m.record) {
-				t.Fatalf("attempt %d is handed out without being asked for: %+v", m.record.Operation.Attempt, m.record.Operation)
+				t.Fatalf("attempt %d is handed out without being asked for: %+v", m.record.Operation.Attempt,
+					m.record.Operation)
 			}
 			if p.Otherwise == nil {
-				t.Errorf("attempt %d: nothing is due when it may not go on, though the machine served", m.record.Operation.Attempt)
+				t.Errorf("attempt %d: nothing is due when it may not go on, though the machine served",
+					m.record.Operation.Attempt)
 			}
 			asked[m.record.Operation.Attempt] = true
 		}
@@ -191,9 +201,11 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 		"file deleted": {func(d *inventory.Desired) { d.Lifecycle = "" }, plan.Orphaned},
 		"unmanaged":    {func(d *inventory.Desired) { d.Lifecycle = schemas.Unmanaged }, plan.Unmanaged},
 		"consent":      {func(d *inventory.Desired) { d.Consent.Erase = "" }, plan.Held},
-		"signers":      {func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} }, plan.Held},
-		"superseded":   {func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) }, plan.Held},
-		"reverted":     {func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) }, plan.Active},
+		"signers": {func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} },
+			plan.Held},
+		"superseded": {func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
+			plan.Held},
+		"reverted": {func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) }, plan.Active},
 	} {
 		for _, state := range []inventory.JobState{inventory.JobAssigned, inventory.JobRunning} {
 			t.Run(name+" "+string(state), func(t *testing.T) {
@@ -210,17 +222,20 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 				m.commit(test.change)
 				p := m.settles(t)
 				if p.Phase != test.phase || m.disk != disk || len(m.record.Spent) > 0 {
-					t.Errorf("ended %+v with %s on the disk, want %s and %s; spent %v", p, m.disk, test.phase, disk, m.record.Spent)
+					t.Errorf("ended %+v with %s on the disk, want %s and %s; spent %v", p, m.disk, test.phase, disk,
+						m.record.Spent)
 				}
 				if test.phase == plan.Active && m.system != "disk" {
 					t.Errorf("runs %q", m.system)
 				}
 				m.commit(func(d *inventory.Desired) { // all is given back
-					d.Protect, d.Lifecycle, d.Signatures, d.Workload = false, schemas.Managed, nil, workload(target, schemas.OnConsent)
+					d.Protect, d.Lifecycle, d.Signatures, d.Workload = false, schemas.Managed, nil,
+						workload(target, schemas.OnConsent)
 				})
 				needed := change.Decide(m.desired, inventory.Standing{}, m.record).Needed
 				m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
-				if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target || m.record.Last.Attempt-m.record.Last.Withdrawn != 1 {
+				if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target ||
+					m.record.Last.Attempt-m.record.Last.Withdrawn != 1 {
 					t.Errorf("given back: ended %+v, last %+v", p, m.record.Last)
 				}
 			})
@@ -239,7 +254,8 @@ func TestStagesNeverGoBack(t *testing.T) {
 						t.Errorf("%s of an operation that is %s was taken", kind, stage)
 					}
 				}()
-				plan.Begin(inventory.Record{Operation: &inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: stage, Attempt: 1}}, plan.Action{Kind: kind}, time.Now())
+				plan.Begin(inventory.Record{Operation: &inventory.Operation{ID: "o1", Kind: inventory.Install,
+					Stage: stage, Attempt: 1}}, plan.Action{Kind: kind}, time.Now())
 			}()
 		}
 	}
@@ -328,7 +344,8 @@ func TestAnAgentThatIsLostBeforeItBegan(t *testing.T) {
 		m.stop()
 		m.now = m.now.Add(6 * time.Minute)
 		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
-		if p := m.settles(t); p.Phase != plan.Held || m.disk != disk || m.record.Installed == nil || m.record.Installed.ID != installed || len(m.record.Spent) > 0 {
+		if p := m.settles(t); p.Phase != plan.Held || m.disk != disk || m.record.Installed == nil ||
+			m.record.Installed.ID != installed || len(m.record.Spent) > 0 {
 			t.Errorf("%s: ended %+v, hold %+v, record %+v", state, p, p.Hold, m.record)
 		}
 		if m.system != "disk" {

@@ -7,17 +7,18 @@ import (
 
 // Method is a way to start a machine from the ramdisk.
 type Method struct {
-	// prepare gives what is to be done at the BMC of a machine that is off before the machine may start from the
-	// ramdisk, one action at a time; the last one is PowerOn. Without an action it says what the machine waits for.
+	// prepare gives the next action at the BMC of a machine that is off and shall start from the ramdisk; the last
+	// action is PowerOn. Without an action, waits says what the machine waits for.
 	prepare func(o inventory.Observed, b inventory.Boot) (due *Action, waits string)
 }
 
-// methods are all there are, by spec.boot.method.
+// methods are all boot methods, by spec.boot.method.
 var methods = map[string]Method{
 	"":                   {prepareVirtualMedia},
 	schemas.VirtualMedia: {prepareVirtualMedia},
 }
 
+// methodOf finds the boot method of a host.
 func methodOf(boot schemas.Boot) Method {
 	method, known := methods[boot.Method]
 	if !known {
@@ -49,7 +50,7 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *Action, w
 		return &Action{Kind: EjectMedia, Reason: "another medium is in"}, ""
 	case !inserted:
 		return &Action{Kind: InsertMedia, Boot: &b, Reason: "this boot's medium must be in"}, ""
-	case !fromMedia(o.BMC.Override):
+	case !startsFromMedia(o.BMC.Override):
 		why := "the firmware must start from the medium, also after a power cut"
 		return &Action{Kind: BootFromMedia, Boot: &b, Reason: why}, ""
 	default:
@@ -57,7 +58,7 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *Action, w
 	}
 }
 
-// fromMedia reports whether the firmware is told to start from a virtual CD.
-func fromMedia(o inventory.Override) bool {
+// startsFromMedia reports whether the firmware is told to start from a virtual CD.
+func startsFromMedia(o inventory.Override) bool {
 	return (o.Target == "Cd" || o.Target == "UsbCd") && (o.Enabled == "Continuous" || o.Enabled == "Once")
 }

@@ -18,12 +18,13 @@ func TestPrepareVirtualMedia(t *testing.T) {
 		override inventory.Override
 		want     Kind
 	}{
-		"no medium is served":       {"", ours, cd, ""},
-		"another medium is in":      {ours, theirs, cd, EjectMedia},
-		"no medium is in":           {ours, "", cd, InsertMedia},
-		"the override names a disk": {ours, ours, inventory.Override{Target: "Hdd", Enabled: "Continuous"}, BootFromMedia},
-		"the override is off":       {ours, ours, inventory.Override{Target: "Cd", Enabled: "Disabled"}, BootFromMedia},
-		"all is so":                 {ours, ours, cd, PowerOn},
+		"no medium is served":  {"", ours, cd, ""},
+		"another medium is in": {ours, theirs, cd, EjectMedia},
+		"no medium is in":      {ours, "", cd, InsertMedia},
+		"the override names a disk": {ours, ours, inventory.Override{Target: "Hdd", Enabled: "Continuous"},
+			BootFromMedia},
+		"the override is off": {ours, ours, inventory.Override{Target: "Cd", Enabled: "Disabled"}, BootFromMedia},
+		"all is so":           {ours, ours, cd, PowerOn},
 	} {
 		o := inventory.Observed{Media: inventory.MediaState{URL: test.url}}
 		o.BMC.Media = []inventory.Slot{{ID: "Cd", Inserted: test.image != "", Image: test.image}}

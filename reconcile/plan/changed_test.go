@@ -12,7 +12,8 @@ import (
 )
 
 // atBMC are the actions that reach a machine through its BMC.
-var atBMC = []plan.Kind{plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.InsertMedia, plan.BootFromMedia, plan.BootFromDisk}
+var atBMC = []plan.Kind{plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.InsertMedia, plan.BootFromMedia,
+	plan.BootFromDisk}
 
 // An address in the fleet that leads to another machine's BMC, from whatever moment on and however long it lasts: that machine is not touched.
 func TestAnotherMachineBehindTheBMC(t *testing.T) {
@@ -49,7 +50,8 @@ func leavesStrangerAlone(t *testing.T, m *model) {
 					continue
 				}
 				if slices.Contains(atBMC, p.Action.Kind) {
-					t.Fatalf("%s of another machine (it is %s, spec.power %s) with record %+v", p.Action.Kind, running, power, record)
+					t.Fatalf("%s of another machine (it is %s, spec.power %s) with record %+v", p.Action.Kind, running,
+						power, record)
 				}
 				record = plan.Begin(record, m.identified(*p.Action), now)
 			}
@@ -77,10 +79,13 @@ func TestNoNextAttemptForAChangedFleet(t *testing.T) {
 				t.Errorf("another attempt began: %v", m.done[before:])
 			}
 			last := m.record.Last
-			if m.record.Operation != nil || last == nil || last.Outcome != inventory.Quarantined || m.power != inventory.PoweredOff {
+			if m.record.Operation != nil || last == nil || last.Outcome != inventory.Quarantined ||
+				m.power != inventory.PoweredOff {
 				t.Errorf("the machine is %s, the operation ended as %+v", m.power, last)
 			}
-			if m.desired.Workload != nil && (p.Phase != plan.Held || p.Hold.Consent != inventory.EraseConsent(hostName, rootDisk, "failed:"+last.ID, m.desired.Workload.Inputs)) {
+			if m.desired.Workload != nil &&
+				(p.Phase != plan.Held || p.Hold.Consent != inventory.EraseConsent(hostName, rootDisk, "failed:"+last.ID,
+					m.desired.Workload.Inputs)) {
 				t.Errorf("ended %s with %+v", p.Phase, p.Hold)
 			}
 		})
@@ -91,7 +96,8 @@ func TestNoNextAttemptForAChangedFleet(t *testing.T) {
 func failedOnce(t *testing.T) *model {
 	t.Helper()
 	m := newModel(foundOnDisk, inventory.PoweredOff)
-	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
+	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
+		m.desired.Workload.Inputs)
 	m.halfWritten = true
 	for range 400 {
 		m.look(nowhere)
@@ -117,7 +123,8 @@ func TestAWriteThatHasBegunEnds(t *testing.T) {
 	}
 	m.commit(func(d *inventory.Desired) { d.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent) })
 	p := m.settles(t)
-	if i := m.record.Installed; i == nil || i.Inputs != "aaaaaaaaaaaaaaaa" || p.Hold == nil || p.Hold.Reason != change.NeedsConsent {
+	if i := m.record.Installed; i == nil || i.Inputs != "aaaaaaaaaaaaaaaa" || p.Hold == nil ||
+		p.Hold.Reason != change.NeedsConsent {
 		t.Errorf("ended %+v with %+v", p, m.record.Installed)
 	}
 }
@@ -137,7 +144,8 @@ func TestNoAnswerIsNotOff(t *testing.T) {
 			}
 		}
 		m.look(nowhere)
-		if o := m.record.Operation; o != nil && o.Starts > 0 && m.record.Boot.Stage == inventory.Running && m.record.Boot.Attempt == 1 {
+		if o := m.record.Operation; o != nil && o.Starts > 0 && m.record.Boot.Stage == inventory.Running &&
+			m.record.Boot.Attempt == 1 {
 			m.stop() // before it phones home the started machine goes off, and is prepared again
 			m.now = m.now.Add(time.Minute)
 			again = true

@@ -13,16 +13,20 @@ import (
 func TestAConfigThatCannotBeRenderedHoldsTheMachine(t *testing.T) {
 	t.Parallel()
 	const why = "the config of workload web cannot be rendered for this host: secret app has no key \"x\""
-	for name, stage := range map[string]inventory.Stage{"nothing begun": "", "published": inventory.Published, "armed, no job": inventory.Working} {
+	for name, stage := range map[string]inventory.Stage{"nothing begun": "", "published": inventory.Published,
+		"armed, no job": inventory.Working} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		m.record = seen(inventory.Content{Blank: true})
 		if m.image = inventory.ImageReady; stage != "" {
-			m.record.Operation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Inputs: target, Update: schemas.OnConsent, Stage: stage, Attempt: 1, Disks: []inventory.OperationDisk{{Disk: rootDisk, Content: inventory.ContentBlank}}}
+			m.record.Operation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Inputs: target,
+				Update: schemas.OnConsent, Stage: stage, Attempt: 1,
+				Disks: []inventory.OperationDisk{{Disk: rootDisk, Content: inventory.ContentBlank}}}
 		}
 		o := m.observe()
 		o.Config.Error = why
 		p := plan.Next(m.desired, o, m.now)
-		if p.Phase != plan.Held || p.Action != nil || p.Hold == nil || p.Hold.Reason != change.ConfigUnusable || !strings.HasPrefix(p.Hold.Message, why) {
+		if p.Phase != plan.Held || p.Action != nil || p.Hold == nil || p.Hold.Reason != change.ConfigUnusable ||
+			!strings.HasPrefix(p.Hold.Message, why) {
 			t.Errorf("%s: plan = %+v, want it held and nothing done", name, p)
 		}
 		o.Config.Error = ""

@@ -37,7 +37,8 @@ func of(serial string) inventory.Record {
 func installed(inputs, update string) inventory.Record {
 	rec := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
 	w := workload(inputs, update)
-	rec.Installed = &inventory.Installed{ID: "i1", Workload: w.Name, Inputs: inputs, Parts: w.Parts, Disk: rootDisk, Update: update}
+	rec.Installed = &inventory.Installed{ID: "i1", Workload: w.Name, Inputs: inputs, Parts: w.Parts, Disk: rootDisk,
+		Update: update}
 	return rec
 }
 
@@ -61,9 +62,12 @@ func TestDecide(t *testing.T) {
 		needed string
 		hold   change.Reason
 	}{
-		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent), change.HandsOff, false, "", ""},
-		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent), change.HandsOff, false, "", ""},
-		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something, change.HandsOff, false, "", ""},
+		{"file gone", func(d *inventory.Desired) { d.Lifecycle = "" }, installed(earlier, schemas.OnConsent),
+			change.HandsOff, false, "", ""},
+		{"protect", func(d *inventory.Desired) { d.Protect = true }, installed(earlier, schemas.OnConsent),
+			change.HandsOff, false, "", ""},
+		{"lifecycle not Managed", func(d *inventory.Desired) { d.Lifecycle = schemas.Adopted }, something,
+			change.HandsOff, false, "", ""},
 		{"known under another id", func(*inventory.Desired) {}, installed(target, schemas.OnConsent),
 			change.HandsOff, false, "", change.KnownAs},
 		{"known under another id, nothing known of the host", func(*inventory.Desired) {}, inventory.Record{},
@@ -71,32 +75,51 @@ func TestDecide(t *testing.T) {
 		{"known under another id, of another machine, taken over", func(d *inventory.Desired) {
 			d.Identity.Serial, d.Consent.Takeover = "B", "B"
 		}, of("A"), change.HandsOff, false, "", change.KnownAs},
-		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"), change.HandsOff, false, "", change.IdentityMismatch},
+		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"),
+			change.HandsOff, false, "", change.IdentityMismatch},
 		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, change.Nothing, false, "", ""},
 		{"installed with its inputs", none, installed(target, schemas.OnConsent), change.Nothing, false, "", ""},
 		{"root disk blank", none, seen(inventory.Content{Blank: true}), change.Install, false, "", ""},
 		{"root disk never seen", none, inventory.Record{}, change.Install, false, consentOver("unseen"), ""},
-		{"root disk never seen, its consent", erase(consentOver("unseen")), inventory.Record{}, change.Install, true, consentOver("unseen"), ""},
-		{"root disk never seen, its consent is spent", erase(consentOver("unseen")), spent(inventory.Record{}, consentOver("unseen")), change.Install, false, consentOver("unseen"), ""},
-		{"holds something, consent over unseen is spent", erase(consentOver("unseen")), spent(something, consentOver("unseen")), change.Reinstall, true, data, change.ConsentSpent},
+		{"root disk never seen, its consent", erase(consentOver("unseen")), inventory.Record{}, change.Install, true,
+			consentOver("unseen"), ""},
+		{"root disk never seen, its consent is spent", erase(consentOver("unseen")),
+			spent(inventory.Record{}, consentOver("unseen")), change.Install, false, consentOver("unseen"), ""},
+		{"holds something, consent over unseen is spent", erase(consentOver("unseen")),
+			spent(something, consentOver("unseen")), change.Reinstall, true, data, change.ConsentSpent},
 		{"root disk never seen, its consent, after a loss of the journal", erase(consentOver("unseen")),
 			inventory.Record{Epoch: 1, Recovered: &inventory.Recovered{Epoch: 1}}, change.Install, false, "", ""},
-		{"holds something, consent over unseen, after a loss of the journal", erase(consentOver("unseen")), rebuilt(something), change.Reinstall, true, data, change.ConsentForOther},
-		{"holds something, its consent, after a loss of the journal", erase(data), rebuilt(something), change.Reinstall, true, data, ""},
-		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), change.Install, false, "", change.DiskUnreadable},
+		{"holds something, consent over unseen, after a loss of the journal", erase(consentOver("unseen")),
+			rebuilt(something), change.Reinstall, true, data, change.ConsentForOther},
+		{"holds something, its consent, after a loss of the journal", erase(data), rebuilt(something), change.Reinstall,
+			true, data, ""},
+		{"root disk cannot be read", none, seen(inventory.Content{Unreadable: "I/O error"}), change.Install, false, "",
+			change.DiskUnreadable},
 		{"holds something, no consent", none, something, change.Reinstall, true, data, change.NeedsConsent},
 		{"holds something, its consent", erase(data), something, change.Reinstall, true, data, ""},
-		{"holds something, consent over unseen", erase(consentOver("unseen")), something, change.Reinstall, true, data, ""},
-		{"holds our install, consent over unseen", erase(consentOver("unseen")), installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, change.ConsentForOther},
-		{"holds our install, its consent", erase(ours), installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, ""},
-		{"holds our install, consent for what was there before", erase(data), installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, change.ConsentForOther},
-		{"the consent is spent", erase(data), spent(something, data), change.Reinstall, true, data, change.ConsentSpent},
-		{"update Reinstall, installed so", reinstall, installed(earlier, schemas.Reinstall), change.Reinstall, true, ours, ""},
-		{"update Reinstall, installed so, not allowed by the daemon", func(d *inventory.Desired) { reinstall(d); d.Reinstallable = false }, installed(earlier, schemas.Reinstall), change.Reinstall, true, ours, change.NeedsConsent},
-		{"update flipped to Reinstall", reinstall, installed(earlier, schemas.OnConsent), change.Reinstall, true, ours, change.NeedsConsent},
-		{"update Reinstall, another workload", func(d *inventory.Desired) { reinstall(d); d.Workload.Name = "db" }, installed(earlier, schemas.Reinstall), change.Reinstall, true, ours, change.NeedsConsent},
-		{"no disk matches", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{Serial: "OTHER"} }, something, change.Install, false, "", change.NoDisk},
-		{"several disks match", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{MinSize: "1GB"} }, twoDisks(), change.Install, false, "", change.SeveralDisks},
+		{"holds something, consent over unseen", erase(consentOver("unseen")), something, change.Reinstall, true, data,
+			""},
+		{"holds our install, consent over unseen", erase(consentOver("unseen")), installed(earlier, schemas.OnConsent),
+			change.Reinstall, true, ours, change.ConsentForOther},
+		{"holds our install, its consent", erase(ours), installed(earlier, schemas.OnConsent), change.Reinstall, true,
+			ours, ""},
+		{"holds our install, consent for what was there before", erase(data), installed(earlier, schemas.OnConsent),
+			change.Reinstall, true, ours, change.ConsentForOther},
+		{"the consent is spent", erase(data), spent(something, data), change.Reinstall, true, data,
+			change.ConsentSpent},
+		{"update Reinstall, installed so", reinstall, installed(earlier, schemas.Reinstall), change.Reinstall, true,
+			ours, ""},
+		{"update Reinstall, installed so, not allowed by the daemon",
+			func(d *inventory.Desired) { reinstall(d); d.Reinstallable = false }, installed(earlier, schemas.Reinstall),
+			change.Reinstall, true, ours, change.NeedsConsent},
+		{"update flipped to Reinstall", reinstall, installed(earlier, schemas.OnConsent), change.Reinstall, true, ours,
+			change.NeedsConsent},
+		{"update Reinstall, another workload", func(d *inventory.Desired) { reinstall(d); d.Workload.Name = "db" },
+			installed(earlier, schemas.Reinstall), change.Reinstall, true, ours, change.NeedsConsent},
+		{"no disk matches", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{Serial: "OTHER"} }, something,
+			change.Install, false, "", change.NoDisk},
+		{"several disks match", func(d *inventory.Desired) { d.RootDisk = &schemas.DiskHints{MinSize: "1GB"} },
+			twoDisks(), change.Install, false, "", change.SeveralDisks},
 	} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		test.ask(&m.desired)
@@ -163,7 +186,8 @@ func active(t *testing.T) *model {
 // A change that is taken back while the ramdisk is up leaves the host with what it had, running.
 func TestTakenBack(t *testing.T) {
 	t.Parallel()
-	for _, stage := range []plan.Kind{plan.OpenOperation, plan.OpenBoot, plan.PowerOff, plan.InsertMedia, plan.PowerOn, plan.RecordFacts} {
+	for _, stage := range []plan.Kind{plan.OpenOperation, plan.OpenBoot, plan.PowerOff, plan.InsertMedia, plan.PowerOn,
+		plan.RecordFacts} {
 		m := active(t)
 		disk := m.disk
 		m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })

@@ -6,20 +6,20 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Forget drops what is known of a machine. The epoch stays, raised by one so that no page of before knows more, and
-// so do the spent consents, with the one of an operation that may have written.
+// Forget drops what is known of a machine. The epoch stays, raised by one, so that no earlier page knows more than
+// the record. The spent consents stay, together with the consent of an operation that may have written.
 func Forget(rec inventory.Record) inventory.Record {
-	if op := rec.Operation; op != nil && (op.HasBegun() || order[op.Stage] >= order[inventory.Working] ||
+	if op := rec.Operation; op != nil && (op.HasBegun() || stageOrder[op.Stage] >= stageOrder[inventory.Working] ||
 		rec.Unproved()) {
-		rec = spendAll(rec, op.Disks)
+		rec = spendConsents(rec, op.Disks)
 	}
 	epoch := rec.Epoch + 1
 	return inventory.Record{ID: rec.ID, Life: rec.Life, Revision: rec.Revision, Epoch: epoch, Spent: rec.Spent,
 		Forgotten: epoch}
 }
 
-// KeepsRecord says why an operator may not have what is known of a machine dropped, with what to do instead, or "". A
-// write that is known from the status branch alone is for the operator to judge.
+// KeepsRecord says why an operator may not have the record of a machine dropped, with what to do instead, or "". A
+// write that is known from the status branch alone is for the operator to judge. The first row that fits decides:
 //
 //	the machine's host has                               kept, until
 //	an operation that is written and verified            the system calls
@@ -28,20 +28,23 @@ func Forget(rec inventory.Record) inventory.Record {
 //	                                                     powered off for it
 //	anything else                                        not
 func KeepsRecord(d inventory.Desired, rec inventory.Record) string {
-	op, handedOut := rec.Operation, false
-	if op != nil {
-		step, _ := op.Step()
-		handedOut = step.State == inventory.StepWorking
-	}
-	switch counts := op != nil && !rec.Unproved(); {
-	case counts && verified(*op):
+	op := rec.Operation
+	counts := op != nil && !rec.Unproved()
+	switch {
+	case counts && isVerified(*op):
 		return fmt.Sprintf("operation %s is written and verified: it ends when the system calls; "+
 			"`ingot retry` starts it again, other inputs end it", op.ID)
-	case counts && (op.HasBegun() || handedOut):
+	case counts && mayBeWriting(*op):
 		return fmt.Sprintf("operation %s may be writing: wait for its end, or ask for other inputs in the fleet", op.ID)
 	case d.Consent.Takeover != "":
 		return "its machine would be powered off if it runs: take spec.consent.takeover out of its file first"
 	default:
 		return ""
 	}
+}
+
+// mayBeWriting reports whether an operation has begun to write, or has a job out at an agent.
+func mayBeWriting(op inventory.Operation) bool {
+	step, _ := op.Step()
+	return op.HasBegun() || step.State == inventory.StepWorking
 }

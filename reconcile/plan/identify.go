@@ -1,6 +1,7 @@
 package plan
 
-// Identified is an action whose new operation or boot has an id: plans have none, as the same values give the same plan.
+// Identified gives an action for a new operation or boot an id. Plans have no ids, as the same values give the same
+// plan.
 func (a Action) Identified(newID func() string) Action {
 	if o := a.Operation; a.Kind == OpenOperation && o != nil && o.ID == "" {
 		fresh := *o

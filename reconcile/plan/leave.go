@@ -8,40 +8,43 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// superseded ends an operation that has written nothing, and that the fleet does not want or allow any more. Only the
-// journal changes. A job that the agent has is taken back before.
-func (h host) superseded(op inventory.Operation) (Plan, bool) {
-	if job := h.job(op); op.Stage != inventory.Intended && !op.Unwritten() || job.State != inventory.NoJob || job.Begun {
+// closeSuperseded ends an operation that has written nothing, and that the fleet does not want or allow any more.
+// Only the journal changes. A job of the agent is taken back before.
+func (h host) closeSuperseded(op inventory.Operation) (Plan, bool) {
+	if job := h.currentJob(op); op.Stage != inventory.Intended && !op.Unwritten() || job.State != inventory.NoJob ||
+		job.Begun {
 		return Plan{}, false
 	}
-	why := h.refusal(op)
+	why := h.whyRefused(op)
 	if why == "" {
 		return Plan{}, false
 	}
-	return h.close(op, inventory.Superseded, why, Waiting), true
+	return h.closeOperation(op, inventory.Superseded, why, Waiting), true
 }
 
-// refusal says why the fleet does not want or allow an operation that has written nothing, or "".
-func (h host) refusal(op inventory.Operation) string {
-	h.rec.Operation = &op
-	return change.Refusal(h.d, h.o.Standing, h.rec)
+// whyRefused says why the fleet does not want or allow an operation that has written nothing, or "".
+func (h host) whyRefused(op inventory.Operation) string {
+	h.record.Operation = &op
+	return change.Refusal(h.desired, h.observed.Standing, h.record)
 }
 
-// stopped answers when no further attempt of an operation that may have written is wanted, which ends it, or allowed,
-// which holds it: what the disk had is gone.
-func (h host) stopped(op inventory.Operation) (Plan, bool) {
-	if why := change.Unwanted(h.d, op); why != "" {
+// stopAttempts answers when no further attempt of an operation that may have written may begin. An unwanted operation
+// ends. An operation without permission is held: the old content of the disk is gone.
+func (h host) stopAttempts(op inventory.Operation) (Plan, bool) {
+	if why := change.WhyUnwanted(h.desired, op); why != "" {
 		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": ")), true
 	}
-	why := h.refusal(op)
+	why := h.whyRefused(op)
 	if why == "" {
 		return Plan{}, false
 	}
-	hold := change.Hold{Reason: change.NeedsConsent, Message: fmt.Sprintf("an attempt that failed may have written to disk %s, and no other one is let begin: %s", op.Root().Disk.Label(), why)}
-	if change.Unsigned(h.d) != "" {
-		hold.Reason, hold.Unsigned = change.NeedsSigners, h.d.Signatures.Tag
+	hold := change.Hold{Reason: change.NeedsConsent,
+		Message: fmt.Sprintf("a failed attempt may have written to disk %s, and no other attempt may begin: %s",
+			op.Root().Disk.Label(), why)}
+	if change.WhyUnsigned(h.desired) != "" {
+		hold.Reason, hold.Unsigned = change.NeedsSigners, h.desired.Signatures.Tag
 	} else {
-		hold.Consent = inventory.EraseConsent(h.d.ID, op.Root().Disk, op.Root().Content, op.Inputs)
+		hold.Consent = inventory.EraseConsent(h.desired.ID, op.Root().Disk, op.Root().Content, op.Inputs)
 	}
-	return h.held(hold), true
+	return h.holdHost(hold), true
 }

@@ -33,8 +33,10 @@ func TestAnOperationNobodyAllowed(t *testing.T) {
 	} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
 		m.desired.Consent.Erase, disk.Disk = disk.Consent, rootDisk
-		op := inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Published, Attempt: 1, Started: m.now, Disks: []inventory.OperationDisk{disk}}
-		op.Workload, op.Inputs, op.Update = m.desired.Workload.Name, m.desired.Workload.Inputs, m.desired.Workload.Update
+		op := inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Published, Attempt: 1,
+			Started: m.now, Disks: []inventory.OperationDisk{disk}}
+		op.Workload, op.Inputs, op.Update = m.desired.Workload.Name, m.desired.Workload.Inputs,
+			m.desired.Workload.Update
 		m.record.Operation, m.published["o1"] = &op, true
 		if p := m.settles(t); p.Phase != plan.Held || m.disk != foundOnDisk {
 			t.Errorf("%s: ended %+v with %q", name, p, m.disk)

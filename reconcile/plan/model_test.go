@@ -57,10 +57,12 @@ type model struct {
 func newModel(disk string, power inventory.PowerState) *model {
 	m := &model{
 		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{ID: hostName},
-		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{}, armed: map[string]string{}, began: map[string]bool{}, wrote: map[string]bool{},
+		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{},
+		armed: map[string]string{}, began: map[string]bool{}, wrote: map[string]bool{},
 		desired: inventory.Desired{
-			Commit: "c0", Release: "c0", ID: hostName, Name: hostName, File: "hosts/web-03.yaml", Lifecycle: schemas.Managed,
-			BMC: &schemas.BMC{Address: "https://10.0.0.13"}, Identity: schemas.Identity{Serial: "SN1"},
+			Commit: "c0", Release: "c0", ID: hostName, Name: hostName, File: "hosts/web-03.yaml",
+			Lifecycle: schemas.Managed,
+			BMC:       &schemas.BMC{Address: "https://10.0.0.13"}, Identity: schemas.Identity{Serial: "SN1"},
 			RootDisk: &schemas.DiskHints{Serial: "DISK1"},
 		},
 	}
@@ -91,7 +93,8 @@ func (m *model) violate(format string, args ...any) {
 }
 
 func (m *model) observe() inventory.Observed {
-	o := inventory.Observed{Record: m.record, Retry: m.retry, Agent: m.agent, Image: inventory.ImageState{State: m.image}}
+	o := inventory.Observed{Record: m.record, Retry: m.retry, Agent: m.agent,
+		Image: inventory.ImageState{State: m.image}}
 	o.BMC = inventory.BMCState{
 		At: m.now, Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: "SN1", UUID: uuid},
 		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
@@ -164,14 +167,16 @@ func (m *model) identified(a plan.Action) plan.Action {
 
 // judge holds an action against the rules, from what is true and not from what the record says.
 func (m *model) judge(a plan.Action) {
-	reaches := !a.Kind.JournalOnly() && a.Kind != plan.FetchImage && a.Kind != plan.Publish && a.Kind != plan.WithdrawJob
+	reaches := !a.Kind.JournalOnly() && a.Kind != plan.FetchImage && a.Kind != plan.Publish &&
+		a.Kind != plan.WithdrawJob
 	d := m.desired
 	switch {
 	case reaches && d.Lifecycle != schemas.Managed:
 		m.violate("%s of a host that is not ours to manage", a.Kind)
 	case reaches && d.Protect:
 		m.violate("%s of a protected host", a.Kind)
-	case m.mute && m.record.BMC != nil && inventory.UUIDKey(m.record.BMC.UUID) != "" && (a.Kind.AtBMC() || a.Kind == plan.OpenBoot || a.Replaced && m.record.Adopted != ""):
+	case m.mute && m.record.BMC != nil && inventory.UUIDKey(m.record.BMC.UUID) != "" &&
+		(a.Kind.AtBMC() || a.Kind == plan.OpenBoot || a.Replaced && m.record.Adopted != ""):
 		m.violate("%s of a machine whose BMC does not show who it is", a.Kind)
 	case reaches && m.foreign && d.Consent.Takeover == "" && m.record.Adopted == "":
 		m.violate("%s of a machine found running", a.Kind)
@@ -196,7 +201,8 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	}
 	if _, again := m.armed[op.ID]; again {
 		over := op.Root().Content == inventory.ContentBlank || strings.HasPrefix(op.Root().Content, "content:")
-		if _, wrote := m.wrote[op.ID]; over && !wrote && "content:"+strings.TrimPrefix(m.disk, "content:") != op.Root().Content && m.disk != inventory.ContentBlank {
+		if _, wrote := m.wrote[op.ID]; over && !wrote && "content:"+
+			strings.TrimPrefix(m.disk, "content:") != op.Root().Content && m.disk != inventory.ContentBlank {
 			m.violate("a retry erases %s, which came after %s", m.disk, op.Root().Content)
 		}
 		return // a retry of what was allowed
@@ -209,11 +215,13 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 		return given == inventory.EraseConsent(hostName, rootDisk, content, op.Inputs)
 	}
 	i := m.record.Installed
-	rule := m.desired.Reinstallable && m.desired.Workload.Update == schemas.Reinstall && i != nil && i.Update == schemas.Reinstall && i.Workload == op.Workload
+	rule := m.desired.Reinstallable && m.desired.Workload.Update == schemas.Reinstall && i != nil &&
+		i.Update == schemas.Reinstall && i.Workload == op.Workload
 	switch {
 	case m.disk == inventory.ContentBlank, rule:
 	// Whether a given up operation had begun to write cannot be known: the disk is named after it either way.
-	case owns(m.disk), owns("content:" + m.disk), owns("failed:" + m.newest), len(m.wrote) == 0 && owns(inventory.ContentUnseen):
+	case owns(m.disk), owns("content:" + m.disk), owns("failed:" + m.newest),
+		len(m.wrote) == 0 && owns(inventory.ContentUnseen):
 		for id, consent := range m.armed {
 			if _, wrote := m.wrote[id]; wrote && consent == given {
 				m.violate("consent %s was spent by %s", given, id)
@@ -270,7 +278,8 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 	job := inventory.Job{ID: "off-" + m.record.Boot.ID, Kind: "power-off", State: inventory.JobAssigned, Since: m.now}
 	if a.Kind == plan.AssignStep {
 		step, _ := m.record.Operation.Step()
-		job = inventory.Job{ID: a.Operation.JobID(), Attempt: a.Operation.Attempt, Kind: "install", Step: step.Name, State: inventory.JobAssigned, Since: m.now}
+		job = inventory.Job{ID: a.Operation.JobID(), Attempt: a.Operation.Attempt, Kind: "install", Step: step.Name,
+			State: inventory.JobAssigned, Since: m.now}
 		if step.Installs() && m.refuses(a.Content) {
 			job.State, job.Error, job.Untouched = inventory.JobFailed, "the disk holds something else", true
 		}
@@ -289,7 +298,8 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 func (m *model) withdraw(a plan.Action) plan.Outcome {
 	job := &m.agent.Job
 	switch {
-	case job.ID != a.Operation.JobID() || job.Attempt != a.Operation.Attempt || job.Begun || job.State != inventory.JobAssigned && job.State != inventory.JobRunning:
+	case job.ID != a.Operation.JobID() || job.Attempt != a.Operation.Attempt || job.Begun ||
+		job.State != inventory.JobAssigned && job.State != inventory.JobRunning:
 		return plan.Outcome{Result: plan.Waits}
 	case a.Withdrawn:
 		job.Over, job.State = job.State == inventory.JobAssigned, inventory.JobWithdrawn

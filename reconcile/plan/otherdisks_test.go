@@ -14,7 +14,8 @@ import (
 // writes has the workload's config write to another disk.
 func writes(d *inventory.Desired) {
 	w := *d.Workload
-	w.OtherDisks, w.OtherDisksAllowed = []inventory.OtherDisk{{Device: "/dev/sdb", Does: []string{"partition table wiped"}}}, false
+	w.OtherDisks, w.OtherDisksAllowed = []inventory.OtherDisk{{Device: "/dev/sdb",
+		Does: []string{"partition table wiped"}}}, false
 	d.Workload = &w
 }
 
@@ -33,7 +34,8 @@ func TestDecideOnOtherDisks(t *testing.T) {
 	}
 	underWay := func(stage inventory.Stage) inventory.Record {
 		rec := something
-		rec.Operation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Inputs: target, Stage: stage, Disks: []inventory.OperationDisk{{Disk: rootDisk, Content: foundOnDisk, Erases: true, Consent: consent}}}
+		rec.Operation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Inputs: target, Stage: stage,
+			Disks: []inventory.OperationDisk{{Disk: rootDisk, Content: foundOnDisk, Erases: true, Consent: consent}}}
 		return rec
 	}
 	for name, test := range map[string]struct {
@@ -43,19 +45,28 @@ func TestDecideOnOtherDisks(t *testing.T) {
 		reason change.Reason
 		named  bool // the hold names the device
 	}{
-		"onto a blank disk":            {writes, seen(inventory.Content{Blank: true}), change.Install, change.OtherDisks, true},
-		"onto a disk never seen":       {writes, inventory.Record{}, change.Install, change.OtherDisks, true},
-		"with consent":                 {both(writes), something, change.Reinstall, change.OtherDisks, true},
-		"without consent, too":         {writes, something, change.Reinstall, change.NeedsConsent, true},
-		"without two signers, too":     {both(func(d *inventory.Desired) { writes(d); d.Signatures = one }), something, change.Reinstall, change.OtherDisks, true},
-		"no root disk, too":            {func(d *inventory.Desired) { writes(d); d.RootDisk = &schemas.DiskHints{Serial: "X"} }, something, change.Install, change.NoDisk, true},
-		"allowed":                      {both(writesAllowed), something, change.Reinstall, "", false},
-		"allowed, without consent":     {writesAllowed, something, change.Reinstall, change.NeedsConsent, false},
-		"it runs already":              {writes, installed(target, schemas.OnConsent), change.Nothing, "", false},
-		"its operation is intended":    {both(writes), underWay(inventory.Intended), change.Reinstall, change.OtherDisks, true},
-		"its operation is under way":   {both(writes), underWay(inventory.Working), change.Reinstall, "", false},
-		"protected":                    {func(d *inventory.Desired) { writes(d); d.Protect = true }, something, change.HandsOff, "", false},
-		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = consent }, something, change.Reinstall, "", false},
+		"onto a blank disk": {writes, seen(inventory.Content{Blank: true}), change.Install,
+			change.OtherDisks, true},
+		"onto a disk never seen": {writes, inventory.Record{}, change.Install, change.OtherDisks, true},
+		"with consent":           {both(writes), something, change.Reinstall, change.OtherDisks, true},
+		"without consent, too":   {writes, something, change.Reinstall, change.NeedsConsent, true},
+		"without two signers, too": {both(func(d *inventory.Desired) { writes(d); d.Signatures = one }), something,
+			change.Reinstall, change.OtherDisks, true},
+		"no root disk, too": {func(
+			d *inventory.Desired) {
+			writes(d)
+			d.RootDisk = &schemas.DiskHints{Serial: "X"}
+		}, something, change.Install, change.NoDisk, true},
+		"allowed":                  {both(writesAllowed), something, change.Reinstall, "", false},
+		"allowed, without consent": {writesAllowed, something, change.Reinstall, change.NeedsConsent, false},
+		"it runs already":          {writes, installed(target, schemas.OnConsent), change.Nothing, "", false},
+		"its operation is intended": {both(writes), underWay(inventory.Intended), change.Reinstall,
+			change.OtherDisks, true},
+		"its operation is under way": {both(writes), underWay(inventory.Working), change.Reinstall, "", false},
+		"protected": {func(d *inventory.Desired) { writes(d); d.Protect = true }, something,
+			change.HandsOff, "", false},
+		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = consent }, something,
+			change.Reinstall, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +80,8 @@ func TestDecideOnOtherDisks(t *testing.T) {
 			if got.Verdict != test.want || reason != test.reason {
 				t.Errorf("Decide = %s, held %q: %s; want %s, %q", got.Verdict, reason, message, test.want, test.reason)
 			}
-			if strings.Contains(message, "/dev/sdb") != test.named || strings.Contains(message, "spec.install.otherDisks: Allowed in Workload web") != test.named {
+			if strings.Contains(message, "/dev/sdb") != test.named ||
+				strings.Contains(message, "spec.install.otherDisks: Allowed in Workload web") != test.named {
 				t.Errorf("held: %s; want the device and what to write in it: %t", message, test.named)
 			}
 		})
@@ -85,7 +97,9 @@ func TestOtherDisksAreNamed(t *testing.T) {
 	}
 	m.desired.Workload.OtherDisksAllowed = false
 	for i := range 6 {
-		m.desired.Workload.OtherDisks = append(m.desired.Workload.OtherDisks, inventory.OtherDisk{Device: "/dev/disk/by-id/x" + string(rune('0'+i)), Does: []string{"partition table wiped"}})
+		m.desired.Workload.OtherDisks = append(m.desired.Workload.OtherDisks,
+			inventory.OtherDisk{Device: "/dev/disk/by-id/x" + string(rune('0'+i)),
+				Does: []string{"partition table wiped"}})
 	}
 	message := change.Decide(m.desired, inventory.Standing{}, m.record).Hold.Message
 	if !strings.Contains(message, "3 more") || !strings.Contains(message, "/dev/disk/by-id/coreos-boot-disk") {
@@ -98,7 +112,8 @@ func TestOtherDisksHoldTheMachine(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 	m.commit(writes)
-	if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks || m.boots != 0 || m.record.Operation != nil {
+	if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks || m.boots != 0 ||
+		m.record.Operation != nil {
 		t.Fatalf("ended %+v after %v, want it held and untouched", p, m.done)
 	}
 	m.commit(writesAllowed)
@@ -115,7 +130,8 @@ func TestOtherDisksTakenBack(t *testing.T) {
 		m.commit(writesAllowed)
 		m.until(t, last)
 		m.commit(writes)
-		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks || slices.Contains(m.done, plan.AssignStep) {
+		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks ||
+			slices.Contains(m.done, plan.AssignStep) {
 			t.Errorf("leave taken back after %s: ended %+v after %v, want it held", last, p, m.done)
 		}
 	}

@@ -23,7 +23,8 @@ func TestNothingIsErasedByAccident(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(
 			rapid.SampledFrom([]string{inventory.ContentBlank, foundOnDisk}).Draw(t, "disk"),
-			rapid.SampledFrom([]inventory.PowerState{inventory.PoweredOff, inventory.PoweredOff, inventory.PoweredOn}).Draw(t, "power"),
+			rapid.SampledFrom([]inventory.PowerState{inventory.PoweredOff, inventory.PoweredOff,
+				inventory.PoweredOn}).Draw(t, "power"),
 		)
 		if rapid.Bool().Draw(t, "unseen consent") {
 			m.commit(func(d *inventory.Desired) {
@@ -37,7 +38,8 @@ func TestNothingIsErasedByAccident(t *testing.T) {
 			m.ok(t)
 		}
 		m.noRamdisk = false
-		m.unreachable, m.noBoot, m.jobFails, m.halfWritten, m.untaken, m.silent, m.mute = false, false, false, false, false, false, false
+		m.unreachable, m.noBoot, m.jobFails, m.halfWritten, m.untaken, m.silent, m.mute = false, false, false, false,
+			false, false, false
 		m.settles(t)
 	})
 }
@@ -63,7 +65,8 @@ func (m *model) trouble(t *rapid.T) {
 	case 7:
 		m.commit(func(d *inventory.Desired) {
 			update := rapid.SampledFrom([]string{schemas.OnConsent, schemas.Reinstall}).Draw(t, "update")
-			d.Workload = workload(rapid.SampledFrom([]string{"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"}).Draw(t, "inputs"), update)
+			d.Workload = workload(rapid.SampledFrom([]string{"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"}).Draw(t, "inputs"),
+				update)
 		})
 	case 8:
 		m.commit(func(d *inventory.Desired) { d.Protect = !d.Protect })
@@ -99,7 +102,8 @@ func (m *model) trouble(t *rapid.T) {
 		m.commit(func(d *inventory.Desired) {
 			if d.Workload != nil {
 				w := *d.Workload
-				w.PhoneHome = rapid.SampledFrom([]string{schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled}).Draw(t, "phone home")
+				w.PhoneHome = rapid.SampledFrom([]string{schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled}).Draw(t,
+					"phone home")
 				d.Workload = &w
 			}
 		})
@@ -108,7 +112,8 @@ func (m *model) trouble(t *rapid.T) {
 			d.Power = rapid.SampledFrom([]string{"", schemas.PowerOn, schemas.PowerOff}).Draw(t, "spec.power")
 		})
 	case 20:
-		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} // the daemon wants two signers, or a countersignature was deleted
+		// the daemon wants two signers, or a countersignature was deleted
+		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"}
 	case 21, 22:
 		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo", Second: "ann"}
 	case 23:
@@ -145,8 +150,10 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 	case plan.Active:
 		want := m.desired.Workload
 		mayBeOff := m.desired.Power == schemas.PowerOff || m.desired.Power == schemas.PowerUnmanaged
-		on := m.power == inventory.PoweredOn && m.system != "ramdisk" || mayBeOff && m.power == inventory.PoweredOff // a system that hangs after its call is not watched
-		if i := m.record.Installed; want != nil && (i == nil || i.Inputs != want.Inputs || m.disk != "install:"+i.ID || !on) {
+		// a system that hangs after its call is not watched
+		on := m.power == inventory.PoweredOn && m.system != "ramdisk" || mayBeOff && m.power == inventory.PoweredOff
+		if i := m.record.Installed; want != nil && (i == nil || i.Inputs != want.Inputs || m.disk != "install:"+i.ID ||
+			!on) {
 			t.Fatalf("said to be Active, but runs %q from disk %q, record %+v", m.system, m.disk, m.record)
 		}
 	case plan.Held, plan.Failed:
@@ -155,7 +162,8 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 		}
 	case plan.Protected, plan.Orphaned, plan.Unmanaged:
 	default:
-		t.Fatalf("ended %+v\nafter %v\nrecord %+v boot %+v operation %+v", p, m.done, m.record, m.record.Boot, m.record.Operation)
+		t.Fatalf("ended %+v\nafter %v\nrecord %+v boot %+v operation %+v", p, m.done, m.record, m.record.Boot,
+			m.record.Operation)
 	}
 	return p
 }
@@ -190,7 +198,8 @@ func TestOneBootOneJob(t *testing.T) {
 	t.Parallel()
 	for _, disk := range []string{inventory.ContentBlank, foundOnDisk} {
 		m := newModel(disk, inventory.PoweredOff)
-		m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
+		m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
+			m.desired.Workload.Inputs)
 		if p := m.settles(t); p.Phase != plan.Active {
 			t.Errorf("%s: ended %+v after %v", disk, p, m.done)
 		}
@@ -224,7 +233,8 @@ func TestFoundRunning(t *testing.T) {
 func TestSupersededDoesNotMakeOurs(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.record.Last = &inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Superseded, Disks: []inventory.OperationDisk{{Disk: rootDisk}}}
+	m.record.Last = &inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Ended,
+		Outcome: inventory.Superseded, Disks: []inventory.OperationDisk{{Disk: rootDisk}}}
 	m.start()
 	m.foreign = true
 	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.FoundRunning {
@@ -242,7 +252,8 @@ func TestNothingNewIsErasedByARetry(t *testing.T) {
 		"and the machine was power cycled":     func(m *model) { m.look(beforeEffect); m.disk = foundOnDisk; m.stop() },
 	} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-		for m.record.Operation == nil || m.record.Operation.Stage != inventory.Published || m.record.Facts == nil || m.record.Boot == nil || m.record.Facts.Epoch != m.record.Boot.Epoch {
+		for m.record.Operation == nil || m.record.Operation.Stage != inventory.Published || m.record.Facts == nil ||
+			m.record.Boot == nil || m.record.Facts.Epoch != m.record.Boot.Epoch {
 			m.look(nowhere)
 			m.pass(5 * time.Second)
 		}

@@ -7,10 +7,10 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// recalled answers for what was begun and is known from the status branch alone, until the machine speaks: the agent
-// of the boot, whose certificate no old page can bring back, or the system that the operation installed. The page may
-// be older than what happened, by a push or, if somebody put it back, by years: the machine may run what it should,
-// so it is neither powered off nor written to, until a person looks and says `ingot forget HOST`.
+// checkRecalled answers for work that is known from the status branch alone, until the machine speaks: the agent of
+// the boot, with a certificate that no old page can bring back, or the installed system. The page may be older than
+// the machine by a push, or, if a person restored the page, by years. The machine may run the right system, so the
+// daemon neither powers it off nor writes to it until a person looks and says `ingot forget HOST`.
 //
 //	known of it                        the machine                             due
 //	operation                          its system phoned home                  it succeeded
@@ -21,78 +21,104 @@ import (
 //	operation, Confirming              off                                     go on: it starts from its disk
 //	boot, without an operation         off                                     go on
 //	any                                any                                     hold
-func (h host) recalled() (Plan, bool) {
-	if !h.rec.Unproved() {
+func (h host) checkRecalled() (Plan, bool) {
+	if !h.record.Unproved() {
 		return Plan{}, false
 	}
-	b, a, op := h.rec.Boot, h.o.Agent, h.rec.Operation
-	if op != nil && a.PhoneHome != nil && a.PhoneHome.Install == op.ID {
-		return act(Starting, Action{Kind: RecordHome, Home: a.PhoneHome, Reason: "the installed system phoned home"}), true
-	}
-	off := h.o.BMC.Reach == inventory.Reached && h.o.BMC.Power == inventory.PoweredOff
-	if a.Alarm == "" && b != nil && a.Boot == b.ID && a.Epoch == b.Epoch {
-		return h.word(off)
-	}
-	if off && (op == nil || verified(*op)) {
+	b, agent, op := h.record.Boot, h.observed.Agent, h.record.Operation
+	phonedHome := op != nil && agent.PhoneHome != nil && agent.PhoneHome.Install == op.ID
+	agentSpeaks := agent.Alarm == "" && b != nil && agent.Boot == b.ID && agent.Epoch == b.Epoch
+	off := h.observed.BMC.Reach == inventory.Reached && h.observed.BMC.Power == inventory.PoweredOff
+	switch {
+	case phonedHome:
+		why := "the installed system phoned home"
+		return planAction(Starting, Action{Kind: RecordHome, Home: agent.PhoneHome, Reason: why}), true
+	case agentSpeaks:
+		return h.takeAgentWord(off)
+	case off && (op == nil || isVerified(*op)):
 		return Plan{}, false
+	default:
+		return holdRecalled(unspokenMessage(h.desired)), true
 	}
-	return unproved("the journal was lost, and the status branch, which may be older than what happened, " +
-		"says that something is under way: it goes on when the machine's agent speaks or its system phones home. " +
-		"Else look at the machine, then run " + change.ForgetCommand(h.d)), true
 }
 
-// word takes the word of the boot's agent for what was begun. It may be writing, whether the page says that the machine was armed or not, and the hub forgot with
-// the journal: only handing the job out tells, which an agent that has it already does not begin again.
-func (h host) word(off bool) (Plan, bool) {
-	word, op := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}, h.rec.Operation
+// unwantedMessage is a message of the hold Recalled; docs/status.md says more.
+const unwantedMessage = "the journal was lost, and the fleet does not want or allow what the agent may be writing: " +
+	"ask for it again, or look at the console and power the machine off"
+
+// laterAttemptMessage says that the agent works on a later attempt than the verified attempt of the page.
+func laterAttemptMessage(d inventory.Desired) string {
+	return "the journal was lost, its install was verified, and its agent works on a later attempt: " +
+		"wait for the phone call, or look at the console and run " + change.ForgetCommand(d)
+}
+
+// unspokenMessage says that the machine has not spoken of the work on its page.
+func unspokenMessage(d inventory.Desired) string {
+	return "the journal was lost, the status branch has work under way, and the machine has not spoken of it: " +
+		"wait, or look at the machine and run " + change.ForgetCommand(d)
+}
+
+// takeAgentWord takes the word of the boot's agent for the work. The agent may be writing, whether or not the page
+// says that the machine was armed, and the hub forgot with the journal. Only a new hand-out tells: an agent that has
+// the job already does not begin again.
+func (h host) takeAgentWord(off bool) (Plan, bool) {
+	op := h.record.Operation
+	word := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}
+	if op == nil {
+		return planAction(Waiting, word), true
+	}
 	job, spoken := h.spokenJob()
+	laterAttempt := spoken && isVerified(*op) && job.Attempt > op.Attempt
+	mayWrite := !spoken && !isVerified(*op) && !off
 	switch {
-	case op == nil:
-	case h.o.Agent.Quiet:
-		return Plan{Phase: Waiting, Waits: "the agent to say whether it works on a job", Again: 2 * time.Second}, true
-	case spoken && verified(*op) && job.Attempt > op.Attempt:
-		return unproved("the status branch says that its install was written and verified, and its agent works on a later attempt: it goes on when the installed system phones home. " +
-			"Else look at the machine's console, then run " + change.ForgetCommand(h.d)), true
+	case h.observed.Agent.Quiet:
+		waits := "the agent to say whether it works on a job"
+		return Plan{Phase: Waiting, Waits: waits, Again: 2 * time.Second}, true
+	case laterAttempt:
+		return holdRecalled(laterAttemptMessage(h.desired)), true
 	case spoken:
-		word.Operation = armed(h.withSteps(*op), job)
-	case !verified(*op) && !off:
-		if _, over := h.superseded(*op); !over && change.Unwanted(h.d, *op) == "" {
+		word.Operation = armFromJob(h.withSteps(*op), job)
+		return planAction(Waiting, word), true
+	case mayWrite:
+		_, superseded := h.closeSuperseded(*op)
+		if !superseded && change.WhyUnwanted(h.desired, *op) == "" {
 			return Plan{}, false
 		}
-		return unproved("the fleet does not ask any more for what was begun on it, or does not allow it, and the journal was lost: its agent speaks, but not of whether it writes already. " +
-			"It goes on when the fleet asks for it again. Else look at the machine's console, and power it off when nothing is written"), true
+		return holdRecalled(unwantedMessage), true
+	default:
+		return planAction(Waiting, word), true
 	}
-	return act(Waiting, word), true
 }
 
-func unproved(why string) Plan {
+// holdRecalled holds a host with work that is known from the status branch alone.
+func holdRecalled(why string) Plan {
 	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.Recalled, Message: why}}
 }
 
-// spokenJob is the job of the operation that the agent speaks of: the hub's, or the one that the agent says it works on. Of
-// a job for the whole list that the hub does not know the attempt is not known: it is 0.
+// spokenJob is the job of the operation that the agent speaks of: the job of the hub, or the job that the agent says
+// it works on. The attempt is 0 for a job over the whole list that the hub does not know.
 func (h host) spokenJob() (inventory.Job, bool) {
-	job := h.o.Agent.Job
-	if h.rec.Operation == nil {
+	job := h.observed.Agent.Job
+	if h.record.Operation == nil {
 		return job, false
 	}
-	op := h.withSteps(*h.rec.Operation)
+	op := h.withSteps(*h.record.Operation)
 	if job.ID == "" {
-		job.ID = h.o.Agent.Runs
+		job.ID = h.observed.Agent.Runs
 		_, job.Attempt, _ = op.StepOfJob(job.ID)
 	}
 	_, _, step := op.StepOfJob(job.ID)
 	return job, step || job.ID == op.ID
 }
 
-// armed is an operation as far as the agent's job proves that it has come. Which attempts wrote is not known any more.
-func armed(op inventory.Operation, job inventory.Job) *inventory.Operation {
+// armFromJob is the operation as far as the job of the agent proves. The attempts that wrote are not known any more.
+func armFromJob(op inventory.Operation, job inventory.Job) *inventory.Operation {
 	next := op.Clone()
 	defer forgetBegun(next)
-	if verified(op) {
+	if isVerified(op) {
 		return next
 	}
-	advance(next, inventory.Working)
+	advanceStage(next, inventory.Working)
 	cursor, attempt, step := op.StepOfJob(job.ID)
 	if !step { // a job for the whole list
 		next.Attempt, next.Steps, next.Cursor = max(op.Attempt, job.Attempt), nil, 0
@@ -109,7 +135,7 @@ func armed(op inventory.Operation, job inventory.Job) *inventory.Operation {
 	return next
 }
 
-// verified reports whether the agent said that the image was written and verified.
-func verified(op inventory.Operation) bool {
+// isVerified reports whether the agent said that the image was written and verified.
+func isVerified(op inventory.Operation) bool {
 	return op.Stage == inventory.Confirming
 }

@@ -22,7 +22,8 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			then(o)
 		}
 	}
-	idle := func(o *inventory.Observed) { o.Agent.Job = inventory.Job{} } // as far as the hub knows, whose memory is gone
+	// as far as the hub knows, whose memory is gone
+	idle := func(o *inventory.Observed) { o.Agent.Job = inventory.Job{} }
 	asked := func(then func(*inventory.Observed)) func(*inventory.Observed) {
 		return func(o *inventory.Observed) {
 			then(o)
@@ -35,16 +36,24 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 		seen func(*inventory.Observed)
 		want plan.Kind // "": held
 	}{
-		"its agent speaks of the job":                                                                  {func(*inventory.Observed) {}, plan.RecordWord},
-		"its agent speaks of the job, and the fleet has another workload":                              {asked(func(*inventory.Observed) {}), plan.RecordWord},
-		"its agent speaks of the job, and the page says not armed, and the fleet has another workload": {stage(inventory.Published, asked(func(*inventory.Observed) {})), plan.RecordWord},
+		"its agent speaks of the job": {func(
+			*inventory.Observed) {
+		}, plan.RecordWord},
+		"its agent speaks of the job, and the fleet has another workload": {asked(
+			func(*inventory.Observed) {}), plan.RecordWord},
+		"its agent speaks of the job, and the page says not armed, and the fleet has another workload": {stage(
+			inventory.Published, asked(func(*inventory.Observed) {})), plan.RecordWord},
 		"its agent speaks": {idle, plan.AssignStep},
-		"its agent speaks, and the page says not armed":                   {stage(inventory.Published, idle), plan.AssignStep},
-		"its agent speaks, and the page says not on the branch":           {stage(inventory.Intended, idle), plan.Publish},
-		"its agent speaks, and the fleet has another workload":            {asked(idle), ""},
-		"its agent speaks, not armed, and the fleet has another workload": {stage(inventory.Published, asked(idle)), ""},
-		"its agent spoke, not armed, unwanted, and the machine is off":    {stage(inventory.Published, asked(func(o *inventory.Observed) { idle(o); o.BMC.Power = inventory.PoweredOff })), plan.RecordWord},
-		"its agent speaks, and what was written is":                       {stage(inventory.Confirming, asked(idle)), plan.RecordWord},
+		"its agent speaks, and the page says not armed": {stage(inventory.Published, idle),
+			plan.AssignStep},
+		"its agent speaks, and the page says not on the branch": {stage(inventory.Intended, idle),
+			plan.Publish},
+		"its agent speaks, and the fleet has another workload": {asked(idle), ""},
+		"its agent speaks, not armed, and the fleet has another workload": {stage(inventory.Published, asked(idle)),
+			""},
+		"its agent spoke, not armed, unwanted, and the machine is off": {stage(inventory.Published,
+			asked(func(o *inventory.Observed) { idle(o); o.BMC.Power = inventory.PoweredOff })), plan.RecordWord},
+		"its agent speaks, and what was written is": {stage(inventory.Confirming, asked(idle)), plan.RecordWord},
 		"nobody speaks":         {silent, ""},
 		"another boot speaks":   {func(o *inventory.Observed) { o.Agent.Boot = "another" }, ""},
 		"its agent is shut out": {func(o *inventory.Observed) { o.Agent.Alarm = "two keys" }, ""},
@@ -88,12 +97,18 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 		job  int                 // the attempt
 		want inventory.Operation
 	}{
-		"not on the branch":         {inventory.Operation{Stage: inventory.Intended, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
-		"not armed":                 {inventory.Operation{Stage: inventory.Published, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
-		"working":                   {inventory.Operation{Stage: inventory.Working, Attempt: 1}, 1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
-		"an earlier attempt":        {inventory.Operation{Stage: inventory.Working, Attempt: 1}, 2, inventory.Operation{Stage: inventory.Working, Attempt: 2}},
-		"written":                   {inventory.Operation{Stage: inventory.Confirming, Attempt: 2}, 2, inventory.Operation{Stage: inventory.Confirming, Attempt: 2}},
-		"written in an earlier one": {inventory.Operation{Stage: inventory.Confirming, Attempt: 1}, 2, inventory.Operation{}},
+		"not on the branch": {inventory.Operation{Stage: inventory.Intended, Attempt: 1},
+			1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
+		"not armed": {inventory.Operation{Stage: inventory.Published, Attempt: 1}, 1,
+			inventory.Operation{Stage: inventory.Working, Attempt: 1}},
+		"working": {inventory.Operation{Stage: inventory.Working, Attempt: 1},
+			1, inventory.Operation{Stage: inventory.Working, Attempt: 1}},
+		"an earlier attempt": {inventory.Operation{Stage: inventory.Working, Attempt: 1},
+			2, inventory.Operation{Stage: inventory.Working, Attempt: 2}},
+		"written": {inventory.Operation{Stage: inventory.Confirming, Attempt: 2}, 2,
+			inventory.Operation{Stage: inventory.Confirming, Attempt: 2}},
+		"written in an earlier one": {inventory.Operation{Stage: inventory.Confirming, Attempt: 1}, 2,
+			inventory.Operation{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +118,8 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			o.Record = o.Record.RecoveredFrom(o.Record)
 			op := o.Record.Operation.Clone()
 			op.Attempt = test.job
-			o.Agent.Job.ID, o.Agent.Job.Attempt, o.Agent.Job.State, o.Agent.Job.Begun = op.JobID(), test.job, inventory.JobRunning, true
+			o.Agent.Job.ID, o.Agent.Job.Attempt, o.Agent.Job.State, o.Agent.Job.Begun = op.JobID(), test.job,
+				inventory.JobRunning, true
 			op.Stage, op.Attempt = test.page.Stage, test.page.Attempt
 			if op.Disks[0].Begun = 1; op.Stage == inventory.Intended || op.Stage == inventory.Published {
 				op.Disks[0].Begun = 0
@@ -123,7 +139,8 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			}
 			o.Record = plan.Begin(o.Record, *p.Action, m.now)
 			got := o.Record.Operation
-			if o.Record.Unproved() || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt || got.Root().Begun != inventory.BegunUnknown {
+			if o.Record.Unproved() || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt ||
+				got.Root().Begun != inventory.BegunUnknown {
 				t.Errorf("record = %+v, %+v, want %+v", o.Record, got, test.want)
 			}
 			if p = plan.Next(desired, o, m.now); got.Stage == inventory.Working && p.Action != nil {

@@ -12,9 +12,10 @@ import (
 )
 
 var (
-	one    = &inventory.Signatures{Tag: "v1", Object: "1111", Signer: "jo"}
-	two    = &inventory.Signatures{Tag: "v1", Object: "1111", Signer: "jo", Second: "ann"}
-	wrong  = &inventory.Signatures{Tag: "v1", Object: "1111", Signer: "jo", Why: "countersign/v1/jo does not count: jo signed the tag too"}
+	one   = &inventory.Signatures{Tag: "v1", Object: "1111", Signer: "jo"}
+	two   = &inventory.Signatures{Tag: "v1", Object: "1111", Signer: "jo", Second: "ann"}
+	wrong = &inventory.Signatures{Tag: "v1", Object: "1111", Signer: "jo",
+		Why: "countersign/v1/jo does not count: jo signed the tag too"}
 	unread = &inventory.Signatures{Tag: "v1"}
 	no     = &inventory.Signatures{}
 )
@@ -33,20 +34,30 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 		unsigned   string
 		message    string
 	}{
-		"nobody asks for two":           {signatures: nil, erases: true},
-		"two signed":                    {signatures: two, erases: true},
-		"one signed":                    {signatures: one, erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed"},
-		"one countersignature is wrong": {signatures: wrong, erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed: countersign/v1/jo does not count: jo signed the tag too"},
-		"a clone cannot tell":           {signatures: unread, erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1"},
-		"no ring":                       {signatures: no, erases: true, hold: change.NeedsSigners, message: over + "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: put it into one that follows tags"},
-		"its ring follows the trunk": {signatures: no, ask: func(d *inventory.Desired) { d.Ring = "canary" }, erases: true, hold: change.NeedsSigners,
-			message: over + "two must sign what erases, on its tag (trust.twoSigners), and ring canary runs none: let it follow tags"},
-		"nor is there a consent": {signatures: one, ask: func(d *inventory.Desired) { d.Consent.Erase = "" }, erases: true, hold: change.NeedsConsent, unsigned: "v1",
+		"nobody asks for two": {signatures: nil, erases: true},
+		"two signed":          {signatures: two, erases: true},
+		"one signed": {signatures: one, erases: true, hold: change.NeedsSigners, unsigned: "v1",
+			message: over + "two must sign tag v1, which jo alone signed"},
+		"one countersignature is wrong": {signatures: wrong, erases: true, hold: change.NeedsSigners, unsigned: "v1",
+			message: over + "two must sign tag v1, which jo alone signed: countersign/v1/jo does not count: jo " +
+				"signed the tag too"},
+		"a clone cannot tell": {signatures: unread, erases: true, hold: change.NeedsSigners, unsigned: "v1",
+			message: over + "two must sign tag v1"},
+		"no ring": {signatures: no, erases: true, hold: change.NeedsSigners,
+			message: over + "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: " +
+				"put it into one that follows tags"},
+		"its ring follows the trunk": {signatures: no, ask: func(d *inventory.Desired) { d.Ring = "canary" },
+			erases: true, hold: change.NeedsSigners,
+			message: over + "two must sign what erases, on its tag (trust.twoSigners), and ring canary runs none: " +
+				"let it follow tags"},
+		"nor is there a consent": {signatures: one, ask: func(d *inventory.Desired) { d.Consent.Erase = "" },
+			erases: true, hold: change.NeedsConsent, unsigned: "v1",
 			message: over + "it needs consent; and two must sign tag v1, which jo alone signed"},
 		"update: Reinstall": {signatures: one, ask: func(d *inventory.Desired) {
 			d.Consent.Erase, d.Workload, d.Reinstallable = "", workload(target, schemas.Reinstall), true
 		},
-			record: installed(earlier, schemas.Reinstall), erases: true, hold: change.NeedsSigners, unsigned: "v1", message: over + "two must sign tag v1, which jo alone signed"},
+			record: installed(earlier, schemas.Reinstall), erases: true, hold: change.NeedsSigners, unsigned: "v1",
+			message: over + "two must sign tag v1, which jo alone signed"},
 		"a blank disk":         {signatures: one, record: seen(inventory.Content{Blank: true})},
 		"a blank disk, no tag": {signatures: no, record: seen(inventory.Content{Blank: true})},
 		"nothing to do":        {signatures: one, record: installed(target, schemas.OnConsent)},
@@ -65,8 +76,10 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 		if got.Hold != nil {
 			hold = *got.Hold
 		}
-		if got.Erases != test.erases || hold.Reason != test.hold || hold.Unsigned != test.unsigned || hold.Message != test.message {
-			t.Errorf("%s: erases %v, held %+v\nwant %v, %s %s %q", name, got.Erases, hold, test.erases, test.hold, test.unsigned, test.message)
+		if got.Erases != test.erases || hold.Reason != test.hold || hold.Unsigned != test.unsigned ||
+			hold.Message != test.message {
+			t.Errorf("%s: erases %v, held %+v\nwant %v, %s %s %q", name, got.Erases, hold, test.erases, test.hold,
+				test.unsigned, test.message)
 		}
 		if (hold.Consent != "") != (hold.Reason == change.NeedsConsent) {
 			t.Errorf("%s: the hold asks for the consent %q", name, hold.Consent)
@@ -79,9 +92,12 @@ func TestTwoMustSignWhatIsUnseen(t *testing.T) {
 	t.Parallel()
 	m := newModel(foundOnDisk, inventory.PoweredOff)
 	m.desired.Signatures = one
-	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
+	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
+		m.desired.Workload.Inputs)
 	asked := change.Decide(m.desired, inventory.Standing{}, m.record)
-	if asked.Erases || asked.Hold != nil || !strings.HasSuffix(asked.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone signed") {
+	if asked.Erases || asked.Hold != nil ||
+		!strings.HasSuffix(asked.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone "+
+			"signed") {
 		t.Errorf("before it was looked at: %+v", asked)
 	}
 	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsSigners || m.disk != foundOnDisk {
@@ -100,7 +116,8 @@ func TestADeletedCountersignature(t *testing.T) {
 		at    inventory.Stage
 		begun bool
 		phase plan.Phase
-	}{{inventory.Intended, false, plan.Held}, {inventory.Published, false, plan.Held}, {inventory.Working, false, plan.Held}, {inventory.Working, true, plan.Active}} {
+	}{{inventory.Intended, false, plan.Held}, {inventory.Published, false, plan.Held},
+		{inventory.Working, false, plan.Held}, {inventory.Working, true, plan.Active}} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
 		m.desired.Signatures = two
 		m.desired.Consent.Erase = consentOver(foundOnDisk)

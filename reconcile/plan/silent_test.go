@@ -99,7 +99,8 @@ func TestASystemThatPowersItselfOffIsStartedThreeTimes(t *testing.T) {
 		p = m.look(nowhere)
 		m.pass(25 * time.Second)
 		m.ok(t)
-		starts += len(slices.DeleteFunc(slices.Clone(m.done[from:]), func(k plan.Kind) bool { return k != plan.PowerOn }))
+		starts += len(slices.DeleteFunc(slices.Clone(m.done[from:]),
+			func(k plan.Kind) bool { return k != plan.PowerOn }))
 	}
 	wantSilent(t, m, p)
 	if starts != 3 {
@@ -160,7 +161,8 @@ func TestWhatEndsTheWaitForACall(t *testing.T) {
 		o := m.observe()
 		o.Record = plan.Begin(o.Record, m.identified(*plan.Next(m.desired, o, m.now).Action), m.now)
 		o.Retry = false
-		if p := plan.Next(m.desired, o, m.now); p.Action == nil || p.Action.Kind != plan.PowerOff || !p.Action.Graceful {
+		if p := plan.Next(m.desired, o, m.now); p.Action == nil || p.Action.Kind != plan.PowerOff ||
+			!p.Action.Graceful {
 			t.Errorf("plan = %+v, want the system asked to shut down", p)
 		}
 		m.looks(t, 10)

@@ -37,7 +37,8 @@ func TestEachStepRunsOnceInAnAttempt(t *testing.T) {
 			}
 			m.ok(t)
 			if diff := cmp.Diff(want, m.ran); diff != "" || m.record.Installed == nil || len(m.wrote) != 1 {
-				t.Errorf("died at look %d (%d): wrote %v, installed %+v, scripts (-want +got):\n%s", dieAt, die, m.wrote, m.record.Installed, diff)
+				t.Errorf("died at look %d (%d): wrote %v, installed %+v, scripts (-want +got):\n%s", dieAt, die,
+					m.wrote, m.record.Installed, diff)
 			}
 		}
 	}
@@ -65,7 +66,8 @@ func TestARetryBeginsAtTheFirstStepThatMayBeRepeated(t *testing.T) {
 		}
 		m.ok(t)
 		if diff := cmp.Diff(test.want, m.ran); diff != "" || m.record.Installed == nil || len(m.wrote) != test.writes {
-			t.Errorf("%s fails: wrote %v, installed %+v, scripts (-want +got):\n%s", fails, m.wrote, m.record.Installed, diff)
+			t.Errorf("%s fails: wrote %v, installed %+v, scripts (-want +got):\n%s", fails, m.wrote, m.record.Installed,
+				diff)
 		}
 	}
 }
@@ -80,7 +82,8 @@ func TestAScriptThatFailsBehindTheInstall(t *testing.T) {
 		m.pass(5 * time.Second)
 	}
 	m.ok(t)
-	if last := m.record.Last; last == nil || last.Outcome != inventory.Quarantined || !last.HasBegun() || len(m.ran) != 4 || m.record.Installed != nil {
+	if last := m.record.Last; last == nil || last.Outcome != inventory.Quarantined || !last.HasBegun() ||
+		len(m.ran) != 4 || m.record.Installed != nil {
 		t.Errorf("last = %+v after %v, installed %+v", last, m.ran, m.record.Installed)
 	}
 }
@@ -101,7 +104,8 @@ func TestProtectedBetweenTwoSteps(t *testing.T) {
 		done, ran, wrote := len(m.done), len(m.ran), len(m.wrote)
 		p := m.looks(t, 5)
 		if p.Phase != plan.Protected || len(m.done) != done || len(m.ran) != ran || len(m.wrote) != wrote {
-			t.Errorf("at step %d: phase %s, done %v, ran %v, wrote %v", cursor+1, p.Phase, m.done[done:], m.ran, m.wrote)
+			t.Errorf("at step %d: phase %s, done %v, ran %v, wrote %v", cursor+1, p.Phase, m.done[done:], m.ran,
+				m.wrote)
 		}
 		m.commit(func(d *inventory.Desired) { d.Protect = false })
 		for range 400 {
@@ -127,13 +131,16 @@ func TestALateResult(t *testing.T) {
 		m.pass(5 * time.Second)
 	}
 	op := *m.record.Operation
-	for id, attempt := range map[string]int{op.ID: 1, op.ID + ".1.1": 1, op.ID + ".2.1": 1, op.ID + ".3.2": 2, "another.3.1": 1} {
-		for _, state := range []inventory.JobState{inventory.JobSucceeded, inventory.JobFailed, inventory.JobWithdrawn} {
+	for id, attempt := range map[string]int{op.ID: 1, op.ID + ".1.1": 1, op.ID + ".2.1": 1, op.ID + ".3.2": 2,
+		"another.3.1": 1} {
+		for _, state := range []inventory.JobState{inventory.JobSucceeded, inventory.JobFailed,
+			inventory.JobWithdrawn} {
 			o := m.observe()
 			o.Agent.Job = inventory.Job{ID: id, Attempt: attempt, State: state, Over: true, Untouched: true}
 			p := plan.Next(m.desired, o, m.now)
 			if p.Action == nil || p.Action.Kind != plan.AssignStep {
-				t.Errorf("job %s of attempt %d is %s: %+v, want the step at the cursor handed out", id, attempt, state, p)
+				t.Errorf("job %s of attempt %d is %s: %+v, want the step at the cursor handed out", id, attempt, state,
+					p)
 			}
 		}
 	}
@@ -159,7 +166,8 @@ func TestAnAgentIsAheadOfThePage(t *testing.T) {
 		}
 		o.Record = plan.Begin(o.Record, *p.Action, m.now)
 		p = plan.Next(m.desired, o, m.now)
-		if p.Action == nil || p.Action.Kind != plan.AssignStep || p.Action.Operation.JobID() != o.Agent.Runs || p.Action.Operation.Root().Begun != inventory.BegunUnknown {
+		if p.Action == nil || p.Action.Kind != plan.AssignStep || p.Action.Operation.JobID() != o.Agent.Runs ||
+			p.Action.Operation.Root().Begun != inventory.BegunUnknown {
 			t.Errorf("%s: %+v, want that step", runs, p.Action)
 		}
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,82 +9,85 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// identity answers when the BMC speaks for another machine than the one that is meant: nothing is done through it, whatever was begun. A takeover that names
-// that machine makes it the one that is meant; one that was used for it before does not count against a BMC that leaves out what it showed.
-func (h host) identity() (Plan, bool) {
-	why, silence := h.contradicted()
+// checkIdentity answers when the BMC speaks for a machine that the host does not mean: nothing is done through the
+// BMC. A takeover that names the new machine makes the new machine the known one. A takeover that was used for the
+// machine before does not count against a BMC that leaves values out.
+func (h host) checkIdentity() (Plan, bool) {
+	why, silence := h.findContradiction()
 	if why == "" {
 		return Plan{}, false
 	}
-	serial := strings.TrimSpace(h.o.BMC.System.Serial)
-	given := !h.undeclared() && !inventory.IsPlaceholder(serial) && strings.EqualFold(h.d.Consent.Takeover, serial)
-	used := silence && strings.EqualFold(h.rec.Adopted, serial) // a takeover stays in the file, and BMCs that start anew leave values out for a while
+	serial := strings.TrimSpace(h.observed.BMC.System.Serial)
+	given := !h.showsUndeclared() && !inventory.IsPlaceholder(serial) &&
+		strings.EqualFold(h.desired.Consent.Takeover, serial)
+	// A takeover stays in the file, and BMCs that start anew leave values out for a while.
+	used := silence && strings.EqualFold(h.record.Adopted, serial)
 	if given && !used {
-		return act(Waiting, Action{Kind: RecordTakeover, Serial: serial, Replaced: true, BMC: h.shown(), Reason: "spec.consent.takeover names the machine that is behind the BMC now"}), true
+		return planAction(Waiting, Action{Kind: RecordTakeover, Serial: serial, Replaced: true, BMC: h.shownIdentity(),
+			Reason: "spec.consent.takeover names the machine that is behind the BMC now"}), true
 	}
-	return h.held(change.Hold{Reason: change.IdentityMismatch, Message: why}), true
+	return h.holdHost(change.Hold{Reason: change.IdentityMismatch, Message: why}), true
 }
 
-// undeclared reports whether the BMC shows another serial than spec.identity says.
-func (h host) undeclared() bool {
-	have := inventory.SerialKey(h.o.BMC.System.Serial)
-	return h.d.Identity.Serial != "" && have != "" && have != inventory.SerialKey(h.d.Identity.Serial)
+// showsUndeclared reports whether the BMC shows another serial than spec.identity says.
+func (h host) showsUndeclared() bool {
+	have := inventory.SerialKey(h.observed.BMC.System.Serial)
+	return h.desired.Identity.Serial != "" && have != "" && have != inventory.SerialKey(h.desired.Identity.Serial)
 }
 
-// stranger says why the BMC speaks for another machine than the one that is meant, or "".
-func (h host) stranger() string {
-	why, _ := h.contradicted()
+// whyStranger says why the BMC speaks for a machine that the host does not mean, or "".
+func (h host) whyStranger() string {
+	why, _ := h.findContradiction()
 	return why
 }
 
-// contradicted is stranger, and reports whether the BMC only leaves out what it showed before. The first row that can tell decides:
+// findContradiction is whyStranger, and reports whether the BMC only leaves out a value of before. The first row that
+// can tell decides:
 //
 //	known                                      another machine when the BMC shows
 //	spec.identity.serial                       another serial
 //	what it showed at the last boot's opening  another serial or UUID, or none where it showed one
 //	what the ramdisk's agent reported          another serial or UUID
 //	neither serial nor UUID, and another BMC   any serial or UUID
-func (h host) contradicted() (why string, silence bool) {
-	if h.o.BMC.Reach != inventory.Reached {
+func (h host) findContradiction() (why string, silence bool) {
+	if h.observed.BMC.Reach != inventory.Reached {
 		return "", false
 	}
-	address, seen := "", h.o.BMC.System
-	if h.d.BMC != nil {
-		address = h.d.BMC.Address
+	address, seen := "", h.observed.BMC.System
+	if h.desired.BMC != nil {
+		address = h.desired.BMC.Address
 	}
-	if h.undeclared() {
-		return fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or spec.identity.serial", h.d.Identity.Serial, address, seen.Serial), false
+	if h.showsUndeclared() {
+		return undeclaredMessage(h.desired.Identity.Serial, address, seen.Serial), false
 	}
-	const (
-		lost   = "the BMC at %s shows %s, the machine that is known has %s: correct spec.bmc.address, or, if that machine was replaced, write spec.consent.takeover: %q"
-		silent = "the BMC at %s shows no %s, the machine that is known has %s: it goes on when the BMC shows that again; else correct spec.bmc.address, or, if that machine was replaced, write spec.consent.takeover: %q"
-	)
-	if known := h.rec.BMC; known != nil && (known.Address == address || h.rec.Facts != nil) {
-		switch field, was, is := contradiction(*known, seen, true); {
+	if known := h.record.BMC; known != nil && (known.Address == address || h.record.Facts != nil) {
+		field, was, is := compareIdentity(*known, seen, true)
+		switch {
 		case field != "" && is == "":
-			return fmt.Sprintf(silent, address, field, was, or(seen.Serial, "its serial")), true
+			return silentMessage(address, field, was, seen), true
 		case field != "":
-			return fmt.Sprintf(lost, address, field+" "+is, was, or(seen.Serial, "its serial")), false
+			return replacedMessage(address, field+" "+is, was, seen), false
 		}
 	}
-	if field, was, is := contradiction(h.reported(), seen, false); field != "" {
-		return fmt.Sprintf(lost, address, field+" "+is, was, or(seen.Serial, "its serial")), false
+	if field, was, is := compareIdentity(h.reportedIdentity(), seen, false); field != "" {
+		return replacedMessage(address, field+" "+is, was, seen), false
 	}
-	if shows := nameOf(seen.Serial, seen.UUID); shows != "" && h.nameless() && h.rec.BMC.Address != address {
-		return fmt.Sprintf(lost, address, shows, "none, at "+h.rec.BMC.Address, or(seen.Serial, "its serial")), false
+	shown := describeIdentity(seen.Serial, seen.UUID)
+	if shown != "" && h.lacksIdentity() && h.record.BMC.Address != address {
+		return replacedMessage(address, shown, "none, at "+h.record.BMC.Address, seen), false
 	}
 	return "", false
 }
 
-// nameless reports whether an agent looked at the known machine, and neither its BMC nor its firmware said who it is.
-func (h host) nameless() bool {
-	pin, facts := h.rec.BMC, h.rec.Facts
-	return pin != nil && facts != nil && nameOf(pin.Serial, pin.UUID) == "" &&
-		nameOf(facts.System.Serial, facts.System.UUID) == ""
+// lacksIdentity reports whether an agent looked at the known machine, and neither BMC nor firmware showed a serial or UUID.
+func (h host) lacksIdentity() bool {
+	pin, facts := h.record.BMC, h.record.Facts
+	return pin != nil && facts != nil && describeIdentity(pin.Serial, pin.UUID) == "" &&
+		describeIdentity(facts.System.Serial, facts.System.UUID) == ""
 }
 
-// nameOf is the serial, or else the UUID, of a machine, in words; "" where neither tells it from others.
-func nameOf(serial, uuid string) string {
+// describeIdentity is the serial, or else the UUID, of a machine in words; "" without a usable value.
+func describeIdentity(serial, uuid string) string {
 	switch {
 	case inventory.SerialKey(serial) != "":
 		return "serial " + serial
@@ -94,32 +98,54 @@ func nameOf(serial, uuid string) string {
 	}
 }
 
-// elsewhere reports whether the newest boot was opened through another BMC, on a machine that is not known to be this one,
-// and no agent reported since: nothing that the boot stands for is true of this machine.
-func (h host) elsewhere() bool {
-	known := h.rec.BMC
-	if known == nil || h.rec.Facts != nil || h.d.BMC == nil || known.Address == h.d.BMC.Address {
+// undeclaredMessage says that the BMC shows another serial than the fleet declares.
+func undeclaredMessage(declared, address, serial string) string {
+	return fmt.Sprintf("spec.identity.serial is %s, the BMC at %s belongs to %s: correct spec.bmc.address or "+
+		"spec.identity.serial", declared, address, serial)
+}
+
+// replacedMessage says that the BMC shows another value than the known machine has.
+func replacedMessage(address, shown, known string, seen inventory.System) string {
+	return fmt.Sprintf("the BMC at %s shows %s, the known machine has %s: correct spec.bmc.address, or write "+
+		"spec.consent.takeover: %q if the machine was replaced", address, shown, known,
+		cmp.Or(seen.Serial, "its serial"))
+}
+
+// silentMessage says that the BMC shows a value of the known machine no more.
+func silentMessage(address, field, known string, seen inventory.System) string {
+	return fmt.Sprintf("the BMC at %s shows no %s, the known machine has %s: wait for the BMC to show it again, or "+
+		"write "+
+		"spec.consent.takeover: %q if the machine was replaced", address, field, known,
+		cmp.Or(seen.Serial, "its serial"))
+}
+
+// bootedElsewhere reports whether the newest boot was opened through another BMC, on a machine that is not known to
+// be this machine, and no agent has reported since. The boot then says nothing about this machine.
+func (h host) bootedElsewhere() bool {
+	known := h.record.BMC
+	if known == nil || h.record.Facts != nil || h.desired.BMC == nil || known.Address == h.desired.BMC.Address {
 		return false
 	}
-	field, _, _ := contradiction(*known, h.o.BMC.System, true)
+	field, _, _ := compareIdentity(*known, h.observed.BMC.System, true)
 	return field != "" || inventory.SerialKey(known.Serial) == "" && inventory.UUIDKey(known.UUID) == ""
 }
 
-// reported is what the ramdisk's agent reported of the machine, as far as its BMC showed nothing when the newest boot was opened: firmware and BMC of one machine
-// may have two serials. Where the fleet said by a takeover which one the BMC shows, it is that.
-func (h host) reported() inventory.BMCIdentity {
-	facts, pinned := h.rec.Facts, inventory.BMCIdentity{}
+// reportedIdentity is the identity that the ramdisk's agent reported, as far as the BMC showed no value when the
+// newest boot was opened: firmware and BMC of a machine may have two serials. Where a takeover of the fleet named the
+// serial of the BMC, the serial of the takeover counts.
+func (h host) reportedIdentity() inventory.BMCIdentity {
+	facts, pinned := h.record.Facts, inventory.BMCIdentity{}
 	if facts == nil {
 		return pinned
 	}
 	known := inventory.BMCIdentity{}
-	if h.rec.BMC != nil {
-		known = *h.rec.BMC
+	if h.record.BMC != nil {
+		known = *h.record.BMC
 	}
 	if inventory.IsPlaceholder(known.Serial) {
 		pinned.Serial = facts.System.Serial
-		if h.rec.Adopted != "" && h.rec.DescribesOtherMachine(h.d.Identity) == "" {
-			pinned.Serial = h.rec.Adopted
+		if h.record.Adopted != "" && h.record.DescribesOtherMachine(h.desired.Identity) == "" {
+			pinned.Serial = h.record.Adopted
 		}
 	}
 	if inventory.UUIDKey(known.UUID) == "" {
@@ -128,9 +154,9 @@ func (h host) reported() inventory.BMCIdentity {
 	return pinned
 }
 
-// contradiction names the field in which a BMC shows another machine than a known one, with both values. Where a value was shown, none is another one if
-// silence counts.
-func contradiction(known inventory.BMCIdentity, seen inventory.System, silence bool) (field, was, is string) {
+// compareIdentity names the field in which a BMC contradicts a known machine, with both values. With silence, a
+// missing value contradicts a known value too.
+func compareIdentity(known inventory.BMCIdentity, seen inventory.System, silence bool) (field, was, is string) {
 	for _, value := range []struct {
 		field, was, is string
 		key            func(string) string
@@ -147,11 +173,11 @@ func contradiction(known inventory.BMCIdentity, seen inventory.System, silence b
 	return "", "", ""
 }
 
-// shown is what the BMC shows of its machine now.
-func (h host) shown() *inventory.BMCIdentity {
-	pin := inventory.BMCIdentity{Serial: h.o.BMC.System.Serial, UUID: h.o.BMC.System.UUID}
-	if h.d.BMC != nil {
-		pin.Address = h.d.BMC.Address
+// shownIdentity is the identity that the BMC shows now.
+func (h host) shownIdentity() *inventory.BMCIdentity {
+	pin := inventory.BMCIdentity{Serial: h.observed.BMC.System.Serial, UUID: h.observed.BMC.System.UUID}
+	if h.desired.BMC != nil {
+		pin.Address = h.desired.BMC.Address
 	}
 	return &pin
 }

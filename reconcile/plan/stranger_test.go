@@ -78,9 +78,11 @@ func TestABootGoesOnAtNoOtherBMC(t *testing.T) {
 			m := newModel(inventory.ContentBlank, test.power)
 			m.desired.Identity = schemas.Identity{}
 			m.image = inventory.ImageReady
-			m.record.Epoch, m.record.BMC = 1, &inventory.BMCIdentity{Address: "https://10.0.0.9", Serial: test.was.Serial, UUID: test.was.UUID}
+			m.record.Epoch, m.record.BMC = 1,
+				&inventory.BMCIdentity{Address: "https://10.0.0.9", Serial: test.was.Serial, UUID: test.was.UUID}
 			m.record.Boot = &inventory.Boot{
-				ID: "b", Target: inventory.FromRamdisk, Epoch: 1, Stage: stage, Attempt: 1, Opened: m.now, Started: m.now, Ours: true,
+				ID: "b", Target: inventory.FromRamdisk, Epoch: 1, Stage: stage, Attempt: 1, Opened: m.now,
+				Started: m.now, Ours: true,
 			}
 			o := m.observe()
 			o.BMC.System = test.is
@@ -91,9 +93,11 @@ func TestABootGoesOnAtNoOtherBMC(t *testing.T) {
 				held = p.Hold.Reason
 			}
 			if anew != test.anew || held != test.held {
-				t.Errorf("%s, %s: actions %+v, held %q, want a boot opened anew: %t, held %q", name, stage, p.Action, held, test.anew, test.held)
+				t.Errorf("%s, %s: actions %+v, held %q, want a boot opened anew: %t, held %q", name, stage, p.Action,
+					held, test.anew, test.held)
 			}
-			if want := (inventory.BMCIdentity{Address: "https://10.0.0.13", Serial: test.is.Serial, UUID: test.is.UUID}); anew && *p.Action.BMC != want {
+			if want := (inventory.BMCIdentity{Address: "https://10.0.0.13", Serial: test.is.Serial,
+				UUID: test.is.UUID}); anew && *p.Action.BMC != want {
 				t.Errorf("%s, %s: the boot is of %+v, want %+v", name, stage, *p.Action.BMC, want)
 			}
 		}
@@ -119,8 +123,9 @@ func TestARecordWithoutWhatTheBMCShowed(t *testing.T) {
 		seen inventory.System
 		held bool
 	}{
-		"the same":                         {inventory.System{Serial: "sn1 ", UUID: uuid}, false},
-		"the UUID in the order of SMBIOS":  {inventory.System{Serial: "SN1", UUID: "44454C4C-3500-105A-8052-B4C04F4E4231"}, false},
+		"the same": {inventory.System{Serial: "sn1 ", UUID: uuid}, false},
+		"the UUID in the order of SMBIOS": {inventory.System{Serial: "SN1",
+			UUID: "44454C4C-3500-105A-8052-B4C04F4E4231"}, false},
 		"nothing":                          {inventory.System{}, false},
 		"a UUID that vendors leave in":     {inventory.System{UUID: "03000200-0400-0500-0006-000700080009"}, false},
 		"another serial":                   {inventory.System{Serial: "SN2", UUID: uuid}, true},
@@ -161,7 +166,8 @@ func TestAReplacedMachineIsNotActiveAtOnce(t *testing.T) {
 	over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
 	m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
 	if c := change.Decide(m.desired, inventory.Standing{}, rec); c.Erases {
-		t.Errorf("change = %+v: a consent over a disk that nobody looked at counts for a machine that was taken over", c)
+		t.Errorf("change = %+v: a consent over a disk that nobody looked at counts for a machine that was taken over",
+			c)
 	}
 }
 
@@ -229,9 +235,13 @@ func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
 		want []plan.Kind
 		hold bool
 	}{
-		"nothing yet":             {func(*inventory.Observed, time.Time) {}, nil, false},
-		"the medium was read":     {func(o *inventory.Observed, now time.Time) { o.Media.Reads, o.Media.Last = 1, now }, nil, false},
-		"it was read on insert":   {func(o *inventory.Observed, now time.Time) { o.Media.Reads, o.Media.Last = 1, now.Add(-time.Hour) }, nil, false},
+		"nothing yet": {func(*inventory.Observed, time.Time) {}, nil, false},
+		"the medium was read": {func(o *inventory.Observed, now time.Time) { o.Media.Reads, o.Media.Last = 1, now },
+			nil, false},
+		"it was read on insert": {func(o *inventory.Observed, now time.Time) {
+			o.Media.Reads, o.Media.Last = 1,
+				now.Add(-time.Hour)
+		}, nil, false},
 		"and nothing for minutes": {nil, []plan.Kind{plan.CloseBoot}, true},
 	} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
@@ -320,10 +330,12 @@ func TestABMCThatShowedNothingAndShowsAnotherMachine(t *testing.T) {
 	byMACs(m)
 	m.record.BMC = &inventory.BMCIdentity{Address: m.desired.BMC.Address}
 	m.power = inventory.PoweredOff
-	for name, seen := range map[string]inventory.System{"serial": {Serial: "SN2"}, "UUID": {Serial: "SN1", UUID: anotherUUID}} {
+	for name, seen := range map[string]inventory.System{"serial": {Serial: "SN2"},
+		"UUID": {Serial: "SN1", UUID: anotherUUID}} {
 		o := m.observe()
 		o.BMC.System = seen
-		if p := plan.Next(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.IdentityMismatch || p.Action != nil {
+		if p := plan.Next(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.IdentityMismatch ||
+			p.Action != nil {
 			t.Errorf("%s: plan = %+v, want it held", name, p)
 		}
 	}

@@ -8,22 +8,22 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// maxSpent is how many consents of ended operations a record keeps, maxDropped how many ids of those that are not its
-// last.
+// maxSpent is how many consents of ended operations a record keeps, and maxDropped how many ids of operations besides
+// the last.
 const (
 	maxSpent   = 8
 	maxDropped = 8
 )
 
-// Begin is the record with an action's intent, to be written before its effect. For journal-only actions it is all
-// there is. The id of a new operation or boot is in the action: the planner has no randomness. The given record is not
-// changed.
+// Begin is the record with the intent of an action, to be written before the effect. A journal-only action has no
+// other effect. The id of a new operation or boot is in the action, as the planner has no randomness. The given
+// record is not changed.
 func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
-	rec = clone(rec)
+	rec = cloneRecord(rec)
 	switch a.Kind {
 	case OpenBoot:
 		rec.Epoch++
-		rec.Pinned = rec.PinFacts(rec.Facts) // a record of an earlier version has none
+		rec.Pinned = rec.PinFacts(rec.Facts) // a record of an earlier version has no pinned facts
 		rec.BMC = a.BMC
 		boot := *a.Boot
 		boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
@@ -43,9 +43,9 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 			rec.Operation, rec.Installed = a.Operation, nil
 		}
 	case CloseOperation:
-		return end(rec, a.Operation.Outcome, a.Operation.Error, now)
+		return endOperation(rec, a.Operation.Outcome, a.Operation.Error, now)
 	case AssignStep:
-		return handOut(rec, a)
+		return handOutStep(rec, a)
 	case RecordTakeover:
 		return takeOver(rec, a)
 	case RecordFacts:
@@ -55,11 +55,12 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case RecordStep:
 		recordStep(rec.Operation)
 	case RecordFailed:
-		return failedAttempt(rec, a)
+		return endFailedAttempt(rec, a)
 	case RecordHome:
 		return recordHome(rec, a.Home, now)
-	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, WithdrawJob, AssignPowerOff:
-		// nothing to remember: the effect can be seen
+	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, WithdrawJob,
+		AssignPowerOff:
+		// the effect can be observed, and leaves no record
 	default:
 		panic("plan: unknown action " + string(a.Kind))
 	}
@@ -71,7 +72,7 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	if out.Result != Done {
 		return rec
 	}
-	rec = clone(rec)
+	rec = cloneRecord(rec)
 	switch {
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
@@ -93,27 +94,28 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	return rec
 }
 
-// order of the stages. An operation never goes back: what was written and verified is not written again.
-var order = map[inventory.Stage]int{
+// stageOrder is the order of the stages. An operation never goes back: a system that was written and verified is not
+// written again.
+var stageOrder = map[inventory.Stage]int{
 	inventory.Intended: 1, inventory.Published: 2, inventory.Working: 3, inventory.Confirming: 4, inventory.Ended: 5,
 }
 
-// advance is the one place where an operation's stage changes.
-func advance(op *inventory.Operation, to inventory.Stage) {
-	if order[to] < order[op.Stage] {
+// advanceStage is the only place where the stage of an operation changes.
+func advanceStage(op *inventory.Operation, to inventory.Stage) {
+	if stageOrder[to] < stageOrder[op.Stage] {
 		panic(fmt.Sprintf("plan: operation %s would go from %s back to %s", op.ID, op.Stage, to))
 	}
 	op.Stage = to
 }
 
-// handOut notes that the step at the cursor is about to be handed out. An operation of ingot 4176809 that was not armed
-// has its steps in the action.
-func handOut(rec inventory.Record, a Action) inventory.Record {
+// handOutStep records that the step at the cursor is about to be handed out. An operation of ingot 4176809 that was
+// not armed has its steps in the action.
+func handOutStep(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
 	if len(op.Steps) == 0 && op.Stage != inventory.Working {
 		op.Steps = slices.Clone(a.Operation.Steps)
 	}
-	advance(op, inventory.Working)
+	advanceStage(op, inventory.Working)
 	if step, due := op.Step(); due {
 		step.State, step.Attempt = inventory.StepWorking, op.Attempt
 		op.Steps[op.Cursor] = step
@@ -124,9 +126,9 @@ func handOut(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
-// recordStep notes that the step at the cursor is done. After the last one the operation is to be confirmed.
+// recordStep records that the step at the cursor is done. After the last step the operation is to be confirmed.
 func recordStep(op *inventory.Operation) {
-	advance(op, inventory.Working)
+	advanceStage(op, inventory.Working)
 	if op.Writes() {
 		noteBegun(op)
 	}
@@ -136,12 +138,12 @@ func recordStep(op *inventory.Operation) {
 		op.Cursor++
 	}
 	if op.Cursor == len(op.Steps) {
-		advance(op, inventory.Confirming)
+		advanceStage(op, inventory.Confirming)
 		op.Error = ""
 	}
 }
 
-// noteBegun notes that the present attempt, if no earlier one did, may write to the operation's disks.
+// noteBegun records that the present attempt, if no earlier attempt did, may write to the operation's disks.
 func noteBegun(op *inventory.Operation) {
 	for i := range op.Disks {
 		if op.Disks[i].Begun == 0 {
@@ -150,7 +152,7 @@ func noteBegun(op *inventory.Operation) {
 	}
 }
 
-// takeBegunBack notes that the present attempt came to no write. What an earlier attempt may have written stays.
+// takeBegunBack records that the present attempt came to no write. The writes of an earlier attempt stay on record.
 func takeBegunBack(op *inventory.Operation) {
 	for i := range op.Disks {
 		if op.Disks[i].Begun == op.Attempt {
@@ -159,38 +161,38 @@ func takeBegunBack(op *inventory.Operation) {
 	}
 }
 
-// forgetBegun notes that attempts which nobody remembers may have written.
+// forgetBegun records that unknown attempts may have written.
 func forgetBegun(op *inventory.Operation) {
 	for i := range op.Disks {
 		op.Disks[i].Begun = inventory.BegunUnknown
 	}
 }
 
-// failedAttempt ends the present attempt. One that wrote nothing, when none before it may have, gives the machine its
-// system back. That a script wrote nothing says so of the script alone.
-func failedAttempt(rec inventory.Record, a Action) inventory.Record {
+// endFailedAttempt ends the present attempt. If no attempt may have written, the machine gets its old system back.
+// The report of a script that wrote nothing speaks of the script alone.
+func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
-	advance(op, inventory.Working)
+	advanceStage(op, inventory.Working)
 	if op.Writes() {
 		if noteBegun(op); a.Untouched {
 			takeBegunBack(op)
 		}
 	}
-	rec = restored(rec)
+	rec = restoreReplaced(rec)
 	op.Error = a.Error
 	op.Attempt++
 	if a.Withdrawn {
 		op.Withdrawn++
 	}
-	rewind(op, a)
+	rewindCursor(op, a)
 	return rec
 }
 
-// rewind puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where the
-// system is written and verified, the one behind the step that installs. Steps in front of it are not run over a
+// rewindCursor puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where
+// the system is written and verified, the step behind the install. Steps in front of the install are not run over a
 // written system.
-func rewind(op *inventory.Operation, a Action) {
-	if len(op.Steps) == 0 && a.Operation != nil { // the attempt that failed was one job for the whole list
+func rewindCursor(op *inventory.Operation, a Action) {
+	if len(op.Steps) == 0 && a.Operation != nil { // the failed attempt was a job for the whole list
 		op.Steps = slices.Clone(a.Operation.Steps)
 	}
 	first := 0
@@ -207,17 +209,17 @@ func rewind(op *inventory.Operation, a Action) {
 	op.Cursor = first
 }
 
-// restored gives a machine the system back that its operation would have replaced, and has not: nothing was written. It
-// changes the record's operation.
-func restored(rec inventory.Record) inventory.Record {
+// restoreReplaced gives a machine back the system that the operation would have replaced, if nothing was written. The
+// operation of the record changes in place.
+func restoreReplaced(rec inventory.Record) inventory.Record {
 	if op := rec.Operation; op != nil && !op.HasBegun() && op.Replaces != nil {
 		rec.Installed, op.Replaces = op.Replaces, nil
 	}
 	return rec
 }
 
-// takeOver notes that the fleet allows to take over a machine found running. When it is another machine than the one
-// that is known, what is known is forgotten.
+// takeOver records that the fleet allows to take over a machine found running. If the machine is not the known
+// machine, the record of the known machine is forgotten.
 func takeOver(rec inventory.Record, a Action) inventory.Record {
 	if !a.Replaced {
 		rec.Adopted = a.Serial
@@ -228,14 +230,14 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
-// end closes the operation. A consent is spent when something may have been written under it.
-func end(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
-	rec = restored(rec)
+// endOperation closes the operation. A consent is spent when a write under the consent may have begun.
+func endOperation(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
+	rec = restoreReplaced(rec)
 	op := *rec.Operation
 	if outcome == inventory.Succeeded {
 		noteBegun(&op)
 	}
-	rec = spend(rec, op.Disks)
+	rec = spendBegun(rec, op.Disks)
 	op.Replaces = nil
 	op.Stage, op.Ended, op.Outcome = inventory.Ended, now, outcome
 	if failure != "" {
@@ -245,25 +247,25 @@ func end(rec inventory.Record, outcome, failure string, now time.Time) inventory
 	if outcome == inventory.Superseded && rec.Last != nil && rec.Last.Outcome == inventory.Quarantined {
 		rec.Dropped = append(append([]string{}, rec.Dropped...), op.ID)
 		rec.Dropped = rec.Dropped[max(0, len(rec.Dropped)-maxDropped):]
-		return rec // what is on the disk is still what the failed one left
+		return rec // the disk still holds what the failed operation left
 	}
 	rec.Last = &op
 	return rec
 }
 
-// spend keeps the consents over disks that may have been written to from counting again.
-func spend(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
+// spendBegun keeps the consents over disks that may have been written to from counting again.
+func spendBegun(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
 	var begun []inventory.OperationDisk
 	for _, disk := range disks {
 		if disk.Begun != 0 {
 			begun = append(begun, disk)
 		}
 	}
-	return spendAll(rec, begun)
+	return spendConsents(rec, begun)
 }
 
-// spendAll keeps the consents over disks from counting again, whether these were written to or not.
-func spendAll(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
+// spendConsents keeps the consents over disks from counting again, with or without a write.
+func spendConsents(rec inventory.Record, disks []inventory.OperationDisk) inventory.Record {
 	for _, disk := range disks {
 		if disk.Consent == "" {
 			continue
@@ -278,7 +280,7 @@ func spendAll(rec inventory.Record, disks []inventory.OperationDisk) inventory.R
 // from an old page may have still.
 func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
-	noteBegun(op) // it runs, so it was written
+	noteBegun(op) // a system that runs was written
 	rec.Recovered = nil
 	if rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk {
 		rec.Boot = nil
@@ -290,11 +292,11 @@ func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) 
 	if call != nil {
 		rec.Installed.PhoneHome = call.At
 	}
-	return end(rec, inventory.Succeeded, "", now)
+	return endOperation(rec, inventory.Succeeded, "", now)
 }
 
-// clone copies what Begin and Settle change in place.
-func clone(rec inventory.Record) inventory.Record {
+// cloneRecord copies what Begin and Settle change in place.
+func cloneRecord(rec inventory.Record) inventory.Record {
 	if rec.Operation != nil {
 		rec.Operation = rec.Operation.Clone()
 	}

@@ -19,10 +19,11 @@ const (
 	BoardPath = "README.md"
 )
 
-// Order is that of phases wherever they are listed: what needs a person first.
-func Order() []plan.Phase { return slices.Clone(order) }
+// PhaseOrder is the order of phases in every list: the phases that need a person first.
+func PhaseOrder() []plan.Phase { return slices.Clone(phaseOrder) }
 
-var order = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting, plan.Starting, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
+var phaseOrder = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting,
+	plan.Starting, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
 
 // How many hosts the board lists; forges cut longer pages.
 const (
@@ -30,11 +31,12 @@ const (
 	maxPeople = 100
 )
 
-// Board is the page that a forge shows for the status branch: counts, who waits for a person and for what, what the last commits did, then everybody.
+// Board is the page that a forge shows for the status branch: counts, the hosts that wait for a person, the results
+// of the last commits, then every host.
 func Board(f Fleet, hosts []Document) []byte {
 	hosts = slices.Clone(hosts)
 	sort.Slice(hosts, func(i, j int) bool {
-		a, b := rank(hosts[i].Phase), rank(hosts[j].Phase)
+		a, b := rankPhase(hosts[i].Phase), rankPhase(hosts[j].Phase)
 		return a < b || a == b && hosts[i].Metadata.Name < hosts[j].Metadata.Name
 	})
 	var b bytes.Buffer
@@ -42,78 +44,82 @@ func Board(f Fleet, hosts []Document) []byte {
 	if f.Commit == "" {
 		b.WriteString("No commit is accepted yet.\n\n")
 	} else {
-		fmt.Fprintf(&b, "Accepted commit %s %s\n\n", code(short(f.Commit)), cell(f.Title))
+		fmt.Fprintf(&b, "Accepted commit %s %s\n\n", codeSpan(shortCommit(f.Commit)), escapeCell(f.Title))
 	}
-	refusal(&b, f)
-	counts(&b, hosts)
-	rings(&b, f)
-	people(&b, hosts)
-	commits(&b, f, hosts)
-	acts(&b, f)
-	table(&b, hosts)
+	writeRefusal(&b, f)
+	writeCounts(&b, hosts)
+	writeRings(&b, f)
+	writePeople(&b, hosts)
+	writeCommits(&b, f, hosts)
+	writeActs(&b, f)
+	writeHosts(&b, hosts)
 	return b.Bytes()
 }
 
-// rings has a row for each ring: what it runs, and how far it is.
-func rings(b *bytes.Buffer, f Fleet) {
+// writeRings writes a row for each ring: the release, and how far the ring is.
+func writeRings(b *bytes.Buffer, f Fleet) {
 	if len(f.Rings) == 0 {
 		return
 	}
-	b.WriteString("## Rings\n\n| Ring | Release | Done | Changing | Held | Failed | |\n|---|---|---:|---|---|---|---|\n")
+	b.WriteString("## Rings\n\n| Ring | Release | Done | Changing | Held | Failed | " +
+		"|\n|---|---|---:|---|---|---|---|\n")
 	for _, r := range f.Rings {
 		release := "trunk"
 		if r.Tag != "" {
-			release = cell(r.Tag)
+			release = escapeCell(r.Tag)
 		}
 		note := r.Trouble
 		if r.Paused != "" {
 			note = "paused: " + r.Paused
 		}
-		fmt.Fprintf(b, "| %s | %s %s | %d of %d | %s | %s | %s | %s |\n", cell(r.Name), release, code(short(r.Commit)), r.Done, r.Hosts, few(r.Changing), few(r.Held), few(r.Failed), cell(note))
+		fmt.Fprintf(b, "| %s | %s %s | %d of %d | %s | %s | %s | %s |\n", escapeCell(r.Name), release,
+			codeSpan(shortCommit(r.Commit)), r.Done, r.Hosts, nameSome(r.Changing), nameSome(r.Held),
+			nameSome(r.Failed), escapeCell(note))
 	}
 	b.WriteString("\n")
 }
 
-// few names some hosts.
-func few(hosts []string) string {
+// nameSome names the first hosts of a list, and counts the rest.
+func nameSome(hosts []string) string {
 	const most = 8
 	if len(hosts) > most {
-		return fmt.Sprintf("%s and %d more", cell(strings.Join(hosts[:most], ", ")), len(hosts)-most)
+		return fmt.Sprintf("%s and %d more", escapeCell(strings.Join(hosts[:most], ", ")), len(hosts)-most)
 	}
-	return cell(strings.Join(hosts, ", "))
+	return escapeCell(strings.Join(hosts, ", "))
 }
 
-func refusal(b *bytes.Buffer, f Fleet) {
+// writeRefusal writes why the fleet is frozen, paused, or at an older commit than the newest.
+func writeRefusal(b *bytes.Buffer, f Fleet) {
 	if f.Frozen != "" {
-		fmt.Fprintf(b, "> **Nothing is erased until an operator has looked:** %s\n\n", cell(f.Frozen))
+		fmt.Fprintf(b, "> **Nothing is erased until an operator has looked:** %s\n\n", escapeCell(f.Frozen))
 	}
 	if f.Paused != "" {
-		fmt.Fprintf(b, "> **Nothing begins:** %s\n\n", cell(f.Paused))
+		fmt.Fprintf(b, "> **Nothing begins:** %s\n\n", escapeCell(f.Paused))
 	}
 	if f.Refused == "" {
 		return
 	}
-	fmt.Fprintf(b, "> **Commit %s is refused** and changes nothing:\n>\n", code(short(f.Refused)))
+	fmt.Fprintf(b, "> **Commit %s is refused** and changes nothing:\n>\n", codeSpan(shortCommit(f.Refused)))
 	for _, finding := range f.Findings {
-		fmt.Fprintf(b, "> - %s\n", cell(finding))
+		fmt.Fprintf(b, "> - %s\n", escapeCell(finding))
 	}
 	b.WriteString("\n")
 }
 
-// counts has a row for each phase, and a column for each ring if there are some.
-func counts(b *bytes.Buffer, hosts []Document) {
-	tally := Count(hosts)
-	columns := tally.Rings()
+// writeCounts writes a row for each phase, and a column for each ring.
+func writeCounts(b *bytes.Buffer, hosts []Document) {
+	tally := CountHosts(hosts)
+	columns := tally.ListRings()
 	b.WriteString("| Phase | Hosts |")
 	for _, ring := range columns {
-		fmt.Fprintf(b, " %s |", cell(cmp.Or(ring, "no ring")))
+		fmt.Fprintf(b, " %s |", escapeCell(cmp.Or(ring, "no ring")))
 	}
 	b.WriteString("\n|---|---:|" + strings.Repeat("---:|", len(columns)) + "\n")
-	for _, phase := range order {
-		if n := tally.Hosts(phase); n > 0 {
+	for _, phase := range phaseOrder {
+		if n := tally.CountPhase(phase); n > 0 {
 			fmt.Fprintf(b, "| %s | %d |", phase, n)
 			for _, ring := range columns {
-				fmt.Fprintf(b, " %s |", strings.TrimPrefix(strconv.Itoa(tally.InRing(phase, ring)), "0"))
+				fmt.Fprintf(b, " %s |", strings.TrimPrefix(strconv.Itoa(tally.CountInRing(phase, ring)), "0"))
 			}
 			b.WriteString("\n")
 		}
@@ -121,7 +127,8 @@ func counts(b *bytes.Buffer, hosts []Document) {
 	b.WriteString("\n")
 }
 
-func people(b *bytes.Buffer, hosts []Document) {
+// writePeople writes the hosts that wait for a person, with the message of the hold.
+func writePeople(b *bytes.Buffer, hosts []Document) {
 	hosts = slices.DeleteFunc(slices.Clone(hosts), func(d Document) bool { return d.Hold == nil && d.Error == "" })
 	if len(hosts) == 0 {
 		return
@@ -132,54 +139,62 @@ func people(b *bytes.Buffer, hosts []Document) {
 			fmt.Fprintf(b, "- …and %d more\n", len(hosts)-maxPeople)
 			break
 		}
-		fmt.Fprintf(b, "- **[%s](%s)** %s: ", cell(d.Metadata.Label()), Path(d.Metadata.Host()), cell(string(d.Phase)))
+		fmt.Fprintf(b, "- **[%s](%s)** %s: ", escapeCell(d.Metadata.Label()), Path(d.Metadata.Host()),
+			escapeCell(string(d.Phase)))
 		switch {
 		case d.Hold != nil:
-			b.WriteString(cell(d.Hold.Message))
+			b.WriteString(escapeCell(d.Hold.Message))
 			if d.Hold.Consent != "" {
-				fmt.Fprintf(b, "\n  To allow it: %s, or in %s:\n\n  ```yaml\n  consent: {erase: %q}\n  ```", code("ingot consent "+d.Metadata.Name), code(d.File), d.Hold.Consent)
+				fmt.Fprintf(b, "\n  To allow it: %s, or in %s:\n\n  ```yaml\n  consent: {erase: %q}\n  ```",
+					codeSpan("ingot consent "+d.Metadata.Name), codeSpan(d.File), d.Hold.Consent)
 			}
 			if len(d.Hold.Countersign) > 0 {
 				b.WriteString("\n  To sign the tag too, somebody else who may sign tags runs:\n\n  ```sh\n")
 				for _, command := range d.Hold.Countersign {
-					fmt.Fprintf(b, "  %s\n", line(command))
+					fmt.Fprintf(b, "  %s\n", oneLine(command))
 				}
 				b.WriteString("  ```")
 			}
 		default:
-			b.WriteString(cell(d.Error))
+			b.WriteString(escapeCell(d.Error))
 		}
 		b.WriteString("\n")
 	}
 	b.WriteString("\n")
 }
 
-// commits has a row for each of the last accepted commits: what was installed from it, and what waits for it.
-func commits(b *bytes.Buffer, f Fleet, hosts []Document) {
+// writeCommits writes a row for each of the last accepted commits: the hosts that were installed from the commit, and
+// the hosts that wait for consent.
+func writeCommits(b *bytes.Buffer, f Fleet, hosts []Document) {
 	if len(f.Commits) == 0 {
 		return
 	}
-	b.WriteString("## Last commits\n\n| Commit | | Installed on | Installing | Failed on | Wait for consent |\n|---|---|---|---|---|---|\n")
-	for _, did := range Of(f.Commits, hosts) {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", code(short(did.Commit.Commit)), cell(did.Title), few(did.Installed), few(did.Installing), few(did.Failed), few(did.Held))
+	b.WriteString("## Last commits\n\n| Commit | | Installed on | Installing | Failed on | Wait for consent " +
+		"|\n|---|---|---|---|---|---|\n")
+	for _, did := range CollectDeeds(f.Commits, hosts) {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", codeSpan(shortCommit(did.Commit.Commit)),
+			escapeCell(did.Title), nameSome(did.Installed), nameSome(did.Installing), nameSome(did.Failed),
+			nameSome(did.Held))
 	}
 	b.WriteString("\n")
 }
 
-// acts has a line for each of the last things that operators had the daemon do.
-func acts(b *bytes.Buffer, f Fleet) {
+// writeActs writes a line for each of the last acts of operators.
+func writeActs(b *bytes.Buffer, f Fleet) {
 	if len(f.Acts) == 0 {
 		return
 	}
 	b.WriteString("## Operators\n\n")
 	for _, act := range f.Acts {
-		fmt.Fprintf(b, "- %s %s: %s\n", act.At.UTC().Format(time.RFC3339), cell(act.By), cell(act.What))
+		fmt.Fprintf(b, "- %s %s: %s\n", act.At.UTC().Format(time.RFC3339), escapeCell(act.By), escapeCell(act.What))
 	}
 	b.WriteString("\n")
 }
 
-func table(b *bytes.Buffer, hosts []Document) {
-	b.WriteString("## Hosts\n\n| Host | Phase | Workload | Installed from | Disk | Waits for |\n|---|---|---|---|---|---|\n")
+// writeHosts writes a row for each host.
+func writeHosts(b *bytes.Buffer, hosts []Document) {
+	b.WriteString("## Hosts\n\n| Host | Phase | Workload | Installed from | Disk | Waits for " +
+		"|\n|---|---|---|---|---|---|\n")
 	for i, d := range hosts {
 		if i == maxRows {
 			fmt.Fprintf(b, "\n…and %d more.\n", len(hosts)-maxRows)
@@ -187,10 +202,13 @@ func table(b *bytes.Buffer, hosts []Document) {
 		}
 		from, disk := "", ""
 		if d.Installed != nil {
-			from, disk = code(short(d.Installed.Commit)), d.Installed.Disk.Label()
+			from, disk = codeSpan(shortCommit(d.Installed.Commit)), d.Installed.Disk.Label()
 		}
-		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", cell(d.Metadata.Label()), Path(d.Metadata.Host()), cell(string(d.Phase)), cell(d.Workload), from, cell(disk), cell(cmp.Or(d.Waits, d.Pending)))
+		fmt.Fprintf(b, "| [%s](%s) | %s | %s | %s | %s | %s |\n", escapeCell(d.Metadata.Label()),
+			Path(d.Metadata.Host()), escapeCell(string(d.Phase)), escapeCell(d.Workload), from, escapeCell(disk),
+			escapeCell(cmp.Or(d.Waits, d.Pending)))
 	}
 }
 
-func rank(phase plan.Phase) int { return slices.Index(order, phase) }
+// rankPhase is the place of a phase in PhaseOrder.
+func rankPhase(phase plan.Phase) int { return slices.Index(phaseOrder, phase) }

@@ -39,32 +39,42 @@ func fleetOf(words string) (status.Fleet, []status.Document) {
 		return &inventory.Installed{ID: "o", Commit: commit, Disk: inventory.DiskID{Serial: words}}
 	}
 	hosts := []status.Document{
-		document("a-1", "canary", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installed("2222222222222222") }),
-		document("a-2", "prod", func(d *status.Document) { d.Phase, d.Installed = plan.Active, installed("1111111111111111") }),
+		document("a-1", "canary",
+			func(d *status.Document) { d.Phase, d.Installed = plan.Active, installed("2222222222222222") }),
+		document("a-2", "prod",
+			func(d *status.Document) { d.Phase, d.Installed = plan.Active, installed("1111111111111111") }),
 		document("held-1", "prod", func(d *status.Document) {
-			d.Phase, d.Installed, d.Commit, d.Waits = plan.Held, installed("1111111111111111"), "3333333333333333", "a person"
+			d.Phase, d.Installed, d.Commit, d.Waits = plan.Held, installed("1111111111111111"), "3333333333333333",
+				"a person"
 			d.Hold = &status.Hold{Reason: change.NeedsConsent, Message: words, Consent: words + "/cc"}
 		}),
 		document("failed-1", "canary", func(d *status.Document) {
 			d.Phase, d.Error = plan.Failed, words
-			d.LastOperation = &inventory.Operation{ID: "o", Kind: inventory.Install, Commit: "2222222222222222", Outcome: inventory.Quarantined}
+			d.LastOperation = &inventory.Operation{ID: "o", Kind: inventory.Install, Commit: "2222222222222222",
+				Outcome: inventory.Quarantined}
 		}),
 		document("pending-1", "prod", func(d *status.Document) { d.Phase, d.Waits = plan.Pending, words }),
-		document("waiting-1", words, func(d *status.Document) { d.Phase, d.Pending, d.Workload = plan.Waiting, words, words }),
+		document("waiting-1", words,
+			func(d *status.Document) { d.Phase, d.Pending, d.Workload = plan.Waiting, words, words }),
 		document("new-1", "", func(d *status.Document) {
-			d.Phase, d.Operation, d.File = plan.Installing, &inventory.Operation{ID: "o", Kind: inventory.Install, Commit: "3333333333333333"}, "hosts/"+words
+			d.Phase, d.Operation, d.File = plan.Installing,
+				&inventory.Operation{ID: "o", Kind: inventory.Install, Commit: "3333333333333333"}, "hosts/"+words
 		}),
 	}
 	fleet := status.Fleet{
 		Commit: "3333333333333333", Title: words, Refused: "fedcba9876543210", Frozen: words, Paused: words,
 		Rings: []admit.Progress{
-			{Name: "canary", Tag: words, Commit: "2222222222222222", Hosts: 2, Done: 1, Failed: []string{"failed-1"}, Paused: words},
-			{Name: "prod", Commit: "3333333333333333", Hosts: 3, Done: 1, Held: []string{"held-1"}, Waiting: 1, Trouble: words},
+			{Name: "canary", Tag: words, Commit: "2222222222222222", Hosts: 2, Done: 1, Failed: []string{"failed-1"},
+				Paused: words},
+			{Name: "prod", Commit: "3333333333333333", Hosts: 3, Done: 1, Held: []string{"held-1"}, Waiting: 1,
+				Trouble: words},
 			{Name: "empty", Trouble: "no tag is like v*"},
 		},
-		Commits: []status.Commit{{Commit: "3333333333333333", Title: words}, {Commit: "2222222222222222", Title: words}, {Commit: "1111111111111111", Title: "first"}, {Commit: "0000000000000000"}},
+		Commits: []status.Commit{{Commit: "3333333333333333", Title: words}, {Commit: "2222222222222222", Title: words},
+			{Commit: "1111111111111111", Title: "first"}, {Commit: "0000000000000000"}},
 	}
-	findings := []schemas.Finding{{Position: schemas.Position{File: words, Line: 3, Col: 5}, Severity: schemas.Error, Message: words}}
+	findings := []schemas.Finding{{Position: schemas.Position{File: words, Line: 3, Col: 5}, Severity: schemas.Error,
+		Message: words}}
 	return status.NewFleet(fleet, findings, hosts), hosts
 }
 
@@ -99,21 +109,22 @@ func TestBoard(t *testing.T) {
 func structure(page []byte) []string {
 	var nodes []string
 	depth := 0
-	_ = ast.Walk(goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(source.NewReader(page)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if !entering {
-			depth--
+	_ = ast.Walk(goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(source.NewReader(page)),
+		func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+			if !entering {
+				depth--
+				return ast.WalkContinue, nil
+			}
+			depth++
+			line := fmt.Sprint(depth, " ", n.Kind())
+			if link, ok := n.(*ast.Link); ok {
+				line += " " + string(link.Destination)
+			}
+			if n.Kind() != ast.KindText && n.Kind() != ast.KindString {
+				nodes = append(nodes, line)
+			}
 			return ast.WalkContinue, nil
-		}
-		depth++
-		line := fmt.Sprint(depth, " ", n.Kind())
-		if link, ok := n.(*ast.Link); ok {
-			line += " " + string(link.Destination)
-		}
-		if n.Kind() != ast.KindText && n.Kind() != ast.KindString {
-			nodes = append(nodes, line)
-		}
-		return ast.WalkContinue, nil
-	})
+		})
 	return nodes
 }
 

@@ -1,5 +1,8 @@
-// Package status says what was seen and done, in the words of the fleet: one document per host, one for the fleet, and the board that a
-// forge shows. Same values, same bytes: nothing in it ages. Pure.
+// Package status writes the status branch: a document per host, a document for the fleet, and the board that a forge
+// shows. The same values give the same bytes.
+//
+// Call Summarize for the document of a look, and Page to read the document back. Do not write the present time or an
+// age into a document: only a change may change the bytes.
 package status
 
 import (
@@ -27,25 +30,26 @@ const KindHostStatus = "HostStatus"
 // MaxDocument is the largest document that is read, in bytes.
 const MaxDocument = 1 << 20
 
-// Document is what the status branch says of one host. With the journal lost, the host's record is rebuilt from it.
+// Document is the page of a host on the status branch. After a loss of the journal, the daemon rebuilds the host's
+// record from the page.
 type Document struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
 	Metadata   Metadata `json:"metadata"`
 	// Phase sums the host up in one word.
 	Phase plan.Phase `json:"phase"`
-	// Commit is the accepted commit this document speaks of.
+	// Commit is the accepted commit of the document.
 	Commit   string `json:"commit,omitempty"`
 	File     string `json:"file,omitempty"` // where the host is written
 	Workload string `json:"workload,omitempty"`
 	Ring     string `json:"ring,omitempty"`
-	// Pending says what the trunk asks for that the host's ring has not released.
+	// Pending is the change on the trunk that the ring has not released.
 	Pending string `json:"pending,omitempty"`
-	// Hold says why nothing goes on, in words a person can act on, and the consent that would let it.
+	// Hold says why the host is held, and what a person can do.
 	Hold *Hold `json:"hold,omitempty"`
-	// Waits is what it waits for.
+	// Waits is what the host waits for.
 	Waits string `json:"waits,omitempty"`
-	// Due is the deadline of that wait, RFC 3339.
+	// Due is the deadline of the wait, RFC 3339.
 	Due string `json:"due,omitempty"`
 	// Error is the last error, in words a person can act on.
 	Error         string               `json:"error,omitempty"`
@@ -60,35 +64,35 @@ type Document struct {
 	Hardware      *inventory.Facts     `json:"hardware,omitempty"`
 	Adopted       string               `json:"adopted,omitempty"`
 	Spent         []string             `json:"spent,omitempty"`
-	// Recovered says that this was read from an earlier page, as after the loss of the journal; Forgotten at which
-	// epoch what was known was dropped.
+	// Recovered says that the record was read from an earlier page after a loss of the journal. Forgotten is the
+	// epoch at which the record was dropped.
 	Recovered *inventory.Recovered `json:"recovered,omitempty" minReader:"2"`
 	Forgotten inventory.Epoch      `json:"forgotten,omitempty" minReader:"2"`
 	inventory.Pinned
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown are the members of a newer ingot, written back unchanged.
 	Unknown format.Unknown `json:"-"`
 }
 
 // Metadata names the host.
 type Metadata struct {
 	Name string `json:"name"`
-	// ID is left out where it is the name.
+	// ID is left out where the id is the name.
 	ID     inventory.MachineID `json:"id,omitempty"`
 	Labels map[string]string   `json:"labels,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown are the members of a newer ingot, written back unchanged.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Hold is change.Hold as it is written.
+// Hold is change.Hold as a document has it.
 type Hold struct {
 	Reason  change.Reason `json:"reason"`
 	Message string        `json:"message"`
 	Consent string        `json:"consent,omitempty"` // to be written to spec.consent.erase
-	// Countersign are the commands with which a second person signs the tag, when that is what is missing.
+	// Countersign are the commands for the second signature of the tag, when the signature is missing.
 	Countersign []string `json:"countersign,omitempty"`
 }
 
-// Condition is one thing that holds or not, since when.
+// Condition is a fact that holds or not, with the time of the last change.
 type Condition struct {
 	Type   string `json:"type"`
 	Status string `json:"status"` // True, False, Unknown
@@ -99,10 +103,10 @@ type Condition struct {
 // Types of conditions.
 const (
 	Reachable = "Reachable" // the BMC answers
-	Installed = "Installed" // it runs what the fleet asks for
+	Installed = "Installed" // the host runs what the fleet asks for
 )
 
-// NewMetadata names a host that somebody looked at.
+// NewMetadata names a host after a look.
 func NewMetadata(name string, id inventory.MachineID, labels map[string]string) Metadata {
 	m := Metadata{Name: cmp.Or(name, string(id)), Labels: labels}
 	if m.Name != string(id) {
@@ -111,54 +115,56 @@ func NewMetadata(name string, id inventory.MachineID, labels map[string]string) 
 	return m
 }
 
-// Host is who the document is about.
+// Host is the id of the host.
 func (m Metadata) Host() inventory.MachineID { return cmp.Or(m.ID, inventory.MachineID(m.Name)) }
 
-// Label is the name, with the id where that is another one.
+// Label is the name, with the id where the two differ.
 func (m Metadata) Label() string { return inventory.Label(m.Name, m.ID) }
 
-// Path is where a host's document is: hosts/<shard>/<id>.yaml, with 256 shards by the FNV-1a hash of the id.
+// Path is the path of a host's document: hosts/<shard>/<id>.yaml, with 256 shards by the FNV-1a hash of the id.
 func Path(id inventory.MachineID) string {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(id))
 	return fmt.Sprintf("hosts/%02x/%s.yaml", hash.Sum32()&0xff, id)
 }
 
-// IDOf is the host that a path of the status branch names, if IsHost says that it names one.
+// IDOf is the id in a path of the status branch. Call IsHost first.
 func IDOf(file string) inventory.MachineID {
 	return inventory.MachineID(strings.TrimSuffix(path.Base(file), ".yaml"))
 }
 
 var hostPath = regexp.MustCompile(`^hosts/[0-9a-f]{2}/[a-z0-9-]{1,63}\.yaml$`)
 
-// IsHost reports whether a path of the status branch is a host's document.
+// IsHost reports whether a path of the status branch is the path of a host's document.
 func IsHost(file string) bool {
 	return hostPath.MatchString(file) && Path(IDOf(file)) == file
 }
 
-// Says reports whether the document says what another one does: who wrote the host's record how often is no news.
+// Says reports whether two documents say the same, apart from the writer and the revision of the record.
 func (d Document) Says(other Document) bool {
 	d.Life, d.Revision = other.Life, other.Revision
 	return reflect.DeepEqual(d, other)
 }
 
 // Encode gives the document's bytes.
-func (d Document) Encode() []byte { return encode(d) }
+func (d Document) Encode() []byte { return encodeDocument(d) }
 
-// Parse reads a document. Of what it does not know it keeps what is the host's or in its record, operations, boot and hardware; the error of a document that
-// says that a newer ingot must read it is format.ErrNewer. A phase or a stage that is not known is an error: nothing could be decided from it.
+// Parse reads a document. Unknown members of the host, the record, the operations, the boot and the hardware are
+// kept. The error is format.ErrNewer if only a newer ingot may read the document. An unknown phase or stage is an
+// error, as nothing could be decided from such a document.
 func Parse(data []byte) (Document, error) {
 	if len(data) > MaxDocument {
 		return Document{}, fmt.Errorf("status document has %d bytes, at most %d are read", len(data), MaxDocument)
 	}
 	var d Document
-	if err := decode(data, &d); err != nil {
+	if err := decodeDocument(data, &d); err != nil {
 		return Document{}, fmt.Errorf("status document: %w", err)
 	}
 	if d.APIVersion != schemas.APIVersion || d.Kind != KindHostStatus || d.Metadata.Name == "" {
-		return Document{}, fmt.Errorf("status document: %s %s is not a HostStatus of %s", d.APIVersion, d.Kind, schemas.APIVersion)
+		return Document{}, fmt.Errorf("status document: %s %s is not a HostStatus of %s", d.APIVersion, d.Kind,
+			schemas.APIVersion)
 	}
-	if err := d.known(); err != nil {
+	if err := d.checkKnown(); err != nil {
 		return Document{}, fmt.Errorf("status document: %w: install the ingot that wrote it, or a newer one", err)
 	}
 	record := d.Record().FromOlder()
@@ -166,15 +172,16 @@ func Parse(data []byte) (Document, error) {
 	return d, nil
 }
 
-// known refuses phases and stages that there are none of: nothing could be decided from them.
-func (d Document) known() error {
+// checkKnown refuses unknown phases and stages: nothing could be decided from them.
+func (d Document) checkKnown() error {
 	if !slices.Contains(plan.Phases, d.Phase) {
 		return fmt.Errorf("phase %q is not known", d.Phase)
 	}
 	return d.Record().CheckValues()
 }
 
-// Page reads the document of a host's page, by the page's path on the status branch: it must speak of the host that the path names.
+// Page reads the document of a host's page, by the path on the status branch. A document of another host than the
+// path names is an error.
 func Page(file string, data []byte) (Document, error) {
 	d, err := Parse(data)
 	if err != nil {
@@ -186,8 +193,8 @@ func Page(file string, data []byte) (Document, error) {
 	return d, nil
 }
 
-// Remains gives what can be read of a page, by the page's path, that Page does not read: another version of this
-// program wrote the page, or a person edited it.
+// Remains reads what it can of a page that Page refuses, by the path: another version of ingot wrote the page, or a
+// person edited the page.
 func Remains(file string, data []byte) inventory.Record {
 	var d struct {
 		Metadata Metadata `json:"metadata"`
@@ -202,7 +209,7 @@ func Remains(file string, data []byte) inventory.Record {
 	return record
 }
 
-// Record is the record that the document was written from. What is not known of the document may be the record's: the record has all of it.
+// Record is the record that the document was written from, with the unknown members of the document.
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
 		ID: d.Metadata.Host(), Life: d.Life, Revision: d.Revision, Epoch: d.Epoch, Installed: d.Installed,

@@ -9,12 +9,12 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
-// encode gives a document's bytes: the same value, the same bytes, in the order of the fields' names. Text that machines report may hold anything: what
-// YAML does not allow in a file is written as an escape, so that it is read back as it was.
-func encode(document any) []byte {
+// encodeDocument gives the bytes of a document, in the order of the field names: the same value gives the same bytes.
+// Machines may report any text: characters that YAML does not allow are escaped, and read back unchanged.
+func encodeDocument(document any) []byte {
 	body, err := format.Marshal(document)
 	if err == nil {
-		body, err = yaml.JSONToYAML([]byte(escaped(string(body))))
+		body, err = yaml.JSONToYAML([]byte(escapeJSON(string(body))))
 	}
 	if err != nil {
 		panic("status: " + err.Error()) // our own structs of strings, numbers and times
@@ -22,8 +22,8 @@ func encode(document any) []byte {
 	return body
 }
 
-// decode reads a document's bytes, and keeps what it does not know. A name that is there twice is refused.
-func decode(data []byte, into any) error {
+// decodeDocument reads the bytes of a document, and keeps unknown members. A member that is there twice is refused.
+func decodeDocument(data []byte, into any) error {
 	strict := yaml.UnmarshalStrict(data, into)
 	if strict == nil {
 		return nil
@@ -35,8 +35,8 @@ func decode(data []byte, into any) error {
 	return format.Unmarshal(body, into)
 }
 
-// escaped is JSON with the characters escaped that JSON allows within strings and YAML 1.1 (section 5.1) nowhere in a file.
-func escaped(text string) string {
+// escapeJSON escapes the characters that JSON allows in strings and YAML 1.1 (section 5.1) does not allow in a file.
+func escapeJSON(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		switch {

@@ -1,13 +1,13 @@
 package status
 
-// File is a file of the status branch, as somebody with the right to push left the file there.
+// File is a file of the status branch, as read from the branch.
 type File struct {
 	Bytes []byte // on the branch
-	// Content is what this daemon's identity published; nil where Forged says why the file is not believed. A file that no
-	// daemon reads again, such as the board, is not proved, and Content is Bytes.
+	// Content are the bytes that the identity of the daemon published; nil where Forged is set. A file that no daemon
+	// reads again, such as the board, is not proved, and Content is Bytes.
 	Content []byte
-	Forged  error
+	Forged  error // why the file is not believed
 }
 
-// Genuine is a file that is believed, with these bytes.
+// Genuine is a believed file with the given bytes.
 func Genuine(content []byte) File { return File{Bytes: content, Content: content} }

@@ -23,10 +23,10 @@ type Fleet struct {
 	// Commit is the accepted commit.
 	Commit string `json:"commit"`
 	Title  string `json:"title,omitempty"`
-	// Refused is the newest commit when it is not the accepted one, and Findings say why.
+	// Refused is the newest commit, if refused; Findings say why.
 	Refused  string   `json:"refused,omitempty"`
 	Findings []string `json:"findings,omitempty"`
-	// Frozen says why nothing is erased until an operator has looked; "" when that is not so.
+	// Frozen says why nothing is erased until an operator has looked, or "".
 	Frozen string `json:"frozen,omitempty"`
 	Paused string `json:"paused,omitempty"` // why no operation begins anywhere
 	// Reinstall selects the hosts on which the daemon lets update: Reinstall stand for consent: the plan of a pull request must know.
@@ -34,39 +34,40 @@ type Fleet struct {
 	// TwoSigners says that the daemon wants two signers for what erases. Of the tags that rings run it counted them.
 	TwoSigners bool           `json:"twoSigners,omitempty"`
 	Hosts      map[string]int `json:"hosts"` // by phase
-	// Named are the ids of the hosts whose name is another one, by name: a host's page goes by its id.
+	// Named maps names to ids, for the hosts with an id besides the name. The path of a page has the id.
 	Named map[string]inventory.MachineID `json:"named,omitempty"`
 	Rings []admit.Progress               `json:"rings,omitempty"`
-	// Commits are the accepted commits, the newest first, as far as they are kept.
+	// Commits are the kept accepted commits, the newest first.
 	Commits []Commit `json:"commits,omitempty"`
-	// Acts are what operators had the daemon do, the newest first, as far as they are kept.
+	// Acts are the kept acts of operators, the newest first.
 	Acts []Act `json:"acts,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown are the members of a newer ingot, written back unchanged.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Act is something that an operator had the daemon do.
+// Act is an act of an operator through the daemon.
 type Act struct {
 	At   time.Time `json:"at"`
 	By   string    `json:"by"` // the user
 	What string    `json:"what"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown are the members of a newer ingot, written back unchanged.
 	Unknown format.Unknown `json:"-"`
 }
 
 // maxActs is how many acts are kept.
 const maxActs = 10
 
-// Do puts an act before those that were done earlier.
+// Do puts an act before the earlier acts.
 func Do(earlier []Act, next Act) []Act {
 	return append([]Act{next}, earlier[:min(len(earlier), maxActs-1)]...)
 }
 
-// Acts puts together what operators did, as two sides know of it: each act once, the newest first.
+// Acts merges two lists of acts: each act once, the newest first.
 func Acts(known, page []Act) []Act {
 	all := slices.Clone(known)
 	for _, act := range page {
-		if !slices.ContainsFunc(known, func(k Act) bool { return k.At.Equal(act.At) && k.By == act.By && k.What == act.What }) {
+		if !slices.ContainsFunc(known,
+			func(k Act) bool { return k.At.Equal(act.At) && k.By == act.By && k.What == act.What }) {
 			all = append(all, act)
 		}
 	}
@@ -74,11 +75,11 @@ func Acts(known, page []Act) []Act {
 	return all[:min(len(all), maxActs)]
 }
 
-// Commit is a commit that was accepted.
+// Commit is an accepted commit.
 type Commit struct {
 	Commit string `json:"commit"`
 	Title  string `json:"title,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown are the members of a newer ingot, written back unchanged.
 	Unknown format.Unknown `json:"-"`
 }
 
@@ -97,9 +98,10 @@ func Accept(earlier []Commit, next Commit) []Commit {
 // maxFindings is how many findings of a refused commit are written.
 const maxFindings = 100
 
-// NewFleet completes the fleet's document, whose commits and title the caller gives, with findings and its hosts' documents.
+// NewFleet completes the document of the fleet with findings and the documents of the hosts. The caller gives commits
+// and title.
 func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
-	f.APIVersion, f.Kind, f.Hosts, f.Named = schemas.APIVersion, KindFleetStatus, map[string]int{}, named(hosts)
+	f.APIVersion, f.Kind, f.Hosts, f.Named = schemas.APIVersion, KindFleetStatus, map[string]int{}, mapNames(hosts)
 	for i, finding := range findings {
 		if i == maxFindings {
 			f.Findings = append(f.Findings, fmt.Sprintf("…and %d more", len(findings)-maxFindings))
@@ -113,8 +115,9 @@ func NewFleet(f Fleet, findings []schemas.Finding, hosts []Document) Fleet {
 	return f
 }
 
-// named are the ids of hosts that have another name. A name that the fleet gave to a new host is not an orphan's any more.
-func named(hosts []Document) map[string]inventory.MachineID {
+// mapNames maps names to ids, for the hosts with an id of their own. A name that the fleet gave to a new host does
+// not lead to an orphan any more.
+func mapNames(hosts []Document) map[string]inventory.MachineID {
 	ids := map[string]inventory.MachineID{}
 	for _, d := range hosts {
 		if _, taken := ids[d.Metadata.Name]; d.Metadata.ID != "" && (!taken || d.Phase != plan.Orphaned) {
@@ -130,33 +133,35 @@ func named(hosts []Document) map[string]inventory.MachineID {
 }
 
 // Encode gives the document's bytes.
-func (f Fleet) Encode() []byte { return encode(f) }
+func (f Fleet) Encode() []byte { return encodeDocument(f) }
 
-// ParseFleet reads the fleet's document. Of what it does not know it keeps what is the fleet's, a commit's or an act's; the error of a document that says that a
-// newer ingot must read it is format.ErrNewer.
+// ParseFleet reads the document of the fleet. Unknown members of the fleet, a commit or an act are kept. The error is
+// format.ErrNewer if only a newer ingot may read the document.
 func ParseFleet(data []byte) (Fleet, error) {
 	if len(data) > MaxDocument {
 		return Fleet{}, fmt.Errorf("status of the fleet has %d bytes, at most %d are read", len(data), MaxDocument)
 	}
 	var f Fleet
-	if err := decode(data, &f); err != nil {
+	if err := decodeDocument(data, &f); err != nil {
 		return Fleet{}, fmt.Errorf("status of the fleet: %w", err)
 	}
 	if f.APIVersion != schemas.APIVersion || f.Kind != KindFleetStatus {
-		return Fleet{}, fmt.Errorf("status of the fleet: %s %s is not a FleetStatus of %s", f.APIVersion, f.Kind, schemas.APIVersion)
+		return Fleet{}, fmt.Errorf("status of the fleet: %s %s is not a FleetStatus of %s", f.APIVersion, f.Kind,
+			schemas.APIVersion)
 	}
 	return f, nil
 }
 
-// Deeds are what came of a commit: the hosts, by name, that run what was installed from it, that are being installed, where that failed,
-// and that wait for consent.
+// Deeds are the results of a commit: the names of the hosts that run an install from the commit, are being installed,
+// failed, or wait for consent.
 type Deeds struct {
 	Commit
 	Installed, Installing, Failed, Held []string
 }
 
-// Of gives what came of each commit. A host counts for the commit that it was installed from, which is its ring's release.
-func Of(commits []Commit, hosts []Document) []Deeds {
+// CollectDeeds gives the results of each commit. A host counts for the commit of its install: the release of its
+// ring.
+func CollectDeeds(commits []Commit, hosts []Document) []Deeds {
 	all := make([]Deeds, len(commits))
 	byCommit := map[string]*Deeds{}
 	for i, c := range commits {
@@ -167,9 +172,10 @@ func Of(commits []Commit, hosts []Document) []Deeds {
 		if deeds := byCommit[commit]; deeds != nil {
 			return deeds
 		}
-		return &Deeds{} // forgotten
+		return &Deeds{} // an older commit
 	}
-	for _, d := range slices.SortedFunc(slices.Values(hosts), func(a, b Document) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) }) {
+	for _, d := range slices.SortedFunc(slices.Values(hosts),
+		func(a, b Document) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) }) {
 		name := d.Metadata.Name
 		if d.Hold != nil && d.Hold.Consent != "" {
 			waits := of(d.Commit)

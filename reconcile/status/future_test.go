@@ -21,7 +21,8 @@ func future(t *testing.T) status.Document {
 	for _, change := range [][2]string{
 		{"kind: HostStatus\n", "kind: HostStatus\nlife: {number: 7, id: x1}\nrevision: 18446744073709551615\n"},
 		{"\noperation:\n", "\noperation:\n  bypass: 3\n  results:\n  - {name: install, state: \"yes\"}\n"},
-		{"\n  steps:\n  - attempt: 2\n    name: \"on\"\n", "\n  steps:\n  - args: a1\n    attempt: 2\n    name: \"on\"\n"},
+		{"\n  steps:\n  - attempt: 2\n    name: \"on\"\n",
+			"\n  steps:\n  - args: a1\n    attempt: 2\n    name: \"on\"\n"},
 		{"\n  disks:\n  - consent: S1/aa\n", "\n  disks:\n  - drive: d1\n    consent: S1/aa\n"},
 		{"\nlastOperation:\n", "\nlastOperation:\n  bypass: 9\n"},
 		{"\nboot:\n", "\nboot:\n  method: network\n"},
@@ -63,8 +64,11 @@ func TestAPageFromTheFuture(t *testing.T) {
 	next := status.Summarize(document, result(read))
 	page := string(next.Encode())
 	for _, member := range []string{
-		"\nlife:\n  id: x1\n  number: 7\n", "\nrevision: 18446744073709551615\n", "\n  bypass: 3\n", "\n  results:\n  - name: install\n    state: \"yes\"\n", "\n  bypass: 9\n", "\n  - args: a1\n", "\n    drive: d1\n",
-		"\n  method: network\n", "\n  mark: abc\n", "\n  tpm: 2\n", "\n      version: 2\n", "\n    eui: \"1\"\n", "\n  asset: a7\n", "\n  attempt: 3\n",
+		"\nlife:\n  id: x1\n  number: 7\n", "\nrevision: 18446744073709551615\n", "\n  bypass: 3\n",
+		"\n  results:\n  - name: install\n    state: \"yes\"\n", "\n  bypass: 9\n", "\n  - args: a1\n",
+		"\n    drive: d1\n",
+		"\n  method: network\n", "\n  mark: abc\n", "\n  tpm: 2\n", "\n      version: 2\n", "\n    eui: \"1\"\n",
+		"\n  asset: a7\n", "\n  attempt: 3\n",
 	} {
 		if !strings.Contains(page, member) {
 			t.Errorf("%q is lost:\n%s", member, page)
@@ -75,10 +79,13 @@ func TestAPageFromTheFuture(t *testing.T) {
 		t.Errorf("read again: %v (-written +read):\n%s", err, diff)
 	}
 
-	ended := plan.Begin(read, plan.Action{Kind: plan.CloseOperation, Operation: &inventory.Operation{Kind: inventory.Install, Outcome: inventory.Quarantined}}, noon)
+	ended := plan.Begin(read,
+		plan.Action{Kind: plan.CloseOperation,
+			Operation: &inventory.Operation{Kind: inventory.Install, Outcome: inventory.Quarantined}}, noon)
 	ended = plan.Begin(ended, plan.Action{Kind: plan.CloseBoot}, noon)
 	page = string(status.Summarize(next, result(ended)).Encode())
-	if strings.Contains(page, "bypass: 9") || strings.Contains(page, "method: network") || !strings.Contains(page, "lastOperation:\n  attempt: 3\n") || !strings.Contains(page, "bypass: 3") {
+	if strings.Contains(page, "bypass: 9") || strings.Contains(page, "method: network") ||
+		!strings.Contains(page, "lastOperation:\n  attempt: 3\n") || !strings.Contains(page, "bypass: 3") {
 		t.Errorf("with the operation and the boot ends what a newer ingot wrote of them:\n%s", page)
 	}
 }
@@ -89,7 +96,8 @@ func TestAPageThatNeedsANewerReader(t *testing.T) {
 	page := string(status.Summarize(status.Document{}, result(full())).Encode())
 	newer := strings.Replace(page, "minReader: 2\n", "minReader: 99\n", 1)
 	for _, text := range []string{newer, strings.Replace(newer, "stage: Working", "stage: {name: Erasing}", 1)} {
-		if _, err := status.Parse([]byte(text)); !errors.Is(err, format.ErrNewer) || !strings.Contains(err.Error(), "install the ingot that wrote it") {
+		if _, err := status.Parse([]byte(text)); !errors.Is(err, format.ErrNewer) ||
+			!strings.Contains(err.Error(), "install the ingot that wrote it") {
 			t.Errorf("Parse = %v, want ErrNewer with what to do", err)
 		}
 	}
@@ -99,7 +107,8 @@ func TestAFleetsPageFromTheFuture(t *testing.T) {
 	t.Parallel()
 	fleet, hosts := fleetOf("yes: no")
 	fleet = status.NewFleet(fleet, nil, hosts)
-	text := strings.Replace(string(fleet.Encode()), "\ncommits:\n- commit:", "\nlife: {number: 7}\ncommits:\n- signer: x\n  commit:", 1)
+	text := strings.Replace(string(fleet.Encode()), "\ncommits:\n- commit:",
+		"\nlife: {number: 7}\ncommits:\n- signer: x\n  commit:", 1)
 	read, err := status.ParseFleet([]byte(text))
 	if err != nil {
 		t.Fatal(err)

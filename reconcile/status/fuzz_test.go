@@ -20,11 +20,14 @@ import (
 func FuzzParse(f *testing.F) {
 	page := status.Summarize(status.Document{}, result(full())).Encode()
 	f.Add(page)
-	for _, change := range [][2]string{{"stage: Armed", "stage: Published"}, {"stage: Armed", "stage: Written"}, {"stage: Running", "stage: Preparing"}, {"target: ramdisk", "target: disk"}, {"content: install:o1", "content: blank"}} {
+	for _, change := range [][2]string{{"stage: Armed", "stage: Published"}, {"stage: Armed", "stage: Written"},
+		{"stage: Running", "stage: Preparing"}, {"target: ramdisk", "target: disk"},
+		{"content: install:o1", "content: blank"}} {
 		f.Add(bytes.Replace(page, []byte(change[0]), []byte(change[1]), 1))
 	}
 	f.Add(status.Summarize(status.Document{}, result(inventory.Record{ID: "web-03"})).Encode())
-	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: HostStatus\nmetadata: {name: a}\noperation: {}\nboot: {}\nhardware: {disks: [{}]}\n"))
+	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: HostStatus\nmetadata: {name: a}\noperation: {}\nboot: " +
+		"{}\nhardware: {disks: [{}]}\n"))
 	f.Add([]byte("a: &a [x, x]\nb: &b [*a, *a]\n<<: {c: [*b, *b]}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		document, err := status.Parse(data)
@@ -36,7 +39,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("what was read is not read back: %v\n%s", err, written)
 		}
-		if diff := cmp.Diff(document, again, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
+		if diff := cmp.Diff(document, again, cmpopts.EquateEmpty(),
+			cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
 			t.Errorf("what was read is read back as another document:\n%s", diff)
 		}
 		decide(t, document)
@@ -47,7 +51,8 @@ func FuzzParse(f *testing.F) {
 func FuzzParseFleet(f *testing.F) {
 	fleet, hosts := fleetOf("yes: no")
 	f.Add(fleet.Encode())
-	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: FleetStatus\ncommit: a\ntitle: \"[x](http://y)\"\nhosts: {Active: -1}\nrings: [{}]\ncommits: [{}, {}]\n"))
+	f.Add([]byte("apiVersion: ingot.dev/v1alpha1\nkind: FleetStatus\ncommit: a\ntitle: \"[x](http://y)\"\nhosts: " +
+		"{Active: -1}\nrings: [{}]\ncommits: [{}, {}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		read, err := status.ParseFleet(data)
 		if err != nil {
@@ -72,7 +77,8 @@ func decide(t *testing.T, document status.Document) {
 	record, looks := document.Record(), result(document.Record())
 	desired := looks.Desired
 	desired.Lifecycle, desired.RootDisk = schemas.Managed, &schemas.DiskHints{Serial: "S1"}
-	desired.Workload = &inventory.Workload{Name: "web", Inputs: "bb", Update: schemas.OnConsent, PhoneHome: schemas.PhoneHomeRequired}
+	desired.Workload = &inventory.Workload{Name: "web", Inputs: "bb", Update: schemas.OnConsent,
+		PhoneHome: schemas.PhoneHomeRequired}
 	for _, power := range []inventory.PowerState{inventory.PoweredOn, inventory.PoweredOff} {
 		observed := looks.Observed
 		observed.BMC.Power = power
@@ -86,7 +92,8 @@ func decide(t *testing.T, document status.Document) {
 		_ = document.Encode()
 	}
 	fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{desired.ID: desired}}
-	_ = review.Compare(inventory.Fleet{}, fleet, review.Known{Records: map[inventory.MachineID]inventory.Record{desired.ID: record}}).Markdown()
+	_ = review.Compare(inventory.Fleet{}, fleet,
+		review.Known{Records: map[inventory.MachineID]inventory.Record{desired.ID: record}}).Markdown()
 	documents := []status.Document{document}
 	_ = status.Board(status.NewFleet(status.Fleet{}, nil, documents), documents)
 }

@@ -8,22 +8,23 @@ import (
 	"unicode"
 )
 
-// markup is what could make more than text of text; a character reference begins no markup (CommonMark 0.31, 2.5). Forges link bare addresses, and
-// notify people who are mentioned: a space without width keeps both from them.
+// markup are the characters that could begin markup, as character references (CommonMark 0.31, 2.5). Forges link bare
+// addresses and notify mentioned people: a space without width prevents both.
 var markup = strings.NewReplacer(
 	"|", "&#124;", "[", "&#91;", "]", "&#93;", "*", "&#42;", "_", "&#95;", "~", "&#126;", "\\", "&#92;", "`", "'",
 	"@", "@\u200b", "://", ":\u200b//", "www.", "www.\u200b",
 )
 
-// reference is what forges take for the number of an issue, a merge request, a milestone and the like.
+// reference matches what forges take for the number of an issue, a merge request, a milestone and the like.
 var reference = regexp.MustCompile(`([#!$%&])([\pL\pN"_])`)
 
-// opening is what begins a heading or a list at the beginning of a line.
+// opening matches the start of a heading or a list, at the beginning of a line.
 var opening = regexp.MustCompile(`^(?:[#+=-]|[0-9]{1,9}[.)])`)
 
-// cell makes text safe inside a table or a list of a page that a forge renders: no HTML, no links, no mentions, one line.
-func cell(text string) string {
-	text = strings.TrimSpace(line(text))
+// escapeCell makes text safe inside a table or a list of a rendered page: no HTML, no links, no mentions, a single
+// line.
+func escapeCell(text string) string {
+	text = strings.TrimSpace(oneLine(text))
 	head := opening.FindString(text)
 	text = markup.Replace(html.EscapeString(reference.ReplaceAllString(text[len(head):], "$1\u200b$2")))
 	if head == "" {
@@ -33,8 +34,8 @@ func cell(text string) string {
 	return fmt.Sprintf("%s&#%d;%s", head[:last], head[last], text)
 }
 
-// line has no control characters: text on one line.
-func line(text string) string {
+// oneLine replaces control characters by spaces.
+func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
@@ -43,12 +44,13 @@ func line(text string) string {
 	}, text)
 }
 
-// code makes text safe between backticks, also inside a table. Of nothing it makes nothing.
-func code(text string) string {
+// codeSpan makes text safe between backticks, also inside a table. Empty text stays empty.
+func codeSpan(text string) string {
 	if text == "" {
 		return ""
 	}
-	return "`" + strings.NewReplacer("`", "'", "|", "\u2223").Replace(line(text)) + "`"
+	return "`" + strings.NewReplacer("`", "'", "|", "\u2223").Replace(oneLine(text)) + "`"
 }
 
-func short(commit string) string { return commit[:min(len(commit), 10)] }
+// shortCommit is the start of a commit id.
+func shortCommit(commit string) string { return commit[:min(len(commit), 10)] }

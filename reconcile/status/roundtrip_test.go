@@ -48,8 +48,10 @@ var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 func text(t *rapid.T, label string) string {
 	if rapid.Bool().Draw(t, label+" odd") {
 		return rapid.SampledFrom([]string{
-			"0123456789", "12e4567890123456", "1e3", "0x5000c500a1b2c3d4", "yes", "no", "null", "~", "2026-11-23", "52:54:00", "12:34:56", "1_000",
-			" spaced ", "- dash", "a: b", "#c", "'", "\"", "\t", "line\nline", "*anchor", "&a", "{}", "[]", "!tag", "%d", "=", ".inf", "é", "\u0085", "\u2028",
+			"0123456789", "12e4567890123456", "1e3", "0x5000c500a1b2c3d4", "yes", "no", "null", "~", "2026-11-23",
+			"52:54:00", "12:34:56", "1_000",
+			" spaced ", "- dash", "a: b", "#c", "'", "\"", "\t", "line\nline", "*anchor", "&a", "{}", "[]", "!tag",
+			"%d", "=", ".inf", "é", "\u0085", "\u2028",
 		}).Draw(t, label)
 	}
 	return rapid.String().Draw(t, label)
@@ -66,12 +68,14 @@ func drawRecord(t *rapid.T) inventory.Record {
 	}
 	if rapid.Bool().Draw(t, "installed") {
 		record.Installed = &inventory.Installed{
-			ID: text(t, "install"), Workload: "web", Inputs: text(t, "inputs"), Parts: map[string]string{"image": text(t, "part")}, Commit: text(t, "commit"),
+			ID: text(t, "install"), Workload: "web", Inputs: text(t, "inputs"),
+			Parts: map[string]string{"image": text(t, "part")}, Commit: text(t, "commit"),
 			Image: text(t, "image"), Disk: drawDisk(t).ID(), Update: "OnConsent", At: moment(t, "at"),
 		}
 	}
 	if rapid.Bool().Draw(t, "operation") {
-		record.Operation = drawOperation(t, inventory.Intended, inventory.Published, inventory.Working, inventory.Confirming)
+		record.Operation = drawOperation(t, inventory.Intended, inventory.Published, inventory.Working,
+			inventory.Confirming)
 	}
 	if rapid.Bool().Draw(t, "last") {
 		record.Last = drawOperation(t, inventory.Ended)
@@ -79,9 +83,12 @@ func drawRecord(t *rapid.T) inventory.Record {
 	}
 	if rapid.Bool().Draw(t, "boot") {
 		record.Boot = &inventory.Boot{
-			ID: text(t, "boot"), Target: rapid.SampledFrom([]string{inventory.FromRamdisk, inventory.FromDisk}).Draw(t, "target"), Epoch: record.Epoch,
-			Stage:   rapid.SampledFrom([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}).Draw(t, "boot stage"),
-			Attempt: 1, Opened: moment(t, "opened"), Started: moment(t, "started"), Commit: text(t, "boot commit"), Ours: rapid.Bool().Draw(t, "ours"),
+			ID: text(t, "boot"), Target: rapid.SampledFrom([]string{inventory.FromRamdisk, inventory.FromDisk}).Draw(t,
+				"target"), Epoch: record.Epoch,
+			Stage: rapid.SampledFrom([]inventory.BootStage{inventory.Preparing, inventory.Powering,
+				inventory.Running}).Draw(t, "boot stage"),
+			Attempt: 1, Opened: moment(t, "opened"), Started: moment(t, "started"), Commit: text(t, "boot commit"),
+			Ours: rapid.Bool().Draw(t, "ours"),
 		}
 	}
 	if rapid.Bool().Draw(t, "facts") {
@@ -92,21 +99,26 @@ func drawRecord(t *rapid.T) inventory.Record {
 
 func drawOperation(t *rapid.T, stages ...inventory.Stage) *inventory.Operation {
 	return &inventory.Operation{
-		ID: text(t, "operation id"), Kind: inventory.Install, Stage: rapid.SampledFrom(stages).Draw(t, "stage"), Workload: "web", Inputs: text(t, "target"),
+		ID: text(t, "operation id"), Kind: inventory.Install, Stage: rapid.SampledFrom(stages).Draw(t, "stage"),
+		Workload: "web", Inputs: text(t, "target"),
 		Parts: map[string]string{"butane": text(t, "butane")}, Commit: "c1", Image: text(t, "sha"), Update: "Reinstall",
 		Attempt: rapid.IntRange(1, 4).Draw(t, "attempt"), Started: moment(t, "begun"), Error: text(t, "error"),
-		Steps: []inventory.StepState{{Name: text(t, "step"), State: inventory.StepDone, Needs: inventory.NeedsAgent, Attempt: 1}}, Cursor: 1, Starts: rapid.IntRange(0, 2).Draw(t, "starts"),
-		Disks: []inventory.OperationDisk{{Disk: drawDisk(t).ID(), Content: "content:" + text(t, "content"), Erases: rapid.Bool().Draw(t, "erases"), Consent: text(t, "consent")}},
+		Steps: []inventory.StepState{{Name: text(t, "step"), State: inventory.StepDone, Needs: inventory.NeedsAgent,
+			Attempt: 1}}, Cursor: 1, Starts: rapid.IntRange(0, 2).Draw(t, "starts"),
+		Disks: []inventory.OperationDisk{{Disk: drawDisk(t).ID(), Content: "content:" + text(t, "content"),
+			Erases: rapid.Bool().Draw(t, "erases"), Consent: text(t, "consent")}},
 	}
 }
 
 func drawFacts(t *rapid.T) *inventory.Facts {
 	facts := &inventory.Facts{
 		At: moment(t, "looked"), Epoch: rapid.Uint64().Draw(t, "facts epoch"), Memory: rapid.Uint64().Draw(t, "memory"),
-		System:   inventory.System{Manufacturer: text(t, "maker"), Product: text(t, "product"), Serial: text(t, "serial"), UUID: text(t, "uuid")},
-		Firmware: inventory.Firmware{UEFI: true, SecureBoot: rapid.Bool().Draw(t, "secure boot"), Version: text(t, "firmware")},
-		CPU:      inventory.CPU{Model: text(t, "cpu"), Arch: "amd64", Count: 8},
-		NICs:     []inventory.NIC{{Name: "eno1", MAC: "52:54:00:00:00:03", Link: true, Mbps: 25000}},
+		System: inventory.System{Manufacturer: text(t, "maker"), Product: text(t, "product"),
+			Serial: text(t, "serial"), UUID: text(t, "uuid")},
+		Firmware: inventory.Firmware{UEFI: true, SecureBoot: rapid.Bool().Draw(t, "secure boot"),
+			Version: text(t, "firmware")},
+		CPU:  inventory.CPU{Model: text(t, "cpu"), Arch: "amd64", Count: 8},
+		NICs: []inventory.NIC{{Name: "eno1", MAC: "52:54:00:00:00:03", Link: true, Mbps: 25000}},
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "disks") {
 		facts.Disks = append(facts.Disks, drawDisk(t))
@@ -116,8 +128,9 @@ func drawFacts(t *rapid.T) *inventory.Facts {
 
 func drawDisk(t *rapid.T) inventory.Disk {
 	return inventory.Disk{
-		Name: "vda", Path: text(t, "path"), Serial: text(t, "disk serial"), WWN: text(t, "wwn"), Model: text(t, "model"),
-		Size: rapid.Uint64().Draw(t, "size"), SectorSize: 4096, Holders: []string{text(t, "holder")},
+		Name: "vda", Path: text(t, "path"), Serial: text(t, "disk serial"), WWN: text(t, "wwn"),
+		Model: text(t, "model"),
+		Size:  rapid.Uint64().Draw(t, "size"), SectorSize: 4096, Holders: []string{text(t, "holder")},
 		Content: inventory.Content{Signature: text(t, "signature"), Summary: text(t, "summary")},
 	}
 }

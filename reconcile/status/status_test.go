@@ -19,10 +19,12 @@ import (
 func full() inventory.Record {
 	disk := inventory.DiskID{Serial: "S1", WWN: "5000c5", Path: "/dev/disk/by-path/x", Size: 1 << 40}
 	op := inventory.Operation{
-		ID: "o2", Kind: inventory.Install, Stage: inventory.Working, Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i", "butane": "b"}, Commit: "c", Image: "d",
+		ID: "o2", Kind: inventory.Install, Stage: inventory.Working, Workload: "web", Inputs: "aa",
+		Parts: map[string]string{"image": "i", "butane": "b"}, Commit: "c", Image: "d",
 		Update: schemas.Reinstall, Attempt: 2, Started: noon, Error: "yes: no\n# x",
 		Steps: []inventory.StepState{
-			{Name: "on", State: inventory.StepDone, Needs: inventory.NeedsAgent, Attempt: 2}, {Name: "install", State: inventory.StepWorking, Needs: inventory.NeedsAgent, Attempt: 2},
+			{Name: "on", State: inventory.StepDone, Needs: inventory.NeedsAgent, Attempt: 2},
+			{Name: "install", State: inventory.StepWorking, Needs: inventory.NeedsAgent, Attempt: 2},
 		}, Cursor: 1,
 		Disks: []inventory.OperationDisk{{Disk: disk, Content: "install:o1", Erases: true, Consent: "S1/aa"}},
 	}
@@ -31,16 +33,22 @@ func full() inventory.Record {
 	last.Disks = []inventory.OperationDisk{{Disk: disk, Content: "install:o1", Erases: true, Consent: "S1/bb"}}
 	last.ID, last.Stage, last.Ended, last.Outcome = "o1", inventory.Ended, noon, inventory.Quarantined
 	facts := inventory.Facts{
-		At: noon, Epoch: 1<<63 + 1, System: inventory.System{Manufacturer: "M", Product: "0x10", Serial: "1e3", UUID: "u"},
-		Firmware: inventory.Firmware{UEFI: true, SecureBoot: true, Vendor: "v", Version: "1.0"}, CPU: inventory.CPU{Model: "m", Arch: "amd64", Count: 4},
-		Memory: 1 << 36, Errors: []string{"on"},
-		Disks: []inventory.Disk{{Name: "sda", Serial: "S1", Size: 1 << 40, SectorSize: 512, Rotational: true, Holders: []string{"md0"}, Content: inventory.Content{Signature: "007", Summary: "ext4"}}},
-		NICs:  []inventory.NIC{{Name: "eth0", MAC: "52:54:00:00:00:01", Driver: "d", Link: true, Mbps: 1000}},
+		At: noon, Epoch: 1<<63 + 1,
+		System:   inventory.System{Manufacturer: "M", Product: "0x10", Serial: "1e3", UUID: "u"},
+		Firmware: inventory.Firmware{UEFI: true, SecureBoot: true, Vendor: "v", Version: "1.0"},
+		CPU:      inventory.CPU{Model: "m", Arch: "amd64", Count: 4},
+		Memory:   1 << 36, Errors: []string{"on"},
+		Disks: []inventory.Disk{{Name: "sda", Serial: "S1", Size: 1 << 40, SectorSize: 512, Rotational: true,
+			Holders: []string{"md0"}, Content: inventory.Content{Signature: "007", Summary: "ext4"}}},
+		NICs: []inventory.NIC{{Name: "eth0", MAC: "52:54:00:00:00:01", Driver: "d", Link: true, Mbps: 1000}},
 	}
 	return inventory.Record{
-		ID: "web-03", Epoch: 1<<63 + 2, Operation: &op, Last: &last, Facts: &facts, Adopted: "0777", Spent: []string{"S1/aa", "S1/bb"},
-		Installed: &inventory.Installed{ID: "o1", Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i"}, Commit: "c", Image: "d", Disk: disk, Update: schemas.OnConsent, At: noon, PhoneHome: noon},
-		Boot: &inventory.Boot{ID: "b", Target: inventory.FromRamdisk, Epoch: 9, Stage: inventory.Running, Attempt: 3, Opened: noon, Started: noon,
+		ID: "web-03", Epoch: 1<<63 + 2, Operation: &op, Last: &last, Facts: &facts, Adopted: "0777",
+		Spent: []string{"S1/aa", "S1/bb"},
+		Installed: &inventory.Installed{ID: "o1", Workload: "web", Inputs: "aa", Parts: map[string]string{"image": "i"},
+			Commit: "c", Image: "d", Disk: disk, Update: schemas.OnConsent, At: noon, PhoneHome: noon},
+		Boot: &inventory.Boot{ID: "b", Target: inventory.FromRamdisk, Epoch: 9, Stage: inventory.Running, Attempt: 3,
+			Opened: noon, Started: noon,
 			Commit: "c", Ours: true},
 	}
 }
@@ -49,7 +57,8 @@ func result(rec inventory.Record) status.Result {
 	return status.Result{
 		At: noon, Observed: inventory.Observed{Record: rec, BMC: inventory.BMCState{Reach: inventory.Reached}},
 		Desired: inventory.Desired{
-			ID: rec.ID, Name: string(rec.ID), File: "hosts/web-03.yaml", Commit: "0123456789abcdef", Labels: map[string]string{"rack": "r1", "a": "on"},
+			ID: rec.ID, Name: string(rec.ID), File: "hosts/web-03.yaml", Commit: "0123456789abcdef",
+			Labels:   map[string]string{"rack": "r1", "a": "on"},
 			Workload: &inventory.Workload{Name: "web", Inputs: "bb"},
 		},
 		Plan: plan.Plan{Host: rec.ID, Phase: plan.Held, Waits: "a person", Due: noon,
@@ -85,7 +94,8 @@ func TestConditions(t *testing.T) {
 		t.Errorf("not asked: %+v", got.Conditions)
 	}
 	r.Observed.BMC.Reach = inventory.Unauthorized
-	want := status.Condition{Type: status.Reachable, Status: "False", Reason: "Unauthorized", Since: "2026-11-01T13:00:00Z"}
+	want := status.Condition{Type: status.Reachable, Status: "False", Reason: "Unauthorized",
+		Since: "2026-11-01T13:00:00Z"}
 	if got := status.Summarize(first, r).Conditions[1]; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -137,7 +147,8 @@ func TestAPageSpeaksOfItsHost(t *testing.T) {
 func TestIsHost(t *testing.T) {
 	t.Parallel()
 	path := status.Path("web-03")
-	for file, want := range map[string]bool{path: true, "README.md": false, "hosts/zz/web-03.yaml": false, "x/" + path: false, strings.Replace(path, "web-03", "web-04", 1): false} {
+	for file, want := range map[string]bool{path: true, "README.md": false, "hosts/zz/web-03.yaml": false,
+		"x/" + path: false, strings.Replace(path, "web-03", "web-04", 1): false} {
 		if got := status.IsHost(file); got != want {
 			t.Errorf("IsHost(%s) = %t", file, got)
 		}
@@ -156,11 +167,15 @@ func TestActs(t *testing.T) {
 		many = append([]status.Act{act(minute, "a")}, many...)
 	}
 	for name, test := range map[string]struct{ known, page, want []status.Act }{
-		"the page alone":          {nil, []status.Act{act(2, "a"), act(1, "b")}, []status.Act{act(2, "a"), act(1, "b")}},
-		"what was done meanwhile": {[]status.Act{act(3, "a")}, []status.Act{act(2, "a")}, []status.Act{act(3, "a"), act(2, "a")}},
-		"both know some":          {[]status.Act{act(4, "a"), act(3, "a")}, []status.Act{elsewhere, act(2, "a")}, []status.Act{act(4, "a"), act(3, "a"), act(2, "a")}},
-		"two at once":             {[]status.Act{act(3, "a")}, []status.Act{act(3, "b")}, []status.Act{act(3, "a"), act(3, "b")}},
-		"the newest are kept":     {many[10:], many[:10], many[:10]},
+		"the page alone": {nil, []status.Act{act(2, "a"), act(1, "b")},
+			[]status.Act{act(2, "a"), act(1, "b")}},
+		"what was done meanwhile": {[]status.Act{act(3, "a")}, []status.Act{act(2, "a")},
+			[]status.Act{act(3, "a"), act(2, "a")}},
+		"both know some": {[]status.Act{act(4, "a"), act(3, "a")}, []status.Act{elsewhere, act(2, "a")},
+			[]status.Act{act(4, "a"), act(3, "a"), act(2, "a")}},
+		"two at once": {[]status.Act{act(3, "a")}, []status.Act{act(3, "b")},
+			[]status.Act{act(3, "a"), act(3, "b")}},
+		"the newest are kept": {many[10:], many[:10], many[:10]},
 	} {
 		if diff := cmp.Diff(test.want, status.Acts(test.known, test.page)); diff != "" {
 			t.Errorf("%s: Acts (-want +got):\n%s", name, diff)

@@ -10,7 +10,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Result is one look at a host: what was asked, seen, decided and done.
+// Result is the result of a look at a host.
 type Result struct {
 	At       time.Time // of the look
 	Desired  inventory.Desired
@@ -20,13 +20,14 @@ type Result struct {
 	Outcome  plan.Outcome
 }
 
-// Summarize says what a look means. The previous document gives what has not changed its meaning: since when a condition holds, and the
-// deadline of a wait that goes on; and what a newer ingot wrote of the host.
+// Summarize writes the document of a look. The previous document gives the times of unchanged conditions and waits,
+// and the unknown members of a newer ingot.
 func Summarize(previous Document, r Result) Document {
 	rec := r.Observed.Record
 	d := Document{
-		APIVersion: schemas.APIVersion, Kind: KindHostStatus, Metadata: NewMetadata(r.Desired.Name, r.Desired.ID, r.Desired.Labels),
-		Phase: r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
+		APIVersion: schemas.APIVersion, Kind: KindHostStatus,
+		Metadata: NewMetadata(r.Desired.Name, r.Desired.ID, r.Desired.Labels),
+		Phase:    r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
 		Life: rec.Life, Revision: rec.Revision, Epoch: rec.Epoch, Installed: rec.Installed,
 		Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
 		Adopted: rec.Adopted, Spent: rec.Spent, Recovered: rec.Recovered, Forgotten: rec.Forgotten,
@@ -38,35 +39,40 @@ func Summarize(previous Document, r Result) Document {
 		d.Workload = r.Desired.Workload.Name
 	}
 	if h := r.Plan.Hold; h != nil {
-		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consent, Countersign: inventory.Countersign(h.Unsigned)}
+		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consent,
+			Countersign: inventory.Countersign(h.Unsigned)}
 	}
 	if !r.Plan.Due.IsZero() {
 		d.Due = r.Plan.Due.UTC().Format(time.RFC3339)
 	}
-	d.Error = failure(previous, r)
-	d.Conditions = conditions(previous, r)
+	d.Error = findError(previous, r)
+	d.Conditions = newConditions(previous, r)
 	return d
 }
 
-// spokenOf is the commit a document names. A commit that changes nothing for the host does not rewrite its document.
+// spokenOf is the commit of the document. A commit without a change for the host does not rewrite the document.
 func spokenOf(previous Document, r Result) string {
-	if previous.Phase == r.Plan.Phase && previous.Phase != "" && previous.Commit != "" && r.Plan.Action == nil && sameHold(previous.Hold, r.Plan.Hold) && sameInstall(previous, r) {
+	if previous.Phase == r.Plan.Phase && previous.Phase != "" && previous.Commit != "" && r.Plan.Action == nil &&
+		sameHold(previous.Hold, r.Plan.Hold) && sameInstall(previous, r) {
 		return previous.Commit
 	}
 	return r.Desired.Commit
 }
 
+// sameInstall reports whether the document has the install of the record.
 func sameInstall(previous Document, r Result) bool {
 	a, b := previous.Installed, r.Observed.Record.Installed
 	return (a == nil) == (b == nil) && (a == nil || a.ID == b.ID)
 }
 
+// sameHold reports whether two holds ask for the same.
 func sameHold(a *Hold, b *change.Hold) bool {
 	return (a == nil) == (b == nil) && (a == nil || (a.Reason == b.Reason && a.Consent == b.Consent))
 }
 
-// failure is the last error that matters: of an effect that failed, or of the operation's last attempt. What the hold says already is not said twice.
-func failure(previous Document, r Result) string {
+// findError is the last error: of a failed effect, or of the operation's last attempt. An error in the message of the
+// hold is not repeated.
+func findError(previous Document, r Result) string {
 	switch r.Outcome.Result {
 	case plan.Retry, plan.Stalled:
 		if h := r.Plan.Hold; h != nil && r.Outcome.Why != "" && strings.Contains(h.Message, r.Outcome.Why) {
@@ -79,14 +85,16 @@ func failure(previous Document, r Result) string {
 		if op := r.Observed.Record.Operation; op != nil {
 			return op.Error
 		}
-		if last := r.Observed.Record.Last; last != nil && last.Outcome == inventory.Quarantined && r.Observed.Record.Installed == nil {
+		if last := r.Observed.Record.Last; last != nil && last.Outcome == inventory.Quarantined &&
+			r.Observed.Record.Installed == nil {
 			return last.Error
 		}
 		return ""
 	}
 }
 
-func conditions(previous Document, r Result) []Condition {
+// newConditions are the conditions after a look, with the time of the last change.
+func newConditions(previous Document, r Result) []Condition {
 	reach := Condition{Type: Reachable, Status: "Unknown"}
 	switch r.Observed.BMC.Reach {
 	case inventory.Reached:
@@ -94,7 +102,7 @@ func conditions(previous Document, r Result) []Condition {
 	case inventory.Unreachable, inventory.Unauthorized, inventory.Refused:
 		reach.Status, reach.Reason = "False", string(r.Observed.BMC.Reach)
 	case inventory.NotAsked:
-		if old, ok := previous.condition(Reachable); ok {
+		if old, ok := previous.findCondition(Reachable); ok {
 			reach.Status, reach.Reason = old.Status, old.Reason
 		}
 	}
@@ -104,7 +112,7 @@ func conditions(previous Document, r Result) []Condition {
 	}
 	list := []Condition{installed, reach}
 	for i := range list {
-		old, ok := previous.condition(list[i].Type)
+		old, ok := previous.findCondition(list[i].Type)
 		if ok && old.Status == list[i].Status {
 			list[i].Since = old.Since
 			continue
@@ -114,7 +122,7 @@ func conditions(previous Document, r Result) []Condition {
 	return list
 }
 
-func (d Document) condition(kind string) (Condition, bool) {
+func (d Document) findCondition(kind string) (Condition, bool) {
 	for _, c := range d.Conditions {
 		if c.Type == kind {
 			return c, true

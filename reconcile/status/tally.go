@@ -10,8 +10,8 @@ import (
 // Tally counts hosts by ring and phase. Hosts without a ring are in the ring "".
 type Tally map[string]map[plan.Phase]int
 
-// Count counts hosts.
-func Count(hosts []Document) Tally {
+// CountHosts counts hosts by ring and phase.
+func CountHosts(hosts []Document) Tally {
 	t := Tally{}
 	for _, d := range hosts {
 		if t[d.Ring] == nil {
@@ -22,8 +22,8 @@ func Count(hosts []Document) Tally {
 	return t
 }
 
-// Rings gives the rings by name, for the columns of a table; none when no host is in a ring, or when they are too many to be columns.
-func (t Tally) Rings() []string {
+// ListRings gives the rings by name, as columns of a table: no ring when there are too many, or no host has a ring.
+func (t Tally) ListRings() []string {
 	const most = 12
 	rings := slices.Sorted(maps.Keys(t))
 	if len(rings) == 1 && rings[0] == "" || len(rings) > most {
@@ -32,13 +32,13 @@ func (t Tally) Rings() []string {
 	return rings
 }
 
-// Hosts gives the number of hosts in a phase.
-func (t Tally) Hosts(phase plan.Phase) (n int) {
+// CountPhase gives the number of hosts in a phase.
+func (t Tally) CountPhase(phase plan.Phase) (n int) {
 	for _, phases := range t {
 		n += phases[phase]
 	}
 	return n
 }
 
-// InRing gives the number of a ring's hosts in a phase.
-func (t Tally) InRing(phase plan.Phase, ring string) int { return t[ring][phase] }
+// CountInRing gives the number of a ring's hosts in a phase.
+func (t Tally) CountInRing(phase plan.Phase, ring string) int { return t[ring][phase] }

@@ -1,11 +1,12 @@
-// Package change says what the fleet asks of one machine, from the desired state and the record alone: whether a disk would be
-// erased, which consent and which signers that needs, and why it is held. Decide answers for the plan of a pull request and
-// for the daemon alike; Refusal answers whether an operation under way is still wanted and allowed. The package looks at no
-// other machine (package admit does) and knows no action (package plan does).
+// Package change says what the fleet asks of one machine, from the desired state and the record alone: whether the change
+// erases a disk, which consent and which signers the change needs, and why the change is held.
+//
+// Decide gives the change; the plan of a pull request and the daemon call it alike. Refusal says why an operation that
+// has begun nothing may not go on. Do not ask this package about other machines (package admit knows them) or about
+// actions (package plan gives them).
 package change
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"sort"
@@ -21,73 +22,81 @@ type Verdict string
 // Verdicts.
 const (
 	Nothing   Verdict = "Nothing"
-	Install   Verdict = "Install"   // onto a blank disk, or one never looked at
-	Reinstall Verdict = "Reinstall" // erases what is on the disk
+	Install   Verdict = "Install"   // onto a blank disk, or a disk that no agent has looked at
+	Reinstall Verdict = "Reinstall" // erases the content of the disk
 	TurnOn    Verdict = "TurnOn"
 	TurnOff   Verdict = "TurnOff"
 	HandsOff  Verdict = "HandsOff" // protected, orphaned, unmanaged
-	Unknown   Verdict = "Unknown"  // what is known of the machine cannot be read: anything may happen to it. Of reviews only.
+	Unknown   Verdict = "Unknown"  // reviews only: the record cannot be read, and anything may happen to the machine
 )
 
-// Change is what the fleet's desire means for a host, computed from desire and record alone: it is the plan of a pull request.
+// Change is what the fleet asks of a host, computed from the desired state and the record alone. The plan of a pull
+// request shows the Change.
 type Change struct {
 	Verdict Verdict
-	Why     []string // what differs: "image 3f2a… → 9bc1…", "kernelArguments"
+	Why     []string // the differences: "image 3f2a… → 9bc1…", "kernelArguments"
 	Disk    inventory.DiskID
-	Content string // what is on the disk: blank, install:<id>, content:<signature>, unseen
-	Summary string // the same in words
-	Target  string // inputs digest that would be installed
+	Content string // on the disk now: blank, install:<id>, content:<signature>, unseen
+	Summary string // Content in words
+	Target  string // the inputs digest to install
 	Erases  bool
 	Reboots bool
-	Needed  string // the consent that would allow it; "" when none is needed
+	Needed  string // the consent that allows the change; "" when the change needs no consent
 	Given   string // the consent in the fleet
-	Hold    *Hold  // why it would not happen
+	Hold    *Hold  // why the change is held; nil when the change may happen
 	// OtherDisks are the disks besides the root disk that the installed system writes to at its first start.
 	OtherDisks []inventory.OtherDisk
 }
 
-// Decide says what the fleet's desire means for a host, from the desire, who its machine is known as, and the record. It is the
-// plan of a pull request, and the first question of plan.Next.
+// Decide says what the fleet asks of a host, from the desired state, the standing of the machine and the record. The
+// plan of a pull request is the result of Decide, and plan.Next begins with Decide. The first row that fits decides:
 //
 //	asked for                         record                       verdict
-//	anything                          not readable                 HandsOff, held until it is mended or forgotten
+//	anything                          not readable                 HandsOff, held until mended or forgotten
 //	file gone                         any                          HandsOff (orphaned)
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
 //	a machine known under another id  any                          HandsOff, held until the host has that id (package standing)
-//	another serial, or other MACs     of the machine before it     HandsOff, held until consent.takeover names the new machine
+//	another serial, or other MACs     of the machine before        HandsOff, held until consent.takeover names the new machine
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
 //	workload                          its operation is under way   as the operation was allowed
 //	workload                          root disk blank              Install
 //	workload                          root disk never seen         Install; erases only with a consent over "unseen"
-//	workload                          root disk holds something    Reinstall; held without the consent that names it, and without two signers (signers.go)
+//	workload                          root disk holds something    Reinstall; held without its consent and two signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
-//	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed (otherdisks.go)
+//	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed
 func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
-	excluded, another := Excluded(d), rec.DescribesOtherMachine(d.Identity)
+	unreadable := rec.Unreadable != ""
+	excluded := Excluded(d)
+	knownElsewhere := who.KnownAs != ""
+	mismatch := rec.DescribesOtherMachine(d.Identity)
+	otherMachine := mismatch != "" && !takesOver(d, rec)
+	installed := rec.Operation == nil && rec.Has(d.Workload)
 	switch {
-	case rec.Unreadable != "":
-		hold := Hold{Reason: NotBelieved, Message: rec.Unreadable + ", or run " + ForgetCommand(d)}
-		return Change{Verdict: HandsOff, Why: []string{"what is known of it cannot be read"}, Hold: &hold}
+	case unreadable:
+		return keepHandsOff("what is known of it cannot be read", unreadableHold(d, rec))
 	case excluded != "":
-		return Change{Verdict: HandsOff, Why: []string{excluded}}
-	case who.KnownAs != "":
-		return Change{Verdict: HandsOff, Why: []string{who.By + " is known as " + string(who.KnownAs)},
-			Hold: &Hold{Reason: KnownAs, Message: knownAs(who)}}
-	case another != "" && !taken(d, rec):
-		return Change{Verdict: HandsOff, Why: []string{another}, Hold: &Hold{Reason: IdentityMismatch, Message: fmt.Sprintf(
-			"%s: if that machine was repaired, write spec.consent.takeover: %s; another machine needs an id of its own in metadata.id", another, cmp.Or(d.Identity.Serial, "the serial that its BMC shows"))}}
+		return keepHandsOff(excluded, nil)
+	case knownElsewhere:
+		return keepHandsOff(who.By+" is known as "+string(who.KnownAs), knownAsHold(who))
+	case otherMachine:
+		return keepHandsOff(mismatch, otherMachineHold(d, mismatch))
 	case d.Workload == nil:
 		return Change{Verdict: Nothing}
-	case rec.Operation == nil && rec.Has(d.Workload):
+	case installed:
 		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
 	default:
-		return install(d, rec)
+		return decideInstall(d, rec)
 	}
 }
 
-// Excluded says why the fleet has nothing done to a machine, whatever is known of it, or "".
+// keepHandsOff leaves the machine alone, for a reason.
+func keepHandsOff(why string, hold *Hold) Change {
+	return Change{Verdict: HandsOff, Why: []string{why}, Hold: hold}
+}
+
+// Excluded says why the fleet has nothing done to a machine, whatever the record says; "" when something may be done.
 func Excluded(d inventory.Desired) string {
 	switch {
 	case d.Lifecycle == "":
@@ -101,53 +110,67 @@ func Excluded(d inventory.Desired) string {
 	}
 }
 
-// install decides about writing the workload's system.
-func install(d inventory.Desired, rec inventory.Record) Change {
-	c := Change{Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: differences(d, rec), Reboots: true, OtherDisks: d.Workload.OtherDisks}
-	if op := rec.Operation; op != nil && op.Inputs == c.Target && op.Stage != inventory.Intended {
-		return allowed(c, *op)
+// decideInstall decides about the install of the workload's system.
+func decideInstall(d inventory.Desired, rec inventory.Record) Change {
+	c := Change{
+		Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: listDifferences(d, rec),
+		Reboots:    true,
+		OtherDisks: d.Workload.OtherDisks,
 	}
-	c = onRootDisk(c, d, rec)
-	c.Hold = heldForOtherDisks(d, c.Hold)
+	op := rec.Operation
+	underWay := op != nil && op.Inputs == c.Target && op.Stage != inventory.Intended
+	if underWay {
+		return repeatAllowed(c, *op)
+	}
+	c = decideOnRootDisk(c, d, rec)
+	c.Hold = holdForOtherDisks(d, c.Hold)
 	return c
 }
 
-// onRootDisk decides about what is on the root disk.
-func onRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
-	disk, content, hold := rootDisk(d, rec)
+// decideOnRootDisk decides by the content of the root disk.
+func decideOnRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
+	disk, content, hold := pickRootDisk(d, rec)
 	c.Disk, c.Hold = disk, hold
 	if hold != nil {
 		return c
 	}
 	c.Content = inventory.ContentOf(rec, disk, content)
-	c.Summary = summary(rec, c.Content, content)
+	c.Summary = describeContent(rec, c.Content, content)
 	switch c.Content {
 	case inventory.ContentBlank:
 		return c
 	case inventory.ContentUnseen:
-		if disk.Label() != "" && !rec.HistoryUnknown() {
-			c.Needed = inventory.EraseConsent(d.ID, disk, inventory.ContentUnseen, c.Target)
-			c.Erases = c.Given == c.Needed && unseen(rec, c.Given) // whatever will be found there
-			if why := Unsigned(d); c.Erases && why != "" {
-				c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
-			}
-		}
-		return c
+		return decideOnUnseen(c, d, rec)
 	case "":
-		c.Hold = &Hold{Reason: DiskUnreadable, Message: fmt.Sprintf("disk %s cannot be read: %s; unreadable is not blank", disk.Label(), content.Unreadable)}
+		c.Hold = unreadableDiskHold(disk, *content)
 		return c
 	}
 	c.Verdict, c.Erases = Reinstall, true
 	c.Needed = inventory.EraseConsent(d.ID, disk, c.Content, c.Target)
-	c.Hold = signed(d, c, consent(d, rec, c))
-	if d.Reinstallable && keepsReinstalling(d, rec) && c.Given != c.Needed {
-		c.Given = "" // it is for something else: update: Reinstall stands for it
+	c.Hold = holdForSigners(d, c, holdForConsent(d, rec, c))
+	coveredByRule := d.Reinstallable && keepsReinstalling(d, rec)
+	if coveredByRule && c.Given != c.Needed {
+		c.Given = "" // the consent is for another change, and update: Reinstall allows this change
 	}
 	return c
 }
 
-// allowed repeats what an operation that is under way was allowed: its consent covers it until it ends.
-func allowed(c Change, op inventory.Operation) Change {
+// decideOnUnseen decides about a disk that no agent has looked at. With a consent over "unseen" the install erases
+// whatever the agent finds.
+func decideOnUnseen(c Change, d inventory.Desired, rec inventory.Record) Change {
+	if c.Disk.Label() == "" || rec.HistoryUnknown() {
+		return c
+	}
+	c.Needed = inventory.EraseConsent(d.ID, c.Disk, inventory.ContentUnseen, c.Target)
+	c.Erases = c.Given == c.Needed && countsUnseen(rec, c.Given)
+	if why := WhyUnsigned(d); c.Erases && why != "" {
+		c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
+	}
+	return c
+}
+
+// repeatAllowed repeats what an operation under way was allowed: the consent covers the operation until its end.
+func repeatAllowed(c Change, op inventory.Operation) Change {
 	root := op.Root()
 	c.Disk, c.Content, c.Erases = root.Disk, root.Content, root.Erases
 	c.Summary = root.Content
@@ -158,13 +181,15 @@ func allowed(c Change, op inventory.Operation) Change {
 	return c
 }
 
-// rootDisk finds the disk: among those an agent reported, or by the name the fleet gives it.
-func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.Content, *Hold) {
+// pickRootDisk finds the root disk among the disks that an agent reported. Before any report the disk is known by the
+// name that the fleet gives, and the content is nil.
+func pickRootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.Content, *Hold) {
 	if rec.Facts == nil {
-		if rec.Installed != nil && rec.Installed.Disk.IsSameDisk(inventory.NamedDisk(d.RootDisk)) {
+		named := inventory.NamedDisk(d.RootDisk)
+		if rec.Installed != nil && rec.Installed.Disk.IsSameDisk(named) {
 			return rec.Installed.Disk, nil, nil
 		}
-		return inventory.NamedDisk(d.RootDisk), nil, nil
+		return named, nil, nil
 	}
 	disk, err := inventory.PickDisk(d.RootDisk, rec.Facts.Disks)
 	if err != nil {
@@ -175,19 +200,20 @@ func rootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inv
 		}
 		return inventory.DiskID{}, nil, &Hold{Reason: reason, Message: err.Error()}
 	}
-	if rec.Installed != nil && !rec.Installed.Disk.IsSameDisk(disk.ID()) && sameHints(d, rec) {
-		return disk.ID(), &disk.Content, &Hold{Reason: DiskChanged,
-			Message: fmt.Sprintf("spec.rootDisk found %s, the system was installed on %s: change spec.rootDisk if the disk was replaced", disk.ID().Label(), rec.Installed.Disk.Label())}
+	changed := rec.Installed != nil && !rec.Installed.Disk.IsSameDisk(disk.ID()) && keepsHints(d, rec)
+	if changed {
+		return disk.ID(), &disk.Content, changedDiskHold(disk.ID(), rec.Installed.Disk)
 	}
 	return disk.ID(), &disk.Content, nil
 }
 
-func sameHints(d inventory.Desired, rec inventory.Record) bool {
+// keepsHints reports whether spec.rootDisk is the same as at the last install.
+func keepsHints(d inventory.Desired, rec inventory.Record) bool {
 	return rec.Installed.Parts["rootDisk"] == d.Workload.Parts["rootDisk"]
 }
 
-// differences says why the host is not what the fleet asks for.
-func differences(d inventory.Desired, rec inventory.Record) []string {
+// listDifferences says how the installed system differs from the workload that the fleet asks for.
+func listDifferences(d inventory.Desired, rec inventory.Record) []string {
 	if rec.Installed == nil {
 		return []string{fmt.Sprintf("workload %s is not installed", d.Workload.Name)}
 	}
@@ -197,7 +223,7 @@ func differences(d inventory.Desired, rec inventory.Record) []string {
 	}
 	for name, want := range d.Workload.Parts {
 		if have := rec.Installed.Parts[name]; have != want {
-			why = append(why, fmt.Sprintf("%s %s → %s", name, short(have), short(want)))
+			why = append(why, fmt.Sprintf("%s %s → %s", name, shortID(have), shortID(want)))
 		}
 	}
 	for name := range rec.Installed.Parts {
@@ -209,13 +235,13 @@ func differences(d inventory.Desired, rec inventory.Record) []string {
 	return why
 }
 
-// summary is what is on a disk, for people.
-func summary(rec inventory.Record, content string, seen *inventory.Content) string {
+// describeContent says for people what a disk holds.
+func describeContent(rec inventory.Record, content string, seen *inventory.Content) string {
 	switch {
 	case rec.Last != nil && content == "failed:"+rec.Last.ID:
 		return fmt.Sprintf("what the failed install %s left: %s", rec.Last.ID, rec.Last.Error)
 	case rec.Installed != nil && content == "install:"+rec.Installed.ID:
-		return fmt.Sprintf("our install of %s from commit %s", rec.Installed.Workload, short(rec.Installed.Commit))
+		return fmt.Sprintf("our install of %s from commit %s", rec.Installed.Workload, shortID(rec.Installed.Commit))
 	case content == inventory.ContentUnseen:
 		return "never looked at"
 	case content == inventory.ContentBlank:
@@ -227,7 +253,7 @@ func summary(rec inventory.Record, content string, seen *inventory.Content) stri
 	}
 }
 
-func short(id string) string {
+func shortID(id string) string {
 	switch {
 	case id == "":
 		return "none"
@@ -238,24 +264,9 @@ func short(id string) string {
 	}
 }
 
-// knownAs says what a host whose machine is known under another id needs.
-func knownAs(who inventory.Standing) string {
-	return fmt.Sprintf("%s is known as %s: write id: %[2]s into metadata; another machine needs a spec.bmc.address, and a serial or macs in spec.identity, of its own", who.By, who.KnownAs)
-}
-
-// ForgetCommand is the command that has what is known of a host dropped.
-func ForgetCommand(d inventory.Desired) string { return "`ingot forget " + word(d) + "`" }
-
-// word is what a verb takes for a host: the name, or the id of a host that no file names.
-func word(d inventory.Desired) string {
-	if d.Name == "" || d.Lifecycle == "" {
-		return "id:" + string(d.ID)
-	}
-	return d.Name
-}
-
-// taken reports whether the fleet takes another machine than the known one over: its declared serial, or, where it declares none, any but the known one.
-func taken(d inventory.Desired, rec inventory.Record) bool {
+// takesOver reports whether spec.consent.takeover names the new machine: the declared serial, or, where the fleet
+// declares no serial, any serial but the known machine's.
+func takesOver(d inventory.Desired, rec inventory.Record) bool {
 	given, declared := strings.TrimSpace(d.Consent.Takeover), strings.TrimSpace(d.Identity.Serial)
 	if declared != "" {
 		return strings.EqualFold(given, declared)

@@ -1,53 +1,63 @@
 package change
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// consent says why what is on the disk may not be erased, or nil.
-func consent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
-	given := d.Consent.Erase
-	named := inventory.NamedDisk(d.RootDisk)
+// holdForConsent says why the content of the disk may not be erased, or nil. The first row that fits decides:
+//
+//	consent in the fleet            the record                             erase
+//	any                             update: Reinstall, allowed             allowed
+//	was used up                     any                                    held: ConsentSpent
+//	names this change               any                                    allowed
+//	is over "unseen" for this disk  nothing was written there before       allowed
+//	is over "unseen" for this disk  the history is not known               held: ConsentForOther
+//	none                            any                                    held: NeedsConsent
+//	names another change            any                                    held: ConsentForOther
+func holdForConsent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
+	given, named := d.Consent.Erase, inventory.NamedDisk(d.RootDisk)
+	sameRule := keepsReinstalling(d, rec)
+	coveredByRule := d.Reinstallable && sameRule
+	spent := slices.Contains(rec.Spent, given)
+	overUnseen := named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target)
 	switch {
-	case d.Reinstallable && keepsReinstalling(d, rec):
+	case coveredByRule:
 		return nil
-	case slices.Contains(rec.Spent, given):
-		return &Hold{Reason: ConsentSpent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is spent, it covered an earlier operation", c.Disk.Label(), c.Summary)}
+	case spent:
+		return eraseHold(c, ConsentSpent, consentIsSpent)
 	case given == c.Needed:
 		return nil
-	case unseen(rec, given) && named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target):
+	case overUnseen && countsUnseen(rec, given):
 		return nil
-	case rec.HistoryUnknown() && named.Label() != "" && given == inventory.EraseConsent(d.ID, named,
-		inventory.ContentUnseen, c.Target):
-		return &Hold{Reason: ConsentForOther, Consent: c.Needed,
-			Message: fmt.Sprintf("this would erase disk %s (%s): "+
-				"the consent in the fleet is over a disk nobody looked at, and does not count after the journal was lost, "+
-				"or what was known was forgotten: there may have been an install", c.Disk.Label(), c.Summary)}
-	case given == "" && keepsReinstalling(d, rec):
-		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent, as the daemon's configuration does not let spec.update: Reinstall stand for it on this host (reinstall)", c.Disk.Label(), c.Summary)}
+	case overUnseen && rec.HistoryUnknown():
+		return eraseHold(c, ConsentForOther, consentAfterLoss)
+	case given == "" && sameRule:
+		return eraseHold(c, NeedsConsent, consentForRule)
 	case given == "":
-		return &Hold{Reason: NeedsConsent, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): it needs consent", c.Disk.Label(), c.Summary)}
+		return eraseHold(c, NeedsConsent, consentMissing)
 	default:
-		return &Hold{Reason: ConsentForOther, Consent: c.Needed, Message: fmt.Sprintf("this would erase disk %s (%s): the consent in the fleet is for another host, disk, content or target", c.Disk.Label(), c.Summary)}
+		return eraseHold(c, ConsentForOther, consentElsewhere)
 	}
 }
 
-// unseen reports whether a consent over a disk that nobody looked at can count: nothing was ever written there, as is
-// known first-hand, and the consent was never used up. The consent counts again where the last operation began with
-// it and came to no write.
-func unseen(rec inventory.Record, consent string) bool {
+// countsUnseen reports whether a consent over a disk that no agent has looked at can count: the record knows first-hand
+// that nothing was written there, and the consent was never used up. The consent counts again when the last operation
+// began with the consent and came to no write.
+func countsUnseen(rec inventory.Record, consent string) bool {
 	last := rec.Last
-	first := last == nil || !last.HasBegun() && last.Outcome != inventory.Succeeded && consent != "" &&
+	sameAgain := last != nil && !last.HasBegun() && last.Outcome != inventory.Succeeded && consent != "" &&
 		slices.Contains(last.Consents(), consent)
-	return first && rec.Installed == nil && !rec.HistoryUnknown() && !slices.Contains(rec.Spent, consent)
+	neverWritten := (last == nil || sameAgain) && rec.Installed == nil && !rec.HistoryUnknown()
+	return neverWritten && !slices.Contains(rec.Spent, consent)
 }
 
-// keepsReinstalling reports whether the system on the disk was installed by this same workload while it said update: Reinstall already. That stands for
-// consent where the daemon's configuration allows it.
+// keepsReinstalling reports whether the same workload installed the system on the disk, and said update: Reinstall
+// already then. Where the daemon's configuration allows it, update: Reinstall stands for consent.
 func keepsReinstalling(d inventory.Desired, rec inventory.Record) bool {
-	return d.Workload.Update == schemas.Reinstall && rec.Installed != nil && rec.Installed.Workload == d.Workload.Name && rec.Installed.Update == schemas.Reinstall
+	old := rec.Installed
+	return d.Workload.Update == schemas.Reinstall && old != nil && old.Workload == d.Workload.Name &&
+		old.Update == schemas.Reinstall
 }

@@ -11,8 +11,9 @@ import (
 // maxNamed is how many disks a message names.
 const maxNamed = 4
 
-// otherDisks says why the workload may not be installed for what its config does to disks besides the root disk, or "".
-func otherDisks(d inventory.Desired) string {
+// whyOtherDisks says that the config of the workload writes to disks besides the root disk without being allowed to,
+// or "".
+func whyOtherDisks(d inventory.Desired) string {
 	w := d.Workload
 	if len(w.OtherDisks) == 0 || w.OtherDisksAllowed {
 		return ""
@@ -24,16 +25,19 @@ func otherDisks(d inventory.Desired) string {
 	if more := len(w.OtherDisks) - len(named); more > 0 {
 		named = append(named, fmt.Sprintf("%d more", more))
 	}
-	why := fmt.Sprintf("its first start would also write to %s: if that is meant, write spec.install.otherDisks: Allowed in Workload %s", strings.Join(named, ", "), w.Name)
+	why := fmt.Sprintf("its first start would also write to %s: if that is meant, write spec.install.otherDisks: "+
+		"Allowed in Workload %s", strings.Join(named, ", "), w.Name)
 	if slices.ContainsFunc(w.OtherDisks, inventory.OtherDisk.KernelNamed) {
-		why += "; the kernel gives names such as /dev/sda to any disk: the root disk is /dev/disk/by-id/coreos-boot-disk"
+		why += "; the kernel gives names such as /dev/sda to any disk: the root disk is " +
+			"/dev/disk/by-id/coreos-boot-disk"
 	}
 	return why
 }
 
-// heldForOtherDisks adds to what holds an install, if anything does, that its config writes to other disks without being allowed to.
-func heldForOtherDisks(d inventory.Desired, hold *Hold) *Hold {
-	why := otherDisks(d)
+// holdForOtherDisks adds the writes to other disks to the hold of an install. The hold is nil when nothing else holds
+// the install.
+func holdForOtherDisks(d inventory.Desired, hold *Hold) *Hold {
+	why := whyOtherDisks(d)
 	switch {
 	case why == "":
 		return hold
@@ -42,7 +46,7 @@ func heldForOtherDisks(d inventory.Desired, hold *Hold) *Hold {
 	default:
 		both := *hold
 		both.Message += "; " + why
-		if both.Reason == NeedsSigners { // that is given after the merge, this before
+		if both.Reason == NeedsSigners { // people sign after the merge, and edit the Workload before
 			both.Reason = OtherDisks
 		}
 		return &both

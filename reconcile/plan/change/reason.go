@@ -8,37 +8,39 @@ const (
 	NeedsConsent     Reason = "NeedsConsent"
 	ConsentSpent     Reason = "ConsentSpent"
 	ConsentForOther  Reason = "ConsentForOther"
-	NeedsSigners     Reason = "NeedsSigners" // two must sign what erases
+	NeedsSigners     Reason = "NeedsSigners" // a change that erases needs two signers
 	FoundRunning     Reason = "FoundRunning"
 	NoDisk           Reason = "NoDisk"
 	SeveralDisks     Reason = "SeveralDisks"
 	DiskChanged      Reason = "DiskChanged"
 	DiskUnreadable   Reason = "DiskUnreadable"
-	DiskShared       Reason = "DiskShared" // another machine reports it too
+	DiskShared       Reason = "DiskShared" // another machine reports the same disk
 	IdentityMismatch Reason = "IdentityMismatch"
-	KnownAs          Reason = "KnownAs" // its machine is known under another id
+	KnownAs          Reason = "KnownAs" // the machine is known under another id
 	TokenAlarm       Reason = "TokenAlarm"
-	OtherDisks       Reason = "OtherDisks" // the config writes to disks besides the root disk, and its Workload does not allow that
-	ImageUnusable    Reason = "ImageUnusable"
-	ConfigUnusable   Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
-	BMCUnreachable   Reason = "BMCUnreachable"
-	BMCUnauthorized  Reason = "BMCUnauthorized"
-	BMCRefused       Reason = "BMCRefused"
-	NotPublished     Reason = "NotPublished"
-	BootFailed       Reason = "BootFailed"
-	InstallFailed    Reason = "InstallFailed"
-	NoPhoneHome      Reason = "NoPhoneHome"
-	SecureBootOff    Reason = "SecureBootOff"
-	Recalled         Reason = "Recalled"    // what was begun is known from the status branch alone
-	NotBelieved      Reason = "NotBelieved" // the journal's record, or without one the page, cannot be read
-	Frozen           Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
+	// the config writes to disks besides the root disk without being allowed to
+	OtherDisks      Reason = "OtherDisks"
+	ImageUnusable   Reason = "ImageUnusable"
+	ConfigUnusable  Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
+	BMCUnreachable  Reason = "BMCUnreachable"
+	BMCUnauthorized Reason = "BMCUnauthorized"
+	BMCRefused      Reason = "BMCRefused"
+	NotPublished    Reason = "NotPublished"
+	BootFailed      Reason = "BootFailed"
+	InstallFailed   Reason = "InstallFailed"
+	NoPhoneHome     Reason = "NoPhoneHome"
+	SecureBootOff   Reason = "SecureBootOff"
+	Recalled        Reason = "Recalled"    // an operation or boot is known from the status branch alone
+	NotBelieved     Reason = "NotBelieved" // the record in the journal cannot be read; without a record, the page
+	Frozen          Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
 )
 
-// Hold says why nothing goes on, and what would let it.
+// Hold says why nothing goes on, and what a person can do.
 type Hold struct {
 	Reason  Reason
 	Message string // one line a person can act on
-	Consent string // the consent to write, when that is what is missing
-	// Unsigned is the tag that a second person must sign, when that is what is missing; inventory.Countersign gives the commands.
+	Consent string // the consent to write, when consent is missing
+	// Unsigned is the tag that a second person must sign, when signatures are missing; inventory.Countersign gives the
+	// commands.
 	Unsigned string
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Refusal says why the operation under way may not begin to write, as far as a person can take the leave back, or "".
-// The daemon asks again right before the install step begins. Where no write has begun, the system that the operation
-// would replace counts as installed.
+// Refusal says why the operation under way may not begin to write, or "". A person can withdraw the permission until
+// the first write. The daemon asks again right before the install step begins. Where no write has begun, the system
+// that the operation would replace counts as installed.
 func Refusal(d inventory.Desired, who inventory.Standing, rec inventory.Record) string {
 	if rec.Operation == nil {
 		return "no operation is under way"
@@ -21,14 +21,14 @@ func Refusal(d inventory.Desired, who inventory.Standing, rec inventory.Record) 
 	if op.Replaces != nil {
 		rec.Installed = op.Replaces
 	}
-	if why := Unwanted(d, op); why != "" {
+	if why := WhyUnwanted(d, op); why != "" {
 		return why
 	}
-	return notAllowed(d, rec)
+	return whyNotAllowed(d, rec)
 }
 
-// Unwanted says why the fleet does not ask for an operation any more, or "".
-func Unwanted(d inventory.Desired, op inventory.Operation) string {
+// WhyUnwanted says why the fleet does not ask for an operation any more, or "".
+func WhyUnwanted(d inventory.Desired, op inventory.Operation) string {
 	switch {
 	case d.Workload == nil:
 		return "the fleet asks for no workload any more"
@@ -43,25 +43,26 @@ func Unwanted(d inventory.Desired, op inventory.Operation) string {
 	}
 }
 
-// notAllowed says why an operation that was not armed may not be armed, or "". The fleet decides, not the operation's own
-// fields: these may come from a status branch that somebody edited. The fleet asks for the operation's workload still.
-func notAllowed(d inventory.Desired, rec inventory.Record) string {
+// whyNotAllowed says why an operation that was not armed may not be armed, or "". The fleet decides. The fields of
+// the operation do not, as they may come from a status branch that somebody edited. The fleet still asks for the
+// workload of the operation.
+func whyNotAllowed(d inventory.Desired, rec inventory.Record) string {
 	op, root := *rec.Operation, rec.Operation.Root()
-	if why := otherDisks(d); why != "" {
+	if why := whyOtherDisks(d); why != "" {
 		return why
 	}
 	if root.Content == inventory.ContentBlank {
 		return ""
 	}
-	if why := Unsigned(d); why != "" {
+	if why := WhyUnsigned(d); why != "" {
 		return why
 	}
-	if d.Reinstallable && keepsReinstalling(d, rec) {
-		return ""
-	}
-	seen := inventory.EraseConsent(d.ID, root.Disk, root.Content, op.Inputs)
-	over := inventory.EraseConsent(d.ID, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen, op.Inputs)
-	if given := d.Consent.Erase; given == seen || given == over && unseen(rec, given) {
+	given := d.Consent.Erase
+	overSeen := given == inventory.EraseConsent(d.ID, root.Disk, root.Content, op.Inputs)
+	named := inventory.NamedDisk(d.RootDisk)
+	overUnseen := given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, op.Inputs)
+	coveredByRule := d.Reinstallable && keepsReinstalling(d, rec)
+	if coveredByRule || overSeen || overUnseen && countsUnseen(rec, given) {
 		return ""
 	}
 	return "nothing in the fleet allows what it would erase"

@@ -6,22 +6,24 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Unsigned says why nothing may be erased on a host where the daemon's configuration wants two signers for that, or "". One of them alone could move a
-// host out of its ring: where no tag is followed nothing is erased.
+// WhyUnsigned says why nothing may be erased on a host where the daemon's configuration wants two signers, or "". A
+// single person could move a host out of its ring: without a tag nothing is erased.
 //
 //	two signers asked for   the host's ring        may be erased
 //	no                      any                    yes
 //	yes                     none, or follows the trunk   no
 //	yes                     runs a tag             when somebody else than its signer countersigned it
-func Unsigned(d inventory.Desired) string {
+func WhyUnsigned(d inventory.Desired) string {
 	s := d.Signatures
 	switch {
 	case s == nil:
 		return ""
 	case s.Tag == "" && d.Ring == "":
-		return "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: put it into one that follows tags"
+		return "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: put it into " +
+			"one that follows tags"
 	case s.Tag == "":
-		return fmt.Sprintf("two must sign what erases, on its tag (trust.twoSigners), and ring %s runs none: let it follow tags", d.Ring)
+		return fmt.Sprintf("two must sign what erases, on its tag (trust.twoSigners), and ring %s runs none: let it "+
+			"follow tags", d.Ring)
 	case s.Second != "":
 		return ""
 	}
@@ -35,14 +37,15 @@ func Unsigned(d inventory.Desired) string {
 	return why
 }
 
-// signed is the hold of a change that erases, or nil: consent, where that is missing, and two signers.
-func signed(d inventory.Desired, c Change, consent *Hold) *Hold {
-	missing := Unsigned(d)
+// holdForSigners adds the missing signers to the hold of a change that erases. The given hold asks for consent; nil
+// means that the change has consent.
+func holdForSigners(d inventory.Desired, c Change, consent *Hold) *Hold {
+	missing := WhyUnsigned(d)
 	switch {
 	case missing == "":
 		return consent
 	case consent == nil:
-		return &Hold{Reason: NeedsSigners, Unsigned: d.Signatures.Tag, Message: fmt.Sprintf("this would erase disk %s (%s): %s", c.Disk.Label(), c.Summary, missing)}
+		return &Hold{Reason: NeedsSigners, Unsigned: d.Signatures.Tag, Message: eraseMessage(c, missing)}
 	default:
 		both := *consent
 		both.Unsigned, both.Message = d.Signatures.Tag, both.Message+"; and "+missing

@@ -2,8 +2,8 @@ package change
 
 import "github.com/gitmetal/ingot/inventory"
 
-// Started reports whether a record says that a daemon started the machine, or wrote the system that may run on it: such a machine
-// is not held when it is found running.
+// Started reports whether a record says that a daemon started the machine, or wrote the system that may run on the
+// machine. Such a machine is not held when it is found running.
 //
 //	the record has                                                    a daemon started it
 //	a system installed                                                yes

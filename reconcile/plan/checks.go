@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
+)
+
+// checkBMC answers while the BMC does not. Unreachable, refused and unknown are never read as off.
+func (h host) checkBMC() (Plan, bool) {
+	hold := change.Hold{Message: h.observed.BMC.Error}
+	switch h.observed.BMC.Reach {
+	case inventory.Reached:
+		if h.observed.BMC.Power != inventory.PowerUnknown {
+			return Plan{}, false
+		}
+		hold = change.Hold{Reason: change.BMCRefused, Message: "the BMC does not say whether the machine is on"}
+	case inventory.NotAsked:
+		return Plan{Phase: Waiting, Waits: "a look at the BMC"}, true
+	case inventory.Unreachable:
+		hold.Reason = change.BMCUnreachable
+	case inventory.Unauthorized:
+		hold.Reason = change.BMCUnauthorized
+	case inventory.Refused:
+		hold.Reason = change.BMCRefused
+	default:
+		panic("plan: unknown reach " + string(h.observed.BMC.Reach))
+	}
+	return Plan{Phase: Waiting, Hold: &hold, Waits: "the BMC"}, true
+}
+
+// checkTokenAlarm answers when two keys used the token of the current boot. Nothing that the agent says counts until
+// a later commit.
+func (h host) checkTokenAlarm() (Plan, bool) {
+	b := h.record.Boot
+	if h.observed.Agent.Alarm == "" || b == nil || h.observed.Agent.Epoch != b.Epoch || b.Commit != h.desired.Commit {
+		return Plan{}, false
+	}
+	return h.holdHost(change.Hold{Reason: change.TokenAlarm, Message: h.observed.Agent.Alarm +
+		": find out who read the boot medium; any later commit of the fleet starts another boot"}), true
+}
+
+// checkImage answers until the workload's image is in the mirror and verified. No machine boots before that.
+func (h host) checkImage() (Plan, bool) {
+	switch i := h.observed.Image; i.State {
+	case inventory.ImageReady:
+		return Plan{}, false
+	case inventory.ImageMissing:
+		return planAction(Waiting,
+			Action{Kind: FetchImage, Reason: "the image must be verified before anything boots for it"}), true
+	case inventory.ImageFetching:
+		return Plan{Phase: Waiting, Waits: "the image to be fetched and verified", Again: 2 * time.Second}, true
+	case inventory.ImageFailed:
+		p := planAction(Held, Action{Kind: FetchImage, Reason: "try again what failed"})
+		p.Hold = &change.Hold{Reason: change.ImageUnusable, Message: i.Error + ": nothing was booted"}
+		return p, true
+	default:
+		panic("plan: unknown image phase " + string(i.State))
+	}
+}
+
+// checkConfig answers while the config of the host cannot be rendered. No machine boots for such a config.
+func (h host) checkConfig() (Plan, bool) {
+	if h.observed.Config.Error == "" {
+		return Plan{}, false
+	}
+	return h.holdHost(change.Hold{Reason: change.ConfigUnusable, Message: h.observed.Config.Error +
+		": nothing was booted"}), true
+}
