@@ -29,9 +29,9 @@ func bootsRamdisk(record inventory.Record) bool {
 func (e *Effects) Serve(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Served {
 	err := e.serveBoot(ctx, desired, record)
 	if errors.Is(err, hub.ErrStale) {
-		return inventory.Served{Stale: unknownAgent(err)}
+		return inventory.Served{Stale: explainUnknownAgent(err)}
 	}
-	return inventory.Served{Unknown: unknownAgent(err)}
+	return inventory.Served{Unknown: explainUnknownAgent(err)}
 }
 
 func (e *Effects) serveBoot(ctx context.Context, desired inventory.Desired, record inventory.Record) error {

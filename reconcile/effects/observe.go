@@ -18,12 +18,12 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 		Config: e.observeConfig(desired, record),
 	}
 	agent, err := e.config.Hub.State(ctx, string(desired.ID))
-	observed.Agent = inventory.Served{Unknown: unknownAgent(err)}.Agent(agent, record.Epoch)
+	observed.Agent = inventory.Served{Unknown: explainUnknownAgent(err)}.Agent(agent, record.Epoch)
 	return observed
 }
 
-// unknownAgent says why it is not known what an agent said, or "". Not knowing must not read as "no agent".
-func unknownAgent(err error) string {
+// explainUnknownAgent says why it is not known what an agent said, or "". Not knowing must not read as "no agent".
+func explainUnknownAgent(err error) string {
 	if err == nil {
 		return ""
 	}
