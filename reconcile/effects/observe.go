@@ -8,7 +8,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Observe looks at one host: at its BMC, at what its agent said, at its boot medium and its image. It changes nothing.
+// Observe looks at one host: at the BMC, the agent's reports, the boot medium, the image and the config. Observe
+// changes nothing.
 func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
 	observed := inventory.Observed{
 		Record: record,
@@ -22,7 +23,7 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 	return observed
 }
 
-// explainUnknownAgent says why it is not known what an agent said, or "". Not knowing must not read as "no agent".
+// explainUnknownAgent says why the agent's reports are unknown, or "". An unknown report must not read as "no agent".
 func explainUnknownAgent(err error) string {
 	if err == nil {
 		return ""
@@ -30,7 +31,7 @@ func explainUnknownAgent(err error) string {
 	return "the daemon cannot tell what the agent said: " + err.Error()
 }
 
-// observeBMC asks as little as will do: the drives only while a boot is under way.
+// observeBMC asks for little: the drives are read only while a boot is under way.
 func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 	record inventory.Record) inventory.BMCState {
 	if desired.BMC == nil {
@@ -66,7 +67,8 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 	return state
 }
 
-// observeDrives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.
+// observeDrives gives the virtual CDs. The inserted medium is shown by the daemon's own URL, whatever the BMC makes of
+// the URL.
 func (e *Effects) observeDrives(ctx context.Context, client *redfish.Client,
 	host inventory.MachineID) ([]inventory.Slot, error) {
 	slots, err := client.Media(ctx)
