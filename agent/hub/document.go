@@ -41,7 +41,7 @@ type document struct {
 	Facts       *inventory.Facts     `json:"facts,omitempty"`
 	Job         *job                 `json:"job,omitempty"`
 	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
@@ -73,14 +73,14 @@ type job struct {
 	Over bool `json:"over,omitempty"`
 	// Why is the reason of the withdrawal.
 	Why string `json:"why,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
 // result is the agent's report of the end of an attempt.
 type result struct {
 	wire.Result
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
