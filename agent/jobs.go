@@ -21,7 +21,7 @@ func (a *agent) workOnJobs(ctx context.Context) error {
 	w := worker{agent: a}
 	defer w.running.Wait()
 	for pause := firstPause; ; {
-		err := w.serveNextJob(ctx)
+		err := w.takeNextJob(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -37,8 +37,8 @@ func (a *agent) workOnJobs(ctx context.Context) error {
 	}
 }
 
-// serveNextJob polls once, and acts on the answer.
-func (w *worker) serveNextJob(ctx context.Context) error {
+// takeNextJob polls once, and acts on the answer.
+func (w *worker) takeNextJob(ctx context.Context) error {
 	job, err := w.pollJob(ctx)
 	var unreadable errUnreadable
 	switch {
@@ -141,7 +141,7 @@ func (w *worker) takeJob(ctx context.Context, job wire.Job, do func() wire.Resul
 	w.mu.Unlock()
 	switch {
 	case current.isAttempt(job):
-		// a daemon that hands the running job out again must not be polled without pause
+		// A daemon that hands the running job out again must not be polled without pause.
 		pauseFor(ctx, firstPause)
 		return nil
 	case working && ended != nil:

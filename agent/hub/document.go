@@ -33,7 +33,7 @@ type document struct {
 	Boot     string          `json:"boot,omitempty"` // the expected boot
 	Epoch    inventory.Epoch `json:"epoch,omitempty"`
 	Expected time.Time       `json:"expected,omitzero"` // the token must be used first within TokenTTL from here
-	// hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
+	// Key is the hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
 	Key         string               `json:"key,omitempty"`
 	Certificate []byte               `json:"certificate,omitempty"`
 	Enrolled    time.Time            `json:"enrolled,omitzero"`

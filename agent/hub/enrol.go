@@ -27,7 +27,7 @@ func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	if m.Version != wire.Version {
 		return statusError{http.StatusBadRequest, "another version of the protocol"}
 	}
-	if !h.Token(m.Host, m.Boot, m.Epoch).Equal(secret.New(m.Token)) {
+	if !h.BootToken(m.Host, m.Boot, m.Epoch).Equal(secret.New(m.Token)) {
 		return errRefused
 	}
 	csr, err := parseCSR(m.CSR)

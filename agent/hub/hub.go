@@ -82,8 +82,8 @@ func New(config Config) *Hub {
 	h := &Hub{
 		config:      config,
 		roots:       config.Identity.buildCAPool(),
-		tokenKey:    config.Identity.Derive("boot token"),
-		homeKey:     config.Identity.Derive("phone-home token"),
+		tokenKey:    config.Identity.DeriveKey("boot token"),
+		homeKey:     config.Identity.DeriveKey("phone-home token"),
 		failures:    newLimiter(1, 30),
 		calls:       newLimiter(50, 200),
 		entries:     map[string]*entry{},

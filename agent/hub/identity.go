@@ -110,8 +110,8 @@ func LoadIdentity(dir string) (*Identity, error) {
 	return identity, nil
 }
 
-// Derive gives 32 bytes for one purpose, the same for the life of the identity (HKDF-SHA256).
-func (i *Identity) Derive(purpose string) []byte {
+// DeriveKey gives 32 bytes for one purpose, the same for the life of the identity (HKDF-SHA256).
+func (i *Identity) DeriveKey(purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, i.root, nil, "ingot "+purpose, sha256.Size)
 	if err != nil {
 		panic(err) // only for lengths over 255 hashes

@@ -112,7 +112,7 @@ func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wir
 		next, err = h.chooseJob(p.host, e, doc, poll)
 		moved = moved || doc.Job != before
 		lacks := err == nil && next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.hasEnded()
-		if lacks != e.agentLacksJob { // the daemon died while it handed the job out
+		if lacks != e.agentLacksJob { // the daemon died during the hand-out of the job
 			e.agentLacksJob = lacks
 			moved = true
 		}
@@ -130,7 +130,7 @@ func (h *Hub) chooseJob(host string, e *entry, doc *document, poll wire.Poll) (*
 		return nil, nil
 	}
 	j := *doc.Job
-	// its answer was lost, or the agent began anew
+	// The answer with the job was lost, or the agent began anew.
 	if j.State == inventory.JobWithdrawn && !j.Over && poll.Running == "" {
 		j.Over, j.Again = true, true
 		doc.Job = &j
@@ -139,7 +139,7 @@ func (h *Hub) chooseJob(host string, e *entry, doc *document, poll wire.Poll) (*
 		return nil, nil
 	}
 	if poll.Running == j.ID {
-		// it had the job before this document began, and what it was let do then is not known
+		// The agent had the job before this document began, and the leave of that time is not known.
 		if j.State == inventory.JobAssigned {
 			j.State, j.Since, j.Asks, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true
 			j.Begun = j.Begun || !j.isScript()
@@ -188,10 +188,12 @@ func (h *Hub) allowStep(ctx context.Context, p peer, id string, m wire.Progress)
 		}
 		j := *doc.Job
 		installs := j.Install != "" && m.Step == j.Install
-		if gone = j.hasEnded(); gone || !j.needsLeave() && (!installs || !m.Asks) {
+		nothingToAllow := !j.needsLeave() && (!installs || !m.Asks)
+		writesAlready := installs && !m.Asks && (m.Done != 0 || m.Total != 0)
+		if gone = j.hasEnded(); gone || nothingToAllow {
 			return nil
 		}
-		if asks := m.Asks || m.Done == 0 && m.Total == 0; asks || !installs {
+		if !writesAlready {
 			refusal, err := h.config.Leave(p.host, j.operationID())
 			if err != nil {
 				return statusError{http.StatusServiceUnavailable, err.Error()}

@@ -10,9 +10,9 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Token is the secret on the medium of one boot: 43 characters base64url of 256 bits, the same at every call. The token
-// lets an agent in only while the boot is expected, see Expect.
-func (h *Hub) Token(host, boot string, epoch inventory.Epoch) secret.Value {
+// BootToken is the secret on the medium of one boot: 43 characters base64url of 256 bits, the same at every call. The
+// token lets an agent in only while the boot is expected, see Expect.
+func (h *Hub) BootToken(host, boot string, epoch inventory.Epoch) secret.Value {
 	return computeMAC(h.tokenKey, host, boot, epoch)
 }
 

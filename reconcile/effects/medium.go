@@ -65,7 +65,7 @@ func (e *Effects) buildBootFiles(desired inventory.Desired, record inventory.Rec
 		Host:    string(record.ID),
 		Boot:    boot.ID,
 		Epoch:   boot.Epoch,
-		Token:   e.config.Hub.Token(string(record.ID), boot.ID, boot.Epoch).Reveal(),
+		Token:   e.config.Hub.BootToken(string(record.ID), boot.ID, boot.Epoch).Reveal(),
 		URLs:    e.config.URLs,
 		Pins:    []string{e.config.Pin},
 		Time:    e.config.Now().UTC(),

@@ -40,7 +40,7 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 	state := inventory.BMCState{At: e.config.Now()}
 	client, err := e.bmcs.openClient(ctx, desired)
 	if err != nil {
-		// nothing was asked: there is nothing to ask with
+		// Without a client the BMC was not asked.
 		state.Reach, state.Error = inventory.Unauthorized, err.Error()
 		return state
 	}
