@@ -140,7 +140,7 @@ type Disk struct {
 
 // Content is the content of a disk at the agent's look. Exactly one of Blank, Signature and Unreadable is set.
 type Content struct {
-	// zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
+	// Blank: zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
 	Blank bool `json:"blank,omitempty"`
 	// 16 hex digits over the sampled bytes that name what is there (partition table, labels, superblocks)
 	Signature  string `json:"signature,omitempty"`
