@@ -1,5 +1,9 @@
-// Package agent is the loop that runs in the ramdisk: enrol, report the hardware, ask for the next job, do it, report. It opens no port, keeps
-// nothing but in RAM, and decides nothing: which disk is written is in the job, and only verified here.
+// Package agent is the loop that runs in the ramdisk: enrol, report the hardware, ask for a job, run the job, report
+// the result. The agent opens no port, keeps everything in RAM, and decides nothing: a job names the disk to write, and
+// the agent only verifies the disk.
+//
+// Call Run with a Config; package agent/steps does the steps of a job for the Machine. Do not add policy here: the
+// planner in the daemon decides.
 package agent
 
 import (
@@ -13,9 +17,9 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// Machine is the hardware the agent runs on. Calls do not overlap.
+// Machine is the hardware that the agent runs on. Calls do not overlap.
 type Machine interface {
-	// Facts reads the hardware. What cannot be read is in Facts.Errors.
+	// Facts reads the hardware. Facts.Errors names the parts that cannot be read.
 	Facts(ctx context.Context) (wire.Facts, error)
 	// Do runs one step of a job to its end. A steps.Failure carries output for the daemon.
 	Do(ctx context.Context, step wire.Step, s Session) (*wire.BootEntry, error)
@@ -25,7 +29,7 @@ type Machine interface {
 
 // Session is what a running step may use.
 type Session interface {
-	// Report says how far the step is. It never blocks for long and may be dropped.
+	// Report says how far the step is. Report never blocks for long; a report may be dropped.
 	Report(p wire.Progress)
 	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job.
 	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)
@@ -37,7 +41,8 @@ type Config struct {
 	Machine Machine
 	Log     *slog.Logger
 	Now     func() time.Time // default time.Now
-	// KeyFile keeps the agent's key, in RAM, so that a restarted agent is the same agent; "" keeps it in the process only.
+	// KeyFile keeps the agent's key, in RAM, so that a restarted agent is the same agent; "" keeps the key in the
+	// process.
 	KeyFile string
 }
 
@@ -47,8 +52,9 @@ const (
 	maxPause   = 15 * time.Second
 )
 
-// Run enrols, reports the hardware and works on jobs until ctx ends, and returns ctx.Err() then. Whatever the daemon answers, it tries again:
-// a daemon that is being restarted refuses what it knows a moment later. Another error means that the boot medium is of no use.
+// Run enrols, reports the hardware and works on jobs until ctx ends, and then returns ctx.Err(). Run repeats a call
+// after any answer of the daemon: a restarting daemon refuses at first. Another error means that the boot medium is
+// useless.
 func Run(ctx context.Context, c Config) error {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -82,7 +88,7 @@ func (a *agent) enrolUntilDone(ctx context.Context) error {
 	return a.tryUntilDone(ctx, "enrol", a.client.tradeToken)
 }
 
-// readHardware reads the hardware. What cannot be read is part of the report.
+// readHardware reads the hardware. A part that cannot be read becomes an error in the report.
 func (a *agent) readHardware(ctx context.Context) error {
 	facts, err := a.Machine.Facts(ctx)
 	if ctx.Err() != nil {
@@ -101,7 +107,8 @@ func (a *agent) reportHardware(ctx context.Context) error {
 	})
 }
 
-// callDaemon posts a message. An agent that is refused may hold a certificate that has ended: it enrols again, with the same key, and repeats.
+// callDaemon posts a message. The certificate of a refused agent may have ended: the agent enrols again, with the same
+// key, and repeats the message.
 func (a *agent) callDaemon(ctx context.Context, path string, in, out any) error {
 	err := a.client.postMessage(ctx, path, in, out)
 	if !errors.Is(err, errRefused) {
@@ -113,7 +120,7 @@ func (a *agent) callDaemon(ctx context.Context, path string, in, out any) error 
 	return a.client.postMessage(ctx, path, in, out)
 }
 
-// tryUntilDone tries until it works or ctx ends.
+// tryUntilDone calls try until try succeeds or ctx ends.
 func (a *agent) tryUntilDone(ctx context.Context, what string, try func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := try(ctx)

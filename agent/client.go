@@ -38,19 +38,19 @@ var (
 const (
 	dialTimeout = 15 * time.Second
 	tlsTimeout  = 20 * time.Second
-	stall       = 60 * time.Second // without a byte of an image; then the transfer is cut, and resumed
+	stall       = 60 * time.Second // without a byte of an image: the transfer is cut, and resumed
 )
 
-// client speaks to the daemon. It trusts the pinned key and nothing else, and shows its certificate once it has one.
+// client speaks to the daemon. A client trusts only the pinned key, and shows the certificate from enrolment on.
 type client struct {
 	boot               wire.BootConfig
 	now                func() time.Time
 	started            time.Time
 	key                *ecdsa.PrivateKey
 	csr                []byte
-	withoutCertificate *http.Client                // without a certificate: for enrolment
+	withoutCertificate *http.Client                // for enrolment
 	withCertificate    atomic.Pointer[http.Client] // nil before enrolment
-	answeredURL        atomic.Int64                // index into boot.URLs of the one that answered last
+	answeredURL        atomic.Int64                // index into boot.URLs of the URL that answered last
 }
 
 func newClient(c Config) (*client, error) {
@@ -71,14 +71,15 @@ func newClient(c Config) (*client, error) {
 	return cl, nil
 }
 
-// newHTTPClient makes an HTTP client that shows a certificate. It uses no proxy, no authority of the system, and follows no redirect.
+// newHTTPClient makes an HTTP client that shows a certificate. The client uses no proxy, no authority of the system,
+// and follows no redirect.
 func (c *client) newHTTPClient(certificate tls.Certificate) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSClientConfig: &tls.Config{
 				MinVersion:         tls.VersionTLS13,
-				InsecureSkipVerify: true, // replaced by VerifyConnection, which trusts the pins of the boot medium only
+				InsecureSkipVerify: true, // VerifyConnection trusts the pins of the boot medium only
 				VerifyConnection:   c.verifyDaemon,
 				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 					return &certificate, nil
@@ -116,7 +117,8 @@ func (c *client) verifyDaemon(state tls.ConnectionState) error {
 	return nil
 }
 
-// readClock is the machine's clock, but never behind the boot medium's time: a machine without a battery starts in 1970.
+// readClock is the machine's clock, but never earlier than the boot medium's time: a machine without a battery starts
+// in 1970.
 func (c *client) readClock() time.Time {
 	now := c.now()
 	if earliest := c.boot.Time.Add(now.Sub(c.started)); now.Before(earliest) {
@@ -125,7 +127,8 @@ func (c *client) readClock() time.Time {
 	return now
 }
 
-// tradeToken trades the token for a certificate. Repeated, it gives the same one, or a new one when that has ended.
+// tradeToken trades the token for a certificate. A repeated call gives the same certificate, or a new certificate after
+// the end of the first.
 func (c *client) tradeToken(ctx context.Context) error {
 	var answer wire.Enrolled
 	err := c.postWith(ctx, c.withoutCertificate, wire.PathEnrol, wire.Enrol{
@@ -150,7 +153,8 @@ func (c *client) tradeToken(ctx context.Context) error {
 	return nil
 }
 
-// postMessage sends a message as an enrolled agent and reads the answer into out, which may be nil. 204 leaves out as it is.
+// postMessage sends a message as an enrolled agent and reads the answer into out, which may be nil. An answer 204 does
+// not change out.
 func (c *client) postMessage(ctx context.Context, path string, in, out any) error {
 	return c.postWith(ctx, c.withCertificate.Load(), path, in, out)
 }
@@ -188,16 +192,16 @@ func (c *client) postWith(ctx context.Context, over *http.Client, path string, i
 	return nil
 }
 
-// errUnreadable is a whole answer that carries a job and that this agent cannot take: the same answer would come again.
+// errUnreadable is a complete answer with a job that this agent cannot read. The daemon would repeat the answer.
 type errUnreadable struct {
-	job wire.Job // ID and Attempt alone
+	job wire.Job // ID and Attempt only
 	err error
 }
 
 func (e errUnreadable) Error() string { return e.err.Error() }
 func (e errUnreadable) Unwrap() error { return e.err }
 
-// describeUnreadable names the job that an answer carries, as far as its headers tell.
+// describeUnreadable adds the job that the headers of an answer name.
 func describeUnreadable(response *http.Response, err error) error {
 	id := response.Header.Get(wire.HeaderJob)
 	attempt, bad := strconv.Atoi(response.Header.Get(wire.HeaderAttempt))
@@ -207,7 +211,7 @@ func describeUnreadable(response *http.Response, err error) error {
 	return errUnreadable{wire.Job{ID: id, Attempt: attempt}, err}
 }
 
-// sendRequest tries the daemon's URLs in turn, beginning with the one that answered last. It returns successes only.
+// sendRequest tries the daemon's URLs in turn, beginning with the URL that answered last. Only a success is returned.
 func (c *client) sendRequest(ctx context.Context, over *http.Client, path string,
 	request func(url string) (*http.Request, error)) (*http.Response, error) {
 	var failures []error
@@ -233,13 +237,13 @@ func (c *client) sendRequest(ctx context.Context, over *http.Client, path string
 	return nil, errors.Join(failures...)
 }
 
-// isAlert reports whether the daemon ended the TLS handshake: it does so with a certificate that has ended.
+// isAlert reports whether the daemon ended the TLS handshake, as the daemon does for an ended certificate.
 func isAlert(err error) bool {
 	var operation *net.OpError
-	return errors.As(err, &operation) && operation.Op == "remote error" // crypto/tls has no type for it outside of QUIC
+	return errors.As(err, &operation) && operation.Op == "remote error" // crypto/tls has a type for alerts only in QUIC
 }
 
-// checkAnswer turns an answer that is no success into an error and closes its body.
+// checkAnswer turns a failure answer into an error, and closes the body of the answer.
 func checkAnswer(response *http.Response) error {
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return nil
@@ -259,7 +263,7 @@ func checkAnswer(response *http.Response) error {
 	return fmt.Errorf("the daemon answers %d %s", response.StatusCode, strings.TrimSpace(string(text)))
 }
 
-// openImage opens an image's bytes from offset on. The caller closes it; a transfer that stalls fails.
+// openImage opens an image's bytes from offset on. The caller closes the body; a stalled transfer fails.
 func (c *client) openImage(ctx context.Context, sha string, offset int64) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	want := http.StatusOK
@@ -284,12 +288,12 @@ func (c *client) openImage(ctx context.Context, sha string, offset int64) (io.Re
 	return watchBody(response.Body, cancel), nil
 }
 
-// watchBody gives a body whose reads are cut with cancel when no byte comes.
+// watchBody gives a body that calls cancel when a read gets no byte for the time stall.
 func watchBody(body io.ReadCloser, cancel context.CancelFunc) *watchedBody {
 	return &watchedBody{body: body, timer: time.AfterFunc(stall, cancel), cancel: cancel}
 }
 
-// watched is a body whose reads have a deadline.
+// watchedBody is a body with a deadline for every read.
 type watchedBody struct {
 	body   io.ReadCloser
 	timer  *time.Timer

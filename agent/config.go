@@ -14,13 +14,15 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// configPatience is how long a config is asked for before its job fails.
+// configPatience is how long the agent asks for a config before the job fails.
 const configPatience = 5 * time.Minute
 
-// errAnother is a config that is not the job's. Another answer will not come: the daemon takes the config and its digest from the same job.
+// errOtherConfig says that the served config is not the config of the job. The agent does not ask again: the daemon
+// takes config and digest from the same job.
 var errOtherConfig = errors.New("the daemon's config is not the one of the job")
 
-// fetchConfigs gives a job whose configs were fetched. Nothing was done to the machine yet. An error is for people: the job fails with it, untouched.
+// fetchConfigs fetches the configs of a job, and gives the job with the configs. The machine is still untouched. Errors
+// are for people: the job fails untouched with the error's text.
 func (a *agent) fetchConfigs(ctx context.Context, job wire.Job) (wire.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, configPatience)
 	defer cancel()
@@ -40,7 +42,7 @@ func (a *agent) fetchConfigs(ctx context.Context, job wire.Job) (wire.Job, error
 	return job, nil
 }
 
-// fetchConfig asks for a config until it is there, the daemon says that it will not be, or ctx ends.
+// fetchConfig asks for a config until the daemon serves the config or refuses for good, or ctx ends.
 func (a *agent) fetchConfig(ctx context.Context, job string, ref wire.ConfigRef) ([]byte, error) {
 	if ref.Size < 0 || ref.Size > wire.MaxConfig {
 		return nil, fmt.Errorf("it has %d bytes, this agent takes at most %d: make the workload's Butane config "+
@@ -54,7 +56,7 @@ func (a *agent) fetchConfig(ctx context.Context, job string, ref wire.ConfigRef)
 		case errors.Is(err, errGone), errors.Is(err, errMissing), errors.Is(err, errOtherConfig):
 			return nil, err
 		case errors.Is(err, errRefused):
-			err = errors.Join(err, a.client.tradeToken(ctx)) // its certificate may have ended
+			err = errors.Join(err, a.client.tradeToken(ctx)) // the certificate may have ended
 		}
 		a.Log.Warn("fetch the config: trying again", "in", pause, "error", err)
 		if !pauseFor(ctx, pause) {
@@ -63,7 +65,8 @@ func (a *agent) fetchConfig(ctx context.Context, job string, ref wire.ConfigRef)
 	}
 }
 
-// getConfig fetches the Ignition config of a job and compares it with what the job says of it. A transfer that stalls fails.
+// getConfig fetches the Ignition config of a job once, and compares size and digest with the job's. A stalled transfer
+// fails.
 func (c *client) getConfig(ctx context.Context, job string, ref wire.ConfigRef) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -33,7 +33,8 @@ import (
 // patience is how long a test waits for anything.
 const patience = 2 * time.Minute
 
-// daemon is the other side of the protocol, scripted by a test. It outlives its server, as a journal outlives a process.
+// daemon is the other side of the protocol, scripted by a test. It outlives its server, as a journal outlives a
+// process.
 type daemon struct {
 	t           *testing.T
 	key         *ecdsa.PrivateKey

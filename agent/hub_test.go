@@ -18,7 +18,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// The agent and the daemon's real side of the protocol: a boot, an install that reads its image, and the power off, one after the other.
+// The agent and the daemon's real side of the protocol: a boot, an install that reads its image, and the power off, one
+// after the other.
 func TestRunWithTheRealHub(t *testing.T) {
 	t.Parallel()
 	h, boot := newHub(t)
@@ -105,7 +106,7 @@ func newHub(t *testing.T) (realHub, wire.BootConfig) {
 		t.Fatal(err)
 	}
 	return h, wire.BootConfig{
-		Version: wire.Version, Host: "web-1", Boot: "b1", Epoch: epoch, Token: h.Token("web-1", "b1", epoch).Reveal(),
+		Version: wire.Version, Host: "web-1", Boot: "b1", Epoch: epoch, Token: h.BootToken("web-1", "b1", epoch).Reveal(),
 		URLs: []string{server.URL}, Pins: []string{identity.Pin()}, Time: time.Now(),
 	}
 }

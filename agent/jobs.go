@@ -15,13 +15,13 @@ import (
 // maxError is the length in bytes of an error in a result.
 const maxError = 1 << 10
 
-// workOnJobs polls for jobs and runs them one at a time until ctx ends. While a job runs the polls go on, so that the daemon
-// knows that the agent lives and, after a restart, what it is working on.
+// workOnJobs polls for jobs and runs one job at a time until ctx ends. While a job runs the polls go on, so that the
+// daemon knows that the agent lives and, after a restart of the daemon, on which job the agent works.
 func (a *agent) workOnJobs(ctx context.Context) error {
 	w := worker{agent: a}
 	defer w.running.Wait()
 	for pause := firstPause; ; {
-		err := w.serveNextJob(ctx)
+		err := w.takeNextJob(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -37,8 +37,8 @@ func (a *agent) workOnJobs(ctx context.Context) error {
 	}
 }
 
-// serveNextJob asks once, and does what the answer says.
-func (w *worker) serveNextJob(ctx context.Context) error {
+// takeNextJob polls once, and acts on the answer.
+func (w *worker) takeNextJob(ctx context.Context) error {
 	job, err := w.pollJob(ctx)
 	var unreadable errUnreadable
 	switch {
@@ -63,12 +63,14 @@ type worker struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	current *task   // nil when idle
-	ended   []*task // of this boot, in order: each is done once, whatever a daemon that lost its memory hands out again
+	current *task // nil when idle
+	// ended are the ended tasks of this boot, in order. An ended task is never run again, also when a daemon without
+	// memory hands its job out again.
+	ended []*task
 }
 
-// findEnded gives the task of this attempt that has ended, or nil; also nil where a later attempt of the job has ended. The
-// caller holds the lock.
+// findEnded gives the ended task of this attempt. The result is nil without such a task, and nil after a later attempt
+// of the job has ended. The caller holds the lock.
 func (w *worker) findEnded(job wire.Job) *task {
 	latest := w.latestAttempt(job.ID)
 	for _, t := range w.ended {
@@ -79,7 +81,7 @@ func (w *worker) findEnded(job wire.Job) *task {
 	return nil
 }
 
-// latestAttempt is the highest attempt of a job that has ended; 0 without one. The caller holds the lock.
+// latestAttempt is the highest ended attempt of a job; 0 before any has ended. The caller holds the lock.
 func (w *worker) latestAttempt(id string) (attempt int) {
 	for _, t := range w.ended {
 		if t.job.ID == id {
@@ -94,15 +96,16 @@ type task struct {
 	job           wire.Job        // without its steps, which hold secrets
 	delivered     context.Context // ends when the daemon has the result
 	markDelivered context.CancelFunc
-	result        *wire.Result // nil while the machine is being worked on; guarded by worker.mu
+	result        *wire.Result // nil while the job runs; guarded by worker.mu
 }
 
-// isAttempt reports whether a task is of this attempt. Of a job that could not be read the kind is not known.
+// isAttempt reports whether a task is this attempt of the job. A job that could not be read has no known kind.
 func (t *task) isAttempt(job wire.Job) bool {
 	return t != nil && (t.job.Kind == job.Kind || job.Kind == "") && t.job.ID == job.ID && t.job.Attempt == job.Attempt
 }
 
-// pollJob asks for a job; nil when there is none. When the running job ends, the question changes: it is asked again.
+// pollJob asks for a job; nil when the daemon has no job. The call returns early when the running job ends, because the
+// next poll has to name another running job.
 func (w *worker) pollJob(ctx context.Context) (*wire.Job, error) {
 	w.mu.Lock()
 	current := w.current
@@ -129,8 +132,8 @@ func (w *worker) pollJob(ctx context.Context) (*wire.Job, error) {
 	}
 }
 
-// takeJob begins a job, which do runs. The one that runs is not begun twice; of one that has ended the result is said
-// again, also while another one runs; any other is refused while one runs.
+// takeJob begins a job; do runs the job. A running job is not begun twice. For an ended job takeJob posts the old
+// result, also while another job runs. While a job runs, a different job is refused.
 func (w *worker) takeJob(ctx context.Context, job wire.Job, do func() wire.Result) error {
 	w.mu.Lock()
 	current, ended := w.current, w.findEnded(job)
@@ -138,7 +141,7 @@ func (w *worker) takeJob(ctx context.Context, job wire.Job, do func() wire.Resul
 	w.mu.Unlock()
 	switch {
 	case current.isAttempt(job):
-		// a daemon that hands out what it was told is running shall not be asked without pause
+		// A daemon that hands the running job out again must not be polled without pause.
 		pauseFor(ctx, firstPause)
 		return nil
 	case working && ended != nil:
@@ -146,7 +149,7 @@ func (w *worker) takeJob(ctx context.Context, job wire.Job, do func() wire.Resul
 	case working:
 		return w.postResult(ctx, job, refuseJob("this machine still works on job %s", current.job.ID))
 	case current != nil:
-		// The daemon goes on as soon as it has the result, and may be faster than its own answer.
+		// The daemon continues after the result, perhaps before the agent has read the answer to the result.
 		select {
 		case <-current.delivered.Done():
 			return w.takeJob(ctx, job, do)
@@ -161,7 +164,7 @@ func (w *worker) takeJob(ctx context.Context, job wire.Job, do func() wire.Resul
 	return nil
 }
 
-// startTask runs a job in the background, and posts its result until the daemon has it.
+// startTask runs a job in the background, and posts the result until the daemon has the result.
 func (w *worker) startTask(ctx context.Context, job wire.Job, do func() wire.Result) {
 	t := &task{job: wire.Job{ID: job.ID, Attempt: job.Attempt, Kind: job.Kind, Epoch: job.Epoch}}
 	t.delivered, t.markDelivered = context.WithCancel(context.Background())
@@ -188,7 +191,8 @@ func (w *worker) startTask(ctx context.Context, job wire.Job, do func() wire.Res
 	})
 }
 
-// deliverResult posts a result until the daemon has it; false when it was not wanted any more, or ctx ended first.
+// deliverResult posts a result until the daemon has the result; false when the daemon did not want the result any more,
+// or ctx ended first.
 func (w *worker) deliverResult(ctx context.Context, job wire.Job, result wire.Result) bool {
 	wanted := true
 	err := w.agent.tryUntilDone(ctx, "report the result", func(ctx context.Context) error {
@@ -215,8 +219,8 @@ func (w *worker) powerOff(ctx context.Context) {
 	}
 }
 
-// reportAgain gives the hardware to a daemon that lost it. The disks of a machine that is being written to are not
-// looked at anew.
+// reportAgain sends the hardware to a daemon that lost the facts. While a job writes, the agent does not read the disks
+// again.
 func (w *worker) reportAgain(ctx context.Context) error {
 	w.mu.Lock()
 	idle := w.current == nil
@@ -256,11 +260,12 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	}
 }
 
+// refuseJob is the result of a job that the agent does not begin.
 func refuseJob(format string, arguments ...any) wire.Result {
 	return wire.Result{Error: fmt.Sprintf(format, arguments...) + "; nothing was done", Untouched: true}
 }
 
-// runSteps runs a job's steps in order. A job that was withdrawn ends between two of them.
+// runSteps runs a job's steps in order. A withdrawn job ends between two steps.
 func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 	s := newSession(ctx, w.agent, job)
 	defer s.flushAndStop()
@@ -302,7 +307,7 @@ func describeFailure(step wire.Step, err error) wire.Result {
 	return result
 }
 
-// joinLines makes a text that people read in one line of at most maxError bytes.
+// joinLines gives a text for people as one line of at most maxError bytes.
 func joinLines(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, unicode.IsControl), "; ")
 	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")

@@ -317,7 +317,8 @@ func TestRunPowersOffOnceTheDaemonKnows(t *testing.T) {
 				d.result() // it came first
 				return
 			}
-			// The agent is idle again, and did not power off before that. The poll it gave up on may be noted after the one it asked instead.
+			// The agent is idle again, and did not power off before that. The poll it gave up on may be noted after the
+			// one it asked instead.
 			d.await("another idle poll", func(s seen) bool {
 				idle := 0
 				for _, poll := range s.polls {

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 )
 
-// loadKey reads the key that an agent of this boot made before, or makes one and keeps it. A file that holds no key is an error: another key with
-// the same token would be taken for a theft of it.
+// loadKey reads the key that an earlier process of this boot made, or makes and keeps a new key. A file without a key
+// is an error: the daemon takes a second key with the same token for a theft of the token.
 func loadKey(file string) (*ecdsa.PrivateKey, error) {
 	if file == "" {
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -32,7 +32,7 @@ func loadKey(file string) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// makeKey keeps the key before it is used for the first time; the file is there whole or not at all.
+// makeKey writes a new key to the file before the first use of the key. The file is written completely or not at all.
 func makeKey(file string) (*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -20,7 +20,8 @@ func withInstall(id string, scripts ...string) wire.Job {
 	return job
 }
 
-// No answer is no leave: an install step waits for the daemon, for as long as it takes, and is not begun when the answer is no.
+// No answer is no leave: an install step waits for the daemon, for as long as it takes, and is not begun when the
+// answer is no.
 func TestAnInstallWaitsForTheDaemonsAnswer(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]int{"yes": http.StatusNoContent, "no": http.StatusGone} {

@@ -11,14 +11,14 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// maxLines is how many lines wait to be posted; older ones are dropped.
+// maxLines is how many lines may wait for a post; older lines are dropped.
 const maxLines = 200
 
-// lastWord is how long a step waits for the daemon at its beginning, and a job at its end.
+// answerTimeout is how long the beginning of a step, and the end of a job, wait for the daemon.
 const answerTimeout = 3 * time.Second
 
-// session sends a job's progress in the background: the newest figures and all lines since the last post, at most two posts a second.
-// What cannot be posted is dropped.
+// session posts a job's progress in the background: the newest figures and the lines since the last post, at most two
+// posts a second. A post that fails is dropped.
 type session struct {
 	agent  *agent
 	job    wire.Job
@@ -44,7 +44,7 @@ func newSession(ctx context.Context, a *agent, job wire.Job) *session {
 	return s
 }
 
-// flushAndStop posts what is left, and waits until the sender has ended.
+// flushAndStop posts the pending progress, and waits for the end of the sender.
 func (s *session) flushAndStop() {
 	close(s.quit)
 	defer s.cancel()
@@ -52,7 +52,7 @@ func (s *session) flushAndStop() {
 	<-s.done
 }
 
-// standing is what the daemon thinks of a running job.
+// stepAnswer is the daemon's answer to an agent that asks whether a step may begin.
 type stepAnswer string
 
 const (
@@ -60,8 +60,9 @@ const (
 	jobWithdrawn stepAnswer = "withdrawn"
 )
 
-// enterStep tells the daemon that a step begins, and asks whether it may. An install step waits for the answer for as long as it takes: no answer is no leave to
-// write. Any other step goes on without a daemon, after lastWord.
+// enterStep tells the daemon that a step begins, and asks whether the step may begin. An install step waits for an
+// answer without limit: without leave the agent writes nothing. Another step goes on after answerTimeout without an
+// answer.
 func (s *session) enterStep(ctx context.Context, step wire.Step) stepAnswer {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		answered := s.askLeave(ctx, step)
@@ -78,7 +79,7 @@ func (s *session) enterStep(ctx context.Context, step wire.Step) stepAnswer {
 	}
 }
 
-// askLeave asks once whether a step may begin, and reports whether there was an answer.
+// askLeave asks once whether a step may begin, and reports whether the daemon answered.
 func (s *session) askLeave(ctx context.Context, step wire.Step) (answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -129,13 +130,13 @@ func (s *session) sendLoop(ctx context.Context) {
 			ended = true
 		}
 		if progress, unsent := s.takePending(); unsent {
-			_ = s.postProgress(ctx, progress) // what cannot be posted is dropped
+			_ = s.postProgress(ctx, progress) // a failed post is dropped
 		}
 		s.restBetweenPosts()
 	}
 }
 
-// restBetweenPosts keeps two posts apart.
+// restBetweenPosts waits for the time between two posts, or for the end of the session.
 func (s *session) restBetweenPosts() {
 	timer := time.NewTimer(firstPause)
 	defer timer.Stop()
@@ -145,7 +146,7 @@ func (s *session) restBetweenPosts() {
 	}
 }
 
-// takePending gives the progress as it is now, and whether anything in it is new.
+// takePending gives the pending progress, and reports whether some of the progress is new.
 func (s *session) takePending() (wire.Progress, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +155,7 @@ func (s *session) takePending() (wire.Progress, bool) {
 	return progress, unsent
 }
 
-// postProgress sends progress once, and keeps in mind when the job was withdrawn.
+// postProgress sends progress once, and notes whether the daemon withdrew the job.
 func (s *session) postProgress(ctx context.Context, progress wire.Progress) error {
 	err := s.agent.client.postMessage(ctx, fmt.Sprintf(wire.PathProgress, s.job.ID), progress, nil)
 	s.mu.Lock()

@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// What may be on a disk, as a consent names it.
+// Contents of a disk, as a consent names the content.
 const (
 	ContentBlank   = "blank"
 	ContentUnseen  = "unseen"
 	contentInstall = "install:"
 	contentOther   = "content:"
-	contentFailed  = "failed:" // an operation that was given up left it so
+	contentFailed  = "failed:" // an operation that was given up left the content
 )
 
-// ContentOf names what is on a disk: our own install, what an agent saw, or that nobody has looked.
+// ContentOf names the content of a disk for a consent: the remains of a failed operation, ingot's own install, the
+// content that an agent saw, or ContentUnseen. "" is unreadable content, which no consent can name.
 func ContentOf(record Record, disk DiskID, seen *Content) string {
 	switch {
 	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.HasBegun() &&
@@ -34,11 +35,12 @@ func ContentOf(record Record, disk DiskID, seen *Content) string {
 	case seen.Signature != "":
 		return contentOther + seen.Signature
 	default:
-		return "" // unreadable: no consent can name it
+		return "" // unreadable: no consent can name the content
 	}
 }
 
-// leftByEarlier reports whether a disk holds what a failed operation left that was before the last one, which came to no write and spent no consent.
+// leftByEarlier reports whether a disk holds the remains of a failed operation before the last operation. The last
+// operation then wrote nothing and spent no consent.
 func (r Record) leftByEarlier(disk DiskID) bool {
 	if r.Last == nil || r.Last.HasBegun() {
 		return false
@@ -48,9 +50,9 @@ func (r Record) leftByEarlier(disk DiskID) bool {
 		!slices.Contains(r.Spent, last.Consent)
 }
 
-// EraseConsent is the string that permits one operation: <disk label>/<16 hex>. The digest is SHA-256 over a domain and the machine's id, the
-// disk, what is on it and the inputs that replace it, each behind its length (8 bytes, big endian), cut to 8 bytes.
-// It does not change between versions: a fleet holds such strings.
+// EraseConsent is the string that permits one operation: <disk label>/<16 hex>. The digest is SHA-256 over a domain,
+// the machine's id, the disk, the content of the disk and the inputs of the new system, each behind its length (8
+// bytes, big endian), cut to 8 bytes. The form does not change between versions, because fleets hold such strings.
 func EraseConsent(id MachineID, disk DiskID, content, target string) string {
 	return disk.Label() + "/" + Digest("ingot consent v1", string(id), disk.Label(), content, target)
 }

@@ -19,7 +19,8 @@ func ExampleEraseConsent() {
 	// 5000c500a1b2c3d4/b4b7f3e4daa033ad
 }
 
-// A consent is for one host, one disk, one content and one target: changing any of them, also by moving characters between them, changes it.
+// A consent is for one host, one disk, one content and one target: changing any of them, also by moving characters
+// between them, changes it.
 func TestConsentNamesOneOperation(t *testing.T) {
 	t.Parallel()
 	text := rapid.SampledFrom([]string{"", "a", "b", "ab", "ba", "aa", "a/b", "\x00", "a\x00"})

@@ -7,21 +7,23 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Fleet is what an accepted commit asks of every host, resolved.
+// Fleet is the desired state of all hosts in an accepted commit, resolved.
 type Fleet struct {
 	Commit  string // of the trunk
 	Hosts   map[MachineID]Desired
 	Secrets map[string]Sealed
 	Rings   map[string]Ring
-	// Settings are those of the repository's own ingot.yaml.
+	// Settings are from the repository's own ingot.yaml.
 	Settings schemas.FleetSpec
-	// Reinstall selects the hosts on which the daemon's configuration lets spec.update: Reinstall stand for consent; see Reinstallable.
+	// Reinstall selects the hosts where spec.update: Reinstall stands for consent, by the daemon's configuration; see
+	// Reinstallable.
 	Reinstall schemas.Scope
-	// TwoSigners is set where the daemon's configuration wants two signers for what erases; see Countersigned.
+	// TwoSigners is set by a daemon's configuration that wants two signers for an erase; see Countersigned.
 	TwoSigners bool
 }
 
-// Reinstallable gives the fleet under a daemon's configuration, which alone decides where update: Reinstall stands for consent.
+// Reinstallable gives the fleet under a daemon's configuration. The configuration alone decides where update: Reinstall
+// stands for consent.
 func (f Fleet) Reinstallable(scope schemas.Scope) Fleet {
 	hosts := make(map[MachineID]Desired, len(f.Hosts))
 	for id, d := range f.Hosts {
@@ -32,19 +34,19 @@ func (f Fleet) Reinstallable(scope schemas.Scope) Fleet {
 	return f
 }
 
-// Ring is a ring of the trunk, and the release it runs.
+// Ring is a ring of the trunk, with the ring's release.
 type Ring struct {
 	Name    string
 	Spec    schemas.RingSpec
-	Tag     string      // of its release; "" when it follows the trunk, or while no tag matches
+	Tag     string      // of the release; "" for a ring that follows the trunk, or while no tag matches
 	Commit  string      // of its release; "" while no tag matches
-	Trouble string      // why the release is not what the tags say
+	Trouble string      // why the release differs from the tags
 	Hosts   []MachineID // sorted
-	// Signatures are those on its release's tag, as far as they were looked at.
+	// Signatures are the signatures on the release's tag, as far as they were verified.
 	Signatures Signatures
 }
 
-// Sealed is a secret that nobody has opened: its scope and keys are in clear, its document is not.
+// Sealed is a closed secret: scope and keys are in clear, the document is encrypted.
 type Sealed struct {
 	Name     string
 	File     string
@@ -53,20 +55,21 @@ type Sealed struct {
 	Document []byte   // the whole SOPS file
 }
 
-// Desired is what the fleet asks of one host.
+// Desired is the desired state of one host.
 type Desired struct {
-	Commit  string // trunk commit: what is true of the machine
-	Release string // commit of what runs
-	File    string // where the host is written
+	Commit  string // trunk commit: the source of the facts about the machine
+	Release string // commit of the workload
+	File    string // file of the host
 	Line    int
 	ID      MachineID
 	Name    string // for people
 	Labels  map[string]string
-	Ring    string // "" when in none
-	Canary  bool   // of its ring
-	// Given are the fields that Defaults filled in, spec.power and the like, and where; and, where a release says what runs, those of Runs, and where there.
+	Ring    string // "" without a ring
+	Canary  bool   // of the ring
+	// Given are the fields that Defaults filled in, such as spec.power, with the position in Defaults. A ring's release
+	// adds the fields of Runs, with the positions in the release.
 	Given map[string]schemas.Position
-	// Pending says what the trunk asks for that the ring has not released; "" when that is nothing.
+	// Pending describes the trunk's changes that the ring has not released; "" without such changes.
 	Pending string
 
 	BMC       *schemas.BMC
@@ -80,22 +83,23 @@ type Desired struct {
 	Consent   schemas.Consent
 	// Reinstallable is set where the daemon's configuration lets update: Reinstall stand for consent.
 	Reinstallable bool
-	// Signatures are those on the tag of its release where the daemon's configuration wants two for what erases; nil where it does not.
+	// Signatures are the signatures on the release's tag where the daemon's configuration wants two signers for an
+	// erase; nil elsewhere.
 	Signatures *Signatures
 
-	Workload *Workload // nil: nothing to run, or nothing that the ring released
+	Workload *Workload // nil: no workload is declared, or none is released
 }
 
-// Standing says that a host's machine is known under another id than the host's; the zero value says that it is not.
+// Standing is the other id under which a host's machine is known; zero when there is no other id.
 type Standing struct {
-	KnownAs MachineID // "" when the machine is known as the host, or not at all
-	By      string    // what both have: "serial SN01"
+	KnownAs MachineID // "" for a machine that is known as the host, or unknown
+	By      string    // the shared identity: "serial SN01"
 }
 
-// Label is a host's name, with the id where that is another one.
+// Label is a host's name, followed by the id where name and id differ.
 func (d Desired) Label() string { return Label(d.Name, d.ID) }
 
-// Label is a name, with the id where that is another one.
+// Label is a name, followed by the id where name and id differ.
 func Label(name string, id MachineID) string {
 	if id == "" || name == string(id) {
 		return name
@@ -103,7 +107,7 @@ func Label(name string, id MachineID) string {
 	return name + " (id " + string(id) + ")"
 }
 
-// Find gives the host that somebody means by a word: its name, or id: and its id.
+// Find gives the host of a name, or of an id behind "id:".
 func (f Fleet) Find(word string) (Desired, bool) {
 	if id, said := strings.CutPrefix(word, "id:"); said {
 		d, known := f.Hosts[MachineID(id)]
@@ -120,12 +124,13 @@ func (f Fleet) Find(word string) (Desired, bool) {
 	return Desired{}, false
 }
 
-// Runs reports whether a field of a host says what runs, which is for its ring's release to say.
+// Runs reports whether a field of a host belongs to the workload, so that the release of the host's ring decides the
+// field.
 func Runs(field string) bool {
 	return field == "spec.workload" || field == "spec.vars" || strings.HasPrefix(field, "spec.vars.")
 }
 
-// Workload is what a host shall run, with everything it needs from the commit.
+// Workload is the desired system of a host, with all inputs from the commit.
 type Workload struct {
 	Name            string
 	Image           schemas.Image
@@ -136,13 +141,14 @@ type Workload struct {
 	PhoneHome       string // never ""
 	// OtherDisks are the disks besides the root disk that the Butane config writes to, with this host's vars; sorted.
 	OtherDisks []OtherDisk
-	// OtherDisksAllowed is set where the Workload allows that. It is no part of Inputs.
+	// OtherDisksAllowed is set where the Workload allows writes to OtherDisks. OtherDisksAllowed is no part of Inputs.
 	OtherDisksAllowed bool
 	Secrets           []refs.Secret
-	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs, the vars they use,
-	// kernel arguments, steps, root disk. It is the target a consent names.
+	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs,
+	// the vars in the Butane blobs, kernel arguments, steps, root disk. A consent names Inputs as its target.
 	Inputs string
-	// Parts are the digests behind Inputs by name (image, butane, vars, kernelArguments, steps, rootDisk), so that a plan can say what changed.
+	// Parts are the digests behind Inputs by name (image, butane, vars, kernelArguments, steps, rootDisk); with Parts a
+	// plan can say what changed.
 	Parts map[string]string
 }
 

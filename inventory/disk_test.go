@@ -124,7 +124,8 @@ func TestPickDiskErrors(t *testing.T) {
 	}
 }
 
-// Over any machine the picked disk satisfies every hint by itself, no other disk does, it has a name of its own, and the order of disks changes nothing.
+// Over any machine the picked disk satisfies every hint by itself, no other disk does, it has a name of its own, and
+// the order of disks changes nothing.
 func TestPickDiskIsUnique(t *testing.T) {
 	t.Parallel()
 	text := rapid.SampledFrom([]string{"", "a", "b", "A", " a"})

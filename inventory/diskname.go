@@ -18,8 +18,8 @@ const shortestWWN = 8
 
 // IsPlaceholderWWN reports whether a WWN identifies nothing: an empty text, a vendor's placeholder, too few digits,
 // equal digits, digits that are zeros or f except for the one digit of the type, or zeros in the part that tells two
-// disks of a vendor apart. A type in front (0x, naa., eui., uuid.) is no digit. The kernel's "nvme." and "t10.ATA" names
-// consist of model and serial; their serial is judged.
+// disks of a vendor apart. A type in front (0x, naa., eui., uuid.) is no digit. The kernel's "nvme." and "t10.ATA"
+// names consist of model and serial; their serial is judged.
 func IsPlaceholderWWN(wwn string) bool {
 	name := NormalWWN(wwn)
 	if rest, vendor := strings.CutPrefix(name, "nvme."); vendor {
@@ -143,7 +143,8 @@ func (f *Facts) Volumes() []DiskID {
 // Volume is a disk of the machine, named as in DistinctDisks, with the names by which another machine may see it.
 func (f *Facts) Volume(disk DiskID) DiskID {
 	for i, volume := range f.Volumes() {
-		if at := f.Disks[i].ID(); volume.IsSameDisk(disk) || at.Path != "" && at.Path == disk.Path && at.Size == disk.Size {
+		if at := f.Disks[i].ID(); volume.IsSameDisk(disk) || at.Path != "" && at.Path == disk.Path &&
+			at.Size == disk.Size {
 			return volume
 		}
 	}

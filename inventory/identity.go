@@ -8,11 +8,11 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// MachineID is who a machine is to ingot, for ever: metadata.id of its host, by default the name. Journal keys, pages,
-// consents, tokens and releases use the id; names are for people.
+// MachineID is a machine's permanent identity in ingot: metadata.id of the host, by default the name. Journal keys,
+// pages, consents, tokens and releases use the id; names are for people.
 type MachineID string
 
-// placeholders are serial numbers that vendors leave in, and that identify nothing.
+// placeholders are vendors' serial numbers that identify nothing.
 var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "system serial number",
 	"to be filled by o.e.m.", "not specified", "not applicable", "unknown", "serial", "xxxxxxxxxx", "0123456789",
 	"123456789", "1234567890"}

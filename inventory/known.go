@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// CheckValues names a value of the record that this ingot does not know, as a stage that a newer one has: nothing can be decided from such a record. Who reads
-// a record checks it, whatever it was read from; the planner takes only records that passed.
+// CheckValues names a value of the record that this ingot does not know, such as a newer ingot's stage: nothing can be
+// decided from an unknown value. Every reader of a record calls CheckValues, from any source; the planner takes only
+// checked records.
 func (r Record) CheckValues() error {
 	underWay := []Stage{Intended, Published, Working, Confirming}
 	if op := r.Operation; op != nil {
 		if !slices.Contains(underWay, op.Stage) {
 			return fmt.Errorf("operation.stage %q is not one of an operation under way", op.Stage)
 		}
-		if err := op.checkValues(); err != nil {
+		if err := op.checkOperationValues(); err != nil {
 			return err
 		}
 	}
@@ -33,8 +34,8 @@ func (r Record) CheckValues() error {
 	return nil
 }
 
-// checkValues names a value of an operation under way that this ingot does not know, or that says nothing.
-func (o Operation) checkValues() error {
+// checkOperationValues names an unknown or impossible value of an operation under way.
+func (o Operation) checkOperationValues() error {
 	switch {
 	case o.Kind != Install:
 		return fmt.Errorf("operation.kind %q is not known", o.Kind)
@@ -44,7 +45,7 @@ func (o Operation) checkValues() error {
 		return fmt.Errorf("operation.cursor %d is beyond its %d steps", o.Cursor, len(o.Steps))
 	}
 	for _, d := range o.Disks {
-		if !knownContent(d.Content) {
+		if !isKnownContent(d.Content) {
 			return fmt.Errorf("operation.content %q is not known", d.Content)
 		}
 		if d.Mark != "" {
@@ -62,8 +63,9 @@ func (o Operation) checkValues() error {
 	return nil
 }
 
-// knownContent reports whether a consent may have named this.
-func knownContent(content string) bool {
+// isKnownContent reports whether a consent may have named the content.
+func isKnownContent(content string) bool {
 	return content == ContentBlank || content == ContentUnseen ||
-		slices.ContainsFunc([]string{contentInstall, contentOther, contentFailed}, func(kind string) bool { return strings.HasPrefix(content, kind) })
+		slices.ContainsFunc([]string{contentInstall, contentOther, contentFailed},
+			func(kind string) bool { return strings.HasPrefix(content, kind) })
 }

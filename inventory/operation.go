@@ -11,7 +11,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// OperationKind says what an operation is for.
+// OperationKind is the purpose of an operation.
 type OperationKind string
 
 // Install writes an operating system. It is the only kind of operation.
@@ -47,48 +47,47 @@ type Operation struct {
 	Commit   string            `json:"commit"`
 	Image    string            `json:"image"`
 	Update   string            `json:"update"` // the workload's update policy at that time
-	// Steps are what is done, in this order. None at stage Working: ingot 4176809 handed the whole list out as one job,
-	// and the present attempt is that job.
+	// Steps are the steps in the order of their execution. Stage Working without Steps: ingot 4176809 handed the whole
+	// list out as one job, and the present attempt is this job.
 	Steps []StepState `json:"steps,omitempty"`
-	// Cursor is the index of the next step, the one that is being worked on included; after the last step it is their
-	// number.
+	// Cursor is the index of the running step, or of the next step; len(Steps) after the last step.
 	Cursor int `json:"cursor,omitempty"`
-	// Disks are those that may be written; the system goes to the first.
+	// Disks are the disks that the operation may write; the system goes to the first disk.
 	Disks   []OperationDisk `json:"disks"`
 	Attempt int             `json:"attempt"` // from 1
-	// Withdrawn is how many attempts were taken back before they came to a write. They are no failures.
+	// Withdrawn is the number of attempts that were taken back before a write. They do not count as failures.
 	Withdrawn int `json:"withdrawn,omitempty"`
-	// Replaces is the system that was on the disk when the present attempt's first step that writes was handed out. It
-	// is the machine's again when that attempt wrote nothing.
+	// Replaces is the system on the disk at the hand-out of the present attempt's first writing step. When the attempt
+	// wrote nothing, Replaces becomes the machine's Installed again.
 	Replaces *Installed `json:"replaces,omitempty"`
-	// Starts is how often the machine was started from its disk to confirm the operation; after the first start a
-	// system of ours may run.
+	// Starts is the number of starts from the disk that should confirm the operation; after the first start the new
+	// system may run.
 	Starts  int       `json:"starts,omitempty"`
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Outcome string    `json:"outcome,omitempty"`
 	Error   string    `json:"error,omitempty"` // of the last failed attempt
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// OperationDisk is a disk that an operation may write, and the permission for it.
+// OperationDisk is a disk that an operation may write, and the permission for the disk.
 type OperationDisk struct {
 	Disk    DiskID `json:"disk"`
-	Content string `json:"content"` // what the consent is over: blank, install:<id>, content:<signature>, unseen
+	Content string `json:"content"` // target of the consent: blank, install:<id>, content:<signature>, unseen
 	Erases  bool   `json:"erases"`  // the disk was not blank
 	Consent string `json:"consent,omitempty"`
-	// Begun is the first attempt that may have written to the disk; 0: none has, what the consent is over must still be
-	// there; BegunUnknown: one that nobody remembers may have.
+	// Begun is the first attempt that may have written to the disk; 0 before such an attempt, and then Content must
+	// still be on the disk; BegunUnknown after an attempt that the daemon does not remember.
 	Begun int `json:"begun,omitempty"`
-	// Mark is how an install of ours on this disk is recognised; "" while installs have no mark.
+	// Mark identifies an install by ingot on this disk; "" while installs have no mark.
 	Mark string `json:"mark,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// BegunUnknown is the value of OperationDisk.Begun after the loss of the journal: an agent speaks of the job, and
-// whether another process of that agent wrote is not known. No agent's word takes it back.
+// BegunUnknown is the value of OperationDisk.Begun after the loss of the journal: an agent speaks of the job, and the
+// daemon cannot tell whether an earlier process of the agent wrote. No report of an agent changes the value back.
 const BegunUnknown = -1
 
 // StepProgress is how far a step has come.
@@ -97,12 +96,12 @@ type StepProgress string
 // States of a step.
 const (
 	StepWaiting StepProgress = "Waiting"
-	StepWorking StepProgress = "Working" // its job was handed out
+	StepWorking StepProgress = "Working" // the step's job was handed out
 	StepDone    StepProgress = "Done"
 	StepFailed  StepProgress = "Failed" // in the attempt that ended last
 )
 
-// NeedsAgent says that a step runs in the ramdisk: an agent must have enrolled for it.
+// NeedsAgent says that a step runs in the ramdisk: an agent must have enrolled for the step.
 const NeedsAgent = "Agent"
 
 // StepState is a step of an operation.
@@ -111,15 +110,15 @@ type StepState struct {
 	State   StepProgress `json:"state"`
 	Needs   string       `json:"needs"`             // NeedsAgent
 	Attempt int          `json:"attempt,omitempty"` // of the operation, when the step's last job was handed out
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Installs reports whether the step writes the system to the operation's first disk. All others are scripts of the
-// fleet.
+// Installs reports whether the step writes the system to the operation's first disk. Every other step is a script of
+// the fleet.
 func (s StepState) Installs() bool { return s.Name == schemas.StepInstall }
 
-// NewSteps are the steps of a workload before anything was done.
+// NewSteps are the steps of a workload before the first hand-out.
 func NewSteps(w Workload) []StepState {
 	if len(w.Steps) == 0 {
 		return []StepState{{Name: schemas.StepInstall, State: StepWaiting, Needs: NeedsAgent}}
@@ -131,7 +130,7 @@ func NewSteps(w Workload) []StepState {
 	return steps
 }
 
-// Root is the disk that the system goes to.
+// Root is the disk for the system.
 func (o Operation) Root() OperationDisk {
 	if len(o.Disks) == 0 {
 		return OperationDisk{}
@@ -149,7 +148,7 @@ func (o Operation) Erases() bool {
 	return slices.ContainsFunc(o.Disks, func(d OperationDisk) bool { return d.Erases })
 }
 
-// Consents are those that the operation has, without "".
+// Consents are the operation's consents, without "".
 func (o Operation) Consents() (given []string) {
 	for _, d := range o.Disks {
 		if d.Consent != "" {
@@ -159,20 +158,21 @@ func (o Operation) Consents() (given []string) {
 	return given
 }
 
-// Unwritten reports whether an operation was published, and no attempt of it may have written to a disk: it may be
-// armed, and ended as if it had never been.
+// Unwritten reports whether an operation was published and no attempt may have written to a disk. Such an operation may
+// be armed, and may end as if the operation had never existed.
 func (o Operation) Unwritten() bool {
 	return o.Stage == Published || o.Stage == Working && !o.HasBegun()
 }
 
-// Verified reports whether an agent said that the system is written and verified: the step that installs is done. Such
-// a system is not written again by this operation.
+// Verified reports whether an agent reported that the system is written and verified: the install step is done. The
+// operation does not write such a system again.
 func (o Operation) Verified() bool {
 	done := func(s StepState) bool { return s.Installs() && s.State == StepDone }
 	return o.Stage == Confirming || slices.ContainsFunc(o.Steps, done)
 }
 
-// Step is the step at the cursor; false when all are done, and where the present attempt is one job for the whole list.
+// Step is the step at the cursor; false when all steps are done, and where the present attempt is one job for the whole
+// list.
 func (o Operation) Step() (StepState, bool) {
 	if o.Cursor < 0 || o.Cursor >= len(o.Steps) {
 		return StepState{}, false
@@ -180,10 +180,10 @@ func (o Operation) Step() (StepState, bool) {
 	return o.Steps[o.Cursor], true
 }
 
-// IsWholeList reports whether the present attempt is one job for all steps, as ingot 4176809 handed them out.
+// IsWholeList reports whether the present attempt is one job for all steps, in the way of ingot 4176809.
 func (o Operation) IsWholeList() bool { return o.Stage == Working && len(o.Steps) == 0 }
 
-// Writes reports whether the job that is due, or is being worked on, may write to a disk.
+// Writes reports whether the running or due job may write to a disk.
 func (o Operation) Writes() bool {
 	step, _ := o.Step()
 	return o.IsWholeList() || step.Installs()
@@ -194,8 +194,8 @@ func (o Operation) AttemptBegan() bool {
 	return slices.ContainsFunc(o.Steps, func(s StepState) bool { return s.Attempt == o.Attempt })
 }
 
-// JobID is the id of the job for the step at the cursor in the present attempt: <operation>.<step from 1>.<attempt>. An
-// agent takes each as a job of its own. The job for a whole list has the operation's id.
+// JobID is the id of the job for the step at the cursor in the present attempt: <operation>.<step from 1>.<attempt>. To
+// an agent each id is a separate job. The job for a whole list has the operation's id.
 func (o Operation) JobID() string {
 	if len(o.Steps) == 0 {
 		return o.ID
@@ -203,8 +203,8 @@ func (o Operation) JobID() string {
 	return fmt.Sprintf("%s.%d.%d", o.ID, o.Cursor+1, o.Attempt)
 }
 
-// StepOfJob gives the cursor and the attempt of a step's job by its id; false for the jobs of other operations, and for
-// one that is for a whole list.
+// StepOfJob gives the cursor and the attempt behind the id of a step's job; false for the job of a different operation,
+// and for the job of a whole list.
 func (o Operation) StepOfJob(id string) (cursor, attempt int, ok bool) {
 	rest, ours := strings.CutPrefix(id, o.ID+".")
 	first, second, both := strings.Cut(rest, ".")
@@ -216,7 +216,7 @@ func (o Operation) StepOfJob(id string) (cursor, attempt int, ok bool) {
 	return step - 1, attempt, true
 }
 
-// Describe says for people which step is due: "step 2 of 3 `install`"; "" when no step is.
+// Describe names the due step for people: "step 2 of 3 `install`"; "" without a due step.
 func (o Operation) Describe() string {
 	step, due := o.Step()
 	if !due || o.Stage != Working {
@@ -225,21 +225,21 @@ func (o Operation) Describe() string {
 	return fmt.Sprintf("step %d of %d `%s`", o.Cursor+1, len(o.Steps), step.Name)
 }
 
-// Clone copies an operation with its lists: a change of the copy does not change the operation.
+// Clone copies an operation with the lists: a change of the copy does not change the operation.
 func (o Operation) Clone() *Operation {
 	o.Steps, o.Disks = slices.Clone(o.Steps), slices.Clone(o.Disks)
 	return &o
 }
 
-// ReadOlder reads the form of ingot 4176809: one disk in fields of the operation, and stages that mean an install.
+// ReadOlder reads the form of ingot 4176809: one disk in fields of the operation, and stages of an install.
 //
-//	stage then                       stage     cursor  starts
-//	Intended, Published, Ended       the same  0       0
-//	Armed                            Working   0       0       one job for the whole list
-//	Written                          Confirming  0     0
-//	Starting                         Confirming  0     1
+//	stage then                       stage       cursor  starts
+//	Intended, Published, Ended       the same    0       0
+//	Armed                            Working     0       0       one job for the whole list
+//	Written                          Confirming  0       0
+//	Starting                         Confirming  0       1
 //
-// The steps are not known: the workload has them, and the next attempt takes them from there.
+// The older form has no steps: the next attempt takes the steps from the workload.
 func (o *Operation) ReadOlder(unknown format.Unknown) (format.Unknown, error) {
 	if o.Kind != "" {
 		return unknown, nil
@@ -261,7 +261,7 @@ func (o *Operation) ReadOlder(unknown format.Unknown) (format.Unknown, error) {
 	return rest, nil
 }
 
-// OperationID is the id of the operation that is under way; "" without one.
+// OperationID is the id of the operation under way; "" without an operation.
 func (r Record) OperationID() string {
 	if r.Operation == nil {
 		return ""

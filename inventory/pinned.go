@@ -6,13 +6,12 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
-// Pinned is who a machine is: what identifies it, each value by who says it. Firmware and BMC of one machine may have
-// two serials.
+// Pinned is the identity of a machine, each value by its source. Firmware and BMC of one machine may report two
+// serials.
 type Pinned struct {
-	// BMC is what the BMC said of its machine when the newest boot was opened: one that says something else later
-	// speaks for another machine.
+	// BMC is the BMC's report at the opening of the newest boot: a different report later is about a different machine.
 	BMC *BMCIdentity `json:"bmc,omitempty"`
-	// SMBIOS is what the firmware said to the ramdisk's agent.
+	// SMBIOS is the firmware's report to the ramdisk's agent.
 	SMBIOS *SMBIOSIdentity `json:"smbios,omitempty"`
 	// MACs are the permanent addresses of the built-in network cards, sorted.
 	MACs []string `json:"macs,omitempty"`
@@ -23,7 +22,7 @@ type BMCIdentity struct {
 	Address string `json:"address,omitempty"`
 	Serial  string `json:"serial,omitempty"`
 	UUID    string `json:"uuid,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
@@ -31,11 +30,11 @@ type BMCIdentity struct {
 type SMBIOSIdentity struct {
 	Serial string `json:"serial,omitempty"`
 	UUID   string `json:"uuid,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// PinFacts is the identity with what an agent reported. A value that identifies nothing takes no earlier one away.
+// PinFacts is the identity after an agent's report. A value that identifies nothing does not replace an earlier value.
 func (p Pinned) PinFacts(facts *Facts) Pinned {
 	if facts == nil {
 		return p
@@ -59,8 +58,7 @@ func (p Pinned) PinFacts(facts *Facts) Pinned {
 	return p
 }
 
-// builtInMACs are the addresses that their makers gave to the network cards, without those of the way to the BMC over
-// USB; sorted.
+// builtInMACs are the makers' addresses of the network cards, without the USB link to the BMC; sorted.
 func (f Facts) builtInMACs() []string {
 	var macs []string
 	for _, nic := range f.NICs {

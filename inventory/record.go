@@ -6,15 +6,15 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
-// Epoch is a host's counter of boots. Whatever carries a lower one is refused.
+// Epoch is a host's counter of boots. Messages and tokens with a lower epoch are refused.
 type Epoch = uint64
 
-// Record is what the daemon must not forget about a host. The loop alone writes it, before an effect (intent) and after
-// it (outcome); all of it that matters without the daemon is also in the host's status document.
+// Record is the daemon's memory of a host. The loop alone writes the record, before an effect (intent) and after the
+// effect (outcome). The host's status document has every part of the record that matters without the daemon.
 type Record struct {
 	ID MachineID `json:"host"`
 	// Life is the daemon's start that wrote the record last. Revision counts the writes of the record, over restarts
-	// and recovery; it never goes back.
+	// and recovery; Revision never decreases.
 	Life      Life       `json:"life,omitzero"`
 	Revision  uint64     `json:"revision,omitempty"`
 	Epoch     Epoch      `json:"epoch"`
@@ -22,30 +22,30 @@ type Record struct {
 	Operation *Operation `json:"operation,omitempty"` // current
 	Last      *Operation `json:"last,omitempty"`      // ended
 	Boot      *Boot      `json:"boot,omitempty"`      // current attempt
-	Facts     *Facts     `json:"facts,omitempty"`     // the newest that passed the identity check
-	// Adopted is the serial for which a takeover was given: this machine may be powered off by us.
+	Facts     *Facts     `json:"facts,omitempty"`     // the newest facts that passed the identity check
+	// Adopted is the serial of a permitted takeover: ingot may power this machine off.
 	Adopted string `json:"adopted,omitempty"`
 	// Spent are the consents of ended operations, newest last, at most 8.
 	Spent []string `json:"spent,omitempty"`
-	// Dropped are the ids of operations that ended before they wrote, and that Last does not name because it keeps a
-	// failed one; newest last, at most 8. A page that still has such a one under way is older than this. The journal
-	// alone has them.
+	// Dropped are the ids of operations that ended before a write, and that Last does not name because Last keeps a
+	// failed operation; newest last, at most 8. A page with a dropped operation under way is older than the record.
+	// Only the journal has Dropped.
 	Dropped []string `json:"dropped,omitempty"`
-	// Recovered says that the record was read from its page on the status branch; nil when all that is known is
-	// first-hand.
+	// Recovered is set when the record was read from a page on the status branch; nil when all knowledge is first-hand.
 	Recovered *Recovered `json:"recovered,omitempty" minReader:"2"`
-	// Forgotten is the epoch at which what was known of the machine was dropped, by a takeover of another machine or
-	// by `ingot forget`; 0: never.
+	// Forgotten is the epoch at which the knowledge of the machine was dropped, by a takeover of a machine or by `ingot
+	// forget`; 0: never.
 	Forgotten Epoch `json:"forgotten,omitempty" minReader:"2"`
 	Pinned
-	// Unreadable says why the journal's record, or without one the page, cannot be read; "" when the record is known.
-	// Such a record has what could be read of id, life, revision, epoch and spent consents, and is never written.
+	// Unreadable says why the journal's record, or without a record the page, cannot be read; "" for a readable record.
+	// An unreadable record has only the readable parts of id, life, revision, epoch and spent consents, and is never
+	// written.
 	Unreadable string `json:"-"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Installed is the system on the disk, and that it came up.
+// Installed is the system on the disk, with the time of the call home.
 type Installed struct {
 	ID       string            `json:"id"` // install id
 	Workload string            `json:"workload"`
@@ -56,13 +56,13 @@ type Installed struct {
 	Disk     DiskID            `json:"disk"`
 	Update   string            `json:"update"` // the workload's update policy at that time
 	At       time.Time         `json:"at"`
-	// PhoneHome is when the system said that it is up; zero when its workload has that disabled.
+	// PhoneHome is the time of the system's call home; zero when the workload disables the call.
 	PhoneHome time.Time `json:"phoneHome,omitzero"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// BootStage is how far a boot attempt has come.
+// BootStage is the progress of a boot attempt.
 type BootStage string
 
 // Stages of a boot.
@@ -84,37 +84,37 @@ type Boot struct {
 	Target  string    `json:"target"` // FromRamdisk or FromDisk
 	Epoch   Epoch     `json:"epoch"`
 	Stage   BootStage `json:"stage"`
-	Attempt int       `json:"attempt"` // consecutive attempts that did not get anywhere, from 1
+	Attempt int       `json:"attempt"` // number of consecutive attempts without progress, from 1
 	Opened  time.Time `json:"opened"`
 	Started time.Time `json:"started,omitzero"` // power on accepted
-	Commit  string    `json:"commit,omitempty"` // of the trunk when it was opened: a later one lifts the limit on attempts
-	Ours    bool      `json:"ours,omitempty"`   // when it was opened the machine ran, if it ran, because of us
-	// WasOn is set when the machine was on when it was taken down: it is left on again where the fleet says nothing
-	// about its power.
+	Commit  string    `json:"commit,omitempty"` // trunk at the opening; a later commit lifts the limit on attempts
+	Ours    bool      `json:"ours,omitempty"`   // at the opening the machine was off, or ran because of ingot
+	// WasOn is set when the machine was on at the power-off before the boot: without spec.power the machine is left on
+	// again.
 	WasOn bool `json:"wasOn,omitempty"`
-	// Found is set when the machine was on already at the power-on: that it runs because of this boot is not known
-	// before it reads this boot's medium, or its agent enrols.
+	// Found is set when the machine was on already at the power-on. Then only a read of this boot's medium, or the
+	// agent's enrolment, proves that the machine runs because of this boot.
 	Found bool `json:"found,omitempty"`
-	// Restart is set when an operator asked for the boot: a machine that is on is shut down for it.
+	// Restart is set when an operator asked for the boot: the boot shuts a running machine down.
 	Restart bool `json:"restart,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// Knows reports whether an install is the machine's: the one on its disk, or of an operation that is under way or was
-// the last.
+// Knows reports whether an install belongs to the machine: the installed system's, the current operation's, or the last
+// operation's.
 func (r Record) Knows(install string) bool {
-	return r.Installed != nil && r.Installed.ID == install || r.Operation != nil && r.Operation.ID == install || r.Last != nil && r.Last.ID == install
+	return r.Installed != nil && r.Installed.ID == install || r.Operation != nil && r.Operation.ID == install ||
+		r.Last != nil && r.Last.ID == install
 }
 
-// Has reports whether the machine has what a workload asks for: a system of the same inputs is installed on it. Every
-// decider asks this one question.
+// Has reports whether the machine has the workload's system: a system with the same inputs is installed. Every decider
+// asks Has.
 func (r Record) Has(w *Workload) bool {
 	return r.Installed != nil && w != nil && r.Installed.Inputs == w.Inputs
 }
 
-// UnderWay is the id of the operation that is under way, or, without one, of the boot into the ramdisk; "" when
-// nothing is under way.
+// UnderWay is the id of the current operation, or without an operation of the boot into the ramdisk; "" without both.
 func (r Record) UnderWay() string {
 	switch {
 	case r.Operation != nil:
@@ -126,7 +126,7 @@ func (r Record) UnderWay() string {
 	}
 }
 
-// Fresh reports whether nothing is known of a machine.
+// Fresh reports whether the record has no knowledge of a machine.
 func (r Record) Fresh() bool {
 	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil &&
 		r.Boot == nil && r.Adopted == "" &&

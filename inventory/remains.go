@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// maxCount is the highest epoch, revision and number of a life that is taken from bytes which cannot be read as a
-// whole: nobody counts so far, and the next one fits.
+// maxCount is the highest epoch, revision and number of a life that is taken from partly readable bytes: no real count
+// is so high, and the next number fits.
 const maxCount = 1 << 48
 
-// Remains gives what can be read of a record or a page, as JSON, whose rest cannot be read: life, revision, epoch,
-// and the consents that count as spent, among them those of an operation under way. All these only forbid something,
-// so they are taken even where nobody vouches for the bytes.
+// Remains gives the readable part of a record or a page whose JSON cannot be read completely: life, revision, epoch,
+// and the consents that count as spent, including the consents of an operation under way. These parts only forbid
+// actions, so they are taken even from bytes without a trusted source.
 func Remains(data []byte) Record {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(data, &members)
@@ -30,16 +30,16 @@ func Remains(data []byte) Record {
 	read("spent", &r.Spent)
 	var operation any
 	read("operation", &operation)
-	r.Spent = append(r.Spent, consents(operation)...)
+	r.Spent = append(r.Spent, collectConsents(operation)...)
 	return r
 }
 
-// consents are the texts under the name consent, anywhere in a value that was read from JSON.
-func consents(value any) (found []string) {
+// collectConsents gives the texts of all members named consent, at any depth of a decoded JSON value.
+func collectConsents(value any) (found []string) {
 	switch value := value.(type) {
 	case []any:
 		for _, item := range value {
-			found = append(found, consents(item)...)
+			found = append(found, collectConsents(item)...)
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(value)) {
@@ -47,7 +47,7 @@ func consents(value any) (found []string) {
 				found = append(found, text)
 				continue
 			}
-			found = append(found, consents(value[name])...)
+			found = append(found, collectConsents(value[name])...)
 		}
 	}
 	return found

@@ -235,7 +235,7 @@ func (p *polling) step(ctx context.Context, a *agentMemory) {
 			return
 		}
 		var enrolled wire.Enrolled
-		token := p.hub.Token(polled, a.Boot, a.Epoch).Reveal()
+		token := p.hub.BootToken(polled, a.Boot, a.Epoch).Reveal()
 		if p.post(ctx, a, wire.PathEnrol, wire.Enrol{Version: wire.Version, Host: polled, Boot: a.Boot, Epoch: a.Epoch, Token: token, CSR: csr}, &enrolled) == http.StatusOK {
 			a.Certificate = enrolled.Certificate
 		}

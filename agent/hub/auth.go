@@ -29,10 +29,10 @@ const (
 	maxPhoneHome = 8 << 10
 )
 
-// errRefused is all that somebody without a right learns.
+// errRefused is the only answer to a caller without a right.
 var errRefused = errors.New("refused")
 
-// peer is who a client certificate speaks for.
+// peer is the agent that a client certificate speaks for.
 type peer struct {
 	host  string
 	boot  string
@@ -53,7 +53,7 @@ func (h *Hub) routeCalls() http.Handler {
 	return mux
 }
 
-// admitStranger wraps a route without a client certificate: an address that failed too often has to wait.
+// admitStranger wraps a route without a client certificate: an address with too many failures has to wait.
 func (h *Hub) admitStranger(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		address, _, err := net.SplitHostPort(r.RemoteAddr)
@@ -91,8 +91,8 @@ func (h *Hub) admitAgent(serve func(http.ResponseWriter, *http.Request, peer) er
 	}
 }
 
-// authenticate checks the certificate itself, not only the connection's handshake: a connection may outlive its certificate, its boot or
-// an alarm.
+// authenticate checks the certificate as well as the connection's handshake: a connection may outlive the certificate,
+// the boot or an alarm.
 func (h *Hub) authenticate(r *http.Request) (peer, error) {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return peer{}, errRefused
@@ -110,7 +110,7 @@ func (h *Hub) authenticate(r *http.Request) (peer, error) {
 	return p, h.checkBoot(r.Context(), p)
 }
 
-// checkBoot holds a peer against the boot that is expected now.
+// checkBoot compares a peer with the expected boot.
 func (h *Hub) checkBoot(ctx context.Context, p peer) error {
 	adopt := false
 	err := h.viewEntry(ctx, p.host, func(e *entry) error {
@@ -167,7 +167,7 @@ func digestKey(spki []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// statusError is an answer to somebody who may know.
+// statusError is an answer to a caller who may know the reason.
 type statusError struct {
 	status int
 	why    string
@@ -181,7 +181,8 @@ func isCallersFault(err error) bool {
 	return errors.Is(err, errRefused) || errors.As(err, &known)
 }
 
-// answerError answers an error: strangers learn nothing, agents learn what they need, people find it in the log.
+// answerError answers a failed call: strangers learn nothing, agents learn the status, people read the reason in the
+// log.
 func (h *Hub) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	var known statusError
 	switch {
@@ -205,8 +206,8 @@ func answerStatus(w http.ResponseWriter, status int) { http.Error(w, http.Status
 // decodeBody reads one JSON body of at most limit bytes.
 func decodeBody(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(wire.CallTimeout)) // not every test's writer has one
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()   // it would end a long answer
+	_ = control.SetReadDeadline(time.Now().Add(wire.CallTimeout)) // some tests have writers without deadlines
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()   // the deadline would cut a long answer
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var large *http.MaxBytesError
 	switch {
@@ -229,7 +230,7 @@ type limiter struct {
 	buckets map[string]*rate.Limiter
 }
 
-// maxBuckets bounds the memory that strangers can make us use; over it everybody starts afresh.
+// maxBuckets bounds the memory that strangers can use; over the bound all buckets start afresh.
 const maxBuckets = 100_000
 
 func newLimiter(perSecond rate.Limit, burst int) *limiter {
@@ -254,7 +255,7 @@ func (l *limiter) allowCall(name string, now time.Time) bool {
 	return l.findBucket(name).AllowN(now, 1)
 }
 
-// wouldAllow reports whether the next take would succeed.
+// wouldAllow reports whether the next allowCall would succeed.
 func (l *limiter) wouldAllow(name string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// sendJob answers a poll with a job. The headers name the attempt for an agent that cannot take the body.
+// sendJob answers a poll with a job. The headers name the attempt for an agent that cannot read the body.
 func sendJob(w http.ResponseWriter, job wire.Job) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set(wire.HeaderJob, job.ID)
@@ -21,7 +21,8 @@ func sendJob(w http.ResponseWriter, job wire.Job) error {
 	return json.NewEncoder(w).Encode(referToConfig(job))
 }
 
-// referToConfig is a job as it is sent: one that is too large for a message names its config, which the agent fetches.
+// referToConfig is a job in the form that is sent: a job that is too large for a message names its config, and the
+// agent fetches the config.
 func referToConfig(job wire.Job) wire.Job {
 	size := 0
 	for _, step := range job.Steps {
@@ -48,8 +49,8 @@ func referToConfig(job wire.Job) wire.Job {
 	return job
 }
 
-// serveConfig serves the config of the host's outstanding job, and nothing else. It is in memory only: after a restart it is not known until the job is
-// assigned again.
+// serveConfig serves the config of the host's outstanding job only. The config is in memory only: after a restart the
+// config is unknown until the job is assigned again.
 func (h *Hub) serveConfig(w http.ResponseWriter, r *http.Request, p peer) error {
 	var config []byte
 	id := r.PathValue("job")
@@ -76,7 +77,7 @@ func (h *Hub) serveConfig(w http.ResponseWriter, r *http.Request, p peer) error 
 	return nil
 }
 
-// findConfig is the config of a job, nil when there is none.
+// findConfig is the config of a job, nil without a config.
 func findConfig(job *wire.Job) []byte {
 	if job == nil {
 		return nil

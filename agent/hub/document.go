@@ -15,7 +15,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
-// Store keeps one document per host. Load gives nil for a host that has none; an error never means that.
+// Store keeps one document per host. Load gives nil for a host without a document; an error never means "no document".
 type Store interface {
 	Load(ctx context.Context, host string) ([]byte, error)
 	Save(ctx context.Context, host string, document []byte) error
@@ -26,14 +26,14 @@ const documentVersion = 1
 // storeTimeout bounds every call of the Store.
 const storeTimeout = 10 * time.Second
 
-// document is what must survive a restart. Its pointers are replaced, never written through. What is not known of it
-// ends with its boot.
+// document is the part of an agent's state that survives a restart. The pointers are replaced, and nobody writes
+// through a pointer. Unknown members end with the boot.
 type document struct {
 	Version  int             `json:"version"`
 	Boot     string          `json:"boot,omitempty"` // the expected boot
 	Epoch    inventory.Epoch `json:"epoch,omitempty"`
-	Expected time.Time       `json:"expected,omitzero"` // the token's life to its first use counts from here
-	// hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
+	Expected time.Time       `json:"expected,omitzero"` // the token must be used first within TokenTTL from here
+	// Key is the hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
 	Key         string               `json:"key,omitempty"`
 	Certificate []byte               `json:"certificate,omitempty"`
 	Enrolled    time.Time            `json:"enrolled,omitzero"`
@@ -41,69 +41,72 @@ type document struct {
 	Facts       *inventory.Facts     `json:"facts,omitempty"`
 	Job         *job                 `json:"job,omitempty"`
 	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// job is the memory of an assignment; the job itself holds secrets and is not kept.
+// job is the memory of an assignment; the body of the job holds secrets and is not kept.
 type job struct {
 	ID      string             `json:"id"`
 	Attempt int                `json:"attempt"`
 	Kind    string             `json:"kind"`
-	Images  []string           `json:"images,omitempty"` // sha256 of what the agent may fetch for it
+	Images  []string           `json:"images,omitempty"` // sha256 of the images that the agent may fetch
 	State   inventory.JobState `json:"state"`
 	Since   time.Time          `json:"since"`
 	Result  *result            `json:"result,omitempty"`
-	// Install is the name of its first install step; "" when it has none.
+	// Install is the name of the job's first install step; "" without an install step.
 	Install string `json:"install,omitempty"`
-	// Operation is the one that the job is a step of; "" when it is of none, or of the one whose id it has.
+	// Operation is the operation that has the job as a step. "" stands for no operation, or for the operation with the
+	// job's own id.
 	Operation string `json:"operation,omitempty" minReader:"2"`
-	// Asks is set when the agent that has the job begins no install step before it was answered.
+	// Asks is set when the agent of the job begins no install step before an answer.
 	Asks bool `json:"asks,omitempty"`
-	// Begun is set before an install step is let begin, when one is seen to have begun, and for a step behind one.
+	// Begun is set before an install step is allowed to begin, when an install step is seen to have begun, and for a
+	// step after a writing step.
 	Begun bool `json:"begun,omitempty"`
-	// Again is set when the job was handed out a second time, or the agent had it before this document began, or has it
-	// no more: whoever says that nothing was written may not be the only one that could.
+	// Again is set when the job was handed out a second time, when the agent had the job before this document began,
+	// and when the agent has the job no more: an agent that says "nothing was written" may not be the only agent that
+	// could write.
 	Again bool `json:"again,omitempty"`
-	// Over is set when nobody works on a withdrawn job: its agent's result came, its agent does not have it, or no
-	// agent ever had it.
+	// Over is set when no agent works on a withdrawn job: the agent posted a result, the agent does not have the job,
+	// or no agent ever had the job.
 	Over bool `json:"over,omitempty"`
-	// Why is why it was withdrawn.
+	// Why is the reason of the withdrawal.
 	Why string `json:"why,omitempty"`
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// result is the agent's word about the end of an attempt.
+// result is the agent's report of the end of an attempt.
 type result struct {
 	wire.Result
-	// Unknown are members that a newer ingot wrote; they are written back.
+	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
 
-// hasEnded reports whether nobody shall go on with the job.
+// hasEnded reports whether no agent shall go on with the job.
 func (j *job) hasEnded() bool {
 	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed || j.State == inventory.JobWithdrawn
 }
 
-// isScript reports whether the job is a step of an operation that writes no system.
+// isScript reports whether the job is a step of an operation, and writes no system.
 func (j *job) isScript() bool { return j.Operation != "" && j.Install == "" }
 
-// needsLeave reports whether the job goes on only as long as nothing stands against its operation.
+// needsLeave reports whether the job goes on only with the leave of its operation.
 func (j *job) needsLeave() bool { return !j.Begun && (j.Install != "" || j.Operation != "") }
 
-// operationID is the id of the operation that the job is of.
+// operationID is the id of the job's operation.
 func (j *job) operationID() string { return cmp.Or(j.Operation, j.ID) }
 
-// isUntouched reports whether a job that has ended came to no write:
+// isUntouched reports whether an ended job wrote nothing:
 //
-//	the job                                         its result   untouched
-//	its agent asks, and was never let begin         none, or so  yes: it has not begun, and cannot any more
-//	is a script, and none before it has begun       none, or so  yes: as above
-//	was handed out twice                            any          no: nobody knows of the other one
-//	any other                                       came         as it says
-//	withdrawn, no agent had it                      none         yes
-//	withdrawn, any other                            none         no
+//	the job                                         its result           untouched
+//	the agent asks, and was never allowed to begin  none, or untouched   yes: the step can never begin
+//	a script, and no step before has begun          none, or untouched   yes: the step can never begin
+//	was handed out twice                            any                  no: the other agent is unknown
+//	any other                                       came                 as the result says
+//	withdrawn, no agent had the job                 none                 yes
+//	withdrawn, any other                            none                 no
 func (j *job) isUntouched() bool {
 	switch {
 	case (j.Asks && j.Install != "" || j.isScript()) && !j.Begun && (j.Result == nil || j.Result.Untouched):
@@ -117,7 +120,7 @@ func (j *job) isUntouched() bool {
 	}
 }
 
-// asWithdrawn is the job after it was taken back.
+// asWithdrawn is a copy of the job after the withdrawal.
 func (j *job) asWithdrawn(why string, now time.Time) *job {
 	next := *j
 	next.Over = j.State == inventory.JobAssigned
@@ -125,8 +128,8 @@ func (j *job) asWithdrawn(why string, now time.Time) *job {
 	return &next
 }
 
-// checkOutstanding refuses what is said about another job or attempt than the one there is. A job that nobody knows, as
-// after the loss of the journal, may be assigned again any moment: its agent shall go on and try again.
+// checkOutstanding refuses a report about another job or attempt than the outstanding attempt. A job that the hub does
+// not know, as after the loss of the journal, may be assigned again at any moment: the agent shall go on and try again.
 func (d *document) checkOutstanding(id string, attempt int) error {
 	switch {
 	case d.Job.isAttempt(id, attempt):
@@ -143,15 +146,15 @@ func (j *job) isAttempt(id string, attempt int) bool {
 	return j != nil && j.ID == id && j.Attempt == attempt
 }
 
-// entry is one host in memory.
+// entry is the state of one host in memory.
 type entry struct {
 	mu            sync.Mutex
 	loaded        bool
 	saved         []byte
 	doc           document
-	body          *wire.Job // of doc.Job; nil after a restart, until it is assigned again
-	agentLacksJob bool      // the agent said since the restart that it does not have doc.Job
-	agentRuns     string    // the job that the agent said it works on, while doc.Job is nil
+	body          *wire.Job // of doc.Job; nil from a restart to the next Assign
+	agentLacksJob bool      // the agent said since the restart that doc.Job is not known to the agent
+	agentRuns     string    // the job that the agent said to work on, while doc.Job is nil
 	hasPolled     bool      // since the restart
 	lastCall      time.Time
 	progress      wire.Progress // of doc.Job
@@ -169,7 +172,7 @@ func (h *Hub) findEntry(host string) *entry {
 	return e
 }
 
-// viewEntry runs look on the host's entry, locked and loaded.
+// viewEntry calls look with the host's entry, locked and loaded.
 func (h *Hub) viewEntry(ctx context.Context, host string, look func(*entry) error) error {
 	e := h.findEntry(host)
 	e.mu.Lock()
@@ -180,8 +183,8 @@ func (h *Hub) viewEntry(ctx context.Context, host string, look func(*entry) erro
 	return look(e)
 }
 
-// editDocument changes the host's document and saves it before anybody sees the change. An error of change leaves everything as
-// it was.
+// editDocument changes the host's document, and saves the change before anybody sees the change. An error of change
+// leaves the document as before.
 func (h *Hub) editDocument(ctx context.Context, host string, change func(*entry, *document) error) error {
 	return h.viewEntry(ctx, host, func(e *entry) error {
 		next, body := e.doc, e.body
@@ -225,7 +228,7 @@ func (h *Hub) loadDocument(ctx context.Context, host string, e *entry) error {
 	}
 	e.doc, e.saved, e.loaded = doc, data, true
 	if doc.Key != "" {
-		e.lastCall = h.config.Now() // nobody listened while the daemon was away: silence counts from now
+		e.lastCall = h.config.Now() // agents could not call during the daemon's absence: silence counts from now
 	}
 	return nil
 }
@@ -251,7 +254,7 @@ func decodeDocument(data []byte) (document, error) {
 	return doc, nil
 }
 
-// checkKnown refuses jobs that a newer ingot gave the agent: what the machine does now cannot be told.
+// checkKnown refuses a job that a newer ingot gave the agent: the daemon cannot tell what the machine does now.
 func (j *job) checkKnown() bool {
 	kinds, states := []string{wire.JobInstall, wire.JobInstallByReference, wire.JobPowerOff},
 		[]inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed,

@@ -17,8 +17,8 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
-// serveEnrolment trades a boot token and a CSR for a client certificate. The token is checked before anything of the host is looked up, so
-// strangers cannot make the daemon work; every refusal looks the same.
+// serveEnrolment trades a boot token and a CSR for a client certificate. The token is checked before any look-up about
+// the host, so strangers cannot make the daemon work. All refusals look the same.
 func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	var m wire.Enrol
 	if err := decodeBody(w, r, maxEnrol, &m); err != nil {
@@ -27,7 +27,7 @@ func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	if m.Version != wire.Version {
 		return statusError{http.StatusBadRequest, "another version of the protocol"}
 	}
-	if !h.Token(m.Host, m.Boot, m.Epoch).Equal(secret.New(m.Token)) {
+	if !h.BootToken(m.Host, m.Boot, m.Epoch).Equal(secret.New(m.Token)) {
 		return errRefused
 	}
 	csr, err := parseCSR(m.CSR)
@@ -43,8 +43,8 @@ func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(wire.Enrolled{Certificate: certificate})
 }
 
-// enrolKey binds the boot to the first key that comes with its token. A second key proves that the token leaked: nobody can tell
-// which of the two is our machine, so both are shut out until the next boot.
+// enrolKey binds the boot to the first key that comes with the token. A second key proves that the token leaked: the
+// daemon cannot tell the two agents apart, so both are shut out until the next boot.
 func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([]byte, error) {
 	now := h.config.Now()
 	var certificate []byte
@@ -93,20 +93,20 @@ func (h *Hub) issueCertificate(p peer, csr *x509.CertificateRequest) ([]byte, er
 	return h.config.Identity.signCertificate(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: p.host},
 		URIs:        []*url.URL{formatAgentURI(p)},
-		NotBefore:   now.Add(-24 * time.Hour), // our own clock may be set back
+		NotBefore:   now.Add(-24 * time.Hour), // the daemon's own clock may be set back
 		NotAfter:    now.Add(h.config.CertTTL),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, csr.PublicKey)
 }
 
-// isCertificateValid reports whether a certificate still lets its holder in.
+// isCertificateValid reports whether a certificate still lets the holder in.
 func isCertificateValid(der []byte, now time.Time) bool {
 	certificate, err := x509.ParseCertificate(der)
 	return err == nil && now.Before(certificate.NotAfter)
 }
 
-// parseCSR takes requests for keys whose holder has proved to have them: ECDSA P-256 or P-384, or Ed25519.
+// parseCSR accepts requests whose holder has proved to have the key: ECDSA P-256 or P-384, or Ed25519.
 func parseCSR(der []byte) (*x509.CertificateRequest, error) {
 	csr, err := x509.ParseCertificateRequest(der)
 	if err != nil {
@@ -126,7 +126,7 @@ func parseCSR(der []byte) (*x509.CertificateRequest, error) {
 	return nil, errors.New("a kind of key that is not used here")
 }
 
-// servePhoneHome notes that an installed system is up, before it is told so. A wrong token is answered as if there were nothing here.
+// servePhoneHome saves that an installed system is up, and then answers the system. The answer to a wrong token is 404.
 func (h *Hub) servePhoneHome(w http.ResponseWriter, r *http.Request) error {
 	var m wire.PhoneHome
 	if err := decodeBody(w, r, maxPhoneHome, &m); err != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// readFacts translates the protocol's words into the inventory's. The agent stays free of the inventory, so the two are told apart.
+// readFacts translates the protocol's types into the inventory's. The agent does not import the inventory.
 func readFacts(m wire.Facts) inventory.Facts {
 	facts := inventory.Facts{
 		System: inventory.System{Manufacturer: m.System.Manufacturer, Product: m.System.Product,
@@ -32,7 +32,8 @@ func readFacts(m wire.Facts) inventory.Facts {
 	return facts
 }
 
-// readContent reads what an agent says a disk held. Anything but exactly one answer is unreadable: never blank.
+// readContent reads an agent's report of a disk's content. A report with none or several of the three answers is
+// unreadable: never blank.
 func readContent(c wire.Content) inventory.Content {
 	answers := 0
 	for _, given := range []bool{c.Blank, c.Signature != "", c.Unreadable != ""} {

@@ -27,19 +27,20 @@ type Config struct {
 	Identity *Identity
 	Store    Store
 	Images   Images
-	// Notify is called with a host's id whenever something about it changed. It must not block.
+	// Notify is called with a host's id after every change about the host. Notify must not block.
 	Notify func(host string)
-	// Leave says why an install step of an operation may not begin on a host, "" when it may; an error while nobody can
-	// tell. It is asked before a job is handed out, and again before its install step begins. It is called with the
-	// host locked: it must not call the Hub. Default: every one may.
+	// Leave says why an install step of an operation may not begin on a host, "" when the step may begin; an error
+	// while the answer is unknown. The hub asks before a job is handed out, and again before the install step begins.
+	// The hub calls Leave with the host locked: Leave must not call the Hub. Default: every step may begin.
 	Leave    func(host, operation string) (refusal string, err error)
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // default: nothing
-	TokenTTL time.Duration    // a boot token's life to its first use; default one hour, as large machines start slowly
-	CertTTL  time.Duration    // a client certificate's life; default 24 hours, so that a long write survives
+	TokenTTL time.Duration    // from Expect to the first use of a token; default one hour: large machines start slowly
+	CertTTL  time.Duration    // a client certificate's life; default 24 hours, longer than a long write
 }
 
-// Hub is the server side of the agent protocol and an http.Handler for it. Use it with Identity.ServerTLS.
+// Hub is the server side of the agent protocol and an http.Handler for the protocol. Serve a Hub with
+// Identity.ServerTLS.
 type Hub struct {
 	config    Config
 	roots     *x509.CertPool
@@ -48,7 +49,7 @@ type Hub struct {
 	routes    http.Handler
 	failures  *limiter      // by remote address
 	calls     *limiter      // by host
-	lateWords atomic.Uint64 // words about another step or attempt than the outstanding one
+	lateWords atomic.Uint64 // reports about a step or attempt that is not outstanding
 
 	mu          sync.Mutex
 	entries     map[string]*entry
@@ -58,7 +59,7 @@ type Hub struct {
 // ErrStale says that a newer boot, job or attempt is known already.
 var ErrStale = errors.New("superseded by a newer one")
 
-// New makes a hub; it reads a host's document when it first hears of the host.
+// New makes a hub. The hub reads a host's document at the first call about the host.
 func New(config Config) *Hub {
 	if config.Now == nil {
 		config.Now = time.Now
@@ -81,8 +82,8 @@ func New(config Config) *Hub {
 	h := &Hub{
 		config:      config,
 		roots:       config.Identity.buildCAPool(),
-		tokenKey:    config.Identity.Derive("boot token"),
-		homeKey:     config.Identity.Derive("phone-home token"),
+		tokenKey:    config.Identity.DeriveKey("boot token"),
+		homeKey:     config.Identity.DeriveKey("phone-home token"),
 		failures:    newLimiter(1, 30),
 		calls:       newLimiter(50, 200),
 		entries:     map[string]*entry{},
@@ -95,9 +96,9 @@ func New(config Config) *Hub {
 // ServeHTTP implements http.Handler.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.ServeHTTP(w, r) }
 
-// Expect lets the agent of this boot in, and shuts out those of all others. Saying it again changes nothing; a lower
-// epoch, or another boot of the same epoch, is ErrStale. What an earlier boot's agent said is forgotten, but not what
-// an installed system said.
+// Expect lets the agent of this boot in, and shuts out the agents of all earlier boots. A repeated call changes
+// nothing; a lower epoch, or another boot of the same epoch, is ErrStale. Expect drops the reports of an earlier boot's
+// agent, and keeps the report of an installed system.
 func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epoch) error {
 	return h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		switch {
@@ -115,18 +116,21 @@ func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epo
 	})
 }
 
-// Assignment is a job for an agent. One of an operation goes on only with leave until the operation has begun to write.
+// Assignment is a job for an agent. A job of an operation goes on only with leave until the operation has begun to
+// write.
 type Assignment struct {
 	wire.Job
-	// Operation is the one that the job is a step of. "" with an install: the job's id is the operation's, and the job
-	// is its whole list, as ingot 4176809 handed lists out; "" without an install: the job needs no leave.
+	// Operation is the operation that has the job as a step. "" with an install: the operation has the job's id, and
+	// the job is the whole list of steps, as ingot 4176809 handed lists out; "" without an install: the job needs no
+	// leave.
 	Operation string
-	// Begun is set where an earlier step of the attempt has written already: the job needs no leave.
+	// Begun is set after an earlier step of the attempt has written: the job needs no leave.
 	Begun bool
 }
 
-// Assign gives the agent of the expected boot its next job. The same job again changes nothing, except that after a
-// restart it gives back the body that the hub did not keep; an older attempt, or a job for another epoch, is ErrStale.
+// Assign gives the agent of the expected boot the next job. The same job again changes nothing, except that after a
+// restart the call restores the body, which the hub did not keep. An older attempt, or a job for another epoch, is
+// ErrStale.
 func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 	next := a.Job
 	err := h.editDocument(ctx, host, func(e *entry, doc *document) error {
@@ -165,18 +169,19 @@ type Withdrawal struct {
 	Job     string
 	Attempt int
 	Why     string
-	// Untaken ends an attempt that no agent has taken up as failed; else it is withdrawn, which is no failure.
+	// Untaken ends an attempt that no agent has taken up as failed; without Untaken and Lost the attempt is withdrawn,
+	// which is no failure.
 	Untaken bool
-	// Lost ends an attempt as failed whose agent is gone before it began.
+	// Lost ends an attempt as failed after the agent was lost before the beginning.
 	Lost bool
 }
 
-// ErrBegun says that a job cannot be taken back any more.
+// ErrBegun says that a job can no longer be withdrawn.
 var ErrBegun = errors.New("the agent has begun")
 
-// Withdraw takes a job back: no agent gets it any more, and one that has it is answered with 410, so that it ends
-// before its next step. One whose install step was let begin is ErrBegun, and so is one that shall be ended as untaken
-// and was taken up. Without that job, or when it has ended, nothing happens.
+// Withdraw takes a job back: no agent gets the job any more, and an agent with the job is answered with 410, so that
+// the agent ends before the next step. A job whose install step was allowed to begin is ErrBegun; so is an Untaken
+// withdrawal of a job that an agent took up. A job that is unknown or has ended is not changed.
 func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 	err := h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		j := doc.Job
@@ -200,10 +205,10 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 	return err
 }
 
-// State is what is known of the host's agent. The agent of the expected boot is the only one there is. A job whose body
-// was lost in a restart counts as none until it is assigned again, or the agent says that it has it. Of a job that was
-// being handed out at the restart the agent says that it has none: it is assigned again too; that it was let begin is
-// told. Seen counts from the daemon's start at the earliest.
+// State is the hub's knowledge of the host's agent. Only the agent of the expected boot counts. A job whose body was
+// lost in a restart counts as none until Assign repeats the job, or the agent says that the agent has the job. A job
+// that was being handed out at the restart is assigned again too, because the agent has no job; State still tells that
+// the install step was allowed to begin. Seen is at the earliest the daemon's start.
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
 	var state inventory.AgentState
 	err := h.viewEntry(ctx, host, func(e *entry) error {
@@ -256,7 +261,7 @@ func listImages(j wire.Job) []string {
 
 func (a Assignment) operationID() string { return cmp.Or(a.Operation, a.ID) }
 
-// findInstall names a job's first install step; "" for none.
+// findInstall names a job's first install step; "" without an install step.
 func findInstall(j wire.Job) string {
 	for _, step := range j.Steps {
 		if step.Install != nil {
@@ -273,11 +278,11 @@ type Event struct {
 	Progress wire.Progress
 }
 
-// eventBuffer is how many events a slow watcher may lag behind before it loses some.
+// eventBuffer is how many events a slow watcher may lag behind before events are lost.
 const eventBuffer = 256
 
-// Subscribe gives all progress reports from now on until stop is called. A watcher that does not keep up loses events,
-// nobody waits for it.
+// Subscribe gives the progress reports of all hosts from now on until stop is called. A slow watcher loses events; the
+// hub never waits for a watcher.
 func (h *Hub) Subscribe() (events <-chan Event, stop func()) {
 	channel := make(chan Event, eventBuffer)
 	h.mu.Lock()

@@ -176,11 +176,11 @@ func TestEnrolmentIsRefusedAlikeForEveryReason(t *testing.T) {
 	t.Parallel()
 	cases := map[string]func(*rig, *wire.Enrol){
 		"wrong token":          func(_ *rig, m *wire.Enrol) { m.Token = base64.RawURLEncoding.EncodeToString(make([]byte, 32)) },
-		"token of another":     func(r *rig, m *wire.Enrol) { m.Token = r.Token("db-01", "boot1", 4).Reveal() },
-		"older epoch":          func(r *rig, m *wire.Enrol) { m.Epoch = 3; m.Token = r.Token("web-03", "boot1", 3).Reveal() },
-		"later epoch":          func(r *rig, m *wire.Enrol) { m.Epoch = 5; m.Token = r.Token("web-03", "boot1", 5).Reveal() },
-		"unexpected boot":      func(r *rig, m *wire.Enrol) { m.Boot = "bootX"; m.Token = r.Token("web-03", "bootX", 4).Reveal() },
-		"host nobody expects":  func(r *rig, m *wire.Enrol) { m.Host = "new"; m.Token = r.Token("new", "boot1", 4).Reveal() },
+		"token of another":     func(r *rig, m *wire.Enrol) { m.Token = r.BootToken("db-01", "boot1", 4).Reveal() },
+		"older epoch":          func(r *rig, m *wire.Enrol) { m.Epoch = 3; m.Token = r.BootToken("web-03", "boot1", 3).Reveal() },
+		"later epoch":          func(r *rig, m *wire.Enrol) { m.Epoch = 5; m.Token = r.BootToken("web-03", "boot1", 5).Reveal() },
+		"unexpected boot":      func(r *rig, m *wire.Enrol) { m.Boot = "bootX"; m.Token = r.BootToken("web-03", "bootX", 4).Reveal() },
+		"host nobody expects":  func(r *rig, m *wire.Enrol) { m.Host = "new"; m.Token = r.BootToken("new", "boot1", 4).Reveal() },
 		"first use too late":   func(r *rig, _ *wire.Enrol) { r.advance(61 * time.Minute) },
 		"CSR of somebody else": func(_ *rig, m *wire.Enrol) { m.CSR[len(m.CSR)-1] ^= 1 },
 	}
@@ -193,7 +193,7 @@ func TestEnrolmentIsRefusedAlikeForEveryReason(t *testing.T) {
 				r := newRig(t)
 				r.expect("web-03", "boot1", 4)
 				c := r.caller()
-				m := wire.Enrol{Version: wire.Version, Host: "web-03", Boot: "boot1", Epoch: 4, Token: r.Token("web-03", "boot1", 4).Reveal(), CSR: c.csr()}
+				m := wire.Enrol{Version: wire.Version, Host: "web-03", Boot: "boot1", Epoch: 4, Token: r.BootToken("web-03", "boot1", 4).Reveal(), CSR: c.csr()}
 				spoil(r, &m)
 				body := c.want(wire.PathEnrol, m, http.StatusUnauthorized)
 				if got := r.state("web-03"); got.Boot != "" || got.Alarm != "" {
@@ -338,7 +338,8 @@ func TestARestartedHubKnowsItsAgents(t *testing.T) {
 	}
 }
 
-// TestAJobIsHandedOutOverARestart has the daemon die after it noted that the agent has its job, and before the agent got it.
+// TestAJobIsHandedOutOverARestart has the daemon die after it noted that the agent has its job, and before the agent
+// got it.
 func TestAJobIsHandedOutOverARestart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

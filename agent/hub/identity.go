@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// Files of an identity directory. All of them are secret or useless alone; the directory is the daemon's trust.
+// Files of an identity directory. Each file is secret or useless alone; the directory is the daemon's trust.
 const (
 	fileRoot      = "root.key"   // 64 hex digits
 	fileCAKey     = "ca.key"     // PKCS#8 PEM, ECDSA P-256
@@ -34,15 +34,16 @@ const (
 
 const maxIdentityFile = 16 << 10 // bytes
 
-// Certificates of the daemon are as old as time and never end: machines with an empty clock battery start in 1970, and it is the pinned key
-// that carries the trust. 9999-12-31 is RFC 5280's "no expiration" (4.1.2.5).
+// Certificates of the daemon begin in 1970 and never end: a machine with an empty clock battery starts in 1970, and the
+// pinned key carries the trust. 9999-12-31 is RFC 5280's "no expiration" (4.1.2.5).
 var (
 	sinceEver = time.Unix(0, 0).UTC()
 	forEver   = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 )
 
-// Identity is who the daemon is: a certificate authority for its agents, a server key that agents pin, and a root key that
-// tokens are derived from. It is configuration, kept outside the data directory; whoever has it can pose as the daemon.
+// Identity is the daemon's identity: a certificate authority for the agents, a server key that agents pin, and a root
+// key for the derivation of tokens. The identity is configuration, kept outside the data directory; a holder of the
+// identity can pose as the daemon.
 type Identity struct {
 	root   []byte
 	caKey  *ecdsa.PrivateKey
@@ -50,8 +51,8 @@ type Identity struct {
 	server *ecdsa.PrivateKey
 }
 
-// CreateIdentity makes a new identity in dir (mode 0700), which must not exist or be empty, in one step: a crash leaves all of it or
-// nothing. The error is fs.ErrExist when an identity is there already.
+// CreateIdentity makes a new identity in dir (mode 0700) in one step: a crash leaves the whole identity or nothing. The
+// directory must be empty or missing; the error is fs.ErrExist for a directory with an identity.
 func CreateIdentity(dir string) (*Identity, error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("identity directory %s is not empty: %w", dir, fs.ErrExist)
@@ -79,8 +80,8 @@ func CreateIdentity(dir string) (*Identity, error) {
 	return LoadIdentity(dir)
 }
 
-// LoadIdentity reads the identity in dir. The error is fs.ErrNotExist when there is none; a directory or file that others may read is
-// refused.
+// LoadIdentity reads the identity in dir. The error is fs.ErrNotExist without an identity. A directory or file that
+// other users may read is refused.
 func LoadIdentity(dir string) (*Identity, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -109,8 +110,8 @@ func LoadIdentity(dir string) (*Identity, error) {
 	return identity, nil
 }
 
-// Derive gives 32 bytes that belong to purpose alone, the same for as long as the identity lives (HKDF-SHA256).
-func (i *Identity) Derive(purpose string) []byte {
+// DeriveKey gives 32 bytes for one purpose, the same for the life of the identity (HKDF-SHA256).
+func (i *Identity) DeriveKey(purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, i.root, nil, "ingot "+purpose, sha256.Size)
 	if err != nil {
 		panic(err) // only for lengths over 255 hashes
@@ -118,8 +119,8 @@ func (i *Identity) Derive(purpose string) []byte {
 	return key
 }
 
-// Pin is the base64 SHA-256 of the server key's SubjectPublicKeyInfo, as in wire.BootConfig.Pins and curl's --pinnedpubkey. It survives
-// restarts.
+// Pin is the base64 SHA-256 of the server key's SubjectPublicKeyInfo, as in wire.BootConfig.Pins and curl's
+// --pinnedpubkey. The pin survives restarts.
 func (i *Identity) Pin() string {
 	sum := sha256.Sum256(i.serverSPKI())
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -130,8 +131,8 @@ func (i *Identity) CAPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.ca.Raw})
 }
 
-// ServerTLS is the configuration of the agents' listener: TLS 1.3, a certificate for names (host names and IP addresses), client
-// certificates of our agents verified when given.
+// ServerTLS is the configuration of the agents' listener: TLS 1.3, and a certificate for names (host names and IP
+// addresses). A client certificate must be of the daemon's authority; a client may show none.
 func (i *Identity) ServerTLS(names []string) (*tls.Config, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "ingot"},
@@ -168,7 +169,7 @@ func (i *Identity) buildCAPool() *x509.CertPool {
 func (i *Identity) serverSPKI() []byte {
 	der, err := x509.MarshalPKIXPublicKey(i.server.Public())
 	if err != nil {
-		panic(err) // a P-256 key always has one
+		panic(err) // a P-256 key has an encoding
 	}
 	return der
 }

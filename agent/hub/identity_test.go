@@ -34,10 +34,10 @@ func TestAnIdentityStaysTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	if made.Pin() != loaded.Pin() || !bytes.Equal(made.CAPEM(), loaded.CAPEM()) ||
-		!bytes.Equal(made.Derive("x"), loaded.Derive("x")) {
+		!bytes.Equal(made.DeriveKey("x"), loaded.DeriveKey("x")) {
 		t.Error("the loaded identity is not the one that was made")
 	}
-	if bytes.Equal(made.Derive("x"), made.Derive("y")) || len(made.Derive("x")) != 32 {
+	if bytes.Equal(made.DeriveKey("x"), made.DeriveKey("y")) || len(made.DeriveKey("x")) != 32 {
 		t.Error("derived keys are not 32 bytes that belong to their purpose")
 	}
 	if _, err := hub.CreateIdentity(dir); !errors.Is(err, fs.ErrExist) {

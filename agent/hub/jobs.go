@@ -19,7 +19,7 @@ const (
 	maxOutput = 4 << 10
 )
 
-// serveFacts keeps the machine as this boot's agent sees it.
+// serveFacts keeps the machine as this boot's agent sees the hardware.
 func (h *Hub) serveFacts(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Facts
 	if err := decodeBody(w, r, maxFacts, &m); err != nil {
@@ -37,7 +37,7 @@ func (h *Hub) serveFacts(w http.ResponseWriter, r *http.Request, p peer) error {
 	return h.answerAccepted(w, p, err)
 }
 
-// answerAccepted answers 204 and wakes the loop.
+// answerAccepted answers 204 and wakes the loop, or gives the error back.
 func (h *Hub) answerAccepted(w http.ResponseWriter, p peer, err error) error {
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (h *Hub) answerAccepted(w http.ResponseWriter, p peer, err error) error {
 	return nil
 }
 
-// serveNextJob holds the call open until there is a job that the agent does not have, at most wire.PollWait.
+// serveNextJob holds the call open until there is a job that is new to the agent, at most wire.PollWait.
 func (h *Hub) serveNextJob(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Poll
 	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
@@ -79,14 +79,15 @@ func (h *Hub) serveNextJob(w http.ResponseWriter, r *http.Request, p peer) error
 	}
 }
 
-// errUnknown says that nobody can tell yet whether a job may begin.
+// errLeaveUnknown says that the answer about a job's leave is not known yet.
 var errLeaveUnknown = errors.New("nobody can tell whether it may begin")
 
-// leavePause is the time after which that is asked again.
+// leavePause is the time between two questions for leave.
 const leavePause = time.Second
 
-// handOutJob gives the job that the agent shall have next, or what to wait for. That it has the job is noted before it gets
-// it. An agent without a job gets the outstanding one again: the answer may have been lost, or the agent began anew.
+// handOutJob gives the agent's next job, or a channel to wait for. The document names the agent as the job's holder
+// before the agent gets the job. An agent without a job gets the outstanding job again: the answer may have been lost,
+// or the agent began anew.
 func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job, changed <-chan struct{},
 	err error) {
 	moved := false
@@ -111,7 +112,7 @@ func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wir
 		next, err = h.chooseJob(p.host, e, doc, poll)
 		moved = moved || doc.Job != before
 		lacks := err == nil && next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.hasEnded()
-		if lacks != e.agentLacksJob { // the daemon died while it handed the job out
+		if lacks != e.agentLacksJob { // the daemon died during the hand-out of the job
 			e.agentLacksJob = lacks
 			moved = true
 		}
@@ -123,13 +124,13 @@ func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wir
 	return next, changed, err
 }
 
-// chooseJob decides what an agent that polls gets, and notes it in the document.
+// chooseJob decides which job a polling agent gets, and writes the decision into the document.
 func (h *Hub) chooseJob(host string, e *entry, doc *document, poll wire.Poll) (*wire.Job, error) {
 	if doc.Job == nil {
 		return nil, nil
 	}
 	j := *doc.Job
-	// its answer was lost, or the agent began anew
+	// The answer with the job was lost, or the agent began anew.
 	if j.State == inventory.JobWithdrawn && !j.Over && poll.Running == "" {
 		j.Over, j.Again = true, true
 		doc.Job = &j
@@ -138,7 +139,7 @@ func (h *Hub) chooseJob(host string, e *entry, doc *document, poll wire.Poll) (*
 		return nil, nil
 	}
 	if poll.Running == j.ID {
-		// it had the job before this document began, and what it was let do then is not known
+		// The agent had the job before this document began, and the leave of that time is not known.
 		if j.State == inventory.JobAssigned {
 			j.State, j.Since, j.Asks, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true
 			j.Begun = j.Begun || !j.isScript()
@@ -164,7 +165,7 @@ func (h *Hub) chooseJob(host string, e *entry, doc *document, poll wire.Poll) (*
 	return e.body, nil
 }
 
-// askLeave asks whether a job may be handed out. One that has begun, and one of no operation, needs no leave.
+// askLeave asks whether a job may be handed out. A job that has begun, and a job without an operation, needs no leave.
 func (h *Hub) askLeave(host string, j job) (refusal string, err error) {
 	if !j.needsLeave() {
 		return "", nil
@@ -172,9 +173,10 @@ func (h *Hub) askLeave(host string, j job) (refusal string, err error) {
 	return h.config.Leave(host, j.operationID())
 }
 
-// allowStep answers an agent that reports progress, or asks whether the next step may begin: 204 when the error is nil. What
-// may not begin is withdrawn; that an install step may begin is kept before the agent learns of it. An install step
-// that writes already has begun, whatever was known of it; one that asks has not, whatever was answered before.
+// allowStep answers an agent that reports progress, or asks whether the next step may begin: 204 for a nil error. A job
+// whose step may not begin is withdrawn. Begun is saved before the agent learns that an install step may begin. An
+// install step that writes already has begun, whatever the document says; an install step that asks has not begun,
+// whatever an earlier answer was.
 func (h *Hub) allowStep(ctx context.Context, p peer, id string, m wire.Progress) error {
 	gone, moved := false, false
 	err := h.editDocument(ctx, p.host, func(e *entry, doc *document) error {
@@ -186,10 +188,12 @@ func (h *Hub) allowStep(ctx context.Context, p peer, id string, m wire.Progress)
 		}
 		j := *doc.Job
 		installs := j.Install != "" && m.Step == j.Install
-		if gone = j.hasEnded(); gone || !j.needsLeave() && (!installs || !m.Asks) {
+		nothingToAllow := !j.needsLeave() && (!installs || !m.Asks)
+		writesAlready := installs && !m.Asks && (m.Done != 0 || m.Total != 0)
+		if gone = j.hasEnded(); gone || nothingToAllow {
 			return nil
 		}
-		if asks := m.Asks || m.Done == 0 && m.Total == 0; asks || !installs {
+		if !writesAlready {
 			refusal, err := h.config.Leave(p.host, j.operationID())
 			if err != nil {
 				return statusError{http.StatusServiceUnavailable, err.Error()}
@@ -215,8 +219,8 @@ func (h *Hub) allowStep(ctx context.Context, p peer, id string, m wire.Progress)
 	return err
 }
 
-// serveProgress is for people and for the loop's patience, and is how an agent asks whether its next step may begin. It is
-// never stored itself.
+// serveProgress takes a report for people and for the loop's patience; with the report an agent also asks whether the
+// next step may begin. The report is not stored.
 func (h *Hub) serveProgress(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Progress
 	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
@@ -243,9 +247,9 @@ func (h *Hub) serveProgress(w http.ResponseWriter, r *http.Request, p peer) erro
 	return nil
 }
 
-// serveResult ends the outstanding attempt. The first word stands: what is said again about an ended attempt is acknowledged
-// and forgotten. The result of a withdrawn one says that nobody works on it any more; one that went well all the same
-// has written.
+// serveResult ends the outstanding attempt. The first result stands: a repeated result of an ended attempt is
+// acknowledged and dropped. The result of a withdrawn attempt says that the agent works on the job no more; a withdrawn
+// attempt that succeeded has written.
 func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Result
 	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
@@ -282,7 +286,7 @@ func clipResult(m wire.Result) *result {
 	return &result{Result: m}
 }
 
-// serveImage serves what the host's outstanding job names, and nothing else.
+// serveImage serves only the images of the host's outstanding job.
 func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 	digest := r.PathValue("sha256")
 	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
@@ -305,7 +309,7 @@ func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 	return nil
 }
 
-// recordPhoneHome keeps the newest word of an installed system; that of an older epoch changes nothing.
+// recordPhoneHome keeps the newest call of an installed system; a call of an older epoch changes nothing.
 func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
 	return h.editDocument(ctx, m.Host, func(_ *entry, doc *document) error {
 		old := doc.PhoneHome
@@ -323,8 +327,8 @@ func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
 	})
 }
 
-// checkOutstanding refuses the word of an agent about another job or attempt than the outstanding one. Such a word comes
-// late: it changes nothing, and is counted in the log.
+// checkOutstanding refuses an agent's report about another job or attempt than the outstanding attempt. Such a report
+// is late: the report changes nothing, and is counted in the log.
 func (h *Hub) checkOutstanding(host string, doc document, id string, attempt int) error {
 	err := doc.checkOutstanding(id, attempt)
 	if doc.Job != nil && err != nil {

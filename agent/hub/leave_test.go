@@ -74,7 +74,8 @@ func (r *rig) wantJob(want inventory.Job) {
 	}
 }
 
-// A job whose leave is gone is answered with 410 at once, whether it waits to be fetched, was fetched, or is between two steps; and is known to have written nothing.
+// A job whose leave is gone is answered with 410 at once, whether it waits to be fetched, was fetched, or is between
+// two steps; and is known to have written nothing.
 func TestLeaveThatIsGone(t *testing.T) {
 	t.Parallel()
 	const why = "spec.protect is true"
@@ -147,8 +148,8 @@ func TestAWriteThatHasBegunGoesOn(t *testing.T) {
 	r.wantJob(inventory.Job{State: inventory.JobSucceeded, Begun: true, Over: true})
 }
 
-// Who says that nothing was written is believed when no other process can have: a job that was handed out twice, or that an agent had before the hub's memory
-// began, may have been written by the other.
+// Who says that nothing was written is believed when no other process can have: a job that was handed out twice, or
+// that an agent had before the hub's memory began, may have been written by the other.
 func TestWhoseWordCounts(t *testing.T) {
 	t.Parallel()
 	untouched := wire.Result{Attempt: 1, Error: "the disk is not blank", Untouched: true}
@@ -228,7 +229,8 @@ func TestAJobThatNobodyTakesUp(t *testing.T) {
 	}
 }
 
-// A job was let begin, and its agent and the daemon were started again: that it began is told, though nobody works on it.
+// A job was let begin, and its agent and the daemon were started again: that it began is told, though nobody works on
+// it.
 func TestThatAJobBeganIsToldThoughItsAgentLacksIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -258,7 +260,8 @@ func TestLeaveIsAskedForAgainAfterALostAnswer(t *testing.T) {
 	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Begun: true, Over: true, Untouched: true, Error: "spec.protect is true"})
 }
 
-// An agent began anew after it was let write, and asks: something may have been written, and no more is written without leave.
+// An agent began anew after it was let write, and asks: something may have been written, and no more is written without
+// leave.
 func TestAnAgentThatBeganAnewAsksForLeave(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -287,7 +290,8 @@ func TestAJobThatWasHandedOutTwiceAndNotLetBegin(t *testing.T) {
 	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: "no"})
 }
 
-// The answer that handed the job out was lost, or the agent began anew, and the job was taken back since: nobody works on it.
+// The answer that handed the job out was lost, or the agent began anew, and the job was taken back since: nobody works
+// on it.
 func TestAWithdrawnJobThatItsAgentLacksIsOver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -239,7 +239,7 @@ func (c *caller) csr() []byte {
 func (c *caller) enrol(host, boot string, epoch inventory.Epoch) (int, []byte) {
 	c.rig.t.Helper()
 	status, body := c.post(wire.PathEnrol, wire.Enrol{
-		Version: wire.Version, Host: host, Boot: boot, Epoch: epoch, Token: c.rig.Token(host, boot, epoch).Reveal(),
+		Version: wire.Version, Host: host, Boot: boot, Epoch: epoch, Token: c.rig.BootToken(host, boot, epoch).Reveal(),
 		CSR: c.csr(),
 	})
 	if status != http.StatusOK {

@@ -10,19 +10,20 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Token is what the medium of one boot carries: 43 characters base64url of 256 bits, the same whenever it is asked for. It lets an
-// agent in only while that boot is expected, see Expect.
-func (h *Hub) Token(host, boot string, epoch inventory.Epoch) secret.Value {
+// BootToken is the secret on the medium of one boot: 43 characters base64url of 256 bits, the same at every call. The
+// token lets an agent in only while the boot is expected, see Expect.
+func (h *Hub) BootToken(host, boot string, epoch inventory.Epoch) secret.Value {
 	return computeMAC(h.tokenKey, host, boot, epoch)
 }
 
-// PhoneHomeToken is what an installed system shows when it phones home: bound to host, install and the epoch of the boot that
-// installed it.
+// PhoneHomeToken is the secret of an installed system's call home: bound to host, install and the epoch of the
+// installing boot.
 func (h *Hub) PhoneHomeToken(host, install string, epoch inventory.Epoch) secret.Value {
 	return computeMAC(h.homeKey, host, install, epoch)
 }
 
-// computeMAC is an HMAC-SHA256 over parts that are told apart by a zero byte, which none of them can hold (names are DNS labels, ids are ours).
+// computeMAC is an HMAC-SHA256 over parts with a zero byte between two parts. No part holds a zero byte: names are DNS
+// labels, and ingot makes the ids.
 func computeMAC(key []byte, host, id string, epoch inventory.Epoch) secret.Value {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte(host + "\x00" + id + "\x00" + strconv.FormatUint(epoch, 10)))

@@ -13,7 +13,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
-// TestWhatWasWrittenIsWrittenAgain reads every document that an earlier version wrote of an install: it is written again as the same bytes.
+// TestWhatWasWrittenIsWrittenAgain reads every document that an earlier version wrote of an install: it is written
+// again as the same bytes.
 func TestWhatWasWrittenIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../reconcile/testdata/4176809/install/*.txtar")
@@ -86,7 +87,8 @@ func TestADocumentFromTheFuture(t *testing.T) {
 	}
 }
 
-// What this ingot must not read, or cannot tell, is an error that says what to do: nothing is known of that agent then, and nothing else stops.
+// What this ingot must not read, or cannot tell, is an error that says what to do: nothing is known of that agent then,
+// and nothing else stops.
 func TestADocumentThatIsNotKnown(t *testing.T) {
 	t.Parallel()
 	for change, newer := range map[string]bool{`"minReader":99,"epoch":4`: true, `"epoch":4,"minReader":"x"`: true,

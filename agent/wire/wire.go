@@ -1,44 +1,47 @@
-// Package wire holds the messages between the agent in the ramdisk and the daemon. They are data only: JSON over HTTPS
-// (TLS 1.3), one POST each; images and large configs are fetched with GET. Paths, limits and deadlines that both sides
-// must agree on are here too.
+// Package wire holds the messages between the agent in the ramdisk and the daemon, as data only: JSON over HTTPS (TLS
+// 1.3), one POST for a message; images and large configs are fetched with GET. The package also has the paths, limits
+// and deadlines that both sides share.
 //
-// The conversation: the agent reads BootConfig from the boot medium, trades its token and a CSR for a client
-// certificate (PathEnrol), and from then on speaks mutual TLS: it posts Facts once, long-polls for a Job, streams
-// Progress and posts one Result per job attempt until the daemon has acknowledged it.
+// Read BootConfig and Job first. The agent reads BootConfig from the boot medium, trades the token and a CSR for a
+// client certificate (PathEnrol), and then speaks mutual TLS: the agent posts Facts once, long-polls for a Job, streams
+// Progress, and posts one Result per job attempt until the daemon has acknowledged the Result.
+//
+// Do not change the meaning of a member: a ramdisk may be older than the daemon. A job that an older agent must not run
+// gets a kind of its own.
 package wire
 
 import "time"
 
-// Version of the protocol. A side that meets another version says so and stops.
+// Version of the protocol. A side that meets another version reports the version and stops.
 const Version = 1
 
-// Paths of the agent API, relative to one of BootConfig.URLs.
+// Paths of the agent API, relative to a URL in BootConfig.URLs. The verb %s is Job.ID. The calls use mutual TLS, except
+// for PathEnrol and PathPhoneHome, which the agent and the installed system make without a client certificate.
 const (
-	PathEnrol = "/v1/enrol" // POST Enrol → Enrolled; server TLS only
-	PathFacts = "/v1/facts" // POST Facts → 204; mutual TLS
-	// POST Poll → 200 Job, with HeaderJob and HeaderAttempt | 204 nothing within PollWait; mutual TLS
+	PathEnrol = "/v1/enrol" // POST Enrol → Enrolled
+	PathFacts = "/v1/facts" // POST Facts → 204
+	// PathNextJob: POST Poll → 200 Job, with HeaderJob and HeaderAttempt | 204 nothing within PollWait.
 	PathNextJob = "/v1/jobs/next"
-	// POST Progress → 204 | 410 when the job was withdrawn | 503 when that cannot be told; %s is Job.ID
+	// PathProgress: POST Progress → 204 | 410 when the job was withdrawn | 503 when the daemon cannot tell yet.
 	PathProgress = "/v1/jobs/%s/progress"
-	PathResult   = "/v1/jobs/%s/result" // POST Result → 204, also when repeated; %s is Job.ID
-	// GET → 200 Ignition JSON | 404 when the daemon does not have it any more | 410 when the job was withdrawn; mutual
-	// TLS
+	PathResult   = "/v1/jobs/%s/result" // POST Result → 204, also when repeated
+	// PathConfig: GET → 200 Ignition JSON | 404 when the daemon has the config no more | 410 when the job was withdrawn.
 	PathConfig    = "/v1/jobs/%s/config"
-	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed; mutual TLS
-	PathPhoneHome = "/v1/phonehome" // POST PhoneHome → 204; server TLS only, called by the installed system
+	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed
+	PathPhoneHome = "/v1/phonehome" // POST PhoneHome → 204
 )
 
-// Headers of the answer that carries a Job: an agent that cannot take the body knows from them which attempt it has to
-// report as failed.
+// Headers of the answer that carries a Job. An agent that cannot read the body reports the attempt in the headers as
+// failed.
 const (
 	HeaderJob     = "Ingot-Job"     // Job.ID
 	HeaderAttempt = "Ingot-Attempt" // Job.Attempt, decimal
 )
 
-// Limits both sides hold to.
+// Limits of both sides.
 const (
 	MaxBody = 4 << 20 // bytes of any JSON body
-	// bytes of the configs and scripts of a JobInstall; base64 makes a third more of them, which is well below MaxBody
+	// MaxInline is the most bytes of the configs and scripts of a JobInstall; base64 adds a third, well below MaxBody.
 	MaxInline   = 2 << 20
 	MaxConfig   = 64 << 20         // bytes of one Ignition config, under PathConfig
 	PollWait    = 25 * time.Second // how long the daemon holds a poll open
@@ -48,14 +51,14 @@ const (
 // OverlaySize is the fixed size in bytes of the region in the ramdisk ISO that carries one boot's files.
 const OverlaySize = 512 << 10
 
-// OverlayMagic starts the region in an ISO that no daemon has filled; the rest of the region is zero.
-// The region starts at a 2048-byte boundary and the magic occurs once in the ISO at such a boundary.
+// OverlayMagic begins the region in an ISO that no daemon has filled; the rest of the region is zero. The region starts
+// at a 2048-byte boundary. The magic occurs exactly once in the ISO at such a boundary.
 const OverlayMagic = "INGOT-BOOT-OVERLAY-1\n"
 
 // BootConfigPath is where the ramdisk finds BootConfig, as JSON, mode 0600.
 const BootConfigPath = "/etc/ingot/boot.json"
 
-// BootConfig is what the daemon puts on a boot medium for exactly one boot of one host.
+// BootConfig is the daemon's file on a boot medium, for exactly one boot of one host.
 type BootConfig struct {
 	Version int       `json:"version"`
 	Host    string    `json:"host"`
@@ -67,7 +70,7 @@ type BootConfig struct {
 	Time    time.Time `json:"time"`  // the daemon's clock; certificates are never checked against an earlier one
 }
 
-// Enrol trades the boot token for a client certificate. Repeating it with the same public key gives the same
+// Enrol trades the boot token for a client certificate. A repeated Enrol with the same public key gives the same
 // certificate.
 type Enrol struct {
 	Version int    `json:"version"`
@@ -91,10 +94,10 @@ type Facts struct {
 	Memory   uint64   `json:"memory"` // bytes
 	Disks    []Disk   `json:"disks"`
 	NICs     []NIC    `json:"nics"`
-	Errors   []string `json:"errors,omitempty"` // what a collector could not read
+	Errors   []string `json:"errors,omitempty"` // names of the parts that could not be read, with reasons
 }
 
-// System is what SMBIOS says.
+// System is the machine as SMBIOS describes it.
 type System struct {
 	Manufacturer string `json:"manufacturer,omitempty"`
 	Product      string `json:"product,omitempty"`
@@ -135,9 +138,9 @@ type Disk struct {
 	Content    Content  `json:"content"`
 }
 
-// Content is what a disk held when the agent looked. Exactly one of Blank, Signature and Unreadable is set.
+// Content is the content of a disk at the agent's look. Exactly one of Blank, Signature and Unreadable is set.
 type Content struct {
-	// zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
+	// Blank: zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
 	Blank bool `json:"blank,omitempty"`
 	// 16 hex digits over the sampled bytes that name what is there (partition table, labels, superblocks)
 	Signature  string `json:"signature,omitempty"`
@@ -154,10 +157,10 @@ type NIC struct {
 	Mbps   int    `json:"mbps,omitempty"`
 }
 
-// Poll asks for the next job. Running names the job the agent is working on, so that a restarted daemon learns of it.
+// Poll asks for the next job. Running names the agent's running job, so that a restarted daemon learns of the job.
 type Poll struct {
 	Running string `json:"running,omitempty"`
-	// Asks says that this agent begins no install step before PathProgress for it was answered with 204.
+	// Asks says that this agent begins no install step before an answer 204 to a Progress about the step.
 	Asks bool `json:"asks,omitempty"`
 }
 
@@ -165,14 +168,14 @@ type Poll struct {
 const (
 	JobInstall  = "install"   // run Steps in order
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
-	// JobInstallByReference is a JobInstall whose config is too large for the message: Install.Config names it, and the
-	// agent fetches it before the first step. It has a kind of its own so that an agent that does not know how to fetch
-	// a config refuses the job, and never installs without a config.
+	// JobInstallByReference is a JobInstall with a config too large for the message: Install.Config names the config,
+	// and the agent fetches the config before the first step. The kind is separate so that an agent that cannot fetch
+	// configs refuses the job, and never installs without a config.
 	JobInstallByReference = "install-by-reference"
 )
 
-// Job is one thing to do, once. A step of an operation is a job of one step, with an id of its own in each attempt;
-// ingot 4176809 gave all steps of an operation as one job. The same ID with a higher Attempt is a new try.
+// Job is an assignment to an agent, to be run once. A step of an operation is a job of one step, with a new id in each
+// attempt; ingot 4176809 gave all steps of an operation as one job. The same ID with a higher Attempt is a new try.
 type Job struct {
 	ID      string `json:"id"`
 	Attempt int    `json:"attempt"`
@@ -189,7 +192,7 @@ type Step struct {
 	Script  *Script       `json:"script,omitempty"`
 }
 
-// Install writes an operating system with coreos-installer to exactly the disk it names.
+// Install writes an operating system with coreos-installer to the named disk only.
 type Install struct {
 	ID    string  `json:"id"` // install id; ends up on the disk with Ignition
 	Disk  DiskRef `json:"disk"`
@@ -200,7 +203,7 @@ type Install struct {
 	KernelArguments []string   `json:"kernelArguments,omitempty"`
 }
 
-// ConfigRef names an Ignition config that is fetched under PathConfig.
+// ConfigRef names an Ignition config under PathConfig.
 type ConfigRef struct {
 	SHA256 string `json:"sha256"` // hex
 	Size   int64  `json:"size"`   // bytes, at most MaxConfig
@@ -218,17 +221,17 @@ type DiskRef struct {
 // Values of DiskRef.Content besides a signature.
 const (
 	ContentBlank = "blank" // must be blank right before the first write
-	ContentAny   = "any"   // consent covers whatever is there, or this operation wrote it
+	ContentAny   = "any"   // the consent covers any content, or this operation wrote the content
 )
 
 // Image is served by the daemon under PathImages.
 type Image struct {
 	SHA256 string `json:"sha256"` // hex, of the bytes as served
 	Size   int64  `json:"size"`   // bytes as served
-	Name   string `json:"name"`   // file name; its ending tells the compression
+	Name   string `json:"name"`   // file name; the ending tells the compression
 }
 
-// Script is run with /bin/sh semantics of its own shebang, argv only, in the ramdisk.
+// Script is an executable file for the ramdisk, run by its shebang without arguments.
 type Script struct {
 	Body []byte `json:"body"`
 }
@@ -240,8 +243,8 @@ type Progress struct {
 	Done    uint64   `json:"done,omitempty"`  // bytes of the image handed to the installer
 	Total   uint64   `json:"total,omitempty"` // bytes as served
 	Lines   []string `json:"lines,omitempty"` // new lines of output, each at most 1 KiB
-	// Asks is set when the step has not begun, and waits for the answer: leave that an earlier answer gave, and that
-	// did not arrive, does not count any more.
+	// Asks is set when the step has not begun, and waits for the answer: the leave in an earlier, lost answer does not
+	// count any more.
 	Asks bool `json:"asks,omitempty"`
 }
 
@@ -249,7 +252,7 @@ type Progress struct {
 type Result struct {
 	Attempt int  `json:"attempt"`
 	OK      bool `json:"ok"`
-	// Untouched is set when no install of a failed job came as far as its first write.
+	// Untouched is set when no install of a failed job reached a first write.
 	Untouched bool       `json:"untouched,omitempty"`
 	Step      string     `json:"step,omitempty"`   // the step that failed
 	Error     string     `json:"error,omitempty"`  // one line a person can act on
@@ -257,7 +260,7 @@ type Result struct {
 	Boot      *BootEntry `json:"boot,omitempty"`   // the firmware's boot order, read back after an install
 }
 
-// BootEntry is what the firmware will start next.
+// BootEntry is the firmware's choice for the next start.
 type BootEntry struct {
 	Order   []string `json:"order"`             // Boot0001, Boot0000…
 	Entry   string   `json:"entry,omitempty"`   // our entry, when one was written

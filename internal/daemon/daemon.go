@@ -179,8 +179,8 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.pages = sealedPages{d.repo, identity.Derive("status pages")}
-	d.media = media.NewServer(iso, d.config.Advertise.Media, identity.Derive("media"), time.Now)
+	d.pages = sealedPages{d.repo, identity.DeriveKey("status pages")}
+	d.media = media.NewServer(iso, d.config.Advertise.Media, identity.DeriveKey("media"), time.Now)
 	d.images, err = images.New(images.Config{Dir: d.config.Images.Dir, AllowHosts: d.config.Images.AllowHosts})
 	if err != nil {
 		return err

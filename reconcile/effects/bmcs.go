@@ -12,7 +12,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// bmcs keeps one conversation per host, and begins a new one when its address, trust or credentials change.
+// bmcs keeps one conversation per host, and begins a new conversation when address, trust or credentials change.
 type bmcs struct {
 	secrets Secrets
 	open    func(redfish.Config) (*redfish.Client, error)
@@ -27,10 +27,10 @@ type conversation struct {
 	client *redfish.Client
 }
 
-// closeTimeout bounds how long ending a session may take; one that is not ended times out at the BMC.
+// closeTimeout bounds the end of a session; a session that is not ended times out at the BMC.
 const closeTimeout = 10 * time.Second
 
-// openClient gives the conversation with the host's BMC. Its errors are for people: they say what is missing in the fleet.
+// openClient gives the conversation with the host's BMC. The errors are for people: an error says what the fleet lacks.
 func (b *bmcs) openClient(ctx context.Context, desired inventory.Desired) (*redfish.Client, error) {
 	config, err := b.readConfig(desired)
 	if err != nil {
@@ -66,7 +66,7 @@ func (b *bmcs) readConfig(desired inventory.Desired) (redfish.Config, error) {
 	}, nil
 }
 
-// digestConfig tells configurations apart; it stays in memory.
+// digestConfig is different for different configurations. The digest stays in memory.
 func digestConfig(c redfish.Config) [sha256.Size]byte {
 	hash := sha256.New()
 	for _, part := range []string{c.Address, c.Username, c.Password.Reveal(), c.TLS.Fingerprint, c.TLS.CA} {

@@ -17,27 +17,28 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// configs remembers how it went to render what. It keeps no config: they hold secrets.
+// configs remembers the results of renderings. A rendered config holds secrets and is not kept.
 type configs struct {
-	rendering sync.Mutex // one at a time: a config may be large
+	rendering sync.Mutex // one rendering at a time: a config may be large
 
 	mu    sync.Mutex
-	known map[[sha256.Size]byte]renderResult // by all that goes in
+	known map[[sha256.Size]byte]renderResult // by the digest of all inputs
 }
 
-// rendered is how it went.
+// renderResult is the result of one rendering.
 type renderResult struct {
 	err error
 	at  time.Time
 }
 
-// Bounds of what is remembered.
+// Bounds of the memory.
 const (
-	maxKnown     = 20_000      // over it everything is rendered once more
-	failurePause = time.Minute // what failed is tried again after it: a disk may have been full
+	maxKnown     = 20_000      // over the bound the memory starts afresh
+	failurePause = time.Minute // a failed rendering is repeated after the pause: a disk may have been full
 )
 
-// observeConfig renders the host's config where one is due, with secrets, as far as that is possible before there is an operation.
+// observeConfig renders the host's config, with secrets, as far as a rendering is possible before the operation. A host
+// without a due config gets the zero state.
 func (e *Effects) observeConfig(desired inventory.Desired, record inventory.Record) inventory.ConfigState {
 	if !isConfigDue(desired, record) {
 		return inventory.ConfigState{}
@@ -53,7 +54,8 @@ func (e *Effects) observeConfig(desired inventory.Desired, record inventory.Reco
 		desired.Workload.Name, strings.ReplaceAll(err.Error(), "\n", "; "))}
 }
 
-// isConfigDue reports whether a config may be needed: the host does not run its workload, and no operation has come as far as having written it.
+// isConfigDue reports whether a config may be needed: the host does not run the workload, and no operation has written
+// the config.
 func isConfigDue(desired inventory.Desired, record inventory.Record) bool {
 	switch op := record.Operation; {
 	case desired.Workload == nil:
@@ -65,7 +67,7 @@ func isConfigDue(desired inventory.Desired, record inventory.Record) bool {
 	}
 }
 
-// tryConfig renders a config, or remembers how that went. Hosts that give it the same share it.
+// tryConfig renders a config, or gives the remembered result. Hosts with the same inputs share a result.
 func (e *Effects) tryConfig(key [sha256.Size]byte, desired inventory.Desired) error {
 	if last, known := e.findLastTry(key); known {
 		return last.err
@@ -98,7 +100,8 @@ func (e *Effects) findLastTry(key [sha256.Size]byte) (renderResult, bool) {
 	return last, known && (last.err == nil || e.config.Now().Before(last.at.Add(failurePause)))
 }
 
-// digestConfigInputs tells apart what configs are rendered from. It opens the secrets, and its errors say which one cannot be opened.
+// digestConfigInputs is different for different inputs of a config. The call opens the secrets; an error names the
+// secret that cannot be opened.
 func (e *Effects) digestConfigInputs(desired inventory.Desired) ([sha256.Size]byte, error) {
 	w := desired.Workload
 	parts := []string{w.PhoneHome, w.Parts["butane"], w.Parts["vars"]}
@@ -127,7 +130,7 @@ func (e *Effects) digestConfigInputs(desired inventory.Desired) ([sha256.Size]by
 	return [sha256.Size]byte(hash.Sum(nil)), nil
 }
 
-// chooseHostNetwork is the network of the installed system: as in the ramdisk when nothing else is said.
+// chooseHostNetwork is the network of the installed system: the ramdisk's, unless the fleet gives another.
 func chooseHostNetwork(desired inventory.Desired) *schemas.Network {
 	if desired.Network == nil {
 		return nil

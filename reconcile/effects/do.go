@@ -13,15 +13,16 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// How long to leave something alone that was started.
+// Pauses before the next look at started work.
 const (
 	imagePause = 2 * time.Second
 	powerPause = 2 * time.Second
-	// askAgain is how long an operating system that was asked to shut down is left alone: asking twice makes some ask back.
+	// askAgain is the pause between two requests for a shutdown: some operating systems answer a second request with a
+	// question.
 	askAgain = time.Minute
 )
 
-// Do does one action: it starts something or finds it done, and returns. It decides nothing.
+// Do carries out one action: Do starts the work or finds the work done, and returns. Do decides nothing.
 func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inventory.Record,
 	action plan.Action) plan.Outcome {
 	switch action.Kind {
@@ -43,7 +44,7 @@ func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inve
 	}
 }
 
-// doAtBMC does what needs nothing but the BMC.
+// doAtBMC carries out an action that needs only the BMC.
 func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, record inventory.Record,
 	action plan.Action) plan.Outcome {
 	client, outcome := e.openBMC(ctx, desired)
@@ -68,7 +69,7 @@ func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, record
 	}
 }
 
-// openBMC gives the conversation with the host's BMC, or why there is none.
+// openBMC gives the conversation with the host's BMC, or an outcome that says why there is no conversation.
 func (e *Effects) openBMC(ctx context.Context, desired inventory.Desired) (*redfish.Client, plan.Outcome) {
 	if desired.BMC == nil {
 		return nil, plan.Outcome{Result: plan.Stalled, Why: "the host has no spec.bmc: add it to its file"}
@@ -80,7 +81,7 @@ func (e *Effects) openBMC(ctx context.Context, desired inventory.Desired) (*redf
 	return client, plan.Outcome{}
 }
 
-// powerOff is done when the machine is seen to be off.
+// powerOff is Done when the machine is seen off.
 func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, record inventory.Record,
 	action plan.Action) plan.Outcome {
 	system, err := client.System(ctx)
@@ -103,13 +104,13 @@ func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, record i
 	return off
 }
 
-// request is when an operating system was asked to shut down, and in which epoch: after another boot another one runs.
+// shutdownRequest is the time and the epoch of a request to shut down: after another boot another system runs.
 type shutdownRequest struct {
 	epoch uint64
 	at    time.Time
 }
 
-// mayAskShutdown reports whether the host's operating system was not asked to shut down just now.
+// mayAskShutdown reports whether the host's operating system may be asked to shut down now, and notes the request.
 func (e *Effects) mayAskShutdown(record inventory.Record) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -121,7 +122,7 @@ func (e *Effects) mayAskShutdown(record inventory.Record) bool {
 	return true
 }
 
-// insertMedia lets the boot's agent in, serves its medium and puts that into the machine.
+// insertMedia lets the boot's agent in, serves the boot's medium and inserts the medium into the machine.
 func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, record inventory.Record) plan.Outcome {
 	client, outcome := e.openBMC(ctx, desired)
 	if client == nil {
@@ -138,7 +139,7 @@ func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, re
 	return describeError(err)
 }
 
-// assignPowerOff lets the agent power its machine off: it knows what must be synced.
+// assignPowerOff asks the agent to power the machine off, because the agent can sync the disks first.
 func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) plan.Outcome {
 	agent, err := e.config.Hub.State(ctx, string(record.ID))
 	if err != nil {
@@ -151,7 +152,7 @@ func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) p
 	return describeAssignment(e.config.Hub.Assign(ctx, string(record.ID), hub.Assignment{Job: job}))
 }
 
-// withdrawJob takes the operation's job back. One that has begun to write goes on: the next look sees that.
+// withdrawJob takes the operation's job back. A job that has begun to write goes on, and the next look sees the job.
 func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action plan.Action) plan.Outcome {
 	op := action.Operation
 	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{
@@ -164,6 +165,7 @@ func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, acti
 	return describeError(err)
 }
 
+// describeAssignment turns the result of Assign into an outcome: after ErrStale the next look decides anew.
 func describeAssignment(err error) plan.Outcome {
 	if errors.Is(err, hub.ErrStale) {
 		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
@@ -171,7 +173,8 @@ func describeAssignment(err error) plan.Outcome {
 	return describeError(err)
 }
 
-// describeError turns an error into an outcome; none is Done. Only what a BMC calls lasting is not tried again.
+// describeError turns an error into an outcome; a nil error is Done. Only refused credentials that a BMC calls lasting
+// are not tried again.
 func describeError(err error) plan.Outcome {
 	var said *redfish.Error
 	switch {

@@ -1,5 +1,9 @@
-// Package effects is the loop's hands and eyes: Observe and Do over the BMC, the boot medium, the image mirror and the agents' hub. It is thin:
-// every question is decided by the planner, every wait is the loop's. An effect starts something, or finds it done, and returns.
+// Package effects touches the machines for the loop: over the BMC, the boot medium, the image mirror and the agents'
+// hub. Call New, then Effects.Serve and Effects.Observe to look at a host, and Effects.Do to carry out one action of a
+// plan.
+//
+// Do not decide here: the planner answers every question, and the loop does every wait and every retry. An effect
+// starts something or finds the work done, and returns.
 package effects
 
 import (
@@ -20,33 +24,33 @@ import (
 // Secrets opens a Secret of the accepted fleet by its name.
 type Secrets func(name string) (map[string]secret.Value, error)
 
-// Config is what effects need; all of it but Now, Log and OpenBMC is required.
+// Config is what effects need. All members but Now, Log, OpenBMC and ConfirmOff are required.
 type Config struct {
 	Hub     *hub.Hub
 	Media   *media.Server
 	Images  *images.Store
 	Secrets Secrets
-	URLs    []string // base URLs of the agents' API, as machines reach it
-	Pin     string   // of the key behind them: hub.Identity.Pin
+	URLs    []string // base URLs of the agents' API, as machines reach the API
+	Pin     string   // of the key behind the URLs: hub.Identity.Pin
 	Now     func() time.Time
 	Log     *slog.Logger
 	OpenBMC func(redfish.Config) (*redfish.Client, error) // default redfish.Open
-	// ConfirmOff is how long a machine must be seen to be off before that counts; default 30 s.
+	// ConfirmOff is how long a machine must be seen off before the machine counts as off; default 30 s.
 	ConfirmOff time.Duration
 }
 
-// Effects implements the loop's Observer and Executor. Several hosts may be served at a time, each by one call at a time.
+// Effects implements the loop's Observer and Executor. Calls for several hosts may overlap; calls for one host may not.
 type Effects struct {
 	config  Config
 	bmcs    bmcs
 	configs configs
 
 	mu             sync.Mutex
-	shutdownsAsked map[inventory.MachineID]shutdownRequest // when a host's operating system was asked to shut down
+	shutdownsAsked map[inventory.MachineID]shutdownRequest // when a host's system was asked to shut down
 	mediumNames    map[inventory.MachineID]mediumName      // by host
 }
 
-// New makes effects. Close them.
+// New makes effects. The caller closes the effects.
 func New(config Config) (*Effects, error) {
 	if config.Hub == nil || config.Media == nil || config.Images == nil || config.Secrets == nil ||
 		len(config.URLs) == 0 || config.Pin == "" {
@@ -73,7 +77,8 @@ func New(config Config) (*Effects, error) {
 	}, nil
 }
 
-// Console is the serial console that a host's BMC offers, as the last look found it; an error says why none is known.
+// Console is the serial console of a host's BMC, as the last look found the console; an error says why the console is
+// unknown.
 func (e *Effects) Console(host inventory.MachineID) (redfish.SerialConsole, error) {
 	return e.bmcs.findConsole(host)
 }

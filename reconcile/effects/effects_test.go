@@ -301,7 +301,7 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 	r.wantDone(plan.PowerOn, plan.PowerOn)
 	url := r.url()
 	status, medium := r.get(url)
-	for _, want := range []string{r.hub.Token("web-03", "boot1", 4).Reveal(), "the-pin", "https://ingot:7443",
+	for _, want := range []string{r.hub.BootToken("web-03", "boot1", 4).Reveal(), "the-pin", "https://ingot:7443",
 		"Name=mgmt"} {
 		if status != http.StatusOK || !bytes.Contains(medium, []byte(want)) {
 			t.Errorf("medium = %d without %q", status, want)
@@ -342,7 +342,7 @@ func TestARestartedDaemonServesWhatItServed(t *testing.T) {
 		t.Errorf("served after a restart: %q, want %s", got, url)
 	}
 	if status, medium := r.get(url); status != http.StatusOK ||
-		!bytes.Contains(medium, []byte(r.hub.Token("web-03", "boot1", 4).Reveal())) {
+		!bytes.Contains(medium, []byte(r.hub.BootToken("web-03", "boot1", 4).Reveal())) {
 		t.Errorf("medium after a restart = %d", status)
 	}
 	r.record.Boot = &inventory.Boot{ID: "boot2", Target: inventory.FromDisk, Epoch: 5}

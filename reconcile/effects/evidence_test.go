@@ -9,7 +9,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// Off counts from the first of a row of looks that found the machine off. A look that found it on ends the row; one that found nothing out does not begin it anew.
+// Off counts from the first of a row of looks that found the machine off. A look that found it on ends the row; one
+// that found nothing out does not begin it anew.
 func TestOffCountsFromTheFirstLookOfARow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

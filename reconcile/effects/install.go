@@ -60,7 +60,7 @@ func imageRef(image schemas.Image) images.Ref {
 	return images.Ref{URL: image.URL, SHA256: image.SHA256}
 }
 
-// describeImage describes a ready image as agents are served it.
+// describeImage is a ready image in the form that agents are served.
 func (e *Effects) describeImage(image schemas.Image) (wire.Image, error) {
 	file, size, err := e.config.Images.Open(image.SHA256)
 	if err != nil {
@@ -73,8 +73,7 @@ func (e *Effects) describeImage(image schemas.Image) (wire.Image, error) {
 	return wire.Image{SHA256: image.SHA256, Size: size, Name: path.Base(at.Path)}, nil
 }
 
-// assignStep hands the agent the step at the operation's cursor. The step that installs names exactly the operation's
-// disk, the verified image and the rendered config.
+// assignStep hands the agent the step at the operation's cursor.
 func (e *Effects) assignStep(
 	ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action,
 ) plan.Outcome {
@@ -85,7 +84,7 @@ func (e *Effects) assignStep(
 	return describeAssignment(e.config.Hub.Assign(ctx, string(record.ID), job))
 }
 
-// buildJob is the job for the step at the cursor, or for all steps in the attempts that ingot 4176809 began.
+// buildJob is the job for the step at the cursor, or for all steps in an attempt that ingot 4176809 began.
 func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, action plan.Action) (hub.Assignment,
 	error) {
 	operation, steps := record.Operation, desired.Workload.Steps
@@ -109,7 +108,7 @@ func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, a
 	return hub.Assignment{Job: job, Operation: operation.ID, Begun: operation.Verified()}, nil
 }
 
-// buildStep is a step as the agent gets it.
+// buildStep is a workload's step in the agent's form.
 func (e *Effects) buildStep(
 	step inventory.Step, desired inventory.Desired, record inventory.Record, action plan.Action,
 ) (wire.Step, error) {
@@ -123,6 +122,7 @@ func (e *Effects) buildStep(
 	return next, err
 }
 
+// buildInstall names exactly the operation's disk, the verified image and the rendered config.
 func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Record, action plan.Action) (*wire.Install,
 	error) {
 	operation := record.Operation
@@ -145,8 +145,8 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 	}, nil
 }
 
-// buildIgnitionRequest is what the host's Ignition config is rendered for: its network in the installed system, and the call home,
-// unless the workload does without.
+// buildIgnitionRequest is the input of the host's Ignition config: the network in the installed system, and the call
+// home, unless the workload disables the call.
 func (e *Effects) buildIgnitionRequest(desired inventory.Desired, record inventory.Record) ignition.Request {
 	operation, workload, epoch := record.Operation, desired.Workload, record.Boot.Epoch
 	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, OtherDisks: workload.OtherDisks,

@@ -12,7 +12,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// shown is how a host's BMC names the medium that we put in: some rewrite its URL.
+// mediumName is the URL of the inserted medium, and the BMC's own spelling of the URL: some BMCs rewrite URLs.
 type mediumName struct{ url, as string }
 
 func mediumKey(record inventory.Record) media.Key {
@@ -23,15 +23,15 @@ func bootsRamdisk(record inventory.Record) bool {
 	return record.Boot != nil && record.Boot.Target == inventory.FromRamdisk
 }
 
-// Serve has this daemon answer the boot of a record: the boot's agent may enrol, and the boot's medium is served, from
-// the moment when the boot is opened until the boot is closed. Serve is repeated before every look, so that a restarted
-// daemon is to its agents what it was before; repeating it changes nothing.
+// Serve lets the agent of the record's boot enrol, and serves the boot's medium, from the opening of the boot to the
+// end of the boot. Call Serve before every look, so that agents find a restarted daemon unchanged; a repeated call
+// changes nothing.
 func (e *Effects) Serve(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Served {
 	err := e.serveBoot(ctx, desired, record)
 	if errors.Is(err, hub.ErrStale) {
-		return inventory.Served{Stale: unknownAgent(err)}
+		return inventory.Served{Stale: explainUnknownAgent(err)}
 	}
-	return inventory.Served{Unknown: unknownAgent(err)}
+	return inventory.Served{Unknown: explainUnknownAgent(err)}
 }
 
 func (e *Effects) serveBoot(ctx context.Context, desired inventory.Desired, record inventory.Record) error {
@@ -53,7 +53,7 @@ func (e *Effects) serveBoot(ctx context.Context, desired inventory.Desired, reco
 	return e.config.Media.Publish(mediumKey(record), files)
 }
 
-// buildBootFiles are what makes the ramdisk this boot's.
+// buildBootFiles are the files that tie the ramdisk to this boot.
 func (e *Effects) buildBootFiles(desired inventory.Desired, record inventory.Record) ([]media.File, error) {
 	var wanted *schemas.Network
 	if desired.Network != nil {
@@ -65,7 +65,7 @@ func (e *Effects) buildBootFiles(desired inventory.Desired, record inventory.Rec
 		Host:    string(record.ID),
 		Boot:    boot.ID,
 		Epoch:   boot.Epoch,
-		Token:   e.config.Hub.Token(string(record.ID), boot.ID, boot.Epoch).Reveal(),
+		Token:   e.config.Hub.BootToken(string(record.ID), boot.ID, boot.Epoch).Reveal(),
 		URLs:    e.config.URLs,
 		Pins:    []string{e.config.Pin},
 		Time:    e.config.Now().UTC(),

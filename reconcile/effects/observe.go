@@ -8,7 +8,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Observe looks at one host: at its BMC, at what its agent said, at its boot medium and its image. It changes nothing.
+// Observe looks at one host: at the BMC, the agent's reports, the boot medium, the image and the config. Observe
+// changes nothing.
 func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
 	observed := inventory.Observed{
 		Record: record,
@@ -18,19 +19,19 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 		Config: e.observeConfig(desired, record),
 	}
 	agent, err := e.config.Hub.State(ctx, string(desired.ID))
-	observed.Agent = inventory.Served{Unknown: unknownAgent(err)}.Agent(agent, record.Epoch)
+	observed.Agent = inventory.Served{Unknown: explainUnknownAgent(err)}.Agent(agent, record.Epoch)
 	return observed
 }
 
-// unknownAgent says why it is not known what an agent said, or "". Not knowing must not read as "no agent".
-func unknownAgent(err error) string {
+// explainUnknownAgent says why the agent's reports are unknown, or "". An unknown report must not read as "no agent".
+func explainUnknownAgent(err error) string {
 	if err == nil {
 		return ""
 	}
 	return "the daemon cannot tell what the agent said: " + err.Error()
 }
 
-// observeBMC asks as little as will do: the drives only while a boot is under way.
+// observeBMC asks for little: the drives are read only while a boot is under way.
 func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 	record inventory.Record) inventory.BMCState {
 	if desired.BMC == nil {
@@ -39,7 +40,7 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 	state := inventory.BMCState{At: e.config.Now()}
 	client, err := e.bmcs.openClient(ctx, desired)
 	if err != nil {
-		// nothing was asked: there is nothing to ask with
+		// Without a client the BMC was not asked.
 		state.Reach, state.Error = inventory.Unauthorized, err.Error()
 		return state
 	}
@@ -66,7 +67,8 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 	return state
 }
 
-// observeDrives gives the virtual CDs; the medium we put in goes by our own URL, whatever the BMC makes of it.
+// observeDrives gives the virtual CDs. The inserted medium is shown by the daemon's own URL, whatever the BMC makes of
+// the URL.
 func (e *Effects) observeDrives(ctx context.Context, client *redfish.Client,
 	host inventory.MachineID) ([]inventory.Slot, error) {
 	slots, err := client.Media(ctx)

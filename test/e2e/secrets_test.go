@@ -136,7 +136,7 @@ func (w *world) secrets() map[string]string {
 	for _, document := range w.history() {
 		if boot := document.Boot; boot != nil && boot.Target == inventory.FromRamdisk {
 			boots[boot.Epoch] = true
-			all[bootToken(boot.Epoch)] = tokens.Token(host, boot.ID, boot.Epoch).Reveal()
+			all[bootToken(boot.Epoch)] = tokens.BootToken(host, boot.ID, boot.Epoch).Reveal()
 		}
 		if operation := document.Operation; operation != nil {
 			installs[operation.ID] = true
@@ -251,7 +251,7 @@ func (w *world) checkMediumCarriesItsToken() {
 	if code != http.StatusOK {
 		w.Fatalf("the medium of the running boot is answered with %d", code)
 	}
-	token := w.tokens().Token(host, boot.ID, boot.Epoch).Reveal()
+	token := w.tokens().BootToken(host, boot.ID, boot.Epoch).Reveal()
 	if got, want := leaks(medium, map[string]string{bootToken(boot.Epoch): token}), []string{bootToken(boot.Epoch)}; !cmp.Equal(got, want) {
 		w.Errorf("the medium of the running boot holds %v, want %v", got, want)
 	}
