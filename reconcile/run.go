@@ -98,7 +98,7 @@ func (l *Loop) stepTasks(ctx context.Context) (done bool, next time.Time) {
 			next = at
 		}
 	}
-	id, due, at := l.queue.Next(now)
+	id, due, at := l.queue.NextDue(now)
 	if due {
 		l.lookAtHost(ctx, id)
 		return true, l.config.Now()
@@ -127,7 +127,7 @@ func (l *Loop) dispatchLooks(ctx context.Context) {
 	var looks sync.WaitGroup
 	defer looks.Wait()
 	for {
-		id, due, next := l.queue.Next(l.config.Now())
+		id, due, next := l.queue.NextDue(l.config.Now())
 		if due {
 			looks.Go(func() { l.lookInTurn(ctx, id) })
 			continue

@@ -36,7 +36,7 @@ func (l *Loop) findForeignPages(files map[string][]byte) []foreignPage {
 	l.mu.Lock()
 	var odd []string
 	for file, page := range files {
-		if page != nil && status.IsHost(file) && !l.branch.Has(status.IDOf(file), page) {
+		if page != nil && status.IsHost(file) && !l.branch.HasPage(status.IDOf(file), page) {
 			odd = append(odd, file)
 		}
 	}
@@ -103,7 +103,7 @@ func (l *Loop) standAside(why string) {
 	l.config.Log.Error(why)
 	l.watchers.Notify("")
 	for id := range l.hosts {
-		l.queue.Add(id, l.config.Now()) // each host's page then says why
+		l.queue.AddHost(id, l.config.Now()) // each host's page then says why
 	}
 }
 

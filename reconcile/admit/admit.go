@@ -25,7 +25,7 @@ const (
 	TakeDown Step = "TakeDown" // nothing is written: the machine is powered off for the ramdisk, or boots it
 	HandOut  Step = "HandOut"  // nothing is written: the agent gets the job
 	Repeat   Step = "Repeat"   // something may be written, or the attempt has begun: the agent gets its next step
-	GoOn     Step = "GoOn"     // something else is done at the BMC for what has begun
+	Continue Step = "GoOn"     // something else is done at the BMC for what has begun
 )
 
 // Question asks for one step of one machine.
@@ -64,13 +64,13 @@ type Answer struct {
 	Takes  bool      // it may, and the machine takes a place that it did not have
 }
 
-// Allowed reports whether the step may be done.
-func (a Answer) Allowed() bool { return a.Reason == "" }
+// IsAllowed reports whether the step may be done.
+func (a Answer) IsAllowed() bool { return a.Reason == "" }
 
-// Person reports whether nothing but a person ends what stands against the step.
-func (a Answer) Person() bool { return a.Reason == Frozen || a.Reason == DiskShared }
+// NeedsPerson reports whether nothing but a person ends what stands against the step.
+func (a Answer) NeedsPerson() bool { return a.Reason == Frozen || a.Reason == DiskShared }
 
-// Ask says whether a step of a machine may be done now. The first reason that stands against the step is the answer:
+// AskStep says whether a step of a machine may be done now. The first reason that stands against the step is the answer:
 //
 //	reason       stands against a step when                                 Begin  TakeDown  HandOut  Repeat  GoOn
 //	Frozen       it erases, and the history or the ring's release            x      x         x        x
@@ -90,34 +90,34 @@ func (a Answer) Person() bool { return a.Reason == Frozen || a.Reason == DiskSha
 //
 // Who has a place keeps it. A machine that had one at its last look, or to whose disk something may have been
 // written, gets it again without its turn, but to begin.
-func (v *View) Ask(id inventory.MachineID, q Question, now time.Time) Answer {
+func (v *View) AskStep(id inventory.MachineID, q Question, now time.Time) Answer {
 	m := v.machines[id]
 	for _, reason := range Reasons {
-		if !asks(reason, q.Step) {
+		if !reasonApplies(reason, q.Step) {
 			continue
 		}
-		if why, until := v.Against(reason, id, q, now); why != "" {
+		if why, until := v.FindObstacle(reason, id, q, now); why != "" {
 			return Answer{Reason: reason, Why: why, Until: until}
 		}
 	}
-	return Answer{Takes: q.Step == Begin || asks(Places, q.Step) && !m.hasPlace(q.Step)}
+	return Answer{Takes: q.Step == Begin || reasonApplies(Places, q.Step) && !m.hasPlace(q.Step)}
 }
 
-// Held is Ask as far as only a person ends what stands against a step: the answer is the same at any time.
-func (v *View) Held(id inventory.MachineID, q Question) Answer {
+// AskPersons is Ask as far as only a person ends what stands against a step: the answer is the same at any time.
+func (v *View) AskPersons(id inventory.MachineID, q Question) Answer {
 	for _, reason := range Reasons {
-		if a := (Answer{Reason: reason}); !a.Person() || !asks(reason, q.Step) {
+		if a := (Answer{Reason: reason}); !a.NeedsPerson() || !reasonApplies(reason, q.Step) {
 			continue
 		}
-		if why, _ := v.Against(reason, id, q, time.Time{}); why != "" {
+		if why, _ := v.FindObstacle(reason, id, q, time.Time{}); why != "" {
 			return Answer{Reason: reason, Why: why}
 		}
 	}
 	return Answer{}
 }
 
-// asks reports whether a reason can stand against a step: the columns of the table.
-func asks(reason Reason, step Step) bool {
+// reasonApplies reports whether a reason can stand against a step: the columns of the table.
+func reasonApplies(reason Reason, step Step) bool {
 	switch step {
 	case Begin:
 		return true
@@ -125,25 +125,25 @@ func asks(reason Reason, step Step) bool {
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, Window, Places}, reason)
 	case Repeat:
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused}, reason)
-	case GoOn:
+	case Continue:
 		return reason == Places
 	default:
 		panic("admit: unknown step " + string(step))
 	}
 }
 
-// Against says why one reason stands against a step of a machine, or "", and until when if the time alone does: the
+// FindObstacle says why one reason stands against a step of a machine, or "", and until when if the time alone does: the
 // rows of the table. Whether the reason is asked for such a step is not looked at.
-func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now time.Time) (why string, until time.Time) {
+func (v *View) FindObstacle(reason Reason, id inventory.MachineID, q Question, now time.Time) (why string, until time.Time) {
 	m := v.machines[id]
 	ring, inRing := v.fleet.Rings[m.Ring]
 	switch reason {
 	case Frozen:
 		if q.Erases {
-			why = v.Untrusted(m.Ring)
+			why = v.WhyUntrusted(m.Ring)
 		}
 	case DiskShared:
-		why = v.sharedDisk(id, q.Disk)
+		why = v.whySharedDisk(id, q.Disk)
 	case FleetPaused:
 		if v.fleet.Paused {
 			why = "the fleet is paused: spec.paused in " + schemas.FleetFile
@@ -153,27 +153,27 @@ func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now ti
 			why = fmt.Sprintf("ring %s is paused: %s", ring.Name, pausedByPerson)
 		}
 	case RingFailed:
-		if p := v.progress(m.Ring); p.Paused != "" && !ring.Spec.Paused && m.State != Failed {
+		if p := v.ringProgress(m.Ring); p.Paused != "" && !ring.Spec.Paused && m.State != Failed {
 			why = fmt.Sprintf("ring %s is paused: %s", ring.Name, p.Paused)
 		}
 	case RingAfter:
-		why = v.earlier(m.Ring)
+		why = v.whyEarlierRing(m.Ring)
 	case Canaries:
-		if first := without(v.progress(m.Ring).canaries, m.Name); !m.Canary && len(first) > 0 {
+		if first := withoutName(v.ringProgress(m.Ring).canaries, m.Name); !m.Canary && len(first) > 0 {
 			why = fmt.Sprintf("the canaries of ring %s come first: %s", ring.Name, strings.Join(first, ", "))
 		}
 	case Window:
-		if q.Step != HandOut || !m.Serves || m.Again {
-			why, until = closed(ring, now)
+		if q.Step != HandOut || !m.Serves || m.Retries {
+			why, until = whyWindowClosed(ring, now)
 		}
 	case Unavailable:
-		down, limit := without(v.progress(m.Ring).down, m.Name), ring.Spec.Limit(len(ring.Hosts))
+		down, limit := withoutName(v.ringProgress(m.Ring).down, m.Name), ring.Spec.Limit(len(ring.Hosts))
 		if inRing && (m.Serves || m.Down) && len(down) >= limit {
 			why = fmt.Sprintf("ring %s may have %d down for this rollout: %s", ring.Name, limit,
 				strings.Join(down, ", "))
 		}
 	case Places:
-		if !m.hasPlace(q.Step) && v.Free() == 0 {
+		if !m.hasPlace(q.Step) && v.FreePlaces() == 0 {
 			why = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", v.fleet.Places)
 		}
 	default:
@@ -182,8 +182,8 @@ func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now ti
 	return why, until
 }
 
-// Untrusted says why nothing is erased in a ring ("" for machines in none), or "".
-func (v *View) Untrusted(ring string) string {
+// WhyUntrusted says why nothing is erased in a ring ("" for machines in none), or "".
+func (v *View) WhyUntrusted(ring string) string {
 	why := v.fleet.Frozen
 	if r := v.fleet.Rings[ring]; why == "" && r.Tag != "" {
 		why = r.Trouble
@@ -194,22 +194,22 @@ func (v *View) Untrusted(ring string) string {
 	return "nothing is erased until an operator has looked: " + why
 }
 
-// earlier says which ring a ring comes after that has not completed the same release, or "".
-func (v *View) earlier(ring string) string {
-	p := v.progress(ring)
+// whyEarlierRing says which ring a ring comes after that has not completed the same release, or "".
+func (v *View) whyEarlierRing(ring string) string {
+	p := v.ringProgress(ring)
 	for _, name := range v.fleet.Rings[ring].Spec.After {
-		if why := p.after(v.progress(name)); why != "" {
+		if why := p.whyIncomplete(v.ringProgress(name)); why != "" {
 			return fmt.Sprintf("ring %s comes after ring %s, %s", ring, name, why)
 		}
 	}
 	return ""
 }
 
-// sharedDisk says which other machine sees a disk of a machine, or "". A machine whose disks nobody looked at sees
+// whySharedDisk says which other machine sees a disk of a machine, or "". A machine whose disks nobody looked at sees
 // none.
-func (v *View) sharedDisk(id inventory.MachineID, disk inventory.DiskID) string {
+func (v *View) whySharedDisk(id inventory.MachineID, disk inventory.DiskID) string {
 	disk = v.machines[id].Facts.Volume(disk)
-	for _, other := range v.reporting(disk) {
+	for _, other := range v.findReporting(disk) {
 		if m := v.machines[other]; other != id && m.Facts.Sees(disk) {
 			return fmt.Sprintf("disk %s is seen by host %s too, so it is not written: name another disk in spec.rootDisk, or take the volume from one of the machines and have it inspected again",
 				disk.Label(), inventory.Label(m.Name, other))
@@ -218,8 +218,8 @@ func (v *View) sharedDisk(id inventory.MachineID, disk inventory.DiskID) string 
 	return ""
 }
 
-// closed says that no window of a ring is open, or "", and when the next one opens.
-func closed(ring inventory.Ring, now time.Time) (why string, opens time.Time) {
+// whyWindowClosed says that no window of a ring is open, or "", and when the next one opens.
+func whyWindowClosed(ring inventory.Ring, now time.Time) (why string, opens time.Time) {
 	for _, w := range ring.Spec.Windows {
 		schedule, err := schemas.ParseSchedule(w)
 		length, bad := time.ParseDuration(w.Duration)

@@ -17,7 +17,7 @@ type Machine struct {
 	Down    bool             // a rollout took it down: a system ran on it, and it changes or failed
 	Serves  bool             // a system of ours runs on it, as far as the record says
 	Working bool             // an operation is under way
-	Again   bool             // and an attempt of it failed
+	Retries bool             // and an attempt of it failed
 	Written bool             // and it may have written to the disk
 	Busy    bool             // it has a place among those under way
 	Placed  bool             // it had one at its last look
@@ -35,7 +35,7 @@ const (
 	Failed   State = "Failed"   // its operation was given up
 	Held     State = "Held"     // it waits for a person
 	Waiting  State = "Waiting"  // it has not begun
-	Left     State = "Left"     // nothing is to be done to it: protected, orphaned, unmanaged, without a workload
+	Excluded State = "Left"     // nothing is to be done to it: protected, orphaned, unmanaged, without a workload
 )
 
 // Live is what only the running daemon knows of a machine. The plan of a pull request has none of it.
@@ -65,30 +65,30 @@ const maxTrouble = 3
 // InTrouble reports whether a BMC has not answered, or has refused, for so long that nobody waits for its machine.
 func (l Live) InTrouble() bool { return l.Troubled >= maxTrouble }
 
-// Of gives a machine, from what the fleet asks of it, its record, and what the running daemon knows.
-func Of(d inventory.Desired, rec inventory.Record, live Live) Machine {
+// DescribeMachine gives a machine, from what the fleet asks of it, its record, and what the running daemon knows.
+func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live) Machine {
 	m := Machine{
 		Name: d.Name, Ring: d.Ring, Canary: d.Canary, Serves: rec.Installed != nil, Facts: rec.Facts,
-		Placed: live.Placed, Waiting: live.Waiting, Busy: busy(d, rec, live),
+		Placed: live.Placed, Waiting: live.Waiting, Busy: isBusy(d, rec, live),
 	}
 	op, last := rec.Operation, rec.Last
 	if op != nil {
-		m.Working, m.Again, m.Written = true, op.Attempt > 1, !op.Unwritten()
+		m.Working, m.Retries, m.Written = true, op.Attempt > 1, !op.Unwritten()
 	}
-	m.State = stateOf(d, rec, live)
+	m.State = machineState(d, rec, live)
 	switch gaveUp := last != nil && last.Outcome == inventory.Quarantined; {
-	case m.State == Left:
+	case m.State == Excluded:
 	case op != nil:
-		m.Down = ran(op.Root().Content) || live.Admitted && rec.Installed != nil
+		m.Down = hadSystem(op.Root().Content) || live.Admitted && rec.Installed != nil
 	case rec.Installed != nil:
 		m.Down = live.Admitted
 	default:
-		m.Down = gaveUp && ran(last.Root().Content) // whichever release it failed
+		m.Down = gaveUp && hadSystem(last.Root().Content) // whichever release it failed
 	}
 	return m
 }
 
-// stateOf says how far a machine is. The first row that fits decides:
+// machineState says how far a machine is. The first row that fits decides:
 //
 //	the machine                                             state
 //	is excluded by its file, or has no workload             Left
@@ -97,11 +97,11 @@ func Of(d inventory.Desired, rec inventory.Record, live Live) Machine {
 //	failed what is asked for                                Failed
 //	waits for a person                                      Held
 //	anything else                                           Waiting
-func stateOf(d inventory.Desired, rec inventory.Record, live Live) State {
+func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 	last := rec.Last
 	switch {
 	case d.Workload == nil, change.Excluded(d) != "":
-		return Left
+		return Excluded
 	case rec.Operation != nil, live.Admitted:
 		return Changing
 	case rec.Has(d.Workload):
@@ -115,9 +115,9 @@ func stateOf(d inventory.Desired, rec inventory.Record, live Live) State {
 	}
 }
 
-// busy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC does
+// isBusy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC does
 // not answer or refuses, has none: it must not stop the line.
-func busy(d inventory.Desired, rec inventory.Record, live Live) bool {
+func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
 	switch orphaned := d.Lifecycle == ""; {
 	case live.Admitted:
 		return true
@@ -133,8 +133,8 @@ func (m Machine) hasPlace(step Step) bool {
 	return m.Busy || step != Begin && (m.Placed || m.Written)
 }
 
-// ran reports whether a system of ours was on the disk when the operation began, or what an operation of ours had
+// hadSystem reports whether a system of ours was on the disk when the operation began, or what an operation of ours had
 // left of one.
-func ran(content string) bool {
+func hadSystem(content string) bool {
 	return strings.HasPrefix(content, "install:") || strings.HasPrefix(content, "failed:")
 }

@@ -22,8 +22,8 @@ type Limits struct {
 	Fetch        time.Duration // deadline of a look at the source; 2 m
 }
 
-// Complete sets the defaults.
-func (l *Limits) Complete() {
+// SetDefaults sets the defaults.
+func (l *Limits) SetDefaults() {
 	setDefault(&l.Installs, 10)
 	setDefault(&l.Workers, 64)
 	setDefault(&l.Poll, time.Minute)
@@ -51,8 +51,8 @@ func (l *Limits) NextPoll(jitter float64) time.Duration {
 	return l.Poll + time.Duration(jitter*float64(l.Poll)/10)
 }
 
-// After is the pause after so many failures in a row, from 1: doubling, with up to a quarter more so that hosts do not march in step.
-func (l *Limits) After(failures int, jitter float64) time.Duration {
+// BackoffAfter is the pause after so many failures in a row, from 1: doubling, with up to a quarter more so that hosts do not march in step.
+func (l *Limits) BackoffAfter(failures int, jitter float64) time.Duration {
 	pause := l.Resync
 	if shift := max(failures, 1) - 1; shift < 20 {
 		pause = min(pause, l.Backoff<<shift)
@@ -69,23 +69,23 @@ type Look struct {
 	Repeats  int // times in a row that the same action was done
 }
 
-// Next turns an outcome into the time until the next look: the one place that does.
-func (l *Limits) Next(look Look, jitter func() float64) time.Duration {
+// NextLook turns an outcome into the time until the next look: the one place that does.
+func (l *Limits) NextLook(look Look, jitter func() float64) time.Duration {
 	wait := l.Resync
 	switch look.Outcome.Result {
 	case plan.Done:
 		wait = 0
 		if look.Repeats > 0 { // done, and due again at once: not in a hurry
-			wait = l.After(look.Repeats, jitter())
+			wait = l.BackoffAfter(look.Repeats, jitter())
 		}
 	case plan.Waits:
 		wait = l.Wait
 	case plan.Retry:
-		wait = l.After(look.Failures, jitter())
+		wait = l.BackoffAfter(look.Failures, jitter())
 	case plan.Stalled:
 	default: // nothing was due
 		if look.Failures > 0 { // the BMC did not answer
-			wait = l.After(look.Failures, jitter())
+			wait = l.BackoffAfter(look.Failures, jitter())
 		}
 		if look.Plan.Again > 0 {
 			wait = min(wait, look.Plan.Again)

@@ -34,8 +34,8 @@ func New() *Queue {
 // Changed gives a token when there may be something new to take.
 func (q *Queue) Changed() <-chan struct{} { return q.changed }
 
-// Add asks for a look at the host at a time, or earlier if that was asked for before.
-func (q *Queue) Add(host inventory.MachineID, due time.Time) {
+// AddHost asks for a look at the host at a time, or earlier if that was asked for before.
+func (q *Queue) AddHost(host inventory.MachineID, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -58,12 +58,12 @@ func (q *Queue) Add(host inventory.MachineID, due time.Time) {
 	default:
 		return
 	}
-	q.signal()
+	q.signalChange()
 }
 
-// Next gives the host that is due longest and marks it busy, or, where none is due, the time of the next one; zero when
+// NextDue gives the host that is due longest and marks it busy, or, where none is due, the time of the next one; zero when
 // there is none.
-func (q *Queue) Next(now time.Time) (id inventory.MachineID, due bool, next time.Time) {
+func (q *Queue) NextDue(now time.Time) (id inventory.MachineID, due bool, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.heap) == 0 {
@@ -77,8 +77,8 @@ func (q *Queue) Next(now time.Time) (id inventory.MachineID, due bool, next time
 	return e.host, true, now
 }
 
-// Done ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
-func (q *Queue) Done(host inventory.MachineID, due time.Time) {
+// FinishLook ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
+func (q *Queue) FinishLook(host inventory.MachineID, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -87,10 +87,10 @@ func (q *Queue) Done(host inventory.MachineID, due time.Time) {
 	}
 	e.busy, e.due = false, due
 	heap.Push(&q.heap, e)
-	q.signal()
+	q.signalChange()
 }
 
-func (q *Queue) signal() {
+func (q *Queue) signalChange() {
 	select {
 	case q.changed <- struct{}{}:
 	default:

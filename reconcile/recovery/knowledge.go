@@ -39,21 +39,21 @@ func KnowsMore(page, record inventory.Record) string {
 	case page.Epoch < record.Epoch:
 		return ""
 	}
-	for _, compare := range []func(page, record inventory.Record) (string, bool){underWay, last} {
+	for _, compare := range []func(page, record inventory.Record) (string, bool){compareUnderWay, compareLast} {
 		if why, decided := compare(page, record); decided {
 			return why
 		}
 	}
-	_, spent := unknownSpent(page, record)
+	_, spent := splitUnknownSpent(page, record)
 	switch {
-	case laterSystem(page, record):
+	case hasLaterSystem(page, record):
 		return fmt.Sprintf("install %s runs", page.Installed.ID)
 	case len(spent) > 0:
 		return "consent " + spent[len(spent)-1] + " is spent"
 	case page.Boot != nil && record.Boot != nil && page.Boot.ID != record.Boot.ID:
 		return fmt.Sprintf("boot %s is under way", page.Boot.ID)
-	case bootRank(page.Boot) != bootRank(record.Boot):
-		if bootRank(page.Boot) > bootRank(record.Boot) {
+	case rankBoot(page.Boot) != rankBoot(record.Boot):
+		if rankBoot(page.Boot) > rankBoot(record.Boot) {
 			return "its boot is further"
 		}
 		return ""
@@ -66,28 +66,28 @@ func KnowsMore(page, record inventory.Record) string {
 	}
 }
 
-// underWay compares by the operations under way; false when neither record has one, or both have the same and are as far.
-func underWay(page, record inventory.Record) (why string, decided bool) {
+// compareUnderWay compares by the operations under way; false when neither record has one, or both have the same and are as far.
+func compareUnderWay(page, record inventory.Record) (why string, decided bool) {
 	p, r := page.Operation, record.Operation
 	switch {
-	case r != nil && ended(page, record, *r):
+	case r != nil && hasEnded(page, record, *r):
 		return fmt.Sprintf("operation %s has ended", r.ID), true
-	case p != nil && ended(record, page, *p):
+	case p != nil && hasEnded(record, page, *p):
 		return "", true
 	case p == nil && r == nil:
 		return "", false
 	case p == nil:
-		if l := page.Last; l != nil && !record.Knows(l.ID) && (l.Ended.After(r.Started) || after(l.Ended, record.Last)) {
+		if l := page.Last; l != nil && !record.Knows(l.ID) && (l.Ended.After(r.Started) || isAfterLast(l.Ended, record.Last)) {
 			return fmt.Sprintf("operation %s has ended", l.ID), true
 		}
 		return "", true
 	case r == nil, p.ID != r.ID:
-		if !after(p.Started, record.Last) {
+		if !isAfterLast(p.Started, record.Last) {
 			return "", true
 		}
 		return fmt.Sprintf("operation %s is under way", p.ID), true
 	default:
-		order := slices.Compare(progress(*p), progress(*r))
+		order := slices.Compare(rankProgress(*p), rankProgress(*r))
 		if order > 0 {
 			return fmt.Sprintf("operation %s is further", p.ID), true
 		}
@@ -95,21 +95,21 @@ func underWay(page, record inventory.Record) (why string, decided bool) {
 	}
 }
 
-// after reports whether a time is later than the end of the operation that ended last, if there is one; a time that is not known is.
-func after(t time.Time, last *inventory.Operation) bool {
+// isAfterLast reports whether a time is later than the end of the operation that ended last, if there is one; a time that is not known is.
+func isAfterLast(t time.Time, last *inventory.Operation) bool {
 	return t.IsZero() || last == nil || t.After(last.Ended)
 }
 
-// ended reports whether an operation that other has under way has ended as a record knows.
-func ended(record, other inventory.Record, op inventory.Operation) bool {
+// hasEnded reports whether an operation that other has under way has ended as a record knows.
+func hasEnded(record, other inventory.Record, op inventory.Operation) bool {
 	current := record.Operation != nil && record.Operation.ID == op.ID
-	_, spent := unknownSpent(record, other)
+	_, spent := splitUnknownSpent(record, other)
 	used := func(given string) bool { return slices.Contains(spent, given) }
 	return !current && (record.Knows(op.ID) || slices.Contains(record.Dropped, op.ID) || slices.ContainsFunc(op.Consents(), used))
 }
 
-// progress is how far an operation has come, the attempt first: a failed one leads back to an earlier step.
-func progress(op inventory.Operation) []int {
+// rankProgress is how far an operation has come, the attempt first: a failed one leads back to an earlier step.
+func rankProgress(op inventory.Operation) []int {
 	begun, handedOut := 0, 0
 	if op.HasBegun() {
 		begun = 1
@@ -124,13 +124,13 @@ var stages = []inventory.Stage{
 	inventory.Intended, inventory.Published, inventory.Working, inventory.Confirming, inventory.Ended,
 }
 
-// written reports whether an operation may have written to its disk.
-func written(op inventory.Operation) bool {
+// mayHaveWritten reports whether an operation may have written to its disk.
+func mayHaveWritten(op inventory.Operation) bool {
 	return op.HasBegun() || op.Stage != inventory.Intended && op.Stage != inventory.Published
 }
 
-// last compares by the operations that ended last; false when that is the same one, or none.
-func last(page, record inventory.Record) (why string, decided bool) {
+// compareLast compares by the operations that ended last; false when that is the same one, or none.
+func compareLast(page, record inventory.Record) (why string, decided bool) {
 	p, r := page.Last, record.Last
 	switch {
 	case p == nil:
@@ -146,23 +146,23 @@ func last(page, record inventory.Record) (why string, decided bool) {
 	}
 }
 
-// laterSystem reports whether a page has a system that the record does not know, and no later one.
-func laterSystem(page, record inventory.Record) bool {
+// hasLaterSystem reports whether a page has a system that the record does not know, and no later one.
+func hasLaterSystem(page, record inventory.Record) bool {
 	p, r := page.Installed, record.Installed
 	return p != nil && record.Operation == nil && (r == nil || r.ID != p.ID && p.At.After(r.At))
 }
 
-// bootRank is how far the boot of an epoch is: it is over where none is known, as each boot begins with an epoch of its own.
-func bootRank(b *inventory.Boot) int {
+// rankBoot is how far the boot of an epoch is: it is over where none is known, as each boot begins with an epoch of its own.
+func rankBoot(b *inventory.Boot) int {
 	if b == nil {
 		return 9
 	}
 	return slices.Index([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}, b.Stage)
 }
 
-// unknownSpent are the consents that one record has spent and the other does not know: those from before what the other knows, which it dropped for later
+// splitUnknownSpent are the consents that one record has spent and the other does not know: those from before what the other knows, which it dropped for later
 // ones, and those from after.
-func unknownSpent(record, other inventory.Record) (before, after []string) {
+func splitUnknownSpent(record, other inventory.Record) (before, after []string) {
 	common := -1
 	for i, consent := range record.Spent {
 		if slices.Contains(other.Spent, consent) {
@@ -184,21 +184,21 @@ func unknownSpent(record, other inventory.Record) (before, after []string) {
 // fullSpent is how many spent consents make a record drop the oldest.
 const fullSpent = 8
 
-// together is what a page and a record know: the one that knows more, with what must not be lost of the other: no spent consent; a system that called home,
+// mergeRecords is what a page and a record know: the one that knows more, with what must not be lost of the other: no spent consent; a system that called home,
 // where the operation that installed it does not write any more; and a write that has begun and that the page knows nothing later than.
-func together(page, record inventory.Record) inventory.Record {
+func mergeRecords(page, record inventory.Record) inventory.Record {
 	more, less := record, page
-	if KnowsMore(page, record) != "" && !outranks(record.Operation, page.Operation) {
+	if KnowsMore(page, record) != "" && !isAhead(record.Operation, page.Operation) {
 		more, less = page, record
 		if len(more.Dropped) == 0 { // a page has none
 			more.Dropped = record.Dropped
 		}
-		if op := record.Operation; op != nil && more.Operation == nil && written(*op) && !ended(page, record, *op) && !later(page, op.Started) {
+		if op := record.Operation; op != nil && more.Operation == nil && mayHaveWritten(*op) && !hasEnded(page, record, *op) && !knowsLater(page, op.Started) {
 			more.Operation, more.Installed = op, record.Installed
 		}
 	}
 	more.Revision, more.Forgotten = max(more.Revision, less.Revision), max(more.Forgotten, less.Forgotten)
-	before, after := unknownSpent(less, more)
+	before, after := splitUnknownSpent(less, more)
 	if len(more.Spent) >= fullSpent {
 		before = nil
 	}
@@ -214,19 +214,19 @@ func together(page, record inventory.Record) inventory.Record {
 	return more
 }
 
-// outranks reports whether, of two operations that two daemons have under way, the first one may have written while the other has not, or is the later one.
-func outranks(op, other *inventory.Operation) bool {
+// isAhead reports whether, of two operations that two daemons have under way, the first one may have written while the other has not, or is the later one.
+func isAhead(op, other *inventory.Operation) bool {
 	switch {
 	case op == nil, other == nil, op.ID == other.ID:
 		return false
-	case written(*op) != written(*other):
-		return written(*op)
+	case mayHaveWritten(*op) != mayHaveWritten(*other):
+		return mayHaveWritten(*op)
 	default:
 		return op.Started.After(other.Started)
 	}
 }
 
-// later reports whether a record knows of something that ended after a time.
-func later(record inventory.Record, than time.Time) bool {
+// knowsLater reports whether a record knows of something that ended after a time.
+func knowsLater(record inventory.Record, than time.Time) bool {
 	return record.Last != nil && record.Last.Ended.After(than) || record.Installed != nil && record.Installed.At.After(than)
 }

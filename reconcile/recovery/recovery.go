@@ -30,7 +30,7 @@ func (h Host) Unrecorded() bool {
 }
 
 // Memory is all that is known.
-type Memory struct {
+type State struct {
 	Hosts   map[inventory.MachineID]Host
 	Files   map[string][]byte // pages of the whole fleet, by path
 	Commits []status.Commit   // accepted before; like Acts for people only
@@ -41,24 +41,24 @@ type Memory struct {
 	Life    uint64            // the highest number of a life
 }
 
-// Recall puts the journal's records and the files of the status branch together.
-func Recall(entries []journal.Entry, files map[string]status.File) Memory {
-	m := Memory{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
+// RestoreState puts the journal's records and the files of the status branch together.
+func RestoreState(entries []journal.Entry, files map[string]status.File) State {
+	m := State{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
 	for _, e := range entries {
 		m.Hosts[e.Record.ID] = Host{Record: e.Record, Revision: e.Revision, inJournal: e.Record}
 		m.Life = max(m.Life, e.Record.Life.Number)
 	}
 	for name, file := range files {
 		if status.IsHost(name) {
-			m.host(name, file)
+			m.addHostPage(name, file)
 		} else {
-			m.fleet(name, file)
+			m.addFleetPage(name, file)
 		}
 	}
 	return m
 }
 
-// host takes over what a page says since when, and its record where the journal has none, or one that knows less. A consent that a page has spent stays spent.
+// addHostPage takes over what a page says since when, and its record where the journal has none, or one that knows less. A consent that a page has spent stays spent.
 //
 //	the journal has              the page                    what counts
 //	a record that is readable    is readable                 the one that knows more, with what must be kept of both
@@ -67,7 +67,7 @@ func Recall(entries []journal.Entry, files map[string]status.File) Memory {
 //	none                         is not readable             nothing is known: the record is not readable
 //	a record that is not         any                         nothing is known; epoch and spent consents of both remain,
 //	                                                         and what the page says of the hardware
-func (m *Memory) host(name string, file status.File) {
+func (m *State) addHostPage(name string, file status.File) {
 	document, err := status.Document{}, file.Forged
 	if err == nil {
 		document, err = status.Page(name, file.Content)
@@ -84,7 +84,7 @@ func (m *Memory) host(name string, file status.File) {
 	m.Life = max(m.Life, record.Life.Number)
 	switch {
 	case h.Record.Unreadable != "": // the journal may have known more: the page stays
-		h.Record = remains(h.Record, plan.Forget(record))
+		h.Record = keepRemains(h.Record, plan.Forget(record))
 		h.Record.Facts = record.Facts // other machines may see the disks
 	case err != nil && known:
 	case err != nil:
@@ -92,17 +92,17 @@ func (m *Memory) host(name string, file status.File) {
 		h.Record.Unreadable = fmt.Sprintf("page %s on the status branch is not readable: %v: "+
 			"restore the page and restart", name, err)
 	default:
-		m.together(&h, record)
+		m.mergePage(&h, record)
 		h.Document, h.Page = document, file.Content
 	}
 	m.Hosts[id] = h
 }
 
-// together has a host know what its page and the journal know.
-func (m *Memory) together(h *Host, page inventory.Record) {
+// mergePage has a host know what its page and the journal know.
+func (m *State) mergePage(h *Host, page inventory.Record) {
 	taken := h.Revision == 0 || KnowsMore(page, h.Record) != ""
 	if h.Revision > 0 {
-		h.Record = together(page, h.Record)
+		h.Record = mergeRecords(page, h.Record)
 	} else {
 		h.Record = page
 	}
@@ -112,8 +112,8 @@ func (m *Memory) together(h *Host, page inventory.Record) {
 	}
 }
 
-// remains is a record that cannot be read, with what must not be lost of its page.
-func remains(record, page inventory.Record) inventory.Record {
+// keepRemains is a record that cannot be read, with what must not be lost of its page.
+func keepRemains(record, page inventory.Record) inventory.Record {
 	record.Epoch, record.Revision = max(record.Epoch, page.Epoch), max(record.Revision, page.Revision)
 	for _, consent := range page.Spent {
 		if !slices.Contains(record.Spent, consent) {
@@ -123,8 +123,8 @@ func remains(record, page inventory.Record) inventory.Record {
 	return record
 }
 
-// fleet takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
-func (m *Memory) fleet(name string, file status.File) {
+// addFleetPage takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
+func (m *State) addFleetPage(name string, file status.File) {
 	if name != status.FleetPath {
 		m.Files[name] = file.Content
 		return
@@ -140,13 +140,13 @@ func (m *Memory) fleet(name string, file status.File) {
 	m.Files[name], m.Commits, m.Acts, m.Unknown = file.Content, before.Commits, before.Acts, before.Unknown
 }
 
-// Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered;
+// MergeRecord is what is known of a host when the journal's entry is read again, as after a write that was not answered;
 // write says that it must be in the journal before anything is based on it: a journal that knows less of the host
 // (KnowsMore) was lost or is an older one, and that takes nothing away.
-func Reread(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
+func MergeRecord(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
 	if entry.Record.Unreadable != "" {
 		return entry.Record, false
 	}
-	record = together(known, entry.Record)
+	record = mergeRecords(known, entry.Record)
 	return record, !journal.Same(record, entry.Record)
 }

@@ -29,11 +29,11 @@ func sideOf(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Rec
 	s := side{fleet, records, standing.New(fleet, records), admit.New()}
 	s.view.SetFleet(admit.Fleet{Rings: fleet.Rings, Paused: fleet.Settings.Paused, Places: fleet.Settings.Installs})
 	for id, d := range s.Hosts {
-		s.view.Set(id, admit.Of(d, records[id], admit.Live{}))
+		s.view.SetMachine(id, admit.DescribeMachine(d, records[id], admit.Live{}))
 	}
 	for id, record := range records {
 		if _, named := s.Hosts[id]; !named {
-			s.view.Set(id, admit.Of(inventory.Desired{ID: id, Name: string(id)}, record, admit.Live{}))
+			s.view.SetMachine(id, admit.DescribeMachine(inventory.Desired{ID: id, Name: string(id)}, record, admit.Live{}))
 		}
 	}
 	return s
@@ -57,7 +57,7 @@ func (s side) decide(id inventory.MachineID) change.Change {
 	if c.Hold != nil || !c.Reboots {
 		return c
 	}
-	answer := s.view.Held(id, admit.Question{Step: admit.Begin, Erases: c.Erases, Disk: c.Disk})
+	answer := s.view.AskPersons(id, admit.Question{Step: admit.Begin, Erases: c.Erases, Disk: c.Disk})
 	switch answer.Reason {
 	case "":
 	case admit.Frozen:
@@ -72,10 +72,10 @@ func (s side) decide(id inventory.MachineID) change.Change {
 
 // stopped says what stops an installation that is due, at whatever time; "" when nothing does that a clone can see.
 func (s side) stopped(d inventory.Desired) string {
-	rings := s.view.Before(d.Ring)
+	rings := s.view.RingsBefore(d.Ring)
 	for _, reason := range admit.Reasons {
 		for _, ring := range rings {
-			if why := stopsIn(reason, ring, d); why != "" && s.view.Stops(reason, ring) {
+			if why := stopsIn(reason, ring, d); why != "" && s.view.CanStop(reason, ring) {
 				return why
 			}
 		}
@@ -123,7 +123,7 @@ func compareSides(base, head side) eased {
 	e := eased{"": all}
 	for name := range head.Rings {
 		e[name] = slices.Clone(all)
-		for _, ring := range head.view.Before(name) {
+		for _, ring := range head.view.RingsBefore(name) {
 			e[name] = append(e[name], own[ring]...)
 		}
 	}
@@ -133,7 +133,7 @@ func compareSides(base, head side) eased {
 // easedIn says what stands less against the machines of a ring, or, for "", against all of them.
 func easedIn(ring string, base, head *admit.View) (all []string) {
 	for _, reason := range admit.Reasons {
-		if !admit.Eased(reason, ring, base, head) {
+		if !admit.IsEased(reason, ring, base, head) {
 			continue
 		}
 		switch reason {
@@ -159,7 +159,7 @@ func easedIn(ring string, base, head *admit.View) (all []string) {
 			panic("review: unknown reason " + string(reason))
 		}
 	}
-	if freed := admit.Freed(ring, base, head); len(freed) > 0 {
+	if freed := admit.FreedMachines(ring, base, head); len(freed) > 0 {
 		all = append(all, "ring "+ring+" waits no more for "+few(freed))
 	}
 	return all
