@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// CanStop reports whether a fleet writes something by which a reason may stand against machines of a ring ("" for those
-// in none), at one time or another. Of what machines report it says nothing.
+// CanStop reports whether the fleet's files say something by which a reason may hold in a ring ("" for machines
+// without a ring), at any time. Facts of machines do not count.
 func (v *View) CanStop(reason Reason, ring string) bool {
 	r, inRing := v.fleet.Rings[ring]
 	switch reason {
@@ -31,13 +31,13 @@ func (v *View) CanStop(reason Reason, ring string) bool {
 	}
 }
 
-// IsEased reports whether a reason may stand less against machines of a ring after a change than before it, by what the
-// two fleets write. With "" for the ring it is about what holds for all machines.
+// IsEased reports whether a reason may hold less often in a ring after a change, by the files of the two fleets. The
+// ring "" stands for all machines.
 //
-//	reason                                      may stand less when
-//	Frozen, FleetPaused, RingPaused             it stood before, and does not now
-//	Window, RingAfter                           there were some before, and they are other ones now, or none
-//	Canaries, Unavailable, Places               what the fleet writes differs
+//	reason                                      is eased when
+//	Frozen, FleetPaused, RingPaused             the reason held before, and does not hold after
+//	Window, RingAfter                           the list was not empty before, and differs after
+//	Canaries, Unavailable, Places               the fleet's files differ
 //	RingFailed                                  more machines may fail
 //	DiskShared                                  never: machines report disks
 func IsEased(reason Reason, ring string, before, after *View) bool {
@@ -67,9 +67,8 @@ func IsEased(reason Reason, ring string, before, after *View) bool {
 	}
 }
 
-// FreedMachines gives the names of the machines that a ring does not wait for any more after a change, as it would for one
-// that is held or failed: they left the ring, are no canary of it any more, or nothing is done to them. They are
-// sorted.
+// FreedMachines gives the names of machines that a ring stops waiting for after a change, as the ring would wait for a
+// held or failed machine: the machines left the ring, stopped being canaries, or are excluded. Sorted.
 func FreedMachines(ring string, before, after *View) (names []string) {
 	for _, id := range before.fleet.Rings[ring].Hosts {
 		was, is := before.machines[id], after.machines[id]
@@ -84,7 +83,7 @@ func FreedMachines(ring string, before, after *View) (names []string) {
 	return names
 }
 
-// RingsBefore gives a ring and those that come before it, each once.
+// RingsBefore gives a ring and every earlier ring, each once.
 func (v *View) RingsBefore(ring string) []string {
 	all := []string{ring}
 	for i := 0; i < len(all); i++ {

@@ -8,29 +8,29 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Progress is how far a ring is. It has no times: the same hosts give the same bytes.
+// Progress is how far a ring is. There are no times in Progress: the same hosts give the same bytes.
 type Progress struct {
 	Name     string   `json:"name"`
-	Tag      string   `json:"tag,omitempty"`    // of the release; "" when the ring follows the trunk
-	Commit   string   `json:"commit,omitempty"` // of the release
+	Tag      string   `json:"tag,omitempty"`    // tag of the release; "" when the ring follows the trunk
+	Commit   string   `json:"commit,omitempty"` // commit of the release
 	Hosts    int      `json:"hosts"`
 	Done     int      `json:"done"`
 	Waiting  int      `json:"waiting"`
 	Changing []string `json:"changing,omitempty"`
 	Held     []string `json:"held,omitempty"`
 	Failed   []string `json:"failed,omitempty"`
-	Paused   string   `json:"paused,omitempty"`  // why nothing more begins
-	Trouble  string   `json:"trouble,omitempty"` // why the release is not what the tags say
-	// Signatures are those on the release's tag, counted where two signers are asked for: whoever plans cannot count
-	// them. A daemon that lost its journal knows by the tag's object whether the tag was moved.
+	Paused   string   `json:"paused,omitempty"`  // why no further operation begins
+	Trouble  string   `json:"trouble,omitempty"` // why the release differs from the tags
+	// Signatures are the signatures of the release's tag, counted when the fleet asks for two signers: `ingot plan` cannot
+	// count signatures. A daemon without its journal knows by the tag's object whether the tag was moved.
 	Signatures *inventory.Signatures `json:"signatures,omitempty"`
 
 	ring     inventory.Ring
 	down     []string
-	canaries []string // that are not done
+	canaries []string // canaries that are not done
 }
 
-// measureRing counts a ring's machines, given in any order.
+// measureRing counts a ring's machines, in any order.
 func measureRing(ring inventory.Ring, machines []Machine) Progress {
 	p := Progress{Name: ring.Name, Tag: ring.Tag, Commit: ring.Commit, Hosts: len(ring.Hosts), Trouble: ring.Trouble,
 		ring: ring}
@@ -67,7 +67,7 @@ func measureRing(ring inventory.Ring, machines []Machine) Progress {
 
 const pausedByPerson = "spec.paused is true"
 
-// whyPaused says why nothing more of the ring begins, or "".
+// whyPaused says why no further operation of the ring begins, or "".
 func (p Progress) whyPaused() string {
 	switch {
 	case p.ring.Spec.Paused:
@@ -80,12 +80,12 @@ func (p Progress) whyPaused() string {
 	}
 }
 
-// IsComplete reports whether every host that the ring changes runs the release.
+// IsComplete reports whether every changeable host of the ring runs the release.
 func (p Progress) IsComplete() bool {
 	return p.Commit != "" && p.Waiting+len(p.Changing)+len(p.Held)+len(p.Failed) == 0
 }
 
-// whyIncomplete says why a ring has not completed the same release as p.
+// whyIncomplete says why an earlier ring has not completed the release of p, as a clause, or "".
 func (p Progress) whyIncomplete(earlier Progress) string {
 	switch {
 	case earlier.Tag != "" && earlier.Commit != p.Commit:
@@ -101,6 +101,7 @@ func (p Progress) whyIncomplete(earlier Progress) string {
 	}
 }
 
+// withoutName drops one name from a list.
 func withoutName(hosts []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return h == one })
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// KnowsMore says what a page knows of a host that the journal's record does not know yet, as a clause for people; "" when the record is at least as new, as it
-// is as a rule: a page lags behind by a push. The first row that fits decides; "further" is compared by attempt, then stage, then whether that attempt may have
-// written. An operation has ended for a record that has it as its last, as installed or as dropped, or that has its consent among the spent ones which the
-// other record lacks.
+// KnowsMore says which news a page has beyond the journal's record, as a clause for people; "" when the record is at
+// least as new. As a rule the record is newer: a page lags behind by a push. The first row that fits decides. "Further"
+// compares attempt, stage, step (rankProgress), and whether the attempt may have written. An operation has ended for a record that names the
+// operation as last, installed or dropped, or that has spent the operation's consent while the other record has not.
 //
 //	the page                                              the journal's record             knows more
 //	a higher epoch                                        a lower one                      page
@@ -31,7 +31,7 @@ import (
 //	facts of a later boot, a takeover                     none, or earlier ones            page
 //	anything else                                         anything else                    record
 //
-// Where each knows something that the other does not, each knows more: two daemons wrote them.
+// Two daemons wrote the two records when KnowsMore answers for both orders.
 func KnowsMore(page, record inventory.Record) string {
 	switch {
 	case page.Epoch > record.Epoch:
@@ -66,7 +66,8 @@ func KnowsMore(page, record inventory.Record) string {
 	}
 }
 
-// compareUnderWay compares by the operations under way; false when neither record has one, or both have the same and are as far.
+// compareUnderWay compares the operations under way. Undecided (false) are two records without an operation, or with
+// the same operation equally far.
 func compareUnderWay(page, record inventory.Record) (why string, decided bool) {
 	p, r := page.Operation, record.Operation
 	switch {
@@ -77,7 +78,8 @@ func compareUnderWay(page, record inventory.Record) (why string, decided bool) {
 	case p == nil && r == nil:
 		return "", false
 	case p == nil:
-		if l := page.Last; l != nil && !record.Knows(l.ID) && (l.Ended.After(r.Started) || isAfterLast(l.Ended, record.Last)) {
+		if l := page.Last; l != nil && !record.Knows(l.ID) &&
+			(l.Ended.After(r.Started) || isAfterLast(l.Ended, record.Last)) {
 			return fmt.Sprintf("operation %s has ended", l.ID), true
 		}
 		return "", true
@@ -95,20 +97,23 @@ func compareUnderWay(page, record inventory.Record) (why string, decided bool) {
 	}
 }
 
-// isAfterLast reports whether a time is later than the end of the operation that ended last, if there is one; a time that is not known is.
+// isAfterLast reports whether a time is after the end of the last operation. An unknown time, or a record without a
+// last operation, counts as after.
 func isAfterLast(t time.Time, last *inventory.Operation) bool {
 	return t.IsZero() || last == nil || t.After(last.Ended)
 }
 
-// hasEnded reports whether an operation that other has under way has ended as a record knows.
+// hasEnded reports whether, for record, an operation has ended that is under way for other.
 func hasEnded(record, other inventory.Record, op inventory.Operation) bool {
 	current := record.Operation != nil && record.Operation.ID == op.ID
 	_, spent := splitUnknownSpent(record, other)
 	used := func(given string) bool { return slices.Contains(spent, given) }
-	return !current && (record.Knows(op.ID) || slices.Contains(record.Dropped, op.ID) || slices.ContainsFunc(op.Consents(), used))
+	return !current && (record.Knows(op.ID) || slices.Contains(record.Dropped, op.ID) ||
+		slices.ContainsFunc(op.Consents(), used))
 }
 
-// rankProgress is how far an operation has come, the attempt first: a failed one leads back to an earlier step.
+// rankProgress ranks how far an operation has come. The attempt goes first: a failed attempt returns to an earlier
+// step.
 func rankProgress(op inventory.Operation) []int {
 	begun, handedOut := 0, 0
 	if op.HasBegun() {
@@ -124,12 +129,13 @@ var stages = []inventory.Stage{
 	inventory.Intended, inventory.Published, inventory.Working, inventory.Confirming, inventory.Ended,
 }
 
-// mayHaveWritten reports whether an operation may have written to its disk.
+// mayHaveWritten reports whether an operation may have written to a disk.
 func mayHaveWritten(op inventory.Operation) bool {
 	return op.HasBegun() || op.Stage != inventory.Intended && op.Stage != inventory.Published
 }
 
-// compareLast compares by the operations that ended last; false when that is the same one, or none.
+// compareLast compares the last ended operations. Undecided (false) are equal last operations, or a missing one on
+// both sides.
 func compareLast(page, record inventory.Record) (why string, decided bool) {
 	p, r := page.Last, record.Last
 	switch {
@@ -146,13 +152,14 @@ func compareLast(page, record inventory.Record) (why string, decided bool) {
 	}
 }
 
-// hasLaterSystem reports whether a page has a system that the record does not know, and no later one.
+// hasLaterSystem reports whether a page has a later installed system than the record.
 func hasLaterSystem(page, record inventory.Record) bool {
 	p, r := page.Installed, record.Installed
 	return p != nil && record.Operation == nil && (r == nil || r.ID != p.ID && p.At.After(r.At))
 }
 
-// rankBoot is how far the boot of an epoch is: it is over where none is known, as each boot begins with an epoch of its own.
+// rankBoot ranks how far the boot of an epoch has come. No boot means an ended boot, since each boot begins with its
+// own epoch.
 func rankBoot(b *inventory.Boot) int {
 	if b == nil {
 		return 9
@@ -160,8 +167,8 @@ func rankBoot(b *inventory.Boot) int {
 	return slices.Index([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}, b.Stage)
 }
 
-// splitUnknownSpent are the consents that one record has spent and the other does not know: those from before what the other knows, which it dropped for later
-// ones, and those from after.
+// splitUnknownSpent gives the spent consents of record that other does not know: before are older consents, which
+// other dropped for later ones; after are newer consents.
 func splitUnknownSpent(record, other inventory.Record) (before, after []string) {
 	common := -1
 	for i, consent := range record.Spent {
@@ -181,19 +188,21 @@ func splitUnknownSpent(record, other inventory.Record) (before, after []string) 
 	return before, after
 }
 
-// fullSpent is how many spent consents make a record drop the oldest.
+// fullSpent is the number of spent consents after which a record drops the oldest consent.
 const fullSpent = 8
 
-// mergeRecords is what a page and a record know: the one that knows more, with what must not be lost of the other: no spent consent; a system that called home,
-// where the operation that installed it does not write any more; and a write that has begun and that the page knows nothing later than.
+// mergeRecords gives the newer of two records, completed from the older record by every spent consent, by a system
+// that called home although the newer record still installs the system, and by a begun write when the page knows no
+// later event.
 func mergeRecords(page, record inventory.Record) inventory.Record {
 	more, less := record, page
 	if KnowsMore(page, record) != "" && !isAhead(record.Operation, page.Operation) {
 		more, less = page, record
-		if len(more.Dropped) == 0 { // a page has none
+		if len(more.Dropped) == 0 { // pages have no list of dropped operations
 			more.Dropped = record.Dropped
 		}
-		if op := record.Operation; op != nil && more.Operation == nil && mayHaveWritten(*op) && !hasEnded(page, record, *op) && !knowsLater(page, op.Started) {
+		if op := record.Operation; op != nil && more.Operation == nil && mayHaveWritten(*op) &&
+			!hasEnded(page, record, *op) && !knowsLater(page, op.Started) {
 			more.Operation, more.Installed = op, record.Installed
 		}
 	}
@@ -205,7 +214,8 @@ func mergeRecords(page, record inventory.Record) inventory.Record {
 	if len(before)+len(after) > 0 {
 		more.Spent = slices.Concat(before, more.Spent, after)
 	}
-	if op := more.Operation; op != nil && less.Installed != nil && less.Installed.ID == op.ID && op.Stage == inventory.Confirming {
+	if op := more.Operation; op != nil && less.Installed != nil && less.Installed.ID == op.ID &&
+		op.Stage == inventory.Confirming {
 		more.Operation, more.Installed = nil, less.Installed
 		if less.Last != nil && less.Last.ID == op.ID {
 			more.Last = less.Last
@@ -214,7 +224,8 @@ func mergeRecords(page, record inventory.Record) inventory.Record {
 	return more
 }
 
-// isAhead reports whether, of two operations that two daemons have under way, the first one may have written while the other has not, or is the later one.
+// isAhead reports whether op, of two operations that two daemons have under way, may have written while the other
+// operation has not, or else started later.
 func isAhead(op, other *inventory.Operation) bool {
 	switch {
 	case op == nil, other == nil, op.ID == other.ID:
@@ -226,7 +237,8 @@ func isAhead(op, other *inventory.Operation) bool {
 	}
 }
 
-// knowsLater reports whether a record knows of something that ended after a time.
+// knowsLater reports whether a record knows an operation or an install after a time.
 func knowsLater(record inventory.Record, than time.Time) bool {
-	return record.Last != nil && record.Last.Ended.After(than) || record.Installed != nil && record.Installed.At.After(than)
+	return record.Last != nil && record.Last.Ended.After(than) || record.Installed != nil &&
+		record.Installed.At.After(than)
 }

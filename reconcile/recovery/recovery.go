@@ -1,5 +1,7 @@
-// Package recovery is what a daemon knows when it starts: the journal's records, and from the status branch whatever the journal does not have, or has older,
-// as after its loss, or after a copy of it was put back. KnowsMore says which is older.
+// Package recovery restores what a daemon knows at its start: the journal's records, and from the status branch what
+// the journal lost or has older, as after the loss of the journal or the return of an old copy. Call RestoreState
+// first, and MergeRecord when one record is read again; KnowsMore says which of two records is newer. Do not decide
+// anything before every Host with Unrecorded is in the journal.
 package recovery
 
 import (
@@ -13,35 +15,35 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Host is what is known of one host.
+// Host is the restored knowledge of one host.
 type Host struct {
-	Record   inventory.Record // with the reason where it cannot be read, which is not the same as a new host
-	Revision int64            // in the journal; 0: it is not there
-	Document status.Document  // on its page
-	Page     []byte           // as the publisher was given it; nil when there is none, or none that is believed
+	Record   inventory.Record // an unreadable record has Unreadable set, unlike a new host
+	Revision int64            // of the journal's record; 0: the journal has no record
+	Document status.Document  // of the host's page
+	Page     []byte           // bytes of the page; nil without a page, or with a refused page
 
 	inJournal inventory.Record
 }
 
-// Unrecorded reports whether the journal does not have what is known: the record must be written there before
-// anything is decided.
+// Unrecorded reports whether the journal lacks the record: write the record into the journal before the first
+// decision.
 func (h Host) Unrecorded() bool {
 	return h.Record.Unreadable == "" && !journal.Same(h.Record, h.inJournal)
 }
 
-// Memory is all that is known.
+// State is the restored knowledge of all hosts and of the fleet.
 type State struct {
 	Hosts   map[inventory.MachineID]Host
 	Files   map[string][]byte // pages of the whole fleet, by path
-	Commits []status.Commit   // accepted before; like Acts for people only
-	Acts    []status.Act      // of operators
-	Unknown format.Unknown    // what a newer ingot wrote on the fleet's page
-	Rebuilt int               // records that are from the status branch
-	Refused map[string]error  // why a page is not believed, by path
-	Life    uint64            // the highest number of a life
+	Commits []status.Commit   // accepted commits; like Acts for people only
+	Acts    []status.Act      // acts of operators
+	Unknown format.Unknown    // members of the fleet's page from a newer ingot
+	Rebuilt int               // number of records from the status branch
+	Refused map[string]error  // why a page was refused, by path
+	Life    uint64            // the highest known life number
 }
 
-// RestoreState puts the journal's records and the files of the status branch together.
+// RestoreState combines the journal's records with the files of the status branch.
 func RestoreState(entries []journal.Entry, files map[string]status.File) State {
 	m := State{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
 	for _, e := range entries {
@@ -58,15 +60,15 @@ func RestoreState(entries []journal.Entry, files map[string]status.File) State {
 	return m
 }
 
-// addHostPage takes over what a page says since when, and its record where the journal has none, or one that knows less. A consent that a page has spent stays spent.
+// addHostPage combines a host's page with the journal's record. A consent that the page has spent stays spent.
 //
-//	the journal has              the page                    what counts
-//	a record that is readable    is readable                 the one that knows more, with what must be kept of both
-//	a record that is readable    is not readable             the journal's record; the page is written again
-//	none                         is readable                 the page's record
-//	none                         is not readable             nothing is known: the record is not readable
-//	a record that is not         any                         nothing is known; epoch and spent consents of both remain,
-//	                                                         and what the page says of the hardware
+//	the journal has              the page                    result
+//	a readable record            is readable                 the newer record, see mergeRecords
+//	a readable record            is not readable             the journal's record; the page is written again
+//	no record                    is readable                 the page's record
+//	no record                    is not readable             an unreadable record
+//	an unreadable record         is any page                 an unreadable record with epoch and spent consents of
+//	                                                         both, and the page's facts of the hardware
 func (m *State) addHostPage(name string, file status.File) {
 	document, err := status.Document{}, file.Forged
 	if err == nil {
@@ -98,7 +100,7 @@ func (m *State) addHostPage(name string, file status.File) {
 	m.Hosts[id] = h
 }
 
-// mergePage has a host know what its page and the journal know.
+// mergePage combines the page's record with the record of a host.
 func (m *State) mergePage(h *Host, page inventory.Record) {
 	taken := h.Revision == 0 || KnowsMore(page, h.Record) != ""
 	if h.Revision > 0 {
@@ -112,7 +114,7 @@ func (m *State) mergePage(h *Host, page inventory.Record) {
 	}
 }
 
-// keepRemains is a record that cannot be read, with what must not be lost of its page.
+// keepRemains adds the page's epoch, revision and spent consents to an unreadable record.
 func keepRemains(record, page inventory.Record) inventory.Record {
 	record.Epoch, record.Revision = max(record.Epoch, page.Epoch), max(record.Revision, page.Revision)
 	for _, consent := range page.Spent {
@@ -123,7 +125,8 @@ func keepRemains(record, page inventory.Record) inventory.Record {
 	return record
 }
 
-// addFleetPage takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
+// addFleetPage takes the accepted commits and the acts of operators from the fleet's page. After an unreadable page
+// the lists begin anew.
 func (m *State) addFleetPage(name string, file status.File) {
 	if name != status.FleetPath {
 		m.Files[name] = file.Content
@@ -140,9 +143,9 @@ func (m *State) addFleetPage(name string, file status.File) {
 	m.Files[name], m.Commits, m.Acts, m.Unknown = file.Content, before.Commits, before.Acts, before.Unknown
 }
 
-// MergeRecord is what is known of a host when the journal's entry is read again, as after a write that was not answered;
-// write says that it must be in the journal before anything is based on it: a journal that knows less of the host
-// (KnowsMore) was lost or is an older one, and that takes nothing away.
+// MergeRecord combines the known record of a host with the journal's entry after another read, as after a write
+// without an answer. With write the result must go into the journal before the next decision: a journal that knows
+// less (KnowsMore) was lost or is an old copy, and takes no knowledge away.
 func MergeRecord(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
 	if entry.Record.Unreadable != "" {
 		return entry.Record, false

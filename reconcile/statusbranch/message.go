@@ -2,7 +2,8 @@ package statusbranch
 
 import "fmt"
 
-// CommitMessage is the message of a change's commit: its subject for people, its trailer naming the commit of the fleet that it speaks of, if there is one.
+// CommitMessage gives the commit message of a change: the subject for people, and a trailer with the fleet's commit if
+// there is one.
 func (c *Change) CommitMessage(fleet string) string {
 	hosts := c.HostDocuments()
 	subject := fmt.Sprintf("%d hosts changed", len(hosts))

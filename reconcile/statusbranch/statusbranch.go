@@ -1,4 +1,6 @@
-// Package statusbranch is what the loop knows of the status branch: the pages as they shall be, and which of them are there. It reads and pushes nothing. Pure.
+// Package statusbranch knows the pages of the status branch: the pages as they read now, and the bytes on the branch.
+// Call Branch.WritePage after a look and Branch.GatherChange before a push; Branch.SettleChange records the push. The
+// package reads and pushes nothing: do not put IO here. Pure.
 package statusbranch
 
 import (
@@ -9,12 +11,12 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Branch is the status branch. It is not safe for concurrent use, but for what says so.
+// Branch is the status branch. Not safe for concurrent use; only Change.EncodeFiles is.
 type Branch struct {
-	Tip     string // as far as this process pushed it
-	Trouble string // why the last push failed; "" when it did not
+	Tip     string // last commit that this process pushed
+	Trouble string // why the last push failed; else ""
 
-	stale bool              // the fleet's pages may read differently now
+	stale bool              // the fleet's pages may read differently than on the branch
 	files map[string][]byte // pages of the whole fleet by path, as they are on the branch
 	pages map[inventory.MachineID]*page
 }
@@ -22,29 +24,29 @@ type Branch struct {
 // page is a host's document and how much of it is on the branch. A document is encoded only when it is pushed.
 type page struct {
 	document  status.Document
-	version   int    // counts changes of the document; 0: there is none
-	operation string // id of the open operation that it speaks of
-	pushed    []byte // on the branch
-	current   int    // the version that pushed is of
-	published string // id of the open operation that pushed speaks of
+	version   int    // number of changes of the document; 0: no document
+	operation string // id of the document's open operation
+	pushed    []byte // bytes on the branch
+	current   int    // version of the pushed bytes
+	published string // id of the open operation in the pushed bytes
 	urgent    bool   // the machine waits for this page to be pushed
-	withheld  bool   // people are told the document, and the page on the branch stays as it is
+	withheld  bool   // people see the document, and the branch keeps its page
 }
 
-// New knows of nothing.
+// New makes a Branch without pages.
 func New() *Branch {
 	return &Branch{files: map[string][]byte{}, pages: map[inventory.MachineID]*page{}}
 }
 
-// MarkStale says that the pages of the whole fleet may read differently now.
+// MarkStale says that the fleet's pages may read differently now.
 func (b *Branch) MarkStale() { b.stale = true }
 
-// HostDocument is a host's page; zero when it has none.
+// HostDocument gives a host's document; zero when the host has no page.
 func (b *Branch) HostDocument(host inventory.MachineID) status.Document {
 	return b.copyPage(host).document
 }
 
-// HostDocuments are the pages of all hosts, in any order.
+// HostDocuments gives the documents of all hosts, unordered.
 func (b *Branch) HostDocuments() []status.Document {
 	documents := make([]status.Document, 0, len(b.pages))
 	for _, p := range b.pages {
@@ -55,21 +57,23 @@ func (b *Branch) HostDocuments() []status.Document {
 	return documents
 }
 
-// WritePage gives a host its page, which speaks of an open operation by its id, and reports whether it reads differently now.
+// WritePage sets a host's document and the id of its open operation, and reports whether the page reads differently
+// now.
 func (b *Branch) WritePage(host inventory.MachineID, document status.Document, operation string) bool {
 	p := b.openPage(host)
 	p.operation, p.withheld = operation, false
 	return b.setDocument(p, document)
 }
 
-// WithholdPage has people told a document in place of a host's page, which is not written over: what is known of the host
-// cannot be read, and the page may be mended. It reports whether the document reads differently now.
+// WithholdPage shows people a document and keeps the host's page on the branch: the host's record cannot be read, and
+// a person may mend the page. WithholdPage reports whether the document reads differently now.
 func (b *Branch) WithholdPage(host inventory.MachineID, document status.Document) bool {
 	p := b.openPage(host)
 	p.withheld = true
 	return b.setDocument(p, document)
 }
 
+// setDocument sets a page's document and reports whether the page reads differently now.
 func (b *Branch) setDocument(p *page, document status.Document) bool {
 	if p.version > 0 && document.Says(p.document) {
 		return false
@@ -80,24 +84,24 @@ func (b *Branch) setDocument(p *page, document status.Document) bool {
 	return true
 }
 
-// IsPushed reports whether a host's page is on the branch as it reads now.
+// IsPushed reports whether the branch has a host's page as the page reads now.
 func (b *Branch) IsPushed(host inventory.MachineID) bool {
 	p := b.copyPage(host)
 	return p.version > 0 && p.version == p.current
 }
 
-// ShowsOperation reports whether a host is on the branch with this operation, or with none.
+// ShowsOperation reports whether the branch shows a host with this operation, or with "" without an operation.
 func (b *Branch) ShowsOperation(host inventory.MachineID, operation string) bool {
 	p := b.copyPage(host)
 	return p.current > 0 && p.published == operation && b.Trouble == ""
 }
 
-// RequestPush says that a machine waits for its page to be pushed.
+// RequestPush says that a machine waits for the push of its page.
 func (b *Branch) RequestPush(host inventory.MachineID) {
 	b.openPage(host).urgent = true
 }
 
-// PendingPush reports whether there may be something to push, and whether a machine waits for it.
+// PendingPush reports whether there may be pages to push, and whether a machine waits for the push.
 func (b *Branch) PendingPush() (waiting, urgent bool) {
 	waiting = b.stale
 	for _, p := range b.pages {
@@ -107,12 +111,12 @@ func (b *Branch) PendingPush() (waiting, urgent bool) {
 	return waiting, urgent
 }
 
-// isDue reports whether a page is to be pushed.
+// isDue reports whether a page may have to be pushed.
 func (p *page) isDue() bool {
 	return p.version > 0 && !p.withheld && (p.urgent || p.version != p.current)
 }
 
-// openPage gives a host's page to write on.
+// openPage gives a host's page for writing.
 func (b *Branch) openPage(host inventory.MachineID) *page {
 	p := b.pages[host]
 	if p == nil {
@@ -122,7 +126,7 @@ func (b *Branch) openPage(host inventory.MachineID) *page {
 	return p
 }
 
-// copyPage is a copy of a host's page.
+// copyPage copies a host's page.
 func (b *Branch) copyPage(host inventory.MachineID) page {
 	if p := b.pages[host]; p != nil {
 		return *p
@@ -130,7 +134,7 @@ func (b *Branch) copyPage(host inventory.MachineID) page {
 	return page{}
 }
 
-// Change is what one push carries.
+// Change is the content of one push.
 type Change struct {
 	Files map[string][]byte // by path; nil deletes
 
@@ -139,9 +143,10 @@ type Change struct {
 	files map[string][]byte
 }
 
-// GatherChange gathers every page that may not be on the branch; fleet encodes those of the whole fleet.
+// GatherChange gathers every page that the branch may lack; fleet encodes the fleet's pages.
 func (b *Branch) GatherChange(fleet func() map[string][]byte) *Change {
-	c := &Change{Files: map[string][]byte{}, pages: map[inventory.MachineID]page{}, fleet: fleet, files: maps.Clone(b.files)}
+	c := &Change{Files: map[string][]byte{}, pages: map[inventory.MachineID]page{}, fleet: fleet,
+		files: maps.Clone(b.files)}
 	for id, p := range b.pages {
 		if p.isDue() {
 			c.pages[id] = *p
@@ -151,7 +156,8 @@ func (b *Branch) GatherChange(fleet func() map[string][]byte) *Change {
 	return c
 }
 
-// EncodeFiles completes the files with those whose bytes are not the ones on the branch. It is slow, and safe for concurrent use.
+// EncodeFiles encodes the gathered pages into Files, except bytes that the branch has already. Slow, and safe for
+// concurrent use.
 func (c *Change) EncodeFiles() {
 	for path, content := range c.fleet() {
 		if !bytes.Equal(content, c.files[path]) {
@@ -168,7 +174,7 @@ func (c *Change) EncodeFiles() {
 	}
 }
 
-// HostDocuments are the hosts whose pages a change carries, with what they say.
+// HostDocuments gives the documents of a change by host.
 func (c *Change) HostDocuments() map[inventory.MachineID]status.Document {
 	hosts := make(map[inventory.MachineID]status.Document, len(c.pages))
 	for id, p := range c.pages {
@@ -177,7 +183,7 @@ func (c *Change) HostDocuments() map[inventory.MachineID]status.Document {
 	return hosts
 }
 
-// SettleChange notes what is on the branch after a push and gives the hosts that waited for it.
+// SettleChange records the pushed pages and returns the hosts that waited for the push.
 func (b *Branch) SettleChange(c *Change) (waiting []inventory.MachineID) {
 	for path, content := range c.Files {
 		if !status.IsHost(path) {
@@ -195,24 +201,24 @@ func (b *Branch) SettleChange(c *Change) (waiting []inventory.MachineID) {
 	return waiting
 }
 
-// RestorePage notes a host's page as it is on the branch.
+// RestorePage records a host's page as read from the branch.
 func (b *Branch) RestorePage(host inventory.MachineID, document status.Document, content []byte) {
 	p, operation := b.openPage(host), document.Record().OperationID()
 	p.document, p.version, p.operation = document, 1, operation
 	p.pushed, p.current, p.published = content, 1, operation
 }
 
-// RestoreFile notes a page of the whole fleet as it is on the branch.
+// RestoreFile records a page of the fleet as read from the branch.
 func (b *Branch) RestoreFile(path string, content []byte) { b.files[path] = content }
 
-// HasPage reports whether a page is what is believed to be on the branch for a host.
+// HasPage reports whether the last known page of a host on the branch has these bytes.
 func (b *Branch) HasPage(host inventory.MachineID, page []byte) bool {
 	p := b.copyPage(host)
 	return p.current > 0 && bytes.Equal(p.pushed, page)
 }
 
-// CompareTip holds what is believed to be on the branch against the pages that are there, by path, and has everything written again that is not as it should
-// be. Pages that nobody here wrote stay. It gives how many differ.
+// CompareTip compares the last known pages with the files of the branch's tip, and has every differing page written
+// again. Files that ingot never wrote stay. CompareTip returns the number of differing pages.
 func (b *Branch) CompareTip(there map[string][]byte) (differ int) {
 	for id, p := range b.pages {
 		if p.current > 0 && !bytes.Equal(there[status.Path(id)], p.pushed) {

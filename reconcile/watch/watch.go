@@ -52,7 +52,7 @@ type Watcher struct {
 // Changed has a token when there may be ids to take.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
-// TakeIDs gives the ids since the last Take, sorted.
+// TakeIDs gives the ids since the last TakeIDs, sorted.
 func (w *Watcher) TakeIDs() []inventory.MachineID {
 	w.notifier.mu.Lock()
 	defer w.notifier.mu.Unlock()
