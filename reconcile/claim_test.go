@@ -41,7 +41,7 @@ func TestALateWriteMakesNoSecondOwner(t *testing.T) {
 				run(t, func(t *testing.T) {
 					w := newWorld(1)
 					w.writes.Hold = func(arrive func()) { time.AfterFunc(time.Hour, arrive) }
-					w.writes.Next(journaltest.Answered, fate) // the commit is accepted first
+					w.writes.SetFates(journaltest.Answered, fate) // the commit is accepted first
 					again := desired("host-0000")
 					again.ID, again.Name = "again", "again"
 					d := w.daemon(t, reconcile.Limits{})
@@ -77,7 +77,7 @@ func TestTwoLooksAtOneMachine(t *testing.T) {
 			run(t, func(t *testing.T) {
 				w := newWorld(1)
 				w.writes.Hold = func(arrive func()) { time.AfterFunc(time.Hour, arrive) }
-				w.writes.Next(fates...)
+				w.writes.SetFates(fates...)
 				one, other := desired("host-0000"), desired("host-0000")
 				other.ID, other.Name = "other", "other"
 				one.Identity, other.Identity = schemas.Identity{}, schemas.Identity{}

@@ -17,8 +17,9 @@ func (l *Loop) reportLook(h *host, s lookResult) {
 	if s.outcome.Result == plan.Done && (s.action == plan.OpenBoot || s.action == plan.OpenOperation) {
 		h.retry = false // the retry begins
 	}
-	s.again = s.at.Add(l.config.Limits.NextLook(queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures,
-		Repeats: h.repeats}, l.config.Jitter))
+	s.again = s.at.Add(l.config.Limits.NextLook(queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome,
+		Failures: h.failures,
+		Repeats:  h.repeats}, l.config.Jitter))
 	if s.outcome.Result == plan.Retry &&
 		(h.lastLook.outcome.Result != plan.Retry || h.lastLook.outcome.Why != s.outcome.Why) {
 		l.config.Log.Warn("effect failed", "host", id, "action", s.action, "why", s.outcome.Why, "again", s.again)

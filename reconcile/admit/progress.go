@@ -21,8 +21,8 @@ type Progress struct {
 	Failed   []string `json:"failed,omitempty"`
 	Paused   string   `json:"paused,omitempty"`  // why no further operation begins
 	Trouble  string   `json:"trouble,omitempty"` // why the release differs from the tags
-	// Signatures are the signatures of the release's tag, counted when the fleet asks for two signers: `ingot plan` cannot
-	// count signatures. A daemon without its journal knows by the tag's object whether the tag was moved.
+	// Signatures are the signatures of the release's tag, counted when the fleet asks for two signers: `ingot plan`
+	// cannot count signatures. A daemon without its journal knows by the tag's object whether the tag was moved.
 	Signatures *inventory.Signatures `json:"signatures,omitempty"`
 
 	ring     inventory.Ring

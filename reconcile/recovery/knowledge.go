@@ -10,8 +10,9 @@ import (
 
 // KnowsMore says which news a page has beyond the journal's record, as a clause for people; "" when the record is at
 // least as new. As a rule the record is newer: a page lags behind by a push. The first row that fits decides. "Further"
-// compares attempt, stage, step (rankProgress), and whether the attempt may have written. An operation has ended for a record that names the
-// operation as last, installed or dropped, or that has spent the operation's consent while the other record has not.
+// compares attempt, stage, step (rankProgress), and whether the attempt may have written. An operation has ended for a
+// record that names the operation as last, installed or dropped, or that has spent the operation's consent while the
+// other record has not.
 //
 //	the page                                              the journal's record             knows more
 //	a higher epoch                                        a lower one                      page
