@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// maxEpoch is the highest epoch that is taken from bytes which cannot be read as a whole: no machine boots so often,
-// and the next one fits.
-const maxEpoch = 1 << 48
+// maxCount is the highest epoch, revision and number of a life that is taken from bytes which cannot be read as a
+// whole: nobody counts so far, and the next one fits.
+const maxCount = 1 << 48
 
 // Remains gives what can be read of a record or a page, as JSON, whose rest cannot be read: life, revision, epoch,
 // and the consents that count as spent, among them those of an operation under way. All these only forbid something,
@@ -18,12 +18,16 @@ func Remains(data []byte) Record {
 	_ = json.Unmarshal(data, &members)
 	var r Record
 	read := func(name string, into any) bool { return json.Unmarshal(members[name], into) == nil }
-	read("life", &r.Life)
-	read("revision", &r.Revision)
-	read("spent", &r.Spent)
-	if !read("epoch", &r.Epoch) || r.Epoch > maxEpoch {
+	if !read("life", &r.Life) || r.Life.Number > maxCount {
+		r.Life = Life{}
+	}
+	if !read("revision", &r.Revision) || r.Revision > maxCount {
+		r.Revision = 0
+	}
+	if !read("epoch", &r.Epoch) || r.Epoch > maxCount {
 		r.Epoch = 0
 	}
+	read("spent", &r.Spent)
 	var operation any
 	read("operation", &operation)
 	r.Spent = append(r.Spent, consents(operation)...)

@@ -49,13 +49,15 @@ type pendingWrite struct {
 	revision int64 // the revision that the write replaces
 }
 
-// claimedRecord is the record by which other hosts tell whether their machine is this host's machine. A record on its
-// way to the journal counts as written.
-func (h *host) claimedRecord() inventory.Record {
-	if h.pending != nil {
-		return h.pending.record
+// indexStanding says by which records other hosts tell whether their machine is this host's machine. A record on its way
+// to the journal counts as written; the journal may still have the record before, so that record counts too. The caller
+// holds the lock.
+func (l *Loop) indexStanding(h *host) {
+	if h.pending == nil {
+		l.standing.Move(h.record, h.desired)
+		return
 	}
-	return h.record
+	l.standing.Move(h.pending.record, h.desired, h.record)
 }
 
 // errClaimed says that another host's look met the same machine first and records it.
@@ -84,7 +86,7 @@ func (l *Loop) writeRecord(ctx context.Context, in *lookInput, after inventory.R
 		return err
 	}
 	in.record, in.revision = after, revision
-	h.record, h.revision, h.pending = after, revision, nil
+	h.record, h.revision, h.pending, h.doubtful = after, revision, nil, false
 	l.indexHost(h)
 	return nil
 }
@@ -99,7 +101,7 @@ func (l *Loop) claimMachine(in *lookInput, after inventory.Record) bool {
 		return false
 	}
 	in.host.pending = &pendingWrite{after, in.revision}
-	l.standing.Move(after, in.host.desired)
+	l.indexStanding(in.host)
 	return true
 }
 

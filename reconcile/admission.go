@@ -105,7 +105,7 @@ func (l *Loop) updateAdmitFleet() {
 // indexHost updates the indexes over all hosts after a host's desire, record or last look changed. The caller holds
 // the lock.
 func (l *Loop) indexHost(h *host) {
-	l.standing.Move(h.claimedRecord(), h.desired)
+	l.indexStanding(h)
 	h.live.Stance = h.lookStance()
 	l.admit.SetMachine(h.record.ID, admit.DescribeMachine(h.desired, h.record, h.live))
 }

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -100,4 +101,66 @@ func TestTwoLooksAtOneMachine(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAForgetThatIsNotDoneFreesNoMachine has two hosts with one machine, of which one is held, and the other one
+// forgotten by a write that never arrives, or an hour late. The machine may be the other one's still, so nobody else
+// takes the machine for a new one meanwhile.
+func TestAForgetThatIsNotDoneFreesNoMachine(t *testing.T) {
+	for _, fate := range []journaltest.Fate{journaltest.Lost, journaltest.Late} {
+		t.Run("it "+string(fate), func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(1)
+				w.writes.Hold = func(arrive func()) { time.AfterFunc(time.Hour, arrive) }
+				d := w.daemon(t, reconcile.Limits{})
+				after(time.Hour)
+				m := w.machines["host-0000"]
+				one, other := desired("host-0000"), desired("host-0000")
+				one.Power, other.ID, other.Name = schemas.PowerOff, "other", "other"
+				one.Identity, other.Identity = schemas.Identity{}, schemas.Identity{}
+				other.BMC.Address = "https://10.0.0.8/redfish/v1/Systems/host-0000"
+				w.commit("2", one, other)
+				d.RefreshSource()
+				after(time.Hour)
+				w.writes.SetFates(fate)
+				forgotten := make(chan error, 1)
+				go func() { forgotten <- d.ForgetHost(t.Context(), "host-0000") }()
+				after(time.Second)
+				d.RequestLook("other")
+				if err := <-forgotten; err == nil {
+					t.Error("it is forgotten, and the journal did not say so")
+				}
+				after(3 * time.Hour)
+				d.end(t)
+				w.wantOneOwner(t, serial("host-0000"))
+				if m.boots != 1 || m.installs != 1 {
+					t.Errorf("%d boots, %d installs: %v", m.boots, m.installs, m.done)
+				}
+			})
+		})
+	}
+}
+
+// TestAMoveThatIsNotWrittenFreesNoMachine gives a host that was booted once, and nothing more, another machine, and
+// the write that says so never arrives. Another host asks for the machine before meanwhile.
+func TestAMoveThatIsNotWrittenFreesNoMachine(t *testing.T) {
+	const answered, late, lost = journaltest.Answered, journaltest.Late, journaltest.Lost
+	asks := func(machine int, id string) claim {
+		return claim{machine: machine, name: id, id: id, inputs: "0123456789abcdef"}
+	}
+	h := history{
+		merges: []merge{
+			{claims: []claim{asks(0, "one")}, wait: time.Second, restart: "away"},
+			{claims: []claim{asks(0, "one")}, wait: 5 * time.Second, restart: "away"},
+			{claims: []claim{asks(0, "another"), asks(1, "one")}, wait: time.Minute, restart: "killed"},
+			{claims: []claim{asks(0, "other")}, wait: 15 * time.Second, restart: "killed"},
+		},
+		fates:  []journaltest.Fate{late, answered, late, lost, answered, lost}, // the last one is of the move
+		delays: []time.Duration{time.Second, time.Second},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, wrong := range ownersAfter(t, h) {
+			t.Error(wrong)
+		}
+	})
 }

@@ -151,7 +151,7 @@ func (l *Loop) assignDesired(next inventory.Fleet) {
 	l.updateAdmitFleet()
 	for _, h := range l.hosts {
 		h.failures = 0 // the commit may have mended the failure
-		l.standing.Move(h.claimedRecord(), h.desired)
+		l.indexStanding(h)
 	}
 	for id, h := range l.hosts {
 		h.standing = l.standing.Of(h.desired, h.record, h.lastLook.observed)

@@ -25,7 +25,8 @@ func (l *Loop) ForgetHost(ctx context.Context, id inventory.MachineID) error {
 	if err != nil {
 		return err
 	}
-	if why := plan.KeepsRecord(in.record); why != "" {
+	if why := l.keepsRecord(ctx, in); why != "" {
+		l.RequestLook(id)
 		return fmt.Errorf("host %s is not forgotten: %s", in.desired.Label(), why)
 	}
 	if err := l.writeRecord(ctx, &in, plan.Forget(in.record)); err != nil {
@@ -34,6 +35,20 @@ func (l *Loop) ForgetHost(ctx context.Context, id inventory.MachineID) error {
 	l.showForgotten(h)
 	l.RequestLook(id)
 	return nil
+}
+
+// keepsRecord says why a host is not forgotten, or "". The agent of an operation under way is asked too, since the write
+// of the record may have failed. From then on no leave to write is given until the record is written or read again.
+func (l *Loop) keepsRecord(ctx context.Context, in lookInput) string {
+	observed := inventory.Observed{Record: in.record}
+	why := plan.KeepsRecord(in.desired, observed)
+	if op := in.record.Operation; why != "" || op == nil || op.Stage != inventory.Working {
+		return why
+	}
+	l.mu.Lock()
+	in.host.doubtful = true
+	l.mu.Unlock()
+	return plan.KeepsRecord(in.desired, l.observeHost(ctx, in))
 }
 
 // showForgotten writes onto a host's page that the record was forgotten, until the next look.

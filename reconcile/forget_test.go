@@ -14,6 +14,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/journal/journaltest"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -238,6 +239,114 @@ func TestLifeAndRevision(t *testing.T) {
 			if err != nil || page.Revision > got.Revision || page.Epoch != got.Epoch {
 				t.Errorf("the page has revision %d, the record %d: %v", page.Revision, got.Revision, err)
 			}
+		}
+	})
+}
+
+// TestForgetAfterTheRecordIsSpoiled has a record become unreadable while the daemon runs, and the host forgotten: its
+// epoch does not go back, and the consents that were spent stay spent.
+func TestForgetAfterTheRecordIsSpoiled(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		const id = inventory.MachineID("host-0000")
+		w.records[id] = journal.Entry{Record: inventory.Record{ID: id, Epoch: 40, Spent: []string{"a", "b"}}, Revision: 1}
+		w.revision = 1
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Second)
+		w.mu.Lock()
+		before := w.records[id].Record
+		w.store(id, []byte("spoiled"))
+		w.mu.Unlock()
+		after(time.Hour)
+		if h, _ := d.ViewHost(id); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.NotBelieved {
+			t.Fatalf("%s, hold %+v, want it held", h.Plan.Phase, h.Plan.Hold)
+		}
+		if err := d.ForgetHost(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		d.end(t)
+		got := w.records[id].Record
+		if got.Epoch <= before.Epoch || got.Revision <= before.Revision || !slices.Equal(got.Spent, before.Spent) {
+			t.Errorf("record %+v, before %+v: want epoch and revision higher, and the same consents spent", got, before)
+		}
+	})
+}
+
+// TestForgetTakesNothingOver has a machine in service forgotten, while its file has the takeover still that was given
+// long ago: that is refused, and the machine stays as it is. Without the takeover the machine is held as found running.
+func TestForgetTakesNothingOver(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		const id = inventory.MachineID("host-0000")
+		asks := desired(id)
+		asks.Consent.Takeover = serial(id)
+		w.fleet.Hosts[id] = asks
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		m := w.machines[id]
+		done := len(m.done)
+		err := d.ForgetHost(t.Context(), id)
+		after(time.Hour)
+		h, _ := d.ViewHost(id)
+		d.end(t)
+		if err == nil || !strings.Contains(err.Error(), "spec.consent.takeover") || h.Plan.Phase != plan.Active ||
+			m.power != inventory.PoweredOn || len(m.done) != done || m.installs != 1 {
+			t.Errorf("Forget = %v; %s, hold %+v, done %v, want the machine left alone", err, h.Plan.Phase, h.Plan.Hold,
+				m.done[done:])
+		}
+		asks.Consent.Takeover = ""
+		w.commit("2", asks)
+		d = w.daemon(t, reconcile.Limits{})
+		after(time.Minute)
+		if err := d.ForgetHost(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+		after(time.Hour)
+		h, _ = d.ViewHost(id)
+		d.end(t)
+		if hold := h.Plan.Hold; hold == nil || hold.Reason != change.FoundRunning || len(m.done) != done {
+			t.Errorf("%s, hold %+v, done %v, want it held as found running", h.Plan.Phase, h.Plan.Hold, m.done[done:])
+		}
+	})
+}
+
+// TestForgetWhileTheWriteBegins has the record not say yet that the job was handed out, as that write had no answer,
+// while the agent was let write: the host is not forgotten, and the install ends.
+func TestForgetWhileTheWriteBegins(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		const id = inventory.MachineID("host-0000")
+		m, handedOut := w.machines[id], false
+		m.script = true
+		w.watch = func() {
+			if !handedOut && m.agent.Job.State == inventory.JobRunning {
+				handedOut = true
+				w.writes.SetFates(journaltest.Lost)
+			}
+		}
+		d := w.daemon(t, reconcile.Limits{})
+		for !handedOut {
+			after(time.Second)
+		}
+		w.mu.Lock()
+		operation, _, _ := strings.Cut(m.agent.Job.ID, ".")
+		w.mu.Unlock()
+		if refusal, err := d.CheckLeave(id, operation); refusal != "" || err != nil {
+			t.Fatalf("Leave = %q, %v", refusal, err)
+		}
+		w.mu.Lock()
+		m.agent.Job.Begun, m.disk, m.installs = true, operation, 1
+		w.mu.Unlock()
+		err := d.ForgetHost(t.Context(), id)
+		w.mu.Lock()
+		m.agent.Job.State = inventory.JobSucceeded
+		w.mu.Unlock()
+		after(time.Hour)
+		h, _ := d.ViewHost(id)
+		d.end(t)
+		if err == nil || !strings.Contains(err.Error(), "may be writing") || h.Plan.Phase != plan.Active || m.installs != 1 {
+			t.Errorf("Forget = %v; %s, hold %+v, %d installs, want it refused, and one install", err, h.Plan.Phase,
+				h.Plan.Hold, m.installs)
 		}
 	})
 }

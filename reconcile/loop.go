@@ -30,8 +30,8 @@ type Loop struct {
 	publish       chan struct{} // holds one token when there may be something to publish
 	fatal         context.CancelCauseFunc
 	watchers      watch.Notifier
-	tasks         []*task // the tasks of StepOnce
-	failed        error   // why StepOnce does nothing more
+	tasks         []*task // the tasks of Turn
+	failed        error   // why Turn does nothing more
 	restores      int     // failed attempts to restore, in a row
 	pushes        pushState
 	branchSlot    slots // held to read or push the status branch: pages are judged before a push builds on them

@@ -21,7 +21,7 @@ type rest struct {
 	ended  bool            // the task has no next step
 }
 
-// task is a task of StepOnce: the step, the start of the rest, and the rest.
+// task is a task of Turn: the step, the start of the rest, and the rest.
 type task struct {
 	step  step
 	since time.Time
@@ -67,11 +67,11 @@ func repeatStep(ctx context.Context, next step) {
 	}
 }
 
-// StepOnce does one thing that is due, and reports whether something was due and when the next thing is due without an
-// event. After a step another thing may be due at once: call StepOnce again. Every step runs in the caller's
-// goroutine, so the same ports, clock, jitter and ids give the same history. Call StepOnce from one goroutine, and
-// never together with Run. The error is as for Run; after an error StepOnce does nothing.
-func (l *Loop) StepOnce(ctx context.Context) (done bool, next time.Time, err error) {
+// Turn does one thing that is due, and reports whether something was due and when the next thing is due without an
+// event. After a step another thing may be due at once: call Turn again. Every step runs in the caller's
+// goroutine, so the same ports, clock, jitter and ids give the same history. Call Turn from one goroutine, and
+// never together with Run. The error is as for Run; after an error Turn does nothing.
+func (l *Loop) Turn(ctx context.Context) (done bool, next time.Time, err error) {
 	if l.failed != nil {
 		return false, time.Time{}, l.failed
 	}

@@ -90,7 +90,7 @@ func (s told) turns(t *testing.T, during time.Duration) string {
 	}
 	begun, released := time.Now(), false
 	for time.Since(begun) < during {
-		done, next, err := loop.StepOnce(t.Context())
+		done, next, err := loop.Turn(t.Context())
 		switch {
 		case err != nil:
 			t.Fatal(err)
@@ -160,12 +160,12 @@ func TestTurnEndsWithTheOwnership(t *testing.T) {
 		}
 		w.owner = fmt.Errorf("another one: %w", journal.ErrNotOwner)
 		for range 10 {
-			done, _, turned := loop.StepOnce(t.Context())
+			done, _, turned := loop.Turn(t.Context())
 			if err = turned; !done {
 				break
 			}
 		}
-		if done, _, again := loop.StepOnce(t.Context()); !errors.Is(err, journal.ErrNotOwner) || done ||
+		if done, _, again := loop.Turn(t.Context()); !errors.Is(err, journal.ErrNotOwner) || done ||
 			!errors.Is(again, journal.ErrNotOwner) {
 			t.Errorf("Turn = %v, then %t, %v", err, done, again)
 		}

@@ -35,8 +35,8 @@ type Index struct {
 type knownMachine struct {
 	facts       *inventory.Facts
 	pin         *inventory.BMCIdentity
-	seen        []key // keys that BMC and agents showed
-	keys        []key // with the key of the BMC's address
+	seen        []key   // keys that BMC and agents showed
+	records     [][]key // of each record that may count: its keys, with the key of the BMC's address
 	epoch       inventory.Epoch
 	declaresBMC bool // the fleet declares the BMC's address
 }
@@ -50,34 +50,44 @@ func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record
 	return x
 }
 
-// Move updates what is known of a machine, and what the fleet asks of the machine.
-func (x *Index) Move(record inventory.Record, d inventory.Desired) {
+// Move updates what is known of a machine, and what the fleet asks of the machine. Others are records that the journal
+// may have in place of the given one, as after a write without an answer: each of them counts for other hosts.
+func (x *Index) Move(record inventory.Record, d inventory.Desired, others ...inventory.Record) {
 	before, asked := x.known[record.ID], d.BMC != nil
 	if before.facts == record.Facts && before.pin == record.BMC && before.epoch == record.Epoch &&
-		before.declaresBMC == asked {
+		before.declaresBMC == asked && len(before.records) <= 1 && len(others) == 0 {
 		return // nearly always
 	}
 	now := knownMachine{facts: record.Facts, pin: record.BMC, seen: x.seenKeys(record), epoch: record.Epoch,
 		declaresBMC: asked}
-	now.keys = now.seen
-	if pin := record.BMC; pin != nil && !asked {
-		now.keys = addKey(slices.Clip(now.keys), system, systemKey(&schemas.BMC{Address: pin.Address}))
+	now.records = [][]key{withAddress(now.seen, record.BMC, asked)}
+	for _, other := range others {
+		now.records = append(now.records, withAddress(recordedKeys(other), other.BMC, asked))
 	}
 	x.known[record.ID] = now
-	if slices.Equal(before.keys, now.keys) {
+	if slices.EqualFunc(before.records, now.records, slices.Equal) {
 		return
 	}
-	for _, k := range before.keys {
+	for _, k := range slices.Concat(before.records...) {
 		if delete(x.ids[k], record.ID); len(x.ids[k]) == 0 {
 			delete(x.ids, k)
 		}
 	}
-	for _, k := range now.keys {
+	for _, k := range slices.Concat(now.records...) {
 		if x.ids[k] == nil {
 			x.ids[k] = map[inventory.MachineID]bool{}
 		}
 		x.ids[k][record.ID] = true
 	}
+}
+
+// withAddress is the keys of a record with the one of its BMC's address, which tells nothing where the fleet declares
+// an address.
+func withAddress(keys []key, pin *inventory.BMCIdentity, declared bool) []key {
+	if pin == nil || declared {
+		return keys
+	}
+	return addKey(slices.Clip(keys), system, systemKey(&schemas.BMC{Address: pin.Address}))
 }
 
 // seenKeys is recordedKeys, from the Index where the record is unchanged.
@@ -122,7 +132,7 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
 				continue
 			}
-			if other := x.known[id]; !keysContradict(against, other.keys) && other.countsFor(record, recorded) {
+			if x.known[id].countsFor(k, against, record, recorded) {
 				best = inventory.Standing{KnownAs: id,
 					By: k[0] + " " + k.spellValue(d.Identity.Serial, look.BMC.System.Serial)}
 			}
@@ -137,12 +147,12 @@ func recordedElsewhere(record inventory.Record, d inventory.Desired) bool {
 	return record.Facts == nil && record.BMC != nil && d.BMC != nil && record.BMC.Address != d.BMC.Address
 }
 
-// countsFor reports whether this record, and not the host's own, counts for a machine.
-func (k knownMachine) countsFor(record inventory.Record, recorded []key) bool {
-	if !shareKey(recorded, k.keys) {
-		return true
-	}
-	return k.epoch > record.Epoch
+// countsFor reports whether a machine's record with a key, and not the host's own, counts for a host's machine.
+func (m knownMachine) countsFor(k key, against []key, own inventory.Record, recorded []key) bool {
+	return slices.ContainsFunc(m.records, func(keys []key) bool {
+		return slices.Contains(keys, k) && !keysContradict(against, keys) &&
+			(m.epoch > own.Epoch || !shareKey(recorded, keys))
+	})
 }
 
 // isSoftwareMAC reports whether a key is a MAC that software chose: many machines may have the same. A declared MAC

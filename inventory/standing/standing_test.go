@@ -2,6 +2,7 @@ package standing_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -101,6 +102,27 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// TestEachRecordThatMayCountIsAMachine: where the journal has one of two records of a host, no other host has the
+// machine of either.
+func TestEachRecordThatMayCountIsAMachine(t *testing.T) {
+	t.Parallel()
+	before, after := record("old", 1, "A", "", card), record("old", 2, "B", "", "04:32:01:00:00:99")
+	x := standing.New(inventory.Fleet{}, nil)
+	for want, others := range map[string][]inventory.Record{"A B": {before}, "B": nil} {
+		x.Move(after, inventory.Desired{ID: "old"}, others...)
+		var known []string
+		for _, serial := range []string{"A", "B"} {
+			d := host("new", func(d *inventory.Desired) { d.Identity.Serial = serial })
+			if x.Of(d, inventory.Record{ID: "new"}, inventory.Observed{}).KnownAs == "old" {
+				known = append(known, serial)
+			}
+		}
+		if got := strings.Join(known, " "); got != want {
+			t.Errorf("the machines with serial %q are known, want %q", got, want)
+		}
+	}
+}
+
 // TestAnIndexIsMadeAnew: however records move, an index says what one made of them all says.
 func TestAnIndexIsMadeAnew(t *testing.T) {
 	t.Parallel()
@@ -120,6 +142,9 @@ func TestAnIndexIsMadeAnew(t *testing.T) {
 			d := host(id, func(d *inventory.Desired) { d.Identity.Serial = draw("declared", "", "A", "B", "C") })
 			if rapid.Bool().Draw(t, "bmc") {
 				d.BMC = &schemas.BMC{Address: draw("address", address, "https://10.0.0.2")}
+			}
+			if rapid.Bool().Draw(t, "without an answer") {
+				x.Move(record(id, 4, draw("moved to", "A", "B"), "", ""), d, records[id])
 			}
 			fleet.Hosts[id], records[id] = d, r
 			x.Move(r, d)

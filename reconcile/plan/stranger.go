@@ -42,6 +42,7 @@ func (h host) stranger() string {
 //	spec.identity.serial                       another serial
 //	what it showed at the last boot's opening  another serial or UUID, or none where it showed one
 //	what the ramdisk's agent reported          another serial or UUID
+//	neither serial nor UUID, and another BMC   any serial or UUID
 func (h host) contradicted() (why string, silence bool) {
 	if h.o.BMC.Reach != inventory.Reached {
 		return "", false
@@ -68,7 +69,29 @@ func (h host) contradicted() (why string, silence bool) {
 	if field, was, is := contradiction(h.reported(), seen, false); field != "" {
 		return fmt.Sprintf(lost, address, field+" "+is, was, or(seen.Serial, "its serial")), false
 	}
+	if shows := nameOf(seen.Serial, seen.UUID); shows != "" && h.nameless() && h.rec.BMC.Address != address {
+		return fmt.Sprintf(lost, address, shows, "none, at "+h.rec.BMC.Address, or(seen.Serial, "its serial")), false
+	}
 	return "", false
+}
+
+// nameless reports whether an agent looked at the known machine, and neither its BMC nor its firmware said who it is.
+func (h host) nameless() bool {
+	pin, facts := h.rec.BMC, h.rec.Facts
+	return pin != nil && facts != nil && nameOf(pin.Serial, pin.UUID) == "" &&
+		nameOf(facts.System.Serial, facts.System.UUID) == ""
+}
+
+// nameOf is the serial, or else the UUID, of a machine, in words; "" where neither tells it from others.
+func nameOf(serial, uuid string) string {
+	switch {
+	case inventory.SerialKey(serial) != "":
+		return "serial " + serial
+	case inventory.UUIDKey(uuid) != "":
+		return "UUID " + uuid
+	default:
+		return ""
+	}
 }
 
 // elsewhere reports whether the newest boot was opened through another BMC, on a machine that is not known to be this one,

@@ -328,3 +328,36 @@ func TestABMCThatShowedNothingAndShowsAnotherMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestANamelessMachineIsNoOther gives a host, whose machine shows neither serial nor UUID, the BMC of a machine that
+// shows them: nothing says that it is the same one, so it is not powered off if it runs, and what is known does not
+// become true of it. A BMC that shows as little at another address is used on.
+func TestANamelessMachineIsNoOther(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		system  inventory.System
+		address string
+		held    bool
+	}{
+		"another address, a serial":      {inventory.System{Serial: "SN2"}, "https://10.0.0.9", true},
+		"another address, a UUID":        {inventory.System{UUID: anotherUUID}, "https://10.0.0.9", true},
+		"another address, nothing":       {inventory.System{}, "https://10.0.0.9", false},
+		"another address, a placeholder": {inventory.System{Serial: "0"}, "https://10.0.0.9", false},
+		"the same address, a serial":     {inventory.System{Serial: "SN2"}, "https://10.0.0.13", false},
+	} {
+		m := active(t)
+		m.record.BMC = &inventory.BMCIdentity{Address: test.address}
+		facts := *m.record.Facts
+		facts.System = inventory.System{Serial: "Default string"}
+		m.record.Facts = &facts
+		m.desired.Identity = schemas.Identity{Serial: test.system.Serial}
+		m.desired.Power, m.power = schemas.PowerOff, inventory.PoweredOn
+		o := m.observe()
+		o.BMC.System = test.system
+		p := plan.Next(m.desired, o, m.now)
+		held := p.Hold != nil && p.Hold.Reason == change.IdentityMismatch
+		if held != test.held || held == (p.Action != nil) {
+			t.Errorf("%s: %s, hold %+v, action %+v, want it held: %t", name, p.Phase, p.Hold, p.Action, test.held)
+		}
+	}
+}

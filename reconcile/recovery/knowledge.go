@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // KnowsMore says which news a page has beyond the journal's record, as a clause for people; "" when the record is at
@@ -192,10 +193,11 @@ func splitUnknownSpent(record, other inventory.Record) (before, after []string) 
 // fullSpent is the number of spent consents after which a record drops the oldest consent.
 const fullSpent = 8
 
-// mergeRecords gives the newer of two records, completed from the older record by every spent consent, by a system
-// that called home although the newer record still installs the system, and by a begun write when the page knows no
-// later event.
+// mergeRecords gives the newer of two records, completed from the older record by every spent consent, by the higher
+// epoch, by a system that called home while the newer record still confirms the system, and by a begun write when the
+// page knows no later event. Knowledge that the other record has forgotten is dropped first.
 func mergeRecords(page, record inventory.Record) inventory.Record {
+	page, record = dropForgotten(page, record), dropForgotten(record, page)
 	more, less := record, page
 	if KnowsMore(page, record) != "" && !isAhead(record.Operation, page.Operation) {
 		more, less = page, record
@@ -207,7 +209,8 @@ func mergeRecords(page, record inventory.Record) inventory.Record {
 			more.Operation, more.Installed = op, record.Installed
 		}
 	}
-	more.Revision, more.Forgotten = max(more.Revision, less.Revision), max(more.Forgotten, less.Forgotten)
+	more.Epoch, more.Revision = max(more.Epoch, less.Epoch), max(more.Revision, less.Revision)
+	more.Forgotten = max(more.Forgotten, less.Forgotten)
 	before, after := splitUnknownSpent(less, more)
 	if len(more.Spent) >= fullSpent {
 		before = nil
@@ -223,6 +226,16 @@ func mergeRecords(page, record inventory.Record) inventory.Record {
 		}
 	}
 	return more
+}
+
+// dropForgotten gives a record without the knowledge that another record of the same machine has forgotten since.
+func dropForgotten(record, other inventory.Record) inventory.Record {
+	if other.Forgotten <= record.Epoch {
+		return record
+	}
+	dropped := plan.Forget(record)
+	dropped.Epoch, dropped.Forgotten = record.Epoch, record.Forgotten
+	return dropped
 }
 
 // isAhead reports whether op, of two operations that two daemons have under way, may have written while the other

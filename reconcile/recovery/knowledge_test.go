@@ -78,6 +78,13 @@ func recoveredFrom(epoch inventory.Epoch, underWay string) func(*inventory.Recor
 	return func(r *inventory.Record) { r.Recovered = &inventory.Recovered{Epoch: epoch, UnderWay: underWay} }
 }
 
+func forgotten(epoch inventory.Epoch) func(*inventory.Record) {
+	return func(r *inventory.Record) { r.Forgotten = epoch }
+}
+
+// unconsented has the operation under way write to a blank disk.
+func unconsented(r *inventory.Record) { r.Operation.Disks[0].Consent = "" }
+
 // TestAPageThatKnowsMoreThanTheJournal holds a page against the journal's record of the same host, and the other way round.
 func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 	t.Parallel()
@@ -198,6 +205,27 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 		"two daemons' operations, of which the journal's may have written": {
 			at(doing("op-1", inventory.Working, 1, 1)), at(doing("op-2", inventory.Published, 1, 0)),
 			at(doing("op-1", inventory.Working, 1, 1), recoveredFrom(3, "op-1")), true,
+		},
+		"a later boot of a page whose operation has not written, while the journal's may have": {
+			at(doing("op-1", inventory.Working, 1, 1)), at(epoch(4), doing("op-2", inventory.Published, 1, 0)),
+			at(epoch(4), doing("op-1", inventory.Working, 1, 1), recoveredFrom(4, "op-1")), true,
+		},
+		"a page that was forgotten since the journal's write": {
+			at(doing("op-1", inventory.Working, 1, 1), installed("op-0")), at(epoch(4), forgotten(4)),
+			at(epoch(4), forgotten(4), spent("consent of op-1"), recoveredFrom(4, "")), true,
+		},
+		"... which needed no consent": {
+			at(doing("op-1", inventory.Working, 1, 1), unconsented), at(epoch(4), forgotten(4)),
+			at(epoch(4), forgotten(4), recoveredFrom(4, "")), true,
+		},
+		"... and has another operation now": {
+			at(doing("op-1", inventory.Working, 1, 1)), at(epoch(5), forgotten(4), doing("op-2", inventory.Published, 1, 0)),
+			at(epoch(5), forgotten(4), doing("op-2", inventory.Published, 1, 0), spent("consent of op-1"),
+				recoveredFrom(5, "op-2")), true,
+		},
+		"a page of before the journal's was forgotten": {
+			at(epoch(4), forgotten(4)), at(doing("op-1", inventory.Working, 1, 1)),
+			at(epoch(4), forgotten(4), spent("consent of op-1")), true,
 		},
 		"an older page of a takeover gives none": {
 			at(epoch(4)), at(func(r *inventory.Record) { r.Adopted = "SN" }), at(epoch(4)), false,

@@ -114,13 +114,14 @@ func (m *State) mergePage(h *Host, page inventory.Record) {
 	}
 }
 
-// keepRemains adds the page's epoch, revision and spent consents to an unreadable record.
+// keepRemains adds epoch, revision and spent consents of a page, or of the record known before, to an unreadable record.
 func keepRemains(record, page inventory.Record) inventory.Record {
 	record.Epoch, record.Revision = max(record.Epoch, page.Epoch), max(record.Revision, page.Revision)
-	for _, consent := range page.Spent {
-		if !slices.Contains(record.Spent, consent) {
-			record.Spent = append([]string{consent}, record.Spent...)
-		}
+	more := slices.DeleteFunc(slices.Clone(page.Spent), func(consent string) bool {
+		return slices.Contains(record.Spent, consent)
+	})
+	if len(more) > 0 {
+		record.Spent = slices.Concat(more, record.Spent)
 	}
 	return record
 }
@@ -145,10 +146,11 @@ func (m *State) addFleetPage(name string, file status.File) {
 
 // MergeRecord combines the known record of a host with the journal's entry after another read, as after a write
 // without an answer. With write the result must go into the journal before the next decision: a journal that knows
-// less (KnowsMore) was lost or is an old copy, and takes no knowledge away.
+// less (KnowsMore) was lost or is an old copy, and takes no knowledge away. An unreadable entry keeps only epoch and
+// spent consents of both.
 func MergeRecord(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
 	if entry.Record.Unreadable != "" {
-		return entry.Record, false
+		return keepRemains(entry.Record, plan.Forget(known)), false
 	}
 	record = mergeRecords(known, entry.Record)
 	return record, !journal.Same(record, entry.Record)

@@ -129,8 +129,11 @@ func TestReread(t *testing.T) {
 	later := inventory.Record{ID: "a", Epoch: 3, Spent: []string{"c"}, Revision: 8, Life: inventory.Life{Number: 2,
 		ID: "x"}}
 	broken := inventory.Record{ID: "a", Epoch: 3, Unreadable: "a newer ingot wrote it"}
-	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Confirming, Starts: 1, Attempt: 1, Disks: []inventory.OperationDisk{{Begun: 1}}}}
-	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Succeeded}}
+	armed := at(epoch(5), doing("op-1", inventory.Working, 1, 1), revised(9))
+	starting := inventory.Record{ID: "a", Epoch: 3, Operation: &inventory.Operation{ID: "op", Kind: inventory.Install,
+		Stage: inventory.Confirming, Starts: 1, Attempt: 1, Disks: []inventory.OperationDisk{{Begun: 1}}}}
+	active := inventory.Record{ID: "a", Epoch: 3, Installed: &inventory.Installed{ID: "op"}, Last: &inventory.Operation{
+		ID: "op", Kind: inventory.Install, Stage: inventory.Ended, Outcome: inventory.Succeeded}}
 	for name, test := range map[string]struct {
 		known inventory.Record
 		entry journal.Entry
@@ -148,8 +151,11 @@ func TestReread(t *testing.T) {
 		"the journal is an older one":       {known, journal.Entry{Record: inventory.Record{ID: "a", Epoch: 2}, Revision: 5}, known, true},
 		"it is to be proved first": {recalled, journal.Entry{Record: inventory.Record{ID: "a"}}, recalled,
 			true},
-		"its revision is lower there":    {later, journal.Entry{Record: later, Revision: 5}, later, false},
-		"the journal cannot be read":     {known, journal.Entry{Record: broken, Revision: 5}, broken, false},
+		"its revision is lower there": {later, journal.Entry{Record: later, Revision: 5}, later, false},
+		"the journal cannot be read": {with(armed, spent("a")), journal.Entry{Record: broken, Revision: 5},
+			with(broken, epoch(6), spent("a", "consent of op-1"), revised(9)), false},
+		"... and knows a higher epoch": {known, journal.Entry{Record: with(broken, epoch(7)), Revision: 5},
+			with(broken, epoch(7), spent("c")), false},
 		"nobody knows anything of it":    {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
 		"it is new, and the journal has": {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
 	} {
@@ -157,4 +163,16 @@ func TestReread(t *testing.T) {
 			t.Errorf("%s: Reread = %+v, %t, want %+v, %t", name, got, write, test.want, test.write)
 		}
 	}
+}
+
+// with is a record that differs.
+func with(r inventory.Record, differs ...func(*inventory.Record)) inventory.Record {
+	for _, differ := range differs {
+		differ(&r)
+	}
+	return r
+}
+
+func revised(n uint64) func(*inventory.Record) {
+	return func(r *inventory.Record) { r.Revision = n }
 }
