@@ -17,12 +17,12 @@ func (l *Loop) admitPlan(in lookInput, next plan.Plan) plan.Plan {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	answer := l.admit.Ask(in.record.ID, question, l.config.Now())
+	answer := l.admit.AskStep(in.record.ID, question, l.config.Now())
 	live := &in.host.live
 	switch turn := question.Step == admit.Begin || answer.Reason == admit.Places; {
 	case answer.Takes:
 		live.Admitted, live.Waiting = true, false
-	case !answer.Allowed() && !answer.Person() && turn:
+	case !answer.IsAllowed() && !answer.NeedsPerson() && turn:
 		live.Admitted, live.Waiting = false, true
 	}
 	l.indexHost(in.host)
@@ -49,7 +49,7 @@ func admitQuestion(record inventory.Record, next plan.Plan) (q admit.Question, a
 	case a.Arms(record):
 		q.Step = admit.TakeDown
 	case a.Kind.AtBMC() && (next.Phase == plan.Installing || next.Phase == plan.Inspecting):
-		q.Step = admit.GoOn
+		q.Step = admit.Continue
 	default:
 		return q, false
 	}
@@ -107,7 +107,7 @@ func (l *Loop) updateAdmitFleet() {
 func (l *Loop) indexHost(h *host) {
 	l.indexStanding(h)
 	h.live.Stance = h.lookStance()
-	l.admit.Set(h.record.ID, admit.Of(h.desired, h.record, h.live))
+	l.admit.SetMachine(h.record.ID, admit.DescribeMachine(h.desired, h.record, h.live))
 }
 
 // lookStance is the last look's result, as far as the admission of other hosts depends on the host.
@@ -127,9 +127,9 @@ func (h *host) lookStance() admit.Stance {
 // wakeWaiting queues as many waiting hosts as there are free places.
 func (l *Loop) wakeWaiting() {
 	l.mu.Lock()
-	next := l.admit.Next(l.config.Now())
+	next := l.admit.NextWaiting(l.config.Now())
 	l.mu.Unlock()
 	for _, id := range next {
-		l.queue.Add(id, l.config.Now())
+		l.queue.AddHost(id, l.config.Now())
 	}
 }

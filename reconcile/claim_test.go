@@ -42,7 +42,7 @@ func TestALateWriteMakesNoSecondOwner(t *testing.T) {
 				run(t, func(t *testing.T) {
 					w := newWorld(1)
 					w.writes.Hold = func(arrive func()) { time.AfterFunc(time.Hour, arrive) }
-					w.writes.Next(journaltest.Answered, fate) // the commit is accepted first
+					w.writes.SetFates(journaltest.Answered, fate) // the commit is accepted first
 					again := desired("host-0000")
 					again.ID, again.Name = "again", "again"
 					d := w.daemon(t, reconcile.Limits{})
@@ -78,7 +78,7 @@ func TestTwoLooksAtOneMachine(t *testing.T) {
 			run(t, func(t *testing.T) {
 				w := newWorld(1)
 				w.writes.Hold = func(arrive func()) { time.AfterFunc(time.Hour, arrive) }
-				w.writes.Next(fates...)
+				w.writes.SetFates(fates...)
 				one, other := desired("host-0000"), desired("host-0000")
 				other.ID, other.Name = "other", "other"
 				one.Identity, other.Identity = schemas.Identity{}, schemas.Identity{}
@@ -122,7 +122,7 @@ func TestAForgetThatIsNotDoneFreesNoMachine(t *testing.T) {
 				w.commit("2", one, other)
 				d.RefreshSource()
 				after(time.Hour)
-				w.writes.Next(fate)
+				w.writes.SetFates(fate)
 				forgotten := make(chan error, 1)
 				go func() { forgotten <- d.ForgetHost(t.Context(), "host-0000") }()
 				after(time.Second)

@@ -41,7 +41,7 @@ func (c *Config) setDefaults() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.Limits.Complete()
+	c.Limits.SetDefaults()
 	return nil
 }
 
@@ -50,5 +50,5 @@ func (c *Config) nextPoll() time.Duration { return c.Limits.NextPoll(c.Jitter())
 
 // backoffAfter is the pause after a number of failures in a row, counted from 1.
 func (c *Config) backoffAfter(failures int) time.Duration {
-	return c.Limits.After(failures, c.Jitter())
+	return c.Limits.BackoffAfter(failures, c.Jitter())
 }

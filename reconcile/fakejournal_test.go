@@ -175,7 +175,7 @@ func (f *fakeJournal) write(ctx context.Context, arrives func() (int64, error)) 
 
 // entryOf is what the journal says of a record's bytes.
 func entryOf(id inventory.MachineID, value []byte, revision int64) journal.Entry {
-	return journal.Entry{Record: journal.Read(id, value), Revision: revision}
+	return journal.Entry{Record: journal.ReadRecord(id, value), Revision: revision}
 }
 
 // copyOf is an entry that shares nothing with another one.

@@ -128,7 +128,7 @@ func (l *Loop) adoptFleet(ctx context.Context, sources inventory.Sources, next i
 	l.summarizeFleet()
 	l.mu.Unlock()
 	for _, id := range ids {
-		l.queue.Add(id, l.config.Now())
+		l.queue.AddHost(id, l.config.Now())
 	}
 }
 
@@ -156,10 +156,10 @@ func (l *Loop) assignDesired(next inventory.Fleet) {
 	for id, h := range l.hosts {
 		h.standing = l.standing.Of(h.desired, h.record, h.lastLook.observed)
 		if h.lastLook.at.IsZero() { // an operation from before the restart keeps its place
-			h.live.Placed = admit.Of(h.desired, h.record, h.live).Busy
+			h.live.Placed = admit.DescribeMachine(h.desired, h.record, h.live).Busy
 		}
 		l.indexHost(h)
-		h.state = l.admit.Machine(id).State // every host is queued anyway: no host has to be woken
+		h.state = l.admit.GetMachine(id).State // every host is queued anyway: no host has to be woken
 	}
 }
 

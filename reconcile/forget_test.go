@@ -321,7 +321,7 @@ func TestForgetWhileTheWriteBegins(t *testing.T) {
 		w.watch = func() {
 			if !handedOut && m.agent.Job.State == inventory.JobRunning {
 				handedOut = true
-				w.writes.Next(journaltest.Lost)
+				w.writes.SetFates(journaltest.Lost)
 			}
 		}
 		d := w.daemon(t, reconcile.Limits{})

@@ -36,7 +36,7 @@ func (l *Loop) CheckLeave(id inventory.MachineID, operation string) (refusal str
 		return why, nil
 	}
 	if h.record.Operation.Erases() {
-		if why := l.admit.Untrusted(h.desired.Ring); why != "" {
+		if why := l.admit.WhyUntrusted(h.desired.Ring); why != "" {
 			return why, nil
 		}
 	}
@@ -63,7 +63,7 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 	}
 	h.retry = true
 	l.mu.Unlock()
-	l.queue.Add(id, l.config.Now())
+	l.queue.AddHost(id, l.config.Now())
 	return nil
 }
 

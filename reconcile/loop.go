@@ -198,14 +198,14 @@ func (l *Loop) performAction(ctx context.Context, desired inventory.Desired, rec
 // summarizeHost writes the last look onto the host's page, and reports whether the page reads differently now.
 func (l *Loop) summarizeHost(h *host) bool {
 	id := h.record.ID
-	document := status.Summarize(l.branch.Document(id), status.Result{
+	document := status.Summarize(l.branch.HostDocument(id), status.Result{
 		At: h.lastLook.at, Desired: h.desired, Observed: h.lastLook.observed, Plan: h.lastLook.plan,
 		Action: h.lastLook.action, Outcome: h.lastLook.outcome,
 	})
 	if h.record.Unreadable != "" {
-		return l.branch.Show(id, document)
+		return l.branch.WithholdPage(id, document)
 	}
-	return l.branch.Write(id, document, h.record.OperationID())
+	return l.branch.WritePage(id, document, h.record.OperationID())
 }
 
 // pushPages pushes pages to the status branch and returns the new tip. A daemon that stands aside pushes no page.
@@ -219,7 +219,7 @@ func (l *Loop) pushPages(ctx context.Context, next *statusbranch.Change) (string
 		defer l.mu.Unlock()
 		return "", errors.New(l.otherDaemon)
 	}
-	message := next.Message(l.fleet.commit)
+	message := next.CommitMessage(l.fleet.commit)
 	l.mu.Unlock()
 	return l.config.Publisher.Publish(ctx, next.Files, message)
 }
@@ -232,7 +232,7 @@ func (l *Loop) RequestLook(id inventory.MachineID) {
 	ready := l.fleet.commit != ""
 	l.mu.Unlock()
 	if known && ready {
-		l.queue.Add(id, l.config.Now())
+		l.queue.AddHost(id, l.config.Now())
 	}
 }
 
@@ -309,7 +309,7 @@ func (l *Loop) rereadRecord(ctx context.Context, h *host) error {
 		return err
 	}
 	l.mu.Lock()
-	record, unrecorded := recovery.Reread(h.record, journal.Entry{Record: record, Revision: revision})
+	record, unrecorded := recovery.MergeRecord(h.record, journal.Entry{Record: record, Revision: revision})
 	h.record, h.revision, h.doubtful, h.pending = record, revision, false, nil
 	l.indexHost(h)
 	l.mu.Unlock()

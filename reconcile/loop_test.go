@@ -502,7 +502,7 @@ func TestWatchersHearOfHosts(t *testing.T) {
 		watch := d.Watch()
 		after(10 * time.Minute)
 		watch.Stop()
-		got := watch.Take()
+		got := watch.TakeIDs()
 		d.end(t)
 		if want := []inventory.MachineID{"", "host-0000", "host-0001"}; !slices.Equal(got, want) {
 			t.Errorf("heard of %v, want %v", got, want)

@@ -121,7 +121,7 @@ func newOwned(h history) *owned {
 		m.serial, m.uuid, m.mac = is.serial, is.uuid, is.mac
 		o.mute[m] = is.mute
 	}
-	o.writes.Next(h.fates...)
+	o.writes.SetFates(h.fates...)
 	o.writes.Hold = func(arrive func()) {
 		o.mu.Lock()
 		delay := o.delays[0]

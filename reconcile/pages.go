@@ -10,7 +10,7 @@ import (
 
 // summarizeFleet asks for a push after a change of the whole fleet.
 func (l *Loop) summarizeFleet() {
-	l.branch.Touch()
+	l.branch.MarkStale()
 	sendSignal(l.publish)
 	l.watchers.Notify("")
 }
@@ -34,7 +34,7 @@ func (l *Loop) fleetSummary() status.Fleet {
 	if l.fleet.settings.Paused {
 		f.Paused = "spec.paused in " + schemas.FleetFile + " is true"
 	}
-	rings := l.admit.Progress()
+	rings := l.admit.RingsProgress()
 	for _, name := range slices.Sorted(maps.Keys(rings)) {
 		f.Rings = append(f.Rings, rings[name])
 	}
@@ -47,7 +47,7 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 	if l.fleet.examined == "" {
 		return func() map[string][]byte { return nil }
 	}
-	documents := l.branch.Documents()
+	documents := l.branch.HostDocuments()
 	summary := status.NewFleet(l.fleetSummary(), l.fleet.findings, documents)
 	return func() map[string][]byte {
 		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}

@@ -43,8 +43,8 @@ type Journal interface {
 	Commits
 }
 
-// Observer observes one host and changes nothing. Observe returns within its own deadlines and never fails: the returned
-// value says what could not be read.
+// Observer observes one host and changes nothing. Observe returns within its own deadlines and never fails: the
+// returned value says what could not be read.
 type Observer interface {
 	Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed
 }

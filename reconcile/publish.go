@@ -14,10 +14,10 @@ import (
 func (l *Loop) ensurePublished(record inventory.Record) plan.Outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.branch.Shows(record.ID, record.OperationID()) {
+	if l.branch.ShowsOperation(record.ID, record.OperationID()) {
 		return plan.Outcome{Result: plan.Done}
 	}
-	l.branch.Urge(record.ID)
+	l.branch.RequestPush(record.ID)
 	sendSignal(l.publish)
 	if l.branch.Trouble != "" {
 		return plan.Outcome{Result: plan.Retry, Why: "nothing begins before the status branch can be pushed"}
@@ -99,7 +99,7 @@ func (l *Loop) mendBranch(ctx context.Context) {
 		l.standAside(why)
 		return
 	}
-	if differ := l.branch.Compare(believed); differ > 0 {
+	if differ := l.branch.CompareTip(believed); differ > 0 {
 		l.config.Log.Warn("the status branch was changed by somebody else, or a push of ours had no answer: pages "+
 			"that differ are written again", "pages", differ, "error", err)
 	}
@@ -121,15 +121,15 @@ func (l *Loop) pushGap(urgent bool, failures int) time.Duration {
 func (l *Loop) pendingPush() (waiting, urgent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.branch.Pending()
+	return l.branch.PendingPush()
 }
 
 // gatherChange gathers every page with other bytes than on the branch. The slow encoding happens without the lock.
 func (l *Loop) gatherChange() *statusbranch.Change {
 	l.mu.Lock()
-	next := l.branch.Change(l.fleetPages())
+	next := l.branch.GatherChange(l.fleetPages())
 	l.mu.Unlock()
-	next.Encode()
+	next.EncodeFiles()
 	return next
 }
 
@@ -152,17 +152,17 @@ func (l *Loop) recordPush(next *statusbranch.Change, tip string, err error) {
 	if err == nil {
 		l.branch.Tip = tip
 	} else {
-		l.branch.Touch()
+		l.branch.MarkStale()
 	}
 	l.mu.Unlock()
 	if err == nil {
 		waiting = l.settlePush(next)
 	}
 	for _, id := range waiting {
-		l.queue.Add(id, l.config.Now())
+		l.queue.AddHost(id, l.config.Now())
 	}
 	if err == nil {
-		for id := range next.Hosts() {
+		for id := range next.HostDocuments() {
 			l.watchers.Notify(id)
 		}
 	}
@@ -173,12 +173,12 @@ func (l *Loop) recordPush(next *statusbranch.Change, tip string, err error) {
 func (l *Loop) gatherAgain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.branch.Touch()
+	l.branch.MarkStale()
 }
 
 // settlePush records the pushed pages and returns the hosts that waited for them.
 func (l *Loop) settlePush(next *statusbranch.Change) (waiting []inventory.MachineID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.branch.Settle(next)
+	return l.branch.SettleChange(next)
 }

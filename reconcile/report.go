@@ -17,8 +17,9 @@ func (l *Loop) reportLook(h *host, s lookResult) {
 	if s.outcome.Result == plan.Done && (s.action == plan.OpenBoot || s.action == plan.OpenOperation) {
 		h.retry = false // the retry begins
 	}
-	s.again = s.at.Add(l.config.Limits.Next(queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures,
-		Repeats: h.repeats}, l.config.Jitter))
+	s.again = s.at.Add(l.config.Limits.NextLook(queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome,
+		Failures: h.failures,
+		Repeats:  h.repeats}, l.config.Jitter))
 	if s.outcome.Result == plan.Retry &&
 		(h.lastLook.outcome.Result != plan.Retry || h.lastLook.outcome.Why != s.outcome.Why) {
 		l.config.Log.Warn("effect failed", "host", id, "action", s.action, "why", s.outcome.Why, "again", s.again)
@@ -28,7 +29,7 @@ func (l *Loop) reportLook(h *host, s lookResult) {
 	}
 	h.lastLook = s
 	l.indexHost(h)
-	now := l.admit.Machine(id)
+	now := l.admit.GetMachine(id)
 	freed := before.Placed && !now.Busy || before.Waiting && !now.Busy && !now.Waiting
 	if state := now.State; h.desired.Ring != "" && state != h.state {
 		h.state, freed = state, true // hosts of this ring and of later rings may have their turn
@@ -45,7 +46,7 @@ func (l *Loop) reportLook(h *host, s lookResult) {
 	if changed {
 		sendSignal(l.publish)
 	}
-	l.queue.Done(id, s.again)
+	l.queue.FinishLook(id, s.again)
 }
 
 // postponeLook ends a look that could not begin, and queues the next look.
@@ -59,7 +60,7 @@ func (l *Loop) postponeLook(id inventory.MachineID, h *host, err error) {
 	again := l.config.Now().Add(l.config.backoffAfter(h.failures))
 	l.mu.Unlock()
 	l.watchers.Notify(id)
-	l.queue.Done(id, again)
+	l.queue.FinishLook(id, again)
 }
 
 // countFailures counts failed looks in a row, looks with a failing BMC in a row, and repetitions of one action.

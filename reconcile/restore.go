@@ -53,7 +53,7 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := recovery.Recall(entries, files)
+	known := recovery.RestoreState(entries, files)
 	if err := known.Refused[status.FleetPath]; errors.Is(err, format.ErrNewer) {
 		// a newer ingot runs this fleet: its page stays
 		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
@@ -72,7 +72,7 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 		l.addRestored(h)
 	}
 	for file, content := range known.Files {
-		l.branch.RecallFile(file, content)
+		l.branch.RestoreFile(file, content)
 	}
 	for file, err := range known.Refused {
 		l.config.Log.Error("status page not readable", "page", file, "error", err)
@@ -136,7 +136,7 @@ func (l *Loop) addRestored(known recovery.Host) {
 		l.summarizeHost(h)
 		l.config.Log.Error("what is known of a host cannot be read", "host", id, "error", h.record.Unreadable)
 	case known.Page != nil:
-		l.branch.Recall(id, known.Document, known.Page)
+		l.branch.RestorePage(id, known.Document, known.Page)
 	}
 }
 

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// The loop has four tasks: restore the hosts, follow the source, push pages, look at hosts. A step of a task does what is
-// due and says how long the task rests. Turn runs one step in the caller's goroutine; Run has a goroutine for each
-// task, and looks at hosts in parallel.
+// The loop has four tasks: restore the hosts, follow the source, push pages, look at hosts. A step of a task does what
+// is due and says how long the task rests. StepOnce runs one step in the caller's goroutine; Run has a goroutine for
+// each task, and looks at hosts in parallel.
 
 // step does what is due for one task, and says how long the task rests.
 type step func(ctx context.Context) rest
@@ -98,7 +98,7 @@ func (l *Loop) stepTasks(ctx context.Context) (done bool, next time.Time) {
 			next = at
 		}
 	}
-	id, due, at := l.queue.Next(now)
+	id, due, at := l.queue.NextDue(now)
 	if due {
 		l.lookAtHost(ctx, id)
 		return true, l.config.Now()
@@ -127,7 +127,7 @@ func (l *Loop) dispatchLooks(ctx context.Context) {
 	var looks sync.WaitGroup
 	defer looks.Wait()
 	for {
-		id, due, next := l.queue.Next(l.config.Now())
+		id, due, next := l.queue.NextDue(l.config.Now())
 		if due {
 			looks.Go(func() { l.lookInTurn(ctx, id) })
 			continue

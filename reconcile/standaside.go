@@ -11,10 +11,10 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Two daemons must not run one fleet, as happens when a daemon resumes from a snapshot while its successor runs, or when
-// a second daemon has the same identity and its own journal. Then each daemon finds genuine pages on the branch that say
-// more of a host than its own journal. A daemon that finds such a page does nothing until its restart. After the restart
-// the page counts, see package recovery.
+// Two daemons must not run one fleet, as happens when a daemon resumes from a snapshot while its successor runs, or
+// when a second daemon has the same identity and its own journal. Then each daemon finds genuine pages on the branch
+// that say more of a host than its own journal. A daemon that finds such a page does nothing until its restart. After
+// the restart the page counts, see package recovery.
 //
 //	a page on the branch                               this daemon
 //	is not genuine, or is not a host's page            writes its own page again
@@ -36,7 +36,7 @@ func (l *Loop) findForeignPages(files map[string][]byte) []foreignPage {
 	l.mu.Lock()
 	var odd []string
 	for file, page := range files {
-		if page != nil && status.IsHost(file) && !l.branch.Has(status.IDOf(file), page) {
+		if page != nil && status.IsHost(file) && !l.branch.HasPage(status.IDOf(file), page) {
 			odd = append(odd, file)
 		}
 	}
@@ -103,7 +103,7 @@ func (l *Loop) standAside(why string) {
 	l.config.Log.Error(why)
 	l.watchers.Notify("")
 	for id := range l.hosts {
-		l.queue.Add(id, l.config.Now()) // each host's page then says why
+		l.queue.AddHost(id, l.config.Now()) // each host's page then says why
 	}
 }
 

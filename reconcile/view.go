@@ -106,7 +106,7 @@ func (l *Loop) hostView(h *host) HostView {
 		ID: id, Name: h.displayName(), Orphaned: h.orphaned, Desired: h.desired, Observed: observed,
 		Plan:   h.lastLook.plan,
 		Action: h.lastLook.action, Outcome: h.lastLook.outcome, Looked: h.lastLook.at, Again: h.lastLook.again,
-		Document: l.branch.Document(id), Pushed: l.branch.Pushed(id),
+		Document: l.branch.HostDocument(id), Pushed: l.branch.IsPushed(id),
 	}
 }
 

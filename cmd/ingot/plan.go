@@ -95,24 +95,24 @@ func runPlan(s streams, o planOptions) error {
 
 // concludePlan gives the exit code of a plan, and prints notes for tags that are not there yet.
 func concludePlan(s streams, r review.Review, o planOptions) error {
-	for _, u := range r.Unsigned() {
+	for _, u := range r.UnsignedTags() {
 		if revision, coming := o.tags[u.Tag]; coming && len(u.Commands) > 0 {
 			fmt.Fprintf(s.Err, "note: until the tag is there, sign it with: git tag -s -m %[1]s %[1]s %[2]s && git "+
 				"push origin %[1]s\n", u.Tag, revision)
 		}
 	}
 	switch {
-	case r.Incomplete(): // first: a job that lets held changes pass must not let an incomplete plan pass
+	case r.IsIncomplete(): // first: a job that lets held changes pass must not let an incomplete plan pass
 		return errors.New(
 			"the plan is incomplete: status pages of hosts that this changes cannot be read, see UNKNOWN " +
 				"above")
-	case r.Blocked():
+	case r.IsBlocked():
 		for _, name := range slices.Sorted(maps.Keys(o.tags)) {
 			fmt.Fprintf(s.Err, "note: until the tag is there, consent with: ingot consent --tag %s=%s HOST\n", name,
 				o.tags[name])
 		}
 		return exitError{code: exitErases}
-	case r.Touches():
+	case r.TouchesMachine():
 		return exitError{code: exitFindings}
 	default:
 		return nil
@@ -141,11 +141,11 @@ func baseFleet(s streams, f *fleets.Reader, o planOptions) (inventory.Fleet, err
 func printReview(s streams, r review.Review, output string) error {
 	switch output {
 	case "text":
-		fmt.Fprint(s.Out, r.Text())
+		fmt.Fprint(s.Out, r.RenderText())
 	case "markdown":
-		fmt.Fprint(s.Out, r.Markdown())
+		fmt.Fprint(s.Out, r.RenderMarkdown())
 	case "json":
-		body, err := r.JSON()
+		body, err := r.EncodeJSON()
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func (d *Daemon) sendChanges(ctx context.Context, s stream) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changes.Changed():
-			for _, id := range changes.Take() {
+			for _, id := range changes.TakeIDs() {
 				err = errors.Join(err, s.Encode(d.changeEvent(id)))
 			}
 		case p := <-progress:

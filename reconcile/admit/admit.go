@@ -1,9 +1,9 @@
-// Package admit says whether a machine may begin, or be armed, given what all the others do: rings and their order,
-// canaries, windows, pauses, an untrusted history, how many may be under way, a disk that two machines see. Ask a
-// View: Set tells it of one machine, Ask answers for one. The daemon keeps one View as its records change; the plan
-// of a pull request makes one for the fleet before the change and one for the fleet after it, and prints what
-// differs. The package starts nothing, takes nothing back that has begun, and does not know what is due for a
-// machine: package plan does. Pure.
+// Package admit decides whether a machine may begin an operation or go on, given the other machines: rings and their
+// order, canaries, windows, pauses, an untrusted history, limits, a disk that two machines report. Call
+// View.SetMachine for each machine, then View.AskStep for one step. The daemon keeps one View while its records
+// change; the plan of a pull request makes a View of the fleet before the change and a View of the fleet after the
+// change, and prints the difference. The package starts nothing and stops nothing that has begun. Do not ask here what
+// is due for a machine: package plan answers. Pure.
 package admit
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Step is what shall be done to a machine next, as far as other machines matter for it.
+// Step is the next step of a machine, as far as other machines matter for the step.
 type Step string
 
 // Steps.
@@ -24,21 +24,21 @@ const (
 	Begin    Step = "Begin"    // an operation is opened, or a machine is inspected
 	TakeDown Step = "TakeDown" // nothing is written: the machine is powered off for the ramdisk, or boots it
 	HandOut  Step = "HandOut"  // nothing is written: the agent gets the job
-	Repeat   Step = "Repeat"   // something may be written, or the attempt has begun: the agent gets its next step
-	GoOn     Step = "GoOn"     // something else is done at the BMC for what has begun
+	Repeat   Step = "Repeat"   // something may be written, or the attempt has begun: the agent gets the next step
+	Continue Step = "Continue" // another BMC action for a begun operation or inspection
 )
 
 // Question asks for one step of one machine.
 type Question struct {
 	Step   Step
-	Erases bool             // it leads to a disk being erased
-	Disk   inventory.DiskID // that would be written; zero when none is named yet
+	Erases bool             // the step leads to an erased disk
+	Disk   inventory.DiskID // the disk to be written; zero before a disk is named
 }
 
-// Reason is why a step may not be done now.
+// Reason is why a step must wait or is held.
 type Reason string
 
-// Reasons, in the order in which Ask looks at them.
+// Reasons, in the order of AskStep.
 const (
 	Frozen      Reason = "Frozen"
 	DiskShared  Reason = "DiskShared"
@@ -52,72 +52,72 @@ const (
 	Places      Reason = "Places"
 )
 
-// Reasons are all there are, in their order.
+// Reasons are all reasons in the order of AskStep.
 var Reasons = []Reason{Frozen, DiskShared, FleetPaused, RingPaused, RingFailed, RingAfter, Canaries, Window,
 	Unavailable, Places}
 
 // Answer says whether a step may be done now.
 type Answer struct {
-	Reason Reason    // "" when it may
-	Why    string    // in words
-	Until  time.Time // when the time alone stands against it; else zero
-	Takes  bool      // it may, and the machine takes a place that it did not have
+	Reason Reason    // "" when the step may be done
+	Why    string    // the reason in words
+	Until  time.Time // end of a reason that time alone ends; else zero
+	Takes  bool      // the step may be done, and the machine takes a new place
 }
 
-// Allowed reports whether the step may be done.
-func (a Answer) Allowed() bool { return a.Reason == "" }
+// IsAllowed reports whether the step may be done.
+func (a Answer) IsAllowed() bool { return a.Reason == "" }
 
-// Person reports whether nothing but a person ends what stands against the step.
-func (a Answer) Person() bool { return a.Reason == Frozen || a.Reason == DiskShared }
+// NeedsPerson reports whether only a person can remove the reason.
+func (a Answer) NeedsPerson() bool { return a.Reason == Frozen || a.Reason == DiskShared }
 
-// Ask says whether a step of a machine may be done now. The first reason that stands against the step is the answer:
+// AskStep says whether a step of a machine may be done now. The first reason that holds is the answer:
 //
-//	reason       stands against a step when                                 Begin  TakeDown  HandOut  Repeat  GoOn
-//	Frozen       it erases, and the history or the ring's release            x      x         x        x
+//	reason       holds when                                                 Begin  TakeDown  HandOut  Repeat  Continue
+//	Frozen       the step erases, and the history or the ring's release      x      x         x        x
 //	             cannot be trusted
 //	DiskShared   another machine reports the disk                            x      x         x        x
 //	FleetPaused  a person paused the fleet                                   x      x         x        x
 //	RingPaused   a person paused the ring                                    x      x         x        x
-//	RingFailed   as many machines of the ring failed as may; one that        x
-//	             failed itself is not asked
+//	RingFailed   the ring's limit of failed machines is reached; not for     x
+//	             a failed machine
 //	RingAfter    an earlier ring has not completed the same release          x
-//	Canaries     the ring's canaries are not done, and it is none            x
-//	Window       no window of the ring is open; a machine that served and    x      x         x
-//	             waits in the ramdisk for its first attempt is not asked
-//	Unavailable  it takes a system down, and as many of the ring are         x
-//	             down as may
-//	Places       as many as may are under way, and it has no place           x      x         x                x
+//	Canaries     the ring's canaries are not done; not for a canary          x
+//	Window       no window of the ring is open; not for the HandOut of the   x      x         x
+//	             first attempt on a machine that had a system
+//	Unavailable  the step takes a system down, and the ring's limit of       x
+//	             unavailable machines is reached
+//	Places       all places are taken, and the machine has no place          x      x         x                x
 //
-// Who has a place keeps it. A machine that had one at its last look, or to whose disk something may have been
-// written, gets it again without its turn, but to begin.
-func (v *View) Ask(id inventory.MachineID, q Question, now time.Time) Answer {
+// A machine keeps its place. A machine that had a place at its last look, or whose disk may have been written, gets the
+// place back before the waiting machines, except for Begin.
+func (v *View) AskStep(id inventory.MachineID, q Question, now time.Time) Answer {
 	m := v.machines[id]
 	for _, reason := range Reasons {
-		if !asks(reason, q.Step) {
+		if !reasonApplies(reason, q.Step) {
 			continue
 		}
-		if why, until := v.Against(reason, id, q, now); why != "" {
+		if why, until := v.FindObstacle(reason, id, q, now); why != "" {
 			return Answer{Reason: reason, Why: why, Until: until}
 		}
 	}
-	return Answer{Takes: q.Step == Begin || asks(Places, q.Step) && !m.hasPlace(q.Step)}
+	return Answer{Takes: q.Step == Begin || reasonApplies(Places, q.Step) && !m.hasPlace(q.Step)}
 }
 
-// Held is Ask as far as only a person ends what stands against a step: the answer is the same at any time.
-func (v *View) Held(id inventory.MachineID, q Question) Answer {
+// AskPersons is AskStep with the reasons that only a person removes: the answer does not depend on the time.
+func (v *View) AskPersons(id inventory.MachineID, q Question) Answer {
 	for _, reason := range Reasons {
-		if a := (Answer{Reason: reason}); !a.Person() || !asks(reason, q.Step) {
+		if a := (Answer{Reason: reason}); !a.NeedsPerson() || !reasonApplies(reason, q.Step) {
 			continue
 		}
-		if why, _ := v.Against(reason, id, q, time.Time{}); why != "" {
+		if why, _ := v.FindObstacle(reason, id, q, time.Time{}); why != "" {
 			return Answer{Reason: reason, Why: why}
 		}
 	}
 	return Answer{}
 }
 
-// asks reports whether a reason can stand against a step: the columns of the table.
-func asks(reason Reason, step Step) bool {
+// reasonApplies reports whether a reason can hold for a step: the columns of the table.
+func reasonApplies(reason Reason, step Step) bool {
 	switch step {
 	case Begin:
 		return true
@@ -125,25 +125,26 @@ func asks(reason Reason, step Step) bool {
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, Window, Places}, reason)
 	case Repeat:
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused}, reason)
-	case GoOn:
+	case Continue:
 		return reason == Places
 	default:
 		panic("admit: unknown step " + string(step))
 	}
 }
 
-// Against says why one reason stands against a step of a machine, or "", and until when if the time alone does: the
-// rows of the table. Whether the reason is asked for such a step is not looked at.
-func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now time.Time) (why string, until time.Time) {
+// FindObstacle says why one reason holds for a step of a machine, or "", and until when if time alone ends the reason:
+// the rows of the table. FindObstacle does not check reasonApplies.
+func (v *View) FindObstacle(reason Reason, id inventory.MachineID, q Question, now time.Time) (why string,
+	until time.Time) {
 	m := v.machines[id]
 	ring, inRing := v.fleet.Rings[m.Ring]
 	switch reason {
 	case Frozen:
 		if q.Erases {
-			why = v.Untrusted(m.Ring)
+			why = v.WhyUntrusted(m.Ring)
 		}
 	case DiskShared:
-		why = v.sharedDisk(id, q.Disk)
+		why = v.whySharedDisk(id, q.Disk)
 	case FleetPaused:
 		if v.fleet.Paused {
 			why = "the fleet is paused: spec.paused in " + schemas.FleetFile
@@ -153,27 +154,27 @@ func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now ti
 			why = fmt.Sprintf("ring %s is paused: %s", ring.Name, pausedByPerson)
 		}
 	case RingFailed:
-		if p := v.progress(m.Ring); p.Paused != "" && !ring.Spec.Paused && m.State != Failed {
+		if p := v.ringProgress(m.Ring); p.Paused != "" && !ring.Spec.Paused && m.State != Failed {
 			why = fmt.Sprintf("ring %s is paused: %s", ring.Name, p.Paused)
 		}
 	case RingAfter:
-		why = v.earlier(m.Ring)
+		why = v.whyEarlierRing(m.Ring)
 	case Canaries:
-		if first := without(v.progress(m.Ring).canaries, m.Name); !m.Canary && len(first) > 0 {
+		if first := withoutName(v.ringProgress(m.Ring).canaries, m.Name); !m.Canary && len(first) > 0 {
 			why = fmt.Sprintf("the canaries of ring %s come first: %s", ring.Name, strings.Join(first, ", "))
 		}
 	case Window:
-		if q.Step != HandOut || !m.Serves || m.Again {
-			why, until = closed(ring, now)
+		if q.Step != HandOut || !m.Serves || m.Retries {
+			why, until = whyWindowClosed(ring, now)
 		}
 	case Unavailable:
-		down, limit := without(v.progress(m.Ring).down, m.Name), ring.Spec.Limit(len(ring.Hosts))
+		down, limit := withoutName(v.ringProgress(m.Ring).down, m.Name), ring.Spec.Limit(len(ring.Hosts))
 		if inRing && (m.Serves || m.Down) && len(down) >= limit {
 			why = fmt.Sprintf("ring %s may have %d down for this rollout: %s", ring.Name, limit,
 				strings.Join(down, ", "))
 		}
 	case Places:
-		if !m.hasPlace(q.Step) && v.Free() == 0 {
+		if !m.hasPlace(q.Step) && v.FreePlaces() == 0 {
 			why = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", v.fleet.Places)
 		}
 	default:
@@ -182,8 +183,8 @@ func (v *View) Against(reason Reason, id inventory.MachineID, q Question, now ti
 	return why, until
 }
 
-// Untrusted says why nothing is erased in a ring ("" for machines in none), or "".
-func (v *View) Untrusted(ring string) string {
+// WhyUntrusted says why no disk is erased in a ring ("" for machines without a ring), or "".
+func (v *View) WhyUntrusted(ring string) string {
 	why := v.fleet.Frozen
 	if r := v.fleet.Rings[ring]; why == "" && r.Tag != "" {
 		why = r.Trouble
@@ -194,37 +195,37 @@ func (v *View) Untrusted(ring string) string {
 	return "nothing is erased until an operator has looked: " + why
 }
 
-// earlier says which ring a ring comes after that has not completed the same release, or "".
-func (v *View) earlier(ring string) string {
-	p := v.progress(ring)
+// whyEarlierRing says which earlier ring has not completed the same release, or "".
+func (v *View) whyEarlierRing(ring string) string {
+	p := v.ringProgress(ring)
 	for _, name := range v.fleet.Rings[ring].Spec.After {
-		if why := p.after(v.progress(name)); why != "" {
+		if why := p.whyIncomplete(v.ringProgress(name)); why != "" {
 			return fmt.Sprintf("ring %s comes after ring %s, %s", ring, name, why)
 		}
 	}
 	return ""
 }
 
-// sharedDisk says which other machine sees a disk of a machine, or "". A machine whose disks nobody looked at sees
-// none.
-func (v *View) sharedDisk(id inventory.MachineID, disk inventory.DiskID) string {
+// whySharedDisk says which other machine reports the same disk, or "". A machine without facts reports no disk.
+func (v *View) whySharedDisk(id inventory.MachineID, disk inventory.DiskID) string {
 	disk = v.machines[id].Facts.Volume(disk)
-	for _, other := range v.reporting(disk) {
+	for _, other := range v.findReporting(disk) {
 		if m := v.machines[other]; other != id && m.Facts.Sees(disk) {
-			return fmt.Sprintf("disk %s is seen by host %s too, so it is not written: name another disk in spec.rootDisk, or take the volume from one of the machines and have it inspected again",
+			return fmt.Sprintf("disk %s is seen by host %s too, so it is not written: name another disk in "+
+				"spec.rootDisk, or take the volume from one of the machines and have it inspected again",
 				disk.Label(), inventory.Label(m.Name, other))
 		}
 	}
 	return ""
 }
 
-// closed says that no window of a ring is open, or "", and when the next one opens.
-func closed(ring inventory.Ring, now time.Time) (why string, opens time.Time) {
+// whyWindowClosed says that no window of a ring is open, or "", and when the next window opens.
+func whyWindowClosed(ring inventory.Ring, now time.Time) (why string, opens time.Time) {
 	for _, w := range ring.Spec.Windows {
 		schedule, err := schemas.ParseSchedule(w)
 		length, bad := time.ParseDuration(w.Duration)
 		if err != nil || bad != nil {
-			continue // it was checked when it was read
+			continue // package schemas checked the window
 		}
 		if start := schedule.Next(now.Add(-length)); !start.IsZero() && !start.After(now) {
 			return "", time.Time{}

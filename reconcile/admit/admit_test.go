@@ -37,7 +37,7 @@ func viewOf(fleet admit.Fleet, all ...admit.Machine) *admit.View {
 			r.Hosts = append(slices.Clone(r.Hosts), inventory.MachineID(m.Name))
 			fleet.Rings[m.Ring] = r
 		}
-		v.Set(inventory.MachineID(m.Name), m)
+		v.SetMachine(inventory.MachineID(m.Name), m)
 	}
 	v.SetFleet(fleet)
 	return v
@@ -47,7 +47,7 @@ func viewOf(fleet admit.Fleet, all ...admit.Machine) *admit.View {
 // says.
 func TestTheTableOfAsk(t *testing.T) {
 	t.Parallel()
-	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.GoOn}
+	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.Continue}
 	table := map[admit.Reason]string{ // a row of the table, as many columns as steps
 		admit.Frozen: "xxxx ", admit.DiskShared: "xxxx ", admit.FleetPaused: "xxxx ", admit.RingPaused: "xxxx ", admit.RingFailed: "x    ",
 		admit.RingAfter: "x    ", admit.Canaries: "x    ", admit.Window: "xxx  ", admit.Unavailable: "x    ", admit.Places: "xxx x",
@@ -67,8 +67,8 @@ func TestTheTableOfAsk(t *testing.T) {
 			if table[reason][i] == 'x' {
 				want = reason
 			}
-			got := v.Ask("m", admit.Question{Step: step, Erases: true, Disk: disk.ID()}, noon)
-			if got.Reason != want || (got.Why != "") != (want != "") || got.Allowed() != (want == "") {
+			got := v.AskStep("m", admit.Question{Step: step, Erases: true, Disk: disk.ID()}, noon)
+			if got.Reason != want || (got.Why != "") != (want != "") || got.IsAllowed() != (want == "") {
 				t.Errorf("%s against %s: %+v, want the reason %q", reason, step, got, want)
 			}
 			if takes := want == "" && step != admit.Repeat; got.Takes != takes {
@@ -112,7 +112,7 @@ func stand(t *testing.T, reason admit.Reason, fleet *admit.Fleet, m, other *admi
 // TestAskToBegin asks whether the last of the machines may begin.
 func TestAskToBegin(t *testing.T) {
 	t.Parallel()
-	const done, changing, failed, waiting, held, left = admit.Done, admit.Changing, admit.Failed, admit.Waiting, admit.Held, admit.Left
+	const done, changing, failed, waiting, held, left = admit.Done, admit.Changing, admit.Failed, admit.Waiting, admit.Held, admit.Excluded
 	night := []schemas.Window{{Start: "0 22 * * 1-5", Duration: "4h", Zone: "Europe/Berlin"}}
 	day := []schemas.Window{{Start: "0 22 * * *", Duration: "1h"}, {Start: "30 11 * * 3", Duration: "31m"}}
 	canaryFirst, canaryDone, aCanary := machines(waiting, waiting), machines(done, waiting), machines(waiting, waiting)
@@ -152,7 +152,7 @@ func TestAskToBegin(t *testing.T) {
 		m := &test.machines[len(test.machines)-1]
 		m.Serves = true // it would take a system down
 		v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{"prod": ring(test.spec)}}, test.machines...)
-		if got := v.Ask(inventory.MachineID(m.Name), admit.Question{Step: admit.Begin}, noon); got.Why != test.why ||
+		if got := v.AskStep(inventory.MachineID(m.Name), admit.Question{Step: admit.Begin}, noon); got.Why != test.why ||
 			!got.Until.Equal(test.opens) {
 			t.Errorf("%s: %q, until %s; want %q, %s", name, got.Why, got.Until, test.why, test.opens)
 		}
@@ -173,10 +173,10 @@ func TestAskWhoHasAPlace(t *testing.T) {
 	} {
 		test.m.Name = "m"
 		v := viewOf(admit.Fleet{Places: 1}, test.m, admit.Machine{Name: "o", Busy: true})
-		for step, want := range map[admit.Step]bool{admit.Begin: test.begin, admit.GoOn: test.goOn,
+		for step, want := range map[admit.Step]bool{admit.Begin: test.begin, admit.Continue: test.goOn,
 			admit.HandOut: test.goOn, admit.TakeDown: test.goOn} {
-			got := v.Ask("m", admit.Question{Step: step}, noon)
-			if got.Allowed() != want || got.Takes != (want && step == admit.Begin) {
+			got := v.AskStep("m", admit.Question{Step: step}, noon)
+			if got.IsAllowed() != want || got.Takes != (want && step == admit.Begin) {
 				t.Errorf("%s: %s is answered with %+v, want it allowed: %t", name, step, got, want)
 			}
 		}
@@ -194,11 +194,11 @@ func TestAskInTheRamdisk(t *testing.T) {
 	}{
 		"never served":        {admit.Machine{}, admit.Window},
 		"served":              {admit.Machine{Serves: true}, ""},
-		"served, tried again": {admit.Machine{Serves: true, Again: true}, admit.Window},
+		"served, tried again": {admit.Machine{Serves: true, Retries: true}, admit.Window},
 	} {
 		test.m.Name, test.m.Ring, test.m.State = "m", "prod", admit.Changing
 		v := viewOf(admit.Fleet{Places: 1, Rings: map[string]inventory.Ring{"prod": ring(spec)}}, test.m)
-		if got := v.Ask("m", admit.Question{Step: admit.HandOut}, noon); got.Reason != test.want {
+		if got := v.AskStep("m", admit.Question{Step: admit.HandOut}, noon); got.Reason != test.want {
 			t.Errorf("%s: %+v, want %q", name, got, test.want)
 		}
 	}
@@ -209,7 +209,7 @@ func TestFreshMachinesAreNotDown(t *testing.T) {
 	t.Parallel()
 	v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{})}},
 		machines(admit.Changing, admit.Changing, admit.Waiting)...)
-	if got := v.Ask("c", admit.Question{Step: admit.Begin}, noon); !got.Allowed() {
+	if got := v.AskStep("c", admit.Question{Step: admit.Begin}, noon); !got.IsAllowed() {
 		t.Errorf("a machine without a system waits: %+v", got)
 	}
 }
@@ -217,7 +217,7 @@ func TestFreshMachinesAreNotDown(t *testing.T) {
 // TestAfter holds a ring until the one before it has completed the same release.
 func TestAfter(t *testing.T) {
 	t.Parallel()
-	const done, changing, failed, held, left = admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Left
+	const done, changing, failed, held, left = admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Excluded
 	for name, test := range map[string]struct {
 		tag, commit string
 		machines    []admit.Machine
@@ -242,7 +242,7 @@ func TestAfter(t *testing.T) {
 		}
 		v := viewOf(admit.Fleet{Places: 9, Rings: rings},
 			append(test.machines, admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting})...)
-		if got := v.Ask("m", admit.Question{Step: admit.Begin}, noon); got.Why != test.why {
+		if got := v.AskStep("m", admit.Question{Step: admit.Begin}, noon); got.Why != test.why {
 			t.Errorf("%s: %q, want %q", name, got.Why, test.why)
 		}
 	}
@@ -251,11 +251,11 @@ func TestAfter(t *testing.T) {
 // TestProgressNamesHosts counts a ring's machines, and names them in the order of their names.
 func TestProgressNamesHosts(t *testing.T) {
 	t.Parallel()
-	all := machines(admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Waiting, admit.Left, admit.Changing)
+	all := machines(admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Waiting, admit.Excluded, admit.Changing)
 	slices.Reverse(all)
 	p := viewOf(admit.Fleet{Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{PauseAfter: 2})}},
-		all...).Progress()["prod"]
-	if p.Done != 1 || p.Waiting != 1 || strings.Join(p.Changing, "") != "bg" || p.Complete() || p.Paused != "" ||
+		all...).RingsProgress()["prod"]
+	if p.Done != 1 || p.Waiting != 1 || strings.Join(p.Changing, "") != "bg" || p.IsComplete() || p.Paused != "" ||
 		p.Hosts != 7 {
 		t.Errorf("progress is %+v", p)
 	}
@@ -272,7 +272,7 @@ func TestNext(t *testing.T) {
 	rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{}),
 		"stopped": {Name: "stopped", Spec: schemas.RingSpec{Paused: true}}}
 	for places, want := range map[int][]inventory.MachineID{0: nil, 2: {"b", "d"}, 9: {"b", "d", "e"}} {
-		if got := viewOf(admit.Fleet{Places: places, Rings: rings}, all...).Next(noon); !slices.Equal(got, want) {
+		if got := viewOf(admit.Fleet{Places: places, Rings: rings}, all...).NextWaiting(noon); !slices.Equal(got, want) {
 			t.Errorf("with %d places: %v, want %v", places, got, want)
 		}
 	}

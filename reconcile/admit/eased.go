@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Stops reports whether a fleet writes something by which a reason may stand against machines of a ring ("" for those
-// in none), at one time or another. Of what machines report it says nothing.
-func (v *View) Stops(reason Reason, ring string) bool {
+// CanStop reports whether the fleet's files say something by which a reason may hold in a ring ("" for machines
+// without a ring), at any time. Facts of machines do not count.
+func (v *View) CanStop(reason Reason, ring string) bool {
 	r, inRing := v.fleet.Rings[ring]
 	switch reason {
 	case Frozen:
-		return v.Untrusted(ring) != ""
+		return v.WhyUntrusted(ring) != ""
 	case DiskShared:
 		return false
 	case FleetPaused:
@@ -31,23 +31,23 @@ func (v *View) Stops(reason Reason, ring string) bool {
 	}
 }
 
-// Eased reports whether a reason may stand less against machines of a ring after a change than before it, by what the
-// two fleets write. With "" for the ring it is about what holds for all machines.
+// IsEased reports whether a reason may hold less often in a ring after a change, by the files of the two fleets. The
+// ring "" stands for all machines.
 //
-//	reason                                      may stand less when
-//	Frozen, FleetPaused, RingPaused             it stood before, and does not now
-//	Window, RingAfter                           there were some before, and they are other ones now, or none
-//	Canaries, Unavailable, Places               what the fleet writes differs
+//	reason                                      is eased when
+//	Frozen, FleetPaused, RingPaused             the reason held before, and does not hold after
+//	Window, RingAfter                           the list was not empty before, and differs after
+//	Canaries, Unavailable, Places               the fleet's files differ
 //	RingFailed                                  more machines may fail
 //	DiskShared                                  never: machines report disks
-func Eased(reason Reason, ring string, before, after *View) bool {
+func IsEased(reason Reason, ring string, before, after *View) bool {
 	was, is := before.fleet.Rings[ring].Spec, after.fleet.Rings[ring].Spec
-	stopped := before.Stops(reason, ring)
+	stopped := before.CanStop(reason, ring)
 	switch reason {
 	case Frozen, RingPaused:
-		return stopped && !after.Stops(reason, ring)
+		return stopped && !after.CanStop(reason, ring)
 	case FleetPaused:
-		return ring == "" && stopped && !after.Stops(reason, ring)
+		return ring == "" && stopped && !after.CanStop(reason, ring)
 	case Window:
 		return stopped && !reflect.DeepEqual(was.Windows, is.Windows)
 	case RingAfter:
@@ -67,16 +67,15 @@ func Eased(reason Reason, ring string, before, after *View) bool {
 	}
 }
 
-// Freed gives the names of the machines that a ring does not wait for any more after a change, as it would for one
-// that is held or failed: they left the ring, are no canary of it any more, or nothing is done to them. They are
-// sorted.
-func Freed(ring string, before, after *View) (names []string) {
+// FreedMachines gives the names of machines that a ring stops waiting for after a change, as the ring would wait for a
+// held or failed machine: the machines left the ring, stopped being canaries, or are excluded. Sorted.
+func FreedMachines(ring string, before, after *View) (names []string) {
 	for _, id := range before.fleet.Rings[ring].Hosts {
 		was, is := before.machines[id], after.machines[id]
-		if was.Ring != ring || was.State == Left {
+		if was.Ring != ring || was.State == Excluded {
 			continue
 		}
-		if is.Ring != ring || was.Canary && !is.Canary || is.State == Left {
+		if is.Ring != ring || was.Canary && !is.Canary || is.State == Excluded {
 			names = append(names, was.Name)
 		}
 	}
@@ -84,8 +83,8 @@ func Freed(ring string, before, after *View) (names []string) {
 	return names
 }
 
-// Before gives a ring and those that come before it, each once.
-func (v *View) Before(ring string) []string {
+// RingsBefore gives a ring and every earlier ring, each once.
+func (v *View) RingsBefore(ring string) []string {
 	all := []string{ring}
 	for i := 0; i < len(all); i++ {
 		for _, earlier := range v.fleet.Rings[all[i]].Spec.After {

@@ -50,7 +50,7 @@ func TestEased(t *testing.T) {
 		for ring, want := range map[string][]admit.Reason{"prod": test.ring, "": test.all} {
 			var got []admit.Reason
 			for _, reason := range admit.Reasons {
-				if admit.Eased(reason, ring, views[0], views[1]) {
+				if admit.IsEased(reason, ring, views[0], views[1]) {
 					got = append(got, reason)
 				}
 			}
@@ -64,13 +64,13 @@ func TestEased(t *testing.T) {
 // TestFreed names the machines that a ring waits for no more.
 func TestFreed(t *testing.T) {
 	t.Parallel()
-	before := machines(admit.Waiting, admit.Held, admit.Failed, admit.Left, admit.Waiting, admit.Waiting)
+	before := machines(admit.Waiting, admit.Held, admit.Failed, admit.Excluded, admit.Waiting, admit.Waiting)
 	before[4].Canary = true
 	after := slices.Clone(before)
-	after[0].Ring, after[1].State, after[4].Canary = "early", admit.Left, false
+	after[0].Ring, after[1].State, after[4].Canary = "early", admit.Excluded, false
 	after = slices.Delete(after, 2, 3)
 	fleet := admit.Fleet{Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{}), "early": {Name: "early"}}}
-	if got := admit.Freed("prod", viewOf(fleet, before...), viewOf(fleet, after...)); !slices.Equal(got,
+	if got := admit.FreedMachines("prod", viewOf(fleet, before...), viewOf(fleet, after...)); !slices.Equal(got,
 		[]string{"a", "b", "c", "e"}) {
 		t.Errorf("Freed = %v", got)
 	}
@@ -83,7 +83,7 @@ func TestBefore(t *testing.T) {
 		"c": {Spec: schemas.RingSpec{After: []string{"b", "a"}}}, "b": {Spec: schemas.RingSpec{After: []string{"a",
 			"c"}}}, "a": {}, "d": {},
 	}})
-	if got := v.Before("c"); !slices.Equal(got, []string{"c", "b", "a"}) {
+	if got := v.RingsBefore("c"); !slices.Equal(got, []string{"c", "b", "a"}) {
 		t.Errorf("Before = %v", got)
 	}
 }

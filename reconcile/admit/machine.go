@@ -8,100 +8,100 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// Machine is one machine as the others go by it. Machine values are compared: Facts are never changed in place.
+// Machine is one machine as the admission of other machines sees it. Machine values are compared: never change Facts
+// in place.
 type Machine struct {
 	Name    string // for people
-	Ring    string // "" in none
+	Ring    string // "" without a ring
 	Canary  bool
 	State   State
-	Down    bool             // a rollout took it down: a system ran on it, and it changes or failed
-	Serves  bool             // a system of ours runs on it, as far as the record says
+	Down    bool             // a rollout took the machine's system down: the machine changes or failed
+	Serves  bool             // an installed system runs, by the record
 	Working bool             // an operation is under way
-	Again   bool             // and an attempt of it failed
-	Written bool             // and it may have written to the disk
-	Busy    bool             // it has a place among those under way
-	Placed  bool             // it had one at its last look
-	Waiting bool             // it waits for its turn
-	Facts   *inventory.Facts // what it reports
+	Retries bool             // an attempt of the operation failed
+	Written bool             // the operation may have written to the disk
+	Busy    bool             // the machine has a place
+	Placed  bool             // the machine had a place at its last look
+	Waiting bool             // the machine waits for its turn
+	Facts   *inventory.Facts // facts that the machine reports
 }
 
-// State is how far a machine is with what its ring's release asks for.
+// State is how far a machine is with its ring's release.
 type State string
 
 // States.
 const (
-	Done     State = "Done"     // it runs what the release asks for
+	Done     State = "Done"     // the machine runs the release
 	Changing State = "Changing" // an operation is under way
-	Failed   State = "Failed"   // its operation was given up
-	Held     State = "Held"     // it waits for a person
-	Waiting  State = "Waiting"  // it has not begun
-	Left     State = "Left"     // nothing is to be done to it: protected, orphaned, unmanaged, without a workload
+	Failed   State = "Failed"   // the operation was given up
+	Held     State = "Held"     // the machine waits for a person
+	Waiting  State = "Waiting"  // no operation has begun
+	Excluded State = "Excluded" // no operation is allowed: protected, orphaned, unmanaged, or without a workload
 )
 
-// Live is what only the running daemon knows of a machine. The plan of a pull request has none of it.
+// Live is a machine's state in the running daemon. The plan of a pull request uses the zero value.
 type Live struct {
-	Admitted bool // it was let begin, and its record does not say so yet
-	Placed   bool // it had a place at its last look
-	Waiting  bool // it waits for its turn
-	Troubled int  // looks in a row at which its BMC did not answer, or refused
+	Admitted bool // the machine was admitted, and the record has no operation yet
+	Placed   bool // the machine had a place at its last look
+	Waiting  bool // the machine waits for its turn
+	Troubled int  // looks in a row with a silent or refusing BMC
 	Stance   Stance
 }
 
-// Stance is what the last look at a machine came to, as far as others go by it.
+// Stance is the result of the last look, as far as the admission of other machines depends on the machine.
 type Stance string
 
 // Stances.
 const (
-	Idle       Stance = ""           // anything else
-	Inspecting Stance = "Inspecting" // the ramdisk looks at its hardware, or is about to
-	Stopped    Stance = "Stopped"    // it was given up, or waits for its ring
-	OnHold     Stance = "OnHold"     // it waits for a person
+	Idle       Stance = ""           // every other result
+	Inspecting Stance = "Inspecting" // the ramdisk inspects the hardware, or will soon
+	Stopped    Stance = "Stopped"    // the operation was given up, or waits for the ring
+	OnHold     Stance = "OnHold"     // the machine waits for a person
 )
 
-// maxTrouble is how many looks in a row may find a BMC silent, or refusing, before its machine's place goes to
-// another one.
+// maxTrouble is the number of looks in a row with a silent or refusing BMC after which a machine loses its place.
 const maxTrouble = 3
 
-// InTrouble reports whether a BMC has not answered, or has refused, for so long that nobody waits for its machine.
+// InTrouble reports whether a BMC was silent or refused for so long that the machine loses its place.
 func (l Live) InTrouble() bool { return l.Troubled >= maxTrouble }
 
-// Of gives a machine, from what the fleet asks of it, its record, and what the running daemon knows.
-func Of(d inventory.Desired, rec inventory.Record, live Live) Machine {
+// DescribeMachine makes a Machine from the fleet's desire, the record, and the running daemon's state.
+func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live) Machine {
 	m := Machine{
 		Name: d.Name, Ring: d.Ring, Canary: d.Canary, Serves: rec.Installed != nil, Facts: rec.Facts,
-		Placed: live.Placed, Waiting: live.Waiting, Busy: busy(d, rec, live),
+		Placed: live.Placed, Waiting: live.Waiting, Busy: isBusy(d, rec, live),
 	}
 	op, last := rec.Operation, rec.Last
 	if op != nil {
-		m.Working, m.Again, m.Written = true, op.Attempt > 1, !op.Unwritten()
+		m.Working, m.Retries, m.Written = true, op.Attempt > 1, !op.Unwritten()
 	}
-	m.State = stateOf(d, rec, live)
+	m.State = machineState(d, rec, live)
 	switch gaveUp := last != nil && last.Outcome == inventory.Quarantined; {
-	case m.State == Left:
+	case m.State == Excluded:
 	case op != nil:
-		m.Down = ran(op.Root().Content) || live.Admitted && rec.Installed != nil
+		m.Down = hadSystem(op.Root().Content) || live.Admitted && rec.Installed != nil
 	case rec.Installed != nil:
 		m.Down = live.Admitted
 	default:
-		m.Down = gaveUp && ran(last.Root().Content) // whichever release it failed
+		m.Down = gaveUp && hadSystem(last.Root().Content) // whichever release failed
 	}
 	return m
 }
 
-// stateOf says how far a machine is. The first row that fits decides:
+// machineState decides the state of a machine. The first row that fits decides:
 //
 //	the machine                                             state
-//	is excluded by its file, or has no workload             Left
-//	has an operation, or was let begin                      Changing
-//	runs what is asked for                                  Done
-//	failed what is asked for                                Failed
+//	is excluded by its file, or has no workload             Excluded
+//	has an operation, or was admitted                       Changing
+//	runs the release                                        Done
+//	failed with the release                                 Failed
 //	waits for a person                                      Held
-//	anything else                                           Waiting
-func stateOf(d inventory.Desired, rec inventory.Record, live Live) State {
+//	is in another state                                     Waiting
+func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 	last := rec.Last
 	switch {
 	case d.Workload == nil, change.Excluded(d) != "":
-		return Left
+		return Excluded
 	case rec.Operation != nil, live.Admitted:
 		return Changing
 	case rec.Has(d.Workload):
@@ -115,9 +115,9 @@ func stateOf(d inventory.Desired, rec inventory.Record, live Live) State {
 	}
 }
 
-// busy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC does
-// not answer or refuses, has none: it must not stop the line.
-func busy(d inventory.Desired, rec inventory.Record, live Live) bool {
+// isBusy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC is
+// silent or refuses, has no place, so that healthy machines go on.
+func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
 	switch orphaned := d.Lifecycle == ""; {
 	case live.Admitted:
 		return true
@@ -128,13 +128,12 @@ func busy(d inventory.Desired, rec inventory.Record, live Live) bool {
 	}
 }
 
-// hasPlace reports whether a machine needs no place to be free for a step.
+// hasPlace reports whether a machine needs no free place for a step.
 func (m Machine) hasPlace(step Step) bool {
 	return m.Busy || step != Begin && (m.Placed || m.Written)
 }
 
-// ran reports whether a system of ours was on the disk when the operation began, or what an operation of ours had
-// left of one.
-func ran(content string) bool {
+// hadSystem reports whether the disk had an installed system, or the remains of one, when the operation began.
+func hadSystem(content string) bool {
 	return strings.HasPrefix(content, "install:") || strings.HasPrefix(content, "failed:")
 }

@@ -59,7 +59,7 @@ func TestOf(t *testing.T) {
 		"is replaced, and on hold": {asked, works(inventory.Published, 1, "install:i0"), onHold,
 			admit.Machine{State: admit.Changing, Working: true, Down: true}},
 		"may be written, tried again": {asked, written, none,
-			admit.Machine{State: admit.Changing, Working: true, Again: true, Written: true, Down: true, Busy: true}},
+			admit.Machine{State: admit.Changing, Working: true, Retries: true, Written: true, Down: true, Busy: true}},
 		"in trouble": {asked, works(inventory.Working, 1, "blank"), admit.Live{Troubled: 3},
 			admit.Machine{State: admit.Changing, Working: true}},
 		"not in trouble yet": {asked, works(inventory.Working, 1, "blank"), admit.Live{Troubled: 2},
@@ -79,14 +79,14 @@ func TestOf(t *testing.T) {
 		"failed an older release": {asked, ended(inventory.Quarantined, "old", "install:i0"), none,
 			admit.Machine{State: admit.Waiting, Down: true}},
 		"superseded by the newest": {asked, superseded, none, admit.Machine{State: admit.Waiting, Serves: true}},
-		"protected":                {protected, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
-		"nothing is asked of it":   {idle, runs("old"), none, admit.Machine{State: admit.Left, Serves: true}},
+		"protected":                {protected, runs("old"), none, admit.Machine{State: admit.Excluded, Serves: true}},
+		"nothing is asked of it":   {idle, runs("old"), none, admit.Machine{State: admit.Excluded, Serves: true}},
 		"its file is gone": {inventory.Desired{Name: "a", Ring: "prod", Canary: true},
-			works(inventory.Working, 1, "install:i0"), none, admit.Machine{State: admit.Left, Working: true}},
+			works(inventory.Working, 1, "install:i0"), none, admit.Machine{State: admit.Excluded, Working: true}},
 		"its serial is another one": {known, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
 	} {
 		test.want.Name, test.want.Ring, test.want.Canary = "a", "prod", true
-		if diff := cmp.Diff(test.want, admit.Of(test.d, test.rec, test.live)); diff != "" {
+		if diff := cmp.Diff(test.want, admit.DescribeMachine(test.d, test.rec, test.live)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

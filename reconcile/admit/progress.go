@@ -8,30 +8,30 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Progress is how far a ring is. It has no times: the same hosts give the same bytes.
+// Progress is how far a ring is. There are no times in Progress: the same hosts give the same bytes.
 type Progress struct {
 	Name     string   `json:"name"`
-	Tag      string   `json:"tag,omitempty"`    // of the release; "" when the ring follows the trunk
-	Commit   string   `json:"commit,omitempty"` // of the release
+	Tag      string   `json:"tag,omitempty"`    // tag of the release; "" when the ring follows the trunk
+	Commit   string   `json:"commit,omitempty"` // commit of the release
 	Hosts    int      `json:"hosts"`
 	Done     int      `json:"done"`
 	Waiting  int      `json:"waiting"`
 	Changing []string `json:"changing,omitempty"`
 	Held     []string `json:"held,omitempty"`
 	Failed   []string `json:"failed,omitempty"`
-	Paused   string   `json:"paused,omitempty"`  // why nothing more begins
-	Trouble  string   `json:"trouble,omitempty"` // why the release is not what the tags say
-	// Signatures are those on the release's tag, counted where two signers are asked for: whoever plans cannot count
-	// them. A daemon that lost its journal knows by the tag's object whether the tag was moved.
+	Paused   string   `json:"paused,omitempty"`  // why no further operation begins
+	Trouble  string   `json:"trouble,omitempty"` // why the release differs from the tags
+	// Signatures are the signatures of the release's tag, counted when the fleet asks for two signers: `ingot plan`
+	// cannot count signatures. A daemon without its journal knows by the tag's object whether the tag was moved.
 	Signatures *inventory.Signatures `json:"signatures,omitempty"`
 
 	ring     inventory.Ring
 	down     []string
-	canaries []string // that are not done
+	canaries []string // canaries that are not done
 }
 
-// measure counts a ring's machines, given in any order.
-func measure(ring inventory.Ring, machines []Machine) Progress {
+// measureRing counts a ring's machines, in any order.
+func measureRing(ring inventory.Ring, machines []Machine) Progress {
 	p := Progress{Name: ring.Name, Tag: ring.Tag, Commit: ring.Commit, Hosts: len(ring.Hosts), Trouble: ring.Trouble,
 		ring: ring}
 	if ring.Signatures.Object != "" {
@@ -50,25 +50,25 @@ func measure(ring inventory.Ring, machines []Machine) Progress {
 			p.Held = append(p.Held, m.Name)
 		case Failed:
 			p.Failed = append(p.Failed, m.Name)
-		case Left:
+		case Excluded:
 		default:
 			panic("admit: unknown state " + string(m.State))
 		}
 		if m.Down {
 			p.down = append(p.down, m.Name)
 		}
-		if m.Canary && m.State != Done && m.State != Left {
+		if m.Canary && m.State != Done && m.State != Excluded {
 			p.canaries = append(p.canaries, m.Name)
 		}
 	}
-	p.Paused = p.paused()
+	p.Paused = p.whyPaused()
 	return p
 }
 
 const pausedByPerson = "spec.paused is true"
 
-// paused says why nothing more of the ring begins, or "".
-func (p Progress) paused() string {
+// whyPaused says why no further operation of the ring begins, or "".
+func (p Progress) whyPaused() string {
 	switch {
 	case p.ring.Spec.Paused:
 		return pausedByPerson
@@ -80,13 +80,13 @@ func (p Progress) paused() string {
 	}
 }
 
-// Complete reports whether every host that the ring changes runs the release.
-func (p Progress) Complete() bool {
+// IsComplete reports whether every changeable host of the ring runs the release.
+func (p Progress) IsComplete() bool {
 	return p.Commit != "" && p.Waiting+len(p.Changing)+len(p.Held)+len(p.Failed) == 0
 }
 
-// after says why a ring has not completed the same release as p.
-func (p Progress) after(earlier Progress) string {
+// whyIncomplete says why an earlier ring has not completed the release of p, as a clause, or "".
+func (p Progress) whyIncomplete(earlier Progress) string {
 	switch {
 	case earlier.Tag != "" && earlier.Commit != p.Commit:
 		return "which runs " + earlier.Tag
@@ -94,13 +94,14 @@ func (p Progress) after(earlier Progress) string {
 		return "which runs nothing yet"
 	case earlier.Paused != "":
 		return "which is paused: " + earlier.Paused
-	case !earlier.Complete():
+	case !earlier.IsComplete():
 		return fmt.Sprintf("of which %d of %d hosts are done", earlier.Done, earlier.Hosts)
 	default:
 		return ""
 	}
 }
 
-func without(hosts []string, one string) []string {
+// withoutName drops one name from a list.
+func withoutName(hosts []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return h == one })
 }

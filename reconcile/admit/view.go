@@ -8,13 +8,13 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// View is what is known of all machines, as far as one goes by the others. It is kept as machines change: counted
-// anew at each look, a pass over a fleet would take the square of its machines. It is not safe for concurrent use.
+// View holds all machines, as far as the admission of one depends on the others. Counters are updated per change of a
+// machine: counting anew at each look would cost the square of the fleet. Not safe for concurrent use.
 type View struct {
 	fleet    Fleet
 	machines map[inventory.MachineID]Machine
-	rings    map[string]Progress                     // but for those with a machine that changed
-	disks    map[string]map[inventory.MachineID]bool // machines by what names a disk that they report
+	rings    map[string]Progress                     // counted rings; a changed machine drops its ring
+	disks    map[string]map[inventory.MachineID]bool // machines by the names of their reported disks
 	waiting  map[inventory.MachineID]bool
 	busy     int
 }
@@ -23,42 +23,44 @@ type View struct {
 type Fleet struct {
 	Rings  map[string]inventory.Ring
 	Paused bool   // by a person
-	Places int    // how many machines may be under way
-	Frozen string // why the history cannot be trusted; "" when it can
+	Places int    // how many machines may be under way at a time
+	Frozen string // why the history cannot be trusted; else ""
 }
 
-// New makes a View of no machines.
+// New makes a View without machines.
 func New() *View {
 	return &View{
-		machines: map[inventory.MachineID]Machine{}, rings: map[string]Progress{}, disks: map[string]map[inventory.MachineID]bool{},
+		machines: map[inventory.MachineID]Machine{}, rings: map[string]Progress{},
+		disks:   map[string]map[inventory.MachineID]bool{},
 		waiting: map[inventory.MachineID]bool{},
 	}
 }
 
-// SetFleet says what holds for all machines now.
+// SetFleet sets what holds for all machines.
 func (v *View) SetFleet(fleet Fleet) {
 	v.fleet = fleet
 	clear(v.rings)
 }
 
-// Set says how a machine stands now.
-func (v *View) Set(id inventory.MachineID, now Machine) {
+// SetMachine sets one machine.
+func (v *View) SetMachine(id inventory.MachineID, now Machine) {
 	before, known := v.machines[id]
 	if known && now == before {
 		return
 	}
 	v.machines[id] = now
-	v.changed(id, before, now)
+	v.updateCounts(id, before, now)
 }
 
-// Remove forgets a machine.
-func (v *View) Remove(id inventory.MachineID) {
+// RemoveMachine removes one machine.
+func (v *View) RemoveMachine(id inventory.MachineID) {
 	before := v.machines[id]
 	delete(v.machines, id)
-	v.changed(id, before, Machine{})
+	v.updateCounts(id, before, Machine{})
 }
 
-func (v *View) changed(id inventory.MachineID, before, now Machine) {
+// updateCounts updates the counters and indexes after a change of one machine.
+func (v *View) updateCounts(id inventory.MachineID, before, now Machine) {
 	if before.Busy {
 		v.busy--
 	}
@@ -68,17 +70,17 @@ func (v *View) changed(id inventory.MachineID, before, now Machine) {
 	if delete(v.waiting, id); now.Waiting {
 		v.waiting[id] = true
 	}
-	if now.counted() != before.counted() {
+	if now.countedFields() != before.countedFields() {
 		delete(v.rings, before.Ring)
 		delete(v.rings, now.Ring)
 	}
 	if now.Facts != before.Facts {
-		for _, name := range disksOf(before.Facts) {
+		for _, name := range diskNames(before.Facts) {
 			if delete(v.disks[name], id); len(v.disks[name]) == 0 {
 				delete(v.disks, name)
 			}
 		}
-		for _, name := range disksOf(now.Facts) {
+		for _, name := range diskNames(now.Facts) {
 			if v.disks[name] == nil {
 				v.disks[name] = map[inventory.MachineID]bool{}
 			}
@@ -87,26 +89,26 @@ func (v *View) changed(id inventory.MachineID, before, now Machine) {
 	}
 }
 
-// counted is what a ring's progress is counted from.
-func (m Machine) counted() Machine {
+// countedFields are the fields that a ring's progress is counted from.
+func (m Machine) countedFields() Machine {
 	return Machine{Name: m.Name, Ring: m.Ring, Canary: m.Canary, State: m.State, Down: m.Down}
 }
 
-// Machine is how a machine stands.
-func (v *View) Machine(id inventory.MachineID) Machine { return v.machines[id] }
+// GetMachine gives one machine.
+func (v *View) GetMachine(id inventory.MachineID) Machine { return v.machines[id] }
 
-// Free is how many machines may begin now.
-func (v *View) Free() int { return max(v.fleet.Places-v.busy, 0) }
+// FreePlaces is the number of machines that may begin now.
+func (v *View) FreePlaces() int { return max(v.fleet.Places-v.busy, 0) }
 
-// Next gives machines that wait and may have their turn now, as many as there are places, in the order of their ids.
-func (v *View) Next(now time.Time) []inventory.MachineID {
-	free := v.Free()
+// NextWaiting gives waiting machines that may begin now, at most as many as free places, sorted by id.
+func (v *View) NextWaiting(now time.Time) []inventory.MachineID {
+	free := v.FreePlaces()
 	if free == 0 {
 		return nil
 	}
 	var ids []inventory.MachineID
-	for id := range v.waiting { // a machine with an operation waits for nothing but a place
-		if v.machines[id].Working || v.Ask(id, Question{Step: Begin}, now).Allowed() {
+	for id := range v.waiting { // a machine with an operation waits for a place only
+		if v.machines[id].Working || v.AskStep(id, Question{Step: Begin}, now).IsAllowed() {
 			ids = append(ids, id)
 		}
 	}
@@ -114,17 +116,17 @@ func (v *View) Next(now time.Time) []inventory.MachineID {
 	return ids[:min(free, len(ids))]
 }
 
-// Progress is how far every ring is, by name.
-func (v *View) Progress() map[string]Progress {
+// RingsProgress gives the progress of every ring by name.
+func (v *View) RingsProgress() map[string]Progress {
 	all := make(map[string]Progress, len(v.fleet.Rings))
 	for name := range v.fleet.Rings {
-		all[name] = v.progress(name)
+		all[name] = v.ringProgress(name)
 	}
 	return all
 }
 
-// progress is how far one ring is; zero when there is no such ring.
-func (v *View) progress(name string) Progress {
+// ringProgress gives the progress of one ring; zero for an unknown ring.
+func (v *View) ringProgress(name string) Progress {
 	ring, there := v.fleet.Rings[name]
 	if !there {
 		return Progress{}
@@ -138,29 +140,31 @@ func (v *View) progress(name string) Progress {
 			machines = append(machines, m)
 		}
 	}
-	v.rings[name] = measure(ring, machines)
+	v.rings[name] = measureRing(ring, machines)
 	return v.rings[name]
 }
 
-// reporting gives the machines that may report a disk, sorted: all that do, and perhaps others.
-func (v *View) reporting(disk inventory.DiskID) []inventory.MachineID {
+// findReporting gives the machines that may report a disk, sorted: every reporting machine, and perhaps further
+// machines.
+func (v *View) findReporting(disk inventory.DiskID) []inventory.MachineID {
 	ids := map[inventory.MachineID]bool{}
-	for _, name := range namesOf(disk) {
+	for _, name := range namesOfDisk(disk) {
 		maps.Copy(ids, v.disks[name])
 	}
 	return slices.Sorted(maps.Keys(ids))
 }
 
-func disksOf(facts *inventory.Facts) (names []string) {
+// diskNames gives the names of all reported disks.
+func diskNames(facts *inventory.Facts) (names []string) {
 	for _, disk := range facts.Volumes() {
-		names = append(names, namesOf(disk)...)
+		names = append(names, namesOfDisk(disk)...)
 	}
 	return names
 }
 
-// namesOf are such that two disks which inventory.DiskID.Same takes for one share a name: where one disk has a WWN
-// alone and the other a serial alone, the name is their path.
-func namesOf(disk inventory.DiskID) (names []string) {
+// namesOfDisk gives names of which two disks share at least one if inventory.DiskID.Same holds: where one disk has
+// only a WWN and the other disk only a serial, the shared name is the path.
+func namesOfDisk(disk inventory.DiskID) (names []string) {
 	wwn, serial := disk.Names()
 	if wwn != "" {
 		names = append(names, "wwn "+wwn)

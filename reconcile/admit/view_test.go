@@ -29,7 +29,7 @@ func drawMachine(t *rapid.T, name string) admit.Machine {
 			"ring"), Canary: bools("canary"), Down: bools("down"), Busy: bools("busy"),
 		Waiting: bools("waiting"), Working: bools("working"), Serves: bools("serves"), Placed: bools("placed"),
 		State: rapid.SampledFrom([]admit.State{admit.Done, admit.Changing, admit.Failed, admit.Held, admit.Waiting,
-			admit.Left}).Draw(t, "state"),
+			admit.Excluded}).Draw(t, "state"),
 	}
 	if bools("facts") {
 		m.Facts = &inventory.Facts{Disks: rapid.SliceOfN(rapid.Custom(drawDisk), 0, 3).Draw(t, "disks")}
@@ -46,10 +46,10 @@ func TestAViewIsMadeAnew(t *testing.T) {
 			id := inventory.MachineID(fmt.Sprintf("host-%d", rapid.IntRange(0, 4).Draw(t, "host")))
 			if rapid.IntRange(0, 4).Draw(t, "remove") == 0 {
 				delete(machines, id)
-				v.Remove(id)
+				v.RemoveMachine(id)
 			} else {
 				machines[id] = drawMachine(t, string(id))
-				v.Set(id, machines[id])
+				v.SetMachine(id, machines[id])
 			}
 			if rapid.IntRange(0, 3).Draw(t,
 				"ask") == 0 { // not asked at every change: what is kept must be forgotten in time
@@ -58,18 +58,18 @@ func TestAViewIsMadeAnew(t *testing.T) {
 			fleet := drawFleet(t, machines)
 			again := admit.New()
 			for id, m := range machines {
-				again.Set(id, m)
+				again.SetMachine(id, m)
 			}
 			again.SetFleet(fleet)
 			v.SetFleet(fleet)
-			if v.Free() != again.Free() || !slices.Equal(v.Next(noon), again.Next(noon)) ||
-				!reflect.DeepEqual(v.Progress(), again.Progress()) {
-				t.Fatalf("free %d, next %v, progress %+v; made anew %d, %v, %+v", v.Free(), v.Next(noon), v.Progress(),
-					again.Free(), again.Next(noon), again.Progress())
+			if v.FreePlaces() != again.FreePlaces() || !slices.Equal(v.NextWaiting(noon), again.NextWaiting(noon)) ||
+				!reflect.DeepEqual(v.RingsProgress(), again.RingsProgress()) {
+				t.Fatalf("free %d, next %v, progress %+v; made anew %d, %v, %+v", v.FreePlaces(), v.NextWaiting(noon), v.RingsProgress(),
+					again.FreePlaces(), again.NextWaiting(noon), again.RingsProgress())
 			}
 			q := admit.Question{Step: admit.Begin, Disk: drawDisk(t).ID()}
 			for id := range machines {
-				if got, want := v.Ask(id, q, noon), again.Ask(id, q, noon); got != want {
+				if got, want := v.AskStep(id, q, noon), again.AskStep(id, q, noon); got != want {
 					t.Fatalf("of %s: %+v, made anew %+v", id, got, want)
 				}
 			}
@@ -99,7 +99,7 @@ func sharedAsIs(t *rapid.T, v *admit.View, machines map[inventory.MachineID]admi
 			for other, o := range machines {
 				seen = seen || other != id && o.Facts.Sees(m.Facts.Volume(disk))
 			}
-			if why, _ := v.Against(admit.DiskShared, id, admit.Question{Disk: disk}, noon); (why != "") != seen {
+			if why, _ := v.FindObstacle(admit.DiskShared, id, admit.Question{Disk: disk}, noon); (why != "") != seen {
 				t.Fatalf("%s: disk %+v is shared: %t, the view says %q", id, disk, seen, why)
 			}
 		}

@@ -12,13 +12,13 @@ import (
 
 // Accepted gives the accepted commit; the zero value when none was ever accepted.
 func (j *Journal) Accepted(ctx context.Context) (Accepted, error) {
-	accepted, _, err := j.accepted(ctx)
+	accepted, _, err := j.readAccepted(ctx)
 	return accepted, err
 }
 
-// accepted gives the accepted commit, and the revision to replace it with.
-func (j *Journal) accepted(ctx context.Context) (Accepted, int64, error) {
-	value, revision, err := j.read(ctx, acceptedKey)
+// readAccepted gives the accepted commit, and the revision to replace it with.
+func (j *Journal) readAccepted(ctx context.Context) (Accepted, int64, error) {
+	value, revision, err := j.readKey(ctx, acceptedKey)
 	if err != nil {
 		return Accepted{}, 0, fmt.Errorf("read the accepted commit: %w", err)
 	}
@@ -29,8 +29,8 @@ func (j *Journal) accepted(ctx context.Context) (Accepted, int64, error) {
 	return accepted, revision, err
 }
 
-// DecodeAccepted reads the bytes of the accepted commit. Its error says what to do: for a commit that only a newer ingot
-// must read it is format.ErrNewer.
+// DecodeAccepted reads the journal's bytes of the accepted commit. The error says what to do; a commit for a newer
+// ingot gives format.ErrNewer.
 func DecodeAccepted(value []byte) (Accepted, error) {
 	var accepted Accepted
 	err := format.Unmarshal(value, &accepted)
@@ -42,42 +42,43 @@ func DecodeAccepted(value []byte) (Accepted, error) {
 		fallthrough
 	case err != nil:
 		return Accepted{}, fmt.Errorf("the journal's accepted commit is not readable: %w: "+
-			"restore the state directory, or move it away to rebuild it from the status branch", err)
+			"restore the state directory, or move it away: the status branch rebuilds it", err)
 	}
 	return accepted, nil
 }
 
-// Accept keeps the accepted commit, and what a newer ingot wrote beside the commit before. A call that had no answer
-// may be applied later, but never over the commit of a later call: then it changes nothing. ErrConflict says that such
-// an earlier call was applied meanwhile; Accept may be called again.
+// Accept writes the accepted commit, with the members that a newer ingot wrote beside the commit before. A call
+// without an answer may still be applied later, but never over a later call's commit. ErrConflict says that an earlier
+// call was applied meanwhile: call Accept again.
 func (j *Journal) Accept(ctx context.Context, accepted Accepted) error {
-	before, revision, err := j.accepted(ctx)
+	before, revision, err := j.readAccepted(ctx)
 	var value []byte
 	if err == nil {
 		accepted.Unknown = before.Unknown.With(accepted.Unknown)
 		value, err = format.Marshal(accepted)
 	}
 	if err == nil {
-		_, err = j.write(ctx, acceptedKey, value, unchanged(acceptedKey, revision))
+		_, err = j.writeKey(ctx, acceptedKey, value, compareRevision(acceptedKey, revision))
 	}
-	return wrap("write the accepted commit", err)
+	return wrapError("write the accepted commit", err)
 }
 
-// No tag's name begins with a colon (git-check-ref-format): such a member of the stored tags is a newer ingot's, and this one says which reader they need.
+// A Git tag never begins with a colon (git-check-ref-format): a stored member with a colon is a newer ingot's.
+// tagsNeedThis names the reader that the tags need.
 const (
-	beside       = ":"
-	tagsNeedThis = beside + "minReader"
+	newerPrefix  = ":"
+	tagsNeedThis = newerPrefix + "minReader"
 )
 
-// Tags gives the tags that were seen, by name, and what they named; none when none ever were.
+// Tags gives the seen tags by name with their objects; nil before the first KeepTags.
 func (j *Journal) Tags(ctx context.Context) (map[string]string, error) {
-	stored, _, err := j.tags(ctx)
+	stored, _, err := j.readTags(ctx)
 	if err != nil || stored == nil {
 		return nil, err
 	}
 	tags := map[string]string{}
 	for name, value := range stored {
-		if strings.HasPrefix(name, beside) {
+		if strings.HasPrefix(name, newerPrefix) {
 			continue
 		}
 		var named string
@@ -89,29 +90,29 @@ func (j *Journal) Tags(ctx context.Context) (map[string]string, error) {
 	return tags, nil
 }
 
-// tags gives the journal's tags with what else is there, and the revision to replace them with.
-func (j *Journal) tags(ctx context.Context) (map[string]json.RawMessage, int64, error) {
-	value, revision, err := j.read(ctx, tagsKey)
+// readTags gives the stored tags with a newer ingot's members, and the revision to replace.
+func (j *Journal) readTags(ctx context.Context) (map[string]json.RawMessage, int64, error) {
+	value, revision, err := j.readKey(ctx, tagsKey)
 	if err != nil || revision == 0 {
-		return nil, 0, wrap("read the tags that were seen", err)
+		return nil, 0, wrapError("read the tags that were seen", err)
 	}
 	var stored map[string]json.RawMessage
 	if err := json.Unmarshal(value, &stored); err != nil {
 		return nil, 0, fmt.Errorf("the journal's tags are not readable: %w: restore the state directory", err)
 	}
-	return stored, revision, wrap("the journal's tags", format.CheckReader(stored[tagsNeedThis]))
+	return stored, revision, wrapError("the journal's tags", format.CheckReader(stored[tagsNeedThis]))
 }
 
-// KeepTags keeps the tags, and what a newer ingot wrote beside the tags before. A call that had no answer never
-// replaces the tags of a later call, as with Accept.
+// KeepTags writes the tags, with the members that a newer ingot wrote beside the tags before. As with Accept, a call
+// without an answer never replaces a later call's tags.
 func (j *Journal) KeepTags(ctx context.Context, tags map[string]string) error {
-	stored, revision, err := j.tags(ctx)
+	stored, revision, err := j.readTags(ctx)
 	if err != nil {
 		return err
 	}
 	all := map[string]any{}
 	for name, value := range stored {
-		if strings.HasPrefix(name, beside) && name != tagsNeedThis {
+		if strings.HasPrefix(name, newerPrefix) && name != tagsNeedThis {
 			all[name] = value
 		}
 	}
@@ -120,7 +121,7 @@ func (j *Journal) KeepTags(ctx context.Context, tags map[string]string) error {
 	}
 	value, err := json.Marshal(all)
 	if err == nil {
-		_, err = j.write(ctx, tagsKey, value, unchanged(tagsKey, revision))
+		_, err = j.writeKey(ctx, tagsKey, value, compareRevision(tagsKey, revision))
 	}
-	return wrap("write the tags that were seen", err)
+	return wrapError("write the tags that were seen", err)
 }

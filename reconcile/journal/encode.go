@@ -9,22 +9,22 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
-// recordVersion is of the record's encoding; another one is refused, not guessed at.
+// recordVersion is the version of the encoding; a different version is refused.
 const recordVersion = 1
 
-// storedRecord never gets another member: what is new is the record's.
+// storedRecord never gets another member: new members go into the record.
 type storedRecord struct {
 	Version int              `json:"version"`
 	Record  inventory.Record `json:"record"`
 	Unknown format.Unknown   `json:"-"`
 }
 
-// Encode gives the bytes that the journal holds of a record: the same record, the same bytes.
+// Encode gives the journal's bytes of a record. The same record gives the same bytes.
 func Encode(record inventory.Record) ([]byte, error) {
 	return format.Marshal(storedRecord{Version: recordVersion, Record: record})
 }
 
-// Same compares records by what the journal would hold, whoever wrote them and how often.
+// Same compares two records by their stored content, without life and revision.
 func Same(a, b inventory.Record) bool {
 	a.Life, a.Revision = b.Life, b.Revision
 	left, errLeft := format.Marshal(a)
@@ -32,10 +32,11 @@ func Same(a, b inventory.Record) bool {
 	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
 }
 
-// errUnknown is of a record that only a newer ingot can decide about.
+// errUnknown marks a record that only a newer ingot can decide about.
 var errUnknown = errors.New("install the ingot that wrote it, or a newer one")
 
-// Decode reads the bytes of a host's record. Its error says what to do: that of a record which a newer ingot must read is format.ErrNewer.
+// Decode reads the journal's bytes of a host's record. The error says what to do; a record for a newer ingot gives
+// format.ErrNewer.
 func Decode(id inventory.MachineID, value []byte) (inventory.Record, error) {
 	var stored storedRecord
 	err := format.Unmarshal(value, &stored)

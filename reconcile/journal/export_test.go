@@ -79,7 +79,7 @@ func DropLease(t *testing.T, j *Journal) {
 // ReadRaw gives a value as it is stored.
 func ReadRaw(t *testing.T, j *Journal, key string) string {
 	t.Helper()
-	value, _, err := j.read(t.Context(), prefix+key)
+	value, _, err := j.readKey(t.Context(), prefix+key)
 	if err != nil {
 		t.Fatal(err)
 	}

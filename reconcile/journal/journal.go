@@ -1,9 +1,8 @@
-// Package journal is what the daemon must not forget: one record per host, the agents' documents and the accepted commit, on etcd. By
-// default it embeds a single node that listens nowhere; with endpoints it uses an existing cluster. Both are one code path on the
-// client API.
-//
-// Writing needs ownership (Own): one daemon at a time, fenced in every transaction, so that a daemon that lost its lease can write
-// nothing and therefore start nothing. What cannot be read is an error, never "empty".
+// Package journal keeps what the daemon must not forget, on etcd: one record per host, the agents' documents and the
+// accepted commit. Call Open, then Own; after Own write with Put. Without endpoints the package embeds a single etcd
+// node that listens on no socket; with endpoints it uses a cluster. Both go through the same client API. Every write
+// is fenced by the ownership: a daemon without its lease writes nothing, and therefore starts nothing. Do not take an
+// unreadable value for an empty value: an unreadable value is an error.
 package journal
 
 import (
@@ -31,10 +30,10 @@ var (
 const (
 	callTimeout = 10 * time.Second
 	dialTimeout = 10 * time.Second
-	leaseTTL    = 15 // seconds; a daemon that is silent for so long loses its hosts
+	leaseTTL    = 15 // seconds; a daemon silent for longer loses the journal
 )
 
-// MaxValue is the largest value that is written, in bytes; etcd refuses requests over 1.5 MiB.
+// MaxValue is the largest value of a write, in bytes; etcd refuses requests over 1.5 MiB.
 const MaxValue = 1 << 20
 
 // Config says where the journal is: Dir for the embedded node, or Endpoints of a cluster with its TLS.
@@ -59,11 +58,12 @@ type Journal struct {
 	mu    sync.Mutex
 	owner ownership
 	lost  chan struct{}
-	stop  context.CancelFunc // ends keeping the lease alive
+	stop  context.CancelFunc // stops the renewal of the lease
 	done  sync.WaitGroup
 }
 
-// Open opens the journal, and with Dir starts the embedded node. Close it. Another process on the same Dir is ErrOwned.
+// Open opens the journal, and with Dir starts the embedded node. The caller calls Close. A second process on Dir gets
+// ErrOwned.
 func Open(ctx context.Context, config Config) (*Journal, error) {
 	if config.Owner == "" {
 		name, err := os.Hostname()
@@ -100,9 +100,9 @@ func Open(ctx context.Context, config Config) (*Journal, error) {
 
 // Close gives ownership back and closes the journal.
 func (j *Journal) Close() error {
-	release := j.release()
+	release := j.releaseOwnership()
 	if j.node != nil {
-		return errors.Join(release, j.node.close())
+		return errors.Join(release, j.node.closeNode())
 	}
 	return errors.Join(release, j.client.Close())
 }
@@ -135,21 +135,23 @@ func startNode(ctx context.Context, dir string) (*node, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	return nil, errors.Join(fmt.Errorf("the embedded etcd did not get ready: %w", err), n.close())
+	return nil, errors.Join(fmt.Errorf("the embedded etcd did not get ready: %w", err), n.closeNode())
 }
 
-// startEtcd makes an error of etcd's panic: it panics when it cannot write its first files, and an operator shall read what to do, not a stack.
-// The files it had opened stay locked: a process that got this error ends, and does not open dir again.
+// startEtcd turns a panic of etcd into an error with advice. etcd panics when the first files cannot be written.
+// etcd's open files stay locked: after this error the process ends, and never opens dir again.
 func startEtcd(dir string) (server *embed.Etcd, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			server, err = nil, fmt.Errorf("%v in %s: make room if its disk is full; if its files are damaged, move the directory away: it is rebuilt from the status branch", reason, dir)
+			server, err = nil,
+				fmt.Errorf("%v in %s: make room on the disk, or move a damaged directory away: the status branch "+
+					"rebuilds the journal", reason, dir)
 		}
 	}()
 	return embed.StartEtcd(nodeConfig(dir))
 }
 
-// nodeConfig: no sockets at all; ticks suit a quorum of one, which needs no patience with a network.
+// nodeConfig configures etcd without sockets, with short ticks: a quorum of one waits for no network.
 func nodeConfig(dir string) *embed.Config {
 	c := embed.NewConfig()
 	c.Dir = dir
@@ -162,9 +164,9 @@ func nodeConfig(dir string) *embed.Config {
 	return c
 }
 
-// close ends the client first: the server would wait for it.
-func (n *node) close() error {
-	_ = n.client.Close() // without a connection there is nothing to fail but its own context
+// closeNode closes the client first: the server waits for its clients.
+func (n *node) closeNode() error {
+	_ = n.client.Close() // without a connection only the client's own context can fail
 	n.server.Close()
 	return n.lock.Close()
 }

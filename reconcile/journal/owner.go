@@ -13,14 +13,15 @@ import (
 // ownerKey names the daemon that may write. Its create revision is the fence: a new owner makes a new key.
 const ownerKey = prefix + "owner"
 
-// ownership is what fences a write; the zero value is none.
+// ownership fences a write; the zero value owns nothing.
 type ownership struct {
-	revision int64 // of ownerKey's creation
+	revision int64 // create revision of ownerKey
 	lease    clientv3.LeaseID
 }
 
-// Own makes this daemon the journal's only writer. In an embedded journal the directory's lock has decided that already. On a cluster it waits at most
-// as long as a dead owner's lease could last; if somebody still owns it then, that daemon lives, and the error is ErrOwned.
+// Own makes this daemon the journal's only writer. For an embedded journal the directory's lock has decided before. On
+// a cluster Own waits for the longest lease of a dead owner; a longer ownership is a living daemon's, and gives
+// ErrOwned.
 func (j *Journal) Own(ctx context.Context) error {
 	deadline := time.Now().Add(j.config.LeaseTTL + callTimeout)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -31,7 +32,7 @@ func (j *Journal) Own(ctx context.Context) error {
 		}
 	}
 	for {
-		holder, since, err := j.ask(ctx)
+		holder, since, err := j.askOwner(ctx)
 		if err != nil || holder == "" {
 			return err
 		}
@@ -41,16 +42,16 @@ func (j *Journal) Own(ctx context.Context) error {
 	}
 }
 
-// patience is how long a cluster may take to answer before somebody is told.
-const patience = 3 * time.Second
+// answerTimeout is how long a cluster may take to answer before a warning.
+const answerTimeout = 3 * time.Second
 
-// ask is tryOwn, and says of which cluster there is no answer.
-func (j *Journal) ask(ctx context.Context) (string, int64, error) {
+// askOwner is tryOwn with advice when the cluster does not answer.
+func (j *Journal) askOwner(ctx context.Context) (string, int64, error) {
 	if j.node != nil {
 		return j.tryOwn(ctx)
 	}
-	const next = "see that it runs and can be reached from here (`etcdctl --endpoints ENDPOINT endpoint health`), or name others in etcd.endpoints"
-	told := time.AfterFunc(patience, func() {
+	const next = "check `etcdctl --endpoints ENDPOINT endpoint health` from here, or correct etcd.endpoints"
+	told := time.AfterFunc(answerTimeout, func() {
 		j.config.Log.Warn("etcd does not answer, waiting: "+next, "endpoints", j.config.Endpoints)
 	})
 	defer told.Stop()
@@ -61,10 +62,10 @@ func (j *Journal) ask(ctx context.Context) (string, int64, error) {
 	return holder, since, err
 }
 
-// Lost is closed when ownership is lost to silence: the daemon must stop, every write fails from now on.
+// Lost is closed when ownership is lost to silence: every later write fails, and the daemon must stop.
 func (j *Journal) Lost() <-chan struct{} { return j.lost }
 
-// tryOwn gives the present holder's name and the revision at which it was seen, or owns the journal.
+// tryOwn takes ownership, or gives the holder's name and the revision of the answer.
 func (j *Journal) tryOwn(ctx context.Context) (string, int64, error) {
 	var mine ownership
 	put := clientv3.OpPut(ownerKey, j.config.Owner)
@@ -85,7 +86,7 @@ func (j *Journal) tryOwn(ctx context.Context) (string, int64, error) {
 	}
 	if !result.Succeeded {
 		if mine.lease != 0 {
-			_, _ = j.client.Revoke(ctx, mine.lease) // else it ends by itself
+			_, _ = j.client.Revoke(ctx, mine.lease) // without Revoke the lease runs out
 		}
 		for _, kv := range result.Responses[0].GetResponseRange().Kvs {
 			return string(kv.Value), result.Header.Revision, nil
@@ -93,12 +94,12 @@ func (j *Journal) tryOwn(ctx context.Context) (string, int64, error) {
 		return "", 0, fmt.Errorf("own the journal: %w", ErrConflict)
 	}
 	mine.revision = result.Header.Revision
-	j.keep(mine)
+	j.keepOwnership(mine)
 	return "", 0, nil
 }
 
-// keep notes the ownership and keeps its lease alive until release.
-func (j *Journal) keep(mine ownership) {
+// keepOwnership records the ownership and renews the lease until releaseOwnership.
+func (j *Journal) keepOwnership(mine ownership) {
 	ctx, cancel := context.WithCancel(context.Background())
 	j.mu.Lock()
 	j.owner, j.stop = mine, cancel
@@ -132,8 +133,8 @@ func (j *Journal) awaitRelease(ctx context.Context, since int64) error {
 	return context.Cause(ctx)
 }
 
-// release gives ownership back, if there is any, so that the next daemon need not wait.
-func (j *Journal) release() error {
+// releaseOwnership gives ownership back, so that the next daemon need not wait.
+func (j *Journal) releaseOwnership() error {
 	j.mu.Lock()
 	mine, stop := j.owner, j.stop
 	j.owner, j.stop = ownership{}, nil
@@ -145,19 +146,19 @@ func (j *Journal) release() error {
 	j.done.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	_, err := j.client.Txn(ctx).If(mine.fence()).Then(clientv3.OpDelete(ownerKey)).Commit()
+	_, err := j.client.Txn(ctx).If(mine.compareFence()).Then(clientv3.OpDelete(ownerKey)).Commit()
 	if err != nil {
 		return fmt.Errorf("give the journal back: %w", err)
 	}
 	return nil
 }
 
-// fence holds for as long as the ownership does.
-func (o ownership) fence() clientv3.Cmp {
+// compareFence holds as long as the ownership does.
+func (o ownership) compareFence() clientv3.Cmp {
 	return clientv3.Compare(clientv3.CreateRevision(ownerKey), "=", o.revision)
 }
 
-func (j *Journal) mine() (ownership, error) {
+func (j *Journal) currentOwnership() (ownership, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.owner.revision == 0 {

@@ -26,7 +26,7 @@ const (
 // pageSize is how many records are listed per call.
 const pageSize = 500
 
-// Entry is a record and the revision to write it with.
+// Entry is a record and the revision for its next write.
 type Entry struct {
 	Record   inventory.Record
 	Revision int64
@@ -40,21 +40,21 @@ type Accepted struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// Get gives a host's record and its revision; a host without one gives an empty record with its id, and revision 0. A
-// record that cannot be read says so (Record.Unreadable).
+// Get gives a host's record and revision; a host without a record gives an empty record with the id, and revision 0.
+// An unreadable record has Record.Unreadable set.
 func (j *Journal) Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error) {
-	value, revision, err := j.read(ctx, recordKeys+string(id))
+	value, revision, err := j.readKey(ctx, recordKeys+string(id))
 	if err != nil {
 		return inventory.Record{}, 0, fmt.Errorf("read the record of %s: %w", id, err)
 	}
 	if revision == 0 {
 		return inventory.Record{ID: id}, 0, nil
 	}
-	return Read(id, value), revision, nil
+	return ReadRecord(id, value), revision, nil
 }
 
-// Read gives a host's record from its bytes. A record that cannot be read says why, and has what remains of it.
-func Read(id inventory.MachineID, value []byte) inventory.Record {
+// ReadRecord reads a host's record from its bytes. An unreadable record has Unreadable set, and keeps what remains.
+func ReadRecord(id inventory.MachineID, value []byte) inventory.Record {
 	record, err := Decode(id, value)
 	if err == nil {
 		return record
@@ -62,14 +62,13 @@ func Read(id inventory.MachineID, value []byte) inventory.Record {
 	var stored struct {
 		Record json.RawMessage `json:"record"`
 	}
-	_ = json.Unmarshal(value, &stored) // then nothing remains
+	_ = json.Unmarshal(value, &stored) // after an error nothing remains
 	record = inventory.Remains(stored.Record)
 	record.ID, record.Unreadable = id, err.Error()
 	return record
 }
 
-// List gives every record, by id. A record that cannot be read is that host's trouble alone: it says so
-// (Record.Unreadable).
+// List gives every record by id. An unreadable record has Record.Unreadable set, and spoils no other host's record.
 func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 	var entries []Entry
 	from, end := recordKeys, clientv3.GetPrefixRangeEnd(recordKeys)
@@ -82,7 +81,7 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 		}
 		for _, kv := range response.Kvs {
 			id := inventory.MachineID(strings.TrimPrefix(string(kv.Key), recordKeys))
-			entries = append(entries, Entry{Record: Read(id, kv.Value), Revision: kv.ModRevision})
+			entries = append(entries, Entry{Record: ReadRecord(id, kv.Value), Revision: kv.ModRevision})
 		}
 		if !response.More {
 			return entries, nil
@@ -91,8 +90,9 @@ func (j *Journal) List(ctx context.Context) ([]Entry, error) {
 	}
 }
 
-// Put writes a record whose revision is still the given one (0: it does not exist yet) and gives its new revision. Otherwise the error is
-// ErrConflict; ErrNotOwner when this daemon is not the journal's owner any more. Any other error leaves open whether it was written.
+// Put writes a record whose stored revision is the given revision (0: no record yet), and gives the new revision.
+// Another stored revision gives ErrConflict, and a daemon without ownership gets ErrNotOwner. After any further error
+// the record may be written or not.
 func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int64) (int64, error) {
 	switch {
 	case record.ID == "":
@@ -105,16 +105,16 @@ func (j *Journal) Put(ctx context.Context, record inventory.Record, revision int
 		return 0, fmt.Errorf("write the record of %s: %w", record.ID, err)
 	}
 	key := recordKeys + string(record.ID)
-	revision, err = j.write(ctx, key, value, unchanged(key, revision))
+	revision, err = j.writeKey(ctx, key, value, compareRevision(key, revision))
 	if err != nil {
 		return 0, fmt.Errorf("write the record of %s: %w", record.ID, err)
 	}
 	return revision, nil
 }
 
-// Load gives the hub's document of a host; nil when there is none.
+// Load gives the hub's document of a host; nil without a document.
 func (j *Journal) Load(ctx context.Context, host string) ([]byte, error) {
-	value, revision, err := j.read(ctx, agentKeys+host)
+	value, revision, err := j.readKey(ctx, agentKeys+host)
 	if err != nil || revision == 0 {
 		return nil, err
 	}
@@ -123,18 +123,18 @@ func (j *Journal) Load(ctx context.Context, host string) ([]byte, error) {
 
 // Save keeps the hub's document of a host.
 func (j *Journal) Save(ctx context.Context, host string, document []byte) error {
-	_, err := j.write(ctx, agentKeys+host, document)
+	_, err := j.writeKey(ctx, agentKeys+host, document)
 	return err
 }
 
-func wrap(what string, err error) error {
+func wrapError(what string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-func (j *Journal) read(ctx context.Context, key string) ([]byte, int64, error) {
+func (j *Journal) readKey(ctx context.Context, key string) ([]byte, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	response, err := j.client.Get(ctx, key)
@@ -147,27 +147,27 @@ func (j *Journal) read(ctx context.Context, key string) ([]byte, int64, error) {
 	return nil, 0, nil
 }
 
-// unchanged holds while a key is as it was at a revision; 0 means that the key is not there.
-func unchanged(key string, revision int64) clientv3.Cmp {
+// compareRevision holds while a key has a revision; 0 means a missing key.
+func compareRevision(key string, revision int64) clientv3.Cmp {
 	return clientv3.Compare(clientv3.ModRevision(key), "=", revision)
 }
 
-// write puts a value if this daemon is the owner and all conditions hold.
-func (j *Journal) write(ctx context.Context, key string, value []byte, conditions ...clientv3.Cmp) (int64, error) {
+// writeKey puts a value if this daemon is the owner and every condition holds.
+func (j *Journal) writeKey(ctx context.Context, key string, value []byte, conditions ...clientv3.Cmp) (int64, error) {
 	if len(value) > MaxValue {
 		return 0, fmt.Errorf("%d bytes are more than the %d the journal takes", len(value), MaxValue)
 	}
-	mine, err := j.mine()
+	mine, err := j.currentOwnership()
 	if err != nil {
 		return 0, err
 	}
-	if err := ctx.Err(); err != nil { // the embedded node may carry out a call that is over
+	if err := ctx.Err(); err != nil { // the embedded node may execute a call after its context ended
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	result, err := j.client.Txn(ctx).
-		If(append(conditions, mine.fence())...).
+		If(append(conditions, mine.compareFence())...).
 		Then(clientv3.OpPut(key, string(value))).
 		Else(clientv3.OpGet(ownerKey)).Commit()
 	if err != nil {

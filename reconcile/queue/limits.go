@@ -13,7 +13,7 @@ type Limits struct {
 	Poll         time.Duration // between two looks at the source, and up to a tenth more; 1 m
 	Settle       time.Duration // shortest time between two looks at the source; 500 ms
 	PublishEvery time.Duration // shortest time between two status commits; 15 s
-	Wait         time.Duration // until the next look when an effect waits and names no time; 3 s
+	Wait         time.Duration // until the next look after a waiting effect without a time; 3 s
 	Resync       time.Duration // longest time between two looks at a host; 5 m
 	Backoff      time.Duration // first pause after a failure; doubles to Resync; 2 s
 	Observe      time.Duration // deadline of a look; 30 s
@@ -22,8 +22,8 @@ type Limits struct {
 	Fetch        time.Duration // deadline of a look at the source; 2 m
 }
 
-// Complete sets the defaults.
-func (l *Limits) Complete() {
+// SetDefaults fills the zero fields.
+func (l *Limits) SetDefaults() {
 	setDefault(&l.Installs, 10)
 	setDefault(&l.Workers, 64)
 	setDefault(&l.Poll, time.Minute)
@@ -45,14 +45,15 @@ func setDefault[T comparable](value *T, fallback T) {
 	}
 }
 
-// NextPoll is the time to the next look at the source that nobody asks for: never quite the same, so that daemons do not come to a server in step. Jitter
-// is in [0, 1), as for After.
+// NextPoll is the time to the next look at the source without a request. The jitter, in [0, 1), keeps daemons from
+// asking a server at the same time.
 func (l *Limits) NextPoll(jitter float64) time.Duration {
 	return l.Poll + time.Duration(jitter*float64(l.Poll)/10)
 }
 
-// After is the pause after so many failures in a row, from 1: doubling, with up to a quarter more so that hosts do not march in step.
-func (l *Limits) After(failures int, jitter float64) time.Duration {
+// BackoffAfter is the pause after a number of failures in a row, from 1: doubling, plus up to a quarter by jitter, in
+// [0, 1), so that hosts do not retry at the same time.
+func (l *Limits) BackoffAfter(failures int, jitter float64) time.Duration {
 	pause := l.Resync
 	if shift := max(failures, 1) - 1; shift < 20 {
 		pause = min(pause, l.Backoff<<shift)
@@ -60,32 +61,32 @@ func (l *Limits) After(failures int, jitter float64) time.Duration {
 	return pause + time.Duration(jitter*float64(pause)/4)
 }
 
-// Look is what a look at a host came to, as far as it says when the next one is due.
+// Look is the result of a look at a host, as far as the time of the next look depends on the result.
 type Look struct {
 	At       time.Time
 	Plan     plan.Plan
 	Outcome  plan.Outcome
-	Failures int // looks in a row that got nowhere
-	Repeats  int // times in a row that the same action was done
+	Failures int // failed looks in a row
+	Repeats  int // repetitions of the same action in a row
 }
 
-// Next turns an outcome into the time until the next look: the one place that does.
-func (l *Limits) Next(look Look, jitter func() float64) time.Duration {
+// NextLook turns an outcome into the time until the next look. No other code does.
+func (l *Limits) NextLook(look Look, jitter func() float64) time.Duration {
 	wait := l.Resync
 	switch look.Outcome.Result {
 	case plan.Done:
 		wait = 0
-		if look.Repeats > 0 { // done, and due again at once: not in a hurry
-			wait = l.After(look.Repeats, jitter())
+		if look.Repeats > 0 { // the same action again: slow down
+			wait = l.BackoffAfter(look.Repeats, jitter())
 		}
 	case plan.Waits:
 		wait = l.Wait
 	case plan.Retry:
-		wait = l.After(look.Failures, jitter())
+		wait = l.BackoffAfter(look.Failures, jitter())
 	case plan.Stalled:
-	default: // nothing was due
+	default: // no action was due
 		if look.Failures > 0 { // the BMC did not answer
-			wait = l.After(look.Failures, jitter())
+			wait = l.BackoffAfter(look.Failures, jitter())
 		}
 		if look.Plan.Again > 0 {
 			wait = min(wait, look.Plan.Again)

@@ -11,7 +11,7 @@ import (
 func TestNext(t *testing.T) {
 	t.Parallel()
 	var limits queue.Limits
-	limits.Complete()
+	limits.SetDefaults()
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
 		look   queue.Look
@@ -34,7 +34,7 @@ func TestNext(t *testing.T) {
 		"it ends later than the look": {queue.Look{Plan: plan.Plan{Due: now.Add(time.Minute)}, Outcome: plan.Outcome{Result: plan.Waits}}, 0, 3 * time.Second},
 	} {
 		test.look.At = now
-		if got := limits.Next(test.look, func() float64 { return test.jitter }); got != test.want {
+		if got := limits.NextLook(test.look, func() float64 { return test.jitter }); got != test.want {
 			t.Errorf("%s: Next = %v, want %v", name, got, test.want)
 		}
 	}

@@ -1,4 +1,6 @@
-// Package queue says which hosts are due for a look, how many looks happen at a time, and when the next look is due.
+// Package queue keeps the hosts that are due for a look, and computes when the next look is due. Call Queue.AddHost to
+// ask for a look, Queue.NextDue to get a host and Queue.FinishLook at the end of the look; Limits.NextLook turns the
+// outcome of a look into a pause. Do not add pauses elsewhere.
 package queue
 
 import (
@@ -9,21 +11,21 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Queue of hosts. A host is in it at most once, with the earliest time anybody asked for; while it is being looked at
-// it is not given out again, and what is asked for meanwhile counts afterwards. It is safe for concurrent use.
+// Queue holds each host at most once, with the earliest requested time. A host in a look is not handed out again;
+// requests during the look count afterwards. Safe for concurrent use.
 type Queue struct {
 	mu      sync.Mutex
 	entries map[inventory.MachineID]*queued
 	heap    dueHeap
-	changed chan struct{} // holds one token when there may be something new to take
+	changed chan struct{} // holds one token when there may be a new due host
 }
 
 type queued struct {
 	host  inventory.MachineID
 	due   time.Time
-	index int // in the heap; -1 when not there
+	index int // index in the heap; -1 outside the heap
 	busy  bool
-	again time.Time // asked for while busy; zero when not
+	again time.Time // earliest request while busy; zero without a request
 }
 
 // New makes an empty queue.
@@ -31,11 +33,11 @@ func New() *Queue {
 	return &Queue{entries: map[inventory.MachineID]*queued{}, changed: make(chan struct{}, 1)}
 }
 
-// Changed gives a token when there may be something new to take.
+// Changed gives a token when there may be a new due host.
 func (q *Queue) Changed() <-chan struct{} { return q.changed }
 
-// Add asks for a look at the host at a time, or earlier if that was asked for before.
-func (q *Queue) Add(host inventory.MachineID, due time.Time) {
+// AddHost asks for a look at the host at a time; an earlier request stays.
+func (q *Queue) AddHost(host inventory.MachineID, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -58,12 +60,12 @@ func (q *Queue) Add(host inventory.MachineID, due time.Time) {
 	default:
 		return
 	}
-	q.signal()
+	q.signalChange()
 }
 
-// Next gives the host that is due longest and marks it busy, or, where none is due, the time of the next one; zero when
-// there is none.
-func (q *Queue) Next(now time.Time) (id inventory.MachineID, due bool, next time.Time) {
+// NextDue gives the host that is due longest and marks the host busy. Without a due host NextDue gives the next due
+// time; zero for an empty queue.
+func (q *Queue) NextDue(now time.Time) (id inventory.MachineID, due bool, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.heap) == 0 {
@@ -77,8 +79,9 @@ func (q *Queue) Next(now time.Time) (id inventory.MachineID, due bool, next time
 	return e.host, true, now
 }
 
-// Done ends a look; the host is due again at a time, or earlier if that was asked for meanwhile.
-func (q *Queue) Done(host inventory.MachineID, due time.Time) {
+// FinishLook ends a look. The host is due again at the given time, or at the earlier time of a request during the
+// look.
+func (q *Queue) FinishLook(host inventory.MachineID, due time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.entries[host]
@@ -87,17 +90,17 @@ func (q *Queue) Done(host inventory.MachineID, due time.Time) {
 	}
 	e.busy, e.due = false, due
 	heap.Push(&q.heap, e)
-	q.signal()
+	q.signalChange()
 }
 
-func (q *Queue) signal() {
+func (q *Queue) signalChange() {
 	select {
 	case q.changed <- struct{}{}:
 	default:
 	}
 }
 
-// dueHeap orders by time, then by id, so that the same situation always plays out the same.
+// dueHeap orders by time, then by id, so that a history can be repeated.
 type dueHeap []*queued
 
 func (h dueHeap) Len() int { return len(h) }

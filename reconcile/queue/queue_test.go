@@ -13,18 +13,18 @@ func TestAHostIsGivenOutOnceUntilItIsDone(t *testing.T) {
 	t.Parallel()
 	q := queue.New()
 	now := time.Unix(1000, 0)
-	q.Add("b", now)
-	q.Add("a", now)
-	q.Add("later", now.Add(time.Minute))
+	q.AddHost("b", now)
+	q.AddHost("a", now)
+	q.AddHost("later", now.Add(time.Minute))
 	if due, next := take(q, now); !slices.Equal(due, []inventory.MachineID{"a", "b"}) || !next.Equal(now.Add(time.Minute)) {
 		t.Fatalf("take = %v, %v; want a and b, and later in a minute", due, next)
 	}
-	q.Add("a", now) // asked for while it is being looked at
+	q.AddHost("a", now) // asked for while it is being looked at
 	if due, _ := take(q, now); len(due) != 0 {
 		t.Fatalf("take = %v while a is busy, want none", due)
 	}
-	q.Done("a", now.Add(time.Hour))
-	q.Done("b", now.Add(time.Hour))
+	q.FinishLook("a", now.Add(time.Hour))
+	q.FinishLook("b", now.Add(time.Hour))
 	if due, _ := take(q, now); !slices.Equal(due, []inventory.MachineID{"a"}) {
 		t.Errorf("take = %v, want a, which was asked for meanwhile", due)
 	}
@@ -34,13 +34,13 @@ func TestAskingEarlierCountsAskingLaterDoesNot(t *testing.T) {
 	t.Parallel()
 	q := queue.New()
 	now := time.Unix(1000, 0)
-	q.Add("a", now.Add(time.Minute))
-	q.Add("a", now.Add(time.Hour))
+	q.AddHost("a", now.Add(time.Minute))
+	q.AddHost("a", now.Add(time.Hour))
 	if _, next := take(q, now); !next.Equal(now.Add(time.Minute)) {
 		t.Errorf("next = %v, want in a minute", next)
 	}
 	<-q.Changed()
-	q.Add("a", now)
+	q.AddHost("a", now)
 	<-q.Changed()
 	if due, _ := take(q, now); !slices.Equal(due, []inventory.MachineID{"a"}) {
 		t.Errorf("take = %v, want a", due)
@@ -50,7 +50,7 @@ func TestAskingEarlierCountsAskingLaterDoesNot(t *testing.T) {
 // take gives all hosts that are due, and the time of the next one.
 func take(q *queue.Queue, now time.Time) (due []inventory.MachineID, next time.Time) {
 	for {
-		id, is, at := q.Next(now)
+		id, is, at := q.NextDue(now)
 		if !is {
 			return due, at
 		}

@@ -9,10 +9,11 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// KnowsMore says what a page knows of a host that the journal's record does not know yet, as a clause for people; "" when the record is at least as new, as it
-// is as a rule: a page lags behind by a push. The first row that fits decides; "further" is compared by attempt, then stage, then whether that attempt may have
-// written. An operation has ended for a record that has it as its last, as installed or as dropped, or that has its consent among the spent ones which the
-// other record lacks.
+// KnowsMore says which news a page has beyond the journal's record, as a clause for people; "" when the record is at
+// least as new. As a rule the record is newer: a page lags behind by a push. The first row that fits decides. "Further"
+// compares attempt, stage, step (rankProgress), and whether the attempt may have written. An operation has ended for a
+// record that names the operation as last, installed or dropped, or that has spent the operation's consent while the
+// other record has not.
 //
 //	the page                                              the journal's record             knows more
 //	a higher epoch                                        a lower one                      page
@@ -32,7 +33,7 @@ import (
 //	facts of a later boot, a takeover                     none, or earlier ones            page
 //	anything else                                         anything else                    record
 //
-// Where each knows something that the other does not, each knows more: two daemons wrote them.
+// Two daemons wrote the two records when KnowsMore answers for both orders.
 func KnowsMore(page, record inventory.Record) string {
 	switch {
 	case page.Epoch > record.Epoch:
@@ -40,21 +41,21 @@ func KnowsMore(page, record inventory.Record) string {
 	case page.Epoch < record.Epoch:
 		return ""
 	}
-	for _, compare := range []func(page, record inventory.Record) (string, bool){underWay, last} {
+	for _, compare := range []func(page, record inventory.Record) (string, bool){compareUnderWay, compareLast} {
 		if why, decided := compare(page, record); decided {
 			return why
 		}
 	}
-	_, spent := unknownSpent(page, record)
+	_, spent := splitUnknownSpent(page, record)
 	switch {
-	case laterSystem(page, record):
+	case hasLaterSystem(page, record):
 		return fmt.Sprintf("install %s runs", page.Installed.ID)
 	case len(spent) > 0:
 		return "consent " + spent[len(spent)-1] + " is spent"
 	case page.Boot != nil && record.Boot != nil && page.Boot.ID != record.Boot.ID:
 		return fmt.Sprintf("boot %s is under way", page.Boot.ID)
-	case bootRank(page.Boot) != bootRank(record.Boot):
-		if bootRank(page.Boot) > bootRank(record.Boot) {
+	case rankBoot(page.Boot) != rankBoot(record.Boot):
+		if rankBoot(page.Boot) > rankBoot(record.Boot) {
 			return "its boot is further"
 		}
 		return ""
@@ -67,28 +68,30 @@ func KnowsMore(page, record inventory.Record) string {
 	}
 }
 
-// underWay compares by the operations under way; false when neither record has one, or both have the same and are as far.
-func underWay(page, record inventory.Record) (why string, decided bool) {
+// compareUnderWay compares the operations under way. Undecided (false) are two records without an operation, or with
+// the same operation equally far.
+func compareUnderWay(page, record inventory.Record) (why string, decided bool) {
 	p, r := page.Operation, record.Operation
 	switch {
-	case r != nil && ended(page, record, *r):
+	case r != nil && hasEnded(page, record, *r):
 		return fmt.Sprintf("operation %s has ended", r.ID), true
-	case p != nil && ended(record, page, *p):
+	case p != nil && hasEnded(record, page, *p):
 		return "", true
 	case p == nil && r == nil:
 		return "", false
 	case p == nil:
-		if l := page.Last; l != nil && !record.Knows(l.ID) && (l.Ended.After(r.Started) || after(l.Ended, record.Last)) {
+		if l := page.Last; l != nil && !record.Knows(l.ID) &&
+			(l.Ended.After(r.Started) || isAfterLast(l.Ended, record.Last)) {
 			return fmt.Sprintf("operation %s has ended", l.ID), true
 		}
 		return "", true
 	case r == nil, p.ID != r.ID:
-		if !after(p.Started, record.Last) {
+		if !isAfterLast(p.Started, record.Last) {
 			return "", true
 		}
 		return fmt.Sprintf("operation %s is under way", p.ID), true
 	default:
-		order := slices.Compare(progress(*p), progress(*r))
+		order := slices.Compare(rankProgress(*p), rankProgress(*r))
 		if order > 0 {
 			return fmt.Sprintf("operation %s is further", p.ID), true
 		}
@@ -96,21 +99,24 @@ func underWay(page, record inventory.Record) (why string, decided bool) {
 	}
 }
 
-// after reports whether a time is later than the end of the operation that ended last, if there is one; a time that is not known is.
-func after(t time.Time, last *inventory.Operation) bool {
+// isAfterLast reports whether a time is after the end of the last operation. An unknown time, or a record without a
+// last operation, counts as after.
+func isAfterLast(t time.Time, last *inventory.Operation) bool {
 	return t.IsZero() || last == nil || t.After(last.Ended)
 }
 
-// ended reports whether an operation that other has under way has ended as a record knows.
-func ended(record, other inventory.Record, op inventory.Operation) bool {
+// hasEnded reports whether, for record, an operation has ended that is under way for other.
+func hasEnded(record, other inventory.Record, op inventory.Operation) bool {
 	current := record.Operation != nil && record.Operation.ID == op.ID
-	_, spent := unknownSpent(record, other)
+	_, spent := splitUnknownSpent(record, other)
 	used := func(given string) bool { return slices.Contains(spent, given) }
-	return !current && (record.Knows(op.ID) || slices.Contains(record.Dropped, op.ID) || slices.ContainsFunc(op.Consents(), used))
+	return !current && (record.Knows(op.ID) || slices.Contains(record.Dropped, op.ID) ||
+		slices.ContainsFunc(op.Consents(), used))
 }
 
-// progress is how far an operation has come, the attempt first: a failed one leads back to an earlier step.
-func progress(op inventory.Operation) []int {
+// rankProgress ranks how far an operation has come. The attempt goes first: a failed attempt returns to an earlier
+// step.
+func rankProgress(op inventory.Operation) []int {
 	begun, handedOut := 0, 0
 	if op.HasBegun() {
 		begun = 1
@@ -125,13 +131,14 @@ var stages = []inventory.Stage{
 	inventory.Intended, inventory.Published, inventory.Working, inventory.Confirming, inventory.Ended,
 }
 
-// written reports whether an operation may have written to its disk.
-func written(op inventory.Operation) bool {
+// mayHaveWritten reports whether an operation may have written to a disk.
+func mayHaveWritten(op inventory.Operation) bool {
 	return op.HasBegun() || op.Stage != inventory.Intended && op.Stage != inventory.Published
 }
 
-// last compares by the operations that ended last; false when that is the same one, or none.
-func last(page, record inventory.Record) (why string, decided bool) {
+// compareLast compares the last ended operations. Undecided (false) are equal last operations, or a missing one on
+// both sides.
+func compareLast(page, record inventory.Record) (why string, decided bool) {
 	p, r := page.Last, record.Last
 	switch {
 	case p == nil:
@@ -147,23 +154,24 @@ func last(page, record inventory.Record) (why string, decided bool) {
 	}
 }
 
-// laterSystem reports whether a page has a system that the record does not know, and no later one.
-func laterSystem(page, record inventory.Record) bool {
+// hasLaterSystem reports whether a page has a later installed system than the record.
+func hasLaterSystem(page, record inventory.Record) bool {
 	p, r := page.Installed, record.Installed
 	return p != nil && record.Operation == nil && (r == nil || r.ID != p.ID && p.At.After(r.At))
 }
 
-// bootRank is how far the boot of an epoch is: it is over where none is known, as each boot begins with an epoch of its own.
-func bootRank(b *inventory.Boot) int {
+// rankBoot ranks how far the boot of an epoch has come. No boot means an ended boot, since each boot begins with its
+// own epoch.
+func rankBoot(b *inventory.Boot) int {
 	if b == nil {
 		return 9
 	}
 	return slices.Index([]inventory.BootStage{inventory.Preparing, inventory.Powering, inventory.Running}, b.Stage)
 }
 
-// unknownSpent are the consents that one record has spent and the other does not know: those from before what the other knows, which it dropped for later
-// ones, and those from after.
-func unknownSpent(record, other inventory.Record) (before, after []string) {
+// splitUnknownSpent gives the spent consents of record that other does not know: before are older consents, which
+// other dropped for later ones; after are newer consents.
+func splitUnknownSpent(record, other inventory.Record) (before, after []string) {
 	common := -1
 	for i, consent := range record.Spent {
 		if slices.Contains(other.Spent, consent) {
@@ -182,34 +190,36 @@ func unknownSpent(record, other inventory.Record) (before, after []string) {
 	return before, after
 }
 
-// fullSpent is how many spent consents make a record drop the oldest.
+// fullSpent is the number of spent consents after which a record drops the oldest consent.
 const fullSpent = 8
 
-// together is what a page and a record know: the one that knows more, with what must not be lost of the other: no spent consent, and no epoch; a system that
-// called home, where the operation that installed it does not write any more; and a write that has begun and that the page knows nothing later than. What
-// one of them knows was forgotten counts no more.
-func together(page, record inventory.Record) inventory.Record {
+// mergeRecords gives the newer of two records, completed from the older record by every spent consent, by the higher
+// epoch, by a system that called home while the newer record still confirms the system, and by a begun write when the
+// page knows no later event. Knowledge that the other record has forgotten is dropped first.
+func mergeRecords(page, record inventory.Record) inventory.Record {
 	page, record = dropForgotten(page, record), dropForgotten(record, page)
 	more, less := record, page
-	if KnowsMore(page, record) != "" && !outranks(record.Operation, page.Operation) {
+	if KnowsMore(page, record) != "" && !isAhead(record.Operation, page.Operation) {
 		more, less = page, record
-		if len(more.Dropped) == 0 { // a page has none
+		if len(more.Dropped) == 0 { // pages have no list of dropped operations
 			more.Dropped = record.Dropped
 		}
-		if op := record.Operation; op != nil && more.Operation == nil && written(*op) && !ended(page, record, *op) && !later(page, op.Started) {
+		if op := record.Operation; op != nil && more.Operation == nil && mayHaveWritten(*op) &&
+			!hasEnded(page, record, *op) && !knowsLater(page, op.Started) {
 			more.Operation, more.Installed = op, record.Installed
 		}
 	}
 	more.Epoch, more.Revision = max(more.Epoch, less.Epoch), max(more.Revision, less.Revision)
 	more.Forgotten = max(more.Forgotten, less.Forgotten)
-	before, after := unknownSpent(less, more)
+	before, after := splitUnknownSpent(less, more)
 	if len(more.Spent) >= fullSpent {
 		before = nil
 	}
 	if len(before)+len(after) > 0 {
 		more.Spent = slices.Concat(before, more.Spent, after)
 	}
-	if op := more.Operation; op != nil && less.Installed != nil && less.Installed.ID == op.ID && op.Stage == inventory.Confirming {
+	if op := more.Operation; op != nil && less.Installed != nil && less.Installed.ID == op.ID &&
+		op.Stage == inventory.Confirming {
 		more.Operation, more.Installed = nil, less.Installed
 		if less.Last != nil && less.Last.ID == op.ID {
 			more.Last = less.Last
@@ -218,7 +228,7 @@ func together(page, record inventory.Record) inventory.Record {
 	return more
 }
 
-// dropForgotten is a record without what another record of the same machine knows was forgotten since.
+// dropForgotten gives a record without the knowledge that another record of the same machine has forgotten since.
 func dropForgotten(record, other inventory.Record) inventory.Record {
 	if other.Forgotten <= record.Epoch {
 		return record
@@ -228,19 +238,21 @@ func dropForgotten(record, other inventory.Record) inventory.Record {
 	return dropped
 }
 
-// outranks reports whether, of two operations that two daemons have under way, the first one may have written while the other has not, or is the later one.
-func outranks(op, other *inventory.Operation) bool {
+// isAhead reports whether op, of two operations that two daemons have under way, may have written while the other
+// operation has not, or else started later.
+func isAhead(op, other *inventory.Operation) bool {
 	switch {
 	case op == nil, other == nil, op.ID == other.ID:
 		return false
-	case written(*op) != written(*other):
-		return written(*op)
+	case mayHaveWritten(*op) != mayHaveWritten(*other):
+		return mayHaveWritten(*op)
 	default:
 		return op.Started.After(other.Started)
 	}
 }
 
-// later reports whether a record knows of something that ended after a time.
-func later(record inventory.Record, than time.Time) bool {
-	return record.Last != nil && record.Last.Ended.After(than) || record.Installed != nil && record.Installed.At.After(than)
+// knowsLater reports whether a record knows an operation or an install after a time.
+func knowsLater(record inventory.Record, than time.Time) bool {
+	return record.Last != nil && record.Last.Ended.After(than) || record.Installed != nil &&
+		record.Installed.At.After(than)
 }

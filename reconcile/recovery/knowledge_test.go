@@ -235,7 +235,7 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 			t.Parallel()
 			document := status.Summarize(status.Document{}, status.Result{At: noon, Desired: inventory.Desired{Name: "a"}, Observed: inventory.Observed{Record: test.page}, Plan: plan.Plan{Phase: plan.Waiting}})
 			pages := map[string]status.File{status.Path("a"): ours(document.Encode())}
-			got := recovery.Recall(revised(test.journal), pages).Hosts["a"]
+			got := recovery.RestoreState(revised(test.journal), pages).Hosts["a"]
 			if diff := cmp.Diff(test.want, got.Record); diff != "" || got.Unrecorded() != test.unwritten ||
 				got.Revision != 7 {
 				t.Errorf("unrecorded %t, want %t; revision %d; the record (-want +got):\n%s", got.Unrecorded(),
@@ -244,7 +244,7 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 			if got.Record.Unproved() && got.Record.OperationID() == test.journal.OperationID() {
 				return // what is read again is what the journal has
 			}
-			again, write := recovery.Reread(got.Record, journal.Entry{Record: test.journal, Revision: 7})
+			again, write := recovery.MergeRecord(got.Record, journal.Entry{Record: test.journal, Revision: 7})
 			if diff := cmp.Diff(test.want, again); diff != "" || write != test.unwritten {
 				t.Errorf("Reread: write = %t, want %t; the record (-want +got):\n%s", write, test.unwritten, diff)
 			}

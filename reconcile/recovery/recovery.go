@@ -1,5 +1,7 @@
-// Package recovery is what a daemon knows when it starts: the journal's records, and from the status branch whatever the journal does not have, or has older,
-// as after its loss, or after a copy of it was put back. KnowsMore says which is older.
+// Package recovery restores what a daemon knows at its start: the journal's records, and from the status branch what
+// the journal lost or has older, as after the loss of the journal or the return of an old copy. Call RestoreState
+// first, and MergeRecord when one record is read again; KnowsMore says which of two records is newer. Do not decide
+// anything before every Host with Unrecorded is in the journal.
 package recovery
 
 import (
@@ -13,61 +15,61 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Host is what is known of one host.
+// Host is the restored knowledge of one host.
 type Host struct {
-	Record   inventory.Record // with the reason where it cannot be read, which is not the same as a new host
-	Revision int64            // in the journal; 0: it is not there
-	Document status.Document  // on its page
-	Page     []byte           // as the publisher was given it; nil when there is none, or none that is believed
+	Record   inventory.Record // an unreadable record has Unreadable set, unlike a new host
+	Revision int64            // of the journal's record; 0: the journal has no record
+	Document status.Document  // of the host's page
+	Page     []byte           // bytes of the page; nil without a page, or with a refused page
 
 	inJournal inventory.Record
 }
 
-// Unrecorded reports whether the journal does not have what is known: the record must be written there before
-// anything is decided.
+// Unrecorded reports whether the journal lacks the record: write the record into the journal before the first
+// decision.
 func (h Host) Unrecorded() bool {
 	return h.Record.Unreadable == "" && !journal.Same(h.Record, h.inJournal)
 }
 
-// Memory is all that is known.
-type Memory struct {
+// State is the restored knowledge of all hosts and of the fleet.
+type State struct {
 	Hosts   map[inventory.MachineID]Host
 	Files   map[string][]byte // pages of the whole fleet, by path
-	Commits []status.Commit   // accepted before; like Acts for people only
-	Acts    []status.Act      // of operators
-	Unknown format.Unknown    // what a newer ingot wrote on the fleet's page
-	Rebuilt int               // records that are from the status branch
-	Refused map[string]error  // why a page is not believed, by path
-	Life    uint64            // the highest number of a life
+	Commits []status.Commit   // accepted commits; like Acts for people only
+	Acts    []status.Act      // acts of operators
+	Unknown format.Unknown    // members of the fleet's page from a newer ingot
+	Rebuilt int               // number of records from the status branch
+	Refused map[string]error  // why a page was refused, by path
+	Life    uint64            // the highest known life number
 }
 
-// Recall puts the journal's records and the files of the status branch together.
-func Recall(entries []journal.Entry, files map[string]status.File) Memory {
-	m := Memory{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
+// RestoreState combines the journal's records with the files of the status branch.
+func RestoreState(entries []journal.Entry, files map[string]status.File) State {
+	m := State{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
 	for _, e := range entries {
 		m.Hosts[e.Record.ID] = Host{Record: e.Record, Revision: e.Revision, inJournal: e.Record}
 		m.Life = max(m.Life, e.Record.Life.Number)
 	}
 	for name, file := range files {
 		if status.IsHost(name) {
-			m.host(name, file)
+			m.addHostPage(name, file)
 		} else {
-			m.fleet(name, file)
+			m.addFleetPage(name, file)
 		}
 	}
 	return m
 }
 
-// host takes over what a page says since when, and its record where the journal has none, or one that knows less. A consent that a page has spent stays spent.
+// addHostPage combines a host's page with the journal's record. A consent that the page has spent stays spent.
 //
-//	the journal has              the page                    what counts
-//	a record that is readable    is readable                 the one that knows more, with what must be kept of both
-//	a record that is readable    is not readable             the journal's record; the page is written again
-//	none                         is readable                 the page's record
-//	none                         is not readable             nothing is known: the record is not readable
-//	a record that is not         any                         nothing is known; epoch and spent consents of both remain,
-//	                                                         and what the page says of the hardware
-func (m *Memory) host(name string, file status.File) {
+//	the journal has              the page                    result
+//	a readable record            is readable                 the newer record, see mergeRecords
+//	a readable record            is not readable             the journal's record; the page is written again
+//	no record                    is readable                 the page's record
+//	no record                    is not readable             an unreadable record
+//	an unreadable record         is any page                 an unreadable record with epoch and spent consents of
+//	                                                         both, and the page's facts of the hardware
+func (m *State) addHostPage(name string, file status.File) {
 	document, err := status.Document{}, file.Forged
 	if err == nil {
 		document, err = status.Page(name, file.Content)
@@ -84,7 +86,7 @@ func (m *Memory) host(name string, file status.File) {
 	m.Life = max(m.Life, record.Life.Number)
 	switch {
 	case h.Record.Unreadable != "": // the journal may have known more: the page stays
-		h.Record = remains(h.Record, plan.Forget(record))
+		h.Record = keepRemains(h.Record, plan.Forget(record))
 		h.Record.Facts = record.Facts // other machines may see the disks
 	case err != nil && known:
 	case err != nil:
@@ -92,17 +94,17 @@ func (m *Memory) host(name string, file status.File) {
 		h.Record.Unreadable = fmt.Sprintf("page %s on the status branch is not readable: %v: "+
 			"restore the page and restart", name, err)
 	default:
-		m.together(&h, record)
+		m.mergePage(&h, record)
 		h.Document, h.Page = document, file.Content
 	}
 	m.Hosts[id] = h
 }
 
-// together has a host know what its page and the journal know.
-func (m *Memory) together(h *Host, page inventory.Record) {
+// mergePage combines the page's record with the record of a host.
+func (m *State) mergePage(h *Host, page inventory.Record) {
 	taken := h.Revision == 0 || KnowsMore(page, h.Record) != ""
 	if h.Revision > 0 {
-		h.Record = together(page, h.Record)
+		h.Record = mergeRecords(page, h.Record)
 	} else {
 		h.Record = page
 	}
@@ -112,8 +114,8 @@ func (m *Memory) together(h *Host, page inventory.Record) {
 	}
 }
 
-// remains is a record that cannot be read, with what must not be lost of its page, or of what was known before.
-func remains(record, page inventory.Record) inventory.Record {
+// keepRemains adds epoch, revision and spent consents of a page, or of the record known before, to an unreadable record.
+func keepRemains(record, page inventory.Record) inventory.Record {
 	record.Epoch, record.Revision = max(record.Epoch, page.Epoch), max(record.Revision, page.Revision)
 	more := slices.DeleteFunc(slices.Clone(page.Spent), func(consent string) bool {
 		return slices.Contains(record.Spent, consent)
@@ -124,8 +126,9 @@ func remains(record, page inventory.Record) inventory.Record {
 	return record
 }
 
-// fleet takes over which commits were accepted before, and what operators did; where they cannot be read, the lists begin anew.
-func (m *Memory) fleet(name string, file status.File) {
+// addFleetPage takes the accepted commits and the acts of operators from the fleet's page. After an unreadable page
+// the lists begin anew.
+func (m *State) addFleetPage(name string, file status.File) {
 	if name != status.FleetPath {
 		m.Files[name] = file.Content
 		return
@@ -141,14 +144,14 @@ func (m *Memory) fleet(name string, file status.File) {
 	m.Files[name], m.Commits, m.Acts, m.Unknown = file.Content, before.Commits, before.Acts, before.Unknown
 }
 
-// Reread is what is known of a host when the journal's entry is read again, as after a write that was not answered;
-// write says that it must be in the journal before anything is based on it: a journal that knows less of the host
-// (KnowsMore) was lost or is an older one, and that takes nothing away. Of an entry that cannot be read nothing is
-// known, but epoch and spent consents of both remain.
-func Reread(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
+// MergeRecord combines the known record of a host with the journal's entry after another read, as after a write
+// without an answer. With write the result must go into the journal before the next decision: a journal that knows
+// less (KnowsMore) was lost or is an old copy, and takes no knowledge away. An unreadable entry keeps only epoch and
+// spent consents of both.
+func MergeRecord(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
 	if entry.Record.Unreadable != "" {
-		return remains(entry.Record, plan.Forget(known)), false
+		return keepRemains(entry.Record, plan.Forget(known)), false
 	}
-	record = together(known, entry.Record)
+	record = mergeRecords(known, entry.Record)
 	return record, !journal.Same(record, entry.Record)
 }

@@ -40,39 +40,39 @@ func TestRecall(t *testing.T) {
 		entries []journal.Entry
 		pages   []inventory.Record
 		file    func([]byte) status.File
-		want    func(recovery.Memory) bool
+		want    func(recovery.State) bool
 	}{
-		"the journal alone": {[]journal.Entry{{Record: begun, Revision: 1}}, nil, ours, func(m recovery.Memory) bool {
+		"the journal alone": {[]journal.Entry{{Record: begun, Revision: 1}}, nil, ours, func(m recovery.State) bool {
 			return m.Hosts["a"].Revision == 1 && m.Hosts["a"].Record.Recovered == nil && m.Rebuilt == 0 &&
 				!m.Hosts["a"].Unrecorded()
 		}},
-		"the journal knows more": {[]journal.Entry{{Record: newer, Revision: 1}}, []inventory.Record{begun}, ours, func(m recovery.Memory) bool {
+		"the journal knows more": {[]journal.Entry{{Record: newer, Revision: 1}}, []inventory.Record{begun}, ours, func(m recovery.State) bool {
 			return m.Hosts["a"].Record.Epoch == 4 && m.Hosts["a"].Record.Operation == nil && m.Rebuilt == 0
 		}},
-		"the page alone: what was begun is to be proved": {nil, []inventory.Record{begun}, ours, func(m recovery.Memory) bool {
+		"the page alone: what was begun is to be proved": {nil, []inventory.Record{begun}, ours, func(m recovery.State) bool {
 			return m.Hosts["a"].Record.Unproved() && m.Hosts["a"].Unrecorded() &&
 				m.Hosts["a"].Record.Operation.ID == "op" && m.Rebuilt == 1
 		}},
-		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m recovery.Memory) bool {
+		"the page alone, at rest": {nil, []inventory.Record{left}, ours, func(m recovery.State) bool {
 			return !m.Hosts["a"].Record.Unproved() && m.Hosts["a"].Unrecorded() &&
 				m.Hosts["a"].Record.HistoryUnknown() && m.Hosts["a"].Record.Epoch == 3
 		}},
-		"the page alone, with an install that ended": {nil, []inventory.Record{ended}, ours, func(m recovery.Memory) bool {
+		"the page alone, with an install that ended": {nil, []inventory.Record{ended}, ours, func(m recovery.State) bool {
 			return m.Hosts["a"].Unrecorded() && m.Hosts["a"].Record.HistoryUnknown() &&
 				m.Hosts["a"].Record.Last.ID == "op"
 		}},
 		"the page alone, and it knows nothing": {nil, []inventory.Record{{ID: "a", Revision: 4}}, ours,
-			func(m recovery.Memory) bool {
+			func(m recovery.State) bool {
 				return !m.Hosts["a"].Unrecorded() && !m.Hosts["a"].Record.HistoryUnknown() && m.Rebuilt == 0
 			}},
 		"the page alone, of a host that was forgotten": {nil, []inventory.Record{{ID: "a", Epoch: 7, Forgotten: 7}},
-			ours, func(m recovery.Memory) bool {
+			ours, func(m recovery.State) bool {
 				return m.Hosts["a"].Unrecorded() && m.Hosts["a"].Record.Forgotten == 7 &&
 					m.Hosts["a"].Record.HistoryUnknown()
 			}},
 		"the page alone, with life, revision and pins": {nil, []inventory.Record{{ID: "a", Epoch: 3,
 			Life: inventory.Life{Number: 5, ID: "x"}, Revision: 9, Pinned: pinned}}, ours,
-			func(m recovery.Memory) bool {
+			func(m recovery.State) bool {
 				r := m.Hosts["a"].Record
 				return m.Life == 5 && r.Revision == 9 && cmp.Equal(r.Pinned, pinned) && cmp.Equal(r.Recovered,
 					&inventory.Recovered{Epoch: 3, Life: r.Life, Revision: 9})
@@ -81,18 +81,18 @@ func TestRecall(t *testing.T) {
 			[]journal.Entry{{Record: inventory.Record{ID: "a", Epoch: 4, Life: inventory.Life{Number: 2},
 				Revision: 3}, Revision: 1}},
 			[]inventory.Record{{ID: "a", Epoch: 3, Life: inventory.Life{Number: 5}, Revision: 9}}, ours,
-			func(m recovery.Memory) bool {
+			func(m recovery.State) bool {
 				r := m.Hosts["a"].Record
 				return m.Life == 5 && r.Revision == 9 && r.Epoch == 4 && r.Recovered == nil
 			},
 		},
-		"the page is not ours": {nil, []inventory.Record{begun}, notOurs, func(m recovery.Memory) bool {
+		"the page is not ours": {nil, []inventory.Record{begun}, notOurs, func(m recovery.State) bool {
 			r := m.Hosts["a"].Record
 			return strings.Contains(r.Unreadable, "not ours") && r.Epoch == 3 && r.Operation == nil &&
 				!m.Hosts["a"].Unrecorded() && m.Hosts["a"].Page == nil
 		}},
 		"the page is not ours, but the journal knows": {[]journal.Entry{{Record: begun, Revision: 1}},
-			[]inventory.Record{begun}, notOurs, func(m recovery.Memory) bool {
+			[]inventory.Record{begun}, notOurs, func(m recovery.State) bool {
 				return m.Hosts["a"].Record.Unreadable == "" && m.Hosts["a"].Record.Operation != nil &&
 					m.Hosts["a"].Page == nil
 			}},
@@ -100,7 +100,7 @@ func TestRecall(t *testing.T) {
 			[]journal.Entry{{Record: inventory.Record{ID: "a", Epoch: 2, Spent: []string{"c"}, Unreadable: "newer"},
 				Revision: 1}},
 			[]inventory.Record{at(doing("op-1", inventory.Working, 1, 1), spent("b", "c"))}, ours,
-			func(m recovery.Memory) bool {
+			func(m recovery.State) bool {
 				r := m.Hosts["a"].Record
 				return r.Unreadable == "newer" && r.Epoch >= 3 && slices.Contains(r.Spent, "b") &&
 					slices.Contains(r.Spent, "consent of op-1") && r.Operation == nil &&
@@ -114,7 +114,7 @@ func TestRecall(t *testing.T) {
 			for _, r := range test.pages {
 				pages[status.Path(r.ID)] = test.file(page(r))
 			}
-			if m := recovery.Recall(test.entries, pages); !test.want(m) {
+			if m := recovery.RestoreState(test.entries, pages); !test.want(m) {
 				t.Errorf("Recall = %+v", m)
 			}
 		})
@@ -157,7 +157,7 @@ func TestReread(t *testing.T) {
 		"nobody knows anything of it":    {inventory.Record{ID: "a"}, journal.Entry{Record: inventory.Record{ID: "a"}}, inventory.Record{ID: "a"}, false},
 		"it is new, and the journal has": {inventory.Record{ID: "a"}, journal.Entry{Record: known, Revision: 1}, known, false},
 	} {
-		if got, write := recovery.Reread(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
+		if got, write := recovery.MergeRecord(test.known, test.entry); write != test.write || !cmp.Equal(got, test.want) {
 			t.Errorf("%s: Reread = %+v, %t, want %+v, %t", name, got, write, test.want, test.write)
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// Concerns gives the hosts whose records Compare needs, besides those of all hosts that head does not name, and of all that Claims finds: the records of any
-// other host make no difference.
-func Concerns(base, head inventory.Fleet) (ids []inventory.MachineID) {
-	eased := compareSides(sideOf(base, nil), sideOf(head, nil))
+// ConcernedHosts gives the hosts whose records Compare needs, besides every host missing in head and every machine
+// that DeclaredClaims finds. Records of further hosts make no difference.
+func ConcernedHosts(base, head inventory.Fleet) (ids []inventory.MachineID) {
+	eased := compareSides(newSide(base, nil), newSide(head, nil))
 	for id, after := range head.Hosts {
 		if before, had := base.Hosts[id]; !had || len(eased[after.Ring]) > 0 || !asksTheSame(before, after) {
 			ids = append(ids, id)
@@ -21,21 +21,24 @@ func Concerns(base, head inventory.Fleet) (ids []inventory.MachineID) {
 	return ids
 }
 
-// Claims gives the serials and MACs, in lower case and sorted, that concerned hosts declare and that their own records do not have: the machine may be known under
-// the id of any host whose page names one.
-func Claims(base, head inventory.Fleet, given map[inventory.MachineID]inventory.Record) []string {
+// DeclaredClaims gives the serials and MACs, in lower case and sorted, that concerned hosts declare and whose records
+// do not have: the machine may be known under the id of any host with such a serial or MAC on its page.
+func DeclaredClaims(base, head inventory.Fleet, given map[inventory.MachineID]inventory.Record) []string {
 	claims := map[string]bool{}
-	for _, id := range Concerns(base, head) {
+	for _, id := range ConcernedHosts(base, head) {
 		declared, record := head.Hosts[id].Identity, given[id]
 		facts := record.Facts
 		if facts == nil {
 			facts = &inventory.Facts{}
 		}
-		if serial := declared.Serial; !inventory.IsPlaceholder(serial) && (record.Facts == nil || record.DescribesOtherMachine(declared) != "") {
+		named := !inventory.IsPlaceholder(declared.Serial)
+		unproved := record.Facts == nil || record.DescribesOtherMachine(declared) != ""
+		if serial := declared.Serial; named && unproved {
 			claims[strings.ToLower(strings.TrimSpace(serial))] = true
 		}
 		for _, mac := range declared.MACs {
-			if !slices.ContainsFunc(facts.NICs, func(nic inventory.NIC) bool { return strings.EqualFold(nic.MAC, mac) }) {
+			if !slices.ContainsFunc(facts.NICs,
+				func(nic inventory.NIC) bool { return strings.EqualFold(nic.MAC, mac) }) {
 				claims[strings.ToLower(mac)] = true
 			}
 		}
@@ -43,8 +46,9 @@ func Claims(base, head inventory.Fleet, given map[inventory.MachineID]inventory.
 	return slices.Sorted(maps.Keys(claims))
 }
 
-// asksTheSame reports whether nothing that a plan goes by differs: what a host is called, where it is written, and in which commit, does not.
+// asksTheSame reports whether two desires ask the same of a machine. Name, file, line and commit do not count.
 func asksTheSame(before, after inventory.Desired) bool {
-	before.Commit, before.Release, before.File, before.Line, before.Given, before.Name = after.Commit, after.Release, after.File, after.Line, after.Given, after.Name
+	before.Commit, before.Release, before.File, before.Line, before.Given, before.Name = after.Commit, after.Release,
+		after.File, after.Line, after.Given, after.Name
 	return reflect.DeepEqual(before, after)
 }

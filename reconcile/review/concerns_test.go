@@ -73,12 +73,12 @@ func TestNoOtherRecordsConcern(t *testing.T) {
 				given[name] = record
 			}
 		}
-		for _, id := range review.Concerns(base, head) {
+		for _, id := range review.ConcernedHosts(base, head) {
 			if record, there := all[id]; there {
 				given[id] = record
 			}
 		}
-		claims := review.Claims(base, head, given)
+		claims := review.DeclaredClaims(base, head, given)
 		for id, record := range all {
 			if record.Facts != nil && slices.Contains(claims, strings.ToLower(strings.TrimSpace(record.Facts.System.Serial))) {
 				given[id] = record

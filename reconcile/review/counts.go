@@ -9,28 +9,29 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// Counts are how many hosts a review says what of. Each host is in one of them, and perhaps in Reboots and HeldErases too.
+// Counts are the numbers of hosts by verdict. Each host is in one number, and perhaps in Reboots and HeldErases too.
 type Counts struct {
-	Erases     int            `json:"erases"`     // erased and installed: nothing holds it
-	Installs   int            `json:"installs"`   // installed, nothing is erased
-	Held       int            `json:"held"`       // nothing happens until a person does something
-	HeldErases int            `json:"heldErases"` // of those: waits for the consent, or the second signature, to erase a disk
-	Orphaned   int            `json:"orphaned"`   // not in head any more: hands off
-	Unknown    int            `json:"unknown"`    // nothing can be said of what this does to them
+	Erases   int `json:"erases"`   // erased and installed, without a hold
+	Installs int `json:"installs"` // installed without an erase
+	Held     int `json:"held"`     // waiting for a person
+	// of the held hosts: waiting for a consent or a second signature to erase a disk
+	HeldErases int            `json:"heldErases"`
+	Orphaned   int            `json:"orphaned"` // not in head: hands off
+	Unknown    int            `json:"unknown"`  // the effect on the machine is unknown
 	Other      int            `json:"other"`
-	Pending    map[string]int `json:"pending"` // by ring: the trunk asks for something that the ring has not released
+	Pending    map[string]int `json:"pending"` // by ring: the trunk asks for a change that the ring has not released
 	Unchanged  int            `json:"unchanged"`
-	Reboots    int            `json:"reboots"` // powered off and started from the ramdisk, of those that nothing holds
+	Reboots    int            `json:"reboots"` // without a hold: powered off and started from the ramdisk
 }
 
-// Counts counts the hosts.
-func (r Review) Counts() Counts {
+// CountHosts counts the hosts by their verdicts.
+func (r Review) CountHosts() Counts {
 	c := Counts{Pending: map[string]int{}, Unchanged: r.Unchanged}
 	for _, h := range r.Hosts {
 		switch {
 		case h.Unknown != "":
 			c.Unknown++
-		case h.idle():
+		case h.isPending():
 			c.Pending[h.Ring]++
 		case h.Held:
 			c.Held++
@@ -46,19 +47,20 @@ func (r Review) Counts() Counts {
 		if h.Held && h.Erases {
 			c.HeldErases++
 		}
-		if h.Reboots && !h.Held && !h.idle() {
+		if h.Reboots && !h.Held && !h.isPending() {
 			c.Reboots++
 		}
 	}
 	return c
 }
 
-// Summary is one line: how many hosts are erased, installed, held, left alone.
-func (r Review) Summary() string {
-	c := r.Counts()
+// SummaryLine counts in one line the hosts that are erased, installed, held or left alone.
+func (r Review) SummaryLine() string {
+	c := r.CountHosts()
 	var b strings.Builder
-	fmt.Fprintf(&b, "Plan: %d to erase and reinstall, %d to install, %d held, %d other, ", c.Erases, c.Installs, c.Held, c.Other)
-	for _, part := range slices.Concat(c.unknown(), c.orphaned(), c.pending()) {
+	fmt.Fprintf(&b, "Plan: %d to erase and reinstall, %d to install, %d held, %d other, ", c.Erases, c.Installs, c.Held,
+		c.Other)
+	for _, part := range slices.Concat(c.unknownCount(), c.orphanedCount(), c.pendingCounts()) {
 		b.WriteString(part + ", ")
 	}
 	fmt.Fprintf(&b, "%d unchanged", c.Unchanged)
@@ -68,10 +70,10 @@ func (r Review) Summary() string {
 	return b.String() + "."
 }
 
-// some are the counts that are not zero, in words.
-func (c Counts) some() []string {
+// nonZeroCounts gives the counts above zero, in words.
+func (c Counts) nonZeroCounts() []string {
 	var all []string
-	all = append(all, c.unknown()...)
+	all = append(all, c.unknownCount()...)
 	add := func(n int, what string) {
 		if n > 0 {
 			all = append(all, fmt.Sprintf("%d %s", n, what))
@@ -81,24 +83,24 @@ func (c Counts) some() []string {
 	add(c.Installs, "to install")
 	add(c.Held, "held")
 	add(c.Other, "other")
-	return append(append(all, c.orphaned()...), c.pending()...)
+	return append(append(all, c.orphanedCount()...), c.pendingCounts()...)
 }
 
-func (c Counts) unknown() []string {
+func (c Counts) unknownCount() []string {
 	if c.Unknown == 0 {
 		return nil
 	}
 	return []string{fmt.Sprintf("%d UNKNOWN", c.Unknown)}
 }
 
-func (c Counts) orphaned() []string {
+func (c Counts) orphanedCount() []string {
 	if c.Orphaned == 0 {
 		return nil
 	}
 	return []string{fmt.Sprintf("%d orphaned", c.Orphaned)}
 }
 
-func (c Counts) pending() []string {
+func (c Counts) pendingCounts() []string {
 	var all []string
 	for _, ring := range slices.Sorted(maps.Keys(c.Pending)) {
 		all = append(all, fmt.Sprintf("%d pending in ring %s", c.Pending[ring], ring))

@@ -14,8 +14,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// side is one of the two fleets that are compared, with what is known of the machines: package standing says who is
-// who, package change what is asked of a machine, package admit what stands against that because of the others.
+// side is one of the two compared fleets with the records of the machines. Package standing says which machine a host
+// is, package change what the fleet asks of the machine, package admit what the other machines hold against the change.
 type side struct {
 	inventory.Fleet
 	records map[inventory.MachineID]inventory.Record
@@ -23,41 +23,42 @@ type side struct {
 	view    *admit.View
 }
 
-// sideOf gives one side. Records of machines that the fleet does not name count too: these may see a disk of another
-// machine.
-func sideOf(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) side {
+// newSide makes one side. Records of machines outside the fleet count too: such a machine may report the disk of
+// another machine.
+func newSide(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) side {
 	s := side{fleet, records, standing.New(fleet, records), admit.New()}
 	s.view.SetFleet(admit.Fleet{Rings: fleet.Rings, Paused: fleet.Settings.Paused, Places: fleet.Settings.Installs})
 	for id, d := range s.Hosts {
-		s.view.Set(id, admit.Of(d, records[id], admit.Live{}))
+		s.view.SetMachine(id, admit.DescribeMachine(d, records[id], admit.Live{}))
 	}
 	for id, record := range records {
 		if _, named := s.Hosts[id]; !named {
-			s.view.Set(id, admit.Of(inventory.Desired{ID: id, Name: string(id)}, record, admit.Live{}))
+			s.view.SetMachine(id,
+				admit.DescribeMachine(inventory.Desired{ID: id, Name: string(id)}, record, admit.Live{}))
 		}
 	}
 	return s
 }
 
-// record is what is known of a host.
-func (s side) record(id inventory.MachineID) inventory.Record {
+// hostRecord gives the record of a host; empty when unknown.
+func (s side) hostRecord(id inventory.MachineID) inventory.Record {
 	record := s.records[id]
 	record.ID = id
 	return record
 }
 
-// standingOf says who a host's machine is known as.
-func (s side) standingOf(id inventory.MachineID) inventory.Standing {
-	return s.index.Of(s.Hosts[id], s.record(id), inventory.Observed{})
+// hostStanding says which machine a host is known as.
+func (s side) hostStanding(id inventory.MachineID) inventory.Standing {
+	return s.index.Of(s.Hosts[id], s.hostRecord(id), inventory.Observed{})
 }
 
-// decide says what a host is asked to be, and holds it where only a person ends what stands against that.
-func (s side) decide(id inventory.MachineID) change.Change {
-	c := change.Decide(s.Hosts[id], s.standingOf(id), s.record(id))
+// decideHost decides what a host is asked to become, and holds the change where only a person can remove the obstacle.
+func (s side) decideHost(id inventory.MachineID) change.Change {
+	c := change.Decide(s.Hosts[id], s.hostStanding(id), s.hostRecord(id))
 	if c.Hold != nil || !c.Reboots {
 		return c
 	}
-	answer := s.view.Held(id, admit.Question{Step: admit.Begin, Erases: c.Erases, Disk: c.Disk})
+	answer := s.view.AskPersons(id, admit.Question{Step: admit.Begin, Erases: c.Erases, Disk: c.Disk})
 	switch answer.Reason {
 	case "":
 	case admit.Frozen:
@@ -70,12 +71,12 @@ func (s side) decide(id inventory.MachineID) change.Change {
 	return c
 }
 
-// stopped says what stops an installation that is due, at whatever time; "" when nothing does that a clone can see.
-func (s side) stopped(d inventory.Desired) string {
-	rings := s.view.Before(d.Ring)
+// whyStopped says what stops a due installation at every time; "" when a clone shows no stop.
+func (s side) whyStopped(d inventory.Desired) string {
+	rings := s.view.RingsBefore(d.Ring)
 	for _, reason := range admit.Reasons {
 		for _, ring := range rings {
-			if why := stopsIn(reason, ring, d); why != "" && s.view.Stops(reason, ring) {
+			if why := stopMessage(reason, ring, d); why != "" && s.view.CanStop(reason, ring) {
 				return why
 			}
 		}
@@ -83,9 +84,9 @@ func (s side) stopped(d inventory.Desired) string {
 	return ""
 }
 
-// stopsIn says what a reason that stands in a ring means for a host of the ring, or of a later one; "" when it begins
-// in its turn.
-func stopsIn(reason admit.Reason, ring string, d inventory.Desired) string {
+// stopMessage says what a reason in a ring means for a host of the ring or of a later ring; "" when the host begins in
+// its turn.
+func stopMessage(reason admit.Reason, ring string, d inventory.Desired) string {
 	switch reason {
 	case admit.FleetPaused:
 		return "the fleet is paused: nothing begins before spec.paused in " + schemas.FleetFile + " is taken back"
@@ -96,7 +97,7 @@ func stopsIn(reason admit.Reason, ring string, d inventory.Desired) string {
 			return "it begins in a window of ring " + ring
 		}
 		return ""
-	case admit.Frozen, admit.DiskShared: // these hold the host
+	case admit.Frozen, admit.DiskShared: // decideHost holds the host for these reasons
 		return ""
 	case admit.RingFailed, admit.RingAfter, admit.Canaries, admit.Unavailable, admit.Places:
 		return ""
@@ -105,35 +106,35 @@ func stopsIn(reason admit.Reason, ring string, d inventory.Desired) string {
 	}
 }
 
-// eased is what a change takes out of the way of every host, and of every host of a ring, by the ring's name; "" is
-// for hosts in none.
-type eased map[string][]string
+// easedReasons lists by ring the obstacles that a change removes from every host of the ring; "" is for hosts without
+// a ring.
+type easedReasons map[string][]string
 
-// compareSides compares what stands against the machines of two fleets because of the others. A ring waits for what
-// stops it, and for what stops the rings that come before it.
-func compareSides(base, head side) eased {
-	all := easedIn("", base.view, head.view)
+// compareSides lists the obstacles that a change removes. A ring waits for its own obstacles and for the obstacles of
+// earlier rings.
+func compareSides(base, head side) easedReasons {
+	all := easedInRing("", base.view, head.view)
 	if !reflect.DeepEqual(base.Settings.ImageHosts, head.Settings.ImageHosts) {
 		all = append(all, "the hosts that images may be fetched from changed")
 	}
 	own := map[string][]string{}
 	for name := range base.Rings {
-		own[name] = easedIn(name, base.view, head.view)
+		own[name] = easedInRing(name, base.view, head.view)
 	}
-	e := eased{"": all}
+	e := easedReasons{"": all}
 	for name := range head.Rings {
 		e[name] = slices.Clone(all)
-		for _, ring := range head.view.Before(name) {
+		for _, ring := range head.view.RingsBefore(name) {
 			e[name] = append(e[name], own[ring]...)
 		}
 	}
 	return e
 }
 
-// easedIn says what stands less against the machines of a ring, or, for "", against all of them.
-func easedIn(ring string, base, head *admit.View) (all []string) {
+// easedInRing lists the obstacles that a change removes in a ring, or, for "", in the whole fleet.
+func easedInRing(ring string, base, head *admit.View) (all []string) {
 	for _, reason := range admit.Reasons {
-		if !admit.Eased(reason, ring, base, head) {
+		if !admit.IsEased(reason, ring, base, head) {
 			continue
 		}
 		switch reason {
@@ -159,14 +160,14 @@ func easedIn(ring string, base, head *admit.View) (all []string) {
 			panic("review: unknown reason " + string(reason))
 		}
 	}
-	if freed := admit.Freed(ring, base, head); len(freed) > 0 {
-		all = append(all, "ring "+ring+" waits no more for "+few(freed))
+	if freed := admit.FreedMachines(ring, base, head); len(freed) > 0 {
+		all = append(all, "ring "+ring+" waits no more for "+nameSome(freed))
 	}
 	return all
 }
 
-// few names some hosts.
-func few(hosts []string) string {
+// nameSome names at most three hosts and counts the rest.
+func nameSome(hosts []string) string {
 	const most = 3
 	if len(hosts) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(hosts[:most], ", "), len(hosts)-most)
@@ -174,9 +175,9 @@ func few(hosts []string) string {
 	return strings.Join(hosts, ", ")
 }
 
-// lifted says what a change takes out of the way of an installation that was due before: what the daemon goes by when
-// it looks at the machine, which a clone cannot see, and what stood against the machine because of others.
-func (e eased) lifted(before, after inventory.Desired) (all []string) {
+// listLifted lists what a change removes from the way of an installation that was due before: obstacles that the
+// daemon meets at the machine, which a clone cannot see, and obstacles through other machines.
+func (e easedReasons) listLifted(before, after inventory.Desired) (all []string) {
 	for _, what := range []struct {
 		changed bool
 		say     string
@@ -185,7 +186,7 @@ func (e eased) lifted(before, after inventory.Desired) (all []string) {
 			before.Consent.Takeover != after.Consent.Takeover && after.Consent.Takeover != "",
 			"spec.consent.takeover is given: the machine is powered off although it is found running",
 		},
-		{!reflect.DeepEqual(unwatched(before.BMC), unwatched(after.BMC)), "spec.bmc changed"},
+		{!reflect.DeepEqual(withoutConsole(before.BMC), withoutConsole(after.BMC)), "spec.bmc changed"},
 		{!reflect.DeepEqual(before.Identity, after.Identity), "spec.identity changed"},
 		{!reflect.DeepEqual(before.Boot, after.Boot), "spec.boot changed"},
 		{!reflect.DeepEqual(before.Network, after.Network), "spec.network changed"},
@@ -202,8 +203,8 @@ func (e eased) lifted(before, after inventory.Desired) (all []string) {
 	return append(all, e[after.Ring]...)
 }
 
-// unwatched is a BMC without what the daemon reads of its console, which is in nobody's way.
-func unwatched(b *schemas.BMC) schemas.BMC {
+// withoutConsole drops the console settings of a BMC, which hold nothing up.
+func withoutConsole(b *schemas.BMC) schemas.BMC {
 	if b == nil {
 		return schemas.BMC{}
 	}
@@ -212,7 +213,7 @@ func unwatched(b *schemas.BMC) schemas.BMC {
 	return plain
 }
 
-// unowned reports whether nothing says that a daemon ever started a machine: if it runs, nobody here knows what.
-func unowned(d inventory.Desired, rec inventory.Record) bool {
+// isUnowned reports whether no record says that a daemon ever started the machine: a running system may be anybody's.
+func isUnowned(d inventory.Desired, rec inventory.Record) bool {
 	return d.Consent.Takeover == "" && rec.Adopted == "" && !change.Started(rec)
 }

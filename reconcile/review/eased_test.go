@@ -108,25 +108,25 @@ func TestWhatIsTakenOutOfTheWayIsAChange(t *testing.T) {
 		}, ""},
 	} {
 		base, head := due(nil), due(test.change)
-		if concerned := slices.Contains(review.Concerns(base, head), "web-1"); !concerned && test.want != "" {
+		if concerned := slices.Contains(review.ConcernedHosts(base, head), "web-1"); !concerned && test.want != "" {
 			t.Errorf("%s: the host's page would not be read", name)
 		}
 		r := review.Compare(base, head, review.Known{Records: records})
 		if test.want == "" {
 			if len(r.Hosts) > 0 {
-				t.Errorf("%s is news: %s", name, r.Text())
+				t.Errorf("%s is news: %s", name, r.RenderText())
 			}
 			continue
 		}
-		if len(r.Hosts) != 1 || !r.Hosts[0].Erases || r.Hosts[0].Held || !r.Touches() {
-			t.Errorf("%s: %s", name, r.Text())
+		if len(r.Hosts) != 1 || !r.Hosts[0].Erases || r.Hosts[0].Held || !r.TouchesMachine() {
+			t.Errorf("%s: %s", name, r.RenderText())
 			continue
 		}
 		if diff := cmp.Diff([]string{test.want}, r.Hosts[0].Lifted); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if !strings.Contains(r.Text(), "it was due before; out of its way now: "+test.want) {
-			t.Errorf("%s is not told: %s", name, r.Text())
+		if !strings.Contains(r.RenderText(), "it was due before; out of its way now: "+test.want) {
+			t.Errorf("%s is not told: %s", name, r.RenderText())
 		}
 	}
 }
@@ -157,9 +157,9 @@ func TestWhatStopsIsTold(t *testing.T) {
 	} {
 		r := review.Compare(idle(due(edit)), due(edit),
 			review.Known{Records: map[inventory.MachineID]inventory.Record{"web-1": running("web-1")}})
-		if len(r.Hosts) != 1 || r.Hosts[0].Stopped != want || !strings.Contains(r.Text(), want) ||
-			!strings.Contains(r.Markdown(), want) {
-			t.Errorf("the plan does not say %q: %s", want, r.Text())
+		if len(r.Hosts) != 1 || r.Hosts[0].Stopped != want || !strings.Contains(r.RenderText(), want) ||
+			!strings.Contains(r.RenderMarkdown(), want) {
+			t.Errorf("the plan does not say %q: %s", want, r.RenderText())
 		}
 	}
 }
@@ -238,9 +238,9 @@ func TestWhatARingWaitsForIsNotOnlyItsOwn(t *testing.T) {
 		at := slices.IndexFunc(r.Hosts, func(h review.Host) bool { return h.Name == "web-1" })
 		switch {
 		case test.want == "" && at >= 0:
-			t.Errorf("%s is news for web-1: %s", name, r.Text())
+			t.Errorf("%s is news for web-1: %s", name, r.RenderText())
 		case test.want != "" && (at < 0 || !slices.Equal(r.Hosts[at].Lifted, []string{test.want})):
-			t.Errorf("%s: web-1 is not told of %q: %s", name, test.want, r.Text())
+			t.Errorf("%s: web-1 is not told of %q: %s", name, test.want, r.RenderText())
 		}
 	}
 }
@@ -272,8 +272,8 @@ func TestWhatHoldsBecauseOfOthersIsHeld(t *testing.T) {
 		}
 		r := review.Compare(inProd(before, ""), inProd(after, allow("web-1")), review.Known{Records: records})
 		if len(r.Hosts) != 1 || r.Hosts[0].Reason != want || r.Hosts[0].Held != (want != "") || !r.Hosts[0].Erases ||
-			r.Blocked() {
-			t.Errorf("want the reason %q: %s", want, r.Text())
+			r.IsBlocked() {
+			t.Errorf("want the reason %q: %s", want, r.RenderText())
 		}
 	}
 }

@@ -12,22 +12,23 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// explain says in words what the planner, which has digests only, says of the parts of a workload: where the machine runs what the base asks for,
-// the two commits show what differs. Where nothing was installed yet they show what is installed instead of what the base asks for.
-func explain(why []string, before, after inventory.Desired, record inventory.Record) []string {
+// explainParts words the planner's reasons, which have digests only. Where the machine runs what the base asks for,
+// the difference of the two commits explains a changed part. Before an install, the difference shows what is installed
+// instead of the base's workload.
+func explainParts(why []string, before, after inventory.Desired, record inventory.Record) []string {
 	was, is := before.Workload, after.Workload
 	if was == nil || is == nil {
 		return why
 	}
 	if record.Installed == nil {
-		return append(slices.Clone(why), differences(before, after)...)
+		return append(slices.Clone(why), listDifferences(before, after)...)
 	}
 	var all []string
 	for _, line := range why {
 		part, _, _ := strings.Cut(line, " ")
 		words := []string{line}
 		if have, ok := record.Installed.Parts[part]; ok && have == was.Parts[part] {
-			words = inWords(part, before, after)
+			words = describePart(part, before, after)
 		}
 		if len(words) == 0 {
 			words = []string{line}
@@ -37,15 +38,15 @@ func explain(why []string, before, after inventory.Desired, record inventory.Rec
 	return all
 }
 
-// differences says how the parts of two workloads differ.
-func differences(before, after inventory.Desired) []string {
+// listDifferences says how the parts of two workloads differ.
+func listDifferences(before, after inventory.Desired) []string {
 	was, is := before.Workload.Parts, after.Workload.Parts
 	var all []string
-	for _, part := range slices.Sorted(maps.Keys(joined(was, is))) {
+	for _, part := range slices.Sorted(maps.Keys(joinKeys(was, is))) {
 		if was[part] == is[part] {
 			continue
 		}
-		words := inWords(part, before, after)
+		words := describePart(part, before, after)
 		if len(words) == 0 {
 			words = []string{part + " changed"}
 		}
@@ -54,41 +55,41 @@ func differences(before, after inventory.Desired) []string {
 	return all
 }
 
-// inWords says how one part differs; none when it cannot tell.
-func inWords(part string, before, after inventory.Desired) []string {
+// describePart says how one part differs; none when the commits do not tell.
+func describePart(part string, before, after inventory.Desired) []string {
 	was, is := before.Workload, after.Workload
 	switch part {
 	case "image":
-		return []string{fmt.Sprintf("image %s → %s", image(was), image(is))}
+		return []string{fmt.Sprintf("image %s → %s", describeImage(was), describeImage(is))}
 	case "kernelArguments":
-		return lists("kernel argument", was.KernelArguments, is.KernelArguments)
+		return compareLists("kernel argument", was.KernelArguments, is.KernelArguments)
 	case "vars":
 		if was.Butane == nil || is.Butane == nil {
 			return nil
 		}
-		return values("vars.", was.Butane.Vars, is.Butane.Vars)
+		return compareValues("vars.", was.Butane.Vars, is.Butane.Vars)
 	case "butane":
 		if was.Butane == nil || is.Butane == nil {
 			return nil
 		}
-		return files(was.Butane, is.Butane)
+		return compareFiles(was.Butane, is.Butane)
 	case "rootDisk":
-		return []string{fmt.Sprintf("rootDisk %s → %s", asJSON(before.RootDisk), asJSON(after.RootDisk))}
+		return []string{fmt.Sprintf("rootDisk %s → %s", encodeJSON(before.RootDisk), encodeJSON(after.RootDisk))}
 	default:
 		return nil
 	}
 }
 
-// image is its digest and the name of its file.
-func image(w *inventory.Workload) string {
+// describeImage gives the image's digest and file name.
+func describeImage(w *inventory.Workload) string {
 	if w.Image.URL == "" {
 		return fmt.Sprintf("%.12s", w.Parts["image"])
 	}
 	return fmt.Sprintf("%.12s (%s)", w.Parts["image"], path.Base(w.Image.URL))
 }
 
-// lists tells what was taken out of a list and what was added; when neither, its order changed.
-func lists(what string, was, is []string) []string {
+// compareLists says which items were removed and added; else that the order changed.
+func compareLists(what string, was, is []string) []string {
 	var all []string
 	for _, item := range was {
 		if !slices.Contains(is, item) {
@@ -106,9 +107,9 @@ func lists(what string, was, is []string) []string {
 	return all
 }
 
-func values(prefix string, was, is map[string]string) []string {
+func compareValues(prefix string, was, is map[string]string) []string {
 	var all []string
-	for _, name := range slices.Sorted(maps.Keys(joined(was, is))) {
+	for _, name := range slices.Sorted(maps.Keys(joinKeys(was, is))) {
 		if was[name] != is[name] {
 			all = append(all, fmt.Sprintf("%s%s %q → %q", prefix, name, was[name], is[name]))
 		}
@@ -116,13 +117,13 @@ func values(prefix string, was, is map[string]string) []string {
 	return all
 }
 
-// files tells which files of a Butane config differ, itself among them.
-func files(was, is *inventory.Butane) []string {
+// compareFiles says which files of a Butane config differ, the config itself included.
+func compareFiles(was, is *inventory.Butane) []string {
 	var all []string
 	if was.Path != is.Path || !bytes.Equal(was.Source, is.Source) {
 		all = append(all, is.Path+" changed")
 	}
-	for _, name := range slices.Sorted(maps.Keys(joined(was.Files, is.Files))) {
+	for _, name := range slices.Sorted(maps.Keys(joinKeys(was.Files, is.Files))) {
 		before, had := was.Files[name]
 		after, has := is.Files[name]
 		file := path.Join(path.Dir(is.Path), name)
@@ -138,8 +139,8 @@ func files(was, is *inventory.Butane) []string {
 	return all
 }
 
-// joined has the keys of both.
-func joined[V any](a, b map[string]V) map[string]V {
+// joinKeys gives a map with the keys of both maps.
+func joinKeys[V any](a, b map[string]V) map[string]V {
 	all := maps.Clone(a)
 	if all == nil {
 		all = map[string]V{}
@@ -148,7 +149,7 @@ func joined[V any](a, b map[string]V) map[string]V {
 	return all
 }
 
-func asJSON(value any) string {
+func encodeJSON(value any) string {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return "?"

@@ -6,23 +6,25 @@ import (
 	"strings"
 )
 
-// Marker is the first line of the Markdown: it shows nothing, and whoever posts the plan finds the comment again by it. It never changes.
+// Marker is the first line of the Markdown. The line is invisible, and a poster finds the comment again by the line.
+// The text never changes.
 const Marker = "<!-- ingot-plan -->"
 
-// MaxMarkdown is the most a Markdown review has, in bytes: forges refuse comments over 64 KiB.
+// MaxMarkdown is the largest size of a Markdown review, in bytes: forges refuse comments over 64 KiB.
 const MaxMarkdown = 60_000
 
-// What each part of a long comment may fill: hosts with all their details, then hosts in a line each, then the count of the rest.
+// Sizes of the parts of a long comment: hosts with all details, then hosts of one line each, then the count of the
+// rest.
 const (
 	maxDetails = 40_000
 	maxLines   = MaxMarkdown - 600
 )
 
-// Markdown is the review for a comment on a pull request, at most MaxMarkdown bytes. What needs the most care comes first. Hosts beyond some length are
-// told in a line each, and beyond that counted.
-func (r Review) Markdown() string {
+// RenderMarkdown renders the review for a comment on a pull request, at most MaxMarkdown bytes. Hosts that need the
+// most care come first. Further hosts get a line each, and the last hosts are counted.
+func (r Review) RenderMarkdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n### ingot plan\n\n**%s**\n\n", Marker, r.Summary())
+	fmt.Fprintf(&b, "%s\n### ingot plan\n\n**%s**\n\n", Marker, r.SummaryLine())
 	if r.Status == "" {
 		b.WriteString("There is no status branch: every machine counts as never seen.\n\n")
 	}
@@ -31,45 +33,46 @@ func (r Review) Markdown() string {
 			fmt.Fprintf(&b, "…and %d more notes: `ingot plan` in a clone shows them.\n\n", len(r.Notes)-maxNotes)
 			break
 		}
-		b.WriteString("Note: " + plain(short(note)) + "\n\n")
+		b.WriteString("Note: " + escapeMarkdown(shortenLine(note)) + "\n\n")
 	}
-	for i, line := range r.notes() {
+	for i, line := range r.unreadableNotes() {
 		if i == maxNotes {
-			fmt.Fprintf(&b, "…and %d more pages that cannot be read.\n\n", len(r.notes())-maxNotes)
+			fmt.Fprintf(&b, "…and %d more pages that cannot be read.\n\n", len(r.unreadableNotes())-maxNotes)
 			break
 		}
-		b.WriteString(plain(short(line)) + "\n\n")
+		b.WriteString(escapeMarkdown(shortenLine(line)) + "\n\n")
 	}
 	if len(r.Hosts) == 0 {
 		b.WriteString("No machine is touched.\n")
 		return b.String()
 	}
-	for _, u := range r.Unsigned() {
-		fmt.Fprintf(&b, "%s\n\n", inert(short(u.sentence())))
+	for _, u := range r.UnsignedTags() {
+		fmt.Fprintf(&b, "%s\n\n", escapeText(shortenLine(u.describeMissing())))
 		if len(u.Commands) > 0 {
 			fmt.Fprintf(&b, "```sh\n%s\n```\n\n", strings.Join(u.Commands, "\n"))
 		}
 	}
 	rest := r.Hosts
 	for ; len(rest) > 0; rest = rest[1:] {
-		entry := rest[0].markdown()
+		entry := rest[0].renderHost()
 		if b.Len()+len(entry) > maxDetails {
 			break
 		}
 		b.WriteString(entry)
 	}
 	if len(rest) > 0 {
-		lines(&b, rest)
+		writeLines(&b, rest)
 	}
 	return b.String()
 }
 
-// lines tells hosts in a line each as far as they fit, and counts the others.
-func lines(b *strings.Builder, hosts []Host) {
+// writeLines writes one line per host as far as the lines fit, and counts the rest.
+func writeLines(b *strings.Builder, hosts []Host) {
 	fmt.Fprintf(b, "<details><summary>%d more hosts, a line each</summary>\n\n", len(hosts))
 	rest := hosts
 	for ; len(rest) > 0; rest = rest[1:] {
-		line := fmt.Sprintf("- %s **%s**: %s\n", rest[0].icon(), inert(rest[0].label()), inert(short(rest[0].headline())))
+		line := fmt.Sprintf("- %s **%s**: %s\n", rest[0].markdownIcon(), escapeText(rest[0].displayName()),
+			escapeText(shortenLine(rest[0].describeVerdict())))
 		if b.Len()+len(line) > maxLines {
 			break
 		}
@@ -77,18 +80,19 @@ func lines(b *strings.Builder, hosts []Host) {
 	}
 	b.WriteString("\n</details>\n\n")
 	if len(rest) > 0 {
-		cut := Review{Hosts: rest}.Counts()
-		fmt.Fprintf(b, "…and %d more hosts that do not fit here: %s. `ingot plan` in a clone shows them all.\n", len(rest), strings.Join(cut.some(), ", "))
+		cut := Review{Hosts: rest}.CountHosts()
+		fmt.Fprintf(b, "…and %d more hosts that do not fit here: %s. `ingot plan` in a clone shows them all.\n",
+			len(rest), strings.Join(cut.nonZeroCounts(), ", "))
 	}
 }
 
-func (h Host) icon() string {
+func (h Host) markdownIcon() string {
 	switch {
 	case h.Unknown != "":
 		return "🔴"
 	case h.Held:
 		return "🟡"
-	case h.idle():
+	case h.isPending():
 		return "⚪"
 	case h.Erases:
 		return "🔴"
@@ -97,59 +101,63 @@ func (h Host) icon() string {
 	}
 }
 
-// markdown is one host, collapsed; of one whose details fill too much, the headline.
-func (h Host) markdown() string {
-	details := h.collapsed()
+// renderHost renders one host, collapsed. Details over maxHost bytes are dropped.
+func (h Host) renderHost() string {
+	details := h.renderDetails()
 	if len(details) > maxHost {
 		details = "- the details do not fit here: `ingot plan` in a clone shows them\n"
 	}
-	return fmt.Sprintf("<details><summary>%s <b>%s</b>: %s</summary>\n\n%s\n</details>\n\n", h.icon(), inert(h.label()), inert(short(h.headline())), details)
+	return fmt.Sprintf("<details><summary>%s <b>%s</b>: %s</summary>\n\n%s\n</details>\n\n", h.markdownIcon(),
+		escapeText(h.displayName()), escapeText(shortenLine(h.describeVerdict())), details)
 }
 
-func (h Host) collapsed() string {
+func (h Host) renderDetails() string {
 	var b strings.Builder
-	for _, line := range h.details() {
+	for _, line := range h.listDetails() {
 		if strings.HasPrefix(line, "  ") {
 			fmt.Fprintf(&b, "  ```yaml\n%s\n  ```\n", line)
 			continue
 		}
-		fmt.Fprintf(&b, "- %s\n", plain(short(line)))
+		fmt.Fprintf(&b, "- %s\n", escapeMarkdown(shortenLine(line)))
 	}
 	return b.String()
 }
 
-// How much is shown of one host, and of one of its reasons, in bytes: no machine and no host fills the comment alone.
+// Limits of one host and of one reason, in bytes: no machine and no host fills the comment alone.
 const (
 	maxHost  = 8_000
 	maxNotes = 10
 	maxLine  = 600
 )
 
-func short(line string) string {
+func shortenLine(line string) string {
 	if len(line) <= maxLine {
 		return line
 	}
 	return strings.ToValidUTF8(line[:maxLine], "") + "…"
 }
 
-// What text from a machine or a fleet may not do on a forge's page: HTML, mentions, further lines; in Markdown also markup.
+// Text from a machine or a fleet must not become HTML, a mention, a further line or, in Markdown, markup.
 var (
 	inHTML     = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "@\u200b", "\n", " ", "\r", " ")
-	inMarkdown = strings.NewReplacer("\\", "&#92;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "`", "&#96;",
+	inMarkdown = strings.NewReplacer("\\", "&#92;", "*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "|",
+		"&#124;", "~", "&#126;", "`", "&#96;",
 		"://", ":\u200b//", "www.", "www.\u200b")
-	// aNumber is what forges take for an issue, a merge request and the like; like bare addresses it becomes a link unless a space without width breaks it.
-	aNumber = regexp.MustCompile(`([#!$%])([\pL\pN])`)
+	// issueNumber matches references to issues and merge requests, which forges turn into links unless a space without
+	// width breaks the reference.
+	issueNumber = regexp.MustCompile(`([#!$%])([\pL\pN])`)
 )
 
-// plain makes text safe in Markdown. What stands in backquotes that pair, as the commands in our own words do, is code: no markup is read there.
-func plain(text string) string {
+// escapeMarkdown makes text safe in Markdown. Paired backquotes, as around the commands in ingot's own words, stay
+// code without markup.
+func escapeMarkdown(text string) string {
 	spans := strings.Split(text, "`")
 	if len(spans)%2 == 0 {
-		return inert(text)
+		return escapeText(text)
 	}
 	for i := range spans {
 		if i%2 == 0 {
-			spans[i] = inert(spans[i])
+			spans[i] = escapeText(spans[i])
 		} else {
 			spans[i] = inHTML.Replace(spans[i])
 		}
@@ -157,7 +165,7 @@ func plain(text string) string {
 	return strings.Join(spans, "`")
 }
 
-// inert makes text safe in HTML and in Markdown: a character reference begins no markup (CommonMark 0.31, 2.5).
-func inert(text string) string {
-	return inMarkdown.Replace(inHTML.Replace(aNumber.ReplaceAllString(text, "$1\u200b$2")))
+// escapeText makes text safe in HTML and in Markdown: a character reference begins no markup (CommonMark 0.31, 2.5).
+func escapeText(text string) string {
+	return inMarkdown.Replace(inHTML.Replace(issueNumber.ReplaceAllString(text, "$1\u200b$2")))
 }

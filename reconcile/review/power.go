@@ -9,14 +9,15 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// power says what another spec.power does to a machine that runs what it shall, before, as asked says, and after.
+// judgePower sets the verdict for another spec.power on a machine whose system stays. asked is the change that the
+// base asks for.
 //
 //	before          after           verdict
 //	the same        the same        Nothing
 //	any             Off             TurnOff
-//	Off, Unmanaged  On              TurnOn: if it is off
+//	Off, Unmanaged  On              TurnOn: if the machine is off
 //	any             Unmanaged       Nothing
-func (h *Host) power(before, after inventory.Desired, asked change.Change, record inventory.Record) {
+func (h *Host) judgePower(before, after inventory.Desired, asked change.Change, record inventory.Record) {
 	if h.Verdict != change.Nothing || record.Installed == nil || asked.Verdict != change.Nothing {
 		return
 	}

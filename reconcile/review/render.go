@@ -12,13 +12,13 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// Text is the review for a terminal.
-func (r Review) Text() string {
+// RenderText renders the review for a terminal.
+func (r Review) RenderText() string {
 	var b strings.Builder
 	for _, h := range r.Hosts {
-		fmt.Fprintf(&b, "%s %s: %s\n", h.mark(), h.label(), printable(h.headline()))
-		for _, line := range h.details() {
-			fmt.Fprintf(&b, "    %s\n", printable(line))
+		fmt.Fprintf(&b, "%s %s: %s\n", h.textMark(), h.displayName(), makePrintable(h.describeVerdict()))
+		for _, line := range h.listDetails() {
+			fmt.Fprintf(&b, "    %s\n", makePrintable(line))
 		}
 		b.WriteString("\n")
 	}
@@ -26,24 +26,25 @@ func (r Review) Text() string {
 		b.WriteString("No changes. No machine is touched.\n\n")
 	}
 	for _, note := range r.Notes {
-		b.WriteString("Note: " + printable(note) + "\n\n")
+		b.WriteString("Note: " + makePrintable(note) + "\n\n")
 	}
-	for _, line := range r.notes() {
-		b.WriteString(printable(line) + "\n\n")
+	for _, line := range r.unreadableNotes() {
+		b.WriteString(makePrintable(line) + "\n\n")
 	}
-	for _, u := range r.Unsigned() {
-		fmt.Fprintf(&b, "%s\n", printable(u.sentence()))
+	for _, u := range r.UnsignedTags() {
+		fmt.Fprintf(&b, "%s\n", makePrintable(u.describeMissing()))
 		for _, command := range u.Commands {
 			fmt.Fprintf(&b, "    %s\n", command)
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString(r.Summary() + "\n")
+	b.WriteString(r.SummaryLine() + "\n")
 	return b.String()
 }
 
-// notes tell of pages that cannot be read and that matter to no host of the review by name: a machine may be known under one of them.
-func (r Review) notes() []string {
+// unreadableNotes warns of unreadable pages of hosts outside the review: a machine of the review may be known under
+// such a page.
+func (r Review) unreadableNotes() []string {
 	told := map[string]bool{}
 	for _, h := range r.Hosts {
 		told[h.Unknown] = true
@@ -51,26 +52,28 @@ func (r Review) notes() []string {
 	var all []string
 	for _, host := range slices.Sorted(maps.Keys(r.Unreadable)) {
 		if why := r.Unreadable[host]; !told[why] {
-			all = append(all, "Note: "+string(host)+": "+why+". This change asks nothing of that name; a host that is new here may be its machine.")
+			all = append(all, "Note: "+string(host)+": "+why+". This change asks nothing of that name; a host that "+
+				"is new here may be its machine.")
 		}
 	}
 	return all
 }
 
-// mend is what to do about a page that cannot be read.
-const mend = "nothing can be said of what this does to the machine, it may be ERASED: a running daemon writes its pages again, then fetch the status branch; without one, restore the page from the branch's history"
+// mendAdvice says what to do about an unreadable page.
+const mendAdvice = "nothing can be said of what this does to the machine, it may be ERASED: a running daemon writes " +
+	"its pages again, then fetch the status branch; without one, restore the page from the branch's history"
 
-// JSON is the review for programs, indented, with a newline at its end.
-func (r Review) JSON() ([]byte, error) {
-	body, err := json.MarshalIndent(Document{r, r.Counts(), r.Unsigned()}, "", "  ")
+// EncodeJSON encodes the review for programs, indented, with a final newline.
+func (r Review) EncodeJSON() ([]byte, error) {
+	body, err := json.MarshalIndent(Document{r, r.CountHosts(), r.UnsignedTags()}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode review: %w", err)
 	}
 	return append(body, '\n'), nil
 }
 
-// printable keeps what machines say of themselves from being commands to a terminal.
-func printable(text string) string {
+// makePrintable replaces control characters, so that text from a machine cannot command a terminal.
+func makePrintable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return '?'
@@ -79,7 +82,7 @@ func printable(text string) string {
 	}, text)
 }
 
-func (h Host) mark() string {
+func (h Host) textMark() string {
 	switch {
 	case h.Unknown != "":
 		return "???"
@@ -94,10 +97,10 @@ func (h Host) mark() string {
 	}
 }
 
-// headline says what happens in one clause.
-func (h Host) headline() string {
+// describeVerdict says in one clause what happens to the host.
+func (h Host) describeVerdict() string {
 	what := ""
-	if h.idle() {
+	if h.isPending() {
 		return "pending in ring " + h.Ring
 	}
 	if h.Orphaned {
@@ -134,11 +137,12 @@ func (h Host) headline() string {
 	return what
 }
 
-// begins says how an installation that nothing holds begins.
-func (h Host) begins() []string {
+// describeStart says how an installation without a hold begins.
+func (h Host) describeStart() []string {
 	lines := []string{"the machine is powered off and started from the ramdisk"}
 	if h.Unowned {
-		lines = []string{"the machine is started from the ramdisk if it is off; one that is found running is held until `ingot consent --takeover " + h.Name + "`"}
+		lines = []string{"the machine is started from the ramdisk if it is off; one that is found running is held " +
+			"until `ingot consent --takeover " + h.Name + "`"}
 	}
 	if h.Ring != "" {
 		lines = append(lines, "in its turn in ring "+h.Ring)
@@ -149,10 +153,10 @@ func (h Host) begins() []string {
 	return lines
 }
 
-func (h Host) details() []string {
+func (h Host) listDetails() []string {
 	var lines []string
 	if h.Unknown != "" {
-		lines = append(lines, h.Unknown, mend)
+		lines = append(lines, h.Unknown, mendAdvice)
 	}
 	for _, why := range h.Why {
 		lines = append(lines, "because "+why)
@@ -167,7 +171,7 @@ func (h Host) details() []string {
 		lines = append(lines, "it was due before; out of its way now: "+what)
 	}
 	if h.Reboots && !h.Held {
-		lines = append(lines, h.begins()...)
+		lines = append(lines, h.describeStart()...)
 	}
 	if h.Pending != "" {
 		lines = append(lines, h.Pending)
@@ -176,7 +180,8 @@ func (h Host) details() []string {
 		lines = append(lines, "held: "+h.Hold)
 	}
 	if h.Consent != "" {
-		lines = append(lines, fmt.Sprintf("to allow it, run `ingot consent %s` or write in %s:", h.Name, h.File), fmt.Sprintf("  consent: {erase: %q}", h.Consent))
+		lines = append(lines, fmt.Sprintf("to allow it, run `ingot consent %s` or write in %s:", h.Name, h.File),
+			fmt.Sprintf("  consent: {erase: %q}", h.Consent))
 	} else if h.Given != "" && h.Erases {
 		lines = append(lines, "consent given: "+h.Given)
 	}

@@ -1,5 +1,7 @@
-// Package review is the plan of a pull request: what merging head on base means for every host, computed from the
-// two fleets and the status documents alone. It executes nothing, decrypts nothing and opens no connection. Pure.
+// Package review is the plan of a pull request: the meaning of a merge of head into base for every host, computed from
+// the two fleets and the status documents alone. Call Compare, then Review.RenderText, RenderMarkdown or EncodeJSON.
+// The package executes nothing, decrypts nothing and opens no connection. Do not decide here: packages standing,
+// change and admit decide for the daemon and for the review. Pure.
 package review
 
 import (
@@ -15,174 +17,186 @@ import (
 // Schema names the JSON form of a Review; it changes when a field changes its meaning.
 const Schema = "ingot.dev/review/v1alpha1"
 
-// Review says what a change of the fleet would do. Hosts are in the order of what needs the most care: what nothing can be said of,
-// what erases, what is held, what else changes a machine, what only changes hands.
+// Review says what a change of the fleet would do. Hosts that need the most care come first: unknown hosts, erased
+// hosts, held hosts, other changes of a machine, hosts that leave the fleet.
 type Review struct {
 	Schema    string `json:"schema"`
 	Base      string `json:"base"`             // commit
 	Head      string `json:"head"`             // commit, or "uncommitted"
-	Status    string `json:"status,omitempty"` // commit of the status branch; "" when there is none
+	Status    string `json:"status,omitempty"` // commit of the status branch; "" without a status branch
 	Hosts     []Host `json:"hosts"`
 	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
-	// Unreadable says by host why its status page cannot be read, also of hosts that this change does nothing to.
+	// Unreadable says by host why the status page cannot be read, also for hosts outside this change.
 	Unreadable map[inventory.MachineID]string `json:"unreadable,omitempty"`
-	// Notes say what keeps this from happening that is of no host alone: tags that no ring would run; and which hosts are called otherwise.
+	// Notes say what concerns no single host, like tags that no ring would run, and which hosts got a new name.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Host is one host that this change does something to.
+// Host is one host that this change affects.
 type Host struct {
 	Name     string              `json:"name"`
-	ID       inventory.MachineID `json:"id,omitempty"` // where it is not the name
+	ID       inventory.MachineID `json:"id,omitempty"` // machine id; "" when the name is the id
 	File     string              `json:"file,omitempty"`
-	Verdict  change.Verdict      `json:"verdict"`       // what this means for the machine
-	Was      change.Verdict      `json:"was,omitempty"` // what the base already asks for, when that is not Nothing
+	Verdict  change.Verdict      `json:"verdict"`       // what the change means for the machine
+	Was      change.Verdict      `json:"was,omitempty"` // what the base already asks for; "" for Nothing
 	Why      []string            `json:"why,omitempty"`
 	Workload string              `json:"workload,omitempty"`
-	Disk     string              `json:"disk,omitempty"` // label of the disk that is written
+	Disk     string              `json:"disk,omitempty"` // label of the disk to be written
 	Content  string              `json:"content,omitempty"`
 	Erases   bool                `json:"erases"`
 	Reboots  bool                `json:"reboots"`
 	Held     bool                `json:"held"`
-	Hold     string              `json:"hold,omitempty"` // why nothing would happen yet
+	Hold     string              `json:"hold,omitempty"` // why the change must wait for a person
 	Reason   change.Reason       `json:"reason,omitempty"`
-	Consent  string              `json:"consent,omitempty"`  // spec.consent.erase that would allow it
-	Given    string              `json:"given,omitempty"`    // spec.consent.erase in head
-	Unsigned string              `json:"unsigned,omitempty"` // the tag that a second person must sign before the disk is erased
-	Ring     string              `json:"ring,omitempty"`     // in which the change takes its turn
-	Stopped  string              `json:"stopped,omitempty"`  // what lets nothing begin for now: a pause, a window
-	Lifted   []string            `json:"lifted,omitempty"`   // of what was due before: what the change takes out of its way
-	Unowned  bool                `json:"unowned,omitempty"`  // nobody knows of a start of ours: if the machine is found running it is held until spec.consent.takeover
-	Pending  string              `json:"pending,omitempty"`  // what head's trunk asks for and its ring does not release
-	Orphaned bool                `json:"orphaned"`           // head does not name it any more: hands off
-	// OtherDisks are the disks besides the root disk that the installed system writes to at its first start, and what it does to them.
+	Consent  string              `json:"consent,omitempty"` // spec.consent.erase that allows the erase
+	Given    string              `json:"given,omitempty"`   // spec.consent.erase in head
+	// the tag that a second person must sign before the disk is erased
+	Unsigned string   `json:"unsigned,omitempty"`
+	Ring     string   `json:"ring,omitempty"`    // ring in which the change takes its turn
+	Stopped  string   `json:"stopped,omitempty"` // what stops the begin for now: a pause, a window
+	Lifted   []string `json:"lifted,omitempty"`  // obstacles of a due installation that the change removes
+	// no record of a start by ingot: a running machine is held until spec.consent.takeover
+	Unowned  bool   `json:"unowned,omitempty"`
+	Pending  string `json:"pending,omitempty"` // what head's trunk asks for and the ring has not released
+	Orphaned bool   `json:"orphaned"`          // head does not name the host: hands off
+	// OtherDisks are further disks that the installed system writes to at its first start, and how.
 	OtherDisks []inventory.OtherDisk `json:"otherDisks,omitempty"`
-	Unknown    string                `json:"unknown,omitempty"` // why nothing can be said of what this does to the machine: it may be erased
+	// why the effect on the machine is unknown: the machine may be erased
+	Unknown string `json:"unknown,omitempty"`
 }
 
-// Document is what `ingot plan -o json` prints: a Review, counted.
+// Document is the output of `ingot plan -o json`: a Review with counts.
 type Document struct {
 	Review
 	Counts     Counts     `json:"counts"`
-	Signatures []Unsigned `json:"signatures,omitempty"` // tags that lack one
+	Signatures []Unsigned `json:"signatures,omitempty"` // tags without a second signature
 }
 
-// Known is what the status branch says of hosts. One that is in neither was never seen.
+// Known is the status branch's knowledge of hosts. A host in neither map was never seen.
 type Known struct {
 	Records    map[inventory.MachineID]inventory.Record
 	Unreadable map[inventory.MachineID]string // why the page of a host cannot be read
 }
 
-// Compare reviews head against base, host by host as their ids say. Of a host whose page cannot be read it says just that, if the change asks anything of it.
+// Compare reviews head against base, host by host by id. Of a host with an unreadable page the review says only so, if
+// the change asks something of the host.
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
-	c := comparison{base: sideOf(base, is.Records), head: sideOf(head, is.Records)}
+	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records)}
 	c.eased = compareSides(c.base, c.head)
-	for _, id := range ids(base, head) {
+	for _, id := range sortIDs(base, head) {
 		before, had := c.base.Hosts[id]
 		after, has := c.head.Hosts[id]
 		if had && has && before.Name != after.Name {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s is called %s now: nothing is done to its machine for that.", before.Label(), after.Label()))
+			r.Notes = append(r.Notes, fmt.Sprintf("%s is called %s now: nothing is done to its machine for that.",
+				before.Label(), after.Label()))
 		}
 		switch {
 		case !has:
-			r.Hosts = append(r.Hosts, orphan(before))
+			r.Hosts = append(r.Hosts, orphanedHost(before))
 		case had && len(c.eased[after.Ring]) == 0 && asksTheSame(before, after) &&
-			c.base.standingOf(id) == c.head.standingOf(id):
+			c.base.hostStanding(id) == c.head.hostStanding(id):
 			r.Unchanged++
 		case is.Unreadable[id] != "":
-			r.Hosts = append(r.Hosts, unknown(after, is.Unreadable[id]))
+			r.Hosts = append(r.Hosts, unknownHost(after, is.Unreadable[id]))
 		default:
 			r.compareHost(c, id)
 		}
 	}
-	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].care() < r.Hosts[j].care() })
+	sort.SliceStable(r.Hosts, func(i, j int) bool { return r.Hosts[i].careRank() < r.Hosts[j].careRank() })
 	return r
 }
 
-// comparison is what the review of one host is part of.
+// comparison holds what the review of one host needs.
 type comparison struct {
 	base, head side
-	eased      eased
+	eased      easedReasons
 }
 
-// compareHost reviews one host that head has.
+// compareHost reviews one host of head.
 func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 	before, had := c.base.Hosts[id]
-	after, record := c.head.Hosts[id], c.head.record(id)
-	asked, was := c.head.decide(id), change.Change{}
-	h := host(after, asked)
+	after, record := c.head.Hosts[id], c.head.hostRecord(id)
+	asked, was := c.head.decideHost(id), change.Change{}
+	h := newHost(after, asked)
 	begins := asked.Reboots && asked.Hold == nil
 	if begins {
-		h.Stopped, h.Unowned = c.head.stopped(after), unowned(after, record)
+		h.Stopped, h.Unowned = c.head.whyStopped(after), isUnowned(after, record)
 	}
 	if had {
-		h.Why = explain(h.Why, before, after, record)
-		was = c.base.decide(id)
-		h.power(before, after, was, record)
+		h.Why = explainParts(h.Why, before, after, record)
+		was = c.base.decideHost(id)
+		h.judgePower(before, after, was, record)
 		if before.Pending == after.Pending {
-			h.Pending = "" // no news
+			h.Pending = "" // the base has the same pending release
 		}
 		if begins {
-			h.Lifted = c.eased.lifted(before, after)
+			h.Lifted = c.eased.listLifted(before, after)
 		}
 	}
-	r.add(h, was, asked)
+	r.addHost(h, was, asked)
 }
 
-// Blocked reports whether something in this change waits for a consent that head does not give, or for leave to write to other disks. Signatures are not part of a change: what lacks one is
-// held too, but blocks nothing.
-func (r Review) Blocked() bool {
-	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Held && (h.Erases && h.Consent != "" || h.Reason == change.OtherDisks) })
+// IsBlocked reports whether the change waits for a consent that head does not give, or for permission to write to
+// further disks. Signatures are not part of a change: a host without a second signature is held, and blocks nothing.
+func (r Review) IsBlocked() bool {
+	return slices.ContainsFunc(r.Hosts,
+		func(h Host) bool { return h.Held && (h.Erases && h.Consent != "" || h.Reason == change.OtherDisks) })
 }
 
-// Incomplete reports whether there is a host of which nothing can be said: no plan, then, that anybody should merge by.
-func (r Review) Incomplete() bool {
+// IsIncomplete reports whether the review is unknown for a host: then do not merge by this plan.
+func (r Review) IsIncomplete() bool {
 	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return h.Unknown != "" })
 }
 
-// Touches reports whether a machine is touched, or would be with a consent.
-func (r Review) Touches() bool {
-	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.idle() })
+// TouchesMachine reports whether a machine is touched, now or after a consent.
+func (r Review) TouchesMachine() bool {
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.isPending() })
 }
 
-// idle reports whether a host is only told of what its ring has not released.
-func (h Host) idle() bool {
+// isPending reports whether the only news of a host is that its ring has not released the trunk's change.
+func (h Host) isPending() bool {
 	return h.Pending != "" && h.Verdict == change.Nothing && !h.Held && h.Was == ""
 }
 
-// add keeps a host, whose change after the merge is given too, unless the base already asked for exactly the same.
-func (r *Review) add(h Host, before, after change.Change) {
+// addHost adds a host's review, unless the base already asks for exactly the same. after is the change that head asks
+// for.
+func (r *Review) addHost(h Host, before, after change.Change) {
 	if before.Verdict != "" && before.Verdict != change.Nothing {
 		h.Was = before.Verdict
 	}
-	was := host(inventory.Desired{}, before)
-	same := before.Verdict != "" && len(h.Lifted) == 0 && before.Target == after.Target && was.Verdict == h.Verdict && was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given && was.Unsigned == h.Unsigned
+	was := newHost(inventory.Desired{}, before)
+	same := before.Verdict != "" && len(h.Lifted) == 0 && before.Target == after.Target && was.Verdict == h.Verdict &&
+		was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given &&
+		was.Unsigned == h.Unsigned
 	if same || (h.Verdict == change.Nothing && h.Was == "" && !h.Held) {
 		if h.Pending == "" {
 			r.Unchanged++
 			return
 		}
-		h = Host{Name: h.Name, ID: h.ID, File: h.File, Verdict: change.Nothing, Ring: h.Ring, Pending: h.Pending} // that is all the news
+		// the pending release is the only news
+		h = Host{Name: h.Name, ID: h.ID, File: h.File, Verdict: change.Nothing, Ring: h.Ring, Pending: h.Pending}
 	}
 	r.Hosts = append(r.Hosts, h)
 }
 
-func host(d inventory.Desired, c change.Change) Host {
-	h := named(d)
-	h.Verdict, h.Why, h.Disk, h.Content, h.Erases, h.Reboots = c.Verdict, c.Why, c.Disk.Label(), c.Summary, c.Erases, c.Reboots
+func newHost(d inventory.Desired, c change.Change) Host {
+	h := nameHost(d)
+	h.Verdict, h.Why, h.Disk, h.Content, h.Erases, h.Reboots = c.Verdict, c.Why, c.Disk.Label(), c.Summary, c.Erases,
+		c.Reboots
 	h.Given, h.Ring, h.Pending, h.OtherDisks = c.Given, d.Ring, d.Pending, c.OtherDisks
 	if d.Workload != nil {
 		h.Workload = d.Workload.Name
 	}
 	if c.Hold != nil {
-		h.Held, h.Hold, h.Reason, h.Consent, h.Unsigned = true, c.Hold.Message, c.Hold.Reason, c.Hold.Consent, c.Hold.Unsigned
+		h.Held, h.Hold, h.Reason, h.Consent, h.Unsigned = true, c.Hold.Message, c.Hold.Reason, c.Hold.Consent,
+			c.Hold.Unsigned
 	}
 	return h
 }
 
-// named is a host of which nothing else is said.
-func named(d inventory.Desired) Host {
+// nameHost makes a host without a verdict.
+func nameHost(d inventory.Desired) Host {
 	h := Host{Name: d.Name, File: d.File}
 	if d.Name != string(d.ID) {
 		h.ID = d.ID
@@ -190,12 +204,12 @@ func named(d inventory.Desired) Host {
 	return h
 }
 
-// label is the name, with the id where that is another one.
-func (h Host) label() string { return inventory.Label(h.Name, h.ID) }
+// displayName gives the name, with the id where the id differs.
+func (h Host) displayName() string { return inventory.Label(h.Name, h.ID) }
 
-// unknown is a host of which nothing can be said.
-func unknown(d inventory.Desired, why string) Host {
-	h := named(d)
+// unknownHost makes a host with an unreadable page.
+func unknownHost(d inventory.Desired, why string) Host {
+	h := nameHost(d)
 	h.Verdict, h.Ring, h.Unknown = change.Unknown, d.Ring, why
 	if d.Workload != nil {
 		h.Workload = d.Workload.Name
@@ -203,14 +217,15 @@ func unknown(d inventory.Desired, why string) Host {
 	return h
 }
 
-func orphan(d inventory.Desired) Host {
-	h := named(d)
-	h.Verdict, h.Orphaned, h.Why = change.HandsOff, true, []string{"its file is gone: orphaned, the machine is left as it is, power included"}
+func orphanedHost(d inventory.Desired) Host {
+	h := nameHost(d)
+	h.Verdict, h.Orphaned, h.Why = change.HandsOff, true,
+		[]string{"its file is gone: orphaned, the machine is left as it is, power included"}
 	return h
 }
 
-// care ranks hosts: lower needs more care.
-func (h Host) care() int {
+// careRank ranks hosts: a lower rank needs more care.
+func (h Host) careRank() int {
 	switch {
 	case h.Unknown != "":
 		return 0
@@ -220,7 +235,7 @@ func (h Host) care() int {
 		return 2
 	case h.Held:
 		return 3
-	case h.idle():
+	case h.isPending():
 		return 6
 	case h.Verdict != change.HandsOff:
 		return 4
@@ -229,8 +244,8 @@ func (h Host) care() int {
 	}
 }
 
-// ids are those of all hosts, sorted.
-func ids(fleets ...inventory.Fleet) []inventory.MachineID {
+// sortIDs gives the ids of all hosts, sorted.
+func sortIDs(fleets ...inventory.Fleet) []inventory.MachineID {
 	seen := map[inventory.MachineID]bool{}
 	for _, fleet := range fleets {
 		for id := range fleet.Hosts {

@@ -65,12 +65,12 @@ func TestARenameIsANote(t *testing.T) {
 	called.Name = "db-1"
 	r := review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", called), is)
 	want := []string{"web-1 is called db-1 (id web-1) now: nothing is done to its machine for that."}
-	if len(r.Hosts) > 0 || r.Touches() || r.Unchanged != 1 || !slices.Equal(r.Notes, want) {
-		t.Errorf("the review says %s", r.Text())
+	if len(r.Hosts) > 0 || r.TouchesMachine() || r.Unchanged != 1 || !slices.Equal(r.Notes, want) {
+		t.Errorf("the review says %s", r.RenderText())
 	}
 	called.Workload = desired("", before, "").Workload
 	if r = review.Compare(fleet("base", desired("web-1", after, consent)), fleet("head", called), is); len(r.Hosts) != 1 || !slices.Equal(r.Notes, want) {
-		t.Errorf("of another system that is asked for, the review says %s", r.Text())
+		t.Errorf("of another system that is asked for, the review says %s", r.RenderText())
 	}
 }
 
@@ -107,11 +107,11 @@ func cases() map[string]review.Review {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for name, r := range cases() {
-		body, err := r.JSON()
+		body, err := r.EncodeJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for extension, got := range map[string]string{"txt": r.Text(), "md": r.Markdown(), "json": string(body)} {
+		for extension, got := range map[string]string{"txt": r.RenderText(), "md": r.RenderMarkdown(), "json": string(body)} {
 			file := filepath.Join("testdata", name+"."+extension)
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
@@ -156,7 +156,7 @@ func TestWhatWasDueAnywayChangesToo(t *testing.T) {
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	for name, r := range cases() {
-		if got, want := r.Blocked(), name == "reinstall-held"; got != want {
+		if got, want := r.IsBlocked(), name == "reinstall-held"; got != want {
 			t.Errorf("%s: Blocked = %t, want %t", name, got, want)
 		}
 	}
@@ -166,7 +166,7 @@ func TestBlocked(t *testing.T) {
 func TestJSONRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, r := range cases() {
-		body, err := r.JSON()
+		body, err := r.EncodeJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestMarkdownIsInert(t *testing.T) {
 		Name: "web-1", File: "hosts/web-1.yaml", Verdict: change.Reinstall, Erases: true, Held: true,
 		Workload: evil, Disk: evil, Content: evil, Why: []string{evil}, Hold: evil,
 	}}}
-	got := r.Markdown()
+	got := r.RenderMarkdown()
 	for _, active := range []string{"<script", "[click](", "@all", "\n# title", "](http", "https://", "www.evil", "#12"} {
 		if strings.Contains(got, active) {
 			t.Errorf("%q is active in:\n%s", active, got)
@@ -204,7 +204,7 @@ func TestTextIsInert(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b[2J\x9b1m\u202e\r\nPlan: nothing"
 	r := review.Review{Hosts: []review.Host{{Name: "web-1", Verdict: change.Reinstall, Workload: evil, Disk: evil, Content: evil, Why: []string{evil}, Hold: evil, Held: true}}}
-	got := r.Text()
+	got := r.RenderText()
 	if strings.ContainsAny(got, "\x1b\u009b\u202e\r") || strings.Contains(got, "\nPlan: nothing") || !utf8.ValidString(got) {
 		t.Errorf("the terminal is told %q", got)
 	}
@@ -225,7 +225,7 @@ func TestMarkdownIsLimited(t *testing.T) {
 	}
 	r := review.Compare(base, head, review.Known{Records: records})
 	r.Status = "status"
-	got := r.Markdown()
+	got := r.RenderMarkdown()
 	if len(got) > review.MaxMarkdown {
 		t.Errorf("the comment has %d bytes, want at most %d", len(got), review.MaxMarkdown)
 	}
@@ -256,7 +256,7 @@ func TestOneHostDoesNotFillTheComment(t *testing.T) {
 		Name: "evil", Why: slices.Repeat([]string{strings.Repeat("<", 1000)}, 1000), Content: strings.Repeat("ä<", 50_000), Hold: strings.Repeat("&", 100_000), Disk: strings.Repeat("d", 100_000),
 		Consent: strings.Repeat("`", 100_000), Erases: true, Held: true,
 	}, {Name: "good", Verdict: change.Install}}}
-	got := r.Markdown()
+	got := r.RenderMarkdown()
 	if len(got) > review.MaxMarkdown || !strings.Contains(got, "<b>evil</b>") || !strings.Contains(got, "<b>good</b>") || !utf8.ValidString(got) {
 		t.Errorf("%d bytes, valid: %t, without the other host:\n%.2000s", len(got), utf8.ValidString(got), got)
 	}
@@ -265,7 +265,7 @@ func TestOneHostDoesNotFillTheComment(t *testing.T) {
 // The first line is how the comment is found again, by programs that are not in this repository: it stays as it is.
 func TestMarkerStays(t *testing.T) {
 	t.Parallel()
-	if got, _, _ := strings.Cut(review.Review{}.Markdown(), "\n"); got != "<!-- ingot-plan -->" {
+	if got, _, _ := strings.Cut(review.Review{}.RenderMarkdown(), "\n"); got != "<!-- ingot-plan -->" {
 		t.Errorf("the first line is %q", got)
 	}
 }
@@ -280,7 +280,7 @@ func TestJSONSchema(t *testing.T) {
 	}
 	for name, r := range cases() {
 		r.Notes = []string{"no ring follows the tag"}
-		body, err := r.JSON()
+		body, err := r.EncodeJSON()
 		if err != nil {
 			t.Fatal(err)
 		}

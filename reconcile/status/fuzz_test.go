@@ -92,8 +92,7 @@ func decide(t *testing.T, document status.Document) {
 		_ = document.Encode()
 	}
 	fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{desired.ID: desired}}
-	_ = review.Compare(inventory.Fleet{}, fleet,
-		review.Known{Records: map[inventory.MachineID]inventory.Record{desired.ID: record}}).Markdown()
+	_ = review.Compare(inventory.Fleet{}, fleet, review.Known{Records: map[inventory.MachineID]inventory.Record{desired.ID: record}}).RenderMarkdown()
 	documents := []status.Document{document}
 	_ = status.Board(status.NewFleet(status.Fleet{}, nil, documents), documents)
 }

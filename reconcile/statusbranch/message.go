@@ -2,9 +2,10 @@ package statusbranch
 
 import "fmt"
 
-// Message is the message of a change's commit: its subject for people, its trailer naming the commit of the fleet that it speaks of, if there is one.
-func (c *Change) Message(fleet string) string {
-	hosts := c.Hosts()
+// CommitMessage gives the commit message of a change: the subject for people, and a trailer with the fleet's commit if
+// there is one.
+func (c *Change) CommitMessage(fleet string) string {
+	hosts := c.HostDocuments()
 	subject := fmt.Sprintf("%d hosts changed", len(hosts))
 	if len(hosts) == 1 {
 		for _, document := range hosts {

@@ -1,4 +1,6 @@
-// Package statusbranch is what the loop knows of the status branch: the pages as they shall be, and which of them are there. It reads and pushes nothing. Pure.
+// Package statusbranch knows the pages of the status branch: the pages as they read now, and the bytes on the branch.
+// Call Branch.WritePage after a look and Branch.GatherChange before a push; Branch.SettleChange records the push. The
+// package reads and pushes nothing: do not put IO here. Pure.
 package statusbranch
 
 import (
@@ -9,12 +11,12 @@ import (
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
-// Branch is the status branch. It is not safe for concurrent use, but for what says so.
+// Branch is the status branch. Not safe for concurrent use; only Change.EncodeFiles is.
 type Branch struct {
-	Tip     string // as far as this process pushed it
-	Trouble string // why the last push failed; "" when it did not
+	Tip     string // last commit that this process pushed
+	Trouble string // why the last push failed; else ""
 
-	stale bool              // the fleet's pages may read differently now
+	stale bool              // the fleet's pages may read differently than on the branch
 	files map[string][]byte // pages of the whole fleet by path, as they are on the branch
 	pages map[inventory.MachineID]*page
 }
@@ -22,28 +24,30 @@ type Branch struct {
 // page is a host's document and how much of it is on the branch. A document is encoded only when it is pushed.
 type page struct {
 	document  status.Document
-	version   int    // counts changes of the document; 0: there is none
-	operation string // id of the open operation that it speaks of
-	pushed    []byte // on the branch
-	current   int    // the version that pushed is of
-	published string // id of the open operation that pushed speaks of
+	version   int    // number of changes of the document; 0: no document
+	operation string // id of the document's open operation
+	pushed    []byte // bytes on the branch
+	current   int    // version of the pushed bytes
+	published string // id of the open operation in the pushed bytes
 	urgent    bool   // the machine waits for this page to be pushed
-	withheld  bool   // people are told the document, and the page on the branch stays as it is
+	withheld  bool   // people see the document, and the branch keeps its page
 }
 
-// New knows of nothing.
+// New makes a Branch without pages.
 func New() *Branch {
 	return &Branch{files: map[string][]byte{}, pages: map[inventory.MachineID]*page{}}
 }
 
-// Touch says that the pages of the whole fleet may read differently now.
-func (b *Branch) Touch() { b.stale = true }
+// MarkStale says that the fleet's pages may read differently now.
+func (b *Branch) MarkStale() { b.stale = true }
 
-// Document is a host's page; zero when it has none.
-func (b *Branch) Document(host inventory.MachineID) status.Document { return b.page(host).document }
+// HostDocument gives a host's document; zero when the host has no page.
+func (b *Branch) HostDocument(host inventory.MachineID) status.Document {
+	return b.copyPage(host).document
+}
 
-// Documents are the pages of all hosts, in any order.
-func (b *Branch) Documents() []status.Document {
+// HostDocuments gives the documents of all hosts, unordered.
+func (b *Branch) HostDocuments() []status.Document {
 	documents := make([]status.Document, 0, len(b.pages))
 	for _, p := range b.pages {
 		if p.version > 0 {
@@ -53,22 +57,24 @@ func (b *Branch) Documents() []status.Document {
 	return documents
 }
 
-// Write gives a host its page, which speaks of an open operation by its id, and reports whether it reads differently now.
-func (b *Branch) Write(host inventory.MachineID, document status.Document, operation string) bool {
-	p := b.open(host)
+// WritePage sets a host's document and the id of its open operation, and reports whether the page reads differently
+// now.
+func (b *Branch) WritePage(host inventory.MachineID, document status.Document, operation string) bool {
+	p := b.openPage(host)
 	p.operation, p.withheld = operation, false
-	return b.change(p, document)
+	return b.setDocument(p, document)
 }
 
-// Show has people told a document in place of a host's page, which is not written over: what is known of the host
-// cannot be read, and the page may be mended. It reports whether the document reads differently now.
-func (b *Branch) Show(host inventory.MachineID, document status.Document) bool {
-	p := b.open(host)
+// WithholdPage shows people a document and keeps the host's page on the branch: the host's record cannot be read, and
+// a person may mend the page. WithholdPage reports whether the document reads differently now.
+func (b *Branch) WithholdPage(host inventory.MachineID, document status.Document) bool {
+	p := b.openPage(host)
 	p.withheld = true
-	return b.change(p, document)
+	return b.setDocument(p, document)
 }
 
-func (b *Branch) change(p *page, document status.Document) bool {
+// setDocument sets a page's document and reports whether the page reads differently now.
+func (b *Branch) setDocument(p *page, document status.Document) bool {
 	if p.version > 0 && document.Says(p.document) {
 		return false
 	}
@@ -78,40 +84,40 @@ func (b *Branch) change(p *page, document status.Document) bool {
 	return true
 }
 
-// Pushed reports whether a host's page is on the branch as it reads now.
-func (b *Branch) Pushed(host inventory.MachineID) bool {
-	p := b.page(host)
+// IsPushed reports whether the branch has a host's page as the page reads now.
+func (b *Branch) IsPushed(host inventory.MachineID) bool {
+	p := b.copyPage(host)
 	return p.version > 0 && p.version == p.current
 }
 
-// Shows reports whether a host is on the branch with this operation, or with none.
-func (b *Branch) Shows(host inventory.MachineID, operation string) bool {
-	p := b.page(host)
+// ShowsOperation reports whether the branch shows a host with this operation, or with "" without an operation.
+func (b *Branch) ShowsOperation(host inventory.MachineID, operation string) bool {
+	p := b.copyPage(host)
 	return p.current > 0 && p.published == operation && b.Trouble == ""
 }
 
-// Urge says that a machine waits for its page to be pushed.
-func (b *Branch) Urge(host inventory.MachineID) {
-	b.open(host).urgent = true
+// RequestPush says that a machine waits for the push of its page.
+func (b *Branch) RequestPush(host inventory.MachineID) {
+	b.openPage(host).urgent = true
 }
 
-// Pending reports whether there may be something to push, and whether a machine waits for it.
-func (b *Branch) Pending() (waiting, urgent bool) {
+// PendingPush reports whether there may be pages to push, and whether a machine waits for the push.
+func (b *Branch) PendingPush() (waiting, urgent bool) {
 	waiting = b.stale
 	for _, p := range b.pages {
-		waiting = waiting || p.ready()
-		urgent = urgent || p.urgent && p.ready()
+		waiting = waiting || p.isDue()
+		urgent = urgent || p.urgent && p.isDue()
 	}
 	return waiting, urgent
 }
 
-// ready reports whether a page is to be pushed.
-func (p *page) ready() bool {
+// isDue reports whether a page may have to be pushed.
+func (p *page) isDue() bool {
 	return p.version > 0 && !p.withheld && (p.urgent || p.version != p.current)
 }
 
-// open gives a host's page to write on.
-func (b *Branch) open(host inventory.MachineID) *page {
+// openPage gives a host's page for writing.
+func (b *Branch) openPage(host inventory.MachineID) *page {
 	p := b.pages[host]
 	if p == nil {
 		p = &page{}
@@ -120,15 +126,15 @@ func (b *Branch) open(host inventory.MachineID) *page {
 	return p
 }
 
-// page is a copy of a host's page.
-func (b *Branch) page(host inventory.MachineID) page {
+// copyPage copies a host's page.
+func (b *Branch) copyPage(host inventory.MachineID) page {
 	if p := b.pages[host]; p != nil {
 		return *p
 	}
 	return page{}
 }
 
-// Change is what one push carries.
+// Change is the content of one push.
 type Change struct {
 	Files map[string][]byte // by path; nil deletes
 
@@ -137,11 +143,12 @@ type Change struct {
 	files map[string][]byte
 }
 
-// Change gathers every page that may not be on the branch; fleet encodes those of the whole fleet.
-func (b *Branch) Change(fleet func() map[string][]byte) *Change {
-	c := &Change{Files: map[string][]byte{}, pages: map[inventory.MachineID]page{}, fleet: fleet, files: maps.Clone(b.files)}
+// GatherChange gathers every page that the branch may lack; fleet encodes the fleet's pages.
+func (b *Branch) GatherChange(fleet func() map[string][]byte) *Change {
+	c := &Change{Files: map[string][]byte{}, pages: map[inventory.MachineID]page{}, fleet: fleet,
+		files: maps.Clone(b.files)}
 	for id, p := range b.pages {
-		if p.ready() {
+		if p.isDue() {
 			c.pages[id] = *p
 		}
 	}
@@ -149,8 +156,9 @@ func (b *Branch) Change(fleet func() map[string][]byte) *Change {
 	return c
 }
 
-// Encode completes the files with those whose bytes are not the ones on the branch. It is slow, and safe for concurrent use.
-func (c *Change) Encode() {
+// EncodeFiles encodes the gathered pages into Files, except bytes that the branch has already. Slow, and safe for
+// concurrent use.
+func (c *Change) EncodeFiles() {
 	for path, content := range c.fleet() {
 		if !bytes.Equal(content, c.files[path]) {
 			c.Files[path] = content
@@ -166,8 +174,8 @@ func (c *Change) Encode() {
 	}
 }
 
-// Hosts are the hosts whose pages a change carries, with what they say.
-func (c *Change) Hosts() map[inventory.MachineID]status.Document {
+// HostDocuments gives the documents of a change by host.
+func (c *Change) HostDocuments() map[inventory.MachineID]status.Document {
 	hosts := make(map[inventory.MachineID]status.Document, len(c.pages))
 	for id, p := range c.pages {
 		hosts[id] = p.document
@@ -175,8 +183,8 @@ func (c *Change) Hosts() map[inventory.MachineID]status.Document {
 	return hosts
 }
 
-// Settle notes what is on the branch after a push and gives the hosts that waited for it.
-func (b *Branch) Settle(c *Change) (waiting []inventory.MachineID) {
+// SettleChange records the pushed pages and returns the hosts that waited for the push.
+func (b *Branch) SettleChange(c *Change) (waiting []inventory.MachineID) {
 	for path, content := range c.Files {
 		if !status.IsHost(path) {
 			b.files[path] = content
@@ -193,25 +201,25 @@ func (b *Branch) Settle(c *Change) (waiting []inventory.MachineID) {
 	return waiting
 }
 
-// Recall notes a host's page as it is on the branch.
-func (b *Branch) Recall(host inventory.MachineID, document status.Document, content []byte) {
-	p, operation := b.open(host), document.Record().OperationID()
+// RestorePage records a host's page as read from the branch.
+func (b *Branch) RestorePage(host inventory.MachineID, document status.Document, content []byte) {
+	p, operation := b.openPage(host), document.Record().OperationID()
 	p.document, p.version, p.operation = document, 1, operation
 	p.pushed, p.current, p.published = content, 1, operation
 }
 
-// RecallFile notes a page of the whole fleet as it is on the branch.
-func (b *Branch) RecallFile(path string, content []byte) { b.files[path] = content }
+// RestoreFile records a page of the fleet as read from the branch.
+func (b *Branch) RestoreFile(path string, content []byte) { b.files[path] = content }
 
-// Has reports whether a page is what is believed to be on the branch for a host.
-func (b *Branch) Has(host inventory.MachineID, page []byte) bool {
-	p := b.page(host)
+// HasPage reports whether the last known page of a host on the branch has these bytes.
+func (b *Branch) HasPage(host inventory.MachineID, page []byte) bool {
+	p := b.copyPage(host)
 	return p.current > 0 && bytes.Equal(p.pushed, page)
 }
 
-// Compare holds what is believed to be on the branch against the pages that are there, by path, and has everything written again that is not as it should
-// be. Pages that nobody here wrote stay. It gives how many differ.
-func (b *Branch) Compare(there map[string][]byte) (differ int) {
+// CompareTip compares the last known pages with the files of the branch's tip, and has every differing page written
+// again. Files that ingot never wrote stay. CompareTip returns the number of differing pages.
+func (b *Branch) CompareTip(there map[string][]byte) (differ int) {
 	for id, p := range b.pages {
 		if p.current > 0 && !bytes.Equal(there[status.Path(id)], p.pushed) {
 			p.pushed, p.current, p.published = nil, 0, ""

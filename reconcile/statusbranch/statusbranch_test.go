@@ -17,9 +17,9 @@ func noFleet() map[string][]byte { return nil }
 
 // push carries everything that is due, and gives the paths that it wrote.
 func push(b *statusbranch.Branch) (paths []string) {
-	c := b.Change(noFleet)
-	c.Encode()
-	b.Settle(c)
+	c := b.GatherChange(noFleet)
+	c.EncodeFiles()
+	b.SettleChange(c)
 	for file := range c.Files {
 		paths = append(paths, file)
 	}
@@ -37,13 +37,13 @@ func want(t *testing.T, what string, got []string, want ...string) {
 func TestAPageIsPushedWhenItDiffers(t *testing.T) {
 	t.Parallel()
 	b := statusbranch.New()
-	b.Write("a", document("a"), "")
+	b.WritePage("a", document("a"), "")
 	want(t, "a new page", push(b), status.Path("a"))
-	if b.Write("a", document("a"), "") || len(push(b)) > 0 {
+	if b.WritePage("a", document("a"), "") || len(push(b)) > 0 {
 		t.Error("the same page is pushed again")
 	}
-	b.Write("a", document("www"), "")
-	if waiting, _ := b.Pending(); !waiting || b.Pushed("a") {
+	b.WritePage("a", document("www"), "")
+	if waiting, _ := b.PendingPush(); !waiting || b.IsPushed("a") {
 		t.Error("a host that is called otherwise has nothing to push")
 	}
 	want(t, "under another name", push(b), status.Path("a"))
@@ -62,9 +62,9 @@ func TestCompare(t *testing.T) {
 		"with another's too": {map[string][]byte{status.Path("a"): document("a").Encode(), status.Path("b"): []byte("{}")}, 0},
 	} {
 		b := statusbranch.New()
-		b.Write("a", document("a"), "")
+		b.WritePage("a", document("a"), "")
 		push(b)
-		if differ := b.Compare(test.there); differ != test.differ || len(push(b)) != test.differ {
+		if differ := b.CompareTip(test.there); differ != test.differ || len(push(b)) != test.differ {
 			t.Errorf("%s: Compare = %d, want %d, and as many pushed", name, differ, test.differ)
 		}
 	}

@@ -52,8 +52,8 @@ type Watcher struct {
 // Changed has a token when there may be ids to take.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
-// Take gives the ids since the last Take, sorted.
-func (w *Watcher) Take() []inventory.MachineID {
+// TakeIDs gives the ids since the last TakeIDs, sorted.
+func (w *Watcher) TakeIDs() []inventory.MachineID {
 	w.notifier.mu.Lock()
 	defer w.notifier.mu.Unlock()
 	ids := slices.Sorted(maps.Keys(w.ids))

@@ -22,7 +22,7 @@ func TestASlowWatcherLosesNothing(t *testing.T) {
 		n.Notify(name)
 	}
 	<-w.Changed()
-	if got := w.Take(); !slices.Equal(got, want) {
+	if got := w.TakeIDs(); !slices.Equal(got, want) {
 		t.Errorf("Take gave %d names, want %d", len(got), len(want))
 	}
 	select {
@@ -33,11 +33,11 @@ func TestASlowWatcherLosesNothing(t *testing.T) {
 	w.Stop()
 	w.Stop()
 	n.Notify("after")
-	if got := w.Take(); len(got) > 0 {
+	if got := w.TakeIDs(); len(got) > 0 {
 		t.Errorf("notified after Stop: %v", got)
 	}
 	<-other.Changed()
-	if got := other.Take(); len(got) != len(want)+1 {
+	if got := other.TakeIDs(); len(got) != len(want)+1 {
 		t.Errorf("the other watcher has %d names, want %d", len(got), len(want)+1)
 	}
 }

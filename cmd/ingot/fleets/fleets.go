@@ -204,8 +204,8 @@ func (k Known) ReadPages(hosts ...inventory.MachineID) {
 
 // ReadForReview reads the records that the review of a change needs; pages of unrelated hosts are not read.
 func (k Known) ReadForReview(base, head inventory.Fleet) review.Known {
-	k.ReadPages(review.Concerns(base, head)...)
-	claims := review.Claims(base, head, k.Records)
+	k.ReadPages(review.ConcernedHosts(base, head)...)
+	claims := review.DeclaredClaims(base, head, k.Records)
 	for id, file := range k.pages {
 		if _, named := head.Hosts[id]; !named || k.mentionsAny(file, claims) {
 			k.ReadPages(id)

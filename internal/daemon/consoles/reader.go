@@ -190,7 +190,7 @@ func (c *Reader) Run(ctx context.Context, loop *reconcile.Loop) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changes.Changed():
-			for _, id := range changes.Take() {
+			for _, id := range changes.TakeIDs() {
 				if h, known := loop.ViewHost(id); known {
 					c.recordHost(h, time.Now())
 				}

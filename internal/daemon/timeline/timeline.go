@@ -166,7 +166,7 @@ func (s *Recorder) FollowHosts(ctx context.Context, loop *reconcile.Loop, jobs *
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changes.Changed():
-			for _, id := range changes.Take() {
+			for _, id := range changes.TakeIDs() {
 				if h, known := loop.ViewHost(id); known {
 					s.recordStep(h, time.Now())
 				}

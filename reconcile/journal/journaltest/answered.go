@@ -13,8 +13,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/journal"
 )
 
-// absent: what is not there is no error, and its revision is 0.
-func absent(t *testing.T, s Subject) {
+// testAbsent: a missing record is no error, and has revision 0.
+func testAbsent(t *testing.T, s Subject) {
 	s.wantNone(t, "a")
 	if entries, err := s.Journal.List(t.Context()); err != nil || len(entries) > 0 {
 		t.Errorf("List = %v, %v, want none", entries, err)
@@ -24,37 +24,37 @@ func absent(t *testing.T, s Subject) {
 	}
 }
 
-// swap: a write with another revision than the record's is a conflict, and changes nothing.
-func swap(t *testing.T, s Subject) {
-	s.refused(t, at("a", 9), 7, journal.ErrConflict)
+// testSwap: a write with a wrong revision is a conflict, and changes nothing.
+func testSwap(t *testing.T, s Subject) {
+	s.wantRefused(t, newRecord("a", 9), 7, journal.ErrConflict)
 	s.wantNone(t, "a")
-	first := s.put(t, at("a", 1), 0)
-	s.put(t, at("b", 1), 0)
-	if got := s.want(t, at("a", 1)); got != first {
+	first := s.putRecord(t, newRecord("a", 1), 0)
+	s.putRecord(t, newRecord("b", 1), 0)
+	if got := s.wantRecord(t, newRecord("a", 1)); got != first {
 		t.Errorf("a is at revision %d since b was written, want %d", got, first)
 	}
-	s.refused(t, at("a", 9), 0, journal.ErrConflict)
-	s.refused(t, at("a", 9), first+1, journal.ErrConflict)
-	second := s.put(t, at("a", 2), first)
-	s.refused(t, at("a", 9), first, journal.ErrConflict)
-	if got := s.want(t, at("a", 2)); got != second {
+	s.wantRefused(t, newRecord("a", 9), 0, journal.ErrConflict)
+	s.wantRefused(t, newRecord("a", 9), first+1, journal.ErrConflict)
+	second := s.putRecord(t, newRecord("a", 2), first)
+	s.wantRefused(t, newRecord("a", 9), first, journal.ErrConflict)
+	if got := s.wantRecord(t, newRecord("a", 2)); got != second {
 		t.Errorf("a is at revision %d, want %d", got, second)
 	}
-	third := s.put(t, at("a", 2), second) // the same again is a write
-	s.refused(t, at("a", 9), second, journal.ErrConflict)
-	if got := s.want(t, at("a", 2)); got != third {
+	third := s.putRecord(t, newRecord("a", 2), second) // the same again is a write
+	s.wantRefused(t, newRecord("a", 9), second, journal.ErrConflict)
+	if got := s.wantRecord(t, newRecord("a", 2)); got != third {
 		t.Errorf("a is at revision %d, want %d", got, third)
 	}
 }
 
-// list: every record once, by id, with the revision that Get gives.
-func list(t *testing.T, s Subject) {
+// testList: List gives every record once, by id, with the revision of Get.
+func testList(t *testing.T, s Subject) {
 	ids := []inventory.MachineID{"m", "b", "m-2", "a", "m2", "z", "10", "9"}
 	revisions := map[inventory.MachineID]int64{}
 	for i, id := range ids {
-		revisions[id] = s.put(t, at(id, inventory.Epoch(i)), 0)
+		revisions[id] = s.putRecord(t, newRecord(id, inventory.Epoch(i)), 0)
 	}
-	revisions["b"] = s.put(t, at("b", 1), revisions["b"])
+	revisions["b"] = s.putRecord(t, newRecord("b", 1), revisions["b"])
 	if err := s.Journal.Accept(t.Context(), journal.Accepted{Commit: "1"}); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func list(t *testing.T, s Subject) {
 	var got []inventory.MachineID
 	for _, e := range entries {
 		got = append(got, e.Record.ID)
-		want := at(e.Record.ID, inventory.Epoch(slices.Index(ids, e.Record.ID)))
+		want := newRecord(e.Record.ID, inventory.Epoch(slices.Index(ids, e.Record.ID)))
 		if e.Record.Unreadable != "" || e.Revision != revisions[e.Record.ID] || !journal.Same(e.Record, want) {
 			t.Errorf("List has %+v, want %+v at %d", e, want, revisions[e.Record.ID])
 		}
@@ -76,8 +76,8 @@ func list(t *testing.T, s Subject) {
 	}
 }
 
-// value: what was given and what was read can be changed without changing what is there. A time is an instant.
-func value(t *testing.T, s Subject) {
+// testValue: a record is a value; changes of a written or read record change no stored record. A time is an instant.
+func testValue(t *testing.T, s Subject) {
 	full := func() inventory.Record {
 		now := time.Date(2026, 11, 23, 12, 0, 0, 5, time.FixedZone("", 3600))
 		return inventory.Record{
@@ -91,7 +91,8 @@ func value(t *testing.T, s Subject) {
 				Steps: []inventory.StepState{
 					{Name: "install", State: inventory.StepWorking, Needs: inventory.NeedsAgent, Attempt: 1},
 				},
-				Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank, Disk: inventory.DiskID{WWN: "5000"}}},
+				Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank,
+					Disk: inventory.DiskID{WWN: "5000"}}},
 				Parts: map[string]string{"image": "ab"}, Started: now,
 			},
 			Boot: &inventory.Boot{
@@ -107,9 +108,9 @@ func value(t *testing.T, s Subject) {
 		r.Boot.Stage, r.Facts.NICs[0].MAC = inventory.Preparing, "x"
 	}
 	given := full()
-	s.put(t, given, 0)
+	s.putRecord(t, given, 0)
 	change(given)
-	s.want(t, full())
+	s.wantRecord(t, full())
 	got, _, err := s.Journal.Get(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
@@ -118,25 +119,25 @@ func value(t *testing.T, s Subject) {
 		t.Errorf("a time is %v, was %v", got.Boot.Opened, full().Boot.Opened)
 	}
 	change(got)
-	s.want(t, full())
+	s.wantRecord(t, full())
 	entries, err := s.Journal.List(t.Context())
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("List = %v, %v", entries, err)
 	}
 	change(entries[0].Record)
-	s.want(t, full())
+	s.wantRecord(t, full())
 }
 
-// paths: an id is nothing but a name.
-func paths(t *testing.T, s Subject) {
+// testPaths: an id is only a name, whatever its characters.
+func testPaths(t *testing.T, s Subject) {
 	ids := []inventory.MachineID{"a", "a/", "a/b", "/a", "a//b", "../a", ".", "records/a", "accepted",
 		"a\x00", "ü %2f"}
 	for i, id := range ids {
 		s.wantNone(t, id)
-		s.put(t, at(id, inventory.Epoch(i)), 0)
+		s.putRecord(t, newRecord(id, inventory.Epoch(i)), 0)
 	}
 	for i, id := range ids {
-		s.want(t, at(id, inventory.Epoch(i)))
+		s.wantRecord(t, newRecord(id, inventory.Epoch(i)))
 	}
 	if entries, err := s.Journal.List(t.Context()); err != nil || len(entries) != len(ids) {
 		t.Errorf("List = %d records, %v, want %d", len(entries), err, len(ids))
@@ -146,8 +147,8 @@ func paths(t *testing.T, s Subject) {
 	}
 }
 
-// largest: a record of journal.MaxValue bytes is written and listed beside others of that size; one more is refused.
-func largest(t *testing.T, s Subject) {
+// testLargest: a record of journal.MaxValue bytes is written and listed; one byte more is refused.
+func testLargest(t *testing.T, s Subject) {
 	sized := func(id inventory.MachineID, size int) inventory.Record {
 		empty, err := journal.Encode(inventory.Record{ID: id, Facts: &inventory.Facts{Errors: []string{""}}})
 		if err != nil {
@@ -163,19 +164,19 @@ func largest(t *testing.T, s Subject) {
 	s.wantNone(t, "a")
 	for _, id := range []inventory.MachineID{"a", "b", "c"} {
 		record := sized(id, journal.MaxValue)
-		revision := s.put(t, record, 0)
-		s.want(t, record)
+		revision := s.putRecord(t, record, 0)
+		s.wantRecord(t, record)
 		if _, err := s.Journal.Put(t.Context(), sized(id, journal.MaxValue+1), revision); err == nil {
 			t.Errorf("a record grew over the largest size")
 		}
-		s.want(t, record)
+		s.wantRecord(t, record)
 	}
 	if entries, err := s.Journal.List(t.Context()); err != nil || len(entries) != 3 {
 		t.Errorf("List = %d records, %v, want 3", len(entries), err)
 	}
 }
 
-func nameless(t *testing.T, s Subject) {
+func testNameless(t *testing.T, s Subject) {
 	if _, err := s.Journal.Put(t.Context(), inventory.Record{Epoch: 1}, 0); err == nil {
 		t.Error("Put of a record that names no machine succeeds")
 	}
@@ -184,8 +185,8 @@ func nameless(t *testing.T, s Subject) {
 	}
 }
 
-// accepted: the last accepted commit is kept.
-func accepted(t *testing.T, s Subject) {
+// testAccepted: the journal keeps the last accepted commit.
+func testAccepted(t *testing.T, s Subject) {
 	when := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for _, commit := range []string{"1", "2", "2", "1"} {
 		want := journal.Accepted{Commit: commit, At: when}
@@ -200,20 +201,20 @@ func accepted(t *testing.T, s Subject) {
 	s.wantNone(t, "accepted")
 }
 
-// another: whoever is not the owner any more writes nothing, and learns that rather than that there is a conflict.
-func another(t *testing.T, s Subject) {
-	revision := s.put(t, at("a", 1), 0)
+// testAnotherOwner: a daemon without ownership writes nothing and gets ErrNotOwner before ErrConflict.
+func testAnotherOwner(t *testing.T, s Subject) {
+	revision := s.putRecord(t, newRecord("a", 1), 0)
 	if err := s.Journal.Accept(t.Context(), journal.Accepted{Commit: "1"}); err != nil {
 		t.Fatal(err)
 	}
 	s.TakeOver(t)
-	s.refused(t, at("a", 9), revision, journal.ErrNotOwner)
-	s.refused(t, at("a", 9), revision+1, journal.ErrNotOwner)
-	s.refused(t, at("b", 9), 0, journal.ErrNotOwner)
+	s.wantRefused(t, newRecord("a", 9), revision, journal.ErrNotOwner)
+	s.wantRefused(t, newRecord("a", 9), revision+1, journal.ErrNotOwner)
+	s.wantRefused(t, newRecord("b", 9), 0, journal.ErrNotOwner)
 	if err := s.Journal.Accept(t.Context(), journal.Accepted{Commit: "2"}); !errors.Is(err, journal.ErrNotOwner) {
 		t.Errorf("Accept = %v, want ErrNotOwner", err)
 	}
-	if got := s.want(t, at("a", 1)); got != revision {
+	if got := s.wantRecord(t, newRecord("a", 1)); got != revision {
 		t.Errorf("a is at revision %d, want %d", got, revision)
 	}
 	s.wantNone(t, "b")
@@ -222,14 +223,14 @@ func another(t *testing.T, s Subject) {
 	}
 }
 
-// over: a call whose context has ended does nothing.
-func over(t *testing.T, s Subject) {
-	revision := s.put(t, at("a", 1), 0)
+// testEndedCall: a call with an ended context does nothing.
+func testEndedCall(t *testing.T, s Subject) {
+	revision := s.putRecord(t, newRecord("a", 1), 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, list := s.Journal.List(ctx)
 	_, _, get := s.Journal.Get(ctx, "a")
-	_, put := s.Journal.Put(ctx, at("a", 9), revision)
+	_, put := s.Journal.Put(ctx, newRecord("a", 9), revision)
 	_, read := s.Journal.Accepted(ctx)
 	accept := s.Journal.Accept(ctx, journal.Accepted{Commit: "9"})
 	for what, err := range map[string]error{"List": list, "Get": get, "Put": put, "Accepted": read, "Accept": accept} {
@@ -237,7 +238,7 @@ func over(t *testing.T, s Subject) {
 			t.Errorf("%s = %v, want the context's error", what, err)
 		}
 	}
-	if got := s.want(t, at("a", 1)); got != revision {
+	if got := s.wantRecord(t, newRecord("a", 1)); got != revision {
 		t.Errorf("a is at revision %d, want %d", got, revision)
 	}
 	if got, err := s.Journal.Accepted(t.Context()); err != nil || got.Commit != "" {

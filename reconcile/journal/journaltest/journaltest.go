@@ -1,8 +1,6 @@
-// Package journaltest is what every journal of the loop must do, as a test: the adapter on etcd and the fake of the
-// loop's own tests pass the same suite. Call Run from a test, with a function that opens a journal of the kind in
-// question. Writes makes a journal fail as a network does; tests of the loop use it too.
-//
-// Only tests import this package.
+// Package journaltest is the test suite of the loop's journals: the adapter on etcd and the fake of the loop's tests
+// pass the same suite. Call Run from a test with a function that opens a journal. Writes lets writes fail as a network
+// does; tests of the loop use Writes too. Only tests import this package.
 package journaltest
 
 import (
@@ -26,40 +24,40 @@ type Journal interface {
 // Subject is an open and empty journal whose only writer is the daemon that opened it.
 type Subject struct {
 	Journal Journal
-	// Writes is what the writes of records and of the accepted commit go through.
+	// Writes decides the fate of every write of records and of the accepted commit.
 	Writes *Writes
 	// WriteRaw stores a value past every check. The key is "accepted", or "records/" and an id.
 	WriteRaw func(t *testing.T, key, value string)
-	// TakeOver has another daemon own the journal, for ever.
+	// TakeOver gives the journal to a second daemon for ever.
 	TakeOver func(t *testing.T)
 }
 
-// Run runs the suite. Each case opens a journal of its own.
+// Run runs the suite. Each case opens a fresh journal.
 func Run(t *testing.T, open func(t *testing.T) Subject) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, Subject){
-		"what is not there":            absent,
-		"compare and swap":             swap,
-		"a list is what was put":       list,
-		"a record is a value":          value,
-		"ids that look like paths":     paths,
-		"records of the largest size":  largest,
-		"records that name no machine": nameless,
-		"unreadable records":           unreadable,
-		"newer records":                newer,
-		"members that are not known":   unknown,
-		"the accepted commit":          accepted,
-		"unreadable accepted commits":  unreadableCommits,
-		"another owner":                another,
-		"a call that is over":          over,
-		"a write that never arrives":   lost,
-		"a write without an answer":    unanswered,
-		"a conflict without an answer": unansweredConflict,
-		"a late write":                 late,
-		"a late write that lost":       lateLoser,
-		"late writes in their order":   lateOnes,
-		"a late write of the past":     lateOfThePast,
-		"late accepted commits":        lateCommits,
+		"what is not there":            testAbsent,
+		"compare and swap":             testSwap,
+		"a list is what was put":       testList,
+		"a record is a value":          testValue,
+		"ids that look like paths":     testPaths,
+		"records of the largest size":  testLargest,
+		"records that name no machine": testNameless,
+		"unreadable records":           testUnreadable,
+		"newer records":                testNewer,
+		"members that are not known":   testUnknown,
+		"the accepted commit":          testAccepted,
+		"unreadable accepted commits":  testUnreadableCommits,
+		"another owner":                testAnotherOwner,
+		"a call that is over":          testEndedCall,
+		"a write that never arrives":   testLost,
+		"a write without an answer":    testUnanswered,
+		"a conflict without an answer": testUnansweredConflict,
+		"a late write":                 testLate,
+		"a late write that lost":       testLateLoser,
+		"late writes in their order":   testLateOrder,
+		"a late write of the past":     testLateAfterOwner,
+		"late accepted commits":        testLateCommits,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,8 +66,8 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 	}
 }
 
-// want asserts which record is there and gives its revision.
-func (s Subject) want(t *testing.T, want inventory.Record) int64 {
+// wantRecord asserts the stored record and gives its revision.
+func (s Subject) wantRecord(t *testing.T, want inventory.Record) int64 {
 	t.Helper()
 	got, revision, err := s.Journal.Get(t.Context(), want.ID)
 	if err != nil || !journal.Same(got, want) {
@@ -78,10 +76,10 @@ func (s Subject) want(t *testing.T, want inventory.Record) int64 {
 	return revision
 }
 
-// wantNone asserts that there is no record.
+// wantNone asserts that the journal has no record.
 func (s Subject) wantNone(t *testing.T, id inventory.MachineID) {
 	t.Helper()
-	if revision := s.want(t, inventory.Record{ID: id}); revision != 0 {
+	if revision := s.wantRecord(t, inventory.Record{ID: id}); revision != 0 {
 		t.Fatalf("Get(%q) gives revision %d, want 0", id, revision)
 	}
 	entries, err := s.Journal.List(t.Context())
@@ -95,8 +93,8 @@ func (s Subject) wantNone(t *testing.T, id inventory.MachineID) {
 	}
 }
 
-// put writes a record and gives its new revision.
-func (s Subject) put(t *testing.T, record inventory.Record, revision int64) int64 {
+// putRecord writes a record and gives the new revision.
+func (s Subject) putRecord(t *testing.T, record inventory.Record, revision int64) int64 {
 	t.Helper()
 	written, err := s.Journal.Put(t.Context(), record, revision)
 	if err != nil || written <= revision {
@@ -105,20 +103,20 @@ func (s Subject) put(t *testing.T, record inventory.Record, revision int64) int6
 	return written
 }
 
-// refused asserts that a record is not written, for the reason given.
-func (s Subject) refused(t *testing.T, record inventory.Record, revision int64, why error) {
+// wantRefused asserts that a write is refused with an error.
+func (s Subject) wantRefused(t *testing.T, record inventory.Record, revision int64, why error) {
 	t.Helper()
 	if _, err := s.Journal.Put(t.Context(), record, revision); !errors.Is(err, why) {
 		t.Fatalf("Put(%q) at %d = %v, want %v", record.ID, revision, err, why)
 	}
 }
 
-// fails has a write meet a fate. Its error must leave open whether it was done.
-func (s Subject) fails(t *testing.T, fate Fate, write func(ctx context.Context) error) {
+// failWrite lets a write meet a fate. The write's error must leave open whether the journal was changed.
+func (s Subject) failWrite(t *testing.T, fate Fate, write func(ctx context.Context) error) {
 	t.Helper()
 	ctx, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
-	decided, ended := s.Writes.Next(fate), make(chan error, 1)
+	decided, ended := s.Writes.SetFates(fate), make(chan error, 1)
 	go func() { ended <- write(ctx) }()
 	select {
 	case <-decided:
@@ -131,16 +129,16 @@ func (s Subject) fails(t *testing.T, fate Fate, write func(ctx context.Context) 
 	}
 }
 
-// failsPut is fails for a record.
-func (s Subject) failsPut(t *testing.T, fate Fate, record inventory.Record, revision int64) {
+// failPut is failWrite for a record.
+func (s Subject) failPut(t *testing.T, fate Fate, record inventory.Record, revision int64) {
 	t.Helper()
-	s.fails(t, fate, func(ctx context.Context) error {
+	s.failWrite(t, fate, func(ctx context.Context) error {
 		_, err := s.Journal.Put(ctx, record, revision)
 		return err
 	})
 }
 
-// at is a record of a machine at an epoch.
-func at(id inventory.MachineID, epoch inventory.Epoch) inventory.Record {
+// newRecord makes a record of a machine at an epoch.
+func newRecord(id inventory.MachineID, epoch inventory.Epoch) inventory.Record {
 	return inventory.Record{ID: id, Epoch: epoch}
 }

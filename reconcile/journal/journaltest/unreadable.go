@@ -10,8 +10,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/journal"
 )
 
-// unreadable: a record that cannot be read is its machine's trouble alone, and never a new machine's.
-func unreadable(t *testing.T, s Subject) {
+// testUnreadable: an unreadable record concerns only its machine, and never looks like a new machine.
+func testUnreadable(t *testing.T, s Subject) {
 	values := map[inventory.MachineID]string{
 		"a1": "x",
 		"a2": "",
@@ -21,7 +21,7 @@ func unreadable(t *testing.T, s Subject) {
 		"a6": `{"version":1,"record":{"host":"a6","epoch":1}}{}`,
 		"a7": `{"version":1,"record":{"host":"a7","epoch":-1}}`,
 	}
-	s.put(t, at("b", 1), 0)
+	s.putRecord(t, newRecord("b", 1), 0)
 	for id, value := range values {
 		s.WriteRaw(t, "records/"+string(id), value)
 		s.wantUnreadable(t, id, "restore the state directory")
@@ -29,11 +29,11 @@ func unreadable(t *testing.T, s Subject) {
 	if entries, err := s.Journal.List(t.Context()); err != nil || len(entries) != len(values)+1 {
 		t.Errorf("List = %+v, %v, want %d", entries, err, len(values)+1)
 	}
-	s.want(t, at("b", 1))
+	s.wantRecord(t, newRecord("b", 1))
 }
 
-// newer: a record that only a newer ingot may read, or can decide about, says so.
-func newer(t *testing.T, s Subject) {
+// testNewer: a record for a newer ingot says so.
+func testNewer(t *testing.T, s Subject) {
 	const advice = "install the ingot that wrote it, or a newer one"
 	s.WriteRaw(t, "records/a", `{"version":1,"minReader":99,"record":{"host":"a","epoch":1}}`)
 	if said := s.wantUnreadable(t, "a", advice); !strings.Contains(said, format.ErrNewer.Error()) {
@@ -44,8 +44,8 @@ func newer(t *testing.T, s Subject) {
 	s.wantUnreadable(t, "b", advice)
 }
 
-// wantUnreadable asserts that Get and List say the same of a record, with what to do, and that nobody writes the
-// record as the record of a new machine.
+// wantUnreadable asserts that Get and List give the same error with advice, and that the record is not written over as
+// a new machine's record.
 func (s Subject) wantUnreadable(t *testing.T, id inventory.MachineID, advice string) string {
 	t.Helper()
 	record, revision, err := s.Journal.Get(t.Context(), id)
@@ -70,12 +70,12 @@ func (s Subject) wantUnreadable(t *testing.T, id inventory.MachineID, advice str
 	if !found {
 		t.Errorf("List = %+v, want an entry of %s", entries, id)
 	}
-	s.refused(t, at(id, 9), 0, journal.ErrConflict)
+	s.wantRefused(t, newRecord(id, 9), 0, journal.ErrConflict)
 	return said
 }
 
-// unknown: members that a newer ingot wrote, and that a reader need not know, are given and written back.
-func unknown(t *testing.T, s Subject) {
+// testUnknown: a newer ingot's members are read and written back.
+func testUnknown(t *testing.T, s Subject) {
 	s.WriteRaw(t, "records/a", `{"version":1,"record":{"host":"a","epoch":1,"shard":7,"boot":`+
 		`{"id":"b","target":"disk","epoch":1,"stage":"Running","attempt":1,`+
 		`"opened":"2026-11-23T12:00:00Z","cursor":3}}}`)
@@ -84,8 +84,8 @@ func unknown(t *testing.T, s Subject) {
 		t.Fatalf("Get = %+v, %v", record, err)
 	}
 	record.Epoch = 2
-	s.put(t, record, revision)
-	s.want(t, record)
+	s.putRecord(t, record, revision)
+	s.wantRecord(t, record)
 
 	s.WriteRaw(t, "accepted", `{"commit":"1","at":"2026-11-23T12:00:00Z","life":7}`)
 	if err := s.Journal.Accept(t.Context(), journal.Accepted{Commit: "2"}); err != nil {
@@ -96,8 +96,8 @@ func unknown(t *testing.T, s Subject) {
 	}
 }
 
-// unreadableCommits: an accepted commit that cannot be read is an error, and is not written over.
-func unreadableCommits(t *testing.T, s Subject) {
+// testUnreadableCommits: an unreadable accepted commit is an error, and is not written over.
+func testUnreadableCommits(t *testing.T, s Subject) {
 	for value, isNewer := range map[string]bool{
 		"x": false, "": false, `{}`: false, `{"commit":"1","minReader":99}`: true,
 	} {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Fate is what becomes of one write between the daemon and the journal. But for Answered, the daemon gets no answer:
-// the daemon's call ends when the call's context does.
+// Fate is the course of one write between daemon and journal. Except for Answered the daemon gets no answer: the call
+// ends with its context.
 type Fate string
 
 // Fates.
@@ -17,52 +17,52 @@ const (
 	Late       Fate = "arrives later, its answer is lost"
 )
 
-// Writes is the way of writes from a daemon to its journal. Whoever opens a journal for the suite has its writes go
-// through Send. The zero value answers every write.
+// Writes is the network between a daemon and its journal. The opener of a journal sends every write through Send. The
+// zero value answers every write.
 type Writes struct {
-	// Hold is given each late write, as a function that has the write arrive. Default: Arrive has it arrive.
+	// Hold takes each late write as a function that delivers the write. Default: Arrive delivers late writes.
 	Hold func(arrive func())
 
 	mu    sync.Mutex
-	next  []fated
+	next  []pendingFate
 	late  []func()
-	taken int // writes that Send was given
+	taken int // number of writes through Send
 }
 
-// fated is the fate of a write that was not sent yet.
-type fated struct {
+// pendingFate is the fate of a coming write.
+type pendingFate struct {
 	fate    Fate
-	decided chan struct{} // closed when nothing more becomes of the write before Arrive
+	decided chan struct{} // closed when the write has met its fate, except for Arrive
 }
 
-// Next says what becomes of the next writes; writes after them are answered. The channel is closed when the last one of
-// them has met its fate, before the caller of that write gives up.
-func (w *Writes) Next(fates ...Fate) <-chan struct{} {
+// SetFates sets the fates of the next writes; later writes are answered. The channel is closed when the last of these
+// writes has met its fate, before its caller gives up.
+func (w *Writes) SetFates(fates ...Fate) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var last chan struct{}
 	for _, fate := range fates {
 		last = make(chan struct{})
-		w.next = append(w.next, fated{fate, last})
+		w.next = append(w.next, pendingFate{fate, last})
 	}
 	return last
 }
 
-// Heal has every write from now on answered. Late writes stay on their way.
+// Heal answers every later write. Late writes stay on their way.
 func (w *Writes) Heal() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.next = nil
 }
 
-// Sent is how many writes were sent.
-func (w *Writes) Sent() int {
+// CountSent counts the writes through Send.
+func (w *Writes) CountSent() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.taken
 }
 
-// Arrive has the late writes arrive in the order in which they were sent, and returns when they are done.
+// Arrive delivers the late writes in their order, and returns after the last.
 func (w *Writes) Arrive() {
 	w.mu.Lock()
 	late := w.late
@@ -73,10 +73,10 @@ func (w *Writes) Arrive() {
 	}
 }
 
-// Send has a write meet its fate. Send may be called on either side of a network: before the request leaves, or when
-// the request reached the server.
+// Send lets a write meet its fate. Call Send on either side of the network: before the request leaves, or at the
+// server.
 func Send[A any](ctx context.Context, w *Writes, write func(context.Context) (A, error)) (answer A, err error) {
-	is := w.take()
+	is := w.takeFate()
 	if is.fate == Answered {
 		return write(ctx)
 	}
@@ -85,26 +85,26 @@ func Send[A any](ctx context.Context, w *Writes, write func(context.Context) (A,
 	case Unanswered:
 		arrive()
 	case Late:
-		w.hold(arrive)
+		w.holdLate(arrive)
 	}
 	close(is.decided)
 	<-ctx.Done()
 	return answer, ctx.Err()
 }
 
-func (w *Writes) take() fated {
+func (w *Writes) takeFate() pendingFate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.taken++
 	if len(w.next) == 0 {
-		return fated{fate: Answered}
+		return pendingFate{fate: Answered}
 	}
 	is := w.next[0]
 	w.next = w.next[1:]
 	return is
 }
 
-func (w *Writes) hold(arrive func()) {
+func (w *Writes) holdLate(arrive func()) {
 	if w.Hold != nil {
 		w.Hold(arrive)
 		return
