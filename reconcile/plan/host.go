@@ -9,7 +9,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Deadlines. They are generous: a machine may be emulated in software on a busy host, and a server's memory test takes minutes.
+// Deadlines. All are generous: a machine may be emulated in software on a busy host, and the memory test of a server
+// takes minutes.
 const (
 	readsDeadline    = 5 * time.Minute  // from power on to the first read of the medium
 	enrolDeadline    = 20 * time.Minute // from power on to the agent

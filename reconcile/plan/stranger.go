@@ -79,7 +79,8 @@ func (h host) findContradiction() (why string, silence bool) {
 	return "", false
 }
 
-// lacksIdentity reports whether an agent looked at the known machine, and neither BMC nor firmware showed a serial or UUID.
+// lacksIdentity reports whether an agent looked at the known machine, and neither BMC nor firmware showed a serial or
+// UUID.
 func (h host) lacksIdentity() bool {
 	pin, facts := h.record.BMC, h.record.Facts
 	return pin != nil && facts != nil && describeIdentity(pin.Serial, pin.UUID) == "" &&

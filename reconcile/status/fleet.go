@@ -29,7 +29,7 @@ type Fleet struct {
 	// Frozen says why nothing is erased until an operator has looked, or "".
 	Frozen string `json:"frozen,omitempty"`
 	Paused string `json:"paused,omitempty"` // why no operation begins anywhere
-	// Reinstall selects the hosts on which the daemon lets update: Reinstall stand for consent: the plan of a pull request must know.
+	// Reinstall selects the hosts on which update: Reinstall stands for consent. The plan of a pull request needs it.
 	Reinstall *schemas.Scope `json:"reinstall,omitempty"`
 	// TwoSigners says that the daemon wants two signers for what erases. Of the tags that rings run it counted them.
 	TwoSigners bool           `json:"twoSigners,omitempty"`

@@ -1,5 +1,5 @@
-// Package change says what the fleet asks of one machine, from the desired state and the record alone: whether the change
-// erases a disk, which consent and which signers the change needs, and why the change is held.
+// Package change says what the fleet asks of a single machine, from the desired state and the record alone: whether the
+// change erases a disk, the consent and the signers for the change, and why the change is held.
 //
 // Decide gives the change; the plan of a pull request and the daemon call it alike. Refusal says why an operation that
 // has begun nothing may not go on. Do not ask this package about other machines (package admit knows them) or about
@@ -56,16 +56,16 @@ type Change struct {
 //	file gone                         any                          HandsOff (orphaned)
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
-//	a machine known under another id  any                          HandsOff, held until the host has that id (package standing)
-//	another serial, or other MACs     of the machine before        HandsOff, held until consent.takeover names the new machine
+//	a machine known under another id  any                          HandsOff, held until the host has that id
+//	another serial, or other MACs     of the machine before        HandsOff, held until consent.takeover names it
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
 //	workload                          its operation is under way   as the operation was allowed
 //	workload                          root disk blank              Install
 //	workload                          root disk never seen         Install; erases only with a consent over "unseen"
-//	workload                          root disk holds something    Reinstall; held without its consent and two signers (signers.go)
+//	workload                          root disk holds something    Reinstall; held without consent and signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
-//	workload that writes other disks  any, not under way           Install or Reinstall; held without spec.install.otherDisks: Allowed
+//	workload that writes other disks  any, not under way           Install or Reinstall; held without otherDisks: Allowed
 func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
 	unreadable := rec.Unreadable != ""
 	excluded := Excluded(d)
