@@ -7,7 +7,7 @@ import (
 )
 
 // The loop has four tasks: restore the hosts, follow the source, push pages, look at hosts. A step of a task does what
-// is due and says how long the task rests. StepOnce runs one step in the caller's goroutine; Run has a goroutine for
+// is due and says how long the task rests. Turn runs one step in the caller's goroutine; Run has a goroutine for
 // each task, and looks at hosts in parallel.
 
 // step does what is due for one task, and says how long the task rests.
