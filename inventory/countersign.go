@@ -1,9 +1,6 @@
 package inventory
 
-import (
-	"maps"
-	"regexp"
-)
+import "regexp"
 
 // CountersignPrefix begins the name of a countersignature, before the name of the countersigned tag:
 // countersign/v1.4.0/jo is jo's of v1.4.0. A countersignature is a tag of the tag's object, so it covers name, commit
@@ -17,27 +14,6 @@ type Signatures struct {
 	Signer string `json:"signer,omitempty"` // signer of the tag; "" when unknown
 	Second string `json:"second,omitempty"` // countersigner; "" without a countersignature that counts
 	Why    string `json:"why,omitempty"`    // why an existing countersignature does not count
-}
-
-// Countersigned gives the fleet of a daemon that wants two signers for an erase. Signers are counted on the tag of the
-// host's ring. A caller without keys passes the counts of a daemon, by ring, for the same tag objects.
-func (f Fleet) Countersigned(counted map[string]Signatures) Fleet {
-	rings := maps.Clone(f.Rings)
-	for name, ring := range rings {
-		if count := counted[name]; count.Object != "" && count.Object == ring.Signatures.Object {
-			ring.Signatures = count
-		}
-		ring.Signatures.Tag = ring.Tag
-		rings[name] = ring
-	}
-	hosts := make(map[MachineID]Desired, len(f.Hosts))
-	for id, d := range f.Hosts {
-		signatures := rings[d.Ring].Signatures
-		d.Signatures = &signatures
-		hosts[id] = d
-	}
-	f.Hosts, f.Rings, f.TwoSigners = hosts, rings, true
-	return f
 }
 
 var typable = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+=@-]*$`)

@@ -15,23 +15,10 @@ type Fleet struct {
 	Rings   map[string]Ring
 	// Settings are from the repository's own ingot.yaml.
 	Settings schemas.FleetSpec
-	// Reinstall selects the hosts where spec.update: Reinstall stands for consent, by the daemon's configuration; see
-	// Reinstallable.
+	// Reinstall selects the hosts where spec.update: Reinstall stands for consent, by the daemon's configuration.
 	Reinstall schemas.Scope
-	// TwoSigners is set by a daemon's configuration that wants two signers for an erase; see Countersigned.
+	// TwoSigners is set by a daemon's configuration that wants two signers for an erase.
 	TwoSigners bool
-}
-
-// Reinstallable gives the fleet under a daemon's configuration. The configuration alone decides where update: Reinstall
-// stands for consent.
-func (f Fleet) Reinstallable(scope schemas.Scope) Fleet {
-	hosts := make(map[MachineID]Desired, len(f.Hosts))
-	for id, d := range f.Hosts {
-		d.Reinstallable = scope.SelectsHost(string(id), d.Labels)
-		hosts[id] = d
-	}
-	f.Hosts, f.Reinstall = hosts, scope
-	return f
 }
 
 // Ring is a ring of the trunk, with the ring's release.

@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // sign has the source say who signed the tag that every ring runs, and the daemon's configuration ask for two.
@@ -18,7 +20,8 @@ func (r *rollout) sign(d *daemon, s inventory.Signatures) {
 		ring.Signatures, release.Signatures = s, s
 		r.fleet.Rings[name], r.sources.Releases[name] = ring, release
 	}
-	r.fleet = r.fleet.Countersigned(nil)
+	everywhere := schemas.Scope{AllHosts: true} // as a rollout's hosts are
+	r.fleet = load.ApplyEraseRules(r.fleet, load.EraseRules{Reinstall: everywhere, TwoSigners: true})
 	r.mu.Unlock()
 	if d != nil {
 		d.RefreshSource()

@@ -235,10 +235,8 @@ func (d *Daemon) loadFleet(sources inventory.Sources) (inventory.Fleet, []schema
 	if !schemas.Fatal(findings) {
 		d.secrets.replaceSecrets(fleet.Secrets)
 	}
-	if fleet = fleet.Reinstallable(d.config.Reinstall); d.config.Trust.TwoSigners {
-		fleet = fleet.Countersigned(nil)
-	}
-	return fleet, findings
+	rules := load.EraseRules{Reinstall: d.config.Reinstall, TwoSigners: d.config.Trust.TwoSigners}
+	return load.ApplyEraseRules(fleet, rules), findings
 }
 
 // Run works until ctx ends, then closes in order. Unfinished operations continue from the journal at the next start.

@@ -179,11 +179,8 @@ func (f *Reader) ReadKnown(branch string) (Known, error) {
 
 // ApplyRules gives a fleet with the daemon's settings about erasing.
 func (k Known) ApplyRules(fleet inventory.Fleet) inventory.Fleet {
-	fleet = fleet.Reinstallable(k.Reinstall)
-	if k.TwoSigners {
-		fleet = fleet.Countersigned(k.Signatures)
-	}
-	return fleet
+	return load.ApplyEraseRules(fleet,
+		load.EraseRules{Reinstall: k.Reinstall, TwoSigners: k.TwoSigners, Counted: k.Signatures})
 }
 
 // ReadPages reads the records of hosts, as far as the hosts have readable pages.
