@@ -44,12 +44,15 @@ func IsPlaceholderWWN(wwn string) bool {
 		digitsBut(digits[:1]) == 0 || unset
 }
 
+// wwnMarks are what WWNs are written with beside their digits.
+var wwnMarks = strings.NewReplacer("-", "", ":", "", " ", "")
+
 // wwnDigits is a WWN without its type and separators.
 func wwnDigits(name string) string {
 	for _, kind := range []string{"naa.", "eui.", "uuid.", "wwn-", "0x"} {
 		name = strings.TrimPrefix(name, kind)
 	}
-	return strings.NewReplacer("-", "", ":", "", " ", "").Replace(name)
+	return wwnMarks.Replace(name)
 }
 
 // Names are a disk's WWN and serial in the spelling that compares, "" for a missing name or a placeholder.

@@ -6,6 +6,7 @@ package recovery
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -28,7 +29,12 @@ type Host struct {
 // Unrecorded reports whether the journal lacks the record: write the record into the journal before the first
 // decision.
 func (h Host) Unrecorded() bool {
-	return h.Record.Unreadable == "" && !journal.Same(h.Record, h.inJournal)
+	switch {
+	case h.Record.Unreadable != "", reflect.DeepEqual(h.Record, h.inJournal): // most records: nothing is encoded for them
+		return false
+	default:
+		return !journal.Same(h.Record, h.inJournal)
+	}
 }
 
 // State is the restored knowledge of all hosts and of the fleet.
