@@ -56,7 +56,7 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 	case h == nil:
 		l.mu.Unlock()
 		return fmt.Errorf("there is no host %s: `ingot status` lists them", id)
-	case !canRetry(h.lastLook.plan):
+	case !canRetry(h.lastLook.plan) && !plan.IsGivenUp(h.desired, h.record):
 		l.mu.Unlock()
 		return fmt.Errorf("host %s is %s: there is nothing to try again, see `ingot status %[1]s`", h.displayName(),
 			h.lastLook.plan.Phase)

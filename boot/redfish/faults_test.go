@@ -337,7 +337,7 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	}))
 	defer server.Close()
 	c, err := redfish.Open(redfish.Config{
-		Address: server.URL + "/redfish/v1/Systems/1", Username: "admin", Password: secretOf(password), TLS: redfish.TLS{FirstUse: true},
+		Address: server.URL + "/redfish/v1/Systems/1", Username: "admin of " + t.Name(), Password: secretOf(password), TLS: redfish.TLS{FirstUse: true},
 	})
 	must(t, err)
 	_, err = c.System(t.Context())

@@ -71,7 +71,7 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (v *vendor) open(t *testing.T, path string) *redfish.Client {
 	t.Helper()
-	c, err := redfish.Open(redfish.Config{Address: v.URL + path, Username: "admin", Password: secretOf(password), TLS: redfish.TLS{FirstUse: true}})
+	c, err := redfish.Open(redfish.Config{Address: v.URL + path, Username: "admin of " + t.Name(), Password: secretOf(password), TLS: redfish.TLS{FirstUse: true}})
 	must(t, err)
 	return c
 }
@@ -358,7 +358,7 @@ func TestSessionWithoutALocation(t *testing.T) {
 	_, err := c.System(t.Context())
 	must(t, err)
 	must(t, c.Close(t.Context()))
-	v.wantSent(t, `POST /redfish/v1/Sessions {"Password":"`+password+`","UserName":"admin"}`, "DELETE /redfish/v1/Sessions/9")
+	v.wantSent(t, `POST /redfish/v1/Sessions {"Password":"`+password+`","UserName":"admin of `+t.Name()+`"}`, "DELETE /redfish/v1/Sessions/9")
 }
 
 func TestCAOfTheBMC(t *testing.T) {

@@ -296,14 +296,21 @@ func (h host) giveUp(op inventory.Operation, why string) Plan {
 	return h.closeOperation(op, inventory.Quarantined, why, Failed)
 }
 
+// IsGivenUp reports whether the last operation was given up before any write, and the fleet asks for the same still.
+// Whether another question is answered first, as the wait for a second reading of Off, does not matter.
+func IsGivenUp(d inventory.Desired, record inventory.Record) bool {
+	last := record.Last
+	return last != nil && d.Workload != nil && last.Outcome == inventory.Quarantined && !last.HasBegun() &&
+		last.Inputs == d.Workload.Inputs && record.Operation == nil
+}
+
 // checkGivenUp answers when the last operation was given up before any write, and the fleet asks for the same still.
 // The disk and the consent are unchanged, and a person decides about a new attempt.
 func (h host) checkGivenUp() (Plan, bool) {
-	last := h.record.Last
-	if last == nil || last.Outcome != inventory.Quarantined || last.HasBegun() || last.Inputs != h.change.Target ||
-		h.observed.Retry {
+	if !IsGivenUp(h.desired, h.record) || h.observed.Retry {
 		return Plan{}, false
 	}
+	last := h.record.Last
 	p := h.returnToSystem(Failed, 0, "the install is given up")
 	message := fmt.Sprintf("the install was given up before any write: %s: mend that and run `ingot retry %s`, or "+
 		"change what is installed", last.Error, h.desired.Name)
