@@ -56,7 +56,7 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 	case h == nil:
 		l.mu.Unlock()
 		return fmt.Errorf("there is no host %s: `ingot status` lists them", id)
-	case !canRetry(h.lastLook.plan) && !plan.IsGivenUp(h.desired, h.record):
+	case !h.canRetry():
 		l.mu.Unlock()
 		return fmt.Errorf("host %s is %s: there is nothing to try again, see `ingot status %[1]s`", h.displayName(),
 			h.lastLook.plan.Phase)
@@ -67,17 +67,10 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 	return nil
 }
 
-// canRetry reports whether a plan waits for an operator's retry.
-func canRetry(p plan.Plan) bool {
-	if p.Hold == nil {
-		return false
-	}
-	switch p.Hold.Reason {
-	case change.NoPhoneHome, change.BootFailed:
-		return true
-	case change.InstallFailed:
-		return p.Phase == plan.Failed
-	default:
-		return false
-	}
+// canRetry reports whether a host waits for an operator's retry: it was given up before any write, whatever the last
+// look showed, or the last look held it for a start that an operator may repeat.
+func (h *host) canRetry() bool {
+	hold := h.lastLook.plan.Hold
+	return plan.IsGivenUp(h.desired, h.record) ||
+		hold != nil && (hold.Reason == change.NoPhoneHome || hold.Reason == change.BootFailed)
 }

@@ -333,3 +333,37 @@ func TestHostsComeBackInTurn(t *testing.T) {
 		d.end(t)
 	})
 }
+
+// TestAHostThatWasGivenUpIsRetriedWhateverItWaitsFor gives a host up before any write and silences its BMC: the host
+// shows that it waits for the BMC, and an operator's retry counts all the same.
+func TestAHostThatWasGivenUpIsRetriedWhateverItWaitsFor(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(1)
+		const host = "host-0000"
+		m := w.machines[host]
+		m.fails = true
+		d := w.daemon(t, reconcile.Limits{})
+		after(time.Hour)
+		if h, _ := d.ViewHost(host); h.Plan.Hold == nil || h.Plan.Hold.Reason != change.InstallFailed || m.installs != 0 {
+			t.Fatalf("the host is %+v after %d installs, want it given up", h.Plan, m.installs)
+		}
+		w.mu.Lock()
+		m.fails, m.hangs = false, true
+		w.mu.Unlock()
+		after(20 * time.Minute)
+		if h, _ := d.ViewHost(host); h.Plan.Phase != plan.Waiting {
+			t.Fatalf("the host is %+v, want it to wait for its BMC", h.Plan)
+		}
+		if err := d.RetryHost(host); err != nil {
+			t.Error(err)
+		}
+		w.mu.Lock()
+		m.hangs = false
+		w.mu.Unlock()
+		after(time.Hour)
+		if h, _ := d.ViewHost(host); h.Plan.Phase != plan.Active || m.installs != 1 {
+			t.Errorf("retried: the host is %+v after %d installs", h.Plan, m.installs)
+		}
+		d.end(t)
+	})
+}

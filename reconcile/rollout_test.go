@@ -339,3 +339,45 @@ func (r *rollout) change(d *daemon, how func(*rollout)) {
 	r.mu.Unlock()
 	d.RefreshSource()
 }
+
+// TestAPlaceThatIsGivenUpGoesToTheNextHost closes the window of a ring while a host of the ring is inspected: the host
+// gives its place up and waits for the window, and the host that waits for a place begins at once.
+func TestAPlaceThatIsGivenUpGoesToTheNextHost(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(2)
+		const inspected, next = "host-0000", "host-0001"
+		opens := time.Now().UTC()
+		window := schemas.Window{Start: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: "10m"}
+		w.fleet.Rings = map[string]inventory.Ring{"prod": {Name: "prod", Hosts: []inventory.MachineID{inspected},
+			Spec: schemas.RingSpec{Windows: []schemas.Window{window}}}}
+		d0 := w.fleet.Hosts[inspected]
+		d0.Ring = "prod"
+		w.fleet.Hosts[inspected] = d0
+		m := w.machines[inspected]
+		w.machines[next].hangs = true // until the other host has the place
+		var facts *inventory.Facts
+		w.watch = func() { // the agent is slow to report the hardware
+			if facts == nil && m.agent.Facts != nil {
+				facts, m.agent.Facts = m.agent.Facts, nil
+				w.machines[next].hangs = false
+			}
+		}
+		d := w.daemon(t, reconcile.Limits{Installs: 1, Resync: 24 * time.Hour})
+		after(11 * time.Minute)
+		if h, _ := d.ViewHost(next); facts == nil || h.Plan.Phase != plan.Waiting || w.machines[next].boots != 0 {
+			t.Fatalf("facts %v, the next host is %+v, want it to wait for a place", facts, h.Plan)
+		}
+		w.mu.Lock()
+		w.watch, m.agent.Facts = nil, facts
+		w.mu.Unlock()
+		d.RequestLook(inspected)
+		after(time.Minute)
+		if h, _ := d.ViewHost(inspected); h.Plan.Phase != plan.Pending {
+			t.Errorf("the inspected host is %+v, want it to wait for its window", h.Plan)
+		}
+		if w.machines[next].boots == 0 {
+			t.Error("nobody has the place that was given up")
+		}
+		d.end(t)
+	})
+}
