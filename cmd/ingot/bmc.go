@@ -28,7 +28,7 @@ type bmcOptions struct {
 }
 
 // passwordVariable is the environment variable with the BMC's password, which is never an argument.
-const passwordVariable = "INGOT_BMC_PASSWORD" //nolint:gosec // the name of the variable
+const passwordVariable = "INGOT_BMC_PASSWORD" // the name of the variable
 
 func newBMC(s streams) *cobra.Command {
 	var o bmcOptions

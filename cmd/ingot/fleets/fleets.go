@@ -183,19 +183,36 @@ func (k Known) ApplyRules(fleet inventory.Fleet) inventory.Fleet {
 		load.EraseRules{Reinstall: k.Reinstall, TwoSigners: k.TwoSigners, Counted: k.Signatures})
 }
 
-// ReadPages reads the records of hosts, as far as the hosts have readable pages.
+// ReadPages reads the records of hosts, as far as the hosts have readable pages. The pages are decoded on all
+// processors: a review of a large change spends most of its time there.
 func (k Known) ReadPages(hosts ...inventory.MachineID) {
+	var unread []inventory.MachineID
 	for _, host := range hosts {
-		file, there := k.pages[host]
-		if _, read := k.Records[host]; read || !there {
+		_, there := k.pages[host]
+		if _, read := k.Records[host]; there && !read {
+			unread = append(unread, host)
+		}
+	}
+	records, errs := make([]inventory.Record, len(unread)), make([]error, len(unread))
+	var decoding sync.WaitGroup
+	places := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, host := range unread {
+		content, err := k.status.ReadPage(k.pages[host])
+		places <- struct{}{}
+		decoding.Go(func() {
+			defer func() { <-places }()
+			var page status.Document
+			page, errs[i] = decodePage(k.pages[host], content, err)
+			records[i] = page.Record()
+		})
+	}
+	decoding.Wait()
+	for i, host := range unread {
+		if errs[i] != nil {
+			k.Unreadable[host] = errs[i].Error()
 			continue
 		}
-		page, err := ReadPage(k.status, file)
-		if err != nil {
-			k.Unreadable[host] = err.Error()
-			continue
-		}
-		k.Records[host] = page.Record()
+		k.Records[host] = records[i]
 	}
 }
 
@@ -240,10 +257,14 @@ const MendHint = "a running daemon writes it again, then fetch; without one, res
 // ReadPage reads the page of a host. The error names the page.
 func ReadPage(branch gitrepo.Status, file string) (status.Document, error) {
 	content, err := branch.ReadPage(file)
-	if err != nil {
-		return status.Document{}, fmt.Errorf("its status page %s cannot be read: %w", file, err)
+	return decodePage(file, content, err)
+}
+
+// decodePage decodes the page of a host, unless the page was not read for a reason.
+func decodePage(file string, content []byte, err error) (d status.Document, _ error) {
+	if err == nil {
+		d, err = status.Page(file, content)
 	}
-	d, err := status.Page(file, content)
 	if err != nil {
 		return d, fmt.Errorf("its status page %s cannot be read: %w", file, err)
 	}
