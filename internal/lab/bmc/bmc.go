@@ -3,11 +3,7 @@ package bmc
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
-	stdlog "log"
 	"net"
 	"net/http"
 	"sync"
@@ -115,27 +111,10 @@ func (b *BMC) Handler() http.Handler { return b.handler }
 // Serve answers HTTPS on the listener with the BMC's self-signed certificate until ctx ends, then closes the listener
 // and all connections. The machine keeps running; Close stops it.
 func (b *BMC) Serve(ctx context.Context, listener net.Listener) error {
-	leaf, err := b.keys.GetLeaf(b.config.Now())
-	if err != nil {
-		return err
-	}
 	b.mu.Lock()
 	b.url = "https://" + listener.Addr().String() + document.System
 	b.mu.Unlock()
-	server := &http.Server{
-		Handler:           b.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       30 * time.Second,
-		ErrorLog:          stdlog.New(io.Discard, "", 0), // clients that refuse our certificate are expected
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{leaf}},
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve bmc on %s: %w", listener.Addr(), err)
-	}
-	return nil
+	return b.keys.Serve(ctx, listener, b.handler, b.config.Now())
 }
 
 // URL is the https URL of the machine's ComputerSystem, as a Host file names it; empty before Serve.

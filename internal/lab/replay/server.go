@@ -3,13 +3,9 @@ package replay
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	stdlog "log"
 	"net"
 	"net/http"
 	"strings"
@@ -55,7 +51,7 @@ type Server struct {
 	url      string
 }
 
-// changeResource is a change of power that is under way.
+// change is a change of power that is under way.
 type change struct {
 	to string
 	at time.Time
@@ -105,25 +101,10 @@ func (s *Server) Reads(at string) int {
 
 // Serve answers HTTPS on the listener with a self-signed certificate until ctx ends.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	leaf, err := s.keys.GetLeaf(s.options.Now())
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
 	s.url = "https://" + listener.Addr().String() + root
 	s.mu.Unlock()
-	server := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 30 * time.Second,
-		ErrorLog:    stdlog.New(io.Discard, "", 0),
-		TLSConfig:   &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{leaf}},
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve a recorded tree on %s: %w", listener.Addr(), err)
-	}
-	return nil
+	return s.keys.Serve(ctx, listener, s.handler, s.options.Now())
 }
 
 // countRequests counts every request to the service, also a request that a rule answers.

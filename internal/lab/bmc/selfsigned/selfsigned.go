@@ -2,6 +2,7 @@
 package selfsigned
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,9 +11,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -44,6 +49,29 @@ func (c *Certificate) Fingerprint(now time.Time) (string, error) {
 	}
 	sum := sha256.Sum256(leaf.Certificate[0])
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// Serve answers HTTPS on the listener with the certificate until ctx ends, then closes the listener and all
+// connections.
+func (c *Certificate) Serve(ctx context.Context, listener net.Listener, handler http.Handler, now time.Time) error {
+	leaf, err := c.GetLeaf(now)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // clients that refuse the certificate are expected
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{leaf}},
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve a virtual bmc on %s: %w", listener.Addr(), err)
+	}
+	return nil
 }
 
 func makeLeaf(now time.Time) (tls.Certificate, error) {
