@@ -179,7 +179,7 @@ func (w *world) Read(context.Context) (map[string]status.File, error) {
 	}
 	files := make(map[string]status.File, len(w.branch))
 	for name, content := range w.branch {
-		files[name] = status.Genuine(content)
+		files[name] = status.File{Bytes: content, Content: content}
 	}
 	return files, nil
 }

@@ -52,13 +52,6 @@ func (v *View) SetMachine(id inventory.MachineID, now Machine) {
 	v.updateCounts(id, before, now)
 }
 
-// RemoveMachine removes one machine.
-func (v *View) RemoveMachine(id inventory.MachineID) {
-	before := v.machines[id]
-	delete(v.machines, id)
-	v.updateCounts(id, before, Machine{})
-}
-
 // updateCounts updates the counters and indexes after a change of one machine.
 func (v *View) updateCounts(id inventory.MachineID, before, now Machine) {
 	if before.Busy {

@@ -17,13 +17,13 @@ import (
 //	was started from its disk           its phone call; off, it is started again; silent, it is held
 func (h host) confirmOperation(op inventory.Operation) Plan {
 	if op.Starts == 0 {
-		return h.startSystem(op)
+		return h.startSystem()
 	}
 	return h.awaitCall(op)
 }
 
 // startSystem leaves the ramdisk and starts the installed system.
-func (h host) startSystem(op inventory.Operation) Plan {
+func (h host) startSystem() Plan {
 	if p, answered := h.checkBMC(); answered {
 		return showInPhase(p, Starting)
 	}
@@ -32,14 +32,14 @@ func (h host) startSystem(op inventory.Operation) Plan {
 	}
 	if b := h.record.Boot; b != nil && b.Target == inventory.FromRamdisk &&
 		h.observed.BMC.Power == inventory.PoweredOn {
-		return h.powerDown(op)
+		return h.powerDown()
 	}
 	p, _ := h.startFromDisk(Starting)
 	return p
 }
 
 // powerDown has the agent power its machine off, then the BMC.
-func (h host) powerDown(inventory.Operation) Plan {
+func (h host) powerDown() Plan {
 	a := h.leaveRamdisk(0, "the install is complete")
 	if a == nil {
 		return Plan{Phase: Starting, Waits: "the machine to power off"}

@@ -8,6 +8,3 @@ type File struct {
 	Content []byte
 	Forged  error // why the file is not believed
 }
-
-// Genuine is a believed file with the given bytes.
-func Genuine(content []byte) File { return File{Bytes: content, Content: content} }
