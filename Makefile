@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 BACKEND ?= qemu
 FUZZTIME ?= 60s
 
-.PHONY: help setup setup-test build test check e2e demo bench fuzz soak generate clean
+.PHONY: help setup setup-test build test check e2e demo bench fuzz soak sim sim-long kill generate clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -29,15 +29,26 @@ test: setup-test ## the fast tests
 check: setup-test ## formatting, vet, linters, the house's rules, generated files
 	@scripts/check.sh
 
-e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the page in a browser, and Secrets with the real sops
-	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu ./inventory/secrets/sops
+sim: ## a thousand simulated sites with faults and people: no rule of docs/safety.md may break
+	$(GO) test ./test/sim -count=1 -timeout 30m -run 'TestSim$$' -v -seeds 1000 -steps 1000000 -kinds 60
+
+e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the page in a browser, Secrets with the real sops, and DMTF's validators on the lab's BMC
+	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu ./internal/lab/bmc ./inventory/secrets/sops
 
 demo: ## a machine from a commit to a running OS, and a held reinstall; BACKEND=sim for in-process machines
 	@scripts/demo.sh $(BACKEND)
 
 bench: setup build ## figures, not verdicts
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/e2e
+
+sim-long: ## ten thousand simulated sites, ten million inventories, and each guard of docs/safety.md taken out in turn
+	$(GO) test ./test/sim -count=1 -timeout 12h -run 'TestSim$$|TestInventories$$' -v -seeds 10000 -steps 10000000 -kinds 60 \
+		-inventories 10000000
+	$(GO) run ./test/sim/guards -seeds 2000
+
+kill: setup-test ## the real daemon, killed 1,000 times at random moments (make test: 30 times)
+	$(GO) test -count=1 -timeout 4h -v ./test/kill -kills 1000
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)

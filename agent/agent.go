@@ -8,6 +8,7 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +32,16 @@ type Machine interface {
 type Session interface {
 	// Report says how far the step is. Report never blocks for long; a report may be dropped.
 	Report(p wire.Progress)
-	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job.
+	// NoteTable keeps the partition table of the installed disk for the result.
+	NoteTable(table wire.Table)
+	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job, once
+	// the job has leave to write.
 	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)
+	// AskLeave is one question for leave to write to the open disks, which show what is given: see steps.Leave. The
+	// step's time stands still until the leave.
+	AskLeave(ctx context.Context, disks []wire.Disk) (given bool, err error)
+	// Facts is the machine as this boot's agent read it last.
+	Facts() wire.Facts
 }
 
 // Config is what an agent needs.
@@ -68,7 +77,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer client.closeConnections()
-	a := agent{Config: c, client: client}
+	a := agent{Config: c, client: client, nonce: rand.Text()}
 	for _, step := range []func(context.Context) error{a.enrolUntilDone, a.readHardware, a.reportHardware,
 		a.workOnJobs} {
 		if err := step(ctx); err != nil {
@@ -81,6 +90,7 @@ func Run(ctx context.Context, c Config) error {
 type agent struct {
 	Config
 	client *client
+	nonce  string     // of this process, for questions for leave
 	facts  wire.Facts // as last read; owned by the goroutine of Run
 }
 

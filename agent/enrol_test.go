@@ -33,7 +33,7 @@ func TestRunEnrolsReportsAndPolls(t *testing.T) {
 	if diff := cmp.Diff(want, s.facts); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]wire.Poll{{Asks: true}}, s.polls); diff != "" {
+	if diff := cmp.Diff([]wire.Poll{{}}, s.polls); diff != "" {
 		t.Errorf("polls (-want +got):\n%s", diff)
 	}
 }

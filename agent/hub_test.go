@@ -25,6 +25,9 @@ func TestRunWithTheRealHub(t *testing.T) {
 	h, boot := newHub(t)
 	m := newMachine()
 	m.do = func(ctx context.Context, _ wire.Step, s agent.Session) (*wire.BootEntry, error) {
+		if given, err := s.AskLeave(ctx, []wire.Disk{{Name: "vda", Content: wire.Content{Blank: true}}}); !given {
+			return nil, errors.Join(errors.New("no leave"), err)
+		}
 		body, err := s.Image(ctx, "abc", 3)
 		if err != nil {
 			return nil, err
@@ -39,11 +42,16 @@ func TestRunWithTheRealHub(t *testing.T) {
 	run(t, agent.Config{Boot: boot, Machine: m, Log: slog.New(slog.DiscardHandler)})
 	h.until("its hardware",
 		func(s inventory.AgentState) bool { return s.Facts != nil && s.Facts.System.Serial == "S1" })
-	job := wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobInstall, Epoch: epoch, Steps: []wire.Step{
+	job := wire.Job{ID: "op1", Attempt: 1, Kind: wire.JobWrite, Epoch: epoch, Steps: []wire.Step{
 		{Name: "install", Timeout: time.Minute,
 			Install: &wire.Install{ID: "op1", Image: wire.Image{SHA256: "abc", Size: 14}}},
 	}}
 	h.assign(job)
+	asks := h.until("the question for leave", func(s inventory.AgentState) bool { return s.Job.Question != nil })
+	if err := h.GiveLeave(t.Context(), "web-1", hub.Leave{Job: "op1", Attempt: 1, Nonce: asks.Job.Question.Nonce,
+		Asked: asks.Job.Question.At}); err != nil {
+		t.Fatal(err)
+	}
 	s := h.until("the end of the job", func(s inventory.AgentState) bool {
 		return s.Job.ID == "op1" && (s.Job.State == inventory.JobSucceeded || s.Job.State == inventory.JobFailed)
 	})

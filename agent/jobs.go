@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"github.com/gitmetal/ingot/agent/steps"
@@ -110,7 +111,7 @@ func (w *worker) pollJob(ctx context.Context) (*wire.Job, error) {
 	w.mu.Lock()
 	current := w.current
 	w.mu.Unlock()
-	question := wire.Poll{Asks: true}
+	question := wire.Poll{}
 	over := context.Background()
 	if current != nil {
 		question.Running, over = current.job.ID, current.delivered
@@ -239,7 +240,7 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	latest := w.latestAttempt(job.ID)
 	w.mu.Unlock()
 	switch boot := w.agent.Boot; {
-	case job.Epoch != boot.Epoch:
+	case job.Epoch != boot.Epoch: // guard: epoch-compare
 		return refuseJob("the job is for epoch %d, this boot is epoch %d", job.Epoch, boot.Epoch)
 	case latest > job.Attempt:
 		return refuseJob("attempt %d of job %s was made already", latest, job.ID)
@@ -247,9 +248,9 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	switch job.Kind {
 	case wire.JobPowerOff:
 		return wire.Result{OK: true}
-	case wire.JobInstall:
+	case wire.JobStep, wire.JobScript:
 		return w.runSteps(ctx, job)
-	case wire.JobInstallByReference:
+	case wire.JobWrite:
 		whole, err := w.agent.fetchConfigs(ctx, job)
 		if err != nil {
 			return refuseJob("the config of the job cannot be had: %s", joinLines(err.Error()))
@@ -262,35 +263,34 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 
 // refuseJob is the result of a job that the agent does not begin.
 func refuseJob(format string, arguments ...any) wire.Result {
-	return wire.Result{Error: fmt.Sprintf(format, arguments...) + "; nothing was done", Untouched: true}
+	return wire.Result{Error: fmt.Sprintf(format, arguments...) + "; nothing was done"}
 }
 
 // runSteps runs a job's steps in order. A withdrawn job ends between two steps.
 func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 	s := newSession(ctx, w.agent, job)
 	defer s.flushAndStop()
-	result, untouched := wire.Result{OK: true}, true
+	result := wire.Result{OK: true}
 	for _, step := range job.Steps {
-		if s.enterStep(ctx, step) == jobWithdrawn {
-			return wire.Result{Step: step.Name, Error: "the job was withdrawn before this step", Untouched: untouched}
+		if !s.enterStep(ctx, step) {
+			return wire.Result{Step: step.Name, Error: "the job was withdrawn before this step"}
 		}
 		boot, err := w.runStep(ctx, step, s)
-		untouched = untouched && (step.Install == nil || errors.As(err, new(steps.Untouched)))
 		if err != nil {
-			result = describeFailure(step, err)
-			result.Untouched = untouched
-			return result
+			return describeFailure(step, err)
 		}
 		if boot != nil {
 			result.Boot = boot
 		}
+		result.Table = s.notedTable()
 	}
 	return result
 }
 
 func (w *worker) runStep(ctx context.Context, step wire.Step, s *session) (*wire.BootEntry, error) {
-	limited, cancel := context.WithTimeout(ctx, step.Timeout)
-	defer cancel()
+	limited, clock := startClock(ctx, stepLimit(step))
+	defer clock.stop()
+	s.clock = clock
 	boot, err := w.agent.Machine.Do(limited, step, s)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("it did not end within %s: %w", step.Timeout, err)
@@ -298,11 +298,22 @@ func (w *worker) runStep(ctx context.Context, step wire.Step, s *session) (*wire
 	return boot, err
 }
 
+// stepLimit is how long a step may take with all attempts of its script. The script's own limit ends each attempt.
+func stepLimit(step wire.Step) time.Duration {
+	if step.Script == nil || step.Script.Run == nil {
+		return step.Timeout
+	}
+	return time.Duration(max(1, step.Script.Run.Attempts)) * (step.Timeout + attemptSlack)
+}
+
+// attemptSlack is the time for the end of one attempt, and for the start of the next.
+const attemptSlack = 2 * time.Minute
+
 func describeFailure(step wire.Step, err error) wire.Result {
 	result := wire.Result{Step: step.Name, Error: joinLines(fmt.Sprintf("step %s: %v", step.Name, err))}
 	var failure steps.Failure
 	if errors.As(err, &failure) {
-		result.Output = failure.Output
+		result.Output, result.Final = failure.Output, failure.Final
 	}
 	return result
 }

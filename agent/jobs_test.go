@@ -56,7 +56,7 @@ func TestRunSaysWhyAStepFailed(t *testing.T) {
 	}
 	run(t, d.config(m))
 	d.assign(install("op1", 1, "burn-in", "install"))
-	want := wire.Result{Attempt: 1, Untouched: true, Step: "burn-in", Error: "step burn-in: the disk; is ; [31mgone", Output: "last words"}
+	want := wire.Result{Attempt: 1, Step: "burn-in", Error: "step burn-in: the disk; is ; [31mgone", Output: "last words"}
 	if diff := cmp.Diff(want, d.result()); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 		t.Errorf("result (-want +got):\n%s", diff)
@@ -249,7 +249,7 @@ func TestRunTellsARestartedDaemonWhatItDoes(t *testing.T) {
 		})
 	})
 	s := d.await("the running job and the hardware", func(s seen) bool { return len(s.polls) > 0 && len(s.facts) == 2 })
-	if diff := cmp.Diff([]wire.Poll{{Running: "op1", Asks: true}}, s.polls); diff != "" {
+	if diff := cmp.Diff([]wire.Poll{{Running: "op1"}}, s.polls); diff != "" {
 		t.Errorf("polls (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(s.facts[0], s.facts[1]); diff != "" {

@@ -14,7 +14,7 @@ import (
 // maxLines is how many lines may wait for a post; older lines are dropped.
 const maxLines = 200
 
-// answerTimeout is how long the beginning of a step, and the end of a job, wait for the daemon.
+// answerTimeout is how long the end of a job waits for the daemon.
 const answerTimeout = 3 * time.Second
 
 // session posts a job's progress in the background: the newest figures and the lines since the last post, at most two
@@ -22,6 +22,8 @@ const answerTimeout = 3 * time.Second
 type session struct {
 	agent  *agent
 	job    wire.Job
+	clock  *stepClock // of the running step
+	asked  uint64     // questions for leave so far
 	wake   chan struct{}
 	quit   chan struct{}
 	done   chan struct{}
@@ -31,6 +33,7 @@ type session struct {
 	pending wire.Progress
 	unsent  bool
 	jobGone bool
+	table   *wire.Table // of the installed disk
 }
 
 func newSession(ctx context.Context, a *agent, job wire.Job) *session {
@@ -52,43 +55,48 @@ func (s *session) flushAndStop() {
 	<-s.done
 }
 
-// stepAnswer is the daemon's answer to an agent that asks whether a step may begin.
-type stepAnswer string
-
-const (
-	stepAllowed  stepAnswer = "wanted"
-	jobWithdrawn stepAnswer = "withdrawn"
-)
-
-// enterStep tells the daemon that a step begins, and asks whether the step may begin. An install step waits for an
-// answer without limit: without leave the agent writes nothing. Another step goes on after answerTimeout without an
-// answer.
-func (s *session) enterStep(ctx context.Context, step wire.Step) stepAnswer {
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		answered := s.askLeave(ctx, step)
-		switch {
-		case s.isGone() || ctx.Err() != nil:
-			return jobWithdrawn
-		case answered || step.Install == nil:
-			return stepAllowed
-		}
-		s.agent.Log.Warn("the daemon does not say whether the install may begin: asking again", "in", pause)
-		if !pauseFor(ctx, pause) {
-			return jobWithdrawn
-		}
-	}
-}
-
-// askLeave asks once whether a step may begin, and reports whether the daemon answered.
-func (s *session) askLeave(ctx context.Context, step wire.Step) (answered bool) {
+// enterStep tells the daemon that a step begins; false when the job was withdrawn.
+func (s *session) enterStep(ctx context.Context, step wire.Step) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	s.mu.Lock()
 	s.pending.Step, s.pending.Done, s.pending.Total = step.Name, 0, 0
 	s.mu.Unlock()
 	progress, _ := s.takePending()
-	progress.Asks = true
-	return s.postProgress(ctx, progress) == nil
+	_ = s.postProgress(ctx, progress) // without an answer the step goes on: it asks for leave before it writes
+	return !s.isGone()
+}
+
+// AskLeave implements Session: AskLeave puts one question for leave. An answer that comes later than wire.LeaveValid
+// after the question is no leave. The step's clock stands still from the first question to the leave.
+func (s *session) AskLeave(ctx context.Context, disks []wire.Disk) (given bool, err error) {
+	s.clock.pause()
+	s.asked++
+	s.mu.Lock()
+	step := s.pending.Step
+	s.mu.Unlock()
+	question := wire.LeaveQuestion{Attempt: s.job.Attempt, Step: step, Nonce: s.agent.nonce, Number: s.asked,
+		Disks: disks}
+	began := time.Now()
+	asking, cancel := context.WithTimeout(ctx, wire.LeaveValid)
+	defer cancel()
+	given, err = s.agent.client.postQuestion(asking, fmt.Sprintf(wire.PathLeave, s.job.ID), question)
+	switch late := time.Since(began) >= wire.LeaveValid; {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case errors.Is(err, errGone):
+		return false, err
+	case errors.Is(err, errRefused):
+		err = s.agent.client.tradeToken(ctx)
+	case err == nil && given && !late:
+		s.clock.resume()
+		return true, nil
+	}
+	if err != nil {
+		s.agent.Log.Warn("ask for leave to write: asking again", "in", firstPause, "error", err)
+	}
+	pauseFor(ctx, firstPause)
+	return false, nil
 }
 
 func (s *session) isGone() bool {
@@ -114,6 +122,23 @@ func (s *session) Report(p wire.Progress) {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Facts implements Session: the agent reads the hardware only between jobs.
+func (s *session) Facts() wire.Facts { return s.agent.facts }
+
+// NoteTable implements Session.
+func (s *session) NoteTable(table wire.Table) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table = &table
+}
+
+// notedTable is the partition table of the installed disk; nil without a noted one.
+func (s *session) notedTable() *wire.Table {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table
 }
 
 // Image implements Session.

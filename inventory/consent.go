@@ -13,31 +13,82 @@ const (
 	ContentBlank   = "blank"
 	ContentUnseen  = "unseen"
 	contentInstall = "install:"
-	contentOther   = "content:"
-	contentFailed  = "failed:" // an operation that was given up left the content
+	// an install of ingot without a mark: nothing tells it from what another person may have installed since
+	contentUnmarked = "unmarked:"
+	contentOther    = "content:"
+	contentFailed   = "failed:" // an operation that was given up left the content
 )
 
-// ContentOf names the content of a disk for a consent: the remains of a failed operation, ingot's own install, the
-// content that an agent saw, or ContentUnseen. "" is unreadable content, which no consent can name.
-func ContentOf(record Record, disk DiskID, seen *Content) string {
+// ContentOf names the content of a disk for a consent: the remains of a failed operation, ingot's own install, an install
+// without a mark, the content that an agent saw, or ContentUnseen. "" is unreadable content, which no consent can name. seen
+// is the disk in the newest facts; nil without facts. An install, or remains, that a later look does not find on the disk
+// are not there: the content is what the look found.
+func ContentOf(record Record, disk DiskID, seen *MachineDisk) string {
+	last, installed := record.Last, record.Installed
+	isDisk := func(known DiskID) bool { return known.IsSameDisk(disk) || seen != nil && seen.Is(known) }
+	failed := last != nil && last.Outcome == Quarantined && last.HasBegun() && isDisk(last.Root().Disk)
+	ours := installed != nil && isDisk(installed.Disk)
 	switch {
-	case record.Last != nil && record.Last.Outcome == Quarantined && record.Last.HasBegun() &&
-		record.Last.Root().Disk.IsSameDisk(disk):
-		return contentFailed + record.Last.ID
-	case record.Installed == nil && record.leftByEarlier(disk):
-		return record.Last.Root().Content
-	case record.Installed != nil && record.Installed.Disk.IsSameDisk(disk):
-		return contentInstall + record.Installed.ID
+	case failed && record.isLeft(*last, seen):
+		return contentFailed + last.ID
+	case installed == nil && record.leftByEarlier(disk) && record.isLeft(*last, seen):
+		return last.Root().Content
+	case ours && installed.Mark == "":
+		return contentUnmarked + installed.ID
+	case ours && record.WhyNotInstalled(seen) == "":
+		return contentInstall + installed.ID
 	case seen == nil:
 		return ContentUnseen
-	case seen.Blank:
+	case seen.Content.Blank:
 		return ContentBlank
-	case seen.Signature != "":
-		return contentOther + seen.Signature
+	case seen.Content.Signature != "":
+		return contentOther + seen.Content.Signature
 	default:
 		return "" // unreadable: no consent can name the content
 	}
 }
+
+// ContentOfOther names, for a consent, the content of a disk besides the root disk: what the newest look found, or, where
+// an install was let write to the disk and nobody has looked since, that install. "" is unreadable content, which no
+// consent can name.
+func ContentOfOther(record Record, disk DiskID, seen MachineDisk) string {
+	last, installed := record.Last, record.Installed
+	isDisk := func(other DiskID) bool { return other.IsSameDisk(disk) }
+	ours := installed != nil && (isDisk(installed.Disk) || slices.ContainsFunc(installed.Others, isDisk))
+	tried := last != nil && slices.ContainsFunc(last.Disks, func(d OperationDisk) bool {
+		return d.Begun != 0 && isDisk(d.Disk)
+	})
+	switch {
+	case ours && record.looksAfter(installed.Looked, &seen) == nil:
+		return contentUnmarked + installed.ID
+	case tried && record.looksAfter(last.Looked, &seen) == nil:
+		return contentUnmarked + last.ID
+	case seen.Content.Blank:
+		return ContentBlank
+	case seen.Content.Signature != "":
+		return contentOther + seen.Content.Signature
+	default:
+		return ""
+	}
+}
+
+// isLeft reports whether the disk holds what a failed operation left, as far as anybody has looked since.
+func (r Record) isLeft(failed Operation, seen *MachineDisk) bool {
+	later := r.looksAfter(failed.Looked, seen)
+	return later == nil || failed.WhyNotLeft(*later) == ""
+}
+
+// IsOther reports whether the content is one that no install of ingot wrote.
+func IsOther(content string) bool { return strings.HasPrefix(content, contentOther) }
+
+// IsInstall reports whether a content is an install that its mark proves.
+func IsInstall(content string) bool { return strings.HasPrefix(content, contentInstall) }
+
+// IsUnmarked reports whether a content is an install without a mark.
+func IsUnmarked(content string) bool { return strings.HasPrefix(content, contentUnmarked) }
+
+// IsLeft reports whether a content is what a failed operation left.
+func IsLeft(content string) bool { return strings.HasPrefix(content, contentFailed) }
 
 // leftByEarlier reports whether a disk holds the remains of a failed operation before the last operation. The last
 // operation then wrote nothing and spent no consent.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -13,6 +14,9 @@ type Fleet struct {
 	Hosts   map[MachineID]Desired
 	Secrets map[string]Sealed
 	Rings   map[string]Ring
+	// Steps are the Steps of the trunk, and Workloads the steps of its Workloads before a host is known, by name.
+	Steps     map[string]steps.Definition
+	Workloads map[string][]Step
 	// Settings are from the repository's own ingot.yaml.
 	Settings schemas.FleetSpec
 	// Reinstall selects the hosts where spec.update: Reinstall stands for consent, by the daemon's configuration.
@@ -74,13 +78,17 @@ type Desired struct {
 	// erase; nil elsewhere.
 	Signatures *Signatures
 
-	Workload *Workload // nil: no workload is declared, or none is released
+	Workload *Workload         // nil: no workload is declared, or none is released
+	Vars     map[string]string // that belong to Workload
 }
 
 // Standing is the other id under which a host's machine is known; zero when there is no other id.
 type Standing struct {
 	KnownAs MachineID // "" for a machine that is known as the host, or unknown
 	By      string    // the shared identity: "serial SN01"
+	// Shows is the other id under which a machine is known that is not the host's and was seen in its place; "" when
+	// no such machine was seen, or nobody knows it.
+	Shows MachineID
 }
 
 // Label is a host's name, followed by the id where name and id differ.
@@ -114,7 +122,7 @@ func (f Fleet) Find(word string) (Desired, bool) {
 // Runs reports whether a field of a host belongs to the workload, so that the release of the host's ring decides the
 // field.
 func Runs(field string) bool {
-	return field == "spec.workload" || field == "spec.vars" || strings.HasPrefix(field, "spec.vars.")
+	return field == "spec.workload" || field == "spec.steps" || field == "spec.vars" || strings.HasPrefix(field, "spec.vars.")
 }
 
 // Workload is the desired system of a host, with all inputs from the commit.
@@ -123,7 +131,7 @@ type Workload struct {
 	Image           schemas.Image
 	Butane          *Butane // nil: hostname, network and phone-home only
 	KernelArguments []string
-	Steps           []Step // in order; exactly one is the install
+	Steps           []Step // in order, with those of the host; exactly one is the install
 	Update          string // never ""
 	PhoneHome       string // never ""
 	// OtherDisks are the disks besides the root disk that the Butane config writes to, with this host's vars; sorted.
@@ -134,14 +142,17 @@ type Workload struct {
 	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs,
 	// the vars in the Butane blobs, kernel arguments, steps, root disk. A consent names Inputs as its target.
 	Inputs string
+	// Config is the digest (16 hex) of the parsed Butane document and of the bytes of the files that it names, with the
+	// executable bit where Butane uses it; "" without Butane. Comments, line endings and quotes do not change Config,
+	// but Inputs: an install whose Config and other Parts are the same has the same system (Workload.IsSystem).
+	Config string
 	// Parts are the digests behind Inputs by name (image, butane, vars, kernelArguments, steps, rootDisk); with Parts a
 	// plan can say what changed.
 	Parts map[string]string
 }
 
-// Step is one entry of a workload's list. Script is nil for install.
-type Step struct {
-	Name    string
-	Script  []byte
-	Seconds int // timeout
-}
+// Step is one entry of a workload's list.
+type Step = steps.Step
+
+// Arguments are the arguments of a Step.
+type Arguments = steps.Arguments

@@ -1,8 +1,8 @@
 // Package inventory is the vocabulary of ingot: the desired state of machines, the knowledge about machines, and the
 // comparisons of the two. The package is pure.
 //
-// Read Desired, Record and Observed first. PickDisk is the only way to choose a disk, SameMachine the only way to
-// recognise a machine: do not compare serials, WWNs or MACs directly.
+// Read Desired, Record and Observed first. Package pick is the only way to choose a disk, IdentifyDisks the
+// only way to name one, SameMachine the only way to recognise a machine: do not compare serials, WWNs or MACs directly.
 //
 // Words, each with one meaning:
 //
@@ -14,13 +14,17 @@
 //   - Desired: the state of a host in the snapshots. Observed: the reports of BMC, agent and journal.
 //   - Plan: the actions for a host, with reasons. Hold: the reason why a host stays untouched until a person acts.
 //   - Phase: the state of a host on the board. Verdict: the effect of a change on a host.
+//   - Cause: why a machine is where it is, with one thing to do. Evidence: what the daemon saw or did, with times.
 //   - Facts: the machine as an agent in the ramdisk saw the hardware.
 //   - Operation: an ordered list of steps on one machine under one permission, with retries, from intended to ended.
 //   - Boot: one boot attempt, with a token, medium and epoch of its own. Epoch: a host's counter, raised by every boot.
 //   - Life: one start of a daemon. Revision: how often a record was written.
+//   - Attended time: time in which a machine could have been heard and was asked. Age: how long something lasts, in
+//     attended time; every deadline counts ages.
 //   - Pinned: the identity of a machine, each value by its source.
 //   - Recovered: read from a page of the status branch, so hearsay. Forgotten: dropped by an operator or a takeover.
 //   - Consent: permission for one operation, written in the fleet. Leave: the daemon's permission for a step to begin.
+//   - Mark: the disk GUID by which an install is recognised on its disk. Found: on a disk without being proved ours.
 //   - Journal: the daemon's memory. Record: the journal's part about one machine.
 //   - Board: the README of the status branch.
 //   - Other disk: a block device, not known to be the root disk, that Ignition writes to at the first start of an

@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
@@ -67,6 +65,7 @@ type NIC struct {
 type Disk struct {
 	Name       string   `json:"name"`
 	Path       string   `json:"path,omitempty"`
+	Links      []string `json:"links,omitempty"` // all by-id and by-path links, with their directory
 	Serial     string   `json:"serial,omitempty"`
 	WWN        string   `json:"wwn,omitempty"`
 	Model      string   `json:"model,omitempty"`
@@ -79,6 +78,9 @@ type Disk struct {
 	ReadOnly   bool     `json:"readOnly,omitempty"`
 	Holders    []string `json:"holders,omitempty"`
 	Content    Content  `json:"content"`
+	Table      *Table   `json:"table,omitempty"` // nil: not known
+	// Superblocks are those of the whole disk.
+	Superblocks []Superblock `json:"superblocks,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -93,70 +95,14 @@ type Content struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// DiskID is what remains the same about a disk between boots.
-type DiskID struct {
-	Serial string `json:"serial,omitempty"`
-	WWN    string `json:"wwn,omitempty"`
-	Path   string `json:"path,omitempty"`
-	Size   uint64 `json:"size,omitempty"` // bytes; 0 for a disk without a look
-	// Unknown holds a newer ingot's members, to write back.
-	Unknown format.Unknown `json:"-"`
-}
-
-// ID is the identity of the disk by itself; DistinctDisks compares with the other disks of the machine.
-func (d Disk) ID() DiskID {
-	return DiskID{Serial: d.Serial, WWN: d.WWN, Path: d.Path, Size: d.Size}.Named()
-}
-
-// Label is the name of a disk for people and consents: WWN, else serial, else path and size. Placeholders do not count.
-// The label is "" without a name.
-func (d DiskID) Label() string {
-	switch wwn, serial := d.Names(); {
-	case wwn != "":
-		return wwn
-	case serial != "":
-		return serial
-	case d.Path != "":
-		return fmt.Sprintf("%s+%d", d.Path, d.Size)
-	default:
+// Word is the content as one word: blank, or the signature; "" for content that could not be read.
+func (c Content) Word() string {
+	switch {
+	case c.Unreadable != "":
 		return ""
+	case c.Blank:
+		return ContentBlank
+	default:
+		return c.Signature
 	}
-}
-
-// Zero reports whether nothing is known of the disk.
-func (d DiskID) Zero() bool {
-	d.Unknown = ""
-	return d == DiskID{}
-}
-
-// IsSameDisk reports whether two identities are of one disk: all that is known of both agrees, and both share a WWN, a
-// serial, or path and size. Placeholders are unknown.
-func (d DiskID) IsSameDisk(o DiskID) bool {
-	shared := false
-	wwn, serial := d.Names()
-	otherWWN, otherSerial := o.Names()
-	for _, pair := range [][2]string{{wwn, otherWWN}, {serial, otherSerial}} {
-		if pair[0] == "" || pair[1] == "" {
-			continue
-		}
-		if pair[0] != pair[1] {
-			return false
-		}
-		shared = true
-	}
-	if d.Size != 0 && o.Size != 0 && d.Size != o.Size {
-		return false
-	}
-	return shared || (d.Path != "" && d.Path == o.Path && d.Size != 0 && d.Size == o.Size)
-}
-
-// Sees reports whether a machine reported a disk. A path says nothing about another machine's disks, nor does a name of
-// several disks of the machine.
-func (f *Facts) Sees(disk DiskID) bool {
-	if wwn, serial := disk.Names(); wwn == "" && serial == "" {
-		return false
-	}
-	return slices.ContainsFunc(f.Volumes(), func(d DiskID) bool {
-		return d.IsSameDisk(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
-	})
 }

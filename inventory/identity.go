@@ -1,10 +1,12 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/gitmetal/ingot/inventory/diskid"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -12,17 +14,8 @@ import (
 // pages, consents, tokens and releases use the id; names are for people.
 type MachineID string
 
-// placeholders are vendors' serial numbers that identify nothing.
-var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "system serial number",
-	"to be filled by o.e.m.", "not specified", "not applicable", "unknown", "serial", "xxxxxxxxxx", "0123456789",
-	"123456789", "1234567890"}
-
 // IsPlaceholder reports whether a serial number identifies nothing.
-func IsPlaceholder(serial string) bool {
-	text := strings.ToLower(strings.TrimSpace(serial))
-	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" ||
-		strings.Trim(text, ".-x ") == ""
-}
+func IsPlaceholder(serial string) bool { return diskid.IsPlaceholder(serial) }
 
 // SerialKey is a serial number in one spelling, "" for a placeholder.
 func SerialKey(serial string) string {
@@ -32,45 +25,55 @@ func SerialKey(serial string) string {
 	return strings.ToUpper(strings.TrimSpace(serial))
 }
 
-// SameMachine says why the machine with these facts is not the declared machine, or "". A declared serial must be
-// reported, in any case; a placeholder identifies no machine. Every declared MAC must be among the network cards. A
-// host that declares neither is the machine behind its BMC, whichever answers.
-func SameMachine(identity schemas.Identity, facts Facts) string {
-	if identity.Serial != "" && IsPlaceholder(identity.Serial) {
-		return fmt.Sprintf("spec.identity.serial is %q, a placeholder that identifies no machine", identity.Serial)
+// SameMachine says why the machine is not the declared machine, or "", from what its BMC shows and its agent reports. A
+// declared serial or UUID must be said by one of them; a placeholder identifies no machine. Every declared MAC must be
+// among the network cards. A host that declares nothing is the machine behind its BMC, whichever answers.
+func SameMachine(declared schemas.Identity, bmc *BMCIdentity, facts Facts) string {
+	machine := facts.Identity()
+	machine.BMC = bmc
+	values := machine.values()
+	switch {
+	case declared.Serial != "" && IsPlaceholder(declared.Serial):
+		return fmt.Sprintf("spec.identity.serial is %q, a placeholder that identifies no machine", declared.Serial)
+	case declared.UUID != "" && UUIDKey(declared.UUID) == "":
+		return fmt.Sprintf("spec.identity.uuid is %q, a placeholder that identifies no machine", declared.UUID)
+	case machine.Denies(declared) != "":
+		return machine.Denies(declared)
+	case declared.Serial != "" && values[0].or(values[2]).key == "":
+		return fmt.Sprintf("spec.identity.serial is %s, neither BMC nor SMBIOS reports a serial", declared.Serial)
+	case declared.UUID != "" && values[1].or(values[3]).key == "":
+		return fmt.Sprintf("spec.identity.uuid is %s, neither BMC nor SMBIOS reports a UUID", declared.UUID)
 	}
-	if identity.Serial != "" && !strings.EqualFold(strings.TrimSpace(identity.Serial),
-		strings.TrimSpace(facts.System.Serial)) {
-		return fmt.Sprintf("spec.identity.serial is %s, the machine reports %s", identity.Serial,
-			orNone(facts.System.Serial))
-	}
-	for _, mac := range identity.MACs {
-		if !slices.ContainsFunc(facts.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) }) {
+	for _, mac := range declared.MACs {
+		if !facts.hasMAC(mac) {
 			return fmt.Sprintf("spec.identity.macs names %s, the machine has no such network card", mac)
 		}
 	}
 	return ""
 }
 
-// DescribesOtherMachine says why a record describes another machine than the declared machine, or "": the serials
-// differ, or, where the serials cannot be compared, no declared MAC is among the recorded network cards.
+// DescribesOtherMachine says why a record describes another machine than the declared machine, or "": the known machine
+// denies a declared serial or UUID, or it says none of them and has no declared MAC. A record of a machine that nothing
+// was done to describes no machine.
 func (r Record) DescribesOtherMachine(declared schemas.Identity) string {
-	if r.Facts == nil {
+	if r.Untouched() {
 		return ""
 	}
-	known := r.Facts.System.Serial
-	if !IsPlaceholder(declared.Serial) && !IsPlaceholder(known) {
-		if strings.EqualFold(strings.TrimSpace(declared.Serial), strings.TrimSpace(known)) {
-			return ""
-		}
-		return fmt.Sprintf("spec.identity.serial is %s, and what is known is of machine %s", declared.Serial, known)
+	known := r.Identity()
+	if why := known.deniesAs("the known machine's", declared); why != "" {
+		return why
 	}
-	has := func(mac string) bool {
-		return slices.ContainsFunc(r.Facts.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) })
-	}
-	if len(declared.MACs) == 0 || len(r.Facts.NICs) == 0 || slices.ContainsFunc(declared.MACs, has) {
+	if known.Says(declared) || len(declared.MACs) == 0 || r.Facts == nil || len(r.Facts.NICs) == 0 ||
+		slices.ContainsFunc(declared.MACs, r.Facts.hasMAC) {
 		return ""
 	}
 	return fmt.Sprintf("spec.identity.macs names no network card of the machine that is known (serial %s)",
-		orNone(known))
+		orNone(known.SerialLabel()))
 }
+
+// hasMAC reports whether a network card has an address.
+func (f Facts) hasMAC(mac string) bool {
+	return slices.ContainsFunc(f.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) })
+}
+
+func orNone(text string) string { return cmp.Or(text, "none") }

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -39,8 +40,8 @@ func (o Operation) checkOperationValues() error {
 	switch {
 	case o.Kind != Install:
 		return fmt.Errorf("operation.kind %q is not known", o.Kind)
-	case len(o.Disks) != 1:
-		return fmt.Errorf("operation.disks are %d, an operation of kind %s has one", len(o.Disks), o.Kind)
+	case len(o.Disks) == 0:
+		return fmt.Errorf("operation.disks are none, an operation of kind %s has at least one", o.Kind)
 	case o.Cursor < 0 || o.Cursor > len(o.Steps):
 		return fmt.Errorf("operation.cursor %d is beyond its %d steps", o.Cursor, len(o.Steps))
 	}
@@ -48,7 +49,7 @@ func (o Operation) checkOperationValues() error {
 		if !isKnownContent(d.Content) {
 			return fmt.Errorf("operation.content %q is not known", d.Content)
 		}
-		if d.Mark != "" {
+		if d.Mark != "" && !markGrammar.MatchString(d.Mark) {
 			return fmt.Errorf("operation.mark %q is not known", d.Mark)
 		}
 	}
@@ -66,6 +67,9 @@ func (o Operation) checkOperationValues() error {
 // isKnownContent reports whether a consent may have named the content.
 func isKnownContent(content string) bool {
 	return content == ContentBlank || content == ContentUnseen ||
-		slices.ContainsFunc([]string{contentInstall, contentOther, contentFailed},
+		slices.ContainsFunc([]string{contentInstall, contentUnmarked, contentOther, contentFailed},
 			func(kind string) bool { return strings.HasPrefix(content, kind) })
 }
+
+// markGrammar matches a GUID in the spelling of marks.
+var markGrammar = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)

@@ -30,11 +30,13 @@ func TestCheckValues(t *testing.T) {
 		"a stage of 4176809":   {func(r *inventory.Record) { r.Operation.Stage = "Armed" }, `operation.stage "Armed"`},
 		"a kind":               {func(r *inventory.Record) { r.Operation.Kind = "Run" }, `operation.kind "Run"`},
 		"the kind of the last": {func(r *inventory.Record) { r.Last.Kind = "Run" }, `kind "Run" of the last`},
-		"no disk":              {func(r *inventory.Record) { r.Operation.Disks = nil }, "operation.disks are 0"},
+		"no disk":              {func(r *inventory.Record) { r.Operation.Disks = nil }, "operation.disks are none"},
 		"two disks": {func(r *inventory.Record) {
 			r.Operation.Disks = append(r.Operation.Disks, r.Operation.Disks[0])
-		}, "operation.disks are 2"},
+		}, ""},
 		"a mark":               {func(r *inventory.Record) { r.Operation.Disks[0].Mark = "m" }, `operation.mark "m"`},
+		"a GUID as a mark":     {func(r *inventory.Record) { r.Operation.Disks[0].Mark = "0a1b2c3d-0000-8000-8000-000000000001" }, ""},
+		"an unmarked install":  {func(r *inventory.Record) { r.Operation.Disks[0].Content = "unmarked:o1" }, ""},
 		"a step's state":       {func(r *inventory.Record) { r.Operation.Steps[0].State = "Held" }, `state "Held" of step install`},
 		"what a step needs":    {func(r *inventory.Record) { r.Operation.Steps[0].Needs = "BMC" }, `step install needs "BMC"`},
 		"a cursor":             {func(r *inventory.Record) { r.Operation.Cursor = 2 }, "operation.cursor 2"},

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"encoding/hex"
 	"slices"
 	"strings"
 )
@@ -12,20 +11,41 @@ var commonUUIDs = []string{"03000200040005000006000700080009", "0002000300040005
 
 // Separators of UUIDs and MACs.
 var (
-	uuidMarks = strings.NewReplacer("-", "", "{", "", "}", "", "urn:uuid:", "", "URN:UUID:", "")
-	macMarks  = strings.NewReplacer(":", "", "-", "", ".", "")
+	urnMarks = strings.NewReplacer("urn:uuid:", "", "URN:UUID:", "")
+	macMarks = strings.NewReplacer(":", "", "-", "", ".", "")
 )
 
 // uuidDigits are the 32 digits of a UUID that identifies a machine, "" for any other text.
 func uuidDigits(uuid string) string {
-	digits := strings.ToLower(uuidMarks.Replace(strings.TrimSpace(uuid)))
-	if bytes, err := hex.DecodeString(digits); err != nil || len(bytes) != 16 || slices.Contains(commonUUIDs, digits) ||
+	digits := hexDigits(strings.TrimSpace(uuid))
+	if len(digits) != 32 || slices.Contains(commonUUIDs, digits) ||
 		slices.Contains(commonUUIDs, swapByteOrder(digits)) ||
 		strings.Count(digits, "0") >= 31 || strings.Count(digits, digits[:1]) == 32 ||
 		digits == strings.Repeat(digits[:2], 16) {
 		return ""
 	}
 	return digits
+}
+
+// hexDigits are the hexadecimal digits of a UUID without its separators, in lower case; "" for any other text. Every look
+// asks for them many times.
+func hexDigits(uuid string) string {
+	if strings.Contains(uuid, ":") {
+		uuid = urnMarks.Replace(uuid)
+	}
+	digits := make([]byte, 0, 32)
+	for _, c := range []byte(uuid) {
+		switch {
+		case c == '-' || c == '{' || c == '}':
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f':
+			digits = append(digits, c)
+		case c >= 'A' && c <= 'F':
+			digits = append(digits, c-'A'+'a')
+		default:
+			return ""
+		}
+	}
+	return string(digits)
 }
 
 // swapByteOrder swaps the byte order of a UUID's first three fields.

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
@@ -18,8 +19,29 @@ type Observed struct {
 	// Standing says who the host's machine is known as; package standing finds it in the records and in what the look
 	// saw.
 	Standing Standing
+	// Ramdisk says why no machine can be booted from the ramdisk; "" when it can.
+	Ramdisk string
+	// Attended are the ages that deadlines count.
+	Attended Ages
+	// Evidence is what the looks so far prove of the machine's power.
+	Evidence PowerEvidence
+	// Deadlines are those of the daemon's configuration.
+	Deadlines Deadlines
 	// Retry is set until an operator's `ingot retry` takes effect.
 	Retry bool
+	// Fleet says how fresh the accepted commit is.
+	Fleet FleetState
+	// Console is what the serial console has shown since the power-on. No decision rests on the console.
+	Console ConsoleState
+}
+
+// FleetState says when the daemon last looked at trunk, tags and status branch. A write needs a look that began after
+// its question.
+type FleetState struct {
+	StartedAt time.Time     // start of the last finished look, good or not; zero before the first
+	LookedAt  time.Time     // end of the last good look; zero before the first
+	Error     string        // why the last finished look failed; "" for a good look
+	MaxStale  time.Duration // how old the last good look may be while later looks fail
 }
 
 // Reach is how an attempt to talk to a BMC ended.
@@ -49,16 +71,13 @@ const (
 
 // BMCState is one look at a BMC.
 type BMCState struct {
-	At    time.Time
-	Reach Reach
-	Error string // in words a person can act on, unless Reach is Reached
-	Power PowerState
-	// OffCounts is when Off counts for a machine whose power ingot did not turn off: the machine has been seen off
-	// since before, and never on between, because some BMCs say Off for a while after a machine came on. Zero: at once.
-	OffCounts time.Time
-	System    System
-	Override  Override
-	Media     []Slot
+	At       time.Time
+	Reach    Reach
+	Error    string // in words a person can act on, unless Reach is Reached
+	Power    PowerState
+	System   System
+	Override Override
+	Media    []Slot
 }
 
 // Override is the boot device that the firmware is told to start from.
@@ -95,6 +114,7 @@ type AgentState struct {
 	Seen     time.Time // time of the last message
 	Facts    *Facts
 	Job      Job
+	Protocol int    // of the enrolled agent; 0 without an agent
 	Alarm    string // a token used by two keys, or an identity that does not match
 	Unknown  string // why the agent's state is unknown, which is not silence; "" when known
 	// Runs is the id of the job that the agent says it works on, where the hub does not know that job, as after the
@@ -128,27 +148,43 @@ func (s Served) Agent(agent AgentState, epoch Epoch) AgentState {
 type Job struct {
 	ID      string
 	Attempt int
-	Kind    string // wire.JobInstall, wire.JobPowerOff
+	Kind    string // wire.JobWrite, wire.JobStep, wire.JobPowerOff; wire.JobInstall of protocol 1
 	State   JobState
 	Step    string
 	Done    uint64 // bytes
 	Total   uint64
 	Since   time.Time // of State
 	Error   string
-	// Begun is set when the install step was allowed to begin, or was seen to have begun.
+	Final   bool // the step failed for good: no further attempt without a person
+	// Begun is set when the agent got leave to write; in a job of protocol 1, when the install step was seen to begin.
 	Begun bool
 	// Over is set when no agent works on a withdrawn job any more: the agent said so, or never had the job.
 	Over bool
-	// Untouched is set when a failed or withdrawn job wrote nothing.
-	Untouched bool
+	// Table is the partition table of the installed disk after the mark was set; nil before, and without a GPT.
+	Table *Table
+	// Question is what the agent asks leave for; nil while the agent asks nothing.
+	Question *Question
+}
+
+// Question is an agent's question for leave to write, from the open disks.
+type Question struct {
+	Nonce string    // random for each process of the agent
+	At    time.Time // arrival, by the daemon's clock, of the first message with this nonce and these disks
+	Disks []Disk    // what the open descriptors show, in the order of Operation.Disks
 }
 
 // PhoneHome is the call of an installed system that is up.
 type PhoneHome struct {
 	Install string
 	Epoch   Epoch
+	// Attempt is the attempt of the operation whose job rendered the call; 0 in systems of ingot 4176809.
+	Attempt int `json:",omitempty"`
 	Commit  string
-	At      time.Time
+	At      time.Time // of the first call after the system's newest start
+	BootID  string    `json:",omitempty"` // of the kernel
+	Disk    string    `json:",omitempty"` // GUID of the system's disk
+	// Filesystems are the UUIDs of the disk's file systems by the GUID of their partitions.
+	Filesystems map[string]string `json:",omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -158,6 +194,48 @@ type MediaState struct {
 	URL   string    // the medium of the record's boot as given to a BMC; "" for a boot without a medium
 	Reads int       // requests
 	Last  time.Time // time of the last request
+	// Parts are the parts of the medium in the order of a start, as far as the layout of the medium is known.
+	Parts []MediumPart
+}
+
+// Names of the parts of a boot medium.
+const (
+	MediumDirectory = "directory" // the descriptors of the file system, and the boot catalogue
+	MediumShim      = "shim"
+	MediumGRUB      = "GRUB"
+	MediumKernel    = "kernel"
+	MediumInitrd    = "initrd"
+	MediumOverlay   = "boot config" // the part with this boot's own files
+)
+
+// MediumPart is a part of a boot medium, and what was read of it.
+type MediumPart struct {
+	Name string
+	Size int64
+	Read int64     // bytes that were read, with repetitions
+	Last time.Time // time of the last read
+}
+
+// WasRead reports whether a good part was read. Firmware and BMCs read a little further than they need.
+func (p MediumPart) WasRead() bool { return p.Read > 0 && p.Read >= p.Size/4 }
+
+// WasRead reports whether a good part of a part of the medium was read.
+func (m MediaState) WasRead(part string) bool {
+	return slices.ContainsFunc(m.Parts, func(p MediumPart) bool { return p.Name == part && p.WasRead() })
+}
+
+// LayoutIsKnown reports whether the parts of the medium are known.
+func (m MediaState) LayoutIsKnown() bool {
+	return slices.ContainsFunc(m.Parts, func(p MediumPart) bool { return p.Name == MediumKernel })
+}
+
+// ConsoleState is what is known of a machine's serial console.
+type ConsoleState struct {
+	Reading string    // how the console is read, in words
+	Sign    string    // the known text (cause.Sign) that counts; "" without one
+	Line    string    // the line with the known text
+	At      time.Time // time of that line
+	Tail    []string  // the last lines
 }
 
 // ImageState is the workload's image in the mirror.

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -44,6 +45,7 @@ type Operation struct {
 	Workload string            `json:"workload"`
 	Inputs   string            `json:"inputs"`
 	Parts    map[string]string `json:"parts,omitempty"`
+	Config   string            `json:"config,omitempty"` // Workload.Config
 	Commit   string            `json:"commit"`
 	Image    string            `json:"image"`
 	Update   string            `json:"update"` // the workload's update policy at that time
@@ -57,8 +59,10 @@ type Operation struct {
 	Attempt int             `json:"attempt"` // from 1
 	// Withdrawn is the number of attempts that were taken back before a write. They do not count as failures.
 	Withdrawn int `json:"withdrawn,omitempty"`
-	// Replaces is the system on the disk at the hand-out of the present attempt's first writing step. When the attempt
-	// wrote nothing, Replaces becomes the machine's Installed again.
+	// Leave is the last leave that was given; nil before the first.
+	Leave *Leave `json:"leave,omitempty" minReader:"3"`
+	// Replaces is the system that was on the disk when leave to write was given. When a later look finds the disk as it
+	// was then, Replaces becomes the machine's Installed again.
 	Replaces *Installed `json:"replaces,omitempty"`
 	// Starts is the number of starts from the disk that should confirm the operation; after the first start the new
 	// system may run.
@@ -67,6 +71,8 @@ type Operation struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Outcome string    `json:"outcome,omitempty"`
 	Error   string    `json:"error,omitempty"` // of the last failed attempt
+	// Looked is, in an ended operation, the epoch of the newest look at the disks before the end.
+	Looked Epoch `json:"looked,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -80,8 +86,39 @@ type OperationDisk struct {
 	// Begun is the first attempt that may have written to the disk; 0 before such an attempt, and then Content must
 	// still be on the disk; BegunUnknown after an attempt that the daemon does not remember.
 	Begun int `json:"begun,omitempty"`
-	// Mark identifies an install by ingot on this disk; "" while installs have no mark.
-	Mark string `json:"mark,omitempty"`
+	// Seen is what the agent saw on the open disk when the attempt of Begun asked for leave; nil where no agent of
+	// protocol 2 asked. Only a later look that finds the disk so takes Begun back.
+	Seen *SeenDisk `json:"seen,omitempty" minReader:"3"`
+	// Mark is the disk GUID that identifies the install on this disk; "" for an operation of ingot 4176809.
+	Mark string `json:"mark,omitempty" minReader:"3"`
+	// Partitions are those of the disk when the mark was set; nil before, and on a disk without a GPT.
+	Partitions []Partition `json:"partitions,omitempty"`
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// SeenDisk is the content and the mark of a disk at a question for leave.
+type SeenDisk struct {
+	Content string `json:"content"`        // blank, or the signature
+	Mark    string `json:"mark,omitempty"` // the GUID of the disk's partition table
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// DescribeSeen is a disk at a question for leave, for a later comparison.
+func DescribeSeen(disk Disk) SeenDisk {
+	seen := SeenDisk{Content: disk.Content.Word()}
+	if disk.Table != nil {
+		seen.Mark = disk.Table.GUID
+	}
+	return seen
+}
+
+// Leave is the daemon's yes to one process of the agent in one attempt.
+type Leave struct {
+	Attempt int       `json:"attempt"`
+	Nonce   string    `json:"nonce"`
+	Asked   time.Time `json:"asked"` // arrival of the question
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -107,12 +144,19 @@ const NeedsAgent = "Agent"
 // StepState is a step of an operation.
 type StepState struct {
 	Name    string       `json:"name"`
+	ID      string       `json:"id,omitempty"` // "" where the name is the id
 	State   StepProgress `json:"state"`
 	Needs   string       `json:"needs"`             // NeedsAgent
 	Attempt int          `json:"attempt,omitempty"` // of the operation, when the step's last job was handed out
+	// Once is set where the operation waits for a person instead of running the step again: the Step says so, or its
+	// script failed for good.
+	Once bool `json:"once,omitempty" minReader:"4"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
+
+// Key is the id of the step in the list of the workload.
+func (s StepState) Key() string { return cmp.Or(s.ID, s.Name) }
 
 // Installs reports whether the step writes the system to the operation's first disk. Every other step is a script of
 // the fleet.
@@ -123,11 +167,11 @@ func NewSteps(w Workload) []StepState {
 	if len(w.Steps) == 0 {
 		return []StepState{{Name: schemas.StepInstall, State: StepWaiting, Needs: NeedsAgent}}
 	}
-	var steps []StepState
+	var list []StepState
 	for _, step := range w.Steps {
-		steps = append(steps, StepState{Name: step.Name, State: StepWaiting, Needs: NeedsAgent})
+		list = append(list, StepState{Name: step.Name, ID: step.ID, State: StepWaiting, Needs: NeedsAgent, Once: step.Once})
 	}
-	return steps
+	return list
 }
 
 // Root is the disk for the system.
@@ -138,9 +182,22 @@ func (o Operation) Root() OperationDisk {
 	return o.Disks[0]
 }
 
+// Others are the disks besides the disk for the system.
+func (o Operation) Others() (others []DiskID) {
+	for _, disk := range o.Disks[min(1, len(o.Disks)):] {
+		others = append(others, disk.Disk)
+	}
+	return others
+}
+
 // HasBegun reports whether an attempt may have written to a disk.
 func (o Operation) HasBegun() bool {
 	return slices.ContainsFunc(o.Disks, func(d OperationDisk) bool { return d.Begun != 0 })
+}
+
+// BeganWithLeave reports whether leave to write was given in the present attempt, and a disk may have been written to.
+func (o Operation) BeganWithLeave() bool {
+	return o.Leave != nil && o.Leave.Attempt == o.Attempt && o.HasBegun()
 }
 
 // Erases reports whether a disk was not blank.
@@ -180,6 +237,16 @@ func (o Operation) Step() (StepState, bool) {
 	return o.Steps[o.Cursor], true
 }
 
+// FindUnrepeatable gives a step that is due again, began in an earlier attempt, and may run only once.
+func (o Operation) FindUnrepeatable() (StepState, bool) {
+	for _, step := range o.Steps[min(o.Cursor, len(o.Steps)):] {
+		if step.Once && step.Attempt != 0 && step.Attempt < o.Attempt {
+			return step, true
+		}
+	}
+	return StepState{}, false
+}
+
 // IsWholeList reports whether the present attempt is one job for all steps, in the way of ingot 4176809.
 func (o Operation) IsWholeList() bool { return o.Stage == Working && len(o.Steps) == 0 }
 
@@ -187,6 +254,21 @@ func (o Operation) IsWholeList() bool { return o.Stage == Working && len(o.Steps
 func (o Operation) Writes() bool {
 	step, _ := o.Step()
 	return o.IsWholeList() || step.Installs()
+}
+
+// IsCalledBy reports whether a call of an installed system is the call of this operation's install: the call's attempt is
+// the attempt that installed. A system of ingot 4176809 does not say its attempt, and counts.
+func (o Operation) IsCalledBy(call *PhoneHome) bool {
+	if call == nil || call.Install != o.ID {
+		return false
+	}
+	installed := o.Attempt
+	for _, step := range o.Steps {
+		if step.Installs() && step.State == StepDone {
+			installed = step.Attempt
+		}
+	}
+	return call.Attempt == 0 || call.Attempt == installed
 }
 
 // AttemptBegan reports whether a step was handed out in the present attempt.
@@ -222,10 +304,11 @@ func (o Operation) Describe() string {
 	if !due || o.Stage != Working {
 		return ""
 	}
-	return fmt.Sprintf("step %d of %d `%s`", o.Cursor+1, len(o.Steps), step.Name)
+	return fmt.Sprintf("step %d of %d `%s`", o.Cursor+1, len(o.Steps), step.Key())
 }
 
-// Clone copies an operation with the lists: a change of the copy does not change the operation.
+// Clone copies an operation with the lists: a change of the copy does not change the operation. What Leave and Seen
+// point to is replaced, and never changed.
 func (o Operation) Clone() *Operation {
 	o.Steps, o.Disks = slices.Clone(o.Steps), slices.Clone(o.Disks)
 	return &o

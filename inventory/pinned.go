@@ -1,15 +1,20 @@
 package inventory
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/schemas"
 )
 
-// Pinned is the identity of a machine, each value by its source. Firmware and BMC of one machine may report two
-// serials.
+// Pinned is the identity of a machine: a set of values, each by its source. Firmware and BMC of one machine may report
+// two serials. The values of a record are pinned at the first look that shows them, and never replaced by others.
 type Pinned struct {
-	// BMC is the BMC's report at the opening of the newest boot: a different report later is about a different machine.
+	// BMC is the BMC's report, with the address at which the BMC showed the machine last. The address says nothing about
+	// the machine.
 	BMC *BMCIdentity `json:"bmc,omitempty"`
 	// SMBIOS is the firmware's report to the ramdisk's agent.
 	SMBIOS *SMBIOSIdentity `json:"smbios,omitempty"`
@@ -34,35 +39,245 @@ type SMBIOSIdentity struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// PinFacts is the identity after an agent's report. A value that identifies nothing does not replace an earlier value.
-func (p Pinned) PinFacts(facts *Facts) Pinned {
-	if facts == nil {
-		return p
+// Stranger is a machine that an agent saw in place of the known machine. The host is held, and its machine is not
+// booted again, until a takeover names the set, the fleet declares another address or identity, or an operator retries.
+type Stranger struct {
+	Pinned
+	Why    string `json:"why"`    // the contradiction, a clause for people
+	Commit string `json:"commit"` // trunk at that look
+	Asked  string `json:"asked"`  // Desired.AskedIdentity at that look
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// ShownIdentity is the identity that a BMC shows at an address.
+func (b BMCState) ShownIdentity(address string) Pinned {
+	return Pinned{BMC: &BMCIdentity{Address: address, Serial: b.System.Serial, UUID: b.System.UUID}}
+}
+
+// Identity is the identity that an agent reported; empty without a report.
+func (f *Facts) Identity() Pinned {
+	if f == nil {
+		return Pinned{}
 	}
-	said := SMBIOSIdentity{}
-	if p.SMBIOS != nil {
-		said = *p.SMBIOS
-	}
-	if SerialKey(facts.System.Serial) != "" {
-		said.Serial = facts.System.Serial
-	}
-	if UUIDKey(facts.System.UUID) != "" {
-		said.UUID = facts.System.UUID
-	}
-	if said != (SMBIOSIdentity{}) {
-		p.SMBIOS = &said
-	}
-	if macs := facts.builtInMACs(); len(macs) > 0 {
-		p.MACs = macs
+	return Pinned{SMBIOS: &SMBIOSIdentity{Serial: f.System.Serial, UUID: f.System.UUID}, MACs: f.builtInMACs()}
+}
+
+// Identity is the identity of the known machine. Records of earlier versions have it in part in facts and takeover.
+func (r Record) Identity() Pinned {
+	p := r.Fill(r.Facts.Identity())
+	if p.BMC == nil && r.Adopted != "" && !namesSet(r.Adopted) && r.Facts != nil {
+		p.BMC = &BMCIdentity{Serial: r.Adopted}
 	}
 	return p
 }
 
-// builtInMACs are the makers' addresses of the network cards, without the USB link to the BMC; sorted.
+// Untouched reports whether nothing was found out about the machine of a record besides what its BMC shows, and
+// nothing was installed: boots alone count for nothing.
+func (r Record) Untouched() bool {
+	return r.Facts == nil && r.Operation == nil && r.Installed == nil && r.Last == nil
+}
+
+// AskedIdentity is a digest over the address and the identity that the fleet declares.
+func (d Desired) AskedIdentity() string {
+	return Digest(append([]string{"ingot identity v1", d.address(), d.Identity.Serial, d.Identity.UUID},
+		d.Identity.MACs...)...)
+}
+
+func (d Desired) address() string {
+	if d.BMC == nil {
+		return ""
+	}
+	return d.BMC.Address
+}
+
+// Fill is the set with the values of a newer look where the set had none. A value that identifies nothing counts as
+// none. Neither set is changed.
+func (p Pinned) Fill(seen Pinned) Pinned {
+	if b := seen.BMC; b != nil {
+		was := BMCIdentity{}
+		if p.BMC != nil {
+			was = *p.BMC
+		}
+		now := was
+		now.Serial, now.UUID = fillValue(was.Serial, b.Serial, SerialKey), fillValue(was.UUID, b.UUID, UUIDKey)
+		if now.Address = cmp.Or(b.Address, was.Address); p.BMC == nil || now != was {
+			p.BMC = &now
+		}
+	}
+	if s := seen.SMBIOS; s != nil {
+		was := SMBIOSIdentity{}
+		if p.SMBIOS != nil {
+			was = *p.SMBIOS
+		}
+		now := was
+		now.Serial, now.UUID = fillValue(was.Serial, s.Serial, SerialKey), fillValue(was.UUID, s.UUID, UUIDKey)
+		if now != was {
+			p.SMBIOS = &now
+		}
+	}
+	if len(p.MACs) == 0 {
+		p.MACs = seen.MACs
+	}
+	return p
+}
+
+// fillValue is the known value, or a usable seen value where the known value identifies nothing.
+func fillValue(known, seen string, key func(string) string) string {
+	if key(known) == "" && key(seen) != "" {
+		return strings.TrimSpace(seen)
+	}
+	return known
+}
+
+// value is a serial or UUID of one source, in words and in one spelling.
+type value struct{ field, text, key string }
+
+// values are the serials and UUIDs of the set by source, always in the same order.
+func (p Pinned) values() [4]value {
+	bmc, smbios := BMCIdentity{}, SMBIOSIdentity{}
+	if p.BMC != nil {
+		bmc = *p.BMC
+	}
+	if p.SMBIOS != nil {
+		smbios = *p.SMBIOS
+	}
+	return [4]value{
+		{"BMC serial", bmc.Serial, SerialKey(bmc.Serial)}, {"BMC UUID", bmc.UUID, UUIDKey(bmc.UUID)},
+		{"SMBIOS serial", smbios.Serial, SerialKey(smbios.Serial)}, {"SMBIOS UUID", smbios.UUID, UUIDKey(smbios.UUID)},
+	}
+}
+
+// Contradicts names the value in which another look shows another machine, with both values; "" when nothing says so.
+// Absent values and placeholders contradict nothing.
+//
+//	known                                   another machine when the look shows
+//	a serial or UUID of a source            another one of the same source
+//	the firmware's, and none of the BMC's   another one of the BMC's
+//	MACs                                    MACs, and none of the known ones
+func (p Pinned) Contradicts(seen Pinned) (field, was, is string) {
+	known, shown := p.values(), seen.values()
+	known[0], known[1] = known[0].or(known[2]), known[1].or(known[3])
+	for i, k := range known {
+		differs := k.key != "" && shown[i].key != "" && k.key != shown[i].key
+		if differs { // guard: identity-compare
+			return shown[i].field, strings.TrimSpace(k.text), strings.TrimSpace(shown[i].text)
+		}
+	}
+	isKnown := func(mac string) bool { return slices.Contains(p.MACs, mac) }
+	disjoint := len(p.MACs) > 0 && len(seen.MACs) > 0 && !slices.ContainsFunc(seen.MACs, isKnown)
+	if disjoint { // guard: identity-compare
+		return "MACs", strings.Join(p.MACs, " "), strings.Join(seen.MACs, " ")
+	}
+	return "", "", ""
+}
+
+func (v value) or(other value) value {
+	if v.key == "" {
+		return other
+	}
+	return v
+}
+
+// Shares reports whether a look shows a serial or UUID of the known machine, from whatever source.
+func (p Pinned) Shares(seen Pinned) bool {
+	known := fieldsOf(p)
+	isKnown := func(s value) bool { return slices.ContainsFunc(known, func(k value) bool { return k.key == s.key }) }
+	return slices.ContainsFunc(fieldsOf(seen), isKnown)
+}
+
+// IsNameless reports whether the set has neither serial nor UUID.
+func (p Pinned) IsNameless() bool { return len(fieldsOf(p)) == 0 }
+
+// fieldsOf are the usable serials and UUIDs of the set.
+func fieldsOf(p Pinned) []value {
+	values := p.values()
+	return slices.DeleteFunc(values[:], func(v value) bool { return v.key == "" })
+}
+
+// Denies says why the machine of the set is not the declared machine, or "": a declared serial or UUID is said by no
+// source, and another one is said by one. One source that says the declared value is enough.
+func (p Pinned) Denies(declared schemas.Identity) string { return p.deniesAs("the", declared) }
+
+// deniesAs is Denies about a machine by a name.
+func (p Pinned) deniesAs(name string, declared schemas.Identity) string {
+	values := p.values()
+	for _, want := range []struct {
+		field, text, key string
+		said             []value
+	}{
+		{"serial", declared.Serial, SerialKey(declared.Serial), []value{values[0], values[2]}},
+		{"uuid", declared.UUID, UUIDKey(declared.UUID), []value{values[1], values[3]}},
+	} {
+		said := slices.DeleteFunc(want.said, func(v value) bool { return v.key == "" })
+		isSaid := slices.ContainsFunc(said, func(v value) bool { return v.key == want.key })
+		denied := want.key != "" && len(said) > 0 && !isSaid
+		if denied { // guard: identity-compare
+			return "spec.identity." + want.field + " is " + want.text + ", " + name + " " + said[0].field +
+				" is " + strings.TrimSpace(said[0].text)
+		}
+	}
+	return ""
+}
+
+// Says reports whether a source says the declared serial or UUID.
+func (p Pinned) Says(declared schemas.Identity) bool {
+	values := p.values()
+	serial, uuid := SerialKey(declared.Serial), UUIDKey(declared.UUID)
+	return serial != "" && (values[0].key == serial || values[2].key == serial) ||
+		uuid != "" && (values[1].key == uuid || values[3].key == uuid)
+}
+
+// SerialLabel is the serial of the set for people: the firmware's, else the BMC's; "" without both.
+func (p Pinned) SerialLabel() string {
+	values := p.values()
+	return strings.TrimSpace(values[2].or(values[0]).text)
+}
+
+// TakeoverConsent is the value of spec.consent.takeover that gives a host the machine with a set of values:
+// <serial, or "unknown">/<16 hex>. The digest is over the set, the takeover of before and the epoch at which the record
+// was forgotten last, so that no value counts twice.
+func (r Record) TakeoverConsent(machine Pinned) string {
+	parts := []string{"ingot takeover v1", string(r.ID), r.Adopted, strconv.FormatUint(r.Forgotten, 10)}
+	for _, v := range machine.values() {
+		parts = append(parts, v.key)
+	}
+	label := machine.SerialLabel()
+	isOdd := func(r rune) bool { return r < ' ' || r > '~' }
+	if SerialKey(label) == "" || len(label) > 200 || strings.ContainsFunc(label, isOdd) {
+		label = "unknown"
+	}
+	return label + "/" + Digest(append(parts, machine.MACs...)...)
+}
+
+// GivesTakeover reports whether a value of spec.consent.takeover gives the host the machine, for the first time.
+func (r Record) GivesTakeover(given string, machine Pinned) bool {
+	given = strings.TrimSpace(given)
+	return strings.EqualFold(given, r.TakeoverConsent(machine)) && !slices.Contains(r.Spent, given)
+}
+
+// namesSet reports whether a takeover names a set of values, and not, as in earlier versions, a serial alone.
+func namesSet(takeover string) bool {
+	digest := takeover[strings.LastIndex(takeover, "/")+1:]
+	return digest != takeover && len(digest) == 16 && strings.Trim(digest, "0123456789abcdef") == ""
+}
+
+// AdoptedMachine reports whether a takeover lets ingot power the known machine off. The takeover of an earlier version
+// is a serial, and counts for a machine that shows it.
+func (r Record) AdoptedMachine(serial string) bool {
+	return r.Adopted != "" && (namesSet(r.Adopted) || strings.EqualFold(r.Adopted, serial))
+}
+
+// usbDrivers are prefixes of the drivers of network cards on USB, which are built into no machine.
+var usbDrivers = []string{"cdc_", "rndis", "r8152", "asix", "ax88", "aqc111", "smsc75", "smsc95",
+	"lan78", "dm9601", "pegasus", "rtl8150", "mcs7830", "sr9", "qmi_wwan", "huawei_cdc", "ipheth", "ch9200"}
+
+// builtInMACs are the makers' addresses of the network cards, without cards on USB; sorted.
 func (f Facts) builtInMACs() []string {
 	var macs []string
 	for _, nic := range f.NICs {
-		if mac, given := MACKey(nic.MAC); given && !nic.IsBMCLink() {
+		onUSB := slices.ContainsFunc(usbDrivers, func(prefix string) bool { return strings.HasPrefix(nic.Driver, prefix) })
+		if mac, given := MACKey(nic.MAC); given && !onUSB {
 			macs = append(macs, mac)
 		}
 	}

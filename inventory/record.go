@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Epoch is a host's counter of boots. Messages and tokens with a lower epoch are refused.
@@ -23,10 +24,15 @@ type Record struct {
 	Last      *Operation `json:"last,omitempty"`      // ended
 	Boot      *Boot      `json:"boot,omitempty"`      // current attempt
 	Facts     *Facts     `json:"facts,omitempty"`     // the newest facts that passed the identity check
-	// Adopted is the serial of a permitted takeover: ingot may power this machine off.
+	// Adopted is the takeover that was used last: ingot may power this machine off. A takeover of an earlier version is
+	// the machine's serial.
 	Adopted string `json:"adopted,omitempty"`
-	// Spent are the consents of ended operations, newest last, at most 8.
+	// Stranger is the machine that an agent saw in place of the known machine; nil after a look that found the known one.
+	Stranger *Stranger `json:"stranger,omitempty" minReader:"3"`
+	// Spent are the consents of ended operations, newest last, at most MaxSpent.
 	Spent []string `json:"spent,omitempty"`
+	// Erased are the starts of the newest erases of disks with content, newest last, at most MaxErased.
+	Erased []time.Time `json:"erased,omitempty"`
 	// Dropped are the ids of operations that ended before a write, and that Last does not name because Last keeps a
 	// failed operation; newest last, at most 8. A page with a dropped operation under way is older than the record.
 	// Only the journal has Dropped.
@@ -45,19 +51,36 @@ type Record struct {
 	Unknown format.Unknown `json:"-"`
 }
 
+// MaxSpent is how many spent consents a record keeps: more than one operation can use. Earlier versions kept 8.
+const MaxSpent = 2 * schemas.MaxConsents
+
+// MaxErased is how many starts of erases a record keeps.
+const MaxErased = 8
+
 // Installed is the system on the disk, with the time of the call home.
 type Installed struct {
 	ID       string            `json:"id"` // install id
 	Workload string            `json:"workload"`
 	Inputs   string            `json:"inputs"`
 	Parts    map[string]string `json:"parts,omitempty"`
+	Config   string            `json:"config,omitempty"` // Workload.Config; "" for an install by an earlier ingot
 	Commit   string            `json:"commit"`
 	Image    string            `json:"image"` // sha256
 	Disk     DiskID            `json:"disk"`
-	Update   string            `json:"update"` // the workload's update policy at that time
+	Others   []DiskID          `json:"others,omitempty"` // further disks that the install was let write to
+	Update   string            `json:"update"`           // the workload's update policy at that time
 	At       time.Time         `json:"at"`
 	// PhoneHome is the time of the system's call home; zero when the workload disables the call.
 	PhoneHome time.Time `json:"phoneHome,omitzero"`
+	// Mark is the disk GUID by which the install is recognised on its disk; "" where the disk has no GPT, where the system
+	// replaced the GUID, and for installs by ingot 4176809.
+	Mark string `json:"mark,omitempty" minReader:"3"`
+	// Partitions are those of the disk when the mark was set.
+	Partitions []Partition `json:"partitions,omitempty"`
+	// Filesystems are the UUIDs that the installed system reported, by the GUIDs of their partitions.
+	Filesystems map[string]string `json:"filesystems,omitempty"`
+	// Looked is the epoch of the newest look at the disk before the system was written.
+	Looked Epoch `json:"looked,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -95,8 +118,13 @@ type Boot struct {
 	// Found is set when the machine was on already at the power-on. Then only a read of this boot's medium, or the
 	// agent's enrolment, proves that the machine runs because of this boot.
 	Found bool `json:"found,omitempty"`
+	// Lost is set when the boot's agent was silent for long: the machine, if on, counts as found running until the agent
+	// speaks or the machine is off.
+	Lost bool `json:"lost,omitempty" minReader:"3"`
 	// Restart is set when an operator asked for the boot: the boot shuts a running machine down.
 	Restart bool `json:"restart,omitempty"`
+	// Before is why the attempt before this attempt got nowhere; "" at the first attempt. No decision rests on Before.
+	Before string `json:"before,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -106,12 +134,6 @@ type Boot struct {
 func (r Record) Knows(install string) bool {
 	return r.Installed != nil && r.Installed.ID == install || r.Operation != nil && r.Operation.ID == install ||
 		r.Last != nil && r.Last.ID == install
-}
-
-// Has reports whether the machine has the workload's system: a system with the same inputs is installed. Every decider
-// asks Has.
-func (r Record) Has(w *Workload) bool {
-	return r.Installed != nil && w != nil && r.Installed.Inputs == w.Inputs
 }
 
 // UnderWay is the id of the current operation, or without an operation of the boot into the ramdisk; "" without both.
@@ -129,6 +151,15 @@ func (r Record) UnderWay() string {
 // Fresh reports whether the record has no knowledge of a machine.
 func (r Record) Fresh() bool {
 	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil &&
-		r.Boot == nil && r.Adopted == "" &&
+		r.Boot == nil && r.Adopted == "" && r.Stranger == nil &&
 		len(r.Spent) == 0 && r.Unreadable == "" && r.Unknown == ""
+}
+
+// CountCall is the record with an epoch that is at least the epoch of an installed system's call, so that the call is not
+// newer than what comes after the record.
+func (r Record) CountCall(call *PhoneHome) Record {
+	if call != nil {
+		r.Epoch = max(r.Epoch, call.Epoch)
+	}
+	return r
 }

@@ -6,34 +6,36 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // actOnPlan does the action of a plan: intent into the journal, the effect, the outcome into the journal. A daemon
 // that dies in between finds the intent after its restart and does the action again; every action may be repeated.
-func (l *Loop) actOnPlan(ctx context.Context, in *lookInput, next plan.Plan) (plan.Kind, plan.Outcome) {
+func (l *Loop) actOnPlan(ctx context.Context, in *lookInput, next plan.Plan) (act.Kind, act.Outcome) {
 	if next.Action == nil {
-		return "", plan.Outcome{}
+		return "", act.Outcome{}
 	}
 	if outcome, aside := l.checkStandAside(); aside {
 		return next.Action.Kind, outcome
 	}
-	action := next.Action.Identified(l.config.NewID)
+	action := next.Action.Identified(l.config.NewID).Marked(in.record.ID, l.config.Mark)
 	// a page shows the host before an inspection powers it on
-	if action.Kind == plan.OpenBoot && action.Begins(in.record) {
-		if outcome := l.ensurePublished(in.record); outcome.Result != plan.Done {
+	if action.Kind == act.OpenBoot && action.Begins(in.record) {
+		if outcome := l.ensurePublished(in.record); outcome.Result != act.Done {
 			return action.Kind, outcome
 		}
 	}
-	if err := l.writeRecord(ctx, in, plan.Begin(in.record, action, l.config.Now())); err != nil {
+	if err := l.writeRecord(ctx, in, act.Begin(in.record, action, l.config.Now())); err != nil {
 		return action.Kind, unwrittenOutcome(err)
 	}
 	outcome := l.performAction(ctx, in.desired, in.record, action)
-	if ctx.Err() != nil && outcome.Result != plan.Done {
+	in.host.attention.time = in.host.attention.time.Note(action, outcome)
+	if ctx.Err() != nil && outcome.Result != act.Done {
 		return action.Kind, outcome // the daemon stops: the machine did not fail
 	}
-	if err := l.writeRecord(ctx, in, plan.Settle(in.record, action, outcome, l.config.Now())); err != nil {
+	if err := l.writeRecord(ctx, in, act.Settle(in.record, action, outcome, l.config.Now())); err != nil {
 		return action.Kind, unwrittenOutcome(err)
 	}
 	return action.Kind, outcome
@@ -68,6 +70,7 @@ var errClaimed = errors.New("its machine is known under another id since it was 
 // record again before any decision.
 func (l *Loop) writeRecord(ctx context.Context, in *lookInput, after inventory.Record) error {
 	h := in.host
+	after = inventory.NoteErase(in.record, after, l.config.Now())
 	if journal.Same(in.record, after) {
 		in.record = after
 		return nil
@@ -91,13 +94,17 @@ func (l *Loop) writeRecord(ctx context.Context, in *lookInput, after inventory.R
 	return nil
 }
 
-// claimMachine notes the record before the write, so that no other host's look takes the machine for a new machine.
-// False means that the record would claim a machine for the first time, and another host claimed the machine before.
+// claimMachine notes the record before the write, so that no other host's look takes the machine for a new machine. False
+// means that what the record says, or its first boot, would claim a machine that another host claimed before.
 func (l *Loop) claimMachine(in *lookInput, after inventory.Record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	says := after.Facts != nil && in.record.Facts != after.Facts || after.BMC != nil && in.record.BMC != after.BMC
-	if says && in.observed.Standing.KnownAs == "" && l.standing.Of(in.desired, in.record, in.observed).KnownAs != "" {
+	was, is := in.observed.Standing, inventory.Standing{}
+	if firstBoot := in.record.Epoch == 0 && after.Epoch > 0; says || firstBoot {
+		is = l.standing.Of(in.desired, in.record, in.observed)
+	}
+	if was.KnownAs == "" && is.KnownAs != "" || was.Shows == "" && is.Shows != "" {
 		return false
 	}
 	in.host.pending = &pendingWrite{after, in.revision}
@@ -133,13 +140,13 @@ func (l *Loop) putRecord(
 }
 
 // unwrittenOutcome is the outcome of an action whose record was not written.
-func unwrittenOutcome(err error) plan.Outcome {
+func unwrittenOutcome(err error) act.Outcome {
 	switch {
 	case errors.Is(err, journal.ErrConflict):
-		return plan.Outcome{Result: plan.Waits, After: time.Millisecond,
+		return act.Outcome{Result: act.Waits, After: time.Millisecond,
 			Why: "its record was changed by somebody else; looking again"}
 	case errors.Is(err, errClaimed):
-		return plan.Outcome{Result: plan.Waits, After: time.Millisecond, Why: err.Error() + "; looking again"}
+		return act.Outcome{Result: act.Waits, After: time.Millisecond, Why: err.Error() + "; looking again"}
 	}
-	return plan.Outcome{Result: plan.Retry, Why: err.Error()}
+	return act.Outcome{Result: act.Retry, Why: err.Error(), Unwritten: true}
 }

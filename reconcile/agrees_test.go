@@ -14,7 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
@@ -303,7 +303,7 @@ func giveConsents(head inventory.Fleet, r review.Review, names []inventory.Machi
 		}
 		for _, planned := range r.Hosts {
 			switch {
-			case planned.Consent == "":
+			case len(planned.Consent) == 0:
 			case does[i] == consented && idOf(planned) == name, does[i] == foreign && idOf(planned) != name:
 				h.Consent.Erase = planned.Consent
 			}
@@ -335,7 +335,7 @@ func (w *world) compare(c merged) (wrong []string) {
 		if renamed, there := planned[name+"-new"]; there {
 			h = renamed
 		}
-		installs, did := 0, []plan.Kind{} // the host is of the machine that it was of, or of another one
+		installs, did := 0, []act.Kind{} // the host is of the machine that it was of, or of another one
 		for _, system := range []inventory.MachineID{name, name + "-new"} {
 			m, was := w.machines[system], c.before[system]
 			installs, did = installs+m.installs-was.installs, append(did, m.done[len(was.done):]...)
@@ -397,7 +397,7 @@ func unpermitted(names []inventory.MachineID, records map[inventory.MachineID]in
 				wrong = append(wrong, fmt.Sprintf("%s is erased, and one person signed it: %+v", h.Name, h))
 			}
 			named := inventory.EraseConsent(idOf(h), installed.Disk, "install:"+installed.ID, d.Workload.Inputs)
-			if d.Consent.Erase != named && (installed.Update != schemas.Reinstall || !d.Reinstallable) {
+			if !slices.Contains(d.Consent.Erase, named) && (installed.Update != schemas.Reinstall || !d.Reinstallable) {
 				wrong = append(wrong,
 					fmt.Sprintf("%s is erased with the consent %q, want %q: %+v", h.Name, d.Consent.Erase, named, h))
 			}

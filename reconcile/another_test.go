@@ -17,6 +17,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -40,7 +41,7 @@ type own struct {
 	seen   int
 	pushes int
 	asleep chan struct{}
-	did    []plan.Kind
+	did    []act.Kind
 }
 
 func (o *own) suspend() {
@@ -66,10 +67,10 @@ func (o *own) awake() {
 	}
 }
 
-func (o *own) effects() []plan.Kind {
+func (o *own) effects() []act.Kind {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return append([]plan.Kind{}, o.did...)
+	return append([]act.Kind{}, o.did...)
 }
 
 func (o *own) Latest(ctx context.Context) (inventory.Sources, error) {
@@ -84,7 +85,7 @@ func (o *own) Observe(ctx context.Context, d inventory.Desired, r inventory.Reco
 	return observed
 }
 
-func (o *own) Do(ctx context.Context, d inventory.Desired, r inventory.Record, a plan.Action) plan.Outcome {
+func (o *own) Do(ctx context.Context, d inventory.Desired, r inventory.Record, a act.Action) act.Outcome {
 	o.mu.Lock()
 	o.did = append(o.did, a.Kind)
 	o.mu.Unlock()
@@ -102,6 +103,12 @@ func (o *own) Put(ctx context.Context, r inventory.Record, revision int64) (int6
 }
 
 func (o *own) Accepted(ctx context.Context) (journal.Accepted, error) { return o.journal.Accepted(ctx) }
+
+func (o *own) LastLife(ctx context.Context) (journal.LastLife, error) { return o.journal.LastLife(ctx) }
+
+func (o *own) KeepLife(ctx context.Context, last journal.LastLife) error {
+	return o.journal.KeepLife(ctx, last)
+}
 
 func (o *own) Accept(ctx context.Context, a journal.Accepted) error { return o.journal.Accept(ctx, a) }
 
@@ -159,6 +166,7 @@ func (o *own) start(t *testing.T) *daemon {
 	t.Helper()
 	loop, err := reconcile.New(reconcile.Config{
 		Source: o, Load: o.load, Journal: o, Observer: o, Executor: o, Publisher: o, Log: o.log, Jitter: func() float64 { return 0 },
+		Mark: markOf,
 		NewID: func() string {
 			o.world.mu.Lock()
 			defer o.world.mu.Unlock()
@@ -241,7 +249,7 @@ func TestAResumedSnapshotStandsAside(t *testing.T) {
 				branch, installs, did := w.snapshot(), m.installs, len(first.effects())
 				first.resume()
 				after(24 * time.Hour)
-				if why := a.View().Another; !strings.Contains(why, "another daemon runs this fleet: host host-0000 is at epoch ") || !strings.Contains(why, "(written by ingot in 1a2b3c4d5e)") {
+				if why := a.View().Another; !strings.Contains(why, "another daemon runs this fleet: the one on an unnamed machine since ") {
 					t.Errorf("the first one says %q", why)
 				}
 				if again := first.effects()[did:]; len(again) > 0 {
@@ -274,25 +282,17 @@ func TestTwoDaemonsInstallOnce(t *testing.T) {
 				after(late)
 				b := second.start(t)
 				after(time.Hour)
-				if one, other := a.View().Another, b.View().Another; one != "" || other != "" {
-					t.Fatalf("before anything is to be done: %q, %q", one, other)
+				if one, other := a.View().Another, b.View().Another; !strings.Contains(one, "(life 2); this is life 1") || other != "" {
+					t.Errorf("before anything is to be done: %q, %q, want the first to stand aside", one, other)
 				}
 				w.reinstall(2)
 				after(24 * time.Hour)
-				one, other := a.View().Another, b.View().Another
-				if one == "" && other == "" {
-					t.Error("both go on")
-				}
-				if one == "" || other == "" {
-					for name, m := range w.machines {
-						if m.installs != 2 {
-							t.Errorf("%s was installed %d times, want twice; %q, %q", name, m.installs, one, other)
-						}
-					}
+				if one, other := a.View().Another, b.View().Another; one == "" || other != "" {
+					t.Errorf("%q, %q, want the first to stand aside", one, other)
 				}
 				for name, m := range w.machines {
-					if m.installs > 2 {
-						t.Errorf("%s was installed %d times", name, m.installs)
+					if m.installs != 2 {
+						t.Errorf("%s was installed %d times, want twice", name, m.installs)
 					}
 				}
 				a.end(t)
@@ -347,22 +347,63 @@ func TestWhatIsAnotherDaemonsPage(t *testing.T) {
 			d := parsed(w)
 			d.Epoch += 3
 			w.branch[page] = d.Encode()
-		}, "host host-0000 is at epoch 5 on the status branch, this daemon knows epoch 2: stop one of them, then restart this one"},
+		}, "on the page of host-0000, a later boot of it is known: stop the other one, then start this one with `ingot serve --take-fleet`"},
 		"an operation at the same epoch": {func(w *world, _ map[string][]byte) {
 			d := parsed(w)
 			d.Operation = &inventory.Operation{ID: "theirs", Kind: inventory.Install, Stage: inventory.Published, Attempt: 1, Started: time.Now(), Disks: []inventory.OperationDisk{{Content: inventory.ContentBlank}}}
 			w.branch[page] = d.Encode()
-		}, "host host-0000 is at epoch 2 on the status branch, where operation theirs is under way, this daemon knows epoch 2"},
+		}, "on the page of host-0000, operation theirs is under way"},
 		"a consent that was spent": {func(w *world, _ map[string][]byte) {
 			d := parsed(w)
 			d.Spent = append(d.Spent, "disk/0123456789abcdef")
 			w.branch[page] = d.Encode()
-		}, "where consent disk/0123456789abcdef is spent"},
+		}, "consent disk/0123456789abcdef is spent"},
 		"of another version, at a higher epoch": {func(w *world, _ map[string][]byte) {
 			d := parsed(w)
 			d.Epoch++
 			w.branch[page] = append(d.Encode(), "fromTheFuture: true\n"...)
-		}, "host host-0000 is at epoch 3"},
+		}, "on the page of host-0000, a later boot of it is known"},
+		"of a higher life, whatever it says": {func(w *world, older map[string][]byte) {
+			d, err := status.Parse(older[page])
+			if err != nil {
+				t.Error(err)
+			}
+			d.Life = inventory.Life{Number: 7, ID: "other"}
+			w.branch[page] = d.Encode()
+		}, "on the page of host-0000, a later start of a daemon, life 7, wrote of it"},
+		"of a higher life, and of another version": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Life = inventory.Life{Number: 7, ID: "other"}
+			w.branch[page] = append(d.Encode(), "fromTheFuture: true\n"...)
+		}, "on the page of host-0000, a later start of a daemon, life 7, wrote of it"},
+		"a revision that this life did not write": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Revision += 20
+			w.branch[page] = d.Encode()
+		}, "on the page of host-0000, life 1 wrote revision"},
+		"an earlier revision that knows more": {func(w *world, _ map[string][]byte) {
+			d := parsed(w)
+			d.Revision--
+			d.Adopted = "SN"
+			w.branch[page] = d.Encode()
+		}, ""},
+		"the fleet's, of a higher life": {func(w *world, _ map[string][]byte) {
+			w.branch[status.FleetPath] = driven(t, w.branch, func(d *status.Daemon) { d.Life.Number, d.Life.ID, d.Host = 4, "other", "ctl-2" })
+		}, "the one on ctl-2 since 2000-01-01T00:00:00Z (life 4); this is life 1"},
+		"the fleet's, of another life with the number": {func(w *world, _ map[string][]byte) {
+			w.branch[status.FleetPath] = driven(t, w.branch, func(d *status.Daemon) { d.Life.ID, d.Host = "other", "ctl-2" })
+		}, "the one on ctl-2 since 2000-01-01T00:00:00Z (life 1); this is life 1"},
+		"the fleet's, with a push of this life that this daemon did not make": {func(w *world, _ map[string][]byte) {
+			w.branch[status.FleetPath] = driven(t, w.branch, func(d *status.Daemon) { d.PushID = "copy" })
+		}, "a copy of it, on ctl-1 too, made push "},
+		"the fleet's, of no daemon": {func(w *world, _ map[string][]byte) {
+			f, err := status.ParseFleet(w.branch[status.FleetPath])
+			if err != nil {
+				t.Error(err)
+			}
+			f.Daemon = nil
+			w.branch[status.FleetPath] = f.Encode()
+		}, ""},
 		"of another version": {func(w *world, _ map[string][]byte) {
 			w.branch[page] = append(w.branch[page], "fromTheFuture: true\n"...)
 		}, ""},
@@ -383,8 +424,11 @@ func TestWhatIsAnotherDaemonsPage(t *testing.T) {
 				var log bytes.Buffer
 				w := newReinstallable(2)
 				w.log = slog.New(slog.NewTextHandler(&log, nil))
-				d := w.daemon(t, reconcile.Limits{})
-				after(5 * time.Second)
+				serve := func(take bool) *daemon {
+					return w.run(t, reconcile.Config{Source: w, Load: w.load, Journal: w, Observer: w, Executor: w, Publisher: w, Host: "ctl-1", TakeFleet: take})
+				}
+				d := serve(false)
+				after(40 * time.Second) // the machines were seen off for long enough
 				older := w.snapshot()
 				after(30 * time.Minute)
 				w.mu.Lock()
@@ -419,7 +463,43 @@ func TestWhatIsAnotherDaemonsPage(t *testing.T) {
 				if diff := cmp.Diff(put, w.branch); diff != "" {
 					t.Errorf("the branch (-there +now):\n%s", diff)
 				}
+				w.wantRemembered(t, put, serve)
 			})
 		})
 	}
+}
+
+// driven is the fleet's page of a branch, with another daemon in it.
+func driven(t *testing.T, branch map[string][]byte, change func(*status.Daemon)) []byte {
+	f, err := status.ParseFleet(branch[status.FleetPath])
+	if err != nil || f.Daemon == nil {
+		t.Fatalf("%+v, %v", f.Daemon, err)
+	}
+	change(f.Daemon)
+	return f.Encode()
+}
+
+// wantRemembered restarts a daemon that stood aside: it still does nothing and pushes nothing, until it is told to take
+// the fleet.
+func (w *world) wantRemembered(t *testing.T, branch map[string][]byte, serve func(take bool) *daemon) {
+	t.Helper()
+	installs := func() int { return w.machines["host-0000"].installs + w.machines["host-0001"].installs }
+	again := serve(false)
+	after(2 * time.Hour)
+	if why := again.View().Another; !strings.Contains(why, "another daemon runs this fleet: ") || installs() != 2 || !cmp.Equal(branch, w.branch) {
+		t.Errorf("after a restart: %q, %d installs, the branch is as it was: %t", why, installs(), cmp.Equal(branch, w.branch))
+	}
+	again.end(t)
+	taker := serve(true)
+	after(4 * time.Hour)
+	if v := taker.View(); v.Another != "" || taker.phases()[plan.Failed] > 0 || cmp.Equal(branch, w.branch) {
+		t.Errorf("with --take-fleet: %q, phases %v", v.Another, taker.phases())
+	}
+	taker.end(t)
+	last := serve(false)
+	after(time.Hour)
+	if v := last.View(); v.Another != "" {
+		t.Errorf("after a restart of the taker: %q", v.Another)
+	}
+	last.end(t)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
@@ -66,7 +67,7 @@ func installedWorld(hosts int) *world {
 		w.records[name] = journal.Entry{Revision: 1, Record: inventory.Record{
 			ID: name, Epoch: 2, Facts: &inventory.Facts{System: inventory.System{Serial: serial(name)}, Disks: []inventory.Disk{disk}},
 			Installed: &inventory.Installed{
-				ID: "id", Workload: d.Workload.Name, Inputs: d.Workload.Inputs, Parts: d.Workload.Parts, Update: schemas.Reinstall, Disk: disk.ID(),
+				ID: "id", Workload: d.Workload.Name, Inputs: d.Workload.Inputs, Parts: d.Workload.Parts, Update: schemas.Reinstall, Disk: inventory.IdentifyDisks([]inventory.Disk{disk})[0].ID(), Mark: "0a1b2c3d-0000-8000-8000-000000000001",
 			},
 		}}
 	}
@@ -109,4 +110,53 @@ func pass(b *testing.B, w *world, hosts int) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*hosts), "µs/host")
+}
+
+// BenchmarkCommit is a commit that changes one of many hosts at rest, from the source's new commit to the look at the host.
+func BenchmarkCommit(b *testing.B) {
+	const hosts = 10_000
+	w := installedWorld(hosts)
+	entries, err := w.List(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	looks := make(chan struct{}, 2*hosts)
+	loop, err := reconcile.New(reconcile.Config{
+		Source: w, Load: w.load, Journal: listed{w, entries}, Observer: counted{w, looks}, Executor: w, Publisher: w,
+		NewID: func() string { return "id" }, Limits: reconcile.Limits{Settle: time.Microsecond, Resync: time.Hour},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- loop.Run(ctx) }()
+	for range hosts {
+		<-looks
+	}
+	for number := 0; b.Loop(); number++ {
+		b.StopTimer()
+		w.mu.Lock()
+		commit := fmt.Sprintf("%040x", number)
+		w.sources.Trunk.Commit, w.fleet.Commit = commit, commit
+		for id, d := range w.fleet.Hosts {
+			d.Commit, d.Release = commit, commit
+			w.fleet.Hosts[id] = d
+		}
+		id := inventory.MachineID(fmt.Sprintf("host-%04d", number%hosts))
+		d := w.fleet.Hosts[id]
+		d.Labels = map[string]string{"edit": commit}
+		w.fleet.Hosts[id] = d
+		for len(looks) > 0 {
+			<-looks
+		}
+		w.mu.Unlock()
+		b.StartTimer()
+		loop.RefreshSource()
+		<-looks
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		b.Fatal(err)
+	}
 }

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,10 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
+// isOnlyShown reports whether a record of a machine has nothing but what its BMC showed: without a host that the fleet
+// leads to the machine, the record owns nothing.
+func isOnlyShown(r inventory.Record) bool { return r.Untouched() && r.Epoch == 0 }
+
 // wantOneOwner asserts that one record, and no other, is of a machine.
 func (w *world) wantOneOwner(t *testing.T, serial string) {
 	t.Helper()
@@ -19,7 +24,8 @@ func (w *world) wantOneOwner(t *testing.T, serial string) {
 	defer w.mu.Unlock()
 	owners := map[inventory.MachineID]inventory.Record{}
 	for id, e := range w.records {
-		if pin := e.Record.BMC; pin != nil && pin.Serial == serial {
+		_, asked := w.fleet.Hosts[id]
+		if pin := e.Record.BMC; pin != nil && pin.Serial == serial && (asked || !isOnlyShown(e.Record)) {
 			owners[id] = e.Record
 		}
 	}
@@ -67,12 +73,12 @@ func TestTwoLooksAtOneMachine(t *testing.T) {
 	const answered, late = journaltest.Answered, journaltest.Late
 	for name, fates := range map[string][]journaltest.Fate{
 		"writes are answered":            nil,
-		"the first write is late":        {answered, late},
-		"the first has no answer":        {answered, journaltest.Unanswered},
-		"the first two never arrive":     {answered, journaltest.Lost, journaltest.Lost},
-		"the second look's is late":      {answered, answered, late},
-		"both are late":                  {answered, late, late},
-		"what overtakes is not answered": {answered, late, journaltest.Unanswered, late},
+		"the first write is late":        {answered, answered, late},
+		"the first has no answer":        {answered, answered, journaltest.Unanswered},
+		"the first two never arrive":     {answered, answered, journaltest.Lost, journaltest.Lost},
+		"the second look's is late":      {answered, answered, answered, late},
+		"both are late":                  {answered, answered, late, late},
+		"what overtakes is not answered": {answered, answered, late, journaltest.Unanswered, late},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T) {
@@ -97,6 +103,49 @@ func TestTwoLooksAtOneMachine(t *testing.T) {
 				w.wantOneOwner(t, serial("host-0000"))
 				if m := w.machines["host-0000"]; m.installs != 1 || phases[plan.Active] != 1 || phases[plan.Held] != 1 {
 					t.Errorf("%d installs, phases %v, want one host Active and one Held", m.installs, phases)
+				}
+			})
+		})
+	}
+}
+
+// TestAFirstBootClaimsTheMachine has a look decide on the first boot of a machine, and the fleet give the machine to
+// another host before the boot is written: the host is gone, or is led to another machine. The other host has it.
+func TestAFirstBootClaimsTheMachine(t *testing.T) {
+	for name, moved := range map[string][]inventory.Desired{
+		"the host is gone":      nil,
+		"the host is elsewhere": {desired("host-0001")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(2)
+				one, other := desired("host-0000"), desired("host-0000")
+				other.ID, other.Name = "other", "other"
+				for i := range moved {
+					moved[i].ID, moved[i].Name = one.ID, one.Name
+				}
+				w.commit("2", one)
+				var waited atomic.Bool
+				d := w.run(t, reconcile.Config{
+					Source: w, Load: w.load, Journal: w, Observer: w, Executor: w, Publisher: w,
+					NewID: func() string {
+						w.mu.Lock()
+						decided := w.records[one.ID].Record.BMC != nil // that the first boot is due
+						w.mu.Unlock()
+						if decided && !waited.Swap(true) {
+							<-time.After(10 * time.Minute)
+						}
+						return w.newID()
+					},
+				})
+				after(time.Minute)
+				w.commit("3", append(moved, other)...)
+				d.RefreshSource()
+				after(3 * time.Hour)
+				d.end(t)
+				w.wantOneOwner(t, serial("host-0000"))
+				if m := w.machines["host-0000"]; m.installs != 1 || w.records["other"].Record.Installed == nil {
+					t.Errorf("%d installs, want the one of the other host", m.installs)
 				}
 			})
 		})

@@ -27,7 +27,9 @@ type fakeJournal struct {
 	records  map[inventory.MachineID]journal.Entry
 	revision int64
 	accepted journal.Accepted
-	replaced int64  // the revision of accepted
+	replaced int64 // the revision of accepted
+	last     journal.LastLife
+	lived    int64  // the revision of last
 	spoiled  error  // why accepted cannot be read
 	fence    int64  // counts the owners
 	owner    error  // what writes say of ownership
@@ -143,6 +145,32 @@ func (f *fakeJournal) Accept(ctx context.Context, accepted journal.Accepted) err
 		err := f.carry(func() {
 			f.revision++
 			f.accepted, f.replaced = accepted, f.revision
+		})
+		return f.revision, err
+	})
+	return err
+}
+
+// LastLife implements reconcile.Lives.
+func (f *fakeJournal) LastLife(ctx context.Context) (journal.LastLife, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last, ctx.Err()
+}
+
+// KeepLife implements reconcile.Lives.
+func (f *fakeJournal) KeepLife(ctx context.Context, last journal.LastLife) error {
+	f.mu.Lock()
+	last.Unknown = f.last.Unknown.With(last.Unknown)
+	replaces := f.lived
+	f.mu.Unlock()
+	_, err := f.write(ctx, func() (int64, error) {
+		if f.lived != replaces {
+			return 0, journal.ErrConflict
+		}
+		err := f.carry(func() {
+			f.revision++
+			f.last, f.lived = last, f.revision
 		})
 		return f.revision, err
 	})

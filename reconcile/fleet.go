@@ -9,9 +9,10 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/fleetdiff"
 	"github.com/gitmetal/ingot/inventory/format"
-	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -19,6 +20,7 @@ import (
 // fleet is the accepted desired state and how the daemon got there.
 type fleet struct {
 	commit        string // accepted by this process; "" before the first accepted commit
+	remembered    string // accepted before this process, by the newer one of journal and branch; "" for none
 	accepted      journal.Accepted
 	examined      string // key of the last examined sources, good or bad
 	title         string
@@ -33,6 +35,8 @@ type fleet struct {
 	acts          []status.Act    // acts of operators, the newest first
 	unknown       format.Unknown  // members of the fleet's page from a newer ingot
 	desired       inventory.Fleet // the fleet of the accepted commit
+	restored      status.Fleet    // the fleet's page as the restore has read it; without Kind, there was none
+	lostCommit    bool            // the branch had an accepted commit, and its page was deleted or is not readable
 }
 
 // isExamined reports whether the sources were examined before.
@@ -105,8 +109,11 @@ func (l *Loop) refuseCommit(sources inventory.Sources, findings []schemas.Findin
 // adoptFleet writes a good commit into the journal and then makes its fleet the desired state.
 func (l *Loop) adoptFleet(ctx context.Context, sources inventory.Sources, next inventory.Fleet,
 	findings []schemas.Finding) {
-	accepted := journal.Accepted{Commit: sources.Trunk.Commit, At: l.config.Now()}
-	if _, before := l.AcceptedCommit(); before.Commit == accepted.Commit {
+	l.acceptSlot <- struct{}{}
+	defer func() { <-l.acceptSlot }()
+	_, before := l.AcceptedCommit()
+	accepted := journal.Accepted{Commit: sources.Trunk.Commit, At: l.config.Now(), Resumed: before.Resumed}
+	if before.Commit == accepted.Commit {
 		accepted = before // the daemon restarted on the same commit
 	} else if err := l.config.Journal.Accept(ctx, accepted); err != nil {
 		if !l.stopIfDisowned(err) {
@@ -115,29 +122,33 @@ func (l *Loop) adoptFleet(ctx context.Context, sources inventory.Sources, next i
 		return
 	}
 	l.mu.Lock()
+	first, last := l.fleet.commit == "", l.fleet.desired
 	l.fleet = fleet{
 		commit: accepted.Commit, accepted: accepted, examined: sources.Key(), title: sources.Trunk.Title,
 		findings: findings, rings: next.Rings, settings: next.Settings, reinstall: next.Reinstall,
 		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}),
 		acts:    l.fleet.acts, unknown: l.fleet.unknown,
 	}
-	l.assignDesired(next)
-	ids := slices.Collect(maps.Keys(l.hosts))
+	priority, wake := queue.Asked, l.assignDesired(fleetdiff.Compare(last, next), next)
+	if first {
+		priority, wake = queue.Routine, slices.Collect(maps.Keys(l.hosts))
+	}
 	l.config.Log.Info("commit accepted", "commit", accepted.Commit, "title", sources.Trunk.Title, "hosts",
-		len(next.Hosts))
+		len(next.Hosts), "looks", len(wake))
 	l.summarizeFleet()
 	l.mu.Unlock()
-	for _, id := range ids {
-		l.queue.AddHost(id, l.config.Now())
+	for _, id := range wake {
+		l.queue.AddHost(id, l.config.Now(), priority)
 	}
 }
 
-// assignDesired gives every host the fleet's new desire. A machine that the fleet stopped naming stays known under its
-// last name, and the daemon leaves it alone. The caller holds the lock.
-func (l *Loop) assignDesired(next inventory.Fleet) {
+// assignDesired gives every host the fleet's new desire, and gives the hosts to be looked at soon. A machine that the
+// fleet stopped naming stays known under its last name, and the daemon leaves it alone. The caller holds the lock.
+func (l *Loop) assignDesired(changes fleetdiff.Changes, next inventory.Fleet) (wake []inventory.MachineID) {
 	l.fleet.desired = next
 	for id, h := range l.hosts {
-		if _, named := next.Hosts[id]; !named {
+		_, named := next.Hosts[id]
+		if !named { // guard: orphan
 			h.desired, h.orphaned = inventory.Desired{ID: id, Name: cmp.Or(h.desired.Name, string(id)),
 				Commit: next.Commit}, true
 		}
@@ -149,18 +160,33 @@ func (l *Loop) assignDesired(next inventory.Fleet) {
 		l.hosts[id].desired, l.hosts[id].orphaned = desired, false
 	}
 	l.updateAdmitFleet()
-	for _, h := range l.hosts {
-		h.failures = 0 // the commit may have mended the failure
+	concerned := map[inventory.MachineID]bool{}
+	for id, h := range l.hosts {
+		if concerned[id] = changes.Concerns(id); concerned[id] {
+			h.failures = 0 // the commit may have mended the failure
+		}
+		if changes.ConcernsBMC(id) {
+			h.met = false
+			l.queue.SetLane(id, h.lane())
+		}
 		l.indexStanding(h)
 	}
-	for id, h := range l.hosts {
-		h.standing = l.standing.Of(h.desired, h.record, h.lastLook.observed)
+	for _, h := range l.hosts {
 		if h.lastLook.at.IsZero() { // an operation from before the restart keeps its place
-			h.live.Placed = admit.DescribeMachine(h.desired, h.record, h.live).Busy
+			h.live.Placed = l.describeMachine(h).Busy
 		}
 		l.indexHost(h)
-		h.state = l.admit.GetMachine(id).State // every host is queued anyway: no host has to be woken
 	}
+	l.takeSurplusPlaces()
+	for id, h := range l.hosts {
+		h.state = l.admit.GetMachine(id).State
+		if concerned[id] || l.isDecidedAnew(h) {
+			wake = append(wake, id)
+		} else if changes.Moves(id) {
+			l.rewritePage(h, h.lastLook.plan)
+		}
+	}
+	return append(wake, l.reviseWaits()...)
 }
 
 // AcceptedCommit gives the commit accepted since the start ("" for none), and the last accepted commit of the journal.

@@ -57,7 +57,7 @@ func TestABurstOfPushesIsFewLooks(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				source := &looks{world: newWorld(1), takes: takes}
 				loop, stop := source.follow(t, func() float64 { return 0 })
-				after(20 * time.Second)
+				after(2 * time.Minute) // the machine is seen off for long enough, and is installed
 				before := len(source.at)
 				newest := ""
 				for i := range 20 {
@@ -107,6 +107,10 @@ func TestPollingHasJitter(t *testing.T) {
 		draws := []float64{0, 0.5, 0.99}
 		drawn := 0
 		_, stop := source.follow(t, func() float64 { drawn++; return draws[drawn%3] })
+		after(time.Hour) // the install of the host asks for a look of its own
+		source.mu.Lock()
+		source.at = nil
+		source.mu.Unlock()
 		after(time.Hour)
 		stop()
 		if n := len(source.at); n < 54 || n > 60 {

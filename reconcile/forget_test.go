@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/journal/journaltest"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -67,9 +69,10 @@ func TestForget(t *testing.T) {
 			Epoch: 7, Spent: []string{"b"}}), epoch: 8, spent: []string{"b", "a", "c"}},
 		"the page cannot be read": {page: bytes.Replace(pageOf(underWay(inventory.Working, 1)),
 			[]byte("minReader: 2\n"), []byte("minReader: 99\n"), 1), epoch: 4, spent: []string{"a", "c"}},
-		"nothing of the page can be read":         {page: []byte("not a document"), epoch: 1},
-		"nothing was ever known of it":            {epoch: 1},
-		"... and the status branch is not pushed": {begin: func(w *world) { w.refused = errors.New("no") }, epoch: 1},
+		"nothing of the page can be read": {page: []byte("not a document"), epoch: 1},
+		"nothing was ever known of it":    {epoch: 1},
+		"... and the status branch is not pushed": {begin: func(w *world) { w.refused = errors.New("no") },
+			refused: "nothing begins before the status branch can be pushed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T) {
@@ -110,7 +113,7 @@ func TestForget(t *testing.T) {
 						t.Errorf("the page says %+v, %v", page, err)
 					}
 				}
-				touches := func(k plan.Kind) bool { return k != plan.FetchImage }
+				touches := func(k act.Kind) bool { return k != act.FetchImage }
 				if slices.ContainsFunc(m.done[done:], touches) || h.Document.Hold != nil &&
 					h.Document.Hold.Reason == change.NotBelieved {
 					t.Errorf("done %v, hold %+v", m.done[done:], h.Document.Hold)
@@ -143,7 +146,7 @@ func TestForgottenConsents(t *testing.T) {
 			after(24 * time.Hour)
 			h, _ := d.ViewHost("host-0000")
 			if hold := h.Plan.Hold; m.installs != 0 || hold == nil || hold.Reason != change.ConsentForOther ||
-				hold.Consent == "" {
+				len(hold.Consents) == 0 {
 				t.Errorf("%d installs, %s, hold %+v, done %v: want it held, and the consent to give", m.installs,
 					h.Plan.Phase, hold, m.done)
 			}
@@ -232,7 +235,7 @@ func TestLifeAndRevision(t *testing.T) {
 			if life == 2 && (got.Life.Number != 1 || got.Revision != writes) {
 				t.Errorf("record %+v: a start that writes nothing changes nothing", got)
 			}
-			if life == 3 && (got.Life.Number != 2 || got.Revision <= writes) {
+			if life == 3 && (got.Life.Number != 3 || got.Revision <= writes) {
 				t.Errorf("record %+v, want the next life, and a higher revision than %d", got, writes)
 			}
 			page, err := status.Page(status.Path(id), w.branch[status.Path(id)])
@@ -272,71 +275,70 @@ func TestForgetAfterTheRecordIsSpoiled(t *testing.T) {
 	})
 }
 
-// TestForgetTakesNothingOver has a machine in service forgotten, while its file has the takeover still that was given
-// long ago: that is refused, and the machine stays as it is. Without the takeover the machine is held as found running.
+// TestForgetTakesNothingOver has a machine in service forgotten, while its file has the takeover still that was used
+// long ago: the value counts no more, and the machine is held as found running, with a value of its own.
 func TestForgetTakesNothingOver(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(1)
 		const id = inventory.MachineID("host-0000")
-		asks := desired(id)
-		asks.Consent.Takeover = serial(id)
-		w.fleet.Hosts[id] = asks
+		m := w.machines[id]
+		m.power = inventory.PoweredOn
 		d := w.daemon(t, reconcile.Limits{})
 		after(time.Hour)
-		m := w.machines[id]
-		done := len(m.done)
-		err := d.ForgetHost(t.Context(), id)
-		after(time.Hour)
 		h, _ := d.ViewHost(id)
-		d.end(t)
-		if err == nil || !strings.Contains(err.Error(), "spec.consent.takeover") || h.Plan.Phase != plan.Active ||
-			m.power != inventory.PoweredOn || len(m.done) != done || m.installs != 1 {
-			t.Errorf("Forget = %v; %s, hold %+v, done %v, want the machine left alone", err, h.Plan.Phase, h.Plan.Hold,
-				m.done[done:])
+		if hold := h.Plan.Hold; hold == nil || hold.Reason != change.FoundRunning || m.power != inventory.PoweredOn || m.boots > 0 {
+			t.Fatalf("%s, hold %+v, done %v, want it held as found running", h.Plan.Phase, h.Plan.Hold, m.done)
 		}
-		asks.Consent.Takeover = ""
-		w.commit("2", asks)
-		d = w.daemon(t, reconcile.Limits{})
-		after(time.Minute)
+		asks := desired(id)
+		for _, given := range []string{serial(id), h.Plan.Hold.Takeover} {
+			asks.Consent.Takeover = given
+			w.commit(strconv.Itoa(len(given)%10), asks)
+			d.RefreshSource()
+			after(time.Hour)
+			if used := given != serial(id); (m.installs == 1) != used {
+				t.Fatalf("takeover %q: %d installs", given, m.installs)
+			}
+		}
+		done := len(m.done)
 		if err := d.ForgetHost(t.Context(), id); err != nil {
 			t.Error(err)
 		}
 		after(time.Hour)
 		h, _ = d.ViewHost(id)
 		d.end(t)
-		if hold := h.Plan.Hold; hold == nil || hold.Reason != change.FoundRunning || len(m.done) != done {
+		if hold := h.Plan.Hold; hold == nil || hold.Reason != change.FoundRunning || len(m.done) != done ||
+			hold.Takeover == asks.Consent.Takeover || m.power != inventory.PoweredOn {
 			t.Errorf("%s, hold %+v, done %v, want it held as found running", h.Plan.Phase, h.Plan.Hold, m.done[done:])
 		}
 	})
 }
 
-// TestForgetWhileTheWriteBegins has the record not say yet that the job was handed out, as that write had no answer,
-// while the agent was let write: the host is not forgotten, and the install ends.
+// TestForgetWhileTheWriteBegins has the journal lose the answer to the write behind the leave, while the agent writes:
+// the host is not forgotten, and the install ends.
 func TestForgetWhileTheWriteBegins(t *testing.T) {
 	run(t, func(t *testing.T) {
 		w := newWorld(1)
 		const id = inventory.MachineID("host-0000")
-		m, handedOut := w.machines[id], false
+		m, begun := w.machines[id], false
 		m.script = true
 		w.watch = func() {
-			if !handedOut && m.agent.Job.State == inventory.JobRunning {
-				handedOut = true
+			if !begun && m.agent.Job.Begun {
+				begun = true
 				w.writes.SetFates(journaltest.Lost)
 			}
 		}
 		d := w.daemon(t, reconcile.Limits{})
-		for !handedOut {
+		for m.agent.Job.State != inventory.JobRunning {
 			after(time.Second)
 		}
 		w.mu.Lock()
-		operation := w.records[id].Record.OperationID()
+		m.ask("process")
 		w.mu.Unlock()
-		if refusal, err := d.CheckLeave(id, operation); refusal != "" || err != nil {
-			t.Fatalf("Leave = %q, %v", refusal, err)
+		d.RequestLook(id)
+		after(10 * time.Second)
+		if !begun {
+			t.Fatal("no leave was given")
 		}
-		w.mu.Lock()
-		m.agent.Job.Begun, m.disk, m.installs = true, operation, 1
-		w.mu.Unlock()
 		err := d.ForgetHost(t.Context(), id)
 		w.mu.Lock()
 		m.agent.Job.State = inventory.JobSucceeded

@@ -23,18 +23,31 @@ func (u used) Observe(ctx context.Context, d inventory.Desired, r inventory.Reco
 	o := u.world.Observe(ctx, d, r)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if m := u.at(d); m != nil && o.Agent.Facts != nil {
+	m := u.at(d)
+	if m == nil {
+		return o
+	}
+	onDisk := func(disks []inventory.Disk) []inventory.Disk {
+		disks = slices.Clone(disks)
+		disks[0].Content = inventory.Content{Signature: "sig-" + m.disk, Summary: "data " + m.disk}
+		return disks
+	}
+	if o.Agent.Facts != nil {
 		facts := *o.Agent.Facts
-		facts.Disks = slices.Clone(facts.Disks)
-		facts.Disks[0].Content = inventory.Content{Signature: "sig-" + m.disk, Summary: "data " + m.disk}
+		facts.Disks = onDisk(facts.Disks)
 		o.Agent.Facts = &facts
+	}
+	if o.Agent.Job.Question != nil {
+		q := *o.Agent.Job.Question
+		q.Disks = onDisk(q.Disks)
+		o.Agent.Job.Question = &q
 	}
 	return o
 }
 
 // enrols gives a host the consent with which one pull request enrols and installs it: it stays in the fleet when it is spent.
 func enrols(d inventory.Desired) inventory.Desired {
-	d.Consent.Erase = inventory.EraseConsent(d.ID, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen, d.Workload.Inputs)
+	d.Consent.Erase = []string{inventory.EraseConsent(d.ID, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen, d.Workload.Inputs)}
 	return d
 }
 
@@ -129,7 +142,7 @@ func TestAnOldPageBringsNoConsentBack(t *testing.T) {
 			after(24 * time.Hour)
 			h, _ := d.ViewHost("host-0000")
 			d.end(t)
-			if m.installs != 1 || h.Plan.Hold == nil || h.Plan.Hold.Reason != change.ConsentForOther || h.Plan.Hold.Consent == "" {
+			if m.installs != 1 || h.Plan.Hold == nil || h.Plan.Hold.Reason != change.ConsentForOther || len(h.Plan.Hold.Consents) == 0 {
 				t.Fatalf("%d installs, %s, hold %+v, done %v: want it held, and the consent to give", m.installs, h.Plan.Phase, h.Plan.Hold, m.done)
 			}
 		}

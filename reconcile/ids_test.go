@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -291,7 +292,7 @@ func TestARenameThatAnEarlierVersionHadNotDone(t *testing.T) {
 		after(2 * time.Hour)
 		h, _ = d.ViewHost("host-0000")
 		d.end(t)
-		if h.Plan.Phase != plan.Active || m.installs != 1 || slices.Contains(m.done[done:], plan.InsertMedia) {
+		if h.Plan.Phase != plan.Active || m.installs != 1 || slices.Contains(m.done[done:], act.InsertMedia) {
 			t.Errorf("%s, %d installs, done %v", h.Plan.Phase, m.installs, m.done[done:])
 		}
 	})

@@ -1,49 +1,65 @@
 package reconcile
 
 import (
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/queue"
 )
 
-// CheckLeave says why an operation must not begin to write on a host now, or "". Reasons are that the fleet dropped or
-// forbids the operation, that the host is excluded, that the fleet or the ring is paused, or that the history cannot
-// be trusted, so that no disk is erased. CheckLeave goes by the newest accepted commit, not by the last look. An error
-// means that the answer is not known yet. CheckLeave only takes the loop's lock; safe at any time.
-func (l *Loop) CheckLeave(id inventory.MachineID, operation string) (refusal string, err error) {
-	if outcome, aside := l.checkStandAside(); aside {
-		return "", errors.New(outcome.Why)
-	}
+// fleetState says how fresh the accepted commit is, for the answer to a question for leave.
+func (l *Loop) fleetState() inventory.FleetState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.hosts[id]
-	switch {
-	case l.fleet.commit == "":
-		return "", errors.New("no commit was accepted since the start")
-	case h == nil:
-		return "no such host is known", nil
-	case h.doubtful:
-		return "", errors.New("the host's record is being read again")
-	case h.record.OperationID() != operation:
-		return "the operation is not under way any more", nil
-	case h.record.Unproved():
-		return "", errors.New("what is known of the operation is from the status branch, and not proved yet")
+	state := l.looked
+	state.MaxStale = l.config.MaxStale
+	return state
+}
+
+// noteSource keeps whether the look at the source that is under way can be made.
+func (l *Loop) noteSource(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.looked.Error = ""; err != nil {
+		l.looked.Error = err.Error()
 	}
-	if why := change.Refusal(h.desired, h.standing, h.record); why != "" {
-		return why, nil
+}
+
+// endLookAtFleet records a look at trunk, tags and status branch, and has the hosts looked at whose agents wait for the
+// look. A branch that could not be read after somebody else moved it makes no good look.
+func (l *Loop) endLookAtFleet(began time.Time) {
+	strayed := l.config.Publisher.Strayed()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strayed && l.looked.Error == "" {
+		l.looked.Error = "the status branch was moved and cannot be read"
 	}
-	if h.record.Operation.Erases() {
-		if why := l.admit.WhyUntrusted(h.desired.Ring); why != "" {
-			return why, nil
+	now := l.config.Now()
+	if l.looked.StartedAt = began; l.looked.Error == "" {
+		l.looked.LookedAt = now
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.hosts)) {
+		if h := l.hosts[id]; h.asks {
+			h.asks = false
+			l.queue.AddHost(id, now, queue.Asked)
 		}
 	}
-	if l.fleet.settings.Paused || l.fleet.rings[h.desired.Ring].Spec.Paused {
-		return "the fleet, or the host's ring, is paused", nil
+}
+
+// awaitFleet has the fleet looked at for a host whose plan waits for the look.
+func (l *Loop) awaitFleet(h *host, next plan.Plan) {
+	if !next.NeedsFleet {
+		return
 	}
-	return "", nil
+	l.mu.Lock()
+	h.asks = true
+	l.mu.Unlock()
+	l.RefreshSource()
 }
 
 // RetryHost lets an operator retry a host that was given up, or that is held because the installed system does not
@@ -63,7 +79,7 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 	}
 	h.retry = true
 	l.mu.Unlock()
-	l.queue.AddHost(id, l.config.Now())
+	l.queue.AddHost(id, l.config.Now(), queue.Asked)
 	return nil
 }
 
@@ -72,5 +88,6 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 func (h *host) canRetry() bool {
 	hold := h.lastLook.plan.Hold
 	return plan.IsGivenUp(h.desired, h.record) ||
-		hold != nil && (hold.Reason == change.NoPhoneHome || hold.Reason == change.BootFailed)
+		hold != nil && (hold.Reason == change.NoPhoneHome || hold.Reason == change.BootFailed ||
+			hold.Reason == change.IdentityMismatch && h.record.Stranger != nil)
 }

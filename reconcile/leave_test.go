@@ -162,10 +162,11 @@ func TestARetryOfWhatWroteNothingAsksAgain(t *testing.T) {
 				after(time.Minute)
 				r.mu.Lock()
 				r.watch, r.machines[host].hangs, r.machines[host].fails = nil, false, false
-				op := r.records[host].Record.Operation
+				rec := r.records[host].Record
 				r.mu.Unlock()
-				if op == nil || op.Attempt != 1 || op.Root().Begun != 1 {
-					t.Errorf("the operation is %+v, want its first attempt made", op)
+				superseded := rec.Operation == nil && rec.Last != nil && rec.Last.Outcome == inventory.Superseded
+				if op := rec.Operation; !superseded && (op == nil || op.Attempt != 1 || op.HasBegun()) {
+					t.Errorf("the operation is %+v, want its first attempt made, and nothing written", op)
 				}
 				after(time.Hour)
 				r.wantKept(t, d, host, test.phase)
@@ -289,6 +290,51 @@ func TestHostsInTroubleHoldNoPlace(t *testing.T) {
 				after(time.Hour)
 				if got := d.phases()[plan.Active]; got != 12 {
 					t.Errorf("phases = %v, want all Active", d.phases())
+				}
+				d.end(t)
+			})
+		})
+	}
+}
+
+// A BMC that refuses every action, or every power-on, holds no place from the third refusal on. Its host says so in
+// place of Inspecting, and the refused action is tried less and less often.
+func TestABMCThatRefusesForGoodIsShown(t *testing.T) {
+	for name, spoil := range map[string]func(*machine){
+		"everything": func(m *machine) { m.refuses = true },
+		"power-on":   func(m *machine) { m.stays = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T) {
+				w := newWorld(3)
+				const bad = "host-0000"
+				spoil(w.machines[bad])
+				d := w.daemon(t, reconcile.Limits{Installs: 1})
+				after(15 * time.Minute)
+				shown, told := map[plan.Phase]int{}, 0
+				for range 500 {
+					after(7 * time.Second)
+					h, _ := d.ViewHost(bad)
+					shown[h.Plan.Phase]++
+					if h.Plan.Hold != nil && h.Plan.Hold.Reason == change.BMCRefused && h.Plan.Hold.Message == "the BMC refuses" {
+						told++
+					}
+				}
+				if shown[plan.Waiting] != 500 || told != 500 {
+					t.Errorf("phases %v, %d times with the reason; want Waiting with the reason", shown, told)
+				}
+				if got := d.phases()[plan.Active]; got != 2 {
+					t.Errorf("the others: %v", d.phases())
+				}
+				if tries := w.machines[bad].tries; tries < 10 || tries > 40 {
+					t.Errorf("%d tries in 73 minutes, want about 20", tries)
+				}
+				w.mu.Lock()
+				w.machines[bad].refuses, w.machines[bad].stays = false, false
+				w.mu.Unlock()
+				after(30 * time.Minute)
+				if got := d.phases()[plan.Active]; got != 3 {
+					t.Errorf("mended: %v", d.phases())
 				}
 				d.end(t)
 			})

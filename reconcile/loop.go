@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/standing"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -22,19 +23,18 @@ import (
 
 // Loop converges machines to the fleet. Make one with New, run it with Run.
 type Loop struct {
-	config        Config
-	queue         *queue.Queue
-	healthySlots  slots
-	troubledSlots slots
-	refresh       chan struct{} // holds one token when the source shall be looked at soon
-	publish       chan struct{} // holds one token when there may be something to publish
-	fatal         context.CancelCauseFunc
-	watchers      watch.Notifier
-	tasks         []*task // the tasks of Turn
-	failed        error   // why Turn does nothing more
-	restores      int     // failed attempts to restore, in a row
-	pushes        pushState
-	branchSlot    slots // held to read or push the status branch: pages are judged before a push builds on them
+	config     Config
+	queue      *queue.Queue
+	refresh    chan struct{} // holds one token when the source shall be looked at soon
+	publish    chan struct{} // holds one token when there may be something to publish
+	fatal      context.CancelCauseFunc
+	watchers   watch.Notifier
+	tasks      []*task // the tasks of Turn
+	failed     error   // why Turn does nothing more
+	restores   int     // failed attempts to restore, in a row
+	pushes     pushState
+	acceptSlot slots // held to write the accepted commit into the journal
+	branchSlot slots // held to read or push the status branch: pages are judged before a push builds on them
 
 	mu           sync.Mutex
 	hosts        map[inventory.MachineID]*host
@@ -42,9 +42,15 @@ type Loop struct {
 	admit        *admit.View
 	fleet        fleet
 	branch       *statusbranch.Branch
-	otherDaemon  string    // why the daemon stands aside: another daemon runs this fleet
-	lastFollowed time.Time // end of the last look at source and branch, by the wall clock
+	otherDaemon  string               // why the daemon stands aside: another daemon runs this fleet
+	runner       *status.Daemon       // the other daemon; nil when the branch does not name it
+	lastFollowed time.Time            // end of the last look at source and branch, by the wall clock
+	looked       inventory.FleetState // the last look at source and branch
 	life         inventory.Life
+	lastLife     inventory.Life      // the last claimed one
+	author       statusbranch.Author // this life, as the writer of the status branch
+	remembered   string              // the otherDaemon that the journal has
+	clock        *queue.Clock
 }
 
 // host is what the loop knows of one machine. The holder of the host's turn writes these fields: one look at a time,
@@ -52,18 +58,24 @@ type Loop struct {
 type host struct {
 	turn     slots
 	desired  inventory.Desired
-	orphaned bool               // in the journal, but not in the fleet
-	standing inventory.Standing // which machine the host is known as
+	orphaned bool // in the journal, but not in the fleet
 	record   inventory.Record
 	revision int64
-	doubtful bool          // the record must be read again before the next decision
-	pending  *pendingWrite // a write of the record without an answer; nil when no write is on the way
-	live     admit.Live    // facts for other hosts' admission beyond the record; no commit changes them
-	state    admit.State   // in the host's ring, at the last look
-	failures int           // failed looks in a row
-	retry    bool          // an operator's `ingot retry` still waits for an action
-	repeats  int           // repetitions of the same action in a row
+	doubtful bool           // the record must be read again before the next decision
+	pending  *pendingWrite  // a write of the record without an answer; nil when no write is on the way
+	live     admit.Live     // facts for other hosts' admission beyond the record; no commit changes them
+	question admit.Question // the last question to package admit
+	refused  bool           // the answer was a no, and nothing else was decided since
+	state    admit.State    // in the host's ring, at the last look
+	met      bool           // a look asked the host's BMC since the start, and since the fleet named this BMC
+	failures int            // failed looks in a row
+	refusal  string         // the BMC's words, if the last action that was tried is one that the BMC refused
+	retry    bool           // an operator's `ingot retry` still waits for an action
+	repeats  int            // repetitions of the same action in a row
+	asks     bool           // the host waits for a look at the fleet that begins after its question
 	lastLook lookResult
+	// attention is the host's attended time.
+	attention attention
 }
 
 func newHost(record inventory.Record) *host { return &host{turn: make(slots, 1), record: record} }
@@ -83,8 +95,8 @@ type lookResult struct {
 	at       time.Time
 	observed inventory.Observed
 	plan     plan.Plan
-	action   plan.Kind // the action of the look; "" when no action was due
-	outcome  plan.Outcome
+	action   act.Kind // the action of the look; "" when no action was due
+	outcome  act.Outcome
 	again    time.Time // the next look
 }
 
@@ -97,17 +109,17 @@ func New(config Config) (*Loop, error) {
 		return nil, err
 	}
 	return &Loop{
-		config:        config,
-		queue:         queue.New(),
-		healthySlots:  make(slots, config.Limits.Workers),
-		troubledSlots: make(slots, config.Limits.Workers),
-		refresh:       make(chan struct{}, 1),
-		publish:       make(chan struct{}, 1),
-		branchSlot:    make(slots, 1),
-		hosts:         map[inventory.MachineID]*host{},
-		standing:      standing.New(inventory.Fleet{}, nil),
-		admit:         admit.New(),
-		branch:        statusbranch.New(),
+		config:     config,
+		queue:      queue.New(config.Limits.Workers),
+		refresh:    make(chan struct{}, 1),
+		publish:    make(chan struct{}, 1),
+		acceptSlot: make(slots, 1),
+		branchSlot: make(slots, 1),
+		hosts:      map[inventory.MachineID]*host{},
+		standing:   standing.New(inventory.Fleet{}, nil),
+		admit:      admit.New(),
+		branch:     statusbranch.New(),
+		clock:      &queue.Clock{Wall: config.Now, Elapsed: config.Elapsed},
 	}, nil
 }
 
@@ -127,6 +139,7 @@ func (l *Loop) acceptCommit(ctx context.Context) {
 	fetching, cancel := context.WithTimeout(ctx, l.config.Limits.Fetch)
 	defer cancel()
 	sources, err := l.config.Source.Latest(fetching)
+	l.noteSource(err)
 	if err != nil || l.isExamined(sources) {
 		l.recordSource(ctx, err)
 		return
@@ -149,12 +162,15 @@ func (l *Loop) lookAtHost(ctx context.Context, id inventory.MachineID) {
 		return
 	}
 	observed := l.observeHost(ctx, in)
-	observed.Standing = l.updateStanding(in, observed)
+	observed.Standing = l.findStanding(in, observed)
+	observed.Attended, observed.Evidence = l.attendHost(ctx, in, observed)
+	observed.Deadlines = l.config.Deadlines
 	in.observed = observed
 	next := l.admitPlan(in, plan.Next(in.desired, observed, l.config.Now()))
+	l.awaitFleet(h, next)
 	action, outcome := l.actOnPlan(ctx, &in, next)
 	observed.Record = in.record
-	l.reportLook(in.host,
+	l.reportLook(in,
 		lookResult{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
 }
 
@@ -169,27 +185,28 @@ func (l *Loop) observeHost(ctx context.Context, in lookInput) inventory.Observed
 	served := l.config.Executor.Serve(ctx, in.desired, in.record)
 	observed := l.config.Observer.Observe(ctx, in.desired, in.record)
 	observed.Agent = served.Agent(observed.Agent, in.record.Epoch)
-	observed.Record, observed.Retry = in.record, in.retry
+	observed.Record, observed.Retry, observed.Fleet = in.record, in.retry, l.fleetState()
 	return observed
 }
 
-// performAction does the effect of one action. A journal-only action has no effect besides the writes of plan.Begin
-// and plan.Settle.
+// performAction does the effect of one action. A journal-only action has no effect besides the writes of act.Begin
+// and act.Settle.
 func (l *Loop) performAction(ctx context.Context, desired inventory.Desired, record inventory.Record,
-	action plan.Action) plan.Outcome {
+	action act.Action) act.Outcome {
 	switch {
 	case action.Kind.JournalOnly():
-		return plan.Outcome{Result: plan.Done}
-	case action.Kind == plan.Publish:
+		return act.Outcome{Result: act.Done}
+	case action.Kind == act.Publish:
 		return l.ensurePublished(record)
 	}
-	if outcome, aside := l.checkStandAside(); aside { // checked again: writing the intent took time
+	outcome, fenced := l.checkFence()
+	if fenced { // guard: fence-before-effects
 		return outcome
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
 	defer cancel()
-	outcome := l.config.Executor.Do(ctx, desired, record, action)
-	if outcome.Result == plan.Done {
+	outcome = l.config.Executor.Do(ctx, desired, record, action)
+	if outcome.Result == act.Done {
 		l.config.Log.Info("done", "host", record.ID, "action", action.Kind, "reason", action.Reason)
 	}
 	return outcome
@@ -232,41 +249,27 @@ func (l *Loop) RequestLook(id inventory.MachineID) {
 	ready := l.fleet.commit != ""
 	l.mu.Unlock()
 	if known && ready {
-		l.queue.AddHost(id, l.config.Now())
+		l.queue.AddHost(id, l.config.Now(), queue.Asked)
 	}
 }
 
 // RefreshSource asks for a look at the source soon.
-func (l *Loop) RefreshSource() { sendSignal(l.refresh) }
+func (l *Loop) RefreshSource() { queue.SendSignal(l.refresh) }
 
 // followOnce looks at the source once. The next look comes after the configured time, or on a call of RefreshSource.
 // Several calls soon after a look wait a little and share one look: a burst of pushes costs few looks, and the last
 // look sees the newest commit.
 func (l *Loop) followOnce(ctx context.Context) rest {
+	began := l.config.Now()
 	l.acceptCommit(ctx)
 	if l.config.Publisher.Strayed() {
-		l.mendBranch(ctx)
-		sendSignal(l.publish)
+		_ = l.mendBranch(ctx) // the next push tries again
+		queue.SendSignal(l.publish)
 	}
+	l.rememberAside(ctx)
 	l.recordFollowed()
+	l.endLookAtFleet(began)
 	return rest{settle: l.config.Limits.Settle, wait: l.config.nextPoll(), woken: l.refresh}
-}
-
-// lookInTurn waits for a slot and looks at the host. Hosts in trouble have their own slots: a healthy host never waits
-// for a BMC that hangs.
-func (l *Loop) lookInTurn(ctx context.Context, id inventory.MachineID) {
-	places := l.healthySlots
-	l.mu.Lock()
-	if h := l.hosts[id]; h != nil && h.failures > 0 {
-		places = l.troubledSlots
-	}
-	l.mu.Unlock()
-	select {
-	case places <- struct{}{}:
-		defer func() { <-places }()
-		l.lookAtHost(ctx, id)
-	case <-ctx.Done():
-	}
 }
 
 // takeTurn waits for the right to write what the loop knows of a host. The caller ends the turn with endTurn.
@@ -319,15 +322,11 @@ func (l *Loop) rereadRecord(ctx context.Context, h *host) error {
 	return nil
 }
 
-// updateStanding decides from a look which machine the host is known as, and keeps the answer.
-func (l *Loop) updateStanding(in lookInput, observed inventory.Observed) inventory.Standing {
+// findStanding finds out from a look which machine the host is known as.
+func (l *Loop) findStanding(in lookInput, observed inventory.Observed) inventory.Standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	who := l.standing.Of(in.desired, in.record, observed)
-	if in.host.desired.Commit == in.desired.Commit { // unequal: a newer commit was accepted during the look
-		in.host.standing = who
-	}
-	return who
+	return l.standing.Of(in.desired, in.record, observed)
 }
 
 // stopCause is why a context ended; nil when the context's owner ended it.

@@ -15,10 +15,12 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -416,7 +418,7 @@ func TestAStoppedDaemonInstallsOnce(t *testing.T) {
 					first := w.daemon(t, reconcile.Limits{})
 					after(30 * time.Minute)
 					_ = first.stop()
-					died = w.dead
+					died, w.crashAt = w.dead, 0
 					second := w.daemon(t, reconcile.Limits{})
 					after(2 * time.Hour)
 					if got := second.phases(); got[plan.Active] != 1 {
@@ -443,7 +445,7 @@ func TestALostJournalIsRebuiltFromTheBranch(t *testing.T) {
 		after(30 * time.Minute)
 		d.end(t)
 		w.records, w.accepted = map[inventory.MachineID]journal.Entry{}, journal.Accepted{}
-		before := map[inventory.MachineID][]plan.Kind{}
+		before := map[inventory.MachineID][]act.Kind{}
 		for name, m := range w.machines {
 			before[name] = slices.Clone(m.done)
 		}
@@ -457,6 +459,36 @@ func TestALostJournalIsRebuiltFromTheBranch(t *testing.T) {
 			if !slices.Equal(before[name], m.done) {
 				t.Errorf("%s was touched: %v", name, m.done[len(before[name]):])
 			}
+		}
+	})
+}
+
+// The journal was lost, and the trunk's newest commit is refused: the branch goes on naming the accepted commit and the
+// releases, as nothing else remembers them.
+func TestARefusedCommitForgetsNoAcceptedOne(t *testing.T) {
+	run(t, func(t *testing.T) {
+		w := newWorld(2)
+		d := w.daemon(t, reconcile.Limits{})
+		after(20 * time.Minute)
+		d.end(t)
+		before, err := status.ParseFleet(w.branch[status.FleetPath])
+		if err != nil || before.Commit == "" {
+			t.Fatalf("the fleet's page names the commit %q: %v", before.Commit, err)
+		}
+		w.records, w.accepted = map[inventory.MachineID]journal.Entry{}, journal.Accepted{}
+		w.sources.Trunk.Commit = "2222222222222222222222222222222222222222"
+		w.findings = []schemas.Finding{{Position: schemas.Position{File: "hosts/a.yaml", Line: 3}, Severity: schemas.Error,
+			Message: "no"}}
+		d = w.daemon(t, reconcile.Limits{})
+		after(20 * time.Minute)
+		d.end(t)
+		now, err := status.ParseFleet(w.branch[status.FleetPath])
+		if err != nil || now.Commit != before.Commit || now.Refused != w.sources.Trunk.Commit {
+			t.Errorf("the fleet's page names the commit %q and refuses %q, %v; want %q, and the newest refused", now.Commit,
+				now.Refused, err, before.Commit)
+		}
+		if diff := cmp.Diff(before.Rings, now.Rings); diff != "" {
+			t.Errorf("the rings' releases (-before +now):\n%s", diff)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
@@ -43,7 +44,7 @@ func TestAnOlderJournalInstallsNothingAgain(t *testing.T) {
 				after(24 * time.Hour)
 				h, _ := d.ViewHost("host-0000")
 				d.end(t)
-				again := slices.DeleteFunc(slices.Clone(m.done[done:]), func(k plan.Kind) bool { return k == plan.FetchImage })
+				again := slices.DeleteFunc(slices.Clone(m.done[done:]), func(k act.Kind) bool { return k == act.FetchImage })
 				if m.installs != installs || len(again) > 0 || h.Plan.Phase != plan.Active {
 					t.Errorf("%s, %d installs, done again: %v; hold %+v; want Active, one, and nothing", h.Plan.Phase, m.installs, again, h.Plan.Hold)
 				}

@@ -42,16 +42,18 @@ func reported(r inventory.Record) (keys []string) {
 	return slices.DeleteFunc(keys, func(k string) bool { return k[len(k)-1] == ' ' })
 }
 
-// shown is what tells the machine of a record, as its BMC showed it when a boot was opened. The system's address tells
-// a machine of which nothing else is known, unless the fleet says that this host's machine is elsewhere. The caller
-// holds the lock.
+// shown is what tells the machine of a record, as its BMC showed it. The system's address tells a machine of which
+// nothing else is known, unless the fleet says that this host's machine is elsewhere. The caller holds the lock.
 func (o *owned) shown(r inventory.Record) (keys []string) {
 	if r.BMC == nil {
 		return nil
 	}
+	d, asked := o.fleet.Hosts[r.ID]
+	if isLed := asked && d.BMC.Address == r.BMC.Address; isOnlyShown(r) && !isLed {
+		return nil
+	}
 	keys = []string{"serial " + inventory.SerialKey(r.BMC.Serial), "UUID " + inventory.UUIDKey(r.BMC.UUID)}
 	keys = slices.DeleteFunc(keys, func(k string) bool { return k[len(k)-1] == ' ' })
-	d, asked := o.fleet.Hosts[r.ID]
 	if here := !asked || d.BMC.Address == r.BMC.Address; here && len(keys) == 0 && r.Facts == nil {
 		keys = append(keys, "system "+r.BMC.Address)
 	}
@@ -60,10 +62,11 @@ func (o *owned) shown(r inventory.Record) (keys []string) {
 
 // judge says which machines are owned by two ids: as reported in the journal and on the pages together, and as shown in
 // the journal. A page lags behind, and what was only shown is forgotten when the fleet gives the id to another machine.
-// The caller holds the lock.
+// A host that was only shown a machine, and has never booted it, owns the machine as long as no other host does: that
+// host is held. The caller holds the lock.
 func (o *owned) judge(when string, journal, pages map[inventory.MachineID]inventory.Record) {
-	owners := map[string][]inventory.MachineID{}
-	own := func(id inventory.MachineID, keys []string) {
+	owners, shown := map[string][]inventory.MachineID{}, map[string][]inventory.MachineID{}
+	own := func(owners map[string][]inventory.MachineID, id inventory.MachineID, keys []string) {
 		for _, k := range keys {
 			if !slices.Contains(owners[k], id) {
 				owners[k] = append(owners[k], id)
@@ -71,11 +74,20 @@ func (o *owned) judge(when string, journal, pages map[inventory.MachineID]invent
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(journal)) {
-		own(id, reported(journal[id]))
-		own(id, o.shown(journal[id]))
+		own(owners, id, reported(journal[id]))
+		if isOnlyShown(journal[id]) {
+			own(shown, id, o.shown(journal[id]))
+		} else {
+			own(owners, id, o.shown(journal[id]))
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(pages)) {
-		own(id, reported(pages[id]))
+		own(owners, id, reported(pages[id]))
+	}
+	for key, ids := range shown {
+		if len(owners[key]) == 0 {
+			owners[key] = ids
+		}
 	}
 	for key, ids := range owners {
 		if len(ids) > 1 {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal/journaltest"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -107,7 +107,7 @@ type owned struct {
 	mute     map[*machine]bool
 	delays   []time.Duration
 	owners   map[string]inventory.MachineID // by what tells a machine, as far as its agent reported that
-	consents map[string]string              // the operation that each consent was used for
+	consents map[string]string              // the operation that wrote under each consent
 	wrong    []string
 }
 
@@ -151,21 +151,40 @@ func (o *owned) Observe(ctx context.Context, d inventory.Desired, r inventory.Re
 	return seen
 }
 
-// Do implements reconcile.Executor.
-func (o *owned) Do(ctx context.Context, d inventory.Desired, r inventory.Record, action plan.Action) plan.Outcome {
-	if action.Kind == plan.AssignStep {
-		o.mu.Lock()
-		op := r.Operation
-		switch before, counted := o.consents[op.Root().Consent]; {
-		case op.Root().Consent == "":
-			o.blame("%s is erased without a consent", systemOf(d))
-		case counted && before != op.ID:
-			o.blame("consent %s counts for operation %s and for %s", op.Root().Consent, before, op.ID)
-		}
-		o.consents[op.Root().Consent] = op.ID
-		o.mu.Unlock()
+// Do implements reconcile.Executor. A consent counts from the first byte: what was handed out and taken back wrote
+// nothing.
+func (o *owned) Do(ctx context.Context, d inventory.Desired, r inventory.Record, action act.Action) act.Outcome {
+	before := o.written(d)
+	out := o.used.Do(ctx, d, r, action)
+	if action.Kind == act.AssignStep || o.written(d) > before {
+		o.judgeErase(d, *r.Operation, o.written(d) > before)
 	}
-	return o.used.Do(ctx, d, r, action)
+	return out
+}
+
+// written is how often a host's machine was written.
+func (o *owned) written(d inventory.Desired) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.at(d).installs
+}
+
+// judgeErase judges the permission of an operation that is handed out, or has written: each disk here holds something.
+func (o *owned) judgeErase(d inventory.Desired, op inventory.Operation, wrote bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	consent := op.Root().Consent
+	if consent == "" {
+		o.blame("%s is erased without a consent", systemOf(d))
+		return
+	}
+	if !wrote {
+		return
+	}
+	if before, counted := o.consents[consent]; counted && before != op.ID {
+		o.blame("consent %s counts for operation %s and for %s", consent, before, op.ID)
+	}
+	o.consents[consent] = op.ID
 }
 
 func (o *owned) blame(format string, args ...any) {
@@ -190,10 +209,10 @@ func (o *owned) desired(c claim) inventory.Desired {
 	record, disk := o.records[d.ID].Record, inventory.NamedDisk(d.RootDisk)
 	content := inventory.ContentUnseen
 	if c.consents && record.Facts != nil {
-		there := &inventory.Content{Signature: "sig-" + o.machines[systemName(c.machine)].disk}
-		content = inventory.ContentOf(record, disk, there)
+		there := &inventory.Disk{Content: inventory.Content{Signature: "sig-" + o.machines[systemName(c.machine)].disk}}
+		content = inventory.ContentOf(record, disk, &inventory.IdentifyDisks([]inventory.Disk{*there})[0])
 	}
-	d.Consent.Erase = inventory.EraseConsent(d.ID, disk, content, c.inputs)
+	d.Consent.Erase = []string{inventory.EraseConsent(d.ID, disk, content, c.inputs)}
 	return d
 }
 

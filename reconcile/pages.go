@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
+	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -11,7 +13,7 @@ import (
 // summarizeFleet asks for a push after a change of the whole fleet.
 func (l *Loop) summarizeFleet() {
 	l.branch.MarkStale()
-	sendSignal(l.publish)
+	queue.SendSignal(l.publish)
 	l.watchers.Notify("")
 }
 
@@ -25,9 +27,9 @@ func (l *Loop) RecordAct(act status.Act) {
 
 // fleetSummary is the loop's knowledge of the whole fleet. The caller holds the lock.
 func (l *Loop) fleetSummary() status.Fleet {
-	f := status.Fleet{Commit: l.fleet.accepted.Commit, Title: l.fleet.title, Refused: l.fleet.refused,
+	f := status.Fleet{Commit: cmp.Or(l.fleet.commit, l.fleet.remembered), Title: l.fleet.title, Refused: l.fleet.refused,
 		Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.desired.TwoSigners,
-		Unknown: l.fleet.unknown}
+		Daemon: l.author.Daemon(), Unknown: l.fleet.unknown}
 	if scope := l.fleet.reinstall; scope.Set() {
 		f.Reinstall = &scope
 	}
@@ -38,14 +40,18 @@ func (l *Loop) fleetSummary() status.Fleet {
 	for _, name := range slices.Sorted(maps.Keys(rings)) {
 		f.Rings = append(f.Rings, rings[name])
 	}
+	if l.fleet.commit == "" { // a refused commit takes nothing away that the branch alone may remember
+		f.Rings = l.fleet.restored.Rings
+	}
 	return f
 }
 
 // fleetPages returns a function that encodes the fleet's pages by path, from the present state. Before the first
-// examined commit there are no pages.
+// examined commit the fleet's page says what it said before, in the name of this life.
 func (l *Loop) fleetPages() func() map[string][]byte {
 	if l.fleet.examined == "" {
-		return func() map[string][]byte { return nil }
+		page := l.restoredFleet()
+		return func() map[string][]byte { return map[string][]byte{status.FleetPath: page.Encode()} }
 	}
 	documents := l.branch.HostDocuments()
 	summary := status.NewFleet(l.fleetSummary(), l.fleet.findings, documents)

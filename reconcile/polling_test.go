@@ -22,7 +22,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/act"
 )
 
 // polling is a world of one machine whose agent polls a real hub and whose installed system phones home, as those of a real machine do.
@@ -50,7 +50,9 @@ type agentMemory struct {
 	Job         string
 	Attempt     int
 	Kind        string
-	Done        bool // the job, but its result is not posted
+	Done        bool   // the job, but its result is not posted
+	Protocol    int    `json:",omitempty"` // 0: of ingot 4176809
+	Asked       uint64 `json:",omitempty"` // questions for leave
 }
 
 const polled = "host-0000"
@@ -115,31 +117,40 @@ func (p *polling) Observe(ctx context.Context, d inventory.Desired, r inventory.
 }
 
 // Do implements reconcile.Executor.
-func (p *polling) Do(ctx context.Context, d inventory.Desired, r inventory.Record, a plan.Action) plan.Outcome {
+func (p *polling) Do(ctx context.Context, d inventory.Desired, r inventory.Record, a act.Action) act.Outcome {
 	defer p.moment()
 	switch a.Kind {
-	case plan.AssignStep:
-		job := wire.Job{ID: r.Operation.JobID(), Attempt: r.Operation.Attempt, Kind: wire.JobInstall, Epoch: r.Boot.Epoch}
+	case act.AssignStep:
+		job := wire.Job{ID: r.Operation.JobID(), Attempt: r.Operation.Attempt, Kind: wire.JobWrite, Epoch: r.Boot.Epoch}
+		if r.Operation.IsWholeList() {
+			job.Kind = wire.JobInstall
+		}
 		return p.assigned(p.hub.Assign(ctx, string(d.ID), hub.Assignment{Job: job, Operation: r.Operation.ID}))
-	case plan.AssignPowerOff:
+	case act.GiveLeave:
+		return p.assigned(p.hub.GiveLeave(ctx, string(d.ID), hub.Leave{Job: r.Operation.JobID(), Attempt: r.Operation.Attempt,
+			Nonce: a.Question.Nonce, Asked: a.Question.At}))
+	case act.WithdrawJob:
+		return p.assigned(p.hub.Withdraw(ctx, string(d.ID), hub.Withdrawal{Job: r.Operation.JobID(),
+			Attempt: r.Operation.Attempt, Why: a.Error, Lost: a.Lost, Untaken: !a.Withdrawn && !a.Lost}))
+	case act.AssignPowerOff:
 		job := wire.Job{ID: r.Boot.ID + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: r.Boot.Epoch}
 		return p.assigned(p.hub.Assign(ctx, string(d.ID), hub.Assignment{Job: job}))
-	case plan.PowerOn:
+	case act.PowerOn:
 		p.powerOn(r)
-		return plan.Outcome{Result: plan.Done}
-	case plan.PowerOff:
+		return act.Outcome{Result: act.Done}
+	case act.PowerOff:
 		p.powerOff()
-		return plan.Outcome{Result: plan.Done}
+		return act.Outcome{Result: act.Done}
 	default:
 		return p.world.Do(ctx, d, r, a)
 	}
 }
 
-func (p *polling) assigned(err error) plan.Outcome {
+func (p *polling) assigned(err error) act.Outcome {
 	if err != nil {
-		return plan.Outcome{Result: plan.Retry, Why: err.Error()}
+		return act.Outcome{Result: act.Retry, Why: err.Error()}
 	}
-	return plan.Outcome{Result: plan.Done}
+	return act.Outcome{Result: act.Done}
 }
 
 func (p *polling) machine() *machine { return p.machines[polled] }
@@ -149,7 +160,7 @@ func (p *polling) powerOff() {
 	defer p.mu.Unlock()
 	m := p.machine()
 	m.power, p.memory = inventory.PoweredOff, agentMemory{}
-	m.done = append(m.done, plan.PowerOff)
+	m.done = append(m.done, act.PowerOff)
 	if p.running != nil {
 		p.running()
 	}
@@ -163,7 +174,7 @@ func (p *polling) powerOn(r inventory.Record) {
 		return
 	}
 	m.power = inventory.PoweredOn
-	m.done = append(m.done, plan.PowerOn)
+	m.done = append(m.done, act.PowerOn)
 	if m.media == "" || m.override != "Cd" || r.Boot == nil {
 		p.runs()
 		return
@@ -178,7 +189,7 @@ func (p *polling) powerOn(r inventory.Record) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.memory = agentMemory{Boot: r.Boot.ID, Epoch: r.Boot.Epoch, Key: der}
+	p.memory = agentMemory{Boot: r.Boot.ID, Epoch: r.Boot.Epoch, Key: der, Protocol: wire.Version}
 	p.runs()
 }
 
@@ -236,7 +247,7 @@ func (p *polling) step(ctx context.Context, a *agentMemory) {
 		}
 		var enrolled wire.Enrolled
 		token := p.hub.BootToken(polled, a.Boot, a.Epoch).Reveal()
-		if p.post(ctx, a, wire.PathEnrol, wire.Enrol{Version: wire.Version, Host: polled, Boot: a.Boot, Epoch: a.Epoch, Token: token, CSR: csr}, &enrolled) == http.StatusOK {
+		if p.post(ctx, a, wire.PathEnrol, wire.Enrol{Version: max(1, a.Protocol), Host: polled, Boot: a.Boot, Epoch: a.Epoch, Token: token, CSR: csr}, &enrolled) == http.StatusOK {
 			a.Certificate = enrolled.Certificate
 		}
 	case !a.Reported:
@@ -266,6 +277,13 @@ func (p *polling) work(ctx context.Context, a *agentMemory) {
 		a.Done = true
 		return
 	}
+	if a.Kind == wire.JobWrite {
+		a.Asked++
+		question := wire.LeaveQuestion{Attempt: a.Attempt, Step: "install", Nonce: a.Boot, Number: a.Asked, Disks: p.facts().Disks}
+		if p.post(ctx, a, fmt.Sprintf(wire.PathLeave, a.Job), question, nil) != http.StatusOK {
+			return
+		}
+	}
 	select {
 	case <-time.After(time.Minute):
 	case <-ctx.Done():
@@ -290,7 +308,7 @@ func (p *polling) system(ctx context.Context, install string) {
 		p.mu.Lock()
 		epoch := p.records[polled].Record.Epoch
 		p.mu.Unlock()
-		call := wire.PhoneHome{Host: polled, Install: install, Epoch: epoch, Token: p.hub.PhoneHomeToken(polled, install, epoch).Reveal(), Commit: p.fleet.Commit}
+		call := wire.PhoneHome{Host: polled, Install: install, Epoch: epoch, Token: p.hub.PhoneHomeToken(polled, install, epoch, 0).Reveal(), Commit: p.fleet.Commit}
 		if p.post(ctx, nil, wire.PathPhoneHome, call, nil) == http.StatusNoContent {
 			return
 		}

@@ -9,8 +9,8 @@ import (
 	"context"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -18,6 +18,9 @@ import (
 // Source gives the newest accepted commits of the fleet. After an error the last good fleet stays.
 type Source interface {
 	Latest(ctx context.Context) (inventory.Sources, error)
+	// Recall is told the fleet's page of the status branch when the branch is newer than the journal: Latest then
+	// accepts only what contains the page's commit too, and the releases of the page's tags count as seen.
+	Recall(page status.Fleet) error
 }
 
 // Loader resolves sources to a fleet. With a fatal finding the commit changes no machine.
@@ -37,10 +40,17 @@ type Commits interface {
 	Accept(ctx context.Context, accepted journal.Accepted) error
 }
 
+// Lives keeps the last life that was claimed with this journal, and whether another daemon runs the fleet.
+type Lives interface {
+	LastLife(ctx context.Context) (journal.LastLife, error)
+	KeepLife(ctx context.Context, last journal.LastLife) error
+}
+
 // Journal is the memory of the loop that survives a restart.
 type Journal interface {
 	Records
 	Commits
+	Lives
 }
 
 // Observer observes one host and changes nothing. Observe returns within its own deadlines and never fails: the
@@ -52,7 +62,7 @@ type Observer interface {
 // Executor does one action for one host: Do starts something or looks at its progress, and returns within its own
 // deadlines. An action that was done before is Done. Journal-only actions never reach an Executor.
 type Executor interface {
-	Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome
+	Do(ctx context.Context, desired inventory.Desired, record inventory.Record, action act.Action) act.Outcome
 	// Serve has this daemon answer the boot of a record, and no other boot: its medium, its agent. It asks no machine,
 	// and may be repeated at any time.
 	Serve(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Served

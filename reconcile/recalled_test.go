@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -53,7 +54,7 @@ func TestAnOldPageContinuesNothing(t *testing.T) {
 					after(24 * time.Hour)
 					h, _ := d.ViewHost("host-0000")
 					d.end(t)
-					if slices.ContainsFunc(m.done[done:], func(k plan.Kind) bool { return k != plan.FetchImage }) {
+					if slices.ContainsFunc(m.done[done:], func(k act.Kind) bool { return k != act.FetchImage }) {
 						t.Errorf("%s, operation %+v: done %v, want the machine left alone: %+v", h.Plan.Phase, h.Observed.Record.Operation, m.done[done:], h.Plan.Hold)
 					}
 				})

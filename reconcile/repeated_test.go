@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -49,7 +50,7 @@ func TestAStopAfterAnAttemptThatWrote(t *testing.T) {
 				did := slices.Clone(m.done[done:])
 				m.script = false
 				r.mu.Unlock()
-				if h, _ := d.ViewHost(host); h.Plan.Phase != phase || slices.Contains(did, plan.AssignStep) {
+				if h, _ := d.ViewHost(host); h.Plan.Phase != phase || slices.Contains(did, act.AssignStep) {
 					t.Errorf("the host is %+v after %v, want it %s without a job", h.Plan, did, phase)
 				}
 				r.change(d, func(r *rollout) { stops[name].goOn(r, host) })

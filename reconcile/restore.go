@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,12 @@ import (
 // loop starts with restoreOnce, and repeats it until both can be read: before, the daemon touches no machine.
 func (l *Loop) restoreOnce(ctx context.Context) rest {
 	err := l.restoreHosts(ctx)
+	if err == nil {
+		err = l.claimFleet(ctx)
+	}
+	if statusbranch.IsMoved(err) {
+		return rest{settle: gatherTime}
+	}
 	if err == nil || ctx.Err() != nil || l.stopIfDisowned(err) {
 		l.setSourceTrouble("")
 		return rest{ended: true}
@@ -49,6 +56,10 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	last, err := l.config.Journal.LastLife(ctx)
+	if err != nil {
+		return err
+	}
 	files, err := l.readBranch(ctx)
 	if err != nil {
 		return err
@@ -58,14 +69,28 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 		// a newer ingot runs this fleet: its page stays
 		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 	}
-	l.beginLife(known.Life)
+	l.beginLife(max(known.Life, last.Life.Number))
+	if known.IsNewer(last.Life) {
+		if err := l.config.Source.Recall(known.Fleet); err != nil {
+			return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
+		}
+	}
+	remembered := cmp.Or(accepted.Commit, known.Fleet.Commit)
+	if known.IsNewer(last.Life) {
+		remembered = cmp.Or(known.Fleet.Commit, accepted.Commit)
+	}
 	if err := l.recordRecovered(ctx, known.Hosts); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Commits,
-		status.Acts(l.fleet.acts, known.Acts), known.Unknown
+	l.lastLife, l.remembered = last.Life, last.Another
+	if last.Another != "" && !l.config.TakeFleet {
+		l.standAside(last.Another)
+	}
+	l.fleet.accepted, l.fleet.commits, l.fleet.acts, l.fleet.unknown = accepted, known.Fleet.Commits,
+		status.Acts(l.fleet.acts, known.Fleet.Acts), known.Fleet.Unknown
+	l.fleet.remembered, l.fleet.restored, l.fleet.lostCommit = remembered, known.Fleet, known.LostCommit()
 	clear(l.hosts)
 	l.admit, l.branch, l.standing = admit.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
 	for _, h := range known.Hosts {
@@ -83,16 +108,8 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 	return nil
 }
 
-// beginLife gives this start of the daemon a number above all known lives.
-func (l *Loop) beginLife(highest uint64) {
-	if l.life.ID == "" {
-		l.life.ID = l.config.NewID()
-	}
-	l.life.Number = max(l.life.Number, highest+1)
-}
-
-// recordRecovered writes the records that were restored from pages into the journal, before the first decision. After
-// an error some of the records may be written.
+// recordRecovered writes the records that were restored from pages into the journal, before the first decision, with
+// life and revision of the newer one. After an error some of the records may be written.
 func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineID]recovery.Host) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -108,7 +125,7 @@ func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineI
 		writes.Go(func() {
 			defer func() { <-places }()
 			var err error
-			if h.Record, h.Revision, err = l.putRecord(ctx, h.Record, h.Revision); err != nil {
+			if h.Revision, err = l.config.Journal.Put(ctx, h.Record, h.Revision); err != nil {
 				stop(err)
 			}
 			recorded <- h

@@ -77,7 +77,10 @@ func (r *rollout) release(d *daemon, tag, inputs string, consents map[inventory.
 	for name, h := range r.fleet.Hosts {
 		w := *h.Workload
 		w.Inputs, w.Update, w.Parts = inputs, schemas.Reinstall, map[string]string{"image": inputs}
-		h.Workload, h.Release, h.Consent.Erase, h.Reinstallable = &w, commit, consents[name], true
+		h.Workload, h.Release, h.Consent.Erase, h.Reinstallable = &w, commit, nil, true
+		if consent := consents[name]; consent != "" {
+			h.Consent.Erase = []string{consent}
+		}
 		r.fleet.Hosts[name] = h
 	}
 	r.mu.Unlock()
@@ -124,7 +127,7 @@ func TestARolloutGoesRingByRing(t *testing.T) {
 	run(t, func(t *testing.T) {
 		r := newRollout()
 		r.release(nil, "v1", "1111", nil)
-		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		d := r.daemon(t, reconcile.Limits{Installs: 30, ErasesPerHour: 1000})
 		after(time.Hour)
 		r.wantDone(t, "the first release", "1111", 10, 10, 10)
 
@@ -135,7 +138,7 @@ func TestARolloutGoesRingByRing(t *testing.T) {
 		r.wantDone(t, "a canary failed", "2222", 0, 0, 0)
 		r.wantDone(t, "a canary failed", "1111", 9, 10, 10)
 		failed, _ := d.ViewHost(first)
-		if failed.Plan.Phase != plan.Held || failed.Plan.Hold.Consent == "" {
+		if failed.Plan.Phase != plan.Held || len(failed.Plan.Hold.Consents) != 1 {
 			t.Errorf("the failed canary is %+v", failed.Plan)
 		}
 		waits, _ := d.ViewHost(r.fleet.Rings["broad"].Hosts[5])
@@ -149,7 +152,7 @@ func TestARolloutGoesRingByRing(t *testing.T) {
 		r.release(d, "v3", "3333", nil)
 		after(time.Hour)
 		failed, _ = d.ViewHost(first)
-		r.release(d, "v4", "3333", map[inventory.MachineID]string{first: failed.Plan.Hold.Consent})
+		r.release(d, "v4", "3333", map[inventory.MachineID]string{first: failed.Plan.Hold.Consents[0]})
 		after(24 * time.Hour)
 		r.wantDone(t, "the release that mends it", "3333", 10, 10, 10)
 
@@ -170,7 +173,7 @@ func TestProtectInTheMiddleOfARollout(t *testing.T) {
 	run(t, func(t *testing.T) {
 		r := newRollout()
 		r.release(nil, "v1", "1111", nil)
-		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		d := r.daemon(t, reconcile.Limits{Installs: 30, ErasesPerHour: 1000})
 		after(time.Hour)
 		r.release(d, "v2", "2222", nil)
 		for r.done("2222")["early"] < 4 {
@@ -211,7 +214,7 @@ func TestARingWaitsForItsWindow(t *testing.T) {
 		ring.Spec.Windows = []schemas.Window{{Start: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: "2h"}}
 		r.fleet.Rings["canary"] = ring
 		r.release(nil, "v1", "1111", nil)
-		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		d := r.daemon(t, reconcile.Limits{Installs: 30, ErasesPerHour: 1000})
 		after(time.Until(opens) - time.Second)
 		r.wantDone(t, "before the window", "1111", 0, 0, 0)
 		after(time.Hour)
@@ -225,7 +228,7 @@ func TestAFrozenHistoryErasesNothing(t *testing.T) {
 	run(t, func(t *testing.T) {
 		r := newRollout()
 		r.release(nil, "v1", "1111", nil)
-		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		d := r.daemon(t, reconcile.Limits{Installs: 30, ErasesPerHour: 1000})
 		after(time.Hour)
 		r.mu.Lock()
 		ring := r.fleet.Rings["canary"]
@@ -258,7 +261,7 @@ func TestAClosedWindowArmsNothing(t *testing.T) {
 				r.refused = errors.New("not now")
 			}
 		}
-		d := r.daemon(t, reconcile.Limits{Installs: 30})
+		d := r.daemon(t, reconcile.Limits{Installs: 30, ErasesPerHour: 1000})
 		after(time.Until(opens) + 90*time.Minute)
 		r.mu.Lock()
 		r.refused, r.watch = nil, nil
@@ -298,7 +301,7 @@ func TestWhatStopsARolloutStopsTheWayDown(t *testing.T) {
 				r := newRollout()
 				host := r.fleet.Rings["canary"].Hosts[0]
 				r.release(nil, "v1", "1111", nil)
-				d := r.daemon(t, reconcile.Limits{Installs: 30})
+				d := r.daemon(t, reconcile.Limits{Installs: 30, ErasesPerHour: 1000})
 				after(time.Hour)
 				opens := time.Now().UTC().Add(3 * time.Hour).Truncate(time.Minute)
 				r.change(d, func(r *rollout) {

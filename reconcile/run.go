@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/gitmetal/ingot/reconcile/queue"
 )
 
 // The loop has four tasks: restore the hosts, follow the source, push pages, look at hosts. A step of a task does what
@@ -61,7 +63,7 @@ func repeatStep(ctx context.Context, next step) {
 		if r.ended || ctx.Err() != nil {
 			return
 		}
-		if r.settle > 0 && !waitFor(ctx, r.settle, nil) || !waitFor(ctx, r.wait, r.woken) {
+		if r.settle > 0 && !queue.Wait(ctx, r.settle, nil) || !queue.Wait(ctx, r.wait, r.woken) {
 			return
 		}
 	}
@@ -98,9 +100,9 @@ func (l *Loop) stepTasks(ctx context.Context) (done bool, next time.Time) {
 			next = at
 		}
 	}
-	id, due, at := l.queue.NextDue(now)
-	if due {
-		l.lookAtHost(ctx, id)
+	place, at := l.queue.NextDue(now)
+	if place != nil {
+		l.lookAtHost(ctx, place.Host)
 		return true, l.config.Now()
 	}
 	if !at.IsZero() && (next.IsZero() || at.Before(next)) {
@@ -122,21 +124,26 @@ func (l *Loop) runStep(ctx context.Context, r *task) {
 	}
 }
 
-// dispatchLooks starts a look whenever a host is due, and waits for all looks at the end.
+// dispatchLooks starts a look whenever a due host has a place in its lane, and waits for all looks at the end. A look that
+// takes long, as at a BMC that does not answer, leaves its place.
 func (l *Loop) dispatchLooks(ctx context.Context) {
 	var looks sync.WaitGroup
 	defer looks.Wait()
 	for {
-		id, due, next := l.queue.NextDue(l.config.Now())
-		if due {
-			looks.Go(func() { l.lookInTurn(ctx, id) })
+		place, next := l.queue.NextDue(l.config.Now())
+		if place != nil {
+			looks.Go(func() {
+				slow := time.AfterFunc(l.config.Limits.Patience, func() { l.queue.LeavePlace(place) })
+				defer slow.Stop()
+				l.lookAtHost(ctx, place.Host)
+			})
 			continue
 		}
 		wait := l.config.Limits.Resync
 		if !next.IsZero() {
 			wait = next.Sub(l.config.Now())
 		}
-		if !waitFor(ctx, wait, l.queue.Changed()) {
+		if !queue.Wait(ctx, wait, l.queue.Changed()) {
 			return
 		}
 	}

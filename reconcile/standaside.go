@@ -1,34 +1,39 @@
 package reconcile
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // Two daemons must not run one fleet, as happens when a daemon resumes from a snapshot while its successor runs, or
-// when a second daemon has the same identity and its own journal. Then each daemon finds genuine pages on the branch
-// that say more of a host than its own journal. A daemon that finds such a page does nothing until its restart. After
-// the restart the page counts, see package recovery.
+// when a second daemon has the same identity and its own journal. Both push to one branch, and each push is built on a
+// tip that its daemon has read, so the later one of two pushes finds the earlier one. A daemon that finds a push of
+// another daemon does nothing any more, over its restarts, until `ingot serve --take-fleet`.
 //
 //	a page on the branch                               this daemon
-//	is not genuine, or is not a host's page            writes its own page again
-//	says at most what this daemon knows                writes its own page again: the page is late, or an old copy
-//	is of a host whose record cannot be read           leaves the page alone: a person mends the page
-//	says more than this daemon knows                   stands aside
+//	is not genuine                                     writes its own page again
+//	the fleet's page, of another life or push          see statusbranch.Author.FindOther
+//	a host's page, newer than its record by            stands aside
+//	  recovery.WhyNewer
+//	a host's page, at most as new                      writes its own page again: the page is late, or an old copy
+//	a host's page, whose record cannot be read         leaves the page alone: a person mends the page
 //
-// The daemon's own pages never say more than its journal, even after a push without an answer: every page is made from
+// The daemon's own pages are never newer than its journal, even after a push without an answer: every page is made from
 // the journal's records.
 
 // foreignPage is a genuine page of a host with other bytes than this process pushed.
 type foreignPage struct {
 	record   inventory.Record
-	readable bool // if not, only the epoch is known: another version of ingot wrote the page
+	readable bool // if not, only life, revision and epoch are known: another version of ingot wrote the page
 }
 
 // findForeignPages finds the foreign pages among the genuine pages of the branch, sorted by path.
@@ -54,36 +59,38 @@ func (l *Loop) findForeignPages(files map[string][]byte) []foreignPage {
 	return pages
 }
 
-// findOtherDaemon says which page another daemon wrote, and what to do; "" for no page. The caller holds the lock.
-func (l *Loop) findOtherDaemon(pages []foreignPage, tip string) string {
+// findOtherDaemon says that another daemon wrote the branch, and what to do; "" for no other daemon. The caller holds
+// the lock.
+func (l *Loop) findOtherDaemon(writer *status.Daemon, pages []foreignPage, tip string) string {
+	if why := l.author.FindOther(writer); why != "" {
+		return "another daemon runs this fleet: " + why + ": " + takeFleet
+	}
 	for _, page := range pages {
 		h := l.hosts[page.record.ID]
 		if h == nil { // an unknown host is never touched
 			continue
 		}
-		undecided := !page.readable && page.record.Epoch <= h.record.Epoch
+		undecided := !page.readable && page.record.Epoch <= h.record.Epoch && page.record.Life.Number == 0
 		if undecided || h.record.Unreadable != "" {
 			continue
 		}
-		if why := recovery.KnowsMore(page.record, h.record); why != "" {
-			return describeConflict(page.record, h.record, why, tip)
+		if why := recovery.WhyNewer(page.record, h.record); why != "" {
+			return describeConflict(page.record, why, tip)
 		}
 	}
 	return ""
 }
 
+// takeFleet says what a person does about two daemons.
+const takeFleet = "stop the other one, then start this one with `ingot serve --take-fleet`"
+
 // describeConflict says which page another daemon wrote, and what to do.
-func describeConflict(there, known inventory.Record, why, tip string) string {
+func describeConflict(there inventory.Record, why, tip string) string {
 	by := ""
 	if tip != "" {
 		by = " (written by " + tip + ")"
 	}
-	if there.Epoch == known.Epoch {
-		by += ", where " + why
-	}
-	return fmt.Sprintf("another daemon runs this fleet: host %s is at epoch %d on the status branch%s, this daemon "+
-		"knows epoch %d: stop one of them, then restart this one",
-		there.ID, there.Epoch, by, known.Epoch)
+	return fmt.Sprintf("another daemon runs this fleet: on the page of %s%s, %s: %s", there.ID, by, why, takeFleet)
 }
 
 // lastCommit names the branch's last commit and its writer, where the publisher knows both.
@@ -94,7 +101,8 @@ func (l *Loop) lastCommit() string {
 	return ""
 }
 
-// standAside stops every action of this daemon until its restart. The caller holds the lock.
+// standAside stops every action of this daemon, until rememberAside for the daemons after it too. The caller holds the
+// lock.
 func (l *Loop) standAside(why string) {
 	if l.otherDaemon != "" {
 		return
@@ -103,27 +111,60 @@ func (l *Loop) standAside(why string) {
 	l.config.Log.Error(why)
 	l.watchers.Notify("")
 	for id := range l.hosts {
-		l.queue.AddHost(id, l.config.Now()) // each host's page then says why
+		l.queue.AddHost(id, l.config.Now(), queue.Routine) // each host's page then says why
 	}
 }
 
-// checkStandAside gives the outcome of every action while the daemon stands aside; false when the daemon may act. A
-// daemon whose looks at the branch paused for longer than they can take was suspended, perhaps with its machine: it
-// first looks at the branch, with or without success, before any action.
-func (l *Loop) checkStandAside() (plan.Outcome, bool) {
+// rememberAside writes into the journal that this daemon stands aside, once.
+func (l *Loop) rememberAside(ctx context.Context) {
+	l.mu.Lock()
+	last := journal.LastLife{Life: l.lastLife, Another: l.otherDaemon}
+	due := l.otherDaemon != "" && l.remembered != l.otherDaemon
+	l.mu.Unlock()
+	if !due {
+		return
+	}
+	if err := l.config.Journal.KeepLife(ctx, last); err != nil {
+		if !l.stopIfDisowned(err) {
+			l.config.Log.Error("the journal does not have yet that another daemon runs this fleet", "error", err)
+		}
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remembered = last.Another
+}
+
+// checkStandAside gives the outcome of every action while the daemon stands aside or has not claimed the fleet yet;
+// false when the daemon may act. A daemon whose looks at the branch paused for longer than they can take was suspended,
+// perhaps with its machine: it first looks at the branch, with or without success, before any action.
+func (l *Loop) checkStandAside() (act.Outcome, bool) {
 	limits := l.config.Limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.otherDaemon != "" {
-		return plan.Outcome{Result: plan.Stalled, Why: l.otherDaemon}, true
+		return act.Outcome{Result: act.Stalled, Why: l.otherDaemon}, true
+	}
+	if !l.author.Claimed { // guard: lives
+		return l.awaitClaim(), true
 	}
 	longest := 2*limits.Poll + limits.Settle + limits.Fetch + limits.Publish
 	if l.lastFollowed.IsZero() || l.config.Now().Round(0).Sub(l.lastFollowed) <= longest {
-		return plan.Outcome{}, false
+		return act.Outcome{}, false
 	}
 	l.RefreshSource()
-	return plan.Outcome{Result: plan.Waits, After: limits.Settle,
+	return act.Outcome{Result: act.Waits, After: limits.Settle,
 		Why: "the daemon was suspended: it looks at the repository first"}, true
+}
+
+// checkFence gives the outcome of an effect that must not begin now; false when the effect may begin. The journal is
+// asked too: an effect may come without a write of the journal before it, and writing the intent took time.
+func (l *Loop) checkFence() (act.Outcome, bool) {
+	outcome, fenced := l.checkStandAside()
+	if err := l.config.Owned(); err != nil && !fenced {
+		return act.Outcome{Result: act.Waits, After: time.Second, Why: err.Error()}, true
+	}
+	return outcome, fenced
 }
 
 // recordFollowed records the end of a look at source and branch. The wall clock goes on while the machine is
@@ -132,12 +173,6 @@ func (l *Loop) recordFollowed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastFollowed = l.config.Now().Round(0)
-}
-
-// tipMoved reports whether a push was refused because somebody else moved the tip: the new pages are read first.
-func tipMoved(err error) bool {
-	var m interface{ Moved() bool }
-	return errors.As(err, &m) && m.Moved()
 }
 
 // stoodAside reports whether the daemon stands aside.

@@ -35,6 +35,7 @@ func TestADaemonThatDiesBetweenSteps(t *testing.T) {
 					d := w.daemon(t, reconcile.Limits{})
 					after(30 * time.Minute)
 					_ = d.stop()
+					w.crashAt = 0
 					d = w.daemon(t, reconcile.Limits{})
 					after(time.Hour)
 					h, _ := d.ViewHost(polled)

@@ -14,8 +14,8 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -44,7 +44,7 @@ func (s told) Observe(ctx context.Context, d inventory.Desired, record inventory
 	return s.world.Observe(ctx, d, record)
 }
 
-func (s told) Do(ctx context.Context, d inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+func (s told) Do(ctx context.Context, d inventory.Desired, record inventory.Record, action act.Action) act.Outcome {
 	outcome := s.world.Do(ctx, d, record, action)
 	s.say("%s at %s: %+v", action.Kind, d.ID, outcome)
 	return outcome

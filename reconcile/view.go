@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/reconcile/watch"
@@ -37,8 +38,8 @@ type HostView struct {
 	Desired  inventory.Desired
 	Observed inventory.Observed // with the record
 	Plan     plan.Plan
-	Action   plan.Kind // the last look's action; "" when no action was due
-	Outcome  plan.Outcome
+	Action   act.Kind // the last look's action; "" when no action was due
+	Outcome  act.Outcome
 	Looked   time.Time
 	Again    time.Time       // time of the next look without an earlier event
 	Document status.Document // the host's page; zero before the first look
@@ -49,20 +50,36 @@ type HostView struct {
 func (l *Loop) View() View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := View{
-		Commit: l.fleet.commit, Title: l.fleet.title, Last: l.fleet.accepted.Commit, Refused: l.fleet.refused,
-		Findings: l.fleet.findings, Source: l.fleet.sourceTrouble, Publish: l.branch.Trouble, Another: l.otherDaemon,
-		Tip: l.branch.Tip, Fleet: l.fleetSummary(),
-		Hosts: make([]HostView, 0, len(l.hosts)),
-	}
-	if v.Commit != "" {
-		v.Accepted = l.fleet.accepted.At
-	}
+	v := l.fleetView()
+	v.Hosts = make([]HostView, 0, len(l.hosts))
 	for _, h := range l.hosts {
 		v.Hosts = append(v.Hosts, l.hostView(h))
 	}
 	slices.SortFunc(v.Hosts,
 		func(a, b HostView) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return v
+}
+
+// ViewFleet gives the loop's state without the hosts.
+func (l *Loop) ViewFleet() View {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fleetView()
+}
+
+// fleetView is the View without the hosts. The caller holds the lock.
+func (l *Loop) fleetView() View {
+	v := View{
+		Commit: l.fleet.commit, Title: l.fleet.title, Last: l.fleet.accepted.Commit, Refused: l.fleet.refused,
+		Findings: l.fleet.findings, Source: l.fleet.sourceTrouble, Publish: l.branch.Trouble, Another: l.otherDaemon,
+		Tip: l.branch.Tip, Fleet: l.fleetSummary(),
+	}
+	if l.otherDaemon != "" {
+		v.Fleet.Daemon = l.runner
+	}
+	if v.Commit != "" {
+		v.Accepted = l.fleet.accepted.At
+	}
 	return v
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"path"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -32,6 +32,7 @@ type world struct {
 	fleet      inventory.Fleet
 	findings   []schemas.Finding
 	machines   map[inventory.MachineID]*machine // by the system that the BMC's address names
+	recalled   string                           // the accepted commit of a branch that was newer than the journal
 	branch     map[string][]byte
 	pushes     []push
 	refused    error // what Publish says
@@ -61,8 +62,13 @@ type machine struct {
 	uuid     string
 	mac      string // of its network card
 	hangs    bool
-	busy     bool // its BMC does not power it off
-	refuses  bool // its BMC answers, and refuses whatever is asked of it
+	busy     bool          // its BMC does not power it off
+	refuses  bool          // its BMC answers, and refuses whatever is asked of it
+	stays    bool          // its BMC refuses every power-on
+	tries    int           // actions that its BMC refused
+	post     time.Duration // from the power-on to the first read of its medium
+	posted   time.Time     // when its firmware has passed its self-tests; zero: it has
+	enrols   func()        // what happens then
 	power    inventory.PowerState
 	media    string
 	override string
@@ -74,9 +80,11 @@ type machine struct {
 	script   bool   // its jobs begin with a script that does not end by itself
 	fails    bool   // its jobs fail before the first write
 	silent   bool   // its system does not phone home
+	mute     bool   // its agent says nothing
 	reads    int
+	read     time.Time // of the last read
 	looks    []time.Time
-	done     []plan.Kind
+	done     []act.Kind
 	installs int
 	ran      []string // scripts of its operations, with their attempts
 	boots    int      // from the medium
@@ -161,6 +169,14 @@ func (w *world) Latest(context.Context) (inventory.Sources, error) {
 	return w.sources, w.source
 }
 
+// Recall implements reconcile.Source.
+func (w *world) Recall(page status.Fleet) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.recalled = page.Commit
+	return nil
+}
+
 func (w *world) load(inventory.Sources) (inventory.Fleet, []schemas.Finding) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,10 +189,10 @@ func (w *world) load(inventory.Sources) (inventory.Fleet, []schemas.Finding) {
 func (w *world) Read(context.Context) (map[string]status.File, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.strayed = false
 	if w.unreadable != nil {
 		return nil, w.unreadable
 	}
+	w.strayed = false
 	files := make(map[string]status.File, len(w.branch))
 	for name, content := range w.branch {
 		files[name] = status.File{Bytes: content, Content: content}
@@ -230,7 +246,8 @@ func (w *world) Observe(ctx context.Context, desired inventory.Desired, record i
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m.power == inventory.PoweredOn && m.agent.Boot != "" {
+	m.passPOST()
+	if m.power == inventory.PoweredOn && m.agent.Boot != "" && !m.mute {
 		m.agent.Seen = time.Now()
 	}
 	o := inventory.Observed{Agent: m.agent, Image: inventory.ImageState{State: m.image}}
@@ -239,8 +256,11 @@ func (w *world) Observe(ctx context.Context, desired inventory.Desired, record i
 		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
 		Media:    []inventory.Slot{{ID: "Cd", Inserted: m.media != "", Image: m.media}},
 	}
+	if m.agent.Job.Question != nil { // a look for a question asks no BMC
+		o.BMC = inventory.BMCState{}
+	}
 	if record.Boot != nil && record.Boot.Target == inventory.FromRamdisk {
-		o.Media = inventory.MediaState{URL: mediaURL(record), Reads: m.reads, Last: time.Now()}
+		o.Media = inventory.MediaState{URL: mediaURL(record), Reads: m.reads, Last: m.read}
 	}
 	return o
 }
@@ -253,47 +273,55 @@ func (w *world) Serve(context.Context, inventory.Desired, inventory.Record) inve
 }
 
 // Do implements reconcile.Executor.
-func (w *world) Do(_ context.Context, desired inventory.Desired, record inventory.Record, action plan.Action) plan.Outcome {
+func (w *world) Do(_ context.Context, desired inventory.Desired, record inventory.Record, action act.Action) act.Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := w.at(desired)
-	if m.refuses && action.Kind.AtBMC() {
-		return plan.Outcome{Result: plan.Retry, Why: "the BMC refuses"}
+	if m.refuses && action.Kind.AtBMC() || m.stays && action.Kind == act.PowerOn {
+		m.tries++
+		return act.Outcome{Result: act.Retry, Why: "the BMC refuses"}
 	}
-	if m.busy && action.Kind == plan.PowerOff {
-		return plan.Outcome{Result: plan.Retry, Why: "the BMC is busy"}
+	if m.busy && action.Kind == act.PowerOff {
+		return act.Outcome{Result: act.Retry, Why: "the BMC is busy"}
 	}
 	if err := w.call(func() { m.do(desired, record, action) }); err != nil {
-		return plan.Outcome{Result: plan.Retry, Why: err.Error()}
+		return act.Outcome{Result: act.Retry, Why: err.Error()}
 	}
 	if w.watch != nil {
 		w.watch()
 	}
-	return plan.Outcome{Result: plan.Done}
+	return act.Outcome{Result: act.Done}
 }
 
-func (m *machine) do(desired inventory.Desired, record inventory.Record, action plan.Action) {
+func (m *machine) do(desired inventory.Desired, record inventory.Record, action act.Action) {
 	m.done = append(m.done, action.Kind)
 	switch action.Kind {
-	case plan.FetchImage:
+	case act.FetchImage:
 		m.image = inventory.ImageReady
-	case plan.PowerOff, plan.AssignPowerOff:
+	case act.PowerOff, act.AssignPowerOff:
 		m.power, m.agent.Boot, m.agent.Job = inventory.PoweredOff, "", inventory.Job{}
-	case plan.EjectMedia:
+	case act.EjectMedia:
 		m.media = ""
-	case plan.InsertMedia:
+	case act.InsertMedia:
 		m.media, m.reads = mediaURL(record), 0
-	case plan.BootFromMedia:
+	case act.BootFromMedia:
 		m.override = "Cd"
-	case plan.BootFromDisk:
-		m.override = "None"
-	case plan.PowerOn:
+	case act.BootFromDisk:
+		if m.override = "None"; action.NamesDisk {
+			m.override = "Hdd"
+		}
+	case act.PowerOn:
 		m.start(desired, record)
-	case plan.AssignStep:
+	case act.AssignStep:
 		m.assign(*record.Operation)
-	case plan.WithdrawJob:
-		if job := &m.agent.Job; job.ID == action.Operation.JobID() && job.Attempt == action.Operation.Attempt && job.State == inventory.JobRunning && !job.Begun {
+	case act.WithdrawJob:
+		if job := &m.agent.Job; job.ID == action.Operation.JobID() && job.Attempt == action.Operation.Attempt &&
+			job.State == inventory.JobRunning && (!job.Begun || job.Question != nil) {
 			m.withdraw(action.Error)
+		}
+	case act.GiveLeave:
+		if q := m.agent.Job.Question; q != nil && q.Nonce == action.Question.Nonce && q.At.Equal(action.Question.At) {
+			m.write(*record.Operation)
 		}
 	default:
 		panic("an action for the journal reached the executor: " + action.Kind)
@@ -305,54 +333,68 @@ func (m *machine) assign(op inventory.Operation) {
 	if m.agent.Job.ID == op.JobID() && m.agent.Job.Attempt == op.Attempt {
 		return
 	}
-	m.agent.Job = inventory.Job{ID: op.JobID(), Attempt: op.Attempt, Kind: wire.JobInstall, State: inventory.JobRunning, Since: time.Now()}
-	job := &m.agent.Job
 	step, _ := op.Step()
+	m.agent.Job = inventory.Job{ID: op.JobID(), Attempt: op.Attempt, Kind: wire.JobScript, State: inventory.JobRunning, Since: time.Now()}
+	job := &m.agent.Job
+	if step.Installs() {
+		job.Kind = wire.JobWrite
+	}
 	switch {
 	case m.fails:
-		job.State, job.Error, job.Untouched = inventory.JobFailed, "the disk is in use", true
+		job.State, job.Error = inventory.JobFailed, "the disk is in use"
 	case m.script:
 	case !step.Installs():
 		job.State = inventory.JobSucceeded
 		m.ran = append(m.ran, fmt.Sprintf("%s %d", step.Name, op.Attempt))
-	case op.Inputs == m.breaks:
-		m.installs++
-		m.disk, job.State, job.Error = "", inventory.JobFailed, "the script failed"
 	default:
-		m.installs++
-		m.disk, job.State = op.ID, inventory.JobSucceeded
+		m.ask("process")
+	}
+}
+
+// ask has the agent ask for leave to write.
+func (m *machine) ask(nonce string) {
+	m.agent.Job.Question = &inventory.Question{Nonce: nonce, At: time.Now(), Disks: m.agent.Facts.Disks}
+}
+
+// write is the agent that has leave.
+func (m *machine) write(op inventory.Operation) {
+	job := &m.agent.Job
+	job.Question, job.Begun = nil, true
+	m.installs++
+	switch {
+	case op.Inputs == m.breaks:
+		m.disk, job.State, job.Error = "", inventory.JobFailed, "the script failed"
+	case m.script:
+		m.disk, job.Table = op.ID, tableOf(op.ID)
+	default:
+		m.disk, job.State, job.Table = op.ID, inventory.JobSucceeded, tableOf(op.ID)
 	}
 }
 
 // withdraw takes the agent's job back, as the hub does.
 func (m *machine) withdraw(why string) {
-	m.agent.Job.State, m.agent.Job.Error, m.agent.Job.Untouched, m.agent.Job.Over = inventory.JobWithdrawn, why, true, true
+	job := &m.agent.Job
+	job.State, job.Error, job.Over, job.Question = inventory.JobWithdrawn, why, true, nil
 }
 
 // scriptEnds has the script of a machine's job end: the agent asks for leave, and writes if it gets it.
 func (w *world) scriptEnds(t *testing.T, d *daemon, name inventory.MachineID) (refusal string) {
 	t.Helper()
 	w.mu.Lock()
-	job := w.machines[name].agent.Job
+	m := w.machines[name]
+	if m.agent.Job.State == inventory.JobRunning {
+		m.ask("process")
+	}
 	w.mu.Unlock()
-	if job.State != inventory.JobRunning {
-		return "its job was taken back already: " + job.Error
-	}
-	operation, _, _ := strings.Cut(job.ID, ".")
-	refusal, err := d.CheckLeave(name, operation)
-	if err != nil {
-		t.Errorf("Leave = %v", err)
-	}
+	d.RequestLook(name)
+	after(5 * time.Second)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	m := w.machines[name]
-	if refusal != "" {
-		m.withdraw(refusal)
-	} else {
-		m.installs++
-		m.disk, m.agent.Job.Begun, m.agent.Job.State = operation, true, inventory.JobSucceeded
+	if job := &m.agent.Job; job.Begun {
+		job.State = inventory.JobSucceeded
+		return ""
 	}
-	return refusal
+	return cmp.Or(m.agent.Job.Error, "its job is over")
 }
 
 func (m *machine) start(desired inventory.Desired, record inventory.Record) {
@@ -360,14 +402,31 @@ func (m *machine) start(desired inventory.Desired, record inventory.Record) {
 		return
 	}
 	m.power = inventory.PoweredOn
+	m.posted, m.enrols = time.Now().Add(m.post), func() { m.leavePOST(desired, record) }
+	if m.post == 0 {
+		m.passPOST()
+	}
+}
+
+// passPOST starts what the firmware finds, once its self-tests are over.
+func (m *machine) passPOST() {
+	if m.enrols == nil || m.power != inventory.PoweredOn || time.Now().Before(m.posted) {
+		return
+	}
+	enrols := m.enrols
+	m.enrols = nil
+	enrols()
+}
+
+func (m *machine) leavePOST(desired inventory.Desired, record inventory.Record) {
 	if m.media != "" && m.override == "Cd" && record.Boot != nil {
 		m.boots++
-		m.reads = 7
+		m.reads, m.read = 7, time.Now().Add(time.Second) // after the power-on was accepted
 		m.agent = inventory.AgentState{
-			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Enrolled: time.Now(), Seen: time.Now(),
+			Boot: record.Boot.ID, Epoch: record.Boot.Epoch, Protocol: wire.Version, Enrolled: time.Now(), Seen: time.Now(),
 			Facts: &inventory.Facts{
 				At: time.Now(), Epoch: record.Boot.Epoch, System: inventory.System{Serial: m.serial, UUID: m.uuid}, NICs: []inventory.NIC{{Name: "eno1", MAC: m.mac}},
-				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+string(systemOf(desired))), Size: 1 << 34, Content: inventory.Content{Blank: true}}},
+				Disks: []inventory.Disk{{Name: "vda", Serial: cmp.Or(m.volume, "disk-"+string(systemOf(desired))), Size: 1 << 34, Content: inventory.Content{Blank: true}, Table: tableOf(m.disk)}},
 			},
 		}
 		return
@@ -404,6 +463,7 @@ func (w *world) run(t *testing.T, config reconcile.Config) *daemon {
 	if config.NewID == nil {
 		config.NewID = w.newID
 	}
+	config.Mark = markOf
 	loop, err := reconcile.New(config)
 	if err != nil {
 		t.Fatal(err)

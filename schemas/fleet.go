@@ -126,8 +126,29 @@ type FleetSpec struct {
 	Paused bool `json:"paused,omitempty"`
 	// Installs is how many installations run at a time. Default: the daemon's limit.
 	Installs int `json:"installs,omitempty"`
+	// ErasesPerHour is how many machines with data are erased within an hour. Default: the daemon's limit.
+	ErasesPerHour int `json:"erasesPerHour,omitempty"`
+	// FailureDomain bounds how many machines that can fail together, such as the machines of a rack, are installed or
+	// inspected at a time.
+	FailureDomain *FailureDomain `json:"failureDomain,omitempty"`
 	// ImageHosts are the only hosts that images are fetched from. Default: any.
 	ImageHosts []string `json:"imageHosts,omitempty"`
+}
+
+// FailureDomain names the label whose value is shared by machines that can fail together.
+type FailureDomain struct {
+	// Label is the label of the hosts, such as rack. Hosts without the label are in no failure domain.
+	Label string `json:"label"`
+	// Installs is how many hosts with the same value are installed or inspected at a time. Default: 1.
+	Installs int `json:"installs,omitempty"`
+}
+
+// Domain gives the label of the failure domains and the limit per domain; "" and 0 without failure domains.
+func (s FleetSpec) Domain() (label string, limit int) {
+	if s.FailureDomain == nil {
+		return "", 0
+	}
+	return s.FailureDomain.Label, max(s.FailureDomain.Installs, 1)
 }
 
 // ParseSchedule reads when a window opens. Names such as @daily and zones within the schedule are errors.

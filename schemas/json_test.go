@@ -39,12 +39,17 @@ func TestJSONSchemas(t *testing.T) {
 		old, replacement string
 		good             bool
 	}{
-		"good":          {"", "", true},
-		"unknown field": {"  workload: web", "  worklod: web", false},
-		"no such value": {"lifecycle: Managed", "lifecycle: managed", false},
-		"another type":  {"protect: false", "protect: maybe", false},
-		"a bad name":    {"name: web-03", "name: Web_03", false},
-		"a missing one": {"address: \"https://10.0.0.13/redfish/v1/Systems/1\", ", "", false},
+		"two consents":       {`"X/0123456789abcdef"`, `["X/0123456789abcdef", "Y/0123456789abcdef"]`, true},
+		"a consent twice":    {`"X/0123456789abcdef"`, `["X/0123456789abcdef", "X/0123456789abcdef"]`, false},
+		"no consent":         {`"X/0123456789abcdef"`, `"X"`, false},
+		"an empty entry":     {`"X/0123456789abcdef"`, `["X/0123456789abcdef", ""]`, false},
+		"a mapping consents": {`"X/0123456789abcdef"`, `{X: "0123456789abcdef"}`, false},
+		"good":               {"", "", true},
+		"unknown field":      {"  workload: web", "  worklod: web", false},
+		"no such value":      {"lifecycle: Managed", "lifecycle: managed", false},
+		"another type":       {"protect: false", "protect: maybe", false},
+		"a bad name":         {"name: web-03", "name: Web_03", false},
+		"a missing one":      {"address: \"https://10.0.0.13/redfish/v1/Systems/1\", ", "", false},
 	}
 	for name, test := range tests {
 		text := strings.Replace(goodHost, test.old, test.replacement, 1)

@@ -5,6 +5,8 @@
 // are the reference page: change a comment and run make generate. Do not rename a field: fleets hold the names.
 package schemas
 
+import "time"
+
 // APIVersion is the only version of the contract.
 const APIVersion = "ingot.dev/v1alpha1"
 
@@ -57,8 +59,10 @@ type HostSpec struct {
 	RootDisk *DiskHints `json:"rootDisk,omitempty"`
 	Network  *Networks  `json:"network,omitempty"`
 	// Workload names the Workload that this host runs. Empty: nothing is installed.
-	Workload string            `json:"workload,omitempty"`
-	Vars     map[string]string `json:"vars,omitempty"`
+	Workload string `json:"workload,omitempty"`
+	// Steps are added to the steps of the Workload. A host neither changes nor leaves out a step of the Workload.
+	Steps []HostStep        `json:"steps,omitempty"`
+	Vars  map[string]string `json:"vars,omitempty"`
 	// Protect forbids power, boot and erase, whatever else is asked.
 	Protect bool    `json:"protect,omitempty"`
 	Consent Consent `json:"consent,omitempty"`
@@ -109,10 +113,12 @@ type BMCTLS struct {
 	CA          string `json:"ca,omitempty"`          // PEM
 }
 
-// Identity is compared with SMBIOS and the network cards. Placeholder serials are no identity.
+// Identity is what the BMC or SMBIOS of the machine must say: one source that says a value is enough. Placeholders are
+// no identity.
 type Identity struct {
 	Serial string   `json:"serial,omitempty"`
-	MACs   []string `json:"macs,omitempty"`
+	UUID   string   `json:"uuid,omitempty"`
+	MACs   []string `json:"macs,omitempty"` // all must be among the network cards
 }
 
 // Boot says how the ramdisk is started.
@@ -121,16 +127,34 @@ type Boot struct {
 	Method string `json:"method,omitempty"`
 	// SecureBoot, when true, requires that the ramdisk reports Secure Boot as enforced.
 	SecureBoot bool `json:"secureBoot,omitempty"`
+	// Timeout is how long the machine may take from the power-on to the ramdisk, such as 40m; 1m to 4h. Default: learned
+	// from the machine's own boots.
+	Timeout string `json:"timeout,omitempty"`
 }
+
+// TimeoutDuration is Timeout as a duration; zero where Timeout is not set.
+func (b Boot) TimeoutDuration() time.Duration {
+	d, err := time.ParseDuration(b.Timeout)
+	if err != nil {
+		return 0 // package decode checked the text
+	}
+	return d
+}
+
+// Bounds of Boot.Timeout.
+const (
+	MinBootTimeout = time.Minute
+	MaxBootTimeout = 4 * time.Hour
+)
 
 // VirtualMedia is the only boot method.
 const VirtualMedia = "VirtualMedia"
 
-// DiskHints must all match. Sizes are quantities in bytes with an optional unit: 480GB, 1TiB.
+// DiskHints must all match, by names that are one disk's alone. Sizes are quantities in bytes with an optional unit: 480GB, 1TiB.
 type DiskHints struct {
 	Serial     string `json:"serial,omitempty"`
-	WWN        string `json:"wwn,omitempty"`
-	Path       string `json:"path,omitempty"` // /dev/disk/by-path/… or its last element
+	WWN        string `json:"wwn,omitempty"`  // any spelling: 0x…, naa.…, wwn-0x…, eui.…
+	Path       string `json:"path,omitempty"` // /dev/disk/by-path/… or its last element, any link of the disk
 	Model      string `json:"model,omitempty"`
 	Vendor     string `json:"vendor,omitempty"`
 	Size       string `json:"size,omitempty"`    // exact
@@ -218,9 +242,10 @@ type DNSConfig struct {
 
 // Consent holds consents as `ingot consent` writes them. A consent counts only for exactly what the plan asks for.
 type Consent struct {
-	// Erase is <disk serial or WWN>/<16 hex>, as printed by `ingot plan`.
-	Erase string `json:"erase,omitempty"`
-	// Takeover is the serial number of a machine that may be powered off although it was found running.
+	// Erase is <disk serial or WWN>/<16 hex>, as printed by `ingot plan`: one text, or a list with one text per disk.
+	Erase EraseConsents `json:"erase,omitempty"`
+	// Takeover names a machine that was found running, or that replaced the known machine, and may be taken over: the
+	// value that the hold of the host prints, <serial>/<16 hex>.
 	Takeover string `json:"takeover,omitempty"`
 }
 
@@ -249,14 +274,6 @@ const (
 	OnConsent = "OnConsent"
 	Reinstall = "Reinstall"
 )
-
-// StepInstall is the step name that stands for spec.install.
-const StepInstall = "install"
-
-// StepUse names a Step, or install.
-type StepUse struct {
-	Step string `json:"step"`
-}
 
 // Install writes an operating system with coreos-installer and an Ignition config rendered from Butane.
 type Install struct {
@@ -294,22 +311,6 @@ type Image struct {
 	URL string `json:"url"`
 	// SHA256 is of the bytes at the URL: 64 hex digits.
 	SHA256 string `json:"sha256"`
-}
-
-// Step is a script that runs in the ramdisk.
-type Step struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Metadata   Metadata `json:"metadata"`
-	Spec       StepSpec `json:"spec"`
-}
-
-// StepSpec is a script of the same commit, and the limits of a run.
-type StepSpec struct {
-	// Script is the path of a file in the same commit. The file's first line names its interpreter.
-	Script string `json:"script"`
-	// Timeout is a duration such as 10m; default 10m, at most 24h.
-	Timeout string `json:"timeout,omitempty"`
 }
 
 // Secret is a SOPS file: metadata and scope in clear, data encrypted.

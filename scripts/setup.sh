@@ -5,9 +5,11 @@ level=${1:-full}
 [[ $level == test || $level == full ]] || { echo "usage: scripts/setup.sh test|full" >&2; exit 2; }
 
 # command:package, only what the fast tests run
-test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio jq:jq)
-full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap xorriso:xorriso mcopy:mtools mkfs.vfat:dosfstools
-  sgdisk:gdisk sfdisk:fdisk zstd:zstd pkg-config:pkg-config mkfs.ext4:e2fsprogs cc:gcc make:make chromium:chromium gpg:gnupg)
+test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio jq:jq
+  mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mcopy:mtools mkfs.ntfs:ntfs-3g
+  cryptsetup:cryptsetup-bin mdadm:mdadm sgdisk:gdisk)
+full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap xorriso:xorriso
+  sfdisk:fdisk zstd:zstd pkg-config:pkg-config cc:gcc make:make chromium:chromium gpg:gnupg)
 full_files=(/usr/share/OVMF/OVMF_CODE_4M.secboot.fd:ovmf /usr/lib/shim/shimx64.efi.signed:shim-signed
   /usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed:grub-efi-amd64-signed /usr/include/blkid/blkid.h:libblkid-dev
   /usr/include/zstd.h:libzstd-dev /usr/include/lzma.h:liblzma-dev /usr/include/openssl/ssl.h:libssl-dev

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gitmetal/ingot/agent/wire"
 )
@@ -18,8 +19,8 @@ import (
 var notDisks = regexp.MustCompile(
 	`^(loop|ram|zram|sr|fd|dm-|md|nbd|drbd|rbd|bcache|mtdblock)[0-9]|^mmcblk[0-9]+(boot[0-9]|rpmb)`)
 
-// ListDisks lists the disks and their contents, in the kernel's order. A disk that cannot be read is listed as
-// unreadable.
+// ListDisks lists the disks and their contents, in the kernel's order; the disks are read at the same time. A disk that
+// cannot be read is listed as unreadable.
 func (r Root) ListDisks(ctx context.Context) ([]wire.Disk, error) {
 	entries, err := os.ReadDir(filepath.Join(string(r), "sys/block"))
 	if err != nil {
@@ -27,15 +28,23 @@ func (r Root) ListDisks(ctx context.Context) ([]wire.Disk, error) {
 	}
 	var disks []wire.Disk
 	for _, entry := range entries {
-		if ctx.Err() != nil {
-			return disks, fmt.Errorf("look at disks: %w", ctx.Err())
+		if disk, ok := r.DescribeDisk(entry.Name()); ok {
+			disks = append(disks, disk)
 		}
-		disk, ok := r.DescribeDisk(entry.Name())
-		if !ok {
-			continue
-		}
-		disk.Content = r.openContent(disk)
-		disks = append(disks, disk)
+	}
+	var reads sync.WaitGroup
+	for i := range disks {
+		reads.Go(func() {
+			if ctx.Err() == nil {
+				disks[i] = r.openContent(disks[i])
+			} else {
+				disks[i].Content = wire.Content{Unreadable: ctx.Err().Error()}
+			}
+		})
+	}
+	reads.Wait()
+	if ctx.Err() != nil {
+		return disks, fmt.Errorf("look at disks: %w", ctx.Err())
 	}
 	return disks, nil
 }
@@ -49,10 +58,10 @@ func (r Root) DescribeDisk(name string) (wire.Disk, bool) {
 	if err != nil || sectors == 0 {
 		return wire.Disk{}, false
 	}
-	udev := r.readUdev(name)
+	udev, links := r.readUdev(name), r.findLinks(name)
 	disk := wire.Disk{
 		// sysfs counts sectors of 512 bytes, also for disks with larger sectors
-		Name: name, Path: r.findByPath(name), Size: sectors * 512,
+		Name: name, Path: preferPath(links), Links: links, Size: sectors * 512,
 		Serial: cmp.Or(r.readBlock(name, "serial"), r.readBlock(name, "device/serial"), udev["ID_SCSI_SERIAL"],
 			udev["ID_SERIAL_SHORT"]),
 		WWN: firstWWN(udev["ID_WWN_WITH_EXTENSION"], udev["ID_WWN"], r.readBlock(name, "wwid"),
@@ -86,29 +95,6 @@ func (r Root) readUdev(name string) map[string]string {
 		}
 	}
 	return values
-}
-
-// findByPath gives the /dev/disk/by-path link to the device: the shortest link, and of equal lengths the first.
-func (r Root) findByPath(name string) string {
-	const dir = "/dev/disk/by-path"
-	entries, err := os.ReadDir(filepath.Join(string(r), dir))
-	if err != nil {
-		return ""
-	}
-	best := ""
-	for _, entry := range entries {
-		target, err := os.Readlink(filepath.Join(string(r), dir, entry.Name()))
-		if err != nil || filepath.Base(target) != name {
-			continue
-		}
-		if best == "" || len(entry.Name()) < len(best) {
-			best = entry.Name()
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return dir + "/" + best
 }
 
 // transports are substrings of a disk's path through the device tree, most specific first.
@@ -174,13 +160,18 @@ func (r Root) listNames(path ...string) []string {
 var wwnGrammar = regexp.MustCompile(`^([0-9a-f]{16}|[0-9a-f]{32}|(eui|uuid)\.[-0-9a-f]+)$`)
 
 // firstWWN gives the first world wide name, in a single spelling for kernel and udev: lower case hex without 0x, or an
-// NVMe namespace's name.
-func firstWWN(candidates ...string) string {
+// NVMe namespace's name. A name of zeros counts only where there is no other name: firmware that sets the one may leave
+// the other empty.
+func firstWWN(candidates ...string) (zeros string) {
 	for _, text := range candidates {
 		text = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(text), "0x"), "naa.")
-		if wwnGrammar.MatchString(text) {
+		switch {
+		case !wwnGrammar.MatchString(text):
+		case strings.Trim(text[strings.LastIndex(text, ".")+1:], "-0") != "":
 			return text
+		default:
+			zeros = cmp.Or(zeros, text)
 		}
 	}
-	return ""
+	return zeros
 }

@@ -28,7 +28,8 @@ func TestDescribe(t *testing.T) {
 				"dev/disk/by-path/virtio-pci-0000:00:04.0": "→ ../../vda", "dev/disk/by-path/pci-0000:00:04.0": "→ ../../vda",
 				"dev/disk/by-path/pci-0000:00:04.0-part1": "→ ../../vda1",
 			},
-			want: wire.Disk{Name: "vda", Path: "/dev/disk/by-path/pci-0000:00:04.0", Serial: "DISK-1", Transport: "virtio", Size: 1 << 30,
+			want: wire.Disk{Name: "vda", Path: "/dev/disk/by-path/pci-0000:00:04.0",
+				Links: []string{"/dev/disk/by-path/pci-0000:00:04.0", "/dev/disk/by-path/virtio-pci-0000:00:04.0"}, Serial: "DISK-1", Transport: "virtio", Size: 1 << 30,
 				SectorSize: 512, Rotational: true},
 		},
 		"SATA, in use": {
@@ -54,6 +55,18 @@ func TestDescribe(t *testing.T) {
 			name: "nvme0n1", at: "pci0000:00/0000:03:00.0/nvme/nvme0/nvme0n1",
 			block: map[string]string{"size": "8", "wwid": "eui.0025385B71B0A1C2", "device/serial": "S4EVNX0 ", "device/model": "Samsung SSD 970"},
 			want:  wire.Disk{Name: "nvme0n1", Serial: "S4EVNX0", WWN: "eui.0025385b71b0a1c2", Model: "Samsung SSD 970", Transport: "nvme", Size: 4096},
+		},
+		"NVMe with zeros in one place": {
+			name: "nvme2n1", at: "pci0000:00/0000:05:00.0/nvme/nvme2/nvme2n1",
+			block: map[string]string{"size": "8", "dev": "259:0", "wwid": "uuid.6c1c8b5f-0c0e-4d3f-9b0a-1f2e3d4c5b6a"},
+			rest:  map[string]string{"run/udev/data/b259:0": "E:ID_WWN=eui.0000000000000000\n"},
+			want:  wire.Disk{Name: "nvme2n1", WWN: "uuid.6c1c8b5f-0c0e-4d3f-9b0a-1f2e3d4c5b6a", Transport: "nvme", Size: 4096},
+		},
+		"zeros in every place": {
+			name: "nvme3n1", at: "pci0000:00/0000:06:00.0/nvme/nvme3/nvme3n1",
+			block: map[string]string{"size": "8", "dev": "259:1", "wwid": "eui.0000000000000000"},
+			rest:  map[string]string{"run/udev/data/b259:1": "E:ID_WWN=0x0000000000000000\n"},
+			want:  wire.Disk{Name: "nvme3n1", WWN: "0000000000000000", Transport: "nvme", Size: 4096},
 		},
 		"NVMe without a name of its own": {
 			name: "nvme1n1", at: "pci0000:00/0000:04:00.0/nvme/nvme1/nvme1n1",
@@ -83,6 +96,24 @@ func TestDescribe(t *testing.T) {
 				t.Errorf("Describe(%s) (-want +got):\n%s", c.name, diff)
 			}
 		})
+	}
+}
+
+// A name that two disks claim leads to either of them: udev makes one link, and keeps both claims in its database.
+func TestAClaimOfSeveralDisksIsNoLink(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"sys/block/sda/size": "8", "sys/block/sda/dev": "8:0", "sys/block/sdb/size": "8", "sys/block/sdb/dev": "8:16",
+		"run/udev/data/b8:0":                      "S:disk/by-path/pci-0000:05:00.0-ata-1\nS:disk/by-id/ata-A\n",
+		"run/udev/data/b8:16":                     "S:disk/by-path/pci-0000:05:00.0-ata-1\nS:disk/by-id/ata-B\n",
+		"dev/disk/by-path/pci-0000:05:00.0-ata-1": "→ ../../sdb", "dev/disk/by-id/ata-A": "→ ../../sda", "dev/disk/by-id/ata-B": "→ ../../sdb",
+	}
+	root := tree(t, files)
+	for name, want := range map[string]string{"sda": "/dev/disk/by-id/ata-A", "sdb": "/dev/disk/by-id/ata-B"} {
+		got, _ := root.DescribeDisk(name)
+		if len(got.Links) != 1 || got.Links[0] != want || got.Path != "" {
+			t.Errorf("DescribeDisk(%s) = links %q, path %q, want only %s and no path", name, got.Links, got.Path, want)
+		}
 	}
 }
 

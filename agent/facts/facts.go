@@ -1,5 +1,5 @@
 // Package facts reads the facts of a machine: SMBIOS, firmware, processors, memory, disks, network cards.
-// Root.CollectFacts reads all of them, ReadContent says what a disk holds. The package only reads: it must never write
+// Root.CollectFacts reads all of them, Root.Inspect says what a disk holds. The package only reads: it must never write
 // to a disk.
 package facts
 

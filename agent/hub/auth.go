@@ -38,6 +38,9 @@ type peer struct {
 	boot  string
 	epoch inventory.Epoch
 	key   string // hex SHA-256 of the SubjectPublicKeyInfo
+	// protocol is the version that the agent spoke at its enrolment; 0 in a certificate of ingot 4176809, whose agents
+	// speak 1.
+	protocol int
 }
 
 func (h *Hub) routeCalls() http.Handler {
@@ -47,6 +50,7 @@ func (h *Hub) routeCalls() http.Handler {
 	mux.HandleFunc("POST "+wire.PathFacts, h.admitAgent(h.serveFacts))
 	mux.HandleFunc("POST "+wire.PathNextJob, h.admitAgent(h.serveNextJob))
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathProgress, "{job}"), h.admitAgent(h.serveProgress))
+	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathLeave, "{job}"), h.admitAgent(h.serveLeave))
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathResult, "{job}"), h.admitAgent(h.serveResult))
 	mux.HandleFunc("GET "+fmt.Sprintf(wire.PathConfig, "{job}"), h.admitAgent(h.serveConfig))
 	mux.HandleFunc("GET "+wire.PathImages+"{sha256}", h.admitAgent(h.serveImage))
@@ -129,22 +133,26 @@ func (h *Hub) checkBoot(ctx context.Context, p peer) error {
 		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
-		doc.Key, doc.Enrolled = p.key, h.config.Now()
+		doc.Key, doc.Enrolled, doc.Protocol = p.key, h.config.Now(), p.protocol
 		return nil
 	})
 }
 
 func (d *document) checkPeer(p peer) error {
-	if d.Boot == "" || d.Boot != p.boot || d.Epoch != p.epoch || d.Alarm != "" || (d.Key != "" && d.Key != p.key) {
+	if d.Boot != p.boot || d.Epoch != p.epoch { // guard: epoch-compare
+		return errRefused
+	}
+	if d.Boot == "" || d.Alarm != "" || (d.Key != "" && d.Key != p.key) {
 		return errRefused
 	}
 	return nil
 }
 
-// formatAgentURI names host, boot and epoch in a client certificate: ingot://agent/<host>/<boot>/<epoch>.
+// formatAgentURI names host, boot, epoch and protocol in a client certificate:
+// ingot://agent/<host>/<boot>/<epoch>?protocol=<version>. The certificate outlives the loss of the journal.
 func formatAgentURI(p peer) *url.URL {
 	return &url.URL{Scheme: "ingot", Host: "agent", Path: "/" + p.host + "/" + p.boot + "/" +
-		strconv.FormatUint(p.epoch, 10)}
+		strconv.FormatUint(p.epoch, 10), RawQuery: "protocol=" + strconv.Itoa(p.protocol)}
 }
 
 func readPeer(leaf *x509.Certificate) (peer, error) {
@@ -159,7 +167,13 @@ func readPeer(leaf *x509.Certificate) (peer, error) {
 	if err != nil {
 		return peer{}, errRefused
 	}
-	return peer{host: parts[0], boot: parts[1], epoch: epoch, key: digestKey(leaf.RawSubjectPublicKeyInfo)}, nil
+	p := peer{host: parts[0], boot: parts[1], epoch: epoch, key: digestKey(leaf.RawSubjectPublicKeyInfo)}
+	if protocol := leaf.URIs[0].Query().Get("protocol"); protocol != "" {
+		if p.protocol, err = strconv.Atoi(protocol); err != nil {
+			return peer{}, errRefused
+		}
+	}
+	return p, nil
 }
 
 func digestKey(spki []byte) string {

@@ -33,10 +33,10 @@ func referToConfig(job wire.Job) wire.Job {
 			size += len(step.Script.Body)
 		}
 	}
-	if job.Kind != wire.JobInstall || size <= wire.MaxInline {
+	if job.Kind != wire.JobWrite || size <= wire.MaxInline {
 		return job
 	}
-	job.Kind, job.Steps = wire.JobInstallByReference, slices.Clone(job.Steps)
+	job.Steps = slices.Clone(job.Steps)
 	for i, step := range job.Steps {
 		if step.Install == nil {
 			continue

@@ -42,7 +42,7 @@ func TestASmallConfigIsInTheJob(t *testing.T) {
 	small, config := configured("op1", 1, 1<<20)
 	r.assign("web-03", small)
 	job := agent.next()
-	if i := job.Steps[0].Install; job.Kind != wire.JobInstall || !bytes.Equal(i.Ignition, config) || i.Config != nil {
+	if i := job.Steps[0].Install; job.Kind != wire.JobWrite || !bytes.Equal(i.Ignition, config) || i.Config != nil {
 		t.Errorf("job = %s with %d bytes of config and reference %v, want it whole", job.Kind, len(i.Ignition),
 			i.Config)
 	}
@@ -56,7 +56,7 @@ func TestALargeConfigIsFetched(t *testing.T) {
 	r.assign("web-03", large)
 	job := agent.next()
 	i := job.Steps[0].Install
-	if job.Kind != "install-by-reference" || len(i.Ignition) != 0 || i.Config == nil ||
+	if job.Kind != wire.JobWrite || len(i.Ignition) != 0 || i.Config == nil ||
 		i.Config.Size != int64(len(config)) || i.Config.SHA256 != digestOf(config) {
 		t.Fatalf("job = %s with %d bytes of config and reference %v, want the reference alone", job.Kind,
 			len(i.Ignition), i.Config)

@@ -34,13 +34,15 @@ type document struct {
 	Epoch    inventory.Epoch `json:"epoch,omitempty"`
 	Expected time.Time       `json:"expected,omitzero"` // the token must be used first within TokenTTL from here
 	// Key is the hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
-	Key         string               `json:"key,omitempty"`
-	Certificate []byte               `json:"certificate,omitempty"`
-	Enrolled    time.Time            `json:"enrolled,omitzero"`
-	Alarm       string               `json:"alarm,omitempty"`
-	Facts       *inventory.Facts     `json:"facts,omitempty"`
-	Job         *job                 `json:"job,omitempty"`
-	PhoneHome   *inventory.PhoneHome `json:"phoneHome,omitempty"`
+	Key         string    `json:"key,omitempty"`
+	Certificate []byte    `json:"certificate,omitempty"`
+	Enrolled    time.Time `json:"enrolled,omitzero"`
+	Alarm       string    `json:"alarm,omitempty"`
+	// Protocol is the version that the enrolled agent speaks; 0 in a document of ingot 4176809, whose agents speak 1.
+	Protocol  int                  `json:"protocol,omitempty"`
+	Facts     *inventory.Facts     `json:"facts,omitempty"`
+	Job       *job                 `json:"job,omitempty"`
+	PhoneHome *inventory.PhoneHome `json:"phoneHome,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -59,15 +61,9 @@ type job struct {
 	// Operation is the operation that has the job as a step. "" stands for no operation, or for the operation with the
 	// job's own id.
 	Operation string `json:"operation,omitempty" minReader:"2"`
-	// Asks is set when the agent of the job begins no install step before an answer.
-	Asks bool `json:"asks,omitempty"`
-	// Begun is set before an install step is allowed to begin, when an install step is seen to have begun, and for a
-	// step after a writing step.
+	// Begun is set before the agent learns that it has leave to write, and for a step after a writing step. In a job of
+	// protocol 1, Begun is set when an install step is seen to have begun.
 	Begun bool `json:"begun,omitempty"`
-	// Again is set when the job was handed out a second time, when the agent had the job before this document began,
-	// and when the agent has the job no more: an agent that says "nothing was written" may not be the only agent that
-	// could write.
-	Again bool `json:"again,omitempty"`
 	// Over is set when no agent works on a withdrawn job: the agent posted a result, the agent does not have the job,
 	// or no agent ever had the job.
 	Over bool `json:"over,omitempty"`
@@ -89,36 +85,11 @@ func (j *job) hasEnded() bool {
 	return j.State == inventory.JobSucceeded || j.State == inventory.JobFailed || j.State == inventory.JobWithdrawn
 }
 
-// isScript reports whether the job is a step of an operation, and writes no system.
-func (j *job) isScript() bool { return j.Operation != "" && j.Install == "" }
-
-// needsLeave reports whether the job goes on only with the leave of its operation.
-func (j *job) needsLeave() bool { return !j.Begun && (j.Install != "" || j.Operation != "") }
-
 // operationID is the id of the job's operation.
 func (j *job) operationID() string { return cmp.Or(j.Operation, j.ID) }
 
-// isUntouched reports whether an ended job wrote nothing:
-//
-//	the job                                         its result           untouched
-//	the agent asks, and was never allowed to begin  none, or untouched   yes: the step can never begin
-//	a script, and no step before has begun          none, or untouched   yes: the step can never begin
-//	was handed out twice                            any                  no: the other agent is unknown
-//	any other                                       came                 as the result says
-//	withdrawn, no agent had the job                 none                 yes
-//	withdrawn, any other                            none                 no
-func (j *job) isUntouched() bool {
-	switch {
-	case (j.Asks && j.Install != "" || j.isScript()) && !j.Begun && (j.Result == nil || j.Result.Untouched):
-		return true
-	case j.Again:
-		return false
-	case j.Result != nil:
-		return j.Result.Untouched
-	default:
-		return j.State == inventory.JobWithdrawn && j.Over
-	}
-}
+// whyEnded says why no agent shall go on with the job.
+func (j *job) whyEnded() string { return cmp.Or(j.Why, "the job has ended") }
 
 // asWithdrawn is a copy of the job after the withdrawal.
 func (j *job) asWithdrawn(why string, now time.Time) *job {
@@ -158,6 +129,8 @@ type entry struct {
 	hasPolled     bool      // since the restart
 	lastCall      time.Time
 	progress      wire.Progress // of doc.Job
+	question      *question     // of doc.Job; nil before a question
+	asking        int           // messages with a question that wait for an answer
 	changed       chan struct{} // closed at the next change
 }
 
@@ -205,8 +178,7 @@ func (h *Hub) editDocument(ctx context.Context, host string, change func(*entry,
 		}
 		e.doc, e.saved = next, data
 		if !same || e.body != body {
-			close(e.changed)
-			e.changed = make(chan struct{})
+			e.wake()
 		}
 		return nil
 	})
@@ -256,7 +228,8 @@ func decodeDocument(data []byte) (document, error) {
 
 // checkKnown refuses a job that a newer ingot gave the agent: the daemon cannot tell what the machine does now.
 func (j *job) checkKnown() bool {
-	kinds, states := []string{wire.JobInstall, wire.JobInstallByReference, wire.JobPowerOff},
+	kinds, states := []string{wire.JobWrite, wire.JobStep, wire.JobScript, wire.JobPowerOff, wire.JobInstall,
+		wire.JobInstallByReference},
 		[]inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed,
 			inventory.JobWithdrawn}
 	return slices.Contains(kinds, j.Kind) && slices.Contains(states, j.State)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -24,7 +25,7 @@ func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeBody(w, r, maxEnrol, &m); err != nil {
 		return err
 	}
-	if m.Version != wire.Version {
+	if m.Version < 1 || m.Version > wire.Version {
 		return statusError{http.StatusBadRequest, "another version of the protocol"}
 	}
 	if !h.BootToken(m.Host, m.Boot, m.Epoch).Equal(secret.New(m.Token)) {
@@ -34,7 +35,8 @@ func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errRefused
 	}
-	p := peer{host: m.Host, boot: m.Boot, epoch: m.Epoch, key: digestKey(csr.RawSubjectPublicKeyInfo)}
+	p := peer{host: m.Host, boot: m.Boot, epoch: m.Epoch, key: digestKey(csr.RawSubjectPublicKeyInfo),
+		protocol: m.Version}
 	certificate, err := h.enrolKey(r, p, csr)
 	if err != nil {
 		return err
@@ -62,7 +64,7 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 				"boot medium was read by somebody else", p.epoch, r.RemoteAddr)
 			return nil
 		}
-		if !isCertificateValid(doc.Certificate, now) {
+		if !isCertificateValid(doc.Certificate, now) || doc.Protocol != p.protocol {
 			der, err := h.issueCertificate(p, csr)
 			if err != nil {
 				return err
@@ -72,6 +74,7 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 		if doc.Key == "" {
 			doc.Key, doc.Enrolled = p.key, now
 		}
+		doc.Protocol = p.protocol
 		e.lastCall, certificate = now, doc.Certificate
 		return nil
 	})
@@ -132,7 +135,8 @@ func (h *Hub) servePhoneHome(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeBody(w, r, maxPhoneHome, &m); err != nil {
 		return err
 	}
-	if !h.PhoneHomeToken(m.Host, m.Install, m.Epoch).Equal(secret.New(m.Token)) {
+	if strings.ContainsRune(m.Host+m.Install, 0) || m.Attempt < 0 ||
+		!h.PhoneHomeToken(m.Host, m.Install, m.Epoch, m.Attempt).Equal(secret.New(m.Token)) {
 		h.config.Log.Warn("phone-home with a wrong token", "from", r.RemoteAddr)
 		return statusError{http.StatusNotFound, "wrong phone-home token"}
 	}

@@ -16,20 +16,47 @@ func readFacts(m wire.Facts) inventory.Facts {
 		Memory: m.Memory,
 		Errors: m.Errors,
 	}
-	for _, d := range m.Disks {
-		facts.Disks = append(facts.Disks, inventory.Disk{
-			Name: d.Name, Path: d.Path, Serial: d.Serial, WWN: d.WWN, Model: d.Model, Vendor: d.Vendor,
-			Transport: d.Transport,
-			Size:      d.Size, SectorSize: d.SectorSize, Rotational: d.Rotational, Removable: d.Removable,
-			ReadOnly: d.ReadOnly,
-			Holders:  d.Holders, Content: readContent(d.Content),
-		})
-	}
+	facts.Disks = readDisks(m.Disks)
 	for _, n := range m.NICs {
 		facts.NICs = append(facts.NICs,
 			inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps})
 	}
 	return facts
+}
+
+// readDisks translates an agent's disks.
+func readDisks(seen []wire.Disk) (disks []inventory.Disk) {
+	for _, d := range seen {
+		disks = append(disks, readDisk(d))
+	}
+	return disks
+}
+
+// readDisk translates an agent's look at a disk.
+func readDisk(d wire.Disk) inventory.Disk {
+	disk := inventory.Disk{
+		Name: d.Name, Path: d.Path, Links: d.Links, Serial: d.Serial, WWN: d.WWN, Model: d.Model, Vendor: d.Vendor,
+		Transport: d.Transport, Size: d.Size, SectorSize: d.SectorSize, Rotational: d.Rotational,
+		Removable: d.Removable, ReadOnly: d.ReadOnly, Holders: d.Holders, Content: readContent(d.Content),
+		Table: readTable(d.Table),
+	}
+	for _, s := range d.Superblocks {
+		disk.Superblocks = append(disk.Superblocks, inventory.Superblock{Type: s.Type, UUID: s.UUID})
+	}
+	return disk
+}
+
+// readTable translates an agent's report of a partition table; nil without a report.
+func readTable(t *wire.Table) *inventory.Table {
+	if t == nil {
+		return nil
+	}
+	table := inventory.Table{Kind: t.Kind, Valid: t.Valid, GUID: t.GUID, Sector: t.Sector, Alone: t.Alone}
+	for _, p := range t.Partitions {
+		table.Partitions = append(table.Partitions, inventory.Partition{Number: p.Number, Type: p.Type, GUID: p.GUID,
+			First: p.First, Last: p.Last, Label: p.Label, FSType: p.FSType, FSUUID: p.FSUUID})
+	}
+	return &table
 }
 
 // readContent reads an agent's report of a disk's content. A report with none or several of the three answers is

@@ -29,10 +29,8 @@ type Config struct {
 	Images   Images
 	// Notify is called with a host's id after every change about the host. Notify must not block.
 	Notify func(host string)
-	// Leave says why an install step of an operation may not begin on a host, "" when the step may begin; an error
-	// while the answer is unknown. The hub asks before a job is handed out, and again before the install step begins.
-	// The hub calls Leave with the host locked: Leave must not call the Hub. Default: every step may begin.
-	Leave    func(host, operation string) (refusal string, err error)
+	// Mask hides known secrets in the words of agents before the words are cut, kept or shown. Default: as said.
+	Mask     func(string) string
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // default: nothing
 	TokenTTL time.Duration    // from Expect to the first use of a token; default one hour: large machines start slowly
@@ -46,6 +44,7 @@ type Hub struct {
 	roots     *x509.CertPool
 	tokenKey  []byte
 	homeKey   []byte
+	markKey   []byte
 	routes    http.Handler
 	failures  *limiter      // by remote address
 	calls     *limiter      // by host
@@ -70,8 +69,8 @@ func New(config Config) *Hub {
 	if config.Notify == nil {
 		config.Notify = func(string) {}
 	}
-	if config.Leave == nil {
-		config.Leave = func(string, string) (string, error) { return "", nil }
+	if config.Mask == nil {
+		config.Mask = func(text string) string { return text }
 	}
 	if config.TokenTTL == 0 {
 		config.TokenTTL = time.Hour
@@ -84,6 +83,7 @@ func New(config Config) *Hub {
 		roots:       config.Identity.buildCAPool(),
 		tokenKey:    config.Identity.DeriveKey("boot token"),
 		homeKey:     config.Identity.DeriveKey("phone-home token"),
+		markKey:     config.Identity.DeriveKey("disk mark"),
 		failures:    newLimiter(1, 30),
 		calls:       newLimiter(50, 200),
 		entries:     map[string]*entry{},
@@ -100,11 +100,19 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.Serve
 // nothing; a lower epoch, or another boot of the same epoch, is ErrStale. Expect drops the reports of an earlier boot's
 // agent, and keeps the report of an installed system.
 func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epoch) error {
+	known := false // as at almost every look: nothing needs to be encoded
+	err := h.viewEntry(ctx, host, func(e *entry) error {
+		known = e.doc.Boot == boot && e.doc.Epoch == epoch
+		return nil
+	})
+	if known || err != nil {
+		return err
+	}
 	return h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		switch {
 		case doc.Boot == boot && doc.Epoch == epoch:
 			return nil
-		case epoch <= doc.Epoch && doc.Boot != "":
+		case epoch <= doc.Epoch && doc.Boot != "": // guard: epoch-compare
 			return fmt.Errorf("expect boot %s with epoch %d of %s: epoch %d is known: %w", boot, epoch, host, doc.Epoch,
 				ErrStale)
 		}
@@ -112,29 +120,28 @@ func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epo
 			PhoneHome: doc.PhoneHome}
 		e.body, e.agentLacksJob, e.agentRuns, e.hasPolled, e.lastCall, e.progress = nil, false, "", false, time.Time{},
 			wire.Progress{}
+		e.question = nil
 		return nil
 	})
 }
 
-// Assignment is a job for an agent. A job of an operation goes on only with leave until the operation has begun to
-// write.
+// Assignment is a job for an agent. A wire.JobWrite goes on only with leave (GiveLeave).
 type Assignment struct {
 	wire.Job
-	// Operation is the operation that has the job as a step. "" with an install: the operation has the job's id, and
-	// the job is the whole list of steps, as ingot 4176809 handed lists out; "" without an install: the job needs no
-	// leave.
+	// Operation is the operation that has the job as a step; "" for no operation, or for an operation with the job's id,
+	// as ingot 4176809 handed out lists of steps.
 	Operation string
-	// Begun is set after an earlier step of the attempt has written: the job needs no leave.
+	// Begun is set when leave was given in this attempt, or may have been before the journal was lost.
 	Begun bool
 }
 
 // Assign gives the agent of the expected boot the next job. The same job again changes nothing, except that after a
 // restart the call restores the body, which the hub did not keep. An older attempt, or a job for another epoch, is
-// ErrStale.
+// ErrStale. A job of protocol 1 is only known to the hub, for the agent that has the job: no agent gets such a job.
 func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 	next := a.Job
 	err := h.editDocument(ctx, host, func(e *entry, doc *document) error {
-		if next.Epoch != doc.Epoch || doc.Boot == "" {
+		if next.Epoch != doc.Epoch || doc.Boot == "" { // guard: epoch-compare
 			return fmt.Errorf("assign job %s of epoch %d to %s, which is at epoch %d: %w", next.ID, next.Epoch, host,
 				doc.Epoch, ErrStale)
 		}
@@ -147,7 +154,7 @@ func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 		}
 		if doc.Job.isAttempt(next.ID, next.Attempt) {
 			if !doc.Job.hasEnded() {
-				e.body = &next
+				e.body = bodyOf(next)
 			}
 			return nil
 		}
@@ -155,13 +162,21 @@ func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: listImages(next), Install: findInstall(next),
 			Operation: a.Operation, Begun: a.Begun, State: inventory.JobAssigned, Since: h.config.Now(),
 		}
-		e.body, e.progress = &next, wire.Progress{}
+		e.body, e.progress, e.question = bodyOf(next), wire.Progress{}, nil
 		return nil
 	})
 	if err == nil {
 		h.config.Notify(host)
 	}
 	return err
+}
+
+// bodyOf is the job that an agent may be handed: none of protocol 1.
+func bodyOf(next wire.Job) *wire.Job {
+	if wire.IsOfProtocol1(next.Kind) {
+		return nil
+	}
+	return &next
 }
 
 // Withdrawal takes one attempt of a job back.
@@ -180,22 +195,21 @@ type Withdrawal struct {
 var ErrBegun = errors.New("the agent has begun")
 
 // Withdraw takes a job back: no agent gets the job any more, and an agent with the job is answered with 410, so that
-// the agent ends before the next step. A job whose install step was allowed to begin is ErrBegun; so is an Untaken
-// withdrawal of a job that an agent took up. A job that is unknown or has ended is not changed.
+// the agent ends before the next step. A job whose agent has leave to write is ErrBegun, unless the agent asks again: it
+// does not write then. So is an Untaken withdrawal of a job that an agent took up. A job that is unknown or has ended is not changed.
 func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 	err := h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		j := doc.Job
 		switch {
 		case !j.isAttempt(w.Job, w.Attempt) || j.hasEnded():
 			return nil
-		case j.Begun, w.Untaken && j.State != inventory.JobAssigned:
+		case j.Begun && e.openQuestion(h.config.Now()) == nil, w.Untaken && j.State != inventory.JobAssigned:
 			return fmt.Errorf("withdraw job %s from %s: %w", w.Job, host, ErrBegun)
 		}
-		denied := j.Asks || j.isScript() || j.State == inventory.JobAssigned // nobody can have begun
 		doc.Job, e.body, e.progress = j.asWithdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
 		if w.Untaken || w.Lost {
 			doc.Job.State, doc.Job.Result = inventory.JobFailed,
-				&result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why, Untouched: denied}}
+				&result{Result: wire.Result{Attempt: w.Attempt, Error: w.Why}}
 		}
 		return nil
 	})
@@ -212,17 +226,17 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 func (h *Hub) State(ctx context.Context, host string) (inventory.AgentState, error) {
 	var state inventory.AgentState
 	err := h.viewEntry(ctx, host, func(e *entry) error {
-		state = e.describeAgent()
+		state = e.describeAgent(h.config.Now())
 		return nil
 	})
 	return state, err
 }
 
-func (e *entry) describeAgent() inventory.AgentState {
+func (e *entry) describeAgent(now time.Time) inventory.AgentState {
 	state := inventory.AgentState{Alarm: e.doc.Alarm, PhoneHome: e.doc.PhoneHome}
 	if e.doc.Key != "" {
 		state.Boot, state.Epoch, state.Enrolled, state.Seen = e.doc.Boot, e.doc.Epoch, e.doc.Enrolled, e.lastCall
-		state.Facts, state.Quiet = e.doc.Facts, !e.hasPolled
+		state.Facts, state.Quiet, state.Protocol = e.doc.Facts, !e.hasPolled, max(1, e.doc.Protocol)
 	}
 	j := e.doc.Job
 	switch {
@@ -240,12 +254,16 @@ func (e *entry) describeAgent() inventory.AgentState {
 		Step: e.progress.Step, Done: e.progress.Done, Total: e.progress.Total,
 	}
 	if j.Result != nil {
-		state.Job.Step, state.Job.Error = j.Result.Step, j.Result.Error
+		state.Job.Step, state.Job.Error, state.Job.Table = j.Result.Step, j.Result.Error, readTable(j.Result.Table)
+		state.Job.Final = j.Result.Final
 	}
 	if j.State == inventory.JobWithdrawn {
 		state.Job.Error = j.Why
 	}
-	state.Job.Begun, state.Job.Over, state.Job.Untouched = j.Begun, j.Over, j.hasEnded() && j.isUntouched()
+	state.Job.Begun, state.Job.Over = j.Begun, j.Over
+	if !j.hasEnded() {
+		state.Job.Question = e.openQuestion(now)
+	}
 	return state
 }
 

@@ -41,6 +41,7 @@ func TestAnAgentGoesFromTokenToPhoneHome(t *testing.T) {
 		t.Errorf("job after the poll = %+v, want Running", got)
 	}
 
+	r.letWrite(agent)
 	status, part := agent.do(http.MethodGet, wire.PathImages+digestOf(content), nil, "bytes=3-12")
 	if status != http.StatusPartialContent || !bytes.Equal(part, content[3:13]) {
 		t.Errorf("image range = %d %q, want 206 %q", status, part, content[3:13])
@@ -70,7 +71,7 @@ func TestAnAgentGoesFromTokenToPhoneHome(t *testing.T) {
 		t.Errorf("image after the job ended = %d, want 404", status)
 	}
 
-	home := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Commit: "abc", Token: r.PhoneHomeToken("web-03", "op1", 4).Reveal()}
+	home := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Commit: "abc", Token: r.PhoneHomeToken("web-03", "op1", 4, 0).Reveal()}
 	r.caller().want(wire.PathPhoneHome, home, http.StatusNoContent)
 	if got := r.state("web-03").PhoneHome; got == nil || got.Install != "op1" || got.Commit != "abc" {
 		t.Errorf("phone-home = %+v", got)
@@ -226,7 +227,7 @@ func TestTheSameKeyGetsTheSameCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := leaf.URIs[0].String(), "ingot://agent/web-03/boot1/4"; got != want {
+	if got, want := leaf.URIs[0].String(), "ingot://agent/web-03/boot1/4?protocol=3"; got != want {
 		t.Errorf("certificate speaks for %s, want %s", got, want)
 	}
 }
@@ -299,12 +300,12 @@ func TestAWithdrawnJobIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
-	if got := r.state("web-03").Job; got.State != inventory.JobWithdrawn || got.Untouched || got.Over || got.Error != "spec.protect is true" {
-		t.Errorf("job = %+v, want it withdrawn, and nothing known of what an agent that does not ask wrote", got)
+	if got := r.state("web-03").Job; got.State != inventory.JobWithdrawn || got.Over || got.Error != "spec.protect is true" {
+		t.Errorf("job = %+v, want it withdrawn", got)
 	}
-	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "the job was withdrawn", Untouched: true}, http.StatusNoContent)
-	if got := r.state("web-03").Job; got.State != inventory.JobWithdrawn || !got.Untouched || !got.Over {
-		t.Errorf("job = %+v, want it withdrawn, over and untouched", got)
+	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "the job was withdrawn"}, http.StatusNoContent)
+	if got := r.state("web-03").Job; got.State != inventory.JobWithdrawn || !got.Over {
+		t.Errorf("job = %+v, want it withdrawn and over", got)
 	}
 }
 
@@ -321,6 +322,7 @@ func TestARestartedHubKnowsItsAgents(t *testing.T) {
 	}
 	r.assign("web-03", install("op1", 1, 4))
 	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
+	r.letWrite(agent)
 
 	r.start()
 	agent.use(agent.leaf)
@@ -379,8 +381,8 @@ func TestALostJournalDoesNotShutEnrolledAgentsOut(t *testing.T) {
 	r.expect("web-03", "boot1", 4) // rebuilt from the status branch
 	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusPreconditionRequired)
 	agent.want(wire.PathFacts, facts(), http.StatusNoContent)
-	if got := r.state("web-03"); got.Boot != "boot1" || got.Facts == nil {
-		t.Errorf("state = %+v, want the agent back", got)
+	if got := r.state("web-03"); got.Boot != "boot1" || got.Facts == nil || got.Protocol != wire.Version {
+		t.Errorf("state = %+v, want the agent back, with its protocol", got)
 	}
 	agent.want("/v1/jobs/op1/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusServiceUnavailable) // not 410: it shall go on writing
 	r.assign("web-03", install("op1", 1, 4))
@@ -399,7 +401,7 @@ func TestNothingIsAcknowledgedBeforeItIsStored(t *testing.T) {
 	r.assign("web-03", install("op1", 1, 4))
 	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
 	r.store.fail(errors.New("no quorum"))
-	home := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Token: r.PhoneHomeToken("web-03", "op1", 4).Reveal()}
+	home := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Token: r.PhoneHomeToken("web-03", "op1", 4, 0).Reveal()}
 	agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, OK: true}, http.StatusServiceUnavailable)
 	agent.want(wire.PathPhoneHome, home, http.StatusServiceUnavailable)
 	if got := r.state("web-03"); got.Job.State != inventory.JobRunning || got.PhoneHome != nil {
@@ -432,12 +434,44 @@ func TestAnUnreadableStoreIsAnError(t *testing.T) {
 	}
 }
 
+// TestTheRepeatedCall has an installed system call after every start: the newest call counts, with what it says of its
+// disk. A call with the token of another attempt, or of an attempt before, changes nothing.
+func TestTheRepeatedCall(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c := r.caller()
+	call := func(attempt int, boot string) wire.PhoneHome {
+		return wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Attempt: attempt, BootID: boot, Disk: "a-b",
+			Filesystems: map[string]string{"c": "d"}, Token: r.PhoneHomeToken("web-03", "op1", 4, attempt).Reveal()}
+	}
+	want := func(attempt int, boot string) {
+		t.Helper()
+		got := r.state("web-03").PhoneHome
+		if got == nil || got.Attempt != attempt || got.BootID != boot || got.Disk != "a-b" || got.Filesystems["c"] != "d" {
+			t.Errorf("phone-home = %+v, want attempt %d of boot %s", got, attempt, boot)
+		}
+	}
+	c.want(wire.PathPhoneHome, call(1, "x"), http.StatusNoContent)
+	c.want(wire.PathPhoneHome, call(1, "y"), http.StatusNoContent)
+	want(1, "y")
+	c.want(wire.PathPhoneHome, call(2, "z"), http.StatusNoContent)
+	want(2, "z")
+	c.want(wire.PathPhoneHome, call(1, "y"), http.StatusNotFound)
+	stolen := call(3, "z")
+	stolen.Token = call(2, "z").Token
+	c.want(wire.PathPhoneHome, stolen, http.StatusNotFound)
+	older := call(3, "z")
+	older.Attempt = 0
+	c.want(wire.PathPhoneHome, older, http.StatusNotFound)
+	want(2, "z")
+}
+
 func TestPhoneHomeNeedsItsToken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	c := r.caller()
 	good := func(install string, epoch inventory.Epoch) wire.PhoneHome {
-		return wire.PhoneHome{Host: "web-03", Install: install, Epoch: epoch, Token: r.PhoneHomeToken("web-03", install, epoch).Reveal()}
+		return wire.PhoneHome{Host: "web-03", Install: install, Epoch: epoch, Token: r.PhoneHomeToken("web-03", install, epoch, 0).Reveal()}
 	}
 	other := good("op1", 4)
 	other.Install = "op2"

@@ -134,6 +134,34 @@ func (i *Identity) CAPEM() []byte {
 // ServerTLS is the configuration of the agents' listener: TLS 1.3, and a certificate for names (host names and IP
 // addresses). A client certificate must be of the daemon's authority; a client may show none.
 func (i *Identity) ServerTLS(names []string) (*tls.Config, error) {
+	certificate, err := i.issueServer(names, i.server)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{certificate},
+		ClientAuth:   tls.VerifyClientCertIfGiven,
+		ClientCAs:    i.buildCAPool(),
+	}, nil
+}
+
+// MediaTLS is the TLS configuration of a server of boot media for BMCs, which speak older versions of TLS. The key is made
+// for this configuration, and the identity's authority vouches for the key.
+func (i *Identity) MediaTLS(names []string) (*tls.Config, error) {
+	key, _, err := generateKey()
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := i.issueServer(names, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}, nil
+}
+
+// issueServer issues a certificate for a server with the given names.
+func (i *Identity) issueServer(names []string, key *ecdsa.PrivateKey) (tls.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "ingot"},
 		NotBefore:   sinceEver,
@@ -148,16 +176,11 @@ func (i *Identity) ServerTLS(names []string) (*tls.Config, error) {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	der, err := i.signCertificate(template, i.server.Public())
+	der, err := i.signCertificate(template, key.Public())
 	if err != nil {
-		return nil, fmt.Errorf("issue the server certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("issue the server certificate: %w", err)
 	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der, i.ca.Raw}, PrivateKey: i.server}},
-		ClientAuth:   tls.VerifyClientCertIfGiven,
-		ClientCAs:    i.buildCAPool(),
-	}, nil
+	return tls.Certificate{Certificate: [][]byte{der, i.ca.Raw}, PrivateKey: key}, nil
 }
 
 func (i *Identity) buildCAPool() *x509.CertPool {

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -70,6 +71,29 @@ func TestThePinIsOfTheServersKey(t *testing.T) {
 		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
 			t.Errorf("the certificate for %s: %v", name, err)
 		}
+	}
+}
+
+// The certificate of the media server is of the daemon's authority, for a key that agents do not pin; it also speaks TLS 1.2.
+func TestTheMediaServersCertificate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	config, err := r.identity.MediaTLS([]string{"192.0.2.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(r.identity.CAPEM())
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: "192.0.2.1"}); err != nil {
+		t.Error(err)
+	}
+	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	if base64.StdEncoding.EncodeToString(sum[:]) == r.identity.Pin() || config.MinVersion != tls.VersionTLS12 {
+		t.Errorf("it has the agents' key, or speaks %x at least", config.MinVersion)
 	}
 }
 

@@ -2,10 +2,10 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -57,10 +57,6 @@ func (h *Hub) serveNextJob(w http.ResponseWriter, r *http.Request, p peer) error
 	defer timer.Stop()
 	for {
 		next, changed, err := h.handOutJob(r.Context(), p, m)
-		var again <-chan time.Time
-		if errors.Is(err, errLeaveUnknown) {
-			again, err = time.After(leavePause), nil
-		}
 		if err != nil {
 			return err
 		}
@@ -69,7 +65,6 @@ func (h *Hub) serveNextJob(w http.ResponseWriter, r *http.Request, p peer) error
 		}
 		select {
 		case <-changed:
-		case <-again:
 		case <-timer.C:
 			w.WriteHeader(http.StatusNoContent)
 			return nil
@@ -78,12 +73,6 @@ func (h *Hub) serveNextJob(w http.ResponseWriter, r *http.Request, p peer) error
 		}
 	}
 }
-
-// errLeaveUnknown says that the answer about a job's leave is not known yet.
-var errLeaveUnknown = errors.New("nobody can tell whether it may begin")
-
-// leavePause is the time between two questions for leave.
-const leavePause = time.Second
 
 // handOutJob gives the agent's next job, or a channel to wait for. The document names the agent as the job's holder
 // before the agent gets the job. An agent without a job gets the outstanding job again: the answer may have been lost,
@@ -109,14 +98,14 @@ func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wir
 			e.hasPolled, e.agentRuns, moved = true, runs, true
 		}
 		before := doc.Job
-		next, err = h.chooseJob(p.host, e, doc, poll)
+		next = h.chooseJob(e, doc, poll)
 		moved = moved || doc.Job != before
-		lacks := err == nil && next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.hasEnded()
+		lacks := next == nil && poll.Running == "" && doc.Job != nil && !doc.Job.hasEnded()
 		if lacks != e.agentLacksJob { // the daemon died during the hand-out of the job
 			e.agentLacksJob = lacks
 			moved = true
 		}
-		return err
+		return nil
 	})
 	if err == nil && moved {
 		h.config.Notify(p.host)
@@ -125,61 +114,38 @@ func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wir
 }
 
 // chooseJob decides which job a polling agent gets, and writes the decision into the document.
-func (h *Hub) chooseJob(host string, e *entry, doc *document, poll wire.Poll) (*wire.Job, error) {
+func (h *Hub) chooseJob(e *entry, doc *document, poll wire.Poll) *wire.Job {
 	if doc.Job == nil {
-		return nil, nil
+		return nil
 	}
 	j := *doc.Job
 	// The answer with the job was lost, or the agent began anew.
 	if j.State == inventory.JobWithdrawn && !j.Over && poll.Running == "" {
-		j.Over, j.Again = true, true
+		j.Over = true
 		doc.Job = &j
 	}
-	if j.hasEnded() {
-		return nil, nil
+	runsAlready := poll.Running == j.ID
+	assigned := j.State == inventory.JobAssigned
+	switch {
+	case j.hasEnded(), runsAlready && !assigned, !runsAlready && e.body == nil:
+		return nil
+	case runsAlready: // the agent had the job before this document began
+		j.State, j.Since = inventory.JobRunning, h.config.Now()
+		j.Begun = j.Begun || wire.IsOfProtocol1(j.Kind) && j.Install != ""
+		doc.Job = &j
+		return nil
+	case assigned:
+		j.State, j.Since = inventory.JobRunning, h.config.Now()
+		doc.Job = &j
 	}
-	if poll.Running == j.ID {
-		// The agent had the job before this document began, and the leave of that time is not known.
-		if j.State == inventory.JobAssigned {
-			j.State, j.Since, j.Asks, j.Again = inventory.JobRunning, h.config.Now(), poll.Asks, true
-			j.Begun = j.Begun || !j.isScript()
-			doc.Job = &j
-		}
-		return nil, nil
-	}
-	if e.body == nil {
-		return nil, nil
-	}
-	switch refusal, err := h.askLeave(host, j); {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errLeaveUnknown, err)
-	case refusal != "":
-		doc.Job, e.body = j.asWithdrawn(refusal, h.config.Now()), nil
-		return nil, nil
-	case j.State == inventory.JobAssigned:
-		j.State, j.Since, j.Asks = inventory.JobRunning, h.config.Now(), poll.Asks
-	default:
-		j.Again, j.Asks = true, j.Asks && poll.Asks
-	}
-	doc.Job = &j
-	return e.body, nil
+	return e.body
 }
 
-// askLeave asks whether a job may be handed out. A job that has begun, and a job without an operation, needs no leave.
-func (h *Hub) askLeave(host string, j job) (refusal string, err error) {
-	if !j.needsLeave() {
-		return "", nil
-	}
-	return h.config.Leave(host, j.operationID())
-}
-
-// allowStep answers an agent that reports progress, or asks whether the next step may begin: 204 for a nil error. A job
-// whose step may not begin is withdrawn. Begun is saved before the agent learns that an install step may begin. An
-// install step that writes already has begun, whatever the document says; an install step that asks has not begun,
-// whatever an earlier answer was.
+// allowStep answers an agent that reports progress: an error when the job was taken back. An install step of protocol 1
+// that is reached has begun.
 func (h *Hub) allowStep(ctx context.Context, p peer, id string, m wire.Progress) error {
-	gone, moved := false, false
-	err := h.editDocument(ctx, p.host, func(e *entry, doc *document) error {
+	gone, moved := "", false
+	err := h.editDocument(ctx, p.host, func(_ *entry, doc *document) error {
 		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
@@ -187,45 +153,32 @@ func (h *Hub) allowStep(ctx context.Context, p peer, id string, m wire.Progress)
 			return err
 		}
 		j := *doc.Job
-		installs := j.Install != "" && m.Step == j.Install
-		nothingToAllow := !j.needsLeave() && (!installs || !m.Asks)
-		writesAlready := installs && !m.Asks && (m.Done != 0 || m.Total != 0)
-		if gone = j.hasEnded(); gone || nothingToAllow {
+		if j.hasEnded() {
+			gone = j.whyEnded()
 			return nil
 		}
-		if !writesAlready {
-			refusal, err := h.config.Leave(p.host, j.operationID())
-			if err != nil {
-				return statusError{http.StatusServiceUnavailable, err.Error()}
-			}
-			if gone = refusal != ""; gone {
-				doc.Job, e.body, moved = j.asWithdrawn(refusal, h.config.Now()), nil, true
-				return nil
-			}
-			if !installs {
-				return nil
-			}
+		if installs := j.Install != "" && m.Step == j.Install; installs && wire.IsOfProtocol1(j.Kind) && !j.Begun {
+			j.Begun = true
+			doc.Job, moved = &j, true
 		}
-		j.Begun = true
-		doc.Job, moved = &j, true
 		return nil
 	})
 	if err == nil && moved {
 		h.config.Notify(p.host)
 	}
-	if err == nil && gone {
-		return statusError{http.StatusGone, "the job has ended"}
+	if err == nil && gone != "" {
+		return statusError{http.StatusGone, gone}
 	}
 	return err
 }
 
-// serveProgress takes a report for people and for the loop's patience; with the report an agent also asks whether the
-// next step may begin. The report is not stored.
+// serveProgress takes a report for people and for the loop's patience. The report is not stored.
 func (h *Hub) serveProgress(w http.ResponseWriter, r *http.Request, p peer) error {
 	var m wire.Progress
 	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
 		return err
 	}
+	m = h.cleanProgress(m)
 	id := r.PathValue("job")
 	if err := h.allowStep(r.Context(), p, id, m); err != nil {
 		return err
@@ -256,7 +209,7 @@ func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error 
 		return err
 	}
 	id := r.PathValue("job")
-	err := h.editDocument(r.Context(), p.host, func(_ *entry, doc *document) error {
+	err := h.editDocument(r.Context(), p.host, func(e *entry, doc *document) error {
 		if err := doc.checkPeer(p); err != nil {
 			return err
 		}
@@ -267,7 +220,8 @@ func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error 
 		if ended.State != inventory.JobWithdrawn && ended.hasEnded() || ended.Result != nil {
 			return nil
 		}
-		ended.Over, ended.Since, ended.Result = true, h.config.Now(), clipResult(m)
+		e.question = nil
+		ended.Over, ended.Since, ended.Result = true, h.config.Now(), h.cleanResult(m)
 		switch {
 		case m.OK:
 			ended.State = inventory.JobSucceeded
@@ -280,18 +234,16 @@ func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error 
 	return h.answerAccepted(w, p, err)
 }
 
-func clipResult(m wire.Result) *result {
-	m.Error = m.Error[:min(len(m.Error), maxError)]
-	m.Output = m.Output[max(0, len(m.Output)-maxOutput):]
-	return &result{Result: m}
-}
-
-// serveImage serves only the images of the host's outstanding job.
+// serveImage serves only the images of the host's outstanding job, and only to an attempt that has begun.
 func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 	digest := r.PathValue("sha256")
 	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
-		if e.doc.Job == nil || e.doc.Job.hasEnded() || !slices.Contains(e.doc.Job.Images, digest) {
+		j := e.doc.Job
+		if j == nil || j.hasEnded() || !slices.Contains(j.Images, digest) {
 			return statusError{http.StatusNotFound, "an image that no job of this host names"}
+		}
+		if !j.Begun && !wire.IsOfProtocol1(j.Kind) {
+			return statusError{http.StatusNotFound, "nothing may be written yet: no leave was given"}
 		}
 		return nil
 	})
@@ -309,23 +261,31 @@ func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 	return nil
 }
 
-// recordPhoneHome keeps the newest call of an installed system; a call of an older epoch changes nothing.
+// recordPhoneHome keeps the first call after the newest start of an installed system; a call of an older epoch or
+// attempt changes nothing.
 func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
 	return h.editDocument(ctx, m.Host, func(_ *entry, doc *document) error {
 		old := doc.PhoneHome
 		switch {
 		case old != nil && m.Epoch < old.Epoch:
 			return statusError{http.StatusNotFound, "phone-home of an older epoch"}
-		case old != nil && old.Install == m.Install && old.Epoch == m.Epoch:
+		case old != nil && m.Epoch == old.Epoch && m.Install == old.Install && m.Attempt < old.Attempt:
+			return statusError{http.StatusNotFound, "phone-home of an older attempt"}
+		case old != nil && old.Install == m.Install && old.Epoch == m.Epoch && old.Attempt == m.Attempt &&
+			old.BootID == m.BootID:
 			return nil
 		}
-		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch,
-			Commit: m.Commit[:min(len(m.Commit), 64)], At: h.config.Now()}
+		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch, Attempt: m.Attempt,
+			Commit: cutText(m.Commit), At: h.config.Now(), BootID: cutText(m.BootID), Disk: strings.ToLower(cutText(m.Disk)),
+			Filesystems: m.Filesystems}
 		h.config.Log.Info("installed system phoned home", "host", m.Host, "install", m.Install, "commit",
 			doc.PhoneHome.Commit)
 		return nil
 	})
 }
+
+// cutText bounds a short text of an installed system.
+func cutText(text string) string { return text[:min(len(text), 64)] }
 
 // checkOutstanding refuses an agent's report about another job or attempt than the outstanding attempt. Such a report
 // is late: the report changes nothing, and is counted in the log.

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -77,11 +78,8 @@ type rig struct {
 	server   *httptest.Server
 	notified chan string
 
-	mu      sync.Mutex
-	refusal string // why no install step may begin
-	untold  error  // why nobody can tell that
-	asked   int    // times that leave was asked
-	now     time.Time
+	mu  sync.Mutex
+	now time.Time
 }
 
 var content = []byte("an operating system image of some length")
@@ -109,7 +107,8 @@ func (r *rig) start() {
 	r.notified = notified
 	r.Hub = hub.New(hub.Config{
 		Identity: r.identity, Store: r.store, Images: shelf{digestOf(content): content}, Now: r.clock,
-		Notify: func(host string) { notified <- host }, Leave: r.leave,
+		Notify: func(host string) { notified <- host },
+		Mask:   func(text string) string { return strings.ReplaceAll(text, "hunter2", "***") },
 	})
 	config, err := r.identity.ServerTLS([]string{"127.0.0.1", "ingot.test"})
 	if err != nil {
@@ -120,20 +119,6 @@ func (r *rig) start() {
 	server.StartTLS()
 	r.t.Cleanup(server.Close)
 	r.server = server
-}
-
-func (r *rig) leave(string, string) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.asked++
-	return r.refusal, r.untold
-}
-
-// lets says why no install step may begin from now on.
-func (r *rig) lets(refusal string, untold error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.refusal, r.untold = refusal, untold
 }
 
 func (r *rig) clock() time.Time {
@@ -284,7 +269,7 @@ func facts() wire.Facts {
 }
 
 func install(id string, attempt int, epoch inventory.Epoch) wire.Job {
-	return wire.Job{ID: id, Attempt: attempt, Kind: wire.JobInstall, Epoch: epoch, Steps: []wire.Step{{
+	return wire.Job{ID: id, Attempt: attempt, Kind: wire.JobWrite, Epoch: epoch, Steps: []wire.Step{{
 		Name:    "install",
 		Install: &wire.Install{ID: id, Image: wire.Image{SHA256: digestOf(content), Size: int64(len(content))}},
 	}}}

@@ -32,16 +32,15 @@ func TestALateWord(t *testing.T) {
 	r := newRig(t)
 	agent := r.agent("web-03", "boot1", 4)
 	r.assignStep(step("1.1", 1))
-	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
 	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, OK: true}, http.StatusNoContent)
 	// the first word stands
 	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, OK: true}, http.StatusNoContent)
 	r.assignStep(step("2.2", 2))
-	agent.want(wire.PathNextJob, asks, http.StatusOK)
+	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
 	before := r.state("web-03").Job
 	for _, id := range []string{"op1.1.1", "op1.2.1", "op1.3.2", "op1"} {
-		for _, result := range []wire.Result{{Attempt: 1, OK: true}, {Attempt: 2, OK: true},
-			{Attempt: 1, Untouched: true}} {
+		for _, result := range []wire.Result{{Attempt: 1, OK: true}, {Attempt: 2, OK: true}, {Attempt: 1}} {
 			agent.want("/v1/jobs/"+id+"/result", result, http.StatusGone)
 		}
 		agent.want("/v1/jobs/"+id+"/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
@@ -57,29 +56,40 @@ func TestALateWord(t *testing.T) {
 	}
 }
 
-// A script in front of the install goes on with leave alone, begins nothing, and came to no write; one behind it needs
-// none.
-func TestLeaveForAScript(t *testing.T) {
+// A result says that the step failed for good, and the hub tells so.
+func TestAFinalResult(t *testing.T) {
+	t.Parallel()
+	for _, final := range []bool{false, true} {
+		r := newRig(t)
+		agent := r.agent("web-03", "boot1", 4)
+		r.assignStep(step("1.1", 1))
+		agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
+		agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, Error: "no such controller", Final: final}, http.StatusNoContent)
+		if job := r.state("web-03").Job; job.State != inventory.JobFailed || job.Final != final {
+			t.Errorf("job = %+v, want it failed, final %t", job, final)
+		}
+	}
+}
+
+// A script that was taken back is answered with 410; so is a step behind the install.
+func TestAScriptThatIsTakenBack(t *testing.T) {
 	t.Parallel()
 	const why = "spec.protect is true"
 	r := newRig(t)
 	agent := r.agent("web-03", "boot1", 4)
 	r.assignStep(step("1.1", 1))
-	agent.want(wire.PathNextJob, asks, http.StatusOK)
-	agent.want("/v1/jobs/op1.1.1/progress", wire.Progress{Attempt: 1, Step: "script", Asks: true}, http.StatusNoContent)
+	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
+	agent.want("/v1/jobs/op1.1.1/progress", wire.Progress{Attempt: 1, Step: "script"}, http.StatusNoContent)
 	r.wantJob(inventory.Job{State: inventory.JobRunning})
-	r.lets(why, nil)
+	if err := r.Withdraw(t.Context(), "web-03", hub.Withdrawal{Job: "op1.1.1", Attempt: 1, Why: why}); err != nil {
+		t.Fatal(err)
+	}
 	agent.want("/v1/jobs/op1.1.1/progress", wire.Progress{Attempt: 1, Step: "script"}, http.StatusGone)
-	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, Error: "withdrawn", Untouched: true},
-		http.StatusNoContent)
-	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: why})
-	r.assignStep(step("1.2", 2))
-	agent.pollUntil(asks, inventory.JobWithdrawn)
-	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Untouched: true, Error: why})
+	agent.want("/v1/jobs/op1.1.1/result", wire.Result{Attempt: 1, Error: "withdrawn"}, http.StatusNoContent)
+	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Error: why})
 
 	r.assignStep(step("3.2", 2))
-	agent.want(wire.PathNextJob, asks, http.StatusOK)
-	agent.want("/v1/jobs/op1.3.2/progress", wire.Progress{Attempt: 2, Step: "script", Asks: true}, http.StatusNoContent)
+	agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
 	if err := r.Withdraw(t.Context(), "web-03", hub.Withdrawal{Job: "op1.3.2", Attempt: 2, Why: why}); err == nil {
 		t.Error("a step behind the install was taken back")
 	}
@@ -115,15 +125,15 @@ func TestWhatAnAgentWorksOn(t *testing.T) {
 	if state := r.state("web-03"); !state.Quiet || state.Runs != "" {
 		t.Errorf("state = %+v, want an agent that did not speak yet", state)
 	}
-	agent.pollFor(wire.Poll{Running: "op1.2.1", Asks: true},
+	agent.pollFor(wire.Poll{Running: "op1.2.1"},
 		func(inventory.Job) bool { return !r.state("web-03").Quiet })
 	if state := r.state("web-03"); state.Runs != "op1.2.1" || state.Job.ID != "" {
 		t.Errorf("state = %+v, want the agent's step named", state)
 	}
 	r.assignStep(step("2.1", 1))
-	agent.pollFor(wire.Poll{Running: "op1.2.1", Asks: true},
+	agent.pollFor(wire.Poll{Running: "op1.2.1"},
 		func(j inventory.Job) bool { return j.State == inventory.JobRunning })
-	if state := r.state("web-03"); state.Runs != "" || !state.Job.Begun {
-		t.Errorf("state = %+v, want the step known, and that it may have begun", state)
+	if state := r.state("web-03"); state.Runs != "" || state.Job.Begun {
+		t.Errorf("state = %+v, want the step known, and no leave given", state)
 	}
 }

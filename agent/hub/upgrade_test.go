@@ -2,7 +2,9 @@ package hub
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,6 +50,20 @@ func TestWhatWasWrittenIsWrittenAgain(t *testing.T) {
 	}
 	if documents == 0 {
 		t.Fatal("no document was read: nothing was proved")
+	}
+}
+
+// TestACertificateOfEarlierVersions: the agents with a certificate that names no protocol speak protocol 1.
+func TestACertificateOfEarlierVersions(t *testing.T) {
+	t.Parallel()
+	uri := &url.URL{Scheme: "ingot", Host: "agent", Path: "/web-03/boot1/4"}
+	p, err := readPeer(&x509.Certificate{URIs: []*url.URL{uri}})
+	if err != nil || p.host != "web-03" || p.boot != "boot1" || p.epoch != 4 || p.protocol != 0 {
+		t.Errorf("readPeer(%s) = %+v, %v", uri, p, err)
+	}
+	uri.RawQuery = "protocol=two"
+	if p, err := readPeer(&x509.Certificate{URIs: []*url.URL{uri}}); err == nil {
+		t.Errorf("readPeer(%s) = %+v, want an error", uri, p)
 	}
 }
 

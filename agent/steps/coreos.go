@@ -22,6 +22,7 @@ type CoreOSInstaller struct {
 type Failure struct {
 	Err    error
 	Output string
+	Final  bool // no further attempt is of use without a person
 }
 
 func (f Failure) Error() string { return f.Err.Error() }
@@ -57,7 +58,7 @@ func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Insta
 		err = errors.Join(cause, err) // the installer failed because of the feed: the cause comes first
 	}
 	if err != nil {
-		return Failure{err, output}
+		return Failure{Err: err, Output: output}
 	}
 	return nil
 }

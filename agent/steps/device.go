@@ -107,8 +107,7 @@ func (d *blockDevice) Disk() (wire.Disk, error) {
 	if uint64(size) != disk.Size {
 		return wire.Disk{}, fmt.Errorf("the open disk has %d bytes, the kernel says %d", size, disk.Size)
 	}
-	disk.Content = d.root.ReadContentOf(disk, d)
-	return disk, nil
+	return d.root.Inspect(disk, d), nil
 }
 
 // checkName checks that the descriptor is the device of its name: the device's number must be sysfs's number for the

@@ -23,30 +23,20 @@ import (
 // image_copy_default): without the end, nothing on the disk starts.
 const heldBytes = 1 << 20
 
-// readBytes is the size of a read.
-const readBytes = 256 << 10
-
-// A broken transfer is resumed for as long as a daemon may be away.
-const (
-	patience   = 10 * time.Minute // without a new byte
-	firstPause = 250 * time.Millisecond
-	maxPause   = 10 * time.Second
-)
+// patience is how long a daemon may be away in the middle of an image.
+const patience = 10 * time.Minute
 
 var errNotRead = errors.New("the installer did not read the image to its end")
 
 // feed serves an image over loopback while fetching and hashing the image.
 type feed struct {
-	image    wire.Image
-	images   Images
-	report   func(wire.Progress)
-	patience time.Duration
+	download Download
 	url      string
 	server   *http.Server
 	done     chan struct{}
 
-	mu      sync.Mutex
-	lastErr error // result of the last transfer
+	transfer sync.Mutex // held during a transfer
+	lastErr  error      // result of the last transfer
 }
 
 // fileName is the grammar of names that the image's URL may contain unescaped.
@@ -64,8 +54,8 @@ func newFeed(ctx context.Context, image wire.Image, images Images, report func(w
 		name = "image" // the compression is recognised from the content
 	}
 	at := url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/" + name}
-	f := &feed{image: image, images: images, report: report, patience: patience, url: at.String(),
-		done: make(chan struct{}), lastErr: errNotRead}
+	f := &feed{download: Download{image, images, report, patience}, url: at.String(), done: make(chan struct{}),
+		lastErr: errNotRead}
 	f.server = &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -93,26 +83,21 @@ func (f *feed) closeServer() {
 	<-f.done
 }
 
-// lastError is why the installer does not have the whole image with the right digest; nil if it does.
+// lastError is why the installer does not have the whole image with the right digest; nil if it does. An installer has
+// the last byte before its transfer ends here: lastError waits for the end. Call it once the installer has ended, which
+// closes its connection.
 func (f *feed) lastError() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.transfer.Lock()
+	defer f.transfer.Unlock()
 	return f.lastErr
 }
 
-func (f *feed) setError(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.lastErr = err
-}
-
-// serveImage copies the image to the installer. On a failure the connection is cut, so that the installer cannot
-// mistake a part for the whole.
+// serveImage copies the image to the installer, one transfer at a time. On a failure the connection is cut, so that the
+// installer cannot mistake a part for the whole.
 func (f *feed) serveImage(ctx context.Context, w io.Writer) {
-	f.setError(errNotRead)
-	err := f.copyImage(ctx, w)
-	f.setError(err)
-	if err != nil {
+	f.transfer.Lock()
+	defer f.transfer.Unlock()
+	if f.lastErr = f.copyImage(ctx, w); f.lastErr != nil {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -127,10 +112,10 @@ func (f *feed) copyImage(ctx context.Context, w io.Writer) error {
 			return fmt.Errorf("%w: %w", errNotRead, err)
 		}
 		released += int64(n)
-		f.report(wire.Progress{Done: uint64(released), Total: uint64(f.image.Size)})
+		f.download.Report(wire.Progress{Done: uint64(released), Total: uint64(f.download.Image.Size)})
 		return nil
 	}
-	err := f.fetchImage(ctx, func(chunk []byte) error {
+	err := f.download.Copy(ctx, func(chunk []byte) error {
 		hash.Write(chunk)
 		tail = append(tail, chunk...)
 		excess := len(tail) - heldBytes
@@ -144,60 +129,9 @@ func (f *feed) copyImage(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); sum != f.image.SHA256 {
+	if sum := hex.EncodeToString(hash.Sum(nil)); sum != f.download.Image.SHA256 {
 		return fmt.Errorf("the image's sha256 is %s, the job says %s: its end was withheld, nothing on the disk starts",
-			sum, f.image.SHA256)
+			sum, f.download.Image.SHA256)
 	}
 	return release(len(tail))
-}
-
-// fetchImage reads the whole image and resumes a broken transfer at the byte reached.
-func (f *feed) fetchImage(ctx context.Context, take func(chunk []byte) error) error {
-	var done int64
-	buffer := make([]byte, readBytes)
-	for pause, moved := firstPause, time.Now(); ; pause = min(2*pause, maxPause) {
-		before := done
-		err := f.fetchPart(ctx, &done, buffer, take)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, errNotRead):
-			return err
-		case done > before:
-			pause, moved = firstPause, time.Now()
-		case time.Since(moved) > f.patience:
-			return fmt.Errorf("fetch the image: stuck at byte %d for %s: %w", done, f.patience, err)
-		}
-		f.report(wire.Progress{Lines: []string{fmt.Sprintf("image: stopped at byte %d, trying again: %v", done, err)}})
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
-}
-
-// fetchPart reads from byte *done until the image is whole or the transfer breaks.
-func (f *feed) fetchPart(ctx context.Context, done *int64, buffer []byte, take func([]byte) error) error {
-	body, err := f.images.Image(ctx, f.image.SHA256, *done)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	for *done < f.image.Size {
-		n, err := body.Read(buffer[:min(int64(len(buffer)), f.image.Size-*done)])
-		if n > 0 {
-			*done += int64(n)
-			if err := take(buffer[:n]); err != nil {
-				return err
-			}
-		}
-		if err != nil && *done < f.image.Size {
-			return fmt.Errorf("the transfer broke: %w", err)
-		}
-	}
-	return nil
 }

@@ -47,7 +47,7 @@ func serve(t *testing.T, u *upstream, image wire.Image) *feed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.patience = 0
+	f.download.Patience = 0
 	t.Cleanup(f.closeServer)
 	return f
 }

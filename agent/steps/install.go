@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -47,6 +48,7 @@ type Installer interface {
 type Verified struct {
 	device Device
 	size   int64
+	sector int // bytes; 0 for unknown
 }
 
 // Wiped is a verified device with zeros in head and tail: nothing on the disk starts. Only WipeEdges makes a Wiped.
@@ -62,30 +64,29 @@ func (w Wiped) Writer() io.WriterAt { return w.device }
 // RAID superblocks are there.
 const edgeBytes = 4 << 20
 
-// Untouched is a failure before the first write.
-type Untouched struct{ Err error }
+// Leave asks the daemon whether the step may write. AskLeave puts one question with what the open disks show: true
+// gives leave for the first write now; false means that nothing is decided, and the step looks at the disks and asks
+// again; an error is a refusal, or the end of ctx.
+type Leave interface {
+	AskLeave(ctx context.Context, disks []wire.Disk) (given bool, err error)
+}
 
-func (u Untouched) Error() string { return u.Err.Error() }
-func (u Untouched) Unwrap() error { return u.Err }
-
-// InstallSystem writes an operating system: open, verify, wipe, install. A failure before the wipe is Untouched; after
-// a failure behind the wipe the disk is wiped again, so that no partial system starts. The device stays open for the
-// whole time. A ctx that ends during the verification stops the install; during the write, the installer watches ctx.
+// InstallSystem writes an operating system: open all disks, verify them, ask for leave, wipe, install, mark. Before leave
+// nothing is written; after a failure behind the wipe the disk is wiped again, so that no partial system starts. The
+// disks stay open for the whole time. A ctx that ends before leave stops the install; during the write, the installer
+// watches ctx.
 func InstallSystem(ctx context.Context, job wire.Install, with Tools, report func(wire.Progress)) error {
 	if err := checkJob(job); err != nil {
-		return Untouched{err}
+		return err
 	}
-	device, err := with.Disks.Open(ctx, job.Disk)
+	disks, err := openDisks(ctx, job, with.Disks)
+	defer disks.close()
 	if err != nil {
-		return Untouched{err}
+		return err
 	}
-	defer func() { _ = device.Close() }() // every write was synced
-	verified, err := VerifyDisk(device, job.Disk)
+	verified, err := disks.awaitLeave(ctx, with.Leave)
 	if err != nil {
-		return Untouched{err}
-	}
-	if ctx.Err() != nil {
-		return Untouched{fmt.Errorf("%w; nothing was written", ctx.Err())}
+		return err
 	}
 	if err := wipeAndInstall(ctx, verified, job, with, report); err != nil {
 		_, again := WipeEdges(verified)
@@ -107,34 +108,36 @@ func wipeAndInstall(ctx context.Context, verified Verified, job wire.Install, wi
 	if err := verified.device.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", verified.device.Path(), err)
 	}
-	return nil
+	return setMark(verified, job.Mark, with.NoteTable)
 }
 
 // Tools are the parts that differ between a real and a simulated machine.
 type Tools struct {
 	Disks     Opener
+	Leave     Leave
 	Images    Images
 	Installer Installer
+	// NoteTable is given the partition table of the installed disk, read back with the mark; nil: nobody asks.
+	NoteTable func(wire.Table)
 }
 
-// VerifyDisk compares the open device with the reference, field by field, and the disk's content with the job's
-// expectation.
-func VerifyDisk(device Device, ref wire.DiskRef) (Verified, error) {
-	disk, err := device.Disk()
+// VerifyDisk compares the open device with the reference, field by field. disk is what the device shows.
+func VerifyDisk(device Device, ref wire.DiskRef) (verified Verified, disk wire.Disk, err error) {
+	disk, err = device.Disk()
 	if err != nil {
-		return Verified{}, fmt.Errorf("look at disk %s: %w; nothing was written", device.Path(), err)
+		return Verified{}, disk, fmt.Errorf("look at disk %s: %w; nothing was written", device.Path(), err)
 	}
 	if why := findDifference(disk, ref); why != "" {
-		return Verified{}, fmt.Errorf("%s is not the disk of this job: %s; nothing was written", device.Path(), why)
+		return Verified{}, disk, fmt.Errorf("%s is not the disk of this job: %s; nothing was written", device.Path(), why)
 	}
-	if why := explainUnfit(disk, ref.Content); why != "" {
-		return Verified{}, fmt.Errorf("%s %s; nothing was written", device.Path(), why)
+	if why := explainUnfit(disk); why != "" {
+		return Verified{}, disk, fmt.Errorf("%s %s; nothing was written", device.Path(), why)
 	}
-	return Verified{device, int64(disk.Size)}, nil
+	return Verified{device, int64(disk.Size), disk.SectorSize}, disk, nil
 }
 
-// explainUnfit says why a disk may not be written, or "". content is the content that the job expects.
-func explainUnfit(disk wire.Disk, content string) string {
+// explainUnfit says why a disk may not be written, whatever its content, or "".
+func explainUnfit(disk wire.Disk) string {
 	switch {
 	case disk.ReadOnly:
 		return "is read-only"
@@ -142,7 +145,13 @@ func explainUnfit(disk wire.Disk, content string) string {
 		return "is in use: " + strings.Join(disk.Holders, ", ")
 	case disk.Size < 2*edgeBytes:
 		return fmt.Sprintf("has only %d bytes", disk.Size)
+	default:
+		return ""
 	}
+}
+
+// explainContent says why a disk does not hold the content that the job expects, or "".
+func explainContent(disk wire.Disk, content string) string {
 	switch content {
 	case wire.ContentAny:
 		return ""
@@ -179,8 +188,12 @@ func findDifference(disk wire.Disk, ref wire.DiskRef) string {
 	if ref.Serial == "" && ref.WWN == "" && ref.Path == "" {
 		return "the job names none"
 	}
+	path := disk.Path
+	if slices.ContainsFunc(disk.Links, func(link string) bool { return strings.EqualFold(link, ref.Path) }) {
+		path = ref.Path // another spelling of the disk's path
+	}
 	for _, field := range [][3]string{{"serial", ref.Serial, disk.Serial}, {"wwn", ref.WWN, disk.WWN},
-		{"path", ref.Path, disk.Path}} {
+		{"path", ref.Path, path}} {
 		if field[1] != "" && !strings.EqualFold(field[1], field[2]) {
 			return fmt.Sprintf("%s: want %s, have %q", field[0], field[1], field[2])
 		}

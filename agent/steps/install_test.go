@@ -22,6 +22,7 @@ type disk struct {
 	lost   error // what Disk answers
 	broken error // what WriteAt answers
 	story  []string
+	asked  []wire.Disk
 	closed bool
 }
 
@@ -61,9 +62,22 @@ func job() wire.Install {
 	}
 }
 
+// leave gives leave to a disk, and notes in the story of the disk that it was asked for.
+func leave(d *disk) answer {
+	return func(ctx context.Context, seen []wire.Disk) (bool, error) {
+		d.asked = append(d.asked, seen...)
+		return ctx.Err() == nil, ctx.Err()
+	}
+}
+
+// answer implements steps.Leave.
+type answer func(context.Context, []wire.Disk) (bool, error)
+
+func (a answer) AskLeave(ctx context.Context, disks []wire.Disk) (bool, error) { return a(ctx, disks) }
+
 func install(t *testing.T, d *disk, j wire.Install, with installer) error {
 	t.Helper()
-	return steps.InstallSystem(t.Context(), j, steps.Tools{Disks: d, Installer: with}, func(wire.Progress) {})
+	return steps.InstallSystem(t.Context(), j, steps.Tools{Disks: d, Leave: leave(d), Installer: with}, func(wire.Progress) {})
 }
 
 // TestOnlyTheNamedDiskIsWritten refuses each difference between the job and the open disk, and writes not a byte.
@@ -73,9 +87,12 @@ func TestOnlyTheNamedDiskIsWritten(t *testing.T) {
 		change func(*disk, *wire.Install)
 		want   string
 	}{
-		"another serial":      {func(d *disk, _ *wire.Install) { d.is.Serial = "S2" }, `serial: want S1, have "S2"`},
-		"another wwn":         {func(_ *disk, j *wire.Install) { j.Disk.WWN = "0x1" }, "wwn: want 0x1"},
-		"another path":        {func(_ *disk, j *wire.Install) { j.Disk.Path = "/dev/disk/by-path/pci-1" }, "path: want"},
+		"another serial": {func(d *disk, _ *wire.Install) { d.is.Serial = "S2" }, `serial: want S1, have "S2"`},
+		"another wwn":    {func(_ *disk, j *wire.Install) { j.Disk.WWN = "0x1" }, "wwn: want 0x1"},
+		"another path":   {func(_ *disk, j *wire.Install) { j.Disk.Path = "/dev/disk/by-path/pci-1" }, "path: want"},
+		"another disk's path": {func(d *disk, j *wire.Install) {
+			j.Disk.Path, d.is.Path, d.is.Links = "/dev/disk/by-path/pci-1", "/dev/disk/by-path/pci-2", []string{"/dev/disk/by-path/pci-2", "/dev/disk/by-path/pci-2.0"}
+		}, "path: want"},
 		"another size":        {func(d *disk, _ *wire.Install) { d.is.Size++ }, "size: want 16777216 bytes, have 16777217"},
 		"no name at all":      {func(_ *disk, j *wire.Install) { j.Disk.Serial = "" }, "the job names none"},
 		"mounted":             {func(d *disk, _ *wire.Install) { d.is.Holders = []string{"vda1 on /data"} }, "is in use: vda1 on /data"},
@@ -111,7 +128,8 @@ func TestTheDiskIsWipedBeforeAndSyncedAfter(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"aaaa", wire.ContentAny} {
 		d, j := newDisk(), job()
-		j.Disk.Content = content
+		j.Disk.Content, j.Disk.Path = content, "/dev/disk/by-path/pci-1.0" // one of two spellings
+		d.is.Path, d.is.Links = "/dev/disk/by-path/pci-1", []string{"/dev/disk/by-path/pci-1", "/dev/disk/by-path/pci-1.0"}
 		err := install(t, d, j, func(w steps.Wiped) error {
 			const edge = 4 << 20
 			if bytes.ContainsFunc(d.data[:edge], notZero) || bytes.ContainsFunc(d.data[size-edge:], notZero) || d.story[len(d.story)-1] != "sync" {
@@ -156,7 +174,7 @@ func TestACancelledJobWritesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d := newDisk()
-	err := steps.InstallSystem(ctx, job(), steps.Tools{Disks: d, Installer: installer(func(steps.Wiped) error { t.Error("it ran"); return nil })}, func(wire.Progress) {})
+	err := steps.InstallSystem(ctx, job(), steps.Tools{Disks: d, Leave: leave(d), Installer: installer(func(steps.Wiped) error { t.Error("it ran"); return nil })}, func(wire.Progress) {})
 	if !errors.Is(err, context.Canceled) || len(d.story) > 0 {
 		t.Errorf("error = %v, story %v", err, d.story)
 	}

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode"
@@ -29,24 +32,32 @@ const (
 const cleanup = 2 * time.Second
 
 // output splits a program's output into lines (carriage returns end lines too), passes the lines on, and keeps the end.
+// Several streams may be read at the same time.
 type output struct {
-	report   func(wire.Progress)
+	report func(wire.Progress)
+
+	mu       sync.Mutex
 	streamed int
+	unshown  int // lines
 	kept     []byte
 	last     string
 }
 
-// readLines reads to the end: a program must never block on unread output.
-func (o *output) readLines(r io.Reader) {
+// readLines reads to the end: a program must never block on unread output. take gets each line.
+func readLines(r io.Reader, take func(line string)) {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 2*maxLine), 2*maxLine)
 	scanner.Split(splitLines)
 	for scanner.Scan() {
-		o.addLine(printableLine(scanner.Text()))
+		take(scanner.Text())
 	}
 }
 
-func (o *output) addLine(line string) {
+// addLine takes a line of a program.
+func (o *output) addLine(text string) {
+	line := printableLine(text)
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if line == "" || line == o.last {
 		return
 	}
@@ -54,12 +65,23 @@ func (o *output) addLine(line string) {
 	o.kept = append(append(o.kept, line...), '\n')
 	o.kept = o.kept[max(0, len(o.kept)-maxOutput):]
 	if o.streamed > maxStreamed {
+		o.unshown++
 		return
 	}
 	if o.streamed += len(line); o.streamed > maxStreamed {
+		o.unshown++
 		line = fmt.Sprintf("more than %d bytes of output: the rest is not shown", maxStreamed)
 	}
 	o.report(wire.Progress{Lines: []string{line}})
+}
+
+// countUnshown says at the end how many lines were not passed on.
+func (o *output) countUnshown() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.unshown > 0 {
+		o.report(wire.Progress{Lines: []string{fmt.Sprintf("%d lines of output were not shown", o.unshown)}})
+	}
 }
 
 func (o *output) keptText() string { return strings.ToValidUTF8(string(o.kept), "") }
@@ -94,49 +116,128 @@ func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) 
 
 // program is what runProgram executes.
 type program struct {
-	argv   []string
-	dir    string
-	report func(wire.Progress)
+	argv        []string
+	dir         string
+	environment []string // beside PATH, HOME and LANG
+	input       []byte   // on standard input
+	report      func(wire.Progress)
+	// take gets each line of the standard output; nil for a program whose output is lines for people.
+	take func(o *output, line string)
+}
+
+// basicEnvironment is the environment of every program.
+var basicEnvironment = []string{
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
 }
 
 // runProgram executes a program in a process group of its own, with only a PATH, a home and a language in its
-// environment, streams the output and returns its end. When ctx ends, the whole group is killed. Processes that an
-// ended program left in its group are killed too.
+// environment beside its own variables, streams the output and returns its end. When ctx ends, the whole group is
+// killed. Processes that an ended program left in its group are killed too.
 func runProgram(ctx context.Context, p program) (string, error) {
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		return "", fmt.Errorf("start %s: %w", p.argv[0], err)
-	}
-	defer reader.Close()
 	command := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	command.Dir = p.dir
-	command.Env = []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
-	}
-	command.Stdout, command.Stderr = writer, writer
+	command.Env = append(slices.Clone(basicEnvironment), p.environment...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	killGroup := func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.Cancel = killGroup
-	err = command.Start()
-	writer.Close()
+	pipes, err := openPipes(command)
 	if err != nil {
 		return "", fmt.Errorf("start %s: %w", p.argv[0], err)
 	}
-	o := output{report: p.report}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		o.readLines(reader)
-	}()
+	defer pipes.closeOurs()
+	err = command.Start()
+	pipes.closeTheirs()
+	if err != nil {
+		return "", fmt.Errorf("start %s: %w", p.argv[0], err)
+	}
+	o := &output{report: p.report}
+	ended := pipes.serve(p, o)
 	err = command.Wait()
 	_ = killGroup() // fails if no process is left
-	// A process that left the group may hold the pipe open.
-	_ = reader.SetReadDeadline(time.Now().Add(cleanup))
-	<-read
+	// A process that left the group may hold the pipes open.
+	pipes.limit(time.Now().Add(cleanup))
+	<-ended
+	o.countUnshown()
 	if err != nil {
-		return o.keptText(), fmt.Errorf("%s: %w: %s", filepath.Base(p.argv[0]), err, o.last)
+		return o.keptText(), programEnd{name: filepath.Base(p.argv[0]), err: err, last: o.last}
 	}
 	return o.keptText(), nil
+}
+
+// programEnd is the end of a program that failed.
+type programEnd struct {
+	name string
+	err  error  // of exec
+	last string // line of output
+}
+
+func (e programEnd) Error() string { return fmt.Sprintf("%s: %v: %s", e.name, e.err, e.last) }
+func (e programEnd) Unwrap() error { return e.err }
+
+// pipes are the standard streams of a program.
+type pipes struct{ ours, theirs [3]*os.File }
+
+// openPipes connects a program to pipes.
+func openPipes(command *exec.Cmd) (p *pipes, err error) {
+	p = &pipes{}
+	for i := range p.ours {
+		reader, writer, failed := os.Pipe()
+		if p.ours[i], p.theirs[i] = reader, writer; i == 0 {
+			p.ours[i], p.theirs[i] = writer, reader
+		}
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		p.closeOurs()
+		p.closeTheirs()
+		return nil, err
+	}
+	command.Stdin, command.Stdout, command.Stderr = p.theirs[0], p.theirs[1], p.theirs[2]
+	return p, nil
+}
+
+func (p *pipes) closeOurs() {
+	for _, file := range p.ours {
+		file.Close()
+	}
+}
+
+func (p *pipes) closeTheirs() {
+	for _, file := range p.theirs {
+		file.Close()
+	}
+}
+
+// limit sets a deadline for what is left to be read and written.
+func (p *pipes) limit(at time.Time) {
+	for _, file := range p.ours {
+		_ = file.SetDeadline(at) // fails for the input that was written
+	}
+}
+
+// serve writes the input and reads both outputs. The returned channel is closed at the end of all three.
+func (p *pipes) serve(of program, o *output) <-chan struct{} {
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, _ = p.ours[0].Write(of.input) // a program need not read its input
+		p.ours[0].Close()
+	})
+	all.Go(func() {
+		readLines(p.ours[1], func(line string) {
+			if of.take == nil {
+				o.addLine(line)
+				return
+			}
+			of.take(o, line)
+		})
+	})
+	all.Go(func() { readLines(p.ours[2], o.addLine) })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		all.Wait()
+	}()
+	return ended
 }
 
 // captureTimeout is the deadline of a tool whose output is parsed.
@@ -162,25 +263,14 @@ func (c *clipped) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// RunScript runs a script of the fleet in the ramdisk, by the script's shebang and without arguments, and returns the
-// end of the output. The script is neither left on a disk nor visible in a process argument.
-func RunScript(ctx context.Context, script wire.Script, report func(wire.Progress)) (string, error) {
-	dir, err := os.MkdirTemp("", "ingot-step-") // mode 0700; the ramdisk has no disk
-	if err != nil {
-		return "", fmt.Errorf("keep the script: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "script")
-	if err := writeProgram(file, script.Body); err != nil {
-		return "", fmt.Errorf("keep the script: %w", err)
-	}
-	return runProgram(ctx, program{argv: []string{file}, dir: dir, report: report})
-}
-
-// writeProgram writes a file that will be executed. No process may be forked before the file is closed: the child would
-// inherit the descriptor, and the kernel executes no file that is open for writing.
+// writeProgram writes a file that will be executed, by any user that reaches its directory. No process may be forked
+// before the file is closed: the child would inherit the descriptor, and the kernel executes no file that is open for
+// writing.
 func writeProgram(path string, body []byte) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	return os.WriteFile(path, body, 0o700)
+	if err := os.WriteFile(path, body, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755) // whatever the umask is
 }

@@ -12,8 +12,9 @@ package wire
 
 import "time"
 
-// Version of the protocol. A side that meets another version reports the version and stops.
-const Version = 1
+// Version of the protocol. An agent that meets another version on its boot medium reports the version and stops. A
+// daemon gives an agent of an earlier version no new job: such an agent ends the job that it has.
+const Version = 3
 
 // Paths of the agent API, relative to a URL in BootConfig.URLs. The verb %s is Job.ID. The calls use mutual TLS, except
 // for PathEnrol and PathPhoneHome, which the agent and the installed system make without a client certificate.
@@ -25,6 +26,8 @@ const (
 	// PathProgress: POST Progress → 204 | 410 when the job was withdrawn | 503 when the daemon cannot tell yet.
 	PathProgress = "/v1/jobs/%s/progress"
 	PathResult   = "/v1/jobs/%s/result" // POST Result → 204, also when repeated
+	// PathLeave: POST LeaveQuestion → 200 leave is given | 202 not decided, ask again | 410 refused, the body says why.
+	PathLeave = "/v1/jobs/%s/leave"
 	// PathConfig: GET → 200 Ignition JSON | 404 when the daemon has the config no more | 410 when the job was withdrawn.
 	PathConfig    = "/v1/jobs/%s/config"
 	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed
@@ -41,11 +44,15 @@ const (
 // Limits of both sides.
 const (
 	MaxBody = 4 << 20 // bytes of any JSON body
-	// MaxInline is the most bytes of the configs and scripts of a JobInstall; base64 adds a third, well below MaxBody.
+	// MaxInline is the most bytes of the config of a JobWrite that travels in the message; base64 adds a third, well below MaxBody.
 	MaxInline   = 2 << 20
 	MaxConfig   = 64 << 20         // bytes of one Ignition config, under PathConfig
 	PollWait    = 25 * time.Second // how long the daemon holds a poll open
 	CallTimeout = 60 * time.Second // deadline of every other call
+	// LeaveWait is how long the daemon holds a LeaveQuestion open before it answers 202.
+	LeaveWait = 8 * time.Second
+	// LeaveValid is how long leave counts from the start of the POST that brought it: a later answer gives no leave.
+	LeaveValid = 10 * time.Second
 )
 
 // OverlaySize is the fixed size in bytes of the region in the ramdisk ISO that carries one boot's files.
@@ -54,6 +61,10 @@ const OverlaySize = 512 << 10
 // OverlayMagic begins the region in an ISO that no daemon has filled; the rest of the region is zero. The region starts
 // at a 2048-byte boundary. The magic occurs exactly once in the ISO at such a boundary.
 const OverlayMagic = "INGOT-BOOT-OVERLAY-1\n"
+
+// ProtocolMagic begins a 2048-byte sector of the ramdisk's ISO that says which protocol the agent in the ISO speaks: the
+// magic, the version in decimal, and a newline. An ISO without such a sector is of protocol 1.
+const ProtocolMagic = "INGOT-RAMDISK-PROTOCOL "
 
 // BootConfigPath is where the ramdisk finds BootConfig, as JSON, mode 0600.
 const BootConfigPath = "/etc/ingot/boot.json"
@@ -122,8 +133,11 @@ type CPU struct {
 
 // Disk is one block device that could hold an operating system.
 type Disk struct {
-	Name       string   `json:"name"`           // kernel name, for people only: it changes between boots
-	Path       string   `json:"path,omitempty"` // /dev/disk/by-path/…
+	Name string `json:"name"`           // kernel name, for people only: it changes between boots
+	Path string `json:"path,omitempty"` // /dev/disk/by-path/…, the preferred link
+	// Links are all links of the whole disk in /dev/disk/by-id and /dev/disk/by-path, with their directory, sorted. A
+	// link that several disks claim is no link of any disk.
+	Links      []string `json:"links,omitempty"`
 	Serial     string   `json:"serial,omitempty"`
 	WWN        string   `json:"wwn,omitempty"` // lower case hex without 0x, or an nvme eui./uuid. name
 	Model      string   `json:"model,omitempty"`
@@ -136,13 +150,57 @@ type Disk struct {
 	ReadOnly   bool     `json:"readOnly"`
 	Holders    []string `json:"holders,omitempty"` // mounts, LVM, RAID, multipath that use it
 	Content    Content  `json:"content"`
+	// Table is the partition table; nil in the report of an agent before protocol 2, and where the disk is unreadable.
+	Table *Table `json:"table,omitempty"`
+	// Superblocks are those of the whole disk, beside or instead of a partition table.
+	Superblocks []Superblock `json:"superblocks,omitempty"`
+}
+
+// Kinds of Table.
+const (
+	TableNone = "none"
+	TableMBR  = "mbr"
+	TableGPT  = "gpt"
+)
+
+// Table is the partition table of a disk, as it was read from the disk itself.
+type Table struct {
+	Kind string `json:"kind"`
+	// Valid says that the table may be believed: of a GPT, the protective MBR, the primary header and its entry array
+	// are intact. Without Valid, the other members of a GPT are the backup's.
+	Valid bool `json:"valid"`
+	// GUID is the disk GUID of a GPT, lower case with dashes; of an MBR its 8 hex digits, if they are not 0.
+	GUID       string      `json:"guid,omitempty"`
+	Sector     int         `json:"sector,omitempty"` // bytes of the table's sectors
+	Partitions []Partition `json:"partitions,omitempty"`
+	// Alone says that the first MiB of the disk holds nothing but the table: without a table, zeros.
+	Alone bool `json:"alone,omitempty"`
+}
+
+// Partition is one entry of a Table.
+type Partition struct {
+	Number int    `json:"number"`         // from 1
+	Type   string `json:"type"`           // GUID of a GPT, two hex digits of an MBR
+	GUID   string `json:"guid,omitempty"` // lower case, with dashes; "" in an MBR
+	First  uint64 `json:"first"`          // sector
+	Last   uint64 `json:"last"`           // sector, inclusive
+	Label  string `json:"label,omitempty"`
+	FSType string `json:"fsType,omitempty"` // of the first superblock that was found in it
+	FSUUID string `json:"fsUUID,omitempty"`
+}
+
+// Superblock says that a file system, a volume or a member of an array begins or ends here.
+type Superblock struct {
+	Type string `json:"type"`           // as blkid names it: ext4, LVM2_member, linux_raid_member…
+	UUID string `json:"uuid,omitempty"` // as blkid writes it
 }
 
 // Content is the content of a disk at the agent's look. Exactly one of Blank, Signature and Unreadable is set.
 type Content struct {
-	// Blank: zeros in the first and last 16 MiB and in 256 spread 1 MiB samples; no signature, no holder
+	// Blank: zeros in the first and last 16 MiB, in 4 KiB at every MiB of the first 2 GiB, and in 2,048 × 4 KiB evenly
+	// over the rest; no signature, no holder, no reservation
 	Blank bool `json:"blank,omitempty"`
-	// 16 hex digits over the sampled bytes that name what is there (partition table, labels, superblocks)
+	// Signature is "v2:" and 16 hex digits over what was read; ingot 4176809 has only the digits, over other bytes.
 	Signature  string `json:"signature,omitempty"`
 	Unreadable string `json:"unreadable,omitempty"` // why nothing could be said; never treated as blank
 	Summary    string `json:"summary,omitempty"`    // for people: "gpt: EFI-SYSTEM vfat, boot ext4, root ext4"
@@ -160,19 +218,27 @@ type NIC struct {
 // Poll asks for the next job. Running names the agent's running job, so that a restarted daemon learns of the job.
 type Poll struct {
 	Running string `json:"running,omitempty"`
-	// Asks says that this agent begins no install step before an answer 204 to a Progress about the step.
-	Asks bool `json:"asks,omitempty"`
 }
 
 // Kinds of Job.
 const (
-	JobInstall  = "install"   // run Steps in order
+	// JobWrite is a job of one install step. The step asks for leave from the open disks, and writes nothing before an
+	// answer that gives leave. Install.Config may name the config. An agent of protocol 1 refuses the kind.
+	JobWrite = "write"
+	// JobStep is a job of one script with Script.Run. An agent of an earlier protocol, which would run the script without
+	// its arguments, refuses the kind.
+	JobStep = "step"
+	// JobScript is a job of one script without arguments, of protocol 2. No daemon hands such a job out any more.
+	JobScript   = "script"
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
-	// JobInstallByReference is a JobInstall with a config too large for the message: Install.Config names the config,
-	// and the agent fetches the config before the first step. The kind is separate so that an agent that cannot fetch
-	// configs refuses the job, and never installs without a config.
+	// JobInstall is a job of protocol 1: run Steps in order. No daemon hands such a job out any more.
+	JobInstall = "install"
+	// JobInstallByReference is a JobInstall of protocol 1 whose config is fetched.
 	JobInstallByReference = "install-by-reference"
 )
+
+// IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
+func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }
 
 // Job is an assignment to an agent, to be run once. A step of an operation is a job of one step, with a new id in each
 // attempt; ingot 4176809 gave all steps of an operation as one job. The same ID with a higher Attempt is a new try.
@@ -194,14 +260,22 @@ type Step struct {
 
 // Install writes an operating system with coreos-installer to the named disk only.
 type Install struct {
-	ID    string  `json:"id"` // install id; ends up on the disk with Ignition
-	Disk  DiskRef `json:"disk"`
-	Image Image   `json:"image"`
-	// Ignition JSON; holds secrets: RAM only. null in a JobInstallByReference
+	ID   string  `json:"id"` // install id; ends up on the disk with Ignition
+	Disk DiskRef `json:"disk"`
+	// Others are the other disks that the installed system writes to at its first start: leave covers them too.
+	Others []DiskRef `json:"others,omitempty"`
+	Image  Image     `json:"image"`
+	// Ignition JSON; holds secrets: RAM only. null where Config names the config
 	Ignition        []byte     `json:"ignition"`
-	Config          *ConfigRef `json:"config,omitempty"` // of a JobInstallByReference
+	Config          *ConfigRef `json:"config,omitempty"` // of a config that is too large for the message
 	KernelArguments []string   `json:"kernelArguments,omitempty"`
+	// Mark is the disk GUID to set in both headers of the GPT once the image is verified; "" for an install without a
+	// mark.
+	Mark string `json:"mark,omitempty"`
 }
+
+// Refs are all disks of the install, the disk for the system first.
+func (i Install) Refs() []DiskRef { return append([]DiskRef{i.Disk}, i.Others...) }
 
 // ConfigRef names an Ignition config under PathConfig.
 type ConfigRef struct {
@@ -231,33 +305,40 @@ type Image struct {
 	Name   string `json:"name"`   // file name; the ending tells the compression
 }
 
-// Script is an executable file for the ramdisk, run by its shebang without arguments.
-type Script struct {
-	Body []byte `json:"body"`
+// LeaveQuestion asks for leave to write to the disks of a JobWrite, which are open. The agent asks again, with what it
+// sees then, until an answer gives leave or refuses it.
+type LeaveQuestion struct {
+	Attempt int    `json:"attempt"`
+	Step    string `json:"step"`
+	// Nonce is random for each process of the agent: leave is given to one process.
+	Nonce string `json:"nonce"`
+	// Number counts the questions of a process, from 1: a message with an earlier number came late.
+	Number uint64 `json:"number"`
+	// Disks are what the open descriptors show, in the order of Install.Refs.
+	Disks []Disk `json:"disks"`
 }
 
 // Progress is streamed while a job runs.
 type Progress struct {
 	Attempt int      `json:"attempt"`
 	Step    string   `json:"step"`
-	Done    uint64   `json:"done,omitempty"`  // bytes of the image handed to the installer
-	Total   uint64   `json:"total,omitempty"` // bytes as served
+	Done    uint64   `json:"done,omitempty"`  // bytes of the image handed to the installer; in a script's own unit
+	Total   uint64   `json:"total,omitempty"` // bytes as served; in a script's own unit
 	Lines   []string `json:"lines,omitempty"` // new lines of output, each at most 1 KiB
-	// Asks is set when the step has not begun, and waits for the answer: the leave in an earlier, lost answer does not
-	// count any more.
-	Asks bool `json:"asks,omitempty"`
 }
 
 // Result ends one attempt of a job.
 type Result struct {
-	Attempt int  `json:"attempt"`
-	OK      bool `json:"ok"`
-	// Untouched is set when no install of a failed job reached a first write.
-	Untouched bool       `json:"untouched,omitempty"`
-	Step      string     `json:"step,omitempty"`   // the step that failed
-	Error     string     `json:"error,omitempty"`  // one line a person can act on
-	Output    string     `json:"output,omitempty"` // the last 4 KiB of the failing step
-	Boot      *BootEntry `json:"boot,omitempty"`   // the firmware's boot order, read back after an install
+	Attempt int    `json:"attempt"`
+	OK      bool   `json:"ok"`
+	Step    string `json:"step,omitempty"`   // the step that failed
+	Error   string `json:"error,omitempty"`  // one line a person can act on
+	Output  string `json:"output,omitempty"` // the last 4 KiB of the failing step
+	// Final says that the step failed for good: another attempt of the operation waits for a person.
+	Final bool       `json:"final,omitempty"`
+	Boot  *BootEntry `json:"boot,omitempty"` // the firmware's boot order, read back after an install
+	// Table is the partition table of the installed disk, read back after the mark was set.
+	Table *Table `json:"table,omitempty"`
 }
 
 // BootEntry is the firmware's choice for the next start.
@@ -267,12 +348,18 @@ type BootEntry struct {
 	Current string   `json:"current,omitempty"` // what this boot came from
 }
 
-// PhoneHome is posted by the installed system once it is up.
+// PhoneHome is posted by the installed system once it is up, after every start, until the daemon answers.
 type PhoneHome struct {
 	Host    string `json:"host"`
 	Install string `json:"install"`
 	Epoch   uint64 `json:"epoch"`
+	// Attempt is the attempt of the operation whose job rendered the call; 0 in systems of ingot 4176809.
+	Attempt int    `json:"attempt,omitempty"`
 	Token   string `json:"token"`
 	Commit  string `json:"commit"`
 	BootID  string `json:"bootID,omitempty"` // /proc/sys/kernel/random/boot_id
+	// Disk is the GUID of the partition table of the disk with the root file system, lower case.
+	Disk string `json:"disk,omitempty"`
+	// Filesystems are the UUIDs of the file systems on the machine's partitions, by the partition's GUID, lower case.
+	Filesystems map[string]string `json:"filesystems,omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,6 +88,64 @@ type Log struct {
 	pending passage   // complete lines whose end may be the beginning of a secret
 	last    time.Time // time of the last write
 	lines   []byte    // to be written
+	recent  []Line    // the newest lines, masked
+}
+
+// Line is a line of a console, with the time at which it came.
+type Line struct {
+	At   time.Time
+	Text string
+}
+
+// recentLines is how many lines Recent gives, and recentBytes how long each may be.
+const (
+	recentLines = 200
+	recentBytes = 240
+)
+
+// Continue makes the log go on after the lines of an earlier log of the same machine.
+func (l *Log) Continue(earlier []Line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recent = slices.Clone(earlier)
+}
+
+// Recent gives the newest lines of the machine, without notes by ingot; the last line may be unfinished.
+func (l *Log) Recent(now time.Time) []Line {
+	partial := l.PartialText(now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := slices.Clone(l.recent)
+	for line := range strings.SplitSeq(partial, "\n") {
+		lines = appendLine(lines, Line{l.last, line})
+	}
+	return lines
+}
+
+// noteRecent remembers masked lines that are about to be written.
+func (l *Log) noteRecent(lines []byte) {
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(lines), "\n"), "\n") {
+		l.recent = appendLine(l.recent, Line{l.last, line})
+	}
+}
+
+// appendLine adds a line that says something.
+func appendLine(lines []Line, line Line) []Line {
+	if strings.TrimSpace(line.Text) == "" || isNote(line.Text) {
+		return lines
+	}
+	line.Text = strings.Clone(line.Text[:min(len(line.Text), recentBytes)])
+	lines = append(lines, line)
+	if len(lines) > recentLines {
+		lines = slices.Delete(lines, 0, len(lines)-recentLines)
+	}
+	return lines
+}
+
+// isNote reports whether a line is a note by WriteNote.
+func isNote(line string) bool {
+	_, after, bracket := strings.Cut(line, "] ingot: ")
+	return bracket && after != "" && strings.HasPrefix(line, "[2")
 }
 
 // addLine takes a complete line. Lines before the possible beginning of a secret are queued for writing.
@@ -185,6 +244,7 @@ func (l *Log) flushLines() error {
 	if len(lines) == 0 {
 		return nil
 	}
+	l.noteRecent(lines)
 	if l.size > 0 && l.size+len(lines) > KeptBytes/2 {
 		if err := l.rotateFile(); err != nil {
 			return err

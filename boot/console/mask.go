@@ -110,6 +110,15 @@ func prefixKey(text []byte) (key [prefix]byte) {
 	return key
 }
 
+// Mask gives a text with a mask in place of every known secret, in the forms of Secrets. A secret that the end of the
+// text cuts off is masked too. Lines of the text stay lines.
+func (s *Secrets) Mask(text string) string {
+	var p passage
+	p.appendText([]byte(text)...)
+	p.hideOpenEnd(p.hideSecrets(s))
+	return string(p.takeMasked(len(p.text)))
+}
+
 // matchAt gives how many bytes at the beginning of a text without white space belong to a secret, and whether the whole
 // text may be the beginning of a secret. The caller holds the lock.
 func (s *Secrets) matchAt(text []byte) (found int, open bool) {

@@ -200,3 +200,22 @@ func BenchmarkMask(b *testing.B) {
 		})
 	}
 }
+
+// TestATextIsMasked masks what BMCs quote in their errors.
+func TestATextIsMasked(t *testing.T) {
+	t.Parallel()
+	known := secrets("correct horse battery")
+	basic := base64.StdEncoding.EncodeToString([]byte("admin:correct horse battery"))
+	for said, want := range map[string]string{
+		"": "", "refused (400)": "refused (400)",
+		"login admin:correct horse battery failed": "login admin:" + secret.Mask + " failed",
+		"got Authorization: Basic " + basic:        "got Authorization: Basic " + basic[:8] + secret.Mask,
+		"cut off: correct hor":                     "cut off: " + secret.Mask,
+		"two\ncorrect horse battery\nlines":        "two\n" + secret.Mask + "\nlines",
+		"password=correct+horse+battery&x=1":       "password=" + secret.Mask + "&x=1",
+	} {
+		if got := known.Mask(said); got != want {
+			t.Errorf("Mask(%q) = %q, want %q", said, got, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package ignition_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/internal/secret"
 )
@@ -29,6 +33,22 @@ type home struct {
 	status int
 }
 
+// lsblk speaks of a disk with a file system per partition, as lsblk of util-linux 2.38 does: one partition has none, and
+// one file system has a UUID that is none.
+const lsblk = `#!/bin/sh
+case "$*" in
+"-rnspo NAME,TYPE /dev/vda4") echo "/dev/vda4 part"; echo "/dev/vda disk" ;;
+"-rndo PTUUID /dev/vda") echo A1B2-C3 ;;
+"-Pno PARTUUID,UUID /dev/vda")
+    echo 'PARTUUID="" UUID=""'
+    echo 'PARTUUID="11-22" UUID="7B77-95E7"'
+    echo 'PARTUUID="33-44" UUID="0f0f-aaaa"'
+    echo 'PARTUUID="55-66" UUID=""'
+    echo 'PARTUUID="77-88" UUID="x\\"y"' ;;
+*) exit 1 ;;
+esac
+`
+
 func newHome(t *testing.T, state string) *home {
 	t.Helper()
 	h := &home{dir: t.TempDir(), status: http.StatusNoContent}
@@ -41,6 +61,8 @@ func newHome(t *testing.T, state string) *home {
 	}))
 	t.Cleanup(h.server.Close)
 	h.put(t, "bin/systemctl", "#!/bin/sh\necho "+state+"\n", 0o700)
+	h.put(t, "bin/findmnt", "#!/bin/sh\n[ \"$3\" = /sysroot ] && echo /dev/vda4\n", 0o700)
+	h.put(t, "bin/lsblk", lsblk, 0o700)
 	return h
 }
 
@@ -80,7 +102,7 @@ func (h *home) pin() string {
 func (h *home) install(t *testing.T, pin string, urls ...string) {
 	t.Helper()
 	config := parse(t, render(t, ignition.Request{Host: "web-03", PhoneHome: &ignition.PhoneHome{
-		URLs: append(urls, h.server.URL), Pin: pin, Install: "op1", Epoch: 4, Commit: "abc", Token: secret.New("token-canary"),
+		URLs: append(urls, h.server.URL), Pin: pin, Install: "op1", Epoch: 4, Attempt: 2, Commit: "abc", Token: secret.New("token-canary"),
 	}}))
 	for _, f := range config.Storage.Files {
 		if name, ok := strings.CutPrefix(f.Path, "/etc/ingot/"); ok {
@@ -115,7 +137,7 @@ func (h *home) holdsToken(t *testing.T) bool {
 	return found
 }
 
-func TestASystemThatIsUpCallsOnceAndForgetsItsToken(t *testing.T) {
+func TestASystemCallsAfterEveryStartAndKeepsItsToken(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"running", "degraded"} {
 		h := newHome(t, state)
@@ -123,12 +145,27 @@ func TestASystemThatIsUpCallsOnceAndForgetsItsToken(t *testing.T) {
 		if ok, out := h.call(t); !ok {
 			t.Fatalf("%s: the call failed: %s", state, out)
 		}
-		want := `POST /v1/phonehome {"host":"web-03","install":"op1","epoch":4,"token":"token-canary","commit":"abc"}`
-		if !slices.Equal(h.got(), []string{want}) {
-			t.Errorf("%s: the daemon got %q, want %q", state, h.got(), want)
+		if ok, out := h.call(t); !ok || !h.holdsToken(t) { // the next start
+			t.Fatalf("%s: the call after the next start failed: %s", state, out)
 		}
-		if h.holdsToken(t) {
-			t.Errorf("%s: the token is still on the disk", state)
+		boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Attempt: 2, Token: "token-canary", Commit: "abc",
+			BootID: strings.TrimSpace(string(boot)), Disk: "A1B2-C3", Filesystems: map[string]string{
+				"11-22": "7B77-95E7", "33-44": "0f0f-aaaa"}}
+		for _, body := range h.got() {
+			var got wire.PhoneHome
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(body, "POST /v1/phonehome ")), &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: the call (-want +got):\n%s", state, diff)
+			}
+		}
+		if len(h.got()) != 2 {
+			t.Errorf("%s: %d calls, want one after each start", state, len(h.got()))
 		}
 	}
 }
@@ -167,5 +204,19 @@ func TestAnotherServerGetsNoToken(t *testing.T) {
 	h.install(t, base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)))
 	if ok, out := h.call(t); ok || len(h.got()) != 0 || !h.holdsToken(t) {
 		t.Errorf("a server with another key: ok %t, got %q: %s", ok, h.got(), out)
+	}
+}
+
+// A system without the tools that tell its disk calls too, and says nothing about its disk.
+func TestASystemWithoutToolsCalls(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "running")
+	h.install(t, h.pin())
+	for _, name := range []string{"findmnt", "lsblk"} {
+		h.put(t, "bin/"+name, "#!/bin/sh\nexit 127\n", 0o700)
+	}
+	ok, out := h.call(t)
+	if !ok || len(h.got()) != 1 || !strings.Contains(h.got()[0], `"disk":"","filesystems":{}}`) {
+		t.Errorf("ok %t, got %q: %s", ok, h.got(), out)
 	}
 }

@@ -45,6 +45,7 @@ type PhoneHome struct {
 	Pin     string   // base64 SHA-256 of the daemon's key
 	Install string
 	Epoch   uint64
+	Attempt int // of the operation
 	Commit  string
 	Token   secret.Value
 }
@@ -177,15 +178,16 @@ const (
 	scriptFile = "/etc/ingot/phone-home.sh"
 )
 
-// phoneHomeConfig has a unit that calls the daemon once. The token is in files of mode 0600, never in an argument.
+// phoneHomeConfig has a unit that calls the daemon after every start of the system. The token is in a file of mode
+// 0600, never in an argument.
 func phoneHomeConfig(p PhoneHome, host string) (types.Config, error) {
-	body, err := json.Marshal(wire.PhoneHome{Host: host, Install: p.Install, Epoch: p.Epoch, Token: p.Token.Reveal(),
-		Commit: p.Commit})
+	body, err := json.Marshal(wire.PhoneHome{Host: host, Install: p.Install, Epoch: p.Epoch,
+		Attempt: p.Attempt, Token: p.Token.Reveal(), Commit: p.Commit})
 	if err != nil {
 		return types.Config{}, fmt.Errorf("encode the call home of %s: %w", host, err)
 	}
 	curl := fmt.Sprintf("insecure\npinnedpubkey = \"sha256//%s\"\ntlsv1.3\nsilent\nshow-error\nfail\nmax-time = "+
-		"60\ndata-binary = \"@%s\"\n", p.Pin, callFile)
+		"60\n", p.Pin)
 	urls := ""
 	for _, url := range p.URLs {
 		urls += url + wire.PathPhoneHome + "\n"

@@ -70,7 +70,7 @@ func web() ignition.Request {
 		},
 		Network: &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt", Type: "ethernet", MACAddress: "52:54:00:00:00:03", IPv4: &schemas.IPConfig{DHCP: true}}}},
 		PhoneHome: &ignition.PhoneHome{
-			URLs: []string{"https://10.0.2.2:7443", "https://ingot.example:7443"}, Pin: "cGlu", Install: "op1", Epoch: 4, Commit: "abc", Token: secret.New("token-canary"),
+			URLs: []string{"https://10.0.2.2:7443", "https://ingot.example:7443"}, Pin: "cGlu", Install: "op1", Epoch: 4, Attempt: 2, Commit: "abc", Token: secret.New("token-canary"),
 		},
 	}
 }
@@ -169,7 +169,7 @@ func TestRenderedConfig(t *testing.T) {
 		"/opt/web/run.sh":            {"#!/bin/sh\n", 0o755},
 		"/opt/web/etc/data":          {"data\n", 0o644},
 		"/etc/ingot/phone-home.urls": {"https://10.0.2.2:7443/v1/phonehome\nhttps://ingot.example:7443/v1/phonehome\n", 0o644},
-		"/etc/ingot/phone-home.json": {`{"host":"web-03","install":"op1","epoch":4,"token":"token-canary","commit":"abc"}`, 0o600},
+		"/etc/ingot/phone-home.json": {`{"host":"web-03","install":"op1","epoch":4,"attempt":2,"token":"token-canary","commit":"abc"}`, 0o600},
 	} {
 		if data, mode, ok := content(t, config, path); !ok || data != want.data || mode != want.mode {
 			t.Errorf("%s = %q, %#o, %t, want %q, %#o", path, data, mode, ok, want.data, want.mode)

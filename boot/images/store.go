@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -53,7 +54,8 @@ type Config struct {
 	// pause before an image is fetched again after a failure; doubled by every failure up to 5 m; default 30 s
 	Retry  time.Duration
 	Now    func() time.Time
-	Notify func()                                    // called when an image is ready or has failed
+	Notify func(Ref)                                 // called when an image is ready, or fails for another cause
+	Log    *slog.Logger                              // default: nothing
 	Free   func(dir string) (bytes int64, err error) // free bytes for the mirror; default: from statfs
 }
 
@@ -70,12 +72,15 @@ type Store struct {
 
 type failure struct {
 	state State
-	count int // in a row
+	count int       // in a row
+	same  int       // in a row, with the same error
+	asked time.Time // last call of Ensure
 }
 
 const (
 	maxQueue   = 1024            // images waiting to be fetched
 	maxRetry   = 5 * time.Minute // between failures
+	keepAsked  = 3 * maxRetry    // how long after a call of Ensure the Store tries a failed image by itself
 	keepOld    = 24 * time.Hour  // age after which failures and partial images are forgotten
 	partPrefix = "part-sha256-"  // partial images, by digest
 	wholeStart = "sha256-"       // verified images, by digest
@@ -112,7 +117,10 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	if c.Notify == nil {
-		c.Notify = func() {}
+		c.Notify = func(Ref) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Free == nil {
 		c.Free = freeBytes
@@ -131,7 +139,8 @@ func removeOldParts(dir string, before time.Time) error {
 	return err
 }
 
-// Run fetches images, two at a time, until ctx ends.
+// Run fetches images, two at a time, until ctx ends. A failed image is fetched again after its pause, as long as somebody
+// asks for the image.
 func (s *Store) Run(ctx context.Context) error {
 	client := &http.Client{Transport: s.config.newTransport(), CheckRedirect: s.config.checkRedirect}
 	defer client.CloseIdleConnections()
@@ -148,18 +157,50 @@ func (s *Store) Run(ctx context.Context) error {
 			}
 		})
 	}
+	workers.Go(func() {
+		again := time.NewTicker(min(s.config.Retry, time.Second))
+		defer again.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-again.C:
+				s.retryFailed()
+			}
+		}
+	})
 	workers.Wait()
 	return ctx.Err()
 }
 
 // Ensure queues an image for fetching, unless the image is ready, is being fetched (from any URL), or failed within the
-// retry pause.
+// retry pause. One caller or ten thousand: an image that fails is fetched once in each pause.
 func (s *Store) Ensure(ref Ref) {
 	if s.State(ref).Phase == Ready {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if last, has := s.failures[ref]; has {
+		last.asked = s.config.Now()
+		s.failures[ref] = last
+	}
+	s.queueImage(ref)
+}
+
+// retryFailed queues the failed images that somebody still asks for.
+func (s *Store) retryFailed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ref, last := range s.failures {
+		if s.config.Now().Sub(last.asked) < keepAsked {
+			s.queueImage(ref)
+		}
+	}
+}
+
+// queueImage queues an image unless it is being fetched, or pauses. The caller holds the lock.
+func (s *Store) queueImage(ref Ref) {
 	if _, is := s.fetching[ref.SHA256]; is {
 		return
 	}
@@ -228,19 +269,39 @@ func (s *Store) recordProgress(ref Ref, done, total int64) {
 	s.fetching[ref.SHA256] = State{Phase: Fetching, Done: done, Total: total}
 }
 
-// recordOutcome records the end of a fetch and notifies.
+// recordOutcome records the end of a fetch. The log and those who wait hear of an image once for each cause.
 func (s *Store) recordOutcome(ref Ref, err error) {
 	now := s.config.Now()
 	s.mu.Lock()
 	delete(s.fetching, ref.SHA256)
-	count := s.failures[ref].count
+	before, failed := s.failures[ref]
 	delete(s.failures, ref)
-	maps.DeleteFunc(s.failures, func(_ Ref, f failure) bool { return f.state.At.Before(now.Add(-keepOld)) })
+	maps.DeleteFunc(s.failures, func(other Ref, f failure) bool {
+		return err == nil && other.SHA256 == ref.SHA256 || f.state.At.Before(now.Add(-keepOld))
+	})
+	next := failure{count: before.count + 1, same: 1, asked: now}
 	if err != nil {
-		s.failures[ref] = failure{state: State{Phase: Failed, Error: err.Error(), At: now}, count: count + 1}
+		next.state = State{Phase: Failed, Error: err.Error(), At: now}
+		if failed {
+			next.asked = before.asked
+		}
+		if before.state.Error == next.state.Error {
+			next.same = before.same + 1
+		}
+		s.failures[ref] = next
 	}
 	s.mu.Unlock()
-	s.config.Notify()
+	switch {
+	case err == nil && !failed:
+	case err == nil:
+		s.config.Log.Info("image fetched", "sha256", ref.SHA256, "failures", before.count)
+	case next.same > 1:
+		return
+	default:
+		s.config.Log.Warn("image not fetched: it is tried again while a host asks for it", "sha256", ref.SHA256, "error",
+			next.state.Error, "failures", before.count, "again", s.retryPause(next.count))
+	}
+	s.config.Notify(ref)
 }
 
 func isDigest(text string) bool {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -50,16 +51,16 @@ type mirror struct {
 	t     *testing.T
 	dir   string
 	clock *clock
-	ended chan struct{}
+	told  chan images.Ref // what Notify was told
 	stop  func()
 }
 
 // open runs a store over a directory until the test ends or stop is called.
 func open(t *testing.T, dir string, change func(*images.Config)) *mirror {
 	t.Helper()
-	m := &mirror{t: t, dir: dir, clock: &clock{}, ended: make(chan struct{}, 64)}
+	m := &mirror{t: t, dir: dir, clock: &clock{}, told: make(chan images.Ref, 64)}
 	m.clock.at.Store(time.Now().UnixNano())
-	config := images.Config{Dir: dir, AllowHosts: []string{"127.0.0.1"}, Idle: 10 * time.Second, Now: m.clock.now, Notify: func() { m.ended <- struct{}{} }}
+	config := images.Config{Dir: dir, AllowHosts: []string{"127.0.0.1"}, Idle: 10 * time.Second, Now: m.clock.now, Notify: func(ref images.Ref) { m.told <- ref }}
 	if change != nil {
 		change(&config)
 	}
@@ -89,12 +90,25 @@ func open(t *testing.T, dir string, change func(*images.Config)) *mirror {
 func (m *mirror) fetch(ref images.Ref) images.State {
 	m.t.Helper()
 	m.Ensure(ref)
-	select {
-	case <-m.ended:
-	case <-time.After(2 * time.Minute):
-		m.t.Fatalf("no end of the fetch: %+v", m.State(ref))
+	return m.await(ref)
+}
+
+// await gives the state in which an image is ready, or has failed at the present time.
+func (m *mirror) await(ref images.Ref) images.State {
+	m.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(2 * time.Minute); ; {
+		s := m.State(ref)
+		if s.Phase == images.Ready || s.Phase == images.Failed && s.At.Equal(m.clock.now()) {
+			return s
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			m.t.Fatalf("no end of the fetch: %+v", s)
+		}
 	}
-	return m.State(ref)
 }
 
 // holds checks that exactly these bytes are in the mirror under a digest, or nothing when want is nil.
@@ -204,7 +218,7 @@ func TestOneDownloadPerDigest(t *testing.T) {
 	}
 	m.holds(first.SHA256, nil)
 	close(goOn)
-	<-m.ended
+	<-m.told
 	if got := m.State(second); got != ready {
 		t.Errorf("State of the second = %+v, want %+v", got, ready)
 	}
@@ -238,7 +252,7 @@ func TestProgressIsSeen(t *testing.T) {
 		}
 	}
 	close(goOn)
-	<-m.ended
+	<-m.told
 	m.holds(ref.SHA256, image)
 }
 
@@ -521,6 +535,61 @@ func TestFailureWaits(t *testing.T) {
 	}
 	if diff := cmp.Diff(ready, m.State(ref)); diff != "" {
 		t.Errorf("State of the first URL (-want +got):\n%s", diff)
+	}
+}
+
+// TestAFailingImageIsFetchedOncePerPause has a thousand callers ask for an image that fails: it is fetched once in each
+// pause, by the store itself, and the log and those who wait hear of each cause once. Without callers it is left alone.
+func TestAFailingImageIsFetchedOncePerPause(t *testing.T) {
+	t.Parallel()
+	var answer atomic.Pointer[http.HandlerFunc]
+	answers := func(h http.HandlerFunc) { answer.Store(&h) }
+	answers(http.NotFound)
+	o := serve(t, func(w http.ResponseWriter, r *http.Request) { (*answer.Load())(w, r) })
+	var log bytes.Buffer
+	m := open(t, t.TempDir(), func(c *images.Config) {
+		c.Retry, c.Log = 10*time.Second, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	ref := images.Ref{URL: o.URL, SHA256: digest(image)}
+	thousand := func() {
+		for range 1000 {
+			m.Ensure(ref)
+		}
+	}
+	for fetches := range 5 {
+		if fetches%2 == 0 {
+			thousand()
+		} else { // nobody has asked since the pause
+			m.RetryFailed()
+		}
+		if got := m.await(ref); got.Phase != images.Failed {
+			t.Fatalf("State = %+v, want Failed", got)
+		}
+		thousand()
+		if got := o.requests.Load(); got != int64(fetches+1) {
+			t.Fatalf("%d requests after %d pauses, want one for each", got, fetches)
+		}
+		if fetches == 3 {
+			answers(status(http.StatusForbidden))
+		}
+		m.clock.advance(5 * time.Minute) // the longest pause
+	}
+	m.clock.advance(time.Hour) // nobody asks any more
+	m.RetryFailed()
+	if got := m.State(ref); got.Phase != images.Failed || o.requests.Load() != 5 {
+		t.Errorf("State = %+v after %d requests, want no further one for an image that nobody asks for", got, o.requests.Load())
+	}
+	answers(whole)
+	thousand()
+	if diff := cmp.Diff(ready, m.await(ref)); diff != "" {
+		t.Errorf("State (-want +got):\n%s", diff)
+	}
+	m.stop()
+	if told := len(m.told); told != 3 {
+		t.Errorf("Notify was called %d times, want once for each of two causes, and when the image is ready", told)
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 3 {
+		t.Errorf("the log has %d lines, want one for each of two causes, and one for the end:\n%s", lines, &log)
 	}
 }
 

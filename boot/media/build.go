@@ -73,7 +73,7 @@ func Build(ctx context.Context, o BuildOptions) error {
 	}
 	temporary := o.Output + ".new"
 	err = runScript(ctx, o.Log, filepath.Join(dir, "iso.sh"), temporary, base, o.Agent, o.Installer, o.Overlay,
-		wire.OverlayMagic, strconv.Itoa(wire.OverlaySize))
+		wire.OverlayMagic, strconv.Itoa(wire.OverlaySize), wire.ProtocolMagic+strconv.Itoa(wire.Version))
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(temporary))
 	}

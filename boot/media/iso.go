@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/gitmetal/ingot/agent/wire"
 )
@@ -26,10 +27,14 @@ type ISO struct {
 	size   int64
 	region int64 // offset of the region
 	digest [sha256.Size]byte
+	// protocol is the version that the agent in the image speaks.
+	protocol int
+	areas    []area // in the order of a start
 }
 
 // OpenISO finds the overlay region of an image: exactly a single sector starts with wire.OverlayMagic, and
-// wire.OverlaySize bytes follow. The whole image is read. The caller closes the ISO.
+// wire.OverlaySize bytes follow. The whole image is read. The caller closes the ISO. An image of another protocol is
+// opened too, for the machines that run from it: ask WhyUnusable before a machine boots.
 func OpenISO(path string) (*ISO, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -47,40 +52,70 @@ func (i *ISO) Close() error { return i.file.Close() }
 
 func inspectImage(file *os.File) (*ISO, error) {
 	sum := sha256.New()
-	found, size, err := findRegions(io.TeeReader(file, sum))
-	if err != nil {
+	found, err := findSectors(io.TeeReader(file, sum))
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(found) != 1 {
+	case len(found.regions) != 1:
 		return nil, fmt.Errorf("%d overlay regions, want 1: make one with `ingot ramdisk build` of this version",
-			len(found))
-	}
-	if found[0]+wire.OverlaySize > size {
+			len(found.regions))
+	case found.regions[0]+wire.OverlaySize > found.size:
 		return nil, fmt.Errorf("the image ends within its overlay region, at byte %d: make it again with `ingot "+
-			"ramdisk build`", size)
+			"ramdisk build`", found.size)
+	case len(found.protocols) > 1:
+		return nil, fmt.Errorf("the image names %d protocols, want 1: make it again with `ingot ramdisk build`",
+			len(found.protocols))
 	}
-	iso := &ISO{file: file, size: size, region: found[0]}
+	iso := &ISO{file: file, size: found.size, region: found.regions[0], protocol: 1}
+	if len(found.protocols) == 1 {
+		iso.protocol = found.protocols[0]
+	}
 	sum.Sum(iso.digest[:0])
+	iso.areas = findAreas(file, iso.region)
 	return iso, nil
 }
 
-// findRegions gives the offsets of the sectors that start with the magic, and the image's size.
-func findRegions(r io.Reader) (found []int64, size int64, err error) {
-	magic := []byte(wire.OverlayMagic)
+// WhyUnusable says in one line why no machine boots from the image, or "".
+func (i *ISO) WhyUnusable() string {
+	if i.protocol == wire.Version {
+		return ""
+	}
+	return fmt.Sprintf("the ramdisk speaks protocol %d, this daemon %d: run `ingot ramdisk build` of this version and "+
+		"restart the daemon", i.protocol, wire.Version)
+}
+
+// sectors are what an image has at the starts of its sectors.
+type sectors struct {
+	regions   []int64 // offsets of the sectors that start with wire.OverlayMagic
+	protocols []int
+	size      int64 // of the image
+}
+
+// findSectors reads an image to its end.
+func findSectors(r io.Reader) (found sectors, err error) {
+	magic, named := []byte(wire.OverlayMagic), []byte(wire.ProtocolMagic)
 	buffer := make([]byte, 512*sector)
 	for {
 		n, err := io.ReadFull(r, buffer)
 		for at := 0; at < n; at += sector {
 			if bytes.HasPrefix(buffer[at:n], magic) {
-				found = append(found, size+int64(at))
+				found.regions = append(found.regions, found.size+int64(at))
+			}
+			if rest, is := bytes.CutPrefix(buffer[at:min(at+sector, n)], named); is {
+				text, _, _ := bytes.Cut(rest, []byte("\n"))
+				protocol, err := strconv.Atoi(string(text))
+				if err != nil {
+					return found, fmt.Errorf("the image names protocol %q: make it again with `ingot ramdisk build`", text)
+				}
+				found.protocols = append(found.protocols, protocol)
 			}
 		}
-		size += int64(n)
+		found.size += int64(n)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return found, size, nil
+			return found, nil
 		}
 		if err != nil {
-			return nil, 0, err
+			return found, err
 		}
 	}
 }
@@ -89,11 +124,12 @@ func findRegions(r io.Reader) (found []int64, size int64, err error) {
 type medium struct {
 	iso     *ISO
 	overlay []byte
+	read    func(at, end int64) // is told which bytes were read
 }
 
-// openWith gives a reader of the image with overlay in its region.
-func (i *ISO) openWith(overlay []byte) *io.SectionReader {
-	return io.NewSectionReader(medium{iso: i, overlay: overlay}, 0, i.size)
+// openWith gives a reader of the image with overlay in its region. The reader tells read which bytes were read.
+func (i *ISO) openWith(overlay []byte, read func(at, end int64)) *io.SectionReader {
+	return io.NewSectionReader(medium{iso: i, overlay: overlay, read: read}, 0, i.size)
 }
 
 // ReadAt implements io.ReaderAt.
@@ -104,5 +140,6 @@ func (m medium) ReadAt(p []byte, at int64) (int, error) {
 	if start < end {
 		copy(p[start-at:end-at], m.overlay[start-m.iso.region:])
 	}
+	m.read(at, at+int64(n))
 	return n, err
 }

@@ -7,9 +7,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gitmetal/ingot/inventory"
 )
 
 // stall is how long a reader may take no byte before the connection is cut.
@@ -28,6 +31,8 @@ type Reads struct {
 	Requests int
 	Bytes    int64
 	Last     time.Time
+	// Parts are the parts of the medium in the order of a start, as far as the layout of the image is known.
+	Parts []inventory.MediumPart
 }
 
 // Server serves media under unguessable paths. A boot's path is an HMAC of the daemon's key, so a restarted daemon
@@ -36,6 +41,7 @@ type Server struct {
 	iso  *ISO
 	key  []byte
 	base string // URL under which BMCs reach the server, without a slash at the end
+	tls  string // the same over HTTPS; empty: not served
 	now  func() time.Time
 
 	mu    sync.Mutex
@@ -48,6 +54,7 @@ type publishedMedium struct {
 	etag    string
 	since   time.Time
 	reads   Reads
+	parts   []inventory.MediumPart // of ISO.areas
 }
 
 // NewServer serves iso; base is the URL under which BMCs reach the handler; key is secret and stays the same over
@@ -56,6 +63,22 @@ func NewServer(iso *ISO, base string, key []byte, now func() time.Time) *Server 
 	return &Server{iso: iso, key: key, base: strings.TrimRight(base, "/"), now: now,
 		media: map[string]*publishedMedium{}, paths: map[string]string{}}
 }
+
+// AdvertiseTLS names the https URL under which BMCs reach the handler beside the URL of NewServer. Call AdvertiseTLS before
+// the first medium is published.
+func (s *Server) AdvertiseTLS(base string) { s.tls = strings.TrimRight(base, "/") }
+
+// URLs are where a published medium is served: by URL, and over HTTPS where the server has that.
+func (s *Server) URLs(key Key) []string {
+	urls := []string{s.URL(key)}
+	if s.tls != "" {
+		urls = append(urls, s.tls+s.mediumPath(key))
+	}
+	return urls
+}
+
+// WhyUnusable says in one line why no machine boots from the server's image, or "".
+func (s *Server) WhyUnusable() string { return s.iso.WhyUnusable() }
 
 // URL is where a published medium is served. The URL ends in .iso and has no query, because BMCs insist.
 func (s *Server) URL(key Key) string { return s.base + s.mediumPath(key) }
@@ -81,7 +104,8 @@ func (s *Server) Publish(key Key, files []File) error {
 		delete(s.media, old)
 	}
 	if s.media[path] == nil {
-		s.media[path] = &publishedMedium{overlay: packed, etag: s.computeETag(packed), since: s.now()}
+		s.media[path] = &publishedMedium{overlay: packed, etag: s.computeETag(packed), since: s.now(),
+			parts: s.iso.listParts()}
 	}
 	s.paths[key.Host] = path
 	return nil
@@ -115,7 +139,9 @@ func (s *Server) Reads(key Key) Reads {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.media[s.mediumPath(key)]; p != nil {
-		return p.reads
+		reads := p.reads
+		reads.Parts = slices.Clone(p.parts)
+		return reads
 	}
 	return Reads{}
 }
@@ -139,7 +165,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store") // the medium carries a token
 	answer := &answer{ResponseWriter: w, control: http.NewResponseController(w),
 		wrote: func(n int, first bool) { s.countRead(p, n, first) }}
-	http.ServeContent(answer, r, "boot.iso", p.since, s.iso.openWith(p.overlay))
+	http.ServeContent(answer, r, "boot.iso", p.since,
+		s.iso.openWith(p.overlay, func(at, end int64) { s.countParts(p, at, end) }))
+}
+
+// countParts counts the bytes that were read of each part.
+func (s *Server) countParts(p *publishedMedium, at, end int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, a := range s.iso.areas {
+		if n := min(end, a.end) - max(at, a.start); n > 0 {
+			p.parts[i].Read += n
+			p.parts[i].Last = s.now()
+		}
+	}
 }
 
 func (s *Server) countRead(p *publishedMedium, n int, first bool) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stmcginnis/gofish/schemas"
 
 	"github.com/gitmetal/ingot/boot/redfish/conn"
+	"github.com/gitmetal/ingot/boot/redfish/vendors"
 )
 
 // Target is what the firmware starts from.
@@ -48,7 +49,7 @@ func (c *Client) SetBootOverride(ctx context.Context, target Target, enabled Ena
 		return Override{}, err
 	}
 	now := before.override
-	if now.Target == name && now.Enabled == string(enabled) && !wantsWholeOverride(before.vendor) {
+	if now.Target == spellAsSchema(name) && now.Enabled == string(enabled) && !vendors.WantsWholeOverride(before.vendor) {
 		return now, nil
 	}
 	return c.writeOverride(w, before, schemas.Boot{
@@ -70,8 +71,10 @@ func (c *Client) ClearBootOverride(ctx context.Context) error {
 		return nil
 	}
 	target := schemas.NoneBootSource
-	if offered := before.toSystem().Targets; len(offered) > 0 && !slices.Contains(offered, string(target)) {
-		target = schemas.HddBootSource
+	if offered := before.toSystem().Targets; len(offered) > 0 {
+		if target = schemas.BootSource(findWord(offered, "None")); target == "" {
+			target = schemas.HddBootSource
+		}
 	}
 	_, err = c.writeOverride(w, before, schemas.Boot{
 		BootSourceOverrideTarget:  target,
@@ -106,13 +109,21 @@ func (c *Client) chooseEnabled(w conn.Call, s computer, want Enabled) (Enabled, 
 		"this machine cannot be started from a medium; a BIOS setting may lock its boot order")
 }
 
+// findWord gives a word in the BMC's own spelling, or "" if the BMC does not have the word.
+func findWord(offered []string, word string) string {
+	if i := slices.IndexFunc(offered, func(own string) bool { return strings.EqualFold(own, word) }); i >= 0 {
+		return offered[i]
+	}
+	return ""
+}
+
 // chooseTarget gives the BMC's own name for a target.
 func chooseTarget(w conn.Call, s computer, target Target) (string, error) {
 	offered := s.toSystem().Targets
 	names := []string{string(target)}
 	if target == FromMedium {
 		names = []string{"Cd", "UsbCd"}
-		if prefersUSBCD(s.Doc.Manufacturer) {
+		if vendors.PrefersUSBCD(s.Doc.Manufacturer) {
 			names = []string{"UsbCd", "Cd"}
 		}
 	}
@@ -120,8 +131,8 @@ func chooseTarget(w conn.Call, s computer, target Target) (string, error) {
 		return string(target), nil
 	}
 	for _, name := range names {
-		if slices.Contains(offered, name) {
-			return name, nil
+		if own := findWord(offered, name); own != "" {
+			return own, nil
 		}
 	}
 	return "", w.RefusedError("it offers only "+strings.Join(offered, ", "),

@@ -240,13 +240,31 @@ func (c *Client) checkMedia(ctx context.Context, report *Report) {
 			fmt.Sprintf("%d drives and none takes a CD: enable virtual media, or check the licence", len(slots)))
 		return
 	}
-	if !overHTTP {
-		report.addFinding("virtual media", Missing, "it declares that it takes media over "+
-			strings.Join(slots[slices.IndexFunc(slots, Slot.takesNoHTTP)].Protocols, ", ")+
-			" only, and ingot serves them over HTTP: allow HTTP for virtual media at the BMC")
+	if !overHTTP && !checkProtocols(report, slots) {
 		return
 	}
 	report.addFinding("virtual media", Good, "drives that take a CD: "+strings.Join(usable, ", "))
+}
+
+// checkProtocols judges drives that declare no HTTP, and reports whether media can be served to them.
+func checkProtocols(report *Report, slots []Slot) bool {
+	d := slots[slices.IndexFunc(slots, Slot.takesNoHTTP)]
+	declares := "it declares that it takes media over " + strings.Join(d.Protocols, ", ") + " only"
+	if !slices.Contains(d.Protocols, "HTTPS") {
+		report.addFinding("virtual media", Missing, declares+", and ingot serves them over HTTP and HTTPS: allow one of "+
+			"them for virtual media at the BMC")
+		return false
+	}
+	trust := ""
+	switch {
+	case d.Certificates:
+		trust = "; have it trust the daemon's authority with `ingot bmc trust`"
+	case d.Verifies:
+		trust = "; it verifies certificates and offers no place for the daemon's authority: put that into the BMC with its " +
+			"own tools"
+	}
+	report.addFinding("virtual media", Limited, declares+": "+httpsHint+trust)
+	return true
 }
 
 func (c *Client) checkHardware(ctx context.Context, report *Report) {

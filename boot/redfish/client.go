@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/boot/redfish/conn"
+	"github.com/gitmetal/ingot/boot/redfish/hardware"
 )
 
 // Types of package conn that callers need.
@@ -16,16 +17,19 @@ type (
 	TLS = conn.TLS
 	// Error is the error of every method of Client.
 	Error = conn.Error
+	// Hardware is what the BMC lists of the machine's parts.
+	Hardware = hardware.Hardware
 	// Kind says how talking to a BMC failed.
 	Kind = conn.Kind
 )
 
-// The four kinds of failure.
+// The kinds of failure.
 const (
 	Unreachable  = conn.Unreachable  // no answer within the deadline
 	Unauthorized = conn.Unauthorized // the credentials were refused, or are not tried again yet
 	Refused      = conn.Refused      // the BMC answered with an error
 	Protocol     = conn.Protocol     // the answer is not Redfish, leads elsewhere, or is too large
+	NotSent      = conn.NotSent      // the request was kept back: this daemon may change nothing now
 )
 
 // LoginBackoff is the time during which refused credentials are not tried again.
@@ -45,6 +49,7 @@ type Client struct {
 	managersAsked  bool                       // for a console
 	systemRead     bool                       // console was read
 	managers       map[string]managerDocument // as read last, for those who look for drives soon after
+	managersAt     time.Time                  // when the last of them was read
 	recent         *computer                  // as System read it last, until something is changed
 	recentAt       time.Time
 	// when the first of the last readings in a row said Off; zero unless the last reading said Off
@@ -59,6 +64,16 @@ func Open(config Config) (*Client, error) {
 		return nil, err
 	}
 	return &Client{conn: opened, system: opened.System()}, nil
+}
+
+// Inventory reads the machine's parts, with a request per part.
+func (c *Client) Inventory(ctx context.Context) (Hardware, error) {
+	w := c.conn.Call(ctx, "read the hardware")
+	system, err := c.readSystem(w)
+	if err != nil {
+		return Hardware{}, err
+	}
+	return hardware.Read(w, system.Raw)
 }
 
 // Fingerprint is "sha256:<hex>" of the BMC's last certificate, or "" before the first answer.

@@ -8,6 +8,7 @@ import (
 	"github.com/stmcginnis/gofish/schemas"
 
 	"github.com/gitmetal/ingot/boot/redfish/conn"
+	"github.com/gitmetal/ingot/boot/redfish/vendors"
 )
 
 // SerialConsole is the machine's serial console over SSH, as the BMC describes it.
@@ -62,7 +63,7 @@ func consoleOfManager(raw json.RawMessage, vendor string) *SerialConsole {
 	if json.Unmarshal(raw, &said) != nil || !slices.ContainsFunc(said.ConnectTypesSupported, isSSH) {
 		return nil
 	}
-	return &SerialConsole{Enabled: said.ServiceEnabled, Port: sshPort, Shared: true, Entry: consoleCommand(vendor)}
+	return &SerialConsole{Enabled: said.ServiceEnabled, Port: sshPort, Shared: true, Entry: vendors.ConsoleCommand(vendor)}
 }
 
 func isSSH(kind string) bool { return strings.EqualFold(kind, "SSH") }
@@ -99,7 +100,7 @@ func (c *Client) readManager(w conn.Call, path, vendor string) (managerDocument,
 	if c.managers == nil {
 		c.managers = map[string]managerDocument{}
 	}
-	c.managers[path] = *manager.Doc
+	c.managers[path], c.managersAt = *manager.Doc, c.conn.Now()
 	if console := consoleOfManager(manager.Doc.SerialConsole, vendor); console != nil {
 		c.managerConsole = console
 		if c.console == nil {
@@ -109,13 +110,18 @@ func (c *Client) readManager(w conn.Call, path, vendor string) (managerDocument,
 	return *manager.Doc, nil
 }
 
+// takeManager gives a manager as the search for the console has just read it, once.
+func (c *Client) takeManager(path string) (manager managerDocument, have bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	manager, have = c.managers[path]
+	delete(c.managers, path)
+	return manager, have && c.conn.Now().Sub(c.managersAt) < resumeWithin
+}
+
 // recentManager gives a manager as the search for the console read it, once, or reads it.
 func (c *Client) recentManager(w conn.Call, path, vendor string) (managerDocument, error) {
-	c.mu.Lock()
-	known, have := c.managers[path]
-	delete(c.managers, path)
-	c.mu.Unlock()
-	if have {
+	if known, have := c.takeManager(path); have {
 		return known, nil
 	}
 	manager, err := c.readManager(w, path, vendor)

@@ -12,5 +12,5 @@
 //
 // Calls are short: a call asks, or requests a change and reads the result back. Do not wait in a call until a machine
 // is off: the caller looks again. Faults of BMCs are handled where they show (a parameter named by an error is added, a
-// refused ETag is left out); only faults that no answer shows are in the table of vendors, quirks.go.
+// refused ETag is left out); only faults that no answer shows are in the table of package vendors.
 package redfish

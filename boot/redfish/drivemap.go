@@ -22,6 +22,9 @@ func (c *Client) knownDrives(w conn.Call) (driveMap, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if known.manager == found.manager && known.firmware != found.firmware { // drives that only moved are no other firmware
+		c.forgetHabits()
+	}
 	c.drives = found
 	return found, nil
 }
@@ -35,14 +38,18 @@ func (c *Client) isCurrent(w conn.Call, known driveMap) bool {
 	if same || known.manager == "" {
 		return true
 	}
-	manager, err := conn.Get[managerDocument](w, known.manager)
-	if err != nil {
-		return true // the reading of the drives meets the same trouble and reports it
+	manager, have := c.takeManager(known.manager)
+	if !have {
+		read, err := conn.Get[managerDocument](w, known.manager)
+		if err != nil {
+			return true // the reading of the drives meets the same trouble and reports it
+		}
+		manager = *read.Doc
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drives.session, c.drives.checked = c.conn.Session(), now
-	return manager.Doc.FirmwareVersion == known.firmware
+	return manager.FirmwareVersion == known.firmware
 }
 
 // findDrives looks up the virtual drives under the System (iDRAC from 6.00, OpenBMC) and under its managers. A manager
@@ -61,7 +68,7 @@ func (c *Client) findDrives(w conn.Call) (driveMap, error) {
 	var broken error
 	for _, path := range managers {
 		manager, err := c.recentManager(w, path, system.vendor)
-		if isPart(err) {
+		if conn.IsPart(err) {
 			broken = err
 			continue
 		}
@@ -82,7 +89,7 @@ func (c *Client) findDrives(w conn.Call) (driveMap, error) {
 			return driveMap{}, err
 		}
 		drives, err := w.ListMembers(at)
-		if isPart(err) { // a list that cannot be read: other lists may have the drives
+		if conn.IsPart(err) { // a list that cannot be read: other lists may have the drives
 			broken = err
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -22,11 +23,16 @@ type Slot struct {
 	ID       string   `json:"id"`
 	Types    []string `json:"types,omitempty"` // CD, DVD, USBStick, Floppy
 	Inserted bool     `json:"inserted"`
-	Image    string   `json:"image,omitempty"` // URL as the BMC shows it; empty while the drive is empty
+	// Image is the URL as the BMC shows it, or as the Client inserted it last; empty while the drive is empty.
+	Image string `json:"image,omitempty"`
 	// Usable says that the drive takes a CD image by URL, by action or by PATCH.
 	Usable bool `json:"usable"`
 	// Protocols are what the BMC declares for TransferProtocolType, for example HTTP and HTTPS; empty if it does not.
 	Protocols []string `json:"protocols,omitempty"`
+	// Certificates says that the BMC has a place for the authorities of media servers; Verifies, that it checks the
+	// certificate of such a server.
+	Certificates bool `json:"certificates,omitempty"`
+	Verifies     bool `json:"verifies,omitempty"`
 	// Leftover is what the BMC shows as the image of an empty drive, for example the name of the last medium.
 	Leftover string `json:"leftover,omitempty"`
 	// Unread is why the drive could not be read; another drive takes the CD.
@@ -37,21 +43,26 @@ type Slot struct {
 type drive struct {
 	conn.Resource[schemas.VirtualMedia]
 	Slot
-	own   string    // the path by which the document names itself
-	retry time.Time // when a drive that could not be read is read again
+	own          string    // the path by which the document names itself
+	certificates string    // link to the authorities that the BMC trusts for media; empty if there is none
+	holds        content   // what the document says, before what is known of ejects
+	retry        time.Time // when a drive that could not be read is read again
 }
 
 // driveMap is what was learned of a BMC's virtual drives. A BMC with another firmware is learned anew.
 type driveMap struct {
-	paths    []string          // in the BMC's order
-	noCD     map[string]drive  // drives that take no CD, as they were read first, and broken ones: not read again
-	names    map[string]string // the first name of a drive, by its second name, which is not read
-	usable   map[string]bool   // drives that take a CD, of those that were ever read
-	inserted string            // the medium that was inserted last, under one name of one drive
-	manager  string            // path of the manager whose firmware counts; empty if there is none
-	firmware string
-	session  string    // in which the firmware was read
-	checked  time.Time // when the firmware was read
+	paths     []string          // in the BMC's order
+	noCD      map[string]drive  // drives that take no CD, as they were read first, and broken ones: not read again
+	names     map[string]string // the first name of a drive, by its second name, which is not read
+	usable    map[string]bool   // drives that take a CD, of those that were ever read
+	emptied   map[string]string // the image that a drive goes on showing after its eject, by path
+	inserted  string            // the URL that was inserted last, under one name of one drive
+	httpsOnly bool              // media over HTTP were refused
+	shown     string            // as which the BMC showed the URL right after the insert
+	manager   string            // path of the manager whose firmware counts; empty if there is none
+	firmware  string
+	session   string    // in which the firmware was read
+	checked   time.Time // when the firmware was read
 
 	unfinished map[string]drive // drives of a reading that the caller's deadline cut short
 	begun      time.Time        // when that reading began
@@ -122,7 +133,7 @@ func (c *Client) readDrives(w conn.Call) ([]drive, error) {
 		}
 		if !have {
 			if d, err = c.readDrive(w, at); err != nil {
-				if isPart(err) && !known.usable[at] && len(known.paths) > 1 {
+				if conn.IsPart(err) && !known.usable[at] && len(known.paths) > 1 {
 					found = append(found, drive{Slot: Slot{Path: at, ID: path.Base(at), Unread: err.Error()},
 						retry: c.conn.Now().Add(brokenPause)})
 					broken = err
@@ -138,12 +149,6 @@ func (c *Client) readDrives(w conn.Call) ([]drive, error) {
 		return nil, c.interrupted(w, known, got, broken)
 	}
 	return c.learnDrives(found), nil
-}
-
-// isPart reports whether an error is about the part that was asked for: the BMC answered, and knows the account.
-func isPart(err error) bool {
-	said := conn.AsError(err)
-	return said != nil && (said.Kind == Refused || said.Kind == Protocol)
 }
 
 // resumeReading gives the drives that an unfinished reading got, unless it is too old.
@@ -238,8 +243,10 @@ func (c *Client) readDrive(w conn.Call, path string) (drive, error) {
 	got.Doc.SetClient(w)
 	got.Doc.DisableEtagMatch(true)
 	var also struct {
-		Own     string `json:"@odata.id"`
-		Actions struct {
+		Own               string `json:"@odata.id"`
+		Certificates      conn.Link
+		VerifyCertificate bool
+		Actions           struct {
 			Insert struct {
 				Protocols []string `json:"TransferProtocolType@Redfish.AllowableValues"`
 			} `json:"#VirtualMedia.InsertMedia"`
@@ -247,37 +254,98 @@ func (c *Client) readDrive(w conn.Call, path string) (drive, error) {
 	}
 	_ = json.Unmarshal(got.Raw, &also) // members of another shape count as absent
 	d := drive{Resource: got, own: strings.TrimSuffix(also.Own, "/"),
-		Slot: Slot{Path: path, ID: got.Doc.ID, Protocols: also.Actions.Insert.Protocols}}
+		certificates: also.Certificates.ID,
+		Slot: Slot{Path: path, ID: got.Doc.ID, Protocols: also.Actions.Insert.Protocols,
+			Certificates: also.Certificates.ID != "", Verifies: also.VerifyCertificate}}
 	for _, kind := range got.Doc.MediaTypes {
 		d.Types = append(d.Types, string(kind))
 	}
-	if d.Inserted, d.Image = readMedium(got.Doc); !d.Inserted {
-		d.Leftover = got.Doc.Image
+	if d.holds, d.Image = readMedium(got.Doc); d.holds == nothing || d.holds == unclear && c.wasEmptied(path, d.Image) {
+		d.Leftover, d.Image = got.Doc.Image, ""
+	} else {
+		d.Inserted, d.Image = true, c.nameMedium(d.Image)
 	}
 	d.Usable = takesCD(d.Types)
 	return d, nil
 }
 
-// noImage are texts that BMCs show as the image of an empty drive.
-var noImage = []string{"", "none", "null", "n/a", "not available", "empty"}
+// content is what a drive says of its medium.
+type content int
 
-// readMedium reports whether a drive holds a medium, and which. Some BMCs show Inserted without an image, some an image
-// without Inserted: in both cases the drive is not empty. A drive that says that it is not connected and does not say
-// that a medium is inserted is empty, also with an image: some BMCs go on showing the last name (Supermicro), or a word
-// for none (GIGABYTE).
-func readMedium(doc *schemas.VirtualMedia) (inserted bool, image string) {
+// Contents of a drive.
+const (
+	nothing content = iota
+	unclear         // an image is shown, and nothing says that it is inserted, or that nothing is connected
+	aMedium
+)
+
+// noImage are texts that BMCs show as the image of an empty drive and that could be the name of a file.
+var noImage = []string{"n/a", "n.a.", "-", "."}
+
+// readMedium reads what a drive holds. A drive that says that a medium is inserted holds one, with or without an image. A
+// drive that says that it is not connected is empty, also with an image: some BMCs go on showing the last name
+// (Supermicro). A word that cannot be the name of a file is a word for none (GIGABYTE).
+func readMedium(doc *schemas.VirtualMedia) (holds content, image string) {
 	image = strings.TrimSpace(doc.Image)
-	if slices.Contains(noImage, strings.ToLower(image)) {
+	if !strings.ContainsAny(image, `./:\`) || slices.Contains(noImage, strings.ToLower(image)) {
 		image = ""
 	}
-	said := doc.Inserted != nil && *doc.Inserted
-	if !said && doc.ConnectedVia == schemas.NotConnectedConnectedVia || !said && image == "" {
-		return false, ""
+	connection := strings.ReplaceAll(string(doc.ConnectedVia), " ", "")
+	switch {
+	case doc.Inserted != nil && *doc.Inserted:
+		return aMedium, image
+	case image == "", strings.EqualFold(connection, string(schemas.NotConnectedConnectedVia)):
+		return nothing, ""
+	default:
+		return unclear, image
 	}
-	return true, image
 }
 
-// takesCD: CD, or DVD where there is no CD (Cisco UCS); a drive without types is worth a try.
+// nameMedium gives the URL that was inserted last in place of what the BMC makes of the URL. Some BMCs show another
+// scheme or encoding, the start of a long URL, or the name of the file alone; and not the same at each reading.
+func (c *Client) nameMedium(image string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.drives.inserted
+	if last != "" && (image == c.drives.shown || image != "" && strings.Contains(last, image) || ShowsURL(image, last)) {
+		return last
+	}
+	return image
+}
+
+// ShowsURL reports whether the image that a BMC shows has the whole path of a medium's URL, in any scheme or encoding.
+func ShowsURL(image, medium string) bool {
+	at, err := url.Parse(medium)
+	if err != nil || len(at.Path) < 2 {
+		return false
+	}
+	if plain, err := url.PathUnescape(image); err == nil {
+		image = plain
+	}
+	return strings.Contains(strings.ToLower(image), strings.ToLower(at.Path))
+}
+
+// wasEmptied reports whether the BMC accepted the eject of an image that a drive still shows.
+func (c *Client) wasEmptied(path, image string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drives.emptied[path] == image
+}
+
+// noteEmptied keeps that an image which a drive shows is left over from a medium that is out; "" forgets it.
+func (c *Client) noteEmptied(path, image string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.drives.emptied == nil {
+		c.drives.emptied = map[string]string{}
+	}
+	c.drives.emptied[path] = image
+}
+
+// takesCD: CD, or DVD where there is no CD (Cisco UCS), in any spelling; a drive without types is worth a try.
 func takesCD(types []string) bool {
-	return len(types) == 0 || slices.Contains(types, "CD") || slices.Contains(types, "DVD")
+	return len(types) == 0 || slices.ContainsFunc(types, func(kind string) bool {
+		kind = strings.ToUpper(kind)
+		return strings.HasPrefix(kind, "CD") || strings.HasPrefix(kind, "DVD")
+	})
 }

@@ -3,6 +3,7 @@ package redfish_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/internal/lab/profiles"
 	"github.com/gitmetal/ingot/internal/lab/replay"
 	"github.com/gitmetal/ingot/internal/lab/rules"
 	"github.com/gitmetal/ingot/inventory"
@@ -155,8 +157,8 @@ func TestTenSlowDrives(t *testing.T) {
 // TestDrivesAreLearnedAnewWithTheFirmware: a drive that took no CD takes one after an update, which ends the session.
 func TestDrivesAreLearnedAnewWithTheFirmware(t *testing.T) {
 	t.Parallel()
-	base := replay.Tree{}
-	readStrict(t, "testdata/base.json", &base)
+	base, err := profiles.Base()
+	must(t, err)
 	const drive = "/redfish/v1/Managers/1/VirtualMedia/1"
 	tree := base.Merge(map[string]map[string]any{drive: {"MediaTypes": []any{"USBStick"}}})
 	server, err := replay.New(tree, replay.Options{Username: "admin", Password: secretOf(password)})
@@ -237,6 +239,9 @@ func TestADrivesMedium(t *testing.T) {
 		"not connected, no more":  {`,"Image":"http://h/a.iso","ConnectedVia":"NotConnected"`, false, ""},
 		"an image alone":          {`,"Image":"http://h/a.iso"`, true, "http://h/a.iso"},
 		"an image, not inserted":  {`,"Image":"http://h/a","Inserted":false,"ConnectedVia":"URI"`, true, "http://h/a"},
+		"another word for none":   {`,"Image":"No Media","Inserted":false`, false, ""},
+		"a word, alone":           {`,"Image":"Unmounted"`, false, ""},
+		"another spelling":        {`,"Image":"http://h/a.iso","ConnectedVia":"Not Connected"`, false, ""},
 		"inserted without a name": {`,"Inserted":true`, true, ""},
 		"inserted, not connected": {`,"Image":"http://h/a","Inserted":true,"ConnectedVia":"NotConnected"`, true,
 			"http://h/a"},
@@ -254,6 +259,59 @@ func TestADrivesMedium(t *testing.T) {
 			t.Errorf("%s: inserted %t, image %q; want %t, %q", name, got.Inserted, got.Image, test.inserted, test.image)
 		}
 	}
+}
+
+// TestTypesOfDrives: a drive takes a CD by whatever name its BMC has for CDs.
+func TestTypesOfDrives(t *testing.T) {
+	t.Parallel()
+	for types, usable := range map[string]bool{`["CD"]`: true, `["DVD"]`: true, `["CDROM"]`: true, `["CD-ROM","Floppy"]`: true, `["cd"]`: true,
+		`[]`: true, `["USBStick"]`: false, `["Floppy"]`: false, `["HDD"]`: false} {
+		v := newVendor(t, map[string]string{
+			one:                    system(`,"VirtualMedia":{"@odata.id":"/redfish/v1/vm"}`),
+			"/redfish/v1/Managers": `{"Members":[]}`,
+			"/redfish/v1/vm":       `{"Members":[{"@odata.id":"/redfish/v1/vm/1"}]}`,
+			"/redfish/v1/vm/1":     `{"@odata.id":"/redfish/v1/vm/1","Id":"1","MediaTypes":` + types + `}`,
+		}, nil)
+		slots, err := v.open(t, one).Media(t.Context())
+		must(t, err)
+		if slots[0].Usable != usable {
+			t.Errorf("%s: usable = %t, want %t", types, slots[0].Usable, usable)
+		}
+	}
+}
+
+// TestNamesInOtherSpellings: the BMC's own spelling is used, and a power state counts in any.
+func TestNamesInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	const allowable = `,"Boot":{"BootSourceOverrideTarget":"%s","BootSourceOverrideEnabled":"%s","BootSourceOverrideTarget@Redfish.AllowableValues":["NONE","CD"]}`
+	off := strings.Replace(system(fmt.Sprintf(allowable, "NONE", "Disabled")), `"Off"`, `"OFF"`, 1)
+	v := newVendor(t, map[string]string{one: off},
+		map[string]func(http.ResponseWriter, *vendor){"PATCH " + one: turnTo(fmt.Sprintf(allowable, "CD", "Continuous"))})
+	c := v.open(t, one)
+	got, err := c.System(t.Context())
+	must(t, err)
+	if got.Power != inventory.PoweredOff {
+		t.Errorf("power = %q", got.Power)
+	}
+	over, err := c.SetBootOverride(t.Context(), redfish.FromMedium, redfish.Continuous)
+	must(t, err)
+	if over.Target != string(redfish.FromMedium) || over.Enabled != "Continuous" || !strings.Contains(v.sent[0], `"CD"`) {
+		t.Errorf("override = %+v, sent %q", over, v.sent)
+	}
+}
+
+// A 401 counts also if its page is larger than what is read of an answer: the session is renewed.
+func TestALarge401(t *testing.T) {
+	t.Parallel()
+	server := serveShape(t, "well-behaved")
+	c, err := redfish.Open(redfish.Config{Address: server.URL(), Username: "admin", Password: secretOf(password), TLS: redfish.TLS{FirstUse: true}})
+	must(t, err)
+	list, err := rules.Read([]byte(`[{"match": {"path": "/redfish/v1/Systems/1"}, "times": 1,
+		"then": {"status": 401, "merge": {"html": "` + strings.Repeat("log in again ", 9<<20/13) + `"}}}]`))
+	must(t, err)
+	server.Rules().Put(list)
+	_, err = c.System(t.Context())
+	must(t, err)
 }
 
 // A reading that went wrong is never Off: also not where a whole System stands beside an error with status 500.

@@ -14,30 +14,33 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 )
 
-// Insert puts the medium at an http or https URL into a virtual CD and returns the drive as read back. Older media in
-// the drive are ejected first; if a drive already has the URL, nothing is sent.
-func (c *Client) Insert(ctx context.Context, medium string) (Slot, error) {
+// Insert puts the medium into a virtual CD and returns the drive as read back. The URLs, http or https, are of the same
+// medium, best first; a BMC that takes none but https gets the https one. Older media in the drive are ejected first; if
+// a drive already has the medium, nothing is sent.
+func (c *Client) Insert(ctx context.Context, urls ...string) (Slot, error) {
 	w := c.conn.Call(ctx, "insert the medium")
-	if at, err := url.Parse(medium); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-		return Slot{}, w.ProtocolError(errors.New("the medium's address is no http or https URL"))
+	for _, medium := range urls {
+		if at, err := url.Parse(medium); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+			return Slot{}, w.ProtocolError(errors.New("the medium's address is no http or https URL"))
+		}
 	}
 	drives, err := c.recentDrives(w)
 	if err != nil {
 		return Slot{}, err
 	}
 	for _, d := range drives {
-		if d.Inserted && d.Image == medium {
+		if d.Inserted && slices.Contains(urls, d.Image) {
 			return d.Slot, nil
 		}
 	}
 	defer c.forgetReadings()
-	return c.insertSomewhere(w, drives, medium)
+	return c.insertSomewhere(w, drives, urls)
 }
 
 // insertSomewhere tries the usable drives in turn: some look usable and refuse (Cisco vKVM, Lenovo RDOC). If all
 // refuse, the second names of the drives are tried.
-func (c *Client) insertSomewhere(w conn.Call, drives []drive, medium string) (Slot, error) {
-	slot, refused := c.insertIntoFirst(w, drives, medium)
+func (c *Client) insertSomewhere(w conn.Call, drives []drive, urls []string) (Slot, error) {
+	slot, refused := c.insertIntoFirst(w, drives, urls)
 	if !refusesDrive(refused) {
 		return slot, refused
 	}
@@ -53,7 +56,7 @@ func (c *Client) insertSomewhere(w conn.Call, drives []drive, medium string) (Sl
 	if len(seconds) == 0 {
 		return Slot{}, refused
 	}
-	slot, err := c.insertIntoFirst(w, seconds, medium)
+	slot, err := c.insertIntoFirst(w, seconds, urls)
 	if err == nil {
 		c.preferName(slot.Path)
 	}
@@ -78,7 +81,7 @@ func (c *Client) preferName(second string) {
 }
 
 // insertIntoFirst inserts into the first usable drive that does not refuse.
-func (c *Client) insertIntoFirst(w conn.Call, drives []drive, medium string) (Slot, error) {
+func (c *Client) insertIntoFirst(w conn.Call, drives []drive, urls []string) (Slot, error) {
 	var last error
 	for _, d := range drives {
 		if !d.Usable {
@@ -87,11 +90,12 @@ func (c *Client) insertIntoFirst(w conn.Call, drives []drive, medium string) (Sl
 		if err := c.emptyDrive(w, d); err != nil {
 			return Slot{}, err
 		}
-		err := c.insertInto(w, d, medium)
+		medium, err := c.insertByProtocol(w, d, urls)
 		if err == nil {
-			return c.verifyInserted(w, d.Path)
+			c.noteEmptied(d.Path, "")
+			return c.verifyInserted(w, d.Path, medium)
 		}
-		if last = explainProtocol(w, d, medium, err); !refusesDrive(err) {
+		if last = err; !refusesDrive(err) {
 			return Slot{}, last
 		}
 	}
@@ -102,24 +106,78 @@ func (c *Client) insertIntoFirst(w conn.Call, drives []drive, medium string) (Sl
 	return Slot{}, last
 }
 
-// explainProtocol says in plain words that a BMC takes media over HTTPS only, where the BMC declares that or refuses
-// the form of a URL that has http.
-func explainProtocol(w conn.Call, d drive, medium string, refused error) error {
+// insertByProtocol inserts a medium by the URL that the BMC takes, and returns the URL.
+func (c *Client) insertByProtocol(w conn.Call, d drive, urls []string) (medium string, err error) {
+	c.mu.Lock()
+	if secure := c.drives.httpsOnly || d.takesNoHTTP(); secure {
+		urls = slices.Clone(urls)
+		slices.SortStableFunc(urls, func(a, b string) int { return strings.Compare(schemeOf(b), schemeOf(a)) })
+	}
+	c.mu.Unlock()
+	for i, medium := range urls {
+		if err = c.insertInto(w, d, medium); err == nil {
+			return medium, nil
+		}
+		if !refusesHTTP(d, medium, err) || i+1 == len(urls) {
+			return "", explainProtocol(w, d, medium, err)
+		}
+		c.mu.Lock()
+		c.drives.httpsOnly = true
+		c.mu.Unlock()
+	}
+	return "", err
+}
+
+func schemeOf(medium string) string {
+	scheme, _, _ := strings.Cut(medium, ":")
+	return scheme
+}
+
+// refusesHTTP reports whether a BMC takes media over HTTPS only: the BMC declares that, or refuses the form of a URL that
+// has http.
+func refusesHTTP(d drive, medium string, refused error) bool {
 	said := conn.AsError(refused)
-	if said == nil || !strings.HasPrefix(medium, "http:") || !refusesDrive(refused) {
-		return refused
+	if said == nil || schemeOf(medium) != "http" || !refusesDrive(refused) {
+		return false
 	}
 	badForm := (said.MessageID == "ActionParameterValueFormatError" || said.MessageID == "PropertyValueFormatError") &&
 		said.NamesProperty("Image")
 	badProtocol := said.MessageID == "ActionParameterValueNotInList" && said.NamesProperty("TransferProtocolType")
-	if !badForm && !badProtocol && !d.takesNoHTTP() {
+	return badForm || badProtocol || d.takesNoHTTP()
+}
+
+// explainProtocol says in plain words that a BMC takes media over HTTPS only, or does not trust the daemon's certificate.
+func explainProtocol(w conn.Call, d drive, medium string, refused error) error {
+	said := conn.AsError(refused)
+	plain := Error{}
+	switch {
+	case said == nil:
+		return refused
+	case d.takesNoHTTP() && !slices.Contains(d.Protocols, "HTTPS"):
+		plain = *w.RefusedError("it takes boot media over "+strings.Join(d.Protocols, ", ")+" only; it said: "+said.Detail,
+			"allow HTTP or HTTPS for virtual media at the BMC")
+	case refusesHTTP(d, medium, refused):
+		plain = *w.RefusedError("it takes boot media over HTTPS only, and this medium is served over HTTP; it said: "+
+			said.Detail, httpsHint)
+	case schemeOf(medium) == "https" && namesCertificate(said.Detail):
+		plain = *w.RefusedError("it does not trust the certificate of the boot medium's server; it said: "+said.Detail,
+			"have the BMC trust the daemon's authority with `ingot bmc trust`")
+	default:
 		return refused
 	}
-	plain := *w.RefusedError(
-		"it takes boot media over HTTPS only, and this medium is served over HTTP; it said: "+said.Detail,
-		"allow HTTP for virtual media at the BMC; ingot serves media over HTTP only")
-	plain.Status, plain.MessageID = said.Status, said.MessageID
+	plain.Status, plain.MessageID, plain.Temporary = said.Status, said.MessageID, said.Temporary
 	return &plain
+}
+
+// httpsHint is what to do for a BMC that takes media over HTTPS only.
+const httpsHint = "set listen.mediaTLS and advertise.mediaTLS in the daemon's configuration, or allow HTTP for virtual " +
+	"media at the BMC"
+
+// namesCertificate reports whether a BMC's words are about a certificate.
+func namesCertificate(said string) bool {
+	return slices.ContainsFunc([]string{"certificate", "ssl", "tls", "x509"}, func(word string) bool {
+		return strings.Contains(strings.ToLower(said), word)
+	})
 }
 
 // takesNoHTTP reports whether a drive that takes a CD declares protocols, and not HTTP.
@@ -128,7 +186,10 @@ func (s Slot) takesNoHTTP() bool {
 }
 
 // verifyInserted checks by a fresh read that the drive is not empty. The URL is not compared, because BMCs rewrite it.
-func (c *Client) verifyInserted(w conn.Call, path string) (Slot, error) {
+func (c *Client) verifyInserted(w conn.Call, path, medium string) (Slot, error) {
+	c.mu.Lock()
+	c.drives.inserted, c.drives.shown = "", ""
+	c.mu.Unlock()
 	after, err := c.readDrive(w, path)
 	if err != nil {
 		return Slot{}, err
@@ -139,7 +200,8 @@ func (c *Client) verifyInserted(w conn.Call, path string) (Slot, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drives.inserted = after.Image
+	c.drives.inserted, c.drives.shown = medium, after.Image
+	after.Image = medium
 	return after.Slot, nil
 }
 
@@ -256,11 +318,17 @@ func (c *Client) emptyDrive(w conn.Call, d drive) error {
 	if said := conn.AsError(refused); refused != nil && (said == nil || said.Status == 0) {
 		return refused // the request did not reach the drive
 	}
+	c.mu.Lock()
+	c.drives.inserted, c.drives.shown = "", "" // another medium may come in from here on
+	c.mu.Unlock()
 	after, err := c.readDrive(w, d.Path)
 	switch {
 	case err != nil:
 		return err
 	case !after.Inserted: // ejected, or a second view of an emptied drive
+		return nil
+	case after.holds == unclear && (refused == nil || refusesDrive(refused)): // out, or the BMC says that nothing is in
+		c.noteEmptied(d.Path, after.Image)
 		return nil
 	case refused != nil:
 		return refused

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stmcginnis/gofish/schemas"
 
 	"github.com/gitmetal/ingot/boot/redfish/conn"
+	"github.com/gitmetal/ingot/boot/redfish/vendors"
 )
 
 // overrideHabits is what was learned of a BMC's boot override.
@@ -78,8 +80,19 @@ func readWaiting(w conn.Call, s computer) (Override, error) {
 }
 
 func overrideOf(boot schemas.Boot) Override {
-	return Override{Target: string(boot.BootSourceOverrideTarget), Enabled: string(boot.BootSourceOverrideEnabled),
-		Mode: string(boot.BootSourceOverrideMode)}
+	return Override{Target: spellAsSchema(string(boot.BootSourceOverrideTarget)),
+		Enabled: spellAsSchema(string(boot.BootSourceOverrideEnabled)), Mode: string(boot.BootSourceOverrideMode)}
+}
+
+// schemaWords are the words of overrides, as the schema spells them.
+var schemaWords = []string{"None", "Cd", "UsbCd", "Hdd", "Disabled", string(Once), string(Continuous)}
+
+// spellAsSchema gives a BMC's word in the schema's spelling.
+func spellAsSchema(word string) string {
+	if i := slices.IndexFunc(schemaWords, func(w string) bool { return strings.EqualFold(w, word) }); i >= 0 {
+		return schemaWords[i]
+	}
+	return word
 }
 
 // writeOverride writes an override to the System, or to its settings object where the System is read-only or does not
@@ -140,7 +153,7 @@ func (c *Client) writeForms(w conn.Call, s computer, place string, want schemas.
 	bare.BootSourceOverrideTarget = "" // to clear, Enabled alone is enough
 	forms := []schemas.Boot{without, want}
 	mode := s.Doc.Boot.BootSourceOverrideMode
-	if whole || wantsWholeOverride(s.vendor) || mode != "" && mode != schemas.UEFIBootSourceOverrideMode {
+	if whole || vendors.WantsWholeOverride(s.vendor) || mode != "" && mode != schemas.UEFIBootSourceOverrideMode {
 		forms = []schemas.Boot{want, without}
 	}
 	switch {
@@ -158,8 +171,8 @@ func (c *Client) writeForms(w conn.Call, s computer, place string, want schemas.
 			return form, nil
 		}
 		said := conn.AsError(err)
-		if said == nil || said.Status != http.StatusBadRequest || said.Temporary {
-			return schemas.Boot{}, err
+		if said == nil || said.Status != http.StatusBadRequest || said.Temporary || said.NamedBelow(s.path) != "" {
+			return schemas.Boot{}, err // also where another place is named: the form does not matter here
 		}
 		if refused == nil {
 			refused = err
@@ -230,5 +243,5 @@ func keeps(shown Override, want schemas.Boot) bool {
 	if want.BootSourceOverrideEnabled == schemas.DisabledBootSourceOverrideEnabled {
 		return isCleared(shown) || shown.Target == string(FromDisk)
 	}
-	return shown.Target == string(want.BootSourceOverrideTarget) && !isCleared(shown)
+	return shown.Target == spellAsSchema(string(want.BootSourceOverrideTarget)) && !isCleared(shown)
 }

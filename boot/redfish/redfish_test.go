@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/boot/redfish/hardware"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/inventory"
 )
@@ -178,8 +179,8 @@ func TestInventory(t *testing.T) {
 	got, err := c.Inventory(t.Context())
 	must(t, err)
 	want := redfish.Hardware{
-		NICs:  []redfish.NIC{{ID: "1", MAC: "52:54:00:00:00:01"}},
-		Disks: []redfish.Disk{{ID: "0", Serial: "DISK0001", Model: "virtual", Bytes: 4 << 30}}, SecureBoot: "Enabled",
+		NICs:  []hardware.NIC{{ID: "1", MAC: "52:54:00:00:00:01"}},
+		Disks: []hardware.Disk{{ID: "0", Serial: "DISK0001", Model: "virtual", Bytes: 4 << 30}}, SecureBoot: "Enabled",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Inventory (-want +got):\n%s", diff)

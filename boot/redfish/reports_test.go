@@ -1,13 +1,9 @@
 package redfish_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,56 +13,20 @@ import (
 
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/lab/ports"
+	"github.com/gitmetal/ingot/internal/lab/profiles"
 	"github.com/gitmetal/ingot/internal/lab/replay"
-	"github.com/gitmetal/ingot/internal/lab/rules"
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// report is a file of testdata/reports: how a BMC differs from testdata/base.json, and what must come of it. A report
-// from the field becomes a file, and no code.
-type report struct {
-	About string
-	// Tree holds JSON merge patches of the base tree, by path.
-	Tree        map[string]map[string]any
-	Ejected     map[string]any
-	SecondNames map[string]string
-	Rules       json.RawMessage
-	// Never are requests that must not be sent.
-	Never []rules.Match
-	// Boots is how often the machine is started from the medium; default once.
-	Boots int
-	// Story is the BMC's log, with MEDIUM for the medium; default: the story of a well-behaved BMC.
-	Story []string
-	// Findings are beginnings of findings of the check, as "verdict topic: text"; Unusable: something is missing.
-	Findings []string
-	Unusable bool
-	// Error is a part of the error that ends the install; Passing is a part of an error that passes by itself.
-	Error, Passing string
-	// Requests is the most that an install may need; default 40.
-	Requests int
-	// Reads is the most that a path may be read in an install.
-	Reads map[string]int
-}
-
-var usualStory = []string{
-	"power-off force", "insert MEDIUM", "override Cd/Continuous", "power-on", "start cd",
-	"power-off force", "eject MEDIUM", "override None/Disabled", "power-on", "start disk",
-}
-
-// mostRequests is how many requests an install may need at a BMC that does at once what it accepts.
-const mostRequests = 40
-
+// TestReports has each profile checked, and installed by looks and single actions as the daemon does.
 func TestReports(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/reports/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatal(err, files)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+	all, err := profiles.All()
+	must(t, err)
+	for _, p := range all {
+		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
-			var r report
-			readStrict(t, file, &r)
+			r := report{p}
 			server, client := r.serve(t)
 			r.install(t, server, client)
 			r.check(t, client)
@@ -74,55 +34,25 @@ func TestReports(t *testing.T) {
 	}
 }
 
-func readStrict(t *testing.T, file string, into any) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	must(t, err)
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-}
+// report is a profile under test.
+type report struct{ profiles.Profile }
 
 // serve starts the report's BMC on a loopback port.
 func (r report) serve(t *testing.T) (*replay.Server, *redfish.Client) {
 	t.Helper()
-	base := replay.Tree{}
-	readStrict(t, "testdata/base.json", &base)
-	server, err := replay.New(base.Merge(r.Tree), replay.Options{Username: "admin", Password: secretOf(password),
-		Ejected: r.Ejected, SecondNames: r.SecondNames})
+	server, err := r.NewServer(profiles.Identity{}, replay.Options{Username: "admin", Password: secretOf(password)})
 	must(t, err)
-	var list []rules.Rule
-	for _, never := range r.Never {
-		list = append(list, rules.Rule{Match: never, Then: rules.Then{Status: 418}})
-	}
-	if r.Rules != nil {
-		given, err := rules.Read(r.Rules)
-		must(t, err)
-		list = append(list, given...)
-	}
-	server.Rules().Put(list)
 	serveReplay(t, server)
 	client, err := redfish.Open(redfish.Config{Address: server.URL(), Username: "admin", Password: secretOf(password),
 		TLS: redfish.TLS{FirstUse: true}})
 	must(t, err)
 	t.Cleanup(func() {
 		_ = client.Close(context.Background())
-		r.wantRulesMet(t, server)
+		for _, wrong := range r.CheckRules(server) { // met by the check or by the install
+			t.Error(wrong)
+		}
 	})
 	return server, client
-}
-
-// wantRulesMet checks that every rule was met, by the check or by the install, and that nothing was sent that must not
-// be sent.
-func (r report) wantRulesMet(t *testing.T, server *replay.Server) {
-	t.Helper()
-	for i, state := range server.Rules().List() {
-		if never := i < len(r.Never); never == (state.Met > 0) {
-			t.Errorf("the rule %+v was met %d times", state.Match, state.Met)
-		}
-	}
 }
 
 func serveReplay(t *testing.T, server *replay.Server) {
@@ -138,6 +68,18 @@ func serveReplay(t *testing.T, server *replay.Server) {
 	})
 	t.Cleanup(func() { stop(); serving.Wait() })
 	waitFor(t, "the BMC to listen", func() bool { return server.URL() != "" })
+}
+
+// serveShape serves a profile by name.
+func serveShape(t *testing.T, name string) *replay.Server {
+	t.Helper()
+	all, err := profiles.All()
+	must(t, err)
+	i := slices.IndexFunc(all, func(p profiles.Profile) bool { return p.Name == name })
+	server, err := all[i].NewServer(profiles.Identity{}, replay.Options{Username: "admin", Password: secretOf(password)})
+	must(t, err)
+	serveReplay(t, server)
+	return server
 }
 
 func (r report) check(t *testing.T, client *redfish.Client) {
@@ -178,7 +120,7 @@ func (r report) install(t *testing.T, server *replay.Server, client *redfish.Cli
 	must(t, err)
 	want := r.Story
 	if want == nil {
-		want = usualStory
+		want = profiles.UsualStory()
 	}
 	story := server.Log().Story()
 	for i := range story {
@@ -190,7 +132,7 @@ func (r report) install(t *testing.T, server *replay.Server, client *redfish.Cli
 	if !strings.Contains(strings.Join(passed, "\n"), r.Passing) || r.Passing == "" && len(passed) > 0 {
 		t.Errorf("errors that passed: %q, want %q", passed, r.Passing)
 	}
-	most := max(r.Requests, mostRequests)
+	most := max(r.Requests, profiles.MostRequests)
 	if requests := server.Log().Counts().Requests - before; requests > most {
 		t.Errorf("the install took %d requests, want at most %d", requests, most)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 
 	"github.com/gitmetal/ingot/boot/redfish/conn"
+	"github.com/gitmetal/ingot/boot/redfish/vendors"
 )
 
 // System is a reading of the machine through its BMC.
@@ -136,8 +137,8 @@ func (c *Client) readSystem(w conn.Call) (computer, error) {
 		reset:    also.Actions.Reset.Target,
 		resets:   also.Actions.Reset.Allowable,
 		enables:  also.Boot.Enables,
-		vendor:   vendorName(got.Doc.Manufacturer, also.Oem),
-		nodeID:   dellNode(also.Oem["Dell"]),
+		vendor:   vendors.FindName(got.Doc.Manufacturer, also.Oem),
+		nodeID:   vendors.ReadDellNode(also.Oem["Dell"]),
 	}
 	c.mu.Lock()
 	found.settings = cmp.Or(found.settings, c.override.settings)
@@ -202,13 +203,13 @@ func (s computer) toSystem() System {
 	return v
 }
 
-// parsePower reads PowerState. A machine on its way up or down is not off; null, missing and unknown words are
-// PowerUnknown.
+// parsePower reads PowerState, in any spelling. A machine on its way up or down is not off; null, missing and unknown
+// words are PowerUnknown.
 func parsePower(said string) inventory.PowerState {
-	switch said {
-	case "On", "PoweringOn", "PoweringOff", "Paused":
+	switch strings.ToLower(said) {
+	case "on", "poweringon", "poweringoff", "paused":
 		return inventory.PoweredOn
-	case "Off":
+	case "off":
 		return inventory.PoweredOff
 	default:
 		return inventory.PowerUnknown
@@ -219,7 +220,7 @@ func parsePower(said string) inventory.PowerState {
 // SKU, of a blade also in the vendor's own members.
 func (s computer) serialNumber() string {
 	board := strings.TrimSpace(s.Doc.SerialNumber)
-	if isDell(s.vendor) {
+	if vendors.IsDell(s.vendor) {
 		return cmp.Or(strings.TrimSpace(s.Doc.SKU), s.nodeID, board)
 	}
 	return board

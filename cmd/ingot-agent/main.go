@@ -75,11 +75,9 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case step.Install != nil && step.Script == nil:
 		return m.installSystem(ctx, *step.Install, s)
 	case step.Script != nil && step.Install == nil:
-		output, err := steps.RunScript(ctx, *step.Script, s.Report)
-		if err != nil {
-			return nil, steps.Failure{Err: err, Output: output}
-		}
-		return nil, nil
+		_, err := steps.RunScript(ctx, steps.ScriptRun{Script: *step.Script, Timeout: step.Timeout, Facts: s.Facts(),
+			Apart: steps.Systemd, Report: s.Report})
+		return nil, err
 	default:
 		return nil, errors.New("this agent knows no such step: rebuild the ramdisk with the daemon's version")
 	}
@@ -87,7 +85,8 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 
 func (machine) installSystem(ctx context.Context, job wire.Install, s agent.Session) (*wire.BootEntry, error) {
 	disks := steps.BlockDevices{Root: "/"}
-	tools := steps.Tools{Disks: disks, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir}}
+	tools := steps.Tools{Disks: disks, Leave: s, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir},
+		NoteTable: s.NoteTable}
 	if err := steps.InstallSystem(ctx, job, tools, s.Report); err != nil {
 		return nil, err
 	}

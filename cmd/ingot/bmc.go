@@ -42,7 +42,16 @@ func newBMC(s streams) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return checkBMC(c.Context(), s, o, args[0]) },
 	}
-	flags := check.Flags()
+	o.addFlags(check)
+	check.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
+	command := &cobra.Command{Use: "bmc", Short: "Look at a machine's BMC"}
+	command.AddCommand(check, newBMCTrust(s))
+	return command
+}
+
+// addFlags adds the flags that say which BMC is meant, and how it is reached.
+func (o *bmcOptions) addFlags(command *cobra.Command) {
+	flags := command.Flags()
 	flags.StringVar(&o.username, "username", "", "account at the BMC")
 	flags.StringVar(&o.passwordFile, "password-file", "", "file with its password; - for standard input")
 	flags.StringVar(&o.fingerprint, "fingerprint", "", "sha256:… of the certificate the BMC must show")
@@ -50,11 +59,7 @@ func newBMC(s streams) *cobra.Command {
 	flags.BoolVar(&o.firstUse, "first-use", false,
 		"trust the certificate it shows now; the answer names its fingerprint")
 	flags.StringVar(&o.rack, "rack", "", "a virtual rack's directory: ADDRESS is a machine's name in it")
-	flags.StringVarP(&o.output, "output", "o", "text", "text or json")
 	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "give up after this time")
-	command := &cobra.Command{Use: "bmc", Short: "Look at a machine's BMC"}
-	command.AddCommand(check)
-	return command
 }
 
 func checkBMC(ctx context.Context, s streams, o bmcOptions, address string) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/lab"
 )
@@ -68,13 +69,19 @@ func replayTree(t *testing.T, tree map[string]map[string]any) string {
 			t.Fatal(err)
 		}
 	}
+	return replayBMC(t, dir)
+}
+
+// replayBMC serves a BMC with the verb's arguments.
+func replayBMC(t *testing.T, args ...string) string {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	out, said := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		root := newRoot(streams{strings.NewReader(""), said, io.Discard})
-		root.SetArgs([]string{"lab", "replay", dir})
+		root.SetArgs(append([]string{"lab", "replay"}, args...))
 		if err := root.ExecuteContext(ctx); err != nil {
 			t.Error(err)
 		}
@@ -117,5 +124,37 @@ func TestBMCCheckSaysWhatItCannotKnow(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "can install") || t.Failed() {
 		t.Errorf("it prints\n%s", out.String())
+	}
+}
+
+// The daemon's authority is put into a BMC that takes media over HTTPS only; a BMC without a place for it says so.
+func TestBMCTrust(t *testing.T) {
+	t.Setenv(passwordVariable, "lab")
+	identity := filepath.Join(t.TempDir(), "identity")
+	made, err := hub.CreateIdentity(identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, made.CAPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		profile string
+		code    int
+		says    []string
+	}{
+		{"declares-https", exitOK, []string{"the BMC trusts the authority at /redfish/v1/Managers/1/VirtualMedia/1\n", "the BMC trusts the authority already\n"}},
+		{"well-behaved", exitFailed, []string{"it has no place for authorities"}},
+	} {
+		address := replayBMC(t, "--profile", test.profile)
+		for _, want := range test.says {
+			var out, talk bytes.Buffer
+			code := runCommand([]string{"bmc", "trust", address, "--username", "admin", "--first-use", "--authority", authority},
+				streams{strings.NewReader(""), &out, &talk})
+			if code != test.code || !strings.Contains(out.String()+talk.String(), want) {
+				t.Errorf("%s: exit code %d: %s%s; want %q", test.profile, code, out.String(), talk.String(), want)
+			}
+		}
 	}
 }

@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "commit": commit, "fleet": fleet, "rolling": rolling, "signers": signers, "breakpage": breakpage, "knownas": knownas, "installing": installing, "daemon": fakeDaemon, "sub": sub},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "commit": commit, "fleet": fleet, "rolling": rolling, "signers": signers, "breakpage": breakpage, "held": held, "knownas": knownas, "installing": installing, "daemon": fakeDaemon, "sub": sub},
 	})
 }
 
@@ -59,7 +59,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // expected are the files of a script that are no part of its fleet.
-const expected = "/on\n/off\n/want\n/errors\n/diff\n/consents\n/.*\n"
+const expected = "/on\n/off\n/want*\n/errors\n/diff\n/consents\n/.*\n"
 
 // commit MESSAGE: commits everything in the working directory, which becomes a repository on branch main.
 func commit(ts *testscript.TestScript, _ bool, args []string) {

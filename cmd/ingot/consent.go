@@ -21,9 +21,9 @@ import (
 )
 
 type consentOptions struct {
-	repo, branch, selector string
-	takeover               bool
-	tags                   map[string]string
+	repo, branch, selector, workload string
+	takeover                         bool
+	tags                             map[string]string
 }
 
 func newConsent(s streams) *cobra.Command {
@@ -40,10 +40,11 @@ func newConsent(s streams) *cobra.Command {
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
 	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
 	flags.StringVarP(&o.selector, "selector", "l", "", "hosts with these labels (key=value,…) instead of names")
+	flags.StringVar(&o.workload, "workload", "", "all hosts of this workload that need consent, instead of names")
 	flags.StringToStringVar(&o.tags, "tag", nil,
 		"NAME=REF: to what this tag, made or moved, would roll out; may be given several times")
 	flags.BoolVar(&o.takeover, "takeover", false,
-		"write spec.consent.takeover instead: a machine that was found running may be powered off")
+		"write spec.consent.takeover instead: the machine that the host's hold names may be taken over, and powered off")
 	return command
 }
 
@@ -69,12 +70,12 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		fmt.Fprintf(s.Err, noStatusNote, o.branch)
 	}
 	fleet = known.ApplyRules(fleet)
-	hosts, err := chooseHosts(fleet, o.selector, names)
+	hosts, err := chooseHosts(fleet, o, names)
 	if err != nil {
 		return err
 	}
 	is := known.ReadForHosts(fleet, hosts)
-	index := standing.New(fleet, is.Records)
+	index, takeovers := standing.New(fleet, is.Records), known.Takeovers
 	var troubles []error
 	var nothing []string
 	for _, host := range hosts {
@@ -85,11 +86,16 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		known := inventory.Observed{Record: is.Records[host.ID]}
 		known.Record.ID = host.ID
 		known.Standing = index.Of(host, known.Record, inventory.Observed{})
-		written, err := writeConsent(s, o, host, known)
+		var written bool
+		if o.takeover {
+			written, err = writeTakeover(s, o, host, takeovers[host.ID])
+		} else {
+			written, err = writeConsent(s, o, host, known)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", host.Name, err)
 		}
-		if !written && o.selector == "" {
+		if !written && o.selector == "" && o.workload == "" {
 			nothing = append(nothing, host.Name)
 		}
 	}
@@ -101,10 +107,17 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	return errors.Join(troubles...)
 }
 
-// chooseHosts gives the hosts of the names or of the selector, sorted by name.
-func chooseHosts(fleet inventory.Fleet, selector string, names []string) ([]inventory.Desired, error) {
-	if (selector == "") == (len(names) == 0) {
-		return nil, errors.New("name hosts or select them with --selector: the one or the other")
+// chooseHosts gives the hosts of the names, of the selector or of the workload, sorted by name.
+func chooseHosts(fleet inventory.Fleet, o consentOptions, names []string) ([]inventory.Desired, error) {
+	selector := o.selector
+	ways := 0
+	for _, used := range []bool{len(names) > 0, selector != "", o.workload != ""} {
+		if used {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return nil, errors.New("name hosts, or select them with --selector or with --workload: one of the three")
 	}
 	scope := schemas.Scope{MatchLabels: map[string]string{}}
 	for label := range strings.SplitSeq(selector, ",") {
@@ -115,7 +128,8 @@ func chooseHosts(fleet inventory.Fleet, selector string, names []string) ([]inve
 		scope.MatchLabels[key] = value
 	}
 	for id, host := range fleet.Hosts {
-		if selector != "" && scope.SelectsHost(string(id), host.Labels) {
+		ofWorkload := o.workload != "" && host.Workload != nil && host.Workload.Name == o.workload
+		if ofWorkload || selector != "" && scope.SelectsHost(string(id), host.Labels) {
 			names = append(names, host.Name)
 		}
 	}
@@ -128,34 +142,59 @@ func chooseHosts(fleet inventory.Fleet, selector string, names []string) ([]inve
 		}
 		hosts = append(hosts, host)
 	}
-	if len(hosts) == 0 {
+	switch {
+	case len(hosts) == 0 && o.workload != "":
+		return nil, fmt.Errorf("no host has the workload %q", o.workload)
+	case len(hosts) == 0:
 		return nil, fmt.Errorf("no host has the labels %s", selector)
 	}
 	return hosts, nil
 }
 
+// writeTakeover writes the takeover that a host's hold prints into the host's file.
+func writeTakeover(s streams, o consentOptions, host inventory.Desired, value string) (written bool, err error) {
+	if value == "" {
+		fmt.Fprintf(s.Out, "%s: %s holds it for no takeover: fetch the branch, see `ingot status %[1]s`\n", host.Name,
+			o.branch)
+		return false, nil
+	}
+	machine, _, _ := strings.Cut(value, "/")
+	return true, writeField(s, o, host, field{"takeover", schemas.EraseConsents{value}, "the machine with serial " + machine +
+		" may be taken over, and powered off although it was found running"})
+}
+
 // writeConsent writes a consent into a host's file, if a consent is needed and would help.
 func writeConsent(s streams, o consentOptions, host inventory.Desired, known inventory.Observed) (written bool,
 	err error) {
-	field, value, what := "takeover", host.Identity.Serial, "the machine "+host.Identity.Serial+
-		" may be powered off although it was found running"
-	if o.takeover && value == "" {
-		return false, errors.New("it has no spec.identity.serial, which --takeover names")
+	asked := change.Decide(host, known.Standing, known.Record)
+	if len(asked.Consents()) == 0 {
+		fmt.Fprintf(s.Out, "%s: %s\n", host.Name, explainUnneeded(asked))
+		return false, nil
 	}
-	if !o.takeover {
-		change := change.Decide(host, known.Standing, known.Record)
-		if field, value = "erase", change.Needed; value == "" {
-			fmt.Fprintf(s.Out, "%s: %s\n", host.Name, explainUnneeded(change))
-			return false, nil
+	var named []string
+	for _, disk := range asked.Disks() {
+		if disk.Needed != "" {
+			named = append(named, fmt.Sprintf("disk %s (%s)", disk.ID.Label(), disk.Summary))
 		}
-		what = fmt.Sprintf("disk %s (%s) may be erased for workload %s", change.Disk.Label(), change.Summary,
-			host.Workload.Name)
 	}
-	if err := editConsent(filepath.Join(o.repo, filepath.FromSlash(host.File)), host.Name, field, value); err != nil {
-		return false, fmt.Errorf("%w: write spec.consent.%s: %q yourself", err, field, value)
+	return true, writeField(s, o, host, field{"erase", asked.Consents(), fmt.Sprintf("%s may be erased for workload %s",
+		strings.Join(named, ", "), host.Workload.Name)})
+}
+
+// field is a value of spec.consent, and what it permits.
+type field struct {
+	name   string
+	values schemas.EraseConsents
+	what   string
+}
+
+func writeField(s streams, o consentOptions, host inventory.Desired, f field) error {
+	file := filepath.Join(o.repo, filepath.FromSlash(host.File))
+	if err := editConsent(file, host.Name, f); err != nil {
+		return fmt.Errorf("%w: write spec.consent.%s: %s yourself", err, f.name, f.values)
 	}
-	fmt.Fprintf(s.Out, "%s: %s: spec.consent.%s: %q in %s\n", host.Name, what, field, value, host.File)
-	return true, nil
+	fmt.Fprintf(s.Out, "%s: %s: spec.consent.%s: %s in %s\n", host.Name, f.what, f.name, f.values, host.File)
+	return nil
 }
 
 func explainUnneeded(asked change.Change) string {
@@ -170,7 +209,7 @@ func explainUnneeded(asked change.Change) string {
 }
 
 // editConsent writes a field of spec.consent into the document of a host.
-func editConsent(file, host, field, value string) error {
+func editConsent(file, host string, f field) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
@@ -187,7 +226,7 @@ func editConsent(file, host, field, value string) error {
 		if !isHost(document, host) {
 			continue
 		}
-		edited, err := yamltext.SetValue(data, document, []string{"spec", "consent", field}, value)
+		edited, err := yamltext.SetValue(data, document, []string{"spec", "consent", f.name}, f.values...)
 		if err != nil {
 			return err
 		}

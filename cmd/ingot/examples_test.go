@@ -24,7 +24,7 @@ import (
 // With -update the README gets what the commands print.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"coreos-install", "lifecycle", "production"} {
+	for _, name := range []string{"coreos-install", "lifecycle", "production", "steps"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClone(t)
@@ -143,7 +143,8 @@ func (n *newcomer) daemon() {
 		disk := &d.Hardware.Disks[0]
 		disk.WWN, disk.Transport = hints.WWN, hints.Transport
 		d.Phase, d.Workload, d.Installed = plan.Active, w.Name, &inventory.Installed{
-			ID: "0123456789abcdef01234567", Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Commit: h.Commit, Image: w.Image.SHA256, Disk: disk.ID(), Update: w.Update, At: d.Hardware.At, PhoneHome: d.Hardware.At,
+			ID: "0123456789abcdef01234567", Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: h.Commit, Image: w.Image.SHA256, Disk: inventory.IdentifyDisks(d.Hardware.Disks)[0].ID(), Update: w.Update, At: d.Hardware.At, PhoneHome: d.Hardware.At,
+			Mark: "0a1b2c3d-0000-8000-8000-000000000001",
 		}
 		return &d
 	})

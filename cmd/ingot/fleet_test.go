@@ -14,6 +14,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -122,10 +123,14 @@ func seen(host inventory.Desired, content inventory.Content) status.Document {
 		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.NewMetadata(host.Name, host.ID, nil), Phase: plan.Held, Commit: host.Commit, File: host.File, Workload: "web", Epoch: 1,
 		Hardware: &inventory.Facts{At: at, Epoch: 1, System: inventory.System{Serial: host.Identity.Serial}, Disks: []inventory.Disk{disk}},
 	}
+	if host.Name == "db-1" {
+		d.Hardware.Disks = append(d.Hardware.Disks, inventory.Disk{Name: "vdb", Serial: "DATA04", Size: 1 << 40, Links: []string{"/dev/disk/by-id/virtio-DATA04"}, Content: inventory.Content{Signature: "eeeeeeeeeeeeeeee", Summary: "ext4 orders"}})
+	}
 	if strings.HasPrefix(host.Name, "web") {
 		w := host.Workload
 		d.Phase, d.Installed = plan.Active, &inventory.Installed{
-			ID: "0123456789abcdef01234567", Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Commit: host.Commit, Image: w.Image.SHA256, Disk: disk.ID(), Update: w.Update, At: at, PhoneHome: at,
+			ID: "0123456789abcdef01234567", Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: host.Commit, Image: w.Image.SHA256, Disk: inventory.IdentifyDisks([]inventory.Disk{disk})[0].ID(), Update: w.Update, At: at, PhoneHome: at,
+			Mark: "0a1b2c3d-0000-8000-8000-000000000001",
 		}
 	}
 	return d
@@ -161,6 +166,16 @@ func signers(ts *testscript.TestScript, _ bool, args []string) {
 		page.Rings = []admit.Progress{{Name: args[0], Tag: args[1], Signatures: s}}
 	}
 	putPage(ts, status.FleetPath, status.NewFleet(page, nil, nil).Encode())
+}
+
+// held HOST TAKEOVER: has the host's page say which machine a takeover would name.
+func held(ts *testscript.TestScript, _ bool, args []string) {
+	id := inventory.MachineID(args[0])
+	page := status.Document{
+		APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Metadata: status.NewMetadata(args[0], id, nil),
+		Phase: plan.Held, Hold: &status.Hold{Reason: change.FoundRunning, Message: "it runs", Takeover: args[1]},
+	}
+	putPage(ts, status.Path(id), page.Encode())
 }
 
 // breakpage HOST TEXT: has somebody push a host's page to the status branch.

@@ -18,7 +18,7 @@ func newForget(s streams) *cobra.Command {
 			"(Recalled). Look at the machine first. Nothing is done to the machine: if it runs, the host is held as found\n" +
 			"running, and the disk is looked at before anything is written. A consent for a disk that no agent\n" +
 			"looked at never counts for the host again, and spent consents stay spent. The daemon notes who asked,\n" +
-			"and refuses while an operation may be writing, or while the host's file has spec.consent.takeover.",
+			"and refuses while an operation may be writing.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			settings, err := config.LoadFile(file)

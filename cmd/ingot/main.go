@@ -79,7 +79,9 @@ func newRoot(s streams) *cobra.Command {
 	root.AddCommand(
 		newBMC(s), newConsent(s), newConsole(s), newForget(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s),
 		newRetry(s),
-		newSecret(s), newServe(s), newShow(s), newStatus(s), newTrust(s), newValidate(s), newVersion(s),
+		newResume(s),
+		newSecret(s), newServe(s), newShow(s), newStatus(s), newStep(s), newTrust(s), newValidate(s), newVersion(s),
+		newWhy(s),
 	)
 	root.InitDefaultCompletionCmd()
 	makeStrict(root)

@@ -28,7 +28,7 @@ func newPlan(s streams) *cobra.Command {
 		Short: "Say what a change of the fleet would do to every machine",
 		Long: "Compares two commits of a clone, with the machines as the clone's status branch knows them.\n" +
 			"Nothing is connected to, and nothing is decrypted.\n" +
-			"Exit code 0: no machine is touched; 1: no plan, or no plan for a host; 2: changes;\n" +
+			"Exit code 0: nothing changes; 1: no plan, or no plan for a host; 2: changes of machines or rules;\n" +
 			"3: a disk would be erased without consent.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runPlan(s, o) },
@@ -112,7 +112,7 @@ func concludePlan(s streams, r review.Review, o planOptions) error {
 				o.tags[name])
 		}
 		return exitError{code: exitErases}
-	case r.TouchesMachine():
+	case r.TouchesMachine(), len(r.Rules) > 0:
 		return exitError{code: exitFindings}
 	default:
 		return nil

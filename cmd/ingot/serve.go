@@ -11,6 +11,7 @@ import (
 
 func newServe(s streams) *cobra.Command {
 	var file, format string
+	var take bool
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon: follow the fleet and converge its machines",
@@ -20,6 +21,7 @@ func newServe(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			settings.TakeFleet = take
 			var handler slog.Handler = slog.NewTextHandler(s.Err, nil)
 			if format == "json" {
 				handler = slog.NewJSONHandler(s.Err, nil)
@@ -33,6 +35,8 @@ func newServe(s streams) *cobra.Command {
 	}
 	addConfigFlag(command, &file)
 	command.Flags().StringVar(&format, "log", "text", "text or json")
+	command.Flags().BoolVar(&take, "take-fleet", false,
+		"run the fleet although another daemon ran it since; stop the other one first")
 	return command
 }
 

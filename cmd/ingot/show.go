@@ -14,6 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -120,7 +121,7 @@ type resolvedWorkload struct {
 	Vars            map[string]string `json:"vars,omitempty"`  // used in the Butane config
 	Secrets         []string          `json:"secrets,omitempty"`
 	KernelArguments []string          `json:"kernelArguments,omitempty"`
-	Steps           []string          `json:"steps"`
+	Steps           []review.Step     `json:"steps"`
 	Update          string            `json:"update"`
 	PhoneHome       string            `json:"phoneHome"`
 	// OtherDisks are the disks besides the root disk that the Butane config writes to; OtherDisksAllowed says whether
@@ -161,7 +162,7 @@ func resolveHost(h inventory.Desired, tag string) resolvedHost {
 		}
 		view.From[from] = append(view.From[from], strings.TrimPrefix(field, "spec."))
 	}
-	if h.Consent != (schemas.Consent{}) {
+	if len(h.Consent.Erase) > 0 || h.Consent.Takeover != "" {
 		view.Consent = &h.Consent
 	}
 	w := h.Workload
@@ -173,9 +174,7 @@ func resolveHost(h inventory.Desired, tag string) resolvedHost {
 		Inputs: w.Inputs, Parts: w.Parts,
 		OtherDisks: w.OtherDisks, OtherDisksAllowed: w.OtherDisksAllowed,
 	}
-	for _, step := range w.Steps {
-		view.Workload.Steps = append(view.Workload.Steps, step.Name)
-	}
+	view.Workload.Steps = review.ListSteps(w.Steps)
 	for _, ref := range w.Secrets {
 		view.Workload.Secrets = append(view.Workload.Secrets, ref.Name+"."+ref.Key)
 	}

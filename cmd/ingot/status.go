@@ -27,9 +27,13 @@ import (
 // statusOptions are the flags of ingot status.
 type statusOptions struct {
 	config, repo, branch, output, until string
+	phase, cause                        string // the only hosts to show
 	watch                               bool
 	timeout                             time.Duration
 }
+
+// lists reports whether only some hosts are to be listed.
+func (o statusOptions) lists() bool { return o.phase != "" || o.cause != "" }
 
 func newStatus(s streams) *cobra.Command {
 	var o statusOptions
@@ -45,6 +49,12 @@ func newStatus(s streams) *cobra.Command {
 			if o.until != "" && (!o.watch || !slices.Contains(plan.Phases, plan.Phase(o.until))) {
 				return fmt.Errorf("--until %s waits for nothing: it goes with --watch and names one of the phases %v",
 					o.until, plan.Phases)
+			}
+			if o.lists() && (o.watch || host != "") {
+				return errors.New("--phase and --cause list hosts: they go without HOST and --watch")
+			}
+			if o.phase != "" && !slices.Contains(plan.Phases, plan.Phase(o.phase)) {
+				return fmt.Errorf("there is no phase %q: --phase names one of %v", o.phase, plan.Phases)
 			}
 			ctx := c.Context()
 			if o.timeout > 0 {
@@ -63,6 +73,8 @@ func newStatus(s streams) *cobra.Command {
 	flags.StringVar(&o.repo, "repo", ".", "without --config: a clone of the fleet")
 	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
 	flags.StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
+	flags.StringVar(&o.phase, "phase", "", "list the hosts in this phase, such as Held")
+	flags.StringVar(&o.cause, "cause", "", "list the hosts with this cause, such as BMCUnreachable")
 	flags.BoolVar(&o.watch, "watch", false, "follow what happens (needs --config)")
 	flags.StringVar(&o.until, "until", "", "with --watch: end when every host shown is in this phase")
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up after this time")
@@ -77,8 +89,13 @@ func showStatus(ctx context.Context, s streams, o statusOptions, host string) er
 	if host != "" {
 		view.Hosts = selectMeant(view.Hosts, host)
 		if len(view.Hosts) == 0 {
-			return fmt.Errorf("there is no status of host %q: is it in the fleet, and was its commit accepted?", host)
+			return noStatusError(host)
 		}
+	}
+	if o.lists() {
+		view.Hosts = slices.DeleteFunc(view.Hosts, func(h daemon.HostView) bool {
+			return o.phase != "" && h.Phase != plan.Phase(o.phase) || o.cause != "" && string(h.FindCause()) != o.cause
+		})
 	}
 	if err := printView(s, o, view, host); err != nil {
 		return err
@@ -89,6 +106,10 @@ func showStatus(ctx context.Context, s streams, o statusOptions, host string) er
 		}
 	}
 	return nil
+}
+
+func noStatusError(host string) error {
+	return fmt.Errorf("there is no status of host %q: is it in the fleet, and was its commit accepted?", host)
 }
 
 // selectMeant gives the hosts meant by a word. A name that a new host of the fleet has does not mean an orphan any
@@ -117,8 +138,11 @@ func printView(s streams, o statusOptions, view daemon.View, host string) error 
 		_, err = s.Out.Write(body)
 		return err
 	case "table":
-		if host != "" {
+		switch {
+		case host != "":
 			return terminal.WriteHost(s.Out, view)
+		case o.lists():
+			return terminal.WriteList(s.Out, view)
 		}
 		return terminal.WriteTable(s.Out, view)
 	default:
@@ -177,6 +201,7 @@ func viewFromBranch(branch gitrepo.Status) (daemon.View, error) {
 		return daemon.View{}, fmt.Errorf("%s on the status branch: %w: %s", status.FleetPath, err, fleets.MendHint)
 	}
 	view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
+	view.Daemon = fleet.Daemon
 	view.Frozen, view.Paused, view.Rings, view.Commits, view.Acts = fleet.Frozen, fleet.Paused, fleet.Rings,
 		fleet.Commits, fleet.Acts
 	return view, nil

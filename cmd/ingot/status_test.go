@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/admit"
+	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -59,7 +60,7 @@ func halfway() (status.Fleet, []status.Document) {
 		}),
 		hostIn("prod-1", "prod", func(d *status.Document) {
 			d.Phase, d.Waits, d.Installed = plan.Held, "a person", installedFrom(firstCommit, "D3")
-			d.Hold = &status.Hold{Reason: change.NeedsConsent, Message: "this would erase disk D3 (\x1b[31mour install of web\x1b[0m): it needs consent", Consent: "D3/9f3ac41be7705d12"}
+			d.Hold = &status.Hold{Reason: change.NeedsConsent, Message: "this would erase disk D3 (\x1b[31mour install of web\x1b[0m): it needs consent", Consent: []string{"D3/9f3ac41be7705d12"}}
 		}),
 		hostIn("prod-2", "prod", func(d *status.Document) {
 			d.Phase, d.Waits, d.Installed = plan.Pending, "ring prod comes after ring canary, which has not completed v2", installedFrom(firstCommit, "D4")
@@ -116,12 +117,25 @@ func fakeDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 	mux.HandleFunc("GET /v1/hosts/spare-1/story", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(daemon.HostHistory{Serial: consoles.Serial{State: consoles.Reads, Text: "It is read since 2026-01-02T03:04:05Z."}})
 	})
+	mux.HandleFunc("GET /v1/hosts/spare-1/why", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(whySpare(at))
+	})
 	mux.HandleFunc("GET /v1/hosts/spare-1/console", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "GNU GRUB\nspare-1 login:") })
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", ts.MkAbs("s.sock"))
 	ts.Check(err)
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}}
 	server.Start()
 	ts.Defer(server.Close)
+}
+
+// whySpare is a machine whose firmware refuses the boot loader.
+func whySpare(at time.Time) daemon.Why {
+	return daemon.Why{
+		Name: "spare-1", Phase: plan.Inspecting, From: daemon.FromDaemon,
+		Answer: cause.Answer{Cause: "LoaderRefused", Why: "Secure Boot refuses the ramdisk's boot loader: \x1b[2JBdsDxe: Access Denied.", Do: "Enrol the CA."},
+		Evidence: []cause.Evidence{{Of: cause.OfPower, At: at, Text: "the BMC says On"}, {Of: cause.OfMedium, At: at, Text: "shim: read (900000 bytes)"}, {Of: cause.OfMedium, Text: "GRUB: not read (1200000 bytes)"},
+			{Of: cause.OfConsole, At: at, Text: "known text: BdsDxe: Access Denied"}},
+	}
 }
 
 func hostIn(name, ring string, change func(*status.Document)) status.Document {

@@ -104,6 +104,11 @@ func (c *Client) RetryHost(ctx context.Context, host string) error {
 	return c.sendPost(ctx, "/v1/retry/"+url.PathEscape(host))
 }
 
+// ResumeWorkload has a workload go on that was stopped because its installs failed; see `ingot resume`.
+func (c *Client) ResumeWorkload(ctx context.Context, workload string) error {
+	return c.sendPost(ctx, "/v1/resume/"+url.PathEscape(workload))
+}
+
 // ForgetHost has what is known of a host dropped; see `ingot forget`.
 func (c *Client) ForgetHost(ctx context.Context, host string) error {
 	return c.sendPost(ctx, "/v1/forget/"+url.PathEscape(host))

@@ -23,8 +23,10 @@ type HostHistory struct {
 	Serial consoles.Serial `json:"serial"`
 }
 
-// addHostRoutes adds the routes of single hosts: the history as JSON, and the serial console as text.
+// addHostRoutes adds the routes of single hosts: the history and the Why as JSON, and the serial
+// console as text.
 func (d *Daemon) addHostRoutes(api *http.ServeMux) {
+	d.addWhyRoute(api)
 	api.HandleFunc("GET /v1/hosts/{host}/story", d.handleHost(func(w http.ResponseWriter, h reconcile.HostView) error {
 		told := HostHistory{Timeline: d.timelines.ReadTimeline(h.ID, h.Document)}
 		d.consoles.ExtendLease(h.ID, time.Now())

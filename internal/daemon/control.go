@@ -18,8 +18,8 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/control"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/admit"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -32,6 +32,7 @@ type View struct {
 	Source   string           `json:"source,omitempty"`  // why the fleet cannot be read
 	Publish  string           `json:"publish,omitempty"` // why the status branch cannot be pushed
 	Another  string           `json:"another,omitempty"` // why nothing is done: a different daemon runs this fleet
+	Daemon   *status.Daemon   `json:"daemon,omitempty"`  // that runs the fleet; null before its first push
 	Frozen   string           `json:"frozen,omitempty"`  // why nothing is erased
 	Paused   string           `json:"paused,omitempty"`  // why no operation begins
 	Rings    []admit.Progress `json:"rings,omitempty"`
@@ -50,7 +51,7 @@ type HostView struct {
 	Trouble  string    `json:"trouble,omitempty"` // error of the last effect
 	Looked   time.Time `json:"looked,omitzero"`
 	Pushed   bool      `json:"pushed"` // the document is on the status branch
-	NextDo   plan.Kind `json:"nextDo,omitempty"`
+	NextDo   act.Kind  `json:"nextDo,omitempty"`
 	NextWhy  string    `json:"nextWhy,omitempty"`
 	Enrolled bool      `json:"enrolled"` // the agent of the current boot is enrolled
 }
@@ -130,6 +131,12 @@ func (d *Daemon) controlHandler() http.Handler {
 	// An operator has a host tried again that was given up, or that is waited for in vain.
 	mux.HandleFunc("POST /v1/retry/{host}", d.actOnHost("retry of host ",
 		func(_ context.Context, id inventory.MachineID) error { return d.loop.RetryHost(id) }))
+	// An operator has a workload go on that was stopped because its installs failed.
+	mux.HandleFunc("POST /v1/resume/{workload}", func(w http.ResponseWriter, r *http.Request) {
+		workload := r.PathValue("workload")
+		d.performAct(w, r, "resumed workload "+workload,
+			func() error { return d.loop.ResumeWorkload(r.Context(), workload) })
+	})
 	// An operator has what is known of a machine dropped.
 	mux.HandleFunc("POST /v1/forget/{host}", d.actOnHost("forgot host ", d.loop.ForgetHost))
 	return control.AllowOnly([]int{0, os.Geteuid()}, mux)
@@ -193,8 +200,8 @@ func (d *Daemon) currentView() View {
 
 func newFleetView(lv reconcile.View) View {
 	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish,
-		Another: lv.Another,
-		Frozen:  lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits,
+		Another: lv.Another, Daemon: lv.Fleet.Daemon,
+		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits,
 		Acts: lv.Fleet.Acts}
 	for _, finding := range lv.Findings {
 		v.Findings = append(v.Findings, finding.String())
@@ -213,7 +220,7 @@ func newHostView(h reconcile.HostView) HostView {
 	if j := h.Observed.Agent.Job; j.State == inventory.JobRunning {
 		v.Write, v.Step = Progress{int64(j.Done), int64(j.Total)}, j.Step
 	}
-	if h.Outcome.Result == plan.Retry || h.Outcome.Result == plan.Stalled {
+	if h.Outcome.Result == act.Retry || h.Outcome.Result == act.Stalled {
 		v.Trouble = h.Outcome.Why
 	}
 	if h.Plan.Action != nil {

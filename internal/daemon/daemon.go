@@ -35,6 +35,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/effects"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -58,7 +59,7 @@ type Daemon struct {
 	consoles  *consoles.Reader
 
 	agents, bmcs, control net.Listener
-	web, webhook          net.Listener // nil unless configured
+	bmcsTLS, web, webhook net.Listener // nil unless configured
 }
 
 // Open makes a daemon from its configuration: Open takes the journal over, loads or makes the identity, and opens the
@@ -150,6 +151,7 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 		field, address string
 		listener       *net.Listener
 	}{{"agents", d.config.Listen.Agents, &d.agents}, {"media", d.config.Listen.Media, &d.bmcs},
+		{"mediaTLS", d.config.Listen.MediaTLS, &d.bmcsTLS},
 		{"web", d.config.Listen.Web, &d.web}, {"webhook", d.config.Listen.Webhook, &d.webhook}} {
 		if l.address == "" {
 			continue // optional: the configuration was checked
@@ -179,21 +181,26 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.pages = sealedPages{d.repo, identity.DeriveKey("status pages")}
+	if why := iso.WhyUnusable(); why != "" {
+		d.log.Error(why)
+	}
+	d.pages = newPages(d.repo, identity)
 	d.media = media.NewServer(iso, d.config.Advertise.Media, identity.DeriveKey("media"), time.Now)
-	d.images, err = images.New(images.Config{Dir: d.config.Images.Dir, AllowHosts: d.config.Images.AllowHosts})
+	if err := d.secureMedia(identity); err != nil {
+		return err
+	}
+	d.images, err = images.New(images.Config{Dir: d.config.Images.Dir, AllowHosts: d.config.Images.AllowHosts, Log: d.log,
+		Notify: func(image images.Ref) { d.loop.RequestImageLooks(image.SHA256) }})
 	if err != nil {
 		return err
 	}
 	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images,
-		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) },
-		Leave: func(host, operation string) (string, error) {
-			return d.loop.CheckLeave(inventory.MachineID(host), operation)
-		}, Log: d.log})
+		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) }, Mask: d.secrets.everOpened.Mask, Log: d.log})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
-		ConfirmOff: d.config.BMC.ConfirmOff.Duration,
-		Secrets:    func(name string) (map[string]secret.Value, error) { return d.secrets.openSecret(ctx, name) },
+		Mask: d.secrets.everOpened.Mask, Fence: d.journal.Owned,
+		Profiles: d.journal,
+		Secrets:  func(name string) (map[string]secret.Value, error) { return d.secrets.openSecret(ctx, name) },
 	})
 	if err != nil {
 		return err
@@ -214,17 +221,58 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	return nil
 }
 
+// secureMedia has boot media served over HTTPS too, where the configuration says so.
+func (d *Daemon) secureMedia(identity *hub.Identity) error {
+	if d.bmcsTLS == nil {
+		return nil
+	}
+	names, err := hostNames([]string{d.config.Advertise.MediaTLS})
+	if err != nil {
+		return err
+	}
+	security, err := identity.MediaTLS(names)
+	if err != nil {
+		return err
+	}
+	d.bmcsTLS = tls.NewListener(d.bmcsTLS, security)
+	d.media.AdvertiseTLS(d.config.Advertise.MediaTLS)
+	return nil
+}
+
 func (d *Daemon) openLoop(context.Context) (err error) {
 	d.loop, err = reconcile.New(reconcile.Config{
 		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
-		Observer: d.effects, Executor: d.effects, Publisher: d.pages,
-		NewID: newID, Log: d.log,
+		Ages: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
+		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: d.pages,
+		MaxStale: d.config.Trust.MaxStale.Duration,
+		NewID:    newID, Mark: d.hub.DiskMark, Log: d.log, Host: hostName(), TakeFleet: d.config.TakeFleet,
 		Limits: reconcile.Limits{
-			Installs: d.config.Limits.Installs, Poll: d.config.Fleet.Poll.Duration,
+			Installs: d.config.Limits.Installs, ErasesPerHour: d.config.Limits.ErasesPerHour, Poll: d.config.Fleet.Poll.Duration,
 			PublishEvery: d.config.PublishEvery.Duration,
 		},
 	})
+	if err == nil && d.config.TakeFleet {
+		err = d.recordTakeFleet()
+	}
 	return err
+}
+
+// readDeadlines gives the deadlines of a configuration; zero means the default.
+func readDeadlines(c config.Config) inventory.Deadlines {
+	d := c.Deadlines
+	return inventory.Deadlines{Start: d.Start.Duration, Medium: d.Medium.Duration, Agent: d.Agent.Duration,
+		Silence: d.Silence.Duration, Lost: d.Lost.Duration, Home: d.Home.Duration, Off: c.BMC.ConfirmOff.Duration}
+}
+
+// recordTakeFleet has the audit log and the board say that the daemon was started to take the fleet.
+func (d *Daemon) recordTakeFleet() error {
+	act := status.Act{At: time.Now().UTC().Truncate(time.Second), By: control.Peer{UID: os.Geteuid()}.String(),
+		What: "took the fleet with `ingot serve --take-fleet` on " + hostName()}
+	if err := d.audit.WriteAct(act); err != nil {
+		return err
+	}
+	d.loop.RecordAct(act)
+	return nil
 }
 
 // loadFleet resolves a fleet; calls must not overlap. If the fleet is used, the vault opens the fleet's Secrets from
@@ -248,6 +296,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.RefreshSource) })
 	g.Go(func() error { return serveHTTP(ctx, d.agents, d.hub) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })
+	if d.bmcsTLS != nil {
+		g.Go(func() error { return serveHTTP(ctx, d.bmcsTLS, d.media) })
+	}
 	g.Go(func() error { return serveHTTP(ctx, d.control, d.controlHandler()) })
 	g.Go(func() error { return d.timelines.FollowHosts(ctx, d.loop, d.hub) })
 	g.Go(func() error { return d.consoles.Run(ctx, d.loop) })
@@ -274,7 +325,7 @@ func (d *Daemon) closeAll() error {
 	if d.effects != nil {
 		d.effects.Close(ctx)
 	}
-	for _, listener := range []net.Listener{d.agents, d.bmcs, d.control, d.web, d.webhook} {
+	for _, listener := range []net.Listener{d.agents, d.bmcs, d.bmcsTLS, d.control, d.web, d.webhook} {
 		if listener != nil {
 			_ = listener.Close()
 		}
@@ -305,6 +356,15 @@ func hostNames(urls []string) ([]string, error) {
 		names = append(names, u.Hostname())
 	}
 	return names, nil
+}
+
+// hostName is this machine's name, for people.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown host"
+	}
+	return name
 }
 
 // newID is 96 random bits in hex.

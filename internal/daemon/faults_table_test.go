@@ -57,7 +57,7 @@ func faultsOfDisks() []fault {
 				w.rack.Sim("machine-1").AddDisk("SPARE")
 				w.change(t, `rootDisk: {serial: "DISK00001"}`, `rootDisk: {minSize: "1 MiB"}`)
 			},
-			line: "2 disks match spec.rootDisk: vda DISK00001, vdb SPARE: name one by serial or wwn",
+			line: "2 disks match spec.rootDisk: vda DISK00001, vdb SPARE: name one by serial, wwn or path",
 		},
 		{
 			name: "a disk with data and no consent", where: hostPage, phase: plan.Held, reason: change.NeedsConsent, looks: 1,
@@ -98,7 +98,7 @@ func faultsOfBMCs() []fault {
 					t.Fatal(err)
 				}
 			},
-			line: "the machine runs and ingot did not start it: it is not powered off. To take it over, run `ingot consent --takeover machine-1` (spec.consent.takeover: \"LAB00001\")",
+			line: "the machine runs and ingot did not start it: it is not powered off. To take it over, run `ingot consent --takeover machine-1` (spec.consent.takeover: \"LAB00001/{digest}\")",
 		},
 		{
 			name: "wrong BMC password", where: hostPage, phase: plan.Waiting, reason: change.BMCUnauthorized,

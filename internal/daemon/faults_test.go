@@ -2,9 +2,11 @@ package daemon_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -165,15 +167,20 @@ func (f fault) told(d status.Document, line *regexp.Regexp) bool {
 	return d.Hold.Reason == f.reason && says(d.Hold.Message, line)
 }
 
-// awaitAnotherLook has the daemon look again at what is still wrong.
+// awaitAnotherLook has the daemon look again at what is still wrong: a commit that changes nothing of a host asks for no
+// look, so that the commit changes a label. No commit has an orphan looked at again.
 func (w *world) awaitAnotherLook(t *testing.T, f fault, line *regexp.Regexp) {
 	t.Helper()
 	if f.where == fleetPage {
 		return // no look follows from a refused commit
 	}
 	since := time.Now()
-	w.git(t, "commit", "--quiet", "--allow-empty", "-m", "nothing new")
-	w.git(t, "push", "--quiet", "origin", "HEAD:main")
+	_, err := os.Stat(filepath.Join(w.dir, "fleet", "hosts", "machine-1.yaml"))
+	if orphan := errors.Is(err, os.ErrNotExist); orphan {
+		return
+	}
+	w.edit(t, "hosts/machine-1.yaml", "rack: lab", "rack: lab, look: again")
+	w.push(t, "another label")
 	commit := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
 	accepted := false
 	w.follow(t, func() string { return "another look" }, func(e daemon.Event) bool {
@@ -259,7 +266,7 @@ func (w *world) pattern(t *testing.T, line string) *regexp.Regexp {
 		t.Fatal(err)
 	}
 	exact := strings.NewReplacer("{bmc}", bmc.Host, "{image}", rack.Image.URL, "{sha256}", rack.Image.SHA256, "{wrong}", wrongDigest, "{dir}", w.dir).Replace(line)
-	return regexp.MustCompile(strings.NewReplacer(`\{commit\}`, "[0-9a-f]{12}", `\{time\}`, `[-0-9T:]+Z`, `\{git\}`, `.+`).Replace(regexp.QuoteMeta(exact)))
+	return regexp.MustCompile(strings.NewReplacer(`\{commit\}`, "[0-9a-f]{12}", `\{time\}`, `[-0-9T:]+Z`, `\{git\}`, `.+`, `\{digest\}`, "[0-9a-f]{16}").Replace(regexp.QuoteMeta(exact)))
 }
 
 // says reports whether a text is the line and nothing else.

@@ -41,10 +41,11 @@ func (w *world) data(t *testing.T) {
 func (w *world) awaitConsent(t *testing.T, disk string) (consent string) {
 	t.Helper()
 	w.follow(t, func() string { return "a consent for " + disk }, func(e daemon.Event) bool {
-		if e.Host == nil || e.Host.Hold == nil || !strings.HasPrefix(e.Host.Hold.Consent, disk) {
+		if e.Host == nil || e.Host.Hold == nil || len(e.Host.Hold.Consent) != 1 ||
+			!strings.HasPrefix(e.Host.Hold.Consent[0], disk) {
 			return false
 		}
-		consent = e.Host.Hold.Consent
+		consent = e.Host.Hold.Consent[0]
 		return true
 	})
 	return consent

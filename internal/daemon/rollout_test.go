@@ -41,7 +41,7 @@ func TestRolloutInTheLab(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 30)
 	ringOf := w.makeRings(t, 30)
-	w.edit(t, "../ingot.yaml", "publishEvery: 2s", "publishEvery: 100ms\nlimits: {installs: 30}\nreinstall: {allHosts: true}")
+	w.edit(t, "../ingot.yaml", "publishEvery: 2s", "publishEvery: 100ms\nlimits: {installs: 30, erasesPerHour: 1000}\nreinstall: {allHosts: true}")
 	w.edit(t, "../ingot.yaml", "poll: 10s", "poll: 1s")
 	w.edit(t, "workloads/hello.yaml", "spec:\n", "spec:\n  update: Reinstall\n")
 	first := w.release(t, "v1", "first")
@@ -49,8 +49,8 @@ func TestRolloutInTheLab(t *testing.T) {
 	w.await(t, 30, "Active", runs(first))
 
 	down := w.watchMachines(t, ringOf)
-	w.rack.Sim("machine-1").Break(func(step wire.Step) error {
-		if step.Install != nil && slices.Contains(step.Install.KernelArguments, "ingot.demo=second") {
+	w.rack.Sim("machine-1").BreakWrites(func(job wire.Install) error {
+		if slices.Contains(job.KernelArguments, "ingot.demo=second") {
 			return errors.New("this release does not work here")
 		}
 		return nil
@@ -61,8 +61,8 @@ func TestRolloutInTheLab(t *testing.T) {
 		if h.Metadata.Name != "machine-1" {
 			return h.Phase == plan.Pending && h.Installed != nil && h.Installed.Commit == first
 		}
-		if h.Hold != nil {
-			needed = h.Hold.Consent
+		if h.Hold != nil && len(h.Hold.Consent) == 1 {
+			needed = h.Hold.Consent[0]
 		}
 		return h.Phase == plan.Held && h.LastOperation != nil && strings.Contains(h.LastOperation.Error, "does not work here")
 	})
@@ -70,8 +70,8 @@ func TestRolloutInTheLab(t *testing.T) {
 
 	third := w.release(t, "v3", "third")
 	w.await(t, 1, "held for the consent to the third release", func(h daemon.HostView) bool {
-		if h.Phase == plan.Held && h.Hold.Consent != needed && h.Hold.Consent != "" {
-			needed = h.Hold.Consent
+		if h.Phase == plan.Held && len(h.Hold.Consent) == 1 && h.Hold.Consent[0] != needed {
+			needed = h.Hold.Consent[0]
 			return true
 		}
 		return false

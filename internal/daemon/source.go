@@ -8,7 +8,6 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
-	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -17,7 +16,7 @@ import (
 type source struct {
 	*gitrepo.Repo
 	pages     sealedPages
-	journal   *journal.Journal
+	journal   TagKeeper
 	savedTags map[string]string
 }
 
@@ -60,6 +59,11 @@ func (s *source) restoreAccepted(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 	}
+	return s.Recall(fleet)
+}
+
+// Recall implements reconcile.Source.
+func (s *source) Recall(fleet status.Fleet) error {
 	if fleet.Commit == "" {
 		return nil // no commit was accepted yet
 	}
@@ -72,6 +76,9 @@ func (s *source) restoreAccepted(ctx context.Context) error {
 		if err := s.RememberTag(ring.Tag, ring.Signatures.Object, ring.Commit); err != nil {
 			return fmt.Errorf("%s on the status branch: %w", status.FleetPath, err)
 		}
+	}
+	if s.AcceptedCommit() != "" {
+		return s.TraceToo(fleet.Commit)
 	}
 	return s.TraceFrom(fleet.Commit)
 }

@@ -58,7 +58,7 @@ func TestARewrittenHistoryWaitsForTheOperator(t *testing.T) {
 	if err := client.RepinTrunk(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	w.await(t, 1, "Held", func(h daemon.HostView) bool { return h.Commit == second && h.Hold != nil && h.Hold.Consent != "" })
+	w.await(t, 1, "Held", func(h daemon.HostView) bool { return h.Commit == second && h.Hold != nil && len(h.Hold.Consent) > 0 })
 	if after := w.state(t, "machine-1"); after.Disk != before.Disk || len(after.Story) != len(before.Story) {
 		t.Errorf("the machine was touched: %v, then %v", before.Story, after.Story)
 	}

@@ -127,7 +127,7 @@ func (r *Rack) buildMachine(ctx context.Context, number int, password string) (*
 	identity := bmc.Identity{
 		Manufacturer: "ingot lab", Model: string(r.options.Backend), Serial: d.Serial,
 		UUID:        fmt.Sprintf("4c4c4544-0000-4000-8000-%012x", number),
-		BIOSVersion: "1", Processors: 1, Cores: 2, MemoryMiB: 2048, SecureBoot: r.options.Backend == QEMU,
+		BIOSVersion: "1", Processors: 1, Cores: 1, MemoryMiB: 2048, SecureBoot: r.options.Backend == QEMU,
 		NICs:  []bmc.NIC{{Name: "1", MAC: d.MAC}},
 		Disks: []bmc.Disk{{Name: "1", Serial: d.DiskSerial, Model: "virtual", Bytes: int64(r.options.DiskMiB) << 20}},
 	}

@@ -1,5 +1,5 @@
 // Command schemagen writes the JSON Schemas of the fleet's kinds and the reference page from package schemas, and the
-// JSON Schema of `ingot plan -o json`: `go generate ./schemas`.
+// JSON Schema of `ingot plan -o json`, and the page of the causes from package cause: `go generate ./schemas`.
 package main
 
 import (
@@ -49,6 +49,19 @@ var patterns = map[string]string{
 	"BMCConsole.fingerprint": `^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`,
 }
 
+// erasePattern is a consent.
+const erasePattern = `[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}`
+
+// writeConsents says that a field is a text, which may be empty, or a list of texts.
+func writeConsents(schema, value *jsonschema.Schema) {
+	most := uint64(schemas.MaxConsents)
+	value.Type, value.Ref, value.Items = "", "", nil
+	value.OneOf = []*jsonschema.Schema{{Type: "string", Pattern: "^(" + erasePattern + ")?$"},
+		{Type: "array", Items: &jsonschema.Schema{Type: "string", Pattern: "^" + erasePattern + "$"}, UniqueItems: true,
+			MaxItems: &most}}
+	delete(schema.Definitions, "EraseConsents")
+}
+
 func main() {
 	if err := writeAll(); err != nil {
 		fmt.Fprintln(os.Stderr, "schemagen:", err)
@@ -84,6 +97,9 @@ func writeAll() error {
 	if err := os.WriteFile(filepath.Join("docs", "reference.md"), page.encodePage(), 0o644); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join("docs", "why.md"), causePage(), 0o644); err != nil {
+		return err
+	}
 	return writePlanSchema()
 }
 
@@ -102,6 +118,14 @@ func completeSchema(schema *jsonschema.Schema, kind string) {
 			if key == "RingSpec.maxUnavailable" { // a number needs no quotes
 				pair.Value.Type, pair.Value.OneOf = "",
 					[]*jsonschema.Schema{{Type: "string", Pattern: "^[0-9]+%?$"}, {Type: "integer", Minimum: "1"}}
+			}
+			switch {
+			case key == "Consent.erase":
+				writeConsents(schema, pair.Value)
+			case key == "StepSpec.writes": // no script is given a disk
+				pair.Value.MaxItems = new(uint64)
+			case pair.Key == "attempts":
+				pair.Value.Minimum, pair.Value.Maximum = "1", json.Number(fmt.Sprint(schemas.MaxAttempts))
 			}
 			pair.Value.Description = oneLine(pair.Value.Description)
 		}

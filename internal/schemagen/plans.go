@@ -34,6 +34,9 @@ func writePlanSchema() error {
 					pair.Value.Enum = append(pair.Value.Enum, verdict)
 				}
 			}
+			if key := name + "." + pair.Key; key == "Host.consent" || key == "Host.given" {
+				writeConsents(schema, pair.Value)
+			}
 			pair.Value.Description = oneLine(pair.Value.Description)
 		}
 		definition.Description = oneLine(definition.Description)

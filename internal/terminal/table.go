@@ -26,8 +26,43 @@ func WriteTable(out io.Writer, v daemon.View) error {
 	w.writeRings(v)
 	w.writeCommits(v, hosts)
 	w.writeActs(v)
+	w.writeHosts(w.writeLargeGroups(v.Hosts))
+	return w.Flush()
+}
+
+// WriteList shows each host in a line of its own, and why it waits.
+func WriteList(out io.Writer, v daemon.View) error {
+	w := &tableWriter{tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)}
+	w.writeNotices(v)
 	w.writeHosts(v.Hosts)
 	return w.Flush()
+}
+
+// maxListed is how many hosts of a fleet are listed one by one, whatever they have in common.
+const maxListed = 50
+
+// writeLargeGroups has a line per group of many hosts with the same phase and cause, and gives the other hosts. A small
+// fleet has no such groups.
+func (w *tableWriter) writeLargeGroups(hosts []daemon.HostView) (others []daemon.HostView) {
+	if len(hosts) <= maxListed {
+		return hosts
+	}
+	large, grouped := status.SplitLarge(documentsOf(hosts))
+	for _, g := range large {
+		w.writeCells("%d hosts are %s", len(g.Hosts), cmp.Or(string(g.Phase), "?"))
+		if g.Cause != "" {
+			w.writeCells(" (%s)", string(g.Cause))
+		}
+		w.writeCells(": %s\n", g.NameSome())
+		if why := g.Why(); why != "" {
+			w.writeCells("  the first: %s\n", why)
+		}
+		if allow := g.AllowCommand(); allow != "" {
+			w.writeCells("  to allow it for all: %s\n", allow)
+		}
+		w.writeCells("  to list them: %s\n\n", g.ListCommand())
+	}
+	return slices.DeleteFunc(slices.Clone(hosts), func(h daemon.HostView) bool { return grouped[h.Metadata.Host()] })
 }
 
 func documentsOf(hosts []daemon.HostView) []status.Document {
@@ -90,6 +125,9 @@ func (w *tableWriter) writeNotices(v daemon.View) {
 		for _, finding := range v.Findings {
 			w.writeCells("  %s\n", finding)
 		}
+	}
+	if v.Daemon != nil {
+		w.writeCells("Run by the daemon on %s\n", v.Daemon.Label())
 	}
 	source := v.Source
 	if source == v.Frozen { // the frozen notice has the same reason
@@ -185,6 +223,9 @@ func (w *tableWriter) writeHosts(hosts []daemon.HostView) {
 	slices.SortStableFunc(hosts, func(a, b daemon.HostView) int {
 		return cmp.Compare(slices.Index(order, a.Phase), slices.Index(order, b.Phase))
 	})
+	if len(hosts) == 0 {
+		return
+	}
 	w.writeCells("HOST\tPHASE\tWORKLOAD\tINSTALLED FROM\tDISK\tWAITS FOR\n")
 	for _, h := range hosts {
 		from, disk := "-", "-"
@@ -194,14 +235,19 @@ func (w *tableWriter) writeHosts(hosts []daemon.HostView) {
 		w.writeCells("%s\t%s\t%s\t%s\t%s\t%s\n", h.Metadata.Label(), cmp.Or(string(h.Phase), "?"),
 			cmp.Or(h.Workload, "-"), from, disk, h.Waits)
 	}
+	w.writeReasons(hosts)
+}
+
+// writeReasons has a paragraph per host with a reason to wait.
+func (w *tableWriter) writeReasons(hosts []daemon.HostView) {
 	for _, h := range hosts {
 		if h.Phase == "" && h.Trouble != "" {
 			w.writeCells("\n%s: nothing is known of it: %s\n", h.Metadata.Name, h.Trouble)
 		}
 		if h.Hold != nil {
 			w.writeCells("\n%s is held: %s\n", h.Metadata.Name, h.Hold.Message)
-			if h.Hold.Consent != "" {
-				w.writeCells("  to allow it: ingot consent %s   (spec.consent.erase: %q)\n", h.Metadata.Name,
+			if len(h.Hold.Consent) > 0 {
+				w.writeCells("  to allow it: ingot consent %s   (spec.consent.erase: %s)\n", h.Metadata.Name,
 					h.Hold.Consent)
 			}
 			if len(h.Hold.Countersign) > 0 {
@@ -244,7 +290,7 @@ func (w *tableWriter) writeDetails(h daemon.HostView) {
 		rows = append(rows,
 			[2]string{"machine",
 				strings.TrimSpace(f.System.Manufacturer + " " + f.System.Product + " " + f.System.Serial)})
-		for _, d := range inventory.DistinctDisks(f.Disks) {
+		for _, d := range inventory.IdentifyDisks(f.Disks) {
 			rows = append(rows,
 				[2]string{"disk " + d.Name,
 					fmt.Sprintf("%s, %d bytes, %s", d.ID().Label(), d.Size, describeContent(d.Content))})

@@ -2,14 +2,17 @@ package terminal_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 func TestCountsByPhaseAndRing(t *testing.T) {
@@ -76,5 +79,49 @@ func TestAnOperationIsALine(t *testing.T) {
 	}
 	if want := "o1, Working, step 2 of 3 `install`, attempt 2, disk S1 may be written to"; !strings.Contains(out.String(), want) {
 		t.Errorf("%q is not in\n%s", want, out.String())
+	}
+}
+
+// TestManyHostsAlikeAreOneLine shows a fleet in which many hosts wait for the same: a line for each group, with the way to
+// list it and to answer it; the hosts in small groups stand below.
+func TestManyHostsAlikeAreOneLine(t *testing.T) {
+	v := daemon.View{Commit: "0123456789abcdef"}
+	add := func(count int, prefix string, d status.Document) {
+		for i := range count {
+			d.Metadata = status.Metadata{Name: fmt.Sprintf("%s-%03d", prefix, i)}
+			v.Hosts = append(v.Hosts, daemon.HostView{Document: d})
+		}
+	}
+	add(30, "dead", status.Document{Phase: plan.Waiting, Waits: "its BMC", Cause: &cause.Answer{Cause: "BMCUnreachable"}})
+	add(20, "web", status.Document{Phase: plan.Held, Workload: "web", Cause: &cause.Answer{Cause: "NeedsConsent"},
+		Hold: &status.Hold{Message: "this would erase disk D", Consent: schemas.EraseConsents{"D/0123"}}})
+	add(3, "few", status.Document{Phase: plan.Held, Hold: &status.Hold{Reason: "NoDisk", Message: "no disk fits"}})
+	var out bytes.Buffer
+	if err := terminal.WriteTable(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"20 hosts are Held (NeedsConsent): web-000, web-001, web-002, web-003, web-004, web-005, web-006, web-007 and 12 more\n" +
+			"  the first: this would erase disk D\n" +
+			"  to allow it for all: ingot consent --workload web\n" +
+			"  to list them: ingot status --phase Held --cause NeedsConsent\n",
+		"30 hosts are Waiting (BMCUnreachable): dead-000,",
+		"  to list them: ingot status --phase Waiting --cause BMCUnreachable\n",
+		"few-002", "few-001 is held: no disk fits",
+	}
+	for _, part := range want {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("%q is missing in:\n%s", part, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "dead-020") {
+		t.Errorf("a host of a group has a line of its own:\n%s", out.String())
+	}
+	out.Reset()
+	if err := terminal.WriteList(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(out.String(), "\ndead-"); lines != 30 {
+		t.Errorf("the list has %d of 30 hosts:\n%s", lines, out.String())
 	}
 }

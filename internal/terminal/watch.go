@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Watcher turns a daemon's events into lines.
@@ -149,8 +150,8 @@ func (w *Watcher) writeHostLine(e daemon.Event) {
 		}
 	}
 	text = stripControls(text)
-	if h.Hold != nil && h.Hold.Consent != "" {
-		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %q})", "", e.Host.Metadata.Name,
+	if h.Hold != nil && len(h.Hold.Consent) > 0 {
+		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %s})", "", e.Host.Metadata.Name,
 			h.Hold.Consent)
 	}
 	if h.Hold != nil && len(h.Hold.Countersign) > 0 {
@@ -187,6 +188,9 @@ func (w *Watcher) writeJobLine(e daemon.Event) {
 	}
 	text := fmt.Sprintf("Installing: coreos-installer has read %d of %d MB, %d%%%s", j.Done/1e6, j.Total/1e6, percent,
 		rate)
+	if j.Step != "" && j.Step != schemas.StepInstall {
+		text = fmt.Sprintf("step %s: %d%%", stripControls(j.Step), percent)
+	}
 	w.writes[id] = write{done: int64(j.Done), at: e.At, shown: e.At, percent: percent}
 	switch {
 	case w.terminal:

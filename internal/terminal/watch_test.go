@@ -74,11 +74,12 @@ func TestLines(t *testing.T) {
 	var out bytes.Buffer
 	w := terminal.NewWatcher(&out, true, "", "")
 	hostile := func(h *daemon.HostView) {
-		h.Hold = &status.Hold{Message: "disk \x1b]0;title\x07 \u009b31m\r\n\u202e held", Consent: "S1/\x1b[1m", Countersign: []string{"git tag \x1b[1m", "git push"}}
+		h.Hold = &status.Hold{Message: "disk \x1b]0;title\x07 \u009b31m\r\n\u202e held", Consent: []string{"S1/\x1b[1m"}, Countersign: []string{"git tag \x1b[1m", "git push"}}
 	}
 	w.ShowEvent(is("a", plan.Held, hostile))
 	w.ShowEvent(is("a", plan.Held, hostile))
 	w.ShowEvent(daemon.Event{At: time.Now(), Name: "b", ID: "b", Job: &wire.Progress{Done: 1e9, Total: 2e9}})
+	w.ShowEvent(daemon.Event{At: time.Now(), Name: "c", ID: "c", Job: &wire.Progress{Step: "burn\x1b-in", Done: 3, Total: 4}})
 	w.ShowEvent(daemon.Event{At: time.Now(), Fleet: &daemon.View{Source: "no \x1b[2J answer"}})
 	w.EndLine()
 	text := strings.ReplaceAll(out.String(), "\r\x1b[K", "")
@@ -87,7 +88,7 @@ func TestLines(t *testing.T) {
 			t.Errorf("%q reaches the terminal: %q", part, text)
 		}
 	}
-	for _, part := range []string{"Held: disk", `ingot consent a  (consent: {erase: "S1/\x1b[1m"})`, "somebody else who may sign tags runs: git tag  [1m && git push", "has read 1000 of 2000 MB, 50%", "the fleet cannot be read: no"} {
+	for _, part := range []string{"Held: disk", `ingot consent a  (consent: {erase: "S1/\x1b[1m"})`, "somebody else who may sign tags runs: git tag  [1m && git push", "has read 1000 of 2000 MB, 50%", "-in: 75%", "the fleet cannot be read: no"} {
 		if strings.Count(text, part) != 1 {
 			t.Errorf("%q is not said once: %q", part, text)
 		}

@@ -83,6 +83,7 @@ type Repo struct {
 	repo              *git.Repository
 	fetches           int
 	accepted          plumbing.Hash
+	acceptedToo       plumbing.Hash // by a daemon with another journal; zero since a tip that contains it was accepted
 	last              inventory.Sources
 	trees             map[plumbing.Hash]loadedTree // trees of the last sources, by commit
 	patterns          map[string]string            // tag patterns of the last trunk, by ring
@@ -180,7 +181,7 @@ func (r *Repo) RepinTrunk(ctx context.Context, commit string) error {
 			"push the commit, or name one from `git log`",
 			commit, r.config.Branch)
 	}
-	r.accepted = hash
+	r.accepted, r.acceptedToo = hash, plumbing.ZeroHash
 	return nil
 }
 
@@ -194,6 +195,19 @@ func (r *Repo) TraceFrom(commit string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.accepted = hash
+	return nil
+}
+
+// TraceToo makes the next accepted tip contain another commit besides the accepted commit, again without checking that
+// the commit exists. RepinTrunk ends it.
+func (r *Repo) TraceToo(commit string) error {
+	hash, err := parseCommitID(commit)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.acceptedToo = hash
 	return nil
 }
 
@@ -249,7 +263,7 @@ func (r *Repo) fetchTrunk(ctx context.Context, l refListing) (inventory.Snapshot
 	if err != nil {
 		return inventory.Snapshot{}, err
 	}
-	r.accepted = tip
+	r.accepted, r.acceptedToo = tip, plumbing.ZeroHash
 	if r.config.TagPatterns != nil {
 		r.patterns = r.config.TagPatterns(snapshot)
 	}
@@ -297,16 +311,21 @@ func (r *Repo) pullBranch(ctx context.Context, branch string, depth int) error {
 		depth)
 }
 
-// checkDescent checks that tip contains the accepted commit.
+// checkDescent checks that tip contains every accepted commit.
 func (r *Repo) checkDescent(ctx context.Context, tip plumbing.Hash) error {
-	if r.accepted.IsZero() || tip == r.accepted {
-		return nil
+	for _, accepted := range []plumbing.Hash{r.acceptedToo, r.accepted} {
+		if accepted.IsZero() || tip == accepted {
+			continue
+		}
+		contained, err := r.findContained(ctx, tip, []plumbing.Hash{accepted})
+		if err != nil {
+			return err
+		}
+		if !contained[accepted] { // guard: commit-descends
+			return HistoryRewritten{Branch: r.config.Branch, Accepted: accepted.String(), Found: tip.String()}
+		}
 	}
-	contained, err := r.findContained(ctx, tip, []plumbing.Hash{r.accepted})
-	if err == nil && !contained[r.accepted] {
-		err = HistoryRewritten{Branch: r.config.Branch, Accepted: r.accepted.String(), Found: tip.String()}
-	}
-	return err
+	return nil
 }
 
 // findContained gives the commits that tip contains. Where a shallow history ends too early, the whole history is

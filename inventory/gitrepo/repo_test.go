@@ -379,3 +379,33 @@ func TestWatchOfWhatCannotTell(t *testing.T) {
 		t.Errorf("WatchRefs = %v, want the end of its context", err)
 	}
 }
+
+// TestTheBranchsCommitCountsToo has a journal of an earlier moment accept the first commit, and the status branch the
+// second: a trunk that was taken back to the first is rewritten, and one that contains both is accepted.
+func TestTheBranchsCommitCountsToo(t *testing.T) {
+	t.Parallel()
+	r := overPath(t)
+	first := r.commit(t, "main", "", map[string]node{"a": text("1")})
+	second := r.commit(t, "main", first, map[string]node{"a": text("2")})
+	git(t, r.bare, "update-ref", "refs/heads/main", first)
+	r.config.Accepted = first
+	repo := open(t, r.config)
+	if err := repo.TraceToo(second); err != nil {
+		t.Fatal(err)
+	}
+	var rewritten gitrepo.HistoryRewritten
+	if _, err := repo.Latest(t.Context()); !errors.As(err, &rewritten) || rewritten.Accepted != second {
+		t.Errorf("Latest = %v, want that %s is missing", err, second)
+	}
+	git(t, r.bare, "update-ref", "refs/heads/main", second)
+	if got, err := repo.Latest(t.Context()); err != nil || got.Trunk.Commit != second {
+		t.Errorf("Latest = %s, %v, want %s", got.Trunk.Commit, err, second)
+	}
+	git(t, r.bare, "update-ref", "refs/heads/main", first)
+	if err := repo.RepinTrunk(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := repo.Latest(t.Context()); err != nil || got.Trunk.Commit != first {
+		t.Errorf("Latest after an operator's word = %s, %v, want %s", got.Trunk.Commit, err, first)
+	}
+}

@@ -21,6 +21,7 @@ type butaneConfig struct {
 	butane      inventory.Butane // without Vars
 	references  []reference      // each reference once, in order
 	blobs       []string
+	digest      string          // inventory.Workload.Config
 	shapingVars map[string]bool // vars that are used outside the text of a file
 	textVars    map[string]int  // how often each var is used inside the text of a file
 	complete    bool            // no file and no secret is missing
@@ -58,7 +59,9 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 	}
 	root, findings := refs.ParseFile(file, source.Data)
 	if root != nil {
-		findings = append(l.readLocalFiles(t, c, root), l.noteReferences(c, root)...)
+		findings = l.readLocalFiles(t, c, root)
+		c.digest = digestConfig(c, root)
+		findings = append(findings, l.noteReferences(c, root)...)
 	}
 	c.complete = len(findings) == 0
 	l.addFindings(findings...)

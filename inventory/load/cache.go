@@ -146,7 +146,8 @@ func (l *loader) claimsUnchanged(t *tree, files []string) bool {
 func sameClaims(a, b schemas.Document) bool {
 	x, y := a.Host, b.Host
 	return a.Name == b.Name && a.ID() == b.ID() && maps.Equal(x.Metadata.Labels, y.Metadata.Labels) &&
-		x.Spec.Identity.Serial == y.Spec.Identity.Serial && slices.Equal(x.Spec.Identity.MACs, y.Spec.Identity.MACs) &&
+		x.Spec.Identity.Serial == y.Spec.Identity.Serial && x.Spec.Identity.UUID == y.Spec.Identity.UUID &&
+		slices.Equal(x.Spec.Identity.MACs, y.Spec.Identity.MACs) &&
 		bmcAddress(x) == bmcAddress(y)
 }
 

@@ -94,6 +94,18 @@ var edits = []struct {
 	{"defaults/all.yaml", func(s string, n int) string {
 		return strings.Replace(s, "site: fra1", fmt.Sprintf("site: fra%d", n), 1)
 	}},
+	{"hosts/prod-1.yaml", func(s string, n int) string {
+		return s + fmt.Sprintf("  steps: [{step: look, after: install, args: {level: %d}}, {step: look, id: again, before: wipe}]\n", n%3)
+	}},
+	{"hosts/canary-1.yaml", func(s string, _ int) string { return s + "  steps: [{step: look, after: nowhere}]\n" }},
+	{"steps/look.yaml", func(string, int) string {
+		return apiVersion + "kind: Step\nmetadata: {name: look}\nspec: {script: steps/wipe.sh, writes: [], args: {type: object, properties: {level: {enum: [0, 1]}, site: {type: string}}}}\n"
+	}},
+	{"steps/look.yaml", func(string, int) string { return "" }},
+	{"steps/wipe.yaml", func(s string, _ int) string { return strings.Replace(s, "{script", "{writes: [], script", 1) }},
+	{"workloads/web.yaml", func(s string, _ int) string {
+		return strings.Replace(s, "{step: install}]", "{step: install}, {step: look, id: last, args: {site: \"${vars.site}\"}}]", 1)
+	}},
 	{"defaults/more.yaml", func(string, int) string {
 		return apiVersion + "kind: Defaults\nmetadata: {name: more}\nspec:\n  hosts: {matchLabels: {ring: prod}}\n  defaults: {power: Off}\n"
 	}},

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/diskid"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -25,6 +26,7 @@ var defaultFields = []defaultField{
 	{"boot.method", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Boot.Method = from.Boot.Method }},
 	{"boot.secureBoot",
 		func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Boot.SecureBoot = from.Boot.SecureBoot }},
+	{"boot.timeout", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Boot.Timeout = from.Boot.Timeout }},
 	{"power", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Power = from.Power }},
 	{"rootDisk", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.RootDisk = from.RootDisk }},
 	{"network.ramdisk",
@@ -172,7 +174,7 @@ func (l *loader) checkComplete(d schemas.Document, runs bool) {
 	if runs && spec.RootDisk == nil {
 		reportMissing("spec.rootDisk", "name the disk by serial or wwn", "a host with a workload needs a rootDisk")
 	}
-	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && inventory.IsPlaceholderWWN(disk.WWN) {
+	if disk := spec.RootDisk; disk != nil && disk.WWN != "" && diskid.IsPlaceholderWWN(disk.WWN) {
 		l.addFindings(d.ErrorAt("spec.rootDisk.wwn", "name the disk by serial or path",
 			"%q is a placeholder that names no disk", disk.WWN))
 	}

@@ -24,7 +24,7 @@ func (c claims) claimValue(kind, value, host string) (other string, taken bool) 
 	return other, known && other != host
 }
 
-// findDuplicates finds hosts that have the same name, or claim the same machine by BMC address, serial or MAC. Such
+// findDuplicates finds hosts that have the same name, or claim the same machine by BMC address, serial, UUID or MAC. Such
 // hosts would be erased for each other.
 func (l *loader) findDuplicates() {
 	owners, named := claims{}, map[string]schemas.Document{}
@@ -47,6 +47,12 @@ func (l *loader) findDuplicates() {
 				"%q is a placeholder, no identity", identity.Serial))
 		} else {
 			claim("spec.identity.serial", "serial", identity.Serial)
+		}
+		if inventory.UUIDKey(identity.UUID) == "" && identity.UUID != "" {
+			l.addFindings(d.ErrorAt("spec.identity.uuid", "identify the machine by its serial or MACs",
+				"%q is a placeholder, no identity", identity.UUID))
+		} else {
+			claim("spec.identity.uuid", "UUID", inventory.UUIDKey(identity.UUID))
 		}
 		for i, mac := range identity.MACs {
 			claim(fmt.Sprintf("spec.identity.macs[%d]", i), "MAC", mac)

@@ -6,10 +6,8 @@
 package load
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -30,7 +28,7 @@ type Translator interface {
 // Findings are complete, sorted, and without repetition. Neither findings nor fleet depend on the order of files. A nil
 // Translator means that Butane configs are not translated.
 //
-// Documents are the .yaml and .yml files with a line that starts with apiVersion: ingot.dev/. In the folders of
+// Documents are the .yaml and .yml files with apiVersion: ingot.dev/… at the top, in any YAML spelling. In the folders of
 // documents (hosts, workloads, steps, secrets, rings, defaults, rules) every other YAML file is a mistake, unless a
 // Butane config or a Step names the file. Elsewhere such files are ignored, and so are files and folders that start
 // with a dot.
@@ -61,6 +59,7 @@ func FleetWithCache(
 	for _, id := range l.after.ids {
 		l.loadHost(l.trunk.hosts()[id], fill)
 	}
+	l.listDefinitions()
 	l.after.trunk, l.after.releaseKey = l.trunk, describeReleases(sources.Releases)
 	return l.fleet, sortUnique(l.findings), Cache{l.after}
 }
@@ -92,8 +91,9 @@ type loader struct {
 // tree is one snapshot, decoded.
 type tree struct {
 	inventory.Snapshot
-	kinds   map[string]map[string]schemas.Document // documents by kind and name; hosts by id
-	recipes map[string]*recipe                     // Workloads by name, resolved as far as possible without a host
+	kinds    map[string]map[string]schemas.Document // documents by kind and name; hosts by id
+	recipes  map[string]*recipe                     // Workloads by name, resolved as far as possible without a host
+	prepared map[string]preparedStep                // Steps by name
 	// YAML files in the folders of documents that declare no document
 	undeclared          []string
 	referenced          map[string]bool                        // files that a Butane config or a Step names
@@ -127,6 +127,9 @@ func (l *loader) readTree(snapshot inventory.Snapshot) *tree {
 		folder, _, nested := strings.Cut(file, "/")
 		switch {
 		case !isYAML(file):
+			if isMisnamed(file) && declaresDocument(data) {
+				l.addFindings(misnamedFinding(file))
+			}
 		case declaresDocument(data):
 			l.keepDocuments(t, file)
 		case nested && slices.Contains(folders, folder):
@@ -138,34 +141,6 @@ func (l *loader) readTree(snapshot inventory.Snapshot) *tree {
 
 // folders are where a YAML file is expected to be a document.
 var folders = []string{"hosts", "workloads", "steps", "secrets", "rings", "defaults", "rules"}
-
-// declaresDocument reports whether a file has a line that begins with apiVersion: ingot.dev/, with or without quotes
-// around the value.
-func declaresDocument(data []byte) bool {
-	for rest := data; ; {
-		at := bytes.Index(rest, versionField)
-		if at < 0 {
-			return false
-		}
-		begins := at == 0 && len(rest) == len(data) || at > 0 && rest[at-1] == '\n'
-		rest = rest[at+len(versionField):]
-		value := bytes.TrimLeft(rest, " \t")
-		if len(value) > 0 && (value[0] == '"' || value[0] == '\'') {
-			value = value[1:]
-		}
-		if begins && bytes.HasPrefix(value, versionPrefix) {
-			return true
-		}
-	}
-}
-
-var versionField, versionPrefix = []byte("apiVersion:"), []byte("ingot.dev/")
-
-// isYAML reports whether a file is named as YAML, and neither the file nor a folder above is hidden.
-func isYAML(file string) bool {
-	ext := path.Ext(file)
-	return (ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(file, ".") && !strings.Contains(file, "/.")
-}
 
 // keepDocuments decodes a file and keeps the documents by kind and name.
 func (l *loader) keepDocuments(t *tree, file string) {

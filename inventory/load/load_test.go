@@ -117,14 +117,17 @@ func TestResolved(t *testing.T) {
 	}
 	want := &inventory.Workload{
 		Name: "web", Image: schemas.Image{URL: "https://example.com/os.raw.zst", SHA256: strings.Repeat("a", 64)}, KernelArguments: []string{"console=ttyS0"},
-		Steps:  []inventory.Step{{Name: "burn-in", Script: []byte("#!/bin/sh\n"), Seconds: 600}, {Name: "install", Seconds: 7200}},
+		Steps: []inventory.Step{
+			{Name: "burn-in", Script: []byte("#!/bin/sh\n"), Seconds: 600, Attempts: 1, From: schemas.Position{File: "workloads/web.yaml", Line: 9, Col: 11}},
+			{Name: "install", Seconds: 7200, From: schemas.Position{File: "workloads/web.yaml", Line: 9, Col: 28}},
+		},
 		Update: schemas.OnConsent, PhoneHome: schemas.PhoneHomeRequired, Secrets: []refs.Secret{{Name: "app", Key: "key"}},
 		Butane: &inventory.Butane{
 			Path: "workloads/web/web.bu", Source: []byte(files["workloads/web/web.bu"]), Vars: map[string]string{"site": "fra1"}, Executable: map[string]bool{"tree/c": true},
 			Sealed: map[refs.Secret]int{{Name: "app", Key: "key"}: 51},
 			Files:  map[string][]byte{"files/app.yaml": []byte("listen: 80\n"), "keys": []byte("ssh-ed25519 AAAA\n"), "tree/a/b.yaml": []byte("tree: true\n"), "tree/c": []byte("c\n")},
 		},
-		Inputs: host.Workload.Inputs, Parts: host.Workload.Parts,
+		Inputs: host.Workload.Inputs, Config: host.Workload.Config, Parts: host.Workload.Parts,
 	}
 	if diff := cmp.Diff(want, host.Workload); diff != "" {
 		t.Errorf("workload (-want +got):\n%s", diff)
@@ -198,8 +201,32 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 		{"var that is not used", edit(host, "unused: x", "unused: z"), nil},
 		{"root disk", edit(host, "0x5000C500A1B2C3D4", "0x5000C500A1B2C3D5"), []string{"rootDisk"}},
 		{"root disk in other letters", edit(host, "0x5000C500A1B2C3D4", "5000c500a1b2c3d4"), nil},
+		{"root disk as naa.", edit(host, "0x5000C500A1B2C3D4", "naa.5000c500a1b2c3d4"), nil},
+		{"root disk as wwn-0x", edit(host, "0x5000C500A1B2C3D4", "wwn-0x5000c500a1b2c3d4"), nil},
 		{"script", edit("steps/burn-in.sh", "/bin/sh", "/bin/bash"), []string{"steps"}},
 		{"order of steps", edit(workload, "[{step: burn-in}, {step: install}]", "[{step: install}, {step: burn-in}]"), []string{"steps"}},
+		{"attempts of a step", edit("steps/burn-in.yaml", "script:", "attempts: 3, script:"), nil},
+		{"a step that may run once", edit("steps/burn-in.yaml", "script:", "repeatable: false, script:"), nil},
+		{"a schema of arguments", edit("steps/burn-in.yaml", "script:", "args: {type: object}, script:"), nil},
+		{"timeout of a use", edit(workload, "{step: burn-in}", "{step: burn-in, timeout: 5m, attempts: 2}"), nil},
+		{"id of a step", edit(workload, "{step: burn-in}", "{step: burn-in, id: warm-up}"), nil},
+		{"a step that says that it writes nothing", edit("steps/burn-in.yaml", "script:", "writes: [], script:"), []string{"steps"}},
+		{"a new step that writes nothing", func(files map[string]string) {
+			files["steps/look.yaml"] = apiVersion + "kind: Step\nmetadata: {name: look}\nspec: {script: steps/burn-in.sh, writes: []}\n"
+			edit(workload, "{step: install}", "{step: install}, {step: look}")(files)
+		}, nil},
+		{"a host's step that writes nothing", func(files map[string]string) {
+			files["steps/look.yaml"] = apiVersion + "kind: Step\nmetadata: {name: look}\nspec: {script: steps/burn-in.sh, writes: []}\n"
+			edit(host, "spec:", "spec:\n  steps: [{step: look, before: install}]")(files)
+		}, nil},
+		{"a host's step", func(files map[string]string) {
+			edit(host, "spec:", "spec:\n  steps: [{step: burn-in, id: again, before: install}]")(files)
+		}, []string{"steps"}},
+		{"an argument", func(files map[string]string) {
+			edit("steps/burn-in.yaml", "script:", "args: {type: object, properties: {minutes: {type: integer}}}, script:")(files)
+			edit(workload, "{step: burn-in}", "{step: burn-in, args: {minutes: 10}}")(files)
+		}, []string{"steps"}},
+		{"a default of the schema", edit("steps/burn-in.yaml", "script:", "args: {type: object, properties: {minutes: {type: integer, default: 10}}}, script:"), []string{"steps"}},
 		{"timeout of a step", edit("steps/burn-in.yaml", "script:", "timeout: 20m, script:"), nil},
 		{"ciphertext", edit("app.yaml", "data:YQ==", "data:Yg=="), nil},
 		{"console", edit(host, "credentials: bmc-r1", `credentials: bmc-r1, console: {fingerprint: "SHA256:uJH4mYxk+7f0oVhyIJm1dyKLBoGBqXJHmWbDYEmzP8c"}`), nil},

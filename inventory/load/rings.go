@@ -168,6 +168,7 @@ func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) 
 	ring := l.after.rings[desired.Ring]
 	if ring.Spec.Tag == "" {
 		desired.Workload, desired.Release = l.resolveWorkload(l.trunk, host, host), l.trunk.Commit
+		desired.Vars = host.Host.Spec.Vars
 		return
 	}
 	if desired.Release = ring.Commit; desired.Release == "" {
@@ -177,7 +178,7 @@ func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) 
 	var wanted *inventory.Workload
 	l.addFindings(l.collectFindings(func() { wanted = l.resolveWorkload(l.trunk, host, host) })...)
 	if ring.Commit == l.trunk.Commit {
-		desired.Workload = wanted
+		desired.Workload, desired.Vars = wanted, host.Host.Spec.Vars
 		return
 	}
 	t := l.after.releases[ring.Commit]
@@ -200,6 +201,7 @@ func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) 
 		return
 	}
 	desired.Workload, desired.Pending = workload, describeLag(ring, workload, wanted)
+	desired.Vars = running.Host.Spec.Vars
 }
 
 // mergeOrigins says where the fields of a host come from: fields about what runs from the release, the rest from the
@@ -218,7 +220,7 @@ func mergeOrigins(
 			origins[field] = at
 		}
 	}
-	for _, field := range []string{"spec.workload", "spec.vars"} {
+	for _, field := range []string{"spec.workload", "spec.steps", "spec.vars"} {
 		if running.Host != nil && running.IsWritten(field) {
 			origins[field] = running.PositionOf(field)
 		}
@@ -230,7 +232,7 @@ func mergeOrigins(
 func describeLag(ring inventory.Ring, runs, wanted *inventory.Workload) string {
 	var lag string
 	switch {
-	case runs == nil && wanted == nil, runs != nil && wanted != nil && runs.Inputs == wanted.Inputs:
+	case runs == nil && wanted == nil, wanted.IsSystem(runs):
 		return ""
 	case wanted == nil:
 		lag = "no workload"

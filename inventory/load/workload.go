@@ -6,30 +6,22 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// installSeconds is the deadline of the step install: enough for a slow disk, a slow network, a large image.
-const installSeconds = 2 * 60 * 60
-
-// maxScripts limits the scripts of a Workload, in bytes: the agent gets all scripts in one message, below wire.MaxBody.
-const maxScripts = 2 << 20
-
 // recipe is a Workload with steps and files, before a host is known.
 type recipe struct {
 	workload inventory.Workload // without the parts that depend on a host
 	config   *butaneConfig      // nil without Butane
+	entries  []entry            // of the Workload's list
 }
 
 // prepareWorkloads resolves every Workload of a tree, used or not, so that each mistake is reported once.
 func (l *loader) prepareWorkloads(t *tree) {
-	for _, name := range slices.Sorted(maps.Keys(t.steps())) {
-		l.checkScript(t, t.steps()[name])
-	}
+	l.prepareSteps(t)
 	for _, name := range slices.Sorted(maps.Keys(t.workloads())) {
 		d := t.workloads()[name]
 		install := d.Workload.Spec.Install
@@ -37,11 +29,12 @@ func (l *loader) prepareWorkloads(t *tree) {
 			continue // reported already
 		}
 		r := &recipe{workload: inventory.Workload{
-			Name: name, Image: install.Image, KernelArguments: install.KernelArguments, Steps: l.listSteps(t, d),
+			Name: name, Image: install.Image, KernelArguments: install.KernelArguments,
 			Update:            cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
 			PhoneHome:         cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
 			OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,
 		}}
+		r.entries = l.listEntries(t, d)
 		if install.Butane != "" {
 			r.config = l.readConfig(t, d, install.Butane)
 		}
@@ -49,55 +42,14 @@ func (l *loader) prepareWorkloads(t *tree) {
 	}
 }
 
-// checkScript finds a Step without a script, or a script without an interpreter.
-func (l *loader) checkScript(t *tree, d schemas.Document) {
-	name := d.Step.Spec.Script
-	t.referenced[name] = true
-	if file, ok := t.Files[name]; name != "" && !ok {
-		l.addFindings(d.ErrorAt("spec.script", "", "there is no file %s in this commit", name))
-	} else if name != "" && !strings.HasPrefix(string(file.Data), "#!") {
-		l.addFindings(d.ErrorAt("spec.script", "start it with a line such as #!/bin/sh",
-			"the first line of %s does not name its interpreter", name))
-	}
-}
-
-// listSteps lists a Workload's steps in order, the install alone when the Workload lists none.
-func (l *loader) listSteps(t *tree, d schemas.Document) []inventory.Step {
-	uses := d.Workload.Spec.Steps
-	if len(uses) == 0 {
-		uses = []schemas.StepUse{{Step: schemas.StepInstall}}
-	}
-	var steps []inventory.Step
-	scripts := 0
-	for i, use := range uses {
-		if use.Step == schemas.StepInstall {
-			steps = append(steps, inventory.Step{Name: use.Step, Seconds: installSeconds})
-			continue
-		}
-		step, ok := t.steps()[use.Step]
-		if !ok {
-			l.addFindings(d.ErrorAt(fmt.Sprintf("spec.steps[%d].step", i), "", "there is no Step %q", use.Step))
-			continue
-		}
-		timeout, err := time.ParseDuration(cmp.Or(step.Step.Spec.Timeout, "10m"))
-		if err != nil {
-			continue // reported already
-		}
-		steps = append(steps, inventory.Step{Name: use.Step, Script: t.Files[step.Step.Spec.Script].Data,
-			Seconds: int(timeout.Seconds())})
-		scripts += len(t.Files[step.Step.Spec.Script].Data)
-	}
-	if scripts > maxScripts {
-		l.addFindings(d.ErrorAt("spec.steps", "have the scripts fetch what is large",
-			"the scripts of all steps have %d bytes, at most %d can be delivered", scripts, maxScripts))
-	}
-	return steps
-}
-
 // resolveWorkload gives what a host runs: a recipe of the tree with the host's vars. The Workload is nil when the host
 // runs nothing, or names a missing Workload.
 func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventory.Workload {
 	if running.Host.Spec.Workload == "" {
+		if len(running.Host.Spec.Steps) > 0 {
+			l.addFindings(running.ErrorAt("spec.steps", "name the workload, or leave the steps out",
+				"the steps of a host are added to those of its workload, and this host has none"))
+		}
 		return nil
 	}
 	name := running.Host.Spec.Workload
@@ -114,8 +66,19 @@ func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventor
 		w.Secrets, blobs = r.config.listSecrets(), r.config.blobs
 		w.Butane, w.OtherDisks = l.configForHost(r.config, d, running)
 	}
+	w.Steps = l.resolveSteps(t, r.entries, hostDocuments{d, running})
+	for _, step := range w.Steps {
+		for _, ref := range step.ListSecrets() {
+			if !slices.Contains(w.Secrets, ref) {
+				w.Secrets = append(w.Secrets, ref)
+			}
+		}
+	}
 	w.Parts = digestParts(&w, blobs, d.Host.Spec.RootDisk)
 	w.Inputs = digestInputs(w.Parts)
+	if r.config != nil {
+		w.Config = r.config.digest
+	}
 	return &w
 }
 

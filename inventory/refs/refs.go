@@ -4,6 +4,7 @@
 package refs
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -106,6 +107,41 @@ func (e *expander) expandNodes(root *yaml.Node) {
 	}
 }
 
+// ReplaceInText replaces the references in one text by the results of lookup. $${ stands for ${; any other ${…} stays.
+// The error is the first of lookup, or about a text that was probably meant as a reference.
+func ReplaceInText(text string, lookup func(Ref) (string, error)) (string, error) {
+	var failed error
+	replaced := reference.ReplaceAllStringFunc(text, func(match string) string {
+		if match == "$${" {
+			return "${"
+		}
+		ref, ok := parseRef(match)
+		if !ok {
+			failed = cmp.Or(failed, fmt.Errorf(notReference, match))
+			return match
+		}
+		value, err := lookup(ref)
+		if err == nil && !utf8.ValidString(value) {
+			err = fmt.Errorf("the value of %s is not UTF-8 text", ref)
+		}
+		failed = cmp.Or(failed, err)
+		return value
+	})
+	return replaced, failed
+}
+
+// FindReferences lists the references in a text, in order.
+func FindReferences(text string) (found []Ref) {
+	for _, match := range reference.FindAllString(text, -1) {
+		if ref, ok := parseRef(match); ok {
+			found = append(found, ref)
+		}
+	}
+	return found
+}
+
+const notReference = "%s is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"
+
 func (e *expander) expandScalar(node *yaml.Node) {
 	before := node.Value
 	after := reference.ReplaceAllStringFunc(before, func(match string) string {
@@ -114,8 +150,7 @@ func (e *expander) expandScalar(node *yaml.Node) {
 		}
 		ref, ok := parseRef(match)
 		if !ok {
-			e.addFinding(node,
-				"%s is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters", match)
+			e.addFinding(node, notReference, match)
 			return match
 		}
 		value, err := e.lookup(ref, e.positionOf(node))

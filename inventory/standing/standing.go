@@ -39,6 +39,7 @@ type knownMachine struct {
 	records     [][]key // of each record that may count: its keys, with the key of the BMC's address
 	epoch       inventory.Epoch
 	declaresBMC bool // the fleet declares the BMC's address
+	owns        bool // the record keeps its machine from other hosts
 }
 
 // New indexes records.
@@ -54,13 +55,16 @@ func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record
 // may have in place of the given one, as after a write without an answer: each of them counts for other hosts.
 func (x *Index) Move(record inventory.Record, d inventory.Desired, others ...inventory.Record) {
 	before, asked := x.known[record.ID], d.BMC != nil
+	owns := !isOnlyShown(record) || asked && !recordedElsewhere(record, d)
 	if before.facts == record.Facts && before.pin == record.BMC && before.epoch == record.Epoch &&
-		before.declaresBMC == asked && len(before.records) <= 1 && len(others) == 0 {
+		before.declaresBMC == asked && before.owns == owns && len(before.records) <= 1 && len(others) == 0 {
 		return // nearly always
 	}
 	now := knownMachine{facts: record.Facts, pin: record.BMC, seen: x.seenKeys(record), epoch: record.Epoch,
-		declaresBMC: asked}
-	now.records = [][]key{withAddress(now.seen, record.BMC, asked)}
+		declaresBMC: asked, owns: owns}
+	if owns {
+		now.records = [][]key{withAddress(now.seen, record.BMC, asked)}
+	}
 	for _, other := range others {
 		now.records = append(now.records, withAddress(recordedKeys(other), other.BMC, asked))
 	}
@@ -99,7 +103,8 @@ func (x *Index) seenKeys(record inventory.Record) []key {
 }
 
 // Of says whether the machine of a host is known under another id. Keys of the current look count too, unless they
-// contradict the expected keys: then the BMC shows a stranger, and the planner says so. A serial, UUID or MAC that the
+// contradict the expected keys: then the BMC shows a stranger, and the planner says so; the Standing has the id under
+// which the stranger is known. A serial, UUID or MAC that the
 // file declares or the look saw, and that the host's own record lacks, is compared without that record: the record may
 // be of another machine.
 //
@@ -111,7 +116,7 @@ func (x *Index) seenKeys(record inventory.Record) []key {
 //	is of the machine                        no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
 	declared, recorded, seen := declaredKeys(d), x.seenKeys(record), lookKeys(look)
-	if record.DescribesOtherMachine(d.Identity) != "" || recordedElsewhere(record, d) {
+	if record.DescribesOtherMachine(d.Identity) != "" || recordedElsewhere(record, d) || isOnlyShown(record) {
 		recorded = nil
 	}
 	expected, current := slices.Concat(declared, recorded), declared
@@ -133,13 +138,53 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 				continue
 			}
 			if x.known[id].countsFor(k, against, record, recorded) {
-				best = inventory.Standing{KnownAs: id,
-					By: k[0] + " " + k.spellValue(d.Identity.Serial, look.BMC.System.Serial)}
+				best.KnownAs, best.By = id, k[0]+" "+k.spellValue(d.Identity.Serial, look.BMC.System.Serial)
 			}
 		}
 	}
+	if best.KnownAs == "" {
+		best.Shows = x.findShown(d.ID, x.seenKeys(record), seen, look.Record.Stranger)
+	}
 	return best
 }
+
+// findShown finds the other id under which a machine is known that the look, or an agent before, saw, by a key that the
+// host's own record lacks; "" when there is no other id.
+func (x *Index) findShown(own inventory.MachineID, recorded, seen []key, before *inventory.Stranger) inventory.MachineID {
+	if before != nil {
+		seen = slices.Concat(seen, pinnedKeys(before.Pinned))
+	}
+	for _, k := range seen {
+		if slices.Contains(recorded, k) || k.isSoftwareMAC() {
+			continue
+		}
+		for _, id := range slices.Sorted(maps.Keys(x.ids[k])) {
+			isTheirs := func(keys []key) bool { return slices.Contains(keys, k) && !keysContradict(seen, keys) }
+			if id != own && slices.ContainsFunc(x.known[id].records, isTheirs) {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// pinnedKeys is the keys of an identity.
+func pinnedKeys(p inventory.Pinned) (keys []key) {
+	if p.BMC != nil {
+		keys = addKey(addKey(keys, serial, inventory.SerialKey(p.BMC.Serial)), uuid, inventory.UUIDKey(p.BMC.UUID))
+	}
+	if p.SMBIOS != nil {
+		keys = addKey(addKey(keys, serial, inventory.SerialKey(p.SMBIOS.Serial)), uuid, inventory.UUIDKey(p.SMBIOS.UUID))
+	}
+	for _, address := range p.MACs {
+		keys = addKey(keys, mac, address)
+	}
+	return keys
+}
+
+// isOnlyShown reports whether a record has nothing of a machine but what its BMC showed at a look. The machine is the
+// host's as long as no other host has it, and the fleet leads the host to the BMC of that look.
+func isOnlyShown(record inventory.Record) bool { return record.Untouched() && record.Epoch == 0 }
 
 // recordedElsewhere reports whether a record knows its machine only by another BMC address than the fleet's. Nothing
 // more was found out there, and the planner drops such a record.
@@ -173,7 +218,7 @@ func (k key) spellValue(serials ...string) string {
 }
 
 func declaredKeys(d inventory.Desired) (keys []key) {
-	keys = addKey(keys, serial, inventory.SerialKey(d.Identity.Serial))
+	keys = addKey(addKey(keys, serial, inventory.SerialKey(d.Identity.Serial)), uuid, inventory.UUIDKey(d.Identity.UUID))
 	for _, address := range d.Identity.MACs {
 		address, _ = inventory.MACKey(address)
 		keys = addKey(keys, mac, address)

@@ -96,7 +96,9 @@ func TestOf(t *testing.T) {
 		if test.by != "" {
 			want.KnownAs = "old"
 		}
-		if got := standing.New(fleet, records).Of(fleet.Hosts["new"], test.own, test.look); got != want {
+		got := standing.New(fleet, records).Of(fleet.Hosts["new"], test.own, test.look)
+		got.Shows = "" // TestWhoIsShown
+		if got != want {
 			t.Errorf("%s: Of = %+v, want %+v", name, got, want)
 		}
 	}
@@ -156,4 +158,75 @@ func TestAnIndexIsMadeAnew(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAMachineThatWasOnlyShown: a machine that was looked at, and never booted, is not kept for a host that is gone or
+// that the fleet leads to another BMC, and is nobody's where two hosts show it.
+func TestAMachineThatWasOnlyShown(t *testing.T) {
+	t.Parallel()
+	shown := func(id inventory.MachineID, epoch inventory.Epoch) inventory.Record {
+		return inventory.Record{ID: id, Epoch: epoch,
+			Pinned: inventory.Pinned{BMC: &inventory.BMCIdentity{Address: address, Serial: serial}}}
+	}
+	bmc := func(at string) func(d *inventory.Desired) {
+		return func(d *inventory.Desired) { d.BMC = &schemas.BMC{Address: at} }
+	}
+	one, other := host("one", bmc(address)), host("other", bmc("https://10.0.0.2"))
+	moved := host("one", bmc("https://10.0.0.3"))
+	for name, test := range map[string]struct {
+		hosts    []inventory.Desired
+		one, own inventory.Record
+		known    bool
+	}{
+		"its host is gone":                 {[]inventory.Desired{other}, shown("one", 0), inventory.Record{ID: "other"}, false},
+		"its host is gone, it was booted":  {[]inventory.Desired{other}, shown("one", 1), inventory.Record{ID: "other"}, true},
+		"its host is elsewhere":            {[]inventory.Desired{moved, other}, shown("one", 0), inventory.Record{ID: "other"}, false},
+		"its host is elsewhere, booted":    {[]inventory.Desired{moved, other}, shown("one", 1), inventory.Record{ID: "other"}, true},
+		"both hosts are there":             {[]inventory.Desired{one, other}, shown("one", 0), inventory.Record{ID: "other"}, true},
+		"both hosts are there, both shown": {[]inventory.Desired{one, other}, shown("one", 0), shown("other", 0), true},
+	} {
+		fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{}}
+		for _, d := range test.hosts {
+			fleet.Hosts[d.ID] = d
+		}
+		x := standing.New(fleet, map[inventory.MachineID]inventory.Record{"one": test.one, "other": test.own})
+		got := x.Of(other, test.own, look(inventory.System{Serial: serial}))
+		if (got.KnownAs == "one") != test.known {
+			t.Errorf("%s: Of = %+v, want it known: %t", name, got, test.known)
+		}
+	}
+}
+
+// TestWhoIsShown: a machine in place of the host's, which the BMC shows or an agent saw, is known under another id.
+func TestWhoIsShown(t *testing.T) {
+	t.Parallel()
+	const another, theirs = "4c4c4544-0035-5810-8032-b1c04f4a4d39", "04:32:01:aa:bb:c9"
+	stranger := func(own inventory.Record, p inventory.Pinned) inventory.Observed {
+		own.Stranger = &inventory.Stranger{Pinned: p}
+		return inventory.Observed{Record: own}
+	}
+	own, old := record("new", 2, serial, uuid, card), record("old", 1, "SN2", another, theirs)
+	node := record("old", 1, serial, another, theirs)
+	for name, test := range map[string]struct {
+		own, old inventory.Record
+		look     inventory.Observed
+		known    bool
+	}{
+		"its own machine":                       {own, old, look(inventory.System{Serial: serial}), false},
+		"the other's":                           {own, old, look(inventory.System{Serial: "SN2"}), true},
+		"the other's, by its UUID alone":        {own, old, look(inventory.System{UUID: another}), true},
+		"nobody's":                              {own, old, look(inventory.System{Serial: "SN3"}), false},
+		"the other's serial, and nobody's UUID": {own, old, look(inventory.System{Serial: "SN2", UUID: "4c4c4544-0035-5810-8032-b1c04f4a4d40"}), false},
+		"the chassis' serial":                   {own, node, look(inventory.System{Serial: serial}), false},
+		"the chassis' other node":               {own, node, look(inventory.System{Serial: serial, UUID: another}), true},
+		"an agent saw the other's":              {own, old, stranger(own, inventory.Pinned{MACs: []string{theirs}}), true},
+		"an agent saw nobody's":                 {own, old, stranger(own, inventory.Pinned{MACs: []string{"04:32:01:aa:bb:cf"}}), false},
+	} {
+		fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{"new": host("new", func(*inventory.Desired) {})}}
+		x := standing.New(fleet, map[inventory.MachineID]inventory.Record{"new": test.own, "old": test.old})
+		got := x.Of(fleet.Hosts["new"], test.own, test.look)
+		if got.KnownAs != "" || (got.Shows == "old") != test.known {
+			t.Errorf("%s: Of = %+v, want it known as old: %t", name, got, test.known)
+		}
+	}
 }

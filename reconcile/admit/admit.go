@@ -32,7 +32,17 @@ const (
 type Question struct {
 	Step   Step
 	Erases bool             // the step leads to an erased disk
-	Disk   inventory.DiskID // the disk to be written; zero before a disk is named
+	Disk   inventory.DiskID // the disk for the system; zero before a disk is named
+	// Others are further disks to be written; nil without such disks. The pointer lets questions be compared.
+	Others *[]inventory.DiskID
+}
+
+// ListOthers gives Question.Others.
+func ListOthers(disks []inventory.DiskID) *[]inventory.DiskID {
+	if len(disks) == 0 {
+		return nil
+	}
+	return &disks
 }
 
 // Reason is why a step must wait or is held.
@@ -40,21 +50,24 @@ type Reason string
 
 // Reasons, in the order of AskStep.
 const (
-	Frozen      Reason = "Frozen"
-	DiskShared  Reason = "DiskShared"
-	FleetPaused Reason = "FleetPaused"
-	RingPaused  Reason = "RingPaused"
-	RingFailed  Reason = "RingFailed"
-	RingAfter   Reason = "RingAfter"
-	Canaries    Reason = "Canaries"
-	Window      Reason = "Window"
-	Unavailable Reason = "Unavailable"
-	Places      Reason = "Places"
+	Frozen         Reason = "Frozen"
+	DiskShared     Reason = "DiskShared"
+	FleetPaused    Reason = "FleetPaused"
+	RingPaused     Reason = "RingPaused"
+	RingFailed     Reason = "RingFailed"
+	WorkloadFailed Reason = "WorkloadFailed"
+	RingAfter      Reason = "RingAfter"
+	Canaries       Reason = "Canaries"
+	Window         Reason = "Window"
+	Unavailable    Reason = "Unavailable"
+	ManyErases     Reason = "ManyErases"
+	DomainBusy     Reason = "DomainBusy"
+	Places         Reason = "Places"
 )
 
 // Reasons are all reasons in the order of AskStep.
-var Reasons = []Reason{Frozen, DiskShared, FleetPaused, RingPaused, RingFailed, RingAfter, Canaries, Window,
-	Unavailable, Places}
+var Reasons = []Reason{Frozen, DiskShared, FleetPaused, RingPaused, RingFailed, WorkloadFailed, RingAfter, Canaries, Window,
+	Unavailable, ManyErases, DomainBusy, Places}
 
 // Answer says whether a step may be done now.
 type Answer struct {
@@ -70,6 +83,11 @@ func (a Answer) IsAllowed() bool { return a.Reason == "" }
 // NeedsPerson reports whether only a person can remove the reason.
 func (a Answer) NeedsPerson() bool { return a.Reason == Frozen || a.Reason == DiskShared }
 
+// ForPlace reports whether the machine waits for other machines to give places back.
+func (a Answer) ForPlace() bool {
+	return a.Reason == Places || a.Reason == DomainBusy || a.Reason == ManyErases
+}
+
 // AskStep says whether a step of a machine may be done now. The first reason that holds is the answer:
 //
 //	reason       holds when                                                 Begin  TakeDown  HandOut  Repeat  Continue
@@ -80,16 +98,22 @@ func (a Answer) NeedsPerson() bool { return a.Reason == Frozen || a.Reason == Di
 //	RingPaused   a person paused the ring                                    x      x         x        x
 //	RingFailed   the ring's limit of failed machines is reached; not for     x
 //	             a failed machine
+//	WorkloadFailed  3 of the last 10 operations with the workload's inputs    x      x         x
+//	             failed; not for a failed machine
 //	RingAfter    an earlier ring has not completed the same release          x
 //	Canaries     the ring's canaries are not done; not for a canary          x
 //	Window       no window of the ring is open; not for the HandOut of the   x      x         x
 //	             first attempt on a machine that had a system
 //	Unavailable  the step takes a system down, and the ring's limit of       x
 //	             unavailable machines is reached
+//	ManyErases   the step erases, and the limit of erases within an hour is   x      x         x
+//	             reached
+//	DomainBusy   enough machines of its failure domain are under way, and     x      x         x                x
+//	             the machine has no place
 //	Places       all places are taken, and the machine has no place          x      x         x                x
 //
-// A machine keeps its place. A machine that had a place at its last look, or whose disk may have been written, gets the
-// place back before the waiting machines, except for Begin.
+// A machine keeps its place. A machine that had a place at its last look gets the place back before the waiting
+// machines, except for Begin. Any other machine gets a place only where a place is free, whatever its operation wrote.
 func (v *View) AskStep(id inventory.MachineID, q Question, now time.Time) Answer {
 	m := v.machines[id]
 	for _, reason := range Reasons {
@@ -122,11 +146,12 @@ func reasonApplies(reason Reason, step Step) bool {
 	case Begin:
 		return true
 	case TakeDown, HandOut:
-		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, Window, Places}, reason)
+		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, WorkloadFailed, Window, ManyErases,
+			DomainBusy, Places}, reason)
 	case Repeat:
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused}, reason)
 	case Continue:
-		return reason == Places
+		return reason == Places || reason == DomainBusy
 	default:
 		panic("admit: unknown step " + string(step))
 	}
@@ -144,7 +169,7 @@ func (v *View) FindObstacle(reason Reason, id inventory.MachineID, q Question, n
 			why = v.WhyUntrusted(m.Ring)
 		}
 	case DiskShared:
-		why = v.whySharedDisk(id, q.Disk)
+		why = v.whySharedDisk(id, q)
 	case FleetPaused:
 		if v.fleet.Paused {
 			why = "the fleet is paused: spec.paused in " + schemas.FleetFile
@@ -156,6 +181,10 @@ func (v *View) FindObstacle(reason Reason, id inventory.MachineID, q Question, n
 	case RingFailed:
 		if p := v.ringProgress(m.Ring); p.Paused != "" && !ring.Spec.Paused && m.State != Failed {
 			why = fmt.Sprintf("ring %s is paused: %s", ring.Name, p.Paused)
+		}
+	case WorkloadFailed:
+		if m.State != Failed {
+			why = v.WhyWorkloadFailed(m.Inputs)
 		}
 	case RingAfter:
 		why = v.whyEarlierRing(m.Ring)
@@ -173,14 +202,24 @@ func (v *View) FindObstacle(reason Reason, id inventory.MachineID, q Question, n
 			why = fmt.Sprintf("ring %s may have %d down for this rollout: %s", ring.Name, limit,
 				strings.Join(down, ", "))
 		}
+	case ManyErases:
+		why, until = v.whyManyErases(m, q, now)
+	case DomainBusy:
+		why = v.whyDomainBusy(m, q.Step)
 	case Places:
-		if !m.hasPlace(q.Step) && v.FreePlaces() == 0 {
-			why = fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", v.fleet.Places)
+		if !m.hasPlace(q.Step) && v.FreePlaces() == 0 { // guard: budget
+			why = v.AwaitPlace().Why
 		}
 	default:
 		panic("admit: unknown reason " + string(reason))
 	}
 	return why, until
+}
+
+// AwaitPlace is the answer for a machine that waits for other machines to give places back.
+func (v *View) AwaitPlace() Answer {
+	return Answer{Reason: Places,
+		Why: fmt.Sprintf("its turn: %d hosts are being installed or inspected at a time", v.fleet.Places)}
 }
 
 // WhyUntrusted says why no disk is erased in a ring ("" for machines without a ring), or "".
@@ -206,14 +245,28 @@ func (v *View) whyEarlierRing(ring string) string {
 	return ""
 }
 
-// whySharedDisk says which other machine reports the same disk, or "". A machine without facts reports no disk.
-func (v *View) whySharedDisk(id inventory.MachineID, disk inventory.DiskID) string {
+// whySharedDisk says which other machine reports a disk to be written, or "".
+func (v *View) whySharedDisk(id inventory.MachineID, q Question) string {
+	if why := v.whySeenElsewhere(id, q.Disk, "spec.rootDisk"); why != "" || q.Others == nil {
+		return why
+	}
+	for _, disk := range *q.Others {
+		if why := v.whySeenElsewhere(id, disk, "the Butane config"); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// whySeenElsewhere says which other machine reports the same disk, or "". A machine without facts reports no disk. The
+// disk is named in a field of the fleet.
+func (v *View) whySeenElsewhere(id inventory.MachineID, disk inventory.DiskID, field string) string {
 	disk = v.machines[id].Facts.Volume(disk)
 	for _, other := range v.findReporting(disk) {
 		if m := v.machines[other]; other != id && m.Facts.Sees(disk) {
-			return fmt.Sprintf("disk %s is seen by host %s too, so it is not written: name another disk in "+
-				"spec.rootDisk, or take the volume from one of the machines and have it inspected again",
-				disk.Label(), inventory.Label(m.Name, other))
+			return fmt.Sprintf("disk %s is seen by host %s too, so it is not written: name another disk in %s, take "+
+				"the volume from one machine and have it inspected again, or run `ingot forget id:%s` if it has no such disk",
+				disk.Label(), inventory.Label(m.Name, other), field, other)
 		}
 	}
 	return ""

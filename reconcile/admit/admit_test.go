@@ -51,23 +51,25 @@ func TestTheTableOfAsk(t *testing.T) {
 	table := map[admit.Reason]string{ // a row of the table, as many columns as steps
 		admit.Frozen: "xxxx ", admit.DiskShared: "xxxx ", admit.FleetPaused: "xxxx ", admit.RingPaused: "xxxx ", admit.RingFailed: "x    ",
 		admit.RingAfter: "x    ", admit.Canaries: "x    ", admit.Window: "xxx  ", admit.Unavailable: "x    ", admit.Places: "xxx x",
+		admit.WorkloadFailed: "xxx  ", admit.ManyErases: "xxx  ", admit.DomainBusy: "xxx x",
 	}
 	disk := inventory.Disk{Serial: "S1", Size: 1 << 40}
 	for _, reason := range admit.Reasons {
-		fleet := admit.Fleet{Places: 1,
+		fleet := admit.Fleet{Places: 9,
 			Rings: map[string]inventory.Ring{"prod": ring(schemas.RingSpec{MaxUnavailable: "9"}),
 				"first": {Name: "first", Commit: "c2"}}}
 		m := admit.Machine{Name: "m", Ring: "prod", State: admit.Waiting,
 			Facts: &inventory.Facts{Disks: []inventory.Disk{disk}}}
 		other := admit.Machine{Name: "o", Ring: "prod", State: admit.Waiting}
+		third := admit.Machine{Name: "t", Result: admit.Result{Inputs: "web", At: 2, Failed: true}}
 		stand(t, reason, &fleet, &m, &other)
-		v := viewOf(fleet, m, other)
+		v := viewOf(fleet, m, other, third)
 		for i, step := range steps {
 			want := admit.Reason("")
 			if table[reason][i] == 'x' {
 				want = reason
 			}
-			got := v.AskStep("m", admit.Question{Step: step, Erases: true, Disk: disk.ID()}, noon)
+			got := v.AskStep("m", admit.Question{Step: step, Erases: true, Disk: inventory.IdentifyDisks([]inventory.Disk{disk})[0].ID()}, noon)
 			if got.Reason != want || (got.Why != "") != (want != "") || got.IsAllowed() != (want == "") {
 				t.Errorf("%s against %s: %+v, want the reason %q", reason, step, got, want)
 			}
@@ -101,8 +103,15 @@ func stand(t *testing.T, reason admit.Reason, fleet *admit.Fleet, m, other *admi
 		prod.Spec.Windows = []schemas.Window{{Start: "0 22 * * *", Duration: "4h"}}
 	case admit.Unavailable:
 		prod.Spec.MaxUnavailable, m.Serves, other.State, other.Down = "1", true, admit.Changing, true
+	case admit.WorkloadFailed:
+		failed := admit.Result{Inputs: "web", At: 1, Failed: true}
+		m.Inputs, m.Result, other.Result = "web", failed, failed
+	case admit.ManyErases:
+		fleet.ErasesPerHour, other.Erased[0] = 1, noon.Add(-time.Minute).Unix()
+	case admit.DomainBusy:
+		fleet.DomainLabel, fleet.DomainLimit, m.Domain, other.Domain, other.Busy = "rack", 1, "r1", "r1", true
 	case admit.Places:
-		other.Busy = true
+		fleet.Places, other.Busy = 1, true
 	default:
 		t.Fatalf("nothing is known of reason %s", reason)
 	}
@@ -159,7 +168,7 @@ func TestAskToBegin(t *testing.T) {
 	}
 }
 
-// TestAskWhoHasAPlace has no place be free: who has one, or had one, or may be written to, goes on.
+// TestAskWhoHasAPlace has no place be free: who has one, or had one at its last look, goes on.
 func TestAskWhoHasAPlace(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -169,7 +178,7 @@ func TestAskWhoHasAPlace(t *testing.T) {
 		"has none":          {admit.Machine{}, false, false},
 		"has one":           {admit.Machine{Busy: true}, true, true},
 		"had one":           {admit.Machine{Placed: true}, false, true},
-		"may be written to": {admit.Machine{Working: true, Written: true}, false, true},
+		"may be written to": {admit.Machine{Working: true, Written: true}, false, false},
 	} {
 		test.m.Name = "m"
 		v := viewOf(admit.Fleet{Places: 1}, test.m, admit.Machine{Name: "o", Busy: true})
@@ -180,6 +189,19 @@ func TestAskWhoHasAPlace(t *testing.T) {
 				t.Errorf("%s: %s is answered with %+v, want it allowed: %t", name, step, got, want)
 			}
 		}
+	}
+}
+
+// TestSurplus has more machines with a place than places, as after a restart: machines that may be written to keep theirs.
+func TestSurplus(t *testing.T) {
+	t.Parallel()
+	v := viewOf(admit.Fleet{Places: 2}, admit.Machine{Name: "a", Busy: true}, admit.Machine{Name: "b", Busy: true},
+		admit.Machine{Name: "c", Busy: true, Working: true, Written: true}, admit.Machine{Name: "d"})
+	if got := v.Surplus(); !slices.Equal(got, []inventory.MachineID{"b"}) {
+		t.Errorf("surplus %v, want b", got)
+	}
+	if got := viewOf(admit.Fleet{Places: 3}, admit.Machine{Name: "a", Busy: true}).Surplus(); got != nil {
+		t.Errorf("surplus %v of places that suffice, want none", got)
 	}
 }
 
@@ -269,11 +291,29 @@ func TestNext(t *testing.T) {
 		all[i].Waiting = true
 	}
 	all[0].Ring, all[2].Waiting, all[3].Working, all[3].Ring = "stopped", false, true, "stopped"
+	all[3].Asked.Step = admit.Continue
 	rings := map[string]inventory.Ring{"prod": ring(schemas.RingSpec{}),
 		"stopped": {Name: "stopped", Spec: schemas.RingSpec{Paused: true}}}
 	for places, want := range map[int][]inventory.MachineID{0: nil, 2: {"b", "d"}, 9: {"b", "d", "e"}} {
 		if got := viewOf(admit.Fleet{Places: places, Rings: rings}, all...).NextWaiting(noon); !slices.Equal(got, want) {
 			t.Errorf("with %d places: %v, want %v", places, got, want)
 		}
+	}
+}
+
+// TestSharedOtherDisk holds a machine for a further disk that another machine reports, as for the root disk.
+func TestSharedOtherDisk(t *testing.T) {
+	t.Parallel()
+	root, data := inventory.Disk{Serial: "S1", Size: 1 << 40}, inventory.Disk{Serial: "S2", Size: 1 << 40}
+	m := admit.Machine{Name: "m", State: admit.Waiting, Facts: &inventory.Facts{Disks: []inventory.Disk{root, data}}}
+	other := admit.Machine{Name: "o", State: admit.Waiting, Facts: &inventory.Facts{Disks: []inventory.Disk{data}}}
+	v := viewOf(admit.Fleet{Places: 9}, m, other)
+	q := admit.Question{Step: admit.Begin, Disk: inventory.IdentifyDisks([]inventory.Disk{root})[0].ID()}
+	if got := v.AskStep("m", q, noon); !got.IsAllowed() {
+		t.Errorf("the root disk alone: %+v, want it allowed", got)
+	}
+	q.Others = admit.ListOthers([]inventory.DiskID{inventory.IdentifyDisks([]inventory.Disk{data})[0].ID()})
+	if got := v.AskStep("m", q, noon); got.Reason != admit.DiskShared || !strings.Contains(got.Why, "Butane config") {
+		t.Errorf("with the other disk: %+v, want %s", got, admit.DiskShared)
 	}
 }

@@ -12,7 +12,7 @@ func (v *View) CanStop(reason Reason, ring string) bool {
 	switch reason {
 	case Frozen:
 		return v.WhyUntrusted(ring) != ""
-	case DiskShared:
+	case DiskShared, WorkloadFailed:
 		return false
 	case FleetPaused:
 		return v.fleet.Paused
@@ -24,7 +24,7 @@ func (v *View) CanStop(reason Reason, ring string) bool {
 		return len(r.Spec.Windows) > 0
 	case Canaries, RingFailed, Unavailable:
 		return inRing
-	case Places:
+	case ManyErases, DomainBusy, Places:
 		return true
 	default:
 		panic("admit: unknown reason " + string(reason))
@@ -37,9 +37,10 @@ func (v *View) CanStop(reason Reason, ring string) bool {
 //	reason                                      is eased when
 //	Frozen, FleetPaused, RingPaused             the reason held before, and does not hold after
 //	Window, RingAfter                           the list was not empty before, and differs after
-//	Canaries, Unavailable, Places               the fleet's files differ
+//	Canaries, Unavailable, Places, DomainBusy,  the fleet's files differ
+//	ManyErases
 //	RingFailed                                  more machines may fail
-//	DiskShared                                  never: machines report disks
+//	DiskShared, WorkloadFailed                         never: machines report disks, and results
 func IsEased(reason Reason, ring string, before, after *View) bool {
 	was, is := before.fleet.Rings[ring].Spec, after.fleet.Rings[ring].Spec
 	stopped := before.CanStop(reason, ring)
@@ -58,9 +59,14 @@ func IsEased(reason Reason, ring string, before, after *View) bool {
 		return was.MaxUnavailable != is.MaxUnavailable
 	case Places:
 		return ring == "" && before.fleet.Places != after.fleet.Places
+	case ManyErases:
+		return ring == "" && before.fleet.ErasesPerHour != after.fleet.ErasesPerHour
+	case DomainBusy:
+		return ring == "" && (before.fleet.DomainLabel != after.fleet.DomainLabel ||
+			before.fleet.DomainLimit != after.fleet.DomainLimit)
 	case RingFailed:
 		return was.Failures() < is.Failures()
-	case DiskShared:
+	case DiskShared, WorkloadFailed:
 		return false
 	default:
 		panic("admit: unknown reason " + string(reason))

@@ -23,8 +23,17 @@ type Machine struct {
 	Busy    bool             // the machine has a place
 	Placed  bool             // the machine had a place at its last look
 	Waiting bool             // the machine waits for its turn
+	Asked   Question         // the refused question of a waiting machine
+	Domain  string           // value of the label that names failure domains
+	Inputs  string           // inventory.SharedInputs of the workload that the operation or the fleet asks for
+	Erasing bool             // the machine has a place for an operation that will erase data, and has not begun to write
+	Erased  Erases           // starts of the machine's newest erases
+	Result  Result           // result of the newest operation
 	Facts   *inventory.Facts // facts that the machine reports
 }
+
+// Erases are the starts of a machine's newest erases, in seconds since 1970; 0 for none.
+type Erases [inventory.MaxErased]int64
 
 // State is how far a machine is with its ring's release.
 type State string
@@ -41,10 +50,13 @@ const (
 
 // Live is a machine's state in the running daemon. The plan of a pull request uses the zero value.
 type Live struct {
-	Admitted bool // the machine was admitted, and the record has no operation yet
-	Placed   bool // the machine had a place at its last look
-	Waiting  bool // the machine waits for its turn
-	Troubled int  // looks in a row with a silent or refusing BMC
+	Admitted bool     // the machine was admitted, and the record has no operation yet
+	Placed   bool     // the machine had a place at its last look
+	Lost     bool     // the machine lost its place during its operation, and was not admitted since
+	AtWork   bool     // the machine's agent works on a step
+	Waiting  bool     // the machine waits for its turn
+	Asked    Question // the last question of admission
+	Troubled int      // looks in a row with a silent or refusing BMC
 	Stance   Stance
 }
 
@@ -65,14 +77,28 @@ const maxTrouble = 3
 // InTrouble reports whether a BMC was silent or refused for so long that the machine loses its place.
 func (l Live) InTrouble() bool { return l.Troubled >= maxTrouble }
 
-// DescribeMachine makes a Machine from the fleet's desire, the record, and the running daemon's state.
-func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live) Machine {
+// DescribeMachine makes a Machine from the fleet's desire, the record, and the running daemon's state, for a fleet
+// whose failure domains are named by a label; "" without failure domains.
+func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domainLabel string) Machine {
 	m := Machine{
 		Name: d.Name, Ring: d.Ring, Canary: d.Canary, Serves: rec.Installed != nil, Facts: rec.Facts,
-		Placed: live.Placed, Waiting: live.Waiting, Busy: isBusy(d, rec, live),
+		Placed: live.Placed, Waiting: live.Waiting, Busy: isBusy(d, rec, live), Result: describeResult(rec, live),
+		Domain: d.Labels[domainLabel],
+	}
+	if live.Waiting {
+		m.Asked = live.Asked
+	}
+	m.Erasing = live.Admitted && live.Asked.Erases
+	for i, at := range rec.Erased[max(0, len(rec.Erased)-len(m.Erased)):] {
+		m.Erased[i] = at.Unix()
+	}
+	if d.Workload != nil {
+		m.Inputs = inventory.SharedInputs(d.Workload.Name, d.Workload.Parts)
 	}
 	op, last := rec.Operation, rec.Last
 	if op != nil {
+		m.Inputs = inventory.SharedInputs(op.Workload, op.Parts)
+		m.Erasing = m.Busy && op.Erases() && !op.HasBegun()
 		m.Working, m.Retries, m.Written = true, op.Attempt > 1, !op.Unwritten()
 	}
 	m.State = machineState(d, rec, live)
@@ -106,7 +132,7 @@ func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 		return Changing
 	case rec.Has(d.Workload):
 		return Done
-	case last != nil && last.Outcome == inventory.Quarantined && last.Inputs == d.Workload.Inputs:
+	case last != nil && last.Outcome == inventory.Quarantined && last.Installs(d.Workload):
 		return Failed
 	case live.Stance == OnHold:
 		return Held
@@ -116,11 +142,15 @@ func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 }
 
 // isBusy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC is
-// silent or refuses, has no place, so that healthy machines go on.
+// silent or refuses, has no place, so that healthy machines go on; the machine gets a place again in turn. A machine
+// with an agent at work keeps its place.
 func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
+	working := rec.Operation != nil && live.AtWork
 	switch orphaned := d.Lifecycle == ""; {
-	case live.Admitted:
+	case live.Admitted, working:
 		return true
+	case live.Lost:
+		return false
 	case orphaned, live.Waiting, live.InTrouble(), slices.Contains([]Stance{OnHold, Stopped}, live.Stance):
 		return false
 	default:
@@ -130,7 +160,7 @@ func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
 
 // hasPlace reports whether a machine needs no free place for a step.
 func (m Machine) hasPlace(step Step) bool {
-	return m.Busy || step != Begin && (m.Placed || m.Written)
+	return m.Busy || step != Begin && m.Placed
 }
 
 // hadSystem reports whether the disk had an installed system, or the remains of one, when the operation began.

@@ -2,8 +2,10 @@ package admit_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/admit"
@@ -64,6 +66,12 @@ func TestOf(t *testing.T) {
 			admit.Machine{State: admit.Changing, Working: true}},
 		"not in trouble yet": {asked, works(inventory.Working, 1, "blank"), admit.Live{Troubled: 2},
 			admit.Machine{State: admit.Changing, Working: true, Busy: true}},
+		"in trouble, its agent at work": {asked, works(inventory.Working, 1, "blank"), admit.Live{Troubled: 3, AtWork: true},
+			admit.Machine{State: admit.Changing, Working: true, Busy: true}},
+		"out of trouble": {asked, works(inventory.Working, 1, "blank"), admit.Live{Lost: true},
+			admit.Machine{State: admit.Changing, Working: true}},
+		"out of trouble, admitted": {asked, works(inventory.Working, 1, "blank"), admit.Live{Admitted: true},
+			admit.Machine{State: admit.Changing, Working: true, Busy: true}},
 		"waits for a place": {asked, works(inventory.Published, 1, "blank"), admit.Live{Waiting: true},
 			admit.Machine{State: admit.Changing, Working: true, Waiting: true}},
 		"was given up": {asked, works(inventory.Working, 1, "blank"), admit.Live{Stance: admit.Stopped},
@@ -86,8 +94,44 @@ func TestOf(t *testing.T) {
 		"its serial is another one": {known, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
 	} {
 		test.want.Name, test.want.Ring, test.want.Canary = "a", "prod", true
-		if diff := cmp.Diff(test.want, admit.DescribeMachine(test.d, test.rec, test.live)); diff != "" {
+		if diff := cmp.Diff(test.want, admit.DescribeMachine(test.d, test.rec, test.live, ""),
+			cmpopts.IgnoreFields(admit.Machine{}, "Inputs", "Result")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestWhatCountsForTheWholeFleet describes machines by what the budgets of the fleet count.
+func TestWhatCountsForTheWholeFleet(t *testing.T) {
+	t.Parallel()
+	parts := map[string]string{"image": "ab", "vars": "mine", "rootDisk": "mine"}
+	d := inventory.Desired{Lifecycle: "Managed", Labels: map[string]string{"rack": "r1"},
+		Workload: &inventory.Workload{Name: "web", Parts: map[string]string{"image": "ab", "vars": "yours"}}}
+	shared := inventory.SharedInputs("web", map[string]string{"image": "ab"})
+	op := func(outcome string, begun int) *inventory.Operation {
+		return &inventory.Operation{Workload: "web", Parts: parts, Outcome: outcome, Started: noon, Ended: noon.Add(time.Hour),
+			Stage: inventory.Working, Disks: []inventory.OperationDisk{{Erases: true, Begun: begun}}}
+	}
+	ended := noon.Add(time.Hour).Unix()
+	for name, test := range map[string]struct {
+		rec     inventory.Record
+		live    admit.Live
+		erasing bool
+		result  admit.Result
+	}{
+		"nothing":                 {},
+		"about to be erased":      {rec: inventory.Record{Operation: op("", 0)}, erasing: true},
+		"has no place":            {rec: inventory.Record{Operation: op("", 0)}, live: admit.Live{Waiting: true}},
+		"has begun":               {rec: inventory.Record{Operation: op("", 1)}},
+		"has begun, and is held":  {rec: inventory.Record{Operation: op("", 1)}, live: admit.Live{Stance: admit.OnHold}, result: admit.Result{Inputs: shared, At: noon.Unix(), Failed: true}},
+		"held, and has not begun": {rec: inventory.Record{Operation: op("", 0)}, live: admit.Live{Stance: admit.OnHold}},
+		"failed":                  {rec: inventory.Record{Last: op(inventory.Quarantined, 1)}, result: admit.Result{Inputs: shared, At: ended, Failed: true}},
+		"succeeded":               {rec: inventory.Record{Last: op(inventory.Succeeded, 1)}, result: admit.Result{Inputs: shared, At: ended}},
+		"superseded":              {rec: inventory.Record{Last: op(inventory.Superseded, 0)}},
+	} {
+		got := admit.DescribeMachine(d, test.rec, test.live, "rack")
+		if got.Erasing != test.erasing || got.Result != test.result || got.Inputs != shared || got.Domain != "r1" {
+			t.Errorf("%s: %+v, want erasing %t, result %+v", name, got, test.erasing, test.result)
 		}
 	}
 }

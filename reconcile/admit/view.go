@@ -1,8 +1,10 @@
 package admit
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -17,6 +19,11 @@ type View struct {
 	disks    map[string]map[inventory.MachineID]bool // machines by the names of their reported disks
 	waiting  map[inventory.MachineID]bool
 	busy     int
+	domains  map[string]int // machines with a place, by failure domain
+	erasing  int            // machines that are about to be erased
+	erased   map[inventory.MachineID]Erases
+	results  map[string]map[inventory.MachineID]bool // machines by the inputs of their newest result
+	stopped  map[string]string                       // answers of WhyWorkloadFailed by inputs
 }
 
 // Fleet is what holds for all machines together.
@@ -25,6 +32,14 @@ type Fleet struct {
 	Paused bool   // by a person
 	Places int    // how many machines may be under way at a time
 	Frozen string // why the history cannot be trusted; else ""
+	// ErasesPerHour is how many machines with data may be erased within an hour; 0: no limit.
+	ErasesPerHour int
+	// DomainLabel is the label that names a machine's failure domain; "" without failure domains. At most DomainLimit
+	// machines of one domain are under way at a time.
+	DomainLabel string
+	DomainLimit int
+	// Resumed are the times of operators' resumes by the shared inputs of the workload.
+	Resumed map[string]time.Time
 }
 
 // New makes a View without machines.
@@ -32,7 +47,9 @@ func New() *View {
 	return &View{
 		machines: map[inventory.MachineID]Machine{}, rings: map[string]Progress{},
 		disks:   map[string]map[inventory.MachineID]bool{},
-		waiting: map[inventory.MachineID]bool{},
+		waiting: map[inventory.MachineID]bool{}, domains: map[string]int{},
+		erased: map[inventory.MachineID]Erases{}, results: map[string]map[inventory.MachineID]bool{},
+		stopped: map[string]string{},
 	}
 }
 
@@ -40,6 +57,7 @@ func New() *View {
 func (v *View) SetFleet(fleet Fleet) {
 	v.fleet = fleet
 	clear(v.rings)
+	clear(v.stopped)
 }
 
 // SetMachine sets one machine.
@@ -60,6 +78,7 @@ func (v *View) updateCounts(id inventory.MachineID, before, now Machine) {
 	if now.Busy {
 		v.busy++
 	}
+	v.updateBudgets(id, before, now)
 	if delete(v.waiting, id); now.Waiting {
 		v.waiting[id] = true
 	}
@@ -90,22 +109,54 @@ func (m Machine) countedFields() Machine {
 // GetMachine gives one machine.
 func (v *View) GetMachine(id inventory.MachineID) Machine { return v.machines[id] }
 
+// Surplus gives the machines that have a place beyond the limit: operations that may have written keep their places
+// first, then the order of ids decides. At a restart every operation under way comes back with a place, also one that had lost its place.
+func (v *View) Surplus() []inventory.MachineID {
+	over := v.busy - v.fleet.Places
+	if over <= 0 {
+		return nil
+	}
+	var ids []inventory.MachineID
+	for id, m := range v.machines {
+		if m.Busy {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, v.compareTurns)
+	return ids[len(ids)-over:]
+}
+
+// compareTurns orders machines that wait for their turn.
+func (v *View) compareTurns(a, b inventory.MachineID) int {
+	switch first := v.machines[a].Written; {
+	case first == v.machines[b].Written:
+		return strings.Compare(string(a), string(b))
+	case first:
+		return -1
+	default:
+		return 1
+	}
+}
+
 // FreePlaces is the number of machines that may begin now.
 func (v *View) FreePlaces() int { return max(v.fleet.Places-v.busy, 0) }
 
-// NextWaiting gives waiting machines that may begin now, at most as many as free places, sorted by id.
+// NextWaiting gives waiting machines that may begin or go on now, at most as many as free places: machines that may have
+// been written to come first, then by id.
 func (v *View) NextWaiting(now time.Time) []inventory.MachineID {
 	free := v.FreePlaces()
 	if free == 0 {
 		return nil
 	}
 	var ids []inventory.MachineID
-	for id := range v.waiting { // a machine with an operation waits for a place only
-		if v.machines[id].Working || v.AskStep(id, Question{Step: Begin}, now).IsAllowed() {
+	for id := range v.waiting {
+		question := v.machines[id].Asked
+		question.Step = cmp.Or(question.Step, Begin)
+		if v.AskStep(id, question, now).IsAllowed() {
 			ids = append(ids, id)
 		}
 	}
-	slices.Sort(ids)
+	slices.SortFunc(ids, v.compareTurns)
 	return ids[:min(free, len(ids))]
 }
 
@@ -141,7 +192,7 @@ func (v *View) ringProgress(name string) Progress {
 // machines.
 func (v *View) findReporting(disk inventory.DiskID) []inventory.MachineID {
 	ids := map[inventory.MachineID]bool{}
-	for _, name := range namesOfDisk(disk) {
+	for _, name := range disk.Keys() {
 		maps.Copy(ids, v.disks[name])
 	}
 	return slices.Sorted(maps.Keys(ids))
@@ -150,23 +201,7 @@ func (v *View) findReporting(disk inventory.DiskID) []inventory.MachineID {
 // diskNames gives the names of all reported disks.
 func diskNames(facts *inventory.Facts) (names []string) {
 	for _, disk := range facts.Volumes() {
-		names = append(names, namesOfDisk(disk)...)
-	}
-	return names
-}
-
-// namesOfDisk gives names of which two disks share at least one if inventory.DiskID.Same holds: where one disk has
-// only a WWN and the other disk only a serial, the shared name is the path.
-func namesOfDisk(disk inventory.DiskID) (names []string) {
-	wwn, serial := disk.Names()
-	if wwn != "" {
-		names = append(names, "wwn "+wwn)
-	}
-	if serial != "" {
-		names = append(names, "serial "+serial)
-	}
-	if disk.Path != "" && (wwn == "" || serial == "") {
-		names = append(names, "path "+disk.Path)
+		names = append(names, disk.Keys()...)
 	}
 	return names
 }

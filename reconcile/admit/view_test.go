@@ -17,7 +17,7 @@ func drawDisk(t *rapid.T) inventory.Disk {
 	return inventory.Disk{
 		Serial: rapid.SampledFrom([]string{"", "S1", " S1 ", "S2", "0", "None"}).Draw(t,
 			"serial"), WWN: rapid.SampledFrom([]string{"", "0x5000C500A1B2C3D4", "5000c500a1b2c3d4",
-			"eui.0025385b71b0a1c2", "0x0000000000000000"}).Draw(t, "wwn"),
+			"eui.0025385b71b0a1c2", "0025385B71B0A1C2", "naa.5000c500a1b2c3d4", "0x0000000000000000"}).Draw(t, "wwn"),
 		Path: rapid.SampledFrom([]string{"", "p1", "p2"}).Draw(t, "path"), Size: 1 << 30,
 	}
 }
@@ -62,7 +62,7 @@ func TestAViewIsMadeAnew(t *testing.T) {
 				t.Fatalf("free %d, next %v, progress %+v; made anew %d, %v, %+v", v.FreePlaces(), v.NextWaiting(noon), v.RingsProgress(),
 					again.FreePlaces(), again.NextWaiting(noon), again.RingsProgress())
 			}
-			q := admit.Question{Step: admit.Begin, Disk: drawDisk(t).ID()}
+			q := admit.Question{Step: admit.Begin, Disk: inventory.IdentifyDisks([]inventory.Disk{drawDisk(t)})[0].ID()}
 			for id := range machines {
 				if got, want := v.AskStep(id, q, noon), again.AskStep(id, q, noon); got != want {
 					t.Fatalf("of %s: %+v, made anew %+v", id, got, want)

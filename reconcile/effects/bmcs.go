@@ -1,10 +1,13 @@
 package effects
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -16,6 +19,10 @@ import (
 type bmcs struct {
 	secrets Secrets
 	open    func(redfish.Config) (*redfish.Client, error)
+	fence   func() error
+
+	profiles Profiles // nil: none are kept
+	log      *slog.Logger
 
 	mu    sync.Mutex
 	known map[inventory.MachineID]*conversation
@@ -23,8 +30,9 @@ type bmcs struct {
 }
 
 type conversation struct {
-	key    [sha256.Size]byte
-	client *redfish.Client
+	key     [sha256.Size]byte
+	client  *redfish.Client
+	profile []byte // as it was kept last
 }
 
 // closeTimeout bounds the end of a session; a session that is not ended times out at the BMC.
@@ -37,9 +45,7 @@ func (b *bmcs) openClient(ctx context.Context, desired inventory.Desired) (*redf
 		return nil, err
 	}
 	key := digestConfig(config)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	old := b.known[desired.ID]
+	old := b.findConversation(desired.ID)
 	if old != nil && old.key == key {
 		return old.client, nil
 	}
@@ -47,11 +53,65 @@ func (b *bmcs) openClient(ctx context.Context, desired inventory.Desired) (*redf
 	if err != nil {
 		return nil, err
 	}
-	b.known[desired.ID] = &conversation{key, client}
+	b.loadProfile(ctx, desired, client)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.known[desired.ID] = &conversation{key: key, client: client}
 	if old != nil {
 		b.ended.Go(func() { endSession(context.WithoutCancel(ctx), old.client) })
 	}
 	return client, nil
+}
+
+func (b *bmcs) findConversation(host inventory.MachineID) *conversation {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known[host]
+}
+
+// keptProfile is a profile with the BMC that it is of.
+type keptProfile struct {
+	Address string `json:"address"`
+	redfish.Profile
+}
+
+// loadProfile has a client begin with what an earlier daemon learned of the same BMC.
+func (b *bmcs) loadProfile(ctx context.Context, desired inventory.Desired, client *redfish.Client) {
+	if b.profiles == nil {
+		return
+	}
+	var kept keptProfile
+	document, err := b.profiles.LoadProfile(ctx, desired.ID)
+	if err == nil && document != nil {
+		err = json.Unmarshal(document, &kept)
+	}
+	if err != nil {
+		b.log.Debug("what was learned of the BMC is learned anew", "host", desired.ID, "error", err)
+		return
+	}
+	if kept.Address == desired.BMC.Address {
+		client.UseProfile(kept.Profile)
+	}
+}
+
+// saveProfile keeps what was learned of a host's BMC, if it is more or other than before.
+func (b *bmcs) saveProfile(ctx context.Context, desired inventory.Desired) {
+	c := b.findConversation(desired.ID)
+	if b.profiles == nil || c == nil {
+		return
+	}
+	document, err := json.Marshal(keptProfile{desired.BMC.Address, c.client.Profile()})
+	if err == nil && bytes.Equal(document, c.profile) {
+		return
+	}
+	if err == nil {
+		err = b.profiles.SaveProfile(ctx, desired.ID, document)
+	}
+	if err != nil {
+		b.log.Debug("what was learned of the BMC is not kept", "host", desired.ID, "error", err)
+		return
+	}
+	c.profile = document
 }
 
 func (b *bmcs) readConfig(desired inventory.Desired) (redfish.Config, error) {
@@ -62,7 +122,7 @@ func (b *bmcs) readConfig(desired inventory.Desired) (redfish.Config, error) {
 	}
 	return redfish.Config{
 		Address: bmc.Address, Username: data["username"].Reveal(), Password: data["password"],
-		TLS: redfish.TLS{Fingerprint: bmc.TLS.Fingerprint, CA: bmc.TLS.CA},
+		TLS: redfish.TLS{Fingerprint: bmc.TLS.Fingerprint, CA: bmc.TLS.CA}, Fence: b.fence,
 	}, nil
 }
 
@@ -76,9 +136,7 @@ func digestConfig(c redfish.Config) [sha256.Size]byte {
 }
 
 func (b *bmcs) findConsole(host inventory.MachineID) (redfish.SerialConsole, error) {
-	b.mu.Lock()
-	known := b.known[host]
-	b.mu.Unlock()
+	known := b.findConversation(host)
 	if known == nil {
 		return redfish.SerialConsole{}, errors.New("its BMC was not looked at yet")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
@@ -71,18 +72,28 @@ func TestAConfigThatCannotBeHadBootsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.mirrored()
-	r.wantDone(plan.FetchImage)
+	r.wantDone(act.FetchImage)
 	r.configured("storage:\n  files:\n    - {path: /etc/key, contents: {inline: \"${secret.web.key}\"}}\n")
 	r.record = inventory.Record{ID: "web-03"}
 	r.desired.Lifecycle, r.desired.Commit = "Managed", "abc"
+	off := func() inventory.Observed { // for long
+		o := r.observe()
+		o.Evidence.Off = time.Hour
+		return o
+	}
+	pins := plan.Next(r.desired, off(), time.Now())
+	if pins.Action == nil || pins.Action.Kind != act.PinIdentity {
+		t.Fatalf("plan = %+v, want the machine pinned first", pins)
+	}
+	r.record = act.Begin(r.record, *pins.Action, time.Now())
 	kept := r.secrets["web"]
 	delete(r.secrets, "web")
-	p := plan.Next(r.desired, r.observe(), time.Now())
+	p := plan.Next(r.desired, off(), time.Now())
 	if p.Action != nil || p.Hold == nil || p.Hold.Reason != change.ConfigUnusable || p.Phase != plan.Held {
 		t.Errorf("plan = %+v, want it held for the config", p)
 	}
 	r.secrets["web"] = kept
-	if p := plan.Next(r.desired, r.observe(), time.Now()); p.Hold != nil && p.Hold.Reason == change.ConfigUnusable {
+	if p := plan.Next(r.desired, off(), time.Now()); p.Hold != nil && p.Hold.Reason == change.ConfigUnusable {
 		t.Errorf("plan = %+v, want it to go on", p)
 	}
 }

@@ -10,120 +10,109 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/act"
 )
 
 // Pauses before the next look at started work.
 const (
-	imagePause = 2 * time.Second
-	powerPause = 2 * time.Second
-	// askAgain is the pause between two requests for a shutdown: some operating systems answer a second request with a
-	// question.
-	askAgain = time.Minute
+	imagePause = time.Minute // the store tells the end of a fetch
+	powerPause = 5 * time.Second
 )
 
 // Do carries out one action: Do starts the work or finds the work done, and returns. Do decides nothing.
 func (e *Effects) Do(ctx context.Context, desired inventory.Desired, record inventory.Record,
-	action plan.Action) plan.Outcome {
+	action act.Action) act.Outcome {
+	outcome := e.doAction(ctx, desired, record, action)
+	outcome.Why = e.config.Mask(outcome.Why)
+	return outcome
+}
+
+// doAction carries out one action; the outcome has the words of the BMC.
+func (e *Effects) doAction(ctx context.Context, desired inventory.Desired, record inventory.Record,
+	action act.Action) act.Outcome {
 	switch action.Kind {
-	case plan.FetchImage:
+	case act.FetchImage:
 		return e.fetchImage(desired)
-	case plan.InsertMedia:
+	case act.InsertMedia:
 		return e.insertMedia(ctx, desired, record)
-	case plan.AssignStep:
+	case act.AssignStep:
 		return e.assignStep(ctx, desired, record, action)
-	case plan.WithdrawJob:
+	case act.GiveLeave:
+		return e.giveLeave(ctx, record, action)
+	case act.WithdrawJob:
 		return e.withdrawJob(ctx, record, action)
-	case plan.AssignPowerOff:
+	case act.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
-	case plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.BootFromMedia, plan.BootFromDisk:
-		return e.doAtBMC(ctx, desired, record, action)
-	default: // journal-only actions and plan.Publish never come here
-		return plan.Outcome{Result: plan.Stalled,
+	case act.PowerOff, act.PowerOn, act.EjectMedia, act.BootFromMedia, act.BootFromDisk:
+		return e.doAtBMC(ctx, desired, action)
+	default: // journal-only actions and act.Publish never come here
+		return act.Outcome{Result: act.Stalled,
 			Why: fmt.Sprintf("there is no effect for %s: this is a bug in ingot", action.Kind)}
 	}
 }
 
 // doAtBMC carries out an action that needs only the BMC.
-func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, record inventory.Record,
-	action plan.Action) plan.Outcome {
+func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, action act.Action) act.Outcome {
 	client, outcome := e.openBMC(ctx, desired)
 	if client == nil {
 		return outcome
 	}
 	switch action.Kind {
-	case plan.PowerOff:
-		return e.powerOff(ctx, client, record, action)
-	case plan.PowerOn:
+	case act.PowerOff:
+		return e.powerOff(ctx, client, action)
+	case act.PowerOn:
 		found, err := client.Change(ctx, redfish.PowerOn)
 		outcome = describeError(err)
 		outcome.Found = found
 		return outcome
-	case plan.EjectMedia:
+	case act.EjectMedia:
 		return describeError(client.Eject(ctx))
-	case plan.BootFromMedia:
+	case act.BootFromMedia:
 		_, err := client.SetBootOverride(ctx, redfish.FromMedium, redfish.Continuous)
 		return describeError(err)
-	default: // plan.BootFromDisk: the medium is out, the firmware's own order finds the disk
+	default: // act.BootFromDisk: with the medium out, the firmware's own order finds the disk
+		if action.NamesDisk {
+			_, err := client.SetBootOverride(ctx, redfish.FromDisk, redfish.Continuous)
+			return describeError(err)
+		}
 		return describeError(client.ClearBootOverride(ctx))
 	}
 }
 
 // openBMC gives the conversation with the host's BMC, or an outcome that says why there is no conversation.
-func (e *Effects) openBMC(ctx context.Context, desired inventory.Desired) (*redfish.Client, plan.Outcome) {
+func (e *Effects) openBMC(ctx context.Context, desired inventory.Desired) (*redfish.Client, act.Outcome) {
 	if desired.BMC == nil {
-		return nil, plan.Outcome{Result: plan.Stalled, Why: "the host has no spec.bmc: add it to its file"}
+		return nil, act.Outcome{Result: act.Stalled, Why: "the host has no spec.bmc: add it to its file"}
 	}
 	client, err := e.bmcs.openClient(ctx, desired)
 	if err != nil {
-		return nil, plan.Outcome{Result: plan.Stalled, Why: err.Error()}
+		return nil, act.Outcome{Result: act.Stalled, Why: err.Error()}
 	}
-	return client, plan.Outcome{}
+	return client, act.Outcome{}
 }
 
-// powerOff is Done when the machine is seen off.
-func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, record inventory.Record,
-	action plan.Action) plan.Outcome {
-	system, err := client.System(ctx)
-	if err != nil || system.Power == inventory.PoweredOff {
-		return describeError(err)
+// powerOff is Done when the machine is seen off. The look that led to it has read the power.
+func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, action act.Action) act.Outcome {
+	off := act.Outcome{Result: act.Waits, After: powerPause, Why: "the machine is powering off"}
+	if action.Wait {
+		return off
 	}
-	off := plan.Outcome{Result: plan.Waits, After: powerPause, Why: "the machine is powering off"}
 	how := redfish.ForceOff
 	if action.Graceful {
-		if how = redfish.GracefulShutdown; !e.mayAskShutdown(record) {
-			return off
-		}
+		how = redfish.GracefulShutdown
 	}
-	if err := client.Reset(ctx, how); err != nil {
+	already, err := client.Change(ctx, how)
+	if err != nil || already {
 		return describeError(err)
 	}
-	if system, err = client.System(ctx); err == nil && system.Power == inventory.PoweredOff {
-		return plan.Outcome{Result: plan.Done}
+	if system, err := client.System(ctx); err == nil && system.Power == inventory.PoweredOff {
+		return act.Outcome{Result: act.Done}
 	}
 	return off
 }
 
-// shutdownRequest is the time and the epoch of a request to shut down: after another boot another system runs.
-type shutdownRequest struct {
-	epoch uint64
-	at    time.Time
-}
-
-// mayAskShutdown reports whether the host's operating system may be asked to shut down now, and notes the request.
-func (e *Effects) mayAskShutdown(record inventory.Record) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now, last := e.config.Now(), e.shutdownsAsked[record.ID]
-	if last.epoch == record.Epoch && now.Sub(last.at) < askAgain {
-		return false
-	}
-	e.shutdownsAsked[record.ID] = shutdownRequest{record.Epoch, now}
-	return true
-}
-
 // insertMedia lets the boot's agent in, serves the boot's medium and inserts the medium into the machine.
-func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, record inventory.Record) plan.Outcome {
+func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, record inventory.Record) act.Outcome {
 	client, outcome := e.openBMC(ctx, desired)
 	if client == nil {
 		return outcome
@@ -131,58 +120,62 @@ func (e *Effects) insertMedia(ctx context.Context, desired inventory.Desired, re
 	if err := e.serveBoot(ctx, desired, record); err != nil {
 		return describeError(err)
 	}
-	url := e.config.Media.URL(mediumKey(record))
-	slot, err := client.Insert(ctx, url)
-	if err == nil {
-		e.rememberMediumName(record.ID, mediumName{url: url, as: slot.Image})
-	}
+	_, err := client.Insert(ctx, e.config.Media.URLs(mediumKey(record))...)
 	return describeError(err)
 }
 
 // assignPowerOff asks the agent to power the machine off, because the agent can sync the disks first.
-func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) plan.Outcome {
+func (e *Effects) assignPowerOff(ctx context.Context, record inventory.Record) act.Outcome {
 	agent, err := e.config.Hub.State(ctx, string(record.ID))
 	if err != nil {
 		return describeError(err)
 	}
 	if agent.Boot == "" {
-		return plan.Outcome{Result: plan.Retry, Why: "no agent has enrolled that could power the machine off"}
+		return act.Outcome{Result: act.Retry, Why: "no agent has enrolled that could power the machine off"}
 	}
 	job := wire.Job{ID: agent.Boot + "-off", Attempt: 1, Kind: wire.JobPowerOff, Epoch: agent.Epoch}
 	return describeAssignment(e.config.Hub.Assign(ctx, string(record.ID), hub.Assignment{Job: job}))
 }
 
+// giveLeave answers the question of the agent. The record with begun was written before.
+func (e *Effects) giveLeave(ctx context.Context, record inventory.Record, action act.Action) act.Outcome {
+	op := record.Operation
+	return describeAssignment(e.config.Hub.GiveLeave(ctx, string(record.ID), hub.Leave{
+		Job: op.JobID(), Attempt: op.Attempt, Nonce: action.Question.Nonce, Asked: action.Question.At,
+	}))
+}
+
 // withdrawJob takes the operation's job back. A job that has begun to write goes on, and the next look sees the job.
-func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action plan.Action) plan.Outcome {
+func (e *Effects) withdrawJob(ctx context.Context, record inventory.Record, action act.Action) act.Outcome {
 	op := action.Operation
 	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{
 		Job: op.JobID(), Attempt: op.Attempt, Why: action.Error, Lost: action.Lost,
 		Untaken: !action.Withdrawn && !action.Lost,
 	})
 	if errors.Is(err, hub.ErrBegun) {
-		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
+		return act.Outcome{Result: act.Waits, After: time.Second, Why: err.Error()}
 	}
 	return describeError(err)
 }
 
-// describeAssignment turns the result of Assign into an outcome: after ErrStale the next look decides anew.
-func describeAssignment(err error) plan.Outcome {
+// describeAssignment turns the result of Assign or GiveLeave into an outcome: after ErrStale the next look decides anew.
+func describeAssignment(err error) act.Outcome {
 	if errors.Is(err, hub.ErrStale) {
-		return plan.Outcome{Result: plan.Waits, After: time.Second, Why: err.Error()}
+		return act.Outcome{Result: act.Waits, After: time.Second, Why: err.Error()}
 	}
 	return describeError(err)
 }
 
 // describeError turns an error into an outcome; a nil error is Done. Only refused credentials that a BMC calls lasting
 // are not tried again.
-func describeError(err error) plan.Outcome {
+func describeError(err error) act.Outcome {
 	var said *redfish.Error
 	switch {
 	case err == nil:
-		return plan.Outcome{Result: plan.Done}
+		return act.Outcome{Result: act.Done}
 	case errors.As(err, &said) && !said.Temporary && said.Kind == redfish.Unauthorized:
-		return plan.Outcome{Result: plan.Stalled, Why: err.Error()}
+		return act.Outcome{Result: act.Stalled, Why: err.Error()}
 	default:
-		return plan.Outcome{Result: plan.Retry, Why: err.Error()}
+		return act.Outcome{Result: act.Retry, Why: err.Error()}
 	}
 }

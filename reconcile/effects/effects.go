@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/hub"
@@ -24,7 +23,14 @@ import (
 // Secrets opens a Secret of the accepted fleet by its name.
 type Secrets func(name string) (map[string]secret.Value, error)
 
-// Config is what effects need. All members but Now, Log, OpenBMC and ConfirmOff are required.
+// Profiles keeps a document per host with what was learned of the host's BMC. A lost document costs requests only.
+type Profiles interface {
+	// LoadProfile gives nil for a host without a document.
+	LoadProfile(ctx context.Context, id inventory.MachineID) ([]byte, error)
+	SaveProfile(ctx context.Context, id inventory.MachineID, document []byte) error
+}
+
+// Config is what effects need. All members but Now, Log, Profiles and OpenBMC are required.
 type Config struct {
 	Hub     *hub.Hub
 	Media   *media.Server
@@ -35,8 +41,13 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	OpenBMC func(redfish.Config) (*redfish.Client, error) // default redfish.Open
-	// ConfirmOff is how long a machine must be seen off before the machine counts as off; default 30 s.
-	ConfirmOff time.Duration
+	// Profiles keeps what was learned of the BMCs over restarts. Default: nothing is kept.
+	Profiles Profiles
+	// Fence is asked right before each request that changes something at a BMC; an error keeps the request back.
+	// Default: none.
+	Fence func() error
+	// Mask hides known secrets in the words of BMCs and machines, before the words are kept or shown. Default: as said.
+	Mask func(string) string
 }
 
 // Effects implements the loop's Observer and Executor. Calls for several hosts may overlap; calls for one host may not.
@@ -44,10 +55,6 @@ type Effects struct {
 	config  Config
 	bmcs    bmcs
 	configs configs
-
-	mu             sync.Mutex
-	shutdownsAsked map[inventory.MachineID]shutdownRequest // when a host's system was asked to shut down
-	mediumNames    map[inventory.MachineID]mediumName      // by host
 }
 
 // New makes effects. The caller closes the effects.
@@ -62,18 +69,16 @@ func New(config Config) (*Effects, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	if config.ConfirmOff == 0 {
-		config.ConfirmOff = 30 * time.Second
+	if config.Mask == nil {
+		config.Mask = func(text string) string { return text }
 	}
 	if config.OpenBMC == nil {
 		config.OpenBMC = redfish.Open
 	}
 	return &Effects{
 		config: config,
-		bmcs: bmcs{secrets: config.Secrets, open: config.OpenBMC,
-			known: map[inventory.MachineID]*conversation{}},
-		shutdownsAsked: map[inventory.MachineID]shutdownRequest{},
-		mediumNames:    map[inventory.MachineID]mediumName{},
+		bmcs: bmcs{secrets: config.Secrets, open: config.OpenBMC, fence: config.Fence,
+			profiles: config.Profiles, log: config.Log, known: map[inventory.MachineID]*conversation{}},
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,9 +31,9 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/effects"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -104,6 +105,7 @@ func digest(data []byte) string {
 func ramdisk(t *testing.T) *media.ISO {
 	t.Helper()
 	data := make([]byte, 2048+wire.OverlaySize)
+	copy(data, wire.ProtocolMagic+strconv.Itoa(wire.Version)+"\n")
 	copy(data[2048:], wire.OverlayMagic)
 	file := filepath.Join(t.TempDir(), "ramdisk.iso")
 	if err := os.WriteFile(file, data, 0o600); err != nil {
@@ -119,19 +121,21 @@ func ramdisk(t *testing.T) *media.ISO {
 // rig is effects over a virtual BMC and a real hub.
 type rig struct {
 	*effects.Effects
-	t       *testing.T
-	bmc     *bmc.BMC
-	machine *machine
-	hub     *hub.Hub
-	store   *documents
-	iso     *media.ISO
-	media   *media.Server
-	mirror  string
-	images  *images.Store
-	secrets map[string]map[string]secret.Value
-	logs    bytes.Buffer
-	desired inventory.Desired
-	record  inventory.Record
+	t        *testing.T
+	bmc      *bmc.BMC
+	machine  *machine
+	hub      *hub.Hub
+	store    *documents
+	iso      *media.ISO
+	media    *media.Server
+	mirror   string
+	images   *images.Store
+	secrets  map[string]map[string]secret.Value
+	logs     bytes.Buffer
+	mask     func(string) string // nil: as said
+	profiles effects.Profiles    // nil: none are kept
+	desired  inventory.Desired
+	record   inventory.Record
 }
 
 func newRig(t *testing.T) *rig {
@@ -229,7 +233,7 @@ func (r *rig) restart() {
 	r.t.Helper()
 	r.media = media.NewServer(r.iso, "http://127.0.0.1:9", []byte("the key"), time.Now)
 	made, err := effects.New(effects.Config{
-		Hub: r.hub, Media: r.media, Images: r.images, URLs: []string{"https://ingot:7443"}, Pin: "the-pin",
+		Mask: r.mask, Profiles: r.profiles, Hub: r.hub, Media: r.media, Images: r.images, URLs: []string{"https://ingot:7443"}, Pin: "the-pin",
 		Log: slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Secrets: func(name string) (map[string]secret.Value, error) {
 			if data, ok := r.secrets[name]; ok {
@@ -249,15 +253,15 @@ func (r *rig) restart() {
 	})
 }
 
-func (r *rig) do(action plan.Action) plan.Outcome {
+func (r *rig) do(action act.Action) act.Outcome {
 	r.t.Helper()
 	return r.Do(r.t.Context(), r.desired, r.record, action)
 }
 
-func (r *rig) wantDone(kinds ...plan.Kind) {
+func (r *rig) wantDone(kinds ...act.Kind) {
 	r.t.Helper()
 	for _, kind := range kinds {
-		if got := r.do(plan.Action{Kind: kind}); got.Result != plan.Done {
+		if got := r.do(act.Action{Kind: kind}); got.Result != act.Done {
 			r.t.Fatalf("%s = %+v, want Done", kind, got)
 		}
 	}
@@ -296,9 +300,9 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for range 2 { // doing it again is Done, and changes nothing
-		r.wantDone(plan.PowerOff, plan.EjectMedia, plan.InsertMedia, plan.BootFromMedia)
+		r.wantDone(act.PowerOff, act.EjectMedia, act.InsertMedia, act.BootFromMedia)
 	}
-	r.wantDone(plan.PowerOn, plan.PowerOn)
+	r.wantDone(act.PowerOn, act.PowerOn)
 	url := r.url()
 	status, medium := r.get(url)
 	for _, want := range []string{r.hub.BootToken("web-03", "boot1", 4).Reveal(), "the-pin", "https://ingot:7443",
@@ -319,7 +323,7 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 		t.Errorf("slots %+v, media %+v, want %s in the drive", got.BMC.Media, got.Media, url)
 	}
 	r.record.Boot = &inventory.Boot{ID: "boot2", Target: inventory.FromDisk, Epoch: 5}
-	r.wantDone(plan.PowerOff, plan.EjectMedia, plan.BootFromDisk, plan.PowerOn)
+	r.wantDone(act.PowerOff, act.EjectMedia, act.BootFromDisk, act.PowerOn)
 	r.observe()
 	if status, _ := r.get(url); status != http.StatusNotFound || r.bmc.Medium().Inserted {
 		t.Errorf("after the eject: %s is %d, drive %+v", url, status, r.bmc.Medium())
@@ -335,7 +339,7 @@ func TestAMachineIsStartedFromItsMediumAndThenFromItsDisk(t *testing.T) {
 func TestARestartedDaemonServesWhatItServed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.wantDone(plan.InsertMedia)
+	r.wantDone(act.InsertMedia)
 	url := r.url()
 	r.restart()
 	if got := r.observe().Media.URL; got != url {
@@ -356,15 +360,15 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.mirrored()
-	r.wantDone(plan.FetchImage, plan.InsertMedia)
-	if got := r.do(plan.Action{Kind: plan.AssignStep, Content: wire.ContentBlank}); got.Result != plan.Done {
+	r.wantDone(act.FetchImage, act.InsertMedia)
+	if got := r.do(act.Action{Kind: act.AssignStep, Content: wire.ContentBlank}); got.Result != act.Done {
 		t.Fatalf("AssignStep = %+v", got)
 	}
 	if got := r.observe().Agent.Job; got.ID != "op1.2.2" || got.Attempt != 2 || got.State != inventory.JobAssigned ||
-		got.Kind != wire.JobInstall {
+		got.Kind != wire.JobWrite {
 		t.Errorf("job = %+v", got)
 	}
-	job, err := effects.Job(r.Effects, r.desired, r.record, plan.Action{Content: wire.ContentBlank})
+	job, err := effects.Job(r.Effects, r.desired, r.record, act.Action{Content: wire.ContentBlank})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,9 +377,11 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	if err != nil || len(config) == 0 {
 		t.Fatalf("Render = %d bytes, %v", len(config), err)
 	}
-	wipe := wire.Step{Name: "wipe", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n")}}
+	wipe := wire.Step{Name: "wipe", Timeout: time.Minute, Script: &wire.Script{Body: []byte("#!/bin/sh\n"),
+		Run: &wire.Run{Operation: "op1", Step: "wipe", ID: "wipe", Attempts: 1,
+			Machine: wire.RunMachine{ID: string(r.record.ID), Name: r.desired.Name, Labels: r.desired.Labels}}}}
 	want := hub.Assignment{Operation: "op1",
-		Job: wire.Job{ID: "op1.2.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{
+		Job: wire.Job{ID: "op1.2.2", Attempt: 2, Kind: wire.JobWrite, Epoch: 4, Steps: []wire.Step{
 			{Name: "install", Timeout: time.Hour, Install: &wire.Install{
 				ID: "op1",
 				Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34,
@@ -388,9 +394,9 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 		t.Errorf("job (-want +got):\n%s", diff)
 	}
 	script := hub.Assignment{Operation: "op1",
-		Job: wire.Job{ID: "op1.1.2", Attempt: 2, Kind: wire.JobInstall, Epoch: 4, Steps: []wire.Step{wipe}}}
+		Job: wire.Job{ID: "op1.1.2", Attempt: 2, Kind: wire.JobStep, Epoch: 4, Steps: []wire.Step{wipe}}}
 	list := want // of an operation that ingot 4176809 armed
-	list.ID, list.Steps = "op1", append([]wire.Step{wipe}, want.Steps...)
+	list.ID, list.Kind, list.Steps = "op1", wire.JobInstall, append([]wire.Step{wipe}, want.Steps...)
 	for want, change := range map[*hub.Assignment]func(*inventory.Operation){
 		&script: func(op *inventory.Operation) { op.Cursor = 0 },
 		&list:   func(op *inventory.Operation) { op.Cursor, op.Steps = 0, nil },
@@ -398,7 +404,7 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 		record, operation := r.record, r.record.Operation.Clone()
 		change(operation)
 		record.Operation = operation
-		job, err := effects.Job(r.Effects, r.desired, record, plan.Action{Content: wire.ContentBlank})
+		job, err := effects.Job(r.Effects, r.desired, record, act.Action{Content: wire.ContentBlank})
 		if diff := cmp.Diff(*want, job); diff != "" || err != nil {
 			t.Errorf("job, %v (-want +got):\n%s", err, diff)
 		}
@@ -406,7 +412,7 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	changed := r.record.Operation.Clone()
 	changed.Steps[1].Name = "erase"
 	if _, err := effects.Job(r.Effects, r.desired, inventory.Record{Operation: changed, Boot: r.record.Boot},
-		plan.Action{}); err == nil {
+		act.Action{}); err == nil {
 		t.Error("a step that the workload does not have was handed out")
 	}
 	other := r.record
@@ -414,13 +420,13 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	// as a journal from before may have it
 	operation.Disks[0].Disk = inventory.DiskID{WWN: "0x0000000000000000", Serial: "None", Path: "pci-1", Size: 1 << 34}
 	other.Operation = &operation
-	if job, err := effects.Job(r.Effects, r.desired, other, plan.Action{Content: wire.ContentBlank}); err != nil ||
+	if job, err := effects.Job(r.Effects, r.desired, other, act.Action{Content: wire.ContentBlank}); err != nil ||
 		job.Steps[0].Install.Disk != (wire.DiskRef{Path: "pci-1", Size: 1 << 34, Content: wire.ContentBlank}) {
 		t.Errorf("a job for a disk with placeholders: %+v, %v, want its path and size alone", job.Steps, err)
 	}
 	home := request.PhoneHome
-	if home == nil || home.Install != "op1" || home.Commit != "abc" || home.Epoch != 4 ||
-		!home.Token.Equal(r.hub.PhoneHomeToken("web-03", "op1", 4)) {
+	if home == nil || home.Install != "op1" || home.Commit != "abc" || home.Epoch != 4 || home.Attempt != 2 ||
+		!home.Token.Equal(r.hub.PhoneHomeToken("web-03", "op1", 4, 2)) {
 		t.Errorf("phone-home = %+v", home)
 	}
 	if request.Host != "web-03" || request.Network == nil || request.Network.Interfaces[0].Name != "mgmt" {
@@ -444,14 +450,14 @@ func TestNothingIsAssignedAcrossEpochs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.mirrored()
-	r.wantDone(plan.InsertMedia)
+	r.wantDone(act.InsertMedia)
 	if err := r.hub.Expect(t.Context(), "web-03", "boot2", 5); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.do(plan.Action{Kind: plan.AssignStep}); got.Result == plan.Done {
+	if got := r.do(act.Action{Kind: act.AssignStep}); got.Result == act.Done {
 		t.Errorf("AssignStep of an older epoch = %+v", got)
 	}
-	if got := r.do(plan.Action{Kind: plan.AssignPowerOff}); got.Result == plan.Done {
+	if got := r.do(act.Action{Kind: act.AssignPowerOff}); got.Result == act.Done {
 		t.Errorf("AssignPowerOff without an agent = %+v", got)
 	}
 	got := r.observe()
@@ -475,7 +481,7 @@ func TestImagesAreFetchedWithoutWaiting(t *testing.T) {
 	if got := r.observe().Image; got.State != inventory.ImageMissing {
 		t.Errorf("image before anybody asked = %+v", got)
 	}
-	if got := r.do(plan.Action{Kind: plan.FetchImage}); got.Result != plan.Waits ||
+	if got := r.do(act.Action{Kind: act.FetchImage}); got.Result != act.Waits ||
 		r.observe().Image.State != inventory.ImageFetching {
 		t.Errorf("FetchImage = %+v, want Waiting while it is fetched", got)
 	}
@@ -486,18 +492,18 @@ func TestImagesAreFetchedWithoutWaiting(t *testing.T) {
 	running.Go(func() { _ = r.images.Run(ctx) })
 	defer running.Wait()
 	defer stop()
-	got := r.do(plan.Action{Kind: plan.FetchImage})
-	for deadline := time.After(2 * time.Minute); got.Result == plan.Waits; got = r.do(
-		plan.Action{Kind: plan.FetchImage}) {
+	got := r.do(act.Action{Kind: act.FetchImage})
+	for deadline := time.After(2 * time.Minute); r.observe().Image.State != inventory.ImageFailed; got = r.do(
+		act.Action{Kind: act.FetchImage}) {
 		select {
 		case <-deadline:
 			t.Fatal("the fetch never ended")
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if got.Result != plan.Retry || !strings.Contains(got.Why, "absent.raw") ||
-		r.observe().Image.State != inventory.ImageFailed {
-		t.Errorf("FetchImage of what is not there = %+v, want Retry that names it", got)
+	got = r.do(act.Action{Kind: act.FetchImage})
+	if got.Result != act.Waits || !strings.Contains(got.Why, "absent.raw") || r.observe().Image.State != inventory.ImageFailed {
+		t.Errorf("FetchImage of what is not there = %+v, want a wait that names it: the store tries again", got)
 	}
 }
 
@@ -507,19 +513,19 @@ func TestFailuresKeepTheirKind(t *testing.T) {
 	cases := map[string]struct {
 		spoil func(*rig)
 		reach inventory.Reach
-		want  plan.Result
+		want  act.Result
 	}{
 		"wrong password": {
 			func(r *rig) {
 				r.secrets["bmc-r1"] = map[string]secret.Value{"username": secret.New("admin"),
 					"password": secret.New("hunter2hunter2")}
-			}, inventory.Unauthorized, plan.Stalled,
+			}, inventory.Unauthorized, act.Stalled,
 		},
-		"no such secret": {func(r *rig) { r.desired.BMC.Credentials = "gone" }, inventory.Unauthorized, plan.Stalled},
+		"no such secret": {func(r *rig) { r.desired.BMC.Credentials = "gone" }, inventory.Unauthorized, act.Stalled},
 		"nobody there": {func(r *rig) { r.desired.BMC.Address = "https://127.0.0.1:1/redfish/v1/Systems/1" },
-			inventory.Unreachable, plan.Retry},
+			inventory.Unreachable, act.Retry},
 		"garbage": {func(r *rig) { r.bmc.Inject(func(f *bmc.Faults) { f.Garbage = true }) }, inventory.Refused,
-			plan.Retry},
+			act.Retry},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -530,9 +536,9 @@ func TestFailuresKeepTheirKind(t *testing.T) {
 			if got.Reach != c.reach || got.Error == "" || got.Power != inventory.PowerUnknown || got.Media != nil {
 				t.Errorf("BMC = %+v, want %s with words and nothing else", got, c.reach)
 			}
-			for _, kind := range []plan.Kind{plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.InsertMedia,
-				plan.BootFromMedia, plan.BootFromDisk} {
-				if outcome := r.do(plan.Action{Kind: kind}); outcome.Result != c.want || outcome.Why == "" {
+			for _, kind := range []act.Kind{act.PowerOff, act.PowerOn, act.EjectMedia, act.InsertMedia,
+				act.BootFromMedia, act.BootFromDisk} {
+				if outcome := r.do(act.Action{Kind: kind}); outcome.Result != c.want || outcome.Why == "" {
 					t.Errorf("%s = %+v, want %s with words", kind, outcome, c.want)
 				}
 			}
@@ -558,25 +564,25 @@ func TestNewCredentialsAreUsedAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnOperatingSystemIsAskedOnce(t *testing.T) {
+// When a system is asked again is the planner's to say; effects keep no memory of requests.
+func TestAWaitSendsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.wantDone(plan.PowerOn)
+	r.wantDone(act.PowerOn)
 	r.bmc.Inject(func(f *bmc.Faults) { f.GracefulIgnored = true })
-	for range 3 {
-		if got := r.do(plan.Action{Kind: plan.PowerOff, Graceful: true}); got.Result != plan.Waits {
-			t.Errorf("graceful PowerOff of a machine that ignores it = %+v, want Waiting", got)
+	for _, action := range []act.Action{
+		{Kind: act.PowerOff, Graceful: true},
+		{Kind: act.PowerOff, Graceful: true, Wait: true},
+		{Kind: act.PowerOff, Wait: true},
+	} {
+		if got := r.do(action); got.Result != act.Waits {
+			t.Errorf("%+v of a machine that ignores it = %+v, want Waiting", action, got)
 		}
 	}
 	if got := r.bmc.Log().Counts().Faults["GracefulIgnored"]; got != 1 {
 		t.Errorf("asked %d times, want once", got)
 	}
-	r.record.Epoch++ // it was started again: another system runs, which nobody has asked yet
-	r.do(plan.Action{Kind: plan.PowerOff, Graceful: true})
-	if got := r.bmc.Log().Counts().Faults["GracefulIgnored"]; got != 2 {
-		t.Errorf("asked %d times in two boots, want once in each", got)
-	}
-	for deadline := time.Now().Add(2 * time.Minute); r.do(plan.Action{Kind: plan.PowerOff}).Result != plan.Done; {
+	for deadline := time.Now().Add(2 * time.Minute); r.do(act.Action{Kind: act.PowerOff}).Result != act.Done; {
 		if time.Now().After(deadline) {
 			t.Fatal("the machine never went off")
 		}
@@ -589,8 +595,8 @@ func TestAnOperatingSystemIsAskedOnce(t *testing.T) {
 func TestActionsForTheJournalHaveNoEffect(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for _, kind := range []plan.Kind{plan.OpenOperation, plan.Publish, plan.RecordHome, "Unknown"} {
-		if got := r.do(plan.Action{Kind: kind}); got.Result != plan.Stalled {
+	for _, kind := range []act.Kind{act.OpenOperation, act.Publish, act.RecordHome, "Unknown"} {
+		if got := r.do(act.Action{Kind: kind}); got.Result != act.Stalled {
 			t.Errorf("%s = %+v, want Stalled", kind, got)
 		}
 	}
@@ -603,7 +609,7 @@ func TestAHostWithoutBMCIsNotAsked(t *testing.T) {
 	if got := r.observe(); got.BMC.Reach != inventory.NotAsked || got.Image.State != inventory.ImageMissing {
 		t.Errorf("observed = %+v", got)
 	}
-	if got := r.do(plan.Action{Kind: plan.PowerOff}); got.Result != plan.Stalled {
+	if got := r.do(act.Action{Kind: act.PowerOff}); got.Result != act.Stalled {
 		t.Errorf("PowerOff = %+v, want Stalled", got)
 	}
 }

@@ -1,47 +1,65 @@
 package effects_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
-	"time"
 
-	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/act"
 )
 
-// Off counts from the first of a row of looks that found the machine off. A look that found it on ends the row; one
-// that found nothing out does not begin it anew.
-func TestOffCountsFromTheFirstLookOfARow(t *testing.T) {
+// A power-on says whether the machine was on already. A power-off that shall wait asks the BMC nothing: the look before
+// it has read the power.
+func TestPowerIsAskedFor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	first := r.observe().BMC
-	earliest, latest := first.At.Add(30*time.Second), time.Now().Add(30*time.Second)
-	if first.Power != inventory.PoweredOff || first.OffCounts.Before(earliest) || first.OffCounts.After(latest) {
-		t.Fatalf("BMC = %+v, want it off, and that to count from %s to %s", first, earliest, latest)
-	}
-	if again := r.observe().BMC; !again.OffCounts.Equal(first.OffCounts) {
-		t.Errorf("OffCounts = %s at the second look, want %s", again.OffCounts, first.OffCounts)
-	}
-	r.bmc.Inject(func(f *bmc.Faults) { f.DropConnections = 1 << 30 })
-	if lost := r.observe().BMC; !lost.Reach.Failed() {
-		t.Errorf("BMC = %+v, want it not reached", lost)
-	}
-	r.bmc.Inject(func(f *bmc.Faults) { f.DropConnections = 0 })
-	if again := r.observe().BMC; !again.OffCounts.Equal(first.OffCounts) {
-		t.Errorf("OffCounts = %s after a look in vain, want %s", again.OffCounts, first.OffCounts)
-	}
-	if got := r.do(plan.Action{Kind: plan.PowerOn}); got.Result != plan.Done || got.Found {
+	if got := r.do(act.Action{Kind: act.PowerOn}); got.Result != act.Done || got.Found {
 		t.Errorf("PowerOn = %+v, want it done, and the machine not found on", got)
 	}
-	if on := r.observe().BMC; !on.OffCounts.IsZero() {
-		t.Errorf("OffCounts = %s of a machine that is on", on.OffCounts)
-	}
-	if got := r.do(plan.Action{Kind: plan.PowerOn}); got.Result != plan.Done || !got.Found {
+	if got := r.do(act.Action{Kind: act.PowerOn}); got.Result != act.Done || !got.Found {
 		t.Errorf("PowerOn again = %+v, want it done, and the machine found on", got)
 	}
-	r.wantDone(plan.PowerOff)
-	if off := r.observe().BMC; !off.OffCounts.After(first.OffCounts) {
-		t.Errorf("OffCounts = %s, want another row than that of %s", off.OffCounts, first.OffCounts)
+	if got := r.do(act.Action{Kind: act.PowerOff, Wait: true}); got.Result != act.Waits ||
+		r.observe().BMC.Power != inventory.PoweredOn {
+		t.Errorf("PowerOff that waits = %+v, want nothing sent", got)
+	}
+	r.wantDone(act.PowerOff, act.PowerOff)
+	before := r.bmc.Log().Counts().Requests
+	r.do(act.Action{Kind: act.PowerOff, Wait: true})
+	if asked := r.bmc.Log().Counts().Requests - before; asked != 0 {
+		t.Errorf("a power-off that waits made %d requests", asked)
+	}
+}
+
+// What a look asks of a BMC is as little as its question needs: the drives only where the decision may rest on them.
+func TestALookAsksForLittle(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.wantDone(act.InsertMedia, act.BootFromMedia, act.PowerOn)
+	boot := *r.record.Boot
+	for _, test := range []struct {
+		name   string
+		boot   *inventory.Boot
+		drives bool
+	}{
+		{"at rest", &inventory.Boot{ID: boot.ID, Target: inventory.FromDisk, Stage: inventory.Running}, false},
+		{"never booted", nil, false},
+		{"its ramdisk starts", &inventory.Boot{ID: boot.ID, Target: inventory.FromRamdisk, Stage: inventory.Running}, true},
+		{"is set up", &inventory.Boot{ID: boot.ID, Target: inventory.FromDisk, Stage: inventory.Preparing}, true},
+	} {
+		r.record.Boot = test.boot
+		r.observe() // what is learned once
+		before := r.bmc.Log().Counts().Requests
+		got := r.observe()
+		want := 1
+		if test.drives {
+			want = 2
+		}
+		if asked := r.bmc.Log().Counts().Requests - before; asked != want || (len(got.BMC.Media) > 0) != test.drives {
+			t.Errorf("%s: %d requests and %d drives, want %d requests", test.name, asked, len(got.BMC.Media), want)
+		}
 	}
 }
 
@@ -50,20 +68,67 @@ func TestAJobIsTakenBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.mirrored()
-	r.wantDone(plan.FetchImage, plan.InsertMedia)
-	if got := r.do(plan.Action{Kind: plan.AssignStep, Content: "blank"}); got.Result != plan.Done {
+	r.wantDone(act.FetchImage, act.InsertMedia)
+	if got := r.do(act.Action{Kind: act.AssignStep, Content: "blank"}); got.Result != act.Done {
 		t.Fatalf("AssignStep = %+v", got)
 	}
-	back := plan.Action{Kind: plan.WithdrawJob, Operation: r.record.Operation, Error: "spec.protect is true",
+	back := act.Action{Kind: act.WithdrawJob, Operation: r.record.Operation, Error: "spec.protect is true",
 		Withdrawn: true}
-	if got := r.do(back); got.Result != plan.Done {
+	if got := r.do(back); got.Result != act.Done {
 		t.Errorf("WithdrawJob = %+v", got)
 	}
-	if job := r.observe().Agent.Job; job.State != inventory.JobWithdrawn || !job.Untouched || !job.Over ||
+	if job := r.observe().Agent.Job; job.State != inventory.JobWithdrawn || !job.Over ||
 		job.Error != back.Error {
-		t.Errorf("job = %+v, want it withdrawn, and untouched", job)
+		t.Errorf("job = %+v, want it withdrawn and over", job)
 	}
-	if got := r.do(back); got.Result != plan.Done {
+	if got := r.do(back); got.Result != act.Done {
 		t.Errorf("WithdrawJob again = %+v", got)
+	}
+}
+
+// profiles keeps documents in memory.
+type profiles map[inventory.MachineID][]byte
+
+func (p profiles) LoadProfile(_ context.Context, id inventory.MachineID) ([]byte, error) {
+	if string(p[id]) == "broken" {
+		return nil, errors.New("no answer")
+	}
+	return p[id], nil
+}
+
+func (p profiles) SaveProfile(_ context.Context, id inventory.MachineID, document []byte) error {
+	p[id] = document
+	return nil
+}
+
+// What was learned of a BMC outlives the daemon, and is of one address. A profile that cannot be read costs requests only.
+func TestTheProfileOfABMCIsKept(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	kept := profiles{}
+	look := func(before string) (requests int) {
+		if before != "" {
+			kept[r.record.ID] = []byte(before)
+		}
+		r.profiles = kept
+		r.restart()
+		at := r.bmc.Log().Counts().Requests
+		if got := r.observe(); got.BMC.Reach != inventory.Reached || len(got.BMC.Media) != 1 {
+			t.Fatalf("BMC = %+v", got.BMC)
+		}
+		return r.bmc.Log().Counts().Requests - at
+	}
+	first := look("")
+	document := string(kept[r.record.ID])
+	if !strings.Contains(document, `"drives":["/redfish/v1/Managers/`) || !strings.Contains(document, r.desired.BMC.Address) {
+		t.Errorf("kept: %s", document)
+	}
+	if again := look(""); again >= first {
+		t.Errorf("%d requests with a profile, %d without", again, first)
+	}
+	for _, useless := range []string{"broken", "{", strings.ReplaceAll(document, r.desired.BMC.Address, "https://10.0.0.1")} {
+		if again := look(useless); again != first {
+			t.Errorf("%d requests with the profile %.20s, want %d as without", again, useless, first)
+		}
 	}
 }

@@ -15,24 +15,26 @@ import (
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/inventory/steps"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// fetchImage is done when the mirror holds the verified image.
-func (e *Effects) fetchImage(desired inventory.Desired) plan.Outcome {
+// fetchImage is done when the mirror holds the verified image. An image that fails is the store's to fetch again, once for
+// all hosts.
+func (e *Effects) fetchImage(desired inventory.Desired) act.Outcome {
 	if desired.Workload == nil {
-		return plan.Outcome{Result: plan.Stalled, Why: "there is no workload whose image could be fetched"}
+		return act.Outcome{Result: act.Stalled, Why: "there is no workload whose image could be fetched"}
 	}
 	e.config.Images.Ensure(imageRef(desired.Workload.Image))
 	state := e.observeImage(desired)
 	switch state.State {
 	case inventory.ImageReady:
-		return plan.Outcome{Result: plan.Done}
+		return act.Outcome{Result: act.Done}
 	case inventory.ImageFailed:
-		return plan.Outcome{Result: plan.Retry, Why: state.Error}
+		return act.Outcome{Result: act.Waits, After: imagePause, Why: state.Error}
 	default:
-		return plan.Outcome{Result: plan.Waits, After: imagePause, Why: describeFetch(state)}
+		return act.Outcome{Result: act.Waits, After: imagePause, Why: describeFetch(state)}
 	}
 }
 
@@ -75,8 +77,8 @@ func (e *Effects) describeImage(image schemas.Image) (wire.Image, error) {
 
 // assignStep hands the agent the step at the operation's cursor.
 func (e *Effects) assignStep(
-	ctx context.Context, desired inventory.Desired, record inventory.Record, action plan.Action,
-) plan.Outcome {
+	ctx context.Context, desired inventory.Desired, record inventory.Record, action act.Action,
+) act.Outcome {
 	job, err := e.buildJob(desired, record, action)
 	if err != nil {
 		return describeError(err)
@@ -84,46 +86,52 @@ func (e *Effects) assignStep(
 	return describeAssignment(e.config.Hub.Assign(ctx, string(record.ID), job))
 }
 
-// buildJob is the job for the step at the cursor, or for all steps in an attempt that ingot 4176809 began.
-func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, action plan.Action) (hub.Assignment,
+// buildJob is the job for the step at the cursor, or for all steps in an attempt that ingot 4176809 began: such a job is
+// for the agent that has it already, and no agent gets it.
+func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, action act.Action) (hub.Assignment,
 	error) {
-	operation, steps := record.Operation, desired.Workload.Steps
+	operation, due := record.Operation, desired.Workload.Steps
 	job := wire.Job{ID: operation.JobID(), Attempt: operation.Attempt, Kind: wire.JobInstall, Epoch: record.Boot.Epoch}
 	if !operation.IsWholeList() {
-		at := operation.Cursor
-		due, known := operation.Step()
-		if !known || at >= len(steps) || len(steps) != len(operation.Steps) || steps[at].Name != due.Name {
-			return hub.Assignment{}, fmt.Errorf(
-				"step %d of operation %s is not one of workload %s", at+1, operation.ID, desired.Workload.Name)
+		state, known := operation.Step()
+		step, listed := steps.FindStep(due, state.Key())
+		if !known || !listed || step.Name != state.Name {
+			return hub.Assignment{}, fmt.Errorf("step %d of operation %s is not one of workload %s", operation.Cursor+1,
+				operation.ID, desired.Workload.Name)
 		}
-		steps = steps[at : at+1]
+		due = []inventory.Step{step}
+		if job.Kind = wire.JobStep; state.Installs() {
+			job.Kind = wire.JobWrite
+		}
 	}
-	for _, step := range steps {
+	for _, step := range due {
 		next, err := e.buildStep(step, desired, record, action)
 		if err != nil {
 			return hub.Assignment{}, err
 		}
 		job.Steps = append(job.Steps, next)
 	}
-	return hub.Assignment{Job: job, Operation: operation.ID, Begun: operation.Verified()}, nil
+	begun := operation.Verified() || operation.BeganWithLeave() || operation.Root().Begun == inventory.BegunUnknown
+	return hub.Assignment{Job: job, Operation: operation.ID, Begun: begun}, nil
 }
 
 // buildStep is a workload's step in the agent's form.
 func (e *Effects) buildStep(
-	step inventory.Step, desired inventory.Desired, record inventory.Record, action plan.Action,
+	step inventory.Step, desired inventory.Desired, record inventory.Record, action act.Action,
 ) (wire.Step, error) {
-	next := wire.Step{Name: step.Name, Timeout: time.Duration(step.Seconds) * time.Second}
+	next := wire.Step{Name: step.Key(), Timeout: time.Duration(step.Seconds) * time.Second}
 	if step.Name != schemas.StepInstall {
-		next.Script = &wire.Script{Body: step.Script}
-		return next, nil
+		run, err := e.buildRun(step, desired, record)
+		next.Script = &wire.Script{Body: step.Script, Run: run}
+		return next, err
 	}
 	install, err := e.buildInstall(desired, record, action)
-	next.Install = install
+	next.Name, next.Install = step.Name, install // whatever its id is: watchers know an install by its name
 	return next, err
 }
 
-// buildInstall names exactly the operation's disk, the verified image and the rendered config.
-func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Record, action plan.Action) (*wire.Install,
+// buildInstall names exactly the operation's disks, the verified image and the rendered config.
+func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Record, action act.Action) (*wire.Install,
 	error) {
 	operation := record.Operation
 	image, err := e.describeImage(desired.Workload.Image)
@@ -134,15 +142,24 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 	if err != nil {
 		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
 	}
-	disk := operation.Root().Disk.Named() // a placeholder would match another disk as well
-	return &wire.Install{
-		ID: operation.ID,
-		Disk: wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size,
-			Content: action.Content},
+	install := &wire.Install{
+		ID:              operation.ID,
+		Disk:            referToDisk(operation.Root(), action.Content),
 		Image:           image,
 		Ignition:        config,
 		KernelArguments: desired.Workload.KernelArguments,
-	}, nil
+		Mark:            operation.Root().Mark,
+	}
+	for i, other := range operation.Disks[1:] {
+		install.Others = append(install.Others, referToDisk(other, action.OtherContents[i]))
+	}
+	return install, nil
+}
+
+// referToDisk names a disk for the agent, with the content that the agent must find.
+func referToDisk(allowed inventory.OperationDisk, content string) wire.DiskRef {
+	disk := allowed.Disk.WithoutPlaceholders() // a placeholder would match another disk as well
+	return wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: content}
 }
 
 // buildIgnitionRequest is the input of the host's Ignition config: the network in the installed system, and the call
@@ -153,8 +170,9 @@ func (e *Effects) buildIgnitionRequest(desired inventory.Desired, record invento
 		Secrets: e.openSecret, Network: chooseHostNetwork(desired)}
 	if workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{
-			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch, Commit: operation.Commit,
-			Token: e.config.Hub.PhoneHomeToken(string(record.ID), operation.ID, epoch),
+			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch,
+			Attempt: operation.Attempt, Commit: operation.Commit,
+			Token: e.config.Hub.PhoneHomeToken(string(record.ID), operation.ID, epoch, operation.Attempt),
 		}
 	}
 	return request

@@ -12,9 +12,6 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// mediumName is the URL of the inserted medium, and the BMC's own spelling of the URL: some BMCs rewrite URLs.
-type mediumName struct{ url, as string }
-
 func mediumKey(record inventory.Record) media.Key {
 	return media.Key{Host: string(record.ID), Boot: record.Boot.ID, Epoch: record.Boot.Epoch}
 }
@@ -77,17 +74,6 @@ func (e *Effects) observeMedia(record inventory.Record) inventory.MediaState {
 		return inventory.MediaState{}
 	}
 	reads := e.config.Media.Reads(mediumKey(record))
-	return inventory.MediaState{URL: e.config.Media.URL(mediumKey(record)), Reads: reads.Requests, Last: reads.Last}
-}
-
-func (e *Effects) findMediumName(host inventory.MachineID) mediumName {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.mediumNames[host]
-}
-
-func (e *Effects) rememberMediumName(host inventory.MachineID, s mediumName) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mediumNames[host] = s
+	return inventory.MediaState{URL: e.config.Media.URL(mediumKey(record)), Reads: reads.Requests, Last: reads.Last,
+		Parts: reads.Parts}
 }

@@ -6,20 +6,25 @@ import (
 
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// Observe looks at one host: at the BMC, the agent's reports, the boot medium, the image and the config. Observe
-// changes nothing.
+// Observe looks at one host: at the agent's reports, the BMC, the boot medium, the image and the config. Observe changes
+// nothing. While the agent asks for leave to write the BMC is not asked: the answer rests on the disks and the fleet.
 func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
-	observed := inventory.Observed{
-		Record: record,
-		BMC:    e.observeBMC(ctx, desired, record),
-		Media:  e.observeMedia(record),
-		Image:  e.observeImage(desired),
-		Config: e.observeConfig(desired, record),
-	}
 	agent, err := e.config.Hub.State(ctx, string(desired.ID))
-	observed.Agent = inventory.Served{Unknown: explainUnknownAgent(err)}.Agent(agent, record.Epoch)
+	observed := inventory.Observed{
+		Record:  record,
+		Media:   e.observeMedia(record),
+		Image:   e.observeImage(desired),
+		Config:  e.observeConfig(desired, record),
+		Ramdisk: e.config.Media.WhyUnusable(),
+		Agent:   inventory.Served{Unknown: explainUnknownAgent(err)}.Agent(agent, record.Epoch),
+	}
+	if agent.Job.Question == nil {
+		observed.BMC = e.observeBMC(ctx, desired, record, observed.Agent)
+	}
+	observed.BMC.Error = e.config.Mask(observed.BMC.Error)
 	return observed
 }
 
@@ -31,9 +36,9 @@ func explainUnknownAgent(err error) string {
 	return "the daemon cannot tell what the agent said: " + err.Error()
 }
 
-// observeBMC asks for little: the drives are read only while a boot is under way.
-func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
-	record inventory.Record) inventory.BMCState {
+// observeBMC asks for little: the System, and the drives where a decision may rest on them.
+func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, record inventory.Record,
+	agent inventory.AgentState) inventory.BMCState {
 	if desired.BMC == nil {
 		return inventory.BMCState{}
 	}
@@ -45,21 +50,15 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 		return state
 	}
 	system, err := client.System(ctx)
-	if err == nil && record.Boot != nil {
-		state.Media, err = e.observeDrives(ctx, client, record.ID)
+	if err == nil && plan.NeedsDrives(record.Boot, agent, system.Power) {
+		state.Media, err = e.observeDrives(ctx, client, record)
+		e.bmcs.saveProfile(ctx, desired)
 	}
 	if err != nil {
 		state.Reach, state.Error, state.Media = classifyError(err), err.Error(), nil
 		return state
 	}
 	state.Reach, state.Power = inventory.Reached, system.Power
-	if state.Power == inventory.PoweredOff {
-		since := client.OffSince()
-		if since.IsZero() { // another reading said otherwise meanwhile
-			since = state.At
-		}
-		state.OffCounts = since.Add(e.config.ConfirmOff)
-	}
 	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial,
 		UUID: system.UUID}
 	state.Override = inventory.Override{Target: translateOverride(system.Override.Target),
@@ -68,18 +67,18 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired,
 }
 
 // observeDrives gives the virtual CDs. The inserted medium is shown by the daemon's own URL, whatever the BMC makes of
-// the URL.
+// the URL, also if an earlier daemon inserted the medium.
 func (e *Effects) observeDrives(ctx context.Context, client *redfish.Client,
-	host inventory.MachineID) ([]inventory.Slot, error) {
+	record inventory.Record) ([]inventory.Slot, error) {
 	slots, err := client.Media(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ours := e.findMediumName(host)
+	ours := e.config.Media.URL(mediumKey(record))
 	found := []inventory.Slot{}
 	for _, s := range slots {
-		if s.Inserted && ours.url != "" && s.Image == ours.as {
-			s.Image = ours.url
+		if s.Inserted && redfish.ShowsURL(s.Image, ours) {
+			s.Image = ours
 		}
 		if s.Usable {
 			found = append(found, inventory.Slot{ID: s.ID, Inserted: s.Inserted, Image: s.Image})

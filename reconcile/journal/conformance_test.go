@@ -36,6 +36,29 @@ func TestJournalConforms(t *testing.T) {
 	})
 }
 
+// TestDocumentsConform runs the suite of the agents' documents on both kinds of journal.
+func TestDocumentsConform(t *testing.T) {
+	t.Parallel()
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		journaltest.RunDocuments(t, func(t *testing.T) (journaltest.Subject, journaltest.Documents) {
+			j, writes := owned(t, journal.Config{Dir: t.TempDir()}), &journaltest.Writes{}
+			journal.Intercept(j, func(ctx context.Context, commit journal.Commit) (*clientv3.TxnResponse, error) {
+				return journaltest.Send(ctx, writes, commit)
+			})
+			return subject(j, writes), j
+		})
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		journaltest.RunDocuments(t, func(t *testing.T) (journaltest.Subject, journaltest.Documents) {
+			writes := &journaltest.Writes{}
+			j := owned(t, cluster(t, grpc.ChainUnaryInterceptor(through(writes))))
+			return subject(j, writes), j
+		})
+	})
+}
+
 func subject(j *journal.Journal, writes *journaltest.Writes) journaltest.Subject {
 	return journaltest.Subject{
 		Journal: j, Writes: writes,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
@@ -27,6 +28,9 @@ func Encode(record inventory.Record) ([]byte, error) {
 // Same compares two records by their stored content, without life and revision.
 func Same(a, b inventory.Record) bool {
 	a.Life, a.Revision = b.Life, b.Revision
+	if reflect.DeepEqual(a, b) { // as after most looks: nothing needs to be encoded
+		return true
+	}
 	left, errLeft := format.Marshal(a)
 	right, errRight := format.Marshal(b)
 	return errLeft == nil && errRight == nil && bytes.Equal(left, right)

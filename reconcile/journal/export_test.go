@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -84,4 +85,9 @@ func ReadRaw(t *testing.T, j *Journal, key string) string {
 		t.Fatal(err)
 	}
 	return string(value)
+}
+
+// TermHolds is term.holds of a lease granted at a moment.
+func TermHolds(start time.Time, ttl time.Duration, now time.Time) bool {
+	return term{start, ttl}.holds(now)
 }

@@ -57,6 +57,7 @@ type Journal struct {
 
 	mu    sync.Mutex
 	owner ownership
+	term  term // of owner's lease
 	lost  chan struct{}
 	stop  context.CancelFunc // stops the renewal of the lease
 	done  sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -155,7 +156,8 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	}
 	accepted := journal.Accepted{Commit: "abc", At: at}
 	if err := errors.Join(first.Accept(t.Context(), accepted), first.Save(t.Context(), "web-03", []byte(`{"x":1}`)),
-		first.KeepTags(t.Context(), map[string]string{"v1": "abc"}), first.Close()); err != nil {
+		first.KeepTags(t.Context(), map[string]string{"v1": "abc"}),
+		first.SaveAges(t.Context(), "web-03", []byte(`{}`)), first.Close()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -167,7 +169,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
-	if got, err := second.Accepted(t.Context()); err != nil || got != accepted {
+	if got, err := second.Accepted(t.Context()); err != nil || !reflect.DeepEqual(got, accepted) {
 		t.Errorf("Accepted = %v, %v, want %v", got, err, accepted)
 	}
 	if got, err := second.Tags(t.Context()); err != nil || got["v1"] != "abc" || len(got) != 1 {
@@ -175,6 +177,20 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	}
 	if got, err := second.Load(t.Context(), "web-03"); err != nil || string(got) != `{"x":1}` {
 		t.Errorf("Load = %s, %v", got, err)
+	}
+	if got, err := second.LoadAges(t.Context(), "web-03"); err != nil || string(got) != `{}` {
+		t.Errorf("LoadAges = %s, %v", got, err)
+	}
+	if got, err := second.LoadAges(t.Context(), "web-04"); err != nil || got != nil {
+		t.Errorf("LoadAges of a host without a document = %s, %v, want nil", got, err)
+	}
+	if err := second.SaveProfile(t.Context(), "web-03", []byte(`{"p":1}`)); err != nil {
+		t.Error(err)
+	}
+	for id, want := range map[inventory.MachineID]string{"web-03": `{"p":1}`, "web-04": ""} {
+		if got, err := second.LoadProfile(t.Context(), id); err != nil || string(got) != want {
+			t.Errorf("LoadProfile(%s) = %s, %v, want %q", id, got, err, want)
+		}
 	}
 	if got, err := second.Load(t.Context(), "web-04"); err != nil || got != nil {
 		t.Errorf("Load of a host without a document = %s, %v, want nil", got, err)

@@ -32,8 +32,8 @@ func TestACallThatIsOverWritesNothing(t *testing.T) {
 	}
 }
 
-// TestALateCommitReplacesNoLaterOne has the first write of the accepted commit, and of the tags, applied after the
-// second one: a daemon that starts then takes no older history for the accepted one.
+// TestALateCommitReplacesNoLaterOne has the first write of the accepted commit, of the tags, and of an agent's document,
+// applied after the second one: a daemon that starts then takes no older history for the accepted one.
 func TestALateCommitReplacesNoLaterOne(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -52,6 +52,13 @@ func TestALateCommitReplacesNoLaterOne(t *testing.T) {
 			func(j *journal.Journal) (string, error) {
 				tags, err := j.Tags(t.Context())
 				return tags["v1"], err
+			},
+		},
+		"agent": {
+			func(j *journal.Journal, c string) error { return j.Save(t.Context(), "web-03", []byte(c)) },
+			func(j *journal.Journal) (string, error) {
+				document, err := j.Load(t.Context(), "web-03")
+				return string(document), err
 			},
 		},
 	} {

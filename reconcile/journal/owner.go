@@ -68,6 +68,7 @@ func (j *Journal) Lost() <-chan struct{} { return j.lost }
 // tryOwn takes ownership, or gives the holder's name and the revision of the answer.
 func (j *Journal) tryOwn(ctx context.Context) (string, int64, error) {
 	var mine ownership
+	start := time.Now()
 	put := clientv3.OpPut(ownerKey, j.config.Owner)
 	if j.node == nil {
 		lease, err := j.client.Grant(ctx, int64(j.config.LeaseTTL/time.Second))
@@ -94,29 +95,20 @@ func (j *Journal) tryOwn(ctx context.Context) (string, int64, error) {
 		return "", 0, fmt.Errorf("own the journal: %w", ErrConflict)
 	}
 	mine.revision = result.Header.Revision
-	j.keepOwnership(mine)
+	j.keepOwnership(mine, term{start, j.config.LeaseTTL})
 	return "", 0, nil
 }
 
 // keepOwnership records the ownership and renews the lease until releaseOwnership.
-func (j *Journal) keepOwnership(mine ownership) {
+func (j *Journal) keepOwnership(mine ownership, granted term) {
 	ctx, cancel := context.WithCancel(context.Background())
 	j.mu.Lock()
-	j.owner, j.stop = mine, cancel
+	j.owner, j.term, j.stop = mine, granted, cancel
 	j.mu.Unlock()
 	if mine.lease == 0 {
 		return
 	}
-	j.done.Go(func() {
-		alive, err := j.client.KeepAlive(ctx, mine.lease)
-		if err == nil {
-			for range alive {
-			}
-		}
-		if ctx.Err() == nil {
-			close(j.lost)
-		}
-	})
+	j.done.Go(func() { j.keepLease(ctx, mine.lease) })
 }
 
 func (j *Journal) awaitRelease(ctx context.Context, since int64) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/remains"
 )
 
 // Keys.
@@ -19,8 +20,11 @@ const (
 	prefix      = "ingot/v1/"
 	recordKeys  = prefix + "records/" // + id of the machine
 	agentKeys   = prefix + "agents/"  // + id of the machine
+	ageKeys     = prefix + "ages/"    // + id of the machine
+	profileKeys = prefix + "bmcs/"    // + id of the machine
 	acceptedKey = prefix + "accepted"
 	tagsKey     = prefix + "tags"
+	lifeKey     = prefix + "life"
 )
 
 // pageSize is how many records are listed per call.
@@ -36,6 +40,8 @@ type Entry struct {
 type Accepted struct {
 	Commit string    `json:"commit"`
 	At     time.Time `json:"at"`
+	// Resumed are the times of operators' `ingot resume`, by inventory.SharedInputs of the stopped workload.
+	Resumed map[string]time.Time `json:"resumed,omitempty"`
 	// Unknown are members that a newer ingot wrote; Accept writes them back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -63,7 +69,7 @@ func ReadRecord(id inventory.MachineID, value []byte) inventory.Record {
 		Record json.RawMessage `json:"record"`
 	}
 	_ = json.Unmarshal(value, &stored) // after an error nothing remains
-	record = inventory.Remains(stored.Record)
+	record = remains.Read(stored.Record)
 	record.ID, record.Unreadable = id, err.Error()
 	return record
 }
@@ -121,10 +127,45 @@ func (j *Journal) Load(ctx context.Context, host string) ([]byte, error) {
 	return value, nil
 }
 
-// Save keeps the hub's document of a host.
+// Save keeps the hub's document of a host. As with Accept, a call without an answer never replaces a later call's
+// document.
 func (j *Journal) Save(ctx context.Context, host string, document []byte) error {
-	_, err := j.writeKey(ctx, agentKeys+host, document)
+	key := agentKeys + host
+	_, revision, err := j.readKey(ctx, key)
+	if err == nil {
+		_, err = j.writeKey(ctx, key, document, compareRevision(key, revision))
+	}
 	return err
+}
+
+// LoadAges gives the document with a host's attended time; nil without a document.
+func (j *Journal) LoadAges(ctx context.Context, id inventory.MachineID) ([]byte, error) {
+	value, revision, err := j.readKey(ctx, ageKeys+string(id))
+	if err != nil || revision == 0 {
+		return nil, wrapError("read the attended time", err)
+	}
+	return value, nil
+}
+
+// SaveAges keeps the document with a host's attended time. No decision that erases rests on the document.
+func (j *Journal) SaveAges(ctx context.Context, id inventory.MachineID, document []byte) error {
+	_, err := j.writeKey(ctx, ageKeys+string(id), document)
+	return wrapError("keep the attended time", err)
+}
+
+// LoadProfile gives the document with what was learned of a host's BMC; nil for a host without a document.
+func (j *Journal) LoadProfile(ctx context.Context, id inventory.MachineID) ([]byte, error) {
+	value, revision, err := j.readKey(ctx, profileKeys+string(id))
+	if err != nil || revision == 0 {
+		return nil, wrapError("read the profile of a BMC", err)
+	}
+	return value, nil
+}
+
+// SaveProfile keeps the document with what was learned of a host's BMC. No decision rests on the document.
+func (j *Journal) SaveProfile(ctx context.Context, id inventory.MachineID, document []byte) error {
+	_, err := j.writeKey(ctx, profileKeys+string(id), document)
+	return wrapError("keep the profile of a BMC", err)
 }
 
 func wrapError(what string, err error) error {

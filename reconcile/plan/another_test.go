@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -25,13 +25,13 @@ func TestAnotherMachineUnderTheName(t *testing.T) {
 		m.commit(edit)
 		m.commit(func(d *inventory.Desired) { d.Identity.Serial = "SN2" })
 		o := m.observe()
-		o.BMC.System.Serial = "SN2"
-		p := plan.Next(m.desired, o, m.now)
+		o.BMC.System = inventory.System{Serial: "SN2", UUID: anotherUUID}
+		p := nextAt(m.desired, o, m.now)
 		if p.Action != nil || p.Hold == nil || p.Hold.Reason != change.IdentityMismatch {
 			t.Errorf("%s: plan %+v, want it held", name, p)
 		}
-		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "sn2" })
-		if p := plan.Next(m.desired, o, m.now); p.Hold != nil && p.Hold.Reason == change.IdentityMismatch {
+		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = p.Hold.Takeover })
+		if p := nextAt(m.desired, o, m.now); p.Hold != nil && p.Hold.Reason == change.IdentityMismatch {
 			t.Errorf("%s, taken over: plan %+v", name, p)
 		}
 	}
@@ -42,11 +42,11 @@ func TestATakeoverIsForOneMachine(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOn)
 	m.desired.Identity.Serial = ""
-	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
-	m.until(t, plan.RecordTakeover)
+	m.takeOver(t)
+	m.until(t, act.RecordTakeover)
 	o := m.observe()
 	o.BMC.System.Serial = "SN2"
-	if p := plan.Next(m.desired, o, m.now); p.Action != nil || p.Hold == nil || p.Hold.Reason != change.FoundRunning {
+	if p := nextAt(m.desired, o, m.now); p.Action != nil || p.Hold == nil || p.Hold.Reason != change.IdentityMismatch {
 		t.Errorf("plan %+v, want it held", p)
 	}
 }

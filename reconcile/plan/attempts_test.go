@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -16,8 +17,8 @@ func changing(t *testing.T) *model {
 	t.Helper()
 	m := active(t)
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.OnConsent) })
-	needed := change.Decide(m.desired, inventory.Standing{}, m.record).Needed
-	m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
+	needed := change.Decide(m.desired, inventory.Standing{}, m.record).Root.Needed
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = []string{needed} })
 	return m
 }
 
@@ -103,7 +104,7 @@ func TestUnmanagedPowerIsLeftAsItWasFound(t *testing.T) {
 		if found == inventory.PoweredOff {
 			m.stop()
 		}
-		m.until(t, plan.RecordFacts)
+		m.until(t, act.RecordFacts)
 		m.commit(func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) })
 		if p := m.settles(t); p.Phase != plan.Active || m.power != found {
 			t.Errorf("found %s: ended %+v, power %s", found, p, m.power)
@@ -137,7 +138,7 @@ func TestOneAttemptThatWroteCounts(t *testing.T) {
 func TestARetryAsksAgain(t *testing.T) {
 	t.Parallel()
 	for name, takeBack := range map[string]func(*inventory.Desired){
-		"consent": func(d *inventory.Desired) { d.Consent.Erase = "" },
+		"consent": func(d *inventory.Desired) { d.Consent.Erase = nil },
 		"signers": func(d *inventory.Desired) {
 			d.Signatures = &inventory.Signatures{Tag: "v1",
 				Signer: "jo"}
@@ -145,7 +146,7 @@ func TestARetryAsksAgain(t *testing.T) {
 		"workload":         func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
 		"no workload":      func(d *inventory.Desired) { d.Workload = nil },
 		"what it had":      func(d *inventory.Desired) { d.Workload = workload(earlier, schemas.OnConsent) },
-		"consent to other": func(d *inventory.Desired) { d.Consent.Erase = "DISK1/0000000000000000" },
+		"consent to other": func(d *inventory.Desired) { d.Consent.Erase = []string{"DISK1/0000000000000000"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,8 +171,8 @@ func TestEveryUnwrittenAttemptIsArmed(t *testing.T) {
 	m.jobFails = true
 	asked := map[int]bool{}
 	for range 200 {
-		p := plan.Next(m.desired, m.observe(), m.now)
-		if p.Action != nil && p.Action.Kind == plan.AssignStep {
+		p := nextAt(m.desired, m.observe(), m.now)
+		if p.Action != nil && p.Action.Kind == act.AssignStep {
 			if !p.Action.Arms(m.record) {
 				t.Fatalf("attempt %d is handed out without being asked for: %+v", m.record.Operation.Attempt,
 					m.record.Operation)
@@ -200,7 +201,7 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 		"protect":      {func(d *inventory.Desired) { d.Protect = true }, plan.Protected},
 		"file deleted": {func(d *inventory.Desired) { d.Lifecycle = "" }, plan.Orphaned},
 		"unmanaged":    {func(d *inventory.Desired) { d.Lifecycle = schemas.Unmanaged }, plan.Unmanaged},
-		"consent":      {func(d *inventory.Desired) { d.Consent.Erase = "" }, plan.Held},
+		"consent":      {func(d *inventory.Desired) { d.Consent.Erase = nil }, plan.Held},
 		"signers": {func(d *inventory.Desired) { d.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"} },
 			plan.Held},
 		"superseded": {func(d *inventory.Desired) { d.Workload = workload("cccccccccccccccc", schemas.OnConsent) },
@@ -212,7 +213,7 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 				t.Parallel()
 				m := changing(t)
 				disk := m.disk
-				for m.agent.Job.State != state || m.agent.Job.Kind != "install" {
+				for m.agent.Job.State != state || m.agent.Job.Kind != "write" {
 					m.look(nowhere)
 					if m.agent.Job.State != state {
 						m.pass(5 * time.Second)
@@ -232,8 +233,8 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 					d.Protect, d.Lifecycle, d.Signatures, d.Workload = false, schemas.Managed, nil,
 						workload(target, schemas.OnConsent)
 				})
-				needed := change.Decide(m.desired, inventory.Standing{}, m.record).Needed
-				m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
+				needed := change.Decide(m.desired, inventory.Standing{}, m.record).Root.Needed
+				m.commit(func(d *inventory.Desired) { d.Consent.Erase = []string{needed} })
 				if p := m.settles(t); p.Phase != plan.Active || m.record.Installed.Inputs != target ||
 					m.record.Last.Attempt-m.record.Last.Withdrawn != 1 {
 					t.Errorf("given back: ended %+v, last %+v", p, m.record.Last)
@@ -247,15 +248,15 @@ func TestLeaveTakenBackBetweenSteps(t *testing.T) {
 func TestStagesNeverGoBack(t *testing.T) {
 	t.Parallel()
 	for _, stage := range []inventory.Stage{inventory.Confirming, inventory.Ended} {
-		for _, kind := range []plan.Kind{plan.AssignStep, plan.RecordStep, plan.RecordFailed} {
+		for _, kind := range []act.Kind{act.AssignStep, act.RecordStep, act.RecordFailed} {
 			func() {
 				defer func() {
 					if recover() == nil {
 						t.Errorf("%s of an operation that is %s was taken", kind, stage)
 					}
 				}()
-				plan.Begin(inventory.Record{Operation: &inventory.Operation{ID: "o1", Kind: inventory.Install,
-					Stage: stage, Attempt: 1}}, plan.Action{Kind: kind}, time.Now())
+				act.Begin(inventory.Record{Operation: &inventory.Operation{ID: "o1", Kind: inventory.Install,
+					Stage: stage, Attempt: 1}}, act.Action{Kind: kind}, time.Now())
 			}()
 		}
 	}
@@ -269,6 +270,32 @@ func halfWay(t *testing.T) *model {
 	m.secondAttempt(t)
 	m.halfWritten = false
 	return m
+}
+
+// An attempt over somebody's data failed in the middle: what the record has of the disk is from before the write, and the
+// agent looks again at the open disk. What the attempt left is written again; what a person put there meanwhile is not.
+func TestAnAttemptThatWroteIsRepeated(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		meanwhile func(*model)
+		active    bool
+	}{
+		"the disk holds what the attempt left": {func(*model) {}, true},
+		"a person put data on the disk":        {func(m *model) { m.disk = "content:0123456789abcdef" }, false},
+	} {
+		m := newModel(foundOnDisk, inventory.PoweredOff)
+		m.settles(t)
+		needed := change.Decide(m.desired, inventory.Standing{}, m.record).Root.Needed
+		m.commit(func(d *inventory.Desired) { d.Consent.Erase = []string{needed} })
+		m.halfWritten = true
+		m.secondAttempt(t)
+		m.halfWritten = false
+		test.meanwhile(m)
+		disk := m.disk
+		if p := m.settles(t); (p.Phase == plan.Active) != test.active || !test.active && m.disk != disk {
+			t.Errorf("%s: ended %+v, hold %+v, disk %s", name, p, p.Hold, m.disk)
+		}
+	}
 }
 
 // Leave that is taken back after an attempt that may have written holds the next one: it is not handed out and taken back for ever.
@@ -293,7 +320,7 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 		"over a disk that nobody looked at": func(*testing.T) *model {
 			m := newModel(foundOnDisk, inventory.PoweredOff)
 			m.commit(func(d *inventory.Desired) {
-				d.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, d.Workload.Inputs)
+				d.Consent.Erase = []string{inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, d.Workload.Inputs)}
 			})
 			return m
 		},
@@ -301,8 +328,8 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 			m := halfWay(t)
 			m.halfWritten = true
 			m.settles(t)
-			needed := change.Decide(m.desired, inventory.Standing{}, m.record).Needed
-			m.commit(func(d *inventory.Desired) { d.Consent.Erase = needed })
+			needed := change.Decide(m.desired, inventory.Standing{}, m.record).Root.Needed
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = []string{needed} })
 			m.halfWritten = false
 			return m
 		},
@@ -320,7 +347,7 @@ func TestAConsentThatCameToNothingCountsAgain(t *testing.T) {
 			}
 			over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
 			m.record.Installed = nil
-			m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = []string{over} })
 			if c := change.Decide(m.desired, inventory.Standing{}, m.record); c.Hold == nil {
 				t.Errorf("change = %+v: what was installed there may be erased as if nobody had looked", c)
 			}
@@ -335,7 +362,7 @@ func TestAnAgentThatIsLostBeforeItBegan(t *testing.T) {
 	for _, state := range []inventory.JobState{inventory.JobAssigned, inventory.JobRunning} {
 		m := changing(t)
 		installed, disk := m.record.Installed.ID, m.disk
-		for m.agent.Job.State != state || m.agent.Job.Kind != "install" {
+		for m.agent.Job.State != state || m.agent.Job.Kind != "write" {
 			m.look(nowhere)
 			if m.agent.Job.State != state {
 				m.pass(5 * time.Second)
@@ -343,7 +370,7 @@ func TestAnAgentThatIsLostBeforeItBegan(t *testing.T) {
 		}
 		m.stop()
 		m.now = m.now.Add(6 * time.Minute)
-		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
+		m.commit(func(d *inventory.Desired) { d.Consent.Erase = nil })
 		if p := m.settles(t); p.Phase != plan.Held || m.disk != disk || m.record.Installed == nil ||
 			m.record.Installed.ID != installed || len(m.record.Spent) > 0 {
 			t.Errorf("%s: ended %+v, hold %+v, record %+v", state, p, p.Hold, m.record)

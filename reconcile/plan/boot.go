@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -18,15 +19,16 @@ const powerOffJob = "power-off"
 // override; power on; the medium is read; the agent enrols.
 func (h host) startRamdisk(phase Phase) (p Plan, ready bool) {
 	b := h.record.Boot
+	runs := b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running
 	switch {
+	case !runs && h.observed.Ramdisk != "":
+		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.observed.Ramdisk}), false
 	case b == nil || b.Target != inventory.FromRamdisk:
 		return h.openBoot(phase, inventory.FromRamdisk, 1, "the ramdisk is needed"), false
-	case h.bootedElsewhere():
-		return h.openBoot(phase, inventory.FromRamdisk, 1, "the boot was opened on the machine of another BMC"), false
 	case b.Stage == inventory.Preparing:
 		return h.prepareRamdisk(phase, *b), false
 	case b.Stage == inventory.Powering:
-		return planAction(phase, Action{Kind: PowerOn, Boot: b, Reason: "the medium is in and comes first"}), false
+		return planAction(phase, act.Action{Kind: act.PowerOn, Boot: b, Reason: "the medium is in and comes first"}), false
 	case b.Stage == inventory.Running:
 		return h.awaitAgent(phase, *b)
 	default:
@@ -34,9 +36,12 @@ func (h host) startRamdisk(phase Phase) (p Plan, ready bool) {
 	}
 }
 
-// openBoot begins a boot attempt. After too many attempts in a row without a result, the machine waits for a later
+// openBoot begins a boot attempt. No boot into a ramdisk that cannot be used begins. After too many attempts in a row without a result, the machine waits for a later
 // commit of the fleet.
 func (h host) openBoot(phase Phase, target string, attempt int, why string) Plan {
+	if target == inventory.FromRamdisk && h.observed.Ramdisk != "" {
+		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.observed.Ramdisk})
+	}
 	b := h.record.Boot
 	exhausted := attempt > maxBoots && b != nil && b.Commit == h.desired.Commit && !h.observed.Retry
 	if exhausted {
@@ -47,10 +52,12 @@ func (h host) openBoot(phase Phase, target string, attempt int, why string) Plan
 	if attempt > maxBoots {
 		attempt = 1
 	}
-	return planAction(phase,
-		Action{Kind: OpenBoot, BMC: h.shownIdentity(),
-			Boot: &inventory.Boot{Target: target, Attempt: attempt, Commit: h.desired.Commit, Ours: h.startedByUs(),
-				WasOn: h.wasOn(target)}, Reason: why})
+	boot := inventory.Boot{Target: target, Attempt: attempt, Commit: h.desired.Commit, Ours: h.startedByUs(),
+		WasOn: h.wasOn(target)}
+	if attempt > 1 {
+		boot.Before = why
+	}
+	return planAction(phase, act.Action{Kind: act.OpenBoot, Boot: &boot, Reason: why})
 }
 
 // seeConsole is what to do about a machine that does not start.
@@ -76,9 +83,11 @@ func (h host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
 
 // prepareRamdisk sets the machine up for a boot from the ramdisk, one action at a time, as the boot method says.
 func (h host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
-	if h.observed.BMC.Power == inventory.PoweredOn {
-		return planAction(phase,
-			Action{Kind: PowerOff, Graceful: h.asksShutdown(b), Reason: "media change only while the machine is off"})
+	if h.isOn() {
+		return planAction(phase, *h.powerOff("media change only while the machine is off"))
+	}
+	if p, answered := h.checkOff(); answered {
+		return showInPhase(p, phase)
 	}
 	due, waits := methodOf(h.desired.Boot).prepare(h.observed, b)
 	if due == nil {
@@ -94,29 +103,65 @@ func (h host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 	if enrolled {
 		next = 1
 	}
-	since := h.now.Sub(b.Started)
+	age := h.observed.Attended
 	switch {
-	case h.observed.BMC.Power == inventory.PoweredOff && since > settle:
+	case h.isOff() && age.Started > settle:
 		return h.openBoot(phase, inventory.FromRamdisk, next, "the machine went off"), false
-	case enrolled && h.now.Sub(h.observed.Agent.Seen) > silenceDeadline:
-		return h.openBoot(phase, inventory.FromRamdisk, next,
-			fmt.Sprintf("the agent has said nothing for %s", silenceDeadline)), false
+	case enrolled && !h.agentAlive() && h.isMidWrite():
+		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent has said nothing for %s", h.deadlines.Silence)), false
+	case enrolled && !h.agentAlive():
+		return h.leaveSilent(phase, b), false
+	case enrolled && h.observed.Agent.Protocol < agentProtocol && !h.hasJob():
+		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent speaks protocol %d, a step needs protocol %d",
+			h.observed.Agent.Protocol, agentProtocol)), false
 	case enrolled:
 		return Plan{}, true
-	case h.observed.Media.Reads == 0 && since > readsDeadline:
-		return h.openBoot(phase, inventory.FromRamdisk, next,
-			fmt.Sprintf("the BMC did not read the medium within %s: it must reach advertise.media",
-				readsDeadline)), false
-	case since > enrolDeadline:
-		return h.openBoot(phase, inventory.FromRamdisk, next,
-			fmt.Sprintf("the agent did not enrol within %s: it must reach advertise.agents", enrolDeadline)), false
+	case h.observed.Media.Reads == 0 && h.passed(age.Started, h.deadlines.Medium):
+		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the BMC did not read the medium within %s: it must reach "+
+			"advertise.media", h.deadlines.Medium)), false
+	case h.passed(age.Started, h.deadlines.Agent):
+		return h.openBoot(phase, inventory.FromRamdisk, next, h.whyNoAgent()), false
 	case h.observed.Media.Reads == 0:
-		return Plan{Phase: phase, Waits: "the BMC to read the boot medium", Due: b.Started.Add(readsDeadline),
-			Again: 2 * time.Second}, false
+		return Plan{Phase: phase, Waits: "the BMC to read the boot medium", Due: h.due(age.Started, h.deadlines.Medium),
+			Again: bmcPause}, false
 	default:
-		return Plan{Phase: phase, Waits: "the agent in the ramdisk to enrol", Due: b.Started.Add(enrolDeadline),
-			Again: 2 * time.Second}, false
+		return Plan{Phase: phase, Waits: "the agent in the ramdisk to enrol", Due: h.due(age.Started, h.deadlines.Agent),
+			Again: bmcPause}, false
 	}
+}
+
+// whyNoAgent says how far the machine came whose agent did not enrol, by what was read of its medium. The first row that
+// fits decides:
+//
+//	read of the medium                 why
+//	all, or it is not known            the agent does not reach the daemon
+//	the kernel, not the boot's config  the ramdisk was not read to its end
+//	GRUB, not the kernel               GRUB did not start the kernel
+//	shim, not GRUB                     the firmware, or shim, refused the next stage
+//	not shim                           the firmware did not start the boot loader
+func (h host) whyNoAgent() string {
+	m, within := h.observed.Media, fmt.Sprintf(" within %s", h.deadlines.Agent)
+	switch {
+	case m.WasRead(inventory.MediumOverlay), !m.LayoutIsKnown():
+		return "the agent did not enrol" + within + ": it must reach advertise.agents"
+	case m.WasRead(inventory.MediumKernel):
+		return "the machine read the kernel, and did not read the ramdisk to its end" + within
+	case m.WasRead(inventory.MediumGRUB):
+		return "the machine read GRUB, and not the kernel," + within + ": Secure Boot may refuse GRUB or the kernel"
+	case m.WasRead(inventory.MediumShim):
+		return "the machine read shim, and not GRUB," + within + ": Secure Boot may refuse shim or GRUB"
+	default:
+		return "the firmware looked at the medium and did not start its boot loader" + within
+	}
+}
+
+// agentProtocol is wire.Version: an agent of an earlier version gets no new job.
+const agentProtocol = 3
+
+// hasJob reports whether the agent works on a job of the operation, or has ended the job and the record does not say so.
+func (h host) hasJob() bool {
+	op := h.record.Operation
+	return op != nil && h.currentJob(*op).State != inventory.NoJob
 }
 
 // startFromDisk starts the machine from its disk; running means that the power-on was accepted and the machine is
@@ -126,19 +171,17 @@ func (h host) startFromDisk(phase Phase) (p Plan, running bool) {
 	switch {
 	case b == nil || b.Target != inventory.FromDisk:
 		return h.openBoot(phase, inventory.FromDisk, 1, "the installed system shall run"), false
-	case h.bootedElsewhere():
-		return h.openBoot(phase, inventory.FromDisk, 1, "the boot was opened on the machine of another BMC"), false
 	case b.Stage == inventory.Preparing:
 		return h.prepareDisk(phase, *b), false
 	case b.Stage == inventory.Powering:
-		return planAction(phase, Action{Kind: PowerOn, Boot: b, Reason: "the disk comes first"}), false
+		return planAction(phase, act.Action{Kind: act.PowerOn, Boot: b, Reason: "the disk comes first"}), false
 	case b.Stage != inventory.Running:
 		panic("plan: unknown boot stage " + string(b.Stage))
 	case h.observed.BMC.Power == inventory.PoweredOn:
 		return Plan{Phase: phase}, true
-	case h.now.Before(b.Started.Add(settle)):
-		return Plan{Phase: phase, Waits: "the machine to come on", Again: 2 * time.Second}, false
-	case h.now.After(b.Started.Add(homeDeadline)):
+	case h.observed.Attended.Started < settle:
+		return Plan{Phase: phase, Waits: "the machine to come on", Again: bmcPause}, false
+	case h.passed(h.observed.Attended.Started, h.deadlines.Home):
 		return h.openBoot(phase, inventory.FromDisk, 1, "the machine is off"), false
 	default:
 		return h.openBoot(phase, inventory.FromDisk, b.Attempt+1, "the machine went off"), false
@@ -152,30 +195,27 @@ func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 		switch {
 		case b.Restart || h.mediumIn():
 			return planAction(phase,
-				Action{Kind: PowerOff, Graceful: h.asksShutdown(b),
-					Reason: "media change only while the machine is off"})
+				*h.powerOff("media change only while the machine is off"))
 		case h.record.Operation == nil:
-			return planAction(phase, Action{Kind: CloseBoot, Reason: "the machine runs already"})
+			return planAction(phase, act.Action{Kind: act.CloseBoot, Reason: "the machine runs already"})
 		default: // the machine came on by itself, from its disk
-			return planAction(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the machine runs already"})
+			return planAction(phase, act.Action{Kind: act.PowerOn, Boot: &b, Reason: "the machine runs already"})
 		}
 	}
-	for _, slot := range h.observed.BMC.Media {
-		if slot.Inserted {
-			return planAction(phase, Action{Kind: EjectMedia, Reason: "the machine shall start from its disk"})
-		}
+	if p, answered := h.checkOff(); answered {
+		return showInPhase(p, phase)
 	}
-	if startsFromMedia(h.observed.BMC.Override) {
-		return planAction(phase, Action{Kind: BootFromDisk, Boot: &b, Reason: "the machine shall start from its disk"})
+	const why = "the machine shall start from its disk"
+	stuck := slices.ContainsFunc(h.observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
+	switch {
+	case stuck && h.observed.Evidence.Ejects < maxEjects:
+		return planAction(phase, act.Action{Kind: act.EjectMedia, Reason: why})
+	case stuck && !startsFromDisk(h.observed.BMC.Override): // the medium answers nobody, and the override names the disk
+		return planAction(phase, act.Action{Kind: act.BootFromDisk, Boot: &b, NamesDisk: true, Reason: why})
+	case startsFromMedia(h.observed.BMC.Override):
+		return planAction(phase, act.Action{Kind: act.BootFromDisk, Boot: &b, Reason: why})
 	}
-	return planAction(phase, Action{Kind: PowerOn, Boot: &b, Reason: "the disk comes first"})
-}
-
-// asksShutdown reports whether a machine that may run a system is asked to shut down before the power is cut.
-func (h host) asksShutdown(b inventory.Boot) bool {
-	op := h.record.Operation
-	runs := h.record.Installed != nil || h.record.Adopted != "" || op != nil && op.Starts > 0
-	return runs && h.now.Before(b.Opened.Add(gracefulDeadline))
+	return planAction(phase, act.Action{Kind: act.PowerOn, Boot: &b, Reason: "the disk comes first"})
 }
 
 // mediumIn reports whether the machine, if a person powered it on, could have started from a medium.
@@ -186,7 +226,7 @@ func (h host) mediumIn() bool {
 
 // returnFromRamdisk takes a machine with its system out of a ramdisk boot with a purpose that was withdrawn. Nil
 // means that there is no such boot.
-func (h host) returnFromRamdisk() *Action {
+func (h host) returnFromRamdisk() *act.Action {
 	const why = "what the ramdisk was booted for is not wanted any more"
 	b := h.record.Boot
 	if b == nil || b.Target != inventory.FromRamdisk {
@@ -195,61 +235,50 @@ func (h host) returnFromRamdisk() *Action {
 	if a := h.leaveRamdisk(0, why); a != nil {
 		return a
 	}
-	if h.mediumIn() {
-		return &Action{Kind: PowerOff, Graceful: h.now.Before(b.Opened.Add(gracefulDeadline)), Reason: why}
+	if h.isOn() && h.mediumIn() {
+		return h.powerOff(why)
 	}
-	return &Action{Kind: CloseBoot, Reason: why}
+	return &act.Action{Kind: act.CloseBoot, Reason: why}
 }
 
 // leaveRamdisk powers a machine off that is in the ramdisk without a purpose, after the given time without work:
 // through the agent, then through the BMC; and takes the medium out. Nil means that there is no ramdisk to leave, or
 // not yet.
-func (h host) leaveRamdisk(after time.Duration, why string) *Action {
+func (h host) leaveRamdisk(after time.Duration, why string) *act.Action {
 	b := h.record.Boot
 	if b == nil || b.Target != inventory.FromRamdisk || h.observed.BMC.Reach != inventory.Reached ||
 		h.whyStranger() != "" {
 		return nil
 	}
-	if h.observed.BMC.Power == inventory.PoweredOff {
+	if h.isOff() {
 		for _, slot := range h.observed.BMC.Media {
-			if slot.Inserted && slot.Image == h.observed.Media.URL {
-				return &Action{Kind: EjectMedia, Reason: why}
+			if slot.Inserted && slot.Image == h.observed.Media.URL && h.observed.Evidence.Ejects < maxEjects {
+				return &act.Action{Kind: act.EjectMedia, Reason: why}
 			}
 		}
-		return &Action{Kind: CloseBoot, Reason: why}
+		return &act.Action{Kind: act.CloseBoot, Reason: why}
 	}
 	if h.observed.BMC.Power != inventory.PoweredOn || b.Stage == inventory.Preparing || !h.startedByUs() ||
-		h.now.Before(b.Started.Add(after)) {
+		after > 0 && !h.passed(h.observed.Attended.Started, after) {
 		return nil
 	}
-	if h.agentAlive() && (!h.toldPowerOff(*b) || !h.now.After(h.observed.Agent.Job.Since.Add(powerOffDeadline))) {
-		return &Action{Kind: AssignPowerOff, Boot: b, Reason: why}
+	if h.agentAlive() && (!h.toldPowerOff(*b) || !h.passed(h.observed.Attended.Job, powerOffDeadline)) {
+		return &act.Action{Kind: act.AssignPowerOff, Boot: b, Reason: why}
 	}
-	return &Action{Kind: PowerOff, Graceful: h.mayServe(*b), Reason: why}
-}
-
-// mayServe reports whether a machine with a ramdisk that did not show up may have started its own system instead.
-// Such a machine is asked to shut down first.
-func (h host) mayServe(b inventory.Boot) bool {
-	deadline := enrolDeadline
-	if h.observed.Media.Reads == 0 {
-		deadline = readsDeadline
-	}
-	return h.record.Installed != nil && h.observed.Agent.Boot != b.ID &&
-		h.now.Before(b.Started.Add(deadline+gracefulDeadline))
+	return h.powerOff(why)
 }
 
 // toldPowerOff reports whether the agent of the boot was told to power its machine off.
 func (h host) toldPowerOff(b inventory.Boot) bool {
 	job := h.observed.Agent.Job
-	return job.Kind == powerOffJob && job.Since.After(b.Opened)
+	return job.Kind == powerOffJob && h.observed.Agent.Boot == b.ID
 }
 
 // followLeave does the action of leaveRamdisk, or waits for an agent that was told already.
-func (h host) followLeave(phase Phase, a Action) Plan {
-	if a.Kind == AssignPowerOff && h.toldPowerOff(*a.Boot) {
+func (h host) followLeave(phase Phase, a act.Action) Plan {
+	if a.Kind == act.AssignPowerOff && h.toldPowerOff(*a.Boot) {
 		return Plan{Phase: phase, Waits: "the agent to power the machine off",
-			Due: h.observed.Agent.Job.Since.Add(powerOffDeadline), Again: 2 * time.Second}
+			Due: h.due(h.observed.Attended.Job, powerOffDeadline), Again: bmcPause}
 	}
 	return planAction(phase, a)
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -9,7 +10,7 @@ import (
 type Method struct {
 	// prepare gives the next action at the BMC of a machine that is off and shall start from the ramdisk; the last
 	// action is PowerOn. Without an action, waits says what the machine waits for.
-	prepare func(o inventory.Observed, b inventory.Boot) (due *Action, waits string)
+	prepare func(o inventory.Observed, b inventory.Boot) (due *act.Action, waits string)
 }
 
 // methods are all boot methods, by spec.boot.method.
@@ -36,7 +37,7 @@ func methodOf(boot schemas.Boot) Method {
 //	this boot's medium is not in               InsertMedia
 //	the override does not name the medium      BootFromMedia
 //	all is so                                  PowerOn
-func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *Action, waits string) {
+func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *act.Action, waits string) {
 	want := o.Media.URL
 	inserted, other := false, false
 	for _, slot := range o.BMC.Media {
@@ -47,18 +48,44 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *Action, w
 	case want == "":
 		return nil, "the boot medium to be served"
 	case other:
-		return &Action{Kind: EjectMedia, Reason: "another medium is in"}, ""
+		return &act.Action{Kind: act.EjectMedia, Reason: "another medium is in"}, ""
 	case !inserted:
-		return &Action{Kind: InsertMedia, Boot: &b, Reason: "this boot's medium must be in"}, ""
+		return &act.Action{Kind: act.InsertMedia, Boot: &b, Reason: "this boot's medium must be in"}, ""
 	case !startsFromMedia(o.BMC.Override):
 		why := "the firmware must start from the medium, also after a power cut"
-		return &Action{Kind: BootFromMedia, Boot: &b, Reason: why}, ""
+		return &act.Action{Kind: act.BootFromMedia, Boot: &b, Reason: why}, ""
 	default:
-		return &Action{Kind: PowerOn, Boot: &b, Reason: "the medium is in and comes first"}, ""
+		return &act.Action{Kind: act.PowerOn, Boot: &b, Reason: "the medium is in and comes first"}, ""
 	}
+}
+
+// startsFromDisk reports whether the firmware is told to start from the disk.
+func startsFromDisk(o inventory.Override) bool {
+	return o.Target == "Hdd" && (o.Enabled == "Continuous" || o.Enabled == "Once")
 }
 
 // startsFromMedia reports whether the firmware is told to start from a virtual CD.
 func startsFromMedia(o inventory.Override) bool {
 	return (o.Target == "Cd" || o.Target == "UsbCd") && (o.Enabled == "Continuous" || o.Enabled == "Once")
+}
+
+// NeedsDrives reports whether the decision about a machine with a power state asks for the virtual drives. While a
+// machine is on that runs the boot's agent, or was started from its disk, no decision rests on the drives.
+//
+//	the boot                               the machine   drives
+//	there is none                          any           no
+//	from the disk, under way               any           no
+//	from the ramdisk, with its agent       on            no
+//	any other                              any           yes
+func NeedsDrives(b *inventory.Boot, agent inventory.AgentState, power inventory.PowerState) bool {
+	switch {
+	case b == nil:
+		return false
+	case b.Stage != inventory.Running:
+		return true
+	case b.Target == inventory.FromDisk:
+		return false
+	default:
+		return power != inventory.PoweredOn || b.Lost || agent.Boot != b.ID
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -16,15 +17,15 @@ func TestPrepareVirtualMedia(t *testing.T) {
 		url      string
 		image    string
 		override inventory.Override
-		want     Kind
+		want     act.Kind
 	}{
 		"no medium is served":  {"", ours, cd, ""},
-		"another medium is in": {ours, theirs, cd, EjectMedia},
-		"no medium is in":      {ours, "", cd, InsertMedia},
+		"another medium is in": {ours, theirs, cd, act.EjectMedia},
+		"no medium is in":      {ours, "", cd, act.InsertMedia},
 		"the override names a disk": {ours, ours, inventory.Override{Target: "Hdd", Enabled: "Continuous"},
-			BootFromMedia},
-		"the override is off": {ours, ours, inventory.Override{Target: "Cd", Enabled: "Disabled"}, BootFromMedia},
-		"all is so":           {ours, ours, cd, PowerOn},
+			act.BootFromMedia},
+		"the override is off": {ours, ours, inventory.Override{Target: "Cd", Enabled: "Disabled"}, act.BootFromMedia},
+		"all is so":           {ours, ours, cd, act.PowerOn},
 	} {
 		o := inventory.Observed{Media: inventory.MediaState{URL: test.url}}
 		o.BMC.Media = []inventory.Slot{{ID: "Cd", Inserted: test.image != "", Image: test.image}}

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
 // atBMC are the actions that reach a machine through its BMC.
-var atBMC = []plan.Kind{plan.PowerOff, plan.PowerOn, plan.EjectMedia, plan.InsertMedia, plan.BootFromMedia,
-	plan.BootFromDisk}
+var atBMC = []act.Kind{act.PowerOff, act.PowerOn, act.EjectMedia, act.InsertMedia, act.BootFromMedia,
+	act.BootFromDisk}
 
 // An address in the fleet that leads to another machine's BMC, from whatever moment on and however long it lasts: that machine is not touched.
 func TestAnotherMachineBehindTheBMC(t *testing.T) {
@@ -45,7 +46,7 @@ func leavesStrangerAlone(t *testing.T, m *model) {
 				o := m.observe()
 				o.Record, o.BMC.At, o.BMC.Power, o.BMC.System.Serial = record, now, running, "SN2"
 				o.BMC.Override.Target = "None"
-				p := plan.Next(desired, o, now)
+				p := nextAt(desired, o, now)
 				if p.Action == nil {
 					continue
 				}
@@ -53,7 +54,7 @@ func leavesStrangerAlone(t *testing.T, m *model) {
 					t.Fatalf("%s of another machine (it is %s, spec.power %s) with record %+v", p.Action.Kind, running,
 						power, record)
 				}
-				record = plan.Begin(record, m.identified(*p.Action), now)
+				record = act.Begin(record, m.identified(*p.Action), now)
 			}
 		}
 	}
@@ -66,7 +67,7 @@ func TestNoNextAttemptForAChangedFleet(t *testing.T) {
 	for name, change := range map[string]func(*inventory.Desired){
 		"no workload":      func(d *inventory.Desired) { d.Workload = nil },
 		"another workload": func(d *inventory.Desired) { d.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent) },
-		"no consent":       func(d *inventory.Desired) { d.Consent.Erase = "" },
+		"no consent":       func(d *inventory.Desired) { d.Consent.Erase = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +76,7 @@ func TestNoNextAttemptForAChangedFleet(t *testing.T) {
 			m.commit(change)
 			m.halfWritten = false
 			p := m.settles(t)
-			if slices.Contains(m.done[before:], plan.AssignStep) {
+			if slices.Contains(m.done[before:], act.AssignStep) {
 				t.Errorf("another attempt began: %v", m.done[before:])
 			}
 			last := m.record.Last
@@ -84,8 +85,8 @@ func TestNoNextAttemptForAChangedFleet(t *testing.T) {
 				t.Errorf("the machine is %s, the operation ended as %+v", m.power, last)
 			}
 			if m.desired.Workload != nil &&
-				(p.Phase != plan.Held || p.Hold.Consent != inventory.EraseConsent(hostName, rootDisk, "failed:"+last.ID,
-					m.desired.Workload.Inputs)) {
+				(p.Phase != plan.Held || !slices.Contains(p.Hold.Consents, inventory.EraseConsent(hostName, rootDisk, "failed:"+last.ID,
+					m.desired.Workload.Inputs))) {
 				t.Errorf("ended %s with %+v", p.Phase, p.Hold)
 			}
 		})
@@ -96,8 +97,8 @@ func TestNoNextAttemptForAChangedFleet(t *testing.T) {
 func failedOnce(t *testing.T) *model {
 	t.Helper()
 	m := newModel(foundOnDisk, inventory.PoweredOff)
-	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
-		m.desired.Workload.Inputs)
+	m.desired.Consent.Erase = []string{inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
+		m.desired.Workload.Inputs)}
 	m.halfWritten = true
 	for range 400 {
 		m.look(nowhere)
@@ -114,7 +115,11 @@ func failedOnce(t *testing.T) *model {
 func TestAWriteThatHasBegunEnds(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	for !m.agent.Job.Begun {
+	for range 100 {
+		if m.agent.Job.Begun {
+			break
+		}
+		m.look(nowhere)
 		if len(m.done) > 100 {
 			t.Fatalf("no job began: %v", m.done)
 		}
@@ -138,7 +143,7 @@ func TestNoAnswerIsNotOff(t *testing.T) {
 		o := m.observe()
 		o.BMC = inventory.BMCState{At: m.now, Reach: inventory.Unreachable, Error: "no answer"}
 		for _, later := range []time.Duration{0, time.Minute, time.Hour} {
-			p := plan.Next(m.desired, o, m.now.Add(later))
+			p := nextAt(m.desired, o, m.now.Add(later))
 			if p.Action != nil && slices.Contains(atBMC, p.Action.Kind) {
 				t.Fatalf("%s without an answer from the BMC, record %+v", p.Action.Kind, m.record)
 			}

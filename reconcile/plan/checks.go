@@ -4,18 +4,37 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// checkBMC answers while the BMC does not. Unreachable, refused and unknown are never read as off.
+// PowerUntold is the message of a hold for a BMC that answers, and does not say whether its machine is on.
+const PowerUntold = "the BMC does not say whether the machine is on"
+
+// ShowRefusal changes the plan of a host with a BMC that has refused actions for long, by the BMC's words: the host waits
+// for its BMC, and does not read as if it went on. The action is tried again all the same.
+func ShowRefusal(p Plan, words string) Plan {
+	goesOn := p.Phase == Inspecting || p.Phase == Installing || p.Phase == Starting || p.Phase == Waiting
+	if !goesOn || words == "" || p.Hold != nil {
+		return p
+	}
+	p.Phase, p.Hold = Waiting, &change.Hold{Reason: change.BMCRefused, Message: words}
+	if p.Turn == "" {
+		p.Waits = "the BMC"
+	}
+	return p
+}
+
+// checkBMC answers while the BMC does not. Unreachable, refused and unknown are never read as off, nor is a single
+// reading.
 func (h host) checkBMC() (Plan, bool) {
 	hold := change.Hold{Message: h.observed.BMC.Error}
 	switch h.observed.BMC.Reach {
 	case inventory.Reached:
 		if h.observed.BMC.Power != inventory.PowerUnknown {
-			return Plan{}, false
+			return h.checkOff()
 		}
-		hold = change.Hold{Reason: change.BMCRefused, Message: "the BMC does not say whether the machine is on"}
+		hold = change.Hold{Reason: change.BMCRefused, Message: PowerUntold}
 	case inventory.NotAsked:
 		return Plan{Phase: Waiting, Waits: "a look at the BMC"}, true
 	case inventory.Unreachable:
@@ -48,16 +67,26 @@ func (h host) checkImage() (Plan, bool) {
 		return Plan{}, false
 	case inventory.ImageMissing:
 		return planAction(Waiting,
-			Action{Kind: FetchImage, Reason: "the image must be verified before anything boots for it"}), true
+			act.Action{Kind: act.FetchImage, Reason: "the image must be verified before anything boots for it"}), true
 	case inventory.ImageFetching:
-		return Plan{Phase: Waiting, Waits: "the image to be fetched and verified", Again: 2 * time.Second}, true
+		return Plan{Phase: Waiting, Waits: "the image to be fetched and verified", Again: time.Minute}, true
 	case inventory.ImageFailed:
-		p := planAction(Held, Action{Kind: FetchImage, Reason: "try again what failed"})
+		p := planAction(Held, act.Action{Kind: act.FetchImage, Reason: "try again what failed"})
 		p.Hold = &change.Hold{Reason: change.ImageUnusable, Message: i.Error + ": nothing was booted"}
 		return p, true
 	default:
 		panic("plan: unknown image phase " + string(i.State))
 	}
+}
+
+// checkRamdisk answers while no machine can be booted from the ramdisk. A machine that runs from the ramdisk goes on.
+func (h host) checkRamdisk() (Plan, bool) {
+	b := h.record.Boot
+	runs := b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running
+	if h.observed.Ramdisk == "" || runs {
+		return Plan{}, false
+	}
+	return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.observed.Ramdisk}), true
 }
 
 // checkConfig answers while the config of the host cannot be rendered. No machine boots for such a config.

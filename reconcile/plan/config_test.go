@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -17,6 +18,7 @@ func TestAConfigThatCannotBeRenderedHoldsTheMachine(t *testing.T) {
 		"armed, no job": inventory.Working} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		m.record = seen(inventory.Content{Blank: true})
+		m.record.Pinned = m.machine()
 		if m.image = inventory.ImageReady; stage != "" {
 			m.record.Operation = &inventory.Operation{ID: "o1", Kind: inventory.Install, Inputs: target,
 				Update: schemas.OnConsent, Stage: stage, Attempt: 1,
@@ -24,13 +26,13 @@ func TestAConfigThatCannotBeRenderedHoldsTheMachine(t *testing.T) {
 		}
 		o := m.observe()
 		o.Config.Error = why
-		p := plan.Next(m.desired, o, m.now)
+		p := nextAt(m.desired, o, m.now)
 		if p.Phase != plan.Held || p.Action != nil || p.Hold == nil || p.Hold.Reason != change.ConfigUnusable ||
 			!strings.HasPrefix(p.Hold.Message, why) {
 			t.Errorf("%s: plan = %+v, want it held and nothing done", name, p)
 		}
 		o.Config.Error = ""
-		if p := plan.Next(m.desired, o, m.now); p.Hold != nil {
+		if p := nextAt(m.desired, o, m.now); p.Hold != nil {
 			t.Errorf("%s: plan = %+v, want it to go on", name, p)
 		}
 	}
@@ -40,10 +42,10 @@ func TestAConfigThatCannotBeRenderedHoldsTheMachine(t *testing.T) {
 func TestAConfigThatCannotBeRenderedDisturbsNoWrite(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.until(t, plan.AssignStep)
+	m.until(t, act.AssignStep)
 	o := m.observe()
 	o.Config.Error = "secret app is gone"
-	if p := plan.Next(m.desired, o, m.now); p.Hold != nil || p.Phase != plan.Installing {
+	if p := nextAt(m.desired, o, m.now); p.Hold != nil || p.Phase != plan.Installing {
 		t.Errorf("plan = %+v, want the write to go on", p)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -49,8 +50,8 @@ func (h host) powerDown() Plan {
 
 // awaitCall waits for the phone call of the installed system.
 func (h host) awaitCall(op inventory.Operation) Plan {
-	if call := h.observed.Agent.PhoneHome; call != nil && call.Install == op.ID {
-		return planAction(Starting, Action{Kind: RecordHome, Home: call, Reason: "the installed system phoned home"})
+	if call := h.observed.Agent.PhoneHome; op.IsCalledBy(call) {
+		return planAction(Starting, act.Action{Kind: act.RecordHome, Home: call, Reason: "the installed system phoned home"})
 	}
 	if p, answered := h.checkBMC(); answered {
 		return showInPhase(p, Starting)
@@ -63,11 +64,10 @@ func (h host) awaitCall(op inventory.Operation) Plan {
 		p, _ := h.startFromDisk(Starting)
 		return p
 	}
-	on := h.observed.BMC.Power == inventory.PoweredOn
-	off := !on && h.now.After(boot.Started.Add(settle))
-	due := boot.Started.Add(homeDeadline)
+	age := h.observed.Attended.Started
+	on, off := h.isOn(), h.isOff() && age > settle
 	w := h.desired.Workload
-	mute := w != nil && w.Inputs == op.Inputs && w.PhoneHome == schemas.PhoneHomeDisabled
+	mute := op.Installs(w) && w.PhoneHome == schemas.PhoneHomeDisabled
 	switch {
 	case h.observed.Retry:
 		p := h.openBoot(Starting, inventory.FromDisk, 1, "an operator asked for it")
@@ -75,16 +75,17 @@ func (h host) awaitCall(op inventory.Operation) Plan {
 		return p
 	case on && mute:
 		why := "the machine was started from its disk; its workload has phone-home disabled"
-		return planAction(Starting, Action{Kind: RecordHome, Reason: why})
+		return planAction(Starting, act.Action{Kind: act.RecordHome, Reason: why})
 	case off && boot.Attempt < maxBoots:
 		return h.openBoot(Starting, inventory.FromDisk, boot.Attempt+1, "it went off before it phoned home")
 	case off:
 		why := fmt.Sprintf("it was started from its disk %d times, and powered itself off each time", maxBoots)
 		return h.holdSilent(op, why)
-	case h.now.After(due):
-		return h.holdSilent(op, fmt.Sprintf("it has been on for more than %s", homeDeadline))
+	case h.passed(age, h.deadlines.Home):
+		return h.holdSilent(op, fmt.Sprintf("it has been on for more than %s", h.deadlines.Home))
 	default:
-		return Plan{Phase: Starting, Waits: "the installed system to phone home", Due: due, Again: 5 * time.Second}
+		return Plan{Phase: Starting, Waits: "the installed system to phone home", Due: h.due(age, h.deadlines.Home),
+			Again: 5 * time.Second}
 	}
 }
 
@@ -93,7 +94,7 @@ func (h host) awaitCall(op inventory.Operation) Plan {
 // target, ends the wait.
 func (h host) holdSilent(op inventory.Operation, why string) Plan {
 	why += " without a phone call"
-	if h.desired.Workload == nil || h.desired.Workload.Inputs != op.Inputs {
+	if !op.Installs(h.desired.Workload) {
 		return h.closeOperation(op, inventory.Quarantined, why+", and the fleet asks for something else now", Waiting)
 	}
 	message := fmt.Sprintf("the system is written and verified, and %s: read its console, or run `ingot retry %s` to "+

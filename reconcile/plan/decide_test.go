@@ -1,11 +1,13 @@
 package plan_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -38,7 +40,7 @@ func installed(inputs, update string) inventory.Record {
 	rec := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
 	w := workload(inputs, update)
 	rec.Installed = &inventory.Installed{ID: "i1", Workload: w.Name, Inputs: inputs, Parts: w.Parts, Disk: rootDisk,
-		Update: update}
+		Update: update, Mark: markOf("", "i1", rootDisk)}
 	return rec
 }
 
@@ -50,7 +52,7 @@ func TestDecide(t *testing.T) {
 	something := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
 	none := func(*inventory.Desired) {}
 	erase := func(consent string) func(*inventory.Desired) {
-		return func(d *inventory.Desired) { d.Consent.Erase = consent }
+		return func(d *inventory.Desired) { d.Consent.Erase = []string{consent} }
 	}
 	reinstall := func(d *inventory.Desired) { d.Workload, d.Reinstallable = workload(target, schemas.Reinstall), true }
 	for _, test := range []struct {
@@ -77,6 +79,9 @@ func TestDecide(t *testing.T) {
 		}, of("A"), change.HandsOff, false, "", change.KnownAs},
 		{"another serial, of the machine before it", func(d *inventory.Desired) { d.Identity.Serial = "B" }, of("A"),
 			change.HandsOff, false, "", change.IdentityMismatch},
+		{"another serial, and a takeover that was not recorded", func(d *inventory.Desired) {
+			d.Identity.Serial, d.Consent.Takeover = "B", "B"
+		}, of("A"), change.HandsOff, false, "", change.IdentityMismatch},
 		{"no workload", func(d *inventory.Desired) { d.Workload = nil }, something, change.Nothing, false, "", ""},
 		{"installed with its inputs", none, installed(target, schemas.OnConsent), change.Nothing, false, "", ""},
 		{"root disk blank", none, seen(inventory.Content{Blank: true}), change.Install, false, "", ""},
@@ -132,9 +137,9 @@ func TestDecide(t *testing.T) {
 		if got.Hold != nil {
 			reason = got.Hold.Reason
 		}
-		if got.Verdict != test.want || got.Erases != test.erases || got.Needed != test.needed || reason != test.hold {
+		if got.Verdict != test.want || got.Erases != test.erases || got.Root.Needed != test.needed || reason != test.hold {
 			t.Errorf("%s: %s erases %t needs %q hold %q, want %s %t %q %q", test.name,
-				got.Verdict, got.Erases, got.Needed, reason, test.want, test.erases, test.needed, test.hold)
+				got.Verdict, got.Erases, got.Root.Needed, reason, test.want, test.erases, test.needed, test.hold)
 		}
 	}
 }
@@ -158,7 +163,7 @@ func twoDisks() inventory.Record {
 }
 
 // until looks until an action of a kind was done.
-func (m *model) until(t *testing.T, kind plan.Kind) {
+func (m *model) until(t *testing.T, kind act.Kind) {
 	t.Helper()
 	for range 500 {
 		from := len(m.done)
@@ -186,8 +191,8 @@ func active(t *testing.T) *model {
 // A change that is taken back while the ramdisk is up leaves the host with what it had, running.
 func TestTakenBack(t *testing.T) {
 	t.Parallel()
-	for _, stage := range []plan.Kind{plan.OpenOperation, plan.OpenBoot, plan.PowerOff, plan.InsertMedia, plan.PowerOn,
-		plan.RecordFacts} {
+	for _, stage := range []act.Kind{act.OpenOperation, act.OpenBoot, act.PowerOff, act.InsertMedia, act.PowerOn,
+		act.RecordFacts} {
 		m := active(t)
 		disk := m.disk
 		m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })
@@ -205,7 +210,7 @@ func TestRuleTakenBack(t *testing.T) {
 	m := active(t)
 	disk := m.disk
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })
-	m.until(t, plan.RecordFacts)
+	m.until(t, act.RecordFacts)
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.OnConsent) })
 	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsConsent || m.disk != disk {
 		t.Errorf("ended %+v with %q", p, m.disk)
@@ -218,13 +223,13 @@ func TestFailedKeepsItsName(t *testing.T) {
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 	m.halfWritten = true
 	first := m.settles(t)
-	if first.Hold == nil || first.Hold.Consent == "" {
+	if first.Hold == nil || len(first.Hold.Consents) == 0 {
 		t.Fatalf("ended %+v after %v", first, m.done)
 	}
-	m.commit(func(d *inventory.Desired) { d.Consent.Erase = first.Hold.Consent })
-	m.until(t, plan.OpenOperation)
-	m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
-	if p := m.settles(t); p.Hold == nil || p.Hold.Consent != first.Hold.Consent {
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = first.Hold.Consents })
+	m.until(t, act.OpenOperation)
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = nil })
+	if p := m.settles(t); p.Hold == nil || !slices.Equal(p.Hold.Consents, first.Hold.Consents) {
 		t.Errorf("ended %+v, before %+v", p.Hold, first.Hold)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -14,8 +15,8 @@ func handing(t *testing.T, die crash) *model {
 	t.Helper()
 	m := changing(t)
 	for range 200 {
-		p := plan.Next(m.desired, m.observe(), m.now)
-		if p.Action != nil && p.Action.Kind == plan.AssignStep {
+		p := nextAt(m.desired, m.observe(), m.now)
+		if p.Action != nil && p.Action.Kind == act.AssignStep {
 			m.look(die)
 			return m
 		}
@@ -32,7 +33,7 @@ func TestAJobThatWasNotedAndNotHandedOut(t *testing.T) {
 	t.Run("the machine goes back when the job may not be handed out", func(t *testing.T) {
 		t.Parallel()
 		m := handing(t, beforeEffect)
-		if p := plan.Next(m.desired, m.observe(), m.now); p.Otherwise == nil || p.Otherwise.Action == nil {
+		if p := nextAt(m.desired, m.observe(), m.now); p.Otherwise == nil || p.Otherwise.Action == nil {
 			t.Errorf("plan = %+v, otherwise %+v; want the machine to leave the ramdisk", p, p.Otherwise)
 		}
 	})
@@ -44,8 +45,8 @@ func TestAJobThatWasNotedAndNotHandedOut(t *testing.T) {
 		m.start()
 		m.record.Boot = nil
 		for range 20 {
-			p := plan.Next(m.desired, m.observe(), m.now)
-			if p.Action != nil && p.Action.Kind == plan.PowerOff {
+			p := nextAt(m.desired, m.observe(), m.now)
+			if p.Action != nil && p.Action.Kind == act.PowerOff {
 				if !p.Action.Graceful {
 					t.Errorf("plan = %+v, want it asked", p)
 				}
@@ -57,15 +58,16 @@ func TestAJobThatWasNotedAndNotHandedOut(t *testing.T) {
 	})
 }
 
-// The job was handed out and let begin, the daemon died before it could note so, and the machine was lost in the middle of the write: its disk holds no system,
-// whatever the fleet asks for then.
-func TestAWriteThatWasNotNoted(t *testing.T) {
+// Leave was given, the daemon died before it could settle that, and the machine was lost in the middle of the write: its
+// disk holds no system, whatever the fleet asks for then.
+func TestAWriteThatWasNotSettled(t *testing.T) {
 	t.Parallel()
-	m := handing(t, beforeSettle)
-	for !m.agent.Job.Begun {
-		m.pass(time.Second)
-	}
+	m := asking(t)
+	m.look(beforeSettle)
 	id := m.record.Operation.ID
+	if !m.agent.Job.Begun || m.record.Operation.Root().Begun != 1 || m.record.Installed != nil {
+		t.Fatalf("job %+v, record %+v; want leave given", m.agent.Job, m.record)
+	}
 	m.disk, m.wrote[id] = "failed:"+id, false
 	m.stop()
 	m.now = m.now.Add(time.Minute)
@@ -73,4 +75,19 @@ func TestAWriteThatWasNotNoted(t *testing.T) {
 	if p := m.settles(t); p.Phase == plan.Active || m.record.Installed != nil || len(m.record.Spent) != 1 {
 		t.Errorf("ended %+v with %s on the disk, record %+v", p, m.disk, m.record)
 	}
+}
+
+// asking is a machine that served, at the moment in which its agent asks for leave to write.
+func asking(t *testing.T) *model {
+	t.Helper()
+	m := changing(t)
+	for range 200 {
+		if m.agent.Job.Question != nil {
+			return m
+		}
+		m.look(nowhere)
+		m.pass(5 * time.Second)
+	}
+	t.Fatalf("nobody asked for leave: %v", m.done)
+	return nil
 }

@@ -5,24 +5,21 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Deadlines. All are generous: a machine may be emulated in software on a busy host, and the memory test of a server
-// takes minutes.
+// Deadlines beside those of the configuration, in attended time.
 const (
-	readsDeadline    = 5 * time.Minute  // from power on to the first read of the medium
-	enrolDeadline    = 20 * time.Minute // from power on to the agent
-	silenceDeadline  = 5 * time.Minute  // without a word from an agent
 	powerOffDeadline = 90 * time.Second // for the agent to power its machine off
 	gracefulDeadline = 2 * time.Minute  // for an installed system to shut down
-	homeDeadline     = 30 * time.Minute // from power on to the phone call
 	idleDeadline     = 15 * time.Minute // for a held machine in the ramdisk
 	takeDeadline     = 10 * time.Minute // for an agent to take a job up
 	settle           = 20 * time.Second // after power on, before Off means that the machine went off again
 	maxBoots         = 3                // boots in a row without a result
 	maxAttempts      = 3                // of one operation
+	bmcPause         = 5 * time.Second  // between two readings of a BMC while something is waited for
 )
 
 // host is the input of one decision: what the fleet desires, what was observed, and the record.
@@ -32,6 +29,8 @@ type host struct {
 	record   inventory.Record
 	now      time.Time
 	change   change.Change
+	// deadlines are those of the configuration.
+	deadlines inventory.Deadlines
 }
 
 // Next decides what happens to a host next. The first question with an answer decides:
@@ -39,6 +38,7 @@ type host struct {
 //	question                                    answer
 //	may the daemon touch the machine?           no: hands off (keepHandsOff)
 //	is it known what the agent said?            no: wait, as not knowing is not silence
+//	did a system call that is not known yet?       yes: hold, as the daemon's memory is old (checkNewerCall)
 //	is the work known from its page alone?      yes: the word of the machine, or hold (checkRecalled)
 //	is an operation under way?                  yes: carry on (continueOperation)
 //	is there a system to install?               yes: hold, inspect, or open an operation (beginInstall)
@@ -47,13 +47,14 @@ type host struct {
 //
 // The same values give the same plan. A plan has at most one action; the next look decides about the next action.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
-	h := host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record)}
+	h := host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record),
+		deadlines: machineDeadlines(o.Deadlines.WithDefaults(), d.Boot.TimeoutDuration(), o)}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
 		// The attempt was recorded and not handed out: the disk still has the old system.
 		h.record.Installed = op.Replaces
 	}
-	p := h.decidePlan()
-	p.Host, p.Change = d.ID, h.change
+	p := h.holdStaysOn(h.decidePlan())
+	p.Host, p.Change, p.AtWork = d.ID, h.change, h.isAtWork()
 	return p
 }
 
@@ -62,11 +63,17 @@ func (h host) decidePlan() Plan {
 	boot := h.record.Boot
 	inRamdisk := boot != nil && boot.Target == inventory.FromRamdisk
 	needsAgent := h.record.Operation != nil || inRamdisk
+	replaced := h.change.Hold != nil && h.change.Hold.Reason == change.IdentityMismatch
 	switch {
+	case h.change.Verdict == change.HandsOff && replaced:
+		return h.holdReplaced()
 	case h.change.Verdict == change.HandsOff:
 		return h.keepHandsOff()
 	case needsAgent && h.observed.Agent.Unknown != "":
 		return Plan{Phase: Waiting, Waits: h.observed.Agent.Unknown, Again: 5 * time.Second}
+	}
+	if p, answered := h.checkNewerCall(); answered {
+		return p
 	}
 	if p, answered := h.checkRecalled(); answered {
 		return p
@@ -103,10 +110,15 @@ func (h host) keepHandsOff() Plan {
 		return p
 	}
 	job := h.currentJob(*op)
-	writing := job.State == inventory.JobRunning && job.Begun
 	handedOut := job.State == inventory.JobAssigned || job.State == inventory.JobRunning
+	var look *act.Action
+	if job.Question != nil {
+		look = h.recordLook(*op, *job.Question)
+	}
 	switch {
-	case writing:
+	case look != nil:
+		p.Action = look
+	case isWriting(*op, job):
 		p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
 	case handedOut:
 		p.Action = h.withdrawJob(*op, why).Action
@@ -121,8 +133,8 @@ func (h host) beginInstall() Plan {
 	if h.change.Hold != nil {
 		return h.holdHost(*h.change.Hold)
 	}
-	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity, h.checkTokenAlarm, h.checkImage,
-		h.checkConfig, h.checkTakeover} {
+	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity, h.checkTokenAlarm, h.checkRamdisk,
+		h.checkImage, h.checkConfig, h.checkTakeover} {
 		if p, answered := question(); answered {
 			return p
 		}
@@ -130,27 +142,29 @@ func (h host) beginInstall() Plan {
 	if p, answered := h.checkGivenUp(); answered {
 		return p
 	}
-	if h.change.Content == inventory.ContentUnseen {
+	if h.change.Root.Content == inventory.ContentUnseen {
 		return h.inspectMachine()
 	}
 	return planAction(Installing,
-		Action{Kind: OpenOperation, Operation: h.newOperation(), Reason: "the disk is known and may be written: " +
-			h.change.Summary})
+		act.Action{Kind: act.OpenOperation, Operation: h.newOperation(), Reason: "the disk is known and may be written: " +
+			h.change.Root.Summary})
 }
 
 // newOperation is the operation that installs the workload as the change allows.
 func (h host) newOperation() *inventory.Operation {
 	w := h.desired.Workload
 	op := inventory.Operation{
-		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Commit: h.desired.Release, Image: w.Image.SHA256,
+		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: h.desired.Release, Image: w.Image.SHA256,
 		Update: w.Update,
 		Kind:   inventory.Install, Steps: inventory.NewSteps(*w),
 	}
-	disk := inventory.OperationDisk{Disk: h.change.Disk, Content: h.change.Content, Erases: h.change.Erases}
-	if h.change.Erases {
-		disk.Consent = h.change.Given
+	for _, disk := range h.change.Disks() {
+		allowed := inventory.OperationDisk{Disk: disk.ID, Content: disk.Content, Erases: disk.Erases}
+		if disk.Erases {
+			allowed.Consent = disk.Given
+		}
+		op.Disks = append(op.Disks, allowed)
 	}
-	op.Disks = []inventory.OperationDisk{disk}
 	return &op
 }
 
@@ -169,8 +183,11 @@ func (h host) recordFacts(phase Phase) Plan {
 	if seen == nil || seen.Epoch != h.record.Boot.Epoch {
 		return Plan{Phase: phase, Waits: "the agent's report on the hardware"}
 	}
-	if why := inventory.SameMachine(h.desired.Identity, *seen); why != "" {
-		return h.holdHost(change.Hold{Reason: change.IdentityMismatch, Message: why})
+	switch another := change.FindAgentStranger(h.desired, h.observed, *seen); {
+	case another != nil && h.observed.Retry:
+		return h.openBoot(phase, inventory.FromRamdisk, 1, "an operator asked for another look at the machine")
+	case another != nil:
+		return planAction(Held, act.Action{Kind: act.RecordStranger, Stranger: another, Reason: another.Why})
 	}
 	if h.desired.Boot.SecureBoot && !seen.Firmware.SecureBoot {
 		return h.holdHost(change.Hold{Reason: change.SecureBootOff,
@@ -178,13 +195,17 @@ func (h host) recordFacts(phase Phase) Plan {
 				"in the firmware"})
 	}
 	return planAction(phase,
-		Action{Kind: RecordFacts, Facts: seen, Reason: "the agent of this boot looked at the machine"})
+		act.Action{Kind: act.RecordFacts, Facts: seen, Reason: "the agent of this boot looked at the machine"})
 }
 
-// holdHost leaves the machine as it is. Only a machine that idles in a ramdisk of the daemon goes back to its system.
+// holdHost leaves the machine as it is. Only a machine that idles in a ramdisk of the daemon goes back to its system,
+// and not from a hold that keeps the machine down.
 func (h host) holdHost(hold change.Hold) Plan {
 	if hold.Reason == change.IdentityMismatch {
 		h.record.Installed = nil // the known install is on another machine
+	}
+	if hold.StaysDown && h.serves() {
+		return Plan{Phase: Held, Hold: &hold}
 	}
 	p := h.returnToSystem(Held, idleDeadline, "it waits for a person")
 	p.Hold = &hold
@@ -194,12 +215,12 @@ func (h host) holdHost(hold change.Hold) Plan {
 // returnToSystem takes a machine out of a ramdisk in which the machine has idled for the given time, and starts the
 // system that ran before, if there is a system and the machine shall be on.
 func (h host) returnToSystem(phase Phase, after time.Duration, why string) Plan {
-	serves := h.record.Installed != nil && h.shallRun()
+	serves := h.serves()
 	a, b := h.leaveRamdisk(after, why), h.record.Boot
 	bootsItsDisk := b != nil && b.Target == inventory.FromDisk && b.Stage != inventory.Running
 	mayBoot := h.observed.BMC.Reach == inventory.Reached && h.whyStranger() == ""
 	switch {
-	case a != nil && a.Kind == CloseBoot && serves:
+	case a != nil && a.Kind == act.CloseBoot && serves:
 		return h.openBoot(phase, inventory.FromDisk, 1, why)
 	case a != nil:
 		return h.followLeave(phase, *a)
@@ -210,6 +231,9 @@ func (h host) returnToSystem(phase Phase, after time.Duration, why string) Plan 
 		return Plan{Phase: phase}
 	}
 }
+
+// serves reports whether the machine shall run the system that is known to be on its disk.
+func (h host) serves() bool { return h.record.Installed != nil && h.shallRun() }
 
 // shallRun reports whether the machine shall be on: as the fleet says, or, where the fleet leaves the power alone, as
 // the machine was found.
@@ -240,6 +264,9 @@ func (h host) addOtherwise(p Plan) Plan {
 // adjustPower sees to the power of a host that runs its workload, or has no workload.
 func (h host) adjustPower() Plan {
 	if h.record.Installed == nil {
+		if p, due := h.pinIdentity(); due {
+			return p
+		}
 		p := Plan{Phase: Unmanaged, Waits: "a workload"}
 		if h.desired.Pending != "" {
 			p = Plan{Phase: Pending, Waits: h.desired.Pending}
@@ -257,9 +284,13 @@ func (h host) adjustPower() Plan {
 	if p, answered := h.checkIdentity(); answered {
 		return p
 	}
-	on, off := h.observed.BMC.Power == inventory.PoweredOn, h.observed.BMC.Power == inventory.PoweredOff
+	if h.record.LacksConfig(h.desired.Workload) {
+		return planAction(Active, act.Action{Kind: act.RecordConfig, Config: h.desired.Workload.Config,
+			Reason: "the installed system has the workload's config"})
+	}
+	on, off := h.isOn(), h.isOff()
 	if a := h.returnFromRamdisk(); a != nil {
-		startsAgain := a.Kind == CloseBoot && off && h.desired.Power == schemas.PowerUnmanaged && h.shallRun()
+		startsAgain := a.Kind == act.CloseBoot && off && h.desired.Power == schemas.PowerUnmanaged && h.shallRun()
 		if startsAgain {
 			return h.openBoot(Starting, inventory.FromDisk, 1, a.Reason)
 		}
@@ -274,7 +305,8 @@ func (h host) adjustPower() Plan {
 		return started
 	case schemas.PowerOff:
 		if on {
-			return planAction(Active, Action{Kind: PowerOff, Graceful: true, Reason: "spec.power is Off"})
+			return planAction(Active, act.Action{Kind: act.PowerOff, Graceful: true, Reason: "spec.power is Off",
+				Wait: h.observed.Evidence.Asks > 0 && h.observed.Evidence.AskedLast < askAgain})
 		}
 		return Plan{Phase: Active}
 	case schemas.PowerUnmanaged:
@@ -295,4 +327,4 @@ func (h host) bootSettled() bool {
 }
 
 // planAction is the plan that does one action.
-func planAction(phase Phase, a Action) Plan { return Plan{Phase: phase, Action: &a} }
+func planAction(phase Phase, a act.Action) Plan { return Plan{Phase: phase, Action: &a} }

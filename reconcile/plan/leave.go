@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -28,10 +29,16 @@ func (h host) whyRefused(op inventory.Operation) string {
 	return change.Refusal(h.desired, h.observed.Standing, h.record)
 }
 
+// whyUncovered says which disk the config writes to without the operation's permission, or "".
+func (h host) whyUncovered(op inventory.Operation) string {
+	h.record.Operation = &op
+	return change.WhyUncovered(h.desired, h.record)
+}
+
 // stopAttempts answers when no further attempt of an operation that may have written may begin. An unwanted operation
 // ends. An operation without permission is held: the old content of the disk is gone.
 func (h host) stopAttempts(op inventory.Operation) (Plan, bool) {
-	if why := change.WhyUnwanted(h.desired, op); why != "" {
+	if why := cmp.Or(change.WhyUnwanted(h.desired, op), h.whyUncovered(op)); why != "" {
 		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": ")), true
 	}
 	why := h.whyRefused(op)
@@ -44,7 +51,12 @@ func (h host) stopAttempts(op inventory.Operation) (Plan, bool) {
 	if change.WhyUnsigned(h.desired) != "" {
 		hold.Reason, hold.Unsigned = change.NeedsSigners, h.desired.Signatures.Tag
 	} else {
-		hold.Consent = inventory.EraseConsent(h.desired.ID, op.Root().Disk, op.Root().Content, op.Inputs)
+		for _, disk := range op.Disks {
+			if disk.Content != inventory.ContentBlank {
+				hold.Consents = append(hold.Consents,
+					inventory.EraseConsent(h.desired.ID, disk.Disk, disk.Content, op.Inputs))
+			}
+		}
 	}
 	return h.holdHost(hold), true
 }

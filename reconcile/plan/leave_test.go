@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -15,7 +16,7 @@ func TestConfigurationTakesLeaveBack(t *testing.T) {
 	m := active(t)
 	disk := m.disk
 	m.commit(func(d *inventory.Desired) { d.Workload = workload(target, schemas.Reinstall) })
-	m.until(t, plan.RecordFacts)
+	m.until(t, act.RecordFacts)
 	m.desired.Reinstallable = false
 	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.NeedsConsent || m.disk != disk {
 		t.Errorf("ended %+v with %q", p, m.disk)
@@ -32,7 +33,7 @@ func TestAnOperationNobodyAllowed(t *testing.T) {
 		"a consent of another": {Content: foundOnDisk, Erases: true, Consent: "DISK1/0000000000000000"},
 	} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
-		m.desired.Consent.Erase, disk.Disk = disk.Consent, rootDisk
+		m.desired.Consent.Erase, disk.Disk = []string{disk.Consent}, rootDisk
 		op := inventory.Operation{ID: "o1", Kind: inventory.Install, Stage: inventory.Published, Attempt: 1,
 			Started: m.now, Disks: []inventory.OperationDisk{disk}}
 		op.Workload, op.Inputs, op.Update = m.desired.Workload.Name, m.desired.Workload.Inputs,

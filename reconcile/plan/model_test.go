@@ -2,12 +2,14 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
-	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -23,14 +25,19 @@ type model struct {
 	ids     int
 
 	power    inventory.PowerState
-	disk     string // blank, content:<signature>, install:<id>, failed:<id>
-	system   string // what runs: "", ramdisk, disk
-	foreign  bool   // it runs because of a person
+	disk     string          // blank, content:<signature>, install:<id>, failed:<id>
+	data     *inventory.Disk // a second disk, as an agent sees it; nil without one
+	system   string          // what runs: "", ramdisk, disk
+	foreign  bool            // it runs because of a person
 	media    string
 	override string
 	reads    map[string]int // by medium
 	agent    inventory.AgentState
 	image    inventory.ImagePhase
+
+	shows inventory.System // by its BMC
+	sees  inventory.System // by SMBIOS
+	cards []string         // built-in network cards besides the virtual one
 
 	unreachable bool
 	mute        bool // the BMC leaves out its UUID
@@ -40,6 +47,7 @@ type model struct {
 	halfWritten bool // a job ends in an error after it has written
 	untaken     bool // an agent does not take its job up
 	scriptFails string
+	final       bool // a script that fails has failed for good
 	silent      bool // an installed system does not phone home
 	retry       bool // an operator said `ingot retry`
 
@@ -49,7 +57,7 @@ type model struct {
 	began     map[string]bool   // operations that were let begin to write
 	wrote     map[string]bool   // operations that have written to the disk; true when the image was verified
 	ran       []string          // scripts with their attempts
-	done      []plan.Kind
+	done      []act.Kind
 	boots     int
 	broken    []string // safety properties that were violated
 }
@@ -57,6 +65,7 @@ type model struct {
 func newModel(disk string, power inventory.PowerState) *model {
 	m := &model{
 		now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), record: inventory.Record{ID: hostName},
+		shows: inventory.System{Serial: "SN1", UUID: uuid}, sees: inventory.System{Serial: "SN1", UUID: uuid},
 		disk: disk, power: power, override: "None", reads: map[string]int{}, published: map[string]bool{},
 		armed: map[string]string{}, began: map[string]bool{}, wrote: map[string]bool{},
 		desired: inventory.Desired{
@@ -88,15 +97,30 @@ func (m *model) commit(change func(*inventory.Desired)) {
 	m.desired.Release = m.desired.Commit
 }
 
+// machine is the identity of the machine, as far as it is known and shown.
+func (m *model) machine() inventory.Pinned {
+	return m.record.Identity().Fill(m.observe().BMC.ShownIdentity(m.desired.BMC.Address))
+}
+
+// takeOver commits the takeover that the hold of the machine prints.
+func (m *model) takeOver(t *testing.T) {
+	t.Helper()
+	p := m.settles(t)
+	if p.Hold == nil || p.Hold.Takeover == "" {
+		t.Fatalf("plan = %+v, hold %+v, want it held for a takeover", p, p.Hold)
+	}
+	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = p.Hold.Takeover })
+}
+
 func (m *model) violate(format string, args ...any) {
 	m.broken = append(m.broken, fmt.Sprintf(format, args...))
 }
 
 func (m *model) observe() inventory.Observed {
 	o := inventory.Observed{Record: m.record, Retry: m.retry, Agent: m.agent,
-		Image: inventory.ImageState{State: m.image}}
+		Image: inventory.ImageState{State: m.image}, Fleet: inventory.FleetState{StartedAt: m.now.Add(1)}}
 	o.BMC = inventory.BMCState{
-		At: m.now, Reach: inventory.Reached, Power: m.power, System: inventory.System{Serial: "SN1", UUID: uuid},
+		At: m.now, Reach: inventory.Reached, Power: m.power, System: m.shows,
 		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
 		Media:    []inventory.Slot{{ID: "Cd", Inserted: m.media != "", Image: m.media}},
 	}
@@ -125,38 +149,39 @@ const (
 
 // look is one turn of the loop: observe, decide, intent, effect, outcome.
 func (m *model) look(die crash) plan.Plan {
-	p := plan.Next(m.desired, m.observe(), m.now)
+	p := nextAt(m.desired, m.observe(), m.now)
 	if p.Action == nil {
 		return p
 	}
 	a := m.identified(*p.Action)
 	m.judge(a)
 	m.done = append(m.done, a.Kind)
-	m.record = plan.Begin(m.record, a, m.now)
+	m.record = act.Begin(m.record, a, m.now)
 	if die == beforeEffect {
 		return p
 	}
-	out := plan.Outcome{Result: plan.Done}
+	out := act.Outcome{Result: act.Done}
 	if !a.Kind.JournalOnly() {
 		out = m.effect(a)
 	}
 	if die == beforeSettle {
 		return p
 	}
-	m.record = plan.Settle(m.record, a, out, m.now)
-	m.retry = m.retry && a.Kind != plan.OpenBoot && a.Kind != plan.OpenOperation
+	m.record = act.Settle(m.record, a, out, m.now)
+	m.retry = m.retry && a.Kind != act.OpenBoot && a.Kind != act.OpenOperation
 	return p
 }
 
-func (m *model) identified(a plan.Action) plan.Action {
+func (m *model) identified(a act.Action) act.Action {
 	m.ids++
 	id := fmt.Sprintf("id%d", m.ids)
 	switch a.Kind {
-	case plan.OpenOperation:
+	case act.OpenOperation:
 		op := a.Operation.Clone()
 		op.ID = id
 		a.Operation = op
-	case plan.OpenBoot:
+		a = a.Marked(hostName, markOf)
+	case act.OpenBoot:
 		boot := *a.Boot
 		boot.ID = id
 		a.Boot = &boot
@@ -166,38 +191,28 @@ func (m *model) identified(a plan.Action) plan.Action {
 }
 
 // judge holds an action against the rules, from what is true and not from what the record says.
-func (m *model) judge(a plan.Action) {
-	reaches := !a.Kind.JournalOnly() && a.Kind != plan.FetchImage && a.Kind != plan.Publish &&
-		a.Kind != plan.WithdrawJob
+func (m *model) judge(a act.Action) {
+	reaches := !a.Kind.JournalOnly() && a.Kind != act.FetchImage && a.Kind != act.Publish &&
+		a.Kind != act.WithdrawJob
 	d := m.desired
 	switch {
 	case reaches && d.Lifecycle != schemas.Managed:
 		m.violate("%s of a host that is not ours to manage", a.Kind)
 	case reaches && d.Protect:
 		m.violate("%s of a protected host", a.Kind)
-	case m.mute && m.record.BMC != nil && inventory.UUIDKey(m.record.BMC.UUID) != "" &&
-		(a.Kind.AtBMC() || a.Kind == plan.OpenBoot || a.Replaced && m.record.Adopted != ""):
+	case m.mute && a.Replaced:
 		m.violate("%s of a machine whose BMC does not show who it is", a.Kind)
 	case reaches && m.foreign && d.Consent.Takeover == "" && m.record.Adopted == "":
 		m.violate("%s of a machine found running", a.Kind)
 	}
-	if a.Kind == plan.AssignStep {
-		m.judgeInstall(*a.Operation, a.Content)
+	if a.Kind == act.GiveLeave {
+		m.judgeInstall(*a.Operation)
 	}
 }
 
-// refuses reports whether the agent will not write, for it finds another content than the job says.
-func (m *model) refuses(content string) bool {
-	found := strings.TrimPrefix(m.disk, "content:")
-	return content != "any" && content != found
-}
-
-func (m *model) judgeInstall(op inventory.Operation, content string) {
+func (m *model) judgeInstall(op inventory.Operation) {
 	if !m.published[op.ID] || m.record.Operation.Stage == inventory.Intended {
 		m.violate("armed before it was published")
-	}
-	if m.refuses(content) {
-		return // nothing will be written
 	}
 	if _, again := m.armed[op.ID]; again {
 		over := op.Root().Content == inventory.ContentBlank || strings.HasPrefix(op.Root().Content, "content:")
@@ -212,7 +227,7 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	}
 	given := m.desired.Consent.Erase
 	owns := func(content string) bool {
-		return given == inventory.EraseConsent(hostName, rootDisk, content, op.Inputs)
+		return slices.Contains(given, inventory.EraseConsent(hostName, rootDisk, content, op.Inputs))
 	}
 	i := m.record.Installed
 	rule := m.desired.Reinstallable && m.desired.Workload.Update == schemas.Reinstall && i != nil &&
@@ -223,8 +238,8 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	case owns(m.disk), owns("content:" + m.disk), owns("failed:" + m.newest),
 		len(m.wrote) == 0 && owns(inventory.ContentUnseen):
 		for id, consent := range m.armed {
-			if _, wrote := m.wrote[id]; wrote && consent == given {
-				m.violate("consent %s was spent by %s", given, id)
+			if _, wrote := m.wrote[id]; wrote && slices.Contains(given, consent) {
+				m.violate("consent %s was spent by %s", consent, id)
 			}
 		}
 	default:
@@ -233,55 +248,57 @@ func (m *model) judgeInstall(op inventory.Operation, content string) {
 	m.armed[op.ID], m.newest = op.Root().Consent, op.ID
 }
 
-func (m *model) effect(a plan.Action) plan.Outcome {
+func (m *model) effect(a act.Action) act.Outcome {
 	switch a.Kind {
-	case plan.Publish:
+	case act.Publish:
 		m.published[m.record.Operation.ID] = true
-		return plan.Outcome{Result: plan.Done}
-	case plan.FetchImage:
+		return act.Outcome{Result: act.Done}
+	case act.FetchImage:
 		m.image = inventory.ImageReady
-		return plan.Outcome{Result: plan.Done}
-	case plan.AssignPowerOff, plan.AssignStep:
+		return act.Outcome{Result: act.Done}
+	case act.AssignPowerOff, act.AssignStep:
 		return m.assign(a)
-	case plan.WithdrawJob:
+	case act.GiveLeave:
+		return m.giveLeave(a)
+	case act.WithdrawJob:
 		return m.withdraw(a)
 	default:
 	}
 	if m.unreachable {
-		return plan.Outcome{Result: plan.Retry, Why: "no answer"}
+		return act.Outcome{Result: act.Retry, Why: "no answer"}
 	}
 	switch a.Kind {
-	case plan.PowerOn:
+	case act.PowerOn:
 		found := m.power == inventory.PoweredOn
 		m.start()
-		return plan.Outcome{Result: plan.Done, Found: found}
-	case plan.PowerOff:
+		return act.Outcome{Result: act.Done, Found: found}
+	case act.PowerOff:
 		m.stop()
-	case plan.EjectMedia:
+	case act.EjectMedia:
 		m.media = ""
-	case plan.InsertMedia:
+	case act.InsertMedia:
 		m.media = medium(m.record.Boot)
-	case plan.BootFromMedia:
+	case act.BootFromMedia:
 		m.override = "Cd"
-	case plan.BootFromDisk:
+	case act.BootFromDisk:
 		m.override = "None"
 	default:
 		panic("no effect of " + string(a.Kind))
 	}
-	return plan.Outcome{Result: plan.Done}
+	return act.Outcome{Result: act.Done}
 }
 
-func (m *model) assign(a plan.Action) plan.Outcome {
+func (m *model) assign(a act.Action) act.Outcome {
 	if m.agent.Boot != m.record.Boot.ID {
-		return plan.Outcome{Result: plan.Retry, Why: "no such agent"}
+		return act.Outcome{Result: act.Retry, Why: "no such agent"}
 	}
 	job := inventory.Job{ID: "off-" + m.record.Boot.ID, Kind: "power-off", State: inventory.JobAssigned, Since: m.now}
-	if a.Kind == plan.AssignStep {
+	if a.Kind == act.AssignStep {
 		step, _ := m.record.Operation.Step()
-		job = inventory.Job{ID: a.Operation.JobID(), Attempt: a.Operation.Attempt, Kind: "install", Step: step.Name,
+		job = inventory.Job{ID: a.Operation.JobID(), Attempt: a.Operation.Attempt, Kind: "script", Step: step.Name,
 			State: inventory.JobAssigned, Since: m.now}
-		if step.Installs() && m.refuses(a.Content) {
-			job.State, job.Error, job.Untouched = inventory.JobFailed, "the disk holds something else", true
+		if step.Installs() {
+			job.Kind = "write"
 		}
 	}
 	old := m.agent.Job
@@ -291,23 +308,23 @@ func (m *model) assign(a plan.Action) plan.Outcome {
 	if old.ID != job.ID || old.Attempt != job.Attempt || old.Kind != job.Kind {
 		m.agent.Job = job
 	}
-	return plan.Outcome{Result: plan.Done}
+	return act.Outcome{Result: act.Done}
 }
 
 // withdraw is the hub's: what has begun is not taken back, and an agent that works on a step ends it.
-func (m *model) withdraw(a plan.Action) plan.Outcome {
+func (m *model) withdraw(a act.Action) act.Outcome {
 	job := &m.agent.Job
 	switch {
-	case job.ID != a.Operation.JobID() || job.Attempt != a.Operation.Attempt || job.Begun ||
+	case job.ID != a.Operation.JobID() || job.Attempt != a.Operation.Attempt || job.Begun && job.Question == nil ||
 		job.State != inventory.JobAssigned && job.State != inventory.JobRunning:
-		return plan.Outcome{Result: plan.Waits}
+		return act.Outcome{Result: act.Waits}
 	case a.Withdrawn:
 		job.Over, job.State = job.State == inventory.JobAssigned, inventory.JobWithdrawn
 	case a.Lost, job.State == inventory.JobAssigned:
 		job.State = inventory.JobFailed
 	}
-	job.Error, job.Untouched = a.Error, true
-	return plan.Outcome{Result: plan.Done}
+	job.Error, job.Question = a.Error, nil
+	return act.Outcome{Result: act.Done}
 }
 
 func (m *model) start() {
@@ -348,7 +365,7 @@ func (m *model) ramdisk() {
 	m.reads[m.media]++
 	if m.agent.Boot != b.ID {
 		job := m.agent.Job
-		m.agent = inventory.AgentState{Boot: b.ID, Epoch: b.Epoch, Enrolled: m.now, Job: job, PhoneHome: m.agent.PhoneHome}
+		m.agent = inventory.AgentState{Boot: b.ID, Epoch: b.Epoch, Protocol: 3, Enrolled: m.now, Job: job, PhoneHome: m.agent.PhoneHome}
 		m.agent.Facts = m.facts(b.Epoch)
 		if job.State != inventory.JobSucceeded && job.State != inventory.JobFailed {
 			m.agent.Job = inventory.Job{} // died with its boot
@@ -359,7 +376,7 @@ func (m *model) ramdisk() {
 	switch {
 	case job.State == inventory.JobWithdrawn:
 		job.Over = true
-	case job.State == inventory.JobAssigned && m.untaken && job.Kind == "install":
+	case job.State == inventory.JobAssigned && m.untaken && job.Kind != "power-off":
 	case job.State == inventory.JobAssigned:
 		job.State, job.Since = inventory.JobRunning, m.now
 	case job.State == inventory.JobRunning && job.Kind == "power-off":
@@ -372,21 +389,33 @@ func (m *model) ramdisk() {
 	}
 }
 
-// install is the agent at its install step: it asks for leave, and at the next turn it writes.
+// install is the agent at its install step: it asks for leave, and when it has leave it writes.
 func (m *model) install(job *inventory.Job) {
-	if job.Begun {
+	switch {
+	case m.jobFails:
+		job.State, job.Error, job.Since = inventory.JobFailed, "it failed before the first write", m.now
+	case job.Question == nil && job.Begun:
 		m.write(job)
-		return
+	case job.Question == nil:
+		job.Question = &inventory.Question{Nonce: "process", At: m.now,
+			Disks: m.facts(0).Disks[:len(m.record.Operation.Disks)]}
 	}
-	id := operationOf(job)
-	if why := change.Refusal(m.desired, inventory.Standing{}, m.record); why != "" || m.record.OperationID() != id {
-		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
-		return
+}
+
+// giveLeave is the hub's: the agent writes at its next turn.
+func (m *model) giveLeave(a act.Action) act.Outcome {
+	job, id := &m.agent.Job, a.Operation.ID
+	if job.Question == nil || job.Question.Nonce != a.Question.Nonce {
+		return act.Outcome{Result: act.Waits}
 	}
-	job.Begun, m.began[id] = true, true
+	job.Question, job.Begun, m.began[id] = nil, true, true
 	if m.desired.Protect || m.desired.Lifecycle != schemas.Managed {
 		m.violate("a host that is not ours is let be written to")
 	}
+	if m.record.Operation.Root().Begun == 0 {
+		m.violate("leave was given before begun was recorded")
+	}
+	return act.Outcome{Result: act.Done}
 }
 
 // operationOf is the operation that a job is a step of.
@@ -395,16 +424,12 @@ func operationOf(job *inventory.Job) string {
 	return id
 }
 
-// script is the agent at a script: in front of the install it goes on with leave alone. It writes no system.
+// script is the agent at a script. It writes no system.
 func (m *model) script(job *inventory.Job) {
-	if why := change.Refusal(m.desired, inventory.Standing{}, m.record); why != "" && !m.wrote[operationOf(job)] {
-		job.State, job.Error, job.Untouched, job.Over = inventory.JobWithdrawn, why, true, true
-		return
-	}
 	m.ran = append(m.ran, fmt.Sprintf("%s %d", job.Step, job.Attempt))
 	job.Since = m.now
 	if job.State = inventory.JobSucceeded; m.scriptFails == job.Step {
-		job.State, job.Error, job.Untouched = inventory.JobFailed, "the script failed", true
+		job.State, job.Error, job.Final = inventory.JobFailed, "the script failed", m.final
 	}
 }
 
@@ -414,13 +439,12 @@ func (m *model) write(job *inventory.Job) {
 		m.violate("operation %s writes what it has written and verified", id)
 	}
 	switch {
-	case m.jobFails:
-		job.State, job.Error, job.Untouched = inventory.JobFailed, "it failed before the first write", true
 	case m.halfWritten:
 		m.disk, m.wrote[id] = "failed:"+id, false
 		job.State, job.Error = inventory.JobFailed, "it failed in the middle"
 	default:
 		m.disk, m.wrote[id], job.State = "install:"+id, true, inventory.JobSucceeded
+		job.Table = tableOf(m.disk)
 	}
 	job.Since = m.now
 }
@@ -433,8 +457,15 @@ func (m *model) facts(epoch inventory.Epoch) *inventory.Facts {
 	default:
 		disk.Content.Signature = strings.TrimPrefix(m.disk, "content:")
 	}
+	disk.Table = tableOf(m.disk)
 	f := &inventory.Facts{Epoch: epoch, Disks: []inventory.Disk{disk}}
-	f.System = inventory.System{Serial: "SN1", UUID: uuid}
+	if m.data != nil {
+		f.Disks = append(f.Disks, *m.data)
+	}
+	f.System = m.sees
 	f.NICs = []inventory.NIC{{Name: "eth0", MAC: "52:54:00:00:00:03"}}
+	for _, mac := range m.cards {
+		f.NICs = append(f.NICs, inventory.NIC{Name: "eth1", MAC: mac})
+	}
 	return f
 }

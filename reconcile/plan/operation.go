@@ -3,10 +3,10 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"strings"
-	"time"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -19,9 +19,12 @@ import (
 //	Published   the first               none                        the ramdisk, its facts, the same disk and content, AssignStep
 //	Working     any                     ended well                  RecordStep: the next step, after the last one Confirming
 //	Working     any                     failed, or was taken back   RecordFailed: the next attempt (rewindCursor)
-//	Working     the one that installs   running, and not recorded   RecordBegun
+//	Working     the one that installs   asks for leave              GiveLeave, or WithdrawJob (answerQuestion)
+//	Working     the one that installs   running, of protocol 1      RecordBegun
 //	Working     any                     begun nothing, unwanted     WithdrawJob
 //	Working     any                     assigned or running         wait for its end
+//	Working     not in the fleet        none                        RecordStep: a step that is no part of the inputs is left out
+//	Working     not to be run again     none                        giveUp
 //	Working     any                     none                        the ramdisk, AssignStep; after three attempts giveUp
 //	Confirming  none                    none                        the machine started from its disk, its phone call: no write
 //
@@ -34,12 +37,13 @@ func (h host) continueOperation() Plan {
 	if p, over := h.closeSuperseded(op); over {
 		return p
 	}
-	switch op.Stage {
-	case inventory.Intended:
+	if op.Stage == inventory.Intended { // guard: published-before-arming
 		return planAction(Installing,
-			Action{Kind: Publish, Operation: &op,
+			act.Action{Kind: act.Publish, Operation: &op,
 				Reason: "the operation must be on the status branch before the machine is armed"})
-	case inventory.Published:
+	}
+	switch op.Stage {
+	case inventory.Intended, inventory.Published:
 		return h.armMachine(op)
 	case inventory.Working:
 		return h.continueStep(op)
@@ -51,12 +55,24 @@ func (h host) continueOperation() Plan {
 }
 
 // withSteps gives an operation without known steps the steps of the workload, as long as the fleet asks for the same
-// inputs.
+// inputs. Known steps stay: the ids of jobs count them, also in the memory of an agent and on the status branch.
 func (h host) withSteps(op inventory.Operation) inventory.Operation {
-	if w := h.desired.Workload; len(op.Steps) == 0 && w != nil && w.Inputs == op.Inputs {
+	if w := h.desired.Workload; len(op.Steps) == 0 && op.Installs(w) {
 		op.Steps = inventory.NewSteps(*w)
 	}
 	return op
+}
+
+// dropStep records the step at the cursor as done where the fleet asks for the same inputs without the step.
+func (h host) dropStep(op inventory.Operation) (Plan, bool) {
+	step, due := op.Step()
+	w := h.desired.Workload
+	if !due || !op.Installs(w) || step.Installs() ||
+		slices.ContainsFunc(w.Steps, func(s inventory.Step) bool { return s.Key() == step.Key() }) {
+		return Plan{}, false
+	}
+	why := "the fleet has no step " + step.Key() + " any more"
+	return planAction(Installing, act.Action{Kind: act.RecordStep, Reason: why}), true
 }
 
 // currentJob is the job of the agent, if the job is for the step at the cursor in the present attempt. An agent that
@@ -79,8 +95,8 @@ func (h host) worksOnUnknownJob(op inventory.Operation) bool {
 
 // armMachine brings the machine into the ramdisk, inspects the disk again, and hands the first step out.
 func (h host) armMachine(op inventory.Operation) Plan {
-	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity, h.checkTokenAlarm, h.checkImage,
-		h.checkConfig, h.checkTakeover} {
+	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity, h.checkTokenAlarm, h.checkRamdisk,
+		h.checkImage, h.checkConfig, h.checkTakeover} {
 		if p, answered := question(); answered {
 			return p
 		}
@@ -103,42 +119,31 @@ func (h host) needsFacts() bool {
 	return h.record.Facts == nil || h.record.Facts.Epoch != h.record.Boot.Epoch
 }
 
-// assignFirst hands a step out for a disk without a write so far.
+// assignFirst hands a step out for disks without a write so far.
 func (h host) assignFirst(op inventory.Operation) Plan {
-	disk, err := inventory.PickDisk(h.desired.RootDisk, h.record.Facts.Disks)
-	if root := op.Root().Disk; err != nil || !disk.ID().IsSameDisk(root) {
-		return h.closeOperation(op, inventory.Superseded, fmt.Sprintf("the root disk is not %s any more", root.Label()),
-			Held)
-	}
-	content, why := expectContent(op.Root().Content, disk)
+	contents, why := h.compareFacts(op)
 	if why != "" {
 		return h.closeOperation(op, inventory.Superseded, why, Held)
 	}
+	if p, dropped := h.dropStep(op); dropped {
+		return p
+	}
 	why = "the machine is the declared one, the disk is the one that was allowed"
-	return planAction(Installing, Action{Kind: AssignStep, Operation: &op, Content: content, Reason: why})
+	return planAction(Installing, assignStep(op, contents, why))
 }
 
-// expectContent is the content that the agent must find right before the first write, or why a permission over the
-// allowed content does not cover the disk as it is now.
-func expectContent(allowed string, disk inventory.Disk) (content, why string) {
-	now := disk.Content
-	switch {
-	case allowed == inventory.ContentBlank && now.Blank:
-		return "blank", ""
-	case allowed == inventory.ContentBlank:
-		return "", fmt.Sprintf("disk %s was blank and is not any more", disk.ID().Label())
-	case now.Unreadable != "":
-		return "", fmt.Sprintf("disk %s cannot be read: %s", disk.ID().Label(), now.Unreadable)
-	case strings.HasPrefix(allowed, "content:"):
-		same := now.Signature == strings.TrimPrefix(allowed, "content:")
-		if now.Blank || same {
-			return cmp.Or(now.Signature, "blank"), ""
-		}
-		return "", fmt.Sprintf("what is on disk %s changed since the consent", disk.ID().Label())
-	default:
-		// the install of the daemon, or a failed attempt: the disk is the same, whatever its system wrote
-		return "any", ""
+// compareFacts compares the disks of an operation with the facts of the present boot.
+func (h host) compareFacts(op inventory.Operation) (contents []string, why string) {
+	found, why := h.findDisks(op)
+	if why != "" {
+		return nil, why
 	}
+	return change.CompareDisks(op, h.record, found)
+}
+
+// assignStep is the action that hands the step at the cursor out.
+func assignStep(op inventory.Operation, contents []string, why string) act.Action {
+	return act.Action{Kind: act.AssignStep, Operation: &op, Content: contents[0], OtherContents: contents[1:], Reason: why}
 }
 
 // continueStep sees the step at the cursor to its end.
@@ -148,39 +153,53 @@ func (h host) continueStep(op inventory.Operation) Plan {
 		return p
 	}
 	handedOut := job.Begun || job.State == inventory.JobRunning
-	if op.Writes() && !op.HasBegun() && handedOut { // the daemon died before it could record the hand-out
-		return planAction(Installing, Action{Kind: RecordBegun, Reason: "the agent has the job"})
+	if op.Writes() && !op.HasBegun() && handedOut && isOfProtocol1(job) {
+		return planAction(Installing, act.Action{Kind: act.RecordBegun, Reason: "the agent has the job, and asks for no leave"})
+	}
+	if p, answered := h.answerQuestion(op, job); answered {
+		return p
 	}
 	if op.Attempt-op.Withdrawn > maxAttempts {
 		return h.giveUp(op, cmp.Or(op.Error, "the install failed"))
 	}
+	if step, unrepeatable := op.FindUnrepeatable(); unrepeatable {
+		return h.giveUp(op, fmt.Sprintf("step %s is not run again: %s", step.Key(),
+			cmp.Or(op.Error, "its attempt was lost")))
+	}
+	if p, dropped := h.dropStep(op); dropped && job.State == inventory.NoJob && !job.Begun {
+		return p
+	}
 	if p, answered := h.checkBMC(); answered {
 		return showInPhase(p, Installing)
 	}
-	for _, question := range []func() (Plan, bool){h.checkIdentity, h.checkTokenAlarm} {
+	for _, question := range []func() (Plan, bool){h.checkIdentity, h.checkTokenAlarm, h.checkTakeover} {
 		if p, answered := question(); answered {
 			return p
 		}
 	}
 	p, ready := h.startRamdisk(Installing)
-	reboots := p.Action != nil && p.Action.Kind == OpenBoot
+	reboots := p.Action != nil && p.Action.Kind == act.OpenBoot
 	switch {
 	case ready && h.worksOnUnknownJob(op):
 		why := "the agent works on the job, and the hub does not know the job yet"
-		return planAction(Installing, Action{Kind: AssignStep, Operation: &op, Content: "any", Reason: why})
+		return planAction(Installing, assignStep(op, anyContents(op), why))
 	case ready && job.State != inventory.NoJob:
 		return h.awaitJob(op, job)
-	case job.State != inventory.NoJob && !job.Begun && reboots: // with the boot the hub forgets that nothing began
+	case job.State != inventory.NoJob && !job.Begun && reboots: // with the boot the hub forgets the job
 		why := p.Action.Reason
-		return planAction(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Lost: true, Reason: why})
+		return planAction(Installing, act.Action{Kind: act.WithdrawJob, Operation: &op, Error: why, Lost: true, Reason: why})
 	default:
 		return h.handOutNext(op, job, p, ready)
 	}
 }
 
-// handOutNext hands the step at the cursor out when the ramdisk is ready. Before, the given plan readies the ramdisk.
+// handOutNext hands the step at the cursor out when the ramdisk is ready. Before, the given plan readies the ramdisk. An
+// attempt of ingot 4176809 that no agent has any more is lost.
 func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, ready bool) Plan {
-	finishes := Action{Kind: AssignStep}.Finishes(h.record)
+	if op.IsWholeList() && ready {
+		return h.recordFailed(op, inventory.Job{Error: "the agent that had the job is gone"})
+	}
+	finishes := act.Action{Kind: act.AssignStep}.Finishes(h.record)
 	if stopped, over := h.stopAttempts(op); over && op.HasBegun() && !finishes && (ready || p.Action != nil) {
 		return stopped
 	}
@@ -196,11 +215,26 @@ func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, rea
 	if h.needsFacts() {
 		return h.recordFacts(Installing)
 	}
-	why := fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt)
 	if op.Verified() {
-		why = "the system is written and verified, and the steps behind it are due"
+		return planAction(Installing, assignStep(op, anyContents(op),
+			"the system is written and verified, and the steps behind it are due"))
 	}
-	return planAction(Installing, Action{Kind: AssignStep, Operation: &op, Content: "any", Reason: why})
+	contents, found := h.compareFacts(op)
+	if found != "" {
+		return h.closeOperation(op, inventory.Quarantined, found, Held)
+	}
+	return planAction(Installing, assignStep(op, contents,
+		fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt)))
+}
+
+// anyContents lets the disks of an operation hold anything.
+func anyContents(op inventory.Operation) []string {
+	return slices.Repeat([]string{"any"}, max(1, len(op.Disks)))
+}
+
+// isOfProtocol1 reports whether a job was handed out by a daemon that gave no leave at the disk.
+func isOfProtocol1(job inventory.Job) bool {
+	return job.Kind == "install" || job.Kind == "install-by-reference"
 }
 
 // handOutAgain hands out a step while nothing is written: every check of the first attempt applies again.
@@ -223,9 +257,9 @@ func (h host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, boo
 	case inventory.JobSucceeded:
 		why := "the agent wrote and verified the image"
 		if step, due := op.Step(); due && !step.Installs() {
-			why = "step " + step.Name + " is done"
+			why = "step " + step.Key() + " is done"
 		}
-		return planAction(Installing, Action{Kind: RecordStep, Reason: why}), true
+		return planAction(Installing, act.Action{Kind: act.RecordStep, Table: job.Table, Reason: why}), true
 	case inventory.JobFailed:
 		return h.recordFailed(op, job), true
 	case inventory.JobWithdrawn:
@@ -242,9 +276,9 @@ func (h host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, boo
 // awaitJob waits for an agent that has a job, or is to get the job. Before the install step begins, a change of the
 // fleet takes the job back from the agent.
 func (h host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
-	untaken := job.State == inventory.JobAssigned && h.now.After(job.Since.Add(takeDeadline))
+	untaken := job.State == inventory.JobAssigned && h.passed(h.observed.Attended.Job, takeDeadline)
 	why := ""
-	if !job.Begun {
+	if !isWriting(op, job) {
 		why = h.whyRefused(op)
 	}
 	switch {
@@ -252,37 +286,46 @@ func (h host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
 		return h.withdrawJob(op, why)
 	case untaken:
 		why = fmt.Sprintf("the agent did not take the job up within %s: read its console", takeDeadline)
-		return planAction(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Reason: why})
+		return planAction(Installing, act.Action{Kind: act.WithdrawJob, Operation: &op, Error: why, Reason: why})
 	case job.State == inventory.JobAssigned:
-		return Plan{Phase: Installing, Waits: "the agent to take the job up", Due: job.Since.Add(takeDeadline),
-			Again: 2 * time.Second}
+		return Plan{Phase: Installing, Waits: "the agent to take the job up", Due: h.due(h.observed.Attended.Job, takeDeadline),
+			Again: bmcPause}
 	default:
 		waits := "the agent to write the image"
 		if step, due := op.Step(); due && !step.Installs() {
-			waits = "the agent to end step " + step.Name
+			waits = "the agent to end step " + step.Key()
 		}
-		return Plan{Phase: Installing, Waits: waits, Again: 2 * time.Second}
+		return Plan{Phase: Installing, Waits: waits, Again: bmcPause}
 	}
 }
 
 // withdrawJob takes the operation's job back from the agent. The hub refuses once the install step has begun.
 func (h host) withdrawJob(op inventory.Operation, why string) Plan {
-	return planAction(Installing, Action{Kind: WithdrawJob, Operation: &op, Error: why, Withdrawn: true, Reason: why})
+	return planAction(Installing, act.Action{Kind: act.WithdrawJob, Operation: &op, Error: why, Withdrawn: true, Reason: why})
 }
 
 // agentAlive reports whether the agent of the record's boot has spoken lately.
 func (h host) agentAlive() bool {
 	b := h.record.Boot
-	return b != nil && h.observed.Agent.Boot == b.ID && h.now.Sub(h.observed.Agent.Seen) < silenceDeadline
+	return b != nil && h.observed.Agent.Boot == b.ID && !h.passed(h.observed.Attended.Silent, h.deadlines.Silence)
+}
+
+// isAtWork reports whether the agent has a job of the operation, and was heard lately.
+func (h host) isAtWork() bool {
+	if h.record.Operation == nil || !h.agentAlive() {
+		return false
+	}
+	state := h.currentJob(*h.record.Operation).State
+	return state == inventory.JobAssigned || state == inventory.JobRunning
 }
 
 // recordFailed records a failed attempt; after the last attempt the operation is given up. An attempt that was taken
 // back is no failure.
 func (h host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	next := h.withSteps(op)
-	return planAction(Installing, Action{
-		Kind: RecordFailed, Operation: &next, Error: cmp.Or(job.Error, "the agent said nothing about it"),
-		Untouched: job.Untouched, Withdrawn: job.State == inventory.JobWithdrawn,
+	return planAction(Installing, act.Action{
+		Kind: act.RecordFailed, Operation: &next, Error: cmp.Or(job.Error, "the agent said nothing about it"),
+		Withdrawn: job.State == inventory.JobWithdrawn, Final: job.Final,
 		Reason: fmt.Sprintf("attempt %d of %d failed", op.Attempt-op.Withdrawn, maxAttempts),
 	})
 }
@@ -300,8 +343,8 @@ func (h host) giveUp(op inventory.Operation, why string) Plan {
 // Whether another question is answered first, as the wait for a second reading of Off, does not matter.
 func IsGivenUp(d inventory.Desired, record inventory.Record) bool {
 	last := record.Last
-	return last != nil && d.Workload != nil && last.Outcome == inventory.Quarantined && !last.HasBegun() &&
-		last.Inputs == d.Workload.Inputs && record.Operation == nil
+	return last != nil && last.Installs(d.Workload) && last.Outcome == inventory.Quarantined && !last.HasBegun() &&
+		record.Operation == nil
 }
 
 // checkGivenUp answers when the last operation was given up before any write, and the fleet asks for the same still.
@@ -321,7 +364,7 @@ func (h host) checkGivenUp() (Plan, bool) {
 // closeOperation ends the operation with an outcome.
 func (h host) closeOperation(op inventory.Operation, outcome, why string, phase Phase) Plan {
 	op.Outcome, op.Error = outcome, why
-	return planAction(phase, Action{Kind: CloseOperation, Operation: &op, Reason: why})
+	return planAction(phase, act.Action{Kind: act.CloseOperation, Operation: &op, Reason: why})
 }
 
 // showInPhase shows a wait for the BMC in the phase of the interrupted work.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -30,7 +31,7 @@ func TestDecideOnOtherDisks(t *testing.T) {
 	consent := consentOver(foundOnDisk)
 	something := seen(inventory.Content{Signature: "9f3ac41be7705d12"})
 	both := func(change func(*inventory.Desired)) func(*inventory.Desired) {
-		return func(d *inventory.Desired) { change(d); d.Consent.Erase = consent }
+		return func(d *inventory.Desired) { change(d); d.Consent.Erase = []string{consent} }
 	}
 	underWay := func(stage inventory.Stage) inventory.Record {
 		rec := something
@@ -65,7 +66,7 @@ func TestDecideOnOtherDisks(t *testing.T) {
 		"its operation is under way": {both(writes), underWay(inventory.Working), change.Reinstall, "", false},
 		"protected": {func(d *inventory.Desired) { writes(d); d.Protect = true }, something,
 			change.HandsOff, "", false},
-		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = consent }, something,
+		"nothing besides the root one": {func(d *inventory.Desired) { d.Consent.Erase = []string{consent} }, something,
 			change.Reinstall, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,13 +126,13 @@ func TestOtherDisksHoldTheMachine(t *testing.T) {
 // Leave that is taken back before the machine is armed ends the operation.
 func TestOtherDisksTakenBack(t *testing.T) {
 	t.Parallel()
-	for _, last := range []plan.Kind{plan.OpenOperation, plan.Publish, plan.InsertMedia} {
+	for _, last := range []act.Kind{act.OpenOperation, act.Publish, act.InsertMedia} {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		m.commit(writesAllowed)
 		m.until(t, last)
 		m.commit(writes)
 		if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != change.OtherDisks ||
-			slices.Contains(m.done, plan.AssignStep) {
+			slices.Contains(m.done, act.AssignStep) {
 			t.Errorf("leave taken back after %s: ended %+v after %v, want it held", last, p, m.done)
 		}
 	}

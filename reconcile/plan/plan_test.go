@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -28,7 +29,7 @@ func TestNothingIsErasedByAccident(t *testing.T) {
 		)
 		if rapid.Bool().Draw(t, "unseen consent") {
 			m.commit(func(d *inventory.Desired) {
-				d.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, d.Workload.Inputs)
+				d.Consent.Erase = []string{inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, d.Workload.Inputs)}
 			})
 		}
 		for range rapid.IntRange(0, 150).Draw(t, "looks") {
@@ -71,17 +72,19 @@ func (m *model) trouble(t *rapid.T) {
 	case 8:
 		m.commit(func(d *inventory.Desired) { d.Protect = !d.Protect })
 	case 9:
-		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
+		m.commit(func(d *inventory.Desired) { d.Consent.Erase = nil })
 	case 10, 11, 12:
-		if c := change.Decide(m.desired, inventory.Standing{}, m.record); c.Needed != "" {
-			m.commit(func(d *inventory.Desired) { d.Consent.Erase = c.Needed })
+		if c := change.Decide(m.desired, inventory.Standing{}, m.record); c.Root.Needed != "" {
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = []string{c.Root.Needed} })
 		}
 	case 13:
 		m.commit(func(d *inventory.Desired) { d.Lifecycle = "" })
 	case 14, 15:
 		m.commit(func(d *inventory.Desired) { d.Lifecycle = schemas.Managed })
 	case 16:
-		m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
+		m.commit(func(d *inventory.Desired) {
+			d.Consent.Takeover = rapid.SampledFrom([]string{"SN1", m.record.TakeoverConsent(m.machine())}).Draw(t, "takeover")
+		})
 	case 17:
 		m.commit(func(d *inventory.Desired) { d.Workload = nil })
 	case 19: // somebody uses the disk
@@ -175,14 +178,14 @@ func TestSameValuesSamePlan(t *testing.T) {
 		m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 		for range rapid.IntRange(0, 60).Draw(t, "looks") {
 			m.trouble(t)
-			first := plan.Next(m.desired, m.observe(), m.now)
+			first := nextAt(m.desired, m.observe(), m.now)
 			record := cmp.Diff(inventory.Record{}, m.record)
-			second := plan.Next(m.desired, m.observe(), m.now)
+			second := nextAt(m.desired, m.observe(), m.now)
 			if diff := cmp.Diff(first, second); diff != "" {
 				t.Fatalf("the second plan differs: %s", diff)
 			}
 			if first.Action != nil {
-				plan.Begin(m.record, m.identified(*first.Action), m.now)
+				act.Begin(m.record, m.identified(*first.Action), m.now)
 			}
 			if cmp.Diff(inventory.Record{}, m.record) != record {
 				t.Fatalf("planning changed the record it was given")
@@ -198,14 +201,14 @@ func TestOneBootOneJob(t *testing.T) {
 	t.Parallel()
 	for _, disk := range []string{inventory.ContentBlank, foundOnDisk} {
 		m := newModel(disk, inventory.PoweredOff)
-		m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
-			m.desired.Workload.Inputs)
+		m.desired.Consent.Erase = []string{inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
+			m.desired.Workload.Inputs)}
 		if p := m.settles(t); p.Phase != plan.Active {
 			t.Errorf("%s: ended %+v after %v", disk, p, m.done)
 		}
 		jobs := 0
 		for _, kind := range m.done {
-			if kind == plan.AssignStep {
+			if kind == act.AssignStep {
 				jobs++
 			}
 		}
@@ -223,8 +226,8 @@ func TestFoundRunning(t *testing.T) {
 	if p.Phase != plan.Held || p.Hold.Reason != change.FoundRunning || m.power != inventory.PoweredOn || !m.foreign {
 		t.Fatalf("ended %+v after %v", p, m.done)
 	}
-	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
-	if p := m.settles(t); p.Phase != plan.Active || !slices.Contains(m.done, plan.RecordTakeover) {
+	m.takeOver(t)
+	if p := m.settles(t); p.Phase != plan.Active || !slices.Contains(m.done, act.RecordTakeover) {
 		t.Errorf("after the takeover: %+v after %v", p, m.done)
 	}
 }

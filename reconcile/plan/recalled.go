@@ -1,9 +1,10 @@
 package plan
 
 import (
-	"time"
+	"fmt"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -26,36 +27,37 @@ func (h host) checkRecalled() (Plan, bool) {
 		return Plan{}, false
 	}
 	b, agent, op := h.record.Boot, h.observed.Agent, h.record.Operation
-	phonedHome := op != nil && agent.PhoneHome != nil && agent.PhoneHome.Install == op.ID
+	phonedHome := op != nil && op.IsCalledBy(agent.PhoneHome)
 	agentSpeaks := agent.Alarm == "" && b != nil && agent.Boot == b.ID && agent.Epoch == b.Epoch
-	off := h.observed.BMC.Reach == inventory.Reached && h.observed.BMC.Power == inventory.PoweredOff
+	off := h.observed.BMC.Reach == inventory.Reached && h.isOff()
 	switch {
 	case phonedHome:
 		why := "the installed system phoned home"
-		return planAction(Starting, Action{Kind: RecordHome, Home: agent.PhoneHome, Reason: why}), true
+		return planAction(Starting, act.Action{Kind: act.RecordHome, Home: agent.PhoneHome, Reason: why}), true
 	case agentSpeaks:
 		return h.takeAgentWord(off)
-	case off && (op == nil || isVerified(*op)):
+	case off && (op == nil || act.IsVerified(*op)):
 		return Plan{}, false
 	default:
-		return holdRecalled(unspokenMessage(h.desired)), true
+		return holdRecalled(change.UnspokenMessage(h.desired)), true
 	}
 }
 
-// unwantedMessage is a message of the hold Recalled; docs/status.md says more.
-const unwantedMessage = "the journal was lost, and the fleet does not want or allow what the agent may be writing: " +
-	"ask for it again, or look at the console and power the machine off"
-
-// laterAttemptMessage says that the agent works on a later attempt than the verified attempt of the page.
-func laterAttemptMessage(d inventory.Desired) string {
-	return "the journal was lost, its install was verified, and its agent works on a later attempt: " +
-		"wait for the phone call, or look at the console and run " + change.ForgetCommand(d)
-}
-
-// unspokenMessage says that the machine has not spoken of the work on its page.
-func unspokenMessage(d inventory.Desired) string {
-	return "the journal was lost, the status branch has work under way, and the machine has not spoken of it: " +
-		"wait, or look at the machine and run " + change.ForgetCommand(d)
+// checkNewerCall answers when an installed system called that was installed after everything the daemon remembers: a
+// journal and a status branch of another moment were put back. Nothing that is remembered of the machine counts.
+func (h host) checkNewerCall() (Plan, bool) {
+	call, op := h.observed.Agent.PhoneHome, h.record.Operation
+	switch {
+	case call == nil:
+		return Plan{}, false
+	case call.Epoch > h.record.Epoch:
+	case op != nil && call.Install == op.ID && call.Attempt > op.Attempt:
+	default:
+		return Plan{}, false
+	}
+	message := fmt.Sprintf("install %s called, and was installed after all that the daemon remembers: its memory is old; "+
+		"restore a newer state directory, or run %s", call.Install, change.ForgetCommand(h.desired))
+	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.MemoryOld, Message: message}}, true
 }
 
 // takeAgentWord takes the word of the boot's agent for the work. The agent may be writing, whether or not the page
@@ -63,19 +65,19 @@ func unspokenMessage(d inventory.Desired) string {
 // the job already does not begin again.
 func (h host) takeAgentWord(off bool) (Plan, bool) {
 	op := h.record.Operation
-	word := Action{Kind: RecordWord, Reason: "the machine speaks of what was read from the status branch"}
+	word := act.Action{Kind: act.RecordWord, Reason: "the machine speaks of what was read from the status branch"}
 	if op == nil {
 		return planAction(Waiting, word), true
 	}
 	job, spoken := h.spokenJob()
-	laterAttempt := spoken && isVerified(*op) && job.Attempt > op.Attempt
-	mayWrite := !spoken && !isVerified(*op) && !off
+	laterAttempt := spoken && act.IsVerified(*op) && job.Attempt > op.Attempt
+	mayWrite := !spoken && !act.IsVerified(*op) && !off
 	switch {
 	case h.observed.Agent.Quiet:
 		waits := "the agent to say whether it works on a job"
-		return Plan{Phase: Waiting, Waits: waits, Again: 2 * time.Second}, true
+		return Plan{Phase: Waiting, Waits: waits, Again: bmcPause}, true
 	case laterAttempt:
-		return holdRecalled(laterAttemptMessage(h.desired)), true
+		return holdRecalled(change.LaterAttemptMessage(h.desired)), true
 	case spoken:
 		word.Operation = armFromJob(h.withSteps(*op), job)
 		return planAction(Waiting, word), true
@@ -84,7 +86,7 @@ func (h host) takeAgentWord(off bool) (Plan, bool) {
 		if !superseded && change.WhyUnwanted(h.desired, *op) == "" {
 			return Plan{}, false
 		}
-		return holdRecalled(unwantedMessage), true
+		return holdRecalled(change.UnwantedMessage), true
 	default:
 		return planAction(Waiting, word), true
 	}
@@ -114,11 +116,11 @@ func (h host) spokenJob() (inventory.Job, bool) {
 // armFromJob is the operation as far as the job of the agent proves. The attempts that wrote are not known any more.
 func armFromJob(op inventory.Operation, job inventory.Job) *inventory.Operation {
 	next := op.Clone()
-	defer forgetBegun(next)
-	if isVerified(op) {
+	defer act.ForgetBegun(next)
+	if act.IsVerified(op) {
 		return next
 	}
-	advanceStage(next, inventory.Working)
+	act.AdvanceStage(next, inventory.Working)
 	cursor, attempt, step := op.StepOfJob(job.ID)
 	if !step { // a job for the whole list
 		next.Attempt, next.Steps, next.Cursor = max(op.Attempt, job.Attempt), nil, 0
@@ -133,9 +135,4 @@ func armFromJob(op inventory.Operation, job inventory.Job) *inventory.Operation 
 	}
 	next.Steps[cursor].State, next.Steps[cursor].Attempt = inventory.StepWorking, attempt
 	return next
-}
-
-// isVerified reports whether the agent said that the image was written and verified.
-func isVerified(op inventory.Operation) bool {
-	return op.Stage == inventory.Confirming
 }

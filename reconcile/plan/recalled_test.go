@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -34,38 +35,38 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		seen func(*inventory.Observed)
-		want plan.Kind // "": held
+		want act.Kind // "": held
 	}{
 		"its agent speaks of the job": {func(
 			*inventory.Observed) {
-		}, plan.RecordWord},
+		}, act.RecordWord},
 		"its agent speaks of the job, and the fleet has another workload": {asked(
-			func(*inventory.Observed) {}), plan.RecordWord},
+			func(*inventory.Observed) {}), act.RecordWord},
 		"its agent speaks of the job, and the page says not armed, and the fleet has another workload": {stage(
-			inventory.Published, asked(func(*inventory.Observed) {})), plan.RecordWord},
-		"its agent speaks": {idle, plan.AssignStep},
+			inventory.Published, asked(func(*inventory.Observed) {})), act.RecordWord},
+		"its agent speaks": {idle, act.AssignStep},
 		"its agent speaks, and the page says not armed": {stage(inventory.Published, idle),
-			plan.AssignStep},
+			act.AssignStep},
 		"its agent speaks, and the page says not on the branch": {stage(inventory.Intended, idle),
-			plan.Publish},
+			act.Publish},
 		"its agent speaks, and the fleet has another workload": {asked(idle), ""},
 		"its agent speaks, not armed, and the fleet has another workload": {stage(inventory.Published, asked(idle)),
 			""},
 		"its agent spoke, not armed, unwanted, and the machine is off": {stage(inventory.Published,
-			asked(func(o *inventory.Observed) { idle(o); o.BMC.Power = inventory.PoweredOff })), plan.RecordWord},
-		"its agent speaks, and what was written is": {stage(inventory.Confirming, asked(idle)), plan.RecordWord},
+			asked(func(o *inventory.Observed) { idle(o); o.BMC.Power = inventory.PoweredOff })), act.RecordWord},
+		"its agent speaks, and what was written is": {stage(inventory.Confirming, asked(idle)), act.RecordWord},
 		"nobody speaks":         {silent, ""},
 		"another boot speaks":   {func(o *inventory.Observed) { o.Agent.Boot = "another" }, ""},
 		"its agent is shut out": {func(o *inventory.Observed) { o.Agent.Alarm = "two keys" }, ""},
 		"its system phoned home": {func(o *inventory.Observed) {
 			o.Agent = inventory.AgentState{PhoneHome: &inventory.PhoneHome{Install: o.Record.Operation.ID}}
-		}, plan.RecordHome},
+		}, act.RecordHome},
 		"another system phoned home": {func(o *inventory.Observed) {
 			o.Agent = inventory.AgentState{PhoneHome: &inventory.PhoneHome{Install: "another"}}
 		}, ""},
 		"armed, and the machine is off":   {off, ""},
 		"written, and the machine runs":   {stage(inventory.Confirming, silent), ""},
-		"written, and the machine is off": {stage(inventory.Confirming, off), plan.OpenBoot},
+		"written, and the machine is off": {stage(inventory.Confirming, off), act.OpenBoot},
 		"not armed, and the fleet has no such workload": {stage(inventory.Published, func(o *inventory.Observed) {
 			silent(o)
 			o.Record.Operation.Inputs = "another"
@@ -75,11 +76,11 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-			m.until(t, plan.AssignStep)
+			m.until(t, act.AssignStep)
 			o := m.observe()
 			test.seen(&o)
 			o.Record = o.Record.RecoveredFrom(o.Record)
-			p := plan.Next(m.desired, o, m.now)
+			p := nextAt(m.desired, o, m.now)
 			held := p.Phase == plan.Held && p.Hold != nil && p.Hold.Reason == change.Recalled && p.Action == nil
 			if test.want == "" != held || !held && (p.Action == nil || p.Action.Kind != test.want) {
 				t.Errorf("plan = %+v, hold %+v; want %q", p, p.Hold, test.want)
@@ -113,7 +114,7 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-			m.until(t, plan.AssignStep)
+			m.until(t, act.AssignStep)
 			o := m.observe()
 			o.Record = o.Record.RecoveredFrom(o.Record)
 			op := o.Record.Operation.Clone()
@@ -127,23 +128,23 @@ func TestTheAgentsJobProvesMore(t *testing.T) {
 			o.Record.Operation = op
 			desired := m.desired
 			desired.Workload = workload("bbbbbbbbbbbbbbbb", schemas.OnConsent)
-			p := plan.Next(desired, o, m.now)
+			p := nextAt(desired, o, m.now)
 			if test.want.Stage == "" { // it was verified: an agent that works on it again is for a person to look at
 				if p.Phase != plan.Held || p.Action != nil || !strings.Contains(p.Hold.Message, "ingot forget") {
 					t.Errorf("plan = %+v, hold %+v, want a hold, and the way out of it", p, p.Hold)
 				}
 				return
 			}
-			if p.Action == nil || p.Action.Kind != plan.RecordWord {
+			if p.Action == nil || p.Action.Kind != act.RecordWord {
 				t.Fatalf("plan = %+v, want the word", p)
 			}
-			o.Record = plan.Begin(o.Record, *p.Action, m.now)
+			o.Record = act.Begin(o.Record, *p.Action, m.now)
 			got := o.Record.Operation
 			if o.Record.Unproved() || got.Stage != test.want.Stage || got.Attempt != test.want.Attempt ||
 				got.Root().Begun != inventory.BegunUnknown {
 				t.Errorf("record = %+v, %+v, want %+v", o.Record, got, test.want)
 			}
-			if p = plan.Next(desired, o, m.now); got.Stage == inventory.Working && p.Action != nil {
+			if p = nextAt(desired, o, m.now); got.Stage == inventory.Working && p.Action != nil {
 				t.Errorf("then %+v, want the write left alone", p.Action)
 			}
 		})

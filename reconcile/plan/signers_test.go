@@ -50,11 +50,11 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 			erases: true, hold: change.NeedsSigners,
 			message: over + "two must sign what erases, on its tag (trust.twoSigners), and ring canary runs none: " +
 				"let it follow tags"},
-		"nor is there a consent": {signatures: one, ask: func(d *inventory.Desired) { d.Consent.Erase = "" },
+		"nor is there a consent": {signatures: one, ask: func(d *inventory.Desired) { d.Consent.Erase = nil },
 			erases: true, hold: change.NeedsConsent, unsigned: "v1",
 			message: over + "it needs consent; and two must sign tag v1, which jo alone signed"},
 		"update: Reinstall": {signatures: one, ask: func(d *inventory.Desired) {
-			d.Consent.Erase, d.Workload, d.Reinstallable = "", workload(target, schemas.Reinstall), true
+			d.Consent.Erase, d.Workload, d.Reinstallable = nil, workload(target, schemas.Reinstall), true
 		},
 			record: installed(earlier, schemas.Reinstall), erases: true, hold: change.NeedsSigners, unsigned: "v1",
 			message: over + "two must sign tag v1, which jo alone signed"},
@@ -63,7 +63,7 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 		"nothing to do":        {signatures: one, record: installed(target, schemas.OnConsent)},
 	} {
 		d := newModel(inventory.ContentBlank, inventory.PoweredOff).desired
-		d.Workload, d.Consent.Erase, d.Signatures = workload(target, schemas.OnConsent), ours, test.signatures
+		d.Workload, d.Consent.Erase, d.Signatures = workload(target, schemas.OnConsent), []string{ours}, test.signatures
 		if test.ask != nil {
 			test.ask(&d)
 		}
@@ -81,8 +81,8 @@ func TestTwoMustSignWhatErases(t *testing.T) {
 			t.Errorf("%s: erases %v, held %+v\nwant %v, %s %s %q", name, got.Erases, hold, test.erases, test.hold,
 				test.unsigned, test.message)
 		}
-		if (hold.Consent != "") != (hold.Reason == change.NeedsConsent) {
-			t.Errorf("%s: the hold asks for the consent %q", name, hold.Consent)
+		if (len(hold.Consents) > 0) != (hold.Reason == change.NeedsConsent) {
+			t.Errorf("%s: the hold asks for the consents %q", name, hold.Consents)
 		}
 	}
 }
@@ -92,11 +92,11 @@ func TestTwoMustSignWhatIsUnseen(t *testing.T) {
 	t.Parallel()
 	m := newModel(foundOnDisk, inventory.PoweredOff)
 	m.desired.Signatures = one
-	m.desired.Consent.Erase = inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
-		m.desired.Workload.Inputs)
+	m.desired.Consent.Erase = []string{inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen,
+		m.desired.Workload.Inputs)}
 	asked := change.Decide(m.desired, inventory.Standing{}, m.record)
 	if asked.Erases || asked.Hold != nil ||
-		!strings.HasSuffix(asked.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone "+
+		!strings.HasSuffix(asked.Root.Summary, "; what is found there is not erased: two must sign tag v1, which jo alone "+
 			"signed") {
 		t.Errorf("before it was looked at: %+v", asked)
 	}
@@ -120,7 +120,7 @@ func TestADeletedCountersignature(t *testing.T) {
 		{inventory.Working, false, plan.Held}, {inventory.Working, true, plan.Active}} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
 		m.desired.Signatures = two
-		m.desired.Consent.Erase = consentOver(foundOnDisk)
+		m.desired.Consent.Erase = []string{consentOver(foundOnDisk)}
 		for range 500 {
 			if op := m.record.Operation; op != nil && op.Stage == test.at && m.agent.Job.Begun == test.begun {
 				break

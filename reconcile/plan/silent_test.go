@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -29,7 +30,7 @@ func starting(t *testing.T) *model {
 
 // writes is how many jobs were handed out.
 func (m *model) writes() int {
-	return len(slices.DeleteFunc(slices.Clone(m.done), func(k plan.Kind) bool { return k != plan.AssignStep }))
+	return len(slices.DeleteFunc(slices.Clone(m.done), func(k act.Kind) bool { return k != act.AssignStep }))
 }
 
 // looks lets the daemon look every minute for a while, and gives its last plan.
@@ -100,7 +101,7 @@ func TestASystemThatPowersItselfOffIsStartedThreeTimes(t *testing.T) {
 		m.pass(25 * time.Second)
 		m.ok(t)
 		starts += len(slices.DeleteFunc(slices.Clone(m.done[from:]),
-			func(k plan.Kind) bool { return k != plan.PowerOn }))
+			func(k act.Kind) bool { return k != act.PowerOn }))
 	}
 	wantSilent(t, m, p)
 	if starts != 3 {
@@ -118,7 +119,7 @@ func TestAStaleOffWhileItStartsCutsNothing(t *testing.T) {
 	m.look(nowhere)
 	m.power = inventory.PoweredOn
 	m.looks(t, 5)
-	if slices.Contains(m.done[from:], plan.PowerOff) || m.writes() != 1 {
+	if slices.Contains(m.done[from:], act.PowerOff) || m.writes() != 1 {
 		t.Errorf("done = %v, want no power-off", m.done[from:])
 	}
 }
@@ -142,7 +143,7 @@ func TestWhatEndsTheWaitForACall(t *testing.T) {
 	t.Run("the consent, which was used, taken out of the file", func(t *testing.T) {
 		t.Parallel()
 		m := held(t)
-		m.commit(func(d *inventory.Desired) { d.Consent.Erase = "" })
+		m.commit(func(d *inventory.Desired) { d.Consent.Erase = nil })
 		wantSilent(t, m, m.looks(t, 5))
 	})
 	t.Run("no workload", func(t *testing.T) {
@@ -159,14 +160,14 @@ func TestWhatEndsTheWaitForACall(t *testing.T) {
 		from := len(m.done)
 		m.retry = true
 		o := m.observe()
-		o.Record = plan.Begin(o.Record, m.identified(*plan.Next(m.desired, o, m.now).Action), m.now)
+		o.Record = act.Begin(o.Record, m.identified(*nextAt(m.desired, o, m.now).Action), m.now)
 		o.Retry = false
-		if p := plan.Next(m.desired, o, m.now); p.Action == nil || p.Action.Kind != plan.PowerOff ||
+		if p := nextAt(m.desired, o, m.now); p.Action == nil || p.Action.Kind != act.PowerOff ||
 			!p.Action.Graceful {
 			t.Errorf("plan = %+v, want the system asked to shut down", p)
 		}
 		m.looks(t, 10)
-		if want := []plan.Kind{plan.OpenBoot, plan.PowerOff, plan.PowerOn}; !slices.Equal(m.done[from:], want) {
+		if want := []act.Kind{act.OpenBoot, act.PowerOff, act.PowerOn}; !slices.Equal(m.done[from:], want) {
 			t.Errorf("done = %v, want %v", m.done[from:], want)
 		}
 		wantSilent(t, m, m.looks(t, 60))

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -136,9 +137,9 @@ func TestALateResult(t *testing.T) {
 		for _, state := range []inventory.JobState{inventory.JobSucceeded, inventory.JobFailed,
 			inventory.JobWithdrawn} {
 			o := m.observe()
-			o.Agent.Job = inventory.Job{ID: id, Attempt: attempt, State: state, Over: true, Untouched: true}
-			p := plan.Next(m.desired, o, m.now)
-			if p.Action == nil || p.Action.Kind != plan.AssignStep {
+			o.Agent.Job = inventory.Job{ID: id, Attempt: attempt, State: state, Over: true}
+			p := nextAt(m.desired, o, m.now)
+			if p.Action == nil || p.Action.Kind != act.AssignStep {
 				t.Errorf("job %s of attempt %d is %s: %+v, want the step at the cursor handed out", id, attempt, state,
 					p)
 			}
@@ -152,21 +153,21 @@ func TestAnAgentIsAheadOfThePage(t *testing.T) {
 	t.Parallel()
 	for _, runs := range []string{"1.1", "2.1", "3.1", "1.2", "3.2"} {
 		m := threeSteps()
-		m.until(t, plan.AssignStep)
+		m.until(t, act.AssignStep)
 		o := m.observe()
 		o.Record = o.Record.RecoveredFrom(o.Record)
 		o.Agent.Job, o.Agent.Quiet = inventory.Job{}, true
-		if p := plan.Next(m.desired, o, m.now); p.Action != nil {
+		if p := nextAt(m.desired, o, m.now); p.Action != nil {
 			t.Fatalf("an agent that did not speak yet: %+v", p.Action)
 		}
 		o.Agent.Quiet, o.Agent.Runs = false, fmt.Sprintf("%s.%s", o.Record.Operation.ID, runs)
-		p := plan.Next(m.desired, o, m.now)
-		if p.Action == nil || p.Action.Kind != plan.RecordWord {
+		p := nextAt(m.desired, o, m.now)
+		if p.Action == nil || p.Action.Kind != act.RecordWord {
 			t.Fatalf("%s: %+v, want the word", runs, p)
 		}
-		o.Record = plan.Begin(o.Record, *p.Action, m.now)
-		p = plan.Next(m.desired, o, m.now)
-		if p.Action == nil || p.Action.Kind != plan.AssignStep || p.Action.Operation.JobID() != o.Agent.Runs ||
+		o.Record = act.Begin(o.Record, *p.Action, m.now)
+		p = nextAt(m.desired, o, m.now)
+		if p.Action == nil || p.Action.Kind != act.AssignStep || p.Action.Operation.JobID() != o.Agent.Runs ||
 			p.Action.Operation.Root().Begun != inventory.BegunUnknown {
 			t.Errorf("%s: %+v, want that step", runs, p.Action)
 		}

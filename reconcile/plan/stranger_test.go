@@ -1,11 +1,13 @@
 package plan_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -18,15 +20,13 @@ func byMACs(m *model) {
 	m.desired.Identity = schemas.Identity{MACs: []string{"52:54:00:00:00:03"}}
 }
 
-// A BMC that shows another machine than the one that is known, or nothing where it showed one, gets no power action and no medium, at any stage of anything.
+// A BMC that shows another machine than the one that is known gets no power action and no medium, at any stage of anything.
 func TestNothingIsDoneToAnotherMachine(t *testing.T) {
 	t.Parallel()
 	for name, swap := range map[string]func(*inventory.System){
-		"another serial": func(s *inventory.System) { s.Serial = "SN2" },
-		"another UUID":   func(s *inventory.System) { s.UUID = anotherUUID },
-		"no serial":      func(s *inventory.System) { s.Serial = "" },
-		"a placeholder":  func(s *inventory.System) { s.Serial = "Default string" },
-		"no UUID":        func(s *inventory.System) { s.UUID = "00000000-0000-0000-0000-000000000000" },
+		"another serial":              func(s *inventory.System) { s.Serial = "SN2" },
+		"another UUID":                func(s *inventory.System) { s.UUID = anotherUUID },
+		"no serial, and another UUID": func(s *inventory.System) { *s = inventory.System{UUID: anotherUUID} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -39,8 +39,8 @@ func TestNothingIsDoneToAnotherMachine(t *testing.T) {
 					o.BMC.System = inventory.System{Serial: "SN1", UUID: uuid}
 					swap(&o.BMC.System)
 					looks++
-					p := plan.Next(m.desired, o, m.now)
-					if p.Action != nil && p.Action.Kind.AtBMC() || p.Action != nil && p.Action.Kind == plan.OpenBoot {
+					p := nextAt(m.desired, o, m.now)
+					if p.Action != nil && p.Action.Kind.AtBMC() || p.Action != nil && p.Action.Kind == act.OpenBoot {
 						t.Fatalf("%s of a machine that is another one, record %+v", p.Action.Kind, m.record)
 					}
 				}
@@ -86,8 +86,13 @@ func TestABootGoesOnAtNoOtherBMC(t *testing.T) {
 			}
 			o := m.observe()
 			o.BMC.System = test.is
-			p := plan.Next(m.desired, o, m.now)
-			anew := p.Action != nil && p.Action.Kind == plan.OpenBoot
+			p := nextAt(m.desired, o, m.now)
+			pins := p.Action != nil && p.Action.Kind == act.PinIdentity
+			if pins {
+				o.Record = act.Begin(o.Record, *p.Action, m.now)
+				p = nextAt(m.desired, o, m.now)
+			}
+			anew := p.Action != nil && p.Action.Kind == act.OpenBoot
 			var held change.Reason
 			if p.Hold != nil {
 				held = p.Hold.Reason
@@ -96,9 +101,9 @@ func TestABootGoesOnAtNoOtherBMC(t *testing.T) {
 				t.Errorf("%s, %s: actions %+v, held %q, want a boot opened anew: %t, held %q", name, stage, p.Action,
 					held, test.anew, test.held)
 			}
-			if want := (inventory.BMCIdentity{Address: "https://10.0.0.13", Serial: test.is.Serial,
-				UUID: test.is.UUID}); anew && *p.Action.BMC != want {
-				t.Errorf("%s, %s: the boot is of %+v, want %+v", name, stage, *p.Action.BMC, want)
+			want := inventory.BMCIdentity{Address: "https://10.0.0.13", Serial: test.is.Serial, UUID: test.is.UUID}
+			if !pins || *o.Record.BMC != want {
+				t.Errorf("%s, %s: the machine is pinned as %+v, want %+v", name, stage, o.Record.BMC, want)
 			}
 		}
 	}
@@ -117,7 +122,7 @@ func TestARecordWithoutWhatTheBMCShowed(t *testing.T) {
 		m.power = inventory.PoweredOff
 		o := m.observe()
 		o.BMC.System = seen
-		return plan.Next(m.desired, o, m.now)
+		return nextAt(m.desired, o, m.now)
 	}
 	for name, test := range map[string]struct {
 		seen inventory.System
@@ -150,21 +155,28 @@ func TestAReplacedMachineIsNotActiveAtOnce(t *testing.T) {
 	epoch := m.record.Epoch
 	m.commit(func(d *inventory.Desired) { d.Identity.Serial, d.Consent.Takeover = "SN2", "SN2" })
 	o := m.observe()
-	o.BMC.System.Serial = "SN2"
-	p := plan.Next(m.desired, o, m.now)
-	if p.Action == nil || p.Action.Kind != plan.RecordTakeover {
+	o.BMC.System = inventory.System{Serial: "SN2", UUID: anotherUUID}
+	p := nextAt(m.desired, o, m.now)
+	if p.Action != nil || p.Hold == nil || p.Hold.Reason != change.IdentityMismatch || p.Hold.Takeover == "" {
+		t.Fatalf("plan = %+v, hold %+v; a serial alone names no set: want it held, with the value", p, p.Hold)
+	}
+	value := p.Hold.Takeover
+	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = value })
+	p = nextAt(m.desired, o, m.now)
+	if p.Action == nil || p.Action.Kind != act.RecordTakeover {
 		t.Fatalf("plan = %+v, hold %+v; want the takeover noted", p, p.Hold)
 	}
-	rec := plan.Begin(m.record, *p.Action, m.now)
-	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch+1 || rec.Adopted != "SN2" {
+	rec := act.Begin(m.record, *p.Action, m.now)
+	if rec.Installed != nil || rec.Facts != nil || rec.Last != nil || rec.Epoch != epoch+1 || rec.Adopted != value ||
+		!slices.Contains(rec.Spent, value) {
 		t.Errorf("record = %+v, want nothing of the old machine but its epoch", rec)
 	}
 	o.Record = rec
-	if p := plan.Next(m.desired, o, m.now); p.Phase == plan.Active {
+	if p := nextAt(m.desired, o, m.now); p.Phase == plan.Active {
 		t.Errorf("plan = %+v, nothing was installed", p)
 	}
 	over := inventory.EraseConsent(hostName, rootDisk, inventory.ContentUnseen, m.desired.Workload.Inputs)
-	m.commit(func(d *inventory.Desired) { d.Consent.Erase = over })
+	m.commit(func(d *inventory.Desired) { d.Consent.Erase = []string{over} })
 	if c := change.Decide(m.desired, inventory.Standing{}, rec); c.Erases {
 		t.Errorf("change = %+v: a consent over a disk that nobody looked at counts for a machine that was taken over",
 			c)
@@ -182,30 +194,30 @@ func TestAStaleOffOfAForeignMachine(t *testing.T) {
 		for look := range 120 {
 			o := m.observe()
 			if look < stale { // a look a second
-				o.BMC.Power, o.BMC.OffCounts = inventory.PoweredOff, start.Add(30*time.Second)
+				o.BMC.Power, o.Evidence.Off = inventory.PoweredOff, m.now.Sub(start)+1
 			}
-			p := plan.Next(m.desired, o, m.now)
+			p := nextAt(m.desired, o, m.now)
 			if p.Action != nil {
 				a := m.identified(*p.Action)
-				if a.Kind == plan.PowerOff || a.Kind == plan.AssignPowerOff {
+				if a.Kind == act.PowerOff || a.Kind == act.AssignPowerOff {
 					t.Fatalf("stale for %d s: %s, record %+v, boot %+v", stale, a.Kind, m.record, m.record.Boot)
 				}
-				m.record = plan.Begin(m.record, a, m.now)
-				out := plan.Outcome{Result: plan.Done}
-				if ignored := a.Kind == plan.PowerOn && look < stale; !a.Kind.JournalOnly() && !ignored {
+				m.record = act.Begin(m.record, a, m.now)
+				out := act.Outcome{Result: act.Done}
+				if ignored := a.Kind == act.PowerOn && look < stale; !a.Kind.JournalOnly() && !ignored {
 					out = m.effect(a)
 				}
-				if a.Kind == plan.PowerOn { // a BMC that is behind takes the request, and nothing happens
+				if a.Kind == act.PowerOn { // a BMC that is behind takes the request, and nothing happens
 					out.Found = look >= stale
 				}
-				m.record = plan.Settle(m.record, a, out, m.now)
+				m.record = act.Settle(m.record, a, out, m.now)
 			}
 			m.now = m.now.Add(time.Second)
 			if look > 40 {
 				m.now = m.now.Add(time.Minute)
 			}
 		}
-		p := plan.Next(m.desired, m.observe(), m.now)
+		p := nextAt(m.desired, m.observe(), m.now)
 		if p.Hold == nil || p.Hold.Reason != change.FoundRunning {
 			t.Errorf("stale for %d s: ended %+v, record %+v, boot %+v", stale, p, m.record, m.record.Boot)
 		}
@@ -217,12 +229,14 @@ func TestOffIsSeenTwice(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
 	m.image = inventory.ImageReady
+	m.record.Pinned = m.machine()
 	o := m.observe()
-	o.BMC.OffCounts = m.now.Add(30 * time.Second)
-	if p := plan.Next(m.desired, o, m.now); p.Action != nil || p.Again != 30*time.Second {
+	o.Evidence.Off = time.Second
+	if p := nextAt(m.desired, o, m.now); p.Action != nil || p.Again != 29*time.Second {
 		t.Errorf("plan = %+v, want a second look in 30 s", p)
 	}
-	if p := plan.Next(m.desired, o, m.now.Add(30*time.Second)); p.Action == nil || p.Action.Kind != plan.OpenBoot {
+	o.Evidence.Off = 30 * time.Second
+	if p := nextAt(m.desired, o, m.now); p.Action == nil || p.Action.Kind != act.OpenBoot {
 		t.Errorf("plan = %+v, want the boot opened", p)
 	}
 }
@@ -232,7 +246,7 @@ func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		seen func(*inventory.Observed, time.Time)
-		want []plan.Kind
+		want []act.Kind
 		hold bool
 	}{
 		"nothing yet": {func(*inventory.Observed, time.Time) {}, nil, false},
@@ -242,14 +256,14 @@ func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
 			o.Media.Reads, o.Media.Last = 1,
 				now.Add(-time.Hour)
 		}, nil, false},
-		"and nothing for minutes": {nil, []plan.Kind{plan.CloseBoot}, true},
+		"and nothing for minutes": {nil, []act.Kind{act.CloseBoot}, true},
 	} {
 		m := newModel(foundOnDisk, inventory.PoweredOff)
 		byMACs(m)
-		m.until(t, plan.BootFromMedia)
-		a := plan.Action{Kind: plan.PowerOn}
+		m.until(t, act.BootFromMedia)
+		a := act.Action{Kind: act.PowerOn}
 		m.power, m.system, m.foreign, m.reads = inventory.PoweredOn, "disk", true, map[string]int{}
-		m.record = plan.Settle(plan.Begin(m.record, a, m.now), a, plan.Outcome{Result: plan.Done, Found: true}, m.now)
+		m.record = act.Settle(act.Begin(m.record, a, m.now), a, act.Outcome{Result: act.Done, Found: true}, m.now)
 		m.now = m.now.Add(10 * time.Second)
 		o := m.observe()
 		if test.seen != nil {
@@ -257,8 +271,8 @@ func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
 		} else {
 			m.now = m.now.Add(6 * time.Minute)
 		}
-		p := plan.Next(m.desired, o, m.now)
-		var got []plan.Kind
+		p := nextAt(m.desired, o, m.now)
+		var got []act.Kind
 		if a := p.Action; a != nil {
 			got = append(got, a.Kind)
 		}
@@ -267,7 +281,7 @@ func TestAPowerOnThatFoundTheMachineOn(t *testing.T) {
 		}
 		if test.hold {
 			o.Record.Boot = nil
-			if p := plan.Next(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.FoundRunning {
+			if p := nextAt(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.FoundRunning {
 				t.Errorf("%s: then %+v, want it held as found running", name, p)
 			}
 		}
@@ -279,34 +293,40 @@ func TestAHeldMachineThatMayBeAnothersIsNotCut(t *testing.T) {
 	t.Parallel()
 	m := newModel(foundOnDisk, inventory.PoweredOff)
 	byMACs(m)
-	m.until(t, plan.BootFromMedia)
-	a := plan.Action{Kind: plan.PowerOn}
+	m.until(t, act.BootFromMedia)
+	a := act.Action{Kind: act.PowerOn}
 	m.power, m.system, m.foreign = inventory.PoweredOn, "disk", true
-	m.record = plan.Settle(plan.Begin(m.record, a, m.now), a, plan.Outcome{Result: plan.Done, Found: true}, m.now)
+	m.record = act.Settle(act.Begin(m.record, a, m.now), a, act.Outcome{Result: act.Done, Found: true}, m.now)
 	m.record.Facts = &inventory.Facts{Disks: nil}
 	m.reads = map[string]int{}
 	m.now = m.now.Add(time.Hour)
-	if p := plan.Next(m.desired, m.observe(), m.now); p.Action != nil && p.Action.Kind.AtBMC() {
+	if p := nextAt(m.desired, m.observe(), m.now); p.Action != nil && p.Action.Kind.AtBMC() {
 		t.Errorf("plan = %+v", p)
 	}
 }
 
-// A takeover stays in the file after it was used. A BMC that leaves out for a while what it showed does not have the machine forgotten, and taken down.
-func TestATakeoverThatWasUsedDoesNotCountAgainstSilence(t *testing.T) {
+// A BMC that leaves out for a while what it showed, as after a restart, says nothing: the machine stays in service, what
+// was pinned stays, and a takeover that was used does not count again.
+func TestABMCThatLeavesValuesOut(t *testing.T) {
 	t.Parallel()
-	m := newModel(inventory.ContentBlank, inventory.PoweredOn)
-	m.commit(func(d *inventory.Desired) { d.Consent.Takeover = "SN1" })
-	if p := m.settles(t); p.Phase != plan.Active {
-		t.Fatalf("plan = %+v", p)
-	}
-	from := len(m.done)
-	m.mute = true
-	if p := m.settles(t); p.Hold == nil || p.Hold.Reason != change.IdentityMismatch || len(m.done) > from {
-		t.Errorf("plan = %+v, done %v; want it held, and nothing done", p, m.done[from:])
-	}
-	m.mute = false
-	if p := m.settles(t); p.Phase != plan.Active || len(m.done) > from {
-		t.Errorf("plan = %+v, done %v; want it Active as before", p, m.done[from:])
+	for _, given := range []string{"", "SN1", "used"} {
+		m := newModel(inventory.ContentBlank, inventory.PoweredOn)
+		m.takeOver(t)
+		if p := m.settles(t); p.Phase != plan.Active {
+			t.Fatalf("plan = %+v", p)
+		}
+		if given != "used" {
+			m.commit(func(d *inventory.Desired) { d.Consent.Takeover = given })
+		}
+		from, pinned := len(m.done), m.record.Pinned
+		for _, mute := range []bool{true, false} {
+			m.mute = mute
+			if p := m.settles(t); p.Phase != plan.Active || len(m.done) > from ||
+				!reflect.DeepEqual(m.record.Pinned, pinned) {
+				t.Errorf("takeover %q, silent %t: plan = %+v, done %v, pinned %+v; want it Active as before", given, mute,
+					p, m.done[from:], m.record.Pinned)
+			}
+		}
 	}
 }
 
@@ -318,7 +338,15 @@ func TestATakeoverTellsTheSerialOfTheBMC(t *testing.T) {
 	m.record.BMC, m.record.Adopted, m.desired.Consent.Takeover = nil, "CHASSIS1", "CHASSIS1"
 	o := m.observe()
 	o.BMC.System.Serial = "CHASSIS1"
-	if p := plan.Next(m.desired, o, m.now); p.Phase != plan.Active || p.Action != nil {
+	pins := nextAt(m.desired, o, m.now)
+	if pins.Action == nil || pins.Action.Kind != act.PinIdentity {
+		t.Fatalf("plan = %+v, hold %+v; want the machine pinned", pins, pins.Hold)
+	}
+	o.Record = act.Begin(o.Record, *pins.Action, m.now)
+	if o.Record.BMC.Serial != "CHASSIS1" || o.Record.SMBIOS.Serial != "SN1" {
+		t.Errorf("pinned %+v, %+v, want both serials", o.Record.BMC, o.Record.SMBIOS)
+	}
+	if p := nextAt(m.desired, o, m.now); p.Phase != plan.Active || p.Action != nil {
 		t.Errorf("plan = %+v, hold %+v; want it Active", p, p.Hold)
 	}
 }
@@ -334,7 +362,7 @@ func TestABMCThatShowedNothingAndShowsAnotherMachine(t *testing.T) {
 		"UUID": {Serial: "SN1", UUID: anotherUUID}} {
 		o := m.observe()
 		o.BMC.System = seen
-		if p := plan.Next(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.IdentityMismatch ||
+		if p := nextAt(m.desired, o, m.now); p.Hold == nil || p.Hold.Reason != change.IdentityMismatch ||
 			p.Action != nil {
 			t.Errorf("%s: plan = %+v, want it held", name, p)
 		}
@@ -358,7 +386,7 @@ func TestANamelessMachineIsNoOther(t *testing.T) {
 		"the same address, a serial":     {inventory.System{Serial: "SN2"}, "https://10.0.0.13", false},
 	} {
 		m := active(t)
-		m.record.BMC = &inventory.BMCIdentity{Address: test.address}
+		m.record.Pinned = inventory.Pinned{BMC: &inventory.BMCIdentity{Address: test.address}}
 		facts := *m.record.Facts
 		facts.System = inventory.System{Serial: "Default string"}
 		m.record.Facts = &facts
@@ -366,7 +394,11 @@ func TestANamelessMachineIsNoOther(t *testing.T) {
 		m.desired.Power, m.power = schemas.PowerOff, inventory.PoweredOn
 		o := m.observe()
 		o.BMC.System = test.system
-		p := plan.Next(m.desired, o, m.now)
+		p := nextAt(m.desired, o, m.now)
+		if p.Action != nil && p.Action.Kind == act.PinIdentity { // it is the machine
+			o.Record = act.Begin(o.Record, *p.Action, m.now)
+			p = nextAt(m.desired, o, m.now)
+		}
 		held := p.Hold != nil && p.Hold.Reason == change.IdentityMismatch
 		if held != test.held || held == (p.Action != nil) {
 			t.Errorf("%s: %s, hold %+v, action %+v, want it held: %t", name, p.Phase, p.Hold, p.Action, test.held)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -13,13 +14,13 @@ import (
 func TestNoWordIsNotSilence(t *testing.T) {
 	t.Parallel()
 	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
-	m.until(t, plan.AssignStep)
+	m.until(t, act.AssignStep)
 	for range 3 {
 		m.pass(20 * time.Minute)
 		m.commit(func(*inventory.Desired) {})
 		o := m.observe()
 		o.Agent = inventory.AgentState{Unknown: "the journal does not answer"}
-		p := plan.Next(m.desired, o, m.now)
+		p := nextAt(m.desired, o, m.now)
 		if p.Action != nil || p.Phase != plan.Waiting || p.Waits == "" {
 			t.Fatalf("plan %+v, want a wait", p)
 		}

@@ -3,36 +3,40 @@ package queue
 import (
 	"time"
 
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // Limits bound what the loop does at a time, and how often. Zero fields get their defaults.
 type Limits struct {
-	Installs     int           // hosts being installed or inspected at a time; 10
-	Workers      int           // hosts looked at in parallel; 64. Hosts in trouble share as many of their own.
-	Poll         time.Duration // between two looks at the source, and up to a tenth more; 1 m
-	Settle       time.Duration // shortest time between two looks at the source; 500 ms
-	PublishEvery time.Duration // shortest time between two status commits; 15 s
-	Wait         time.Duration // until the next look after a waiting effect without a time; 3 s
-	Resync       time.Duration // longest time between two looks at a host; 5 m
-	Backoff      time.Duration // first pause after a failure; doubles to Resync; 2 s
-	Observe      time.Duration // deadline of a look; 30 s
-	Effect       time.Duration // deadline of an effect; 2 m
-	Publish      time.Duration // deadline of a push; 2 m
-	Fetch        time.Duration // deadline of a look at the source; 2 m
+	Installs      int           // hosts being installed or inspected at a time; 10
+	ErasesPerHour int           // machines with data that are erased within an hour; 0: 10, or a tenth of the fleet if that is more
+	Workers       int           // hosts of a lane (queue.Lane) that are looked at in parallel; 64
+	Patience      time.Duration // how long a look holds its place in the lane; 1 s. The look goes on without it.
+	Poll          time.Duration // between two looks at the source, and up to a tenth more; 1 m
+	Settle        time.Duration // shortest time between two looks at the source; 500 ms
+	PublishEvery  time.Duration // shortest time between two status commits; 15 s
+	Wait          time.Duration // until the next look after a waiting effect without a time; 3 s
+	Resync        time.Duration // longest time between two looks at a host; 5 m
+	Backoff       time.Duration // first pause after a failure; doubles to Resync; 2 s
+	Observe       time.Duration // deadline of a look, whose requests have their own; 2 m
+	Effect        time.Duration // deadline of an effect; 2 m
+	Publish       time.Duration // deadline of a push; 2 m
+	Fetch         time.Duration // deadline of a look at the source; 2 m
 }
 
 // SetDefaults fills the zero fields.
 func (l *Limits) SetDefaults() {
 	setDefault(&l.Installs, 10)
 	setDefault(&l.Workers, 64)
+	setDefault(&l.Patience, time.Second)
 	setDefault(&l.Poll, time.Minute)
 	setDefault(&l.Settle, 500*time.Millisecond)
 	setDefault(&l.PublishEvery, 15*time.Second)
 	setDefault(&l.Wait, 3*time.Second)
 	setDefault(&l.Resync, 5*time.Minute)
 	setDefault(&l.Backoff, 2*time.Second)
-	setDefault(&l.Observe, 30*time.Second)
+	setDefault(&l.Observe, 2*time.Minute)
 	setDefault(&l.Effect, 2*time.Minute)
 	setDefault(&l.Publish, 2*time.Minute)
 	setDefault(&l.Fetch, 2*time.Minute)
@@ -65,7 +69,7 @@ func (l *Limits) BackoffAfter(failures int, jitter float64) time.Duration {
 type Look struct {
 	At       time.Time
 	Plan     plan.Plan
-	Outcome  plan.Outcome
+	Outcome  act.Outcome
 	Failures int // failed looks in a row
 	Repeats  int // repetitions of the same action in a row
 }
@@ -74,16 +78,16 @@ type Look struct {
 func (l *Limits) NextLook(look Look, jitter func() float64) time.Duration {
 	wait := l.Resync
 	switch look.Outcome.Result {
-	case plan.Done:
+	case act.Done:
 		wait = 0
 		if look.Repeats > 0 { // the same action again: slow down
 			wait = l.BackoffAfter(look.Repeats, jitter())
 		}
-	case plan.Waits:
+	case act.Waits:
 		wait = l.Wait
-	case plan.Retry:
+	case act.Retry:
 		wait = l.BackoffAfter(look.Failures, jitter())
-	case plan.Stalled:
+	case act.Stalled:
 	default: // no action was due
 		if look.Failures > 0 { // the BMC did not answer
 			wait = l.BackoffAfter(look.Failures, jitter())
@@ -99,4 +103,19 @@ func (l *Limits) NextLook(look Look, jitter func() float64) time.Duration {
 		wait = min(wait, left)
 	}
 	return wait
+}
+
+// Priority is the priority of the look after this one: work under way is asked for.
+func (look Look) Priority() Priority {
+	switch look.Outcome.Result {
+	case act.Done, act.Waits:
+		return Asked
+	case act.Retry, act.Stalled:
+		return Routine
+	default: // no action was due
+		if look.Plan.Again > 0 && look.Failures == 0 {
+			return Asked
+		}
+		return Routine
+	}
 }

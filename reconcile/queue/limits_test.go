@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
 )
@@ -21,17 +22,17 @@ func TestNext(t *testing.T) {
 		"nothing was due":             {queue.Look{}, 0, 5 * time.Minute},
 		"the plan asks sooner":        {queue.Look{Plan: plan.Plan{Again: time.Second}}, 0, time.Second},
 		"the BMC did not answer":      {queue.Look{Failures: 2}, 0, 4 * time.Second},
-		"done":                        {queue.Look{Outcome: plan.Outcome{Result: plan.Done}}, 0, 0},
-		"done again":                  {queue.Look{Outcome: plan.Outcome{Result: plan.Done}, Repeats: 3}, 0, 8 * time.Second},
-		"waits":                       {queue.Look{Outcome: plan.Outcome{Result: plan.Waits}}, 0, 3 * time.Second},
-		"waits, and names a time":     {queue.Look{Outcome: plan.Outcome{Result: plan.Waits, After: time.Minute}}, 0, time.Minute},
-		"failed":                      {queue.Look{Outcome: plan.Outcome{Result: plan.Retry}, Failures: 1}, 0, 2 * time.Second},
-		"failed, with jitter":         {queue.Look{Outcome: plan.Outcome{Result: plan.Retry}, Failures: 1}, 0.5, 2250 * time.Millisecond},
-		"failed for long":             {queue.Look{Outcome: plan.Outcome{Result: plan.Retry}, Failures: 60}, 0, 5 * time.Minute},
-		"stalled":                     {queue.Look{Outcome: plan.Outcome{Result: plan.Stalled}, Failures: 1}, 0, 5 * time.Minute},
+		"done":                        {queue.Look{Outcome: act.Outcome{Result: act.Done}}, 0, 0},
+		"done again":                  {queue.Look{Outcome: act.Outcome{Result: act.Done}, Repeats: 3}, 0, 8 * time.Second},
+		"waits":                       {queue.Look{Outcome: act.Outcome{Result: act.Waits}}, 0, 3 * time.Second},
+		"waits, and names a time":     {queue.Look{Outcome: act.Outcome{Result: act.Waits, After: time.Minute}}, 0, time.Minute},
+		"failed":                      {queue.Look{Outcome: act.Outcome{Result: act.Retry}, Failures: 1}, 0, 2 * time.Second},
+		"failed, with jitter":         {queue.Look{Outcome: act.Outcome{Result: act.Retry}, Failures: 1}, 0.5, 2250 * time.Millisecond},
+		"failed for long":             {queue.Look{Outcome: act.Outcome{Result: act.Retry}, Failures: 60}, 0, 5 * time.Minute},
+		"stalled":                     {queue.Look{Outcome: act.Outcome{Result: act.Stalled}, Failures: 1}, 0, 5 * time.Minute},
 		"something ends before":       {queue.Look{Plan: plan.Plan{Due: now.Add(time.Minute)}}, 0, time.Minute},
 		"something ended":             {queue.Look{Plan: plan.Plan{Due: now.Add(-time.Minute)}}, 0, 5 * time.Minute},
-		"it ends later than the look": {queue.Look{Plan: plan.Plan{Due: now.Add(time.Minute)}, Outcome: plan.Outcome{Result: plan.Waits}}, 0, 3 * time.Second},
+		"it ends later than the look": {queue.Look{Plan: plan.Plan{Due: now.Add(time.Minute)}, Outcome: act.Outcome{Result: act.Waits}}, 0, 3 * time.Second},
 	} {
 		test.look.At = now
 		if got := limits.NextLook(test.look, func() float64 { return test.jitter }); got != test.want {

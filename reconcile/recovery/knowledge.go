@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/act"
 )
 
-// KnowsMore says which news a page has beyond the journal's record, as a clause for people; "" when the record is at
-// least as new. As a rule the record is newer: a page lags behind by a push. The first row that fits decides. "Further"
+// KnowsMore says by content which news a page has beyond the journal's record, as a clause for people; "" when the
+// record is at least as new. WhyNewer asks only where lives and revisions say nothing. As a rule the record is newer: a
+// page lags behind by a push. The first row that fits decides. "Further"
 // compares attempt, stage, step (rankProgress), and whether the attempt may have written. An operation has ended for a
 // record that names the operation as last, installed or dropped, or that has spent the operation's consent while the
 // other record has not.
@@ -191,7 +192,7 @@ func splitUnknownSpent(record, other inventory.Record) (before, after []string) 
 }
 
 // fullSpent is the number of spent consents after which a record drops the oldest consent.
-const fullSpent = 8
+const fullSpent = inventory.MaxSpent
 
 // mergeRecords gives the newer of two records, completed from the older record by every spent consent, by the higher
 // epoch, by a system that called home while the newer record still confirms the system, and by a begun write when the
@@ -199,7 +200,7 @@ const fullSpent = 8
 func mergeRecords(page, record inventory.Record) inventory.Record {
 	page, record = dropForgotten(page, record), dropForgotten(record, page)
 	more, less := record, page
-	if KnowsMore(page, record) != "" && !isAhead(record.Operation, page.Operation) {
+	if WhyNewer(page, record) != "" && !isAhead(record.Operation, page.Operation) {
 		more, less = page, record
 		if len(more.Dropped) == 0 { // pages have no list of dropped operations
 			more.Dropped = record.Dropped
@@ -209,7 +210,10 @@ func mergeRecords(page, record inventory.Record) inventory.Record {
 			more.Operation, more.Installed = op, record.Installed
 		}
 	}
-	more.Epoch, more.Revision = max(more.Epoch, less.Epoch), max(more.Revision, less.Revision)
+	more.Epoch = max(more.Epoch, less.Epoch)
+	if more.Life.Number == less.Life.Number {
+		more.Revision = max(more.Revision, less.Revision)
+	}
 	more.Forgotten = max(more.Forgotten, less.Forgotten)
 	before, after := splitUnknownSpent(less, more)
 	if len(more.Spent) >= fullSpent {
@@ -233,7 +237,7 @@ func dropForgotten(record, other inventory.Record) inventory.Record {
 	if other.Forgotten <= record.Epoch {
 		return record
 	}
-	dropped := plan.Forget(record)
+	dropped := act.Forget(record)
 	dropped.Epoch, dropped.Forgotten = record.Epoch, record.Forgotten
 	return dropped
 }

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/recovery"
@@ -64,6 +65,10 @@ func epoch(n inventory.Epoch) func(*inventory.Record) {
 	return func(r *inventory.Record) { r.Epoch = n }
 }
 
+func written(life, revision uint64) func(*inventory.Record) {
+	return func(r *inventory.Record) { r.Life, r.Revision = inventory.Life{Number: life}, revision }
+}
+
 func booting(stage inventory.BootStage) func(*inventory.Record) {
 	return func(r *inventory.Record) {
 		r.Boot = &inventory.Boot{ID: "boot", Target: inventory.FromDisk, Epoch: r.Epoch, Stage: stage}
@@ -91,7 +96,7 @@ func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 	facts := func(epoch uint64) func(*inventory.Record) {
 		return func(r *inventory.Record) { r.Facts = &inventory.Facts{Epoch: epoch} }
 	}
-	full := spent("1", "2", "3", "4", "5", "6", "7", "8")
+	full := spent(numbers(1)...)
 	for name, test := range map[string]struct {
 		newer, older inventory.Record
 	}{
@@ -115,7 +120,7 @@ func TestAPageThatKnowsMoreThanTheJournal(t *testing.T) {
 		"a last one":      {at(did("op-1", inventory.Superseded)), at()},
 		"a system":        {at(installed("op-1")), at()},
 		"a spent consent": {at(spent("1", "2")), at(spent("1"))},
-		"a spent consent, and those before were dropped": {at(spent("2", "3", "4", "5", "6", "7", "8", "9")), at(full)},
+		"a spent consent, and those before were dropped": {at(spent(numbers(2)...)), at(full)},
 		"a boot that is over":                            {at(), at(booting(inventory.Running))},
 		"a boot that runs":                               {at(booting(inventory.Running)), at(booting(inventory.Powering))},
 		"facts":                                          {at(facts(3)), at()},
@@ -183,7 +188,7 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 			at(doing("op-2", inventory.Working, 1, 1), spent("b")), at(spent("a", "b")), at(doing("op-2", inventory.Working, 1, 1), spent("a", "b")), true,
 		},
 		"a consent that was dropped for later ones": {
-			at(spent("1", "2", "3", "4", "5", "6", "7", "8")), at(spent("0", "1", "2", "3", "4", "5", "6", "7")), at(spent("1", "2", "3", "4", "5", "6", "7", "8")), false,
+			at(spent(numbers(1)...)), at(spent(numbers(0)...)), at(spent(numbers(1)...)), false,
 		},
 		"a later boot of a page that knows nothing of the journal's write": {
 			at(did("op-1", inventory.Quarantined), doing("op-2", inventory.Working, 1, 1), spent("b")), at(epoch(4), did("op-1", inventory.Quarantined), spent("a")),
@@ -265,8 +270,8 @@ func TestNoPageOfOursKnowsMoreThanWhatFollows(t *testing.T) {
 				continue
 			}
 			now := noon.Add(time.Duration(2*i) * time.Second)
-			begun := plan.Begin(record, action, now)
-			settled := plan.Settle(begun, action, plan.Outcome{Result: plan.Done}, now.Add(time.Second))
+			begun := act.Begin(record, action, now)
+			settled := act.Settle(begun, action, act.Outcome{Result: act.Done}, now.Add(time.Second))
 			history = append(history, begun, settled)
 		}
 		for i, older := range history {
@@ -299,46 +304,55 @@ func why(a, b inventory.Record) string {
 }
 
 // drawAction is one that the planner could ask for.
-func drawAction(t *rapid.T, r inventory.Record, step int) (plan.Action, bool) {
+func drawAction(t *rapid.T, r inventory.Record, step int) (act.Action, bool) {
 	id := fmt.Sprintf("op-%d", step)
-	kind := rapid.SampledFrom([]plan.Kind{
-		plan.OpenOperation, plan.CloseOperation, plan.Publish, plan.OpenBoot, plan.CloseBoot, plan.PowerOn, plan.AssignStep, plan.RecordTakeover, plan.RecordFacts,
-		plan.RecordStep, plan.RecordBegun, plan.RecordFailed, plan.RecordHome,
+	kind := rapid.SampledFrom([]act.Kind{
+		act.OpenOperation, act.CloseOperation, act.Publish, act.OpenBoot, act.CloseBoot, act.PowerOn, act.AssignStep, act.RecordTakeover, act.RecordFacts,
+		act.RecordStep, act.RecordBegun, act.RecordFailed, act.RecordHome,
 	}).Draw(t, "kind")
 	op := r.Operation
 	stage := func(stages ...inventory.Stage) bool { return op != nil && slices.Contains(stages, op.Stage) }
 	switch kind {
-	case plan.OpenOperation:
-		return plan.Action{Kind: kind, Operation: &inventory.Operation{ID: id, Kind: inventory.Install, Disks: []inventory.OperationDisk{{Consent: rapid.SampledFrom([]string{"", "consent of " + id}).Draw(t, "consent")}}}}, op == nil
-	case plan.CloseOperation:
+	case act.OpenOperation:
+		return act.Action{Kind: kind, Operation: &inventory.Operation{ID: id, Kind: inventory.Install, Disks: []inventory.OperationDisk{{Consent: rapid.SampledFrom([]string{"", "consent of " + id}).Draw(t, "consent")}}}}, op == nil
+	case act.CloseOperation:
 		if op == nil {
-			return plan.Action{}, false
+			return act.Action{}, false
 		}
 		closed := *op
 		closed.Outcome = inventory.Superseded
 		if op.HasBegun() || op.Attempt > 1 {
 			closed.Outcome = inventory.Quarantined
 		}
-		return plan.Action{Kind: kind, Operation: &closed}, true
-	case plan.Publish:
-		return plan.Action{Kind: kind}, stage(inventory.Intended)
-	case plan.OpenBoot:
-		return plan.Action{Kind: kind, Boot: &inventory.Boot{ID: fmt.Sprintf("boot-%d", step), Target: rapid.SampledFrom([]string{inventory.FromRamdisk, inventory.FromDisk}).Draw(t, "target")}}, true
-	case plan.CloseBoot, plan.PowerOn:
-		return plan.Action{Kind: kind}, r.Boot != nil
-	case plan.AssignStep:
-		return plan.Action{Kind: kind, Operation: op}, stage(inventory.Published, inventory.Working)
-	case plan.RecordTakeover:
-		return plan.Action{Kind: kind, Serial: "SN", Replaced: rapid.Bool().Draw(t, "replaced")}, true
-	case plan.RecordFacts:
-		return plan.Action{Kind: kind, Facts: &inventory.Facts{Epoch: r.Epoch}}, r.Boot != nil
-	case plan.RecordStep:
-		return plan.Action{Kind: kind}, stage(inventory.Working)
-	case plan.RecordFailed:
-		return plan.Action{Kind: kind, Error: "failed", Untouched: rapid.Bool().Draw(t, "untouched"), Withdrawn: rapid.Bool().Draw(t, "withdrawn")}, stage(inventory.Working)
-	case plan.RecordBegun:
-		return plan.Action{Kind: kind}, stage(inventory.Working)
+		return act.Action{Kind: kind, Operation: &closed}, true
+	case act.Publish:
+		return act.Action{Kind: kind}, stage(inventory.Intended)
+	case act.OpenBoot:
+		return act.Action{Kind: kind, Boot: &inventory.Boot{ID: fmt.Sprintf("boot-%d", step), Target: rapid.SampledFrom([]string{inventory.FromRamdisk, inventory.FromDisk}).Draw(t, "target")}}, true
+	case act.CloseBoot, act.PowerOn:
+		return act.Action{Kind: kind}, r.Boot != nil
+	case act.AssignStep:
+		return act.Action{Kind: kind, Operation: op}, stage(inventory.Published, inventory.Working)
+	case act.RecordTakeover:
+		return act.Action{Kind: kind, Takeover: fmt.Sprintf("SN/%016x", step), Pinned: &inventory.Pinned{},
+			Replaced: rapid.Bool().Draw(t, "replaced")}, true
+	case act.RecordFacts:
+		return act.Action{Kind: kind, Facts: &inventory.Facts{Epoch: r.Epoch}}, r.Boot != nil
+	case act.RecordStep:
+		return act.Action{Kind: kind}, stage(inventory.Working)
+	case act.RecordFailed:
+		return act.Action{Kind: kind, Error: "failed", Withdrawn: rapid.Bool().Draw(t, "withdrawn")}, stage(inventory.Working)
+	case act.RecordBegun:
+		return act.Action{Kind: kind}, stage(inventory.Working)
 	default:
-		return plan.Action{Kind: kind}, stage(inventory.Confirming)
+		return act.Action{Kind: kind}, stage(inventory.Confirming)
 	}
+}
+
+// numbers are as many consents as a record keeps.
+func numbers(first int) (all []string) {
+	for i := range inventory.MaxSpent {
+		all = append(all, fmt.Sprint(first+i))
+	}
+	return all
 }

@@ -1,6 +1,6 @@
 // Package recovery restores what a daemon knows at its start: the journal's records, and from the status branch what
 // the journal lost or has older, as after the loss of the journal or the return of an old copy. Call RestoreState
-// first, and MergeRecord when one record is read again; KnowsMore says which of two records is newer. Do not decide
+// first, and MergeRecord when one record is read again; WhyNewer says which of two records is newer. Do not decide
 // anything before every Host with Unrecorded is in the journal.
 package recovery
 
@@ -10,9 +10,8 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -41,12 +40,11 @@ func (h Host) Unrecorded() bool {
 type State struct {
 	Hosts   map[inventory.MachineID]Host
 	Files   map[string][]byte // pages of the whole fleet, by path
-	Commits []status.Commit   // accepted commits; like Acts for people only
-	Acts    []status.Act      // acts of operators
-	Unknown format.Unknown    // members of the fleet's page from a newer ingot
+	Fleet   status.Fleet      // the fleet's page; without Kind, the branch has none
 	Rebuilt int               // number of records from the status branch
 	Refused map[string]error  // why a page was refused, by path
 	Life    uint64            // the highest known life number
+	Pages   int               // number of hosts' pages, readable or not
 }
 
 // RestoreState combines the journal's records with the files of the status branch.
@@ -80,6 +78,7 @@ func (m *State) addHostPage(name string, file status.File) {
 	if err == nil {
 		document, err = status.Page(name, file.Content)
 	}
+	m.Pages++
 	id := status.IDOf(name)
 	h, known := m.Hosts[id]
 	if !known {
@@ -92,7 +91,7 @@ func (m *State) addHostPage(name string, file status.File) {
 	m.Life = max(m.Life, record.Life.Number)
 	switch {
 	case h.Record.Unreadable != "": // the journal may have known more: the page stays
-		h.Record = keepRemains(h.Record, plan.Forget(record))
+		h.Record = keepRemains(h.Record, act.Forget(record))
 		h.Record.Facts = record.Facts // other machines may see the disks
 	case err != nil && known:
 	case err != nil:
@@ -108,13 +107,14 @@ func (m *State) addHostPage(name string, file status.File) {
 
 // mergePage combines the page's record with the record of a host.
 func (m *State) mergePage(h *Host, page inventory.Record) {
-	taken := h.Revision == 0 || KnowsMore(page, h.Record) != ""
+	taken := h.Revision == 0 || WhyNewer(page, h.Record) != ""
 	if h.Revision > 0 {
 		h.Record = mergeRecords(page, h.Record)
 	} else {
 		h.Record = page
 	}
 	if taken && !page.Fresh() {
+		page.Epoch = h.Record.Epoch // the journal's higher epoch is of a boot that the page does not know
 		h.Record = h.Record.RecoveredFrom(page)
 		m.Rebuilt++
 	}
@@ -147,16 +147,31 @@ func (m *State) addFleetPage(name string, file status.File) {
 		m.Refused[name] = err
 		return
 	}
-	m.Files[name], m.Commits, m.Acts, m.Unknown = file.Content, before.Commits, before.Acts, before.Unknown
+	m.Files[name], m.Fleet = file.Content, before
+	if before.Daemon != nil {
+		m.Life = max(m.Life, before.Daemon.Life.Number)
+	}
+}
+
+// IsNewer reports whether the branch knows more than the journal, whose last claimed life is given: a page is newer, or
+// a life claimed the fleet that the journal does not know. The journal was lost, or is an old copy.
+func (m *State) IsNewer(last inventory.Life) bool {
+	return m.Fleet.Kind != "" && (m.Rebuilt > 0 || m.Fleet.Daemon != nil && m.Fleet.Daemon.Life.Number > last.Number)
+}
+
+// LostCommit reports whether the branch certainly had an accepted commit that cannot be read: the fleet's page is pushed
+// no later than the first host's page.
+func (m *State) LostCommit() bool {
+	return m.Fleet.Kind == "" && (m.Pages > 0 || m.Refused[status.FleetPath] != nil)
 }
 
 // MergeRecord combines the known record of a host with the journal's entry after another read, as after a write
 // without an answer. With write the result must go into the journal before the next decision: a journal that knows
-// less (KnowsMore) was lost or is an old copy, and takes no knowledge away. An unreadable entry keeps only epoch and
+// less (WhyNewer) was lost or is an old copy, and takes no knowledge away. An unreadable entry keeps only epoch and
 // spent consents of both.
 func MergeRecord(known inventory.Record, entry journal.Entry) (record inventory.Record, write bool) {
 	if entry.Record.Unreadable != "" {
-		return keepRemains(entry.Record, plan.Forget(known)), false
+		return keepRemains(entry.Record, act.Forget(known)), false
 	}
 	record = mergeRecords(known, entry.Record)
 	return record, !journal.Same(record, entry.Record)

@@ -77,13 +77,33 @@ func TestRecall(t *testing.T) {
 				return m.Life == 5 && r.Revision == 9 && cmp.Equal(r.Pinned, pinned) && cmp.Equal(r.Recovered,
 					&inventory.Recovered{Epoch: 3, Life: r.Life, Revision: 9})
 			}},
-		"the journal knows more, and the page has the higher life and revision": {
+		"the journal has a later boot, and the page has the higher life": {
 			[]journal.Entry{{Record: inventory.Record{ID: "a", Epoch: 4, Life: inventory.Life{Number: 2},
 				Revision: 3}, Revision: 1}},
 			[]inventory.Record{{ID: "a", Epoch: 3, Life: inventory.Life{Number: 5}, Revision: 9}}, ours,
 			func(m recovery.State) bool {
 				r := m.Hosts["a"].Record
-				return m.Life == 5 && r.Revision == 9 && r.Epoch == 4 && r.Recovered == nil
+				return m.Life == 5 && r.Life.Number == 5 && r.Revision == 9 && r.Epoch == 4 && r.Recovered != nil &&
+					r.Recovered.Epoch == 4 && m.Rebuilt == 1
+			},
+		},
+		"the page knows more, and the journal has the higher life": {
+			[]journal.Entry{{Record: inventory.Record{ID: "a", Epoch: 3, Life: inventory.Life{Number: 5},
+				Revision: 3}, Revision: 1}},
+			[]inventory.Record{{ID: "a", Epoch: 4, Life: inventory.Life{Number: 2}, Revision: 9, Adopted: "SN",
+				Spent: []string{"b"}}}, ours,
+			func(m recovery.State) bool {
+				r := m.Hosts["a"].Record
+				return r.Life.Number == 5 && r.Revision == 3 && r.Epoch == 4 && r.Recovered == nil &&
+					r.Adopted == "" && slices.Equal(r.Spent, []string{"b"}) && m.Rebuilt == 0
+			},
+		},
+		"the page is of a later write of the same life": {
+			[]journal.Entry{{Record: at(doing("op-1", inventory.Working, 1, 1), written(5, 3)), Revision: 1}},
+			[]inventory.Record{at(doing("op-1", inventory.Published, 1, 0), written(5, 4))}, ours,
+			func(m recovery.State) bool {
+				r := m.Hosts["a"].Record
+				return r.Operation.Stage == inventory.Published && r.Unproved() && m.Rebuilt == 1
 			},
 		},
 		"the page is not ours": {nil, []inventory.Record{begun}, notOurs, func(m recovery.State) bool {

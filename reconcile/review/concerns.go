@@ -2,11 +2,11 @@ package review
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/fleetdiff"
 )
 
 // ConcernedHosts gives the hosts whose records Compare needs, besides every host missing in head and every machine
@@ -14,15 +14,15 @@ import (
 func ConcernedHosts(base, head inventory.Fleet) (ids []inventory.MachineID) {
 	eased := compareSides(newSide(base, nil), newSide(head, nil))
 	for id, after := range head.Hosts {
-		if before, had := base.Hosts[id]; !had || len(eased[after.Ring]) > 0 || !asksTheSame(before, after) {
+		if before, had := base.Hosts[id]; !had || len(eased[after.Ring]) > 0 || !fleetdiff.AsksTheSame(before, after) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// DeclaredClaims gives the serials and MACs, in lower case and sorted, that concerned hosts declare and whose records
-// do not have: the machine may be known under the id of any host with such a serial or MAC on its page.
+// DeclaredClaims gives the serials, UUIDs and MACs, in lower case and sorted, that concerned hosts declare and whose records
+// do not have: the machine may be known under the id of any host with such a value on its page.
 func DeclaredClaims(base, head inventory.Fleet, given map[inventory.MachineID]inventory.Record) []string {
 	claims := map[string]bool{}
 	for _, id := range ConcernedHosts(base, head) {
@@ -36,6 +36,9 @@ func DeclaredClaims(base, head inventory.Fleet, given map[inventory.MachineID]in
 		if serial := declared.Serial; named && unproved {
 			claims[strings.ToLower(strings.TrimSpace(serial))] = true
 		}
+		if inventory.UUIDKey(declared.UUID) != "" && unproved {
+			claims[strings.ToLower(declared.UUID)] = true
+		}
 		for _, mac := range declared.MACs {
 			if !slices.ContainsFunc(facts.NICs,
 				func(nic inventory.NIC) bool { return strings.EqualFold(nic.MAC, mac) }) {
@@ -44,11 +47,4 @@ func DeclaredClaims(base, head inventory.Fleet, given map[inventory.MachineID]in
 		}
 	}
 	return slices.Sorted(maps.Keys(claims))
-}
-
-// asksTheSame reports whether two desires ask the same of a machine. Name, file, line and commit do not count.
-func asksTheSame(before, after inventory.Desired) bool {
-	before.Commit, before.Release, before.File, before.Line, before.Given, before.Name = after.Commit, after.Release,
-		after.File, after.Line, after.Given, after.Name
-	return reflect.DeepEqual(before, after)
 }

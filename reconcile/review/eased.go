@@ -27,14 +27,16 @@ type side struct {
 // another machine.
 func newSide(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) side {
 	s := side{fleet, records, standing.New(fleet, records), admit.New()}
-	s.view.SetFleet(admit.Fleet{Rings: fleet.Rings, Paused: fleet.Settings.Paused, Places: fleet.Settings.Installs})
+	label, limit := fleet.Settings.Domain()
+	s.view.SetFleet(admit.Fleet{Rings: fleet.Rings, Paused: fleet.Settings.Paused, Places: fleet.Settings.Installs,
+		ErasesPerHour: fleet.Settings.ErasesPerHour, DomainLabel: label, DomainLimit: limit})
 	for id, d := range s.Hosts {
-		s.view.SetMachine(id, admit.DescribeMachine(d, records[id], admit.Live{}))
+		s.view.SetMachine(id, admit.DescribeMachine(d, records[id], admit.Live{}, label))
 	}
 	for id, record := range records {
 		if _, named := s.Hosts[id]; !named {
 			s.view.SetMachine(id,
-				admit.DescribeMachine(inventory.Desired{ID: id, Name: string(id)}, record, admit.Live{}))
+				admit.DescribeMachine(inventory.Desired{ID: id, Name: string(id)}, record, admit.Live{}, label))
 		}
 	}
 	return s
@@ -58,7 +60,8 @@ func (s side) decideHost(id inventory.MachineID) change.Change {
 	if c.Hold != nil || !c.Reboots {
 		return c
 	}
-	answer := s.view.AskPersons(id, admit.Question{Step: admit.Begin, Erases: c.Erases, Disk: c.Disk})
+	answer := s.view.AskPersons(id, admit.Question{Step: admit.Begin, Erases: c.Erases, Disk: c.Root.ID,
+		Others: admit.ListOthers(listOthers(c))})
 	switch answer.Reason {
 	case "":
 	case admit.Frozen:
@@ -69,6 +72,14 @@ func (s side) decideHost(id inventory.MachineID) change.Change {
 		panic("review: unknown reason " + string(answer.Reason))
 	}
 	return c
+}
+
+// listOthers are the disks besides the root disk that a change writes to.
+func listOthers(c change.Change) (disks []inventory.DiskID) {
+	for _, other := range c.Others {
+		disks = append(disks, other.ID)
+	}
+	return disks
 }
 
 // whyStopped says what stops a due installation at every time; "" when a clone shows no stop.
@@ -99,7 +110,8 @@ func stopMessage(reason admit.Reason, ring string, d inventory.Desired) string {
 		return ""
 	case admit.Frozen, admit.DiskShared: // decideHost holds the host for these reasons
 		return ""
-	case admit.RingFailed, admit.RingAfter, admit.Canaries, admit.Unavailable, admit.Places:
+	case admit.RingFailed, admit.WorkloadFailed, admit.RingAfter, admit.Canaries, admit.Unavailable, admit.ManyErases,
+		admit.DomainBusy, admit.Places:
 		return ""
 	default:
 		panic("review: unknown reason " + string(reason))
@@ -154,6 +166,10 @@ func easedInRing(ring string, base, head *admit.View) (all []string) {
 			all = append(all, "the windows of ring "+ring+" changed")
 		case admit.Unavailable:
 			all = append(all, "how many hosts of ring "+ring+" may be down changed")
+		case admit.ManyErases:
+			all = append(all, "the fleet's limit of erases within an hour changed")
+		case admit.DomainBusy:
+			all = append(all, "the fleet's limit of installations in one failure domain changed")
 		case admit.Places:
 			all = append(all, "the fleet's limit of installations at a time changed")
 		default:
@@ -161,14 +177,13 @@ func easedInRing(ring string, base, head *admit.View) (all []string) {
 		}
 	}
 	if freed := admit.FreedMachines(ring, base, head); len(freed) > 0 {
-		all = append(all, "ring "+ring+" waits no more for "+nameSome(freed))
+		all = append(all, "ring "+ring+" waits no more for "+nameSome(freed, 3))
 	}
 	return all
 }
 
-// nameSome names at most three hosts and counts the rest.
-func nameSome(hosts []string) string {
-	const most = 3
+// nameSome names the first hosts of a list, at most so many, and counts the rest.
+func nameSome(hosts []string, most int) string {
 	if len(hosts) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(hosts[:most], ", "), len(hosts)-most)
 	}

@@ -73,6 +73,8 @@ func describePart(part string, before, after inventory.Desired) []string {
 			return nil
 		}
 		return compareFiles(was.Butane, is.Butane)
+	case "steps":
+		return compareSteps(was.Steps, is.Steps)
 	case "rootDisk":
 		return []string{fmt.Sprintf("rootDisk %s → %s", encodeJSON(before.RootDisk), encodeJSON(after.RootDisk))}
 	default:

@@ -28,6 +28,16 @@ func (r Review) RenderMarkdown() string {
 	if r.Status == "" {
 		b.WriteString("There is no status branch: every machine counts as never seen.\n\n")
 	}
+	for i, rule := range r.Rules {
+		if i == maxNotes {
+			fmt.Fprintf(&b, "- …and %d more rules: `ingot plan` in a clone shows them.\n", len(r.Rules)-maxNotes)
+			break
+		}
+		b.WriteString("- Rule: " + escapeMarkdown(shortenLine(rule.describe())) + "\n")
+	}
+	if len(r.Rules) > 0 {
+		b.WriteString("\n")
+	}
 	for i, note := range r.Notes {
 		if i == maxNotes {
 			fmt.Fprintf(&b, "…and %d more notes: `ingot plan` in a clone shows them.\n\n", len(r.Notes)-maxNotes)
@@ -92,7 +102,7 @@ func (h Host) markdownIcon() string {
 		return "🔴"
 	case h.Held:
 		return "🟡"
-	case h.isPending():
+	case h.isPending(), h.isLater():
 		return "⚪"
 	case h.Erases:
 		return "🔴"

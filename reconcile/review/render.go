@@ -22,8 +22,18 @@ func (r Review) RenderText() string {
 		}
 		b.WriteString("\n")
 	}
-	if len(r.Hosts) == 0 {
+	switch {
+	case len(r.Hosts) == 0 && len(r.Rules) == 0:
 		b.WriteString("No changes. No machine is touched.\n\n")
+	case len(r.Hosts) == 0:
+		b.WriteString("No machine is touched.\n\n")
+	}
+	if len(r.Rules) > 0 {
+		b.WriteString("Rules:\n")
+		for _, rule := range r.Rules {
+			b.WriteString("    " + makePrintable(rule.describe()) + "\n")
+		}
+		b.WriteString("\n")
 	}
 	for _, note := range r.Notes {
 		b.WriteString("Note: " + makePrintable(note) + "\n\n")
@@ -103,6 +113,9 @@ func (h Host) describeVerdict() string {
 	if h.isPending() {
 		return "pending in ring " + h.Ring
 	}
+	if h.isLater() {
+		return "other steps from the next operation on"
+	}
 	if h.Orphaned {
 		return "orphaned, hands off"
 	}
@@ -111,14 +124,17 @@ func (h Host) describeVerdict() string {
 	}
 	switch h.Verdict {
 	case change.Reinstall:
-		what = fmt.Sprintf("reinstall with %s, ERASES disk %s", h.Workload, h.Disk)
+		what = fmt.Sprintf("reinstall with %s, ERASES %s", h.Workload, h.nameErased())
 	case change.Install:
 		what = fmt.Sprintf("install %s", h.Workload)
 		if h.Disk != "" {
 			what += " on disk " + h.Disk
 		}
-		if h.Erases {
+		switch {
+		case h.erasesRoot():
 			what += ", ERASES whatever is on it"
+		case h.Erases:
+			what += ", ERASES " + h.nameErased()
 		}
 	case change.TurnOn:
 		what = "power on, if it is off"
@@ -135,6 +151,30 @@ func (h Host) describeVerdict() string {
 		return "HELD: " + what
 	}
 	return what
+}
+
+// erasesRoot reports whether the root disk is erased: of a disk that nobody looked at no other disk is known.
+func (h Host) erasesRoot() bool {
+	others := slices.ContainsFunc(h.Others, func(d Disk) bool { return d.Erases })
+	return h.Verdict == change.Reinstall || h.Erases && !others
+}
+
+// nameErased names the disks that are erased.
+func (h Host) nameErased() string {
+	var labels []string
+	if h.erasesRoot() {
+		labels = append(labels, h.Disk)
+	}
+	for _, other := range h.Others {
+		if other.Erases {
+			labels = append(labels, other.Disk)
+		}
+	}
+	if len(labels) == 1 {
+		return "disk " + labels[0]
+	}
+	last := len(labels) - 1
+	return "disks " + strings.Join(labels[:last], ", ") + " and " + labels[last]
 }
 
 // describeStart says how an installation without a hold begins.
@@ -167,8 +207,16 @@ func (h Host) listDetails() []string {
 	for _, disk := range h.OtherDisks {
 		lines = append(lines, "also writes "+disk.String())
 	}
+	for _, other := range h.Others {
+		lines = append(lines, fmt.Sprintf("on disk %s (%s) now: %s", other.Disk, strings.Join(other.Devices, ", "),
+			other.Content))
+	}
 	for _, what := range h.Lifted {
 		lines = append(lines, "it was due before; out of its way now: "+what)
+	}
+	lines = append(lines, h.describeSteps()...)
+	for _, what := range h.Later {
+		lines = append(lines, what+": from the next operation on, nothing is reinstalled")
 	}
 	if h.Reboots && !h.Held {
 		lines = append(lines, h.describeStart()...)
@@ -179,11 +227,11 @@ func (h Host) listDetails() []string {
 	if h.Hold != "" {
 		lines = append(lines, "held: "+h.Hold)
 	}
-	if h.Consent != "" {
+	if len(h.Consent) > 0 {
 		lines = append(lines, fmt.Sprintf("to allow it, run `ingot consent %s` or write in %s:", h.Name, h.File),
-			fmt.Sprintf("  consent: {erase: %q}", h.Consent))
-	} else if h.Given != "" && h.Erases {
-		lines = append(lines, "consent given: "+h.Given)
+			fmt.Sprintf("  consent: {erase: %s}", h.Consent))
+	} else if len(h.Given) > 0 && h.Erases {
+		lines = append(lines, "consent given: "+strings.Join(h.Given, ", "))
 	}
 	return lines
 }

@@ -11,7 +11,9 @@ import (
 	"sort"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/fleetdiff"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Schema names the JSON form of a Review; it changes when a field changes its meaning.
@@ -26,6 +28,8 @@ type Review struct {
 	Status    string `json:"status,omitempty"` // commit of the status branch; "" without a status branch
 	Hosts     []Host `json:"hosts"`
 	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
+	// Rules are changes of rings, limits and addresses.
+	Rules []Rule `json:"rules,omitempty"`
 	// Unreadable says by host why the status page cannot be read, also for hosts outside this change.
 	Unreadable map[inventory.MachineID]string `json:"unreadable,omitempty"`
 	// Notes say what concerns no single host, like tags that no ring would run, and which hosts got a new name.
@@ -48,8 +52,10 @@ type Host struct {
 	Held     bool                `json:"held"`
 	Hold     string              `json:"hold,omitempty"` // why the change must wait for a person
 	Reason   change.Reason       `json:"reason,omitempty"`
-	Consent  string              `json:"consent,omitempty"` // spec.consent.erase that allows the erase
-	Given    string              `json:"given,omitempty"`   // spec.consent.erase in head
+	// spec.consent.erase that allows the erase: a text, or a list for several disks
+	Consent schemas.EraseConsents `json:"consent,omitempty"`
+	// what spec.consent.erase in head says of the disks: a text, or a list
+	Given schemas.EraseConsents `json:"given,omitempty"`
 	// the tag that a second person must sign before the disk is erased
 	Unsigned string   `json:"unsigned,omitempty"`
 	Ring     string   `json:"ring,omitempty"`    // ring in which the change takes its turn
@@ -61,8 +67,24 @@ type Host struct {
 	Orphaned bool   `json:"orphaned"`          // head does not name the host: hands off
 	// OtherDisks are further disks that the installed system writes to at its first start, and how.
 	OtherDisks []inventory.OtherDisk `json:"otherDisks,omitempty"`
+	// Others are the disks behind OtherDisks, as far as a look found them.
+	Others []Disk `json:"others,omitempty"`
+	// Steps are the steps of the installation in their order, where there are more than the install.
+	Steps []Step `json:"steps,omitempty"`
+	// Later are changes of steps that are no part of the inputs: they count from the next operation on.
+	Later []string `json:"later,omitempty"`
 	// why the effect on the machine is unknown: the machine may be erased
 	Unknown string `json:"unknown,omitempty"`
+}
+
+// Disk is a disk besides the root disk that the change writes to.
+type Disk struct {
+	Disk    string   `json:"disk"`    // label
+	Devices []string `json:"devices"` // the names by which the config writes to the disk
+	Content string   `json:"content"` // on the disk now
+	Erases  bool     `json:"erases"`
+	Consent string   `json:"consent,omitempty"` // the consent that allows the erase, where it is missing
+	Given   string   `json:"given,omitempty"`   // the consent for the disk in head
 }
 
 // Document is the output of `ingot plan -o json`: a Review with counts.
@@ -84,6 +106,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
 	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records)}
 	c.eased = compareSides(c.base, c.head)
+	r.Rules = compareRules(c)
 	for _, id := range sortIDs(base, head) {
 		before, had := c.base.Hosts[id]
 		after, has := c.head.Hosts[id]
@@ -94,7 +117,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 		switch {
 		case !has:
 			r.Hosts = append(r.Hosts, orphanedHost(before))
-		case had && len(c.eased[after.Ring]) == 0 && asksTheSame(before, after) &&
+		case had && len(c.eased[after.Ring]) == 0 && fleetdiff.AsksTheSame(before, after) &&
 			c.base.hostStanding(id) == c.head.hostStanding(id):
 			r.Unchanged++
 		case is.Unreadable[id] != "":
@@ -133,6 +156,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 		if begins {
 			h.Lifted = c.eased.listLifted(before, after)
 		}
+		h.Later = listLater(before.Workload, after.Workload)
 	}
 	r.addHost(h, was, asked)
 }
@@ -141,7 +165,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 // further disks. Signatures are not part of a change: a host without a second signature is held, and blocks nothing.
 func (r Review) IsBlocked() bool {
 	return slices.ContainsFunc(r.Hosts,
-		func(h Host) bool { return h.Held && (h.Erases && h.Consent != "" || h.Reason == change.OtherDisks) })
+		func(h Host) bool { return h.Held && (h.Erases && len(h.Consent) > 0 || h.Reason == change.OtherDisks) })
 }
 
 // IsIncomplete reports whether the review is unknown for a host: then do not merge by this plan.
@@ -151,7 +175,7 @@ func (r Review) IsIncomplete() bool {
 
 // TouchesMachine reports whether a machine is touched, now or after a consent.
 func (r Review) TouchesMachine() bool {
-	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.isPending() })
+	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.isPending() && !h.isLater() })
 }
 
 // isPending reports whether the only news of a host is that its ring has not released the trunk's change.
@@ -167,32 +191,61 @@ func (r *Review) addHost(h Host, before, after change.Change) {
 	}
 	was := newHost(inventory.Desired{}, before)
 	same := before.Verdict != "" && len(h.Lifted) == 0 && before.Target == after.Target && was.Verdict == h.Verdict &&
-		was.Erases == h.Erases && was.Held == h.Held && was.Consent == h.Consent && was.Given == h.Given &&
-		was.Unsigned == h.Unsigned
+		was.Erases == h.Erases && was.Held == h.Held && slices.Equal(was.Consent, h.Consent) &&
+		slices.Equal(was.Given, h.Given) && slices.EqualFunc(was.Others, h.Others, Disk.isSame) && was.Unsigned == h.Unsigned
 	if same || (h.Verdict == change.Nothing && h.Was == "" && !h.Held) {
-		if h.Pending == "" {
+		if h.Pending == "" && len(h.Later) == 0 {
 			r.Unchanged++
 			return
 		}
-		// the pending release is the only news
-		h = Host{Name: h.Name, ID: h.ID, File: h.File, Verdict: change.Nothing, Ring: h.Ring, Pending: h.Pending}
+		// the pending release, or steps for later, are the only news
+		h = Host{Name: h.Name, ID: h.ID, File: h.File, Verdict: change.Nothing, Ring: h.Ring, Pending: h.Pending,
+			Later: h.Later}
 	}
 	r.Hosts = append(r.Hosts, h)
 }
 
 func newHost(d inventory.Desired, c change.Change) Host {
 	h := nameHost(d)
-	h.Verdict, h.Why, h.Disk, h.Content, h.Erases, h.Reboots = c.Verdict, c.Why, c.Disk.Label(), c.Summary, c.Erases,
-		c.Reboots
-	h.Given, h.Ring, h.Pending, h.OtherDisks = c.Given, d.Ring, d.Pending, c.OtherDisks
+	h.Verdict, h.Why, h.Disk, h.Content, h.Erases, h.Reboots = c.Verdict, c.Why, c.Root.ID.Label(), c.Root.Summary,
+		c.Erases, c.Reboots
+	h.Ring, h.Pending, h.OtherDisks = d.Ring, d.Pending, c.OtherDisks
+	h.addDisks(c)
 	if d.Workload != nil {
 		h.Workload = d.Workload.Name
 	}
+	if c.Verdict == change.Install || c.Verdict == change.Reinstall {
+		h.Steps = listScripts(d.Workload)
+	}
 	if c.Hold != nil {
-		h.Held, h.Hold, h.Reason, h.Consent, h.Unsigned = true, c.Hold.Message, c.Hold.Reason, c.Hold.Consent,
+		h.Held, h.Hold, h.Reason, h.Consent, h.Unsigned = true, c.Hold.Message, c.Hold.Reason, c.Hold.Consents,
 			c.Hold.Unsigned
 	}
 	return h
+}
+
+// addDisks adds what a change says of the disks and their consents.
+func (h *Host) addDisks(c change.Change) {
+	for i, disk := range c.Disks() {
+		if disk.Given != "" {
+			h.Given = append(h.Given, disk.Given)
+		}
+		if i == 0 {
+			continue
+		}
+		other := Disk{Disk: disk.ID.Label(), Devices: disk.Devices, Content: disk.Summary, Erases: disk.Erases,
+			Given: disk.Given}
+		if disk.Missing {
+			other.Consent = disk.Needed
+		}
+		h.Others = append(h.Others, other)
+	}
+}
+
+// isSame reports whether a change says the same of two disks.
+func (d Disk) isSame(o Disk) bool {
+	return d.Disk == o.Disk && d.Content == o.Content && d.Erases == o.Erases && d.Consent == o.Consent &&
+		d.Given == o.Given && slices.Equal(d.Devices, o.Devices)
 }
 
 // nameHost makes a host without a verdict.
@@ -235,7 +288,7 @@ func (h Host) careRank() int {
 		return 2
 	case h.Held:
 		return 3
-	case h.isPending():
+	case h.isPending(), h.isLater():
 		return 6
 	case h.Verdict != change.HandsOff:
 		return 4

@@ -36,9 +36,11 @@ func fleet(commit string, hosts ...inventory.Desired) inventory.Fleet {
 }
 
 func desired(name, inputs, consent string) inventory.Desired {
+	var erase schemas.EraseConsents
+	_ = erase.UnmarshalText([]byte(consent))
 	return inventory.Desired{
 		ID: inventory.MachineID(name), Name: name, File: "hosts/" + name + ".yaml", Lifecycle: schemas.Managed, RootDisk: &schemas.DiskHints{Serial: "DISK-" + name},
-		Consent:  schemas.Consent{Erase: consent},
+		Consent:  schemas.Consent{Erase: erase},
 		Workload: &inventory.Workload{Name: "web", Inputs: inputs, Update: schemas.OnConsent, Parts: map[string]string{"image": inputs}},
 	}
 }
@@ -46,7 +48,7 @@ func desired(name, inputs, consent string) inventory.Desired {
 func running(name string) inventory.Record {
 	return inventory.Record{ID: inventory.MachineID(name), Installed: &inventory.Installed{
 		ID: "i-" + name, Workload: "web", Inputs: before, Parts: map[string]string{"image": before}, Commit: "base",
-		Disk: inventory.DiskID{Serial: "DISK-" + name, Size: 480_000_000_000},
+		Disk: inventory.DiskID{Serial: "DISK-" + name, Size: 480_000_000_000}, Mark: "0a1b2c3d-0000-8000-8000-000000000001",
 	}}
 }
 
@@ -254,7 +256,7 @@ func TestOneHostDoesNotFillTheComment(t *testing.T) {
 	t.Parallel()
 	r := review.Review{Hosts: []review.Host{{
 		Name: "evil", Why: slices.Repeat([]string{strings.Repeat("<", 1000)}, 1000), Content: strings.Repeat("ä<", 50_000), Hold: strings.Repeat("&", 100_000), Disk: strings.Repeat("d", 100_000),
-		Consent: strings.Repeat("`", 100_000), Erases: true, Held: true,
+		Consent: []string{strings.Repeat("`", 100_000)}, Erases: true, Held: true,
 	}, {Name: "good", Verdict: change.Install}}}
 	got := r.RenderMarkdown()
 	if len(got) > review.MaxMarkdown || !strings.Contains(got, "<b>evil</b>") || !strings.Contains(got, "<b>good</b>") || !utf8.ValidString(got) {

@@ -46,6 +46,9 @@ func Board(f Fleet, hosts []Document) []byte {
 	} else {
 		fmt.Fprintf(&b, "Accepted commit %s %s\n\n", codeSpan(shortCommit(f.Commit)), escapeCell(f.Title))
 	}
+	if f.Daemon != nil {
+		fmt.Fprintf(&b, "Run by the daemon on %s\n\n", escapeCell(f.Daemon.Label()))
+	}
 	writeRefusal(&b, f)
 	writeCounts(&b, hosts)
 	writeRings(&b, f)
@@ -73,19 +76,19 @@ func writeRings(b *bytes.Buffer, f Fleet) {
 			note = "paused: " + r.Paused
 		}
 		fmt.Fprintf(b, "| %s | %s %s | %d of %d | %s | %s | %s | %s |\n", escapeCell(r.Name), release,
-			codeSpan(shortCommit(r.Commit)), r.Done, r.Hosts, nameSome(r.Changing), nameSome(r.Held),
-			nameSome(r.Failed), escapeCell(note))
+			codeSpan(shortCommit(r.Commit)), r.Done, r.Hosts, nameSome(r.Changing, escapeCell), nameSome(r.Held, escapeCell),
+			nameSome(r.Failed, escapeCell), escapeCell(note))
 	}
 	b.WriteString("\n")
 }
 
 // nameSome names the first hosts of a list, and counts the rest.
-func nameSome(hosts []string) string {
+func nameSome(hosts []string, escape func(string) string) string {
 	const most = 8
 	if len(hosts) > most {
-		return fmt.Sprintf("%s and %d more", escapeCell(strings.Join(hosts[:most], ", ")), len(hosts)-most)
+		return fmt.Sprintf("%s and %d more", escape(strings.Join(hosts[:most], ", ")), len(hosts)-most)
 	}
-	return escapeCell(strings.Join(hosts, ", "))
+	return escape(strings.Join(hosts, ", "))
 }
 
 // writeRefusal writes why the fleet is frozen, paused, or at an older commit than the newest.
@@ -127,6 +130,20 @@ func writeCounts(b *bytes.Buffer, hosts []Document) {
 	b.WriteString("\n")
 }
 
+// writeLargeGroups writes a line for each large group, and gives the hosts of the others.
+func writeLargeGroups(b *bytes.Buffer, hosts []Document) (others []Document) {
+	large, grouped := SplitLarge(hosts)
+	for _, g := range large {
+		fmt.Fprintf(b, "- **%d hosts** %s (%s): %s. The first: %s. All: %s", len(g.Hosts), escapeCell(string(g.Phase)),
+			escapeCell(string(g.Cause)), escapeCell(g.NameSome()), escapeCell(g.Why()), codeSpan(g.ListCommand()))
+		if allow := g.AllowCommand(); allow != "" {
+			fmt.Fprintf(b, "\n  To allow it for all: %s", codeSpan(allow))
+		}
+		b.WriteString("\n")
+	}
+	return slices.DeleteFunc(slices.Clone(hosts), func(d Document) bool { return grouped[d.Metadata.Host()] })
+}
+
 // writePeople writes the hosts that wait for a person, with the message of the hold.
 func writePeople(b *bytes.Buffer, hosts []Document) {
 	hosts = slices.DeleteFunc(slices.Clone(hosts), func(d Document) bool { return d.Hold == nil && d.Error == "" })
@@ -134,6 +151,7 @@ func writePeople(b *bytes.Buffer, hosts []Document) {
 		return
 	}
 	b.WriteString("## Needs a look\n\n")
+	hosts = writeLargeGroups(b, hosts)
 	for i, d := range hosts {
 		if i == maxPeople {
 			fmt.Fprintf(b, "- …and %d more\n", len(hosts)-maxPeople)
@@ -144,8 +162,8 @@ func writePeople(b *bytes.Buffer, hosts []Document) {
 		switch {
 		case d.Hold != nil:
 			b.WriteString(escapeCell(d.Hold.Message))
-			if d.Hold.Consent != "" {
-				fmt.Fprintf(b, "\n  To allow it: %s, or in %s:\n\n  ```yaml\n  consent: {erase: %q}\n  ```",
+			if len(d.Hold.Consent) > 0 {
+				fmt.Fprintf(b, "\n  To allow it: %s, or in %s:\n\n  ```yaml\n  consent: {erase: %s}\n  ```",
 					codeSpan("ingot consent "+d.Metadata.Name), codeSpan(d.File), d.Hold.Consent)
 			}
 			if len(d.Hold.Countersign) > 0 {
@@ -173,8 +191,8 @@ func writeCommits(b *bytes.Buffer, f Fleet, hosts []Document) {
 		"|\n|---|---|---|---|---|---|\n")
 	for _, did := range CollectDeeds(f.Commits, hosts) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", codeSpan(shortCommit(did.Commit.Commit)),
-			escapeCell(did.Title), nameSome(did.Installed), nameSome(did.Installing), nameSome(did.Failed),
-			nameSome(did.Held))
+			escapeCell(did.Title), nameSome(did.Installed, escapeCell), nameSome(did.Installing, escapeCell),
+			nameSome(did.Failed, escapeCell), nameSome(did.Held, escapeCell))
 	}
 	b.WriteString("\n")
 }

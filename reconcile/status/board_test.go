@@ -46,7 +46,7 @@ func fleetOf(words string) (status.Fleet, []status.Document) {
 		document("held-1", "prod", func(d *status.Document) {
 			d.Phase, d.Installed, d.Commit, d.Waits = plan.Held, installed("1111111111111111"), "3333333333333333",
 				"a person"
-			d.Hold = &status.Hold{Reason: change.NeedsConsent, Message: words, Consent: words + "/cc"}
+			d.Hold = &status.Hold{Reason: change.NeedsConsent, Message: words, Consent: []string{words + "/cc"}}
 		}),
 		document("failed-1", "canary", func(d *status.Document) {
 			d.Phase, d.Error = plan.Failed, words
@@ -168,7 +168,7 @@ func TestALargeBoardIsCut(t *testing.T) {
 	if len(page) > 256<<10 {
 		t.Errorf("the board has %d bytes: forges show 512 KiB at most", len(page))
 	}
-	for _, line := range []string{"| Held | 10000 |", "- …and 9900 more", "…and 9500 more."} {
+	for _, line := range []string{"| Held | 10000 |", "**10000 hosts** Held", "…and 9500 more."} {
 		if !strings.Contains(string(page), line) {
 			t.Errorf("the board does not say %q", line)
 		}
@@ -224,5 +224,28 @@ func TestTheBoardSaysHowToCountersign(t *testing.T) {
 		"  ```sh\n  git tag -s -m ok countersign/v1.4.0/$USER v1.4.0\n  git push origin countersign/v1.4.0/$USER\n  ```\n"
 	if !strings.Contains(board, want) {
 		t.Errorf("the board says\n%s\nwant in it\n%s", board, want)
+	}
+}
+
+// TestBoardGroupsWhatIsTheSame has many hosts with one cause: a line with the count, the way to list them and the command
+// that allows all, in place of a line for each.
+func TestBoardGroupsWhatIsTheSame(t *testing.T) {
+	t.Parallel()
+	var hosts []status.Document
+	for i := range status.MaxAlike + 1 {
+		hosts = append(hosts, status.Document{Phase: plan.Held, Workload: "web",
+			Metadata: status.Metadata{Name: fmt.Sprintf("web-%02d", i)},
+			Hold:     &status.Hold{Reason: change.NeedsConsent, Message: "it needs consent", Consent: []string{"D/0123"}}})
+	}
+	board := string(status.Board(status.Fleet{}, hosts))
+	people, _, _ := strings.Cut(board[strings.Index(board, "## Needs a look"):], "## Hosts")
+	for _, part := range []string{"**11 hosts** Held (NeedsConsent): web-00,", "and 3 more",
+		"All: `ingot status --phase Held --cause NeedsConsent`", "`ingot consent --workload web`"} {
+		if !strings.Contains(people, part) {
+			t.Errorf("%q is missing in:\n%s", part, people)
+		}
+	}
+	if lines := strings.Count(people, "it needs consent"); lines != 1 {
+		t.Errorf("the message stands there %d times:\n%s", lines, people)
 	}
 }

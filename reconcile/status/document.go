@@ -14,11 +14,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/remains"
+	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -52,7 +55,9 @@ type Document struct {
 	// Due is the deadline of the wait, RFC 3339.
 	Due string `json:"due,omitempty"`
 	// Error is the last error, in words a person can act on.
-	Error         string               `json:"error,omitempty"`
+	Error string `json:"error,omitempty"`
+	// Cause says in one sentence why the host is not where the fleet wants it, and the one thing to do.
+	Cause         *cause.Answer        `json:"cause,omitempty"`
 	Conditions    []Condition          `json:"conditions,omitempty"`
 	Life          inventory.Life       `json:"life,omitzero"`
 	Revision      uint64               `json:"revision,omitempty"`
@@ -63,7 +68,10 @@ type Document struct {
 	Boot          *inventory.Boot      `json:"boot,omitempty"`
 	Hardware      *inventory.Facts     `json:"hardware,omitempty"`
 	Adopted       string               `json:"adopted,omitempty"`
+	Stranger      *inventory.Stranger  `json:"stranger,omitempty" minReader:"3"`
 	Spent         []string             `json:"spent,omitempty"`
+	// Erased are the starts of the newest erases of disks with content.
+	Erased []time.Time `json:"erased,omitempty"`
 	// Recovered says that the record was read from an earlier page after a loss of the journal. Forgotten is the
 	// epoch at which the record was dropped.
 	Recovered *inventory.Recovered `json:"recovered,omitempty" minReader:"2"`
@@ -87,7 +95,10 @@ type Metadata struct {
 type Hold struct {
 	Reason  change.Reason `json:"reason"`
 	Message string        `json:"message"`
-	Consent string        `json:"consent,omitempty"` // to be written to spec.consent.erase
+	// Consent is to be written to spec.consent.erase: a text, or a list for several disks.
+	Consent schemas.EraseConsents `json:"consent,omitempty"`
+	// Takeover is to be written to spec.consent.takeover.
+	Takeover string `json:"takeover,omitempty"`
 	// Countersign are the commands for the second signature of the tag, when the signature is missing.
 	Countersign []string `json:"countersign,omitempty"`
 }
@@ -202,7 +213,7 @@ func Remains(file string, data []byte) inventory.Record {
 	record := inventory.Record{}
 	if len(data) <= MaxDocument && yaml.Unmarshal(data, &d) == nil && Path(d.Metadata.Host()) == file {
 		if body, err := yaml.YAMLToJSON(data); err == nil {
-			record = inventory.Remains(body)
+			record = remains.Read(body)
 		}
 	}
 	record.ID = IDOf(file)
@@ -214,7 +225,8 @@ func (d Document) Record() inventory.Record {
 	return inventory.Record{
 		ID: d.Metadata.Host(), Life: d.Life, Revision: d.Revision, Epoch: d.Epoch, Installed: d.Installed,
 		Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
-		Facts: d.Hardware, Adopted: d.Adopted, Spent: d.Spent, Recovered: d.Recovered, Forgotten: d.Forgotten,
+		Facts: d.Hardware, Adopted: d.Adopted, Stranger: d.Stranger, Spent: d.Spent,
+		Erased: d.Erased, Recovered: d.Recovered, Forgotten: d.Forgotten,
 		Pinned: d.Pinned, Unknown: d.Unknown,
 	}
 }

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,8 +42,29 @@ type Fleet struct {
 	Commits []Commit `json:"commits,omitempty"`
 	// Acts are the kept acts of operators, the newest first.
 	Acts []Act `json:"acts,omitempty"`
+	// Daemon is the daemon that runs the fleet, since its first push.
+	Daemon *Daemon `json:"daemon,omitempty"`
 	// Unknown are the members of a newer ingot, written back unchanged.
 	Unknown format.Unknown `json:"-"`
+}
+
+// Daemon names a daemon that runs the fleet, by its life: one start. Push and PushID tell the life's own pushes from
+// the pushes of a copy, such as a resumed snapshot of its virtual machine.
+type Daemon struct {
+	Host  string         `json:"host"` // name of the daemon's machine
+	Life  inventory.Life `json:"life"`
+	Since time.Time      `json:"since"` // of the life
+	// Push counts the pushes of the life, with those that failed. PushID is random.
+	Push   uint64 `json:"push"`
+	PushID string `json:"pushID"`
+	// Unknown are the members of a newer ingot, written back unchanged.
+	Unknown format.Unknown `json:"-"`
+}
+
+// Label says who runs the fleet, and since when: "ctl-1 since 2026-11-23T12:00:00Z (life 5)".
+func (d Daemon) Label() string {
+	return fmt.Sprintf("%s since %s (life %d)", cmp.Or(d.Host, "an unnamed machine"),
+		d.Since.UTC().Format(time.RFC3339), d.Life.Number)
 }
 
 // Act is an act of an operator through the daemon.
@@ -177,7 +199,7 @@ func CollectDeeds(commits []Commit, hosts []Document) []Deeds {
 	for _, d := range slices.SortedFunc(slices.Values(hosts),
 		func(a, b Document) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) }) {
 		name := d.Metadata.Name
-		if d.Hold != nil && d.Hold.Consent != "" {
+		if d.Hold != nil && len(d.Hold.Consent) > 0 {
 			waits := of(d.Commit)
 			waits.Held = append(waits.Held, name)
 		}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
-	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -48,8 +48,8 @@ func TestAPageFromTheFuture(t *testing.T) {
 	t.Parallel()
 	document := future(t)
 	record := document.Record()
-	record = plan.Settle(record, plan.Action{Kind: plan.AssignStep}, plan.Outcome{Result: plan.Done}, noon)
-	record = plan.Begin(record, plan.Action{Kind: plan.RecordFailed, Error: "no"}, noon)
+	record = act.Settle(record, act.Action{Kind: act.AssignStep}, act.Outcome{Result: act.Done}, noon)
+	record = act.Begin(record, act.Action{Kind: act.RecordFailed, Error: "no"}, noon)
 	data, err := journal.Encode(record)
 	if err != nil {
 		t.Fatal(err)
@@ -79,10 +79,10 @@ func TestAPageFromTheFuture(t *testing.T) {
 		t.Errorf("read again: %v (-written +read):\n%s", err, diff)
 	}
 
-	ended := plan.Begin(read,
-		plan.Action{Kind: plan.CloseOperation,
+	ended := act.Begin(read,
+		act.Action{Kind: act.CloseOperation,
 			Operation: &inventory.Operation{Kind: inventory.Install, Outcome: inventory.Quarantined}}, noon)
-	ended = plan.Begin(ended, plan.Action{Kind: plan.CloseBoot}, noon)
+	ended = act.Begin(ended, act.Action{Kind: act.CloseBoot}, noon)
 	page = string(status.Summarize(next, result(ended)).Encode())
 	if strings.Contains(page, "bypass: 9") || strings.Contains(page, "method: network") ||
 		!strings.Contains(page, "lastOperation:\n  attempt: 3\n") || !strings.Contains(page, "bypass: 3") {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -84,7 +85,7 @@ func decide(t *testing.T, document status.Document) {
 		observed.BMC.Power = power
 		p := plan.Next(desired, observed, noon)
 		if action := p.Action; action != nil {
-			if op := action.Operation; action.Kind == plan.OpenOperation && op != nil && op.Erases() {
+			if op := action.Operation; action.Kind == act.OpenOperation && op != nil && op.Erases() {
 				t.Errorf("an operation that erases begins, and nobody consented:\n%s", document.Encode())
 			}
 		}

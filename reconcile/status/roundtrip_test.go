@@ -70,7 +70,7 @@ func drawRecord(t *rapid.T) inventory.Record {
 		record.Installed = &inventory.Installed{
 			ID: text(t, "install"), Workload: "web", Inputs: text(t, "inputs"),
 			Parts: map[string]string{"image": text(t, "part")}, Commit: text(t, "commit"),
-			Image: text(t, "image"), Disk: drawDisk(t).ID(), Update: "OnConsent", At: moment(t, "at"),
+			Image: text(t, "image"), Disk: inventory.IdentifyDisks([]inventory.Disk{drawDisk(t)})[0].ID(), Update: "OnConsent", At: moment(t, "at"),
 		}
 	}
 	if rapid.Bool().Draw(t, "operation") {
@@ -105,7 +105,7 @@ func drawOperation(t *rapid.T, stages ...inventory.Stage) *inventory.Operation {
 		Attempt: rapid.IntRange(1, 4).Draw(t, "attempt"), Started: moment(t, "begun"), Error: text(t, "error"),
 		Steps: []inventory.StepState{{Name: text(t, "step"), State: inventory.StepDone, Needs: inventory.NeedsAgent,
 			Attempt: 1}}, Cursor: 1, Starts: rapid.IntRange(0, 2).Draw(t, "starts"),
-		Disks: []inventory.OperationDisk{{Disk: drawDisk(t).ID(), Content: "content:" + text(t, "content"),
+		Disks: []inventory.OperationDisk{{Disk: inventory.IdentifyDisks([]inventory.Disk{drawDisk(t)})[0].ID(), Content: "content:" + text(t, "content"),
 			Erases: rapid.Bool().Draw(t, "erases"), Consent: text(t, "consent")}},
 	}
 }

@@ -62,7 +62,7 @@ func result(rec inventory.Record) status.Result {
 			Workload: &inventory.Workload{Name: "web", Inputs: "bb"},
 		},
 		Plan: plan.Plan{Host: rec.ID, Phase: plan.Held, Waits: "a person", Due: noon,
-			Hold: &change.Hold{Reason: change.NeedsConsent, Message: "it needs consent", Consent: "S1/cc"}},
+			Hold: &change.Hold{Reason: change.NeedsConsent, Message: "it needs consent", Consents: []string{"S1/cc"}}},
 	}
 }
 

@@ -1,10 +1,12 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
@@ -16,8 +18,8 @@ type Result struct {
 	Desired  inventory.Desired
 	Observed inventory.Observed // with the record after what was done
 	Plan     plan.Plan
-	Action   plan.Kind // "" when nothing was due
-	Outcome  plan.Outcome
+	Action   act.Kind // "" when nothing was due
+	Outcome  act.Outcome
 }
 
 // Summarize writes the document of a look. The previous document gives the times of unchanged conditions and waits,
@@ -30,7 +32,7 @@ func Summarize(previous Document, r Result) Document {
 		Phase:    r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
 		Life: rec.Life, Revision: rec.Revision, Epoch: rec.Epoch, Installed: rec.Installed,
 		Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
-		Adopted: rec.Adopted, Spent: rec.Spent, Recovered: rec.Recovered, Forgotten: rec.Forgotten,
+		Adopted: rec.Adopted, Stranger: rec.Stranger, Spent: rec.Spent, Erased: rec.Erased, Recovered: rec.Recovered, Forgotten: rec.Forgotten,
 		Pinned: rec.Pinned, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
 		Unknown: previous.Unknown.With(rec.Unknown),
 	}
@@ -39,15 +41,29 @@ func Summarize(previous Document, r Result) Document {
 		d.Workload = r.Desired.Workload.Name
 	}
 	if h := r.Plan.Hold; h != nil {
-		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consent,
+		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consents, Takeover: h.Takeover,
 			Countersign: inventory.Countersign(h.Unsigned)}
 	}
-	if !r.Plan.Due.IsZero() {
-		d.Due = r.Plan.Due.UTC().Format(time.RFC3339)
-	}
+	d.Due = describeDue(previous.Due, r.Plan.Due)
 	d.Error = findError(previous, r)
 	d.Conditions = newConditions(previous, r)
+	d.Cause = findCause(r)
 	return d
+}
+
+// sameDue is how far a deadline may move before the document says so: it moves a little with every look, as the time
+// in which a machine cannot be heard does not count.
+const sameDue = time.Minute
+
+// describeDue gives the deadline of a wait; "" without a deadline.
+func describeDue(previous string, due time.Time) string {
+	if due.IsZero() {
+		return ""
+	}
+	if was, err := time.Parse(time.RFC3339, previous); err == nil && due.Sub(was).Abs() < sameDue {
+		return previous
+	}
+	return due.UTC().Format(time.RFC3339)
 }
 
 // spokenOf is the commit of the document. A commit without a change for the host does not rewrite the document.
@@ -67,19 +83,19 @@ func sameInstall(previous Document, r Result) bool {
 
 // sameHold reports whether two holds ask for the same.
 func sameHold(a *Hold, b *change.Hold) bool {
-	return (a == nil) == (b == nil) && (a == nil || (a.Reason == b.Reason && a.Consent == b.Consent))
+	return (a == nil) == (b == nil) && (a == nil || (a.Reason == b.Reason && slices.Equal(a.Consent, b.Consents) && a.Takeover == b.Takeover))
 }
 
 // findError is the last error: of a failed effect, or of the operation's last attempt. An error in the message of the
 // hold is not repeated.
 func findError(previous Document, r Result) string {
 	switch r.Outcome.Result {
-	case plan.Retry, plan.Stalled:
+	case act.Retry, act.Stalled:
 		if h := r.Plan.Hold; h != nil && r.Outcome.Why != "" && strings.Contains(h.Message, r.Outcome.Why) {
 			return ""
 		}
 		return string(r.Action) + ": " + r.Outcome.Why
-	case plan.Waits:
+	case act.Waits:
 		return previous.Error
 	default:
 		if op := r.Observed.Record.Operation; op != nil {

@@ -156,20 +156,28 @@ func (b *Branch) GatherChange(fleet func() map[string][]byte) *Change {
 	return c
 }
 
-// EncodeFiles encodes the gathered pages into Files, except bytes that the branch has already. Slow, and safe for
-// concurrent use.
+// EncodeFiles encodes the gathered pages into Files, except bytes that the branch has already. The fleet's pages are
+// encoded only where no host's page has changed: every push encodes them with its own id (EncodeFleet). Slow, and safe
+// for concurrent use.
 func (c *Change) EncodeFiles() {
-	for path, content := range c.fleet() {
-		if !bytes.Equal(content, c.files[path]) {
-			c.Files[path] = content
-		}
-	}
 	for id, p := range c.pages {
 		before := p.pushed
 		p.pushed, p.current, p.published = p.document.Encode(), p.version, p.operation
 		c.pages[id] = p
 		if p.urgent || !bytes.Equal(p.pushed, before) {
 			c.Files[status.Path(id)] = p.pushed
+		}
+	}
+	if len(c.Files) == 0 {
+		c.EncodeFleet(c.fleet)
+	}
+}
+
+// EncodeFleet encodes the fleet's pages into Files, except bytes that the branch has already.
+func (c *Change) EncodeFleet(fleet func() map[string][]byte) {
+	for path, content := range fleet() {
+		if !bytes.Equal(content, c.files[path]) {
+			c.Files[path] = content
 		}
 	}
 }

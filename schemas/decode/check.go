@@ -26,6 +26,7 @@ var (
 	hostKeyGrammar     = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`)
 	fingerprintGrammar = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	macGrammar         = regexp.MustCompile(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
+	uuidGrammar        = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 	eraseGrammar       = regexp.MustCompile(`^[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}$`) // serials may hold spaces
 	varGrammar         = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 	keyGrammar         = regexp.MustCompile(`^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$`)
@@ -143,11 +144,13 @@ func (c *checker) checkHost(s *schemas.HostSpec) {
 	}
 	c.checkIdentity(s.Identity)
 	c.checkOneOf("spec.boot.method", s.Boot.Method, schemas.VirtualMedia)
+	c.checkBootTimeout("spec.boot.timeout", s.Boot.Timeout)
 	c.checkOneOf("spec.power", s.Power, schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged)
 	c.checkOneOf("spec.lifecycle", s.Lifecycle, schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired)
 	c.checkGrammar("spec.workload", s.Workload, nameGrammar, "the name of a Workload")
-	c.checkGrammar("spec.consent.erase", s.Consent.Erase, eraseGrammar, "what `ingot plan` prints: disk/16 hex digits")
-	c.checkGrammar("spec.consent.takeover", s.Consent.Takeover, lineGrammar, "the machine's serial number")
+	c.checkHostSteps(s.Steps)
+	c.checkErase(s.Consent.Erase)
+	c.checkGrammar("spec.consent.takeover", s.Consent.Takeover, lineGrammar, "what the hold prints: serial/16 hex digits")
 	for _, key := range slices.Sorted(maps.Keys(s.Vars)) {
 		c.checkGrammar("spec.vars."+key, key, varGrammar, "letters, digits and underscores")
 	}
@@ -218,6 +221,7 @@ func isCertificates(text string) bool {
 
 func (c *checker) checkIdentity(i schemas.Identity) {
 	c.checkGrammar("spec.identity.serial", i.Serial, lineGrammar, "printable ASCII")
+	c.checkGrammar("spec.identity.uuid", i.UUID, uuidGrammar, "4c4c4544-0035-5a10-8052-b4c04f4e4231")
 	for n, mac := range i.MACs {
 		field := fmt.Sprintf("spec.identity.macs[%d]", n)
 		c.checkMAC(field, mac)
@@ -277,18 +281,10 @@ func (c *checker) checkPath(field, value string) {
 
 func isUnfitForPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f }
 
-func (c *checker) checkStep(s *schemas.Step) {
-	if s.Metadata.Name == schemas.StepInstall {
-		c.addError("metadata.name", "choose another name", "install stands for a Workload's spec.install")
-	}
-	if c.checkRequired("spec.script", s.Spec.Script) {
-		c.checkPath("spec.script", s.Spec.Script)
-	}
-	if s.Spec.Timeout != "" {
-		if d, err := time.ParseDuration(s.Spec.Timeout); err != nil || d < time.Second || d > 24*time.Hour {
-			c.addError("spec.timeout", "such as 10m, 1s to 24h", "%q is not a timeout",
-				yamltext.ShortenText(s.Spec.Timeout))
-		}
+func (c *checker) checkBootTimeout(field, value string) {
+	d, err := time.ParseDuration(value)
+	if value != "" && (err != nil || d < schemas.MinBootTimeout || d > schemas.MaxBootTimeout) {
+		c.addError(field, "such as 40m, 1m to 4h", "%q is not a time for a boot", yamltext.ShortenText(value))
 	}
 }
 

@@ -58,7 +58,7 @@ func decodeDocument(file string, node *yaml.Node) (schemas.Document, []schemas.F
 		return d, []schemas.Finding{problemFinding(d, *problem)}
 	}
 	var findings []schemas.Finding
-	fields, problems := strict.Rules{AllowsWord: isPlainWord}.ReadNode(node, target)
+	fields, problems := strict.Rules{AllowsWord: isPlainWord, IsArgument: isArgument}.ReadNode(node, target)
 	d.Fields = fields
 	for _, p := range problems {
 		findings = append(findings, problemFinding(d, p))
@@ -88,6 +88,11 @@ func isPlainWord(field, value string) bool {
 	default:
 		return false
 	}
+}
+
+// isArgument reports the fields of arguments, and of schemas of arguments.
+func isArgument(field string) bool {
+	return strings.HasPrefix(field, "spec.args") || strings.HasPrefix(field, "spec.steps[")
 }
 
 // allocateTarget makes the empty value of the document's kind, or says why the document has none.

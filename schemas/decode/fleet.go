@@ -82,6 +82,7 @@ func (c *checker) checkDefaults(s schemas.DefaultsSpec) {
 	}
 	if h.Boot != nil {
 		c.checkOneOf(at+".boot.method", h.Boot.Method, schemas.VirtualMedia)
+		c.checkBootTimeout(at+".boot.timeout", h.Boot.Timeout)
 	}
 	if h.RootDisk != nil {
 		c.checkDisk(at+".rootDisk", h.RootDisk)
@@ -109,6 +110,11 @@ func (c *checker) checkFleet(s schemas.FleetSpec) {
 		c.addError("kind", "move it there", "the fleet's own settings are in %s", schemas.FleetFile)
 	}
 	c.checkAtLeast("spec.installs", s.Installs, 1)
+	c.checkAtLeast("spec.erasesPerHour", s.ErasesPerHour, 1)
+	if d := s.FailureDomain; d != nil {
+		c.checkRequired("spec.failureDomain.label", d.Label)
+		c.checkAtLeast("spec.failureDomain.installs", d.Installs, 1)
+	}
 	for i, host := range s.ImageHosts {
 		c.checkGrammar(fmt.Sprintf("spec.imageHosts[%d]", i), host, hostnameFormat,
 			"a host name, with a port if it is not the scheme's")

@@ -30,22 +30,6 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	}
 }
 
-func (c *checker) checkSteps(uses []schemas.StepUse) {
-	installs := 0
-	for i, use := range uses {
-		field := fmt.Sprintf("spec.steps[%d].step", i)
-		c.checkRequired(field, use.Step)
-		c.checkGrammar(field, use.Step, nameGrammar, "the name of a Step, or install")
-		if use.Step == schemas.StepInstall {
-			installs++
-		}
-	}
-	if len(uses) > 0 && installs != 1 {
-		c.addError("spec.steps", "say once where in the order it is",
-			"the step install must occur exactly once, it occurs %d times", installs)
-	}
-}
-
 func (c *checker) checkImage(i schemas.Image) {
 	if c.checkRequired("spec.install.image.url", i.URL) {
 		c.checkImageURL(i.URL)

@@ -32,6 +32,8 @@ type Problem struct {
 type Rules struct {
 	// AllowsWord lets a value without quotes into a text field although YAML versions read the value differently.
 	AllowsWord func(field, value string) bool
+	// IsArgument reports fields whose values may be of any type, and must read the same to every YAML reader.
+	IsArgument func(field string) bool
 }
 
 // ReadNode reads a whole document into target, a pointer to a struct with json tags. Values that do not fit are left
@@ -162,7 +164,7 @@ func (r *reader) isFieldName(key *yaml.Node, p field) bool {
 	case key.Anchor != "" || yamltext.IsTagged(key):
 		r.addProblem(key, p.path, "field names have no anchors and tags", "")
 		return false
-	case p.want.Kind() == reflect.Map && !yamltext.IsText(key):
+	case (p.want.Kind() == reflect.Map || r.isArgument(p)) && !yamltext.IsText(key):
 		r.addProblem(key, joinPath(p.path, key.Value), "other YAML readers do not read this name as a text",
 			"write it in quotes")
 		return false
@@ -198,7 +200,7 @@ func (r *reader) readSequence(node *yaml.Node, p field) (any, bool) {
 func (r *reader) readScalar(node *yaml.Node, p field) (any, bool) {
 	kind := p.want.Kind()
 	if kind == reflect.Interface {
-		return yamltext.ReadAny(node), true
+		return r.readAny(node, p)
 	}
 	if !yamltext.IsQuoted(node) && node.ShortTag() == "!!null" {
 		return r.spoilField(node, p.path, "the field has no value", "leave the field out, or give it a value")
@@ -224,7 +226,25 @@ func (r *reader) readScalar(node *yaml.Node, p field) (any, bool) {
 	return r.spoilField(node, p.path, "want "+nameType(p.want), "")
 }
 
-// unmarshalsText is implemented by types that read themselves from a text.
+// readAny reads a scalar of any type.
+func (r *reader) readAny(node *yaml.Node, p field) (any, bool) {
+	if !r.isArgument(p) {
+		return yamltext.ReadAny(node), true
+	}
+	value, ok := yamltext.ReadExact(node)
+	if !ok {
+		return r.spoilField(node, p.path, "YAML readers do not agree on this value",
+			"write a text in quotes, a number in decimal digits, or true or false")
+	}
+	return value, true
+}
+
+func (r *reader) isArgument(p field) bool {
+	return p.want.Kind() == reflect.Interface && r.rules.IsArgument != nil && r.rules.IsArgument(p.path)
+}
+
+// unmarshalsText is implemented by types that read themselves from a text. A list that does so may be written as a
+// single text.
 var unmarshalsText = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 // readText makes a type read a text.

@@ -7,6 +7,9 @@ import (
 
 // nameType names a type for people.
 func nameType(t reflect.Type) string {
+	if t.Kind() == reflect.Slice && reflect.PointerTo(t).Implements(unmarshalsText) {
+		return "a text or a list"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "a text"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -14,15 +15,20 @@ import (
 var ErrNotEdited = errors.New("the text cannot be edited in place")
 
 // SetValue gives the text with one value changed, at a path of mappings below root, a node that ParseDocuments gave for
-// the text. The value is quoted. Every other byte stays: comments, order, line ends. Missing mappings of the path are
-// added, in a block mapping above the last key.
-func SetValue(data []byte, root *yaml.Node, path []string, value string) ([]byte, error) {
+// the text. A single text is written as a quoted scalar, several as a list on one line. Every other byte stays: comments,
+// order, line ends. Missing mappings of the path are added, in a block mapping above the last key.
+func SetValue(data []byte, root *yaml.Node, path []string, values ...string) ([]byte, error) {
+	value := quoteValues(values)
 	node, rest := followPath(root, path)
 	if node.Kind != yaml.MappingNode && len(rest) > 0 {
 		return nil, fmt.Errorf("%w: %s is no mapping", ErrNotEdited, strings.Join(path[:len(path)-len(rest)], "."))
 	}
 	e := editor{lines: bytes.SplitAfter(data, []byte("\n"))}
 	switch {
+	case len(rest) == 0 && node.Kind == yaml.SequenceNode && node.Style&yaml.FlowStyle != 0:
+		e.replaceFlow(node, value)
+	case len(rest) == 0 && node.Kind == yaml.SequenceNode:
+		e.replaceBlock(node, value)
 	case len(rest) == 0:
 		e.replaceScalar(node, value)
 	case node.Style&yaml.FlowStyle != 0:
@@ -33,7 +39,7 @@ func SetValue(data []byte, root *yaml.Node, path []string, value string) ([]byte
 		e.failed = true
 	}
 	edited := bytes.Join(e.lines, nil)
-	if e.failed || !(change{root.Line, path, value}).describes(data, edited) {
+	if e.failed || !(change{root.Line, path, values}).describes(data, edited) {
 		return nil, ErrNotEdited
 	}
 	return edited, nil
@@ -60,9 +66,21 @@ func findMember(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// nestValue writes a: {b: "value"}.
+// quoteValues writes "a", or ["a", "b"].
+func quoteValues(values []string) string {
+	quoted := make([]string, len(values))
+	for i, value := range values {
+		quoted[i] = fmt.Sprintf("%q", value)
+	}
+	if len(quoted) == 1 {
+		return quoted[0]
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// nestValue writes a: {b: value}.
 func nestValue(path []string, value string) string {
-	text := fmt.Sprintf("%s: %q", path[len(path)-1], value)
+	text := path[len(path)-1] + ": " + value
 	for i := len(path) - 2; i >= 0; i-- {
 		text = path[i] + ": {" + text + "}"
 	}
@@ -106,7 +124,51 @@ func (e *editor) replaceScalar(node *yaml.Node, value string) {
 		e.failed = true
 		return
 	}
-	e.replaceLine(node.Line, fmt.Sprintf("%s%q%s", before, value, after[end:]))
+	e.replaceLine(node.Line, before+value+after[end:])
+}
+
+// replaceFlow replaces a list of scalars in brackets on one line.
+func (e *editor) replaceFlow(list *yaml.Node, value string) {
+	before, after := e.splitLine(list)
+	from := 0
+	for _, item := range list.Content {
+		from = item.Column - list.Column + len(item.Value)
+		e.failed = e.failed || item.Kind != yaml.ScalarNode || item.Line != list.Line
+	}
+	if from > len(after) || !strings.HasPrefix(after, "[") {
+		e.failed = true
+	}
+	if e.failed {
+		return
+	}
+	end := strings.IndexByte(after[from:], ']')
+	if end < 0 {
+		e.failed = true
+		return
+	}
+	e.replaceLine(list.Line, before+value+after[from+end+1:])
+}
+
+// replaceBlock replaces a list of scalars with a line each by a value behind the list's key.
+func (e *editor) replaceBlock(list *yaml.Node, value string) {
+	first := list.Content[0].Line
+	for i, item := range list.Content {
+		before, _ := e.splitLine(item)
+		e.failed = e.failed || item.Kind != yaml.ScalarNode || item.Line != first+i || strings.TrimSpace(before) != "-" ||
+			item.LineComment != ""
+	}
+	if e.failed || first < 2 {
+		e.failed = true
+		return
+	}
+	key := string(e.lines[first-2])
+	text := strings.TrimRight(key, " \r\n")
+	if !strings.HasSuffix(text, ":") {
+		e.failed = true
+		return
+	}
+	e.lines[first-2] = []byte(text + " " + value + key[len(text):])
+	e.lines = slices.Delete(e.lines, first-1, first-1+len(list.Content))
 }
 
 func (e *editor) insertInFlow(mapping *yaml.Node, text string) {
@@ -145,9 +207,9 @@ func (e *editor) insertLine(mapping *yaml.Node, text string) {
 
 // change is a value at a path of the document with its root on a line.
 type change struct {
-	line  int
-	path  []string
-	value string
+	line   int
+	path   []string
+	values []string
 }
 
 // describes reads both texts again, and reports whether the edited text differs by exactly this change.
@@ -167,7 +229,15 @@ func (c change) describes(before, after []byte) bool {
 			if !ok {
 				return false
 			}
-			setMember(mapping, c.path, c.value)
+			var value any = c.values[0]
+			if len(c.values) > 1 {
+				list := make([]any, len(c.values))
+				for i := range c.values {
+					list[i] = c.values[i]
+				}
+				value = list
+			}
+			setMember(mapping, c.path, value)
 		}
 		if !reflect.DeepEqual(a, b) {
 			return false
@@ -176,7 +246,7 @@ func (c change) describes(before, after []byte) bool {
 	return true
 }
 
-func setMember(mapping map[string]any, path []string, value string) {
+func setMember(mapping map[string]any, path []string, value any) {
 	if len(path) == 1 {
 		mapping[path[0]] = value
 		return

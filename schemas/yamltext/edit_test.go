@@ -77,9 +77,46 @@ func TestSetRefusesWhatItWouldHaveToRewrite(t *testing.T) {
 	}
 }
 
+// A list takes one line, whatever was there.
+func TestSetList(t *testing.T) {
+	t.Parallel()
+	const want = "[\"X/1\", \"Y/2\"]"
+	for name, test := range map[string]struct{ before, after string }{
+		"added":                {"spec:\n  a: 1\n", "spec:\n  consent: {erase: " + want + "}\n  a: 1\n"},
+		"over a text":          {"spec:\n  consent: {erase: \"old\", takeover: T} # why\n", "spec:\n  consent: {erase: " + want + ", takeover: T} # why\n"},
+		"over a list":          {"spec:\n  consent: {erase: [old/1, \"old/2\"], takeover: T} # why\n", "spec:\n  consent: {erase: " + want + ", takeover: T} # why\n"},
+		"over an empty list":   {"spec:\n  consent: {erase: []}\n", "spec:\n  consent: {erase: " + want + "}\n"},
+		"over a list in lines": {"spec:\n  consent:\n    erase:\n      - old/1\n      - 'old/2'\n    takeover: T\n", "spec:\n  consent:\n    erase: " + want + "\n    takeover: T\n"},
+	} {
+		nodes, problem := ParseDocuments([]byte(test.before), 1000)
+		if problem != nil {
+			t.Fatal(name, problem)
+		}
+		got, err := SetValue([]byte(test.before), nodes[0], []string{"spec", "consent", "erase"}, "X/1", "Y/2")
+		if err != nil || string(got) != test.after {
+			t.Errorf("%s: SetValue = %v\n%s\nwant\n%s", name, err, got, test.after)
+		}
+	}
+	for name, text := range map[string]string{
+		"comments between": "spec:\n  consent:\n    erase:\n      - a # mine\n      - b\n",
+		"over lines":       "spec:\n  consent: {erase: [a,\n    b]}\n",
+		"lists":            "spec:\n  consent: {erase: [[a]]}\n",
+	} {
+		nodes, problem := ParseDocuments([]byte(text), 1000)
+		if problem != nil {
+			t.Fatal(name, problem)
+		}
+		if got, err := SetValue([]byte(text), nodes[0], []string{"spec", "consent", "erase"}, "X/1"); !errors.Is(err, ErrNotEdited) {
+			t.Errorf("%s: SetValue = %q, %v; want ErrNotEdited", name, got, err)
+		}
+	}
+}
+
 func FuzzSet(f *testing.F) {
 	f.Add("spec:\n  a: 1\n")
 	f.Add("spec: {consent: {erase: 'x'}}\n")
+	f.Add("spec:\n  consent:\n    erase:\n    - a\n    - b\n")
+	f.Add("spec: {consent: {erase: [a, ']', b]}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		nodes, problem := ParseDocuments([]byte(text), 1<<16)
 		if problem != nil || len(nodes) == 0 {

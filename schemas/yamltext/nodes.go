@@ -1,6 +1,7 @@
 package yamltext
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -38,6 +39,24 @@ func ReadBool(node *yaml.Node) (value, ok bool) {
 func ReadInt(node *yaml.Node) (int, bool) {
 	n, err := strconv.ParseInt(node.Value, 10, 32)
 	return int(n), !IsQuoted(node) && node.ShortTag() == "!!int" && !ambiguous.MatchString(node.Value) && err == nil
+}
+
+// decimal is a number as JSON writes numbers (RFC 8259, 6).
+var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// ReadExact reads a scalar that every YAML reader takes for the same text, number or truth value; not ok for others.
+func ReadExact(node *yaml.Node) (any, bool) {
+	if value, ok := ReadBool(node); ok {
+		return value, true
+	}
+	if IsText(node) {
+		return node.Value, true
+	}
+	tag := node.ShortTag()
+	if !decimal.MatchString(node.Value) || tag != "!!int" && tag != "!!float" {
+		return nil, false
+	}
+	return json.Number(node.Value), true
 }
 
 // ReadAny reads a scalar of a foreign document as JSON would. Floats stay texts.

@@ -1,7 +1,9 @@
 package yamltext
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +22,16 @@ func SuggestWord(word string, candidates []string) string {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return ListChoices(candidates)
+}
+
+// NearestWords gives the candidates nearest to word, at most most of them, the nearest first.
+func NearestWords(word string, candidates []string, most int) []string {
+	word = strings.ToLower(word[:min(len(word), 63)])
+	nearest := slices.Clone(candidates)
+	slices.SortFunc(nearest, func(a, b string) int {
+		return cmp.Or(editDistance(word, strings.ToLower(a))-editDistance(word, strings.ToLower(b)), cmp.Compare(a, b))
+	})
+	return nearest[:min(len(nearest), most)]
 }
 
 // ListChoices lists the candidates.

@@ -40,7 +40,7 @@ func TestDaemonKilledInTheMiddleOfTheWrite(t *testing.T) {
 		t.Errorf("%d starts of the ramdisk and %d of the disk, want 1 and 1:\n%s", state.RamdiskStarts, state.DiskStarts, strings.Join(state.Story, "\n"))
 	}
 	w.checkDiskLast(state)
-	if jobs := strings.Count(w.console(0), "kind=install"); jobs != 1 {
+	if jobs := strings.Count(w.console(0), "kind=write"); jobs != 1 {
 		t.Errorf("the agent began %d install jobs, want 1", jobs)
 	}
 }

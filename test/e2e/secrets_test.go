@@ -140,8 +140,9 @@ func (w *world) secrets() map[string]string {
 		}
 		if operation := document.Operation; operation != nil {
 			installs[operation.ID] = true
-			token := tokens.PhoneHomeToken(host, operation.ID, document.Epoch).Reveal()
-			call := wire.PhoneHome{Host: host, Install: operation.ID, Epoch: document.Epoch, Token: token, Commit: operation.Commit}
+			token := tokens.PhoneHomeToken(host, operation.ID, document.Epoch, operation.Attempt).Reveal()
+			call := wire.PhoneHome{Host: host, Install: operation.ID, Epoch: document.Epoch, Attempt: operation.Attempt, Token: token,
+				Commit: operation.Commit}
 			all[fmt.Sprintf("the phone-home token of install %s, epoch %d", operation.ID, document.Epoch)] = token
 			all[inIgnition(operation.ID, document.Epoch)] = w.inIgnition(call)
 		}

@@ -177,7 +177,7 @@ func (w *world) checkPlan(commit, consent string) {
 	}
 }
 
-// checkHeld commits another kernel argument, waits until that is held, and gives the consent it asks for. Commits that change nothing for the host
+// checkHeld commits another kernel argument, waits until that is held, and gives the consent it asks for. Commits that change a label of the host
 // make the daemon look again: neither those looks nor the first do anything to the machine.
 func (w *world) checkHeld(old, argument string, reason change.Reason) (consent string) {
 	w.Helper()
@@ -186,14 +186,18 @@ func (w *world) checkHeld(old, argument string, reason change.Reason) (consent s
 	view := w.await(fmt.Sprintf("Held at commit %.10s", commit), func(h daemon.HostView) bool {
 		return h.Phase == plan.Held && h.Commit == commit && h.Hold != nil
 	})
-	if view.Hold.Reason != reason || view.Hold.Consent == "" {
+	if view.Hold.Reason != reason || len(view.Hold.Consent) != 1 {
 		w.Fatalf("held for %s with consent %q, want %s and a consent", view.Hold.Reason, view.Hold.Consent, reason)
 	}
-	w.checkPlan(commit, view.Hold.Consent)
+	w.checkPlan(commit, view.Hold.Consent[0])
 	last := view
 	for range 2 {
-		w.change("README.md", "# ", "# # ")
+		w.change("hosts/"+host+".yaml", "rack: lab", "rack: lab, again: yes-it-is")
 		last = w.await("another look", func(h daemon.HostView) bool { return h.Looked.After(last.Looked) })
+		w.change("hosts/"+host+".yaml", ", again: yes-it-is", "")
+		last = w.await("another look", func(h daemon.HostView) bool {
+			return h.Looked.After(last.Looked) && h.Metadata.Labels["again"] == ""
+		})
 		if diff := cmp.Diff(view.Document, last.Document); diff != "" {
 			w.Errorf("another look at a machine that is held says (-first +another):\n%s", diff)
 		}
@@ -204,5 +208,5 @@ func (w *world) checkHeld(old, argument string, reason change.Reason) (consent s
 	if diff := cmp.Diff(system, w.published().Installed); diff != "" {
 		w.Errorf("the installed system of a machine that is held changed (-before +after):\n%s", diff)
 	}
-	return view.Hold.Consent
+	return view.Hold.Consent[0]
 }

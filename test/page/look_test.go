@@ -143,7 +143,7 @@ func TestWordsAreText(t *testing.T) {
 	const hostile = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>"'><svg onload=window.pwned=1><a href="javascript:window.pwned=1">x</a>{{7*7}}${7*7}`
 	s := rolling()
 	h := hostIn(plan.Held, hostile)
-	h.Hold = &status.Hold{Message: hostile, Consent: hostile}
+	h.Hold = &status.Hold{Message: hostile, Consent: []string{hostile}}
 	h.Error, h.Waits, h.Workload, h.File, h.Ring, h.Pending, h.Metadata.Labels = hostile, hostile, hostile, hostile, hostile, hostile, map[string]string{hostile: hostile}
 	h.Installed.Disk.WWN, h.Installed.Workload = hostile, hostile
 	s.hosts = []daemon.HostView{h, {Document: status.Document{Metadata: status.Metadata{Name: "__proto__"}, Phase: plan.Phase(hostile)}}}

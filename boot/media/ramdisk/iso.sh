@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# iso.sh OUT BASE_DIR AGENT INSTALLER OVERLAY_DIR MAGIC SIZE: the ramdisk's fast part. Puts agent, installer and an optional directory into a
+# iso.sh OUT BASE_DIR AGENT INSTALLER OVERLAY_DIR MAGIC SIZE PROTOCOL: the ramdisk's fast part. Puts agent, installer and an optional directory into a
 # second archive behind the base, and makes the ISO with the distribution's signed shim and GRUB. OVERLAY_DIR may be empty.
 set -euo pipefail
-out=$1 base=$2 agent=$3 installer=$4 overlay=$5 magic=$6 size=$7
+out=$1 base=$2 agent=$3 installer=$4 overlay=$5 magic=$6 size=$7 protocol=$8
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH=1700000000 # any fixed time: the same inputs give the same bytes
@@ -62,6 +62,7 @@ cp "$base/vmlinuz" "$iso/boot/vmlinuz"
 make_initrd
 printf '%s' "$magic" >"$iso/boot/overlay"
 truncate -s "$size" "$iso/boot/overlay"
+printf '%s\n' "$protocol" >"$iso/boot/protocol"
 make_esp
 freeze "$iso"
 xorriso -as mkisofs -quiet -V INGOT -R -e boot/esp.img -no-emul-boot -o "$out" "$iso" 2>"$work/xorriso.log" || { cat "$work/xorriso.log" >&2; exit 1; }

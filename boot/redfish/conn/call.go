@@ -63,6 +63,12 @@ func (call Call) sendCall(method, link string, payload any, headers map[string]s
 	if err != nil {
 		return nil, call.conn.protocolError(call.doing, 0, err)
 	}
+	if fence := call.conn.config.Fence; fence != nil && method != http.MethodGet {
+		if err := fence(); err != nil {
+			return nil, &Error{Kind: NotSent, Doing: call.doing, Host: call.conn.base.Host, Detail: err.Error(),
+				Temporary: true, Hint: "it is tried again while this daemon runs the fleet", cause: err}
+		}
+	}
 	got, err := call.conn.doAuthenticated(call.ctx,
 		request{method: method, path: at, body: payload, ifMatch: headers["If-Match"], doing: call.doing})
 	if err != nil {

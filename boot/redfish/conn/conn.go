@@ -30,9 +30,12 @@ type Config struct {
 	Password secret.Value
 	TLS      TLS
 	Connect  time.Duration // deadline of connecting, TLS included; default 10 s
+	Answer   time.Duration // deadline of the first byte of an answer to a GET, connecting included; default 25 s
 	Request  time.Duration // deadline of a request; default 60 s: some BMCs hold a PATCH that long
 	// Now is the clock; default time.Now.
 	Now func() time.Time
+	// Fence is asked right before each request that changes something; an error keeps the request back. Default: none.
+	Fence func() error
 	// Dial opens connections; default net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -81,6 +84,9 @@ func Open(config Config) (*Conn, error) {
 	}
 	if config.Connect == 0 {
 		config.Connect = 10 * time.Second
+	}
+	if config.Answer == 0 {
+		config.Answer = 25 * time.Second
 	}
 	if config.Request == 0 {
 		config.Request = 60 * time.Second

@@ -12,12 +12,13 @@ import (
 // Kind says how talking to a BMC failed.
 type Kind string
 
-// The four kinds of failure.
+// The kinds of failure.
 const (
 	Unreachable  Kind = "Unreachable"  // no answer within the deadline
 	Unauthorized Kind = "Unauthorized" // the credentials were refused, or are not tried again yet
 	Refused      Kind = "Refused"      // the BMC answered with an error
 	Protocol     Kind = "Protocol"     // the answer is not Redfish, leads elsewhere, or is too large
+	NotSent      Kind = "NotSent"      // the request was kept back: this daemon may change nothing now
 )
 
 // Error is the error of every call. The text ends with what a person can do.
@@ -53,6 +54,7 @@ var kindText = map[Kind]string{
 	Unauthorized: "the credentials were refused",
 	Refused:      "refused",
 	Protocol:     "the answer cannot be used",
+	NotSent:      "nothing was sent",
 }
 
 // Unwrap returns the cause, if the cause is an error of this process or of the network.
@@ -61,7 +63,7 @@ func (e *Error) Unwrap() error { return e.cause }
 // Reach gives the error in the planner's words.
 func (e *Error) Reach() inventory.Reach {
 	switch e.Kind {
-	case Unreachable:
+	case Unreachable, NotSent:
 		return inventory.Unreachable
 	case Unauthorized:
 		return inventory.Unauthorized
@@ -79,6 +81,12 @@ func AsError(err error) *Error {
 		return found
 	}
 	return nil
+}
+
+// IsPart reports whether an error is about the part that was asked for: the BMC answered, and knows the account.
+func IsPart(err error) bool {
+	said := AsError(err)
+	return said != nil && (said.Kind == Refused || said.Kind == Protocol)
 }
 
 // maxDetail bounds how much of a BMC's text goes into an error, in bytes.

@@ -47,9 +47,7 @@ func newHTTP(config Config, trust *tls.Config) *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext:            dialWithin(config),
-			TLSClientConfig:        trust,
-			TLSHandshakeTimeout:    config.Connect,
+			DialTLSContext:         dialWithin(config, trust),
 			TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
 			MaxConnsPerHost:        1,
 			MaxIdleConns:           1,
@@ -59,12 +57,37 @@ func newHTTP(config Config, trust *tls.Config) *http.Client {
 	}
 }
 
-func dialWithin(config Config) func(context.Context, string, string) (net.Conn, error) {
+// dialWithin connects within the deadline, TLS included: a BMC that accepts a connection and never answers costs no more
+// than an address where nobody listens.
+func dialWithin(config Config, trust *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, config.Connect)
+		ctx, cancel := context.WithTimeoutCause(ctx, config.Connect, fmt.Errorf("no connection within %s", config.Connect))
 		defer cancel()
-		return config.Dial(ctx, network, address)
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		plain, err := config.Dial(ctx, network, address)
+		if err != nil {
+			return nil, explainError(ctx, err)
+		}
+		trust := trust.Clone()
+		trust.ServerName = host
+		secure := tls.Client(plain, trust)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			plain.Close()
+			return nil, explainError(ctx, err)
+		}
+		return secure, nil
 	}
+}
+
+// explainError prefers the reason for which a context ended to the error that followed.
+func explainError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // sendRequest sends a request, follows redirects, retries without a refused encoding, and reads the answer. Any status
@@ -109,24 +132,36 @@ func (c *Conn) roundTrip(ctx context.Context, r request, with credentials) (answ
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, c.config.Request)
 	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	outgoing, err := c.buildRequest(ctx, r, with)
 	if err != nil {
 		return answer{}, c.protocolError(r.doing, 0, err)
 	}
-	response, err := c.http.Do(outgoing)
+	response, err := c.awaitHead(outgoing, giveUp)
 	if err != nil {
-		return answer{}, c.transportError(r.doing, err)
+		return answer{}, c.transportError(r.doing, explainError(ctx, err))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
 	if err != nil && response.StatusCode < 300 { // the status line of a refusal decides, also without its document
 		return answer{}, c.unreachableError(r.doing, fmt.Errorf("the answer broke off: %w", err))
 	}
-	if len(body) > MaxBody {
+	if len(body) > MaxBody && response.StatusCode < 300 {
 		return answer{},
 			c.protocolError(r.doing, response.StatusCode, fmt.Errorf("it is larger than %d MiB", MaxBody>>20))
 	}
 	return answer{status: response.StatusCode, header: response.Header, body: body}, nil
+}
+
+// awaitHead sends a request and waits for the head of the answer; for the answer to a GET no longer than Config.Answer.
+func (c *Conn) awaitHead(outgoing *http.Request, giveUp context.CancelCauseFunc) (*http.Response, error) {
+	if outgoing.Method == http.MethodGet {
+		late := fmt.Errorf("no answer within %s", c.config.Answer)
+		first := time.AfterFunc(c.config.Answer, func() { giveUp(late) })
+		defer first.Stop()
+	}
+	return c.http.Do(outgoing)
 }
 
 func (c *Conn) buildRequest(ctx context.Context, r request, with credentials) (*http.Request, error) {

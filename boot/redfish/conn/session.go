@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,13 +26,28 @@ func (c *Conn) doAuthenticated(ctx context.Context, r request) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		if got.status != http.StatusUnauthorized {
+		ended := with.token != "" && renewed == 0 && endsSession(got)
+		if got.status != http.StatusUnauthorized && !ended {
 			return got, c.checkAnswer(r.doing, got)
 		}
 		c.forgetSession(with.token)
-		if with.token == "" || renewed > 0 {
+		if !ended {
 			return answer{}, c.unauthorizedError(r.doing, got)
 		}
+	}
+}
+
+// endsSession reports whether an answer says that the session is over: 401, whatever its document, or another refusal that
+// names the session.
+func endsSession(got answer) bool {
+	switch got.status {
+	case http.StatusUnauthorized:
+		return true
+	case http.StatusForbidden, http.StatusBadRequest:
+		return slices.ContainsFunc([]string{"NoValidSession", "SessionTerminated", "SessionExpired", "InvalidSession"},
+			func(word string) bool { return strings.Contains(string(got.body), word) })
+	default:
+		return false
 	}
 }
 
@@ -143,11 +159,17 @@ func (c *Conn) keepSession(doing string, named credentials, got answer) (credent
 	case got.status == http.StatusUnauthorized, got.status == http.StatusForbidden, refusedAsBadRequest(got):
 		return credentials{}, c.unauthorizedError(doing, got)
 	case got.status < 300, got.status == http.StatusNotFound, got.status == http.StatusMethodNotAllowed,
-		got.status == http.StatusNotImplemented, strings.Contains(string(got.body), "SessionLimitExceeded"):
+		got.status == http.StatusNotImplemented, saysNoSessionLeft(got):
 		return c.useBasic(named), nil
 	default:
 		return credentials{}, c.refusalError(doing, got)
 	}
+}
+
+// saysNoSessionLeft recognises that all sessions are taken: by DMTF's message, or iDRAC's.
+func saysNoSessionLeft(got answer) bool {
+	said := string(got.body)
+	return strings.Contains(said, "SessionLimitExceeded") || strings.Contains(said, "RAC0218")
 }
 
 // refusedAsBadRequest recognises iLO, which answers wrong credentials with 400 and UnauthorizedLoginAttempt.

@@ -128,6 +128,8 @@ func (f *Reader) MoveToTop() (string, error) {
 type Known struct {
 	Commit  string                                   // of the branch; "" if there is no such branch
 	Records map[inventory.MachineID]inventory.Record // of the hosts asked for
+	// Takeovers are the values of spec.consent.takeover that the holds of the hosts asked for print.
+	Takeovers map[inventory.MachineID]string
 	// Unreadable says, for hosts asked for, why a page cannot be read.
 	Unreadable map[inventory.MachineID]string
 	Reinstall  schemas.Scope // where the daemon lets update: Reinstall stand for consent
@@ -143,7 +145,7 @@ type Known struct {
 // ReadKnown reads the status branch of the clone, without the hosts' pages.
 func (f *Reader) ReadKnown(branch string) (Known, error) {
 	k := Known{pages: map[inventory.MachineID]string{}, Records: map[inventory.MachineID]inventory.Record{},
-		Signatures: map[string]inventory.Signatures{}, Unreadable: map[inventory.MachineID]string{}}
+		Takeovers: map[inventory.MachineID]string{}, Signatures: map[string]inventory.Signatures{}, Unreadable: map[inventory.MachineID]string{}}
 	err := f.openClone()
 	if err != nil {
 		return k, err
@@ -194,6 +196,7 @@ func (k Known) ReadPages(hosts ...inventory.MachineID) {
 		}
 	}
 	records, errs := make([]inventory.Record, len(unread)), make([]error, len(unread))
+	takeovers := make([]string, len(unread))
 	var decoding sync.WaitGroup
 	places := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, host := range unread {
@@ -203,7 +206,9 @@ func (k Known) ReadPages(hosts ...inventory.MachineID) {
 			defer func() { <-places }()
 			var page status.Document
 			page, errs[i] = decodePage(k.pages[host], content, err)
-			records[i] = page.Record()
+			if records[i] = page.Record(); page.Hold != nil {
+				takeovers[i] = page.Hold.Takeover
+			}
 		})
 	}
 	decoding.Wait()
@@ -212,7 +217,7 @@ func (k Known) ReadPages(hosts ...inventory.MachineID) {
 			k.Unreadable[host] = errs[i].Error()
 			continue
 		}
-		k.Records[host] = records[i]
+		k.Records[host], k.Takeovers[host] = records[i], takeovers[i]
 	}
 }
 

@@ -33,6 +33,7 @@ type Config struct {
 	Images    Images    `json:"images,omitempty"`
 	Etcd      Etcd      `json:"etcd,omitempty"`
 	Limits    Limits    `json:"limits,omitempty"`
+	Deadlines Deadlines `json:"deadlines,omitzero"`
 	BMC       BMC       `json:"bmc,omitempty"`
 	// Reinstall selects the hosts on which a Workload's update: Reinstall stands for consent, for systems that were
 	// installed while update: Reinstall was set. Default: none.
@@ -40,6 +41,9 @@ type Config struct {
 	// PublishEvery is the shortest time between two status commits; an armed operation is published at once. Default
 	// 15s.
 	PublishEvery Duration `json:"publishEvery,omitempty"`
+	// TakeFleet has the daemon run the fleet even if another daemon ran the fleet since. The file cannot say so: see
+	// `ingot serve --take-fleet`.
+	TakeFleet bool `json:"-"`
 }
 
 // Fleet says where the fleet is.
@@ -57,9 +61,12 @@ type Fleet struct {
 
 // Listen says where the daemon listens.
 type Listen struct {
-	Agents string `json:"agents"`           // host:port of the agents' API, TLS
-	Media  string `json:"media"`            // host:port where BMCs read boot media, plain HTTP
-	Socket string `json:"socket,omitempty"` // control socket; default <stateDir>/ingot.sock
+	Agents string `json:"agents"` // host:port of the agents' API, TLS
+	Media  string `json:"media"`  // host:port where BMCs read boot media, plain HTTP
+	// MediaTLS is host:port where BMCs that take media over HTTPS only read boot media. The certificate is of the daemon's
+	// own authority. "" for none.
+	MediaTLS string `json:"mediaTLS,omitempty"`
+	Socket   string `json:"socket,omitempty"` // control socket; default <stateDir>/ingot.sock
 	// Web is host:port of a read-only page of the fleet's state, plain HTTP, without accounts: keep it on loopback or
 	// behind a proxy with accounts. "" for none.
 	Web string `json:"web,omitempty"`
@@ -75,6 +82,9 @@ type Trust struct {
 	Paths          []trust.Rule `json:"paths,omitempty"`
 	SignedTags     bool         `json:"signedTags,omitempty"` // the tags that rings follow must be signed too
 	TwoSigners     bool         `json:"twoSigners,omitempty"` // an erase needs a countersignature on its tag
+	// MaxStale is how old the last good look at the fleet may be for a write to begin while later looks fail; default
+	// 10 minutes.
+	MaxStale Duration `json:"maxStale,omitempty"`
 }
 
 // ReadPolicy reads the keys; nil without keys.
@@ -110,6 +120,8 @@ type Webhook struct {
 type Advertise struct {
 	Agents []string `json:"agents"` // https URLs, from a machine's ramdisk and from the installed system
 	Media  string   `json:"media"`  // http URL, from a BMC
+	// MediaTLS is the https URL of listen.mediaTLS, from a BMC.
+	MediaTLS string `json:"mediaTLS,omitempty"`
 }
 
 // Images bounds the image mirror.
@@ -134,9 +146,23 @@ type BMC struct {
 	ConfirmOff Duration `json:"confirmOff,omitempty"`
 }
 
+// Deadlines are how long the daemon waits. They count the time in which a machine could be heard and was asked.
+type Deadlines struct {
+	Start   Duration `json:"start,omitempty"`   // after a start of the daemon: no deadline ends before; default 5m
+	Medium  Duration `json:"medium,omitempty"`  // from power on to the first read of the boot medium; default 5m
+	Agent   Duration `json:"agent,omitempty"`   // from power on to the agent in the ramdisk; default 20m
+	Silence Duration `json:"silence,omitempty"` // without a word from an agent; default 5m
+	// until a machine that is on counts as found running, without a word from its agent; default 1h
+	Lost Duration `json:"lost,omitempty"`
+	Home Duration `json:"home,omitempty"` // from power on to the call of the installed system; default 30m
+}
+
 // Limits are budgets over the fleet.
 type Limits struct {
 	Installs int `json:"installs,omitempty"` // at a time; default 10
+	// ErasesPerHour is how many machines with data are erased within an hour. Default: 10, or a tenth of the fleet
+	// where that is more.
+	ErasesPerHour int `json:"erasesPerHour,omitempty"`
 }
 
 // ClientTLS is the TLS configuration for the etcd cluster.

@@ -113,6 +113,9 @@ func (c *Config) fillDefaults(dir string) {
 	if c.BMC.ConfirmOff.Duration == 0 {
 		c.BMC.ConfirmOff.Duration = 30 * time.Second
 	}
+	if c.Trust.MaxStale.Duration == 0 {
+		c.Trust.MaxStale.Duration = 10 * time.Minute
+	}
 	if c.Limits.Installs == 0 {
 		c.Limits.Installs = 10
 	}
@@ -144,8 +147,10 @@ func (c *Config) checkFields(p *problems) {
 	p.requireField("listen.agents", c.Listen.Agents, "host:port, such as 0.0.0.0:8443")
 	p.requireField("listen.media", c.Listen.Media, "host:port, such as 0.0.0.0:8080")
 	p.requireField("advertise.media", c.Advertise.Media, "the http URL at which BMCs reach listen.media")
+	c.checkMediaTLS(p)
 	for field, address := range map[string]string{"listen.agents": c.Listen.Agents, "listen.media": c.Listen.Media,
-		"listen.web": c.Listen.Web, "listen.webhook": c.Listen.Webhook} {
+		"listen.mediaTLS": c.Listen.MediaTLS,
+		"listen.web":      c.Listen.Web, "listen.webhook": c.Listen.Webhook} {
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
 			p.addBad(field, "want host:port", "such as 0.0.0.0:8443")
 		}
@@ -169,15 +174,37 @@ func (c *Config) checkFields(p *problems) {
 	if c.Limits.Installs < 0 {
 		p.addBad("limits.installs", "want a number of hosts", "")
 	}
+	if c.Limits.ErasesPerHour < 0 {
+		p.addBad("limits.erasesPerHour", "want a number of machines", "")
+	}
 	if pause := c.BMC.ConfirmOff.Duration; pause < 0 || pause > 10*time.Minute {
 		p.addBad("bmc.confirmOff", "want a time of at most 10m",
 			"BMCs say Off for some seconds after a machine came on; the default is 30s")
+	}
+	c.Deadlines.checkFields(p)
+	if stale := c.Trust.MaxStale.Duration; stale < time.Second || stale > 24*time.Hour {
+		p.addBad("trust.maxStale", "want a time from 1s to 24h",
+			"a write may begin while the fleet cannot be fetched, if it could be so lately; the default is 10m")
 	}
 	c.Trust.checkKeys(p)
 	c.Secrets.checkProgram(p)
 	if rel, err := filepath.Rel(c.StateDir, c.IdentityDir); c.StateDir != "" && c.IdentityDir != "" && err == nil &&
 		filepath.IsLocal(rel) {
 		p.addBad("identityDir", "it lies inside stateDir", "keep it apart, so that losing the state loses no trust")
+	}
+}
+
+// checkMediaTLS checks what serves boot media over HTTPS.
+func (c *Config) checkMediaTLS(p *problems) {
+	if c.Listen.MediaTLS != "" {
+		p.requireField("advertise.mediaTLS", c.Advertise.MediaTLS, "the https URL at which BMCs reach listen.mediaTLS")
+	}
+	if c.Advertise.MediaTLS != "" {
+		p.requireField("listen.mediaTLS", c.Listen.MediaTLS, "host:port, such as 0.0.0.0:8444")
+	}
+	if u, err := url.Parse(c.Advertise.MediaTLS); c.Advertise.MediaTLS != "" &&
+		(err != nil || u.Scheme != "https" || u.Host == "") {
+		p.addBad("advertise.mediaTLS", "want an https URL", "")
 	}
 }
 

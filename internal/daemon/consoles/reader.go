@@ -76,6 +76,7 @@ type keptConsole struct {
 	state  State     // of the session, or why there is no session
 	text   string
 	log    *console.Log       // open during a session
+	recent []console.Line     // the newest lines of the session before
 	end    context.CancelFunc // nil: no session
 }
 

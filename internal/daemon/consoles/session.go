@@ -25,7 +25,13 @@ func (c *Reader) readConsole(ctx context.Context, w *keptConsole, h reconcile.Ho
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // a failed write was reported before
+	log.Continue(c.recentLines(h.ID))
+	defer func() {
+		_ = log.Close() // a failed write was reported before
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		w.recent = log.Recent(time.Now())
+	}()
 	target := console.Target{
 		Address: joinConsoleAddress(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
 		Username: account["username"].Reveal(), Password: account["password"],

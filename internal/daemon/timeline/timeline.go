@@ -10,6 +10,7 @@ import (
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -105,7 +106,7 @@ func (s *Recorder) recordStep(h reconcile.HostView, now time.Time) {
 	switch {
 	case v.Hold != nil:
 		text = v.Hold.Message
-	case h.Outcome.Result == plan.Retry || h.Outcome.Result == plan.Stalled:
+	case h.Outcome.Result == act.Retry || h.Outcome.Result == act.Stalled:
 		text = h.Outcome.Why
 	case text == "" && v.Waits != "":
 		text = "waits for " + v.Waits

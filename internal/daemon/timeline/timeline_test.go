@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -24,7 +25,7 @@ func document(name string) status.Document {
 }
 
 func view(d status.Document, next string) reconcile.HostView {
-	return reconcile.HostView{ID: d.Metadata.Host(), Name: d.Metadata.Name, Document: d, Plan: plan.Plan{Action: &plan.Action{Reason: next}}}
+	return reconcile.HostView{ID: d.Metadata.Host(), Name: d.Metadata.Name, Document: d, Plan: plan.Plan{Action: &act.Action{Reason: next}}}
 }
 
 func said(host string, lines ...string) hub.Event {

@@ -190,10 +190,11 @@ spec:
   workload: %[5]s
   vars: {tier: standard, id: "%[12]d"}
 `, HostName(n), siteName(site), rack, ringOf(n), workloads[n%len(workloads)], site+1, n%perRack+10, id,
-		serialNumber(n), mac, id[:8], n)
+		SerialNumber(n), mac, id[:8], n)
 }
 
-func serialNumber(n int) string { return "SN" + strings.ToUpper(hexDigest("serial", n)[:10]) }
+// SerialNumber is the serial of a host by its number.
+func SerialNumber(n int) string { return "SN" + strings.ToUpper(hexDigest("serial", n)[:10]) }
 
 func hexDigest(what string, n int) string {
 	sum := sha256.Sum256([]byte(fmt.Sprint(what, n)))

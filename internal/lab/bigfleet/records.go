@@ -31,7 +31,7 @@ func newRecord(d inventory.Desired) inventory.Record {
 	if w := d.Workload; w != nil {
 		r.Installed = &inventory.Installed{
 			ID: hexDigest("install "+d.Name, 0)[:24], Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts,
-			Commit: d.Release, Image: w.Image.SHA256, Disk: disk.ID(),
+			Commit: d.Release, Image: w.Image.SHA256, Disk: inventory.IdentifyDisks([]inventory.Disk{disk})[0].ID(),
 			Update: w.Update, At: began, PhoneHome: began.Add(time.Minute),
 		}
 	}

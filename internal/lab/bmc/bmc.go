@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/internal/lab/bmc/accounts"
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
 	"github.com/gitmetal/ingot/internal/lab/bmc/selfsigned"
@@ -41,7 +42,9 @@ type BMC struct {
 	handler http.Handler
 	keys    selfsigned.Certificate
 	log     oplog.Log
-	rules   rules.Set
+	// accounts has a lock of its own; never call it with mu locked
+	accounts *accounts.List
+	rules    rules.Set
 
 	// power is held during every call of the machine, so that there is a single call at a time. Lock power before mu.
 	power sync.Mutex
@@ -56,10 +59,12 @@ type BMC struct {
 	media    Medium
 	sessions map[string]session // by token
 	tasks    []*task
-	password secret.Value
-	refused  int               // logins refused in a row
-	serial   int               // of sessions
-	console  document.Document // SerialConsole; nil: none
+	volumes  []document.Volume
+	// volumesMade numbers the volumes
+	volumesMade int
+	refused     int               // logins refused in a row
+	serial      int               // of sessions
+	console     document.Document // SerialConsole; nil: none
 
 	conflictsLeft int // power-ons still to refuse after the last power-off
 	staleReads    int // reads of the slot that still show lastURL
@@ -98,7 +103,8 @@ func New(config Config, machine Machine) (*BMC, error) {
 		config.Now = time.Now
 	}
 	b := &BMC{
-		config: config, machine: machine, faults: config.Faults, password: config.Password,
+		config: config, machine: machine, faults: config.Faults,
+		accounts: accounts.New(config.Username, config.Password),
 		override: noOverride(), sessions: map[string]session{},
 	}
 	b.handler = b.countRequests(b.rules.Wrap(b.newRoutes()))
@@ -157,7 +163,8 @@ func (b *BMC) Sessions() int {
 
 // Login checks an account as the Redfish service does, for further services of the BMC.
 func (b *BMC) Login(user string, password secret.Value) bool {
-	return b.checkLogin(user, password.Reveal())
+	_, good := b.checkLogin(user, password.Reveal())
+	return good
 }
 
 // OfferConsole makes the BMC say that the serial console is read over SSH at a port.

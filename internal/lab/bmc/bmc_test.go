@@ -52,6 +52,12 @@ func (m *machine) end(exit bmc.Exit) {
 
 func newBMC(t *testing.T, faults bmc.Faults) (*bmc.BMC, *machine) {
 	t.Helper()
+	return newBMCOf(t, 2, faults)
+}
+
+// newBMCOf is a BMC that allows so many sessions.
+func newBMCOf(t *testing.T, sessions int, faults bmc.Faults) (*bmc.BMC, *machine) {
+	t.Helper()
 	m := &machine{}
 	b, err := bmc.New(bmc.Config{
 		Identity: bmc.Identity{
@@ -60,7 +66,7 @@ func newBMC(t *testing.T, faults bmc.Faults) (*bmc.BMC, *machine) {
 			NICs:  []bmc.NIC{{Name: "1", MAC: "52:54:00:00:00:01"}},
 			Disks: []bmc.Disk{{Name: "0", Serial: "DISK0001", Bytes: 4 << 30}},
 		},
-		Username: "admin", Password: secret.New("correct horse"), Sessions: 2, Faults: faults,
+		Username: "admin", Password: secret.New("correct horse"), Sessions: sessions, Faults: faults,
 	}, m)
 	if err != nil {
 		t.Fatal(err)

@@ -18,34 +18,6 @@ import (
 // maxBody limits a request's body in bytes.
 const maxBody = 1 << 20
 
-func (b *BMC) newRoutes() http.Handler {
-	mux := http.NewServeMux()
-	for path, resource := range b.listResources() {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { b.sendDocument(w, r, resource()) })
-	}
-	mux.HandleFunc("GET "+document.System, b.getSystem)
-	mux.HandleFunc("PATCH "+document.System, b.patchSystem)
-	mux.HandleFunc("POST "+document.System+"/Actions/ComputerSystem.Reset", b.postReset)
-	for _, media := range []string{document.Manager, document.System} {
-		slot := media + "/VirtualMedia/Cd"
-		mux.HandleFunc("GET "+slot,
-			func(w http.ResponseWriter, r *http.Request) { b.sendDocument(w, r, b.slotDocument(slot)) })
-		mux.HandleFunc("PATCH "+slot, b.patchSlot)
-		mux.HandleFunc("POST "+slot+"/Actions/VirtualMedia.InsertMedia", b.postInsert)
-		mux.HandleFunc("POST "+slot+"/Actions/VirtualMedia.EjectMedia", b.postEject)
-	}
-	mux.HandleFunc("POST "+document.Sessions, b.postSession)
-	mux.HandleFunc("GET "+document.Sessions+"/{id}", b.getSession)
-	mux.HandleFunc("DELETE "+document.Sessions+"/{id}", b.deleteSession)
-	mux.HandleFunc("GET "+document.Tasks+"/{id}", b.getTask)
-	mux.HandleFunc("GET "+document.Monitors+"/{id}", b.getMonitor)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		sendJSON(w, http.StatusNotFound,
-			document.NewError("ResourceMissingAtURI", "there is no resource at "+r.URL.Path, ""))
-	})
-	return b.checkRequests(mux)
-}
-
 // checkRequests is the first handler of every request: body limit, faults of the network, the account.
 func (b *BMC) checkRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,6 +34,11 @@ func (b *BMC) checkRequests(next http.Handler) http.Handler {
 		w.Header().Set("OData-Version", "4.0")
 		w.Header().Set("Cache-Control", "no-cache")
 		if b.misbehave(w, r) || !b.checkCredentials(w, r) {
+			return
+		}
+		if asked := r.Header.Get("OData-Version"); asked != "" && asked != "4.0" {
+			sendJSON(w, http.StatusPreconditionFailed,
+				document.NewError("HeaderInvalid", "OData-Version is 4.0 here", ""))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -130,6 +107,7 @@ func waitDelay(r *http.Request, delay time.Duration) bool {
 func (b *BMC) sendDocument(w http.ResponseWriter, r *http.Request, doc document.Document) {
 	body, tag := b.encodeDocument(doc)
 	w.Header().Set("ETag", tag)
+	w.Header().Set("Link", "<"+doc.SchemaURI()+">; rel=describedby")
 	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
 		return

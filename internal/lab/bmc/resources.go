@@ -1,9 +1,9 @@
 package bmc
 
 import (
-	"path"
 	"strings"
 
+	"github.com/gitmetal/ingot/internal/lab/bmc/accounts"
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
 )
 
@@ -12,12 +12,8 @@ func (b *BMC) listResources() map[string]func() document.Document {
 	list := func(at, kind string, ids ...string) func() document.Document {
 		return func() document.Document { return document.NewCollection(at, kind, ids...) }
 	}
-	accounts, storage, nics := path.Dir(document.Account), document.System+"/Storage",
-		document.System+"/EthernetInterfaces"
+	storage, nics := document.System+"/Storage", document.System+"/EthernetInterfaces"
 	all := map[string]func() document.Document{
-		"/redfish": func() document.Document {
-			return document.Document{"v1": document.Root + "/"}
-		},
 		document.Root:                            b.rootDocument,
 		document.Root + "/Systems":               list(document.Root+"/Systems", "ComputerSystem", "1"),
 		document.Root + "/Managers":              list(document.Root+"/Managers", "Manager", "1"),
@@ -27,18 +23,35 @@ func (b *BMC) listResources() map[string]func() document.Document {
 		document.System + "/VirtualMedia":        func() document.Document { return b.listSlots(document.System) },
 		document.System + "/VirtualMedia/Decoy":  func() document.Document { return decoySlot(document.System) },
 		document.System + "/SecureBoot":          b.secureBootDocument,
-		document.Root + "/SessionService":        newService("SessionService", "Sessions", document.Sessions),
+		document.Root + "/SessionService": func() document.Document {
+			return document.NewService("SessionService", map[string]string{"Sessions": document.Sessions})
+		},
 		document.Sessions: func() document.Document {
 			return document.NewCollection(document.Sessions, "Session", b.sessionIDs()...)
 		},
-		document.Root + "/AccountService": newService("AccountService", "Accounts", accounts),
-		accounts:                          list(accounts, "ManagerAccount", "1"),
-		document.Account:                  func() document.Document { return document.NewAccount(b.config.Username) },
-		document.Root + "/TaskService":    newService("TaskService", "Tasks", document.Tasks),
+		document.Root + "/AccountService": func() document.Document {
+			return document.NewService("AccountService",
+				map[string]string{"Accounts": document.Accounts, "Roles": document.Roles})
+		},
+		document.Accounts: func() document.Document {
+			return document.NewCollection(document.Accounts, "ManagerAccount", b.accounts.IDs()...)
+		},
+		document.Roles: list(document.Roles, "Role", accounts.Roles...),
+		document.Root + "/TaskService": func() document.Document {
+			return document.NewService("TaskService", map[string]string{"Tasks": document.Tasks})
+		},
 		document.Tasks: func() document.Document {
 			return document.NewCollection(document.Tasks, "Task", b.taskIDs()...)
 		},
-		storage: list(storage, "Storage", "1"),
+		storage + "/1/Controllers":   list(storage+"/1/Controllers", "StorageController", "1"),
+		storage + "/1/Controllers/1": func() document.Document { return document.NewController(storage + "/1/Controllers/1") },
+		document.Volumes:             b.volumesDocument,
+		storage:                      list(storage, "Storage", "1"),
+	}
+	for _, role := range accounts.Roles {
+		all[document.Roles+"/"+role] = func() document.Document {
+			return document.NewRole(role, accounts.Privileges(role))
+		}
 	}
 	var cards, drives []string
 	for _, nic := range b.config.Identity.NICs {
@@ -56,11 +69,6 @@ func (b *BMC) listResources() map[string]func() document.Document {
 	return all
 }
 
-func newService(name, member, collection string) func() document.Document {
-	at, kind := document.Root+"/"+name, "#"+name+".v1_1_9."+name
-	return func() document.Document { return document.NewService(at, kind, member, collection) }
-}
-
 func (b *BMC) rootDocument() document.Document {
 	if b.currentFaults().NoSessions {
 		return document.NewServiceRoot(b.config.Vendor, b.config.Identity.UUID, "")
@@ -74,7 +82,7 @@ func (b *BMC) systemDocument() document.Document {
 	b.mu.Lock()
 	faults, o, on, ending, console := b.faults, b.override, b.run != nil, b.run != nil && b.run.ending, b.console
 	b.mu.Unlock()
-	doc := document.NewResource(document.System, "#ComputerSystem.v1_23_1.ComputerSystem", "System")
+	doc := document.NewResource(document.System, "ComputerSystem", "System")
 	doc["SystemType"] = "Physical"
 	doc.SetUnlessEmpty("Manufacturer", id.Manufacturer)
 	doc.SetUnlessEmpty("Model", id.Model)
@@ -145,7 +153,7 @@ func powerStateName(on, ending bool) string {
 }
 
 func (b *BMC) managerDocument() document.Document {
-	doc := document.NewResource(document.Manager, "#Manager.v1_20_0.Manager", "Manager")
+	doc := document.NewResource(document.Manager, "Manager", "Manager")
 	doc["ManagerType"], doc["FirmwareVersion"] = "BMC", "lab 1"
 	doc["Links"] = document.Document{"ManagerForServers": []document.Document{document.NewLink(document.System)}}
 	if b.currentFaults().MediaUnder != UnderSystem {

@@ -8,46 +8,72 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gitmetal/ingot/internal/lab/bmc/accounts"
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
-	"github.com/gitmetal/ingot/internal/secret"
 )
 
 type session struct {
-	id string
+	id      string
+	account string
 }
 
-// checkCredentials admits a request that needs no credentials or carries good credentials, and answers 401 otherwise.
+// openPaths are the resources that need no credentials, by method: DSP0266, 13.3.
+var openPaths = map[string][]string{
+	http.MethodGet: {"/redfish", document.Root, document.OData, document.Metadata},
+	// HEAD of the root is as open as GET
+	http.MethodHead: {"/redfish", document.Root, document.OData, document.Metadata},
+	http.MethodPost: {document.Sessions, document.Sessions + "/Members"},
+}
+
+// checkCredentials admits a request that needs no credentials, or carries good credentials with the privilege for the
+// request; it answers 401 or 403 otherwise.
 func (b *BMC) checkCredentials(w http.ResponseWriter, r *http.Request) bool {
-	open := r.URL.Path == document.Root && r.Method == http.MethodGet || r.URL.Path == "/redfish" ||
-		r.URL.Path == document.Sessions && r.Method == http.MethodPost
-	if open || b.hasCredentials(r) {
+	if slices.Contains(openPaths[r.Method], r.URL.Path) {
 		return true
 	}
-	sendJSON(w, http.StatusUnauthorized, document.NewError("NoValidSession", "valid credentials are needed", ""))
-	return false
+	who, known := b.findRequester(r)
+	if !known {
+		w.Header().Set("WWW-Authenticate", `Basic realm="BMC"`)
+		sendJSON(w, http.StatusUnauthorized, document.NewError("NoValidSession", "valid credentials are needed", ""))
+		return false
+	}
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !reads && !b.mayWrite(who, r) {
+		sendJSON(w, http.StatusForbidden,
+			document.NewError("InsufficientPrivilege", "the account may not do this", ""))
+		return false
+	}
+	return true
 }
 
-func (b *BMC) hasCredentials(r *http.Request) bool {
+// findRequester gives the account that a request is from.
+func (b *BMC) findRequester(r *http.Request) (accounts.Account, bool) {
 	if token := r.Header.Get("X-Auth-Token"); token != "" {
 		b.mu.Lock()
-		defer b.mu.Unlock()
-		_, known := b.sessions[token]
-		return known
+		open, known := b.sessions[token]
+		b.mu.Unlock()
+		if !known {
+			return accounts.Account{}, false
+		}
+		return b.accounts.Get(open.account)
 	}
 	user, password, given := r.BasicAuth()
-	return given && b.checkLogin(user, password)
+	if !given {
+		return accounts.Account{}, false
+	}
+	return b.checkLogin(user, password)
 }
 
 // checkLogin checks a name and a password and counts refusals.
-func (b *BMC) checkLogin(user, password string) bool {
+func (b *BMC) checkLogin(user, password string) (accounts.Account, bool) {
+	who, good := b.accounts.Find(user, password)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	locked := b.faults.LockOutAfter > 0 && b.refused >= b.faults.LockOutAfter
-	good := user == b.config.Username && b.password.Equal(secret.New(password))
 	if good && !locked && !b.faults.RefuseLogin {
 		b.refused = 0
-		return true
+		return who, true
 	}
 	if locked {
 		b.log.CountFault("LockOutAfter")
@@ -57,7 +83,7 @@ func (b *BMC) checkLogin(user, password string) bool {
 	}
 	b.refused++
 	b.recordOp(oplog.LoginRefused, "")
-	return false
+	return accounts.Account{}, false
 }
 
 func (b *BMC) postSession(w http.ResponseWriter, r *http.Request) {
@@ -70,12 +96,13 @@ func (b *BMC) postSession(w http.ResponseWriter, r *http.Request) {
 	if !decodeBody(w, r, &want) {
 		return
 	}
-	if !b.checkLogin(want.UserName, want.Password) {
+	who, good := b.checkLogin(want.UserName, want.Password)
+	if !good {
 		sendJSON(w, http.StatusUnauthorized,
 			document.NewError("ResourceAtUriUnauthorized", "the user name or the password is wrong", ""))
 		return
 	}
-	id, token, free := b.openSession()
+	id, token, free := b.openSession(who)
 	if !free {
 		sendJSON(w, http.StatusServiceUnavailable,
 			document.NewError("SessionLimitExceeded", "the session limit is reached", ""))
@@ -83,10 +110,10 @@ func (b *BMC) postSession(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("X-Auth-Token", token)
 	w.Header().Set("Location", document.Sessions+"/"+id)
-	sendJSON(w, http.StatusCreated, document.NewSession(id, b.config.Username))
+	sendJSON(w, http.StatusCreated, document.NewSession(id, who.User))
 }
 
-func (b *BMC) openSession() (id, token string, free bool) {
+func (b *BMC) openSession(who accounts.Account) (id, token string, free bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.sessions) >= b.config.Sessions {
@@ -94,7 +121,7 @@ func (b *BMC) openSession() (id, token string, free bool) {
 	}
 	b.serial++
 	id, token = strconv.Itoa(b.serial), rand.Text()
-	b.sessions[token] = session{id: id}
+	b.sessions[token] = session{id: id, account: who.ID}
 	b.recordOp(oplog.Login, "")
 	return id, token, true
 }
@@ -111,13 +138,31 @@ func (b *BMC) sessionIDs() []string {
 	return ids
 }
 
+// ownsSession reports whether a session was opened by an account.
+func (b *BMC) ownsSession(who accounts.Account, id string) bool {
+	open, found := b.findSession(id)
+	return found && open.account == who.ID
+}
+
+func (b *BMC) findSession(id string) (session, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for open := range maps.Values(b.sessions) {
+		if open.id == id {
+			return open, true
+		}
+	}
+	return session{}, false
+}
+
 func (b *BMC) getSession(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	if !slices.Contains(b.sessionIDs(), id) {
-		sendJSON(w, http.StatusNotFound, document.NewError("ResourceMissingAtURI", "there is no session "+id, ""))
+	open, found := b.findSession(r.PathValue("id"))
+	if !found {
+		sendMissing(w, r)
 		return
 	}
-	b.sendDocument(w, r, document.NewSession(id, b.config.Username))
+	who, _ := b.accounts.Get(open.account)
+	b.sendDocument(w, r, document.NewSession(open.id, who.User))
 }
 
 func (b *BMC) deleteSession(w http.ResponseWriter, r *http.Request) {
@@ -131,12 +176,5 @@ func (b *BMC) deleteSession(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	sendJSON(w, http.StatusNotFound, document.NewError("ResourceMissingAtURI", "there is no such session", ""))
-}
-
-// SetPassword changes the account's password, as an operator at the BMC would.
-func (b *BMC) SetPassword(password secret.Value) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.password = password
+	sendMissing(w, r)
 }

@@ -10,7 +10,9 @@ import (
 
 // Defaults for zero values of an identity.
 const (
-	defaultCores  = 2
+	// With more than one core, an interrupt between cores is lost now and then in emulation, and Linux waits for it for
+	// ever ("soft lockup").
+	defaultCores  = 1
 	defaultMemory = 2048 // MiB: the ramdisk unpacks about 270 MB
 )
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
 )
@@ -133,13 +134,13 @@ func (s *Server) changePower(w http.ResponseWriter, c call) {
 		s.power[c.owner] = change{"On", s.options.Now().Add(s.options.PowerTakes)}
 	case "ForceOff":
 		s.recordOp(oplog.PowerOff, "force")
-		s.power[c.owner] = change{"Off", s.options.Now().Add(s.options.PowerTakes)}
+		s.stopMachine(c.owner, bmc.Force)
 	case "GracefulShutdown":
 		s.recordOp(oplog.PowerOff, "graceful")
-		s.power[c.owner] = change{"Off", s.options.Now().Add(s.options.PowerTakes)}
+		s.stopMachine(c.owner, bmc.Graceful)
 	case "ForceRestart", "GracefulRestart", "PowerCycle", "Nmi":
 		s.recordOp(oplog.Restart, "")
-		s.startMachine(c.owner)
+		s.restartMachine(c.owner)
 	default:
 		sendJSON(w, http.StatusBadRequest,
 			document.NewError("ActionParameterNotSupported", "there is no reset type "+kind, "ResetType"))
@@ -164,41 +165,4 @@ func (s *Server) settlePower() {
 			s.startMachine(system)
 		}
 	}
-}
-
-// startMachine takes a machine through its firmware: pending settings are applied, and a boot override that is meant
-// for one boot is used up.
-func (s *Server) startMachine(system string) {
-	s.applyPending(system)
-	boot, _ := s.tree[system]["Boot"].(map[string]any)
-	enabled := boot["BootSourceOverrideEnabled"]
-	from := "disk"
-	if target, _ := boot["BootSourceOverrideTarget"].(string); enabled == "Once" || enabled == "Continuous" {
-		switch {
-		case (target == "Cd" || target == "UsbCd") && s.holdsMedium():
-			from = "cd"
-		case target == "Pxe", target == "UefiHttp":
-			from = strings.ToLower(target)
-		}
-	}
-	s.recordOp(oplog.Start, from)
-	if enabled != "Once" {
-		return
-	}
-	used := map[string]any{"Boot": map[string]any{
-		"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "None"}}
-	s.changeResource(system, used)
-	if settings := followLink(s.tree[system], "@Redfish.Settings", "SettingsObject"); s.tree[settings]["Boot"] != nil {
-		s.changeResource(settings, used)
-	}
-}
-
-// holdsMedium reports whether a medium is in one of the drives.
-func (s *Server) holdsMedium() bool {
-	for at, resource := range s.tree {
-		if strings.Contains(at, "/VirtualMedia/") && resource["Inserted"] == true {
-			return true
-		}
-	}
-	return false
 }

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
 	"github.com/gitmetal/ingot/internal/lab/bmc/selfsigned"
@@ -29,6 +31,11 @@ type Options struct {
 	Ejected map[string]any
 	// SecondNames are paths of virtual drives that are a second name of another drive, by the second name.
 	SecondNames map[string]string
+	// SettingsOf names settings objects that no resource links to: the resource by the path of the settings object.
+	SettingsOf map[string]string
+	// Machine is powered on and off by the Reset action, and is off at first; default: there is none, and the power is
+	// told only.
+	Machine bmc.Machine
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
@@ -47,8 +54,13 @@ type Server struct {
 	power    map[string]change         // by the system's path
 	sessions map[string]string         // path by token
 	reads    map[string]int            // GETs that were carried out, by path
+	requests []Request
 	serial   int
 	url      string
+	run      *run // of the machine; nil: off
+	halted   bool // Serve has ended
+	failed   error
+	runs     sync.WaitGroup // watchers of the machine's runs
 }
 
 // change is a change of power that is under way.
@@ -72,6 +84,9 @@ func New(tree Tree, options Options) (*Server, error) {
 	s := &Server{options: options, tree: tree.Merge(nil), pending: map[string]map[string]any{},
 		power: map[string]change{}, sessions: map[string]string{}, reads: map[string]int{}}
 	s.tree.completeRoot()
+	if options.Machine != nil {
+		s.tree.setPower("Off")
+	}
 	s.handler = s.countRequests(s.rules.Wrap(http.HandlerFunc(s.serveRequest)))
 	return s, nil
 }
@@ -99,12 +114,12 @@ func (s *Server) Reads(at string) int {
 	return s.reads[at]
 }
 
-// Serve answers HTTPS on the listener with a self-signed certificate until ctx ends.
+// Serve answers HTTPS on the listener with a self-signed certificate until ctx ends, and then ends the machine.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.mu.Lock()
 	s.url = "https://" + listener.Addr().String() + root
 	s.mu.Unlock()
-	return s.keys.Serve(ctx, listener, s.handler, s.options.Now())
+	return errors.Join(s.keys.Serve(ctx, listener, s.handler, s.options.Now()), s.halt())
 }
 
 // countRequests counts every request to the service, also a request that a rule answers.
@@ -116,9 +131,33 @@ func (s *Server) countRequests(next http.Handler) http.Handler {
 				writes = 1
 			}
 			s.log.CountRequest(writes)
+			s.noteRequest(r)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Request is a request to the service.
+type Request struct {
+	Method, Path string
+	On           bool // the machine behind the server was on
+}
+
+// maxRequests is how many of the newest requests are kept.
+const maxRequests = 10_000
+
+// Requests are the newest requests, oldest first, also those that a rule answered.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+func (s *Server) noteRequest(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, Request{r.Method, r.URL.Path, s.run != nil})
+	s.requests = s.requests[max(0, len(s.requests)-maxRequests):]
 }
 
 // serveRequest answers a request. One request is served at a time.

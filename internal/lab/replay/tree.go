@@ -97,6 +97,15 @@ func (t Tree) completeRoot() {
 	}
 }
 
+// setPower has every System show a power state.
+func (t Tree) setPower(state string) {
+	for at, resource := range t {
+		if path.Dir(at) == root+"/Systems" && resource["PowerState"] != nil {
+			resource["PowerState"] = state
+		}
+	}
+}
+
 // collectMembers makes a collection of the resources right below a path.
 func (t Tree) collectMembers(at string) map[string]any {
 	members := []any{}

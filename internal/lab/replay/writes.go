@@ -79,8 +79,21 @@ func (s *Server) changeResource(at string, body map[string]any) {
 	}
 }
 
+// settingsOf is the path of a resource's settings object, or empty.
+func (s *Server) settingsOf(owner string) string {
+	for at, of := range s.options.SettingsOf {
+		if of == owner {
+			return at
+		}
+	}
+	return followLink(s.tree[owner], "@Redfish.Settings", "SettingsObject")
+}
+
 // ownerOf is the path of the resource that has a settings object at a path, or empty.
 func (s *Server) ownerOf(at string) string {
+	if owner := s.options.SettingsOf[at]; owner != "" {
+		return owner
+	}
 	for owner, resource := range s.tree {
 		if owner != at && followLink(resource, "@Redfish.Settings", "SettingsObject") == at {
 			return owner
@@ -177,6 +190,18 @@ func (s *Server) logIn(w http.ResponseWriter, at string, body map[string]any) {
 	w.Header().Set("X-Auth-Token", token)
 	w.Header().Set("Location", member)
 	sendJSON(w, http.StatusCreated, s.tree[member])
+}
+
+// drivePaths are the paths of the virtual drives.
+func (s *Server) drivePaths() []string {
+	var paths []string
+	for at := range s.tree {
+		if strings.Contains(at, "/VirtualMedia/") {
+			paths = append(paths, at)
+		}
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // addMember puts a new member into a collection and returns its path.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/gitmetal/ingot/agent/facts"
 	"github.com/gitmetal/ingot/agent/steps"
@@ -26,11 +27,13 @@ const configOffset = 8 << 20
 // systemMagic starts an image that a simulated machine can start.
 const systemMagic = "INGOT-SIM-OS-1\n"
 
-// NewImage makes an operating system image for simulated machines, of the given size in bytes.
+// NewImage makes an operating system image for simulated machines, of the given size in bytes: a GPT with one partition,
+// and the magic in the place of the MBR's boot code.
 func NewImage(size int) []byte {
 	image := make([]byte, max(size, 2<<20))
 	copy(image, systemMagic)
 	binary.BigEndian.PutUint64(image[32:], uint64(len(image)))
+	layTable(image)
 	copy(image[len(image)-len(systemMagic):], systemMagic)
 	return image
 }
@@ -106,12 +109,13 @@ func (d *Disk) Digest() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-func (d *Disk) readContent() wire.Content {
-	content := facts.ReadContent(d, DiskSize)
-	if content.Signature != "" {
-		content.Summary = "data"
+// inspect fills in what the disk holds.
+func (d *Disk) inspect(disk wire.Disk) wire.Disk {
+	disk = facts.InspectBytes(disk, d)
+	if disk.Content.Signature != "" {
+		disk.Content.Summary = "data"
 	}
-	return content
+	return disk
 }
 
 // Bootable reports whether firmware would start a system from the disk: the image's first sector is there.
@@ -164,8 +168,7 @@ type device struct {
 type memory = *Disk
 
 func (d device) Disk() (wire.Disk, error) {
-	d.described.Content = d.readContent()
-	return d.described, nil
+	return d.inspect(d.described), nil
 }
 func (d device) Path() string { return "/dev/" + d.described.Name }
 func (d device) Sync() error  { return nil }
@@ -181,16 +184,22 @@ const first = 1 << 20
 func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Install, images steps.Images,
 	report func(wire.Progress)) error {
 	i.m.updateCounts(func(c *Counts) { c.Begun++ })
-	body, err := images.Image(ctx, job.Image.SHA256, 0)
-	if err != nil {
-		return fmt.Errorf("fetch the image: %w", err)
+	if err := i.m.failureOfWrite(job); err != nil {
+		return err
 	}
-	defer body.Close()
-	image, err := io.ReadAll(io.LimitReader(body, configOffset+1))
-	if err != nil {
-		return fmt.Errorf("fetch the image: %w", err)
+	if job.Image.Size > configOffset {
+		return fmt.Errorf("the image has %d bytes, a simulated disk takes %d", job.Image.Size, configOffset)
 	}
-	if sum := sha256.Sum256(image); hex.EncodeToString(sum[:]) != job.Image.SHA256 || len(image) > configOffset {
+	var image []byte
+	download := steps.Download{Image: job.Image, Images: images, Report: report, Patience: time.Minute}
+	err := download.Copy(ctx, func(chunk []byte) error {
+		image = append(image, chunk...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(image); hex.EncodeToString(sum[:]) != job.Image.SHA256 {
 		return errors.New("the image's sha256 is not the one of the job")
 	}
 	if !json.Valid(job.Ignition) {

@@ -38,6 +38,8 @@ type Machine struct {
 	serves bool // the installed system runs, and has called home if it should
 	seen   Counts
 	breaks func(wire.Step) error
+	spoils func(wire.Install) error
+	hang   *Hang
 }
 
 // Break makes steps fail in the ramdisk, before they start, with the error that the function returns; nil mends the
@@ -55,6 +57,23 @@ func (m *Machine) failureOf(step wire.Step) error {
 		return nil
 	}
 	return m.breaks(step)
+}
+
+// BreakWrites makes installs fail after the disk was wiped, with the error that the function returns; nil mends the
+// machine.
+func (m *Machine) BreakWrites(with func(wire.Install) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.spoils = with
+}
+
+func (m *Machine) failureOfWrite(job wire.Install) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.spoils == nil {
+		return nil
+	}
+	return m.spoils(job)
 }
 
 // Serves reports whether the installed system is up.
@@ -191,6 +210,9 @@ func (m *Machine) printLine(format string, args ...any) {
 // runFirmware starts the medium, or the disk.
 func (m *Machine) runFirmware(ctx context.Context, boot bmc.Boot, r *run) {
 	m.printLine("\x1b[2J\x1b[1;1Hfirmware: machine %s starts from %s", m.config.Identity.Serial, boot.From)
+	if m.hangs(ctx, boot) {
+		return
+	}
 	if boot.From == bmc.FromCD && boot.MediaURL != "" {
 		config, err := readMedium(ctx, boot.MediaURL)
 		if err == nil {
@@ -241,7 +263,7 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case err != nil:
 		return nil, err
 	case step.Install != nil:
-		tools := steps.Tools{Disks: opener{h.m}, Images: s, Installer: installer{h.m}}
+		tools := steps.Tools{Disks: opener{h.m}, Leave: s, Images: s, Installer: installer{h.m}, NoteTable: s.NoteTable}
 		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"},
 			steps.InstallSystem(ctx, *step.Install, tools, s.Report)
 	case step.Script != nil:
@@ -266,11 +288,11 @@ func (h ramdisk) PowerOff(context.Context) error {
 
 // describeDisk is the disk as the agent reports it; number counts the machine's disks from 0.
 func (d drive) describeDisk(number int) wire.Disk {
-	return wire.Disk{
+	return d.disk.inspect(wire.Disk{
 		Name: "vd" + string(rune('a'+number)), Path: fmt.Sprintf("/dev/disk/by-path/sim-%d", number), Serial: d.serial,
 		Model: "simulated", Transport: "virtio",
-		Size: DiskSize, SectorSize: 512, Content: d.disk.readContent(),
-	}
+		Size: DiskSize, SectorSize: 512,
+	})
 }
 
 func (m *Machine) updateCounts(change func(*Counts)) {

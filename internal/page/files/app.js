@@ -26,6 +26,9 @@ const short = commit => (commit || '').slice(0, 10);
 const moment = at => at ? new Date(at).toLocaleString('sv-SE') : ''; // 2026-01-02 03:04:05
 const diskName = disk => disk ? disk.wwn || disk.serial || disk.path || '' : '';
 const rankOf = h => rank.get(h.phase) ?? -1;
+// runBy names the daemon that runs the fleet, for people.
+const runBy = d => d ? ', run by the daemon on ' + (d.host || 'an unnamed machine') + ' since ' + d.since + ' (life ' + d.life.number + ')' : '';
+
 // idOf is who a host is; labelOf is what people call it, with the id where that is another one.
 const idOf = h => h.metadata.id || h.metadata.name;
 const labelOf = h => h.metadata.name + (h.metadata.id ? ' (id ' + h.metadata.id + ')' : '');
@@ -302,7 +305,8 @@ function drawHosts(all) {
 
 function draw() {
   if (!fleet) return;
-  set('commit', fleet.commit ? 'fleet at ' + short(fleet.commit) + ' ' + (fleet.title || '') : fleet.frozen ? 'no commit is accepted since the daemon started' : 'no commit is accepted yet');
+  const commit = fleet.commit ? 'fleet at ' + short(fleet.commit) + ' ' + (fleet.title || '') : fleet.frozen ? 'no commit is accepted since the daemon started' : 'no commit is accepted yet';
+  set('commit', commit + runBy(fleet.daemon));
   const all = sorted();
   drawNotices();
   drawPhases();
@@ -331,7 +335,7 @@ function redraw() {
 function facts(h) {
   const all = [
     ['phase', h.phase], ['now', h.hold || h.error ? '' : now(h)], ['file', h.file], ['labels', Object.entries(h.metadata.labels || {}).map(([k, v]) => k + '=' + v).join(', ')],
-    ['ring', h.ring], ['pending', h.pending], ['due', moment(h.due)], ['power', h.power],
+    ['cause', h.cause && h.cause.why], ['to do', h.cause && h.cause.do], ['ring', h.ring], ['pending', h.pending], ['due', moment(h.due)], ['power', h.power],
   ];
   for (const c of h.conditions || []) all.push([c.type.toLowerCase(), c.status + (c.reason ? ' (' + c.reason + ')' : '') + ' since ' + moment(c.since)]);
   if (h.installed) {

@@ -19,6 +19,8 @@ type Journal interface {
 	Put(ctx context.Context, record inventory.Record, revision int64) (int64, error)
 	Accepted(ctx context.Context) (journal.Accepted, error)
 	Accept(ctx context.Context, accepted journal.Accepted) error
+	LastLife(ctx context.Context) (journal.LastLife, error)
+	KeepLife(ctx context.Context, last journal.LastLife) error
 }
 
 // Subject is an open and empty journal whose only writer is the daemon that opened it.
@@ -48,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"members that are not known":   testUnknown,
 		"the accepted commit":          testAccepted,
 		"unreadable accepted commits":  testUnreadableCommits,
+		"the last life":                testLastLife,
+		"late last lives":              testLateLives,
 		"another owner":                testAnotherOwner,
 		"a call that is over":          testEndedCall,
 		"a write that never arrives":   testLost,
@@ -64,6 +68,44 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 			test(t, open(t))
 		})
 	}
+}
+
+// Documents are the journal's documents of agents, as the hub keeps them.
+type Documents interface {
+	Load(ctx context.Context, host string) ([]byte, error)
+	Save(ctx context.Context, host string, document []byte) error
+}
+
+// RunDocuments runs the suite of the agents' documents. The Subject's Journal has them, and Writes decides their fates
+// too.
+func RunDocuments(t *testing.T, open func(t *testing.T) (Subject, Documents)) {
+	t.Helper()
+	s, documents := open(t)
+	save := func(ctx context.Context, document string) error { return documents.Save(ctx, "a", []byte(document)) }
+	want := func(document string) {
+		t.Helper()
+		if got, err := documents.Load(t.Context(), "a"); err != nil || string(got) != document {
+			t.Fatalf("Load = %q, %v, want %q", got, err, document)
+		}
+	}
+	fail := func(fate Fate, document string) {
+		t.Helper()
+		s.failWrite(t, fate, func(ctx context.Context) error { return save(ctx, document) })
+	}
+	fail(Lost, "1")
+	want("")
+	fail(Unanswered, "2")
+	want("2")
+	fail(Late, "3")
+	if err := save(t.Context(), "4"); err != nil {
+		t.Fatal(err)
+	}
+	s.Writes.Arrive()
+	want("4")
+	fail(Late, "5")
+	s.TakeOver(t)
+	s.Writes.Arrive()
+	want("4")
 }
 
 // wantRecord asserts the stored record and gives its revision.

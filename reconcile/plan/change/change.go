@@ -7,12 +7,15 @@
 package change
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/pick"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -35,17 +38,40 @@ const (
 type Change struct {
 	Verdict Verdict
 	Why     []string // the differences: "image 3f2a… → 9bc1…", "kernelArguments"
-	Disk    inventory.DiskID
-	Content string // on the disk now: blank, install:<id>, content:<signature>, unseen
-	Summary string // Content in words
-	Target  string // the inputs digest to install
-	Erases  bool
+	Root    Disk     // the disk for the system
+	Others  []Disk   // the disks besides the root disk that the config writes to, as far as a look found them
+	Target  string   // the inputs digest to install
+	Erases  bool     // a disk that is not blank, or any content of an unseen disk
 	Reboots bool
-	Needed  string // the consent that allows the change; "" when the change needs no consent
-	Given   string // the consent in the fleet
-	Hold    *Hold  // why the change is held; nil when the change may happen
-	// OtherDisks are the disks besides the root disk that the installed system writes to at its first start.
+	Hold    *Hold // why the change is held; nil when the change may happen
+	// OtherDisks are the devices besides the root disk that the installed system writes to at its first start, as the
+	// config names them.
 	OtherDisks []inventory.OtherDisk
+}
+
+// Disk is a disk that a change writes to, and the permission for the disk.
+type Disk struct {
+	ID      inventory.DiskID
+	Devices []string // the names by which the config writes to the disk; none for the root disk
+	Content string   // on the disk now: blank, install:<id>, unmarked:<id>, failed:<id>, content:<signature>, unseen
+	Summary string   // Content in words
+	Erases  bool
+	Needed  string // the consent that allows the write; "" when the write needs no consent
+	Given   string // the consent in the fleet for this disk, whether or not it counts
+	Missing bool   // the change is held until Needed is in the fleet
+}
+
+// Disks are the disks of a change: the root disk, then the others.
+func (c Change) Disks() []Disk { return append([]Disk{c.Root}, c.Others...) }
+
+// Consents is the value of spec.consent.erase that allows the change; none when the change needs no consent.
+func (c Change) Consents() (all schemas.EraseConsents) {
+	for _, disk := range c.Disks() {
+		if disk.Needed != "" {
+			all = append(all, disk.Needed)
+		}
+	}
+	return all
 }
 
 // Decide says what the fleet asks of a host, from the desired state, the standing of the machine and the record. The
@@ -57,7 +83,7 @@ type Change struct {
 //	protect                           any                          HandsOff
 //	lifecycle not Managed             any                          HandsOff
 //	a machine known under another id  any                          HandsOff, held until the host has that id
-//	another serial, or other MACs     of the machine before        HandsOff, held until consent.takeover names it
+//	another serial, UUID or other MACs of the machine before       HandsOff, held until a takeover is recorded
 //	no workload                       any                          Nothing
 //	workload                          installed with its inputs    Nothing
 //	workload                          its operation is under way   as the operation was allowed
@@ -65,13 +91,13 @@ type Change struct {
 //	workload                          root disk never seen         Install; erases only with a consent over "unseen"
 //	workload                          root disk holds something    Reinstall; held without consent and signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
-//	workload that writes other disks  any, not under way           Install or Reinstall; held without otherDisks: Allowed
+//	workload that writes other disks  any, not under way           Install or Reinstall; held without otherDisks: Allowed,
+//	                                                               and without a consent for each that is not blank
 func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
 	unreadable := rec.Unreadable != ""
 	excluded := Excluded(d)
 	knownElsewhere := who.KnownAs != ""
 	mismatch := rec.DescribesOtherMachine(d.Identity)
-	otherMachine := mismatch != "" && !takesOver(d, rec)
 	installed := rec.Operation == nil && rec.Has(d.Workload)
 	switch {
 	case unreadable:
@@ -80,15 +106,28 @@ func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) C
 		return keepHandsOff(excluded, nil)
 	case knownElsewhere:
 		return keepHandsOff(who.By+" is known as "+string(who.KnownAs), knownAsHold(who))
-	case otherMachine:
+	case mismatch != "":
 		return keepHandsOff(mismatch, otherMachineHold(d, mismatch))
 	case d.Workload == nil:
 		return Change{Verdict: Nothing}
 	case installed:
-		return Change{Verdict: Nothing, Disk: rec.Installed.Disk}
+		return Change{Verdict: Nothing, Root: Disk{ID: rec.Installed.Disk}}
 	default:
 		return decideInstall(d, rec)
 	}
+}
+
+// joinHolds makes one hold of all that holds a change; nil when nothing does. The first hold gives the reason.
+func joinHolds(holds []Hold) *Hold {
+	if len(holds) == 0 {
+		return nil
+	}
+	all := holds[0]
+	for _, more := range holds[1:] {
+		all.Message += "; " + more.Message
+		all.StaysDown = all.StaysDown || more.StaysDown
+	}
+	return &all
 }
 
 // keepHandsOff leaves the machine alone, for a reason.
@@ -113,77 +152,101 @@ func Excluded(d inventory.Desired) string {
 // decideInstall decides about the install of the workload's system.
 func decideInstall(d inventory.Desired, rec inventory.Record) Change {
 	c := Change{
-		Verdict: Install, Target: d.Workload.Inputs, Given: d.Consent.Erase, Why: listDifferences(d, rec),
+		Verdict: Install, Target: d.Workload.Inputs, Why: listDifferences(d, rec),
 		Reboots:    true,
 		OtherDisks: d.Workload.OtherDisks,
 	}
 	op := rec.Operation
-	underWay := op != nil && op.Inputs == c.Target && op.Stage != inventory.Intended
+	underWay := op != nil && op.Installs(d.Workload) && op.Stage != inventory.Intended
 	if underWay {
 		return repeatAllowed(c, *op)
 	}
-	c = decideOnRootDisk(c, d, rec)
+	var holds []Hold
+	c, holds = decideOnRootDisk(c, d, rec)
+	if rec.Facts != nil && !c.Root.ID.Zero() {
+		others, more := decideOnOtherDisks(c, d, rec)
+		c.Others, holds = others, append(holds, more...)
+	}
+	c.Erases = slices.ContainsFunc(c.Disks(), func(disk Disk) bool { return disk.Erases })
+	c.Hold = joinHolds(holds)
+	if c.Erases && c.Root.Content != inventory.ContentUnseen {
+		c.Hold = holdForSigners(d, c, c.Hold)
+	}
+	if missing := slices.ContainsFunc(c.Disks(), func(disk Disk) bool { return disk.Missing }); missing {
+		c.Hold.Consents = c.Consents()
+	}
 	c.Hold = holdForOtherDisks(d, c.Hold)
 	return c
 }
 
 // decideOnRootDisk decides by the content of the root disk.
-func decideOnRootDisk(c Change, d inventory.Desired, rec inventory.Record) Change {
-	disk, content, hold := pickRootDisk(d, rec)
-	c.Disk, c.Hold = disk, hold
-	if hold != nil {
-		return c
+func decideOnRootDisk(c Change, d inventory.Desired, rec inventory.Record) (Change, []Hold) {
+	id, seen, hold := pickRootDisk(d, rec)
+	root := Disk{ID: id}
+	if c.Root = root; hold != nil {
+		return c, []Hold{*hold}
 	}
-	c.Content = inventory.ContentOf(rec, disk, content)
-	c.Summary = describeContent(rec, c.Content, content)
-	switch c.Content {
+	root.Content = inventory.ContentOf(rec, id, seen)
+	root.Summary = describeContent(rec, root.Content, seen)
+	switch root.Content {
 	case inventory.ContentBlank:
-		return c
+		c.Root = root
+		return c, nil
 	case inventory.ContentUnseen:
-		return decideOnUnseen(c, d, rec)
+		c.Root = decideOnUnseen(root, d, rec)
+		return c, nil
 	case "":
-		c.Hold = unreadableDiskHold(disk, *content)
-		return c
+		c.Root = root
+		return c, []Hold{*unreadableDiskHold(id, seen.Content)}
 	}
-	c.Verdict, c.Erases = Reinstall, true
-	c.Needed = inventory.EraseConsent(d.ID, disk, c.Content, c.Target)
-	c.Hold = holdForSigners(d, c, holdForConsent(d, rec, c))
-	coveredByRule := d.Reinstallable && keepsReinstalling(d, rec)
-	if coveredByRule && c.Given != c.Needed {
-		c.Given = "" // the consent is for another change, and update: Reinstall allows this change
+	c.Verdict, root.Erases = Reinstall, true
+	root.Needed = inventory.EraseConsent(d.ID, id, root.Content, c.Target)
+	root.Given = findGivenForRoot(d, root)
+	held := holdForConsent(d, rec, root)
+	root.Missing = len(held) > 0
+	if isCoveredByRule(d, rec, root.Content) && root.Given != root.Needed {
+		root.Given = "" // the consent is for another change, and update: Reinstall allows this change
 	}
-	return c
+	c.Root = root
+	return c, held
 }
 
-// decideOnUnseen decides about a disk that no agent has looked at. With a consent over "unseen" the install erases
+// decideOnUnseen decides about a root disk that no agent has looked at. With a consent over "unseen" the install erases
 // whatever the agent finds.
-func decideOnUnseen(c Change, d inventory.Desired, rec inventory.Record) Change {
-	if c.Disk.Label() == "" || rec.HistoryUnknown() {
-		return c
+func decideOnUnseen(root Disk, d inventory.Desired, rec inventory.Record) Disk {
+	if root.Given = findGivenForRoot(d, root); root.ID.Label() == "" || rec.HistoryUnknown() {
+		return root
 	}
-	c.Needed = inventory.EraseConsent(d.ID, c.Disk, inventory.ContentUnseen, c.Target)
-	c.Erases = c.Given == c.Needed && countsUnseen(rec, c.Given)
-	if why := WhyUnsigned(d); c.Erases && why != "" {
-		c.Erases, c.Summary = false, c.Summary+"; what is found there is not erased: "+why
+	root.Needed = inventory.EraseConsent(d.ID, root.ID, inventory.ContentUnseen, d.Workload.Inputs)
+	root.Given = findGivenForRoot(d, root)
+	root.Erases = root.Given == root.Needed && countsUnseen(rec, root.Given)
+	if why := WhyUnsigned(d); root.Erases && why != "" {
+		root.Erases, root.Summary = false, root.Summary+"; what is found there is not erased: "+why
 	}
-	return c
+	return root
 }
 
-// repeatAllowed repeats what an operation under way was allowed: the consent covers the operation until its end.
+// repeatAllowed repeats what an operation under way was allowed: the consents cover the operation until its end.
 func repeatAllowed(c Change, op inventory.Operation) Change {
-	root := op.Root()
-	c.Disk, c.Content, c.Erases = root.Disk, root.Content, root.Erases
-	c.Summary = root.Content
-	c.Needed = root.Consent
-	if root.Erases {
+	for i, allowed := range op.Disks {
+		disk := Disk{ID: allowed.Disk, Content: allowed.Content, Summary: allowed.Content, Erases: allowed.Erases,
+			Needed: allowed.Consent, Given: allowed.Consent}
+		if i == 0 {
+			c.Root = disk
+			continue
+		}
+		c.Others = append(c.Others, disk)
+	}
+	if c.Root.Erases {
 		c.Verdict = Reinstall
 	}
+	c.Erases = op.Erases()
 	return c
 }
 
 // pickRootDisk finds the root disk among the disks that an agent reported. Before any report the disk is known by the
-// name that the fleet gives, and the content is nil.
-func pickRootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.Content, *Hold) {
+// name that the fleet gives, and what was seen is nil.
+func pickRootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, *inventory.MachineDisk, *Hold) {
 	if rec.Facts == nil {
 		named := inventory.NamedDisk(d.RootDisk)
 		if rec.Installed != nil && rec.Installed.Disk.IsSameDisk(named) {
@@ -191,20 +254,20 @@ func pickRootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, 
 		}
 		return named, nil, nil
 	}
-	disk, err := inventory.PickDisk(d.RootDisk, rec.Facts.Disks)
+	disk, err := pick.Disk(d.RootDisk, rec.Facts.Disks)
 	if err != nil {
 		reason := NoDisk
-		var failure inventory.DiskError
+		var failure pick.Error
 		if errors.As(err, &failure) && len(failure.Matches) > 1 {
 			reason = SeveralDisks
 		}
 		return inventory.DiskID{}, nil, &Hold{Reason: reason, Message: err.Error()}
 	}
-	changed := rec.Installed != nil && !rec.Installed.Disk.IsSameDisk(disk.ID()) && keepsHints(d, rec)
+	changed := rec.Installed != nil && !disk.Is(rec.Installed.Disk) && keepsHints(d, rec)
 	if changed {
-		return disk.ID(), &disk.Content, changedDiskHold(disk.ID(), rec.Installed.Disk)
+		return disk.ID(), &disk, changedDiskHold(disk.ID(), rec.Installed.Disk)
 	}
-	return disk.ID(), &disk.Content, nil
+	return disk.ID(), &disk, nil
 }
 
 // keepsHints reports whether spec.rootDisk is the same as at the last install.
@@ -222,7 +285,7 @@ func listDifferences(d inventory.Desired, rec inventory.Record) []string {
 		why = append(why, fmt.Sprintf("workload %s → %s", rec.Installed.Workload, d.Workload.Name))
 	}
 	for name, want := range d.Workload.Parts {
-		if have := rec.Installed.Parts[name]; have != want {
+		if have := rec.Installed.Parts[name]; have != want && !isSpelling(name, *rec.Installed, *d.Workload) {
 			why = append(why, fmt.Sprintf("%s %s → %s", name, shortID(have), shortID(want)))
 		}
 	}
@@ -235,22 +298,38 @@ func listDifferences(d inventory.Desired, rec inventory.Record) []string {
 	return why
 }
 
+// isSpelling reports whether a part differs in spelling alone: the Butane file has other comments.
+func isSpelling(part string, has inventory.Installed, w inventory.Workload) bool {
+	return part == "butane" && w.Config != "" && w.Config == has.Config
+}
+
 // describeContent says for people what a disk holds.
-func describeContent(rec inventory.Record, content string, seen *inventory.Content) string {
+func describeContent(rec inventory.Record, content string, seen *inventory.MachineDisk) string {
+	why := rec.WhyNotInstalled(seen)
+	notOurs := why != "" && rec.Installed.Mark != ""
 	switch {
-	case rec.Last != nil && content == "failed:"+rec.Last.ID:
+	case inventory.IsLeft(content) && rec.Last != nil && strings.HasSuffix(content, ":"+rec.Last.ID):
 		return fmt.Sprintf("what the failed install %s left: %s", rec.Last.ID, rec.Last.Error)
-	case rec.Installed != nil && content == "install:"+rec.Installed.ID:
-		return fmt.Sprintf("our install of %s from commit %s", rec.Installed.Workload, shortID(rec.Installed.Commit))
+	case inventory.IsInstall(content) && rec.Installed != nil:
+		return describeInstall(*rec.Installed)
+	case inventory.IsUnmarked(content) && rec.Installed != nil:
+		return describeInstall(*rec.Installed) + ", without a mark that tells it from another system"
 	case content == inventory.ContentUnseen:
 		return "never looked at"
 	case content == inventory.ContentBlank:
 		return "blank"
-	case seen != nil && seen.Summary != "":
-		return seen.Summary
+	case seen != nil && notOurs:
+		return fmt.Sprintf("%s, not %s: %s", cmp.Or(seen.Content.Summary, content), describeInstall(*rec.Installed), why)
+	case seen != nil && seen.Content.Summary != "":
+		return seen.Content.Summary
 	default:
 		return content
 	}
+}
+
+// describeInstall names an install for people.
+func describeInstall(i inventory.Installed) string {
+	return fmt.Sprintf("our install of %s from commit %s", i.Workload, shortID(i.Commit))
 }
 
 func shortID(id string) string {
@@ -262,14 +341,4 @@ func shortID(id string) string {
 	default:
 		return id
 	}
-}
-
-// takesOver reports whether spec.consent.takeover names the new machine: the declared serial, or, where the fleet
-// declares no serial, any serial but the known machine's.
-func takesOver(d inventory.Desired, rec inventory.Record) bool {
-	given, declared := strings.TrimSpace(d.Consent.Takeover), strings.TrimSpace(d.Identity.Serial)
-	if declared != "" {
-		return strings.EqualFold(given, declared)
-	}
-	return given != "" && !strings.EqualFold(given, strings.TrimSpace(rec.Facts.System.Serial))
 }

@@ -2,44 +2,108 @@ package change
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// holdForConsent says why the content of the disk may not be erased, or nil. The first row that fits decides:
+// holdForConsent says why the content of a disk may not be erased; nothing when it may be erased. Only the root disk has
+// rows about our install and about "unseen". The first row that fits decides:
 //
 //	consent in the fleet            the record                             erase
-//	any                             update: Reinstall, allowed             allowed
-//	was used up                     any                                    held: ConsentSpent
+//	any                             update: Reinstall, allowed, and the    allowed
+//	                                disk holds our marked install
+//	was used up                     any                                    held: ConsentSpent; for the same change as
+//	                                                                       before no consent can be given
 //	names this change               any                                    allowed
 //	is over "unseen" for this disk  nothing was written there before       allowed
 //	is over "unseen" for this disk  the history is not known               held: ConsentForOther
 //	none                            any                                    held: NeedsConsent
+//	the last operation had it       it is over another system's content,   held: ConsentForOther, the system
+//	                                nothing was written                    stays down
 //	names another change            any                                    held: ConsentForOther
-func holdForConsent(d inventory.Desired, rec inventory.Record, c Change) *Hold {
-	given, named := d.Consent.Erase, inventory.NamedDisk(d.RootDisk)
-	sameRule := keepsReinstalling(d, rec)
-	coveredByRule := d.Reinstallable && sameRule
+func holdForConsent(d inventory.Desired, rec inventory.Record, disk Disk) []Hold {
+	outdated := rec.Last != nil && isOutdated(*rec.Last, disk)
+	given, isRoot := disk.Given, len(disk.Devices) == 0
+	sameRule := isRoot && keepsReinstalling(d, rec) && inventory.IsInstall(disk.Content)
+	coveredByRule := isRoot && isCoveredByRule(d, rec, disk.Content)
 	spent := slices.Contains(rec.Spent, given)
-	overUnseen := named.Label() != "" && given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, c.Target)
+	overUnseen := isRoot && given != "" && given == consentOverUnseen(d)
 	switch {
 	case coveredByRule:
 		return nil
+	case spent && given == disk.Needed:
+		return eraseHold(disk, ConsentSpent, consentTwice)
 	case spent:
-		return eraseHold(c, ConsentSpent, consentIsSpent)
-	case given == c.Needed:
+		return eraseHold(disk, ConsentSpent, consentIsSpent)
+	case given == disk.Needed:
 		return nil
 	case overUnseen && countsUnseen(rec, given):
 		return nil
 	case overUnseen && rec.HistoryUnknown():
-		return eraseHold(c, ConsentForOther, consentAfterLoss)
+		return eraseHold(disk, ConsentForOther, consentAfterLoss)
 	case given == "" && sameRule:
-		return eraseHold(c, NeedsConsent, consentForRule)
+		return eraseHold(disk, NeedsConsent, consentForRule)
 	case given == "":
-		return eraseHold(c, NeedsConsent, consentMissing)
+		return eraseHold(disk, NeedsConsent, consentMissing)
+	case outdated:
+		held := eraseHold(disk, ConsentForOther, consentOutdated)
+		held[0].StaysDown = true
+		return held
 	default:
-		return eraseHold(c, ConsentForOther, consentElsewhere)
+		return eraseHold(disk, ConsentForOther, consentElsewhere)
+	}
+}
+
+// isOutdated reports whether the last operation had the consent in the fleet for a disk, a consent over a system that
+// ingot did not install, and ended before a write. The content of the disk is not as the consent says: that system ran
+// after somebody looked at the disk.
+func isOutdated(last inventory.Operation, disk Disk) bool {
+	return slices.ContainsFunc(last.Disks, func(had inventory.OperationDisk) bool {
+		return had.Disk.IsSameDisk(disk.ID) && had.Consent == disk.Given && had.Begun == 0 && inventory.IsOther(had.Content)
+	})
+}
+
+// consentOverUnseen is the consent over the root disk before anybody looked; "" for a disk that the fleet does not name by
+// serial or WWN.
+func consentOverUnseen(d inventory.Desired) string {
+	named := inventory.NamedDisk(d.RootDisk)
+	if named.Label() == "" {
+		return ""
+	}
+	return inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, d.Workload.Inputs)
+}
+
+// findGiven is the consent in the fleet for a disk: the one that allows the write, or else one that names the disk; ""
+// without one.
+func findGiven(d inventory.Desired, disk Disk) string {
+	erase := d.Consent.Erase
+	if disk.Needed != "" && slices.Contains(erase, disk.Needed) {
+		return disk.Needed
+	}
+	for _, consent := range erase {
+		if strings.HasPrefix(consent, disk.ID.Label()+"/") {
+			return consent
+		}
+	}
+	return ""
+}
+
+// findGivenForRoot is the consent in the fleet for the root disk. A single consent is for the root disk, whatever disk it
+// names.
+func findGivenForRoot(d inventory.Desired, root Disk) string {
+	given, erase := findGiven(d, root), d.Consent.Erase
+	overUnseen := consentOverUnseen(d)
+	switch {
+	case given == root.Needed && given != "":
+		return given
+	case overUnseen != "" && slices.Contains(erase, overUnseen):
+		return overUnseen
+	case given == "" && len(erase) == 1:
+		return erase[0]
+	default:
+		return given
 	}
 }
 
@@ -60,4 +124,10 @@ func keepsReinstalling(d inventory.Desired, rec inventory.Record) bool {
 	old := rec.Installed
 	return d.Workload.Update == schemas.Reinstall && old != nil && old.Workload == d.Workload.Name &&
 		old.Update == schemas.Reinstall
+}
+
+// isCoveredByRule reports whether update: Reinstall allows to erase a content: only the install of the same workload, as
+// its mark proves it.
+func isCoveredByRule(d inventory.Desired, rec inventory.Record, content string) bool {
+	return d.Reinstallable && keepsReinstalling(d, rec) && inventory.IsInstall(content)
 }

@@ -1,7 +1,9 @@
 package change
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +12,81 @@ import (
 
 // maxNamed is how many disks a message names.
 const maxNamed = 4
+
+// otherDisk is a disk besides the root disk, and the names by which a config writes to it.
+type otherDisk struct {
+	disk    inventory.MachineDisk
+	devices []string
+}
+
+// partitionSuffix is what udev puts behind a disk's link for a partition.
+var partitionSuffix = regexp.MustCompile(`-part[0-9]+$`)
+
+// findOtherDisks finds the disks to which a config writes among the disks that an agent reported, in the order of the
+// config. A device counts by its links in /dev/disk/by-id and by-path, and a partition counts as its disk. A kernel name
+// and a label may mean any disk at the next start, so no look finds their disk.
+func findOtherDisks(writes []inventory.OtherDisk, reported []inventory.Disk, root inventory.DiskID) (found []otherDisk) {
+	for _, write := range writes {
+		link := partitionSuffix.ReplaceAllString(write.Device, "")
+		for _, disk := range inventory.IdentifyDisks(reported) {
+			if !slices.Contains(disk.Links, link) && !slices.Contains(disk.Links, write.Device) ||
+				disk.Is(root) {
+				continue
+			}
+			at := slices.IndexFunc(found, func(o otherDisk) bool { return o.disk.Name == disk.Name })
+			if at < 0 {
+				at, found = len(found), append(found, otherDisk{disk: disk})
+			}
+			found[at].devices = append(found[at].devices, write.Device)
+		}
+	}
+	return found
+}
+
+// decideOnOtherDisks decides about the disks besides the root disk that the config writes to and the newest look found.
+// Neither update: Reinstall nor a consent over "unseen" covers them.
+//
+//	the disk                                          write
+//	has no serial, no WWN and no path                 held: DiskUnreadable
+//	cannot be read                                    held: DiskUnreadable
+//	is blank                                          allowed
+//	was written to by an install, and not seen since  held without consent over unmarked:<id>
+//	holds something                                   held without consent over content:<signature>
+func decideOnOtherDisks(c Change, d inventory.Desired, rec inventory.Record) (disks []Disk, holds []Hold) {
+	for _, other := range findOtherDisks(d.Workload.OtherDisks, rec.Facts.Disks, c.Root.ID) {
+		disk := Disk{ID: other.disk.ID(), Devices: other.devices}
+		disk.Content = inventory.ContentOfOther(rec, disk.ID, other.disk)
+		disk.Summary = describeOther(rec, disk.Content, other.disk)
+		switch {
+		case disk.ID.Label() == "":
+			holds = append(holds, *namelessDiskHold(other.disk))
+		case disk.Content == "":
+			holds = append(holds, *unreadableDiskHold(disk.ID, other.disk.Content))
+		case disk.Content != inventory.ContentBlank:
+			disk.Erases = true
+			disk.Needed = inventory.EraseConsent(d.ID, disk.ID, disk.Content, c.Target)
+			disk.Given = findGiven(d, disk)
+			held := holdForConsent(d, rec, disk)
+			disk.Missing, holds = len(held) > 0, append(holds, held...)
+		}
+		disks = append(disks, disk)
+	}
+	return disks, holds
+}
+
+// describeOther says for people what a disk besides the root disk holds.
+func describeOther(rec inventory.Record, content string, seen inventory.MachineDisk) string {
+	switch {
+	case inventory.IsUnmarked(content) && rec.Installed != nil:
+		return "written to by " + describeInstall(*rec.Installed) + ", and not looked at since"
+	case inventory.IsUnmarked(content):
+		return "perhaps written to by a failed install, and not looked at since"
+	case content == inventory.ContentBlank:
+		return "blank"
+	default:
+		return cmp.Or(seen.Content.Summary, content)
+	}
+}
 
 // whyOtherDisks says that the config of the workload writes to disks besides the root disk without being allowed to,
 // or "".

@@ -1,5 +1,7 @@
 package change
 
+import "github.com/gitmetal/ingot/schemas"
+
 // Reason of a hold or a condition, as one word for programs.
 type Reason string
 
@@ -21,7 +23,8 @@ const (
 	// the config writes to disks besides the root disk without being allowed to
 	OtherDisks      Reason = "OtherDisks"
 	ImageUnusable   Reason = "ImageUnusable"
-	ConfigUnusable  Reason = "ConfigUnusable" // the config cannot be rendered, or not be delivered
+	ConfigUnusable  Reason = "ConfigUnusable"  // the config cannot be rendered, or not be delivered
+	RamdiskUnusable Reason = "RamdiskUnusable" // the ramdisk is of another version: no machine boots from it
 	BMCUnreachable  Reason = "BMCUnreachable"
 	BMCUnauthorized Reason = "BMCUnauthorized"
 	BMCRefused      Reason = "BMCRefused"
@@ -32,14 +35,25 @@ const (
 	SecureBootOff   Reason = "SecureBootOff"
 	Recalled        Reason = "Recalled"    // an operation or boot is known from the status branch alone
 	NotBelieved     Reason = "NotBelieved" // the record in the journal cannot be read; without a record, the page
+	StaysOn         Reason = "StaysOn"     // the machine does not go off
+	MemoryOld       Reason = "MemoryOld"   // a system called that was installed after all that the daemon remembers
 	Frozen          Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
 )
+
+// EndsWithCommit reports whether a later commit of the fleet ends a hold, whatever the commit changes.
+func (r Reason) EndsWithCommit() bool { return r == TokenAlarm || r == BootFailed }
 
 // Hold says why nothing goes on, and what a person can do.
 type Hold struct {
 	Reason  Reason
 	Message string // one line a person can act on
-	Consent string // the consent to write, when consent is missing
+	// Consents are to be written to spec.consent.erase, when consent is missing: those that are given and count, too.
+	Consents schemas.EraseConsents
+	// Takeover is the value of spec.consent.takeover that gives the host the machine; "" where no takeover would help.
+	Takeover string
+	// StaysDown is set when the system on the disk is not started while the hold lasts, as its writes would change what a
+	// consent is over.
+	StaysDown bool
 	// Unsigned is the tag that a second person must sign, when signatures are missing; inventory.Countersign gives the
 	// commands.
 	Unsigned string

@@ -1,6 +1,8 @@
 package change
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,11 +34,11 @@ func WhyUnwanted(d inventory.Desired, op inventory.Operation) string {
 	switch {
 	case d.Workload == nil:
 		return "the fleet asks for no workload any more"
-	case d.Workload.Inputs != op.Inputs:
+	case !op.Installs(d.Workload):
 		return "the fleet asks for something else now"
 	case d.Workload.Update != op.Update:
 		return "spec.update was changed, which may have allowed it"
-	case slices.ContainsFunc(op.Consents(), func(given string) bool { return given != d.Consent.Erase }):
+	case slices.ContainsFunc(op.Consents(), func(used string) bool { return !slices.Contains(d.Consent.Erase, used) }):
 		return "the consent was taken back"
 	default:
 		return ""
@@ -47,23 +49,57 @@ func WhyUnwanted(d inventory.Desired, op inventory.Operation) string {
 // the operation do not, as they may come from a status branch that somebody edited. The fleet still asks for the
 // workload of the operation.
 func whyNotAllowed(d inventory.Desired, rec inventory.Record) string {
-	op, root := *rec.Operation, rec.Operation.Root()
 	if why := whyOtherDisks(d); why != "" {
 		return why
 	}
-	if root.Content == inventory.ContentBlank {
+	for i := range max(1, len(rec.Operation.Disks)) {
+		if why := whyDiskNotAllowed(d, rec, i); why != "" {
+			return why
+		}
+	}
+	return WhyUncovered(d, rec)
+}
+
+// whyDiskNotAllowed says why a disk of an operation may not be written, by its index, or "".
+func whyDiskNotAllowed(d inventory.Desired, rec inventory.Record, i int) string {
+	op, disk := *rec.Operation, rec.Operation.Root()
+	if i > 0 {
+		disk = op.Disks[i]
+	}
+	if disk.Content == inventory.ContentBlank {
 		return ""
 	}
 	if why := WhyUnsigned(d); why != "" {
 		return why
 	}
-	given := d.Consent.Erase
-	overSeen := given == inventory.EraseConsent(d.ID, root.Disk, root.Content, op.Inputs)
-	named := inventory.NamedDisk(d.RootDisk)
-	overUnseen := given == inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, op.Inputs)
-	coveredByRule := d.Reinstallable && keepsReinstalling(d, rec)
-	if coveredByRule || overSeen || overUnseen && countsUnseen(rec, given) {
+	overSeen := slices.Contains(d.Consent.Erase, inventory.EraseConsent(d.ID, disk.Disk, disk.Content, op.Inputs))
+	unseen := consentOverUnseen(d)
+	overUnseen := i == 0 && unseen != "" && slices.Contains(d.Consent.Erase, unseen) && countsUnseen(rec, unseen)
+	coveredByRule := i == 0 && isCoveredByRule(d, rec, disk.Content)
+	if coveredByRule || overSeen || overUnseen {
 		return ""
 	}
+	if i > 0 {
+		return fmt.Sprintf("nothing in the fleet allows what it would erase on disk %s", disk.Disk.Label())
+	}
 	return "nothing in the fleet allows what it would erase"
+}
+
+// WhyUncovered says which disk the workload's config writes to although no permission of the operation covers the disk,
+// or "": the newest look found the disk, and the operation was allowed before.
+func WhyUncovered(d inventory.Desired, rec inventory.Record) string {
+	op := rec.Operation
+	if d.Workload == nil || rec.Facts == nil || op == nil {
+		return ""
+	}
+	for _, other := range findOtherDisks(d.Workload.OtherDisks, rec.Facts.Disks, op.Root().Disk) {
+		covered := slices.ContainsFunc(op.Disks, func(allowed inventory.OperationDisk) bool {
+			return other.disk.Is(allowed.Disk)
+		})
+		if !covered {
+			return fmt.Sprintf("its first start would write to disk %s (%s), which the operation was not allowed to",
+				cmp.Or(other.disk.ID().Label(), other.disk.Name), strings.Join(other.devices, ", "))
+		}
+	}
+	return ""
 }

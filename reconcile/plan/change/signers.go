@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 )
@@ -45,7 +46,8 @@ func holdForSigners(d inventory.Desired, c Change, consent *Hold) *Hold {
 	case missing == "":
 		return consent
 	case consent == nil:
-		return &Hold{Reason: NeedsSigners, Unsigned: d.Signatures.Tag, Message: eraseMessage(c, missing)}
+		erased := slices.DeleteFunc(c.Disks(), func(disk Disk) bool { return !disk.Erases })
+		return &Hold{Reason: NeedsSigners, Unsigned: d.Signatures.Tag, Message: eraseMessage(erased[0], missing)}
 	default:
 		both := *consent
 		both.Unsigned, both.Message = d.Signatures.Tag, both.Message+"; and "+missing

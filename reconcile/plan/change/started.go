@@ -7,14 +7,14 @@ import "github.com/gitmetal/ingot/inventory"
 //
 //	the record has                                                    a daemon started it
 //	a system installed                                                yes
-//	an operation that was armed                                       yes
+//	an operation that may have written                                yes
 //	an operation that ended, unless it was superseded unwritten       yes
 //	a boot that was powered on, unless the machine was found on       yes
 //	anything else                                                     no
 func Started(rec inventory.Record) bool {
 	op, last, boot := rec.Operation, rec.Last, rec.Boot
-	armed := op != nil && op.Stage != inventory.Intended && op.Stage != inventory.Published
+	begun := op != nil && (op.HasBegun() || op.Stage == inventory.Confirming)
 	wrote := last != nil && last.HasBegun() && last.Outcome != inventory.Superseded
 	booted := boot != nil && (boot.Ours || boot.Stage != inventory.Preparing && !boot.Found)
-	return rec.Installed != nil || armed || wrote || booted
+	return rec.Installed != nil || begun || wrote || booted
 }

@@ -13,7 +13,11 @@ const (
 	System   = Root + "/Systems/1"
 	Manager  = Root + "/Managers/1"
 	Sessions = Root + "/SessionService/Sessions"
-	Account  = Root + "/AccountService/Accounts/1"
+	Accounts = Root + "/AccountService/Accounts"
+	Roles    = Root + "/AccountService/Roles"
+	Volumes  = System + "/Storage/1/Volumes"
+	OData    = Root + "/odata"
+	Metadata = Root + "/$metadata"
 	Tasks    = Root + "/TaskService/Tasks"
 	Monitors = Root + "/TaskService/TaskMonitors"
 )
@@ -28,9 +32,9 @@ var (
 // Document is a resource as sent over the wire.
 type Document map[string]any
 
-// NewResource starts a document: odata id and type, Id and Name.
+// NewResource starts a document of a kind in versions: odata id and type, Id and Name.
 func NewResource(at, kind, name string) Document {
-	return Document{"@odata.id": at, "@odata.type": kind, "Id": path.Base(at), "Name": name}
+	return Document{"@odata.id": at, "@odata.type": odataType(kind), "Id": path.Base(at), "Name": name}
 }
 
 // NewCollection links to members by id.
@@ -58,7 +62,7 @@ func (d Document) SetUnlessEmpty(name, value string) {
 // NewError is an error document. related names the property or parameter at fault, or is empty.
 func NewError(id, message, related string) Document {
 	info := Document{
-		"@odata.type": "#Message.v1_1_2.Message", "MessageId": "Base.1.18." + id, "Message": message,
+		"@odata.type": "Message", "MessageId": "Base.1.18." + id, "Message": message,
 		"MessageSeverity": "Critical", "Resolution": "None.",
 	}
 	if related != "" {
@@ -74,7 +78,7 @@ func NewError(id, message, related string) Document {
 
 // NewServiceRoot is the entry of the service; sessions is the path of the session collection, or empty.
 func NewServiceRoot(vendor, uuid, sessions string) Document {
-	doc := NewResource(Root, "#ServiceRoot.v1_17_0.ServiceRoot", "Root Service")
+	doc := NewResource(Root, "ServiceRoot", "Root Service")
 	doc["@odata.id"], doc["Id"] = Root+"/", "RootService"
 	doc["RedfishVersion"], doc["Vendor"], doc["Product"] = "1.21.0", vendor, "Virtual BMC"
 	doc.SetUnlessEmpty("UUID", uuid)
@@ -109,7 +113,7 @@ func NewSerialConsole(port int, entry string) Document {
 
 // NewSecureBoot is the resource with the mode UserMode if Secure Boot is enforced, or SetupMode.
 func NewSecureBoot(mode string) Document {
-	doc := NewResource(System+"/SecureBoot", "#SecureBoot.v1_1_1.SecureBoot", "UEFI Secure Boot")
+	doc := NewResource(System+"/SecureBoot", "SecureBoot", "UEFI Secure Boot")
 	enforced := mode == "UserMode"
 	doc["SecureBootEnable"], doc["SecureBootMode"], doc["SecureBootCurrentBoot"] = enforced, mode, "Disabled"
 	if enforced {
@@ -118,62 +122,110 @@ func NewSecureBoot(mode string) Document {
 	return doc
 }
 
-// NewService is a service with a link to its collection.
-func NewService(at, kind, member, collection string) Document {
-	doc := NewResource(at, kind, path.Base(at))
-	doc[member], doc["ServiceEnabled"] = NewLink(collection), true
+// NewService is a service with links to its collections, by member.
+func NewService(kind string, collections map[string]string) Document {
+	doc := NewResource(Root+"/"+kind, kind, kind)
+	doc["ServiceEnabled"] = true
+	for member, collection := range collections {
+		doc[member] = NewLink(collection)
+	}
 	return doc
 }
 
-// NewAccount is the only account.
-func NewAccount(user string) Document {
-	doc := NewResource(Account, "#ManagerAccount.v1_13_0.ManagerAccount", "Account")
-	doc["UserName"], doc["RoleId"], doc["Enabled"], doc["Password"] = user, "Administrator", true, nil
+// NewAccount is an account with a role.
+func NewAccount(id, user, role string, enabled bool) Document {
+	doc := NewResource(Accounts+"/"+id, "ManagerAccount", "Account "+id)
+	doc["UserName"], doc["RoleId"], doc["Enabled"], doc["Password"] = user, role, enabled, nil
+	doc["AccountTypes"], doc["Links"] = []string{"Redfish"}, Document{"Role": NewLink(Roles + "/" + role)}
+	return doc
+}
+
+// NewRole is a predefined role.
+func NewRole(id string, privileges []string) Document {
+	doc := NewResource(Roles+"/"+id, "Role", id)
+	doc["RoleId"], doc["IsPredefined"], doc["AssignedPrivileges"] = id, true, privileges
 	return doc
 }
 
 // NewSession is an open session.
 func NewSession(id, user string) Document {
-	doc := NewResource(Sessions+"/"+id, "#Session.v1_7_1.Session", "Session "+id)
+	doc := NewResource(Sessions+"/"+id, "Session", "Session "+id)
 	doc["UserName"] = user
 	return doc
 }
 
 // NewTask is a long-running operation in a Redfish TaskState.
 func NewTask(id, name, state string) Document {
-	doc := NewResource(Tasks+"/"+id, "#Task.v1_7_4.Task", "Reset "+name)
+	doc := NewResource(Tasks+"/"+id, "Task", "Reset "+name)
 	doc["TaskState"], doc["TaskMonitor"], doc["TaskStatus"] = state, Monitors+"/"+id, "OK"
 	return doc
 }
 
 // NewEthernet is a host interface.
 func NewEthernet(id, mac string) Document {
-	doc := NewResource(System+"/EthernetInterfaces/"+id, "#EthernetInterface.v1_12_2.EthernetInterface", "Ethernet "+id)
+	doc := NewResource(System+"/EthernetInterfaces/"+id, "EthernetInterface", "Ethernet "+id)
 	doc["MACAddress"], doc["PermanentMACAddress"], doc["InterfaceEnabled"] = mac, mac, true
+	doc["Status"] = enabled()
 	return doc
 }
 
 // NewDrive is a disk; bytes is its capacity.
 func NewDrive(id, serial, model string, bytes int64) Document {
-	doc := NewResource(System+"/Storage/1/Drives/"+id, "#Drive.v1_20_0.Drive", "Drive "+id)
+	doc := NewResource(System+"/Storage/1/Drives/"+id, "Drive", "Drive "+id)
 	doc["SerialNumber"], doc["Model"], doc["CapacityBytes"], doc["MediaType"] = serial, model, bytes, "SSD"
+	doc["Protocol"], doc["Status"] = "SATA", enabled()
 	return doc
 }
 
 // NewStorage links to the drives.
 func NewStorage(ids []string) Document {
-	doc := NewResource(System+"/Storage/1", "#Storage.v1_17_1.Storage", "Storage")
+	doc := NewResource(System+"/Storage/1", "Storage", "Storage")
 	drives := []Document{}
 	for _, id := range ids {
 		drives = append(drives, NewLink(System+"/Storage/1/Drives/"+id))
 	}
 	doc["Drives"], doc["Drives@odata.count"] = drives, len(drives)
+	doc["Controllers"], doc["Volumes"] = NewLink(System+"/Storage/1/Controllers"), NewLink(System+"/Storage/1/Volumes")
 	return doc
 }
 
+// NewController is the controller of the drives.
+func NewController(at string) Document {
+	doc := NewResource(at, "StorageController", "Controller")
+	doc["Status"] = enabled()
+	return doc
+}
+
+// Volume is a RAID volume that a client made. The volume is a resource only: the machine's disks stay as they are.
+type Volume struct {
+	ID, Name, RAID string
+	Bytes          int64
+	Drives         []string // paths
+}
+
+// NewVolume is a RAID volume.
+func NewVolume(v Volume) Document {
+	doc := NewResource(Volumes+"/"+v.ID, "Volume", v.Name)
+	links := make([]Document, 0, len(v.Drives))
+	for _, drive := range v.Drives {
+		links = append(links, NewLink(drive))
+	}
+	doc["RAIDType"], doc["CapacityBytes"], doc["Status"] = v.RAID, v.Bytes, enabled()
+	doc["Links"] = Document{"Drives": links, "Drives@odata.count": len(links)}
+	return doc
+}
+
+// NewApplyTimes says that volumes are made at once.
+func NewApplyTimes() Document {
+	return Document{"@odata.type": "#Settings." + versions["Settings"] + ".OperationApplyTimeSupport",
+		"SupportedValues": []string{"Immediate"}}
+}
+
+func enabled() Document { return Document{"State": "Enabled", "Health": "OK"} }
+
 // NewVirtualMedia is a virtual drive at a path; url is empty without a medium.
 func NewVirtualMedia(at, url string) Document {
-	doc := NewResource(at, "#VirtualMedia.v1_6_4.VirtualMedia", "Virtual CD")
+	doc := NewResource(at, "VirtualMedia", "Virtual CD")
 	doc["MediaTypes"], doc["Inserted"], doc["WriteProtected"] = []string{"CD", "DVD"}, url != "", true
 	doc["Image"], doc["ImageName"], doc["ConnectedVia"] = nil, nil, "NotConnected"
 	if url != "" {

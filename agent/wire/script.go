@@ -1,0 +1,62 @@
+package wire
+
+import "encoding/json"
+
+// Script is an executable file for the ramdisk, run by its shebang.
+type Script struct {
+	Body []byte `json:"body"`
+	// Run is what the script is told; nil in a JobScript.
+	Run *Run `json:"run,omitempty"`
+}
+
+// Run is one step for its script: the agent makes a RunDocument of it for each attempt.
+type Run struct {
+	Operation string     `json:"operation"`
+	Step      string     `json:"step"` // the name of the Step
+	ID        string     `json:"id"`   // of the step in the host's list
+	Machine   RunMachine `json:"machine"`
+	// Args is a JSON object, "" for none. Args hold secrets: RAM only.
+	Args json.RawMessage `json:"args,omitempty"`
+	// Secrets are the top-level names of Args that hold a secret, or may hold one further below.
+	Secrets []string `json:"secrets,omitempty"`
+	// Attempts is how often the script is tried, from 1; each attempt has the step's timeout.
+	Attempts int `json:"attempts"`
+	// Once says that an attempt that did not end by itself, or ended with an undocumented code, is not repeated.
+	Once bool `json:"once,omitempty"`
+	// Needs is what the script is given beside a processor.
+	Needs Needs `json:"needs,omitzero"`
+}
+
+// Needs is what a script is given.
+type Needs struct {
+	Network   bool   `json:"network,omitempty"`   // the ramdisk's network
+	Memory    uint64 `json:"memory,omitempty"`    // bytes; 0: the agent's default
+	Processes int    `json:"processes,omitempty"` // 0: the agent's default
+}
+
+// RunMachine is the machine in a RunDocument.
+type RunMachine struct {
+	ID     string            `json:"id"`
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+	Vars   map[string]string `json:"vars"`
+	Facts  *Facts            `json:"facts,omitempty"` // the agent's own; nil in a Job
+}
+
+// RunProtocol is the version of RunDocument and of the lines that a script writes.
+const RunProtocol = 1
+
+// RunDocument is what a script gets on standard input: one JSON document, at most MaxRunDocument bytes.
+type RunDocument struct {
+	Protocol  int             `json:"protocol"` // RunProtocol
+	Operation string          `json:"operation"`
+	Step      string          `json:"step"`
+	ID        string          `json:"id"`
+	Attempt   int             `json:"attempt"` // of the step, from 1
+	Machine   RunMachine      `json:"machine"`
+	Args      json.RawMessage `json:"args"`
+	Work      string          `json:"work"` // an empty directory of the attempt, in RAM
+}
+
+// MaxRunDocument is the most bytes of a RunDocument.
+const MaxRunDocument = 8 << 20

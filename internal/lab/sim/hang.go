@@ -1,0 +1,47 @@
+package sim
+
+import (
+	"context"
+
+	"github.com/gitmetal/ingot/internal/lab/bmc"
+)
+
+// Hang is where the firmware of a machine stops: it reads After bytes of its boot medium, writes lines onto the serial
+// console, and does no more. Only starts from the medium hang.
+type Hang struct {
+	After int
+	Says  []string
+	Once  bool // only the next start hangs
+}
+
+// HangAt makes the firmware hang at its next starts; nil mends the machine.
+func (m *Machine) HangAt(hang *Hang) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hang = hang
+}
+
+// hangs does what a hanging firmware does, and reports whether the firmware hangs.
+func (m *Machine) hangs(ctx context.Context, boot bmc.Boot) bool {
+	m.mu.Lock()
+	hang := m.hang
+	stops := hang != nil && boot.From == bmc.FromCD && boot.MediaURL != ""
+	if stops && hang.Once {
+		m.hang = nil
+	}
+	m.mu.Unlock()
+	if !stops {
+		return false
+	}
+	const step = 64 << 10
+	for at := 0; at < hang.After; at += step {
+		if _, _, err := readRange(ctx, boot.MediaURL, at, min(step, hang.After-at)); err != nil {
+			m.printLine("firmware: %v", err)
+			return true
+		}
+	}
+	for _, line := range hang.Says {
+		m.printLine("%s", line)
+	}
+	return true
+}

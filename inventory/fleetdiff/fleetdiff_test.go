@@ -1,0 +1,76 @@
+package fleetdiff_test
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/fleetdiff"
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// fleet has one host, as a reader of a commit makes it: no value is shared with another fleet.
+func fleet(commit string) inventory.Fleet {
+	return inventory.Fleet{
+		Commit: commit,
+		Hosts: map[inventory.MachineID]inventory.Desired{"web-1": {
+			ID: "web-1", Name: "web-1", Commit: commit, Release: commit, File: "hosts/web-1.yaml", Line: 1,
+			Labels: map[string]string{"rack": "r1"}, BMC: &schemas.BMC{Address: "https://10.0.0.1", Credentials: "bmc"},
+			Workload: &inventory.Workload{Name: "web", Inputs: "in", Secrets: []refs.Secret{{Name: "web", Key: "key"}}},
+		}},
+		Secrets: map[string]inventory.Sealed{"bmc": {Document: []byte("1")}, "web": {Document: []byte("1")},
+			"other": {Document: []byte("1")}},
+	}
+}
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	host := func(edit func(*inventory.Desired)) func(*inventory.Fleet) {
+		return func(f *inventory.Fleet) {
+			d := f.Hosts["web-1"]
+			edit(&d)
+			f.Hosts["web-1"] = d
+		}
+	}
+	document := func(name string) func(*inventory.Fleet) {
+		return func(f *inventory.Fleet) { f.Secrets[name] = inventory.Sealed{Document: []byte("2")} }
+	}
+	type answer struct{ concerns, bmc, moves bool }
+	for name, test := range map[string]struct {
+		edit func(*inventory.Fleet)
+		want answer
+	}{
+		"nothing":             {func(*inventory.Fleet) {}, answer{}},
+		"the line":            {host(func(d *inventory.Desired) { d.Line = 9 }), answer{}},
+		"the file":            {host(func(d *inventory.Desired) { d.File = "hosts/a/web-1.yaml" }), answer{moves: true}},
+		"the name":            {host(func(d *inventory.Desired) { d.Name = "www-1" }), answer{concerns: true}},
+		"a label":             {host(func(d *inventory.Desired) { d.Labels["rack"] = "r2" }), answer{concerns: true}},
+		"the address":         {host(func(d *inventory.Desired) { d.BMC.Address = "https://10.0.0.2" }), answer{concerns: true, bmc: true}},
+		"no BMC":              {host(func(d *inventory.Desired) { d.BMC = nil }), answer{concerns: true, bmc: true}},
+		"the inputs":          {host(func(d *inventory.Desired) { d.Workload.Inputs = "on" }), answer{concerns: true}},
+		"the BMC's Secret":    {document("bmc"), answer{concerns: true, bmc: true}},
+		"the config's Secret": {document("web"), answer{concerns: true}},
+		"another Secret":      {document("other"), answer{}},
+		"a Secret's scope": {func(f *inventory.Fleet) {
+			f.Secrets["web"] = inventory.Sealed{Document: []byte("1"), Scope: schemas.Scope{AllHosts: true}}
+		}, answer{concerns: true}},
+		"the host's end": {func(f *inventory.Fleet) { clear(f.Hosts) }, answer{concerns: true, bmc: true, moves: true}},
+		"another host": {func(f *inventory.Fleet) {
+			f.Hosts["web-2"] = inventory.Desired{ID: "web-2"}
+		}, answer{}},
+		"the settings": {func(f *inventory.Fleet) { f.Settings.Paused = true }, answer{}},
+	} {
+		after := fleet("2")
+		test.edit(&after)
+		c := fleetdiff.Compare(fleet("1"), after)
+		if got := (answer{c.Concerns("web-1"), c.ConcernsBMC("web-1"), c.Moves("web-1")}); got != test.want {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
+	}
+	for id := range maps.Keys(fleet("1").Hosts) {
+		if !fleetdiff.Compare(inventory.Fleet{}, fleet("1")).Concerns(id) {
+			t.Errorf("the first fleet does not concern %s", id)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package load_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/gitmetal/ingot/inventory/load"
+)
+
+// TestDocumentsInOtherSpellings writes a Host outside of the folders of documents, in ways that YAML knows and people use:
+// the host is read, or the file has a finding. It is never left out without a word.
+func TestDocumentsInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	const plain = "apiVersion: ingot.dev/v1alpha1\nkind: Host\nmetadata: {name: a}\nspec: {}\n"
+	const asJSON = `{"apiVersion": "ingot.dev/v1alpha1", "kind": "Host", "metadata": {"name": "a"}, "spec": {}}`
+	inUTF16 := func(text string) string {
+		var data strings.Builder
+		data.WriteString("\xff\xfe")
+		for _, unit := range utf16.Encode([]rune(text)) {
+			data.WriteString(string([]byte{byte(unit), byte(unit >> 8)}))
+		}
+		return data.String()
+	}
+	for name, test := range map[string]struct {
+		file, data string
+		read       bool
+	}{
+		"as usual":                      {"racks/a.yaml", plain, true},
+		"a quoted key":                  {"racks/a.yaml", strings.Replace(plain, "apiVersion", `"apiVersion"`, 1), true},
+		"JSON":                          {"racks/a.yaml", asJSON, true},
+		"JSON over several lines":       {"racks/a.yml", strings.ReplaceAll(asJSON, ", ", ",\n"), true},
+		"a flow mapping":                {"racks/a.yaml", "--- {apiVersion: ingot.dev/v1alpha1, kind: Host, metadata: {name: a}, spec: {}}\n", true},
+		"indented":                      {"racks/a.yaml", "  " + strings.ReplaceAll(strings.TrimSpace(plain), "\n", "\n  ") + "\n", true},
+		"a byte order mark":             {"racks/a.yaml", "\xef\xbb\xbf" + plain, false},
+		"a byte order mark before JSON": {"racks/a.yaml", "\xef\xbb\xbf" + asJSON, false},
+		"UTF-16":                        {"racks/a.yaml", inUTF16(plain), false},
+		"JSON that does not end":        {"racks/a.yaml", strings.TrimSuffix(asJSON, "}"), false},
+		"a .json file":                  {"racks/a.json", asJSON, false},
+		"an ending in capitals":         {"racks/a.YAML", plain, false},
+	} {
+		fleet, findings := load.Fleet(snapshot(map[string]string{test.file: test.data}), nil)
+		_, read := fleet.Hosts["a"]
+		if !read && len(findings) == 0 || read && len(findings) > 0 || read != test.read {
+			t.Errorf("%s: read: %t, findings %v; want read: %t, or else a finding", name, read, findings, test.read)
+		}
+	}
+	// Files of others are not the fleet's, whatever words they have.
+	for name, data := range map[string]string{
+		"another kind of file":   "apiVersion: v1\nkind: ConfigMap\ndata:\n  host.yaml: |\n    apiVersion: ingot.dev/v1alpha1\n    kind: Host\n",
+		"words in a text":        "text: 'write apiVersion: ingot.dev/v1alpha1'\n",
+		"another file in UTF-16": inUTF16("text: 1\n"),
+	} {
+		if fleet, findings := load.Fleet(snapshot(map[string]string{"ci/x.yaml": data}), nil); len(findings)+len(fleet.Hosts) > 0 {
+			t.Errorf("%s: hosts %v, findings %v, want nothing", name, fleet.Hosts, findings)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package load_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/load"
+)
+
+// TestSpellingOfAButaneFileIsNoChange changes a Butane file and its files in ways that Butane does not see, and in ways that
+// it does.
+func TestSpellingOfAButaneFileIsNoChange(t *testing.T) {
+	t.Parallel()
+	const head = "apiVersion: ingot.dev/v1alpha1\nkind: "
+	const butane = "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n    - path: /etc/site\n      mode: 0644\n" +
+		"      contents: {local: site.conf}\n  trees:\n    - local: tree\n      path: /opt\n"
+	type edit func(files map[string]inventory.File)
+	of := func(change edit) *inventory.Workload {
+		t.Helper()
+		s := snapshot(map[string]string{
+			"hosts/a.yaml": head + "Host\nmetadata: {name: a}\nspec:\n  bmc: {address: \"https://10.0.0.1\", credentials: bmc}\n" +
+				"  workload: web\n  rootDisk: {serial: D1}\n",
+			"secrets/bmc.yaml": head + "Secret\nmetadata: {name: bmc}\nspec:\n  scope: {allHosts: true}\n  data: {username: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\", password: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\"}\nsops: {mac: x, version: 3.9.0}\n",
+			"workloads/web.yaml": head + "Workload\nmetadata: {name: web}\nspec:\n  install:\n    image: {url: \"https://images.example.com/os.raw\", sha256: " +
+				strings.Repeat("ab", 32) + "}\n    butane: workloads/web.bu\n",
+			"workloads/web.bu": butane, "workloads/site.conf": "site\n", "workloads/tree/run": "#!/bin/sh\n",
+		})
+		change(s.Trunk.Files)
+		fleet, findings := load.Fleet(s, nil)
+		w := fleet.Hosts["a"].Workload
+		if w == nil {
+			t.Fatalf("no workload: %v", findings)
+		}
+		return w
+	}
+	edited := func(path string, replace func(string) string) edit {
+		return func(files map[string]inventory.File) {
+			old := files[path]
+			next := blob(replace(string(old.Data)))
+			next.Executable = old.Executable
+			files[path] = next
+		}
+	}
+	swap := func(old, next string) func(string) string {
+		return func(text string) string { return strings.ReplaceAll(text, old, next) }
+	}
+	executable := func(path string) edit {
+		return func(files map[string]inventory.File) {
+			file := files[path]
+			file.Executable = true
+			files[path] = file
+		}
+	}
+	before := of(func(map[string]inventory.File) {})
+	for name, test := range map[string]struct {
+		change edit
+		same   bool
+	}{
+		"a comment":                 {edited("workloads/web.bu", func(s string) string { return "# why\n" + s }), true},
+		"line endings":              {edited("workloads/web.bu", swap("\n", "\r\n")), true},
+		"quotes":                    {edited("workloads/web.bu", swap("/etc/site", `"/etc/site"`)), true},
+		"the order of fields":       {edited("workloads/web.bu", swap("variant: fcos\nversion: 1.5.0\n", "version: 1.5.0\nvariant: fcos\n")), true},
+		"the Butane file's mode":    {executable("workloads/web.bu"), true},
+		"the mode of a file":        {executable("workloads/site.conf"), true},
+		"the mode below a tree":     {executable("workloads/tree/run"), false},
+		"another number":            {edited("workloads/web.bu", swap("0644", "0600")), false},
+		"another path":              {edited("workloads/web.bu", swap("/etc/site", "/etc/place")), false},
+		"a number as text":          {edited("workloads/web.bu", swap("0644", `"0644"`)), false},
+		"bytes of a file":           {edited("workloads/site.conf", swap("\n", "\r\n")), false},
+		"another kernel argument":   {edited("workloads/web.yaml", func(s string) string { return s + "    kernelArguments: [quiet]\n" }), false},
+		"a comment in the Workload": {edited("workloads/web.yaml", func(s string) string { return "# why\n" + s }), true},
+	} {
+		after := of(test.change)
+		if got := after.IsSystem(before); got != test.same {
+			t.Errorf("%s: the same system: %t, want %t", name, got, test.same)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package load_test
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/load"
+	"github.com/gitmetal/ingot/inventory/refs"
+)
+
+// stepFleet is a fleet of one host, whose Workload and file list the given steps.
+func stepFleet(workload, host string) map[string]string {
+	files := ringFleet(imageA)
+	for file := range maps.Clone(files) {
+		if strings.HasPrefix(file, "hosts/") || strings.HasPrefix(file, "rings/") {
+			delete(files, file)
+		}
+	}
+	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n  vars: {site: fra1, trap: \"${secret.bmc.password}\"}\n"+host)
+	files["workloads/stepped.yaml"] = apiVersion + "kind: Workload\nmetadata: {name: stepped}\nspec:\n  install: {image: {url: os.raw, sha256: \"" + imageA + "\"}}\n" + workload
+	files["steps/all.yaml"] = apiVersion + "kind: Step\nmetadata: {name: mend}\nspec:\n  script: steps/run.sh\n  timeout: 20m\n  attempts: 2\n  repeatable: false\n  args:\n    type: object\n    properties:\n" +
+		"      site: {type: string}\n      level: {type: integer, default: 3}\n      password: {type: string, x-ingot-secret: true}\n" +
+		"---\n" + apiVersion + "kind: Step\nmetadata: {name: look}\nspec: {script: steps/run.sh, writes: []}\n"
+	files["steps/run.sh"] = "#!/bin/sh\n"
+	return files
+}
+
+func loadSteps(t *testing.T, files map[string]string) []inventory.Step {
+	t.Helper()
+	fleet, findings := load.Fleet(snapshot(files), nil)
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	if fleet.Hosts["web-1"].Vars == nil {
+		t.Error("the host has no vars")
+	}
+	return fleet.Hosts["web-1"].Workload.Steps
+}
+
+// TestResolvedSteps resolves one list of a Workload and a host.
+func TestResolvedSteps(t *testing.T) {
+	t.Parallel()
+	list := loadSteps(t, stepFleet("  steps:\n    - {step: mend, id: first, args: {site: \"in ${vars.site}\", password: \"${secret.bmc.password}\"}, timeout: 5m, attempts: 4}\n    - {step: install}\n    - {step: look}\n",
+		"  steps:\n    - {step: look, id: a, after: install}\n    - {step: look, id: b, after: install}\n    - {step: look, id: c, before: first}\n    - {step: look, id: d, after: b}\n"))
+	var order []string
+	for _, s := range list {
+		order = append(order, s.Key())
+	}
+	if diff := cmp.Diff([]string{"c", "first", "install", "a", "b", "d", "look"}, order); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	mend := list[1]
+	if mend.Name != "mend" || mend.Seconds != 300 || mend.Attempts != 4 || !mend.Once || mend.Looks || mend.Host || mend.From.File != "workloads/stepped.yaml" {
+		t.Errorf("mend is %+v", mend)
+	}
+	if diff := cmp.Diff(map[string]any{"site": "in fra1", "level": int64(3), "password": "${secret.bmc.password}"}, mend.Args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]refs.Secret{"/password": {Name: "bmc", Key: "password"}}, mend.Secrets); diff != "" {
+		t.Errorf("secrets (-want +got):\n%s", diff)
+	}
+	if added := list[0]; !added.Looks || !added.Host || added.From.File != "hosts/web-1.yaml" || added.Args != nil {
+		t.Errorf("the host's step is %+v", added)
+	}
+}
+
+// TestDocumentedSteps loads the YAML of docs/steps.md, with what the page leaves out.
+func TestDocumentedSteps(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/steps.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("docs/steps.md has %d YAML blocks", len(blocks))
+	}
+	workload, host, _ := strings.Cut(blocks[1][1], "---\nkind: Host\nspec:\n")
+	files := stepFleet(strings.TrimPrefix(workload, "kind: Workload\nspec:\n"), "")
+	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n"+host)
+	files["steps/check.yaml"], files["steps/check-link.sh"] = blocks[0][1], "#!/bin/sh\n"
+	files["secrets/net.yaml"] = strings.NewReplacer("{name: bmc}", "{name: net}", "username", "token").Replace(files["secrets/bmc.yaml"])
+	var order []string
+	for _, s := range loadSteps(t, files) {
+		order = append(order, s.Key())
+	}
+	if diff := cmp.Diff([]string{"check-link", "second-port", "install", "again"}, order); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+// A var whose value looks like a reference to a secret stays a text.
+func TestAVarIsNoSecret(t *testing.T) {
+	t.Parallel()
+	list := loadSteps(t, stepFleet("  steps: [{step: mend, args: {site: \"${vars.trap}\"}}, {step: install}]\n", ""))
+	if got := list[0]; got.Args["site"] != "${secret.bmc.password}" || len(got.Secrets) != 0 {
+		t.Errorf("arguments %v, secrets %v, want a text and no secret", got.Args, got.Secrets)
+	}
+}

@@ -1,0 +1,57 @@
+package steps
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Definition is a Step of a fleet, for people.
+type Definition struct {
+	From       string         `json:"from"` // file:line:col
+	Timeout    string         `json:"timeout"`
+	Attempts   int            `json:"attempts"`
+	Repeatable bool           `json:"repeatable"`
+	Looks      bool           `json:"looks,omitempty"` // no part of a workload's inputs
+	Arguments  []string       `json:"arguments,omitempty"`
+	Schema     map[string]any `json:"schema,omitempty"`
+}
+
+// DescribeArguments lists the properties of a schema in words: the name, the type, and what is required, secret or a
+// default.
+func DescribeArguments(schema map[string]any) []string {
+	var all []string
+	properties, _ := schema["properties"].(map[string]any)
+	required, _ := schema["required"].([]any)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		text := name
+		property, _ := properties[name].(map[string]any)
+		if want, ok := property["type"].(string); ok {
+			text += ":" + want
+		}
+		if slices.Contains(required, any(name)) {
+			text += "!"
+		}
+		if property[secretKeyword] == true {
+			text += "(secret)"
+		}
+		if value, ok := property["default"]; ok {
+			text += "=" + encodeJSON(value)
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// Describe gives the definition of a Step, with the defaults of what the Step does not say.
+func Describe(d schemas.Document) Definition {
+	spec := d.Step.Spec
+	return Definition{From: d.PositionOf("").String(), Timeout: cmp.Or(spec.Timeout, DefaultTimeout), Attempts: max(1, spec.Attempts),
+		Repeatable: spec.Repeatable == nil || *spec.Repeatable, Looks: d.IsWritten("spec.writes"), Schema: spec.Args,
+		Arguments: DescribeArguments(spec.Args)}
+}
+
+// DefaultTimeout is the timeout of a Step that says none.
+const DefaultTimeout = "10m"

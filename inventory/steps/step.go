@@ -1,0 +1,93 @@
+// Package steps holds the resolved steps of a host and their arguments: schemas are compiled and checked, references are
+// replaced, lists of Workload and host become one order. Call Compile for each Step's args, Schema.Resolve for each use,
+// and InsertSteps for what a host adds. Do not open secrets here: references to secrets stay in the arguments until the
+// daemon hands a step out. The package is pure.
+package steps
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Step is one entry of a host's resolved list.
+type Step struct {
+	Name string // of the Step, or install
+	ID   string // "" where the name is the id
+	// Script is nil for install.
+	Script  []byte
+	Seconds int // timeout of one attempt
+	// Attempts of the step; 0 counts as 1.
+	Attempts int
+	// Once is set where an attempt that began, and did not end by itself, is not repeated.
+	Once bool
+	Arguments
+	Needs schemas.Needs
+	// Looks is set for a step that is no part of a workload's inputs: the step writes nothing.
+	Looks bool
+	// From is the place of the entry in the file of the Workload or of the host. The zero From is the install of a
+	// Workload without a list.
+	From schemas.Position
+	// Host is set for a step that the host adds.
+	Host bool
+}
+
+// Key is the id of the step in the host's list.
+func (s Step) Key() string { return cmp.Or(s.ID, s.Name) }
+
+// WithoutPlace is the step without the place of its entry.
+func (s Step) WithoutPlace() Step {
+	s.From, s.Host = schemas.Position{}, false
+	return s
+}
+
+// FindStep gives the step of an id.
+func FindStep(list []Step, id string) (Step, bool) {
+	i := slices.IndexFunc(list, func(s Step) bool { return s.Key() == id })
+	if i < 0 {
+		return Step{}, false
+	}
+	return list[i], true
+}
+
+// Place is where a host adds a step: right after or right before the step with an id. One of both is "".
+type Place struct{ After, Before string }
+
+// Addition is a step that a host adds.
+type Addition struct {
+	Step  Step
+	Place Place
+}
+
+// InsertSteps adds the steps of a host to the list of its Workload. Several steps at one place keep their order. An
+// addition without its place in the list is left out, and its index is given back.
+func InsertSteps(list []Step, additions []Addition) (all []Step, lost []int) {
+	all = slices.Clone(list)
+	after := map[string]string{} // ids of added steps, with the id that each stands behind
+	for i, a := range additions {
+		anchor := cmp.Or(a.Place.After, a.Place.Before)
+		at := slices.IndexFunc(all, func(s Step) bool { return s.Key() == anchor })
+		if at < 0 {
+			lost = append(lost, i)
+			continue
+		}
+		if a.Place.After != "" {
+			after[a.Step.Key()] = anchor
+			for at++; at < len(all) && after[all[at].Key()] == anchor; at++ {
+			}
+		}
+		all = slices.Insert(all, at, a.Step)
+	}
+	return all, lost
+}
+
+// ListArgs gives the arguments by name for people, each as JSON on one line.
+func (s Step) ListArgs() []string {
+	var args []string
+	for _, name := range slices.Sorted(maps.Keys(s.Args)) {
+		args = append(args, name+"="+encodeJSON(s.Args[name]))
+	}
+	return args
+}

@@ -1,0 +1,163 @@
+// Package act has the actions on a machine, and what each makes of the machine's record.
+//
+// Write Begin's record before the effect of an action, and Settle's record after the effect. Do not decide here: package
+// plan says which action is due, and package reconcile executes it.
+package act
+
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Kind of an action. Each action is short and idempotent: start an effect or look at its progress, and return.
+type Kind string
+
+// Kinds of actions.
+const (
+	FetchImage     Kind = "FetchImage"     // have the mirror fetch and verify the workload's image
+	OpenOperation  Kind = "OpenOperation"  // journal only: an operation is intended
+	CloseOperation Kind = "CloseOperation" // journal only: the operation ended; Outcome says how
+	RecordWord     Kind = "RecordWord"     // journal only: the machine confirms the record from the status branch
+	Publish        Kind = "Publish"        // push the operation to the status branch, before the machine is armed
+	OpenBoot       Kind = "OpenBoot"       // journal only: a new boot attempt with the next epoch
+	CloseBoot      Kind = "CloseBoot"      // journal only: the attempt is over
+	PowerOff       Kind = "PowerOff"       // hard, or graceful first when an OS of ours runs
+	PowerOn        Kind = "PowerOn"
+	EjectMedia     Kind = "EjectMedia"
+	InsertMedia    Kind = "InsertMedia"
+	BootFromMedia  Kind = "BootFromMedia"  // boot override to the medium, continuous where the firmware can
+	BootFromDisk   Kind = "BootFromDisk"   // boot override away from the medium
+	AssignStep     Kind = "AssignStep"     // hand the step at the cursor to the agent; nothing may be written yet
+	GiveLeave      Kind = "GiveLeave"      // answer the agent's question: from here on the step may write
+	WithdrawJob    Kind = "WithdrawJob"    // take the job back from the agent, unless the agent has begun to write
+	AssignPowerOff Kind = "AssignPowerOff" // let the agent power its machine off
+	PinIdentity    Kind = "PinIdentity"    // journal only: what the BMC shows is the identity of the machine
+	RecordStranger Kind = "RecordStranger" // journal only: the agent saw another machine than the known one
+	RecordTakeover Kind = "RecordTakeover" // journal only: the fleet allows to take the machine over
+	RecordFacts    Kind = "RecordFacts"    // journal only: what an agent saw, on the known machine
+	RecordBegun    Kind = "RecordBegun"    // journal only: an agent of protocol 1 has the job, and may write
+	// journal only: the boot's agent was silent for long, and the machine counts as found running
+	RecordLost Kind = "RecordLost"
+	// journal only: the agent did the step at the cursor; the next step may follow
+	RecordStep   Kind = "RecordStep"
+	RecordFailed Kind = "RecordFailed" // journal only: an attempt failed; the next attempt may follow
+	RecordConfig Kind = "RecordConfig" // journal only: an install by an earlier ingot has the workload's config
+	RecordHome   Kind = "RecordHome"   // journal only: the installed system phoned home; the operation succeeded
+)
+
+// Action is an effect on a host, with the reason. Only the fields of the kind are set.
+type Action struct {
+	Kind   Kind
+	Reason string // one clause: "the image must be verified before anything boots"
+
+	Operation *inventory.Operation // OpenOperation, CloseOperation, AssignStep, GiveLeave, WithdrawJob
+	Boot      *inventory.Boot      // OpenBoot, InsertMedia, PowerOn: the boot attempt
+	Pinned    *inventory.Pinned    // PinIdentity, RecordTakeover: the identity of the machine
+	// AssignStep: what the agent must find right before the write (wire.DiskRef.Content)
+	Content       string
+	OtherContents []string            // AssignStep: the same for the other disks of the operation, in their order
+	Question      *inventory.Question // GiveLeave: what is answered
+	Graceful      bool                // PowerOff: the system is asked to shut down
+	// PowerOff: the machine was asked a moment ago; nothing is sent, and the power is read
+	Wait      bool
+	NamesDisk bool             // BootFromDisk: the override names the disk, as a medium stays in
+	Error     string           // RecordFailed, WithdrawJob
+	Lost      bool             // WithdrawJob: the process that had the job is gone, and the attempt failed
+	Withdrawn bool             // RecordFailed, WithdrawJob: the job was taken back, and the attempt is no failure
+	Final     bool             // RecordFailed: the step at the cursor failed for good
+	Facts     *inventory.Facts // RecordFacts
+	Table     *inventory.Table // RecordStep: of the disk with the system, as the agent read it back
+	// PinIdentity: the pins are of another machine, and what the pinned one was booted for is over
+	Anew     bool
+	Takeover string              // RecordTakeover: the value that was used
+	Stranger *inventory.Stranger // RecordStranger
+	Config   string              // RecordConfig
+	// RecordTakeover: the machine is not the known machine, and nothing is known of the new one
+	Replaced bool
+	Home     *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
+}
+
+// JournalOnly reports whether an action changes nothing but the record.
+func (k Kind) JournalOnly() bool {
+	switch k {
+	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, PinIdentity, RecordStranger,
+		RecordTakeover, RecordFacts, RecordLost, RecordBegun, RecordStep, RecordFailed, RecordConfig, RecordHome:
+		return true
+	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep,
+		GiveLeave, WithdrawJob, AssignPowerOff:
+		return false
+	default:
+		panic("act: unknown action " + string(k))
+	}
+}
+
+// AtBMC reports whether an action is done at the machine's BMC.
+func (k Kind) AtBMC() bool {
+	switch k {
+	case PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Result of an effect: a closed set.
+type Result string
+
+// Results.
+const (
+	Done    Result = "Done"
+	Waits   Result = "Waiting"
+	Retry   Result = "Retry"   // failed in a way that may pass
+	Stalled Result = "Stalled" // failed in a way that only a change can mend
+)
+
+// Outcome is how an effect ended. After is when to look again at the earliest (0: the loop's own backoff). Why is a
+// line for people.
+type Outcome struct {
+	Result    Result
+	After     time.Duration
+	Why       string
+	Found     bool // PowerOn: the machine was on already, and the action did not start it
+	Unwritten bool // the journal did not take the record of the action
+}
+
+// Begins reports whether an action is the first of an install, or of an inspection, which needs as much of the network.
+func (a Action) Begins(record inventory.Record) bool {
+	switch a.Kind {
+	case OpenOperation:
+		return true
+	case OpenBoot:
+		return record.Operation == nil && a.Boot.Target == inventory.FromRamdisk
+	default:
+		return false
+	}
+}
+
+// Arms reports whether an action disturbs the machine for an operation that has written nothing yet: the machine is
+// powered off for the ramdisk, boots the ramdisk, or gets the job. The first attempt and every later attempt are alike:
+// only a write that may have begun is carried on without asking.
+func (a Action) Arms(record inventory.Record) bool {
+	op, b := record.Operation, record.Boot
+	if op != nil && !op.Unwritten() {
+		return false
+	}
+	switch a.Kind {
+	case PowerOff:
+		return b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Preparing
+	case OpenBoot:
+		return op != nil && a.Boot.Target == inventory.FromRamdisk
+	case AssignStep:
+		return op != nil
+	default:
+		return false
+	}
+}
+
+// Finishes reports whether an action hands out a step behind a written and verified system, in an attempt that has
+// begun. Such an action finishes the attempt, and erases nothing.
+func (a Action) Finishes(record inventory.Record) bool {
+	op := record.Operation
+	return a.Kind == AssignStep && op != nil && op.Verified() && op.AttemptBegan()
+}

@@ -1,0 +1,57 @@
+// Package plan decides what is due for a single machine, and gives a reason for every decision.
+//
+// Call Next first: a pure function of the desired state, the observed state and the time, so that the same values give
+// the same plan. Next begins with change.Decide. Package act has the actions, and what they make of the record.
+//
+// Do not execute anything here, and do not ask about other machines: package reconcile executes the actions, and
+// package admit decides which machine may begin.
+package plan
+
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
+)
+
+// Phase sums a host up in one word.
+type Phase string
+
+// Phases.
+const (
+	Unmanaged  Phase = "Unmanaged"  // no workload, or lifecycle Unmanaged or Adopted: watched only
+	Protected  Phase = "Protected"  // hands off: spec.protect
+	Orphaned   Phase = "Orphaned"   // hands off: the file is gone
+	Held       Phase = "Held"       // waits for a person: see Hold
+	Waiting    Phase = "Waiting"    // waits for a machine, an image, a BMC
+	Pending    Phase = "Pending"    // waits for the release of the ring
+	Inspecting Phase = "Inspecting" // the ramdisk boots to look at the machine
+	Installing Phase = "Installing" // an operation is under way
+	Starting   Phase = "Starting"   // the installed system starts
+	Active     Phase = "Active"     // runs what the fleet asks for, and said so
+	Failed     Phase = "Failed"     // given up until the fleet changes, or a person retries
+)
+
+// Phases are all phases.
+var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting, Active,
+	Failed}
+
+// Plan says what shall happen to a host next.
+type Plan struct {
+	Host   inventory.MachineID
+	Phase  Phase
+	Change change.Change
+	Action *act.Action // due now; nil: only look again
+	Hold   *change.Hold
+	Waits  string // what the host waits for, in words
+	Turn   string // the reason of package admit why the action is not done now; "" without one
+	// NeedsFleet is set when the host waits for a look at trunk, tags and status branch that begins now.
+	NeedsFleet bool
+	// AtWork is set when the agent works on a step of the operation.
+	AtWork bool
+	Due    time.Time     // deadline of the wait; zero without a deadline
+	Again  time.Duration // look again after; 0 means only after a change
+	// Otherwise, such as the way back to the old system, is due when the action may not be done now; nil: nothing.
+	Otherwise *Plan
+}

@@ -1,0 +1,101 @@
+package decode
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
+)
+
+func (c *checker) checkStep(s *schemas.Step) {
+	if s.Metadata.Name == schemas.StepInstall {
+		c.addError("metadata.name", "choose another name", "install stands for a Workload's spec.install")
+	}
+	if c.checkRequired("spec.script", s.Spec.Script) {
+		c.checkPath("spec.script", s.Spec.Script)
+	}
+	c.checkTimeout("spec.timeout", s.Spec.Timeout)
+	c.checkAttempts("spec.attempts", s.Spec.Attempts)
+	c.checkNeeds(s.Spec.Needs)
+	for i, disk := range s.Spec.Writes {
+		c.addError(fmt.Sprintf("spec.writes[%d]", i), "write []: a script is given no disk",
+			"%q is not a disk that a script can write to", yamltext.ShortenText(disk))
+	}
+}
+
+func (c *checker) checkNeeds(n schemas.Needs) {
+	if size, err := schemas.ParseSize(n.Memory); n.Memory != "" && (err != nil || size == 0) {
+		c.addError("spec.needs.memory", "such as 512MiB", "%q is no amount of memory", yamltext.ShortenText(n.Memory))
+	}
+	if c.document.IsWritten("spec.needs.processes") && (n.Processes < 1 || n.Processes > schemas.MaxProcesses) {
+		c.addError("spec.needs.processes", "", "want 1 to %d processes, not %d", schemas.MaxProcesses, n.Processes)
+	}
+}
+
+func (c *checker) checkTimeout(field, timeout string) {
+	if timeout == "" {
+		return
+	}
+	if d, err := time.ParseDuration(timeout); err != nil || d < time.Second || d > 24*time.Hour {
+		c.addError(field, "such as 10m, 1s to 24h", "%q is not a timeout", yamltext.ShortenText(timeout))
+	}
+}
+
+func (c *checker) checkAttempts(field string, attempts int) {
+	if c.document.IsWritten(field) && (attempts < 1 || attempts > schemas.MaxAttempts) {
+		c.addError(field, "", "want 1 to %d attempts, not %d", schemas.MaxAttempts, attempts)
+	}
+}
+
+// checkSteps checks a Workload's list.
+func (c *checker) checkSteps(uses []schemas.StepUse) {
+	installs := 0
+	for i, use := range uses {
+		c.checkStepUse(fmt.Sprintf("spec.steps[%d]", i), use)
+		if use.Step == schemas.StepInstall {
+			installs++
+		}
+	}
+	if len(uses) > 0 && installs != 1 {
+		c.addError("spec.steps", "say once where in the order it is",
+			"the step install must occur exactly once, it occurs %d times", installs)
+	}
+}
+
+// checkHostSteps checks the steps that a host adds.
+func (c *checker) checkHostSteps(steps []schemas.HostStep) {
+	for i, step := range steps {
+		field := fmt.Sprintf("spec.steps[%d]", i)
+		c.checkStepUse(field, step.Use())
+		if step.Step == schemas.StepInstall {
+			c.addError(field+".step", "leave it out", "a host adds no install: the Workload has it")
+		}
+		c.checkGrammar(field+".after", step.After, nameGrammar, "the id of a step")
+		c.checkGrammar(field+".before", step.Before, nameGrammar, "the id of a step")
+		switch {
+		case step.After != "" && step.Before != "":
+			c.addError(field+".before", "keep one of them", "after and before are both set")
+		case step.After == "" && step.Before == "":
+			c.addMissing(field, "after: ID, or before: ID", "the step has no place in the order")
+		}
+	}
+}
+
+func (c *checker) checkStepUse(field string, use schemas.StepUse) {
+	if c.checkRequired(field+".step", use.Step) {
+		c.checkGrammar(field+".step", use.Step, nameGrammar, "the name of a Step, or install")
+	}
+	c.checkGrammar(field+".id", use.ID, nameGrammar, "lower case letters, digits and dashes, at most 63")
+	c.checkTimeout(field+".timeout", use.Timeout)
+	c.checkAttempts(field+".attempts", use.Attempts)
+	if use.Step != schemas.StepInstall {
+		return
+	}
+	if len(use.Args) > 0 {
+		c.addError(field+".args", "write them into spec.install", "install takes no arguments here")
+	}
+	if use.Attempts > 1 {
+		c.addError(field+".attempts", "leave it out", "the attempts of an install are those of the whole list")
+	}
+}

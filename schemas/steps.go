@@ -1,0 +1,84 @@
+package schemas
+
+// StepInstall is the step name that stands for spec.install.
+const StepInstall = "install"
+
+// StepUse is an entry of a Workload's steps: the name of a Step, or install, and what the Step is given there.
+type StepUse struct {
+	Step string `json:"step"`
+	// ID names the entry among all steps of a host. Default: the name of the step; a Step that a Workload lists again
+	// is NAME-2, NAME-3.
+	ID string `json:"id,omitempty"`
+	// Args are checked against the Step's args. A text may hold ${vars.x}. ${secret.name.key} is the whole of a text,
+	// where the Step's schema says x-ingot-secret.
+	Args map[string]any `json:"args,omitempty"`
+	// Timeout replaces the Step's.
+	Timeout string `json:"timeout,omitempty"`
+	// Attempts replaces the Step's.
+	Attempts int `json:"attempts,omitempty"`
+}
+
+// HostStep is a step that a host adds to the steps of its Workload. The place is right after or right before another
+// step: exactly one of after and before is set, to an id. Several steps at one place keep their order.
+type HostStep struct {
+	Step   string `json:"step"`
+	After  string `json:"after,omitempty"`
+	Before string `json:"before,omitempty"`
+	// ID names the step among all steps of the host. Default: the name of the step.
+	ID string `json:"id,omitempty"`
+	// Args, Timeout and Attempts are as in a Workload.
+	Args     map[string]any `json:"args,omitempty"`
+	Timeout  string         `json:"timeout,omitempty"`
+	Attempts int            `json:"attempts,omitempty"`
+}
+
+// Use is the step without its place.
+func (s HostStep) Use() StepUse {
+	return StepUse{Step: s.Step, ID: s.ID, Args: s.Args, Timeout: s.Timeout, Attempts: s.Attempts}
+}
+
+// Step is a script that runs in the ramdisk.
+type Step struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   Metadata `json:"metadata"`
+	Spec       StepSpec `json:"spec"`
+}
+
+// StepSpec is a script of the same commit, the arguments that the script takes, and the limits of a run.
+type StepSpec struct {
+	// Script is the path of a file in the same commit. The file's first line names its interpreter.
+	Script string `json:"script"`
+	// Args is the JSON Schema (2020-12) of the arguments: type object, without $ref. Additional properties are refused
+	// unless the schema says otherwise. The default of a property is filled in. x-ingot-secret: true on a property says
+	// that the value is a secret. Without this field the Step takes no arguments.
+	Args map[string]any `json:"args,omitempty"`
+	// Writes is empty: the Step writes to no disk. A Step that says so is no part of a workload's inputs: adding,
+	// changing or removing the Step reinstalls nothing. Without this field the script counts as part of the system.
+	Writes []string `json:"writes,omitempty"`
+	// Timeout is a duration such as 10m; default 10m, at most 24h. The timeout is of one attempt.
+	Timeout string `json:"timeout,omitempty"`
+	// Attempts is how often the script is tried before the step has failed: 1 (default) to 10.
+	Attempts int `json:"attempts,omitempty"`
+	// Repeatable is true (default) or false. With false a script that was killed, or ended with an undocumented code,
+	// is not tried again, and an installation that failed after the script began waits for `ingot retry`.
+	Repeatable *bool `json:"repeatable,omitempty"`
+	Needs      Needs `json:"needs,omitempty"`
+}
+
+// Needs is what a script is given beside a processor, its input, and a directory in RAM. No script is given a disk.
+type Needs struct {
+	// Network gives the script the ramdisk's network. Without it the script has no network.
+	Network bool `json:"network,omitempty"`
+	// Memory is the most memory of the script with its files in /tmp: a quantity in bytes with an optional unit;
+	// default 512MiB.
+	Memory string `json:"memory,omitempty"`
+	// Processes is the most processes and threads: 1 to 65536, default 256.
+	Processes int `json:"processes,omitempty"`
+}
+
+// MaxProcesses is the most processes of one step.
+const MaxProcesses = 65536
+
+// MaxAttempts is the most attempts of one step.
+const MaxAttempts = 10

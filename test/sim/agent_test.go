@@ -1,0 +1,397 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/steps"
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// agent is the agent of one boot: a coroutine that speaks the wire's messages and runs the real install step.
+type agent struct {
+	m       *machine
+	config  wire.BootConfig
+	key     *agentKey
+	leaf    peerCertificate
+	process int // counts its processes in this boot
+	dice    *dice
+
+	resume   func() (struct{}, bool)
+	stop     func()
+	yield    func(struct{}) bool
+	due      *event
+	waiting  bool // for a wake-up
+	writer   *writer
+	ended    map[string]wire.Result // of jobs of this process
+	current  string                 // job that it works on
+	answered *process               // that gave the last answer
+	asks     question               // of the running install step
+	asked    uint64                 // questions for leave so far
+}
+
+// errKilled unwinds the coroutine of an agent whose process has ended.
+var errKilled = errors.New("killed")
+
+// startAgent starts the agent of a boot.
+func (m *machine) startAgent(config wire.BootConfig) {
+	a := &agent{m: m, config: config, ended: map[string]wire.Result{},
+		dice: newDice(m.w.seed, fmt.Sprint("agent ", m.index, " ", m.boots))}
+	if old := m.agent; old != nil {
+		a.process, a.key, a.leaf = old.process+1, old.key, old.leaf
+	}
+	if a.key == nil {
+		a.key = keyOf(m.index*1000 + m.boots)
+	}
+	m.agent = a
+	a.writer = &writer{machine: m, boot: config.Boot}
+	next, stop := iter.Pull(func(yield func(struct{}) bool) {
+		defer func() {
+			if caught := recover(); caught != nil && caught != any(errKilled) {
+				panic(caught)
+			}
+		}()
+		a.yield = yield
+		a.run()
+	})
+	a.resume, a.stop = next, stop
+	a.goOn()
+}
+
+// goOn lets the agent run until it waits.
+func (a *agent) goOn() {
+	a.due.cancel()
+	a.waiting = false
+	a.resume()
+}
+
+// stopAgent ends the agent's process.
+func (m *machine) stopAgent() {
+	if a := m.agent; a != nil {
+		m.agent = nil
+		a.kill()
+	}
+}
+
+func (a *agent) kill() {
+	a.due.cancel()
+	a.waiting = false
+	a.writer.dead = true
+	a.m.w.checks.writerEnds(a.writer)
+	a.stop()
+}
+
+// wait lets time pass.
+func (a *agent) wait(d time.Duration) {
+	a.due = a.m.w.after(d, func() { a.m.w.step(); a.goOn() })
+	if !a.yield(struct{}{}) {
+		panic(errKilled)
+	}
+}
+
+// waitForCall waits for a wake-up from the daemon, at most for a time.
+func (a *agent) waitForCall(d time.Duration) {
+	a.waiting = true
+	a.wait(d)
+}
+
+// wake ends a long poll.
+func (a *agent) wake() {
+	if a.waiting {
+		a.waiting = false
+		a.due.cancel()
+		a.due = a.m.w.after(10*time.Millisecond, func() { a.m.w.step(); a.goOn() })
+	}
+}
+
+// run is the agent: enrol, report, poll, work.
+func (a *agent) run() {
+	for !a.enrol() {
+		a.wait(a.dice.between(time.Second, 30*time.Second))
+	}
+	a.report()
+	for {
+		job, status := a.poll()
+		switch {
+		case status == 428:
+			a.report()
+		case status == 200 && job.ID != "":
+			a.takeJob(job)
+		case status == 204 || status == 0 && a.isIdle():
+			a.waitForCall(wire.PollWait)
+		case status == 401:
+			for again := true; again; again = !a.enrol() {
+				a.wait(a.dice.between(5*time.Second, 30*time.Second))
+			}
+		default:
+			a.wait(a.dice.between(time.Second, 10*time.Second))
+		}
+	}
+}
+
+func (a *agent) isIdle() bool { return a.current == "" }
+
+// report sends the hardware until the daemon has it.
+func (a *agent) report() {
+	for {
+		status, _ := a.post(wire.PathFacts, a.facts())
+		if status == 204 || status == 401 {
+			return
+		}
+		a.wait(a.dice.between(time.Second, 10*time.Second))
+	}
+}
+
+// poll asks for a job.
+func (a *agent) poll() (wire.Job, int) {
+	var job wire.Job
+	status, body := a.post(wire.PathNextJob, wire.Poll{Running: a.current})
+	if status == 200 {
+		if err := json.Unmarshal(body, &job); err != nil {
+			panic(err)
+		}
+	}
+	return job, status
+}
+
+// pollBeside polls while a job is under way, as the real agent does all the time: a daemon that lost its memory learns
+// so of the job. Another job waits until this one has ended.
+func (a *agent) pollBeside() {
+	switch _, status := a.poll(); status {
+	case 428:
+		a.report()
+	case 401:
+		a.enrol()
+	}
+}
+
+// takeJob runs a job to its end and reports the result.
+func (a *agent) takeJob(job wire.Job) {
+	key := fmt.Sprint(job.ID, "/", job.Attempt)
+	result, done := a.ended[key]
+	if !done {
+		a.m.w.say("%s takes job %s, attempt %d", a.m, job.ID, job.Attempt)
+		a.current = job.ID
+		result = a.runJob(job)
+		result.Attempt = job.Attempt
+		a.ended[key] = result
+	}
+	defer func() { a.current = "" }()
+	for {
+		status, _ := a.post(fmt.Sprintf(wire.PathResult, job.ID), result)
+		if status == 204 && result.OK && a.writer.job == job.ID {
+			a.m.w.checks.resultIsTaken(a.writer, job.ID)
+		}
+		if status == 204 || status == 410 || status == 401 {
+			break
+		}
+		a.pollBeside()
+		a.wait(a.dice.between(time.Second, 30*time.Second))
+	}
+	if job.Kind == wire.JobPowerOff && result.OK {
+		m := a.m
+		m.w.after(time.Second, func() { m.cut("its agent") })
+		a.wait(time.Hour)
+	}
+}
+
+func (a *agent) runJob(job wire.Job) wire.Result {
+	switch {
+	case job.Epoch != a.config.Epoch:
+		return wire.Result{Error: "the job is for another epoch"}
+	case job.Kind == wire.JobPowerOff:
+		return wire.Result{OK: true}
+	}
+	var table *wire.Table
+	for _, step := range job.Steps {
+		err := a.runStep(job, step)
+		if err != nil {
+			a.m.w.say("%s: step %s failed: %v", a.m, step.Name, err)
+			return wire.Result{Step: step.Name, Error: err.Error()}
+		}
+		if step.Install != nil {
+			table = a.m.disks[a.m.diskOf(step.Install.Disk.Serial)].table()
+		}
+	}
+	return wire.Result{OK: true, Table: table}
+}
+
+func (a *agent) runStep(job wire.Job, step wire.Step) error {
+	w := a.m.w
+	if step.Script != nil {
+		a.wait(a.dice.between(5*time.Second, 10*time.Minute))
+		if w.meets(scriptFails, a.m.index) {
+			return errors.New("exit status 1")
+		}
+		return nil
+	}
+	a.writer = &writer{machine: a.m, boot: a.config.Boot, job: job.ID, attempt: job.Attempt}
+	defer func(who *writer) { who.dead = true }(a.writer) // the step has ended
+	a.asks = question{job, step.Name}
+	return steps.InstallSystem(context.Background(), *step.Install,
+		steps.Tools{Disks: a, Leave: a, Images: a, Installer: installer{a, job, step}}, func(wire.Progress) {})
+}
+
+// question is what the agent asks leave for.
+type question struct {
+	job  wire.Job
+	step string
+}
+
+// AskLeave implements steps.Leave: AskLeave puts one question. A late answer gives no leave.
+func (a *agent) AskLeave(_ context.Context, disks []wire.Disk) (bool, error) {
+	a.asked++
+	a.m.w.meetQuestion(a.m)
+	job, began := a.asks.job, a.m.w.now
+	status, body := a.post(fmt.Sprintf(wire.PathLeave, job.ID), wire.LeaveQuestion{Attempt: job.Attempt,
+		Step: a.asks.step, Nonce: fmt.Sprint(a.config.Boot, "-", a.process), Number: a.asked, Disks: disks})
+	switch {
+	case status == 200 && a.m.w.now-began < wire.LeaveValid:
+		a.m.w.checks.leaveIsGiven(a, a.answered, job.ID)
+		return true, nil
+	case status == 410:
+		return false, errors.New(string(body))
+	case status != 200:
+		a.pollBeside()
+	}
+	a.wait(a.dice.between(500*time.Millisecond, 8*time.Second))
+	a.pollAtWork()
+	return false, nil
+}
+
+// pollAtWork polls as the agent does while a job runs: the daemon learns of the job, and another job is refused.
+func (a *agent) pollAtWork() {
+	switch job, status := a.poll(); {
+	case status == 428:
+		a.report()
+	case status == 401:
+		a.enrol()
+	case status == 200 && job.ID != "" && job.ID != a.current:
+		a.post(fmt.Sprintf(wire.PathResult, job.ID),
+			wire.Result{Attempt: job.Attempt, Error: "this machine still works on job " + a.current})
+	}
+}
+
+// Open implements steps.Opener.
+func (a *agent) Open(_ context.Context, ref wire.DiskRef) (steps.Device, error) {
+	var found *disk
+	for _, d := range a.m.disks {
+		if d.serial == ref.Serial {
+			if found != nil {
+				return nil, errors.New("two disks are the one of this job")
+			}
+			found = d
+		}
+	}
+	if found == nil {
+		return nil, errors.New("no disk is the one of this job")
+	}
+	return device{&opened{found, a.writer}, a.m}, nil
+}
+
+// device is a disk that the install step has opened.
+type device struct {
+	*opened
+	m *machine
+}
+
+// Disk implements steps.Device.
+func (d device) Disk() (wire.Disk, error) {
+	for i, have := range d.m.disks {
+		if have == d.disk {
+			return d.m.describe(have, i), nil
+		}
+	}
+	return wire.Disk{}, errors.New("it is gone")
+}
+
+// Image implements steps.Images.
+func (a *agent) Image(_ context.Context, sha256 string, offset int64) (io.ReadCloser, error) {
+	status, body := a.send("GET", wire.PathImages+sha256, nil)
+	if status != 200 {
+		return nil, fmt.Errorf("the daemon answers %d", status)
+	}
+	return io.NopCloser(bytes.NewReader(body[offset:])), nil
+}
+
+// installer writes as coreos-installer does: everything but the first MiB, then the first MiB.
+type installer struct {
+	a    *agent
+	job  wire.Job
+	step wire.Step
+}
+
+// Install implements steps.Installer.
+func (i installer) Install(
+	ctx context.Context, wiped steps.Wiped, job wire.Install, images steps.Images, _ func(wire.Progress),
+) error {
+	a, w := i.a, i.a.m.w
+	d, _ := a.Open(ctx, job.Disk)
+	disk := d.(device).disk
+	image, err := images.Image(ctx, job.Image.SHA256, 0)
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(image)
+	if err != nil {
+		return err
+	}
+	for chunk := range 4 {
+		a.wait(a.dice.between(5*time.Second, time.Minute))
+		switch {
+		case w.meets(diskFails, a.m.index):
+			return errors.New("write: input/output error")
+		case w.meets(agentDies, a.m.index):
+			a.m.w.after(0, a.m.restartAgent)
+			a.wait(time.Hour)
+		}
+		if _, err := wiped.Writer().WriteAt(data, int64(chunk+1)<<30); err != nil {
+			return err
+		}
+		status, _ := a.post(fmt.Sprintf(wire.PathProgress, i.job.ID), wire.Progress{Attempt: i.job.Attempt,
+			Step: i.step.Name, Done: uint64(chunk + 1), Total: 4})
+		if status == 401 {
+			w.say("%s is shut out while it writes", a.m)
+		}
+	}
+	if w.meets(imageCorrupt, a.m.index) {
+		return errors.New("the image's digest is wrong")
+	}
+	var system struct {
+		Host, Install, Token, Commit string
+		Epoch                        uint64
+		Attempt                      int
+	}
+	if err := json.Unmarshal(job.Ignition, &system); err != nil {
+		return err
+	}
+	if _, err := wiped.Writer().WriteAt(data, 0); err != nil {
+		return err
+	}
+	disk.holds, disk.mark = aSystem, job.Mark
+	disk.system.host, disk.system.install, disk.system.token = system.Host, system.Install, system.Token
+	disk.system.commit, disk.system.epoch, disk.system.called = system.Commit, system.Epoch, false
+	disk.system.attempt = system.Attempt
+	w.say("%s has written %s", a.m, job.ID)
+	w.checks.diskIsComplete(disk, a.writer)
+	return nil
+}
+
+// restartAgent ends the agent's process, and starts it again in the same boot.
+func (m *machine) restartAgent() {
+	a := m.agent
+	if a == nil {
+		return
+	}
+	m.w.step()
+	m.w.say("the agent of %s starts again", m)
+	config := a.config
+	a.kill()
+	m.startAgent(config)
+}

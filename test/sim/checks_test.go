@@ -1,0 +1,354 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// checks are the rules that no history may break. They go by what really happened: by bytes, power and commits, never
+// by what a daemon believes. The first break ends the world.
+type checks struct {
+	w        *world
+	broke    string            // the rule, with what happened; "" as long as all hold
+	rule     string            // its name
+	verified map[string]bool   // operations whose system was written whole, and reported
+	called   map[string]bool   // installs whose system has called
+	spent    map[string]string // operation by consent
+	begun    map[string]int    // writes begun by operation
+	leaves   map[*writer]leave
+	accepted map[string]string // newest accepted commit, by daemon
+	asked    map[string]time.Duration
+	installs int
+	replaced map[string]string           // operation that wrote over an install, by install
+	started  map[poweredOn]time.Duration // when a daemon powered a machine on last
+}
+
+// poweredOn names the start of a host's machine by one of several daemons: each knows of its own starts.
+type poweredOn struct{ daemon, host string }
+
+// longestStale is how old the accepted commit of a leave may be: trust.maxStale, and the time of a look.
+const longestStale = 10*time.Minute + 4*time.Minute
+
+// leave is the word of a daemon that a write may begin.
+type leave struct {
+	at     time.Duration
+	by     *process
+	commit string
+	job    string
+}
+
+func newChecks(w *world) *checks {
+	return &checks{w: w, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
+		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{},
+		replaced: map[string]string{}, started: map[poweredOn]time.Duration{}}
+}
+
+func (c *checks) broken() bool { return c.broke != "" }
+
+// breaks notes the first broken rule.
+func (c *checks) breaks(rule, format string, args ...any) {
+	if c.broke != "" {
+		return
+	}
+	c.rule, c.broke = rule, fmt.Sprintf(format, args...)
+	c.w.say("BROKEN %s: %s", rule, c.broke)
+}
+
+// leaveIsGiven notes that a daemon lets a write begin.
+func (c *checks) leaveIsGiven(a *agent, p *process, job string) {
+	commit, _ := p.loop.AcceptedCommit()
+	c.leaves[a.writer] = leave{at: c.w.now, by: p, commit: commit, job: job}
+}
+
+// operationOf is the operation of a job's id.
+func operationOf(job string) string {
+	op, _, _ := strings.Cut(job, ".")
+	return op
+}
+
+// diskIsWritten checks every write of an install: S1 one writer, S2 leave and permission, S8 the declared disk, and no
+// write after a verified write of the same operation.
+func (c *checks) diskIsWritten(d *disk, who *writer) {
+	if d.writer == who {
+		return
+	}
+	op, m := operationOf(who.job), who.machine
+	if old := d.writer; old != nil && !old.dead {
+		c.breaks("S1 one writer", "two processes write to disk %s: %s of %s, and %s", d.serial, old.job, old.machine, who.job)
+	}
+	if c.verified[op] {
+		c.breaks("no write after a verified write", "operation %s writes disk %s again", op, d.serial)
+	}
+	given, there := c.leaves[who]
+	if !there || given.job != who.job {
+		c.breaks("S2 leave", "%s writes disk %s for %s without leave", m, d.serial, who.job)
+		return
+	}
+	c.mayWrite(d, who, given)
+	c.isBegun(who, given)
+	c.w.say("%s begins to write disk %s for %s: %s is gone", m, d.serial, who.job, d.label())
+	d.writer = who
+	c.begun[op]++
+	c.w.history.operationWrites(m.agent.config.Host, op)
+	if d.holds == aSystem && d.install != op {
+		c.replaced[d.install] = op
+	}
+	if d.holds != aPartial || d.install != op {
+		halves := d.halves
+		if d.holds == aPartial {
+			halves = append(halves, d.install)
+		}
+		d.wipe()
+		d.holds, d.install, d.halves = aPartial, op, halves
+	}
+}
+
+// mayWrite checks a leave against the commit that was accepted when the leave was given, and against what was really on
+// the disk.
+func (c *checks) mayWrite(d *disk, who *writer, given leave) {
+	op, host := operationOf(who.job), who.machine.agent.config.Host
+	fleet, known := c.w.people.commits[given.commit]
+	h, there := fleet.hosts[host]
+	old, gone := c.w.people.superseded[given.commit]
+	switch {
+	case gone && given.at-old > longestStale && !c.w.people.rewritten[c.w.people.last]:
+		c.breaks("S2 a fresh look", "%s: leave at %s on commit %.8s, which was superseded at %s", op, stamp(given.at),
+			given.commit, stamp(old))
+	case !known:
+		c.breaks("S2 permission", "%s: leave on commit %q, which nobody made", op, given.commit)
+	case !there:
+		c.breaks("S10 orphan", "host %s is not in commit %.8s, and disk %s is written", host, given.commit, d.serial)
+	case h.protect || h.lifecycle != "" && h.lifecycle != "Managed":
+		c.breaks("S10 protected", "host %s is protected in commit %.8s, and disk %s is written", host, given.commit, d.serial)
+	case fleet.paused:
+		c.breaks("S10 paused", "the fleet is paused in commit %.8s, and disk %s is written", given.commit, d.serial)
+	case h.workload == "":
+		c.breaks("S2 permission", "host %s has no workload in commit %.8s", host, given.commit)
+	case !h.fits(d):
+		c.breaks("S8 the declared disk", "host %s declares disk %s, and %s is written", host, h.rootDisk(), d.serial)
+	case who.machine.countFitting(h) > 1:
+		c.breaks("S8 the declared disk", "host %s declares disk %s, which %d disks are, and %s is written", host,
+			h.rootDisk(), who.machine.countFitting(h), d.serial)
+	case h.serial != who.machine.serial:
+		c.breaks("S8 the declared machine", "host %s declares %s, and %s is written", host, h.serial, who.machine)
+	case d.holds == nothing || d.holds == aPartial && d.install == op:
+		return
+	default:
+		c.needsConsent(d, h, op)
+	}
+}
+
+// isBegun checks that the journal knew of the write before the yes, and the budget of writes at a time.
+func (c *checks) isBegun(who *writer, given leave) {
+	host := inventory.MachineID(who.machine.agent.config.Host)
+	record := journal.ReadRecord(host, given.by.d.dir.records[host].bytes)
+	same := given.by.journal.fence == given.by.d.dir.fence // the directory was not put back since
+	if op := record.Operation; same && (op == nil || op.ID != operationOf(who.job) || !op.HasBegun()) {
+		c.breaks("begun before the yes", "%s writes for %s, and the journal does not say so", who.machine, who.job)
+	}
+	writing := 0
+	for _, m := range c.w.machines {
+		if m.agent != nil && m.root().writer == m.agent.writer && !m.agent.writer.dead {
+			writing++
+		}
+	}
+	if writing >= c.w.places() && len(c.w.daemons) == 1 {
+		c.breaks("S6 the budget", "%d machines are written at a time, and %s besides: the fleet allows %d", writing, who.machine,
+			c.w.places())
+	}
+}
+
+// callIsTaken checks S12: the daemon believes no agent of a boot before the one that it expects.
+func (c *checks) callIsTaken(a *agent, p *process, path string) {
+	if expected := p.expected[a.config.Host]; a.config.Epoch < expected {
+		c.breaks("S12 the newest boot", "%s is believed at %s by the agent of epoch %d, and epoch %d is expected", a.m, path,
+			a.config.Epoch, expected)
+	}
+}
+
+// needsConsent checks that a consent names what was really on the disk, and covered no other operation.
+func (c *checks) needsConsent(d *disk, h hostSpec, op string) {
+	inputs := c.w.inputsOf(h.id)
+	labels := []string{"content:" + d.content().Signature}
+	switch d.holds {
+	case aSystem, aPartial:
+		labels = append(labels, "install:"+d.install, "unmarked:"+d.install, "failed:"+d.install)
+	}
+	forgotten := d.holds == aPartial && c.w.memoryLost && c.w.branchMoved
+	if forgotten { // what a half install left tells no installs apart, and nothing but that is lost
+		for _, half := range d.halves {
+			labels = append(labels, "failed:"+half)
+		}
+	}
+	given := func(label string) bool {
+		return h.erase == inventory.EraseConsent(inventory.MachineID(h.id), inventory.DiskID{Serial: d.serial}, label, inputs)
+	}
+	if !slices.ContainsFunc(labels, given) {
+		c.breaks("S2 consent", "host %s: the consent %q is not for %s, which is erased", h.id, h.erase, d.label())
+		return
+	}
+	if other := c.spent[h.erase]; other != "" && other != op && !forgotten {
+		c.breaks("a consent covers one operation", "consent %s of %s covered operation %s, and now %s", h.erase, h.id, other, op)
+	}
+	c.spent[h.erase] = op
+}
+
+// writerEnds is the end of a process that may have written.
+func (c *checks) writerEnds(who *writer) {
+	delete(c.leaves, who)
+}
+
+// diskIsComplete is a whole install.
+func (c *checks) diskIsComplete(d *disk, who *writer) {
+	c.installs++
+	d.install = operationOf(who.job)
+}
+
+// resultIsTaken is the end of a job that the daemon has acknowledged.
+func (c *checks) resultIsTaken(who *writer, job string) {
+	c.verified[operationOf(job)] = true
+	for _, d := range who.machine.disks {
+		if d.writer == who {
+			d.writer = nil
+		}
+	}
+}
+
+// bytesAreBootable checks S11: a disk whose install did not end starts nothing.
+func (c *checks) bytesAreBootable(m *machine) {
+	if d := m.root(); d.holds == aPartial && d.pages[0] != nil && !isZero(d.pages[0]) {
+		c.breaks("S11 first MiB last", "disk %s of %s would start half an install of %s", d.serial, m, d.install)
+	}
+}
+
+func (c *checks) machineServes(*machine) {}
+
+func (c *checks) systemCalled(_ *machine, s system) { c.called[s.install] = true }
+
+// hostOf is the host of a slot as a process has it from its accepted commit.
+func (c *checks) hostOf(p *process, s *slot) (hostSpec, bool) {
+	commit, _ := p.loop.AcceptedCommit()
+	for _, h := range c.w.people.commits[commit].hosts {
+		if h.slot == s.index {
+			return h, true
+		}
+	}
+	return hostSpec{}, false
+}
+
+// machineIsReset checks S10, and that a machine in service is disturbed for a reason.
+func (c *checks) machineIsReset(p *process, m *machine, kind string) {
+	h, there := c.hostOf(p, m.slot)
+	if kind == "On" {
+		c.started[poweredOn{p.d.name, h.id}] = c.w.now
+	}
+	switch {
+	case !there:
+		c.breaks("S10 orphan", "%s: %s, and no host of the accepted commit is there", m, kind)
+		return
+	case h.protect || h.lifecycle != "" && h.lifecycle != "Managed":
+		c.breaks("S10 protected", "%s: %s, and host %s is protected", m, kind, h.id)
+		return
+	case h.serial != m.serial && c.w.now-m.moved > 2*time.Minute && !c.w.people.takeovers[h.id+m.serial] &&
+		!c.w.met(bmcOmitsSerial, m.slot.index):
+		c.breaks("S8 the declared machine", "%s: %s for host %s, which is %s", m, kind, h.id, h.serial)
+	case kind == "On" || m.runs != serving && m.runs != booting:
+		return
+	}
+	view, _ := p.loop.ViewHost(inventory.MachineID(h.id))
+	record := view.Observed.Record
+	op := record.Operation
+	takenOver := c.w.people.takeovers[h.id+m.serial]
+	switch {
+	case op != nil && !c.isPublished(h.id, op.ID):
+		c.breaks("published before arming", "%s: %s for operation %s, which is not on the status branch", m, kind, op.ID)
+	case op != nil, h.power == "Off", takenOver, c.asked[h.id] > 0:
+	default:
+		c.breaks("a machine in service", "%s is %s: %s without operation, power state or takeover", m, m.runs, kind)
+	}
+	if m.root().holds == aForeign && !takenOver && op == nil && h.power != "Off" {
+		c.breaks("a machine found running", "%s runs %s: %s without takeover", m, m.root().label(), kind)
+	}
+}
+
+// machineIsArmed checks that an operation is on the status branch before the machine gets its medium.
+func (c *checks) machineIsArmed(p *process, m *machine, what string) {
+	if m == nil {
+		return
+	}
+	h, there := c.hostOf(p, m.slot)
+	if !there || h.protect {
+		c.breaks("S10 orphan", "%s: %s, and the accepted commit forbids it", m, what)
+		return
+	}
+	view, _ := p.loop.ViewHost(inventory.MachineID(h.id))
+	if op := view.Observed.Record.Operation; op != nil && !c.isPublished(h.id, op.ID) {
+		c.breaks("published before arming", "%s: %s for operation %s, which is not on the status branch", m, what, op.ID)
+	}
+}
+
+// isPublished reports whether the status branch has shown an operation.
+func (c *checks) isPublished(host, operation string) bool {
+	if c.w.branchMoved { // what was shown may be gone
+		return true
+	}
+	return bytes.Contains(c.w.git.file(statusBranch, status.Path(inventory.MachineID(host))), []byte(operation))
+}
+
+// turnEnds checks what a daemon says after it did something.
+func (c *checks) turnEnds(p *process) {
+	c.commitDescends(p)
+	id := p.looked
+	p.looked = ""
+	view, known := p.loop.ViewHost(id)
+	if id == "" || !known {
+		return
+	}
+	c.begunStays(p, view)
+	c.deadlineWasHeard(p, string(id), view)
+	waits := view.Plan.Waits != "" || view.Plan.Hold != nil || view.Plan.Action != nil || view.Outcome.Why != ""
+	switch phase := view.Plan.Phase; phase {
+	case plan.Active:
+		c.isActive(view.Observed.Record, view.Desired)
+	default:
+		if !waits {
+			c.breaks("L2 a reason", "host %s is %s without a reason", id, phase)
+		}
+	}
+}
+
+// isActive checks that a host is Active only by an install that called after it was written.
+func (c *checks) isActive(record inventory.Record, desired inventory.Desired) {
+	if record.Installed == nil || desired.Workload == nil || desired.Workload.PhoneHome == "Disabled" {
+		return
+	}
+	if !c.called[record.Installed.ID] && !record.Installed.PhoneHome.IsZero() {
+		c.breaks("Active after a call", "host %s is Active by install %s, which never called", record.ID, record.Installed.ID)
+	}
+}
+
+// commitDescends checks S9: the accepted commit only advances along the history.
+func (c *checks) commitDescends(p *process) {
+	now, _ := p.loop.AcceptedCommit()
+	before := c.accepted[p.d.name]
+	if c.w.memoryLost && c.w.branchMoved {
+		before = "" // nobody can remember
+	}
+	if now == "" || now == before {
+		return
+	}
+	c.accepted[p.d.name] = now
+	if before != "" && !c.w.people.repinned && !c.w.git.contains(plumbing.NewHash(now), plumbing.NewHash(before)) {
+		c.breaks("S9 the commit descends", "%s accepts %.8s after %.8s, which is not in its history", p.d.name, now, before)
+	}
+}

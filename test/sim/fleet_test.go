@@ -1,0 +1,260 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// people are everybody who commits, operates and stands at the rack. They know what they wrote: rules are checked
+// against their commits, not against what a daemon makes of them.
+type people struct {
+	w          *world
+	dice       *dice
+	now        fleetSpec
+	commits    map[string]fleetSpec     // by hash
+	last       string                   // the newest commit
+	good       string                   // the newest commit that is not refused
+	superseded map[string]time.Duration // when a commit was followed by another that is not refused
+	written    map[string][]byte        // files at the tip
+	reinstall  schemas.Scope
+	installs   int // counts the systems that persons installed by hand
+	deleted    map[string]hostSpec
+	rewritten  map[string]bool // commits of a rewritten history
+	repinned   bool
+	takeovers  map[string]bool // ever given, by host and serial
+	repinAfter time.Duration
+}
+
+// fleetSpec is a fleet as people mean it.
+type fleetSpec struct {
+	hosts     map[string]hostSpec // by id
+	workloads map[string]workloadSpec
+	rings     bool // hosts with even numbers come first, one of them before the others
+	paused    bool
+	broken    bool // a file is no YAML
+}
+
+type hostSpec struct {
+	id, name  string
+	slot      int
+	serial    string
+	disk      string // the serial of the disk that is meant
+	hint      string // how the file names the disk: "" by serial, or "size", or "model"
+	workload  string
+	protect   bool
+	lifecycle string
+	power     string
+	erase     string
+	takeover  string
+}
+
+type workloadSpec struct {
+	version   int // a change of inputs
+	script    bool
+	update    string
+	phoneHome string
+}
+
+func (f fleetSpec) copyFleet() fleetSpec {
+	f.hosts, f.workloads = maps.Clone(f.hosts), maps.Clone(f.workloads)
+	return f
+}
+
+const apiVersion = "apiVersion: ingot.dev/v1alpha1\n"
+
+// files are the fleet's files.
+func (f fleetSpec) files() map[string][]byte {
+	const sealed = "ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]"
+	files := map[string][]byte{
+		"ingot.yaml": fmt.Appendf(nil, apiVersion+"kind: Fleet\nmetadata: {name: fleet}\nspec: {paused: %t}\n", f.paused),
+		"secrets/bmc.yaml": []byte(apiVersion + "kind: Secret\nmetadata: {name: bmc}\nspec:\n  scope: {allHosts: true}\n" +
+			"  data: {username: \"" + sealed + "\", password: \"" + sealed + "\"}\nsops: {mac: \"" + sealed + "\", version: 3.9.0}\n"),
+		"steps/check.yaml": []byte(apiVersion + "kind: Step\nmetadata: {name: check}\nspec: {script: steps/check.sh, timeout: 1h}\n"),
+		"steps/check.sh":   []byte("#!/bin/sh\ntrue\n"),
+	}
+	for name, w := range f.workloads {
+		files["workloads/"+name+".yaml"] = w.text(name)
+	}
+	for id, h := range f.hosts {
+		files["hosts/"+id+".yaml"] = h.text()
+	}
+	if f.rings {
+		f.addRings(files)
+	}
+	if f.broken {
+		files["hosts/broken.yaml"] = []byte(apiVersion + "kind: Host\nmetadata: {name: [}\n")
+	}
+	return files
+}
+
+// addRings adds two rings that follow the trunk, the second after the first.
+func (f fleetSpec) addRings(files map[string][]byte) {
+	var first, second []string
+	for _, id := range f.ids() {
+		if f.hosts[id].slot%2 == 0 {
+			first = append(first, id)
+		} else {
+			second = append(second, id)
+		}
+	}
+	ring := func(name string, hosts []string, more string) {
+		if len(hosts) > 0 {
+			files["rings/"+name+".yaml"] = fmt.Appendf(nil, apiVersion+"kind: Ring\nmetadata: {name: %s}\nspec:\n  hosts: {hosts: [%s]}\n%s",
+				name, strings.Join(hosts, ", "), more)
+		}
+	}
+	ring("first", first, "  canaries: {hosts: ["+strings.Join(first[:min(1, len(first))], "")+"]}\n  pauseAfter: 2\n")
+	if len(first) > 0 {
+		ring("second", second, "  after: [first]\n  maxUnavailable: \"2\"\n  pauseAfter: 2\n")
+	}
+}
+
+func (w workloadSpec) text(name string) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, apiVersion+"kind: Workload\nmetadata: {name: %s}\nspec:\n  install:\n    image: {url: https://images.example.com/os.raw, sha256: %s}\n",
+		name, strings.Repeat("ab", 32))
+	fmt.Fprintf(&b, "    kernelArguments: [\"version=%d\"]\n", w.version)
+	if w.phoneHome != "" {
+		fmt.Fprintf(&b, "    phoneHome: %s\n", w.phoneHome)
+	}
+	if w.script {
+		b.WriteString("  steps: [{step: check}, {step: install}]\n")
+	}
+	if w.update != "" {
+		fmt.Fprintf(&b, "  update: %s\n", w.update)
+	}
+	return []byte(b.String())
+}
+
+func (h hostSpec) text() []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, apiVersion+"kind: Host\nmetadata: {name: %s, id: %s}\nspec:\n", h.name, h.id)
+	fmt.Fprintf(&b, "  bmc: {address: %q, credentials: bmc}\n", (&slot{index: h.slot}).address())
+	fmt.Fprintf(&b, "  identity: {serial: %s}\n  rootDisk: %s\n", h.serial, h.rootDisk())
+	for _, field := range [][2]string{{"workload", h.workload}, {"lifecycle", h.lifecycle}, {"power", h.power}} {
+		if field[1] != "" {
+			fmt.Fprintf(&b, "  %s: %q\n", field[0], field[1])
+		}
+	}
+	if h.protect {
+		b.WriteString("  protect: true\n")
+	}
+	if h.erase != "" || h.takeover != "" {
+		b.WriteString("  consent:\n")
+	}
+	if h.erase != "" {
+		fmt.Fprintf(&b, "    erase: %q\n", h.erase)
+	}
+	if h.takeover != "" {
+		fmt.Fprintf(&b, "    takeover: %q\n", h.takeover)
+	}
+	return []byte(b.String())
+}
+
+// rootDisk is the hint at the disk.
+func (h hostSpec) rootDisk() string {
+	switch h.hint {
+	case "size":
+		return "{size: 64GiB}"
+	case "model":
+		return "{model: simulated}"
+	default:
+		return fmt.Sprintf("{serial: %s}", h.disk)
+	}
+}
+
+// fits reports whether the hint fits a disk.
+func (h hostSpec) fits(d *disk) bool {
+	switch h.hint {
+	case "size":
+		return d.size == diskSize
+	case "model":
+		return d.model == "simulated"
+	default:
+		return d.serial == h.disk
+	}
+}
+
+// commit commits the fleet as it is meant now.
+func (p *people) commit(title string) {
+	files := p.now.files()
+	changed := map[string][]byte{}
+	for name, content := range files {
+		if string(p.written[name]) != string(content) {
+			changed[name] = content
+		}
+	}
+	for name := range p.written {
+		if _, stays := files[name]; !stays {
+			changed[name] = nil
+		}
+	}
+	if len(changed) == 0 {
+		return
+	}
+	p.written = files
+	made := p.w.git.commit(trunk, p.w.git.tip(trunk), changed, title)
+	p.remember(made)
+	p.w.say("a person commits %.8s: %s", made, title)
+	p.w.refreshDaemons()
+}
+
+func (p *people) remember(commit plumbing.Hash) {
+	if p.commits == nil {
+		p.commits = map[string]fleetSpec{}
+	}
+	p.last = commit.String()
+	p.commits[p.last] = p.now.copyFleet()
+	if p.now.broken || len(p.now.hosts) == 0 {
+		return // the last good commit stays
+	}
+	if p.good != "" {
+		p.superseded[p.good] = p.w.now
+	}
+	p.good = p.last
+}
+
+// change commits a change of a host, if the host is in the fleet.
+func (p *people) change(id, title string, edit func(*hostSpec)) {
+	h, there := p.now.hosts[id]
+	if !there {
+		return
+	}
+	edit(&h)
+	p.now.hosts[id] = h
+	p.commit(title + " (" + id + ")")
+}
+
+// ids are the hosts of the fleet in order.
+func (f fleetSpec) ids() []string { return slices.Sorted(maps.Keys(f.hosts)) }
+
+// refreshDaemons is the webhook of the forge.
+func (w *world) refreshDaemons() {
+	for _, d := range w.daemons {
+		if d.proc != nil && !w.meets(webhookLost, d.index) {
+			d.proc.loop.RefreshSource()
+			d.proc.wake(10e6)
+		}
+	}
+}
+
+// inputsOf is the digest of a workload's inputs, as the newest load of a daemon has it; "" when no daemon knows.
+func (w *world) inputsOf(id string) string {
+	for _, d := range w.daemons {
+		if d.proc == nil {
+			continue
+		}
+		if view, known := d.proc.loop.ViewHost(inventory.MachineID(id)); known && view.Desired.Workload != nil {
+			return view.Desired.Workload.Inputs
+		}
+	}
+	return ""
+}
