@@ -134,21 +134,20 @@ func (w *worker) pollJob(ctx context.Context) (*wire.Job, error) {
 }
 
 // takeJob begins a job; do runs the job. A running job is not begun twice. For an ended job takeJob posts the old
-// result, also while another job runs. While a job runs, a different job is refused.
+// result, also while another job runs. While a job runs, a different job is left with the daemon, which hands the job
+// out again: to be busy is no result of an attempt.
 func (w *worker) takeJob(ctx context.Context, job wire.Job, do func() wire.Result) error {
 	w.mu.Lock()
 	current, ended := w.current, w.findEnded(job)
 	working := current != nil && current.result == nil
 	w.mu.Unlock()
 	switch {
-	case current.isAttempt(job):
-		// A daemon that hands the running job out again must not be polled without pause.
-		pauseFor(ctx, firstPause)
-		return nil
 	case working && ended != nil:
 		return w.postResult(ctx, job, *ended.result)
-	case working:
-		return w.postResult(ctx, job, refuseJob("this machine still works on job %s", current.job.ID))
+	case working, current.isAttempt(job):
+		// A daemon that hands jobs out to a busy agent must not be polled without pause.
+		pauseFor(ctx, firstPause)
+		return nil
 	case current != nil:
 		// The daemon continues after the result, perhaps before the agent has read the answer to the result.
 		select {

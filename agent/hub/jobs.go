@@ -76,7 +76,8 @@ func (h *Hub) serveNextJob(w http.ResponseWriter, r *http.Request, p peer) error
 
 // handOutJob gives the agent's next job, or a channel to wait for. The document names the agent as the job's holder
 // before the agent gets the job. An agent without a job gets the outstanding job again: the answer may have been lost,
-// or the agent began anew.
+// or the agent began anew. An agent that is still at another job gets none: the end of an attempt that was taken back
+// costs the next attempt nothing.
 func (h *Hub) handOutJob(ctx context.Context, p peer, poll wire.Poll) (next *wire.Job, changed <-chan struct{},
 	err error) {
 	moved := false
@@ -128,6 +129,8 @@ func (h *Hub) chooseJob(e *entry, doc *document, poll wire.Poll) *wire.Job {
 	assigned := j.State == inventory.JobAssigned
 	switch {
 	case j.hasEnded(), runsAlready && !assigned, !runsAlready && e.body == nil:
+		return nil
+	case !runsAlready && poll.Running != "": // the agent runs one job at a time, and polls anew at the end of the job
 		return nil
 	case runsAlready: // the agent had the job before this document began
 		j.State, j.Since = inventory.JobRunning, h.config.Now()

@@ -407,3 +407,37 @@ func TestAWithdrawnJobThatItsAgentLacksIsOver(t *testing.T) {
 	agent.pollFor(wire.Poll{}, func(j inventory.Job) bool { return j.Over })
 	r.wantJob(inventory.Job{State: inventory.JobWithdrawn, Over: true, Error: "no"})
 }
+
+// The attempt was taken back, and its agent has not heard so yet: the next attempt waits for the end of that one.
+func TestABusyAgentGetsNoOtherJob(t *testing.T) {
+	t.Parallel()
+	for name, w := range map[string]hub.Withdrawal{
+		"withdrawn": {Why: "spec.protect is true"},
+		"lost":      {Why: "the agent began anew", Lost: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, agent := asker(t)
+			w.Job, w.Attempt = "op1", 1
+			if err := r.Withdraw(t.Context(), "web-03", w); err != nil {
+				t.Fatal(err)
+			}
+			r.assign("web-03", install("op1b", 2, 4))
+			r.advance(time.Second)
+			busy := agent.send(wire.PathNextJob, wire.Poll{Running: "op1"})
+			for deadline := time.Now().Add(20 * time.Second); !r.state("web-03").Seen.Equal(r.clock()); {
+				if time.Now().After(deadline) {
+					t.Fatal("the hub did not see the poll")
+				}
+				time.Sleep(time.Millisecond)
+			}
+			if status := busy.stop(); status != 0 {
+				t.Errorf("the busy agent's poll was answered with %d", status)
+			}
+			r.wantJob(inventory.Job{State: inventory.JobAssigned})
+			agent.want("/v1/jobs/op1/result", wire.Result{Attempt: 1, Error: "withdrawn"}, http.StatusGone)
+			agent.want(wire.PathNextJob, wire.Poll{}, http.StatusOK)
+			r.wantJob(inventory.Job{State: inventory.JobRunning})
+		})
+	}
+}

@@ -256,6 +256,9 @@ func (a *agent) AskLeave(_ context.Context, disks []wire.Disk) (bool, error) {
 		a.m.w.checks.leaveIsGiven(a, a.answered, job.ID)
 		return true, nil
 	case status == 410:
+		if a.dice.chance(0.5) { // the real agent polls beside the question
+			a.pollAtWork()
+		}
 		return false, errors.New(string(body))
 	case status != 200:
 		a.pollBeside()
@@ -265,7 +268,7 @@ func (a *agent) AskLeave(_ context.Context, disks []wire.Disk) (bool, error) {
 	return false, nil
 }
 
-// pollAtWork polls as the agent does while a job runs: the daemon learns of the job, and another job is refused.
+// pollAtWork polls as the agent does while a job runs: the daemon learns of the job, and hands out no other job.
 func (a *agent) pollAtWork() {
 	switch job, status := a.poll(); {
 	case status == 428:
@@ -273,8 +276,7 @@ func (a *agent) pollAtWork() {
 	case status == 401:
 		a.enrol()
 	case status == 200 && job.ID != "" && job.ID != a.current:
-		a.post(fmt.Sprintf(wire.PathResult, job.ID),
-			wire.Result{Attempt: job.Attempt, Error: "this machine still works on job " + a.current})
+		a.m.w.checks.breaks("one job at a time", "%s gets job %s while job %s runs", a.m, job.ID, a.current)
 	}
 }
 
