@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -211,6 +212,9 @@ func explainUnneeded(asked change.Change) string {
 // editConsent writes a field of spec.consent into the document of a host.
 func editConsent(file, host string, f field) error {
 	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is not in this sparse work tree, git sparse-checkout adds it", file)
+	}
 	if err != nil {
 		return err
 	}

@@ -13,54 +13,146 @@ import (
 
 	"github.com/go-git/go-billy/v5/osfs"
 	git "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/format/gitattributes"
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/storage"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/gitprogram"
 )
 
 // Uncommitted is the Commit of a snapshot that ReadDirectory made.
 const Uncommitted = "uncommitted"
 
 // ReadDirectory reads a directory as if every file that Git does not ignore were committed, with the checks, limits and
-// digests of a commit. Symbolic links are not followed.
+// digests of a commit. In a clone the git program stores the files, with the conversions of the clone's settings, such
+// as core.autocrlf. Elsewhere the files are read as they are. Symbolic links are not followed.
 func ReadDirectory(dir string) (inventory.Snapshot, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %w", err)
-	}
-	defer root.Close()
 	if isBare(dir) {
 		return inventory.Snapshot{},
 			fmt.Errorf("read the fleet: %s is a bare repository, which has commits but no files: "+
 				"name a commit with --commit", dir)
 	}
-	ignored, err := gitignore.ReadPatterns(osfs.New(dir), nil)
-	if err != nil {
-		return inventory.Snapshot{}, fmt.Errorf("read .gitignore: %w", err)
-	}
 	c := Config{}
 	c.fillDefaults()
-	store := memory.NewStorage()
+	tree, store, drop, err := storeDirectory(dir, c.Limits)
+	defer drop()
+	if err != nil {
+		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
+	}
+	commit, err := saveObject(store, &object.Commit{TreeHash: tree, Message: "working directory"})
+	if err != nil {
+		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
+	}
 	opened, err := git.Init(store, nil)
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %w", err)
 	}
-	w := &directoryWriter{files: root.FS(), store: store, ignored: gitignore.NewMatcher(ignored), limits: c.Limits}
-	tree, err := w.writeTree(".", 0)
-	if err != nil {
-		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
-	}
-	commit, err := w.saveObject(&object.Commit{TreeHash: tree, Message: "working directory"})
-	if err != nil {
-		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
-	}
 	snapshot, err := newRepo(c, opened).readCommit(commit)
 	snapshot.Commit = Uncommitted
 	return snapshot, err
+}
+
+// storeDirectory gives the tree of a directory, and a store with its objects. Call drop after the last read.
+func storeDirectory(dir string, limits Limits) (tree plumbing.Hash, store storage.Storer, drop func(), err error) {
+	tree, store, drop, err = storeByProgram(dir, limits)
+	switch {
+	case errors.Is(err, gitprogram.ErrIgnored), errors.Is(err, git.ErrRepositoryNotExists):
+	case errors.Is(err, gitprogram.ErrUnusable):
+		if why := whatConverts(dir); why != "" {
+			return tree, store, drop, fmt.Errorf("%s says that Git stores other bytes than the files here have, and %w: "+
+				"mend that, or name a commit", why, err)
+		}
+	default:
+		return tree, store, drop, err
+	}
+	drop()
+	tree, store, err = storeFiles(dir, limits)
+	return tree, store, func() {}, err
+}
+
+// storeByProgram stores a directory of a clone by the git program.
+func storeByProgram(dir string, limits Limits) (tree plumbing.Hash, store storage.Storer, drop func(), err error) {
+	drop = func() {}
+	clone, err := openAround(dir)
+	if err != nil {
+		return tree, nil, drop, err
+	}
+	scratch, err := os.MkdirTemp("", "ingot-tree-")
+	if err != nil {
+		return tree, nil, func() { _ = closeStore(clone.Storer) }, err
+	}
+	added := filesystem.NewStorage(osfs.New(scratch), cache.NewObjectLRUDefault())
+	drop = func() { _ = errors.Join(closeStore(clone.Storer), added.Close(), os.RemoveAll(scratch)) }
+	id, err := gitprogram.StoreTree(dir, scratch, gitprogram.Limits{Files: limits.Files, Total: limits.Total})
+	return plumbing.NewHash(id), layeredStore{memory.NewStorage(), []storer.EncodedObjectStorer{added, clone.Storer}},
+		drop, err
+}
+
+// layeredStore is a store in memory over stores that are only read.
+type layeredStore struct {
+	*memory.Storage
+	below []storer.EncodedObjectStorer
+}
+
+// EncodedObject implements storer.EncodedObjectStorer.
+func (l layeredStore) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (plumbing.EncodedObject, error) {
+	found, err := l.Storage.EncodedObject(kind, hash)
+	for _, store := range l.below {
+		if err == nil {
+			break
+		}
+		found, err = store.EncodedObject(kind, hash)
+	}
+	return found, err
+}
+
+// whatConverts names a setting by which Git may store other bytes than a file of the work tree has, or gives "".
+func whatConverts(dir string) string {
+	clone, err := openAround(dir)
+	if err != nil {
+		return ""
+	}
+	defer closeStore(clone.Storer)
+	if settings, err := clone.ConfigScoped(config.SystemScope); err == nil {
+		if converts := settings.Raw.Section("core").Option("autocrlf"); converts != "" && converts != "false" {
+			return "core.autocrlf"
+		}
+	}
+	work, err := clone.Worktree()
+	if err != nil {
+		return ""
+	}
+	patterns, err := gitattributes.ReadPatterns(work.Filesystem, nil)
+	if err != nil || len(patterns) > 0 {
+		return ".gitattributes"
+	}
+	return ""
+}
+
+// storeFiles stores the files of a directory as they are.
+func storeFiles(dir string, limits Limits) (tree plumbing.Hash, store *memory.Storage, err error) {
+	store = memory.NewStorage()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return tree, store, err
+	}
+	defer root.Close()
+	ignored, err := gitignore.ReadPatterns(osfs.New(dir), nil)
+	if err != nil {
+		return tree, store, fmt.Errorf("read .gitignore: %w", err)
+	}
+	w := &directoryWriter{files: root.FS(), store: store, ignored: gitignore.NewMatcher(ignored), limits: limits}
+	tree, err = w.writeTree(".", 0)
+	return tree, store, err
 }
 
 func isBare(dir string) bool {
@@ -105,7 +197,7 @@ func (w *directoryWriter) writeTree(dir string, depth int) (plumbing.Hash, error
 		tree.Entries = append(tree.Entries, written)
 	}
 	slices.SortFunc(tree.Entries, func(a, b object.TreeEntry) int { return strings.Compare(sortName(a), sortName(b)) })
-	return w.saveObject(&tree)
+	return saveObject(w.store, &tree)
 }
 
 // sortName is the name by which Git sorts an entry of a tree: a directory's name ends with a slash.
@@ -170,10 +262,10 @@ type encodable interface {
 	Encode(into plumbing.EncodedObject) error
 }
 
-func (w *directoryWriter) saveObject(o encodable) (plumbing.Hash, error) {
-	encoded := w.store.NewEncodedObject()
+func saveObject(store storer.EncodedObjectStorer, o encodable) (plumbing.Hash, error) {
+	encoded := store.NewEncodedObject()
 	if err := o.Encode(encoded); err != nil {
 		return plumbing.ZeroHash, err
 	}
-	return w.store.SetEncodedObject(encoded)
+	return store.SetEncodedObject(encoded)
 }

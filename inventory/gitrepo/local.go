@@ -4,43 +4,153 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
+	"github.com/go-git/go-billy/v5"
+	"github.com/go-git/go-billy/v5/osfs"
 	git "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
+	format "github.com/go-git/go-git/v5/plumbing/format/config"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/gitprogram"
 	"github.com/gitmetal/ingot/inventory/gitrepo/gittree"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
 )
 
-// Clone is a clone on this machine, for the plan of a pull request. Nothing is fetched.
-type Clone struct{ repo *Repo }
+// Clone is a clone on this machine, for the plan of a pull request. Nothing is fetched, except for objects that a
+// partial clone left out: the git program fetches them.
+type Clone struct {
+	repo    *Repo
+	dir     string
+	partial bool
+}
 
-// OpenClone opens the clone around dir. The clone may be bare.
+// OpenClone opens the clone around dir. The clone may be bare, partial or sparse.
 func OpenClone(dir string) (*Clone, error) {
-	repo, err := git.PlainOpenWithOptions(dir,
-		&git.PlainOpenOptions{DetectDotGit: !isBare(dir), EnableDotGitCommonDir: true})
+	opened, err := openAround(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the clone in %s: %w: run this in a clone of the fleet", dir, err)
-	}
-	if files, ok := repo.Storer.(*filesystem.Storage); ok { // the default storage opens the pack again for every object
-		repo.Storer = filesystem.NewStorageWithOptions(files.Filesystem(), cache.NewObjectLRUDefault(),
-			filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true})
+		return nil, fmt.Errorf("open the clone in %s: %w", dir, err)
 	}
 	c := Config{}
 	c.fillDefaults()
-	return &Clone{repo: newRepo(c, repo)}, nil
+	clone := &Clone{repo: newRepo(c, opened), dir: dir}
+	if settings, err := opened.Config(); err == nil {
+		clone.partial = slices.ContainsFunc(settings.Raw.Section("remote").Subsections,
+			func(s *format.Subsection) bool { return s.HasOption("promisor") })
+	}
+	return clone, nil
 }
 
-// Close closes the clone's files. Snapshots that were read stay valid.
-func (c *Clone) Close() error {
-	if files, ok := c.repo.repo.Storer.(*filesystem.Storage); ok {
+// openAround opens the clone around dir. The error says what to do; git.ErrRepositoryNotExists where no clone is.
+func openAround(dir string) (*git.Repository, error) {
+	opened, err := git.PlainOpenWithOptions(dir,
+		&git.PlainOpenOptions{DetectDotGit: !isBare(dir), EnableDotGitCommonDir: true})
+	switch {
+	case errors.Is(err, git.ErrUnknownExtension), errors.Is(err, git.ErrUnsupportedExtensionRepositoryFormatVersion):
+		return openExtended(dir)
+	case err != nil:
+		return nil, fmt.Errorf("%w: run this in a clone of the fleet", err)
+	}
+	if files, ok := opened.Storer.(*filesystem.Storage); ok { // the default storage opens the pack again for every object
+		opened.Storer = storeIn(files.Filesystem())
+	}
+	return opened, nil
+}
+
+func storeIn(files billy.Filesystem) *filesystem.Storage {
+	return filesystem.NewStorageWithOptions(files, cache.NewObjectLRUDefault(),
+		filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true})
+}
+
+// extendedStore is the store of a clone with extensions that change no object and no ref.
+type extendedStore struct{ *filesystem.Storage }
+
+// harmless are the extensions that a reader of objects and refs need not know.
+var harmless = []string{"worktreeconfig", "partialclone", "preciousobjects", "noop", "noop-v1"}
+
+// Config gives the configuration without harmless extensions.
+func (s extendedStore) Config() (*config.Config, error) {
+	settings, err := s.Storage.Config()
+	if err != nil {
+		return settings, err
+	}
+	extensions := settings.Raw.Section("extensions")
+	extensions.Options = slices.DeleteFunc(extensions.Options, func(o *format.Option) bool {
+		return slices.Contains(harmless, strings.ToLower(o.Key))
+	})
+	return settings, nil
+}
+
+// openExtended opens a clone that go-git refuses for the extensions in its configuration.
+func openExtended(dir string) (*git.Repository, error) {
+	found, err := gitprogram.FindDirectories(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the clone is sparse, partial or of a new format: %w: make a whole one with git clone", err)
+	}
+	var work billy.Filesystem
+	if found.Top != "" {
+		work = osfs.New(found.Top)
+	}
+	store := extendedStore{storeIn(dotgit.NewRepositoryFilesystem(osfs.New(found.Git), osfs.New(found.Common)))}
+	opened, err := git.Open(store, work)
+	if err == nil {
+		return opened, nil
+	}
+	_ = store.Close()
+	if settings, errConfig := store.Config(); errConfig == nil {
+		if names := settings.Raw.Section("extensions").Option("objectformat"); strings.EqualFold(names, "sha256") {
+			return nil, errors.New("the repository has SHA-256 object ids, which ingot does not read: " +
+				"keep the fleet in one that `git init --object-format=sha1` made")
+		}
+	}
+	return nil, fmt.Errorf("%w: make a clone of the usual format with git clone", err)
+}
+
+func closeStore(store storer.EncodedObjectStorer) error {
+	if files, ok := store.(io.Closer); ok {
 		return files.Close()
 	}
 	return nil
+}
+
+// Close closes the clone's files. Snapshots that were read stay valid.
+func (c *Clone) Close() error { return closeStore(c.repo.repo.Storer) }
+
+// fillCommit fetches what a partial clone left out of a commit.
+func (c *Clone) fillCommit(hash plumbing.Hash) error {
+	if !c.partial {
+		return nil
+	}
+	fetched, err := gitprogram.FetchMissing(c.dir, hash.String())
+	if err != nil {
+		return fmt.Errorf("the clone is partial, and objects of commit %.12s cannot be fetched: %w: make a whole one: "+
+			"git fetch --refetch --no-filter origin", hash, err)
+	}
+	if !fetched {
+		return nil
+	}
+	opened, err := openAround(c.dir) // go-git lists the packs once
+	if err != nil {
+		return err
+	}
+	c.repo.repo = opened // the store before stays open: pages of a Status are read from there
+	return nil
+}
+
+// readCommit gives the tree of a commit, whole.
+func (c *Clone) readCommit(hash plumbing.Hash) (inventory.Snapshot, error) {
+	if err := c.fillCommit(hash); err != nil {
+		return inventory.Snapshot{}, err
+	}
+	return c.repo.readCommit(hash)
 }
 
 // WorkDirectory is the directory of the clone's work tree.
@@ -58,7 +168,7 @@ func (c *Clone) ReadSnapshot(revision string) (inventory.Snapshot, error) {
 	if err != nil {
 		return inventory.Snapshot{}, err
 	}
-	return c.repo.readCommit(hash)
+	return c.readCommit(hash)
 }
 
 func (c *Clone) resolveRevision(revision string) (plumbing.Hash, error) {
@@ -106,7 +216,7 @@ func (c *Clone) ChooseReleases(patterns, extra map[string]string) (map[string]in
 		if err := (c.repo.tagPolicy()).CheckTag(c.repo.repo.Storer, ref); err != nil {
 			return err
 		}
-		_, err := c.repo.readCommit(ref.Commit)
+		_, err := c.readCommit(ref.Commit)
 		return err
 	}
 	releases := map[string]inventory.Release{}
@@ -142,6 +252,9 @@ func (c *Clone) OpenStatus(branch string) (Status, error) {
 		ref, err := c.repo.repo.Reference(name, true)
 		if err != nil {
 			continue
+		}
+		if err := c.fillCommit(ref.Hash()); err != nil {
+			return Status{}, fmt.Errorf("read the status branch: %w", err)
 		}
 		tip, err := object.GetCommit(c.repo.repo.Storer, ref.Hash())
 		if err != nil {

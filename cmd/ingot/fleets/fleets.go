@@ -1,5 +1,6 @@
 // Package fleets reads a fleet, and the status of its hosts, for verbs that work on a clone or a directory. NewReader
-// makes a Reader; Reader.ReadFleet reads a fleet, Reader.ReadKnown the status branch. No network connection is made.
+// makes a Reader; Reader.ReadFleet reads a fleet, Reader.ReadKnown the status branch. No network connection
+// is made, except by the git program for objects that a partial clone left out.
 package fleets
 
 import (
