@@ -121,7 +121,7 @@ func whatConverts(dir string) string {
 	if err != nil {
 		return ""
 	}
-	defer closeStore(clone.Storer)
+	defer func() { _ = closeStore(clone.Storer) }()
 	if settings, err := clone.ConfigScoped(config.SystemScope); err == nil {
 		if converts := settings.Raw.Section("core").Option("autocrlf"); converts != "" && converts != "false" {
 			return "core.autocrlf"

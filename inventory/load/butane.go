@@ -51,7 +51,9 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 		l.addFindings(workload.ErrorAt("spec.install.butane", "", "there is no file %s in this commit", file))
 		return nil
 	}
-	t.referenced[file] = true
+	if _, usable := l.useFile(t, file); !usable {
+		return nil
+	}
 	c := &butaneConfig{
 		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{},
 			Executable: map[string]bool{}, Sealed: map[refs.Secret]int{}},
@@ -118,7 +120,9 @@ func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []sch
 		}
 		for _, file := range files {
 			f := t.Files[path.Join(dir, file)]
-			t.referenced[path.Join(dir, file)] = true
+			if data, usable := l.useFile(t, path.Join(dir, file)); usable {
+				l.warnAboutReferences(path.Join(dir, file), data)
+			}
 			c.butane.Files[file] = f.Data
 			if f.Executable {
 				c.butane.Executable[file] = true

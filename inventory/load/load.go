@@ -71,7 +71,7 @@ func (l *loader) loadFromScratch(trunk inventory.Snapshot) {
 	l.keepSecrets()
 	before := len(l.findings)
 	l.prepareWorkloads(l.trunk)
-	l.trunk.incompleteWorkloads = len(l.findings) > before
+	l.trunk.incompleteWorkloads = schemas.Fatal(l.findings[before:])
 	l.checkImageHosts()
 	l.checkUndeclaredFiles(l.trunk)
 	l.after.sharedFindings = slices.Clone(l.findings) // a copy: the findings are sorted in the end

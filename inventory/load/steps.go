@@ -66,10 +66,10 @@ func (l *loader) prepareSteps(t *tree) {
 // checkScript finds a Step without a script, or a script without an interpreter.
 func (l *loader) checkScript(t *tree, d schemas.Document) {
 	name := d.Step.Spec.Script
-	t.referenced[name] = true
-	if file, ok := t.Files[name]; name != "" && !ok {
+	script, usable := l.useFile(t, name)
+	if _, ok := t.Files[name]; name != "" && !ok {
 		l.addFindings(d.ErrorAt("spec.script", "", "there is no file %s in this commit", name))
-	} else if name != "" && !strings.HasPrefix(string(file.Data), "#!") {
+	} else if name != "" && usable && !strings.HasPrefix(string(script), "#!") {
 		l.addFindings(d.ErrorAt("spec.script", "start it with a line such as #!/bin/sh",
 			"the first line of %s does not name its interpreter", name))
 	}

@@ -1,0 +1,70 @@
+package load
+
+import (
+	"bytes"
+	"regexp"
+	"unicode/utf8"
+
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// useFile gives a file that a document or a Butane config names, as far as the tree has the file, and reports content
+// that no machine should get: a pointer in place of the file is an error. Every file that is named is taken here.
+func (l *loader) useFile(t *tree, file string) (data []byte, usable bool) {
+	t.referenced[file] = true
+	data = t.Files[file].Data
+	if store := findPointer(data); store != "" {
+		l.addFindings(schemas.Finding{Position: schemas.Position{File: file, Line: 1}, Severity: schemas.Error,
+			Message: "this is a pointer of " + store + ", not the file itself: a machine would get the pointer",
+			Hint: "commit the file itself, or have the system fetch it: contents.source with " +
+				"verification.hash"})
+		return data, false
+	}
+	return data, true
+}
+
+// maxPointer is the most bytes of a pointer. Git LFS reads at most 1,024 bytes of one.
+const maxPointer = 1024
+
+// lfsPointer is a pointer of Git LFS (github.com/git-lfs/git-lfs, docs/spec.md), or of the program's alpha version.
+var lfsPointer = regexp.MustCompile(`\A(version https://git-lfs\.github\.com/spec/v\d|version http://git-media\.io/v/\d|` +
+	`# git-media|# external)\s[^\x00]*\boid [a-z0-9]+:[0-9a-f]{40,}`)
+
+// annexPointer is a pointer file of git-annex (git-annex.branchable.com/internals/pointer_file).
+var annexPointer = regexp.MustCompile(`\A/annex/objects/[^\x00\n]+(\n|\z)`)
+
+// findPointer names the store that holds the file in place of Git, "" for a file that is no pointer.
+func findPointer(data []byte) string {
+	switch start := data[:min(len(data), maxPointer)]; {
+	case len(data) <= maxPointer && lfsPointer.Match(start):
+		return "Git LFS"
+	case annexPointer.Match(start):
+		return "git-annex"
+	default:
+		return ""
+	}
+}
+
+// warnAboutReferences reports references in a file that a Butane config includes: the file is installed as it is. Each
+// line with a reference is reported once.
+func (l *loader) warnAboutReferences(file string, data []byte) {
+	if !bytes.Contains(data, []byte("${")) || bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data) {
+		return
+	}
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		found := refs.FindReferences(string(line))
+		if len(found) == 0 {
+			continue
+		}
+		at := bytes.Index(line, []byte(found[0].String()))
+		l.addFindings(schemas.Finding{
+			Position: schemas.Position{File: file, Line: number, Col: utf8.RuneCount(line[:at]) + 1},
+			Severity: schemas.Warning,
+			Message:  found[0].String() + " stays as it is: references count in the Butane file only",
+			Hint:     "write the text there, below inline:",
+		})
+	}
+}
