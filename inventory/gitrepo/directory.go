@@ -36,6 +36,9 @@ const Uncommitted = "uncommitted"
 // digests of a commit. In a clone the git program stores the files, with the conversions of the clone's settings, such
 // as core.autocrlf. Elsewhere the files are read as they are. Symbolic links are not followed.
 func ReadDirectory(dir string) (inventory.Snapshot, error) {
+	if _, err := os.ReadDir(dir); err != nil {
+		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %w", err)
+	}
 	if isBare(dir) {
 		return inventory.Snapshot{},
 			fmt.Errorf("read the fleet: %s is a bare repository, which has commits but no files: "+
@@ -65,7 +68,7 @@ func ReadDirectory(dir string) (inventory.Snapshot, error) {
 func storeDirectory(dir string, limits Limits) (tree plumbing.Hash, store storage.Storer, drop func(), err error) {
 	tree, store, drop, err = storeByProgram(dir, limits)
 	switch {
-	case errors.Is(err, gitprogram.ErrIgnored), errors.Is(err, git.ErrRepositoryNotExists):
+	case errors.Is(err, gitprogram.ErrNothing), errors.Is(err, git.ErrRepositoryNotExists):
 	case errors.Is(err, gitprogram.ErrUnusable):
 		if why := whatConverts(dir); why != "" {
 			return tree, store, drop, fmt.Errorf("%s says that Git stores other bytes than the files here have, and %w: "+

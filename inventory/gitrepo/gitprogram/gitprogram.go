@@ -21,8 +21,8 @@ import (
 // another user.
 var ErrUnusable = errors.New("the git program cannot be used here")
 
-// ErrIgnored means that Git would store nothing of a directory.
-var ErrIgnored = errors.New("git ignores the directory")
+// ErrNothing means that Git would store nothing of a directory: the directory is ignored, or empty.
+var ErrNothing = errors.New("git stores nothing of the directory")
 
 // Limits bound StoreTree.
 type Limits struct {
@@ -133,7 +133,7 @@ func FindDirectories(dir string) (d Directories, err error) {
 
 // StoreTree stores a directory of a work tree as Git would store it, and gives the tree's object id. New objects are
 // written below scratch/objects, where scratch is an empty directory of the caller. Files that a sparse checkout left
-// out are part of the tree. ErrIgnored when Git ignores the directory.
+// out are part of the tree. ErrNothing when Git would store nothing.
 func StoreTree(dir, scratch string, limits Limits) (tree string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -157,10 +157,13 @@ func StoreTree(dir, scratch string, limits Limits) (tree string, err error) {
 		return "", err
 	}
 	if _, err := r.git("", "check-ignore", "--quiet", "."); prefix != "" && err == nil {
-		return "", ErrIgnored
+		return "", ErrNothing
 	}
 	if _, err := r.git("", "add", "--all"); err != nil {
 		return "", err
+	}
+	if stored, err := r.git("", "ls-files", "--", "."); prefix != "" && err == nil && stored == "" {
+		return "", ErrNothing
 	}
 	tree, err = r.git("", "write-tree", "--missing-ok", "--prefix="+prefix)
 	if err == nil && r.isPartial() { // files that are not checked out
