@@ -54,8 +54,11 @@ func (o Operation) checkOperationValues() error {
 		}
 	}
 	for _, step := range o.Steps {
-		if !slices.Contains([]StepProgress{StepWaiting, StepWorking, StepDone, StepFailed}, step.State) {
+		if !slices.Contains([]StepProgress{StepWaiting, StepWorking, StepDone, StepFailed, StepSkipped}, step.State) {
 			return fmt.Errorf("state %q of step %s is not known", step.State, step.Name)
+		}
+		if !slices.Contains([]string{"", WhenHolds, WhenFails}, step.When) {
+			return fmt.Errorf("decision %q about step %s is not known", step.When, step.Name)
 		}
 		if step.Needs != NeedsAgent {
 			return fmt.Errorf("step %s needs %q, which is not known", step.Name, step.Needs)

@@ -136,6 +136,14 @@ const (
 	StepWorking StepProgress = "Working" // the step's job was handed out
 	StepDone    StepProgress = "Done"
 	StepFailed  StepProgress = "Failed" // in the attempt that ended last
+	// StepSkipped is a step whose condition did not hold.
+	StepSkipped StepProgress = "Skipped"
+)
+
+// Decisions about the condition of a step. A decision stands for all attempts of the operation.
+const (
+	WhenHolds = "Holds"
+	WhenFails = "Fails"
 )
 
 // NeedsAgent says that a step runs in the ramdisk: an agent must have enrolled for the step.
@@ -151,6 +159,10 @@ type StepState struct {
 	// Once is set where the operation waits for a person instead of running the step again: the Step says so, or its
 	// script failed for good.
 	Once bool `json:"once,omitempty" minReader:"4"`
+	// When is the decision about the step's condition, by the facts of the boot in which the step was due first; ""
+	// before the decision, and for a step without a condition. WhyNot says why the condition fails.
+	When   string `json:"when,omitempty" minReader:"5"`
+	WhyNot string `json:"whyNot,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }

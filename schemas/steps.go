@@ -16,6 +16,8 @@ type StepUse struct {
 	Timeout string `json:"timeout,omitempty"`
 	// Attempts replaces the Step's.
 	Attempts int `json:"attempts,omitempty"`
+	// When is a condition in CEL, as in a Step. Both conditions must hold. install has no condition.
+	When string `json:"when,omitempty"`
 }
 
 // HostStep is a step that a host adds to the steps of its Workload. The place is right after or right before another
@@ -26,15 +28,16 @@ type HostStep struct {
 	Before string `json:"before,omitempty"`
 	// ID names the step among all steps of the host. Default: the name of the step.
 	ID string `json:"id,omitempty"`
-	// Args, Timeout and Attempts are as in a Workload.
+	// Args, Timeout, Attempts and When are as in a Workload.
 	Args     map[string]any `json:"args,omitempty"`
 	Timeout  string         `json:"timeout,omitempty"`
 	Attempts int            `json:"attempts,omitempty"`
+	When     string         `json:"when,omitempty"`
 }
 
 // Use is the step without its place.
 func (s HostStep) Use() StepUse {
-	return StepUse{Step: s.Step, ID: s.ID, Args: s.Args, Timeout: s.Timeout, Attempts: s.Attempts}
+	return StepUse{Step: s.Step, ID: s.ID, Args: s.Args, Timeout: s.Timeout, Attempts: s.Attempts, When: s.When}
 }
 
 // Step is a script that runs in the ramdisk.
@@ -56,6 +59,10 @@ type StepSpec struct {
 	// Writes is empty: the Step writes to no disk. A Step that says so is no part of a workload's inputs: adding,
 	// changing or removing the Step reinstalls nothing. Without this field the script counts as part of the system.
 	Writes []string `json:"writes,omitempty"`
+	// When is a condition in CEL over facts, labels, vars, name and id of the machine, at most 4096 bytes; default: the
+	// step always runs. A step whose condition does not hold is skipped. A field that the machine does not report makes
+	// the condition fail: ask with has(…).
+	When string `json:"when,omitempty"`
 	// Timeout is a duration such as 10m; default 10m, at most 24h. The timeout is of one attempt.
 	Timeout string `json:"timeout,omitempty"`
 	// Attempts is how often the script is tried before the step has failed: 1 (default) to 10.
@@ -76,6 +83,9 @@ type Needs struct {
 	// Processes is the most processes and threads: 1 to 65536, default 256.
 	Processes int `json:"processes,omitempty"`
 }
+
+// MaxCondition is the most bytes of a condition.
+const MaxCondition = 4 << 10
 
 // MaxProcesses is the most processes of one step.
 const MaxProcesses = 65536

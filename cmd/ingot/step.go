@@ -83,10 +83,10 @@ func printOrder(s streams, o stepListOptions, list []inventory.Step) error {
 	if o.output == "json" {
 		return writeJSON(s, review.ListSteps(list))
 	}
-	return printTable(s.Out, "ID\tSTEP\tTIMEOUT\tATTEMPTS\tFROM\tARGUMENTS", func(w io.Writer) {
+	return printTable(s.Out, "ID\tSTEP\tTIMEOUT\tATTEMPTS\tFROM\tARGUMENTS AND CONDITIONS", func(w io.Writer) {
 		for i, step := range review.ListSteps(list) {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", list[i].Key(), step.Step, step.Timeout, step.Attempts, step.From,
-				strings.Join(list[i].ListArgs(), " "))
+				describeUse(list[i].ListArgs(), step.When...))
 		}
 	})
 }
@@ -96,13 +96,25 @@ func printSteps(s streams, o stepListOptions, known map[string]steps.Definition)
 	if o.output == "json" {
 		return writeJSON(s, known)
 	}
-	return printTable(s.Out, "STEP\tTIMEOUT\tATTEMPTS\tFROM\tARGUMENTS", func(w io.Writer) {
+	return printTable(s.Out, "STEP\tTIMEOUT\tATTEMPTS\tFROM\tARGUMENTS AND CONDITIONS", func(w io.Writer) {
 		fmt.Fprintf(w, "%s\t\t\tingot\tspec.install of the Workload\n", schemas.StepInstall)
 		for _, name := range slices.Sorted(maps.Keys(known)) {
 			d := known[name]
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", name, d.Timeout, d.Attempts, d.From, strings.Join(d.Arguments, " "))
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", name, d.Timeout, d.Attempts, d.From,
+				describeUse(d.Arguments, d.When))
 		}
 	})
+}
+
+// describeUse gives arguments and conditions as one line; a condition may be "".
+func describeUse(arguments []string, conditions ...string) string {
+	words := slices.Clone(arguments)
+	for _, condition := range conditions {
+		if condition != "" {
+			words = append(words, "when "+strings.Join(strings.Fields(condition), " "))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func printTable(out io.Writer, head string, fill func(io.Writer)) error {

@@ -16,6 +16,7 @@ var readsWWNs = map[string]string{
 	"inventory/machinedisk.go":     "gives all reports of a machine, and the fleet's hints, to the rule",
 	"inventory/pick/names.go":      "says which WWN is wanted and which reported",
 	"inventory/load/inputs.go":     "spells a hint for the digest of the inputs",
+	"inventory/rules/facts.go":     "shows an expression the WWN that is the disk's own",
 	"inventory/load/defaults.go":   "a placeholder in the fleet is a finding",
 	"schemas/decode/check.go":      "the grammar of a hint",
 	"agent/hub/facts.go":           "translates an agent's report",

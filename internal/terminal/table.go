@@ -312,6 +312,11 @@ func describeOperation(op inventory.Operation) string {
 	if op.Attempt > 1 {
 		text += fmt.Sprintf(", attempt %d", op.Attempt)
 	}
+	for _, skipped := range op.Steps {
+		if skipped.State == inventory.StepSkipped {
+			text += fmt.Sprintf(", step %s skipped: %s", skipped.Key(), skipped.WhyNot)
+		}
+	}
 	for _, disk := range op.Disks {
 		if disk.Begun != 0 {
 			text += fmt.Sprintf(", disk %s may be written to", disk.Disk.Label())

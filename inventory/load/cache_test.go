@@ -102,6 +102,9 @@ var edits = []struct {
 		return apiVersion + "kind: Step\nmetadata: {name: look}\nspec: {script: steps/wipe.sh, writes: [], args: {type: object, properties: {level: {enum: [0, 1]}, site: {type: string}}}}\n"
 	}},
 	{"steps/look.yaml", func(string, int) string { return "" }},
+	{"steps/look.yaml", func(s string, n int) string {
+		return strings.Replace(s, "writes: []", fmt.Sprintf("writes: [], when: 'facts.%s > %d'", []string{"memory", "money"}[n%2], n), 1)
+	}},
 	{"steps/wipe.yaml", func(s string, _ int) string { return strings.Replace(s, "{script", "{writes: [], script", 1) }},
 	{"workloads/web.yaml", func(s string, _ int) string {
 		return strings.Replace(s, "{step: install}]", "{step: install}, {step: look, id: last, args: {site: \"${vars.site}\"}}]", 1)

@@ -97,8 +97,8 @@ func normalizeHints(hints *schemas.DiskHints) *schemas.DiskHints {
 	return &h
 }
 
-// listStepParts lists what counts of the steps. A list without arguments is written as by ingot 4176809. No name of a
-// step begins like the part for arguments.
+// listStepParts lists what counts of the steps. A list without arguments and conditions is written as by ingot 4176809.
+// No name of a step begins like the part for arguments or for a condition.
 func listStepParts(list []inventory.Step) []string {
 	var parts []string
 	for _, s := range list {
@@ -108,6 +108,9 @@ func listStepParts(list []inventory.Step) []string {
 		parts = append(parts, s.Name, string(s.Script))
 		if len(s.Args) > 0 {
 			parts = append(parts, "args "+mustJSON(s.Args)+mustJSON(s.Secrets))
+		}
+		for _, condition := range s.When {
+			parts = append(parts, "when "+strings.TrimSpace(condition.Text))
 		}
 	}
 	return parts

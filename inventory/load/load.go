@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
 )
@@ -86,6 +87,7 @@ type loader struct {
 	translator  Translator
 	fleet       inventory.Fleet
 	findings    []schemas.Finding
+	conditions  *rules.Compiler // nil before the first condition
 }
 
 // tree is one snapshot, decoded.

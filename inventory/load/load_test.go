@@ -209,6 +209,13 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 		{"a step that may run once", edit("steps/burn-in.yaml", "script:", "repeatable: false, script:"), nil},
 		{"a schema of arguments", edit("steps/burn-in.yaml", "script:", "args: {type: object}, script:"), nil},
 		{"timeout of a use", edit(workload, "{step: burn-in}", "{step: burn-in, timeout: 5m, attempts: 2}"), nil},
+		{"a condition of a step", edit("steps/burn-in.yaml", "script:", "when: 'true', script:"), []string{"steps"}},
+		{"a condition of a use", edit(workload, "{step: burn-in}", "{step: burn-in, when: 'true'}"), []string{"steps"}},
+		{"a condition of a step that writes nothing", func(files map[string]string) {
+			files["steps/look.yaml"] = apiVersion + "kind: Step\nmetadata: {name: look}\nspec: {script: steps/burn-in.sh, writes: [], when: 'true'}\n"
+			edit(workload, "{step: install}", "{step: install}, {step: look, when: 'facts.uefi == 1'}")(files)
+			edit(workload, "facts.uefi == 1", "facts.firmware.uefi")(files)
+		}, nil},
 		{"id of a step", edit(workload, "{step: burn-in}", "{step: burn-in, id: warm-up}"), nil},
 		{"a step that says that it writes nothing", edit("steps/burn-in.yaml", "script:", "writes: [], script:"), []string{"steps"}},
 		{"a new step that writes nothing", func(files map[string]string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -33,6 +34,7 @@ type preparedStep struct {
 	schema steps.Schema
 	broken bool // the schema has a mistake: arguments cannot be checked
 	looks  bool // the Step says that it writes nothing
+	when   []steps.Condition
 }
 
 // entry is a use of a step, before a host is known.
@@ -59,8 +61,25 @@ func (l *loader) prepareSteps(t *tree) {
 			l.addFindings(d.ErrorAt("spec.args"+m.Field, m.Hint, "%s", m.Message))
 		}
 		t.prepared[name] = preparedStep{spec: d.Step.Spec, script: t.Files[d.Step.Spec.Script].Data, schema: schema,
-			broken: len(mistakes) > 0 || d.Fields.IsSpoiledBelow("spec.args"), looks: d.IsWritten("spec.writes")}
+			broken: len(mistakes) > 0 || d.Fields.IsSpoiledBelow("spec.args"), looks: d.IsWritten("spec.writes"),
+			when: l.readCondition(d, "spec.when", d.Step.Spec.When)}
 	}
+}
+
+// readCondition reads a condition; none where there is none, or where the condition cannot be used.
+func (l *loader) readCondition(d schemas.Document, field, text string) []steps.Condition {
+	if strings.TrimSpace(text) == "" || len(text) > schemas.MaxCondition {
+		return nil // reported already where a condition was meant
+	}
+	if l.conditions == nil {
+		l.conditions = rules.NewCompiler()
+	}
+	if _, mistake := l.conditions.Compile(text); mistake != nil {
+		l.addFindings(d.ErrorAt(field, "a condition sees facts, labels, vars, name and id",
+			"line %d, column %d of the condition: %s", mistake.Line, mistake.Column, mistake.Message))
+		return nil
+	}
+	return []steps.Condition{{Text: text, From: d.PositionOf(field)}}
 }
 
 // checkScript finds a Step without a script, or a script without an interpreter.
@@ -142,6 +161,7 @@ func (l *loader) newEntry(t *tree, d schemas.Document, field string, use schemas
 	e.step.Script, e.step.Looks, e.step.Needs = prepared.script, prepared.looks, prepared.spec.Needs
 	e.step.Seconds = readSeconds(cmp.Or(use.Timeout, prepared.spec.Timeout, steps.DefaultTimeout))
 	e.step.Attempts = max(1, cmp.Or(use.Attempts, prepared.spec.Attempts))
+	e.step.When = append(slices.Clone(prepared.when), l.readCondition(d, field+".when", use.When)...)
 	e.step.Once = prepared.spec.Repeatable != nil && !*prepared.spec.Repeatable
 	if e.vars = steps.UsesVars(use.Args); !e.vars {
 		e.step.Arguments = l.resolveArguments(e, func(string) (string, error) { return "", nil })

@@ -27,6 +27,8 @@ type Step struct {
 	Needs schemas.Needs
 	// Looks is set for a step that is no part of a workload's inputs: the step writes nothing.
 	Looks bool
+	// When are the conditions of the Step and of the entry: all must hold.
+	When []Condition
 	// From is the place of the entry in the file of the Workload or of the host. The zero From is the install of a
 	// Workload without a list.
 	From schemas.Position
@@ -34,12 +36,22 @@ type Step struct {
 	Host bool
 }
 
+// Condition is a condition in CEL, with the place where it is written.
+type Condition struct {
+	Text string
+	From schemas.Position
+}
+
 // Key is the id of the step in the host's list.
 func (s Step) Key() string { return cmp.Or(s.ID, s.Name) }
 
-// WithoutPlace is the step without the place of its entry.
+// WithoutPlace is the step without the places of its entry and of its conditions.
 func (s Step) WithoutPlace() Step {
 	s.From, s.Host = schemas.Position{}, false
+	s.When = slices.Clone(s.When)
+	for i := range s.When {
+		s.When[i].From = schemas.Position{}
+	}
 	return s
 }
 

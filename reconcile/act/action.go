@@ -41,6 +41,7 @@ const (
 	RecordLost Kind = "RecordLost"
 	// journal only: the agent did the step at the cursor; the next step may follow
 	RecordStep   Kind = "RecordStep"
+	SkipStep     Kind = "SkipStep"     // journal only: the condition of the step at the cursor does not hold
 	RecordFailed Kind = "RecordFailed" // journal only: an attempt failed; the next attempt may follow
 	RecordConfig Kind = "RecordConfig" // journal only: an install by an earlier ingot has the workload's config
 	RecordHome   Kind = "RecordHome"   // journal only: the installed system phoned home; the operation succeeded
@@ -67,6 +68,8 @@ type Action struct {
 	Withdrawn bool             // RecordFailed, WithdrawJob: the job was taken back, and the attempt is no failure
 	Final     bool             // RecordFailed: the step at the cursor failed for good
 	Facts     *inventory.Facts // RecordFacts
+	When      string           // AssignStep, SkipStep: the decision about the step's conditions, "" without a new one
+	WhyNot    string           // SkipStep: why a condition fails
 	Table     *inventory.Table // RecordStep: of the disk with the system, as the agent read it back
 	// PinIdentity: the pins are of another machine, and what the pinned one was booted for is over
 	Anew     bool
@@ -82,7 +85,7 @@ type Action struct {
 func (k Kind) JournalOnly() bool {
 	switch k {
 	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, PinIdentity, RecordStranger,
-		RecordTakeover, RecordFacts, RecordLost, RecordBegun, RecordStep, RecordFailed, RecordConfig, RecordHome:
+		RecordTakeover, RecordFacts, RecordLost, RecordBegun, RecordStep, SkipStep, RecordFailed, RecordConfig, RecordHome:
 		return true
 	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep,
 		GiveLeave, WithdrawJob, AssignPowerOff:

@@ -54,8 +54,8 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		if rec.Installed != nil {
 			rec.Operation.Replaces, rec.Installed = rec.Installed, nil
 		}
-	case RecordStep:
-		recordStep(rec.Operation, a.Table)
+	case RecordStep, SkipStep:
+		passStep(rec.Operation, a)
 	case RecordFailed:
 		return endFailedAttempt(rec, a)
 	case RecordConfig:
@@ -124,39 +124,6 @@ func AdvanceStage(op *inventory.Operation, to inventory.Stage) {
 	op.Stage = to
 }
 
-// handOutStep records that the step at the cursor is about to be handed out. Nothing is written before leave. An
-// operation of ingot 4176809 that was not armed has its steps in the action.
-func handOutStep(rec inventory.Record, a Action) inventory.Record {
-	op := rec.Operation
-	if len(op.Steps) == 0 && op.Stage != inventory.Working {
-		op.Steps = slices.Clone(a.Operation.Steps)
-	}
-	AdvanceStage(op, inventory.Working)
-	if step, due := op.Step(); due {
-		step.State, step.Attempt = inventory.StepWorking, op.Attempt
-		op.Steps[op.Cursor] = step
-	}
-	return rec
-}
-
-// recordStep records that the step at the cursor is done. After the last step the operation is to be confirmed.
-func recordStep(op *inventory.Operation, table *inventory.Table) {
-	AdvanceStage(op, inventory.Working)
-	if op.Writes() {
-		noteBegun(op)
-		change.KeepMark(op, table)
-	}
-	if step, due := op.Step(); due {
-		step.State = inventory.StepDone
-		op.Steps[op.Cursor] = step
-		op.Cursor++
-	}
-	if op.Cursor == len(op.Steps) {
-		AdvanceStage(op, inventory.Confirming)
-		op.Error = ""
-	}
-}
-
 // noteBegun records that the present attempt, if no earlier attempt did, may write to the operation's disks.
 func noteBegun(op *inventory.Operation) {
 	for i := range op.Disks {
@@ -190,27 +157,6 @@ func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 	}
 	rewindCursor(op, a)
 	return rec
-}
-
-// rewindCursor puts the cursor on the first step that the next attempt may repeat: the first of the list, or, where
-// the system is written and verified, the step behind the install. Steps in front of the install are not run over a
-// written system.
-func rewindCursor(op *inventory.Operation, a Action) {
-	if len(op.Steps) == 0 && a.Operation != nil { // the failed attempt was a job for the whole list
-		op.Steps = slices.Clone(a.Operation.Steps)
-	}
-	first := 0
-	for i, step := range op.Steps {
-		if step.Installs() && step.State == inventory.StepDone {
-			first = i + 1
-		}
-	}
-	for i := first; i < len(op.Steps); i++ {
-		if op.Steps[i].State = inventory.StepWaiting; i == op.Cursor && op.Steps[i].Attempt != 0 {
-			op.Steps[i].State = inventory.StepFailed
-		}
-	}
-	op.Cursor = first
 }
 
 // restoreReplaced gives a machine back the system that the operation would have replaced, if nothing was written. The

@@ -25,6 +25,7 @@ import (
 //	Working     any                     assigned or running         wait for its end
 //	Working     not in the fleet        none                        RecordStep: a step that is no part of the inputs is left out
 //	Working     not to be run again     none                        giveUp
+//	Working     its condition fails     none                        the ramdisk, SkipStep (handOut)
 //	Working     any                     none                        the ramdisk, AssignStep; after three attempts giveUp
 //	Confirming  none                    none                        the machine started from its disk, its phone call: no write
 //
@@ -129,7 +130,7 @@ func (h host) assignFirst(op inventory.Operation) Plan {
 		return p
 	}
 	why = "the machine is the declared one, the disk is the one that was allowed"
-	return planAction(Installing, assignStep(op, contents, why))
+	return h.handOut(op, contents, why)
 }
 
 // compareFacts compares the disks of an operation with the facts of the present boot.
@@ -216,15 +217,13 @@ func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, rea
 		return h.recordFacts(Installing)
 	}
 	if op.Verified() {
-		return planAction(Installing, assignStep(op, anyContents(op),
-			"the system is written and verified, and the steps behind it are due"))
+		return h.handOut(op, anyContents(op), "the system is written and verified, and the steps behind it are due")
 	}
 	contents, found := h.compareFacts(op)
 	if found != "" {
 		return h.closeOperation(op, inventory.Quarantined, found, Held)
 	}
-	return planAction(Installing, assignStep(op, contents,
-		fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt)))
+	return h.handOut(op, contents, fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt))
 }
 
 // anyContents lets the disks of an operation hold anything.

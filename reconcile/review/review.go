@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/fleetdiff"
+	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -104,7 +105,7 @@ type Known struct {
 // the change asks something of the host.
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
-	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records)}
+	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records), conditions: rules.NewCompiler()}
 	c.eased = compareSides(c.base, c.head)
 	r.Rules = compareRules(c)
 	for _, id := range sortIDs(base, head) {
@@ -134,6 +135,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 type comparison struct {
 	base, head side
 	eased      easedReasons
+	conditions *rules.Compiler
 }
 
 // compareHost reviews one host of head.
@@ -142,6 +144,9 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 	after, record := c.head.Hosts[id], c.head.hostRecord(id)
 	asked, was := c.head.decideHost(id), change.Change{}
 	h := newHost(after, asked)
+	if len(h.Steps) > 0 {
+		ForecastSteps(h.Steps, after, record.Facts, c.conditions)
+	}
 	begins := asked.Reboots && asked.Hold == nil
 	if begins {
 		h.Stopped, h.Unowned = c.head.whyStopped(after), isUnowned(after, record)

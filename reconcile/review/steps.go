@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -23,7 +24,19 @@ type Step struct {
 	Attempts int            `json:"attempts"`
 	// Looks is set for a step that is no part of the inputs: a change of the step reinstalls nothing.
 	Looks bool `json:"looks,omitempty"`
+	// When are the conditions of the step: all must hold.
+	When []string `json:"when,omitempty"`
+	// Runs is, for a step with conditions, what the facts that were recorded last say: runs, skipped with the reason, or
+	// known after inspection. The facts of the boot decide.
+	Runs string `json:"runs,omitempty"`
 }
+
+// Values of Step.Runs besides "skipped: " with a reason.
+const (
+	stepRuns  = "runs"
+	stepMay   = "known after inspection"
+	stepSkips = "skipped: "
+)
 
 // ListSteps lists the steps of a host in their order.
 func ListSteps(list []inventory.Step) []Step {
@@ -31,6 +44,9 @@ func ListSteps(list []inventory.Step) []Step {
 	for _, s := range list {
 		step := Step{Step: s.Name, ID: s.ID, Args: s.Args, Looks: s.Looks, Attempts: max(1, s.Attempts),
 			Timeout: (time.Duration(s.Seconds) * time.Second).String()}
+		for _, condition := range s.When {
+			step.When = append(step.When, strings.TrimSpace(condition.Text))
+		}
 		if s.From != (schemas.Position{}) {
 			step.From = s.From.String()
 		}
@@ -47,6 +63,26 @@ func listScripts(w *inventory.Workload) []Step {
 	return ListSteps(w.Steps)
 }
 
+// ForecastSteps says of each step with conditions whether the facts that were recorded last let the step run. The steps
+// are those of the host, as ListSteps gives them.
+func ForecastSteps(list []Step, d inventory.Desired, facts *inventory.Facts, compiler *rules.Compiler) {
+	machine := rules.Machine{Facts: facts, Labels: d.Labels, Vars: d.Vars, Name: d.Name, ID: d.ID}
+	for i := range list {
+		when := d.Workload.Steps[i].When
+		if len(when) == 0 {
+			continue
+		}
+		switch holds, why := compiler.DecideAll(when, machine); {
+		case holds:
+			list[i].Runs = stepRuns
+		case facts == nil:
+			list[i].Runs = stepMay
+		default:
+			list[i].Runs = stepSkips + why
+		}
+	}
+}
+
 // describeSteps gives a line for each step.
 func (h Host) describeSteps() []string {
 	var lines []string
@@ -60,6 +96,9 @@ func (h Host) describeSteps() []string {
 		}
 		if args := (inventory.Step{Arguments: inventory.Arguments{Args: s.Args}}).ListArgs(); len(args) > 0 {
 			line += ": " + strings.Join(args, " ")
+		}
+		if s.Runs != "" {
+			line += "; when " + strings.Join(strings.Fields(strings.Join(s.When, " and ")), " ") + ": " + s.Runs
 		}
 		lines = append(lines, line)
 	}

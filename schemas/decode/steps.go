@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/schemas"
@@ -17,6 +18,7 @@ func (c *checker) checkStep(s *schemas.Step) {
 	}
 	c.checkTimeout("spec.timeout", s.Spec.Timeout)
 	c.checkAttempts("spec.attempts", s.Spec.Attempts)
+	c.checkCondition("spec.when", s.Spec.When)
 	c.checkNeeds(s.Spec.Needs)
 	for i, disk := range s.Spec.Writes {
 		c.addError(fmt.Sprintf("spec.writes[%d]", i), "write []: a script is given no disk",
@@ -45,6 +47,17 @@ func (c *checker) checkTimeout(field, timeout string) {
 func (c *checker) checkAttempts(field string, attempts int) {
 	if c.document.IsWritten(field) && (attempts < 1 || attempts > schemas.MaxAttempts) {
 		c.addError(field, "", "want 1 to %d attempts, not %d", schemas.MaxAttempts, attempts)
+	}
+}
+
+// checkCondition checks the size of a condition. Package load compiles the condition.
+func (c *checker) checkCondition(field, when string) {
+	switch {
+	case len(when) > schemas.MaxCondition:
+		c.addError(field, "have the script decide", "the condition has %d bytes, at most %d are read", len(when),
+			schemas.MaxCondition)
+	case c.document.IsWritten(field) && strings.TrimSpace(when) == "":
+		c.addError(field, "leave it out, or write a condition such as facts.disks.size() > 2", "the condition is empty")
 	}
 }
 
@@ -89,11 +102,15 @@ func (c *checker) checkStepUse(field string, use schemas.StepUse) {
 	c.checkGrammar(field+".id", use.ID, nameGrammar, "lower case letters, digits and dashes, at most 63")
 	c.checkTimeout(field+".timeout", use.Timeout)
 	c.checkAttempts(field+".attempts", use.Attempts)
+	c.checkCondition(field+".when", use.When)
 	if use.Step != schemas.StepInstall {
 		return
 	}
 	if len(use.Args) > 0 {
 		c.addError(field+".args", "write them into spec.install", "install takes no arguments here")
+	}
+	if use.When != "" {
+		c.addError(field+".when", "leave it out", "install has no condition")
 	}
 	if use.Attempts > 1 {
 		c.addError(field+".attempts", "leave it out", "the attempts of an install are those of the whole list")

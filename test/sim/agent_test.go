@@ -225,6 +225,9 @@ func (a *agent) runJob(job wire.Job) wire.Result {
 func (a *agent) runStep(job wire.Job, step wire.Step) error {
 	w := a.m.w
 	if step.Script != nil {
+		if w.people.now.when == severalDisks && len(a.m.disks) < 2 {
+			w.checks.breaks("conditions of steps", "%s runs a script for machines with several disks", a.m)
+		}
 		a.wait(a.dice.between(5*time.Second, 10*time.Minute))
 		if w.meets(scriptFails, a.m.index) {
 			return errors.New("exit status 1")

@@ -39,7 +39,8 @@ type fleetSpec struct {
 	workloads map[string]workloadSpec
 	rings     bool // hosts with even numbers come first, one of them before the others
 	paused    bool
-	broken    bool // a file is no YAML
+	broken    bool   // a file is no YAML
+	when      string // the condition of the script, the same in all commits
 }
 
 type hostSpec struct {
@@ -79,6 +80,9 @@ func (f fleetSpec) files() map[string][]byte {
 			"  data: {username: \"" + sealed + "\", password: \"" + sealed + "\"}\nsops: {mac: \"" + sealed + "\", version: 3.9.0}\n"),
 		"steps/check.yaml": []byte(apiVersion + "kind: Step\nmetadata: {name: check}\nspec: {script: steps/check.sh, timeout: 1h}\n"),
 		"steps/check.sh":   []byte("#!/bin/sh\ntrue\n"),
+	}
+	if f.when != "" {
+		files["steps/check.yaml"] = []byte(strings.Replace(string(files["steps/check.yaml"]), "timeout: 1h", "timeout: 1h, when: '"+f.when+"'", 1))
 	}
 	for name, w := range f.workloads {
 		files["workloads/"+name+".yaml"] = w.text(name)

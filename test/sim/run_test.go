@@ -187,6 +187,12 @@ func newPeople(w *world) *people {
 		deleted: map[string]hostSpec{}, superseded: map[string]time.Duration{}, rewritten: map[string]bool{}, takeovers: map[string]bool{}}
 }
 
+// severalDisks is a condition that holds on machines with more than one disk.
+const severalDisks = "facts.disks.size() > 1"
+
+// conditions of the script; "" is none. No simulated machine reports a vendor of its firmware.
+var conditions = []string{"", "", severalDisks, `facts.disks.all(d, d.size > 0) && name != ""`, `facts.firmware.vendor == "Acme"`}
+
 // begin commits the first fleet.
 func (p *people) begin(s story) {
 	p.now = fleetSpec{hosts: map[string]hostSpec{}, workloads: map[string]workloadSpec{
@@ -206,6 +212,7 @@ func (p *people) begin(s story) {
 		}
 		p.now.hosts[id] = h
 	}
+	p.now.when = choose(newDice(p.w.seed, "conditions"), conditions)
 	p.now.rings = newDice(p.w.seed, "rings").chance(0.2)
 	p.commit("the first fleet")
 }
