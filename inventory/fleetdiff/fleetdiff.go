@@ -61,11 +61,18 @@ func (c Changes) usesChanged(d inventory.Desired) bool {
 // AsksTheSame reports whether two desires ask the same of a machine. Name, file, line, commit and the places of steps do
 // not count: a commit alone ends only the holds that Reason.EndsWithCommit of package change names.
 func AsksTheSame(before, after inventory.Desired) bool {
-	before.Commit, before.Release, before.File, before.Line, before.Given, before.Name = after.Commit, after.Release,
-		after.File, after.Line, after.Given, after.Name
-	before.Vars = after.Vars // those in use are in the workload
+	before.Commit, before.Release, before.File, before.Line, before.Given = after.Commit, after.Release, after.File,
+		after.Line, after.Given
+	if !hasConditions(before.Workload) && !hasConditions(after.Workload) { // a condition may ask for each var, and the name
+		before.Vars, before.Name = after.Vars, after.Name // the vars in use are in the workload
+	}
 	before.Workload, after.Workload = withoutPlaces(before.Workload), withoutPlaces(after.Workload)
 	return reflect.DeepEqual(before, after)
+}
+
+// hasConditions reports whether a step of a workload has a condition.
+func hasConditions(w *inventory.Workload) bool {
+	return w != nil && slices.ContainsFunc(w.Steps, func(s inventory.Step) bool { return len(s.When) > 0 })
 }
 
 // withoutPlaces is a workload without the places of the entries.

@@ -7,6 +7,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/fleetdiff"
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -22,6 +23,10 @@ func fleet(commit string) inventory.Fleet {
 		Secrets: map[string]inventory.Sealed{"bmc": {Document: []byte("1")}, "web": {Document: []byte("1")},
 			"other": {Document: []byte("1")}},
 	}
+}
+
+func conditional(text string) []inventory.Step {
+	return []inventory.Step{{Name: "check", When: []steps.Condition{{Text: text}}}}
 }
 
 func TestCompare(t *testing.T) {
@@ -41,17 +46,19 @@ func TestCompare(t *testing.T) {
 		edit func(*inventory.Fleet)
 		want answer
 	}{
-		"nothing":             {func(*inventory.Fleet) {}, answer{}},
-		"the line":            {host(func(d *inventory.Desired) { d.Line = 9 }), answer{}},
-		"the file":            {host(func(d *inventory.Desired) { d.File = "hosts/a/web-1.yaml" }), answer{moves: true}},
-		"the name":            {host(func(d *inventory.Desired) { d.Name = "www-1" }), answer{concerns: true}},
-		"a label":             {host(func(d *inventory.Desired) { d.Labels["rack"] = "r2" }), answer{concerns: true}},
-		"the address":         {host(func(d *inventory.Desired) { d.BMC.Address = "https://10.0.0.2" }), answer{concerns: true, bmc: true}},
-		"no BMC":              {host(func(d *inventory.Desired) { d.BMC = nil }), answer{concerns: true, bmc: true}},
-		"the inputs":          {host(func(d *inventory.Desired) { d.Workload.Inputs = "on" }), answer{concerns: true}},
-		"the BMC's Secret":    {document("bmc"), answer{concerns: true, bmc: true}},
-		"the config's Secret": {document("web"), answer{concerns: true}},
-		"another Secret":      {document("other"), answer{}},
+		"nothing":                 {func(*inventory.Fleet) {}, answer{}},
+		"the line":                {host(func(d *inventory.Desired) { d.Line = 9 }), answer{}},
+		"the file":                {host(func(d *inventory.Desired) { d.File = "hosts/a/web-1.yaml" }), answer{moves: true}},
+		"the name":                {host(func(d *inventory.Desired) { d.Name = "www-1" }), answer{concerns: true}},
+		"a label":                 {host(func(d *inventory.Desired) { d.Labels["rack"] = "r2" }), answer{concerns: true}},
+		"the address":             {host(func(d *inventory.Desired) { d.BMC.Address = "https://10.0.0.2" }), answer{concerns: true, bmc: true}},
+		"a var that nothing uses": {host(func(d *inventory.Desired) { d.Vars = map[string]string{"site": "fra1"} }), answer{}},
+		"a condition":             {host(func(d *inventory.Desired) { d.Workload.Steps = conditional("true") }), answer{concerns: true}},
+		"no BMC":                  {host(func(d *inventory.Desired) { d.BMC = nil }), answer{concerns: true, bmc: true}},
+		"the inputs":              {host(func(d *inventory.Desired) { d.Workload.Inputs = "on" }), answer{concerns: true}},
+		"the BMC's Secret":        {document("bmc"), answer{concerns: true, bmc: true}},
+		"the config's Secret":     {document("web"), answer{concerns: true}},
+		"another Secret":          {document("other"), answer{}},
 		"a Secret's scope": {func(f *inventory.Fleet) {
 			f.Secrets["web"] = inventory.Sealed{Document: []byte("1"), Scope: schemas.Scope{AllHosts: true}}
 		}, answer{concerns: true}},
@@ -67,6 +74,16 @@ func TestCompare(t *testing.T) {
 		if got := (answer{c.Concerns("web-1"), c.ConcernsBMC("web-1"), c.Moves("web-1")}); got != test.want {
 			t.Errorf("%s: %+v, want %+v", name, got, test.want)
 		}
+	}
+	asks := func(site string) inventory.Fleet {
+		f := fleet("1")
+		host(func(d *inventory.Desired) {
+			d.Workload.Steps, d.Vars = conditional(`vars.site == "fra1"`), map[string]string{"site": site}
+		})(&f)
+		return f
+	}
+	if !fleetdiff.Compare(asks("fra1"), asks("fra2")).Concerns("web-1") || fleetdiff.Compare(asks("fra1"), asks("fra1")).Concerns("web-1") {
+		t.Error("a var concerns a host with a condition when the var changes")
 	}
 	for id := range maps.Keys(fleet("1").Hosts) {
 		if !fleetdiff.Compare(inventory.Fleet{}, fleet("1")).Concerns(id) {
