@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/inventory/refs"
 )
@@ -78,8 +79,14 @@ func TestDocumentedSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Fatalf("docs/steps.md has %d YAML blocks", len(blocks))
+	}
+	conditions := regexp.MustCompile("when: '(.*?)'").FindAllStringSubmatch(blocks[2][1], -1)
+	for _, condition := range conditions {
+		if _, mistake := rules.NewCompiler().Compile(condition[1]); mistake != nil || len(conditions) != 2 {
+			t.Errorf("%d conditions, %s: %+v", len(conditions), condition[1], mistake)
+		}
 	}
 	workload, host, _ := strings.Cut(blocks[1][1], "---\nkind: Host\nspec:\n")
 	files := stepFleet(strings.TrimPrefix(workload, "kind: Workload\nspec:\n"), "")
