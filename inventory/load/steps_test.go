@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/rules"
 )
 
 // stepFleet is a fleet of one host, whose Workload and file list the given steps.
