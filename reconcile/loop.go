@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -33,8 +34,9 @@ type Loop struct {
 	failed     error   // why Turn does nothing more
 	restores   int     // failed attempts to restore, in a row
 	pushes     pushState
-	acceptSlot slots // held to write the accepted commit into the journal
-	branchSlot slots // held to read or push the status branch: pages are judged before a push builds on them
+	acceptSlot slots        // held to write the accepted commit into the journal
+	turned     atomic.Int64 // elapsed time at the last turn; see noteTurn
+	branchSlot slots        // held to read or push the status branch: pages are judged before a push builds on them
 
 	mu           sync.Mutex
 	hosts        map[inventory.MachineID]*host

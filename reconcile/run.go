@@ -124,12 +124,29 @@ func (l *Loop) runStep(ctx context.Context, r *task) {
 	}
 }
 
+// turnEvery is the longest pause between two turns of the loop that SinceTurn tells of.
+const turnEvery = 10 * time.Second
+
+// noteTurn records that the loop turns: its dispatcher goes round, and its lock is free.
+func (l *Loop) noteTurn() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turned.Store(int64(l.config.Elapsed()) | 1) // never 0, which stands for no turn
+}
+
+// SinceTurn is the time since the loop's last turn under Run; false before the first, while hosts are restored.
+func (l *Loop) SinceTurn() (time.Duration, bool) {
+	at := l.turned.Load()
+	return l.config.Elapsed() - time.Duration(at), at != 0
+}
+
 // dispatchLooks starts a look whenever a due host has a place in its lane, and waits for all looks at the end. A look that
 // takes long, as at a BMC that does not answer, leaves its place.
 func (l *Loop) dispatchLooks(ctx context.Context) {
 	var looks sync.WaitGroup
 	defer looks.Wait()
 	for {
+		l.noteTurn()
 		place, next := l.queue.NextDue(l.config.Now())
 		if place != nil {
 			looks.Go(func() {
@@ -139,9 +156,9 @@ func (l *Loop) dispatchLooks(ctx context.Context) {
 			})
 			continue
 		}
-		wait := l.config.Limits.Resync
+		wait := turnEvery
 		if !next.IsZero() {
-			wait = next.Sub(l.config.Now())
+			wait = min(wait, next.Sub(l.config.Now()))
 		}
 		if !queue.Wait(ctx, wait, l.queue.Changed()) {
 			return

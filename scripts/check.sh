@@ -37,6 +37,9 @@ once $workflows build "github.com/rhysd/actionlint/cmd/actionlint@v${workflows##
 "$tools/$workflows/actionlint" examples/ci/github.yml examples/ci/gitea.yml
 once $pipelines python "$PWD/scripts/$pipelines.txt"
 "$tools/$pipelines/bin/check-jsonschema" --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/ci/gitlab.yml
+promtool=$(scripts/promtool.sh)
+"$promtool" check rules examples/monitoring/ingot.rules.yml >/dev/null
+(cd examples/monitoring && "$promtool" test rules ingot.test.yml >/dev/null)
 changes() { git diff --stat=200 -- .; git ls-files --others --exclude-standard; }
 before=$(changes)
 go generate ./...

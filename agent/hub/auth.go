@@ -201,6 +201,7 @@ func (h *Hub) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	var known statusError
 	switch {
 	case errors.Is(err, errRefused):
+		h.config.Count(CountRefused)
 		h.config.Log.Debug("agent call refused", "path", r.URL.Path, "from", r.RemoteAddr)
 		answerStatus(w, http.StatusUnauthorized)
 	case errors.As(err, &known):

@@ -50,7 +50,7 @@ func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([]byte, error) {
 	now := h.config.Now()
 	var certificate []byte
-	alarm := false
+	alarm, first := false, false
 	err := h.editDocument(r.Context(), p.host, func(e *entry, doc *document) error {
 		if doc.Boot == "" || doc.Boot != p.boot || doc.Epoch != p.epoch || doc.Alarm != "" {
 			return errRefused
@@ -72,7 +72,7 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 			doc.Certificate = der
 		}
 		if doc.Key == "" {
-			doc.Key, doc.Enrolled = p.key, now
+			doc.Key, doc.Enrolled, first = p.key, now, true
 		}
 		doc.Protocol = p.protocol
 		e.lastCall, certificate = now, doc.Certificate
@@ -86,6 +86,9 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 		h.config.Log.Warn("boot token used by two keys: both are shut out", "host", p.host, "boot", p.boot, "from",
 			r.RemoteAddr)
 		return nil, errRefused
+	}
+	if first {
+		h.config.Count(CountEnrolled)
 	}
 	h.config.Log.Info("agent enrolled", "host", p.host, "boot", p.boot, "epoch", p.epoch)
 	return certificate, nil

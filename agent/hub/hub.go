@@ -31,6 +31,7 @@ type Config struct {
 	Notify func(host string)
 	// Mask hides known secrets in the words of agents before the words are cut, kept or shown. Default: as said.
 	Mask     func(string) string
+	Count    func(Count)      // is told what happens, for counters; must not block. Default: nothing
 	Now      func() time.Time // default time.Now
 	Log      *slog.Logger     // default: nothing
 	TokenTTL time.Duration    // from Expect to the first use of a token; default one hour: large machines start slowly
@@ -55,6 +56,21 @@ type Hub struct {
 	subscribers map[chan Event]struct{}
 }
 
+// Count is something that happens, for counters.
+type Count string
+
+// Counts.
+const (
+	CountEnrolled Count = "enrolled" // an agent's first enrolment in a boot
+	CountRefused  Count = "refused"  // a caller without a right: a wrong token, an old boot, another key
+	CountAsked    Count = "asked"    // a new question for leave to write
+	CountGiven    Count = "given"    // leave was given
+	CountLate     Count = "late"     // a report about a step or attempt that is not outstanding
+)
+
+// Counts are all counts.
+var Counts = []Count{CountEnrolled, CountRefused, CountAsked, CountGiven, CountLate}
+
 // ErrStale says that a newer boot, job or attempt is known already.
 var ErrStale = errors.New("superseded by a newer one")
 
@@ -71,6 +87,9 @@ func New(config Config) *Hub {
 	}
 	if config.Mask == nil {
 		config.Mask = func(text string) string { return text }
+	}
+	if config.Count == nil {
+		config.Count = func(Count) {}
 	}
 	if config.TokenTTL == 0 {
 		config.TokenTTL = time.Hour

@@ -146,6 +146,12 @@ func (i *Identity) ServerTLS(names []string) (*tls.Config, error) {
 	}, nil
 }
 
+// ClientTLS is the configuration of a client of the agents' listener that shows no certificate of its own; the listener's
+// certificate must be of this identity, and for name.
+func (i *Identity) ClientTLS(name string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: i.buildCAPool(), ServerName: name}
+}
+
 // MediaTLS is the TLS configuration of a server of boot media for BMCs, which speak older versions of TLS. The key is made
 // for this configuration, and the identity's authority vouches for the key.
 func (i *Identity) MediaTLS(names []string) (*tls.Config, error) {

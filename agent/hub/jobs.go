@@ -297,6 +297,7 @@ func (h *Hub) checkOutstanding(host string, doc document, id string, attempt int
 	if doc.Job != nil && err != nil {
 		h.config.Log.Info("an agent's word about another step or attempt came late", "host", host, "job", id,
 			"attempt", attempt, "outstanding", doc.Job.ID, "late", h.lateWords.Add(1))
+		h.config.Count(CountLate)
 	}
 	return err
 }

@@ -82,6 +82,7 @@ func (h *Hub) GiveLeave(ctx context.Context, host string, l Leave) error {
 		}
 		e.question.given = h.config.Now()
 		e.wake()
+		h.config.Count(CountGiven)
 		return nil
 	})
 }
@@ -152,6 +153,7 @@ func (h *Hub) noteQuestion(ctx context.Context, p peer, id string, m wire.LeaveQ
 		return err
 	})
 	if isNew {
+		h.config.Count(CountAsked)
 		h.config.Notify(p.host)
 	}
 	return refusal, err

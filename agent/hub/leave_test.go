@@ -425,11 +425,14 @@ func TestABusyAgentGetsNoOtherJob(t *testing.T) {
 			r.assign("web-03", install("op1b", 2, 4))
 			r.advance(time.Second)
 			busy := agent.send(wire.PathNextJob, wire.Poll{Running: "op1"})
-			for deadline := time.Now().Add(20 * time.Second); !r.state("web-03").Seen.Equal(r.clock()); {
-				if time.Now().After(deadline) {
+			deadline, tick := time.After(20*time.Second), time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for !r.state("web-03").Seen.Equal(r.clock()) {
+				select {
+				case <-tick.C:
+				case <-deadline:
 					t.Fatal("the hub did not see the poll")
 				}
-				time.Sleep(time.Millisecond)
 			}
 			if status := busy.stop(); status != 0 {
 				t.Errorf("the busy agent's poll was answered with %d", status)

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -55,6 +56,7 @@ type Config struct {
 	Retry  time.Duration
 	Now    func() time.Time
 	Notify func(Ref)                                 // called when an image is ready, or fails for another cause
+	Count  func(error)                               // called at the end of each fetch; default: nothing
 	Log    *slog.Logger                              // default: nothing
 	Free   func(dir string) (bytes int64, err error) // free bytes for the mirror; default: from statfs
 }
@@ -118,6 +120,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Notify == nil {
 		c.Notify = func(Ref) {}
+	}
+	if c.Count == nil {
+		c.Count = func(error) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -242,6 +247,28 @@ func (s *Store) State(ref Ref) State {
 	return last.state
 }
 
+// Tally counts the images of a mirror.
+type Tally struct {
+	Ready, Fetching, Failed int
+	Bytes                   int64 // of the images that are ready
+}
+
+// Tally counts the mirror's images. A mirror that cannot be read has none.
+func (s *Store) Tally() Tally {
+	s.mu.Lock()
+	t := Tally{Fetching: len(s.fetching), Failed: len(s.failures)}
+	s.mu.Unlock()
+	entries, _ := os.ReadDir(s.config.Dir) // the next fetch tells of an error
+	for _, entry := range entries {
+		digest, whole := strings.CutPrefix(entry.Name(), wholeStart)
+		if info, err := entry.Info(); whole && isDigest(digest) && err == nil {
+			t.Ready++
+			t.Bytes += info.Size()
+		}
+	}
+	return t
+}
+
 // Open opens a verified image by its digest. The error wraps os.ErrNotExist when the mirror does not have the image.
 // The caller closes the reader.
 func (s *Store) Open(sha256 string) (io.ReadSeekCloser, int64, error) {
@@ -271,6 +298,7 @@ func (s *Store) recordProgress(ref Ref, done, total int64) {
 
 // recordOutcome records the end of a fetch. The log and those who wait hear of an image once for each cause.
 func (s *Store) recordOutcome(ref Ref, err error) {
+	s.config.Count(err)
 	now := s.config.Now()
 	s.mu.Lock()
 	delete(s.fetching, ref.SHA256)

@@ -92,6 +92,7 @@ var rules = []rule{
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
 	{"internal/daemon/control", []string{"reconcile/status"}},
+	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/redfish", "internal/secret"}},
 	{"internal/daemon/timeline", []string{"core", "reconcile", "agent/hub"}},
 	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/gitrepo/trust", "inventory/secrets/sops"}},

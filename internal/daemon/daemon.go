@@ -24,9 +24,11 @@ import (
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/boot/media"
+	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/internal/daemon/control"
+	"github.com/gitmetal/ingot/internal/daemon/metrics"
 	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -55,18 +57,21 @@ type Daemon struct {
 	loaded  load.Cache // of the last load
 
 	audit     *control.Audit
+	metrics   *metrics.Metrics
+	identity  *hub.Identity
 	timelines *timeline.Recorder
 	consoles  *consoles.Reader
 
 	agents, bmcs, control net.Listener
 	bmcsTLS, web, webhook net.Listener // nil unless configured
+	probes                net.Listener // of metrics too; nil unless configured
 }
 
 // Open makes a daemon from its configuration: Open takes the journal over, loads or makes the identity, and opens the
 // listeners. No peer is contacted yet.
 func Open(ctx context.Context, c config.Config, log *slog.Logger) (*Daemon, error) {
 	d := &Daemon{config: c, log: log, timelines: timeline.NewRecorder(),
-		audit: control.NewAudit(filepath.Join(c.StateDir, "audit.log"))}
+		metrics: metrics.New(), audit: control.NewAudit(filepath.Join(c.StateDir, "audit.log"))}
 	if err := d.openAll(ctx); err != nil {
 		return nil, errors.Join(err, d.closeAll())
 	}
@@ -152,7 +157,8 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 		listener       *net.Listener
 	}{{"agents", d.config.Listen.Agents, &d.agents}, {"media", d.config.Listen.Media, &d.bmcs},
 		{"mediaTLS", d.config.Listen.MediaTLS, &d.bmcsTLS},
-		{"web", d.config.Listen.Web, &d.web}, {"webhook", d.config.Listen.Webhook, &d.webhook}} {
+		{"web", d.config.Listen.Web, &d.web}, {"webhook", d.config.Listen.Webhook, &d.webhook},
+		{"metrics", d.config.Listen.Metrics, &d.probes}} {
 		if l.address == "" {
 			continue // optional: the configuration was checked
 		}
@@ -177,6 +183,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.identity = identity
 	iso, err := media.OpenISO(d.config.Ramdisk)
 	if err != nil {
 		return err
@@ -190,17 +197,23 @@ func (d *Daemon) openParts(ctx context.Context) error {
 		return err
 	}
 	d.images, err = images.New(images.Config{Dir: d.config.Images.Dir, AllowHosts: d.config.Images.AllowHosts, Log: d.log,
+		Count:  d.metrics.CountImage,
 		Notify: func(image images.Ref) { d.loop.RequestImageLooks(image.SHA256) }})
 	if err != nil {
 		return err
 	}
 	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images,
-		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) }, Mask: d.secrets.everOpened.Mask, Log: d.log})
+		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) }, Mask: d.secrets.everOpened.Mask, Log: d.log,
+		Count: d.metrics.CountAgent})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
 		Mask: d.secrets.everOpened.Mask, Fence: d.journal.Owned,
 		Profiles: d.journal,
-		Secrets:  func(name string) (map[string]secret.Value, error) { return d.secrets.openSecret(ctx, name) },
+		OpenBMC: func(c redfish.Config) (*redfish.Client, error) {
+			c.Count = d.metrics.CountRequest
+			return redfish.Open(c)
+		},
+		Secrets: func(name string) (map[string]secret.Value, error) { return d.secrets.openSecret(ctx, name) },
 	})
 	if err != nil {
 		return err
@@ -240,7 +253,7 @@ func (d *Daemon) secureMedia(identity *hub.Identity) error {
 }
 
 func (d *Daemon) openLoop(context.Context) (err error) {
-	d.loop, err = reconcile.New(reconcile.Config{
+	d.loop, err = reconcile.New(d.metrics.MeasurePorts(reconcile.Config{
 		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
 		Ages: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
 		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: d.pages,
@@ -250,7 +263,7 @@ func (d *Daemon) openLoop(context.Context) (err error) {
 			Installs: d.config.Limits.Installs, ErasesPerHour: d.config.Limits.ErasesPerHour, Poll: d.config.Fleet.Poll.Duration,
 			PublishEvery: d.config.PublishEvery.Duration,
 		},
-	})
+	}))
 	if err == nil && d.config.TakeFleet {
 		err = d.recordTakeFleet()
 	}
@@ -304,6 +317,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.consoles.Run(ctx, d.loop) })
 	g.Go(func() error { return d.serveWeb(ctx) })
 	g.Go(func() error { return d.serveWebhook(ctx) })
+	g.Go(func() error { return d.serveProbes(ctx) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -325,7 +339,7 @@ func (d *Daemon) closeAll() error {
 	if d.effects != nil {
 		d.effects.Close(ctx)
 	}
-	for _, listener := range []net.Listener{d.agents, d.bmcs, d.bmcsTLS, d.control, d.web, d.webhook} {
+	for _, listener := range []net.Listener{d.agents, d.bmcs, d.bmcsTLS, d.control, d.web, d.webhook, d.probes} {
 		if listener != nil {
 			_ = listener.Close()
 		}

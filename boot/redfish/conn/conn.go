@@ -36,6 +36,8 @@ type Config struct {
 	Now func() time.Time
 	// Fence is asked right before each request that changes something; an error keeps the request back. Default: none.
 	Fence func() error
+	// Count is told of each request with its duration; the error is nil for an answer of any status. Default: nothing.
+	Count func(method string, took time.Duration, err error)
 	// Dial opens connections; default net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -90,6 +92,9 @@ func Open(config Config) (*Conn, error) {
 	}
 	if config.Request == 0 {
 		config.Request = 60 * time.Second
+	}
+	if config.Count == nil {
+		config.Count = func(string, time.Duration, error) {}
 	}
 	if config.Now == nil {
 		config.Now = time.Now

@@ -94,7 +94,9 @@ func explainError(ctx context.Context, err error) error {
 // is an answer.
 func (c *Conn) sendRequest(ctx context.Context, r request, with credentials) (answer, error) {
 	for range maxRedirects {
+		began := c.config.Now()
 		got, err := c.roundTrip(ctx, r, with)
+		c.config.Count(r.method, c.config.Now().Sub(began), err)
 		if err != nil {
 			return answer{}, err
 		}

@@ -70,6 +70,9 @@ type Listen struct {
 	// Web is host:port of a read-only page of the fleet's state, plain HTTP, without accounts: keep it on loopback or
 	// behind a proxy with accounts. "" for none.
 	Web string `json:"web,omitempty"`
+	// Metrics is host:port of /metrics, /healthz and /readyz, plain HTTP, without accounts. Without a host it is
+	// 127.0.0.1. "" for none.
+	Metrics string `json:"metrics,omitempty"`
 	// Webhook is host:port where the forge reports pushes, plain HTTP. Webhook needs webhook.secretFile. "" for none.
 	Webhook string `json:"webhook,omitempty"`
 }

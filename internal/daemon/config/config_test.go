@@ -66,6 +66,7 @@ func TestProblemsStandAtTheirLines(t *testing.T) {
 		"less than none":  {[2]string{"90s", "-1s"}, []string{"3:9: error: fleet.poll: want a duration such as 30s or 2m"}},
 		"twice":           {[2]string{"ramdisk: ramdisk.iso", "ramdisk: ramdisk.iso\nramdisk: b.iso"}, []string{"7:1: error: ramdisk: the field is written twice (the first is in line 6)"}},
 		"no port":         {[2]string{"127.0.0.1:8443", "127.0.0.1"}, []string{"8:11: error: listen.agents: want host:port (such as 0.0.0.0:8443)"}},
+		"no metrics port": {[2]string{"  media: 127", "  metrics: localhost\n  media: 127"}, []string{"9:12: error: listen.metrics: want host:port (such as 0.0.0.0:8443)"}},
 		"no TLS":          {[2]string{`"https://10`, `"http://10`}, []string{"11:12: error: advertise.agents[0]: want an https URL (the agents' API is TLS only)"}},
 		"no scheme":       {[2]string{"http://10.0.0.2:8080", "10.0.0.2"}, []string{"12:10: error: advertise.media: want an http URL"}},
 		"state with keys": {[2]string{"identityDir: identity", "identityDir: state/keys"}, []string{"5:14: error: identityDir: it lies inside stateDir (keep it apart"}},
@@ -90,6 +91,17 @@ func TestProblemsStandAtTheirLines(t *testing.T) {
 		}
 		if len(lines) > 0 {
 			t.Errorf("%s: said beside: %q", name, lines)
+		}
+	}
+}
+
+// TestMetricsListenOnLoopback wants a port alone to be open to this machine alone.
+func TestMetricsListenOnLoopback(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{":8083": "127.0.0.1:8083", "0.0.0.0:8083": "0.0.0.0:8083", "": ""} {
+		file := write(t, strings.Replace(good, "advertise:", "  metrics: \""+written+"\"\nadvertise:", 1))
+		if c, err := config.LoadFile(file); err != nil || c.Listen.Metrics != want {
+			t.Errorf("metrics: %q listens on %q (%v), want %q", written, c.Listen.Metrics, err, want)
 		}
 	}
 }

@@ -132,6 +132,9 @@ func (c *Config) fillDefaults(dir string) {
 	if path := c.Fleet.URL; path != "" && !strings.Contains(path, ":") && !filepath.IsAbs(path) {
 		c.Fleet.URL = filepath.Join(dir, path)
 	}
+	if strings.HasPrefix(c.Listen.Metrics, ":") {
+		c.Listen.Metrics = "127.0.0.1" + c.Listen.Metrics
+	}
 	if c.StateDir == "" {
 		return // a missing stateDir is a problem, added by checkFields
 	}
@@ -150,7 +153,8 @@ func (c *Config) checkFields(p *problems) {
 	c.checkMediaTLS(p)
 	for field, address := range map[string]string{"listen.agents": c.Listen.Agents, "listen.media": c.Listen.Media,
 		"listen.mediaTLS": c.Listen.MediaTLS,
-		"listen.web":      c.Listen.Web, "listen.webhook": c.Listen.Webhook} {
+		"listen.web":      c.Listen.Web, "listen.webhook": c.Listen.Webhook,
+		"listen.metrics": c.Listen.Metrics} {
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
 			p.addBad(field, "want host:port", "such as 0.0.0.0:8443")
 		}
