@@ -44,6 +44,14 @@ type Sealed struct {
 	Scope    schemas.Scope
 	Keys     []string // sorted
 	Document []byte   // the whole SOPS file
+	MAC      string   // sealed; another document with this MAC has other content only if it was changed without sops
+	Covered  string   // digest of what the MAC covers; the ciphertext of values stands for the values
+}
+
+// IsSpoiled reports whether one of two documents was changed without sops, or was copied and then changed: both have
+// the same MAC over different contents. Only one of the two can be opened.
+func (s Sealed) IsSpoiled(o Sealed) bool {
+	return s.MAC != "" && s.MAC == o.MAC && s.Covered != o.Covered
 }
 
 // Desired is the desired state of one host.

@@ -94,7 +94,8 @@ func showStatus(ctx context.Context, s streams, o statusOptions, host string) er
 	}
 	if o.lists() {
 		view.Hosts = slices.DeleteFunc(view.Hosts, func(h daemon.HostView) bool {
-			return o.phase != "" && h.Phase != plan.Phase(o.phase) || o.cause != "" && string(h.FindCause()) != o.cause
+			return o.phase != "" && h.Phase != plan.Phase(o.phase) ||
+				o.cause != "" && string(h.FindCause()) != o.cause && string(h.UnreachedCause()) != o.cause
 		})
 	}
 	if err := printView(s, o, view, host); err != nil {

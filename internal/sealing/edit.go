@@ -58,7 +58,7 @@ func (e Editor) EditSecret(ctx context.Context, file string, keys secrets.Keys) 
 		if err != nil || bytes.Equal(before, after) {
 			return false, err
 		}
-		sealed, problem := sealText(file, after, recipients)
+		sealed, problem := sealText(file, after, document, recipients)
 		if problem == nil {
 			return true, replaceFile(file, sealed)
 		}

@@ -63,7 +63,7 @@ func RotateSecrets(files []string, keys secrets.Keys, recipients []age.Recipient
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		if rotated[file], err = sealText(file, clear, recipients); err != nil {
+		if rotated[file], err = sealText(file, clear, document, recipients); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
@@ -75,8 +75,8 @@ func RotateSecrets(files []string, keys secrets.Keys, recipients []age.Recipient
 	return nil
 }
 
-func sealText(file string, clear []byte, recipients []age.Recipient) ([]byte, error) {
-	sealed, err := secrets.SealText(clear, recipients, time.Now())
+func sealText(file string, clear, before []byte, recipients []age.Recipient) ([]byte, error) {
+	sealed, err := secrets.SealText(clear, before, recipients, time.Now())
 	if err != nil {
 		return nil, err
 	}

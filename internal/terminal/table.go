@@ -157,7 +157,11 @@ func (w *tableWriter) writeCounts(hosts []status.Document) {
 			parts, phases = append(parts, fmt.Sprintf("%d %s", n, phase)), append(phases, string(phase))
 		}
 	}
-	w.writeCells("%d hosts: %s\n\n", len(hosts), strings.Join(parts, ", "))
+	w.writeCells("%d hosts: %s\n", len(hosts), strings.Join(parts, ", "))
+	if unreached := status.DescribeUnreached(hosts); unreached != "" {
+		w.writeCells("%s\n", unreached)
+	}
+	w.writeCells("\n")
 	rings := tally.ListRings()
 	if len(rings) == 0 {
 		return

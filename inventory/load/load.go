@@ -70,6 +70,7 @@ func (l *loader) loadFromScratch(trunk inventory.Snapshot) {
 	l.trunk = l.readTree(trunk)
 	l.keepSettings()
 	l.keepSecrets()
+	l.checkCopies()
 	before := len(l.findings)
 	l.prepareWorkloads(l.trunk)
 	l.trunk.incompleteWorkloads = schemas.Fatal(l.findings[before:])
@@ -200,8 +201,36 @@ func (l *loader) checkUndeclaredFiles(t *tree) {
 // keepSecrets keeps the secrets of the trunk, sealed.
 func (l *loader) keepSecrets() {
 	for name, d := range l.trunk.secrets() {
+		mac, covered := describeCovered(d)
 		l.fleet.Secrets[name] = inventory.Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope,
-			Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data}
+			Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data, MAC: mac,
+			Covered: covered}
+	}
+}
+
+// describeCovered gives a Secret's sealed MAC, and a digest of what the MAC covers.
+func describeCovered(d schemas.Document) (mac, covered string) {
+	mac, _ = d.Secret.SOPS["mac"].(string)
+	parts := []string{mustJSON(d.Secret.Spec.Data)}
+	if d.Secret.SOPS["mac_only_encrypted"] != true {
+		parts = append(parts, mustJSON(d.Secret.Metadata), mustJSON(d.Secret.Spec.Scope))
+	}
+	return mac, inventory.Digest(parts...)
+}
+
+// checkCopies finds Secrets that were copied and then changed without sops.
+func (l *loader) checkCopies() {
+	first := map[string]inventory.Sealed{}
+	for _, name := range slices.Sorted(maps.Keys(l.fleet.Secrets)) {
+		sealed := l.fleet.Secrets[name]
+		other, copied := first[sealed.MAC]
+		if !copied {
+			first[sealed.MAC] = sealed
+		} else if sealed.IsSpoiled(other) {
+			l.addFindings(l.trunk.secrets()[name].ErrorAt("sops.mac",
+				"make it with `ingot secret create`, or with sops from the values in clear",
+				"the Secret has the mac of %s, and another content: one of the two cannot be opened", other.File))
+		}
 	}
 }
 
@@ -233,14 +262,18 @@ func (l *loader) checkCredentials(d schemas.Document, name string) {
 		return
 	}
 	if !sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
-		l.addFindings(d.ErrorAt(field, "widen spec.scope in "+sealed.File, "this host is not in the scope of Secret %q",
-			name))
+		l.addFindings(d.ErrorAt(field, hintWiden(sealed), "this host is not in the scope of Secret %q", name))
 	}
 	for _, key := range []string{"username", "password"} {
 		if !slices.Contains(sealed.Keys, key) {
 			l.addFindings(d.ErrorAt(field, "add it to "+sealed.File, "Secret %q has no key %q", name, key))
 		}
 	}
+}
+
+// hintWiden says how to widen the scope of a Secret. By hand only a scope that the MAC does not cover may be changed.
+func hintWiden(sealed inventory.Sealed) string {
+	return "widen spec.scope with `ingot secret edit " + sealed.File + "`: by hand, its mac would not match"
 }
 
 // sortUnique sorts findings and drops repetitions.

@@ -104,7 +104,7 @@ func (l *loader) configForHost(
 		}
 		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok &&
 			!sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
-			l.addFindings(d.ErrorAt("spec.workload", "widen spec.scope in "+sealed.File,
+			l.addFindings(d.ErrorAt("spec.workload", hintWiden(sealed),
 				"this host is not in the scope of Secret %q, which %s uses", sealed.Name, use.at))
 		}
 	}

@@ -44,7 +44,7 @@ func TestWhatIsRevealedIsSealedAsTheSame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if document, err = SealText(clear, recipients, time.Unix(2e9, 0)); err != nil {
+			if document, err = SealText(clear, document, recipients, time.Unix(2e9, 0)); err != nil {
 				t.Fatalf("%v in\n%s", err, clear)
 			}
 		}
@@ -70,7 +70,7 @@ func TestAFileKeepsWhatIsNotSealed(t *testing.T) {
 	}
 	changed := "# why it is there\n" + strings.Replace(string(clear), "metadata:\n", "metadata: # all of it\n  labels: {team: lab}\n", 1)
 	identity := keys.identities[0].(*age.X25519Identity)
-	sealed, err := SealText([]byte(changed), []age.Recipient{identity.Recipient()}, time.Now())
+	sealed, err := SealText([]byte(changed), nil, []age.Recipient{identity.Recipient()}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,11 +116,11 @@ func TestSealTextRefuses(t *testing.T) {
 		"":        "this is not YAML",
 		"#" + strings.Repeat("x", schemas.MaxFile): "at most",
 	} {
-		if sealed, err := SealText([]byte(text), recipients, time.Now()); err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "4711") {
+		if sealed, err := SealText([]byte(text), nil, recipients, time.Now()); err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "4711") {
 			t.Errorf("SealText(%.60q) = %.20q, %v; want %q", text, sealed, err, why)
 		}
 	}
-	if _, err := SealText([]byte("spec: {data: {a: b}}"), nil, time.Now()); err == nil {
+	if _, err := SealText([]byte("spec: {data: {a: b}}"), nil, nil, time.Now()); err == nil {
 		t.Error("sealed for nobody")
 	}
 }

@@ -3,7 +3,6 @@ package secrets
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -50,7 +49,7 @@ func SealSecret(plain Plain, recipients []age.Recipient, now time.Time) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := SealText(clear, recipients, now)
+	sealed, err := SealText(clear, nil, recipients, now)
 	if err != nil {
 		return nil, fmt.Errorf("seal Secret %s: %w", plain.Name, err)
 	}
@@ -58,8 +57,9 @@ func SealSecret(plain Plain, recipients []age.Recipient, now time.Time) ([]byte,
 }
 
 // SealText encrypts the values below spec.data in a Secret's document, with a new key that is wrapped for each of the
-// recipients. Everything else stays as written. Errors name the place of a value, never the value.
-func SealText(clear []byte, recipients []age.Recipient, now time.Time) ([]byte, error) {
+// recipients. Everything else stays as written. A document that was sealed before, nil for none, gives whether values in
+// clear are part of the MAC. Errors name the place of a value, never the value.
+func SealText(clear, before []byte, recipients []age.Recipient, now time.Time) ([]byte, error) {
 	root, err := parseDocument(clear)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,11 @@ func SealText(clear []byte, recipients []age.Recipient, now time.Time) ([]byte, 
 	if len(recipients) == 0 {
 		return nil, errors.New("nobody is named who may open it")
 	}
-	w := sealer{key: make([]byte, 32), mac: sha512.New()}
+	_, last, err := readMeta(before)
+	if err != nil {
+		return nil, err
+	}
+	w := sealer{key: make([]byte, 32), mac: newMAC(last.MACOnlyEncrypted), onlyEncrypted: last.MACOnlyEncrypted}
 	if _, err := rand.Read(w.key); err != nil {
 		return nil, err
 	}
@@ -86,9 +90,13 @@ func SealText(clear []byte, recipients []age.Recipient, now time.Time) ([]byte, 
 		}
 		m.Age = append(m.Age, ageKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
 	}
+	fields := map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC,
+		"encrypted_regex": m.EncryptedRegex, "version": m.Version}
+	if last.MACOnlyEncrypted {
+		fields["mac_only_encrypted"] = true
+	}
 	var section yaml.Node
-	if err := section.Encode(map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC,
-		"encrypted_regex": m.EncryptedRegex, "version": m.Version}); err != nil {
+	if err := section.Encode(fields); err != nil {
 		return nil, err
 	}
 	root.Content[0].Content = append(root.Content[0].Content, newText("sops"), &section)
@@ -132,8 +140,9 @@ func yamlError(err error) error {
 
 // sealer encrypts a document in document order, which is the order of the MAC.
 type sealer struct {
-	key []byte
-	mac hash.Hash
+	key           []byte
+	mac           hash.Hash
+	onlyEncrypted bool // values in clear are not part of the MAC
 }
 
 func (w *sealer) sealNode(node *yaml.Node, path []string) error {
@@ -168,6 +177,9 @@ func (w *sealer) sealNode(node *yaml.Node, path []string) error {
 
 func (w *sealer) sealScalar(node *yaml.Node, path []string) error {
 	if !slices.Contains(path, "data") {
+		if w.onlyEncrypted {
+			return nil
+		}
 		_, err := io.WriteString(w.mac, macText(node))
 		return err
 	}

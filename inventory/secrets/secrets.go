@@ -52,12 +52,15 @@ func LoadKeys(file string) (Keys, error) {
 
 // meta is the sops section of a file.
 type meta struct {
-	LastModified   string         `yaml:"lastmodified"`
-	MAC            string         `yaml:"mac"`
-	EncryptedRegex string         `yaml:"encrypted_regex"`
-	Version        string         `yaml:"version"`
-	Age            []ageKey       `yaml:"age"`
-	Unsupported    map[string]any `yaml:",inline"`
+	LastModified   string   `yaml:"lastmodified"`
+	MAC            string   `yaml:"mac"`
+	EncryptedRegex string   `yaml:"encrypted_regex"`
+	Version        string   `yaml:"version"`
+	Age            []ageKey `yaml:"age"`
+	// MACOnlyEncrypted leaves the values in clear out of the MAC.
+	MACOnlyEncrypted bool           `yaml:"mac_only_encrypted"`
+	Shamir           int            `yaml:"shamir_threshold"` // counts with key_groups only
+	Unsupported      map[string]any `yaml:",inline"`
 }
 
 type ageKey struct {
@@ -83,7 +86,8 @@ func (e OtherKeys) Error() string {
 func (e OtherKeys) Unwrap() error { return e.Why }
 
 // OpenSecret decrypts a Secret's document and checks its MAC: no value in the file, clear or encrypted, was changed,
-// moved, added or removed since the encryption. The MAC of SOPS covers neither the names of clear fields nor the border
+// moved, added or removed since the encryption. With mac_only_encrypted, the values in clear may have been changed. The
+// MAC of SOPS covers neither the names of clear fields nor the border
 // between two clear values: the scope is as good as the review of its commit. An encrypted value cannot be moved to
 // another name.
 func OpenSecret(document []byte, keys Keys) (map[string]secret.Value, error) {
@@ -131,7 +135,7 @@ func openDocument(document []byte, keys Keys) (*yaml.Node, *opener, error) {
 		return nil, nil, err
 	}
 	o := &opener{key: key, encrypted: regexp.MustCompile(m.EncryptedRegex), data: map[string]secret.Value{},
-		nodes: map[*yaml.Node]string{}, mac: sha512.New()}
+		nodes: map[*yaml.Node]string{}, mac: newMAC(m.MACOnlyEncrypted), onlyEncrypted: m.MACOnlyEncrypted}
 	if err := o.openNode(root.Content[0], nil); err != nil {
 		return nil, nil, err
 	}
@@ -157,14 +161,20 @@ func readMeta(document []byte) (*yaml.Node, meta, error) {
 }
 
 func (m meta) checkSupported() error {
-	for name, value := range m.Unsupported {
-		if !slices.Contains(otherKeys, name) && !isEmpty(value) {
-			return fmt.Errorf("the Secret uses sops.%s, which is not read: "+
-				"encrypt it for age recipients with encrypted_regex ^data$", name)
-		}
-	}
-	if others := m.listOtherKeys(); len(others) > 0 && (len(m.Age) == 0 || slices.Contains(others, "key_groups")) {
+	others := m.listOtherKeys()
+	if len(others) > 0 && (len(m.Age) == 0 || slices.Contains(others, "key_groups")) {
 		return OtherKeys{others, errors.New("it has no age recipient of its own")}
+	}
+	for name, value := range m.Unsupported {
+		if slices.Contains(otherKeys, name) || isEmpty(value) {
+			continue
+		}
+		err := fmt.Errorf("the Secret uses sops.%s, which is not read: "+
+			"encrypt it for age recipients with encrypted_regex ^data$", name)
+		if len(others) > 0 {
+			return OtherKeys{others, err}
+		}
+		return err
 	}
 	if m.EncryptedRegex == "" || m.MAC == "" || len(m.Age) == 0 {
 		return errors.New("the Secret's sops section has no age recipients, no mac or no encrypted_regex: " +
@@ -179,7 +189,7 @@ func (m meta) checkSupported() error {
 // isEmpty reports whether a field is empty: sops writes some empty fields.
 func isEmpty(value any) bool {
 	list, ok := value.([]any)
-	return value == nil || (ok && len(list) == 0)
+	return value == nil || value == false || value == "" || (ok && len(list) == 0)
 }
 
 // listOtherKeys gives the non-empty fields of other keys.
@@ -222,13 +232,27 @@ func (m meta) unwrapKey(keys Keys) ([]byte, error) {
 		"rotate it for a recipient whose key is here", strings.Join(recipients, ", "))
 }
 
+// onlyEncryptedStart starts the MAC of a file with mac_only_encrypted (sops.MACOnlyEncryptedInitialization of
+// github.com/getsops/sops/v3), so that the setting cannot be added to a file or taken away.
+var onlyEncryptedStart = []byte{0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe,
+	0xb, 0xb, 0x97, 0x5b, 0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69}
+
+func newMAC(onlyEncrypted bool) hash.Hash {
+	mac := sha512.New()
+	if onlyEncrypted {
+		_, _ = mac.Write(onlyEncryptedStart) // a hash takes everything
+	}
+	return mac
+}
+
 // opener walks a document in document order, which is the order of the MAC.
 type opener struct {
-	key       []byte
-	encrypted *regexp.Regexp
-	data      map[string]secret.Value
-	nodes     map[*yaml.Node]string // opened values, by node
-	mac       hash.Hash
+	key           []byte
+	encrypted     *regexp.Regexp
+	data          map[string]secret.Value
+	nodes         map[*yaml.Node]string // opened values, by node
+	mac           hash.Hash
+	onlyEncrypted bool // values in clear are not part of the MAC
 }
 
 func (o *opener) openNode(node *yaml.Node, path []string) error {
@@ -259,6 +283,9 @@ func (o *opener) openNode(node *yaml.Node, path []string) error {
 
 func (o *opener) openScalar(node *yaml.Node, path []string) error {
 	if !o.isEncrypted(path) {
+		if o.onlyEncrypted {
+			return nil
+		}
 		_, err := o.mac.Write([]byte(macText(node)))
 		return err
 	}
@@ -301,7 +328,8 @@ func (o *opener) checkMAC(m meta) error {
 	}
 	have := strings.ToUpper(fmt.Sprintf("%x", o.mac.Sum(nil)))
 	if subtle.ConstantTimeCompare(want, []byte(have)) != 1 {
-		return errors.New("the Secret's mac does not match: it was changed without sops")
+		return errors.New("the Secret's mac does not match: it was changed without sops: take the change back, and make " +
+			"it with `ingot secret edit` or `sops edit`")
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ func Board(f Fleet, hosts []Document) []byte {
 	}
 	writeRefusal(&b, f)
 	writeCounts(&b, hosts)
+	if unreached := DescribeUnreached(hosts); unreached != "" {
+		fmt.Fprintf(&b, "> **%s**\n\n", escapeCell(unreached))
+	}
 	writeRings(&b, f)
 	writePeople(&b, hosts)
 	writeCommits(&b, f, hosts)

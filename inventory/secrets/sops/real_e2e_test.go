@@ -151,3 +151,53 @@ func TestSopsAndIngotReadEachOther(t *testing.T) {
 		t.Errorf("OpenSecret of what sops changed = %d values, %q, %v", len(data), data["number"].Reveal(), err)
 	}
 }
+
+// With mac_only_encrypted the scope may be widened by hand, also after `ingot secret edit`; without it that is found.
+func TestSopsWithAMACOverSealedValues(t *testing.T) {
+	t.Parallel()
+	path, dir := realSops(t), t.TempDir()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, keyFile := filepath.Join(dir, "bmc.yaml"), filepath.Join(dir, "key")
+	for file, text := range map[string]string{plain: document, keyFile: identity.String() + "\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := secrets.LoadKeys(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	widen := func(file []byte) []byte {
+		return bytes.Replace(file, []byte("allHosts: true"), []byte("hosts: [a]"), 1)
+	}
+	for _, only := range []string{"--mac-only-encrypted=true", "--mac-only-encrypted=false"} {
+		args := []string{"encrypt", only, "--age", identity.Recipient().String(), "--encrypted-regex", "^data$", plain}
+		file := []byte(run(t, nil, path, args...))
+		data, err := secrets.OpenSecret(file, keys)
+		if err != nil || data["username"].Reveal() != "root" {
+			t.Fatalf("%s: OpenSecret = %d values, %v", only, len(data), err)
+		}
+		_, err = secrets.OpenSecret(widen(file), keys)
+		if (err == nil) != (only == "--mac-only-encrypted=true") {
+			t.Errorf("%s: OpenSecret with another scope: %v", only, err)
+		}
+		clear, err := secrets.RevealText(file, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := secrets.SealText(clear, file, []age.Recipient{identity.Recipient()}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed := filepath.Join(dir, "again.yaml")
+		if err := os.WriteFile(sealed, widen(again), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if only == "--mac-only-encrypted=true" {
+			run(t, []string{"SOPS_AGE_KEY_FILE=" + keyFile}, path, "decrypt", sealed)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package status
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/reconcile/cause"
+	"github.com/gitmetal/ingot/reconcile/plan"
+)
+
+// UnreachedCause gives why the BMC of a host was not reached at the last try, as the cause of a host that waits for its
+// BMC: BMCUnauthorized, BMCUnreachable, BMCRefused. It is "" where the BMC was reached or is not asked. The phase of a
+// host at rest, such as Active, says nothing about that.
+func (d Document) UnreachedCause() cause.Name {
+	reach, known := d.findCondition(Reachable)
+	if !known || reach.Status != "False" || d.Phase == plan.Orphaned {
+		return ""
+	}
+	return cause.Name("BMC" + reach.Reason)
+}
+
+// DescribeUnreached counts and names the hosts whose BMCs were not reached at the last try, in one line; "" for none.
+func DescribeUnreached(hosts []Document) string {
+	var names []string
+	causes := map[cause.Name]int{}
+	for _, d := range hosts {
+		if why := d.UnreachedCause(); why != "" {
+			names = append(names, d.Metadata.Label())
+			causes[why]++
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	var counts, commands []string
+	for _, why := range slices.Sorted(maps.Keys(causes)) {
+		counts = append(counts, fmt.Sprintf("%d %s", causes[why], why))
+		commands = append(commands, "ingot status --cause "+string(why))
+	}
+	return fmt.Sprintf("The BMCs of %d of %d hosts are not reached (%s): %s; to list them: %s", len(names), len(hosts),
+		strings.Join(counts, ", "), nameSome(names, func(text string) string { return text }),
+		strings.Join(commands, ", "))
+}
