@@ -63,19 +63,18 @@ type host struct {
 	orphaned bool // in the journal, but not in the fleet
 	record   inventory.Record
 	revision int64
-	doubtful bool            // the record must be read again before the next decision
-	pending  *pendingWrite   // a write of the record without an answer; nil when no write is on the way
-	live     admit.Live      // facts for other hosts' admission beyond the record; no commit changes them
-	question admit.Question  // the last question to package admit
-	refused  bool            // the answer was a no, and nothing else was decided since
-	state    admit.State     // in the host's ring, at the last look
-	met      bool            // a look asked the host's BMC since the start, and since the fleet named this BMC
-	reach    inventory.Reach // of the BMC, at the last try
-	failures int             // failed looks in a row
-	refusal  string          // the BMC's words, if the last action that was tried is one that the BMC refused
-	retry    bool            // an operator's `ingot retry` still waits for an action
-	repeats  int             // repetitions of the same action in a row
-	asks     bool            // the host waits for a look at the fleet that begins after its question
+	doubtful bool           // the record must be read again before the next decision
+	pending  *pendingWrite  // a write of the record without an answer; nil when no write is on the way
+	live     admit.Live     // facts for other hosts' admission beyond the record; no commit changes them
+	question admit.Question // the last question to package admit
+	refused  bool           // the answer was a no, and nothing else was decided since
+	state    admit.State    // in the host's ring, at the last look
+	met      bool           // a look asked the host's BMC since the start, and since the fleet named this BMC
+	failures int            // failed looks in a row
+	refusal  string         // the BMC's words, if the last action that was tried is one that the BMC refused
+	retry    bool           // an operator's `ingot retry` still waits for an action
+	repeats  int            // repetitions of the same action in a row
+	asks     bool           // the host waits for a look at the fleet that begins after its question
 	lastLook lookResult
 	// attention is the host's attended time.
 	attention attention

@@ -1,7 +1,6 @@
 package reconcile_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -526,49 +525,6 @@ func TestTroubleIsLoggedOnce(t *testing.T) {
 			t.Errorf("errors logged in two hours = %q, want one for the push and one for the source", errs)
 		}
 	})
-}
-
-// A host at rest keeps its phase while its BMC is lost: the log says it once, with the reason, and when it is over.
-func TestALostBMCIsLoggedOnce(t *testing.T) {
-	run(t, func(t *testing.T) {
-		w := newWorld(1)
-		var log bytes.Buffer
-		w.log = slog.New(slog.NewTextHandler(&log, nil))
-		lost := false
-		d := w.observed(t, lostBMC{w, &lost}, reconcile.Limits{})
-		after(2 * time.Hour)
-		w.mu.Lock()
-		lost = true
-		w.mu.Unlock()
-		after(12 * time.Hour)
-		w.mu.Lock()
-		lost = false
-		w.mu.Unlock()
-		after(12 * time.Hour)
-		d.end(t)
-		if n := strings.Count(log.String(), `msg="BMC not reached" host=host-0000 cause=Unauthorized why="the Secret's mac`); n != 1 {
-			t.Errorf("a lost BMC was logged %d times:\n%s", n, log.String())
-		}
-		if n := strings.Count(log.String(), `msg="BMC reached again"`); n != 1 {
-			t.Errorf("its end was logged %d times:\n%s", n, log.String())
-		}
-	})
-}
-
-// lostBMC observes a world whose BMCs are lost for a while.
-type lostBMC struct {
-	*world
-	lost *bool
-}
-
-func (l lostBMC) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
-	observed := l.world.Observe(ctx, desired, record)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if *l.lost && observed.BMC.Reach != inventory.NotAsked {
-		observed.BMC = inventory.BMCState{At: time.Now(), Reach: inventory.Unauthorized, Error: "the Secret's mac does not match"}
-	}
-	return observed
 }
 
 func TestWatchersHearOfHosts(t *testing.T) {

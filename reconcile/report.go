@@ -10,20 +10,6 @@ import (
 	"github.com/gitmetal/ingot/reconcile/queue"
 )
 
-// logReach logs that a BMC is not reached any more, or is reached again: the phase of a host at rest does not show it.
-func (l *Loop) logReach(h *host, is inventory.BMCState) {
-	if is.Reach == inventory.NotAsked {
-		return
-	}
-	switch {
-	case is.Reach.Failed() && is.Reach != h.reach:
-		l.config.Log.Warn("BMC not reached", "host", h.record.ID, "cause", is.Reach, "why", is.Error)
-	case !is.Reach.Failed() && h.reach.Failed():
-		l.config.Log.Info("BMC reached again", "host", h.record.ID)
-	}
-	h.reach = is.Reach
-}
-
 // reportLook keeps the result of a look, writes the host's page, and queues the next look.
 func (l *Loop) reportLook(in lookInput, s lookResult) {
 	l.mu.Lock()
@@ -48,7 +34,6 @@ func (l *Loop) reportLook(in lookInput, s lookResult) {
 		(h.lastLook.outcome.Result != act.Retry || h.lastLook.outcome.Why != s.outcome.Why) {
 		l.config.Log.Warn("effect failed", "host", id, "action", s.action, "why", s.outcome.Why, "again", s.again)
 	}
-	l.logReach(h, s.observed.BMC)
 	if s.plan.Phase != h.lastLook.plan.Phase {
 		l.config.Log.Info("phase", "host", id, "phase", s.plan.Phase, "was", h.lastLook.plan.Phase)
 	}

@@ -26,13 +26,30 @@ type bmcs struct {
 
 	mu    sync.Mutex
 	known map[inventory.MachineID]*conversation
-	ended sync.WaitGroup // conversations that are being ended
+	reach map[inventory.MachineID]inventory.Reach // at the last try
+	ended sync.WaitGroup                          // conversations that are being ended
 }
 
 type conversation struct {
 	key     [sha256.Size]byte
 	client  *redfish.Client
 	profile []byte // as it was kept last
+}
+
+// logReach logs that a BMC is not reached any more, or is reached again: the phase of a host at rest does not show it.
+func (b *bmcs) logReach(host inventory.MachineID, is inventory.BMCState) {
+	if is.Reach == inventory.NotAsked {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch was := b.reach[host]; {
+	case is.Reach.Failed() && is.Reach != was:
+		b.log.Warn("BMC not reached", "host", host, "cause", is.Reach, "why", is.Error)
+	case !is.Reach.Failed() && was.Failed():
+		b.log.Info("BMC reached again", "host", host)
+	}
+	b.reach[host] = is.Reach
 }
 
 // closeTimeout bounds the end of a session; a session that is not ended times out at the BMC.

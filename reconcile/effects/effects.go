@@ -78,7 +78,8 @@ func New(config Config) (*Effects, error) {
 	return &Effects{
 		config: config,
 		bmcs: bmcs{secrets: config.Secrets, open: config.OpenBMC, fence: config.Fence,
-			profiles: config.Profiles, log: config.Log, known: map[inventory.MachineID]*conversation{}},
+			profiles: config.Profiles, log: config.Log, known: map[inventory.MachineID]*conversation{},
+			reach: map[inventory.MachineID]inventory.Reach{}},
 	}, nil
 }
 

@@ -564,6 +564,27 @@ func TestNewCredentialsAreUsedAtOnce(t *testing.T) {
 	}
 }
 
+// A host at rest keeps its phase while its BMC is lost: the log says it once, with the reason, and when it is over.
+func TestALostBMCIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	good := r.secrets["bmc-r1"]
+	for range 2 {
+		r.observe()
+		delete(r.secrets, "bmc-r1") // as a Secret that cannot be opened
+		r.observe()
+		r.observe()
+		r.secrets["bmc-r1"] = good
+		r.observe()
+	}
+	const lost = `msg="BMC not reached" host=web-03 cause=Unauthorized why="credentials of the BMC: secret bmc-r1 is not`
+	for words, want := range map[string]int{lost: 2, `msg="BMC reached again"`: 2} {
+		if got := strings.Count(r.logs.String(), words); got != want {
+			t.Errorf("the log has %d × %s, want %d:\n%s", got, words, want, r.logs.String())
+		}
+	}
+}
+
 // When a system is asked again is the planner's to say; effects keep no memory of requests.
 func TestAWaitSendsNothing(t *testing.T) {
 	t.Parallel()

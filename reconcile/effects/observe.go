@@ -25,6 +25,7 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 		observed.BMC = e.observeBMC(ctx, desired, record, observed.Agent)
 	}
 	observed.BMC.Error = e.config.Mask(observed.BMC.Error)
+	e.bmcs.logReach(desired.ID, observed.BMC)
 	return observed
 }
 

@@ -5,6 +5,7 @@ package sops_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,15 +174,20 @@ func TestSopsWithAMACOverSealedValues(t *testing.T) {
 	widen := func(file []byte) []byte {
 		return bytes.Replace(file, []byte("allHosts: true"), []byte("hosts: [a]"), 1)
 	}
-	for _, only := range []string{"--mac-only-encrypted=true", "--mac-only-encrypted=false"} {
-		args := []string{"encrypt", only, "--age", identity.Recipient().String(), "--encrypted-regex", "^data$", plain}
-		file := []byte(run(t, nil, path, args...))
+	for _, only := range []string{"true", "false"} {
+		rules := filepath.Join(dir, "rules.yaml")
+		rule := fmt.Sprintf("creation_rules: [{age: %s, encrypted_regex: ^data$, mac_only_encrypted: %s}]",
+			identity.Recipient(), only)
+		if err := os.WriteFile(rules, []byte(rule), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file := []byte(run(t, nil, path, "--config", rules, "encrypt", plain))
 		data, err := secrets.OpenSecret(file, keys)
 		if err != nil || data["username"].Reveal() != "root" {
 			t.Fatalf("%s: OpenSecret = %d values, %v", only, len(data), err)
 		}
 		_, err = secrets.OpenSecret(widen(file), keys)
-		if (err == nil) != (only == "--mac-only-encrypted=true") {
+		if (err == nil) != (only == "true") {
 			t.Errorf("%s: OpenSecret with another scope: %v", only, err)
 		}
 		clear, err := secrets.RevealText(file, keys)
@@ -196,7 +202,7 @@ func TestSopsWithAMACOverSealedValues(t *testing.T) {
 		if err := os.WriteFile(sealed, widen(again), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if only == "--mac-only-encrypted=true" {
+		if only == "true" {
 			run(t, []string{"SOPS_AGE_KEY_FILE=" + keyFile}, path, "decrypt", sealed)
 		}
 	}
