@@ -80,7 +80,7 @@ func newRoot(s streams) *cobra.Command {
 		newBMC(s), newConsent(s), newConsole(s), newForget(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s),
 		newRetry(s),
 		newResume(s),
-		newSecret(s), newServe(s), newShow(s), newStatus(s), newStep(s), newTrust(s), newValidate(s), newVersion(s),
+		newSecret(s), newServe(s), newShow(s), newRender(s), newStatus(s), newStep(s), newTrust(s), newValidate(s), newVersion(s),
 		newWhy(s),
 	)
 	root.InitDefaultCompletionCmd()

@@ -79,7 +79,7 @@ func runPlan(s streams, o planOptions) error {
 	}
 	base, head = known.ApplyRules(base), known.ApplyRules(head)
 	r := review.Compare(base, head, known.ReadForReview(base, head))
-	r.Status = known.Commit
+	r.Status, r.Configs = known.Commit, fleets.CompareConfigs(base, head, r)
 	if len(o.tags) > 0 {
 		notes, err := f.CheckTags(head, cmp.Or(o.head, "HEAD"), o.tags)
 		if err != nil {

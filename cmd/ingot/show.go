@@ -42,21 +42,9 @@ func newShow(s streams) *cobra.Command {
 }
 
 func runShow(s streams, o showOptions, name string) error {
-	fleet, findings, err := fleets.NewReaderAround(o.repo).ReadFleet(o.commit, nil)
+	fleet, host, err := findHost(s, o, name)
 	if err != nil {
 		return err
-	}
-	if printFindings(s.Err, findings); schemas.Fatal(findings) {
-		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
-	}
-	host, ok := fleet.Find(name)
-	if !ok && len(fleet.Hosts) == 0 {
-		return fmt.Errorf("there are no hosts in %s: is it a fleet? Name its directory with --repo",
-			cmp.Or(o.commit, o.repo))
-	}
-	if !ok {
-		return fmt.Errorf("there is no host %q in this fleet: a host is called by its metadata.name, not by its file",
-			name)
 	}
 	if !o.resolved {
 		return showDocument(s, o, host)
@@ -71,6 +59,27 @@ func runShow(s streams, o showOptions, name string) error {
 	}
 	_, err = s.Out.Write(body)
 	return err
+}
+
+// findHost reads a fleet without fatal findings, and the host of this name.
+func findHost(s streams, o showOptions, name string) (inventory.Fleet, inventory.Desired, error) {
+	fleet, findings, err := fleets.NewReaderAround(o.repo).ReadFleet(o.commit, nil)
+	if err != nil {
+		return fleet, inventory.Desired{}, err
+	}
+	if printFindings(s.Err, findings); schemas.Fatal(findings) {
+		return fleet, inventory.Desired{}, errors.New("the fleet has errors: mend them first, see `ingot validate`")
+	}
+	host, ok := fleet.Find(name)
+	switch {
+	case !ok && len(fleet.Hosts) == 0:
+		err = fmt.Errorf("there are no hosts in %s: is it a fleet? Name its directory with --repo",
+			cmp.Or(o.commit, o.repo))
+	case !ok:
+		err = fmt.Errorf("there is no host %q in this fleet: a host is called by its metadata.name, not by its file",
+			name)
+	}
+	return fleet, host, err
 }
 
 // showDocument prints the host's document as written.

@@ -1,7 +1,6 @@
 package effects
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -78,7 +77,7 @@ func (e *Effects) tryConfig(key [sha256.Size]byte, desired inventory.Desired) er
 		return last.err
 	}
 	request := ignition.Request{Host: "this host", Butane: desired.Workload.Butane,
-		OtherDisks: desired.Workload.OtherDisks, Secrets: e.openSecret, Network: chooseHostNetwork(desired)}
+		OtherDisks: desired.Workload.OtherDisks, Secrets: e.openSecret, Network: ignition.NewRequest(desired).Network}
 	if desired.Workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{URLs: e.config.URLs, Pin: e.config.Pin,
 			Token: secret.New("the token of an operation that is not there yet")}
@@ -111,7 +110,7 @@ func (e *Effects) digestConfigInputs(desired inventory.Desired) ([sha256.Size]by
 	for _, disk := range w.OtherDisks {
 		parts = append(parts, disk.String())
 	}
-	network, err := json.Marshal(chooseHostNetwork(desired))
+	network, err := json.Marshal(ignition.NewRequest(desired).Network)
 	if err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("encode the network: %w", err)
 	}
@@ -128,12 +127,4 @@ func (e *Effects) digestConfigInputs(desired inventory.Desired) ([sha256.Size]by
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	return [sha256.Size]byte(hash.Sum(nil)), nil
-}
-
-// chooseHostNetwork is the network of the installed system: the ramdisk's, unless the fleet gives another.
-func chooseHostNetwork(desired inventory.Desired) *schemas.Network {
-	if desired.Network == nil {
-		return nil
-	}
-	return cmp.Or(desired.Network.Host, desired.Network.Ramdisk)
 }

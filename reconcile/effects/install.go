@@ -166,8 +166,8 @@ func referToDisk(allowed inventory.OperationDisk, content string) wire.DiskRef {
 // home, unless the workload disables the call.
 func (e *Effects) buildIgnitionRequest(desired inventory.Desired, record inventory.Record) ignition.Request {
 	operation, workload, epoch := record.Operation, desired.Workload, record.Boot.Epoch
-	request := ignition.Request{Host: desired.Name, Butane: workload.Butane, OtherDisks: workload.OtherDisks,
-		Secrets: e.openSecret, Network: chooseHostNetwork(desired)}
+	request := ignition.NewRequest(desired)
+	request.Secrets = e.openSecret
 	if workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{
 			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch,

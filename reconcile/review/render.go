@@ -35,6 +35,9 @@ func (r Review) RenderText() string {
 		}
 		b.WriteString("\n")
 	}
+	for _, change := range r.Configs {
+		b.WriteString(change.renderText())
+	}
 	for _, note := range r.Notes {
 		b.WriteString("Note: " + makePrintable(note) + "\n\n")
 	}

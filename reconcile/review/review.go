@@ -33,6 +33,8 @@ type Review struct {
 	Rules []Rule `json:"rules,omitempty"`
 	// Unreadable says by host why the status page cannot be read, also for hosts outside this change.
 	Unreadable map[inventory.MachineID]string `json:"unreadable,omitempty"`
+	// Configs are changes of rendered Ignition configs, of hosts that have one in base and in head.
+	Configs []ConfigChange `json:"configs,omitempty"`
 	// Notes say what concerns no single host, like tags that no ring would run, and which hosts got a new name.
 	Notes []string `json:"notes,omitempty"`
 }
