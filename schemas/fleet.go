@@ -1,15 +1,8 @@
 package schemas
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
-	"time"
-	_ "time/tzdata" // zones of windows mean the same on every machine
-
-	"github.com/robfig/cron/v3"
-
-	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // Ring says which hosts change together, which release they run, and how fast a change goes through them.
@@ -47,7 +40,8 @@ type RingSpec struct {
 
 // Window opens at each time of a schedule, for a while.
 type Window struct {
-	// Start is a schedule of five fields as in crontab(5): minute, hour, day of month, month, day of week.
+	// Start is a schedule of five fields as in crontab(5): minute, hour, day of month, month, day of week. A change of
+	// clocks neither skips a time of the schedule nor repeats it.
 	Start string `json:"start"`
 	// Duration is how long the window stays open, such as 4h; at most 168h.
 	Duration string `json:"duration"`
@@ -149,25 +143,6 @@ func (s FleetSpec) Domain() (label string, limit int) {
 		return "", 0
 	}
 	return s.FailureDomain.Label, max(s.FailureDomain.Installs, 1)
-}
-
-// ParseSchedule reads when a window opens. Names such as @daily and zones within the schedule are errors.
-func ParseSchedule(w Window) (cron.Schedule, error) {
-	if strings.ContainsAny(w.Start, "@=") {
-		return nil, fmt.Errorf("%q is not a schedule", yamltext.ShortenText(w.Start))
-	}
-	zone := w.Zone
-	if zone == "" {
-		zone = "UTC"
-	}
-	if _, err := time.LoadLocation(zone); err != nil {
-		zone = "UTC" // reported elsewhere
-	}
-	schedule, err := cron.ParseStandard("CRON_TZ=" + zone + " " + w.Start)
-	if err != nil {
-		return nil, fmt.Errorf("%q is not a schedule: %w", yamltext.ShortenText(w.Start), err)
-	}
-	return schedule, nil
 }
 
 // Limit is how many hosts of a ring with so many hosts may be unavailable.
