@@ -71,6 +71,13 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		fmt.Fprintf(s.Err, noStatusNote, o.branch)
 	}
 	fleet = known.ApplyRules(fleet)
+	notes, err := f.ExplainStatus(known, fleet)
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		fmt.Fprintf(s.Err, "note: %s\n", note)
+	}
 	hosts, err := chooseHosts(fleet, o, names)
 	if err != nil {
 		return err

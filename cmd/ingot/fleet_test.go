@@ -168,6 +168,17 @@ func signers(ts *testscript.TestScript, _ bool, args []string) {
 	putPage(ts, status.FleetPath, status.NewFleet(page, nil, nil).Encode())
 }
 
+// runs RING TAG REVISION [TROUBLE]: has the status branch say that a daemon runs a ring at a tag.
+func runs(ts *testscript.TestScript, _ bool, args []string) {
+	git := inScript(ts)
+	ring := admit.Progress{Name: args[0], Tag: args[1], Commit: git("rev-parse", args[2]+"^{commit}")}
+	if len(args) > 3 {
+		ring.Trouble = args[3]
+	}
+	page := status.Fleet{Commit: git("rev-parse", "HEAD"), Rings: []admit.Progress{ring}}
+	putPage(ts, status.FleetPath, status.NewFleet(page, nil, nil).Encode())
+}
+
 // held HOST TAKEOVER: has the host's page say which machine a takeover would name.
 func held(ts *testscript.TestScript, _ bool, args []string) {
 	id := inventory.MachineID(args[0])

@@ -54,7 +54,7 @@ func runPlan(s streams, o planOptions) error {
 	if known.Commit == "" {
 		fmt.Fprintf(s.Err, noStatusNote, o.branch)
 	}
-	base, err := baseFleet(s, f, o)
+	base, behind, err := baseFleet(s, f, o)
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,14 @@ func runPlan(s streams, o planOptions) error {
 		}
 		r.Notes = append(r.Notes, notes...)
 	}
+	notes, err := f.ExplainStatus(known, head)
+	if err != nil {
+		return err
+	}
+	if behind != "" {
+		notes = append(notes, behind)
+	}
+	r.Notes = append(r.Notes, notes...)
 	if err := printReview(s, r, o.output); err != nil {
 		return err
 	}
@@ -122,20 +130,26 @@ func concludePlan(s streams, r review.Review, o planOptions) error {
 // noBase is the base of a fleet's first commit.
 const noBase = "none"
 
-// baseFleet reads the base. A base with errors was never accepted and counts as empty.
-func baseFleet(s streams, f *fleets.Reader, o planOptions) (inventory.Fleet, error) {
+// baseFleet reads the base, and notes where head is behind it. A base with errors was never accepted and counts as empty.
+func baseFleet(s streams, f *fleets.Reader, o planOptions) (base inventory.Fleet, note string, err error) {
 	if o.base == noBase {
-		return inventory.Fleet{Commit: noBase}, nil
+		return inventory.Fleet{Commit: noBase}, "", nil
 	}
-	base, findings, err := f.ReadFleet(o.base, nil)
+	revision := o.base
+	if len(o.tags) == 0 || o.head != "" { // tagging changes no file
+		if revision, note, err = f.FindBase(o.base, o.head); err != nil {
+			return inventory.Fleet{}, "", err
+		}
+	}
+	base, findings, err := f.ReadFleet(revision, nil)
 	if err != nil {
-		return inventory.Fleet{}, err
+		return inventory.Fleet{}, "", err
 	}
 	if schemas.Fatal(findings) {
 		fmt.Fprintf(s.Err, "note: the base %s has errors, so the plan shows all that the head asks for\n", o.base)
-		return inventory.Fleet{Commit: base.Commit}, nil
+		return inventory.Fleet{Commit: base.Commit}, note, nil
 	}
-	return base, nil
+	return base, note, nil
 }
 
 func printReview(s streams, r review.Review, output string) error {

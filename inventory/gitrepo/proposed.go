@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
 // FindTag gives the commit of a tag in this clone, and whether there is such a tag.
@@ -13,11 +14,11 @@ func (c *Clone) FindTag(name string) (commit string, there bool, err error) {
 		return "", false, fmt.Errorf("read the tags of this clone: %w", err)
 	}
 	ref := plumbing.NewTagReferenceName(name)
-	object, there := refs[ref]
+	id, there := refs[ref]
 	if target, annotated := refs[ref+"^{}"]; annotated {
-		object = target
+		id = target
 	}
-	return object.String(), there, nil
+	return id.String(), there, nil
 }
 
 // ContainsRevision reports whether the history of trunk contains a revision, and gives the revision's commit. With
@@ -31,4 +32,28 @@ func (c *Clone) ContainsRevision(trunk, revision string) (commit string, contain
 	}
 	found, complete, err := findCommits(c.repo.repo.Storer, ids[0], ids[1:])
 	return ids[1].String(), found[ids[1]], complete, err
+}
+
+// FindBranchPoint gives the commit at which the history of head left that of base, which is base itself where head
+// contains base. With known false the clone's history is too short to tell, or the two have no common commit.
+func (c *Clone) FindBranchPoint(base, head string) (point string, known bool, err error) {
+	var commits [2]*object.Commit
+	for i, name := range []string{base, head} {
+		id, err := c.resolveRevision(name)
+		if err != nil {
+			return "", false, err
+		}
+		if commits[i], err = object.GetCommit(c.repo.repo.Storer, id); err != nil {
+			return "", false, fmt.Errorf("read commit %s: %w", id, err)
+		}
+	}
+	found, _, err := findCommits(c.repo.repo.Storer, commits[1].Hash, []plumbing.Hash{commits[0].Hash})
+	if err != nil || found[commits[0].Hash] {
+		return commits[0].Hash.String(), err == nil, err
+	}
+	points, err := commits[0].MergeBase(commits[1])
+	if err != nil || len(points) == 0 { // an error is the edge of a shallow history
+		return "", false, nil
+	}
+	return points[0].Hash.String(), true, nil
 }

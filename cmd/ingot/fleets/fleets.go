@@ -16,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/load"
+	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -138,6 +139,8 @@ type Known struct {
 	// ring's tag.
 	TwoSigners bool
 	Signatures map[string]inventory.Signatures
+	Frozen     string           // why the daemon erases nothing anywhere, or ""
+	Rings      []admit.Progress // as the daemon runs them
 
 	status gitrepo.Status
 	pages  map[inventory.MachineID]string
@@ -171,7 +174,7 @@ func (f *Reader) ReadKnown(branch string) (Known, error) {
 	if fleet.Reinstall != nil {
 		k.Reinstall = *fleet.Reinstall
 	}
-	k.TwoSigners = fleet.TwoSigners
+	k.TwoSigners, k.Frozen, k.Rings = fleet.TwoSigners, fleet.Frozen, fleet.Rings
 	for _, ring := range fleet.Rings {
 		if ring.Signatures != nil {
 			k.Signatures[ring.Name] = *ring.Signatures

@@ -89,11 +89,12 @@ func (c Chooser) wasMoved(ref Ref) bool {
 }
 
 // ChooseTag gives the newest tag of a pattern that can be a release. It never goes back to an older tag than the last
-// release: a release that was deleted, or does not count any more, stays the choice, with the trouble.
+// release: a release that was deleted, or does not count any more, stays the choice, with the trouble. A newer tag that
+// can be a release ends the trouble with older ones.
 func (c Chooser) ChooseTag(pattern string) Choice {
 	var choice Choice
 	release, last := c.Book.LastRelease(pattern)
-	troubles := c.findTampering(pattern, release)
+	var troubles []string
 	candidates := c.ListCandidates(pattern)
 	for _, ref := range candidates {
 		why := c.judgeTag(ref)
@@ -106,6 +107,7 @@ func (c Chooser) ChooseTag(pattern string) Choice {
 			break // an older tag may be out of date
 		}
 	}
+	troubles = append(c.findTampering(pattern, release, choice.Tag), troubles...)
 	if choice.Tag == "" && release != "" {
 		choice = Choice{Tag: release, Commit: last.Commit}
 	}
@@ -141,16 +143,18 @@ func (c Chooser) judgeTag(ref Ref) error {
 	return why
 }
 
-// findTampering says whether the release was deleted, and which tags were moved, the release first.
-func (c Chooser) findTampering(pattern, release string) (troubles []string) {
-	if _, there := c.Listed[release]; release != "" && !there {
+// findTampering says whether the last release was deleted, and which tags were moved, the release first. Tags that are
+// older than the chosen tag, "" for none, count no more.
+func (c Chooser) findTampering(pattern, release, chosen string) (troubles []string) {
+	counts := func(name string) bool { return chosen == "" || newerFirst(pattern, name, chosen) <= 0 }
+	if _, there := c.Listed[release]; release != "" && !there && counts(release) {
 		troubles = append(troubles,
 			fmt.Sprintf("tag %s was deleted from %.12s: push it again, tag a newer name, or go back to an older tag "+
 				"with `ingot trust repin --tag %[1]s`", release, c.Book[release].Object))
 	}
 	var moved []string
 	for name, ref := range c.Listed {
-		if _, ok := MatchPattern(pattern, name); ok && c.wasMoved(ref) {
+		if _, ok := MatchPattern(pattern, name); ok && c.wasMoved(ref) && counts(name) {
 			moved = append(moved, name)
 		}
 	}
@@ -160,7 +164,7 @@ func (c Chooser) findTampering(pattern, release string) (troubles []string) {
 	}
 	for _, name := range moved {
 		troubles = append(troubles,
-			fmt.Sprintf("tag %s was moved from %.12s to %.12s: put it back, tag a new name, or trust it with `ingot "+
+			fmt.Sprintf("tag %s was moved from %.12s to %.12s: put it back, tag a newer name, or trust it with `ingot "+
 				"trust repin --tag %[1]s`", name, c.Book[name].Object, c.Listed[name].Object))
 	}
 	return troubles

@@ -57,6 +57,22 @@ func TestChoose(t *testing.T) {
 			book: tags.Book{"p-5": released, "p-7": {Object: id(7)}}, listed: map[string]int{"p-4": 4, "p-5": 6, "p-7": 8},
 			want: tags.Choice{Tag: "p-5", Commit: id(5)}, trouble: "tag p-5 was moved from", after: tags.Book{"p-5": released, "p-7": {Object: id(7)}},
 		},
+		"a newer one ends the trouble with a moved release, and with an older one": {
+			book: tags.Book{"p-5": released, "p-4": {Object: id(4)}}, listed: map[string]int{"p-4": 14, "p-5": 6, "p-6": 16},
+			want: tags.Choice{Tag: "p-6", Commit: id(16)}, after: tags.Book{"p-4": {Object: id(4)}, "p-5": released, "p-6": {Object: id(16), Commit: id(16)}},
+		},
+		"a newer one ends the trouble with a deleted release": {
+			book: tags.Book{"p-5": released}, listed: map[string]int{"p-6": 6},
+			want: tags.Choice{Tag: "p-6", Commit: id(6)}, after: tags.Book{"p-5": released, "p-6": {Object: id(6), Commit: id(6)}},
+		},
+		"a newer one that is bad does not": {
+			book: tags.Book{"p-5": released}, listed: map[string]int{"p-5": 15, "p-6": 6}, verdicts: map[string]error{"p-6": bad},
+			want: tags.Choice{Tag: "p-5", Commit: id(5)}, trouble: "tag p-5 was moved from", after: tags.Book{"p-5": released, "p-6": {Object: id(6)}},
+		},
+		"one that is older than a moved one does not": {
+			book: tags.Book{"p-5": released, "p-7": {Object: id(7)}}, listed: map[string]int{"p-5": 5, "p-6": 6, "p-7": 8},
+			want: tags.Choice{Tag: "p-6", Commit: id(6)}, trouble: "tag p-7 was moved from", after: tags.Book{"p-5": released, "p-6": {Object: id(6), Commit: id(6)}, "p-7": {Object: id(7)}},
+		},
 		"a release that was deleted stays": {
 			book: tags.Book{"p-5": released}, listed: map[string]int{"p-4": 4}, want: tags.Choice{Tag: "p-5", Commit: id(5)},
 			trouble: "tag p-5 was deleted", after: tags.Book{"p-5": released},

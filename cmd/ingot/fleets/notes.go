@@ -1,0 +1,78 @@
+package fleets
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
+)
+
+// ExplainStatus says where the daemon, as the status branch knows it, does something else than a plan of this clone says:
+// it has frozen the fleet or a ring, or it runs tags that the clone does not have, or has elsewhere. The fleet is the
+// head of the plan.
+func (f *Reader) ExplainStatus(known Known, fleet inventory.Fleet) (notes []string, err error) {
+	if known.Frozen != "" {
+		notes = append(notes, "the daemon erases nothing until an operator has looked: "+known.Frozen)
+	}
+	for _, runs := range known.Rings {
+		ring, there := fleet.Rings[runs.Name]
+		if !there || ring.Spec.Tag == "" || runs.Tag == "" || isNewer(ring.Spec.Tag, ring.Tag, runs.Tag) {
+			continue
+		}
+		if runs.Trouble != "" && known.Frozen == "" {
+			notes = append(notes, fmt.Sprintf("the daemon erases nothing in ring %s until an operator has looked: %s", runs.Name,
+				runs.Trouble))
+		}
+		commit, here, err := f.clone.FindTag(runs.Tag)
+		switch {
+		case err != nil:
+			return nil, err
+		case !here:
+			notes = append(notes, fmt.Sprintf("ring %s runs tag %s, which this clone does not have, so the plan of its hosts is "+
+				"wrong: git fetch --tags origin", runs.Name, runs.Tag))
+		case runs.Commit != "" && commit != runs.Commit && ring.Tag == runs.Tag:
+			notes = append(notes, fmt.Sprintf("ring %s runs tag %s at %.12s, and this clone has the tag at %.12s: it was moved, "+
+				"and the daemon does not follow it", runs.Name, runs.Tag, runs.Commit, commit))
+		}
+	}
+	return notes, nil
+}
+
+// isNewer reports whether a ring that runs one tag in the plan will leave another tag behind.
+func isNewer(pattern, planned, runs string) bool {
+	a, ok := tags.MatchPattern(pattern, planned)
+	b, okToo := tags.MatchPattern(pattern, runs)
+	return !okToo || ok && tags.CompareParts(a, b) > 0
+}
+
+// FindBase gives the revision that a plan compares head with: the commit at which head left base. Whatever base got since
+// then is no change of head, and would be shown backwards. The note says so. Without a head the clone's HEAD counts.
+func (f *Reader) FindBase(base, head string) (revision, note string, err error) {
+	if err := f.openClone(); err != nil {
+		return "", "", err
+	}
+	branch := cmp.Or(head, "HEAD")
+	tip, contained, _, err := f.clone.ContainsRevision(branch, base)
+	if err != nil || contained {
+		return base, "", err
+	}
+	point, known, err := f.clone.FindBranchPoint(base, branch)
+	if err != nil {
+		return "", "", err
+	}
+	headID, behind, _, err := f.clone.ContainsRevision(base, branch)
+	switch {
+	case err != nil:
+		return "", "", err
+	case !known:
+		return base, fmt.Sprintf("%s does not contain %s, and this clone does not tell where they parted: what %s has of its own "+
+			"is shown backwards: git fetch --unshallow, or merge it first", branch, base, base), nil
+	case behind && head != "":
+		return base, fmt.Sprintf("%s contains %.12s already: merging it changes nothing, this is what going back would do", base,
+			headID), nil
+	default:
+		return point, fmt.Sprintf("%s is behind %s (%.12s): the plan compares with %.12s, where they parted: merge %s to see "+
+			"both together", branch, base, tip, point, base), nil
+	}
+}
