@@ -200,7 +200,7 @@ const fullSpent = inventory.MaxSpent
 func mergeRecords(page, record inventory.Record) inventory.Record {
 	page, record = dropForgotten(page, record), dropForgotten(record, page)
 	more, less := record, page
-	if WhyNewer(page, record) != "" && !isAhead(record.Operation, page.Operation) {
+	if WhyNewer(page, record) != "" && !isAhead(record.Operation, page.Operation) { // guard: lives
 		more, less = page, record
 		if len(more.Dropped) == 0 { // pages have no list of dropped operations
 			more.Dropped = record.Dropped

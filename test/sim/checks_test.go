@@ -29,12 +29,14 @@ type checks struct {
 	accepted map[string]string // newest accepted commit, by daemon
 	asked    map[string]time.Duration
 	installs int
-	replaced map[string]string           // operation that wrote over an install, by install
-	started  map[poweredOn]time.Duration // when a daemon powered a machine on last
+	replaced map[string]string        // operation that wrote over an install, by install
+	started  map[hostAt]time.Duration // when a daemon powered a machine on last
+	heard    map[hostAt]time.Duration // when a daemon answered a host's agent last
+	deaf     []absence                // of daemons, since their beginning
 }
 
-// poweredOn names the start of a host's machine by one of several daemons: each knows of its own starts.
-type poweredOn struct{ daemon, host string }
+// hostAt names a host of one of several daemons: each knows of its own starts, and of what it was told.
+type hostAt struct{ daemon, host string }
 
 // longestStale is how old the accepted commit of a leave may be: trust.maxStale, and the time of a look.
 const longestStale = 10*time.Minute + 4*time.Minute
@@ -50,7 +52,7 @@ type leave struct {
 func newChecks(w *world) *checks {
 	return &checks{w: w, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
 		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{},
-		replaced: map[string]string{}, started: map[poweredOn]time.Duration{}}
+		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
 
 func (c *checks) broken() bool { return c.broke != "" }
@@ -250,7 +252,7 @@ func (c *checks) hostOf(p *process, s *slot) (hostSpec, bool) {
 func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	h, there := c.hostOf(p, m.slot)
 	if kind == "On" {
-		c.started[poweredOn{p.d.name, h.id}] = c.w.now
+		c.started[hostAt{p.d.name, h.id}] = c.w.now
 	}
 	switch {
 	case !there:

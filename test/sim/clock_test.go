@@ -28,6 +28,9 @@ func (c *clock) setRate(rate float64) {
 	c.passed, c.since, c.rate = c.elapsed(), c.w.now, rate
 }
 
+// wall is the wall clock since the start of the world.
+func (c *clock) wall() time.Duration { return c.elapsed() + c.offset }
+
 // read gives the time as a Go program on this machine sees it: with the monotonic reading that Sub, Before and After go
 // by, and a wall clock that may have left it.
 func (c *clock) read() time.Time {

@@ -32,6 +32,10 @@ type daemon struct {
 	proc       *process
 	starts     int
 	suspended  bool
+	frozenAt   time.Duration // when it was suspended; by the world's time
+	frozen     time.Duration // by its own wall clock, the last time
+	resumed    time.Duration // when it went on after that
+	stopped    time.Duration // when its last process ended
 	takesFleet bool          // its next start takes the fleet from another daemon
 	retired    bool          // it never starts again
 	away       time.Duration // it does not start before
@@ -61,6 +65,7 @@ type process struct {
 	expected map[string]uint64   // the epoch of the boot that the hub lets in, by host
 	ended    error               // why the loop ended
 	looked   inventory.MachineID // the host that was observed last
+	asked    time.Duration       // when the loop looked at the repository last
 	given    string              // the newest commit that the source gave to the loop
 }
 
@@ -99,6 +104,9 @@ func (d *daemon) start() {
 		return
 	}
 	d.proc, d.takesFleet = p, false
+	if d.stopped > 0 {
+		w.checks.deaf = append(w.checks.deaf, absence{d.name, d.stopped, w.now})
+	}
 	w.say("%s starts", d.name)
 	p.wake(0)
 }
@@ -143,6 +151,19 @@ func (p *process) load(sources inventory.Sources) (inventory.Fleet, []schemas.Fi
 	return load.ApplyEraseRules(fleet, load.EraseRules{Reinstall: p.w().people.reinstall}), findings
 }
 
+// suspend stops the daemon's machine, or its process, with its memory.
+func (d *daemon) suspend() { d.suspended, d.frozenAt, d.frozen = true, d.w.now, -d.clock.wall() }
+
+// resumeAgain lets a suspended daemon go on.
+func (d *daemon) resumeAgain() {
+	if !d.suspended {
+		return
+	}
+	d.suspended, d.resumed = false, d.w.now
+	d.frozen += d.clock.wall()
+	d.w.checks.deaf = append(d.w.checks.deaf, absence{d.name, d.frozenAt, d.w.now})
+}
+
 // call is the beginning of every call of a port: a dead process does nothing more.
 func (p *process) call() error {
 	if p.dead {
@@ -178,7 +199,7 @@ func (p *process) die() {
 	p.hangUp()
 	p.due.cancel()
 	if p.d.proc == p {
-		p.d.proc = nil
+		p.d.proc, p.d.stopped = nil, p.w().now
 		p.w().after(p.d.dice.between(time.Second, 2*time.Minute), p.d.start)
 	}
 }
@@ -264,6 +285,7 @@ func (s *countedSource) Latest(ctx context.Context) (inventory.Sources, error) {
 		return inventory.Sources{}, err
 	}
 	sources, err := s.Source.Latest(ctx)
+	s.p.asked = s.p.w().now
 	if err == nil {
 		s.p.given = sources.Trunk.Commit
 	}

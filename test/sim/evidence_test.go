@@ -1,12 +1,15 @@
 package sim
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
@@ -46,28 +49,101 @@ const homeDeadline = 30 * time.Minute
 func (c *checks) copyStarts(from, to *daemon) {
 	for start, at := range maps.Clone(c.started) {
 		if start.daemon == from.name {
-			c.started[poweredOn{to.name, start.host}] = at
+			c.started[hostAt{to.name, start.host}] = at
+		}
+	}
+	for word, at := range maps.Clone(c.heard) {
+		if word.daemon == from.name {
+			c.heard[hostAt{to.name, word.host}] = at
 		}
 	}
 }
 
-// deadlineWasHeard checks S7: a host is held for its silence only after its system had the time to be heard. A clock may
-// run twice as fast.
+// absence is a time in which a daemon could hear nobody: its process did not run.
+type absence struct {
+	daemon   string
+	from, to time.Duration
+}
+
+// deadline is a word of the daemon that a machine was silent for too long.
+type deadline struct {
+	limit time.Duration
+	since time.Duration // the moment from which the daemon could have heard the machine
+	words string
+}
+
+// waitedFor gives the deadline that a plan rests on; false for a plan that rests on none.
+func (c *checks) waitedFor(p *process, host string, view reconcile.HostView) (deadline, bool) {
+	on, next := c.started[hostAt{p.d.name, host}], view.Plan.Action
+	hold := view.Plan.Hold
+	switch {
+	case hold != nil && hold.Reason == change.NoPhoneHome && strings.Contains(hold.Message, "has been on for more than"):
+		return deadline{homeDeadline, on, hold.Message}, on > 0
+	case next == nil || next.Kind != act.OpenBoot || on == 0:
+		return deadline{}, false
+	}
+	if limit, is := cutLimit(next.Reason, "the agent has said nothing for "); is {
+		return deadline{limit, max(on, c.heard[hostAt{p.d.name, host}]), next.Reason}, true
+	}
+	for _, words := range []string{"the BMC did not read the medium within ", "the agent did not enrol within "} {
+		if limit, is := cutLimit(next.Reason, words); is {
+			return deadline{limit, on, next.Reason}, true
+		}
+	}
+	return deadline{}, false
+}
+
+// cutLimit gives the duration behind some words of a text.
+func cutLimit(text, words string) (time.Duration, bool) {
+	_, rest, is := strings.Cut(text, words)
+	limit, err := time.ParseDuration(strings.TrimRight(strings.Split(rest+" ", " ")[0], ":"))
+	return limit, is && err == nil
+}
+
+// deadlineWasHeard checks S7: a machine counts as silent only after it had the time to be heard. A clock may run twice
+// as fast.
 func (c *checks) deadlineWasHeard(p *process, host string, view reconcile.HostView) {
-	hold, began := view.Plan.Hold, c.started[poweredOn{p.d.name, host}]
-	silent := hold != nil && hold.Reason == change.NoPhoneHome && strings.Contains(hold.Message, "has been on for more than")
-	if !silent || began == 0 {
+	d, is := c.waitedFor(p, host, view)
+	if !is {
 		return
 	}
-	heard := c.w.now - began
-	slot := c.w.people.now.hosts[host].slot
-	for _, cut := range c.w.cuts {
-		if cut.who != slot {
-			continue
-		}
-		heard -= max(0, min(cut.to, c.w.now)-max(cut.from, began))
-	}
-	if 2*heard < homeDeadline-time.Minute {
-		c.breaks("S7 attended time", "host %s is held for its silence, and could be heard for %s", host, heard)
+	heard := c.w.now - d.since - c.unheard(p, c.w.people.now.hosts[host].slot, d.since)
+	if 2*heard < d.limit-time.Minute {
+		c.breaks("S7 attended time", "host %s counts as silent for %s since %s, and could be heard for %s: %s", host, d.limit, stamp(d.since), heard, d.words)
 	}
 }
+
+// unheard is how much of the time from one moment until now a daemon could not hear a slot's machine.
+func (c *checks) unheard(p *process, slot int, since time.Duration) (total time.Duration) {
+	away := slices.Clone(c.deaf)
+	away = slices.DeleteFunc(away, func(a absence) bool { return a.daemon != p.d.name })
+	for _, cut := range c.w.cuts {
+		if cut.who == slot {
+			away = append(away, absence{from: cut.from, to: cut.to})
+		}
+	}
+	slices.SortFunc(away, func(a, b absence) int { return cmp.Compare(a.from, b.from) })
+	counted := since
+	for _, a := range away {
+		from, to := max(a.from, counted), min(a.to, c.w.now)
+		if to > from {
+			total, counted = total+to-from, to
+		}
+	}
+	return total
+}
+
+// effectBegins checks the fence: a daemon that knows of another one changes nothing, nor does one that was suspended
+// for long and has not looked at the repository since.
+func (c *checks) effectBegins(p *process, kind act.Kind) {
+	if another := p.loop.View().Another; another != "" {
+		c.breaks("one daemon acts", "%s: %s, and it says: %s", p.d.name, kind, another)
+	}
+	if d := p.d; d.resumed > 0 && p.asked < d.resumed && p.started < d.resumed && d.frozen > longestBlind {
+		c.breaks("one daemon acts", "%s: %s, after it was suspended for %s and before it looked at the repository",
+			d.name, kind, d.frozen)
+	}
+}
+
+// longestBlind is above the time in which a daemon that was not suspended looks at the repository.
+const longestBlind = 20 * time.Minute

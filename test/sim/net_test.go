@@ -200,6 +200,7 @@ func (a *agent) send(method, path string, body []byte) (int, []byte) {
 	got := w.deliver(a.m, request)
 	if got.status == http.StatusOK || got.status == http.StatusNoContent {
 		w.checks.callIsTaken(a, a.answered, path)
+		w.checks.heard[hostAt{a.answered.d.name, a.config.Host}] = w.now
 	}
 	return got.status, got.body.Bytes()
 }

@@ -100,7 +100,7 @@ func (w *world) heal() {
 	if len(w.daemons) > 1 {
 		w.stopSecond()
 	}
-	w.daemons[0].suspended = false
+	w.daemons[0].resumeAgain()
 	if p := w.daemons[0].proc; p != nil {
 		p.due = nil
 		p.wake(0)

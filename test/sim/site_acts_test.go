@@ -128,7 +128,7 @@ func (w *world) restartFirst() {
 	if first.proc != nil {
 		first.proc.die()
 	}
-	first.suspended = false
+	first.resumeAgain()
 	first.takesFleet = true
 }
 
@@ -139,7 +139,7 @@ func suspends(w *world, d deed) bool {
 	if len(w.daemons) > 1 || first.proc == nil {
 		return false
 	}
-	first.suspended = true
+	first.suspend()
 	second := newDaemon(w, 1)
 	second.dir = first.dir.copyDir()
 	w.checks.copyStarts(first, second)
@@ -150,7 +150,7 @@ func suspends(w *world, d deed) bool {
 		if !first.suspended {
 			return
 		}
-		first.suspended = false
+		first.resumeAgain()
 		w.say("%s resumes with its memory", first.name)
 		if first.proc != nil {
 			first.proc.due = nil
@@ -167,10 +167,10 @@ func pausesProcess(w *world, d deed) bool {
 	if first.proc == nil || first.suspended || len(w.daemons) > 1 {
 		return false
 	}
-	first.suspended = true
+	first.suspend()
 	w.say("%s is stopped by a signal", first.name)
 	w.after(time.Duration(d.size*float64(2*time.Hour)), func() {
-		first.suspended = false
+		first.resumeAgain()
 		if first.proc != nil {
 			first.proc.due = nil
 			first.proc.wake(0)
