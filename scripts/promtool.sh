@@ -12,7 +12,8 @@ flock 9
   echo "unpacking promtool (once)" >&2
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  (cd "$work" && apt-get download -q prometheus && dpkg-deb --extract prometheus_*.deb tree) >&2 || {
+  (cd "$work" && { apt-get download -q prometheus || { apt-get update -q && apt-get download -q prometheus; }; } &&
+    dpkg-deb --extract prometheus_*.deb tree) >&2 || {
     echo "promtool.sh: apt could not download prometheus, see above: run 'apt-get update' as root, or put a promtool on PATH" >&2
     exit 1
   }
