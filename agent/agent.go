@@ -34,6 +34,8 @@ type Session interface {
 	Report(p wire.Progress)
 	// NoteTable keeps the partition table of the installed disk for the result.
 	NoteTable(table wire.Table)
+	// NoteDisks keeps what a script left on its disks for the result.
+	NoteDisks(disks []wire.Disk)
 	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job, once
 	// the job has leave to write.
 	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)

@@ -247,7 +247,7 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	switch job.Kind {
 	case wire.JobPowerOff:
 		return wire.Result{OK: true}
-	case wire.JobStep, wire.JobScript:
+	case wire.JobStep, wire.JobWriteStep, wire.JobScript:
 		return w.runSteps(ctx, job)
 	case wire.JobWrite:
 		whole, err := w.agent.fetchConfigs(ctx, job)
@@ -276,12 +276,14 @@ func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 		}
 		boot, err := w.runStep(ctx, step, s)
 		if err != nil {
-			return describeFailure(step, err)
+			failed := describeFailure(step, err)
+			failed.Disks = s.notedDisks()
+			return failed
 		}
 		if boot != nil {
 			result.Boot = boot
 		}
-		result.Table = s.notedTable()
+		result.Table, result.Disks = s.notedTable(), s.notedDisks()
 	}
 	return result
 }

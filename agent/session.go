@@ -34,6 +34,7 @@ type session struct {
 	unsent  bool
 	jobGone bool
 	table   *wire.Table // of the installed disk
+	disks   []wire.Disk // of a script, after its end
 }
 
 func newSession(ctx context.Context, a *agent, job wire.Job) *session {
@@ -132,6 +133,20 @@ func (s *session) NoteTable(table wire.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.table = &table
+}
+
+// NoteDisks implements Session.
+func (s *session) NoteDisks(disks []wire.Disk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disks = disks
+}
+
+// notedDisks is what a script left on its disks; nil where the script was given none.
+func (s *session) notedDisks() []wire.Disk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.disks
 }
 
 // notedTable is the partition table of the installed disk; nil without a noted one.

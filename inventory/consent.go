@@ -49,8 +49,9 @@ func ContentOf(record Record, disk DiskID, seen *MachineDisk) string {
 }
 
 // ContentOfOther names, for a consent, the content of a disk besides the root disk: what the newest look found, or, where
-// an install was let write to the disk and nobody has looked since, that install. "" is unreadable content, which no
-// consent can name.
+// an install was let write to the disk and nobody has looked since, that install. Where an operation that failed may have
+// written to the disk, and nobody has looked since, the content is ContentUnseen: the machine is looked at before a
+// consent is asked. "" is unreadable content, which no consent can name.
 func ContentOfOther(record Record, disk DiskID, seen MachineDisk) string {
 	last, installed := record.Last, record.Installed
 	isDisk := func(other DiskID) bool { return other.IsSameDisk(disk) }
@@ -62,7 +63,7 @@ func ContentOfOther(record Record, disk DiskID, seen MachineDisk) string {
 	case ours && record.looksAfter(installed.Looked, &seen) == nil:
 		return contentUnmarked + installed.ID
 	case tried && record.looksAfter(last.Looked, &seen) == nil:
-		return contentUnmarked + last.ID
+		return ContentUnseen
 	case seen.Content.Blank:
 		return ContentBlank
 	case seen.Content.Signature != "":

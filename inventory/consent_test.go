@@ -115,7 +115,7 @@ func TestContentOfOther(t *testing.T) {
 		{"written to by an install, seen since", inventory.Record{Facts: at(4), Installed: wrote}, something, "content:9f3a"},
 		{"the root disk of the install", inventory.Record{Facts: at(3), Installed: &inventory.Installed{ID: "i1", Disk: disk, Looked: 3}}, inventory.Content{Blank: true}, "unmarked:i1"},
 		{"another disk's install", inventory.Record{Facts: at(3), Installed: &inventory.Installed{ID: "i1", Disk: other, Looked: 3}}, something, "content:9f3a"},
-		{"begun by a failed install, seen before", inventory.Record{Facts: at(3), Last: failed}, inventory.Content{Blank: true}, "unmarked:o1"},
+		{"begun by a failed install, seen before", inventory.Record{Facts: at(3), Last: failed}, inventory.Content{Blank: true}, "unseen"},
 		{"begun by a failed install, seen since", inventory.Record{Facts: at(4), Last: failed}, something, "content:9f3a"},
 	} {
 		seen := inventory.IdentifyDisks([]inventory.Disk{{Serial: "S2", Content: test.content, Table: none}})[0]

@@ -76,6 +76,7 @@ type Desired struct {
 	Boot      schemas.Boot
 	Power     string // "", On, Off, Unmanaged
 	RootDisk  *schemas.DiskHints
+	Disks     map[string][]schemas.NamedDisk // names for steps
 	Network   *schemas.Networks
 	Protect   bool
 	Lifecycle string // never ""

@@ -162,6 +162,8 @@ type Job struct {
 	Over bool
 	// Table is the partition table of the installed disk after the mark was set; nil before, and without a GPT.
 	Table *Table
+	// Left is what an ended step left on its disks, in their order; nil without the agent's word.
+	Left []SeenDisk
 	// Question is what the agent asks leave for; nil while the agent asks nothing.
 	Question *Question
 }

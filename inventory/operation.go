@@ -77,48 +77,12 @@ type Operation struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// OperationDisk is a disk that an operation may write, and the permission for the disk.
-type OperationDisk struct {
-	Disk    DiskID `json:"disk"`
-	Content string `json:"content"` // target of the consent: blank, install:<id>, content:<signature>, unseen
-	Erases  bool   `json:"erases"`  // the disk was not blank
-	Consent string `json:"consent,omitempty"`
-	// Begun is the first attempt that may have written to the disk; 0 before such an attempt, and then Content must
-	// still be on the disk; BegunUnknown after an attempt that the daemon does not remember.
-	Begun int `json:"begun,omitempty"`
-	// Seen is what the agent saw on the open disk when the attempt of Begun asked for leave; nil where no agent of
-	// protocol 2 asked. Only a later look that finds the disk so takes Begun back.
-	Seen *SeenDisk `json:"seen,omitempty" minReader:"3"`
-	// Mark is the disk GUID that identifies the install on this disk; "" for an operation of ingot 4176809.
-	Mark string `json:"mark,omitempty" minReader:"3"`
-	// Partitions are those of the disk when the mark was set; nil before, and on a disk without a GPT.
-	Partitions []Partition `json:"partitions,omitempty"`
-	// Unknown holds a newer ingot's members, to write back.
-	Unknown format.Unknown `json:"-"`
-}
-
-// SeenDisk is the content and the mark of a disk at a question for leave.
-type SeenDisk struct {
-	Content string `json:"content"`        // blank, or the signature
-	Mark    string `json:"mark,omitempty"` // the GUID of the disk's partition table
-	// Unknown holds a newer ingot's members, to write back.
-	Unknown format.Unknown `json:"-"`
-}
-
-// DescribeSeen is a disk at a question for leave, for a later comparison.
-func DescribeSeen(disk Disk) SeenDisk {
-	seen := SeenDisk{Content: disk.Content.Word()}
-	if disk.Table != nil {
-		seen.Mark = disk.Table.GUID
-	}
-	return seen
-}
-
 // Leave is the daemon's yes to one process of the agent in one attempt.
 type Leave struct {
 	Attempt int       `json:"attempt"`
 	Nonce   string    `json:"nonce"`
-	Asked   time.Time `json:"asked"` // arrival of the question
+	Job     string    `json:"job,omitempty"` // that asked; "" in an operation of an earlier ingot
+	Asked   time.Time `json:"asked"`         // arrival of the question
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -159,6 +123,8 @@ type StepState struct {
 	// Once is set where the operation waits for a person instead of running the step again: the Step says so, or its
 	// script failed for good.
 	Once bool `json:"once,omitempty" minReader:"4"`
+	// Writes are the names of the disks that the step may write to.
+	Writes []string `json:"writes,omitempty" minReader:"5"`
 	// When is the decision about the step's condition, by the facts of the boot in which the step was due first; ""
 	// before the decision, and for a step without a condition. WhyNot says why the condition fails.
 	When   string `json:"when,omitempty" minReader:"5"`
@@ -171,7 +137,7 @@ type StepState struct {
 func (s StepState) Key() string { return cmp.Or(s.ID, s.Name) }
 
 // Installs reports whether the step writes the system to the operation's first disk. Every other step is a script of
-// the fleet.
+// the fleet, which may write to the disks of its names.
 func (s StepState) Installs() bool { return s.Name == schemas.StepInstall }
 
 // NewSteps are the steps of a workload before the first hand-out.
@@ -181,25 +147,10 @@ func NewSteps(w Workload) []StepState {
 	}
 	var list []StepState
 	for _, step := range w.Steps {
-		list = append(list, StepState{Name: step.Name, ID: step.ID, State: StepWaiting, Needs: NeedsAgent, Once: step.Once})
+		list = append(list, StepState{Name: step.Name, ID: step.ID, State: StepWaiting, Needs: NeedsAgent, Once: step.Once,
+			Writes: step.Writes})
 	}
 	return list
-}
-
-// Root is the disk for the system.
-func (o Operation) Root() OperationDisk {
-	if len(o.Disks) == 0 {
-		return OperationDisk{}
-	}
-	return o.Disks[0]
-}
-
-// Others are the disks besides the disk for the system.
-func (o Operation) Others() (others []DiskID) {
-	for _, disk := range o.Disks[min(1, len(o.Disks)):] {
-		others = append(others, disk.Disk)
-	}
-	return others
 }
 
 // HasBegun reports whether an attempt may have written to a disk.
@@ -207,9 +158,9 @@ func (o Operation) HasBegun() bool {
 	return slices.ContainsFunc(o.Disks, func(d OperationDisk) bool { return d.Begun != 0 })
 }
 
-// BeganWithLeave reports whether leave to write was given in the present attempt, and a disk may have been written to.
+// BeganWithLeave reports whether leave to write was given to the present job, and a disk may have been written to.
 func (o Operation) BeganWithLeave() bool {
-	return o.Leave != nil && o.Leave.Attempt == o.Attempt && o.HasBegun()
+	return o.Leave != nil && o.Leave.Attempt == o.Attempt && (o.Leave.Job == "" || o.Leave.Job == o.JobID()) && o.HasBegun()
 }
 
 // Erases reports whether a disk was not blank.
@@ -265,7 +216,7 @@ func (o Operation) IsWholeList() bool { return o.Stage == Working && len(o.Steps
 // Writes reports whether the running or due job may write to a disk.
 func (o Operation) Writes() bool {
 	step, _ := o.Step()
-	return o.IsWholeList() || step.Installs()
+	return o.IsWholeList() || step.Installs() || len(step.Writes) > 0
 }
 
 // IsCalledBy reports whether a call of an installed system is the call of this operation's install: the call's attempt is

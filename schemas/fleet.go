@@ -69,15 +69,17 @@ type DefaultsSpec struct {
 
 // HostDefaults are the fields of a Host's spec that hosts can share. Identity and consent belong to one host.
 type HostDefaults struct {
-	BMC       *BMCDefaults      `json:"bmc,omitempty"`
-	Boot      *Boot             `json:"boot,omitempty"`
-	Power     string            `json:"power,omitempty"` // as in HostSpec
-	RootDisk  *DiskHints        `json:"rootDisk,omitempty"`
-	Network   *Networks         `json:"network,omitempty"`
-	Workload  string            `json:"workload,omitempty"`
-	Vars      map[string]string `json:"vars,omitempty"`
-	Protect   bool              `json:"protect,omitempty"`
-	Lifecycle string            `json:"lifecycle,omitempty"` // as in HostSpec
+	BMC      *BMCDefaults `json:"bmc,omitempty"`
+	Boot     *Boot        `json:"boot,omitempty"`
+	Power    string       `json:"power,omitempty"` // as in HostSpec
+	RootDisk *DiskHints   `json:"rootDisk,omitempty"`
+	// Disks are as in HostSpec, and taken as a whole.
+	Disks     map[string][]NamedDisk `json:"disks,omitempty"`
+	Network   *Networks              `json:"network,omitempty"`
+	Workload  string                 `json:"workload,omitempty"`
+	Vars      map[string]string      `json:"vars,omitempty"`
+	Protect   bool                   `json:"protect,omitempty"`
+	Lifecycle string                 `json:"lifecycle,omitempty"` // as in HostSpec
 }
 
 // BMCDefaults are the fields that BMCs can share. A host without a bmc gets none of these fields.

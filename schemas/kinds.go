@@ -57,7 +57,10 @@ type HostSpec struct {
 	Power string `json:"power,omitempty"`
 	// RootDisk must match exactly one disk of the machine, otherwise nothing is written.
 	RootDisk *DiskHints `json:"rootDisk,omitempty"`
-	Network  *Networks  `json:"network,omitempty"`
+	// Disks gives names to further disks, for steps that write to disks: a list for each name. Each item matches exactly
+	// one disk, or, with all, every disk that matches. No disk is in two items.
+	Disks   map[string][]NamedDisk `json:"disks,omitempty"`
+	Network *Networks              `json:"network,omitempty"`
 	// Workload names the Workload that this host runs. Empty: nothing is installed.
 	Workload string `json:"workload,omitempty"`
 	// Steps are added to the steps of the Workload. A host neither changes nor leaves out a step of the Workload.
@@ -162,6 +165,29 @@ type DiskHints struct {
 	MaxSize    string `json:"maxSize,omitempty"` // inclusive
 	Transport  string `json:"transport,omitempty"`
 	Rotational *bool  `json:"rotational,omitempty"`
+}
+
+// NamedDisk are hints at one disk, or at every disk that matches.
+type NamedDisk struct {
+	Serial     string `json:"serial,omitempty"`
+	WWN        string `json:"wwn,omitempty"` // as in rootDisk, also the fields below
+	Path       string `json:"path,omitempty"`
+	Model      string `json:"model,omitempty"`
+	Vendor     string `json:"vendor,omitempty"`
+	Size       string `json:"size,omitempty"`
+	MinSize    string `json:"minSize,omitempty"`
+	MaxSize    string `json:"maxSize,omitempty"`
+	Transport  string `json:"transport,omitempty"`
+	Rotational *bool  `json:"rotational,omitempty"`
+	// All, when true, takes every disk that matches, at least one: but never the root disk, nor a disk that is removable,
+	// read-only, in use, or without a name of its own.
+	All bool `json:"all,omitempty"`
+}
+
+// Hints are the hints of the item.
+func (n NamedDisk) Hints() *DiskHints {
+	return &DiskHints{Serial: n.Serial, WWN: n.WWN, Path: n.Path, Model: n.Model, Vendor: n.Vendor, Size: n.Size,
+		MinSize: n.MinSize, MaxSize: n.MaxSize, Transport: n.Transport, Rotational: n.Rotational}
 }
 
 // Networks are the machine's networks in the ramdisk and in the installed system. Host empty means as in the ramdisk,

@@ -56,8 +56,10 @@ type StepSpec struct {
 	// unless the schema says otherwise. The default of a property is filled in. x-ingot-secret: true on a property says
 	// that the value is a secret. Without this field the Step takes no arguments.
 	Args map[string]any `json:"args,omitempty"`
-	// Writes is empty: the Step writes to no disk. A Step that says so is no part of a workload's inputs: adding,
-	// changing or removing the Step reinstalls nothing. Without this field the script counts as part of the system.
+	// Writes names the disks, by the names in spec.disks of a Host, that the script may write to, whatever they hold: each
+	// needs a consent of its own unless it is blank. An empty list says that the Step writes to no disk and is no part of a
+	// workload's inputs: adding, changing or removing the Step reinstalls nothing. Without this field the script is given
+	// no disk, and counts as part of the system.
 	Writes []string `json:"writes,omitempty"`
 	// When is a condition in CEL over facts, labels, vars, name and id of the machine, at most 4096 bytes; default: the
 	// step always runs. A step whose condition does not hold is skipped. A field that the machine does not report makes
@@ -73,7 +75,10 @@ type StepSpec struct {
 	Needs      Needs `json:"needs,omitempty"`
 }
 
-// Needs is what a script is given beside a processor, its input, and a directory in RAM. No script is given a disk.
+// RootDiskName is the name of the disk of spec.rootDisk among the names of disks.
+const RootDiskName = "root"
+
+// Needs is what a script is given beside a processor, its input, a directory in RAM, and the disks of writes.
 type Needs struct {
 	// Network gives the script the ramdisk's network. Without it the script has no network.
 	Network bool `json:"network,omitempty"`

@@ -67,6 +67,8 @@ type job struct {
 	// Over is set when no agent works on a withdrawn job: the agent posted a result, the agent does not have the job,
 	// or no agent ever had the job.
 	Over bool `json:"over,omitempty"`
+	// Left is what the ended step left on its disks.
+	Left []inventory.SeenDisk `json:"left,omitempty"`
 	// Why is the reason of the withdrawal.
 	Why string `json:"why,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.

@@ -274,7 +274,7 @@ func (e *entry) describeAgent(now time.Time) inventory.AgentState {
 	}
 	if j.Result != nil {
 		state.Job.Step, state.Job.Error, state.Job.Table = j.Result.Step, j.Result.Error, readTable(j.Result.Table)
-		state.Job.Final = j.Result.Final
+		state.Job.Final, state.Job.Left = j.Result.Final, j.Left
 	}
 	if j.State == inventory.JobWithdrawn {
 		state.Job.Error = j.Why

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -149,7 +150,7 @@ func TestNobodyGetsInWithoutARight(t *testing.T) {
 					t.Errorf("status = %d, want 401 or no connection", got)
 				}
 				after := r.state("web-03")
-				if after.Job != before.Job || !after.Seen.Equal(before.Seen) {
+				if !reflect.DeepEqual(after.Job, before.Job) || !after.Seen.Equal(before.Seen) {
 					t.Errorf("state changed from %+v to %+v", before, after)
 				}
 			})

@@ -224,6 +224,7 @@ func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error 
 			return nil
 		}
 		e.question = nil
+		ended.Left = describeLeft(m.Disks)
 		ended.Over, ended.Since, ended.Result = true, h.config.Now(), h.cleanResult(m)
 		switch {
 		case m.OK:
@@ -235,6 +236,14 @@ func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error 
 		return nil
 	})
 	return h.answerAccepted(w, p, err)
+}
+
+// describeLeft describes the disks of an ended step.
+func describeLeft(disks []wire.Disk) (left []inventory.SeenDisk) {
+	for _, disk := range readDisks(disks) {
+		left = append(left, inventory.DescribeSeen(disk))
+	}
+	return left
 }
 
 // serveImage serves only the images of the host's outstanding job, and only to an attempt that has begun.

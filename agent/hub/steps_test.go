@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"net/http"
+	"reflect"
 	"testing"
 
 	"github.com/gitmetal/ingot/agent/hub"
@@ -46,7 +47,7 @@ func TestALateWord(t *testing.T) {
 		agent.want("/v1/jobs/"+id+"/progress", wire.Progress{Attempt: 1, Step: "install"}, http.StatusGone)
 	}
 	agent.want("/v1/jobs/op1.2.2/result", wire.Result{Attempt: 1, OK: true}, http.StatusGone)
-	if after := r.state("web-03").Job; after != before {
+	if after := r.state("web-03").Job; !reflect.DeepEqual(after, before) {
 		t.Errorf("job = %+v, want %+v", after, before)
 	}
 	for _, old := range []hub.Assignment{step("1.1", 1), step("3.1", 1)} {

@@ -7,8 +7,8 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// openedDisks are all disks that an install may write, open, in the order of wire.Install.Refs: the disk for the system
-// first, then the disks that the installed system writes to at its first start.
+// openedDisks are all disks that a step may write, open, in the order of the job: of an install the order of
+// wire.Install.Refs, the disk for the system first, then the disks that the installed system writes to at its first start.
 type openedDisks []openedDisk
 
 type openedDisk struct {
@@ -16,9 +16,9 @@ type openedDisk struct {
 	device Device
 }
 
-// openDisks opens all disks of an install. The caller closes the disks, also after an error.
-func openDisks(ctx context.Context, job wire.Install, disks Opener) (opened openedDisks, err error) {
-	for _, ref := range job.Refs() {
+// openDisks opens all disks of a job. The caller closes the disks, also after an error.
+func openDisks(ctx context.Context, refs []wire.DiskRef, disks Opener) (opened openedDisks, err error) {
+	for _, ref := range refs {
 		device, err := disks.Open(ctx, ref)
 		if err != nil {
 			return opened, err
@@ -41,29 +41,29 @@ func (o openedDisks) close() {
 }
 
 // awaitLeave verifies the disks, and asks for leave with what the disks show, until leave is given or refused. It gives
-// the disk for the system. The daemon is asked too about a disk with another content than the job says: the daemon then
+// the look on which leave was given. The daemon is asked too about a disk with another content than the job says: the daemon then
 // knows the disk, and refuses.
-func (o openedDisks) awaitLeave(ctx context.Context, leave Leave) (Verified, error) {
+func (o openedDisks) awaitLeave(ctx context.Context, leave Leave) (look, error) {
 	for {
-		look, err := o.lookAtAll()
+		found, err := o.lookAtAll()
 		if err != nil {
-			return Verified{}, err
+			return look{}, err
 		}
-		given, err := leave.AskLeave(ctx, look.seen)
+		given, err := leave.AskLeave(ctx, found.seen)
 		switch {
 		case err != nil:
-			return Verified{}, fmt.Errorf("no leave to write: %w; nothing was written", err)
-		case given && look.differs != "":
-			return Verified{}, fmt.Errorf("%s; nothing was written", look.differs)
+			return look{}, fmt.Errorf("no leave to write: %w; nothing was written", err)
+		case given && found.differs != "":
+			return look{}, fmt.Errorf("%s; nothing was written", found.differs)
 		case given:
-			return look.root, nil
+			return found, nil
 		}
 	}
 }
 
 // look is what the open disks show.
 type look struct {
-	root    Verified // the disk for the system
+	root    Verified // the first disk
 	seen    []wire.Disk
 	differs string // which disk does not hold what the job says; "" when all do
 }

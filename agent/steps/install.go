@@ -1,5 +1,6 @@
 // Package steps holds the steps that the agent runs on a machine: InstallSystem writes an operating system, RunScript
-// runs a script. Disks are written only through Wiped, which needs Verified: do not write to a Device directly.
+// runs a script, WithDisks lets a script write to disks. The agent itself writes to a disk only through Wiped, which needs
+// Verified: do not write to a Device directly.
 package steps
 
 import (
@@ -79,15 +80,16 @@ func InstallSystem(ctx context.Context, job wire.Install, with Tools, report fun
 	if err := checkJob(job); err != nil {
 		return err
 	}
-	disks, err := openDisks(ctx, job, with.Disks)
+	disks, err := openDisks(ctx, job.Refs(), with.Disks)
 	defer disks.close()
 	if err != nil {
 		return err
 	}
-	verified, err := disks.awaitLeave(ctx, with.Leave)
+	given, err := disks.awaitLeave(ctx, with.Leave)
 	if err != nil {
 		return err
 	}
+	verified := given.root
 	if err := wipeAndInstall(ctx, verified, job, with, report); err != nil {
 		_, again := WipeEdges(verified)
 		return errors.Join(err, again)

@@ -41,6 +41,8 @@ type service struct {
 	timeout     time.Duration
 	needs       wire.Needs
 	environment []string
+	nodes       string   // the directory with the devices of its disks; "" without disks
+	nodeNames   []string // in that directory
 }
 
 // unit names the service by the directory of the script, which is new for each attempt.
@@ -57,8 +59,8 @@ func (i Isolation) workDir(dir string) string {
 	return "/run/" + filepath.Base(dir) + "-work"
 }
 
-// arguments is the command for a script: a service with a user of its own, without devices, capabilities, network and
-// other processes, whose /run holds its script and its work alone, and whose processes end with the script.
+// arguments is the command for a script: a service with a user of its own, without other devices than the disks that it
+// is given, without capabilities, network and other processes, whose /run holds its script and its work alone, and whose processes end with the script.
 // systemd.exec(5), systemd.resource-control(5), systemd.service(5).
 func (i Isolation) arguments(s service) []string {
 	if i.Run == "" {
@@ -70,7 +72,7 @@ func (i Isolation) arguments(s service) []string {
 	for _, variable := range append(basic, s.environment...) {
 		argv = append(argv, "--setenv="+variable)
 	}
-	for _, property := range slices.Concat(s.fence(), s.limits(), s.network()) {
+	for _, property := range slices.Concat(s.fence(), s.devices(), s.limits(), s.network()) {
 		argv = append(argv, "--property="+property)
 	}
 	return append(argv, s.file)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,24 @@ func TestTheServiceOfAScript(t *testing.T) {
 		if diff := cmp.Diff(want, Systemd.arguments(s)); diff != "" {
 			t.Errorf("%s: command (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// A script with disks is shown a directory with its devices and may open these; the rest is as for any script.
+func TestTheServiceOfAScriptWithDisks(t *testing.T) {
+	t.Parallel()
+	plain := service{file: Systemd.Dir + "/ingot-step-1/script", work: "/run/ingot-step-1-work"}
+	given := plain
+	given.nodes, given.nodeNames = "/dev/ingot-step-1", []string{"data-0", "data-1"}
+	var more []string
+	for _, argument := range Systemd.arguments(given) {
+		if !slices.Contains(Systemd.arguments(plain), argument) {
+			more = append(more, argument)
+		}
+	}
+	want := []string{"--property=DeviceAllow=/dev/ingot-step-1/data-0 rw", "--property=DeviceAllow=/dev/ingot-step-1/data-1 rw", "--property=BindPaths=/dev/ingot-step-1:/dev/ingot"}
+	if diff := cmp.Diff(want, more); diff != "" || len(Systemd.arguments(given)) != len(Systemd.arguments(plain))+len(want) {
+		t.Errorf("further arguments (-want +got):\n%s", diff)
 	}
 }
 

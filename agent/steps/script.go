@@ -34,6 +34,8 @@ type ScriptRun struct {
 	// Apart keeps the script away from the machine; the zero Isolation, for tests and simulated machines, does not.
 	Apart  Isolation
 	Report func(wire.Progress)
+	// Given are the disks that the script may write to; none for a script without disks.
+	Given []GivenDisk
 }
 
 // RunScript runs a script of the fleet in the ramdisk until an attempt succeeds, the attempts are used up, or the script
@@ -91,9 +93,18 @@ func (r ScriptRun) runAttempt(ctx context.Context, run wire.Run, attempt int) (s
 	if err := writeProgram(s.file, r.Script.Body); err != nil {
 		return "", fmt.Errorf("keep the script: %w", err)
 	}
-	document, err := writeDocument(run, attempt, s.work, r.Facts)
+	document, err := r.writeDocument(run, attempt, s.work)
 	if err != nil {
 		return "", err
+	}
+	nodes, remove, err := r.Apart.makeNodes(s.unit(), r.Given)
+	defer remove()
+	if err != nil {
+		return "", err
+	}
+	s.nodes = nodes
+	for _, g := range r.Given {
+		s.nodeNames = append(s.nodeNames, g.node)
 	}
 	defer r.Apart.endService(s)
 	argv := r.Apart.arguments(s)
@@ -112,8 +123,8 @@ func (r ScriptRun) runAttempt(ctx context.Context, run wire.Run, attempt int) (s
 }
 
 // writeDocument writes what a script gets on standard input.
-func writeDocument(run wire.Run, attempt int, work string, facts wire.Facts) ([]byte, error) {
-	run.Machine.Facts = &facts
+func (r ScriptRun) writeDocument(run wire.Run, attempt int, work string) ([]byte, error) {
+	run.Machine.Facts = &r.Facts
 	if len(run.Args) == 0 {
 		run.Args = json.RawMessage("{}")
 	}
@@ -123,7 +134,7 @@ func writeDocument(run wire.Run, attempt int, work string, facts wire.Facts) ([]
 		}
 	}
 	document, err := json.Marshal(wire.RunDocument{Protocol: wire.RunProtocol, Operation: run.Operation, Step: run.Step,
-		ID: run.ID, Attempt: attempt, Machine: run.Machine, Args: run.Args, Work: work})
+		ID: run.ID, Attempt: attempt, Machine: run.Machine, Args: run.Args, Disks: r.describeDisks(), Work: work})
 	if err != nil {
 		return nil, errors.New("the arguments of the step are no JSON") // the error of json could hold a value
 	}

@@ -7,6 +7,14 @@ type Script struct {
 	Body []byte `json:"body"`
 	// Run is what the script is told; nil in a JobScript.
 	Run *Run `json:"run,omitempty"`
+	// Disks are the disks that a JobWriteStep may write to, in an order that the questions for leave and the result keep.
+	Disks []NamedDisk `json:"disks,omitempty"`
+}
+
+// NamedDisk is a disk, and the name by which the fleet speaks of the disk. Several disks may have one name.
+type NamedDisk struct {
+	Name string `json:"name"`
+	DiskRef
 }
 
 // Run is one step for its script: the agent makes a RunDocument of it for each attempt.
@@ -55,7 +63,18 @@ type RunDocument struct {
 	Attempt   int             `json:"attempt"` // of the step, from 1
 	Machine   RunMachine      `json:"machine"`
 	Args      json.RawMessage `json:"args"`
-	Work      string          `json:"work"` // an empty directory of the attempt, in RAM
+	// Disks are the disks that the script may write to, by name.
+	Disks map[string][]RunDisk `json:"disks,omitempty"`
+	Work  string               `json:"work"` // an empty directory of the attempt, in RAM
+}
+
+// RunDisk is a disk for a script: Device is open to the script for reading and writing.
+type RunDisk struct {
+	Device     string `json:"device"` // such as /dev/ingot/data-0
+	Serial     string `json:"serial,omitempty"`
+	WWN        string `json:"wwn,omitempty"`
+	Size       uint64 `json:"size"`                 // bytes
+	SectorSize int    `json:"sectorSize,omitempty"` // bytes
 }
 
 // MaxRunDocument is the most bytes of a RunDocument.

@@ -228,6 +228,9 @@ const (
 	// JobStep is a job of one script with Script.Run. An agent of an earlier protocol, which would run the script without
 	// its arguments, refuses the kind.
 	JobStep = "step"
+	// JobWriteStep is a job of one script with Script.Disks. The agent asks for leave from the open disks before it runs the
+	// script. An older agent, which would run the script without its disks, refuses the kind.
+	JobWriteStep = "write-step"
 	// JobScript is a job of one script without arguments, of protocol 2. No daemon hands such a job out any more.
 	JobScript   = "script"
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
@@ -305,7 +308,7 @@ type Image struct {
 	Name   string `json:"name"`   // file name; the ending tells the compression
 }
 
-// LeaveQuestion asks for leave to write to the disks of a JobWrite, which are open. The agent asks again, with what it
+// LeaveQuestion asks for leave to write to the disks of a JobWrite or a JobWriteStep, which are open. The agent asks again, with what it
 // sees then, until an answer gives leave or refuses it.
 type LeaveQuestion struct {
 	Attempt int    `json:"attempt"`
@@ -314,7 +317,7 @@ type LeaveQuestion struct {
 	Nonce string `json:"nonce"`
 	// Number counts the questions of a process, from 1: a message with an earlier number came late.
 	Number uint64 `json:"number"`
-	// Disks are what the open descriptors show, in the order of Install.Refs.
+	// Disks are what the open descriptors show, in the order of Install.Refs, or of Script.Disks.
 	Disks []Disk `json:"disks"`
 }
 
@@ -339,6 +342,9 @@ type Result struct {
 	Boot  *BootEntry `json:"boot,omitempty"` // the firmware's boot order, read back after an install
 	// Table is the partition table of the installed disk, read back after the mark was set.
 	Table *Table `json:"table,omitempty"`
+	// Disks are what the open descriptors of a JobWriteStep showed after the script had ended, done or failed, in the order
+	// of Script.Disks; nil where the agent could not look.
+	Disks []Disk `json:"disks,omitempty"`
 }
 
 // BootEntry is the firmware's choice for the next start.

@@ -75,8 +75,17 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case step.Install != nil && step.Script == nil:
 		return m.installSystem(ctx, *step.Install, s)
 	case step.Script != nil && step.Install == nil:
-		_, err := steps.RunScript(ctx, steps.ScriptRun{Script: *step.Script, Timeout: step.Timeout, Facts: s.Facts(),
-			Apart: steps.Systemd, Report: s.Report})
+		run := steps.ScriptRun{Script: *step.Script, Timeout: step.Timeout, Facts: s.Facts(), Apart: steps.Systemd,
+			Report: s.Report}
+		if len(step.Script.Disks) > 0 {
+			tools := steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: s, NoteDisks: s.NoteDisks}
+			_, err := steps.WithDisks(ctx, step.Script.Disks, tools, func(given []steps.GivenDisk) (string, error) {
+				run.Given = given
+				return steps.RunScript(ctx, run)
+			})
+			return nil, err
+		}
+		_, err := steps.RunScript(ctx, run)
 		return nil, err
 	default:
 		return nil, errors.New("this agent knows no such step: rebuild the ramdisk with the daemon's version")

@@ -102,24 +102,25 @@ func showDocument(s streams, o showOptions, host inventory.Desired) error {
 
 // resolvedHost is a host's resolved values, and where the values come from.
 type resolvedHost struct {
-	Name      string              `json:"name"`
-	ID        inventory.MachineID `json:"id,omitempty"` // if different from the name
-	Commit    string              `json:"commit"`
-	Labels    map[string]string   `json:"labels,omitempty"`
-	Ring      string              `json:"ring,omitempty"`
-	Release   string              `json:"release,omitempty"` // commit of the workload, if not the trunk's
-	Pending   string              `json:"pending,omitempty"`
-	Lifecycle string              `json:"lifecycle"`
-	Power     string              `json:"power,omitempty"`
-	Protect   bool                `json:"protect"`
-	BMC       *schemas.BMC        `json:"bmc,omitempty"`
-	Identity  schemas.Identity    `json:"identity"`
-	Boot      schemas.Boot        `json:"boot"`
-	RootDisk  *schemas.DiskHints  `json:"rootDisk,omitempty"`
-	Network   *schemas.Networks   `json:"network,omitempty"`
-	Consent   *schemas.Consent    `json:"consent,omitempty"`
-	Workload  *resolvedWorkload   `json:"workload,omitempty"`
-	From      map[string][]string `json:"from"` // file:line, and the tag of its release: the values from there
+	Name      string                         `json:"name"`
+	ID        inventory.MachineID            `json:"id,omitempty"` // if different from the name
+	Commit    string                         `json:"commit"`
+	Labels    map[string]string              `json:"labels,omitempty"`
+	Ring      string                         `json:"ring,omitempty"`
+	Release   string                         `json:"release,omitempty"` // commit of the workload, if not the trunk's
+	Pending   string                         `json:"pending,omitempty"`
+	Lifecycle string                         `json:"lifecycle"`
+	Power     string                         `json:"power,omitempty"`
+	Protect   bool                           `json:"protect"`
+	BMC       *schemas.BMC                   `json:"bmc,omitempty"`
+	Identity  schemas.Identity               `json:"identity"`
+	Boot      schemas.Boot                   `json:"boot"`
+	RootDisk  *schemas.DiskHints             `json:"rootDisk,omitempty"`
+	Disks     map[string][]schemas.NamedDisk `json:"disks,omitempty"`
+	Network   *schemas.Networks              `json:"network,omitempty"`
+	Consent   *schemas.Consent               `json:"consent,omitempty"`
+	Workload  *resolvedWorkload              `json:"workload,omitempty"`
+	From      map[string][]string            `json:"from"` // file:line, and the tag of its release: the values from there
 }
 
 type resolvedWorkload struct {
@@ -147,7 +148,7 @@ func resolveHost(h inventory.Desired, tag string) resolvedHost {
 	view := resolvedHost{
 		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, Protect: h.Protect,
 		BMC:      h.BMC,
-		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Network: h.Network,
+		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Disks: h.Disks, Network: h.Network,
 		Ring: h.Ring, Pending: h.Pending,
 		From: map[string][]string{own: {"bmc", "boot", "identity", "labels", "network", "protect", "rootDisk", "vars",
 			"workload.name"}},

@@ -68,7 +68,7 @@ var rules = []rule{
 		"reconcile/status"}},
 	{"reconcile/queue", []string{"inventory", "reconcile/act", "reconcile/plan"}},
 	{"reconcile/watch", []string{"inventory"}},
-	{"reconcile/plan/change", []string{"schemas", "inventory", "inventory/pick"}},
+	{"reconcile/plan/change", []string{"schemas", "inventory", "inventory/pick", "inventory/rules"}},
 	{"reconcile/act", []string{"inventory", "reconcile/plan/change"}},
 	{"reconcile/attended", []string{"inventory", "reconcile/act"}},
 	{"reconcile/plan", []string{"schemas", "inventory", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},

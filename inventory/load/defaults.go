@@ -29,6 +29,7 @@ var defaultFields = []defaultField{
 	{"boot.timeout", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Boot.Timeout = from.Boot.Timeout }},
 	{"power", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Power = from.Power }},
 	{"rootDisk", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.RootDisk = from.RootDisk }},
+	{"disks", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Disks = from.Disks }},
 	{"network.ramdisk",
 		func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Network.Ramdisk = from.Network.Ramdisk }},
 	{"network.host", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Network.Host = from.Network.Host }},

@@ -18,12 +18,15 @@ import (
 // digestParts gives the digests of what an installed host can differ by. The names of the parts and how the digests are
 // made never change: a change would reinstall every fleet. URLs, labels, comments outside Butane, timeouts and
 // ciphertext are in no part.
-func digestParts(w *inventory.Workload, blobs []string, disk *schemas.DiskHints) map[string]string {
+func digestParts(w *inventory.Workload, blobs []string, spec schemas.HostSpec) map[string]string {
 	p := map[string]string{
 		"image":           w.Image.SHA256,
 		"kernelArguments": inventory.Digest(w.KernelArguments...),
-		"rootDisk":        inventory.Digest(mustJSON(normalizeHints(disk))),
+		"rootDisk":        inventory.Digest(mustJSON(normalizeHints(spec.RootDisk))),
 		"steps":           inventory.Digest(listStepParts(w.Steps)...),
+	}
+	if written := listWritten(w.Steps, spec.Disks); len(written) > 0 {
+		p["disks"] = inventory.Digest(written...)
 	}
 	if w.Butane != nil {
 		p["butane"] = inventory.Digest(blobs...)
@@ -98,7 +101,7 @@ func normalizeHints(hints *schemas.DiskHints) *schemas.DiskHints {
 }
 
 // listStepParts lists what counts of the steps. A list without arguments and conditions is written as by ingot 4176809.
-// No name of a step begins like the part for arguments or for a condition.
+// No name of a step begins like the part for arguments, disks or a condition.
 func listStepParts(list []inventory.Step) []string {
 	var parts []string
 	for _, s := range list {
@@ -109,9 +112,32 @@ func listStepParts(list []inventory.Step) []string {
 		if len(s.Args) > 0 {
 			parts = append(parts, "args "+mustJSON(s.Args)+mustJSON(s.Secrets))
 		}
+		if len(s.Writes) > 0 {
+			parts = append(parts, "writes "+mustJSON(s.Writes))
+		}
 		for _, condition := range s.When {
 			parts = append(parts, "when "+strings.TrimSpace(condition.Text))
 		}
+	}
+	return parts
+}
+
+// listWritten lists what counts of the disks that steps may write to: each name, with its items in the spelling that
+// package pick compares.
+func listWritten(list []inventory.Step, disks map[string][]schemas.NamedDisk) []string {
+	names := map[string]bool{}
+	for _, step := range list {
+		for _, name := range step.Writes {
+			names[name] = true
+		}
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		parts = append(parts, name)
+		for _, item := range disks[name] {
+			parts = append(parts, mustJSON(normalizeHints(item.Hints()))+strconv.FormatBool(item.All))
+		}
+		parts = append(parts, "end of the name") // no item is written so
 	}
 	return parts
 }

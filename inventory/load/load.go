@@ -241,7 +241,7 @@ func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 		Commit: l.trunk.Commit, File: d.File, Line: d.PositionOf("").Line,
 		ID: inventory.MachineID(d.ID()), Name: d.Name, Labels: d.Host.Metadata.Labels,
 		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, RootDisk: spec.RootDisk,
-		Network: spec.Network,
+		Disks: spec.Disks, Network: spec.Network,
 		Protect: spec.Protect, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
 	}
 	if spec.BMC != nil && spec.BMC.Credentials != "" {
@@ -250,6 +250,7 @@ func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 	l.fillRelease(d, &desired)
 	desired.Canary = desired.Ring != "" &&
 		l.fleet.Rings[desired.Ring].Spec.Canaries.SelectsHost(d.ID(), d.Host.Metadata.Labels)
+	l.checkDiskNames(d)
 	l.checkComplete(d, spec.Workload != "" || desired.Workload != nil)
 	return desired
 }

@@ -216,6 +216,12 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 			edit(workload, "{step: install}", "{step: install}, {step: look, when: 'facts.uefi == 1'}")(files)
 			edit(workload, "facts.uefi == 1", "facts.firmware.uefi")(files)
 		}, nil},
+		{"a step that writes to disks", func(files map[string]string) {
+			edit("steps/burn-in.yaml", "script:", "writes: [data], script:")(files)
+			edit(host, "spec:", "spec:\n  disks: {data: [{serial: D1}]}")(files)
+			edit("hosts/r1/web-04.yaml", "spec:", "spec:\n  disks: {data: [{serial: D2}]}")(files)
+		}, []string{"disks", "steps"}},
+		{"names of disks that no step writes to", edit(host, "spec:", "spec:\n  disks: {data: [{serial: D1}]}"), nil},
 		{"id of a step", edit(workload, "{step: burn-in}", "{step: burn-in, id: warm-up}"), nil},
 		{"a step that says that it writes nothing", edit("steps/burn-in.yaml", "script:", "writes: [], script:"), []string{"steps"}},
 		{"a new step that writes nothing", func(files map[string]string) {

@@ -61,7 +61,7 @@ func (l *loader) prepareSteps(t *tree) {
 			l.addFindings(d.ErrorAt("spec.args"+m.Field, m.Hint, "%s", m.Message))
 		}
 		t.prepared[name] = preparedStep{spec: d.Step.Spec, script: t.Files[d.Step.Spec.Script].Data, schema: schema,
-			broken: len(mistakes) > 0 || d.Fields.IsSpoiledBelow("spec.args"), looks: d.IsWritten("spec.writes"),
+			broken: len(mistakes) > 0 || d.Fields.IsSpoiledBelow("spec.args"), looks: d.IsWritten("spec.writes") && len(d.Step.Spec.Writes) == 0,
 			when: l.readCondition(d, "spec.when", d.Step.Spec.When)}
 	}
 }
@@ -159,6 +159,7 @@ func (l *loader) newEntry(t *tree, d schemas.Document, field string, use schemas
 	}
 	e.prepared = prepared
 	e.step.Script, e.step.Looks, e.step.Needs = prepared.script, prepared.looks, prepared.spec.Needs
+	e.step.Writes = prepared.spec.Writes
 	e.step.Seconds = readSeconds(cmp.Or(use.Timeout, prepared.spec.Timeout, steps.DefaultTimeout))
 	e.step.Attempts = max(1, cmp.Or(use.Attempts, prepared.spec.Attempts))
 	e.step.When = append(slices.Clone(prepared.when), l.readCondition(d, field+".when", use.When)...)
@@ -315,6 +316,13 @@ func (l *loader) resolveEntry(e entry, host hostDocuments) inventory.Step {
 			}
 			return value, nil
 		})
+	}
+	for _, name := range step.Writes {
+		if field := "spec.disks." + name; len(host.trunk.Host.Spec.Disks[name]) == 0 &&
+			!host.trunk.Fields.IsSpoiledBelow("spec.disks") {
+			l.addFindings(host.trunk.ErrorAt(field, "such as "+name+": [{serial: S5H9NX12}]",
+				"the name is missing: the step in %s writes to these disks", e.document.PositionOf(e.field)))
+		}
 	}
 	for _, ref := range step.ListSecrets() {
 		if sealed, ok := l.fleet.Secrets[ref.Name]; ok &&

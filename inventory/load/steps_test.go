@@ -79,7 +79,7 @@ func TestDocumentedSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 3 {
+	if len(blocks) != 4 {
 		t.Fatalf("docs/steps.md has %d YAML blocks", len(blocks))
 	}
 	conditions := regexp.MustCompile("when: '(.*?)'").FindAllStringSubmatch(blocks[2][1], -1)

@@ -1,4 +1,5 @@
-// Package pick chooses the root disk of a machine among the disks that its agent reported.
+// Package pick chooses disks of a machine among the disks that its agent reported: Disk the root disk, Names the disks
+// that spec.disks gives names to.
 package pick
 
 import (
@@ -16,6 +17,7 @@ type Error struct {
 	Matches []string // labels of the matching disks, when there are several
 	Misses  []Miss   // why each other disk does not match
 	Shares  string   // why the hints do not tell the matching disks apart; "" without a shared name
+	Field   string   // the field with the hints; "" is spec.rootDisk
 }
 
 // Miss is a disk that does not match, with the reason.
@@ -23,25 +25,25 @@ type Miss struct{ Disk, Why string }
 
 // Error names every disk with its reason.
 func (e Error) Error() string {
+	field := cmp.Or(e.Field, "spec.rootDisk")
 	if len(e.Matches) > 1 && e.Shares != "" {
-		return fmt.Sprintf("%d disks match spec.rootDisk: %s: %s", len(e.Matches), strings.Join(e.Matches, ", "),
-			e.Shares)
+		return fmt.Sprintf("%d disks match %s: %s: %s", len(e.Matches), field, strings.Join(e.Matches, ", "), e.Shares)
 	}
 	if len(e.Matches) > 1 {
-		return fmt.Sprintf("%d disks match spec.rootDisk: %s: name one by serial, wwn or path", len(e.Matches),
+		return fmt.Sprintf("%d disks match %s: %s: name one by serial, wwn or path", len(e.Matches), field,
 			strings.Join(e.Matches, ", "))
 	}
 	if len(e.Misses) == 0 {
-		return "no disk matches spec.rootDisk: the machine reports no disks"
+		return "no disk matches " + field + ": the machine reports no disks"
 	}
 	var why []string
 	for _, miss := range e.Misses {
 		why = append(why, miss.Disk+" ("+miss.Why+")")
 	}
-	return "no disk matches spec.rootDisk: " + strings.Join(why, "; ")
+	return "no disk matches " + field + ": " + strings.Join(why, "; ")
 }
 
-// Disk is the only place that chooses a disk: exactly one disk must match every hint and be writable, otherwise the
+// Disk is the only place that chooses one disk: exactly one disk must match every hint and be writable, otherwise the
 // error is a Error. Read-only and held disks never match, nor does a disk without a size or without a name of its own.
 // A removable disk matches only where it is internal, and the hints name it by WWN or serial. The hints must ask for
 // names that are the disk's own (package diskid): for the WWN if the hints have one, else for the serial if the hints

@@ -25,6 +25,8 @@ type Step struct {
 	Once bool
 	Arguments
 	Needs schemas.Needs
+	// Writes are the names of the disks that the script may write to.
+	Writes []string
 	// Looks is set for a step that is no part of a workload's inputs: the step writes nothing.
 	Looks bool
 	// When are the conditions of the Step and of the entry: all must hold.

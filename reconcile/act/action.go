@@ -55,11 +55,11 @@ type Action struct {
 	Operation *inventory.Operation // OpenOperation, CloseOperation, AssignStep, GiveLeave, WithdrawJob
 	Boot      *inventory.Boot      // OpenBoot, InsertMedia, PowerOn: the boot attempt
 	Pinned    *inventory.Pinned    // PinIdentity, RecordTakeover: the identity of the machine
-	// AssignStep: what the agent must find right before the write (wire.DiskRef.Content)
-	Content       string
-	OtherContents []string            // AssignStep: the same for the other disks of the operation, in their order
-	Question      *inventory.Question // GiveLeave: what is answered
-	Graceful      bool                // PowerOff: the system is asked to shut down
+	// AssignStep: what the agent must find right before the write (wire.DiskRef.Content), for each of
+	// Operation.StepDisks
+	Contents []string
+	Question *inventory.Question // GiveLeave: what is answered
+	Graceful bool                // PowerOff: the system is asked to shut down
 	// PowerOff: the machine was asked a moment ago; nothing is sent, and the power is read
 	Wait      bool
 	NamesDisk bool             // BootFromDisk: the override names the disk, as a medium stays in
@@ -70,7 +70,9 @@ type Action struct {
 	Facts     *inventory.Facts // RecordFacts
 	When      string           // AssignStep, SkipStep: the decision about the step's conditions, "" without a new one
 	WhyNot    string           // SkipStep: why a condition fails
-	Table     *inventory.Table // RecordStep: of the disk with the system, as the agent read it back
+	// RecordStep, RecordFailed: what the step left on each of Operation.StepDisks, as the agent saw the open disks
+	Left  []inventory.SeenDisk
+	Table *inventory.Table // RecordStep: of the disk with the system, as the agent read it back
 	// PinIdentity: the pins are of another machine, and what the pinned one was booted for is over
 	Anew     bool
 	Takeover string              // RecordTakeover: the value that was used

@@ -8,10 +8,11 @@ import (
 // disk that is found so again takes begun back. From here on the old system counts as replaced.
 func giveLeave(rec inventory.Record, a Action) inventory.Record {
 	op := rec.Operation
-	op.Leave = &inventory.Leave{Attempt: op.Attempt, Nonce: a.Question.Nonce, Asked: a.Question.At}
-	for i := range op.Disks {
+	op.Leave = &inventory.Leave{Attempt: op.Attempt, Nonce: a.Question.Nonce, Job: op.JobID(), Asked: a.Question.At}
+	for at, i := range op.StepDisks() {
+		op.Disks[i].Left = nil // the step may write
 		if op.Disks[i].Begun == 0 {
-			seen := inventory.DescribeSeen(a.Question.Disks[i])
+			seen := inventory.DescribeSeen(a.Question.Disks[at])
 			op.Disks[i].Begun, op.Disks[i].Seen = op.Attempt, &seen
 		}
 	}
@@ -21,6 +22,16 @@ func giveLeave(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
+// listBegun lists the disks besides the disk for the system that may have been written to.
+func listBegun(op inventory.Operation) (others []inventory.DiskID) {
+	for i, disk := range op.Disks {
+		if i > 0 && disk.Begun != 0 {
+			others = append(others, disk.Disk)
+		}
+	}
+	return others
+}
+
 // takeBackBegun records that a look found disks exactly as they were when leave to write was given: nothing was written
 // to them. A disk that the look did not see stays begun, as does a disk of an attempt that nobody remembers.
 func takeBackBegun(op *inventory.Operation, disks []inventory.MachineDisk) {
@@ -28,7 +39,7 @@ func takeBackBegun(op *inventory.Operation, disks []inventory.MachineDisk) {
 		if !IsAsSeen(disk, disks) { // guard: only-the-disk-takes-back
 			continue
 		}
-		op.Disks[i].Begun, op.Disks[i].Seen = 0, nil
+		op.Disks[i].Begun, op.Disks[i].Seen, op.Disks[i].Left = 0, nil, nil
 	}
 }
 

@@ -31,17 +31,32 @@ func passStep(op *inventory.Operation, a Action) {
 		skipStep(op, a)
 		return
 	}
-	recordStep(op, a.Table)
+	recordStep(op, a)
 }
 
 // recordStep records that the step at the cursor is done.
-func recordStep(op *inventory.Operation, table *inventory.Table) {
+func recordStep(op *inventory.Operation, a Action) {
 	AdvanceStage(op, inventory.Working)
 	if op.Writes() {
-		noteBegun(op)
-		change.KeepMark(op, table)
+		noteBegun(op, op.StepDisks())
+		noteLeft(op, a.Left)
+	}
+	if step, _ := op.Step(); step.Installs() || op.IsWholeList() {
+		change.KeepMark(op, a.Table)
 	}
 	leaveStep(op, inventory.StepDone)
+}
+
+// noteLeft records what the step at the cursor left on its disks. Without the agent's word nothing is known of them.
+func noteLeft(op *inventory.Operation, left []inventory.SeenDisk) {
+	step, _ := op.Step()
+	if indexes := op.StepDisks(); !step.Installs() && len(left) == len(indexes) {
+		for at, i := range indexes {
+			if op.Disks[i].Begun != 0 {
+				op.Disks[i].Left = &left[at]
+			}
+		}
+	}
 }
 
 // skipStep records that the step at the cursor is not run. An install is never skipped.

@@ -50,7 +50,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case RecordFacts:
 		return recordFacts(rec, a.Facts)
 	case RecordBegun:
-		noteBegun(rec.Operation)
+		noteBegun(rec.Operation, rec.Operation.StepDisks())
 		if rec.Installed != nil {
 			rec.Operation.Replaces, rec.Installed = rec.Installed, nil
 		}
@@ -124,19 +124,21 @@ func AdvanceStage(op *inventory.Operation, to inventory.Stage) {
 	op.Stage = to
 }
 
-// noteBegun records that the present attempt, if no earlier attempt did, may write to the operation's disks.
-func noteBegun(op *inventory.Operation) {
-	for i := range op.Disks {
+// noteBegun records that the present attempt, if no earlier attempt did, may write to disks, by their indexes.
+func noteBegun(op *inventory.Operation, disks []int) {
+	for _, i := range disks {
 		if op.Disks[i].Begun == 0 {
 			op.Disks[i].Begun = op.Attempt
 		}
 	}
 }
 
-// ForgetBegun records that unknown attempts may have written.
+// ForgetBegun records that unknown attempts may have written, but not to disks of steps that are skipped alone.
 func ForgetBegun(op *inventory.Operation) {
-	for i := range op.Disks {
-		op.Disks[i].Begun = inventory.BegunUnknown
+	for _, i := range op.AllDisks() {
+		if !op.IsSkipped(i) {
+			op.Disks[i].Begun, op.Disks[i].Left = inventory.BegunUnknown, nil
+		}
 	}
 }
 
@@ -155,6 +157,7 @@ func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 		step.Once = true
 		op.Steps[op.Cursor] = step
 	}
+	noteLeft(op, a.Left)
 	rewindCursor(op, a)
 	return rec
 }
@@ -213,7 +216,7 @@ func endOperation(rec inventory.Record, outcome, failure string, now time.Time) 
 	rec = restoreReplaced(rec)
 	op := *rec.Operation
 	if outcome == inventory.Succeeded {
-		noteBegun(&op)
+		noteBegun(&op, op.InstallDisks())
 	}
 	rec = spendBegun(rec, op.Disks)
 	op.Replaces, op.Looked = nil, rec.LookedEpoch()
@@ -258,14 +261,14 @@ func spendConsents(rec inventory.Record, disks []inventory.OperationDisk) invent
 // from an old page may have still.
 func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) inventory.Record {
 	op := rec.Operation
-	noteBegun(op) // a system that runs was written
+	noteBegun(op, op.InstallDisks()) // a system that runs was written
 	rec.Recovered = nil
 	if rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk {
 		rec.Boot = nil
 	}
 	rec.Installed = &inventory.Installed{
 		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Config: op.Config, Commit: op.Commit, Image: op.Image,
-		Disk: op.Root().Disk, Others: op.Others(), Update: op.Update, At: now,
+		Disk: op.Root().Disk, Others: listBegun(*op), Update: op.Update, At: now,
 	}
 	rec.Installed.Mark, rec.Installed.Partitions = change.ProvedMark(op.Root(), call), op.Root().Partitions
 	rec.Installed.Looked = rec.LookedEpoch()

@@ -361,14 +361,14 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	r := newRig(t)
 	r.mirrored()
 	r.wantDone(act.FetchImage, act.InsertMedia)
-	if got := r.do(act.Action{Kind: act.AssignStep, Content: wire.ContentBlank}); got.Result != act.Done {
+	if got := r.do(act.Action{Kind: act.AssignStep, Contents: []string{wire.ContentBlank}}); got.Result != act.Done {
 		t.Fatalf("AssignStep = %+v", got)
 	}
 	if got := r.observe().Agent.Job; got.ID != "op1.2.2" || got.Attempt != 2 || got.State != inventory.JobAssigned ||
 		got.Kind != wire.JobWrite {
 		t.Errorf("job = %+v", got)
 	}
-	job, err := effects.Job(r.Effects, r.desired, r.record, act.Action{Content: wire.ContentBlank})
+	job, err := effects.Job(r.Effects, r.desired, r.record, act.Action{Contents: []string{wire.ContentBlank}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +404,7 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 		record, operation := r.record, r.record.Operation.Clone()
 		change(operation)
 		record.Operation = operation
-		job, err := effects.Job(r.Effects, r.desired, record, act.Action{Content: wire.ContentBlank})
+		job, err := effects.Job(r.Effects, r.desired, record, act.Action{Contents: []string{wire.ContentBlank}})
 		if diff := cmp.Diff(*want, job); diff != "" || err != nil {
 			t.Errorf("job, %v (-want +got):\n%s", err, diff)
 		}
@@ -420,7 +420,7 @@ func TestTheAgentGetsExactlyItsJob(t *testing.T) {
 	// as a journal from before may have it
 	operation.Disks[0].Disk = inventory.DiskID{WWN: "0x0000000000000000", Serial: "None", Path: "pci-1", Size: 1 << 34}
 	other.Operation = &operation
-	if job, err := effects.Job(r.Effects, r.desired, other, act.Action{Content: wire.ContentBlank}); err != nil ||
+	if job, err := effects.Job(r.Effects, r.desired, other, act.Action{Contents: []string{wire.ContentBlank}}); err != nil ||
 		job.Steps[0].Install.Disk != (wire.DiskRef{Path: "pci-1", Size: 1 << 34, Content: wire.ContentBlank}) {
 		t.Errorf("a job for a disk with placeholders: %+v, %v, want its path and size alone", job.Steps, err)
 	}
@@ -454,7 +454,7 @@ func TestNothingIsAssignedAcrossEpochs(t *testing.T) {
 	if err := r.hub.Expect(t.Context(), "web-03", "boot2", 5); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.do(act.Action{Kind: act.AssignStep}); got.Result == act.Done {
+	if got := r.do(act.Action{Kind: act.AssignStep, Contents: []string{wire.ContentBlank}}); got.Result == act.Done {
 		t.Errorf("AssignStep of an older epoch = %+v", got)
 	}
 	if got := r.do(act.Action{Kind: act.AssignPowerOff}); got.Result == act.Done {

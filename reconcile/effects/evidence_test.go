@@ -69,7 +69,7 @@ func TestAJobIsTakenBack(t *testing.T) {
 	r := newRig(t)
 	r.mirrored()
 	r.wantDone(act.FetchImage, act.InsertMedia)
-	if got := r.do(act.Action{Kind: act.AssignStep, Content: "blank"}); got.Result != act.Done {
+	if got := r.do(act.Action{Kind: act.AssignStep, Contents: []string{"blank"}}); got.Result != act.Done {
 		t.Fatalf("AssignStep = %+v", got)
 	}
 	back := act.Action{Kind: act.WithdrawJob, Operation: r.record.Operation, Error: "spec.protect is true",

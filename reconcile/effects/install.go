@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/hub"
@@ -100,9 +101,11 @@ func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, a
 				operation.ID, desired.Workload.Name)
 		}
 		due = []inventory.Step{step}
-		if job.Kind = wire.JobStep; state.Installs() {
-			job.Kind = wire.JobWrite
-		}
+		job.Kind = kindOfJob(state)
+	}
+	if have, want := len(action.Contents), len(operation.StepDisks()); have < want {
+		return hub.Assignment{}, fmt.Errorf("the action speaks of %d disks, the step of operation %s has %d: this is a bug in ingot",
+			have, operation.ID, want)
 	}
 	for _, step := range due {
 		next, err := e.buildStep(step, desired, record, action)
@@ -112,7 +115,31 @@ func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, a
 		job.Steps = append(job.Steps, next)
 	}
 	begun := operation.Verified() || operation.BeganWithLeave() || operation.Root().Begun == inventory.BegunUnknown
+	if job.Kind == wire.JobWriteStep {
+		begun = operation.BeganWithLeave() || slices.ContainsFunc(operation.StepDisks(),
+			func(i int) bool { return operation.Disks[i].Begun == inventory.BegunUnknown })
+	}
 	return hub.Assignment{Job: job, Operation: operation.ID, Begun: begun}, nil
+}
+
+// listWritten are the indexes of the disks that the script of the step at the cursor may write to.
+func listWritten(operation inventory.Operation, step inventory.Step) []int {
+	if len(step.Writes) == 0 || operation.IsWholeList() {
+		return nil
+	}
+	return operation.StepDisks()
+}
+
+// kindOfJob is the kind of the job for a step.
+func kindOfJob(step inventory.StepState) string {
+	switch {
+	case step.Installs():
+		return wire.JobWrite
+	case len(step.Writes) > 0:
+		return wire.JobWriteStep
+	default:
+		return wire.JobStep
+	}
 }
 
 // buildStep is a workload's step in the agent's form.
@@ -123,6 +150,11 @@ func (e *Effects) buildStep(
 	if step.Name != schemas.StepInstall {
 		run, err := e.buildRun(step, desired, record)
 		next.Script = &wire.Script{Body: step.Script, Run: run}
+		for at, i := range listWritten(*record.Operation, step) {
+			disk := record.Operation.Disks[i]
+			next.Script.Disks = append(next.Script.Disks, wire.NamedDisk{Name: disk.Name,
+				DiskRef: referToDisk(disk, action.Contents[at])})
+		}
 		return next, err
 	}
 	install, err := e.buildInstall(desired, record, action)
@@ -144,14 +176,16 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 	}
 	install := &wire.Install{
 		ID:              operation.ID,
-		Disk:            referToDisk(operation.Root(), action.Content),
+		Disk:            referToDisk(operation.Root(), action.Contents[0]),
 		Image:           image,
 		Ignition:        config,
 		KernelArguments: desired.Workload.KernelArguments,
 		Mark:            operation.Root().Mark,
 	}
-	for i, other := range operation.Disks[1:] {
-		install.Others = append(install.Others, referToDisk(other, action.OtherContents[i]))
+	for at, i := range operation.InstallDisks() {
+		if i > 0 {
+			install.Others = append(install.Others, referToDisk(operation.Disks[i], action.Contents[at]))
+		}
 	}
 	return install, nil
 }

@@ -33,7 +33,7 @@ func TestAScriptGetsItsArgumentsOpened(t *testing.T) {
 	desired.Workload, desired.Vars = &workload, map[string]string{"site": "fra1"}
 	record.Operation = r.record.Operation.Clone()
 	record.Operation.Cursor, record.Operation.Steps = 0, inventory.NewSteps(workload)
-	job, err := effects.Job(r.Effects, desired, record, act.Action{Content: wire.ContentBlank})
+	job, err := effects.Job(r.Effects, desired, record, act.Action{Contents: []string{wire.ContentBlank}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestAScriptGetsItsArgumentsOpened(t *testing.T) {
 	r.mirrored()
 	r.wantDone(act.FetchImage)
 	workload.Steps[1].ID, record.Operation.Cursor, record.Operation.Steps[1].ID = "os", 1, "os"
-	if job, err := effects.Job(r.Effects, desired, record, act.Action{Content: wire.ContentBlank}); err != nil || job.Steps[0].Name != "install" || job.Kind != wire.JobWrite {
+	if job, err := effects.Job(r.Effects, desired, record, act.Action{Contents: []string{wire.ContentBlank}}); err != nil || job.Steps[0].Name != "install" || job.Kind != wire.JobWrite {
 		t.Errorf("the install with an id of its own: %+v, %v", job.Steps, err)
 	}
 	record.Operation.Cursor = 0

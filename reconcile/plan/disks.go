@@ -3,29 +3,64 @@ package plan
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/pick"
 	"github.com/gitmetal/ingot/reconcile/act"
 )
 
-// findDisks gives the disks of an operation among the disks that an agent reported: the root disk as the fleet's hints
-// pick it, the other disks by what is known of them.
-func (h host) findDisks(op inventory.Operation) (found []inventory.MachineDisk, why string) {
-	root, err := pick.Disk(h.desired.RootDisk, h.record.Facts.Disks)
-	if err != nil {
-		return nil, fmt.Sprintf("the root disk is not %s any more: %s", op.Root().Disk.Label(), err)
-	}
-	found = append(found, root)
+// findDisks gives disks of an operation, by their indexes, among the disks that an agent reported: the root disk as the
+// fleet's hints pick it, the other disks by what is known of them. The names of disks must mean the same disks as before.
+func (h host) findDisks(op inventory.Operation, indexes []int) (found []inventory.MachineDisk, why string) {
 	machine := inventory.IdentifyDisks(h.record.Facts.Disks)
-	for _, allowed := range op.Disks[1:] {
+	for _, i := range indexes {
+		allowed := op.Disks[i]
+		if i == 0 {
+			root, err := pick.Disk(h.desired.RootDisk, h.record.Facts.Disks)
+			if err != nil {
+				return nil, fmt.Sprintf("the root disk is not %s any more: %s", allowed.Disk.Label(), err)
+			}
+			found = append(found, root)
+			continue
+		}
 		matches := act.MatchDisks(machine, allowed.Disk)
 		if len(matches) != 1 {
 			return nil, fmt.Sprintf("%d disks are %s", len(matches), allowed.Disk.Label())
 		}
+		if why := h.whyOtherSet(op, allowed.Name); why != "" {
+			return nil, why
+		}
 		found = append(found, matches[0])
 	}
 	return found, ""
+}
+
+// whyOtherSet says why a name of spec.disks does not mean the disks of the operation any more, or "".
+func (h host) whyOtherSet(op inventory.Operation, name string) string {
+	if name == "" {
+		return ""
+	}
+	named, err := pick.Names(h.desired, []string{name}, h.record.Facts.Disks)
+	if err != nil {
+		return err.Error()
+	}
+	var allowed, now []string
+	same := true
+	for _, disk := range op.Disks {
+		if disk.Name == name {
+			allowed = append(allowed, disk.Disk.Label())
+			same = same && len(act.MatchDisks(named[name], disk.Disk)) == 1
+		}
+	}
+	for _, disk := range named[name] {
+		now = append(now, disk.ID().Label())
+	}
+	if same && len(allowed) == len(now) {
+		return ""
+	}
+	return fmt.Sprintf("spec.disks.%s is %s now, the operation was allowed to write %s", name, strings.Join(now, ", "),
+		strings.Join(allowed, ", "))
 }
 
 // withSeen gives the facts after a later look at some of the disks, and whether the look found one of them different.

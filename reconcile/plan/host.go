@@ -142,7 +142,7 @@ func (h host) beginInstall() Plan {
 	if p, answered := h.checkGivenUp(); answered {
 		return p
 	}
-	if h.change.Root.Content == inventory.ContentUnseen {
+	if h.change.NeedsLook() {
 		return h.inspectMachine()
 	}
 	return planAction(Installing,
@@ -159,7 +159,7 @@ func (h host) newOperation() *inventory.Operation {
 		Kind:   inventory.Install, Steps: inventory.NewSteps(*w),
 	}
 	for _, disk := range h.change.Disks() {
-		allowed := inventory.OperationDisk{Disk: disk.ID, Content: disk.Content, Erases: disk.Erases}
+		allowed := inventory.OperationDisk{Name: disk.Name, Config: disk.Config && disk.Name != "", Disk: disk.ID, Content: disk.Content, Erases: disk.Erases}
 		if disk.Erases {
 			allowed.Consent = disk.Given
 		}

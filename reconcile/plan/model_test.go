@@ -47,6 +47,7 @@ type model struct {
 	halfWritten bool // a job ends in an error after it has written
 	untaken     bool // an agent does not take its job up
 	scriptFails string
+	mutes       bool // an agent does not say what a script left on its disks
 	final       bool // a script that fails has failed for good
 	silent      bool // an installed system does not phone home
 	retry       bool // an operator said `ingot retry`
@@ -297,8 +298,11 @@ func (m *model) assign(a act.Action) act.Outcome {
 		step, _ := m.record.Operation.Step()
 		job = inventory.Job{ID: a.Operation.JobID(), Attempt: a.Operation.Attempt, Kind: "script", Step: step.Name,
 			State: inventory.JobAssigned, Since: m.now}
-		if step.Installs() {
+		switch {
+		case step.Installs():
 			job.Kind = "write"
+		case len(step.Writes) > 0:
+			job.Kind = "write-step"
 		}
 	}
 	old := m.agent.Job
@@ -382,6 +386,8 @@ func (m *model) ramdisk() {
 	case job.State == inventory.JobRunning && job.Kind == "power-off":
 		job.State = inventory.JobSucceeded
 		m.stop()
+	case job.State == inventory.JobRunning && job.Kind == "write-step":
+		m.prepare(job)
 	case job.State == inventory.JobRunning && job.Step != schemas.StepInstall:
 		m.script(job)
 	case job.State == inventory.JobRunning:
@@ -397,8 +403,22 @@ func (m *model) install(job *inventory.Job) {
 	case job.Question == nil && job.Begun:
 		m.write(job)
 	case job.Question == nil:
-		job.Question = &inventory.Question{Nonce: "process", At: m.now,
-			Disks: m.facts(0).Disks[:len(m.record.Operation.Disks)]}
+		job.Question = &inventory.Question{Nonce: "process", At: m.now, Disks: m.facts(0).Disks[:len(m.record.Operation.InstallDisks())]}
+	}
+}
+
+// prepare is the agent at a script that writes to the second disk.
+func (m *model) prepare(job *inventory.Job) {
+	switch {
+	case job.Question == nil && !job.Begun:
+		job.Question = &inventory.Question{Nonce: "process", At: m.now, Disks: []inventory.Disk{*m.data}}
+	case job.Question == nil:
+		m.data.Content = inventory.Content{Signature: "v2:" + strings.ReplaceAll(job.ID, ".", "-")}
+		m.data.Table = &inventory.Table{Kind: inventory.TableGPT, Valid: true, GUID: "of the script"}
+		m.script(job)
+		if !m.mutes {
+			job.Left = []inventory.SeenDisk{inventory.DescribeSeen(*m.data)}
+		}
 	}
 }
 
@@ -412,8 +432,10 @@ func (m *model) giveLeave(a act.Action) act.Outcome {
 	if m.desired.Protect || m.desired.Lifecycle != schemas.Managed {
 		m.violate("a host that is not ours is let be written to")
 	}
-	if m.record.Operation.Root().Begun == 0 {
-		m.violate("leave was given before begun was recorded")
+	for _, i := range m.record.Operation.StepDisks() {
+		if m.record.Operation.Disks[i].Begun == 0 {
+			m.violate("leave was given before begun was recorded")
+		}
 	}
 	return act.Outcome{Result: act.Done}
 }

@@ -122,7 +122,7 @@ func (h host) needsFacts() bool {
 
 // assignFirst hands a step out for disks without a write so far.
 func (h host) assignFirst(op inventory.Operation) Plan {
-	contents, why := h.compareFacts(op)
+	contents, why := h.compareFacts(op, op.AllDisks())
 	if why != "" {
 		return h.closeOperation(op, inventory.Superseded, why, Held)
 	}
@@ -133,18 +133,26 @@ func (h host) assignFirst(op inventory.Operation) Plan {
 	return h.handOut(op, contents, why)
 }
 
-// compareFacts compares the disks of an operation with the facts of the present boot.
-func (h host) compareFacts(op inventory.Operation) (contents []string, why string) {
-	found, why := h.findDisks(op)
+// compareFacts compares disks of an operation, by their indexes, with the facts of the present boot. It gives what must be
+// on the disks of the step at the cursor, which are among them.
+func (h host) compareFacts(op inventory.Operation, indexes []int) (contents []string, why string) {
+	found, why := h.findDisks(op, indexes)
 	if why != "" {
 		return nil, why
 	}
-	return change.CompareDisks(op, h.record, found)
+	all, why := change.CompareDisks(op, h.record, change.Compared{Indexes: indexes, Seen: found})
+	if why != "" {
+		return nil, why
+	}
+	for _, i := range op.StepDisks() {
+		contents = append(contents, all[slices.Index(indexes, i)])
+	}
+	return contents, ""
 }
 
-// assignStep is the action that hands the step at the cursor out.
+// assignStep is the action that hands the step at the cursor out, with what must be on the disks of the step.
 func assignStep(op inventory.Operation, contents []string, why string) act.Action {
-	return act.Action{Kind: act.AssignStep, Operation: &op, Content: contents[0], OtherContents: contents[1:], Reason: why}
+	return act.Action{Kind: act.AssignStep, Operation: &op, Contents: contents, Reason: why}
 }
 
 // continueStep sees the step at the cursor to its end.
@@ -216,19 +224,19 @@ func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, rea
 	if h.needsFacts() {
 		return h.recordFacts(Installing)
 	}
-	if op.Verified() {
+	if op.Verified() && !op.Writes() {
 		return h.handOut(op, anyContents(op), "the system is written and verified, and the steps behind it are due")
 	}
-	contents, found := h.compareFacts(op)
+	contents, found := h.compareFacts(op, op.StepDisks())
 	if found != "" {
 		return h.closeOperation(op, inventory.Quarantined, found, Held)
 	}
 	return h.handOut(op, contents, fmt.Sprintf("attempt %d of the same operation: the disk is ours to write", op.Attempt))
 }
 
-// anyContents lets the disks of an operation hold anything.
+// anyContents lets the disks of the step at the cursor hold anything.
 func anyContents(op inventory.Operation) []string {
-	return slices.Repeat([]string{"any"}, max(1, len(op.Disks)))
+	return slices.Repeat([]string{"any"}, len(op.StepDisks()))
 }
 
 // isOfProtocol1 reports whether a job was handed out by a daemon that gave no leave at the disk.
@@ -258,7 +266,7 @@ func (h host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, boo
 		if step, due := op.Step(); due && !step.Installs() {
 			why = "step " + step.Key() + " is done"
 		}
-		return planAction(Installing, act.Action{Kind: act.RecordStep, Table: job.Table, Reason: why}), true
+		return planAction(Installing, act.Action{Kind: act.RecordStep, Table: job.Table, Left: job.Left, Reason: why}), true
 	case inventory.JobFailed:
 		return h.recordFailed(op, job), true
 	case inventory.JobWithdrawn:
@@ -324,7 +332,7 @@ func (h host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	next := h.withSteps(op)
 	return planAction(Installing, act.Action{
 		Kind: act.RecordFailed, Operation: &next, Error: cmp.Or(job.Error, "the agent said nothing about it"),
-		Withdrawn: job.State == inventory.JobWithdrawn, Final: job.Final,
+		Withdrawn: job.State == inventory.JobWithdrawn, Final: job.Final, Left: job.Left,
 		Reason: fmt.Sprintf("attempt %d of %d failed", op.Attempt-op.Withdrawn, maxAttempts),
 	})
 }

@@ -78,7 +78,7 @@ func cutPause(cuts int) time.Duration {
 // begun wrote nothing in its attempt.
 func (h host) isMidWrite() bool {
 	op := h.record.Operation
-	if op == nil || !op.HasBegun() || op.Verified() {
+	if op == nil || op.Root().Begun == 0 || op.Verified() { // beside a begun disk of a script, the old system can run
 		return false
 	}
 	job := h.currentJob(*op)

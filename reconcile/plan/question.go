@@ -75,7 +75,8 @@ func (h host) whyNoLeave(op inventory.Operation, q inventory.Question) string {
 	if why := h.whyRefused(op); why != "" {
 		return why
 	}
-	_, why := change.CompareDisks(op, h.record, h.record.Facts.IdentifyLook(q.Disks))
+	_, why := change.CompareDisks(op, h.record,
+		change.Compared{Indexes: op.StepDisks(), Seen: h.record.Facts.IdentifyLook(q.Disks)})
 	return why
 }
 

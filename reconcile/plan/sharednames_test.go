@@ -127,7 +127,7 @@ func TestAPermissionForASharedLabel(t *testing.T) {
 			rec.Facts = &inventory.Facts{Epoch: 1, Disks: test.facts}
 		}
 		op := inventory.Operation{ID: "o1", Disks: []inventory.OperationDisk{{Disk: test.allowed, Content: "content:9f3ac41be7705d12"}}}
-		_, why := change.CompareDisks(op, rec, rec.Facts.IdentifyLook([]inventory.Disk{test.seen}))
+		_, why := change.CompareDisks(op, rec, change.Compared{Indexes: op.AllDisks(), Seen: rec.Facts.IdentifyLook([]inventory.Disk{test.seen})})
 		if (why == "") != (test.why == "") || !strings.Contains(why, test.why) {
 			t.Errorf("%s: CompareDisks says %q, want %q", name, why, test.why)
 		}
@@ -163,7 +163,7 @@ func TestAPermissionIsForOneDisk(t *testing.T) {
 			op := inventory.Operation{ID: "o1", Disks: []inventory.OperationDisk{{Disk: allowed.ID(), Content: "content:9f3ac41be7705d12"}}}
 			var written []string
 			for _, seen := range rec.Facts.IdentifyLook(now) {
-				_, why := change.CompareDisks(op, rec, []inventory.MachineDisk{seen})
+				_, why := change.CompareDisks(op, rec, change.Compared{Indexes: []int{0}, Seen: []inventory.MachineDisk{seen}})
 				if why == "" {
 					written = append(written, seen.Name)
 				}

@@ -75,6 +75,8 @@ func describePart(part string, before, after inventory.Desired) []string {
 		return compareFiles(was.Butane, is.Butane)
 	case "steps":
 		return compareSteps(was.Steps, is.Steps)
+	case "disks":
+		return []string{"the disks that steps write to are named otherwise"}
 	case "rootDisk":
 		return []string{fmt.Sprintf("rootDisk %s → %s", encodeJSON(before.RootDisk), encodeJSON(after.RootDisk))}
 	default:

@@ -24,6 +24,8 @@ type Step struct {
 	Attempts int            `json:"attempts"`
 	// Looks is set for a step that is no part of the inputs: a change of the step reinstalls nothing.
 	Looks bool `json:"looks,omitempty"`
+	// Writes are the names of the disks that the script may write to.
+	Writes []string `json:"writes,omitempty"`
 	// When are the conditions of the step: all must hold.
 	When []string `json:"when,omitempty"`
 	// Runs is, for a step with conditions, what the facts that were recorded last say: runs, skipped with the reason, or
@@ -42,7 +44,7 @@ const (
 func ListSteps(list []inventory.Step) []Step {
 	var all []Step
 	for _, s := range list {
-		step := Step{Step: s.Name, ID: s.ID, Args: s.Args, Looks: s.Looks, Attempts: max(1, s.Attempts),
+		step := Step{Step: s.Name, ID: s.ID, Args: s.Args, Looks: s.Looks, Writes: s.Writes, Attempts: max(1, s.Attempts),
 			Timeout: (time.Duration(s.Seconds) * time.Second).String()}
 		for _, condition := range s.When {
 			step.When = append(step.When, strings.TrimSpace(condition.Text))
@@ -96,6 +98,9 @@ func (h Host) describeSteps() []string {
 		}
 		if args := (inventory.Step{Arguments: inventory.Arguments{Args: s.Args}}).ListArgs(); len(args) > 0 {
 			line += ": " + strings.Join(args, " ")
+		}
+		if len(s.Writes) > 0 {
+			line += "; writes to the disks " + strings.Join(s.Writes, ", ")
 		}
 		if s.Runs != "" {
 			line += "; when " + strings.Join(strings.Fields(strings.Join(s.When, " and ")), " ") + ": " + s.Runs

@@ -157,6 +157,7 @@ func (c *checker) checkHost(s *schemas.HostSpec) {
 	if s.RootDisk != nil {
 		c.checkDisk("spec.rootDisk", s.RootDisk)
 	}
+	c.checkNamedDisks("spec.disks", s.Disks)
 	if s.Network != nil {
 		c.checkNetwork("spec.network.ramdisk", s.Network.Ramdisk)
 		c.checkNetwork("spec.network.host", s.Network.Host)

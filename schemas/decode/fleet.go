@@ -87,6 +87,7 @@ func (c *checker) checkDefaults(s schemas.DefaultsSpec) {
 	if h.RootDisk != nil {
 		c.checkDisk(at+".rootDisk", h.RootDisk)
 	}
+	c.checkNamedDisks(at+".disks", h.Disks)
 	if h.Network != nil {
 		c.checkNetwork(at+".network.ramdisk", h.Network.Ramdisk)
 		c.checkNetwork(at+".network.host", h.Network.Host)

@@ -2,6 +2,8 @@ package decode
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,9 +22,32 @@ func (c *checker) checkStep(s *schemas.Step) {
 	c.checkAttempts("spec.attempts", s.Spec.Attempts)
 	c.checkCondition("spec.when", s.Spec.When)
 	c.checkNeeds(s.Spec.Needs)
-	for i, disk := range s.Spec.Writes {
-		c.addError(fmt.Sprintf("spec.writes[%d]", i), "write []: a script is given no disk",
-			"%q is not a disk that a script can write to", yamltext.ShortenText(disk))
+	for i, name := range s.Spec.Writes {
+		field := fmt.Sprintf("spec.writes[%d]", i)
+		c.checkGrammar(field, name, nameGrammar, "a name in spec.disks of the hosts")
+		switch {
+		case name == schemas.RootDiskName:
+			c.addError(field, "leave it out: install writes the root disk", "a script is not given the root disk")
+		case slices.Index(s.Spec.Writes, name) < i:
+			c.addError(field, "leave it out", "the disks are named twice")
+		}
+	}
+}
+
+// checkNamedDisks checks the names of disks.
+func (c *checker) checkNamedDisks(field string, disks map[string][]schemas.NamedDisk) {
+	for _, name := range slices.Sorted(maps.Keys(disks)) {
+		at := field + "." + name
+		c.checkGrammar(at, name, nameGrammar, "lower case letters, digits and dashes, at most 63")
+		if name == schemas.RootDiskName {
+			c.addError(at, "choose another name", "root is the disk of spec.rootDisk")
+		}
+		if len(disks[name]) == 0 && !c.document.Fields.IsSpoiledBelow(at) {
+			c.addError(at, "such as [{serial: S5H9NX12}]", "the name stands for no disk")
+		}
+		for i, item := range disks[name] {
+			c.checkDisk(fmt.Sprintf("%s[%d]", at, i), item.Hints())
+		}
 	}
 }
 

@@ -103,7 +103,7 @@ func takesConsentBack(w *world, d deed) bool {
 	if h := w.people.now.hosts[id]; h.erase == "" && h.takeover == "" {
 		return false
 	}
-	w.people.change(id, "take the consent back", func(h *hostSpec) { h.erase, h.takeover = "", "" })
+	w.people.change(id, "take the consent back", func(h *hostSpec) { h.erase, h.eraseData, h.takeover = "", "", "" })
 	return true
 }
 

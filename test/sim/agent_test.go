@@ -32,6 +32,7 @@ type agent struct {
 	ended    map[string]wire.Result // of jobs of this process
 	current  string                 // job that it works on
 	answered *process               // that gave the last answer
+	left     []wire.Disk            // of a script, after its end
 	asks     question               // of the running install step
 	asked    uint64                 // questions for leave so far
 }
@@ -185,7 +186,7 @@ func (a *agent) takeJob(job wire.Job) {
 	defer func() { a.current = "" }()
 	for {
 		status, _ := a.post(fmt.Sprintf(wire.PathResult, job.ID), result)
-		if status == 204 && result.OK && a.writer.job == job.ID {
+		if status == 204 && result.OK && a.writer.job == job.ID && job.Kind == wire.JobWrite {
 			a.m.w.checks.resultIsTaken(a.writer, job.ID)
 		}
 		if status == 204 || status == 410 || status == 401 {
@@ -209,17 +210,18 @@ func (a *agent) runJob(job wire.Job) wire.Result {
 		return wire.Result{OK: true}
 	}
 	var table *wire.Table
+	a.left = nil
 	for _, step := range job.Steps {
 		err := a.runStep(job, step)
 		if err != nil {
 			a.m.w.say("%s: step %s failed: %v", a.m, step.Name, err)
-			return wire.Result{Step: step.Name, Error: err.Error()}
+			return wire.Result{Step: step.Name, Error: err.Error(), Disks: a.left}
 		}
 		if step.Install != nil {
 			table = a.m.disks[a.m.diskOf(step.Install.Disk.Serial)].table()
 		}
 	}
-	return wire.Result{OK: true, Table: table}
+	return wire.Result{OK: true, Table: table, Disks: a.left}
 }
 
 func (a *agent) runStep(job wire.Job, step wire.Step) error {
@@ -227,6 +229,9 @@ func (a *agent) runStep(job wire.Job, step wire.Step) error {
 	if step.Script != nil {
 		if w.people.now.when == severalDisks && len(a.m.disks) < 2 {
 			w.checks.breaks("conditions of steps", "%s runs a script for machines with several disks", a.m)
+		}
+		if len(step.Script.Disks) > 0 {
+			return a.writeData(job, step)
 		}
 		a.wait(a.dice.between(5*time.Second, 10*time.Minute))
 		if w.meets(scriptFails, a.m.index) {
@@ -239,6 +244,38 @@ func (a *agent) runStep(job wire.Job, step wire.Step) error {
 	a.asks = question{job, step.Name}
 	return steps.InstallSystem(context.Background(), *step.Install,
 		steps.Tools{Disks: a, Leave: a, Images: a, Installer: installer{a, job, step}}, func(wire.Progress) {})
+}
+
+// writeData runs a script that writes to its disks.
+func (a *agent) writeData(job wire.Job, step wire.Step) error {
+	ctx, w := context.Background(), a.m.w
+	a.writer = &writer{machine: a.m, boot: a.config.Boot, job: job.ID, attempt: job.Attempt}
+	defer func(who *writer) { who.dead = true }(a.writer) // the step has ended
+	a.asks = question{job, step.Name}
+	tools := steps.DiskTools{Disks: a, Leave: a, NoteDisks: func(disks []wire.Disk) { a.left = disks }}
+	_, err := steps.WithDisks(ctx, step.Script.Disks, tools, func([]steps.GivenDisk) (string, error) {
+		for _, disk := range step.Script.Disks {
+			device, err := a.Open(ctx, disk.DiskRef)
+			if err != nil {
+				return "", err
+			}
+			for chunk := range int64(2) {
+				a.wait(a.dice.between(5*time.Second, 2*time.Minute))
+				switch {
+				case w.meets(scriptFails, a.m.index):
+					return "", errors.New("exit status 1")
+				case w.meets(agentDies, a.m.index):
+					w.after(0, a.m.restartAgent)
+					a.wait(time.Hour)
+				}
+				if _, err := device.WriteAt([]byte(job.ID), (1-chunk)<<30); err != nil {
+					return "", err
+				}
+			}
+		}
+		return "", nil
+	})
+	return err
 }
 
 // question is what the agent asks leave for.

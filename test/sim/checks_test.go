@@ -46,6 +46,7 @@ type leave struct {
 	at     time.Duration
 	by     *process
 	commit string
+	inputs string // of the host then
 	job    string
 }
 
@@ -69,7 +70,7 @@ func (c *checks) breaks(rule, format string, args ...any) {
 // leaveIsGiven notes that a daemon lets a write begin.
 func (c *checks) leaveIsGiven(a *agent, p *process, job string) {
 	commit, _ := p.loop.AcceptedCommit()
-	c.leaves[a.writer] = leave{at: c.w.now, by: p, commit: commit, job: job}
+	c.leaves[a.writer] = leave{at: c.w.now, by: p, commit: commit, job: job, inputs: c.w.inputsOf(a.config.Host)}
 }
 
 // operationOf is the operation of a job's id.
@@ -88,7 +89,7 @@ func (c *checks) diskIsWritten(d *disk, who *writer) {
 	if old := d.writer; old != nil && !old.dead {
 		c.breaks("S1 one writer", "two processes write to disk %s: %s of %s, and %s", d.serial, old.job, old.machine, who.job)
 	}
-	if c.verified[op] {
+	if c.verified[op] && !d.data {
 		c.breaks("no write after a verified write", "operation %s writes disk %s again", op, d.serial)
 	}
 	given, there := c.leaves[who]
@@ -97,11 +98,16 @@ func (c *checks) diskIsWritten(d *disk, who *writer) {
 		return
 	}
 	c.mayWrite(d, who, given)
-	c.isBegun(who, given)
+	c.isBegun(d, who, given)
 	c.w.say("%s begins to write disk %s for %s: %s is gone", m, d.serial, who.job, d.label())
 	d.writer = who
 	c.begun[op]++
 	c.w.history.operationWrites(m.agent.config.Host, op)
+	if d.data {
+		d.wipe()
+		d.holds, d.install = aPrepared, op
+		return
+	}
 	if d.holds == aSystem && d.install != op {
 		c.replaced[d.install] = op
 	}
@@ -136,6 +142,13 @@ func (c *checks) mayWrite(d *disk, who *writer, given leave) {
 		c.breaks("S10 paused", "the fleet is paused in commit %.8s, and disk %s is written", given.commit, d.serial)
 	case h.workload == "":
 		c.breaks("S2 permission", "host %s has no workload in commit %.8s", host, given.commit)
+	case d.data && (h.data != d.serial || !fleet.workloads[h.workload].data):
+		c.breaks("S8 the declared disk", "host %s writes to the disk %s in commit %.8s, and %s is written", host, h.data,
+			given.commit, d.serial)
+	case d.data && (d.holds == nothing || d.install == op):
+		return
+	case d.data:
+		c.needsConsent(d, h, given)
 	case !h.fits(d):
 		c.breaks("S8 the declared disk", "host %s declares disk %s, and %s is written", host, h.rootDisk(), d.serial)
 	case who.machine.countFitting(h) > 1:
@@ -146,16 +159,17 @@ func (c *checks) mayWrite(d *disk, who *writer, given leave) {
 	case d.holds == nothing || d.holds == aPartial && d.install == op:
 		return
 	default:
-		c.needsConsent(d, h, op)
+		c.needsConsent(d, h, given)
 	}
 }
 
 // isBegun checks that the journal knew of the write before the yes, and the budget of writes at a time.
-func (c *checks) isBegun(who *writer, given leave) {
+func (c *checks) isBegun(d *disk, who *writer, given leave) {
 	host := inventory.MachineID(who.machine.agent.config.Host)
 	record := journal.ReadRecord(host, given.by.d.dir.records[host].bytes)
 	same := given.by.journal.fence == given.by.d.dir.fence // the directory was not put back since
-	if op := record.Operation; same && (op == nil || op.ID != operationOf(who.job) || !op.HasBegun()) {
+	isOf := func(known inventory.OperationDisk) bool { return known.Begun != 0 && known.Disk.Serial == d.serial }
+	if op := record.Operation; same && (op == nil || op.ID != operationOf(who.job) || !slices.ContainsFunc(op.Disks, isOf)) {
 		c.breaks("begun before the yes", "%s writes for %s, and the journal does not say so", who.machine, who.job)
 	}
 	writing := 0
@@ -179,10 +193,12 @@ func (c *checks) callIsTaken(a *agent, p *process, path string) {
 }
 
 // needsConsent checks that a consent names what was really on the disk, and covered no other operation.
-func (c *checks) needsConsent(d *disk, h hostSpec, op string) {
-	inputs := c.w.inputsOf(h.id)
+func (c *checks) needsConsent(d *disk, h hostSpec, by leave) {
+	op, inputs := operationOf(by.job), by.inputs
 	labels := []string{"content:" + d.content().Signature}
 	switch d.holds {
+	case aPrepared:
+		labels = append(labels, "unmarked:"+d.install)
 	case aSystem, aPartial:
 		labels = append(labels, "install:"+d.install, "unmarked:"+d.install, "failed:"+d.install)
 	}
@@ -192,17 +208,21 @@ func (c *checks) needsConsent(d *disk, h hostSpec, op string) {
 			labels = append(labels, "failed:"+half)
 		}
 	}
+	erase := h.erase
+	if d.data {
+		erase = h.eraseData
+	}
 	given := func(label string) bool {
-		return h.erase == inventory.EraseConsent(inventory.MachineID(h.id), inventory.DiskID{Serial: d.serial}, label, inputs)
+		return erase == inventory.EraseConsent(inventory.MachineID(h.id), inventory.DiskID{Serial: d.serial}, label, inputs)
 	}
 	if !slices.ContainsFunc(labels, given) {
-		c.breaks("S2 consent", "host %s: the consent %q is not for %s, which is erased", h.id, h.erase, d.label())
+		c.breaks("S2 consent", "host %s: the consent %q is not for %s, which is erased", h.id, erase, d.label())
 		return
 	}
-	if other := c.spent[h.erase]; other != "" && other != op && !forgotten {
-		c.breaks("a consent covers one operation", "consent %s of %s covered operation %s, and now %s", h.erase, h.id, other, op)
+	if other := c.spent[erase]; other != "" && other != op && !forgotten {
+		c.breaks("a consent covers one operation", "consent %s of %s covered operation %s, and now %s", erase, h.id, other, op)
 	}
-	c.spent[h.erase] = op
+	c.spent[erase] = op
 }
 
 // writerEnds is the end of a process that may have written.

@@ -27,6 +27,8 @@ const (
 	aForeign holds = "another system" // installed by a person
 	aPartial holds = "half an install"
 	aSystem  holds = "an install"
+	// aPrepared is what the script of an operation wrote, whole or not
+	aPrepared holds = "what a script wrote"
 )
 
 // disk keeps the bytes that are not zero, and what they are.
@@ -41,6 +43,7 @@ type disk struct {
 	used    int    // counts what running systems wrote
 	system  system // of aSystem
 	writer  *writer
+	data    bool     // a script may write to the disk, and no install
 	blanked bool     // a look says that it cannot be read
 	mark    string   // of aSystem: the GUID of its partition table
 	halves  []string // installs that ended in the middle, one over the other, before the half install that is there
@@ -66,6 +69,17 @@ type writer struct {
 
 func newDisk(serial string) *disk {
 	return &disk{serial: serial, model: "simulated", size: diskSize, pages: map[int64][]byte{}, holds: nothing}
+}
+
+// newDataDisk is a disk that the fleet names for steps: blank, or with somebody's data.
+func (w *world) newDataDisk(serial string) *disk {
+	data := newDisk(serial)
+	data.model, data.size, data.data = "data", diskSize/4, true
+	if newDice(w.seed, "data on "+serial).chance(0.4) {
+		w.people.installs++
+		data.holds, data.foreign = aForeign, w.people.installs
+	}
+	return data
 }
 
 // newSecondDisk is a disk beside the root disk: like the root disk, or of another size, or of another model; blank, or

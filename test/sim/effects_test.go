@@ -265,9 +265,17 @@ func (p *process) buildJob(
 	} else {
 		next.Script = &wire.Script{Body: step.Script, Run: &wire.Run{Step: step.Name, ID: step.Key(), Attempts: 1}}
 	}
+	begun := op.Verified() || op.BeganWithLeave() || op.Root().Begun == inventory.BegunUnknown
+	if len(due.Writes) > 0 {
+		job.Kind, begun = wire.JobWriteStep, op.BeganWithLeave()
+		for at, i := range op.StepDisks() {
+			begun = begun || op.Disks[i].Begun == inventory.BegunUnknown
+			next.Script.Disks = append(next.Script.Disks, wire.NamedDisk{Name: op.Disks[i].Name,
+				DiskRef: refOf(op.Disks[i].Disk, action.Contents[at])})
+		}
+	}
 	job.Steps = []wire.Step{next}
-	return hub.Assignment{Job: job, Operation: op.ID,
-		Begun: op.Verified() || op.BeganWithLeave() || op.Root().Begun == inventory.BegunUnknown}, nil
+	return hub.Assignment{Job: job, Operation: op.ID, Begun: begun}, nil
 }
 
 func (p *process) buildInstall(
@@ -280,11 +288,15 @@ func (p *process) buildInstall(
 		ignition["token"] = p.hub.PhoneHomeToken(string(record.ID), op.ID, epoch, op.Attempt).Reveal()
 	}
 	data, err := json.Marshal(ignition)
-	disk := op.Root().Disk.WithoutPlaceholders()
 	return &wire.Install{ID: op.ID, Ignition: data,
-		Disk:            wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: action.Content},
+		Disk:            refOf(op.Root().Disk, action.Contents[0]),
 		Image:           wire.Image{SHA256: desired.Workload.Image.SHA256, Size: int64(len(imageBytes)), Name: "os.raw"},
 		KernelArguments: desired.Workload.KernelArguments, Mark: op.Root().Mark}, err
+}
+
+func refOf(disk inventory.DiskID, content string) wire.DiskRef {
+	disk = disk.WithoutPlaceholders()
+	return wire.DiskRef{Serial: disk.Serial, WWN: disk.WWN, Path: disk.Path, Size: disk.Size, Content: content}
 }
 
 func assigned(err error) act.Outcome {

@@ -54,12 +54,15 @@ type hostSpec struct {
 	lifecycle string
 	power     string
 	erase     string
+	data      string // serial of the disk named data; "" without one
+	eraseData string // consent for it
 	takeover  string
 }
 
 type workloadSpec struct {
 	version   int // a change of inputs
 	script    bool
+	data      bool // a script writes to the disks named data
 	update    string
 	phoneHome string
 }
@@ -87,6 +90,7 @@ func (f fleetSpec) files() map[string][]byte {
 	for name, w := range f.workloads {
 		files["workloads/"+name+".yaml"] = w.text(name)
 	}
+	files["steps/prepare.yaml"] = []byte(apiVersion + "kind: Step\nmetadata: {name: prepare}\nspec: {script: steps/check.sh, writes: [data], timeout: 1h}\n")
 	for id, h := range f.hosts {
 		files["hosts/"+id+".yaml"] = h.text()
 	}
@@ -129,7 +133,12 @@ func (w workloadSpec) text(name string) []byte {
 	if w.phoneHome != "" {
 		fmt.Fprintf(&b, "    phoneHome: %s\n", w.phoneHome)
 	}
-	if w.script {
+	switch {
+	case w.data && w.script:
+		b.WriteString("  steps: [{step: check}, {step: prepare}, {step: install}]\n")
+	case w.data:
+		b.WriteString("  steps: [{step: install}, {step: prepare}]\n")
+	case w.script:
 		b.WriteString("  steps: [{step: check}, {step: install}]\n")
 	}
 	if w.update != "" {
@@ -151,16 +160,37 @@ func (h hostSpec) text() []byte {
 	if h.protect {
 		b.WriteString("  protect: true\n")
 	}
-	if h.erase != "" || h.takeover != "" {
+	if h.data != "" {
+		fmt.Fprintf(&b, "  disks: {data: [{serial: %s}]}\n", h.data)
+	}
+	if h.erase != "" || h.eraseData != "" || h.takeover != "" {
 		b.WriteString("  consent:\n")
 	}
-	if h.erase != "" {
+	switch {
+	case h.eraseData != "":
+		given := []string{fmt.Sprintf("%q", h.eraseData)}
+		if h.erase != "" {
+			given = append(given, fmt.Sprintf("%q", h.erase))
+		}
+		fmt.Fprintf(&b, "    erase: [%s]\n", strings.Join(given, ", "))
+	case h.erase != "":
 		fmt.Fprintf(&b, "    erase: %q\n", h.erase)
 	}
 	if h.takeover != "" {
 		fmt.Fprintf(&b, "    takeover: %q\n", h.takeover)
 	}
 	return []byte(b.String())
+}
+
+// consentTo gives consents, each for the disk that it names.
+func (h *hostSpec) consentTo(consents []string) {
+	for _, consent := range consents {
+		if h.data != "" && strings.HasPrefix(consent, h.data+"/") {
+			h.eraseData = consent
+			continue
+		}
+		h.erase = consent
+	}
 }
 
 // rootDisk is the hint at the disk.

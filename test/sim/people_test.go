@@ -33,7 +33,7 @@ func (p *people) consentTo(id string) bool {
 	hold := view.Plan.Hold
 	switch {
 	case len(hold.Consents) > 0:
-		p.change(id, "consent to an erase", func(h *hostSpec) { h.erase = hold.Consents[0] })
+		p.change(id, "consent to an erase", func(h *hostSpec) { h.consentTo(hold.Consents) })
 		return true
 	case hold.Takeover != "":
 		m := p.w.rack[p.now.hosts[id].slot].machine

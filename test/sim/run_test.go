@@ -197,6 +197,12 @@ var conditions = []string{"", "", severalDisks, `facts.disks.all(d, d.size > 0) 
 func (p *people) begin(s story) {
 	p.now = fleetSpec{hosts: map[string]hostSpec{}, workloads: map[string]workloadSpec{
 		"web": {version: 1, script: p.dice.chance(0.5)}, "db": {version: 1, script: p.dice.chance(0.3)}, "other": {version: 1}}}
+	writes := newDice(p.w.seed, "disks of steps").chance(0.3)
+	if writes {
+		web := p.now.workloads["web"]
+		web.data = true
+		p.now.workloads["web"] = web
+	}
 	for i, m := range p.w.machines {
 		id := fmt.Sprintf("m%d", i)
 		workload := "web"
@@ -209,6 +215,10 @@ func (p *people) begin(s story) {
 			if d.chance(0.4) {
 				m.addDisk(d)
 			}
+		}
+		if writes {
+			h.data = fmt.Sprintf("DATA%02d", i)
+			m.disks = append(m.disks, p.w.newDataDisk(h.data))
 		}
 		p.now.hosts[id] = h
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // cases is how many scripts the guest runs.
-const cases = 17
+const cases = 19
 
 // TestAHostileScriptIsContained boots the ramdisk with Secure Boot enforced and a program in place of the agent, which runs
 // one hostile script after the other and says on the console what became of each.
@@ -60,7 +60,7 @@ func bootGuest(t *testing.T) string {
 	}
 	machine, err := qemu.New(qemu.Config{Dir: filepath.Join(t.TempDir(), "machine"), Identity: bmc.Identity{
 		Manufacturer: "ingot, lab", Model: "q35", Serial: "LAB0008", UUID: "6d3b0d7e-0000-4000-8000-000000000008",
-		NICs: []bmc.NIC{{Name: "1", MAC: "52:54:00:00:00:08"}}, Disks: []bmc.Disk{{Name: "0", Serial: "DISK0001", Bytes: 1 << 30}},
+		NICs: []bmc.NIC{{Name: "1", MAC: "52:54:00:00:00:08"}}, Disks: []bmc.Disk{{Name: "0", Serial: "DISK0001", Bytes: 1 << 30}, {Name: "1", Serial: "DATA0001", Bytes: 1 << 30}},
 	}})
 	if err != nil {
 		t.Fatal(err)

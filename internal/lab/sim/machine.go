@@ -266,6 +266,12 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 		tools := steps.Tools{Disks: opener{h.m}, Leave: s, Images: s, Installer: installer{h.m}, NoteTable: s.NoteTable}
 		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"},
 			steps.InstallSystem(ctx, *step.Install, tools, s.Report)
+	case step.Script != nil && len(step.Script.Disks) > 0:
+		tools := steps.DiskTools{Disks: opener{h.m}, Leave: s, NoteDisks: s.NoteDisks}
+		_, err := steps.WithDisks(ctx, step.Script.Disks, tools, func([]steps.GivenDisk) (string, error) {
+			return "", nil // the bytes of a script that nobody runs
+		})
+		return nil, err
 	case step.Script != nil:
 		s.Report(wire.Progress{Step: step.Name,
 			Lines: []string{fmt.Sprintf("a script of %d bytes", len(step.Script.Body))}})

@@ -39,9 +39,10 @@ type Change struct {
 	Verdict Verdict
 	Why     []string // the differences: "image 3f2a… → 9bc1…", "kernelArguments"
 	Root    Disk     // the disk for the system
-	Others  []Disk   // the disks besides the root disk that the config writes to, as far as a look found them
-	Target  string   // the inputs digest to install
-	Erases  bool     // a disk that is not blank, or any content of an unseen disk
+	// Others are the disks besides the root disk that the config or a step writes to, as far as a look found them
+	Others  []Disk
+	Target  string // the inputs digest to install
+	Erases  bool   // a disk that is not blank, or any content of an unseen disk
 	Reboots bool
 	Hold    *Hold // why the change is held; nil when the change may happen
 	// OtherDisks are the devices besides the root disk that the installed system writes to at its first start, as the
@@ -52,7 +53,9 @@ type Change struct {
 // Disk is a disk that a change writes to, and the permission for the disk.
 type Disk struct {
 	ID      inventory.DiskID
-	Devices []string // the names by which the config writes to the disk; none for the root disk
+	Devices []string // the names by which config and steps write to the disk; none for the root disk
+	Name    string   // in spec.disks, for a disk that a step writes to
+	Config  bool     // the config writes to the disk
 	Content string   // on the disk now: blank, install:<id>, unmarked:<id>, failed:<id>, content:<signature>, unseen
 	Summary string   // Content in words
 	Erases  bool
@@ -63,6 +66,11 @@ type Disk struct {
 
 // Disks are the disks of a change: the root disk, then the others.
 func (c Change) Disks() []Disk { return append([]Disk{c.Root}, c.Others...) }
+
+// NeedsLook reports whether a disk must be looked at before the change can be allowed.
+func (c Change) NeedsLook() bool {
+	return slices.ContainsFunc(c.Disks(), func(disk Disk) bool { return disk.Content == inventory.ContentUnseen })
+}
 
 // Consents is the value of spec.consent.erase that allows the change; none when the change needs no consent.
 func (c Change) Consents() (all schemas.EraseConsents) {
@@ -92,6 +100,8 @@ func (c Change) Consents() (all schemas.EraseConsents) {
 //	workload                          root disk holds something    Reinstall; held without consent and signers (signers.go)
 //	workload                          not exactly one disk         Install or Reinstall, held
 //	workload that writes other disks  any, not under way           Install or Reinstall; held without otherDisks: Allowed,
+//	                                                               and without a consent for each that is not blank
+//	a step writes to disks            any, not under way           Install or Reinstall; held where a name fits no disks,
 //	                                                               and without a consent for each that is not blank
 func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
 	unreadable := rec.Unreadable != ""
@@ -229,7 +239,7 @@ func decideOnUnseen(root Disk, d inventory.Desired, rec inventory.Record) Disk {
 // repeatAllowed repeats what an operation under way was allowed: the consents cover the operation until its end.
 func repeatAllowed(c Change, op inventory.Operation) Change {
 	for i, allowed := range op.Disks {
-		disk := Disk{ID: allowed.Disk, Content: allowed.Content, Summary: allowed.Content, Erases: allowed.Erases,
+		disk := Disk{ID: allowed.Disk, Name: allowed.Name, Config: allowed.Config, Content: allowed.Content, Summary: allowed.Content, Erases: allowed.Erases,
 			Needed: allowed.Consent, Given: allowed.Consent}
 		if i == 0 {
 			c.Root = disk

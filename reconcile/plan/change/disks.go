@@ -16,6 +16,7 @@ import (
 //	any    any              is another disk                     no
 //	any    any              shares the permission's name        no: a label of two disks is a permission for neither
 //	yes    any              as it was when leave was given      yes: not seen since, and the agent looks and asks again
+//	yes    any              as the last step of ours left it    yes: the operation's own
 //	yes    any              nothing but an empty table          yes: what was there before is gone
 //	yes    any              anything else                       no: found
 //	no     blank            blank                               yes
@@ -36,6 +37,9 @@ func compareDisk(allowed inventory.OperationDisk, disk inventory.MachineDisk) (c
 		return "", fmt.Sprintf("disk %s is not the only disk that is named %s any more, or lost that name",
 			cmp.Or(label, disk.Name), allowed.Disk.Label())
 	case allowed.Begun > 0 && allowed.Seen != nil && *allowed.Seen == inventory.DescribeSeen(disk.Disk):
+		return "any", ""
+	case allowed.Begun > 0 && allowed.Left != nil && allowed.Left.Content != "" &&
+		*allowed.Left == inventory.DescribeSeen(disk.Disk):
 		return "any", ""
 	case allowed.Begun != 0:
 		return "any", whyNotAgain(disk)
@@ -66,15 +70,22 @@ func whyNotAgain(disk inventory.MachineDisk) string {
 	return ""
 }
 
-// CompareDisks compares all disks of an operation with what an agent sees, in the order of the operation.
-func CompareDisks(op inventory.Operation, rec inventory.Record, seen []inventory.MachineDisk) (contents []string, why string) {
-	if len(seen) != len(op.Disks) {
-		return nil, fmt.Sprintf("the agent speaks of %d disks, the operation has %d", len(seen), len(op.Disks))
+// Compared are disks of an operation, by their indexes, and what an agent sees of each, in the same order.
+type Compared struct {
+	Indexes []int
+	Seen    []inventory.MachineDisk
+}
+
+// CompareDisks compares disks of an operation with what an agent sees.
+func CompareDisks(op inventory.Operation, rec inventory.Record, disks Compared) (contents []string, why string) {
+	if len(disks.Seen) != len(disks.Indexes) {
+		return nil, fmt.Sprintf("the agent speaks of %d disks, the step has %d", len(disks.Seen), len(disks.Indexes))
 	}
-	for i, allowed := range op.Disks {
-		content, why := compareDisk(allowed, seen[i])
+	for at, i := range disks.Indexes {
+		allowed, seen := op.Disks[i], disks.Seen
+		content, why := compareDisk(allowed, seen[at])
 		if why == "" && i == 0 && allowed.Begun == 0 {
-			why = whyNotOurs(op, rec, seen[i])
+			why = whyNotOurs(op, rec, seen[at])
 		}
 		if why != "" {
 			return nil, why

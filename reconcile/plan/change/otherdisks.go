@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/pick"
+	"github.com/gitmetal/ingot/inventory/rules"
 )
 
 // maxNamed is how many disks a message names.
@@ -17,6 +19,8 @@ const maxNamed = 4
 type otherDisk struct {
 	disk    inventory.MachineDisk
 	devices []string
+	name    string // in spec.disks, where a step writes to the disk
+	config  bool   // the config writes to the disk
 }
 
 // partitionSuffix is what udev puts behind a disk's link for a partition.
@@ -35,7 +39,7 @@ func findOtherDisks(writes []inventory.OtherDisk, reported []inventory.Disk, roo
 			}
 			at := slices.IndexFunc(found, func(o otherDisk) bool { return o.disk.Name == disk.Name })
 			if at < 0 {
-				at, found = len(found), append(found, otherDisk{disk: disk})
+				at, found = len(found), append(found, otherDisk{disk: disk, config: true})
 			}
 			found[at].devices = append(found[at].devices, write.Device)
 		}
@@ -43,7 +47,66 @@ func findOtherDisks(writes []inventory.OtherDisk, reported []inventory.Disk, roo
 	return found
 }
 
-// decideOnOtherDisks decides about the disks besides the root disk that the config writes to and the newest look found.
+// findWritten finds the disks besides the root disk that the config or a step writes to. An error says which name of
+// spec.disks fits no disks of the machine.
+func findWritten(d inventory.Desired, rec inventory.Record, root inventory.DiskID) ([]otherDisk, error) {
+	found := findOtherDisks(d.Workload.OtherDisks, rec.Facts.Disks, root)
+	names := listWrites(d, rec)
+	if len(names) == 0 {
+		return found, nil
+	}
+	named, err := pick.Names(d, names, rec.Facts.Disks)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		for _, disk := range named[name] {
+			at := slices.IndexFunc(found, func(o otherDisk) bool { return o.disk.Name == disk.Name })
+			if at < 0 {
+				at, found = len(found), append(found, otherDisk{disk: disk})
+			}
+			found[at].name, found[at].devices = name, append(found[at].devices, "spec.disks."+name)
+		}
+	}
+	return found, nil
+}
+
+// listWrites lists the names of the disks to which the steps of the workload may write, sorted. A step that is skipped by
+// the facts of the record writes to none: where a later look says otherwise, the operation does not cover the disks, and
+// ends before a write (WhyUncovered).
+func listWrites(d inventory.Desired, rec inventory.Record) (names []string) {
+	machine := rules.Machine{Facts: rec.Facts, Labels: d.Labels, Vars: d.Vars, Name: d.Name, ID: d.ID}
+	for _, step := range d.Workload.Steps {
+		decided := decidedWhen(rec, step)
+		if len(step.Writes) == 0 || decided == inventory.WhenFails {
+			continue
+		}
+		if len(step.When) > 0 && decided == "" {
+			if holds, _ := rules.NewCompiler().DecideAll(step.When, machine); !holds {
+				continue
+			}
+		}
+		names = append(names, step.Writes...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// decidedWhen is what the operation under way has decided about the conditions of a step; "" before.
+func decidedWhen(rec inventory.Record, step inventory.Step) string {
+	if rec.Operation == nil {
+		return ""
+	}
+	for _, state := range rec.Operation.Steps {
+		if state.Key() == step.Key() {
+			return state.When
+		}
+	}
+	return ""
+}
+
+// decideOnOtherDisks decides about the disks besides the root disk that the config or a step writes to and the newest
+// look found.
 // Neither update: Reinstall nor a consent over "unseen" covers them.
 //
 //	the disk                                          write
@@ -51,10 +114,15 @@ func findOtherDisks(writes []inventory.OtherDisk, reported []inventory.Disk, roo
 //	cannot be read                                    held: DiskUnreadable
 //	is blank                                          allowed
 //	was written to by an install, and not seen since  held without consent over unmarked:<id>
+//	perhaps by an operation that failed, as before    looked at first
 //	holds something                                   held without consent over content:<signature>
 func decideOnOtherDisks(c Change, d inventory.Desired, rec inventory.Record) (disks []Disk, holds []Hold) {
-	for _, other := range findOtherDisks(d.Workload.OtherDisks, rec.Facts.Disks, c.Root.ID) {
-		disk := Disk{ID: other.disk.ID(), Devices: other.devices}
+	others, err := findWritten(d, rec, c.Root.ID)
+	if err != nil {
+		return nil, []Hold{{Reason: NoDisk, Message: err.Error()}}
+	}
+	for _, other := range others {
+		disk := Disk{ID: other.disk.ID(), Devices: other.devices, Name: other.name, Config: other.config}
 		disk.Content = inventory.ContentOfOther(rec, disk.ID, other.disk)
 		disk.Summary = describeOther(rec, disk.Content, other.disk)
 		switch {
@@ -62,7 +130,7 @@ func decideOnOtherDisks(c Change, d inventory.Desired, rec inventory.Record) (di
 			holds = append(holds, *namelessDiskHold(other.disk))
 		case disk.Content == "":
 			holds = append(holds, *unreadableDiskHold(disk.ID, other.disk.Content))
-		case disk.Content != inventory.ContentBlank:
+		case disk.Content != inventory.ContentBlank && disk.Content != inventory.ContentUnseen:
 			disk.Erases = true
 			disk.Needed = inventory.EraseConsent(d.ID, disk.ID, disk.Content, c.Target)
 			disk.Given = findGiven(d, disk)
@@ -79,7 +147,7 @@ func describeOther(rec inventory.Record, content string, seen inventory.MachineD
 	switch {
 	case inventory.IsUnmarked(content) && rec.Installed != nil:
 		return "written to by " + describeInstall(*rec.Installed) + ", and not looked at since"
-	case inventory.IsUnmarked(content):
+	case content == inventory.ContentUnseen:
 		return "perhaps written to by a failed install, and not looked at since"
 	case content == inventory.ContentBlank:
 		return "blank"

@@ -85,19 +85,23 @@ func whyDiskNotAllowed(d inventory.Desired, rec inventory.Record, i int) string 
 	return "nothing in the fleet allows what it would erase"
 }
 
-// WhyUncovered says which disk the workload's config writes to although no permission of the operation covers the disk,
-// or "": the newest look found the disk, and the operation was allowed before.
+// WhyUncovered says which disk the workload's config or a step writes to although no permission of the operation covers
+// the disk, or "": the newest look found the disk, and the operation was allowed before.
 func WhyUncovered(d inventory.Desired, rec inventory.Record) string {
 	op := rec.Operation
 	if d.Workload == nil || rec.Facts == nil || op == nil {
 		return ""
 	}
-	for _, other := range findOtherDisks(d.Workload.OtherDisks, rec.Facts.Disks, op.Root().Disk) {
+	others, err := findWritten(d, rec, op.Root().Disk)
+	if err != nil {
+		return err.Error()
+	}
+	for _, other := range others {
 		covered := slices.ContainsFunc(op.Disks, func(allowed inventory.OperationDisk) bool {
-			return other.disk.Is(allowed.Disk)
+			return other.disk.Is(allowed.Disk) && allowed.Name == other.name
 		})
 		if !covered {
-			return fmt.Sprintf("its first start would write to disk %s (%s), which the operation was not allowed to",
+			return fmt.Sprintf("disk %s would be written to (%s), which the operation was not allowed to",
 				cmp.Or(other.disk.ID().Label(), other.disk.Name), strings.Join(other.devices, ", "))
 		}
 	}

@@ -29,6 +29,7 @@ type hostile struct {
 	once    bool
 	want    string // in the error; "" for a script that succeeds
 	says    string // a line of the script
+	disk    string // serial of a disk that the script is given; "" for none
 }
 
 // open is a shell function for attempts to reach something.
@@ -47,6 +48,11 @@ func cases(self int) []hostile {
 			"try systemctl reboot\ntry reboot -f\ntry shutdown now\n"},
 		{name: "disks", body: "try dd if=/dev/vda of=/dev/null count=1\ntry dd if=/dev/zero of=/dev/vda count=1\ntry mknod node b 254 0\n" +
 			"try mknod /tmp/node b 254 0\ntry blkid /dev/vda\ntry sfdisk -l /dev/vda\n[ -e /dev/vda ] && echo OPEN vda\ntrue\n"},
+		{name: "a disk of its own", disk: "DATA0001", says: "written", body: "[ \"$(ls /dev/ingot)\" = data-0 ] || echo OPEN other devices\n" +
+			"echo hello | dd of=/dev/ingot/data-0 bs=512 conv=notrunc,sync,fsync 2>/dev/null && head -c 5 /dev/ingot/data-0 | grep -qx hello || exit 1\n" +
+			"try dd if=/dev/vda of=/dev/null count=1\ntry dd if=/dev/vdb of=/dev/null count=1\ntry mknod node b 254 0\ntry mknod /dev/ingot/node b 254 0\n" +
+			"try touch /dev/x\ntry touch /dev/ingot/x\ntry rm /dev/ingot/data-0\ntry blockdev --rereadpt /dev/ingot/data-0\necho written\n"},
+		{name: "no disk of an earlier script", body: "[ -e /dev/ingot ] && echo OPEN devices\nls /dev | grep -q ingot && echo OPEN nodes\ntrue\n"},
 		{name: "the kernel", body: "try dd if=/dev/mem of=/dev/null count=1\ntry mount -t tmpfs none /tmp\ntry unshare -r true\ntry unshare -m true\n" +
 			"try modprobe loop\ntry insmod x\ntry dmesg\ntry hostname other\ntry date -s 2030-01-01\n" +
 			"if echo b > /proc/sysrq-trigger; then echo OPEN sysrq; fi 2>/dev/null\nif echo 1 > /proc/sys/kernel/panic; then echo OPEN sysctl; fi 2>/dev/null\n" +
@@ -103,7 +109,7 @@ func (h hostile) judge() string {
 	if timeout == 0 {
 		timeout = time.Minute
 	}
-	_, err := steps.RunScript(context.Background(), steps.ScriptRun{Script: wire.Script{Body: []byte(body), Run: run}, Timeout: timeout,
+	scriptRun := steps.ScriptRun{Script: wire.Script{Body: []byte(body), Run: run}, Timeout: timeout,
 		Apart: steps.Systemd, Report: func(p wire.Progress) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -111,9 +117,40 @@ func (h hostile) judge() string {
 				bytes += len(line)
 				said = append(said[max(0, len(said)-100):], line)
 			}
-		}})
+		}}
+	err := h.run(scriptRun)
 	return h.compare(strings.Join(said, "; "), bytes, err)
 }
+
+// run runs a script, with its disk if there is one.
+func (h hostile) run(script steps.ScriptRun) error {
+	if h.disk == "" {
+		_, err := steps.RunScript(context.Background(), script)
+		return err
+	}
+	var left []wire.Disk
+	named := []wire.NamedDisk{{Name: "data", DiskRef: wire.DiskRef{Serial: h.disk, Content: wire.ContentBlank}}}
+	tools := steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: yes{}, NoteDisks: func(disks []wire.Disk) { left = disks }}
+	_, err := steps.WithDisks(context.Background(), named, tools, func(given []steps.GivenDisk) (string, error) {
+		script.Given = given
+		return steps.RunScript(context.Background(), script)
+	})
+	switch nodes, failed := filepath.Glob("/dev/ingot-step-*"); {
+	case err != nil:
+		return err
+	case len(left) != 1 || left[0].Content.Blank || left[0].Content.Signature == "":
+		return fmt.Errorf("the script left %+v", left)
+	case failed != nil || len(nodes) > 0:
+		return fmt.Errorf("devices are left: %v", nodes)
+	}
+	return nil
+}
+
+// yes gives leave.
+type yes struct{}
+
+// AskLeave implements steps.Leave.
+func (yes) AskLeave(context.Context, []wire.Disk) (bool, error) { return true, nil }
 
 // compare says "ok" or what is wrong with the end of a script.
 func (h hostile) compare(said string, bytes int, err error) string {
