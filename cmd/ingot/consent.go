@@ -71,15 +71,8 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		fmt.Fprintf(s.Err, noStatusNote, o.branch)
 	}
 	fleet = known.ApplyRules(fleet)
-	notes, err := f.ExplainStatus(known, fleet)
-	if err != nil {
-		return err
-	}
-	for _, note := range notes {
-		fmt.Fprintf(s.Err, "note: %s\n", note)
-	}
 	hosts, err := chooseHosts(fleet, o, names)
-	if err != nil {
+	if err = errors.Join(err, printStatusNotes(s, f, known, fleet)); err != nil {
 		return err
 	}
 	is := known.ReadForHosts(fleet, hosts)
@@ -113,6 +106,14 @@ func runConsent(s streams, o consentOptions, names []string) error {
 				"`ingot plan` shows what the fleet asks for", strings.Join(nothing, ", ")))
 	}
 	return errors.Join(troubles...)
+}
+
+func printStatusNotes(s streams, f *fleets.Reader, known fleets.Known, fleet inventory.Fleet) error {
+	notes, err := f.ExplainStatus(known, fleet)
+	for _, note := range notes {
+		fmt.Fprintf(s.Err, "note: %s\n", note)
+	}
+	return err
 }
 
 // chooseHosts gives the hosts of the names, of the selector or of the workload, sorted by name.

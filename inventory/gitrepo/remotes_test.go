@@ -30,7 +30,8 @@ type remote struct {
 	down   func()         // takes the server off, up brings it back at the same place
 	up     func()
 
-	requests, failing atomic.Int64 // over http: requests so far, and how many of the next fail
+	before            func(http.ResponseWriter, *http.Request) bool // over http: answers in place of the server
+	requests, failing atomic.Int64                                  // over http: requests so far, and how many of the next fail
 }
 
 // remotes are the ways the suite runs over: each is the real server.
@@ -119,6 +120,9 @@ func overHTTP(t *testing.T) *remote {
 	var off atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		r.requests.Add(1)
+		if r.before != nil && r.before(w, q) {
+			return
+		}
 		if off.Load() || r.failing.Add(-1) >= 0 {
 			panic(http.ErrAbortHandler)
 		}
@@ -221,11 +225,17 @@ func freePort(t *testing.T) string {
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	out, err := tryRun(t, name, args...)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
-	return strings.TrimSpace(string(out))
+	return out
+}
+
+func tryRun(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
 }
 
 func write(t *testing.T, file, content string) {

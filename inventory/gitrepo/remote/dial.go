@@ -11,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/client"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"golang.org/x/net/proxy"
 )
 
@@ -23,15 +24,16 @@ func init() {
 		limit, err := time.ParseDuration(u.Host)
 		return deadlineDialer{limit}, err
 	})
-	client.InstallProtocol("http", webClient())
-	client.InstallProtocol("https", webClient())
+	client.InstallProtocol("http", ackTransport{webClient()})
+	client.InstallProtocol("https", ackTransport{webClient()})
+	client.InstallProtocol("ssh", ackTransport{ssh.DefaultClient})
 }
 
 // webClient is the http client of go-git. Credentials do not follow a redirect to another host. A connection serves one
 // request: with a configured CA go-git makes a transport per fetch and would never close idle connections.
 func webClient() transport.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	return http.NewClient(&nethttp.Client{Transport: &nethttp.Transport{
+	return http.NewClient(&nethttp.Client{CheckRedirect: noteRedirect, Transport: &nethttp.Transport{
 		Proxy: nethttp.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: dialTimeout,
 		ForceAttemptHTTP2: false,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {

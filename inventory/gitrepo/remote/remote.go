@@ -4,21 +4,27 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"github.com/go-git/go-git/v5/storage/memory"
+	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/gitmetal/ingot/internal/secret"
@@ -43,6 +49,7 @@ type Server struct {
 	ca       []byte
 	auth     transport.AuthMethod
 	endpoint *transport.Endpoint
+	multiAck atomic.Value // capability.Capability that the server demands
 }
 
 // New reads the files of a configuration. It reaches no server.
@@ -55,7 +62,11 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{ca: c.CA, auth: auth, endpoint: endpoint}, nil
+	s := &Server{ca: c.CA, auth: auth, endpoint: endpoint}
+	if isDemanding(endpoint.Host) {
+		s.multiAck.Store(capability.MultiACK)
+	}
+	return s, nil
 }
 
 // String is the address without credentials.
@@ -63,8 +74,20 @@ func (s *Server) String() string {
 	if s.endpoint.Protocol == "file" {
 		return s.endpoint.Path
 	}
-	return strings.TrimRight(fmt.Sprintf("%s://%s/%s", s.endpoint.Protocol, s.endpoint.Host,
+	return strings.TrimRight(fmt.Sprintf("%s://%s/%s", s.endpoint.Protocol, s.hostPort(),
 		strings.TrimLeft(s.endpoint.Path, "/")), "/")
+}
+
+// hostPort is the host as it is written in an address, with the port unless the address leaves it out.
+func (s *Server) hostPort() string {
+	host := s.endpoint.Host
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") { // IPv6
+		host = "[" + host + "]"
+	}
+	if port := s.endpoint.Port; port != 0 && !(s.endpoint.Protocol == "ssh" && port == 22) {
+		host += ":" + strconv.Itoa(port)
+	}
+	return host
 }
 
 // NewStore makes an empty repository in memory, for FetchRefs.
@@ -96,7 +119,9 @@ func (s *Server) FetchRefs(
 		}
 		options.RefSpecs = append(options.RefSpecs, config.RefSpec("+"+theirs.String()+":"+ours.String()))
 	}
-	err := retryEarlyClose(ctx, func() error { return into.FetchContext(ctx, options) })
+	err := retryEarlyClose(ctx, func() error {
+		return s.fetchInOneRound(ctx, func(ctx context.Context) error { return into.FetchContext(ctx, options) })
+	})
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
 		return s.explainError(attempt, err)
 	}
@@ -110,7 +135,11 @@ func (s *Server) ListRefs(ctx context.Context) (refs map[plumbing.ReferenceName]
 	options := &git.ListOptions{Auth: s.auth, CABundle: s.ca, ProxyOptions: s.endpoint.Proxy,
 		PeelingOption: git.AppendPeeled}
 	var found []*plumbing.Reference
-	err = retryEarlyClose(ctx, func() (err error) { found, err = listing.ListContext(ctx, options); return err })
+	e := &exchange{}
+	err = retryEarlyClose(ctx, func() (err error) {
+		found, err = listing.ListContext(withExchange(ctx, e), options)
+		return explainMove(e, err)
+	})
 	if err != nil {
 		return nil, s.explainError("list refs", err)
 	}
@@ -139,7 +168,12 @@ func retryEarlyClose(ctx context.Context, do func() error) error {
 
 // explainError translates a transport error, without credentials.
 func (s *Server) explainError(attempt string, err error) error {
+	var moved movedError
+	var key *knownhosts.KeyError
 	switch {
+	case errors.As(err, &moved):
+		return fmt.Errorf("%s from %s: it redirects to another server, %s, which is sent no credentials: "+
+			"write that server's address into fleet.url", attempt, s, moved.to)
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
 		return fmt.Errorf("%s from %s: the server refuses our credentials: "+
 			"check fleet.username, passwordFile or sshKey", attempt, s)
@@ -149,12 +183,23 @@ func (s *Server) explainError(attempt string, err error) error {
 		return fmt.Errorf("%s from %s: the repository is empty: %w", attempt, s, ErrNoRef)
 	case errors.As(err, new(git.NoMatchingRefSpecError)):
 		return fmt.Errorf("%s from %s: %w: check fleet.branch", attempt, s, ErrNoRef)
+	case strings.Contains(err.Error(), "object-format=sha256"): // what the server announces, quoted by go-git
+		return fmt.Errorf("%s from %s: the repository has SHA-256 object ids, which ingot does not read: keep the fleet in "+
+			"one that `git init --object-format=sha1` made", attempt, s)
 	case errors.Is(err, errPack):
 		return fmt.Errorf("%s from %s: %w", attempt, s, err)
-	case errors.As(err, new(*knownhosts.KeyError)):
+	case errors.As(err, &key) && len(key.Want) == 0, strings.Contains(err.Error(), "no authorities for hostname"):
+		return fmt.Errorf("%s from %s: fleet.knownHosts has no key of this server: "+
+			"check what `ssh-keyscan -p %s %s` prints, and add it", attempt, s, s.sshPort(), s.endpoint.Host)
+	case errors.As(err, &key):
 		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts",
-			attempt,
-			s)
+			attempt, s)
+	case errors.As(err, new(*knownhosts.RevokedError)):
+		return fmt.Errorf("%s from %s: the server's key is revoked in fleet.knownHosts: somebody may pose as the server",
+			attempt, s)
+	case strings.Contains(err.Error(), "no common algorithm for host key"):
+		return fmt.Errorf("%s from %s: the server has no key of a kind that fleet.knownHosts has of it: "+
+			"check what `ssh-keyscan -p %s %s` prints, and add it", attempt, s, s.sshPort(), s.endpoint.Host)
 	case s.endpoint.Protocol == "ssh":
 		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", attempt, s, err)
 	default:
@@ -215,8 +260,19 @@ func sshAuth(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fleet.sshKey: %w", err)
 	}
-	if keys.HostKeyCallback, err = ssh.NewKnownHostsCallback(c.KnownHosts); err != nil {
+	known, err := ssh.NewKnownHostsDb(c.KnownHosts)
+	if err != nil {
 		return nil, fmt.Errorf("fleet.knownHosts: %w", err)
 	}
+	check := known.HostKeyCallback()
+	keys.HostKeyCallback = func(host string, remote net.Addr, key cryptossh.PublicKey) error {
+		return check(strings.ToLower(host), remote, key) // as ssh looks names up
+	}
+	// Of a server's keys only a kind that is known is asked for; without any, the callback says so.
+	keys.HostKeyAlgorithms = known.HostKeyAlgorithms(net.JoinHostPort(strings.ToLower(e.Host), sshPort(e)))
 	return keys, nil
 }
+
+func (s *Server) sshPort() string { return sshPort(s.endpoint) }
+
+func sshPort(e *transport.Endpoint) string { return strconv.Itoa(cmp.Or(e.Port, 22)) }

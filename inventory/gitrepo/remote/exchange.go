@@ -1,0 +1,123 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	nethttp "net/http"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+// exchange is what one request to a server tells our transports, and what they tell of it. It travels in the context.
+type exchange struct {
+	multiAck capability.Capability // asked for, although go-git leaves it out; "" for none
+	moved    string                // scheme and host of another server to which this one redirects
+}
+
+type exchangeKey struct{}
+
+func withExchange(ctx context.Context, e *exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, e)
+}
+
+func exchangeOf(ctx context.Context) *exchange {
+	if e, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return e
+	}
+	return &exchange{}
+}
+
+// noteRedirect notes a redirect to another server, which gets no credentials. For http.Client.CheckRedirect.
+func noteRedirect(request *nethttp.Request, via []*nethttp.Request) error {
+	if first := via[0].URL; first.Host != request.URL.Host || first.Scheme != request.URL.Scheme {
+		exchangeOf(request.Context()).moved = request.URL.Scheme + "://" + request.URL.Host
+	}
+	return nil
+}
+
+// ackTransport makes sessions that can ask for multi_ack. go-git takes that capability off what every server announces
+// (transport.UnsupportedCapabilities), as it does not negotiate in rounds; it understands the answers to one round.
+type ackTransport struct{ transport.Transport }
+
+// NewUploadPackSession implements transport.Transport.
+func (t ackTransport) NewUploadPackSession(
+	e *transport.Endpoint, auth transport.AuthMethod,
+) (transport.UploadPackSession, error) {
+	session, err := t.Transport.NewUploadPackSession(e, auth)
+	return ackSession{session}, err
+}
+
+type ackSession struct{ transport.UploadPackSession }
+
+// AdvertisedReferencesContext implements transport.Session.
+func (s ackSession) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRefs, error) {
+	advertised, err := s.UploadPackSession.AdvertisedReferencesContext(ctx)
+	if ask := exchangeOf(ctx).multiAck; err == nil && ask != "" {
+		err = advertised.Capabilities.Set(ask)
+	}
+	return advertised, err
+}
+
+// demandsMultiAck are hosts whose servers take no request without multi_ack: Azure DevOps.
+var demandsMultiAck = []string{"dev.azure.com", "ssh.dev.azure.com", ".visualstudio.com"}
+
+func isDemanding(host string) bool {
+	host = strings.ToLower(host)
+	for _, known := range demandsMultiAck {
+		if host == known || known[0] == '.' && strings.HasSuffix(host, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBadRequest reports whether a server answered over http that it does not take a request: 400.
+func isBadRequest(err error) bool {
+	var unexpected *plumbing.UnexpectedError
+	var answer *http.Err
+	return errors.As(err, &unexpected) && errors.As(unexpected.Err, &answer) &&
+		answer.StatusCode() == nethttp.StatusBadRequest
+}
+
+// fetchInOneRound runs a fetch, with multi_ack where the server is known to demand it. A server that refuses the request
+// is asked again with multi_ack, and known from then on.
+func (s *Server) fetchInOneRound(ctx context.Context, fetch func(context.Context) error) error {
+	known, _ := s.multiAck.Load().(capability.Capability)
+	e := &exchange{multiAck: known}
+	err := fetch(withExchange(ctx, e))
+	for _, ask := range []capability.Capability{capability.MultiACK, capability.MultiACKDetailed} {
+		if known != "" || !isBadRequest(err) || ctx.Err() != nil {
+			break
+		}
+		again := fetch(withExchange(ctx, &exchange{multiAck: ask}))
+		if !isBadRequest(again) {
+			s.multiAck.Store(ask)
+			return again
+		}
+	}
+	return explainMove(e, err)
+}
+
+// movedError is a failure behind a redirect to another server.
+type movedError struct {
+	to  string
+	err error
+}
+
+// Error names the other server.
+func (e movedError) Error() string { return "it redirects to " + e.to + ": " + e.err.Error() }
+
+// Unwrap gives the failure.
+func (e movedError) Unwrap() error { return e.err }
+
+func explainMove(e *exchange, err error) error {
+	if err == nil || e.moved == "" {
+		return err
+	}
+	return movedError{e.moved, err}
+}
