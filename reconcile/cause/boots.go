@@ -89,7 +89,7 @@ func mediumRows() []Row {
 		{"BootRetried", "a boot got nowhere, and the next boot is under way",
 			"Boot {boots} of 3 is under way, because the boot before got nowhere: {before}",
 			"Nothing yet; " + readConsoleLower + " to see how far it comes.",
-			all(boots(1), func(c Case) bool { return c.Observed.Record.Boot.Before != "" && !enrolled(c) },
+			all(boots(1), func(c *Case) bool { return c.Observed.Record.Boot.Before != "" && !enrolled(c) },
 				not(inPhase(plan.Active)))},
 	}
 }
@@ -109,7 +109,7 @@ func powerRows() []Row {
 		{"PoweringOff", "the machine was told to power off, and is on",
 			"The machine was told to power off, and it is still on.",
 			readConsole + "; a system that ignores the request is cut after its deadline.",
-			func(c Case) bool { return c.Action == act.PowerOff && c.Outcome.Result == act.Waits }},
+			func(c *Case) bool { return c.Action == act.PowerOff && c.Outcome.Result == act.Waits }},
 	}
 }
 
@@ -147,7 +147,7 @@ func callRows() []Row {
 		{"SystemPowersOff", "the system powered itself off at each start",
 			"The installed system powered itself off at each start without a call.",
 			readConsole + ", then run `ingot retry {host}`.",
-			all(held(change.NoPhoneHome), func(c Case) bool { return c.Observed.BMC.Power == inventory.PoweredOff })},
+			all(held(change.NoPhoneHome), func(c *Case) bool { return c.Observed.BMC.Power == inventory.PoweredOff })},
 		{"NoCall", "the system was started and has not called within its deadline (NoPhoneHome)",
 			"The installed system was written and verified, and it has not called.",
 			readConsole + ": network, then Ignition; `ingot retry {host}` starts it again.",

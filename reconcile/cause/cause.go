@@ -52,35 +52,31 @@ type Row struct {
 	When string // the condition in words
 	Why  string
 	Do   string
-	fits func(Case) bool
+	fits func(*Case) bool
 }
 
 // Nothing is what to do about a cause that ends by itself.
 const nothing = "Nothing: this goes on by itself."
 
+// catalogue is every cause, in the order in which Find asks. The last row fits every case.
+var catalogue = slices.Concat(fleetRows(), handsOffRows(), bmcRows(), diskRows(), permissionRows(), inputRows(),
+	loaderRows(), mediumRows(), powerRows(), callRows(), attemptRows(), effectRows(), turnRows(), agentRows(), waitRows(),
+	quietRows())
+
 // Catalogue gives every cause, in the order in which Find asks. The last row fits every case.
-func Catalogue() []Row {
-	return slices.Concat(fleetRows(), handsOffRows(), bmcRows(), diskRows(), permissionRows(), inputRows(), loaderRows(),
-		mediumRows(), powerRows(), callRows(), attemptRows(), effectRows(), turnRows(), agentRows(), waitRows(), quietRows())
-}
+func Catalogue() []Row { return slices.Clone(catalogue) }
 
 // Find gives the cause of a case: the first row of the catalogue that fits.
 func Find(c Case) Answer {
-	row := findRow(c)
-	values := fieldsOf(c)
-	return Answer{Cause: row.Name, Why: fill(row.Why, values), Do: fill(row.Do, values)}
-}
-
-func findRow(c Case) Row {
-	rows := Catalogue()
-	return rows[slices.IndexFunc(rows, func(row Row) bool { return row.fits(c) })]
+	row := catalogue[slices.IndexFunc(catalogue, func(row Row) bool { return row.fits(&c) })]
+	return Answer{Cause: row.Name, Why: fill(row.Why, &c), Do: fill(row.Do, &c)}
 }
 
 // IsKept reports whether a host's page keeps the cause: something stops the machine, or went wrong. What goes on at the
 // first attempt changes too often for a page.
 func (c Case) IsKept() bool {
 	rec := c.Observed.Record
-	troubled := c.Plan.Hold != nil || failed(c) || c.Observed.Console.Sign != "" ||
+	troubled := c.Plan.Hold != nil || failed(&c) || c.Observed.Console.Sign != "" ||
 		rec.Boot != nil && rec.Boot.Attempt > 1 || rec.Operation != nil && rec.Operation.Error != ""
 	switch c.Plan.Phase {
 	case plan.Inspecting, plan.Installing, plan.Starting, plan.Active:
@@ -90,9 +86,28 @@ func (c Case) IsKept() bool {
 	}
 }
 
-// fill replaces the fields of a text by their values, and makes the text a sentence.
-func fill(text string, values []string) string {
-	text = strings.TrimSpace(strings.NewReplacer(values...).Replace(text))
+// fill replaces the fields of a text by their values in a case, and makes the text a sentence.
+func fill(text string, c *Case) string {
+	var filled strings.Builder
+	for rest := text; rest != ""; {
+		plain, from, _ := strings.Cut(rest, "{")
+		filled.WriteString(plain)
+		name, behind, closed := strings.Cut(from, "}")
+		value, known := fields[name]
+		switch {
+		case closed && known:
+			filled.WriteString(value(c))
+			rest = behind
+		default:
+			filled.WriteString(rest[len(plain):min(len(plain)+1, len(rest))])
+			rest = from
+		}
+	}
+	return makeSentence(filled.String())
+}
+
+func makeSentence(text string) string {
+	text = strings.TrimSpace(text)
 	if text == "" {
 		return ""
 	}

@@ -342,3 +342,12 @@ func TestRecognize(t *testing.T) {
 		}
 	}
 }
+
+// Every look of a machine that stands still asks for its cause: the catalogue is made once, and a sentence computes only
+// the fields that it names.
+func TestACauseIsCheap(t *testing.T) {
+	c := newCase(turn(admit.RingPaused))
+	if n := testing.AllocsPerRun(100, func() { cause.Find(c) }); n > 16 {
+		t.Errorf("Find allocates %v times", n)
+	}
+}

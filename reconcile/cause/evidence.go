@@ -36,12 +36,12 @@ const (
 
 // Collect gives the evidence of a case, in a fixed order; parts that are not known give none.
 func Collect(c Case) []Evidence {
-	return slices.Concat(lookEvidence(c), operationEvidence(c.Observed.Record), bootEvidence(c), agentEvidence(c),
+	return slices.Concat(lookEvidence(&c), operationEvidence(c.Observed.Record), bootEvidence(&c), agentEvidence(&c),
 		consoleEvidence(c.Observed.Console), deadlineEvidence(c.Plan))
 }
 
 // lookEvidence is about the last look and the fleet.
-func lookEvidence(c Case) (list []Evidence) {
+func lookEvidence(c *Case) (list []Evidence) {
 	if !c.Looked.IsZero() {
 		text := "the last look at the machine"
 		if c.Action != "" {
@@ -103,7 +103,7 @@ func operationEvidence(rec inventory.Record) (list []Evidence) {
 }
 
 // bootEvidence is about the boot, the power and the boot medium.
-func bootEvidence(c Case) (list []Evidence) {
+func bootEvidence(c *Case) (list []Evidence) {
 	if b := c.Observed.Record.Boot; b != nil {
 		list = append(list, Evidence{OfBoot, b.Opened,
 			fmt.Sprintf("boot %d from the %s was opened, epoch %d", b.Attempt, b.Target, b.Epoch)})
@@ -166,7 +166,7 @@ func powerEvidence(bmc inventory.BMCState) (list []Evidence) {
 }
 
 // agentEvidence is about the agent, its job, its question for leave, and the call of the installed system.
-func agentEvidence(c Case) (list []Evidence) {
+func agentEvidence(c *Case) (list []Evidence) {
 	agent, b := c.Observed.Agent, c.Observed.Record.Boot
 	if ours := b != nil && agent.Boot == b.ID && agent.Boot != ""; ours {
 		list = append(list, Evidence{OfAgent, agent.Enrolled, "the agent enrolled"})

@@ -2,53 +2,80 @@ package cause
 
 import (
 	"cmp"
-	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// fieldsOf gives the fields that the texts of the catalogue name, each followed by its value in the case:
+// fields are the fields that the texts of the catalogue name in braces, each with its value in a case:
 //
-//	{host}      name of the host                   {hold}      message of the hold
-//	{id}        argument of `ingot forget`         {waits}     what the host waits for
-//	{ring}      ring of the host                   {error}     the last error
-//	{workload}  workload of the host               {step}      the step that failed, or is due
-//	{file}      file of the host                   {attempt}   attempt of the operation
-//	{bmc}       address of the BMC                 {boots}     boots in a row without a result
-//	{disk}      disk without consent, or root disk {line}      the line on the serial console
-//	{content}   content of that disk               {fleet}     why the fleet cannot be read or is refused
-//	{consent}   the consents to write              {doing}     reason of the action that is due
-//	{tag}       the tag to be signed               {before}    why the boot before got nowhere
-//	{push}      why nothing can be pushed          {refused}   why the newest commit is refused
-//	{source}    why the fleet cannot be read       {pending}   the change that is not released
-func fieldsOf(c Case) []string {
-	d, rec := c.Desired, c.Observed.Record
-	name := cmp.Or(d.Name, string(rec.ID), "this host")
-	hold, consent, tag := holdOf(c)
-	attempt, boots := 1, 1
-	if rec.Operation != nil {
-		attempt = max(1, rec.Operation.Attempt)
-	}
-	before := ""
-	if rec.Boot != nil {
-		boots, before = max(1, rec.Boot.Attempt), rec.Boot.Before
-	}
-	return []string{
-		"{host}", name, "{id}", forgetArgument(c, name), "{ring}", cmp.Or(d.Ring, "its ring"),
-		"{workload}", workloadOf(c), "{file}", cmp.Or(d.File, "its file"), "{bmc}", bmcOf(c),
-		"{disk}", diskOf(c), "{content}", cmp.Or(neededDisk(c).Summary, "something"),
-		"{consent}", cmp.Or(consent, "the consent that `ingot plan` shows"), "{tag}", cmp.Or(tag, "the tag"),
-		"{hold}", cmp.Or(hold, "no more is known"), "{waits}", c.Plan.Waits, "{error}", cmp.Or(errorOf(c), "no error was told"),
-		"{step}", stepOf(c), "{attempt}", fmt.Sprint(attempt), "{boots}", fmt.Sprint(boots),
-		"{line}", c.Observed.Console.Line, "{fleet}", fleetTrouble(c), "{doing}", doingOf(c), "{before}",
-		cmp.Or(before, "it did not come up"), "{pending}", d.Pending,
-		"{source}", fleetOf(c).Source, "{refused}", fleetOf(c).Refused, "{push}", pushTrouble(c),
-	}
+//	host      name of the host                   hold      message of the hold
+//	id        argument of `ingot forget`         waits     what the host waits for
+//	ring      ring of the host                   error     the last error
+//	workload  workload of the host               step      the step that failed, or is due
+//	file      file of the host                   attempt   attempt of the operation
+//	bmc       address of the BMC                 boots     boots in a row without a result
+//	disk      disk without consent, or root disk line      the line on the serial console
+//	content   content of that disk               fleet     why the fleet cannot be read or is refused
+//	consent   the consents to write              doing     reason of the action that is due
+//	tag       the tag to be signed               before    why the boot before got nowhere
+//	push      why nothing can be pushed          refused   why the newest commit is refused
+//	source    why the fleet cannot be read       pending   the change that is not released
+var fields = map[string]func(c *Case) string{
+	"host":     hostOf,
+	"id":       forgetArgument,
+	"ring":     func(c *Case) string { return cmp.Or(c.Desired.Ring, "its ring") },
+	"workload": workloadOf,
+	"file":     func(c *Case) string { return cmp.Or(c.Desired.File, "its file") },
+	"bmc":      bmcOf,
+	"disk":     diskOf,
+	"content":  func(c *Case) string { return cmp.Or(neededDisk(c).Summary, "something") },
+	"consent":  consentOf,
+	"tag":      tagOf,
+	"hold":     holdOf,
+	"waits":    func(c *Case) string { return c.Plan.Waits },
+	"error":    func(c *Case) string { return cmp.Or(errorOf(c), "no error was told") },
+	"step":     stepOf,
+	"attempt":  attemptOf,
+	"boots":    bootsOf,
+	"line":     func(c *Case) string { return c.Observed.Console.Line },
+	"fleet":    fleetTrouble,
+	"doing":    doingOf,
+	"before":   bootBefore,
+	"pending":  func(c *Case) string { return c.Desired.Pending },
+	"source":   func(c *Case) string { return fleetOf(c).Source },
+	"refused":  func(c *Case) string { return fleetOf(c).Refused },
+	"push":     pushTrouble,
 }
 
-func fleetOf(c Case) Fleet {
+func hostOf(c *Case) string {
+	return cmp.Or(c.Desired.Name, string(c.Observed.Record.ID), "this host")
+}
+
+func attemptOf(c *Case) string {
+	if op := c.Observed.Record.Operation; op != nil {
+		return strconv.Itoa(max(1, op.Attempt))
+	}
+	return "1"
+}
+
+func bootsOf(c *Case) string {
+	if b := c.Observed.Record.Boot; b != nil {
+		return strconv.Itoa(max(1, b.Attempt))
+	}
+	return "1"
+}
+
+func bootBefore(c *Case) string {
+	if b := c.Observed.Record.Boot; b != nil && b.Before != "" {
+		return b.Before
+	}
+	return "it did not come up"
+}
+
+func fleetOf(c *Case) Fleet {
 	if c.Fleet == nil {
 		return Fleet{}
 	}
@@ -56,24 +83,39 @@ func fleetOf(c Case) Fleet {
 }
 
 // pushTrouble is why the status branch cannot be pushed.
-func pushTrouble(c Case) string { return cmp.Or(fleetOf(c).Publish, c.Outcome.Why) }
+func pushTrouble(c *Case) string { return cmp.Or(fleetOf(c).Publish, c.Outcome.Why) }
 
-func holdOf(c Case) (message, consent, tag string) {
+func holdOf(c *Case) string {
+	const unknown = "no more is known"
 	if c.Plan.Hold == nil {
-		return c.Plan.Waits, "", ""
+		return cmp.Or(c.Plan.Waits, unknown)
 	}
-	return c.Plan.Hold.Message, strings.Join(c.Plan.Hold.Consents, ", "), c.Plan.Hold.Unsigned
+	return cmp.Or(c.Plan.Hold.Message, unknown)
+}
+
+func consentOf(c *Case) string {
+	if c.Plan.Hold == nil || len(c.Plan.Hold.Consents) == 0 {
+		return "the consent that `ingot plan` shows"
+	}
+	return strings.Join(c.Plan.Hold.Consents, ", ")
+}
+
+func tagOf(c *Case) string {
+	if c.Plan.Hold == nil {
+		return "the tag"
+	}
+	return cmp.Or(c.Plan.Hold.Unsigned, "the tag")
 }
 
 // forgetArgument is the name of the host for `ingot forget`; a host without a file is named by its id.
-func forgetArgument(c Case, name string) string {
+func forgetArgument(c *Case) string {
 	if c.Desired.Lifecycle == "" && c.Observed.Record.ID != "" {
 		return "id:" + string(c.Observed.Record.ID)
 	}
-	return name
+	return hostOf(c)
 }
 
-func workloadOf(c Case) string {
+func workloadOf(c *Case) string {
 	switch op := c.Observed.Record.Operation; {
 	case op != nil:
 		return op.Workload
@@ -86,7 +128,7 @@ func workloadOf(c Case) string {
 	}
 }
 
-func bmcOf(c Case) string {
+func bmcOf(c *Case) string {
 	if c.Desired.BMC == nil {
 		return "of the host"
 	}
@@ -94,7 +136,7 @@ func bmcOf(c Case) string {
 }
 
 // neededDisk is the disk that the change waits for: the first without its consent, else the root disk.
-func neededDisk(c Case) change.Disk {
+func neededDisk(c *Case) change.Disk {
 	for _, disk := range c.Plan.Change.Disks() {
 		if disk.Missing {
 			return disk
@@ -103,7 +145,7 @@ func neededDisk(c Case) change.Disk {
 	return c.Plan.Change.Root
 }
 
-func diskOf(c Case) string {
+func diskOf(c *Case) string {
 	disk := neededDisk(c).ID
 	switch op, rec := c.Observed.Record.Operation, c.Observed.Record; {
 	case disk.Label() != "":
@@ -124,7 +166,7 @@ func nameDisk(disk inventory.DiskID) string {
 }
 
 // errorOf is the last error: of the action, of the operation's last attempt, of the last operation, or of the page.
-func errorOf(c Case) string {
+func errorOf(c *Case) string {
 	switch op, last := c.Observed.Record.Operation, c.Observed.Record.Last; {
 	case held(change.BMCRefused)(c):
 		return c.Plan.Hold.Message
@@ -140,7 +182,7 @@ func errorOf(c Case) string {
 }
 
 // stepOf is the step that failed, or else the step that is due.
-func stepOf(c Case) string {
+func stepOf(c *Case) string {
 	if step, known := findFailedStep(c); known {
 		return step.Name
 	}
@@ -152,12 +194,12 @@ func stepOf(c Case) string {
 	return "install"
 }
 
-func fleetTrouble(c Case) string {
+func fleetTrouble(c *Case) string {
 	f := fleetOf(c)
 	return cmp.Or(f.Another, f.Source, f.Refused, "no commit came yet")
 }
 
-func doingOf(c Case) string {
+func doingOf(c *Case) string {
 	if a := c.Plan.Action; a != nil && a.Reason != "" {
 		return a.Reason
 	}
@@ -165,7 +207,7 @@ func doingOf(c Case) string {
 }
 
 // jobOf is the agent's job, where the agent is of the record's boot.
-func jobOf(c Case) (inventory.Job, bool) {
+func jobOf(c *Case) (inventory.Job, bool) {
 	b := c.Observed.Record.Boot
 	job := c.Observed.Agent.Job
 	return job, b != nil && c.Observed.Agent.Boot == b.ID && job.ID != ""

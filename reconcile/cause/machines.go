@@ -24,15 +24,15 @@ func fleetRows() []Row {
 		{"JournalUnread", "the record of the host cannot be read from the journal now",
 			"The daemon cannot look at the machine, because the journal does not give its record: {error}",
 			"Look at the disk and the memory of the daemon's machine, or at the etcd cluster; the daemon tries again.",
-			func(c Case) bool { return failed(c) && c.Action == "" }},
+			func(c *Case) bool { return failed(c) && c.Action == "" }},
 		{"JournalUnwritten", "the record of the host cannot be written into the journal now",
 			"Nothing is done to the machine, because the journal does not take its record: {error}",
 			"Look at the disk and the memory of the daemon's machine, or at the etcd cluster; the daemon tries again.",
-			func(c Case) bool { return failed(c) && c.Outcome.Unwritten }},
+			func(c *Case) bool { return failed(c) && c.Outcome.Unwritten }},
 		{"NotLooked", "the daemon has not looked at the machine since its start",
 			"The daemon has not looked at the machine since its start.",
 			"Nothing: look again in a minute.",
-			func(c Case) bool { return c.Plan.Phase == "" }},
+			func(c *Case) bool { return c.Plan.Phase == "" }},
 	}
 }
 
@@ -46,7 +46,7 @@ func handsOffRows() []Row {
 		{"WriteEnds", "hands off, but a write that has begun ends or fails first",
 			"Nothing new begins on the machine, and a write that has begun is finished: {waits}",
 			nothing,
-			func(c Case) bool {
+			func(c *Case) bool {
 				job, known := jobOf(c)
 				return inPhase(plan.Orphaned, plan.Protected, plan.Unmanaged)(c) && known && job.Begun &&
 					job.State == inventory.JobRunning
@@ -102,7 +102,7 @@ func bmcRows() []Row {
 		{"PowerUnknown", "the BMC answers, and does not say whether the machine is on (BMCRefused)",
 			"The BMC {bmc} does not say whether the machine is on.",
 			"Restart the BMC, or update its firmware; `ingot bmc check {bmc}` shows what it says.",
-			all(held(change.BMCRefused), func(c Case) bool { return c.Plan.Hold.Message == plan.PowerUntold })},
+			all(held(change.BMCRefused), func(c *Case) bool { return c.Plan.Hold.Message == plan.PowerUntold })},
 		{"BMCRefused", "the BMC answers with an error, or with something that ingot does not understand (BMCRefused)",
 			"The BMC {bmc} refuses: {hold}",
 			"Run `ingot bmc check {bmc}`: it says what is missing.",
@@ -111,7 +111,7 @@ func bmcRows() []Row {
 		{"NoBMC", "the file of the host has no spec.bmc",
 			"The daemon has no BMC to ask, because {file} has no spec.bmc.",
 			"Write spec.bmc into {file}.",
-			all(waits(waitBMCLook), func(c Case) bool { return c.Desired.BMC == nil && c.Desired.ID != "" })},
+			all(waits(waitBMCLook), func(c *Case) bool { return c.Desired.BMC == nil && c.Desired.ID != "" })},
 		{"BMCNotAsked", "the BMC was not asked yet",
 			"The BMC was not asked yet.",
 			nothing, waits(waitBMCLook)},

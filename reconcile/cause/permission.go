@@ -11,7 +11,7 @@ import (
 )
 
 // contentChanged fits where an operation ended before a write, because the disk was not as it was allowed.
-func contentChanged(c Case) bool {
+func contentChanged(c *Case) bool {
 	last := c.Observed.Record.Last
 	return last != nil && last.Outcome == inventory.Superseded &&
 		(strings.Contains(last.Error, "changed since the consent") || strings.Contains(last.Error, "was blank and is not"))
@@ -40,7 +40,7 @@ func diskRows() []Row {
 
 // permissionRows are the causes that ask people for a permission.
 func permissionRows() []Row {
-	mayHaveWritten := func(c Case) bool { return c.Observed.Record.Operation != nil }
+	mayHaveWritten := func(c *Case) bool { return c.Observed.Record.Operation != nil }
 	return []Row{
 		{"PermissionWithdrawn", "a failed attempt may have written, and the permission for another attempt was withdrawn",
 			"{hold}", "Run `ingot consent {host}`, or have a second person sign the tag.",
@@ -81,7 +81,7 @@ func inputRows() []Row {
 		{"ImageFetched", "the image is being fetched and verified",
 			"The image of {workload} is being fetched and verified: no machine boots before that.",
 			nothing,
-			either(waits("the image to be fetched"), func(c Case) bool {
+			either(waits("the image to be fetched"), func(c *Case) bool {
 				return c.Action == act.FetchImage && c.Outcome.Result == act.Waits
 			})},
 	}
@@ -114,11 +114,11 @@ func turnRows() []Row {
 			turn(admit.Places)},
 		{"OtherTurn", "another reason of the fleet's limits, or a page of an earlier ingot",
 			"It waits for its turn: {waits}", "See to the machines that come first: `ingot status` lists them.",
-			func(c Case) bool { return c.Plan.Turn != "" }},
+			func(c *Case) bool { return c.Plan.Turn != "" }},
 		{"ReleasePending", "the trunk has a change that the ring has not released",
 			"The trunk has a change for {host} that ring {ring} has not released: {pending}",
 			"Tag the release of ring {ring} when it shall come.",
-			all(inPhase(plan.Pending), func(c Case) bool { return c.Desired.Pending != "" })},
+			all(inPhase(plan.Pending), func(c *Case) bool { return c.Desired.Pending != "" })},
 		{"Pending", "the machine waits for its ring, by the page", "It waits for its ring: {waits}",
 			"See to the machines that come first: `ingot status` lists them.", inPhase(plan.Pending)},
 	}

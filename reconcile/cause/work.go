@@ -65,12 +65,12 @@ func effectRows() []Row {
 
 // agentRows are the causes at the agent in the ramdisk.
 func agentRows() []Row {
-	asks := func(c Case) bool {
+	asks := func(c *Case) bool {
 		job, known := jobOf(c)
 		return known && job.Question != nil
 	}
 	state := func(want inventory.JobState) condition {
-		return func(c Case) bool {
+		return func(c *Case) bool {
 			job, known := jobOf(c)
 			return known && job.State == want
 		}
@@ -123,7 +123,7 @@ func waitRows() []Row {
 			waits("a look, as what was known")},
 		{"Pushing", "the host is being pushed to the status branch",
 			"The operation is being pushed to the status branch: the machine is not touched before.", nothing,
-			func(c Case) bool {
+			func(c *Case) bool {
 				return c.Outcome.Result == act.Waits && (c.Action == act.Publish || c.Action == act.OpenBoot)
 			}},
 		{"FleetUnread", "the fleet cannot be read, and the last good commit stays",
@@ -135,12 +135,12 @@ func waitRows() []Row {
 			"Push a commit that `ingot validate` accepts.",
 			all(settled, fleetIs(func(f Fleet) bool { return f.Refused != "" }))},
 		{"UnderWay", "the next action is due",
-			"It goes on: {doing}", nothing, func(c Case) bool { return c.Plan.Action != nil }},
+			"It goes on: {doing}", nothing, func(c *Case) bool { return c.Plan.Action != nil }},
 	}
 }
 
 // settled fits a machine for which nothing is due.
-func settled(c Case) bool { return c.Plan.Action == nil && inPhase(plan.Active)(c) }
+func settled(c *Case) bool { return c.Plan.Action == nil && inPhase(plan.Active)(c) }
 
 // quietRows are the causes of machines for which nothing is due.
 func quietRows() []Row {
@@ -152,13 +152,13 @@ func quietRows() []Row {
 		{"ActiveChangePending", "the machine is Active, and the trunk has a change that its ring has not released",
 			"{host} runs what ring {ring} releases, and the trunk has a change that the ring has not released: {pending}",
 			"Tag the release of ring {ring} when it shall come.",
-			all(inPhase(plan.Active), func(c Case) bool { return c.Desired.Pending != "" })},
+			all(inPhase(plan.Active), func(c *Case) bool { return c.Desired.Pending != "" })},
 		{"Active", "the machine runs what the fleet asks for",
 			"{host} runs what the fleet asks for.", "Nothing.", inPhase(plan.Active)},
 		{"OtherHold", "a hold of another version of ingot",
-			"{hold}", "Do what the sentence says.", func(c Case) bool { return c.Plan.Hold != nil }},
+			"{hold}", "Do what the sentence says.", func(c *Case) bool { return c.Plan.Hold != nil }},
 		{"OtherWait", "a wait of another version of ingot",
-			"It waits for {waits}", "Look again in a minute.", func(c Case) bool { return c.Plan.Waits != "" }},
+			"It waits for {waits}", "Look again in a minute.", func(c *Case) bool { return c.Plan.Waits != "" }},
 		{"Unknown", "no other cause fits",
 			"The daemon does not say why the machine is where it is.",
 			"Run `ingot status {host}`, and report what it prints.", always},
