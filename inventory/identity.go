@@ -39,9 +39,9 @@ func SameMachine(declared schemas.Identity, bmc *BMCIdentity, facts Facts) strin
 		return fmt.Sprintf("spec.identity.uuid is %q, a placeholder that identifies no machine", declared.UUID)
 	case machine.Denies(declared) != "":
 		return machine.Denies(declared)
-	case declared.Serial != "" && values[0].or(values[2]).key == "":
+	case declared.Serial != "" && !values[0].or(values[2]).identifies():
 		return fmt.Sprintf("spec.identity.serial is %s, neither BMC nor SMBIOS reports a serial", declared.Serial)
-	case declared.UUID != "" && values[1].or(values[3]).key == "":
+	case declared.UUID != "" && !values[1].or(values[3]).identifies():
 		return fmt.Sprintf("spec.identity.uuid is %s, neither BMC nor SMBIOS reports a UUID", declared.UUID)
 	}
 	for _, mac := range declared.MACs {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -15,59 +16,85 @@ var (
 	macMarks = strings.NewReplacer(":", "", "-", "", ".", "")
 )
 
-// uuidDigits are the 32 digits of a UUID that identifies a machine, "" for any other text.
-func uuidDigits(uuid string) string {
-	digits := hexDigits(strings.TrimSpace(uuid))
-	if len(digits) != 32 || slices.Contains(commonUUIDs, digits) ||
-		slices.Contains(commonUUIDs, swapByteOrder(digits)) ||
-		strings.Count(digits, "0") >= 31 || strings.Count(digits, digits[:1]) == 32 ||
-		digits == strings.Repeat(digits[:2], 16) {
-		return ""
+// uuidDigits are the hexadecimal digits of a UUID, in lower case. A value, as every look compares many.
+type uuidDigits [32]byte
+
+// parseUUID reads the digits of a UUID that identifies a machine; false for any other text.
+func parseUUID(uuid string) (uuidDigits, bool) {
+	digits, whole := hexDigits(strings.TrimSpace(uuid))
+	if !whole || isCommon(digits) || isCommon(digits.swapByteOrder()) || digits.repeatsPair() ||
+		bytes.Count(digits[:], []byte("0")) >= 31 {
+		return uuidDigits{}, false
 	}
-	return digits
+	return digits, true
 }
 
-// hexDigits are the hexadecimal digits of a UUID without its separators, in lower case; "" for any other text. Every look
-// asks for them many times.
-func hexDigits(uuid string) string {
+func isCommon(digits uuidDigits) bool {
+	return slices.ContainsFunc(commonUUIDs, func(common string) bool { return common == string(digits[:]) })
+}
+
+// repeatsPair reports whether the digits are their first two again and again.
+func (d uuidDigits) repeatsPair() bool {
+	for i := range d {
+		if d[i] != d[i%2] {
+			return false
+		}
+	}
+	return true
+}
+
+// hexDigits are the hexadecimal digits of a UUID without its separators; false for any other text.
+func hexDigits(uuid string) (digits uuidDigits, whole bool) {
 	if strings.Contains(uuid, ":") {
 		uuid = urnMarks.Replace(uuid)
 	}
-	digits := make([]byte, 0, 32)
-	for _, c := range []byte(uuid) {
+	n := 0
+	for i := range len(uuid) {
+		c := uuid[i]
 		switch {
 		case c == '-' || c == '{' || c == '}':
+			continue
 		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f':
-			digits = append(digits, c)
 		case c >= 'A' && c <= 'F':
-			digits = append(digits, c-'A'+'a')
+			c += 'a' - 'A'
 		default:
-			return ""
+			return uuidDigits{}, false
 		}
+		if n == len(digits) {
+			return uuidDigits{}, false
+		}
+		digits[n] = c
+		n++
 	}
-	return string(digits)
+	return digits, n == len(digits)
 }
 
 // swapByteOrder swaps the byte order of a UUID's first three fields.
-func swapByteOrder(digits string) string {
-	b := []byte(digits)
-	for _, field := range [][]int{{0, 2, 4, 6}, {8, 10}, {12, 14}} {
-		for i, j := 0, len(field)-1; i < j; i, j = i+1, j-1 {
-			x, y := field[i], field[j]
-			b[x], b[x+1], b[y], b[y+1] = b[y], b[y+1], b[x], b[x+1]
-		}
+func (d uuidDigits) swapByteOrder() uuidDigits {
+	for _, field := range [][2]int{{0, 6}, {2, 4}, {8, 10}, {12, 14}} {
+		x, y := field[0], field[1]
+		d[x], d[x+1], d[y], d[y+1] = d[y], d[y+1], d[x], d[x+1]
 	}
-	return string(b)
+	return d
 }
 
 // UUIDKey is a UUID in one spelling, for both byte orders of the first three fields, "" for a UUID that identifies
 // nothing.
 func UUIDKey(uuid string) string {
-	digits := uuidDigits(uuid)
-	if digits == "" {
+	digits, identifies := parseUUID(uuid)
+	if !identifies {
 		return ""
 	}
-	return min(digits, swapByteOrder(digits))
+	if swapped := digits.swapByteOrder(); bytes.Compare(swapped[:], digits[:]) < 0 {
+		digits = swapped
+	}
+	return string(digits[:])
+}
+
+// isNoUUID reports whether a UUID identifies nothing.
+func isNoUUID(uuid string) bool {
+	_, identifies := parseUUID(uuid)
+	return !identifies
 }
 
 // MACKey is the address of a network card in one spelling, "" for any other text. Given says whether the card's maker

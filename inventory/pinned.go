@@ -95,26 +95,10 @@ func (d Desired) address() string {
 // none. Neither set is changed.
 func (p Pinned) Fill(seen Pinned) Pinned {
 	if b := seen.BMC; b != nil {
-		was := BMCIdentity{}
-		if p.BMC != nil {
-			was = *p.BMC
-		}
-		now := was
-		now.Serial, now.UUID = fillValue(was.Serial, b.Serial, SerialKey), fillValue(was.UUID, b.UUID, UUIDKey)
-		if now.Address = cmp.Or(b.Address, was.Address); p.BMC == nil || now != was {
-			p.BMC = &now
-		}
+		p.BMC = p.BMC.fill(*b)
 	}
 	if s := seen.SMBIOS; s != nil {
-		was := SMBIOSIdentity{}
-		if p.SMBIOS != nil {
-			was = *p.SMBIOS
-		}
-		now := was
-		now.Serial, now.UUID = fillValue(was.Serial, s.Serial, SerialKey), fillValue(was.UUID, s.UUID, UUIDKey)
-		if now != was {
-			p.SMBIOS = &now
-		}
+		p.SMBIOS = p.SMBIOS.fill(*s)
 	}
 	if len(p.MACs) == 0 {
 		p.MACs = seen.MACs
@@ -122,16 +106,71 @@ func (p Pinned) Fill(seen Pinned) Pinned {
 	return p
 }
 
+// fill is the identity with the values of a newer look: the same pointer where none is new.
+func (b *BMCIdentity) fill(seen BMCIdentity) *BMCIdentity {
+	was := BMCIdentity{}
+	if b != nil {
+		was = *b
+	}
+	address, serial, uuid := cmp.Or(seen.Address, was.Address), fillValue(was.Serial, seen.Serial, IsPlaceholder),
+		fillValue(was.UUID, seen.UUID, isNoUUID)
+	if b != nil && address == was.Address && serial == was.Serial && uuid == was.UUID {
+		return b
+	}
+	return &BMCIdentity{Address: address, Serial: serial, UUID: uuid, Unknown: was.Unknown}
+}
+
+// fill is the identity with the values of a newer look: the same pointer where none is new.
+func (s *SMBIOSIdentity) fill(seen SMBIOSIdentity) *SMBIOSIdentity {
+	was := SMBIOSIdentity{}
+	if s != nil {
+		was = *s
+	}
+	serial, uuid := fillValue(was.Serial, seen.Serial, IsPlaceholder), fillValue(was.UUID, seen.UUID, isNoUUID)
+	if serial == was.Serial && uuid == was.UUID {
+		return s
+	}
+	return &SMBIOSIdentity{Serial: serial, UUID: uuid, Unknown: was.Unknown}
+}
+
 // fillValue is the known value, or a usable seen value where the known value identifies nothing.
-func fillValue(known, seen string, key func(string) string) string {
-	if key(known) == "" && key(seen) != "" {
+func fillValue(known, seen string, isNone func(string) bool) string {
+	if isNone(known) && !isNone(seen) {
 		return strings.TrimSpace(seen)
 	}
 	return known
 }
 
-// value is a serial or UUID of one source, in words and in one spelling.
-type value struct{ field, text, key string }
+// value is a serial or UUID of one source. Every look compares many, and nearly all are spelled alike: the one spelling
+// that compares is made only where the texts differ.
+type value struct {
+	field, text string
+	spell       func(string) string
+	isNone      func(string) bool
+}
+
+func serialValue(field, text string) value { return value{field, text, SerialKey, IsPlaceholder} }
+func uuidValue(field, text string) value   { return value{field, text, UUIDKey, isNoUUID} }
+
+// identifies reports whether the value identifies something.
+func (v value) identifies() bool { return v.text != "" && !v.isNone(v.text) }
+
+// key is the value in the spelling that compares; "" for a value that identifies nothing.
+func (v value) key() string {
+	if v.text == "" {
+		return ""
+	}
+	return v.spell(v.text)
+}
+
+// differs reports whether two values both identify something, and not the same.
+func (v value) differs(o value) bool {
+	if v.text == o.text || v.text == "" || o.text == "" {
+		return false
+	}
+	a, b := v.key(), o.key()
+	return a != "" && b != "" && a != b
+}
 
 // values are the serials and UUIDs of the set by source, always in the same order.
 func (p Pinned) values() [4]value {
@@ -142,10 +181,8 @@ func (p Pinned) values() [4]value {
 	if p.SMBIOS != nil {
 		smbios = *p.SMBIOS
 	}
-	return [4]value{
-		{"BMC serial", bmc.Serial, SerialKey(bmc.Serial)}, {"BMC UUID", bmc.UUID, UUIDKey(bmc.UUID)},
-		{"SMBIOS serial", smbios.Serial, SerialKey(smbios.Serial)}, {"SMBIOS UUID", smbios.UUID, UUIDKey(smbios.UUID)},
-	}
+	return [4]value{serialValue("BMC serial", bmc.Serial), uuidValue("BMC UUID", bmc.UUID),
+		serialValue("SMBIOS serial", smbios.Serial), uuidValue("SMBIOS UUID", smbios.UUID)}
 }
 
 // Contradicts names the value in which another look shows another machine, with both values; "" when nothing says so.
@@ -159,7 +196,7 @@ func (p Pinned) Contradicts(seen Pinned) (field, was, is string) {
 	known, shown := p.values(), seen.values()
 	known[0], known[1] = known[0].or(known[2]), known[1].or(known[3])
 	for i, k := range known {
-		differs := k.key != "" && shown[i].key != "" && k.key != shown[i].key
+		differs := k.differs(shown[i])
 		if differs { // guard: identity-compare
 			return shown[i].field, strings.TrimSpace(k.text), strings.TrimSpace(shown[i].text)
 		}
@@ -173,7 +210,7 @@ func (p Pinned) Contradicts(seen Pinned) (field, was, is string) {
 }
 
 func (v value) or(other value) value {
-	if v.key == "" {
+	if !v.identifies() {
 		return other
 	}
 	return v
@@ -182,7 +219,9 @@ func (v value) or(other value) value {
 // Shares reports whether a look shows a serial or UUID of the known machine, from whatever source.
 func (p Pinned) Shares(seen Pinned) bool {
 	known := fieldsOf(p)
-	isKnown := func(s value) bool { return slices.ContainsFunc(known, func(k value) bool { return k.key == s.key }) }
+	isKnown := func(s value) bool {
+		return slices.ContainsFunc(known, func(k value) bool { return k.key() == s.key() })
+	}
 	return slices.ContainsFunc(fieldsOf(seen), isKnown)
 }
 
@@ -192,7 +231,7 @@ func (p Pinned) IsNameless() bool { return len(fieldsOf(p)) == 0 }
 // fieldsOf are the usable serials and UUIDs of the set.
 func fieldsOf(p Pinned) []value {
 	values := p.values()
-	return slices.DeleteFunc(values[:], func(v value) bool { return v.key == "" })
+	return slices.DeleteFunc(values[:], func(v value) bool { return !v.identifies() })
 }
 
 // Denies says why the machine of the set is not the declared machine, or "": a declared serial or UUID is said by no
@@ -202,19 +241,16 @@ func (p Pinned) Denies(declared schemas.Identity) string { return p.deniesAs("th
 // deniesAs is Denies about a machine by a name.
 func (p Pinned) deniesAs(name string, declared schemas.Identity) string {
 	values := p.values()
-	for _, want := range []struct {
-		field, text, key string
-		said             []value
-	}{
-		{"serial", declared.Serial, SerialKey(declared.Serial), []value{values[0], values[2]}},
-		{"uuid", declared.UUID, UUIDKey(declared.UUID), []value{values[1], values[3]}},
-	} {
-		said := slices.DeleteFunc(want.said, func(v value) bool { return v.key == "" })
-		isSaid := slices.ContainsFunc(said, func(v value) bool { return v.key == want.key })
-		denied := want.key != "" && len(said) > 0 && !isSaid
+	for i, want := range []value{serialValue("serial", declared.Serial), uuidValue("uuid", declared.UUID)} {
+		bmc, smbios := values[i], values[i+2]
+		if want.text == "" || want.text == bmc.text || want.text == smbios.text {
+			continue
+		}
+		said, isSaid := bmc.or(smbios), want.key() == bmc.key() || want.key() == smbios.key()
+		denied := want.identifies() && said.identifies() && !isSaid
 		if denied { // guard: identity-compare
-			return "spec.identity." + want.field + " is " + want.text + ", " + name + " " + said[0].field +
-				" is " + strings.TrimSpace(said[0].text)
+			return "spec.identity." + want.field + " is " + want.text + ", " + name + " " + said.field +
+				" is " + strings.TrimSpace(said.text)
 		}
 	}
 	return ""
@@ -224,8 +260,8 @@ func (p Pinned) deniesAs(name string, declared schemas.Identity) string {
 func (p Pinned) Says(declared schemas.Identity) bool {
 	values := p.values()
 	serial, uuid := SerialKey(declared.Serial), UUIDKey(declared.UUID)
-	return serial != "" && (values[0].key == serial || values[2].key == serial) ||
-		uuid != "" && (values[1].key == uuid || values[3].key == uuid)
+	return serial != "" && (values[0].key() == serial || values[2].key() == serial) ||
+		uuid != "" && (values[1].key() == uuid || values[3].key() == uuid)
 }
 
 // SerialLabel is the serial of the set for people: the firmware's, else the BMC's; "" without both.
@@ -240,7 +276,7 @@ func (p Pinned) SerialLabel() string {
 func (r Record) TakeoverConsent(machine Pinned) string {
 	parts := []string{"ingot takeover v1", string(r.ID), r.Adopted, strconv.FormatUint(r.Forgotten, 10)}
 	for _, v := range machine.values() {
-		parts = append(parts, v.key)
+		parts = append(parts, v.key())
 	}
 	label := machine.SerialLabel()
 	isOdd := func(r rune) bool { return r < ' ' || r > '~' }

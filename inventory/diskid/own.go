@@ -54,23 +54,36 @@ func (r Reported) id() ID {
 }
 
 // counts counts the disks of a machine by name. A WWN that stands in another disk's serial counts as shared.
-type counts struct{ wwns, serials, either, paths map[string]int }
+type counts map[name]int
+
+// name is a name of a disk: by its kind, as it compares.
+type name struct {
+	kind kind
+	text string
+}
+
+type kind int
+
+const (
+	byWWN kind = iota
+	bySerial
+	byEither // a WWN, or a serial spelled as a WWN
+	byPathName
+)
 
 func countNames(disks []Reported) counts {
-	c := counts{map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}}
+	c := make(counts, 4*len(disks))
 	for _, disk := range disks {
 		wwn, serial := disk.id().Names()
-		keys := []string{WWNKey(wwn)}
-		if key := WWNKey(serial); key != keys[0] {
-			keys = append(keys, key)
+		asWWN := WWNKey(wwn)
+		c[name{byEither, asWWN}]++
+		if key := WWNKey(serial); key != asWWN {
+			c[name{byEither, key}]++
 		}
-		for _, key := range keys {
-			c.either[key]++
-		}
-		c.wwns[WWNKey(wwn)]++
-		c.serials[SerialKey(serial)]++
-		for _, name := range disk.paths() {
-			c.paths[name]++
+		c[name{byWWN, asWWN}]++
+		c[name{bySerial, SerialKey(serial)}]++
+		for _, path := range disk.paths() {
+			c[name{byPathName, path}]++
 		}
 	}
 	return c
@@ -81,17 +94,19 @@ func (c counts) identify(r Reported) (d Disk) {
 	d.ID = r.id()
 	wwn, serial := d.ID.Names()
 	if wwn != "" {
-		d.SameWWN = max(c.wwns[WWNKey(wwn)], c.either[WWNKey(wwn)])
+		key := WWNKey(wwn)
+		d.SameWWN = max(c[name{byWWN, key}], c[name{byEither, key}])
 	}
 	if serial != "" {
-		d.SameSerial = max(c.serials[SerialKey(serial)], c.either[WWNKey(serial)])
+		d.SameSerial = max(c[name{bySerial, SerialKey(serial)}], c[name{byEither, WWNKey(serial)}])
 	}
-	for _, name := range r.paths() {
-		if d.SamePath = max(d.SamePath, c.paths[name]); c.paths[name] > 1 {
-			d.SharedPaths = append(d.SharedPaths, name)
+	for _, path := range r.paths() {
+		same := c[name{byPathName, path}]
+		if d.SamePath = max(d.SamePath, same); same > 1 {
+			d.SharedPaths = append(d.SharedPaths, path)
 			continue
 		}
-		d.Paths = append(d.Paths, name)
+		d.Paths = append(d.Paths, path)
 	}
 	if d.SameWWN > 1 {
 		d.ID.WWN = ""
@@ -99,7 +114,7 @@ func (c counts) identify(r Reported) (d Disk) {
 	if d.SameSerial > 1 {
 		d.ID.Serial = ""
 	}
-	if shared := path.Base("/" + r.Path); c.paths[shared] > 1 {
+	if shared := path.Base("/" + r.Path); c[name{byPathName, shared}] > 1 {
 		d.ID.Path = ""
 		if own := shortest(d.Paths); own != "" {
 			d.ID.Path = byPath + own

@@ -1,30 +1,56 @@
 package diskid
 
 import (
+	"bytes"
 	"encoding/hex"
-	"slices"
 	"strings"
 )
 
 // placeholders are vendors' serial numbers, of machines and of disks, that identify nothing.
-var placeholders = []string{"", "0", "none", "n/a", "na", "default string", "default", "system serial number",
-	"serial number", "to be filled by o.e.m.", "to be filled by o.e.m", "to be filled by oem", "not specified",
-	"not applicable", "not available", "unknown", "unset", "null", "(null)", "empty", "serial", "xxxxxxxxxx",
-	"0123456789", "123456789", "1234567890"}
+var placeholders = map[string]bool{"": true, "0": true, "none": true, "n/a": true, "na": true, "default string": true,
+	"default": true, "system serial number": true, "serial number": true, "to be filled by o.e.m.": true,
+	"to be filled by o.e.m": true, "to be filled by oem": true, "not specified": true, "not applicable": true,
+	"not available": true, "unknown": true, "unset": true, "null": true, "(null)": true, "empty": true, "serial": true,
+	"xxxxxxxxxx": true, "0123456789": true, "123456789": true, "1234567890": true}
 
 // IsPlaceholder reports whether a serial number, of a machine or of a disk, identifies nothing: a vendor's text, or one
 // character again and again.
 func IsPlaceholder(serial string) bool {
-	text := SerialKey(serial)
+	var room [64]byte // longer serial numbers are rare; every look asks many times
+	text := appendSerialKey(room[:0], serial)
 	const repeated = 8 // fewer equal characters are a short serial number, but for zeros and f
-	return slices.Contains(placeholders, text) || strings.Trim(text, "0") == "" || strings.Trim(text, "f") == "" ||
-		strings.Trim(text, ".-x ") == "" || len(text) >= repeated && strings.Trim(text, text[:1]) == ""
+	return placeholders[string(text)] || hasOnly(text, "0") || hasOnly(text, "f") || hasOnly(text, ".-x ") ||
+		len(text) >= repeated && bytes.Count(text, text[:1]) == len(text)
 }
+
+// hasOnly reports whether a text has none but the given characters.
+func hasOnly(text []byte, characters string) bool { return len(bytes.Trim(text, characters)) == 0 }
 
 // SerialKey is a serial number in the spelling that compares: lower case, single spaces.
 func SerialKey(serial string) string {
-	return strings.ToLower(strings.Join(strings.Fields(serial), " "))
+	if strings.ContainsFunc(serial, isNotPlain) {
+		serial = strings.Join(strings.Fields(serial), " ")
+	}
+	return strings.ToLower(serial)
 }
+
+// appendSerialKey appends the SerialKey of a serial number to a text.
+func appendSerialKey(text []byte, serial string) []byte {
+	if strings.ContainsFunc(serial, isNotPlain) {
+		return append(text, SerialKey(serial)...)
+	}
+	for i := range len(serial) {
+		c := serial[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		text = append(text, c)
+	}
+	return text
+}
+
+// isNotPlain reports whether a character is none of printable ASCII, or a space.
+func isNotPlain(r rune) bool { return r <= ' ' || r > '~' }
 
 // shortestWWN is the fewest digits of a WWN; the shortest formats (NAA, EUI-64) have 16.
 const shortestWWN = 8
@@ -68,6 +94,9 @@ var wwnMarks = strings.NewReplacer("-", "", ":", "", " ", "")
 
 // WWNKey is a WWN in the spelling that compares: its digits, without type and separators.
 func WWNKey(wwn string) string {
+	if wwn == "" {
+		return ""
+	}
 	return wwnMarks.Replace(cutPrefixes(NormalWWN(wwn), "wwn-", "0x", "naa.", "eui.", "uuid."))
 }
 
