@@ -17,7 +17,7 @@ const powerOffJob = "power-off"
 // startRamdisk brings the machine into the ramdisk and its agent on the line; ready means that the agent of the
 // record's boot is there. The order is the virtual media order: power off, confirmed; eject; insert; check; boot
 // override; power on; the medium is read; the agent enrols.
-func (h host) startRamdisk(phase Phase) (p Plan, ready bool) {
+func (h *host) startRamdisk(phase Phase) (p Plan, ready bool) {
 	b := h.record.Boot
 	runs := b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running
 	switch {
@@ -38,7 +38,7 @@ func (h host) startRamdisk(phase Phase) (p Plan, ready bool) {
 
 // openBoot begins a boot attempt. No boot into a ramdisk that cannot be used begins. After too many attempts in a row without a result, the machine waits for a later
 // commit of the fleet.
-func (h host) openBoot(phase Phase, target string, attempt int, why string) Plan {
+func (h *host) openBoot(phase Phase, target string, attempt int, why string) Plan {
 	if target == inventory.FromRamdisk && h.observed.Ramdisk != "" {
 		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.observed.Ramdisk})
 	}
@@ -64,7 +64,7 @@ func (h host) openBoot(phase Phase, target string, attempt int, why string) Plan
 const seeConsole = ": look at the machine's console"
 
 // wasOn reports whether the machine was on before it was taken down for a row of boots.
-func (h host) wasOn(target string) bool {
+func (h *host) wasOn(target string) bool {
 	if b := h.record.Boot; b != nil && (b.Target == inventory.FromRamdisk || target == inventory.FromDisk) {
 		return b.WasOn
 	}
@@ -73,7 +73,7 @@ func (h host) wasOn(target string) bool {
 
 // giveUpUnbootable gives an operation up that has written nothing, when the ramdisk does not start. A machine that
 // served goes back to its old system (checkGivenUp).
-func (h host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
+func (h *host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
 	if p.Hold == nil || p.Hold.Reason != change.BootFailed || h.record.Installed == nil {
 		return Plan{}, false
 	}
@@ -82,7 +82,7 @@ func (h host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
 }
 
 // prepareRamdisk sets the machine up for a boot from the ramdisk, one action at a time, as the boot method says.
-func (h host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
+func (h *host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
 	if h.isOn() {
 		return planAction(phase, *h.powerOff("media change only while the machine is off"))
 	}
@@ -97,7 +97,7 @@ func (h host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
 }
 
 // awaitAgent waits for the agent of a boot after the power-on of the machine.
-func (h host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
+func (h *host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 	enrolled := h.observed.Agent.Boot == b.ID && !h.observed.Agent.Enrolled.IsZero()
 	next := b.Attempt + 1
 	if enrolled {
@@ -139,7 +139,7 @@ func (h host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 //	GRUB, not the kernel               GRUB did not start the kernel
 //	shim, not GRUB                     the firmware, or shim, refused the next stage
 //	not shim                           the firmware did not start the boot loader
-func (h host) whyNoAgent() string {
+func (h *host) whyNoAgent() string {
 	m, within := h.observed.Media, fmt.Sprintf(" within %s", h.deadlines.Agent)
 	switch {
 	case m.WasRead(inventory.MediumOverlay), !m.LayoutIsKnown():
@@ -159,14 +159,14 @@ func (h host) whyNoAgent() string {
 const agentProtocol = 3
 
 // hasJob reports whether the agent works on a job of the operation, or has ended the job and the record does not say so.
-func (h host) hasJob() bool {
+func (h *host) hasJob() bool {
 	op := h.record.Operation
 	return op != nil && h.currentJob(*op).State != inventory.NoJob
 }
 
 // startFromDisk starts the machine from its disk; running means that the power-on was accepted and the machine is
 // still on.
-func (h host) startFromDisk(phase Phase) (p Plan, running bool) {
+func (h *host) startFromDisk(phase Phase) (p Plan, running bool) {
 	b := h.record.Boot
 	switch {
 	case b == nil || b.Target != inventory.FromDisk:
@@ -190,7 +190,7 @@ func (h host) startFromDisk(phase Phase) (p Plan, running bool) {
 
 // prepareDisk sets the machine up for a boot from its disk: off, the medium out, the boot override away from the
 // medium.
-func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
+func (h *host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	if h.observed.BMC.Power == inventory.PoweredOn {
 		switch {
 		case b.Restart || h.mediumIn():
@@ -219,14 +219,14 @@ func (h host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 }
 
 // mediumIn reports whether the machine, if a person powered it on, could have started from a medium.
-func (h host) mediumIn() bool {
+func (h *host) mediumIn() bool {
 	return startsFromMedia(h.observed.BMC.Override) &&
 		slices.ContainsFunc(h.observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
 }
 
 // returnFromRamdisk takes a machine with its system out of a ramdisk boot with a purpose that was withdrawn. Nil
 // means that there is no such boot.
-func (h host) returnFromRamdisk() *act.Action {
+func (h *host) returnFromRamdisk() *act.Action {
 	const why = "what the ramdisk was booted for is not wanted any more"
 	b := h.record.Boot
 	if b == nil || b.Target != inventory.FromRamdisk {
@@ -244,7 +244,7 @@ func (h host) returnFromRamdisk() *act.Action {
 // leaveRamdisk powers a machine off that is in the ramdisk without a purpose, after the given time without work:
 // through the agent, then through the BMC; and takes the medium out. Nil means that there is no ramdisk to leave, or
 // not yet.
-func (h host) leaveRamdisk(after time.Duration, why string) *act.Action {
+func (h *host) leaveRamdisk(after time.Duration, why string) *act.Action {
 	b := h.record.Boot
 	if b == nil || b.Target != inventory.FromRamdisk || h.observed.BMC.Reach != inventory.Reached ||
 		h.whyStranger() != "" {
@@ -269,13 +269,13 @@ func (h host) leaveRamdisk(after time.Duration, why string) *act.Action {
 }
 
 // toldPowerOff reports whether the agent of the boot was told to power its machine off.
-func (h host) toldPowerOff(b inventory.Boot) bool {
+func (h *host) toldPowerOff(b inventory.Boot) bool {
 	job := h.observed.Agent.Job
 	return job.Kind == powerOffJob && h.observed.Agent.Boot == b.ID
 }
 
 // followLeave does the action of leaveRamdisk, or waits for an agent that was told already.
-func (h host) followLeave(phase Phase, a act.Action) Plan {
+func (h *host) followLeave(phase Phase, a act.Action) Plan {
 	if a.Kind == act.AssignPowerOff && h.toldPowerOff(*a.Boot) {
 		return Plan{Phase: phase, Waits: "the agent to power the machine off",
 			Due: h.due(h.observed.Attended.Job, powerOffDeadline), Again: bmcPause}

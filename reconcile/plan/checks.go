@@ -27,7 +27,7 @@ func ShowRefusal(p Plan, words string) Plan {
 
 // checkBMC answers while the BMC does not. Unreachable, refused and unknown are never read as off, nor is a single
 // reading.
-func (h host) checkBMC() (Plan, bool) {
+func (h *host) checkBMC() (Plan, bool) {
 	hold := change.Hold{Message: h.observed.BMC.Error}
 	switch h.observed.BMC.Reach {
 	case inventory.Reached:
@@ -51,7 +51,7 @@ func (h host) checkBMC() (Plan, bool) {
 
 // checkTokenAlarm answers when two keys used the token of the current boot. Nothing that the agent says counts until
 // a later commit.
-func (h host) checkTokenAlarm() (Plan, bool) {
+func (h *host) checkTokenAlarm() (Plan, bool) {
 	b := h.record.Boot
 	if h.observed.Agent.Alarm == "" || b == nil || h.observed.Agent.Epoch != b.Epoch || b.Commit != h.desired.Commit {
 		return Plan{}, false
@@ -61,7 +61,7 @@ func (h host) checkTokenAlarm() (Plan, bool) {
 }
 
 // checkImage answers until the workload's image is in the mirror and verified. No machine boots before that.
-func (h host) checkImage() (Plan, bool) {
+func (h *host) checkImage() (Plan, bool) {
 	switch i := h.observed.Image; i.State {
 	case inventory.ImageReady:
 		return Plan{}, false
@@ -80,7 +80,7 @@ func (h host) checkImage() (Plan, bool) {
 }
 
 // checkRamdisk answers while no machine can be booted from the ramdisk. A machine that runs from the ramdisk goes on.
-func (h host) checkRamdisk() (Plan, bool) {
+func (h *host) checkRamdisk() (Plan, bool) {
 	b := h.record.Boot
 	runs := b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running
 	if h.observed.Ramdisk == "" || runs {
@@ -90,7 +90,7 @@ func (h host) checkRamdisk() (Plan, bool) {
 }
 
 // checkConfig answers while the config of the host cannot be rendered. No machine boots for such a config.
-func (h host) checkConfig() (Plan, bool) {
+func (h *host) checkConfig() (Plan, bool) {
 	if h.observed.Config.Error == "" {
 		return Plan{}, false
 	}

@@ -18,7 +18,7 @@ import (
 //	no              one does not hold   SkipStep, with the decision
 //	holds           any                 AssignStep
 //	fails           any                 SkipStep
-func (h host) handOut(op inventory.Operation, contents []string, why string) Plan {
+func (h *host) handOut(op inventory.Operation, contents []string, why string) Plan {
 	a := assignStep(op, contents, why)
 	step, _ := op.Step()
 	whyNot := step.WhyNot
@@ -34,7 +34,7 @@ func (h host) handOut(op inventory.Operation, contents []string, why string) Pla
 }
 
 // decideConditions decides the conditions of a step; "" for a step without conditions.
-func (h host) decideConditions(step inventory.StepState) (when, whyNot string) {
+func (h *host) decideConditions(step inventory.StepState) (when, whyNot string) {
 	if h.desired.Workload == nil {
 		return "", ""
 	}

@@ -16,7 +16,7 @@ import (
 //	the machine, since the last step    due
 //	was not started from its disk       the ramdisk off, the medium out, the machine started from its disk
 //	was started from its disk           its phone call; off, it is started again; silent, it is held
-func (h host) confirmOperation(op inventory.Operation) Plan {
+func (h *host) confirmOperation(op inventory.Operation) Plan {
 	if op.Starts == 0 {
 		return h.startSystem()
 	}
@@ -24,7 +24,7 @@ func (h host) confirmOperation(op inventory.Operation) Plan {
 }
 
 // startSystem leaves the ramdisk and starts the installed system.
-func (h host) startSystem() Plan {
+func (h *host) startSystem() Plan {
 	if p, answered := h.checkBMC(); answered {
 		return showInPhase(p, Starting)
 	}
@@ -40,7 +40,7 @@ func (h host) startSystem() Plan {
 }
 
 // powerDown has the agent power its machine off, then the BMC.
-func (h host) powerDown() Plan {
+func (h *host) powerDown() Plan {
 	a := h.leaveRamdisk(0, "the install is complete")
 	if a == nil {
 		return Plan{Phase: Starting, Waits: "the machine to power off"}
@@ -49,7 +49,7 @@ func (h host) powerDown() Plan {
 }
 
 // awaitCall waits for the phone call of the installed system.
-func (h host) awaitCall(op inventory.Operation) Plan {
+func (h *host) awaitCall(op inventory.Operation) Plan {
 	if call := h.observed.Agent.PhoneHome; op.IsCalledBy(call) {
 		return planAction(Starting, act.Action{Kind: act.RecordHome, Home: call, Reason: "the installed system phoned home"})
 	}
@@ -92,7 +92,7 @@ func (h host) awaitCall(op inventory.Operation) Plan {
 // holdSilent holds a machine with an installed system that does not call. The install was written and verified: the
 // machine is neither written again nor cut, and becomes Active whenever the system calls. Another target, or no
 // target, ends the wait.
-func (h host) holdSilent(op inventory.Operation, why string) Plan {
+func (h *host) holdSilent(op inventory.Operation, why string) Plan {
 	why += " without a phone call"
 	if !op.Installs(h.desired.Workload) {
 		return h.closeOperation(op, inventory.Quarantined, why+", and the fleet asks for something else now", Waiting)

@@ -35,7 +35,7 @@ func machineDeadlines(d inventory.Deadlines, set time.Duration, o inventory.Obse
 
 // passed reports whether something has lasted for longer than its deadline, in attended time. No deadline passes soon
 // after a start of the daemon: a machine that could not be heard before has time to speak.
-func (h host) passed(age, deadline time.Duration) bool {
+func (h *host) passed(age, deadline time.Duration) bool {
 	if h.observed.Attended.Start < h.deadlines.Start { // guard: attended-time
 		return false
 	}
@@ -43,6 +43,6 @@ func (h host) passed(age, deadline time.Duration) bool {
 }
 
 // due is when a deadline passes, if the machine can be heard until then.
-func (h host) due(age, deadline time.Duration) time.Time {
+func (h *host) due(age, deadline time.Duration) time.Time {
 	return h.now.Add(max(deadline-age, h.deadlines.Start-h.observed.Attended.Start, 0))
 }

@@ -12,7 +12,7 @@ import (
 
 // findDisks gives disks of an operation, by their indexes, among the disks that an agent reported: the root disk as the
 // fleet's hints pick it, the other disks by what is known of them. The names of disks must mean the same disks as before.
-func (h host) findDisks(op inventory.Operation, indexes []int) (found []inventory.MachineDisk, why string) {
+func (h *host) findDisks(op inventory.Operation, indexes []int) (found []inventory.MachineDisk, why string) {
 	machine := inventory.IdentifyDisks(h.record.Facts.Disks)
 	for _, i := range indexes {
 		allowed := op.Disks[i]
@@ -37,7 +37,7 @@ func (h host) findDisks(op inventory.Operation, indexes []int) (found []inventor
 }
 
 // whyOtherSet says why a name of spec.disks does not mean the disks of the operation any more, or "".
-func (h host) whyOtherSet(op inventory.Operation, name string) string {
+func (h *host) whyOtherSet(op inventory.Operation, name string) string {
 	if name == "" {
 		return ""
 	}

@@ -47,7 +47,7 @@ type host struct {
 //
 // The same values give the same plan. A plan has at most one action; the next look decides about the next action.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
-	h := host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record),
+	h := &host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record),
 		deadlines: machineDeadlines(o.Deadlines.WithDefaults(), d.Boot.TimeoutDuration(), o)}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
 		// The attempt was recorded and not handed out: the disk still has the old system.
@@ -59,7 +59,7 @@ func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 }
 
 // decidePlan asks the questions of Next.
-func (h host) decidePlan() Plan {
+func (h *host) decidePlan() Plan {
 	boot := h.record.Boot
 	inRamdisk := boot != nil && boot.Target == inventory.FromRamdisk
 	needsAgent := h.record.Operation != nil || inRamdisk
@@ -91,7 +91,7 @@ func (h host) decidePlan() Plan {
 }
 
 // keepHandsOff does nothing to a machine. A job that has not begun to write is taken back from the agent.
-func (h host) keepHandsOff() Plan {
+func (h *host) keepHandsOff() Plan {
 	phase := Unmanaged
 	switch {
 	case h.record.Unreadable != "":
@@ -129,7 +129,7 @@ func (h host) keepHandsOff() Plan {
 // beginInstall opens an operation for a host with a system to install. Every check that needs no machine comes before
 // the operation. The actions then follow one by one: OpenOperation, Publish, the ramdisk (startRamdisk), RecordFacts,
 // AssignStep, RecordStep, the start from the disk (startFromDisk), RecordHome.
-func (h host) beginInstall() Plan {
+func (h *host) beginInstall() Plan {
 	if h.change.Hold != nil {
 		return h.holdHost(*h.change.Hold)
 	}
@@ -151,7 +151,7 @@ func (h host) beginInstall() Plan {
 }
 
 // newOperation is the operation that installs the workload as the change allows.
-func (h host) newOperation() *inventory.Operation {
+func (h *host) newOperation() *inventory.Operation {
 	w := h.desired.Workload
 	op := inventory.Operation{
 		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: h.desired.Release, Image: w.Image.SHA256,
@@ -169,7 +169,7 @@ func (h host) newOperation() *inventory.Operation {
 }
 
 // inspectMachine boots the ramdisk on a machine with a root disk that no agent has looked at.
-func (h host) inspectMachine() Plan {
+func (h *host) inspectMachine() Plan {
 	p, ready := h.startRamdisk(Inspecting)
 	if !ready {
 		return p
@@ -178,7 +178,7 @@ func (h host) inspectMachine() Plan {
 }
 
 // recordFacts records what the agent of this boot reports, if the machine is the declared one.
-func (h host) recordFacts(phase Phase) Plan {
+func (h *host) recordFacts(phase Phase) Plan {
 	seen := h.observed.Agent.Facts
 	if seen == nil || seen.Epoch != h.record.Boot.Epoch {
 		return Plan{Phase: phase, Waits: "the agent's report on the hardware"}
@@ -200,9 +200,11 @@ func (h host) recordFacts(phase Phase) Plan {
 
 // holdHost leaves the machine as it is. Only a machine that idles in a ramdisk of the daemon goes back to its system,
 // and not from a hold that keeps the machine down.
-func (h host) holdHost(hold change.Hold) Plan {
-	if hold.Reason == change.IdentityMismatch {
-		h.record.Installed = nil // the known install is on another machine
+func (h *host) holdHost(hold change.Hold) Plan {
+	if hold.Reason == change.IdentityMismatch { // the known install is on another machine
+		without := *h
+		without.record.Installed = nil
+		h = &without
 	}
 	if hold.StaysDown && h.serves() {
 		return Plan{Phase: Held, Hold: &hold}
@@ -214,7 +216,7 @@ func (h host) holdHost(hold change.Hold) Plan {
 
 // returnToSystem takes a machine out of a ramdisk in which the machine has idled for the given time, and starts the
 // system that ran before, if there is a system and the machine shall be on.
-func (h host) returnToSystem(phase Phase, after time.Duration, why string) Plan {
+func (h *host) returnToSystem(phase Phase, after time.Duration, why string) Plan {
 	serves := h.serves()
 	a, b := h.leaveRamdisk(after, why), h.record.Boot
 	bootsItsDisk := b != nil && b.Target == inventory.FromDisk && b.Stage != inventory.Running
@@ -233,11 +235,11 @@ func (h host) returnToSystem(phase Phase, after time.Duration, why string) Plan 
 }
 
 // serves reports whether the machine shall run the system that is known to be on its disk.
-func (h host) serves() bool { return h.record.Installed != nil && h.shallRun() }
+func (h *host) serves() bool { return h.record.Installed != nil && h.shallRun() }
 
 // shallRun reports whether the machine shall be on: as the fleet says, or, where the fleet leaves the power alone, as
 // the machine was found.
-func (h host) shallRun() bool {
+func (h *host) shallRun() bool {
 	switch b := h.record.Boot; h.desired.Power {
 	case "", schemas.PowerOn:
 		return true
@@ -250,7 +252,7 @@ func (h host) shallRun() bool {
 
 // addOtherwise adds to a plan what is due when the action may not be done now: a machine that was taken down for the
 // action goes back to the system that ran before.
-func (h host) addOtherwise(p Plan) Plan {
+func (h *host) addOtherwise(p Plan) Plan {
 	if h.record.Installed == nil {
 		return p
 	}
@@ -262,7 +264,7 @@ func (h host) addOtherwise(p Plan) Plan {
 }
 
 // adjustPower sees to the power of a host that runs its workload, or has no workload.
-func (h host) adjustPower() Plan {
+func (h *host) adjustPower() Plan {
 	if h.record.Installed == nil {
 		if p, due := h.pinIdentity(); due {
 			return p
@@ -321,7 +323,7 @@ func (h host) adjustPower() Plan {
 }
 
 // bootSettled reports whether no boot of the daemon is under way.
-func (h host) bootSettled() bool {
+func (h *host) bootSettled() bool {
 	return h.record.Boot == nil ||
 		(h.record.Boot.Target == inventory.FromDisk && h.record.Boot.Stage == inventory.Running)
 }

@@ -11,7 +11,7 @@ import (
 
 // closeSuperseded ends an operation that has written nothing, and that the fleet does not want or allow any more.
 // Only the journal changes. A job of the agent is taken back before.
-func (h host) closeSuperseded(op inventory.Operation) (Plan, bool) {
+func (h *host) closeSuperseded(op inventory.Operation) (Plan, bool) {
 	if job := h.currentJob(op); op.Stage != inventory.Intended && !op.Unwritten() || job.State != inventory.NoJob ||
 		job.Begun {
 		return Plan{}, false
@@ -24,20 +24,25 @@ func (h host) closeSuperseded(op inventory.Operation) (Plan, bool) {
 }
 
 // whyRefused says why the fleet does not want or allow an operation that has written nothing, or "".
-func (h host) whyRefused(op inventory.Operation) string {
-	h.record.Operation = &op
-	return change.Refusal(h.desired, h.observed.Standing, h.record)
+func (h *host) whyRefused(op inventory.Operation) string {
+	return change.Refusal(h.desired, h.observed.Standing, h.recordWith(op))
 }
 
 // whyUncovered says which disk the config writes to without the operation's permission, or "".
-func (h host) whyUncovered(op inventory.Operation) string {
-	h.record.Operation = &op
-	return change.WhyUncovered(h.desired, h.record)
+func (h *host) whyUncovered(op inventory.Operation) string {
+	return change.WhyUncovered(h.desired, h.recordWith(op))
+}
+
+// recordWith is the record with an operation in place of its own.
+func (h *host) recordWith(op inventory.Operation) inventory.Record {
+	record := h.record
+	record.Operation = &op
+	return record
 }
 
 // stopAttempts answers when no further attempt of an operation that may have written may begin. An unwanted operation
 // ends. An operation without permission is held: the old content of the disk is gone.
-func (h host) stopAttempts(op inventory.Operation) (Plan, bool) {
+func (h *host) stopAttempts(op inventory.Operation) (Plan, bool) {
 	if why := cmp.Or(change.WhyUnwanted(h.desired, op), h.whyUncovered(op)); why != "" {
 		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": ")), true
 	}

@@ -30,7 +30,7 @@ import (
 //	Confirming  none                    none                        the machine started from its disk, its phone call: no write
 //
 // An attempt of ingot 4176809 is one job for the whole list, and counts as the step that installs.
-func (h host) continueOperation() Plan {
+func (h *host) continueOperation() Plan {
 	op := *h.record.Operation
 	if op.Stage == inventory.Intended || op.Stage == inventory.Published {
 		op = h.withSteps(op)
@@ -57,7 +57,7 @@ func (h host) continueOperation() Plan {
 
 // withSteps gives an operation without known steps the steps of the workload, as long as the fleet asks for the same
 // inputs. Known steps stay: the ids of jobs count them, also in the memory of an agent and on the status branch.
-func (h host) withSteps(op inventory.Operation) inventory.Operation {
+func (h *host) withSteps(op inventory.Operation) inventory.Operation {
 	if w := h.desired.Workload; len(op.Steps) == 0 && op.Installs(w) {
 		op.Steps = inventory.NewSteps(*w)
 	}
@@ -65,7 +65,7 @@ func (h host) withSteps(op inventory.Operation) inventory.Operation {
 }
 
 // dropStep records the step at the cursor as done where the fleet asks for the same inputs without the step.
-func (h host) dropStep(op inventory.Operation) (Plan, bool) {
+func (h *host) dropStep(op inventory.Operation) (Plan, bool) {
 	step, due := op.Step()
 	w := h.desired.Workload
 	if !due || !op.Installs(w) || step.Installs() ||
@@ -78,7 +78,7 @@ func (h host) dropStep(op inventory.Operation) (Plan, bool) {
 
 // currentJob is the job of the agent, if the job is for the step at the cursor in the present attempt. An agent that
 // works on a job unknown to the hub may be writing.
-func (h host) currentJob(op inventory.Operation) inventory.Job {
+func (h *host) currentJob(op inventory.Operation) inventory.Job {
 	if job := h.observed.Agent.Job; job.ID == op.JobID() && job.Attempt == op.Attempt {
 		return job
 	}
@@ -90,12 +90,12 @@ func (h host) currentJob(op inventory.Operation) inventory.Job {
 
 // worksOnUnknownJob reports whether the agent says that it works on the present job of the operation while the hub
 // does not know the job, as after the loss of the journal.
-func (h host) worksOnUnknownJob(op inventory.Operation) bool {
+func (h *host) worksOnUnknownJob(op inventory.Operation) bool {
 	return h.observed.Agent.Job.ID == "" && h.observed.Agent.Runs == op.JobID()
 }
 
 // armMachine brings the machine into the ramdisk, inspects the disk again, and hands the first step out.
-func (h host) armMachine(op inventory.Operation) Plan {
+func (h *host) armMachine(op inventory.Operation) Plan {
 	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity, h.checkTokenAlarm, h.checkRamdisk,
 		h.checkImage, h.checkConfig, h.checkTakeover} {
 		if p, answered := question(); answered {
@@ -116,12 +116,12 @@ func (h host) armMachine(op inventory.Operation) Plan {
 }
 
 // needsFacts reports whether the record lacks the facts of the present boot.
-func (h host) needsFacts() bool {
+func (h *host) needsFacts() bool {
 	return h.record.Facts == nil || h.record.Facts.Epoch != h.record.Boot.Epoch
 }
 
 // assignFirst hands a step out for disks without a write so far.
-func (h host) assignFirst(op inventory.Operation) Plan {
+func (h *host) assignFirst(op inventory.Operation) Plan {
 	contents, why := h.compareFacts(op, op.AllDisks())
 	if why != "" {
 		return h.closeOperation(op, inventory.Superseded, why, Held)
@@ -135,7 +135,7 @@ func (h host) assignFirst(op inventory.Operation) Plan {
 
 // compareFacts compares disks of an operation, by their indexes, with the facts of the present boot. It gives what must be
 // on the disks of the step at the cursor, which are among them.
-func (h host) compareFacts(op inventory.Operation, indexes []int) (contents []string, why string) {
+func (h *host) compareFacts(op inventory.Operation, indexes []int) (contents []string, why string) {
 	found, why := h.findDisks(op, indexes)
 	if why != "" {
 		return nil, why
@@ -156,7 +156,7 @@ func assignStep(op inventory.Operation, contents []string, why string) act.Actio
 }
 
 // continueStep sees the step at the cursor to its end.
-func (h host) continueStep(op inventory.Operation) Plan {
+func (h *host) continueStep(op inventory.Operation) Plan {
 	job := h.currentJob(op)
 	if p, answered := h.recordJobEnd(op, job); answered {
 		return p
@@ -204,7 +204,7 @@ func (h host) continueStep(op inventory.Operation) Plan {
 
 // handOutNext hands the step at the cursor out when the ramdisk is ready. Before, the given plan readies the ramdisk. An
 // attempt of ingot 4176809 that no agent has any more is lost.
-func (h host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, ready bool) Plan {
+func (h *host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, ready bool) Plan {
 	if op.IsWholeList() && ready {
 		return h.recordFailed(op, inventory.Job{Error: "the agent that had the job is gone"})
 	}
@@ -245,7 +245,7 @@ func isOfProtocol1(job inventory.Job) bool {
 }
 
 // handOutAgain hands out a step while nothing is written: every check of the first attempt applies again.
-func (h host) handOutAgain(op inventory.Operation, p Plan, ready bool) Plan {
+func (h *host) handOutAgain(op inventory.Operation, p Plan, ready bool) Plan {
 	if p, over := h.giveUpUnbootable(op, p); over {
 		return p
 	}
@@ -259,7 +259,7 @@ func (h host) handOutAgain(op inventory.Operation, p Plan, ready bool) Plan {
 }
 
 // recordJobEnd records an attempt that has ended, well or not.
-func (h host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, bool) {
+func (h *host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, bool) {
 	switch job.State {
 	case inventory.JobSucceeded:
 		why := "the agent wrote and verified the image"
@@ -282,7 +282,7 @@ func (h host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, boo
 
 // awaitJob waits for an agent that has a job, or is to get the job. Before the install step begins, a change of the
 // fleet takes the job back from the agent.
-func (h host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
+func (h *host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
 	untaken := job.State == inventory.JobAssigned && h.passed(h.observed.Attended.Job, takeDeadline)
 	why := ""
 	if !isWriting(op, job) {
@@ -307,18 +307,18 @@ func (h host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
 }
 
 // withdrawJob takes the operation's job back from the agent. The hub refuses once the install step has begun.
-func (h host) withdrawJob(op inventory.Operation, why string) Plan {
+func (h *host) withdrawJob(op inventory.Operation, why string) Plan {
 	return planAction(Installing, act.Action{Kind: act.WithdrawJob, Operation: &op, Error: why, Withdrawn: true, Reason: why})
 }
 
 // agentAlive reports whether the agent of the record's boot has spoken lately.
-func (h host) agentAlive() bool {
+func (h *host) agentAlive() bool {
 	b := h.record.Boot
 	return b != nil && h.observed.Agent.Boot == b.ID && !h.passed(h.observed.Attended.Silent, h.deadlines.Silence)
 }
 
 // isAtWork reports whether the agent has a job of the operation, and was heard lately.
-func (h host) isAtWork() bool {
+func (h *host) isAtWork() bool {
 	if h.record.Operation == nil || !h.agentAlive() {
 		return false
 	}
@@ -328,7 +328,7 @@ func (h host) isAtWork() bool {
 
 // recordFailed records a failed attempt; after the last attempt the operation is given up. An attempt that was taken
 // back is no failure.
-func (h host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
+func (h *host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	next := h.withSteps(op)
 	return planAction(Installing, act.Action{
 		Kind: act.RecordFailed, Operation: &next, Error: cmp.Or(job.Error, "the agent said nothing about it"),
@@ -339,7 +339,7 @@ func (h host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 
 // giveUp powers the ramdisk off and ends the operation as quarantined. Where nothing was written, the machine goes
 // back to its old system (checkGivenUp).
-func (h host) giveUp(op inventory.Operation, why string) Plan {
+func (h *host) giveUp(op inventory.Operation, why string) Plan {
 	if a := h.leaveRamdisk(0, "the install is given up"); a != nil && op.HasBegun() {
 		return h.followLeave(Failed, *a)
 	}
@@ -356,7 +356,7 @@ func IsGivenUp(d inventory.Desired, record inventory.Record) bool {
 
 // checkGivenUp answers when the last operation was given up before any write, and the fleet asks for the same still.
 // The disk and the consent are unchanged, and a person decides about a new attempt.
-func (h host) checkGivenUp() (Plan, bool) {
+func (h *host) checkGivenUp() (Plan, bool) {
 	if !IsGivenUp(h.desired, h.record) || h.observed.Retry {
 		return Plan{}, false
 	}
@@ -369,7 +369,7 @@ func (h host) checkGivenUp() (Plan, bool) {
 }
 
 // closeOperation ends the operation with an outcome.
-func (h host) closeOperation(op inventory.Operation, outcome, why string, phase Phase) Plan {
+func (h *host) closeOperation(op inventory.Operation, outcome, why string, phase Phase) Plan {
 	op.Outcome, op.Error = outcome, why
 	return planAction(phase, act.Action{Kind: act.CloseOperation, Operation: &op, Reason: why})
 }

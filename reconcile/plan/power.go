@@ -21,7 +21,7 @@ const (
 // isOff reports whether the machine is off for certain. Off that ingot caused, and saw happen, needs one reading. Off
 // that was found needs readings over a while without a sign of life, as some BMCs say Off for a while after a machine
 // came on.
-func (h host) isOff() bool {
+func (h *host) isOff() bool {
 	e := h.observed.Evidence
 	if h.observed.BMC.Power != inventory.PoweredOff {
 		return false
@@ -33,10 +33,10 @@ func (h host) isOff() bool {
 }
 
 // isOn reports whether the last reading said On.
-func (h host) isOn() bool { return h.observed.BMC.Power == inventory.PoweredOn }
+func (h *host) isOn() bool { return h.observed.BMC.Power == inventory.PoweredOn }
 
 // checkOff answers while a reading says Off, and that may be wrong.
-func (h host) checkOff() (Plan, bool) {
+func (h *host) checkOff() (Plan, bool) {
 	if h.observed.BMC.Power != inventory.PoweredOff || h.isOff() {
 		return Plan{}, false
 	}
@@ -52,7 +52,7 @@ func (h host) checkOff() (Plan, bool) {
 //	may run what nobody knows (mayRunAnything)                   a request to shut down, each minute, and no more
 //	was asked to shut down for less than two minutes             a request to shut down, each minute
 //	any other                                                    the power is cut, with growing pauses
-func (h host) powerOff(why string) *act.Action {
+func (h *host) powerOff(why string) *act.Action {
 	a := &act.Action{Kind: act.PowerOff, Reason: why}
 	e := h.observed.Evidence
 	switch asked := e.Asks > 0 && h.passed(e.Asked, gracefulDeadline); {
@@ -76,7 +76,7 @@ func cutPause(cuts int) time.Duration {
 
 // isMidWrite reports whether the machine's disk may be half written: no system can run from the disk. A job that has not
 // begun wrote nothing in its attempt.
-func (h host) isMidWrite() bool {
+func (h *host) isMidWrite() bool {
 	op := h.record.Operation
 	if op == nil || op.Root().Begun == 0 || op.Verified() { // beside a begun disk of a script, the old system can run
 		return false
@@ -87,7 +87,7 @@ func (h host) isMidWrite() bool {
 
 // mayRunAnything reports whether nothing proves that the machine still runs the ramdisk that it was started from: its
 // agent fell silent. A person may have started its own system meanwhile.
-func (h host) mayRunAnything() bool {
+func (h *host) mayRunAnything() bool {
 	b := h.record.Boot
 	return b != nil && b.Target == inventory.FromRamdisk && b.Stage != inventory.Preparing &&
 		h.observed.Agent.Boot == b.ID && !h.agentAlive()
@@ -95,7 +95,7 @@ func (h host) mayRunAnything() bool {
 
 // leaveSilent ends a boot whose agent has fallen silent. A machine that is on is asked to shut down; if it stays on, it
 // counts as found running after a while.
-func (h host) leaveSilent(phase Phase, b inventory.Boot) Plan {
+func (h *host) leaveSilent(phase Phase, b inventory.Boot) Plan {
 	why := fmt.Sprintf("the agent has said nothing for %s", h.deadlines.Silence)
 	age := h.observed.Attended.Silent
 	if h.passed(age, h.deadlines.Lost) {
@@ -110,7 +110,7 @@ func (h host) leaveSilent(phase Phase, b inventory.Boot) Plan {
 }
 
 // holdStaysOn adds a hold to a plan that powers off a machine which does not go off.
-func (h host) holdStaysOn(p Plan) Plan {
+func (h *host) holdStaysOn(p Plan) Plan {
 	e := h.observed.Evidence
 	if p.Action == nil || p.Action.Kind != act.PowerOff || p.Action.Graceful || e.Cuts < maxCuts {
 		return p

@@ -25,7 +25,7 @@ import (
 //	came after the last look at the fleet began               wait for the next look
 //	the fleet cannot be looked at, for longer than maxStale   wait
 //	any other                                                 GiveLeave
-func (h host) answerQuestion(op inventory.Operation, job inventory.Job) (Plan, bool) {
+func (h *host) answerQuestion(op inventory.Operation, job inventory.Job) (Plan, bool) {
 	q := job.Question
 	if q == nil || job.State != inventory.JobRunning || !op.Writes() {
 		return Plan{}, false
@@ -57,7 +57,7 @@ const leavePause = 2 * time.Second
 
 // recordLook is the action that records what a question shows of the disks: another content than the record has, or a
 // disk that is as it was when leave was given. Nil when the record has it all.
-func (h host) recordLook(op inventory.Operation, q inventory.Question) *act.Action {
+func (h *host) recordLook(op inventory.Operation, q inventory.Question) *act.Action {
 	if h.record.Facts == nil {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (h host) recordLook(op inventory.Operation, q inventory.Question) *act.Acti
 }
 
 // whyNoLeave says why the agent may not write, or "".
-func (h host) whyNoLeave(op inventory.Operation, q inventory.Question) string {
+func (h *host) whyNoLeave(op inventory.Operation, q inventory.Question) string {
 	if why := h.whyRefused(op); why != "" {
 		return why
 	}

@@ -22,7 +22,7 @@ import (
 //	operation, Confirming              off                                     go on: it starts from its disk
 //	boot, without an operation         off                                     go on
 //	any                                any                                     hold
-func (h host) checkRecalled() (Plan, bool) {
+func (h *host) checkRecalled() (Plan, bool) {
 	if !h.record.Unproved() {
 		return Plan{}, false
 	}
@@ -45,7 +45,7 @@ func (h host) checkRecalled() (Plan, bool) {
 
 // checkNewerCall answers when an installed system called that was installed after everything the daemon remembers: a
 // journal and a status branch of another moment were put back. Nothing that is remembered of the machine counts.
-func (h host) checkNewerCall() (Plan, bool) {
+func (h *host) checkNewerCall() (Plan, bool) {
 	call, op := h.observed.Agent.PhoneHome, h.record.Operation
 	switch {
 	case call == nil:
@@ -63,7 +63,7 @@ func (h host) checkNewerCall() (Plan, bool) {
 // takeAgentWord takes the word of the boot's agent for the work. The agent may be writing, whether or not the page
 // says that the machine was armed, and the hub forgot with the journal. Only a new hand-out tells: an agent that has
 // the job already does not begin again.
-func (h host) takeAgentWord(off bool) (Plan, bool) {
+func (h *host) takeAgentWord(off bool) (Plan, bool) {
 	op := h.record.Operation
 	word := act.Action{Kind: act.RecordWord, Reason: "the machine speaks of what was read from the status branch"}
 	if op == nil {
@@ -99,7 +99,7 @@ func holdRecalled(why string) Plan {
 
 // spokenJob is the job of the operation that the agent speaks of: the job of the hub, or the job that the agent says
 // it works on. The attempt is 0 for a job over the whole list that the hub does not know.
-func (h host) spokenJob() (inventory.Job, bool) {
+func (h *host) spokenJob() (inventory.Job, bool) {
 	job := h.observed.Agent.Job
 	if h.record.Operation == nil {
 		return job, false

@@ -18,7 +18,7 @@ import (
 //	                                                file denies, or that is known under another id
 //	is another one                                  hold
 //	shows a value that is not pinned                PinIdentity
-func (h host) checkIdentity() (Plan, bool) {
+func (h *host) checkIdentity() (Plan, bool) {
 	if h.observed.BMC.Reach != inventory.Reached {
 		return Plan{}, false
 	}
@@ -29,7 +29,7 @@ func (h host) checkIdentity() (Plan, bool) {
 		why := "the fleet names another machine, and nothing was done to the one before"
 		return planAction(Waiting, act.Action{Kind: act.PinIdentity, Pinned: &shown, Anew: true, Reason: why}), true
 	case s == nil:
-		return h.pinIdentity()
+		return h.pinShown()
 	case s.MayBeTakenOver() && h.record.GivesTakeover(h.desired.Consent.Takeover, s.Machine):
 		return h.recordTakeover(*s), true
 	default:
@@ -37,11 +37,16 @@ func (h host) checkIdentity() (Plan, bool) {
 	}
 }
 
-// pinIdentity pins what the BMC shows, as far as it is not pinned yet. What is pinned stays.
-func (h host) pinIdentity() (Plan, bool) {
+// pinIdentity pins what the BMC shows, if the machine is the one that the host means.
+func (h *host) pinIdentity() (Plan, bool) {
 	if h.observed.BMC.Reach != inventory.Reached || h.whyStranger() != "" {
 		return Plan{}, false
 	}
+	return h.pinShown()
+}
+
+// pinShown pins what the BMC shows of the host's machine, as far as it is not pinned yet. What is pinned stays.
+func (h *host) pinShown() (Plan, bool) {
 	next := h.record.Identity().Fill(change.ShownIdentity(h.desired, h.observed))
 	if reflect.DeepEqual(next.BMC, h.record.BMC) {
 		return Plan{}, false
@@ -50,7 +55,7 @@ func (h host) pinIdentity() (Plan, bool) {
 }
 
 // recordTakeover gives the host the machine in place of the known one.
-func (h host) recordTakeover(s change.Stranger) Plan {
+func (h *host) recordTakeover(s change.Stranger) Plan {
 	why := "spec.consent.takeover names the machine that is there now"
 	return planAction(Waiting, act.Action{Kind: act.RecordTakeover, Takeover: h.record.TakeoverConsent(s.Machine),
 		Replaced: true, Pinned: &s.Machine, Reason: why})
@@ -58,7 +63,7 @@ func (h host) recordTakeover(s change.Stranger) Plan {
 
 // isCorrected reports whether the pins are taken anew: nothing was done to the pinned machine, and the fleet leads to
 // another one by another address, or declares what is shown now.
-func (h host) isCorrected(s *change.Stranger) bool {
+func (h *host) isCorrected(s *change.Stranger) bool {
 	known, shown := h.record.Pinned, change.ShownIdentity(h.desired, h.observed)
 	if known.BMC == nil || !h.record.Untouched() || s != nil && s.Undeclared {
 		return false
@@ -69,7 +74,7 @@ func (h host) isCorrected(s *change.Stranger) bool {
 }
 
 // whyStranger says why the BMC speaks for a machine that the host does not mean, or "".
-func (h host) whyStranger() string {
+func (h *host) whyStranger() string {
 	if s := change.FindShownStranger(h.desired, h.observed); s != nil {
 		return s.Why
 	}
@@ -78,7 +83,7 @@ func (h host) whyStranger() string {
 
 // holdReplaced answers where the fleet declares another machine than the known one: with a takeover that names what the
 // BMC shows, the host gets that machine. Anything else is left alone.
-func (h host) holdReplaced() Plan {
+func (h *host) holdReplaced() Plan {
 	p := h.keepHandsOff()
 	shown := change.ShownIdentity(h.desired, h.observed)
 	if p.Action != nil || h.observed.BMC.Reach != inventory.Reached || shown.Denies(h.desired.Identity) != "" {

@@ -22,17 +22,18 @@ import (
 //	is on                                                hold
 //
 // After an agent fell silent for long, a takeover that was used before does not count.
-func (h host) checkTakeover() (Plan, bool) {
+func (h *host) checkTakeover() (Plan, bool) {
 	boot, lost := h.record.Boot, h.isLost()
 	foundOn := boot != nil && !lost && (boot.Found || h.mediumTaken(*boot) || h.calledInstead(*boot))
 	unwatched := boot != nil && !lost && h.isUnwatched(*boot) && boot.Stage == inventory.Running
 	age := h.observed.Attended.Started
+	if h.startedByUs() || h.isOff() {
+		return Plan{}, false
+	}
 	machine := h.record.Identity().Fill(change.ShownIdentity(h.desired, h.observed))
 	takenOver := h.record.GivesTakeover(h.desired.Consent.Takeover, machine)
 	value := h.record.TakeoverConsent(machine)
 	switch {
-	case h.startedByUs() || h.isOff():
-		return Plan{}, false
 	case (foundOn || unwatched) && !h.passed(age, h.deadlines.Medium):
 		phase := Inspecting // the machine keeps its place
 		if h.record.Operation != nil {
@@ -60,7 +61,7 @@ func foundRunningHold(d inventory.Desired, value string) change.Hold {
 }
 
 // machineSerial is the serial that the BMC shows, or else the serial that the fleet declares.
-func (h host) machineSerial() string {
+func (h *host) machineSerial() string {
 	if said := h.observed.BMC.System.Serial; !inventory.IsPlaceholder(said) {
 		return said
 	}
@@ -69,7 +70,7 @@ func (h host) machineSerial() string {
 
 // startedByUs reports whether the machine, when on, runs because the daemon started it or the fleet took it over. A boot
 // that was not watched proves nothing without a read of its medium, or its agent.
-func (h host) startedByUs() bool {
+func (h *host) startedByUs() bool {
 	r := h.record
 	if h.isLost() {
 		return false
@@ -82,18 +83,18 @@ func (h host) startedByUs() bool {
 }
 
 // isLost reports whether the machine counts as found running, as its agent was silent for long.
-func (h host) isLost() bool {
+func (h *host) isLost() bool {
 	b := h.record.Boot
 	return b != nil && b.Lost && !h.agentAlive()
 }
 
 // isUnwatched reports whether nobody watched the machine for a while since a boot into the ramdisk was opened.
-func (h host) isUnwatched(b inventory.Boot) bool {
+func (h *host) isUnwatched(b inventory.Boot) bool {
 	return b.Target == inventory.FromRamdisk && h.observed.Attended.Interrupted
 }
 
 // mediumTaken reports whether somebody else took the medium of a running boot out, and the boot override away.
-func (h host) mediumTaken(b inventory.Boot) bool {
+func (h *host) mediumTaken(b inventory.Boot) bool {
 	bmc := h.observed.BMC
 	return b.Target == inventory.FromRamdisk && b.Stage == inventory.Running && len(bmc.Media) > 0 &&
 		!startsFromMedia(bmc.Override) &&
@@ -102,7 +103,7 @@ func (h host) mediumTaken(b inventory.Boot) bool {
 
 // calledInstead reports whether an install that the record does not know, such as one from before the host was
 // forgotten, called after the power-on of a boot into the ramdisk: the firmware started the disk, and the system serves.
-func (h host) calledInstead(b inventory.Boot) bool {
+func (h *host) calledInstead(b inventory.Boot) bool {
 	call, known := h.observed.Agent.PhoneHome, h.record.Operation != nil || h.record.Installed != nil
 	return call != nil && !known && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running &&
 		call.At.After(b.Started)
@@ -110,6 +111,6 @@ func (h host) calledInstead(b inventory.Boot) bool {
 
 // startedFromMedium reports whether the machine started from a boot's medium: the medium was read after the power-on,
 // or the agent of the boot enrolled.
-func (h host) startedFromMedium(b inventory.Boot) bool {
+func (h *host) startedFromMedium(b inventory.Boot) bool {
 	return h.observed.Agent.Boot == b.ID || h.observed.Media.Reads > 0 && h.observed.Media.Last.After(b.Started)
 }
