@@ -38,8 +38,23 @@ type knownMachine struct {
 	seen        []key   // keys that BMC and agents showed
 	records     [][]key // of each record that may count: its keys, with the key of the BMC's address
 	epoch       inventory.Epoch
+	declares    declaration
 	declaresBMC bool // the fleet declares the BMC's address
 	owns        bool // the record keeps its machine from other hosts
+}
+
+// declaration is what the fleet says of a machine, with the keys of it.
+type declaration struct {
+	address  string
+	identity schemas.Identity
+	keys     []key
+}
+
+// isOf reports whether the declaration is a host's.
+func (c declaration) isOf(d inventory.Desired) bool {
+	return (d.BMC == nil && c.address == "" || d.BMC != nil && d.BMC.Address == c.address) &&
+		d.Identity.Serial == c.identity.Serial && d.Identity.UUID == c.identity.UUID &&
+		slices.Equal(d.Identity.MACs, c.identity.MACs)
 }
 
 // New indexes records.
@@ -57,11 +72,11 @@ func (x *Index) Move(record inventory.Record, d inventory.Desired, others ...inv
 	before, asked := x.known[record.ID], d.BMC != nil
 	owns := !isOnlyShown(record) || asked && !recordedElsewhere(record, d)
 	if before.facts == record.Facts && before.pin == record.BMC && before.epoch == record.Epoch &&
-		before.declaresBMC == asked && before.owns == owns && len(before.records) <= 1 && len(others) == 0 {
+		before.declares.isOf(d) && before.declaresBMC == asked && before.owns == owns && len(before.records) <= 1 && len(others) == 0 {
 		return // nearly always
 	}
 	now := knownMachine{facts: record.Facts, pin: record.BMC, seen: x.seenKeys(record), epoch: record.Epoch,
-		declaresBMC: asked, owns: owns}
+		declares: x.readDeclaration(d, record.ID), declaresBMC: asked, owns: owns}
 	if owns {
 		now.records = [][]key{withAddress(now.seen, record.BMC, asked)}
 	}
@@ -83,6 +98,18 @@ func (x *Index) Move(record inventory.Record, d inventory.Desired, others ...inv
 		}
 		x.ids[k][record.ID] = true
 	}
+}
+
+// readDeclaration is what the fleet says of a machine, from the Index where it says the same as before.
+func (x *Index) readDeclaration(d inventory.Desired, id inventory.MachineID) declaration {
+	if known, there := x.known[id]; there && known.declares.keys != nil && known.declares.isOf(d) {
+		return known.declares
+	}
+	c := declaration{identity: d.Identity, keys: slices.Clip(declaredKeys(d))}
+	if d.BMC != nil {
+		c.address = d.BMC.Address
+	}
+	return c
 }
 
 // withAddress is the keys of a record with the one of its BMC's address, which tells nothing where the fleet declares
@@ -115,7 +142,7 @@ func (x *Index) seenKeys(record inventory.Record) []key {
 //	is of the machine, and has fewer boots   yes: the other record is newer
 //	is of the machine                        no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
-	declared, recorded, seen := declaredKeys(d), x.seenKeys(record), lookKeys(look)
+	declared, recorded, seen := x.readDeclaration(d, record.ID).keys, x.seenKeys(record), lookKeys(look)
 	if record.DescribesOtherMachine(d.Identity) != "" || recordedElsewhere(record, d) || isOnlyShown(record) {
 		recorded = nil
 	}
@@ -203,8 +230,11 @@ func (m knownMachine) countsFor(k key, against []key, own inventory.Record, reco
 // isSoftwareMAC reports whether a key is a MAC that software chose: many machines may have the same. A declared MAC
 // counts all the same.
 func (k key) isSoftwareMAC() bool {
+	if k[0] != mac {
+		return false
+	}
 	_, fromMaker := inventory.MACKey(k[1])
-	return k[0] == mac && !fromMaker
+	return !fromMaker
 }
 
 // spellValue is the key's value, a serial in the spelling of one of the given texts.
