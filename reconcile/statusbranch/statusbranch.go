@@ -5,6 +5,7 @@ package statusbranch
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"maps"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -19,6 +20,7 @@ type Branch struct {
 	stale bool              // the fleet's pages may read differently than on the branch
 	files map[string][]byte // pages of the whole fleet by path, as they are on the branch
 	pages map[inventory.MachineID]*page
+	due   map[inventory.MachineID]bool // hosts whose page may have to be pushed; true: a machine waits for the push
 }
 
 // page is a host's document and how much of it is on the branch. A document is encoded only when it is pushed.
@@ -26,16 +28,19 @@ type page struct {
 	document  status.Document
 	version   int    // number of changes of the document; 0: no document
 	operation string // id of the document's open operation
-	pushed    []byte // bytes on the branch
-	current   int    // version of the pushed bytes
+	pushed    digest // of the bytes on the branch
+	current   int    // version of the pushed bytes; 0: no bytes
 	published string // id of the open operation in the pushed bytes
 	urgent    bool   // the machine waits for this page to be pushed
 	withheld  bool   // people see the document, and the branch keeps its page
 }
 
+// digest stands for the bytes of a page, which nobody reads again.
+type digest [sha256.Size]byte
+
 // New makes a Branch without pages.
 func New() *Branch {
-	return &Branch{files: map[string][]byte{}, pages: map[inventory.MachineID]*page{}}
+	return &Branch{files: map[string][]byte{}, pages: map[inventory.MachineID]*page{}, due: map[inventory.MachineID]bool{}}
 }
 
 // MarkStale says that the fleet's pages may read differently now.
@@ -62,26 +67,39 @@ func (b *Branch) HostDocuments() []status.Document {
 func (b *Branch) WritePage(host inventory.MachineID, document status.Document, operation string) bool {
 	p := b.openPage(host)
 	p.operation, p.withheld = operation, false
-	return b.setDocument(p, document)
+	return b.setDocument(host, document)
 }
 
 // WithholdPage shows people a document and keeps the host's page on the branch: the host's record cannot be read, and
 // a person may mend the page. WithholdPage reports whether the document reads differently now.
 func (b *Branch) WithholdPage(host inventory.MachineID, document status.Document) bool {
-	p := b.openPage(host)
-	p.withheld = true
-	return b.setDocument(p, document)
+	b.openPage(host).withheld = true
+	return b.setDocument(host, document)
 }
 
-// setDocument sets a page's document and reports whether the page reads differently now.
-func (b *Branch) setDocument(p *page, document status.Document) bool {
+// setDocument sets a page's document and reports whether the page reads differently now. The newer document is kept
+// also where it says the same: it shares its parts with the host's record.
+func (b *Branch) setDocument(host inventory.MachineID, document status.Document) bool {
+	p := b.pages[host]
+	defer b.indexPage(host, p)
 	if p.version > 0 && document.Says(p.document) {
+		document.Life, document.Revision = p.document.Life, p.document.Revision
+		p.document = document
 		return false
 	}
 	p.document = document
 	p.version++
 	b.stale = true
 	return true
+}
+
+// indexPage notes whether a page is due, after every change of the page.
+func (b *Branch) indexPage(host inventory.MachineID, p *page) {
+	if p.isDue() {
+		b.due[host] = p.urgent
+	} else {
+		delete(b.due, host)
+	}
 }
 
 // IsPushed reports whether the branch has a host's page as the page reads now.
@@ -98,17 +116,19 @@ func (b *Branch) ShowsOperation(host inventory.MachineID, operation string) bool
 
 // RequestPush says that a machine waits for the push of its page.
 func (b *Branch) RequestPush(host inventory.MachineID) {
-	b.openPage(host).urgent = true
+	p := b.openPage(host)
+	p.urgent = true
+	b.indexPage(host, p)
 }
 
 // PendingPush reports whether there may be pages to push, and whether a machine waits for the push.
 func (b *Branch) PendingPush() (waiting, urgent bool) {
-	waiting = b.stale
-	for _, p := range b.pages {
-		waiting = waiting || p.isDue()
-		urgent = urgent || p.urgent && p.isDue()
+	for _, waits := range b.due {
+		if urgent = waits; urgent {
+			break
+		}
 	}
-	return waiting, urgent
+	return b.stale || len(b.due) > 0, urgent
 }
 
 // isDue reports whether a page may have to be pushed.
@@ -147,10 +167,8 @@ type Change struct {
 func (b *Branch) GatherChange(fleet func() map[string][]byte) *Change {
 	c := &Change{Files: map[string][]byte{}, pages: map[inventory.MachineID]page{}, fleet: fleet,
 		files: maps.Clone(b.files)}
-	for id, p := range b.pages {
-		if p.isDue() {
-			c.pages[id] = *p
-		}
+	for id := range b.due {
+		c.pages[id] = *b.pages[id]
 	}
 	b.stale = false
 	return c
@@ -161,11 +179,12 @@ func (b *Branch) GatherChange(fleet func() map[string][]byte) *Change {
 // for concurrent use.
 func (c *Change) EncodeFiles() {
 	for id, p := range c.pages {
-		before := p.pushed
-		p.pushed, p.current, p.published = p.document.Encode(), p.version, p.operation
+		content := p.document.Encode()
+		now, same := sha256.Sum256(content), p.hasBytes(content)
+		p.pushed, p.current, p.published = now, p.version, p.operation
 		c.pages[id] = p
-		if p.urgent || !bytes.Equal(p.pushed, before) {
-			c.Files[status.Path(id)] = p.pushed
+		if p.urgent || !same {
+			c.Files[status.Path(id)] = content
 		}
 	}
 	if len(c.Files) == 0 {
@@ -205,6 +224,7 @@ func (b *Branch) SettleChange(c *Change) (waiting []inventory.MachineID) {
 			p.urgent = false
 			waiting = append(waiting, id)
 		}
+		b.indexPage(id, p)
 	}
 	return waiting
 }
@@ -213,7 +233,8 @@ func (b *Branch) SettleChange(c *Change) (waiting []inventory.MachineID) {
 func (b *Branch) RestorePage(host inventory.MachineID, document status.Document, content []byte) {
 	p, operation := b.openPage(host), document.Record().OperationID()
 	p.document, p.version, p.operation = document, 1, operation
-	p.pushed, p.current, p.published = content, 1, operation
+	p.pushed, p.current, p.published = sha256.Sum256(content), 1, operation
+	b.indexPage(host, p)
 }
 
 // RestoreFile records a page of the fleet as read from the branch.
@@ -222,15 +243,21 @@ func (b *Branch) RestoreFile(path string, content []byte) { b.files[path] = cont
 // HasPage reports whether the last known page of a host on the branch has these bytes.
 func (b *Branch) HasPage(host inventory.MachineID, page []byte) bool {
 	p := b.copyPage(host)
-	return p.current > 0 && bytes.Equal(p.pushed, page)
+	return p.hasBytes(page)
+}
+
+// hasBytes reports whether the branch has a page with these bytes.
+func (p *page) hasBytes(content []byte) bool {
+	return p.current > 0 && p.pushed == sha256.Sum256(content)
 }
 
 // CompareTip compares the last known pages with the files of the branch's tip, and has every differing page written
 // again. Files that ingot never wrote stay. CompareTip returns the number of differing pages.
 func (b *Branch) CompareTip(there map[string][]byte) (differ int) {
 	for id, p := range b.pages {
-		if p.current > 0 && !bytes.Equal(there[status.Path(id)], p.pushed) {
-			p.pushed, p.current, p.published = nil, 0, ""
+		if p.current > 0 && !p.hasBytes(there[status.Path(id)]) {
+			p.pushed, p.current, p.published = digest{}, 0, ""
+			b.indexPage(id, p)
 			differ++
 		}
 	}
