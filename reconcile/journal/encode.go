@@ -31,9 +31,21 @@ func Same(a, b inventory.Record) bool {
 	if reflect.DeepEqual(a, b) { // as after most looks: nothing needs to be encoded
 		return true
 	}
+	dropEqualParts(&a, &b)
 	left, errLeft := format.Marshal(a)
 	right, errRight := format.Marshal(b)
 	return errLeft == nil && errRight == nil && bytes.Equal(left, right)
+}
+
+// dropEqualParts empties the parts that two records have alike: only the others have to be encoded.
+func dropEqualParts(a, b *inventory.Record) {
+	left, right := reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem()
+	for i := range left.NumField() {
+		if reflect.DeepEqual(left.Field(i).Interface(), right.Field(i).Interface()) {
+			left.Field(i).SetZero()
+			right.Field(i).SetZero()
+		}
+	}
 }
 
 // errUnknown marks a record that only a newer ingot can decide about.
