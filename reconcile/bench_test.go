@@ -33,6 +33,20 @@ func BenchmarkQuietPass(b *testing.B) {
 	}
 }
 
+// BenchmarkUpgradePass is a start on the records of a version that pinned no identity: each first look pins the identity, and writes
+// the record.
+func BenchmarkUpgradePass(b *testing.B) {
+	const hosts = 10_000
+	b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+		w := installedWorld(hosts)
+		for id, entry := range w.records {
+			entry.Record.Pinned = inventory.Pinned{}
+			w.records[id] = entry
+		}
+		pass(b, w, hosts)
+	})
+}
+
 // BenchmarkWaitingPass is a start of the daemon on hosts of three rings that all wait to be replaced: every look asks whose turn it is.
 func BenchmarkWaitingPass(b *testing.B) {
 	for _, hosts := range []int{1000, 10_000} {
@@ -64,12 +78,15 @@ func installedWorld(hosts int) *world {
 		d := w.fleet.Hosts[name]
 		m.power = inventory.PoweredOn
 		disk := inventory.Disk{Name: "vda", Serial: "disk-" + string(name), Size: 1 << 40, Content: inventory.Content{Signature: "aa"}}
-		w.records[name] = journal.Entry{Revision: 1, Record: inventory.Record{
+		record := inventory.Record{
 			ID: name, Epoch: 2, Facts: &inventory.Facts{System: inventory.System{Serial: serial(name)}, Disks: []inventory.Disk{disk}},
 			Installed: &inventory.Installed{
 				ID: "id", Workload: d.Workload.Name, Inputs: d.Workload.Inputs, Parts: d.Workload.Parts, Update: schemas.Reinstall, Disk: inventory.IdentifyDisks([]inventory.Disk{disk})[0].ID(), Mark: "0a1b2c3d-0000-8000-8000-000000000001",
 			},
-		}}
+		}
+		shown := inventory.BMCState{System: record.Facts.System}
+		record.Pinned = record.Identity().Fill(shown.ShownIdentity(d.BMC.Address))
+		w.records[name] = journal.Entry{Revision: 1, Record: record}
 	}
 	return w
 }

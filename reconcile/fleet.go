@@ -160,7 +160,7 @@ func (l *Loop) assignDesired(changes fleetdiff.Changes, next inventory.Fleet) (w
 		l.hosts[id].desired, l.hosts[id].orphaned = desired, false
 	}
 	l.updateAdmitFleet()
-	concerned := map[inventory.MachineID]bool{}
+	concerned := make(map[inventory.MachineID]bool, len(l.hosts))
 	for id, h := range l.hosts {
 		if concerned[id] = changes.Concerns(id); concerned[id] {
 			h.failures = 0 // the commit may have mended the failure
@@ -169,11 +169,9 @@ func (l *Loop) assignDesired(changes fleetdiff.Changes, next inventory.Fleet) (w
 			h.met = false
 			l.queue.SetLane(id, h.lane())
 		}
-		l.indexStanding(h)
-	}
-	for _, h := range l.hosts {
 		if h.lastLook.at.IsZero() { // an operation from before the restart keeps its place
-			h.live.Placed = l.describeMachine(h).Busy
+			underWay := h.record.Operation != nil || h.live.Admitted
+			h.live.Placed = underWay && l.describeMachine(h).Busy
 		}
 		l.indexHost(h)
 	}

@@ -49,11 +49,13 @@ func (l *Loop) reportLook(in lookInput, s lookResult) {
 		l.watchers.Notify("")
 	}
 	underWay := h.record.Operation != nil || h.live.Stance == admit.Inspecting
-	h.live.Placed, h.live.Lost = now.Busy, underWay && !now.Busy
+	if lost := underWay && !now.Busy; h.live.Placed != now.Busy || h.live.Lost != lost {
+		h.live.Placed, h.live.Lost = now.Busy, lost
+		l.indexHost(h)
+	}
 	h.met = h.met || (s.observed.BMC.Reach != inventory.NotAsked || h.desired.BMC == nil) &&
 		reflect.DeepEqual(in.desired.BMC, h.desired.BMC)
 	l.queue.SetLane(id, h.lane())
-	l.indexHost(h)
 	changed := l.summarizeHost(h)
 	l.mu.Unlock()
 	if freed {

@@ -110,12 +110,11 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 
 // recordRecovered writes the records that were restored from pages into the journal, before the first decision, with
 // life and revision of the newer one. After an error some of the records may be written.
-func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineID]recovery.Host) error {
+func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineID]*recovery.Host) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var writes sync.WaitGroup
 	places := make(slots, l.config.Limits.Workers)
-	recorded := make(chan recovery.Host, len(hosts))
 	for _, id := range slices.Sorted(maps.Keys(hosts)) {
 		h := hosts[id]
 		if !h.Unrecorded() || ctx.Err() != nil {
@@ -124,23 +123,19 @@ func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineI
 		places <- struct{}{}
 		writes.Go(func() {
 			defer func() { <-places }()
-			var err error
-			if h.Revision, err = l.config.Journal.Put(ctx, h.Record, h.Revision); err != nil {
+			revision, err := l.config.Journal.Put(ctx, h.Record, h.Revision)
+			if err != nil {
 				stop(err)
 			}
-			recorded <- h
+			h.Revision = revision
 		})
 	}
 	writes.Wait()
-	close(recorded)
-	for h := range recorded {
-		hosts[h.Record.ID] = h
-	}
 	return context.Cause(ctx)
 }
 
 // addRestored adds a restored host. The caller holds the lock.
-func (l *Loop) addRestored(known recovery.Host) {
+func (l *Loop) addRestored(known *recovery.Host) {
 	id := known.Record.ID
 	h := newHost(known.Record)
 	h.revision, h.desired, h.orphaned = known.Revision, inventory.Desired{ID: id,

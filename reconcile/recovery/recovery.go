@@ -27,9 +27,9 @@ type Host struct {
 
 // Unrecorded reports whether the journal lacks the record: write the record into the journal before the first
 // decision.
-func (h Host) Unrecorded() bool {
+func (h *Host) Unrecorded() bool {
 	switch {
-	case h.Record.Unreadable != "", reflect.DeepEqual(h.Record, h.inJournal): // most records: nothing is encoded for them
+	case h.Record.Unreadable != "", reflect.DeepEqual(&h.Record, &h.inJournal): // most records: nothing is encoded
 		return false
 	default:
 		return !journal.Same(h.Record, h.inJournal)
@@ -38,7 +38,7 @@ func (h Host) Unrecorded() bool {
 
 // State is the restored knowledge of all hosts and of the fleet.
 type State struct {
-	Hosts   map[inventory.MachineID]Host
+	Hosts   map[inventory.MachineID]*Host
 	Files   map[string][]byte // pages of the whole fleet, by path
 	Fleet   status.Fleet      // the fleet's page; without Kind, the branch has none
 	Rebuilt int               // number of records from the status branch
@@ -49,9 +49,9 @@ type State struct {
 
 // RestoreState combines the journal's records with the files of the status branch.
 func RestoreState(entries []journal.Entry, files map[string]status.File) State {
-	m := State{Hosts: map[inventory.MachineID]Host{}, Files: map[string][]byte{}, Refused: map[string]error{}}
+	m := State{Hosts: make(map[inventory.MachineID]*Host, max(len(entries), len(files))), Files: map[string][]byte{}, Refused: map[string]error{}}
 	for _, e := range entries {
-		m.Hosts[e.Record.ID] = Host{Record: e.Record, Revision: e.Revision, inJournal: e.Record}
+		m.Hosts[e.Record.ID] = &Host{Record: e.Record, Revision: e.Revision, inJournal: e.Record}
 		m.Life = max(m.Life, e.Record.Life.Number)
 	}
 	for name, file := range files {
@@ -82,7 +82,8 @@ func (m *State) addHostPage(name string, file status.File) {
 	id := status.IDOf(name)
 	h, known := m.Hosts[id]
 	if !known {
-		h.Record, h.inJournal = inventory.Record{ID: id}, inventory.Record{ID: id}
+		h = &Host{Record: inventory.Record{ID: id}, inJournal: inventory.Record{ID: id}}
+		m.Hosts[id] = h
 	}
 	record := document.Record()
 	if err != nil {
@@ -99,10 +100,9 @@ func (m *State) addHostPage(name string, file status.File) {
 		h.Record.Unreadable = fmt.Sprintf("page %s on the status branch is not readable: %v: "+
 			"restore the page and restart", name, err)
 	default:
-		m.mergePage(&h, record)
+		m.mergePage(h, record)
 		h.Document, h.Page = document, file.Content
 	}
-	m.Hosts[id] = h
 }
 
 // mergePage combines the page's record with the record of a host.
