@@ -1,101 +1,16 @@
 package inventory
 
 import (
-	"bytes"
-	"slices"
 	"strings"
+
+	"github.com/gitmetal/ingot/inventory/uuid"
 )
 
-// commonUUIDs are UUIDs of reference boards (AMI's and others), left in many machines.
-var commonUUIDs = []string{"03000200040005000006000700080009", "00020003000400050006000700080009",
-	"12345678123456781234567812345678", "12345678123456789012123456789012", "1234567812345678123456789abcdef0"}
+// macMarks are the separators of MACs.
+var macMarks = strings.NewReplacer(":", "", "-", "", ".", "")
 
-// Separators of UUIDs and MACs.
-var (
-	urnMarks = strings.NewReplacer("urn:uuid:", "", "URN:UUID:", "")
-	macMarks = strings.NewReplacer(":", "", "-", "", ".", "")
-)
-
-// uuidDigits are the hexadecimal digits of a UUID, in lower case. A value, as every look compares many.
-type uuidDigits [32]byte
-
-// parseUUID reads the digits of a UUID that identifies a machine; false for any other text.
-func parseUUID(uuid string) (uuidDigits, bool) {
-	digits, whole := hexDigits(strings.TrimSpace(uuid))
-	if !whole || isCommon(digits) || isCommon(digits.swapByteOrder()) || digits.repeatsPair() ||
-		bytes.Count(digits[:], []byte("0")) >= 31 {
-		return uuidDigits{}, false
-	}
-	return digits, true
-}
-
-func isCommon(digits uuidDigits) bool {
-	return slices.ContainsFunc(commonUUIDs, func(common string) bool { return common == string(digits[:]) })
-}
-
-// repeatsPair reports whether the digits are their first two again and again.
-func (d uuidDigits) repeatsPair() bool {
-	for i := range d {
-		if d[i] != d[i%2] {
-			return false
-		}
-	}
-	return true
-}
-
-// hexDigits are the hexadecimal digits of a UUID without its separators; false for any other text.
-func hexDigits(uuid string) (digits uuidDigits, whole bool) {
-	if strings.Contains(uuid, ":") {
-		uuid = urnMarks.Replace(uuid)
-	}
-	n := 0
-	for i := range len(uuid) {
-		c := uuid[i]
-		switch {
-		case c == '-' || c == '{' || c == '}':
-			continue
-		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f':
-		case c >= 'A' && c <= 'F':
-			c += 'a' - 'A'
-		default:
-			return uuidDigits{}, false
-		}
-		if n == len(digits) {
-			return uuidDigits{}, false
-		}
-		digits[n] = c
-		n++
-	}
-	return digits, n == len(digits)
-}
-
-// swapByteOrder swaps the byte order of a UUID's first three fields.
-func (d uuidDigits) swapByteOrder() uuidDigits {
-	for _, field := range [][2]int{{0, 6}, {2, 4}, {8, 10}, {12, 14}} {
-		x, y := field[0], field[1]
-		d[x], d[x+1], d[y], d[y+1] = d[y], d[y+1], d[x], d[x+1]
-	}
-	return d
-}
-
-// UUIDKey is a UUID in one spelling, for both byte orders of the first three fields, "" for a UUID that identifies
-// nothing.
-func UUIDKey(uuid string) string {
-	digits, identifies := parseUUID(uuid)
-	if !identifies {
-		return ""
-	}
-	if swapped := digits.swapByteOrder(); bytes.Compare(swapped[:], digits[:]) < 0 {
-		digits = swapped
-	}
-	return string(digits[:])
-}
-
-// isNoUUID reports whether a UUID identifies nothing.
-func isNoUUID(uuid string) bool {
-	_, identifies := parseUUID(uuid)
-	return !identifies
-}
+// UUIDKey is a UUID in one spelling, "" for a UUID that identifies nothing; package uuid has the rule.
+func UUIDKey(text string) string { return uuid.Key(text) }
 
 // MACKey is the address of a network card in one spelling, "" for any other text. Given says whether the card's maker
 // chose the address (IEEE 802: the second lowest bit of the first byte is 0): many machines share addresses that

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/uuid"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -112,12 +113,13 @@ func (b *BMCIdentity) fill(seen BMCIdentity) *BMCIdentity {
 	if b != nil {
 		was = *b
 	}
-	address, serial, uuid := cmp.Or(seen.Address, was.Address), fillValue(was.Serial, seen.Serial, IsPlaceholder),
-		fillValue(was.UUID, seen.UUID, isNoUUID)
-	if b != nil && address == was.Address && serial == was.Serial && uuid == was.UUID {
+	now := BMCIdentity{Address: cmp.Or(seen.Address, was.Address), Unknown: was.Unknown,
+		Serial: fillValue(was.Serial, seen.Serial, IsPlaceholder), UUID: fillValue(was.UUID, seen.UUID, uuid.IsNone)}
+	if b != nil && now == was {
 		return b
 	}
-	return &BMCIdentity{Address: address, Serial: serial, UUID: uuid, Unknown: was.Unknown}
+	fresh := now
+	return &fresh
 }
 
 // fill is the identity with the values of a newer look: the same pointer where none is new.
@@ -126,11 +128,13 @@ func (s *SMBIOSIdentity) fill(seen SMBIOSIdentity) *SMBIOSIdentity {
 	if s != nil {
 		was = *s
 	}
-	serial, uuid := fillValue(was.Serial, seen.Serial, IsPlaceholder), fillValue(was.UUID, seen.UUID, isNoUUID)
-	if serial == was.Serial && uuid == was.UUID {
+	now := SMBIOSIdentity{Unknown: was.Unknown,
+		Serial: fillValue(was.Serial, seen.Serial, IsPlaceholder), UUID: fillValue(was.UUID, seen.UUID, uuid.IsNone)}
+	if now == was {
 		return s
 	}
-	return &SMBIOSIdentity{Serial: serial, UUID: uuid, Unknown: was.Unknown}
+	fresh := now
+	return &fresh
 }
 
 // fillValue is the known value, or a usable seen value where the known value identifies nothing.
@@ -150,7 +154,7 @@ type value struct {
 }
 
 func serialValue(field, text string) value { return value{field, text, SerialKey, IsPlaceholder} }
-func uuidValue(field, text string) value   { return value{field, text, UUIDKey, isNoUUID} }
+func uuidValue(field, text string) value   { return value{field, text, UUIDKey, uuid.IsNone} }
 
 // identifies reports whether the value identifies something.
 func (v value) identifies() bool { return v.text != "" && !v.isNone(v.text) }

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/steps", "inventory", "inventory/format", "inventory/diskid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/steps", "inventory", "inventory/format", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -52,7 +52,8 @@ var rules = []rule{
 	{"inventory/format", nil},
 	{"inventory/steps", []string{"schemas", "inventory/refs"}},
 	{"inventory/diskid", []string{"inventory/format"}},
-	{"inventory", []string{"schemas", "inventory/diskid", "inventory/format", "inventory/refs", "inventory/steps", "internal/secret"}},
+	{"inventory/uuid", nil},
+	{"inventory", []string{"schemas", "inventory/diskid", "inventory/format", "inventory/refs", "inventory/steps", "inventory/uuid", "internal/secret"}},
 	{"inventory/standing", []string{"schemas", "inventory"}},
 	{"inventory/pick", []string{"schemas", "inventory", "inventory/diskid"}},
 	{"inventory/remains", []string{"inventory"}},
