@@ -52,6 +52,7 @@ type Client struct {
 	managersAt     time.Time                  // when the last of them was read
 	recent         *computer                  // as System read it last, until something is changed
 	recentAt       time.Time
+	drop           *time.Timer // drops recent, and the last reading of drives; nil before the first reading
 	// when the first of the last readings in a row said Off; zero unless the last reading said Off
 	offSince time.Time
 	off      offRow // power-offs that were accepted

@@ -215,6 +215,7 @@ func (c *Client) learnDrives(found []drive) []drive {
 		distinct = append(distinct, d)
 	}
 	m.unfinished, m.last, m.ended = nil, slices.Clone(distinct), c.conn.Now()
+	c.dropLater()
 	return distinct
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stmcginnis/gofish/schemas"
 
@@ -57,7 +58,21 @@ func (c *Client) System(ctx context.Context) (System, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.recent, c.recentAt = &got, c.conn.Now()
+	c.dropLater()
 	return system, nil
+}
+
+// dropLater drops the documents of the newest reading once no change can begin with it: of ten thousand clients few
+// have just read. The caller holds the lock.
+func (c *Client) dropLater() {
+	if c.drop != nil {
+		c.drop.Stop()
+	}
+	c.drop = time.AfterFunc(fresh, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.recent, c.drives.last = nil, nil
+	})
 }
 
 // recentSystem gives the machine as System has just read it, if nothing was changed since, or reads it: a change begins

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -57,7 +58,7 @@ type Conn struct {
 	config Config
 	base   *url.URL // scheme and host only
 	system string   // path of the ComputerSystem in the address, or empty
-	http   *http.Client
+	trust  *tls.Config
 
 	login sync.Mutex // held while logging in
 
@@ -67,6 +68,7 @@ type Conn struct {
 	basicUntil  time.Time // Basic authentication is used until then, because no session could be had
 	compressed  bool      // Accept-Encoding: identity was refused
 	fingerprint string    // of the last certificate
+	http        idleHTTP
 }
 
 type session struct {
@@ -103,11 +105,9 @@ func Open(config Config) (*Conn, error) {
 		config.Dial = (&net.Dialer{}).DialContext
 	}
 	c := &Conn{config: config, base: base, system: system}
-	trust, err := c.tlsConfig()
-	if err != nil {
+	if c.trust, err = c.tlsConfig(); err != nil {
 		return nil, err
 	}
-	c.http = newHTTP(config, trust)
 	return c, nil
 }
 
@@ -172,7 +172,7 @@ func (c *Conn) EndSession(ctx context.Context, path string) error {
 
 // Close deletes the session, if there is one. The Conn may be used again; a new session is made then.
 func (c *Conn) Close(ctx context.Context) error {
-	defer c.http.CloseIdleConnections()
+	defer c.dropHTTP()
 	c.mu.Lock()
 	open := c.session
 	c.mu.Unlock()

@@ -83,7 +83,7 @@ func TestABMCThatDoesNotAnswerIsGivenUpOn(t *testing.T) {
 				} else if said == nil || said.Kind != Unreachable || took != test.want || !strings.Contains(said.Detail, test.says) {
 					t.Errorf("after %s: %v, want no answer after %s, as %q", took, err, test.want, test.says)
 				}
-				c.http.CloseIdleConnections()
+				c.dropHTTP()
 			})
 		})
 	}

@@ -51,7 +51,7 @@ func newHTTP(config Config, trust *tls.Config) *http.Client {
 			TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
 			MaxConnsPerHost:        1,
 			MaxIdleConns:           1,
-			IdleConnTimeout:        4 * time.Second, // enough for several requests, shorter than any BMC's own
+			IdleConnTimeout:        idleTimeout,
 			MaxResponseHeaderBytes: 64 << 10,
 		},
 	}
@@ -136,11 +136,13 @@ func (c *Conn) roundTrip(ctx context.Context, r request, with credentials) (answ
 	defer cancel()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
+	client := c.takeHTTP()
+	defer c.leaveHTTP()
 	outgoing, err := c.buildRequest(ctx, r, with)
 	if err != nil {
 		return answer{}, c.protocolError(r.doing, 0, err)
 	}
-	response, err := c.awaitHead(outgoing, giveUp)
+	response, err := c.awaitHead(client, outgoing, giveUp)
 	if err != nil {
 		return answer{}, c.transportError(r.doing, explainError(ctx, err))
 	}
@@ -157,13 +159,14 @@ func (c *Conn) roundTrip(ctx context.Context, r request, with credentials) (answ
 }
 
 // awaitHead sends a request and waits for the head of the answer; for the answer to a GET no longer than Config.Answer.
-func (c *Conn) awaitHead(outgoing *http.Request, giveUp context.CancelCauseFunc) (*http.Response, error) {
+func (c *Conn) awaitHead(client *http.Client, outgoing *http.Request, giveUp context.CancelCauseFunc) (*http.Response,
+	error) {
 	if outgoing.Method == http.MethodGet {
 		late := fmt.Errorf("no answer within %s", c.config.Answer)
 		first := time.AfterFunc(c.config.Answer, func() { giveUp(late) })
 		defer first.Stop()
 	}
-	return c.http.Do(outgoing)
+	return client.Do(outgoing)
 }
 
 func (c *Conn) buildRequest(ctx context.Context, r request, with credentials) (*http.Request, error) {

@@ -20,7 +20,8 @@ var fingerprintForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 // tlsConfig is the TLS configuration for Config.TLS.
 func (c *Conn) tlsConfig() (*tls.Config, error) {
 	set := c.config.TLS
-	config := &tls.Config{MinVersion: tls.VersionTLS12, VerifyConnection: c.recordCertificate}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, VerifyConnection: c.recordCertificate,
+		ClientSessionCache: &tlsSession{}}
 	switch {
 	case set.Fingerprint != "" && set.CA != "", set.FirstUse && set.Fingerprint+set.CA != "":
 		return nil, errors.New("open bmc: set one of fingerprint, ca and first use, not several")
