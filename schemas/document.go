@@ -35,8 +35,7 @@ func (d Document) PositionOf(field string) Position {
 
 // IsWritten reports whether the document has a field, and the value could be read.
 func (d Document) IsWritten(field string) bool {
-	_, ok := d.Fields.Places[field]
-	return ok && !d.Fields.IsSpoiled(field)
+	return d.Fields.IsWritten(field) && !d.Fields.IsSpoiled(field)
 }
 
 // ErrorAt makes an Error at a field.

@@ -16,7 +16,7 @@ func (c *checker) checkErase(erase schemas.EraseConsents) {
 	}
 	for i, consent := range erase {
 		field := fmt.Sprintf("%s[%d]", at, i)
-		if _, listed := c.document.Fields.Places[field]; !listed {
+		if !c.document.Fields.IsWritten(field) {
 			field = at
 		}
 		c.checkGrammar(field, consent, eraseGrammar, "what `ingot plan` prints: disk/16 hex digits")

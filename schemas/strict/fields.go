@@ -1,12 +1,58 @@
 package strict
 
-import "strings"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"unique"
+)
 
-// Fields records the fields of a document that was read.
+// Fields records the fields of a document that was read. A fleet of ten thousand documents keeps all of them.
 type Fields struct {
-	Places   map[string]Place // of every written field
-	spoiled  map[string]bool  // fields with an unreadable value
-	misspelt map[string]bool  // mappings with an unknown field: a missing field may be misspelt
+	written  []place         // every written field, sorted
+	spoiled  map[string]bool // fields with an unreadable value; nil for none
+	misspelt map[string]bool // mappings with an unknown field: a missing field may be misspelt; nil for none
+}
+
+// place is the place of a field. Documents of a kind share the text of the field.
+type place struct {
+	field     unique.Handle[string]
+	line, col int32
+}
+
+func sortPlaces(places map[string]Place) []place {
+	sorted := make([]place, 0, len(places))
+	for _, field := range slices.Sorted(maps.Keys(places)) {
+		at := places[field]
+		sorted = append(sorted, place{unique.Make(field), int32(at.Line), int32(at.Col)}) // a document has 256 KiB
+	}
+	return sorted
+}
+
+// noteField adds a field to a set.
+func noteField(set map[string]bool, field string) map[string]bool {
+	if set == nil {
+		set = map[string]bool{}
+	}
+	set[field] = true
+	return set
+}
+
+// IsWritten reports whether a field is written.
+func (f Fields) IsWritten(field string) bool {
+	_, written := f.findField(field)
+	return written
+}
+
+func (f Fields) findField(field string) (Place, bool) {
+	i, found := slices.BinarySearchFunc(f.written, field, func(p place, field string) int {
+		return cmp.Compare(p.field.Value(), field)
+	})
+	if !found {
+		return Place{}, false
+	}
+	return Place{int(f.written[i].line), int(f.written[i].col)}, true
 }
 
 // FindPlace is the place of a field, named as spec.bmc.address or spec.identity.macs[0]: of the value for texts,
@@ -14,12 +60,13 @@ type Fields struct {
 // above.
 func (f Fields) FindPlace(field string) Place {
 	for {
-		if p, ok := f.Places[field]; ok {
+		if p, ok := f.findField(field); ok {
 			return p
 		}
 		cut := strings.LastIndexAny(field, ".[")
 		if cut < 0 {
-			return f.Places[""]
+			whole, _ := f.findField("")
+			return whole
 		}
 		field = field[:cut]
 	}

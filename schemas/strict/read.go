@@ -39,8 +39,7 @@ type Rules struct {
 // ReadNode reads a whole document into target, a pointer to a struct with json tags. Values that do not fit are left
 // out of target and reported.
 func (rules Rules) ReadNode(node *yaml.Node, target any) (Fields, []Problem) {
-	r := reader{Fields: Fields{Places: map[string]Place{"": {node.Line, node.Column}}, spoiled: map[string]bool{},
-		misspelt: map[string]bool{}}, rules: rules}
+	r := reader{places: map[string]Place{"": {node.Line, node.Column}}, rules: rules}
 	value, ok := r.readValue(node, field{want: reflect.TypeOf(target)})
 	if !ok {
 		value = map[string]any{}
@@ -48,6 +47,7 @@ func (rules Rules) ReadNode(node *yaml.Node, target any) (Fields, []Problem) {
 	if err := fillTarget(value, target); err != nil {
 		r.addProblem(node, "", "cannot be read: "+err.Error(), "")
 	}
+	r.written = sortPlaces(r.places)
 	return r.Fields, r.problems
 }
 
@@ -71,6 +71,7 @@ func fillTarget(value, target any) error {
 type reader struct {
 	Fields
 	rules    Rules
+	places   map[string]Place // of every written field
 	problems []Problem
 }
 
@@ -88,7 +89,7 @@ func (r *reader) addProblem(node *yaml.Node, field, message, hint string) {
 
 // spoilField reports a value and leaves the value out.
 func (r *reader) spoilField(node *yaml.Node, field, message, hint string) (any, bool) {
-	r.spoiled[field] = true
+	r.spoiled = noteField(r.spoiled, field)
 	r.addProblem(node, field, message, hint)
 	r.problems[len(r.problems)-1].LeftOut = true
 	return nil, false
@@ -138,14 +139,14 @@ func (r *reader) readMapping(node *yaml.Node, p field) (any, bool) {
 		}
 		seen[key.Value] = key
 		if child.want == nil {
-			r.misspelt[p.path] = true
+			r.misspelt = noteField(r.misspelt, p.path)
 			r.addProblem(key, child.path, "there is no such field here",
 				yamltext.SuggestWord(key.Value, fieldNames(p.want)))
 			continue
 		}
-		r.Places[child.path] = Place{key.Line, key.Column}
+		r.places[child.path] = Place{key.Line, key.Column}
 		if value.Kind == yaml.ScalarNode && value.Value != "" {
-			r.Places[child.path] = Place{value.Line, value.Column}
+			r.places[child.path] = Place{value.Line, value.Column}
 		}
 		if item, ok := r.readValue(value, child); ok {
 			fields[key.Value] = item
@@ -185,7 +186,7 @@ func (r *reader) readSequence(node *yaml.Node, p field) (any, bool) {
 	list := make([]any, 0, len(node.Content))
 	for i, child := range node.Content {
 		at := field{path: fmt.Sprintf("%s[%d]", p.path, i), want: item, depth: p.depth + 1}
-		r.Places[at.path] = Place{child.Line, child.Column}
+		r.places[at.path] = Place{child.Line, child.Column}
 		value, ok := r.readValue(child, at)
 		if !ok {
 			value = reflect.Zero(item).Interface() // keeps the indexes of later items
