@@ -5,7 +5,6 @@ package standing
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -27,7 +26,7 @@ const (
 // Index knows the ids of machines. It is not safe for concurrent use.
 type Index struct {
 	known map[inventory.MachineID]knownMachine
-	ids   map[key]map[inventory.MachineID]bool
+	ids   map[key][]inventory.MachineID // sorted; nearly always one
 }
 
 // knownMachine is what the record of an id says of a machine. Facts and pins are never changed in place: the same
@@ -59,7 +58,7 @@ func (c declaration) isOf(d inventory.Desired) bool {
 
 // New indexes records.
 func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) *Index {
-	x := &Index{known: map[inventory.MachineID]knownMachine{}, ids: map[key]map[inventory.MachineID]bool{}}
+	x := &Index{known: map[inventory.MachineID]knownMachine{}, ids: map[key][]inventory.MachineID{}}
 	for id, record := range records {
 		x.Move(record, fleet.Hosts[id])
 	}
@@ -88,15 +87,27 @@ func (x *Index) Move(record inventory.Record, d inventory.Desired, others ...inv
 		return
 	}
 	for _, k := range slices.Concat(before.records...) {
-		if delete(x.ids[k], record.ID); len(x.ids[k]) == 0 {
-			delete(x.ids, k)
-		}
+		x.removeID(k, record.ID)
 	}
 	for _, k := range slices.Concat(now.records...) {
-		if x.ids[k] == nil {
-			x.ids[k] = map[inventory.MachineID]bool{}
-		}
-		x.ids[k][record.ID] = true
+		x.addID(k, record.ID)
+	}
+}
+
+func (x *Index) addID(k key, id inventory.MachineID) {
+	if at, there := slices.BinarySearch(x.ids[k], id); !there {
+		x.ids[k] = slices.Insert(x.ids[k], at, id)
+	}
+}
+
+func (x *Index) removeID(k key, id inventory.MachineID) {
+	at, there := slices.BinarySearch(x.ids[k], id)
+	switch {
+	case !there:
+	case len(x.ids[k]) == 1:
+		delete(x.ids, k)
+	default:
+		x.ids[k] = slices.Delete(x.ids[k], at, at+1)
 	}
 }
 
@@ -153,14 +164,14 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 	var best inventory.Standing
 	for i, k := range expected {
 		ids := x.ids[k]
-		if len(ids) == 0 || len(ids) == 1 && ids[d.ID] || i >= len(declared) && k.isSoftwareMAC() {
+		if len(ids) == 0 || len(ids) == 1 && ids[0] == d.ID || i >= len(declared) && k.isSoftwareMAC() {
 			continue
 		}
 		against := expected
 		if k[0] != system && !slices.Contains(recorded, k) {
 			against = current
 		}
-		for _, id := range slices.Sorted(maps.Keys(ids)) {
+		for _, id := range ids {
 			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
 				continue
 			}
@@ -185,7 +196,7 @@ func (x *Index) findShown(own inventory.MachineID, recorded, seen []key, before 
 		if slices.Contains(recorded, k) || k.isSoftwareMAC() {
 			continue
 		}
-		for _, id := range slices.Sorted(maps.Keys(x.ids[k])) {
+		for _, id := range x.ids[k] {
 			isTheirs := func(keys []key) bool { return slices.Contains(keys, k) && !keysContradict(seen, keys) }
 			if id != own && slices.ContainsFunc(x.known[id].records, isTheirs) {
 				return id
