@@ -22,6 +22,7 @@ func newServe(s streams) *cobra.Command {
 				return err
 			}
 			settings.TakeFleet = take
+			daemon.KeepHeapSmall()
 			var handler slog.Handler = slog.NewTextHandler(s.Err, nil)
 			if format == "json" {
 				handler = slog.NewJSONHandler(s.Err, nil)

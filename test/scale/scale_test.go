@@ -28,6 +28,7 @@ func BenchmarkFleet(b *testing.B) {
 		w.awaitLooks(hosts)
 		w.report(time.Since(began).Seconds(), "first-contact-s")
 		w.report((cpu() - used).Seconds(), "first-contact-cpu-s")
+		w.awaitPages(hosts)
 		pause(20 * time.Second)
 		w.report(memory(), "rest-MiB")
 		began, used = time.Now(), cpu()
@@ -70,6 +71,22 @@ func (w *world) awaitLooks(count int) {
 		}
 		if time.Now().After(deadline) {
 			w.b.Fatalf("%d machines looked at, want %d", looked, count)
+		}
+	}
+}
+
+// awaitPages waits until so many pages are on the status branch.
+func (w *world) awaitPages(count int) {
+	w.b.Helper()
+	for deadline := time.Now().Add(10 * time.Minute); ; pause(100 * time.Millisecond) {
+		w.mu.Lock()
+		pages := len(w.pages)
+		w.mu.Unlock()
+		if pages >= count {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.b.Fatalf("%d pages were pushed, want %d", pages, count)
 		}
 	}
 }
