@@ -66,7 +66,13 @@ func (f *Facts) Identity() Pinned {
 
 // Identity is the identity of the known machine. Records of earlier versions have it in part in facts and takeover.
 func (r Record) Identity() Pinned {
-	p := r.Fill(r.Facts.Identity())
+	p := r.Pinned
+	if f := r.Facts; f != nil { // as Fill with the facts' Identity, which every look would make anew
+		p.SMBIOS = p.SMBIOS.fill(SMBIOSIdentity{Serial: f.System.Serial, UUID: f.System.UUID})
+		if len(p.MACs) == 0 {
+			p.MACs = f.builtInMACs()
+		}
+	}
 	if p.BMC == nil && r.Adopted != "" && !namesSet(r.Adopted) && r.Facts != nil {
 		p.BMC = &BMCIdentity{Serial: r.Adopted}
 	}

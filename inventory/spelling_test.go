@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -107,4 +108,20 @@ func denies(known inventory.Pinned, declared schemas.Identity) bool {
 		}
 	}
 	return false
+}
+
+// The identity of a record is its pins, filled from its facts.
+func TestIdentityIsPinsFilledFromFacts(t *testing.T) {
+	t.Parallel()
+	for _, record := range []inventory.Record{
+		{}, {Facts: &inventory.Facts{}},
+		{Facts: &inventory.Facts{System: inventory.System{Serial: "A1"}, NICs: []inventory.NIC{{MAC: "04:32:01:aa:bb:c0"}}}},
+		{Facts: &inventory.Facts{System: inventory.System{Serial: "N/A", UUID: "4c4c4544-0035-5810-8032-b1c04f4a4d33"}},
+			Pinned: inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{Serial: "A1"}, MACs: []string{"04:32:01:aa:bb:c1"}}},
+		{Pinned: inventory.Pinned{BMC: &inventory.BMCIdentity{Serial: "A1"}}},
+	} {
+		if diff := cmp.Diff(record.Fill(record.Facts.Identity()), record.Identity()); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", record.Pinned, diff)
+		}
+	}
 }

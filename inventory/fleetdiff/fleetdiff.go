@@ -66,8 +66,10 @@ func AsksTheSame(before, after inventory.Desired) bool {
 	if !hasConditions(before.Workload) && !hasConditions(after.Workload) { // a condition may ask for each var, and the name
 		before.Vars, before.Name = after.Vars, after.Name // the vars in use are in the workload
 	}
-	before.Workload, after.Workload = withoutPlaces(before.Workload), withoutPlaces(after.Workload)
-	return reflect.DeepEqual(before, after)
+	if before.Workload != after.Workload { // the fleets of two commits share what is equal
+		before.Workload, after.Workload = withoutPlaces(before.Workload), withoutPlaces(after.Workload)
+	}
+	return reflect.DeepEqual(&before, &after)
 }
 
 // hasConditions reports whether a step of a workload has a condition.

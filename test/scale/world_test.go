@@ -161,6 +161,7 @@ func (w *world) Publish(_ context.Context, changed map[string][]byte, _ string) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, page := range changed {
+		page = bytes.Clone(page) // without the room that its encoder left
 		w.pages[name] = status.File{Bytes: page, Content: page}
 	}
 	return "tip", nil
