@@ -54,6 +54,8 @@ type Operation struct {
 	Steps []StepState `json:"steps,omitempty"`
 	// Cursor is the index of the running step, or of the next step; len(Steps) after the last step.
 	Cursor int `json:"cursor,omitempty"`
+	// Reboot is the epoch in which a step was done that is followed by a boot: the next step needs a later one.
+	Reboot Epoch `json:"reboot,omitempty" minReader:"5"`
 	// Disks are the disks that the operation may write; the system goes to the first disk.
 	Disks   []OperationDisk `json:"disks"`
 	Attempt int             `json:"attempt"` // from 1
@@ -122,7 +124,8 @@ type StepState struct {
 	Attempt int          `json:"attempt,omitempty"` // of the operation, when the step's last job was handed out
 	// Once is set where the operation waits for a person instead of running the step again: the Step says so, or its
 	// script failed for good.
-	Once bool `json:"once,omitempty" minReader:"4"`
+	Once    bool `json:"once,omitempty" minReader:"4"`
+	Reboots bool `json:"reboots,omitempty" minReader:"5"` // one boot into the ramdisk follows
 	// Writes are the names of the disks that the step may write to.
 	Writes []string `json:"writes,omitempty" minReader:"5"`
 	// When is the decision about the step's condition, by the facts of the boot in which the step was due first; ""
@@ -148,7 +151,7 @@ func NewSteps(w Workload) []StepState {
 	var list []StepState
 	for _, step := range w.Steps {
 		list = append(list, StepState{Name: step.Name, ID: step.ID, State: StepWaiting, Needs: NeedsAgent, Once: step.Once,
-			Writes: step.Writes})
+			Reboots: step.Reboots, Writes: step.Writes})
 	}
 	return list
 }

@@ -67,8 +67,8 @@ func (o Operation) Others() (others []DiskID) {
 	return others
 }
 
-// StepDisks are the indexes in Disks of the disks that the present job may write to: of an install the root disk, which
-// comes first, and those that the config writes to; of a script those of its names; of a job for the whole list all.
+// StepDisks are the indexes of the disks that the present job may write to: of an install InstallDisks, of a script the
+// disks of its names, of a job for the whole list all.
 func (o Operation) StepDisks() []int {
 	step, _ := o.Step()
 	return o.selectDisks(func(i int) bool {
@@ -77,8 +77,7 @@ func (o Operation) StepDisks() []int {
 	})
 }
 
-// InstallDisks are the indexes in Disks of the disks that the install, or the installed system at its first start, writes
-// to.
+// InstallDisks are the indexes of the root disk and of the disks that the config writes to.
 func (o Operation) InstallDisks() []int { return o.selectDisks(o.isForInstall) }
 
 // AllDisks are the indexes of all disks.

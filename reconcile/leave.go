@@ -63,7 +63,7 @@ func (l *Loop) awaitFleet(h *host, next plan.Plan) {
 }
 
 // RetryHost lets an operator retry a host that was given up, or that is held because the installed system does not
-// call home. A written and verified disk is not written again, and a retry gives no consent. An error says why there
+// call home, and resume a host with a step on hold. A written and verified disk is not written again, and a retry gives no consent. An error says why there
 // is nothing to retry.
 func (l *Loop) RetryHost(id inventory.MachineID) error {
 	l.mu.Lock()
@@ -88,6 +88,6 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 func (h *host) canRetry() bool {
 	hold := h.lastLook.plan.Hold
 	return plan.IsGivenUp(h.desired, h.record) ||
-		hold != nil && (hold.Reason == change.NoPhoneHome || hold.Reason == change.BootFailed ||
+		hold != nil && (hold.Reason == change.NoPhoneHome || hold.Reason == change.BootFailed || hold.Reason == change.OnHold ||
 			hold.Reason == change.IdentityMismatch && h.record.Stranger != nil)
 }

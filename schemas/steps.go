@@ -3,7 +3,16 @@ package schemas
 // StepInstall is the step name that stands for spec.install.
 const StepInstall = "install"
 
-// StepUse is an entry of a Workload's steps: the name of a Step, or install, and what the Step is given there.
+// Names of the reserved steps, which need no Step of their own.
+const (
+	StepHold   = "hold"   // waits until `ingot resume HOST`, without a deadline
+	StepWait   = "wait"   // {for: 30s}: waits, at most 1h
+	StepPower  = "power"  // {state: "Off"}: powers the machine off; a next step starts the machine again
+	StepReboot = "reboot" // boots the ramdisk anew
+)
+
+// StepUse is an entry of a Workload's steps: the name of a Step, or a reserved name (install, hold, wait, power, reboot),
+// and what the Step is given there.
 type StepUse struct {
 	Step string `json:"step"`
 	// ID names the entry among all steps of a host. Default: the name of the step; a Step that a Workload lists again
@@ -72,7 +81,10 @@ type StepSpec struct {
 	// Repeatable is true (default) or false. With false a script that was killed, or ended with an undocumented code,
 	// is not tried again, and an installation that failed after the script began waits for `ingot retry`.
 	Repeatable *bool `json:"repeatable,omitempty"`
-	Needs      Needs `json:"needs,omitempty"`
+	// Reboots, when true, has the ramdisk booted anew once after the script is done, before the next step; no attempt is
+	// counted. Then the exit code 4 means done.
+	Reboots bool  `json:"reboots,omitempty"`
+	Needs   Needs `json:"needs,omitempty"`
 }
 
 // RootDiskName is the name of the disk of spec.rootDisk among the names of disks.

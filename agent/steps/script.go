@@ -46,7 +46,7 @@ type ScriptRun struct {
 //	1                                 failed                        the next attempt
 //	2                                 failed for good               a person
 //	3                                 not for this hardware         a person
-//	4                                 done, wants a reboot          a person: a script cannot have a reboot
+//	4                                 done, wants a reboot          -; a person where Reboots is not set
 //	another, a signal, the deadline   unknown                       the next attempt; a person where Once is set
 //
 // The script is neither left on a disk nor visible in a process argument, and its arguments are only on its standard
@@ -58,7 +58,7 @@ func RunScript(ctx context.Context, r ScriptRun) (string, error) {
 	}
 	for attempt := 1; ; attempt++ {
 		output, err := r.runAttempt(ctx, run, attempt)
-		if err == nil {
+		if err == nil || run.Reboots && exitCode(err) == exitReboot {
 			return output, nil
 		}
 		final := isFinal(err, run.Once)
@@ -248,7 +248,7 @@ func explainExit(err error) error {
 	case exitNotFor:
 		return fmt.Errorf("it is not for this hardware, and did nothing: %w", err)
 	case exitReboot:
-		return fmt.Errorf("it wants a reboot, which a script cannot have: %w", err)
+		return fmt.Errorf("it wants a reboot, and its Step does not say reboots: true: %w", err)
 	default:
 		return err
 	}

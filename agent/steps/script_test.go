@@ -84,7 +84,8 @@ func TestExitCodes(t *testing.T) {
 		{"failed, once", "exit 1", true, 3, false, "exit status 1"},
 		{"for good", "exit 2", false, 1, true, "it failed for good"},
 		{"another hardware", "exit 3", false, 1, true, "not for this hardware"},
-		{"a reboot", "exit 4", false, 1, true, "a reboot, which a script cannot have"},
+		{"a reboot", "exit 4", false, 1, true, "a reboot, and its Step does not say reboots: true"},
+		{"a reboot, as the Step says", "exit 4", false, 1, false, ""},
 		{"undocumented", "exit 17", false, 3, false, "exit status 17"},
 		{"undocumented, once", "exit 17", true, 1, true, "exit status 17"},
 		{"a signal", "kill -9 $$", false, 3, false, "signal: killed"},
@@ -93,7 +94,7 @@ func TestExitCodes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "runs")
-			run := &wire.Run{Step: "s", ID: "s", Attempts: 3, Once: test.once}
+			run := &wire.Run{Step: "s", ID: "s", Attempts: 3, Once: test.once, Reboots: strings.Contains(test.name, "as the Step says")}
 			said, _, err := runScript(t, "echo run >> "+file+"\n"+test.body+"\n", run)
 			body, read := os.ReadFile(file)
 			runs := strings.Count(string(body), "run")

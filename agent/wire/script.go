@@ -31,6 +31,8 @@ type Run struct {
 	Attempts int `json:"attempts"`
 	// Once says that an attempt that did not end by itself, or ended with an undocumented code, is not repeated.
 	Once bool `json:"once,omitempty"`
+	// Reboots says that a boot follows the script: the exit code 4 is well then.
+	Reboots bool `json:"reboots,omitempty"`
 	// Needs is what the script is given beside a processor.
 	Needs Needs `json:"needs,omitzero"`
 }

@@ -12,9 +12,10 @@ import (
 func newResume(s streams) *cobra.Command {
 	var file string
 	command := &cobra.Command{
-		Use:   "resume WORKLOAD",
-		Short: "Let a workload go on that was stopped because its installs failed",
-		Long: "The daemon begins no install of a workload after 3 of its last 10 failed. Earlier failures do not count\n" +
+		Use:   "resume HOST|WORKLOAD",
+		Short: "Let a host go on that is on hold, or a workload whose installs failed",
+		Long: "A host whose step `hold` waits for a person goes on with the next step.\n" +
+			"The daemon begins no install of a workload after 3 of its last 10 failed. Earlier failures do not count\n" +
 			"any more after a resume. The daemon records who asked. An erase needs consent as always.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -22,10 +23,10 @@ func newResume(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := daemon.Connect(settings.Listen.Socket).ResumeWorkload(c.Context(), args[0]); err != nil {
+			if err := daemon.Connect(settings.Listen.Socket).Resume(c.Context(), args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(s.Out, "workload %s goes on; `ingot status` shows its hosts\n", args[0])
+			fmt.Fprintf(s.Out, "%s goes on; `ingot status` shows what comes of it\n", args[0])
 			return nil
 		},
 	}

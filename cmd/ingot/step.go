@@ -98,6 +98,10 @@ func printSteps(s streams, o stepListOptions, known map[string]steps.Definition)
 	}
 	return printTable(s.Out, "STEP\tTIMEOUT\tATTEMPTS\tFROM\tARGUMENTS AND CONDITIONS", func(w io.Writer) {
 		fmt.Fprintf(w, "%s\t\t\tingot\tspec.install of the Workload\n", schemas.StepInstall)
+		for _, name := range slices.Sorted(maps.Keys(steps.ListReserved())) {
+			r := steps.ListReserved()[name]
+			fmt.Fprintf(w, "%s\t\t\tingot\t%s\n", name, describeUse(append(steps.DescribeArguments(r.Schema), r.Does)))
+		}
 		for _, name := range slices.Sorted(maps.Keys(known)) {
 			d := known[name]
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", name, d.Timeout, d.Attempts, d.From,

@@ -104,9 +104,10 @@ func (c *Client) RetryHost(ctx context.Context, host string) error {
 	return c.sendPost(ctx, "/v1/retry/"+url.PathEscape(host))
 }
 
-// ResumeWorkload has a workload go on that was stopped because its installs failed; see `ingot resume`.
-func (c *Client) ResumeWorkload(ctx context.Context, workload string) error {
-	return c.sendPost(ctx, "/v1/resume/"+url.PathEscape(workload))
+// Resume has a host go on whose step is on hold, or a workload that was stopped because its installs failed; see `ingot
+// resume`.
+func (c *Client) Resume(ctx context.Context, name string) error {
+	return c.sendPost(ctx, "/v1/resume/"+url.PathEscape(name))
 }
 
 // ForgetHost has what is known of a host dropped; see `ingot forget`.

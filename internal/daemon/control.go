@@ -20,6 +20,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/admit"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -131,15 +132,24 @@ func (d *Daemon) controlHandler() http.Handler {
 	// An operator has a host tried again that was given up, or that is waited for in vain.
 	mux.HandleFunc("POST /v1/retry/{host}", d.actOnHost("retry of host ",
 		func(_ context.Context, id inventory.MachineID) error { return d.loop.RetryHost(id) }))
-	// An operator has a workload go on that was stopped because its installs failed.
-	mux.HandleFunc("POST /v1/resume/{workload}", func(w http.ResponseWriter, r *http.Request) {
-		workload := r.PathValue("workload")
-		d.performAct(w, r, "resumed workload "+workload,
-			func() error { return d.loop.ResumeWorkload(r.Context(), workload) })
+	// An operator has a host go on whose step is on hold, or a workload that was stopped because its installs failed.
+	mux.HandleFunc("POST /v1/resume/{name}", func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("name")
+		d.performAct(w, r, "resumed "+name, func() error { return d.resume(r.Context(), name) })
 	})
 	// An operator has what is known of a machine dropped.
 	mux.HandleFunc("POST /v1/forget/{host}", d.actOnHost("forgot host ", d.loop.ForgetHost))
 	return control.AllowOnly([]int{0, os.Geteuid()}, mux)
+}
+
+// resume ends the hold of a step of the host with the name, or lets the workload with the name go on.
+func (d *Daemon) resume(ctx context.Context, name string) error {
+	id, _ := d.loop.FindHost(name)
+	view, known := d.loop.ViewHost(id)
+	if known && view.Plan.Hold != nil && view.Plan.Hold.Reason == change.OnHold {
+		return d.loop.RetryHost(id)
+	}
+	return d.loop.ResumeWorkload(ctx, name)
 }
 
 // actOnHost performs an operator's act on the host that the path names: by name, or by id: and the id.

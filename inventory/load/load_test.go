@@ -222,6 +222,8 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 			edit("hosts/r1/web-04.yaml", "spec:", "spec:\n  disks: {data: [{serial: D2}]}")(files)
 		}, []string{"disks", "steps"}},
 		{"names of disks that no step writes to", edit(host, "spec:", "spec:\n  disks: {data: [{serial: D1}]}"), nil},
+		{"a step that reboots", edit("steps/burn-in.yaml", "script:", "reboots: true, script:"), nil},
+		{"reserved steps", edit(workload, "{step: burn-in}", "{step: hold}, {step: wait, args: {for: 30s}}, {step: burn-in}, {step: reboot}, {step: power, args: {state: \"Off\"}}"), nil},
 		{"id of a step", edit(workload, "{step: burn-in}", "{step: burn-in, id: warm-up}"), nil},
 		{"a step that says that it writes nothing", edit("steps/burn-in.yaml", "script:", "writes: [], script:"), []string{"steps"}},
 		{"a new step that writes nothing", func(files map[string]string) {

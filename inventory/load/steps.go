@@ -152,7 +152,7 @@ func (l *loader) newEntry(t *tree, d schemas.Document, field string, use schemas
 		e.step.Seconds = readSeconds(cmp.Or(use.Timeout, fmt.Sprintf("%ds", installSeconds)))
 		return e, true
 	}
-	prepared, ok := t.prepared[use.Step]
+	prepared, ok := l.findPrepared(t, use.Step)
 	if !ok {
 		l.addFindings(d.ErrorAt(field+".step", suggestStep(t, use.Step), "there is no Step %q", use.Step))
 		return entry{}, false
@@ -163,11 +163,39 @@ func (l *loader) newEntry(t *tree, d schemas.Document, field string, use schemas
 	e.step.Seconds = readSeconds(cmp.Or(use.Timeout, prepared.spec.Timeout, steps.DefaultTimeout))
 	e.step.Attempts = max(1, cmp.Or(use.Attempts, prepared.spec.Attempts))
 	e.step.When = append(slices.Clone(prepared.when), l.readCondition(d, field+".when", use.When)...)
+	e.step.Reboots = prepared.spec.Reboots
 	e.step.Once = prepared.spec.Repeatable != nil && !*prepared.spec.Repeatable
 	if e.vars = steps.UsesVars(use.Args); !e.vars {
 		e.step.Arguments = l.resolveArguments(e, func(string) (string, error) { return "", nil })
+		e.step = l.completeStep(e, e.step)
 	}
 	return e, true
+}
+
+// findPrepared gives a Step of a tree, or a reserved step.
+func (l *loader) findPrepared(t *tree, name string) (preparedStep, bool) {
+	reserved, ok := steps.ListReserved()[name]
+	if !ok {
+		prepared, known := t.prepared[name]
+		return prepared, known
+	}
+	schema, mistakes := steps.Compile(reserved.Schema)
+	if len(mistakes) > 0 {
+		panic("load: the schema of step " + name + ": " + mistakes[0].Message) // made of constants
+	}
+	return preparedStep{schema: schema, looks: true}, true
+}
+
+// completeStep completes a reserved step whose arguments are resolved.
+func (l *loader) completeStep(e entry, step inventory.Step) inventory.Step {
+	if takes := steps.ListReserved()[step.Name].Schema != nil; takes && step.Args == nil {
+		return step // a mistake is reported already
+	}
+	next, err := steps.Complete(step)
+	if err != nil {
+		l.addFindings(e.document.ErrorAt(e.field+".args", "such as {for: 30s}", "%v", err))
+	}
+	return next
 }
 
 // readSeconds reads a timeout; 0 for a timeout that is reported already.
@@ -316,6 +344,7 @@ func (l *loader) resolveEntry(e entry, host hostDocuments) inventory.Step {
 			}
 			return value, nil
 		})
+		step = l.completeStep(e, step)
 	}
 	for _, name := range step.Writes {
 		if field := "spec.disks." + name; len(host.trunk.Host.Spec.Disks[name]) == 0 &&

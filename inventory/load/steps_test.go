@@ -110,3 +110,27 @@ func TestAVarIsNoSecret(t *testing.T) {
 		t.Errorf("arguments %v, secrets %v, want a text and no secret", got.Args, got.Secrets)
 	}
 }
+
+// The reserved steps are what their arguments say, with the vars of the host.
+func TestReservedSteps(t *testing.T) {
+	t.Parallel()
+	files := stepFleet("  steps: [{step: hold}, {step: wait, args: {for: \"${vars.pause}\"}}, {step: power, args: {state: \"Off\"}}, {step: power, id: up, args: {state: \"On\"}}, {step: reboot}, {step: install}]\n", "")
+	files["hosts/web-1.yaml"] = strings.Replace(files["hosts/web-1.yaml"], "vars: {", "vars: {pause: 2m, ", 1)
+	type is struct {
+		script  string
+		seconds int
+		reboots bool
+	}
+	got := map[string]is{}
+	for _, s := range loadSteps(t, files) {
+		if !s.Looks && s.Name != "install" {
+			t.Errorf("step %s is a part of the inputs", s.Key())
+		}
+		got[s.Key()] = is{string(s.Script), s.Seconds, s.Reboots}
+	}
+	want := map[string]is{"hold": {"", 600, false}, "wait": {"#!/bin/sh\nexec sleep 120\n", 180, false}, "power": {"", 600, true}, "up": {"", 600, false},
+		"reboot": {"", 600, true}, "install": {"", 7200, false}}
+	if !maps.Equal(want, got) {
+		t.Errorf("steps = %+v, want %+v", got, want)
+	}
+}

@@ -14,6 +14,7 @@ type Definition struct {
 	Timeout    string         `json:"timeout"`
 	Attempts   int            `json:"attempts"`
 	Repeatable bool           `json:"repeatable"`
+	Reboots    bool           `json:"reboots,omitempty"`
 	Looks      bool           `json:"looks,omitempty"`  // no part of a workload's inputs
 	Writes     []string       `json:"writes,omitempty"` // names of disks
 	When       string         `json:"when,omitempty"`   // condition in CEL
@@ -51,7 +52,7 @@ func DescribeArguments(schema map[string]any) []string {
 func Describe(d schemas.Document) Definition {
 	spec := d.Step.Spec
 	return Definition{From: d.PositionOf("").String(), Timeout: cmp.Or(spec.Timeout, DefaultTimeout), Attempts: max(1, spec.Attempts),
-		Repeatable: spec.Repeatable == nil || *spec.Repeatable, Looks: d.IsWritten("spec.writes") && len(spec.Writes) == 0, Writes: spec.Writes, Schema: spec.Args, When: spec.When,
+		Repeatable: spec.Repeatable == nil || *spec.Repeatable, Reboots: spec.Reboots, Looks: d.IsWritten("spec.writes") && len(spec.Writes) == 0, Writes: spec.Writes, Schema: spec.Args, When: spec.When,
 		Arguments: DescribeArguments(spec.Args)}
 }
 

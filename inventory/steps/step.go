@@ -25,6 +25,8 @@ type Step struct {
 	Once bool
 	Arguments
 	Needs schemas.Needs
+	// Reboots is set for a step that is followed by one boot into the ramdisk.
+	Reboots bool
 	// Writes are the names of the disks that the script may write to.
 	Writes []string
 	// Looks is set for a step that is no part of a workload's inputs: the step writes nothing.

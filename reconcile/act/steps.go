@@ -25,13 +25,17 @@ func handOutStep(rec inventory.Record, a Action) inventory.Record {
 	return rec
 }
 
-// passStep records that the step at the cursor is done, or is skipped.
-func passStep(op *inventory.Operation, a Action) {
+// passStep records that the step at the cursor is done, or is skipped. A step that reboots is followed by a boot of a
+// later epoch: the cursor stands on the next step before the machine goes off.
+func passStep(op *inventory.Operation, a Action, epoch inventory.Epoch) {
+	step, _ := op.Step()
 	if a.Kind == SkipStep {
 		skipStep(op, a)
 		return
 	}
-	recordStep(op, a)
+	if recordStep(op, a); step.Reboots {
+		op.Reboot = epoch
+	}
 }
 
 // recordStep records that the step at the cursor is done.

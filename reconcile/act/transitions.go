@@ -55,7 +55,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 			rec.Operation.Replaces, rec.Installed = rec.Installed, nil
 		}
 	case RecordStep, SkipStep:
-		passStep(rec.Operation, a)
+		passStep(rec.Operation, a, rec.Epoch)
 	case RecordFailed:
 		return endFailedAttempt(rec, a)
 	case RecordConfig:

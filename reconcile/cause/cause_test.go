@@ -195,6 +195,7 @@ func rows() map[cause.Name][]edit {
 		"SystemPowersOff": {started, held(change.NoPhoneHome), func(c *cause.Case) { c.Observed.BMC.Power = inventory.PoweredOff }},
 		"NoCall":          {started, held(change.NoPhoneHome)},
 		"ScriptFailed":    {gaveUp(0)}, "InstallFailed": {gaveUp(1)}, "GivenUp": {gaveUp(-1)},
+		"StepOnHold":    {held(change.OnHold)},
 		"ScriptRetried": {attempt2(0)}, "InstallRetried": {attempt2(1)},
 		"PushRefused":  {action(act.Publish, act.Retry), fleet(cause.Fleet{Commit: "c", Publish: "the branch is protected"})},
 		"PowerRefused": {action(act.PowerOn, act.Retry)}, "MediumRefused": {action(act.InsertMedia, act.Retry)},

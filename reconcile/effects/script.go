@@ -19,7 +19,7 @@ const maxArguments = 512 << 10
 // buildRun is what a script is told, with the secrets of its arguments opened.
 func (e *Effects) buildRun(step inventory.Step, desired inventory.Desired, record inventory.Record) (*wire.Run, error) {
 	run := &wire.Run{Operation: record.Operation.ID, Step: step.Name, ID: step.Key(), Attempts: max(1, step.Attempts),
-		Once: step.Once, Machine: wire.RunMachine{ID: string(record.ID), Name: desired.Name, Labels: desired.Labels,
+		Once: step.Once, Reboots: step.Reboots, Machine: wire.RunMachine{ID: string(record.ID), Name: desired.Name, Labels: desired.Labels,
 			Vars: desired.Vars},
 		Needs: wire.Needs{Network: step.Needs.Network, Processes: step.Needs.Processes}}
 	if step.Needs.Memory != "" {

@@ -27,7 +27,7 @@ func (h *host) handOut(op inventory.Operation, contents []string, why string) Pl
 		step.When = a.When
 	}
 	if step.When != inventory.WhenFails || step.Installs() {
-		return planAction(Installing, a)
+		return h.beginStep(op, step, a)
 	}
 	return planAction(Installing, act.Action{Kind: act.SkipStep, When: step.When, WhyNot: whyNot,
 		Reason: fmt.Sprintf("step %s is skipped: %s", step.Key(), whyNot)})

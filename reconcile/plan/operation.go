@@ -26,6 +26,7 @@ import (
 //	Working     not in the fleet        none                        RecordStep: a step that is no part of the inputs is left out
 //	Working     not to be run again     none                        giveUp
 //	Working     its condition fails     none                        the ramdisk, SkipStep (handOut)
+//	Working     behind one that reboots none                        OpenBoot, once (bootAgain)
 //	Working     any                     none                        the ramdisk, AssignStep; after three attempts giveUp
 //	Confirming  none                    none                        the machine started from its disk, its phone call: no write
 //
@@ -185,6 +186,9 @@ func (h *host) continueStep(op inventory.Operation) Plan {
 		if p, answered := question(); answered {
 			return p
 		}
+	}
+	if p, due := h.bootAgain(op, job); due {
+		return p
 	}
 	p, ready := h.startRamdisk(Installing)
 	reboots := p.Action != nil && p.Action.Kind == act.OpenBoot

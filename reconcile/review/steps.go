@@ -24,6 +24,8 @@ type Step struct {
 	Attempts int            `json:"attempts"`
 	// Looks is set for a step that is no part of the inputs: a change of the step reinstalls nothing.
 	Looks bool `json:"looks,omitempty"`
+	// Reboots is set for a step after which the machine boots into the ramdisk once more.
+	Reboots bool `json:"reboots,omitempty"`
 	// Writes are the names of the disks that the script may write to.
 	Writes []string `json:"writes,omitempty"`
 	// When are the conditions of the step: all must hold.
@@ -44,7 +46,7 @@ const (
 func ListSteps(list []inventory.Step) []Step {
 	var all []Step
 	for _, s := range list {
-		step := Step{Step: s.Name, ID: s.ID, Args: s.Args, Looks: s.Looks, Writes: s.Writes, Attempts: max(1, s.Attempts),
+		step := Step{Step: s.Name, ID: s.ID, Args: s.Args, Looks: s.Looks, Writes: s.Writes, Reboots: s.Reboots, Attempts: max(1, s.Attempts),
 			Timeout: (time.Duration(s.Seconds) * time.Second).String()}
 		for _, condition := range s.When {
 			step.When = append(step.When, strings.TrimSpace(condition.Text))
@@ -101,6 +103,9 @@ func (h Host) describeSteps() []string {
 		}
 		if len(s.Writes) > 0 {
 			line += "; writes to the disks " + strings.Join(s.Writes, ", ")
+		}
+		if s.Reboots && i+1 < len(h.Steps) {
+			line += "; then the ramdisk boots again"
 		}
 		if s.Runs != "" {
 			line += "; when " + strings.Join(strings.Fields(strings.Join(s.When, " and ")), " ") + ": " + s.Runs

@@ -12,8 +12,11 @@ import (
 )
 
 func (c *checker) checkStep(s *schemas.Step) {
-	if s.Metadata.Name == schemas.StepInstall {
+	switch s.Metadata.Name {
+	case schemas.StepInstall:
 		c.addError("metadata.name", "choose another name", "install stands for a Workload's spec.install")
+	case schemas.StepHold, schemas.StepWait, schemas.StepPower, schemas.StepReboot:
+		c.addError("metadata.name", "choose another name", "%s is a step that every fleet has", s.Metadata.Name)
 	}
 	if c.checkRequired("spec.script", s.Spec.Script) {
 		c.checkPath("spec.script", s.Spec.Script)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 
+	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -33,6 +34,8 @@ type checks struct {
 	started  map[hostAt]time.Duration // when a daemon powered a machine on last
 	heard    map[hostAt]time.Duration // when a daemon answered a host's agent last
 	deaf     []absence                // of daemons, since their beginning
+	resumed  map[string]int           // how often an operator resumed a host
+	passed   map[string]passed        // by operation and attempt
 }
 
 // hostAt names a host of one of several daemons: each knows of its own starts, and of what it was told.
@@ -52,7 +55,7 @@ type leave struct {
 
 func newChecks(w *world) *checks {
 	return &checks{w: w, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
-		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{},
+		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
 
@@ -71,6 +74,32 @@ func (c *checks) breaks(rule, format string, args ...any) {
 func (c *checks) leaveIsGiven(a *agent, p *process, job string) {
 	commit, _ := p.loop.AcceptedCommit()
 	c.leaves[a.writer] = leave{at: c.w.now, by: p, commit: commit, job: job, inputs: c.w.inputsOf(a.config.Host)}
+}
+
+// stepBegins checks that the agent of a step is of a later boot than the script before, where that one reboots, and that
+// nothing goes past a hold without an operator.
+func (c *checks) stepBegins(a *agent, job wire.Job) {
+	op := operationOf(job.ID)
+	cursor, _, _ := strings.Cut(strings.TrimPrefix(job.ID, op+"."), ".")
+	attempt, reserved := fmt.Sprint(op, " ", job.Attempt), c.w.people.now.reserved
+	if cursor == "1" && job.Steps[0].Name == "check" {
+		c.passed[attempt] = passed{a.config.Boot, c.resumed[a.config.Host]}
+		return
+	}
+	before, ran := c.passed[attempt]
+	switch {
+	case !ran:
+	case before.boot == a.config.Boot && (reserved == "reboots" || reserved == "reboot"):
+		c.breaks("a boot behind a step that reboots", "%s begins job %s in the boot of the step before", a.m, job.ID)
+	case reserved == "hold" && c.resumed[a.config.Host] == before.resumed:
+		c.breaks("a hold ends by a person", "%s begins job %s, and nobody resumed %s", a.m, job.ID, a.config.Host)
+	}
+}
+
+// passed is the beginning of a script in front of a reserved step.
+type passed struct {
+	boot    string
+	resumed int // how often an operator had resumed the host
 }
 
 // operationOf is the operation of a job's id.

@@ -40,6 +40,7 @@ type fleetSpec struct {
 	rings     bool // hosts with even numbers come first, one of them before the others
 	paused    bool
 	broken    bool   // a file is no YAML
+	reserved  string // a reserved step behind the script, and whether the script reboots: "", reboots, hold, wait, reboot
 	when      string // the condition of the script, the same in all commits
 }
 
@@ -88,7 +89,10 @@ func (f fleetSpec) files() map[string][]byte {
 		files["steps/check.yaml"] = []byte(strings.Replace(string(files["steps/check.yaml"]), "timeout: 1h", "timeout: 1h, when: '"+f.when+"'", 1))
 	}
 	for name, w := range f.workloads {
-		files["workloads/"+name+".yaml"] = w.text(name)
+		files["workloads/"+name+".yaml"] = w.text(name, reservedSteps[f.reserved])
+	}
+	if f.reserved == "reboots" {
+		files["steps/check.yaml"] = []byte(strings.Replace(string(files["steps/check.yaml"]), "timeout: 1h", "timeout: 1h, reboots: true", 1))
 	}
 	files["steps/prepare.yaml"] = []byte(apiVersion + "kind: Step\nmetadata: {name: prepare}\nspec: {script: steps/check.sh, writes: [data], timeout: 1h}\n")
 	for id, h := range f.hosts {
@@ -125,7 +129,10 @@ func (f fleetSpec) addRings(files map[string][]byte) {
 	}
 }
 
-func (w workloadSpec) text(name string) []byte {
+// reservedSteps are the entries of the reserved steps, behind the script.
+var reservedSteps = map[string]string{"hold": "{step: hold}, ", "wait": "{step: wait, args: {for: 40m}}, ", "reboot": "{step: reboot}, "}
+
+func (w workloadSpec) text(name, reserved string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, apiVersion+"kind: Workload\nmetadata: {name: %s}\nspec:\n  install:\n    image: {url: https://images.example.com/os.raw, sha256: %s}\n",
 		name, strings.Repeat("ab", 32))
@@ -135,11 +142,11 @@ func (w workloadSpec) text(name string) []byte {
 	}
 	switch {
 	case w.data && w.script:
-		b.WriteString("  steps: [{step: check}, {step: prepare}, {step: install}]\n")
+		b.WriteString("  steps: [{step: check}, " + reserved + "{step: prepare}, {step: install}]\n")
 	case w.data:
 		b.WriteString("  steps: [{step: install}, {step: prepare}]\n")
 	case w.script:
-		b.WriteString("  steps: [{step: check}, {step: install}]\n")
+		b.WriteString("  steps: [{step: check}, " + reserved + "{step: install}]\n")
 	}
 	if w.update != "" {
 		fmt.Fprintf(&b, "  update: %s\n", w.update)

@@ -32,6 +32,8 @@ func (p *people) consentTo(id string) bool {
 	}
 	hold := view.Plan.Hold
 	switch {
+	case hold.Reason == change.OnHold:
+		return p.resume(id)
 	case len(hold.Consents) > 0:
 		p.change(id, "consent to an erase", func(h *hostSpec) { h.consentTo(hold.Consents) })
 		return true
@@ -62,6 +64,20 @@ func (p *people) attend() {
 	}
 }
 
+// resume is `ingot resume`, at the daemon that runs.
+func (p *people) resume(id string) bool {
+	for _, d := range p.w.daemons {
+		if d.proc == nil || d.proc.loop == nil || d.proc.loop.RetryHost(inventory.MachineID(id)) != nil {
+			continue
+		}
+		p.w.say("an operator resumes %s", id)
+		p.w.checks.resumed[id]++
+		d.proc.wake(0)
+		return true
+	}
+	return false
+}
+
 // retry is `ingot retry`.
 func (p *people) retry(at *process, id string) bool {
 	if err := at.loop.RetryHost(inventory.MachineID(id)); err != nil {
@@ -69,6 +85,7 @@ func (p *people) retry(at *process, id string) bool {
 	}
 	p.w.say("an operator retries %s", id)
 	p.w.checks.asked[id] = p.w.now
+	p.w.checks.resumed[id]++ // a step on hold, too
 	at.wake(0)
 	return true
 }

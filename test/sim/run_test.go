@@ -223,6 +223,7 @@ func (p *people) begin(s story) {
 		p.now.hosts[id] = h
 	}
 	p.now.when = choose(newDice(p.w.seed, "conditions"), conditions)
+	p.now.reserved = choose(newDice(p.w.seed, "reserved steps"), []string{"", "", "reboots", "hold", "wait", "reboot"})
 	p.now.rings = newDice(p.w.seed, "rings").chance(0.2)
 	p.commit("the first fleet")
 }

@@ -32,6 +32,7 @@ const (
 	BootFailed      Reason = "BootFailed"
 	InstallFailed   Reason = "InstallFailed"
 	NoPhoneHome     Reason = "NoPhoneHome"
+	OnHold          Reason = "OnHold" // a step of the workload waits for a person
 	SecureBootOff   Reason = "SecureBootOff"
 	Recalled        Reason = "Recalled"    // an operation or boot is known from the status branch alone
 	NotBelieved     Reason = "NotBelieved" // the record in the journal cannot be read; without a record, the page

@@ -1,0 +1,56 @@
+package steps
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// MaxWait is the longest time of a step wait.
+const MaxWait = time.Hour
+
+// Reserved is a step that every fleet has without a Step of its own.
+type Reserved struct {
+	Schema map[string]any // of the arguments; nil for none
+	Does   string         // for people
+}
+
+// ListReserved lists the reserved steps besides install, by name. None of them is part of a workload's inputs.
+func ListReserved() map[string]Reserved {
+	text := func(name string, rules map[string]any) map[string]any {
+		rules["type"] = "string"
+		return map[string]any{"type": "object", "required": []any{name}, "properties": map[string]any{name: rules}}
+	}
+	return map[string]Reserved{
+		schemas.StepHold:   {Does: "waits, without a deadline, until `ingot resume HOST`"},
+		schemas.StepReboot: {Does: "boots the ramdisk anew, once"},
+		schemas.StepWait: {Schema: text("for", map[string]any{"pattern": "^[0-9]+(s|m|h)$"}),
+			Does: "waits for a time, at most 1h"},
+		schemas.StepPower: {Schema: text("state", map[string]any{"enum": []any{schemas.PowerOn, schemas.PowerOff}}),
+			Does: "Off: the machine is powered off, and on again for the next step; On: it is on, as every step needs it"},
+	}
+}
+
+// Complete gives a reserved step with arguments its work; an error names a mistake in the arguments. Other steps stay as
+// they are.
+func Complete(s Step) (Step, error) {
+	switch s.Name {
+	case schemas.StepReboot:
+		s.Reboots = true
+	case schemas.StepPower:
+		s.Reboots = s.Args["state"] == schemas.PowerOff
+	case schemas.StepWait:
+		text, _ := s.Args["for"].(string)
+		wait, err := time.ParseDuration(text)
+		if err != nil || wait < time.Second || wait > MaxWait {
+			return s, fmt.Errorf("%q is no time to wait: 1s to 1h", text)
+		}
+		s.Script = fmt.Appendf(nil, "#!/bin/sh\nexec sleep %d\n", int(wait.Seconds()))
+		s.Seconds = int(wait.Seconds()) + waitSlack
+	}
+	return s, nil
+}
+
+// waitSlack is how many seconds longer than its time a step wait may take.
+const waitSlack = 60
