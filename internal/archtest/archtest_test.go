@@ -74,7 +74,7 @@ var rules = []rule{
 	{"reconcile/attended", []string{"inventory", "reconcile/act"}},
 	{"reconcile/plan", []string{"schemas", "inventory", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},
 	{"reconcile/admit", []string{"schemas", "inventory", "reconcile/plan/change"}},
-	{"reconcile/admission", []string{"inventory", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
+	{"reconcile/admission", []string{"schemas", "inventory", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
 	{"reconcile/cause", []string{"schemas", "inventory", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
 	{"reconcile/statusbranch", []string{"inventory", "inventory/format", "reconcile/status"}},
 	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "inventory/remains", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/cause", "internal/secret"}},

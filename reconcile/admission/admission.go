@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // FindQuestion gives the question that a plan's action puts to package admit; false when the action needs no
@@ -26,7 +27,8 @@ func FindQuestion(record inventory.Record, next plan.Plan) (q admit.Question, as
 	switch a := *next.Action; {
 	case a.Begins(record):
 		q.Step = admit.Begin
-	case a.Arms(record) && a.Kind == act.AssignStep && !op.AttemptBegan():
+	case a.Arms(record) && a.Kind == act.AssignStep && !op.AttemptBegan(),
+		a.Kind == act.AssignStep && !a.Finishes(record) && isBehindHold(*op): // the hold gave the place up
 		q.Step = admit.HandOut
 	case a.Kind == act.AssignStep && !a.Finishes(record), a.Kind == act.GiveLeave:
 		q.Step = admit.Repeat
@@ -41,6 +43,17 @@ func FindQuestion(record inventory.Record, next plan.Plan) (q admit.Question, as
 		q.Erases, q.Disk, q.Others = op.Erases(), op.Root().Disk, admit.ListOthers(op.Others())
 	}
 	return q, true
+}
+
+// isBehindHold reports whether a step on hold was the last that the machine was at: the step at the cursor is the first to
+// be handed out behind it.
+func isBehindHold(op inventory.Operation) bool {
+	for i := op.Cursor - 1; i >= 0 && op.Steps[i].Attempt != op.Attempt; i-- {
+		if op.Steps[i].Name == schemas.StepHold && op.Steps[i].State == inventory.StepDone {
+			return op.Steps[min(op.Cursor, len(op.Steps)-1)].Attempt != op.Attempt
+		}
+	}
+	return false
 }
 
 // ApplyAnswer changes a plan by an answer. After a no, the action is dropped, the plan says why, and the plan's
