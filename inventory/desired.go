@@ -11,6 +11,7 @@ import (
 // Fleet is the desired state of all hosts in an accepted commit, resolved.
 type Fleet struct {
 	Commit  string // of the trunk
+	Path    string // directory in the repository; "" for the whole repository
 	Hosts   map[MachineID]Desired
 	Secrets map[string]Sealed
 	Rings   map[string]Ring

@@ -9,9 +9,10 @@ import (
 	"github.com/gitmetal/ingot/inventory/refs"
 )
 
-// Snapshot is the tree of one accepted commit: regular files only.
+// Snapshot is the fleet's tree in one accepted commit: regular files only, by their paths in the fleet.
 type Snapshot struct {
 	Commit string // full hex object id
+	Path   string // the fleet's directory in the repository; "" for the whole repository
 	Time   time.Time
 	Author string
 	Title  string // first line of the message

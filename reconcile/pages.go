@@ -29,7 +29,7 @@ func (l *Loop) RecordAct(act status.Act) {
 func (l *Loop) fleetSummary() status.Fleet {
 	f := status.Fleet{Commit: cmp.Or(l.fleet.commit, l.fleet.remembered), Title: l.fleet.title, Refused: l.fleet.refused,
 		Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.desired.TwoSigners,
-		Daemon: l.author.Daemon(), Unknown: l.fleet.unknown}
+		Daemon: l.author.Daemon(), Unknown: l.fleet.unknown, Path: l.fleet.desired.Path}
 	if scope := l.fleet.reinstall; scope.Set() {
 		f.Reinstall = &scope
 	}

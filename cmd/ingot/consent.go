@@ -39,7 +39,7 @@ func newConsent(s streams) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
-	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
+	flags.StringVar(&o.branch, "status-branch", "", statusBranchUsage)
 	flags.StringVarP(&o.selector, "selector", "l", "", "hosts with these labels (key=value,…) instead of names")
 	flags.StringVar(&o.workload, "workload", "", "all hosts of this workload that need consent, instead of names")
 	flags.StringToStringVar(&o.tags, "tag", nil,
@@ -63,6 +63,7 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
 	}
+	o.branch = f.StatusBranch(o.branch)
 	known, err := f.ReadKnown(o.branch)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -35,7 +36,7 @@ func newPlan(s streams) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.repo, "repo", ".", "a clone of the fleet")
-	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
+	flags.StringVar(&o.branch, "status-branch", "", statusBranchUsage)
 	flags.StringVar(&o.base, "base", "origin/main", "what is merged: a commit, branch or tag; none: nothing yet")
 	flags.StringVar(&o.head, "head", "", "what would be merged; default: the clone's files as they are")
 	flags.StringVarP(&o.output, "output", "o", "text", "text, markdown or json")
@@ -44,9 +45,14 @@ func newPlan(s streams) *cobra.Command {
 	return command
 }
 
+// statusBranchUsage is the help of --status-branch.
+const statusBranchUsage = "the status branch in that clone; default ingot/status, or ingot/DIRECTORY/status for a fleet in " +
+	"a directory"
+
 func runPlan(s streams, o planOptions) error {
 	debug.SetGCPercent(400) // the process ends soon: collecting the garbage of 10,000 hosts takes a quarter of the time
 	f := fleets.NewReader(o.repo)
+	o.branch = f.StatusBranch(o.branch)
 	known, err := f.ReadKnown(o.branch)
 	if err != nil {
 		return err
@@ -142,6 +148,11 @@ func baseFleet(s streams, f *fleets.Reader, o planOptions) (base inventory.Fleet
 		}
 	}
 	base, findings, err := f.ReadFleet(revision, nil)
+	if none := (gitrepo.NoFleet{}); errors.As(err, &none) {
+		fmt.Fprintf(s.Err, "note: the base %s has no directory %s, so the plan shows all that the head asks for\n", o.base,
+			none.Path)
+		return inventory.Fleet{Commit: none.Commit}, note, nil
+	}
 	if err != nil {
 		return inventory.Fleet{}, "", err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,7 +72,7 @@ func newStatus(s streams) *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&o.config, "config", "", "the daemon's configuration: ask the daemon")
 	flags.StringVar(&o.repo, "repo", ".", "without --config: a clone of the fleet")
-	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
+	flags.StringVar(&o.branch, "status-branch", "", statusBranchUsage)
 	flags.StringVarP(&o.output, "output", "o", "table", "table, json or yaml")
 	flags.StringVar(&o.phase, "phase", "", "list the hosts in this phase, such as Held")
 	flags.StringVar(&o.cause, "cause", "", "list the hosts with this cause, such as BMCUnreachable")
@@ -164,6 +165,7 @@ func currentView(ctx context.Context, o statusOptions) (daemon.View, error) {
 	if err != nil {
 		return daemon.View{}, err
 	}
+	o.branch = cmp.Or(o.branch, gitrepo.StatusBranch(clone.FindPath(o.repo)))
 	branch, err := clone.OpenStatus(o.branch)
 	if err != nil {
 		return daemon.View{}, err

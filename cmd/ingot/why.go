@@ -33,7 +33,7 @@ func newWhy(s streams) *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&o.config, "config", "", "the daemon's configuration: ask the daemon")
 	flags.StringVar(&o.repo, "repo", ".", "without --config: a clone of the fleet")
-	flags.StringVar(&o.branch, "status-branch", "ingot/status", "the status branch in that clone")
+	flags.StringVar(&o.branch, "status-branch", "", statusBranchUsage)
 	flags.StringVarP(&o.output, "output", "o", "text", "text, json or yaml")
 	return command
 }

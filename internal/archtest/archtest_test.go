@@ -96,7 +96,7 @@ var rules = []rule{
 	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/redfish", "internal/secret"}},
 	{"internal/daemon/timeline", []string{"core", "reconcile", "agent/hub"}},
-	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/gitrepo/trust", "inventory/secrets/sops"}},
+	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/gitrepo", "inventory/gitrepo/trust", "inventory/secrets/sops"}},
 	{"internal/sealing", []string{"schemas", "schemas/decode", "inventory/secrets", "internal/secret"}},
 	{"internal/page", nil},
 	{"internal/terminal", []string{"core", "internal/daemon"}},

@@ -125,7 +125,7 @@ func (d *Daemon) openFleet(ctx context.Context) error {
 		return fmt.Errorf("fleet.ca: %w", err)
 	}
 	c := gitrepo.Config{
-		URL: f.URL, Branch: f.Branch, StatusBranch: f.StatusBranch, SSHKey: f.SSHKey, KnownHosts: f.KnownHosts,
+		URL: f.URL, Branch: f.Branch, Path: f.Path, StatusBranch: f.StatusBranch, SSHKey: f.SSHKey, KnownHosts: f.KnownHosts,
 		Username: f.Username, Password: password, CA: ca, Accepted: accepted.Commit, Log: d.log,
 	}
 	policy, err := d.config.Trust.ReadPolicy()
@@ -192,6 +192,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 		d.log.Error(why)
 	}
 	d.pages = newPages(d.repo, identity)
+	d.pages.any = d.config.TakeFleet
 	d.media = media.NewServer(iso, d.config.Advertise.Media, identity.DeriveKey("media"), time.Now)
 	if err := d.secureMedia(identity); err != nil {
 		return err

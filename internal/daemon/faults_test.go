@@ -200,7 +200,7 @@ func (w *world) follow(t *testing.T, what func() string, wanted func(daemon.Even
 	}
 }
 
-func (w *world) socket() string { return filepath.Join(w.dir, "state", "ingot.sock") }
+func (w *world) socket() string { return filepath.Join(w.dir, w.stateDir(), "ingot.sock") }
 
 // onTheBranch reads the line as people do who have the repository alone.
 func (w *world) onTheBranch(t *testing.T, f fault, line *regexp.Regexp) {

@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,8 @@ type world struct {
 	dir  string
 	rack *lab.Rack
 	log  *os.File
+	// of the daemon; "" for ingot.yaml and state
+	config, stateIn string
 }
 
 func newWorld(t *testing.T, machines int) *world {
@@ -69,7 +72,7 @@ func tail(text string, lines int) string {
 func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	settings, err := config.LoadFile(filepath.Join(w.dir, "ingot.yaml"))
+	settings, err := config.LoadFile(filepath.Join(w.dir, cmp.Or(w.config, "ingot.yaml")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +104,7 @@ func (w *world) await(t *testing.T, hosts int, what string, satisfied func(daemo
 	defer cancel()
 	var dialer net.Dialer
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, "unix", filepath.Join(w.dir, "state", "ingot.sock"))
+		return dialer.DialContext(ctx, "unix", filepath.Join(w.dir, w.stateDir(), "ingot.sock"))
 	}}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ingot/v1/events", http.NoBody)
 	if err != nil {

@@ -26,5 +26,5 @@ func NewPublisher(repo *gitrepo.Repo, identity *hub.Identity) reconcile.Publishe
 }
 
 func newPages(repo *gitrepo.Repo, identity *hub.Identity) sealedPages {
-	return sealedPages{repo, identity.DeriveKey("status pages")}
+	return sealedPages{Repo: repo, key: identity.DeriveKey("status pages"), path: repo.Path()}
 }

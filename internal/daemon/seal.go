@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"maps"
 	"path"
 
@@ -24,7 +26,9 @@ const sealPrefix = "# ingot-seal: v1 "
 // the machine speaks, see reconcile/plan.
 type sealedPages struct {
 	*gitrepo.Repo
-	key []byte
+	key  []byte
+	path string // the fleet's directory in the repository
+	any  bool   // also a branch of another directory is read: an operator said so
 }
 
 // Publish implements reconcile.Publisher. A push is built only on a tip that Read has given: a push of another daemon
@@ -53,8 +57,23 @@ func (s sealedPages) Read(ctx context.Context) (map[string]status.File, error) {
 		}
 		files[name] = file
 	}
-	return files, nil
+	return files, s.checkPath(read[status.FleetPath])
 }
+
+// checkPath refuses the status branch of a fleet in another directory of the repository: two daemons would write one
+// branch. The page of a first start names no commit, and no directory.
+func (s sealedPages) checkPath(page []byte) error {
+	there, err := status.ParseFleet(page)
+	if page == nil || err != nil || there.Commit == "" || there.Path == s.path || s.any {
+		return nil
+	}
+	return fmt.Errorf("%s on the status branch is of the fleet in %s, this daemon's fleet.path is %s: give each fleet "+
+		"its own fleet.statusBranch, or, if the fleet was moved, start once with `ingot serve --take-fleet`",
+		status.FleetPath, describePath(there.Path), describePath(s.path))
+}
+
+// describePath names a fleet's directory.
+func describePath(path string) string { return cmp.Or(path, "the repository's top") }
 
 // verifySeal gives a page without its seal, if the seal is ours.
 func (s sealedPages) verifySeal(file string, page []byte) ([]byte, error) {

@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +27,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/gitrepo/gitprogram"
 	"github.com/gitmetal/ingot/inventory/gitrepo/gittree"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Clone is a clone on this machine, for the plan of a pull request. Nothing is fetched, except for objects that a
@@ -272,4 +277,71 @@ func (c *Clone) OpenStatus(branch string) (Status, error) {
 type Status struct {
 	*gittree.Listing
 	Commit string // "" without a status branch
+}
+
+// fleetDocument recognises the fleet's own settings among files of the same name.
+var fleetDocument = regexp.MustCompile(`(?m)^["']?kind["']?:\s*["']?Fleet["']?\s*(#.*)?$`)
+
+// FindPath gives the directory of the repository with the fleet around a directory of the work tree, and makes the clone
+// read it: the nearest one whose ingot.yaml, in the work tree or in HEAD, is a Fleet; "" without such a directory, and in
+// a clone without files.
+func (c *Clone) FindPath(dir string) string {
+	top, err := c.WorkDirectory()
+	if err != nil {
+		return ""
+	}
+	inside, err := relativePath(top, dir)
+	if err != nil {
+		return ""
+	}
+	for at := inside; at != "."; at = path.Dir(at) {
+		if c.hasFleet(top, at) {
+			c.repo.config.Path = at
+			return at
+		}
+	}
+	return ""
+}
+
+// relativePath gives the path of a directory inside another, with slashes.
+func relativePath(top, dir string) (string, error) {
+	top, errTop := filepath.EvalSymlinks(top)
+	dir, errDir := filepath.EvalSymlinks(dir)
+	if err := errors.Join(errTop, errDir); err != nil {
+		return "", err
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	inside, err := filepath.Rel(top, dir)
+	if err != nil || !filepath.IsLocal(inside) {
+		return "", fmt.Errorf("%s is not inside of %s", dir, top)
+	}
+	return filepath.ToSlash(inside), nil
+}
+
+// hasFleet reports whether a directory has the settings of a fleet, in the work tree or in HEAD.
+func (c *Clone) hasFleet(top, at string) bool {
+	name := path.Join(at, schemas.FleetFile)
+	if file, err := os.Open(filepath.Join(top, filepath.FromSlash(name))); err == nil {
+		defer file.Close()
+		if text, err := io.ReadAll(io.LimitReader(file, schemas.MaxFile)); err == nil && fleetDocument.Match(text) {
+			return true
+		}
+	}
+	head, err := c.repo.repo.Head()
+	if err != nil {
+		return false
+	}
+	commit, err := object.GetCommit(c.repo.repo.Storer, head.Hash())
+	if err != nil {
+		return false
+	}
+	file, err := commit.File(name)
+	if err != nil || file.Size > schemas.MaxFile {
+		return false
+	}
+	text, err := file.Contents()
+	return err == nil && fleetDocument.MatchString(text)
 }

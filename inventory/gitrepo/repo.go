@@ -31,6 +31,7 @@ import (
 type Config struct {
 	URL          string // https, http, ssh (also user@host:path), or a path
 	Branch       string
+	Path         string // the fleet's directory in the repository; "" for the whole repository
 	StatusBranch string
 	SSHKey       string // path of a file
 	KnownHosts   string // path of a file, required for ssh
@@ -118,6 +119,18 @@ func Open(c Config) (*Repo, error) {
 		Timeout: c.Limits.Timeout,
 	})
 	return r, err
+}
+
+// Path is the fleet's directory in the repository; "" for the whole repository.
+func (r *Repo) Path() string { return r.config.Path }
+
+// StatusBranch is the name of the status branch of a fleet in a directory of the repository, unless somebody chose
+// another: fleets of one repository must not share a branch.
+func StatusBranch(path string) string {
+	if path == "" {
+		return "ingot/status"
+	}
+	return "ingot/" + path + "/status"
 }
 
 func newRepo(c Config, repo *git.Repository) *Repo {

@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -59,9 +60,13 @@ func (r *Repo) readCommit(hash plumbing.Hash) (inventory.Snapshot, error) {
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read commit %s: %w", hash, err)
 	}
+	root, err := r.findFleet(commit)
+	if err != nil {
+		return inventory.Snapshot{}, err
+	}
 	rd := treeReader{repo: r, files: map[string]inventory.File{}, blobs: map[plumbing.Hash]inventory.File{},
 		folded: map[string]string{}}
-	if err := rd.readTree(commit.TreeHash, "", 0); err != nil {
+	if err := rd.readTree(root, "", 0); err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the tree of %s: %w", hash, err)
 	}
 	if len(rd.findings) > 0 {
@@ -69,10 +74,40 @@ func (r *Repo) readCommit(hash plumbing.Hash) (inventory.Snapshot, error) {
 		return inventory.Snapshot{}, Refused{Commit: hash.String(), Findings: rd.findings}
 	}
 	title, _, _ := strings.Cut(commit.Message, "\n")
-	snapshot := inventory.Snapshot{Commit: hash.String(), Time: commit.Committer.When,
+	snapshot := inventory.Snapshot{Commit: hash.String(), Path: r.config.Path, Time: commit.Committer.When,
 		Author: printableLine(commit.Author.Name), Title: printableLine(title), Files: rd.files}
 	r.trees[hash] = loadedTree{snapshot, rd.blobs}
 	return snapshot, nil
+}
+
+// NoFleet means that a commit has no directory where the fleet is to be.
+type NoFleet struct{ Commit, Path string }
+
+// Error says where the fleet is looked for.
+func (e NoFleet) Error() string {
+	return fmt.Sprintf("commit %.12s has no directory %s, in which the fleet is to be: nothing is changed; bring the "+
+		"directory back, or name another in fleet.path", e.Commit, e.Path)
+}
+
+// findFleet gives the tree of the fleet's directory in a commit. What is beside the directory is not read.
+func (r *Repo) findFleet(commit *object.Commit) (plumbing.Hash, error) {
+	at := commit.TreeHash
+	if r.config.Path == "" {
+		return at, nil
+	}
+	for name := range strings.SplitSeq(r.config.Path, "/") {
+		tree, err := object.GetTree(r.repo.Storer, at)
+		if err != nil {
+			return at, fmt.Errorf("read the tree of %s: %w", commit.Hash, err)
+		}
+		i := slices.IndexFunc(tree.Entries,
+			func(e object.TreeEntry) bool { return e.Name == name && e.Mode == filemode.Dir })
+		if i < 0 {
+			return at, NoFleet{commit.Hash.String(), r.config.Path}
+		}
+		at = tree.Entries[i].Hash
+	}
+	return at, nil
 }
 
 func (rd *treeReader) addFinding(file, hint, format string, args ...any) {

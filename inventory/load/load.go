@@ -45,7 +45,7 @@ func FleetWithCache(
 ) (inventory.Fleet, []schemas.Finding, Cache) {
 	l := loader{
 		translator: translator, before: cache.state, after: newLoadState(),
-		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Secrets: map[string]inventory.Sealed{}},
+		fleet: inventory.Fleet{Commit: sources.Trunk.Commit, Path: sources.Trunk.Path, Secrets: map[string]inventory.Sealed{}},
 	}
 	if l.before == nil {
 		l.before = newLoadState()

@@ -21,6 +21,8 @@ const KindFleetStatus = "FleetStatus"
 type Fleet struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"` // FleetStatus
+	// Path is the fleet's directory in the repository; "" for the whole repository.
+	Path string `json:"path,omitempty"`
 	// Commit is the accepted commit.
 	Commit string `json:"commit"`
 	Title  string `json:"title,omitempty"`

@@ -108,7 +108,8 @@ func (c *checker) checkRule(s schemas.RuleSpec) {
 
 func (c *checker) checkFleet(s schemas.FleetSpec) {
 	if c.document.File != schemas.FleetFile {
-		c.addError("kind", "move it there", "the fleet's own settings are in %s", schemas.FleetFile)
+		c.addError("kind", "move it there; for a fleet in a directory of the repository, run ingot in that directory",
+			"the fleet's own settings are in %s", schemas.FleetFile)
 	}
 	c.checkAtLeast("spec.installs", s.Installs, 1)
 	c.checkAtLeast("spec.erasesPerHour", s.ErasesPerHour, 1)

@@ -5,9 +5,11 @@ package fleets
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -26,6 +28,7 @@ import (
 // before.
 type Reader struct {
 	dir    string
+	path   string         // of the fleet in the clone
 	clone  *gitrepo.Clone // opened when needed
 	loaded load.Cache
 }
@@ -33,7 +36,8 @@ type Reader struct {
 // NewReader makes a Reader that has read nothing yet.
 func NewReader(dir string) *Reader { return &Reader{dir: dir} }
 
-// NewReaderAround reads from the top of the clone around a directory; without a clone, from the directory.
+// NewReaderAround reads the fleet around a directory: from the top of the clone, or from the directory of the clone that
+// has the fleet; without a clone, from the directory.
 func NewReaderAround(dir string) *Reader {
 	f := NewReader(dir)
 	if _, err := f.MoveToTop(); err != nil {
@@ -98,7 +102,9 @@ func (f *Reader) selectReleases(patterns, extra map[string]string) (map[string]i
 
 func (f *Reader) openClone() (err error) {
 	if f.clone == nil {
-		f.clone, err = gitrepo.OpenClone(f.dir)
+		if f.clone, err = gitrepo.OpenClone(f.dir); err == nil {
+			f.path = f.clone.FindPath(f.dir)
+		}
 	}
 	return err
 }
@@ -114,16 +120,23 @@ func (f *Reader) ReadTree(revision string) (inventory.Snapshot, error) {
 	return f.clone.ReadSnapshot(revision)
 }
 
-// MoveToTop makes the Reader read directories from the top of the clone, and returns the top.
+// StatusBranch is the status branch that a person named, else the one of the fleet's directory.
+func (f *Reader) StatusBranch(named string) string {
+	_ = f.openClone() // the next call tells of it
+	return cmp.Or(named, gitrepo.StatusBranch(f.path))
+}
+
+// MoveToTop makes the Reader read files from the fleet's directory in the clone, usually the top, and returns the
+// directory.
 func (f *Reader) MoveToTop() (string, error) {
 	if err := f.openClone(); err != nil {
 		return "", err
 	}
 	top, err := f.clone.WorkDirectory()
 	if err == nil {
-		f.dir = top
+		f.dir = filepath.Join(top, filepath.FromSlash(f.path))
 	}
-	return top, err
+	return f.dir, err
 }
 
 // Known is the content of a clone's status branch. Hosts' pages are read when asked for.

@@ -48,10 +48,13 @@ type Config struct {
 
 // Fleet says where the fleet is.
 type Fleet struct {
-	URL          string   `json:"url"`                    // https, http, ssh, or a path
-	Branch       string   `json:"branch,omitempty"`       // default main
-	StatusBranch string   `json:"statusBranch,omitempty"` // default ingot/status
-	Poll         Duration `json:"poll,omitempty"`         // default 1m
+	URL    string `json:"url"`              // https, http, ssh, or a path
+	Branch string `json:"branch,omitempty"` // default main
+	// Path is the fleet's directory in the repository, such as fleets/fra1. Default: the whole repository.
+	Path string `json:"path,omitempty"`
+	// StatusBranch is the fleet's own branch. Default ingot/status, or with a path ingot/<path>/status.
+	StatusBranch string   `json:"statusBranch,omitempty"`
+	Poll         Duration `json:"poll,omitempty"` // default 1m
 	SSHKey       string   `json:"sshKey,omitempty"`
 	KnownHosts   string   `json:"knownHosts,omitempty"`
 	Username     string   `json:"username,omitempty"`

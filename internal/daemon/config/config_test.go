@@ -95,6 +95,18 @@ func TestProblemsStandAtTheirLines(t *testing.T) {
 	}
 }
 
+// TestFleetPath wants directories whose names can be a part of a branch's name, each with a status branch of its own.
+func TestFleetPath(t *testing.T) {
+	t.Parallel()
+	for path, branch := range map[string]string{"a": "ingot/a/status", "fleets/fra-1": "ingot/fleets/fra-1/status",
+		"/a": "", "a/": "", "../a": "", "a/../b": "", "a//b": "", ".git": "", "a b": "", "a/b.lock": "", ".": "", "a~1": ""} {
+		c, err := config.LoadFile(write(t, strings.Replace(good, "  poll:", "  path: "+path+"\n  poll:", 1)))
+		if (err == nil) != (branch != "") || err == nil && c.Fleet.StatusBranch != branch {
+			t.Errorf("path %q: status branch %q (%v), want %q", path, c.Fleet.StatusBranch, err, branch)
+		}
+	}
+}
+
 // TestMetricsListenOnLoopback wants a port alone to be open to this machine alone.
 func TestMetricsListenOnLoopback(t *testing.T) {
 	t.Parallel()

@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/strict"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -103,7 +105,7 @@ func (p *problems) joinProblems() error {
 
 func (c *Config) fillDefaults(dir string) {
 	setDefault(&c.Fleet.Branch, "main")
-	setDefault(&c.Fleet.StatusBranch, "ingot/status")
+	setDefault(&c.Fleet.StatusBranch, gitrepo.StatusBranch(c.Fleet.Path))
 	if c.Fleet.Poll.Duration == 0 {
 		c.Fleet.Poll.Duration = time.Minute
 	}
@@ -142,6 +144,9 @@ func (c *Config) fillDefaults(dir string) {
 	setDefault(&c.Images.Dir, filepath.Join(c.StateDir, "images"))
 }
 
+// fleetPath is a directory whose name can be a part of a branch's name (git-check-ref-format(1)).
+var fleetPath = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?(/[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?)*$`)
+
 func (c *Config) checkFields(p *problems) {
 	p.requireField("fleet.url", c.Fleet.URL, "https, ssh, or a path on this machine")
 	p.requireField("stateDir", c.StateDir, "a directory for the journal, such as /var/lib/ingot")
@@ -151,6 +156,11 @@ func (c *Config) checkFields(p *problems) {
 	p.requireField("listen.media", c.Listen.Media, "host:port, such as 0.0.0.0:8080")
 	p.requireField("advertise.media", c.Advertise.Media, "the http URL at which BMCs reach listen.media")
 	c.checkMediaTLS(p)
+	unfit := strings.Contains(c.Fleet.Path, "..") || strings.Contains(c.Fleet.Path+"/", ".lock/")
+	if c.Fleet.Path != "" && (unfit || !fleetPath.MatchString(c.Fleet.Path)) {
+		p.addBad("fleet.path", "want a directory of the repository, such as fleets/fra1",
+			"letters, digits, . - and _ between slashes: it names the status branch too")
+	}
 	for field, address := range map[string]string{"listen.agents": c.Listen.Agents, "listen.media": c.Listen.Media,
 		"listen.mediaTLS": c.Listen.MediaTLS,
 		"listen.web":      c.Listen.Web, "listen.webhook": c.Listen.Webhook,
