@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 BACKEND ?= qemu
 FUZZTIME ?= 60s
 
-.PHONY: help setup setup-test build test check e2e demo bench fuzz soak sim sim-long kill generate clean
+.PHONY: help setup setup-test build package package-test test check e2e demo bench fuzz soak sim sim-long kill generate clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -22,6 +22,12 @@ setup-test: ## what the fast tests need
 build: ## bin/ingot and bin/ingot-agent
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ingot ./cmd/ingot
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ingot-agent ./cmd/ingot-agent
+
+package: build ## dist/*.deb: the programs, a hardened systemd unit, man pages, completions
+	@scripts/package.sh '$(VERSION)'
+
+package-test: build ## the package in a clean Debian: installed, upgraded, removed, purged; systemd-analyze (as root, with mmdebstrap)
+	@scripts/package-test.sh $$(scripts/package.sh 0.0.1 '$(VERSION)')
 
 test: setup-test ## the fast tests
 	$(GO) test -timeout 20m ./...
