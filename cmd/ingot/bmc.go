@@ -17,6 +17,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/boot/redfish"
+	"github.com/gitmetal/ingot/cmd/ingot/rack"
 	"github.com/gitmetal/ingot/internal/lab"
 	"github.com/gitmetal/ingot/internal/secret"
 )
@@ -28,7 +29,7 @@ type bmcOptions struct {
 }
 
 // passwordVariable is the environment variable with the BMC's password, which is never an argument.
-const passwordVariable = "INGOT_BMC_PASSWORD" // the name of the variable
+const passwordVariable = rack.PasswordVariable // the name of the variable
 
 func newBMC(s streams) *cobra.Command {
 	var o bmcOptions

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/cmd/ingot/rack"
 )
 
 // version is set by the linker.
@@ -77,7 +79,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.AddCommand(
-		newBMC(s), newConsent(s), newConsole(s), newForget(s), newInit(s), newLab(s), newPlan(s), newRamdisk(s),
+		newBMC(s), newConsent(s), newConsole(s), newForget(s), newInit(s), rack.NewCommand(s.Out, s.Err), newPlan(s), newRamdisk(s),
 		newRetry(s),
 		newResume(s),
 		newSecret(s), newServe(s), newShow(s), newRender(s), newStatus(s), newStep(s), newTrust(s), newValidate(s), newVersion(s),

@@ -58,6 +58,18 @@ func (c ConfigChange) renderText() string {
 	return strings.Join(lines, "\n    ") + "\n\n"
 }
 
+// writeConfigs writes the changes as far as they fit, and counts the rest.
+func writeConfigs(b *strings.Builder, changes []ConfigChange) {
+	for i, change := range changes {
+		entry := change.renderMarkdown()
+		if b.Len()+len(entry) > maxLines {
+			fmt.Fprintf(b, "…and %d more changes of configs: `ingot plan` in a clone shows them.\n", len(changes)-i)
+			return
+		}
+		b.WriteString(entry)
+	}
+}
+
 // renderMarkdown renders the change, collapsed. The fence is longer than every run of backticks in the change.
 func (c ConfigChange) renderMarkdown() string {
 	body := strings.Join(c.lines(), "\n")

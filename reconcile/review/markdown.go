@@ -73,14 +73,7 @@ func (r Review) RenderMarkdown() string {
 	if len(rest) > 0 {
 		writeLines(&b, rest)
 	}
-	for i, change := range r.Configs {
-		entry := change.renderMarkdown()
-		if b.Len()+len(entry) > maxLines {
-			fmt.Fprintf(&b, "…and %d more changes of configs: `ingot plan` in a clone shows them.\n", len(r.Configs)-i)
-			break
-		}
-		b.WriteString(entry)
-	}
+	writeConfigs(&b, r.Configs)
 	return b.String()
 }
 

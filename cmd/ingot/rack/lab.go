@@ -1,10 +1,13 @@
-package main
+// Package rack has the verbs of `ingot lab`: a virtual rack to try ingot on. Call NewCommand; package internal/lab does the
+// work.
+package rack
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -13,7 +16,12 @@ import (
 	"github.com/gitmetal/ingot/internal/lab"
 )
 
-func newLab(s streams) *cobra.Command {
+// streams are where the verbs print: data, and talk.
+type streams struct{ Out, Err io.Writer }
+
+// NewCommand makes the command `lab` with its verbs. They print data to out, and talk to talk.
+func NewCommand(out, talk io.Writer) *cobra.Command {
+	s := streams{out, talk}
 	command := &cobra.Command{Use: "lab", Short: "A virtual rack: machines with BMCs, to try things on"}
 	dir := command.PersistentFlags().String("dir", "ingot-lab", "the rack's directory")
 	command.AddCommand(newLabUp(s, dir), newLabFleet(s, dir), newLabShow(s, dir), newLabUnplug(dir),

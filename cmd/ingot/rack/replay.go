@@ -1,4 +1,4 @@
-package main
+package rack
 
 import (
 	"errors"
@@ -10,11 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/lab/profiles"
 	"github.com/gitmetal/ingot/internal/lab/replay"
 	"github.com/gitmetal/ingot/internal/lab/rules"
 	"github.com/gitmetal/ingot/internal/secret"
 )
+
+// PasswordVariable is the environment variable with the password of a BMC's account.
+const PasswordVariable = "INGOT_BMC_PASSWORD"
 
 type replayOptions struct {
 	listen, username, rules, profile string
@@ -31,7 +35,7 @@ func newLabReplay(s streams) *cobra.Command {
 			"with @odata.id) over HTTPS.\n" +
 			"Sessions, boot override, settings objects, virtual media and power work as the tree says; the rest is " +
 			"served as recorded.\n" +
-			"The account's password is read from $" + passwordVariable + ". Rules change answers: see docs/bmcs.md.",
+			"The account's password is read from $" + PasswordVariable + ". Rules change answers: see docs/bmcs.md.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			server, about, err := o.makeServer(args)
@@ -53,9 +57,9 @@ func newLabReplay(s streams) *cobra.Command {
 
 // makeServer makes the BMC of a recorded tree, or of a profile of ours, and says what it is.
 func (o replayOptions) makeServer(args []string) (server *replay.Server, about string, err error) {
-	password := os.Getenv(passwordVariable)
+	password := os.Getenv(PasswordVariable)
 	if password == "" {
-		return nil, "", fmt.Errorf("give the account's password in $%s", passwordVariable)
+		return nil, "", fmt.Errorf("give the account's password in $%s", PasswordVariable)
 	}
 	options := replay.Options{Username: o.username, Password: secret.New(password), PowerTakes: o.powerTakes}
 	if (o.profile == "") == (len(args) == 0) {
@@ -86,18 +90,18 @@ func (o replayOptions) makeServer(args []string) (server *replay.Server, about s
 
 func serveReplay(c *cobra.Command, s streams, o replayOptions, server *replay.Server) error {
 	if o.rules != "" {
-		text, err := readLimited(o.rules, nil)
+		text, err := config.ReadFile(o.rules)
 		if err != nil {
 			return err
 		}
-		list, err := rules.Read([]byte(text))
+		list, err := rules.Read(text)
 		if err != nil {
 			return err
 		}
 		server.Rules().Put(list)
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(c.Context(), "tcp", o.listen)
+	var listen net.ListenConfig
+	listener, err := listen.Listen(c.Context(), "tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("serve a recorded tree: %w", err)
 	}
