@@ -1,25 +1,69 @@
 package status
 
 import (
-	"fmt"
-	"strings"
+	"bytes"
+	"encoding/json"
+	"strconv"
 
+	yamlv2 "go.yaml.in/yaml/v2"
 	"sigs.k8s.io/yaml"
 
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
 // encodeDocument gives the bytes of a document, in the order of the field names: the same value gives the same bytes.
-// Machines may report any text: characters that YAML does not allow are escaped, and read back unchanged.
 func encodeDocument(document any) []byte {
 	body, err := format.Marshal(document)
 	if err == nil {
-		body, err = yaml.JSONToYAML([]byte(escapeJSON(string(body))))
+		body, err = encodeYAML(body)
 	}
 	if err != nil {
 		panic("status: " + err.Error()) // our own structs of strings, numbers and times
 	}
 	return body
+}
+
+// encodeYAML gives JSON as YAML: the same bytes as sigs.k8s.io/yaml.JSONToYAML, which reads the JSON as YAML and takes
+// twice as long.
+func encodeYAML(body []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	value, err := readNumbers(value)
+	if err != nil {
+		return nil, err
+	}
+	return yamlv2.Marshal(value)
+}
+
+// readNumbers gives a value of JSON with its numbers as YAML reads them: whole ones as integers.
+func readNumbers(value any) (_ any, err error) {
+	switch v := value.(type) {
+	case json.Number:
+		if whole, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			return whole, nil
+		}
+		if whole, err := strconv.ParseUint(string(v), 10, 64); err == nil {
+			return whole, nil
+		}
+		return v.Float64()
+	case map[string]any:
+		for name := range v {
+			if v[name], err = readNumbers(v[name]); err != nil {
+				return nil, err
+			}
+		}
+	case []any:
+		for i := range v {
+			if v[i], err = readNumbers(v[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return value, nil
 }
 
 // decodeDocument reads the bytes of a document, and keeps unknown members. A member that is there twice is refused.
@@ -33,18 +77,4 @@ func decodeDocument(data []byte, into any) error {
 		return strict
 	}
 	return format.Unmarshal(body, into)
-}
-
-// escapeJSON escapes the characters that JSON allows in strings and YAML 1.1 (section 5.1) does not allow in a file.
-func escapeJSON(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r >= 0x7f && r < 0xa0, r == 0xfeff, r == 0xfffe, r == 0xffff:
-			fmt.Fprintf(&b, "\\u%04x", r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
