@@ -25,8 +25,14 @@ const placeholder = "sealedsecretvalue"
 
 // Check translates a config with its vars and with a placeholder for every secret, and merges the config as Render
 // does. Warnings are findings too: an unknown key is a mistake. The config is measured as delivered, and the disks it
-// writes to are read from the translation.
+// writes to are read from the translation. Every finding has a line.
 func (Checker) Check(b inventory.Butane) inventory.Translation {
+	t := checkConfig(b)
+	placeFindings(b, t.Findings)
+	return t
+}
+
+func checkConfig(b inventory.Butane) inventory.Translation {
 	if findings := findOversized(b); len(findings) > 0 {
 		return inventory.Translation{Findings: findings}
 	}

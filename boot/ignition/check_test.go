@@ -25,13 +25,13 @@ func TestWhatCheckFinds(t *testing.T) {
 	}{
 		"unknown key is an error": {"variant: fcos\nversion: 1.6.0\nstorage:\n  fils: []\n", "w/x.bu:4:3: error: storage.fils: "},
 		"relative path":           {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - path: relative\n", "w/x.bu:5:13: error: storage.files.0.path: "},
-		"unknown version":         {"variant: fcos\nversion: 9.9.0\n", "w/x.bu: error: "},
-		"Ignition is too new":     {"variant: fcos\nversion: 1.7.0\n", "w/x.bu: error: version: "},
+		"unknown version":         {"variant: fcos\nversion: 9.9.0\n", "w/x.bu:2:10: error: "},
+		"Ignition is too new":     {"variant: fcos\nversion: 1.7.0\n", "w/x.bu:2:10: error: version: "},
 		"no YAML":                 {"variant: [\n", "w/x.bu:"},
 		"missing local file":      {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - {path: /a, contents: {local: no.conf}}\n", "w/x.bu:5:"},
 		"file outside":            {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - {path: /a, contents: {local: ../../etc/passwd}}\n", "w/x.bu:5:"},
 		"absolute file":           {"variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - {path: /a, contents: {local: /etc/passwd}}\n", "w/x.bu:5:"},
-		"clash with what is ours": {"variant: fcos\nversion: 1.6.0\nstorage:\n  links:\n    - {path: /etc/ingot, target: /etc/motd}\n", "w/x.bu: error: the workload's config clashes"},
+		"clash with what is ours": {"variant: fcos\nversion: 1.6.0\nstorage:\n  links:\n    - {path: /etc/ingot, target: /etc/motd}\n", "w/x.bu:5:14: error: the workload's config clashes"},
 		"reference that is none":  {"variant: fcos\nversion: 1.6.0\npasswd:\n  users:\n    - name: ${secrets.a}\n", "w/x.bu:5:13: error: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,12 +15,8 @@ import (
 // RenderText renders the review for a terminal.
 func (r Review) RenderText() string {
 	var b strings.Builder
-	for _, h := range r.Hosts {
-		fmt.Fprintf(&b, "%s %s: %s\n", h.textMark(), h.displayName(), makePrintable(h.describeVerdict()))
-		for _, line := range h.listDetails() {
-			fmt.Fprintf(&b, "    %s\n", makePrintable(line))
-		}
-		b.WriteString("\n")
+	for _, g := range groupHosts(r.Hosts) {
+		b.WriteString(g.renderText())
 	}
 	switch {
 	case len(r.Hosts) == 0 && len(r.Rules) == 0:
@@ -231,7 +227,7 @@ func (h Host) listDetails() []string {
 		lines = append(lines, "held: "+h.Hold)
 	}
 	if len(h.Consent) > 0 {
-		lines = append(lines, fmt.Sprintf("to allow it, run `ingot consent %s` or write in %s:", h.Name, h.File),
+		lines = append(lines, fmt.Sprintf("to allow it, run `ingot consent%s %s` or write in %s:", h.Tags, h.Name, h.File),
 			fmt.Sprintf("  consent: {erase: %s}", h.Consent))
 	} else if len(h.Given) > 0 && h.Erases {
 		lines = append(lines, "consent given: "+strings.Join(h.Given, ", "))

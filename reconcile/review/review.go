@@ -59,6 +59,8 @@ type Host struct {
 	Consent schemas.EraseConsents `json:"consent,omitempty"`
 	// what spec.consent.erase in head says of the disks: a text, or a list
 	Given schemas.EraseConsents `json:"given,omitempty"`
+	// flags of `ingot consent` for tags that are still to be made, with a space in front
+	Tags string `json:"-"`
 	// the tag that a second person must sign before the disk is erased
 	Unsigned string   `json:"unsigned,omitempty"`
 	Ring     string   `json:"ring,omitempty"`    // ring in which the change takes its turn
@@ -166,6 +168,18 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 		h.Later = listLater(before.Workload, after.Workload)
 	}
 	r.addHost(h, was, asked)
+}
+
+// PlanTags says that the review is of tags that are still to be made, given as revisions by name: the commands that the
+// review names have to name the tags too.
+func (r Review) PlanTags(made map[string]string) {
+	flags := ""
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		flags += " --tag " + name + "=" + made[name]
+	}
+	for i := range r.Hosts {
+		r.Hosts[i].Tags = flags
+	}
 }
 
 // IsBlocked reports whether the change waits for a consent that head does not give, or for permission to write to

@@ -106,6 +106,9 @@ func allocateTarget(d *schemas.Document, node *yaml.Node) (any, *strict.Problem)
 	}
 	version, kind := topField(node, "apiVersion"), topField(node, "kind")
 	switch {
+	case version != nil && strings.HasPrefix(version.Value, "ENC["):
+		return nil, at(version, "apiVersion", "the file is encrypted as a whole, so that nobody sees what it is",
+			"encrypt it again with sops --encrypted-regex '^data$', or encrypted_regex: ^data$ in .sops.yaml")
 	case version == nil:
 		return nil, at(node, "apiVersion", "the field is missing", "write apiVersion: "+schemas.APIVersion)
 	case version.Kind != yaml.ScalarNode || version.Value != schemas.APIVersion:
