@@ -1,24 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
-	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 type consentOptions struct {
@@ -73,7 +68,7 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	}
 	fleet = known.ApplyRules(fleet)
 	hosts, err := chooseHosts(fleet, o, names)
-	if err = errors.Join(err, printStatusNotes(s, f, known, fleet)); err != nil {
+	if err = errors.Join(err, f.PrintNotes(s.Err, known, fleet)); err != nil {
 		return err
 	}
 	is := known.ReadForHosts(fleet, hosts)
@@ -107,14 +102,6 @@ func runConsent(s streams, o consentOptions, names []string) error {
 				"`ingot plan` shows what the fleet asks for", strings.Join(nothing, ", ")))
 	}
 	return errors.Join(troubles...)
-}
-
-func printStatusNotes(s streams, f *fleets.Reader, known fleets.Known, fleet inventory.Fleet) error {
-	notes, err := f.ExplainStatus(known, fleet)
-	for _, note := range notes {
-		fmt.Fprintf(s.Err, "note: %s\n", note)
-	}
-	return err
 }
 
 // chooseHosts gives the hosts of the names, of the selector or of the workload, sorted by name.
@@ -178,7 +165,7 @@ func writeConsent(s streams, o consentOptions, host inventory.Desired, known inv
 	err error) {
 	asked := change.Decide(host, known.Standing, known.Record)
 	if len(asked.Consents()) == 0 {
-		fmt.Fprintf(s.Out, "%s: %s\n", host.Name, explainUnneeded(asked))
+		fmt.Fprintf(s.Out, "%s: %s\n", host.Name, fleets.ExplainUnneeded(asked))
 		return false, nil
 	}
 	var named []string
@@ -200,70 +187,9 @@ type field struct {
 
 func writeField(s streams, o consentOptions, host inventory.Desired, f field) error {
 	file := filepath.Join(o.repo, filepath.FromSlash(host.File))
-	if err := editConsent(file, host.Name, f); err != nil {
+	if err := fleets.EditHost(file, host.Name, []string{"spec", "consent", f.name}, f.values); err != nil {
 		return fmt.Errorf("%w: write spec.consent.%s: %s yourself", err, f.name, f.values)
 	}
 	fmt.Fprintf(s.Out, "%s: %s: spec.consent.%s: %s in %s\n", host.Name, f.what, f.name, f.values, host.File)
 	return nil
-}
-
-func explainUnneeded(asked change.Change) string {
-	switch {
-	case asked.Hold != nil:
-		return "no consent would help: " + asked.Hold.Message
-	case asked.Verdict == change.Nothing:
-		return "runs what the fleet asks for, nothing to consent to"
-	default:
-		return "needs no consent"
-	}
-}
-
-// editConsent writes a field of spec.consent into the document of a host.
-func editConsent(file, host string, f field) error {
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is not in this sparse work tree, git sparse-checkout adds it", file)
-	}
-	if err != nil {
-		return err
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	documents, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
-	if problem != nil {
-		return errors.New(problem.Message)
-	}
-	for _, document := range documents {
-		if !isHost(document, host) {
-			continue
-		}
-		edited, err := yamltext.SetValue(data, document, []string{"spec", "consent", f.name}, f.values...)
-		if err != nil {
-			return err
-		}
-		if bytes.Equal(edited, data) {
-			return nil
-		}
-		return replaceFile(file, edited, info.Mode().Perm())
-	}
-	return fmt.Errorf("%s does not describe it any more", file)
-}
-
-// replaceFile writes a new file and renames it over the old file, so that the file is never half written.
-func replaceFile(file string, data []byte, mode os.FileMode) error {
-	temporary := file + ".ingot-new"
-	if err := os.WriteFile(temporary, data, mode); err != nil {
-		return err
-	}
-	return os.Rename(temporary, file)
-}
-
-func isHost(document *yaml.Node, name string) bool {
-	var head struct {
-		Kind     string
-		Metadata struct{ Name string }
-	}
-	return document.Decode(&head) == nil && head.Kind == "Host" && head.Metadata.Name == name
 }

@@ -99,7 +99,11 @@ func (h Host) describeOwn() string {
 		for _, other := range h.Others {
 			disks = append(disks, other.Disk)
 		}
-		parts = append(parts, "disk "+strings.Join(disks, ", "))
+		what := "disk "
+		if h.Erases { // as in the line of a single host
+			what = "ERASES disk "
+		}
+		parts = append(parts, what+strings.Join(disks, ", "))
 	}
 	if len(h.Consent) > 0 {
 		parts = append(parts, fmt.Sprintf("%s: consent: {erase: %s}", h.File, h.Consent))

@@ -29,7 +29,7 @@ func TestEqualHostsShareTheirLines(t *testing.T) {
     held: this would erase disk DISK (xfs): it needs consent
 ` + "    to allow it, run `ingot consent --tag v2=HEAD HOST…` or write in each file:" + `
       consent: {erase: …}, for each host below
-    - web-00: disk DISK00: hosts/web-00.yaml: consent: {erase: "DISK00/0123456789abcdef"}
+    - web-00: ERASES disk DISK00: hosts/web-00.yaml: consent: {erase: "DISK00/0123456789abcdef"}
 `
 	if !strings.HasPrefix(text, want) {
 		t.Errorf("RenderText begins\n%.900s\nwant\n%s", text, want)

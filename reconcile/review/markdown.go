@@ -38,13 +38,7 @@ func (r Review) RenderMarkdown() string {
 	if len(r.Rules) > 0 {
 		b.WriteString("\n")
 	}
-	for i, note := range r.Notes {
-		if i == maxNotes {
-			fmt.Fprintf(&b, "…and %d more notes: `ingot plan` in a clone shows them.\n\n", len(r.Notes)-maxNotes)
-			break
-		}
-		b.WriteString("Note: " + escapeMarkdown(shortenLine(note)) + "\n\n")
-	}
+	r.writeNotes(&b)
 	for i, line := range r.unreadableNotes() {
 		if i == maxNotes {
 			fmt.Fprintf(&b, "…and %d more pages that cannot be read.\n\n", len(r.unreadableNotes())-maxNotes)
@@ -75,6 +69,16 @@ func (r Review) RenderMarkdown() string {
 	}
 	writeConfigs(&b, r.Configs)
 	return b.String()
+}
+
+func (r Review) writeNotes(b *strings.Builder) {
+	for i, note := range r.Notes {
+		if i == maxNotes {
+			fmt.Fprintf(b, "…and %d more notes: `ingot plan` in a clone shows them.\n\n", len(r.Notes)-maxNotes)
+			break
+		}
+		b.WriteString("Note: " + escapeMarkdown(shortenLine(note)) + "\n\n")
+	}
 }
 
 // writeLines writes one line per host as far as the lines fit, and counts the rest.

@@ -3,9 +3,11 @@ package fleets
 import (
 	"cmp"
 	"fmt"
+	"io"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // ExplainStatus says where the daemon, as the status branch knows it, does something else than a plan of this clone says:
@@ -74,5 +76,26 @@ func (f *Reader) FindBase(base, head string) (revision, note string, err error) 
 	default:
 		return point, fmt.Sprintf("%s is behind %s (%.12s): the plan compares with %.12s, where they parted: merge %s to see "+
 			"both together", branch, base, tip, point, base), nil
+	}
+}
+
+// PrintNotes prints the notes of ExplainStatus.
+func (f *Reader) PrintNotes(out io.Writer, known Known, fleet inventory.Fleet) error {
+	notes, err := f.ExplainStatus(known, fleet)
+	for _, note := range notes {
+		fmt.Fprintf(out, "note: %s\n", note)
+	}
+	return err
+}
+
+// ExplainUnneeded says why no consent is written for a change.
+func ExplainUnneeded(asked change.Change) string {
+	switch {
+	case asked.Hold != nil:
+		return "no consent would help: " + asked.Hold.Message
+	case asked.Verdict == change.Nothing:
+		return "runs what the fleet asks for, nothing to consent to"
+	default:
+		return "needs no consent"
 	}
 }
