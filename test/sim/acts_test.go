@@ -49,6 +49,8 @@ func acts() map[string]happening {
 		"state: a second daemon runs":                            startsSecond,
 		"state: a suspended daemon resumes beside its successor": suspends,
 		"daemon: is stopped by a signal":                         pausesProcess,
+		"daemon: is stopped by a signal while it looks":          whileLooking(pausesProcess),
+		"state: a daemon is suspended while it looks":            whileLooking(suspends),
 		"person: swaps two blades":                               swapsBlades,
 		"person: replaces a disk":                                swapsDisk,
 		"person: plugs a second disk in":                         addsDisk,

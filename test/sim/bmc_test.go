@@ -25,8 +25,17 @@ func reachOf(err error) inventory.Reach {
 	return inventory.Unreachable
 }
 
-// request is one request to the BMC, with the faults that any request can meet.
+// request is one request to the BMC, with the faults that any request can meet. No connection outlives a suspension.
 func (s *slot) request(p *process) error {
+	resumed := p.d.resumed
+	err := s.answer(p)
+	if p.d.resumed != resumed {
+		return bmcError{inventory.Unreachable, "the deadline of the request has passed"}
+	}
+	return err
+}
+
+func (s *slot) answer(p *process) error {
 	if err := p.call(); err != nil {
 		return err
 	}

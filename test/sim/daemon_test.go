@@ -41,6 +41,7 @@ type daemon struct {
 	away       time.Duration // it does not start before
 	effects    int           // counts effects, for crashes between two of them
 	changes    int           // effects outside, for the rule of quiescence
+	ambush     *ambush       // happens in the middle of its next look
 	crashAt    int           // the effect at which it dies; 0 never
 }
 
@@ -140,8 +141,13 @@ func (p *process) w() *world { return p.d.w }
 
 func (p *process) now() time.Time { return p.d.clock.read() }
 
-// pass lets time pass while the process waits.
-func (p *process) pass(d time.Duration) { p.d.w.pass(d) }
+// pass lets time pass while the process waits, and while it is suspended in the middle of a turn.
+func (p *process) pass(d time.Duration) {
+	w := p.w()
+	for w.pass(d); p.d.suspended && !p.dead && !w.over(); {
+		w.pass(time.Minute)
+	}
+}
 
 func (p *process) newID() string { return fmt.Sprintf("%c%011x", 'a'+p.d.index, p.ids.next()>>20) }
 

@@ -87,6 +87,7 @@ func (p *process) Observe(ctx context.Context, desired inventory.Desired, record
 		agent = inventory.AgentState{Unknown: "the daemon cannot tell what the agent said: " + err.Error()}
 	}
 	observed.Agent = agent
+	p.meetLook()
 	return observed
 }
 

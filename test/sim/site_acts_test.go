@@ -136,7 +136,7 @@ func (w *world) restartFirst() {
 // moment; later the frozen one resumes, with its own old disk, beside the successor.
 func suspends(w *world, d deed) bool {
 	first := w.daemons[0]
-	if len(w.daemons) > 1 || first.proc == nil {
+	if len(w.daemons) > 1 || first.proc == nil || first.suspended {
 		return false
 	}
 	first.suspend()
@@ -177,6 +177,28 @@ func pausesProcess(w *world, d deed) bool {
 		}
 	})
 	return true
+}
+
+// whileLooking has something happen to the first daemon in the middle of its next look, with what it saw in memory.
+func whileLooking(do happening) happening {
+	return func(w *world, d deed) bool {
+		w.daemons[0].ambush = &ambush{d, do}
+		return false // it counts when it happens
+	}
+}
+
+// meetLook has happen what waits for a look of the process.
+func (p *process) meetLook() {
+	waits, w := p.d.ambush, p.w()
+	if waits == nil || w.healing {
+		return
+	}
+	p.d.ambush = nil
+	w.step()
+	if waits.do(w, waits.deed) {
+		w.reach(waits.deed.kind)
+	}
+	p.pass(0)
 }
 
 // swapsBlades exchanges two blades: behind each BMC address is another machine.
