@@ -225,7 +225,8 @@ func endOperation(rec inventory.Record, outcome, failure string, now time.Time) 
 		op.Error = failure
 	}
 	rec.Operation = nil
-	if outcome == inventory.Superseded && rec.Last != nil && rec.Last.Outcome == inventory.Quarantined {
+	half := rec.Last != nil && rec.Last.Outcome == inventory.Quarantined && rec.Last.HasBegun()
+	if outcome == inventory.Superseded && half {
 		rec.Dropped = append(append([]string{}, rec.Dropped...), op.ID)
 		rec.Dropped = rec.Dropped[max(0, len(rec.Dropped)-maxDropped):]
 		return rec // the disk still holds what the failed operation left

@@ -112,7 +112,20 @@ func TestAnotherSystemOverOurs(t *testing.T) {
 // system stays down: the next consent, over what was found then, fits. Without a consent the system runs again.
 func TestAConsentOverASystemThatWrites(t *testing.T) {
 	t.Parallel()
+	t.Run("after an install", func(t *testing.T) { t.Parallel(); agreeTwice(t, func(*model) {}) })
+	t.Run("after an operation that was given up unwritten", func(t *testing.T) {
+		t.Parallel()
+		agreeTwice(t, func(m *model) {
+			m.record.Last = &inventory.Operation{ID: "given-up", Stage: inventory.Ended, Outcome: inventory.Quarantined,
+				Error: "the machine went off", Disks: []inventory.OperationDisk{{Disk: rootDisk}}}
+		})
+	})
+}
+
+func agreeTwice(t *testing.T, prepare func(*model)) {
+	t.Helper()
 	m := installOverOurs(t, schemas.Reinstall)
+	prepare(m)
 	m.commit(func(d *inventory.Desired) { d.Workload = workload("bbbbbbbbbbbbbbbb", schemas.Reinstall) })
 	m.settle(t)
 	agree := func() {
