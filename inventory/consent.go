@@ -62,7 +62,7 @@ func ContentOfOther(record Record, disk DiskID, seen MachineDisk) string {
 	switch {
 	case ours && record.looksAfter(installed.Looked, &seen) == nil:
 		return contentUnmarked + installed.ID
-	case tried && record.looksAfter(last.Looked, &seen) == nil:
+	case tried && record.LookedEpoch() <= last.Looked:
 		return ContentUnseen
 	case seen.Content.Blank:
 		return ContentBlank

@@ -168,11 +168,15 @@ func (h *host) newOperation() *inventory.Operation {
 	return &op
 }
 
-// inspectMachine boots the ramdisk on a machine with a root disk that no agent has looked at.
+// inspectMachine boots the ramdisk on a machine with a disk that no agent has looked at. The look of a boot counts once:
+// a disk that the last operation may have written to after that look is looked at in another boot.
 func (h *host) inspectMachine() Plan {
 	p, ready := h.startRamdisk(Inspecting)
 	if !ready {
 		return p
+	}
+	if last := h.record.Last; last != nil && !h.needsFacts() && h.record.LookedEpoch() <= last.Looked {
+		return h.openBoot(Inspecting, inventory.FromRamdisk, 1, "the disks were looked at before the last operation ended")
 	}
 	return h.recordFacts(Inspecting)
 }

@@ -177,3 +177,35 @@ func TestADiskOfASkippedStep(t *testing.T) {
 		t.Errorf("done %v", m.done)
 	}
 }
+
+// The look that ends an operation is no look after its end: the disk that a script wrote to is looked at in another boot,
+// and the consents that are asked then allow the next operation.
+func TestAConsentAfterTheLookThatEndedAnOperation(t *testing.T) {
+	t.Parallel()
+	m := preparing(inventory.Content{Blank: true})
+	m.scriptFails = "prepare"
+	for range 800 {
+		m.look(nowhere)
+		m.pass(5 * time.Second)
+		if len(m.ran) == 1 && m.scriptFails != "" && m.record.Operation.Attempt == 2 {
+			m.scriptFails, m.data.Content = "", somebodys
+			m.stop()
+			m.agent.Job = inventory.Job{}
+		}
+		if m.record.Last != nil && m.record.Operation == nil {
+			break
+		}
+	}
+	for range 3 {
+		m.run(20) // the machine idles in the ramdisk still
+		if p := m.look(nowhere); p.Hold != nil && len(p.Hold.Consents) > 0 {
+			m.commit(func(d *inventory.Desired) { d.Consent.Erase = p.Hold.Consents })
+		}
+	}
+	m.run(400)
+	m.ok(t)
+	if m.record.Installed == nil || len(m.wrote) != 1 {
+		p := m.look(nowhere)
+		t.Errorf("wrote %v, ran %v, plan %+v (hold %+v), want the install", m.wrote, m.ran, p, p.Hold)
+	}
+}

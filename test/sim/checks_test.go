@@ -313,8 +313,8 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	case h.serial != m.serial && c.w.now-m.moved > 2*time.Minute && !c.w.people.takeovers[h.id+m.serial] &&
 		!c.w.met(bmcOmitsSerial, m.slot.index):
 		c.breaks("S8 the declared machine", "%s: %s for host %s, which is %s", m, kind, h.id, h.serial)
-	case kind == "On" || m.runs != serving && m.runs != booting:
-		return
+	case kind == "On" || m.runs != serving && m.runs != booting, m.runs == booting && m.starter == p.d.name:
+		return // a system that starts because our medium was not read, after our own power-on, is not in service yet
 	}
 	view, _ := p.loop.ViewHost(inventory.MachineID(h.id))
 	record := view.Observed.Record
