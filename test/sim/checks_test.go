@@ -196,7 +196,8 @@ func (c *checks) mayWrite(d *disk, who *writer, given leave) {
 func (c *checks) isBegun(d *disk, who *writer, given leave) {
 	host := inventory.MachineID(who.machine.agent.config.Host)
 	record := journal.ReadRecord(host, given.by.d.dir.records[host].bytes)
-	same := given.by.journal.fence == given.by.d.dir.fence // the directory was not put back since
+	by := given.by
+	same := by.journal.dir() == by.d.dir && by.journal.fence == by.d.dir.fence // the directory was not put back since
 	isOf := func(known inventory.OperationDisk) bool { return known.Begun != 0 && known.Disk.Serial == d.serial }
 	if op := record.Operation; same && (op == nil || op.ID != operationOf(who.job) || !slices.ContainsFunc(op.Disks, isOf)) {
 		c.breaks("begun before the yes", "%s writes for %s, and the journal does not say so", who.machine, who.job)
