@@ -49,8 +49,7 @@ func (l *Loop) reportLook(in lookInput, s lookResult) {
 		h.state, freed = state, true // hosts of this ring and of later rings may have their turn
 		l.watchers.Notify("")
 	}
-	underWay := h.record.Operation != nil || h.live.Stance == admit.Inspecting
-	if lost := underWay && !now.Busy; h.live.Placed != now.Busy || h.live.Lost != lost {
+	if lost := admit.IsUnderWay(h.record, h.live) && !now.Busy; h.live.Placed != now.Busy || h.live.Lost != lost {
 		h.live.Placed, h.live.Lost = now.Busy, lost
 		l.indexHost(h)
 	}

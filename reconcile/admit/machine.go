@@ -141,6 +141,13 @@ func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 	}
 }
 
+// IsUnderWay reports whether a machine is being installed or inspected, with or without a place. An inspection goes on
+// while its boot into the ramdisk does, whatever the last look says of the BMC.
+func IsUnderWay(rec inventory.Record, live Live) bool {
+	inspected := rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk
+	return rec.Operation != nil || inspected || live.Stance == Inspecting
+}
+
 // isBusy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC is
 // silent or refuses, has no place, so that healthy machines go on; the machine gets a place again in turn. A machine
 // with an agent at work keeps its place.

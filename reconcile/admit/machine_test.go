@@ -101,6 +101,28 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// A machine that is under way without a place gets its place back in turn only: an inspection, too, whose BMC fell silent.
+func TestWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	ramdisk, disk := inventory.Boot{Target: inventory.FromRamdisk}, inventory.Boot{Target: inventory.FromDisk}
+	for name, test := range map[string]struct {
+		rec  inventory.Record
+		live admit.Live
+		want bool
+	}{
+		"nothing":                    {},
+		"its system starts":          {rec: inventory.Record{Boot: &disk}},
+		"an operation":               {rec: inventory.Record{Operation: &inventory.Operation{}}, want: true},
+		"about to be inspected":      {live: admit.Live{Stance: admit.Inspecting}, want: true},
+		"inspected, the BMC silent":  {rec: inventory.Record{Boot: &ramdisk}, live: admit.Live{Troubled: 3}, want: true},
+		"inspected, the BMC is back": {rec: inventory.Record{Boot: &ramdisk}, live: admit.Live{Lost: true}, want: true},
+	} {
+		if got := admit.IsUnderWay(test.rec, test.live); got != test.want {
+			t.Errorf("%s: IsUnderWay = %t, want %t", name, got, test.want)
+		}
+	}
+}
+
 // TestWhatCountsForTheWholeFleet describes machines by what the budgets of the fleet count.
 func TestWhatCountsForTheWholeFleet(t *testing.T) {
 	t.Parallel()
