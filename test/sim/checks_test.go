@@ -285,7 +285,7 @@ func (c *checks) bytesAreBootable(m *machine) {
 
 func (c *checks) machineServes(*machine) {}
 
-func (c *checks) systemCalled(_ *machine, s system) { c.called[s.install] = true }
+func (c *checks) systemCalled(m *machine, s system) { c.called[s.install], m.called = true, m.boots }
 
 // hostOf is the host of a slot as a process has it from its accepted commit.
 func (c *checks) hostOf(p *process, s *slot) (hostSpec, bool) {
@@ -314,13 +314,16 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	case h.serial != m.serial && c.w.now-m.moved > 2*time.Minute && !c.w.people.takeovers[h.id+m.serial] &&
 		!c.w.met(bmcOmitsSerial, m.slot.index):
 		c.breaks("S8 the declared machine", "%s: %s for host %s, which is %s", m, kind, h.id, h.serial)
-	case kind == "On" || m.runs != serving && m.runs != booting, m.runs == booting && m.starter == p.d.name:
-		return // a system that starts because our medium was not read, after our own power-on, is not in service yet
+	case kind == "On" || m.runs != serving && m.runs != booting:
+		return
 	}
 	view, _ := p.loop.ViewHost(inventory.MachineID(h.id))
 	record := view.Observed.Record
-	op := record.Operation
+	op, boot := record.Operation, record.Boot
 	takenOver := c.w.people.takeovers[h.id+m.serial]
+	if boot != nil && boot.Target == inventory.FromRamdisk && m.starter == p.d.name && m.called != m.boots {
+		return // our own start into the ramdisk, which the firmware did not follow, and nobody said so
+	}
 	switch {
 	case op != nil && !c.isPublished(h.id, op.ID):
 		c.breaks("published before arming", "%s: %s for operation %s, which is not on the status branch", m, kind, op.ID)

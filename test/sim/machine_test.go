@@ -33,6 +33,7 @@ type machine struct {
 
 	runs    runs
 	boots   int // counts power-ons
+	called  int // the last of its boots in which its system called home
 	agent   *agent
 	due     *event        // the next thing that its firmware or system does
 	moved   time.Duration // when it was plugged in last
