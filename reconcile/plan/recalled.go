@@ -22,14 +22,18 @@ import (
 //	operation, Confirming              off                                     go on: it starts from its disk
 //	boot, without an operation         off                                     go on
 //	any                                any                                     hold
+//
+// An agent that the daemon knows, and that has not spoken since the daemon's start, speaks no more when its machine is
+// off, or when it is silent for longer than an agent is.
 func (h *host) checkRecalled() (Plan, bool) {
 	if !h.record.Unproved() {
 		return Plan{}, false
 	}
 	b, agent, op := h.record.Boot, h.observed.Agent, h.record.Operation
 	phonedHome := op != nil && op.IsCalledBy(agent.PhoneHome)
-	agentSpeaks := agent.Alarm == "" && b != nil && agent.Boot == b.ID && agent.Epoch == b.Epoch
 	off := h.observed.BMC.Reach == inventory.Reached && h.isOff()
+	gone := agent.Quiet && (off || !h.agentAlive()) // it may still be known, and will not speak
+	agentSpeaks := agent.Alarm == "" && b != nil && agent.Boot == b.ID && agent.Epoch == b.Epoch && !gone
 	switch {
 	case phonedHome:
 		why := "the installed system phoned home"

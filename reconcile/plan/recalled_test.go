@@ -3,6 +3,7 @@ package plan_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
@@ -33,6 +34,13 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			o.Record.Operation = &op
 		}
 	}
+	quiet := func(then func(*inventory.Observed)) func(*inventory.Observed) {
+		return func(o *inventory.Observed) {
+			idle(o)
+			o.Agent.Quiet = true
+			then(o)
+		}
+	}
 	for name, test := range map[string]struct {
 		seen func(*inventory.Observed)
 		want act.Kind // "": held
@@ -55,6 +63,14 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 		"its agent spoke, not armed, unwanted, and the machine is off": {stage(inventory.Published,
 			asked(func(o *inventory.Observed) { idle(o); o.BMC.Power = inventory.PoweredOff })), act.RecordWord},
 		"its agent speaks, and what was written is": {stage(inventory.Confirming, asked(idle)), act.RecordWord},
+		"its agent is known, has not spoken, and the machine is off": {quiet(func(o *inventory.Observed) {
+			o.BMC.Power = inventory.PoweredOff
+		}), ""},
+		"its agent is known, and has not spoken for long": {quiet(func(o *inventory.Observed) {
+			o.Attended.Start, o.Attended.Silent = time.Hour, time.Hour
+		}), ""},
+		"its agent is known, and the machine is off, and what was written is": {stage(inventory.Confirming, quiet(
+			func(o *inventory.Observed) { o.BMC.Power = inventory.PoweredOff })), act.OpenBoot},
 		"nobody speaks":         {silent, ""},
 		"another boot speaks":   {func(o *inventory.Observed) { o.Agent.Boot = "another" }, ""},
 		"its agent is shut out": {func(o *inventory.Observed) { o.Agent.Alarm = "two keys" }, ""},
