@@ -67,7 +67,7 @@ func TestWhatOnlyThePageKnowsIsToBeProved(t *testing.T) {
 			o.BMC.Power = inventory.PoweredOff
 		}), ""},
 		"its agent is known, and has not spoken for long": {quiet(func(o *inventory.Observed) {
-			o.Attended.Start, o.Attended.Silent = time.Hour, time.Hour
+			o.Agent.Seen = o.Agent.Seen.Add(-time.Hour)
 		}), ""},
 		"its agent is known, and the machine is off, and what was written is": {stage(inventory.Confirming, quiet(
 			func(o *inventory.Observed) { o.BMC.Power = inventory.PoweredOff })), act.OpenBoot},
