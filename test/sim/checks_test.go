@@ -321,8 +321,9 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	record := view.Observed.Record
 	op, boot := record.Operation, record.Boot
 	takenOver := c.w.people.takeovers[h.id+m.serial]
-	if boot != nil && boot.Target == inventory.FromRamdisk && kind == "GracefulShutdown" && m.called != m.boots {
-		return // our own boot into the ramdisk: nobody said that another system runs, and it is asked, not cut
+	ours := boot != nil && boot.Target == inventory.FromRamdisk && m.called != m.boots
+	if ours && (kind == "GracefulShutdown" || m.starter == p.d.name) {
+		return // our boot into the ramdisk: nobody said that a system runs. What a person started is asked, not cut
 	}
 	switch {
 	case op != nil && !c.isPublished(h.id, op.ID):
