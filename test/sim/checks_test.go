@@ -72,7 +72,7 @@ func (c *checks) breaks(rule, format string, args ...any) {
 
 // leaveIsGiven notes that a daemon lets a write begin.
 func (c *checks) leaveIsGiven(a *agent, p *process, job string) {
-	commit, _ := p.loop.AcceptedCommit()
+	commit := p.allowed[job] // the agent hears of the leave later
 	c.leaves[a.writer] = leave{at: c.w.now, by: p, commit: commit, job: job, inputs: c.w.inputsOf(a.config.Host)}
 }
 

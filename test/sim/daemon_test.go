@@ -63,6 +63,7 @@ type process struct {
 	ids      *dice
 	jitter   *dice
 	media    map[string]medium   // by host
+	allowed  map[string]string   // the accepted commit when leave was given last, by job
 	expected map[string]uint64   // the epoch of the boot that the hub lets in, by host
 	ended    error               // why the loop ended
 	looked   inventory.MachineID // the host that was observed last
@@ -91,7 +92,7 @@ func (d *daemon) start() {
 	w := d.w
 	d.starts++
 	d.dir.fence++
-	p := &process{d: d, started: w.now, media: map[string]medium{}, expected: map[string]uint64{},
+	p := &process{d: d, started: w.now, media: map[string]medium{}, allowed: map[string]string{}, expected: map[string]uint64{},
 		ids: newDice(w.seed, fmt.Sprint(d.name, " ids ", d.starts)), jitter: newDice(w.seed, fmt.Sprint(d.name, " jitter ", d.starts))}
 	d.clock.booted = d.clock.elapsed()
 	dir := d.dir

@@ -148,6 +148,7 @@ func (p *process) do(
 		return assigned(p.hub.Assign(ctx, string(record.ID), job))
 	case act.GiveLeave:
 		op := record.Operation
+		p.allowed[op.JobID()], _ = p.loop.AcceptedCommit()
 		return assigned(p.hub.GiveLeave(ctx, string(record.ID), hub.Leave{Job: op.JobID(), Attempt: op.Attempt,
 			Nonce: action.Question.Nonce, Asked: action.Question.At}))
 	case act.WithdrawJob:
