@@ -230,9 +230,7 @@ func decodeDocument(data []byte) (document, error) {
 
 // checkKnown refuses a job that a newer ingot gave the agent: the daemon cannot tell what the machine does now.
 func (j *job) checkKnown() bool {
-	kinds, states := []string{wire.JobWrite, wire.JobStep, wire.JobScript, wire.JobPowerOff, wire.JobInstall,
-		wire.JobInstallByReference},
-		[]inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded, inventory.JobFailed,
-			inventory.JobWithdrawn}
-	return slices.Contains(kinds, j.Kind) && slices.Contains(states, j.State)
+	states := []inventory.JobState{inventory.JobAssigned, inventory.JobRunning, inventory.JobSucceeded,
+		inventory.JobFailed, inventory.JobWithdrawn}
+	return slices.Contains(wire.JobKinds, j.Kind) && slices.Contains(states, j.State)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,6 +160,9 @@ type Assignment struct {
 // ErrStale. A job of protocol 1 is only known to the hub, for the agent that has the job: no agent gets such a job.
 func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 	next := a.Job
+	if !slices.Contains(wire.JobKinds, next.Kind) { // after a restart the daemon could not read it back
+		return fmt.Errorf("assign job %s to %s: there is no kind %q of job", next.ID, host, next.Kind)
+	}
 	err := h.editDocument(ctx, host, func(e *entry, doc *document) error {
 		if next.Epoch != doc.Epoch || doc.Boot == "" { // guard: epoch-compare
 			return fmt.Errorf("assign job %s of epoch %d to %s, which is at epoch %d: %w", next.ID, next.Epoch, host,

@@ -138,3 +138,19 @@ func TestWhatAnAgentWorksOn(t *testing.T) {
 		t.Errorf("state = %+v, want the step known, and no leave given", state)
 	}
 }
+
+// A daemon that is restarted knows the job of every kind that it gives an agent.
+func TestEveryKindOfJobIsKnownAfterARestart(t *testing.T) {
+	t.Parallel()
+	for _, kind := range append([]string{"no such kind"}, wire.JobKinds...) {
+		r := newRig(t)
+		r.agent("web-03", "boot1", 4)
+		job := install("op1", 1, 4)
+		job.Kind = kind
+		err := r.Assign(t.Context(), "web-03", hub.Assignment{Job: job})
+		r.start()
+		if _, again := r.State(t.Context(), "web-03"); again != nil || (err != nil) != (kind == "no such kind") {
+			t.Errorf("%s: Assign = %v, State after the restart = %v", kind, err, again)
+		}
+	}
+}

@@ -240,6 +240,9 @@ const (
 	JobInstallByReference = "install-by-reference"
 )
 
+// JobKinds are all kinds of Job. A daemon gives no agent a job of another kind, and reads none back.
+var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+
 // IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
 func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }
 
