@@ -84,7 +84,7 @@ func (s *Server) hostPort() string {
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") { // IPv6
 		host = "[" + host + "]"
 	}
-	if port := s.endpoint.Port; port != 0 && !(s.endpoint.Protocol == "ssh" && port == 22) {
+	if port := s.endpoint.Port; port != 0 && (s.endpoint.Protocol != "ssh" || port != 22) {
 		host += ":" + strconv.Itoa(port)
 	}
 	return host
