@@ -234,12 +234,23 @@ func (v *View) WhyUntrusted(ring string) string {
 	return "nothing is erased until an operator has looked: " + why
 }
 
-// whyEarlierRing says which earlier ring has not completed the same release, or "".
+// whyEarlierRing says which earlier ring has not completed the same release, or "". A ring in which no host has the
+// release proves nothing: the rings before that ring must have completed the release too.
 func (v *View) whyEarlierRing(ring string) string {
 	p := v.ringProgress(ring)
-	for _, name := range v.fleet.Rings[ring].Spec.After {
-		if why := p.whyIncomplete(v.ringProgress(name)); why != "" {
-			return fmt.Sprintf("ring %s comes after ring %s, %s", ring, name, why)
+	all := slices.Clone(v.fleet.Rings[ring].Spec.After)
+	for i := 0; i < len(all); i++ {
+		earlier := v.ringProgress(all[i])
+		if why := p.whyIncomplete(earlier); why != "" {
+			return fmt.Sprintf("ring %s comes after ring %s, %s", ring, all[i], why)
+		}
+		if earlier.Done > 0 {
+			continue
+		}
+		for _, name := range v.fleet.Rings[all[i]].Spec.After {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
 		}
 	}
 	return ""

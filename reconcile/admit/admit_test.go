@@ -270,6 +270,40 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// TestAfterAnEmptyRing keeps the order of rings where the ring between two others has no host with the release.
+func TestAfterAnEmptyRing(t *testing.T) {
+	t.Parallel()
+	const why = "ring prod comes after ring canary, of which 0 of 1 hosts are done"
+	for name, test := range map[string]struct {
+		between []admit.State
+		canary  admit.State
+		why     string
+	}{
+		"no host between, the canary is under way":     {nil, admit.Changing, why},
+		"excluded between, the canary is under way":    {[]admit.State{admit.Excluded}, admit.Changing, why},
+		"no host between, the canary is done":          {nil, admit.Done, ""},
+		"a host between is done, the canary goes on":   {[]admit.State{admit.Done}, admit.Changing, ""},
+		"a host between is not done, the canary is so": {[]admit.State{admit.Waiting}, admit.Done, "ring prod comes after ring early, of which 0 of 1 hosts are done"},
+	} {
+		release := func(spec schemas.RingSpec) inventory.Ring {
+			r := ring(spec)
+			r.Tag, r.Commit = "", ring(schemas.RingSpec{}).Commit
+			return r
+		}
+		all := []admit.Machine{{Name: "m", Ring: "prod", State: admit.Waiting}, {Name: "c", Ring: "canary", State: test.canary}}
+		for _, m := range machines(test.between...) {
+			m.Ring = "early"
+			all = append(all, m)
+		}
+		v := viewOf(admit.Fleet{Places: 9, Rings: map[string]inventory.Ring{
+			"prod":  release(schemas.RingSpec{After: []string{"early"}}),
+			"early": release(schemas.RingSpec{After: []string{"canary"}}), "canary": release(schemas.RingSpec{})}}, all...)
+		if got := v.AskStep("m", admit.Question{Step: admit.Begin}, noon); got.Why != test.why {
+			t.Errorf("%s: %q, want %q", name, got.Why, test.why)
+		}
+	}
+}
+
 // TestProgressNamesHosts counts a ring's machines, and names them in the order of their names.
 func TestProgressNamesHosts(t *testing.T) {
 	t.Parallel()
