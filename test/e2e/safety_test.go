@@ -21,8 +21,8 @@ import (
 // waitingStep is a step that gives a person time to change the fleet before the install step asks for leave.
 const waitingStep = `apiVersion: ingot.dev/v1alpha1
 kind: Step
-metadata: {name: wait}
-spec: {script: steps/wait.sh, timeout: 1h}
+metadata: {name: linger}
+spec: {script: steps/linger.sh, timeout: 1h}
 `
 
 // TestProtectedBetweenTwoSteps: `protect: true` is merged while a script runs in front of the install. Nothing is written, started or powered; without
@@ -31,10 +31,10 @@ func TestProtectedBetweenTwoSteps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	file := "hosts/" + host + ".yaml"
-	w.writeFleet("steps/wait.yaml", waitingStep)
-	w.writeFleet("steps/wait.sh", "#!/bin/sh\necho the script begins\nsleep 60\necho the script ends\n")
+	w.writeFleet("steps/linger.yaml", waitingStep)
+	w.writeFleet("steps/linger.sh", "#!/bin/sh\necho the script begins\nsleep 60\necho the script ends\n")
 	w.git("add", "steps")
-	w.change(workload, "spec:\n", "spec:\n  steps: [{step: wait}, {step: install}]\n")
+	w.change(workload, "spec:\n", "spec:\n  steps: [{step: linger}, {step: install}]\n")
 	w.serve()
 	w.awaitState("the ramdisk to start", func(s lab.MachineState) bool { return s.RamdiskStarts == 1 })
 	w.follow("the script to run", func(e daemon.Event) bool { return e.Job != nil && slices.Contains(e.Job.Lines, "the script begins") })
