@@ -173,7 +173,7 @@ func TestADiskOfASkippedStep(t *testing.T) {
 	if m.record.Installed == nil || len(m.ran) > 0 || len(m.record.Installed.Others) > 0 || m.data.Content != somebodys {
 		t.Errorf("ran %v, installed %+v, the disk holds %+v", m.ran, m.record.Installed, m.data.Content)
 	}
-	if slices.Contains(m.done, act.SkipStep) != true {
+	if !slices.Contains(m.done, act.SkipStep) {
 		t.Errorf("done %v", m.done)
 	}
 }

@@ -16,7 +16,7 @@ import (
 //	hold, and a resume     RecordStep
 //	reboot, power          RecordStep: the step is what follows it (bootAgain)
 //	any other              the hand-out
-func (h host) beginStep(op inventory.Operation, step inventory.StepState, handOut act.Action) Plan {
+func (h *host) beginStep(op inventory.Operation, step inventory.StepState, handOut act.Action) Plan {
 	done := act.Action{Kind: act.RecordStep}
 	switch {
 	case step.Name == schemas.StepHold && !h.observed.Retry:
@@ -39,7 +39,7 @@ func (h host) beginStep(op inventory.Operation, step inventory.StepState, handOu
 
 // bootAgain boots the ramdisk anew where the step before the cursor was one that reboots, and no boot was opened since.
 // Without a next step there is nothing to boot for: the machine starts from its disk.
-func (h host) bootAgain(op inventory.Operation, job inventory.Job) (Plan, bool) {
+func (h *host) bootAgain(op inventory.Operation, job inventory.Job) (Plan, bool) {
 	b := h.record.Boot
 	step, due := op.Step()
 	if op.Reboot == 0 || !due || job.State != inventory.NoJob || b == nil || b.Target != inventory.FromRamdisk ||
