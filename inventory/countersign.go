@@ -1,7 +1,5 @@
 package inventory
 
-import "regexp"
-
 // CountersignPrefix begins the name of a countersignature, before the name of the countersigned tag:
 // countersign/v1.4.0/jo is jo's of v1.4.0. A countersignature is a tag of the tag's object, so it covers name, commit
 // and first signature. It is never a release.
@@ -14,16 +12,4 @@ type Signatures struct {
 	Signer string `json:"signer,omitempty"` // signer of the tag; "" when unknown
 	Second string `json:"second,omitempty"` // countersigner; "" without a countersignature that counts
 	Why    string `json:"why,omitempty"`    // why an existing countersignature does not count
-}
-
-var typable = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+=@-]*$`)
-
-// Countersign gives the two commands that countersign a tag and push the countersignature. There are none for a name
-// that a shell would not take literally.
-func Countersign(tag string) []string {
-	if !typable.MatchString(tag) {
-		return nil
-	}
-	name := CountersignPrefix + tag + "/$USER"
-	return []string{"git tag -s -m ok " + name + " " + tag, "git push origin " + name}
 }

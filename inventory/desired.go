@@ -75,7 +75,8 @@ type Desired struct {
 	BMC       *schemas.BMC
 	Identity  schemas.Identity
 	Boot      schemas.Boot
-	Power     string // "", On, Off, Unmanaged
+	Power     string   // "", On, Off, Unmanaged
+	OffBy     []string // who keeps the machine off; see WantedPower
 	RootDisk  *schemas.DiskHints
 	Disks     map[string][]schemas.NamedDisk // names for steps
 	Network   *schemas.Networks
@@ -99,6 +100,14 @@ type Standing struct {
 	// Shows is the other id under which a machine is known that is not the host's and was seen in its place; "" when
 	// no such machine was seen, or nobody knows it.
 	Shows MachineID
+}
+
+// WantedPower is Power, or Off while somebody keeps the machine off.
+func (d Desired) WantedPower() string {
+	if len(d.OffBy) > 0 {
+		return schemas.PowerOff
+	}
+	return d.Power
 }
 
 // Label is a host's name, followed by the id where name and id differ.

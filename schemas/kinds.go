@@ -55,6 +55,9 @@ type HostSpec struct {
 	// Power is On, Off or Unmanaged; in this field On and Off need no quotes. Empty: Unmanaged until the first install
 	// by ingot, then On.
 	Power string `json:"power,omitempty"`
+	// OffBy are keys of who keeps the machine off, such as [ups, memtest]: short texts of lower case letters, digits, dots,
+	// dashes and underscores, at most 63. While there is a key, Power counts as Off and nothing begins on the machine.
+	OffBy []string `json:"offBy,omitempty"`
 	// RootDisk must match exactly one disk of the machine, otherwise nothing is written.
 	RootDisk *DiskHints `json:"rootDisk,omitempty"`
 	// Disks gives names to further disks, for steps that write to disks: a list for each name. Each item matches exactly
@@ -79,6 +82,9 @@ const (
 	PowerOff       = "Off"
 	PowerUnmanaged = "Unmanaged"
 )
+
+// MaxOffBy is how many keys HostSpec.OffBy may have.
+const MaxOffBy = 16
 
 // Values of HostSpec.Lifecycle.
 const (

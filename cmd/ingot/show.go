@@ -111,6 +111,7 @@ type resolvedHost struct {
 	Pending   string                         `json:"pending,omitempty"`
 	Lifecycle string                         `json:"lifecycle"`
 	Power     string                         `json:"power,omitempty"`
+	OffBy     []string                       `json:"offBy,omitempty"`
 	Protect   bool                           `json:"protect"`
 	BMC       *schemas.BMC                   `json:"bmc,omitempty"`
 	Identity  schemas.Identity               `json:"identity"`
@@ -146,7 +147,7 @@ type resolvedWorkload struct {
 func resolveHost(h inventory.Desired, tag string) resolvedHost {
 	own := fmt.Sprintf("%s:%d", h.File, h.Line)
 	view := resolvedHost{
-		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, Protect: h.Protect,
+		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, OffBy: h.OffBy, Protect: h.Protect,
 		BMC:      h.BMC,
 		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Disks: h.Disks, Network: h.Network,
 		Ring: h.Ring, Pending: h.Pending,

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/internal/daemon"
-	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
@@ -45,7 +44,7 @@ func TestTwoSignARelease(t *testing.T) {
 	})
 	w.git(t, "fetch", "--quiet", "origin")
 	board := w.git(t, "show", "origin/ingot/status:README.md")
-	for _, command := range inventory.Countersign("v2") {
+	for _, command := range change.Countersign("v2") {
 		if !strings.Contains(board, "\n  "+command+"\n") {
 			t.Errorf("the board does not say `%s`:\n%s", command, board)
 		}
@@ -92,7 +91,7 @@ func (w *world) signers(t *testing.T, names ...string) {
 // countersign does what the daemon says to.
 func (w *world) countersign(t *testing.T, who, tag string) {
 	t.Helper()
-	for _, command := range inventory.Countersign(tag) {
+	for _, command := range change.Countersign(tag) {
 		arguments := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(command, "git "), "$USER", who))
 		w.git(t, append([]string{"-c", "user.signingkey=" + filepath.Join(w.dir, who+".pub")}, arguments...)...)
 	}

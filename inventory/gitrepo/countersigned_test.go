@@ -9,6 +9,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/gitrepo/trust"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // twoSigners is a repository whose ring prod runs prod-1, which jo signed, under a configuration that counts signers. Her other key is known by one name of
@@ -66,7 +67,7 @@ func TestATagIsCountersigned(t *testing.T) {
 		}
 		runs(t, repo, "prod-1", s.git("rev-parse", "HEAD"), "")
 
-		for _, command := range inventory.Countersign("prod-1") { // as people are told to
+		for _, command := range change.Countersign("prod-1") { // as people are told to
 			command = strings.Replace(strings.ReplaceAll(command, "$USER", "ann"), "git ",
 				"git -c gpg.format=ssh -c user.signingkey="+filepath.Join(s.dir, "ann.pub")+" ", 1)
 			s.run(filepath.Join(s.dir, "clone"), "sh", "-c", command)

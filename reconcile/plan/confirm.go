@@ -35,6 +35,9 @@ func (h *host) startSystem() Plan {
 		h.observed.BMC.Power == inventory.PoweredOn {
 		return h.powerDown()
 	}
+	if p, kept := h.stayOff(); kept {
+		return p
+	}
 	p, _ := h.startFromDisk(Starting)
 	return p
 }
@@ -57,6 +60,9 @@ func (h *host) awaitCall(op inventory.Operation) Plan {
 		return showInPhase(p, Starting)
 	}
 	if p, answered := h.checkIdentity(); answered {
+		return p
+	}
+	if p, kept := h.stayOff(); kept {
 		return p
 	}
 	boot := h.record.Boot

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -41,12 +42,14 @@ type host struct {
 //	did a system call that is not known yet?       yes: hold, as the daemon's memory is old (checkNewerCall)
 //	is the work known from its page alone?      yes: the word of the machine, or hold (checkRecalled)
 //	is an operation under way?                  yes: carry on (continueOperation)
+//	is the machine kept off (spec.offBy)?       yes: nothing begins, power off (keepOff)
 //	is there a system to install?               yes: hold, inspect, or open an operation (beginInstall)
 //	is the power as the fleet asks?             no: power on from the disk, or off (adjustPower)
 //	nothing is asked of the host                Active, or Unmanaged
 //
 // The same values give the same plan. A plan has at most one action; the next look decides about the next action.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
+	d.Power = d.WantedPower()
 	h := &host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record),
 		deadlines: machineDeadlines(o.Deadlines.WithDefaults(), d.Boot.TimeoutDuration(), o)}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
@@ -81,6 +84,8 @@ func (h *host) decidePlan() Plan {
 	switch {
 	case h.record.Operation != nil:
 		return h.continueOperation()
+	case change.KeptOff(h.desired) != "":
+		return h.keepOff()
 	case h.change.Verdict == change.Install || h.change.Verdict == change.Reinstall:
 		return h.beginInstall()
 	case h.change.Verdict == change.Nothing:
@@ -277,7 +282,7 @@ func (h *host) adjustPower() Plan {
 		if h.desired.Pending != "" {
 			p = Plan{Phase: Pending, Waits: h.desired.Pending}
 		}
-		if a := h.leaveRamdisk(idleDeadline, "there is nothing to run"); a != nil {
+		if a := h.leaveRamdisk(h.idleTime(), "there is nothing to run"); a != nil {
 			return h.followLeave(p.Phase, *a)
 		}
 		return p
@@ -311,7 +316,7 @@ func (h *host) adjustPower() Plan {
 		return started
 	case schemas.PowerOff:
 		if on {
-			return planAction(Active, act.Action{Kind: act.PowerOff, Graceful: true, Reason: "spec.power is Off",
+			return planAction(Active, act.Action{Kind: act.PowerOff, Graceful: true, Reason: cmp.Or(change.KeptOff(h.desired), "spec.power is Off"),
 				Wait: h.observed.Evidence.Asks > 0 && h.observed.Evidence.AskedLast < askAgain})
 		}
 		return Plan{Phase: Active}

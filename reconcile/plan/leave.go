@@ -25,7 +25,11 @@ func (h *host) closeSuperseded(op inventory.Operation) (Plan, bool) {
 
 // whyRefused says why the fleet does not want or allow an operation that has written nothing, or "".
 func (h *host) whyRefused(op inventory.Operation) string {
-	return change.Refusal(h.desired, h.observed.Standing, h.recordWith(op))
+	why := change.Refusal(h.desired, h.observed.Standing, h.recordWith(op))
+	if why == "" && !op.HasBegun() {
+		return change.KeptOff(h.desired)
+	}
+	return why
 }
 
 // whyUncovered says which disk the config writes to without the operation's permission, or "".

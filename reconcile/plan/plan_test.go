@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +115,10 @@ func (m *model) trouble(t *rapid.T) {
 		m.commit(func(d *inventory.Desired) {
 			d.Power = rapid.SampledFrom([]string{"", schemas.PowerOn, schemas.PowerOff}).Draw(t, "spec.power")
 		})
+	case 31:
+		m.commit(func(d *inventory.Desired) {
+			d.OffBy = rapid.SampledFrom([][]string{nil, nil, {"ups"}, {"ups", "memtest"}}).Draw(t, "spec.offBy")
+		})
 	case 20:
 		// the daemon wants two signers, or a countersignature was deleted
 		m.desired.Signatures = &inventory.Signatures{Tag: "v1", Signer: "jo"}
@@ -152,7 +157,8 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 	switch p.Phase {
 	case plan.Active:
 		want := m.desired.Workload
-		mayBeOff := m.desired.Power == schemas.PowerOff || m.desired.Power == schemas.PowerUnmanaged
+		wanted := m.desired.WantedPower()
+		mayBeOff := wanted == schemas.PowerOff || wanted == schemas.PowerUnmanaged
 		// a system that hangs after its call is not watched
 		on := m.power == inventory.PoweredOn && m.system != "ramdisk" || mayBeOff && m.power == inventory.PoweredOff
 		if i := m.record.Installed; want != nil && (i == nil || i.Inputs != want.Inputs || m.disk != "install:"+i.ID ||
@@ -164,6 +170,11 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 			t.Fatalf("%s for no reason a person could act on: %+v", p.Phase, p)
 		}
 	case plan.Protected, plan.Orphaned, plan.Unmanaged:
+	case plan.Waiting, plan.Starting:
+		if len(m.desired.OffBy) > 0 && strings.Contains(p.Waits, change.KeptOff(m.desired)) {
+			break
+		}
+		fallthrough
 	default:
 		t.Fatalf("ended %+v\nafter %v\nrecord %+v boot %+v operation %+v", p, m.done, m.record, m.record.Boot,
 			m.record.Operation)

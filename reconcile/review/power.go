@@ -10,7 +10,7 @@ import (
 )
 
 // judgePower sets the verdict for another spec.power on a machine whose system stays. asked is the change that the
-// base asks for.
+// base asks for. A machine that somebody keeps off is asked for as Off (WantedPower).
 //
 //	before          after           verdict
 //	the same        the same        Nothing
@@ -21,19 +21,33 @@ func (h *Host) judgePower(before, after inventory.Desired, asked change.Change, 
 	if h.Verdict != change.Nothing || record.Installed == nil || asked.Verdict != change.Nothing {
 		return
 	}
-	was, is := cmp.Or(before.Power, schemas.PowerOn), cmp.Or(after.Power, schemas.PowerOn)
+	was, is := cmp.Or(before.WantedPower(), schemas.PowerOn), cmp.Or(after.WantedPower(), schemas.PowerOn)
 	if was == is {
 		return
 	}
+	h.Why = []string{explainPower(before, after)}
 	switch is {
 	case schemas.PowerOff:
 		h.Verdict = change.TurnOff
 	case schemas.PowerOn:
 		h.Verdict = change.TurnOn
 	case schemas.PowerUnmanaged:
-		return
+		h.Why = nil
 	default:
 		panic("review: unknown power " + is)
 	}
-	h.Why = []string{fmt.Sprintf("spec.power %s → %s", was, is)}
+}
+
+// explainPower says why a machine gets another power state.
+func explainPower(before, after inventory.Desired) string {
+	keptOff, released := change.KeptOff(after), change.KeptOff(before)
+	is := cmp.Or(after.Power, schemas.PowerOn)
+	switch {
+	case keptOff != "":
+		return "it is " + keptOff
+	case released != "":
+		return fmt.Sprintf("nobody keeps it off any more (spec.offBy), and spec.power is %s", is)
+	default:
+		return fmt.Sprintf("spec.power %s → %s", cmp.Or(before.Power, schemas.PowerOn), is)
+	}
 }

@@ -142,7 +142,9 @@ func (h Host) describeVerdict() string {
 	case change.HandsOff:
 		what = "hands off"
 	case change.Nothing:
-		what = "nothing to do any more"
+		if what = strings.Join(h.Requests, "; "); what == "" {
+			what = "nothing to do any more"
+		}
 	default:
 		what = string(h.Verdict)
 	}
@@ -196,6 +198,9 @@ func (h Host) listDetails() []string {
 	var lines []string
 	if h.Unknown != "" {
 		lines = append(lines, h.Unknown, mendAdvice)
+	}
+	if h.Verdict != change.Nothing {
+		lines = append(lines, h.Requests...)
 	}
 	for _, why := range h.Why {
 		lines = append(lines, "because "+why)

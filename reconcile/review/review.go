@@ -5,6 +5,7 @@
 package review
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -78,6 +79,8 @@ type Host struct {
 	Steps []Step `json:"steps,omitempty"`
 	// Later are changes of steps that are no part of the inputs: they count from the next operation on.
 	Later []string `json:"later,omitempty"`
+	// Requests are what the change does to the machine beside the verdict, such as who keeps it off.
+	Requests []string `json:"requests,omitempty"`
 	// why the effect on the machine is unknown: the machine may be erased
 	Unknown string `json:"unknown,omitempty"`
 }
@@ -153,7 +156,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 	}
 	begins := asked.Reboots && asked.Hold == nil
 	if begins {
-		h.Stopped, h.Unowned = c.head.whyStopped(after), isUnowned(after, record)
+		h.Stopped, h.Unowned = cmp.Or(whyKeptOff(after), c.head.whyStopped(after)), isUnowned(after, record)
 	}
 	if had {
 		h.Why = explainParts(h.Why, before, after, record)
@@ -166,6 +169,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 			h.Lifted = c.eased.listLifted(before, after)
 		}
 		h.Later = listLater(before.Workload, after.Workload)
+		h.noteKeptOff(before, after)
 	}
 	r.addHost(h, was, asked)
 }
@@ -201,7 +205,7 @@ func (r Review) TouchesMachine() bool {
 
 // isPending reports whether the only news of a host is that its ring has not released the trunk's change.
 func (h Host) isPending() bool {
-	return h.Pending != "" && h.Verdict == change.Nothing && !h.Held && h.Was == ""
+	return h.Pending != "" && h.Verdict == change.Nothing && !h.Held && h.Was == "" && len(h.Requests) == 0
 }
 
 // addHost adds a host's review, unless the base already asks for exactly the same. after is the change that head asks
@@ -211,10 +215,10 @@ func (r *Review) addHost(h Host, before, after change.Change) {
 		h.Was = before.Verdict
 	}
 	was := newHost(inventory.Desired{}, before)
-	same := before.Verdict != "" && len(h.Lifted) == 0 && before.Target == after.Target && was.Verdict == h.Verdict &&
+	same := before.Verdict != "" && len(h.Lifted) == 0 && len(h.Requests) == 0 && before.Target == after.Target && was.Verdict == h.Verdict &&
 		was.Erases == h.Erases && was.Held == h.Held && slices.Equal(was.Consent, h.Consent) &&
 		slices.Equal(was.Given, h.Given) && slices.EqualFunc(was.Others, h.Others, Disk.isSame) && was.Unsigned == h.Unsigned
-	if same || (h.Verdict == change.Nothing && h.Was == "" && !h.Held) {
+	if same || (h.Verdict == change.Nothing && h.Was == "" && !h.Held && len(h.Requests) == 0) {
 		if h.Pending == "" && len(h.Later) == 0 {
 			r.Unchanged++
 			return

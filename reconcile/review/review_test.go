@@ -88,6 +88,11 @@ func powered(d inventory.Desired, power string) inventory.Desired {
 	return d
 }
 
+func keptOffBy(d inventory.Desired, keys ...string) inventory.Desired {
+	d.OffBy = keys
+	return d
+}
+
 // cases are changes of a fleet; base and head name the same commit of the hosts' record.
 func cases() map[string]review.Review {
 	records := map[inventory.MachineID]inventory.Record{"web-1": running("web-1"), "web-2": running("web-2")}
@@ -102,6 +107,7 @@ func cases() map[string]review.Review {
 		"pending":             review.Compare(fleet("base", inRing(one, ""), inRing(two, "")), fleet("head", inRing(one, waits), inRing(two, waits)), review.Known{Records: records}),
 		"power-off":           review.Compare(fleet("base", one, two), fleet("head", powered(one, schemas.PowerOff), powered(two, schemas.PowerUnmanaged)), review.Known{Records: records}),
 		"power-on":            review.Compare(fleet("base", powered(one, schemas.PowerOff), two), fleet("head", one, two), review.Known{Records: records}),
+		"kept-off":            review.Compare(fleet("base", one, keptOffBy(two, "ups")), fleet("head", keptOffBy(one, "ups", "memtest"), two), review.Known{Records: records}),
 		"nothing":             review.Compare(fleet("base", one, two), fleet("head", one, two), review.Known{Records: records}),
 	}
 }

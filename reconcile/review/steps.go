@@ -117,7 +117,7 @@ func (h Host) describeSteps() []string {
 
 // isLater reports whether the only news of a host is that steps change which are no part of the inputs.
 func (h Host) isLater() bool {
-	return len(h.Later) > 0 && h.Verdict == change.Nothing && !h.Held && h.Was == ""
+	return len(h.Later) > 0 && h.Verdict == change.Nothing && !h.Held && h.Was == "" && len(h.Requests) == 0
 }
 
 // listLater says which steps that are no part of the inputs differ between two workloads with the same inputs.

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // Unsigned is a tag that a second person must sign before the tag's release erases a disk.
@@ -27,7 +27,7 @@ func (r Review) UnsignedTags() []Unsigned {
 	all := []Unsigned{}
 	for _, tag := range slices.Sorted(maps.Keys(disks)) {
 		all = append(all,
-			Unsigned{Tag: tag, Disks: disks[tag], Commands: append([]string{}, inventory.Countersign(tag)...)})
+			Unsigned{Tag: tag, Disks: disks[tag], Commands: append([]string{}, change.Countersign(tag)...)})
 	}
 	return all
 }

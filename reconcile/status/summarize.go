@@ -42,7 +42,7 @@ func Summarize(previous Document, r Result) Document {
 	}
 	if h := r.Plan.Hold; h != nil {
 		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consents, Takeover: h.Takeover,
-			Countersign: inventory.Countersign(h.Unsigned)}
+			Countersign: change.Countersign(h.Unsigned)}
 	}
 	d.Due = describeDue(previous.Due, r.Plan.Due)
 	d.Error = findError(previous, r)

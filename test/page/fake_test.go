@@ -111,7 +111,7 @@ func serialConsole() consoles.Serial {
 func rolling() *script {
 	held := hostIn(plan.Held, "web-03")
 	held.Hold = &status.Hold{Reason: change.NeedsConsent, Message: "this would erase disk 5000c500a1b2c3d4 (our install of web from commit 1111111111): it needs consent; and two must sign tag v2, which jo alone signed",
-		Consent: []string{"5000c500a1b2c3d4/9f3ac41be7705d12"}, Countersign: inventory.Countersign("v2")}
+		Consent: []string{"5000c500a1b2c3d4/9f3ac41be7705d12"}, Countersign: change.Countersign("v2")}
 	held.Ring = "prod"
 	failed := hostIn(plan.Failed, "canary-2")
 	failed.Error, failed.Ring = "install: coreos-installer: exit status 1: couldn't write /dev/sda: Input/output error: replace the disk, or release something else", "canary"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,8 @@ func acts() map[string]happening {
 		"person: commits a file that is no YAML":                 breaksYAML,
 		"person: turns a machine off in the fleet":               declaresOff,
 		"person: turns a machine on in the fleet":                declaresOn,
+		"person: keeps a machine off":                            keepsOff,
+		"person: lets a machine go that was kept off":            letsGo,
 		"person: renames a host":                                 renames,
 		"person: rewrites the history of the trunk":              rewrites,
 		"person: retries a host":                                 retries,
@@ -172,6 +175,30 @@ func declaresOff(w *world, d deed) bool {
 func declaresOn(w *world, d deed) bool {
 	w.people.change(w.hostID(d), "power on", func(h *hostSpec) { h.power = "On" })
 	return true
+}
+
+func keepsOff(w *world, d deed) bool {
+	keys := "ups"
+	if d.size < 0.3 {
+		keys = "ups, memtest"
+	}
+	w.people.change(w.hostID(d), "keep off", func(h *hostSpec) { h.offBy = keys })
+	return true
+}
+
+// letsGo takes the last key out of the first machine that is kept off.
+func letsGo(w *world, _ deed) bool {
+	for _, id := range w.people.now.ids() {
+		if keys := w.people.now.hosts[id].offBy; keys != "" {
+			left, _, _ := strings.Cut(keys, ", ")
+			if left == keys {
+				left = ""
+			}
+			w.people.change(id, "take a key out", func(h *hostSpec) { h.offBy = left })
+			return true
+		}
+	}
+	return false
 }
 
 func renames(w *world, d deed) bool {

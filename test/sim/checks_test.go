@@ -314,12 +314,17 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	case h.serial != m.serial && c.w.now-m.moved > 2*time.Minute && !c.w.people.takeovers[h.id+m.serial] &&
 		!c.w.met(bmcOmitsSerial, m.slot.index):
 		c.breaks("S8 the declared machine", "%s: %s for host %s, which is %s", m, kind, h.id, h.serial)
-	case kind == "On" || m.runs != serving && m.runs != booting:
-		return
 	}
 	view, _ := p.loop.ViewHost(inventory.MachineID(h.id))
 	record := view.Observed.Record
 	op, boot := record.Operation, record.Boot
+	keptOff := h.offBy != ""
+	switch {
+	case keptOff && kind == "On" && (op == nil || !op.HasBegun()):
+		c.breaks("kept off", "%s: %s, and host %s is kept off by %s", m, kind, h.id, h.offBy)
+	case kind == "On" || m.runs != serving && m.runs != booting:
+		return
+	}
 	takenOver := c.w.people.takeovers[h.id+m.serial]
 	ours := boot != nil && boot.Target == inventory.FromRamdisk && m.called != m.boots
 	if ours && (kind == "GracefulShutdown" || m.starter == p.d.name) {
@@ -328,11 +333,11 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	switch {
 	case op != nil && !c.isPublished(h.id, op.ID):
 		c.breaks("published before arming", "%s: %s for operation %s, which is not on the status branch", m, kind, op.ID)
-	case op != nil, h.power == "Off", takenOver, c.asked[h.id] > 0:
+	case op != nil, h.power == "Off", keptOff, takenOver, c.asked[h.id] > 0:
 	default:
 		c.breaks("a machine in service", "%s is %s: %s without operation, power state or takeover", m, m.runs, kind)
 	}
-	if m.root().holds == aForeign && !takenOver && op == nil && h.power != "Off" {
+	if m.root().holds == aForeign && !takenOver && op == nil && h.power != "Off" && !keptOff {
 		c.breaks("a machine found running", "%s runs %s: %s without takeover", m, m.root().label(), kind)
 	}
 }

@@ -54,6 +54,7 @@ type hostSpec struct {
 	protect   bool
 	lifecycle string
 	power     string
+	offBy     string // keys, with ", " between them
 	erase     string
 	data      string // serial of the disk named data; "" without one
 	eraseData string // consent for it
@@ -166,6 +167,9 @@ func (h hostSpec) text() []byte {
 	}
 	if h.protect {
 		b.WriteString("  protect: true\n")
+	}
+	if h.offBy != "" {
+		fmt.Fprintf(&b, "  offBy: [%s]\n", h.offBy)
 	}
 	if h.data != "" {
 		fmt.Fprintf(&b, "  disks: {data: [{serial: %s}]}\n", h.data)

@@ -108,7 +108,7 @@ func (p *people) help() {
 	p.now.broken, p.now.paused = false, false
 	for _, id := range p.now.ids() {
 		h := p.now.hosts[id]
-		h.protect, h.power, h.lifecycle = false, "On", ""
+		h.protect, h.power, h.lifecycle, h.offBy = false, "On", "", ""
 		p.now.hosts[id] = h
 	}
 	p.commit("everything is asked for again")

@@ -159,6 +159,14 @@ func Excluded(d inventory.Desired) string {
 	}
 }
 
+// KeptOff says who keeps a machine off, or "". Nothing begins on such a machine.
+func KeptOff(d inventory.Desired) string {
+	if len(d.OffBy) == 0 {
+		return ""
+	}
+	return "kept off by " + strings.Join(d.OffBy, ", ") + " (spec.offBy)"
+}
+
 // decideInstall decides about the install of the workload's system.
 func decideInstall(d inventory.Desired, rec inventory.Record) Change {
 	c := Change{

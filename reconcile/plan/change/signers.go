@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -53,4 +54,16 @@ func holdForSigners(d inventory.Desired, c Change, consent *Hold) *Hold {
 		both.Unsigned, both.Message = d.Signatures.Tag, both.Message+"; and "+missing
 		return &both
 	}
+}
+
+var typable = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+=@-]*$`)
+
+// Countersign gives the two commands that countersign a tag and push the countersignature. There are none for a name
+// that a shell would not take literally.
+func Countersign(tag string) []string {
+	if !typable.MatchString(tag) {
+		return nil
+	}
+	name := inventory.CountersignPrefix + tag + "/$USER"
+	return []string{"git tag -s -m ok " + name + " " + tag, "git push origin " + name}
 }

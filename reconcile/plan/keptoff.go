@@ -1,0 +1,52 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
+)
+
+// keepOff sees to a machine without an operation that somebody keeps off. An operation that has written nothing ends
+// (whyRefused); an operation that has begun to write goes on to a verified system, which is not started (stayOff).
+//
+//	the machine                          due
+//	is in a ramdisk of ours              the ramdisk is left, and the machine is powered off
+//	runs a system of ours                a request to shut down, each minute, as with spec.power: Off
+//	is on, and ingot did not start it    nothing, as with spec.power: Off
+//	is off                               nothing: neither an inspection nor an operation begins
+func (h *host) keepOff() Plan {
+	p := h.adjustPower()
+	if p.Hold != nil || !p.Due.IsZero() {
+		return p
+	}
+	p.Waits = change.KeptOff(h.desired)
+	if h.isOn() && h.record.Installed == nil && !h.startedByUs() {
+		p.Waits += "; the machine runs and ingot did not start it: it is not powered off"
+	}
+	if h.change.Verdict == change.Nothing {
+		return p
+	}
+	p.Phase, p.Waits = Waiting, p.Waits+": nothing is installed before"
+	if p.Hold = h.change.Hold; p.Hold != nil {
+		p.Phase = Held
+	}
+	return p
+}
+
+// stayOff answers for a machine with a written system that somebody keeps off: a machine that is off is not started.
+func (h *host) stayOff() (Plan, bool) {
+	why := change.KeptOff(h.desired)
+	if why == "" || h.observed.BMC.Power != inventory.PoweredOff {
+		return Plan{}, false
+	}
+	return Plan{Phase: Starting, Waits: "the start of the written system: the machine is " + why}, true
+}
+
+// idleTime is how long a machine without a system stays in the ramdisk.
+func (h *host) idleTime() time.Duration {
+	if change.KeptOff(h.desired) != "" {
+		return 0
+	}
+	return idleDeadline
+}
