@@ -11,10 +11,11 @@ FUZZTIME ?= 60s
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## everything the lab, the demo and e2e need (packages, coreos-installer, Ignition, OS image, ramdisk)
+setup: ## everything the lab, the demo and e2e need (packages, coreos-installer, Ignition, OS image, Debian tree)
 	@scripts/setup.sh full
 	@scripts/coreos-installer.sh >/dev/null
 	@scripts/osimage.sh >/dev/null
+	@scripts/debian.sh >/dev/null
 
 setup-test: ## what the fast tests need
 	@scripts/setup.sh test
@@ -26,8 +27,8 @@ build: ## bin/ingot and bin/ingot-agent
 package: build ## dist/*.deb: the programs, a hardened systemd unit, man pages, completions
 	@scripts/package.sh '$(VERSION)'
 
-package-test: build ## the package in a clean Debian: installed, upgraded, removed, purged; systemd-analyze (as root, with mmdebstrap)
-	@scripts/package-test.sh $$(scripts/package.sh 0.0.1 '$(VERSION)')
+package-test: setup build ## the package in a clean Debian: installed, upgraded, downgraded, removed, purged; systemd-analyze (as root)
+	@scripts/package-test.sh
 
 test: setup-test ## the fast tests
 	$(GO) test -timeout 20m ./...
