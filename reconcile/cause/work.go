@@ -119,6 +119,10 @@ func waitRows() []Row {
 	return []Row{
 		{"CallAwaited", "the system was started and has not called yet",
 			"The installed system was started, and has not called yet.", nothing, waits(waitCall)},
+		{"KeptOff", "somebody keeps the machine off (spec.offBy)",
+			"{host} waits for whoever keeps it off: {waits}",
+			"Take the keys out of spec.offBy in {file} when the machine may go on.",
+			waits("kept off by", "the start of the written system")},
 		{"ComesOn", "the machine was powered on, and is not on yet",
 			"The machine was powered on, and the BMC does not say yet that it is on.", nothing,
 			waits("the machine to come on")},

@@ -20,18 +20,28 @@ func (h *host) keepOff() Plan {
 	if p.Hold != nil || !p.Due.IsZero() {
 		return p
 	}
-	p.Waits = change.KeptOff(h.desired)
-	if h.isOn() && h.record.Installed == nil && !h.startedByUs() {
-		p.Waits += "; the machine runs and ingot did not start it: it is not powered off"
-	}
+	keptOff := h.describeKeptOff()
+	p.Waits = keptOff
 	if h.change.Verdict == change.Nothing {
 		return p
 	}
-	p.Phase, p.Waits = Waiting, p.Waits+": nothing is installed before"
+	p.Phase = Waiting
 	if p.Hold = h.change.Hold; p.Hold != nil {
 		p.Phase = Held
 	}
 	return p
+}
+
+// describeKeptOff says who keeps the machine off, and what does not happen meanwhile.
+func (h *host) describeKeptOff() string {
+	words := change.KeptOff(h.desired)
+	if h.isOn() && h.record.Installed == nil && !h.startedByUs() {
+		words += "; the machine runs and ingot did not start it: it is not powered off"
+	}
+	if h.change.Verdict != change.Nothing {
+		words += ": nothing is installed before"
+	}
+	return words
 }
 
 // stayOff answers for a machine with a written system that somebody keeps off: a machine that is off is not started.
