@@ -2,7 +2,6 @@ package redfish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -139,38 +138,10 @@ func chooseTarget(w conn.Call, s computer, target Target) (string, error) {
 		"see what the BMC offers with `ingot bmc check`; this machine may need another boot method")
 }
 
-// patchResource sends a PATCH with If-Match. If the ETag is refused, the fresh ETag is tried, then its strong form,
-// then none.
+// patchResource sends a PATCH with If-Match, and follows its task.
 func patchResource(w conn.Call, path, etag string, body any) error {
-	err := patchOnce(w, path, etag, body)
-	if !isOutdated(err) {
-		return err
-	}
-	fresh, reading := conn.Get[schemas.Entity](w, path)
-	if reading != nil {
-		return reading
-	}
-	tries := []string{fresh.ETag, strings.TrimPrefix(fresh.ETag, "W/"), ""}
-	for _, tag := range slices.Compact(tries) {
-		if err = patchOnce(w, path, tag, body); !isOutdated(err) {
-			return err
-		}
-	}
-	return err
-}
-
-func isOutdated(err error) bool {
-	said := conn.AsError(err)
-	return said != nil &&
-		(said.Status == http.StatusPreconditionFailed || said.Status == http.StatusPreconditionRequired)
-}
-
-func patchOnce(w conn.Call, path, etag string, body any) error {
-	response, err := w.PatchWithHeaders(path, body, map[string]string{"If-Match": etag})
+	response, err := w.Change(path, etag, body)
 	if err != nil {
-		if conn.AsError(err) == nil {
-			return w.ProtocolError(errors.New("the change cannot be sent"))
-		}
 		return err
 	}
 	defer response.Body.Close()

@@ -92,6 +92,7 @@ func (c *Client) runChecks(ctx context.Context, report *Report) error {
 	checkConsole(report, system)
 	c.checkMedia(ctx, report)
 	c.checkHardware(ctx, report)
+	c.checkSettings(ctx, report)
 	addUnknown(report)
 	return nil
 }

@@ -5,8 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/boot/redfish/bios"
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/boot/redfish/hardware"
+	"github.com/gitmetal/ingot/boot/redfish/jobs"
 )
 
 // Types of package conn that callers need.
@@ -38,6 +40,8 @@ const LoginBackoff = conn.LoginBackoff
 // Client is one machine seen through its BMC. The methods are safe for concurrent use; requests go out one at a time.
 type Client struct {
 	conn *conn.Conn
+	bios bios.BIOS
+	jobs jobs.Jobs
 
 	mu             sync.Mutex // guards the fields below
 	system         string     // path of the ComputerSystem, once known

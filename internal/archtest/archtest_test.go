@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/steps", "inventory", "inventory/format", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -50,16 +50,17 @@ var rules = []rule{
 	{"schemas", []string{"schemas/yamltext", "schemas/strict", "internal/secret"}},
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
 	{"inventory/format", nil},
+	{"inventory/settings", []string{"schemas", "schemas/yamltext"}},
 	{"inventory/steps", []string{"schemas", "inventory/refs"}},
 	{"inventory/diskid", []string{"inventory/format"}},
 	{"inventory/uuid", nil},
-	{"inventory", []string{"schemas", "inventory/diskid", "inventory/format", "inventory/refs", "inventory/steps", "inventory/uuid", "internal/secret"}},
+	{"inventory", []string{"schemas", "inventory/diskid", "inventory/format", "inventory/refs", "inventory/settings", "inventory/steps", "inventory/uuid", "internal/secret"}},
 	{"inventory/standing", []string{"schemas", "inventory"}},
 	{"inventory/pick", []string{"schemas", "inventory", "inventory/diskid"}},
 	{"inventory/remains", []string{"inventory"}},
 	{"inventory/rules", []string{"schemas", "inventory", "inventory/steps"}},
 	{"inventory/fleetdiff", []string{"inventory", "inventory/refs"}},
-	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/diskid", "inventory/refs", "inventory/rules", "inventory/steps", "internal/secret"}},
+	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/diskid", "inventory/refs", "inventory/rules", "inventory/settings", "inventory/steps", "internal/secret"}},
 	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/gitprogram", "inventory/gitrepo/gittree", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
 	{"inventory/gitrepo/gitprogram", nil},
 	{"inventory/gitrepo/gittree", nil},
@@ -70,15 +71,15 @@ var rules = []rule{
 	{"reconcile/queue", []string{"inventory", "reconcile/act", "reconcile/plan"}},
 	{"reconcile/watch", []string{"inventory"}},
 	{"reconcile/plan/change", []string{"schemas", "inventory", "inventory/pick", "inventory/rules"}},
-	{"reconcile/act", []string{"inventory", "reconcile/plan/change"}},
+	{"reconcile/act", []string{"inventory", "inventory/settings", "reconcile/plan/change"}},
 	{"reconcile/attended", []string{"inventory", "reconcile/act"}},
-	{"reconcile/plan", []string{"schemas", "inventory", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},
-	{"reconcile/admit", []string{"schemas", "inventory", "reconcile/plan/change"}},
+	{"reconcile/plan", []string{"schemas", "inventory", "inventory/settings", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},
+	{"reconcile/admit", []string{"schemas", "inventory", "inventory/settings", "reconcile/plan/change"}},
 	{"reconcile/admission", []string{"schemas", "inventory", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
-	{"reconcile/cause", []string{"schemas", "inventory", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
+	{"reconcile/cause", []string{"schemas", "inventory", "inventory/settings", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
 	{"reconcile/statusbranch", []string{"inventory", "inventory/format", "reconcile/status"}},
-	{"reconcile/status", []string{"schemas", "inventory", "inventory/format", "inventory/remains", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/cause", "internal/secret"}},
-	{"reconcile/review", []string{"schemas", "inventory", "inventory/fleetdiff", "inventory/rules", "inventory/steps", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
+	{"reconcile/status", []string{"schemas", "inventory", "inventory/settings", "inventory/format", "inventory/remains", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/cause", "internal/secret"}},
+	{"reconcile/review", []string{"schemas", "inventory", "inventory/settings", "inventory/fleetdiff", "inventory/rules", "inventory/steps", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/journal/journaltest", []string{"inventory", "inventory/format", "reconcile/journal"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},

@@ -77,11 +77,14 @@ func (c *Conn) checkAnswer(doing string, got answer) error {
 	return nil
 }
 
+// goodMessages end the ids of messages that report no failure: iLO answers a change of the BIOS with SystemResetRequired,
+// XCC with RebootRequired.
+var goodMessages = []string{"Success", "NoOperation", "Created", "ResetRequired", "RebootRequired"}
+
 // reportsSuccess reports that a document under "error" only says that all went well, as some BMCs answer actions.
 func reportsSuccess(body []byte) bool {
 	for _, m := range parseMessages(body) {
-		if !strings.HasSuffix(m.MessageID, "Success") && !strings.HasSuffix(m.MessageID, "NoOperation") &&
-			!strings.HasSuffix(m.MessageID, "Created") {
+		if !slices.ContainsFunc(goodMessages, func(end string) bool { return strings.HasSuffix(m.MessageID, end) }) {
 			return false
 		}
 	}
@@ -202,7 +205,11 @@ func (c *Conn) useBasic(named credentials) credentials {
 type Root struct {
 	Vendor, Product, Version string
 	Systems, Managers        string // paths
-	sessions                 string
+	Tasks, Jobs              string // TaskService, JobService
+	Registries               string
+	// Expands says that a collection gives its members whole when asked with $expand.
+	Expands  bool
+	sessions string
 }
 
 func (c *Conn) serviceRoot(ctx context.Context, doing string) (*Root, error) {
@@ -236,16 +243,22 @@ func (c *Conn) readRoot(body []byte) (*Root, error) {
 	var doc struct {
 		Vendor, Product, RedfishVersion string
 		Systems, Managers               Link
+		Tasks, JobService, Registries   Link
 		Links                           struct{ Sessions Link }
+		ProtocolFeaturesSupported       struct {
+			ExpandQuery struct{ Levels, NoLinks bool }
+		}
 	}
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&doc); err != nil {
 		return nil, errors.New("the service root cannot be read")
 	}
 	root := &Root{Vendor: doc.Vendor, Product: doc.Product, Version: doc.RedfishVersion}
+	root.Expands = doc.ProtocolFeaturesSupported.ExpandQuery.Levels && doc.ProtocolFeaturesSupported.ExpandQuery.NoLinks
 	for _, found := range []struct {
 		link string
 		at   *string
-	}{{doc.Systems.ID, &root.Systems}, {doc.Managers.ID, &root.Managers}, {doc.Links.Sessions.ID, &root.sessions}} {
+	}{{doc.Systems.ID, &root.Systems}, {doc.Managers.ID, &root.Managers}, {doc.Links.Sessions.ID, &root.sessions},
+		{doc.Tasks.ID, &root.Tasks}, {doc.JobService.ID, &root.Jobs}, {doc.Registries.ID, &root.Registries}} {
 		if found.link == "" {
 			continue
 		}

@@ -62,3 +62,9 @@ func hasWord(manufacturer, name string) bool {
 	}), " ") + " "
 	return strings.Contains(padded, " "+name+" ")
 }
+
+// WantsBIOSJob: iDRACs that declare no apply times keep a change of the BIOS, and apply it by a job that the client asks
+// for. Source: Dell's guide of the iDRAC's Redfish service, and its scripts.
+func WantsBIOSJob(manufacturer string, applies []string) bool {
+	return IsDell(manufacturer) && len(applies) == 0
+}

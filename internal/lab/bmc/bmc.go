@@ -59,6 +59,7 @@ type BMC struct {
 	media    Medium
 	sessions map[string]session // by token
 	tasks    []*task
+	bios     bios
 	volumes  []document.Volume
 	// volumesMade numbers the volumes
 	volumesMade int
@@ -105,7 +106,7 @@ func New(config Config, machine Machine) (*BMC, error) {
 	b := &BMC{
 		config: config, machine: machine, faults: config.Faults,
 		accounts: accounts.New(config.Username, config.Password),
-		override: noOverride(), sessions: map[string]session{},
+		override: noOverride(), sessions: map[string]session{}, bios: newBIOS(),
 	}
 	b.handler = b.countRequests(b.rules.Wrap(b.newRoutes()))
 	return b, nil

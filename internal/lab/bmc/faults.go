@@ -52,6 +52,15 @@ type Faults struct {
 	NoMediaAction bool     // no InsertMedia and EjectMedia actions: PATCH only
 	StillInserted int      // reads of the slot after an eject that still show the medium
 	EjectIgnored  bool     // accepted, the medium stays
+
+	// BIOS settings.
+	BIOS        Habit // how settings are applied
+	NoBIOS      bool  // there are no BIOS settings
+	NoRegistry  bool  // the registry of the attributes is missing
+	JobRuns     bool  // the job that applies settings runs on
+	JobCritical bool  // the job ends as Completed with the status Critical, and applies nothing
+	JobLies     bool  // the job ends as Completed, and applies nothing
+	JobVanishes bool  // the job is gone when it has ended
 }
 
 // Place is where a BMC lists its virtual media.

@@ -78,8 +78,10 @@ func (b *BMC) startPass(ctx context.Context, current *run, why oplog.Kind) error
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if why != oplog.Start {
+		b.noteBrick()
 		b.recordOp(why, "")
 	}
+	b.passFirmware()
 	b.recordOp(oplog.Start, string(boot.From))
 	if b.override.Enabled == "Once" {
 		b.override = noOverride()
@@ -139,6 +141,7 @@ func (b *BMC) PowerOff(ctx context.Context, how Stop) error {
 	}
 	ignored := how == Graceful && b.faults.GracefulIgnored
 	current.ending = current.ending || !ignored
+	b.noteBrick()
 	b.recordOp(oplog.PowerOff, string(how))
 	b.mu.Unlock()
 	if b.meetFault("GracefulIgnored", ignored) {
@@ -158,6 +161,7 @@ func (b *BMC) Restart(ctx context.Context) error {
 		return errAlreadyOff
 	}
 	current.restart = true
+	b.noteBrick()
 	b.recordOp(oplog.Restart, "")
 	b.mu.Unlock()
 	return b.stopMachine(ctx, Force)

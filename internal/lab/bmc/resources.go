@@ -99,6 +99,9 @@ func (b *BMC) systemDocument() document.Document {
 	doc["EthernetInterfaces"] = document.NewLink(document.System + "/EthernetInterfaces")
 	doc["Storage"] = document.NewLink(document.System + "/Storage")
 	doc["Links"] = managerLinks("")
+	if !faults.NoBIOS {
+		doc["Bios"] = document.NewLink(document.BIOS)
+	}
 	if console != nil {
 		doc["SerialConsole"] = console
 	}

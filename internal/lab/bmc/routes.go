@@ -19,7 +19,9 @@ func (b *BMC) newRoutes() http.Handler {
 	add := func(path string, m methods) { mux.HandleFunc(path, m.dispatch) }
 	posts := map[string]http.HandlerFunc{document.Sessions: b.postSession, document.Accounts: b.postAccount,
 		document.Volumes: b.postVolume}
-	for path, resource := range b.listResources() {
+	resources := b.listResources()
+	b.addBIOS(resources)
+	for path, resource := range resources {
 		m := methods{"GET": func(w http.ResponseWriter, r *http.Request) { b.sendDocument(w, r, resource()) }}
 		if post := posts[path]; post != nil {
 			m["POST"] = post
@@ -36,6 +38,9 @@ func (b *BMC) newRoutes() http.Handler {
 		add(slot+"/Actions/VirtualMedia.InsertMedia", methods{"POST": b.postInsert})
 		add(slot+"/Actions/VirtualMedia.EjectMedia", methods{"POST": b.postEject})
 	}
+	settings := func(w http.ResponseWriter, r *http.Request) { b.sendDocument(w, r, b.biosSettingsDocument()) }
+	add(document.BIOSSettings, methods{"GET": settings, "PATCH": b.patchBIOSSettings})
+	add(document.Manager+"/Jobs", methods{"POST": b.postJob})
 	add(document.Sessions+"/{id}", methods{"GET": b.getSession, "DELETE": b.deleteSession})
 	add(document.Accounts+"/{id}", methods{"GET": b.getAccount, "PATCH": b.patchAccount, "DELETE": b.deleteAccount})
 	add(document.Volumes+"/{id}", methods{"GET": b.getVolume, "DELETE": b.deleteVolume})

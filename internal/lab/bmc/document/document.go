@@ -85,6 +85,7 @@ func NewServiceRoot(vendor, uuid, sessions string) Document {
 	doc["Systems"], doc["Managers"] = NewLink(Root+"/Systems"), NewLink(Root+"/Managers")
 	doc["AccountService"], doc["Tasks"] = NewLink(Root+"/AccountService"), NewLink(Root+"/TaskService")
 	doc["SessionService"], doc["Links"] = NewLink(Root+"/SessionService"), Document{}
+	doc["Registries"] = NewLink(Registries)
 	if sessions != "" {
 		doc["Links"] = Document{"Sessions": NewLink(sessions)}
 	}
@@ -156,7 +157,7 @@ func NewSession(id, user string) Document {
 
 // NewTask is a long-running operation in a Redfish TaskState.
 func NewTask(id, name, state string) Document {
-	doc := NewResource(Tasks+"/"+id, "Task", "Reset "+name)
+	doc := NewResource(Tasks+"/"+id, "Task", name)
 	doc["TaskState"], doc["TaskMonitor"], doc["TaskStatus"] = state, Monitors+"/"+id, "OK"
 	return doc
 }

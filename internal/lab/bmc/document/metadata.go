@@ -9,14 +9,15 @@ import (
 
 // versions are the versions of the schemas that the service's resources follow.
 var versions = map[string]string{
-	"AccountService": "v1_16_0", "ComputerSystem": "v1_23_1", "Drive": "v1_20_0", "EthernetInterface": "v1_12_2",
-	"Manager": "v1_20_0", "ManagerAccount": "v1_13_0", "Message": "v1_1_2", "Role": "v1_3_3", "SecureBoot": "v1_1_1",
+	"AccountService": "v1_16_0", "AttributeRegistry": "v1_4_0", "Bios": "v1_2_3", "ComputerSystem": "v1_23_1", "Drive": "v1_20_0", "EthernetInterface": "v1_12_2",
+	"Manager": "v1_20_0", "ManagerAccount": "v1_13_0", "Message": "v1_1_2", "MessageRegistryFile": "v1_1_5",
+	"Role": "v1_3_3", "SecureBoot": "v1_1_1",
 	"ServiceRoot": "v1_17_0", "Session": "v1_7_1", "Settings": "v1_3_5", "SessionService": "v1_1_9", "Storage": "v1_17_1",
 	"StorageController": "v1_8_0", "Task": "v1_7_4", "TaskService": "v1_2_1", "VirtualMedia": "v1_6_4", "Volume": "v1_10_0",
 }
 
 // collections are the kinds of the service's collections.
-var collections = []string{"ComputerSystem", "EthernetInterface", "Manager", "ManagerAccount", "Role", "Session",
+var collections = []string{"ComputerSystem", "EthernetInterface", "Manager", "ManagerAccount", "MessageRegistryFile", "Role", "Session",
 	"Storage", "StorageController", "Task", "VirtualMedia", "Volume"}
 
 // schemas is where DSP8010 publishes its schemas; a name, which nobody here opens.
@@ -41,7 +42,7 @@ func (d Document) SchemaURI() string {
 func NewServiceDocument() Document {
 	singleton := func(name, at string) Document { return Document{"name": name, "kind": "Singleton", "url": at} }
 	value := []Document{singleton("Service", Root+"/")}
-	for _, name := range []string{"Systems", "Managers", "SessionService", "AccountService", "TaskService"} {
+	for _, name := range []string{"Systems", "Managers", "SessionService", "AccountService", "TaskService", "Registries"} {
 		value = append(value, singleton(name, Root+"/"+name))
 	}
 	value = append(value, singleton("Sessions", Sessions))

@@ -26,6 +26,8 @@ const (
 	Login        Kind = "login"    // a session was made
 	Logout       Kind = "logout"
 	LoginRefused Kind = "login-refused"
+	Settings     Kind = "settings" // the settings object of the BIOS was written
+	CutJob       Kind = "cut-job"  // a power command was accepted while a job ran; Detail is its name
 )
 
 // Op is an operation.
@@ -64,6 +66,8 @@ type Counts struct {
 	Overrides     int
 	Logins        int
 	RefusedLogins int
+	Settings      int            // writes of the BIOS's settings object
+	CutJobs       int            // power commands that were accepted while a job ran
 	Faults        map[string]int // how often every fault happened, by the name of its switch
 }
 
@@ -176,6 +180,10 @@ func (l *Log) countOp(op Op) {
 		l.counts.Logins++
 	case LoginRefused:
 		l.counts.RefusedLogins++
+	case Settings:
+		l.counts.Settings++
+	case CutJob:
+		l.counts.CutJobs++
 	case Exit, Logout:
 	default:
 		panic(fmt.Sprintf("oplog: operation %q is not counted", op.Kind))
