@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -150,9 +151,10 @@ type Workload struct {
 	Image           schemas.Image
 	Butane          *Butane // nil: hostname, network and phone-home only
 	KernelArguments []string
-	Steps           []Step // in order, with those of the host; exactly one is the install
-	Update          string // never ""
-	PhoneHome       string // never ""
+	Steps           []Step          // in order, with those of the host; exactly one is the install
+	Settings        []settings.Step // the Steps with spec.bmc, in order; no part of Inputs
+	Update          string          // never ""
+	PhoneHome       string          // never ""
 	// OtherDisks are the disks besides the root disk that the Butane config writes to, with this host's vars; sorted.
 	OtherDisks []OtherDisk
 	// OtherDisksAllowed is set where the Workload allows writes to OtherDisks. OtherDisksAllowed is no part of Inputs.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/settings"
 )
 
 // Observed is what BMC, agent and journal say about a host. Failures are data: a part that could not be read says so,
@@ -78,6 +79,7 @@ type BMCState struct {
 	System   System
 	Override Override
 	Media    []Slot
+	Settings settings.Found // declared BIOS settings
 }
 
 // Override is the boot device that the firmware is told to start from.

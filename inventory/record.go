@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -42,6 +43,8 @@ type Record struct {
 	// Forgotten is the epoch at which the knowledge of the machine was dropped, by a takeover of a machine or by `ingot
 	// forget`; 0: never.
 	Forgotten Epoch `json:"forgotten,omitempty" minReader:"2"`
+	// Settings is what is known of the machine's declared BIOS settings; nil before the first.
+	Settings *settings.State `json:"settings,omitempty"`
 	Pinned
 	// Unreadable says why the journal's record, or without a record the page, cannot be read; "" for a readable record.
 	// An unreadable record has only the readable parts of id, life, revision, epoch and spent consents, and is never

@@ -207,6 +207,12 @@ func (l *Loop) performAction(ctx context.Context, desired inventory.Desired, rec
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
 	defer cancel()
+	if action.Kind.ChangesPower() && !action.Wait { // guard: no-power-while-a-job-runs
+		jobs, err := l.config.Executor.Jobs(ctx, desired)
+		if outcome = act.AwaitJobs(record, jobs, err); outcome.Unsent {
+			return outcome
+		}
+	}
 	outcome = l.config.Executor.Do(ctx, desired, record, action)
 	if outcome.Result == act.Done {
 		l.config.Log.Info("done", "host", record.ID, "action", action.Kind, "reason", action.Reason)

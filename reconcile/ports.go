@@ -9,6 +9,7 @@ import (
 	"context"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -66,6 +67,8 @@ type Executor interface {
 	// Serve has this daemon answer the boot of a record, and no other boot: its medium, its agent. It asks no machine,
 	// and may be repeated at any time.
 	Serve(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Served
+	// Jobs gives the jobs of the host's BMC that have not ended, freshly read; none for a host without a BMC.
+	Jobs(ctx context.Context, desired inventory.Desired) ([]settings.Job, error)
 }
 
 // Publisher keeps the status branch. Documents are whole files by path.

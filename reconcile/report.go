@@ -23,10 +23,7 @@ func (l *Loop) reportLook(in lookInput, s lookResult) {
 	if h.live.InTrouble() {
 		s.plan = plan.ShowRefusal(s.plan, h.refusal)
 	}
-	if s.outcome.Result == act.Done && (s.action == act.OpenBoot || s.action == act.OpenOperation ||
-		s.action == act.RecordStep) {
-		h.retry = false // the retry begins, or the hold of a step is over
-	}
+	h.retry = h.retry && (s.outcome.Result != act.Done || !s.action.EndsRetry())
 	look := queue.Look{At: s.at, Plan: s.plan, Outcome: s.outcome, Failures: h.failures, Repeats: h.repeats}
 	wait := l.config.Limits.NextLook(look, l.config.Jitter)
 	s.again = s.at.Add(wait)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/journal"
@@ -57,37 +58,39 @@ type push struct {
 
 // machine is one machine with its BMC and what runs on it.
 type machine struct {
-	serial   string // stays, whatever the fleet calls the machine
-	volume   string // serial of its disk, if not its own
-	uuid     string
-	mac      string // of its network card
-	hangs    bool
-	busy     bool          // its BMC does not power it off
-	refuses  bool          // its BMC answers, and refuses whatever is asked of it
-	stays    bool          // its BMC refuses every power-on
-	tries    int           // actions that its BMC refused
-	post     time.Duration // from the power-on to the first read of its medium
-	posted   time.Time     // when its firmware has passed its self-tests; zero: it has
-	enrols   func()        // what happens then
-	power    inventory.PowerState
-	media    string
-	override string
-	agent    inventory.AgentState
-	image    inventory.ImagePhase
-	disk     string // install id on it
-	breaks   string // inputs that fail on it
-	served   bool   // a system ran on it
-	script   bool   // its jobs begin with a script that does not end by itself
-	fails    bool   // its jobs fail before the first write
-	silent   bool   // its system does not phone home
-	mute     bool   // its agent says nothing
-	reads    int
-	read     time.Time // of the last read
-	looks    []time.Time
-	done     []act.Kind
-	installs int
-	ran      []string // scripts of its operations, with their attempts
-	boots    int      // from the medium
+	serial     string // stays, whatever the fleet calls the machine
+	volume     string // serial of its disk, if not its own
+	uuid       string
+	mac        string // of its network card
+	hangs      bool
+	busy       bool          // its BMC does not power it off
+	refuses    bool          // its BMC answers, and refuses whatever is asked of it
+	stays      bool          // its BMC refuses every power-on
+	tries      int           // actions that its BMC refused
+	post       time.Duration // from the power-on to the first read of its medium
+	posted     time.Time     // when its firmware has passed its self-tests; zero: it has
+	enrols     func()        // what happens then
+	power      inventory.PowerState
+	media      string
+	override   string
+	agent      inventory.AgentState
+	image      inventory.ImagePhase
+	disk       string // install id on it
+	breaks     string // inputs that fail on it
+	served     bool   // a system ran on it
+	script     bool   // its jobs begin with a script that does not end by itself
+	fails      bool   // its jobs fail before the first write
+	silent     bool   // its system does not phone home
+	mute       bool   // its agent says nothing
+	reads      int
+	read       time.Time // of the last read
+	looks      []time.Time
+	jobs       []settings.Job // of its BMC
+	jobsUnread error
+	done       []act.Kind
+	installs   int
+	ran        []string // scripts of its operations, with their attempts
+	boots      int      // from the medium
 }
 
 var errDead = errors.New("the daemon is dead")
@@ -270,6 +273,14 @@ func mediaURL(record inventory.Record) string { return "http://media/" + record.
 // Serve implements reconcile.Executor.
 func (w *world) Serve(context.Context, inventory.Desired, inventory.Record) inventory.Served {
 	return inventory.Served{}
+}
+
+// Jobs implements reconcile.Executor.
+func (w *world) Jobs(_ context.Context, desired inventory.Desired) ([]settings.Job, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.at(desired)
+	return m.jobs, m.jobsUnread
 }
 
 // Do implements reconcile.Executor.

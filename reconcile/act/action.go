@@ -107,6 +107,13 @@ func (k Kind) AtBMC() bool {
 	}
 }
 
+// EndsRetry reports whether an operator's retry is over with an action: the retry begins, or the hold of a step is over.
+func (k Kind) EndsRetry() bool { return k == OpenBoot || k == OpenOperation || k == RecordStep }
+
+// ChangesPower reports whether an action may change the power of the machine. Such an action is done only after a reading
+// of the BMC's jobs (AwaitJobs).
+func (k Kind) ChangesPower() bool { return k == PowerOff || k == PowerOn || k == AssignPowerOff }
+
 // Result of an effect: a closed set.
 type Result string
 
@@ -126,6 +133,7 @@ type Outcome struct {
 	Why       string
 	Found     bool // PowerOn: the machine was on already, and the action did not start it
 	Unwritten bool // the journal did not take the record of the action
+	Unsent    bool // a power command was kept back, as a job runs at the BMC or the jobs are not known
 }
 
 // Begins reports whether an action is the first of an install, or of an inspection, which needs as much of the network.

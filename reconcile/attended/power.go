@@ -84,7 +84,7 @@ func (a Time) showsLife(o inventory.Observed) bool {
 func (a Time) Note(action act.Action, out act.Outcome) Time {
 	e := &a.readings
 	switch {
-	case action.Wait:
+	case action.Wait, out.Unsent:
 	case action.Kind == act.PowerOff && action.Graceful, action.Kind == act.AssignPowerOff:
 		if e.Asks == 0 {
 			e.Asked = 0

@@ -61,6 +61,14 @@ func action(kind act.Kind, result act.Result) edit {
 	}
 }
 
+// unsent is a power command that was kept back.
+func unsent(result act.Result) edit {
+	return func(c *cause.Case) {
+		action(act.PowerOff, result)(c)
+		c.Outcome.Unsent = true
+	}
+}
+
 // ramdisk is a machine that was powered on for the ramdisk.
 func ramdisk(c *cause.Case) {
 	c.Plan.Phase, c.Plan.Waits = plan.Installing, "the agent in the ramdisk to enrol"
@@ -187,6 +195,8 @@ func rows() map[cause.Name][]edit {
 		"MediumServed": {waits(plan.Installing, "the boot medium to be served")}, "SecondOff": {waits(plan.Waiting, "a second look that finds the machine off")},
 		"FoundOn":          {waits(plan.Waiting, "the machine, which may have been on already when it was to be powered on, to read its boot medium")},
 		"PoweringOff":      {action(act.PowerOff, act.Waits)},
+		"BMCJobRuns":       {unsent(act.Waits)},
+		"BMCJobsUnread":    {unsent(act.Retry)},
 		"StaysOn":          {held(change.StaysOn)},
 		"SeveralBootDisks": {started, said(cause.SignSeveralBoot)}, "IgnitionFailed": {started, said(cause.SignIgnition)},
 		"EmergencyShell": {started, said(cause.SignEmergency)}, "SystemPanic": {started, said(cause.SignPanic)},

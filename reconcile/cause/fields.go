@@ -23,6 +23,7 @@ import (
 //	tag       the tag to be signed               before    why the boot before got nowhere
 //	push      why nothing can be pushed          refused   why the newest commit is refused
 //	source    why the fleet cannot be read       pending   the change that is not released
+//	unsent    why a power command is kept back
 var fields = map[string]func(c *Case) string{
 	"host":     hostOf,
 	"id":       forgetArgument,
@@ -48,6 +49,7 @@ var fields = map[string]func(c *Case) string{
 	"source":   func(c *Case) string { return fleetOf(c).Source },
 	"refused":  func(c *Case) string { return fleetOf(c).Refused },
 	"push":     pushTrouble,
+	"unsent":   func(c *Case) string { return c.Outcome.Why },
 }
 
 func hostOf(c *Case) string {

@@ -2,6 +2,7 @@ package cause
 
 import (
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
@@ -91,6 +92,14 @@ func handsOffRows() []Row {
 // bmcRows are the causes at the BMC, whatever is under way.
 func bmcRows() []Row {
 	return []Row{
+		{"BMCJobRuns", "a power command is due, and a job runs at the BMC",
+			"The machine's power is not changed now: {unsent}",
+			"Wait for the end of the job, or end it at the BMC {bmc}.",
+			func(c *Case) bool { return c.Outcome.Unsent && c.Outcome.Result == act.Waits }},
+		{"BMCJobsUnread", "a power command is due, and the BMC does not say whether a job runs",
+			"The machine's power is not changed now: {unsent}",
+			"Run `ingot bmc check {bmc}`; restart the BMC, or let its account read the task service.",
+			func(c *Case) bool { return c.Outcome.Unsent }},
 		{"BMCUnauthorized", "the BMC refuses the credentials, or the Secret cannot be opened (BMCUnauthorized)",
 			"The BMC {bmc} does not let the daemon in: {hold}",
 			"Put the right username and password into the Secret that spec.bmc.credentials names.",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -102,4 +103,23 @@ func classifyError(err error) inventory.Reach {
 		return said.Reach()
 	}
 	return inventory.Unreachable
+}
+
+// Jobs gives the jobs of the host's BMC that have not ended.
+func (e *Effects) Jobs(ctx context.Context, desired inventory.Desired) ([]settings.Job, error) {
+	if desired.BMC == nil {
+		return nil, nil
+	}
+	client, err := e.bmcs.openClient(ctx, desired)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := client.Jobs(ctx)
+	if err != nil {
+		return nil, errors.New(e.config.Mask(err.Error()))
+	}
+	for i := range jobs {
+		jobs[i].Name, jobs[i].Message = e.config.Mask(jobs[i].Name), e.config.Mask(jobs[i].Message)
+	}
+	return jobs, nil
 }

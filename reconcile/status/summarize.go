@@ -44,6 +44,9 @@ func Summarize(previous Document, r Result) Document {
 		d.Hold = &Hold{Reason: h.Reason, Message: h.Message, Consent: h.Consents, Takeover: h.Takeover,
 			Countersign: change.Countersign(h.Unsigned)}
 	}
+	if r.Outcome.Unsent {
+		d.Waits = r.Outcome.Why
+	}
 	d.Due = describeDue(previous.Due, r.Plan.Due)
 	d.Error = findError(previous, r)
 	d.Conditions = newConditions(previous, r)

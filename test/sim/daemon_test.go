@@ -62,13 +62,14 @@ type process struct {
 	due      *event
 	ids      *dice
 	jitter   *dice
-	media    map[string]medium   // by host
-	allowed  map[string]string   // the accepted commit when leave was given last, by job
-	expected map[string]uint64   // the epoch of the boot that the hub lets in, by host
-	ended    error               // why the loop ended
-	looked   inventory.MachineID // the host that was observed last
-	asked    time.Duration       // when the loop looked at the repository last
-	given    string              // the newest commit that the source gave to the loop
+	media    map[string]medium     // by host
+	allowed  map[string]string     // the accepted commit when leave was given last, by job
+	expected map[string]uint64     // the epoch of the boot that the hub lets in, by host
+	ended    error                 // why the loop ended
+	looked   inventory.MachineID   // the host that was observed last
+	asked    time.Duration         // when the loop looked at the repository last
+	given    string                // the newest commit that the source gave to the loop
+	freeOf   map[int]time.Duration // when the BMC of a slot said last that no job runs
 }
 
 // errDead is what every port says after the death of its process.
@@ -92,7 +93,7 @@ func (d *daemon) start() {
 	w := d.w
 	d.starts++
 	d.dir.fence++
-	p := &process{d: d, started: w.now, media: map[string]medium{}, allowed: map[string]string{}, expected: map[string]uint64{},
+	p := &process{d: d, started: w.now, media: map[string]medium{}, allowed: map[string]string{}, expected: map[string]uint64{}, freeOf: map[int]time.Duration{},
 		ids: newDice(w.seed, fmt.Sprint(d.name, " ids ", d.starts)), jitter: newDice(w.seed, fmt.Sprint(d.name, " jitter ", d.starts))}
 	d.clock.booted = d.clock.elapsed()
 	dir := d.dir

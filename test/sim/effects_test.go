@@ -124,6 +124,7 @@ func (p *process) Do(
 		return act.Outcome{Result: act.Retry, Why: errDead.Error()}
 	}
 	p.w().checks.effectBegins(p, action.Kind)
+	p.w().checks.powerIsSent(p, desired, action)
 	outcome := p.do(ctx, desired, record, action)
 	if p.w().tell != nil {
 		p.w().say("%s: %s at %s: %s %s (%s)", p.d.name, action.Kind, record.ID, outcome.Result, outcome.Why, action.Reason)
