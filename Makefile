@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 BACKEND ?= qemu
 FUZZTIME ?= 60s
 
-.PHONY: help setup setup-test build package package-test test check e2e demo bench fuzz soak sim sim-long kill generate clean
+.PHONY: help setup setup-test build package package-test image test check e2e demo bench fuzz soak sim sim-long kill generate clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -30,6 +30,9 @@ package: build ## dist/*.deb: the programs, a hardened systemd unit, man pages, 
 package-test: setup build ## the package in a clean Debian: installed, upgraded, downgraded, removed, purged; systemd-analyze (as root)
 	@scripts/package-test.sh
 
+image: build ## dist/*.oci.tar: a container image from scratch, as an OCI archive
+	@scripts/image.sh '$(VERSION)'
+
 test: setup-test ## the fast tests
 	$(GO) test -timeout 20m ./...
 
@@ -39,7 +42,7 @@ check: setup-test ## formatting, vet, linters, the house's rules, generated file
 sim: ## a thousand simulated sites with faults and people: no rule of docs/safety.md may break
 	$(GO) test ./test/sim -count=1 -timeout 30m -run 'TestSim$$' -v -seeds 1000 -steps 1000000 -kinds 60
 
-e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the package's unit in a Debian machine, the page in a browser, Secrets with the real sops, and DMTF's validators on the lab's BMC
+e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the package's unit in a Debian machine, the container image, the page in a browser, Secrets with the real sops, and DMTF's validators on the lab's BMC
 	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu ./internal/lab/bmc ./inventory/secrets/sops
 
 demo: ## a machine from a commit to a running OS, and a held reinstall; BACKEND=sim for in-process machines

@@ -32,6 +32,7 @@ once $linter build "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v${li
 "$tools/$linter/golangci-lint" run --allow-serial-runners ./...
 go test -count=1 ./internal/archtest
 go mod tidy -diff
+(cd packaging/image && go vet . && "$tools/$linter/golangci-lint" run --allow-serial-runners ./... && go mod tidy -diff)
 shellcheck -x scripts/*.sh .ci/run examples/ci/*.sh packaging/debian/{pre,post}{inst,rm} test/service/guest.sh
 once $workflows build "github.com/rhysd/actionlint/cmd/actionlint@v${workflows##*-}"
 "$tools/$workflows/actionlint" examples/ci/github.yml examples/ci/gitea.yml
