@@ -161,7 +161,7 @@ type Workload struct {
 	OtherDisksAllowed bool
 	Secrets           []refs.Secret
 	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs,
-	// the vars in the Butane blobs, kernel arguments, steps, root disk. A consent names Inputs as its target.
+	// the vars in the Butane blobs, kernel arguments, steps, root disk. Consents name change.Target.
 	Inputs string
 	// Config is the digest (16 hex) of the parsed Butane document and of the bytes of the files that it names, with the
 	// executable bit where Butane uses it; "" without Butane. Comments, line endings and quotes do not change Config,

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/admit"
 )
 
 // ResumeWorkload lets operations of a stopped workload begin again: earlier failures do not count any more. A resume
@@ -55,7 +55,7 @@ const keepResumes = 90 * 24 * time.Hour
 func (l *Loop) findInputs(workload string) (inputs []string, known bool) {
 	for _, d := range l.fleet.desired.Hosts {
 		if d.Workload != nil && d.Workload.Name == workload {
-			inputs = append(inputs, inventory.SharedInputs(workload, d.Workload.Parts))
+			inputs = append(inputs, admit.SharedInputs(workload, d.Workload.Parts))
 		}
 	}
 	slices.Sort(inputs)

@@ -20,7 +20,7 @@ const (
 
 // Result is the result of a machine's newest operation with known result.
 type Result struct {
-	Inputs string // inventory.SharedInputs of the workload; "" without such an operation
+	Inputs string // SharedInputs of the workload; "" without such an operation
 	At     int64  // seconds since 1970
 	Failed bool
 }
@@ -31,9 +31,9 @@ func describeResult(rec inventory.Record, live Live) Result {
 	op, last := rec.Operation, rec.Last
 	switch {
 	case op != nil && op.HasBegun() && (live.Stance == OnHold || live.Stance == Stopped):
-		return Result{Inputs: inventory.SharedInputs(op.Workload, op.Parts), At: op.Started.Unix(), Failed: true}
+		return Result{Inputs: SharedInputs(op.Workload, op.Parts), At: op.Started.Unix(), Failed: true}
 	case last != nil && last.Outcome != inventory.Superseded:
-		return Result{Inputs: inventory.SharedInputs(last.Workload, last.Parts), At: last.Ended.Unix(),
+		return Result{Inputs: SharedInputs(last.Workload, last.Parts), At: last.Ended.Unix(),
 			Failed: last.Outcome == inventory.Quarantined}
 	default:
 		return Result{}

@@ -25,7 +25,7 @@ type Machine struct {
 	Waiting bool             // the machine waits for its turn
 	Asked   Question         // the refused question of a waiting machine
 	Domain  string           // value of the label that names failure domains
-	Inputs  string           // inventory.SharedInputs of the workload that the operation or the fleet asks for
+	Inputs  string           // SharedInputs of the workload that the operation or the fleet asks for
 	Erasing bool             // the machine has a place for an operation that will erase data, and has not begun to write
 	Erased  Erases           // starts of the machine's newest erases
 	Result  Result           // result of the newest operation
@@ -93,11 +93,11 @@ func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domai
 		m.Erased[i] = at.Unix()
 	}
 	if d.Workload != nil {
-		m.Inputs = inventory.SharedInputs(d.Workload.Name, d.Workload.Parts)
+		m.Inputs = SharedInputs(d.Workload.Name, d.Workload.Parts)
 	}
 	op, last := rec.Operation, rec.Last
 	if op != nil {
-		m.Inputs = inventory.SharedInputs(op.Workload, op.Parts)
+		m.Inputs = SharedInputs(op.Workload, op.Parts)
 		m.Erasing = m.Busy && op.Erases() && !op.HasBegun()
 		m.Working, m.Retries, m.Written = true, op.Attempt > 1, !op.Unwritten()
 	}

@@ -129,7 +129,7 @@ func TestWhatCountsForTheWholeFleet(t *testing.T) {
 	parts := map[string]string{"image": "ab", "vars": "mine", "rootDisk": "mine"}
 	d := inventory.Desired{Lifecycle: "Managed", Labels: map[string]string{"rack": "r1"},
 		Workload: &inventory.Workload{Name: "web", Parts: map[string]string{"image": "ab", "vars": "yours"}}}
-	shared := inventory.SharedInputs("web", map[string]string{"image": "ab"})
+	shared := admit.SharedInputs("web", map[string]string{"image": "ab"})
 	op := func(outcome string, begun int) *inventory.Operation {
 		return &inventory.Operation{Workload: "web", Parts: parts, Outcome: outcome, Started: noon, Ended: noon.Add(time.Hour),
 			Stage: inventory.Working, Disks: []inventory.OperationDisk{{Erases: true, Begun: begun}}}

@@ -40,7 +40,7 @@ type Entry struct {
 type Accepted struct {
 	Commit string    `json:"commit"`
 	At     time.Time `json:"at"`
-	// Resumed are the times of operators' `ingot resume`, by inventory.SharedInputs of the stopped workload.
+	// Resumed are the times of operators' `ingot resume`, by admit.SharedInputs of the stopped workload.
 	Resumed map[string]time.Time `json:"resumed,omitempty"`
 	// Unknown are members that a newer ingot wrote; Accept writes them back.
 	Unknown format.Unknown `json:"-"`

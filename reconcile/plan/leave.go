@@ -62,8 +62,7 @@ func (h *host) stopAttempts(op inventory.Operation) (Plan, bool) {
 	} else {
 		for _, disk := range op.Disks {
 			if disk.Content != inventory.ContentBlank {
-				hold.Consents = append(hold.Consents,
-					inventory.EraseConsent(h.desired.ID, disk.Disk, disk.Content, op.Inputs))
+				hold.Consents = append(hold.Consents, change.OperationConsents(op, h.desired.ID, disk)[0])
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -228,7 +229,8 @@ func (m *model) judgeInstall(op inventory.Operation) {
 	}
 	given := m.desired.Consent.Erase
 	owns := func(content string) bool {
-		return slices.Contains(given, inventory.EraseConsent(hostName, rootDisk, content, op.Inputs))
+		forms := change.OperationConsents(op, hostName, inventory.OperationDisk{Disk: rootDisk, Content: content})
+		return slices.Contains(given, forms[0]) || slices.Contains(given, forms[1])
 	}
 	i := m.record.Installed
 	rule := m.desired.Reinstallable && m.desired.Workload.Update == schemas.Reinstall && i != nil &&

@@ -161,7 +161,7 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 		mayBeOff := wanted == schemas.PowerOff || wanted == schemas.PowerUnmanaged
 		// a system that hangs after its call is not watched
 		on := m.power == inventory.PoweredOn && m.system != "ramdisk" || mayBeOff && m.power == inventory.PoweredOff
-		if i := m.record.Installed; want != nil && (i == nil || i.Inputs != want.Inputs || m.disk != "install:"+i.ID ||
+		if i := m.record.Installed; want != nil && (!m.record.Has(want) || m.disk != "install:"+i.ID ||
 			!on) {
 			t.Fatalf("said to be Active, but runs %q from disk %q, record %+v", m.system, m.disk, m.record)
 		}

@@ -41,7 +41,7 @@ type Change struct {
 	Root    Disk     // the disk for the system
 	// Others are the disks besides the root disk that the config or a step writes to, as far as a look found them
 	Others  []Disk
-	Target  string // the inputs digest to install
+	Target  string // to install, as Target gives
 	Erases  bool   // a disk that is not blank, or any content of an unseen disk
 	Reboots bool
 	Hold    *Hold // why the change is held; nil when the change may happen
@@ -170,7 +170,7 @@ func KeptOff(d inventory.Desired) string {
 // decideInstall decides about the install of the workload's system.
 func decideInstall(d inventory.Desired, rec inventory.Record) Change {
 	c := Change{
-		Verdict: Install, Target: d.Workload.Inputs, Why: listDifferences(d, rec),
+		Verdict: Install, Target: Target(*d.Workload), Why: listDifferences(d, rec),
 		Reboots:    true,
 		OtherDisks: d.Workload.OtherDisks,
 	}
@@ -218,7 +218,7 @@ func decideOnRootDisk(c Change, d inventory.Desired, rec inventory.Record) (Chan
 		return c, []Hold{*unreadableDiskHold(id, seen.Content)}
 	}
 	c.Verdict, root.Erases = Reinstall, true
-	root.Needed = inventory.EraseConsent(d.ID, id, root.Content, c.Target)
+	root.Needed = findNeeded(d, id, root.Content)
 	root.Given = findGivenForRoot(d, root)
 	held := holdForConsent(d, rec, root)
 	root.Missing = len(held) > 0
@@ -235,9 +235,9 @@ func decideOnUnseen(root Disk, d inventory.Desired, rec inventory.Record) Disk {
 	if root.Given = findGivenForRoot(d, root); root.ID.Label() == "" || rec.HistoryUnknown() {
 		return root
 	}
-	root.Needed = inventory.EraseConsent(d.ID, root.ID, inventory.ContentUnseen, d.Workload.Inputs)
+	root.Needed = findNeeded(d, root.ID, inventory.ContentUnseen)
 	root.Given = findGivenForRoot(d, root)
-	root.Erases = root.Given == root.Needed && countsUnseen(rec, root.Given)
+	root.Erases = root.Given == root.Needed && countsUnseen(d, rec, root.Given)
 	if why := WhyUnsigned(d); root.Erases && why != "" {
 		root.Erases, root.Summary = false, root.Summary+"; what is found there is not erased: "+why
 	}
@@ -318,7 +318,7 @@ func listDifferences(d inventory.Desired, rec inventory.Record) []string {
 
 // isSpelling reports whether a part differs in spelling alone: the Butane file has other comments.
 func isSpelling(part string, has inventory.Installed, w inventory.Workload) bool {
-	return part == "butane" && w.Config != "" && w.Config == has.Config
+	return part == partButane && w.Config != "" && w.Config == has.Config
 }
 
 // describeContent says for people what a disk holds.

@@ -28,7 +28,7 @@ func holdForConsent(d inventory.Desired, rec inventory.Record, disk Disk) []Hold
 	given, isRoot := disk.Given, len(disk.Devices) == 0
 	sameRule := isRoot && keepsReinstalling(d, rec) && inventory.IsInstall(disk.Content)
 	coveredByRule := isRoot && isCoveredByRule(d, rec, disk.Content)
-	spent := slices.Contains(rec.Spent, given)
+	spent := isSpent(d, rec, given, disk)
 	overUnseen := isRoot && given != "" && given == consentOverUnseen(d)
 	switch {
 	case coveredByRule:
@@ -39,7 +39,7 @@ func holdForConsent(d inventory.Desired, rec inventory.Record, disk Disk) []Hold
 		return eraseHold(disk, ConsentSpent, consentIsSpent)
 	case given == disk.Needed:
 		return nil
-	case overUnseen && countsUnseen(rec, given):
+	case overUnseen && countsUnseen(d, rec, given):
 		return nil
 	case overUnseen && rec.HistoryUnknown():
 		return eraseHold(disk, ConsentForOther, consentAfterLoss)
@@ -72,7 +72,39 @@ func consentOverUnseen(d inventory.Desired) string {
 	if named.Label() == "" {
 		return ""
 	}
-	return inventory.EraseConsent(d.ID, named, inventory.ContentUnseen, d.Workload.Inputs)
+	return findNeeded(d, named, inventory.ContentUnseen)
+}
+
+// findNeeded is the consent that allows to erase a content of a disk: the one in the fleet, in whatever form, or else
+// the one to write.
+func findNeeded(d inventory.Desired, disk inventory.DiskID, content string) string {
+	forms := Consents(*d.Workload, d.ID, disk, content)
+	for _, form := range forms {
+		if slices.Contains(d.Consent.Erase, form) {
+			return form
+		}
+	}
+	return forms[0]
+}
+
+// isAnyGiven reports whether one form of a consent is in the fleet.
+func isAnyGiven(d inventory.Desired, forms [2]string) bool {
+	return slices.ContainsFunc(forms[:], func(form string) bool { return slices.Contains(d.Consent.Erase, form) })
+}
+
+// isSpent reports whether a consent was used up. The forms of a consent over the content of a disk, or over "unseen", are
+// one consent.
+func isSpent(d inventory.Desired, rec inventory.Record, given string, disk Disk) bool {
+	spent := func(consent string) bool { return slices.Contains(rec.Spent, consent) }
+	for _, forms := range [][2]string{
+		Consents(*d.Workload, d.ID, disk.ID, disk.Content),
+		Consents(*d.Workload, d.ID, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen),
+	} {
+		if slices.Contains(forms[:], given) && slices.ContainsFunc(forms[:], spent) {
+			return true
+		}
+	}
+	return spent(given)
 }
 
 // findGiven is the consent in the fleet for a disk: the one that allows the write, or else one that names the disk; ""
@@ -110,12 +142,12 @@ func findGivenForRoot(d inventory.Desired, root Disk) string {
 // countsUnseen reports whether a consent over a disk that no agent has looked at can count: the record knows first-hand
 // that nothing was written there, and the consent was never used up. The consent counts again when the last operation
 // began with the consent and came to no write.
-func countsUnseen(rec inventory.Record, consent string) bool {
+func countsUnseen(d inventory.Desired, rec inventory.Record, consent string) bool {
 	last := rec.Last
 	sameAgain := last != nil && !last.HasBegun() && last.Outcome != inventory.Succeeded && consent != "" &&
 		slices.Contains(last.Consents(), consent)
 	neverWritten := (last == nil || sameAgain) && rec.Installed == nil && !rec.HistoryUnknown()
-	return neverWritten && !slices.Contains(rec.Spent, consent)
+	return neverWritten && !isSpent(d, rec, consent, Disk{})
 }
 
 // keepsReinstalling reports whether the same workload installed the system on the disk, and said update: Reinstall

@@ -132,7 +132,7 @@ func decideOnOtherDisks(c Change, d inventory.Desired, rec inventory.Record) (di
 			holds = append(holds, *unreadableDiskHold(disk.ID, other.disk.Content))
 		case disk.Content != inventory.ContentBlank && disk.Content != inventory.ContentUnseen:
 			disk.Erases = true
-			disk.Needed = inventory.EraseConsent(d.ID, disk.ID, disk.Content, c.Target)
+			disk.Needed = findNeeded(d, disk.ID, disk.Content)
 			disk.Given = findGiven(d, disk)
 			held := holdForConsent(d, rec, disk)
 			disk.Missing, holds = len(held) > 0, append(holds, held...)

@@ -72,9 +72,9 @@ func whyDiskNotAllowed(d inventory.Desired, rec inventory.Record, i int) string 
 	if why := WhyUnsigned(d); why != "" {
 		return why
 	}
-	overSeen := slices.Contains(d.Consent.Erase, inventory.EraseConsent(d.ID, disk.Disk, disk.Content, op.Inputs))
+	overSeen := isAnyGiven(d, OperationConsents(op, d.ID, disk))
 	unseen := consentOverUnseen(d)
-	overUnseen := i == 0 && unseen != "" && slices.Contains(d.Consent.Erase, unseen) && countsUnseen(rec, unseen)
+	overUnseen := i == 0 && unseen != "" && slices.Contains(d.Consent.Erase, unseen) && countsUnseen(d, rec, unseen)
 	coveredByRule := i == 0 && isCoveredByRule(d, rec, disk.Content)
 	if coveredByRule || overSeen || overUnseen {
 		return ""
