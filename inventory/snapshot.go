@@ -17,6 +17,9 @@ type Snapshot struct {
 	Author string
 	Title  string // first line of the message
 	Files  map[string]File
+	// Shared are the files of the directories that the Fleet shares and that are outside of Path, by their paths in the
+	// repository.
+	Shared map[string]File
 }
 
 // File is one regular blob.
@@ -56,9 +59,11 @@ type Release struct {
 
 // Butane is the source of an operating system's configuration, from one commit.
 type Butane struct {
-	Path   string            // path of the Butane file in the fleet
-	Source []byte            // bytes of the Butane file
-	Files  map[string][]byte // local files of the config, by path relative to the Butane file's directory
+	Path   string // path of the Butane file in the fleet
+	Source []byte // bytes of the Butane file
+	// Files are the local files of the config, by path relative to the Butane file's directory. The path of a shared file
+	// begins with ../.
+	Files map[string][]byte
 	// Executable are those of Files with the executable bit in the commit: Butane gives such files of a tree the mode
 	// 0755.
 	Executable map[string]bool

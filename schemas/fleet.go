@@ -129,6 +129,10 @@ type FleetSpec struct {
 	FailureDomain *FailureDomain `json:"failureDomain,omitempty"`
 	// ImageHosts are the only hosts that images are fetched from. Default: any.
 	ImageHosts []string `json:"imageHosts,omitempty"`
+	// Shared are directories of the repository, such as shared/files, whose files every Butane config may name: by a
+	// relative path that leaves the directory of the Butane file, such as local: ../../../shared/files/motd. A directory
+	// is named from the top of the repository, may be outside of the fleet's own directory, and may not contain it.
+	Shared []string `json:"shared,omitempty"`
 }
 
 // FailureDomain names the label whose value is shared by machines that can fail together.

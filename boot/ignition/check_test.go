@@ -74,12 +74,22 @@ func TestLongValuesThatAreNamedOften(t *testing.T) {
 func TestFilesThatLeaveTheirDirectoryAreNotWritten(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	for _, name := range []string{"../x", "/x", "a/../../x", "..", "", "a/../../../x"} {
+	for _, name := range []string{"/x", "..", "", "../..", "a/../..", ".git/../../x/.."} {
 		b := butane("storage:\n  files:\n    - {path: /a, contents: {inline: x}}\n")
 		b.Files = map[string][]byte{name: []byte("x"), "fine": []byte("x")}
 		if findings := (ignition.Checker{}).Check(*b).Findings; len(findings) == 0 {
 			t.Errorf("%q was taken", name)
 		}
+	}
+	shared := butane("storage:\n  files:\n    - {path: /a, contents: {local: ../../x}}\n    - {path: /b, contents: {local: a/../../x}}\n")
+	shared.Files = map[string][]byte{"../../x": []byte("x"), "../x": []byte("y")} // copied to names inside
+	if findings := (ignition.Checker{}).Check(*shared).Findings; len(findings) != 0 {
+		t.Errorf("shared files: %v", findings)
+	}
+	missing := butane("storage:\n  files:\n    - {path: /a, contents: {local: ../../y}}\n")
+	missing.Files = shared.Files
+	if findings := (ignition.Checker{}).Check(*missing).Findings; len(findings) != 1 || !strings.Contains(findings[0].Message, "../../y") {
+		t.Errorf("a missing shared file: %v, want the name as it is written", findings)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)

@@ -49,8 +49,19 @@ type Preview struct {
 // NewPreview renders the preview of a host with a workload.
 func NewPreview(desired inventory.Desired) (Preview, error) {
 	masks := newMasks()
+	return masks.renderPreview(desired, func(ref refs.Secret) (secret.Value, error) {
+		return secret.New(masks.maskSecret(ref)), nil
+	})
+}
+
+// NewClearPreview renders the preview with the values of secrets in clear, for a person's eyes.
+func NewClearPreview(desired inventory.Desired, open func(refs.Secret) (secret.Value, error)) (Preview, error) {
+	return newMasks().renderPreview(desired, open)
+}
+
+func (m *masks) renderPreview(desired inventory.Desired, secrets func(refs.Secret) (secret.Value, error)) (Preview, error) {
 	request := NewRequest(desired)
-	request.Secrets = func(ref refs.Secret) (secret.Value, error) { return secret.New(masks.maskSecret(ref)), nil }
+	request.Secrets = secrets
 	if desired.Workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &PhoneHome{URLs: []string{maskURL}, Pin: maskPin, Install: maskInstall, Epoch: maskEpoch,
 			Attempt: maskAttempt, Commit: maskCommit, Token: secret.New(maskToken)}
@@ -60,7 +71,7 @@ func NewPreview(desired inventory.Desired) (Preview, error) {
 		return Preview{}, err
 	}
 	var p Preview
-	if p.Ignition, err = masks.rewriteConfig(body, keepResource, json.Marshal); err != nil {
+	if p.Ignition, err = m.rewriteConfig(body, keepResource, json.Marshal); err != nil {
 		return Preview{}, err
 	}
 	var indented bytes.Buffer
@@ -68,7 +79,7 @@ func NewPreview(desired inventory.Desired) (Preview, error) {
 		return Preview{}, fmt.Errorf("indent the config of %s: %w", desired.Name, err)
 	}
 	p.Ignition = append(indented.Bytes(), '\n')
-	p.Text, err = masks.rewriteConfig(body, inlineResource, func(value any) ([]byte, error) { return yaml.Marshal(value) })
+	p.Text, err = m.rewriteConfig(body, inlineResource, func(value any) ([]byte, error) { return yaml.Marshal(value) })
 	return p, err
 }
 

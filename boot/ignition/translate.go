@@ -23,6 +23,7 @@ import (
 
 // runButane runs Butane, strictly.
 func runButane(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
+	source = renameShared(b, source)
 	dir, err := writeFiles(b)
 	if err != nil {
 		return nil, []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error,
@@ -34,7 +35,7 @@ func runButane(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
 	findings := convertReport(b.Path, dir, problems)
 	if err != nil && len(findings) == 0 {
 		findings = []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error,
-			Message: strings.ReplaceAll(err.Error(), dir, "")}}
+			Message: showNames(err.Error(), dir)}}
 	}
 	return out, findings
 }
@@ -43,7 +44,7 @@ func convertReport(file, dir string, r report.Report) []schemas.Finding {
 	var findings []schemas.Finding
 	for _, entry := range r.Entries {
 		f := schemas.Finding{Position: schemas.Position{File: file}, Severity: schemas.Error,
-			Message: strings.ReplaceAll(entry.Message, dir, "")}
+			Message: showNames(entry.Message, dir)}
 		if entry.Marker.StartP != nil {
 			f.Line, f.Col = int(entry.Marker.StartP.Line), int(entry.Marker.StartP.Column)
 		}
@@ -71,11 +72,12 @@ func writeFiles(b inventory.Butane) (string, error) {
 		return "", fmt.Errorf("keep the files of the Butane config: %w", err)
 	}
 	for name, data := range b.Files {
-		if !filepath.IsLocal(name) {
+		copied := nameShared(name)
+		if !filepath.IsLocal(copied) {
 			return "", errors.Join(fmt.Errorf("file %q leaves the directory of the Butane config", name),
 				os.RemoveAll(dir))
 		}
-		path, mode := filepath.Join(dir, name), os.FileMode(0o600)
+		path, mode := filepath.Join(dir, copied), os.FileMode(0o600)
 		if b.Executable[name] {
 			mode = 0o700
 		}

@@ -55,6 +55,15 @@ func ReadDirectory(dir string) (inventory.Snapshot, error) {
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet in %s: %w", dir, err)
 	}
+	snapshot, err := readStored(c, store, commit)
+	if err != nil {
+		return snapshot, err
+	}
+	return readWithShared(dir, c, snapshot, layer{tree, store})
+}
+
+// readStored reads a commit of files that are not committed.
+func readStored(c Config, store storage.Storer, commit plumbing.Hash) (inventory.Snapshot, error) {
 	opened, err := git.Init(store, nil)
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the fleet: %w", err)

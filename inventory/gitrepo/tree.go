@@ -39,6 +39,7 @@ type treeReader struct {
 	repo     *Repo
 	files    map[string]inventory.File
 	blobs    map[plumbing.Hash]inventory.File
+	above    string            // in front of the paths in findings: the way from the fleet's directory to the repository
 	folded   map[string]string // path by its folded form
 	seen     int               // entries with directories: few objects can name endless trees
 	total    int64
@@ -60,13 +61,21 @@ func (r *Repo) readCommit(hash plumbing.Hash) (inventory.Snapshot, error) {
 	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read commit %s: %w", hash, err)
 	}
-	root, err := r.findFleet(commit)
+	root, found, err := r.findDirectory(commit, r.config.Path)
+	if err == nil && !found {
+		err = NoFleet{commit.Hash.String(), r.config.Path}
+	}
 	if err != nil {
 		return inventory.Snapshot{}, err
 	}
 	rd := treeReader{repo: r, files: map[string]inventory.File{}, blobs: map[plumbing.Hash]inventory.File{},
 		folded: map[string]string{}}
-	if err := rd.readTree(root, "", 0); err != nil {
+	err = rd.readTree(root, "", 0)
+	shared := map[string]inventory.File{}
+	if err == nil {
+		shared, err = rd.readShared(commit)
+	}
+	if err != nil {
 		return inventory.Snapshot{}, fmt.Errorf("read the tree of %s: %w", hash, err)
 	}
 	if len(rd.findings) > 0 {
@@ -75,7 +84,7 @@ func (r *Repo) readCommit(hash plumbing.Hash) (inventory.Snapshot, error) {
 	}
 	title, _, _ := strings.Cut(commit.Message, "\n")
 	snapshot := inventory.Snapshot{Commit: hash.String(), Path: r.config.Path, Time: commit.Committer.When,
-		Author: printableLine(commit.Author.Name), Title: printableLine(title), Files: rd.files}
+		Author: printableLine(commit.Author.Name), Title: printableLine(title), Files: rd.files, Shared: shared}
 	r.trees[hash] = loadedTree{snapshot, rd.blobs}
 	return snapshot, nil
 }
@@ -89,31 +98,30 @@ func (e NoFleet) Error() string {
 		"directory back, or name another in fleet.path", e.Commit, e.Path)
 }
 
-// findFleet gives the tree of the fleet's directory in a commit. What is beside the directory is not read.
-func (r *Repo) findFleet(commit *object.Commit) (plumbing.Hash, error) {
-	at := commit.TreeHash
-	if r.config.Path == "" {
-		return at, nil
+// findDirectory gives the tree of a directory in a commit, "" for the whole. What is beside the directory is not read.
+func (r *Repo) findDirectory(commit *object.Commit, directory string) (at plumbing.Hash, found bool, err error) {
+	if at = commit.TreeHash; directory == "" {
+		return at, true, nil
 	}
-	for name := range strings.SplitSeq(r.config.Path, "/") {
+	for name := range strings.SplitSeq(directory, "/") {
 		tree, err := object.GetTree(r.repo.Storer, at)
 		if err != nil {
-			return at, fmt.Errorf("read the tree of %s: %w", commit.Hash, err)
+			return at, false, fmt.Errorf("read the tree of %s: %w", commit.Hash, err)
 		}
 		i := slices.IndexFunc(tree.Entries,
 			func(e object.TreeEntry) bool { return e.Name == name && e.Mode == filemode.Dir })
 		if i < 0 {
-			return at, NoFleet{commit.Hash.String(), r.config.Path}
+			return at, false, nil
 		}
 		at = tree.Entries[i].Hash
 	}
-	return at, nil
+	return at, true, nil
 }
 
 func (rd *treeReader) addFinding(file, hint, format string, args ...any) {
 	if len(rd.findings) < maxProblems {
 		rd.findings = append(rd.findings,
-			schemas.Finding{Position: schemas.Position{File: gittree.MaskUnprintable(file)}, Severity: schemas.Error,
+			schemas.Finding{Position: schemas.Position{File: gittree.MaskUnprintable(rd.shown(file))}, Severity: schemas.Error,
 				Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 }

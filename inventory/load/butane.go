@@ -5,7 +5,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -13,7 +12,6 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
-	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // butaneConfig is a Workload's Butane config with the files it names, before a host and its vars are known.
@@ -108,26 +106,29 @@ const maxLocalBytes = 256 << 20
 // gives every file below.
 func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []schemas.Finding {
 	var findings []schemas.Finding
-	dir, bytes := path.Dir(c.butane.Path), 0
-	for _, name := range findLocalNames(root) {
-		files, err := t.listFiles(dir, name.Value)
+	bytes, blobs := 0, map[string]string{}
+	for _, name := range refs.FindLocalNames(root) {
+		files, err := t.listFiles(path.Dir(c.butane.Path), name.Value)
 		if err != nil {
 			findings = append(findings, schemas.Finding{
 				Position: schemas.Position{File: c.butane.Path, Line: name.Line, Col: name.Column},
 				Severity: schemas.Error,
-				Message:  err.Error(), Hint: "paths are relative to the directory of the Butane file, and stay in it",
+				Message:  err.Error(), Hint: hintLocal(name.Value),
 			})
 		}
 		for _, file := range files {
-			f := t.Files[path.Join(dir, file)]
-			if data, usable := l.useFile(t, path.Join(dir, file)); usable {
-				l.warnAboutReferences(path.Join(dir, file), data)
+			if !file.shared {
+				t.referenced[file.shown] = true
 			}
-			c.butane.Files[file] = f.Data
-			if f.Executable {
-				c.butane.Executable[file] = true
+			if l.checkPointer(file.shown, file.Data) {
+				l.warnAboutReferences(file.shown, file.Data)
 			}
-			bytes += len(f.Data)
+			c.butane.Files[file.name] = file.Data
+			blobs[file.name] = fmt.Sprintf("%s %s %t", file.name, file.Blob, file.Executable)
+			if file.Executable {
+				c.butane.Executable[file.name] = true
+			}
+			bytes += len(file.Data)
 		}
 		if bytes > maxLocalBytes {
 			return append(findings, schemas.Finding{
@@ -141,35 +142,9 @@ func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []sch
 		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(c.butane.Files)) {
-		f := t.Files[path.Join(dir, file)]
-		c.blobs = append(c.blobs, fmt.Sprintf("%s %s %t", file, f.Blob, f.Executable))
+		c.blobs = append(c.blobs, blobs[file])
 	}
 	return findings
-}
-
-// listFiles lists the file name, or the files below the directory name, relative to dir, sorted.
-func (t *tree) listFiles(dir, name string) ([]string, error) {
-	clean := path.Clean(name)
-	if name == "" || path.IsAbs(clean) || clean == ".." || strings.HasPrefix(clean, "../") ||
-		strings.ContainsAny(name, "\\\x00") {
-		return nil, fmt.Errorf("%q leaves the directory %s", name, dir)
-	}
-	if _, ok := t.Files[path.Join(dir, clean)]; ok {
-		return []string{clean}, nil
-	}
-	var files []string
-	for file := range t.Files {
-		if rest, ok := pathInside(dir, file); ok {
-			if _, ok := pathInside(clean, rest); ok {
-				files = append(files, rest)
-			}
-		}
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("there is no file %s in this commit", path.Join(dir, clean))
-	}
-	sort.Strings(files)
-	return files, nil
 }
 
 // pathInside gives a file's path relative to a directory that holds the file.
@@ -178,31 +153,6 @@ func pathInside(dir, file string) (string, bool) {
 		return file, true
 	}
 	return strings.CutPrefix(file, dir+"/")
-}
-
-// localFields are the fields of Butane that name files of the author's machine. Here these are files of the same
-// commit.
-var localFields = []string{"local", "contents_local", "ssh_authorized_keys_local"}
-
-// findLocalNames finds the scalars of a config that name files.
-func findLocalNames(root *yaml.Node) []*yaml.Node {
-	var names []*yaml.Node
-	yamltext.WalkNodes(root, func(node *yaml.Node) { // noteReferences reports the nodes that Walk refuses
-		if node.Kind != yaml.MappingNode {
-			return
-		}
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if !slices.Contains(localFields, node.Content[i].Value) {
-				continue
-			}
-			for _, value := range append([]*yaml.Node{node.Content[i+1]}, node.Content[i+1].Content...) {
-				if value.Kind == yaml.ScalarNode {
-					names = append(names, value)
-				}
-			}
-		}
-	})
-	return names
 }
 
 // findFileTexts finds the places of texts that a config writes into files: storage.files[].contents.inline and

@@ -89,7 +89,8 @@ func describeReleases(releases map[string]inventory.Release) string {
 func (l *loader) loadIncrementally(sources inventory.Sources) bool {
 	before := l.before
 	if before.trunk == nil || before.releaseKey != describeReleases(sources.Releases) ||
-		!before.trunk.hostFilesIndependent() {
+		!before.trunk.hostFilesIndependent() || before.trunk.Path != sources.Trunk.Path ||
+		len(changedFiles(before.trunk.Shared, sources.Trunk.Shared)) > 0 {
 		return false
 	}
 	for _, release := range sources.Releases { // a trunk that is also a release needs Defaults filled in

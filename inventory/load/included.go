@@ -14,14 +14,19 @@ import (
 func (l *loader) useFile(t *tree, file string) (data []byte, usable bool) {
 	t.referenced[file] = true
 	data = t.Files[file].Data
-	if store := findPointer(data); store != "" {
+	return data, l.checkPointer(file, data)
+}
+
+// checkPointer reports a pointer in place of a file.
+func (l *loader) checkPointer(file string, data []byte) (usable bool) {
+	store := findPointer(data)
+	if store != "" {
 		l.addFindings(schemas.Finding{Position: schemas.Position{File: file, Line: 1}, Severity: schemas.Error,
 			Message: "this is a pointer of " + store + ", not the file itself: a machine would get the pointer",
 			Hint: "commit the file itself, or have the system fetch it: contents.source with " +
 				"verification.hash"})
-		return data, false
 	}
-	return data, true
+	return store == ""
 }
 
 // maxPointer is the most bytes of a pointer. Git LFS reads at most 1,024 bytes of one.

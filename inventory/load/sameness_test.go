@@ -77,3 +77,41 @@ func TestSpellingOfAButaneFileIsNoChange(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedFilesAreInputs loads a fleet in a directory of the repository whose Butane config names a file of a shared
+// directory: the file's bytes are part of the inputs, also where the load before is reused. Without the settings the name
+// leaves the directory.
+func TestSharedFilesAreInputs(t *testing.T) {
+	t.Parallel()
+	const head = "apiVersion: ingot.dev/v1alpha1\nkind: "
+	sources := func(shared, content string) inventory.Sources {
+		s := snapshot(map[string]string{
+			"ingot.yaml": head + "Fleet\nmetadata: {name: fleet}\nspec:\n  shared: [" + shared + "]\n",
+			"hosts/a.yaml": head + "Host\nmetadata: {name: a}\nspec:\n  bmc: {address: \"https://10.0.0.1\", credentials: bmc}\n" +
+				"  workload: web\n  rootDisk: {serial: D1}\n",
+			"secrets/bmc.yaml": head + "Secret\nmetadata: {name: bmc}\nspec:\n  scope: {allHosts: true}\n  data: {username: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\", password: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\"}\nsops: {mac: x, version: 3.9.0}\n",
+			"workloads/web.yaml": head + "Workload\nmetadata: {name: web}\nspec:\n  install:\n    image: {url: \"https://images.example.com/os.raw\", sha256: " +
+				strings.Repeat("ab", 32) + "}\n    butane: workloads/web.bu\n",
+			"workloads/web.bu": "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n    - path: /etc/motd\n      contents: {local: ../../../shared/motd}\n",
+		})
+		s.Trunk.Path = "fleets/a"
+		s.Trunk.Shared = map[string]inventory.File{"shared/motd": blob(content), "shared/other": blob("other")}
+		return s
+	}
+	before, findings, cache := load.FleetWithCache(load.Cache{}, sources("shared", "one"), nil)
+	if len(findings) > 0 || string(before.Hosts["a"].Workload.Butane.Files["../../../shared/motd"]) != "one" {
+		t.Fatalf("findings %v, files %q: want the shared file", findings, before.Hosts["a"].Workload.Butane.Files)
+	}
+	after, _, cache := load.FleetWithCache(cache, sources("shared", "two"), nil)
+	if after.Hosts["a"].Workload.IsSystem(before.Hosts["a"].Workload) {
+		t.Error("another content of the shared file is the same system")
+	}
+	again, _, _ := load.FleetWithCache(cache, sources("shared", "two"), nil)
+	if got, want := again.Hosts["a"].Workload.Inputs, after.Hosts["a"].Workload.Inputs; got != want {
+		t.Errorf("inputs %s, want %s as before", got, want)
+	}
+	if _, findings := load.Fleet(sources("elsewhere", "one"), nil); len(findings) != 1 ||
+		!strings.Contains(findings[0].Message, "leaves the directory workloads") {
+		t.Errorf("findings %v, want the name refused", findings)
+	}
+}

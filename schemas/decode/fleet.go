@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -117,8 +118,32 @@ func (c *checker) checkFleet(s schemas.FleetSpec) {
 		c.checkRequired("spec.failureDomain.label", d.Label)
 		c.checkAtLeast("spec.failureDomain.installs", d.Installs, 1)
 	}
+	c.checkShared(s.Shared)
 	for i, host := range s.ImageHosts {
 		c.checkGrammar(fmt.Sprintf("spec.imageHosts[%d]", i), host, hostnameFormat,
 			"a host name, with a port if it is not the scheme's")
+	}
+}
+
+// maxShared is how many shared directories a fleet may have.
+const maxShared = 16
+
+// checkShared wants directories of the repository, none inside another.
+func (c *checker) checkShared(shared []string) {
+	if len(shared) > maxShared {
+		c.addError("spec.shared", "name a directory above them", "there are %d directories, at most %d may be shared",
+			len(shared), maxShared)
+	}
+	for i, dir := range shared {
+		field := fmt.Sprintf("spec.shared[%d]", i)
+		if !fs.ValidPath(dir) || dir == "." || strings.ContainsAny(dir, "\\\x00") {
+			c.addError(field, "write it from the top of the repository, such as shared/files",
+				"%q is no directory of the repository", dir)
+		}
+		for j, other := range shared {
+			if i != j && strings.HasPrefix(dir+"/", other+"/") && (dir != other || i > j) {
+				c.addError(field, "take it out", "%q is shared already, with %q", dir, other)
+			}
+		}
 	}
 }
