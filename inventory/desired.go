@@ -150,6 +150,7 @@ type Workload struct {
 	Name            string
 	Image           schemas.Image
 	Butane          *Butane // nil: hostname, network and phone-home only
+	Ignition        string  // the newest specification that the image reads; "" for the default
 	KernelArguments []string
 	Steps           []Step          // in order, with those of the host; exactly one is the install
 	Settings        []settings.Step // the Steps with spec.bmc, in order; no part of Inputs

@@ -68,6 +68,7 @@ type Butane struct {
 	// 0755.
 	Executable map[string]bool
 	Vars       map[string]string // values of ${vars.x}, used vars only
+	Ignition   string            // the newest specification that the image reads; "" for the default
 	// Sealed is the most bytes of each used secret.
 	Sealed map[refs.Secret]int
 }

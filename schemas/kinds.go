@@ -313,6 +313,10 @@ type Install struct {
 	// Butane is the path of a Butane config in the same commit. Local files of the config are relative to the config's
 	// directory.
 	Butane string `json:"butane,omitempty"`
+	// Ignition is the highest version of Ignition's config specification that the image reads, 3.0.0 to 3.6.0. Default
+	// 3.5.0, which Ignition 2.20 and newer read. A Butane config that needs a newer version is refused, and the machine's
+	// config is written in this version.
+	Ignition string `json:"ignition,omitempty"`
 	// KernelArguments are appended, one each. An argument that names another Ignition config, such as
 	// ignition.config.url, is refused.
 	KernelArguments []string `json:"kernelArguments,omitempty"`
@@ -324,6 +328,12 @@ type Install struct {
 	// disks. With Denied such an install is held.
 	OtherDisks string `json:"otherDisks,omitempty"`
 }
+
+// IgnitionVersions are the values of Install.Ignition.
+var IgnitionVersions = []string{"3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0"}
+
+// IgnitionVersion is the default of Install.Ignition.
+const IgnitionVersion = "3.5.0"
 
 // Values of Install.OtherDisks.
 const (

@@ -44,7 +44,7 @@ func checkConfig(b inventory.Butane) inventory.Translation {
 	if len(findings) > 0 {
 		return inventory.Translation{Findings: findings}
 	}
-	body, err := mergeConfig(Request{Host: "this host", PhoneHome: &PhoneHome{}}, theirs)
+	body, err := mergeConfig(Request{Host: "this host", Ignition: b.Ignition, PhoneHome: &PhoneHome{}}, theirs)
 	if err != nil {
 		return inventory.Translation{Findings: []schemas.Finding{{Position: schemas.Position{File: b.Path},
 			Severity: schemas.Error, Message: err.Error()}}}
@@ -62,6 +62,7 @@ func checkConfig(b inventory.Butane) inventory.Translation {
 	var refused []schemas.Finding
 	t.OtherDisks, refused = findOtherDisks(b, theirs)
 	t.Findings = append(t.Findings, refused...)
+	t.Findings = append(t.Findings, checkImage(b)...)
 	return t
 }
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/coreos/ignition/v2/config/v3_5/types"
+	"github.com/coreos/ignition/v2/config/v3_6/types"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -21,7 +21,7 @@ import (
 // refuse a replacement of the config (also by a kernel argument), a merged config from elsewhere without a hash, and a
 // device path that holds a secret.
 func findOtherDisks(b inventory.Butane, config types.Config) ([]inventory.OtherDisk, []schemas.Finding) {
-	s := survey{path: b.Path, labels: map[string][]string{}, made: map[string]bool{},
+	s := survey{path: b.Path, spec: highestSpec(b), labels: map[string][]string{}, made: map[string]bool{},
 		found: map[string]map[string]bool{}}
 	s.root = expandedNodes(b)
 	s.image = imageLabels[variantOf(s.root)]
@@ -75,6 +75,7 @@ func variantOf(root *yaml.Node) string {
 // survey gathers what a config and its merged configs do to disks.
 type survey struct {
 	path     string
+	spec     string // the newest that the image reads
 	root     *yaml.Node
 	image    labels
 	labels   map[string][]string        // devices by the labels of the partitions that the configs make

@@ -9,8 +9,9 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/coreos/ignition/v2/config/v3_5"
-	"github.com/coreos/ignition/v2/config/v3_5/types"
+	"github.com/coreos/ignition/v2/config/util"
+	"github.com/coreos/ignition/v2/config/v3_6"
+	"github.com/coreos/ignition/v2/config/v3_6/types"
 	"github.com/vincent-petithory/dataurl"
 	"go.yaml.in/yaml/v3"
 
@@ -57,9 +58,9 @@ func (s *survey) gatherBelow(config types.Config, replace, merge *yaml.Node, dep
 			s.addRefusal(place, "merge fewer configs into each other", "configs are merged into each other too deeply")
 			continue
 		}
-		merged, err := readDataURL(source, valueOf(resource.Compression))
+		merged, err := readDataURL(source, valueOf(resource.Compression), s.spec)
 		if err != nil {
-			s.addRefusal(place, "Ignition's spec may be at most "+specVersion,
+			s.addRefusal(place, "the image reads Ignition's spec "+s.spec+" at most: spec.install.ignition of the Workload",
 				"the config that is merged cannot be read: "+err.Error())
 			continue
 		}
@@ -69,7 +70,7 @@ func (s *survey) gatherBelow(config types.Config, replace, merge *yaml.Node, dep
 }
 
 // readDataURL reads a config from a data URL. The errors do not quote the config.
-func readDataURL(source, compression string) (types.Config, error) {
+func readDataURL(source, compression string, highest string) (types.Config, error) {
 	data, err := dataurl.DecodeString(source)
 	if err != nil {
 		return types.Config{}, errors.New("its data URL is not valid")
@@ -84,10 +85,16 @@ func readDataURL(source, compression string) (types.Config, error) {
 			return types.Config{}, errors.New("it cannot be inflated")
 		}
 	}
-	config, problems, err := v3_5.ParseCompatibleVersion(body)
+	version, problems, err := util.GetConfigVersion(body)
+	if err == nil && !isReadable(version.String(), highest) {
+		return types.Config{}, fmt.Errorf("it has the spec version %s", version)
+	}
+	var config types.Config
+	if err == nil {
+		config, problems, err = v3_6.ParseCompatibleVersion(body)
+	}
 	if err != nil {
-		return types.Config{},
-			errors.New("it is no Ignition config of a version that images are sure to know" + listPlaces(problems))
+		return types.Config{}, errors.New("it is no Ignition config of a known version" + listPlaces(problems))
 	}
 	return config, nil
 }

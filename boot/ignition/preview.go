@@ -26,7 +26,8 @@ import (
 
 // NewRequest is the request for the config of a host with a workload, without secrets and without the call home.
 func NewRequest(desired inventory.Desired) Request {
-	r := Request{Host: desired.Name, Butane: desired.Workload.Butane, OtherDisks: desired.Workload.OtherDisks}
+	r := Request{Host: desired.Name, Butane: desired.Workload.Butane, Ignition: desired.Workload.Ignition,
+		OtherDisks: desired.Workload.OtherDisks}
 	if desired.Network != nil {
 		if r.Network = desired.Network.Host; r.Network == nil {
 			r.Network = desired.Network.Ramdisk // unless the fleet gives the installed system another

@@ -1,6 +1,7 @@
 package ignition
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/base64"
 	"errors"
@@ -12,8 +13,8 @@ import (
 	// As Butane does: encoding/json would print empty objects that Ignition's merged types hold.
 	"github.com/clarketm/json"
 	"github.com/coreos/ignition/v2/config/util"
-	"github.com/coreos/ignition/v2/config/v3_5"
-	"github.com/coreos/ignition/v2/config/v3_5/types"
+	"github.com/coreos/ignition/v2/config/v3_6"
+	"github.com/coreos/ignition/v2/config/v3_6/types"
 	"github.com/coreos/vcontext/report"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -24,14 +25,11 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// specVersion is understood by every supported image: Ignition 2.20 and newer, Butane fcos 1.6 and flatcar 1.1 and
-// older.
-const specVersion = "3.5.0"
-
 // Request describes the config of one host.
 type Request struct {
-	Host   string
-	Butane *inventory.Butane // nil: only the host's own part
+	Host     string
+	Butane   *inventory.Butane // nil: only the host's own part
+	Ignition string            // the specification that the config is written in; "" for the default
 	// OtherDisks are those found by Check. With the secrets filled in, the config must write to no further disks.
 	OtherDisks []inventory.OtherDisk
 	Secrets    func(refs.Secret) (secret.Value, error)
@@ -100,35 +98,26 @@ func translateWorkload(b inventory.Butane, secrets func(refs.Secret) (secret.Val
 	if len(findings) > 0 {
 		return types.Config{}, findings
 	}
-	config, problems, err := v3_5.ParseCompatibleVersion(out)
-	if err != nil {
-		return types.Config{}, []schemas.Finding{{
-			Position: schemas.Position{File: b.Path}, Severity: schemas.Error, Field: "version",
-			Message: "the config needs a newer Ignition than images are sure to have, or is not valid for it" +
-				listPlaces(problems),
-			Hint: "Ignition's spec may be at most " + specVersion + ": fcos 1.6.0, flatcar 1.1.0 and older",
-		}}
-	}
-	return config, nil
+	return readTranslated(b, out)
 }
 
 // mergeConfig merges a workload's config with the host's own part. Later parts win: the workload over the host's base,
 // the call home over both.
 func mergeConfig(r Request, theirs types.Config) ([]byte, error) {
-	config := v3_5.Merge(baseConfig(r), theirs)
+	config := v3_6.Merge(baseConfig(r), theirs)
 	if r.PhoneHome != nil {
 		call, err := phoneHomeConfig(*r.PhoneHome, r.Host)
 		if err != nil {
 			return nil, err
 		}
-		config = v3_5.Merge(config, call)
+		config = v3_6.Merge(config, call)
 	}
-	config.Ignition.Version = specVersion
+	config.Ignition.Version = cmp.Or(r.Ignition, schemas.IgnitionVersion)
 	body, err := json.Marshal(config)
 	if err != nil {
 		return nil, fmt.Errorf("encode the Ignition config of %s: %w", r.Host, err)
 	}
-	if _, problems, err := v3_5.Parse(body); err != nil || problems.IsFatal() {
+	if problems, err := parseVersion(config.Ignition.Version, body); err != nil || problems.IsFatal() {
 		return nil, fmt.Errorf("the workload's config clashes with what %s gets, its name, network and call home%s",
 			r.Host, listPlaces(problems))
 	}
@@ -149,7 +138,7 @@ func listPlaces(r report.Report) string {
 
 // baseConfig has the host's name and network.
 func baseConfig(r Request) types.Config {
-	config := types.Config{Ignition: types.Ignition{Version: specVersion}}
+	config := types.Config{Ignition: types.Ignition{Version: types.MaxVersion.String()}}
 	config.Storage.Files = append(config.Storage.Files, newFile("/etc/hostname", 0o644, []byte(r.Host+"\n")))
 	keyfiles := network.RenderKeyfiles(r.Network)
 	names := make([]string, 0, len(keyfiles))
@@ -192,7 +181,7 @@ func phoneHomeConfig(p PhoneHome, host string) (types.Config, error) {
 	for _, url := range p.URLs {
 		urls += url + wire.PathPhoneHome + "\n"
 	}
-	config := types.Config{Ignition: types.Ignition{Version: specVersion}}
+	config := types.Config{Ignition: types.Ignition{Version: types.MaxVersion.String()}}
 	config.Storage.Files = []types.File{
 		newFile(callFile, 0o600, body), newFile(curlFile, 0o600, []byte(curl)), newFile(urlsFile, 0o644, []byte(urls)),
 		newFile(scriptFile, 0o755, phoneHomeScript),

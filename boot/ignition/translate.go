@@ -23,6 +23,9 @@ import (
 
 // runButane runs Butane, strictly.
 func runButane(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
+	if refused := checkVariant(b, source); len(refused) > 0 {
+		return nil, refused
+	}
 	source = renameShared(b, source)
 	dir, err := writeFiles(b)
 	if err != nil {
@@ -53,15 +56,12 @@ func convertReport(file, dir string, r report.Report) []schemas.Finding {
 		}
 		if strings.HasPrefix(entry.Message, "skipping validation for the merge/replace") {
 			f.Message, f.Hint = "the config that is merged has another spec version than this one",
-				"give both the same: "+specVersions
+				"give both the same: "+describeSpecs()
 		}
 		findings = append(findings, f)
 	}
 	return findings
 }
-
-// specVersions says which Ignition spec every Butane version writes. Source: Butane, "Specifications".
-const specVersions = "fcos 1.4.0 is Ignition's 3.3.0, fcos 1.5.0 and flatcar 1.1.0 are 3.4.0, fcos 1.6.0 is 3.5.0"
 
 // writeFiles copies the config's files into a new private directory. Butane follows symbolic links out of its
 // directory; the copy has no links. The owner's executable bit is kept, because Butane takes the mode of a tree's files

@@ -37,6 +37,7 @@ var choices = map[string][]string{
 	"HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
 	"Boot.method":            {schemas.VirtualMedia}, "WorkloadSpec.update": {schemas.OnConsent, schemas.Reinstall},
 	"Install.phoneHome":  {schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled},
+	"Install.ignition":   schemas.IgnitionVersions,
 	"Install.otherDisks": {schemas.OtherDisksDenied, schemas.OtherDisksAllowed},
 	"Interface.type":     {"ethernet", "bond", "vlan"},
 }

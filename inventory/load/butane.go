@@ -54,7 +54,7 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 	}
 	c := &butaneConfig{
 		butane: inventory.Butane{Path: file, Source: source.Data, Files: map[string][]byte{},
-			Executable: map[string]bool{}, Sealed: map[refs.Secret]int{}},
+			Executable: map[string]bool{}, Sealed: map[refs.Secret]int{}, Ignition: workload.Workload.Spec.Install.Ignition},
 		blobs: []string{"butane " + source.Blob}, shapingVars: map[string]bool{}, textVars: map[string]int{},
 	}
 	root, findings := refs.ParseFile(file, source.Data)

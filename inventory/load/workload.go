@@ -29,7 +29,7 @@ func (l *loader) prepareWorkloads(t *tree) {
 			continue // reported already
 		}
 		r := &recipe{workload: inventory.Workload{
-			Name: name, Image: install.Image, KernelArguments: install.KernelArguments,
+			Name: name, Image: install.Image, KernelArguments: install.KernelArguments, Ignition: install.Ignition,
 			Update:            cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
 			PhoneHome:         cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
 			OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,
@@ -141,7 +141,7 @@ const expansion = 6
 // checkConfig has the Translator check a config, or takes the result from the cache.
 func (l *loader) checkConfig(c *butaneConfig, b inventory.Butane) inventory.Translation {
 	// fmt sorts maps
-	key := inventory.Digest(append(slices.Clone(c.blobs), b.Path, mustJSON(b.Vars), fmt.Sprint(b.Sealed))...)
+	key := inventory.Digest(append(slices.Clone(c.blobs), b.Path, b.Ignition, mustJSON(b.Vars), fmt.Sprint(b.Sealed))...)
 	checked, known := l.after.translations[key]
 	if !known {
 		if checked, known = l.before.translations[key]; !known {

@@ -76,8 +76,8 @@ func (e *Effects) tryConfig(key [sha256.Size]byte, desired inventory.Desired) er
 	if last, known := e.findLastTry(key); known { // meanwhile
 		return last.err
 	}
-	request := ignition.Request{Host: "this host", Butane: desired.Workload.Butane,
-		OtherDisks: desired.Workload.OtherDisks, Secrets: e.openSecret, Network: ignition.NewRequest(desired).Network}
+	request := ignition.NewRequest(desired)
+	request.Host, request.Secrets = "this host", e.openSecret
 	if desired.Workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{URLs: e.config.URLs, Pin: e.config.Pin,
 			Token: secret.New("the token of an operation that is not there yet")}
@@ -103,7 +103,7 @@ func (e *Effects) findLastTry(key [sha256.Size]byte) (renderResult, bool) {
 // secret that cannot be opened.
 func (e *Effects) digestConfigInputs(desired inventory.Desired) ([sha256.Size]byte, error) {
 	w := desired.Workload
-	parts := []string{w.PhoneHome, w.Parts["butane"], w.Parts["vars"]}
+	parts := []string{w.PhoneHome, w.Ignition, w.Parts["butane"], w.Parts["vars"]}
 	if w.Butane != nil && w.Parts["butane"] == "" {
 		return [sha256.Size]byte{}, errors.New("it was not resolved from a commit: this is a bug in ingot")
 	}

@@ -17,6 +17,7 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	}
 	c.checkImage(s.Install.Image)
 	c.checkPath("spec.install.butane", s.Install.Butane)
+	c.checkOneOf("spec.install.ignition", s.Install.Ignition, schemas.IgnitionVersions...)
 	c.checkOneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
 	c.checkOneOf("spec.install.otherDisks", s.Install.OtherDisks, schemas.OtherDisksDenied, schemas.OtherDisksAllowed)
 	for i, argument := range s.Install.KernelArguments {

@@ -54,7 +54,7 @@ type configPair struct {
 // isSameConfig reports whether a host's config certainly has the same bytes, without rendering the config.
 func isSameConfig(before, after inventory.Desired) bool {
 	a, b := before.Workload, after.Workload
-	return a.Parts["butane"] == b.Parts["butane"] && a.Parts["vars"] == b.Parts["vars"] && a.PhoneHome == b.PhoneHome &&
+	return a.Parts["butane"] == b.Parts["butane"] && a.Parts["vars"] == b.Parts["vars"] && a.PhoneHome == b.PhoneHome && a.Ignition == b.Ignition &&
 		before.Name == after.Name && reflect.DeepEqual(before.Network, after.Network)
 }
 
