@@ -71,7 +71,7 @@ type host struct {
 	state    admit.State    // in the host's ring, at the last look
 	met      bool           // a look asked the host's BMC since the start, and since the fleet named this BMC
 	failures int            // failed looks in a row
-	refusal  string         // the BMC's words, if the last action that was tried is one that the BMC refused
+	refusal  plan.Refusal   // of the last action that was tried, if its BMC refused it
 	retry    bool           // an operator's `ingot retry` still waits for an action
 	repeats  int            // repetitions of the same action in a row
 	asks     bool           // the host waits for a look at the fleet that begins after its question

@@ -97,17 +97,17 @@ func (l *Loop) postponeLook(id inventory.MachineID, h *host, err error) {
 func (h *host) countFailures(s lookResult) {
 	refused := s.outcome.Result == act.Stalled || s.outcome.Result == act.Retry && s.action.AtBMC()
 	silent := s.observed.BMC.Reach.Failed()
-	waits := s.action == "" && s.plan.Waits != "" && h.refusal != ""
+	waits := s.action == "" && s.plan.Waits != "" && h.refusal != (plan.Refusal{})
 	switch {
 	case refused || silent:
-		h.failures, h.live.Troubled, h.refusal = h.failures+1, h.live.Troubled+1, ""
+		h.failures, h.live.Troubled, h.refusal = h.failures+1, h.live.Troubled+1, plan.Refusal{}
 		if refused && s.action.AtBMC() {
-			h.refusal = s.outcome.Why
+			h.refusal = plan.Refusal{Action: s.action, Words: s.outcome.Why}
 		}
 	case s.outcome.Result == act.Retry:
-		h.failures, h.live.Troubled, h.refusal = h.failures+1, 0, ""
+		h.failures, h.live.Troubled, h.refusal = h.failures+1, 0, plan.Refusal{}
 	case !waits:
-		h.failures, h.live.Troubled, h.refusal = 0, 0, ""
+		h.failures, h.live.Troubled, h.refusal = 0, 0, plan.Refusal{}
 	}
 	if s.outcome.Result == act.Done && h.lastLook.outcome.Result == act.Done && s.action == h.lastLook.action {
 		h.repeats++

@@ -64,22 +64,12 @@ func failedAt(kinds ...act.Kind) condition {
 	return func(c *Case) bool { return failed(c) && slices.Contains(kinds, c.Action) }
 }
 
-// What package redfish begins the words of a BMC with, which a hold has.
-const (
-	refusedPower    = "power: "
-	refusedInsert   = "insert the medium: "
-	refusedEject    = "eject the medium: "
-	refusedOverride = "boot override: "
-	refusedClear    = "clear the boot override: "
-)
+// failsAt fits where one of the actions failed at the last look, or is refused by the BMC for long.
+func failsAt(kinds ...act.Kind) condition { return either(failedAt(kinds...), refusedTo(kinds...)) }
 
 // refusedTo fits a machine that is held because its BMC has refused one of the actions for long.
-func refusedTo(doing ...string) condition {
-	return func(c *Case) bool {
-		return held(change.BMCRefused)(c) && slices.ContainsFunc(doing, func(text string) bool {
-			return strings.HasPrefix(c.Plan.Hold.Message, text)
-		})
-	}
+func refusedTo(kinds ...act.Kind) condition {
+	return func(c *Case) bool { return held(change.BMCRefused)(c) && slices.Contains(kinds, c.Plan.Refused) }
 }
 
 // said fits where the serial console has shown a known text since the machine was powered on.

@@ -11,14 +11,21 @@ import (
 // PowerUntold is the message of a hold for a BMC that answers, and does not say whether its machine is on.
 const PowerUntold = "the BMC does not say whether the machine is on"
 
-// ShowRefusal changes the plan of a host with a BMC that has refused actions for long, by the BMC's words: the host waits
-// for its BMC, and does not read as if it went on. The action is tried again all the same.
-func ShowRefusal(p Plan, words string) Plan {
+// Refusal is an action that a BMC refused, and the BMC's words. The zero value is no refusal.
+type Refusal struct {
+	Action act.Kind
+	Words  string
+}
+
+// ShowRefusal changes the plan of a host with a BMC that has refused an action for long: the host waits for its BMC, and
+// does not read as if it went on. The action is tried again all the same.
+func ShowRefusal(p Plan, refusal Refusal) Plan {
 	goesOn := p.Phase == Inspecting || p.Phase == Installing || p.Phase == Starting || p.Phase == Waiting
-	if !goesOn || words == "" || p.Hold != nil {
+	if !goesOn || refusal == (Refusal{}) || p.Hold != nil {
 		return p
 	}
-	p.Phase, p.Hold = Waiting, &change.Hold{Reason: change.BMCRefused, Message: words}
+	p.Phase, p.Hold = Waiting, &change.Hold{Reason: change.BMCRefused, Message: refusal.Words}
+	p.Refused = refusal.Action
 	if p.Turn == "" {
 		p.Waits = "the BMC"
 	}

@@ -44,8 +44,10 @@ type Plan struct {
 	Change change.Change
 	Action *act.Action // due now; nil: only look again
 	Hold   *change.Hold
-	Waits  string // what the host waits for, in words
-	Turn   string // the reason of package admit why the action is not done now; "" without one
+	// Refused is the action that the BMC has refused for long; "" without one. Hold then has the BMC's words.
+	Refused act.Kind
+	Waits   string // what the host waits for, in words
+	Turn    string // the reason of package admit why the action is not done now; "" without one
 	// NeedsFleet is set when the host waits for a look at trunk, tags and status branch that begins now.
 	NeedsFleet bool
 	// AtWork is set when the agent works on a step of the operation.
