@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -233,6 +234,46 @@ func TestTenThousandHosts(t *testing.T) {
 	p.phone()
 	p.fits("a large fleet")
 	p.shoot("large-phone")
+}
+
+// Three thousand machines behind a dead switch are one line with a count, and so are 200 that need the same consent; a button lists them one by one.
+func TestHostsThatAreAlike(t *testing.T) {
+	t.Parallel()
+	s := rolling()
+	for i := range 3000 {
+		h := hostIn(plan.Waiting, fmt.Sprintf("node-%05d", i))
+		h.Hold = &status.Hold{Reason: change.BMCUnreachable, Message: "the BMC does not answer: no route to host"}
+		s.hosts = append(s.hosts, h)
+	}
+	for i := range 200 {
+		h := hostIn(plan.Held, fmt.Sprintf("app-%03d", i))
+		h.Workload = "app"
+		h.Hold = &status.Hold{Reason: change.NeedsConsent, Message: "this would erase disk 5000c500a1b2c3d4", Consent: []string{"5000c500a1b2c3d4/9f3ac41be7705d12"}}
+		s.hosts = append(s.hosts, h)
+	}
+	p := open(t, s.serve(t).url)
+	p.until("the groups", `document.querySelectorAll('#people-list li').length === 4 && document.title === '(3202) ingot'`)
+	for selector, want := range map[string][]string{
+		"#people-list": {"3000 hosts Waiting BMCUnreachable: node-00000, node-00001", "and 2992 more", "The first: the BMC does not answer: no route to host",
+			"200 hosts Held NeedsConsent: app-000", "ingot consent --workload app", "canary-2", "web-03"},
+		"#hosts-body": {"List the 3000 hosts", "List the 200 hosts", "db-40"},
+	} {
+		text := strings.Join(strings.Fields(p.says(selector)), " ")
+		for _, part := range want {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s does not say %q: %.2000s", selector, part, text)
+			}
+		}
+	}
+	if rows := value[int](p, `document.querySelectorAll('#hosts-body tr').length`); rows != 46 {
+		t.Errorf("%d rows, want 44 hosts and two groups", rows)
+	}
+	p.looks("alike")
+	value[any](p, `[...document.querySelectorAll('#people-list button')].find(b => b.textContent === 'List the 200 hosts').click() ?? 0`)
+	p.until("the hosts of the group", `document.querySelectorAll('#hosts-body tr').length === 200 && document.querySelector('#hosts-only').textContent.includes('ingot status --phase Held --cause NeedsConsent')`)
+	p.looks("alike-listed")
+	value[any](p, `document.querySelector('#hosts-only button').click() ?? 0`)
+	p.until("all hosts again", `document.querySelectorAll('#hosts-body tr').length === 46 && document.querySelector('#hosts-only').textContent === ''`)
 }
 
 // A fleet without hosts, a host that nobody knows, a daemon that is away: each is said.

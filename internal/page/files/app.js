@@ -3,7 +3,7 @@
 
 const order = ['Failed', 'Held', 'Waiting', 'Pending', 'Installing', 'Inspecting', 'Starting', 'Orphaned', 'Protected', 'Unmanaged', 'Active'];
 const rank = new Map(order.map((name, i) => [name, i]));
-const most = { rows: 500, people: 20, findings: 20, names: 8 };
+const most = { rows: 500, people: 20, alike: 10, findings: 20, names: 8 };
 const byName = new Intl.Collator('en', { numeric: true }).compare;
 
 let hosts = new Map(); // id → newest view
@@ -11,6 +11,7 @@ let coming = null; // what a stream that just began has told so far
 let fleet = null;
 const jobs = new Map(); // id → newest progress
 let phase = ''; // the only one shown
+let only = ''; // the group that is shown alone
 let shown = ''; // the host in the panel
 
 const $ = id => document.getElementById(id);
@@ -32,6 +33,11 @@ const runBy = d => d ? ', run by the daemon on ' + (d.host || 'an unnamed machin
 // idOf is who a host is; labelOf is what people call it, with the id where that is another one.
 const idOf = h => h.metadata.id || h.metadata.name;
 const labelOf = h => h.metadata.name + (h.metadata.id ? ' (id ' + h.metadata.id + ')' : '');
+
+// groupOf names the group of a host: the hosts for which the same one thing is to be done, as on the board of the status branch.
+const groupOf = h => JSON.stringify([h.phase, causeOf(h), workloadOf(h)]);
+const causeOf = h => (h.cause && h.cause.cause) || (h.hold && h.hold.reason) || '';
+const workloadOf = h => (h.hold && h.hold.consent && h.workload) || ''; // where one command answers for all of its hosts
 
 const place = name => '#' + encodeURIComponent(name);
 
@@ -144,7 +150,7 @@ function now(h) {
 }
 
 function matches(h) {
-  if (phase && h.phase !== phase) return false;
+  if (phase && h.phase !== phase || only && groupOf(h) !== only) return false;
   const wanted = $('filter').value.trim().toLowerCase();
   if (!wanted) return true;
   const labels = Object.entries(h.metadata.labels || {}).map(([k, v]) => k + '=' + v);
@@ -190,20 +196,65 @@ function drawPhases() {
   });
 }
 
+// splitLarge gives the groups of more hosts that need a look than are shown one by one, and the other hosts.
+function splitLarge(all) {
+  const groups = new Map();
+  for (const h of all.filter(h => h.hold || h.error)) {
+    const key = groupOf(h);
+    groups.set(key, [...groups.get(key) || [], h]);
+  }
+  const large = new Map([...groups].filter(([, of]) => of.length > most.alike));
+  return { large, others: all.filter(h => !large.has(groupOf(h)) || !(h.hold || h.error)) };
+}
+
+// aboutGroup says what a line for many hosts shows.
+function aboutGroup([key, of]) {
+  const [h] = of;
+  return {
+    key: 'group ' + key, group: key, count: of.length, phase: h.phase, cause: causeOf(h), names: few(of.map(labelOf)), text: h.hold ? h.hold.message : h.error,
+    command: workloadOf(h) ? 'ingot consent --workload ' + workloadOf(h) : '',
+  };
+}
+
+// listing is a button that shows the hosts of a group alone.
+function listing(item) {
+  const button = make('button', 'List the ' + item.count + ' hosts');
+  button.type = 'button';
+  button.dataset.key = item.key;
+  button.addEventListener('click', () => {
+    only = item.group;
+    phase = '';
+    draw();
+    $('hosts-title').scrollIntoView();
+  });
+  return button;
+}
+
+function drawGroup(item) {
+  const node = make('li');
+  node.append(make('b', item.count + ' hosts'), ' ', make('span', item.phase, 'phase ' + item.phase), ' ' + item.cause + ': ' + item.names);
+  node.append(make('div', 'The first: ' + item.text), listing(item));
+  if (item.command) node.append(allow(item.count + ' hosts', 'command', 'To allow it for all, in a clone of the fleet:', item.command));
+  return node;
+}
+
 function drawPeople(all) {
-  const items = all.filter(h => h.hold || h.error).map(h => ({
+  const { large, others } = splitLarge(all);
+  const items = [...large].map(aboutGroup).concat(others.filter(h => h.hold || h.error).map(h => ({
     key: idOf(h), label: labelOf(h), phase: h.phase, text: h.hold ? h.hold.message : h.error, hold: h.hold, file: h.file,
-  }));
+  })));
+  const people = all.filter(h => h.hold || h.error).length;
   $('people').hidden = items.length === 0;
   $('people-more').hidden = items.length <= most.people;
   set('people-more', '…and ' + (items.length - most.people) + ' more: choose a phase above to see them');
   fill($('people-list'), items.slice(0, most.people), item => {
+    if (item.group) return drawGroup(item);
     const node = make('li');
     node.append(link(item.key, item.label), ' ', make('span', item.phase, 'phase ' + item.phase), make('div', item.text));
     allowed(node, item.label, item.hold, item.file);
     return node;
   });
-  const title = items.length ? '(' + items.length + ') ingot' : 'ingot';
+  const title = people ? '(' + people + ') ingot' : 'ingot';
   if (document.title !== title) document.title = title;
 }
 
@@ -275,15 +326,24 @@ function drawActs() {
 
 function drawHosts(all) {
   const wanted = all.filter(matches);
-  const items = wanted.slice(0, most.rows).map(h => {
+  const narrow = phase || only || $('filter').value.trim();
+  const { large, others } = narrow ? { large: new Map(), others: wanted } : splitLarge(wanted);
+  const items = others.slice(0, most.rows).map(h => {
     const job = h.phase === 'Installing' ? jobs.get(idOf(h)) || h.write : undefined;
     return {
       key: idOf(h), label: labelOf(h), phase: h.phase, workload: h.workload || '', from: h.installed ? short(h.installed.commit) : '', disk: h.installed ? diskName(h.installed.disk) : '',
       now: now(h), done: job && job.total ? job.done || 0 : 0, total: job && job.total ? job.total : 0,
     };
   });
-  fill($('hosts-body'), items, item => {
+  fill($('hosts-body'), [...[...large].map(aboutGroup), ...items], item => {
     const tr = row();
+    if (item.group) {
+      cell(tr).append(listing(item));
+      cell(tr, item.phase, '', 'phase ' + item.phase);
+      for (const empty of ['', '', '']) cell(tr, empty);
+      cell(tr, item.cause);
+      return tr;
+    }
     cell(tr).append(link(item.key, item.label));
     cell(tr, item.phase, '', 'phase ' + item.phase);
     cell(tr, item.workload, 'workload');
@@ -295,12 +355,27 @@ function drawHosts(all) {
     }
     return tr;
   });
-  $('hosts').hidden = items.length === 0;
+  $('hosts').hidden = items.length + large.size === 0;
+  drawOnly(wanted.length);
   let more = '';
   if (hosts.size === 0) more = 'There are no hosts yet. Those of the accepted commit appear here.';
   else if (wanted.length === 0) more = 'No host is like that. ' + hosts.size + ' are known.';
-  else if (wanted.length > most.rows) more = '…and ' + (wanted.length - most.rows) + ' more: filter to see them';
+  else if (others.length > most.rows) more = '…and ' + (others.length - most.rows) + ' more: filter to see them';
   set('hosts-more', more);
+}
+
+// drawOnly says that the hosts of one group are shown alone, and how to see all again.
+function drawOnly(count) {
+  const [of, cause] = only ? JSON.parse(only) : [];
+  fill($('hosts-only'), only ? [{ key: 'only', of, cause, count }] : [], item => {
+    const node = make('p', item.count + ' hosts: ' + item.of + ' ' + item.cause + '. In a terminal: ');
+    const button = make('button', 'Show all hosts');
+    button.type = 'button';
+    button.dataset.key = 'all hosts';
+    button.addEventListener('click', () => { only = ''; draw(); });
+    node.append(make('code', 'ingot status --phase ' + item.of + (item.cause ? ' --cause ' + item.cause : '')), ' ', button);
+    return node;
+  });
 }
 
 function draw() {
