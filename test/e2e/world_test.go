@@ -37,8 +37,7 @@ type world struct {
 // newWorld starts a rack and writes its fleet. Everything ends with the test; if that failed, the ends of all logs are shown.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	places <- struct{}{}
-	t.Cleanup(func() { <-places })
+	takePlace(t)
 	w := &world{TB: t, dir: t.TempDir(), began: time.Now()}
 	t.Cleanup(w.showLogs)
 	if err := os.Symlink(parts.ramdisk, w.path("ramdisk.iso")); err != nil {
@@ -50,12 +49,25 @@ func newWorld(t testing.TB) *world {
 	if w.rack, err = lab.Describe(w.dir); err != nil {
 		t.Fatal(err)
 	}
+	w.connect()
+	return w
+}
+
+// takePlace waits until a machine may run, and keeps its place to the end of the test.
+func takePlace(t testing.TB) {
+	t.Helper()
+	places <- struct{}{}
+	t.Cleanup(func() { <-places })
+}
+
+// connect reads where the daemon will listen.
+func (w *world) connect() {
+	w.Helper()
 	settings, err := config.LoadFile(w.path("ingot.yaml"))
 	if err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
 	w.client, w.page = daemon.Connect(settings.Listen.Socket), "http://"+settings.Listen.Web
-	return w
 }
 
 func (w *world) path(elements ...string) string {
@@ -77,13 +89,19 @@ type process struct {
 // start runs ingot until it is stopped, at the latest at the end of the test. What it says is appended to a log.
 func (w *world) start(log string, args ...string) *process {
 	w.Helper()
+	return w.startProgram(log, parts.ingot, args...)
+}
+
+// startProgram is start for any program.
+func (w *world) startProgram(log, program string, args ...string) *process {
+	w.Helper()
 	file, err := os.OpenFile(w.path(log), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		w.Fatal(err)
 	}
 	defer file.Close()
 	// It ends after the test's context does, and with this process if that is killed.
-	p := &process{command: exec.CommandContext(context.WithoutCancel(w.Context()), parts.ingot, args...), ended: make(chan struct{})}
+	p := &process{command: exec.CommandContext(context.WithoutCancel(w.Context()), program, args...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = file, file
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.command.Start(); err != nil {
@@ -179,6 +197,14 @@ func (w *world) push(message string) string {
 	w.git("commit", "--quiet", "-am", message)
 	w.git("push", "--quiet", "origin", "HEAD:main")
 	return w.head()
+}
+
+// write writes a file below the world's directory.
+func (w *world) write(name, text string) {
+	w.Helper()
+	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
+		w.Fatal(err)
+	}
 }
 
 // read gives a file below the world's directory.
