@@ -98,7 +98,7 @@ func newSushyWorld(t testing.TB) *world {
 			t.Fatal("libvirt or sushy-tools has ended")
 		default:
 		}
-		connection, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
+		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
 		if err != nil {
 			return false
 		}
