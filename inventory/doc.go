@@ -27,6 +27,7 @@
 //   - Mark: the disk GUID by which an install is recognised on its disk. Found: on a disk without being proved ours.
 //   - Journal: the daemon's memory. Record: the journal's part about one machine.
 //   - Board: the README of the status branch.
+//   - Notice: what people outside are told: a notification by webhook, or a commit's status on the forge.
 //   - Other disk: a block device, not known to be the root disk, that Ignition writes to at the first start of an
 //     installed system.
 //   - Inputs: the digest over everything by which an installed host can differ from its workload.

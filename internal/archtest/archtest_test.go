@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/notices", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -41,6 +41,7 @@ type rule struct {
 var rules = []rule{
 	{"internal/secret", nil},
 	{"internal/archtest", nil},
+	{"internal/httppost", []string{"internal/secret"}},
 	{"internal/schemagen", []string{"schemas", "reconcile/cause", "reconcile/plan/change", "reconcile/review"}},
 	{"internal/starter", []string{"schemas", "inventory/secrets", "internal/secret"}},
 	{"schemas/yamltext", nil},
@@ -64,6 +65,7 @@ var rules = []rule{
 	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/gitprogram", "inventory/gitrepo/gittree", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
 	{"inventory/gitrepo/gitprogram", nil},
 	{"inventory/gitrepo/gittree", nil},
+	{"inventory/forge", []string{"reconcile/notices", "internal/httppost", "internal/secret"}},
 	{"inventory/...", []string{"core", "internal/secret"}},
 	{"reconcile", []string{"core", "reconcile/journal", "reconcile/recovery", "reconcile/queue", "reconcile/watch", "internal/secret"}},
 	{"reconcile/recovery", []string{"inventory", "inventory/format", "reconcile/journal", "reconcile/act", "reconcile/plan",
@@ -79,6 +81,7 @@ var rules = []rule{
 	{"reconcile/cause", []string{"schemas", "inventory", "inventory/settings", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
 	{"reconcile/statusbranch", []string{"inventory", "inventory/format", "reconcile/status"}},
 	{"reconcile/status", []string{"schemas", "inventory", "inventory/settings", "inventory/format", "inventory/remains", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/cause", "internal/secret"}},
+	{"reconcile/notices", []string{"inventory", "inventory/format", "reconcile/admit", "reconcile/plan", "reconcile/status"}},
 	{"reconcile/review", []string{"schemas", "inventory", "inventory/settings", "inventory/fleetdiff", "inventory/rules", "inventory/steps", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/journal/journaltest", []string{"inventory", "inventory/format", "reconcile/journal"}},
@@ -94,10 +97,11 @@ var rules = []rule{
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
 	{"internal/daemon/control", []string{"reconcile/status"}},
-	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "agent/hub", "boot/images", "boot/redfish"}},
+	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "internal/daemon/notify", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/redfish", "internal/secret"}},
+	{"internal/daemon/notify", []string{"core", "reconcile", "reconcile/watch", "internal/httppost", "internal/secret"}},
 	{"internal/daemon/timeline", []string{"core", "reconcile", "agent/hub"}},
-	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/gitrepo", "inventory/gitrepo/trust", "inventory/secrets/sops"}},
+	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/forge", "inventory/gitrepo", "inventory/gitrepo/trust", "inventory/secrets/sops", "reconcile/notices"}},
 	{"internal/sealing", []string{"schemas", "schemas/decode", "inventory/secrets", "internal/secret"}},
 	{"internal/page", nil},
 	{"internal/terminal", []string{"core", "internal/daemon"}},

@@ -80,6 +80,15 @@ func (p Progress) whyPaused() string {
 	}
 }
 
+// WhyStopped says why failed machines let no further operation of the ring begin; "" also where a person paused the
+// ring.
+func (p Progress) WhyStopped() string {
+	if p.ring.Spec.Paused {
+		return ""
+	}
+	return p.Paused
+}
+
 // IsComplete reports whether every changeable host of the ring runs the release.
 func (p Progress) IsComplete() bool {
 	return p.Commit != "" && p.Waiting+len(p.Changing)+len(p.Held)+len(p.Failed) == 0
