@@ -11,12 +11,13 @@ FUZZTIME ?= 60s
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## everything the lab, the demo and e2e need (packages, coreos-installer, Ignition, OS image, Debian tree)
+setup: ## everything the lab, the demo and e2e need (packages, coreos-installer, Ignition, OS image, Debian tree, Gitea)
 	@scripts/setup.sh full
 	@scripts/coreos-installer.sh >/dev/null
 	@scripts/osimage.sh >/dev/null
 	@scripts/debian.sh >/dev/null
 	@scripts/sushy-tools.sh >/dev/null
+	@scripts/gitea.sh >/dev/null
 
 setup-test: ## what the fast tests need
 	@scripts/setup.sh test
@@ -43,8 +44,8 @@ check: setup-test ## formatting, vet, linters, the house's rules, generated file
 sim: ## a thousand simulated sites with faults and people: no rule of docs/safety.md may break
 	$(GO) test ./test/sim -count=1 -timeout 30m -run 'TestSim$$' -v -seeds 1000 -steps 1000000 -kinds 60
 
-e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the package's unit in a Debian machine, the container image, the page in a browser, an install through sushy-tools, Secrets with the real sops, and DMTF's validators on the lab's BMC
-	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu ./internal/lab/bmc ./inventory/secrets/sops
+e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the package's unit in a Debian machine, the container image, the page in a browser, an install through sushy-tools, Secrets with the real sops, commit statuses on a real Gitea, and DMTF's validators on the lab's BMC
+	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu ./internal/lab/bmc ./inventory/secrets/sops ./inventory/forge
 
 demo: ## a machine from a commit to a running OS, and a held reinstall; BACKEND=sim for in-process machines
 	@scripts/demo.sh $(BACKEND)

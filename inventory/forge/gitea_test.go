@@ -1,0 +1,271 @@
+//go:build e2e
+
+package forge_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory/forge"
+	"github.com/gitmetal/ingot/reconcile/notices"
+)
+
+// gitea is a real Gitea with one user.
+type gitea struct {
+	url, program, settings string
+	env                    []string
+}
+
+// startGitea runs the Gitea of scripts/gitea.sh until the test ends.
+func startGitea(t *testing.T) *gitea {
+	t.Helper()
+	script := exec.CommandContext(t.Context(), "../../scripts/gitea.sh")
+	script.Stderr = os.Stderr
+	out, err := script.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, dir := strings.TrimSpace(string(out)), t.TempDir()
+	var listen net.ListenConfig
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	_, port, _ := net.SplitHostPort(address)
+	g := &gitea{url: "http://" + address, program: filepath.Join(built, "gitea"), settings: filepath.Join(dir, "app.ini"),
+		env: append(os.Environ(), "GITEA_I_AM_BEING_UNSAFE_RUNNING_AS_ROOT=true", "HOME="+dir, "USER="+os.Getenv("USER"))}
+	text := fmt.Sprintf(`WORK_PATH = %[1]s
+RUN_MODE = prod
+[server]
+HTTP_ADDR = 127.0.0.1
+HTTP_PORT = %[2]s
+ROOT_URL = %[3]s/
+STATIC_ROOT_PATH = %[4]s
+DISABLE_SSH = true
+OFFLINE_MODE = true
+[database]
+DB_TYPE = sqlite3
+PATH = %[1]s/gitea.db
+[security]
+INSTALL_LOCK = true
+SECRET_KEY = of-a-test
+[log]
+MODE = console
+LEVEL = error
+[cron]
+ENABLED = false
+`, dir, port, g.url, built)
+	if err := os.WriteFile(g.settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.run(t, "migrate")
+	g.run(t, "admin", "user", "create", "--username", "infra", "--password", "a-Password-of-a-test", "--email", "infra@example.com",
+		"--must-change-password=false")
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	server := exec.CommandContext(ctx, g.program, "--config", g.settings, "web")
+	var words bytes.Buffer
+	server.Env, server.Stdout, server.Stderr = g.env, &words, &words
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = server.Wait() // it was killed
+		if t.Failed() {
+			t.Logf("gitea: %s", words.String())
+		}
+	})
+	g.awaitAPI(t)
+	return g
+}
+
+// run runs a command of Gitea and gives its output.
+func (g *gitea) run(t *testing.T, arguments ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), g.program, append([]string{"--config", g.settings}, arguments...)...)
+	command.Env = g.env
+	var words bytes.Buffer
+	command.Stderr = &words
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("gitea %v: %v: %s %s", arguments, err, out, words.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// token makes a token with scopes.
+func (g *gitea) token(t *testing.T, name, scopes string) secret.Value {
+	t.Helper()
+	words := strings.Fields(g.run(t, "admin", "user", "generate-access-token", "--username", "infra", "--token-name", name, "--scopes", scopes, "--raw"))
+	return secret.New(words[len(words)-1])
+}
+
+func (g *gitea) awaitAPI(t *testing.T) {
+	t.Helper()
+	deadline, tick := time.After(time.Minute), time.NewTicker(100*time.Millisecond)
+	defer tick.Stop()
+	for {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/api/v1/version", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("Gitea does not answer within a minute")
+		}
+	}
+}
+
+// call calls the API, and reads the answer into a value.
+func (g *gitea) call(t *testing.T, token secret.Value, method, path, body string, into any) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, g.url+"/api/v1"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "token "+token.Reveal())
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode >= 300 {
+		t.Fatalf("%s %s: %s %s (%v)", method, path, response.Status, text, err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s %s: %v: %s", method, path, err, text)
+	}
+}
+
+// TestRealGitea posts the statuses of a release to a real Gitea and reads them back. A proxy in front of it sees every
+// request of ours. Tokens with too few rights and another repository are refusals, not outages.
+func TestRealGitea(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.token(t, "owner", "write:repository,write:user")
+	var repository struct {
+		Name string `json:"full_name"`
+	}
+	g.call(t, owner, http.MethodPost, "/user/repos", `{"name":"fleet","auto_init":true,"default_branch":"main"}`, &repository)
+	var branch struct {
+		Commit struct {
+			ID string `json:"id"`
+		} `json:"commit"`
+	}
+	g.call(t, owner, http.MethodGet, "/repos/"+repository.Name+"/branches/main", "", &branch)
+	commit := branch.Commit.ID
+
+	var mu sync.Mutex
+	var seen []string
+	target, err := url.Parse(g.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httputil.NewSingleHostReverseProxy(target)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		seen = append(seen, r.Method+" "+r.URL.Path)
+		mu.Unlock()
+		front.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	open := func(token secret.Value, name string) *forge.Client {
+		client, err := forge.New(forge.Config{Kind: forge.Gitea, URL: proxy.URL, Repository: name, Token: token, TargetURL: "https://ingot.example.com/board"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+	client := open(g.token(t, "statuses", "write:repository"), repository.Name)
+	for _, s := range []notices.CommitStatus{
+		{Commit: commit, Context: "ingot/canary", State: notices.StatePending, Description: "0 of 2 done"},
+		{Commit: commit, Context: "ingot/broad", State: notices.StateFailure, Description: "38 of 40 done, 2 held: web-3, web-7"},
+		{Commit: commit, Context: "ingot/trunk/fleets/fra1", State: notices.StateSuperseded, Description: "superseded by 1a2b: 1 of 2 done"},
+		{Commit: commit, Context: "ingot/canary", State: notices.StateSuccess, Description: "2 of 2 done"},
+	} {
+		if answer := client.PostStatus(t.Context(), s); answer.Err != nil || answer.Status != http.StatusCreated {
+			t.Errorf("PostStatus(%+v) = %+v", s, answer)
+		}
+	}
+	type shown struct {
+		Context     string `json:"context"`
+		State       string `json:"status"`
+		Description string `json:"description"`
+		Target      string `json:"target_url"`
+	}
+	var combined struct {
+		Statuses []shown `json:"statuses"`
+	}
+	g.call(t, owner, http.MethodGet, "/repos/"+repository.Name+"/commits/"+commit+"/status", "", &combined)
+	slices.SortFunc(combined.Statuses, func(a, b shown) int { return strings.Compare(a.Context, b.Context) })
+	const board = "https://ingot.example.com/board"
+	if diff := cmp.Diff([]shown{{"ingot/broad", "failure", "38 of 40 done, 2 held: web-3, web-7", board},
+		{"ingot/canary", "success", "2 of 2 done", board},
+		{"ingot/trunk/fleets/fra1", "pending", "superseded by 1a2b: 1 of 2 done", board}}, combined.Statuses); diff != "" {
+		t.Errorf("Gitea shows: %s", diff)
+	}
+
+	status := notices.CommitStatus{Commit: commit, Context: "ingot/canary", State: notices.StatePending}
+	unknown := status
+	unknown.Commit = strings.Repeat("0123456789", 4)
+	if answer := client.PostStatus(t.Context(), unknown); answer.Err == nil || answer.Status != http.StatusInternalServerError {
+		t.Errorf("an unknown commit: %+v, want the 500 of Gitea 1.26", answer)
+	}
+	for name, answer := range map[string]error{
+		"a token that may only read": refusal(t, open(g.token(t, "reader", "read:repository"), repository.Name), status),
+		"no token":                   refusal(t, open(secret.New("0000000000000000000000000000000000000000"), repository.Name), status),
+		"another repository":         refusal(t, open(owner, "infra/other"), status),
+	} {
+		t.Logf("%s: %v", name, answer)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, request := range seen {
+		if !strings.HasPrefix(request, "POST /api/v1/repos/infra/") || !strings.Contains(request, "/statuses/") {
+			t.Errorf("Gitea also got %s", request)
+		}
+	}
+	if len(seen) != 8 {
+		t.Errorf("Gitea got %d requests, want 8: %v", len(seen), seen)
+	}
+}
+
+// refusal wants a status refused, as no outage.
+func refusal(t *testing.T, client *forge.Client, s notices.CommitStatus) error {
+	t.Helper()
+	answer := client.PostStatus(t.Context(), s)
+	if answer.Err == nil || answer.Down {
+		t.Errorf("PostStatus(%+v) = %+v, want a refusal", s, answer)
+	}
+	return answer.Err
+}
