@@ -25,6 +25,7 @@ const (
 	acceptedKey = prefix + "accepted"
 	tagsKey     = prefix + "tags"
 	lifeKey     = prefix + "life"
+	noticesKey  = prefix + "notices"
 )
 
 // pageSize is how many records are listed per call.
