@@ -67,7 +67,14 @@ func TestDaemonReference(t *testing.T) {
 				continue
 			}
 			scope := v.Type().Field(i).Type == reflect.TypeFor[schemas.Scope]() // its parts are alternatives, and the fleet's reference has them
-			if field := v.Field(i); field.Kind() == reflect.Struct && name != "" && !scope {
+			field := v.Field(i)
+			if field.Kind() == reflect.Pointer && !field.IsNil() {
+				field = field.Elem()
+			}
+			if field.Kind() == reflect.Slice && field.Type().Elem() == reflect.TypeFor[config.Notify]() {
+				field = mergeElements(field)
+			}
+			if field.Kind() == reflect.Struct && name != "" && !scope {
 				missing(path+"."+name, field)
 			} else if field.IsZero() {
 				t.Errorf("docs/daemon.yaml has no %s.%s", path, name)
@@ -75,4 +82,17 @@ func TestDaemonReference(t *testing.T) {
 		}
 	}
 	missing("", reflect.ValueOf(settings))
+}
+
+// mergeElements is a struct with every field that an element of a list has.
+func mergeElements(list reflect.Value) reflect.Value {
+	merged := reflect.New(list.Type().Elem()).Elem()
+	for i := range list.Len() {
+		for j := range merged.NumField() {
+			if field := list.Index(i).Field(j); !field.IsZero() {
+				merged.Field(j).Set(field)
+			}
+		}
+	}
+	return merged
 }

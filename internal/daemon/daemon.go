@@ -29,6 +29,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/internal/daemon/control"
 	"github.com/gitmetal/ingot/internal/daemon/metrics"
+	"github.com/gitmetal/ingot/internal/daemon/notify"
 	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -61,6 +62,8 @@ type Daemon struct {
 	identity  *hub.Identity
 	timelines *timeline.Recorder
 	consoles  *consoles.Reader
+	notifier  *notify.Notifier // nil unless configured
+	restored  *restoredPages
 
 	agents, bmcs, control net.Listener
 	bmcsTLS, web, webhook net.Listener // nil unless configured
@@ -80,7 +83,7 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (*Daemon, erro
 
 func (d *Daemon) openAll(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{d.openJournal, d.openFleet, d.openListeners, d.openParts,
-		d.openLoop} {
+		d.openLoop, d.openNotices} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -257,7 +260,7 @@ func (d *Daemon) openLoop(context.Context) (err error) {
 	d.loop, err = reconcile.New(d.metrics.MeasurePorts(reconcile.Config{
 		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
 		Ages: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
-		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: d.pages,
+		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: d.openPublisher(),
 		MaxStale: d.config.Trust.MaxStale.Duration,
 		NewID:    newID, Mark: d.hub.DiskMark, Log: d.log, Host: hostName(), TakeFleet: d.config.TakeFleet,
 		Limits: reconcile.Limits{
@@ -319,6 +322,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.serveWeb(ctx) })
 	g.Go(func() error { return d.serveWebhook(ctx) })
 	g.Go(func() error { return d.serveProbes(ctx) })
+	g.Go(func() error { return d.runNotices(ctx) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():

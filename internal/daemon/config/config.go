@@ -29,6 +29,10 @@ type Config struct {
 	Listen    Listen    `json:"listen"`
 	Advertise Advertise `json:"advertise"`
 	Webhook   Webhook   `json:"webhook,omitempty"`
+	// Forge shows on each commit how far its hosts are; nil for no forge.
+	Forge *Forge `json:"forge,omitempty"`
+	// Notify are the webhooks that are told of hosts that need a person.
+	Notify    []Notify  `json:"notify,omitempty"`
 	Trust     Trust     `json:"trust,omitempty"`
 	Images    Images    `json:"images,omitempty"`
 	Etcd      Etcd      `json:"etcd,omitempty"`

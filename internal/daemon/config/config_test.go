@@ -72,9 +72,17 @@ func TestProblemsStandAtTheirLines(t *testing.T) {
 		"state with keys": {[2]string{"identityDir: identity", "identityDir: state/keys"}, []string{"5:14: error: identityDir: it lies inside stateDir (keep it apart"}},
 		"nobody signs":    {[2]string{"stateDir", "trust: {signedTags: true}\nstateDir"}, []string{"4:1: error: trust: nobody is named who may sign"}},
 		"open webhook":    {[2]string{"  media: 127", "  webhook: :8082\n  media: 127"}, []string{"1:1: error: webhook.secretFile: the field is missing (listen.webhook needs"}},
-		"no YAML":         {[2]string{"  url: fleet.git", "  url: fleet.git\n bad"}, []string{":4: error: not YAML: "}},
-		"nothing":         {[2]string{good, "# all of it is to come\n"}, []string{"is empty: begin with docs/daemon.yaml"}},
-		"two":             {[2]string{"fleet:", "fleet: {}\n---\nfleet:"}, []string{":3: a second document"}},
+		"a forge of another kind": {[2]string{"stateDir", "forge: {kind: github, url: github.com, repository: fleet}\nstateDir"}, []string{
+			"4:15: error: forge.kind: there is no such kind (GitHub, GitLab, Gitea (Forgejo is a Gitea))", "4:28: error: forge.url: want an https or http URL",
+			"4:52: error: forge.repository: want owner/name", "4:1: error: forge.tokenFile: the field is missing"}},
+		"a token in the forge's URL": {[2]string{"stateDir", "forge: {kind: GitHub, url: \"https://me:token@github.com\", repository: a/../b, tokenFile: t, targetURL: x}\nstateDir"}, []string{
+			"4:28: error: forge.url: want an https or http URL without a user", "error: forge.repository: want owner/name", "error: forge.targetURL: want an https or http URL"}},
+		"receivers that cannot be told apart": {[2]string{"stateDir", "notify: [{name: ops, url: \"https://a\"}, {name: ops, url: \"https://b\", urlFile: c}, {name: Ops, events: [held, healed]}]\nstateDir"}, []string{
+			"error: notify[1].name: another receiver has this name", "error: notify[1].urlFile: url is written too", "error: notify[2].name: want small letters",
+			"error: notify[2].url: the field is missing (where notifications", "error: notify[2].events: there is no such event"}},
+		"no YAML": {[2]string{"  url: fleet.git", "  url: fleet.git\n bad"}, []string{":4: error: not YAML: "}},
+		"nothing": {[2]string{good, "# all of it is to come\n"}, []string{"is empty: begin with docs/daemon.yaml"}},
+		"two":     {[2]string{"fleet:", "fleet: {}\n---\nfleet:"}, []string{":3: a second document"}},
 	} {
 		_, err := config.LoadFile(write(t, strings.Replace(good, test.change[0], test.change[1], 1)))
 		if err == nil {
@@ -160,5 +168,21 @@ func TestTheDocumentedConfigurationOfSops(t *testing.T) {
 	c, err := config.LoadFile(write(t, good+block))
 	if err != nil || c.Secrets.Sops == "" {
 		t.Errorf("docs/secrets.md has no configuration of sops: %v in\n%s", err, block)
+	}
+}
+
+// TestNoticesAreRelativeToTheFile wants the files of forge and receivers beside the configuration.
+func TestNoticesAreRelativeToTheFile(t *testing.T) {
+	t.Parallel()
+	file := write(t, good+"forge: {kind: Gitea, url: \"https://git.example.com\", repository: infra/fleet, tokenFile: forge.token}\n"+
+		"notify: [{name: ops, urlFile: ops.url, secretFile: ops.secret, events: [held]}]\n")
+	c, err := config.LoadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(file)
+	if c.Forge.TokenFile != filepath.Join(dir, "forge.token") || c.Notify[0].URLFile != filepath.Join(dir, "ops.url") ||
+		c.Notify[0].SecretFile != filepath.Join(dir, "ops.secret") || c.Notify[0].CA != "" {
+		t.Errorf("read as %+v, %+v", c.Forge, c.Notify)
 	}
 }

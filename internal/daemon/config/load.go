@@ -121,11 +121,11 @@ func (c *Config) fillDefaults(dir string) {
 	if c.Limits.Installs == 0 {
 		c.Limits.Installs = 10
 	}
-	for _, path := range []*string{&c.StateDir, &c.IdentityDir, &c.AgeKeys, &c.Ramdisk, &c.Fleet.SSHKey,
+	for _, path := range append(c.noticePaths(), &c.StateDir, &c.IdentityDir, &c.AgeKeys, &c.Ramdisk, &c.Fleet.SSHKey,
 		&c.Fleet.KnownHosts,
 		&c.Fleet.PasswordFile, &c.Fleet.CA, &c.Webhook.SecretFile,
 		&c.Trust.AllowedSigners, &c.Trust.RevokedKeys, &c.Trust.PGPKeys, &c.Listen.Socket, &c.Images.Dir, &c.Etcd.CA,
-		&c.Etcd.Cert, &c.Etcd.Key} {
+		&c.Etcd.Cert, &c.Etcd.Key) {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
@@ -169,10 +169,6 @@ func (c *Config) checkFields(p *problems) {
 			p.addBad(field, "want host:port", "such as 0.0.0.0:8443")
 		}
 	}
-	if c.Listen.Webhook != "" {
-		p.requireField("webhook.secretFile", c.Webhook.SecretFile,
-			"listen.webhook needs the secret that the forge proves itself with")
-	}
 	if len(c.Advertise.Agents) == 0 {
 		p.requireField("advertise.agents", "", "a list of https URLs at which machines reach listen.agents")
 	}
@@ -202,6 +198,7 @@ func (c *Config) checkFields(p *problems) {
 	}
 	c.Trust.checkKeys(p)
 	c.Secrets.checkProgram(p)
+	c.checkNotices(p)
 	if rel, err := filepath.Rel(c.StateDir, c.IdentityDir); c.StateDir != "" && c.IdentityDir != "" && err == nil &&
 		filepath.IsLocal(rel) {
 		p.addBad("identityDir", "it lies inside stateDir", "keep it apart, so that losing the state loses no trust")

@@ -41,6 +41,11 @@ type Metrics struct {
 	pushTime    prometheus.Histogram
 	agents      *prometheus.CounterVec
 	images      *prometheus.CounterVec
+
+	notifications        *prometheus.CounterVec
+	notificationsWaiting *prometheus.GaugeVec
+	statuses             *prometheus.CounterVec
+	statusesWaiting      prometheus.Gauge
 }
 
 // Buckets of latencies, in seconds: of what happens in this process, and of what crosses a network to a slow peer.
@@ -77,6 +82,7 @@ func New() *Metrics {
 	m.agents = m.counters("agent_events_total",
 		"Agents: enrolled, refused; leave to write: asked, given; reports of a step that is over: late.", "event")
 	m.images = m.counters("image_fetches_total", "Fetches of images into the mirror, by result (ok, error).", "result")
+	m.addNotices()
 	m.presetCounters()
 	return m
 }
@@ -114,6 +120,12 @@ func (m *Metrics) counter(name, help string) prometheus.Counter {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 	m.registry.MustRegister(c)
 	return c
+}
+
+func (m *Metrics) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	m.registry.MustRegister(g)
+	return g
 }
 
 func (m *Metrics) gauge(name, help string) prometheus.Gauge {

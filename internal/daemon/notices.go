@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/daemon/notify"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory/forge"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/notices"
+	"github.com/gitmetal/ingot/reconcile/status"
+)
+
+// openNotices makes the notifier, if the configuration names a forge or a receiver. Every secret of it is masked from
+// then on.
+func (d *Daemon) openNotices(context.Context) error {
+	if !d.config.Tells() {
+		return nil
+	}
+	c := notify.Config{Loop: d.loop, Store: d.journal, Meter: d.metrics, Mask: d.secrets.everOpened.Mask, Log: d.log,
+		Restored: d.restored.pages}
+	for i, n := range d.config.Notify {
+		r, err := d.readReceiver(n)
+		if err != nil {
+			return fmt.Errorf("notify[%d]: %w", i, err)
+		}
+		d.metrics.PresetReceiver(r.Name)
+		c.Receivers = append(c.Receivers, r)
+	}
+	if d.config.Forge != nil {
+		client, err := d.openForge(*d.config.Forge)
+		if err != nil {
+			return fmt.Errorf("forge: %w", err)
+		}
+		c.Forge = client
+	}
+	notifier, err := notify.New(c)
+	if err != nil {
+		return fmt.Errorf("notify: ca: %w", err)
+	}
+	d.notifier = notifier
+	return nil
+}
+
+// readReceiver reads the files of a receiver.
+func (d *Daemon) readReceiver(n config.Notify) (notify.Receiver, error) {
+	r := notify.Receiver{Name: n.Name, URL: secret.New(n.URL)}
+	var err error
+	if n.URLFile != "" {
+		if r.URL, err = d.readUsedSecret("urlFile", n.URLFile); err != nil {
+			return r, err
+		}
+	}
+	if n.SecretFile != "" {
+		if r.Key, err = d.readUsedSecret("secretFile", n.SecretFile); err != nil {
+			return r, err
+		}
+	}
+	if r.CA, err = config.ReadFile(n.CA); err != nil {
+		return r, fmt.Errorf("ca: %w", err)
+	}
+	for _, kind := range n.Events {
+		r.Events = append(r.Events, notices.Kind(kind))
+	}
+	if len(r.Events) == 0 {
+		r.Events = notices.Kinds
+	}
+	return r, nil
+}
+
+func (d *Daemon) openForge(f config.Forge) (*forge.Client, error) {
+	token, err := d.readUsedSecret("tokenFile", f.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := config.ReadFile(f.CA)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	client, err := forge.New(forge.Config{Kind: forge.Kind(f.Kind), URL: f.URL, Repository: f.Repository, Token: token,
+		TargetURL: f.TargetURL, CA: ca, Mask: d.secrets.everOpened.Mask})
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	return client, nil
+}
+
+// readUsedSecret reads a secret of the configuration, and has it masked everywhere.
+func (d *Daemon) readUsedSecret(field, file string) (secret.Value, error) {
+	value, err := readSecret(file)
+	if err == nil && value.Empty() {
+		err = fmt.Errorf("%s is empty", file)
+	}
+	if err != nil {
+		return value, fmt.Errorf("%s: %w", field, err)
+	}
+	d.secrets.everOpened.Add(value)
+	return value, nil
+}
+
+func (d *Daemon) runNotices(ctx context.Context) error {
+	if d.notifier == nil {
+		return nil
+	}
+	return d.notifier.Run(ctx)
+}
+
+// restoredPages is a publisher that keeps what its first good read gave: the pages from before the daemon's start.
+type restoredPages struct {
+	reconcile.Publisher
+	pages chan notify.Pages
+	first sync.Once
+}
+
+// openPublisher is the loop's publisher, which keeps the restored pages where somebody is to be told of changes.
+func (d *Daemon) openPublisher() reconcile.Publisher {
+	if !d.config.Tells() {
+		return d.pages
+	}
+	d.restored = &restoredPages{Publisher: d.pages, pages: make(chan notify.Pages, 1)}
+	return d.restored
+}
+
+// Read implements reconcile.Publisher.
+func (p *restoredPages) Read(ctx context.Context) (map[string]status.File, error) {
+	files, err := p.Publisher.Read(ctx)
+	if err != nil {
+		return files, err
+	}
+	p.first.Do(func() {
+		var pages notify.Pages
+		for name, file := range files {
+			if file.Forged != nil {
+				continue
+			}
+			if name == status.FleetPath {
+				pages.Fleet, _ = status.ParseFleet(file.Content) // a page that cannot be read tells of nothing
+			}
+			if page, err := status.Page(name, file.Content); err == nil {
+				pages.Hosts = append(pages.Hosts, page)
+			}
+		}
+		p.pages <- pages
+	})
+	return files, nil
+}
