@@ -36,6 +36,8 @@ type Session interface {
 	NoteTable(table wire.Table)
 	// NoteDisks keeps what a script left on its disks for the result.
 	NoteDisks(disks []wire.Disk)
+	// NoteDescribed keeps what plug-ins said of themselves for the result.
+	NoteDescribed(described []wire.Described)
 	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job, once
 	// the job has leave to write.
 	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)

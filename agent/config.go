@@ -17,9 +17,9 @@ import (
 // configPatience is how long the agent asks for a config before the job fails.
 const configPatience = 5 * time.Minute
 
-// errOtherConfig says that the served config is not the config of the job. The agent does not ask again: the daemon
-// takes config and digest from the same job.
-var errOtherConfig = errors.New("the daemon's config is not the one of the job")
+// errOtherConfig says that the served file is not the file of the job. The agent does not ask again: the daemon takes
+// file and digest from the same job.
+var errOtherConfig = errors.New("the daemon's file is not the one of the job")
 
 // fetchConfigs fetches the configs of a job, and gives the job with the configs. The machine is still untouched. Errors
 // are for people: the job fails untouched with the error's text.
@@ -48,29 +48,42 @@ func (a *agent) fetchConfig(ctx context.Context, job string, ref wire.ConfigRef)
 		return nil, fmt.Errorf("it has %d bytes, this agent takes at most %d: make the workload's Butane config "+
 			"smaller", ref.Size, wire.MaxConfig)
 	}
+	return a.fetchVerified(ctx, fetched{what: "config", path: fmt.Sprintf(wire.PathConfig, job), sha256: ref.SHA256,
+		size: ref.Size, patience: configPatience})
+}
+
+// fetched is a file that the daemon serves to the agent whose job names the file.
+type fetched struct {
+	what, path string
+	sha256     string // hex
+	size       int64  // bytes
+	patience   time.Duration
+}
+
+// fetchVerified asks for a file until the daemon serves the file or refuses for good, or ctx ends.
+func (a *agent) fetchVerified(ctx context.Context, f fetched) ([]byte, error) {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		config, err := a.client.getConfig(ctx, job, ref)
+		body, err := a.client.getVerified(ctx, f)
 		switch {
 		case err == nil:
-			return config, nil
+			return body, nil
 		case errors.Is(err, errGone), errors.Is(err, errMissing), errors.Is(err, errOtherConfig):
 			return nil, err
 		case errors.Is(err, errRefused):
 			err = errors.Join(err, a.client.tradeToken(ctx)) // the certificate may have ended
 		}
-		a.Log.Warn("fetch the config: trying again", "in", pause, "error", err)
+		a.Log.Warn("fetch the "+f.what+": trying again", "in", pause, "error", err)
 		if !pauseFor(ctx, pause) {
-			return nil, fmt.Errorf("not within %s: %w", configPatience, err)
+			return nil, fmt.Errorf("not within %s: %w", f.patience, err)
 		}
 	}
 }
 
-// getConfig fetches the Ignition config of a job once, and compares size and digest with the job's. A stalled transfer
-// fails.
-func (c *client) getConfig(ctx context.Context, job string, ref wire.ConfigRef) ([]byte, error) {
+// getVerified fetches a file once, and compares size and digest with the job's. A stalled transfer fails.
+func (c *client) getVerified(ctx context.Context, f fetched) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	response, err := c.sendRequest(ctx, c.withCertificate.Load(), fmt.Sprintf(wire.PathConfig, job),
+	response, err := c.sendRequest(ctx, c.withCertificate.Load(), f.path,
 		func(url string) (*http.Request, error) {
 			return http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		})
@@ -78,16 +91,16 @@ func (c *client) getConfig(ctx context.Context, job string, ref wire.ConfigRef) 
 		return nil, err
 	}
 	defer response.Body.Close()
-	config, err := io.ReadAll(io.LimitReader(watchBody(response.Body, cancel), ref.Size+1))
+	body, err := io.ReadAll(io.LimitReader(watchBody(response.Body, cancel), f.size+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the config: %w", err)
+		return nil, fmt.Errorf("read the %s: %w", f.what, err)
 	}
-	sum := sha256.Sum256(config)
+	sum := sha256.Sum256(body)
 	switch {
-	case int64(len(config)) != ref.Size:
-		return nil, fmt.Errorf("%w: want %d bytes, have %d bytes or more", errOtherConfig, ref.Size, len(config))
-	case hex.EncodeToString(sum[:]) != ref.SHA256:
+	case int64(len(body)) != f.size:
+		return nil, fmt.Errorf("%w: want %d bytes, have %d bytes or more", errOtherConfig, f.size, len(body))
+	case hex.EncodeToString(sum[:]) != f.sha256:
 		return nil, fmt.Errorf("%w: it has another digest", errOtherConfig)
 	}
-	return config, nil
+	return body, nil
 }

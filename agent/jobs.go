@@ -247,8 +247,12 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	switch job.Kind {
 	case wire.JobPowerOff:
 		return wire.Result{OK: true}
-	case wire.JobStep, wire.JobWriteStep, wire.JobScript:
-		return w.runSteps(ctx, job)
+	case wire.JobStep, wire.JobWriteStep, wire.JobScript, wire.JobDescribe:
+		whole, err := w.agent.fetchPlugins(ctx, job)
+		if err != nil {
+			return refuseJob("a plug-in of the job cannot be had: %s", joinLines(err.Error()))
+		}
+		return w.runSteps(ctx, whole)
 	case wire.JobWrite:
 		whole, err := w.agent.fetchConfigs(ctx, job)
 		if err != nil {
@@ -283,7 +287,7 @@ func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 		if boot != nil {
 			result.Boot = boot
 		}
-		result.Table, result.Disks = s.notedTable(), s.notedDisks()
+		result.Table, result.Disks, result.Described = s.notedTable(), s.notedDisks(), s.notedDescribed()
 	}
 	return result
 }
@@ -299,12 +303,13 @@ func (w *worker) runStep(ctx context.Context, step wire.Step, s *session) (*wire
 	return boot, err
 }
 
-// stepLimit is how long a step may take with all attempts of its script. The script's own limit ends each attempt.
+// stepLimit is how long a step may take with all attempts of its script, or of each of its plug-ins. The script's own limit ends each attempt.
 func stepLimit(step wire.Step) time.Duration {
 	if step.Script == nil || step.Script.Run == nil {
 		return step.Timeout
 	}
-	return time.Duration(max(1, step.Script.Run.Attempts)) * (step.Timeout + attemptSlack)
+	tries := max(1, step.Script.Run.Attempts) * max(1, len(step.Script.Plugins))
+	return time.Duration(tries)*(step.Timeout+attemptSlack) + describeTime(step.Script)
 }
 
 // attemptSlack is the time for the end of one attempt, and for the start of the next.

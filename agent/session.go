@@ -35,6 +35,7 @@ type session struct {
 	jobGone bool
 	table   *wire.Table // of the installed disk
 	disks   []wire.Disk // of a script, after its end
+	said    []wire.Described
 }
 
 func newSession(ctx context.Context, a *agent, job wire.Job) *session {
@@ -147,6 +148,20 @@ func (s *session) notedDisks() []wire.Disk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.disks
+}
+
+// NoteDescribed implements Session.
+func (s *session) NoteDescribed(described []wire.Described) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = described
+}
+
+// notedDescribed is what the plug-ins of the job said of themselves.
+func (s *session) notedDescribed() []wire.Described {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said
 }
 
 // notedTable is the partition table of the installed disk; nil without a noted one.

@@ -173,8 +173,13 @@ type Workload struct {
 	Parts map[string]string
 }
 
-// Step is one entry of a workload's list.
-type Step = steps.Step
+// Fetches reports whether the mirror must hold a file with this digest for the workload.
+func (w Workload) Fetches(sha256 string) bool { return steps.Fetches(w.Image, w.Steps, sha256) }
 
-// Arguments are the arguments of a Step.
-type Arguments = steps.Arguments
+// Types of steps.
+type (
+	Step      = steps.Step      // one entry of a workload's list
+	Plugin    = steps.Plugin    // a candidate of a Step
+	Arguments = steps.Arguments // of a Step
+	Described = steps.Described // what a plug-in said of itself
+)

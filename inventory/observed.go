@@ -166,6 +166,8 @@ type Job struct {
 	Table *Table
 	// Left is what an ended step left on its disks, in their order; nil without the agent's word.
 	Left []SeenDisk
+	// Described is what the plug-ins of an ended job said of themselves.
+	Described []Described
 	// Question is what the agent asks leave for; nil while the agent asks nothing.
 	Question *Question
 }

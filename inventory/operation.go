@@ -132,6 +132,9 @@ type StepState struct {
 	// before the decision, and for a step without a condition. WhyNot says why the condition fails.
 	When   string `json:"when,omitempty" minReader:"5"`
 	WhyNot string `json:"whyNot,omitempty"`
+	// Described is what the plug-ins said of themselves when the step was done. A plug-in that says another version later
+	// in the operation is not run.
+	Described []Described `json:"described,omitempty" minReader:"6"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }

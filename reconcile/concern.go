@@ -74,7 +74,7 @@ func (l *Loop) RequestImageLooks(sha256 string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, h := range l.hosts {
-		if w := h.desired.Workload; w != nil && w.Image.SHA256 == sha256 && !h.record.Has(w) && l.fleet.commit != "" {
+		if w := h.desired.Workload; w != nil && w.Fetches(sha256) && !h.record.Has(w) && l.fleet.commit != "" {
 			l.queue.AddHost(id, l.config.Now(), queue.Routine)
 		}
 	}

@@ -11,6 +11,13 @@ const (
 	StepReboot = "reboot" // boots the ramdisk anew
 )
 
+// StepDescribe asks the plug-ins of a list what they are. It stands in front of a list with plug-ins, and in no file.
+const StepDescribe = "describe"
+
+// BuiltinSteps are the names of the steps that ingot brings itself, in this version or in a later one. No Step has such
+// a name: an operation that names one means ingot's own.
+var BuiltinSteps = []string{"collect-logs", "erase-disks", "inject-files", "software-raid", "start-unit", "write-image"}
+
 // StepUse is an entry of a Workload's steps: the name of a Step, or a reserved name (install, hold, wait, power, reboot),
 // and what the Step is given there.
 type StepUse struct {
@@ -49,7 +56,7 @@ func (s HostStep) Use() StepUse {
 	return StepUse{Step: s.Step, ID: s.ID, Args: s.Args, Timeout: s.Timeout, Attempts: s.Attempts, When: s.When}
 }
 
-// Step is a script that runs in the ramdisk.
+// Step is a script or a plug-in that runs in the ramdisk.
 type Step struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -57,10 +64,14 @@ type Step struct {
 	Spec       StepSpec `json:"spec"`
 }
 
-// StepSpec is a script of the same commit, the arguments that the script takes, and the limits of a run.
+// StepSpec is a script of the same commit or a list of plug-ins, the arguments that they take, and the limits of a run.
+// Exactly one of script and plugins is set. What is said of a script is true of a plug-in.
 type StepSpec struct {
 	// Script is the path of a file in the same commit. The file's first line names its interpreter.
-	Script string `json:"script"`
+	Script string `json:"script,omitempty"`
+	// Plugins are executables, at most 8: each is asked on the machine whether it supports the machine, and the one with
+	// the highest support is run: vendor, mainline, generic. Plug-ins of equal support are tried in the order of the list.
+	Plugins []Plugin `json:"plugins,omitempty"`
 	// Args is the JSON Schema (2020-12) of the arguments: type object, without $ref. Additional properties are refused
 	// unless the schema says otherwise. The default of a property is filled in. x-ingot-secret: true on a property says
 	// that the value is a secret. Without this field the Step takes no arguments.
@@ -86,6 +97,25 @@ type StepSpec struct {
 	Reboots bool  `json:"reboots,omitempty"`
 	Needs   Needs `json:"needs,omitempty"`
 }
+
+// Plugin is an executable that describes itself and runs a step: a file of the same commit (path), or a file that the
+// daemon fetches and verifies (url and sha256).
+type Plugin struct {
+	// Path is of a file in the same commit, at most 1 MiB.
+	Path string `json:"path,omitempty"`
+	// URL is http or https, or a path in the daemon's mirror; at most 128 MiB are fetched.
+	URL string `json:"url,omitempty"`
+	// SHA256 is of the bytes at the URL: 64 hex digits.
+	SHA256 string `json:"sha256,omitempty"`
+	// Step is the name of the step in the plug-in: the plug-in is run as `PLUGIN run STEP`.
+	Step string `json:"step"`
+}
+
+// Limits of plug-ins.
+const (
+	MaxPlugins    = 8       // of one Step
+	MaxPluginFile = 1 << 20 // bytes of a plug-in in the commit
+)
 
 // RootDiskName is the name of the disk of spec.rootDisk among the names of disks.
 const RootDiskName = "root"

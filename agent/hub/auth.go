@@ -54,6 +54,7 @@ func (h *Hub) routeCalls() http.Handler {
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathResult, "{job}"), h.admitAgent(h.serveResult))
 	mux.HandleFunc("GET "+fmt.Sprintf(wire.PathConfig, "{job}"), h.admitAgent(h.serveConfig))
 	mux.HandleFunc("GET "+wire.PathImages+"{sha256}", h.admitAgent(h.serveImage))
+	mux.HandleFunc("GET "+wire.PathBlobs+"{sha256}", h.admitAgent(h.serveBlob))
 	return mux
 }
 

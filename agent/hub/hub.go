@@ -182,7 +182,7 @@ func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 			return nil
 		}
 		doc.Job = &job{
-			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: listImages(next), Install: findInstall(next),
+			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: listImages(next), Blobs: listBlobs(next), Install: findInstall(next),
 			Operation: a.Operation, Begun: a.Begun, State: inventory.JobAssigned, Since: h.config.Now(),
 		}
 		e.body, e.progress, e.question = bodyOf(next), wire.Progress{}, nil
@@ -278,7 +278,7 @@ func (e *entry) describeAgent(now time.Time) inventory.AgentState {
 	}
 	if j.Result != nil {
 		state.Job.Step, state.Job.Error, state.Job.Table = j.Result.Step, j.Result.Error, readTable(j.Result.Table)
-		state.Job.Final, state.Job.Left = j.Result.Final, j.Left
+		state.Job.Final, state.Job.Left, state.Job.Described = j.Result.Final, j.Left, readDescribed(j.Result.Described)
 	}
 	if j.State == inventory.JobWithdrawn {
 		state.Job.Error = j.Why

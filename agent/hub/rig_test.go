@@ -11,8 +11,9 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -64,7 +65,7 @@ type shelf map[string][]byte
 func (s shelf) Open(digest string) (io.ReadSeekCloser, int64, error) {
 	data, ok := s[digest]
 	if !ok {
-		return nil, 0, errors.New("no such image")
+		return nil, 0, fmt.Errorf("no such image: %w", fs.ErrNotExist)
 	}
 	return image{bytes.NewReader(data)}, int64(len(data)), nil
 }

@@ -123,6 +123,8 @@ type program struct {
 	report      func(wire.Progress)
 	// take gets each line of the standard output; nil for a program whose output is lines for people.
 	take func(o *output, line string)
+	// whole gets the standard output as it is, in place of take, and reads to the end.
+	whole func(io.Reader)
 }
 
 // basicEnvironment is the environment of every program.
@@ -223,6 +225,10 @@ func (p *pipes) serve(of program, o *output) <-chan struct{} {
 		p.ours[0].Close()
 	})
 	all.Go(func() {
+		if of.whole != nil {
+			of.whole(p.ours[1])
+			return
+		}
 		readLines(p.ours[1], func(line string) {
 			if of.take == nil {
 				o.addLine(line)

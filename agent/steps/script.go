@@ -36,6 +36,8 @@ type ScriptRun struct {
 	Report func(wire.Progress)
 	// Given are the disks that the script may write to; none for a script without disks.
 	Given []GivenDisk
+	// Plugin is run in place of the script; nil for a script.
+	Plugin *KeptPlugin
 }
 
 // RunScript runs a script of the fleet in the ramdisk until an attempt succeeds, the attempts are used up, or the script
@@ -90,7 +92,7 @@ func (r ScriptRun) runAttempt(ctx context.Context, run wire.Run, attempt int) (s
 	defer os.RemoveAll(dir)
 	s := service{file: filepath.Join(dir, "script"), timeout: r.Timeout, needs: run.Needs, environment: listVariables(run)}
 	s.work = r.Apart.workDir(dir)
-	if err := writeProgram(s.file, r.Script.Body); err != nil {
+	if err := r.placeProgram(s.file); err != nil {
 		return "", fmt.Errorf("keep the script: %w", err)
 	}
 	document, err := r.writeDocument(run, attempt, s.work)
@@ -107,10 +109,7 @@ func (r ScriptRun) runAttempt(ctx context.Context, run wire.Run, attempt int) (s
 		s.nodeNames = append(s.nodeNames, g.node)
 	}
 	defer r.Apart.endService(s)
-	argv := r.Apart.arguments(s)
-	if run.Step != "" {
-		argv = append(argv, run.Step)
-	}
+	argv := append(r.Apart.arguments(s), r.listWords(run)...)
 	program := program{argv: argv, dir: dir, input: document, report: r.Report, take: takeLine}
 	if r.Apart.Run == "" {
 		program.environment = s.environment
@@ -133,7 +132,11 @@ func (r ScriptRun) writeDocument(run wire.Run, attempt int, work string) ([]byte
 			*words = map[string]string{}
 		}
 	}
-	document, err := json.Marshal(wire.RunDocument{Protocol: wire.RunProtocol, Operation: run.Operation, Step: run.Step,
+	step := run.Step
+	if r.Plugin != nil {
+		step = r.Plugin.step
+	}
+	document, err := json.Marshal(wire.RunDocument{Protocol: wire.RunProtocol, Operation: run.Operation, Step: step,
 		ID: run.ID, Attempt: attempt, Machine: run.Machine, Args: run.Args, Disks: r.describeDisks(), Work: work})
 	if err != nil {
 		return nil, errors.New("the arguments of the step are no JSON") // the error of json could hold a value

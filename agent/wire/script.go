@@ -2,13 +2,58 @@ package wire
 
 import "encoding/json"
 
-// Script is an executable file for the ramdisk, run by its shebang.
+// Script is an executable file for the ramdisk, run by its shebang, or the plug-ins of a step in place of the file.
 type Script struct {
-	Body []byte `json:"body"`
+	Body []byte `json:"body,omitempty"`
+	// Plugins are the candidates of a step of plug-ins, in the order of the Step.
+	Plugins []Plugin `json:"plugins,omitempty"`
 	// Run is what the script is told; nil in a JobScript.
 	Run *Run `json:"run,omitempty"`
 	// Disks are the disks that a JobWriteStep may write to, in an order that the questions for leave and the result keep.
 	Disks []NamedDisk `json:"disks,omitempty"`
+}
+
+// Plugin is a candidate of a step: an executable under PathBlobs, and which of its steps is run.
+type Plugin struct {
+	Name   string `json:"name"`   // the end of the path or URL, for people
+	SHA256 string `json:"sha256"` // hex
+	Size   int64  `json:"size"`   // bytes, at most MaxPlugin
+	Step   string `json:"step"`
+	// Version is what the plug-in said in this operation before; "" before the first answer.
+	Version string `json:"version,omitempty"`
+	// Body is the executable, verified; never in a message.
+	Body []byte `json:"-"`
+}
+
+// Described is what a plug-in said of itself on this machine.
+type Described struct {
+	SHA256  string `json:"sha256"` // of the plug-in
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Step    string `json:"step"`    // of the plug-in
+	Support string `json:"support"` // SupportVendor…
+}
+
+// Values of Described.Support, the highest first.
+const (
+	SupportVendor   = "vendor"
+	SupportMainline = "mainline"
+	SupportGeneric  = "generic"
+	SupportNone     = "none" // the plug-in is not for this machine
+)
+
+// DescribeDocument is what a plug-in gets on standard input when it is asked to describe itself.
+type DescribeDocument struct {
+	Protocol int             `json:"protocol"` // RunProtocol
+	Machine  DescribeMachine `json:"machine"`
+}
+
+// DescribeMachine is the machine in a DescribeDocument.
+type DescribeMachine struct {
+	ID     string            `json:"id"`
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+	Facts  Facts             `json:"facts"`
 }
 
 // NamedDisk is a disk, and the name by which the fleet speaks of the disk. Several disks may have one name.
@@ -33,6 +78,8 @@ type Run struct {
 	Once bool `json:"once,omitempty"`
 	// Reboots says that a boot follows the script: the exit code 4 is well then.
 	Reboots bool `json:"reboots,omitempty"`
+	// Writes says that the step writes to disks.
+	Writes bool `json:"writes,omitempty"`
 	// Needs is what the script is given beside a processor.
 	Needs Needs `json:"needs,omitzero"`
 }

@@ -14,7 +14,7 @@ import "time"
 
 // Version of the protocol. An agent that meets another version on its boot medium reports the version and stops. A
 // daemon gives an agent of an earlier version no new job: such an agent ends the job that it has.
-const Version = 3
+const Version = 4
 
 // Paths of the agent API, relative to a URL in BootConfig.URLs. The verb %s is Job.ID. The calls use mutual TLS, except
 // for PathEnrol and PathPhoneHome, which the agent and the installed system make without a client certificate.
@@ -31,6 +31,7 @@ const (
 	// PathConfig: GET → 200 Ignition JSON | 404 when the daemon has the config no more | 410 when the job was withdrawn.
 	PathConfig    = "/v1/jobs/%s/config"
 	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed
+	PathBlobs     = "/v1/blobs/"    // GET <sha256 hex> of a plug-in of the job, Range allowed | 404 as PathConfig
 	PathPhoneHome = "/v1/phonehome" // POST PhoneHome → 204
 )
 
@@ -47,6 +48,7 @@ const (
 	// MaxInline is the most bytes of the config of a JobWrite that travels in the message; base64 adds a third, well below MaxBody.
 	MaxInline   = 2 << 20
 	MaxConfig   = 64 << 20         // bytes of one Ignition config, under PathConfig
+	MaxPlugin   = 128 << 20        // bytes of one plug-in, under PathBlobs
 	PollWait    = 25 * time.Second // how long the daemon holds a poll open
 	CallTimeout = 60 * time.Second // deadline of every other call
 	// LeaveWait is how long the daemon holds a LeaveQuestion open before it answers 202.
@@ -231,6 +233,8 @@ const (
 	// JobWriteStep is a job of one script with Script.Disks. The agent asks for leave from the open disks before it runs the
 	// script. An older agent, which would run the script without its disks, refuses the kind.
 	JobWriteStep = "write-step"
+	// JobDescribe is a job that asks the plug-ins of an operation what they are (Step.Describe), before any step runs.
+	JobDescribe = "describe"
 	// JobScript is a job of one script without arguments, of protocol 2. No daemon hands such a job out any more.
 	JobScript   = "script"
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
@@ -241,7 +245,7 @@ const (
 )
 
 // JobKinds are all kinds of Job. A daemon gives no agent a job of another kind, and reads none back.
-var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobDescribe, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
 
 // IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
 func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }
@@ -256,12 +260,14 @@ type Job struct {
 	Steps   []Step `json:"steps,omitempty"`
 }
 
-// Step is one entry of a job: exactly one of Install and Script is set.
+// Step is one entry of a job: exactly one of Install, Script and Describe is set.
 type Step struct {
 	Name    string        `json:"name"`
 	Timeout time.Duration `json:"timeout"` // nanoseconds
 	Install *Install      `json:"install,omitempty"`
 	Script  *Script       `json:"script,omitempty"`
+	// Describe are the steps of a JobDescribe, each with its plug-ins, and with references in place of secrets.
+	Describe []Script `json:"describe,omitempty"`
 }
 
 // Install writes an operating system with coreos-installer to the named disk only.
@@ -348,6 +354,8 @@ type Result struct {
 	// Disks are what the open descriptors of a JobWriteStep showed after the script had ended, done or failed, in the order
 	// of Script.Disks; nil where the agent could not look.
 	Disks []Disk `json:"disks,omitempty"`
+	// Described is what the plug-ins of a job said of themselves.
+	Described []Described `json:"described,omitempty"`
 }
 
 // BootEntry is the firmware's choice for the next start.

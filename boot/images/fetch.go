@@ -21,7 +21,8 @@ const reserve = 256 << 20
 // the field of the fleet to mend.
 func (s *Store) fetchImage(ctx context.Context, client *http.Client, ref Ref) error {
 	if !isDigest(ref.SHA256) {
-		return fmt.Errorf("image digest %q is not a sha256 of 64 hex digits: fix spec.install.image.sha256", ref.SHA256)
+		return fmt.Errorf("%s digest %q is not a sha256 of 64 hex digits: fix %s", ref.kind(), ref.SHA256,
+			ref.field("sha256"))
 	}
 	part, err := openPart(filepath.Join(s.config.Dir, partPrefix+ref.SHA256))
 	if err != nil {
@@ -74,9 +75,8 @@ func (t *transfer) fetchVerified(ctx context.Context) error {
 			return nil
 		}
 		if !t.pieced || again {
-			return fmt.Errorf("the sha256 of %s is %s, the fleet says %s: fix spec.install.image.sha256, or find out "+
-				"who changed the image",
-				t.describeImage(), have, t.ref.SHA256)
+			return fmt.Errorf("the sha256 of %s is %s, the fleet says %s: fix %s, or find out who changed the %s",
+				t.describeImage(), have, t.ref.SHA256, t.ref.field("sha256"), t.ref.kind())
 		}
 		if err := t.restartPart(); err != nil {
 			return err
@@ -95,18 +95,18 @@ func (t *transfer) describeImage() string {
 	u, err := url.Parse(t.ref.URL)
 	switch {
 	case err != nil:
-		return "image URL"
+		return t.ref.kind() + " URL"
 	case u.Scheme == "" && u.Host == "":
-		return fmt.Sprintf("image %s in the mirror", u.Path)
+		return fmt.Sprintf("%s %s in the mirror", t.ref.kind(), u.Path)
 	default:
-		return "image URL " + (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+		return t.ref.kind() + " URL " + (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
 }
 
 func (t *transfer) readSource(ctx context.Context) error {
 	u, err := url.Parse(t.ref.URL)
 	if err != nil {
-		return fmt.Errorf("the image URL cannot be read: %w: fix spec.install.image.url", stripURL(err))
+		return fmt.Errorf("the %s URL cannot be read: %w: fix %s", t.ref.kind(), stripURL(err), t.ref.field("url"))
 	}
 	if u.Scheme == "" && u.Host == "" {
 		return t.copyLocal()
@@ -130,7 +130,7 @@ func stripURL(err error) error {
 func (t *transfer) copyLocal() error {
 	limit := t.store.config.MaxSize
 	if !filepath.IsLocal(t.ref.URL) {
-		return fmt.Errorf("image %q is not a path inside the mirror: fix spec.install.image.url", t.ref.URL)
+		return fmt.Errorf("%s %q is not a path inside the mirror: fix %s", t.ref.kind(), t.ref.URL, t.ref.field("url"))
 	}
 	if err := t.restartPart(); err != nil {
 		return err
@@ -142,7 +142,7 @@ func (t *transfer) copyLocal() error {
 	defer root.Close()
 	file, err := root.Open(t.ref.URL)
 	if err != nil {
-		return fmt.Errorf("%s: %w: put it there, or fix spec.install.image.url", t.describeImage(), err)
+		return fmt.Errorf("%s: %w: put it there, or fix %s", t.describeImage(), err, t.ref.field("url"))
 	}
 	defer file.Close()
 	if _, err = io.Copy(t.part, io.LimitReader(file, limit+1)); err != nil {
@@ -222,7 +222,7 @@ func (t *transfer) checkHead(response *http.Response) (int64, error) {
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
 		return 0, brokenError{fmt.Errorf("answered %s: it is asked again", response.Status)}
 	default:
-		return 0, fmt.Errorf("answered %s: fix spec.install.image.url", response.Status)
+		return 0, fmt.Errorf("answered %s: fix %s", response.Status, t.ref.field("url"))
 	}
 	t.etag = ""
 	if etag := response.Header.Get("ETag"); !strings.HasPrefix(etag, "W/") {

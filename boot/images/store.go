@@ -32,8 +32,24 @@ const (
 )
 
 // Ref names an image: the location (a URL, or the path of a file in the mirror), and the SHA-256 of the image's bytes
-// in lower case hex.
-type Ref struct{ URL, SHA256 string }
+// in lower case hex. Plugin names, for people, the Step that has the file as a plug-in; "" for an image.
+type Ref struct{ URL, SHA256, Plugin string }
+
+// field names a field of the fleet that is to be mended, such as url.
+func (r Ref) field(name string) string {
+	if r.Plugin != "" {
+		return "the " + name + " in spec.plugins of " + r.Plugin
+	}
+	return "spec.install.image." + name
+}
+
+// kind is what the file is, for people.
+func (r Ref) kind() string {
+	if r.Plugin != "" {
+		return "plug-in"
+	}
+	return "image"
+}
 
 // State is how far an image is.
 type State struct {

@@ -32,7 +32,7 @@ const (
 // basePackages are in every ramdisk.
 var basePackages = []string{"systemd", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "util-linux", "fdisk",
 	"gdisk", "e2fsprogs", "dosfstools",
-	"mdadm", "nvme-cli", "ipmitool", "efibootmgr", "ca-certificates", "passwd"}
+	"mdadm", "nvme-cli", "ipmitool", "efibootmgr", "ca-certificates", "passwd", "jq"}
 
 // Firmware is needed by the network and storage controllers of real hardware; the default of BuildOptions.Firmware.
 var Firmware = []string{"firmware-linux-free", "firmware-misc-nonfree", "firmware-bnx2", "firmware-bnx2x",

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent"
 	"github.com/gitmetal/ingot/agent/facts"
+	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/wire"
 )
@@ -75,21 +76,45 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case step.Install != nil && step.Script == nil:
 		return m.installSystem(ctx, *step.Install, s)
 	case step.Script != nil && step.Install == nil:
-		run := steps.ScriptRun{Script: *step.Script, Timeout: step.Timeout, Facts: s.Facts(), Apart: steps.Systemd,
-			Report: s.Report}
-		if len(step.Script.Disks) > 0 {
-			tools := steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: s, NoteDisks: s.NoteDisks}
-			_, err := steps.WithDisks(ctx, step.Script.Disks, tools, func(given []steps.GivenDisk) (string, error) {
-				run.Given = given
-				return steps.RunScript(ctx, run)
-			})
-			return nil, err
-		}
-		_, err := steps.RunScript(ctx, run)
+		return nil, m.runScript(ctx, step, s)
+	case len(step.Describe) > 0:
+		run := steps.ScriptRun{Facts: s.Facts(), Apart: steps.Systemd, Report: s.Report}
+		described, err := plugins.DescribeAll(ctx, step.Describe, run)
+		s.NoteDescribed(described)
 		return nil, err
 	default:
 		return nil, errors.New("this agent knows no such step: rebuild the ramdisk with the daemon's version")
 	}
+}
+
+// runScript runs a script, or the plug-ins of a step, with the disks that it may write to. Plug-ins are asked what they
+// are before leave is.
+func (machine) runScript(ctx context.Context, step wire.Step, s agent.Session) (err error) {
+	run := steps.ScriptRun{Script: *step.Script, Timeout: step.Timeout, Facts: s.Facts(), Apart: steps.Systemd,
+		Report: s.Report}
+	do := func(given []steps.GivenDisk) (string, error) {
+		run.Given = given
+		return steps.RunScript(ctx, run)
+	}
+	if len(step.Script.Plugins) > 0 {
+		candidates, failed := plugins.Open(ctx, run)
+		defer func() { err = errors.Join(err, candidates.Close()) }()
+		if failed != nil {
+			return failed
+		}
+		s.NoteDescribed(candidates.Described())
+		if err := candidates.CheckSupport(); err != nil {
+			return err
+		}
+		do = func(given []steps.GivenDisk) (string, error) { return candidates.Run(ctx, given) }
+	}
+	if len(step.Script.Disks) == 0 {
+		_, err = do(nil)
+		return err
+	}
+	tools := steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: s, NoteDisks: s.NoteDisks}
+	_, err = steps.WithDisks(ctx, step.Script.Disks, tools, do)
+	return err
 }
 
 func (machine) installSystem(ctx context.Context, job wire.Install, s agent.Session) (*wire.BootEntry, error) {

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
+	"github.com/gitmetal/ingot/cmd/ingot/plugincheck"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/reconcile/review"
@@ -21,10 +23,36 @@ import (
 func newStep(s streams) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "step",
-		Short: "Show the steps of a fleet",
-		Long:  "Shows which steps a fleet has, which arguments they take, and in which order they run.",
+		Short: "Show the steps of a fleet, or test a plug-in",
+		Long:  "Shows which steps a fleet has, which arguments they take, and in which order they run; tests a plug-in.",
 	}
-	command.AddCommand(newStepList(s))
+	command.AddCommand(newStepList(s), newStepTest(s))
+	return command
+}
+
+func newStepTest(s streams) *cobra.Command {
+	o := plugincheck.Options{Out: s.Out}
+	command := &cobra.Command{
+		Use:   "test PLUGIN",
+		Short: "Run the contract of a plug-in on this machine",
+		Long: "Asks a plug-in what it is, checks the answer as the agent does, and runs its steps with the given arguments:\n" +
+			"docs/plugins.md. A step that writes gets a file as its disk. The plug-in runs without the sandbox of the\n" +
+			"ramdisk, with your rights: run only what you trust.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			o.Plugin = args[0]
+			findings, err := plugincheck.Run(command.Context(), o)
+			if err == nil && findings > 0 {
+				return exitError{code: exitFindings, message: fmt.Sprintf("%d findings: see docs/plugins.md", findings)}
+			}
+			return err
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.Step, "step", "", "run only this step of the plug-in")
+	flags.StringVar(&o.Facts, "facts", "", "a file with the facts of a machine, as JSON; default: a machine with this one's memory")
+	flags.StringVar(&o.Args, "args", "", "a file with the arguments, as JSON; default: none")
+	flags.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "how long a step may run")
 	return command
 }
 
@@ -85,8 +113,15 @@ func printOrder(s streams, o stepListOptions, list []inventory.Step) error {
 	}
 	return printTable(s.Out, "ID\tSTEP\tTIMEOUT\tATTEMPTS\tFROM\tARGUMENTS AND CONDITIONS", func(w io.Writer) {
 		for i, step := range review.ListSteps(list) {
+			words := list[i].ListArgs()
+			if step.Step == schemas.StepDescribe {
+				words, step.From = []string{"asks the plug-ins of the list what they are"}, "ingot"
+			}
+			for _, p := range list[i].Plugins {
+				words = append(words, "plug-in "+p.Describe())
+			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", list[i].Key(), step.Step, step.Timeout, step.Attempts, step.From,
-				describeUse(list[i].ListArgs(), step.When...))
+				describeUse(words, step.When...))
 		}
 	})
 }
@@ -105,7 +140,7 @@ func printSteps(s streams, o stepListOptions, known map[string]steps.Definition)
 		for _, name := range slices.Sorted(maps.Keys(known)) {
 			d := known[name]
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", name, d.Timeout, d.Attempts, d.From,
-				describeUse(d.Arguments, d.When))
+				describeUse(slices.Concat(d.Arguments, d.Plugins), d.When))
 		}
 	})
 }

@@ -45,7 +45,7 @@ var choices = map[string][]string{
 // patterns are the fields with a grammar.
 var patterns = map[string]string{
 	"Metadata.name": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "Metadata.id": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`,
-	"Image.sha256":           `^[0-9a-f]{64}$`,
+	"Image.sha256": `^[0-9a-f]{64}$`, "Plugin.sha256": `^[0-9a-f]{64}$`,
 	"BMCTLS.fingerprint":     `^sha256:[0-9a-f]{64}$`,
 	"BMCConsole.fingerprint": `^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`,
 }

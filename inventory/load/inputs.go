@@ -108,7 +108,7 @@ func listStepParts(list []inventory.Step) []string {
 		if s.Looks {
 			continue
 		}
-		parts = append(parts, s.Name, string(s.Script))
+		parts = append(append(parts, s.Name, string(s.Script)), listPluginParts(s)...)
 		if len(s.Args) > 0 {
 			parts = append(parts, "args "+mustJSON(s.Args)+mustJSON(s.Secrets))
 		}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -251,7 +250,7 @@ func describeLag(ring inventory.Ring, runs, wanted *inventory.Workload) string {
 		ring.Spec.Tag)
 }
 
-// checkImageHosts finds Workloads with an image from a host that the fleet's settings do not allow.
+// checkImageHosts finds images and plug-ins from a host that the fleet's settings do not allow.
 func (l *loader) checkImageHosts() {
 	allowed := l.fleet.Settings.ImageHosts
 	if len(allowed) == 0 {
@@ -262,11 +261,7 @@ func (l *loader) checkImageHosts() {
 		if d.Workload.Spec.Install == nil {
 			continue
 		}
-		if u, err := url.Parse(d.Workload.Spec.Install.Image.URL); err == nil && u.Host != "" &&
-			!slices.Contains(allowed, strings.ToLower(u.Host)) {
-			l.addFindings(d.ErrorAt("spec.install.image.url",
-				"add it to spec.imageHosts in "+schemas.FleetFile+", or take the image from one of: "+
-					strings.Join(allowed, ", "), "images are not fetched from %s", u.Host))
-		}
+		l.checkFetchedHost(d, "spec.install.image.url", d.Workload.Spec.Install.Image.URL, allowed)
 	}
+	l.checkPluginHosts(allowed)
 }

@@ -141,7 +141,7 @@ func TestRingMistakes(t *testing.T) {
 		"rings/prod.yaml:6:3: warning: spec.canaries: no host of the ring is a canary (canaries are chosen among the ring's hosts)": func(f map[string]string) {
 			f["rings/prod.yaml"] = ringFile("prod", "  canaries: {hosts: [canary-1]}\n")
 		},
-		"workloads/web.yaml:4:31: error: spec.install.image.url: images are not fetched from images.example.com (add it to spec.imageHosts in ingot.yaml, or take the image from one of: mirror.example.com)": func(f map[string]string) {
+		"workloads/web.yaml:4:31: error: spec.install.image.url: files are not fetched from images.example.com (add it to spec.imageHosts in ingot.yaml, or take the file from one of: mirror.example.com)": func(f map[string]string) {
 			f["ingot.yaml"] = apiVersion + "kind: Fleet\nmetadata: {name: fleet}\nspec: {imageHosts: [mirror.example.com]}\n"
 		},
 	} {

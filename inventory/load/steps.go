@@ -31,10 +31,12 @@ const (
 type preparedStep struct {
 	spec   schemas.StepSpec
 	script []byte
-	schema steps.Schema
-	broken bool // the schema has a mistake: arguments cannot be checked
-	looks  bool // the Step says that it writes nothing
-	when   []steps.Condition
+	// plugins are the candidates of a Step of plug-ins; one that is missing is left out.
+	plugins []inventory.Plugin
+	schema  steps.Schema
+	broken  bool // the schema has a mistake: arguments cannot be checked
+	looks   bool // the Step says that it writes nothing
+	when    []steps.Condition
 }
 
 // entry is a use of a step, before a host is known.
@@ -62,7 +64,7 @@ func (l *loader) prepareSteps(t *tree) {
 		}
 		t.prepared[name] = preparedStep{spec: d.Step.Spec, script: t.Files[d.Step.Spec.Script].Data, schema: schema,
 			broken: len(mistakes) > 0 || d.Fields.IsSpoiledBelow("spec.args"), looks: d.IsWritten("spec.writes") && len(d.Step.Spec.Writes) == 0,
-			when: l.readCondition(d, "spec.when", d.Step.Spec.When)}
+			when: l.readCondition(d, "spec.when", d.Step.Spec.When), plugins: l.readPlugins(t, d)}
 	}
 }
 
@@ -159,6 +161,7 @@ func (l *loader) newEntry(t *tree, d schemas.Document, field string, use schemas
 	}
 	e.prepared = prepared
 	e.step.Script, e.step.Looks, e.step.Needs = prepared.script, prepared.looks, prepared.spec.Needs
+	e.step.Plugins = prepared.plugins
 	e.step.Writes = prepared.spec.Writes
 	e.step.Seconds = readSeconds(cmp.Or(use.Timeout, prepared.spec.Timeout, steps.DefaultTimeout))
 	e.step.Attempts = max(1, cmp.Or(use.Attempts, prepared.spec.Attempts))
@@ -274,6 +277,7 @@ func (l *loader) listDefinitions() {
 			}
 			l.fleet.Workloads[name] = append(l.fleet.Workloads[name], step)
 		}
+		l.fleet.Workloads[name] = steps.AddDescribe(l.fleet.Workloads[name])
 	}
 }
 
@@ -288,7 +292,7 @@ func (l *loader) resolveSteps(t *tree, entries []entry, host hostDocuments) []in
 	}
 	added := host.running.Host.Spec.Steps
 	if len(added) == 0 {
-		return list
+		return steps.AddDescribe(list)
 	}
 	all := slices.Clone(entries)
 	var additions []steps.Addition
@@ -310,7 +314,7 @@ func (l *loader) resolveSteps(t *tree, entries []entry, host hostDocuments) []in
 	for _, i := range lost {
 		l.addLost(all[len(entries)+i], additions[i].Place, list)
 	}
-	return list
+	return steps.AddDescribe(list)
 }
 
 // addLost reports a step whose place is not in the list.

@@ -79,19 +79,20 @@ func TestDocumentedSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 4 {
+	if len(blocks) != 5 {
 		t.Fatalf("docs/steps.md has %d YAML blocks", len(blocks))
 	}
-	conditions := regexp.MustCompile("when: '(.*?)'").FindAllStringSubmatch(blocks[2][1], -1)
+	conditions := regexp.MustCompile("when: '(.*?)'").FindAllStringSubmatch(blocks[3][1], -1)
 	for _, condition := range conditions {
 		if _, mistake := rules.NewCompiler().Compile(condition[1]); mistake != nil || len(conditions) != 2 {
 			t.Errorf("%d conditions, %s: %+v", len(conditions), condition[1], mistake)
 		}
 	}
-	workload, host, _ := strings.Cut(blocks[1][1], "---\nkind: Host\nspec:\n")
+	workload, host, _ := strings.Cut(blocks[2][1], "---\nkind: Host\nspec:\n")
 	files := stepFleet(strings.TrimPrefix(workload, "kind: Workload\nspec:\n"), "")
 	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n"+host)
 	files["steps/check.yaml"], files["steps/check-link.sh"] = blocks[0][1], "#!/bin/sh\n"
+	files["steps/raid.yaml"], files["plugins/generic-raid"] = blocks[1][1], "#!/bin/sh\n"
 	files["secrets/net.yaml"] = strings.NewReplacer("{name: bmc}", "{name: net}", "username", "token").Replace(files["secrets/bmc.yaml"])
 	var order []string
 	for _, s := range loadSteps(t, files) {

@@ -19,6 +19,7 @@ type Definition struct {
 	Writes     []string       `json:"writes,omitempty"` // names of disks
 	When       string         `json:"when,omitempty"`   // condition in CEL
 	Arguments  []string       `json:"arguments,omitempty"`
+	Plugins    []string       `json:"plugins,omitempty"` // places of the candidates, in their order
 	Schema     map[string]any `json:"schema,omitempty"`
 }
 
@@ -51,9 +52,13 @@ func DescribeArguments(schema map[string]any) []string {
 // Describe gives the definition of a Step, with the defaults of what the Step does not say.
 func Describe(d schemas.Document) Definition {
 	spec := d.Step.Spec
+	var plugins []string
+	for _, p := range spec.Plugins {
+		plugins = append(plugins, Plugin{Path: p.Path, URL: p.URL}.Place())
+	}
 	return Definition{From: d.PositionOf("").String(), Timeout: cmp.Or(spec.Timeout, DefaultTimeout), Attempts: max(1, spec.Attempts),
 		Repeatable: spec.Repeatable == nil || *spec.Repeatable, Reboots: spec.Reboots, Looks: d.IsWritten("spec.writes") && len(spec.Writes) == 0, Writes: spec.Writes, Schema: spec.Args, When: spec.When,
-		Arguments: DescribeArguments(spec.Args)}
+		Arguments: DescribeArguments(spec.Args), Plugins: plugins}
 }
 
 // DefaultTimeout is the timeout of a Step that says none.

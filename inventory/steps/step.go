@@ -16,8 +16,10 @@ import (
 type Step struct {
 	Name string // of the Step, or install
 	ID   string // "" where the name is the id
-	// Script is nil for install.
-	Script  []byte
+	// Script is nil for install, and for plug-ins.
+	Script []byte
+	// Plugins are the candidates of a step of plug-ins, in the order of the Step.
+	Plugins []Plugin
 	Seconds int // timeout of one attempt
 	// Attempts of the step; 0 counts as 1.
 	Attempts int

@@ -71,8 +71,9 @@ type Action struct {
 	When      string           // AssignStep, SkipStep: the decision about the step's conditions, "" without a new one
 	WhyNot    string           // SkipStep: why a condition fails
 	// RecordStep, RecordFailed: what the step left on each of Operation.StepDisks, as the agent saw the open disks
-	Left  []inventory.SeenDisk
-	Table *inventory.Table // RecordStep: of the disk with the system, as the agent read it back
+	Left      []inventory.SeenDisk
+	Described []inventory.Described // RecordStep: what the plug-ins said of themselves
+	Table     *inventory.Table      // RecordStep: of the disk with the system, as the agent read it back
 	// PinIdentity: the pins are of another machine, and what the pinned one was booted for is over
 	Anew     bool
 	Takeover string              // RecordTakeover: the value that was used

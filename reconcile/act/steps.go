@@ -48,6 +48,10 @@ func recordStep(op *inventory.Operation, a Action) {
 	if step, _ := op.Step(); step.Installs() || op.IsWholeList() {
 		change.KeepMark(op, a.Table)
 	}
+	if step, due := op.Step(); due {
+		step.Described = a.Described
+		op.Steps[op.Cursor] = step
+	}
 	leaveStep(op, inventory.StepDone)
 }
 

@@ -27,7 +27,9 @@ func (e *Effects) fetchImage(desired inventory.Desired) act.Outcome {
 	if desired.Workload == nil {
 		return act.Outcome{Result: act.Stalled, Why: "there is no workload whose image could be fetched"}
 	}
-	e.config.Images.Ensure(imageRef(desired.Workload.Image))
+	for _, file := range steps.ListFetched(desired.Workload.Image, desired.Workload.Steps) {
+		e.config.Images.Ensure(imageRef(file))
+	}
 	state := e.observeImage(desired)
 	switch state.State {
 	case inventory.ImageReady:
@@ -50,7 +52,27 @@ func (e *Effects) observeImage(desired inventory.Desired) inventory.ImageState {
 	if desired.Workload == nil {
 		return inventory.ImageState{}
 	}
-	state := e.config.Images.State(imageRef(desired.Workload.Image))
+	found := inventory.ImageState{State: inventory.ImageReady}
+	for _, file := range steps.ListFetched(desired.Workload.Image, desired.Workload.Steps) {
+		if next := e.observeFile(file); imageOrder[next.State] > imageOrder[found.State] {
+			found = next
+		}
+	}
+	return found
+}
+
+// imageOrder says which state stands for all files of a workload: the worst.
+var imageOrder = map[inventory.ImagePhase]int{
+	inventory.ImageReady: 0, inventory.ImageFetching: 1, inventory.ImageMissing: 2, inventory.ImageFailed: 3,
+}
+
+// observeFile is the state of one file of a workload.
+func (e *Effects) observeFile(file steps.Fetched) inventory.ImageState {
+	state := e.config.Images.State(imageRef(file))
+	if file.Step != "" && state.Phase == images.Ready && state.Total > wire.MaxPlugin {
+		return inventory.ImageState{State: inventory.ImageFailed, Error: fmt.Sprintf("a plug-in of Step %s has %d bytes, at "+
+			"most %d can be delivered: make it smaller", file.Step, state.Total, wire.MaxPlugin)}
+	}
 	return inventory.ImageState{State: phases[state.Phase], Done: state.Done, Total: state.Total, Error: state.Error}
 }
 
@@ -59,8 +81,12 @@ var phases = map[images.Phase]inventory.ImagePhase{
 	images.Ready: inventory.ImageReady, images.Failed: inventory.ImageFailed,
 }
 
-func imageRef(image schemas.Image) images.Ref {
-	return images.Ref{URL: image.URL, SHA256: image.SHA256}
+func imageRef(file steps.Fetched) images.Ref {
+	ref := images.Ref{URL: file.URL, SHA256: file.SHA256}
+	if file.Step != "" {
+		ref.Plugin = "Step " + file.Step
+	}
+	return ref
 }
 
 // describeImage is a ready image in the form that agents are served.
@@ -135,6 +161,8 @@ func kindOfJob(step inventory.StepState) string {
 	switch {
 	case step.Installs():
 		return wire.JobWrite
+	case step.Name == schemas.StepDescribe:
+		return wire.JobDescribe
 	case len(step.Writes) > 0:
 		return wire.JobWriteStep
 	default:
@@ -147,9 +175,17 @@ func (e *Effects) buildStep(
 	step inventory.Step, desired inventory.Desired, record inventory.Record, action act.Action,
 ) (wire.Step, error) {
 	next := wire.Step{Name: step.Key(), Timeout: time.Duration(step.Seconds) * time.Second}
+	if step.Name == schemas.StepDescribe {
+		var err error
+		next.Describe, err = e.buildDescribe(desired, record)
+		return next, err
+	}
 	if step.Name != schemas.StepInstall {
-		run, err := e.buildRun(step, desired, record)
+		run, err := e.buildRun(step, desired, record, e.openSecret)
 		next.Script = &wire.Script{Body: step.Script, Run: run}
+		if err == nil {
+			next.Script.Plugins, err = e.listPlugins(step, record)
+		}
 		for at, i := range listWritten(*record.Operation, step) {
 			disk := record.Operation.Disks[i]
 			next.Script.Disks = append(next.Script.Disks, wire.NamedDisk{Name: disk.Name,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
@@ -16,10 +17,11 @@ import (
 // maxArguments is the most bytes of a step's arguments with the opened secrets, so that a job stays below wire.MaxBody.
 const maxArguments = 512 << 10
 
-// buildRun is what a script is told, with the secrets of its arguments opened.
-func (e *Effects) buildRun(step inventory.Step, desired inventory.Desired, record inventory.Record) (*wire.Run, error) {
+// buildRun is what a script is told, with what open gives for the secrets of its arguments.
+func (e *Effects) buildRun(step inventory.Step, desired inventory.Desired, record inventory.Record,
+	open func(refs.Secret) (secret.Value, error)) (*wire.Run, error) {
 	run := &wire.Run{Operation: record.Operation.ID, Step: step.Name, ID: step.Key(), Attempts: max(1, step.Attempts),
-		Once: step.Once, Reboots: step.Reboots, Machine: wire.RunMachine{ID: string(record.ID), Name: desired.Name, Labels: desired.Labels,
+		Once: step.Once, Reboots: step.Reboots, Writes: len(step.Writes) > 0, Machine: wire.RunMachine{ID: string(record.ID), Name: desired.Name, Labels: desired.Labels,
 			Vars: desired.Vars},
 		Needs: wire.Needs{Network: step.Needs.Network, Processes: step.Needs.Processes}}
 	if step.Needs.Memory != "" {
@@ -33,7 +35,7 @@ func (e *Effects) buildRun(step inventory.Step, desired inventory.Desired, recor
 		return run, nil
 	}
 	args, err := step.Open(func(ref refs.Secret) (string, error) {
-		value, err := e.openSecret(ref)
+		value, err := open(ref)
 		return value.Reveal(), err
 	})
 	if err != nil {

@@ -270,7 +270,8 @@ func (h *host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, bo
 		if step, due := op.Step(); due && !step.Installs() {
 			why = "step " + step.Key() + " is done"
 		}
-		return planAction(Installing, act.Action{Kind: act.RecordStep, Table: job.Table, Left: job.Left, Reason: why}), true
+		return planAction(Installing, act.Action{Kind: act.RecordStep, Table: job.Table, Left: job.Left, Described: job.Described,
+			Reason: why}), true
 	case inventory.JobFailed:
 		return h.recordFailed(op, job), true
 	case inventory.JobWithdrawn:

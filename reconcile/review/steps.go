@@ -28,11 +28,20 @@ type Step struct {
 	Reboots bool `json:"reboots,omitempty"`
 	// Writes are the names of the disks that the script may write to.
 	Writes []string `json:"writes,omitempty"`
+	// Plugins are the candidates of a step of plug-ins, in the order of the Step.
+	Plugins []Plugin `json:"plugins,omitempty"`
 	// When are the conditions of the step: all must hold.
 	When []string `json:"when,omitempty"`
 	// Runs is, for a step with conditions, what the facts that were recorded last say: runs, skipped with the reason, or
 	// known after inspection. The facts of the boot decide.
 	Runs string `json:"runs,omitempty"`
+}
+
+// Plugin is a candidate of a step of plug-ins.
+type Plugin struct {
+	From   string `json:"from"`   // path in the commit, or URL
+	SHA256 string `json:"sha256"` // of the bytes that run
+	Step   string `json:"step"`   // of the plug-in
 }
 
 // Values of Step.Runs besides "skipped: " with a reason.
@@ -48,6 +57,9 @@ func ListSteps(list []inventory.Step) []Step {
 	for _, s := range list {
 		step := Step{Step: s.Name, ID: s.ID, Args: s.Args, Looks: s.Looks, Writes: s.Writes, Reboots: s.Reboots, Attempts: max(1, s.Attempts),
 			Timeout: (time.Duration(s.Seconds) * time.Second).String()}
+		for _, p := range s.Plugins {
+			step.Plugins = append(step.Plugins, Plugin{From: p.Place(), SHA256: p.SHA256, Step: p.Step})
+		}
 		for _, condition := range s.When {
 			step.When = append(step.When, strings.TrimSpace(condition.Text))
 		}
@@ -92,6 +104,9 @@ func (h Host) describeSteps() []string {
 	var lines []string
 	for i, s := range h.Steps {
 		line := fmt.Sprintf("step %d of %d: %s", i+1, len(h.Steps), s.Step)
+		if s.Step == schemas.StepDescribe {
+			line += ": asks the plug-ins of the list what they are"
+		}
 		if s.ID != "" {
 			line += " as " + s.ID
 		}
@@ -100,6 +115,9 @@ func (h Host) describeSteps() []string {
 		}
 		if args := (inventory.Step{Arguments: inventory.Arguments{Args: s.Args}}).ListArgs(); len(args) > 0 {
 			line += ": " + strings.Join(args, " ")
+		}
+		for i, p := range s.Plugins {
+			line += []string{"; plug-ins: ", ", "}[min(i, 1)] + inventory.Plugin{Path: p.From, SHA256: p.SHA256, Step: p.Step}.Describe()
 		}
 		if len(s.Writes) > 0 {
 			line += "; writes to the disks " + strings.Join(s.Writes, ", ")
@@ -128,8 +146,10 @@ func listLater(before, after *inventory.Workload) []string {
 	return compareSteps(before.Steps, after.Steps)
 }
 
-// compareSteps says which steps of two lists differ.
+// compareSteps says which steps of two lists differ. The step that asks plug-ins comes and goes with the plug-ins.
 func compareSteps(before, after []inventory.Step) []string {
+	asks := func(s inventory.Step) bool { return s.Name == schemas.StepDescribe }
+	before, after = slices.DeleteFunc(slices.Clone(before), asks), slices.DeleteFunc(slices.Clone(after), asks)
 	var lines []string
 	for _, was := range before {
 		if !slices.ContainsFunc(after, hasKeyOf(was)) {

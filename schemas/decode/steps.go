@@ -15,12 +15,13 @@ func (c *checker) checkStep(s *schemas.Step) {
 	switch s.Metadata.Name {
 	case schemas.StepInstall:
 		c.addError("metadata.name", "choose another name", "install stands for a Workload's spec.install")
-	case schemas.StepHold, schemas.StepWait, schemas.StepPower, schemas.StepReboot:
+	case schemas.StepHold, schemas.StepWait, schemas.StepPower, schemas.StepReboot, schemas.StepDescribe:
 		c.addError("metadata.name", "choose another name", "%s is a step that every fleet has", s.Metadata.Name)
 	}
-	if c.checkRequired("spec.script", s.Spec.Script) {
-		c.checkPath("spec.script", s.Spec.Script)
+	if slices.Contains(schemas.BuiltinSteps, s.Metadata.Name) {
+		c.addError("metadata.name", "choose another name", "%s is the name of a step of ingot's own", s.Metadata.Name)
 	}
+	c.checkPrograms(s.Spec)
 	c.checkTimeout("spec.timeout", s.Spec.Timeout)
 	c.checkAttempts("spec.attempts", s.Spec.Attempts)
 	c.checkCondition("spec.when", s.Spec.When)
@@ -34,6 +35,47 @@ func (c *checker) checkStep(s *schemas.Step) {
 		case slices.Index(s.Spec.Writes, name) < i:
 			c.addError(field, "leave it out", "the disks are named twice")
 		}
+	}
+}
+
+// checkPrograms checks what a Step runs: a script, or plug-ins.
+func (c *checker) checkPrograms(spec schemas.StepSpec) {
+	switch plugins := c.document.IsWritten("spec.plugins"); {
+	case plugins && c.document.IsWritten("spec.script"):
+		c.addError("spec.plugins", "keep one of them", "script and plugins are both set")
+	case !plugins:
+		if spec.Script == "" {
+			c.addMissing("spec.script", "name a script, or write plugins", "the field is missing")
+		}
+	case len(spec.Plugins) == 0 && !c.document.Fields.IsSpoiledBelow("spec.plugins"):
+		c.addError("spec.plugins", "such as [{path: plugins/raid, step: create}]", "the list of plug-ins is empty")
+	case len(spec.Plugins) > schemas.MaxPlugins:
+		c.addError("spec.plugins", "", "want at most %d plug-ins, not %d", schemas.MaxPlugins, len(spec.Plugins))
+	}
+	c.checkPath("spec.script", spec.Script)
+	for i, plugin := range spec.Plugins {
+		c.checkPlugin(fmt.Sprintf("spec.plugins[%d]", i), plugin)
+	}
+}
+
+// checkPlugin checks where a plug-in is, and its step.
+func (c *checker) checkPlugin(field string, p schemas.Plugin) {
+	if c.checkRequired(field+".step", p.Step) {
+		c.checkGrammar(field+".step", p.Step, nameGrammar, "lower case letters, digits and dashes, at most 63")
+	}
+	c.checkPath(field+".path", p.Path)
+	c.checkGrammar(field+".sha256", p.SHA256, sha256Grammar, "64 lower case hex digits of the bytes at the URL")
+	switch {
+	case p.Path != "" && (p.URL != "" || p.SHA256 != ""):
+		c.addError(field+".path", "keep path, or url and sha256", "path and url are both set")
+	case p.Path != "":
+	case p.URL == "" && p.SHA256 == "":
+		c.addMissing(field, "path: plugins/raid, or url and sha256", "the plug-in has no place")
+	default:
+		if c.checkRequired(field+".url", p.URL) {
+			c.checkFetchedURL(field+".url", p.URL)
+		}
+		c.checkRequired(field+".sha256", p.SHA256)
 	}
 }
 
@@ -128,6 +170,9 @@ func (c *checker) checkStepUse(field string, use schemas.StepUse) {
 		c.checkGrammar(field+".step", use.Step, nameGrammar, "the name of a Step, or install")
 	}
 	c.checkGrammar(field+".id", use.ID, nameGrammar, "lower case letters, digits and dashes, at most 63")
+	if use.ID == schemas.StepDescribe {
+		c.addError(field+".id", "choose another id", "%s is the id of the step that asks plug-ins what they are", use.ID)
+	}
 	c.checkTimeout(field+".timeout", use.Timeout)
 	c.checkAttempts(field+".attempts", use.Attempts)
 	c.checkCondition(field+".when", use.When)

@@ -33,7 +33,7 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 
 func (c *checker) checkImage(i schemas.Image) {
 	if c.checkRequired("spec.install.image.url", i.URL) {
-		c.checkImageURL(i.URL)
+		c.checkFetchedURL("spec.install.image.url", i.URL)
 	}
 	if c.checkRequired("spec.install.image.sha256", i.SHA256) {
 		c.checkGrammar("spec.install.image.sha256", i.SHA256, sha256Grammar,
@@ -41,8 +41,8 @@ func (c *checker) checkImage(i schemas.Image) {
 	}
 }
 
-func (c *checker) checkImageURL(address string) {
-	const field = "spec.install.image.url"
+// checkFetchedURL checks where the daemon fetches an image or a plug-in.
+func (c *checker) checkFetchedURL(field, address string) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
@@ -50,7 +50,7 @@ func (c *checker) checkImageURL(address string) {
 	case u.Scheme == "" && u.Host == "":
 		c.checkPath(field, address)
 	case (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "":
-		c.addError(field, "https://…, or a path in the mirror", "images are not read from %q",
+		c.addError(field, "https://…, or a path in the mirror", "files are not read from %q",
 			yamltext.ShortenText(u.Scheme))
 	case u.User != nil:
 		c.addError(field, "", "no user or password in the URL")

@@ -266,6 +266,9 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 		tools := steps.Tools{Disks: opener{h.m}, Leave: s, Images: s, Installer: installer{h.m}, NoteTable: s.NoteTable}
 		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"},
 			steps.InstallSystem(ctx, *step.Install, tools, s.Report)
+	case len(step.Describe) > 0:
+		s.NoteDescribed(describePlugins(step.Describe))
+		return nil, nil
 	case step.Script != nil && len(step.Script.Disks) > 0:
 		tools := steps.DiskTools{Disks: opener{h.m}, Leave: s, NoteDisks: s.NoteDisks}
 		_, err := steps.WithDisks(ctx, step.Script.Disks, tools, func([]steps.GivenDisk) (string, error) {
@@ -279,6 +282,17 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	default:
 		return nil, errors.New("no such step")
 	}
+}
+
+// describePlugins answers for plug-ins that nobody runs.
+func describePlugins(asked []wire.Script) (described []wire.Described) {
+	for _, script := range asked {
+		for _, p := range script.Plugins {
+			described = append(described, wire.Described{SHA256: p.SHA256, Name: p.Name, Version: "simulated", Step: p.Step,
+				Support: wire.SupportGeneric})
+		}
+	}
+	return described
 }
 
 // PowerOff implements agent.Machine.

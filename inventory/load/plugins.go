@@ -1,0 +1,83 @@
+package load
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// readPlugins reads the candidates of a Step, in their order. The digest of a file in the commit is made here.
+func (l *loader) readPlugins(t *tree, d schemas.Document) (plugins []inventory.Plugin) {
+	for i, p := range d.Step.Spec.Plugins {
+		field := fmt.Sprintf("spec.plugins[%d]", i)
+		plugin := inventory.Plugin{Path: p.Path, URL: p.URL, SHA256: p.SHA256, Step: p.Step}
+		if p.Path != "" {
+			body, usable := l.readPlugin(t, d, field+".path", p.Path)
+			if !usable {
+				continue
+			}
+			sum := sha256.Sum256(body)
+			plugin.Body, plugin.SHA256 = body, hex.EncodeToString(sum[:])
+		}
+		if first := slices.IndexFunc(plugins, func(o inventory.Plugin) bool {
+			return o.SHA256 == plugin.SHA256 && o.Step == plugin.Step
+		}); first >= 0 && plugin.SHA256 != "" {
+			l.addFindings(d.ErrorAt(field, "leave it out", "%s is in the list already", plugins[first].Place()))
+		}
+		plugins = append(plugins, plugin)
+	}
+	return plugins
+}
+
+// readPlugin gives the bytes of a plug-in in the commit.
+func (l *loader) readPlugin(t *tree, d schemas.Document, field, name string) (body []byte, usable bool) {
+	body, usable = l.useFile(t, name)
+	switch _, has := t.Files[name]; {
+	case !usable:
+		return nil, false // reported already
+	case !has:
+		l.addFindings(d.ErrorAt(field, "", "there is no file %s in this commit", name))
+		return nil, false
+	case len(body) > schemas.MaxPluginFile:
+		l.addFindings(d.ErrorAt(field, "put it on a server: url and sha256",
+			"%s has %d bytes, a plug-in in the commit at most %d", name, len(body), schemas.MaxPluginFile))
+	case !strings.HasPrefix(string(body), "#!") && !strings.HasPrefix(string(body), "\x7fELF"):
+		l.addFindings(d.ErrorAt(field, "start it with a line such as #!/bin/sh, or name a program for Linux",
+			"%s cannot be executed: it is no program, and its first line names no interpreter", name))
+	}
+	return body, true
+}
+
+// listPluginParts lists what counts of the plug-ins of a step that is part of the inputs: the digests and the steps, in
+// their order. Where a plug-in comes from does not count.
+func listPluginParts(s inventory.Step) (parts []string) {
+	for _, p := range s.Plugins {
+		parts = append(parts, "plug-in "+p.SHA256+" "+p.Step)
+	}
+	return parts
+}
+
+// checkPluginHosts finds plug-ins from a host that the fleet's settings do not allow.
+func (l *loader) checkPluginHosts(allowed []string) {
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.steps())) {
+		d := l.trunk.steps()[name]
+		for i, p := range d.Step.Spec.Plugins {
+			l.checkFetchedHost(d, fmt.Sprintf("spec.plugins[%d].url", i), p.URL, allowed)
+		}
+	}
+}
+
+// checkFetchedHost finds a URL of a host that the fleet's settings do not allow.
+func (l *loader) checkFetchedHost(d schemas.Document, field, address string, allowed []string) {
+	if u, err := url.Parse(address); err == nil && u.Host != "" && !slices.Contains(allowed, strings.ToLower(u.Host)) {
+		l.addFindings(d.ErrorAt(field, "add it to spec.imageHosts in "+schemas.FleetFile+", or take the file from one of: "+
+			strings.Join(allowed, ", "), "files are not fetched from %s", u.Host))
+	}
+}
