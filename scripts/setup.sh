@@ -11,7 +11,8 @@ test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpi
 full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap xorriso:xorriso
   sfdisk:fdisk zstd:zstd pkg-config:pkg-config cc:gcc make:make chromium:chromium gpg:gnupg
   libvirtd:libvirt-daemon virsh:libvirt-clients)
-full_files=(/usr/share/OVMF/OVMF_CODE_4M.secboot.fd:ovmf /usr/lib/shim/shimx64.efi.signed:shim-signed
+full_files=(/etc/ssl/certs/ca-certificates.crt:ca-certificates
+  /usr/share/OVMF/OVMF_CODE_4M.secboot.fd:ovmf /usr/lib/shim/shimx64.efi.signed:shim-signed
   /usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed:grub-efi-amd64-signed /usr/include/blkid/blkid.h:libblkid-dev
   /usr/include/zstd.h:libzstd-dev /usr/include/lzma.h:liblzma-dev /usr/include/openssl/ssl.h:libssl-dev
   /usr/lib/x86_64-linux-gnu/qemu/block-curl.so:qemu-block-extra /usr/lib/python3/dist-packages/libvirt.py:python3-libvirt
