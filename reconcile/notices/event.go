@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gitmetal/ingot/inventory"
 )
@@ -149,7 +150,22 @@ func describeEvent(e Event, first Condition) string {
 			text += " " + endSentence(sentence)
 		}
 	}
-	return text
+	return plainText(text)
+}
+
+// markup are the beginnings of mentions, links and HTML in the chats that show a text: a space without width, or a sign
+// that looks alike, takes their meaning.
+var markup = strings.NewReplacer("<", "‹", ">", "›", "@", "@\u200b", "](", "]\u200b(", "://", ":\u200b//", "www.",
+	"www.\u200b")
+
+// plainText makes what machines, BMCs and commits say safe in a chat: no mention, no link, a single line.
+func plainText(text string) string {
+	return markup.Replace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, text))
 }
 
 // verb says what hosts are, with the cause.

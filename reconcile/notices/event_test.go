@@ -169,3 +169,16 @@ func TestIDs(t *testing.T) {
 		t.Errorf("ids: %s %s %s %s", first, tell("c", noon), tell("d", noon), tell("c", noon.Add(1)))
 	}
 }
+
+// TestWordsOfMachinesAreNoMarkup wants no mention, no link and no second line in the text that a chat shows.
+func TestWordsOfMachinesAreNoMarkup(t *testing.T) {
+	t.Parallel()
+	host := page("web-3", plan.Failed, "InstallFailed", "")
+	host.Document.Cause.Why = "A BMC says <!channel> @all\r\n[look](https://evil.example.com) www.evil.example.com \u202e"
+	events, _ := notices.NewMemory(0).Tell(notices.Collect(notices.Fleet{}, []notices.Host{host}), notices.Fleet{}, noon)
+	want := "ingot: web-3 is given up (InstallFailed). A BMC says ‹!channel› @\u200ball  [look]\u200b(https:\u200b//evil.example.com) " +
+		"www.\u200bevil.example.com  . Look at it. Commit 1a2b3c4d5e6f, ring canary."
+	if events[0].Text != want {
+		t.Errorf("text = %q, want %q", events[0].Text, want)
+	}
+}

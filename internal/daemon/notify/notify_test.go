@@ -205,16 +205,7 @@ func TestNothingIsSentBeforeItIsKept(t *testing.T) {
 	w.store.broken = true
 	w.start(t)
 	w.loop.show(host("web-1", plan.Held, "NeedsConsent"))
-	saved := func() int {
-		w.store.mu.Lock()
-		defer w.store.mu.Unlock()
-		return w.store.saves
-	}
-	for deadline := time.Now().Add(30 * time.Second); saved() == 0; w.loop.Notify("") {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing was kept")
-		}
-	}
+	w.loop.awaitPasses(t, 100)
 	if n := len(got); n != 0 {
 		t.Errorf("%d were sent before they were kept", n)
 	}
@@ -233,7 +224,9 @@ func TestADaemonThatStandsAsideSaysNothing(t *testing.T) {
 	w.start(t)
 	held := host("web-1", plan.Held, "NeedsConsent")
 	w.loop.set(reconcile.View{Commit: commit, Another: "another daemon runs this fleet", Hosts: []reconcile.HostView{held}})
+	w.loop.awaitPasses(t, 1)
 	w.loop.set(reconcile.View{Hosts: []reconcile.HostView{held}})
+	w.loop.awaitPasses(t, 1)
 	w.loop.show(host("web-2", plan.Held, "NeedsConsent"))
 	if e := take(t, got).event; e.Host != "web-2" {
 		t.Errorf("told %+v", e)

@@ -103,7 +103,7 @@ func (n *Notifier) settleStatus(ctx context.Context, s notices.CommitStatus, r *
 	}
 	one := r.byStatus[key]
 	one.fails++
-	one.next = now.Add(max(n.backOff(one.fails), asked))
+	one.next = now.Add(n.backOff(one.fails))
 	r.byStatus[key] = one
 }
 

@@ -34,14 +34,35 @@ const (
 // fakeLoop shows what a test sets.
 type fakeLoop struct {
 	watch.Notifier
-	mu   sync.Mutex
-	view reconcile.View
+	mu     sync.Mutex
+	view   reconcile.View
+	viewed chan struct{} // a token for each View
 }
 
 func (l *fakeLoop) View() reconcile.View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case l.viewed <- struct{}{}:
+	default:
+	}
 	return l.view
+}
+
+// awaitPasses waits until the notifier has made so many passes with the present view.
+func (l *fakeLoop) awaitPasses(t *testing.T, passes int) {
+	t.Helper()
+	for len(l.viewed) > 0 {
+		<-l.viewed
+	}
+	for range passes + 1 { // the first one may have begun before
+		l.Notify("")
+		select {
+		case <-l.viewed:
+		case <-time.After(30 * time.Second):
+			t.Fatal("the notifier makes no pass")
+		}
+	}
 }
 
 // show sets the view: hosts of the ring canary.
@@ -75,7 +96,6 @@ type fakeStore struct {
 	mu     sync.Mutex
 	bytes  []byte
 	broken bool
-	saves  int
 }
 
 func (s *fakeStore) LoadNotices(context.Context) ([]byte, error) {
@@ -87,7 +107,7 @@ func (s *fakeStore) LoadNotices(context.Context) ([]byte, error) {
 func (s *fakeStore) SaveNotices(_ context.Context, document []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.saves++; s.broken {
+	if s.broken {
 		return errors.New("the disk is full")
 	}
 	s.bytes = document
@@ -154,7 +174,7 @@ type world struct {
 
 // newWorld is a world without pages of an earlier daemon.
 func newWorld(receivers ...notify.Receiver) *world {
-	w := &world{loop: &fakeLoop{}, store: &fakeStore{}, meter: newMeter(), restored: make(chan notify.Pages, 1)}
+	w := &world{loop: &fakeLoop{viewed: make(chan struct{}, 100)}, store: &fakeStore{}, meter: newMeter(), restored: make(chan notify.Pages, 1)}
 	w.config = notify.Config{Loop: w.loop, Store: w.store, Receivers: receivers, Meter: w.meter, Log: slog.New(slog.DiscardHandler),
 		Restored: w.restored, Pace: notify.Pace{Gather: time.Millisecond, Group: time.Millisecond, Request: 2 * time.Second, Minute: 10 * time.Millisecond}}
 	w.restored <- notify.Pages{}
