@@ -39,7 +39,7 @@ func (d *Daemon) openNotices(context.Context) error {
 	}
 	notifier, err := notify.New(c)
 	if err != nil {
-		return fmt.Errorf("notify: ca: %w", err)
+		return fmt.Errorf("notify: %w", err)
 	}
 	d.notifier = notifier
 	return nil

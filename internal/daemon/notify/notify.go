@@ -9,6 +9,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -128,7 +129,7 @@ func New(c Config) (*Notifier, error) {
 	for _, r := range c.Receivers {
 		client, err := httppost.New(httppost.Config{CA: r.CA, Timeout: c.Pace.Request, Mask: c.Mask})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: ca: %w", r.Name, err)
 		}
 		n.clients = append(n.clients, client)
 		n.wake = append(n.wake, make(chan struct{}, 1))
