@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +25,7 @@ func newSecret(s streams) *cobra.Command {
 		Short: "Make, edit and rotate the fleet's Secrets: SOPS files with age keys",
 		Long:  "Values are never arguments. sops opens the written files too.",
 	}
-	command.AddCommand(newSecretCreate(s), newSecretEdit(s), newSecretRotate(s))
+	command.AddCommand(newSecretCreate(s), newSecretEdit(s), newSecretRotate(s), newSecretScope(s))
 	return command
 }
 
@@ -36,6 +35,7 @@ type secretCreateOptions struct {
 	input      sealing.Input
 	repo, out  string
 	recipients []string
+	reviewed   bool
 }
 
 func newSecretCreate(s streams) *cobra.Command {
@@ -57,12 +57,11 @@ func newSecretCreate(s streams) *cobra.Command {
 	flags.StringVar(&o.repo, "repo", ".", "the fleet")
 	flags.StringVarP(&o.out, "output-file", "o", "",
 		"where to write it; - for standard output (default secrets/NAME.yaml in the fleet)")
-	flags.StringToStringVar(&o.plain.Scope.MatchLabels, "scope-label", nil,
-		"hosts with this label may use it: key=value; several must all match")
-	flags.StringArrayVar(&o.plain.Scope.Hosts, "scope-host", nil, "this host may use it; may be given several times")
-	flags.BoolVar(&o.plain.Scope.AllHosts, "scope-all", false, "every host may use it")
+	addScopeFlags(command, &o.plain.Scope)
+	flags.BoolVar(&o.reviewed, "reviewed-scope", false,
+		"the scope can be changed later without a key, by `ingot secret scope`: it is as good as the review of commits")
 	flags.StringArrayVar(&o.recipients, "age", nil,
-		"age recipient (age1…) that it is encrypted for; may be given several times")
+		"age recipient (age1…), or SSH public key, that it is encrypted for; may be given several times")
 	flags.StringArrayVar(&o.input.Files, "from-file", nil,
 		"key=path: the value of a key is what the file holds, to the last byte; may be given several times")
 	flags.StringArrayVar(&o.input.Keys, "key", nil,
@@ -83,7 +82,11 @@ func createSecret(ctx context.Context, s streams, o secretCreateOptions) error {
 	if o.plain.Data, err = o.input.ReadValues(ctx); err != nil {
 		return err
 	}
-	sealed, err := sealing.SealSecret(file, o.plain, who)
+	seal := sealing.SealSecret
+	if o.reviewed {
+		seal = sealing.SealReviewedSecret
+	}
+	sealed, err := seal(file, o.plain, who)
 	if err != nil && !o.plain.Scope.Set() {
 		err = fmt.Errorf("%w\nwho may use it is said with --scope-host, --scope-label key=value, or --scope-all", err)
 	}
@@ -240,29 +243,10 @@ func listStaleRules(files, given []string) (notes []string) {
 // splitRecipients gives single recipients, sorted.
 func splitRecipients(recipients []string) (all []string) {
 	for _, one := range strings.Split(strings.Join(recipients, ","), ",") {
-		if one = strings.TrimSpace(one); one != "" {
+		if one = secrets.NormalRecipient(one); one != "" {
 			all = append(all, one)
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-func addAgeKeysFlag(command *cobra.Command, file *string) {
-	command.Flags().StringVar(file, "age-keys", "", "file of age identities that open it (default $SOPS_AGE_KEY_FILE, "+
-		"else sops/age/keys.txt in the user's configuration)")
-}
-
-// readAgeKeys reads identities from the places that sops uses.
-func readAgeKeys(file string) (secrets.Keys, error) {
-	if file = cmp.Or(file, os.Getenv("SOPS_AGE_KEY_FILE")); file == "" {
-		if dir, err := os.UserConfigDir(); err == nil {
-			file = filepath.Join(dir, "sops", "age", "keys.txt")
-		}
-	}
-	keys, err := secrets.LoadKeys(file)
-	if err != nil {
-		return keys, fmt.Errorf("%w: name a file with --age-keys or SOPS_AGE_KEY_FILE", err)
-	}
-	return keys, nil
 }

@@ -9,17 +9,21 @@ import (
 	"sync"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/secrets"
+	"github.com/gitmetal/ingot/inventory/secrets/ageplugin"
 	"github.com/gitmetal/ingot/inventory/secrets/sops"
 )
 
 // vault opens the Secrets of the accepted fleet, every Secret once and only when it is used.
 type vault struct {
 	keys    secrets.Keys
+	plugins bool // a key is one of an age plug-in, a program that takes its time
 	program sops.Program
 	now     func() time.Time
 
@@ -30,7 +34,7 @@ type vault struct {
 	mu     sync.Mutex
 	sealed map[string]inventory.Sealed
 	opened map[string]map[string]secret.Value
-	failed map[string]failure // of the program
+	failed map[string]failure // of a program
 }
 
 // failure is why a Secret could not be opened.
@@ -50,7 +54,10 @@ func newVault(keyFile string, other config.Secrets) (*vault, error) {
 		return v, nil
 	}
 	var err error
-	v.keys, err = secrets.LoadKeys(keyFile)
+	v.keys, err = secrets.LoadKeys(keyFile, func(text string) (age.Identity, error) {
+		v.plugins = true
+		return ageplugin.NewIdentity(text)
+	})
 	return v, err
 }
 
@@ -66,9 +73,14 @@ func (v *vault) openSecret(ctx context.Context, name string) (map[string]secret.
 	if data != nil || err != nil {
 		return data, err
 	}
-	data, err = secrets.OpenSecret(sealed.Document, v.keys)
-	if errors.As(err, new(secrets.OtherKeys)) {
-		data, err = v.askProgram(ctx, sealed)
+	if v.plugins {
+		data, err = v.openOnce(sealed, func(now inventory.Sealed) (map[string]secret.Value, error) {
+			return v.openWithKeys(ctx, now)
+		})
+	} else if data, err = secrets.OpenSecret(sealed.Document, v.keys); errors.As(err, new(secrets.OtherKeys)) {
+		data, err = v.openOnce(sealed, func(now inventory.Sealed) (map[string]secret.Value, error) {
+			return v.askProgram(ctx, now)
+		})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("secret %s (%s): %w", name, sealed.File, err)
@@ -77,8 +89,29 @@ func (v *vault) openSecret(ctx context.Context, name string) (map[string]secret.
 	return maps.Clone(data), nil
 }
 
+// openWithKeys opens a Secret with the age keys, else with the program.
+func (v *vault) openWithKeys(ctx context.Context, sealed inventory.Sealed) (map[string]secret.Value, error) {
+	data, err := secrets.OpenSecret(sealed.Document, v.keys)
+	if errors.As(err, new(secrets.OtherKeys)) {
+		return v.askProgram(ctx, sealed)
+	}
+	return data, err
+}
+
 // askProgram has the program open a Secret that no age key opens.
 func (v *vault) askProgram(ctx context.Context, sealed inventory.Sealed) (map[string]secret.Value, error) {
+	data, err := v.program.OpenSecret(ctx, sealed.Document)
+	if err != nil {
+		err = fmt.Errorf("no age key opens it: %w", err)
+	}
+	return data, err
+}
+
+// openOnce opens a Secret with another program, sops or a plug-in of age: one run at a time, and not again for a while
+// after a failure.
+func (v *vault) openOnce(
+	sealed inventory.Sealed, open func(inventory.Sealed) (map[string]secret.Value, error),
+) (map[string]secret.Value, error) {
 	v.running.Lock()
 	defer v.running.Unlock()
 	data, now, err := v.findSecret(sealed.Name)
@@ -91,9 +124,7 @@ func (v *vault) askProgram(ctx context.Context, sealed inventory.Sealed) (map[st
 	if last.err != nil && v.now().Before(last.at.Add(failureTTL)) {
 		return nil, last.err
 	}
-	if data, err = v.program.OpenSecret(ctx, now.Document); err != nil {
-		err = fmt.Errorf("no age key opens it: %w", err)
-	}
+	data, err = open(now)
 	v.keepResult(now, data, err)
 	return data, err
 }

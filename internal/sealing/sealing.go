@@ -1,5 +1,5 @@
 // Package sealing makes, edits and rotates the files of a fleet's Secrets, for a person at the command line. Call
-// Input.ReadValues and SealSecret for a new Secret, Editor.EditSecret or RotateSecrets for an existing one. Do not take
+// Input.ReadValues and SealSecret for a new Secret, Editor.EditSecret, RotateSecrets or ChangeScope for an existing one. Do not take
 // values from arguments: other users can read them. Values in clear are written only for an editor, in a private
 // directory that is removed.
 package sealing
@@ -26,6 +26,22 @@ func SealSecret(file string, plain secrets.Plain, recipients []age.Recipient) ([
 			"key=value")
 	}
 	sealed, err := secrets.SealSecret(plain, recipients, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return sealed, checkFile(file, sealed)
+}
+
+// SealReviewedSecret is SealSecret with a scope that can be changed without a key: secrets.SealReviewed.
+func SealReviewedSecret(file string, plain secrets.Plain, recipients []age.Recipient) ([]byte, error) {
+	if _, err := SealSecret(file, plain, recipients); err != nil {
+		return nil, err
+	}
+	clear, err := plain.EncodeText()
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := secrets.SealReviewed(clear, recipients, time.Now())
 	if err != nil {
 		return nil, err
 	}

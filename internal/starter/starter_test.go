@@ -54,7 +54,7 @@ func TestTheSecretIsSealed(t *testing.T) {
 	if err := os.WriteFile(keys, []byte(identity.String()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := secrets.LoadKeys(keys)
+	loaded, err := secrets.LoadKeys(keys, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func vector(t testing.TB) (document []byte, keys Keys, want map[string]secret.Va
 	if err != nil {
 		t.Fatal(err)
 	}
-	if keys, err = LoadKeys("testdata/age.key"); err != nil {
+	if keys, err = LoadKeys("testdata/age.key", nil); err != nil {
 		t.Fatal(err)
 	}
 	if want, err = OpenSecret(document, keys); err != nil {

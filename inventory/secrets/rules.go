@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"filippo.io/age"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -18,28 +17,6 @@ const RulesFile = ".sops.yaml"
 
 // maxRules is the largest rules file, in bytes.
 const maxRules = 1 << 20
-
-// ParseRecipients reads age recipients. Each text may be a list with commas, as in sops. Duplicates are dropped.
-func ParseRecipients(texts []string) ([]age.Recipient, error) {
-	var recipients []age.Recipient
-	var seen []string
-	for _, text := range strings.Split(strings.Join(texts, ","), ",") {
-		if text = strings.TrimSpace(text); text == "" || slices.Contains(seen, text) {
-			continue
-		}
-		seen = append(seen, text)
-		parsed, err := age.ParseRecipients(strings.NewReader(text))
-		if err != nil || len(parsed) != 1 {
-			if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY") {
-				return nil, errors.New("a recipient is an age identity, which is secret: " +
-					"give its public half, see age-keygen -y FILE")
-			}
-			return nil, fmt.Errorf("%q is not an age recipient (age1…): see age-keygen -y FILE", text)
-		}
-		recipients = append(recipients, parsed...)
-	}
-	return recipients, nil
-}
 
 // ListRecipients gives the age recipients of a Secret's document, sorted. A document with keys of other types is an
 // error.

@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
+	"filippo.io/age/plugin"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/internal/secret"
@@ -64,20 +65,35 @@ func SealText(clear, before []byte, recipients []age.Recipient, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	if len(recipients) == 0 {
-		return nil, errors.New("nobody is named who may open it")
-	}
 	_, last, err := readMeta(before)
 	if err != nil {
 		return nil, err
 	}
-	w := sealer{key: make([]byte, 32), mac: newMAC(last.MACOnlyEncrypted), onlyEncrypted: last.MACOnlyEncrypted}
+	return sealDocument(root, last.MACOnlyEncrypted, recipients, now)
+}
+
+// SealReviewed is SealText with a MAC that covers the sealed values alone: the scope can then be changed without a key,
+// and is as good as the review of its commit.
+func SealReviewed(clear []byte, recipients []age.Recipient, now time.Time) ([]byte, error) {
+	root, err := parseDocument(clear)
+	if err != nil {
+		return nil, err
+	}
+	return sealDocument(root, true, recipients, now)
+}
+
+func sealDocument(root *yaml.Node, onlyEncrypted bool, recipients []age.Recipient, now time.Time) ([]byte, error) {
+	if len(recipients) == 0 {
+		return nil, errors.New("nobody is named who may open it")
+	}
+	w := sealer{key: make([]byte, 32), mac: newMAC(onlyEncrypted), onlyEncrypted: onlyEncrypted}
 	if _, err := rand.Read(w.key); err != nil {
 		return nil, err
 	}
 	if err := w.sealNode(root.Content[0], nil); err != nil {
 		return nil, err
 	}
+	var err error
 	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: "^data$", Version: sopsVersion}
 	if m.MAC, err = encryptValue(w.key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))),
 		m.LastModified); err != nil {
@@ -92,7 +108,7 @@ func SealText(clear, before []byte, recipients []age.Recipient, now time.Time) (
 	}
 	fields := map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC,
 		"encrypted_regex": m.EncryptedRegex, "version": m.Version}
-	if last.MACOnlyEncrypted {
+	if onlyEncrypted {
 		fields["mac_only_encrypted"] = true
 	}
 	var section yaml.Node
@@ -244,6 +260,9 @@ func wrapKey(key []byte, recipient age.Recipient) (string, error) {
 	var out bytes.Buffer
 	armored := armor.NewWriter(&out)
 	writer, err := age.Encrypt(armored, recipient)
+	if missing := new(plugin.NotFoundError); errors.As(err, &missing) {
+		return "", fmt.Errorf("the program age-plugin-%s, which a recipient needs, is not on PATH: install it", missing.Name)
+	}
 	if err != nil {
 		return "", err
 	}

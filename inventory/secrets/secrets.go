@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,26 +28,6 @@ import (
 
 // sopsVersion is written into new files: the version of the format that this package follows.
 const sopsVersion = "3.9.0"
-
-// maxKeys is the largest file of identities, in bytes.
-const maxKeys = 1 << 20
-
-// Keys are the identities that open Secrets.
-type Keys struct{ identities []age.Identity }
-
-// LoadKeys reads a file of age identities (age-keygen's), one a line.
-func LoadKeys(file string) (Keys, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return Keys{}, fmt.Errorf("age keys: %w: name the file that `age-keygen -o FILE` made", err)
-	}
-	defer f.Close()
-	identities, err := age.ParseIdentities(io.LimitReader(f, maxKeys))
-	if err != nil {
-		return Keys{}, fmt.Errorf("age keys %s: not a file of age identities", file)
-	}
-	return Keys{identities}, nil
-}
 
 // meta is the sops section of a file.
 type meta struct {
@@ -217,16 +196,21 @@ func (m meta) unwrapKey(keys Keys) ([]byte, error) {
 			"set ageKeys in the daemon's configuration, or --age-keys")
 	}
 	var recipients []string
+	var why error
 	for _, wrapped := range m.Age {
-		recipients = append(recipients, wrapped.Recipient)
+		recipients = append(recipients, shortenRecipient(wrapped.Recipient))
 		reader, err := age.Decrypt(armor.NewReader(strings.NewReader(wrapped.Enc)), keys.identities...)
 		if err != nil {
+			why = notePlugin(why, err)
 			continue
 		}
 		key, err := io.ReadAll(io.LimitReader(reader, 64))
 		if err == nil && len(key) == 32 {
 			return key, nil
 		}
+	}
+	if why != nil {
+		return nil, fmt.Errorf("no age key opens the Secret: %w", why)
 	}
 	return nil, fmt.Errorf("none of the age keys opens the Secret, which is for %s: "+
 		"rotate it for a recipient whose key is here", strings.Join(recipients, ", "))

@@ -74,7 +74,7 @@ func TestChangedSecretIsRefused(t *testing.T) {
 // The files in testdata were made by sops 3.13.3 with --age … --encrypted-regex '^data$'; it also opened what Seal makes.
 func TestAFileOfSopsOpens(t *testing.T) {
 	t.Parallel()
-	keys, err := LoadKeys("testdata/age.key")
+	keys, err := LoadKeys("testdata/age.key", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,10 +152,10 @@ func TestKeyFilesDoNotLeak(t *testing.T) {
 	if err := os.WriteFile(file, []byte("AGE-SECRET-KEY-1CANARY\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadKeys(file); err == nil || strings.Contains(err.Error(), "CANARY") {
+	if _, err := LoadKeys(file, nil); err == nil || strings.Contains(err.Error(), "CANARY") {
 		t.Errorf("LoadKeys = %v, want an error without the key", err)
 	}
-	if _, err := LoadKeys(file + ".not"); err == nil {
+	if _, err := LoadKeys(file+".not", nil); err == nil {
 		t.Error("a missing file gave keys")
 	}
 }

@@ -30,6 +30,7 @@ func compareRules(c comparison) (rules []Rule) {
 	rules = append(rules, compareRings(c.base.Rings, c.head.Rings)...)
 	rules = append(rules, compareMembers(c.base, c.head)...)
 	rules = append(rules, compareAccess(c)...)
+	rules = append(rules, compareScopes(c.base, c.head)...)
 	rules = append(rules, findSpoiled(c.base, c.head)...)
 	return append(rules, findRingless(c.base, c.head)...)
 }

@@ -117,7 +117,7 @@ func (w *world) tree(elements ...string) []byte {
 // the status branch knows, by name.
 func (w *world) secrets() map[string]string {
 	w.Helper()
-	keys, err := secrets.LoadKeys(w.path("age.key"))
+	keys, err := secrets.LoadKeys(w.path("age.key"), nil)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func TestSopsAndIngotReadEachOther(t *testing.T) {
 		}
 	}
 	run(t, env, path, "set", file, `["spec"]["data"]["number"]`, `"changed by sops"`)
-	keys, err := secrets.LoadKeys(keyFile)
+	keys, err := secrets.LoadKeys(keyFile, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestSopsWithAMACOverSealedValues(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys, err := secrets.LoadKeys(keyFile)
+	keys, err := secrets.LoadKeys(keyFile, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,5 +205,75 @@ func TestSopsWithAMACOverSealedValues(t *testing.T) {
 		if only == "true" {
 			run(t, []string{"SOPS_AGE_KEY_FILE=" + keyFile}, path, "decrypt", sealed)
 		}
+	}
+}
+
+// What sops seals for SSH keys ingot opens, and the other way round, with the real ssh-keygen.
+func TestSopsAndIngotWithSSHKeys(t *testing.T) {
+	t.Parallel()
+	path, dir := realSops(t), t.TempDir()
+	plain := filepath.Join(dir, "bmc.yaml")
+	if err := os.WriteFile(plain, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"ed25519", "rsa"} {
+		key := filepath.Join(dir, kind)
+		run(t, nil, "ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "jo", "-f", key)
+		public, err := os.ReadFile(key + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := secrets.LoadKeys(key, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bySops := []byte(run(t, nil, path, "encrypt", "--age", strings.TrimSpace(string(public)), "--encrypted-regex", "^data$", plain))
+		if data, err := secrets.OpenSecret(bySops, keys); err != nil || data["password"].Reveal() != "pass: \"word\"\n#ä" {
+			t.Errorf("%s: OpenSecret of what sops sealed = %d values, %v", kind, len(data), err)
+		}
+		recipients, err := secrets.ParseRecipients([]string{string(public)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		byIngot, err := secrets.SealText([]byte(document), nil, recipients, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, kind+".yaml")
+		if err := os.WriteFile(file, byIngot, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		env := []string{"HOME=" + dir, "SOPS_AGE_SSH_PRIVATE_KEY_FILE=" + key}
+		if got := run(t, env, path, "decrypt", "--extract", `["spec"]["data"]["username"]`, file); got != "root" {
+			t.Errorf("%s: sops gives %q of what ingot sealed, want root", kind, got)
+		}
+	}
+}
+
+// A scope that ingot seals for review is changed without a key, and sops opens the file as before.
+func TestSopsOpensAReviewedScope(t *testing.T) {
+	t.Parallel()
+	path, dir := realSops(t), t.TempDir()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := secrets.SealReviewed([]byte(document), []age.Recipient{identity.Recipient()}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := secrets.ReplaceScope(sealed, schemas.Scope{Hosts: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, keyFile := filepath.Join(dir, "bmc.yaml"), filepath.Join(dir, "key")
+	for name, text := range map[string]string{file: string(changed), keyFile: identity.String() + "\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := run(t, []string{"SOPS_AGE_KEY_FILE=" + keyFile}, path, "decrypt", file); !strings.Contains(got, "- a") ||
+		!strings.Contains(got, "username: root") {
+		t.Errorf("sops gives %q", got)
 	}
 }

@@ -1,0 +1,99 @@
+package secrets
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"golang.org/x/crypto/ssh"
+)
+
+// Keys are the identities that open Secrets.
+type Keys struct{ identities []age.Identity }
+
+// maxKeys is the largest file of identities, in bytes.
+const maxKeys = 1 << 20
+
+// Plugins gives the identity of an age plug-in, AGE-PLUGIN-NAME-1…, as the caller runs plug-ins: with a person's answers,
+// or with a deadline (package ageplugin).
+type Plugins func(text string) (age.Identity, error)
+
+// LoadKeys reads a file of age identities (age-keygen's), one a line, also of plug-ins; or the private half of an SSH key
+// without a passphrase, of type ed25519 or rsa.
+func LoadKeys(file string, plugins Plugins) (Keys, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Keys{}, fmt.Errorf("age keys: %w: name the file that `age-keygen -o FILE` made", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeys))
+	if err != nil {
+		return Keys{}, fmt.Errorf("age keys: %w", err)
+	}
+	identities, err := parseIdentities(data, plugins)
+	if err != nil {
+		return Keys{}, fmt.Errorf("age keys %s: %w", file, err)
+	}
+	return Keys{identities}, nil
+}
+
+// errKeys quotes nothing of the file, which is secret.
+var errKeys = errors.New("not a file of age identities")
+
+func parseIdentities(data []byte, plugins Plugins) (identities []age.Identity, err error) {
+	if bytes.HasPrefix(data, []byte("-----BEGIN")) {
+		identity, err := agessh.ParseIdentity(data)
+		switch {
+		case errors.As(err, new(*ssh.PassphraseMissingError)):
+			return nil, errors.New("the SSH key has a passphrase, which nobody could type: name a key without one")
+		case err != nil:
+			return nil, errors.New("not a private SSH key of type ed25519 or rsa")
+		}
+		return []age.Identity{identity}, nil
+	}
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "AGE-PLUGIN-"):
+			identity, err := plugins(line)
+			if err != nil {
+				return nil, err
+			}
+			identities = append(identities, identity)
+		default:
+			parsed, err := age.ParseIdentities(strings.NewReader(line))
+			if err != nil {
+				return nil, errKeys
+			}
+			identities = append(identities, parsed...)
+		}
+	}
+	if len(identities) == 0 {
+		return nil, errKeys
+	}
+	return identities, nil
+}
+
+// notePlugin keeps what is worth telling of a failure to open: a wrong key is nothing, a plug-in that failed is.
+func notePlugin(before, err error) error {
+	if wrong := new(age.NoIdentityMatchError); before != nil || errors.As(err, &wrong) {
+		return before
+	}
+	return err
+}
+
+// maxRecipient is how much of a recipient an error repeats; that of an SSH key has a line of several hundred characters.
+const maxRecipient = 70
+
+func shortenRecipient(text string) string {
+	if len(text) > maxRecipient {
+		return text[:maxRecipient] + "…"
+	}
+	return text
+}
