@@ -44,7 +44,8 @@ type Sealed struct {
 	Name     string
 	File     string
 	Scope    schemas.Scope
-	Keys     []string // sorted
+	Keys     []string // of values that are text, sorted
+	Binary   []string // of values that are bytes, sorted
 	Document []byte   // the whole SOPS file
 	MAC      string   // sealed; another document with this MAC has other content only if it was changed without sops
 	Covered  string   // digest of what the MAC covers; the ciphertext of values stands for the values

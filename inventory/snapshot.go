@@ -71,4 +71,5 @@ type Butane struct {
 	Ignition   string            // the newest specification that the image reads; "" for the default
 	// Sealed is the most bytes of each used secret.
 	Sealed map[refs.Secret]int
+	Binary map[refs.Secret]bool // the used secrets whose values are bytes, which are given as base64
 }

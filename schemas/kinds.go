@@ -367,8 +367,12 @@ type Secret struct {
 
 // SecretSpec holds the encrypted values and the hosts that may have the values.
 type SecretSpec struct {
-	Scope Scope             `json:"scope"`
-	Data  map[string]string `json:"data"`
+	Scope Scope `json:"scope"`
+	// Data are the values that are text, sealed.
+	Data map[string]string `json:"data,omitempty"`
+	// BinaryData are the values that are bytes, such as a keytab: each is the base64 text of the bytes, sealed. A key
+	// stands in one of the two.
+	BinaryData map[string]string `json:"binaryData,omitempty"`
 }
 
 // Scope selects hosts. A host must satisfy every part that is set. An empty scope selects no host.

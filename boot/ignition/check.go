@@ -39,7 +39,7 @@ func checkConfig(b inventory.Butane) inventory.Translation {
 	sealed := 0
 	theirs, findings := translateWorkload(b, func(ref refs.Secret) (secret.Value, error) {
 		sealed += expansion * b.Sealed[ref]
-		return secret.New(placeholder), nil
+		return standIn(&b, ref, placeholder), nil
 	})
 	if len(findings) > 0 {
 		return inventory.Translation{Findings: findings}

@@ -51,7 +51,7 @@ type Preview struct {
 func NewPreview(desired inventory.Desired) (Preview, error) {
 	masks := newMasks()
 	return masks.renderPreview(desired, func(ref refs.Secret) (secret.Value, error) {
-		return secret.New(masks.maskSecret(ref)), nil
+		return standIn(desired.Workload.Butane, ref, masks.maskSecret(ref)), nil
 	})
 }
 

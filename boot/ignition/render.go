@@ -84,7 +84,7 @@ func Render(r Request) ([]byte, error) {
 // translateWorkload translates a Butane config with vars and secrets.
 func translateWorkload(b inventory.Butane, secrets func(refs.Secret) (secret.Value, error)) (types.Config,
 	[]schemas.Finding) {
-	source, findings := refs.ExpandReferences(b.Path, b.Source, func(ref refs.Ref) (string, error) {
+	source, findings := refs.ExpandReferences(b.Path, placeBinary(b), func(ref refs.Ref) (string, error) {
 		if ref.Var != "" {
 			return b.Vars[ref.Var], nil
 		}

@@ -63,7 +63,8 @@ func newSecretCreate(s streams) *cobra.Command {
 	flags.StringArrayVar(&o.recipients, "age", nil,
 		"age recipient (age1…), or SSH public key, that it is encrypted for; may be given several times")
 	flags.StringArrayVar(&o.input.Files, "from-file", nil,
-		"key=path: the value of a key is what the file holds, to the last byte; may be given several times")
+		"key=path: the value of a key is what the file holds, to the last byte; bytes that are no text go below\n"+
+			"spec.binaryData; may be given several times")
 	flags.StringArrayVar(&o.input.Keys, "key", nil,
 		"a key whose value is asked for on the terminal; may be given several times")
 	return command
@@ -82,6 +83,7 @@ func createSecret(ctx context.Context, s streams, o secretCreateOptions) error {
 	if o.plain.Data, err = o.input.ReadValues(ctx); err != nil {
 		return err
 	}
+	o.plain.Data, o.plain.Binary = sealing.SplitValues(o.plain.Data)
 	seal := sealing.SealSecret
 	if o.reviewed {
 		seal = sealing.SealReviewedSecret
@@ -101,7 +103,7 @@ func createSecret(ctx context.Context, s streams, o secretCreateOptions) error {
 		return err
 	}
 	fmt.Fprintf(s.Out, "%s: Secret %s with %s, for %s (%s)\n", file, o.plain.Name,
-		strings.Join(slices.Sorted(maps.Keys(o.plain.Data)), ", "), countNoun(len(who), "recipient"), from)
+		strings.Join(append(slices.Sorted(maps.Keys(o.plain.Data)), slices.Sorted(maps.Keys(o.plain.Binary))...), ", "), countNoun(len(who), "recipient"), from)
 	return nil
 }
 

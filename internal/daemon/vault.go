@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -147,6 +148,11 @@ func (v *vault) keepResult(sealed inventory.Sealed, data map[string]secret.Value
 	for key, value := range data {
 		if key != "username" || !account { // the name of an account is not masked
 			v.everOpened.Add(value)
+		}
+	}
+	for _, key := range sealed.Binary {
+		if bytes, err := base64.StdEncoding.DecodeString(data[key].Reveal()); err == nil {
+			v.everOpened.Add(secret.New(string(bytes)))
 		}
 	}
 	v.mu.Lock()

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"filippo.io/age/plugin"
 
 	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/internal/daemon/config"
@@ -110,6 +112,42 @@ func TestAFailureOfSopsHoldsForAWhile(t *testing.T) {
 	v.replaceSecrets(v.sealed) // another commit
 	if _, err := v.openSecret(t.Context(), "other"); err == nil || runs() != 3 {
 		t.Errorf("after another commit: %v after %d runs, want 3", err, runs())
+	}
+}
+
+// A plug-in of age that fails is not run again for a while, and says why; one that is missing keeps the daemon from its start.
+func TestAFailureOfAPluginHoldsForAWhile(t *testing.T) {
+	dir := t.TempDir()
+	keys := filepath.Join(dir, "keys")
+	if err := os.WriteFile(keys, []byte(plugin.EncodeIdentity("token", []byte("i"))+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newVault(keys, config.Secrets{}); err == nil || !strings.Contains(err.Error(), "age-plugin-token, which an identity needs, is not on PATH") {
+		t.Fatalf("newVault without the plug-in: %v", err)
+	}
+	said := base64.RawStdEncoding.EncodeToString([]byte("the token is away"))
+	script := "#!/bin/sh\necho run >>" + dir + "/runs\nprintf -- '-> error internal\\n" + said + "\\n-> done\\n\\n'\nexec cat >/dev/null\n"
+	if err := program.Write(filepath.Join(dir, "age-plugin-token"), script); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	v, err := newVault(keys, config.Secrets{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	v.now = func() time.Time { return now }
+	v.replaceSecrets(map[string]inventory.Sealed{"a": {Name: "a", File: "secrets/a.yaml", Document: []byte(sealed(t, "a", identity(t)))}})
+	for _, step := range []struct {
+		after time.Duration
+		runs  int
+	}{{0, 1}, {failureTTL - time.Second, 1}, {2 * time.Second, 2}} {
+		now = now.Add(step.after)
+		_, err := v.openSecret(t.Context(), "a")
+		noted, _ := os.ReadFile(filepath.Join(dir, "runs"))
+		if runs := strings.Count(string(noted), "run\n"); err == nil || !strings.Contains(err.Error(), "the token is away") || runs != step.runs {
+			t.Errorf("%v later: %v after %d runs, want %d", step.after, err, runs, step.runs)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 
 // SealSecret makes the file of a new Secret.
 func SealSecret(file string, plain secrets.Plain, recipients []age.Recipient) ([]byte, error) {
-	if len(plain.Data) == 0 {
+	if len(plain.Data)+len(plain.Binary) == 0 {
 		return nil, errors.New("there is no value: give some with --from-file key=path, or on standard input as " +
 			"key=value")
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/term"
@@ -146,4 +147,18 @@ func parseYAML(data []byte) (map[string]secret.Value, error) {
 		}
 	}
 	return values, nil
+}
+
+// SplitValues tells values that are text from values that are bytes, as a Secret holds them in two fields: text is UTF-8
+// without the NUL character.
+func SplitValues(values map[string]secret.Value) (text, binary map[string]secret.Value) {
+	text, binary = map[string]secret.Value{}, map[string]secret.Value{}
+	for key, value := range values {
+		if revealed := value.Reveal(); utf8.ValidString(revealed) && !strings.ContainsRune(revealed, 0) {
+			text[key] = value
+		} else {
+			binary[key] = value
+		}
+	}
+	return text, binary
 }

@@ -70,7 +70,7 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 
 // noteReferences records the references of a config and finds missing secrets. It changes the nodes.
 func (l *loader) noteReferences(c *butaneConfig, root *yaml.Node) []schemas.Finding {
-	texts := findFileTexts(root)
+	texts, whole := findFileTexts(root), refs.FindWholeTexts(root)
 	_, findings := refs.ReplaceReferences(c.butane.Path, root, func(ref refs.Ref, at schemas.Position) (string, error) {
 		if !slices.ContainsFunc(c.references, func(u reference) bool { return u.Ref == ref }) {
 			c.references = append(c.references, reference{ref, at})
@@ -84,9 +84,19 @@ func (l *loader) noteReferences(c *butaneConfig, root *yaml.Node) []schemas.Find
 			return "", nil
 		}
 		sealed, ok := l.fleet.Secrets[ref.Secret.Name]
+		binary := slices.Contains(sealed.Binary, ref.Secret.Key)
 		switch {
 		case !ok:
 			return "", fmt.Errorf("there is no Secret %q", ref.Secret.Name)
+		case binary && !whole[[2]int{at.Line, at.Col}]:
+			return "", fmt.Errorf("%s is binary, and may only be the whole of inline: in a file of storage.files", ref)
+		case binary:
+			if c.butane.Binary == nil {
+				c.butane.Binary = map[refs.Secret]bool{}
+			}
+			c.butane.Binary[ref.Secret] = true
+			c.butane.Sealed[ref.Secret] = len(l.trunk.secrets()[ref.Secret.Name].Secret.Spec.BinaryData[ref.Secret.Key])
+			return "", nil
 		case !slices.Contains(sealed.Keys, ref.Secret.Key):
 			return "", fmt.Errorf("there is no key %q in Secret %q", ref.Secret.Key, ref.Secret.Name)
 		default:

@@ -203,7 +203,7 @@ func (l *loader) keepSecrets() {
 	for name, d := range l.trunk.secrets() {
 		mac, covered := describeCovered(d)
 		l.fleet.Secrets[name] = inventory.Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope,
-			Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Document: l.trunk.Files[d.File].Data, MAC: mac,
+			Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Binary: slices.Sorted(maps.Keys(d.Secret.Spec.BinaryData)), Document: l.trunk.Files[d.File].Data, MAC: mac,
 			Covered: covered}
 	}
 }
@@ -211,7 +211,7 @@ func (l *loader) keepSecrets() {
 // describeCovered gives a Secret's sealed MAC, and a digest of what the MAC covers.
 func describeCovered(d schemas.Document) (mac, covered string) {
 	mac, _ = d.Secret.SOPS["mac"].(string)
-	parts := []string{mustJSON(d.Secret.Spec.Data)}
+	parts := []string{mustJSON(d.Secret.Spec.Data), mustJSON(d.Secret.Spec.BinaryData)}
 	if d.Secret.SOPS["mac_only_encrypted"] != true {
 		parts = append(parts, mustJSON(d.Secret.Metadata), mustJSON(d.Secret.Spec.Scope))
 	}

@@ -255,12 +255,13 @@ func (l *loader) checkSecret(e entry, ref refs.Secret) int {
 	case !ok:
 		l.addFindings(e.document.ErrorAt(e.field+".args", "", "there is no Secret %q", ref.Name))
 		return 0
-	case !slices.Contains(sealed.Keys, ref.Key):
+	case !slices.Contains(sealed.Keys, ref.Key) && !slices.Contains(sealed.Binary, ref.Key):
 		l.addFindings(e.document.ErrorAt(e.field+".args", "add it to "+sealed.File, "there is no key %q in Secret %q",
 			ref.Key, ref.Name))
 		return 0
 	}
-	return len(l.trunk.secrets()[ref.Name].Secret.Spec.Data[ref.Key])
+	spec := l.trunk.secrets()[ref.Name].Secret.Spec
+	return len(spec.Data[ref.Key]) + len(spec.BinaryData[ref.Key]) // a key is in one of the two
 }
 
 // listDefinitions lists the Steps and the Workloads of the trunk for people.

@@ -141,7 +141,7 @@ const expansion = 6
 // checkConfig has the Translator check a config, or takes the result from the cache.
 func (l *loader) checkConfig(c *butaneConfig, b inventory.Butane) inventory.Translation {
 	// fmt sorts maps
-	key := inventory.Digest(append(slices.Clone(c.blobs), b.Path, b.Ignition, mustJSON(b.Vars), fmt.Sprint(b.Sealed))...)
+	key := inventory.Digest(append(slices.Clone(c.blobs), b.Path, b.Ignition, mustJSON(b.Vars), fmt.Sprint(b.Sealed, b.Binary))...)
 	checked, known := l.after.translations[key]
 	if !known {
 		if checked, known = l.before.translations[key]; !known {

@@ -24,9 +24,10 @@ import (
 
 // Plain is a Secret before sealing.
 type Plain struct {
-	Name  string
-	Scope schemas.Scope
-	Data  map[string]secret.Value
+	Name   string
+	Scope  schemas.Scope
+	Data   map[string]secret.Value
+	Binary map[string]secret.Value // bytes
 }
 
 // EncodeText gives the Secret's document in clear, for SealText.
@@ -37,11 +38,41 @@ func (p Plain) EncodeText() ([]byte, error) {
 		value.Style = chooseStyle(value.Value)
 		data.Content = append(data.Content, newText(key), value)
 	}
+	spec := newMapping("scope", encodeScope(p.Scope))
+	if len(p.Data) > 0 || len(p.Binary) == 0 {
+		spec.Content = append(spec.Content, newText("data"), data)
+	}
+	if len(p.Binary) > 0 {
+		binary := newMapping()
+		for _, key := range sortedKeys(p.Binary) {
+			binary.Content = append(binary.Content, newText(key),
+				newText(base64.StdEncoding.EncodeToString([]byte(p.Binary[key].Reveal()))))
+		}
+		spec.Content = append(spec.Content, newText("binaryData"), binary)
+	}
 	return encodeNode(newMapping(
 		"apiVersion", newText(schemas.APIVersion), "kind", newText(schemas.KindSecret),
-		"metadata", newMapping("name", newText(p.Name)),
-		"spec", newMapping("scope", encodeScope(p.Scope), "data", data),
+		"metadata", newMapping("name", newText(p.Name)), "spec", spec,
 	))
+}
+
+// Fields below spec with sealed values, and the regular expressions by which sops seals them. A file without bytes has the
+// one that every version knows.
+const (
+	textRegex   = "^data$"
+	binaryRegex = "^(data|binaryData)$"
+)
+
+// isSealedField reports whether a place is in a field with sealed values.
+func isSealedField(path []string) bool {
+	return slices.Contains(path, "data") || slices.Contains(path, "binaryData")
+}
+
+var errBase64 = errors.New("the value is no base64: encode the bytes, as base64 -w0 does")
+
+func isBase64(text string) bool {
+	_, err := base64.StdEncoding.Strict().DecodeString(text)
+	return err == nil && !strings.ContainsAny(text, "\r\n")
 }
 
 // SealSecret makes a Secret's document, encrypted for the recipients. Sops can open the document.
@@ -94,7 +125,10 @@ func sealDocument(root *yaml.Node, onlyEncrypted bool, recipients []age.Recipien
 		return nil, err
 	}
 	var err error
-	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: "^data$", Version: sopsVersion}
+	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: textRegex, Version: sopsVersion}
+	if w.binary {
+		m.EncryptedRegex = binaryRegex
+	}
 	if m.MAC, err = encryptValue(w.key, strings.ToUpper(fmt.Sprintf("%x", w.mac.Sum(nil))),
 		m.LastModified); err != nil {
 		return nil, err
@@ -159,19 +193,20 @@ type sealer struct {
 	key           []byte
 	mac           hash.Hash
 	onlyEncrypted bool // values in clear are not part of the MAC
+	binary        bool // a value is below spec.binaryData
 }
 
 func (w *sealer) sealNode(node *yaml.Node, path []string) error {
-	if slices.Contains(path, "data") && node.HeadComment+node.LineComment+node.FootComment != "" {
-		return errors.New("spec.data: a comment there would stay readable: move it above data")
+	if isSealedField(path) && node.HeadComment+node.LineComment+node.FootComment != "" {
+		return errors.New("spec.data: a comment there would stay readable: move it above the field")
 	}
 	switch node.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			name := node.Content[i]
 			below := append(path[:len(path):len(path)], name.Value)
-			if slices.Contains(path, "data") && name.HeadComment+name.LineComment+name.FootComment != "" {
-				return errors.New("spec.data: a comment there would stay readable: move it above data")
+			if isSealedField(path) && name.HeadComment+name.LineComment+name.FootComment != "" {
+				return errors.New("spec.data: a comment there would stay readable: move it above the field")
 			}
 			if err := w.sealNode(node.Content[i+1], below); err != nil {
 				return err
@@ -192,7 +227,7 @@ func (w *sealer) sealNode(node *yaml.Node, path []string) error {
 }
 
 func (w *sealer) sealScalar(node *yaml.Node, path []string) error {
-	if !slices.Contains(path, "data") {
+	if !isSealedField(path) {
 		if w.onlyEncrypted {
 			return nil
 		}
@@ -201,13 +236,16 @@ func (w *sealer) sealScalar(node *yaml.Node, path []string) error {
 	}
 	where := strings.Join(path, ".")
 	switch {
-	case len(path) != 3 || path[0] != "spec" || path[1] != "data":
-		return fmt.Errorf("%s: only values right below spec.data are sealed: rename or move it", where)
+	case len(path) != 3 || path[0] != "spec" || path[1] != "data" && path[1] != "binaryData":
+		return fmt.Errorf("%s: only values right below spec.data and spec.binaryData are sealed: rename or move it", where)
 	case node.Tag != "!!str":
 		return fmt.Errorf("%s: the value is not text: put it in quotes", where)
 	case node.Value == "": // sops would leave an empty value in clear, and a fleet takes no value in clear
 		return fmt.Errorf("%s: the value is empty: leave the key out", where)
+	case path[1] == "binaryData" && !isBase64(node.Value):
+		return fmt.Errorf("%s: %w", where, errBase64)
 	}
+	w.binary = w.binary || path[1] == "binaryData"
 	if _, err := io.WriteString(w.mac, node.Value); err != nil {
 		return err
 	}

@@ -64,11 +64,10 @@ func (e OtherKeys) Error() string {
 
 func (e OtherKeys) Unwrap() error { return e.Why }
 
-// OpenSecret decrypts a Secret's document and checks its MAC: no value in the file, clear or encrypted, was changed,
-// moved, added or removed since the encryption. With mac_only_encrypted, the values in clear may have been changed. The
-// MAC of SOPS covers neither the names of clear fields nor the border
-// between two clear values: the scope is as good as the review of its commit. An encrypted value cannot be moved to
-// another name.
+// OpenSecret gives a Secret's values by key, those of spec.binaryData as base64. It checks the document's MAC: no value in
+// the file, clear or encrypted, was changed, moved, added or removed since the encryption. With mac_only_encrypted, the
+// values in clear may have been changed. The MAC of SOPS covers neither the names of clear fields nor the border between
+// two clear values: the scope is as good as the review of its commit. An encrypted value cannot be moved to another name.
 func OpenSecret(document []byte, keys Keys) (map[string]secret.Value, error) {
 	_, o, err := openDocument(document, keys)
 	if err != nil {
@@ -281,8 +280,11 @@ func (o *opener) openScalar(node *yaml.Node, path []string) error {
 		}
 		o.nodes[node] = string(text)
 	}
-	if len(path) == 3 && path[0] == "spec" && path[1] == "data" {
+	if len(path) == 3 && path[0] == "spec" && (path[1] == "data" || path[1] == "binaryData") {
 		o.data[path[2]] = secret.New(string(text))
+	}
+	if len(path) == 3 && path[1] == "binaryData" && !isBase64(string(text)) {
+		return fmt.Errorf("%s: %w", strings.Join(path, "."), errBase64)
 	}
 	_, err := o.mac.Write(text)
 	return err

@@ -301,18 +301,30 @@ func (c *checker) checkSecret(s *schemas.Secret) {
 		c.addMissing("sops", "encrypt it with sops before it is committed, and change what it held",
 			"the Secret is not encrypted: there is no sops section")
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.Spec.Data)) {
-		field := "spec.data." + key
-		c.checkGrammar(field, key, keyGrammar, "letters, digits, dashes, dots and underscores")
-		if !sealedGrammar.MatchString(s.Spec.Data[key]) {
-			c.addError(field, inClearHint, valueInClear)
+	c.checkSealed("spec.data", s.Spec.Data, inClearHint)
+	c.checkSealed("spec.binaryData", s.Spec.BinaryData, "encrypt the file with --encrypted-regex '^(data|binaryData)$', and change "+
+		"the secret: it is in the history now")
+	for _, key := range slices.Sorted(maps.Keys(s.Spec.BinaryData)) {
+		if _, twice := s.Spec.Data[key]; twice {
+			c.addError("spec.binaryData."+key, "take one out, or rename it", "the key is in spec.data, too")
 		}
 	}
-	if len(s.Spec.Data) == 0 && !c.document.Fields.IsSpoiledBelow("spec.data") {
+	if len(s.Spec.Data)+len(s.Spec.BinaryData) == 0 && !c.document.Fields.IsSpoiledBelow("spec.data") {
 		c.addMissing("spec.data", "", "the Secret holds nothing")
 	}
 	c.checkSelector("spec.scope", s.Spec.Scope)
 	c.checkSOPS(s.SOPS)
+}
+
+// checkSealed reports values that are in clear.
+func (c *checker) checkSealed(at string, values map[string]string, hint string) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		field := at + "." + key
+		c.checkGrammar(field, key, keyGrammar, "letters, digits, dashes, dots and underscores")
+		if !sealedGrammar.MatchString(values[key]) {
+			c.addError(field, hint, valueInClear)
+		}
+	}
 }
 
 // Fields of the sops section (github.com/getsops/sops/v3, stores.Metadata): those that package secrets reads, and keys,

@@ -277,3 +277,41 @@ func TestSopsOpensAReviewedScope(t *testing.T) {
 		t.Errorf("sops gives %q", got)
 	}
 }
+
+// Bytes that ingot seals sops opens, and the other way round.
+func TestSopsAndIngotWithBytes(t *testing.T) {
+	t.Parallel()
+	path, dir := realSops(t), t.TempDir()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const encoded = "BQIAa2V5dGFi/w=="
+	text := strings.TrimSuffix(document, "\n") + "\n  binaryData: {keytab: " + encoded + "}\n"
+	plain, keyFile, file := filepath.Join(dir, "plain.yaml"), filepath.Join(dir, "key"), filepath.Join(dir, "sealed.yaml")
+	byIngot, err := secrets.SealText([]byte(text), nil, []age.Recipient{identity.Recipient()}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{plain: text, keyFile: identity.String() + "\n", file: string(byIngot)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{"SOPS_AGE_KEY_FILE=" + keyFile}
+	if got := run(t, env, path, "decrypt", "--extract", `["spec"]["binaryData"]["keytab"]`, file); got != encoded {
+		t.Errorf("sops gives %q, want %q", got, encoded)
+	}
+	bySops := []byte(run(t, nil, path, "encrypt", "--age", identity.Recipient().String(), "--encrypted-regex", "^(data|binaryData)$", plain))
+	keys, err := secrets.LoadKeys(keyFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := secrets.OpenSecret(bySops, keys); err != nil || data["keytab"].Reveal() != encoded || len(data) != 3 {
+		t.Errorf("OpenSecret of what sops sealed = %d values, %v", len(data), err)
+	}
+	program := sops.Program{Path: path, Keys: []string{"age"}, Env: env}
+	if data, err := program.OpenSecret(t.Context(), bySops); err != nil || data["keytab"].Reveal() != encoded {
+		t.Errorf("the program's values = %d, %v", len(data), err)
+	}
+}

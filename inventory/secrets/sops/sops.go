@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -120,14 +121,17 @@ var errClear = errors.New("what sops gives is not a Secret with a text for each 
 func readValues(clear []byte) (map[string]secret.Value, error) {
 	var document struct {
 		Spec struct {
-			Data map[string]yaml.Node `yaml:"data"`
+			Data       map[string]yaml.Node `yaml:"data"`
+			BinaryData map[string]yaml.Node `yaml:"binaryData"`
 		} `yaml:"spec"`
 	}
-	if err := yaml.Unmarshal(clear, &document); err != nil || len(document.Spec.Data) == 0 {
+	if err := yaml.Unmarshal(clear, &document); err != nil || len(document.Spec.Data)+len(document.Spec.BinaryData) == 0 {
 		return nil, errClear
 	}
-	data := map[string]secret.Value{}
-	for key, node := range document.Spec.Data {
+	data, values := map[string]secret.Value{}, map[string]yaml.Node{}
+	maps.Copy(values, document.Spec.BinaryData)
+	maps.Copy(values, document.Spec.Data)
+	for key, node := range values {
 		if node.Kind != yaml.ScalarNode || node.Tag != "!!str" {
 			return nil, errClear
 		}
