@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"filippo.io/age/plugin"
 
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory/secrets"
+	"github.com/gitmetal/ingot/inventory/secrets/ageplugin"
 	"github.com/gitmetal/ingot/inventory/secrets/sops"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -313,5 +315,74 @@ func TestSopsAndIngotWithBytes(t *testing.T) {
 	program := sops.Program{Path: path, Keys: []string{"age"}, Env: env}
 	if data, err := program.OpenSecret(t.Context(), bySops); err != nil || data["keytab"].Reveal() != encoded {
 		t.Errorf("the program's values = %d, %v", len(data), err)
+	}
+}
+
+// TestMain is the plug-in of age that TestSopsAndIngotWithAPlugin installs, where it is started by that name.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "age-plugin-clear" {
+		os.Exit(m.Run())
+	}
+	p, err := plugin.New("clear")
+	if err != nil {
+		os.Exit(1)
+	}
+	p.HandleRecipient(func([]byte) (age.Recipient, error) { return clearKey{}, nil })
+	p.HandleIdentity(func([]byte) (age.Identity, error) { return clearKey{}, nil })
+	os.Exit(p.Main())
+}
+
+// clearKey keeps a file's key as it is.
+type clearKey struct{}
+
+func (clearKey) Wrap(key []byte) ([]*age.Stanza, error) {
+	return []*age.Stanza{{Type: "clear", Body: key}}, nil
+}
+
+func (clearKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	for _, s := range stanzas {
+		if s.Type == "clear" {
+			return s.Body, nil
+		}
+	}
+	return nil, age.ErrIncorrectIdentity
+}
+
+// What sops seals for a plug-in of age the daemon opens, and the other way round.
+func TestSopsAndIngotWithAPlugin(t *testing.T) {
+	path, dir := realSops(t), t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir, "age-plugin-clear")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	to := plugin.EncodeRecipient("clear", []byte("r"))
+	plain, keyFile, file := filepath.Join(dir, "plain.yaml"), filepath.Join(dir, "key"), filepath.Join(dir, "sealed.yaml")
+	recipients, err := secrets.ParseRecipients([]string{to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	byIngot, err := secrets.SealText([]byte(document), nil, recipients, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{plain: document, keyFile: plugin.EncodeIdentity("clear", []byte("i")) + "\n", file: string(byIngot)} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := run(t, []string{"SOPS_AGE_KEY_FILE=" + keyFile}, path, "decrypt", "--extract", `["spec"]["data"]["username"]`, file); got != "root" {
+		t.Errorf("sops gives %q of what ingot sealed, want root", got)
+	}
+	bySops := []byte(run(t, nil, path, "encrypt", "--age", to, "--encrypted-regex", "^data$", plain))
+	keys, err := secrets.LoadKeys(keyFile, func(text string) (age.Identity, error) { return ageplugin.NewIdentity(text) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := secrets.OpenSecret(bySops, keys); err != nil || data["username"].Reveal() != "root" {
+		t.Errorf("OpenSecret of what sops sealed = %d values, %v", len(data), err)
 	}
 }
