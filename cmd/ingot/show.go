@@ -131,6 +131,7 @@ type resolvedWorkload struct {
 	Files           []string          `json:"files,omitempty"` // named in the Butane config
 	Vars            map[string]string `json:"vars,omitempty"`  // used in the Butane config
 	Secrets         []string          `json:"secrets,omitempty"`
+	Ignition        string            `json:"ignition,omitempty"` // the newest specification that the image reads
 	KernelArguments []string          `json:"kernelArguments,omitempty"`
 	Steps           []review.Step     `json:"steps"`
 	Update          string            `json:"update"`
@@ -181,7 +182,7 @@ func resolveHost(h inventory.Desired, tag string) resolvedHost {
 		return view
 	}
 	view.Workload = &resolvedWorkload{
-		Name: w.Name, Image: w.Image, KernelArguments: w.KernelArguments, Update: w.Update, PhoneHome: w.PhoneHome,
+		Name: w.Name, Image: w.Image, Ignition: w.Ignition, KernelArguments: w.KernelArguments, Update: w.Update, PhoneHome: w.PhoneHome,
 		Inputs: w.Inputs, Parts: w.Parts,
 		OtherDisks: w.OtherDisks, OtherDisksAllowed: w.OtherDisksAllowed,
 	}

@@ -2,7 +2,6 @@ package load
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -45,7 +44,7 @@ func (t *tree) listFiles(dir, name string) (files []localFile, err error) {
 		add(at, clean)
 		return files, nil
 	}
-	for _, file := range slices.Sorted(maps.Keys(from)) {
+	for file := range from {
 		if rest, inside := pathInside(at, file); inside {
 			add(file, path.Join(clean, rest))
 		}
@@ -53,6 +52,7 @@ func (t *tree) listFiles(dir, name string) (files []localFile, err error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("there is no file %s in this commit", at)
 	}
+	slices.SortFunc(files, func(a, b localFile) int { return strings.Compare(a.name, b.name) })
 	return files, nil
 }
 
