@@ -38,6 +38,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/effects"
 	"github.com/gitmetal/ingot/reconcile/journal"
+	"github.com/gitmetal/ingot/reconcile/notices"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -63,7 +64,7 @@ type Daemon struct {
 	timelines *timeline.Recorder
 	consoles  *consoles.Reader
 	notifier  *notify.Notifier // nil unless configured
-	restored  *restoredPages
+	restored  <-chan notices.Conditions
 
 	agents, bmcs, control net.Listener
 	bmcsTLS, web, webhook net.Listener // nil unless configured
@@ -256,11 +257,15 @@ func (d *Daemon) secureMedia(identity *hub.Identity) error {
 	return nil
 }
 
-func (d *Daemon) openLoop(context.Context) (err error) {
+func (d *Daemon) openLoop(ctx context.Context) error {
+	publisher, err := d.openPublisher(ctx)
+	if err != nil {
+		return err
+	}
 	d.loop, err = reconcile.New(d.metrics.MeasurePorts(reconcile.Config{
 		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
 		Ages: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
-		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: d.openPublisher(),
+		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: publisher,
 		MaxStale: d.config.Trust.MaxStale.Duration,
 		NewID:    newID, Mark: d.hub.DiskMark, Log: d.log, Host: hostName(), TakeFleet: d.config.TakeFleet,
 		Limits: reconcile.Limits{
@@ -272,13 +277,6 @@ func (d *Daemon) openLoop(context.Context) (err error) {
 		err = d.recordTakeFleet()
 	}
 	return err
-}
-
-// readDeadlines gives the deadlines of a configuration; zero means the default.
-func readDeadlines(c config.Config) inventory.Deadlines {
-	d := c.Deadlines
-	return inventory.Deadlines{Start: d.Start.Duration, Medium: d.Medium.Duration, Agent: d.Agent.Duration,
-		Silence: d.Silence.Duration, Lost: d.Lost.Duration, Home: d.Home.Duration, Off: c.BMC.ConfirmOff.Duration}
 }
 
 // recordTakeFleet has the audit log and the board say that the daemon was started to take the fleet.

@@ -21,7 +21,7 @@ func (d *Daemon) openNotices(context.Context) error {
 		return nil
 	}
 	c := notify.Config{Loop: d.loop, Store: d.journal, Meter: d.metrics, Mask: d.secrets.everOpened.Mask, Log: d.log,
-		Restored: d.restored.pages}
+		Restored: d.restored}
 	for i, n := range d.config.Notify {
 		r, err := d.readReceiver(n)
 		if err != nil {
@@ -108,20 +108,26 @@ func (d *Daemon) runNotices(ctx context.Context) error {
 	return d.notifier.Run(ctx)
 }
 
-// restoredPages is a publisher that keeps what its first good read gave: the pages from before the daemon's start.
-type restoredPages struct {
-	reconcile.Publisher
-	pages chan notify.Pages
-	first sync.Once
+// openPublisher is the loop's publisher. Where nobody knows what people outside were told, it keeps what the restored
+// pages say.
+func (d *Daemon) openPublisher(ctx context.Context) (reconcile.Publisher, error) {
+	if !d.config.Tells() {
+		return d.pages, nil
+	}
+	document, err := d.journal.LoadNotices(ctx)
+	if err != nil || !notify.NeedsPages(document) {
+		return d.pages, err
+	}
+	restored := &restoredPages{Publisher: d.pages, told: make(chan notices.Conditions, 1)}
+	d.restored = restored.told
+	return restored, nil
 }
 
-// openPublisher is the loop's publisher, which keeps the restored pages where somebody is to be told of changes.
-func (d *Daemon) openPublisher() reconcile.Publisher {
-	if !d.config.Tells() {
-		return d.pages
-	}
-	d.restored = &restoredPages{Publisher: d.pages, pages: make(chan notify.Pages, 1)}
-	return d.restored
+// restoredPages is a publisher that keeps what its first good read says: the pages from before the daemon's start.
+type restoredPages struct {
+	reconcile.Publisher
+	told  chan notices.Conditions
+	first sync.Once
 }
 
 // Read implements reconcile.Publisher.
@@ -131,19 +137,20 @@ func (p *restoredPages) Read(ctx context.Context) (map[string]status.File, error
 		return files, err
 	}
 	p.first.Do(func() {
-		var pages notify.Pages
+		var fleet status.Fleet
+		var pages []status.Document
 		for name, file := range files {
 			if file.Forged != nil {
 				continue
 			}
 			if name == status.FleetPath {
-				pages.Fleet, _ = status.ParseFleet(file.Content) // a page that cannot be read tells of nothing
+				fleet, _ = status.ParseFleet(file.Content) // a page that cannot be read tells of nothing
 			}
 			if page, err := status.Page(name, file.Content); err == nil {
-				pages.Hosts = append(pages.Hosts, page)
+				pages = append(pages, page)
 			}
 		}
-		p.pages <- pages
+		p.told <- notify.CollectPages(fleet, pages)
 	})
 	return files, nil
 }

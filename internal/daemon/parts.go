@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/gitmetal/ingot/agent/hub"
+	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/reconcile"
 )
@@ -27,4 +29,11 @@ func NewPublisher(repo *gitrepo.Repo, identity *hub.Identity) reconcile.Publishe
 
 func newPages(repo *gitrepo.Repo, identity *hub.Identity) sealedPages {
 	return sealedPages{Repo: repo, key: identity.DeriveKey("status pages"), path: repo.Path()}
+}
+
+// readDeadlines gives the deadlines of a configuration; zero means the default.
+func readDeadlines(c config.Config) inventory.Deadlines {
+	d := c.Deadlines
+	return inventory.Deadlines{Start: d.Start.Duration, Medium: d.Medium.Duration, Agent: d.Agent.Duration,
+		Silence: d.Silence.Duration, Lost: d.Lost.Duration, Home: d.Home.Duration, Off: c.BMC.ConfirmOff.Duration}
 }

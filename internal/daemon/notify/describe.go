@@ -6,6 +6,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/notices"
+	"github.com/gitmetal/ingot/reconcile/status"
 )
 
 // describeFleet takes what notices need from a view.
@@ -29,14 +30,14 @@ func describeHosts(hosts []reconcile.HostView) []notices.Host {
 	return all
 }
 
-// describePages gives the conditions that pages tell of.
-func describePages(pages Pages) notices.Conditions {
-	hosts := make([]notices.Host, len(pages.Hosts))
-	for i, d := range pages.Hosts {
+// CollectPages gives the conditions that pages of the status branch tell of.
+func CollectPages(fleet status.Fleet, pages []status.Document) notices.Conditions {
+	hosts := make([]notices.Host, len(pages))
+	for i, d := range pages {
 		hosts[i] = notices.Host{Desired: inventory.Desired{ID: d.Metadata.Host(), Name: d.Metadata.Name}, Document: d}
 		if d.FindCause() == cause.Name(admit.WorkloadFailed) {
 			hosts[i].Turn, hosts[i].Desired.Workload = string(admit.WorkloadFailed), &inventory.Workload{Name: d.Workload}
 		}
 	}
-	return notices.Collect(notices.Fleet{Rings: pages.Fleet.Rings}, hosts)
+	return notices.Collect(notices.Fleet{Rings: fleet.Rings}, hosts)
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/notices"
-	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/reconcile/watch"
 )
 
@@ -70,12 +69,6 @@ type Receiver struct {
 	Events []notices.Kind
 }
 
-// Pages are the pages of the status branch that a daemon finds at its start.
-type Pages struct {
-	Fleet status.Fleet
-	Hosts []status.Document
-}
-
 // Config configures a Notifier.
 type Config struct {
 	Loop      Loop
@@ -85,9 +78,9 @@ type Config struct {
 	Meter     Meter
 	Mask      func(string) string // hides known secrets in the words of receivers
 	Log       *slog.Logger
-	// Restored gives the pages that the daemon found at its start. What they say counts as told where the journal has
-	// no memory.
-	Restored <-chan Pages
+	// Restored gives what the pages say that the daemon found at its start: it counts as told. It is needed where
+	// NeedsPages says so.
+	Restored <-chan notices.Conditions
 	Pace     Pace
 }
 
@@ -156,6 +149,12 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// NeedsPages reports whether a notifier with this document in the journal must know what the pages say.
+func NeedsPages(document []byte) bool {
+	err := notices.NewMemory(0).Decode(document)
+	return document == nil || err != nil && !errors.Is(err, format.ErrNewer)
+}
+
 // restoreMemory reads the memory from the journal. Without one, what the restored pages say counts as told: a daemon
 // that lost its state directory repeats nothing.
 func (n *Notifier) restoreMemory(ctx context.Context) error {
@@ -183,8 +182,8 @@ func (n *Notifier) restoreMemory(ctx context.Context) error {
 		n.config.Log.Error("what was notified cannot be read: it begins anew", "error", err)
 	}
 	select {
-	case pages := <-n.config.Restored:
-		n.memory.Adopt(describePages(pages), time.Now())
+	case told := <-n.config.Restored:
+		n.memory.Adopt(told, time.Now())
 	case <-ctx.Done():
 		return ctx.Err()
 	}

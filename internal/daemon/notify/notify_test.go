@@ -108,6 +108,9 @@ func TestARestartInTheMiddle(t *testing.T) {
 		t.Errorf("sent %s, then %s, then %s", first.body, second.body, third.body)
 	}
 	stop()
+	if notify.NeedsPages(w.store.bytes) {
+		t.Error("a notifier with its memory needs pages")
+	}
 	w.start(t)
 	w.loop.show(held, host("web-4", plan.Failed, "InstallFailed"))
 	if e := take(t, got).event; e.Host != "web-4" {
@@ -122,17 +125,20 @@ func TestALostMemoryRepeatsNothing(t *testing.T) {
 	for name, bytes := range map[string][]byte{"lost": nil, "unreadable": []byte("no")} {
 		ops, got := receiver(t, "ops", nil)
 		w := newWorld(ops)
-		w.store.bytes = bytes
+		if w.store.bytes = bytes; !notify.NeedsPages(bytes) {
+			t.Errorf("%s: it needs no pages", name)
+		}
 		<-w.restored
 		var hosts []reconcile.HostView
-		pages := notify.Pages{Fleet: status.Fleet{Rings: []admit.Progress{{Name: "canary", Commit: release, Paused: "web-1 failed"}}}}
+		fleet := status.Fleet{Rings: []admit.Progress{{Name: "canary", Commit: release, Paused: "web-1 failed"}}}
+		var pages []status.Document
 		for i := range 1000 {
 			hosts = append(hosts, host(fmt.Sprintf("web-%d", i), plan.Held, "NeedsConsent"))
-			pages.Hosts = append(pages.Hosts, hosts[i].Document)
+			pages = append(pages, hosts[i].Document)
 		}
-		w.restored <- pages
+		w.restored <- notify.CollectPages(fleet, pages)
 		w.start(t)
-		w.loop.set(reconcile.View{Commit: commit, Fleet: pages.Fleet, Hosts: append(hosts, host("new", plan.Held, "NeedsConsent"))})
+		w.loop.set(reconcile.View{Commit: commit, Fleet: fleet, Hosts: append(hosts, host("new", plan.Held, "NeedsConsent"))})
 		if e := take(t, got).event; e.Host != "new" {
 			t.Errorf("%s: told %+v", name, e)
 		}

@@ -168,16 +168,16 @@ type world struct {
 	loop     *fakeLoop
 	store    *fakeStore
 	meter    *meter
-	restored chan notify.Pages
+	restored chan notices.Conditions
 	config   notify.Config
 }
 
 // newWorld is a world without pages of an earlier daemon.
 func newWorld(receivers ...notify.Receiver) *world {
-	w := &world{loop: &fakeLoop{viewed: make(chan struct{}, 100)}, store: &fakeStore{}, meter: newMeter(), restored: make(chan notify.Pages, 1)}
+	w := &world{loop: &fakeLoop{viewed: make(chan struct{}, 100)}, store: &fakeStore{}, meter: newMeter(), restored: make(chan notices.Conditions, 1)}
 	w.config = notify.Config{Loop: w.loop, Store: w.store, Receivers: receivers, Meter: w.meter, Log: slog.New(slog.DiscardHandler),
 		Restored: w.restored, Pace: notify.Pace{Gather: time.Millisecond, Group: time.Millisecond, Request: 2 * time.Second, Minute: 10 * time.Millisecond}}
-	w.restored <- notify.Pages{}
+	w.restored <- notices.Conditions{}
 	return w
 }
 
