@@ -79,6 +79,7 @@ type Desired struct {
 	Boot      schemas.Boot
 	Power     string   // "", On, Off, Unmanaged
 	OffBy     []string // who keeps the machine off; see WantedPower
+	Requests  schemas.Requests
 	RootDisk  *schemas.DiskHints
 	Disks     map[string][]schemas.NamedDisk // names for steps
 	Network   *schemas.Networks

@@ -313,10 +313,12 @@ func (o *Operation) ReadOlder(unknown format.Unknown) (format.Unknown, error) {
 	return rest, nil
 }
 
-// OperationID is the id of the operation under way; "" without an operation.
+// OperationID is the id of the operation under way, or of the boot of a request; "" without both.
 func (r Record) OperationID() string {
-	if r.Operation == nil {
-		return ""
+	if r.Operation != nil {
+		return r.Operation.ID
+	} else if r.Boot != nil && r.Boot.Request != nil {
+		return r.Boot.ID
 	}
-	return r.Operation.ID
+	return ""
 }

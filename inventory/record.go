@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -37,7 +38,8 @@ type Record struct {
 	// Dropped are the ids of operations that ended before a write, and that Last does not name because Last keeps a
 	// failed operation; newest last, at most 8. A page with a dropped operation under way is older than the record.
 	// Only the journal has Dropped.
-	Dropped []string `json:"dropped,omitempty"`
+	Dropped []string       `json:"dropped,omitempty"`
+	Done    *requests.Done `json:"done,omitempty"` // nil while nothing is known of requests
 	// Recovered is set when the record was read from a page on the status branch; nil when all knowledge is first-hand.
 	Recovered *Recovered `json:"recovered,omitempty" minReader:"2"`
 	// Forgotten is the epoch at which the knowledge of the machine was dropped, by a takeover of a machine or by `ingot
@@ -125,7 +127,8 @@ type Boot struct {
 	// speaks or the machine is off.
 	Lost bool `json:"lost,omitempty" minReader:"3"`
 	// Restart is set when an operator asked for the boot: the boot shuts a running machine down.
-	Restart bool `json:"restart,omitempty"`
+	Restart bool          `json:"restart,omitempty"`
+	Request *requests.Run `json:"request,omitempty"` // what the fleet asked the boot for, until the request ends
 	// Before is why the attempt before this attempt got nowhere; "" at the first attempt. No decision rests on Before.
 	Before string `json:"before,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.

@@ -15,14 +15,14 @@ import (
 // that dies in between finds the intent after its restart and does the action again; every action may be repeated.
 func (l *Loop) actOnPlan(ctx context.Context, in *lookInput, next plan.Plan) (act.Kind, act.Outcome) {
 	if next.Action == nil {
-		return "", act.Outcome{}
+		return l.takeRequests(ctx, in)
 	}
 	if outcome, aside := l.checkStandAside(); aside {
 		return next.Action.Kind, outcome
 	}
 	action := next.Action.Identified(l.config.NewID).Marked(in.record.ID, l.config.Mark)
-	// a page shows the host before an inspection powers it on
-	if action.Kind == act.OpenBoot && action.Begins(in.record) {
+	// a page shows the host before an inspection powers it on, and a reboot before its command is sent
+	if action.Kind == act.OpenBoot && action.Begins(in.record) || action.Kind == act.Reboot {
 		if outcome := l.ensurePublished(in.record); outcome.Result != act.Done {
 			return action.Kind, outcome
 		}
@@ -39,6 +39,14 @@ func (l *Loop) actOnPlan(ctx context.Context, in *lookInput, next plan.Plan) (ac
 		return action.Kind, unwrittenOutcome(err)
 	}
 	return action.Kind, outcome
+}
+
+// takeRequests has the journal know which requests were done on a machine at rest that it knows.
+func (l *Loop) takeRequests(ctx context.Context, in *lookInput) (act.Kind, act.Outcome) {
+	if _, aside := l.checkStandAside(); !aside && in.record.Done == nil && in.revision > 0 && in.record.Unreadable == "" {
+		_ = l.writeRecord(ctx, in, in.record) // after a failed write the next look reads the record again
+	}
+	return "", act.Outcome{}
 }
 
 // writeTimeout bounds how long a finished effect waits for the journal while the daemon stops.
@@ -70,7 +78,7 @@ var errClaimed = errors.New("its machine is known under another id since it was 
 // record again before any decision.
 func (l *Loop) writeRecord(ctx context.Context, in *lookInput, after inventory.Record) error {
 	h := in.host
-	after = inventory.NoteErase(in.record, after, l.config.Now())
+	after = act.TakeRequests(inventory.NoteErase(in.record, after, l.config.Now()), in.desired)
 	if journal.Same(in.record, after) {
 		in.record = after
 		return nil

@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
-
 	"github.com/gitmetal/ingot/reconcile/admission"
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -22,7 +20,7 @@ func (l *Loop) admitPlan(in lookInput, next plan.Plan) plan.Plan {
 	answer := l.admit.AskStep(in.record.ID, question, l.config.Now())
 	in.host.question, in.host.refused = question, !answer.IsAllowed()
 	live := &in.host.live
-	switch turn := question.Step == admit.Begin || answer.ForPlace(); {
+	switch turn := question.Step == admit.Begin || question.Step == admit.Disturb || answer.ForPlace(); {
 	case answer.Takes:
 		live.Admitted, live.Lost, live.Waiting, live.Asked = true, false, false, question
 	case !answer.IsAllowed() && !answer.NeedsPerson() && turn:
@@ -40,18 +38,10 @@ func (l *Loop) updateAdmitFleet() {
 	}
 	label, limit := l.fleet.settings.Domain()
 	l.admit.SetFleet(admit.Fleet{Rings: l.fleet.rings, Paused: l.fleet.settings.Paused, Places: places,
-		Frozen: l.fleet.frozen, ErasesPerHour: l.erasesPerHour(), DomainLabel: label, DomainLimit: limit,
+		Frozen: l.fleet.frozen, DomainLabel: label, DomainLimit: limit,
+		ErasesPerHour: admit.LimitErases(l.config.Limits.ErasesPerHour, l.fleet.settings.ErasesPerHour,
+			len(l.fleet.desired.Hosts)),
 		Resumed: l.fleet.accepted.Resumed})
-}
-
-// erasesPerHour is the limit of erases: the daemon's, or by default 10, or a tenth of the fleet where that is more. The
-// fleet can only lower the limit. The caller holds the lock.
-func (l *Loop) erasesPerHour() int {
-	limit := cmp.Or(l.config.Limits.ErasesPerHour, max(10, len(l.fleet.desired.Hosts)/10))
-	if asked := l.fleet.settings.ErasesPerHour; asked > 0 {
-		limit = min(asked, limit)
-	}
-	return limit
 }
 
 // takeSurplusPlaces takes places beyond the limit from machines that were not looked at since the restart. The caller

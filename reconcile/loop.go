@@ -191,8 +191,7 @@ func (l *Loop) observeHost(ctx context.Context, in lookInput) inventory.Observed
 	return observed
 }
 
-// performAction does the effect of one action. A journal-only action has no effect besides the writes of act.Begin
-// and act.Settle.
+// performAction does the effect of one action. A journal-only action has no effect besides the writes of the record.
 func (l *Loop) performAction(ctx context.Context, desired inventory.Desired, record inventory.Record,
 	action act.Action) act.Outcome {
 	switch {

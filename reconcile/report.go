@@ -18,7 +18,7 @@ func (l *Loop) reportLook(in lookInput, s lookResult) {
 	before := h.live
 	h.live.Admitted = false // the record or the phase shows the place now
 	h.live.AtWork = s.plan.AtWork
-	h.live.Waiting = before.Waiting && (s.plan.Phase == plan.Waiting || s.plan.Phase == plan.Pending)
+	h.live.Waiting = before.Waiting && s.plan.AwaitsTurn()
 	h.countFailures(s)
 	if h.live.InTrouble() {
 		s.plan = plan.ShowRefusal(s.plan, h.refusal)

@@ -311,6 +311,11 @@ func (m *machine) do(desired inventory.Desired, record inventory.Record, action 
 		m.image = inventory.ImageReady
 	case act.PowerOff, act.AssignPowerOff:
 		m.power, m.agent.Boot, m.agent.Job = inventory.PoweredOff, "", inventory.Job{}
+	case act.Reboot:
+		m.power, m.agent.Boot, m.agent.Job = inventory.PoweredOff, "", inventory.Job{}
+		if action.Boot.Request.Mode == schemas.RebootHard {
+			m.start(desired, record)
+		}
 	case act.EjectMedia:
 		m.media = ""
 	case act.InsertMedia:

@@ -58,6 +58,8 @@ type HostSpec struct {
 	// OffBy are keys of who keeps the machine off, such as [ups, memtest]: short texts of lower case letters, digits, dots,
 	// dashes and underscores, at most 63. While there is a key, Power counts as Off and nothing begins on the machine.
 	OffBy []string `json:"offBy,omitempty"`
+	// Requests are done once per machine for each value; the values stand in the file as long as anybody likes.
+	Requests Requests `json:"requests,omitempty"`
 	// RootDisk must match exactly one disk of the machine, otherwise nothing is written.
 	RootDisk *DiskHints `json:"rootDisk,omitempty"`
 	// Disks gives names to further disks, for steps that write to disks: a list for each name. Each item matches exactly
@@ -82,9 +84,6 @@ const (
 	PowerOff       = "Off"
 	PowerUnmanaged = "Unmanaged"
 )
-
-// MaxOffBy is how many keys HostSpec.OffBy may have.
-const MaxOffBy = 16
 
 // Values of HostSpec.Lifecycle.
 const (

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/notices", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/requests", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/plan/deadlines", "reconcile/plan/requested", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/notices", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -51,11 +51,12 @@ var rules = []rule{
 	{"schemas", []string{"schemas/yamltext", "schemas/strict", "internal/secret"}},
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
 	{"inventory/format", nil},
+	{"inventory/requests", []string{"schemas", "inventory/format"}},
 	{"inventory/settings", []string{"schemas", "schemas/yamltext"}},
 	{"inventory/steps", []string{"schemas", "inventory/format", "inventory/refs"}},
 	{"inventory/diskid", []string{"inventory/format"}},
 	{"inventory/uuid", nil},
-	{"inventory", []string{"schemas", "inventory/diskid", "inventory/format", "inventory/refs", "inventory/settings", "inventory/steps", "inventory/uuid", "internal/secret"}},
+	{"inventory", []string{"inventory/requests", "schemas", "inventory/diskid", "inventory/format", "inventory/refs", "inventory/settings", "inventory/steps", "inventory/uuid", "internal/secret"}},
 	{"inventory/standing", []string{"schemas", "inventory"}},
 	{"inventory/pick", []string{"schemas", "inventory", "inventory/diskid"}},
 	{"inventory/remains", []string{"inventory"}},
@@ -68,21 +69,23 @@ var rules = []rule{
 	{"inventory/forge", []string{"reconcile/notices", "internal/httppost", "internal/secret"}},
 	{"inventory/...", []string{"core", "internal/secret"}},
 	{"reconcile", []string{"core", "reconcile/journal", "reconcile/recovery", "reconcile/queue", "reconcile/watch", "internal/secret"}},
-	{"reconcile/recovery", []string{"inventory", "inventory/format", "reconcile/journal", "reconcile/act", "reconcile/plan",
+	{"reconcile/recovery", []string{"inventory/requests", "inventory", "inventory/format", "reconcile/journal", "reconcile/act", "reconcile/plan",
 		"reconcile/status"}},
 	{"reconcile/queue", []string{"inventory", "reconcile/act", "reconcile/plan"}},
 	{"reconcile/watch", []string{"inventory"}},
 	{"reconcile/plan/change", []string{"schemas", "inventory", "inventory/pick", "inventory/rules"}},
-	{"reconcile/act", []string{"inventory", "inventory/settings", "reconcile/plan/change"}},
+	{"reconcile/act", []string{"schemas", "inventory/requests", "inventory", "inventory/settings", "reconcile/plan/change"}},
 	{"reconcile/attended", []string{"inventory", "reconcile/act"}},
-	{"reconcile/plan", []string{"schemas", "inventory", "inventory/settings", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},
-	{"reconcile/admit", []string{"schemas", "inventory", "inventory/settings", "reconcile/plan/change"}},
+	{"reconcile/plan/deadlines", []string{"inventory"}},
+	{"reconcile/plan/requested", []string{"schemas", "inventory", "inventory/requests", "reconcile/act", "reconcile/plan/change"}},
+	{"reconcile/plan", []string{"reconcile/plan/deadlines", "reconcile/plan/requested", "inventory/requests", "schemas", "inventory", "inventory/settings", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},
+	{"reconcile/admit", []string{"inventory/requests", "schemas", "inventory", "inventory/settings", "reconcile/plan/change"}},
 	{"reconcile/admission", []string{"schemas", "inventory", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
-	{"reconcile/cause", []string{"schemas", "inventory", "inventory/settings", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
+	{"reconcile/cause", []string{"inventory/requests", "schemas", "inventory", "inventory/settings", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
 	{"reconcile/statusbranch", []string{"inventory", "inventory/format", "reconcile/status"}},
-	{"reconcile/status", []string{"schemas", "inventory", "inventory/settings", "inventory/format", "inventory/remains", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/cause", "internal/secret"}},
+	{"reconcile/status", []string{"inventory/requests", "schemas", "inventory", "inventory/settings", "inventory/format", "inventory/remains", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/cause", "internal/secret"}},
 	{"reconcile/notices", []string{"inventory", "inventory/format", "reconcile/admit", "reconcile/plan", "reconcile/status"}},
-	{"reconcile/review", []string{"schemas", "inventory", "inventory/settings", "inventory/fleetdiff", "inventory/rules", "inventory/steps", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
+	{"reconcile/review", []string{"inventory/requests", "schemas", "inventory", "inventory/settings", "inventory/fleetdiff", "inventory/rules", "inventory/steps", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/journal/journaltest", []string{"inventory", "inventory/format", "reconcile/journal"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},

@@ -35,6 +35,7 @@ var choices = map[string][]string{
 	"HostSpec.lifecycle":     {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
 	"HostDefaults.power":     {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged},
 	"HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
+	"RebootRequest.mode":     {schemas.RebootSoft, schemas.RebootHard},
 	"Boot.method":            {schemas.VirtualMedia}, "WorkloadSpec.update": {schemas.OnConsent, schemas.Reinstall},
 	"Install.phoneHome":  {schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled},
 	"Install.ignition":   schemas.IgnitionVersions,

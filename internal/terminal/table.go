@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
@@ -273,6 +274,10 @@ func (w *tableWriter) writeDetails(h daemon.HostView) {
 	w.writeCells("\n")
 	rows := [][2]string{{"id", string(h.Metadata.ID)}, {"file", h.File}, {"ring", h.Ring},
 		{"speaks of", shortCommit(h.Commit)}, {"due", h.Due}, {"power", h.Power}}
+	for _, line := range h.Requests {
+		rows = append(rows, [2]string{"request", line})
+	}
+	rows = append(rows, describeDone(h.Done)...)
 	if h.Operation != nil {
 		rows = append(rows, [2]string{"operation", describeOperation(*h.Operation)})
 	}
@@ -305,6 +310,24 @@ func (w *tableWriter) writeDetails(h daemon.HostView) {
 			w.writeCells("%s\t%s\n", row[0], row[1])
 		}
 	}
+}
+
+// describeDone has a row for each kind of request that was done on the machine.
+func describeDone(done *requests.Done) (rows [][2]string) {
+	if done == nil {
+		return nil
+	}
+	for _, kind := range []struct {
+		name   requests.Kind
+		values []string
+	}{{requests.Resume, done.Resume}, {requests.Inspect, done.Inspect}, {requests.Reboot, done.Reboot}} {
+		text := strings.Join(kind.values, ", ")
+		if note := done.Notes[kind.name]; note != "" {
+			text += " (" + note + ")"
+		}
+		rows = append(rows, [2]string{"done: " + string(kind.name), text})
+	}
+	return rows
 }
 
 // describeOperation says how far an operation is, and which attempt may have written to which disk.

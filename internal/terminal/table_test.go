@@ -9,6 +9,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -60,6 +61,23 @@ func TestSaysOnceWhyNothingIsAccepted(t *testing.T) {
 	want := "No commit of the fleet is accepted since the daemon started\nNothing is erased until an operator has looked: " + why + "\n\n"
 	if got := out.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("Table = %q, want it to begin with %q", got, want)
+	}
+}
+
+// TestRequestsAreLines shows which requests of a host wait, and which were done.
+func TestRequestsAreLines(t *testing.T) {
+	document := status.Document{Metadata: status.Metadata{Name: "web-3"}, Phase: plan.Active,
+		Requests: []string{"reboot fw-8 (Soft) waits: ring prod changes in its windows only"},
+		Done: &requests.Done{Reboot: []string{"fw-6", "fw-7"}, Resume: []string{"cabling/9f3a12cd"},
+			Notes: map[requests.Kind]string{requests.Resume: "it resumed nothing"}}}
+	var out bytes.Buffer
+	if err := terminal.WriteHost(&out, daemon.View{Hosts: []daemon.HostView{{Document: document}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"request  reboot fw-8 (Soft) waits: ring prod changes in its windows only", "done: reboot  fw-6, fw-7", "done: resume  cabling/9f3a12cd (it resumed nothing)"} {
+		if squeezed := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(squeezed, strings.Join(strings.Fields(want), " ")) {
+			t.Errorf("no line %q in:\n%s", want, out.String())
+		}
 	}
 }
 

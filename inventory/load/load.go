@@ -240,7 +240,7 @@ func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 	desired := inventory.Desired{
 		Commit: l.trunk.Commit, File: d.File, Line: d.PositionOf("").Line,
 		ID: inventory.MachineID(d.ID()), Name: d.Name, Labels: d.Host.Metadata.Labels,
-		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, OffBy: spec.OffBy, RootDisk: spec.RootDisk,
+		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, OffBy: spec.OffBy, Requests: spec.Requests, RootDisk: spec.RootDisk,
 		Disks: spec.Disks, Network: spec.Network,
 		Protect: spec.Protect, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 )
 
 // Kind of an action. Each action is short and idempotent: start an effect or look at its progress, and return.
@@ -45,6 +46,11 @@ const (
 	RecordFailed Kind = "RecordFailed" // journal only: an attempt failed; the next attempt may follow
 	RecordConfig Kind = "RecordConfig" // journal only: an install by an earlier ingot has the workload's config
 	RecordHome   Kind = "RecordHome"   // journal only: the installed system phoned home; the operation succeeded
+	// journal only: a request of the fleet is done, and nothing was to be done for it
+	RecordRequest Kind = "RecordRequest"
+	// send the one command of a requested reboot: never sent again, whatever comes of it
+	Reboot     Kind = "Reboot"
+	EndRequest Kind = "EndRequest" // journal only: what the boot was requested for is over
 )
 
 // Action is an effect on a host, with the reason. Only the fields of the kind are set.
@@ -81,17 +87,22 @@ type Action struct {
 	Config   string              // RecordConfig
 	// RecordTakeover: the machine is not the known machine, and nothing is known of the new one
 	Replaced bool
-	Home     *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
+	// RecordStep, RecordRequest: the request of the fleet that is done with it
+	Request *requests.Request
+	Note    string               // RecordRequest, EndRequest: how the request ended; "" for well
+	BootID  string               // Reboot: in the last call of the installed system
+	Home    *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
 }
 
 // JournalOnly reports whether an action changes nothing but the record.
 func (k Kind) JournalOnly() bool {
 	switch k {
 	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, PinIdentity, RecordStranger,
-		RecordTakeover, RecordFacts, RecordLost, RecordBegun, RecordStep, SkipStep, RecordFailed, RecordConfig, RecordHome:
+		RecordTakeover, RecordFacts, RecordLost, RecordBegun, RecordStep, SkipStep, RecordFailed, RecordConfig, RecordHome,
+		RecordRequest, EndRequest:
 		return true
 	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep,
-		GiveLeave, WithdrawJob, AssignPowerOff:
+		GiveLeave, WithdrawJob, AssignPowerOff, Reboot:
 		return false
 	default:
 		panic("act: unknown action " + string(k))
@@ -101,7 +112,7 @@ func (k Kind) JournalOnly() bool {
 // AtBMC reports whether an action is done at the machine's BMC.
 func (k Kind) AtBMC() bool {
 	switch k {
-	case PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk:
+	case PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, Reboot:
 		return true
 	default:
 		return false
@@ -113,7 +124,9 @@ func (k Kind) EndsRetry() bool { return k == OpenBoot || k == OpenOperation || k
 
 // ChangesPower reports whether an action may change the power of the machine. Such an action is done only after a reading
 // of the BMC's jobs (AwaitJobs).
-func (k Kind) ChangesPower() bool { return k == PowerOff || k == PowerOn || k == AssignPowerOff }
+func (k Kind) ChangesPower() bool {
+	return k == PowerOff || k == PowerOn || k == AssignPowerOff || k == Reboot
+}
 
 // Result of an effect: a closed set.
 type Result string

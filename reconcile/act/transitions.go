@@ -56,14 +56,13 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		}
 	case RecordStep, SkipStep:
 		passStep(rec.Operation, a, rec.Epoch)
+		return recordRequest(rec, a)
+	case RecordRequest, Reboot, EndRequest:
+		return beginRequest(rec, a, now)
 	case RecordFailed:
 		return endFailedAttempt(rec, a)
 	case RecordConfig:
-		if rec.Installed != nil {
-			installed := *rec.Installed
-			installed.Config = a.Config
-			rec.Installed = &installed
-		}
+		return recordConfig(rec, a.Config)
 	case RecordHome:
 		return recordHome(rec, a.Home, now)
 	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, GiveLeave, WithdrawJob,
@@ -71,6 +70,16 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		// the effect can be observed, and leaves no record
 	default:
 		panic("act: unknown action " + string(a.Kind))
+	}
+	return rec
+}
+
+// recordConfig gives the installed system the workload's config.
+func recordConfig(rec inventory.Record, config string) inventory.Record {
+	if rec.Installed != nil {
+		installed := *rec.Installed
+		installed.Config = config
+		rec.Installed = &installed
 	}
 	return rec
 }
@@ -83,12 +92,18 @@ func openBoot(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	boot := *a.Boot
 	boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
 	rec.Boot = &boot
+	if run := boot.Request; run != nil && run.Sent.IsZero() { // guard: request-done
+		rec.Done = rec.Done.With(run.Request(), "")
+	}
 	return rec
 }
 
 // Settle is the record after an effect, to be written before the next decision. The given record is not changed.
 func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventory.Record {
-	if out.Result != Done {
+	switch {
+	case a.Kind == Reboot:
+		return settleReboot(rec, out, now)
+	case out.Result != Done:
 		return rec
 	}
 	rec = cloneRecord(rec)
@@ -287,6 +302,10 @@ func cloneRecord(rec inventory.Record) inventory.Record {
 	if rec.Boot != nil {
 		boot := *rec.Boot
 		rec.Boot = &boot
+		if boot.Request != nil {
+			run := *boot.Request
+			rec.Boot.Request = &run
+		}
 	}
 	return rec
 }

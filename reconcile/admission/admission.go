@@ -4,6 +4,8 @@
 package admission
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -25,6 +27,8 @@ func FindQuestion(record inventory.Record, next plan.Plan) (q admit.Question, as
 		op = next.Action.Operation
 	}
 	switch a := *next.Action; {
+	case next.Request != "":
+		return admit.Question{Step: admit.Disturb}, true
 	case a.Begins(record):
 		q.Step = admit.Begin
 	case a.Arms(record) && a.Kind == act.AssignStep && !op.AttemptBegan(),
@@ -66,12 +70,18 @@ func isBehindHold(op inventory.Operation) bool {
 //	no: another machine sees the disk         Held       nothing: the system that it ran may be on that disk
 //	no: it waits for a place                  Waiting    what is due otherwise
 //	no: it waits for its ring, or a pause     Pending    what is due otherwise
+//	no to a request of the file               the same   nothing: the machine stays as it is
 func ApplyAnswer(next plan.Plan, answer admit.Answer) plan.Plan {
 	if answer.IsAllowed() {
 		return next
 	}
 	if next.Action.Kind == act.GiveLeave {
 		return plan.RefuseLeave(next, answer.Why)
+	}
+	if next.Request != "" {
+		next = ReviseWait(next, answer)
+		next.Action = nil
+		return next
 	}
 	if answer.Reason == admit.DiskShared {
 		next.Otherwise = nil
@@ -86,6 +96,9 @@ func ApplyAnswer(next plan.Plan, answer admit.Answer) plan.Plan {
 // ReviseWait has a plan say why its action is not done now; the action stays. A plan that ApplyAnswer changed gets the
 // words of a later answer so, which is a no too.
 func ReviseWait(p plan.Plan, answer admit.Answer) plan.Plan {
+	if p.Request != "" {
+		return reviseRequest(p, answer)
+	}
 	p.Phase, p.Hold, p.Waits, p.Due, p.Turn = plan.Pending, nil, answer.Why, answer.Until, string(answer.Reason)
 	switch answer.Reason {
 	case admit.Frozen:
@@ -101,6 +114,17 @@ func ReviseWait(p plan.Plan, answer admit.Answer) plan.Plan {
 	}
 	if p.Hold != nil {
 		p.Waits, p.Due = "", time.Time{}
+	}
+	return p
+}
+
+// reviseRequest has a plan say why the request that it would begin is not begun now.
+func reviseRequest(p plan.Plan, answer admit.Answer) plan.Plan {
+	p.Turn = string(answer.Reason)
+	p.Requests = slices.DeleteFunc(slices.Clone(p.Requests), func(line string) bool { return strings.HasPrefix(line, p.Request+" ") })
+	p.Requests = append(p.Requests, p.Request+" waits: "+answer.Why)
+	if p.Waits == "" && p.Hold == nil && p.Phase != plan.Active {
+		p.Waits, p.Due = answer.Why, answer.Until
 	}
 	return p
 }

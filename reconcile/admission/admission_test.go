@@ -1,9 +1,11 @@
 package admission_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/admission"
 	"github.com/gitmetal/ingot/reconcile/admit"
@@ -53,6 +55,31 @@ func TestAnAnswerChangesAPlan(t *testing.T) {
 	due := plan.Plan{Phase: plan.Installing, Action: &act.Action{Kind: act.InsertMedia}, Otherwise: &back}
 	if got := admission.ApplyAnswer(due, admit.Answer{}); kindOf(got) != act.InsertMedia || got.Turn != "" {
 		t.Errorf("after a yes: %+v, want the action", got)
+	}
+}
+
+// TestARequestWaits leaves a machine as it is whose request may not begin now; a later answer replaces the words.
+func TestARequestWaits(t *testing.T) {
+	t.Parallel()
+	due := plan.Plan{Phase: plan.Active, Action: &act.Action{Kind: act.OpenBoot}, Request: "reboot fw-7 (Soft)",
+		Requests: []string{"inspect a waits: b"}}
+	if q, asks := admission.FindQuestion(inventory.Record{}, due); !asks || q != (admit.Question{Step: admit.Disturb}) {
+		t.Errorf("FindQuestion = %+v, %t, want Disturb", q, asks)
+	}
+	if got := admission.ApplyAnswer(due, admit.Answer{}); kindOf(got) != act.OpenBoot || got.AwaitsTurn() {
+		t.Errorf("after a yes: %+v, want the action", got)
+	}
+	for _, reason := range admit.Reasons {
+		p := admission.ApplyAnswer(due, admit.Answer{Reason: reason, Why: "first"})
+		p = admission.ReviseWait(p, admit.Answer{Reason: reason, Why: "why"})
+		want := []string{"inspect a waits: b", "reboot fw-7 (Soft) waits: why"}
+		if p.Phase != plan.Active || p.Action != nil || p.Hold != nil || p.Waits != "" || !slices.Equal(p.Requests, want) || !p.AwaitsTurn() {
+			t.Errorf("%s: %+v, want it Active, with %q", reason, p, want)
+		}
+	}
+	due.Phase = plan.Starting // the boot is open, and its command may not be sent now
+	if p := admission.ApplyAnswer(due, admit.Answer{Reason: admit.Window, Why: "why"}); p.Phase != plan.Starting || p.Waits != "why" {
+		t.Errorf("before its command: %+v, want it to say what it waits for", p)
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	TakeDown Step = "TakeDown" // nothing is written: the machine is powered off for the ramdisk, or boots it
 	HandOut  Step = "HandOut"  // nothing is written: the agent gets the job
 	Repeat   Step = "Repeat"   // something may be written, or the attempt has begun: the agent gets the next step
+	Disturb  Step = "Disturb"  // a machine is rebooted or inspected once, as a request of the fleet asks
 	Continue Step = "Continue" // another BMC action for a begun operation or inspection
 )
 
@@ -90,27 +91,27 @@ func (a Answer) ForPlace() bool {
 
 // AskStep says whether a step of a machine may be done now. The first reason that holds is the answer:
 //
-//	reason       holds when                                                 Begin  TakeDown  HandOut  Repeat  Continue
-//	Frozen       the step erases, and the history or the ring's release      x      x         x        x
-//	             cannot be trusted
-//	DiskShared   another machine reports the disk                            x      x         x        x
-//	FleetPaused  a person paused the fleet                                   x      x         x        x
-//	RingPaused   a person paused the ring                                    x      x         x        x
-//	RingFailed   the ring's limit of failed machines is reached; not for     x
-//	             a failed machine
-//	WorkloadFailed  3 of the last 10 operations with the workload's inputs    x      x         x
-//	             failed; not for a failed machine
-//	RingAfter    an earlier ring has not completed the same release          x
-//	Canaries     the ring's canaries are not done; not for a canary          x
-//	Window       no window of the ring is open; not for the HandOut of the   x      x         x
-//	             first attempt on a machine that had a system
-//	Unavailable  the step takes a system down, and the ring's limit of       x
+//	reason       holds when                                             Begin  TakeDown  HandOut  Repeat  Continue  Disturb
+//	Frozen       the step erases, and the history or the ring's          x      x         x        x
+//	             release cannot be trusted
+//	DiskShared   another machine reports the disk                        x      x         x        x
+//	FleetPaused  a person paused the fleet                               x      x         x        x                 x
+//	RingPaused   a person paused the ring                                x      x         x        x                 x
+//	RingFailed   the ring's limit of failed machines is reached; not     x
+//	             for a failed machine
+//	WorkloadFailed  3 of the last 10 operations with the workload's      x      x         x
+//	             inputs failed; not for a failed machine
+//	RingAfter    an earlier ring has not completed the same release      x
+//	Canaries     the ring's canaries are not done; not for a canary      x
+//	Window       no window of the ring is open; not for the HandOut of   x      x         x                          x
+//	             the first attempt on a machine that had a system
+//	Unavailable  the step takes a system down, and the ring's limit of   x                                           x
 //	             unavailable machines is reached
-//	ManyErases   the step erases, and the limit of erases within an hour is   x      x         x
-//	             reached
-//	DomainBusy   enough machines of its failure domain are under way, and     x      x         x                x
-//	             the machine has no place
-//	Places       all places are taken, and the machine has no place          x      x         x                x
+//	ManyErases   the step erases, and the limit of erases within an      x      x         x
+//	             hour is reached
+//	DomainBusy   enough machines of its failure domain are under way,    x      x         x                x         x
+//	             and the machine has no place
+//	Places       all places are taken, and the machine has no place      x      x         x                x         x
 //
 // A machine keeps its place. A machine that had a place at its last look gets the place back before the waiting
 // machines, except for Begin. Any other machine gets a place only where a place is free, whatever its operation wrote.
@@ -152,6 +153,8 @@ func reasonApplies(reason Reason, step Step) bool {
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused}, reason)
 	case Continue:
 		return reason == Places || reason == DomainBusy
+	case Disturb:
+		return slices.Contains([]Reason{FleetPaused, RingPaused, Window, Unavailable, DomainBusy, Places}, reason)
 	default:
 		panic("admit: unknown step " + string(step))
 	}

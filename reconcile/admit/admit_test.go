@@ -47,11 +47,11 @@ func viewOf(fleet admit.Fleet, all ...admit.Machine) *admit.View {
 // says.
 func TestTheTableOfAsk(t *testing.T) {
 	t.Parallel()
-	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.Continue}
+	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.Continue, admit.Disturb}
 	table := map[admit.Reason]string{ // a row of the table, as many columns as steps
-		admit.Frozen: "xxxx ", admit.DiskShared: "xxxx ", admit.FleetPaused: "xxxx ", admit.RingPaused: "xxxx ", admit.RingFailed: "x    ",
-		admit.RingAfter: "x    ", admit.Canaries: "x    ", admit.Window: "xxx  ", admit.Unavailable: "x    ", admit.Places: "xxx x",
-		admit.WorkloadFailed: "xxx  ", admit.ManyErases: "xxx  ", admit.DomainBusy: "xxx x",
+		admit.Frozen: "xxxx  ", admit.DiskShared: "xxxx  ", admit.FleetPaused: "xxxx x", admit.RingPaused: "xxxx x", admit.RingFailed: "x     ",
+		admit.RingAfter: "x     ", admit.Canaries: "x     ", admit.Window: "xxx  x", admit.Unavailable: "x    x", admit.Places: "xxx xx",
+		admit.WorkloadFailed: "xxx   ", admit.ManyErases: "xxx   ", admit.DomainBusy: "xxx xx",
 	}
 	disk := inventory.Disk{Serial: "S1", Size: 1 << 40}
 	for _, reason := range admit.Reasons {

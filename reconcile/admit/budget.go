@@ -1,6 +1,7 @@
 package admit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -163,4 +164,14 @@ func (v *View) countFailures(inputs string) string {
 	return fmt.Sprintf("stopped: %d of the last %d operations with these inputs failed (%s): change what is installed, "+
 		"or look at the machines and run `ingot resume WORKLOAD`", len(failed), len(ids),
 		strings.Join(failed[:maxFailures], ", "))
+}
+
+// LimitErases is the limit of erases within an hour: the daemon's, or by default 10, or a tenth of the hosts where that is
+// more. The fleet can only lower the limit; 0 asks for nothing.
+func LimitErases(daemon, asked, hosts int) int {
+	limit := cmp.Or(daemon, max(10, hosts/10))
+	if asked > 0 {
+		limit = min(asked, limit)
+	}
+	return limit
 }

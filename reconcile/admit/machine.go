@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -107,7 +108,7 @@ func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domai
 	case op != nil:
 		m.Down = hadSystem(op.Root().Content) || live.Admitted && rec.Installed != nil
 	case rec.Installed != nil:
-		m.Down = live.Admitted
+		m.Down = live.Admitted || isRebooting(rec)
 	default:
 		m.Down = gaveUp && hadSystem(last.Root().Content) // whichever release failed
 	}
@@ -141,11 +142,16 @@ func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 	}
 }
 
-// IsUnderWay reports whether a machine is being installed or inspected, with or without a place. An inspection goes on
+// IsUnderWay reports whether a machine is being installed, inspected or rebooted, with or without a place. An inspection goes on
 // while its boot into the ramdisk does, whatever the last look says of the BMC.
 func IsUnderWay(rec inventory.Record, live Live) bool {
 	inspected := rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk
-	return rec.Operation != nil || inspected || live.Stance == Inspecting
+	return rec.Operation != nil || inspected || live.Stance == Inspecting || isRebooting(rec)
+}
+
+// isRebooting reports whether a requested reboot was begun, and the machine has not come back.
+func isRebooting(rec inventory.Record) bool {
+	return rec.Boot != nil && rec.Boot.Request != nil && rec.Boot.Request.Kind == requests.Reboot
 }
 
 // isBusy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC is
@@ -161,7 +167,7 @@ func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
 	case orphaned, live.Waiting, live.InTrouble(), slices.Contains([]Stance{OnHold, Stopped}, live.Stance):
 		return false
 	default:
-		return rec.Operation != nil || live.Stance == Inspecting
+		return rec.Operation != nil || live.Stance == Inspecting || isRebooting(rec)
 	}
 }
 

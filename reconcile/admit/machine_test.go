@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -37,6 +38,11 @@ func TestOf(t *testing.T) {
 	}
 	written := works(inventory.Working, 2, "install:i0")
 	written.Operation.Disks[0].Begun = 1
+	booting := func(kind requests.Kind) inventory.Record {
+		rec := runs("new")
+		rec.Boot = &inventory.Boot{Target: inventory.FromDisk, Request: &requests.Run{Kind: kind}}
+		return rec
+	}
 	superseded := runs("old")
 	superseded.Last = ended(inventory.Superseded, "new", "install:i0").Last
 	none, onHold := admit.Live{}, admit.Live{Stance: admit.OnHold}
@@ -50,6 +56,8 @@ func TestOf(t *testing.T) {
 		"runs the old":        {asked, runs("old"), none, admit.Machine{State: admit.Waiting, Serves: true}},
 		"waits for a consent": {asked, runs("old"), onHold, admit.Machine{State: admit.Held, Serves: true}},
 		"runs the new":        {asked, runs("new"), none, admit.Machine{State: admit.Done, Serves: true}},
+		"is rebooted":         {asked, booting(requests.Reboot), none, admit.Machine{State: admit.Done, Serves: true, Down: true, Busy: true}},
+		"is inspected once":   {asked, booting(requests.Inspect), none, admit.Machine{State: admit.Done, Serves: true}},
 		"let begin": {asked, runs("old"), admit.Live{Admitted: true},
 			admit.Machine{State: admit.Changing, Serves: true, Down: true, Busy: true}},
 		"let begin, fresh": {asked, inventory.Record{}, admit.Live{Admitted: true},

@@ -85,7 +85,7 @@ func (a Time) Note(action act.Action, out act.Outcome) Time {
 	e := &a.readings
 	switch {
 	case action.Wait, out.Unsent:
-	case action.Kind == act.PowerOff && action.Graceful, action.Kind == act.AssignPowerOff:
+	case action.Kind == act.PowerOff && action.Graceful, action.Kind == act.AssignPowerOff, action.Kind == act.Reboot:
 		if e.Asks == 0 {
 			e.Asked = 0
 		}

@@ -223,7 +223,7 @@ func rows() map[cause.Name][]edit {
 		"Unavailable": {turn(admit.Unavailable)}, "ManyErases": {turn("ManyErases")}, "DomainBusy": {turn("DomainBusy")}, "Places": {turn(admit.Places)},
 		"OtherTurn": {turn("Another")}, "ReleasePending": {phase(plan.Pending), func(c *cause.Case) { c.Desired.Pending = "image" }},
 		"Pending":     {waits(plan.Pending, "its ring")},
-		"CallAwaited": {started}, "KeptOff": {waits(plan.Waiting, "kept off by ups (spec.offBy): nothing is installed before")}, "ComesOn": {waits(plan.Starting, "the machine to come on")}, "Forgotten": {waits(plan.Waiting, "a look, as what was known of it is forgotten")},
+		"CallAwaited": {started}, "ShutsDown": {waits(plan.Starting, "the system to shut down for a reboot that was requested")}, "KeptOff": {waits(plan.Waiting, "kept off by ups (spec.offBy): nothing is installed before")}, "ComesOn": {waits(plan.Starting, "the machine to come on")}, "Forgotten": {waits(plan.Waiting, "a look, as what was known of it is forgotten")},
 		"Pushing":             {action(act.Publish, act.Waits)},
 		"FleetUnread":         {fleet(cause.Fleet{Commit: "c", Source: "no route to host"})},
 		"CommitRefused":       {fleet(cause.Fleet{Commit: "c", Refused: "hosts/x.yaml:1:1: error"})},

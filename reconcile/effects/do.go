@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Pauses before the next look at started work.
@@ -43,7 +44,7 @@ func (e *Effects) doAction(ctx context.Context, desired inventory.Desired, recor
 		return e.withdrawJob(ctx, record, action)
 	case act.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
-	case act.PowerOff, act.PowerOn, act.EjectMedia, act.BootFromMedia, act.BootFromDisk:
+	case act.PowerOff, act.PowerOn, act.EjectMedia, act.BootFromMedia, act.BootFromDisk, act.Reboot:
 		return e.doAtBMC(ctx, desired, action)
 	default: // journal-only actions and act.Publish never come here
 		return act.Outcome{Result: act.Stalled,
@@ -65,6 +66,8 @@ func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, action
 		outcome = describeError(err)
 		outcome.Found = found
 		return outcome
+	case act.Reboot:
+		return sendReboot(ctx, client, *action.Boot)
 	case act.EjectMedia:
 		return describeError(client.Eject(ctx))
 	case act.BootFromMedia:
@@ -109,6 +112,15 @@ func (e *Effects) powerOff(ctx context.Context, client *redfish.Client, action a
 		return act.Outcome{Result: act.Done}
 	}
 	return off
+}
+
+// sendReboot sends the one command of a requested reboot. Done means that the BMC took it.
+func sendReboot(ctx context.Context, client *redfish.Client, boot inventory.Boot) act.Outcome {
+	how := redfish.GracefulShutdown
+	if boot.Request.Mode == schemas.RebootHard {
+		how = redfish.ForceRestart
+	}
+	return describeError(client.Reset(ctx, how))
 }
 
 // insertMedia lets the boot's agent in, serves the boot's medium and inserts the medium into the machine.

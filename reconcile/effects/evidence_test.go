@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // A power-on says whether the machine was on already. A power-off that shall wait asks the BMC nothing: the look before
@@ -30,6 +32,23 @@ func TestPowerIsAskedFor(t *testing.T) {
 	r.do(act.Action{Kind: act.PowerOff, Wait: true})
 	if asked := r.bmc.Log().Counts().Requests - before; asked != 0 {
 		t.Errorf("a power-off that waits made %d requests", asked)
+	}
+}
+
+// A requested reboot asks the system to shut down, or resets the machine, and sends nothing else.
+func TestARebootIsOneCommand(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]inventory.PowerState{schemas.RebootSoft: inventory.PoweredOff, schemas.RebootHard: inventory.PoweredOn} {
+		r := newRig(t)
+		r.wantDone(act.PowerOn)
+		before := r.bmc.Log().Counts().Writes
+		boot := inventory.Boot{Request: &requests.Run{Kind: requests.Reboot, Value: "fw-7", Mode: mode}}
+		if got := r.do(act.Action{Kind: act.Reboot, Boot: &boot}); got.Result != act.Done {
+			t.Errorf("%s: %+v, want it done", mode, got)
+		}
+		if sent := r.bmc.Log().Counts().Writes - before; sent != 1 || r.observe().BMC.Power != want {
+			t.Errorf("%s: %d commands, and the machine is %s; want one, and %s", mode, sent, r.observe().BMC.Power, want)
+		}
 	}
 }
 

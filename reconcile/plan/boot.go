@@ -53,7 +53,7 @@ func (h *host) openBoot(phase Phase, target string, attempt int, why string) Pla
 		attempt = 1
 	}
 	boot := inventory.Boot{Target: target, Attempt: attempt, Commit: h.desired.Commit, Ours: h.startedByUs(),
-		WasOn: h.wasOn(target)}
+		WasOn: h.wasOn(target), Request: h.inheritRequest(target)}
 	if attempt > 1 {
 		boot.Before = why
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/plan/deadlines"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -41,22 +42,25 @@ type host struct {
 //	is it known what the agent said?            no: wait, as not knowing is not silence
 //	did a system call that is not known yet?       yes: hold, as the daemon's memory is old (checkNewerCall)
 //	is the work known from its page alone?      yes: the word of the machine, or hold (checkRecalled)
+//	does a boot follow a request of the file?   yes: see it to its end (followRequest)
 //	is an operation under way?                  yes: carry on (continueOperation)
 //	is the machine kept off (spec.offBy)?       yes: nothing begins, power off (keepOff)
 //	is there a system to install?               yes: hold, inspect, or open an operation (beginInstall)
 //	is the power as the fleet asks?             no: power on from the disk, or off (adjustPower)
 //	nothing is asked of the host                Active, or Unmanaged
 //
+// A machine at rest then gets what spec.requests asks for once (addRequests).
+//
 // The same values give the same plan. A plan has at most one action; the next look decides about the next action.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	d.Power = d.WantedPower()
 	h := &host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record),
-		deadlines: machineDeadlines(o.Deadlines.WithDefaults(), d.Boot.TimeoutDuration(), o)}
+		deadlines: deadlines.Fit(o.Deadlines.WithDefaults(), d.Boot.TimeoutDuration(), o)}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
 		// The attempt was recorded and not handed out: the disk still has the old system.
 		h.record.Installed = op.Replaces
 	}
-	p := h.holdStaysOn(h.decidePlan())
+	p := h.addRequests(h.holdStaysOn(h.decidePlan()))
 	p.Host, p.Change, p.AtWork = d.ID, h.change, h.isAtWork()
 	return p
 }
@@ -79,6 +83,9 @@ func (h *host) decidePlan() Plan {
 		return p
 	}
 	if p, answered := h.checkRecalled(); answered {
+		return p
+	}
+	if p, answered := h.followRequest(); answered {
 		return p
 	}
 	switch {

@@ -52,6 +52,10 @@ type model struct {
 	final       bool // a script that fails has failed for good
 	silent      bool // an installed system does not phone home
 	retry       bool // an operator said `ingot retry`
+	stubborn    bool // the system does not shut down
+	recalls     bool // the installed system is to call for this start
+	starts      int
+	rebooted    []string // reboots that were sent
 
 	published map[string]bool   // operations on the status branch
 	armed     map[string]string // operation → the consent it was armed with
@@ -153,12 +157,13 @@ const (
 func (m *model) look(die crash) plan.Plan {
 	p := nextAt(m.desired, m.observe(), m.now)
 	if p.Action == nil {
+		m.record = act.TakeRequests(m.record, m.desired)
 		return p
 	}
 	a := m.identified(*p.Action)
 	m.judge(a)
 	m.done = append(m.done, a.Kind)
-	m.record = act.Begin(m.record, a, m.now)
+	m.record = act.TakeRequests(act.Begin(m.record, a, m.now), m.desired)
 	if die == beforeEffect {
 		return p
 	}
@@ -277,6 +282,8 @@ func (m *model) effect(a act.Action) act.Outcome {
 		return act.Outcome{Result: act.Done, Found: found}
 	case act.PowerOff:
 		m.stop()
+	case act.Reboot:
+		m.reboot(a)
 	case act.EjectMedia:
 		m.media = ""
 	case act.InsertMedia:
@@ -289,6 +296,24 @@ func (m *model) effect(a act.Action) act.Outcome {
 		panic("no effect of " + string(a.Kind))
 	}
 	return act.Outcome{Result: act.Done}
+}
+
+// reboot is the command of a requested reboot, which is sent once for a value.
+func (m *model) reboot(a act.Action) {
+	value := a.Boot.Request.Value
+	if m.rebooted = append(m.rebooted, value); slices.Contains(m.rebooted[:len(m.rebooted)-1], value) {
+		m.violate("reboot %s is sent twice", value)
+	}
+	if m.record.Operation != nil || m.system == "ramdisk" || m.power != inventory.PoweredOn {
+		m.violate("reboot %s is sent to a machine that is %s and runs %q, operation %v", value, m.power, m.system, m.record.Operation)
+	}
+	switch {
+	case a.Boot.Request.Mode == schemas.RebootHard:
+		m.starts++
+		m.recalls = true
+	case !m.stubborn:
+		m.stop()
+	}
 }
 
 func (m *model) assign(a act.Action) act.Outcome {
@@ -338,6 +363,8 @@ func (m *model) start() {
 		return
 	}
 	m.power, m.foreign, m.system = inventory.PoweredOn, false, "disk"
+	m.starts++
+	m.recalls = m.record.Boot != nil && m.record.Boot.Request != nil
 	if m.override == "Cd" && m.media != "" && !m.noRamdisk {
 		m.system = "ramdisk"
 		m.boots++
@@ -359,6 +386,9 @@ func (m *model) pass(d time.Duration) {
 		// The call counts however often it is made; an unfinished disk makes none.
 		if id, ok := strings.CutPrefix(m.disk, "install:"); ok && !m.silent && (m.agent.PhoneHome == nil || m.agent.PhoneHome.Install != id) {
 			m.agent.PhoneHome = &inventory.PhoneHome{Install: id, At: m.now}
+		} else if ok && !m.silent && m.recalls {
+			m.recalls = false
+			m.agent.PhoneHome = &inventory.PhoneHome{Install: id, At: m.now, BootID: fmt.Sprint(m.starts)}
 		}
 	}
 }

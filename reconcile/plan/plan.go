@@ -37,6 +37,11 @@ const (
 var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting, Active,
 	Failed}
 
+// AwaitsTurn reports whether a host that was refused a step still waits for other machines.
+func (p Plan) AwaitsTurn() bool {
+	return p.Phase == Waiting || p.Phase == Pending || p.Request != "" && p.Turn != ""
+}
+
 // Plan says what shall happen to a host next.
 type Plan struct {
 	Host   inventory.MachineID
@@ -48,6 +53,10 @@ type Plan struct {
 	Refused act.Kind
 	Waits   string // what the host waits for, in words
 	Turn    string // the reason of package admit why the action is not done now; "" without one
+	// Request is the request of the host's file that the action begins; "" for any other action.
+	Request string
+	// Requests say which further requests of the file wait, and for what.
+	Requests []string
 	// NeedsFleet is set when the host waits for a look at trunk, tags and status branch that begins now.
 	NeedsFleet bool
 	// AtWork is set when the agent works on a step of the operation.

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,18 @@ func (m *model) trouble(t *rapid.T) {
 		m.commit(func(d *inventory.Desired) {
 			d.Power = rapid.SampledFrom([]string{"", schemas.PowerOn, schemas.PowerOff}).Draw(t, "spec.power")
 		})
+	case 32:
+		m.commit(func(d *inventory.Desired) {
+			m.ids++
+			d.Requests.Reboot = &schemas.RebootRequest{ID: fmt.Sprint("r", m.ids), Mode: rapid.SampledFrom([]string{"", schemas.RebootHard}).Draw(t, "mode")}
+		})
+	case 33:
+		m.commit(func(d *inventory.Desired) {
+			m.ids++
+			d.Requests.Inspect = fmt.Sprint("i", m.ids)
+		})
+	case 34:
+		m.stubborn = !m.stubborn
 	case 31:
 		m.commit(func(d *inventory.Desired) {
 			d.OffBy = rapid.SampledFrom([][]string{nil, nil, {"ups"}, {"ups", "memtest"}}).Draw(t, "spec.offBy")

@@ -124,3 +124,17 @@ func (h *host) holdStaysOn(p Plan) Plan {
 	p.Phase, p.Hold, p.Waits = Held, &change.Hold{Reason: change.StaysOn, Message: message}, "the machine to go off"
 	return p
 }
+
+// passed reports whether something has lasted for longer than its deadline, in attended time. No deadline passes soon
+// after a start of the daemon: a machine that could not be heard before has time to speak.
+func (h *host) passed(age, deadline time.Duration) bool {
+	if h.observed.Attended.Start < h.deadlines.Start { // guard: attended-time
+		return false
+	}
+	return age > deadline
+}
+
+// due is when a deadline passes, if the machine can be heard until then.
+func (h *host) due(age, deadline time.Duration) time.Time {
+	return h.now.Add(max(deadline-age, h.deadlines.Start-h.observed.Attended.Start, 0))
+}

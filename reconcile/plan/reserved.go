@@ -4,8 +4,10 @@ import (
 	"fmt"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/plan/requested"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -17,15 +19,17 @@ import (
 //	reboot, power          RecordStep: the step is what follows it (bootAgain)
 //	any other              the hand-out
 func (h *host) beginStep(op inventory.Operation, step inventory.StepState, handOut act.Action) Plan {
-	done := act.Action{Kind: act.RecordStep}
+	done := act.Action{Kind: act.RecordStep, Request: requested.FindResume(h.desired, h.record, step)}
 	switch {
+	case step.Name == schemas.StepHold && done.Request != nil:
+		done.Reason = "spec.requests says that step " + step.Key() + " is over"
 	case step.Name == schemas.StepHold && !h.observed.Retry:
-		message := fmt.Sprintf("%s waits for a person: run `ingot resume %s` when the machine may go on", op.Describe(),
-			h.desired.Name)
+		what := op.Describe()
 		if op.Stage != inventory.Working {
-			message = fmt.Sprintf("step `%s` waits for a person: run `ingot resume %s` when the machine may go on", step.Key(),
-				h.desired.Name)
+			what = fmt.Sprintf("step `%s`", step.Key())
 		}
+		message := fmt.Sprintf("%s waits for a person: run `ingot resume %s`, or write spec.requests: {resume: %s}", what,
+			h.desired.Name, requests.ResumeValue(step.Key(), op.ID))
 		return Plan{Phase: Held, Hold: &change.Hold{Reason: change.OnHold, Message: message}}
 	case step.Name == schemas.StepHold:
 		done.Reason = "an operator said that step " + step.Key() + " is over"

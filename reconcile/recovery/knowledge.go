@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/act"
 )
 
@@ -214,6 +215,7 @@ func mergeRecords(page, record inventory.Record) inventory.Record {
 	if more.Life.Number == less.Life.Number {
 		more.Revision = max(more.Revision, less.Revision)
 	}
+	more.Done = requests.Merge(more.Done, less.Done)
 	more.Forgotten = max(more.Forgotten, less.Forgotten)
 	before, after := splitUnknownSpent(less, more)
 	if len(more.Spent) >= fullSpent {

@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/review"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // TestWhoKeepsAMachineOff says of each change of the keys what it does to the machine.
@@ -54,5 +56,52 @@ func TestWhoKeepsAMachineOff(t *testing.T) {
 	install := review.Compare(fleet("base"), fleet("head", keptOffBy(desired("web-9", before, ""), "ups")), review.Known{})
 	if text := install.RenderText(); !strings.Contains(text, "    it is kept off by ups (spec.offBy): nothing begins before") {
 		t.Errorf("a new host with a key:\n%s", text)
+	}
+}
+
+// TestWhatIsDoneOnce shows the requests of a change: those that will be done, and nothing of those that were.
+func TestWhatIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	record := running("web-1")
+	held := running("web-1")
+	held.Operation = &inventory.Operation{ID: "9f3a12cd5d0c4e8f", Kind: inventory.Install, Stage: inventory.Working, Workload: "web", Inputs: before,
+		Disks: []inventory.OperationDisk{{Disk: record.Installed.Disk, Content: "install:i-web-1"}}}
+	done := running("web-1")
+	done.Done = &requests.Done{Reboot: []string{"fw-6", "fw-7"}, Inspect: []string{"2026-11-29"}}
+	asks := func(r schemas.Requests) inventory.Desired {
+		d := desired("web-1", before, "")
+		d.Requests = r
+		return d
+	}
+	soft := schemas.Requests{Reboot: &schemas.RebootRequest{ID: "fw-7"}}
+	hard := schemas.Requests{Reboot: &schemas.RebootRequest{ID: "fw-7", Mode: "Hard"}, Inspect: "2026-11-29"}
+	resume := schemas.Requests{Resume: "cabling/9f3a12cd"}
+	protected := asks(soft)
+	protected.Protect = true
+	for name, test := range map[string]struct {
+		base, head inventory.Desired
+		record     inventory.Record
+		want       string // a line, or the end of the first line; "" for no news
+	}{
+		"nothing":                 {asks(schemas.Requests{}), asks(schemas.Requests{}), record, ""},
+		"a reboot":                {asks(schemas.Requests{}), asks(soft), record, "reboots (Soft), once: fw-7"},
+		"hard, and an inspection": {asks(schemas.Requests{}), asks(hard), record, "is inspected, once, when it is free or off: 2026-11-29; reboots (Hard), once: fw-7"},
+		"asked for before":        {asks(soft), asks(soft), record, ""},
+		"done":                    {asks(schemas.Requests{}), asks(hard), done, ""},
+		"taken out":               {asks(soft), asks(schemas.Requests{}), record, ""},
+		"a resume":                {asks(schemas.Requests{}), asks(resume), held, "resumes hold cabling of operation 9f3a12cd"},
+		"a resume of nothing":     {asks(schemas.Requests{}), asks(resume), record, "resumes nothing: operation 9f3a12cd is not under way"},
+		"protected":               {protected, protected, record, ""},
+		"protected now":           {asks(schemas.Requests{}), protected, record, "hands off"},
+	} {
+		r := review.Compare(fleet("base", test.base), fleet("head", test.head), review.Known{Records: map[inventory.MachineID]inventory.Record{"web-1": test.record}})
+		text := r.RenderText()
+		if test.want == "" && len(r.Hosts) > 0 || !strings.Contains(text, test.want+"\n") {
+			t.Errorf("%s: want %q:\n%s", name, test.want, text)
+		}
+	}
+	fresh := review.Compare(fleet("base"), fleet("head", asks(soft)), review.Known{})
+	if text := fresh.RenderText(); strings.Contains(text, "once") {
+		t.Errorf("a new host takes its requests as done, and the review says\n%s", text)
 	}
 }

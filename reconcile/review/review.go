@@ -79,7 +79,7 @@ type Host struct {
 	Steps []Step `json:"steps,omitempty"`
 	// Later are changes of steps that are no part of the inputs: they count from the next operation on.
 	Later []string `json:"later,omitempty"`
-	// Requests are what the change does to the machine beside the verdict, such as who keeps it off.
+	// Requests are what the change does to the machine beside the verdict: who keeps it off, and what is done once.
 	Requests []string `json:"requests,omitempty"`
 	// why the effect on the machine is unknown: the machine may be erased
 	Unknown string `json:"unknown,omitempty"`
@@ -170,6 +170,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 		}
 		h.Later = listLater(before.Workload, after.Workload)
 		h.noteKeptOff(before, after)
+		h.noteRequests(before, after, record)
 	}
 	r.addHost(h, was, asked)
 }

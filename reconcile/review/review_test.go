@@ -93,6 +93,11 @@ func keptOffBy(d inventory.Desired, keys ...string) inventory.Desired {
 	return d
 }
 
+func asksOnce(d inventory.Desired, reboot, inspect string) inventory.Desired {
+	d.Requests = schemas.Requests{Inspect: inspect, Reboot: &schemas.RebootRequest{ID: reboot}}
+	return d
+}
+
 // cases are changes of a fleet; base and head name the same commit of the hosts' record.
 func cases() map[string]review.Review {
 	records := map[inventory.MachineID]inventory.Record{"web-1": running("web-1"), "web-2": running("web-2")}
@@ -108,6 +113,7 @@ func cases() map[string]review.Review {
 		"power-off":           review.Compare(fleet("base", one, two), fleet("head", powered(one, schemas.PowerOff), powered(two, schemas.PowerUnmanaged)), review.Known{Records: records}),
 		"power-on":            review.Compare(fleet("base", powered(one, schemas.PowerOff), two), fleet("head", one, two), review.Known{Records: records}),
 		"kept-off":            review.Compare(fleet("base", one, keptOffBy(two, "ups")), fleet("head", keptOffBy(one, "ups", "memtest"), two), review.Known{Records: records}),
+		"requests":            review.Compare(fleet("base", one, asksOnce(two, "fw-6", "")), fleet("head", asksOnce(one, "fw-7", "2026-11-29"), asksOnce(two, "fw-6", "")), review.Known{Records: records}),
 		"nothing":             review.Compare(fleet("base", one, two), fleet("head", one, two), review.Known{Records: records}),
 	}
 }

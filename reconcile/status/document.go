@@ -21,6 +21,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/remains"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -72,6 +73,10 @@ type Document struct {
 	Spent         []string             `json:"spent,omitempty"`
 	// Erased are the starts of the newest erases of disks with content.
 	Erased []time.Time `json:"erased,omitempty"`
+	// Requests say which requests of the file wait, and for what.
+	Requests []string `json:"requests,omitempty"`
+	// Done are the requests that were done once on the machine.
+	Done *requests.Done `json:"done,omitempty"`
 	// Recovered says that the record was read from an earlier page after a loss of the journal. Forgotten is the
 	// epoch at which the record was dropped.
 	Recovered *inventory.Recovered `json:"recovered,omitempty" minReader:"2"`
@@ -226,7 +231,7 @@ func (d Document) Record() inventory.Record {
 		ID: d.Metadata.Host(), Life: d.Life, Revision: d.Revision, Epoch: d.Epoch, Installed: d.Installed,
 		Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot,
 		Facts: d.Hardware, Adopted: d.Adopted, Stranger: d.Stranger, Spent: d.Spent,
-		Erased: d.Erased, Recovered: d.Recovered, Forgotten: d.Forgotten,
+		Erased: d.Erased, Done: d.Done, Recovered: d.Recovered, Forgotten: d.Forgotten,
 		Pinned: d.Pinned, Unknown: d.Unknown,
 	}
 }

@@ -32,7 +32,8 @@ func Summarize(previous Document, r Result) Document {
 		Phase:    r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
 		Life: rec.Life, Revision: rec.Revision, Epoch: rec.Epoch, Installed: rec.Installed,
 		Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Hardware: rec.Facts,
-		Adopted: rec.Adopted, Stranger: rec.Stranger, Spent: rec.Spent, Erased: rec.Erased, Recovered: rec.Recovered, Forgotten: rec.Forgotten,
+		Adopted: rec.Adopted, Stranger: rec.Stranger, Spent: rec.Spent, Erased: rec.Erased, Requests: r.Plan.Requests, Done: rec.Done.ForPage(),
+		Recovered: rec.Recovered, Forgotten: rec.Forgotten,
 		Pinned: rec.Pinned, Ring: r.Desired.Ring, Pending: r.Desired.Pending,
 		Unknown: previous.Unknown.With(rec.Unknown),
 	}

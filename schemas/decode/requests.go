@@ -12,6 +12,9 @@ import (
 // shortGrammar is the grammar of a short text that a person chooses: a key of offBy, the id of a request.
 var shortGrammar = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
+// resumeGrammar names a step on hold and its operation.
+var resumeGrammar = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[0-9a-f]{8}$`)
+
 const shortWanted = "lower case letters, digits, dots, dashes and underscores, at most 63"
 
 // checkOffBy checks the keys of who keeps a machine off.
@@ -26,5 +29,17 @@ func (c *checker) checkOffBy(keys []string) {
 		if key != "" && slices.Index(keys, key) < i {
 			c.addError(field, "leave it out", "the key %q is written twice", yamltext.ShortenText(key))
 		}
+	}
+}
+
+// checkRequests checks what is to be done once.
+func (c *checker) checkRequests(r schemas.Requests) {
+	c.checkGrammar("spec.requests.resume", r.Resume, resumeGrammar, "what the hold prints: step/8 hex digits")
+	c.checkGrammar("spec.requests.inspect", r.Inspect, shortGrammar, shortWanted)
+	if r.Reboot != nil && c.checkRequired("spec.requests.reboot.id", r.Reboot.ID) {
+		c.checkGrammar("spec.requests.reboot.id", r.Reboot.ID, shortGrammar, shortWanted)
+	}
+	if r.Reboot != nil {
+		c.checkOneOf("spec.requests.reboot.mode", r.Reboot.Mode, schemas.RebootSoft, schemas.RebootHard)
 	}
 }

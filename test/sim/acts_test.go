@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // happening is something that happens at a moment. It reports whether it could happen, which counts it as reached.
@@ -29,6 +31,11 @@ func acts() map[string]happening {
 		"person: turns a machine on in the fleet":                declaresOn,
 		"person: keeps a machine off":                            keepsOff,
 		"person: lets a machine go that was kept off":            letsGo,
+		"person: asks for a reboot once":                         asksReboot,
+		"person: asks for a reboot of every machine":             asksReboots,
+		"person: asks for an inspection once":                    asksInspection,
+		"person: resumes a step in the fleet":                    resumesInFleet,
+		"person: resumes an old operation in the fleet":          resumesOld,
 		"person: renames a host":                                 renames,
 		"person: rewrites the history of the trunk":              rewrites,
 		"person: retries a host":                                 retries,
@@ -174,6 +181,54 @@ func declaresOff(w *world, d deed) bool {
 
 func declaresOn(w *world, d deed) bool {
 	w.people.change(w.hostID(d), "power on", func(h *hostSpec) { h.power = "On" })
+	return true
+}
+
+func asksReboot(w *world, d deed) bool {
+	w.people.change(w.hostID(d), "reboot once", func(h *hostSpec) { h.reboot = rebootOf(d) })
+	return true
+}
+
+// asksReboots asks for the same value of every host in one commit.
+func asksReboots(w *world, d deed) bool {
+	for _, id := range w.people.now.ids() {
+		h := w.people.now.hosts[id]
+		h.reboot = rebootOf(d)
+		w.people.now.hosts[id] = h
+	}
+	w.people.commit("reboot all once")
+	return true
+}
+
+// rebootOf is a value of a reboot; now and then one that was asked for before.
+func rebootOf(d deed) string {
+	mode := "Soft"
+	if d.size < 0.4 {
+		mode = "Hard"
+	}
+	return fmt.Sprintf("fw-%d %s", int(d.size*6), mode)
+}
+
+func asksInspection(w *world, d deed) bool {
+	w.people.change(w.hostID(d), "inspect once", func(h *hostSpec) { h.inspect = fmt.Sprint("look-", int(d.size*20)) })
+	return true
+}
+
+// resumesInFleet writes what the hold of a step says.
+func resumesInFleet(w *world, d deed) bool {
+	id := w.hostID(d)
+	view, known := w.people.view(id)
+	if !known || view.Plan.Hold == nil || view.Plan.Hold.Reason != change.OnHold {
+		return false
+	}
+	_, value, _ := strings.Cut(view.Plan.Hold.Message, "{resume: ")
+	w.people.change(id, "resume", func(h *hostSpec) { h.resume = strings.TrimSuffix(value, "}") })
+	w.checks.resumed[id]++
+	return true
+}
+
+func resumesOld(w *world, d deed) bool {
+	w.people.change(w.hostID(d), "resume an old one", func(h *hostSpec) { h.resume = "hold/0123abcd" })
 	return true
 }
 

@@ -161,6 +161,11 @@ func (s *slot) act(m *machine, kind, who string) {
 		}
 	case "GracefulShutdown":
 		m.shutDown(who)
+	case "ForceRestart":
+		if m.isOn() {
+			m.cut(who)
+			m.powerOn(who)
+		}
 	}
 }
 

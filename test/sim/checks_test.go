@@ -36,6 +36,9 @@ type checks struct {
 	deaf     []absence                // of daemons, since their beginning
 	resumed  map[string]int           // how often an operator resumed a host
 	passed   map[string]passed        // by operation and attempt
+	// how often a requested reboot was sent, by host, machine and value; and when the last one was, by host
+	reboots   map[string]int
+	rebooting map[string]time.Duration
 }
 
 // hostAt names a host of one of several daemons: each knows of its own starts, and of what it was told.
@@ -54,7 +57,7 @@ type leave struct {
 }
 
 func newChecks(w *world) *checks {
-	return &checks{w: w, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
+	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
 		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
@@ -326,6 +329,9 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 		return
 	}
 	takenOver := c.w.people.takeovers[h.id+m.serial]
+	sent, asked := c.rebooting[h.id] // a moment ago: the BMC took its time
+	requested := asked && c.w.now-sent < 2*time.Minute && (kind == "GracefulShutdown" || kind == "ForceRestart")
+	delete(c.rebooting, h.id)
 	ours := boot != nil && boot.Target == inventory.FromRamdisk && m.called != m.boots
 	if ours && (kind == "GracefulShutdown" || m.starter == p.d.name) {
 		return // our boot into the ramdisk: nobody said that a system runs. What a person started is asked, not cut
@@ -333,7 +339,7 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	switch {
 	case op != nil && !c.isPublished(h.id, op.ID):
 		c.breaks("published before arming", "%s: %s for operation %s, which is not on the status branch", m, kind, op.ID)
-	case op != nil, h.power == "Off", keptOff, takenOver, c.asked[h.id] > 0:
+	case op != nil, h.power == "Off", keptOff, takenOver, requested, c.asked[h.id] > 0:
 	default:
 		c.breaks("a machine in service", "%s is %s: %s without operation, power state or takeover", m, m.runs, kind)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -180,6 +181,8 @@ func (p *process) do(
 		return p.powerOn(s)
 	case act.PowerOff:
 		return p.powerOff(s, action)
+	case act.Reboot:
+		return p.reboot(s, record, *action.Boot.Request)
 	default:
 		panic("there is no effect for " + action.Kind)
 	}
@@ -194,6 +197,21 @@ func (p *process) powerOn(s *slot) act.Outcome {
 		return act.Outcome{Result: act.Done, Found: true}
 	}
 	return outcomeOf(s.reset(p, "On"))
+}
+
+// reboot is Done when the BMC has accepted the one command of a requested reboot.
+func (p *process) reboot(s *slot, record inventory.Record, run requests.Run) act.Outcome {
+	if err := s.request(p); err != nil {
+		return outcomeOf(err)
+	}
+	if s.machine != nil {
+		s.w.checks.rebootIsSent(p, s.machine, record, run)
+	}
+	how := "GracefulShutdown"
+	if run.Mode == schemas.RebootHard {
+		how = "ForceRestart"
+	}
+	return outcomeOf(s.reset(p, how))
 }
 
 // powerOff is Done when the BMC says that the machine is off.

@@ -55,6 +55,9 @@ type hostSpec struct {
 	lifecycle string
 	power     string
 	offBy     string // keys, with ", " between them
+	reboot    string // id and mode
+	inspect   string
+	resume    string
 	erase     string
 	data      string // serial of the disk named data; "" without one
 	eraseData string // consent for it
@@ -168,6 +171,7 @@ func (h hostSpec) text() []byte {
 	if h.protect {
 		b.WriteString("  protect: true\n")
 	}
+	h.writeRequests(&b)
 	if h.offBy != "" {
 		fmt.Fprintf(&b, "  offBy: [%s]\n", h.offBy)
 	}
@@ -191,6 +195,23 @@ func (h hostSpec) text() []byte {
 		fmt.Fprintf(&b, "    takeover: %q\n", h.takeover)
 	}
 	return []byte(b.String())
+}
+
+// writeRequests writes what is to be done once.
+func (h hostSpec) writeRequests(b *strings.Builder) {
+	if h.reboot+h.inspect+h.resume == "" {
+		return
+	}
+	b.WriteString("  requests:\n")
+	if id, mode, asked := strings.Cut(h.reboot, " "); asked {
+		fmt.Fprintf(b, "    reboot: {id: %s, mode: %s}\n", id, mode)
+	}
+	if h.inspect != "" {
+		fmt.Fprintf(b, "    inspect: %q\n", h.inspect)
+	}
+	if h.resume != "" {
+		fmt.Fprintf(b, "    resume: %s\n", h.resume)
+	}
 }
 
 // consentTo gives consents, each for the disk that it names.

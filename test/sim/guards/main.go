@@ -23,7 +23,7 @@ import (
 // names are the guards that must be there.
 var names = []string{"leave", "begun-before-yes", "only-the-disk-takes-back", "mark-compare", "lives", "attended-time",
 	"two-readings", "identity-compare", "git-fence", "fence-before-effects", "published-before-arming", "epoch-compare",
-	"exactly-one-disk", "commit-descends", "budget", "orphan", "no-power-while-a-job-runs"}
+	"exactly-one-disk", "commit-descends", "budget", "orphan", "no-power-while-a-job-runs", "request-done"}
 
 // line is one guarded line.
 type line struct {
