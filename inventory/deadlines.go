@@ -13,16 +13,3 @@ type Deadlines struct {
 	Home    time.Duration // from power on to the call of the installed system; 30 m
 	Off     time.Duration // for which a machine found off must be seen off; 30 s
 }
-
-// WithDefaults gives the deadlines with the defaults for zero fields.
-func (d Deadlines) WithDefaults() Deadlines {
-	for field, fallback := range map[*time.Duration]time.Duration{
-		&d.Start: 5 * time.Minute, &d.Medium: 5 * time.Minute, &d.Agent: 20 * time.Minute,
-		&d.Silence: 5 * time.Minute, &d.Lost: time.Hour, &d.Home: 30 * time.Minute, &d.Off: 30 * time.Second,
-	} {
-		if *field == 0 {
-			*field = fallback
-		}
-	}
-	return d
-}

@@ -55,7 +55,7 @@ type host struct {
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	d.Power = d.WantedPower()
 	h := &host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record),
-		deadlines: deadlines.Fit(o.Deadlines.WithDefaults(), d.Boot.TimeoutDuration(), o)}
+		deadlines: deadlines.Fit(o.Deadlines, d.Boot.TimeoutDuration(), o)}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
 		// The attempt was recorded and not handed out: the disk still has the old system.
 		h.record.Installed = op.Replaces

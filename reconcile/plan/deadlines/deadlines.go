@@ -15,7 +15,7 @@ const lastBoot = 3
 // longestBoot bounds what a machine's own boots add to a deadline.
 const longestBoot = 2 * time.Hour
 
-// Fit gives the deadlines of one machine: a firmware passes its self-tests in 30 seconds or in 30 minutes.
+// Fit gives the deadlines of one machine, from those of the configuration with the defaults: a firmware passes its self-tests in 30 seconds or in 30 minutes.
 //
 //	the machine                         a deadline after its power-on is at least
 //	has spec.boot.timeout               that
@@ -24,6 +24,7 @@ const longestBoot = 2 * time.Hour
 //	got nowhere at the boots before     at the second boot three times the first deadline for the medium, at the third
 //	                                    boot nine times; the deadline for the agent is as much later
 func Fit(d inventory.Deadlines, set time.Duration, o inventory.Observed) inventory.Deadlines {
+	d = fillDefaults(d)
 	b, least := o.Record.Boot, cmp.Or(set, min(2*o.Attended.Enrolled, longestBoot))
 	d.Medium, d.Agent, d.Home = max(d.Medium, least), max(d.Agent, least), max(d.Home, least)
 	if set > 0 || b == nil || b.Target != inventory.FromRamdisk {
@@ -35,5 +36,18 @@ func Fit(d inventory.Deadlines, set time.Duration, o inventory.Observed) invento
 	}
 	later = max(min(later, longestBoot)-d.Medium, 0)
 	d.Medium, d.Agent = d.Medium+later, d.Agent+later
+	return d
+}
+
+// fillDefaults gives the deadlines with the defaults for zero fields.
+func fillDefaults(d inventory.Deadlines) inventory.Deadlines {
+	for field, fallback := range map[*time.Duration]time.Duration{
+		&d.Start: 5 * time.Minute, &d.Medium: 5 * time.Minute, &d.Agent: 20 * time.Minute,
+		&d.Silence: 5 * time.Minute, &d.Lost: time.Hour, &d.Home: 30 * time.Minute, &d.Off: 30 * time.Second,
+	} {
+		if *field == 0 {
+			*field = fallback
+		}
+	}
 	return d
 }
