@@ -227,6 +227,14 @@ func (a *agent) runJob(job wire.Job) wire.Result {
 func (a *agent) runStep(job wire.Job, step wire.Step) error {
 	w := a.m.w
 	a.m.w.checks.stepBegins(a, job)
+	if step.Describe != nil {
+		a.wait(a.dice.between(time.Second, time.Minute))
+		if w.meets(scriptFails, a.m.index) {
+			return errors.New("describe: exit status 1")
+		}
+		a.m.w.checks.described[operationOf(job.ID)] = true
+		return nil
+	}
 	if step.Script != nil {
 		if step.Name == "check" && w.people.now.when == severalDisks && len(a.m.disks) < 2 {
 			w.checks.breaks("conditions of steps", "%s runs a script for machines with several disks", a.m)

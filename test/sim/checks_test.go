@@ -39,6 +39,7 @@ type checks struct {
 	// how often a requested reboot was sent, by host, machine and value; and when the last one was, by host
 	reboots   map[string]int
 	rebooting map[string]time.Duration
+	described map[string]bool // operations whose plug-ins were asked
 }
 
 // hostAt names a host of one of several daemons: each knows of its own starts, and of what it was told.
@@ -58,7 +59,7 @@ type leave struct {
 
 func newChecks(w *world) *checks {
 	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
-		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{},
+		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
 
@@ -85,7 +86,13 @@ func (c *checks) stepBegins(a *agent, job wire.Job) {
 	op := operationOf(job.ID)
 	cursor, _, _ := strings.Cut(strings.TrimPrefix(job.ID, op+"."), ".")
 	attempt, reserved := fmt.Sprint(op, " ", job.Attempt), c.w.people.now.reserved
-	if cursor == "1" && job.Steps[0].Name == "check" {
+	first := "1"
+	if c.w.people.now.plugins {
+		if first = "2"; job.Steps[0].Script != nil && !c.described[op] && job.Steps[0].Name != "wait" {
+			c.breaks("plug-ins are asked before they run", "%s begins job %s, and no plug-in was asked", a.m, job.ID)
+		}
+	}
+	if cursor == first && job.Steps[0].Name == "check" {
 		c.passed[attempt] = passed{a.config.Boot, c.resumed[a.config.Host]}
 		return
 	}

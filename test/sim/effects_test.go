@@ -277,13 +277,21 @@ func (p *process) buildJob(
 	}
 	step := desired.Workload.Steps[op.Cursor]
 	next := wire.Step{Name: step.Name, Timeout: time.Duration(step.Seconds) * time.Second}
-	if step.Name == schemas.StepInstall {
+	switch step.Name {
+	case schemas.StepInstall:
 		install, err := p.buildInstall(desired, record, action)
 		if err != nil {
 			return hub.Assignment{}, err
 		}
 		next.Install, job.Kind = install, wire.JobWrite
-	} else {
+	case schemas.StepDescribe:
+		for _, s := range desired.Workload.Steps {
+			for _, plugin := range s.Plugins {
+				next.Describe = append(next.Describe, wire.Script{Plugins: []wire.Plugin{{SHA256: plugin.SHA256, Step: plugin.Step}}})
+			}
+		}
+		job.Kind = wire.JobDescribe
+	default:
 		next.Script = &wire.Script{Body: step.Script, Run: &wire.Run{Step: step.Name, ID: step.Key(), Attempts: 1}}
 	}
 	begun := op.Verified() || op.BeganWithLeave() || op.Root().Begun == inventory.BegunUnknown

@@ -42,6 +42,7 @@ type fleetSpec struct {
 	broken    bool   // a file is no YAML
 	reserved  string // a reserved step behind the script, and whether the script reboots: "", reboots, hold, wait, reboot
 	when      string // the condition of the script, the same in all commits
+	plugins   bool   // the steps have plug-ins in place of a script, in all commits
 }
 
 type hostSpec struct {
@@ -99,6 +100,11 @@ func (f fleetSpec) files() map[string][]byte {
 		files["steps/check.yaml"] = []byte(strings.Replace(string(files["steps/check.yaml"]), "timeout: 1h", "timeout: 1h, reboots: true", 1))
 	}
 	files["steps/prepare.yaml"] = []byte(apiVersion + "kind: Step\nmetadata: {name: prepare}\nspec: {script: steps/check.sh, writes: [data], timeout: 1h}\n")
+	if f.plugins {
+		for _, name := range []string{"steps/check.yaml", "steps/prepare.yaml"} {
+			files[name] = []byte(strings.Replace(string(files[name]), "script: steps/check.sh", "plugins: [{path: steps/check.sh, step: check}]", 1))
+		}
+	}
 	for id, h := range f.hosts {
 		files["hosts/"+id+".yaml"] = h.text()
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/gitmetal/ingot/internal/lab/qemu"
 )
 
-// cases is how many scripts the guest runs.
-const cases = 19
+// cases is how many scripts and plug-ins the guest runs.
+const cases = 25
 
 // TestAHostileScriptIsContained boots the ramdisk with Secure Boot enforced and a program in place of the agent, which runs
 // one hostile script after the other and says on the console what became of each.

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/wire"
 )
@@ -30,6 +32,9 @@ type hostile struct {
 	want    string // in the error; "" for a script that succeeds
 	says    string // a line of the script
 	disk    string // serial of a disk that the script is given; "" for none
+	// describe makes a plug-in of the script: commands in bash, before the plug-in says that it supports the machine.
+	describe string
+	step     string // of the plug-in; default hostile
 }
 
 // open is a shell function for attempts to reach something.
@@ -71,6 +76,16 @@ func cases(self int) []hostile {
 		{name: "an exit code", body: "exit 17\n", want: "exit status 17"},
 		{name: "for good", body: "exit 2\n", want: "it failed for good: exit status 2"},
 		{name: "no interpreter", body: "", want: "exit status 203"},
+		{name: "a plug-in", describe: "jq -e '.machine.facts and (.args == null)' >/dev/null || exit 1\n[ \"$(grep -c : /proc/net/dev)\" = 1 ] || echo OPEN interfaces >&2\n" +
+			"[ -e /dev/ingot ] && echo OPEN devices >&2\n", disk: "DATA0001", body: "[ \"$1 $2\" = 'run hostile' ] && [ \"$(ls /dev/ingot)\" = data-0 ] && " +
+			"jq -e '.args.password == \"hunter2\" and .disks.data[0].serial == \"DATA0001\"' >/dev/null || exit 1\necho it ran\n", says: "it ran"},
+		{name: "describe reaches out", describe: "try cat /run/ingot/agent.key >&2\ntry kill -9 " + agent + " >&2\ntry dd if=/dev/vda of=/dev/null count=1 >&2\ntry touch /etc/x >&2\n" +
+			"try bash -c \"echo x >> $0\" >&2\ntry rm $0 >&2\ntry systemctl reboot >&2\n: > /dev/tcp/10.0.2.2/22 2>/dev/null && echo OPEN daemon >&2\n", body: "echo ran\n", says: "ran"},
+		{name: "describe without end", describe: "sleep 1000 &\nwait\n", body: "echo OPEN ran\n", want: "describe: it did not end within"},
+		{name: "describe says 10 GB", describe: "head -c 10G /dev/zero | tr '\\0' x\n", body: "echo OPEN ran\n", want: "describe: it"},
+		{name: "describe eats memory", describe: "tail /dev/zero\n", body: "echo OPEN ran\n", want: "describe: it used more memory than it may have"},
+		{name: "a plug-in with the name of ingot's own step", describe: ":\n", step: "install", body: "try dd if=/dev/zero of=/dev/vda count=1\ntry cat /run/ingot/agent.key\n" +
+			"[ \"$(id -u)\" = 0 ] && echo OPEN root\necho contained\n", says: "contained"},
 	}
 }
 
@@ -102,6 +117,11 @@ func (h hostile) judge() string {
 	run := &wire.Run{Operation: "op", Step: "hostile", ID: "hostile", Attempts: 1, Once: h.once, Needs: h.needs,
 		Args: json.RawMessage(`{"password":"hunter2","plain":"seen"}`), Secrets: []string{"password"}}
 	body := open + h.body
+	if h.describe != "" {
+		h.step = cmp.Or(h.step, "hostile")
+		answer := `{"protocol":1,"name":"hostile","version":"1","steps":[{"step":"` + h.step + `","support":"vendor","args":{"type":"object","additionalProperties":true}}]}`
+		body = open + "if [ $1 = describe ]; then\n" + h.describe + "echo '" + answer + "'\nexit 0\nfi\n" + h.body
+	}
 	if h.name == "no interpreter" {
 		body = "#!/no/such/interpreter\n"
 	}
@@ -109,7 +129,11 @@ func (h hostile) judge() string {
 	if timeout == 0 {
 		timeout = time.Minute
 	}
-	scriptRun := steps.ScriptRun{Script: wire.Script{Body: []byte(body), Run: run}, Timeout: timeout,
+	script := wire.Script{Body: []byte(body), Run: run}
+	if h.describe != "" {
+		script = wire.Script{Plugins: []wire.Plugin{{Name: "hostile", Step: h.step, Body: []byte(body)}}, Run: run}
+	}
+	scriptRun := steps.ScriptRun{Script: script, Timeout: timeout,
 		Apart: steps.Systemd, Report: func(p wire.Progress) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -122,19 +146,28 @@ func (h hostile) judge() string {
 	return h.compare(strings.Join(said, "; "), bytes, err)
 }
 
-// run runs a script, with its disk if there is one.
-func (h hostile) run(script steps.ScriptRun) error {
+// run runs a script or a plug-in, with its disk if there is one.
+func (h hostile) run(script steps.ScriptRun) (err error) {
+	do := func(given []steps.GivenDisk) (string, error) {
+		script.Given = given
+		return steps.RunScript(context.Background(), script)
+	}
+	if h.describe != "" {
+		candidates, failed := plugins.Open(context.Background(), script)
+		defer func() { err = errors.Join(err, candidates.Close()) }()
+		if failed != nil {
+			return failed
+		}
+		do = func(given []steps.GivenDisk) (string, error) { return candidates.Run(context.Background(), given) }
+	}
 	if h.disk == "" {
-		_, err := steps.RunScript(context.Background(), script)
+		_, err := do(nil)
 		return err
 	}
 	var left []wire.Disk
-	named := []wire.NamedDisk{{Name: "data", DiskRef: wire.DiskRef{Serial: h.disk, Content: wire.ContentBlank}}}
+	named := []wire.NamedDisk{{Name: "data", DiskRef: wire.DiskRef{Serial: h.disk, Content: wire.ContentAny}}}
 	tools := steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: yes{}, NoteDisks: func(disks []wire.Disk) { left = disks }}
-	_, err := steps.WithDisks(context.Background(), named, tools, func(given []steps.GivenDisk) (string, error) {
-		script.Given = given
-		return steps.RunScript(context.Background(), script)
-	})
+	_, err = steps.WithDisks(context.Background(), named, tools, do)
 	switch nodes, failed := filepath.Glob("/dev/ingot-step-*"); {
 	case err != nil:
 		return err
