@@ -38,6 +38,8 @@ type Session interface {
 	NoteDisks(disks []wire.Disk)
 	// NoteDescribed keeps what plug-ins said of themselves for the result.
 	NoteDescribed(described []wire.Described)
+	// NoteErased keeps the receipts of erased disks for the result.
+	NoteErased(receipts []wire.Erased)
 	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job, once
 	// the job has leave to write.
 	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)

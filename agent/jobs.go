@@ -281,13 +281,14 @@ func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 		boot, err := w.runStep(ctx, step, s)
 		if err != nil {
 			failed := describeFailure(step, err)
-			failed.Disks = s.notedDisks()
+			failed.Disks, failed.Erased = s.notedDisks(), s.notedErased()
 			return failed
 		}
 		if boot != nil {
 			result.Boot = boot
 		}
 		result.Table, result.Disks, result.Described = s.notedTable(), s.notedDisks(), s.notedDescribed()
+		result.Erased = s.notedErased()
 	}
 	return result
 }

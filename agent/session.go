@@ -36,6 +36,7 @@ type session struct {
 	table   *wire.Table // of the installed disk
 	disks   []wire.Disk // of a script, after its end
 	said    []wire.Described
+	erased  []wire.Erased
 }
 
 func newSession(ctx context.Context, a *agent, job wire.Job) *session {
@@ -162,6 +163,20 @@ func (s *session) notedDescribed() []wire.Described {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.said
+}
+
+// NoteErased implements Session.
+func (s *session) NoteErased(receipts []wire.Erased) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.erased = receipts
+}
+
+// notedErased are the receipts of the erased disks.
+func (s *session) notedErased() []wire.Erased {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.erased
 }
 
 // notedTable is the partition table of the installed disk; nil without a noted one.

@@ -184,4 +184,5 @@ type (
 	Plugin    = steps.Plugin    // a candidate of a Step
 	Arguments = steps.Arguments // of a Step
 	Described = steps.Described // what a plug-in said of itself
+	Erased    = steps.Erased    // the receipt of an erased disk
 )

@@ -168,6 +168,8 @@ type Job struct {
 	Left []SeenDisk
 	// Described is what the plug-ins of an ended job said of themselves.
 	Described []Described
+	// Erased are the receipts of the disks that an ended job erased.
+	Erased []Erased
 	// Question is what the agent asks leave for; nil while the agent asks nothing.
 	Question *Question
 }

@@ -135,6 +135,8 @@ type StepState struct {
 	// Described is what the plug-ins said of themselves when the step was done. A plug-in that says another version later
 	// in the operation is not run.
 	Described []Described `json:"described,omitempty" minReader:"6"`
+	// Erased are the receipts of the disks that the step erased and read back, in the last attempt that ended.
+	Erased []Erased `json:"erased,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -142,8 +144,8 @@ type StepState struct {
 // Key is the id of the step in the list of the workload.
 func (s StepState) Key() string { return cmp.Or(s.ID, s.Name) }
 
-// Installs reports whether the step writes the system to the operation's first disk. Every other step is a script of
-// the fleet, which may write to the disks of its names.
+// Installs reports whether the step writes the system to the operation's first disk. Every other step may write
+// to the disks of its names.
 func (s StepState) Installs() bool { return s.Name == schemas.StepInstall }
 
 // NewSteps are the steps of a workload before the first hand-out.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // OperationDisk is a disk that an operation may write, and the permission for the disk.
@@ -67,12 +68,13 @@ func (o Operation) Others() (others []DiskID) {
 	return others
 }
 
-// StepDisks are the indexes of the disks that the present job may write to: of an install InstallDisks, of a script the
+// StepDisks are the indexes of the disks that the present job may write to: of an install InstallDisks, of another step the
 // disks of its names, of a job for the whole list all.
 func (o Operation) StepDisks() []int {
 	step, _ := o.Step()
 	return o.selectDisks(func(i int) bool {
-		named := o.Disks[i].Name != "" && slices.Contains(step.Writes, o.Disks[i].Name)
+		named := o.Disks[i].Name != "" && slices.Contains(step.Writes, o.Disks[i].Name) ||
+			i == 0 && slices.Contains(step.Writes, schemas.RootDiskName)
 		return o.IsWholeList() || named || step.Installs() && o.isForInstall(i)
 	})
 }

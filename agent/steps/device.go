@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gitmetal/ingot/agent/facts"
+	"github.com/gitmetal/ingot/agent/steps/erase"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -85,6 +86,12 @@ type blockDevice struct {
 	*os.File
 	root facts.Root
 	name string
+}
+
+// Descriptor gives the descriptor of a device of the kernel; false for an image file in a lab.
+func (d *blockDevice) Descriptor() (descriptor erase.Descriptor, takes bool) {
+	info, err := d.Stat()
+	return erase.Descriptor(d.Fd()), err == nil && info.Mode()&os.ModeDevice != 0
 }
 
 // Path implements Device.

@@ -19,6 +19,7 @@ type GivenDisk struct {
 	node string // name of the device for a script, such as data-0
 	path string // of the machine's own device
 	disk wire.Disk
+	open Device
 }
 
 // DiskTools are the parts of WithDisks that differ between a real and a simulated machine.
@@ -66,7 +67,7 @@ func listGiven(named []wire.NamedDisk, opened openedDisks, seen []wire.Disk) (gi
 	count := map[string]int{}
 	for i, disk := range named {
 		given = append(given, GivenDisk{name: disk.Name, node: fmt.Sprintf("%s-%d", disk.Name, count[disk.Name]),
-			path: opened[i].device.Path(), disk: seen[i]})
+			path: opened[i].device.Path(), disk: seen[i], open: opened[i].device})
 		count[disk.Name]++
 	}
 	return given

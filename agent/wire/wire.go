@@ -268,6 +268,7 @@ type Step struct {
 	Script  *Script       `json:"script,omitempty"`
 	// Describe are the steps of a JobDescribe, each with its plug-ins, and with references in place of secrets.
 	Describe []Script `json:"describe,omitempty"`
+	Erase    *Erase   `json:"erase,omitempty"`
 }
 
 // Install writes an operating system with coreos-installer to the named disk only.
@@ -356,6 +357,8 @@ type Result struct {
 	Disks []Disk `json:"disks,omitempty"`
 	// Described is what the plug-ins of a job said of themselves.
 	Described []Described `json:"described,omitempty"`
+	// Erased are the receipts of the disks that were erased and read back, also of a job that failed for another disk.
+	Erased []Erased `json:"erased,omitempty"`
 }
 
 // BootEntry is the firmware's choice for the next start.

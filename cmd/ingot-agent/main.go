@@ -77,6 +77,9 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 		return m.installSystem(ctx, *step.Install, s)
 	case step.Script != nil && step.Install == nil:
 		return nil, m.runScript(ctx, step, s)
+	case step.Erase != nil && step.Script == nil:
+		return nil, steps.EraseDisks(ctx, *step.Erase, steps.EraseTools{DiskTools: diskTools(s), NoteErased: s.NoteErased,
+			Report: s.Report, Agent: version})
 	case len(step.Describe) > 0:
 		run := steps.ScriptRun{Facts: s.Facts(), Apart: steps.Systemd, Report: s.Report}
 		described, err := plugins.DescribeAll(ctx, step.Describe, run)
@@ -112,9 +115,12 @@ func (machine) runScript(ctx context.Context, step wire.Step, s agent.Session) (
 		_, err = do(nil)
 		return err
 	}
-	tools := steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: s, NoteDisks: s.NoteDisks}
-	_, err = steps.WithDisks(ctx, step.Script.Disks, tools, do)
+	_, err = steps.WithDisks(ctx, step.Script.Disks, diskTools(s), do)
 	return err
+}
+
+func diskTools(s agent.Session) steps.DiskTools {
+	return steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: s, NoteDisks: s.NoteDisks}
 }
 
 func (machine) installSystem(ctx context.Context, job wire.Install, s agent.Session) (*wire.BootEntry, error) {

@@ -23,6 +23,8 @@ var readsWWNs = map[string]string{
 	"inventory/load/defaults.go":   "a placeholder in the fleet is a finding",
 	"schemas/decode/check.go":      "the grammar of a hint",
 	"agent/hub/facts.go":           "translates an agent's report",
+	"agent/hub/erased.go":          "translates an agent's receipt",
+	"agent/steps/erasing.go":       "writes into a receipt what the agent saw",
 	"agent/steps/install.go":       "the agent compares an open disk with the names that the daemon gives",
 	"reconcile/effects/install.go": "names a disk for the agent",
 }

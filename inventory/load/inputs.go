@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/diskid"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -23,7 +24,7 @@ func digestParts(w *inventory.Workload, blobs []string, spec schemas.HostSpec) m
 		"image":           w.Image.SHA256,
 		"kernelArguments": inventory.Digest(w.KernelArguments...),
 		"rootDisk":        inventory.Digest(mustJSON(normalizeHints(spec.RootDisk))),
-		"steps":           inventory.Digest(listStepParts(w.Steps)...),
+		"steps":           inventory.Digest(steps.ListParts(w.Steps)...),
 	}
 	if written := listWritten(w.Steps, spec.Disks); len(written) > 0 {
 		p["disks"] = inventory.Digest(written...)
@@ -98,28 +99,6 @@ func normalizeHints(hints *schemas.DiskHints) *schemas.DiskHints {
 		}
 	}
 	return &h
-}
-
-// listStepParts lists what counts of the steps. A list without arguments and conditions is written as by ingot 4176809.
-// No name of a step begins like the part for arguments, disks or a condition.
-func listStepParts(list []inventory.Step) []string {
-	var parts []string
-	for _, s := range list {
-		if s.Looks {
-			continue
-		}
-		parts = append(append(parts, s.Name, string(s.Script)), listPluginParts(s)...)
-		if len(s.Args) > 0 {
-			parts = append(parts, "args "+mustJSON(s.Args)+mustJSON(s.Secrets))
-		}
-		if len(s.Writes) > 0 {
-			parts = append(parts, "writes "+mustJSON(s.Writes))
-		}
-		for _, condition := range s.When {
-			parts = append(parts, "when "+strings.TrimSpace(condition.Text))
-		}
-	}
-	return parts
 }
 
 // listWritten lists what counts of the disks that steps may write to: each name, with its items in the spelling that

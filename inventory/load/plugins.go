@@ -55,15 +55,6 @@ func (l *loader) readPlugin(t *tree, d schemas.Document, field, name string) (bo
 	return body, true
 }
 
-// listPluginParts lists what counts of the plug-ins of a step that is part of the inputs: the digests and the steps, in
-// their order. Where a plug-in comes from does not count.
-func listPluginParts(s inventory.Step) (parts []string) {
-	for _, p := range s.Plugins {
-		parts = append(parts, "plug-in "+p.SHA256+" "+p.Step)
-	}
-	return parts
-}
-
 // checkPluginHosts finds plug-ins from a host that the fleet's settings do not allow.
 func (l *loader) checkPluginHosts(allowed []string) {
 	for _, name := range slices.Sorted(maps.Keys(l.trunk.steps())) {

@@ -12,7 +12,6 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/inventory/rules"
-	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -161,11 +160,6 @@ func (l *loader) newEntry(t *tree, d schemas.Document, field string, use schemas
 		return entry{}, false
 	}
 	e.prepared = prepared
-	if prepared.spec.BMC != nil {
-		e.step.Looks, e.step.Seconds = true, readSeconds(cmp.Or(use.Timeout, prepared.spec.Timeout, settings.DefaultTimeout))
-		l.addFindings(settings.CheckUse(d, field, use.Step)...)
-		return e, true
-	}
 	e.step.Script, e.step.Looks, e.step.Needs = prepared.script, prepared.looks, prepared.spec.Needs
 	e.step.Plugins = prepared.plugins
 	e.step.Writes = prepared.spec.Writes
@@ -192,7 +186,7 @@ func (l *loader) findPrepared(t *tree, name string) (preparedStep, bool) {
 	if len(mistakes) > 0 {
 		panic("load: the schema of step " + name + ": " + mistakes[0].Message) // made of constants
 	}
-	return preparedStep{schema: schema, looks: true}, true
+	return preparedStep{schema: schema, looks: !reserved.Writes, spec: schemas.StepSpec{Timeout: reserved.Timeout}}, true
 }
 
 // completeStep completes a reserved step whose arguments are resolved.
@@ -297,11 +291,11 @@ func (l *loader) resolveSteps(t *tree, entries []entry, host hostDocuments) []in
 	for _, e := range entries {
 		list = append(list, l.resolveEntry(e, host))
 	}
-	added := host.running.Host.Spec.Steps
+	added, all := host.running.Host.Spec.Steps, slices.Clone(entries)
 	if len(added) == 0 {
+		l.checkErasedSystem(list, all)
 		return steps.AddDescribe(list)
 	}
-	all := slices.Clone(entries)
 	var additions []steps.Addition
 	for i, use := range added {
 		e, ok := l.newEntry(t, host.running, fmt.Sprintf("spec.steps[%d]", i), use.Use())
@@ -321,7 +315,23 @@ func (l *loader) resolveSteps(t *tree, entries []entry, host hostDocuments) []in
 	for _, i := range lost {
 		l.addLost(all[len(entries)+i], additions[i].Place, list)
 	}
+	l.checkErasedSystem(list, all)
 	return steps.AddDescribe(list)
+}
+
+// checkErasedSystem finds a step that would erase the system that the install wrote.
+func (l *loader) checkErasedSystem(list []inventory.Step, entries []entry) {
+	step, found := steps.FindErasedSystem(list)
+	at := slices.IndexFunc(entries, func(e entry) bool { return e.step.Key() == step.Key() })
+	if !found || at < 0 {
+		return
+	}
+	e := entries[at]
+	finding := e.document.ErrorAt(e.field+".args", "put the step in front of install",
+		"the step erases the root disk behind the install")
+	if !slices.Contains(l.findings, finding) { // one finding for all hosts of a Workload
+		l.addFindings(finding)
+	}
 }
 
 // addLost reports a step whose place is not in the list.
@@ -333,8 +343,12 @@ func (l *loader) addLost(e entry, at steps.Place, list []inventory.Step) {
 	if id == "" {
 		return // reported already
 	}
+	var ids []string
+	for _, s := range list {
+		ids = append(ids, s.Key())
+	}
 	l.addFindings(e.document.ErrorAt(e.field+field, "the nearest are "+
-		strings.Join(yamltext.NearestWords(id, steps.ListKeys(list), 3), ", ")+"; `ingot step list -w WORKLOAD` lists the ids",
+		strings.Join(yamltext.NearestWords(id, ids, 3), ", ")+"; `ingot step list -w WORKLOAD` lists the ids",
 		"no step before this one has the id %q", id))
 }
 
@@ -354,6 +368,9 @@ func (l *loader) resolveEntry(e entry, host hostDocuments) inventory.Step {
 		step = l.completeStep(e, step)
 	}
 	for _, name := range step.Writes {
+		if name == schemas.RootDiskName {
+			continue
+		}
 		if field := "spec.disks." + name; len(host.trunk.Host.Spec.Disks[name]) == 0 &&
 			!host.trunk.Fields.IsSpoiledBelow("spec.disks") {
 			l.addFindings(host.trunk.ErrorAt(field, "such as "+name+": [{serial: S5H9NX12}]",

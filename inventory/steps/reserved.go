@@ -12,17 +12,23 @@ const MaxWait = time.Hour
 
 // Reserved is a step that every fleet has without a Step of its own.
 type Reserved struct {
-	Schema map[string]any // of the arguments; nil for none
-	Does   string         // for people
+	// Writes is set for a step that is part of a workload's inputs: the step writes to the disks of its arguments.
+	Writes bool
+	// Timeout is the default timeout; "" for DefaultTimeout.
+	Timeout string
+	Schema  map[string]any // of the arguments; nil for none
+	Does    string         // for people
 }
 
-// ListReserved lists the reserved steps besides install, by name. None of them is part of a workload's inputs.
+// ListReserved lists the reserved steps besides install, by name.
 func ListReserved() map[string]Reserved {
 	text := func(name string, rules map[string]any) map[string]any {
 		rules["type"] = "string"
 		return map[string]any{"type": "object", "required": []any{name}, "properties": map[string]any{name: rules}}
 	}
 	return map[string]Reserved{
+		schemas.StepErase: {Schema: eraseSchema(), Writes: true, Timeout: EraseTimeout,
+			Does: "erases disks by names of spec.disks, or root, and reads them back"},
 		schemas.StepHold:   {Does: "waits, without a deadline, until `ingot resume HOST`"},
 		schemas.StepReboot: {Does: "boots the ramdisk anew, once"},
 		schemas.StepWait: {Schema: text("for", map[string]any{"pattern": "^[0-9]+(s|m|h)$"}),
@@ -36,6 +42,8 @@ func ListReserved() map[string]Reserved {
 // they are.
 func Complete(s Step) (Step, error) {
 	switch s.Name {
+	case schemas.StepErase:
+		s.Writes = listErased(s)
 	case schemas.StepReboot:
 		s.Reboots = true
 	case schemas.StepPower:

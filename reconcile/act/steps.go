@@ -49,7 +49,7 @@ func recordStep(op *inventory.Operation, a Action) {
 		change.KeepMark(op, a.Table)
 	}
 	if step, due := op.Step(); due {
-		step.Described = a.Described
+		step.Described, step.Erased = a.Described, a.Erased
 		op.Steps[op.Cursor] = step
 	}
 	leaveStep(op, inventory.StepDone)

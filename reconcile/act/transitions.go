@@ -50,7 +50,10 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case RecordFacts:
 		return recordFacts(rec, a.Facts)
 	case RecordBegun:
-		return recordBegun(rec)
+		noteBegun(rec.Operation, rec.Operation.StepDisks())
+		if rec.Installed != nil {
+			rec.Operation.Replaces, rec.Installed = rec.Installed, nil
+		}
 	case RecordStep, SkipStep:
 		passStep(rec.Operation, a, rec.Epoch)
 		return recordRequest(rec, a)
@@ -62,10 +65,8 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		return recordConfig(rec, a.Config)
 	case RecordHome:
 		return recordHome(rec, a.Home, now)
-	case OpenSettings, CloseSettings, RecordSettings:
-		return recordSettings(rec, a, now)
 	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, GiveLeave, WithdrawJob,
-		AssignPowerOff, WriteSettings:
+		AssignPowerOff:
 		// the effect can be observed, and leaves no record
 	default:
 		panic("act: unknown action " + string(a.Kind))
@@ -83,15 +84,6 @@ func recordConfig(rec inventory.Record, config string) inventory.Record {
 	return rec
 }
 
-// recordBegun records that an agent of protocol 1 may write.
-func recordBegun(rec inventory.Record) inventory.Record {
-	noteBegun(rec.Operation, rec.Operation.StepDisks())
-	if rec.Installed != nil {
-		rec.Operation.Replaces, rec.Installed = rec.Installed, nil
-	}
-	return rec
-}
-
 func openBoot(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	rec.Epoch++
 	if rec.Pinned = rec.Identity(); a.Boot.Target == inventory.FromRamdisk {
@@ -99,7 +91,7 @@ func openBoot(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	}
 	boot := *a.Boot
 	boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
-	rec.Boot, rec.Settings = &boot, rec.Settings.Boot(rec.Epoch)
+	rec.Boot = &boot
 	if run := boot.Request; run != nil && run.Sent.IsZero() { // guard: request-done
 		rec.Done = rec.Done.With(run.Request(), "")
 	}
@@ -116,8 +108,6 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	}
 	rec = cloneRecord(rec)
 	switch {
-	case a.Kind == WriteSettings:
-		rec.Settings = rec.Settings.Write(out.Job)
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
 	case a.Kind == AssignStep && rec.Operation != nil:
@@ -178,8 +168,8 @@ func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 	if a.Withdrawn {
 		op.Withdrawn++
 	}
-	if step, due := op.Step(); due && a.Final {
-		step.Once = true
+	if step, due := op.Step(); due {
+		step.Once, step.Erased = step.Once || a.Final, a.Erased
 		op.Steps[op.Cursor] = step
 	}
 	noteLeft(op, a.Left)
@@ -240,7 +230,6 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 func endOperation(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
 	rec = restoreReplaced(rec)
 	op := *rec.Operation
-	rec.Settings = rec.Settings.Drop(op.ID)
 	if outcome == inventory.Succeeded {
 		noteBegun(&op, op.InstallDisks())
 	}

@@ -1,6 +1,7 @@
 package effects
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,6 +149,22 @@ func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, a
 	return hub.Assignment{Job: job, Operation: operation.ID, Begun: begun}, nil
 }
 
+// buildErase names the operation's disks that a step erases.
+func buildErase(step inventory.Step, operation inventory.Operation, action act.Action) *wire.Erase {
+	asked := step.ReadErase()
+	return &wire.Erase{Policy: asked.Policy, OrClear: asked.OrClear, Disks: nameDisks(step, operation, action)}
+}
+
+// nameDisks names the operation's disks that the step at the cursor may write to.
+func nameDisks(step inventory.Step, operation inventory.Operation, action act.Action) (disks []wire.NamedDisk) {
+	for at, i := range listWritten(operation, step) {
+		disk := operation.Disks[i]
+		disks = append(disks, wire.NamedDisk{Name: cmp.Or(disk.Name, schemas.RootDiskName),
+			DiskRef: referToDisk(disk, action.Contents[at])})
+	}
+	return disks
+}
+
 // listWritten are the indexes of the disks that the script of the step at the cursor may write to.
 func listWritten(operation inventory.Operation, step inventory.Step) []int {
 	if len(step.Writes) == 0 || operation.IsWholeList() {
@@ -180,17 +197,17 @@ func (e *Effects) buildStep(
 		next.Describe, err = e.buildDescribe(desired, record)
 		return next, err
 	}
+	if step.Name == schemas.StepErase {
+		next.Erase = buildErase(step, *record.Operation, action)
+		return next, nil
+	}
 	if step.Name != schemas.StepInstall {
 		run, err := e.buildRun(step, desired, record, e.openSecret)
 		next.Script = &wire.Script{Body: step.Script, Run: run}
 		if err == nil {
 			next.Script.Plugins, err = e.listPlugins(step, record)
 		}
-		for at, i := range listWritten(*record.Operation, step) {
-			disk := record.Operation.Disks[i]
-			next.Script.Disks = append(next.Script.Disks, wire.NamedDisk{Name: disk.Name,
-				DiskRef: referToDisk(disk, action.Contents[at])})
-		}
+		next.Script.Disks = nameDisks(step, *record.Operation, action)
 		return next, err
 	}
 	install, err := e.buildInstall(desired, record, action)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -441,7 +442,13 @@ func (m *model) install(job *inventory.Job) {
 
 // prepare is the agent at a script that writes to the second disk.
 func (m *model) prepare(job *inventory.Job) {
+	step, _ := m.record.Operation.Step()
+	erases := slices.Contains(step.Writes, schemas.RootDiskName)
 	switch {
+	case erases && job.Question == nil && !job.Begun:
+		job.Question = &inventory.Question{Nonce: "process", At: m.now, Disks: m.facts(0).Disks[:1]}
+	case erases && job.Question == nil:
+		m.eraseRoot(job)
 	case job.Question == nil && !job.Begun:
 		job.Question = &inventory.Question{Nonce: "process", At: m.now, Disks: []inventory.Disk{*m.data}}
 	case job.Question == nil:
@@ -452,6 +459,17 @@ func (m *model) prepare(job *inventory.Job) {
 			job.Left = []inventory.SeenDisk{inventory.DescribeSeen(*m.data)}
 		}
 	}
+}
+
+// eraseRoot is the agent at erase-disks with the root disk. A step that fails leaves the disk half erased.
+func (m *model) eraseRoot(job *inventory.Job) {
+	m.script(job)
+	if m.disk = inventory.ContentBlank; job.State != inventory.JobSucceeded {
+		m.disk, m.wrote[operationOf(job)] = "failed:"+operationOf(job), false
+		return
+	}
+	job.Left = []inventory.SeenDisk{inventory.DescribeSeen(m.facts(0).Disks[0])}
+	job.Erased = []inventory.Erased{{Name: schemas.RootDiskName, Serial: rootDisk.Serial, Policy: steps.EraseClear, Method: "overwrite"}}
 }
 
 // giveLeave is the hub's: the agent writes at its next turn.

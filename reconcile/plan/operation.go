@@ -103,9 +103,6 @@ func (h *host) armMachine(op inventory.Operation) Plan {
 			return p
 		}
 	}
-	if p, answered := h.setWithInstall(op); answered {
-		return p
-	}
 	p, ready := h.startRamdisk(Installing)
 	if p, over := h.giveUpUnbootable(op, p); over {
 		return p
@@ -274,7 +271,7 @@ func (h *host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, bo
 			why = "step " + step.Key() + " is done"
 		}
 		return planAction(Installing, act.Action{Kind: act.RecordStep, Table: job.Table, Left: job.Left, Described: job.Described,
-			Reason: why}), true
+			Erased: job.Erased, Reason: why}), true
 	case inventory.JobFailed:
 		return h.recordFailed(op, job), true
 	case inventory.JobWithdrawn:
@@ -341,6 +338,7 @@ func (h *host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	return planAction(Installing, act.Action{
 		Kind: act.RecordFailed, Operation: &next, Error: cmp.Or(job.Error, "the agent said nothing about it"),
 		Withdrawn: job.State == inventory.JobWithdrawn, Final: job.Final, Left: job.Left,
+		Erased: job.Erased,
 		Reason: fmt.Sprintf("attempt %d of %d failed", op.Attempt-op.Withdrawn, maxAttempts),
 	})
 }

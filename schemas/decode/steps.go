@@ -21,14 +21,7 @@ func (c *checker) checkStep(s *schemas.Step) {
 	if slices.Contains(schemas.BuiltinSteps, s.Metadata.Name) {
 		c.addError("metadata.name", "choose another name", "%s is the name of a step of ingot's own", s.Metadata.Name)
 	}
-	if s.Spec.BMC != nil {
-		c.checkSettings(s.Spec)
-	} else {
-		c.checkPrograms(s.Spec)
-	}
-	if s.Spec.BMC == nil && c.document.IsWritten("spec.apply") {
-		c.addError("spec.apply", "leave it out", "apply is for a Step with bmc")
-	}
+	c.checkPrograms(s.Spec)
 	c.checkTimeout("spec.timeout", s.Spec.Timeout)
 	c.checkAttempts("spec.attempts", s.Spec.Attempts)
 	c.checkCondition("spec.when", s.Spec.When)
@@ -183,6 +176,9 @@ func (c *checker) checkStepUse(field string, use schemas.StepUse) {
 	c.checkTimeout(field+".timeout", use.Timeout)
 	c.checkAttempts(field+".attempts", use.Attempts)
 	c.checkCondition(field+".when", use.When)
+	if use.Step == schemas.StepErase && use.Attempts > 1 {
+		c.addError(field+".attempts", "leave it out", "the attempts of %s are those of the whole list", use.Step)
+	}
 	if use.Step != schemas.StepInstall {
 		return
 	}

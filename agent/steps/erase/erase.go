@@ -1,7 +1,7 @@
-// Package erase erases disks. Choose decides by what a disk declares which method fits a policy, and Eraser.Erase erases
-// one open disk and reads back whether the disk is erased. Call Erase only with a disk for which the daemon gave leave
-// (package steps does). An error of Erase always means "not erased", whatever the disk answered: do not look for another
-// method after an error.
+// Package erase erases disks. Prepare asks a disk what it declares and decides which method fits a policy, before anything
+// is written; Eraser.Erase erases the disk and reads back whether the disk is erased. Call both only with an open disk for
+// which the daemon gave leave (package steps does). An error of Erase always means "not erased", whatever the disk
+// answered: do not look for another method after an error.
 package erase
 
 import (
@@ -76,15 +76,27 @@ func limitOf(size int64, estimate time.Duration) time.Duration {
 	return max(minTime, 2*estimate, time.Duration(size/slowest)*time.Second)
 }
 
-// Erase erases a disk: ask what the disk declares, choose the method, take samples where the method leaves no zeros, wipe
-// both ends so that no half erased system starts, run the method, and read back.
-func (e Eraser) Erase(ctx context.Context, s Subject, request Request) (Receipt, error) {
+// Prepared is a disk with the method that will erase the disk. Only Prepare makes one.
+type Prepared struct {
+	subject Subject
+	request Request
+	has     Capabilities
+	choice  Choice
+}
+
+// Prepare asks a disk what the disk declares, and chooses the method. Nothing is written. An error says that no declared
+// method fits the policy.
+func Prepare(s Subject, request Request) (Prepared, error) {
 	has := readCapabilities(s)
 	choice, err := Choose(request, has)
-	if err != nil {
-		return Receipt{}, fmt.Errorf("%w; nothing was written", err)
-	}
-	receipt := Receipt{Policy: request.Policy, Method: choice.Method, Passed: choice.Passed, Words: has.Words(),
+	return Prepared{s, request, has, choice}, err
+}
+
+// Erase erases a disk: take samples where the method leaves no zeros, wipe both ends so that no half erased system starts,
+// run the method, and read back.
+func (e Eraser) Erase(ctx context.Context, p Prepared) (Receipt, error) {
+	s, has, choice := p.subject, p.has, p.choice
+	receipt := Receipt{Policy: p.request.Policy, Method: choice.Method, Passed: choice.Passed, Words: has.Words(),
 		Begun: e.Now()}
 	ctx, cancel := context.WithTimeout(ctx, limitOf(s.Size, estimateOf(choice.Method, has, s)))
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -90,8 +91,16 @@ func eraser() erase.Eraser {
 
 func run(t *testing.T, d *fakeDisk, name string, policy erase.Policy) (erase.Receipt, error) {
 	t.Helper()
-	return eraser().Erase(t.Context(), erase.Subject{Disk: d, Name: name, Size: diskSize,
-		Parts: []erase.Part{{First: 30 << 20, Size: 10 << 20}}}, erase.Request{Policy: policy})
+	return eraseWith(t.Context(), eraser(), erase.Subject{Disk: d, Name: name, Size: diskSize,
+		Parts: []erase.Part{{First: 30 << 20, Size: 10 << 20}}}, policy)
+}
+
+func eraseWith(ctx context.Context, e erase.Eraser, s erase.Subject, policy erase.Policy) (erase.Receipt, error) {
+	prepared, err := erase.Prepare(s, erase.Request{Policy: policy})
+	if err != nil {
+		return erase.Receipt{}, fmt.Errorf("prepare: %w", err)
+	}
+	return e.Erase(ctx, prepared)
 }
 
 // nvmeDrive answers Identify with words, and Format and Sanitize with act.
@@ -155,7 +164,7 @@ func TestErase(t *testing.T) {
 				d.zero() // the drive would answer Success
 				return erase.NVMeAnswer{}, nil
 			})
-		}, "", "nothing was written"},
+		}, "", "prepare: "},
 		"NVMe that cannot be asked": {"nvme0n1", "clear", func(d *fakeDisk) {
 			d.nvme = func(erase.NVMeCommand) (erase.NVMeAnswer, error) { return erase.NVMeAnswer{}, errors.New("EIO") }
 		}, erase.Overwrite, ""},
@@ -415,7 +424,7 @@ func TestAWithdrawnOverwriteIsNotErased(t *testing.T) {
 			cancel()
 		}
 	}
-	receipt, err := e.Erase(ctx, erase.Subject{Disk: d, Name: "vda", Size: diskSize}, erase.Request{Policy: "clear"})
+	receipt, err := eraseWith(ctx, e, erase.Subject{Disk: d, Name: "vda", Size: diskSize}, "clear")
 	if !errors.Is(err, context.Canceled) || receipt.Method != "" {
 		t.Fatalf("Erase = %+v, %v, want context.Canceled", receipt, err)
 	}
@@ -449,8 +458,7 @@ func TestAKilledOverwriteIsNotErased(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := eraser().Erase(t.Context(), erase.Subject{Disk: &slowFile{File: f}, Name: "vda", Size: diskSize},
-			erase.Request{Policy: "clear"}); err != nil {
+		if _, err := eraseWith(t.Context(), eraser(), erase.Subject{Disk: &slowFile{File: f}, Name: "vda", Size: diskSize}, "clear"); err != nil {
 			t.Fatal(err)
 		}
 		_, _ = os.Stdout.WriteString("RECEIPT\n")

@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,14 @@ func (m *Machine) commandLine(boot bmc.Boot) []string {
 	return words
 }
 
+// diskModel is QEMU's name for the kind of a disk.
+func (m *Machine) diskModel(serial string) string {
+	if slices.Contains(m.config.NVMe, serial) {
+		return "nvme"
+	}
+	return "virtio-blk-pci"
+}
+
 func (m *Machine) diskArguments(boot bmc.Boot) []string {
 	first := 0
 	if boot.From == bmc.FromCD {
@@ -58,8 +67,8 @@ func (m *Machine) diskArguments(boot bmc.Boot) []string {
 		words = append(words,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,cache=writeback,discard=unmap,file=%s", at,
 				escapeCommas(m.DiskPath(disk.Serial))),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,bootindex=%d", at, escapeCommas(disk.Serial),
-				first+at))
+			"-device", fmt.Sprintf("%s,drive=disk%d,serial=%s,bootindex=%d", m.diskModel(disk.Serial), at,
+				escapeCommas(disk.Serial), first+at))
 	}
 	return words
 }

@@ -27,6 +27,8 @@ type Config struct {
 	Identity bmc.Identity
 	Firmware Firmware // default: DebianFirmware
 	Binary   string   // default: qemu-system-x86_64 on the PATH
+	// NVMe are the serials of the disks that are NVMe drives; the others are virtio's.
+	NVMe []string
 }
 
 // Firmware is a pair of OVMF images.

@@ -269,6 +269,10 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case len(step.Describe) > 0:
 		s.NoteDescribed(describePlugins(step.Describe))
 		return nil, nil
+	case step.Erase != nil:
+		tools := steps.DiskTools{Disks: opener{h.m}, Leave: s, NoteDisks: s.NoteDisks}
+		return nil, steps.EraseDisks(ctx, *step.Erase, steps.EraseTools{DiskTools: tools, NoteErased: s.NoteErased,
+			Report: s.Report, Agent: "simulated"})
 	case step.Script != nil && len(step.Script.Disks) > 0:
 		tools := steps.DiskTools{Disks: opener{h.m}, Leave: s, NoteDisks: s.NoteDisks}
 		_, err := steps.WithDisks(ctx, step.Script.Disks, tools, func([]steps.GivenDisk) (string, error) {

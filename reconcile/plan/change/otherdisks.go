@@ -10,6 +10,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/pick"
 	"github.com/gitmetal/ingot/inventory/rules"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // maxNamed is how many disks a message names.
@@ -71,7 +72,7 @@ func findWritten(d inventory.Desired, rec inventory.Record, root inventory.DiskI
 	return found, nil
 }
 
-// listWrites lists the names of the disks to which the steps of the workload may write, sorted. A step that is skipped by
+// listWrites lists the names of the disks besides the root disk to which the steps of the workload may write, sorted. A step that is skipped by
 // the facts of the record writes to none: where a later look says otherwise, the operation does not cover the disks, and
 // ends before a write (WhyUncovered).
 func listWrites(d inventory.Desired, rec inventory.Record) (names []string) {
@@ -88,6 +89,7 @@ func listWrites(d inventory.Desired, rec inventory.Record) (names []string) {
 		}
 		names = append(names, step.Writes...)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == schemas.RootDiskName })
 	slices.Sort(names)
 	return slices.Compact(names)
 }
