@@ -59,7 +59,7 @@ func (s HostStep) Use() StepUse {
 	return StepUse{Step: s.Step, ID: s.ID, Args: s.Args, Timeout: s.Timeout, Attempts: s.Attempts, When: s.When}
 }
 
-// Step is a script or a plug-in that runs in the ramdisk.
+// Step is a script or a plug-in that runs in the ramdisk, or settings of the machine that its BMC changes.
 type Step struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -67,14 +67,21 @@ type Step struct {
 	Spec       StepSpec `json:"spec"`
 }
 
-// StepSpec is a script of the same commit or a list of plug-ins, the arguments that they take, and the limits of a run.
-// Exactly one of script and plugins is set. What is said of a script is true of a plug-in.
+// StepSpec is a script of the same commit or a list of plug-ins, the arguments that they take, and the limits of a run; or
+// settings of the machine. Exactly one of script, plugins and bmc is set. What is said of a script is true of a plug-in.
 type StepSpec struct {
 	// Script is the path of a file in the same commit. The file's first line names its interpreter.
 	Script string `json:"script,omitempty"`
 	// Plugins are executables, at most 8: each is asked on the machine whether it supports the machine, and the one with
 	// the highest support is run: vendor, mainline, generic. Plug-ins of equal support are tried in the order of the list.
 	Plugins []Plugin `json:"plugins,omitempty"`
+	// BMC are settings of the machine, which its BMC changes without a boot of the ramdisk. They are compared for
+	// themselves, and are no part of a workload's inputs: adding or changing them reinstalls nothing. Of the other fields
+	// only apply and timeout (default 1h) go with them.
+	BMC *StepBMC `json:"bmc,omitempty"`
+	// Apply says when the settings of bmc are changed: WithInstall (default), before the first boot of an installation;
+	// InTurn, also on a machine in service, which is shut down and started again in the turn of its ring.
+	Apply string `json:"apply,omitempty"`
 	// Args is the JSON Schema (2020-12) of the arguments: type object, without $ref. Additional properties are refused
 	// unless the schema says otherwise. The default of a property is filled in. x-ingot-secret: true on a property says
 	// that the value is a secret. Without this field the Step takes no arguments.
@@ -118,6 +125,19 @@ type Plugin struct {
 const (
 	MaxPlugins    = 8       // of one Step
 	MaxPluginFile = 1 << 20 // bytes of a plug-in in the commit
+)
+
+// StepBMC are settings that a BMC changes.
+type StepBMC struct {
+	// Bios are BIOS attributes: names and values as the machine's BMC has them in its attribute registry, which
+	// `ingot bmc check` names. A value is a text, a whole number, or true or false; a text may hold ${vars.x}.
+	Bios map[string]any `json:"bios"`
+}
+
+// Values of StepSpec.Apply.
+const (
+	WithInstall = "WithInstall"
+	InTurn      = "InTurn"
 )
 
 // RootDiskName is the name of the disk of spec.rootDisk among the names of disks.

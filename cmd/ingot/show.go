@@ -134,6 +134,7 @@ type resolvedWorkload struct {
 	Ignition        string            `json:"ignition,omitempty"` // the newest specification that the image reads
 	KernelArguments []string          `json:"kernelArguments,omitempty"`
 	Steps           []review.Step     `json:"steps"`
+	Settings        []review.Setting  `json:"settings,omitempty"`
 	Update          string            `json:"update"`
 	PhoneHome       string            `json:"phoneHome"`
 	// OtherDisks are the disks besides the root disk that the Butane config writes to; OtherDisksAllowed says whether
@@ -186,7 +187,7 @@ func resolveHost(h inventory.Desired, tag string) resolvedHost {
 		Inputs: w.Inputs, Parts: w.Parts,
 		OtherDisks: w.OtherDisks, OtherDisksAllowed: w.OtherDisksAllowed,
 	}
-	view.Workload.Steps = review.ListSteps(w.Steps)
+	view.Workload.Steps, view.Workload.Settings = review.ListSteps(w.Steps), review.ListSettings(w.Settings)
 	for _, ref := range w.Secrets {
 		view.Workload.Secrets = append(view.Workload.Secrets, ref.Name+"."+ref.Key)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/cmd/ingot/plugincheck"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/schemas"
@@ -94,6 +95,11 @@ func runStepList(s streams, o stepListOptions) error {
 		if !ok || host.Workload == nil {
 			return fmt.Errorf("there is no host %q with a workload in this fleet", o.host)
 		}
+		if o.output != "json" && len(host.Workload.Settings) > 0 {
+			if err := printSettings(s, host.Workload.Settings); err != nil {
+				return err
+			}
+		}
 		return printOrder(s, o, host.Workload.Steps)
 	case o.workload != "":
 		list, ok := fleet.Workloads[o.workload]
@@ -122,6 +128,16 @@ func printOrder(s streams, o stepListOptions, list []inventory.Step) error {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", list[i].Key(), step.Step, step.Timeout, step.Attempts, step.From,
 				describeUse(words, step.When...))
+		}
+	})
+}
+
+// printSettings prints the settings of the BMC, which come before the first boot.
+func printSettings(s streams, list []settings.Step) error {
+	return printTable(s.Out, "ID\tAT THE BMC\tTIMEOUT\tAPPLY\tFROM\tBIOS ATTRIBUTES", func(w io.Writer) {
+		for i, step := range review.ListSettings(list) {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", list[i].Key(), step.Step, step.Timeout, step.Apply, step.From,
+				strings.Join(step.Bios, " "))
 		}
 	})
 }

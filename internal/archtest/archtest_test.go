@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/requests", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/plan/deadlines", "reconcile/plan/requested", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/notices", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/requests", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/plan/deadlines", "reconcile/plan/requested", "reconcile/plan/bootmethod", "reconcile/plan/upkeep", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/notices", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -52,7 +52,7 @@ var rules = []rule{
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
 	{"inventory/format", nil},
 	{"inventory/requests", []string{"schemas", "inventory/format"}},
-	{"inventory/settings", []string{"schemas", "schemas/yamltext"}},
+	{"inventory/settings", []string{"schemas", "schemas/yamltext", "inventory/refs", "inventory/steps"}},
 	{"inventory/steps", []string{"schemas", "inventory/format", "inventory/refs"}},
 	{"inventory/diskid", []string{"inventory/format"}},
 	{"inventory/uuid", nil},
@@ -74,12 +74,14 @@ var rules = []rule{
 	{"reconcile/queue", []string{"inventory", "reconcile/act", "reconcile/plan"}},
 	{"reconcile/watch", []string{"inventory"}},
 	{"reconcile/plan/change", []string{"schemas", "inventory", "inventory/pick", "inventory/rules"}},
+	{"reconcile/plan/bootmethod", []string{"schemas", "inventory", "reconcile/act"}},
+	{"reconcile/plan/upkeep", []string{"schemas", "inventory", "inventory/settings", "reconcile/act", "reconcile/plan/change"}},
 	{"reconcile/act", []string{"schemas", "inventory/requests", "inventory", "inventory/settings", "reconcile/plan/change"}},
 	{"reconcile/attended", []string{"inventory", "reconcile/act"}},
 	{"reconcile/plan/deadlines", []string{"inventory"}},
 	{"reconcile/plan/requested", []string{"schemas", "inventory", "inventory/requests", "reconcile/act", "reconcile/plan/change"}},
-	{"reconcile/plan", []string{"reconcile/plan/deadlines", "reconcile/plan/requested", "inventory/requests", "schemas", "inventory", "inventory/settings", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},
-	{"reconcile/admit", []string{"inventory/requests", "schemas", "inventory", "inventory/settings", "reconcile/plan/change"}},
+	{"reconcile/plan", []string{"reconcile/plan/bootmethod", "reconcile/plan/deadlines", "reconcile/plan/requested", "reconcile/plan/upkeep", "inventory/requests", "schemas", "inventory", "inventory/settings", "inventory/pick", "inventory/rules", "inventory/steps", "reconcile/act", "reconcile/plan/change", "internal/secret"}},
+	{"reconcile/admit", []string{"reconcile/plan/upkeep", "inventory/requests", "schemas", "inventory", "inventory/settings", "reconcile/plan/change"}},
 	{"reconcile/admission", []string{"schemas", "inventory", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
 	{"reconcile/cause", []string{"inventory/requests", "schemas", "inventory", "inventory/settings", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit"}},
 	{"reconcile/statusbranch", []string{"inventory", "inventory/format", "reconcile/status"}},

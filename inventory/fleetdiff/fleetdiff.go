@@ -87,5 +87,9 @@ func withoutPlaces(w *inventory.Workload) *inventory.Workload {
 	for i, s := range plain.Steps {
 		plain.Steps[i] = s.WithoutPlace()
 	}
+	plain.Settings = slices.Clone(w.Settings)
+	for i, s := range plain.Settings {
+		plain.Settings[i] = s.WithoutPlace()
+	}
 	return &plain
 }

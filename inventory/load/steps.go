@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/inventory/rules"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -160,6 +161,11 @@ func (l *loader) newEntry(t *tree, d schemas.Document, field string, use schemas
 		return entry{}, false
 	}
 	e.prepared = prepared
+	if prepared.spec.BMC != nil {
+		e.step.Looks, e.step.Seconds = true, readSeconds(cmp.Or(use.Timeout, prepared.spec.Timeout, settings.DefaultTimeout))
+		l.addFindings(settings.CheckUse(d, field, use.Step)...)
+		return e, true
+	}
 	e.step.Script, e.step.Looks, e.step.Needs = prepared.script, prepared.looks, prepared.spec.Needs
 	e.step.Plugins = prepared.plugins
 	e.step.Writes = prepared.spec.Writes
@@ -343,12 +349,8 @@ func (l *loader) addLost(e entry, at steps.Place, list []inventory.Step) {
 	if id == "" {
 		return // reported already
 	}
-	var ids []string
-	for _, s := range list {
-		ids = append(ids, s.Key())
-	}
 	l.addFindings(e.document.ErrorAt(e.field+field, "the nearest are "+
-		strings.Join(yamltext.NearestWords(id, ids, 3), ", ")+"; `ingot step list -w WORKLOAD` lists the ids",
+		strings.Join(yamltext.NearestWords(id, steps.ListKeys(list), 3), ", ")+"; `ingot step list -w WORKLOAD` lists the ids",
 		"no step before this one has the id %q", id))
 }
 

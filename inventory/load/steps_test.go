@@ -93,6 +93,7 @@ func TestDocumentedSteps(t *testing.T) {
 	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n"+host)
 	files["steps/check.yaml"], files["steps/check-link.sh"] = blocks[0][1], "#!/bin/sh\n"
 	files["steps/raid.yaml"], files["plugins/generic-raid"] = blocks[1][1], "#!/bin/sh\n"
+	files["steps/web-bios.yaml"] = blocks[5][1]
 	files["secrets/net.yaml"] = strings.NewReplacer("{name: bmc}", "{name: net}", "username", "token").Replace(files["secrets/bmc.yaml"])
 	var order []string
 	for _, s := range loadSteps(t, files) {

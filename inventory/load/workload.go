@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -66,7 +67,7 @@ func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventor
 		w.Secrets, blobs = r.config.listSecrets(), r.config.blobs
 		w.Butane, w.OtherDisks = l.configForHost(r.config, d, running)
 	}
-	w.Steps = l.resolveSteps(t, r.entries, hostDocuments{d, running})
+	w.Steps, w.Settings = settings.Split(l.resolveSteps(t, r.entries, hostDocuments{d, running}), t.steps(), running, l.addFindings)
 	for _, step := range w.Steps {
 		for _, ref := range step.ListSecrets() {
 			if !slices.Contains(w.Secrets, ref) {

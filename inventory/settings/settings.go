@@ -49,6 +49,12 @@ type Step struct {
 // Key is the id of the step in the host's list.
 func (s Step) Key() string { return cmp.Or(s.ID, s.Name) }
 
+// WithoutPlace is the step without the place of its entry.
+func (s Step) WithoutPlace() Step {
+	s.From, s.Host = schemas.Position{}, false
+	return s
+}
+
 // Wanted are the settings that one piece of work sees to.
 type Wanted struct {
 	Steps   []string // ids, in the order of the list
@@ -117,7 +123,76 @@ type State struct {
 	Failed *Failure `json:"failed,omitempty"`
 	// Work is the work under way.
 	Work *Work `json:"work,omitempty"`
+	// Reset is the epoch of the newest boot that was the reset of work, and Seconds the timeout of that work: a firmware
+	// that changes settings starts several times before it starts anything else.
+	Reset   uint64 `json:"reset,omitempty"`
+	Seconds int    `json:"seconds,omitempty"`
 }
+
+// clone copies a State with its Work; nil gives an empty State.
+func (s *State) clone() *State {
+	if s == nil {
+		return &State{}
+	}
+	next := *s
+	if s.Work != nil {
+		work := *s.Work
+		next.Work = &work
+	}
+	return &next
+}
+
+// Begin gives the State with work that is intended.
+func (s *State) Begin(work Work, now time.Time) *State {
+	next := s.clone()
+	work.Stage, work.Started = Intended, now
+	next.Work = &work
+	return next
+}
+
+// Write gives the State after the settings object was written.
+func (s *State) Write(job string) *State {
+	next := s.clone()
+	if next.Work != nil && next.Work.Stage == Intended {
+		next.Work.Stage, next.Work.Job = Written, job
+	}
+	return next
+}
+
+// Boot gives the State after a boot was opened: it is the reset of work that wants one.
+func (s *State) Boot(epoch uint64) *State {
+	if s == nil || s.Work == nil || s.Work.Stage != Written {
+		return s
+	}
+	next := s.clone()
+	next.Work.Stage, next.Work.Reset = Resetting, epoch
+	next.Reset, next.Seconds = epoch, next.Work.Seconds
+	return next
+}
+
+// End gives the State without work. With an error the work has failed; else held, unless "", are the settings that hold.
+func (s *State) End(held, failure string, now time.Time) *State {
+	next := s.clone()
+	switch {
+	case failure != "" && next.Work != nil:
+		next.Failed = &Failure{Digest: next.Work.Digest, Commit: next.Work.Commit, Error: failure, At: now}
+	case held != "":
+		next.Held, next.Failed = held, nil
+	}
+	next.Work = nil
+	return next
+}
+
+// Drop gives the State without the work of an operation that is over.
+func (s *State) Drop(operation string) *State {
+	if s == nil || s.Work == nil || s.Work.Operation != operation {
+		return s
+	}
+	return s.End("", "", time.Time{})
+}
+
+// IsMaintained reports whether a maintenance is under way.
+func (s *State) IsMaintained() bool { return s != nil && s.Work.IsMaintenance() }
 
 // Failure is work that ended without the wanted settings.
 type Failure struct {
@@ -161,3 +236,17 @@ func (w *Work) IsMaintenance() bool { return w != nil && w.Operation == "" }
 
 // Describe is the work for people: "BIOS settings (web-bios)".
 func (w *Work) Describe() string { return "BIOS settings (" + strings.Join(w.Steps, ", ") + ")" }
+
+// IsUnderWay reports whether work is under way.
+func (s *State) IsUnderWay() bool { return s != nil && s.Work != nil }
+
+// IsReset reports whether the reset of the work has begun.
+func (s *State) IsReset() bool { return s.IsUnderWay() && s.Work.Reset != 0 }
+
+// IsOfAnother reports whether the work under way is not of an operation.
+func (s *State) IsOfAnother(operation string) bool {
+	return s.IsUnderWay() && s.Work.Operation != operation
+}
+
+// Timeout is that of the work under way.
+func (s *State) Timeout() time.Duration { return time.Duration(s.Work.Seconds) * time.Second }

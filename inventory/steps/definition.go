@@ -21,6 +21,8 @@ type Definition struct {
 	Arguments  []string       `json:"arguments,omitempty"`
 	Plugins    []string       `json:"plugins,omitempty"` // places of the candidates, in their order
 	Schema     map[string]any `json:"schema,omitempty"`
+	Bios       map[string]any `json:"bios,omitempty"`  // attributes of a Step with bmc
+	Apply      string         `json:"apply,omitempty"` // of a Step with bmc: WithInstall, InTurn
 }
 
 // DescribeArguments lists the properties of a schema in words: the name, the type, and what is required, secret or a
@@ -52,6 +54,11 @@ func DescribeArguments(schema map[string]any) []string {
 // Describe gives the definition of a Step, with the defaults of what the Step does not say.
 func Describe(d schemas.Document) Definition {
 	spec := d.Step.Spec
+	if spec.BMC != nil {
+		step := Step{Arguments: Arguments{Args: spec.BMC.Bios}}
+		return Definition{From: d.PositionOf("").String(), Timeout: cmp.Or(spec.Timeout, "1h"), Attempts: 1, Repeatable: true, Looks: true,
+			Bios: spec.BMC.Bios, Apply: cmp.Or(spec.Apply, schemas.WithInstall), Arguments: append(step.ListArgs(), "at the BMC, "+cmp.Or(spec.Apply, schemas.WithInstall))}
+	}
 	var plugins []string
 	for _, p := range spec.Plugins {
 		plugins = append(plugins, Plugin{Path: p.Path, URL: p.URL}.Place())

@@ -61,6 +61,14 @@ func (s Step) WithoutPlace() Step {
 	return s
 }
 
+// ListKeys lists the ids of steps.
+func ListKeys(list []Step) (ids []string) {
+	for _, s := range list {
+		ids = append(ids, s.Key())
+	}
+	return ids
+}
+
 // FindStep gives the step of an id.
 func FindStep(list []Step, id string) (Step, bool) {
 	i := slices.IndexFunc(list, func(s Step) bool { return s.Key() == id })

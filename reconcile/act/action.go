@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/requests"
+	"github.com/gitmetal/ingot/inventory/settings"
 )
 
 // Kind of an action. Each action is short and idempotent: start an effect or look at its progress, and return.
@@ -51,6 +52,11 @@ const (
 	// send the one command of a requested reboot: never sent again, whatever comes of it
 	Reboot     Kind = "Reboot"
 	EndRequest Kind = "EndRequest" // journal only: what the boot was requested for is over
+	// journal only: work on BIOS settings is intended; ended; the settings hold
+	OpenSettings   Kind = "OpenSettings"
+	CloseSettings  Kind = "CloseSettings"
+	RecordSettings Kind = "RecordSettings"
+	WriteSettings  Kind = "WriteSettings" // have the BMC keep the settings, to be applied at the next reset
 )
 
 // Action is an effect on a host, with the reason. Only the fields of the kind are set.
@@ -92,6 +98,8 @@ type Action struct {
 	Request *requests.Request
 	Note    string               // RecordRequest, EndRequest: how the request ended; "" for well
 	BootID  string               // Reboot: in the last call of the installed system
+	Work    *settings.Work       // OpenSettings, WriteSettings
+	Held    string               // CloseSettings, RecordSettings: digest of the settings that hold; "" where they do not
 	Home    *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
 }
 
@@ -100,10 +108,10 @@ func (k Kind) JournalOnly() bool {
 	switch k {
 	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, PinIdentity, RecordStranger,
 		RecordTakeover, RecordFacts, RecordLost, RecordBegun, RecordStep, SkipStep, RecordFailed, RecordConfig, RecordHome,
-		RecordRequest, EndRequest:
+		RecordRequest, EndRequest, OpenSettings, CloseSettings, RecordSettings:
 		return true
 	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep,
-		GiveLeave, WithdrawJob, AssignPowerOff, Reboot:
+		GiveLeave, WithdrawJob, AssignPowerOff, Reboot, WriteSettings:
 		return false
 	default:
 		panic("act: unknown action " + string(k))
@@ -113,7 +121,7 @@ func (k Kind) JournalOnly() bool {
 // AtBMC reports whether an action is done at the machine's BMC.
 func (k Kind) AtBMC() bool {
 	switch k {
-	case PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, Reboot:
+	case PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, Reboot, WriteSettings:
 		return true
 	default:
 		return false
@@ -121,12 +129,25 @@ func (k Kind) AtBMC() bool {
 }
 
 // EndsRetry reports whether an operator's retry is over with an action: the retry begins, or the hold of a step is over.
-func (k Kind) EndsRetry() bool { return k == OpenBoot || k == OpenOperation || k == RecordStep }
+func (k Kind) EndsRetry() bool {
+	return k == OpenBoot || k == OpenOperation || k == RecordStep || k == OpenSettings
+}
 
 // ChangesPower reports whether an action may change the power of the machine. Such an action is done only after a reading
 // of the BMC's jobs (AwaitJobs).
 func (k Kind) ChangesPower() bool {
-	return k == PowerOff || k == PowerOn || k == AssignPowerOff || k == Reboot
+	switch k {
+	case PowerOff, PowerOn, AssignPowerOff, Reboot:
+		return true
+	case FetchImage, Publish, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep, GiveLeave, WithdrawJob,
+		WriteSettings:
+		return false
+	default: // a new kind of effect says here whether it changes the power
+		if !k.JournalOnly() {
+			panic("act: it is not known whether the power changes by " + string(k))
+		}
+		return false
+	}
 }
 
 // Result of an effect: a closed set.
@@ -146,16 +167,20 @@ type Outcome struct {
 	Result    Result
 	After     time.Duration
 	Why       string
-	Found     bool // PowerOn: the machine was on already, and the action did not start it
-	Unwritten bool // the journal did not take the record of the action
-	Unsent    bool // a power command was kept back, as a job runs at the BMC or the jobs are not known
+	Found     bool   // PowerOn: the machine was on already, and the action did not start it
+	Unwritten bool   // the journal did not take the record of the action
+	Job       string // WriteSettings: the path of the BMC's job; "" where the BMC names none
+	Unsent    bool   // a power command was kept back, as a job runs at the BMC or the jobs are not known
 }
 
-// Begins reports whether an action is the first of an install, or of an inspection, which needs as much of the network.
+// Begins reports whether an action is the first of an install, of a maintenance, or of an inspection, which needs as much of
+// the network.
 func (a Action) Begins(record inventory.Record) bool {
 	switch a.Kind {
 	case OpenOperation:
 		return true
+	case OpenSettings:
+		return a.Work.IsMaintenance()
 	case OpenBoot:
 		return record.Operation == nil && a.Boot.Target == inventory.FromRamdisk
 	default:
@@ -170,6 +195,9 @@ func (a Action) Arms(record inventory.Record) bool {
 	op, b := record.Operation, record.Boot
 	if op != nil && !op.Unwritten() {
 		return false
+	}
+	if record.Settings.IsMaintained() {
+		return a.Kind == OpenBoot && record.Settings.Work.Stage == settings.Written
 	}
 	switch a.Kind {
 	case PowerOff:

@@ -18,6 +18,11 @@ func (a Action) Identified(newID func() string) Action {
 		fresh.ID = newID()
 		a.Boot = &fresh
 	}
+	if w := a.Work; a.Kind == OpenSettings && w != nil && w.ID == "" {
+		fresh := *w
+		fresh.ID = newID()
+		a.Work = &fresh
+	}
 	return a
 }
 

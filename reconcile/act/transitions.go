@@ -50,10 +50,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case RecordFacts:
 		return recordFacts(rec, a.Facts)
 	case RecordBegun:
-		noteBegun(rec.Operation, rec.Operation.StepDisks())
-		if rec.Installed != nil {
-			rec.Operation.Replaces, rec.Installed = rec.Installed, nil
-		}
+		return recordBegun(rec)
 	case RecordStep, SkipStep:
 		passStep(rec.Operation, a, rec.Epoch)
 		return recordRequest(rec, a)
@@ -65,8 +62,10 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		return recordConfig(rec, a.Config)
 	case RecordHome:
 		return recordHome(rec, a.Home, now)
+	case OpenSettings, CloseSettings, RecordSettings:
+		return recordSettings(rec, a, now)
 	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, GiveLeave, WithdrawJob,
-		AssignPowerOff:
+		AssignPowerOff, WriteSettings:
 		// the effect can be observed, and leaves no record
 	default:
 		panic("act: unknown action " + string(a.Kind))
@@ -84,6 +83,15 @@ func recordConfig(rec inventory.Record, config string) inventory.Record {
 	return rec
 }
 
+// recordBegun records that an agent of protocol 1 may write.
+func recordBegun(rec inventory.Record) inventory.Record {
+	noteBegun(rec.Operation, rec.Operation.StepDisks())
+	if rec.Installed != nil {
+		rec.Operation.Replaces, rec.Installed = rec.Installed, nil
+	}
+	return rec
+}
+
 func openBoot(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	rec.Epoch++
 	if rec.Pinned = rec.Identity(); a.Boot.Target == inventory.FromRamdisk {
@@ -91,7 +99,7 @@ func openBoot(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	}
 	boot := *a.Boot
 	boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
-	rec.Boot = &boot
+	rec.Boot, rec.Settings = &boot, rec.Settings.Boot(rec.Epoch)
 	if run := boot.Request; run != nil && run.Sent.IsZero() { // guard: request-done
 		rec.Done = rec.Done.With(run.Request(), "")
 	}
@@ -108,6 +116,8 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 	}
 	rec = cloneRecord(rec)
 	switch {
+	case a.Kind == WriteSettings:
+		rec.Settings = rec.Settings.Write(out.Job)
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
 	case a.Kind == AssignStep && rec.Operation != nil:
@@ -230,6 +240,7 @@ func takeOver(rec inventory.Record, a Action) inventory.Record {
 func endOperation(rec inventory.Record, outcome, failure string, now time.Time) inventory.Record {
 	rec = restoreReplaced(rec)
 	op := *rec.Operation
+	rec.Settings = rec.Settings.Drop(op.ID)
 	if outcome == inventory.Succeeded {
 		noteBegun(&op, op.InstallDisks())
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/plan/upkeep"
 )
 
 // Machine is one machine as the admission of other machines sees it. Machine values are compared: never change Facts
@@ -108,7 +109,7 @@ func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domai
 	case op != nil:
 		m.Down = hadSystem(op.Root().Content) || live.Admitted && rec.Installed != nil
 	case rec.Installed != nil:
-		m.Down = live.Admitted || isRebooting(rec)
+		m.Down = live.Admitted || isRebooting(rec) || rec.Settings.IsMaintained()
 	default:
 		m.Down = gaveUp && hadSystem(last.Root().Content) // whichever release failed
 	}
@@ -119,8 +120,9 @@ func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domai
 //
 //	the machine                                             state
 //	is excluded by its file, or has no workload             Excluded
-//	has an operation, or was admitted                       Changing
-//	runs the release                                        Done
+//	has an operation or a maintenance, or was admitted      Changing
+//	runs the release, and its settings in turn failed       Failed
+//	runs the release, with its settings in turn             Done
 //	failed with the release                                 Failed
 //	waits for a person                                      Held
 //	is in another state                                     Waiting
@@ -129,9 +131,11 @@ func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 	switch {
 	case d.Workload == nil, change.Excluded(d) != "":
 		return Excluded
-	case rec.Operation != nil, live.Admitted:
+	case rec.Operation != nil, live.Admitted, rec.Settings.IsMaintained():
 		return Changing
-	case rec.Has(d.Workload):
+	case upkeep.HasFailed(d, rec):
+		return Failed
+	case rec.Has(d.Workload) && !upkeep.IsDue(d, rec):
 		return Done
 	case last != nil && last.Outcome == inventory.Quarantined && last.Installs(d.Workload):
 		return Failed
@@ -146,7 +150,7 @@ func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 // while its boot into the ramdisk does, whatever the last look says of the BMC.
 func IsUnderWay(rec inventory.Record, live Live) bool {
 	inspected := rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk
-	return rec.Operation != nil || inspected || live.Stance == Inspecting || isRebooting(rec)
+	return rec.Operation != nil || rec.Settings.IsMaintained() || inspected || live.Stance == Inspecting || isRebooting(rec)
 }
 
 // isRebooting reports whether a requested reboot was begun, and the machine has not come back.
@@ -167,7 +171,7 @@ func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
 	case orphaned, live.Waiting, live.InTrouble(), slices.Contains([]Stance{OnHold, Stopped}, live.Stance):
 		return false
 	default:
-		return rec.Operation != nil || live.Stance == Inspecting || isRebooting(rec)
+		return rec.Operation != nil || rec.Settings.IsMaintained() || live.Stance == Inspecting || isRebooting(rec)
 	}
 }
 

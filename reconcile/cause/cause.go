@@ -59,7 +59,7 @@ type Row struct {
 const nothing = "Nothing: this goes on by itself."
 
 // catalogue is every cause, in the order in which Find asks. The last row fits every case.
-var catalogue = slices.Concat(fleetRows(), handsOffRows(), bmcRows(), diskRows(), permissionRows(), inputRows(),
+var catalogue = slices.Concat(fleetRows(), handsOffRows(), bmcRows(), settingsRows(), diskRows(), permissionRows(), inputRows(),
 	loaderRows(), mediumRows(), powerRows(), callRows(), attemptRows(), effectRows(), turnRows(), agentRows(), waitRows(),
 	quietRows())
 
@@ -79,7 +79,7 @@ func (c Case) IsKept() bool {
 	troubled := c.Plan.Hold != nil || failed(&c) || c.Observed.Console.Sign != "" ||
 		rec.Boot != nil && rec.Boot.Attempt > 1 || rec.Operation != nil && rec.Operation.Error != ""
 	switch c.Plan.Phase {
-	case plan.Inspecting, plan.Installing, plan.Starting, plan.Active:
+	case plan.Inspecting, plan.Installing, plan.Starting, plan.Maintaining, plan.Active:
 		return troubled
 	default:
 		return c.Plan.Phase != ""

@@ -23,7 +23,7 @@ import (
 //	tag       the tag to be signed               before    why the boot before got nowhere
 //	push      why nothing can be pushed          refused   why the newest commit is refused
 //	source    why the fleet cannot be read       pending   the change that is not released
-//	unsent    why a power command is kept back
+//	unsent    why a power command is kept back   settings  what is done for the BIOS settings
 var fields = map[string]func(c *Case) string{
 	"host":     hostOf,
 	"id":       forgetArgument,
@@ -49,6 +49,7 @@ var fields = map[string]func(c *Case) string{
 	"source":   func(c *Case) string { return fleetOf(c).Source },
 	"refused":  func(c *Case) string { return fleetOf(c).Refused },
 	"push":     pushTrouble,
+	"settings": settingsOf,
 	"unsent":   func(c *Case) string { return c.Outcome.Why },
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -44,7 +45,7 @@ func (e *Effects) doAction(ctx context.Context, desired inventory.Desired, recor
 		return e.withdrawJob(ctx, record, action)
 	case act.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
-	case act.PowerOff, act.PowerOn, act.EjectMedia, act.BootFromMedia, act.BootFromDisk, act.Reboot:
+	case act.PowerOff, act.PowerOn, act.EjectMedia, act.BootFromMedia, act.BootFromDisk, act.Reboot, act.WriteSettings:
 		return e.doAtBMC(ctx, desired, action)
 	default: // journal-only actions and act.Publish never come here
 		return act.Outcome{Result: act.Stalled,
@@ -70,6 +71,11 @@ func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, action
 		return sendReboot(ctx, client, *action.Boot)
 	case act.EjectMedia:
 		return describeError(client.Eject(ctx))
+	case act.WriteSettings:
+		job, err := client.WriteSettings(ctx, settings.Wanted{Bios: action.Work.Bios})
+		outcome = describeError(err)
+		outcome.Job = job
+		return outcome
 	case act.BootFromMedia:
 		_, err := client.SetBootOverride(ctx, redfish.FromMedium, redfish.Continuous)
 		return describeError(err)

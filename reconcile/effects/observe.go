@@ -7,7 +7,8 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/settings"
-	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
+	"github.com/gitmetal/ingot/reconcile/plan/upkeep"
 )
 
 // Observe looks at one host: at the agent's reports, the BMC, the boot medium, the image and the config. Observe changes
@@ -52,7 +53,7 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 		return state
 	}
 	system, err := client.System(ctx)
-	if err == nil && plan.NeedsDrives(record.Boot, agent, system.Power) {
+	if err == nil && bootmethod.NeedsDrives(record.Boot, agent, system.Power) {
 		state.Media, err = e.observeDrives(ctx, client, record)
 		e.bmcs.saveProfile(ctx, desired)
 	}
@@ -60,12 +61,30 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 		state.Reach, state.Error, state.Media = classifyError(err), err.Error(), nil
 		return state
 	}
+	if want := upkeep.Wanted(desired, record); !want.Empty() {
+		state.Settings = e.observeSettings(ctx, client, want, record)
+	}
 	state.Reach, state.Power = inventory.Reached, system.Power
 	state.System = inventory.System{Manufacturer: system.Manufacturer, Product: system.Model, Serial: system.Serial,
 		UUID: system.UUID}
 	state.Override = inventory.Override{Target: translateOverride(system.Override.Target),
 		Enabled: system.Override.Enabled}
 	return state
+}
+
+// observeSettings compares the wanted BIOS settings with the machine's. What the BMC says of them is masked.
+func (e *Effects) observeSettings(ctx context.Context, client *redfish.Client, want settings.Wanted,
+	record inventory.Record) settings.Found {
+	var work *settings.Work
+	if record.Settings != nil {
+		work = record.Settings.Work
+	}
+	found := client.Settings(ctx, want, work)
+	found.Error, found.Jobs = e.config.Mask(found.Error), e.config.Mask(found.Jobs)
+	if found.Job != nil {
+		found.Job.Name, found.Job.Message = e.config.Mask(found.Job.Name), e.config.Mask(found.Job.Message)
+	}
+	return found
 }
 
 // observeDrives gives the virtual CDs. The inserted medium is shown by the daemon's own URL, whatever the BMC makes of

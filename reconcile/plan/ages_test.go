@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 )
 
 // nextAt is plan.Next for a daemon that runs since long, and heard the machine all the time.
@@ -19,7 +20,7 @@ func nextAt(d inventory.Desired, o inventory.Observed, now time.Time) plan.Plan 
 		o.Evidence.Off = time.Hour
 	}
 	p := plan.Next(d, o, now)
-	if plan.NeedsDrives(o.Record.Boot, o.Agent, o.BMC.Power) {
+	if bootmethod.NeedsDrives(o.Record.Boot, o.Agent, o.BMC.Power) {
 		return p
 	}
 	for _, drives := range [][]inventory.Slot{nil, {{ID: "Cd", Inserted: true, Image: "other"}}} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -89,7 +90,7 @@ func (h *host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
 	if p, answered := h.checkOff(); answered {
 		return showInPhase(p, phase)
 	}
-	due, waits := methodOf(h.desired.Boot).prepare(h.observed, b)
+	due, waits := bootmethod.Prepare(h.desired.Boot, h.observed, b)
 	if due == nil {
 		return Plan{Phase: phase, Waits: waits}
 	}
@@ -210,9 +211,9 @@ func (h *host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	switch {
 	case stuck && h.observed.Evidence.Ejects < maxEjects:
 		return planAction(phase, act.Action{Kind: act.EjectMedia, Reason: why})
-	case stuck && !startsFromDisk(h.observed.BMC.Override): // the medium answers nobody, and the override names the disk
+	case stuck && !bootmethod.StartsFromDisk(h.observed.BMC.Override): // the medium answers nobody, and the override names the disk
 		return planAction(phase, act.Action{Kind: act.BootFromDisk, Boot: &b, NamesDisk: true, Reason: why})
-	case startsFromMedia(h.observed.BMC.Override):
+	case bootmethod.StartsFromMedia(h.observed.BMC.Override):
 		return planAction(phase, act.Action{Kind: act.BootFromDisk, Boot: &b, Reason: why})
 	}
 	return planAction(phase, act.Action{Kind: act.PowerOn, Boot: &b, Reason: "the disk comes first"})
@@ -220,7 +221,7 @@ func (h *host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 
 // mediumIn reports whether the machine, if a person powered it on, could have started from a medium.
 func (h *host) mediumIn() bool {
-	return startsFromMedia(h.observed.BMC.Override) &&
+	return bootmethod.StartsFromMedia(h.observed.BMC.Override) &&
 		slices.ContainsFunc(h.observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
 }
 

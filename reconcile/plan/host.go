@@ -44,6 +44,7 @@ type host struct {
 //	is the work known from its page alone?      yes: the word of the machine, or hold (checkRecalled)
 //	does a boot follow a request of the file?   yes: see it to its end (followRequest)
 //	is an operation under way?                  yes: carry on (continueOperation)
+//	is a maintenance under way?                 yes: carry on (continueMaintenance)
 //	is the machine kept off (spec.offBy)?       yes: nothing begins, power off (keepOff)
 //	is there a system to install?               yes: hold, inspect, or open an operation (beginInstall)
 //	is the power as the fleet asks?             no: power on from the disk, or off (adjustPower)
@@ -91,6 +92,8 @@ func (h *host) decidePlan() Plan {
 	switch {
 	case h.record.Operation != nil:
 		return h.continueOperation()
+	case h.record.Settings.IsMaintained():
+		return h.continueMaintenance()
 	case change.KeptOff(h.desired) != "":
 		return h.keepOff()
 	case h.change.Verdict == change.Install || h.change.Verdict == change.Reinstall:
@@ -152,6 +155,9 @@ func (h *host) beginInstall() Plan {
 		}
 	}
 	if p, answered := h.checkGivenUp(); answered {
+		return p
+	}
+	if p, answered := h.checkSettings(); answered {
 		return p
 	}
 	if h.change.NeedsLook() {
@@ -317,7 +323,7 @@ func (h *host) adjustPower() Plan {
 	switch want := h.desired.Power; want {
 	case "", schemas.PowerOn:
 		if on && h.bootSettled() {
-			return Plan{Phase: Active}
+			return h.maintain()
 		}
 		started, _ := h.startFromDisk(Starting)
 		return started
@@ -331,6 +337,9 @@ func (h *host) adjustPower() Plan {
 		if h.shallRun() && !h.bootSettled() {
 			started, _ := h.startFromDisk(Starting)
 			return started
+		}
+		if on {
+			return h.maintain()
 		}
 		return Plan{Phase: Active}
 	default:

@@ -103,6 +103,9 @@ func (h *host) armMachine(op inventory.Operation) Plan {
 			return p
 		}
 	}
+	if p, answered := h.setWithInstall(op); answered {
+		return p
+	}
 	p, ready := h.startRamdisk(Installing)
 	if p, over := h.giveUpUnbootable(op, p); over {
 		return p

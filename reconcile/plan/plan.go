@@ -20,22 +20,23 @@ type Phase string
 
 // Phases.
 const (
-	Unmanaged  Phase = "Unmanaged"  // no workload, or lifecycle Unmanaged or Adopted: watched only
-	Protected  Phase = "Protected"  // hands off: spec.protect
-	Orphaned   Phase = "Orphaned"   // hands off: the file is gone
-	Held       Phase = "Held"       // waits for a person: see Hold
-	Waiting    Phase = "Waiting"    // waits for a machine, an image, a BMC
-	Pending    Phase = "Pending"    // waits for the release of the ring
-	Inspecting Phase = "Inspecting" // the ramdisk boots to look at the machine
-	Installing Phase = "Installing" // an operation is under way
-	Starting   Phase = "Starting"   // the installed system starts
-	Active     Phase = "Active"     // runs what the fleet asks for, and said so
-	Failed     Phase = "Failed"     // given up until the fleet changes, or a person retries
+	Unmanaged   Phase = "Unmanaged"   // no workload, or lifecycle Unmanaged or Adopted: watched only
+	Protected   Phase = "Protected"   // hands off: spec.protect
+	Orphaned    Phase = "Orphaned"    // hands off: the file is gone
+	Held        Phase = "Held"        // waits for a person: see Hold
+	Waiting     Phase = "Waiting"     // waits for a machine, an image, a BMC
+	Pending     Phase = "Pending"     // waits for the release of the ring
+	Inspecting  Phase = "Inspecting"  // the ramdisk boots to look at the machine
+	Installing  Phase = "Installing"  // an operation is under way
+	Starting    Phase = "Starting"    // the installed system starts
+	Maintaining Phase = "Maintaining" // the BIOS settings of a machine in service are changed
+	Active      Phase = "Active"      // runs what the fleet asks for, and said so
+	Failed      Phase = "Failed"      // given up until the fleet changes, or a person retries
 )
 
 // Phases are all phases.
-var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting, Active,
-	Failed}
+var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting,
+	Maintaining, Active, Failed}
 
 // AwaitsTurn reports whether a host that was refused a step still waits for other machines.
 func (p Plan) AwaitsTurn() bool {

@@ -7,15 +7,14 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/plan/deadlines"
 )
 
 // Pauses between requests that change the power.
 const (
-	askAgain        = time.Minute // some operating systems answer a second request to shut down with a question
-	firstCutPause   = 15 * time.Second
-	longestCutPause = 10 * time.Minute
-	maxCuts         = 2 // hard power-offs after which a machine that stays on is held
-	maxEjects       = 3 // ejects after which a medium that stays in is left in
+	askAgain  = time.Minute // some operating systems answer a second request to shut down with a question
+	maxCuts   = 2           // hard power-offs after which a machine that stays on is held
+	maxEjects = 3           // ejects after which a medium that stays in is left in
 )
 
 // isOff reports whether the machine is off for certain. Off that ingot caused, and saw happen, needs one reading. Off
@@ -50,6 +49,7 @@ func (h *host) checkOff() (Plan, bool) {
 //	the machine                                                  due
 //	holds a disk with a write that has begun, not verified       the power is cut
 //	may run what nobody knows (mayRunAnything)                   a request to shut down, each minute, and no more
+//	is in service, and under maintenance                         a request to shut down, each minute, and no more
 //	was asked to shut down for less than two minutes             a request to shut down, each minute
 //	any other                                                    the power is cut, with growing pauses
 func (h *host) powerOff(why string) *act.Action {
@@ -57,21 +57,12 @@ func (h *host) powerOff(why string) *act.Action {
 	e := h.observed.Evidence
 	switch asked := e.Asks > 0 && h.passed(e.Asked, gracefulDeadline); {
 	case h.isMidWrite():
-	case h.mayRunAnything(), !asked:
+	case h.mayRunAnything(), h.record.Settings.IsMaintained(), !asked:
 		a.Graceful, a.Wait = true, e.Asks > 0 && e.AskedLast < askAgain
 		return a
 	}
-	a.Wait = e.Cuts > 0 && e.CutLast < cutPause(e.Cuts)
+	a.Wait = e.Cuts > 0 && e.CutLast < deadlines.CutPause(e.Cuts)
 	return a
-}
-
-// cutPause is how long no further power-off is sent after a number of them.
-func cutPause(cuts int) time.Duration {
-	pause := firstCutPause
-	for n := 1; n < cuts && pause < longestCutPause; n++ {
-		pause *= 2
-	}
-	return min(pause, longestCutPause)
 }
 
 // isMidWrite reports whether the machine's disk may be half written: no system can run from the disk. A job that has not

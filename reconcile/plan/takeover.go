@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -97,7 +98,7 @@ func (h *host) isUnwatched(b inventory.Boot) bool {
 func (h *host) mediumTaken(b inventory.Boot) bool {
 	bmc := h.observed.BMC
 	return b.Target == inventory.FromRamdisk && b.Stage == inventory.Running && len(bmc.Media) > 0 &&
-		!startsFromMedia(bmc.Override) &&
+		!bootmethod.StartsFromMedia(bmc.Override) &&
 		!slices.ContainsFunc(bmc.Media, func(slot inventory.Slot) bool { return slot.Inserted })
 }
 

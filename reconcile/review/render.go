@@ -218,6 +218,7 @@ func (h Host) listDetails() []string {
 	for _, what := range h.Lifted {
 		lines = append(lines, "it was due before; out of its way now: "+what)
 	}
+	lines = append(lines, h.describeSettings()...)
 	lines = append(lines, h.describeSteps()...)
 	for _, what := range h.Later {
 		lines = append(lines, what+": from the next operation on, nothing is reinstalled")

@@ -77,6 +77,8 @@ type Host struct {
 	Others []Disk `json:"others,omitempty"`
 	// Steps are the steps of the installation in their order, where there are more than the install.
 	Steps []Step `json:"steps,omitempty"`
+	// Settings are the settings of the BMC that an installation sets, in their order.
+	Settings []Setting `json:"settings,omitempty"`
 	// Later are changes of steps that are no part of the inputs: they count from the next operation on.
 	Later []string `json:"later,omitempty"`
 	// Requests are what the change does to the machine beside the verdict: who keeps it off, and what is done once.
@@ -172,6 +174,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 		h.noteKeptOff(before, after)
 		h.noteRequests(before, after, record)
 	}
+	h.noteSettings(before, after, record)
 	r.addHost(h, was, asked)
 }
 

@@ -92,7 +92,8 @@ func isPlainWord(field, value string) bool {
 
 // isArgument reports the fields of arguments, and of schemas of arguments.
 func isArgument(field string) bool {
-	return strings.HasPrefix(field, "spec.args") || strings.HasPrefix(field, "spec.steps[")
+	return strings.HasPrefix(field, "spec.args") || strings.HasPrefix(field, "spec.steps[") ||
+		strings.HasPrefix(field, "spec.bmc.bios.")
 }
 
 // allocateTarget makes the empty value of the document's kind, or says why the document has none.

@@ -21,7 +21,14 @@ func (c *checker) checkStep(s *schemas.Step) {
 	if slices.Contains(schemas.BuiltinSteps, s.Metadata.Name) {
 		c.addError("metadata.name", "choose another name", "%s is the name of a step of ingot's own", s.Metadata.Name)
 	}
-	c.checkPrograms(s.Spec)
+	if s.Spec.BMC != nil {
+		c.checkSettings(s.Spec)
+	} else {
+		c.checkPrograms(s.Spec)
+	}
+	if s.Spec.BMC == nil && c.document.IsWritten("spec.apply") {
+		c.addError("spec.apply", "leave it out", "apply is for a Step with bmc")
+	}
 	c.checkTimeout("spec.timeout", s.Spec.Timeout)
 	c.checkAttempts("spec.attempts", s.Spec.Attempts)
 	c.checkCondition("spec.when", s.Spec.When)

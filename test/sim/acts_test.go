@@ -24,6 +24,8 @@ func acts() map[string]happening {
 		"person: ends the protection of a host":                  unprotects,
 		"person: deletes a host's file":                          deletesFile,
 		"person: writes a host's file again":                     writesFile,
+		"person: commits another BIOS setting":                   newSetting,
+		"person: changes the BIOS by hand":                       changesBIOS,
 		"person: pauses the fleet":                               pauses,
 		"person: ends the pause":                                 unpauses,
 		"person: commits a file that is no YAML":                 breaksYAML,

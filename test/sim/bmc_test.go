@@ -88,7 +88,7 @@ func (s *slot) reading() inventory.PowerState {
 }
 
 // system is one look at the machine behind the BMC.
-func (s *slot) observe(p *process, drives bool) (inventory.BMCState, error) {
+func (s *slot) observe(p *process, look bmcLook) (inventory.BMCState, error) {
 	state := inventory.BMCState{At: p.d.clock.read()}
 	if err := s.request(p); err != nil {
 		return state, err
@@ -104,7 +104,8 @@ func (s *slot) observe(p *process, drives bool) (inventory.BMCState, error) {
 	if state.Override.Target == "" {
 		state.Override = inventory.Override{Target: "None", Enabled: "Disabled"}
 	}
-	if !drives {
+	state.Settings = s.readBIOS(p, look)
+	if !look.drives {
 		return state, nil
 	}
 	if err := s.request(p); err != nil {

@@ -36,6 +36,7 @@ type checks struct {
 	deaf     []absence                // of daemons, since their beginning
 	resumed  map[string]int           // how often an operator resumed a host
 	passed   map[string]passed        // by operation and attempt
+	inputs   map[string]string        // of a host, by everything of its file and workload but BIOS settings
 	// how often a requested reboot was sent, by host, machine and value; and when the last one was, by host
 	reboots   map[string]int
 	rebooting map[string]time.Duration
@@ -59,7 +60,7 @@ type leave struct {
 
 func newChecks(w *world) *checks {
 	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
-		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{},
+		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, inputs: map[string]string{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
 
@@ -346,11 +347,12 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	switch {
 	case op != nil && !c.isPublished(h.id, op.ID):
 		c.breaks("published before arming", "%s: %s for operation %s, which is not on the status branch", m, kind, op.ID)
+	case record.Settings.IsMaintained() && kind == "GracefulShutdown":
 	case op != nil, h.power == "Off", keptOff, takenOver, requested, c.asked[h.id] > 0:
 	default:
 		c.breaks("a machine in service", "%s is %s: %s without operation, power state or takeover", m, m.runs, kind)
 	}
-	if m.root().holds == aForeign && !takenOver && op == nil && h.power != "Off" && !keptOff {
+	if m.root().holds == aForeign && !takenOver && op == nil && h.power != "Off" && !keptOff && !record.Settings.IsMaintained() {
 		c.breaks("a machine found running", "%s runs %s: %s without takeover", m, m.root().label(), kind)
 	}
 }
@@ -389,6 +391,7 @@ func (c *checks) turnEnds(p *process) {
 		return
 	}
 	c.begunStays(p, view)
+	c.settingsAreNoInputs(string(id), view.Desired)
 	c.deadlineWasHeard(p, string(id), view)
 	waits := view.Plan.Waits != "" || view.Plan.Hold != nil || view.Plan.Action != nil || view.Outcome.Why != ""
 	switch phase := view.Plan.Phase; phase {

@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/plan/upkeep"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -109,7 +110,7 @@ func (p *process) observeBMC(desired inventory.Desired, record inventory.Record)
 	if s == nil {
 		return inventory.BMCState{}
 	}
-	state, err := s.observe(p, record.Boot != nil)
+	state, err := s.observe(p, bmcLook{drives: record.Boot != nil, want: upkeep.Wanted(desired, record), state: record.Settings})
 	if err != nil {
 		state.Reach, state.Error, state.Media = reachOf(err), err.Error(), nil
 		return state
@@ -170,6 +171,8 @@ func (p *process) do(
 		return outcomeOf(s.insert(p, mediumURL(string(record.ID), record.Boot)))
 	case act.EjectMedia:
 		return outcomeOf(s.eject(p))
+	case act.WriteSettings:
+		return s.writeBIOS(p, action)
 	case act.BootFromMedia:
 		return outcomeOf(s.override(p, "Cd", "Continuous"))
 	case act.BootFromDisk:

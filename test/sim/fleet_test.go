@@ -41,6 +41,7 @@ type fleetSpec struct {
 	paused    bool
 	broken    bool   // a file is no YAML
 	reserved  string // a reserved step behind the script, and whether the script reboots: "", reboots, hold, wait, reboot
+	bios      string // the value of a BIOS attribute, with when it is applied: "Enabled InTurn"; "" for none
 	when      string // the condition of the script, the same in all commits
 	plugins   bool   // the steps have plug-ins in place of a script, in all commits
 }
@@ -94,7 +95,11 @@ func (f fleetSpec) files() map[string][]byte {
 		files["steps/check.yaml"] = []byte(strings.Replace(string(files["steps/check.yaml"]), "timeout: 1h", "timeout: 1h, when: '"+f.when+"'", 1))
 	}
 	for name, w := range f.workloads {
-		files["workloads/"+name+".yaml"] = w.text(name, reservedSteps[f.reserved])
+		files["workloads/"+name+".yaml"] = f.addSettings(w.text(name, reservedSteps[f.reserved]))
+	}
+	if value, apply, set := strings.Cut(f.bios, " "); set {
+		files["steps/bios.yaml"] = fmt.Appendf(nil, apiVersion+"kind: Step\nmetadata: {name: bios}\nspec: {bmc: {bios: {%s: %q}}, apply: %s}\n",
+			biosAttribute, value, apply)
 	}
 	if f.reserved == "reboots" {
 		files["steps/check.yaml"] = []byte(strings.Replace(string(files["steps/check.yaml"]), "timeout: 1h", "timeout: 1h, reboots: true", 1))

@@ -40,7 +40,8 @@ type machine struct {
 	mute    bool          // its systems never call
 	starter string        // who powered it on
 
-	secondFirst bool // the kernel names the second disk first
+	bios        string // the value of biosAttribute
+	secondFirst bool   // the kernel names the second disk first
 }
 
 // slot is a place in a rack with a BMC: an address.
@@ -57,10 +58,12 @@ type slot struct {
 	changed time.Duration // when the power changed last
 	before  bool          // the power before
 	tried   int           // counts inserts, for BMCs that fail the first
+	pending string        // what the settings object has, until it is applied
+	job     *biosJob      // the newest job that applies it; nil before the first
 }
 
 func newMachine(w *world, index int) *machine {
-	m := &machine{w: w, index: index, serial: fmt.Sprintf("SN%02d", index), runs: off,
+	m := &machine{w: w, index: index, serial: fmt.Sprintf("SN%02d", index), runs: off, bios: "Disabled",
 		uuid: fmt.Sprintf("4c4c4544-0000-4000-8000-%012d", index), mac: fmt.Sprintf("52:54:00:00:00:%02x", index),
 		dice: newDice(w.seed, fmt.Sprint("machine ", index)), disks: []*disk{newDisk(fmt.Sprintf("D%02d", index))}}
 	s := &slot{w: w, index: index, machine: m, dice: newDice(w.seed, fmt.Sprint("slot ", index))}
@@ -83,6 +86,7 @@ func (m *machine) powerOn(who string) {
 	m.boots++
 	m.starter = who
 	m.setPower(posting)
+	m.slot.passFirmware()
 	post := m.dice.between(20*time.Second, 3*time.Minute)
 	if m.w.meets(longPost, m.index) {
 		post += m.dice.between(5*time.Minute, 25*time.Minute)

@@ -185,7 +185,7 @@ func (p *people) follow(at *process, id string, hold change.Hold) {
 			return
 		}
 		p.retry(at, id)
-	case change.BootFailed, change.InstallFailed:
+	case change.BootFailed, change.InstallFailed, change.SettingsFailed:
 		p.retry(at, id)
 	case change.Recalled:
 		if m != nil {

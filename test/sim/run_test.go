@@ -225,6 +225,7 @@ func (p *people) begin(s story) {
 	p.now.when = choose(newDice(p.w.seed, "conditions"), conditions)
 	p.now.reserved = choose(newDice(p.w.seed, "reserved steps"), []string{"", "", "reboots", "hold", "wait", "reboot"})
 	p.now.plugins = newDice(p.w.seed, "plug-ins").chance(0.3)
+	p.now.bios = choose(newDice(p.w.seed, "BIOS settings"), []string{"", "", "", "Enabled InTurn", "Enabled WithInstall", "Disabled InTurn"})
 	p.now.rings = newDice(p.w.seed, "rings").chance(0.2)
 	p.commit("the first fleet")
 }

@@ -37,6 +37,8 @@ const (
 	bmcForeignCert     = "bmc: another certificate"
 	bmcSlow            = "bmc: slow"
 	jobRuns            = "bmc: a job of somebody else runs"
+	jobLies            = "bmc: the job of a BIOS setting ends, and nothing changed"
+	jobVanishes        = "bmc: the job of a BIOS setting is gone when it has ended"
 	jobsUnread         = "bmc: does not say which jobs there are"
 	bmcOmitsSerial     = "bmc: leaves serial and UUID out"
 	powerUnknown       = "bmc: does not say whether the machine is on"
@@ -98,7 +100,7 @@ var windowSpecs = []windowSpec{
 	{bmcDown, false, 0.3, 1, 6 * time.Hour}, {bmcHangs, false, 0.2, 1, 2 * time.Hour}, {bmcRefuses, false, 0.5, 1, time.Hour},
 	{bmcStale, false, 0.1, 0.5, time.Hour}, {bmcNotReady, false, 0.3, 1, time.Hour}, {bmcFails, false, 0.1, 0.8, time.Hour},
 	{bmcGarbage, false, 0.1, 0.6, time.Hour}, {bmcForeignCert, false, 1, 1, time.Hour}, {bmcSlow, false, 0.2, 0.8, time.Hour},
-	{jobRuns, false, 1, 1, 2 * time.Hour}, {jobsUnread, false, 0.3, 1, time.Hour},
+	{jobLies, false, 0.3, 1, 2 * time.Hour}, {jobVanishes, false, 0.5, 1, 8 * time.Hour}, {jobRuns, false, 1, 1, 2 * time.Hour}, {jobsUnread, false, 0.3, 1, time.Hour},
 	{bmcOmitsSerial, false, 0.3, 1, time.Hour}, {powerUnknown, false, 0.2, 0.8, time.Hour}, {powerStale, false, 0.5, 1, 5 * time.Hour},
 	{saysOff, false, 0.05, 0.3, time.Hour}, {saysOn, false, 0.05, 0.5, time.Hour}, {onTooSoon, false, 0.5, 1, 8 * time.Hour},
 	{resetIgnored, false, 0.2, 0.8, 2 * time.Hour}, {resetLate, false, 0.2, 0.8, 2 * time.Hour}, {resetErrs, false, 0.2, 0.8, 2 * time.Hour},

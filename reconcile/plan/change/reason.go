@@ -25,6 +25,8 @@ const (
 	ImageUnusable   Reason = "ImageUnusable"
 	ConfigUnusable  Reason = "ConfigUnusable"  // the config cannot be rendered, or not be delivered
 	RamdiskUnusable Reason = "RamdiskUnusable" // the ramdisk is of another version: no machine boots from it
+	SettingsRefused Reason = "SettingsRefused" // the BMC would not take the declared BIOS settings
+	SettingsFailed  Reason = "SettingsFailed"  // the declared BIOS settings were written, and the machine does not have them
 	BMCUnreachable  Reason = "BMCUnreachable"
 	BMCUnauthorized Reason = "BMCUnauthorized"
 	BMCRefused      Reason = "BMCRefused"

@@ -21,11 +21,15 @@ const longestBoot = 2 * time.Hour
 //	has spec.boot.timeout               that
 //	reached its agent at an earlier     twice the time that the last such boot took
 //	boot
+//	changes BIOS settings at this boot  the timeout of the settings
 //	got nowhere at the boots before     at the second boot three times the first deadline for the medium, at the third
 //	                                    boot nine times; the deadline for the agent is as much later
 func Fit(d inventory.Deadlines, set time.Duration, o inventory.Observed) inventory.Deadlines {
 	d = fillDefaults(d)
 	b, least := o.Record.Boot, cmp.Or(set, min(2*o.Attended.Enrolled, longestBoot))
+	if s := o.Record.Settings; s != nil && b != nil && s.Reset == b.Epoch {
+		least = max(least, min(time.Duration(s.Seconds)*time.Second, longestBoot))
+	}
 	d.Medium, d.Agent, d.Home = max(d.Medium, least), max(d.Agent, least), max(d.Home, least)
 	if set > 0 || b == nil || b.Target != inventory.FromRamdisk {
 		return d
@@ -50,4 +54,19 @@ func fillDefaults(d inventory.Deadlines) inventory.Deadlines {
 		}
 	}
 	return d
+}
+
+// Pauses between hard power-offs.
+const (
+	firstCutPause   = 15 * time.Second
+	longestCutPause = 10 * time.Minute
+)
+
+// CutPause is how long no further power-off is sent after a number of them.
+func CutPause(cuts int) time.Duration {
+	pause := firstCutPause
+	for n := 1; n < cuts && pause < longestCutPause; n++ {
+		pause *= 2
+	}
+	return min(pause, longestCutPause)
 }

@@ -1,10 +1,11 @@
-package plan
+package bootmethod_test
 
 import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -30,7 +31,7 @@ func TestPrepareVirtualMedia(t *testing.T) {
 		o := inventory.Observed{Media: inventory.MediaState{URL: test.url}}
 		o.BMC.Media = []inventory.Slot{{ID: "Cd", Inserted: test.image != "", Image: test.image}}
 		o.BMC.Override = test.override
-		due, waits := methodOf(schemas.Boot{Method: schemas.VirtualMedia}).prepare(o, inventory.Boot{ID: "b1"})
+		due, waits := bootmethod.Prepare(schemas.Boot{Method: schemas.VirtualMedia}, o, inventory.Boot{ID: "b1"})
 		if (test.want == "") != (due == nil && waits != "") || due != nil && due.Kind != test.want {
 			t.Errorf("%s: %+v, %q; want %q", name, due, waits, test.want)
 		}

@@ -1,4 +1,6 @@
-package plan
+// Package bootmethod knows the ways to start a machine from the ramdisk: Prepare gives the next action at the BMC of a machine
+// that is off, and NeedsDrives says whether a decision asks for the virtual drives. Pure.
+package bootmethod
 
 import (
 	"github.com/gitmetal/ingot/inventory"
@@ -6,26 +8,15 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Method is a way to start a machine from the ramdisk.
-type Method struct {
-	// prepare gives the next action at the BMC of a machine that is off and shall start from the ramdisk; the last
-	// action is PowerOn. Without an action, waits says what the machine waits for.
-	prepare func(o inventory.Observed, b inventory.Boot) (due *act.Action, waits string)
-}
-
-// methods are all boot methods, by spec.boot.method.
-var methods = map[string]Method{
-	"":                   {prepareVirtualMedia},
-	schemas.VirtualMedia: {prepareVirtualMedia},
-}
-
-// methodOf finds the boot method of a host.
-func methodOf(boot schemas.Boot) Method {
-	method, known := methods[boot.Method]
-	if !known {
-		panic("plan: unknown boot method " + boot.Method)
+// Prepare gives the next action at the BMC of a machine that is off and shall start from the ramdisk by the method of its
+// host; the last action is PowerOn. Without an action, waits says what the machine waits for.
+func Prepare(boot schemas.Boot, o inventory.Observed, b inventory.Boot) (due *act.Action, waits string) {
+	switch boot.Method {
+	case "", schemas.VirtualMedia:
+		return prepareVirtualMedia(o, b)
+	default:
+		panic("bootmethod: unknown boot method " + boot.Method)
 	}
-	return method
 }
 
 // prepareVirtualMedia starts the machine from a medium that its BMC reads from the daemon. The first row that fits
@@ -51,7 +42,7 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *act.Actio
 		return &act.Action{Kind: act.EjectMedia, Reason: "another medium is in"}, ""
 	case !inserted:
 		return &act.Action{Kind: act.InsertMedia, Boot: &b, Reason: "this boot's medium must be in"}, ""
-	case !startsFromMedia(o.BMC.Override):
+	case !StartsFromMedia(o.BMC.Override):
 		why := "the firmware must start from the medium, also after a power cut"
 		return &act.Action{Kind: act.BootFromMedia, Boot: &b, Reason: why}, ""
 	default:
@@ -59,13 +50,13 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *act.Actio
 	}
 }
 
-// startsFromDisk reports whether the firmware is told to start from the disk.
-func startsFromDisk(o inventory.Override) bool {
+// StartsFromDisk reports whether the firmware is told to start from the disk.
+func StartsFromDisk(o inventory.Override) bool {
 	return o.Target == "Hdd" && (o.Enabled == "Continuous" || o.Enabled == "Once")
 }
 
-// startsFromMedia reports whether the firmware is told to start from a virtual CD.
-func startsFromMedia(o inventory.Override) bool {
+// StartsFromMedia reports whether the firmware is told to start from a virtual CD.
+func StartsFromMedia(o inventory.Override) bool {
 	return (o.Target == "Cd" || o.Target == "UsbCd") && (o.Enabled == "Continuous" || o.Enabled == "Once")
 }
 
