@@ -340,8 +340,7 @@ func (h *host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	next := h.withSteps(op)
 	return planAction(Installing, act.Action{
 		Kind: act.RecordFailed, Operation: &next, Error: cmp.Or(job.Error, "the agent said nothing about it"),
-		Withdrawn: job.State == inventory.JobWithdrawn, Final: job.Final, Left: job.Left,
-		Erased: job.Erased,
+		Withdrawn: job.State == inventory.JobWithdrawn, Final: job.Final, Left: job.Left, Erased: job.Erased,
 		Reason: fmt.Sprintf("attempt %d of %d failed", op.Attempt-op.Withdrawn, maxAttempts),
 	})
 }
