@@ -130,7 +130,7 @@ func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []sch
 			if !file.shared {
 				t.referenced[file.shown] = true
 			}
-			if l.checkPointer(file.shown, file.Data) {
+			if l.checkPointer(file.shown, file.Data, installsPointer) {
 				l.warnAboutReferences(file.shown, file.Data)
 			}
 			c.butane.Files[file.name] = file.Data

@@ -20,7 +20,7 @@ type Cache struct{ state *loadState }
 func DecodeFiles(files map[string]inventory.File) Cache {
 	l := loader{before: newLoadState(), after: newLoadState()}
 	for file, f := range files {
-		if isYAML(file) && declaresDocument(f.Data) {
+		if isYAML(file) && decode.DeclaresDocument(f.Data) {
 			l.decodeFile(file, f)
 		}
 	}
@@ -233,7 +233,7 @@ func (l *loader) removeHosts(t *tree, file string, f inventory.File) bool {
 // addHosts puts the hosts of a file into a tree. The result is false when the file is not made of hosts alone, or an id
 // is taken.
 func (l *loader) addHosts(t *tree, file string, f inventory.File) bool {
-	if !isYAML(file) || !declaresDocument(f.Data) {
+	if !isYAML(file) || !decode.DeclaresDocument(f.Data) {
 		return false
 	}
 	d := l.decodeFile(file, f)

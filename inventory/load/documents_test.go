@@ -22,6 +22,7 @@ func TestDocumentsInOtherSpellings(t *testing.T) {
 		}
 		return data.String()
 	}
+	spread := func(text, between string) string { return strings.Join(strings.Split(text, ""), between) + between }
 	for name, test := range map[string]struct {
 		file, data string
 		read       bool
@@ -35,6 +36,14 @@ func TestDocumentsInOtherSpellings(t *testing.T) {
 		"a byte order mark":             {"racks/a.yaml", "\xef\xbb\xbf" + plain, false},
 		"a byte order mark before JSON": {"racks/a.yaml", "\xef\xbb\xbf" + asJSON, false},
 		"UTF-16":                        {"racks/a.yaml", inUTF16(plain), false},
+		"UTF-16 without a mark":         {"racks/a.yaml", strings.TrimPrefix(inUTF16(plain), "\xff\xfe"), false},
+		"UTF-32":                        {"racks/a.yaml", "\xff\xfe\x00\x00" + spread(plain, "\x00\x00\x00"), false},
+		"UTF-16 with high bytes first":  {"racks/a.yaml", "\x00" + spread(strings.TrimSuffix(plain, "\n"), "\x00") + "\n", false},
+		"no apiVersion":                 {"racks/a.yaml", strings.TrimPrefix(plain, "apiVersion: ingot.dev/v1alpha1\n"), false},
+		"apiVersion in small letters":   {"racks/a.yaml", strings.Replace(plain, "apiVersion", "apiversion", 1), false},
+		"another apiVersion of ingot":   {"racks/a.yaml", strings.Replace(plain, "ingot.dev/", "ingot.dev.io/", 1), false},
+		"a list":                        {"racks/a.yaml", "- {apiVersion: ingot.dev/v1alpha1, kind: Host, metadata: {name: a}, spec: {}}\n", false},
+		"a list of Kubernetes":          {"racks/a.yaml", "apiVersion: v1\nkind: List\nitems: [" + asJSON + "]\n", false},
 		"JSON that does not end":        {"racks/a.yaml", strings.TrimSuffix(asJSON, "}"), false},
 		"a .json file":                  {"racks/a.json", asJSON, false},
 		"an ending in capitals":         {"racks/a.YAML", plain, false},
@@ -47,12 +56,25 @@ func TestDocumentsInOtherSpellings(t *testing.T) {
 	}
 	// Files of others are not the fleet's, whatever words they have.
 	for name, data := range map[string]string{
-		"another kind of file":   "apiVersion: v1\nkind: ConfigMap\ndata:\n  host.yaml: |\n    apiVersion: ingot.dev/v1alpha1\n    kind: Host\n",
-		"words in a text":        "text: 'write apiVersion: ingot.dev/v1alpha1'\n",
-		"another file in UTF-16": inUTF16("text: 1\n"),
+		"another kind of file":    "apiVersion: v1\nkind: ConfigMap\ndata:\n  host.yaml: |\n    apiVersion: ingot.dev/v1alpha1\n    kind: Host\n",
+		"a Secret of Kubernetes":  "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nspec: {}\n",
+		"a kind without the rest": "kind: Host\nname: a\n",
+		"a Host of others":        "apiVersion: getambassador.io/v3alpha1\nkind: Host\nmetadata: {name: a}\nspec: {}\n",
+		"words in a text":         "text: 'write apiVersion: ingot.dev/v1alpha1'\n",
+		"another file in UTF-16":  inUTF16("text: 1\n"),
 	} {
 		if fleet, findings := load.Fleet(snapshot(map[string]string{"ci/x.yaml": data}), nil); len(findings)+len(fleet.Hosts) > 0 {
 			t.Errorf("%s: hosts %v, findings %v, want nothing", name, fleet.Hosts, findings)
 		}
+	}
+}
+
+// TestPointersOfDocuments has the pointer of a store in place of a document: the finding names the store.
+func TestPointersOfDocuments(t *testing.T) {
+	t.Parallel()
+	pointer := "version https://git-lfs.github.com/spec/v1\noid sha256:" + strings.Repeat("4d", 32) + "\nsize 12345\n"
+	_, findings := load.Fleet(snapshot(map[string]string{"hosts/a.yaml": pointer}), nil)
+	if len(findings) != 1 || !strings.Contains(findings[0].String(), "hosts/a.yaml:1: error: this is a pointer of Git LFS, not the file itself: the document is not read") {
+		t.Errorf("findings %v, want one that names Git LFS", findings)
 	}
 }

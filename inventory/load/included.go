@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"unicode/utf8"
 
@@ -14,15 +15,17 @@ import (
 func (l *loader) useFile(t *tree, file string) (data []byte, usable bool) {
 	t.referenced[file] = true
 	data = t.Files[file].Data
-	return data, l.checkPointer(file, data)
+	return data, l.checkPointer(file, data, installsPointer)
 }
 
-// checkPointer reports a pointer in place of a file.
-func (l *loader) checkPointer(file string, data []byte) (usable bool) {
+const installsPointer = "a machine would get the pointer"
+
+// checkPointer reports a pointer in place of a file, with the consequence.
+func (l *loader) checkPointer(file string, data []byte, consequence string) (usable bool) {
 	store := findPointer(data)
 	if store != "" {
 		l.addFindings(schemas.Finding{Position: schemas.Position{File: file, Line: 1}, Severity: schemas.Error,
-			Message: "this is a pointer of " + store + ", not the file itself: a machine would get the pointer",
+			Message: "this is a pointer of " + store + ", not the file itself: " + consequence,
 			Hint: "commit the file itself, or have the system fetch it: contents.source with " +
 				"verification.hash"})
 	}
@@ -32,8 +35,8 @@ func (l *loader) checkPointer(file string, data []byte) (usable bool) {
 // maxPointer is the most bytes of a pointer. Git LFS reads at most 1,024 bytes of one.
 const maxPointer = 1024
 
-// lfsPointer is a pointer of Git LFS (github.com/git-lfs/git-lfs, docs/spec.md), or of the program's alpha version.
-var lfsPointer = regexp.MustCompile(`\A(version https://git-lfs\.github\.com/spec/v\d|version http://git-media\.io/v/\d|` +
+// lfsPointer is a pointer of Git LFS (github.com/git-lfs/git-lfs, docs/spec.md), or of an early version of the program.
+var lfsPointer = regexp.MustCompile(`\A(version https://(?:git-lfs|hawser)\.github\.com/spec/v\d|version http://git-media\.io/v/\d|` +
 	`# git-media|# external)\s[^\x00]*\boid [a-z0-9]+:[0-9a-f]{40,}`)
 
 // annexPointer is a pointer file of git-annex (git-annex.branchable.com/internals/pointer_file).
@@ -71,5 +74,21 @@ func (l *loader) warnAboutReferences(file string, data []byte) {
 			Message:  found[0].String() + " stays as it is: references count in the Butane file only",
 			Hint:     "write the text there, below inline:",
 		})
+	}
+}
+
+// warnAboutInstall reports references in the fields of spec.install, which are taken as they are.
+func (l *loader) warnAboutInstall(d schemas.Document, install schemas.Install) {
+	fields := map[string]string{"spec.install.image.url": install.Image.URL}
+	for i, argument := range install.KernelArguments {
+		fields[fmt.Sprintf("spec.install.kernelArguments[%d]", i)] = argument
+	}
+	for field, text := range fields {
+		if found := refs.FindReferences(text); len(found) > 0 {
+			warning := d.ErrorAt(field, "write the value itself, in a Workload for each value",
+				"%s stays as it is: references count in the Butane file and in the arguments of steps only", found[0])
+			warning.Severity = schemas.Warning
+			l.addFindings(warning)
+		}
 	}
 }

@@ -9,6 +9,7 @@ func TestFindPointer(t *testing.T) {
 		"version https://git-lfs.github.com/spec/v1\n" + oid:                        "Git LFS",
 		"version https://git-lfs.github.com/spec/v1\next-0-foo sha256:0123\n" + oid: "Git LFS",
 		"version http://git-media.io/v/2\n" + oid:                                   "Git LFS",
+		"version https://hawser.github.com/spec/v1\n" + oid:                         "Git LFS",
 		"# git-media\n" + oid:                           "Git LFS",
 		"/annex/objects/SHA256E-s12345--4d7a2146.img\n": "git-annex",
 		"": "",

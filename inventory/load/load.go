@@ -130,10 +130,10 @@ func (l *loader) readTree(snapshot inventory.Snapshot) *tree {
 		folder, _, nested := strings.Cut(file, "/")
 		switch {
 		case !isYAML(file):
-			if isMisnamed(file) && declaresDocument(data) {
+			if isMisnamed(file) && decode.DeclaresDocument(data) {
 				l.addFindings(misnamedFinding(file))
 			}
-		case declaresDocument(data):
+		case decode.DeclaresDocument(data):
 			l.keepDocuments(t, file)
 		case nested && slices.Contains(folders, folder):
 			t.undeclared = append(t.undeclared, file)
@@ -191,7 +191,7 @@ func duplicateFinding(d, first schemas.Document) schemas.Finding {
 // checkUndeclaredFiles reports YAML files in the folders of documents that are neither documents nor named by any.
 func (l *loader) checkUndeclaredFiles(t *tree) {
 	for _, file := range t.undeclared {
-		if !t.referenced[file] {
+		if !t.referenced[file] && l.checkPointer(file, t.Files[file].Data, "the document is not read") {
 			_, findings := decode.DecodeFile(file, t.Files[file].Data)
 			l.addFindings(findings...)
 		}

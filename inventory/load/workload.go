@@ -35,6 +35,7 @@ func (l *loader) prepareWorkloads(t *tree) {
 			PhoneHome:         cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
 			OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,
 		}}
+		l.warnAboutInstall(d, *install)
 		r.entries = l.listEntries(t, d)
 		if install.Butane != "" {
 			r.config = l.readConfig(t, d, install.Butane)

@@ -36,7 +36,7 @@ func (r Ref) String() string {
 // reference matches $${ (an escaped ${), a reference, and texts that were probably meant as one.
 var reference = regexp.MustCompile(`\$\$\{|` +
 	`\$\{(?:vars\.([A-Za-z_][A-Za-z0-9_]*)|secret\.([a-z0-9][-a-z0-9]*)\.([A-Za-z0-9_][-A-Za-z0-9_.]*))\}|` +
-	`\$\{(?:vars?|secrets?)\.[^}]*\}?`)
+	`(?i:\$\{\s*(?:vars?|secrets?|machine)\.[^}]*\}?)`)
 
 // ExpandReferences replaces the references in a YAML document by the results of lookup, in the parsed nodes and never
 // in the text: a value stays one value, and a text, whatever the result contains. $${ stands for ${; any other ${…}

@@ -119,6 +119,9 @@ func TestExpandFindings(t *testing.T) {
 	for _, test := range []struct{ source, want string }{
 		{"a: 1\nb:\n  - ${vars.missing}\n", "f.bu:3:5: error: no such var"},
 		{"a: ${var.x} ${vars.x-y}\n", "f.bu:1:4: error: ${var.x} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters\nf.bu:1:4: error: ${vars.x-y} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
+		{"a: ${ vars.x }\n", "f.bu:1:4: error: ${ vars.x } is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
+		{"a: ${Vars.x}\n", "f.bu:1:4: error: ${Vars.x} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
+		{"a: ${machine.serial}\n", "f.bu:1:4: error: ${machine.serial} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
 		{"a: ${secret.one}\n", "f.bu:1:4: error: ${secret.one} is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
 		{"a: ${vars.open\n", "f.bu:1:4: error: ${vars.open is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"},
 		{"a: &x 1\nb: *x\n", "f.bu:2:4: error: aliases are not read (write the value where it is used)"},

@@ -72,6 +72,7 @@ func TestNotYAML(t *testing.T) {
 		{"byte order mark", "\ufeffa: 1\n", "f.yaml:1:1: error: the file starts with a byte order mark (save it as UTF-8 without BOM)"},
 		{"latin 1", "a: 1\nb: é\xe9\n", "f.yaml:2:5: error: the file is not UTF-8 (save it as UTF-8)"},
 		{"UTF-16", "\xff\xfea\x00", "f.yaml:1:1: error: the file is not UTF-8 (save it as UTF-8)"},
+		{"UTF-16 without a mark", "a\x00:\x00 \x001\x00", "f.yaml:1:2: error: the file is not UTF-8 (save it as UTF-8)"},
 		{"escape", "a: 1\nb: \x1b[31m\n", "f.yaml:2:4: error: a control character (0x1b) (take it out)"},
 		{"too large", strings.Repeat("#", schemas.MaxFile+1), "f.yaml: error: the file has 262145 bytes, at most 262144 are read (split it)"},
 	} {

@@ -65,7 +65,7 @@ func checkBytes(data []byte, limit int) *Problem {
 	for rest := data; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)
 		switch {
-		case r == utf8.RuneError && size == 1:
+		case r == utf8.RuneError && size == 1, r == 0: // UTF-16 without a mark has 0 beside every letter
 			return problemHere("the file is not UTF-8", "save it as UTF-8")
 		case (r < ' ' && r != '\n' && r != '\r' && r != '\t') || r == 0x7f:
 			return problemHere(fmt.Sprintf("a control character (0x%02x)", r), "take it out")
