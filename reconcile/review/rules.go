@@ -103,12 +103,16 @@ func compareAccess(c comparison) (rules []Rule) {
 		if !had {
 			continue
 		}
-		waits := !reflect.DeepEqual(before.Network, after.Network) && c.head.hostRecord(id).Installed != nil &&
-			c.head.decideHost(id).Verdict == change.Nothing
+		was, is := networksOf(before), networksOf(after)
+		waits := c.head.Rings[after.Ring].Spec.Tag != "" // for a release, which may have no workload yet
+		runsOn := c.head.hostRecord(id).Installed != nil && c.head.decideHost(id).Verdict == change.Nothing
 		for what, changed := range map[string]bool{
 			"another spec.bmc: the daemon talks to that BMC from the merge on": !reflect.DeepEqual(withoutConsole(before.BMC), withoutConsole(after.BMC)),
 			"another spec.identity": !reflect.DeepEqual(before.Identity, after.Identity),
-			"another spec.network: the running system keeps its own until the next installation": waits,
+			"another spec.boot: it counts from the next start of the ramdisk on":                      !reflect.DeepEqual(before.Boot, after.Boot),
+			"another spec.network.ramdisk: it counts from the next start of the ramdisk on":           !reflect.DeepEqual(was.Ramdisk, is.Ramdisk),
+			"another spec.network.host: the running system keeps its own until the next installation": runsOn && !reflect.DeepEqual(was.Host, is.Host),
+			"no workload any more: the running system stays as it is, and nothing installs another":   runsOn && before.Workload != nil && after.Workload == nil && !waits,
 		} {
 			if changed {
 				hosts[what] = append(hosts[what], after.Name)
@@ -119,6 +123,14 @@ func compareAccess(c comparison) (rules []Rule) {
 		rules = append(rules, Rule{What: what, Hosts: slices.Sorted(slices.Values(hosts[what]))})
 	}
 	return rules
+}
+
+// networksOf gives a host's networks. The installed system has the ramdisk's unless it has its own.
+func networksOf(d inventory.Desired) schemas.Networks {
+	if d.Network == nil {
+		return schemas.Networks{}
+	}
+	return schemas.Networks{Ramdisk: d.Network.Ramdisk, Host: cmp.Or(d.Network.Host, d.Network.Ramdisk)}
 }
 
 // findSpoiled warns of Secrets that were changed without sops: the daemon cannot open them, and loses the BMCs whose
