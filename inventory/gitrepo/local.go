@@ -70,9 +70,10 @@ func openAround(dir string) (*git.Repository, error) {
 	return opened, nil
 }
 
+// storeIn is the store of a clone, with the objects that the clone borrows from others (objects/info/alternates).
 func storeIn(files billy.Filesystem) *filesystem.Storage {
 	return filesystem.NewStorageWithOptions(files, cache.NewObjectLRUDefault(),
-		filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true})
+		filesystem.Options{KeepDescriptors: true, ExclusiveAccess: true, AlternatesFS: osfs.New("/")})
 }
 
 // extendedStore is the store of a clone with extensions that change no object and no ref.
