@@ -16,6 +16,7 @@ import (
 const (
 	powerOffDeadline = 90 * time.Second // for the agent to power its machine off
 	gracefulDeadline = 2 * time.Minute  // for an installed system to shut down
+	shutdownDeadline = 30 * time.Minute // for an installed system to shut down for a reboot
 	idleDeadline     = 15 * time.Minute // for a held machine in the ramdisk
 	takeDeadline     = 10 * time.Minute // for an agent to take a job up
 	settle           = 20 * time.Second // after power on, before Off means that the machine went off again

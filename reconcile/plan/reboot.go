@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
@@ -10,14 +9,13 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// shutdownDeadline is how long a system may take to shut down for a reboot.
-const shutdownDeadline = 30 * time.Minute
-
 // followReboot sees a requested reboot to its end. The one command is recorded before it is sent, and never sent again:
-// a daemon that died in between cannot tell whether the BMC got it. The first row that fits decides:
+// a daemon that died in between cannot tell whether the BMC got it, nor can one whose record comes from a page, or from an
+// older journal. The first row that fits decides:
 //
 //	the reboot                                  the machine                         due
 //	is not sent, and not wanted any more        any                                 EndRequest
+//	is not sent, by a record from before a gap  any                                 EndRequest: the record may be old
 //	is not sent                                 is not on                           EndRequest
 //	is not sent                                 is on                               Reboot
 //	is Soft                                     is on, its system called anew       EndRequest
@@ -36,6 +34,8 @@ func (h *host) followReboot(b inventory.Boot) Plan {
 	switch {
 	case unsent && !requested.IsWanted(h.desired, h.record, run):
 		return h.endRequest(Starting, "it was taken back before it was sent")
+	case unsent && age.Interrupted:
+		return h.endRequest(Starting, "it is not known whether it was sent: the daemon was started, or heard nothing, since")
 	case unsent && !h.isOn():
 		return h.endRequest(Starting, "nothing was sent: the machine was off")
 	case unsent:

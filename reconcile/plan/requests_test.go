@@ -127,6 +127,25 @@ func TestADaemonDiesAtAReboot(t *testing.T) {
 	}
 }
 
+// TestAnUnsentRebootOfAnOldRecord meets a record from before a start of the daemon: nothing is sent, as the record may be
+// older than the command.
+func TestAnUnsentRebootOfAnOldRecord(t *testing.T) {
+	t.Parallel()
+	m := active(t)
+	m.settles(t)
+	m.commit(asksReboot("fw-7", ""))
+	m.until(t, act.OpenBoot)
+	o := m.observe()
+	if p := nextAt(m.desired, o, m.now); p.Action == nil || p.Action.Kind != act.Reboot {
+		t.Fatalf("before: %+v, want the command", p)
+	}
+	o.Attended = inventory.Ages{Start: time.Hour, Interrupted: true}
+	p := plan.Next(m.desired, o, m.now)
+	if p.Action == nil || p.Action.Kind != act.EndRequest || !strings.Contains(p.Action.Note, "it is not known whether it was sent") {
+		t.Errorf("after a start of the daemon: %+v, want the request ended", p.Action)
+	}
+}
+
 // TestWhatStandsThereIsTakenAsDone has hosts of which nothing is known meet a request: nothing is sent.
 func TestWhatStandsThereIsTakenAsDone(t *testing.T) {
 	t.Parallel()

@@ -352,7 +352,8 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	default:
 		c.breaks("a machine in service", "%s is %s: %s without operation, power state or takeover", m, m.runs, kind)
 	}
-	if m.root().holds == aForeign && !takenOver && op == nil && h.power != "Off" && !keptOff && !record.Settings.IsMaintained() {
+	byName := h.power == "Off" || keptOff || requested || record.Settings.IsMaintained() // the fleet asks for it of a machine that it takes for its own
+	if m.root().holds == aForeign && !takenOver && op == nil && !byName {
 		c.breaks("a machine found running", "%s runs %s: %s without takeover", m, m.root().label(), kind)
 	}
 }
