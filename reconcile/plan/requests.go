@@ -17,13 +17,8 @@ func (h *host) addRequests(p Plan) Plan {
 	if h.change.Verdict == change.HandsOff {
 		return p
 	}
-	open := requests.Open(h.desired.Requests, h.record.Done)
-	if len(open) == 0 {
-		return p
-	}
-	machine := h.describeMachine(p)
-	for _, r := range open {
-		action, waits := requested.Answer(machine, r)
+	for _, r := range requests.Open(h.desired.Requests, h.record.Done) {
+		action, waits := requested.Answer(h.describeMachine(p), r)
 		switch {
 		case action != nil && p.Action == nil:
 			p.Action, p.Request = action, r.String()

@@ -65,7 +65,8 @@ func whyBusy(m Machine) string {
 	switch {
 	case keptOff != "":
 		return "the machine is " + keptOff
-	case m.Record.Operation != nil, b != nil && b.Request != nil, !m.Settled && m.Record.Installed != nil:
+	case m.Record.Operation != nil, m.Record.Settings.IsUnderWay(), b != nil && b.Request != nil,
+		!m.Settled && m.Record.Installed != nil:
 		return "what is under way on the machine"
 	case m.Desired.BMC == nil:
 		return "spec.bmc"

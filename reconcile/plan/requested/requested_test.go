@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/requests"
+	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/requested"
 	"github.com/gitmetal/ingot/schemas"
@@ -58,6 +59,7 @@ func TestAnswer(t *testing.T) {
 		"free, runs another one": {serving(free, func(m *requested.Machine) { m.Ours = false }), notOurs, notOurs},
 		"off at one reading":     {serving(free, off, func(m *requested.Machine) { m.Off = false }), "a system that ingot installed", "a second look that finds the machine off"},
 		"an operation":           {serving(underWay), busy, busy},
+		"a maintenance":          {serving(func(m *requested.Machine) { m.Record.Settings = &settings.State{Work: &settings.Work{}} }), busy, busy},
 		"a boot":                 {serving(func(m *requested.Machine) { m.Settled = false }), busy, busy},
 		"another request":        {serving(free, off, func(m *requested.Machine) { m.Record.Boot = &inventory.Boot{Request: &requests.Run{}} }), busy, busy},
 		"kept off":               {serving(off, keptOff), "the machine is kept off by ups (spec.offBy)", "the machine is kept off by ups (spec.offBy)"},
