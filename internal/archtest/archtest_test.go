@@ -76,7 +76,7 @@ var rules = []rule{
 	{"reconcile/plan/change", []string{"schemas", "inventory", "inventory/pick", "inventory/rules"}},
 	{"reconcile/plan/bootmethod", []string{"schemas", "inventory", "reconcile/act"}},
 	{"reconcile/plan/upkeep", []string{"schemas", "inventory", "inventory/settings", "reconcile/act", "reconcile/plan/change"}},
-	{"reconcile/act", []string{"schemas", "inventory/requests", "inventory", "inventory/settings", "reconcile/plan/change"}},
+	{"reconcile/act", []string{"schemas", "inventory/requests", "inventory", "inventory/pick", "inventory/settings", "reconcile/plan/change"}},
 	{"reconcile/attended", []string{"inventory", "reconcile/act"}},
 	{"reconcile/plan/deadlines", []string{"inventory"}},
 	{"reconcile/plan/requested", []string{"schemas", "inventory", "inventory/requests", "reconcile/act", "reconcile/plan/change"}},

@@ -140,7 +140,7 @@ func (h *host) assignFirst(op inventory.Operation) Plan {
 // compareFacts compares disks of an operation, by their indexes, with the facts of the present boot. It gives what must be
 // on the disks of the step at the cursor, which are among them.
 func (h *host) compareFacts(op inventory.Operation, indexes []int) (contents []string, why string) {
-	found, why := h.findDisks(op, indexes)
+	found, why := act.FindDisks(h.desired, *h.record.Facts, op, indexes)
 	if why != "" {
 		return nil, why
 	}

@@ -61,7 +61,7 @@ func (h *host) recordLook(op inventory.Operation, q inventory.Question) *act.Act
 	if h.record.Facts == nil {
 		return nil
 	}
-	facts, differs := withSeen(*h.record.Facts, q)
+	facts, differs := act.WithSeen(*h.record.Facts, q)
 	looked := h.record.Facts.IdentifyLook(q.Disks)
 	asSeen := slices.ContainsFunc(op.Disks, func(d inventory.OperationDisk) bool { return act.IsAsSeen(d, looked) })
 	if !differs && !asSeen {

@@ -1,4 +1,4 @@
-package plan
+package act
 
 import (
 	"fmt"
@@ -7,28 +7,30 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/pick"
-	"github.com/gitmetal/ingot/reconcile/act"
 )
 
-// findDisks gives disks of an operation, by their indexes, among the disks that an agent reported: the root disk as the
-// fleet's hints pick it, the other disks by what is known of them. The names of disks must mean the same disks as before.
-func (h *host) findDisks(op inventory.Operation, indexes []int) (found []inventory.MachineDisk, why string) {
-	machine := inventory.IdentifyDisks(h.record.Facts.Disks)
+// FindDisks gives disks of an operation, by their indexes, among the disks that an agent reported: the root disk as the
+// fleet's hints pick it, the other disks by what is known of them. The names of disks must mean the same disks as before; else why says
+// what differs.
+func FindDisks(d inventory.Desired, facts inventory.Facts, op inventory.Operation, indexes []int) (
+	found []inventory.MachineDisk, why string,
+) {
+	machine := inventory.IdentifyDisks(facts.Disks)
 	for _, i := range indexes {
 		allowed := op.Disks[i]
 		if i == 0 {
-			root, err := pick.Disk(h.desired.RootDisk, h.record.Facts.Disks)
+			root, err := pick.Disk(d.RootDisk, facts.Disks)
 			if err != nil {
 				return nil, fmt.Sprintf("the root disk is not %s any more: %s", allowed.Disk.Label(), err)
 			}
 			found = append(found, root)
 			continue
 		}
-		matches := act.MatchDisks(machine, allowed.Disk)
+		matches := MatchDisks(machine, allowed.Disk)
 		if len(matches) != 1 {
 			return nil, fmt.Sprintf("%d disks are %s", len(matches), allowed.Disk.Label())
 		}
-		if why := h.whyOtherSet(op, allowed.Name); why != "" {
+		if why := whyOtherSet(d, facts, op, allowed.Name); why != "" {
 			return nil, why
 		}
 		found = append(found, matches[0])
@@ -37,11 +39,11 @@ func (h *host) findDisks(op inventory.Operation, indexes []int) (found []invento
 }
 
 // whyOtherSet says why a name of spec.disks does not mean the disks of the operation any more, or "".
-func (h *host) whyOtherSet(op inventory.Operation, name string) string {
+func whyOtherSet(d inventory.Desired, facts inventory.Facts, op inventory.Operation, name string) string {
 	if name == "" {
 		return ""
 	}
-	named, err := pick.Names(h.desired, []string{name}, h.record.Facts.Disks)
+	named, err := pick.Names(d, []string{name}, facts.Disks)
 	if err != nil {
 		return err.Error()
 	}
@@ -50,7 +52,7 @@ func (h *host) whyOtherSet(op inventory.Operation, name string) string {
 	for _, disk := range op.Disks {
 		if disk.Name == name {
 			allowed = append(allowed, disk.Disk.Label())
-			same = same && len(act.MatchDisks(named[name], disk.Disk)) == 1
+			same = same && len(MatchDisks(named[name], disk.Disk)) == 1
 		}
 	}
 	for _, disk := range named[name] {
@@ -63,8 +65,8 @@ func (h *host) whyOtherSet(op inventory.Operation, name string) string {
 		strings.Join(allowed, ", "))
 }
 
-// withSeen gives the facts after a later look at some of the disks, and whether the look found one of them different.
-func withSeen(facts inventory.Facts, q inventory.Question) (next inventory.Facts, differs bool) {
+// WithSeen gives the facts after a later look at some of the disks, and whether the look found one of them different.
+func WithSeen(facts inventory.Facts, q inventory.Question) (next inventory.Facts, differs bool) {
 	next = facts
 	next.Disks = append([]inventory.Disk{}, facts.Disks...)
 	machine := inventory.IdentifyDisks(facts.Disks)
