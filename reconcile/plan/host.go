@@ -93,7 +93,7 @@ func (h *host) decidePlan() Plan {
 	switch {
 	case h.record.Operation != nil:
 		return h.continueOperation()
-	case h.record.Settings.IsMaintained() && !(h.isOff() && change.KeptOff(h.desired) != ""):
+	case h.record.Settings.IsMaintained() && (!h.isOff() || change.KeptOff(h.desired) == ""):
 		return h.continueMaintenance()
 	case change.KeptOff(h.desired) != "":
 		return h.keepOff()
