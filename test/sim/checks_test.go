@@ -28,6 +28,7 @@ type checks struct {
 	begun    map[string]int    // writes begun by operation
 	leaves   map[*writer]leave
 	accepted map[string]string // newest accepted commit, by daemon
+	everSeen map[string]bool   // commits that a daemon has accepted
 	asked    map[string]time.Duration
 	installs int
 	replaced map[string]string        // operation that wrote over an install, by install
@@ -60,7 +61,7 @@ type leave struct {
 
 func newChecks(w *world) *checks {
 	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
-		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, inputs: map[string]string{},
+		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, everSeen: map[string]bool{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, inputs: map[string]string{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
 
@@ -161,6 +162,13 @@ func (c *checks) diskIsWritten(d *disk, who *writer) {
 	}
 }
 
+// isHidden reports whether the newest commit is refused, and the newest commit that is not was never seen: it was followed
+// while no daemon looked. The last accepted commit then stays.
+func (c *checks) isHidden() bool {
+	p := c.w.people
+	return p.last != p.good && !c.everSeen[p.good]
+}
+
 // mayWrite checks a leave against the commit that was accepted when the leave was given, and against what was really on
 // the disk.
 func (c *checks) mayWrite(d *disk, who *writer, given leave) {
@@ -169,7 +177,7 @@ func (c *checks) mayWrite(d *disk, who *writer, given leave) {
 	h, there := fleet.hosts[host]
 	old, gone := c.w.people.superseded[given.commit]
 	switch {
-	case gone && given.at-old > longestStale && !c.w.people.rewritten[c.w.people.last]:
+	case gone && given.at-old > longestStale && !c.w.people.rewritten[c.w.people.last] && !c.isHidden():
 		c.breaks("S2 a fresh look", "%s: leave at %s on commit %.8s, which was superseded at %s", op, stamp(given.at),
 			given.commit, stamp(old))
 	case !known:
@@ -425,7 +433,7 @@ func (c *checks) commitDescends(p *process) {
 	if now == "" || now == before {
 		return
 	}
-	c.accepted[p.d.name] = now
+	c.accepted[p.d.name], c.everSeen[now] = now, true
 	if before != "" && !c.w.people.repinned && !c.w.git.contains(plumbing.NewHash(now), plumbing.NewHash(before)) {
 		c.breaks("S9 the commit descends", "%s accepts %.8s after %.8s, which is not in its history", p.d.name, now, before)
 	}
