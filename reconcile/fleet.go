@@ -108,7 +108,7 @@ func (l *Loop) refuseCommit(sources inventory.Sources, findings []schemas.Findin
 
 // adoptFleet writes a good commit into the journal and then makes its fleet the desired state.
 func (l *Loop) adoptFleet(ctx context.Context, sources inventory.Sources, next inventory.Fleet,
-	findings []schemas.Finding) {
+	findings []schemas.Finding) error {
 	l.acceptSlot <- struct{}{}
 	defer func() { <-l.acceptSlot }()
 	_, before := l.AcceptedCommit()
@@ -119,7 +119,7 @@ func (l *Loop) adoptFleet(ctx context.Context, sources inventory.Sources, next i
 		if !l.stopIfDisowned(err) {
 			l.recordSource(ctx, err)
 		}
-		return
+		return err
 	}
 	l.mu.Lock()
 	first, last := l.fleet.commit == "", l.fleet.desired
@@ -140,6 +140,7 @@ func (l *Loop) adoptFleet(ctx context.Context, sources inventory.Sources, next i
 	for _, id := range wake {
 		l.queue.AddHost(id, l.config.Now(), priority)
 	}
+	return nil
 }
 
 // assignDesired gives every host the fleet's new desire, and gives the hosts to be looked at soon. A machine that the

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,26 +22,21 @@ func (l *Loop) fleetState() inventory.FleetState {
 	return state
 }
 
-// noteSource keeps whether the look at the source that is under way can be made.
-func (l *Loop) noteSource(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.looked.Error = ""; err != nil {
-		l.looked.Error = err.Error()
-	}
-}
+// errStrayed is why a look is none: somebody else moved the status branch, and it could not be read.
+var errStrayed = errors.New("the status branch was moved and cannot be read")
 
 // endLookAtFleet records a look at trunk, tags and status branch, and has the hosts looked at whose agents wait for the
-// look. A branch that could not be read after somebody else moved it makes no good look.
-func (l *Loop) endLookAtFleet(began time.Time) {
-	strayed := l.config.Publisher.Strayed()
+// look. The error says why the newest commit could not be read or accepted; such a look is no good one.
+func (l *Loop) endLookAtFleet(began time.Time, err error) {
+	if err == nil && l.config.Publisher.Strayed() {
+		err = errStrayed
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if strayed && l.looked.Error == "" {
-		l.looked.Error = "the status branch was moved and cannot be read"
-	}
 	now := l.config.Now()
-	if l.looked.StartedAt = began; l.looked.Error == "" {
+	if l.looked.StartedAt, l.looked.Error = began, ""; err != nil {
+		l.looked.Error = err.Error()
+	} else {
 		l.looked.LookedAt = now
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.hosts)) {
@@ -63,8 +59,8 @@ func (l *Loop) awaitFleet(h *host, next plan.Plan) {
 }
 
 // RetryHost lets an operator retry a host that was given up, or that is held because the installed system does not
-// call home, and resume a host with a step on hold. A written and verified disk is not written again, and a retry gives no consent. An error says why there
-// is nothing to retry.
+// call home, and resume a host with a step on hold. A written and verified disk is not written again, and a retry gives
+// no consent. An error says why there is nothing to retry.
 func (l *Loop) RetryHost(id inventory.MachineID) error {
 	l.mu.Lock()
 	h := l.hosts[id]
@@ -83,11 +79,14 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 	return nil
 }
 
+// retriable are the reasons of holds that an operator's retry ends.
+var retriable = []change.Reason{change.NoPhoneHome, change.BootFailed, change.OnHold}
+
 // canRetry reports whether a host waits for an operator's retry: it was given up before any write, whatever the last
 // look showed, or the last look held it for a start that an operator may repeat.
 func (h *host) canRetry() bool {
 	hold := h.lastLook.plan.Hold
 	return plan.IsGivenUp(h.desired, h.record) ||
-		hold != nil && (hold.Reason == change.NoPhoneHome || hold.Reason == change.BootFailed || hold.Reason == change.OnHold ||
+		hold != nil && (slices.Contains(retriable, hold.Reason) ||
 			hold.Reason == change.IdentityMismatch && h.record.Stranger != nil)
 }

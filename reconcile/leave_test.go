@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -122,6 +123,32 @@ func TestLeaveTakenBackWhileAScriptRuns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A commit that can be read and cannot be written to the journal is not what the daemon goes by: no leave is given on the
+// commit before it, until the journal takes the new one.
+func TestNoLeaveWhileTheNewestCommitCannotBeAccepted(t *testing.T) {
+	run(t, func(t *testing.T) {
+		r, d, host := serving(t, func(m *machine) { m.script = true })
+		after(20 * time.Minute) // longer than maxStale
+		r.change(d, func(r *rollout) { r.spoiled = errors.New("no such record") })
+		r.change(d, func(r *rollout) { asked(func(d *inventory.Desired) { d.Protect = true })(r, host) })
+		after(time.Hour)
+		if r.scriptEnds(t, d, host) == "" {
+			t.Fatal("the install step was let begin")
+		}
+		after(time.Hour)
+		r.mu.Lock()
+		job, op := r.machines[host].agent.Job, r.records[host].Record.Operation
+		r.mu.Unlock()
+		if op.HasBegun() || job.Question == nil {
+			t.Errorf("the operation is %+v, the job %+v; want a question that waits", op, job)
+		}
+		r.change(d, func(r *rollout) { r.spoiled = nil })
+		after(time.Hour)
+		r.wantKept(t, d, host, plan.Protected)
+		d.end(t)
+	})
 }
 
 // A retry of an attempt that wrote nothing asks again for all that stands against it, the ring's window too.

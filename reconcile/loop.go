@@ -136,22 +136,22 @@ func New(config Config) (*Loop, error) {
 //	Publisher.Publish  pushPages       the page on the status branch
 
 // acceptCommit is the first half of the program: it takes the newest commits as the fleet. With a broken source or a
-// bad commit the last good fleet stays.
-func (l *Loop) acceptCommit(ctx context.Context) {
+// bad commit the last good fleet stays. An error says why the newest commits could not be read, or not be written to the
+// journal: the daemon then does not know whether the fleet that it goes by is the newest.
+func (l *Loop) acceptCommit(ctx context.Context) error {
 	fetching, cancel := context.WithTimeout(ctx, l.config.Limits.Fetch)
 	defer cancel()
 	sources, err := l.config.Source.Latest(fetching)
-	l.noteSource(err)
 	if err != nil || l.isExamined(sources) {
 		l.recordSource(ctx, err)
-		return
+		return err
 	}
 	fleet, findings := l.config.Load(sources) // load.Fleet
 	if findings = l.refuseEmpty(fleet, sources, findings); schemas.Fatal(findings) {
 		l.refuseCommit(sources, findings)
-		return
+		return nil
 	}
-	l.adoptFleet(ctx, sources, fleet, findings)
+	return l.adoptFleet(ctx, sources, fleet, findings)
 }
 
 // lookAtHost is the second half, for one host: observe the host, decide, do the one due action, report.
@@ -268,14 +268,14 @@ func (l *Loop) RefreshSource() { queue.SendSignal(l.refresh) }
 // look sees the newest commit.
 func (l *Loop) followOnce(ctx context.Context) rest {
 	began := l.config.Now()
-	l.acceptCommit(ctx)
+	err := l.acceptCommit(ctx)
 	if l.config.Publisher.Strayed() {
 		_ = l.mendBranch(ctx) // the next push tries again
 		queue.SendSignal(l.publish)
 	}
 	l.rememberAside(ctx)
 	l.recordFollowed()
-	l.endLookAtFleet(began)
+	l.endLookAtFleet(began, err)
 	return rest{settle: l.config.Limits.Settle, wait: l.config.nextPoll(), woken: l.refresh}
 }
 

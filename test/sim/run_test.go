@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -120,8 +119,7 @@ func (w *world) heal() {
 		return
 	}
 	for _, id := range w.people.now.ids() {
-		// Known gap (docs/safety.md): settings that a person changed by hand in a maintenance stay failed after `ingot retry`.
-		if why := w.whyNotWell(id); why != "" && !strings.Contains(why, "[SettingsFailed]") {
+		if why := w.whyNotWell(id); why != "" {
 			w.checks.breaks("L1 convergence", "host %s after %s without faults: %s", id, healTime, why)
 		}
 	}

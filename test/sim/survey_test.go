@@ -42,11 +42,6 @@ type survey struct {
 	took    time.Duration
 }
 
-// openFaults are the seeds that break a rule and are not mended yet. Each is printed.
-var openFaults = map[uint64]string{
-	967: "a leave that was begun before the daemon was away is given again on the commit of that time",
-}
-
 // surveySeeds runs a world for each seed, as many at a time as there are processors. Each world stays in one goroutine.
 func surveySeeds(from uint64, count int, stop func(result) bool) survey {
 	var mu sync.Mutex
@@ -65,10 +60,6 @@ func surveySeeds(from uint64, count int, stop func(result) bool) survey {
 					return
 				}
 				r := run(newStory(seed), nil)
-				if why, open := openFaults[seed]; open && r.rule != "" {
-					fmt.Printf("KNOWN AND NOT MENDED: seed %d: %s: %s\n", seed, why, strings.SplitN(r.broke, "\n", 2)[0])
-					r.rule, r.broke = "", ""
-				}
 				mu.Lock()
 				s.add(r)
 				ended = ended || r.rule != "" && stop(r)
