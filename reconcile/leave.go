@@ -80,7 +80,7 @@ func (l *Loop) RetryHost(id inventory.MachineID) error {
 }
 
 // retriable are the reasons of holds that an operator's retry ends.
-var retriable = []change.Reason{change.NoPhoneHome, change.BootFailed, change.OnHold}
+var retriable = []change.Reason{change.NoPhoneHome, change.BootFailed, change.OnHold, change.SettingsFailed}
 
 // canRetry reports whether a host waits for an operator's retry: it was given up before any write, whatever the last
 // look showed, or the last look held it for a start that an operator may repeat.

@@ -79,7 +79,7 @@ func TestSettingsOfAMachineInService(t *testing.T) {
 }
 
 // What the registry does not allow is refused before anything is reset; what the job did not do is a failure that names
-// each attribute, and is not tried again by itself.
+// each attribute, and is not tried again by itself, but on `ingot retry`.
 func TestSettingsThatTheMachineDoesNotTake(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -105,6 +105,13 @@ func TestSettingsThatTheMachineDoesNotTake(t *testing.T) {
 	if failed.Settings != 1 || failed.PowerOffs != before.PowerOffs+1 || failed.CutJobs != 0 {
 		t.Errorf("%d writes, %d power-offs, %d jobs cut", failed.Settings, failed.PowerOffs-before.PowerOffs, failed.CutJobs)
 	}
+	b.Inject(func(f *bmc.Faults) { f.JobCritical = false })
+	if err := daemon.Connect(w.socket()).RetryHost(t.Context(), "machine-1"); err != nil {
+		t.Fatalf("the way out that the hold names: %v", err)
+	}
+	w.await(t, 1, "Active with the settings", func(h daemon.HostView) bool {
+		return active(h) && h.Settings != nil && h.Settings.Held != "" && h.Settings.Failed == nil
+	})
 }
 
 // WithInstall: the settings are written before the first boot, and the boot of the ramdisk is their reset.
