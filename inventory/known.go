@@ -31,8 +31,10 @@ func (r Record) CheckValues() error {
 		return fmt.Errorf("boot.target %q is not known", b.Target)
 	case b != nil && !slices.Contains([]BootStage{Preparing, Powering, Running}, b.Stage):
 		return fmt.Errorf("boot.stage %q is not known", b.Stage)
+	case b != nil && b.Request.CheckValues() != nil:
+		return b.Request.CheckValues()
 	}
-	return nil
+	return r.Settings.CheckValues()
 }
 
 // checkOperationValues names an unknown or impossible value of an operation under way.

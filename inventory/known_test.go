@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/requests"
+	"github.com/gitmetal/ingot/inventory/settings"
 )
 
 // A value from the future is an error of that one record.
@@ -46,6 +48,10 @@ func TestCheckValues(t *testing.T) {
 		"an outcome":           {func(r *inventory.Record) { r.Last.Outcome = "Withdrawn" }, `outcome "Withdrawn"`},
 		"a target":             {func(r *inventory.Record) { r.Boot.Target = "network" }, `boot.target "network"`},
 		"the stage of a boot":  {func(r *inventory.Record) { r.Boot.Stage = "Chained" }, `boot.stage "Chained"`},
+		"a boot's request":     {func(r *inventory.Record) { r.Boot.Request = &requests.Run{Kind: "rotate"} }, `boot.request.kind "rotate"`},
+		"a requested reboot":   {func(r *inventory.Record) { r.Boot.Request = &requests.Run{Kind: requests.Reboot} }, ""},
+		"work on settings":     {func(r *inventory.Record) { r.Settings = &settings.State{Work: &settings.Work{Stage: "Verifying"}} }, `settings.work.stage "Verifying"`},
+		"written settings":     {func(r *inventory.Record) { r.Settings = &settings.State{Work: &settings.Work{Stage: settings.Written}} }, ""},
 		"without its boot too": {func(r *inventory.Record) { r.Boot, r.Last.Outcome = nil, "" }, `outcome ""`},
 	} {
 		operation, last, boot := *good.Operation.Clone(), *good.Last, *good.Boot

@@ -127,8 +127,9 @@ type Boot struct {
 	// speaks or the machine is off.
 	Lost bool `json:"lost,omitempty" minReader:"3"`
 	// Restart is set when an operator asked for the boot: the boot shuts a running machine down.
-	Restart bool          `json:"restart,omitempty"`
-	Request *requests.Run `json:"request,omitempty"` // what the fleet asked the boot for, until the request ends
+	Restart bool `json:"restart,omitempty"`
+	// Request is what the fleet asked the boot for, until the request ends.
+	Request *requests.Run `json:"request,omitempty" minReader:"6"`
 	// Before is why the attempt before this attempt got nowhere; "" at the first attempt. No decision rests on Before.
 	Before string `json:"before,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.

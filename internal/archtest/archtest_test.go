@@ -52,7 +52,7 @@ var rules = []rule{
 	{"inventory/refs", []string{"schemas", "schemas/yamltext"}},
 	{"inventory/format", nil},
 	{"inventory/requests", []string{"schemas", "inventory/format"}},
-	{"inventory/settings", []string{"schemas", "schemas/yamltext", "inventory/refs", "inventory/steps"}},
+	{"inventory/settings", []string{"schemas", "schemas/yamltext", "inventory/format", "inventory/refs", "inventory/steps"}},
 	{"inventory/steps", []string{"schemas", "inventory/format", "inventory/refs"}},
 	{"inventory/diskid", []string{"inventory/format"}},
 	{"inventory/uuid", nil},

@@ -99,6 +99,14 @@ type Run struct {
 	Unknown format.Unknown `json:"-"`
 }
 
+// CheckValues names a value that this ingot does not know, such as a newer ingot's kind of request. Nil has none.
+func (r *Run) CheckValues() error {
+	if r != nil && r.Kind != Inspect && r.Kind != Reboot {
+		return fmt.Errorf("boot.request.kind %q is not known", r.Kind)
+	}
+	return nil
+}
+
 // Request is the request that the boot is made for.
 func (r Run) Request() Request { return Request{Kind: r.Kind, Value: r.Value, Mode: r.Mode} }
 

@@ -28,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -121,12 +122,14 @@ type State struct {
 	Held string `json:"held,omitempty"`
 	// Failed is the last work that failed; nil after one that succeeded.
 	Failed *Failure `json:"failed,omitempty"`
-	// Work is the work under way.
-	Work *Work `json:"work,omitempty"`
+	// Work is the work under way. An ingot that does not know of the work could cut the power in a job of the BMC.
+	Work *Work `json:"work,omitempty" minReader:"6"`
 	// Reset is the epoch of the newest boot that was the reset of work, and Seconds the timeout of that work: a firmware
 	// that changes settings starts several times before it starts anything else.
 	Reset   uint64 `json:"reset,omitempty"`
 	Seconds int    `json:"seconds,omitempty"`
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // clone copies a State with its Work; nil gives an empty State.
@@ -200,6 +203,8 @@ type Failure struct {
 	Commit string    `json:"commit,omitempty"`
 	Error  string    `json:"error"`
 	At     time.Time `json:"at"`
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // Stage is how far the work on settings has come. Stages only move forward.
@@ -211,6 +216,14 @@ const (
 	Written   Stage = "Written"   // the BMC's settings object has the values; a reset is due
 	Resetting Stage = "Resetting" // the boot of Work.Reset is the reset
 )
+
+// CheckValues names a value that this ingot does not know, such as a newer ingot's stage.
+func (s *State) CheckValues() error {
+	if s.IsUnderWay() && !slices.Contains([]Stage{Intended, Written, Resetting}, s.Work.Stage) {
+		return fmt.Errorf("settings.work.stage %q is not known", s.Work.Stage)
+	}
+	return nil
+}
 
 // Work changes settings of one machine.
 type Work struct {
@@ -229,6 +242,8 @@ type Work struct {
 	// Reset is the epoch of the boot that is the reset; 0 before it.
 	Reset   uint64    `json:"reset,omitempty"`
 	Started time.Time `json:"started"`
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
 }
 
 // IsMaintenance reports whether the work is an operation of its own on a machine in service.
