@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/rules"
 	"github.com/gitmetal/ingot/inventory/settings"
 )
 
@@ -142,6 +143,47 @@ func TestJobsOfOthers(t *testing.T) {
 	}
 	if sent := b.Log().Counts().Requests - before; sent != 4 { // the ended job is read once
 		t.Errorf("%d requests for three readings of the jobs, want 4", sent)
+	}
+}
+
+// TestJobsThatAreNotSeenAtOnce: what a BMC refuses to show is not taken for "no job runs".
+func TestJobsThatAreNotSeenAtOnce(t *testing.T) {
+	t.Parallel()
+	const tasks = "/redfish/v1/TaskService/Tasks"
+	const expands = `{"match": {"path": "/redfish/v1"},
+		"then": {"merge": {"ProtocolFeaturesSupported": {"ExpandQuery": {"Levels": true, "NoLinks": true}}}}}`
+	for name, test := range map[string]struct {
+		rules    string
+		unseen   int // readings in which the BMC says that there are no jobs
+		failures int // readings that end with an error
+	}{
+		"$expand is declared and refused": {expands + `, {"match": {"path": "` + tasks + `"}, "times": 1, "then": {"status": 501}}`, 0, 0},
+		"the next page is gone": {`{"match": {"path": "` + tasks + `"}, "times": 1,
+			"then": {"merge": {"Members@odata.nextLink": "` + tasks + `/page/2"}}}`, 0, 1},
+		"the service starts late": {`{"match": {"path": "/redfish/v1/TaskService"}, "times": 1, "then": {"status": 404}}`, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := serve(t, nil)
+			c := open(t, b, nil)
+			list, err := rules.Read([]byte("[" + test.rules + "]"))
+			must(t, err)
+			b.Rules().Put(list)
+			b.StartJob("Firmware update")
+			for range test.unseen {
+				if jobs, err := c.Jobs(t.Context()); err != nil || len(jobs) > 0 {
+					t.Errorf("before the service is there: %v, %v", jobs, err)
+				}
+			}
+			for range test.failures {
+				if jobs, err := c.Jobs(t.Context()); err == nil {
+					t.Errorf("half of the list is read as %v, want an error", jobs)
+				}
+			}
+			if why := runs(t, c); !strings.Contains(why, "(Firmware update) says Running") {
+				t.Errorf("the job that runs: %q", why)
+			}
+		})
 	}
 }
 

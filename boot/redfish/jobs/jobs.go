@@ -19,8 +19,7 @@ import (
 // Jobs is ready. The methods are safe for concurrent use.
 type Jobs struct {
 	mu    sync.Mutex
-	list  string // path of the collection
-	known bool   // list was looked up; "" then says that there is none
+	list  string // path of the collection; "" while none was found: a BMC that starts shows its services late
 	ended map[string]bool
 }
 
@@ -105,9 +104,9 @@ func (l *Jobs) List(w conn.Call) ([]settings.Job, error) {
 // findList gives the path of the collection of tasks, or of jobs; "" without one.
 func (l *Jobs) findList(w conn.Call) (string, error) {
 	l.mu.Lock()
-	list, known := l.list, l.known
+	list := l.list
 	l.mu.Unlock()
-	if known {
+	if list != "" {
 		return list, nil
 	}
 	root, err := w.ReadRoot()
@@ -133,30 +132,42 @@ func (l *Jobs) findList(w conn.Call) (string, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.list, l.known = list, true
+	l.list = list
 	return list, nil
 }
 
-// readList gives the paths of all members, and those members that came whole.
+// readList gives the paths of all members, and those members that came whole. A BMC without the list has no members; a
+// BMC that shows a part of the list gives an error.
 func (l *Jobs) readList(w conn.Call, list string) (members []string, whole map[string]settings.Job, err error) {
 	root, err := w.ReadRoot()
 	if err != nil {
 		return nil, nil, err
 	}
-	whole = map[string]settings.Job{}
-	page := list
 	if root.Expands {
-		page += "?$expand=.($levels=1)"
+		members, whole, err = readPages(w, list+"?$expand=.($levels=1)")
+		refused := conn.AsError(err) != nil && conn.AsError(err).Status != 0 // then the list alone is asked for
+		if !refused {
+			return members, whole, err
+		}
 	}
-	for range maxPages {
+	if members, whole, err = readPages(w, list); isAbsent(err) {
+		return nil, nil, nil
+	}
+	return members, whole, err
+}
+
+// readPages reads a list from its first page on. An absent first page is an error that isAbsent knows.
+func readPages(w conn.Call, page string) (members []string, whole map[string]settings.Job, err error) {
+	whole = map[string]settings.Job{}
+	for number := range maxPages {
 		got, err := conn.Get[struct {
 			Members []document
 			Next    string `json:"Members@odata.nextLink"`
 		}](w, page)
-		if isAbsent(err) {
-			return nil, nil, nil
-		}
-		if err != nil {
+		switch {
+		case isAbsent(err) && number > 0:
+			return nil, nil, w.RefusedError("it shows a part of its list of tasks: "+err.Error(), "clear the list of tasks at the BMC")
+		case err != nil:
 			return nil, nil, err
 		}
 		for _, d := range got.Doc.Members {
