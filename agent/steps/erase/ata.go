@@ -137,17 +137,14 @@ func identifyATA(c Commands) (words [256]uint16, err error) {
 func eraseATA(ctx context.Context, s Subject, enhanced bool) (err error) {
 	c, block := s.Commands(), make([]byte, ataSector)
 	copy(block[2:], password)
+	defer func() {
+		if err != nil && !takePasswordOff(c, block) { // the disk must not stay locked
+			err = fmt.Errorf("%w; the disk may keep the password %q", err, password)
+		}
+	}()
 	if _, err := askATA(c, "set a password", ataCommand{command: ataSetPassword, send: block}); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil { // the disk must not stay locked
-			_, off := askATA(c, "take the password off", ataCommand{command: ataDisablePassword, send: block})
-			if off != nil {
-				err = fmt.Errorf("%w; the disk may keep the password %q: %w", err, password, off)
-			}
-		}
-	}()
 	if _, err := askATA(c, "prepare the erase", ataCommand{command: ataErasePrepare}); err != nil {
 		return err
 	}
@@ -158,15 +155,32 @@ func eraseATA(ctx context.Context, s Subject, enhanced bool) (err error) {
 	if _, err := askATA(c, "erase", ataCommand{command: ataEraseUnit, send: order, timeout: timeLeft(ctx)}); err != nil {
 		return err
 	}
-	words, err := identifyATA(c)
-	if err != nil {
+	switch has, err := hasPassword(c); {
+	case err != nil:
 		return err
+	case has:
+		return errors.New("the disk still has the password after the erase")
+	default:
+		return nil
 	}
-	after := ATA{Words: words}
-	if after.bit(wordSecurity, 1) || after.bit(wordSecurity, 2) {
-		return fmt.Errorf("the disk still has the password after the erase: word 128 0x%04x", words[wordSecurity])
+}
+
+// hasPassword asks a disk whether a password is set, or locks the disk.
+func hasPassword(c Commands) (bool, error) {
+	words, err := identifyATA(c)
+	disk := ATA{Words: words}
+	return disk.bit(wordSecurity, 1) || disk.bit(wordSecurity, 2), err
+}
+
+// takePasswordOff takes the password off a disk that has one, and reports whether the disk has none. The disk's own words
+// count, whatever it answered: an answer may be lost, and the command done.
+func takePasswordOff(c Commands, block []byte) bool {
+	if has, err := hasPassword(c); err == nil && !has {
+		return true
 	}
-	return nil
+	_, _ = askATA(c, "take the password off", ataCommand{command: ataDisablePassword, send: block}) // the disk is asked next
+	has, err := hasPassword(c)
+	return err == nil && !has
 }
 
 // sanitizeATA starts a sanitize, and follows it by SANITIZE STATUS EXT.

@@ -347,7 +347,7 @@ func TestEraseATA(t *testing.T) {
 			if receipt.Method != c.method || (err == nil) != (c.why == "") || err != nil && !strings.Contains(err.Error(), c.why) {
 				t.Errorf("%s: Erase = %+v, %v, want %q with %q", name, receipt, err, c.method, c.why)
 			}
-			if disk.words[128]&0x2 != 0 != c.locked && !disk.silent {
+			if disk.words[128]&0x2 != 0 != c.locked {
 				t.Errorf("%s: word 128 is 0x%04x afterwards, orders %x", name, disk.words[128], disk.orders)
 			}
 		})
