@@ -69,7 +69,7 @@ func (b *BIOS) Read(w conn.Call, system []byte) (Resource, error) {
 		return Resource{}, err
 	}
 	got, err := conn.Get[document](w, at)
-	if isAbsent(err) {
+	if conn.IsAbsent(err) {
 		return Resource{Missing: true}, nil
 	}
 	if err != nil {
@@ -137,7 +137,7 @@ func findRegistry(w conn.Call, name string) (*settings.Registry, error) {
 		return nil, err
 	}
 	members, err := w.ListMembers(root.Registries)
-	if isAbsent(err) {
+	if conn.IsAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -165,7 +165,7 @@ func findRegistry(w conn.Call, name string) (*settings.Registry, error) {
 		return nil, err
 	}
 	got, err := conn.Get[struct{ RegistryEntries settings.Registry }](w, at)
-	if isAbsent(err) {
+	if conn.IsAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -195,11 +195,6 @@ func preference(language string) int {
 		return 1
 	}
 	return 0
-}
-
-func isAbsent(err error) bool {
-	said := conn.AsError(err)
-	return said != nil && (said.Status == http.StatusNotFound || said.Status == http.StatusNotImplemented)
 }
 
 // Write has the BMC keep what differs and is not kept already, to be applied at the next reset, and gives the path of the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -81,6 +82,13 @@ func AsError(err error) *Error {
 		return found
 	}
 	return nil
+}
+
+// IsAbsent reports whether an error says that there is no such resource at the BMC, or none that can be read.
+func IsAbsent(err error) bool {
+	said := AsError(err)
+	return said != nil && slices.Contains([]int{http.StatusNotFound, http.StatusGone, http.StatusMethodNotAllowed,
+		http.StatusNotImplemented}, said.Status)
 }
 
 // IsPart reports whether an error is about the part that was asked for: the BMC answered, and knows the account.

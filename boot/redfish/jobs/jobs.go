@@ -118,7 +118,7 @@ func (l *Jobs) findList(w conn.Call) (string, error) {
 			continue
 		}
 		got, err := conn.Get[struct{ Tasks, Jobs conn.Link }](w, service)
-		if isAbsent(err) {
+		if conn.IsAbsent(err) {
 			continue
 		}
 		if err != nil {
@@ -150,13 +150,13 @@ func (l *Jobs) readList(w conn.Call, list string) (members []string, whole map[s
 			return members, whole, err
 		}
 	}
-	if members, whole, err = readPages(w, list); isAbsent(err) {
+	if members, whole, err = readPages(w, list); conn.IsAbsent(err) {
 		return nil, nil, nil
 	}
 	return members, whole, err
 }
 
-// readPages reads a list from its first page on. An absent first page is an error that isAbsent knows.
+// readPages reads a list from its first page on. An absent first page is an error that conn.IsAbsent knows.
 func readPages(w conn.Call, page string) (members []string, whole map[string]settings.Job, err error) {
 	whole = map[string]settings.Job{}
 	for number := range maxPages {
@@ -165,7 +165,7 @@ func readPages(w conn.Call, page string) (members []string, whole map[string]set
 			Next    string `json:"Members@odata.nextLink"`
 		}](w, page)
 		switch {
-		case isAbsent(err) && number > 0:
+		case conn.IsAbsent(err) && number > 0:
 			return nil, nil, w.RefusedError("it shows a part of its list of tasks: "+err.Error(), "clear the list of tasks at the BMC")
 		case err != nil:
 			return nil, nil, err
@@ -197,7 +197,7 @@ func readPages(w conn.Call, page string) (members []string, whole map[string]set
 // know any more, as for a monitor whose task is over.
 func Read(w conn.Call, at string) (*settings.Job, error) {
 	response, err := w.Get(at)
-	if isAbsent(err) {
+	if conn.IsAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -229,10 +229,4 @@ func Read(w conn.Call, at string) (*settings.Job, error) {
 	job := d.job(path)
 	job.State = cmp.Or(job.State, "Unknown")
 	return &job, nil
-}
-
-func isAbsent(err error) bool {
-	said := conn.AsError(err)
-	return said != nil && (said.Status == http.StatusNotFound || said.Status == http.StatusGone ||
-		said.Status == http.StatusMethodNotAllowed || said.Status == http.StatusNotImplemented)
 }
