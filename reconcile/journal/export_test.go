@@ -91,3 +91,6 @@ func ReadRaw(t *testing.T, j *Journal, key string) string {
 func TermHolds(start time.Time, ttl time.Duration, now time.Time) bool {
 	return term{start, ttl}.holds(now)
 }
+
+// BeginFounding is beginFounding, for tests without an etcd.
+var BeginFounding = beginFounding

@@ -121,6 +121,10 @@ func startNode(ctx context.Context, dir string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := beginFounding(dir); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("prepare the embedded etcd: %w", err)
+	}
 	server, err := startEtcd(dir)
 	if err != nil {
 		lock.Close()
@@ -131,7 +135,9 @@ func startNode(ctx context.Context, dir string) (*node, error) {
 	n := &node{server: server, client: localClient(server), lock: lock}
 	select {
 	case <-server.Server.ReadyNotify():
-		return n, nil
+		if err = endFounding(dir); err == nil {
+			return n, nil
+		}
 	case err = <-server.Err():
 	case <-ctx.Done():
 		err = ctx.Err()
