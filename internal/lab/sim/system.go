@@ -52,7 +52,30 @@ func readMedium(ctx context.Context, url string) (wire.BootConfig, error) {
 // bmcClient reads media as a BMC does that does not check the certificates of their servers.
 var bmcClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 
+// A BMC reads on for mediumPatience where the server of its medium is away or does not serve the medium, as while a daemon
+// restarts.
+const (
+	mediumPatience = 20 * time.Second
+	mediumPause    = 200 * time.Millisecond
+)
+
+// readRange reads a part of a medium, and gives the size of the whole.
 func readRange(ctx context.Context, url string, from, length int) (part []byte, total int, err error) {
+	for deadline := time.Now().Add(mediumPatience); ; {
+		part, total, err = askRange(ctx, url, from, length)
+		if err == nil || time.Now().After(deadline) {
+			return part, total, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, 0, err
+		case <-time.After(mediumPause):
+		}
+	}
+}
+
+// askRange is one request of readRange.
+func askRange(ctx context.Context, url string, from, length int) (part []byte, total int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
