@@ -17,9 +17,9 @@ import (
 // configPatience is how long the agent asks for a config before the job fails.
 const configPatience = 5 * time.Minute
 
-// errOtherConfig says that the served file is not the file of the job. The agent does not ask again: the daemon takes
+// errOtherFile says that the served file is not the file of the job. The agent does not ask again: the daemon takes
 // file and digest from the same job.
-var errOtherConfig = errors.New("the daemon's file is not the one of the job")
+var errOtherFile = errors.New("the daemon's file is not the one of the job")
 
 // fetchConfigs fetches the configs of a job, and gives the job with the configs. The machine is still untouched. Errors
 // are for people: the job fails untouched with the error's text.
@@ -67,7 +67,7 @@ func (a *agent) fetchVerified(ctx context.Context, f fetched) ([]byte, error) {
 		switch {
 		case err == nil:
 			return body, nil
-		case errors.Is(err, errGone), errors.Is(err, errMissing), errors.Is(err, errOtherConfig):
+		case errors.Is(err, errGone), errors.Is(err, errMissing), errors.Is(err, errOtherFile):
 			return nil, err
 		case errors.Is(err, errRefused):
 			err = errors.Join(err, a.client.tradeToken(ctx)) // the certificate may have ended
@@ -98,9 +98,9 @@ func (c *client) getVerified(ctx context.Context, f fetched) ([]byte, error) {
 	sum := sha256.Sum256(body)
 	switch {
 	case int64(len(body)) != f.size:
-		return nil, fmt.Errorf("%w: want %d bytes, have %d bytes or more", errOtherConfig, f.size, len(body))
+		return nil, fmt.Errorf("%w: want %d bytes, have %d bytes or more", errOtherFile, f.size, len(body))
 	case hex.EncodeToString(sum[:]) != f.sha256:
-		return nil, fmt.Errorf("%w: it has another digest", errOtherConfig)
+		return nil, fmt.Errorf("%w: it has another digest", errOtherFile)
 	}
 	return body, nil
 }

@@ -279,16 +279,16 @@ func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 			return wire.Result{Step: step.Name, Error: "the job was withdrawn before this step"}
 		}
 		boot, err := w.runStep(ctx, step, s)
+		noted := s.takeNotes()
 		if err != nil {
 			failed := describeFailure(step, err)
-			failed.Disks, failed.Erased = s.notedDisks(), s.notedErased()
+			failed.Disks, failed.Erased = noted.disks, noted.erased
 			return failed
 		}
 		if boot != nil {
 			result.Boot = boot
 		}
-		result.Table, result.Disks, result.Described = s.notedTable(), s.notedDisks(), s.notedDescribed()
-		result.Erased = s.notedErased()
+		result.Table, result.Disks, result.Described, result.Erased = noted.table, noted.disks, noted.described, noted.erased
 	}
 	return result
 }
@@ -304,7 +304,8 @@ func (w *worker) runStep(ctx context.Context, step wire.Step, s *session) (*wire
 	return boot, err
 }
 
-// stepLimit is how long a step may take with all attempts of its script, or of each of its plug-ins. The script's own limit ends each attempt.
+// stepLimit is how long a step may take with all attempts of its script, or of each of its plug-ins. The script's own
+// limit ends each attempt.
 func stepLimit(step wire.Step) time.Duration {
 	if step.Script == nil || step.Script.Run == nil {
 		return step.Timeout

@@ -33,10 +33,15 @@ type session struct {
 	pending wire.Progress
 	unsent  bool
 	jobGone bool
-	table   *wire.Table // of the installed disk
-	disks   []wire.Disk // of a script, after its end
-	said    []wire.Described
-	erased  []wire.Erased
+	noted   notes
+}
+
+// notes are what the steps of a job leave for its result.
+type notes struct {
+	table     *wire.Table      // of the installed disk
+	disks     []wire.Disk      // what a script left on its disks; nil where the script was given none
+	described []wire.Described // what the plug-ins said of themselves
+	erased    []wire.Erased    // receipts
 }
 
 func newSession(ctx context.Context, a *agent, job wire.Job) *session {
@@ -134,56 +139,35 @@ func (s *session) Facts() wire.Facts { return s.agent.facts }
 func (s *session) NoteTable(table wire.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.table = &table
+	s.noted.table = &table
 }
 
 // NoteDisks implements Session.
 func (s *session) NoteDisks(disks []wire.Disk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.disks = disks
-}
-
-// notedDisks is what a script left on its disks; nil where the script was given none.
-func (s *session) notedDisks() []wire.Disk {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.disks
+	s.noted.disks = disks
 }
 
 // NoteDescribed implements Session.
 func (s *session) NoteDescribed(described []wire.Described) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.said = described
-}
-
-// notedDescribed is what the plug-ins of the job said of themselves.
-func (s *session) notedDescribed() []wire.Described {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.said
+	s.noted.described = described
 }
 
 // NoteErased implements Session.
 func (s *session) NoteErased(receipts []wire.Erased) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.erased = receipts
+	s.noted.erased = receipts
 }
 
-// notedErased are the receipts of the erased disks.
-func (s *session) notedErased() []wire.Erased {
+// takeNotes gives what was noted so far.
+func (s *session) takeNotes() notes {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.erased
-}
-
-// notedTable is the partition table of the installed disk; nil without a noted one.
-func (s *session) notedTable() *wire.Table {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.table
+	return s.noted
 }
 
 // Image implements Session.
