@@ -26,6 +26,7 @@
 //   - Consent: permission for one operation, written in the fleet. Leave: the daemon's permission for a step to begin.
 //   - Mark: the disk GUID by which an install is recognised on its disk. Found: on a disk without being proved ours.
 //   - Journal: the daemon's memory. Record: the journal's part about one machine.
+//   - Discovery record: what is known of a machine that no host file names (package discovery).
 //   - Board: the README of the status branch.
 //   - Notice: what people outside are told: a notification by webhook, or a commit's status on the forge.
 //   - Other disk: a block device, not known to be the root disk, that Ignition writes to at the first start of an

@@ -20,7 +20,7 @@ import (
 const module = "github.com/gitmetal/ingot/"
 
 // pure is the core: values in, values out.
-var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/requests", "inventory/diskid", "inventory/uuid", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/plan/deadlines", "reconcile/plan/requested", "reconcile/plan/bootmethod", "reconcile/plan/upkeep", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/notices", "reconcile/review"}
+var pure = []string{"schemas", "schemas/yamltext", "schemas/strict", "schemas/decode", "schemas/annotate", "inventory/refs", "inventory/settings", "inventory/steps", "inventory", "inventory/format", "inventory/requests", "inventory/diskid", "inventory/uuid", "inventory/discovery", "inventory/discovery/account", "inventory/load", "inventory/pick", "inventory/remains", "inventory/rules", "inventory/standing", "inventory/fleetdiff", "reconcile/act", "reconcile/attended", "reconcile/plan", "reconcile/plan/change", "reconcile/plan/deadlines", "reconcile/plan/requested", "reconcile/plan/bootmethod", "reconcile/plan/upkeep", "reconcile/admit", "reconcile/admission", "reconcile/cause", "reconcile/status", "reconcile/statusbranch", "reconcile/notices", "reconcile/review"}
 
 // impureImports may not occur in the pure core, nor anything below them but what pureExceptions lists.
 var impureImports = []string{
@@ -60,6 +60,8 @@ var rules = []rule{
 	{"inventory/standing", []string{"schemas", "inventory"}},
 	{"inventory/pick", []string{"schemas", "inventory", "inventory/diskid"}},
 	{"inventory/remains", []string{"inventory"}},
+	{"inventory/discovery/account", []string{"inventory/format"}},
+	{"inventory/discovery", []string{"inventory", "inventory/discovery/account", "inventory/format"}},
 	{"inventory/rules", []string{"schemas", "inventory", "inventory/steps"}},
 	{"inventory/fleetdiff", []string{"inventory", "inventory/refs"}},
 	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/diskid", "inventory/refs", "inventory/rules", "inventory/settings", "inventory/steps", "internal/secret"}},

@@ -1,0 +1,64 @@
+package discovery
+
+import (
+	"slices"
+
+	"github.com/gitmetal/ingot/inventory"
+)
+
+// Known finds the machines that ingot knows by what identifies them: the hosts of the fleet, and machines of which the
+// journal has a record.
+type Known struct{ machines map[string][]knownMachine }
+
+type knownMachine struct {
+	id   inventory.MachineID
+	name string
+}
+
+// NewKnown finds nothing; Add adds machines.
+func NewKnown() *Known { return &Known{machines: map[string][]knownMachine{}} }
+
+// Add adds a machine: as the fleet declares it, and as its record knows it. Either may be the zero value.
+func (k *Known) Add(desired inventory.Desired, record inventory.Record) {
+	id, name := desired.ID, desired.Name
+	if id == "" {
+		id = record.ID
+	}
+	if name == "" {
+		name = string(id)
+	}
+	declared := inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{Serial: desired.Identity.Serial,
+		UUID: desired.Identity.UUID}}
+	for _, mac := range desired.Identity.MACs {
+		if key, _ := inventory.MACKey(mac); key != "" {
+			declared.MACs = append(declared.MACs, key)
+		}
+	}
+	var addresses []string
+	if desired.BMC != nil {
+		addresses = append(addresses, desired.BMC.Address)
+	}
+	k.add(knownMachine{id, name}, Shown{Identity: declared, Addresses: addresses})
+	pinned := record.Identity()
+	shown := Shown{Identity: pinned}
+	if pinned.BMC != nil && pinned.BMC.Address != "" {
+		shown.Addresses = []string{pinned.BMC.Address}
+	}
+	if record.Facts != nil {
+		shown.Disks = record.Facts.Disks
+	}
+	k.add(knownMachine{id, name}, shown)
+}
+
+func (k *Known) add(machine knownMachine, s Shown) {
+	for _, value := range weakKeys(s) {
+		if !slices.Contains(k.machines[value.key], machine) {
+			k.machines[value.key] = append(k.machines[value.key], machine)
+		}
+	}
+}
+
+// HasAddress reports whether an address is the BMC's of a known machine.
+func (k *Known) HasAddress(address string) bool {
+	return len(k.machines[kindAddress+" "+addressKey(address)]) > 0
+}
