@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+
+	"github.com/gitmetal/ingot/inventory/hardware"
 )
 
 // Contents of a disk, as a consent names the content.
 const (
-	ContentBlank   = "blank"
+	ContentBlank   = hardware.Blank
 	ContentUnseen  = "unseen"
 	contentInstall = "install:"
 	// an install of ingot without a mark: nothing tells it from what another person may have installed since

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory/diskid"
+	"github.com/gitmetal/ingot/inventory/uuid"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -29,7 +30,7 @@ func SerialKey(serial string) string {
 // declared serial or UUID must be said by one of them; a placeholder identifies no machine. Every declared MAC must be
 // among the network cards. A host that declares nothing is the machine behind its BMC, whichever answers.
 func SameMachine(declared schemas.Identity, bmc *BMCIdentity, facts Facts) string {
-	machine := facts.Identity()
+	machine := IdentityOf(&facts)
 	machine.BMC = bmc
 	values := machine.values()
 	switch {
@@ -45,7 +46,7 @@ func SameMachine(declared schemas.Identity, bmc *BMCIdentity, facts Facts) strin
 		return fmt.Sprintf("spec.identity.uuid is %s, neither BMC nor SMBIOS reports a UUID", declared.UUID)
 	}
 	for _, mac := range declared.MACs {
-		if !facts.hasMAC(mac) {
+		if !facts.HasMAC(mac) {
 			return fmt.Sprintf("spec.identity.macs names %s, the machine has no such network card", mac)
 		}
 	}
@@ -64,16 +65,14 @@ func (r Record) DescribesOtherMachine(declared schemas.Identity) string {
 		return why
 	}
 	if known.Says(declared) || len(declared.MACs) == 0 || r.Facts == nil || len(r.Facts.NICs) == 0 ||
-		slices.ContainsFunc(declared.MACs, r.Facts.hasMAC) {
+		slices.ContainsFunc(declared.MACs, r.Facts.HasMAC) {
 		return ""
 	}
 	return fmt.Sprintf("spec.identity.macs names no network card of the machine that is known (serial %s)",
 		orNone(known.SerialLabel()))
 }
 
-// hasMAC reports whether a network card has an address.
-func (f Facts) hasMAC(mac string) bool {
-	return slices.ContainsFunc(f.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) })
-}
+// UUIDKey is a UUID in one spelling, "" for a UUID that identifies nothing; package uuid has the rule.
+func UUIDKey(text string) string { return uuid.Key(text) }
 
 func orNone(text string) string { return cmp.Or(text, "none") }

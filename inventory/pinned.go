@@ -56,12 +56,12 @@ func (b BMCState) ShownIdentity(address string) Pinned {
 	return Pinned{BMC: &BMCIdentity{Address: address, Serial: b.System.Serial, UUID: b.System.UUID}}
 }
 
-// Identity is the identity that an agent reported; empty without a report.
-func (f *Facts) Identity() Pinned {
+// IdentityOf is the identity that an agent reported; empty without a report.
+func IdentityOf(f *Facts) Pinned {
 	if f == nil {
 		return Pinned{}
 	}
-	return Pinned{SMBIOS: &SMBIOSIdentity{Serial: f.System.Serial, UUID: f.System.UUID}, MACs: f.builtInMACs()}
+	return Pinned{SMBIOS: &SMBIOSIdentity{Serial: f.System.Serial, UUID: f.System.UUID}, MACs: f.BuiltInMACs()}
 }
 
 // Identity is the identity of the known machine. Records of earlier versions have it in part in facts and takeover.
@@ -70,7 +70,7 @@ func (r Record) Identity() Pinned {
 	if f := r.Facts; f != nil { // as Fill with the facts' Identity, which every look would make anew
 		p.SMBIOS = p.SMBIOS.fill(SMBIOSIdentity{Serial: f.System.Serial, UUID: f.System.UUID})
 		if len(p.MACs) == 0 {
-			p.MACs = f.builtInMACs()
+			p.MACs = f.BuiltInMACs()
 		}
 	}
 	if p.BMC == nil && r.Adopted != "" && !namesSet(r.Adopted) && r.Facts != nil {
@@ -312,21 +312,4 @@ func namesSet(takeover string) bool {
 // is a serial, and counts for a machine that shows it.
 func (r Record) AdoptedMachine(serial string) bool {
 	return r.Adopted != "" && (namesSet(r.Adopted) || strings.EqualFold(r.Adopted, serial))
-}
-
-// usbDrivers are prefixes of the drivers of network cards on USB, which are built into no machine.
-var usbDrivers = []string{"cdc_", "rndis", "r8152", "asix", "ax88", "aqc111", "smsc75", "smsc95",
-	"lan78", "dm9601", "pegasus", "rtl8150", "mcs7830", "sr9", "qmi_wwan", "huawei_cdc", "ipheth", "ch9200"}
-
-// builtInMACs are the makers' addresses of the network cards, without cards on USB; sorted.
-func (f Facts) builtInMACs() []string {
-	var macs []string
-	for _, nic := range f.NICs {
-		onUSB := slices.ContainsFunc(usbDrivers, func(prefix string) bool { return strings.HasPrefix(nic.Driver, prefix) })
-		if mac, given := MACKey(nic.MAC); given && !onUSB {
-			macs = append(macs, mac)
-		}
-	}
-	slices.Sort(macs)
-	return slices.Compact(macs)
 }

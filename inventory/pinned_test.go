@@ -129,7 +129,7 @@ func TestBuiltInMACs(t *testing.T) {
 	facts := inventory.Facts{NICs: []inventory.NIC{{MAC: cardTwo, Driver: "i40e"}, {MAC: strings.ToUpper(cardOne)},
 		{MAC: cardThree, Driver: "r8152"}, {MAC: "52:54:00:00:00:01", Driver: "virtio_net"}, {MAC: "04:32:01:99:99:99",
 			Driver: "cdc_ether"}}}
-	if got, want := facts.Identity().MACs, []string{cardOne, cardTwo}; !cmp.Equal(got, want) {
+	if got, want := inventory.IdentityOf(&facts).MACs, []string{cardOne, cardTwo}; !cmp.Equal(got, want) {
 		t.Errorf("MACs = %v, want %v", got, want)
 	}
 }

@@ -120,7 +120,7 @@ func TestIdentityIsPinsFilledFromFacts(t *testing.T) {
 			Pinned: inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{Serial: "A1"}, MACs: []string{"04:32:01:aa:bb:c1"}}},
 		{Pinned: inventory.Pinned{BMC: &inventory.BMCIdentity{Serial: "A1"}}},
 	} {
-		if diff := cmp.Diff(record.Fill(record.Facts.Identity()), record.Identity()); diff != "" {
+		if diff := cmp.Diff(record.Fill(inventory.IdentityOf(record.Facts)), record.Identity()); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", record.Pinned, diff)
 		}
 	}

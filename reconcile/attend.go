@@ -10,13 +10,6 @@ import (
 	"github.com/gitmetal/ingot/reconcile/attended"
 )
 
-// Ages keeps one document per host with the attended time of what is under way. A lost document only lengthens waits.
-type Ages interface {
-	// LoadAges gives nil for a host without a document.
-	LoadAges(ctx context.Context, id inventory.MachineID) ([]byte, error)
-	SaveAges(ctx context.Context, id inventory.MachineID, document []byte) error
-}
-
 const (
 	// keepAgesEvery is the shortest time between two writes of a host's ages.
 	keepAgesEvery = time.Minute

@@ -107,7 +107,7 @@ type slots chan struct{}
 
 // New makes a loop; it does nothing until Run.
 func New(config Config) (*Loop, error) {
-	if err := config.setDefaults(); err != nil {
+	if err := config.SetDefaults(); err != nil {
 		return nil, err
 	}
 	return &Loop{
@@ -276,7 +276,7 @@ func (l *Loop) followOnce(ctx context.Context) rest {
 	l.rememberAside(ctx)
 	l.recordFollowed()
 	l.endLookAtFleet(began, err)
-	return rest{settle: l.config.Limits.Settle, wait: l.config.nextPoll(), woken: l.refresh}
+	return rest{settle: l.config.Limits.Settle, wait: l.config.NextPoll(), woken: l.refresh}
 }
 
 // takeTurn waits for the right to write what the loop knows of a host. The caller ends the turn with endTurn.

@@ -43,7 +43,7 @@ type pushState struct {
 func (l *Loop) publishOnce(ctx context.Context) rest {
 	p := &l.pushes
 	if p.failures > 0 {
-		if wait := p.last.Add(l.config.backoffAfter(p.failures)).Sub(l.config.Now()); wait > 0 {
+		if wait := p.last.Add(l.config.BackoffAfter(p.failures)).Sub(l.config.Now()); wait > 0 {
 			return rest{wait: wait, woken: l.publish}
 		}
 	}
@@ -157,7 +157,7 @@ func (l *Loop) judgeTip(believed map[string][]byte) {
 func (l *Loop) pushGap(urgent bool, failures int) time.Duration {
 	switch {
 	case failures > 0:
-		return l.config.backoffAfter(failures)
+		return l.config.BackoffAfter(failures)
 	case urgent:
 		return 0
 	default:

@@ -86,7 +86,7 @@ func (l *Loop) postponeLook(id inventory.MachineID, h *host, err error) {
 		l.config.Log.Error("no look without its record", "host", id, "error", err)
 	}
 	h.lastLook.action, h.lastLook.outcome = "", act.Outcome{Result: act.Retry, Why: err.Error()}
-	again := l.config.Now().Add(l.config.backoffAfter(h.failures))
+	again := l.config.Now().Add(l.config.BackoffAfter(h.failures))
 	l.mu.Unlock()
 	l.watchers.Notify(id)
 	l.queue.FinishLook(id, again, queue.Routine)

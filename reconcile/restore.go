@@ -37,7 +37,7 @@ func (l *Loop) restoreOnce(ctx context.Context) rest {
 		l.config.Log.Error("journal or status branch not readable: no machine is touched before they are", "error", err)
 	}
 	l.setSourceTrouble(err.Error())
-	return rest{wait: l.config.backoffAfter(l.restores), woken: l.refresh}
+	return rest{wait: l.config.BackoffAfter(l.restores), woken: l.refresh}
 }
 
 func (l *Loop) setSourceTrouble(why string) {

@@ -11,22 +11,23 @@ import (
 // readsWWNs are the files that may read the WWN of a disk or of a hint, with the reason. Every other file asks
 // inventory.MachineDisk and inventory.DiskID, which know what identifies a disk.
 var readsWWNs = map[string]string{
-	"inventory/diskid/id.go":       "the rule",
-	"inventory/diskid/own.go":      "the rule",
-	"inventory/machinedisk.go":     "gives all reports of a machine, and the fleet's hints, to the rule",
-	"inventory/pick/names.go":      "says which WWN is wanted and which reported",
-	"inventory/load/inputs.go":     "spells a hint for the digest of the inputs",
-	"inventory/rules/facts.go":     "shows an expression the WWN that is the disk's own",
-	"schemas/kinds.go":             "gives the hints of an item as hints",
-	"inventory/load/disks.go":      "hints of the fleet that mean the same disk are a finding",
-	"agent/steps/writing.go":       "tells a script what the agent saw",
-	"inventory/load/defaults.go":   "a placeholder in the fleet is a finding",
-	"schemas/decode/check.go":      "the grammar of a hint",
-	"agent/hub/facts.go":           "translates an agent's report",
-	"agent/hub/erased.go":          "translates an agent's receipt",
-	"agent/steps/erasing.go":       "writes into a receipt what the agent saw",
-	"agent/steps/install.go":       "the agent compares an open disk with the names that the daemon gives",
-	"reconcile/effects/install.go": "names a disk for the agent",
+	"inventory/diskid/id.go":            "the rule",
+	"inventory/diskid/own.go":           "the rule",
+	"inventory/hardware/machinedisk.go": "gives all reports of a machine to the rule",
+	"inventory/hardware.go":             "gives the hints of the fleet to the rule",
+	"inventory/pick/names.go":           "says which WWN is wanted and which reported",
+	"inventory/load/inputs.go":          "spells a hint for the digest of the inputs",
+	"inventory/rules/facts.go":          "shows an expression the WWN that is the disk's own",
+	"schemas/kinds.go":                  "gives the hints of an item as hints",
+	"inventory/load/disks.go":           "hints of the fleet that mean the same disk are a finding",
+	"agent/steps/writing.go":            "tells a script what the agent saw",
+	"inventory/load/defaults.go":        "a placeholder in the fleet is a finding",
+	"schemas/decode/check.go":           "the grammar of a hint",
+	"agent/hub/facts.go":                "translates an agent's report",
+	"agent/hub/erased.go":               "translates an agent's receipt",
+	"agent/steps/erasing.go":            "writes into a receipt what the agent saw",
+	"agent/steps/install.go":            "the agent compares an open disk with the names that the daemon gives",
+	"reconcile/effects/install.go":      "names a disk for the agent",
 }
 
 // TestDisksAreIdentifiedInOnePlace: nobody reads a disk's WWN, makes an identity by hand, or asks the rule about fewer
@@ -46,7 +47,7 @@ func TestDisksAreIdentifiedInOnePlace(t *testing.T) {
 				if met[at] = met[at] || reads; reads && readsWWNs[at] == "" {
 					t.Errorf("%s reads a WWN: compare and label disks by inventory.MachineDisk or inventory.DiskID", at)
 				}
-				if isSelector(node, "diskid", "Own") && at != "inventory/machinedisk.go" {
+				if isSelector(node, "diskid", "Own") && at != "inventory/hardware/machinedisk.go" {
 					t.Errorf("%s calls diskid.Own: call inventory.IdentifyDisks with all disks of a machine", at)
 				}
 			case *ast.CompositeLit:

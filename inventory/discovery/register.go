@@ -20,7 +20,7 @@ type Registration struct {
 
 // Shown is what the registration shows of the machine.
 func (g Registration) Shown() Shown {
-	return Shown{Identity: g.Facts.Identity(), Addresses: g.Addresses, Disks: g.Facts.Disks}
+	return Shown{Identity: inventory.IdentityOf(&g.Facts), Addresses: g.Addresses, Disks: g.Facts.Disks}
 }
 
 // New is the record of a machine that registers for the first time.
@@ -76,7 +76,7 @@ func (r Record) take(g Registration, m Match) Record {
 		r.Key = g.Key
 	}
 	bmc := r.Identity.BMC // as a Redfish service showed it: no agent says otherwise
-	r.Identity = g.Facts.Identity()
+	r.Identity = inventory.IdentityOf(&g.Facts)
 	r.Identity.BMC = bmc
 	if r.Fingerprint == "" {
 		r.Addresses = sortAddresses(g.Addresses)

@@ -198,7 +198,7 @@ func restoreReplaced(rec inventory.Record) inventory.Record {
 
 // recordFacts records what an agent saw on the known machine. Only the disks take back that a write has begun.
 func recordFacts(rec inventory.Record, facts *inventory.Facts) inventory.Record {
-	rec.Pinned = rec.Identity().Fill(facts.Identity())
+	rec.Pinned = rec.Identity().Fill(inventory.IdentityOf(facts))
 	rec.Facts, rec.Stranger = facts, nil
 	if rec.Operation != nil {
 		takeBackBegun(rec.Operation, inventory.IdentifyDisks(facts.Disks))

@@ -102,13 +102,13 @@ func TakeoverCommand(d inventory.Desired, value string) string {
 
 // FindAgentStranger compares what the agent reports with the known and with the declared machine; nil for the machine.
 func FindAgentStranger(d inventory.Desired, o inventory.Observed, facts inventory.Facts) *inventory.Stranger {
-	seen := facts.Identity()
+	seen := inventory.IdentityOf(&facts)
 	seen.BMC = ShownIdentity(d, o).BMC
 	if o.BMC.Reach != inventory.Reached {
 		seen.BMC = o.Record.BMC
 	}
 	s := inventory.Stranger{Pinned: seen, Commit: d.Commit, Asked: d.AskedIdentity()}
-	field, was, is := o.Record.Identity().Contradicts(facts.Identity())
+	field, was, is := o.Record.Identity().Contradicts(inventory.IdentityOf(&facts))
 	declared := o.Record.Identity().Fill(seen).BMC
 	switch {
 	case field != "": // guard: identity-compare

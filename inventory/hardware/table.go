@@ -1,4 +1,4 @@
-package inventory
+package hardware
 
 import "github.com/gitmetal/ingot/inventory/format"
 

@@ -1,15 +1,11 @@
-package inventory
+package hardware
 
 import (
 	"path"
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory/diskid"
-	"github.com/gitmetal/ingot/schemas"
 )
-
-// DiskID is what remains the same about a disk between boots; package diskid has the rule.
-type DiskID = diskid.ID
 
 // MachineDisk is a reported disk, and what identifies the disk among all disks of its machine. Only IdentifyDisks and
 // Facts.IdentifyLook make one: a report of one disk alone names no disk.
@@ -19,20 +15,20 @@ type MachineDisk struct {
 }
 
 // ID is the identity of the disk, with names of its own only.
-func (d MachineDisk) ID() DiskID { return d.own.ID }
+func (d MachineDisk) ID() diskid.ID { return d.own.ID }
 
 // Own is what identifies the disk among the disks of the machine, and the names that it shares.
 func (d MachineDisk) Own() diskid.Disk { return d.own }
 
 // Is reports whether the disk is the disk of a recorded identity. A recorded path may have another spelling.
-func (d MachineDisk) Is(id DiskID) bool { return d.own.ID.IsSameDisk(d.spellPath(id)) }
+func (d MachineDisk) Is(id diskid.ID) bool { return d.own.ID.IsSameDisk(d.spellPath(id)) }
 
 // HasLabelOf reports whether the disk still has the name by which a recorded identity is labelled: a permission for a
 // label is none for a disk that shares the label with another disk now.
-func (d MachineDisk) HasLabelOf(id DiskID) bool { return d.own.ID.HasLabelOf(d.spellPath(id)) }
+func (d MachineDisk) HasLabelOf(id diskid.ID) bool { return d.own.ID.HasLabelOf(d.spellPath(id)) }
 
 // spellPath spells a recorded path of the disk as the disk's identity does.
-func (d MachineDisk) spellPath(id DiskID) DiskID {
+func (d MachineDisk) spellPath(id diskid.ID) diskid.ID {
 	if slices.Contains(d.own.Paths, path.Base("/"+id.Path)) {
 		id.Path = d.own.ID.Path
 	}
@@ -83,7 +79,7 @@ func (f *Facts) IdentifyLook(seen []Disk) []MachineDisk {
 }
 
 // Volumes are the disks of a machine as other machines may see them too, see diskid.Volumes.
-func (f *Facts) Volumes() []DiskID {
+func (f *Facts) Volumes() []diskid.ID {
 	if f == nil {
 		return nil
 	}
@@ -91,7 +87,7 @@ func (f *Facts) Volumes() []DiskID {
 }
 
 // Volume is a disk of the machine with the names by which another machine may see it.
-func (f *Facts) Volume(disk DiskID) DiskID {
+func (f *Facts) Volume(disk diskid.ID) diskid.ID {
 	if f == nil {
 		return disk
 	}
@@ -106,20 +102,11 @@ func (f *Facts) Volume(disk DiskID) DiskID {
 
 // Sees reports whether a machine reported a disk. A path says nothing about another machine's disks, nor does a name of
 // several disks of the machine.
-func (f *Facts) Sees(disk DiskID) bool {
+func (f *Facts) Sees(disk diskid.ID) bool {
 	if wwn, serial := disk.Names(); wwn == "" && serial == "" {
 		return false
 	}
-	return slices.ContainsFunc(f.Volumes(), func(d DiskID) bool {
+	return slices.ContainsFunc(f.Volumes(), func(d diskid.ID) bool {
 		return d.IsSameDisk(disk) && d.Size == disk.Size && (d.WWN != "" || d.Serial != "")
 	})
-}
-
-// NamedDisk is the identity that hints give without a look: serial and WWN. It is zero without a serial and a WWN, or
-// with placeholders.
-func NamedDisk(hints *schemas.DiskHints) DiskID {
-	if hints == nil {
-		return DiskID{}
-	}
-	return diskid.Named(hints.WWN, hints.Serial)
 }

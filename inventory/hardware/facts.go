@@ -1,6 +1,11 @@
-package inventory
+// Package hardware is the vocabulary of a machine's hardware, as an agent in the ramdisk or a BMC reports it: Facts, disks
+// and their partition tables, network cards. Package inventory gives these types their names for everybody else; use
+// inventory.Facts and not hardware.Facts. IdentifyDisks is the only way to name a disk.
+package hardware
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
@@ -85,6 +90,9 @@ type Disk struct {
 	Unknown format.Unknown `json:"-"`
 }
 
+// Blank is the word of a disk without content.
+const Blank = "blank"
+
 // Content is the content of a disk. Exactly one of Blank, Signature and Unreadable is set.
 type Content struct {
 	Blank      bool   `json:"blank,omitempty"`
@@ -101,8 +109,13 @@ func (c Content) Word() string {
 	case c.Unreadable != "":
 		return ""
 	case c.Blank:
-		return ContentBlank
+		return Blank
 	default:
 		return c.Signature
 	}
+}
+
+// HasMAC reports whether a network card has an address.
+func (f Facts) HasMAC(mac string) bool {
+	return slices.ContainsFunc(f.NICs, func(nic NIC) bool { return strings.EqualFold(nic.MAC, mac) })
 }

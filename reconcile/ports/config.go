@@ -1,4 +1,4 @@
-package reconcile
+package ports
 
 import (
 	"errors"
@@ -42,7 +42,8 @@ type Config struct {
 // Limits bound what the loop does at a time, and how often.
 type Limits = queue.Limits
 
-func (c *Config) setDefaults() error {
+// SetDefaults fills in what was left out. An error says that a port is missing.
+func (c *Config) SetDefaults() error {
 	if c.Source == nil || c.Load == nil || c.Journal == nil || c.Observer == nil || c.Executor == nil ||
 		c.Publisher == nil || c.NewID == nil {
 		return errors.New("the loop lacks one of its ports")
@@ -73,10 +74,10 @@ func (c *Config) setDefaults() error {
 	return nil
 }
 
-// nextPoll is the time until the next look at the source without a request.
-func (c *Config) nextPoll() time.Duration { return c.Limits.NextPoll(c.Jitter()) }
+// NextPoll is the time until the next look at the source without a request.
+func (c *Config) NextPoll() time.Duration { return c.Limits.NextPoll(c.Jitter()) }
 
-// backoffAfter is the pause after a number of failures in a row, counted from 1.
-func (c *Config) backoffAfter(failures int) time.Duration {
+// BackoffAfter is the pause after a number of failures in a row, counted from 1.
+func (c *Config) BackoffAfter(failures int) time.Duration {
 	return c.Limits.BackoffAfter(failures, c.Jitter())
 }

@@ -1,16 +1,12 @@
-package inventory
+package hardware
 
 import (
+	"slices"
 	"strings"
-
-	"github.com/gitmetal/ingot/inventory/uuid"
 )
 
 // macMarks are the separators of MACs.
 var macMarks = strings.NewReplacer(":", "", "-", "", ".", "")
-
-// UUIDKey is a UUID in one spelling, "" for a UUID that identifies nothing; package uuid has the rule.
-func UUIDKey(text string) string { return uuid.Key(text) }
 
 // MACKey is the address of a network card in one spelling, "" for any other text. Given says whether the card's maker
 // chose the address (IEEE 802: the second lowest bit of the first byte is 0): many machines share addresses that
@@ -30,4 +26,21 @@ func MACKey(mac string) (key string, fromMaker bool) {
 // IsBMCLink reports whether a network card is the link to the BMC over USB: many machines have the same MAC there.
 func (n NIC) IsBMCLink() bool {
 	return strings.HasPrefix(n.Driver, "cdc_") || strings.HasPrefix(n.Driver, "rndis")
+}
+
+// usbDrivers are prefixes of the drivers of network cards on USB, which are built into no machine.
+var usbDrivers = []string{"cdc_", "rndis", "r8152", "asix", "ax88", "aqc111", "smsc75", "smsc95",
+	"lan78", "dm9601", "pegasus", "rtl8150", "mcs7830", "sr9", "qmi_wwan", "huawei_cdc", "ipheth", "ch9200"}
+
+// BuiltInMACs are the makers' addresses of the network cards, without cards on USB; sorted.
+func (f *Facts) BuiltInMACs() []string {
+	var macs []string
+	for _, nic := range f.NICs {
+		onUSB := slices.ContainsFunc(usbDrivers, func(prefix string) bool { return strings.HasPrefix(nic.Driver, prefix) })
+		if mac, given := MACKey(nic.MAC); given && !onUSB {
+			macs = append(macs, mac)
+		}
+	}
+	slices.Sort(macs)
+	return slices.Compact(macs)
 }
