@@ -19,8 +19,9 @@ type Fleet struct {
 	// Steps are the Steps of the trunk, and Workloads the steps of its Workloads before a host is known, by name.
 	Steps     map[string]steps.Definition
 	Workloads map[string][]Step
-	// Settings are from the repository's own ingot.yaml.
-	Settings schemas.FleetSpec
+	Settings  schemas.FleetSpec // from the repository's own ingot.yaml
+	// Rules and Deliveries of the trunk, by name: what becomes of machines that are no hosts yet.
+	Rules, Deliveries []schemas.Document
 	// Reinstall selects the hosts where spec.update: Reinstall stands for consent, by the daemon's configuration.
 	Reinstall schemas.Scope
 	// TwoSigners is set by a daemon's configuration that wants two signers for an erase.

@@ -20,6 +20,7 @@ type Document struct {
 	Ring     *Ring
 	Defaults *Defaults
 	Rule     *Rule
+	Delivery *Delivery
 	Fleet    *Fleet
 
 	Fields strict.Fields
@@ -68,6 +69,9 @@ func (d *Document) AllocateKind(kind string) any {
 	case KindRule:
 		d.Rule = &Rule{}
 		return d.Rule
+	case KindDelivery:
+		d.Delivery = &Delivery{}
+		return d.Delivery
 	case KindFleet:
 		d.Fleet = &Fleet{}
 		return d.Fleet
@@ -77,7 +81,7 @@ func (d *Document) AllocateKind(kind string) any {
 }
 
 // Kinds lists every kind, in the order of the reference page.
-var Kinds = []string{KindHost, KindWorkload, KindStep, KindSecret, KindRing, KindDefaults, KindRule, KindFleet}
+var Kinds = []string{KindHost, KindWorkload, KindStep, KindSecret, KindRing, KindDefaults, KindRule, KindDelivery, KindFleet}
 
 // NormaliseValues rewrites values that have several spellings into the spelling that is compared.
 func (d *Document) NormaliseValues() {
@@ -112,6 +116,8 @@ func (d *Document) Metadata() Metadata {
 		return d.Defaults.Metadata
 	case KindRule:
 		return d.Rule.Metadata
+	case KindDelivery:
+		return d.Delivery.Metadata
 	case KindFleet:
 		return d.Fleet.Metadata
 	default:

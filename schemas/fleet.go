@@ -88,25 +88,6 @@ type BMCDefaults struct {
 	TLS         BMCTLS `json:"tls,omitempty"`
 }
 
-// Rule changes or refuses machines when they are inspected or discovered. Rules are read and checked; nothing acts on
-// rules yet.
-type Rule struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Metadata   Metadata `json:"metadata"`
-	Spec       RuleSpec `json:"spec"`
-}
-
-// RuleSpec is a condition over a machine's facts, and the consequence.
-type RuleSpec struct {
-	// When is an expression of CEL over the machine's facts.
-	When string `json:"when"`
-	// Labels are set on machines for which When holds.
-	Labels map[string]string `json:"labels,omitempty"`
-	// Fail is the message with which such machines are refused.
-	Fail string `json:"fail,omitempty"`
-}
-
 // Fleet is the repository's own ingot.yaml. A Fleet can only ask for less than the daemon's configuration allows.
 type Fleet struct {
 	APIVersion string    `json:"apiVersion"`
@@ -133,6 +114,8 @@ type FleetSpec struct {
 	// relative path that leaves the directory of the Butane file, such as local: ../../../shared/files/motd. A directory
 	// is named from the top of the repository, may be outside of the fleet's own directory, and may not contain it.
 	Shared []string `json:"shared,omitempty"`
+	// Discovery says which unknown machines may register. Without it none may.
+	Discovery *Discovery `json:"discovery,omitempty"`
 }
 
 // FailureDomain names the label whose value is shared by machines that can fail together.
@@ -174,4 +157,6 @@ func (s RingSpec) Failures() int { return max(1, s.PauseAfter) }
 const FleetFile = "ingot.yaml"
 
 // Set reports whether the scope has any part.
-func (s Scope) Set() bool { return s.AllHosts || len(s.Hosts) > 0 || len(s.MatchLabels) > 0 }
+func (s Scope) Set() bool {
+	return s.AllHosts || len(s.Hosts) > 0 || len(s.MatchLabels) > 0 || len(s.Deliveries) > 0
+}

@@ -19,6 +19,7 @@ const (
 	KindRing     = "Ring"
 	KindDefaults = "Defaults"
 	KindRule     = "Rule"
+	KindDelivery = "Delivery"
 	KindFleet    = "Fleet"
 )
 
@@ -381,4 +382,7 @@ type Scope struct {
 	Hosts []string `json:"hosts,omitempty"`
 	// AllHosts, when true, selects every host of the fleet.
 	AllHosts bool `json:"allHosts,omitempty"`
+	// Deliveries are names of Deliveries, in the scope of a Secret: the daemon may use the Secret to log in at the BMCs of
+	// their machines. A scope with nothing else selects no host.
+	Deliveries []string `json:"deliveries,omitempty"`
 }

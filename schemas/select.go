@@ -25,6 +25,9 @@ func (s Scope) SelectsHost(id string, labels map[string]string) bool {
 	return len(s.Hosts) == 0 || slices.Contains(s.Hosts, id)
 }
 
+// SelectsDelivery reports whether the scope of a Secret selects a Delivery.
+func (s Scope) SelectsDelivery(name string) bool { return slices.Contains(s.Deliveries, name) }
+
 // SplitAddress splits the BMC's address into the host and port of the service, in one spelling, and the path of the
 // system, "" without a system. Both are empty when the address is no URL.
 func (b BMC) SplitAddress() (service, system string) {

@@ -90,7 +90,7 @@ func createSecret(ctx context.Context, s streams, o secretCreateOptions) error {
 	}
 	sealed, err := seal(file, o.plain, who)
 	if err != nil && !o.plain.Scope.Set() {
-		err = fmt.Errorf("%w\nwho may use it is said with --scope-host, --scope-label key=value, or --scope-all", err)
+		err = fmt.Errorf("%w\nwho may use it is said with --scope-host, --scope-label key=value, --scope-delivery, or --scope-all", err)
 	}
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func newSecretScope(s streams) *cobra.Command {
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			if !scope.Set() {
-				return errors.New("who may use it is said with --scope-host, --scope-label key=value, or --scope-all")
+				return errors.New("who may use it is said with --scope-host, --scope-label key=value, --scope-delivery, or --scope-all")
 			}
 			for _, file := range files {
 				again, err := sealing.ChangeScope(file, scope, func() (secrets.Keys, error) { return readAgeKeys(keyFile) })
@@ -53,6 +53,8 @@ func addScopeFlags(command *cobra.Command, scope *schemas.Scope) {
 	flags.StringToStringVar(&scope.MatchLabels, "scope-label", nil,
 		"hosts with this label may use it: key=value; several must all match")
 	flags.StringArrayVar(&scope.Hosts, "scope-host", nil, "this host may use it; may be given several times")
+	flags.StringArrayVar(&scope.Deliveries, "scope-delivery", nil,
+		"the daemon may log in with it at the BMCs of this Delivery; may be given several times")
 	flags.BoolVar(&scope.AllHosts, "scope-all", false, "every host may use it")
 }
 

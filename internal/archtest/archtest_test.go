@@ -22,6 +22,7 @@ const module = "github.com/gitmetal/ingot/"
 // pure is the core: values in, values out.
 var pure = []string{
 	"inventory",
+	"inventory/arrivals",
 	"inventory/discovery",
 	"inventory/discovery/account",
 	"inventory/diskid",
@@ -102,8 +103,9 @@ var rules = []rule{
 	{"inventory/discovery/account", []string{"inventory/format"}},
 	{"inventory/discovery", []string{"inventory", "inventory/discovery/account", "inventory/format"}},
 	{"inventory/rules", []string{"schemas", "inventory", "inventory/steps"}},
+	{"inventory/arrivals", []string{"schemas", "inventory"}},
 	{"inventory/fleetdiff", []string{"inventory", "inventory/refs"}},
-	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/diskid", "inventory/refs", "inventory/rules", "inventory/settings", "inventory/steps", "internal/secret"}},
+	{"inventory/load", []string{"schemas", "schemas/decode", "schemas/yamltext", "inventory", "inventory/arrivals", "inventory/diskid", "inventory/refs", "inventory/rules", "inventory/settings", "inventory/steps", "internal/secret"}},
 	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/gitprogram", "inventory/gitrepo/gittree", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
 	{"inventory/gitrepo/gitprogram", nil},
 	{"inventory/gitrepo/gittree", nil},

@@ -26,7 +26,7 @@ var kinds = []struct {
 	{schemas.KindHost, schemas.Host{}}, {schemas.KindWorkload, schemas.Workload{}}, {schemas.KindStep, schemas.Step{}},
 	{schemas.KindSecret, schemas.Secret{}},
 	{schemas.KindRing, schemas.Ring{}}, {schemas.KindDefaults, schemas.Defaults{}}, {schemas.KindRule, schemas.Rule{}},
-	{schemas.KindFleet, schemas.Fleet{}},
+	{schemas.KindDelivery, schemas.Delivery{}}, {schemas.KindFleet, schemas.Fleet{}},
 }
 
 // choices are the fields with a closed set of values, by type and property.
@@ -47,9 +47,13 @@ var choices = map[string][]string{
 var patterns = map[string]string{
 	"Metadata.name": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "Metadata.id": `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`,
 	"Image.sha256": `^[0-9a-f]{64}$`, "Plugin.sha256": `^[0-9a-f]{64}$`,
-	"BMCTLS.fingerprint":     `^sha256:[0-9a-f]{64}$`,
+	"BMCTLS.fingerprint": `^sha256:[0-9a-f]{64}$`,
+	"EnrolmentKey.id":    `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`, "EnrolmentKey.until": dayPattern, "DeliverySpec.until": dayPattern,
 	"BMCConsole.fingerprint": `^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$`,
 }
+
+// dayPattern is a day, such as 2026-12-31.
+const dayPattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`
 
 // erasePattern is a consent.
 const erasePattern = `[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}`

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/arrivals"
 	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
@@ -53,6 +54,7 @@ func FleetWithCache(
 	if l.incremental = l.loadIncrementally(sources); !l.incremental {
 		l.loadFromScratch(sources.Trunk)
 	}
+	l.fleet.Rules, l.fleet.Deliveries = l.trunk.list(schemas.KindRule), l.trunk.list(schemas.KindDelivery)
 	l.groupHosts(sources.Releases)
 	l.fleet.Hosts, l.after.hosts = make(map[inventory.MachineID]inventory.Desired, len(l.after.ids)),
 		make(map[string]*resolvedHost, len(l.after.ids))
@@ -71,6 +73,7 @@ func (l *loader) loadFromScratch(trunk inventory.Snapshot) {
 	l.keepSettings()
 	l.keepSecrets()
 	l.checkCopies()
+	l.addFindings(arrivals.CheckDeliveries(l.trunk.list(schemas.KindDelivery), l.fleet.Secrets)...)
 	before := len(l.findings)
 	l.prepareWorkloads(l.trunk)
 	l.trunk.incompleteWorkloads = schemas.Fatal(l.findings[before:])
@@ -110,6 +113,14 @@ func (t *tree) hosts() map[string]schemas.Document     { return t.kinds[schemas.
 func (t *tree) workloads() map[string]schemas.Document { return t.kinds[schemas.KindWorkload] }
 func (t *tree) steps() map[string]schemas.Document     { return t.kinds[schemas.KindStep] }
 func (t *tree) secrets() map[string]schemas.Document   { return t.kinds[schemas.KindSecret] }
+
+// list lists the documents of a kind, by name.
+func (t *tree) list(kind string) (all []schemas.Document) {
+	for _, name := range slices.Sorted(maps.Keys(t.kinds[kind])) {
+		all = append(all, t.kinds[kind][name])
+	}
+	return all
+}
 
 func (l *loader) addFindings(findings ...schemas.Finding) {
 	l.findings = append(l.findings, findings...)
@@ -265,11 +276,7 @@ func (l *loader) checkCredentials(d schemas.Document, name string) {
 	if !sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
 		l.addFindings(d.ErrorAt(field, hintWiden(sealed), "this host is not in the scope of Secret %q", name))
 	}
-	for _, key := range []string{"username", "password"} {
-		if !slices.Contains(sealed.Keys, key) {
-			l.addFindings(d.ErrorAt(field, "add it to "+sealed.File, "Secret %q has no key %q", name, key))
-		}
-	}
+	l.addFindings(arrivals.CheckLoginKeys(d, field, sealed)...)
 }
 
 // hintWiden says how to widen the scope of a Secret. By hand only a scope that the MAC does not cover may be changed.

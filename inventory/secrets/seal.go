@@ -265,17 +265,24 @@ func encodeScope(scope schemas.Scope) *yaml.Node {
 		node.Content = append(node.Content, newText("matchLabels"), labels)
 	}
 	if len(scope.Hosts) > 0 {
-		list := &yaml.Node{Kind: yaml.SequenceNode}
-		for _, host := range scope.Hosts {
-			list.Content = append(list.Content, newText(host))
-		}
-		node.Content = append(node.Content, newText("hosts"), list)
+		node.Content = append(node.Content, newText("hosts"), newList(scope.Hosts))
+	}
+	if len(scope.Deliveries) > 0 {
+		node.Content = append(node.Content, newText("deliveries"), newList(scope.Deliveries))
 	}
 	if scope.AllHosts {
 		node.Content = append(node.Content, newText("allHosts"),
 			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
 	}
 	return node
+}
+
+func newList(texts []string) *yaml.Node {
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, text := range texts {
+		list.Content = append(list.Content, newText(text))
+	}
+	return list
 }
 
 func encryptValue(key []byte, plain, additional string) (string, error) {

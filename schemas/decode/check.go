@@ -105,6 +105,8 @@ func checkDocument(d *schemas.Document) []schemas.Finding {
 		c.checkDefaults(d.Defaults.Spec)
 	case schemas.KindRule:
 		c.checkRule(d.Rule.Spec)
+	case schemas.KindDelivery:
+		c.checkDelivery(d.Delivery.Spec)
 	case schemas.KindFleet:
 		c.checkFleet(d.Fleet.Spec)
 	}
@@ -360,16 +362,27 @@ func (c *checker) checkSOPS(section map[string]any) {
 	}
 }
 
-// checkSelector reports a scope that selects no host, or selects hosts twice.
+// checkHosts checks a scope of hosts.
+func (c *checker) checkHosts(field string, s schemas.Scope) {
+	c.checkSelector(field, s)
+	if len(s.Deliveries) > 0 {
+		c.addError(field+".deliveries", "leave it out", "only the scope of a Secret names Deliveries")
+	}
+}
+
+// checkSelector reports a scope that selects nothing, or selects hosts twice.
 func (c *checker) checkSelector(field string, s schemas.Scope) {
 	c.checkLabels(field+".matchLabels", s.MatchLabels)
 	for i, host := range s.Hosts {
 		c.checkGrammar(fmt.Sprintf("%s.hosts[%d]", field, i), host, nameGrammar, "the id of a Host")
 	}
+	for i, delivery := range s.Deliveries {
+		c.checkGrammar(fmt.Sprintf("%s.deliveries[%d]", field, i), delivery, nameGrammar, "the name of a Delivery")
+	}
 	switch selects := len(s.Hosts) > 0 || len(s.MatchLabels) > 0; {
 	case s.AllHosts && selects:
 		c.addError(field, "keep one of them", "allHosts together with another selector")
-	case !s.AllHosts && !selects && !c.document.Fields.IsMisspelt(field) && !c.document.Fields.IsSpoiledBelow(field):
+	case !s.AllHosts && !selects && len(s.Deliveries) == 0 && !c.document.Fields.IsMisspelt(field) && !c.document.Fields.IsSpoiledBelow(field):
 		c.addMissing(field, "matchLabels, hosts, or allHosts: true", "the scope selects no host")
 	}
 }

@@ -77,9 +77,12 @@ func problemFinding(d schemas.Document, p strict.Problem) schemas.Finding {
 		Field: p.Field, Message: p.Message, Hint: p.Hint}
 }
 
-// isPlainWord allows words without quotes: On and Off in power fields, although YAML 1.1 reads booleans, and numbers in
-// maxUnavailable.
+// isPlainWord allows words without quotes: On and Off in power fields, although YAML 1.1 reads booleans, numbers in
+// maxUnavailable, and days.
 func isPlainWord(field, value string) bool {
+	if field == "spec.until" || strings.HasPrefix(field, "spec.discovery.keys[") && strings.HasSuffix(field, "].until") {
+		return dayGrammar.MatchString(value)
+	}
 	switch field {
 	case "spec.power", "spec.defaults.power":
 		return value == schemas.PowerOn || value == schemas.PowerOff

@@ -15,15 +15,16 @@ import (
 
 var (
 	tagPattern     = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9._/]*\*[-A-Za-z0-9._]*$|^\*$`)
+	dayGrammar     = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 	countGrammar   = regexp.MustCompile(`^[0-9]+%?$`)
 	quorumGrammar  = regexp.MustCompile(`^([1-9][0-9]{0,4}|([1-9][0-9]?|100)%)$`)
 	hostnameFormat = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?(:[0-9]{1,5})?$`)
 )
 
 func (c *checker) checkRing(s schemas.RingSpec) {
-	c.checkSelector("spec.hosts", s.Hosts)
+	c.checkHosts("spec.hosts", s.Hosts)
 	if s.Canaries.Set() {
-		c.checkSelector("spec.canaries", s.Canaries)
+		c.checkHosts("spec.canaries", s.Canaries)
 	}
 	if c.checkGrammar("spec.tag", s.Tag, tagPattern, "a tag's name with one *, such as prod-*"); strings.Contains(s.Tag,
 		"..") || strings.Contains(s.Tag, "//") {
@@ -69,7 +70,7 @@ func (c *checker) checkWindow(field string, w schemas.Window) {
 }
 
 func (c *checker) checkDefaults(s schemas.DefaultsSpec) {
-	c.checkSelector("spec.hosts", s.Hosts)
+	c.checkHosts("spec.hosts", s.Hosts)
 	if s.Priority < -1000 || s.Priority > 1000 {
 		c.addError("spec.priority", "", "priorities go from -1000 to 1000")
 	}
@@ -98,15 +99,6 @@ func (c *checker) checkDefaults(s schemas.DefaultsSpec) {
 	c.checkOneOf(at+".lifecycle", h.Lifecycle, schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired)
 }
 
-func (c *checker) checkRule(s schemas.RuleSpec) {
-	c.checkRequired("spec.when", s.When)
-	c.checkLabels("spec.labels", s.Labels)
-	if len(s.Labels) == 0 && s.Fail == "" {
-		c.addMissing("spec", "set labels, or fail with a message", "the rule does nothing")
-	}
-	c.addWarning("kind", "rules are read and checked; nothing acts on them yet")
-}
-
 func (c *checker) checkFleet(s schemas.FleetSpec) {
 	if c.document.File != schemas.FleetFile {
 		c.addError("kind", "move it there; for a fleet in a directory of the repository, run ingot in that directory",
@@ -119,6 +111,7 @@ func (c *checker) checkFleet(s schemas.FleetSpec) {
 		c.checkAtLeast("spec.failureDomain.installs", d.Installs, 1)
 	}
 	c.checkShared(s.Shared)
+	c.checkDiscovery(s.Discovery)
 	for i, host := range s.ImageHosts {
 		c.checkGrammar(fmt.Sprintf("spec.imageHosts[%d]", i), host, hostnameFormat,
 			"a host name, with a port if it is not the scheme's")

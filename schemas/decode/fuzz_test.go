@@ -60,12 +60,20 @@ spec:
 apiVersion: ingot.dev/v1alpha1
 kind: Rule
 metadata: {name: big}
-spec: {when: "facts.memory > 1024", labels: {size: big}, fail: "too big"}
+spec: {when: "facts.memory > 1024", priority: 10, labels: {size: big}, set: {spec.workload: '"web"'}, credentials: {create: true}, accept: true}
+---
+apiVersion: ingot.dev/v1alpha1
+kind: Delivery
+metadata: {name: pallet-7}
+spec:
+  credentials: bmc
+  until: 2026-12-31
+  machines: [{serial: S1, name: web-7, labels: {rack: r1}, bmc: {address: 10.0.0.13}}, {serial: S2, bmc: {mac: "04:32:01:aa:bb:c1"}, credentials: other}]
 ---
 apiVersion: ingot.dev/v1alpha1
 kind: Fleet
 metadata: {name: fleet}
-spec: {paused: true, installs: 3, imageHosts: [images.example.com]}
+spec: {paused: true, installs: 3, imageHosts: [images.example.com], discovery: {keys: [{id: k1, until: 2026-12-31, labels: {site: fra1}, max: 50}]}}
 `
 
 // FuzzDecode: no input makes Decode panic or answer differently twice, findings have a place, and documents without findings are complete.
@@ -130,7 +138,7 @@ func TestTheFuzzersSeedsAreGood(t *testing.T) {
 	for _, d := range documents {
 		kinds[d.Kind] = true
 	}
-	for _, kind := range []string{schemas.KindWorkload, schemas.KindStep, schemas.KindRing, schemas.KindDefaults, schemas.KindRule, schemas.KindFleet} {
+	for _, kind := range []string{schemas.KindWorkload, schemas.KindStep, schemas.KindRing, schemas.KindDefaults, schemas.KindRule, schemas.KindDelivery, schemas.KindFleet} {
 		if !kinds[kind] {
 			t.Errorf("no seed of kind %s", kind)
 		}
