@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
 )
 
@@ -164,12 +165,11 @@ type Job struct {
 	Over bool
 	// Table is the partition table of the installed disk after the mark was set; nil before, and without a GPT.
 	Table *Table
-	// Left is what an ended step left on its disks, in their order; nil without the agent's word.
-	Left []SeenDisk
-	// Described is what the plug-ins of an ended job said of themselves.
-	Described []Described
-	// Erased are the receipts of the disks that an ended job erased.
-	Erased []Erased
+	// The words of an ended job; nil without the agent's word.
+	Left      []SeenDisk  // on the disks of a step, in their order
+	Described []Described // what plug-ins said of themselves
+	Erased    []Erased    // receipts of erased disks
+	Executed  *runs.Ended // of a run, without its files: the store of results has them
 	// Question is what the agent asks leave for; nil while the agent asks nothing.
 	Question *Question
 }

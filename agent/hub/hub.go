@@ -279,7 +279,7 @@ func (e *entry) describeAgent(now time.Time) inventory.AgentState {
 	if j.Result != nil {
 		state.Job.Step, state.Job.Error, state.Job.Table = j.Result.Step, j.Result.Error, readTable(j.Result.Table)
 		state.Job.Final, state.Job.Left, state.Job.Described = j.Result.Final, j.Left, readDescribed(j.Result.Described)
-		state.Job.Erased = readErased(j.Result.Erased)
+		state.Job.Erased, state.Job.Executed = readErased(j.Result.Erased), readExecuted(j.Result.Executed)
 	}
 	if j.State == inventory.JobWithdrawn {
 		state.Job.Error = j.Why

@@ -228,7 +228,7 @@ func TestTheSameKeyGetsTheSameCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := leaf.URIs[0].String(), "ingot://agent/web-03/boot1/4?protocol=4"; got != want {
+	if got, want := leaf.URIs[0].String(), "ingot://agent/web-03/boot1/4?protocol=5"; got != want {
 		t.Errorf("certificate speaks for %s, want %s", got, want)
 	}
 }

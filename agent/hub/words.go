@@ -30,7 +30,7 @@ func (h *Hub) cleanProgress(m wire.Progress) wire.Progress {
 // cleanResult is a result as the daemon keeps it: the beginning of the error, and the end of the output.
 func (h *Hub) cleanResult(m wire.Result) *result {
 	m.Disks, m.Described = nil, h.cleanDescribed(m.Described) // the disks are described in the job
-	m.Erased = h.cleanErased(m.Erased)
+	m.Erased, m.Executed = h.cleanErased(m.Erased), h.cleanExecuted(m.Executed)
 	m.Step = cutHead(m.Step, maxName)
 	m.Error = cutHead(h.config.Mask(m.Error), maxError)
 	output := h.config.Mask(m.Output)

@@ -115,6 +115,10 @@ type RunDocument struct {
 	// Disks are the disks that the script may write to, by name.
 	Disks map[string][]RunDisk `json:"disks,omitempty"`
 	Work  string               `json:"work"` // an empty directory of the attempt, in RAM
+	// Execution is the run that the script makes; nil for a script that is a step.
+	Execution *RunExecution `json:"execution,omitempty"`
+	Inputs    string        `json:"inputs,omitempty"`  // the directory with the files of the run, read-only
+	Results   string        `json:"results,omitempty"` // the directory for what the run leaves, empty, in RAM
 }
 
 // RunDisk is a disk for a script: Device is open to the script for reading and writing.

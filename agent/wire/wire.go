@@ -14,7 +14,7 @@ import "time"
 
 // Version of the protocol. An agent that meets another version on its boot medium reports the version and stops. A
 // daemon gives an agent of an earlier version no new job: such an agent ends the job that it has.
-const Version = 4
+const Version = 5
 
 // Paths of the agent API, relative to a URL in BootConfig.URLs. The verb %s is Job.ID. The calls use mutual TLS, except
 // for PathEnrol and PathPhoneHome, which the agent and the installed system make without a client certificate.
@@ -28,10 +28,14 @@ const (
 	PathResult   = "/v1/jobs/%s/result" // POST Result → 204, also when repeated
 	// PathLeave: POST LeaveQuestion → 200 leave is given | 202 not decided, ask again | 410 refused, the body says why.
 	PathLeave = "/v1/jobs/%s/leave"
+	// PathJobFile, the job's id and the file's name: PUT the bytes of a result file of a JobRun, whole or from a byte on
+	// (Content-Range) → 204 stored | 409 with HeaderUploadOffset | 410 as PathProgress | 413 over a limit | 507 the store is
+	// full. HEAD → 200 with HeaderUploadOffset, and with HeaderDigest where the file is whole.
+	PathJobFile = "/v1/jobs/%s/files/%s"
 	// PathConfig: GET → 200 Ignition JSON | 404 when the daemon has the config no more | 410 when the job was withdrawn.
 	PathConfig    = "/v1/jobs/%s/config"
 	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed
-	PathBlobs     = "/v1/blobs/"    // GET <sha256 hex> of a plug-in of the job, Range allowed | 404 as PathConfig
+	PathBlobs     = "/v1/blobs/"    // GET <sha256 hex> of a plug-in or an input of the job, Range allowed | 404 as PathConfig
 	PathPhoneHome = "/v1/phonehome" // POST PhoneHome → 204
 )
 
@@ -40,6 +44,12 @@ const (
 const (
 	HeaderJob     = "Ingot-Job"     // Job.ID
 	HeaderAttempt = "Ingot-Attempt" // Job.Attempt, decimal
+)
+
+// Headers of the answers about a result file.
+const (
+	HeaderUploadOffset = "Upload-Offset" // bytes that are stored, decimal
+	HeaderDigest       = "Ingot-Digest"  // hex SHA-256 of a whole file
 )
 
 // Limits of both sides.
@@ -99,124 +109,6 @@ type Enrolled struct {
 	Certificate []byte `json:"certificate"` // DER
 }
 
-// Facts is the machine as this boot's agent sees it.
-type Facts struct {
-	System   System   `json:"system"`
-	Firmware Firmware `json:"firmware"`
-	CPU      CPU      `json:"cpu"`
-	Memory   uint64   `json:"memory"` // bytes
-	Disks    []Disk   `json:"disks"`
-	NICs     []NIC    `json:"nics"`
-	Errors   []string `json:"errors,omitempty"` // names of the parts that could not be read, with reasons
-}
-
-// System is the machine as SMBIOS describes it.
-type System struct {
-	Manufacturer string `json:"manufacturer,omitempty"`
-	Product      string `json:"product,omitempty"`
-	Serial       string `json:"serial,omitempty"`
-	UUID         string `json:"uuid,omitempty"` // lower case, with dashes
-}
-
-// Firmware is how the machine was started.
-type Firmware struct {
-	UEFI       bool   `json:"uefi"`
-	SecureBoot bool   `json:"secureBoot"`
-	Vendor     string `json:"vendor,omitempty"`
-	Version    string `json:"version,omitempty"`
-}
-
-// CPU counts and names the processors.
-type CPU struct {
-	Model string `json:"model,omitempty"`
-	Arch  string `json:"arch,omitempty"` // GOARCH
-	Count int    `json:"count"`          // logical
-}
-
-// Disk is one block device that could hold an operating system.
-type Disk struct {
-	Name string `json:"name"`           // kernel name, for people only: it changes between boots
-	Path string `json:"path,omitempty"` // /dev/disk/by-path/…, the preferred link
-	// Links are all links of the whole disk in /dev/disk/by-id and /dev/disk/by-path, with their directory, sorted. A
-	// link that several disks claim is no link of any disk.
-	Links      []string `json:"links,omitempty"`
-	Serial     string   `json:"serial,omitempty"`
-	WWN        string   `json:"wwn,omitempty"` // lower case hex without 0x, or an nvme eui./uuid. name
-	Model      string   `json:"model,omitempty"`
-	Vendor     string   `json:"vendor,omitempty"`
-	Transport  string   `json:"transport,omitempty"` // virtio, sata, sas, nvme, usb…
-	Size       uint64   `json:"size"`                // bytes
-	SectorSize int      `json:"sectorSize,omitempty"`
-	Rotational bool     `json:"rotational"`
-	Removable  bool     `json:"removable"`
-	ReadOnly   bool     `json:"readOnly"`
-	Holders    []string `json:"holders,omitempty"` // mounts, LVM, RAID, multipath that use it
-	Content    Content  `json:"content"`
-	// Table is the partition table; nil in the report of an agent before protocol 2, and where the disk is unreadable.
-	Table *Table `json:"table,omitempty"`
-	// Superblocks are those of the whole disk, beside or instead of a partition table.
-	Superblocks []Superblock `json:"superblocks,omitempty"`
-}
-
-// Kinds of Table.
-const (
-	TableNone = "none"
-	TableMBR  = "mbr"
-	TableGPT  = "gpt"
-)
-
-// Table is the partition table of a disk, as it was read from the disk itself.
-type Table struct {
-	Kind string `json:"kind"`
-	// Valid says that the table may be believed: of a GPT, the protective MBR, the primary header and its entry array
-	// are intact. Without Valid, the other members of a GPT are the backup's.
-	Valid bool `json:"valid"`
-	// GUID is the disk GUID of a GPT, lower case with dashes; of an MBR its 8 hex digits, if they are not 0.
-	GUID       string      `json:"guid,omitempty"`
-	Sector     int         `json:"sector,omitempty"` // bytes of the table's sectors
-	Partitions []Partition `json:"partitions,omitempty"`
-	// Alone says that the first MiB of the disk holds nothing but the table: without a table, zeros.
-	Alone bool `json:"alone,omitempty"`
-}
-
-// Partition is one entry of a Table.
-type Partition struct {
-	Number int    `json:"number"`         // from 1
-	Type   string `json:"type"`           // GUID of a GPT, two hex digits of an MBR
-	GUID   string `json:"guid,omitempty"` // lower case, with dashes; "" in an MBR
-	First  uint64 `json:"first"`          // sector
-	Last   uint64 `json:"last"`           // sector, inclusive
-	Label  string `json:"label,omitempty"`
-	FSType string `json:"fsType,omitempty"` // of the first superblock that was found in it
-	FSUUID string `json:"fsUUID,omitempty"`
-}
-
-// Superblock says that a file system, a volume or a member of an array begins or ends here.
-type Superblock struct {
-	Type string `json:"type"`           // as blkid names it: ext4, LVM2_member, linux_raid_member…
-	UUID string `json:"uuid,omitempty"` // as blkid writes it
-}
-
-// Content is the content of a disk at the agent's look. Exactly one of Blank, Signature and Unreadable is set.
-type Content struct {
-	// Blank: zeros in the first and last 16 MiB, in 4 KiB at every MiB of the first 2 GiB, and in 2,048 × 4 KiB evenly
-	// over the rest; no signature, no holder, no reservation
-	Blank bool `json:"blank,omitempty"`
-	// Signature is "v2:" and 16 hex digits over what was read; ingot 4176809 has only the digits, over other bytes.
-	Signature  string `json:"signature,omitempty"`
-	Unreadable string `json:"unreadable,omitempty"` // why nothing could be said; never treated as blank
-	Summary    string `json:"summary,omitempty"`    // for people: "gpt: EFI-SYSTEM vfat, boot ext4, root ext4"
-}
-
-// NIC is one network interface.
-type NIC struct {
-	Name   string `json:"name"`
-	MAC    string `json:"mac"` // lower case, colons; the permanent address when known
-	Driver string `json:"driver,omitempty"`
-	Link   bool   `json:"link"`
-	Mbps   int    `json:"mbps,omitempty"`
-}
-
 // Poll asks for the next job. Running names the agent's running job, so that a restarted daemon learns of the job.
 type Poll struct {
 	Running string `json:"running,omitempty"`
@@ -235,6 +127,9 @@ const (
 	JobWriteStep = "write-step"
 	// JobDescribe is a job that asks the plug-ins of an operation what they are (Step.Describe), before any step runs.
 	JobDescribe = "describe"
+	// JobRun is a job of one execution of an ephemeral workload: one step with Script and Execution. An older agent, which
+	// would leave no result, refuses the kind.
+	JobRun = "run"
 	// JobScript is a job of one script without arguments, of protocol 2. No daemon hands such a job out any more.
 	JobScript   = "script"
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
@@ -245,7 +140,7 @@ const (
 )
 
 // JobKinds are all kinds of Job. A daemon gives no agent a job of another kind, and reads none back.
-var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobDescribe, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobDescribe, JobRun, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
 
 // IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
 func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }
@@ -269,6 +164,8 @@ type Step struct {
 	// Describe are the steps of a JobDescribe, each with its plug-ins, and with references in place of secrets.
 	Describe []Script `json:"describe,omitempty"`
 	Erase    *Erase   `json:"erase,omitempty"`
+	// Execution is what a JobRun has beside its Script.
+	Execution *Execution `json:"execution,omitempty"`
 }
 
 // Install writes an operating system with coreos-installer to the named disk only.
@@ -359,6 +256,8 @@ type Result struct {
 	Described []Described `json:"described,omitempty"`
 	// Erased are the receipts of the disks that were erased and read back, also of a job that failed for another disk.
 	Erased []Erased `json:"erased,omitempty"`
+	// Executed is what the execution of a JobRun left, also of one that failed; nil where the script was never started.
+	Executed *Executed `json:"executed,omitempty"`
 }
 
 // BootEntry is the firmware's choice for the next start.

@@ -157,7 +157,7 @@ func (h *host) whyNoAgent() string {
 }
 
 // agentProtocol is wire.Version: an agent of an earlier version gets no new job.
-const agentProtocol = 4
+const agentProtocol = 5
 
 // hasJob reports whether the agent works on a job of the operation, or has ended the job and the record does not say so.
 func (h *host) hasJob() bool {

@@ -402,7 +402,7 @@ func (m *model) ramdisk() {
 	m.reads[m.media]++
 	if m.agent.Boot != b.ID {
 		job := m.agent.Job
-		m.agent = inventory.AgentState{Boot: b.ID, Epoch: b.Epoch, Protocol: 4, Enrolled: m.now, Job: job, PhoneHome: m.agent.PhoneHome}
+		m.agent = inventory.AgentState{Boot: b.ID, Epoch: b.Epoch, Protocol: 5, Enrolled: m.now, Job: job, PhoneHome: m.agent.PhoneHome}
 		m.agent.Facts = m.facts(b.Epoch)
 		if job.State != inventory.JobSucceeded && job.State != inventory.JobFailed {
 			m.agent.Job = inventory.Job{} // died with its boot
