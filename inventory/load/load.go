@@ -13,7 +13,9 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/arrivals"
-	"github.com/gitmetal/ingot/inventory/rules"
+	"github.com/gitmetal/ingot/inventory/load/steplist"
+	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
 )
@@ -51,6 +53,7 @@ func FleetWithCache(
 	if l.before == nil {
 		l.before = newLoadState()
 	}
+	l.steps = steplist.Reader{Report: l.addFindings, Secrets: l.fleet.Secrets, SealedLength: l.sealedLength}
 	if l.incremental = l.loadIncrementally(sources); !l.incremental {
 		l.loadFromScratch(sources.Trunk)
 	}
@@ -91,7 +94,7 @@ type loader struct {
 	translator  Translator
 	fleet       inventory.Fleet
 	findings    []schemas.Finding
-	conditions  *rules.Compiler // nil before the first condition
+	steps       steplist.Reader
 }
 
 // tree is one snapshot, decoded.
@@ -99,7 +102,7 @@ type tree struct {
 	inventory.Snapshot
 	kinds    map[string]map[string]schemas.Document // documents by kind and name; hosts by id
 	recipes  map[string]*recipe                     // Workloads by name, resolved as far as possible without a host
-	prepared map[string]preparedStep                // Steps by name
+	stepTree steplist.Tree                          // the Steps, read
 	// YAML files in the folders of documents that declare no document
 	undeclared          []string
 	referenced          map[string]bool                        // files that a Butane config or a Step names
@@ -219,6 +222,12 @@ func (l *loader) keepSecrets() {
 	}
 }
 
+// sealedLength gives the bytes of a secret as its Secret holds it: a key is in one of the two maps.
+func (l *loader) sealedLength(ref refs.Secret) int {
+	spec := l.trunk.secrets()[ref.Name].Secret.Spec
+	return len(spec.Data[ref.Key]) + len(spec.BinaryData[ref.Key])
+}
+
 // describeCovered gives a Secret's sealed MAC, and a digest of what the MAC covers.
 func describeCovered(d schemas.Document) (mac, covered string) {
 	mac, _ = d.Secret.SOPS["mac"].(string)
@@ -282,6 +291,17 @@ func (l *loader) checkCredentials(d schemas.Document, name string) {
 // hintWiden says how to widen the scope of a Secret. By hand only a scope that the MAC does not cover may be changed.
 func hintWiden(sealed inventory.Sealed) string {
 	return "widen spec.scope with `ingot secret edit " + sealed.File + "`: by hand, its mac would not match"
+}
+
+// listDefinitions lists the Steps and the Workloads of the trunk for people.
+func (l *loader) listDefinitions() {
+	l.fleet.Steps, l.fleet.Workloads = map[string]steps.Definition{}, map[string][]inventory.Step{}
+	for name, d := range l.trunk.steps() {
+		l.fleet.Steps[name] = steps.Describe(d)
+	}
+	for name, r := range l.trunk.recipes {
+		l.fleet.Workloads[name] = steplist.ListUses(r.entries)
+	}
 }
 
 // sortUnique sorts findings and drops repetitions.

@@ -249,19 +249,3 @@ func describeLag(ring inventory.Ring, runs, wanted *inventory.Workload) string {
 	return fmt.Sprintf("the trunk asks for %s; ring %s runs %s until a newer tag matches %s", lag, ring.Name, ring.Tag,
 		ring.Spec.Tag)
 }
-
-// checkImageHosts finds images and plug-ins from a host that the fleet's settings do not allow.
-func (l *loader) checkImageHosts() {
-	allowed := l.fleet.Settings.ImageHosts
-	if len(allowed) == 0 {
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.trunk.workloads())) {
-		d := l.trunk.workloads()[name]
-		if d.Workload.Spec.Install == nil {
-			continue
-		}
-		l.checkFetchedHost(d, "spec.install.image.url", d.Workload.Spec.Install.Image.URL, allowed)
-	}
-	l.checkPluginHosts(allowed)
-}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/load/steplist"
 	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -17,12 +18,16 @@ import (
 type recipe struct {
 	workload inventory.Workload // without the parts that depend on a host
 	config   *butaneConfig      // nil without Butane
-	entries  []entry            // of the Workload's list
+	entries  []steplist.Entry   // of the Workload's list
 }
 
 // prepareWorkloads resolves every Workload of a tree, used or not, so that each mistake is reported once.
 func (l *loader) prepareWorkloads(t *tree) {
-	l.prepareSteps(t)
+	t.stepTree = l.steps.ReadTree(steplist.Source{Steps: t.steps(), UseFile: func(file string) ([]byte, bool, bool) {
+		data, usable := l.useFile(t, file)
+		_, has := t.Files[file]
+		return data, has, usable
+	}})
 	for _, name := range slices.Sorted(maps.Keys(t.workloads())) {
 		d := t.workloads()[name]
 		install := d.Workload.Spec.Install
@@ -36,7 +41,7 @@ func (l *loader) prepareWorkloads(t *tree) {
 			OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,
 		}}
 		l.warnAboutInstall(d, *install)
-		r.entries = l.listEntries(t, d)
+		r.entries = l.steps.ListEntries(t.stepTree, d)
 		if install.Butane != "" {
 			r.config = l.readConfig(t, d, install.Butane)
 		}
@@ -68,7 +73,8 @@ func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventor
 		w.Secrets, blobs = r.config.listSecrets(), r.config.blobs
 		w.Butane, w.OtherDisks = l.configForHost(r.config, d, running)
 	}
-	w.Steps, w.Settings = settings.Split(l.resolveSteps(t, r.entries, hostDocuments{d, running}), t.steps(), running, l.addFindings)
+	list := l.steps.ResolveSteps(t.stepTree, r.entries, steplist.Host{Trunk: d, Running: running})
+	w.Steps, w.Settings = settings.Split(list, t.steps(), running, l.addFindings)
 	for _, step := range w.Steps {
 		for _, ref := range step.ListSecrets() {
 			if !slices.Contains(w.Secrets, ref) {

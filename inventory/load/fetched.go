@@ -1,0 +1,45 @@
+package load
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// checkImageHosts finds images and plug-ins from a host that the fleet's settings do not allow.
+func (l *loader) checkImageHosts() {
+	allowed := l.fleet.Settings.ImageHosts
+	if len(allowed) == 0 {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.workloads())) {
+		d := l.trunk.workloads()[name]
+		if d.Workload.Spec.Install == nil {
+			continue
+		}
+		l.checkFetchedHost(d, "spec.install.image.url", d.Workload.Spec.Install.Image.URL, allowed)
+	}
+	l.checkPluginHosts(allowed)
+}
+
+// checkPluginHosts finds plug-ins from a host that the fleet's settings do not allow.
+func (l *loader) checkPluginHosts(allowed []string) {
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.steps())) {
+		d := l.trunk.steps()[name]
+		for i, p := range d.Step.Spec.Plugins {
+			l.checkFetchedHost(d, fmt.Sprintf("spec.plugins[%d].url", i), p.URL, allowed)
+		}
+	}
+}
+
+// checkFetchedHost finds a URL of a host that the fleet's settings do not allow.
+func (l *loader) checkFetchedHost(d schemas.Document, field, address string, allowed []string) {
+	if u, err := url.Parse(address); err == nil && u.Host != "" && !slices.Contains(allowed, strings.ToLower(u.Host)) {
+		l.addFindings(d.ErrorAt(field, "add it to spec.imageHosts in "+schemas.FleetFile+", or take the file from one of: "+
+			strings.Join(allowed, ", "), "files are not fetched from %s", u.Host))
+	}
+}
