@@ -12,18 +12,15 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// powerOffJob is wire.JobPowerOff, as the hub reports the kind.
-const powerOffJob = "power-off"
-
 // startRamdisk brings the machine into the ramdisk and its agent on the line; ready means that the agent of the
 // record's boot is there. The order is the virtual media order: power off, confirmed; eject; insert; check; boot
 // override; power on; the medium is read; the agent enrols.
 func (h *host) startRamdisk(phase Phase) (p Plan, ready bool) {
-	b := h.record.Boot
+	b := h.Record.Boot
 	runs := b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running
 	switch {
-	case !runs && h.observed.Ramdisk != "":
-		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.observed.Ramdisk}), false
+	case !runs && h.Observed.Ramdisk != "":
+		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.Observed.Ramdisk}), false
 	case b == nil || b.Target != inventory.FromRamdisk:
 		return h.openBoot(phase, inventory.FromRamdisk, 1, "the ramdisk is needed"), false
 	case b.Stage == inventory.Preparing:
@@ -40,20 +37,20 @@ func (h *host) startRamdisk(phase Phase) (p Plan, ready bool) {
 // openBoot begins a boot attempt. No boot into a ramdisk that cannot be used begins. After too many attempts in a row without a result, the machine waits for a later
 // commit of the fleet.
 func (h *host) openBoot(phase Phase, target string, attempt int, why string) Plan {
-	if target == inventory.FromRamdisk && h.observed.Ramdisk != "" {
-		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.observed.Ramdisk})
+	if target == inventory.FromRamdisk && h.Observed.Ramdisk != "" {
+		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.Observed.Ramdisk})
 	}
-	b := h.record.Boot
-	exhausted := attempt > maxBoots && b != nil && b.Commit == h.desired.Commit && !h.observed.Retry
+	b := h.Record.Boot
+	exhausted := attempt > maxBoots && b != nil && b.Commit == h.Desired.Commit && !h.Observed.Retry
 	if exhausted {
 		message := fmt.Sprintf("%d boots from the %s got nowhere, the last because %s%s, then run `ingot retry %s`",
-			maxBoots, target, why, seeConsole, h.desired.Name)
+			maxBoots, target, why, seeConsole, h.Desired.Name)
 		return Plan{Phase: Failed, Hold: &change.Hold{Reason: change.BootFailed, Message: message}}
 	}
 	if attempt > maxBoots {
 		attempt = 1
 	}
-	boot := inventory.Boot{Target: target, Attempt: attempt, Commit: h.desired.Commit, Ours: h.startedByUs(),
+	boot := inventory.Boot{Target: target, Attempt: attempt, Commit: h.Desired.Commit, Ours: h.StartedByUs(),
 		WasOn: h.wasOn(target), Request: h.inheritRequest(target)}
 	if attempt > 1 {
 		boot.Before = why
@@ -66,16 +63,16 @@ const seeConsole = ": look at the machine's console"
 
 // wasOn reports whether the machine was on before it was taken down for a row of boots.
 func (h *host) wasOn(target string) bool {
-	if b := h.record.Boot; b != nil && (b.Target == inventory.FromRamdisk || target == inventory.FromDisk) {
+	if b := h.Record.Boot; b != nil && (b.Target == inventory.FromRamdisk || target == inventory.FromDisk) {
 		return b.WasOn
 	}
-	return h.observed.BMC.Power == inventory.PoweredOn
+	return h.Observed.BMC.Power == inventory.PoweredOn
 }
 
 // giveUpUnbootable gives an operation up that has written nothing, when the ramdisk does not start. A machine that
 // served goes back to its old system (checkGivenUp).
 func (h *host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
-	if p.Hold == nil || p.Hold.Reason != change.BootFailed || h.record.Installed == nil {
+	if p.Hold == nil || p.Hold.Reason != change.BootFailed || h.Record.Installed == nil {
 		return Plan{}, false
 	}
 	why, _, _ := strings.Cut(p.Hold.Message, seeConsole)
@@ -84,13 +81,13 @@ func (h *host) giveUpUnbootable(op inventory.Operation, p Plan) (Plan, bool) {
 
 // prepareRamdisk sets the machine up for a boot from the ramdisk, one action at a time, as the boot method says.
 func (h *host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
-	if h.isOn() {
-		return planAction(phase, *h.powerOff("media change only while the machine is off"))
+	if h.IsOn() {
+		return planAction(phase, *h.PowerOff("media change only while the machine is off"))
 	}
 	if p, answered := h.checkOff(); answered {
 		return showInPhase(p, phase)
 	}
-	due, waits := bootmethod.Prepare(h.desired.Boot, h.observed, b)
+	due, waits := bootmethod.Prepare(h.Desired.Boot, h.Observed, b)
 	if due == nil {
 		return Plan{Phase: phase, Waits: waits}
 	}
@@ -99,34 +96,34 @@ func (h *host) prepareRamdisk(phase Phase, b inventory.Boot) Plan {
 
 // awaitAgent waits for the agent of a boot after the power-on of the machine.
 func (h *host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
-	enrolled := h.observed.Agent.Boot == b.ID && !h.observed.Agent.Enrolled.IsZero()
+	enrolled := h.Observed.Agent.Boot == b.ID && !h.Observed.Agent.Enrolled.IsZero()
 	next := b.Attempt + 1
 	if enrolled {
 		next = 1
 	}
-	age := h.observed.Attended
+	age := h.Observed.Attended
 	switch {
-	case h.isOff() && age.Started > settle:
+	case h.IsOff() && age.Started > settle:
 		return h.openBoot(phase, inventory.FromRamdisk, next, "the machine went off"), false
-	case enrolled && !h.agentAlive() && h.isMidWrite():
-		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent has said nothing for %s", h.deadlines.Silence)), false
-	case enrolled && !h.agentAlive():
+	case enrolled && !h.AgentAlive() && h.IsMidWrite():
+		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent has said nothing for %s", h.Deadlines.Silence)), false
+	case enrolled && !h.AgentAlive():
 		return h.leaveSilent(phase, b), false
-	case enrolled && h.observed.Agent.Protocol < agentProtocol && !h.hasJob():
+	case enrolled && h.Observed.Agent.Protocol < agentProtocol && !h.HasJob():
 		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent speaks protocol %d, a step needs protocol %d",
-			h.observed.Agent.Protocol, agentProtocol)), false
+			h.Observed.Agent.Protocol, agentProtocol)), false
 	case enrolled:
 		return Plan{}, true
-	case h.observed.Media.Reads == 0 && h.passed(age.Started, h.deadlines.Medium):
+	case h.Observed.Media.Reads == 0 && h.Passed(age.Started, h.Deadlines.Medium):
 		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the BMC did not read the medium within %s: it must reach "+
-			"advertise.media", h.deadlines.Medium)), false
-	case h.passed(age.Started, h.deadlines.Agent):
+			"advertise.media", h.Deadlines.Medium)), false
+	case h.Passed(age.Started, h.Deadlines.Agent):
 		return h.openBoot(phase, inventory.FromRamdisk, next, h.whyNoAgent()), false
-	case h.observed.Media.Reads == 0:
-		return Plan{Phase: phase, Waits: "the BMC to read the boot medium", Due: h.due(age.Started, h.deadlines.Medium),
+	case h.Observed.Media.Reads == 0:
+		return Plan{Phase: phase, Waits: "the BMC to read the boot medium", Due: h.Due(age.Started, h.Deadlines.Medium),
 			Again: bmcPause}, false
 	default:
-		return Plan{Phase: phase, Waits: "the agent in the ramdisk to enrol", Due: h.due(age.Started, h.deadlines.Agent),
+		return Plan{Phase: phase, Waits: "the agent in the ramdisk to enrol", Due: h.Due(age.Started, h.Deadlines.Agent),
 			Again: bmcPause}, false
 	}
 }
@@ -141,7 +138,7 @@ func (h *host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 //	shim, not GRUB                     the firmware, or shim, refused the next stage
 //	not shim                           the firmware did not start the boot loader
 func (h *host) whyNoAgent() string {
-	m, within := h.observed.Media, fmt.Sprintf(" within %s", h.deadlines.Agent)
+	m, within := h.Observed.Media, fmt.Sprintf(" within %s", h.Deadlines.Agent)
 	switch {
 	case m.WasRead(inventory.MediumOverlay), !m.LayoutIsKnown():
 		return "the agent did not enrol" + within + ": it must reach advertise.agents"
@@ -159,16 +156,10 @@ func (h *host) whyNoAgent() string {
 // agentProtocol is wire.Version: an agent of an earlier version gets no new job.
 const agentProtocol = 5
 
-// hasJob reports whether the agent works on a job of the operation, or has ended the job and the record does not say so.
-func (h *host) hasJob() bool {
-	op := h.record.Operation
-	return op != nil && h.currentJob(*op).State != inventory.NoJob
-}
-
 // startFromDisk starts the machine from its disk; running means that the power-on was accepted and the machine is
 // still on.
 func (h *host) startFromDisk(phase Phase) (p Plan, running bool) {
-	b := h.record.Boot
+	b := h.Record.Boot
 	switch {
 	case b == nil || b.Target != inventory.FromDisk:
 		return h.openBoot(phase, inventory.FromDisk, 1, "the installed system shall run"), false
@@ -178,11 +169,11 @@ func (h *host) startFromDisk(phase Phase) (p Plan, running bool) {
 		return planAction(phase, act.Action{Kind: act.PowerOn, Boot: b, Reason: "the disk comes first"}), false
 	case b.Stage != inventory.Running:
 		panic("plan: unknown boot stage " + string(b.Stage))
-	case h.observed.BMC.Power == inventory.PoweredOn:
+	case h.Observed.BMC.Power == inventory.PoweredOn:
 		return Plan{Phase: phase}, true
-	case h.observed.Attended.Started < settle:
+	case h.Observed.Attended.Started < settle:
 		return Plan{Phase: phase, Waits: "the machine to come on", Again: bmcPause}, false
-	case h.passed(h.observed.Attended.Started, h.deadlines.Home):
+	case h.Passed(h.Observed.Attended.Started, h.Deadlines.Home):
 		return h.openBoot(phase, inventory.FromDisk, 1, "the machine is off"), false
 	default:
 		return h.openBoot(phase, inventory.FromDisk, b.Attempt+1, "the machine went off"), false
@@ -192,12 +183,12 @@ func (h *host) startFromDisk(phase Phase) (p Plan, running bool) {
 // prepareDisk sets the machine up for a boot from its disk: off, the medium out, the boot override away from the
 // medium.
 func (h *host) prepareDisk(phase Phase, b inventory.Boot) Plan {
-	if h.observed.BMC.Power == inventory.PoweredOn {
+	if h.Observed.BMC.Power == inventory.PoweredOn {
 		switch {
-		case b.Restart || h.mediumIn():
+		case b.Restart || h.MediumIn():
 			return planAction(phase,
-				*h.powerOff("media change only while the machine is off"))
-		case h.record.Operation == nil:
+				*h.PowerOff("media change only while the machine is off"))
+		case h.Record.Operation == nil:
 			return planAction(phase, act.Action{Kind: act.CloseBoot, Reason: "the machine runs already"})
 		default: // the machine came on by itself, from its disk
 			return planAction(phase, act.Action{Kind: act.PowerOn, Boot: &b, Reason: "the machine runs already"})
@@ -207,37 +198,31 @@ func (h *host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 		return showInPhase(p, phase)
 	}
 	const why = "the machine shall start from its disk"
-	stuck := slices.ContainsFunc(h.observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
+	stuck := slices.ContainsFunc(h.Observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
 	switch {
-	case stuck && h.observed.Evidence.Ejects < maxEjects:
+	case stuck && h.Observed.Evidence.Ejects < maxEjects:
 		return planAction(phase, act.Action{Kind: act.EjectMedia, Reason: why})
-	case stuck && !bootmethod.StartsFromDisk(h.observed.BMC.Override): // the medium answers nobody, and the override names the disk
+	case stuck && !bootmethod.StartsFromDisk(h.Observed.BMC.Override): // the medium answers nobody, and the override names the disk
 		return planAction(phase, act.Action{Kind: act.BootFromDisk, Boot: &b, NamesDisk: true, Reason: why})
-	case bootmethod.StartsFromMedia(h.observed.BMC.Override):
+	case bootmethod.StartsFromMedia(h.Observed.BMC.Override):
 		return planAction(phase, act.Action{Kind: act.BootFromDisk, Boot: &b, Reason: why})
 	}
 	return planAction(phase, act.Action{Kind: act.PowerOn, Boot: &b, Reason: "the disk comes first"})
-}
-
-// mediumIn reports whether the machine, if a person powered it on, could have started from a medium.
-func (h *host) mediumIn() bool {
-	return bootmethod.StartsFromMedia(h.observed.BMC.Override) &&
-		slices.ContainsFunc(h.observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
 }
 
 // returnFromRamdisk takes a machine with its system out of a ramdisk boot with a purpose that was withdrawn. Nil
 // means that there is no such boot.
 func (h *host) returnFromRamdisk() *act.Action {
 	const why = "what the ramdisk was booted for is not wanted any more"
-	b := h.record.Boot
+	b := h.Record.Boot
 	if b == nil || b.Target != inventory.FromRamdisk {
 		return nil
 	}
 	if a := h.leaveRamdisk(0, why); a != nil {
 		return a
 	}
-	if h.isOn() && h.mediumIn() {
-		return h.powerOff(why)
+	if h.IsOn() && h.MediumIn() {
+		return h.PowerOff(why)
 	}
 	return &act.Action{Kind: act.CloseBoot, Reason: why}
 }
@@ -246,40 +231,34 @@ func (h *host) returnFromRamdisk() *act.Action {
 // through the agent, then through the BMC; and takes the medium out. Nil means that there is no ramdisk to leave, or
 // not yet.
 func (h *host) leaveRamdisk(after time.Duration, why string) *act.Action {
-	b := h.record.Boot
-	if b == nil || b.Target != inventory.FromRamdisk || h.observed.BMC.Reach != inventory.Reached ||
+	b := h.Record.Boot
+	if b == nil || b.Target != inventory.FromRamdisk || h.Observed.BMC.Reach != inventory.Reached ||
 		h.whyStranger() != "" {
 		return nil
 	}
-	if h.isOff() {
-		for _, slot := range h.observed.BMC.Media {
-			if slot.Inserted && slot.Image == h.observed.Media.URL && h.observed.Evidence.Ejects < maxEjects {
+	if h.IsOff() {
+		for _, slot := range h.Observed.BMC.Media {
+			if slot.Inserted && slot.Image == h.Observed.Media.URL && h.Observed.Evidence.Ejects < maxEjects {
 				return &act.Action{Kind: act.EjectMedia, Reason: why}
 			}
 		}
 		return &act.Action{Kind: act.CloseBoot, Reason: why}
 	}
-	if h.observed.BMC.Power != inventory.PoweredOn || b.Stage == inventory.Preparing || !h.startedByUs() ||
-		after > 0 && !h.passed(h.observed.Attended.Started, after) {
+	if h.Observed.BMC.Power != inventory.PoweredOn || b.Stage == inventory.Preparing || !h.StartedByUs() ||
+		after > 0 && !h.Passed(h.Observed.Attended.Started, after) {
 		return nil
 	}
-	if h.agentAlive() && (!h.toldPowerOff(*b) || !h.passed(h.observed.Attended.Job, powerOffDeadline)) {
+	if h.AgentAlive() && (!h.ToldPowerOff(*b) || !h.Passed(h.Observed.Attended.Job, powerOffDeadline)) {
 		return &act.Action{Kind: act.AssignPowerOff, Boot: b, Reason: why}
 	}
-	return h.powerOff(why)
-}
-
-// toldPowerOff reports whether the agent of the boot was told to power its machine off.
-func (h *host) toldPowerOff(b inventory.Boot) bool {
-	job := h.observed.Agent.Job
-	return job.Kind == powerOffJob && h.observed.Agent.Boot == b.ID
+	return h.PowerOff(why)
 }
 
 // followLeave does the action of leaveRamdisk, or waits for an agent that was told already.
 func (h *host) followLeave(phase Phase, a act.Action) Plan {
-	if a.Kind == act.AssignPowerOff && h.toldPowerOff(*a.Boot) {
+	if a.Kind == act.AssignPowerOff && h.ToldPowerOff(*a.Boot) {
 		return Plan{Phase: phase, Waits: "the agent to power the machine off",
-			Due: h.due(h.observed.Attended.Job, powerOffDeadline), Again: bmcPause}
+			Due: h.Due(h.Observed.Attended.Job, powerOffDeadline), Again: bmcPause}
 	}
 	return planAction(phase, a)
 }

@@ -35,10 +35,10 @@ func ShowRefusal(p Plan, refusal Refusal) Plan {
 // checkBMC answers while the BMC does not. Unreachable, refused and unknown are never read as off, nor is a single
 // reading.
 func (h *host) checkBMC() (Plan, bool) {
-	hold := change.Hold{Message: h.observed.BMC.Error}
-	switch h.observed.BMC.Reach {
+	hold := change.Hold{Message: h.Observed.BMC.Error}
+	switch h.Observed.BMC.Reach {
 	case inventory.Reached:
-		if h.observed.BMC.Power != inventory.PowerUnknown {
+		if h.Observed.BMC.Power != inventory.PowerUnknown {
 			return h.checkOff()
 		}
 		hold = change.Hold{Reason: change.BMCRefused, Message: PowerUntold}
@@ -51,7 +51,7 @@ func (h *host) checkBMC() (Plan, bool) {
 	case inventory.Refused:
 		hold.Reason = change.BMCRefused
 	default:
-		panic("plan: unknown reach " + string(h.observed.BMC.Reach))
+		panic("plan: unknown reach " + string(h.Observed.BMC.Reach))
 	}
 	return Plan{Phase: Waiting, Hold: &hold, Waits: "the BMC"}, true
 }
@@ -59,17 +59,17 @@ func (h *host) checkBMC() (Plan, bool) {
 // checkTokenAlarm answers when two keys used the token of the current boot. Nothing that the agent says counts until
 // a later commit.
 func (h *host) checkTokenAlarm() (Plan, bool) {
-	b := h.record.Boot
-	if h.observed.Agent.Alarm == "" || b == nil || h.observed.Agent.Epoch != b.Epoch || b.Commit != h.desired.Commit {
+	b := h.Record.Boot
+	if h.Observed.Agent.Alarm == "" || b == nil || h.Observed.Agent.Epoch != b.Epoch || b.Commit != h.Desired.Commit {
 		return Plan{}, false
 	}
-	return h.holdHost(change.Hold{Reason: change.TokenAlarm, Message: h.observed.Agent.Alarm +
+	return h.holdHost(change.Hold{Reason: change.TokenAlarm, Message: h.Observed.Agent.Alarm +
 		": find out who read the boot medium; any later commit of the fleet starts another boot"}), true
 }
 
 // checkImage answers until the workload's image is in the mirror and verified. No machine boots before that.
 func (h *host) checkImage() (Plan, bool) {
-	switch i := h.observed.Image; i.State {
+	switch i := h.Observed.Image; i.State {
 	case inventory.ImageReady:
 		return Plan{}, false
 	case inventory.ImageMissing:
@@ -88,19 +88,19 @@ func (h *host) checkImage() (Plan, bool) {
 
 // checkRamdisk answers while no machine can be booted from the ramdisk. A machine that runs from the ramdisk goes on.
 func (h *host) checkRamdisk() (Plan, bool) {
-	b := h.record.Boot
+	b := h.Record.Boot
 	runs := b != nil && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running
-	if h.observed.Ramdisk == "" || runs {
+	if h.Observed.Ramdisk == "" || runs {
 		return Plan{}, false
 	}
-	return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.observed.Ramdisk}), true
+	return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.Observed.Ramdisk}), true
 }
 
 // checkConfig answers while the config of the host cannot be rendered. No machine boots for such a config.
 func (h *host) checkConfig() (Plan, bool) {
-	if h.observed.Config.Error == "" {
+	if h.Observed.Config.Error == "" {
 		return Plan{}, false
 	}
-	return h.holdHost(change.Hold{Reason: change.ConfigUnusable, Message: h.observed.Config.Error +
+	return h.holdHost(change.Hold{Reason: change.ConfigUnusable, Message: h.Observed.Config.Error +
 		": nothing was booted"}), true
 }

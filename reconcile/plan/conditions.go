@@ -35,15 +35,15 @@ func (h *host) handOut(op inventory.Operation, contents []string, why string) Pl
 
 // decideConditions decides the conditions of a step; "" for a step without conditions.
 func (h *host) decideConditions(step inventory.StepState) (when, whyNot string) {
-	if h.desired.Workload == nil {
+	if h.Desired.Workload == nil {
 		return "", ""
 	}
-	known, _ := steps.FindStep(h.desired.Workload.Steps, step.Key())
+	known, _ := steps.FindStep(h.Desired.Workload.Steps, step.Key())
 	if len(known.When) == 0 {
 		return "", ""
 	}
-	machine := rules.Machine{Facts: h.record.Facts, Labels: h.desired.Labels, Vars: h.desired.Vars, Name: h.desired.Name,
-		ID: h.desired.ID}
+	machine := rules.Machine{Facts: h.Record.Facts, Labels: h.Desired.Labels, Vars: h.Desired.Vars, Name: h.Desired.Name,
+		ID: h.Desired.ID}
 	holds, whyNot := rules.NewCompiler().DecideAll(known.When, machine)
 	if !holds {
 		return inventory.WhenFails, whyNot

@@ -31,8 +31,8 @@ func (h *host) startSystem() Plan {
 	if p, answered := h.checkIdentity(); answered {
 		return p
 	}
-	if b := h.record.Boot; b != nil && b.Target == inventory.FromRamdisk &&
-		h.observed.BMC.Power == inventory.PoweredOn {
+	if b := h.Record.Boot; b != nil && b.Target == inventory.FromRamdisk &&
+		h.Observed.BMC.Power == inventory.PoweredOn {
 		return h.powerDown()
 	}
 	if p, kept := h.stayOff(); kept {
@@ -53,7 +53,7 @@ func (h *host) powerDown() Plan {
 
 // awaitCall waits for the phone call of the installed system.
 func (h *host) awaitCall(op inventory.Operation) Plan {
-	if call := h.observed.Agent.PhoneHome; op.IsCalledBy(call) {
+	if call := h.Observed.Agent.PhoneHome; op.IsCalledBy(call) {
 		return planAction(Starting, act.Action{Kind: act.RecordHome, Home: call, Reason: "the installed system phoned home"})
 	}
 	if p, answered := h.checkBMC(); answered {
@@ -65,17 +65,17 @@ func (h *host) awaitCall(op inventory.Operation) Plan {
 	if p, kept := h.stayOff(); kept {
 		return p
 	}
-	boot := h.record.Boot
+	boot := h.Record.Boot
 	if boot == nil || boot.Target != inventory.FromDisk || boot.Stage != inventory.Running {
 		p, _ := h.startFromDisk(Starting)
 		return p
 	}
-	age := h.observed.Attended.Started
-	on, off := h.isOn(), h.isOff() && age > settle
-	w := h.desired.Workload
+	age := h.Observed.Attended.Started
+	on, off := h.IsOn(), h.IsOff() && age > settle
+	w := h.Desired.Workload
 	mute := op.Installs(w) && w.PhoneHome == schemas.PhoneHomeDisabled
 	switch {
-	case h.observed.Retry:
+	case h.Observed.Retry:
 		p := h.openBoot(Starting, inventory.FromDisk, 1, "an operator asked for it")
 		p.Action.Boot.Restart = true
 		return p
@@ -87,10 +87,10 @@ func (h *host) awaitCall(op inventory.Operation) Plan {
 	case off:
 		why := fmt.Sprintf("it was started from its disk %d times, and powered itself off each time", maxBoots)
 		return h.holdSilent(op, why)
-	case h.passed(age, h.deadlines.Home):
-		return h.holdSilent(op, fmt.Sprintf("it has been on for more than %s", h.deadlines.Home))
+	case h.Passed(age, h.Deadlines.Home):
+		return h.holdSilent(op, fmt.Sprintf("it has been on for more than %s", h.Deadlines.Home))
 	default:
-		return Plan{Phase: Starting, Waits: "the installed system to phone home", Due: h.due(age, h.deadlines.Home),
+		return Plan{Phase: Starting, Waits: "the installed system to phone home", Due: h.Due(age, h.Deadlines.Home),
 			Again: 5 * time.Second}
 	}
 }
@@ -100,10 +100,10 @@ func (h *host) awaitCall(op inventory.Operation) Plan {
 // target, ends the wait.
 func (h *host) holdSilent(op inventory.Operation, why string) Plan {
 	why += " without a phone call"
-	if !op.Installs(h.desired.Workload) {
+	if !op.Installs(h.Desired.Workload) {
 		return h.closeOperation(op, inventory.Quarantined, why+", and the fleet asks for something else now", Waiting)
 	}
 	message := fmt.Sprintf("the system is written and verified, and %s: read its console, or run `ingot retry %s` to "+
-		"start it again", why, h.desired.Name)
+		"start it again", why, h.Desired.Name)
 	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.NoPhoneHome, Message: message}}
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/plan/deadlines"
+	"github.com/gitmetal/ingot/reconcile/plan/evidence"
 	"github.com/gitmetal/ingot/schemas"
 )
 
 // Deadlines beside those of the configuration, in attended time.
 const (
 	powerOffDeadline = 90 * time.Second // for the agent to power its machine off
-	gracefulDeadline = 2 * time.Minute  // for an installed system to shut down
 	shutdownDeadline = 30 * time.Minute // for an installed system to shut down for a reboot
 	idleDeadline     = 15 * time.Minute // for a held machine in the ramdisk
 	takeDeadline     = 10 * time.Minute // for an agent to take a job up
@@ -27,13 +27,8 @@ const (
 
 // host is the input of one decision: what the fleet desires, what was observed, and the record.
 type host struct {
-	desired  inventory.Desired
-	observed inventory.Observed
-	record   inventory.Record
-	now      time.Time
-	change   change.Change
-	// deadlines are those of the configuration.
-	deadlines inventory.Deadlines
+	evidence.Machine
+	change change.Change
 }
 
 // Next decides what happens to a host next. The first question with an answer decides:
@@ -56,30 +51,30 @@ type host struct {
 // The same values give the same plan. A plan has at most one action; the next look decides about the next action.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	d.Power = d.WantedPower()
-	h := &host{desired: d, observed: o, record: o.Record, now: now, change: change.Decide(d, o.Standing, o.Record),
-		deadlines: deadlines.Fit(o.Deadlines, d.Boot.TimeoutDuration(), o)}
+	h := &host{change: change.Decide(d, o.Standing, o.Record), Machine: evidence.Machine{Desired: d, Observed: o, Record: o.Record,
+		Now: now, Deadlines: deadlines.Fit(o.Deadlines, d.Boot.TimeoutDuration(), o)}}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
 		// The attempt was recorded and not handed out: the disk still has the old system.
-		h.record.Installed = op.Replaces
+		h.Record.Installed = op.Replaces
 	}
 	p := h.addRequests(h.holdStaysOn(h.decidePlan()))
-	p.Host, p.Change, p.AtWork = d.ID, h.change, h.isAtWork()
+	p.Host, p.Change, p.AtWork = d.ID, h.change, h.IsAtWork()
 	return p
 }
 
 // decidePlan asks the questions of Next.
 func (h *host) decidePlan() Plan {
-	boot := h.record.Boot
+	boot := h.Record.Boot
 	inRamdisk := boot != nil && boot.Target == inventory.FromRamdisk
-	needsAgent := h.record.Operation != nil || inRamdisk
+	needsAgent := h.Record.Operation != nil || inRamdisk
 	replaced := h.change.Hold != nil && h.change.Hold.Reason == change.IdentityMismatch
 	switch {
 	case h.change.Verdict == change.HandsOff && replaced:
 		return h.holdReplaced()
 	case h.change.Verdict == change.HandsOff:
 		return h.keepHandsOff()
-	case needsAgent && h.observed.Agent.Unknown != "":
-		return Plan{Phase: Waiting, Waits: h.observed.Agent.Unknown, Again: 5 * time.Second}
+	case needsAgent && h.Observed.Agent.Unknown != "":
+		return Plan{Phase: Waiting, Waits: h.Observed.Agent.Unknown, Again: 5 * time.Second}
 	}
 	if p, answered := h.checkNewerCall(); answered {
 		return p
@@ -91,11 +86,11 @@ func (h *host) decidePlan() Plan {
 		return p
 	}
 	switch {
-	case h.record.Operation != nil:
+	case h.Record.Operation != nil:
 		return h.continueOperation()
-	case h.record.Settings.IsMaintained() && (!h.isOff() || change.KeptOff(h.desired) == ""):
+	case h.Record.Settings.IsMaintained() && (!h.IsOff() || change.KeptOff(h.Desired) == ""):
 		return h.continueMaintenance()
-	case change.KeptOff(h.desired) != "":
+	case change.KeptOff(h.Desired) != "":
 		return h.keepOff()
 	case h.change.Verdict == change.Install || h.change.Verdict == change.Reinstall:
 		return h.beginInstall()
@@ -110,22 +105,22 @@ func (h *host) decidePlan() Plan {
 func (h *host) keepHandsOff() Plan {
 	phase := Unmanaged
 	switch {
-	case h.record.Unreadable != "":
+	case h.Record.Unreadable != "":
 		phase = Held
-	case h.desired.Lifecycle == "":
+	case h.Desired.Lifecycle == "":
 		phase = Orphaned
-	case h.desired.Protect:
+	case h.Desired.Protect:
 		phase = Protected
 	case h.change.Hold != nil:
 		phase = Held
 	}
 	why := strings.Join(h.change.Why, "; ")
 	p := Plan{Phase: phase, Hold: h.change.Hold, Waits: why + ": nothing is done to the machine"}
-	op := h.record.Operation
+	op := h.Record.Operation
 	if op == nil || op.Stage != inventory.Working {
 		return p
 	}
-	job := h.currentJob(*op)
+	job := h.CurrentJob(*op)
 	handedOut := job.State == inventory.JobAssigned || job.State == inventory.JobRunning
 	var look *act.Action
 	if job.Question != nil {
@@ -134,7 +129,7 @@ func (h *host) keepHandsOff() Plan {
 	switch {
 	case look != nil:
 		p.Action = look
-	case isWriting(*op, job):
+	case evidence.IsWriting(*op, job):
 		p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
 	case handedOut:
 		p.Action = h.withdrawJob(*op, why).Action
@@ -171,9 +166,9 @@ func (h *host) beginInstall() Plan {
 
 // newOperation is the operation that installs the workload as the change allows.
 func (h *host) newOperation() *inventory.Operation {
-	w := h.desired.Workload
+	w := h.Desired.Workload
 	op := inventory.Operation{
-		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: h.desired.Release, Image: w.Image.SHA256,
+		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: h.Desired.Release, Image: w.Image.SHA256,
 		Update: w.Update,
 		Kind:   inventory.Install, Steps: inventory.NewSteps(*w),
 	}
@@ -194,7 +189,7 @@ func (h *host) inspectMachine() Plan {
 	if !ready {
 		return p
 	}
-	if last := h.record.Last; last != nil && !h.needsFacts() && h.record.LookedEpoch() <= last.Looked {
+	if last := h.Record.Last; last != nil && !h.needsFacts() && h.Record.LookedEpoch() <= last.Looked {
 		return h.openBoot(Inspecting, inventory.FromRamdisk, 1, "the disks were looked at before the last operation ended")
 	}
 	return h.recordFacts(Inspecting)
@@ -202,17 +197,17 @@ func (h *host) inspectMachine() Plan {
 
 // recordFacts records what the agent of this boot reports, if the machine is the declared one.
 func (h *host) recordFacts(phase Phase) Plan {
-	seen := h.observed.Agent.Facts
-	if seen == nil || seen.Epoch != h.record.Boot.Epoch {
+	seen := h.Observed.Agent.Facts
+	if seen == nil || seen.Epoch != h.Record.Boot.Epoch {
 		return Plan{Phase: phase, Waits: "the agent's report on the hardware"}
 	}
-	switch another := change.FindAgentStranger(h.desired, h.observed, *seen); {
-	case another != nil && h.observed.Retry:
+	switch another := change.FindAgentStranger(h.Desired, h.Observed, *seen); {
+	case another != nil && h.Observed.Retry:
 		return h.openBoot(phase, inventory.FromRamdisk, 1, "an operator asked for another look at the machine")
 	case another != nil:
 		return planAction(Held, act.Action{Kind: act.RecordStranger, Stranger: another, Reason: another.Why})
 	}
-	if h.desired.Boot.SecureBoot && !seen.Firmware.SecureBoot {
+	if h.Desired.Boot.SecureBoot && !seen.Firmware.SecureBoot {
 		return h.holdHost(change.Hold{Reason: change.SecureBootOff,
 			Message: "spec.boot.secureBoot is true, the ramdisk reports that Secure Boot is not enforced: turn it on " +
 				"in the firmware"})
@@ -226,7 +221,7 @@ func (h *host) recordFacts(phase Phase) Plan {
 func (h *host) holdHost(hold change.Hold) Plan {
 	if hold.Reason == change.IdentityMismatch { // the known install is on another machine
 		without := *h
-		without.record.Installed = nil
+		without.Record.Installed = nil
 		h = &without
 	}
 	if hold.StaysDown && h.serves() {
@@ -241,9 +236,9 @@ func (h *host) holdHost(hold change.Hold) Plan {
 // system that ran before, if there is a system and the machine shall be on.
 func (h *host) returnToSystem(phase Phase, after time.Duration, why string) Plan {
 	serves := h.serves()
-	a, b := h.leaveRamdisk(after, why), h.record.Boot
+	a, b := h.leaveRamdisk(after, why), h.Record.Boot
 	bootsItsDisk := b != nil && b.Target == inventory.FromDisk && b.Stage != inventory.Running
-	mayBoot := h.observed.BMC.Reach == inventory.Reached && h.whyStranger() == ""
+	mayBoot := h.Observed.BMC.Reach == inventory.Reached && h.whyStranger() == ""
 	switch {
 	case a != nil && a.Kind == act.CloseBoot && serves:
 		return h.openBoot(phase, inventory.FromDisk, 1, why)
@@ -258,12 +253,12 @@ func (h *host) returnToSystem(phase Phase, after time.Duration, why string) Plan
 }
 
 // serves reports whether the machine shall run the system that is known to be on its disk.
-func (h *host) serves() bool { return h.record.Installed != nil && h.shallRun() }
+func (h *host) serves() bool { return h.Record.Installed != nil && h.shallRun() }
 
 // shallRun reports whether the machine shall be on: as the fleet says, or, where the fleet leaves the power alone, as
 // the machine was found.
 func (h *host) shallRun() bool {
-	switch b := h.record.Boot; h.desired.Power {
+	switch b := h.Record.Boot; h.Desired.Power {
 	case "", schemas.PowerOn:
 		return true
 	case schemas.PowerUnmanaged:
@@ -276,7 +271,7 @@ func (h *host) shallRun() bool {
 // addOtherwise adds to a plan what is due when the action may not be done now: a machine that was taken down for the
 // action goes back to the system that ran before.
 func (h *host) addOtherwise(p Plan) Plan {
-	if h.record.Installed == nil {
+	if h.Record.Installed == nil {
 		return p
 	}
 	if back := h.returnToSystem(p.Phase, 0, "what it was taken down for may not go on now"); back.Action != nil ||
@@ -288,13 +283,13 @@ func (h *host) addOtherwise(p Plan) Plan {
 
 // adjustPower sees to the power of a host that runs its workload, or has no workload.
 func (h *host) adjustPower() Plan {
-	if h.record.Installed == nil {
+	if h.Record.Installed == nil {
 		if p, due := h.pinIdentity(); due {
 			return p
 		}
 		p := Plan{Phase: Unmanaged, Waits: "a workload"}
-		if h.desired.Pending != "" {
-			p = Plan{Phase: Pending, Waits: h.desired.Pending}
+		if h.Desired.Pending != "" {
+			p = Plan{Phase: Pending, Waits: h.Desired.Pending}
 		}
 		if a := h.leaveRamdisk(h.idleTime(), "there is nothing to run"); a != nil {
 			return h.followLeave(p.Phase, *a)
@@ -309,19 +304,19 @@ func (h *host) adjustPower() Plan {
 	if p, answered := h.checkIdentity(); answered {
 		return p
 	}
-	if h.record.LacksConfig(h.desired.Workload) {
-		return planAction(Active, act.Action{Kind: act.RecordConfig, Config: h.desired.Workload.Config,
+	if h.Record.LacksConfig(h.Desired.Workload) {
+		return planAction(Active, act.Action{Kind: act.RecordConfig, Config: h.Desired.Workload.Config,
 			Reason: "the installed system has the workload's config"})
 	}
-	on, off := h.isOn(), h.isOff()
+	on, off := h.IsOn(), h.IsOff()
 	if a := h.returnFromRamdisk(); a != nil {
-		startsAgain := a.Kind == act.CloseBoot && off && h.desired.Power == schemas.PowerUnmanaged && h.shallRun()
+		startsAgain := a.Kind == act.CloseBoot && off && h.Desired.Power == schemas.PowerUnmanaged && h.shallRun()
 		if startsAgain {
 			return h.openBoot(Starting, inventory.FromDisk, 1, a.Reason)
 		}
 		return h.followLeave(Starting, *a)
 	}
-	switch want := h.desired.Power; want {
+	switch want := h.Desired.Power; want {
 	case "", schemas.PowerOn:
 		if on && h.bootSettled() {
 			return h.maintain()
@@ -330,8 +325,8 @@ func (h *host) adjustPower() Plan {
 		return started
 	case schemas.PowerOff:
 		if on {
-			return planAction(Active, act.Action{Kind: act.PowerOff, Graceful: true, Reason: cmp.Or(change.KeptOff(h.desired), "spec.power is Off"),
-				Wait: h.observed.Evidence.Asks > 0 && h.observed.Evidence.AskedLast < askAgain})
+			return planAction(Active, act.Action{Kind: act.PowerOff, Graceful: true, Reason: cmp.Or(change.KeptOff(h.Desired), "spec.power is Off"),
+				Wait: h.Observed.Evidence.Asks > 0 && h.Observed.Evidence.AskedLast < evidence.AskAgain})
 		}
 		return Plan{Phase: Active}
 	case schemas.PowerUnmanaged:
@@ -350,8 +345,8 @@ func (h *host) adjustPower() Plan {
 
 // bootSettled reports whether no boot of the daemon is under way.
 func (h *host) bootSettled() bool {
-	return h.record.Boot == nil ||
-		(h.record.Boot.Target == inventory.FromDisk && h.record.Boot.Stage == inventory.Running)
+	return h.Record.Boot == nil ||
+		(h.Record.Boot.Target == inventory.FromDisk && h.Record.Boot.Stage == inventory.Running)
 }
 
 // planAction is the plan that does one action.

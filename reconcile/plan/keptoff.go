@@ -34,8 +34,8 @@ func (h *host) keepOff() Plan {
 
 // describeKeptOff says who keeps the machine off, and what does not happen meanwhile.
 func (h *host) describeKeptOff() string {
-	words := change.KeptOff(h.desired)
-	if h.isOn() && h.record.Installed == nil && !h.startedByUs() {
+	words := change.KeptOff(h.Desired)
+	if h.IsOn() && h.Record.Installed == nil && !h.StartedByUs() {
 		words += "; the machine runs and ingot did not start it: it is not powered off"
 	}
 	if h.change.Verdict != change.Nothing {
@@ -46,8 +46,8 @@ func (h *host) describeKeptOff() string {
 
 // stayOff answers for a machine with a written system that somebody keeps off: a machine that is off is not started.
 func (h *host) stayOff() (Plan, bool) {
-	why := change.KeptOff(h.desired)
-	if why == "" || h.observed.BMC.Power != inventory.PoweredOff {
+	why := change.KeptOff(h.Desired)
+	if why == "" || h.Observed.BMC.Power != inventory.PoweredOff {
 		return Plan{}, false
 	}
 	return Plan{Phase: Starting, Waits: "the start of the written system: the machine is " + why}, true
@@ -55,7 +55,7 @@ func (h *host) stayOff() (Plan, bool) {
 
 // idleTime is how long a machine without a system stays in the ramdisk.
 func (h *host) idleTime() time.Duration {
-	if change.KeptOff(h.desired) != "" {
+	if change.KeptOff(h.Desired) != "" {
 		return 0
 	}
 	return idleDeadline

@@ -12,7 +12,7 @@ import (
 // closeSuperseded ends an operation that has written nothing, and that the fleet does not want or allow any more.
 // Only the journal changes. A job of the agent is taken back before.
 func (h *host) closeSuperseded(op inventory.Operation) (Plan, bool) {
-	if job := h.currentJob(op); op.Stage != inventory.Intended && !op.Unwritten() || job.State != inventory.NoJob ||
+	if job := h.CurrentJob(op); op.Stage != inventory.Intended && !op.Unwritten() || job.State != inventory.NoJob ||
 		job.Begun {
 		return Plan{}, false
 	}
@@ -25,21 +25,21 @@ func (h *host) closeSuperseded(op inventory.Operation) (Plan, bool) {
 
 // whyRefused says why the fleet does not want or allow an operation that has written nothing, or "".
 func (h *host) whyRefused(op inventory.Operation) string {
-	why := change.Refusal(h.desired, h.observed.Standing, h.recordWith(op))
+	why := change.Refusal(h.Desired, h.Observed.Standing, h.recordWith(op))
 	if why == "" && !op.HasBegun() {
-		return change.KeptOff(h.desired)
+		return change.KeptOff(h.Desired)
 	}
 	return why
 }
 
 // whyUncovered says which disk the config writes to without the operation's permission, or "".
 func (h *host) whyUncovered(op inventory.Operation) string {
-	return change.WhyUncovered(h.desired, h.recordWith(op))
+	return change.WhyUncovered(h.Desired, h.recordWith(op))
 }
 
 // recordWith is the record with an operation in place of its own.
 func (h *host) recordWith(op inventory.Operation) inventory.Record {
-	record := h.record
+	record := h.Record
 	record.Operation = &op
 	return record
 }
@@ -47,7 +47,7 @@ func (h *host) recordWith(op inventory.Operation) inventory.Record {
 // stopAttempts answers when no further attempt of an operation that may have written may begin. An unwanted operation
 // ends. An operation without permission is held: the old content of the disk is gone.
 func (h *host) stopAttempts(op inventory.Operation) (Plan, bool) {
-	if why := cmp.Or(change.WhyUnwanted(h.desired, op), h.whyUncovered(op)); why != "" {
+	if why := cmp.Or(change.WhyUnwanted(h.Desired, op), h.whyUncovered(op)); why != "" {
 		return h.giveUp(op, strings.TrimSuffix(why+": "+op.Error, ": ")), true
 	}
 	why := h.whyRefused(op)
@@ -57,12 +57,12 @@ func (h *host) stopAttempts(op inventory.Operation) (Plan, bool) {
 	hold := change.Hold{Reason: change.NeedsConsent,
 		Message: fmt.Sprintf("a failed attempt may have written to disk %s, and no other attempt may begin: %s",
 			op.Root().Disk.Label(), why)}
-	if change.WhyUnsigned(h.desired) != "" {
-		hold.Reason, hold.Unsigned = change.NeedsSigners, h.desired.Signatures.Tag
+	if change.WhyUnsigned(h.Desired) != "" {
+		hold.Reason, hold.Unsigned = change.NeedsSigners, h.Desired.Signatures.Tag
 	} else {
 		for _, disk := range op.Disks {
 			if disk.Content != inventory.ContentBlank {
-				hold.Consents = append(hold.Consents, change.OperationConsents(op, h.desired.ID, disk)[0])
+				hold.Consents = append(hold.Consents, change.OperationConsents(op, h.Desired.ID, disk)[0])
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/plan/evidence"
 )
 
 // continueOperation carries an operation on. What the operation was allowed stays allowed until its end. Before an
@@ -32,7 +33,7 @@ import (
 //
 // An attempt of ingot 4176809 is one job for the whole list, and counts as the step that installs.
 func (h *host) continueOperation() Plan {
-	op := *h.record.Operation
+	op := *h.Record.Operation
 	if op.Stage == inventory.Intended || op.Stage == inventory.Published {
 		op = h.withSteps(op)
 	}
@@ -59,7 +60,7 @@ func (h *host) continueOperation() Plan {
 // withSteps gives an operation without known steps the steps of the workload, as long as the fleet asks for the same
 // inputs. Known steps stay: the ids of jobs count them, also in the memory of an agent and on the status branch.
 func (h *host) withSteps(op inventory.Operation) inventory.Operation {
-	if w := h.desired.Workload; len(op.Steps) == 0 && op.Installs(w) {
+	if w := h.Desired.Workload; len(op.Steps) == 0 && op.Installs(w) {
 		op.Steps = inventory.NewSteps(*w)
 	}
 	return op
@@ -68,31 +69,13 @@ func (h *host) withSteps(op inventory.Operation) inventory.Operation {
 // dropStep records the step at the cursor as done where the fleet asks for the same inputs without the step.
 func (h *host) dropStep(op inventory.Operation) (Plan, bool) {
 	step, due := op.Step()
-	w := h.desired.Workload
+	w := h.Desired.Workload
 	if !due || !op.Installs(w) || step.Installs() ||
 		slices.ContainsFunc(w.Steps, func(s inventory.Step) bool { return s.Key() == step.Key() }) {
 		return Plan{}, false
 	}
 	why := "the fleet has no step " + step.Key() + " any more"
 	return planAction(Installing, act.Action{Kind: act.RecordStep, Reason: why}), true
-}
-
-// currentJob is the job of the agent, if the job is for the step at the cursor in the present attempt. An agent that
-// works on a job unknown to the hub may be writing.
-func (h *host) currentJob(op inventory.Operation) inventory.Job {
-	if job := h.observed.Agent.Job; job.ID == op.JobID() && job.Attempt == op.Attempt {
-		return job
-	}
-	if h.worksOnUnknownJob(op) {
-		return inventory.Job{ID: op.JobID(), Attempt: op.Attempt, State: inventory.JobRunning, Begun: true}
-	}
-	return inventory.Job{}
-}
-
-// worksOnUnknownJob reports whether the agent says that it works on the present job of the operation while the hub
-// does not know the job, as after the loss of the journal.
-func (h *host) worksOnUnknownJob(op inventory.Operation) bool {
-	return h.observed.Agent.Job.ID == "" && h.observed.Agent.Runs == op.JobID()
 }
 
 // armMachine brings the machine into the ramdisk, inspects the disk again, and hands the first step out.
@@ -121,7 +104,7 @@ func (h *host) armMachine(op inventory.Operation) Plan {
 
 // needsFacts reports whether the record lacks the facts of the present boot.
 func (h *host) needsFacts() bool {
-	return h.record.Facts == nil || h.record.Facts.Epoch != h.record.Boot.Epoch
+	return h.Record.Facts == nil || h.Record.Facts.Epoch != h.Record.Boot.Epoch
 }
 
 // assignFirst hands a step out for disks without a write so far.
@@ -140,11 +123,11 @@ func (h *host) assignFirst(op inventory.Operation) Plan {
 // compareFacts compares disks of an operation, by their indexes, with the facts of the present boot. It gives what must be
 // on the disks of the step at the cursor, which are among them.
 func (h *host) compareFacts(op inventory.Operation, indexes []int) (contents []string, why string) {
-	found, why := act.FindDisks(h.desired, *h.record.Facts, op, indexes)
+	found, why := act.FindDisks(h.Desired, *h.Record.Facts, op, indexes)
 	if why != "" {
 		return nil, why
 	}
-	all, why := change.CompareDisks(op, h.record, change.Compared{Indexes: indexes, Seen: found})
+	all, why := change.CompareDisks(op, h.Record, change.Compared{Indexes: indexes, Seen: found})
 	if why != "" {
 		return nil, why
 	}
@@ -161,12 +144,12 @@ func assignStep(op inventory.Operation, contents []string, why string) act.Actio
 
 // continueStep sees the step at the cursor to its end.
 func (h *host) continueStep(op inventory.Operation) Plan {
-	job := h.currentJob(op)
+	job := h.CurrentJob(op)
 	if p, answered := h.recordJobEnd(op, job); answered {
 		return p
 	}
 	handedOut := job.Begun || job.State == inventory.JobRunning
-	if op.Writes() && !op.HasBegun() && handedOut && isOfProtocol1(job) {
+	if op.Writes() && !op.HasBegun() && handedOut && evidence.IsOfProtocol1(job) {
 		return planAction(Installing, act.Action{Kind: act.RecordBegun, Reason: "the agent has the job, and asks for no leave"})
 	}
 	if p, answered := h.answerQuestion(op, job); answered {
@@ -196,7 +179,7 @@ func (h *host) continueStep(op inventory.Operation) Plan {
 	p, ready := h.startRamdisk(Installing)
 	reboots := p.Action != nil && p.Action.Kind == act.OpenBoot
 	switch {
-	case ready && h.worksOnUnknownJob(op):
+	case ready && h.WorksOnUnknownJob(op):
 		why := "the agent works on the job, and the hub does not know the job yet"
 		return planAction(Installing, assignStep(op, anyContents(op), why))
 	case ready && job.State != inventory.NoJob:
@@ -215,7 +198,7 @@ func (h *host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, re
 	if op.IsWholeList() && ready {
 		return h.recordFailed(op, inventory.Job{Error: "the agent that had the job is gone"})
 	}
-	finishes := act.Action{Kind: act.AssignStep}.Finishes(h.record)
+	finishes := act.Action{Kind: act.AssignStep}.Finishes(h.Record)
 	if stopped, over := h.stopAttempts(op); over && op.HasBegun() && !finishes && (ready || p.Action != nil) {
 		return stopped
 	}
@@ -246,11 +229,6 @@ func anyContents(op inventory.Operation) []string {
 	return slices.Repeat([]string{"any"}, len(op.StepDisks()))
 }
 
-// isOfProtocol1 reports whether a job was handed out by a daemon that gave no leave at the disk.
-func isOfProtocol1(job inventory.Job) bool {
-	return job.Kind == "install" || job.Kind == "install-by-reference"
-}
-
 // handOutAgain hands out a step while nothing is written: every check of the first attempt applies again.
 func (h *host) handOutAgain(op inventory.Operation, p Plan, ready bool) Plan {
 	if p, over := h.giveUpUnbootable(op, p); over {
@@ -278,7 +256,7 @@ func (h *host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, bo
 	case inventory.JobFailed:
 		return h.recordFailed(op, job), true
 	case inventory.JobWithdrawn:
-		if !job.Over && h.agentAlive() {
+		if !job.Over && h.AgentAlive() {
 			return Plan{Phase: Installing, Waits: "the agent to end the step that it is at: it is not let write any " +
 				"more, as " + job.Error}, true
 		}
@@ -291,9 +269,9 @@ func (h *host) recordJobEnd(op inventory.Operation, job inventory.Job) (Plan, bo
 // awaitJob waits for an agent that has a job, or is to get the job. Before the install step begins, a change of the
 // fleet takes the job back from the agent.
 func (h *host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
-	untaken := job.State == inventory.JobAssigned && h.passed(h.observed.Attended.Job, takeDeadline)
+	untaken := job.State == inventory.JobAssigned && h.Passed(h.Observed.Attended.Job, takeDeadline)
 	why := ""
-	if !isWriting(op, job) {
+	if !evidence.IsWriting(op, job) {
 		why = h.whyRefused(op)
 	}
 	switch {
@@ -303,7 +281,7 @@ func (h *host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
 		why = fmt.Sprintf("the agent did not take the job up within %s: read its console", takeDeadline)
 		return planAction(Installing, act.Action{Kind: act.WithdrawJob, Operation: &op, Error: why, Reason: why})
 	case job.State == inventory.JobAssigned:
-		return Plan{Phase: Installing, Waits: "the agent to take the job up", Due: h.due(h.observed.Attended.Job, takeDeadline),
+		return Plan{Phase: Installing, Waits: "the agent to take the job up", Due: h.Due(h.Observed.Attended.Job, takeDeadline),
 			Again: bmcPause}
 	default:
 		waits := "the agent to write the image"
@@ -317,21 +295,6 @@ func (h *host) awaitJob(op inventory.Operation, job inventory.Job) Plan {
 // withdrawJob takes the operation's job back from the agent. The hub refuses once the install step has begun.
 func (h *host) withdrawJob(op inventory.Operation, why string) Plan {
 	return planAction(Installing, act.Action{Kind: act.WithdrawJob, Operation: &op, Error: why, Withdrawn: true, Reason: why})
-}
-
-// agentAlive reports whether the agent of the record's boot has spoken lately.
-func (h *host) agentAlive() bool {
-	b := h.record.Boot
-	return b != nil && h.observed.Agent.Boot == b.ID && !h.passed(h.observed.Attended.Silent, h.deadlines.Silence)
-}
-
-// isAtWork reports whether the agent has a job of the operation, and was heard lately.
-func (h *host) isAtWork() bool {
-	if h.record.Operation == nil || !h.agentAlive() {
-		return false
-	}
-	state := h.currentJob(*h.record.Operation).State
-	return state == inventory.JobAssigned || state == inventory.JobRunning
 }
 
 // recordFailed records a failed attempt; after the last attempt the operation is given up. An attempt that was taken
@@ -365,13 +328,13 @@ func IsGivenUp(d inventory.Desired, record inventory.Record) bool {
 // checkGivenUp answers when the last operation was given up before any write, and the fleet asks for the same still.
 // The disk and the consent are unchanged, and a person decides about a new attempt.
 func (h *host) checkGivenUp() (Plan, bool) {
-	if !IsGivenUp(h.desired, h.record) || h.observed.Retry {
+	if !IsGivenUp(h.Desired, h.Record) || h.Observed.Retry {
 		return Plan{}, false
 	}
-	last := h.record.Last
+	last := h.Record.Last
 	p := h.returnToSystem(Failed, 0, "the install is given up")
 	message := fmt.Sprintf("the install was given up before any write: %s: mend that and run `ingot retry %s`, or "+
-		"change what is installed", last.Error, h.desired.Name)
+		"change what is installed", last.Error, h.Desired.Name)
 	p.Hold = &change.Hold{Reason: change.InstallFailed, Message: message}
 	return p, true
 }

@@ -42,7 +42,7 @@ func (h *host) answerQuestion(op inventory.Operation, job inventory.Job) (Plan, 
 	if why != "" { // guard: leave
 		return h.withdrawJob(op, why), true
 	}
-	if waits := whyUndecided(h.observed.Fleet, q.At, h.now); waits != "" {
+	if waits := whyUndecided(h.Observed.Fleet, q.At, h.Now); waits != "" {
 		return Plan{Phase: Installing, Waits: waits, NeedsFleet: true, Again: leavePause}, true
 	}
 	p := planAction(Installing, act.Action{Kind: act.GiveLeave, Operation: &op, Question: q,
@@ -58,11 +58,11 @@ const leavePause = 2 * time.Second
 // recordLook is the action that records what a question shows of the disks: another content than the record has, or a
 // disk that is as it was when leave was given. Nil when the record has it all.
 func (h *host) recordLook(op inventory.Operation, q inventory.Question) *act.Action {
-	if h.record.Facts == nil {
+	if h.Record.Facts == nil {
 		return nil
 	}
-	facts, differs := act.WithSeen(*h.record.Facts, q)
-	looked := h.record.Facts.IdentifyLook(q.Disks)
+	facts, differs := act.WithSeen(*h.Record.Facts, q)
+	looked := h.Record.Facts.IdentifyLook(q.Disks)
 	asSeen := slices.ContainsFunc(op.Disks, func(d inventory.OperationDisk) bool { return act.IsAsSeen(d, looked) })
 	if !differs && !asSeen {
 		return nil
@@ -75,8 +75,8 @@ func (h *host) whyNoLeave(op inventory.Operation, q inventory.Question) string {
 	if why := h.whyRefused(op); why != "" {
 		return why
 	}
-	_, why := change.CompareDisks(op, h.record,
-		change.Compared{Indexes: op.StepDisks(), Seen: h.record.Facts.IdentifyLook(q.Disks)})
+	_, why := change.CompareDisks(op, h.Record,
+		change.Compared{Indexes: op.StepDisks(), Seen: h.Record.Facts.IdentifyLook(q.Disks)})
 	return why
 }
 
@@ -101,10 +101,4 @@ func RefuseLeave(p Plan, why string) Plan {
 	no.Error, no.Reason = why, why
 	p.Action, p.Otherwise = &no, nil
 	return p
-}
-
-// isWriting reports whether the agent may be writing: leave was given in this attempt, or the job is one of protocol 1
-// that has begun, and the agent does not ask.
-func isWriting(op inventory.Operation, job inventory.Job) bool {
-	return job.State == inventory.JobRunning && job.Question == nil && (job.Begun || op.BeganWithLeave() && op.Writes())
 }

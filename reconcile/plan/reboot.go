@@ -28,38 +28,38 @@ import (
 //	any                                         is on again                         wait for the call
 //	any                                         is off                              PowerOn, as for any start from the disk
 func (h *host) followReboot(b inventory.Boot) Plan {
-	run, age, since := *b.Request, h.observed.Attended, requested.SinceSent(h.observed)
-	unsent, asked := run.Sent.IsZero(), b.Stage == inventory.Preparing && h.isOn()
-	back := b.Stage == inventory.Running && h.isOn()
+	run, age, since := *b.Request, h.Observed.Attended, requested.SinceSent(h.Observed)
+	unsent, asked := run.Sent.IsZero(), b.Stage == inventory.Preparing && h.IsOn()
+	back := b.Stage == inventory.Running && h.IsOn()
 	switch {
-	case unsent && !requested.IsWanted(h.desired, h.record, run):
+	case unsent && !requested.IsWanted(h.Desired, h.Record, run):
 		return h.endRequest(Starting, "it was taken back before it was sent")
 	case unsent && age.Interrupted:
 		return h.endRequest(Starting, "it is not known whether it was sent: the daemon was started, or heard nothing, since")
-	case unsent && !h.isOn():
+	case unsent && !h.IsOn():
 		return h.endRequest(Starting, "nothing was sent: the machine was off")
 	case unsent:
-		p := planAction(Starting, act.Action{Kind: act.Reboot, Boot: &b, BootID: requested.LastBootID(h.observed.Agent.PhoneHome),
+		p := planAction(Starting, act.Action{Kind: act.Reboot, Boot: &b, BootID: requested.LastBootID(h.Observed.Agent.PhoneHome),
 			Reason: "spec.requests asks for it once: " + run.Request().String()})
 		p.Request = run.Request().String()
 		return p
-	case (asked || back) && requested.CalledAnew(h.record, h.observed.Agent.PhoneHome, run):
+	case (asked || back) && requested.CalledAnew(h.Record, h.Observed.Agent.PhoneHome, run):
 		return h.endRequest(Starting, "")
-	case asked && h.passed(since, shutdownDeadline):
+	case asked && h.Passed(since, shutdownDeadline):
 		return h.endRequest(Starting, fmt.Sprintf("the system did not shut down within %s%s", shutdownDeadline, requested.DescribeError(run)))
 	case asked:
 		return Plan{Phase: Starting, Waits: "the system to shut down for a reboot that was requested",
-			Due: h.due(since, shutdownDeadline), Again: bmcPause}
-	case h.isOff() && h.desired.Power == schemas.PowerOff:
+			Due: h.Due(since, shutdownDeadline), Again: bmcPause}
+	case h.IsOff() && h.Desired.Power == schemas.PowerOff:
 		return h.endRequest(Active, "the machine is to be off now")
-	case back && h.record.Installed != nil && h.record.Installed.PhoneHome.IsZero() && age.Started > settle:
+	case back && h.Record.Installed != nil && h.Record.Installed.PhoneHome.IsZero() && age.Started > settle:
 		return h.endRequest(Active, "")
-	case back && h.passed(age.Started, h.deadlines.Home):
+	case back && h.Passed(age.Started, h.Deadlines.Home):
 		return h.endRequest(Active, fmt.Sprintf("the machine is on, and its system has not called within %s%s",
-			h.deadlines.Home, requested.DescribeError(run)))
+			h.Deadlines.Home, requested.DescribeError(run)))
 	case back:
 		return Plan{Phase: Starting, Waits: "the installed system to phone home after a reboot that was requested",
-			Due: h.due(age.Started, h.deadlines.Home), Again: bmcPause}
+			Due: h.Due(age.Started, h.Deadlines.Home), Again: bmcPause}
 	default:
 		p, _ := h.startFromDisk(Starting)
 		return p

@@ -26,13 +26,13 @@ import (
 // An agent that the daemon knows, and that has not spoken since the daemon's start, speaks no more when its machine is
 // off, or when it is silent for longer than an agent is.
 func (h *host) checkRecalled() (Plan, bool) {
-	if !h.record.Unproved() {
+	if !h.Record.Unproved() {
 		return Plan{}, false
 	}
-	b, agent, op := h.record.Boot, h.observed.Agent, h.record.Operation
+	b, agent, op := h.Record.Boot, h.Observed.Agent, h.Record.Operation
 	phonedHome := op != nil && op.IsCalledBy(agent.PhoneHome)
-	off := h.observed.BMC.Reach == inventory.Reached && h.isOff()
-	gone := agent.Quiet && (off || !h.agentAlive()) // it may still be known, and will not speak
+	off := h.Observed.BMC.Reach == inventory.Reached && h.IsOff()
+	gone := agent.Quiet && (off || !h.AgentAlive()) // it may still be known, and will not speak
 	agentSpeaks := agent.Alarm == "" && b != nil && agent.Boot == b.ID && agent.Epoch == b.Epoch && !gone
 	switch {
 	case phonedHome:
@@ -43,24 +43,24 @@ func (h *host) checkRecalled() (Plan, bool) {
 	case off && (op == nil || act.IsVerified(*op)):
 		return Plan{}, false
 	default:
-		return holdRecalled(change.UnspokenMessage(h.desired)), true
+		return holdRecalled(change.UnspokenMessage(h.Desired)), true
 	}
 }
 
 // checkNewerCall answers when an installed system called that was installed after everything the daemon remembers: a
 // journal and a status branch of another moment were put back. Nothing that is remembered of the machine counts.
 func (h *host) checkNewerCall() (Plan, bool) {
-	call, op := h.observed.Agent.PhoneHome, h.record.Operation
+	call, op := h.Observed.Agent.PhoneHome, h.Record.Operation
 	switch {
 	case call == nil:
 		return Plan{}, false
-	case call.Epoch > h.record.Epoch:
+	case call.Epoch > h.Record.Epoch:
 	case op != nil && call.Install == op.ID && call.Attempt > op.Attempt:
 	default:
 		return Plan{}, false
 	}
 	message := fmt.Sprintf("install %s called, and was installed after all that the daemon remembers: its memory is old; "+
-		"restore a newer state directory, or run %s", call.Install, change.ForgetCommand(h.desired))
+		"restore a newer state directory, or run %s", call.Install, change.ForgetCommand(h.Desired))
 	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.MemoryOld, Message: message}}, true
 }
 
@@ -68,7 +68,7 @@ func (h *host) checkNewerCall() (Plan, bool) {
 // says that the machine was armed, and the hub forgot with the journal. Only a new hand-out tells: an agent that has
 // the job already does not begin again.
 func (h *host) takeAgentWord(off bool) (Plan, bool) {
-	op := h.record.Operation
+	op := h.Record.Operation
 	word := act.Action{Kind: act.RecordWord, Reason: "the machine speaks of what was read from the status branch"}
 	if op == nil {
 		return planAction(Waiting, word), true
@@ -77,17 +77,17 @@ func (h *host) takeAgentWord(off bool) (Plan, bool) {
 	laterAttempt := spoken && act.IsVerified(*op) && job.Attempt > op.Attempt
 	mayWrite := !spoken && !act.IsVerified(*op) && !off
 	switch {
-	case h.observed.Agent.Quiet:
+	case h.Observed.Agent.Quiet:
 		waits := "the agent to say whether it works on a job"
 		return Plan{Phase: Waiting, Waits: waits, Again: bmcPause}, true
 	case laterAttempt:
-		return holdRecalled(change.LaterAttemptMessage(h.desired)), true
+		return holdRecalled(change.LaterAttemptMessage(h.Desired)), true
 	case spoken:
 		word.Operation = armFromJob(h.withSteps(*op), job)
 		return planAction(Waiting, word), true
 	case mayWrite:
 		_, superseded := h.closeSuperseded(*op)
-		if !superseded && change.WhyUnwanted(h.desired, *op) == "" {
+		if !superseded && change.WhyUnwanted(h.Desired, *op) == "" {
 			return Plan{}, false
 		}
 		return holdRecalled(change.UnwantedMessage), true
@@ -104,13 +104,13 @@ func holdRecalled(why string) Plan {
 // spokenJob is the job of the operation that the agent speaks of: the job of the hub, or the job that the agent says
 // it works on. The attempt is 0 for a job over the whole list that the hub does not know.
 func (h *host) spokenJob() (inventory.Job, bool) {
-	job := h.observed.Agent.Job
-	if h.record.Operation == nil {
+	job := h.Observed.Agent.Job
+	if h.Record.Operation == nil {
 		return job, false
 	}
-	op := h.withSteps(*h.record.Operation)
+	op := h.withSteps(*h.Record.Operation)
 	if job.ID == "" {
-		job.ID = h.observed.Agent.Runs
+		job.ID = h.Observed.Agent.Runs
 		_, job.Attempt, _ = op.StepOfJob(job.ID)
 	}
 	_, _, step := op.StepOfJob(job.ID)

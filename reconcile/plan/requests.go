@@ -17,7 +17,7 @@ func (h *host) addRequests(p Plan) Plan {
 	if h.change.Verdict == change.HandsOff {
 		return p
 	}
-	for _, r := range requests.Open(h.desired.Requests, h.record.Done) {
+	for _, r := range requests.Open(h.Desired.Requests, h.Record.Done) {
 		action, waits := requested.Answer(h.describeMachine(p), r)
 		switch {
 		case action != nil && p.Action == nil:
@@ -33,10 +33,10 @@ func (h *host) addRequests(p Plan) Plan {
 
 // describeMachine is the machine as a request finds it, by the plan without the request.
 func (h *host) describeMachine(p Plan) requested.Machine {
-	m := requested.Machine{Desired: h.desired, Record: h.record, Observed: h.observed, On: h.isOn(), Off: h.isOff(),
-		Ours: h.startedByUs() || h.isOff(), Settled: h.bootSettled()}
+	m := requested.Machine{Desired: h.Desired, Record: h.Record, Observed: h.Observed, On: h.IsOn(), Off: h.IsOff(),
+		Ours: h.StartedByUs() || h.IsOff(), Settled: h.bootSettled()}
 	m.Held = p.Hold != nil && (h.change.Hold == nil || p.Hold.Reason != h.change.Hold.Reason)
-	if op := h.record.Operation; op != nil {
+	if op := h.Record.Operation; op != nil {
 		m.Steps = h.withSteps(*op).Steps
 	}
 	return m
@@ -44,8 +44,8 @@ func (h *host) describeMachine(p Plan) requested.Machine {
 
 // followRequest sees a boot that was requested to its end; false for any other boot, and during an operation.
 func (h *host) followRequest() (Plan, bool) {
-	b := h.record.Boot
-	if b == nil || b.Request == nil || h.record.Operation != nil {
+	b := h.Record.Boot
+	if b == nil || b.Request == nil || h.Record.Operation != nil {
 		return Plan{}, false
 	}
 	phase := Starting
@@ -71,7 +71,7 @@ func (h *host) followInspection() Plan {
 			return p
 		}
 	}
-	if keptOff := change.KeptOff(h.desired); keptOff != "" {
+	if keptOff := change.KeptOff(h.Desired); keptOff != "" {
 		return h.endRequest(Inspecting, "the inspection ended before its look: the machine is "+keptOff)
 	}
 	p, ready := h.startRamdisk(Inspecting)
@@ -90,7 +90,7 @@ func (h *host) followInspection() Plan {
 
 // endRequest ends the request of the boot, with a note on how; "" for well.
 func (h *host) endRequest(phase Phase, note string) Plan {
-	r := h.record.Boot.Request
+	r := h.Record.Boot.Request
 	a := act.Action{Kind: act.EndRequest, Reason: r.Request().String() + " is done"}
 	if note != "" {
 		a.Note, a.Reason = fmt.Sprintf("%s: %s", r.Request(), note), note
@@ -100,7 +100,7 @@ func (h *host) endRequest(phase Phase, note string) Plan {
 
 // inheritRequest gives the request of the boot before to another attempt of it; nil where there is none.
 func (h *host) inheritRequest(target string) *requests.Run {
-	if b := h.record.Boot; b != nil && b.Target == target && h.record.Operation == nil {
+	if b := h.Record.Boot; b != nil && b.Target == target && h.Record.Operation == nil {
 		return b.Request
 	}
 	return nil

@@ -9,18 +9,18 @@ import (
 // seeToSettings does what package upkeep says of the wanted settings. It does not answer where the settings are as wanted,
 // and where a boot must come first.
 func (h *host) seeToSettings(phase Phase, inTurn bool, operation string) (p Plan, d upkeep.Decision, answered bool) {
-	want := upkeep.Merge(h.desired, inTurn)
-	l := upkeep.Look{Want: want, Found: h.observed.BMC.Settings, State: h.record.Settings, Retry: h.observed.Retry}
-	if h.record.Settings.IsReset() {
-		l = l.After(h.desired, h.observed, h.now)
-		l.Overdue = h.passed(max(h.observed.Attended.Opened, h.observed.Attended.Started), h.record.Settings.Timeout())
+	want := upkeep.Merge(h.Desired, inTurn)
+	l := upkeep.Look{Want: want, Found: h.Observed.BMC.Settings, State: h.Record.Settings, Retry: h.Observed.Retry}
+	if h.Record.Settings.IsReset() {
+		l = l.After(h.Desired, h.Observed, h.Now)
+		l.Overdue = h.Passed(max(h.Observed.Attended.Opened, h.Observed.Attended.Started), h.Record.Settings.Timeout())
 	}
 	d = upkeep.Decide(l)
-	switch a := d.Action(h.desired, h.record, want, operation); {
+	switch a := d.Action(h.Desired, h.Record, want, operation); {
 	case d.Due == upkeep.Wait || d.Due == upkeep.Unread:
 		return Plan{Phase: phase, Waits: "the BIOS settings: " + d.Why, Again: d.Pause()}, d, true
 	case d.Due == upkeep.Refuse || d.Due == upkeep.GiveUp:
-		return h.holdHost(d.Hold(h.desired.Name)), d, true
+		return h.holdHost(d.Hold(h.Desired.Name)), d, true
 	case a != nil:
 		return planAction(phase, *a), d, true
 	default:
@@ -32,13 +32,13 @@ func (h *host) seeToSettings(phase Phase, inTurn bool, operation string) (p Plan
 // failed before: nothing is reset for them.
 func (h *host) checkSettings() (Plan, bool) {
 	p, d, answered := h.seeToSettings(Waiting, false, "")
-	return p, answered && p.Action == nil && d.Due != upkeep.Wait || answered && d.Due == upkeep.Wait && !h.record.Settings.IsUnderWay()
+	return p, answered && p.Action == nil && d.Due != upkeep.Wait || answered && d.Due == upkeep.Wait && !h.Record.Settings.IsUnderWay()
 }
 
 // setWithInstall changes the settings before the first boot of an install: the boot into the ramdisk is the reset that
 // they want. It does not answer when that boot may begin, or go on.
 func (h *host) setWithInstall(op inventory.Operation) (Plan, bool) {
-	if h.record.Settings.IsOfAnother(op.ID) {
+	if h.Record.Settings.IsOfAnother(op.ID) {
 		return planAction(Installing, act.Action{Kind: act.CloseSettings, Reason: "its operation is over"}), true
 	}
 	p, d, answered := h.seeToSettings(Installing, false, op.ID)

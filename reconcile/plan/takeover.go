@@ -1,11 +1,8 @@
 package plan
 
 import (
-	"slices"
-
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
-	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -24,25 +21,25 @@ import (
 //
 // After an agent fell silent for long, a takeover that was used before does not count.
 func (h *host) checkTakeover() (Plan, bool) {
-	boot, lost := h.record.Boot, h.isLost()
-	foundOn := boot != nil && !lost && (boot.Found || h.mediumTaken(*boot) || h.calledInstead(*boot))
-	unwatched := boot != nil && !lost && h.isUnwatched(*boot) && boot.Stage == inventory.Running
-	age := h.observed.Attended.Started
-	if h.startedByUs() || h.isOff() {
+	boot, lost := h.Record.Boot, h.IsLost()
+	foundOn := boot != nil && !lost && (boot.Found || h.MediumTaken(*boot) || h.CalledInstead(*boot))
+	unwatched := boot != nil && !lost && h.IsUnwatched(*boot) && boot.Stage == inventory.Running
+	age := h.Observed.Attended.Started
+	if h.StartedByUs() || h.IsOff() {
 		return Plan{}, false
 	}
-	machine := h.record.Identity().Fill(change.ShownIdentity(h.desired, h.observed))
-	takenOver := h.record.GivesTakeover(h.desired.Consent.Takeover, machine)
-	value := h.record.TakeoverConsent(machine)
+	machine := h.Record.Identity().Fill(change.ShownIdentity(h.Desired, h.Observed))
+	takenOver := h.Record.GivesTakeover(h.Desired.Consent.Takeover, machine)
+	value := h.Record.TakeoverConsent(machine)
 	switch {
-	case (foundOn || unwatched) && !h.passed(age, h.deadlines.Medium):
+	case (foundOn || unwatched) && !h.Passed(age, h.Deadlines.Medium):
 		phase := Inspecting // the machine keeps its place
-		if h.record.Operation != nil {
+		if h.Record.Operation != nil {
 			phase = Installing
 		}
 		return Plan{Phase: phase,
 			Waits: "the machine, which may have been on already when it was to be powered on, to read its boot medium",
-			Due:   h.due(age, h.deadlines.Medium), Again: bmcPause}, true
+			Due:   h.Due(age, h.Deadlines.Medium), Again: bmcPause}, true
 	case foundOn:
 		why := "the machine did not start from this boot's medium: what it runs is not ours"
 		return planAction(Held, act.Action{Kind: act.CloseBoot, Reason: why}), true
@@ -50,7 +47,7 @@ func (h *host) checkTakeover() (Plan, bool) {
 		why := "spec.consent.takeover names this machine"
 		return planAction(Waiting, act.Action{Kind: act.RecordTakeover, Takeover: value, Pinned: &machine, Reason: why}), true
 	default:
-		return h.holdHost(foundRunningHold(h.desired, value)), true
+		return h.holdHost(foundRunningHold(h.Desired, value)), true
 	}
 }
 
@@ -59,59 +56,4 @@ func foundRunningHold(d inventory.Desired, value string) change.Hold {
 	return change.Hold{Reason: change.FoundRunning, Takeover: value,
 		Message: "the machine runs and ingot did not start it: it is not powered off. To take it over, run " +
 			change.TakeoverCommand(d, value)}
-}
-
-// machineSerial is the serial that the BMC shows, or else the serial that the fleet declares.
-func (h *host) machineSerial() string {
-	if said := h.observed.BMC.System.Serial; !inventory.IsPlaceholder(said) {
-		return said
-	}
-	return h.desired.Identity.Serial
-}
-
-// startedByUs reports whether the machine, when on, runs because the daemon started it or the fleet took it over. A boot
-// that was not watched proves nothing without a read of its medium, or its agent.
-func (h *host) startedByUs() bool {
-	r := h.record
-	if h.isLost() {
-		return false
-	}
-	fromMedium := r.Boot != nil && r.Boot.Stage != inventory.Preparing && h.startedFromMedium(*r.Boot)
-	if r.Boot != nil && (h.isUnwatched(*r.Boot) || h.mediumTaken(*r.Boot) || h.calledInstead(*r.Boot)) {
-		r.Boot = nil
-	}
-	return r.AdoptedMachine(h.machineSerial()) || fromMedium || change.Started(r)
-}
-
-// isLost reports whether the machine counts as found running, as its agent was silent for long.
-func (h *host) isLost() bool {
-	b := h.record.Boot
-	return b != nil && b.Lost && !h.agentAlive()
-}
-
-// isUnwatched reports whether nobody watched the machine for a while since a boot into the ramdisk was opened.
-func (h *host) isUnwatched(b inventory.Boot) bool {
-	return b.Target == inventory.FromRamdisk && h.observed.Attended.Interrupted
-}
-
-// mediumTaken reports whether somebody else took the medium of a running boot out, and the boot override away.
-func (h *host) mediumTaken(b inventory.Boot) bool {
-	bmc := h.observed.BMC
-	return b.Target == inventory.FromRamdisk && b.Stage == inventory.Running && len(bmc.Media) > 0 &&
-		!bootmethod.StartsFromMedia(bmc.Override) &&
-		!slices.ContainsFunc(bmc.Media, func(slot inventory.Slot) bool { return slot.Inserted })
-}
-
-// calledInstead reports whether an install that the record does not know, such as one from before the host was
-// forgotten, called after the power-on of a boot into the ramdisk: the firmware started the disk, and the system serves.
-func (h *host) calledInstead(b inventory.Boot) bool {
-	call, known := h.observed.Agent.PhoneHome, h.record.Operation != nil || h.record.Installed != nil
-	return call != nil && !known && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running &&
-		call.At.After(b.Started)
-}
-
-// startedFromMedium reports whether the machine started from a boot's medium: the medium was read after the power-on,
-// or the agent of the boot enrolled.
-func (h *host) startedFromMedium(b inventory.Boot) bool {
-	return h.observed.Agent.Boot == b.ID || h.observed.Media.Reads > 0 && h.observed.Media.Last.After(b.Started)
 }
