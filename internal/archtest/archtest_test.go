@@ -150,6 +150,8 @@ var rules = []rule{
 	{"agent/steps", []string{"agent/facts", "agent/facts/partitions", "agent/steps/erase", "agent/wire"}},
 	{"agent/steps/erase", nil},
 	{"agent/plugins", []string{"agent/steps", "agent/wire"}},
+	{"agent/ipmi", nil},
+	{"agent/ipmi/account", []string{"agent/ipmi", "agent/wire"}},
 	{"agent/...", []string{"agent", "agent/facts", "agent/steps", "agent/wire"}},
 	{"agent", []string{"agent/facts", "agent/steps", "agent/wire"}},
 	{"cmd/ingot-agent", []string{"agent", "agent/facts", "agent/plugins", "agent/steps", "agent/wire"}},
