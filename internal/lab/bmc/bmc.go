@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/lab/bmc/accounts"
 	"github.com/gitmetal/ingot/internal/lab/bmc/document"
+	"github.com/gitmetal/ingot/internal/lab/bmc/inband"
 	"github.com/gitmetal/ingot/internal/lab/bmc/oplog"
 	"github.com/gitmetal/ingot/internal/lab/bmc/selfsigned"
 	"github.com/gitmetal/ingot/internal/lab/rules"
@@ -28,6 +29,8 @@ type Config struct {
 	Sessions int
 	// Faults to start with; Inject changes the faults later.
 	Faults Faults
+	// InBand is the side that the machine itself talks to; without channels the machine has none.
+	InBand inband.Config
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
@@ -44,6 +47,7 @@ type BMC struct {
 	log     oplog.Log
 	// accounts has a lock of its own; never call it with mu locked
 	accounts *accounts.List
+	inband   *inband.Controller
 	rules    rules.Set
 
 	// power is held during every call of the machine, so that there is a single call at a time. Lock power before mu.
@@ -108,9 +112,18 @@ func New(config Config, machine Machine) (*BMC, error) {
 		accounts: accounts.New(config.Username, config.Password),
 		override: noOverride(), sessions: map[string]session{}, bios: newBIOS(),
 	}
+	config.InBand.Note = func(change string) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.recordOp(oplog.InBand, change)
+	}
+	b.inband = inband.New(b.accounts, config.InBand)
 	b.handler = b.countRequests(b.rules.Wrap(b.newRoutes()))
 	return b, nil
 }
+
+// InBand is the side that the machine itself talks to.
+func (b *BMC) InBand() *inband.Controller { return b.inband }
 
 // Handler serves the Redfish service without TLS, for tests in process.
 func (b *BMC) Handler() http.Handler { return b.handler }

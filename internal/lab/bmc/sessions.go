@@ -16,6 +16,7 @@ import (
 type session struct {
 	id      string
 	account string
+	user    string
 }
 
 // openPaths are the resources that need no credentials, by method: DSP0266, 13.3.
@@ -56,7 +57,8 @@ func (b *BMC) findRequester(r *http.Request) (accounts.Account, bool) {
 		if !known {
 			return accounts.Account{}, false
 		}
-		return b.accounts.Get(open.account)
+		who, found := b.accounts.Get(open.account)
+		return who, found && who.Enabled && who.User == open.user // another account may have the slot now
 	}
 	user, password, given := r.BasicAuth()
 	if !given {
@@ -121,7 +123,7 @@ func (b *BMC) openSession(who accounts.Account) (id, token string, free bool) {
 	}
 	b.serial++
 	id, token = strconv.Itoa(b.serial), rand.Text()
-	b.sessions[token] = session{id: id, account: who.ID}
+	b.sessions[token] = session{id: id, account: who.ID, user: who.User}
 	b.recordOp(oplog.Login, "")
 	return id, token, true
 }

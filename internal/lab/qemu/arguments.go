@@ -25,9 +25,6 @@ func (m *Machine) commandLine(boot bmc.Boot) []string {
 		"-nodefaults", "-no-user-config", "-display", "none",
 		"-machine", "q35,smm=on", "-accel", "tcg,thread=multi",
 		"-smp", strconv.Itoa(orElse(id.Cores, defaultCores)), "-m", strconv.Itoa(orElse(id.MemoryMiB, defaultMemory)),
-		"-global", "driver=cfi.pflash01,property=secure,value=on",
-		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + escapeCommas(m.config.Firmware.Code),
-		"-drive", "if=pflash,format=raw,unit=1,file=" + escapeCommas(m.filePath("vars.fd")),
 		"-smbios", smbiosArgument(id),
 		"-chardev", "file,id=console,append=on,path=" + escapeCommas(m.ConsolePath()), "-serial", "chardev:console",
 		"-chardev", "socket,id=monitor,fd=3", "-mon", "chardev=monitor,mode=control",
@@ -40,11 +37,38 @@ func (m *Machine) commandLine(boot bmc.Boot) []string {
 	if id.UUID != "" {
 		words = append(words, "-uuid", id.UUID)
 	}
-	words = append(words, "-device", fmt.Sprintf("ide-cd,id=cd,bus=ahci.0,bootindex=%d", cdIndex(boot, len(id.Disks))))
+	words = append(words, m.startArguments()...)
+	words = append(words, m.interfaceArguments()...)
+	words = append(words, "-device", "ide-cd,id=cd,bus=ahci.0"+m.bootIndex(cdIndex(boot, len(id.Disks))))
 	words = append(words, m.diskArguments(boot)...)
 	for at, nic := range id.NICs {
 		words = append(words, "-netdev", fmt.Sprintf("user,id=net%d,ipv6=off", at),
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,mac=%s,romfile=", at, escapeCommas(nic.MAC)))
+	}
+	return words
+}
+
+// startArguments are the firmware, or a kernel.
+func (m *Machine) startArguments() []string {
+	if kernel := m.config.Kernel; kernel != nil {
+		return []string{"-kernel", kernel.Image, "-initrd", kernel.Initrd, "-append", kernel.Arguments}
+	}
+	return []string{
+		"-global", "driver=cfi.pflash01,property=secure,value=on",
+		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + escapeCommas(m.config.Firmware.Code),
+		"-drive", "if=pflash,format=raw,unit=1,file=" + escapeCommas(m.filePath("vars.fd")),
+	}
+}
+
+// interfaceArguments are the IPMI interface and the second serial port. QEMU connects to a BMC that starts later.
+func (m *Machine) interfaceArguments() (words []string) {
+	if m.config.Control != "" {
+		words = append(words, "-chardev", "socket,id=control,path="+escapeCommas(m.config.Control),
+			"-serial", "chardev:control")
+	}
+	if m.config.BMC != "" {
+		words = append(words, "-chardev", "socket,id=bmc,reconnect=1,"+m.config.BMC,
+			"-device", "ipmi-bmc-extern,id=bmc0,chardev=bmc", "-device", "isa-ipmi-kcs,bmc=bmc0")
 	}
 	return words
 }
@@ -67,10 +91,18 @@ func (m *Machine) diskArguments(boot bmc.Boot) []string {
 		words = append(words,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,cache=writeback,discard=unmap,file=%s", at,
 				escapeCommas(m.DiskPath(disk.Serial))),
-			"-device", fmt.Sprintf("%s,drive=disk%d,serial=%s,bootindex=%d", m.diskModel(disk.Serial), at,
-				escapeCommas(disk.Serial), first+at))
+			"-device", fmt.Sprintf("%s,drive=disk%d,serial=%s%s", m.diskModel(disk.Serial), at,
+				escapeCommas(disk.Serial), m.bootIndex(first+at)))
 	}
 	return words
+}
+
+// bootIndex is the option for a device's place in the boot order. QEMU's own kernel comes before all devices.
+func (m *Machine) bootIndex(at int) string {
+	if m.config.Kernel != nil {
+		return ""
+	}
+	return fmt.Sprintf(",bootindex=%d", at)
 }
 
 // cdIndex is the CD's place in the boot order: first, or after the disks.

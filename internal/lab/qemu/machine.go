@@ -29,6 +29,19 @@ type Config struct {
 	Binary   string   // default: qemu-system-x86_64 on the PATH
 	// NVMe are the serials of the disks that are NVMe drives; the others are virtio's.
 	NVMe []string
+	// BMC is the machine's own way to its BMC, an IPMI interface: the far end as options of a QEMU socket, for example
+	// "path=/run/bmc.sock", where package inband serves. "" gives the machine no IPMI interface.
+	BMC string
+	// Control is the path of a Unix socket to which the machine's second serial port connects; "" without one.
+	Control string
+	// Kernel is started in place of firmware and media; nil starts the firmware.
+	Kernel *Kernel
+}
+
+// Kernel is a Linux kernel that QEMU starts itself. Such a machine has no UEFI, and no Secure Boot.
+type Kernel struct {
+	Image, Initrd string // files
+	Arguments     string
 }
 
 // Firmware is a pair of OVMF images.

@@ -27,6 +27,7 @@ const (
 	Logout       Kind = "logout"
 	LoginRefused Kind = "login-refused"
 	Settings     Kind = "settings" // the settings object of the BIOS was written
+	InBand       Kind = "in-band"  // the machine itself changed an account; Detail says what
 	CutJob       Kind = "cut-job"  // a power command was accepted while a job ran; Detail is its name
 )
 
@@ -184,7 +185,7 @@ func (l *Log) countOp(op Op) {
 		l.counts.Settings++
 	case CutJob:
 		l.counts.CutJobs++
-	case Exit, Logout:
+	case Exit, Logout, InBand:
 	default:
 		panic(fmt.Sprintf("oplog: operation %q is not counted", op.Kind))
 	}
