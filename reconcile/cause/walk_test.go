@@ -62,8 +62,8 @@ func TestEveryTurnHasACause(t *testing.T) {
 
 // computedWaits are the waits of package plan that are no constant texts, by the expression, with a case of each.
 var computedWaits = map[string][]edit{
-	"h.observed.Agent.Unknown": {waits(plan.Waiting, "the daemon cannot tell what the agent said: no answer")},
-	"h.desired.Pending":        {waits(plan.Pending, "image"), func(c *cause.Case) { c.Desired.Pending = "image" }},
+	"h.Observed.Agent.Unknown": {waits(plan.Waiting, "the daemon cannot tell what the agent said: no answer")},
+	"h.Desired.Pending":        {waits(plan.Pending, "image"), func(c *cause.Case) { c.Desired.Pending = "image" }},
 	"keptOff":                  {waits(plan.Waiting, "kept off by ups (spec.offBy)")},                                        // describeKeptOff
 	"waits":                    {waits(plan.Installing, "a look at the fleet before anything is written: no route to host")}, // whyUndecided
 	"why":                      {waits(plan.Orphaned, "its file is gone: orphaned: nothing is done to the machine")},         // keepHandsOff
