@@ -84,6 +84,7 @@ var rules = []rule{
 	{"internal/secret", nil},
 	{"internal/archtest", nil},
 	{"internal/glob", nil},
+	{"internal/results", []string{"inventory/format", "inventory/runs"}},
 	{"internal/httppost", []string{"internal/secret"}},
 	{"internal/schemagen", []string{"schemas", "reconcile/cause", "reconcile/plan/change", "reconcile/review"}},
 	{"internal/starter", []string{"schemas", "inventory/secrets", "internal/secret"}},
