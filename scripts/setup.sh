@@ -7,8 +7,8 @@ level=${1:-full}
 # command:package, only what the fast tests run
 test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio jq:jq
   mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.vfat:dosfstools mcopy:mtools mkfs.ntfs:ntfs-3g
-  cryptsetup:cryptsetup-bin mdadm:mdadm sgdisk:gdisk)
-full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap xorriso:xorriso
+  cryptsetup:cryptsetup-bin mdadm:mdadm sgdisk:gdisk xorriso:xorriso)
+full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap
   sfdisk:fdisk zstd:zstd pkg-config:pkg-config cc:gcc make:make chromium:chromium gpg:gnupg
   libvirtd:libvirt-daemon virsh:libvirt-clients)
 full_files=(/etc/ssl/certs/ca-certificates.crt:ca-certificates
