@@ -142,10 +142,10 @@ func TestAShellReadsTheVariables(t *testing.T) {
 func TestBadDrives(t *testing.T) {
 	t.Parallel()
 	for want, d := range map[string]Drive{
-		"more than one line":        {Keys: []string{"a\nb"}},
-		`variable "a b"`:            {Env: map[string]string{"a b": "1"}},
-		`variable "A"`:              {Env: map[string]string{"A": "1\n2"}},
-		"of its own":                {More: map[string][]byte{"meta-data": nil}},
+		"more than one line": {Keys: []string{"a\nb"}},
+		`variable "a b"`:     {Env: map[string]string{"a b": "1"}},
+		`variable "A"`:       {Env: map[string]string{"A": "1\n2"}},
+		"of its own":         {More: map[string][]byte{"meta-data": nil}},
 		"write mac-address of eno1": {Network: &schemas.Network{Interfaces: []schemas.Interface{{Name: "eno1", Type: "ethernet"},
 			{Name: "v7", Type: "vlan", VLAN: &schemas.VLANConfig{BaseIface: "eno1", ID: 7}}}}},
 		"fetch large files from a ": {More: map[string][]byte{"a": make([]byte, MaxFiles)}},

@@ -286,7 +286,7 @@ func TestSweepByAge(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := func(runs.Run) bool { return true }
-		if l, o := len(r.List(all)), len(r.Store.Open(all)); l != list || o != open || r.has(file) != has {
+		if l, o := len(r.List(all)), len(r.ListOpen(all)); l != list || o != open || r.has(file) != has {
 			t.Errorf("after %s: %d ended and %d open runs, file %v, want %d, %d, %v", after, l, o, r.has(file), list, open, has)
 		}
 	}

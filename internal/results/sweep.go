@@ -220,8 +220,8 @@ func (s *Store) List(want func(runs.Run) bool) (list []Summary) {
 	return list
 }
 
-// Open lists the runs that have not ended and that want holds for, with what they have stored so far.
-func (s *Store) Open(want func(runs.Run) bool) (list []Summary) {
+// ListOpen lists the runs that have not ended and that want holds for, with what they have stored so far.
+func (s *Store) ListOpen(want func(runs.Run) bool) (list []Summary) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.open {
