@@ -15,6 +15,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/arrivals"
 	"github.com/gitmetal/ingot/inventory/load/steplist"
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/ruleset"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
@@ -77,6 +78,8 @@ func (l *loader) loadFromScratch(trunk inventory.Snapshot) {
 	l.keepSecrets()
 	l.checkCopies()
 	l.addFindings(arrivals.CheckDeliveries(l.trunk.list(schemas.KindDelivery), l.fleet.Secrets)...)
+	_, findings := ruleset.Compile(l.trunk.list(schemas.KindRule), l.fleet.Secrets)
+	l.addFindings(findings...)
 	before := len(l.findings)
 	l.prepareWorkloads(l.trunk)
 	l.trunk.incompleteWorkloads = schemas.Fatal(l.findings[before:])

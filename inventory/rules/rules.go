@@ -1,7 +1,8 @@
-// Package rules decides conditions over one machine, written in CEL (the Common Expression Language): a step's `when`.
+// Package rules decides conditions over one machine, written in CEL (the Common Expression Language): the `when` of a step
+// and of a Rule; and computes the values that a Rule sets.
 //
 // Call NewCompiler and Compiler.Compile first; Rule.Decide then says whether a condition holds on a machine, and why
-// not. An expression sees facts, labels, vars, name and id of the machine, and nothing else: no clock, no secrets, no
+// not. Compiler.CompileValue and Value.Compute do the same for values. An expression sees facts, labels, vars, name and id of the machine, and nothing else: no clock, no secrets, no
 // randomness. Do not read a missing fact as an empty one: a field that the machine does not report is an error, and a
 // condition with an error does not hold. The package is pure.
 package rules
@@ -84,25 +85,33 @@ func (c *Compiler) Compile(text string) (Rule, *Mistake) {
 }
 
 func (c *Compiler) compile(text string) (Rule, *Mistake) {
+	program, given, mistake := c.program(text)
+	if mistake == nil && !given.IsExactType(cel.BoolType) {
+		mistake = &Mistake{Line: 1, Column: 1, Message: fmt.Sprintf("the expression gives %s, want true or false", given)}
+	}
+	if mistake != nil {
+		return Rule{}, mistake
+	}
+	return Rule{program}, nil
+}
+
+// program compiles an expression, and gives the type of the result.
+func (c *Compiler) program(text string) (cel.Program, *cel.Type, *Mistake) {
 	if i := strings.Index(text, "${"); i >= 0 {
-		return Rule{}, placeMistake(text, i, "an expression has no ${…}: write vars.NAME for a var of the host; an "+
+		return nil, nil, placeMistake(text, i, "an expression has no ${…}: write vars.NAME for a var of the host; an "+
 			"expression sees no secrets")
 	}
 	tree, issues := c.environment.Compile(text)
 	if found := issues.Errors(); len(found) > 0 {
 		first := found[0]
-		return Rule{}, &Mistake{Line: max(1, first.Location.Line()), Column: max(0, first.Location.Column()) + 1,
+		return nil, nil, &Mistake{Line: max(1, first.Location.Line()), Column: max(0, first.Location.Column()) + 1,
 			Message: firstLine(first.Message)}
-	}
-	if !tree.OutputType().IsExactType(cel.BoolType) {
-		return Rule{}, &Mistake{Line: 1, Column: 1,
-			Message: fmt.Sprintf("the expression gives %s, want true or false", tree.OutputType())}
 	}
 	program, err := c.environment.Program(tree, cel.CostLimit(maxCost))
 	if err != nil {
-		return Rule{}, &Mistake{Line: 1, Column: 1, Message: firstLine(err.Error())}
+		return nil, nil, &Mistake{Line: 1, Column: 1, Message: firstLine(err.Error())}
 	}
-	return Rule{program}, nil
+	return program, tree.OutputType(), nil
 }
 
 // placeMistake is a mistake at a byte of an expression.
@@ -115,10 +124,7 @@ func placeMistake(text string, at int, message string) *Mistake {
 // Decide says whether a condition holds on a machine; why is "" where the condition holds. The same machine gives the
 // same answer.
 func (r Rule) Decide(m Machine) (holds bool, why string) {
-	value, _, err := r.program.Eval(map[string]any{
-		"facts": describeFacts(m.Facts), "labels": withoutNil(m.Labels), "vars": withoutNil(m.Vars), "name": m.Name,
-		"id": string(m.ID),
-	})
+	value, _, err := r.program.Eval(m.variables())
 	switch {
 	case err != nil:
 		return false, explainError(err)
@@ -127,6 +133,12 @@ func (r Rule) Decide(m Machine) (holds bool, why string) {
 	default:
 		return false, "the condition is false"
 	}
+}
+
+// variables are what an expression sees of a machine.
+func (m Machine) variables() map[string]any {
+	return map[string]any{"facts": describeFacts(m.Facts), "labels": withoutNil(m.Labels), "vars": withoutNil(m.Vars),
+		"name": m.Name, "id": string(m.ID)}
 }
 
 // explainError words an error of an evaluation.

@@ -31,6 +31,9 @@ func (c *checker) checkRule(s schemas.RuleSpec) {
 	if len(s.Fail) > maxFail || strings.ContainsFunc(s.Fail, isUnprintable) {
 		c.addError("spec.fail", "", "a message is one line of at most %d printable characters", maxFail)
 	}
+	if strings.Contains(s.Fail, "${") {
+		c.addError("spec.fail", "", "a message has no ${…}: rules hold no secrets")
+	}
 	if cred := s.Credentials; cred != nil {
 		c.checkGrammar("spec.credentials.secret", cred.Secret, nameGrammar, "the name of a Secret")
 		if cred.Create == (cred.Secret != "") {
