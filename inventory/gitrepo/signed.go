@@ -25,8 +25,14 @@ type Signers interface {
 // accepted.
 type Untrusted struct{ Branch, Commit, Why string }
 
+// proposalOnTrunk is why a commit of a proposal is not trusted that was put on the trunk itself.
+const proposalOnTrunk = "it is a proposal of this daemon, which is not signed: merge with a signed merge or squash commit"
+
 // Error names the commit that breaks the line.
 func (e Untrusted) Error() string {
+	if e.Why == proposalOnTrunk {
+		return fmt.Sprintf("branch %s is not trusted: commit %.12s: %s", e.Branch, e.Commit, e.Why)
+	}
 	return fmt.Sprintf("branch %s is not trusted: commit %.12s: %s: "+
 		"have an allowed signer merge it with a signed commit", e.Branch, e.Commit, e.Why)
 }
@@ -58,7 +64,7 @@ func (r *Repo) checkSignatures(ctx context.Context, tip plumbing.Hash) error {
 		}
 		names, err := tags.VerifyObject(r.config.Signers, commit, commit.PGPSignature)
 		if err != nil {
-			reason = errors.Join(reason, Untrusted{r.config.Branch, commit.Hash.String(), err.Error()})
+			reason = errors.Join(reason, Untrusted{r.config.Branch, commit.Hash.String(), r.explainUnsigned(commit, err)})
 			continue
 		}
 		if r.accepted.IsZero() {
@@ -81,6 +87,15 @@ func (r *Repo) checkSignatures(ctx context.Context, tip plumbing.Hash) error {
 	}
 	return firstUntrusted(reason, Untrusted{r.config.Branch, tip.String(),
 		"no line of signed commits leads from it to the accepted commit " + r.accepted.String()[:12]})
+}
+
+// explainUnsigned says why the signature of a commit does not count. The daemon's own commits reach a trunk by a
+// fast-forward or a rebase of a proposal.
+func (r *Repo) explainUnsigned(commit *object.Commit, err error) string {
+	if commit.PGPSignature == "" && commit.Author.Email == r.config.Author.Email {
+		return proposalOnTrunk
+	}
+	return err.Error()
 }
 
 // firstUntrusted gives the first Untrusted of joined errors, about the commit nearest to the tip, or the fallback.

@@ -220,3 +220,25 @@ func TestARevokedKeyCountsNoMore(t *testing.T) {
 		s.accepted(s.open(first), s.git("rev-parse", "HEAD"))
 	})
 }
+
+// A proposal is no signed commit. A fast-forward of it is refused with the sentence that says how to merge; a signed merge
+// commit is taken.
+func TestAProposalIsMergedWithASignature(t *testing.T) {
+	t.Parallel()
+	s := newSigned(t, "jo", "forge")
+	first := s.change("jo", "hosts/a.yaml")
+	repo := s.open(first)
+	s.accepted(repo, first)
+	tip, err := repo.Propose(t.Context(), gitrepo.Change{Name: proposed, Message: "Discovered: web-1\n",
+		Files: map[string][]byte{"hosts/discovered/web-1.yaml": []byte("x\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	git(t, s.remote.bare, "update-ref", "refs/heads/main", tip)
+	s.refused(repo, "it is a proposal of this daemon, which is not signed: merge with a signed merge or squash commit")
+	git(t, s.remote.bare, "update-ref", "refs/heads/main", first)
+	s.git("fetch", "-q", "origin", "ingot/proposals/"+proposed)
+	s.as("jo", "merge", "-q", "--no-ff", "-m", "merge", "FETCH_HEAD")
+	s.git("push", "-q", "origin", "HEAD:main")
+	s.accepted(repo, s.git("rev-parse", "HEAD"))
+}

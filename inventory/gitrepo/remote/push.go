@@ -24,6 +24,16 @@ var (
 
 // PushRef moves one ref by compare-and-swap, with a pack of the new objects.
 func (s *Server) PushRef(ctx context.Context, command packp.Command, pack io.Reader) error {
+	return s.updateRef(ctx, command, io.NopCloser(pack))
+}
+
+// DeleteRef deletes one ref by compare-and-swap: command.New is zero.
+func (s *Server) DeleteRef(ctx context.Context, command packp.Command) error {
+	return s.updateRef(ctx, command, nil)
+}
+
+// updateRef changes one ref. A deletion has no pack.
+func (s *Server) updateRef(ctx context.Context, command packp.Command, pack io.ReadCloser) error {
 	transporter, err := client.NewClient(s.endpoint)
 	if err != nil {
 		return err
@@ -42,16 +52,20 @@ func (s *Server) PushRef(ctx context.Context, command packp.Command, pack io.Rea
 	}
 	request := packp.NewReferenceUpdateRequest()
 	words := &serverWords{}
-	if err := request.Capabilities.Set(capability.ReportStatus); err != nil {
-		return err
+	wanted := []capability.Capability{capability.ReportStatus}
+	if pack == nil {
+		wanted = append(wanted, capability.DeleteRefs)
 	}
 	if advertised != nil && advertised.Capabilities.Supports(capability.Sideband64k) {
 		request.Progress = words
-		if err := request.Capabilities.Set(capability.Sideband64k); err != nil {
+		wanted = append(wanted, capability.Sideband64k)
+	}
+	for _, c := range wanted {
+		if err := request.Capabilities.Set(c); err != nil {
 			return err
 		}
 	}
-	request.Commands, request.Packfile = []*packp.Command{&command}, io.NopCloser(pack)
+	request.Commands, request.Packfile = []*packp.Command{&command}, pack
 	if _, err := session.ReceivePack(ctx, request); err != nil { // a refused command is an error too
 		return fmt.Errorf("%w: %w", ErrRefused, words.explainError(err))
 	}
