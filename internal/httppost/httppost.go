@@ -49,9 +49,13 @@ type Client struct {
 
 // Request is one request with a JSON body.
 type Request struct {
+	Method string // default POST
 	URL    secret.Value
 	Header map[string]secret.Value // besides Content-Type and User-Agent
 	Body   []byte
+	// Most is the most bytes of the answer's body that are kept, of a server that took the request; an answer with more
+	// is an error. Default: no byte is kept.
+	Most int64
 }
 
 // Answer is what became of a request.
@@ -60,6 +64,8 @@ type Answer struct {
 	Err error
 	// Status is the HTTP status; 0 without an answer.
 	Status int
+	// Body is what the server said after it took the request, where Request.Most asks for it.
+	Body []byte
 	// Down says that the server takes nothing now, whatever the request: no answer, its own failure, or a rate limit.
 	Down bool
 	// RetryAfter is how long the server asks to wait; 0 without a word.
@@ -96,7 +102,7 @@ func New(c Config) (*Client, error) {
 
 // Post sends a request, once.
 func (c *Client) Post(ctx context.Context, r Request) Answer {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL.Reveal(), bytes.NewReader(r.Body))
+	request, err := http.NewRequestWithContext(ctx, cmp.Or(r.Method, http.MethodPost), r.URL.Reveal(), bytes.NewReader(r.Body))
 	if err != nil {
 		return Answer{Err: errors.New("the URL cannot be used: write one that begins with https://")}
 	}
@@ -111,12 +117,27 @@ func (c *Client) Post(ctx context.Context, r Request) Answer {
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
+		if r.Most > 0 {
+			return c.keepBody(response, r.Most)
+		}
 		// what a server says after it took the request changes nothing; a short answer keeps the connection
 		_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)
 		return Answer{Status: response.StatusCode}
 	}
 	said, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer)) // as far as it came
 	return c.explain(response, string(said), time.Now())
+}
+
+// keepBody reads the body of an answer.
+func (c *Client) keepBody(response *http.Response, most int64) Answer {
+	a := Answer{Status: response.StatusCode}
+	var err error
+	if a.Body, err = io.ReadAll(io.LimitReader(response.Body, most+1)); err != nil {
+		a.Down, a.Err = true, fmt.Errorf("%s does not end its answer: %s", response.Request.URL.Host, c.mask(describe(err)))
+	} else if int64(len(a.Body)) > most {
+		a.Err = fmt.Errorf("%s answers with more than %d bytes", response.Request.URL.Host, most)
+	}
+	return a
 }
 
 // explain says why a server did not take a request, and what that means for the next one.

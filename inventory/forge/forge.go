@@ -1,5 +1,6 @@
-// Package forge tells a forge the status of a commit: GitHub, GitLab, and Gitea with Forgejo. Make a Client with New and
-// call PostStatus. Do not decide here what a commit's status is: package reconcile/notices does.
+// Package forge tells a forge the status of a commit, and opens and follows pull requests: GitHub, GitLab, and Gitea with
+// Forgejo. Make a Client with New and call PostStatus, or OpenPull and ReadPull. Do not decide here what a commit's status
+// is: package reconcile/notices does.
 package forge
 
 import (
@@ -79,27 +80,35 @@ func (c *Client) newRequest(s notices.CommitStatus) (httppost.Request, error) {
 	if c.config.TargetURL != "" {
 		body["target_url"] = c.config.TargetURL
 	}
+	name := "context"
+	if c.config.Kind == GitLab {
+		name = "name"
+	}
+	body[name] = s.Context
+	text, err := json.Marshal(body)
+	if err != nil {
+		return httppost.Request{}, fmt.Errorf("a status: %w", err)
+	}
+	return c.request(http.MethodPost, "/statuses/"+s.Commit, text)
+}
+
+// request is a request about the repository, by the path of the API behind the repository.
+func (c *Client) request(method, path string, body []byte) (httppost.Request, error) {
 	header := map[string]secret.Value{"Accept": secret.New("application/json")}
-	token, path := c.config.Token.Reveal(), ""
+	token, repository := c.config.Token.Reveal(), "/repos/"+c.config.Repository
 	switch c.config.Kind {
 	case GitHub:
-		body["context"] = s.Context
 		header["Authorization"] = secret.New("Bearer " + token)
 		header["Accept"], header["X-GitHub-Api-Version"] = secret.New("application/vnd.github+json"), secret.New("2022-11-28")
-		path = "/repos/" + c.config.Repository + "/statuses/" + s.Commit
 	case GitLab:
-		body["name"] = s.Context
 		header["PRIVATE-TOKEN"] = secret.New(token)
-		path = "/projects/" + url.PathEscape(c.config.Repository) + "/statuses/" + s.Commit
+		repository = "/projects/" + url.PathEscape(c.config.Repository)
 	case Gitea:
-		body["context"] = s.Context
 		header["Authorization"] = secret.New("token " + token)
-		path = "/repos/" + c.config.Repository + "/statuses/" + s.Commit
 	default:
 		return httppost.Request{}, fmt.Errorf("forge.kind %q is not known", c.config.Kind)
 	}
-	text, err := json.Marshal(body)
-	return httppost.Request{URL: secret.New(c.apiURL() + path), Header: header, Body: text}, err
+	return httppost.Request{Method: method, URL: secret.New(c.apiURL() + repository + path), Header: header, Body: body}, nil
 }
 
 // apiURL is where the API of a forge is, by the URL that people open.

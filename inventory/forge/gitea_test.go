@@ -260,6 +260,79 @@ func TestRealGitea(t *testing.T) {
 	}
 }
 
+// TestRealPulls opens, changes, closes and merges pull requests on a real Gitea.
+func TestRealPulls(t *testing.T) {
+	t.Parallel()
+	g := startGitea(t)
+	owner := g.token(t, "owner", "write:repository,write:user,write:issue")
+	var repository struct {
+		Name string `json:"full_name"`
+	}
+	g.call(t, owner, http.MethodPost, "/user/repos", `{"name":"fleet","auto_init":true,"default_branch":"main"}`, &repository)
+	client, err := forge.New(forge.Config{Kind: forge.Gitea, URL: g.url, Repository: repository.Name, Token: owner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	propose := func(branch, file string) {
+		g.call(t, owner, http.MethodPost, "/repos/"+repository.Name+"/contents/"+file,
+			fmt.Sprintf(`{"branch":"main","new_branch":%q,"message":"m","content":"eA=="}`, branch), &struct{}{})
+	}
+	ctx := t.Context()
+	if _, a := client.OpenPull(ctx, "ingot/proposals/none", "main", forge.PullText{Title: "x"}); a.Err == nil || a.Down {
+		t.Errorf("a branch that is not there: %+v", a)
+	}
+	const first, second = "ingot/proposals/7f3a9c21e0b4", "ingot/proposals/0123456789ab"
+	propose(first, "hosts/discovered/a.yaml")
+	propose(second, "hosts/discovered/b.yaml")
+	declined, a := client.OpenPull(ctx, first, "main", forge.PullText{Title: "Discovered: a", Body: "```\nx\n```"})
+	must("open", a.Err)
+	again, a := client.OpenPull(ctx, first, "main", forge.PullText{Title: "Discovered: a"})
+	must("open again", a.Err)
+	if again != declined || declined.State != forge.PullOpen || declined.Branch != first || declined.Head == "" || declined.URL == "" {
+		t.Errorf("opened %+v, then %+v", declined, again)
+	}
+	must("update", client.UpdatePull(ctx, declined.Number, forge.PullText{Title: "Discovered: a-2", Body: "new"}).Err)
+	must("comment", client.Comment(ctx, declined.Number, "the machine has another disk now").Err)
+	must("close", client.ClosePull(ctx, declined.Number).Err)
+	merged, a := client.OpenPull(ctx, second, "main", forge.PullText{Title: "Discovered: b"})
+	must("open", a.Err)
+	if a := client.MergePull(ctx, merged.Number, strings.Repeat("0", 40)); a.Err == nil {
+		t.Error("another commit was merged")
+	}
+	// Gitea looks for conflicts first, and answers 405 until it has
+	deadline, tick := time.After(time.Minute), time.NewTicker(200*time.Millisecond)
+	defer tick.Stop()
+	for a = client.MergePull(ctx, merged.Number, merged.Head); a.Err != nil; a = client.MergePull(ctx, merged.Number, merged.Head) {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal(a.Err)
+		}
+	}
+	for number, want := range map[int]forge.PullState{declined.Number: forge.PullClosed, merged.Number: forge.PullMerged} {
+		if pull, a := client.ReadPull(ctx, number); a.Err != nil || pull.State != want {
+			t.Errorf("#%d is %+v, %v, want %s", number, pull, a.Err, want)
+		}
+	}
+	if _, there, a := client.FindPull(ctx, first, "main"); a.Err != nil || there {
+		t.Errorf("a closed request is found: %v %v", there, a.Err)
+	}
+	var shown struct {
+		Title, Body string
+		Comments    int
+	}
+	g.call(t, owner, http.MethodGet, fmt.Sprintf("/repos/%s/pulls/%d", repository.Name, declined.Number), "", &shown)
+	if shown.Title != "Discovered: a-2" || shown.Body != "new" || shown.Comments != 1 {
+		t.Errorf("Gitea shows %+v", shown)
+	}
+}
+
 // refusal wants a status refused, as no outage.
 func refusal(t *testing.T, client *forge.Client, s notices.CommitStatus) error {
 	t.Helper()
