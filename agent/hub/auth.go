@@ -14,10 +14,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
@@ -52,6 +49,7 @@ func (h *Hub) routeCalls() http.Handler {
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathProgress, "{job}"), h.admitAgent(h.serveProgress))
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathLeave, "{job}"), h.admitAgent(h.serveLeave))
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathResult, "{job}"), h.admitAgent(h.serveResult))
+	mux.HandleFunc(fmt.Sprintf(wire.PathJobFile, "{job}", "{name...}"), h.admitAgent(h.serveJobFile))
 	mux.HandleFunc("GET "+fmt.Sprintf(wire.PathConfig, "{job}"), h.admitAgent(h.serveConfig))
 	mux.HandleFunc("GET "+wire.PathImages+"{sha256}", h.admitAgent(h.serveImage))
 	mux.HandleFunc("GET "+wire.PathBlobs+"{sha256}", h.admitAgent(h.serveBlob))
@@ -65,13 +63,13 @@ func (h *Hub) admitStranger(serve func(http.ResponseWriter, *http.Request) error
 		if err != nil {
 			address = r.RemoteAddr
 		}
-		if !h.failures.wouldAllow(address, h.config.Now()) {
+		if !h.failures.WouldAllow(address, h.config.Now()) {
 			answerStatus(w, http.StatusTooManyRequests)
 			return
 		}
 		if err := serve(w, r); err != nil {
 			if isCallersFault(err) {
-				h.failures.allowCall(address, h.config.Now())
+				h.failures.Allow(address, h.config.Now())
 			}
 			h.answerError(w, r, err)
 		}
@@ -86,7 +84,7 @@ func (h *Hub) admitAgent(serve func(http.ResponseWriter, *http.Request, peer) er
 			h.answerError(w, r, err)
 			return
 		}
-		if !h.calls.allowCall(p.host, h.config.Now()) {
+		if !h.calls.Allow(p.host, h.config.Now()) {
 			answerStatus(w, http.StatusTooManyRequests)
 			return
 		}
@@ -236,45 +234,4 @@ func decodeBody(w http.ResponseWriter, r *http.Request, limit int64, into any) e
 		return statusError{http.StatusBadRequest, "body is not the message expected"}
 	}
 	return nil
-}
-
-// limiter is a token bucket per name.
-type limiter struct {
-	mu      sync.Mutex
-	every   rate.Limit
-	burst   int
-	buckets map[string]*rate.Limiter
-}
-
-// maxBuckets bounds the memory that strangers can use; over the bound all buckets start afresh.
-const maxBuckets = 100_000
-
-func newLimiter(perSecond rate.Limit, burst int) *limiter {
-	return &limiter{every: perSecond, burst: burst, buckets: map[string]*rate.Limiter{}}
-}
-
-func (l *limiter) findBucket(name string) *rate.Limiter {
-	b := l.buckets[name]
-	if b == nil {
-		if len(l.buckets) >= maxBuckets {
-			clear(l.buckets)
-		}
-		b = rate.NewLimiter(l.every, l.burst)
-		l.buckets[name] = b
-	}
-	return b
-}
-
-func (l *limiter) allowCall(name string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.findBucket(name).AllowN(now, 1)
-}
-
-// wouldAllow reports whether the next allowCall would succeed.
-func (l *limiter) wouldAllow(name string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b, known := l.buckets[name]
-	return !known || b.TokensAt(now) >= 1
 }

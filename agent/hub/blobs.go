@@ -33,17 +33,37 @@ func listPlugins(j wire.Job) (plugins []wire.Plugin) {
 	return plugins
 }
 
-// listBlobs lists the digests of the plug-ins of a job.
+// listBlobs lists the digests of the plug-ins and of the inputs of a job.
 func listBlobs(j wire.Job) (digests []string) {
 	for _, p := range listPlugins(j) {
 		if !slices.Contains(digests, p.SHA256) {
 			digests = append(digests, p.SHA256)
 		}
 	}
+	for _, in := range listInputs(j) {
+		if in.SHA256 != "" && !slices.Contains(digests, in.SHA256) {
+			digests = append(digests, in.SHA256)
+		}
+	}
 	return digests
 }
 
-// serveBlob serves only the plug-ins of the host's outstanding job. The bytes of a plug-in of the commit are in memory
+// findBytes gives the bytes of a blob that the job itself has; nil for a blob of the image mirror.
+func findBytes(j wire.Job, digest string) []byte {
+	for _, plugin := range listPlugins(j) {
+		if plugin.SHA256 == digest && plugin.Body != nil {
+			return plugin.Body
+		}
+	}
+	for _, in := range listInputs(j) {
+		if in.SHA256 == digest && in.Content != nil {
+			return in.Content
+		}
+	}
+	return nil
+}
+
+// serveBlob serves only the plug-ins and inputs of the host's outstanding job. The bytes of a plug-in of the commit are in memory
 // only: after a restart they are unknown until the job is assigned again.
 func (h *Hub) serveBlob(w http.ResponseWriter, r *http.Request, p peer) error {
 	digest := r.PathValue("sha256")
@@ -51,15 +71,10 @@ func (h *Hub) serveBlob(w http.ResponseWriter, r *http.Request, p peer) error {
 	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
 		j := e.doc.Job
 		if j == nil || j.hasEnded() || !slices.Contains(j.Blobs, digest) {
-			return statusError{http.StatusNotFound, "a plug-in that no job of this host names"}
+			return statusError{http.StatusNotFound, "a file that no job of this host names"}
 		}
-		if e.body == nil {
-			return nil
-		}
-		for _, plugin := range listPlugins(*e.body) {
-			if plugin.SHA256 == digest && plugin.Body != nil {
-				body = plugin.Body
-			}
+		if e.body != nil {
+			body = findBytes(*e.body, digest)
 		}
 		return nil
 	})
@@ -71,9 +86,9 @@ func (h *Hub) serveBlob(w http.ResponseWriter, r *http.Request, p peer) error {
 		file, _, err := h.config.Images.Open(digest)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return statusError{http.StatusNotFound, "the plug-in is not known (any more)"}
+			return statusError{http.StatusNotFound, "the file is not known (any more)"}
 		case err != nil:
-			return fmt.Errorf("open plug-in %s: %w", digest, err)
+			return fmt.Errorf("open file %s of a job: %w", digest, err)
 		}
 		defer file.Close()
 		content = file

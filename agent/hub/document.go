@@ -53,7 +53,8 @@ type job struct {
 	Attempt int                `json:"attempt"`
 	Kind    string             `json:"kind"`
 	Images  []string           `json:"images,omitempty"` // sha256 of the images that the agent may fetch
-	Blobs   []string           `json:"blobs,omitempty"`  // sha256 of the plug-ins that the agent may fetch
+	Blobs   []string           `json:"blobs,omitempty"`  // sha256 of the plug-ins and inputs that the agent may fetch
+	Run     string             `json:"run,omitempty"`    // id of the run of a JobRun
 	State   inventory.JobState `json:"state"`
 	Since   time.Time          `json:"since"`
 	Result  *result            `json:"result,omitempty"`

@@ -1,9 +1,87 @@
 package hub
 
 import (
+	"fmt"
+	"net/http"
+
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory/runs"
 )
+
+// findRun is the id of the run of a job; "" for a job without one.
+func findRun(j wire.Job) string {
+	for _, step := range j.Steps {
+		if step.Execution != nil {
+			return step.Execution.Run
+		}
+	}
+	return ""
+}
+
+// listInputs lists the inputs of the run of a job.
+func listInputs(j wire.Job) (inputs []wire.Input) {
+	for _, step := range j.Steps {
+		if step.Execution != nil {
+			inputs = append(inputs, step.Execution.Inputs...)
+		}
+	}
+	return inputs
+}
+
+// serveJobFile takes a file of the run of the host's outstanding job.
+func (h *Hub) serveJobFile(w http.ResponseWriter, r *http.Request, p peer) error {
+	run, err := h.findOpenRun(r, p)
+	if err != nil {
+		return err
+	}
+	h.config.Results.ServeFile(w, r, run, r.PathValue("name"))
+	return nil
+}
+
+// findOpenRun gives the run of the host's outstanding job, or an error that says why the agent may not write to it.
+func (h *Hub) findOpenRun(r *http.Request, p peer) (run string, err error) {
+	err = h.viewEntry(r.Context(), p.host, func(e *entry) error {
+		j := e.doc.Job
+		switch {
+		case j == nil || j.ID != r.PathValue("job"):
+			return statusError{http.StatusGone, "not the outstanding job"}
+		case j.hasEnded():
+			return statusError{http.StatusGone, j.whyEnded()}
+		case j.Run == "" || h.config.Results == nil:
+			return statusError{http.StatusNotFound, "the job leaves no results"}
+		}
+		run = j.Run
+		return nil
+	})
+	return run, err
+}
+
+// finishRun ends the run of an outstanding job in the store of results, before the document says that the job has ended.
+// A job that was taken back ends no run: its result came too late.
+func (h *Hub) finishRun(r *http.Request, p peer, m wire.Result) error {
+	if m.Executed == nil || h.config.Results == nil {
+		return nil
+	}
+	run := ""
+	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
+		if j := e.doc.Job; j.isAttempt(r.PathValue("job"), m.Attempt) && !j.hasEnded() {
+			run = j.Run
+		}
+		return e.doc.checkPeer(p)
+	})
+	if err != nil || run == "" || run != m.Executed.Run {
+		return err
+	}
+	ended := readExecuted(h.cleanExecuted(m.Executed))
+	ended.Error = cutHead(h.config.Mask(m.Error), maxError)
+	for _, file := range m.Executed.Files {
+		ended.Files = append(ended.Files, runs.File{Name: file.Name, Size: file.Size, SHA256: file.SHA256})
+	}
+	if err := h.config.Results.Finish(run, *ended); err != nil {
+		return fmt.Errorf("end run %s of %s: %w", run, p.host, err)
+	}
+	return nil
+}
 
 // cleanExecuted is the end of a run as the document keeps it: the files are in the manifest in the store of results.
 func (h *Hub) cleanExecuted(said *wire.Executed) *wire.Executed {

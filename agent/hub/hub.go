@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/throttle"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/runs"
 )
 
 // Images opens verified operating system images by their hex SHA-256.
@@ -23,11 +25,21 @@ type Images interface {
 	Open(sha256 string) (image io.ReadSeekCloser, size int64, err error)
 }
 
+// Results keeps what ephemeral runs leave.
+type Results interface {
+	// ServeFile answers PUT and HEAD of a file of a run, for a caller who may write to the run.
+	ServeFile(w http.ResponseWriter, r *http.Request, run, name string)
+	// Finish ends a run. The first end stands: a repeated call changes nothing.
+	Finish(run string, ended runs.Ended) error
+}
+
 // Config is what a Hub needs. Identity, Store and Images are required.
 type Config struct {
 	Identity *Identity
 	Store    Store
 	Images   Images
+	// Results keeps what runs leave; without it every upload is refused.
+	Results Results
 	// Notify is called with a host's id after every change about the host. Notify must not block.
 	Notify func(host string)
 	// Mask hides known secrets in the words of agents before the words are cut, kept or shown. Default: as said.
@@ -48,9 +60,9 @@ type Hub struct {
 	homeKey   []byte
 	markKey   []byte
 	routes    http.Handler
-	failures  *limiter      // by remote address
-	calls     *limiter      // by host
-	lateWords atomic.Uint64 // reports about a step or attempt that is not outstanding
+	failures  *throttle.Limiter // by remote address
+	calls     *throttle.Limiter // by host
+	lateWords atomic.Uint64     // reports about a step or attempt that is not outstanding
 
 	mu          sync.Mutex
 	entries     map[string]*entry
@@ -104,8 +116,8 @@ func New(config Config) *Hub {
 		tokenKey:    config.Identity.DeriveKey("boot token"),
 		homeKey:     config.Identity.DeriveKey("phone-home token"),
 		markKey:     config.Identity.DeriveKey("disk mark"),
-		failures:    newLimiter(1, 30),
-		calls:       newLimiter(50, 200),
+		failures:    throttle.New(1, 30),
+		calls:       throttle.New(50, 200),
 		entries:     map[string]*entry{},
 		subscribers: map[chan Event]struct{}{},
 	}
@@ -183,7 +195,7 @@ func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 		}
 		doc.Job = &job{
 			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: listImages(next), Blobs: listBlobs(next), Install: findInstall(next),
-			Operation: a.Operation, Begun: a.Begun, State: inventory.JobAssigned, Since: h.config.Now(),
+			Run: findRun(next), Operation: a.Operation, Begun: a.Begun, State: inventory.JobAssigned, Since: h.config.Now(),
 		}
 		e.body, e.progress, e.question = bodyOf(next), wire.Progress{}, nil
 		return nil

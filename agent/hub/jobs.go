@@ -211,6 +211,9 @@ func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error 
 	if err := decodeBody(w, r, wire.MaxBody, &m); err != nil {
 		return err
 	}
+	if err := h.finishRun(r, p, m); err != nil {
+		return err
+	}
 	id := r.PathValue("job")
 	err := h.editDocument(r.Context(), p.host, func(e *entry, doc *document) error {
 		if err := doc.checkPeer(p); err != nil {

@@ -78,6 +78,7 @@ type rig struct {
 	store    *memory
 	server   *httptest.Server
 	notified chan string
+	results  hub.Results // nil for none
 
 	mu  sync.Mutex
 	now time.Time
@@ -107,7 +108,7 @@ func (r *rig) start() {
 	notified := make(chan string, 1000)
 	r.notified = notified
 	r.Hub = hub.New(hub.Config{
-		Identity: r.identity, Store: r.store, Images: shelf{digestOf(content): content}, Now: r.clock,
+		Identity: r.identity, Store: r.store, Images: shelf{digestOf(content): content}, Now: r.clock, Results: r.results,
 		Notify: func(host string) { notified <- host },
 		Mask:   func(text string) string { return strings.ReplaceAll(text, "hunter2", "***") },
 	})

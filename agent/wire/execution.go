@@ -28,6 +28,8 @@ type Input struct {
 	Size   int64  `json:"size"`             // bytes
 	// Body holds a secret, or is small: at most MaxInline bytes of all bodies together. RAM only.
 	Body []byte `json:"body,omitempty"`
+	// Content is the file of the fleet's commit that PathBlobs serves; never in a message.
+	Content []byte `json:"-"`
 }
 
 // ResultLimits bound what a run leaves.

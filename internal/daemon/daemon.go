@@ -2,18 +2,14 @@ package daemon
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -31,6 +27,8 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/metrics"
 	"github.com/gitmetal/ingot/internal/daemon/notify"
 	"github.com/gitmetal/ingot/internal/daemon/timeline"
+	"github.com/gitmetal/ingot/internal/results"
+	"github.com/gitmetal/ingot/internal/results/uploads"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -52,6 +50,8 @@ type Daemon struct {
 	hub     *hub.Hub
 	media   *media.Server
 	images  *images.Store
+	results *results.Store
+	uploads *uploads.Handler
 	effects *effects.Effects
 	loop    *reconcile.Loop
 	secrets *vault
@@ -207,7 +207,10 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images,
+	if err := d.openResults(identity); err != nil {
+		return err
+	}
+	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Results: d.uploads,
 		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) }, Mask: d.secrets.everOpened.Mask, Log: d.log,
 		Count: d.metrics.CountAgent})
 	d.effects, err = effects.New(effects.Config{
@@ -309,7 +312,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.loop.Run(ctx) })
 	g.Go(func() error { return d.images.Run(ctx) })
 	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.RefreshSource) })
-	g.Go(func() error { return serveHTTP(ctx, d.agents, d.hub) })
+	g.Go(func() error { return serveHTTP(ctx, d.agents, d.agentsHandler()) })
+	g.Go(func() error { return d.sweepResults(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })
 	if d.bmcsTLS != nil {
 		g.Go(func() error { return serveHTTP(ctx, d.bmcsTLS, d.media) })
@@ -361,37 +365,4 @@ func loadIdentity(dir string, log *slog.Logger) (*hub.Identity, error) {
 		return hub.CreateIdentity(dir)
 	}
 	return identity, err
-}
-
-func hostNames(urls []string) ([]string, error) {
-	var names []string
-	for _, text := range urls {
-		u, err := url.Parse(text)
-		if err != nil {
-			return nil, fmt.Errorf("advertise.agents: %w", err)
-		}
-		names = append(names, u.Hostname())
-	}
-	return names, nil
-}
-
-// hostName is this machine's name, for people.
-func hostName() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "unknown host"
-	}
-	return name
-}
-
-// newID is 96 random bits in hex.
-func newID() string {
-	var id [12]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
-}
-
-func readSecret(file string) (secret.Value, error) {
-	data, err := config.ReadFile(file)
-	return secret.New(strings.TrimSpace(string(data))), err
 }

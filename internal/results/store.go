@@ -17,7 +17,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -86,12 +85,10 @@ type begun struct {
 	Run    runs.Run    `json:"run"`
 	Limits runs.Limits `json:"limits"`
 	Begun  time.Time   `json:"begun"`
+	Ready  time.Time   `json:"ready,omitzero"` // what the machine runs said that it is up
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
-
-// maxDocument is the most bytes of run.json, of the record of a file, and of a manifest.
-const maxDocument = 8 << 20
 
 // Open opens a directory, and makes it if it is not there.
 func Open(dir string, options Options) (*Store, error) {
@@ -218,6 +215,36 @@ func (s *Store) Begin(run runs.Run, limits runs.Limits) error {
 	return nil
 }
 
+// SetReady notes that what the machine of an open run runs is up. The first call stands.
+func (s *Store) SetReady(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.open[id]
+	if r == nil {
+		return s.whyClosed(id)
+	}
+	if !r.Ready.IsZero() {
+		return nil
+	}
+	next := r.begun
+	next.Ready = s.options.Now().UTC()
+	if err := writeDocument(s.runFile(id, "run.json"), next); err != nil {
+		return fmt.Errorf("note in results.dir that run %s is ready: %w", id, err)
+	}
+	r.begun = next
+	return nil
+}
+
+// Ready gives when an open run said that it is up; the zero time before, and after the run has ended.
+func (s *Store) Ready(id string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.open[id]; r != nil {
+		return r.Ready
+	}
+	return time.Time{}
+}
+
 // Finish ends a run, and gives its manifest. The first end stands: a later call gives the manifest that is there. Files
 // of ended that are not stored with the same digest make the run fail; so do files that the limits require.
 func (s *Store) Finish(id string, ended runs.Ended) (runs.Manifest, error) {
@@ -329,55 +356,4 @@ func (s *Store) countBytes() error {
 		return fmt.Errorf("results.dir: %w", err)
 	}
 	return nil
-}
-
-// readDocument reads a JSON document.
-func readDocument(name string, into any) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxDocument+1))
-	if err != nil {
-		return err
-	}
-	if len(data) > maxDocument {
-		return fmt.Errorf("%s has more than %d bytes", name, maxDocument)
-	}
-	return format.Unmarshal(data, into)
-}
-
-// writeDocument writes a JSON document beside its place, and renames it.
-func writeDocument(name string, value any) error {
-	data, err := format.Marshal(value)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename last.
-func syncDir(dir string) error {
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
 }

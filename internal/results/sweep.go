@@ -202,6 +202,17 @@ func (s *Store) Manifest(id string) (runs.Manifest, error) {
 	}
 }
 
+// FindRun gives a run that is open or has ended; false for an unknown one.
+func (s *Store) FindRun(id string) (runs.Run, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.open[id]; r != nil {
+		return r.Run, true
+	}
+	run, ended := s.ended[id]
+	return run.Run, ended
+}
+
 // List gives the ended runs that want holds for, the newest first.
 func (s *Store) List(want func(runs.Run) bool) (list []Summary) {
 	s.mu.Lock()

@@ -7,6 +7,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/gitrepo/trust"
@@ -35,6 +38,7 @@ type Config struct {
 	Notify    []Notify  `json:"notify,omitempty"`
 	Trust     Trust     `json:"trust,omitempty"`
 	Images    Images    `json:"images,omitempty"`
+	Results   Results   `json:"results,omitempty"`
 	Etcd      Etcd      `json:"etcd,omitempty"`
 	Limits    Limits    `json:"limits,omitempty"`
 	Deadlines Deadlines `json:"deadlines,omitzero"`
@@ -139,6 +143,41 @@ type Images struct {
 	Dir string `json:"dir,omitempty"` // default <stateDir>/images
 	// when set, only these hosts; loopback hosts must be named to be allowed
 	AllowHosts []string `json:"allowHosts,omitempty"`
+}
+
+// Results says where the results of ephemeral runs are kept, and for how long.
+type Results struct {
+	// Dir is a directory of the daemon's own disk, or of whatever is mounted there. Default <stateDir>/results.
+	Dir  string      `json:"dir,omitempty"`
+	Keep KeepResults `json:"keep,omitempty"`
+}
+
+// KeepResults bounds what is kept of batches that have ended.
+type KeepResults struct {
+	Days int  `json:"days,omitempty"` // default 30
+	Size Size `json:"size,omitempty"` // default 50GiB
+}
+
+// Size is a number of bytes, written as 50GiB.
+type Size int64
+
+// sizeUnits are the units of a Size.
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Size) UnmarshalText(text []byte) error {
+	for _, unit := range sizeUnits {
+		number, has := strings.CutSuffix(string(text), unit.name)
+		n, err := strconv.ParseInt(number, 10, 32)
+		if has && err == nil && n > 0 && n <= math.MaxInt64/unit.bytes {
+			*s = Size(n * unit.bytes)
+			return nil
+		}
+	}
+	return fmt.Errorf("want a size such as 50GiB or 500MiB")
 }
 
 // Etcd names an etcd cluster; without endpoints the daemon embeds a single node.

@@ -43,7 +43,7 @@ func TestAGoodConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Dir(file)
-	if c.Fleet.Poll.Duration != 90*time.Second || c.Fleet.Branch != "main" || c.StateDir != filepath.Join(dir, "state") || c.Fleet.URL != filepath.Join(dir, "fleet.git") {
+	if c.Fleet.Poll.Duration != 90*time.Second || c.Fleet.Branch != "main" || c.StateDir != filepath.Join(dir, "state") || c.Results.Dir != filepath.Join(dir, "state", "results") || c.Results.Keep.Days != 30 || c.Results.Keep.Size != 50<<30 || c.Fleet.URL != filepath.Join(dir, "fleet.git") {
 		t.Errorf("read as %+v", c)
 	}
 }
@@ -61,17 +61,20 @@ func TestProblemsStandAtTheirLines(t *testing.T) {
 			[]string{"11:1: error: advertise.mediaTLS: the field is missing (the https URL at which BMCs reach listen.mediaTLS)"}},
 		"media over TLS without a listener": {[2]string{"  media: http://10.0.0.2:8080", "  media: http://10.0.0.2:8080\n  mediaTLS: http://10.0.0.2:8444"},
 			[]string{"7:1: error: listen.mediaTLS: the field is missing (host:port", "13:13: error: advertise.mediaTLS: want an https URL"}},
-		"a list":          {[2]string{"stateDir: state", "stateDir: [state]"}, []string{"4:11: error: stateDir: want a text, have a list"}},
-		"no duration":     {[2]string{"90s", "soon"}, []string{"3:9: error: fleet.poll: want a duration such as 30s or 2m"}},
-		"less than none":  {[2]string{"90s", "-1s"}, []string{"3:9: error: fleet.poll: want a duration such as 30s or 2m"}},
-		"twice":           {[2]string{"ramdisk: ramdisk.iso", "ramdisk: ramdisk.iso\nramdisk: b.iso"}, []string{"7:1: error: ramdisk: the field is written twice (the first is in line 6)"}},
-		"no port":         {[2]string{"127.0.0.1:8443", "127.0.0.1"}, []string{"8:11: error: listen.agents: want host:port (such as 0.0.0.0:8443)"}},
-		"no metrics port": {[2]string{"  media: 127", "  metrics: localhost\n  media: 127"}, []string{"9:12: error: listen.metrics: want host:port (such as 0.0.0.0:8443)"}},
-		"no TLS":          {[2]string{`"https://10`, `"http://10`}, []string{"11:12: error: advertise.agents[0]: want an https URL (the agents' API is TLS only)"}},
-		"no scheme":       {[2]string{"http://10.0.0.2:8080", "10.0.0.2"}, []string{"12:10: error: advertise.media: want an http URL"}},
-		"state with keys": {[2]string{"identityDir: identity", "identityDir: state/keys"}, []string{"5:14: error: identityDir: it lies inside stateDir (keep it apart"}},
-		"nobody signs":    {[2]string{"stateDir", "trust: {signedTags: true}\nstateDir"}, []string{"4:1: error: trust: nobody is named who may sign"}},
-		"open webhook":    {[2]string{"  media: 127", "  webhook: :8082\n  media: 127"}, []string{"1:1: error: webhook.secretFile: the field is missing (listen.webhook needs"}},
+		"a size without unit":  {[2]string{"stateDir: state", "stateDir: state\nresults: {keep: {size: 50}}"}, []string{"5:24: error: results.keep.size: want"}},
+		"a size of nothing":    {[2]string{"stateDir: state", "stateDir: state\nresults: {keep: {size: 0GiB}}"}, []string{"5:24: error: results.keep.size: want a size such as 50GiB or 500MiB"}},
+		"days of another sort": {[2]string{"stateDir: state", "stateDir: state\nresults: {keep: {days: -1}}"}, []string{"5:24: error: results.keep.days: want a number of days, from 1"}},
+		"a list":               {[2]string{"stateDir: state", "stateDir: [state]"}, []string{"4:11: error: stateDir: want a text, have a list"}},
+		"no duration":          {[2]string{"90s", "soon"}, []string{"3:9: error: fleet.poll: want a duration such as 30s or 2m"}},
+		"less than none":       {[2]string{"90s", "-1s"}, []string{"3:9: error: fleet.poll: want a duration such as 30s or 2m"}},
+		"twice":                {[2]string{"ramdisk: ramdisk.iso", "ramdisk: ramdisk.iso\nramdisk: b.iso"}, []string{"7:1: error: ramdisk: the field is written twice (the first is in line 6)"}},
+		"no port":              {[2]string{"127.0.0.1:8443", "127.0.0.1"}, []string{"8:11: error: listen.agents: want host:port (such as 0.0.0.0:8443)"}},
+		"no metrics port":      {[2]string{"  media: 127", "  metrics: localhost\n  media: 127"}, []string{"9:12: error: listen.metrics: want host:port (such as 0.0.0.0:8443)"}},
+		"no TLS":               {[2]string{`"https://10`, `"http://10`}, []string{"11:12: error: advertise.agents[0]: want an https URL (the agents' API is TLS only)"}},
+		"no scheme":            {[2]string{"http://10.0.0.2:8080", "10.0.0.2"}, []string{"12:10: error: advertise.media: want an http URL"}},
+		"state with keys":      {[2]string{"identityDir: identity", "identityDir: state/keys"}, []string{"5:14: error: identityDir: it lies inside stateDir (keep it apart"}},
+		"nobody signs":         {[2]string{"stateDir", "trust: {signedTags: true}\nstateDir"}, []string{"4:1: error: trust: nobody is named who may sign"}},
+		"open webhook":         {[2]string{"  media: 127", "  webhook: :8082\n  media: 127"}, []string{"1:1: error: webhook.secretFile: the field is missing (listen.webhook needs"}},
 		"a forge of another kind": {[2]string{"stateDir", "forge: {kind: github, url: github.com, repository: fleet}\nstateDir"}, []string{
 			"4:15: error: forge.kind: there is no such kind (GitHub, GitLab, Gitea (Forgejo is a Gitea))", "4:28: error: forge.url: want an https or http URL",
 			"4:52: error: forge.repository: want owner/name", "4:1: error: forge.tokenFile: the field is missing"}},

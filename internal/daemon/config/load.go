@@ -118,13 +118,19 @@ func (c *Config) fillDefaults(dir string) {
 	if c.Trust.MaxStale.Duration == 0 {
 		c.Trust.MaxStale.Duration = 10 * time.Minute
 	}
+	if c.Results.Keep.Days == 0 {
+		c.Results.Keep.Days = 30
+	}
+	if c.Results.Keep.Size == 0 {
+		c.Results.Keep.Size = 50 << 30
+	}
 	if c.Limits.Installs == 0 {
 		c.Limits.Installs = 10
 	}
 	for _, path := range append(c.noticePaths(), &c.StateDir, &c.IdentityDir, &c.AgeKeys, &c.Ramdisk, &c.Fleet.SSHKey,
 		&c.Fleet.KnownHosts,
 		&c.Fleet.PasswordFile, &c.Fleet.CA, &c.Webhook.SecretFile,
-		&c.Trust.AllowedSigners, &c.Trust.RevokedKeys, &c.Trust.PGPKeys, &c.Listen.Socket, &c.Images.Dir, &c.Etcd.CA,
+		&c.Trust.AllowedSigners, &c.Trust.RevokedKeys, &c.Trust.PGPKeys, &c.Listen.Socket, &c.Images.Dir, &c.Results.Dir, &c.Etcd.CA,
 		&c.Etcd.Cert, &c.Etcd.Key) {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
@@ -142,6 +148,7 @@ func (c *Config) fillDefaults(dir string) {
 	}
 	setDefault(&c.Listen.Socket, filepath.Join(c.StateDir, "ingot.sock"))
 	setDefault(&c.Images.Dir, filepath.Join(c.StateDir, "images"))
+	setDefault(&c.Results.Dir, filepath.Join(c.StateDir, "results"))
 }
 
 // fleetPath is a directory whose name can be a part of a branch's name (git-check-ref-format(1)).
@@ -180,6 +187,9 @@ func (c *Config) checkFields(p *problems) {
 	if u, err := url.Parse(c.Advertise.Media); c.Advertise.Media != "" &&
 		(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 		p.addBad("advertise.media", "want an http URL", "")
+	}
+	if days := c.Results.Keep.Days; days < 0 || days > 36500 {
+		p.addBad("results.keep.days", "want a number of days, from 1", "")
 	}
 	if c.Limits.Installs < 0 {
 		p.addBad("limits.installs", "want a number of hosts", "")
