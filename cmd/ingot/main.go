@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gitmetal/ingot/cmd/ingot/rack"
+	"github.com/gitmetal/ingot/cmd/ingot/rulestest"
 )
 
 // version is set by the linker.
@@ -55,6 +56,8 @@ func runCommand(args []string, s streams) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, rulestest.ErrNotProposed):
+		return exitFindings
 	case errors.As(err, &exit):
 		if exit.message != "" {
 			fmt.Fprintln(s.Err, "ingot:", exit.message)
@@ -83,7 +86,7 @@ func newRoot(s streams) *cobra.Command {
 		newRetry(s),
 		newResume(s),
 		newSecret(s), newServe(s), newShow(s), newRender(s), newStatus(s), newStep(s), newTrust(s), newValidate(s), newVersion(s),
-		newWhy(s),
+		newWhy(s), rulestest.NewCommand(s.Out, s.Err),
 	)
 	root.InitDefaultCompletionCmd()
 	makeStrict(root)

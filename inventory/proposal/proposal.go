@@ -45,6 +45,8 @@ type Trunk struct {
 	Snapshot inventory.Snapshot
 	Fleet    inventory.Fleet
 	Cache    load.Cache // of the load of Fleet; the zero Cache is slower
+	// Partial says that the fleet is only a part of one: a proposal is not checked against it.
+	Partial bool
 }
 
 // Proposal is a change of the fleet.
@@ -249,6 +251,9 @@ func freeName(wanted string, id inventory.MachineID, trunk Trunk) (name, path st
 
 // check gives the Errors of the fleet with the proposal merged.
 func check(p Proposal, trunk Trunk) []schemas.Finding {
+	if trunk.Partial {
+		return nil
+	}
 	merged := trunk.Snapshot
 	merged.Files = make(map[string]inventory.File, len(trunk.Snapshot.Files)+len(p.Files))
 	for path, f := range trunk.Snapshot.Files {

@@ -20,8 +20,11 @@ func describe(in Input, system string, doubts []string) []string {
 	case r.Delivery != "":
 		how = "by its BMC, for Delivery " + word(r.Delivery)
 	}
-	lines := []string{fmt.Sprintf("Discovered %s %s. %s", r.Registered.UTC().Format("2006-01-02 15:04 UTC"), how,
-		describeHardware(r.Facts)), "Proof: " + describeProof(r, system)}
+	when := ""
+	if !r.Registered.IsZero() {
+		when = r.Registered.UTC().Format("2006-01-02 15:04 UTC ")
+	}
+	lines := []string{fmt.Sprintf("Discovered %s%s. %s", when, how, describeHardware(r.Facts)), "Proof: " + describeProof(r, system)}
 	lines = append(lines, describeRules(in.Verdict)...)
 	for _, doubt := range doubts {
 		lines = append(lines, "Doubt: "+doubt)
@@ -97,6 +100,9 @@ func describeNICs(nics []inventory.NIC) string {
 		}
 	}
 	text := fmt.Sprintf("%d NICs", len(nics))
+	if len(nics) == 1 {
+		text = "1 NIC"
+	}
 	if len(up) > 0 {
 		text += " (link: " + strings.Join(up, ", ") + ")"
 	}
