@@ -166,6 +166,7 @@ var rules = []rule{
 	{"internal/daemon/control", []string{"reconcile/status"}},
 	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "internal/daemon/notify", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/redfish", "internal/secret"}},
+	{"internal/daemon/proposals", []string{"core", "inventory/forge", "inventory/gitrepo", "internal/httppost"}},
 	{"internal/daemon/notify", []string{"core", "reconcile", "reconcile/watch", "internal/httppost", "internal/secret"}},
 	{"internal/daemon/timeline", []string{"core", "reconcile", "agent/hub"}},
 	{"internal/daemon/config", []string{"schemas", "schemas/strict", "schemas/yamltext", "inventory/forge", "inventory/gitrepo", "inventory/gitrepo/trust", "inventory/secrets/sops", "reconcile/notices"}},

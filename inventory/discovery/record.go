@@ -109,11 +109,22 @@ const (
 	Open     ProposalState = "Open"
 	Merged   ProposalState = "Merged"   // the trunk has a Host with the record's machine id
 	Declined ProposalState = "Declined" // the branch was deleted, or the pull request closed
+	// Withdrawn: the daemon took the branch back, as something speaks against the record since.
+	Withdrawn ProposalState = "Withdrawn"
 )
 
 // Proposal is the branch ingot/proposals/<record>.
 type Proposal struct {
 	Tip string `json:"tip,omitempty"` // commit that the daemon pushed last
+	// Next is the commit that the daemon was about to push: Next is on the branch where the daemon was killed then.
+	Next string `json:"next,omitempty"`
+	// Files is the digest of the files that were pushed, or told of, last.
+	Files string `json:"files,omitempty"`
+	Path  string `json:"path,omitempty"` // of the Host file
+	// Pull is the number of the pull request, 0 without one.
+	Pull int `json:"pull,omitempty"`
+	// Trouble is what keeps the proposal from being made, for operators; "" for nothing.
+	Trouble string `json:"trouble,omitempty"`
 	// Facts is FactsDigest of the record when the branch was rendered last.
 	Facts string        `json:"facts,omitempty"`
 	State ProposalState `json:"state"`

@@ -35,6 +35,9 @@ type Change struct {
 	Old     string
 	Files   map[string][]byte // by path in the fleet
 	Message string
+	// Before is called with the new commit before the push, so that a caller who is killed knows the commit for its own;
+	// with an error nothing is pushed. nil for nothing.
+	Before func(commit string) error
 }
 
 // ListProposals gives the tips of all branches of proposals, by their names behind ProposalPrefix.
@@ -94,6 +97,11 @@ func (r *Repo) Propose(ctx context.Context, c Change) (string, error) {
 	pack, err := w.EncodePack()
 	if err != nil {
 		return "", err
+	}
+	if c.Before != nil {
+		if err := c.Before(next.String()); err != nil {
+			return "", err
+		}
 	}
 	command := packp.Command{Name: branch, Old: plumbing.NewHash(c.Old), New: next}
 	if err := r.server.PushRef(ctx, command, pack); err != nil {

@@ -1,0 +1,306 @@
+// Package proposals keeps a branch, and where a forge is configured a pull request, for each discovered machine: from the
+// records of package inventory/discovery to what package inventory/proposal renders. The trunk is never written.
+//
+// Make a Proposer with New and call Run; Proposer.Propose makes one proposal at once. What is done for a proposal decides
+// proposal.Next: do not decide here. The state of a proposal is in its record: a daemon that is killed at any moment goes
+// on, as a commit is recorded before it is pushed.
+package proposals
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gitmetal/ingot/internal/httppost"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/forge"
+	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/inventory/proposal"
+	"github.com/gitmetal/ingot/inventory/ruleset"
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// Records are the records of discovered machines; see package inventory/discovery/records.
+type Records interface {
+	List() []discovery.Record // without facts
+	Get(id discovery.ID) (discovery.Record, error)
+	Update(id discovery.ID, change func(*discovery.Record) error) error
+}
+
+// Repo is the fleet's repository.
+type Repo interface {
+	ListProposals(ctx context.Context) (map[string]string, error)
+	Propose(ctx context.Context, c gitrepo.Change) (string, error)
+	Withdraw(ctx context.Context, name, old string) error
+}
+
+// Forge has pull requests.
+type Forge interface {
+	OpenPull(ctx context.Context, branch, into string, text forge.PullText) (forge.Pull, httppost.Answer)
+	ReadPull(ctx context.Context, number int) (forge.Pull, httppost.Answer)
+	UpdatePull(ctx context.Context, number int, text forge.PullText) httppost.Answer
+	ClosePull(ctx context.Context, number int) httppost.Answer
+	Comment(ctx context.Context, number int, text string) httppost.Answer
+}
+
+// Merger merges pull requests without a person.
+type Merger interface {
+	MergePull(ctx context.Context, number int, head string) httppost.Answer
+}
+
+// Config configures a Proposer. Forge, Secret, Accept, Now and Log may be nil.
+type Config struct {
+	Records Records
+	Repo    Repo
+	Forge   Forge
+	// Trunk is the accepted fleet; false while none is known.
+	Trunk func() (proposal.Trunk, bool)
+	// Secret gives the sealed Secret of a record's BMC account; nil for a record without one.
+	Secret func(discovery.Record) (*proposal.Secret, error)
+	// Accept says whether proposals of an enrolment key may be merged without a person.
+	Accept func(key string) bool
+	Branch string // the trunk's
+	Path   string // the fleet's directory in the repository
+	Signed bool   // commits on the trunk must be signed
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// Limits.
+const (
+	perMinute  = 20              // pushes
+	perPass    = 20              // records that are looked at in one pass
+	lookEvery  = time.Minute     // when nothing happens
+	askEvery   = 2 * time.Minute // the forge, for one pull request
+	betweenTwo = time.Second     // passes, while there is more to do
+)
+
+// Proposer makes proposals. Its methods are safe for concurrent use.
+type Proposer struct {
+	config Config
+	wake   chan struct{}
+
+	mu     sync.Mutex
+	rules  *ruleset.Set
+	commit string                     // of rules
+	done   map[discovery.ID]string    // what a record was when nothing was left to do
+	asked  map[discovery.ID]time.Time // when the forge was asked for the pull request
+	closed map[discovery.ID]bool      // what the forge said
+	pushes []time.Time                // of the last minute
+	failed string                     // the last failure in the log
+}
+
+// New makes a Proposer; it contacts nobody.
+func New(c Config) *Proposer {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Secret == nil {
+		c.Secret = func(discovery.Record) (*proposal.Secret, error) { return nil, nil }
+	}
+	if c.Accept == nil {
+		c.Accept = func(string) bool { return false }
+	}
+	return &Proposer{config: c, wake: make(chan struct{}, 1), done: map[discovery.ID]string{},
+		asked: map[discovery.ID]time.Time{}, closed: map[discovery.ID]bool{}}
+}
+
+// Wake has Run look at the records soon.
+func (p *Proposer) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Count is how many proposals wait to be merged.
+func (p *Proposer) Count() (open int) {
+	for _, r := range p.config.Records.List() {
+		if r.Proposal != nil && r.Proposal.State == discovery.Open && r.Proposal.Tip != "" {
+			open++
+		}
+	}
+	return open
+}
+
+// Run keeps the proposals until ctx ends.
+func (p *Proposer) Run(ctx context.Context) error {
+	for {
+		timer := time.NewTimer(p.pass(ctx))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-p.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// pass looks at the records, and gives the time until the next pass.
+func (p *Proposer) pass(ctx context.Context) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	records := p.config.Records.List()
+	trunk, known := p.config.Trunk()
+	if !known || len(records) == 0 {
+		return lookEvery
+	}
+	tips, err := p.config.Repo.ListProposals(ctx)
+	if err != nil {
+		p.logFailure("the branches of proposals cannot be listed", err)
+		return lookEvery
+	}
+	p.compileRules(trunk)
+	p.forgetEnded(records)
+	due := p.listDue(records, tips, trunk)
+	for _, r := range due[:min(len(due), perPass)] {
+		if wait := p.untilPush(); wait > 0 {
+			return wait
+		}
+		tip := tips[string(r.ID)]
+		err := p.keepProposal(ctx, r.ID, look{trunk: trunk, tip: tip})
+		switch {
+		case errors.Is(err, gitrepo.ErrRaced): // looked at again with the new tip
+		case err != nil:
+			p.logFailure("a proposal is not kept up", fmt.Errorf("record %s: %w", r.ID, err))
+		default:
+			if after, err := p.config.Records.Get(r.ID); err == nil {
+				p.done[r.ID] = describeLook(after, tipAfter(after, tip), trunk)
+			}
+		}
+	}
+	if len(due) > perPass {
+		return betweenTwo
+	}
+	return lookEvery
+}
+
+// forgetEnded drops what is remembered of records that ended.
+func (p *Proposer) forgetEnded(records []discovery.Record) {
+	kept := make(map[discovery.ID]bool, len(records))
+	for _, r := range records {
+		kept[r.ID] = true
+	}
+	maps.DeleteFunc(p.done, func(id discovery.ID, _ string) bool { return !kept[id] })
+	maps.DeleteFunc(p.asked, func(id discovery.ID, _ time.Time) bool { return !kept[id] })
+	maps.DeleteFunc(p.closed, func(id discovery.ID, _ bool) bool { return !kept[id] })
+}
+
+// listDue lists the records to look at: those with news, the oldest first, then those whose pull request is asked for.
+func (p *Proposer) listDue(records []discovery.Record, tips map[string]string, trunk proposal.Trunk) []discovery.Record {
+	slices.SortFunc(records, func(a, b discovery.Record) int {
+		return cmp.Or(a.Registered.Compare(b.Registered), cmp.Compare(a.ID, b.ID))
+	})
+	var news, others []discovery.Record
+	for _, r := range records {
+		switch {
+		case p.done[r.ID] != describeLook(r, tips[string(r.ID)], trunk):
+			news = append(news, r)
+		case p.mustAsk(r):
+			others = append(others, r)
+		}
+	}
+	return append(news, others...)
+}
+
+// tipAfter is the tip of the branch after a step.
+func tipAfter(r discovery.Record, before string) string {
+	if r.Proposal == nil || r.Proposal.Tip == "" {
+		return before
+	}
+	return r.Proposal.Tip
+}
+
+// Propose makes or renews one proposal at once, also one that was declined, and returns when the branch is pushed.
+func (p *Proposer) Propose(ctx context.Context, id discovery.ID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	trunk, known := p.config.Trunk()
+	if !known {
+		return errors.New("no fleet is accepted yet: `ingot status` says why")
+	}
+	tips, err := p.config.Repo.ListProposals(ctx)
+	if err != nil {
+		return err
+	}
+	p.compileRules(trunk)
+	if err := p.keepProposal(ctx, id, look{trunk: trunk, tip: tips[string(id)], asked: true}); err != nil {
+		return err
+	}
+	r, err := p.config.Records.Get(id)
+	if err == nil && r.Proposal != nil && r.Proposal.Trouble != "" {
+		err = errors.New(r.Proposal.Trouble)
+	}
+	return err
+}
+
+func (p *Proposer) compileRules(trunk proposal.Trunk) {
+	if p.rules == nil || p.commit != trunk.Fleet.Commit {
+		p.rules, _ = ruleset.Compile(trunk.Fleet.Rules, trunk.Fleet.Secrets) // findings are the commit's
+		p.commit = trunk.Fleet.Commit
+	}
+}
+
+// describeLook is what a look at a record depends on, but for the forge's word.
+func describeLook(r discovery.Record, tip string, trunk proposal.Trunk) string {
+	r.LastWord, r.Facts = time.Time{}, nil
+	body, err := json.Marshal(r)
+	if err != nil {
+		return "" // looked at each time
+	}
+	return inventory.Digest(string(body), tip, trunk.Fleet.Commit)
+}
+
+// untilPush is how long the next push must wait.
+func (p *Proposer) untilPush() time.Duration {
+	now := p.config.Now()
+	p.pushes = slices.DeleteFunc(p.pushes, func(at time.Time) bool { return now.Sub(at) >= time.Minute })
+	if len(p.pushes) < perMinute {
+		return 0
+	}
+	return time.Minute - now.Sub(p.pushes[0])
+}
+
+// logFailure logs a failure once, until there is another.
+func (p *Proposer) logFailure(what string, err error) {
+	if text := err.Error(); text != p.failed {
+		p.failed = text
+		p.config.Log.Error(what, "error", err)
+	}
+}
+
+// findExpected finds a record's machine in the Deliveries, by its serial.
+func findExpected(r discovery.Record, trunk proposal.Trunk, now time.Time) (delivery string, machine *schemas.ExpectedMachine) {
+	serials := []string{}
+	if b := r.Identity.BMC; b != nil {
+		serials = append(serials, inventory.SerialKey(b.Serial))
+	}
+	if s := r.Identity.SMBIOS; s != nil {
+		serials = append(serials, inventory.SerialKey(s.Serial))
+	}
+	for _, d := range trunk.Fleet.Deliveries {
+		until, err := time.Parse(time.DateOnly, d.Delivery.Spec.Until)
+		if err != nil || now.After(until.AddDate(0, 0, 1)) {
+			continue
+		}
+		for i, m := range d.Delivery.Spec.Machines {
+			if key := inventory.SerialKey(m.Serial); key != "" && slices.Contains(serials, key) {
+				return d.Name, &d.Delivery.Spec.Machines[i]
+			}
+		}
+	}
+	return "", nil
+}
