@@ -25,8 +25,8 @@ func Named(wwn, serial string) ID {
 
 // Names are a disk's WWN and serial as labels spell them, "" for a missing name or a placeholder.
 func (d ID) Names() (wwn, serial string) {
-	if !IsPlaceholderWWN(d.WWN) {
-		wwn = NormalWWN(d.WWN)
+	if name := NormalWWN(d.WWN); !isPlaceholderName(name) {
+		wwn = name
 	}
 	if !IsPlaceholder(d.Serial) {
 		serial = strings.TrimSpace(d.Serial)
@@ -37,7 +37,11 @@ func (d ID) Names() (wwn, serial string) {
 // WithoutPlaceholders is the identity without placeholders, in the machine's own spelling: also an ID from a record that
 // is older than the rule.
 func (d ID) WithoutPlaceholders() ID {
-	wwn, serial := d.Names()
+	return d.keepNames(d.Names())
+}
+
+// keepNames is the identity with only the names that Names gives.
+func (d ID) keepNames(wwn, serial string) ID {
 	if wwn == "" {
 		d.WWN = ""
 	}

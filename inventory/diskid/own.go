@@ -37,24 +37,58 @@ type Disk struct {
 
 const byPath = "/dev/disk/by-path/"
 
+// names are what a report calls its disk: without placeholders, as labels spell them, and as they compare.
+type names struct {
+	id                             ID
+	wwn, serial                    string
+	wwnKey, serialKey, serialAsWWN string
+	paths                          []string // the by-path names, without their directory
+}
+
+// spell spells the names of all disks of a machine, once: every look at a machine asks for its disks.
+func spell(disks []Reported) []names {
+	spelled := make([]names, len(disks))
+	for i, r := range disks {
+		n := names{id: ID{Serial: r.Serial, WWN: r.WWN, Path: r.Path, Size: r.Size}, paths: r.paths()}
+		n.wwn, n.serial = n.id.Names()
+		n.id = n.id.keepNames(n.wwn, n.serial)
+		n.wwnKey, n.serialKey, n.serialAsWWN = WWNKey(n.wwn), SerialKey(n.serial), WWNKey(n.serial)
+		spelled[i] = n
+	}
+	return spelled
+}
+
 // paths are the by-path names of a disk, without their directory.
 func (r Reported) paths() (names []string) {
-	for _, link := range append([]string{r.Path}, r.Links...) {
+	if r.Path == "" && len(r.Links) == 0 {
+		return nil
+	}
+	for i := -1; i < len(r.Links); i++ {
+		link := r.Path
+		if i >= 0 {
+			link = r.Links[i]
+		}
 		name, inByPath := strings.CutPrefix(link, byPath)
-		if name = path.Base("/" + name); (inByPath || link == r.Path) && name != "/" && !slices.Contains(names, name) {
+		if name = baseName(name); (inByPath || link == r.Path) && name != "/" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// id is the report's identity by itself.
-func (r Reported) id() ID {
-	return ID{Serial: r.Serial, WWN: r.WWN, Path: r.Path, Size: r.Size}.WithoutPlaceholders()
+// baseName is a path without its directory, "/" for none.
+func baseName(name string) string {
+	if name == "" {
+		return "/"
+	}
+	return path.Base(name)
 }
 
 // counts counts the disks of a machine by name. A WWN that stands in another disk's serial counts as shared.
-type counts map[name]int
+type counts struct {
+	disks int
+	all   map[name]int // nil for a single disk
+}
 
 // name is a name of a disk: by its kind, as it compares.
 type name struct {
@@ -71,37 +105,45 @@ const (
 	byPathName
 )
 
-func countNames(disks []Reported) counts {
-	c := make(counts, 4*len(disks))
-	for _, disk := range disks {
-		wwn, serial := disk.id().Names()
-		asWWN := WWNKey(wwn)
-		c[name{byEither, asWWN}]++
-		if key := WWNKey(serial); key != asWWN {
-			c[name{byEither, key}]++
+func countNames(disks []names) counts {
+	c := counts{disks: len(disks)}
+	if c.disks == 1 {
+		return c
+	}
+	c.all = make(map[name]int, 4*len(disks))
+	for _, n := range disks {
+		c.all[name{byEither, n.wwnKey}]++
+		if n.serialAsWWN != n.wwnKey {
+			c.all[name{byEither, n.serialAsWWN}]++
 		}
-		c[name{byWWN, asWWN}]++
-		c[name{bySerial, SerialKey(serial)}]++
-		for _, path := range disk.paths() {
-			c[name{byPathName, path}]++
+		c.all[name{byWWN, n.wwnKey}]++
+		c.all[name{bySerial, n.serialKey}]++
+		for _, path := range n.paths {
+			c.all[name{byPathName, path}]++
 		}
 	}
 	return c
 }
 
+// of is how many disks have a name that one of them has.
+func (c counts) of(kind kind, text string) int {
+	if c.all == nil {
+		return c.disks
+	}
+	return c.all[name{kind, text}]
+}
+
 // identify gives what identifies a disk by the counts of its machine.
-func (c counts) identify(r Reported) (d Disk) {
-	d.ID = r.id()
-	wwn, serial := d.ID.Names()
-	if wwn != "" {
-		key := WWNKey(wwn)
-		d.SameWWN = max(c[name{byWWN, key}], c[name{byEither, key}])
+func (c counts) identify(n names) (d Disk) {
+	d.ID = n.id
+	if n.wwn != "" {
+		d.SameWWN = max(c.of(byWWN, n.wwnKey), c.of(byEither, n.wwnKey))
 	}
-	if serial != "" {
-		d.SameSerial = max(c[name{bySerial, SerialKey(serial)}], c[name{byEither, WWNKey(serial)}])
+	if n.serial != "" {
+		d.SameSerial = max(c.of(bySerial, n.serialKey), c.of(byEither, n.serialAsWWN))
 	}
-	for _, path := range r.paths() {
-		same := c[name{byPathName, path}]
+	for _, path := range n.paths {
+		same := c.of(byPathName, path)
 		if d.SamePath = max(d.SamePath, same); same > 1 {
 			d.SharedPaths = append(d.SharedPaths, path)
 			continue
@@ -114,7 +156,7 @@ func (c counts) identify(r Reported) (d Disk) {
 	if d.SameSerial > 1 {
 		d.ID.Serial = ""
 	}
-	if shared := path.Base("/" + r.Path); c[name{byPathName, shared}] > 1 {
+	if c.of(byPathName, baseName(n.id.Path)) > 1 {
 		d.ID.Path = ""
 		if own := shortest(d.Paths); own != "" {
 			d.ID.Path = byPath + own
@@ -137,11 +179,16 @@ func shortest(names []string) (best string) {
 // path that two disks report. Paths of one disk share WWN and serial, and are told apart by path. No two disks have the
 // same label.
 func Own(disks []Reported) []Disk {
-	c, onePath := countNames(disks), groupPaths(disks)
-	own, labels := make([]Disk, len(disks)), map[string]int{}
-	for i, disk := range disks {
-		own[i] = c.identify(disk)
-		if group := onePath[keyOfPaths(disk)]; len(group) > 1 {
+	machine := spell(disks)
+	c, own := countNames(machine), make([]Disk, len(disks))
+	if len(disks) == 1 { // nothing to share names with
+		own[0] = c.identify(machine[0])
+		return own
+	}
+	onePath, labels := groupPaths(machine), map[string]int{}
+	for i, n := range machine {
+		own[i] = c.identify(n)
+		if group := onePath[n.keyOfPaths()]; len(group) > 1 {
 			own[i].OnePath = group
 		}
 		labels[own[i].ID.Label()]++
@@ -157,17 +204,21 @@ func Own(disks []Reported) []Disk {
 // Volumes gives the disks of a machine as other machines may see them too: like Own, but the paths of one disk keep
 // their names.
 func Volumes(disks []Reported) []ID {
-	first, seen := []Reported{}, map[pathsKey]bool{}
-	for _, disk := range disks {
-		key := keyOfPaths(disk)
-		if key == (pathsKey{}) || !seen[key] {
-			first = append(first, disk)
+	machine := spell(disks)
+	first, seen := machine, map[pathsKey]bool(nil)
+	if len(disks) > 1 {
+		first, seen = nil, make(map[pathsKey]bool, len(disks))
+		for _, n := range machine {
+			key := n.keyOfPaths()
+			if key == (pathsKey{}) || !seen[key] {
+				first = append(first, n)
+			}
+			seen[key] = true
 		}
-		seen[key] = true
 	}
 	c, volumes := countNames(first), make([]ID, len(disks))
-	for i, disk := range disks {
-		volumes[i] = c.identify(disk).ID
+	for i, n := range machine {
+		volumes[i] = c.identify(n).ID
 	}
 	return volumes
 }
@@ -179,18 +230,17 @@ type pathsKey struct {
 }
 
 // keyOfPaths is zero for a disk without a WWN or a serial: nothing shows that such a disk has two paths.
-func keyOfPaths(disk Reported) pathsKey {
-	wwn, serial := disk.id().Names()
-	if wwn == "" || serial == "" {
+func (n names) keyOfPaths() pathsKey {
+	if n.wwn == "" || n.serial == "" {
 		return pathsKey{}
 	}
-	return pathsKey{WWNKey(wwn), SerialKey(serial), disk.Size}
+	return pathsKey{n.wwnKey, n.serialKey, n.id.Size}
 }
 
-func groupPaths(disks []Reported) map[pathsKey][]int {
+func groupPaths(disks []names) map[pathsKey][]int {
 	groups := map[pathsKey][]int{}
-	for i, disk := range disks {
-		if key := keyOfPaths(disk); key != (pathsKey{}) {
+	for i, n := range disks {
+		if key := n.keyOfPaths(); key != (pathsKey{}) {
 			groups[key] = append(groups[key], i)
 		}
 	}

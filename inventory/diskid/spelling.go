@@ -16,11 +16,23 @@ var placeholders = map[string]bool{"": true, "0": true, "none": true, "n/a": tru
 // IsPlaceholder reports whether a serial number, of a machine or of a disk, identifies nothing: a vendor's text, or one
 // character again and again.
 func IsPlaceholder(serial string) bool {
+	if serial == "" {
+		return true
+	}
 	var room [64]byte // longer serial numbers are rare; every look asks many times
 	text := appendSerialKey(room[:0], serial)
 	const repeated = 8 // fewer equal characters are a short serial number, but for zeros and f
-	return placeholders[string(text)] || hasOnly(text, "0") || hasOnly(text, "f") || hasOnly(text, ".-x ") ||
-		len(text) >= repeated && bytes.Count(text, text[:1]) == len(text)
+	if placeholders[string(text)] {
+		return true
+	}
+	switch equal := bytes.Count(text, text[:1]) == len(text); text[0] {
+	case '0', 'f':
+		return equal
+	case '.', '-', 'x', ' ':
+		return hasOnly(text, ".-x ") || equal && len(text) >= repeated
+	default:
+		return equal && len(text) >= repeated
+	}
 }
 
 // hasOnly reports whether a text has none but the given characters.
@@ -36,11 +48,12 @@ func SerialKey(serial string) string {
 
 // appendSerialKey appends the SerialKey of a serial number to a text.
 func appendSerialKey(text []byte, serial string) []byte {
-	if strings.ContainsFunc(serial, isNotPlain) {
-		return append(text, SerialKey(serial)...)
-	}
+	begin := len(text)
 	for i := range len(serial) {
 		c := serial[i]
+		if isNotPlain(rune(c)) {
+			return append(text[:begin], SerialKey(serial)...)
+		}
 		if c >= 'A' && c <= 'Z' {
 			c += 'a' - 'A'
 		}
@@ -59,8 +72,13 @@ const shortestWWN = 8
 // equal digits, digits that are zeros or f except for the one digit of the type, or zeros in the part that tells two
 // disks of a vendor apart. A type in front (0x, naa., eui., uuid.) is no digit. The kernel's "nvme." and "t10.ATA"
 // names consist of model and serial; their serial is judged.
-func IsPlaceholderWWN(wwn string) bool {
-	name := NormalWWN(wwn)
+func IsPlaceholderWWN(wwn string) bool { return isPlaceholderName(NormalWWN(wwn)) }
+
+// isPlaceholderName is IsPlaceholderWWN of a NormalWWN.
+func isPlaceholderName(name string) bool {
+	if name == "" {
+		return true
+	}
 	if rest, vendor := strings.CutPrefix(name, "nvme."); vendor {
 		parts := strings.Split(rest, "-") // vendor id, serial and model (hex of their text), namespace
 		if len(parts) != 4 {
@@ -97,7 +115,11 @@ func WWNKey(wwn string) string {
 	if wwn == "" {
 		return ""
 	}
-	return wwnMarks.Replace(cutPrefixes(NormalWWN(wwn), "wwn-", "0x", "naa.", "eui.", "uuid."))
+	digits := cutPrefixes(NormalWWN(wwn), "wwn-", "0x", "naa.", "eui.", "uuid.")
+	if !strings.ContainsAny(digits, "-: ") {
+		return digits
+	}
+	return wwnMarks.Replace(digits)
 }
 
 // cutPrefixes cuts prefixes, each as often as it stands in front.

@@ -29,7 +29,7 @@ func (d MachineDisk) HasLabelOf(id diskid.ID) bool { return d.own.ID.HasLabelOf(
 
 // spellPath spells a recorded path of the disk as the disk's identity does.
 func (d MachineDisk) spellPath(id diskid.ID) diskid.ID {
-	if slices.Contains(d.own.Paths, path.Base("/"+id.Path)) {
+	if id.Path != "" && slices.Contains(d.own.Paths, path.Base(id.Path)) {
 		id.Path = d.own.ID.Path
 	}
 	return id
@@ -91,10 +91,16 @@ func (f *Facts) Volume(disk diskid.ID) diskid.ID {
 	if f == nil {
 		return disk
 	}
-	volumes := f.Volumes()
-	for i, d := range IdentifyDisks(f.Disks) {
-		if volumes[i].IsSameDisk(disk) || d.Is(disk) {
-			return volumes[i]
+	var own []MachineDisk
+	for i, volume := range f.Volumes() {
+		if volume.IsSameDisk(disk) {
+			return volume
+		}
+		if own == nil {
+			own = IdentifyDisks(f.Disks)
+		}
+		if own[i].Is(disk) {
+			return volume
 		}
 	}
 	return disk
