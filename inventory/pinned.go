@@ -145,10 +145,10 @@ func (s *SMBIOSIdentity) fill(seen SMBIOSIdentity) *SMBIOSIdentity {
 
 // fillValue is the known value, or a usable seen value where the known value identifies nothing.
 func fillValue(known, seen string, isNone func(string) bool) string {
-	if isNone(known) && !isNone(seen) {
-		return strings.TrimSpace(seen)
+	if seen == "" || seen == known || !isNone(known) || isNone(seen) {
+		return known
 	}
-	return known
+	return strings.TrimSpace(seen)
 }
 
 // value is a serial or UUID of one source. Every look compares many, and nearly all are spelled alike: the one spelling

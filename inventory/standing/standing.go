@@ -6,27 +6,15 @@ package standing
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// key is one fact that tells machines apart, as kind and value in one spelling.
-type key [2]string
-
-// Kinds of keys.
-const (
-	serial = "serial"
-	uuid   = "UUID"
-	mac    = "MAC"
-	system = "BMC system"
-)
-
 // Index knows the ids of machines. It is not safe for concurrent use.
 type Index struct {
-	known map[inventory.MachineID]knownMachine
-	ids   map[key][]inventory.MachineID // sorted; nearly always one
+	known map[inventory.MachineID]*knownMachine // never changed in place
+	ids   map[key][]inventory.MachineID         // sorted; nearly always one
 }
 
 // knownMachine is what the record of an id says of a machine. Facts and pins are never changed in place: the same
@@ -58,7 +46,7 @@ func (c declaration) isOf(d inventory.Desired) bool {
 
 // New indexes records.
 func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) *Index {
-	x := &Index{known: map[inventory.MachineID]knownMachine{}, ids: map[key][]inventory.MachineID{}}
+	x := &Index{known: map[inventory.MachineID]*knownMachine{}, ids: map[key][]inventory.MachineID{}}
 	for id, record := range records {
 		x.Move(record, fleet.Hosts[id])
 	}
@@ -68,14 +56,14 @@ func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record
 // Move updates what is known of a machine, and what the fleet asks of the machine. Others are records that the journal
 // may have in place of the given one, as after a write without an answer: each of them counts for other hosts.
 func (x *Index) Move(record inventory.Record, d inventory.Desired, others ...inventory.Record) {
-	before, asked := x.known[record.ID], d.BMC != nil
+	before, asked := x.find(record.ID), d.BMC != nil
 	owns := !isOnlyShown(record) || asked && !recordedElsewhere(record, d)
 	if before.facts == record.Facts && before.pin == record.BMC && before.epoch == record.Epoch &&
 		before.declares.isOf(d) && before.declaresBMC == asked && before.owns == owns && len(before.records) <= 1 && len(others) == 0 {
 		return // nearly always
 	}
-	now := knownMachine{facts: record.Facts, pin: record.BMC, seen: x.seenKeys(record), epoch: record.Epoch,
-		declares: x.readDeclaration(d, record.ID), declaresBMC: asked, owns: owns}
+	now := &knownMachine{facts: record.Facts, pin: record.BMC, seen: before.seenKeys(record), epoch: record.Epoch,
+		declares: before.readDeclaration(d), declaresBMC: asked, owns: owns}
 	if owns {
 		now.records = [][]key{withAddress(now.seen, record.BMC, asked)}
 	}
@@ -86,17 +74,30 @@ func (x *Index) Move(record inventory.Record, d inventory.Desired, others ...inv
 	if slices.EqualFunc(before.records, now.records, slices.Equal) {
 		return
 	}
-	for _, k := range slices.Concat(before.records...) {
-		x.removeID(k, record.ID)
+	for _, keys := range before.records {
+		for _, k := range keys {
+			x.removeID(k, record.ID)
+		}
 	}
-	for _, k := range slices.Concat(now.records...) {
-		x.addID(k, record.ID)
+	for _, keys := range now.records {
+		for _, k := range keys {
+			x.addID(k, record.ID)
+		}
 	}
 }
 
+// find gives what is known of an id; empty for an unknown id.
+func (x *Index) find(id inventory.MachineID) *knownMachine {
+	if known := x.known[id]; known != nil {
+		return known
+	}
+	return &knownMachine{}
+}
+
 func (x *Index) addID(k key, id inventory.MachineID) {
-	if at, there := slices.BinarySearch(x.ids[k], id); !there {
-		x.ids[k] = slices.Insert(x.ids[k], at, id)
+	ids := x.ids[k]
+	if at, there := slices.BinarySearch(ids, id); !there {
+		x.ids[k] = slices.Insert(ids, at, id)
 	}
 }
 
@@ -112,9 +113,9 @@ func (x *Index) removeID(k key, id inventory.MachineID) {
 }
 
 // readDeclaration is what the fleet says of a machine, from the Index where it says the same as before.
-func (x *Index) readDeclaration(d inventory.Desired, id inventory.MachineID) declaration {
-	if known, there := x.known[id]; there && known.declares.keys != nil && known.declares.isOf(d) {
-		return known.declares
+func (m *knownMachine) readDeclaration(d inventory.Desired) declaration {
+	if m.declares.keys != nil && m.declares.isOf(d) {
+		return m.declares
 	}
 	c := declaration{identity: d.Identity, keys: slices.Clip(declaredKeys(d))}
 	if d.BMC != nil {
@@ -133,9 +134,9 @@ func withAddress(keys []key, pin *inventory.BMCIdentity, declared bool) []key {
 }
 
 // seenKeys is recordedKeys, from the Index where the record is unchanged.
-func (x *Index) seenKeys(record inventory.Record) []key {
-	if k, there := x.known[record.ID]; there && k.facts == record.Facts && k.pin == record.BMC {
-		return k.seen
+func (m *knownMachine) seenKeys(record inventory.Record) []key {
+	if m.facts == record.Facts && m.pin == record.BMC && (m.facts != nil || m.pin != nil) {
+		return m.seen
 	}
 	return recordedKeys(record)
 }
@@ -153,7 +154,51 @@ func (x *Index) seenKeys(record inventory.Record) []key {
 //	is of the machine, and has fewer boots   yes: the other record is newer
 //	is of the machine                        no
 func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
-	declared, recorded, seen := x.readDeclaration(d, record.ID).keys, x.seenKeys(record), lookKeys(look)
+	known := x.find(record.ID)
+	declared, recorded := known.readDeclaration(d).keys, known.seenKeys(record)
+	if x.hasNoOther(d.ID, declared, recorded) && x.showsNoOther(d.ID, record, look) {
+		return inventory.Standing{} // nearly always: no other id has a key that could count below
+	}
+	return x.compare(d, record, look)
+}
+
+// hasNoOther reports whether no other id has one of the keys.
+func (x *Index) hasNoOther(id inventory.MachineID, sets ...[]key) bool {
+	for _, keys := range sets {
+		for _, k := range keys {
+			if ids := x.ids[k]; len(ids) > 1 || len(ids) == 1 && ids[0] != id {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// showsNoOther reports whether no other id has a key that a look's BMC shows, beyond the keys of the record. False where
+// the look has more than the BMC's word.
+func (x *Index) showsNoOther(id inventory.MachineID, record inventory.Record, look inventory.Observed) bool {
+	if look.Record.Stranger != nil || agentFacts(look) != nil {
+		return false
+	}
+	shown, recorded := look.BMC.System, inventory.BMCIdentity{}
+	if record.BMC != nil {
+		recorded = *record.BMC
+	}
+	var keys []key
+	if shown.Serial != recorded.Serial {
+		keys = addKey(keys, serial, inventory.SerialKey(shown.Serial))
+	}
+	if shown.UUID != recorded.UUID {
+		keys = addKey(keys, uuid, inventory.UUIDKey(shown.UUID))
+	}
+	return x.hasNoOther(id, keys)
+}
+
+// compare is Of by all keys.
+func (x *Index) compare(d inventory.Desired, record inventory.Record, look inventory.Observed) inventory.Standing {
+	known := x.find(record.ID)
+	declared, recorded, seen := known.readDeclaration(d).keys, known.seenKeys(record), lookKeys(look)
+	all := recorded
 	if record.DescribesOtherMachine(d.Identity) != "" || recordedElsewhere(record, d) || isOnlyShown(record) {
 		recorded = nil
 	}
@@ -172,16 +217,16 @@ func (x *Index) Of(d inventory.Desired, record inventory.Record, look inventory.
 			against = current
 		}
 		for _, id := range ids {
-			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.known[id].epoch, x.known[best.KnownAs].epoch) <= 0 {
+			if id == d.ID || best.KnownAs != "" && cmp.Compare(x.find(id).epoch, x.find(best.KnownAs).epoch) <= 0 {
 				continue
 			}
-			if x.known[id].countsFor(k, against, record, recorded) {
+			if x.find(id).countsFor(k, against, record, recorded) {
 				best.KnownAs, best.By = id, k[0]+" "+k.spellValue(d.Identity.Serial, look.BMC.System.Serial)
 			}
 		}
 	}
 	if best.KnownAs == "" {
-		best.Shows = x.findShown(d.ID, x.seenKeys(record), seen, look.Record.Stranger)
+		best.Shows = x.findShown(d.ID, all, seen, look.Record.Stranger)
 	}
 	return best
 }
@@ -198,26 +243,12 @@ func (x *Index) findShown(own inventory.MachineID, recorded, seen []key, before 
 		}
 		for _, id := range x.ids[k] {
 			isTheirs := func(keys []key) bool { return slices.Contains(keys, k) && !keysContradict(seen, keys) }
-			if id != own && slices.ContainsFunc(x.known[id].records, isTheirs) {
+			if id != own && slices.ContainsFunc(x.find(id).records, isTheirs) {
 				return id
 			}
 		}
 	}
 	return ""
-}
-
-// pinnedKeys is the keys of an identity.
-func pinnedKeys(p inventory.Pinned) (keys []key) {
-	if p.BMC != nil {
-		keys = addKey(addKey(keys, serial, inventory.SerialKey(p.BMC.Serial)), uuid, inventory.UUIDKey(p.BMC.UUID))
-	}
-	if p.SMBIOS != nil {
-		keys = addKey(addKey(keys, serial, inventory.SerialKey(p.SMBIOS.Serial)), uuid, inventory.UUIDKey(p.SMBIOS.UUID))
-	}
-	for _, address := range p.MACs {
-		keys = addKey(keys, mac, address)
-	}
-	return keys
 }
 
 // isOnlyShown reports whether a record has nothing of a machine but what its BMC showed at a look. The machine is the
@@ -231,127 +262,9 @@ func recordedElsewhere(record inventory.Record, d inventory.Desired) bool {
 }
 
 // countsFor reports whether a machine's record with a key, and not the host's own, counts for a host's machine.
-func (m knownMachine) countsFor(k key, against []key, own inventory.Record, recorded []key) bool {
+func (m *knownMachine) countsFor(k key, against []key, own inventory.Record, recorded []key) bool {
 	return slices.ContainsFunc(m.records, func(keys []key) bool {
 		return slices.Contains(keys, k) && !keysContradict(against, keys) &&
 			(m.epoch > own.Epoch || !shareKey(recorded, keys))
 	})
-}
-
-// isSoftwareMAC reports whether a key is a MAC that software chose: many machines may have the same. A declared MAC
-// counts all the same.
-func (k key) isSoftwareMAC() bool {
-	if k[0] != mac {
-		return false
-	}
-	_, fromMaker := inventory.MACKey(k[1])
-	return !fromMaker
-}
-
-// spellValue is the key's value, a serial in the spelling of one of the given texts.
-func (k key) spellValue(serials ...string) string {
-	for _, text := range serials {
-		if k[0] == serial && inventory.SerialKey(text) == k[1] {
-			return strings.TrimSpace(text)
-		}
-	}
-	return k[1]
-}
-
-func declaredKeys(d inventory.Desired) (keys []key) {
-	keys = addKey(addKey(keys, serial, inventory.SerialKey(d.Identity.Serial)), uuid, inventory.UUIDKey(d.Identity.UUID))
-	for _, address := range d.Identity.MACs {
-		address, _ = inventory.MACKey(address)
-		keys = addKey(keys, mac, address)
-	}
-	return addKey(keys, system, systemKey(d.BMC))
-}
-
-// recordedKeys is what BMC and agents showed of a recorded machine. The BMC's address is no part of the machine.
-func recordedKeys(record inventory.Record) (keys []key) {
-	if pin := record.BMC; pin != nil {
-		keys = addKey(addKey(keys, serial, inventory.SerialKey(pin.Serial)), uuid, inventory.UUIDKey(pin.UUID))
-	}
-	return addFacts(keys, record.Facts)
-}
-
-// lookKeys is what a look shows: the BMC, and the agent of the record's boot.
-func lookKeys(look inventory.Observed) (keys []key) {
-	keys = addKey(addKey(keys, serial, inventory.SerialKey(look.BMC.System.Serial)), uuid,
-		inventory.UUIDKey(look.BMC.System.UUID))
-	if b := look.Record.Boot; b != nil && look.Agent.Boot == b.ID {
-		keys = addFacts(keys, look.Agent.Facts)
-	}
-	return keys
-}
-
-func addFacts(keys []key, facts *inventory.Facts) []key {
-	if facts == nil {
-		return keys
-	}
-	keys = addKey(addKey(keys, serial, inventory.SerialKey(facts.System.Serial)), uuid,
-		inventory.UUIDKey(facts.System.UUID))
-	for _, nic := range facts.NICs {
-		if address, _ := inventory.MACKey(nic.MAC); !nic.IsBMCLink() {
-			keys = addKey(keys, mac, address)
-		}
-	}
-	return keys
-}
-
-// addKey adds a key with a value, once.
-func addKey(keys []key, kind, value string) []key {
-	if value == "" || slices.Contains(keys, key{kind, value}) {
-		return keys
-	}
-	return append(keys, key{kind, value})
-}
-
-func systemKey(bmc *schemas.BMC) string {
-	if bmc == nil {
-		return ""
-	}
-	service, path := bmc.SplitAddress()
-	if service == "" {
-		return ""
-	}
-	return service + path
-}
-
-// keysContradict reports whether two sets of keys are of different machines: both sets have serials, UUIDs, MACs of
-// makers, or any MACs, and none in common. All nodes of a chassis may report the chassis serial.
-func keysContradict(a, b []key) bool {
-	isMakerMAC := func(k key) bool { return k[0] == mac && !k.isSoftwareMAC() }
-	for _, isKind := range []func(key) bool{isSerial, isUUID, isMakerMAC, isMAC} {
-		both, common := compareKeys(a, b, isKind)
-		switch {
-		case both && !common:
-			return true
-		case common && !isKind(key{serial}) && !isKind(key{uuid}):
-			return false // a network card in common
-		}
-	}
-	return false
-}
-
-func isSerial(k key) bool { return k[0] == serial }
-func isUUID(k key) bool   { return k[0] == uuid }
-func isMAC(k key) bool    { return k[0] == mac }
-
-// compareKeys reports whether both sets have keys of a kind, and whether the sets share a key.
-func compareKeys(a, b []key, isKind func(key) bool) (both, common bool) {
-	for _, k := range a {
-		if !isKind(k) {
-			continue
-		}
-		for _, other := range b {
-			both = both || isKind(other)
-			common = common || k == other
-		}
-	}
-	return both, common
-}
-
-func shareKey(a, b []key) bool {
-	return slices.ContainsFunc(a, func(k key) bool { return slices.Contains(b, k) })
 }

@@ -38,6 +38,9 @@ type digits32 [32]byte
 
 // parse reads the digits of a UUID that identifies a machine; false for any other text.
 func parse(uuid string) (digits32, bool) {
+	if uuid == "" {
+		return digits32{}, false
+	}
 	digits, whole := hexDigits(strings.TrimSpace(uuid))
 	if !whole || isCommon(digits) || isCommon(digits.swapByteOrder()) || digits.repeatsPair() ||
 		bytes.Count(digits[:], []byte("0")) >= 31 {
