@@ -113,12 +113,11 @@ func EraseConsent(id MachineID, disk DiskID, content, target string) string {
 
 // Digest is 16 hex digits over length-prefixed parts.
 func Digest(parts ...string) string {
-	hash := sha256.New()
-	var length [8]byte
+	var room [512]byte // longer parts are rare; every look asks several times
+	text := room[:0]
 	for _, part := range parts {
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		hash.Write(length[:])
-		hash.Write([]byte(part))
+		text = append(binary.BigEndian.AppendUint64(text, uint64(len(part))), part...)
 	}
-	return hex.EncodeToString(hash.Sum(nil)[:8])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }

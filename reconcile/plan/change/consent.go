@@ -95,6 +95,9 @@ func isAnyGiven(d inventory.Desired, forms [2]string) bool {
 // isSpent reports whether a consent was used up. The forms of a consent over the content of a disk, or over "unseen", are
 // one consent.
 func isSpent(d inventory.Desired, rec inventory.Record, given string, disk Disk) bool {
+	if len(rec.Spent) == 0 {
+		return false
+	}
 	spent := func(consent string) bool { return slices.Contains(rec.Spent, consent) }
 	for _, forms := range [][2]string{
 		Consents(*d.Workload, d.ID, disk.ID, disk.Content),
@@ -125,6 +128,9 @@ func findGiven(d inventory.Desired, disk Disk) string {
 // findGivenForRoot is the consent in the fleet for the root disk. A single consent is for the root disk, whatever disk it
 // names.
 func findGivenForRoot(d inventory.Desired, root Disk) string {
+	if len(d.Consent.Erase) == 0 {
+		return ""
+	}
 	given, erase := findGiven(d, root), d.Consent.Erase
 	overUnseen := consentOverUnseen(d)
 	switch {
