@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -115,10 +114,17 @@ func (l *Loop) recordRecovered(ctx context.Context, hosts map[inventory.MachineI
 	defer stop(nil)
 	var writes sync.WaitGroup
 	places := make(slots, l.config.Limits.Workers)
-	for _, id := range slices.Sorted(maps.Keys(hosts)) {
+	var unrecorded []inventory.MachineID
+	for id, h := range hosts {
+		if h.Unrecorded() {
+			unrecorded = append(unrecorded, id)
+		}
+	}
+	slices.Sort(unrecorded)
+	for _, id := range unrecorded {
 		h := hosts[id]
-		if !h.Unrecorded() || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			break
 		}
 		places <- struct{}{}
 		writes.Go(func() {

@@ -21,6 +21,7 @@ type Branch struct {
 	files map[string][]byte // pages of the whole fleet by path, as they are on the branch
 	pages map[inventory.MachineID]*page
 	due   map[inventory.MachineID]bool // hosts whose page may have to be pushed; true: a machine waits for the push
+	waits int                          // how many are true
 }
 
 // page is a host's document and how much of it is on the branch. A document is encoded only when it is pushed.
@@ -95,10 +96,15 @@ func (b *Branch) setDocument(host inventory.MachineID, document status.Document)
 
 // indexPage notes whether a page is due, after every change of the page.
 func (b *Branch) indexPage(host inventory.MachineID, p *page) {
-	if p.isDue() {
-		b.due[host] = p.urgent
-	} else {
+	if b.due[host] {
+		b.waits--
+	}
+	if !p.isDue() {
 		delete(b.due, host)
+		return
+	}
+	if b.due[host] = p.urgent; p.urgent {
+		b.waits++
 	}
 }
 
@@ -123,12 +129,7 @@ func (b *Branch) RequestPush(host inventory.MachineID) {
 
 // PendingPush reports whether there may be pages to push, and whether a machine waits for the push.
 func (b *Branch) PendingPush() (waiting, urgent bool) {
-	for _, waits := range b.due {
-		if urgent = waits; urgent {
-			break
-		}
-	}
-	return b.stale || len(b.due) > 0, urgent
+	return b.stale || len(b.due) > 0, b.waits > 0
 }
 
 // isDue reports whether a page may have to be pushed.
