@@ -51,6 +51,7 @@ demo: ## a machine from a commit to a running OS, and a held reinstall; BACKEND=
 	@scripts/demo.sh $(BACKEND)
 
 bench: setup build ## figures, not verdicts
+	@scripts/setup.sh bench
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 	$(GO) test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/e2e
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# setup.sh test|full: installs what is missing on a Debian 12 machine: for the fast tests, or for the lab, the demo and e2e too.
+# setup.sh test|full|bench: installs what is missing on a Debian 12 machine: for the fast tests; for the lab, the demo and e2e too;
+# for the benchmarks too.
 set -euo pipefail
 level=${1:-full}
-[[ $level == test || $level == full ]] || { echo "usage: scripts/setup.sh test|full" >&2; exit 2; }
+[[ $level == test || $level == full || $level == bench ]] || { echo "usage: scripts/setup.sh test|full|bench" >&2; exit 2; }
 
 # command:package, only what the fast tests run
 test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpio jq:jq
@@ -32,10 +33,11 @@ need_files() {
 
 need_commands "${test_needs[@]}"
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv) # for `make check`
-if [[ $level == full ]]; then
+if [[ $level != test ]]; then
   need_commands "${full_needs[@]}"
   need_files "${full_files[@]}"
 fi
+[[ $level != bench ]] || need_commands nginx:nginx-light # what images are compared with
 ((${#missing[@]})) || exit 0
 if ((EUID != 0)); then
   echo "setup: these packages are missing, install them as root: ${missing[*]}" >&2

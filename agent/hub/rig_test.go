@@ -73,12 +73,13 @@ func (s shelf) Open(digest string) (io.ReadSeekCloser, int64, error) {
 // rig is a hub behind a real TLS listener, with a clock that tests move.
 type rig struct {
 	*hub.Hub
-	t        *testing.T
+	t        testing.TB
 	identity *hub.Identity
 	store    *memory
 	server   *httptest.Server
 	notified chan string
 	results  hub.Results // nil for none
+	images   hub.Images
 
 	mu  sync.Mutex
 	now time.Time
@@ -91,13 +92,14 @@ func digestOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	identity, err := hub.CreateIdentity(filepath.Join(t.TempDir(), "identity"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, identity: identity, store: &memory{data: map[string][]byte{}}, now: time.Now()}
+	r := &rig{t: t, identity: identity, store: &memory{data: map[string][]byte{}}, now: time.Now(),
+		images: shelf{digestOf(content): content}}
 	r.start()
 	return r
 }
@@ -108,7 +110,7 @@ func (r *rig) start() {
 	notified := make(chan string, 1000)
 	r.notified = notified
 	r.Hub = hub.New(hub.Config{
-		Identity: r.identity, Store: r.store, Images: shelf{digestOf(content): content}, Now: r.clock, Results: r.results,
+		Identity: r.identity, Store: r.store, Images: r.images, Now: r.clock, Results: r.results,
 		Notify: func(host string) { notified <- host },
 		Mask:   func(text string) string { return strings.ReplaceAll(text, "hunter2", "***") },
 	})
