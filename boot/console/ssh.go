@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/time/rate"
 
+	"github.com/gitmetal/ingot/boot/logins"
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
@@ -26,6 +27,8 @@ type Target struct {
 	Username    string
 	Password    secret.Value
 	Entry       string // the line that enters the console; "" where the port is the console itself
+	// Account is the account of the BMC whose budget of failed logins the password is sent under.
+	Account logins.Account
 }
 
 // Limits of a session; zero values mean the defaults.
@@ -65,8 +68,16 @@ func Read(ctx context.Context, t Target, l Limits, read Reading) error {
 				"firmware", t.Address)}
 	}
 	l = l.withDefaults()
+	if until := logins.Until(t.Account, logins.Console, t.Password, time.Now()); !until.IsZero() {
+		return &Error{Kind: Unauthorized, text: fmt.Sprintf("the BMC of %s refused these credentials, or this account too often: "+
+			"no login is tried before %s, so that the account is not locked", t.Address, until.UTC().Format(time.RFC3339))}
+	}
 	client, err := logIn(ctx, t, l)
+	if said := new(Error); errors.As(err, &said) && said.Kind == Unauthorized {
+		logins.Refused(t.Account, logins.Console, t.Password, time.Now())
+	}
 	if err == nil {
+		logins.Accepted(t.Account)
 		defer func() { _ = client.Close() }() // the session has ended
 	}
 	if ctx.Err() != nil {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/gitmetal/ingot/boot/console"
+	"github.com/gitmetal/ingot/boot/logins"
 	"github.com/gitmetal/ingot/internal/lab/serial"
 	"github.com/gitmetal/ingot/internal/secret"
 )
@@ -67,7 +68,8 @@ func serve(t *testing.T, config serial.Config) *bmc {
 		_ = server.Serve(ctx, listener) // it ends when it is told to
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	return &bmc{server, console.Target{Address: listener.Addr().String(), Fingerprint: server.Fingerprint(), Username: "admin", Password: password, Entry: config.Entry}}
+	return &bmc{server, console.Target{Address: listener.Addr().String(), Fingerprint: server.Fingerprint(), Username: "admin", Password: password, Entry: config.Entry,
+		Account: logins.AccountAt(listener.Addr().String(), "admin")}}
 }
 
 // output keeps what was read.
@@ -179,6 +181,9 @@ func TestARefusedPasswordIsSentOnce(t *testing.T) {
 	said, _, err := read(t, b.target, console.Limits{})
 	if kind(err) != console.Unauthorized || said != "" || b.Counts().Logins != 1 || strings.Contains(err.Error(), "battery") {
 		t.Errorf("%q, %v, %+v; want one login, refused", said, err, b.Counts())
+	}
+	if _, _, err := read(t, b.target, console.Limits{}); kind(err) != console.Unauthorized || b.Counts().Logins != 1 {
+		t.Errorf("again at once: %v, %+v; want no login: the password was refused", err, b.Counts())
 	}
 }
 

@@ -103,7 +103,7 @@ func faultsOfBMCs() []fault {
 		{
 			name: "wrong BMC password", where: hostPage, phase: plan.Waiting, reason: change.BMCUnauthorized,
 			found: func(t *testing.T, w *world) { w.seal(t, "not the password") },
-			line:  "read the system: BMC {bmc}: the credentials were refused: they are not tried again before {time}, so that the account is not locked; put the right username and password into the Secret that spec.bmc.credentials names: new ones are tried at once",
+			line:  "read the system: BMC {bmc}: the credentials were refused: they are not tried again before {time}, so that the account is not locked; put the right username and password into the Secret that spec.bmc.credentials names: new ones are tried at once, three an hour",
 			also: func(t *testing.T, w *world) {
 				if n := w.rack.BMC("machine-1").Log().Counts().RefusedLogins; n != 1 {
 					t.Errorf("%d logins were refused: repeating them locks accounts", n)

@@ -12,14 +12,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/boot/logins"
 	"github.com/gitmetal/ingot/internal/secret"
 )
 
 // Limits of every Conn.
 const (
-	MaxBody      = 8 << 20          // bytes of an answer, decompressed
-	MaxMembers   = 64               // members read of a collection
-	LoginBackoff = 20 * time.Minute // pause after a refused login before the same credentials are tried again
+	MaxBody      = 8 << 20             // bytes of an answer, decompressed
+	MaxMembers   = 64                  // members read of a collection
+	LoginBackoff = logins.SamePassword // pause after a refused login before the same credentials are tried again
 )
 
 // Config describes the BMC of one machine.
@@ -30,9 +31,12 @@ type Config struct {
 	Username string
 	Password secret.Value
 	TLS      TLS
-	Connect  time.Duration // deadline of connecting, TLS included; default 10 s
-	Answer   time.Duration // deadline of the first byte of an answer to a GET, connecting included; default 25 s
-	Request  time.Duration // deadline of a request; default 60 s: some BMCs hold a PATCH that long
+	// NewAccount says that the account was just made: its password may be tried again after a refusal, within the
+	// account's budget. The caller spaces the logins.
+	NewAccount bool
+	Connect    time.Duration // deadline of connecting, TLS included; default 10 s
+	Answer     time.Duration // deadline of the first byte of an answer to a GET, connecting included; default 25 s
+	Request    time.Duration // deadline of a request; default 60 s: some BMCs hold a PATCH that long
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 	// Fence is asked right before each request that changes something; an error keeps the request back. Default: none.

@@ -2,10 +2,10 @@ package conn
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"sync"
 	"time"
+
+	"github.com/gitmetal/ingot/boot/logins"
 )
 
 // lanes holds a lane per BMC with a request that runs or waits, over all connections of the process: a chassis may have
@@ -48,35 +48,20 @@ func leaveLane(host string, mine *lane) {
 	}
 }
 
-// refusals remembers, over all connections of the process, which credentials a BMC has refused, and until when the
-// credentials are not tried again. Only a keyed digest of the credentials is kept.
-var refusals = struct {
-	sync.Mutex
-	until map[[sha256.Size]byte]time.Time
-	salt  string
-}{until: map[[sha256.Size]byte]time.Time{}, salt: rand.Text()}
-
-func (c *Conn) refusalKey() [sha256.Size]byte {
-	return sha256.Sum256([]byte(refusals.salt + "\x00" + c.base.Host + "\x00" + c.config.Username + "\x00" +
-		c.config.Password.Reveal()))
+// account names the account for the budget of failed logins.
+func (c *Conn) account() logins.Account {
+	return logins.AccountAt(c.base.Host, c.config.Username)
 }
 
 // refusedUntil is when the credentials may be tried again; zero means now.
 func (c *Conn) refusedUntil() time.Time {
-	refusals.Lock()
-	defer refusals.Unlock()
-	key := c.refusalKey()
-	until := refusals.until[key]
-	if !until.After(c.config.Now()) {
-		delete(refusals.until, key)
-		return time.Time{}
+	if c.config.NewAccount {
+		return logins.UntilNew(c.account(), c.config.Now())
 	}
-	return until
+	return logins.Until(c.account(), logins.Redfish, c.config.Password, c.config.Now())
 }
 
-// holdBack stops the credentials from being tried for LoginBackoff.
+// holdBack counts a refused login: the credentials are not tried for LoginBackoff.
 func (c *Conn) holdBack() {
-	refusals.Lock()
-	defer refusals.Unlock()
-	refusals.until[c.refusalKey()] = c.config.Now().Add(LoginBackoff)
+	logins.Refused(c.account(), logins.Redfish, c.config.Password, c.config.Now())
 }

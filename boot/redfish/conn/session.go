@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gitmetal/ingot/boot/logins"
 )
 
 // basicFor is how long Basic authentication is used before a session is requested again.
@@ -27,6 +29,9 @@ func (c *Conn) doAuthenticated(ctx context.Context, r request) (answer, error) {
 			return answer{}, err
 		}
 		ended := with.token != "" && renewed == 0 && endsSession(got)
+		if got.status < http.StatusMultipleChoices && with.username != "" {
+			logins.Accepted(c.account())
+		}
 		if got.status != http.StatusUnauthorized && !ended {
 			return got, c.checkAnswer(r.doing, got)
 		}
@@ -112,7 +117,7 @@ func (c *Conn) chooseCredentials(ctx context.Context, doing string) (credentials
 			Detail: "they are not tried again before " + until.UTC().Format(time.RFC3339) +
 				", so that the account is not locked",
 			Hint: "put the right username and password into the Secret that spec.bmc.credentials names: new ones are " +
-				"tried at once",
+				"tried at once, three an hour",
 		}
 	}
 	c.mu.Lock()
@@ -158,6 +163,7 @@ func (c *Conn) keepSession(doing string, named credentials, got answer) (credent
 		c.mu.Lock()
 		c.session = session{token: token, location: location}
 		c.mu.Unlock()
+		logins.Accepted(c.account())
 		return credentials{token: token}, nil
 	case got.status == http.StatusUnauthorized, got.status == http.StatusForbidden, refusedAsBadRequest(got):
 		return credentials{}, c.unauthorizedError(doing, got)

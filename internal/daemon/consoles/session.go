@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/boot/console"
+	"github.com/gitmetal/ingot/boot/logins"
 	"github.com/gitmetal/ingot/reconcile"
 )
 
@@ -35,6 +36,7 @@ func (c *Reader) readConsole(ctx context.Context, w *keptConsole, h reconcile.Ho
 	target := console.Target{
 		Address: joinConsoleAddress(h.Desired.BMC, offered.Port), Fingerprint: h.Desired.BMC.Console.Fingerprint,
 		Username: account["username"].Reveal(), Password: account["password"],
+		Account: logins.AccountAt(h.Desired.BMC.Address, account["username"].Reveal()),
 	}
 	if offered.Shared { // on a port that is not shared, the line would go to the machine: to GRUB, or to a shell
 		target.Entry = offered.Entry
