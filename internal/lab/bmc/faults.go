@@ -14,6 +14,7 @@ type Faults struct {
 	RefuseIdentity  bool          // Accept-Encoding: identity gives 406
 	Redirect        string        // authenticated GETs of the System are redirected to this URL
 	ForeignLinks    string        // origin that links in the System point to, for example https://10.9.9.9
+	MustChange      string        // this user may do nothing but change the password, until it was changed
 	LockOutAfter    int           // refused logins in a row after which every login is refused; 0 is never
 	DropConnections int           // requests whose connection is cut without an answer
 

@@ -39,12 +39,32 @@ func (b *BMC) checkCredentials(w http.ResponseWriter, r *http.Request) bool {
 		sendJSON(w, http.StatusUnauthorized, document.NewError("NoValidSession", "valid credentials are needed", ""))
 		return false
 	}
+	if b.refuseUntilChanged(w, r, who) {
+		return false
+	}
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !reads && !b.mayWrite(who, r) {
 		sendJSON(w, http.StatusForbidden,
 			document.NewError("InsufficientPrivilege", "the account may not do this", ""))
 		return false
 	}
+	return true
+}
+
+// refuseUntilChanged refuses an account that must change its password first, but for that change (DSP0266, 13.3.7).
+func (b *BMC) refuseUntilChanged(w http.ResponseWriter, r *http.Request, who accounts.Account) bool {
+	own := document.Accounts + "/" + who.ID
+	faults := b.currentFaults()
+	if faults.MustChange == "" || faults.MustChange != who.User || r.Method == http.MethodDelete {
+		return false
+	}
+	if r.URL.Path == own && r.Method == http.MethodPatch {
+		b.Inject(func(f *Faults) { f.MustChange = "" })
+		return false
+	}
+	b.meetFault("MustChange", true)
+	sendJSON(w, http.StatusForbidden,
+		document.NewError("PasswordChangeRequired", "the password must be changed first", own))
 	return true
 }
 

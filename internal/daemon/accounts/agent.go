@@ -1,0 +1,91 @@
+package accounts
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/discovery/account"
+)
+
+// Answer gives the record's waiting agent its order; nil without one. That the agent is told the password is stored before
+// it is told. The caller answers over the agent's own mutual TLS session, and only the agent that the record has.
+func (r *Runner) Answer(ctx context.Context, id discovery.ID, agent string) (*wire.AccountOrder, error) {
+	record, err := r.config.Records.Get(id)
+	if err != nil {
+		return nil, err
+	}
+	if record.Agent == nil || record.Agent.Key != agent {
+		return nil, nil
+	}
+	a := record.Account
+	if do, _ := a.Next(r.situation(record)); do != account.Tell {
+		return nil, nil
+	}
+	if a.Stage == account.Pushed {
+		next := a.WithCreating(agent, r.fresh().Order, r.config.Now())
+		if err := r.store(record, next); err != nil {
+			return nil, err
+		}
+		a = next
+	}
+	order := &wire.AccountOrder{ID: a.Order, Name: a.Name, Slot: a.Slot, Address: a.Address}
+	switch a.Stage {
+	case account.Surveying:
+		order.Do = wire.AccountSurvey
+	case account.Undoing:
+		order.Do, order.Address = wire.AccountRemove, ""
+	case account.Creating:
+		password, err := r.config.Sealer.Open(ctx, a.Sealed)
+		if err != nil {
+			return nil, err
+		}
+		order.Do, order.Password = wire.AccountCreate, password.Reveal()
+	default:
+		return nil, nil
+	}
+	return order, nil
+}
+
+// Hear takes an agent's report. A report of another agent, or of an order that is not open, changes nothing.
+func (r *Runner) Hear(ctx context.Context, id discovery.ID, agent string, report wire.AccountReport) error {
+	record, err := r.config.Records.Get(id)
+	if err != nil {
+		return err
+	}
+	a := record.Account
+	if a == nil || record.Agent == nil || record.Agent.Key != agent {
+		return nil
+	}
+	said := account.Report{Order: report.ID, Problem: cut(report.Problem, 40), Error: cut(report.Error, 400), Slot: report.Slot,
+		Left: cut(report.Left, 20), Tested: report.Tested}
+	if a.Sealed != "" && said.Error != "" {
+		password, err := r.config.Sealer.Open(ctx, a.Sealed)
+		if err != nil {
+			return err
+		}
+		said.Error = clean(said.Error, password)
+	}
+	next := a.WithReport(said, r.fresh(), r.config.Now())
+	if next == nil {
+		return nil
+	}
+	if err := r.store(record, next); err != nil {
+		return err
+	}
+	r.config.Log.Info("a BMC account", "record", id, "account", a.Name, "was", a.Stage, "is", next.Stage, "problem", next.Problem)
+	r.Wake(id)
+	return nil
+}
+
+func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
+
+// clean takes a password out of a text that a BMC or an agent wrote.
+func clean(text string, password secret.Value) string {
+	if password.Empty() {
+		return text
+	}
+	return strings.ReplaceAll(text, password.Reveal(), secret.Mask)
+}
