@@ -24,7 +24,7 @@ import (
 // With -update the README gets what the commands print.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"coreos-install", "lifecycle", "production", "steps"} {
+	for _, name := range []string{"coreos-install", "discovery", "lifecycle", "production", "steps"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClone(t)

@@ -1,10 +1,11 @@
 // Package arrivals checks what a fleet says of machines that are no hosts yet: its Deliveries. Call CheckDeliveries when
-// a commit is loaded. The package is pure.
+// a commit is loaded, and FindExpected for a machine that was discovered. The package is pure.
 package arrivals
 
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
@@ -53,4 +54,29 @@ func CheckLoginKeys(d schemas.Document, field string, sealed inventory.Sealed) [
 		}
 	}
 	return findings
+}
+
+// FindExpected finds a machine in the Deliveries by its serial; nil where nobody expects the machine now.
+func FindExpected(
+	deliveries []schemas.Document, identity inventory.Pinned, now time.Time,
+) (delivery string, machine *schemas.ExpectedMachine) {
+	var serials []string
+	if identity.BMC != nil {
+		serials = append(serials, inventory.SerialKey(identity.BMC.Serial))
+	}
+	if identity.SMBIOS != nil {
+		serials = append(serials, inventory.SerialKey(identity.SMBIOS.Serial))
+	}
+	for _, d := range deliveries {
+		until, err := time.Parse(time.DateOnly, d.Delivery.Spec.Until)
+		if err != nil || now.After(until.AddDate(0, 0, 1)) {
+			continue
+		}
+		for i, m := range d.Delivery.Spec.Machines {
+			if key := inventory.SerialKey(m.Serial); key != "" && slices.Contains(serials, key) {
+				return d.Name, &d.Delivery.Spec.Machines[i]
+			}
+		}
+	}
+	return "", nil
 }

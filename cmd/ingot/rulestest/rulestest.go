@@ -12,12 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/arrivals"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/load"
@@ -174,12 +176,14 @@ func (t *test) readRecord(file string) (discovery.Record, error) {
 		return discovery.Record{}, err
 	}
 	r := discovery.Registration{At: facts.At, Key: t.key, Facts: facts, Addresses: []string{t.address}}
-	return discovery.New("000000000000", r, discovery.Match{}), nil
+	return discovery.New(discovery.ID(inventory.Digest(string(data))[:12]), r, discovery.Match{}), nil // no random id
 }
 
 // testRecord prints what the rules make of a machine.
 func (t *test) testRecord(file string, r discovery.Record) (proposed bool, err error) {
-	v := t.set.Decide(ruleset.Machine{ID: r.ID.Machine(), Facts: r.Facts, Labels: t.labels, Key: r.Key})
+	m := ruleset.Machine{ID: r.ID.Machine(), Facts: r.Facts, Labels: t.labels, Key: r.Key}
+	m.Delivery, m.Expected = arrivals.FindExpected(t.trunk.Fleet.Deliveries, r.Identity, time.Now())
+	v := t.set.Decide(m)
 	p, err := proposal.Render(proposal.Input{Record: r, Verdict: v}, t.trunk)
 	if err != nil {
 		return false, err

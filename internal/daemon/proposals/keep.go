@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/arrivals"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/forge"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -110,7 +111,7 @@ func (p *Proposer) render(r discovery.Record, trunk proposal.Trunk) (rendered, e
 			}
 		}
 	}
-	if m.Delivery, m.Expected = findExpected(r, trunk, p.config.Now()); m.Delivery != "" && r.Delivery == "" {
+	if m.Delivery, m.Expected = arrivals.FindExpected(trunk.Fleet.Deliveries, r.Identity, p.config.Now()); m.Delivery != "" && r.Delivery == "" {
 		r.Doubts = append(slices.Clone(r.Doubts), "the serial is one of Delivery "+m.Delivery+", by the agent's word alone")
 	}
 	now.verdict = p.rules.Decide(m)

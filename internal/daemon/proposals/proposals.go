@@ -25,7 +25,6 @@ import (
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/proposal"
 	"github.com/gitmetal/ingot/inventory/ruleset"
-	"github.com/gitmetal/ingot/schemas"
 )
 
 // Records are the records of discovered machines; see package inventory/discovery/records.
@@ -280,27 +279,4 @@ func (p *Proposer) logFailure(what string, err error) {
 		p.failed = text
 		p.config.Log.Error(what, "error", err)
 	}
-}
-
-// findExpected finds a record's machine in the Deliveries, by its serial.
-func findExpected(r discovery.Record, trunk proposal.Trunk, now time.Time) (delivery string, machine *schemas.ExpectedMachine) {
-	serials := []string{}
-	if b := r.Identity.BMC; b != nil {
-		serials = append(serials, inventory.SerialKey(b.Serial))
-	}
-	if s := r.Identity.SMBIOS; s != nil {
-		serials = append(serials, inventory.SerialKey(s.Serial))
-	}
-	for _, d := range trunk.Fleet.Deliveries {
-		until, err := time.Parse(time.DateOnly, d.Delivery.Spec.Until)
-		if err != nil || now.After(until.AddDate(0, 0, 1)) {
-			continue
-		}
-		for i, m := range d.Delivery.Spec.Machines {
-			if key := inventory.SerialKey(m.Serial); key != "" && slices.Contains(serials, key) {
-				return d.Name, &d.Delivery.Spec.Machines[i]
-			}
-		}
-	}
-	return "", nil
 }
