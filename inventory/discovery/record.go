@@ -121,6 +121,10 @@ type Proposal struct {
 	// Files is the digest of the files that were pushed, or told of, last.
 	Files string `json:"files,omitempty"`
 	Path  string `json:"path,omitempty"` // of the Host file
+	// Secret is a digest of the sealed Secret that the branch has; "" without one.
+	Secret string `json:"secret,omitempty"`
+	// Account says that the rules ask for an account at the machine's BMC, and propose the machine.
+	Account bool `json:"account,omitempty"`
 	// Pull is the number of the pull request, 0 without one.
 	Pull int `json:"pull,omitempty"`
 	// Trouble is what keeps the proposal from being made, for operators; "" for nothing.

@@ -40,6 +40,14 @@ type Secret struct {
 	Note     string // such as: not verified yet; "" for nothing to say
 }
 
+// Digest is what a record's proposal notes of the Secret that its branch has; "" for nil.
+func (s *Secret) Digest() string {
+	if s == nil {
+		return ""
+	}
+	return inventory.Digest("ingot proposed secret v1", string(s.Document))
+}
+
 // Trunk is the accepted fleet that a proposal is made for.
 type Trunk struct {
 	Snapshot inventory.Snapshot

@@ -75,7 +75,7 @@ func FindRule(file string) (Rule, error) {
 			if err != nil {
 				return Rule{}, err
 			}
-			found, err := matchRules(data, filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator))))
+			found, err := MatchRules(data, filepath.ToSlash(strings.TrimPrefix(file, dir+string(filepath.Separator))))
 			if err != nil {
 				return Rule{}, fmt.Errorf("%s: %w", rules, err)
 			}
@@ -90,7 +90,9 @@ func FindRule(file string) (Rule, error) {
 	}
 }
 
-func matchRules(data []byte, file string) (Rule, error) {
+// MatchRules gives the recipients of a new file by the content of a rules file; file is the path below the rules file's
+// directory. See FindRule.
+func MatchRules(data []byte, file string) (Rule, error) {
 	var config struct {
 		Rules []rule `yaml:"creation_rules"`
 	}

@@ -2,8 +2,8 @@
 // Every step is stored in the machine's discovery record before the next begins, so that a daemon that dies anywhere goes
 // on where it was.
 //
-// Open gives a Runner. Runner.Run works until its context ends; Runner.Answer gives a waiting agent its order, and
-// Runner.Hear takes the agent's report. Call Runner.Wake after a change of a record. Nothing here sends a power or boot
+// Open gives a Runner. Runner.Run works until its context ends; Runner.Answer takes the report of a waiting agent, and gives
+// its next order. Call Runner.Wake after a change of a record. Nothing here sends a power or boot
 // command. Do not log an order, nor what a Sealer opens.
 package accounts
 

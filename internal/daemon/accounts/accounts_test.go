@@ -34,8 +34,8 @@ import (
 )
 
 const (
-	id    = discovery.ID("7f3a9c21e0b4")
-	agent = "the agent's key"
+	id       = discovery.ID("7f3a9c21e0b4")
+	agentKey = "the agent's key"
 )
 
 var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
@@ -55,6 +55,8 @@ type world struct {
 	asked   bool
 	noPush  bool
 	told    int // orders with a password
+	// sealedAll are all ciphertexts that were made
+	sealedAll []string
 	// cut is the number of the call of a port at which the daemon dies: before it if odd, behind it if even. 0 never.
 	cut, calls int
 	runner     *accounts.Runner
@@ -92,7 +94,7 @@ func newWorld(t *testing.T, faults bmc.Faults, inBand inband.Faults) *world {
 	if w.key, err = age.GenerateX25519Identity(); err != nil {
 		t.Fatal(err)
 	}
-	w.keep(discovery.Record{ID: id, Registered: noon, LastWord: noon, Agent: &discovery.Agent{Key: agent}, Addresses: []string{address.String()},
+	w.keep(discovery.Record{ID: id, Registered: noon, LastWord: noon, Agent: &discovery.Agent{Key: agentKey}, Addresses: []string{address.String()},
 		Identity: inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{Serial: "LAB0009"}}})
 	w.restart()
 	return w
@@ -174,6 +176,7 @@ func (w *world) Seal(_ context.Context, record discovery.ID, username string, pa
 	plain := secrets.Plain{Name: "bmc-" + string(record.Machine()), Scope: schemas.Scope{Hosts: []string{string(record.Machine())}},
 		Data: map[string]secret.Value{"username": secret.New(username), "password": password}}
 	data, err := secrets.SealSecret(plain, []age.Recipient{w.key.Recipient()}, w.now)
+	w.sealedAll = append(w.sealedAll, string(data))
 	return string(data), err
 }
 
@@ -224,7 +227,7 @@ func (w *world) turn() (err error) {
 		}
 	}()
 	_, err = w.runner.Step(w.t.Context(), id)
-	order, asking := w.runner.Answer(w.t.Context(), id, agent)
+	order, asking := w.answer(agentKey, nil)
 	if order == nil {
 		return errors.Join(err, asking)
 	}
@@ -234,7 +237,16 @@ func (w *world) turn() (err error) {
 			w.t.Errorf("the agent is told a password that the branch does not have: %v", failed)
 		}
 	}
-	return errors.Join(err, w.runner.Hear(w.t.Context(), id, agent, ipmiaccount.Carry(w.t.Context(), kcs{w.bmc.InBand()}, *order)))
+	report := ipmiaccount.Carry(w.t.Context(), kcs{w.bmc.InBand()}, *order)
+	_, reporting := w.answer(agentKey, &report)
+	return errors.Join(err, reporting)
+}
+
+// answer is what the door asks for an agent.
+func (w *world) answer(key string, report *wire.AccountReport) (*wire.AccountOrder, error) {
+	seen := w.read()
+	seen.Agent = &discovery.Agent{Key: key}
+	return w.runner.Answer(w.t.Context(), seen, report)
 }
 
 // turns is more than any story takes: a BMC that does not answer is asked for 10 minutes, every 20 seconds.
@@ -474,25 +486,24 @@ func TestAnotherAgentIsToldNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if order, err := w.runner.Answer(t.Context(), id, "another key"); order != nil || err != nil {
+	if order, err := w.answer("another key", nil); order != nil || err != nil {
 		t.Errorf("another agent is told %+v, %v", order, err)
 	}
-	order, err := w.runner.Answer(t.Context(), id, agent)
+	order, err := w.answer(agentKey, nil)
 	if err != nil || order == nil || order.Do != wire.AccountCreate {
 		t.Fatalf("the agent is told %+v, %v", order, err)
 	}
 	done := wire.AccountReport{ID: order.ID, Slot: order.Slot}
-	for _, lie := range []func() error{
-		func() error { return w.runner.Hear(t.Context(), id, "another key", done) },
-		func() error { return w.runner.Hear(t.Context(), id, agent, wire.AccountReport{ID: "guess"}) },
-		func() error { return w.runner.Hear(t.Context(), id, agent, wire.AccountReport{}) },
-	} {
-		if err := lie(); err != nil || w.account().Stage != account.Creating {
+	for _, lie := range []struct {
+		key    string
+		report wire.AccountReport
+	}{{"another key", done}, {agentKey, wire.AccountReport{ID: "guess"}}, {agentKey, wire.AccountReport{}}} {
+		if _, err := w.answer(lie.key, &lie.report); err != nil || w.account().Stage != account.Creating {
 			t.Errorf("%v, stage %s", err, w.account().Stage)
 		}
 	}
 	// An agent that says done without having done it does not become the machine: the login fails, and it is undone.
-	if err := w.runner.Hear(t.Context(), id, agent, done); err != nil {
+	if _, err := w.answer(agentKey, &done); err != nil {
 		t.Fatal(err)
 	}
 	if a := w.settle(); a.Stage != account.Verified && a.Problem != account.LoginRefused {

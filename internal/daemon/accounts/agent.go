@@ -10,14 +10,23 @@ import (
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 )
 
-// Answer gives the record's waiting agent its order; nil without one. That the agent is told the password is stored before
-// it is told. The caller answers over the agent's own mutual TLS session, and only the agent that the record has.
-func (r *Runner) Answer(ctx context.Context, id discovery.ID, agent string) (*wire.AccountOrder, error) {
-	record, err := r.config.Records.Get(id)
+// Answer takes the report of the record's waiting agent, if there is one, and gives the agent its order; nil without one.
+// That the agent is told the password is stored before it is told. The caller answers over the agent's own mutual TLS
+// session, and only the agent that the record has. seen is a reading of the record, without its facts.
+func (r *Runner) Answer(ctx context.Context, seen discovery.Record, report *wire.AccountReport) (*wire.AccountOrder, error) {
+	if seen.Agent == nil || seen.Account == nil {
+		return nil, nil
+	}
+	if report != nil {
+		if err := r.hear(ctx, seen.ID, seen.Agent.Key, *report); err != nil {
+			return nil, err
+		}
+	}
+	record, err := r.config.Records.Get(seen.ID)
 	if err != nil {
 		return nil, err
 	}
-	if record.Agent == nil || record.Agent.Key != agent {
+	if record.Agent == nil || record.Agent.Key != seen.Agent.Key {
 		return nil, nil
 	}
 	a := record.Account
@@ -25,7 +34,7 @@ func (r *Runner) Answer(ctx context.Context, id discovery.ID, agent string) (*wi
 		return nil, nil
 	}
 	if a.Stage == account.Pushed {
-		next := a.WithCreating(agent, r.fresh().Order, r.config.Now())
+		next := a.WithCreating(record.Agent.Key, r.fresh().Order, r.config.Now())
 		if err := r.store(record, next); err != nil {
 			return nil, err
 		}
@@ -49,8 +58,8 @@ func (r *Runner) Answer(ctx context.Context, id discovery.ID, agent string) (*wi
 	return order, nil
 }
 
-// Hear takes an agent's report. A report of another agent, or of an order that is not open, changes nothing.
-func (r *Runner) Hear(ctx context.Context, id discovery.ID, agent string, report wire.AccountReport) error {
+// hear takes an agent's report. A report of another agent, or of an order that is not open, changes nothing.
+func (r *Runner) hear(ctx context.Context, id discovery.ID, agent string, report wire.AccountReport) error {
 	record, err := r.config.Records.Get(id)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/redfish/accounts"
 	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 )
@@ -111,6 +112,12 @@ func (r *Runner) store(seen discovery.Record, next *account.Account) error {
 			return nil
 		}
 		now.Fingerprint = next.Fingerprint
+		shown := inventory.BMCIdentity{}
+		if now.Identity.BMC != nil {
+			shown = *now.Identity.BMC
+		}
+		shown.Address = next.System
+		now.Identity.BMC = &shown
 		if now.Agent != nil && now.Agent.Key == next.Agent {
 			now.Proof = discovery.Proof{Kind: discovery.ByAccount, Agent: next.Agent, System: next.System, At: next.Since}
 		}

@@ -30,6 +30,7 @@ type rendered struct {
 	trouble string // why nothing is proposed; "" where something is
 	facts   string
 	files   string
+	secret  string // digest of the Secret
 }
 
 // keepProposal takes the next step for a record, and the pull request's.
@@ -56,8 +57,23 @@ func (p *Proposer) keepProposal(ctx context.Context, id discovery.ID, l look) er
 			return err
 		}
 		seen.Files, seen.Proposes = now.files, now.trouble == ""
+		if r, err = p.noteAccount(r, now); err != nil {
+			return err
+		}
 	}
 	return p.takeStep(ctx, proposal.Next(seen), r, l, now)
+}
+
+// noteAccount notes in a record whether the rules ask for an account at the machine's BMC.
+func (p *Proposer) noteAccount(r discovery.Record, now rendered) (discovery.Record, error) {
+	asks := now.trouble == "" && now.verdict.Credentials != nil && now.verdict.Credentials.Create
+	if asks == (r.Proposal != nil && r.Proposal.Account) {
+		return r, nil
+	}
+	if err := p.keep(r.ID, func(s *discovery.Proposal) { s.Account = asks }); err != nil {
+		return r, err
+	}
+	return p.config.Records.Get(r.ID)
 }
 
 func (p *Proposer) takeStep(ctx context.Context, step proposal.Step, r discovery.Record, l look, now rendered) error {
@@ -132,6 +148,7 @@ func (p *Proposer) render(r discovery.Record, trunk proposal.Trunk) (rendered, e
 	if err != nil {
 		return now, err
 	}
+	now.secret = secret.Digest()
 	now.Proposal, err = proposal.Render(proposal.Input{Record: r, Verdict: now.verdict, Secret: secret, Signed: p.config.Signed}, trunk)
 	if err != nil {
 		return now, err
@@ -161,7 +178,7 @@ func (p *Proposer) push(ctx context.Context, r discovery.Record, l look, now ren
 		return err
 	}
 	if err := p.keep(r.ID, func(s *discovery.Proposal) {
-		s.Tip, s.Next, s.Files, s.Path = tip, "", now.files, now.Path
+		s.Tip, s.Next, s.Files, s.Path, s.Secret = tip, "", now.files, now.Path, now.secret
 	}); err != nil {
 		return err
 	}

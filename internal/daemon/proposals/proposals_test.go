@@ -478,3 +478,40 @@ func TestAForgeThatIsDown(t *testing.T) {
 		t.Errorf("the request is %d", n)
 	}
 }
+
+// TestTheBranchHasTheSecret: a rule that asks for an account at the BMC is noted in the record, and what the branch has of the
+// account's Secret, too: nobody is told a password before.
+func TestTheBranchHasTheSecret(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var secret *proposal.Secret
+	r.config.Secret = func(discovery.Record) (*proposal.Secret, error) { return secret, nil }
+	r.register(machine, "dell", "AAA")
+	r.look()
+	if s := r.state(machine); s.Account || s.Secret != "" || s.Tip == "" {
+		t.Errorf("without a rule: %+v", s)
+	}
+	r.commit("rules/web.yaml", strings.Replace(webRule, "accept: true", "credentials: {create: true}", 1))
+	r.look()
+	if s := r.state(machine); !s.Account || s.Secret != "" {
+		t.Errorf("with the rule: %+v", s)
+	}
+	secret = &proposal.Secret{Name: "bmc-m-" + string(machine), Document: []byte("apiVersion: ingot.dev/v1alpha1\nkind: Secret\nmetadata: {name: bmc-m-" + string(machine) +
+		"}\nspec: {scope: {hosts: [m-" + string(machine) + "]}, data: {password: \"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]\"}}\nsops: {version: 3.13.3}\n"), Note: "not verified yet"}
+	record := r.records.records[machine]
+	record.Doubts = append(record.Doubts, "something changed") // in the daemon, the account in the record
+	r.records.records[machine] = record
+	r.look()
+	s := r.state(machine)
+	if s.Secret != secret.Digest() || s.Tip != r.tip(machine) {
+		t.Errorf("with the Secret: %+v, the digest is %s", s, secret.Digest())
+	}
+	if pushed := r.git(r.bare, "show", s.Tip+":secrets/"+secret.Name+".yaml"); pushed != strings.TrimSpace(string(secret.Document)) {
+		t.Errorf("the branch has %q", pushed)
+	}
+	r.commit("rules/web.yaml", webRule)
+	r.look()
+	if s := r.state(machine); s.Account {
+		t.Errorf("the rule is gone: %+v", s)
+	}
+}
