@@ -4,11 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
-	"unsafe"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gitmetal/ingot/agent/passthrough"
 )
 
 // forgetPages has the next reads of a disk come from the disk: what the kernel keeps of it may be older, where another
@@ -33,59 +34,29 @@ func readReservation(name string, fd uintptr) []string {
 	}
 }
 
-// PERSISTENT RESERVE IN (SPC-5, 6.16), sent by SG_IO (Linux, include/scsi/sg.h).
+// prTimeout is how long a disk may take to say who reserved it.
+const prTimeout = 5 * time.Second
+
+// PERSISTENT RESERVE IN (SPC-5, 6.16).
 const (
-	sgIO           = 0x2285
-	sgFromDevice   = -3 // SG_DXFER_FROM_DEV
 	prInCommand    = 0x5e
-	prReadReserved = 1 // service action READ RESERVATION
-	prTimeout      = 5_000
+	prReadReserved = 1    // service action READ RESERVATION
 	statusConflict = 0x18 // SCSI status RESERVATION CONFLICT
 )
 
-// sgHeader is sg_io_hdr.
-type sgHeader struct {
-	interfaceID    int32
-	direction      int32
-	commandLen     uint8
-	maxSenseLen    uint8
-	iovecCount     uint16
-	transferLen    uint32
-	transfer       unsafe.Pointer
-	command        unsafe.Pointer
-	sense          unsafe.Pointer
-	timeout        uint32 // milliseconds
-	flags          uint32
-	packID         int32
-	userPointer    unsafe.Pointer
-	status         uint8
-	maskedStatus   uint8
-	messageStatus  uint8
-	senseLen       uint8
-	hostStatus     uint16
-	driverStatus   uint16
-	residual       int32
-	duration, info uint32
-}
-
 func readSCSIReservation(fd uintptr) []string {
-	var answer [24]byte
-	var sense [32]byte
-	command := [10]byte{prInCommand, prReadReserved, 8: byte(len(answer))}
-	header := sgHeader{interfaceID: 'S', direction: sgFromDevice, commandLen: uint8(len(command)),
-		maxSenseLen: uint8(len(sense)), transferLen: uint32(len(answer)), transfer: unsafe.Pointer(&answer),
-		command: unsafe.Pointer(&command), sense: unsafe.Pointer(&sense), timeout: prTimeout}
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, sgIO, uintptr(unsafe.Pointer(&header)))
-	runtime.KeepAlive(&header)
+	var room [24]byte
+	answer, err := passthrough.SendSCSI(fd, passthrough.SCSI{
+		CDB: []byte{prInCommand, prReadReserved, 8: byte(len(room)), 9: 0}, Answer: room[:], Timeout: prTimeout})
 	switch {
-	case errno != 0:
+	case err != nil:
 		return nil
-	case header.status == statusConflict:
+	case answer.Status == statusConflict:
 		return []string{"another machine's reservation"}
-	case header.status != 0:
+	case answer.Status != 0:
 		return nil // the disk has no reservations
 	}
-	return parseSCSIReservation(answer[:])
+	return parseSCSIReservation(room[:])
 }
 
 // parseSCSIReservation reads the parameter data of READ RESERVATION: generation, length of what follows (0 without a
@@ -97,41 +68,21 @@ func parseSCSIReservation(answer []byte) []string {
 	return []string{fmt.Sprintf("a reservation with key %#x", binary.BigEndian.Uint64(answer[8:]))}
 }
 
-// Reservation Report (NVM Express, NVM command set, 7.7), sent by NVME_IOCTL_IO_CMD (Linux, include/uapi/linux/nvme_ioctl.h).
+// Reservation Report (NVM Express, NVM command set, 7.7).
 const (
-	nvmeIOCommand = 0xc0484e43 // _IOWR('N', 0x43, struct nvme_passthru_cmd)
-	nvmeReport    = 0x0e
-	nvmeGetID     = 0x4e40 // NVME_IOCTL_ID
-	reportBytes   = 4096
+	nvmeReport  = 0x0e
+	reportBytes = 4096
 )
 
-// nvmeCommand is nvme_passthru_cmd.
-type nvmeCommand struct {
-	opcode, flags                  uint8
-	reserved                       uint16
-	namespace                      uint32
-	cdw2, cdw3                     uint32
-	metadata                       uint64
-	address                        uint64
-	metadataLen, dataLen           uint32
-	cdw10, cdw11, cdw12, cdw13     uint32
-	cdw14, cdw15, timeout, outcome uint32
-}
-
 func readNVMeReservation(fd uintptr) []string {
-	namespace, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, nvmeGetID, 0)
-	if errno != 0 {
+	namespace, err := passthrough.Namespace(fd)
+	if err != nil {
 		return nil
 	}
 	answer := make([]byte, reportBytes)
-	var pinner runtime.Pinner // the kernel is given the address as a number
-	pinner.Pin(&answer[0])
-	defer pinner.Unpin()
-	command := nvmeCommand{opcode: nvmeReport, namespace: uint32(namespace),
-		address: uint64(uintptr(unsafe.Pointer(&answer[0]))), dataLen: reportBytes, cdw10: reportBytes/4 - 1,
-		timeout: prTimeout}
-	status, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, nvmeIOCommand, uintptr(unsafe.Pointer(&command)))
-	if errno != 0 || status != 0 {
+	status, err := passthrough.SendNVMe(fd, passthrough.IO, passthrough.NVMe{Opcode: nvmeReport, Namespace: namespace,
+		Answer: answer, CDW10: reportBytes/4 - 1, Timeout: prTimeout})
+	if err != nil || status != 0 {
 		return nil // the namespace has no reservations
 	}
 	return parseNVMeReservation(answer)
