@@ -51,7 +51,7 @@ func (l *Loop) reportLook(in lookInput, s lookResult) {
 		l.indexHost(h)
 	}
 	h.met = h.met || (s.observed.BMC.Reach != inventory.NotAsked || h.desired.BMC == nil) &&
-		reflect.DeepEqual(in.desired.BMC, h.desired.BMC)
+		(in.desired.BMC == h.desired.BMC || reflect.DeepEqual(in.desired.BMC, h.desired.BMC))
 	l.queue.SetLane(id, h.lane())
 	changed := l.summarizeHost(h)
 	l.mu.Unlock()

@@ -41,7 +41,7 @@ func (c Changes) Concerns(id inventory.MachineID) bool {
 // ConcernsBMC reports whether the later fleet names another BMC for a host, or has other credentials for the BMC.
 func (c Changes) ConcernsBMC(id inventory.MachineID) bool {
 	before, after := c.before.Hosts[id].BMC, c.after.Hosts[id].BMC
-	return !reflect.DeepEqual(before, after) || after != nil && c.secrets[after.Credentials]
+	return before != after && !reflect.DeepEqual(before, after) || after != nil && c.secrets[after.Credentials]
 }
 
 // Moves reports whether the later fleet has an unchanged host in another place of its repository.

@@ -68,13 +68,16 @@ func (w Wanted) Empty() bool { return len(w.Bios) == 0 }
 
 // Merge gives what steps want together. With inTurn only the steps count that are applied in turn.
 func Merge(list []Step, inTurn bool) Wanted {
-	w := Wanted{Bios: map[string]any{}}
+	w := Wanted{}
 	for _, s := range list {
 		if inTurn && !s.InTurn {
 			continue
 		}
 		w.Steps = append(w.Steps, s.Key())
 		w.Seconds += s.Seconds
+		if w.Bios == nil {
+			w.Bios = make(map[string]any, len(s.Bios))
+		}
 		maps.Copy(w.Bios, s.Bios)
 	}
 	return w

@@ -276,8 +276,8 @@ func (v *View) whySharedDisk(id inventory.MachineID, q Question) string {
 // disk is named in a field of the fleet.
 func (v *View) whySeenElsewhere(id inventory.MachineID, disk inventory.DiskID, field string) string {
 	disk = v.machines[id].Facts.Volume(disk)
-	for _, other := range v.findReporting(disk) {
-		if m := v.machines[other]; other != id && m.Facts.Sees(disk) {
+	for _, other := range v.findReporting(disk, id) {
+		if m := v.machines[other]; m.Facts.Sees(disk) {
 			return fmt.Sprintf("disk %s is seen by host %s too, so it is not written: name another disk in %s, take "+
 				"the volume from one machine and have it inspected again, or run `ingot forget id:%s` if it has no such disk",
 				disk.Label(), inventory.Label(m.Name, other), field, other)

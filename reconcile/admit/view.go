@@ -2,7 +2,6 @@ package admit
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +14,8 @@ import (
 type View struct {
 	fleet    Fleet
 	machines map[inventory.MachineID]Machine
-	rings    map[string]Progress                     // counted rings; a changed machine drops its ring
-	disks    map[string]map[inventory.MachineID]bool // machines by the names of their reported disks
+	rings    map[string]Progress              // counted rings; a changed machine drops its ring
+	disks    map[string][]inventory.MachineID // machines by the names of their reported disks
 	waiting  map[inventory.MachineID]bool
 	busy     int
 	domains  map[string]int // machines with a place, by failure domain
@@ -46,7 +45,7 @@ type Fleet struct {
 func New() *View {
 	return &View{
 		machines: map[inventory.MachineID]Machine{}, rings: map[string]Progress{},
-		disks:   map[string]map[inventory.MachineID]bool{},
+		disks:   map[string][]inventory.MachineID{},
 		waiting: map[inventory.MachineID]bool{}, domains: map[string]int{},
 		erased: map[inventory.MachineID]Erases{}, results: map[string]map[inventory.MachineID]bool{},
 		stopped: map[string]string{},
@@ -88,15 +87,15 @@ func (v *View) updateCounts(id inventory.MachineID, before, now Machine) {
 	}
 	if now.Facts != before.Facts {
 		for _, name := range diskNames(before.Facts) {
-			if delete(v.disks[name], id); len(v.disks[name]) == 0 {
+			isOwn := func(other inventory.MachineID) bool { return other == id }
+			if v.disks[name] = slices.DeleteFunc(v.disks[name], isOwn); len(v.disks[name]) == 0 {
 				delete(v.disks, name)
 			}
 		}
 		for _, name := range diskNames(now.Facts) {
-			if v.disks[name] == nil {
-				v.disks[name] = map[inventory.MachineID]bool{}
+			if ids := v.disks[name]; !slices.Contains(ids, id) {
+				v.disks[name] = append(ids, id)
 			}
-			v.disks[name][id] = true
 		}
 	}
 }
@@ -188,14 +187,18 @@ func (v *View) ringProgress(name string) Progress {
 	return v.rings[name]
 }
 
-// findReporting gives the machines that may report a disk, sorted: every reporting machine, and perhaps further
-// machines.
-func (v *View) findReporting(disk inventory.DiskID) []inventory.MachineID {
-	ids := map[inventory.MachineID]bool{}
+// findReporting gives the machines besides one that may report a disk, sorted: every other reporting machine, and perhaps
+// further machines.
+func (v *View) findReporting(disk inventory.DiskID, but inventory.MachineID) (ids []inventory.MachineID) {
 	for _, name := range disk.Keys() {
-		maps.Copy(ids, v.disks[name])
+		for _, id := range v.disks[name] {
+			if id != but {
+				ids = append(ids, id)
+			}
+		}
 	}
-	return slices.Sorted(maps.Keys(ids))
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // diskNames gives the names of all reported disks.

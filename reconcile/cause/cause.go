@@ -68,15 +68,18 @@ func Catalogue() []Row { return slices.Clone(catalogue) }
 
 // Find gives the cause of a case: the first row of the catalogue that fits.
 func Find(c Case) Answer {
-	row := catalogue[slices.IndexFunc(catalogue, func(row Row) bool { return row.fits(&c) })]
+	row := &catalogue[0]
+	for i := 1; !row.fits(&c); i++ {
+		row = &catalogue[i]
+	}
 	return Answer{Cause: row.Name, Why: fill(row.Why, &c), Do: fill(row.Do, &c)}
 }
 
 // IsKept reports whether a host's page keeps the cause: something stops the machine, or went wrong. What goes on at the
 // first attempt changes too often for a page.
-func (c Case) IsKept() bool {
-	rec := c.Observed.Record
-	troubled := c.Plan.Hold != nil || failed(&c) || c.Observed.Console.Sign != "" ||
+func (c *Case) IsKept() bool {
+	rec := &c.Observed.Record
+	troubled := c.Plan.Hold != nil || failed(c) || c.Observed.Console.Sign != "" ||
 		rec.Boot != nil && rec.Boot.Attempt > 1 || rec.Operation != nil && rec.Operation.Error != ""
 	switch c.Plan.Phase {
 	case plan.Inspecting, plan.Installing, plan.Starting, plan.Maintaining, plan.Active:

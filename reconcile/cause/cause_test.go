@@ -325,7 +325,8 @@ func TestIsKept(t *testing.T) {
 		"an action failed":              {[]edit{action(act.PowerOn, act.Retry)}, true},
 		"not looked at since the start": {[]edit{phase("")}, false},
 	} {
-		if got := newCase(test.edits...).IsKept(); got != test.want {
+		c := newCase(test.edits...)
+		if got := c.IsKept(); got != test.want {
 			t.Errorf("%s: IsKept() = %v, want %v", name, got, test.want)
 		}
 	}

@@ -48,7 +48,7 @@ func (h *host) pinIdentity() (Plan, bool) {
 // pinShown pins what the BMC shows of the host's machine, as far as it is not pinned yet. What is pinned stays.
 func (h *host) pinShown() (Plan, bool) {
 	next := h.Record.Identity().Fill(change.ShownIdentity(h.Desired, h.Observed))
-	if reflect.DeepEqual(next.BMC, h.Record.BMC) {
+	if next.BMC == h.Record.BMC || reflect.DeepEqual(next.BMC, h.Record.BMC) {
 		return Plan{}, false
 	}
 	return planAction(Waiting, act.Action{Kind: act.PinIdentity, Pinned: &next, Reason: "the BMC shows its machine"}), true

@@ -23,13 +23,14 @@ type Host struct {
 	Page     []byte           // bytes of the page; nil without a page, or with a refused page
 
 	inJournal inventory.Record
+	hasPage   bool // the branch has a page, whether or not it is readable
 }
 
 // Unrecorded reports whether the journal lacks the record: write the record into the journal before the first
 // decision.
 func (h *Host) Unrecorded() bool {
 	switch {
-	case h.Record.Unreadable != "", reflect.DeepEqual(&h.Record, &h.inJournal): // most records: nothing is encoded
+	case !h.hasPage, h.Record.Unreadable != "", reflect.DeepEqual(&h.Record, &h.inJournal): // most records: nothing is encoded
 		return false
 	default:
 		return !journal.Same(h.Record, h.inJournal)
@@ -85,6 +86,7 @@ func (m *State) addHostPage(name string, file status.File) {
 		h = &Host{Record: inventory.Record{ID: id}, inJournal: inventory.Record{ID: id}}
 		m.Hosts[id] = h
 	}
+	h.hasPage = true
 	record := document.Record()
 	if err != nil {
 		m.Refused[name], record = err, status.Remains(name, file.Bytes)

@@ -130,14 +130,17 @@ func newConditions(previous Document, r Result) []Condition {
 	if rec, w := r.Observed.Record, r.Desired.Workload; rec.Has(w) || w == nil && rec.Installed != nil {
 		installed.Status = "True"
 	}
-	list := []Condition{installed, reach}
+	list, now := []Condition{installed, reach}, ""
 	for i := range list {
 		old, ok := previous.findCondition(list[i].Type)
 		if ok && old.Status == list[i].Status {
 			list[i].Since = old.Since
 			continue
 		}
-		list[i].Since = r.At.UTC().Format(time.RFC3339)
+		if now == "" {
+			now = r.At.UTC().Format(time.RFC3339)
+		}
+		list[i].Since = now
 	}
 	return list
 }

@@ -45,15 +45,11 @@ func Fit(d inventory.Deadlines, set time.Duration, o inventory.Observed) invento
 
 // fillDefaults gives the deadlines with the defaults for zero fields.
 func fillDefaults(d inventory.Deadlines) inventory.Deadlines {
-	for field, fallback := range map[*time.Duration]time.Duration{
-		&d.Start: 5 * time.Minute, &d.Medium: 5 * time.Minute, &d.Agent: 20 * time.Minute,
-		&d.Silence: 5 * time.Minute, &d.Lost: time.Hour, &d.Home: 30 * time.Minute, &d.Off: 30 * time.Second,
-	} {
-		if *field == 0 {
-			*field = fallback
-		}
+	return inventory.Deadlines{
+		Start: cmp.Or(d.Start, 5*time.Minute), Medium: cmp.Or(d.Medium, 5*time.Minute), Agent: cmp.Or(d.Agent, 20*time.Minute),
+		Silence: cmp.Or(d.Silence, 5*time.Minute), Lost: cmp.Or(d.Lost, time.Hour), Home: cmp.Or(d.Home, 30*time.Minute),
+		Off: cmp.Or(d.Off, 30*time.Second),
 	}
-	return d
 }
 
 // Pauses between hard power-offs.

@@ -39,7 +39,7 @@ func (l Look) After(d inventory.Desired, o inventory.Observed, now time.Time) Lo
 // Action is what a decision has done; nil for a decision that does nothing by itself. The operation is the id of the install
 // that the work belongs to, or "" for a maintenance.
 func (d Decision) Action(desired inventory.Desired, rec inventory.Record, want settings.Wanted, operation string) *act.Action {
-	a := &act.Action{Kind: act.CloseSettings, Reason: d.Why}
+	a := act.Action{Kind: act.CloseSettings, Reason: d.Why}
 	switch d.Due {
 	case Open:
 		a.Kind, a.Work = act.OpenSettings, &settings.Work{Operation: operation, Steps: want.Steps, Bios: want.Bios,
@@ -58,7 +58,7 @@ func (d Decision) Action(desired inventory.Desired, rec inventory.Record, want s
 	default:
 		return nil
 	}
-	return a
+	return &a
 }
 
 // Hold is why a machine is held whose settings the BMC would refuse, or did not take.
