@@ -67,8 +67,8 @@ func (s sealedPages) checkPath(page []byte) error {
 	if page == nil || err != nil || there.Commit == "" || there.Path == s.path || s.any {
 		return nil
 	}
-	return fmt.Errorf("%s on the status branch is of the fleet in %s, this daemon's fleet.path is %s: give each fleet "+
-		"its own fleet.statusBranch, or, if the fleet was moved, start once with `ingot serve --take-fleet`",
+	return fmt.Errorf("%s on the status branch is of the fleet in %s, fleet.path is %s: give each fleet its own "+
+		"fleet.statusBranch, or, if it was moved, start once with `ingot serve --take-fleet`",
 		status.FleetPath, describePath(there.Path), describePath(s.path))
 }
 
