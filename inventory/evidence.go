@@ -3,9 +3,9 @@ package inventory
 import "time"
 
 // Ages says how long the parts of a machine's present work have lasted, in attended time: the time in which the machine
-// could have been heard and was asked. Attended time is measured by a monotonic clock and goes on after a restart of the
-// daemon. Every deadline counts ages; no deadline compares wall-clock times. The age of something that is not there is
-// 0.
+// could have been heard and was asked. Attended time is measured by a monotonic clock and goes on after a restart of
+// the daemon. Every deadline counts ages; no deadline compares wall-clock times. The age of something that is not there
+// is 0.
 type Ages struct {
 	Start   time.Duration // since the daemon's start, or since the wall clock left the monotonic clock
 	Opened  time.Duration // since the opening of the boot

@@ -68,8 +68,8 @@ func (o Operation) Others() (others []DiskID) {
 	return others
 }
 
-// StepDisks are the indexes of the disks that the present job may write to: of an install InstallDisks, of another step the
-// disks of its names, of a job for the whole list all.
+// StepDisks are the indexes of the disks that the present job may write to: of an install InstallDisks, of another step
+// the disks of its names, of a job for the whole list all.
 func (o Operation) StepDisks() []int {
 	step, _ := o.Step()
 	return o.selectDisks(func(i int) bool {

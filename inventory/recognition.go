@@ -99,8 +99,8 @@ func (o Operation) WhyNotLeft(d MachineDisk) string {
 	return d.WhyNotEmpty()
 }
 
-// looksAfter gives a disk as the newest look shows it, if the look is newer than the epoch; nil otherwise. What was seen
-// before a write says nothing about what the write left.
+// looksAfter gives a disk as the newest look shows it, if the look is newer than the epoch; nil otherwise. What was
+// seen before a write says nothing about what the write left.
 func (r Record) looksAfter(looked Epoch, seen *MachineDisk) *MachineDisk {
 	if seen == nil || seen.Table == nil || r.Facts == nil || r.Facts.Epoch <= looked {
 		return nil
@@ -108,8 +108,8 @@ func (r Record) looksAfter(looked Epoch, seen *MachineDisk) *MachineDisk {
 	return seen
 }
 
-// WhyNotInstalled says why the newest look at the disk of the installed system does not find the system there; "" when the
-// look finds it, or when nobody has looked since it was written.
+// WhyNotInstalled says why the newest look at the disk of the installed system does not find the system there; "" when
+// the look finds it, or when nobody has looked since it was written.
 func (r Record) WhyNotInstalled(seen *MachineDisk) string {
 	if r.Installed == nil {
 		return ""

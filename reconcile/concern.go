@@ -24,8 +24,8 @@ import (
 // an effect: every effect follows a look of its own (lookAtHost), and so do pins, facts and attended time. A host that
 // was not looked at yet is in the queue, and keeps its time.
 
-// isDecidedAnew reports whether the last look of a host would be decided otherwise now, although the fleet asks the same
-// of the host. The caller holds the lock.
+// isDecidedAnew reports whether the last look of a host would be decided otherwise now, although the fleet asks the
+// same of the host. The caller holds the lock.
 func (l *Loop) isDecidedAnew(h *host) bool {
 	last := h.lastLook
 	if last.at.IsZero() || h.record.Unreadable != "" {

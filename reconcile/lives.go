@@ -10,10 +10,10 @@ import (
 )
 
 // Each start of the daemon is a life: a number above every number in journal and branch, and a random id. The first
-// push of a life names the life in the fleet's page, on the tip that the restore has read: that claims the fleet. Before
-// the claim the daemon observes, and does nothing. A daemon that runs already finds the higher life on the branch, and
-// stands aside. Nothing is written into the journal under a life that was not claimed: a record from a page keeps the
-// life and the revision of the page.
+// push of a life names the life in the fleet's page, on the tip that the restore has read: that claims the fleet.
+// Before the claim the daemon observes, and does nothing. A daemon that runs already finds the higher life on the
+// branch, and stands aside. Nothing is written into the journal under a life that was not claimed: a record from a page
+// keeps the life and the revision of the page.
 //
 //	a start                                                        does
 //	its journal remembers that another daemon runs the fleet       nothing, until `ingot serve --take-fleet`

@@ -46,10 +46,10 @@ func (r Root) Inspect(disk wire.Disk, open io.ReaderAt) wire.Disk {
 }
 
 // InspectBytes fills in what the bytes of a disk say. The disk's Size counts, and its SectorSize where it is known. The
-// disk is Blank when the bytes that blankRegions names are zero. Otherwise it has a Signature over these bytes, over the
-// first MiB and the last 64 KiB of every partition and of what the partitions hold, and over the superblocks found with
-// their write counters (digestDisk). Unreadable bytes make a disk Unreadable, never Blank. What is read depends on the
-// disk's bytes alone, so that two looks at the same bytes give the same.
+// disk is Blank when the bytes that blankRegions names are zero. Otherwise it has a Signature over these bytes, over
+// the first MiB and the last 64 KiB of every partition and of what the partitions hold, and over the superblocks found
+// with their write counters (digestDisk). Unreadable bytes make a disk Unreadable, never Blank. What is read depends on
+// the disk's bytes alone, so that two looks at the same bytes give the same.
 func InspectBytes(disk wire.Disk, open io.ReaderAt) wire.Disk {
 	size := int64(disk.Size)
 	found, err := survey(open, size, disk.SectorSize)

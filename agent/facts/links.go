@@ -13,8 +13,8 @@ var linkDirs = []string{"/dev/disk/by-id", byPath}
 const byPath = "/dev/disk/by-path"
 
 // findLinks gives all links of a whole disk, sorted. Udev makes one link where several disks claim a name, as behind a
-// SATA port multiplier (systemd issue 3943), and keeps each claim in its database: a claimed name of several disks is no
-// link of any.
+// SATA port multiplier (systemd issue 3943), and keeps each claim in its database: a claimed name of several disks is
+// no link of any.
 func (r Root) findLinks(name string) (links []string) {
 	for _, dir := range linkDirs {
 		for _, link := range r.listNames(dir) {
@@ -42,7 +42,8 @@ func (r Root) countClaims(link string) (claims int) {
 	return claims
 }
 
-// preferPath gives the link of by-path that is reported as the disk's path: the shortest, and of equal lengths the first.
+// preferPath gives the link of by-path that is reported as the disk's path: the shortest, and of equal lengths the
+// first.
 func preferPath(links []string) (best string) {
 	for _, link := range links {
 		if filepath.Dir(link) == byPath && (best == "" || len(link) < len(best)) {

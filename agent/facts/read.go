@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// What of every disk must be zero for the disk to be blank. docs/safety.md, section 4, says where the constants come from,
-// and how long reading takes.
+// What of every disk must be zero for the disk to be blank. docs/safety.md, section 4, says where the constants come
+// from, and how long reading takes.
 const (
 	edgeBytes   = 16 << 20 // head and tail
 	gridBytes   = 2 << 30  // the part with a sample at every step
@@ -31,8 +31,8 @@ const inFlight = 16
 // region is [from, to) in bytes.
 type region struct{ from, to int64 }
 
-// blankRegions are the bytes that are zero on a blank disk: the edges, samples of 4 KiB at every MiB of the first 2 GiB and
-// 2,048 evenly over the rest, and the places of backup superblocks that the samples miss.
+// blankRegions are the bytes that are zero on a blank disk: the edges, samples of 4 KiB at every MiB of the first 2 GiB
+// and 2,048 evenly over the rest, and the places of backup superblocks that the samples miss.
 func blankRegions(size int64) []region {
 	if size <= wholeBytes {
 		return []region{{0, size}}
@@ -61,8 +61,8 @@ var (
 	usualEnds   = []int64{0, 33 * 512, 34 * 512, 5 * 4096, 6 * 4096, 1 << 20}
 )
 
-// backupPlaces are where superblocks are repeated that are neither at an edge nor at a whole MiB of the first 2 GiB, for a
-// file system on the whole disk, or in one partition of it:
+// backupPlaces are where superblocks are repeated that are neither at an edge nor at a whole MiB of the first 2 GiB,
+// for a file system on the whole disk, or in one partition of it:
 //
 //   - btrfs: 256 GiB behind its beginning (Linux, btrfs_sb_offset; the copy at 64 MiB is in the grid)
 //   - xfs: at the beginning of each allocation group, of which mkfs.xfs makes four up to 4 TiB, and one for each TiB above
@@ -121,8 +121,8 @@ func cutRegions(list []region) (pieces []region) {
 	return pieces
 }
 
-// readChunks reads regions and gives the pieces that are not all zero, in ascending order. Several reads are under way at
-// a time, handed out in ascending order. The first unreadable byte is the error.
+// readChunks reads regions and gives the pieces that are not all zero, in ascending order. Several reads are under way
+// at a time, handed out in ascending order. The first unreadable byte is the error.
 func readChunks(disk io.ReaderAt, list []region) ([]chunk, error) {
 	pieces := cutRegions(list)
 	chunks, errs := make([]chunk, len(pieces)), make([]error, len(pieces))

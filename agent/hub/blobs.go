@@ -63,8 +63,8 @@ func findBytes(j wire.Job, digest string) []byte {
 	return nil
 }
 
-// serveBlob serves only the plug-ins and inputs of the host's outstanding job. The bytes of a plug-in of the commit are in memory
-// only: after a restart they are unknown until the job is assigned again.
+// serveBlob serves only the plug-ins and inputs of the host's outstanding job. The bytes of a plug-in of the commit are
+// in memory only: after a restart they are unknown until the job is assigned again.
 func (h *Hub) serveBlob(w http.ResponseWriter, r *http.Request, p peer) error {
 	digest := r.PathValue("sha256")
 	var body []byte

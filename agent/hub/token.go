@@ -26,9 +26,9 @@ func (h *Hub) PhoneHomeToken(host, install string, epoch inventory.Epoch, attemp
 	return computeMAC(h.homeKey, host, install, epoch)
 }
 
-// DiskMark is the disk GUID by which an install is recognised on a disk: a UUID of version 8 (RFC 9562, 5.8) from an HMAC
-// over machine, operation and disk, in lower case. The GUID is no secret; only a holder of the key can choose the GUID of an
-// operation before the disk is written.
+// DiskMark is the disk GUID by which an install is recognised on a disk: a UUID of version 8 (RFC 9562, 5.8) from an
+// HMAC over machine, operation and disk, in lower case. The GUID is no secret; only a holder of the key can choose the
+// GUID of an operation before the disk is written.
 func (h *Hub) DiskMark(host inventory.MachineID, operation string, disk inventory.DiskID) string {
 	m := hmac.New(sha256.New, h.markKey)
 	for _, part := range []string{string(host), operation, disk.Label()} {

@@ -1,5 +1,5 @@
-// Package passthrough sends commands of NVMe and SCSI through an open block device of Linux. Call Namespace and SendNVMe,
-// or SendSCSI. Do not judge answers here: the packages that send a command know what its answer means.
+// Package passthrough sends commands of NVMe and SCSI through an open block device of Linux. Call Namespace and
+// SendNVMe, or SendSCSI. Do not judge answers here: the packages that send a command know what its answer means.
 package passthrough
 
 import (

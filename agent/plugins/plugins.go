@@ -1,6 +1,6 @@
 // Package plugins runs the plug-ins of steps: executables that say what they are on this machine (describe), and run a
-// step. Call Open, which asks every candidate, and then Candidates.Run. Call DescribeAll for a job that only asks. Do not
-// run a plug-in that was not asked: the fleet says what a step may do, and Open refuses a plug-in that does more.
+// step. Call Open, which asks every candidate, and then Candidates.Run. Call DescribeAll for a job that only asks. Do
+// not run a plug-in that was not asked: the fleet says what a step may do, and Open refuses a plug-in that does more.
 package plugins
 
 import (
@@ -121,9 +121,9 @@ func (c *Candidates) Close() error {
 	return failed
 }
 
-// Run runs the plug-in with the highest support, after CheckSupport. A plug-in that says that it is not for this hardware and did nothing
-// (exit code 3) is followed by the next one; a plug-in that was given disks is not, because it may have written. Any
-// other failure ends the step. An error is a steps.Failure.
+// Run runs the plug-in with the highest support, after CheckSupport. A plug-in that says that it is not for this
+// hardware and did nothing (exit code 3) is followed by the next one; a plug-in that was given disks is not, because it
+// may have written. Any other failure ends the step. An error is a steps.Failure.
 func (c *Candidates) Run(ctx context.Context, given []steps.GivenDisk) (output string, err error) {
 	var passed []string
 	for _, next := range c.order {

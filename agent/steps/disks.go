@@ -8,7 +8,8 @@ import (
 )
 
 // openedDisks are all disks that a step may write, open, in the order of the job: of an install the order of
-// wire.Install.Refs, the disk for the system first, then the disks that the installed system writes to at its first start.
+// wire.Install.Refs, the disk for the system first, then the disks that the installed system writes to at its first
+// start.
 type openedDisks []openedDisk
 
 type openedDisk struct {
@@ -41,8 +42,8 @@ func (o openedDisks) close() {
 }
 
 // awaitLeave verifies the disks, and asks for leave with what the disks show, until leave is given or refused. It gives
-// the look on which leave was given. The daemon is asked too about a disk with another content than the job says: the daemon then
-// knows the disk, and refuses.
+// the look on which leave was given. The daemon is asked too about a disk with another content than the job says: the
+// daemon then knows the disk, and refuses.
 func (o openedDisks) awaitLeave(ctx context.Context, leave Leave) (look, error) {
 	for {
 		found, err := o.lookAtAll()

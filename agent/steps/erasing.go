@@ -23,9 +23,9 @@ type EraseTools struct {
 	Agent      string // version of the agent, for the receipts
 }
 
-// EraseDisks erases disks at the same time, and reads each back: open all, verify, ask for leave, ask every disk for its
-// methods, erase. Nothing is written before leave, nor where one disk declares no method for the policy. An error means
-// that a disk is not erased; there are receipts for the others.
+// EraseDisks erases disks at the same time, and reads each back: open all, verify, ask for leave, ask every disk for
+// its methods, erase. Nothing is written before leave, nor where one disk declares no method for the policy. An error
+// means that a disk is not erased; there are receipts for the others.
 func EraseDisks(ctx context.Context, job wire.Erase, with EraseTools) error {
 	_, err := WithDisks(ctx, job.Disks, with.DiskTools, func(given []GivenDisk) (string, error) {
 		return "", eraseGiven(ctx, job, given, with)

@@ -30,9 +30,9 @@ type DiskTools struct {
 	NoteDisks func([]wire.Disk)
 }
 
-// WithDisks lets a step write to disks: open all disks, verify them, ask for leave, run the step with these disks, look at
-// the disks again. Before leave nothing runs and nothing is written. The disks stay open for the whole time. The result
-// is that of run; a disk that cannot be looked at afterwards is a Failure.
+// WithDisks lets a step write to disks: open all disks, verify them, ask for leave, run the step with these disks, look
+// at the disks again. Before leave nothing runs and nothing is written. The disks stay open for the whole time. The
+// result is that of run; a disk that cannot be looked at afterwards is a Failure.
 func WithDisks(ctx context.Context, named []wire.NamedDisk, with DiskTools,
 	run func([]GivenDisk) (string, error)) (output string, err error) {
 	var refs []wire.DiskRef

@@ -2,8 +2,8 @@ package wire
 
 import "time"
 
-// Erase erases disks in a JobWriteStep, each by the same policy. The agent asks for leave for all of them before the first
-// write. A disk without a declared method for the policy fails the job before any disk is written.
+// Erase erases disks in a JobWriteStep, each by the same policy. The agent asks for leave for all of them before the
+// first write. A disk without a declared method for the policy fails the job before any disk is written.
 type Erase struct {
 	Policy  string      `json:"policy"` // metadata, clear or purge
 	OrClear bool        `json:"orClear,omitempty"`

@@ -53,7 +53,8 @@ type directory struct {
 	number int      // cluster; 0 for the root
 }
 
-// New writes files into an image of a size in bytes. Paths have slashes; the label has at most 11 bytes, kept as written.
+// New writes files into an image of a size in bytes. Paths have slashes; the label has at most 11 bytes, kept as
+// written.
 func New(files map[string][]byte, label string, size int) ([]byte, error) {
 	if size < MinSize || size > MaxSize || size%sector != 0 {
 		return nil, fmt.Errorf("a FAT16 image of %d bytes: want whole sectors, from %d to %d", size, MinSize, MaxSize)

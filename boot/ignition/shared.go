@@ -13,8 +13,8 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// Butane refuses names that leave its directory of files. A shared file ../../x is copied to .git/2/x there: no file of a
-// fleet has such a path.
+// Butane refuses names that leave its directory of files. A shared file ../../x is copied to .git/2/x there: no file of
+// a fleet has such a path.
 const sharedCopies = ".git/"
 
 var sharedCopy = regexp.MustCompile(`/?\.git/([0-9]+)/`)

@@ -71,7 +71,8 @@ func isReadable(spec, highest string) bool {
 	return at >= 0 && at <= slices.Index(schemas.IgnitionVersions, highest)
 }
 
-// readTranslated reads the Ignition config that Butane gave, unless it is in a newer specification than the image reads.
+// readTranslated reads the Ignition config that Butane gave, unless it is in a newer specification than the image
+// reads.
 func readTranslated(b inventory.Butane, out []byte) (types.Config, []schemas.Finding) {
 	variant, version := describeButane(b)
 	refuse := func(hint, format string, args ...any) (types.Config, []schemas.Finding) {
@@ -168,8 +169,9 @@ func checkVariant(b inventory.Butane, source []byte) []schemas.Finding {
 	}
 }
 
-// checkImage warns of variants whose images coreos-installer cannot give a config: it writes the config to a file system
-// labelled boot, and clears the partition table where the image has none. Source: coreos-installer, src/install.rs.
+// checkImage warns of variants whose images coreos-installer cannot give a config: it writes the config to a file
+// system labelled boot, and clears the partition table where the image has none. Source: coreos-installer,
+// src/install.rs.
 func checkImage(b inventory.Butane) []schemas.Finding {
 	if variant, _ := describeButane(b); variant != "flatcar" {
 		return nil

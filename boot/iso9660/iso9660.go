@@ -1,6 +1,6 @@
 // Package iso9660 lays files out as an ISO 9660 image with Rock Ridge names, and with an El Torito entry for UEFI where
-// wanted. New makes the directories in memory; the files stay where they are, and Image.ReadAt reads through to them: an
-// image of gigabytes costs no copy. The same files give the same bytes.
+// wanted. New makes the directories in memory; the files stay where they are, and Image.ReadAt reads through to them:
+// an image of gigabytes costs no copy. The same files give the same bytes.
 //
 // Sources: ECMA-119 (directories, descriptors), IEEE P1281 and P1282 (SUSP and Rock Ridge), El Torito 1.0.
 package iso9660

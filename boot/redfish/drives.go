@@ -283,8 +283,8 @@ const (
 // noImage are texts that BMCs show as the image of an empty drive and that could be the name of a file.
 var noImage = []string{"n/a", "n.a.", "-", "."}
 
-// readMedium reads what a drive holds. A drive that says that a medium is inserted holds one, with or without an image. A
-// drive that says that it is not connected is empty, also with an image: some BMCs go on showing the last name
+// readMedium reads what a drive holds. A drive that says that a medium is inserted holds one, with or without an image.
+// A drive that says that it is not connected is empty, also with an image: some BMCs go on showing the last name
 // (Supermicro). A word that cannot be the name of a file is a word for none (GIGABYTE).
 func readMedium(doc *schemas.VirtualMedia) (holds content, image string) {
 	image = strings.TrimSpace(doc.Image)

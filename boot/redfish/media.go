@@ -133,8 +133,8 @@ func schemeOf(medium string) string {
 	return scheme
 }
 
-// refusesHTTP reports whether a BMC takes media over HTTPS only: the BMC declares that, or refuses the form of a URL that
-// has http.
+// refusesHTTP reports whether a BMC takes media over HTTPS only: the BMC declares that, or refuses the form of a URL
+// that has http.
 func refusesHTTP(d drive, medium string, refused error) bool {
 	said := conn.AsError(refused)
 	if said == nil || schemeOf(medium) != "http" || !refusesDrive(refused) {
@@ -146,7 +146,8 @@ func refusesHTTP(d drive, medium string, refused error) bool {
 	return badForm || badProtocol || d.takesNoHTTP()
 }
 
-// explainProtocol says in plain words that a BMC takes media over HTTPS only, or does not trust the daemon's certificate.
+// explainProtocol says in plain words that a BMC takes media over HTTPS only, or does not trust the daemon's
+// certificate.
 func explainProtocol(w conn.Call, d drive, medium string, refused error) error {
 	said := conn.AsError(refused)
 	plain := Error{}

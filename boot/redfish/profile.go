@@ -53,8 +53,8 @@ func (c *Client) Profile() Profile {
 	return p
 }
 
-// UseProfile begins with what an earlier Client of the same BMC learned. Call UseProfile right after Open. The firmware is
-// compared before the drives are read.
+// UseProfile begins with what an earlier Client of the same BMC learned. Call UseProfile right after Open. The firmware
+// is compared before the drives are read.
 func (c *Client) UseProfile(p Profile) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

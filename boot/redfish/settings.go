@@ -10,8 +10,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/settings"
 )
 
-// Settings compares what is wanted of the BIOS with what the BMC says, and looks at the job of work under way. It changes
-// nothing. What cannot be read is in Found.
+// Settings compares what is wanted of the BIOS with what the BMC says, and looks at the job of work under way. It
+// changes nothing. What cannot be read is in Found.
 func (c *Client) Settings(ctx context.Context, want settings.Wanted, work *settings.Work) settings.Found {
 	w := c.conn.Call(ctx, "read the BIOS settings")
 	_, read, err := c.readBIOS(w)

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// The man pages are made of the same commands as the help, by `go run -tags manpages ./cmd/ingot man-pages DIRECTORY`. The
-// packages for that are in no other build.
+// The man pages are made of the same commands as the help, by `go run -tags manpages ./cmd/ingot man-pages DIRECTORY`.
+// The packages for that are in no other build.
 func init() {
 	if len(os.Args) != 3 || os.Args[1] != "man-pages" {
 		return

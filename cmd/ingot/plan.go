@@ -136,7 +136,8 @@ func concludePlan(s streams, r review.Review, o planOptions) error {
 // noBase is the base of a fleet's first commit.
 const noBase = "none"
 
-// baseFleet reads the base, and notes where head is behind it. A base with errors was never accepted and counts as empty.
+// baseFleet reads the base, and notes where head is behind it. A base with errors was never accepted and counts as
+// empty.
 func baseFleet(s streams, f *fleets.Reader, o planOptions) (base inventory.Fleet, note string, err error) {
 	if o.base == noBase {
 		return inventory.Fleet{Commit: noBase}, "", nil

@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent is how much of the live heap may be added before garbage is collected. The daemon of a large fleet makes little
-// garbage at rest, and the usual 100 would double its memory for the seconds in which it makes much.
+// gcPercent is how much of the live heap may be added before garbage is collected. The daemon of a large fleet makes
+// little garbage at rest, and the usual 100 would double its memory for the seconds in which it makes much.
 const gcPercent = 40
 
 // KeepHeapSmall has garbage collected early. The environment's GOGC goes before.

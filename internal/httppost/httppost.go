@@ -182,8 +182,8 @@ func cut(text string) string {
 	return text
 }
 
-// readRetryAfter reads how long a server asks to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3), or, where
-// X-RateLimit-Remaining is 0, X-RateLimit-Reset in seconds since 1970, as GitHub has it.
+// readRetryAfter reads how long a server asks to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3), or,
+// where X-RateLimit-Remaining is 0, X-RateLimit-Reset in seconds since 1970, as GitHub has it.
 func readRetryAfter(header http.Header, now time.Time) time.Duration {
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {

@@ -20,8 +20,8 @@ func (s *Store) blobFile(sha256 string) string {
 	return filepath.Join(s.dir, "blobs", sha256[:2], sha256)
 }
 
-// keepBlob moves a whole part to its place. The caller holds the lock, so that a sweep does not take a blob that is about
-// to be named.
+// keepBlob moves a whole part to its place. The caller holds the lock, so that a sweep does not take a blob that is
+// about to be named.
 func (s *Store) keepBlob(part string, file runs.File) error {
 	name := s.blobFile(file.SHA256)
 	if info, err := os.Stat(name); err == nil && info.Size() == file.Size {

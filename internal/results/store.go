@@ -2,9 +2,9 @@
 // directory of the daemon's configuration.
 //
 // Open opens the directory. Begin names a run and what it may leave, before its machine boots; Put stores a file of the
-// run, whole or from a byte on; Finish ends the run and gives its manifest; GiveUp ends a run whose result does not count
-// any more. Sweep removes old runs. Every file is written beside its place and renamed, so that nobody reads half a file,
-// and is on the disk before a call that stored it returns. Do not open one directory twice.
+// run, whole or from a byte on; Finish ends the run and gives its manifest; GiveUp ends a run whose result does not
+// count any more. Sweep removes old runs. Every file is written beside its place and renamed, so that nobody reads half
+// a file, and is on the disk before a call that stored it returns. Do not open one directory twice.
 //
 //	blobs/<2 hex>/<sha256>     a file, whole and verified
 //	runs/<id>/run.json         the run, its limits, and when it began

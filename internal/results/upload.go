@@ -329,8 +329,8 @@ func (s *Store) stopUploads(id string) {
 	}
 }
 
-// Status says how much of a file of an open run is stored: the file with its digest where it is whole, else the bytes of
-// its part.
+// Status says how much of a file of an open run is stored: the file with its digest where it is whole, else the bytes
+// of its part.
 func (s *Store) Status(id, name string) (file runs.File, whole bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

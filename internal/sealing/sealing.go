@@ -1,7 +1,7 @@
 // Package sealing makes, edits and rotates the files of a fleet's Secrets, for a person at the command line. Call
-// Input.ReadValues and SealSecret for a new Secret, Editor.EditSecret, RotateSecrets or ChangeScope for an existing one. Do not take
-// values from arguments: other users can read them. Values in clear are written only for an editor, in a private
-// directory that is removed.
+// Input.ReadValues and SealSecret for a new Secret, Editor.EditSecret, RotateSecrets or ChangeScope for an existing
+// one. Do not take values from arguments: other users can read them. Values in clear are written only for an editor, in
+// a private directory that is removed.
 package sealing
 
 import (

@@ -149,8 +149,8 @@ func parseYAML(data []byte) (map[string]secret.Value, error) {
 	return values, nil
 }
 
-// SplitValues tells values that are text from values that are bytes, as a Secret holds them in two fields: text is UTF-8
-// without the NUL character.
+// SplitValues tells values that are text from values that are bytes, as a Secret holds them in two fields: text is
+// UTF-8 without the NUL character.
 func SplitValues(values map[string]secret.Value) (text, binary map[string]secret.Value) {
 	text, binary = map[string]secret.Value{}, map[string]secret.Value{}
 	for key, value := range values {

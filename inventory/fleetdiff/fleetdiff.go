@@ -1,6 +1,6 @@
-// Package fleetdiff compares the fleets of two commits, and tells which hosts the difference concerns. Call Compare, and
-// then Changes.Concerns for each host. Do not ask here what the change means for a machine: package plan/change does.
-// Pure.
+// Package fleetdiff compares the fleets of two commits, and tells which hosts the difference concerns. Call Compare,
+// and then Changes.Concerns for each host. Do not ask here what the change means for a machine: package plan/change
+// does. Pure.
 package fleetdiff
 
 import (
@@ -30,8 +30,8 @@ func Compare(before, after inventory.Fleet) Changes {
 	return c
 }
 
-// Concerns reports whether the later fleet asks something else of a host, uses a Secret of other content for the host, or
-// names a host that the earlier fleet did not name, or no longer names a host.
+// Concerns reports whether the later fleet asks something else of a host, uses a Secret of other content for the host,
+// or names a host that the earlier fleet did not name, or no longer names a host.
 func (c Changes) Concerns(id inventory.MachineID) bool {
 	before, was := c.before.Hosts[id]
 	after, is := c.after.Hosts[id]
@@ -58,8 +58,8 @@ func (c Changes) usesChanged(d inventory.Desired) bool {
 		slices.ContainsFunc(d.Workload.Secrets, func(s refs.Secret) bool { return c.secrets[s.Name] })
 }
 
-// AsksTheSame reports whether two desires ask the same of a machine. Name, file, line, commit and the places of steps do
-// not count: a commit alone ends only the holds that Reason.EndsWithCommit of package change names.
+// AsksTheSame reports whether two desires ask the same of a machine. Name, file, line, commit and the places of steps
+// do not count: a commit alone ends only the holds that Reason.EndsWithCommit of package change names.
 func AsksTheSame(before, after inventory.Desired) bool {
 	before.Commit, before.Release, before.File, before.Line, before.Given = after.Commit, after.Release, after.File,
 		after.Line, after.Given

@@ -1,6 +1,6 @@
-// Package forge tells a forge the status of a commit, and opens and follows pull requests: GitHub, GitLab, and Gitea with
-// Forgejo. Make a Client with New and call PostStatus, or OpenPull and ReadPull. Do not decide here what a commit's status
-// is: package reconcile/notices does.
+// Package forge tells a forge the status of a commit, and opens and follows pull requests: GitHub, GitLab, and Gitea
+// with Forgejo. Make a Client with New and call PostStatus, or OpenPull and ReadPull. Do not decide here what a
+// commit's status is: package reconcile/notices does.
 package forge
 
 import (

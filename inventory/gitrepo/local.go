@@ -283,9 +283,9 @@ type Status struct {
 // fleetDocument recognises the fleet's own settings among files of the same name.
 var fleetDocument = regexp.MustCompile(`(?m)^["']?kind["']?:\s*["']?Fleet["']?\s*(#.*)?$`)
 
-// FindPath gives the directory of the repository with the fleet around a directory of the work tree, and makes the clone
-// read it: the nearest one whose ingot.yaml, in the work tree or in HEAD, is a Fleet; "" without such a directory, and in
-// a clone without files.
+// FindPath gives the directory of the repository with the fleet around a directory of the work tree, and makes the
+// clone read it: the nearest one whose ingot.yaml, in the work tree or in HEAD, is a Fleet; "" without such a
+// directory, and in a clone without files.
 func (c *Clone) FindPath(dir string) string {
 	top, err := c.WorkDirectory()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/gitmetal/ingot/schemas/decode"
 )
 
-// listShared lists the directories that a fleet's settings share and that are outside of the fleet's directory. Mistakes
-// in the settings are left to the loader.
+// listShared lists the directories that a fleet's settings share and that are outside of the fleet's directory.
+// Mistakes in the settings are left to the loader.
 func listShared(fleet string, files map[string]inventory.File) (outside []string) {
 	settings, there := files[schemas.FleetFile]
 	if !there || fleet == "" { // the whole repository is the fleet

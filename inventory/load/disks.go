@@ -10,8 +10,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// checkDiskNames finds a disk that has two names, as far as the hints tell: by the same serial, WWN or path. Package pick
-// finds the others on the machine.
+// checkDiskNames finds a disk that has two names, as far as the hints tell: by the same serial, WWN or path. Package
+// pick finds the others on the machine.
 func (l *loader) checkDiskNames(d schemas.Document) {
 	spec, taken := d.Host.Spec, map[string]string{} // the field that has a name of a disk
 	note := func(field string, hints *schemas.DiskHints) {
@@ -40,8 +40,8 @@ func (l *loader) checkDiskNames(d schemas.Document) {
 	}
 }
 
-// strongestName is the name by which hints mean one disk: a WWN before a serial, as several disks may share a serial; ""
-// without a name.
+// strongestName is the name by which hints mean one disk: a WWN before a serial, as several disks may share a serial;
+// "" without a name.
 func strongestName(hints *schemas.DiskHints) string {
 	hints = normalizeHints(hints)
 	switch {

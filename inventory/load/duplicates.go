@@ -24,8 +24,8 @@ func (c claims) claimValue(kind, value, host string) (other string, taken bool) 
 	return other, known && other != host
 }
 
-// findDuplicates finds hosts that have the same name, or claim the same machine by BMC address, serial, UUID or MAC. Such
-// hosts would be erased for each other.
+// findDuplicates finds hosts that have the same name, or claim the same machine by BMC address, serial, UUID or MAC.
+// Such hosts would be erased for each other.
 func (l *loader) findDuplicates() {
 	owners, named := claims{}, map[string]schemas.Document{}
 	for _, id := range l.after.ids {

@@ -47,8 +47,8 @@ func explainSharedName(hints *schemas.DiskHints, disk inventory.MachineDisk) str
 	}
 }
 
-// findPaths gives the paths of one disk that the hints mean: of the disk that was found, or all matching disks. Nil for a
-// single path: its path names it.
+// findPaths gives the paths of one disk that the hints mean: of the disk that was found, or all matching disks. Nil for
+// a single path: its path names it.
 func findPaths(matching, found []inventory.MachineDisk) (paths []inventory.MachineDisk) {
 	if len(matching) == 0 {
 		return nil

@@ -50,7 +50,8 @@ func (e Error) Error() string {
 // have one; and for a path of its own if the hints have one.
 //
 // Serial, model, vendor and transport compare exactly, except for surrounding spaces: a part of a model's name is not
-// enough to erase a disk. WWNs compare by their digits; a path may be any of the disk's by-path links, and may leave out
+// enough to erase a disk. WWNs compare by their digits; a path may be any of the disk's by-path links, and may leave
+// out
 // /dev/disk/by-path/; size is exact, minSize and maxSize are inclusive, in bytes. Without hints nothing matches. The
 // order of disks does not matter.
 func Disk(hints *schemas.DiskHints, disks []inventory.Disk) (inventory.MachineDisk, error) {

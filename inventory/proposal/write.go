@@ -151,7 +151,8 @@ var plain = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9_./]*$`)
 // words are texts that some YAML reader takes for a truth value or for nothing.
 var words = []string{"y", "n", "yes", "no", "true", "false", "off", "null", "on"}
 
-// writeText writes a text, in quotes unless the text is plain (YAML 1.2.2, 5.7: \x, \u and \U take 2, 4 and 8 hex digits).
+// writeText writes a text, in quotes unless the text is plain (YAML 1.2.2, 5.7: \x, \u and \U take 2, 4 and 8 hex
+// digits).
 func writeText(text string) string {
 	if plain.MatchString(text) && !slices.Contains(words, strings.ToLower(text)) {
 		return text
@@ -182,8 +183,8 @@ const (
 	maxWord    = 64
 )
 
-// oneLine is a text as one line of printable characters. A back quote, which could end a block of Markdown, is replaced,
-// too; so are characters that change the direction of a text.
+// oneLine is a text as one line of printable characters. A back quote, which could end a block of Markdown, is
+// replaced, too; so are characters that change the direction of a text.
 func oneLine(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		switch {

@@ -1,6 +1,6 @@
 // Package refs replaces the references ${vars.x} and ${secret.name.key} in Butane configs, and finds the files that a
-// config names. Call ParseFile and ReplaceReferences to look at references, ExpandReferences to replace them. Do not replace text before parsing: a
-// value could then become YAML. The package is pure.
+// config names. Call ParseFile and ReplaceReferences to look at references, ExpandReferences to replace them. Do not
+// replace text before parsing: a value could then become YAML. The package is pure.
 package refs
 
 import (

@@ -1,6 +1,6 @@
-// Package requests knows the requests of a Host's file, each of which is done once per machine: which stand in the file,
-// and which are done. Call Open for those that are still to be done, and Done.With when one is done. Do not decide here
-// whether a request may be done now: package plan does. Pure.
+// Package requests knows the requests of a Host's file, each of which is done once per machine: which stand in the
+// file, and which are done. Call Open for those that are still to be done, and Done.With when one is done. Do not
+// decide here whether a request may be done now: package plan does. Pure.
 package requests
 
 import (
@@ -54,8 +54,8 @@ func List(asked schemas.Requests) []Request {
 	return all
 }
 
-// Open gives the requests of a file that are not done. Without knowledge of what is done, none is open: what stands in the
-// file counts as done.
+// Open gives the requests of a file that are not done. Without knowledge of what is done, none is open: what stands in
+// the file counts as done.
 func Open(asked schemas.Requests, done *Done) []Request {
 	return slices.DeleteFunc(List(asked), done.Has)
 }

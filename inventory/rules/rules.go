@@ -1,10 +1,11 @@
-// Package rules decides conditions over one machine, written in CEL (the Common Expression Language): the `when` of a step
-// and of a Rule; and computes the values that a Rule sets.
+// Package rules decides conditions over one machine, written in CEL (the Common Expression Language): the `when` of a
+// step and of a Rule; and computes the values that a Rule sets.
 //
 // Call NewCompiler and Compiler.Compile first; Rule.Decide then says whether a condition holds on a machine, and why
-// not. Compiler.CompileValue and Value.Compute do the same for values. An expression sees facts, labels, vars, name and id of the machine, and nothing else: no clock, no secrets, no
-// randomness. Do not read a missing fact as an empty one: a field that the machine does not report is an error, and a
-// condition with an error does not hold. The package is pure.
+// not. Compiler.CompileValue and Value.Compute do the same for values. An expression sees facts, labels, vars, name and
+// id of the machine, and nothing else: no clock, no secrets, no randomness. Do not read a missing fact as an empty one:
+// a field that the machine does not report is an error, and a condition with an error does not hold. The package is
+// pure.
 package rules
 
 import (

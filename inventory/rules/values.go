@@ -58,8 +58,8 @@ func (c *Compiler) CompileValue(text string, kind Kind) (Value, *Mistake) {
 		Message: fmt.Sprintf("the expression gives %s, want %s", given, kindNames[kind])}
 }
 
-// Compute computes the value on a machine: a string, bool, int64 or []string by the kind. why is "" where there is a value.
-// Texts are valid UTF-8, not empty, and bounded.
+// Compute computes the value on a machine: a string, bool, int64 or []string by the kind. why is "" where there is a
+// value. Texts are valid UTF-8, not empty, and bounded.
 func (v Value) Compute(m Machine) (value any, why string) {
 	result, _, err := v.program.Eval(m.variables())
 	if err != nil {

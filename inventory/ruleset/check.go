@@ -10,8 +10,8 @@ import (
 	"github.com/gitmetal/ingot/schemas/decode"
 )
 
-// checkValues checks the values of the verdict as a Host file would be checked, and names the rules whose values are not
-// allowed, with the reason. Where no single rule is to blame the verdict gets a problem.
+// checkValues checks the values of the verdict as a Host file would be checked, and names the rules whose values are
+// not allowed, with the reason. Where no single rule is to blame the verdict gets a problem.
 func (d *decision) checkValues() map[string]string {
 	v := &d.verdict
 	v.Problems = nil

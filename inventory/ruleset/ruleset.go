@@ -2,8 +2,8 @@
 // machine's Host file they set, whether the machine is refused. The package is pure.
 //
 // Call Compile when a commit is loaded; its findings belong to the commit. Set.Decide then gives the Verdict of one
-// machine, and Fill puts the values of a Verdict into a Host. Decide in two phases: first every rule's condition over the
-// machine alone, then the actions of the rules that hold, by priority. Do not let a rule see what another rule set.
+// machine, and Fill puts the values of a Verdict into a Host. Decide in two phases: first every rule's condition over
+// the machine alone, then the actions of the rules that hold, by priority. Do not let a rule see what another rule set.
 package ruleset
 
 import (

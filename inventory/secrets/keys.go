@@ -33,12 +33,12 @@ func (k Keys) Recipients() (texts []string) {
 // maxKeys is the largest file of identities, in bytes.
 const maxKeys = 1 << 20
 
-// Plugins gives the identity of an age plug-in, AGE-PLUGIN-NAME-1…, as the caller runs plug-ins: with a person's answers,
-// or with a deadline (package ageplugin).
+// Plugins gives the identity of an age plug-in, AGE-PLUGIN-NAME-1…, as the caller runs plug-ins: with a person's
+// answers, or with a deadline (package ageplugin).
 type Plugins func(text string) (age.Identity, error)
 
-// LoadKeys reads a file of age identities (age-keygen's), one a line, also of plug-ins; or the private half of an SSH key
-// without a passphrase, of type ed25519 or rsa.
+// LoadKeys reads a file of age identities (age-keygen's), one a line, also of plug-ins; or the private half of an SSH
+// key without a passphrase, of type ed25519 or rsa.
 func LoadKeys(file string, plugins Plugins) (Keys, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -102,7 +102,8 @@ func notePlugin(before, err error) error {
 	return err
 }
 
-// maxRecipient is how much of a recipient an error repeats; that of an SSH key has a line of several hundred characters.
+// maxRecipient is how much of a recipient an error repeats; that of an SSH key has a line of several hundred
+// characters.
 const maxRecipient = 70
 
 func shortenRecipient(text string) string {

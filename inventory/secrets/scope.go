@@ -8,15 +8,15 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// IsScopeReviewed reports whether the MAC of a Secret's document leaves the scope out (mac_only_encrypted): the scope may
-// then be changed without a key.
+// IsScopeReviewed reports whether the MAC of a Secret's document leaves the scope out (mac_only_encrypted): the scope
+// may then be changed without a key.
 func IsScopeReviewed(document []byte) (bool, error) {
 	_, m, err := readMeta(document)
 	return m.MACOnlyEncrypted, err
 }
 
-// ReplaceScope gives a Secret's document, sealed or in clear, with another scope. In a sealed document the scope must be
-// one that the MAC leaves out.
+// ReplaceScope gives a Secret's document, sealed or in clear, with another scope. In a sealed document the scope must
+// be one that the MAC leaves out.
 func ReplaceScope(document []byte, scope schemas.Scope) ([]byte, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(document, &root); err != nil || len(root.Content) != 1 {

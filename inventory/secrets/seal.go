@@ -56,8 +56,8 @@ func (p Plain) EncodeText() ([]byte, error) {
 	))
 }
 
-// Fields below spec with sealed values, and the regular expressions by which sops seals them. A file without bytes has the
-// one that every version knows.
+// Fields below spec with sealed values, and the regular expressions by which sops seals them. A file without bytes has
+// the one that every version knows.
 const (
 	textRegex   = "^data$"
 	binaryRegex = "^(data|binaryData)$"
@@ -89,8 +89,8 @@ func SealSecret(plain Plain, recipients []age.Recipient, now time.Time) ([]byte,
 }
 
 // SealText encrypts the values below spec.data in a Secret's document, with a new key that is wrapped for each of the
-// recipients. Everything else stays as written. A document that was sealed before, nil for none, gives whether values in
-// clear are part of the MAC. Errors name the place of a value, never the value.
+// recipients. Everything else stays as written. A document that was sealed before, nil for none, gives whether values
+// in clear are part of the MAC. Errors name the place of a value, never the value.
 func SealText(clear, before []byte, recipients []age.Recipient, now time.Time) ([]byte, error) {
 	root, err := parseDocument(clear)
 	if err != nil {

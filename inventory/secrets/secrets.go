@@ -64,10 +64,11 @@ func (e OtherKeys) Error() string {
 
 func (e OtherKeys) Unwrap() error { return e.Why }
 
-// OpenSecret gives a Secret's values by key, those of spec.binaryData as base64. It checks the document's MAC: no value in
-// the file, clear or encrypted, was changed, moved, added or removed since the encryption. With mac_only_encrypted, the
-// values in clear may have been changed. The MAC of SOPS covers neither the names of clear fields nor the border between
-// two clear values: the scope is as good as the review of its commit. An encrypted value cannot be moved to another name.
+// OpenSecret gives a Secret's values by key, those of spec.binaryData as base64. It checks the document's MAC: no value
+// in the file, clear or encrypted, was changed, moved, added or removed since the encryption. With mac_only_encrypted,
+// the values in clear may have been changed. The MAC of SOPS covers neither the names of clear fields nor the border
+// between two clear values: the scope is as good as the review of its commit. An encrypted value cannot be moved to
+// another name.
 func OpenSecret(document []byte, keys Keys) (map[string]secret.Value, error) {
 	_, o, err := openDocument(document, keys)
 	if err != nil {

@@ -25,8 +25,8 @@ func CheckUse(d schemas.Document, field, step string) (findings []schemas.Findin
 	return findings
 }
 
-// Split parts the steps of a host into those that run in the ramdisk, in their order, and the settings, with the vars of
-// the host. Settings are changed before the first boot of an operation, so their steps stand in front. The Steps are
+// Split parts the steps of a host into those that run in the ramdisk, in their order, and the settings, with the vars
+// of the host. Settings are changed before the first boot of an operation, so their steps stand in front. The Steps are
 // those of the tree that the host runs, by name; findings are told to add.
 func Split(list []steps.Step, known map[string]schemas.Document, host schemas.Document,
 	add func(...schemas.Finding)) (run []steps.Step, all []Step) {

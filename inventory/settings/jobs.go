@@ -55,9 +55,9 @@ func (j Job) String() string {
 	return text
 }
 
-// WhyNoPower says why no command may change the power of a machine now: a job runs at its BMC, of ours or anybody else's.
-// A job that waits for a reset runs not; nor does the job of the given work before its reset, whatever a BMC calls its
-// state until then.
+// WhyNoPower says why no command may change the power of a machine now: a job runs at its BMC, of ours or anybody
+// else's. A job that waits for a reset runs not; nor does the job of the given work before its reset, whatever a BMC
+// calls its state until then.
 func WhyNoPower(jobs []Job, state *State) string {
 	own := ""
 	if state != nil && state.Work != nil && state.Work.Reset == 0 {

@@ -13,8 +13,8 @@
 //	reconcile              performAction asks WhyNoPower before every change of power: no other place does
 //	reconcile/review       what a pull request means for the settings, by the record alone
 //
-// Call Compare for a reading, and read State for what the daemon remembers. Do not decide here what is done next: package
-// plan does. The package is pure.
+// Call Compare for a reading, and read State for what the daemon remembers. Do not decide here what is done next:
+// package plan does. The package is pure.
 package settings
 
 import (
@@ -176,7 +176,8 @@ func (s *State) Boot(epoch uint64) *State {
 	return next
 }
 
-// End gives the State without work. With an error the work has failed; else held, unless "", are the settings that hold.
+// End gives the State without work. With an error the work has failed; else held, unless "", are the settings that
+// hold.
 func (s *State) End(held, failure string, now time.Time) *State {
 	next := s.clone()
 	switch {

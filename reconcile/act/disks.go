@@ -10,8 +10,8 @@ import (
 )
 
 // FindDisks gives disks of an operation, by their indexes, among the disks that an agent reported: the root disk as the
-// fleet's hints pick it, the other disks by what is known of them. The names of disks must mean the same disks as before; else why says
-// what differs.
+// fleet's hints pick it, the other disks by what is known of them. The names of disks must mean the same disks as
+// before; else why says what differs.
 func FindDisks(d inventory.Desired, facts inventory.Facts, op inventory.Operation, indexes []int) (
 	found []inventory.MachineDisk, why string,
 ) {

@@ -8,8 +8,9 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// TakeRequests is a record that knows which requests were done. Where nothing is known, as of a new host, a forgotten one
-// or one that is known from a page, the requests of the host's file are taken as done. A host without a file has none.
+// TakeRequests is a record that knows which requests were done. Where nothing is known, as of a new host, a forgotten
+// one or one that is known from a page, the requests of the host's file are taken as done. A host without a file has
+// none.
 func TakeRequests(rec inventory.Record, d inventory.Desired) inventory.Record {
 	if rec.Done == nil && d.Lifecycle != "" {
 		rec.Done = requests.TakeAsDone(d.Requests)
@@ -48,8 +49,8 @@ func sendReboot(rec inventory.Record, a Action, now time.Time) inventory.Record 
 	return rec
 }
 
-// settleReboot records how the command of a reboot went. A command that failed is not sent again; a command that was kept
-// back is.
+// settleReboot records how the command of a reboot went. A command that failed is not sent again; a command that was
+// kept back is.
 func settleReboot(rec inventory.Record, out Outcome, now time.Time) inventory.Record {
 	if rec.Boot == nil || rec.Boot.Request == nil {
 		return rec

@@ -6,8 +6,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// recordSettings records that work on settings begins or ends, or that the settings hold. A maintenance that ends before
-// the machine was powered off leaves it on.
+// recordSettings records that work on settings begins or ends, or that the settings hold. A maintenance that ends
+// before the machine was powered off leaves it on.
 func recordSettings(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	if a.Kind == OpenSettings {
 		rec.Settings = rec.Settings.Begin(*a.Work, now)

@@ -49,8 +49,8 @@ func FindQuestion(record inventory.Record, next plan.Plan) (q admit.Question, as
 	return q, true
 }
 
-// isBehindHold reports whether a step on hold was the last that the machine was at: the step at the cursor is the first to
-// be handed out behind it.
+// isBehindHold reports whether a step on hold was the last that the machine was at: the step at the cursor is the first
+// to be handed out behind it.
 func isBehindHold(op inventory.Operation) bool {
 	for i := op.Cursor - 1; i >= 0 && op.Steps[i].Attempt != op.Attempt; i-- {
 		if op.Steps[i].Name == schemas.StepHold && op.Steps[i].State == inventory.StepDone {

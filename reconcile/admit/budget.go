@@ -124,8 +124,8 @@ func (v *View) whyDomainBusy(m Machine, step Step) string {
 }
 
 // WhyWorkloadFailed says why no further operation with a workload's inputs begins, or "": too many of the newest
-// operations with these inputs failed. Results from before an operator's resume do not count. The answer is kept until a
-// result changes: every waiting machine asks.
+// operations with these inputs failed. Results from before an operator's resume do not count. The answer is kept until
+// a result changes: every waiting machine asks.
 func (v *View) WhyWorkloadFailed(inputs string) string {
 	why, known := v.stopped[inputs]
 	if !known {
@@ -166,8 +166,8 @@ func (v *View) countFailures(inputs string) string {
 		strings.Join(failed[:maxFailures], ", "))
 }
 
-// LimitErases is the limit of erases within an hour: the daemon's, or by default 10, or a tenth of the hosts where that is
-// more. The fleet can only lower the limit; 0 asks for nothing.
+// LimitErases is the limit of erases within an hour: the daemon's, or by default 10, or a tenth of the hosts where that
+// is more. The fleet can only lower the limit; 0 asks for nothing.
 func LimitErases(daemon, asked, hosts int) int {
 	limit := cmp.Or(daemon, max(10, hosts/10))
 	if asked > 0 {

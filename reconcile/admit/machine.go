@@ -146,8 +146,8 @@ func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 	}
 }
 
-// IsUnderWay reports whether a machine is being installed, inspected or rebooted, with or without a place. An inspection goes on
-// while its boot into the ramdisk does, whatever the last look says of the BMC.
+// IsUnderWay reports whether a machine is being installed, inspected or rebooted, with or without a place. An
+// inspection goes on while its boot into the ramdisk does, whatever the last look says of the BMC.
 func IsUnderWay(rec inventory.Record, live Live) bool {
 	inspected := rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk
 	return rec.Operation != nil || rec.Settings.IsMaintained() || inspected || live.Stance == Inspecting || isRebooting(rec)

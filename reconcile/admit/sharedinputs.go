@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// SharedInputs names what all hosts of a workload install alike: the inputs without a host's vars and root disk. Failures
-// of one workload are counted by this name.
+// SharedInputs names what all hosts of a workload install alike: the inputs without a host's vars and root disk.
+// Failures of one workload are counted by this name.
 func SharedInputs(workload string, parts map[string]string) string {
 	var room [16]string // every look asks
 	names, size := room[:0], len(workload)

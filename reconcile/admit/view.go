@@ -109,7 +109,8 @@ func (m Machine) countedFields() Machine {
 func (v *View) GetMachine(id inventory.MachineID) Machine { return v.machines[id] }
 
 // Surplus gives the machines that have a place beyond the limit: operations that may have written keep their places
-// first, then the order of ids decides. At a restart every operation under way comes back with a place, also one that had lost its place.
+// first, then the order of ids decides. At a restart every operation under way comes back with a place, also one that
+// had lost its place.
 func (v *View) Surplus() []inventory.MachineID {
 	over := v.busy - v.fleet.Places
 	if over <= 0 {
@@ -140,8 +141,8 @@ func (v *View) compareTurns(a, b inventory.MachineID) int {
 // FreePlaces is the number of machines that may begin now.
 func (v *View) FreePlaces() int { return max(v.fleet.Places-v.busy, 0) }
 
-// NextWaiting gives waiting machines that may begin or go on now, at most as many as free places: machines that may have
-// been written to come first, then by id.
+// NextWaiting gives waiting machines that may begin or go on now, at most as many as free places: machines that may
+// have been written to come first, then by id.
 func (v *View) NextWaiting(now time.Time) []inventory.MachineID {
 	free := v.FreePlaces()
 	if free == 0 {
@@ -187,8 +188,8 @@ func (v *View) ringProgress(name string) Progress {
 	return v.rings[name]
 }
 
-// findReporting gives the machines besides one that may report a disk, sorted: every other reporting machine, and perhaps
-// further machines.
+// findReporting gives the machines besides one that may report a disk, sorted: every other reporting machine, and
+// perhaps further machines.
 func (v *View) findReporting(disk inventory.DiskID, but inventory.MachineID) (ids []inventory.MachineID) {
 	for _, name := range disk.Keys() {
 		for _, id := range v.disks[name] {

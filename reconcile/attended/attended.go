@@ -17,8 +17,8 @@ import (
 // shortGap is how long a machine may go unheard and still count as watched.
 const shortGap = 5 * time.Minute
 
-// Time measures the attended time of one machine from look to look. The zero value knows nothing; MarshalJSON keeps what
-// survives a restart of the daemon. A lost Time only lengthens waits.
+// Time measures the attended time of one machine from look to look. The zero value knows nothing; MarshalJSON keeps
+// what survives a restart of the daemon. A lost Time only lengthens waits.
 type Time struct {
 	ages     inventory.Ages
 	boot     string // names the opened boot
@@ -35,8 +35,8 @@ type Time struct {
 }
 
 // Look adds one look: elapsed is the time since the look before, by the monotonic clock, and late the part of that time
-// in which nobody looked although a look was due. The time that is not late counts if the machine could be heard at both
-// ends.
+// in which nobody looked although a look was due. The time that is not late counts if the machine could be heard at
+// both ends.
 func (a Time) Look(elapsed, late time.Duration, o inventory.Observed) Time {
 	next := a
 	next.looked, next.heard, next.seen, next.read = true, a.canHear(o), o.Agent.Seen, o.Media.Last

@@ -73,8 +73,8 @@ func (e readings) seeOff(elapsed time.Duration, wasOn, life bool) readings {
 	return e
 }
 
-// showsLife reports whether the machine showed since the last look that it is on: its agent spoke, or a machine that was
-// powered on read its medium. A BMC reads the medium of a machine that is off.
+// showsLife reports whether the machine showed since the last look that it is on: its agent spoke, or a machine that
+// was powered on read its medium. A BMC reads the medium of a machine that is off.
 func (a Time) showsLife(o inventory.Observed) bool {
 	b := o.Record.Boot
 	return a.spoke(o.Agent) || a.looked && b != nil && b.Stage == inventory.Running && o.Media.Last.After(a.read)

@@ -11,8 +11,9 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/upkeep"
 )
 
-// Observe looks at one host: at the agent's reports, the BMC, the boot medium, the image and the config. Observe changes
-// nothing. While the agent asks for leave to write the BMC is not asked: the answer rests on the disks and the fleet.
+// Observe looks at one host: at the agent's reports, the BMC, the boot medium, the image and the config. Observe
+// changes nothing. While the agent asks for leave to write the BMC is not asked: the answer rests on the disks and the
+// fleet.
 func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
 	agent, err := e.config.Hub.State(ctx, string(desired.ID))
 	observed := inventory.Observed{

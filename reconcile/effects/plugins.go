@@ -43,8 +43,8 @@ func (e *Effects) buildDescribe(desired inventory.Desired, record inventory.Reco
 	return asked, nil
 }
 
-// listPlugins lists the candidates of a step in the agent's form, with what each said of itself before in the operation.
-// A plug-in of a later commit may not be in the mirror yet: the mirror is asked to fetch it.
+// listPlugins lists the candidates of a step in the agent's form, with what each said of itself before in the
+// operation. A plug-in of a later commit may not be in the mirror yet: the mirror is asked to fetch it.
 func (e *Effects) listPlugins(step inventory.Step, record inventory.Record) (plugins []wire.Plugin, err error) {
 	for _, p := range step.Plugins {
 		next := wire.Plugin{Name: path.Base(p.Place()), SHA256: p.SHA256, Step: p.Step, Size: int64(len(p.Body)), Body: p.Body,

@@ -7,17 +7,17 @@ import (
 	"path/filepath"
 )
 
-// An etcd that is killed in the first moments of its first start leaves a log without its own membership, and never gets
-// ready again. Until the first start got ready, a file in the directory says so: nothing was stored there, and the next
-// start begins anew. A directory without this file is never emptied.
+// An etcd that is killed in the first moments of its first start leaves a log without its own membership, and never
+// gets ready again. Until the first start got ready, a file in the directory says so: nothing was stored there, and the
+// next start begins anew. A directory without this file is never emptied.
 
 const (
 	foundingMark = "founding" // the file
 	memberDir    = "member"   // of etcd, for all of its data
 )
 
-// beginFounding prepares the directory of an embedded etcd. The caller holds the directory's lock, and calls endFounding
-// once etcd is ready, before anything is stored.
+// beginFounding prepares the directory of an embedded etcd. The caller holds the directory's lock, and calls
+// endFounding once etcd is ready, before anything is stored.
 func beginFounding(dir string) error {
 	mark, member := filepath.Join(dir, foundingMark), filepath.Join(dir, memberDir)
 	_, unfinished := os.Stat(mark)

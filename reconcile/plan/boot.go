@@ -34,8 +34,8 @@ func (h *host) startRamdisk(phase Phase) (p Plan, ready bool) {
 	}
 }
 
-// openBoot begins a boot attempt. No boot into a ramdisk that cannot be used begins. After too many attempts in a row without a result, the machine waits for a later
-// commit of the fleet.
+// openBoot begins a boot attempt. No boot into a ramdisk that cannot be used begins. After too many attempts in a row
+// without a result, the machine waits for a later commit of the fleet.
 func (h *host) openBoot(phase Phase, target string, attempt int, why string) Plan {
 	if target == inventory.FromRamdisk && h.Observed.Ramdisk != "" {
 		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.Observed.Ramdisk})
@@ -128,8 +128,8 @@ func (h *host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 	}
 }
 
-// whyNoAgent says how far the machine came whose agent did not enrol, by what was read of its medium. The first row that
-// fits decides:
+// whyNoAgent says how far the machine came whose agent did not enrol, by what was read of its medium. The first row
+// that fits decides:
 //
 //	read of the medium                 why
 //	all, or it is not known            the agent does not reach the daemon

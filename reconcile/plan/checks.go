@@ -17,8 +17,8 @@ type Refusal struct {
 	Words  string
 }
 
-// ShowRefusal changes the plan of a host with a BMC that has refused an action for long: the host waits for its BMC, and
-// does not read as if it went on. The action is tried again all the same.
+// ShowRefusal changes the plan of a host with a BMC that has refused an action for long: the host waits for its BMC,
+// and does not read as if it went on. The action is tried again all the same.
 func ShowRefusal(p Plan, refusal Refusal) Plan {
 	goesOn := p.Phase == Inspecting || p.Phase == Installing || p.Phase == Starting || p.Phase == Waiting
 	if !goesOn || refusal == (Refusal{}) || p.Hold != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/act"
 )
 
-// handOut hands the step at the cursor out, or skips the step. The decision about a step's conditions is made once in an
-// operation, by the facts of the boot in which the step is due first:
+// handOut hands the step at the cursor out, or skips the step. The decision about a step's conditions is made once in
+// an operation, by the facts of the boot in which the step is due first:
 //
 //	decided before  its conditions      due
 //	no              none                AssignStep

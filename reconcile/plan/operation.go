@@ -120,8 +120,8 @@ func (h *host) assignFirst(op inventory.Operation) Plan {
 	return h.handOut(op, contents, why)
 }
 
-// compareFacts compares disks of an operation, by their indexes, with the facts of the present boot. It gives what must be
-// on the disks of the step at the cursor, which are among them.
+// compareFacts compares disks of an operation, by their indexes, with the facts of the present boot. It gives what must
+// be on the disks of the step at the cursor, which are among them.
 func (h *host) compareFacts(op inventory.Operation, indexes []int) (contents []string, why string) {
 	found, why := act.FindDisks(h.Desired, *h.Record.Facts, op, indexes)
 	if why != "" {
@@ -192,8 +192,8 @@ func (h *host) continueStep(op inventory.Operation) Plan {
 	}
 }
 
-// handOutNext hands the step at the cursor out when the ramdisk is ready. Before, the given plan readies the ramdisk. An
-// attempt of ingot 4176809 that no agent has any more is lost.
+// handOutNext hands the step at the cursor out when the ramdisk is ready. Before, the given plan readies the ramdisk.
+// An attempt of ingot 4176809 that no agent has any more is lost.
 func (h *host) handOutNext(op inventory.Operation, job inventory.Job, p Plan, ready bool) Plan {
 	if op.IsWholeList() && ready {
 		return h.recordFailed(op, inventory.Job{Error: "the agent that had the job is gone"})

@@ -10,8 +10,8 @@ import (
 )
 
 // followReboot sees a requested reboot to its end. The one command is recorded before it is sent, and never sent again:
-// a daemon that died in between cannot tell whether the BMC got it, nor can one whose record comes from a page, or from an
-// older journal. The first row that fits decides:
+// a daemon that died in between cannot tell whether the BMC got it, nor can one whose record comes from a page, or from
+// an older journal. The first row that fits decides:
 //
 //	the reboot                                  the machine                         due
 //	is not sent, and not wanted any more        any                                 EndRequest

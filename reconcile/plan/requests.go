@@ -11,8 +11,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/requested"
 )
 
-// addRequests adds to a plan what the requests of the host's file ask for. What is due otherwise goes first: a request is
-// begun only on a machine at rest. A request that waits is named with the reason.
+// addRequests adds to a plan what the requests of the host's file ask for. What is due otherwise goes first: a request
+// is begun only on a machine at rest. A request that waits is named with the reason.
 func (h *host) addRequests(p Plan) Plan {
 	if h.change.Verdict == change.HandsOff {
 		return p

@@ -11,7 +11,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// beginStep begins the step at the cursor while the agent is ready: a reserved step that needs no agent, or the hand-out.
+// beginStep begins the step at the cursor while the agent is ready: a reserved step that needs no agent, or the
+// hand-out.
 //
 //	the step               due
 //	hold, and no resume    nothing, without a deadline: the host is held for a person, the machine stays in the ramdisk

@@ -6,8 +6,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/upkeep"
 )
 
-// seeToSettings does what package upkeep says of the wanted settings. It does not answer where the settings are as wanted,
-// and where a boot must come first.
+// seeToSettings does what package upkeep says of the wanted settings. It does not answer where the settings are as
+// wanted, and where a boot must come first.
 func (h *host) seeToSettings(phase Phase, inTurn bool, operation string) (p Plan, d upkeep.Decision, answered bool) {
 	want := upkeep.Merge(h.Desired, inTurn)
 	l := upkeep.Look{Want: want, Found: h.Observed.BMC.Settings, State: h.Record.Settings, Retry: h.Observed.Retry}
@@ -61,8 +61,8 @@ func (h *host) maintain() Plan {
 	return p
 }
 
-// continueMaintenance carries the maintenance of a machine in service on: its system is asked to shut down, never cut, the
-// machine starts from its disk, and the same install calls again.
+// continueMaintenance carries the maintenance of a machine in service on: its system is asked to shut down, never cut,
+// the machine starts from its disk, and the same install calls again.
 func (h *host) continueMaintenance() Plan {
 	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity} {
 		if p, answered := question(); answered {

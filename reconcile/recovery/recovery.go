@@ -122,7 +122,8 @@ func (m *State) mergePage(h *Host, page inventory.Record) {
 	}
 }
 
-// keepRemains adds epoch, revision and spent consents of a page, or of the record known before, to an unreadable record.
+// keepRemains adds epoch, revision and spent consents of a page, or of the record known before, to an unreadable
+// record.
 func keepRemains(record, page inventory.Record) inventory.Record {
 	record.Epoch, record.Revision = max(record.Epoch, page.Epoch), max(record.Revision, page.Revision)
 	more := slices.DeleteFunc(slices.Clone(page.Spent), func(consent string) bool {
@@ -161,8 +162,8 @@ func (m *State) IsNewer(last inventory.Life) bool {
 	return m.Fleet.Kind != "" && (m.Rebuilt > 0 || m.Fleet.Daemon != nil && m.Fleet.Daemon.Life.Number > last.Number)
 }
 
-// LostCommit reports whether the branch certainly had an accepted commit that cannot be read: the fleet's page is pushed
-// no later than the first host's page.
+// LostCommit reports whether the branch certainly had an accepted commit that cannot be read: the fleet's page is
+// pushed no later than the first host's page.
 func (m *State) LostCommit() bool {
 	return m.Fleet.Kind == "" && (m.Pages > 0 || m.Refused[status.FleetPath] != nil)
 }

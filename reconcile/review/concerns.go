@@ -21,8 +21,8 @@ func ConcernedHosts(base, head inventory.Fleet) (ids []inventory.MachineID) {
 	return ids
 }
 
-// DeclaredClaims gives the serials, UUIDs and MACs, in lower case and sorted, that concerned hosts declare and whose records
-// do not have: the machine may be known under the id of any host with such a value on its page.
+// DeclaredClaims gives the serials, UUIDs and MACs, in lower case and sorted, that concerned hosts declare and whose
+// records do not have: the machine may be known under the id of any host with such a value on its page.
 func DeclaredClaims(base, head inventory.Fleet, given map[inventory.MachineID]inventory.Record) []string {
 	claims := map[string]bool{}
 	for _, id := range ConcernedHosts(base, head) {

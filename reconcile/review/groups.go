@@ -15,7 +15,8 @@ type group struct {
 	hosts []Host
 }
 
-// groupHosts groups hosts in their order: a group stands where its first host stood. A group of few hosts is taken apart.
+// groupHosts groups hosts in their order: a group stands where its first host stood. A group of few hosts is taken
+// apart.
 func groupHosts(hosts []Host) (groups []group) {
 	index := map[string]int{}
 	for _, h := range hosts {

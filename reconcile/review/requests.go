@@ -31,8 +31,8 @@ func (h *Host) noteKeptOff(before, after inventory.Desired) {
 	}
 }
 
-// noteRequests adds what the change asks to be done once. A value that the base has, or that the status page has as done,
-// is no news, and a host that the base does not have takes the values of its file as done.
+// noteRequests adds what the change asks to be done once. A value that the base has, or that the status page has as
+// done, is no news, and a host that the base does not have takes the values of its file as done.
 func (h *Host) noteRequests(before, after inventory.Desired, record inventory.Record) {
 	if h.Verdict == change.HandsOff {
 		return

@@ -43,8 +43,8 @@ func ListSettings(list []settings.Step) []Setting {
 	return all
 }
 
-// noteSettings adds what the settings of the BMC mean. With an install they share the boot of the ramdisk. On a machine in
-// service only those count that are applied in turn, and only where the record does not say that they hold.
+// noteSettings adds what the settings of the BMC mean. With an install they share the boot of the ramdisk. On a machine
+// in service only those count that are applied in turn, and only where the record does not say that they hold.
 func (h *Host) noteSettings(before, after inventory.Desired, record inventory.Record) {
 	if after.Workload == nil || h.Verdict == change.HandsOff {
 		return

@@ -68,8 +68,8 @@ func (a *Author) Recognizes(there *status.Daemon) bool {
 	}
 }
 
-// FindOther says which other daemon wrote a tip, by the tip's fleet page, as a clause for people; "" when the page tells
-// of none: the page names no daemon, an earlier life, or this life with a push of its own.
+// FindOther says which other daemon wrote a tip, by the tip's fleet page, as a clause for people; "" when the page
+// tells of none: the page names no daemon, an earlier life, or this life with a push of its own.
 //
 //	the page names                            the writer
 //	no daemon                                 an older version, or nobody

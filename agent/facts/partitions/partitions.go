@@ -1,6 +1,6 @@
-// Package partitions reads the partition table of a disk, GPT or MBR, from the bytes of the disk, and sets the disk GUID
-// of a GPT. ReadTable reads, SetGUID writes. The kernel and other tools fall back to the backup of a GPT without a word;
-// ReadTable says so. Do not decide anything about a table that is not Valid.
+// Package partitions reads the partition table of a disk, GPT or MBR, from the bytes of the disk, and sets the disk
+// GUID of a GPT. ReadTable reads, SetGUID writes. The kernel and other tools fall back to the backup of a GPT without a
+// word; ReadTable says so. Do not decide anything about a table that is not Valid.
 //
 // Sources: UEFI 2.10, 5.2 (protective MBR) and 5.3 (GPT); for the MBR the layout that fdisk(8) and the kernel share.
 package partitions
@@ -22,8 +22,8 @@ const headBytes = 1 << 20
 var sectorSizes = []int{512, 4096}
 
 // ReadTable reads the partition table of a disk of size bytes. sector is the disk's logical sector size, 0 for unknown.
-// A GPT for another sector size than the disk's is not Valid: firmware and kernel do not see it. An error means that the
-// disk could not be read. The partitions have no file systems yet.
+// A GPT for another sector size than the disk's is not Valid: firmware and kernel do not see it. An error means that
+// the disk could not be read. The partitions have no file systems yet.
 func ReadTable(disk io.ReaderAt, size int64, sector int) (wire.Table, error) {
 	head, err := readBytes(disk, 0, min(headBytes, size))
 	if err != nil {

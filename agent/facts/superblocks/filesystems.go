@@ -90,7 +90,8 @@ func readNTFS(s *section) []Superblock {
 }
 
 // readFAT reads FAT12, FAT16 and FAT32 (Microsoft, "FAT: General Overview of On-Disk Format", 1.03). Only FAT32 counts
-// something: the free clusters, in the FSInfo sector, as far as its writer cared. The first tables lie in the first MiB.
+// something: the free clusters, in the FSInfo sector, as far as its writer cared. The first tables lie in the first
+// MiB.
 func readFAT(s *section) []Superblock {
 	b := s.read(0, 512)
 	if b == nil || b[510] != 0x55 || b[511] != 0xaa || b[0] != 0xeb && b[0] != 0xe9 {

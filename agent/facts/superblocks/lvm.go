@@ -60,8 +60,8 @@ func formatLVM(id []byte) string {
 	return strings.Join(parts, "-")
 }
 
-// readAreas reads the list of data areas, whose first begins the extents, and the list of metadata areas. Each list ends
-// with zeros.
+// readAreas reads the list of data areas, whose first begins the extents, and the list of metadata areas. Each list
+// ends with zeros.
 func readAreas(b []byte) (data int64, metadata []int64) {
 	list := 0
 	first := true

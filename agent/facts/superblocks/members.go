@@ -126,8 +126,8 @@ const (
 	zfsUberblock = 0x00bab10c
 )
 
-// readZFS reads the labels of a member of a ZFS pool. The highest transaction group of the uberblocks is raised by every
-// write.
+// readZFS reads the labels of a member of a ZFS pool. The highest transaction group of the uberblocks is raised by
+// every write.
 func readZFS(s *section) []Superblock {
 	end := s.size &^ (zfsLabel - 1)
 	for _, at := range []int64{0, zfsLabel, end - 2*zfsLabel, end - zfsLabel} {
@@ -158,8 +158,8 @@ func newestUberblock(ring []byte) (group, written uint64, ok bool) {
 	return group, written, ok
 }
 
-// readPoolGUID reads pool_guid from the XDR of a label's pairs: name, type 8 (uint64), one element, value (RFC 4506; OpenZFS,
-// nvpair.c). The value is written in decimal digits, as blkid does.
+// readPoolGUID reads pool_guid from the XDR of a label's pairs: name, type 8 (uint64), one element, value (RFC 4506;
+// OpenZFS, nvpair.c). The value is written in decimal digits, as blkid does.
 func readPoolGUID(pairs []byte) string {
 	const name = "\x00\x00\x00\x09pool_guid\x00\x00\x00\x00\x00\x00\x08\x00\x00\x00\x01"
 	for i := 0; i+len(name)+8 <= len(pairs); i += 4 {

@@ -19,8 +19,8 @@ const undoTime = 2 * time.Minute
 // ours is the grammar of the names that an order may name: no account of anybody else is ever touched.
 var ours = regexp.MustCompile(`^ingot-[0-9a-f]{6}$`)
 
-// Carry carries out an order, and says what became of it. Every command that changes something is in the report with the
-// BMC's answer. Carry may be called again with the same order after it ended at any point.
+// Carry carries out an order, and says what became of it. Every command that changes something is in the report with
+// the BMC's answer. Carry may be called again with the same order after it ended at any point.
 func Carry(ctx context.Context, bmc ipmi.BMC, order wire.AccountOrder) wire.AccountReport {
 	w := work{ctx: ctx, bmc: bmc, order: order, report: wire.AccountReport{ID: order.ID, Slot: order.Slot}}
 	var err error
@@ -277,8 +277,8 @@ func (w *work) setStatus(c ipmi.Command[ipmi.Done]) error {
 	return err
 }
 
-// undo disables the account, takes its access, its password and its name away, and reads back what is left. The error says
-// that the slot is not free. The order of the commands is fixed by what matters most if one of them is the last.
+// undo disables the account, takes its access, its password and its name away, and reads back what is left. The error
+// says that the slot is not free. The order of the commands is fixed by what matters most if one of them is the last.
 func (w *work) undo() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), undoTime)
 	defer cancel()

@@ -46,8 +46,8 @@ func problemf(kind, format string, arguments ...any) *problem {
 	return &problem{kind, fmt.Sprintf(format, arguments...)}
 }
 
-// isFree reports whether a slot is nobody's: it has no name, and nobody can log in with it. A BMC of IPMI 1.5 does not say
-// whether a user is enabled: there a slot is free if it may do nothing on any network.
+// isFree reports whether a slot is nobody's: it has no name, and nobody can log in with it. A BMC of IPMI 1.5 does not
+// say whether a user is enabled: there a slot is free if it may do nothing on any network.
 func (u user) isFree() bool {
 	return u.name == "" && u.isDisabled()
 }
@@ -104,7 +104,8 @@ func (t table) findName(name string, but byte) byte {
 	return 0
 }
 
-// chooseChannels gives the channels on which an account gets access: the one with the address, or each with any address.
+// chooseChannels gives the channels on which an account gets access: the one with the address, or each with any
+// address.
 func (t table) chooseChannels(address string) ([]byte, *problem) {
 	var want netip.Addr
 	if address != "" {

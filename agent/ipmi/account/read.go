@@ -38,8 +38,8 @@ func wireNetworks(found []network) (list []wire.BMCNetwork) {
 	return list
 }
 
-// readNetworks finds the network channels by their medium. A channel that does not exist is left out; a BMC that gives no
-// answer is an error.
+// readNetworks finds the network channels by their medium. A channel that does not exist is left out; a BMC that gives
+// no answer is an error.
 func readNetworks(ctx context.Context, bmc ipmi.BMC) ([]network, error) {
 	var found []network
 	for number := range byte(ipmi.MaxChannel + 1) {

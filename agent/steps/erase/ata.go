@@ -84,7 +84,8 @@ const (
 	ataBusy  = 0x80
 )
 
-// readRegisters reads the ATA Status Return descriptor. A command without that descriptor is not known to have ended well.
+// readRegisters reads the ATA Status Return descriptor. A command without that descriptor is not known to have ended
+// well.
 func readRegisters(answer SCSIAnswer) (registers, error) {
 	const at, length = 8, 14
 	s := answer.Sense
@@ -132,8 +133,8 @@ func identifyATA(c Commands) (words [256]uint16, err error) {
 	return words, nil
 }
 
-// eraseATA erases by the security feature set: a password, prepare, erase. The erase takes the password off: a disk that
-// has a password afterwards did not erase, whatever it answered.
+// eraseATA erases by the security feature set: a password, prepare, erase. The erase takes the password off: a disk
+// that has a password afterwards did not erase, whatever it answered.
 func eraseATA(ctx context.Context, s Subject, enhanced bool) (err error) {
 	c, block := s.Commands(), make([]byte, ataSector)
 	copy(block[2:], password)
@@ -172,8 +173,8 @@ func hasPassword(c Commands) (bool, error) {
 	return disk.bit(wordSecurity, 1) || disk.bit(wordSecurity, 2), err
 }
 
-// takePasswordOff takes the password off a disk that has one, and reports whether the disk has none. The disk's own words
-// count, whatever it answered: an answer may be lost, and the command done.
+// takePasswordOff takes the password off a disk that has one, and reports whether the disk has none. The disk's own
+// words count, whatever it answered: an answer may be lost, and the command done.
 func takePasswordOff(c Commands, block []byte) bool {
 	if has, err := hasPassword(c); err == nil && !has {
 		return true
@@ -202,8 +203,8 @@ func (e Eraser) sanitizeATA(ctx context.Context, s Subject, method Method) error
 	})
 }
 
-// hasEnded reads the answer of SANITIZE STATUS EXT (ACS-4, 7.36.6): of the count, bit 15 says that the last sanitize ended
-// without error, bit 14 that one runs; the low 16 bits of the LBA are the progress.
+// hasEnded reads the answer of SANITIZE STATUS EXT (ACS-4, 7.36.6): of the count, bit 15 says that the last sanitize
+// ended without error, bit 14 that one runs; the low 16 bits of the LBA are the progress.
 func (r registers) hasEnded() (ended bool, part float64, err error) {
 	switch completed, running := r.count&0x8000 != 0, r.count&0x4000 != 0; {
 	case running:

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Capabilities are what a disk declares of itself. All members are nil for a disk that has no such commands, such as one
-// of virtio.
+// Capabilities are what a disk declares of itself. All members are nil for a disk that has no such commands, such as
+// one of virtio.
 type Capabilities struct {
 	NVMe *NVMe
 	ATA  *ATA
@@ -176,8 +176,8 @@ func (a ATA) whyNotSecurity(enhanced bool) string {
 	}
 }
 
-// estimateMinutes is the disk's own estimate for a security erase; 0 for none (ACS-4, 7.13.6.40: two minutes a count, in
-// the extended form 15 bits).
+// estimateMinutes is the disk's own estimate for a security erase; 0 for none (ACS-4, 7.13.6.40: two minutes a count,
+// in the extended form 15 bits).
 func (a ATA) estimateMinutes(enhanced bool) int {
 	word := a.Words[wordNormal]
 	if enhanced {

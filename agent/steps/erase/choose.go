@@ -63,8 +63,8 @@ type Choice struct {
 	Passed []string
 }
 
-// Choose gives the first method of the policy that the disk declares. A method that is not declared is not used, even if
-// the disk would answer Success. An error says why no method is left.
+// Choose gives the first method of the policy that the disk declares. A method that is not declared is not used, even
+// if the disk would answer Success. An error says why no method is left.
 func Choose(request Request, has Capabilities) (Choice, error) {
 	order := methodsOf(request.Policy)
 	if len(order) == 0 {

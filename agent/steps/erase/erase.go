@@ -1,7 +1,7 @@
-// Package erase erases disks. Prepare asks a disk what it declares and decides which method fits a policy, before anything
-// is written; Eraser.Erase erases the disk and reads back whether the disk is erased. Call both only with an open disk for
-// which the daemon gave leave (package steps does). An error of Erase always means "not erased", whatever the disk
-// answered: do not look for another method after an error.
+// Package erase erases disks. Prepare asks a disk what it declares and decides which method fits a policy, before
+// anything is written; Eraser.Erase erases the disk and reads back whether the disk is erased. Call both only with an
+// open disk for which the daemon gave leave (package steps does). An error of Erase always means "not erased", whatever
+// the disk answered: do not look for another method after an error.
 package erase
 
 import (
@@ -84,16 +84,16 @@ type Prepared struct {
 	choice  Choice
 }
 
-// Prepare asks a disk what the disk declares, and chooses the method. Nothing is written. An error says that no declared
-// method fits the policy.
+// Prepare asks a disk what the disk declares, and chooses the method. Nothing is written. An error says that no
+// declared method fits the policy.
 func Prepare(s Subject, request Request) (Prepared, error) {
 	has := readCapabilities(s)
 	choice, err := Choose(request, has)
 	return Prepared{s, request, has, choice}, err
 }
 
-// Erase erases a disk: take samples where the method leaves no zeros, wipe both ends so that no half erased system starts,
-// run the method, and read back.
+// Erase erases a disk: take samples where the method leaves no zeros, wipe both ends so that no half erased system
+// starts, run the method, and read back.
 func (e Eraser) Erase(ctx context.Context, p Prepared) (Receipt, error) {
 	s, has, choice := p.subject, p.has, p.choice
 	receipt := Receipt{Policy: p.request.Policy, Method: choice.Method, Passed: choice.Passed, Words: has.Words(),
@@ -147,7 +147,8 @@ func (e Eraser) runMethod(ctx context.Context, s Subject, method Method, has Cap
 	}
 }
 
-// readCapabilities asks a disk what it declares. Only disks of NVMe and SCSI (with ATA) are asked, by their kernel names.
+// readCapabilities asks a disk what it declares. Only disks of NVMe and SCSI (with ATA) are asked, by their kernel
+// names.
 func readCapabilities(s Subject) Capabilities {
 	commands := s.Commands()
 	switch {

@@ -16,8 +16,8 @@ const (
 // btrfsCopies are where btrfs keeps copies of its superblock, in a disk or a partition.
 var btrfsCopies = []int64{64 << 20, 256 << 30}
 
-// wipeSignatures writes zeros over both ends of the disk and of its partitions, with both partition tables, and over the
-// copies of superblocks that lie elsewhere.
+// wipeSignatures writes zeros over both ends of the disk and of its partitions, with both partition tables, and over
+// the copies of superblocks that lie elsewhere.
 func wipeSignatures(ctx context.Context, s Subject) error {
 	whole := Part{0, s.Size}
 	for _, part := range append([]Part{whole}, s.Parts...) {
@@ -53,8 +53,8 @@ func writeZeros(s Subject, first, end int64) error {
 	return nil
 }
 
-// overwrite writes zeros over the whole disk. What was written is flushed on the way, so that the writes of a slow disk do
-// not fill the memory.
+// overwrite writes zeros over the whole disk. What was written is flushed on the way, so that the writes of a slow disk
+// do not fill the memory.
 func (e Eraser) overwrite(ctx context.Context, s Subject) error {
 	for at := int64(0); at < s.Size; at += syncBytes {
 		for piece := at; piece < min(at+syncBytes, s.Size); piece += zeroBytes {

@@ -69,8 +69,8 @@ func readSense(sense []byte) (key, code, qualifier byte) {
 	}
 }
 
-// identifySCSI reads what a disk of SCSI, or of ATA behind a translation, declares. A disk that does not answer a question
-// declares nothing.
+// identifySCSI reads what a disk of SCSI, or of ATA behind a translation, declares. A disk that does not answer a
+// question declares nothing.
 func identifySCSI(c Commands, bridge bool) Capabilities {
 	answer, err := c.SendSCSI(SCSICommand{CDB: []byte{opInquiry, 0, 0, 0, inquiryAnswer, 0}, Answer: inquiryAnswer,
 		Timeout: commandTimeout})

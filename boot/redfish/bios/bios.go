@@ -1,9 +1,9 @@
 // Package bios reads and writes the BIOS settings of one machine over Redfish: the Bios resource with the attributes as
-// the machine runs, its settings object with the attributes after the next reset, and the registry that says which names
-// and values there are.
+// the machine runs, its settings object with the attributes after the next reset, and the registry that says which
+// names and values there are.
 //
-// Call BIOS.Read, then settings.Compare with what is wanted, then Resource.Write with what differs. A write is kept by the
-// BMC and changes nothing until the machine is reset: do not reset the machine here.
+// Call BIOS.Read, then settings.Compare with what is wanted, then Resource.Write with what differs. A write is kept by
+// the BMC and changes nothing until the machine is reset: do not reset the machine here.
 package bios
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/settings"
 )
 
-// BIOS keeps the registry of one BMC between readings: a registry has megabytes, and changes with the firmware's name of
-// it alone. The zero BIOS is ready. The methods are safe for concurrent use.
+// BIOS keeps the registry of one BMC between readings: a registry has megabytes, and changes with the firmware's name
+// of it alone. The zero BIOS is ready. The methods are safe for concurrent use.
 type BIOS struct {
 	mu       sync.Mutex
 	name     string // of the registry
@@ -197,8 +197,8 @@ func preference(language string) int {
 	return 0
 }
 
-// Write has the BMC keep what differs and is not kept already, to be applied at the next reset, and gives the path of the
-// job that will apply it; "" where the BMC names none.
+// Write has the BMC keep what differs and is not kept already, to be applied at the next reset, and gives the path of
+// the job that will apply it; "" where the BMC names none.
 func (r Resource) Write(w conn.Call, differs []settings.Difference) (job string, err error) {
 	attributes := map[string]any{}
 	for _, d := range differs {
@@ -215,8 +215,8 @@ func (r Resource) Write(w conn.Call, differs []settings.Difference) (job string,
 	return readJobOf(w, response)
 }
 
-// AskJob has a manager make the job that applies the settings object: iDRACs that declare no apply time keep a write and
-// do nothing with it.
+// AskJob has a manager make the job that applies the settings object: iDRACs that declare no apply time keep a write
+// and do nothing with it.
 func (r Resource) AskJob(w conn.Call, manager string) (job string, err error) {
 	response, err := w.Post(strings.TrimSuffix(manager, "/")+"/Jobs", map[string]any{"TargetSettingsURI": r.Object})
 	if err != nil {

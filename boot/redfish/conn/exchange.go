@@ -57,8 +57,8 @@ func newHTTP(config Config, trust *tls.Config) *http.Client {
 	}
 }
 
-// dialWithin connects within the deadline, TLS included: a BMC that accepts a connection and never answers costs no more
-// than an address where nobody listens.
+// dialWithin connects within the deadline, TLS included: a BMC that accepts a connection and never answers costs no
+// more than an address where nobody listens.
 func dialWithin(config Config, trust *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, config.Connect, fmt.Errorf("no connection within %s", config.Connect))

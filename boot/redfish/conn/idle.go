@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// idleTimeout is how long a connection without a request stays open: enough for several requests, shorter than any BMC's
-// own.
+// idleTimeout is how long a connection without a request stays open: enough for several requests, shorter than any
+// BMC's own.
 const idleTimeout = 4 * time.Second
 
 // idleHTTP is the HTTP client of a Conn. A Conn at rest has none: of ten thousand BMCs a few are in use at a time.
@@ -29,7 +29,8 @@ func (c *Conn) takeHTTP() *http.Client {
 	return c.http.client
 }
 
-// leaveHTTP ends the use of the HTTP client. The client and its connection end when nobody takes the client for a while.
+// leaveHTTP ends the use of the HTTP client. The client and its connection end when nobody takes the client for a
+// while.
 func (c *Conn) leaveHTTP() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package hardware reads a machine's parts as its BMC lists them: Read, with one request per part. A part that cannot be
-// read is left out and named; a part with a value that cannot be is kept without the value. For machines that are not
-// booted: the agent in the ramdisk knows more. Do not decide anything by these parts.
+// Package hardware reads a machine's parts as its BMC lists them: Read, with one request per part. A part that cannot
+// be read is left out and named; a part with a value that cannot be is kept without the value. For machines that are
+// not booted: the agent in the ramdisk knows more. Do not decide anything by these parts.
 package hardware
 
 import (

@@ -15,8 +15,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/settings"
 )
 
-// Jobs remembers which jobs of one BMC have ended: BMCs list them for weeks, and an ended job never runs again. The zero
-// Jobs is ready. The methods are safe for concurrent use.
+// Jobs remembers which jobs of one BMC have ended: BMCs list them for weeks, and an ended job never runs again. The
+// zero Jobs is ready. The methods are safe for concurrent use.
 type Jobs struct {
 	mu    sync.Mutex
 	list  string // path of the collection; "" while none was found: a BMC that starts shows its services late
@@ -55,7 +55,8 @@ func (d document) job(at string) settings.Job {
 	return j
 }
 
-// List gives the jobs that have not ended, or may not have. Without a task service there are none; an error is no answer.
+// List gives the jobs that have not ended, or may not have. Without a task service there are none; an error is no
+// answer.
 func (l *Jobs) List(w conn.Call) ([]settings.Job, error) {
 	list, err := l.findList(w)
 	if err != nil || list == "" {

@@ -1,6 +1,6 @@
-// Package vendors is the table of BMC faults that no answer shows, by manufacturer. FindName gives the manufacturer's name,
-// which the other functions ask for. Faults that an answer shows are handled where they show, without a vendor's name: do
-// not add those here. Sources: release notes and threads of OpenStack's sushy and Ironic.
+// Package vendors is the table of BMC faults that no answer shows, by manufacturer. FindName gives the manufacturer's
+// name, which the other functions ask for. Faults that an answer shows are handled where they show, without a vendor's
+// name: do not add those here. Sources: release notes and threads of OpenStack's sushy and Ironic.
 package vendors
 
 import (
@@ -63,8 +63,8 @@ func hasWord(manufacturer, name string) bool {
 	return strings.Contains(padded, " "+name+" ")
 }
 
-// WantsBIOSJob: iDRACs that declare no apply times keep a change of the BIOS, and apply it by a job that the client asks
-// for. Source: Dell's guide of the iDRAC's Redfish service, and its scripts.
+// WantsBIOSJob: iDRACs that declare no apply times keep a change of the BIOS, and apply it by a job that the client
+// asks for. Source: Dell's guide of the iDRAC's Redfish service, and its scripts.
 func WantsBIOSJob(manufacturer string, applies []string) bool {
 	return IsDell(manufacturer) && len(applies) == 0
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// ExplainStatus says where the daemon, as the status branch knows it, does something else than a plan of this clone says:
-// it has frozen the fleet or a ring, or it runs tags that the clone does not have, or has elsewhere. The fleet is the
-// head of the plan.
+// ExplainStatus says where the daemon, as the status branch knows it, does something else than a plan of this clone
+// says: it has frozen the fleet or a ring, or it runs tags that the clone does not have, or has elsewhere. The fleet is
+// the head of the plan.
 func (f *Reader) ExplainStatus(known Known, fleet inventory.Fleet) (notes []string, err error) {
 	if known.Frozen != "" {
 		notes = append(notes, "the daemon erases nothing until an operator has looked: "+known.Frozen)
@@ -48,8 +48,9 @@ func isNewer(pattern, planned, runs string) bool {
 	return !okToo || ok && tags.CompareParts(a, b) > 0
 }
 
-// FindBase gives the revision that a plan compares head with: the commit at which head left base. Whatever base got since
-// then is no change of head, and would be shown backwards. The note says so. Without a head the clone's HEAD counts.
+// FindBase gives the revision that a plan compares head with: the commit at which head left base. Whatever base got
+// since then is no change of head, and would be shown backwards. The note says so. Without a head the clone's HEAD
+// counts.
 func (f *Reader) FindBase(base, head string) (revision, note string, err error) {
 	if err := f.openClone(); err != nil {
 		return "", "", err

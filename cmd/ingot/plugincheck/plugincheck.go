@@ -38,8 +38,8 @@ type check struct {
 	findings int
 }
 
-// Run asks a plug-in what it is, checks the answer, and runs its steps, each with a disk of its own if it writes: a file.
-// It gives the number of findings. An error says that the contract could not be run.
+// Run asks a plug-in what it is, checks the answer, and runs its steps, each with a disk of its own if it writes: a
+// file. It gives the number of findings. An error says that the contract could not be run.
 func Run(ctx context.Context, o Options) (findings int, err error) {
 	c := check{Options: o}
 	dir, err := os.MkdirTemp("", "ingot-step-test-")

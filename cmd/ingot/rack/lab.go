@@ -1,5 +1,5 @@
-// Package rack has the verbs of `ingot lab`: a virtual rack to try ingot on. Call NewCommand; package internal/lab does the
-// work.
+// Package rack has the verbs of `ingot lab`: a virtual rack to try ingot on. Call NewCommand; package internal/lab does
+// the work.
 package rack
 
 import (

@@ -1,5 +1,6 @@
-// Package metrics measures the daemon for Prometheus. New makes the Metrics; the functions in ports.go put a measurement
-// between the loop and each of its ports; Collect adds what is counted when somebody asks; Metrics.Handler answers
+// Package metrics measures the daemon for Prometheus. New makes the Metrics; the functions in ports.go put a
+// measurement between the loop and each of its ports; Collect adds what is counted when somebody asks; Metrics.Handler
+// answers
 // /metrics, and Probes answers /healthz and /readyz.
 //
 // Label values come from closed sets, from the names of rings, and from nothing else: a metric with a label per host

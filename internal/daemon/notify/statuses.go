@@ -11,8 +11,8 @@ import (
 // longestWait is the longest pause that a forge may ask for, in minutes.
 const longestWait = 60
 
-// refusals are the commit statuses that the forge did not take. Only the newest verdict of each commit is tried: nothing
-// piles up.
+// refusals are the commit statuses that the forge did not take. Only the newest verdict of each commit is tried:
+// nothing piles up.
 type refusals struct {
 	byStatus map[[2]string]refusal // by commit and context
 	until    time.Time             // nothing is sent before: the forge does not answer, or said so

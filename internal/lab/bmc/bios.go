@@ -235,8 +235,8 @@ func (b *BMC) applyBIOS() {
 	maps.Copy(b.bios.current, b.bios.pending)
 }
 
-// noteBrick records a power command while a job runs: on real machines a firmware job that is cut bricks the machine. The
-// caller holds b.mu.
+// noteBrick records a power command while a job runs: on real machines a firmware job that is cut bricks the machine.
+// The caller holds b.mu.
 func (b *BMC) noteBrick() {
 	for _, t := range b.tasks {
 		if t.state == "Running" && !t.gone {

@@ -1,7 +1,7 @@
-// Package profiles holds shapes of BMCs that are known from the field, as small Redfish trees and rules made by us, each
-// with what must come of a check and of an install. All gives the profiles; Profile.NewServer serves one as a BMC, in
-// front of a machine. A report from the field becomes a file in shapes, and no code. Recorded trees belong to others: do
-// not put a recorded tree here; package replay loads them from a directory.
+// Package profiles holds shapes of BMCs that are known from the field, as small Redfish trees and rules made by us,
+// each with what must come of a check and of an install. All gives the profiles; Profile.NewServer serves one as a BMC,
+// in front of a machine. A report from the field becomes a file in shapes, and no code. Recorded trees belong to
+// others: do not put a recorded tree here; package replay loads them from a directory.
 package profiles
 
 import (

@@ -5,16 +5,16 @@ import (
 	"hash/crc32"
 )
 
-// imageGUIDs are the type of the partition of an image (Linux file system), the partition's GUID and the disk's GUID, the
-// placeholder of Fedora CoreOS images.
+// imageGUIDs are the type of the partition of an image (Linux file system), the partition's GUID and the disk's GUID,
+// the placeholder of Fedora CoreOS images.
 const (
 	partitionType = "\xaf\x3d\xc6\x0f\x83\x84\x72\x47\x8e\x79\x3d\x69\xd8\x47\x7d\xe4"
 	partitionGUID = "ingot sim root.."
 	imageGUID     = "\x00\x00\x00\x00\x00\x00\x00\x40\xa0\x00\x00\x00\x00\x00\x00\x01"
 )
 
-// layTable writes a protective MBR and a primary GPT with one partition from 1 MiB on (UEFI 2.10, 5.2 and 5.3) to an image
-// with sectors of 512 bytes. The image has no backup.
+// layTable writes a protective MBR and a primary GPT with one partition from 1 MiB on (UEFI 2.10, 5.2 and 5.3) to an
+// image with sectors of 512 bytes. The image has no backup.
 func layTable(image []byte) {
 	const sector, entries, entrySize = 512, 128, 128
 	le := binary.LittleEndian

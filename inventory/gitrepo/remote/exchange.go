@@ -84,8 +84,8 @@ func isBadRequest(err error) bool {
 		answer.StatusCode() == nethttp.StatusBadRequest
 }
 
-// fetchInOneRound runs a fetch, with multi_ack where the server is known to demand it. A server that refuses the request
-// is asked again with multi_ack, and known from then on.
+// fetchInOneRound runs a fetch, with multi_ack where the server is known to demand it. A server that refuses the
+// request is asked again with multi_ack, and known from then on.
 func (s *Server) fetchInOneRound(ctx context.Context, fetch func(context.Context) error) error {
 	known, _ := s.multiAck.Load().(capability.Capability)
 	e := &exchange{multiAck: known}

@@ -1,5 +1,5 @@
-// Package bootmethod knows the ways to start a machine from the ramdisk: Prepare gives the next action at the BMC of a machine
-// that is off, and NeedsDrives says whether a decision asks for the virtual drives. Pure.
+// Package bootmethod knows the ways to start a machine from the ramdisk: Prepare gives the next action at the BMC of a
+// machine that is off, and NeedsDrives says whether a decision asks for the virtual drives. Pure.
 package bootmethod
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Prepare gives the next action at the BMC of a machine that is off and shall start from the ramdisk by the method of its
-// host; the last action is PowerOn. Without an action, waits says what the machine waits for.
+// Prepare gives the next action at the BMC of a machine that is off and shall start from the ramdisk by the method of
+// its host; the last action is PowerOn. Without an action, waits says what the machine waits for.
 func Prepare(boot schemas.Boot, o inventory.Observed, b inventory.Boot) (due *act.Action, waits string) {
 	switch boot.Method {
 	case "", schemas.VirtualMedia:

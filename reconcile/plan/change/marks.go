@@ -31,8 +31,8 @@ func whyNotOurs(o inventory.Operation, rec inventory.Record, disk inventory.Mach
 	return fmt.Sprintf("disk %s does not hold %s any more: %s", label, content, why)
 }
 
-// KeepMark records the partition table that the agent read back after the write. A table without the mark, or none, means
-// that the install has no mark.
+// KeepMark records the partition table that the agent read back after the write. A table without the mark, or none,
+// means that the install has no mark.
 func KeepMark(o *inventory.Operation, table *inventory.Table) {
 	if len(o.Disks) == 0 {
 		return
@@ -60,8 +60,8 @@ func ProvedMark(d inventory.OperationDisk, call *inventory.PhoneHome) string {
 	return d.Mark
 }
 
-// Marked is a new operation, which has an id, with the mark of the install on the disk for the system. The mark is in the
-// record before anything is written.
+// Marked is a new operation, which has an id, with the mark of the install on the disk for the system. The mark is in
+// the record before anything is written.
 func Marked(o inventory.Operation, mark func(string, inventory.DiskID) string) *inventory.Operation {
 	marked := o.Clone()
 	if len(marked.Disks) > 0 {

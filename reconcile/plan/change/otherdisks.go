@@ -28,8 +28,8 @@ type otherDisk struct {
 var partitionSuffix = regexp.MustCompile(`-part[0-9]+$`)
 
 // findOtherDisks finds the disks to which a config writes among the disks that an agent reported, in the order of the
-// config. A device counts by its links in /dev/disk/by-id and by-path, and a partition counts as its disk. A kernel name
-// and a label may mean any disk at the next start, so no look finds their disk.
+// config. A device counts by its links in /dev/disk/by-id and by-path, and a partition counts as its disk. A kernel
+// name and a label may mean any disk at the next start, so no look finds their disk.
 func findOtherDisks(writes []inventory.OtherDisk, reported []inventory.Disk, root inventory.DiskID) (found []otherDisk) {
 	for _, write := range writes {
 		link := partitionSuffix.ReplaceAllString(write.Device, "")
@@ -72,9 +72,9 @@ func findWritten(d inventory.Desired, rec inventory.Record, root inventory.DiskI
 	return found, nil
 }
 
-// listWrites lists the names of the disks besides the root disk to which the steps of the workload may write, sorted. A step that is skipped by
-// the facts of the record writes to none: where a later look says otherwise, the operation does not cover the disks, and
-// ends before a write (WhyUncovered).
+// listWrites lists the names of the disks besides the root disk to which the steps of the workload may write, sorted. A
+// step that is skipped by the facts of the record writes to none: where a later look says otherwise, the operation does
+// not cover the disks, and ends before a write (WhyUncovered).
 func listWrites(d inventory.Desired, rec inventory.Record) (names []string) {
 	machine := rules.Machine{Facts: rec.Facts, Labels: d.Labels, Vars: d.Vars, Name: d.Name, ID: d.ID}
 	for _, step := range d.Workload.Steps {

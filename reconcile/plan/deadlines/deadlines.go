@@ -1,5 +1,5 @@
-// Package deadlines says how long one machine may take from its power-on to a sign of life: Fit gives the deadlines. Do not
-// compare ages here: package plan does. Pure.
+// Package deadlines says how long one machine may take from its power-on to a sign of life: Fit gives the deadlines. Do
+// not compare ages here: package plan does. Pure.
 package deadlines
 
 import (
@@ -15,7 +15,8 @@ const lastBoot = 3
 // longestBoot bounds what a machine's own boots add to a deadline.
 const longestBoot = 2 * time.Hour
 
-// Fit gives the deadlines of one machine, from those of the configuration with the defaults: a firmware passes its self-tests in 30 seconds or in 30 minutes.
+// Fit gives the deadlines of one machine, from those of the configuration with the defaults: a firmware passes its
+// self-tests in 30 seconds or in 30 minutes.
 //
 //	the machine                         a deadline after its power-on is at least
 //	has spec.boot.timeout               that

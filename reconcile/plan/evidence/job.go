@@ -25,7 +25,8 @@ func (m *Machine) WorksOnUnknownJob(op inventory.Operation) bool {
 	return m.Observed.Agent.Job.ID == "" && m.Observed.Agent.Runs == op.JobID()
 }
 
-// HasJob reports whether the agent works on a job of the operation, or has ended the job and the record does not say so.
+// HasJob reports whether the agent works on a job of the operation, or has ended the job and the record does not say
+// so.
 func (m *Machine) HasJob() bool {
 	op := m.Record.Operation
 	return op != nil && m.CurrentJob(*op).State != inventory.NoJob

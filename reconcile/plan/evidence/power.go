@@ -52,8 +52,8 @@ func (m *Machine) PowerOff(why string) *act.Action {
 	return a
 }
 
-// IsMidWrite reports whether the machine's disk may be half written: no system can run from the disk. A job that has not
-// begun wrote nothing in its attempt.
+// IsMidWrite reports whether the machine's disk may be half written: no system can run from the disk. A job that has
+// not begun wrote nothing in its attempt.
 func (m *Machine) IsMidWrite() bool {
 	op := m.Record.Operation
 	if op == nil || op.Root().Begun == 0 || op.Verified() { // beside a begun disk of a script, the old system can run

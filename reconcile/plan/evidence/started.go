@@ -8,8 +8,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// StartedByUs reports whether the machine, when on, runs because the daemon started it or the fleet took it over. A boot
-// that was not watched proves nothing without a read of its medium, or its agent.
+// StartedByUs reports whether the machine, when on, runs because the daemon started it or the fleet took it over. A
+// boot that was not watched proves nothing without a read of its medium, or its agent.
 func (m *Machine) StartedByUs() bool {
 	r := m.Record
 	if m.IsLost() {
@@ -42,7 +42,8 @@ func (m *Machine) MediumTaken(b inventory.Boot) bool {
 }
 
 // CalledInstead reports whether an install that the record does not know, such as one from before the host was
-// forgotten, called after the power-on of a boot into the ramdisk: the firmware started the disk, and the system serves.
+// forgotten, called after the power-on of a boot into the ramdisk: the firmware started the disk, and the system
+// serves.
 func (m *Machine) CalledInstead(b inventory.Boot) bool {
 	call, known := m.Observed.Agent.PhoneHome, m.Record.Operation != nil || m.Record.Installed != nil
 	return call != nil && !known && b.Target == inventory.FromRamdisk && b.Stage == inventory.Running &&

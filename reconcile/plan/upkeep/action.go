@@ -36,8 +36,8 @@ func (l Look) After(d inventory.Desired, o inventory.Observed, now time.Time) Lo
 	return l
 }
 
-// Action is what a decision has done; nil for a decision that does nothing by itself. The operation is the id of the install
-// that the work belongs to, or "" for a maintenance.
+// Action is what a decision has done; nil for a decision that does nothing by itself. The operation is the id of the
+// install that the work belongs to, or "" for a maintenance.
 func (d Decision) Action(desired inventory.Desired, rec inventory.Record, want settings.Wanted, operation string) *act.Action {
 	a := act.Action{Kind: act.CloseSettings, Reason: d.Why}
 	switch d.Due {

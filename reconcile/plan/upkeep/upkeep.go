@@ -59,8 +59,8 @@ type Decision struct {
 // settle is how long a BMC may take to show attributes that the firmware has changed, after the machine has called.
 const settle = 5 * time.Minute
 
-// Wanted gives the settings that a look compares: those of the work under way; of a machine that runs its workload those
-// that are applied in turn; and else all.
+// Wanted gives the settings that a look compares: those of the work under way; of a machine that runs its workload
+// those that are applied in turn; and else all.
 func Wanted(d inventory.Desired, rec inventory.Record) settings.Wanted {
 	if rec.Settings != nil && rec.Settings.Work != nil {
 		w := rec.Settings.Work
@@ -216,8 +216,8 @@ func (l Look) describeFailure() string {
 	return "the BIOS settings were not taken: " + strings.Join(said, "; ")
 }
 
-// IsDue reports, by the record alone, whether the settings that are applied in turn may differ on a machine in service: no
-// look has found these settings.
+// IsDue reports, by the record alone, whether the settings that are applied in turn may differ on a machine in service:
+// no look has found these settings.
 func IsDue(d inventory.Desired, rec inventory.Record) bool {
 	if d.Workload == nil || !rec.Has(d.Workload) {
 		return false

@@ -1,5 +1,6 @@
-// Command guest is the first process of a machine with an IPMI interface. It carries out orders that come over the second
-// serial port with the agent's own code, through the kernel's device, and dies between two commands where it is told to.
+// Command guest is the first process of a machine with an IPMI interface. It carries out orders that come over the
+// second serial port with the agent's own code, through the kernel's device, and dies between two commands where it is
+// told to.
 package main
 
 import (

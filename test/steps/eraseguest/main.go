@@ -1,5 +1,6 @@
-// Command eraseguest runs in the ramdisk in place of the agent: it erases disks as the agent does, reads them back whole, and
-// writes a line for each case to the console: "CASE name: ok", or what is wrong. Then the machine powers itself off.
+// Command eraseguest runs in the ramdisk in place of the agent: it erases disks as the agent does, reads them back
+// whole, and writes a line for each case to the console: "CASE name: ok", or what is wrong. Then the machine powers
+// itself off.
 package main
 
 import (

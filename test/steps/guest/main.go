@@ -1,6 +1,6 @@
-// Command guest runs in the ramdisk in place of the agent: it runs hostile scripts as the agent runs steps, and writes a
-// line for each to the console: "CASE name: ok", or what the script reached. Then the machine powers itself off. The test
-// in test/steps builds this program and boots it.
+// Command guest runs in the ramdisk in place of the agent: it runs hostile scripts as the agent runs steps, and writes
+// a line for each to the console: "CASE name: ok", or what the script reached. Then the machine powers itself off. The
+// test in test/steps builds this program and boots it.
 package main
 
 import (

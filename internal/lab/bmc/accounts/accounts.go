@@ -1,8 +1,8 @@
 // Package accounts keeps the accounts of a virtual BMC, with Redfish's predefined roles. New makes the list with its
 // first administrator; Find checks a login. The package decides who may do what (MayWrite) and does no HTTP.
 //
-// The list has a fixed number of slots, as the table of users of a real BMC: Redfish and IPMI show the same accounts. The
-// account of slot N has the Redfish id N-1, because slot 1 is IPMI's null user, and none of Redfish's.
+// The list has a fixed number of slots, as the table of users of a real BMC: Redfish and IPMI show the same accounts.
+// The account of slot N has the Redfish id N-1, because slot 1 is IPMI's null user, and none of Redfish's.
 package accounts
 
 import (

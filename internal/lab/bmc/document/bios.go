@@ -58,7 +58,8 @@ type Attribute struct {
 	ReadOnly   bool
 }
 
-// BIOSAttributes are the attributes of the lab's machines. PerformanceCores is read-only unless ProcessorMode is Custom.
+// BIOSAttributes are the attributes of the lab's machines. PerformanceCores is read-only unless ProcessorMode is
+// Custom.
 var BIOSAttributes = []Attribute{
 	{Name: "AssetTag", Type: "String", Value: "", Length: 16},
 	{Name: "MemorySpeed", Type: "String", Value: "3200 MT/s", Length: 32, ReadOnly: true},

@@ -5,8 +5,8 @@
 //	code, data := c.Answer(0x06, 0x01, nil)   // one message
 //	go c.Serve(ctx, listener)                 // QEMU's ipmi-bmc-extern connects here
 //
-// Faults make the BMC behave like real ones that refuse, or that say success and do something else. Sections are those of
-// the IPMI specification, v2.0 rev. 1.1.
+// Faults make the BMC behave like real ones that refuse, or that say success and do something else. Sections are those
+// of the IPMI specification, v2.0 rev. 1.1.
 package inband
 
 import (

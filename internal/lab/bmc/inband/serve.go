@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// Bytes of QEMU's serial protocol (hw/ipmi/ipmi_bmc_extern.c): a message is sequence, network function and LUN, command,
-// data, checksum, and messageEnd; the bytes before the end sum up to 0. A hardware command is its bytes and commandEnd.
-// escape stands before a byte that would be read as one of the three; bit 4 of that byte is set then.
+// Bytes of QEMU's serial protocol (hw/ipmi/ipmi_bmc_extern.c): a message is sequence, network function and LUN,
+// command, data, checksum, and messageEnd; the bytes before the end sum up to 0. A hardware command is its bytes and
+// commandEnd. escape stands before a byte that would be read as one of the three; bit 4 of that byte is set then.
 const (
 	messageEnd = 0xa0
 	commandEnd = 0xa1
