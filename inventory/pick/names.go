@@ -49,7 +49,7 @@ func explainSharedName(hints *schemas.DiskHints, disk inventory.MachineDisk) str
 
 // findPaths gives the paths of one disk that the hints mean: of the disk that was found, or all matching disks. Nil for
 // a single path: its path names it.
-func findPaths(matching, found []inventory.MachineDisk) (paths []inventory.MachineDisk) {
+func findPaths(matching, found []*inventory.MachineDisk) (paths []*inventory.MachineDisk) {
 	if len(matching) == 0 {
 		return nil
 	}
@@ -69,7 +69,7 @@ func findPaths(matching, found []inventory.MachineDisk) (paths []inventory.Machi
 }
 
 // explainMultipath says that disks are paths of one disk.
-func explainMultipath(paths []inventory.MachineDisk) string {
+func explainMultipath(paths []*inventory.MachineDisk) string {
 	var names, holders []string
 	for _, disk := range paths {
 		names, holders = append(names, disk.Name), append(holders, disk.Holders...)

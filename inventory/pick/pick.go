@@ -56,21 +56,22 @@ func (e Error) Error() string {
 // order of disks does not matter.
 func Disk(hints *schemas.DiskHints, disks []inventory.Disk) (inventory.MachineDisk, error) {
 	machine := inventory.IdentifyDisks(disks)
-	var found, matching []inventory.MachineDisk
+	var found, matching []*inventory.MachineDisk
 	var failure Error
-	for _, disk := range machine {
-		why := findMismatch(hints, disk)
+	for i := range machine {
+		disk := &machine[i]
+		why := findMismatch(hints, *disk)
 		if why == "" {
 			matching = append(matching, disk)
-			why = findUnfitness(hints, disk)
+			why = findUnfitness(hints, *disk)
 		}
 		if why == "" {
-			failure.Matches = append(failure.Matches, describeDisk(disk))
-			why = explainSharedName(hints, disk)
+			failure.Matches = append(failure.Matches, describeDisk(*disk))
+			why = explainSharedName(hints, *disk)
 			failure.Shares = why
 		}
 		if why != "" {
-			failure.Misses = append(failure.Misses, Miss{Disk: describeDisk(disk), Why: why})
+			failure.Misses = append(failure.Misses, Miss{Disk: describeDisk(*disk), Why: why})
 			continue
 		}
 		found = append(found, disk)
@@ -84,7 +85,7 @@ func Disk(hints *schemas.DiskHints, disks []inventory.Disk) (inventory.MachineDi
 	if len(found) > 1 || len(failure.Matches) > 1 { // guard: exactly-one-disk
 		return inventory.MachineDisk{}, failure
 	}
-	return found[0], nil
+	return *found[0], nil
 }
 
 // findMismatch says why a disk does not match the hints, or "".
@@ -166,9 +167,9 @@ func describeDisk(disk inventory.MachineDisk) string {
 	return disk.Name + " " + label
 }
 
-func describeDisks(disks []inventory.MachineDisk) (described []string) {
+func describeDisks(disks []*inventory.MachineDisk) (described []string) {
 	for _, disk := range disks {
-		described = append(described, describeDisk(disk))
+		described = append(described, describeDisk(*disk))
 	}
 	return described
 }
