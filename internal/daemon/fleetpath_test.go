@@ -56,7 +56,7 @@ func TestTwoFleetsInOneRepository(t *testing.T) {
 	before := a.git(t, "ls-remote", "origin", "refs/heads/ingot/fleets/b/status")
 	a.stateIn = "state-c"
 	a.start(t)
-	a.awaitSource(t, "is of the fleet in fleets/b, this daemon's fleet.path is fleets/a")
+	a.awaitSource(t, "is of the fleet in fleets/b, fleet.path is fleets/a")
 	if after := a.git(t, "ls-remote", "origin", "refs/heads/ingot/fleets/b/status"); strings.Fields(after)[0] == "" || a.rack.Sim("machine-1").Counts().Begun != 1 {
 		t.Errorf("the branch of fleet b went from %s to %s, or machine-1 was written again", before, after)
 	}
