@@ -43,6 +43,12 @@ type Session interface {
 	// Image opens the image's bytes as served, from offset on. The daemon serves only the image of the current job, once
 	// the job has leave to write.
 	Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)
+	// Blob opens an input of the job's run, from offset on.
+	Blob(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error)
+	// Upload stores a file of the job's run, and returns once the daemon has acknowledged the digest.
+	Upload(ctx context.Context, file wire.ResultFile, content io.ReaderAt) error
+	// NoteExecuted keeps the end of a run for the result.
+	NoteExecuted(executed wire.Executed)
 	// AskLeave is one question for leave to write to the open disks, which show what is given: see steps.Leave. The
 	// step's time stands still until the leave.
 	AskLeave(ctx context.Context, disks []wire.Disk) (given bool, err error)

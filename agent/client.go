@@ -88,6 +88,7 @@ func (c *client) newHTTPClient(certificate tls.Certificate) *http.Client {
 			TLSHandshakeTimeout:   tlsTimeout,
 			ResponseHeaderTimeout: wire.PollWait + 20*time.Second,
 			IdleConnTimeout:       2 * wire.PollWait,
+			ExpectContinueTimeout: 5 * time.Second, // of uploads
 			MaxIdleConnsPerHost:   4,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -279,15 +280,22 @@ func checkAnswer(response *http.Response) error {
 		return errRefused
 	case http.StatusNotFound:
 		return errMissing
+	case http.StatusRequestEntityTooLarge, http.StatusBadRequest:
+		return fmt.Errorf("%w: %s", errOverLimit, strings.TrimSpace(string(text)))
 	}
 	return fmt.Errorf("the daemon answers %d %s", response.StatusCode, strings.TrimSpace(string(text)))
 }
 
 // openImage opens an image's bytes from offset on. The caller closes the body; a stalled transfer fails.
 func (c *client) openImage(ctx context.Context, sha string, offset int64) (io.ReadCloser, error) {
+	return c.openFile(ctx, wire.PathImages+sha, offset)
+}
+
+// openFile opens the bytes under a path from offset on. The caller closes the body; a stalled transfer fails.
+func (c *client) openFile(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	want := http.StatusOK
-	response, err := c.sendRequest(ctx, c.withCertificate.Load(), wire.PathImages+sha,
+	response, err := c.sendRequest(ctx, c.withCertificate.Load(), path,
 		func(url string) (*http.Request, error) {
 			request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 			if err == nil && offset > 0 {
@@ -303,7 +311,7 @@ func (c *client) openImage(ctx context.Context, sha string, offset int64) (io.Re
 	if response.StatusCode != want {
 		response.Body.Close()
 		cancel()
-		return nil, fmt.Errorf("the daemon answers %d for the image from byte %d", response.StatusCode, offset)
+		return nil, fmt.Errorf("the daemon answers %d for bytes from %d on", response.StatusCode, offset)
 	}
 	return watchBody(response.Body, cancel), nil
 }

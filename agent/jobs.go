@@ -247,7 +247,7 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	switch job.Kind {
 	case wire.JobPowerOff:
 		return wire.Result{OK: true}
-	case wire.JobStep, wire.JobWriteStep, wire.JobScript, wire.JobDescribe:
+	case wire.JobStep, wire.JobWriteStep, wire.JobScript, wire.JobDescribe, wire.JobRun:
 		whole, err := w.agent.fetchPlugins(ctx, job)
 		if err != nil {
 			return refuseJob("a plug-in of the job cannot be had: %s", joinLines(err.Error()))
@@ -282,13 +282,14 @@ func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 		noted := s.takeNotes()
 		if err != nil {
 			failed := describeFailure(step, err)
-			failed.Disks, failed.Erased = noted.disks, noted.erased
+			failed.Disks, failed.Erased, failed.Executed = noted.disks, noted.erased, noted.executed
 			return failed
 		}
 		if boot != nil {
 			result.Boot = boot
 		}
 		result.Table, result.Disks, result.Described, result.Erased = noted.table, noted.disks, noted.described, noted.erased
+		result.Executed = noted.executed
 	}
 	return result
 }
@@ -297,6 +298,9 @@ func (w *worker) runStep(ctx context.Context, step wire.Step, s *session) (*wire
 	limited, clock := startClock(ctx, stepLimit(step))
 	defer clock.stop()
 	s.clock = clock
+	if step.Execution != nil {
+		defer s.abortWhenGone(limited, clock.end)()
+	}
 	boot, err := w.agent.Machine.Do(limited, step, s)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("it did not end within %s: %w", step.Timeout, err)
@@ -310,9 +314,15 @@ func stepLimit(step wire.Step) time.Duration {
 	if step.Script == nil || step.Script.Run == nil {
 		return step.Timeout
 	}
+	if step.Execution != nil {
+		return step.Timeout + uploadSlack + describeTime(step.Script)
+	}
 	tries := max(1, step.Script.Run.Attempts) * max(1, len(step.Script.Plugins))
 	return time.Duration(tries)*(step.Timeout+attemptSlack) + describeTime(step.Script)
 }
+
+// uploadSlack is the time for the upload of what a run left when it ended at its deadline: as execution.PatienceBeyond.
+const uploadSlack = 17 * time.Minute
 
 // attemptSlack is the time for the end of one attempt, and for the start of the next.
 const attemptSlack = 2 * time.Minute

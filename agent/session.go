@@ -14,6 +14,9 @@ import (
 // maxLines is how many lines may wait for a post; older lines are dropped.
 const maxLines = 200
 
+// wordEvery is how often the agent says that a run goes on.
+const wordEvery = 10 * time.Second
+
 // answerTimeout is how long the end of a job waits for the daemon.
 const answerTimeout = 3 * time.Second
 
@@ -34,6 +37,7 @@ type session struct {
 	unsent  bool
 	jobGone bool
 	noted   notes
+	abort   func() // ends the step of a withdrawn job at once; nil for a step that ends by itself
 }
 
 // notes are what the steps of a job leave for its result.
@@ -42,6 +46,7 @@ type notes struct {
 	disks     []wire.Disk      // what a script left on its disks; nil where the script was given none
 	described []wire.Described // what the plug-ins said of themselves
 	erased    []wire.Erased    // receipts
+	executed  *wire.Executed   // the end of a run
 }
 
 func newSession(ctx context.Context, a *agent, job wire.Job) *session {
@@ -105,6 +110,29 @@ func (s *session) AskLeave(ctx context.Context, disks []wire.Disk) (given bool, 
 	}
 	pauseFor(ctx, firstPause)
 	return false, nil
+}
+
+// abortWhenGone has a step end as soon as the daemon says that the job was withdrawn, and asks the daemon often enough
+// to hear so. The caller calls stop.
+func (s *session) abortWhenGone(ctx context.Context, abort func()) (stop func()) {
+	s.mu.Lock()
+	s.abort = abort
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for pauseFor(ctx, wordEvery) {
+			s.Report(wire.Progress{})
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+		s.mu.Lock()
+		s.abort = nil
+		s.mu.Unlock()
+	}
 }
 
 func (s *session) isGone() bool {
@@ -215,5 +243,8 @@ func (s *session) postProgress(ctx context.Context, progress wire.Progress) erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.jobGone = s.jobGone || errors.Is(err, errGone)
+	if s.jobGone && s.abort != nil {
+		s.abort()
+	}
 	return err
 }

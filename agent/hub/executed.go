@@ -18,6 +18,33 @@ func findRun(j wire.Job) string {
 	return ""
 }
 
+// beginRun names the run of a job in the store of results, before any agent gets the job.
+func (h *Hub) beginRun(host, boot string, next wire.Job) error {
+	for _, step := range next.Steps {
+		if step.Execution == nil || h.config.Results == nil {
+			continue
+		}
+		e := step.Execution
+		run := runs.Run{ID: e.Run, Workload: e.Workload, Batch: e.Batch, Item: e.Item, Attempt: e.Attempt, Machine: host, Boot: boot}
+		limits := runs.Limits{Files: e.Results.Files, MaxSize: e.Results.MaxSize, MaxFiles: e.Results.MaxFiles, Required: e.Results.Required}
+		if err := h.config.Results.Begin(run, limits); err != nil {
+			return fmt.Errorf("assign run %s to %s: %w", e.Run, host, err)
+		}
+	}
+	return nil
+}
+
+// giveUpRun ends the run of a job that is taken back. What comes of the run later does not count.
+func (h *Hub) giveUpRun(j *job, why string) error {
+	if j == nil || j.Run == "" || j.hasEnded() || h.config.Results == nil {
+		return nil
+	}
+	if err := h.config.Results.GiveUp(j.Run, why); err != nil {
+		return fmt.Errorf("give up run %s: %w", j.Run, err)
+	}
+	return nil
+}
+
 // listInputs lists the inputs of the run of a job.
 func listInputs(j wire.Job) (inputs []wire.Input) {
 	for _, step := range j.Steps {

@@ -10,7 +10,6 @@ import (
 	"github.com/gitmetal/ingot/internal/results"
 	"github.com/gitmetal/ingot/internal/results/uploads"
 	"github.com/gitmetal/ingot/inventory"
-	"github.com/gitmetal/ingot/inventory/runs"
 )
 
 // execution is a job of one run.
@@ -19,7 +18,8 @@ func execution(id, run string) wire.Job {
 	return wire.Job{ID: id, Attempt: 1, Kind: wire.JobRun, Epoch: 4, Steps: []wire.Step{{Name: "pi", Timeout: time.Hour,
 		Script: &wire.Script{Body: []byte("#!/bin/sh\n"), Run: &wire.Run{}},
 		Execution: &wire.Execution{RunExecution: wire.RunExecution{Run: run, Workload: "pi", Batch: "b1", Attempt: 1},
-			Inputs: []wire.Input{{Name: "params.json", SHA256: digestOf(input), Size: int64(len(input)), Content: input}}}}}}
+			Inputs:  []wire.Input{{Name: "params.json", SHA256: digestOf(input), Size: int64(len(input)), Content: input}},
+			Results: wire.ResultLimits{MaxSize: 100, MaxFiles: 5}}}}}
 }
 
 // TestARunLeavesItsFiles: the agent of the outstanding job stores the files of its run, and the result ends the run in the
@@ -33,11 +33,6 @@ func TestARunLeavesItsFiles(t *testing.T) {
 	r := newRig(t)
 	r.results = uploads.New(uploads.Config{Store: store, Token: func(string) string { return "" }})
 	r.start()
-	for _, id := range []string{"r-1", "r-2"} {
-		if err := store.Begin(runs.Run{ID: id, Workload: "pi", Batch: "b1", Machine: "web-03"}, runs.Limits{MaxSize: 100, MaxFiles: 5}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	agent, stranger := r.agent("web-03", "boot1", 4), r.agent("web-04", "boot1", 4)
 	put := func(c *caller, job, name string, want int) {
 		t.Helper()
@@ -77,7 +72,13 @@ func TestARunLeavesItsFiles(t *testing.T) {
 	}
 	put(agent, "j2", "late", http.StatusGone)
 	agent.want("/v1/jobs/j2/result", wire.Result{Attempt: 1, OK: true, Executed: &wire.Executed{Run: "r-2"}}, http.StatusNoContent)
-	if m, err := store.Manifest("r-2"); err == nil {
-		t.Errorf("the late result ended the run: %+v", m)
+	if m, err := store.Manifest("r-2"); err != nil || m.OK() || m.Orphan != "given up" {
+		t.Errorf("the late result counts: %+v, %v", m, err)
+	}
+
+	r.assign("web-03", execution("j3", "r-3"))
+	r.expect("web-03", "boot2", 5)
+	if m, err := store.Manifest("r-3"); err != nil || m.Orphan != "its machine was booted anew" {
+		t.Errorf("the run of an earlier boot is %+v, %v", m, err)
 	}
 }

@@ -27,6 +27,10 @@ type Images interface {
 
 // Results keeps what ephemeral runs leave.
 type Results interface {
+	// Begin lets a run leave files until it ends; a repeated call changes nothing.
+	Begin(run runs.Run, limits runs.Limits) error
+	// GiveUp ends a run whose result shall not count any more. A run that has ended stays as it is.
+	GiveUp(run, why string) error
 	// ServeFile answers PUT and HEAD of a file of a run, for a caller who may write to the run.
 	ServeFile(w http.ResponseWriter, r *http.Request, run, name string)
 	// Finish ends a run. The first end stands: a repeated call changes nothing.
@@ -148,6 +152,9 @@ func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epo
 			return fmt.Errorf("expect boot %s with epoch %d of %s: epoch %d is known: %w", boot, epoch, host, doc.Epoch,
 				ErrStale)
 		}
+		if err := h.giveUpRun(doc.Job, "its machine was booted anew"); err != nil {
+			return err
+		}
 		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(),
 			PhoneHome: doc.PhoneHome}
 		e.body, e.agentLacksJob, e.agentRuns, e.hasPolled, e.lastCall, e.progress = nil, false, "", false, time.Time{},
@@ -186,6 +193,9 @@ func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 		if old := doc.Job; old != nil && old.operationID() == a.operationID() && old.Attempt > next.Attempt {
 			return fmt.Errorf("assign attempt %d of job %s to %s: attempt %d is known: %w", next.Attempt, next.ID, host,
 				old.Attempt, ErrStale)
+		}
+		if err := h.beginRun(host, doc.Boot, next); err != nil {
+			return err
 		}
 		if doc.Job.isAttempt(next.ID, next.Attempt) {
 			if !doc.Job.hasEnded() {
@@ -240,6 +250,9 @@ func (h *Hub) Withdraw(ctx context.Context, host string, w Withdrawal) error {
 			return nil
 		case j.Begun && e.openQuestion(h.config.Now()) == nil, w.Untaken && j.State != inventory.JobAssigned:
 			return fmt.Errorf("withdraw job %s from %s: %w", w.Job, host, ErrBegun)
+		}
+		if err := h.giveUpRun(j, w.Why); err != nil {
+			return err
 		}
 		doc.Job, e.body, e.progress = j.asWithdrawn(w.Why, h.config.Now()), nil, wire.Progress{}
 		if w.Untaken || w.Lost {

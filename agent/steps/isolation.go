@@ -43,6 +43,7 @@ type service struct {
 	environment []string
 	nodes       string   // the directory with the devices of its disks; "" without disks
 	nodeNames   []string // in that directory
+	places      Places   // of a run
 }
 
 // unit names the service by the directory of the script, which is new for each attempt.
@@ -72,7 +73,7 @@ func (i Isolation) arguments(s service) []string {
 	for _, variable := range append(basic, s.environment...) {
 		argv = append(argv, "--setenv="+variable)
 	}
-	for _, property := range slices.Concat(s.fence(), s.devices(), s.limits(), s.network()) {
+	for _, property := range slices.Concat(s.fence(), s.places.binds(), s.devices(), s.limits(), s.network()) {
 		argv = append(argv, "--property="+property)
 	}
 	return append(argv, s.file)
@@ -98,7 +99,7 @@ func (s service) fence() []string {
 // limits are the properties that end a script which does not end. Without CPUWeight systemd and the agent would compete
 // with each process of the script; without TimeoutStopSec systemd would wait 90 s for processes that ignore SIGTERM.
 func (s service) limits() []string {
-	memory, processes := cmp.Or(s.needs.Memory, defaultMemory), cmp.Or(s.needs.Processes, defaultProcesses)
+	memory, processes := cmp.Or(s.needs.Memory, defaultMemory)+s.places.Size, cmp.Or(s.needs.Processes, defaultProcesses)
 	limits := []string{fmt.Sprintf("MemoryMax=%d", memory), "MemorySwapMax=0", fmt.Sprintf("TasksMax=%d", processes),
 		"CPUWeight=20", "TimeoutStopSec=1"}
 	if s.timeout > 0 {

@@ -38,6 +38,9 @@ type ScriptRun struct {
 	Given []GivenDisk
 	// Plugin is run in place of the script; nil for a script.
 	Plugin *KeptPlugin
+	// Execution is the run that the script makes, and Places are its directories; nil and zero for a step.
+	Execution *wire.RunExecution
+	Places    Places
 }
 
 // RunScript runs a script of the fleet in the ramdisk until an attempt succeeds, the attempts are used up, or the script
@@ -90,7 +93,8 @@ func (r ScriptRun) runAttempt(ctx context.Context, run wire.Run, attempt int) (s
 		return "", fmt.Errorf("keep the script: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s := service{file: filepath.Join(dir, "script"), timeout: r.Timeout, needs: run.Needs, environment: listVariables(run)}
+	s := service{file: filepath.Join(dir, "script"), timeout: r.Timeout, needs: run.Needs, environment: listVariables(run), places: r.Places}
+	s.environment = append(s.environment, r.Apart.describeExecution(r.Execution, r.Places)...)
 	s.work = r.Apart.workDir(dir)
 	if err := r.placeProgram(s.file); err != nil {
 		return "", fmt.Errorf("keep the script: %w", err)
@@ -137,7 +141,8 @@ func (r ScriptRun) writeDocument(run wire.Run, attempt int, work string) ([]byte
 		step = r.Plugin.step
 	}
 	document, err := json.Marshal(wire.RunDocument{Protocol: wire.RunProtocol, Operation: run.Operation, Step: step,
-		ID: run.ID, Attempt: attempt, Machine: run.Machine, Args: run.Args, Disks: r.describeDisks(), Work: work})
+		ID: run.ID, Attempt: attempt, Machine: run.Machine, Args: run.Args, Disks: r.describeDisks(), Work: work,
+		Execution: r.Execution, Inputs: r.Apart.seen(r.Places.Inputs, inputsFor), Results: r.Apart.seen(r.Places.Results, resultsFor)})
 	if err != nil {
 		return nil, errors.New("the arguments of the step are no JSON") // the error of json could hold a value
 	}
@@ -215,6 +220,14 @@ func takeLine(o *output, line string) {
 	default:
 		o.addLine(line)
 	}
+}
+
+// ExitCode is the exit code of a script that RunScript ran: 0 without an error, -1 where the script did not end by itself.
+func ExitCode(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	return exitCode(err)
 }
 
 // exitCode is the documented end of a script; -1 where the script did not end by itself.

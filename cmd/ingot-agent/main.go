@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/agent"
+	"github.com/gitmetal/ingot/agent/execution"
 	"github.com/gitmetal/ingot/agent/facts"
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
@@ -26,6 +27,9 @@ var version = "dev"
 
 // runDir is in RAM: the ramdisk has no disk.
 const runDir = "/run/ingot"
+
+// runsDir holds the directories of runs of ephemeral workloads, which their scripts may enter.
+const runsDir = "/run/ingot-runs"
 
 func main() {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -73,6 +77,8 @@ func (machine) Facts(ctx context.Context) (wire.Facts, error) {
 // Do implements agent.Machine.
 func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {
 	switch {
+	case step.Execution != nil && step.Script != nil && len(step.Script.Disks) == 0:
+		return nil, execution.Execute(ctx, step, execution.Tools{Session: s, Apart: steps.Systemd, Dir: runsDir, Mount: execution.MountRAM, Run: runProgram})
 	case step.Install != nil && step.Script == nil:
 		return m.installSystem(ctx, *step.Install, s)
 	case step.Script != nil && step.Install == nil:
@@ -88,6 +94,22 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	default:
 		return nil, errors.New("this agent knows no such step: rebuild the ramdisk with the daemon's version")
 	}
+}
+
+// runProgram runs the script of a run, or its plug-in.
+func runProgram(ctx context.Context, run steps.ScriptRun) (output string, err error) {
+	if len(run.Script.Plugins) == 0 {
+		return steps.RunScript(ctx, run)
+	}
+	candidates, err := plugins.Open(ctx, run)
+	defer func() { err = errors.Join(err, candidates.Close()) }()
+	if err == nil {
+		err = candidates.CheckSupport()
+	}
+	if err != nil {
+		return "", err
+	}
+	return candidates.Run(ctx, nil)
 }
 
 // runScript runs a script, or the plug-ins of a step, with the disks that it may write to. Plug-ins are asked what they

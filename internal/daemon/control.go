@@ -112,6 +112,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	mux.HandleFunc("GET /v1/view", d.answerView)
 	mux.HandleFunc("GET /v1/events", d.streamEvents)
 	d.addHostRoutes(mux)
+	d.addResultRoutes(mux)
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, _ *http.Request) {
 		d.loop.RefreshSource()
 		w.WriteHeader(http.StatusNoContent)

@@ -1,6 +1,7 @@
-// Package glob matches names of result files, such as out/a.txt, with patterns such as out/**. The package is pure.
+// Package glob has the grammar of the names of result files, such as out/a.txt, and matches them with patterns such as
+// out/**. The package is pure.
 //
-// Call Check where a pattern is written, and Match where files are collected. Do not use path.Match for such patterns:
+// Call CheckName for a name before it becomes a path, Check where a pattern is written, and Match where files are collected. Do not use path.Match for such patterns:
 // path.Match has no **, and gives an error only for some names.
 package glob
 
@@ -32,6 +33,28 @@ func Check(pattern string) error {
 		for _, c := range part {
 			if !isNameByte(c) && c != '*' && c != '?' {
 				return fmt.Errorf("the pattern %q has the character %q: names have A-Z a-z 0-9 . _ - and /", pattern, c)
+			}
+		}
+	}
+	return nil
+}
+
+// MaxName is the most bytes of the name of a file.
+const MaxName = 255
+
+// CheckName refuses a name that is no name of a result file: A-Z a-z 0-9 . _ - and /, at most MaxName bytes, no empty
+// part, and no part . or .. .
+func CheckName(name string) error {
+	if name == "" || len(name) > MaxName {
+		return fmt.Errorf("a name of %d bytes: a file's name has 1 to %d", len(name), MaxName)
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part == "." || part == ".." {
+			return fmt.Errorf("the name %.80q has the part %q: write a path below the results directory", name, part)
+		}
+		for _, c := range part {
+			if !isNameByte(c) {
+				return fmt.Errorf("the name %.80q has the character %q: names have A-Z a-z 0-9 . _ - and /", name, c)
 			}
 		}
 	}

@@ -114,26 +114,11 @@ func (l Limits) Keeps(name string) bool {
 }
 
 // MaxName is the most bytes of the name of a file.
-const MaxName = 255
+const MaxName = glob.MaxName
 
 // CheckName refuses a name that is no name of a result file: A-Z a-z 0-9 . _ - and /, at most MaxName bytes, no empty
 // part, and no part . or .. .
-func CheckName(name string) error {
-	if name == "" || len(name) > MaxName {
-		return fmt.Errorf("a name of %d bytes: a file's name has 1 to %d", len(name), MaxName)
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || part == "." || part == ".." {
-			return fmt.Errorf("the name %.80q has the part %q: write a path below the results directory", name, part)
-		}
-		for _, c := range part {
-			if !isWordByte(c) && c != '.' && c != '_' && (c < 'A' || c > 'Z') {
-				return fmt.Errorf("the name %.80q has the character %q: names have A-Z a-z 0-9 . _ - and /", name, c)
-			}
-		}
-	}
-	return nil
-}
+func CheckName(name string) error { return glob.CheckName(name) }
 
 // maxID is the most bytes of an id.
 const maxID = 128

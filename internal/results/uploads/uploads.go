@@ -7,7 +7,8 @@
 //
 //	204  stored, or said
 //	400  not such a name, or not such a request          401  not the token of this run
-//	404  the run is not known                            409  not from the byte in Upload-Offset on
+//	404  the run is not known                            408  the body broke: HEAD, and go on
+//	409  not from the byte in Upload-Offset on
 //	410  the run has ended or was given up               413  over a limit of the Workload
 //	422  the run has ended, and failed: the body says why
 //	429  too many wrong tokens from this address         507  the store is full: try again
@@ -249,6 +250,24 @@ func (h *Handler) serveDone(w http.ResponseWriter, r *http.Request, id string) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// Begin lets a run leave files until it ends; a repeated call changes nothing.
+func (h *Handler) Begin(run runs.Run, limits runs.Limits) error {
+	return h.config.Store.Begin(run, limits)
+}
+
+// GiveUp ends a run whose result shall not count any more. A run that has ended, or that the store does not know, stays
+// as it is.
+func (h *Handler) GiveUp(id, why string) error {
+	m, err := h.config.Store.GiveUp(id, why)
+	switch {
+	case errors.Is(err, results.ErrUnknown):
+		return nil
+	case err == nil && m.Orphan != "":
+		h.config.Log.Info("a run was given up", "run", id, "why", why, "files", len(m.Files))
+	}
+	return err
+}
+
 // Finish ends a run whose agent says how it ended. The first end stands. The end of a run that the store does not know,
 // as after the loss of results.dir, is logged and no error: the agent would repeat it for ever.
 func (h *Handler) Finish(id string, ended runs.Ended) error {
@@ -299,7 +318,7 @@ func (h *Handler) answerError(w http.ResponseWriter, err error) {
 		h.config.Log.Warn("a result waits: the store is full", "error", err)
 		answer(w, http.StatusInsufficientStorage, err.Error())
 	case errors.Is(err, io.ErrUnexpectedEOF), isTimeout(err):
-		answer(w, http.StatusBadRequest, "the upload broke: HEAD says in Upload-Offset from where to go on")
+		answer(w, http.StatusRequestTimeout, "the upload broke: HEAD says in Upload-Offset from where to go on")
 	default:
 		h.config.Log.Error("a result cannot be stored", "error", err)
 		answer(w, http.StatusServiceUnavailable, "the store of results cannot take it now: the daemon's log says why")
