@@ -262,6 +262,8 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	switch err := h.m.failureOf(step); {
 	case err != nil:
 		return nil, err
+	case step.Execution != nil:
+		return nil, execute(ctx, step, s)
 	case step.Install != nil:
 		tools := steps.Tools{Disks: opener{h.m}, Leave: s, Images: s, Installer: installer{h.m}, NoteTable: s.NoteTable}
 		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"},
