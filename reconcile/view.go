@@ -60,6 +60,14 @@ func (l *Loop) View() View {
 	return v
 }
 
+// Fleet gives the desired state of the accepted commit, which nobody changes; false before the first accepted commit since
+// the start.
+func (l *Loop) Fleet() (inventory.Fleet, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fleet.desired, l.fleet.commit != ""
+}
+
 // ViewFleet gives the loop's state without the hosts.
 func (l *Loop) ViewFleet() View {
 	l.mu.Lock()

@@ -101,9 +101,7 @@ func (h *Hub) authenticate(r *http.Request) (peer, error) {
 		return peer{}, errRefused
 	}
 	leaf := r.TLS.PeerCertificates[0]
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: h.roots, CurrentTime: h.config.Now(),
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	if err != nil {
+	if h.config.Identity.VerifyClient(leaf, h.config.Now()) != nil {
 		return peer{}, errRefused
 	}
 	p, err := readPeer(leaf)

@@ -5,12 +5,10 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -31,7 +29,7 @@ func (h *Hub) serveEnrolment(w http.ResponseWriter, r *http.Request) error {
 	if !h.BootToken(m.Host, m.Boot, m.Epoch).Equal(secret.New(m.Token)) {
 		return errRefused
 	}
-	csr, err := parseCSR(m.CSR)
+	csr, err := ParseRequest(m.CSR)
 	if err != nil {
 		return errRefused
 	}
@@ -95,15 +93,8 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 }
 
 func (h *Hub) issueCertificate(p peer, csr *x509.CertificateRequest) ([]byte, error) {
-	now := h.config.Now()
-	return h.config.Identity.signCertificate(&x509.Certificate{
-		Subject:     pkix.Name{CommonName: p.host},
-		URIs:        []*url.URL{formatAgentURI(p)},
-		NotBefore:   now.Add(-24 * time.Hour), // the daemon's own clock may be set back
-		NotAfter:    now.Add(h.config.CertTTL),
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, csr.PublicKey)
+	return h.config.Identity.IssueClient(p.host, formatAgentURI(p), csr.PublicKey,
+		Validity{h.config.Now(), h.config.CertTTL})
 }
 
 // isCertificateValid reports whether a certificate still lets the holder in.
@@ -112,8 +103,8 @@ func isCertificateValid(der []byte, now time.Time) bool {
 	return err == nil && now.Before(certificate.NotAfter)
 }
 
-// parseCSR accepts requests whose holder has proved to have the key: ECDSA P-256 or P-384, or Ed25519.
-func parseCSR(der []byte) (*x509.CertificateRequest, error) {
+// ParseRequest accepts certificate requests whose holder has proved to have the key: ECDSA P-256 or P-384, or Ed25519.
+func ParseRequest(der []byte) (*x509.CertificateRequest, error) {
 	csr, err := x509.ParseCertificateRequest(der)
 	if err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
-// readFacts translates the protocol's types into the inventory's. The agent does not import the inventory.
-func readFacts(m wire.Facts) inventory.Facts {
+// ReadFacts translates the protocol's types into the inventory's. The agent does not import the inventory.
+func ReadFacts(m wire.Facts) inventory.Facts {
 	facts := inventory.Facts{
 		System: inventory.System{Manufacturer: m.System.Manufacturer, Product: m.System.Product,
 			Serial: m.System.Serial, UUID: m.System.UUID},

@@ -3,7 +3,6 @@ package hub
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +58,6 @@ type Config struct {
 // Identity.ServerTLS.
 type Hub struct {
 	config    Config
-	roots     *x509.CertPool
 	tokenKey  []byte
 	homeKey   []byte
 	markKey   []byte
@@ -116,7 +114,6 @@ func New(config Config) *Hub {
 	}
 	h := &Hub{
 		config:      config,
-		roots:       config.Identity.buildCAPool(),
 		tokenKey:    config.Identity.DeriveKey("boot token"),
 		homeKey:     config.Identity.DeriveKey("phone-home token"),
 		markKey:     config.Identity.DeriveKey("disk mark"),

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,7 @@ type Identity struct {
 	caKey  *ecdsa.PrivateKey
 	ca     *x509.Certificate
 	server *ecdsa.PrivateKey
+	pool   *x509.CertPool // of ca
 }
 
 // CreateIdentity makes a new identity in dir (mode 0700) in one step: a crash leaves the whole identity or nothing. The
@@ -189,6 +191,31 @@ func (i *Identity) issueServer(names []string, key *ecdsa.PrivateKey) (tls.Certi
 	return tls.Certificate{Certificate: [][]byte{der, i.ca.Raw}, PrivateKey: key}, nil
 }
 
+// Validity is from when on, and for how long, a client certificate lets its holder in.
+type Validity struct {
+	From time.Time
+	For  time.Duration
+}
+
+// IssueClient issues a certificate to a client of the agents' listener. The URI says what the holder may do.
+func (i *Identity) IssueClient(name string, uri *url.URL, key any, v Validity) ([]byte, error) {
+	return i.signCertificate(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		URIs:        []*url.URL{uri},
+		NotBefore:   v.From.Add(-24 * time.Hour), // the daemon's own clock may be set back
+		NotAfter:    v.From.Add(v.For),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, key)
+}
+
+// VerifyClient says why a client certificate does not count at a time, or nil. What the holder may do is in its URI.
+func (i *Identity) VerifyClient(leaf *x509.Certificate, now time.Time) error {
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: i.pool, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return err
+}
+
 func (i *Identity) buildCAPool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(i.ca)
@@ -284,7 +311,9 @@ func parseIdentity(files map[string][]byte) (*Identity, error) {
 	if !caKey.PublicKey.Equal(ca.PublicKey) {
 		return nil, fmt.Errorf("%s is not of %s", fileCA, fileCAKey)
 	}
-	return &Identity{root: root, caKey: caKey, ca: ca, server: server}, nil
+	i := &Identity{root: root, caKey: caKey, ca: ca, server: server}
+	i.pool = i.buildCAPool()
+	return i, nil
 }
 
 func parseKey(data []byte) (*ecdsa.PrivateKey, error) {

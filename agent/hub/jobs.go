@@ -25,7 +25,7 @@ func (h *Hub) serveFacts(w http.ResponseWriter, r *http.Request, p peer) error {
 	if err := decodeBody(w, r, maxFacts, &m); err != nil {
 		return err
 	}
-	facts := readFacts(m)
+	facts := ReadFacts(m)
 	facts.At, facts.Epoch = h.config.Now(), p.epoch
 	err := h.editDocument(r.Context(), p.host, func(_ *entry, doc *document) error {
 		if err := doc.checkPeer(p); err != nil {

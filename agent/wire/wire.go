@@ -91,6 +91,8 @@ type BootConfig struct {
 	URLs    []string  `json:"urls"`  // base URLs of the agent API, tried in order
 	Pins    []string  `json:"pins"`  // base64 SHA-256 of the SubjectPublicKeyInfo the server's certificate must have
 	Time    time.Time `json:"time"`  // the daemon's clock; certificates are never checked against an earlier one
+	// Discovery is set on a discovery medium, which is for no host.
+	Discovery *Discovery `json:"discovery,omitempty"`
 }
 
 // Enrol trades the boot token for a client certificate. A repeated Enrol with the same public key gives the same

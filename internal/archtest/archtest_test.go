@@ -151,6 +151,7 @@ var rules = []rule{
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},
 	{"boot/...", []string{"core", "boot/...", "agent/wire", "internal/secret"}},
 	{"agent/hub", []string{"core", "agent/wire", "internal/secret", "internal/throttle"}},
+	{"agent/hub/door", []string{"core", "agent/hub", "agent/wire", "inventory/discovery/records", "internal/secret", "internal/throttle"}},
 	{"agent/wire", nil},
 	{"agent/passthrough", nil},
 	{"agent/facts", []string{"agent/facts/partitions", "agent/facts/superblocks", "agent/passthrough", "agent/wire"}},

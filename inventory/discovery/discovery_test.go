@@ -164,7 +164,7 @@ func TestTwoAgents(t *testing.T) {
 					g.Agent, g.At, answer = event[1:], now, discovery.Wait
 					r = r.Register(g, discovery.Match{Record: r.ID})
 				default:
-					r, answer = r.Hear(event[1:], now)
+					r, answer = r.Hear(discovery.Word{Agent: event[1:], At: now})
 				}
 			}
 			rival := ""

@@ -8,7 +8,10 @@ import (
 
 // Known finds the machines that ingot knows by what identifies them: the hosts of the fleet, and machines of which the
 // journal has a record.
-type Known struct{ machines map[string][]knownMachine }
+type Known struct {
+	machines map[string][]knownMachine
+	ids      map[inventory.MachineID]bool
+}
 
 type knownMachine struct {
 	id   inventory.MachineID
@@ -16,7 +19,7 @@ type knownMachine struct {
 }
 
 // NewKnown finds nothing; Add adds machines.
-func NewKnown() *Known { return &Known{machines: map[string][]knownMachine{}} }
+func NewKnown() *Known { return &Known{map[string][]knownMachine{}, map[inventory.MachineID]bool{}} }
 
 // Add adds a machine: as the fleet declares it, and as its record knows it. Either may be the zero value.
 func (k *Known) Add(desired inventory.Desired, record inventory.Record) {
@@ -50,7 +53,11 @@ func (k *Known) Add(desired inventory.Desired, record inventory.Record) {
 	k.add(knownMachine{id, name}, shown)
 }
 
+// Has reports whether a machine is known by its id.
+func (k *Known) Has(id inventory.MachineID) bool { return k.ids[id] }
+
 func (k *Known) add(machine knownMachine, s Shown) {
+	k.ids[machine.id] = true
 	for _, value := range weakKeys(s) {
 		if !slices.Contains(k.machines[value.key], machine) {
 			k.machines[value.key] = append(k.machines[value.key], machine)

@@ -115,7 +115,13 @@ const (
 	RegisterAgain               // the record does not have this agent's report
 )
 
-// Hear is the record after a word of a waiting agent, by its key, and what the agent is told.
+// Word is a word of a waiting agent.
+type Word struct {
+	Agent string // hex SHA-256 of the agent's public key
+	At    time.Time
+}
+
+// Hear is the record after a word of a waiting agent, and what the agent is told.
 //
 //	the agent                                        the record afterwards               answer
 //	is the record's, there is no rival               was heard                           Wait
@@ -124,7 +130,8 @@ const (
 //	is the rival, the record's agent is silent       as before                           RegisterAgain
 //	is in no record                                  as before                           RegisterAgain
 //	the record is in conflict with a second agent    was heard                           Wait
-func (r Record) Hear(agent string, now time.Time) (Record, Answer) {
+func (r Record) Hear(w Word) (Record, Answer) {
+	agent, now := w.Agent, w.At
 	isOurs := r.Agent != nil && r.Agent.Key == agent
 	isRival := r.Rival != nil && r.Rival.Key == agent
 	switch {
