@@ -73,7 +73,8 @@ const (
 	maxPause   = 15 * time.Second
 )
 
-// Run enrols, reports the hardware and works on jobs until ctx ends, and then returns ctx.Err(). Run repeats a call
+// Run enrols, reports the hardware and works on jobs until ctx ends, and then returns ctx.Err(). From a discovery medium,
+// Run first registers the machine and waits until the machine is a host of the fleet. Run repeats a call
 // after any answer of the daemon: a restarting daemon refuses at first. Another error means that the boot medium is
 // useless.
 func Run(ctx context.Context, c Config) error {
@@ -83,6 +84,13 @@ func Run(ctx context.Context, c Config) error {
 	if c.Boot.Version != wire.Version {
 		return fmt.Errorf("the boot medium speaks protocol %d, this agent %d: rebuild the ramdisk with the daemon's "+
 			"version", c.Boot.Version, wire.Version)
+	}
+	if c.Boot.Discovery != nil {
+		boot, err := awaitHost(ctx, c)
+		if err != nil {
+			return err
+		}
+		c.Boot = boot
 	}
 	client, err := newClient(c)
 	if err != nil {
@@ -97,6 +105,17 @@ func Run(ctx context.Context, c Config) error {
 		}
 	}
 	return nil
+}
+
+// awaitHost is the agent's work in discovery mode: see waitForHost. The agent of the host's boot has the same key.
+func awaitHost(ctx context.Context, c Config) (wire.BootConfig, error) {
+	client, err := newClient(c)
+	if err != nil {
+		return wire.BootConfig{}, err
+	}
+	defer client.closeConnections()
+	a := agent{Config: c, client: client}
+	return a.waitForHost(ctx)
 }
 
 type agent struct {

@@ -139,19 +139,7 @@ func (c *client) tradeToken(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("enrol: %w", err)
 	}
-	leaf, err := x509.ParseCertificate(answer.Certificate)
-	if err != nil {
-		return fmt.Errorf("the daemon's answer holds no certificate: %w", err)
-	}
-	if !c.key.PublicKey.Equal(leaf.PublicKey) {
-		return errors.New("the daemon's certificate is for another key")
-	}
-	members := c.newHTTPClient(tls.Certificate{Certificate: [][]byte{answer.Certificate}, PrivateKey: c.key,
-		Leaf: leaf})
-	if old := c.withCertificate.Swap(members); old != nil {
-		old.CloseIdleConnections()
-	}
-	return nil
+	return c.keepCertificate(answer.Certificate)
 }
 
 // postQuestion posts a question for leave once, and reports whether the daemon answered with leave.
