@@ -132,6 +132,16 @@ func (i *ISO) openWith(overlay []byte, read func(at, end int64)) *io.SectionRead
 	return io.NewSectionReader(medium{iso: i, overlay: overlay, read: read}, 0, i.size)
 }
 
+// Copy writes the whole image with files in its overlay region: a medium for people to attach.
+func (i *ISO) Copy(to io.Writer, files []File) error {
+	overlay, err := packOverlay(files)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, i.openWith(overlay, func(int64, int64) {}))
+	return err
+}
+
 // ReadAt implements io.ReaderAt.
 func (m medium) ReadAt(p []byte, at int64) (int, error) {
 	n, err := m.iso.file.ReadAt(p, at)

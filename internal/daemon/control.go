@@ -113,6 +113,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	mux.HandleFunc("GET /v1/events", d.streamEvents)
 	d.addHostRoutes(mux)
 	d.addResultRoutes(mux)
+	d.addDiscoveryRoutes(mux)
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, _ *http.Request) {
 		d.loop.RefreshSource()
 		w.WriteHeader(http.StatusNoContent)

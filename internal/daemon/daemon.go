@@ -66,6 +66,8 @@ type Daemon struct {
 	notifier  *notify.Notifier // nil unless configured
 	restored  <-chan notices.Conditions
 
+	discoveries discoveries
+
 	agents, bmcs, control net.Listener
 	bmcsTLS, web, webhook net.Listener // nil unless configured
 	probes                net.Listener // of metrics too; nil unless configured
@@ -84,7 +86,7 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (*Daemon, erro
 
 func (d *Daemon) openAll(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{d.openJournal, d.openFleet, d.openListeners, d.openParts,
-		d.openLoop, d.openNotices} {
+		d.openDiscovery, d.openLoop, d.openNotices} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -312,8 +314,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.loop.Run(ctx) })
 	g.Go(func() error { return d.images.Run(ctx) })
 	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.RefreshSource) })
-	g.Go(func() error { return serveHTTP(ctx, d.agents, d.agentsHandler()) })
+	g.Go(func() error { return serveHTTP(ctx, d.agents, d.discoveries.door.Before(d.agentsHandler())) })
 	g.Go(func() error { return d.sweepResults(ctx) })
+	g.Go(func() error { return d.discoveries.door.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })
 	if d.bmcsTLS != nil {
 		g.Go(func() error { return serveHTTP(ctx, d.bmcsTLS, d.media) })

@@ -1,0 +1,176 @@
+package daemon_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gitmetal/ingot/agent"
+	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/cmd/ingot/discovered"
+	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/inventory/discovery"
+)
+
+// stranger is a machine that no host file names.
+type stranger struct{ serial string }
+
+func (s stranger) Facts(context.Context) (wire.Facts, error) {
+	uuid := "4c4c4544-0058-4b10-804a-" + fmt.Sprintf("%012x", s.serial)[:12]
+	return wire.Facts{System: wire.System{Serial: s.serial, UUID: uuid}, Memory: 1 << 30}, nil
+}
+
+func (stranger) Do(context.Context, wire.Step, agent.Session) (*wire.BootEntry, error) {
+	return nil, errors.New("a waiting agent was given a step")
+}
+
+func (stranger) PowerOff(context.Context) error { return nil }
+
+// wait runs an agent from a discovery medium until the test ends.
+func (s stranger) wait(t *testing.T, boot wire.BootConfig) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = agent.Run(ctx, agent.Config{Boot: boot, Machine: s, Log: slog.New(slog.DiscardHandler)})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// verb runs a verb of the command line, and gives what it printed.
+func verb(t *testing.T, command func(out, talk *bytes.Buffer) *cobra.Command, args ...string) (out, talk string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	c := command(&stdout, &stderr)
+	c.SetArgs(args)
+	c.SilenceErrors, c.SilenceUsage = true, true
+	err = c.ExecuteContext(t.Context())
+	return stdout.String(), stderr.String(), err
+}
+
+func discoveredVerb(out, talk *bytes.Buffer) *cobra.Command {
+	return discovered.NewDiscovered(out, talk)
+}
+func discoveryVerb(out, talk *bytes.Buffer) *cobra.Command { return discovered.NewDiscovery(out, talk) }
+
+// TestUnknownMachinesRegister tells the story of the door: without a key in the fleet there is none; with one, an operator
+// makes a medium, a machine that boots from it is a record, and one that poses as a host of the fleet is a conflict that
+// operators see. The records outlive a restart, and no log has the key.
+func TestUnknownMachinesRegister(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	stop := w.start(t)
+	w.await(t, 1, "Active", active)
+	file, iso := filepath.Join(w.dir, "ingot.yaml"), filepath.Join(t.TempDir(), "discovery.iso")
+	client := daemon.Connect(w.socket())
+	if _, _, err := verb(t, discoveryVerb, "iso", "--config", file, "--key", "pallet", "-o", iso); err == nil ||
+		!strings.Contains(err.Error(), "add it to spec.discovery.keys") {
+		t.Errorf("a medium without a key in the fleet: %v", err)
+	}
+	until := time.Now().UTC().AddDate(0, 0, 3).Format(time.DateOnly)
+	fleet := "apiVersion: ingot.dev/v1alpha1\nkind: Fleet\nmetadata: {name: lab}\nspec:\n  discovery:\n    keys: [{id: pallet, until: " + until + "}]\n"
+	if err := os.WriteFile(filepath.Join(w.dir, "fleet", "ingot.yaml"), []byte(fleet), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.git(t, "add", "ingot.yaml")
+	w.push(t, "a pallet comes")
+	head := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
+	w.awaitFleet(t, "the commit with the key", func(v daemon.View) bool { return v.Commit == head })
+	out, talk, err := verb(t, discoveryVerb, "iso", "--config", file, "--key", "pallet", "-o", iso)
+	if err != nil || strings.TrimSpace(out) != iso || !strings.Contains(talk, until) || !strings.Contains(talk, "by hand") {
+		t.Fatalf("ingot discovery iso: %q %q %v", out, talk, err)
+	}
+	boot := readMedium(t, iso)
+	offline := filepath.Join(t.TempDir(), "offline.iso")
+	if _, _, err := verb(t, discoveryVerb, "iso", "--config", file, "--key", "pallet", "--until", until, "-o", offline); err != nil {
+		t.Fatal(err)
+	}
+	if again := readMedium(t, offline); again.Discovery.Secret != boot.Discovery.Secret {
+		t.Error("a medium that is made without a daemon has another key")
+	}
+
+	known := w.rack.Description().Machines[0]
+	stranger{"SN-NEW"}.wait(t, boot)
+	stranger{known.Serial}.wait(t, boot)
+	record, conflict := w.awaitRecords(t, client)
+	if len(record.Conflicts) != 0 && len(conflict.Conflicts) == 0 {
+		record, conflict = conflict, record
+	}
+	listed, _, err := verb(t, discoveredVerb, "list", "--config", file)
+	if err != nil || !strings.Contains(listed, known.Name+" booted the discovery medium") || !strings.Contains(listed, string(record.ID)) {
+		t.Errorf("ingot discovered list says %s, %v", listed, err)
+	}
+	inventory, _, err := verb(t, discoveredVerb, "get", "--config", file, string(record.ID))
+	var facts wire.Facts
+	if err != nil || json.Unmarshal([]byte(inventory), &facts) != nil || facts.Memory != 1<<30 {
+		t.Errorf("ingot discovered get prints %s, %v", inventory, err)
+	}
+	stop()
+	w.start(t)
+	if _, _, err := verb(t, discoveredVerb, "forget", "--config", file, string(conflict.ID)); err != nil {
+		t.Error(err)
+	}
+	if list, err := client.ListDiscovered(t.Context()); err != nil || len(list.Records) == 0 || list.Records[len(list.Records)-1].ID != record.ID {
+		t.Errorf("after a restart and ingot discovered forget: %+v, %v", list, err)
+	}
+	audit, err := os.ReadFile(filepath.Join(w.dir, "state", "audit.log"))
+	if err != nil || !strings.Contains(string(audit), "made a discovery medium with enrolment key pallet") ||
+		!strings.Contains(string(audit), "forgot the discovered machine "+string(conflict.ID)) {
+		t.Errorf("the audit log says %s, %v", audit, err)
+	}
+	log, err := os.ReadFile(w.log.Name())
+	if err != nil || strings.Contains(string(log)+string(audit)+listed, boot.Discovery.Secret) {
+		t.Errorf("a log has the key, or %v", err)
+	}
+}
+
+// awaitRecords waits until two machines have registered.
+func (w *world) awaitRecords(t *testing.T, client *daemon.Client) (one, two discovery.Record) {
+	t.Helper()
+	deadline := time.After(2 * time.Minute)
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		list, err := client.ListDiscovered(t.Context())
+		if err == nil && len(list.Records) == 2 {
+			return list.Records[0], list.Records[1]
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("the records are %+v, %v", list, err)
+		}
+	}
+}
+
+// readMedium finds the boot configuration in a discovery medium.
+func readMedium(t *testing.T, iso string) (boot wire.BootConfig) {
+	t.Helper()
+	data, err := os.ReadFile(iso)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(iso); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the medium has the mode %v, %v, want 0600", info.Mode(), err)
+	}
+	_, rest, found := bytes.Cut(data, []byte("etc/ingot/boot.json\x00"))
+	at := bytes.IndexByte(rest, '{')
+	if !found || at < 0 {
+		t.Fatal("the medium has no boot configuration")
+	}
+	if err := json.NewDecoder(bytes.NewReader(rest[at:])).Decode(&boot); err != nil || boot.Discovery == nil {
+		t.Fatalf("the medium says %+v, %v", boot, err)
+	}
+	return boot
+}
