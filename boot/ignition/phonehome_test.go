@@ -101,8 +101,8 @@ func (h *home) pin() string {
 // install writes the rendered files; urls come before the daemon's own.
 func (h *home) install(t *testing.T, pin string, urls ...string) {
 	t.Helper()
-	config := parse(t, render(t, ignition.Request{Host: "web-03", PhoneHome: &ignition.PhoneHome{
-		URLs: append(urls, h.server.URL), Pin: pin, Install: "op1", Epoch: 4, Attempt: 2, Commit: "abc", Token: secret.New("token-canary"),
+	config := parse(t, render(t, ignition.Request{Host: "www-3", PhoneHome: &ignition.PhoneHome{
+		Host: "web-03", URLs: append(urls, h.server.URL), Pin: pin, Install: "op1", Epoch: 4, Attempt: 2, Commit: "abc", Token: secret.New("token-canary"),
 	}}))
 	for _, f := range config.Storage.Files {
 		if name, ok := strings.CutPrefix(f.Path, "/etc/ingot/"); ok {

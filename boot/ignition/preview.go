@@ -64,7 +64,7 @@ func (m *masks) renderPreview(desired inventory.Desired, secrets func(refs.Secre
 	request := NewRequest(desired)
 	request.Secrets = secrets
 	if desired.Workload.PhoneHome != schemas.PhoneHomeDisabled {
-		request.PhoneHome = &PhoneHome{URLs: []string{maskURL}, Pin: maskPin, Install: maskInstall, Epoch: maskEpoch,
+		request.PhoneHome = &PhoneHome{Host: desired.Name, URLs: []string{maskURL}, Pin: maskPin, Install: maskInstall, Epoch: maskEpoch,
 			Attempt: maskAttempt, Commit: maskCommit, Token: secret.New(maskToken)}
 	}
 	body, err := Render(request)

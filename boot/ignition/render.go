@@ -39,6 +39,7 @@ type Request struct {
 
 // PhoneHome is how the installed system reports that the system is up.
 type PhoneHome struct {
+	Host    string   // id of the machine
 	URLs    []string // base URLs of the daemon, tried in order
 	Pin     string   // base64 SHA-256 of the daemon's key
 	Install string
@@ -106,7 +107,7 @@ func translateWorkload(b inventory.Butane, secrets func(refs.Secret) (secret.Val
 func mergeConfig(r Request, theirs types.Config) ([]byte, error) {
 	config := v3_6.Merge(baseConfig(r), theirs)
 	if r.PhoneHome != nil {
-		call, err := phoneHomeConfig(*r.PhoneHome, r.Host)
+		call, err := phoneHomeConfig(*r.PhoneHome)
 		if err != nil {
 			return nil, err
 		}
@@ -169,11 +170,11 @@ const (
 
 // phoneHomeConfig has a unit that calls the daemon after every start of the system. The token is in a file of mode
 // 0600, never in an argument.
-func phoneHomeConfig(p PhoneHome, host string) (types.Config, error) {
-	body, err := json.Marshal(wire.PhoneHome{Host: host, Install: p.Install, Epoch: p.Epoch,
+func phoneHomeConfig(p PhoneHome) (types.Config, error) {
+	body, err := json.Marshal(wire.PhoneHome{Host: p.Host, Install: p.Install, Epoch: p.Epoch,
 		Attempt: p.Attempt, Token: p.Token.Reveal(), Commit: p.Commit})
 	if err != nil {
-		return types.Config{}, fmt.Errorf("encode the call home of %s: %w", host, err)
+		return types.Config{}, fmt.Errorf("encode the call home of %s: %w", p.Host, err)
 	}
 	curl := fmt.Sprintf("insecure\npinnedpubkey = \"sha256//%s\"\ntlsv1.3\nsilent\nshow-error\nfail\nmax-time = "+
 		"60\n", p.Pin)

@@ -68,10 +68,8 @@ func web() ignition.Request {
 		Secrets: func(ref refs.Secret) (secret.Value, error) {
 			return secret.New("the " + ref.Name + " " + ref.Key), nil
 		},
-		Network: &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt", Type: "ethernet", MACAddress: "52:54:00:00:00:03", IPv4: &schemas.IPConfig{DHCP: true}}}},
-		PhoneHome: &ignition.PhoneHome{
-			URLs: []string{"https://10.0.2.2:7443", "https://ingot.example:7443"}, Pin: "cGlu", Install: "op1", Epoch: 4, Attempt: 2, Commit: "abc", Token: secret.New("token-canary"),
-		},
+		Network:   &schemas.Network{Interfaces: []schemas.Interface{{Name: "mgmt", Type: "ethernet", MACAddress: "52:54:00:00:00:03", IPv4: &schemas.IPConfig{DHCP: true}}}},
+		PhoneHome: &ignition.PhoneHome{Host: "web-03", URLs: []string{"https://10.0.2.2:7443", "https://ingot.example:7443"}, Pin: "cGlu", Install: "op1", Epoch: 4, Attempt: 2, Commit: "abc", Token: secret.New("token-canary")},
 	}
 }
 

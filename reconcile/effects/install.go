@@ -257,7 +257,7 @@ func (e *Effects) buildIgnitionRequest(desired inventory.Desired, record invento
 	request.Secrets = e.openSecret
 	if workload.PhoneHome != schemas.PhoneHomeDisabled {
 		request.PhoneHome = &ignition.PhoneHome{
-			URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch,
+			Host: string(record.ID), URLs: e.config.URLs, Pin: e.config.Pin, Install: operation.ID, Epoch: epoch,
 			Attempt: operation.Attempt, Commit: operation.Commit,
 			Token: e.config.Hub.PhoneHomeToken(string(record.ID), operation.ID, epoch, operation.Attempt),
 		}
