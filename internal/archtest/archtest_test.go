@@ -111,7 +111,7 @@ var rules = []rule{
 	{"inventory/pick", []string{"schemas", "inventory", "inventory/diskid"}},
 	{"inventory/remains", []string{"inventory"}},
 	{"inventory/discovery/account", []string{"inventory/format", "internal/secret"}},
-	{"inventory/discovery", []string{"inventory", "inventory/discovery/account", "inventory/format"}},
+	{"inventory/discovery", []string{"schemas", "inventory", "inventory/discovery/account", "inventory/format"}},
 	{"inventory/rules", []string{"schemas", "inventory", "inventory/steps"}},
 	{"inventory/arrivals", []string{"schemas", "inventory"}},
 	{"inventory/proposal", []string{"schemas", "schemas/decode", "inventory", "inventory/discovery", "inventory/load", "inventory/ruleset"}},

@@ -42,7 +42,7 @@ func (d *Daemon) openDiscovery(context.Context) error {
 	}
 	d.discoveries.Store = store
 	d.discoveries.door = door.New(door.Config{Identity: d.identity, Records: store, Keys: d.enrolmentKeys,
-		Known: d.knownMachines, Log: d.log})
+		Known: d.knownMachines, Answer: d.answerWaiting, Log: d.log})
 	return nil
 }
 
@@ -73,6 +73,23 @@ func (d *Daemon) knownMachines() *discovery.Known {
 	}
 	s.known, s.commit, s.learned = known, fleet.Commit, time.Now()
 	return known
+}
+
+// answerWaiting tells the agent of a record what to do.
+func (d *Daemon) answerWaiting(_ context.Context, record discovery.Record) (wire.Waited, error) {
+	view, known := d.loop.ViewHost(record.ID.Machine())
+	if !known || view.Orphaned {
+		return wire.Waited{}, nil
+	}
+	host := discovery.Host{Desired: view.Desired, Record: view.Observed.Record}
+	if view.Plan.Hold != nil {
+		host.Hold = string(view.Plan.Hold.Reason)
+	}
+	told := discovery.Tell(record, host)
+	if told == discovery.ToPowerOff {
+		d.log.Info("the waiting agent of a merged machine is told to power it off", "host", view.ID, "record", record.ID)
+	}
+	return wire.Waited{PowerOff: told == discovery.ToPowerOff}, nil
 }
 
 // addDiscoveryRoutes adds what operators ask of discovery.
@@ -156,7 +173,7 @@ func (a answerer) WriteHeader(status int) {
 		return
 	}
 	a.Header().Set("Content-Type", "application/json")
-	_, _ = a.ResponseWriter.Write(a.body) // the reader went away
+	_, _ = a.Write(a.body) // the reader went away
 }
 
 // Discovered are the records of unknown machines, without their facts.

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,11 +25,37 @@ import (
 )
 
 // stranger is a machine that no host file names.
-type stranger struct{ serial string }
+type stranger struct {
+	serial string
+	mac    string
+	log    *safeLog // of the agent; nil: nowhere
+}
+
+// safeLog is a log that is read while it is written.
+type safeLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *safeLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *safeLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
 
 func (s stranger) Facts(context.Context) (wire.Facts, error) {
 	uuid := "4c4c4544-0058-4b10-804a-" + fmt.Sprintf("%012x", s.serial)[:12]
-	return wire.Facts{System: wire.System{Serial: s.serial, UUID: uuid}, Memory: 1 << 30}, nil
+	facts := wire.Facts{System: wire.System{Serial: s.serial, UUID: uuid}, Memory: 1 << 30}
+	if s.mac != "" {
+		facts.NICs = []wire.NIC{{Name: "eno1", MAC: s.mac, Driver: "igb"}}
+	}
+	return facts, nil
 }
 
 func (stranger) Do(context.Context, wire.Step, agent.Session) (*wire.BootEntry, error) {
@@ -41,9 +69,13 @@ func (s stranger) wait(t *testing.T, boot wire.BootConfig) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	var log io.Writer = s.log
+	if s.log == nil {
+		log = io.Discard
+	}
 	go func() {
 		defer close(done)
-		_ = agent.Run(ctx, agent.Config{Boot: boot, Machine: s, Log: slog.New(slog.DiscardHandler)})
+		_ = agent.Run(ctx, agent.Config{Boot: boot, Machine: s, Log: slog.New(slog.NewTextHandler(log, nil))})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 }
@@ -78,15 +110,7 @@ func TestUnknownMachinesRegister(t *testing.T) {
 		!strings.Contains(err.Error(), "add it to spec.discovery.keys") {
 		t.Errorf("a medium without a key in the fleet: %v", err)
 	}
-	until := time.Now().UTC().AddDate(0, 0, 3).Format(time.DateOnly)
-	fleet := "apiVersion: ingot.dev/v1alpha1\nkind: Fleet\nmetadata: {name: lab}\nspec:\n  discovery:\n    keys: [{id: pallet, until: " + until + "}]\n"
-	if err := os.WriteFile(filepath.Join(w.dir, "fleet", "ingot.yaml"), []byte(fleet), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	w.git(t, "add", "ingot.yaml")
-	w.push(t, "a pallet comes")
-	head := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
-	w.awaitFleet(t, "the commit with the key", func(v daemon.View) bool { return v.Commit == head })
+	until := w.addEnrolmentKey(t)
 	out, talk, err := verb(t, discoveryVerb, "iso", "--config", file, "--key", "pallet", "-o", iso)
 	if err != nil || strings.TrimSpace(out) != iso || !strings.Contains(talk, until) || !strings.Contains(talk, "by hand") {
 		t.Fatalf("ingot discovery iso: %q %q %v", out, talk, err)
@@ -101,8 +125,8 @@ func TestUnknownMachinesRegister(t *testing.T) {
 	}
 
 	known := w.rack.Description().Machines[0]
-	stranger{"SN-NEW"}.wait(t, boot)
-	stranger{known.Serial}.wait(t, boot)
+	stranger{serial: "SN-NEW"}.wait(t, boot)
+	stranger{serial: known.Serial}.wait(t, boot)
 	record, conflict := w.awaitRecords(t, client)
 	if len(record.Conflicts) != 0 && len(conflict.Conflicts) == 0 {
 		record, conflict = conflict, record
@@ -132,6 +156,86 @@ func TestUnknownMachinesRegister(t *testing.T) {
 	log, err := os.ReadFile(w.log.Name())
 	if err != nil || strings.Contains(string(log)+string(audit)+listed, boot.Discovery.Secret) {
 		t.Errorf("a log has the key, or %v", err)
+	}
+}
+
+// addEnrolmentKey adds the key "pallet" to the fleet, and gives its last day.
+func (w *world) addEnrolmentKey(t *testing.T) (until string) {
+	t.Helper()
+	until = time.Now().UTC().AddDate(0, 0, 3).Format(time.DateOnly)
+	fleet := "apiVersion: ingot.dev/v1alpha1\nkind: Fleet\nmetadata: {name: lab}\nspec:\n  discovery:\n    keys: [{id: pallet, until: " +
+		until + "}]\n"
+	if err := os.WriteFile(filepath.Join(w.dir, "fleet", "ingot.yaml"), []byte(fleet), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.git(t, "add", "ingot.yaml")
+	w.push(t, "a pallet comes")
+	head := strings.TrimSpace(w.git(t, "rev-parse", "HEAD"))
+	w.awaitFleet(t, "the commit with the key", func(v daemon.View) bool { return v.Commit == head })
+	return until
+}
+
+// TestAnImpostorIsGivenNothing: an agent with the enrolment key and the victim's serial and MAC registers, and its record is
+// merged with the victim's BMC. The real machine, which is off, is started from its own medium and installed; the agent is
+// told nothing of it, and is given no boot, no step and no config.
+func TestAnImpostorIsGivenNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	victim := w.rack.Description().Machines[1]
+	file := filepath.Join("hosts", victim.Name+".yaml")
+	w.git(t, "rm", "--quiet", "--cached", file)
+	w.git(t, "commit", "--quiet", "-m", "nobody knows the second machine")
+	w.git(t, "push", "--quiet", "origin", "HEAD:main")
+	w.start(t)
+	w.addEnrolmentKey(t)
+	client := daemon.Connect(w.socket())
+	boot, err := client.DiscoveryMedium(t.Context(), "pallet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	impostor := stranger{serial: victim.Serial, mac: victim.MAC, log: &safeLog{}}
+	impostor.wait(t, boot)
+	record := w.awaitRecord(t, client, func(r discovery.Record) bool { return r.Identity.SerialLabel() == victim.Serial })
+	if !record.IsClear() {
+		t.Fatalf("the record is not clear: %v", record.Conflicts)
+	}
+
+	w.edit(t, file, "  name: "+victim.Name, "  name: "+victim.Name+"\n  id: "+string(record.ID.Machine()))
+	w.git(t, "add", "--force", file)
+	w.push(t, "merge what was proposed")
+	w.await(t, 2, "Active", active)
+	counts := w.rack.Sim(victim.Name).Counts()
+	if counts.Installs != 1 {
+		t.Errorf("the real machine: %+v", counts)
+	}
+	last := w.awaitRecord(t, client, func(r discovery.Record) bool { return r.LastWord.After(record.LastWord) })
+	if last.ProvenBy(victim.Address) != discovery.NoProof {
+		t.Error("the impostor is proved to be the machine")
+	}
+	if said := impostor.log.String(); !strings.Contains(said, "register: done") || strings.Contains(said, "is a host now") ||
+		strings.Contains(said, "enrol") || strings.Contains(said, "powering off") || strings.Contains(said, "report the hardware") {
+		t.Errorf("the impostor's agent says:\n%s", said)
+	}
+}
+
+// awaitRecord waits for a record that is as wanted.
+func (w *world) awaitRecord(t *testing.T, client *daemon.Client, wanted func(discovery.Record) bool) discovery.Record {
+	t.Helper()
+	deadline := time.After(2 * time.Minute)
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		list, err := client.ListDiscovered(t.Context())
+		for _, r := range list.Records {
+			if err == nil && wanted(r) {
+				return r
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("the records are %+v, %v", list, err)
+		}
 	}
 }
 

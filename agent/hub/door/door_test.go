@@ -196,6 +196,21 @@ func pack(data []byte) []byte {
 	return packed.Bytes()
 }
 
+type callTo struct {
+	url, contentType string
+	body             io.Reader
+}
+
+// send posts a body.
+func send(t testing.TB, client *http.Client, call callTo) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, call.url, call.body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", call.contentType)
+	return client.Do(request)
+}
+
 func (s *stranger) message() []byte {
 	data, err := json.Marshal(wire.Register{Version: wire.Version, Key: s.keyID, Proof: wire.ProveKey(s.secret, s.csr), CSR: s.csr})
 	if err != nil {
@@ -217,7 +232,7 @@ func (s *stranger) register() int {
 func (s *stranger) post(message, inventory []byte) int {
 	s.t.Helper()
 	body, contentType := s.form(message, inventory)
-	response, err := s.client().Post(s.server.URL+wire.PathRegister, contentType, body)
+	response, err := send(s.t, s.client(), callTo{s.server.URL + wire.PathRegister, contentType, body})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -238,7 +253,7 @@ func (s *stranger) post(message, inventory []byte) int {
 
 func (s *stranger) wait() (int, wire.Waited) {
 	s.t.Helper()
-	response, err := s.client().Post(s.server.URL+wire.PathWaiting, "application/json", strings.NewReader(`{"version":4}`))
+	response, err := send(s.t, s.client(), callTo{s.server.URL + wire.PathWaiting, "application/json", strings.NewReader(`{"version":4}`)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -395,7 +410,7 @@ func TestNobodyElseWaits(t *testing.T) {
 		t.Errorf("with a revoked key: %d, want 404", status)
 	}
 	r.change(func() { r.keys, r.now = []schemas.EnrolmentKey{pallet}, noon.AddDate(0, 2, 0) })
-	if response, err := s.client().Post(s.server.URL+wire.PathWaiting, "application/json", strings.NewReader("{}")); err == nil {
+	if response, err := send(t, s.client(), callTo{s.server.URL + wire.PathWaiting, "application/json", strings.NewReader("{}")}); err == nil {
 		response.Body.Close()
 		t.Errorf("after the certificate ended: %d, want no handshake", response.StatusCode)
 	}
@@ -533,7 +548,7 @@ func TestStalledRegistrationsDisturbNobody(t *testing.T) {
 		t.Cleanup(func() { _ = pipe.Close() })
 		client := s.client()
 		go func() {
-			response, err := client.Post(r.server.URL+wire.PathRegister, contentType, half)
+			response, err := send(t, client, callTo{r.server.URL + wire.PathRegister, contentType, half})
 			if err == nil {
 				response.Body.Close()
 			}
@@ -544,7 +559,7 @@ func TestStalledRegistrationsDisturbNobody(t *testing.T) {
 	}
 	client := r.stranger("SN").client()
 	client.Timeout = 5 * time.Second
-	response, err := client.Post(r.server.URL+wire.PathEnrol, "application/json", strings.NewReader("{}"))
+	response, err := send(t, client, callTo{r.server.URL + wire.PathEnrol, "application/json", strings.NewReader("{}")})
 	if err != nil {
 		t.Fatalf("an agent of the fleet is not answered: %v", err)
 	}

@@ -70,7 +70,7 @@ func (m medium) write(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	defer iso.Close()
+	defer func() { _ = iso.Close() }() // was only read
 	if why := iso.WhyUnusable(); why != "" {
 		return errors.New(why)
 	}
