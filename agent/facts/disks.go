@@ -67,6 +67,7 @@ func (r Root) DescribeDisk(name string) (wire.Disk, bool) {
 		WWN: firstWWN(udev["ID_WWN_WITH_EXTENSION"], udev["ID_WWN"], r.readBlock(name, "wwid"),
 			r.readBlock(name, "device/wwid")),
 		Model: cmp.Or(r.readBlock(name, "device/model"), udev["ID_MODEL"]), Vendor: r.readBlock(name, "device/vendor"),
+		Firmware:  cmp.Or(r.readBlock(name, "device/firmware_rev"), r.readBlock(name, "device/rev")),
 		Transport: r.findTransport(name, udev["ID_BUS"]), Rotational: r.readBlock(name, "queue/rotational") == "1",
 		Removable: r.readBlock(name, "removable") == "1", ReadOnly: r.readBlock(name, "ro") == "1",
 		Holders: r.findHolders(name),

@@ -5,7 +5,6 @@ package facts
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"io"
 	"os"
@@ -14,8 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink"
-
+	"github.com/gitmetal/ingot/agent/facts/efi"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -28,13 +26,17 @@ const maxFile = 1 << 20
 // CollectFacts reads all facts. Unreadable facts are named in Errors; the remaining facts are still returned. Values
 // are reported as the firmware has them, also placeholders: the daemon judges.
 func (r Root) CollectFacts(ctx context.Context) (wire.Facts, error) {
-	f := wire.Facts{System: r.readSystem(), Firmware: r.readFirmware(), CPU: r.readCPU(), Memory: r.readMemory(),
-		NICs: r.listNICs()}
+	f := wire.Facts{System: r.readSystem(), CPU: r.readCPU(), Memory: r.readMemory(), NICs: r.listNICs(),
+		Hostname: r.readText("proc/sys/kernel/hostname"), TPMVersion: r.readTPM(), PCI: r.listPCI()}
+	firmware, unread := r.readFirmware()
+	f.Firmware = firmware
 	disks, err := r.ListDisks(ctx)
 	f.Disks = disks
 	f.Errors = listMissing(f)
-	if err != nil {
-		f.Errors = append(f.Errors, err.Error())
+	for _, err := range []error{unread, err} {
+		if err != nil {
+			f.Errors = append(f.Errors, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
 	}
 	return f, ctx.Err()
 }
@@ -80,14 +82,16 @@ func (r Root) readSystem() wire.System {
 // 2.10, 3.3).
 const secureBootVariable = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
-func (r Root) readFirmware() wire.Firmware {
+func (r Root) readFirmware() (wire.Firmware, error) {
 	const dmi = "sys/class/dmi/id"
 	_, err := os.Stat(filepath.Join(string(r), "sys/firmware/efi"))
 	variable, _ := os.ReadFile(filepath.Join(string(r), secureBootVariable))
+	state, unread := efi.Variables(filepath.Join(string(r), "sys/firmware/efi/efivars")).Read()
 	return wire.Firmware{
 		UEFI: err == nil, SecureBoot: len(variable) == 5 && variable[4] == 1,
 		Vendor: r.readText(dmi, "bios_vendor"), Version: r.readText(dmi, "bios_version"),
-	}
+		SetupMode: state.SetupMode, Authorities: state.Authorities, SBATLevel: state.SBATLevel, Started: state.Started,
+	}, unread
 }
 
 func (r Root) readCPU() wire.CPU {
@@ -113,50 +117,4 @@ func (r Root) readMemory() uint64 {
 		}
 	}
 	return 0
-}
-
-// listNICs lists the network cards: interfaces with a device.
-func (r Root) listNICs() []wire.NIC {
-	const class = "sys/class/net"
-	entries, err := os.ReadDir(filepath.Join(string(r), class))
-	if err != nil {
-		return nil
-	}
-	permanent := r.permanentAddresses()
-	var nics []wire.NIC
-	for _, entry := range entries {
-		name := entry.Name()
-		if _, err := os.Stat(filepath.Join(string(r), class, name, "device")); err != nil {
-			continue
-		}
-		nic := wire.NIC{Name: name, MAC: strings.ToLower(cmp.Or(permanent[name], r.readText(class, name, "address"))),
-			Link: r.readText(class, name, "carrier") == "1"}
-		if driver, err := os.Readlink(filepath.Join(string(r), class, name, "device/driver")); err == nil {
-			nic.Driver = filepath.Base(driver)
-		}
-		if mbps, err := strconv.Atoi(r.readText(class, name, "speed")); err == nil && mbps > 0 {
-			nic.Mbps = mbps
-		}
-		nics = append(nics, nic)
-	}
-	return nics
-}
-
-// permanentAddresses are the MAC addresses of the cards as made: a bond gives its members a common address. Only the
-// kernel knows the permanent addresses.
-func (r Root) permanentAddresses() map[string]string {
-	addresses := map[string]string{}
-	if r != "/" {
-		return addresses
-	}
-	links, err := netlink.LinkList()
-	if err != nil {
-		return addresses // the current addresses are used instead
-	}
-	for _, link := range links {
-		if address := link.Attrs().PermHWAddr; len(address) == 6 {
-			addresses[link.Attrs().Name] = address.String()
-		}
-	}
-	return addresses
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/hardware"
 )
 
 // ReadFacts translates the protocol's types into the inventory's. The agent does not import the inventory.
@@ -11,15 +12,31 @@ func ReadFacts(m wire.Facts) inventory.Facts {
 		System: inventory.System{Manufacturer: m.System.Manufacturer, Product: m.System.Product,
 			Serial: m.System.Serial, UUID: m.System.UUID},
 		Firmware: inventory.Firmware{UEFI: m.Firmware.UEFI, SecureBoot: m.Firmware.SecureBoot,
-			Vendor: m.Firmware.Vendor, Version: m.Firmware.Version},
+			Vendor: m.Firmware.Vendor, Version: m.Firmware.Version, SetupMode: m.Firmware.SetupMode,
+			Authorities: m.Firmware.Authorities, SBATLevel: m.Firmware.SBATLevel},
 		CPU:    inventory.CPU{Model: m.CPU.Model, Arch: m.CPU.Arch, Count: m.CPU.Count},
-		Memory: m.Memory,
+		Memory: m.Memory, Hostname: m.Hostname, TPMVersion: m.TPMVersion,
 		Errors: m.Errors,
+	}
+	if s := m.Firmware.Started; s != nil {
+		facts.Firmware.Started = &hardware.Started{Entry: s.Entry, Description: s.Description, Network: s.Network, MAC: s.MAC}
+	}
+	if m.BMC != nil {
+		facts.BMC = &hardware.BMC{}
+		for _, n := range m.BMC.Networks {
+			facts.BMC.Addresses = append(facts.BMC.Addresses, n.Addresses...)
+			if n.MAC != "" {
+				facts.BMC.MACs = append(facts.BMC.MACs, n.MAC)
+			}
+		}
 	}
 	facts.Disks = readDisks(m.Disks)
 	for _, n := range m.NICs {
-		facts.NICs = append(facts.NICs,
-			inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps})
+		nic := inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps, Firmware: n.Firmware}
+		if l := n.LLDP; l != nil {
+			nic.LLDP = &hardware.LLDP{Chassis: l.Chassis, Port: l.Port, PortText: l.PortText, System: l.System, Address: l.Address}
+		}
+		facts.NICs = append(facts.NICs, nic)
 	}
 	return facts
 }
@@ -35,7 +52,7 @@ func readDisks(seen []wire.Disk) (disks []inventory.Disk) {
 // readDisk translates an agent's look at a disk.
 func readDisk(d wire.Disk) inventory.Disk {
 	disk := inventory.Disk{
-		Name: d.Name, Path: d.Path, Links: d.Links, Serial: d.Serial, WWN: d.WWN, Model: d.Model, Vendor: d.Vendor,
+		Name: d.Name, Path: d.Path, Links: d.Links, Serial: d.Serial, WWN: d.WWN, Model: d.Model, Vendor: d.Vendor, Firmware: d.Firmware,
 		Transport: d.Transport, Size: d.Size, SectorSize: d.SectorSize, Rotational: d.Rotational,
 		Removable: d.Removable, ReadOnly: d.ReadOnly, Holders: d.Holders, Content: readContent(d.Content),
 		Table: readTable(d.Table),

@@ -8,7 +8,12 @@ type Facts struct {
 	Memory   uint64   `json:"memory"` // bytes
 	Disks    []Disk   `json:"disks"`
 	NICs     []NIC    `json:"nics"`
-	Errors   []string `json:"errors,omitempty"` // names of the parts that could not be read, with reasons
+	// Hostname is the ramdisk's, as the network gave it.
+	Hostname   string      `json:"hostname,omitempty"`
+	TPMVersion string      `json:"tpmVersion,omitempty"` // version: 1.2 or 2.0; "" without a TPM
+	BMC        *BMC        `json:"bmc,omitempty"`        // as found in-band; nil without
+	PCI        []PCIDevice `json:"pci,omitempty"`
+	Errors     []string    `json:"errors,omitempty"` // names of the parts that could not be read, with reasons
 }
 
 // System is the machine as SMBIOS describes it.
@@ -25,6 +30,42 @@ type Firmware struct {
 	SecureBoot bool   `json:"secureBoot"`
 	Vendor     string `json:"vendor,omitempty"`
 	Version    string `json:"version,omitempty"`
+	// SetupMode says that the firmware takes any keys: Secure Boot is not set up.
+	SetupMode   bool     `json:"setupMode,omitempty"`
+	Authorities []string `json:"authorities,omitempty"` // names of the certificates in db
+	SBATLevel   string   `json:"sbatLevel,omitempty"`   // date of the revocations that shim enforces, such as 2023012900
+	Started     *Started `json:"started,omitempty"`     // nil where the firmware does not say
+}
+
+// Started is the boot entry that started the machine.
+type Started struct {
+	Entry       string `json:"entry"`                 // Boot0003
+	Description string `json:"description,omitempty"` // as the firmware calls it
+	Network     bool   `json:"network,omitempty"`     // PXE or HTTP
+	MAC         string `json:"mac,omitempty"`         // of the network card, lower case with colons
+}
+
+// BMC is the machine's BMC as found in-band, over IPMI.
+type BMC struct {
+	Networks []BMCNetwork `json:"networks"`
+}
+
+// PCIDevice is one function of a PCI device. The numbers are hex, as in /sys/bus/pci/devices.
+type PCIDevice struct {
+	Address string `json:"address"` // 0000:01:00.0
+	Class   string `json:"class"`   // 6 digits
+	Vendor  string `json:"vendor"`  // 4 digits
+	Device  string `json:"device"`  // 4 digits
+	Driver  string `json:"driver,omitempty"`
+}
+
+// LLDP is what a switch says of itself and of the port that a network card is connected to.
+type LLDP struct {
+	Chassis  string `json:"chassis"`            // usually a MAC
+	Port     string `json:"port"`               // usually the name of the port
+	PortText string `json:"portText,omitempty"` // the port's description
+	System   string `json:"system,omitempty"`   // the name of the switch
+	Address  string `json:"address,omitempty"`  // its first management address
 }
 
 // CPU counts and names the processors.
@@ -45,6 +86,7 @@ type Disk struct {
 	WWN        string   `json:"wwn,omitempty"` // lower case hex without 0x, or an nvme eui./uuid. name
 	Model      string   `json:"model,omitempty"`
 	Vendor     string   `json:"vendor,omitempty"`
+	Firmware   string   `json:"firmware,omitempty"`  // revision
 	Transport  string   `json:"transport,omitempty"` // virtio, sata, sas, nvme, usb…
 	Size       uint64   `json:"size"`                // bytes
 	SectorSize int      `json:"sectorSize,omitempty"`
@@ -116,4 +158,7 @@ type NIC struct {
 	Driver string `json:"driver,omitempty"`
 	Link   bool   `json:"link"`
 	Mbps   int    `json:"mbps,omitempty"`
+	// Firmware is the version of the card's firmware, as its driver tells it.
+	Firmware string `json:"firmware,omitempty"`
+	LLDP     *LLDP  `json:"lldp,omitempty"` // nil where no neighbour was heard
 }

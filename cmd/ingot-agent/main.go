@@ -17,7 +17,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent"
 	"github.com/gitmetal/ingot/agent/execution"
-	"github.com/gitmetal/ingot/agent/facts"
+	"github.com/gitmetal/ingot/agent/facts/lldp"
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/wire"
@@ -50,7 +50,8 @@ func runAgent(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("make %s: %w", runDir, err)
 	}
 	log.Info("ingot agent", "version", version, "host", boot.Host, "boot", boot.Boot, "epoch", boot.Epoch)
-	return agent.Run(ctx, agent.Config{Boot: boot, Machine: machine{}, Log: log, KeyFile: runDir + "/agent.key"})
+	hardware := machine{neighbours: lldp.Listen(ctx), patient: boot.Discovery != nil}
+	return agent.Run(ctx, agent.Config{Boot: boot, Machine: hardware, Log: log, KeyFile: runDir + "/agent.key"})
 }
 
 func readBootConfig(path string) (wire.BootConfig, error) {
@@ -67,11 +68,9 @@ func readBootConfig(path string) (wire.BootConfig, error) {
 }
 
 // machine is the real machine.
-type machine struct{}
-
-// Facts implements agent.Machine.
-func (machine) Facts(ctx context.Context) (wire.Facts, error) {
-	return facts.Root("/").CollectFacts(ctx)
+type machine struct {
+	neighbours *lldp.Neighbours // nil: nobody listens
+	patient    bool             // the agent has the time to wait for neighbours
 }
 
 // Do implements agent.Machine.

@@ -13,15 +13,18 @@ import (
 
 // Facts is the machine as the agent of one boot saw it.
 type Facts struct {
-	At       time.Time `json:"at"`
-	Epoch    uint64    `json:"epoch"` // of the boot that looked
-	System   System    `json:"system"`
-	Firmware Firmware  `json:"firmware"`
-	CPU      CPU       `json:"cpu"`
-	Memory   uint64    `json:"memory"` // bytes
-	Disks    []Disk    `json:"disks"`
-	NICs     []NIC     `json:"nics"`
-	Errors   []string  `json:"errors,omitempty"`
+	At         time.Time `json:"at"`
+	Epoch      uint64    `json:"epoch"` // of the boot that looked
+	System     System    `json:"system"`
+	Firmware   Firmware  `json:"firmware"`
+	CPU        CPU       `json:"cpu"`
+	Memory     uint64    `json:"memory"` // bytes
+	Disks      []Disk    `json:"disks"`
+	NICs       []NIC     `json:"nics"`
+	Hostname   string    `json:"hostname,omitempty"`   // of the ramdisk, as the network gave it
+	TPMVersion string    `json:"tpmVersion,omitempty"` // version: 1.2 or 2.0; "" without a TPM
+	BMC        *BMC      `json:"bmc,omitempty"`        // as found in-band; nil without
+	Errors     []string  `json:"errors,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -42,6 +45,40 @@ type Firmware struct {
 	SecureBoot bool   `json:"secureBoot"`
 	Vendor     string `json:"vendor,omitempty"`
 	Version    string `json:"version,omitempty"`
+	// SetupMode says that the firmware takes any keys: Secure Boot is not set up.
+	SetupMode   bool     `json:"setupMode,omitempty"`
+	Authorities []string `json:"authorities,omitempty"` // names of the certificates in db
+	SBATLevel   string   `json:"sbatLevel,omitempty"`   // date of the revocations that shim enforces, such as 2023012900
+	Started     *Started `json:"started,omitempty"`     // nil where the firmware does not say
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// Started is the boot entry that started the machine.
+type Started struct {
+	Entry       string `json:"entry"`                 // Boot0003
+	Description string `json:"description,omitempty"` // as the firmware calls it
+	Network     bool   `json:"network,omitempty"`     // PXE or HTTP
+	MAC         string `json:"mac,omitempty"`         // of the network card
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// BMC is the machine's BMC as found in-band.
+type BMC struct {
+	Addresses []string `json:"addresses,omitempty"` // IPv4 and IPv6, in the order of its channels
+	MACs      []string `json:"macs,omitempty"`
+	// Unknown holds a newer ingot's members, to write back.
+	Unknown format.Unknown `json:"-"`
+}
+
+// LLDP is what a switch says of itself and of the port that a network card is connected to.
+type LLDP struct {
+	Chassis  string `json:"chassis"`
+	Port     string `json:"port"`
+	PortText string `json:"portText,omitempty"` // the port's description
+	System   string `json:"system,omitempty"`   // the name of the switch
+	Address  string `json:"address,omitempty"`  // its first management address
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -62,6 +99,9 @@ type NIC struct {
 	Driver string `json:"driver,omitempty"`
 	Link   bool   `json:"link"`
 	Mbps   int    `json:"mbps,omitempty"`
+	// Firmware is the version of the card's firmware, as its driver tells it.
+	Firmware string `json:"firmware,omitempty"`
+	LLDP     *LLDP  `json:"lldp,omitempty"` // nil where no neighbour was heard
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -75,6 +115,7 @@ type Disk struct {
 	WWN        string   `json:"wwn,omitempty"`
 	Model      string   `json:"model,omitempty"`
 	Vendor     string   `json:"vendor,omitempty"`
+	Firmware   string   `json:"firmware,omitempty"` // revision
 	Transport  string   `json:"transport,omitempty"`
 	Size       uint64   `json:"size"`
 	SectorSize int      `json:"sectorSize,omitempty"`

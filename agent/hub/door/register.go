@@ -147,5 +147,8 @@ func (d *Door) recordMachine(ctx context.Context, given records.Registered, pack
 	}
 	given.Facts, given.Inventory = discovery.Bound(hub.ReadFacts(facts)), digest(given.Report)
 	given.Facts.At = given.At
+	if given.Facts.BMC != nil {
+		given.Addresses = given.Facts.BMC.Addresses
+	}
 	return d.config.Records.Register(given, d.config.Known())
 }

@@ -1,0 +1,116 @@
+package facts
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// listNICs lists the network cards: interfaces with a device.
+func (r Root) listNICs() []wire.NIC {
+	const class = "sys/class/net"
+	entries, err := os.ReadDir(filepath.Join(string(r), class))
+	if err != nil {
+		return nil
+	}
+	permanent := r.permanentAddresses()
+	var nics []wire.NIC
+	for _, entry := range entries {
+		name := entry.Name()
+		if _, err := os.Stat(filepath.Join(string(r), class, name, "device")); err != nil {
+			continue
+		}
+		nic := wire.NIC{Name: name, MAC: strings.ToLower(cmp.Or(permanent[name], r.readText(class, name, "address"))),
+			Link: r.readText(class, name, "carrier") == "1"}
+		if driver, err := os.Readlink(filepath.Join(string(r), class, name, "device/driver")); err == nil {
+			nic.Driver = filepath.Base(driver)
+		}
+		nic.Firmware = r.cardFirmware(name)
+		if mbps, err := strconv.Atoi(r.readText(class, name, "speed")); err == nil && mbps > 0 {
+			nic.Mbps = mbps
+		}
+		nics = append(nics, nic)
+	}
+	return nics
+}
+
+// permanentAddresses are the MAC addresses of the cards as made: a bond gives its members a common address. Only the
+// kernel knows the permanent addresses.
+func (r Root) permanentAddresses() map[string]string {
+	addresses := map[string]string{}
+	if r != "/" {
+		return addresses
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return addresses // the current addresses are used instead
+	}
+	for _, link := range links {
+		if address := link.Attrs().PermHWAddr; len(address) == 6 {
+			addresses[link.Attrs().Name] = address.String()
+		}
+	}
+	return addresses
+}
+
+// cardFirmware is the version of a network card's firmware, as its driver tells it (ethtool(8), -i).
+func (r Root) cardFirmware(name string) string {
+	if r != "/" {
+		return ""
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = unix.Close(fd) }() // holds nothing
+	info, err := unix.IoctlGetEthtoolDrvinfo(fd, name)
+	if err != nil {
+		return ""
+	}
+	version := strings.TrimSpace(unix.ByteSliceToString(info.Fw_version[:]))
+	if version == "N/A" {
+		return ""
+	}
+	return replaceUnprintable(version)
+}
+
+// readTPM gives the version of the first TPM (Linux, Documentation/ABI/stable/sysfs-class-tpm); "" without a TPM.
+func (r Root) readTPM() string {
+	const tpm = "sys/class/tpm/tpm0"
+	switch {
+	case r.readText(tpm, "tpm_version_major") == "2":
+		return "2.0"
+	case r.readText(tpm, "tpm_version_major") == "1", r.readText(tpm, "device/caps") != "":
+		return "1.2"
+	default:
+		return ""
+	}
+}
+
+// maxPCI is how many functions are listed.
+const maxPCI = 2048
+
+// listPCI lists the functions of PCI devices.
+func (r Root) listPCI() (devices []wire.PCIDevice) {
+	const bus = "sys/bus/pci/devices"
+	number := func(address, file string) string { return strings.TrimPrefix(r.readText(bus, address, file), "0x") }
+	for _, address := range r.listNames(bus) {
+		if len(devices) == maxPCI {
+			break
+		}
+		device := wire.PCIDevice{Address: address, Class: number(address, "class"), Vendor: number(address, "vendor"),
+			Device: number(address, "device")}
+		if driver, err := os.Readlink(filepath.Join(string(r), bus, address, "driver")); err == nil {
+			device.Driver = filepath.Base(driver)
+		}
+		devices = append(devices, device)
+	}
+	return devices
+}
