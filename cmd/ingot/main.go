@@ -87,7 +87,7 @@ func newRoot(s streams) *cobra.Command {
 		newBMC(s), newConsent(s), newConsole(s), newForget(s), newInit(s), rack.NewCommand(s.Out, s.Err), newPlan(s), newRamdisk(s),
 		newRetry(s),
 		newResume(s), results.NewCommand(s.Out, s.Err),
-		discovered.NewDiscovery(s.Out, s.Err), discovered.NewDiscovered(s.Out, s.Err),
+		discovered.NewDiscovery(s.Out, s.Err), discovered.NewDiscover(s.Out, s.Err), discovered.NewDiscovered(s.Out, s.Err),
 		newSecret(s), newServe(s), newShow(s), newRender(s), newStatus(s), newStep(s), newTrust(s), newValidate(s), newVersion(s),
 		newWhy(s), rulestest.NewCommand(s.Out, s.Err),
 	)

@@ -118,6 +118,7 @@ func (d *Daemon) addDiscoveryRoutes(api *http.ServeMux) {
 		d.performAct(w, r, "forgot the discovered machine "+id, func() error { return d.discoveries.Forget(discovery.ID(id)) })
 	})
 	api.HandleFunc("POST /v1/discovery/media/{key}", d.answerMedium)
+	api.HandleFunc("POST /v1/discover", d.answerDiscover)
 }
 
 // answerRecord answers a request about a record.
@@ -157,7 +158,7 @@ func (d *Daemon) answerMedium(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	d.performAct(answerer{w, body}, r, "made a discovery medium with enrolment key "+id, func() error { return nil })
+	d.performAct(&answerer{w, body}, r, "made a discovery medium with enrolment key "+id, func() error { return nil })
 }
 
 // answerer answers with a body where an act is answered without one.
@@ -167,7 +168,7 @@ type answerer struct {
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (a answerer) WriteHeader(status int) {
+func (a *answerer) WriteHeader(status int) {
 	if status != http.StatusNoContent {
 		a.ResponseWriter.WriteHeader(status)
 		return
@@ -208,9 +209,12 @@ func (c *Client) DiscoveryMedium(ctx context.Context, key string) (boot wire.Boo
 	return boot, c.readJSON(ctx, http.MethodPost, "/v1/discovery/media/"+key, &boot)
 }
 
+// answerWithin is how long an answer may take: that about a whole range takes more than 4 minutes.
+const answerWithin = 6 * time.Minute
+
 // readJSON sends a request and reads the answer.
 func (c *Client) readJSON(ctx context.Context, method, path string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, "http://ingot"+path, http.NoBody)
 	if err != nil {

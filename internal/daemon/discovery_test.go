@@ -278,3 +278,27 @@ func readMedium(t *testing.T, iso string) (boot wire.BootConfig) {
 	}
 	return boot
 }
+
+// TestARangeIsAskedOnce: an operator has a range asked, without the addresses of known hosts, and not again within the hour.
+func TestARangeIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.start(t)
+	w.await(t, 1, "Active", active)
+	file := filepath.Join(w.dir, "ingot.yaml")
+	discover := func(out, talk *bytes.Buffer) *cobra.Command { return discovered.NewDiscover(out, talk) }
+	// The BMC of the lab's machine is at 127.0.0.1, and nobody serves HTTPS at 127.0.0.2.
+	if _, talk, err := verb(t, discover, "--config", file, "--range", "127.0.0.0/30"); err != nil ||
+		!strings.Contains(talk, "0 Redfish services at 1 addresses; 1 addresses of known hosts were not asked") {
+		t.Errorf("ingot discover: %q, %v", talk, err)
+	}
+	for cidr, want := range map[string]string{"127.0.0.2/32": "ask again after", "10.0.0.0/8": "more than 4096", "nothing": "is none"} {
+		if _, _, err := verb(t, discover, "--config", file, "--range", cidr); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ingot discover --range %s: %v, want %q", cidr, err, want)
+		}
+	}
+	audit, err := os.ReadFile(filepath.Join(w.dir, "state", "audit.log"))
+	if err != nil || !strings.Contains(string(audit), `asked \"127.0.0.0/30\" for Redfish services`) {
+		t.Errorf("the audit log says %s, %v", audit, err)
+	}
+}

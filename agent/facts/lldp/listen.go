@@ -79,7 +79,7 @@ func (n *Neighbours) receive(file *os.File) {
 		var failed error
 		err := raw.Read(func(fd uintptr) bool {
 			size, from, failed = unix.Recvfrom(int(fd), buffer, 0)
-			return failed != unix.EAGAIN //nolint:errorlint // an errno
+			return failed != unix.EAGAIN
 		})
 		if err != nil || failed != nil {
 			return // the socket was closed

@@ -1,0 +1,92 @@
+package records
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/format"
+)
+
+// Found is a Redfish service at an address that no host of the fleet has.
+type Found struct {
+	Address     string // IP address
+	Fingerprint string // of the certificate at the first contact
+	Doubts      []string
+	At          time.Time
+}
+
+// Find gives the record of a machine that was found by its BMC: a record with the address, or a new record. The
+// certificate of the first contact stays. The ID is "" where there is no room.
+func (s *Store) Find(f Found) (id discovery.ID, isNew bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for known, h := range s.heads {
+		if !slices.Contains(h.Addresses, f.Address) {
+			continue
+		}
+		r, err := s.get(known)
+		if err != nil {
+			return known, false, err
+		}
+		if r.Agent == nil {
+			r.LastWord = f.At
+		}
+		if r.Fingerprint == "" {
+			r.Fingerprint = f.Fingerprint
+		}
+		return known, false, s.save(r, unsynced)
+	}
+	if len(s.heads) >= discovery.MaxRecords {
+		return "", false, nil
+	}
+	r := discovery.Record{ID: s.config.NewID(), Registered: f.At, LastWord: f.At, Addresses: []string{f.Address},
+		Fingerprint: f.Fingerprint, Doubts: f.Doubts}
+	return r.ID, true, s.save(r, unsynced)
+}
+
+// AskAgainAfter is how long a range of addresses is not asked again.
+const AskAgainAfter = time.Hour
+
+// asked is the file of the ranges that were asked lately.
+type asked struct {
+	Ranges  map[string]time.Time `json:"ranges"`
+	Unknown format.Unknown       `json:"-"`
+}
+
+// BeginScan notes that a range of addresses is asked now. The error says when a range that overlaps it, and was asked within
+// the hour, may be asked again.
+func (s *Store) BeginScan(prefix netip.Prefix, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := filepath.Join(s.config.Dir, "ranges.asked")
+	data, err := readSmall(path, maxRecord)
+	if err != nil {
+		return err
+	}
+	var before asked
+	if data != nil {
+		if err := format.Unmarshal(data, &before); err != nil {
+			return fmt.Errorf("%s: %w: remove it", path, err)
+		}
+	}
+	kept := map[string]time.Time{prefix.Masked().String(): now}
+	for text, at := range before.Ranges {
+		again := at.Add(AskAgainAfter)
+		if !now.Before(again) {
+			continue
+		}
+		if other, err := netip.ParsePrefix(text); err != nil || other.Overlaps(prefix) {
+			return fmt.Errorf("%s was asked at %s: ask again after %s", text, at.UTC().Format("15:04"), again.UTC().Format("15:04 UTC"))
+		}
+		kept[text] = at
+	}
+	before.Ranges = kept
+	if data, err = format.Marshal(before); err != nil {
+		return err
+	}
+	return replaceFile(path, data, synced)
+}
