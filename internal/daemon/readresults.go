@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/internal/results"
@@ -74,7 +75,7 @@ func (d *Daemon) answerResults(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wantRun says which runs a query wants. A name is a workload's, or a host's.
+// wantRun says which runs a query wants. A name is a workload's, a host's, or the id of a machine that has left the fleet.
 func (d *Daemon) wantRun(q ResultQuery) func(runs.Run) bool {
 	id, known := inventory.MachineID(""), false
 	if q.Name != "" {
@@ -84,7 +85,8 @@ func (d *Daemon) wantRun(q ResultQuery) func(runs.Run) bool {
 		if q.Run != "" && run.ID != q.Run {
 			return false
 		}
-		return q.Name == "" || run.Workload == q.Name || known && run.Machine == string(id)
+		named := run.Workload == q.Name || run.Machine == strings.TrimPrefix(q.Name, "id:")
+		return q.Name == "" || named || known && run.Machine == string(id)
 	}
 }
 
