@@ -108,8 +108,8 @@ func (t timedReader) Read(b []byte) (int, error) {
 	return t.Reader.Read(b)
 }
 
-// askOffset asks how much of a file the daemon has; stored says that the daemon has the whole file. 0 stands for nothing
-// stored, for another file under the name, and for a daemon that does not answer: the next upload says why.
+// askOffset asks how much of a file the daemon has; stored says that the daemon has the whole file. 0 stands for
+// nothing stored, for another file under the name, and for a daemon that does not answer: the next upload says why.
 func (c *client) askOffset(ctx context.Context, path string, file wire.ResultFile) (offset int64, stored bool) {
 	ctx, cancel := context.WithTimeout(ctx, wire.CallTimeout)
 	defer cancel()

@@ -140,8 +140,8 @@ func (l *Loop) SinceTurn() (time.Duration, bool) {
 	return l.config.Elapsed() - time.Duration(at), at != 0
 }
 
-// dispatchLooks starts a look whenever a due host has a place in its lane, and waits for all looks at the end. A look that
-// takes long, as at a BMC that does not answer, leaves its place.
+// dispatchLooks starts a look whenever a due host has a place in its lane, and waits for all looks at the end. A look
+// that takes long, as at a BMC that does not answer, leaves its place.
 func (l *Loop) dispatchLooks(ctx context.Context) {
 	lookers := lookers{look: l.lookInPlace, places: make(chan *queue.Place), idle: make(slots, l.config.Limits.Workers)}
 	defer lookers.end()

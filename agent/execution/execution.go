@@ -1,8 +1,8 @@
-// Package execution makes one run of an ephemeral workload in the ramdisk: the inputs are fetched, the script runs in its
-// sandbox, and what it leaves in its results directory is uploaded. Call Execute for the step of a wire.JobRun.
+// Package execution makes one run of an ephemeral workload in the ramdisk: the inputs are fetched, the script runs in
+// its sandbox, and what it leaves in its results directory is uploaded. Call Execute for the step of a wire.JobRun.
 //
-// Nothing of a run outlives it: its processes are killed, its directories are unmounted and removed, and the next run has
-// a user, name spaces and a results directory of its own.
+// Nothing of a run outlives it: its processes are killed, its directories are unmounted and removed, and the next run
+// has a user, name spaces and a results directory of its own.
 package execution
 
 import (
@@ -59,8 +59,8 @@ const PatienceBeyond = uploadPatience + 2*time.Minute
 // inputPatience is how long an input may bring no byte.
 const inputPatience = 5 * time.Minute
 
-// Execute makes the run of a step. The end of the run is noted also where the run failed; an error is a steps.Failure, or
-// says why the script was never started.
+// Execute makes the run of a step. The end of the run is noted also where the run failed; an error is a steps.Failure,
+// or says why the script was never started.
 func Execute(ctx context.Context, step wire.Step, t Tools) (err error) {
 	order := *step.Execution
 	deadline := time.Now().Add(step.Timeout)

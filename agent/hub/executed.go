@@ -83,8 +83,8 @@ func (h *Hub) findOpenRun(r *http.Request, p peer) (run string, err error) {
 	return run, err
 }
 
-// finishRun ends the run of an outstanding job in the store of results, before the document says that the job has ended.
-// A job that was taken back ends no run: its result came too late.
+// finishRun ends the run of an outstanding job in the store of results, before the document says that the job has
+// ended. A job that was taken back ends no run: its result came too late.
 func (h *Hub) finishRun(r *http.Request, p peer, m wire.Result) error {
 	if m.Executed == nil || h.config.Results == nil {
 		return nil

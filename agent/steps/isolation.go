@@ -61,8 +61,8 @@ func (i Isolation) workDir(dir string) string {
 }
 
 // arguments is the command for a script: a service with a user of its own, without other devices than the disks that it
-// is given, without capabilities, network and other processes, whose /run holds its script and its work alone, and whose processes end with the script.
-// systemd.exec(5), systemd.resource-control(5), systemd.service(5).
+// is given, without capabilities, network and other processes, whose /run holds its script and its work alone, and
+// whose processes end with the script. systemd.exec(5), systemd.resource-control(5), systemd.service(5).
 func (i Isolation) arguments(s service) []string {
 	if i.Run == "" {
 		return []string{s.file}

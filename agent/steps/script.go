@@ -43,8 +43,8 @@ type ScriptRun struct {
 	Places    Places
 }
 
-// RunScript runs a script of the fleet in the ramdisk until an attempt succeeds, the attempts are used up, or the script
-// has failed for good, and returns the end of the last attempt's output. An error is a Failure.
+// RunScript runs a script of the fleet in the ramdisk until an attempt succeeds, the attempts are used up, or the
+// script has failed for good, and returns the end of the last attempt's output. An error is a Failure.
 //
 //	exit                              meaning                       next
 //	0                                 done                          -
@@ -222,7 +222,8 @@ func takeLine(o *output, line string) {
 	}
 }
 
-// ExitCode is the exit code of a script that RunScript ran: 0 without an error, -1 where the script did not end by itself.
+// ExitCode is the exit code of a script that RunScript ran: 0 without an error, -1 where the script did not end by
+// itself.
 func ExitCode(err error) int {
 	if err == nil {
 		return exitDone

@@ -1,9 +1,9 @@
 // Package logins holds the one budget of failed logins for each account of a BMC. A BMC locks an account after some
-// refused logins, over whichever service they came; so every service that the daemon logs in to asks here first: Redfish
-// and the serial console over SSH.
+// refused logins, over whichever service they came; so every service that the daemon logs in to asks here first:
+// Redfish and the serial console over SSH.
 //
-// A password that Redfish refused is tried nowhere. One that the console refused may be right: the account may only not be
-// allowed to use SSH. So the console never takes the last login of the budget, and Redfish still tries the password.
+// A password that Redfish refused is tried nowhere. One that the console refused may be right: the account may only not
+// be allowed to use SSH. So the console never takes the last login of the budget, and Redfish still tries the password.
 //
 // Ask Until before a login, and tell Refused or Accepted afterwards. A login without an answer is no failed login: tell
 // nothing. The budget is the process's, and is kept in memory only, with a keyed digest in place of each password.

@@ -1,8 +1,8 @@
 // Package glob has the grammar of the names of result files, such as out/a.txt, and matches them with patterns such as
 // out/**. The package is pure.
 //
-// Call CheckName for a name before it becomes a path, Check where a pattern is written, and Match where files are collected. Do not use path.Match for such patterns:
-// path.Match has no **, and gives an error only for some names.
+// Call CheckName for a name before it becomes a path, Check where a pattern is written, and Match where files are
+// collected. Do not use path.Match for such patterns: path.Match has no **, and gives an error only for some names.
 package glob
 
 import (

@@ -1,5 +1,5 @@
-// Package arrivals checks what a fleet says of machines that are no hosts yet: its Deliveries. Call CheckDeliveries when
-// a commit is loaded, and FindExpected for a machine that was discovered. The package is pure.
+// Package arrivals checks what a fleet says of machines that are no hosts yet: its Deliveries. Call CheckDeliveries
+// when a commit is loaded, and FindExpected for a machine that was discovered. The package is pure.
 package arrivals
 
 import (

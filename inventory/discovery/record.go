@@ -147,8 +147,8 @@ func (r Record) ProvenBy(system string) ProofKind {
 	return r.Proof.Kind
 }
 
-// IsClear reports whether nothing speaks against the record: a record that is not clear is neither proposed nor given an
-// account.
+// IsClear reports whether nothing speaks against the record: a record that is not clear is neither proposed nor given
+// an account.
 func (r Record) IsClear() bool { return len(r.Conflicts) == 0 && r.Rival == nil }
 
 // HasEnded reports whether the record is kept no longer.

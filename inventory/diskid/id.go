@@ -34,8 +34,8 @@ func (d ID) Names() (wwn, serial string) {
 	return wwn, serial
 }
 
-// WithoutPlaceholders is the identity without placeholders, in the machine's own spelling: also an ID from a record that
-// is older than the rule.
+// WithoutPlaceholders is the identity without placeholders, in the machine's own spelling: also an ID from a record
+// that is older than the rule.
 func (d ID) WithoutPlaceholders() ID {
 	return d.keepNames(d.Names())
 }
@@ -98,9 +98,9 @@ func (d ID) Zero() bool {
 	return d == ID{}
 }
 
-// IsSameDisk reports whether two identities are of one disk: all that is known of both agrees, and both share a WWN or a
-// serial. Path and size tell only a disk for which at least one of the two has neither WWN nor serial. Placeholders are
-// unknown.
+// IsSameDisk reports whether two identities are of one disk: all that is known of both agrees, and both share a WWN or
+// a serial. Path and size tell only a disk for which at least one of the two has neither WWN nor serial. Placeholders
+// are unknown.
 func (d ID) IsSameDisk(o ID) bool {
 	wwn, serial := d.Names()
 	otherWWN, otherSerial := o.Names()

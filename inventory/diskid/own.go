@@ -1,6 +1,6 @@
 // Package diskid has the rule of what identifies a disk. A disk is named by its WWN, serial or path only where the name
-// is the disk's own: firmware leaves placeholders in WWN and serial, gives several disks of a machine the same, and udev
-// gives a path to several. So nobody can tell a disk by the report of this one disk.
+// is the disk's own: firmware leaves placeholders in WWN and serial, gives several disks of a machine the same, and
+// udev gives a path to several. So nobody can tell a disk by the report of this one disk.
 //
 // Call Own with all disks that a machine reports; Own gives each disk's ID. Named is the ID that the fleet gives a disk
 // before anybody looked. Do not compare WWNs, serials or paths elsewhere, and do not make an ID out of a single report:

@@ -57,9 +57,9 @@ func (r *Repo) ListProposals(ctx context.Context) (map[string]string, error) {
 	return tips, nil
 }
 
-// Propose pushes one commit on the accepted commit of the trunk, and gives the new tip of the branch. The server moves the
-// branch only from Change.Old; with another tip the error is ErrRaced. A commit of an earlier proposal is not in the new
-// history. The trunk is never written.
+// Propose pushes one commit on the accepted commit of the trunk, and gives the new tip of the branch. The server moves
+// the branch only from Change.Old; with another tip the error is ErrRaced. A commit of an earlier proposal is not in
+// the new history. The trunk is never written.
 func (r *Repo) Propose(ctx context.Context, c Change) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()

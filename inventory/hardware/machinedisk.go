@@ -53,8 +53,8 @@ func reportDisks(disks []Disk) []diskid.Reported {
 	return reported
 }
 
-// IdentifyLook gives a later look at some of the disks, by their kernel names of the same boot, with what identifies each
-// among all disks of the machine. Without facts nothing is known of the others, so the disks have no identity.
+// IdentifyLook gives a later look at some of the disks, by their kernel names of the same boot, with what identifies
+// each among all disks of the machine. Without facts nothing is known of the others, so the disks have no identity.
 func (f *Facts) IdentifyLook(seen []Disk) []MachineDisk {
 	looked := make([]MachineDisk, len(seen))
 	if f == nil {

@@ -1,9 +1,9 @@
-// Package proposal turns a discovered machine into a change of the fleet: a Host file that is ready to be merged, with what
-// speaks for it and against it as comments. The package is pure.
+// Package proposal turns a discovered machine into a change of the fleet: a Host file that is ready to be merged, with
+// what speaks for it and against it as comments. The package is pure.
 //
-// Call Render with a record, the rules' verdict and the trunk; push the Files of the result, and nothing else. Every value of
-// a record is a stranger's word: no value ends a comment, starts a document, or becomes another field. A proposal never
-// writes consent, protect, lifecycle, rings, Steps or Workloads.
+// Call Render with a record, the rules' verdict and the trunk; push the Files of the result, and nothing else. Every
+// value of a record is a stranger's word: no value ends a comment, starts a document, or becomes another field. A
+// proposal never writes consent, protect, lifecycle, rings, Steps or Workloads.
 package proposal
 
 import (
@@ -235,7 +235,8 @@ func readIdentity(r discovery.Record) (identity schemas.Identity, doubts []strin
 // maxSuffix is the highest number behind a name that is taken.
 const maxSuffix = 999
 
-// freeName gives a name, and the path of its file, that the trunk does not have: the wanted name, or with -2, -3 behind it.
+// freeName gives a name, and the path of its file, that the trunk does not have: the wanted name, or with -2, -3 behind
+// it.
 func freeName(wanted string, id inventory.MachineID, trunk Trunk) (name, path string) {
 	taken := map[string]bool{}
 	for _, d := range trunk.Fleet.Hosts {

@@ -16,8 +16,8 @@ import (
 // Keys are the identities that open Secrets.
 type Keys struct{ identities []age.Identity }
 
-// Recipients are the age recipients (age1…) whose Secrets the keys open, as far as the keys themselves tell: an identity of
-// an age plug-in or an SSH key does not.
+// Recipients are the age recipients (age1…) whose Secrets the keys open, as far as the keys themselves tell: an
+// identity of an age plug-in or an SSH key does not.
 func (k Keys) Recipients() (texts []string) {
 	for _, identity := range k.identities {
 		switch own := identity.(type) {

@@ -174,8 +174,8 @@ func (x *Index) hasNoOther(id inventory.MachineID, sets ...[]key) bool {
 	return true
 }
 
-// showsNoOther reports whether no other id has a key that a look's BMC shows, beyond the keys of the record. False where
-// the look has more than the BMC's word.
+// showsNoOther reports whether no other id has a key that a look's BMC shows, beyond the keys of the record. False
+// where the look has more than the BMC's word.
 func (x *Index) showsNoOther(id inventory.MachineID, record inventory.Record, look inventory.Observed) bool {
 	if look.Record.Stranger != nil || agentFacts(look) != nil {
 		return false

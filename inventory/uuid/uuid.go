@@ -1,6 +1,6 @@
-// Package uuid has the rule of what a UUID of a machine says: many boards have the same UUID, and firmware swaps the byte
-// order of its first fields. Call Key for the spelling that compares, and IsNone where only a UUID is asked for that
-// identifies a machine. Do not compare UUIDs as texts. The package is pure.
+// Package uuid has the rule of what a UUID of a machine says: many boards have the same UUID, and firmware swaps the
+// byte order of its first fields. Call Key for the spelling that compares, and IsNone where only a UUID is asked for
+// that identifies a machine. Do not compare UUIDs as texts. The package is pure.
 package uuid
 
 import (

@@ -1,6 +1,6 @@
 // Package accounts works with the accounts of a BMC's Redfish service: Service.LogIn proves an account that was made
-// in-band, ChangePassword changes an account's own password, Delete deletes an account. Each call opens a session and ends
-// it; none sends a power or boot command.
+// in-band, ChangePassword changes an account's own password, Delete deletes an account. Each call opens a session and
+// ends it; none sends a power or boot command.
 package accounts
 
 import (
@@ -137,8 +137,8 @@ func findSystem(ctx context.Context, c *conn.Conn, m Machine) (path, seen string
 
 func cut(text string) string { return text[:min(len(text), 40)] }
 
-// system is the part of a ComputerSystem that says which machine it is. Dell's SKU is the service tag that SMBIOS shows as
-// the serial.
+// system is the part of a ComputerSystem that says which machine it is. Dell's SKU is the service tag that SMBIOS shows
+// as the serial.
 type system struct{ UUID, SerialNumber, SKU string }
 
 func (s system) is(m Machine) bool {
@@ -210,9 +210,9 @@ func find(call conn.Call, name string) (*found, error) {
 	return nil, nil
 }
 
-// Delete deletes the account with which it logs in. BMCs with a fixed table of accounts refuse that: there the account is
-// disabled, and its name cleared where the BMC does that. An account that cannot log in any more, after an earlier Delete
-// whose answer was lost, is an error: nobody can tell whether it is gone or has another password.
+// Delete deletes the account with which it logs in. BMCs with a fixed table of accounts refuse that: there the account
+// is disabled, and its name cleared where the BMC does that. An account that cannot log in any more, after an earlier
+// Delete whose answer was lost, is an error: nobody can tell whether it is gone or has another password.
 func (s Service) Delete(ctx context.Context, t Target) error {
 	return s.with(ctx, t, func(c *conn.Conn) error {
 		call := c.Call(ctx, "delete the account "+t.Username)

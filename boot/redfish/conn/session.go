@@ -42,8 +42,8 @@ func (c *Conn) doAuthenticated(ctx context.Context, r request) (answer, error) {
 	}
 }
 
-// endsSession reports whether an answer says that the session is over: 401, whatever its document, or another refusal that
-// names the session.
+// endsSession reports whether an answer says that the session is over: 401, whatever its document, or another refusal
+// that names the session.
 func endsSession(got answer) bool {
 	switch got.status {
 	case http.StatusUnauthorized:
@@ -82,8 +82,8 @@ func (c *Conn) checkAnswer(doing string, got answer) error {
 	return nil
 }
 
-// goodMessages end the ids of messages that report no failure: iLO answers a change of the BIOS with SystemResetRequired,
-// XCC with RebootRequired.
+// goodMessages end the ids of messages that report no failure: iLO answers a change of the BIOS with
+// SystemResetRequired, XCC with RebootRequired.
 var goodMessages = []string{"Success", "NoOperation", "Created", "ResetRequired", "RebootRequired"}
 
 // reportsSuccess reports that a document under "error" only says that all went well, as some BMCs answer actions.

@@ -1,6 +1,6 @@
-// Package results is `ingot results`: what ephemeral runs left, listed or written into a directory. NewCommand makes the
-// verb. Names and digests come from machines: every name is checked before it becomes a path, and every digest while the
-// file is written.
+// Package results is `ingot results`: what ephemeral runs left, listed or written into a directory. NewCommand makes
+// the verb. Names and digests come from machines: every name is checked before it becomes a path, and every digest
+// while the file is written.
 package results
 
 import (

@@ -1,10 +1,10 @@
-// Package accounts makes BMC accounts for discovered machines: it does what package inventory/discovery/account decides.
-// Every step is stored in the machine's discovery record before the next begins, so that a daemon that dies anywhere goes
-// on where it was.
+// Package accounts makes BMC accounts for discovered machines: it does what package inventory/discovery/account
+// decides. Every step is stored in the machine's discovery record before the next begins, so that a daemon that dies
+// anywhere goes on where it was.
 //
-// Open gives a Runner. Runner.Run works until its context ends; Runner.Answer takes the report of a waiting agent, and gives
-// its next order. Call Runner.Wake after a change of a record. Nothing here sends a power or boot
-// command. Do not log an order, nor what a Sealer opens.
+// Open gives a Runner. Runner.Run works until its context ends; Runner.Answer takes the report of a waiting agent, and
+// gives its next order. Call Runner.Wake after a change of a record. Nothing here sends a power or boot command. Do not
+// log an order, nor what a Sealer opens.
 package accounts
 
 import (

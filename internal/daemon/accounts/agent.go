@@ -10,9 +10,9 @@ import (
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 )
 
-// Answer takes the report of the record's waiting agent, if there is one, and gives the agent its order; nil without one.
-// That the agent is told the password is stored before it is told. The caller answers over the agent's own mutual TLS
-// session, and only the agent that the record has. seen is a reading of the record, without its facts.
+// Answer takes the report of the record's waiting agent, if there is one, and gives the agent its order; nil without
+// one. That the agent is told the password is stored before it is told. The caller answers over the agent's own mutual
+// TLS session, and only the agent that the record has. seen is a reading of the record, without its facts.
 func (r *Runner) Answer(ctx context.Context, seen discovery.Record, report *wire.AccountReport) (*wire.AccountOrder, error) {
 	if seen.Agent == nil || seen.Account == nil {
 		return nil, nil

@@ -9,8 +9,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/proposal"
 )
 
-// Proposals is the Branch of package proposals, which pushes what ProposedSecret gives, and notes in the record what the
-// branch has.
+// Proposals is the Branch of package proposals, which pushes what ProposedSecret gives, and notes in the record what
+// the branch has.
 type Proposals struct {
 	Records Records
 	Wake    func() // has the records looked at soon

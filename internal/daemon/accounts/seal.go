@@ -27,7 +27,8 @@ type AgeSealer struct {
 	Now  func() time.Time
 }
 
-// Seal implements Sealer. The Secret is for the machine's id, so that the name of the host can be edited before the merge.
+// Seal implements Sealer. The Secret is for the machine's id, so that the name of the host can be edited before the
+// merge.
 func (s AgeSealer) Seal(_ context.Context, id discovery.ID, username string, password secret.Value) (string, error) {
 	trunk, known := s.Trunk()
 	if !known {
@@ -61,8 +62,8 @@ func (s AgeSealer) Open(_ context.Context, document string) (secret.Value, error
 	return data["password"], err
 }
 
-// chooseRecipients are the recipients of a new file: the configured ones, else those of the fleet's .sops.yaml, else those
-// of the fleet's other Secrets, if all have the same.
+// chooseRecipients are the recipients of a new file: the configured ones, else those of the fleet's .sops.yaml, else
+// those of the fleet's other Secrets, if all have the same.
 func chooseRecipients(trunk inventory.Snapshot, file string, configured []string) ([]string, error) {
 	if len(configured) > 0 {
 		return configured, nil

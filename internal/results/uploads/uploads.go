@@ -172,8 +172,8 @@ func (h *Handler) refuseBody(w http.ResponseWriter, body *patientBody, err error
 	_, _ = io.CopyN(io.Discard, body.body, drainBytes) // ends at the caller's end, or at the deadline
 }
 
-// readRange reads which bytes of a file a request carries: all, or those of Content-Range as `curl -C A -T` sends it. The
-// size is -1 for a body whose length the request does not tell.
+// readRange reads which bytes of a file a request carries: all, or those of Content-Range as `curl -C A -T` sends it.
+// The size is -1 for a body whose length the request does not tell.
 func readRange(r *http.Request) (from, size int64, err error) {
 	text := r.Header.Get("Content-Range")
 	if text == "" {

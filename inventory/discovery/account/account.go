@@ -1,8 +1,8 @@
-// Package account decides how a BMC account is made for a discovered machine: in-band by the machine's waiting agent, with
-// a password that nobody can lose. Account is kept in the machine's discovery record. The package is pure.
+// Package account decides how a BMC account is made for a discovered machine: in-band by the machine's waiting agent,
+// with a password that nobody can lose. Account is kept in the machine's discovery record. The package is pure.
 //
-// Read Account.Next first: it says what is due. Every other method is what happened: it gives the account afterwards, to be
-// stored before anything else is done. The order is what makes a crash between any two steps harmless:
+// Read Account.Next first: it says what is due. Every other method is what happened: it gives the account afterwards,
+// to be stored before anything else is done. The order is what makes a crash between any two steps harmless:
 //
 //	survey           the agent reads, and finds a slot that is free
 //	seal, push       a password is made and encrypted; the ciphertext is on the proposal branch

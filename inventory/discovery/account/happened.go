@@ -40,8 +40,8 @@ func (a Account) WithoutPush(text string, now time.Time) *Account {
 	return a.fail(now, NoPush, text, "")
 }
 
-// WithCreating is the account as it is stored before the agent is told the password for the first time. The agent is the
-// one that is told.
+// WithCreating is the account as it is stored before the agent is told the password for the first time. The agent is
+// the one that is told.
 func (a Account) WithCreating(agent, order string, now time.Time) *Account {
 	a.Agent, a.Order, a.Tested, a.Logins, a.Tried = agent, order, false, nil, time.Time{}
 	return a.at(Creating, now)
@@ -120,8 +120,8 @@ func (a Account) withNextForm(now time.Time) *Account {
 	return a.at(Chosen, now)
 }
 
-// undone is the account after its slot was read back as free. A BMC that could not confirm a long password, and refused it
-// over the network, may have kept only a part of it.
+// undone is the account after its slot was read back as free. A BMC that could not confirm a long password, and refused
+// it over the network, may have kept only a part of it.
 func (a Account) undone(f Fresh, now time.Time) *Account {
 	if a.Problem == LoginRefused && !a.Tested && a.Form == Long {
 		next := New(Situation{Address: a.Address, Agent: a.Agent, Now: now}, f) // the old name's logins are used up
@@ -207,7 +207,8 @@ func (a Account) WithChanged(now time.Time) *Account {
 	return a.at(Made, now)
 }
 
-// WithDeleted is the account after its deletion over the network, or after the deletion failed: the error is for people.
+// WithDeleted is the account after its deletion over the network, or after the deletion failed: the error is for
+// people.
 func (a Account) WithDeleted(failed string, now time.Time) *Account {
 	if failed == "" {
 		a.Problem, a.Error = "", ""

@@ -123,8 +123,8 @@ func New(s Situation, f Fresh) *Account {
 	return &Account{Stage: Surveying, Address: s.Address, Name: f.Name, Agent: s.Agent, Order: f.Order, Since: s.Now}
 }
 
-// Retry is a failed account begun anew, on an operator's word or for another agent; nil where that cannot be done. Where a
-// slot was left with our name, the slot is undone first.
+// Retry is a failed account begun anew, on an operator's word or for another agent; nil where that cannot be done.
+// Where a slot was left with our name, the slot is undone first.
 func (a *Account) Retry(s Situation, f Fresh) *Account {
 	switch {
 	case a == nil || a.Stage != Failed:
