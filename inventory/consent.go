@@ -1,12 +1,10 @@
 package inventory
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"slices"
 	"strings"
 
+	"github.com/gitmetal/ingot/inventory/digest"
 	"github.com/gitmetal/ingot/inventory/hardware"
 )
 
@@ -111,13 +109,5 @@ func EraseConsent(id MachineID, disk DiskID, content, target string) string {
 	return disk.Label() + "/" + Digest("ingot consent v1", string(id), disk.Label(), content, target)
 }
 
-// Digest is 16 hex digits over length-prefixed parts.
-func Digest(parts ...string) string {
-	var room [512]byte // longer parts are rare; every look asks several times
-	text := room[:0]
-	for _, part := range parts {
-		text = append(binary.BigEndian.AppendUint64(text, uint64(len(part))), part...)
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
-}
+// Digest is digest.Texts.
+func Digest(parts ...string) string { return digest.Texts(parts...) }

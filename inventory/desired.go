@@ -165,12 +165,12 @@ type Workload struct {
 	OtherDisksAllowed bool
 	Secrets           []refs.Secret
 	// Inputs is the digest (16 hex) over everything that makes an installed host differ: image digest, Butane blobs,
-	// the vars in the Butane blobs, kernel arguments, steps, root disk. Consents name change.Target.
+	// the vars in the Butane blobs, kernel arguments, steps, root disk. Consents name made.From.Targets.
 	Inputs string
-	// Config is the digest (16 hex) of the parsed Butane document and of the bytes of the files that it names, with the
-	// executable bit where Butane uses it; "" without Butane. Comments, line endings and quotes do not change Config,
-	// but Inputs: an install whose Config and other Parts are the same has the same system (Workload.IsSystem).
-	Config string
+	// Config and Meaning are digests (16 hex) of the parsed Butane document and of the files that it names; "" without
+	// Butane. Inputs changes with a comment, Config with the spelling of a number or of a file's name, Meaning with the
+	// system alone (package butane). An install with an equal digest has the same system (Workload.IsSystem).
+	Config, Meaning string
 	// Parts are the digests behind Inputs by name (image, butane, vars, kernelArguments, steps, rootDisk); with Parts a
 	// plan can say what changed.
 	Parts map[string]string

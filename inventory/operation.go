@@ -45,7 +45,8 @@ type Operation struct {
 	Workload string            `json:"workload"`
 	Inputs   string            `json:"inputs"`
 	Parts    map[string]string `json:"parts,omitempty"`
-	Config   string            `json:"config,omitempty"` // Workload.Config
+	Config   string            `json:"config,omitempty"`  // Workload.Config
+	Meaning  string            `json:"meaning,omitempty"` // Workload.Meaning
 	Commit   string            `json:"commit"`
 	Image    string            `json:"image"`
 	Update   string            `json:"update"` // the workload's update policy at that time

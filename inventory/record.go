@@ -68,7 +68,8 @@ type Installed struct {
 	Workload string            `json:"workload"`
 	Inputs   string            `json:"inputs"`
 	Parts    map[string]string `json:"parts,omitempty"`
-	Config   string            `json:"config,omitempty"` // Workload.Config; "" for an install by an earlier ingot
+	Config   string            `json:"config,omitempty"`  // Workload.Config; "" for an install by an earlier ingot
+	Meaning  string            `json:"meaning,omitempty"` // Workload.Meaning; the same
 	Commit   string            `json:"commit"`
 	Image    string            `json:"image"` // sha256
 	Disk     DiskID            `json:"disk"`

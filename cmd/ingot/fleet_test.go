@@ -129,7 +129,7 @@ func seen(host inventory.Desired, content inventory.Content) status.Document {
 	if strings.HasPrefix(host.Name, "web") {
 		w := host.Workload
 		d.Phase, d.Installed = plan.Active, &inventory.Installed{
-			ID: "0123456789abcdef01234567", Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: host.Commit, Image: w.Image.SHA256, Disk: inventory.IdentifyDisks([]inventory.Disk{disk})[0].ID(), Update: w.Update, At: at, PhoneHome: at,
+			ID: "0123456789abcdef01234567", Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Meaning: w.Meaning, Commit: host.Commit, Image: w.Image.SHA256, Disk: inventory.IdentifyDisks([]inventory.Disk{disk})[0].ID(), Update: w.Update, At: at, PhoneHome: at,
 			Mark: "0a1b2c3d-0000-8000-8000-000000000001",
 		}
 	}

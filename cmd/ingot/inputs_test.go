@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
-	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // TestInputsOfExamples compares the inputs of each host of the examples with a golden that no version changes unless the
@@ -34,7 +33,7 @@ func TestInputsOfExamples(t *testing.T) {
 		}
 		for _, id := range slices.Sorted(maps.Keys(fleet.Hosts)) {
 			if w := fleet.Hosts[id].Workload; w != nil {
-				fmt.Fprintf(&text, "%s %s inputs %s config %q target %s\n", name, id, w.Inputs, w.Config, change.Target(*w))
+				fmt.Fprintf(&text, "%s %s inputs %s config %q meaning %q targets %s\n", name, id, w.Inputs, w.Config, w.Meaning, w.Made().Targets())
 			}
 		}
 	}

@@ -5,11 +5,11 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/butane"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -19,7 +19,7 @@ type butaneConfig struct {
 	butane      inventory.Butane // without Vars
 	references  []reference      // each reference once, in order
 	blobs       []string
-	digest      string          // inventory.Workload.Config
+	digests     butane.Digests
 	shapingVars map[string]bool // vars that are used outside the text of a file
 	textVars    map[string]int  // how often each var is used inside the text of a file
 	complete    bool            // no file and no secret is missing
@@ -60,7 +60,7 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 	root, findings := refs.ParseFile(file, source.Data)
 	if root != nil {
 		findings = l.readLocalFiles(t, c, root)
-		c.digest = digestConfig(c, root)
+		c.digests = butane.DigestConfig(root, butane.Files{Data: c.butane.Files, Executable: c.butane.Executable})
 		findings = append(findings, l.noteReferences(c, root)...)
 	}
 	c.complete = len(findings) == 0
@@ -157,44 +157,15 @@ func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []sch
 	return findings
 }
 
-// pathInside gives a file's path relative to a directory that holds the file.
-func pathInside(dir, file string) (string, bool) {
-	if dir == "." {
-		return file, true
-	}
-	return strings.CutPrefix(file, dir+"/")
-}
-
 // findFileTexts finds the places of texts that a config writes into files: storage.files[].contents.inline and
 // append[].inline. Butane does not interpret such texts.
 func findFileTexts(root *yaml.Node) map[[2]int]bool {
 	texts := map[[2]int]bool{}
-	for _, file := range selectNodes([]*yaml.Node{root}, "storage", "files", "") {
-		for _, text := range append(selectNodes([]*yaml.Node{file}, "contents", "inline"),
-			selectNodes([]*yaml.Node{file}, "append", "", "inline")...) {
+	for _, file := range butane.SelectNodes([]*yaml.Node{root}, "storage", "files", "") {
+		for _, text := range append(butane.SelectNodes([]*yaml.Node{file}, "contents", "inline"),
+			butane.SelectNodes([]*yaml.Node{file}, "append", "", "inline")...) {
 			texts[[2]int{text.Line, text.Column}] = true
 		}
 	}
 	return texts
-}
-
-// selectNodes gives the nodes at a path. The field "" stands for every item of a list.
-func selectNodes(nodes []*yaml.Node, path ...string) []*yaml.Node {
-	for _, field := range path {
-		var next []*yaml.Node
-		for _, node := range nodes {
-			switch {
-			case node.Kind == yaml.SequenceNode && field == "":
-				next = append(next, node.Content...)
-			case node.Kind == yaml.MappingNode && field != "":
-				for i := 0; i+1 < len(node.Content); i += 2 {
-					if node.Content[i].Value == field {
-						next = append(next, node.Content[i+1])
-					}
-				}
-			}
-		}
-		nodes = next
-	}
-	return nodes
 }

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/diskid"
 	"github.com/gitmetal/ingot/inventory/steps"
@@ -34,51 +32,6 @@ func digestParts(w *inventory.Workload, blobs []string, spec schemas.HostSpec) m
 		p["vars"] = inventory.Digest(mustJSON(w.Butane.Vars))
 	}
 	return p
-}
-
-// digestConfig digests what a Butane config means: the parsed document, and the files that it names. The executable bit
-// counts where Butane copies it from a file: below storage.trees.
-func digestConfig(c *butaneConfig, root *yaml.Node) string {
-	parts := []string{"butane config v1", describeNode(root)}
-	inTrees := findTreeNames(root)
-	for _, name := range slices.Sorted(maps.Keys(c.butane.Files)) {
-		executable := c.butane.Executable[name] && slices.ContainsFunc(inTrees, func(tree string) bool {
-			_, inside := pathInside(path.Clean(tree), name)
-			return inside
-		})
-		parts = append(parts, name, string(c.butane.Files[name]), strconv.FormatBool(executable))
-	}
-	return inventory.Digest(parts...)
-}
-
-// describeNode writes a node without its spelling: comments, quotes, styles, line endings and the order of fields are
-// gone. Aliases are not read (refs.ReplaceReferences). A number stays as it is written, as a field for text takes it so.
-func describeNode(node *yaml.Node) string {
-	switch node.Kind {
-	case yaml.DocumentNode, yaml.SequenceNode:
-		var items []string
-		for _, child := range node.Content {
-			items = append(items, describeNode(child))
-		}
-		return inventory.Digest(append([]string{"list"}, items...)...)
-	case yaml.MappingNode:
-		var fields []string
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			fields = append(fields, inventory.Digest(describeNode(node.Content[i]), describeNode(node.Content[i+1])))
-		}
-		slices.Sort(fields)
-		return inventory.Digest(append([]string{"map"}, fields...)...)
-	default:
-		return inventory.Digest("value", node.ShortTag(), node.Value)
-	}
-}
-
-// findTreeNames finds the directories that a config copies whole.
-func findTreeNames(root *yaml.Node) (names []string) {
-	for _, tree := range selectNodes([]*yaml.Node{root}, "storage", "trees", "", "local") {
-		names = append(names, tree.Value)
-	}
-	return names
 }
 
 // normalizeHints writes hints in the spelling that PickDisk compares, so that the same disk in other words is no

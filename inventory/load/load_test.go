@@ -127,7 +127,7 @@ func TestResolved(t *testing.T) {
 			Sealed: map[refs.Secret]int{{Name: "app", Key: "key"}: 51},
 			Files:  map[string][]byte{"files/app.yaml": []byte("listen: 80\n"), "keys": []byte("ssh-ed25519 AAAA\n"), "tree/a/b.yaml": []byte("tree: true\n"), "tree/c": []byte("c\n")},
 		},
-		Inputs: host.Workload.Inputs, Config: host.Workload.Config, Parts: host.Workload.Parts,
+		Inputs: host.Workload.Inputs, Config: host.Workload.Config, Meaning: host.Workload.Meaning, Parts: host.Workload.Parts,
 	}
 	if diff := cmp.Diff(want, host.Workload); diff != "" {
 		t.Errorf("workload (-want +got):\n%s", diff)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/butane"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -45,7 +46,7 @@ func (t *tree) listFiles(dir, name string) (files []localFile, err error) {
 		return files, nil
 	}
 	for file := range from {
-		if rest, inside := pathInside(at, file); inside {
+		if rest, inside := butane.PathInside(at, file); inside {
 			add(file, path.Join(clean, rest))
 		}
 	}

@@ -85,7 +85,7 @@ func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventor
 	w.Parts = digestParts(&w, blobs, d.Host.Spec)
 	w.Inputs = digestInputs(w.Parts)
 	if r.config != nil {
-		w.Config = r.config.digest
+		w.Config, w.Meaning = r.config.digests.Config, r.config.digests.Meaning
 	}
 	return &w
 }

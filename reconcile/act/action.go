@@ -92,6 +92,7 @@ type Action struct {
 	Takeover string              // RecordTakeover: the value that was used
 	Stranger *inventory.Stranger // RecordStranger
 	Config   string              // RecordConfig
+	Meaning  string              // RecordConfig
 	// RecordTakeover: the machine is not the known machine, and nothing is known of the new one
 	Replaced bool
 	// RecordStep, RecordRequest: the request of the fleet that is done with it

@@ -59,7 +59,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case RecordFailed:
 		return endFailedAttempt(rec, a)
 	case RecordConfig:
-		return recordConfig(rec, a.Config)
+		return recordConfig(rec, a)
 	case RecordHome:
 		return recordHome(rec, a.Home, now)
 	case OpenSettings, CloseSettings, RecordSettings:
@@ -73,11 +73,11 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	return rec
 }
 
-// recordConfig gives the installed system the workload's config.
-func recordConfig(rec inventory.Record, config string) inventory.Record {
+// recordConfig gives the installed system the digests of the workload's config.
+func recordConfig(rec inventory.Record, a Action) inventory.Record {
 	if rec.Installed != nil {
 		installed := *rec.Installed
-		installed.Config = config
+		installed.Config, installed.Meaning = a.Config, a.Meaning
 		rec.Installed = &installed
 	}
 	return rec
@@ -294,7 +294,7 @@ func recordHome(rec inventory.Record, call *inventory.PhoneHome, now time.Time) 
 		rec.Boot = nil
 	}
 	rec.Installed = &inventory.Installed{
-		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Config: op.Config, Commit: op.Commit, Image: op.Image,
+		ID: op.ID, Workload: op.Workload, Inputs: op.Inputs, Parts: op.Parts, Config: op.Config, Meaning: op.Meaning, Commit: op.Commit, Image: op.Image,
 		Disk: op.Root().Disk, Others: listBegun(*op), Update: op.Update, At: now,
 	}
 	rec.Installed.Mark, rec.Installed.Partitions = change.ProvedMark(op.Root(), call), op.Root().Partitions

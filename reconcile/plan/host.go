@@ -168,7 +168,7 @@ func (h *host) beginInstall() Plan {
 func (h *host) newOperation() *inventory.Operation {
 	w := h.Desired.Workload
 	op := inventory.Operation{
-		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Commit: h.Desired.Release, Image: w.Image.SHA256,
+		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Meaning: w.Meaning, Commit: h.Desired.Release, Image: w.Image.SHA256,
 		Update: w.Update,
 		Kind:   inventory.Install, Steps: inventory.NewSteps(*w),
 	}
@@ -304,8 +304,8 @@ func (h *host) adjustPower() Plan {
 	if p, answered := h.checkIdentity(); answered {
 		return p
 	}
-	if h.Record.LacksConfig(h.Desired.Workload) {
-		return planAction(Active, act.Action{Kind: act.RecordConfig, Config: h.Desired.Workload.Config,
+	if w := h.Desired.Workload; h.Record.LacksDigest(w) {
+		return planAction(Active, act.Action{Kind: act.RecordConfig, Config: w.Config, Meaning: w.Meaning,
 			Reason: "the installed system has the workload's config"})
 	}
 	on, off := h.IsOn(), h.IsOff()

@@ -236,7 +236,7 @@ func (m *model) judgeInstall(op inventory.Operation) {
 	given := m.desired.Consent.Erase
 	owns := func(content string) bool {
 		forms := change.OperationConsents(op, hostName, inventory.OperationDisk{Disk: rootDisk, Content: content})
-		return slices.Contains(given, forms[0]) || slices.Contains(given, forms[1])
+		return slices.ContainsFunc(forms, func(form string) bool { return slices.Contains(given, form) })
 	}
 	i := m.record.Installed
 	rule := m.desired.Reinstallable && m.desired.Workload.Update == schemas.Reinstall && i != nil &&

@@ -302,8 +302,9 @@ func listDifferences(d inventory.Desired, rec inventory.Record) []string {
 	if rec.Installed.Workload != d.Workload.Name {
 		why = append(why, fmt.Sprintf("workload %s → %s", rec.Installed.Workload, d.Workload.Name))
 	}
+	asked := d.Workload.Made()
 	for name, want := range d.Workload.Parts {
-		if have := rec.Installed.Parts[name]; have != want && !isSpelling(name, *rec.Installed, *d.Workload) {
+		if have := rec.Installed.Parts[name]; asked.Differs(name, rec.Installed.Made()) {
 			why = append(why, fmt.Sprintf("%s %s → %s", name, shortID(have), shortID(want)))
 		}
 	}
@@ -314,11 +315,6 @@ func listDifferences(d inventory.Desired, rec inventory.Record) []string {
 	}
 	sort.Strings(why)
 	return why
-}
-
-// isSpelling reports whether a part differs in spelling alone: the Butane file has other comments.
-func isSpelling(part string, has inventory.Installed, w inventory.Workload) bool {
-	return part == partButane && w.Config != "" && w.Config == has.Config
 }
 
 // describeContent says for people what a disk holds.

@@ -88,8 +88,8 @@ func findNeeded(d inventory.Desired, disk inventory.DiskID, content string) stri
 }
 
 // isAnyGiven reports whether one form of a consent is in the fleet.
-func isAnyGiven(d inventory.Desired, forms [2]string) bool {
-	return slices.ContainsFunc(forms[:], func(form string) bool { return slices.Contains(d.Consent.Erase, form) })
+func isAnyGiven(d inventory.Desired, forms []string) bool {
+	return slices.ContainsFunc(forms, func(form string) bool { return slices.Contains(d.Consent.Erase, form) })
 }
 
 // isSpent reports whether a consent was used up. The forms of a consent over the content of a disk, or over "unseen", are
@@ -99,11 +99,11 @@ func isSpent(d inventory.Desired, rec inventory.Record, given string, disk Disk)
 		return false
 	}
 	spent := func(consent string) bool { return slices.Contains(rec.Spent, consent) }
-	for _, forms := range [][2]string{
+	for _, forms := range [][]string{
 		Consents(*d.Workload, d.ID, disk.ID, disk.Content),
 		Consents(*d.Workload, d.ID, inventory.NamedDisk(d.RootDisk), inventory.ContentUnseen),
 	} {
-		if slices.Contains(forms[:], given) && slices.ContainsFunc(forms[:], spent) {
+		if slices.Contains(forms, given) && slices.ContainsFunc(forms, spent) {
 			return true
 		}
 	}
