@@ -131,7 +131,7 @@ func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []sch
 				t.referenced[file.shown] = true
 			}
 			if l.checkPointer(file.shown, file.Data, installsPointer) {
-				l.warnAboutReferences(file.shown, file.Data)
+				l.warnAboutReferences(file.shown, file.Data, includedFile)
 			}
 			c.butane.Files[file.name] = file.Data
 			blobs[file.name] = fmt.Sprintf("%s %s %t", file.name, file.Blob, file.Executable)

@@ -59,6 +59,7 @@ type fileKey struct{ file, blob string }
 type decodedFile struct {
 	documents []schemas.Document
 	findings  []schemas.Finding
+	commented []decode.Unread // documents that are commented out
 }
 
 // resolvedHost is a host's Desired with the findings about the host.
@@ -250,7 +251,7 @@ func (l *loader) addHosts(t *tree, file string, f inventory.File) bool {
 }
 
 func onlyHosts(file string, d decodedFile) bool {
-	return strings.HasPrefix(file, hostFolder) && len(d.findings) == 0 && len(d.documents) > 0 &&
+	return strings.HasPrefix(file, hostFolder) && len(d.findings)+len(d.commented) == 0 && len(d.documents) > 0 &&
 		!slices.ContainsFunc(d.documents,
 			func(d schemas.Document) bool { return d.Kind != schemas.KindHost || d.Name == "" })
 }
@@ -264,6 +265,7 @@ func (l *loader) decodeFile(file string, f inventory.File) decodedFile {
 	}
 	if d, known = l.before.files[at]; !known {
 		d.documents, d.findings = decode.DecodeFile(file, f.Data)
+		d.commented = decode.ListCommented(f.Data)
 	}
 	l.after.files[at] = d
 	return d

@@ -119,6 +119,14 @@ var edits = []struct {
 	{"ingot.yaml", func(string, int) string {
 		return apiVersion + "kind: Fleet\nmetadata: {name: fleet}\nspec: {imageHosts: [elsewhere.example.com]}\n"
 	}},
+	{"ingot.yaml", func(string, int) string {
+		return apiVersion + "kind: Fleet\nmetadata: {name: fleet}\nspec: {failureDomain: {label: ring}}\n"
+	}},
+	{"hosts/canary-1.yaml", func(s string, n int) string { return strings.Repeat("# ", n) + strings.ReplaceAll(s, "\n", "\n# ") }},
+	{"hosts/canary-1.yaml.bak", func(string, int) string { return editedFleet()["hosts/canary-1.yaml"] }},
+	{"hosts/other.yaml", func(s string, n int) string {
+		return s + "---\n# " + strings.ReplaceAll(editedFleet()["hosts/canary-1.yaml"], "\n", "\n# ") + "\n"
+	}},
 }
 
 // history draws the next sources from the last ones: some files edited, or put back, or another release.

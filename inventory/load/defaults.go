@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/diskid"
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // defaultField is a field of a Host's spec that Defaults can give, always as a whole. The field is named relative to
@@ -206,4 +208,49 @@ func (l *loader) keepSettings() {
 				fmt.Sprintf("there are %d documents of kind Fleet", len(fleets))))
 		}
 	}
+}
+
+// warnAboutFailureDomain reports a label of failure domains that no host has, or that some hosts lack: the limit holds
+// nothing back there.
+func (l *loader) warnAboutFailureDomain() {
+	domain := l.fleet.Settings.FailureDomain
+	if domain == nil || domain.Label == "" || len(l.fleet.Hosts) == 0 {
+		return
+	}
+	var without []string
+	labels := map[string]bool{}
+	for _, id := range slices.Sorted(maps.Keys(l.fleet.Hosts)) {
+		d := l.fleet.Hosts[id]
+		if d.Labels[domain.Label] == "" {
+			without = append(without, d.Name)
+		}
+		for label := range d.Labels {
+			labels[label] = true
+		}
+	}
+	hint, message := "label them, or leave failureDomain out", ""
+	switch {
+	case len(without) == len(l.fleet.Hosts):
+		message = fmt.Sprintf("no host has the label %q: no failure domain holds an install back", domain.Label)
+		hint = cmp.Or(yamltext.SuggestWord(domain.Label, slices.Sorted(maps.Keys(labels))), hint)
+	case len(without) > 0:
+		message = fmt.Sprintf("%d of %d hosts have no label %q, and no failure domain holds them back: %s", len(without), len(l.fleet.Hosts),
+			domain.Label, cutNames(without))
+	default:
+		return
+	}
+	for _, d := range l.trunk.kinds[schemas.KindFleet] {
+		warning := d.ErrorAt("spec.failureDomain.label", hint, "%s", message)
+		warning.Severity = schemas.Warning
+		l.addFindings(warning)
+	}
+}
+
+// cutNames lists the first names.
+func cutNames(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
 }

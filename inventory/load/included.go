@@ -54,9 +54,14 @@ func findPointer(data []byte) string {
 	}
 }
 
-// warnAboutReferences reports references in a file that a Butane config includes: the file is installed as it is. Each
-// line with a reference is reported once.
-func (l *loader) warnAboutReferences(file string, data []byte) {
+// Ways in which a file is used as it is: where references count instead, and what to do.
+var (
+	includedFile = [2]string{"in the Butane file only", "write the text there, below inline:"}
+	stepFile     = [2]string{"in the arguments of a step only", "write it below args: where the Step is used; a script finds it in INGOT_ARG_NAME"}
+)
+
+// warnAboutReferences reports references in a file that is used as it is. Each line with a reference is reported once.
+func (l *loader) warnAboutReferences(file string, data []byte, use [2]string) {
 	if !bytes.Contains(data, []byte("${")) || bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data) {
 		return
 	}
@@ -71,8 +76,8 @@ func (l *loader) warnAboutReferences(file string, data []byte) {
 		l.addFindings(schemas.Finding{
 			Position: schemas.Position{File: file, Line: number, Col: utf8.RuneCount(line[:at]) + 1},
 			Severity: schemas.Warning,
-			Message:  found[0].String() + " stays as it is: references count in the Butane file only",
-			Hint:     "write the text there, below inline:",
+			Message:  found[0].String() + " stays as it is: references count " + use[0],
+			Hint:     use[1],
 		})
 	}
 }

@@ -67,6 +67,8 @@ func FleetWithCache(
 		l.loadHost(l.trunk.hosts()[id], fill)
 	}
 	l.listDefinitions()
+	l.warnAboutUnread()
+	l.warnAboutFailureDomain()
 	l.after.trunk, l.after.releaseKey = l.trunk, describeReleases(sources.Releases)
 	return l.fleet, sortUnique(l.findings), Cache{l.after}
 }
@@ -85,6 +87,7 @@ func (l *loader) loadFromScratch(trunk inventory.Snapshot) {
 	l.trunk.incompleteWorkloads = schemas.Fatal(l.findings[before:])
 	l.checkImageHosts()
 	l.checkUndeclaredFiles(l.trunk)
+	l.trunk.unread = l.listUnread(l.trunk)
 	l.after.sharedFindings = slices.Clone(l.findings) // a copy: the findings are sorted in the end
 }
 
@@ -108,6 +111,7 @@ type tree struct {
 	stepTree steplist.Tree                          // the Steps, read
 	// YAML files in the folders of documents that declare no document
 	undeclared          []string
+	unread              []unreadDocument                       // what a person left in a file that is not read
 	referenced          map[string]bool                        // files that a Butane config or a Step names
 	defaulted           map[string]map[string]schemas.Position // by host's id and field, where Defaults gave the field
 	broken              string                                 // why no host can run the tree

@@ -25,6 +25,9 @@ type recipe struct {
 func (l *loader) prepareWorkloads(t *tree) {
 	t.stepTree = l.steps.ReadTree(steplist.Source{Steps: t.steps(), UseFile: func(file string) ([]byte, bool, bool) {
 		data, usable := l.useFile(t, file)
+		if usable {
+			l.warnAboutReferences(file, data, stepFile)
+		}
 		_, has := t.Files[file]
 		return data, has, usable
 	}})

@@ -1,0 +1,87 @@
+package load
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
+)
+
+// unreadDocument is a document that stands in a file and is not read.
+type unreadDocument struct {
+	decode.Unread
+	file string
+}
+
+// listUnread lists the documents of a tree that are not read: commented out, or in a file with an ending that is not
+// read. A file that holds nothing counts in folders of documents that nothing else names: a Workload or a Secret that is
+// missing is an error where its name is.
+func (l *loader) listUnread(t *tree) (list []unreadDocument) {
+	for _, file := range slices.Sorted(maps.Keys(t.Files)) {
+		folder, _, nested := strings.Cut(file, "/")
+		inFolder := nested && slices.Contains(folders, folder)
+		decoded, isRead := l.after.files[fileKey{file, t.Files[file].Blob}]
+		var found []decode.Unread
+		switch {
+		case t.referenced[file], isMisnamed(file), isHidden(file) && !inFolder:
+			continue
+		case isRead:
+			found = decoded.commented
+		case isYAML(file):
+			found = decode.ListCommented(t.Files[file].Data)
+		default:
+			found = decode.ListUnread(file, t.Files[file].Data)
+		}
+		for _, document := range found {
+			if document.Kind != "" || slices.Contains([]string{"hosts", "rings", "defaults", "rules"}, folder) {
+				list = append(list, unreadDocument{document, file})
+			}
+		}
+	}
+	return list
+}
+
+// warnAboutUnread warns of the documents that are not read, unless the fleet has a document of that name.
+func (l *loader) warnAboutUnread() {
+	names := map[string]bool{}
+	for _, d := range l.trunk.hosts() {
+		names[d.Name] = true
+	}
+	for _, u := range l.trunk.unread {
+		_, known := l.trunk.kinds[u.Kind][u.Name]
+		if u.Name != "" && (known || u.Kind == schemas.KindHost && names[u.Name]) {
+			continue
+		}
+		l.addFindings(unreadFinding(u))
+	}
+}
+
+// unreadFinding says what becomes of a document that is not read.
+func unreadFinding(u unreadDocument) schemas.Finding {
+	f := schemas.Finding{Position: schemas.Position{File: u.file, Line: u.Line, Col: 1}, Severity: schemas.Warning,
+		Hint: "restore the document, or delete the file"}
+	what := strings.TrimSpace(u.Kind + " " + u.Name)
+	switch {
+	case what == "" && strings.HasPrefix(u.file, hostFolder):
+		f.Message = "the file holds no document: a host that stood here is orphaned, and its machine is left as it is"
+		return f
+	case what == "":
+		f.Message = "the file holds no document: what stood here is not in the fleet any more"
+		return f
+	case u.Commented:
+		f.Message = what + " is commented out, so it is not in the fleet"
+	default:
+		f.Message = what + " is not read: a document stands in a file that ends in .yaml or .yml"
+		f.Hint = "rename the file, or delete it"
+	}
+	switch u.Kind {
+	case schemas.KindHost:
+		f.Message += ": its machine is orphaned, and left as it is"
+		f.Hint += "; to keep ingot's hands off, write protect: true or lifecycle: Unmanaged"
+	case schemas.KindRing:
+		f.Message += ": its tag, windows and limits do not hold"
+	}
+	return f
+}

@@ -1,0 +1,139 @@
+package decode
+
+import (
+	"bytes"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
+)
+
+// Unread is a document of the fleet that stands in a file and is not read. Kind and Name are empty for a file that holds
+// nothing.
+type Unread struct {
+	Kind, Name string
+	Line       int
+	Commented  bool // every line of the document is a comment
+}
+
+// templateEndings are endings of files that are meant to be no documents: to copy from, or to read.
+var templateEndings = []string{".dist", ".example", ".gotmpl", ".j2", ".jinja", ".jinja2", ".md", ".sample", ".template", ".tmpl", ".tpl"}
+
+// ListUnread lists the documents that a person took out of a fleet, and left in a file that is not read: a file with
+// another ending than .yaml and .yml, such as .bak or .disabled. A file that does not parse holds none.
+func ListUnread(file string, data []byte) (found []Unread) {
+	if len(data) > schemas.MaxFile || slices.Contains(templateEndings, strings.ToLower(path.Ext(file))) ||
+		!bytes.Contains(data, versionPrefix) {
+		return nil
+	}
+	roots, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
+	if problem != nil {
+		return nil
+	}
+	for _, root := range roots {
+		if declaresVersion(root) {
+			found = append(found, describeUnread(root))
+		}
+	}
+	return found
+}
+
+// ListCommented lists the documents of a YAML file that are commented out as a whole. A file that holds nothing gives one
+// Unread without a Kind.
+func ListCommented(data []byte) (found []Unread) {
+	switch {
+	case len(data) > schemas.MaxFile:
+		return nil
+	case commentedLine.Match(data):
+		found = findCommented(data)
+	}
+	if len(found) == 0 && !contentLine.Match(data) {
+		return []Unread{{Line: 1}}
+	}
+	return found
+}
+
+// contentLine is a line that is neither empty, a comment, nor a marker of YAML's. commentedLine is commentedVersion in a
+// text of many lines.
+var (
+	contentLine   = regexp.MustCompile(`(?m)^[ \t]*(?:[^#\s.-]|-[^-]|--[^-]|\.[^.]|---+[ \t]*[^\s#-])`)
+	commentedLine = regexp.MustCompile(`(?m)^[ \t]*#+[ \t]*["']?apiVersion["']?[ \t]*:[ \t]*["']?ingot\.dev/`)
+)
+
+// commentedVersion is a line of a document that is commented out.
+var commentedVersion = regexp.MustCompile(`^\s*#+\s*["']?apiVersion["']?\s*:\s*["']?ingot\.dev/`)
+
+// maxBefore is how many lines a commented document may have above apiVersion.
+const maxBefore = 10
+
+// findCommented looks for documents in comments. A document reaches to the end of its comment, over empty lines.
+func findCommented(data []byte) (found []Unread) {
+	lines := strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	end := 0
+	for at := range lines {
+		if at < end || !commentedVersion.MatchString(lines[at]) {
+			continue
+		}
+		first := max(end, at-maxBefore)
+		for end = at + 1; end < len(lines) && isComment(lines[end]) && !commentedVersion.MatchString(lines[end]); end++ {
+		}
+		for ; first <= at; first++ { // prose may stand above the document
+			document, is := readCommented(lines[first:end], commentMark(lines[at]))
+			if is {
+				document.Line, document.Commented = at+1, true
+				found = append(found, document)
+				break
+			}
+		}
+	}
+	return found
+}
+
+func isComment(line string) bool {
+	line = strings.TrimSpace(line)
+	return line == "" || line[0] == '#'
+}
+
+// commentMark is what stands before the first word of a comment.
+func commentMark(line string) string {
+	line = strings.TrimLeft(line, " \t")
+	return line[:len(line)-len(strings.TrimLeft(line, "# \t"))]
+}
+
+// readCommented reads a document from lines that are comments.
+func readCommented(lines []string, mark string) (document Unread, is bool) {
+	if !strings.HasPrefix(strings.TrimLeft(lines[0], " \t"), "#") {
+		return Unread{}, false
+	}
+	var text strings.Builder
+	for _, line := range lines {
+		line = strings.TrimLeft(line, " \t")
+		rest, marked := strings.CutPrefix(line, mark)
+		if !marked {
+			rest = strings.TrimLeft(line, "#")
+		}
+		text.WriteString(rest + "\n")
+	}
+	roots, problem := yamltext.ParseDocuments([]byte(text.String()), schemas.MaxFile)
+	if problem != nil || len(roots) == 0 || !declaresVersion(roots[0]) {
+		return Unread{}, false
+	}
+	document = describeUnread(roots[0])
+	return document, slices.Contains(schemas.Kinds, document.Kind)
+}
+
+// describeUnread gives a document's kind and name.
+func describeUnread(root *yaml.Node) Unread {
+	text := func(node *yaml.Node, field string) string {
+		if node == nil || fieldOf(node, field) == nil {
+			return ""
+		}
+		return fieldOf(node, field).Value
+	}
+	return Unread{Kind: text(root, "kind"), Name: text(fieldOf(root, "metadata"), "name"), Line: root.Line}
+}
