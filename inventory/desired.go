@@ -74,6 +74,8 @@ type Desired struct {
 	Given map[string]schemas.Position
 	// Pending describes the trunk's changes that the ring has not released; "" without such changes.
 	Pending string
+	// Emptied says that what the host runs was read and names no workload; EmptiedNext that its trunk names none.
+	Emptied, EmptiedNext bool
 
 	BMC       *schemas.BMC
 	Identity  schemas.Identity

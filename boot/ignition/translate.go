@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/coreos/butane/config"
@@ -37,10 +39,26 @@ func runButane(b inventory.Butane, source []byte) ([]byte, []schemas.Finding) {
 		common.TranslateBytesOptions{TranslateOptions: common.TranslateOptions{FilesDir: dir}})
 	findings := convertReport(b.Path, dir, problems)
 	if err != nil && len(findings) == 0 {
-		findings = []schemas.Finding{{Position: schemas.Position{File: b.Path}, Severity: schemas.Error,
-			Message: showNames(err.Error(), dir)}}
+		findings = splitError(b.Path, showNames(err.Error(), dir))
 	}
 	return out, findings
+}
+
+// yamlLine is one problem in the text of an error of yaml/v3.
+var yamlLine = regexp.MustCompile(`(?m)^\s*line (\d+): (.*)$`)
+
+// splitError gives a finding for each line that an error speaks of.
+func splitError(file, text string) (findings []schemas.Finding) {
+	for _, part := range yamlLine.FindAllStringSubmatch(text, -1) {
+		line, _ := strconv.Atoi(part[1])
+		findings = append(findings, schemas.Finding{Position: schemas.Position{File: file, Line: line, Col: 1},
+			Severity: schemas.Error, Message: "not as Butane reads it: " + part[2]})
+	}
+	if len(findings) == 0 {
+		findings = []schemas.Finding{{Position: schemas.Position{File: file}, Severity: schemas.Error,
+			Message: strings.Join(strings.Fields(text), " ")}}
+	}
+	return findings
 }
 
 func convertReport(file, dir string, r report.Report) []schemas.Finding {

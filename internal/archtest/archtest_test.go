@@ -110,7 +110,7 @@ var rules = []rule{
 	{"inventory/uuid", nil},
 	{"inventory/digest", nil},
 	{"inventory/made", []string{"inventory/digest"}},
-	{"inventory/butane", []string{"inventory/digest"}},
+	{"inventory/butane", []string{"schemas", "inventory/digest"}},
 	{"inventory/runs", []string{"inventory/format", "internal/glob"}},
 	{"inventory", []string{"inventory/requests", "schemas", "inventory/digest", "inventory/made", "inventory/diskid", "inventory/format", "inventory/hardware", "inventory/refs", "inventory/runs", "inventory/settings", "inventory/steps", "inventory/uuid", "internal/secret"}},
 	{"inventory/standing", []string{"schemas", "inventory"}},

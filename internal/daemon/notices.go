@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/gitmetal/ingot/internal/daemon/config"
@@ -53,6 +54,9 @@ func (d *Daemon) readReceiver(n config.Notify) (notify.Receiver, error) {
 		if r.URL, err = d.readUsedSecret("urlFile", n.URLFile); err != nil {
 			return r, err
 		}
+		if !config.IsWebURL(r.URL.Reveal()) {
+			return r, fmt.Errorf("urlFile: %s holds no https or http URL: write it as the only line, without an account", n.URLFile)
+		}
 	}
 	if n.SecretFile != "" {
 		if r.Key, err = d.readUsedSecret("secretFile", n.SecretFile); err != nil {
@@ -75,6 +79,9 @@ func (d *Daemon) openForge(f config.Forge) (*forge.Client, error) {
 	token, err := d.readUsedSecret("tokenFile", f.TokenFile)
 	if err != nil {
 		return nil, err
+	}
+	if strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, fmt.Errorf("tokenFile: %s holds more than a token: write the token as the only line", f.TokenFile)
 	}
 	ca, err := config.ReadFile(f.CA)
 	if err != nil {

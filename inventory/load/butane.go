@@ -58,12 +58,16 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 		blobs: []string{"butane " + source.Blob}, shapingVars: map[string]bool{}, textVars: map[string]int{},
 	}
 	root, findings := refs.ParseFile(file, source.Data)
+	if len(findings) == 0 {
+		findings = butane.CheckDocument(file, root)
+	}
 	if root != nil {
-		findings = l.readLocalFiles(t, c, root)
+		findings = append(findings, l.readLocalFiles(t, c, root)...)
 		c.digests = butane.DigestConfig(root, butane.Files{Data: c.butane.Files, Executable: c.butane.Executable})
 		findings = append(findings, l.noteReferences(c, root)...)
 	}
-	c.complete = len(findings) == 0
+	ignition := c.butane.Ignition
+	c.complete = len(findings) == 0 && (ignition == "" || slices.Contains(schemas.IgnitionVersions, ignition))
 	l.addFindings(findings...)
 	return c
 }

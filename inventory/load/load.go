@@ -54,7 +54,7 @@ func FleetWithCache(
 	if l.before == nil {
 		l.before = newLoadState()
 	}
-	l.steps = steplist.Reader{Report: l.addFindings, Secrets: l.fleet.Secrets, SealedLength: l.sealedLength}
+	l.steps = steplist.Reader{Report: l.addFindings, Secrets: l.fleet.Secrets, IsOutOfScope: l.isOutOfScope, SealedLength: l.sealedLength}
 	if l.incremental = l.loadIncrementally(sources); !l.incremental {
 		l.loadFromScratch(sources.Trunk)
 	}
@@ -289,7 +289,7 @@ func (l *loader) checkCredentials(d schemas.Document, name string) {
 		l.addFindings(d.ErrorAt(field, "", "there is no Secret %q", name))
 		return
 	}
-	if !sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
+	if l.isOutOfScope(sealed, d) {
 		l.addFindings(d.ErrorAt(field, hintWiden(sealed), "this host is not in the scope of Secret %q", name))
 	}
 	l.addFindings(arrivals.CheckLoginKeys(d, field, sealed)...)
@@ -311,8 +311,8 @@ func (l *loader) listDefinitions() {
 	}
 }
 
-// sortUnique sorts findings and drops repetitions.
+// sortUnique sorts findings and drops repetitions, also those of many hosts about one document.
 func sortUnique(findings []schemas.Finding) []schemas.Finding {
 	schemas.SortFindings(findings)
-	return slices.Compact(findings)
+	return joinFollowers(slices.Compact(findings))
 }

@@ -167,9 +167,10 @@ func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) 
 	ring := l.after.rings[desired.Ring]
 	if ring.Spec.Tag == "" {
 		desired.Workload, desired.Release = l.resolveWorkload(l.trunk, host, host), l.trunk.Commit
-		desired.Vars = host.Host.Spec.Vars
+		desired.Vars, desired.Emptied = host.Host.Spec.Vars, host.Host.Spec.Workload == ""
 		return
 	}
+	desired.EmptiedNext = host.Host.Spec.Workload == ""
 	if desired.Release = ring.Commit; desired.Release == "" {
 		desired.Pending = fmt.Sprintf("ring %s runs nothing yet: %s", ring.Name, ring.Trouble)
 		return
@@ -177,7 +178,7 @@ func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) 
 	var wanted *inventory.Workload
 	l.addFindings(l.collectFindings(func() { wanted = l.resolveWorkload(l.trunk, host, host) })...)
 	if ring.Commit == l.trunk.Commit {
-		desired.Workload, desired.Vars = wanted, host.Host.Spec.Vars
+		desired.Workload, desired.Vars, desired.Emptied = wanted, host.Host.Spec.Vars, desired.EmptiedNext
 		return
 	}
 	t := l.after.releases[ring.Commit]
@@ -200,7 +201,7 @@ func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) 
 		return
 	}
 	desired.Workload, desired.Pending = workload, describeLag(ring, workload, wanted)
-	desired.Vars = running.Host.Spec.Vars
+	desired.Vars, desired.Emptied = running.Host.Spec.Vars, running.Host.Spec.Workload == ""
 }
 
 // mergeOrigins says where the fields of a host come from: fields about what runs from the release, the rest from the

@@ -113,8 +113,7 @@ func (l *loader) configForHost(
 			b.Vars[use.Var] = value
 			continue
 		}
-		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok &&
-			!sealed.Scope.SelectsHost(d.ID(), d.Host.Metadata.Labels) {
+		if sealed, ok := l.fleet.Secrets[use.Secret.Name]; ok && l.isOutOfScope(sealed, d) {
 			l.addFindings(d.ErrorAt("spec.workload", hintWiden(sealed),
 				"this host is not in the scope of Secret %q, which %s uses", sealed.Name, use.at))
 		}

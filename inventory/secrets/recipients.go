@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -50,18 +51,31 @@ func NormalRecipient(text string) string {
 	return strings.Join(words, " ")
 }
 
+// sshKeyType is the first word of an SSH public key: ssh-ed25519, ecdsa-sha2-nistp256, sk-ssh-ed25519@openssh.com. Source:
+// sshd(8), AUTHORIZED_KEYS FILE FORMAT.
+var sshKeyType = regexp.MustCompile(`^(sk-)?(ssh|ecdsa)-[a-z0-9-]+(@openssh\.com)?$`)
+
+// parseSSHRecipient reads an SSH public key. age encrypts for two types of them alone.
+func parseSSHRecipient(kind, text string) (age.Recipient, error) {
+	if kind != "ssh-ed25519" && kind != "ssh-rsa" {
+		return nil, fmt.Errorf("age cannot encrypt for an SSH key of type %s: give an ed25519 or rsa key, or one of age-keygen", kind)
+	}
+	parsed, err := agessh.ParseRecipient(text)
+	if err != nil && strings.Contains(err.Error(), "too small") {
+		return nil, fmt.Errorf("the SSH key %q is too short for age: give an rsa key of 2048 bits or more, or an ed25519 key", shortenRecipient(text))
+	} else if err != nil {
+		return nil, fmt.Errorf("%q is no SSH public key of type ed25519 or rsa: give the line of its .pub file", shortenRecipient(text))
+	}
+	return parsed, nil
+}
+
 func parseRecipient(text string) (age.Recipient, error) {
 	if upper := strings.ToUpper(text); strings.HasPrefix(upper, "AGE-SECRET-KEY") || strings.HasPrefix(upper, "AGE-PLUGIN-") {
 		return nil, errors.New("a recipient is an age identity, which is secret: " +
 			"give its public half, see age-keygen -y FILE")
 	}
-	if strings.HasPrefix(text, "ssh-") {
-		parsed, err := agessh.ParseRecipient(text)
-		if err != nil {
-			return nil, fmt.Errorf("%q is no SSH public key of type ed25519 or rsa: give the line of its .pub file",
-				shortenRecipient(text))
-		}
-		return parsed, nil
+	if kind, _, _ := strings.Cut(text, " "); sshKeyType.MatchString(kind) {
+		return parseSSHRecipient(kind, text)
 	}
 	if parsed, err := age.ParseRecipients(strings.NewReader(text)); err == nil && len(parsed) == 1 {
 		return parsed[0], nil
@@ -70,5 +84,5 @@ func parseRecipient(text string) (age.Recipient, error) {
 		say := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 		return plugin.NewRecipient(text, plugin.NewTerminalUI(say, say))
 	}
-	return nil, fmt.Errorf("%q is not an age recipient (age1…): see age-keygen -y FILE", text)
+	return nil, fmt.Errorf("%q is not an age recipient (age1…): see age-keygen -y FILE", shortenRecipient(text))
 }

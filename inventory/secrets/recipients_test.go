@@ -61,7 +61,7 @@ func TestSecretsForSSHKeys(t *testing.T) {
 			t.Errorf("LoadKeys = %v, want %q", err, want)
 		}
 	}
-	for text, want := range map[string]string{ecdsaPublic: "no age recipient", "ssh-ed25519 AAAA": "no SSH public key of type ed25519 or rsa",
+	for text, want := range map[string]string{ecdsaPublic: "age cannot encrypt for an SSH key of type ecdsa-sha2-nistp256", "ssh-ed25519 AAAA": "no SSH public key of type ed25519 or rsa",
 		"AGE-PLUGIN-YUBIKEY-1CANARY": "is an age identity, which is secret"} {
 		want = strings.ReplaceAll(want, "no age recipient", "is not an age recipient")
 		if _, err := ParseRecipients([]string{text}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "CANARY") {

@@ -104,7 +104,6 @@ func compareAccess(c comparison) (rules []Rule) {
 			continue
 		}
 		was, is := networksOf(before), networksOf(after)
-		waits := c.head.Rings[after.Ring].Spec.Tag != "" // for a release, which may have no workload yet
 		runsOn := c.head.hostRecord(id).Installed != nil && c.head.decideHost(id).Verdict == change.Nothing
 		for what, changed := range map[string]bool{
 			"another spec.bmc: the daemon talks to that BMC from the merge on": !reflect.DeepEqual(withoutConsole(before.BMC), withoutConsole(after.BMC)),
@@ -112,7 +111,9 @@ func compareAccess(c comparison) (rules []Rule) {
 			"another spec.boot: it counts from the next start of the ramdisk on":                      !reflect.DeepEqual(before.Boot, after.Boot),
 			"another spec.network.ramdisk: it counts from the next start of the ramdisk on":           !reflect.DeepEqual(was.Ramdisk, is.Ramdisk),
 			"another spec.network.host: the running system keeps its own until the next installation": runsOn && !reflect.DeepEqual(was.Host, is.Host),
-			"no workload any more: the running system stays as it is, and nothing installs another":   runsOn && before.Workload != nil && after.Workload == nil && !waits,
+			"no workload any more: the running system stays as it is, and nothing installs another":   runsOn && before.Workload != nil && after.Emptied,
+			"no workload from the next tag of ring " + after.Ring + " on: the running system stays as it is, and nothing installs another": runsOn && after.Workload != nil &&
+				after.EmptiedNext && !before.EmptiedNext,
 		} {
 			if changed {
 				hosts[what] = append(hosts[what], after.Name)

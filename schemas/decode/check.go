@@ -80,6 +80,9 @@ func (c *checker) checkRequired(field, value string) bool {
 }
 
 func (c *checker) checkOneOf(field, value string, values ...string) {
+	if value == "" && c.document.Fields.IsWritten(field) && !c.document.Fields.IsSpoiled(field) {
+		c.addError(field, "leave the field out, or write "+yamltext.ListChoices(values), "the field is empty")
+	}
 	if value != "" && !slices.Contains(values, value) {
 		c.addError(field, yamltext.SuggestWord(value, values), "%q is not a value of this field",
 			yamltext.ShortenText(value))

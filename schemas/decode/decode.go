@@ -55,7 +55,11 @@ func decodeDocument(file string, node *yaml.Node) (schemas.Document, []schemas.F
 	d := schemas.Document{File: file}
 	target, problem := allocateTarget(&d, node)
 	if problem != nil {
-		return d, []schemas.Finding{problemFinding(d, *problem)}
+		findings := []schemas.Finding{problemFinding(d, *problem)}
+		if version := topField(node, "apiVersion"); version != nil && version.Value == schemas.APIVersion {
+			findings = reportEncrypted(d, node, findings) // kind is encrypted
+		}
+		return d, findings
 	}
 	var findings []schemas.Finding
 	fields, problems := strict.Rules{AllowsWord: isPlainWord, IsArgument: isArgument}.ReadNode(node, target)
@@ -64,7 +68,7 @@ func decodeDocument(file string, node *yaml.Node) (schemas.Document, []schemas.F
 		findings = append(findings, problemFinding(d, p))
 	}
 	d.NormaliseValues()
-	return d, append(findings, checkDocument(&d)...)
+	return d, reportEncrypted(d, node, append(findings, checkDocument(&d)...))
 }
 
 // problemFinding turns a problem of package strict into a finding. An unencrypted value of a Secret is always reported
@@ -72,6 +76,9 @@ func decodeDocument(file string, node *yaml.Node) (schemas.Document, []schemas.F
 func problemFinding(d schemas.Document, p strict.Problem) schemas.Finding {
 	if d.Kind == schemas.KindSecret && strings.HasPrefix(p.Field, "spec.data.") && p.LeftOut {
 		p.Message, p.Hint = valueInClear, inClearHint
+	}
+	if p.Field == "spec.requests.reboot" && p.LeftOut {
+		p.Hint = "such as {id: fw-bug-7, mode: Soft}"
 	}
 	return schemas.Finding{Position: schemas.Position{File: d.File, Line: p.Line, Col: p.Col}, Severity: schemas.Error,
 		Field: p.Field, Message: p.Message, Hint: p.Hint}

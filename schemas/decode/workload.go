@@ -3,6 +3,7 @@ package decode
 import (
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -17,7 +18,7 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	}
 	c.checkImage(s.Install.Image)
 	c.checkPath("spec.install.butane", s.Install.Butane)
-	c.checkOneOf("spec.install.ignition", s.Install.Ignition, schemas.IgnitionVersions...)
+	c.checkIgnition(s.Install.Ignition)
 	c.checkOneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
 	c.checkOneOf("spec.install.otherDisks", s.Install.OtherDisks, schemas.OtherDisksDenied, schemas.OtherDisksAllowed)
 	for i, argument := range s.Install.KernelArguments {
@@ -54,5 +55,18 @@ func (c *checker) checkFetchedURL(field, address string) {
 			yamltext.ShortenText(u.Scheme))
 	case u.User != nil:
 		c.addError(field, "", "no user or password in the URL")
+	}
+}
+
+// checkIgnition reports a specification of Ignition that is not known. A word that is near a version is another version,
+// and no slip.
+func (c *checker) checkIgnition(version string) {
+	const field = "spec.install.ignition"
+	newest := schemas.IgnitionVersions[len(schemas.IgnitionVersions)-1]
+	if version == "" {
+		c.checkOneOf(field, version, schemas.IgnitionVersions...)
+	} else if !slices.Contains(schemas.IgnitionVersions, version) {
+		c.addError(field, yamltext.ListChoices(schemas.IgnitionVersions)+"; this ingot writes none newer than "+newest,
+			"%q is no specification of Ignition that this ingot knows", yamltext.ShortenText(version))
 	}
 }

@@ -122,7 +122,7 @@ func (r *reader) readValue(node *yaml.Node, p field) (any, bool) {
 
 func (r *reader) readMapping(node *yaml.Node, p field) (any, bool) {
 	if kind := p.want.Kind(); kind != reflect.Struct && kind != reflect.Map && kind != reflect.Interface {
-		return r.spoilField(node, p.path, fmt.Sprintf("want %s, have a mapping", nameType(p.want)), "")
+		return r.spoilField(node, p.path, fmt.Sprintf("want %s, have a mapping", nameType(p.want)), describeShape(p.want))
 	}
 	fields := make(map[string]any, len(node.Content)/2)
 	seen := make(map[string]*yaml.Node, len(node.Content)/2)
@@ -181,7 +181,7 @@ func (r *reader) readSequence(node *yaml.Node, p field) (any, bool) {
 		item = p.want.Elem()
 	case reflect.Interface:
 	default:
-		return r.spoilField(node, p.path, fmt.Sprintf("want %s, have a list", nameType(p.want)), "")
+		return r.spoilField(node, p.path, fmt.Sprintf("want %s, have a list", nameType(p.want)), describeShape(p.want))
 	}
 	list := make([]any, 0, len(node.Content))
 	for i, child := range node.Content {
@@ -224,7 +224,7 @@ func (r *reader) readScalar(node *yaml.Node, p field) (any, bool) {
 			return value, true
 		}
 	}
-	return r.spoilField(node, p.path, "want "+nameType(p.want), "")
+	return r.spoilField(node, p.path, "want "+nameType(p.want), describeShape(p.want))
 }
 
 // readAny reads a scalar of any type.

@@ -24,6 +24,26 @@ func nameType(t reflect.Type) string {
 	}
 }
 
+// describeShape says how a value of a type is written; "" for a scalar.
+func describeShape(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "such as [a, b]"
+	case reflect.Map:
+		return "such as {name: value}"
+	case reflect.Pointer:
+		return describeShape(t.Elem())
+	case reflect.Struct:
+		names := fieldNames(t)
+		return "with the fields " + strings.Join(names[:min(len(names), mostShown)], ", ")
+	default:
+		return ""
+	}
+}
+
+// mostShown is how many fields of a mapping a hint names.
+const mostShown = 6
+
 // fieldType is the type of a mapping's field, nil for an unknown field.
 func fieldType(t reflect.Type, name string) reflect.Type {
 	switch t.Kind() {

@@ -77,7 +77,7 @@ func (c *Config) checkNotices(p *problems) {
 			p.requireField(field("url"), "", "where notifications are sent, or urlFile, a file with that")
 		case n.URL != "" && n.URLFile != "":
 			p.addBad(field("urlFile"), "url is written too", "leave one of the two out")
-		case n.URL != "" && !isWebURL(n.URL):
+		case n.URL != "" && !IsWebURL(n.URL):
 			p.addBad(field("url"), "want an https or http URL", "")
 		}
 		for _, kind := range n.Events {
@@ -98,7 +98,7 @@ func (f Forge) checkFields(p *problems) {
 		p.addBad("forge.kind", "there is no such kind", strings.Join(kinds, ", ")+" (Forgejo is a Gitea)")
 	}
 	p.requireField("forge.url", f.URL, "the forge as people open it, such as https://github.com")
-	if f.URL != "" && !isWebURL(f.URL) {
+	if f.URL != "" && !IsWebURL(f.URL) {
 		p.addBad("forge.url", "want an https or http URL without a user", "such as https://github.com")
 	}
 	p.requireField("forge.repository", f.Repository, "owner/name")
@@ -106,13 +106,13 @@ func (f Forge) checkFields(p *problems) {
 		p.addBad("forge.repository", "want owner/name", "such as infra/fleet, without the forge's address")
 	}
 	p.requireField("forge.tokenFile", f.TokenFile, "a file with a token that may write commit statuses")
-	if f.TargetURL != "" && !isWebURL(f.TargetURL) {
+	if f.TargetURL != "" && !IsWebURL(f.TargetURL) {
 		p.addBad("forge.targetURL", "want an https or http URL", "")
 	}
 }
 
-// isWebURL reports whether a text is a URL of a web server, without an account.
-func isWebURL(text string) bool {
+// IsWebURL reports whether a text is a URL of a web server, without an account.
+func IsWebURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }

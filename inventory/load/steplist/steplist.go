@@ -19,6 +19,8 @@ type Reader struct {
 	// Report takes the findings. The same finding may come more than once.
 	Report  func(...schemas.Finding)
 	Secrets map[string]inventory.Sealed // of the fleet, by name
+	// IsOutOfScope reports whether a host may not use a Secret.
+	IsOutOfScope func(inventory.Sealed, schemas.Document) bool
 	// SealedLength gives the bytes of a secret that is there, as the fleet holds the secret.
 	SealedLength func(refs.Secret) int
 	conditions   *rules.Compiler // nil before the first condition

@@ -372,8 +372,7 @@ func (r *Reader) resolveEntry(e Entry, host Host) inventory.Step {
 		}
 	}
 	for _, ref := range step.ListSecrets() {
-		if sealed, ok := r.Secrets[ref.Name]; ok &&
-			!sealed.Scope.SelectsHost(host.Trunk.ID(), host.Trunk.Host.Metadata.Labels) {
+		if sealed, ok := r.Secrets[ref.Name]; ok && r.IsOutOfScope(sealed, host.Trunk) {
 			r.Report(host.Trunk.ErrorAt("spec.workload", "widen spec.scope in "+sealed.File,
 				"this host is not in the scope of Secret %q, which %s uses", sealed.Name,
 				e.document.PositionOf(e.field+".args")))
