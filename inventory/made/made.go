@@ -45,7 +45,7 @@ func (f From) withoutButane() map[string]string {
 
 // Differs reports whether a part of the systems differs in more than spelling.
 func (f From) Differs(part string, other From) bool {
-	return f.Parts[part] != other.Parts[part] && !(part == butane && f.IsSpelling(other))
+	return f.Parts[part] != other.Parts[part] && (part != butane || !f.IsSpelling(other))
 }
 
 // Targets are what consents name as the system, the one to write first: a digest of the parts with the meaning of the

@@ -5,16 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
+// Named names a document of a fleet.
+type Named struct{ Kind, Name string }
+
+// Value is a field of a document, as a path, with what it shall be: a text, or several for a list.
+type Value struct{ Field, Values []string }
+
 // EditHost sets a field of the document of a host in a file, and leaves everything else as it is written.
 func EditHost(file, host string, field, values []string) error {
+	return EditDocument(file, Named{schemas.KindHost, host}, Value{field, values})
+}
+
+// EditDocument sets fields of a document in a file, all or none, and leaves everything else as it is written.
+func EditDocument(file string, named Named, values ...Value) error {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is not in this sparse work tree, git sparse-checkout adds it", file)
@@ -26,24 +42,43 @@ func EditHost(file, host string, field, values []string) error {
 	if err != nil {
 		return err
 	}
-	documents, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
-	if problem != nil {
-		return errors.New(problem.Message)
-	}
-	for _, document := range documents {
-		if !isHost(document, host) {
-			continue
-		}
-		edited, err := yamltext.SetValue(data, document, field, values...)
+	edited := data
+	for _, value := range values {
+		document, err := named.findIn(edited)
 		if err != nil {
 			return err
 		}
-		if bytes.Equal(edited, data) {
-			return nil
+		if document == nil {
+			return fmt.Errorf("%s does not describe it any more", file)
 		}
-		return replaceFile(file, edited, info.Mode().Perm())
+		if edited, err = yamltext.SetValue(edited, document, value.Field, value.Values...); err != nil {
+			return err
+		}
 	}
-	return fmt.Errorf("%s does not describe it any more", file)
+	if bytes.Equal(edited, data) {
+		return nil
+	}
+	return replaceFile(file, edited, info.Mode().Perm())
+}
+
+// FindDocument gives the file of a document.
+func FindDocument(snapshot inventory.Snapshot, named Named) (string, error) {
+	var names []string
+	for _, file := range slices.Sorted(maps.Keys(snapshot.Files)) {
+		if ext := path.Ext(file); ext != ".yaml" && ext != ".yml" {
+			continue
+		}
+		documents, _ := decode.DecodeFile(file, snapshot.Files[file].Data) // validate tells the findings
+		for _, d := range documents {
+			if d.Kind == named.Kind && d.Name == named.Name {
+				return file, nil
+			}
+			if d.Kind == named.Kind {
+				names = append(names, d.Name)
+			}
+		}
+	}
+	return "", fmt.Errorf("there is no %s %q in this fleet (%s)", named.Kind, named.Name, yamltext.SuggestWord(named.Name, names))
 }
 
 // replaceFile writes a new file and renames it over the old file, so that the file is never half written.
@@ -55,10 +90,20 @@ func replaceFile(file string, data []byte, mode os.FileMode) error {
 	return os.Rename(temporary, file)
 }
 
-func isHost(document *yaml.Node, name string) bool {
-	var head struct {
-		Kind     string
-		Metadata struct{ Name string }
+// findIn gives the document in a file's text; nil without one.
+func (n Named) findIn(data []byte) (*yaml.Node, error) {
+	documents, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
+	if problem != nil {
+		return nil, errors.New(problem.Message)
 	}
-	return document.Decode(&head) == nil && head.Kind == "Host" && head.Metadata.Name == name
+	for _, document := range documents {
+		var head struct {
+			Kind     string
+			Metadata struct{ Name string }
+		}
+		if document.Decode(&head) == nil && head.Kind == n.Kind && head.Metadata.Name == n.Name {
+			return document, nil
+		}
+	}
+	return nil, nil
 }
