@@ -59,7 +59,11 @@ func compareRings(before, after map[string]inventory.Ring) (rules []Rule) {
 		case !has:
 			rules = append(rules, Rule{What: "ring " + name + " is gone"})
 		case !had:
-			rules = append(rules, Rule{What: "ring " + name + " is new"})
+			what := "ring " + name + " is new"
+			if limits := describeLimits(is.Spec); limits != "" {
+				what += ": " + limits
+			}
+			rules = append(rules, Rule{What: what})
 		default:
 			for _, line := range listFieldChanges(was.Spec, is.Spec) {
 				rules = append(rules, Rule{What: "ring " + name + ": " + line})
@@ -67,6 +71,19 @@ func compareRings(before, after map[string]inventory.Ring) (rules []Rule) {
 		}
 	}
 	return rules
+}
+
+// describeLimits names the fields of a ring besides its hosts.
+func describeLimits(spec schemas.RingSpec) string {
+	spec.Hosts = schemas.Scope{}
+	var limits []string
+	for name, value := range fieldsOf(spec) {
+		if empty := string(value) == "{}"; name != "hosts" && !empty {
+			limits = append(limits, name+" "+string(value))
+		}
+	}
+	slices.Sort(limits)
+	return strings.Join(limits, ", ")
 }
 
 // compareMembers lists the hosts that join and leave rings. Hosts that the base does not have are no members yet.
