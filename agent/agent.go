@@ -26,6 +26,8 @@ type Machine interface {
 	Do(ctx context.Context, step wire.Step, s Session) (*wire.BootEntry, error)
 	// PowerOff syncs and powers the machine off. It may return before the power is gone.
 	PowerOff(ctx context.Context) error
+	// CarryAccount carries out an order about the accounts of the machine's own BMC, and says what became of it.
+	CarryAccount(ctx context.Context, order wire.AccountOrder) wire.AccountReport
 }
 
 // Session is what a running step may use.

@@ -302,6 +302,7 @@ type machine struct {
 
 	mu      sync.Mutex
 	looks   int
+	orders  []string // ids of the orders about accounts
 	done    []string // names of the steps that were run
 	off     chan struct{}
 	running bool
@@ -347,6 +348,13 @@ func (m *machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wir
 		return m.do(ctx, step, s)
 	}
 	return nil, nil
+}
+
+func (m *machine) CarryAccount(_ context.Context, order wire.AccountOrder) wire.AccountReport {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.orders = append(m.orders, order.ID)
+	return wire.AccountReport{ID: order.ID, Slot: 3}
 }
 
 func (m *machine) PowerOff(context.Context) error {

@@ -63,12 +63,13 @@ func (a *agent) registerUntilDone(ctx context.Context) (after time.Duration, err
 // waitUntilTold says at the daemon's pace that the agent waits, until the daemon gives the agent a boot. An error other
 // than the context's wants a new registration.
 func (a *agent) waitUntilTold(ctx context.Context, after time.Duration) (wire.BootConfig, error) {
+	var report *wire.AccountReport // of the last order, until an answer came
 	for {
 		if !pauseFor(ctx, min(max(after, shortestWait), longestWait)) {
 			return wire.BootConfig{}, ctx.Err()
 		}
 		var told wire.Waited
-		err := a.client.postMessage(ctx, wire.PathWaiting, wire.Waiting{Version: wire.Version}, &told)
+		err := a.client.postMessage(ctx, wire.PathWaiting, wire.Waiting{Version: wire.Version, Account: report}, &told)
 		switch {
 		case ctx.Err() != nil:
 			return wire.BootConfig{}, ctx.Err()
@@ -83,14 +84,28 @@ func (a *agent) waitUntilTold(ctx context.Context, after time.Duration) (wire.Bo
 				told.Boot.Token
 			a.Log.Info("this machine is a host now", "host", boot.Host, "boot", boot.Boot, "epoch", boot.Epoch)
 			return boot, nil
+		case told.Account != nil:
+			report, after = a.carryOrder(ctx, *told.Account, report), 0
+			continue
 		case told.PowerOff:
 			a.Log.Info("powering off: the machine is started from its own medium next")
 			if err := a.Machine.PowerOff(ctx); err != nil {
 				a.Log.Error("power off", "error", err)
 			}
 		}
-		after = told.After
+		report, after = nil, told.After
 	}
+}
+
+// carryOrder carries out an order about the BMC's accounts, once: an order that comes again has its report already. The
+// order, and the password in it, is not kept.
+func (a *agent) carryOrder(ctx context.Context, order wire.AccountOrder, before *wire.AccountReport) *wire.AccountReport {
+	if before != nil && before.ID == order.ID {
+		return before
+	}
+	report := a.Machine.CarryAccount(ctx, order)
+	a.Log.Info("the BMC's accounts", "do", order.Do, "account", order.Name, "problem", report.Problem, "error", report.Error)
+	return &report
 }
 
 // register sends the machine's facts with a proof of the enrolment key, and keeps the certificate of the answer.

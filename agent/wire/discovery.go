@@ -49,6 +49,8 @@ type Registered struct {
 // Waiting says that the agent waits.
 type Waiting struct {
 	Version int `json:"version"`
+	// Account is the report of the last AccountOrder, until an answer came; nil without one.
+	Account *AccountReport `json:"account,omitempty"`
 }
 
 // Waited is the answer to a waiting agent. At most one of Boot and PowerOff is set.
@@ -59,6 +61,9 @@ type Waited struct {
 	Boot *TakenOver `json:"boot,omitempty"`
 	// PowerOff has the agent power its machine off: the machine is started from its own medium next.
 	PowerOff bool `json:"powerOff,omitempty"`
+	// Account is an order about the accounts of the machine's own BMC. The same order may come again until its report has
+	// arrived.
+	Account *AccountOrder `json:"account,omitempty"`
 }
 
 // TakenOver is the boot that a waiting agent becomes the agent of: members of a BootConfig.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/gitmetal/ingot/agent/facts"
@@ -61,7 +60,7 @@ func (m machine) addNeighbours(ctx context.Context, found *wire.Facts) {
 // readBMC reads the networks of the machine's BMC in-band; nil without a BMC.
 func readBMC(ctx context.Context) ([]wire.BMCNetwork, error) {
 	device, err := ipmi.Open(bmcDevice)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, ipmi.ErrNoDevice) {
 		return nil, nil
 	}
 	if err != nil {
@@ -75,4 +74,19 @@ func readBMC(ctx context.Context) ([]wire.BMCNetwork, error) {
 		return networks, fmt.Errorf("BMC: %w", err)
 	}
 	return networks, nil
+}
+
+// accountTime bounds an order about the BMC's accounts: some dozens of messages, each within ipmi.Answer.
+const accountTime = 5 * time.Minute
+
+// CarryAccount implements agent.Machine.
+func (machine) CarryAccount(ctx context.Context, order wire.AccountOrder) wire.AccountReport {
+	device, err := ipmi.Open(bmcDevice)
+	if err != nil {
+		return wire.AccountReport{ID: order.ID, Slot: order.Slot, Problem: wire.AccountNoBMC, Error: err.Error()}
+	}
+	defer func() { _ = device.Close() }() // nothing is under way any more
+	ctx, cancel := context.WithTimeout(ctx, accountTime)
+	defer cancel()
+	return account.Carry(ctx, device, order)
 }

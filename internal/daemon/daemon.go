@@ -301,6 +301,7 @@ func (d *Daemon) loadFleet(sources inventory.Sources) (inventory.Fleet, []schema
 	fleet, findings, cache := load.FleetWithCache(d.loaded, sources, ignition.Checker{})
 	d.loaded = cache
 	if !schemas.Fatal(findings) {
+		d.keepTrunk(sources.Trunk, fleet, cache)
 		d.secrets.replaceSecrets(fleet.Secrets)
 	}
 	rules := load.EraseRules{Reinstall: d.config.Reinstall, TwoSigners: d.config.Trust.TwoSigners}
@@ -317,6 +318,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return serveHTTP(ctx, d.agents, d.discoveries.door.Before(d.agentsHandler())) })
 	g.Go(func() error { return d.sweepResults(ctx) })
 	g.Go(func() error { return d.discoveries.door.Run(ctx) })
+	g.Go(func() error { return d.discoveries.proposer.Run(ctx) })
+	g.Go(func() error { return d.discoveries.accounts.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })
 	if d.bmcsTLS != nil {
 		g.Go(func() error { return serveHTTP(ctx, d.bmcsTLS, d.media) })

@@ -13,21 +13,27 @@ import (
 
 	"github.com/gitmetal/ingot/agent/hub/door"
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/internal/daemon/accounts"
+	"github.com/gitmetal/ingot/internal/daemon/proposals"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/records"
+	"github.com/gitmetal/ingot/inventory/proposal"
 	"github.com/gitmetal/ingot/schemas"
 )
 
 // discoveries is the daemon's knowledge of unknown machines.
 type discoveries struct {
 	*records.Store
-	door *door.Door
+	door     *door.Door
+	proposer *proposals.Proposer
+	accounts *accounts.Runner
 
 	mu      sync.Mutex
 	known   *discovery.Known // as of commit and looked
 	commit  string
 	learned time.Time
+	trunk   proposal.Trunk // as loaded last
 }
 
 // learnEvery is how old the list of known machines may be while the fleet's commit is the same: records of machines grow.
@@ -36,13 +42,14 @@ const learnEvery = 30 * time.Second
 // openDiscovery opens the records of unknown machines, and the door for them.
 func (d *Daemon) openDiscovery(context.Context) error {
 	store, err := records.Open(records.Config{Dir: filepath.Join(d.config.StateDir, "discovery"),
-		Inventories: filepath.Join(d.config.StateDir, "inventory"), Log: d.log})
+		Inventories: filepath.Join(d.config.StateDir, "inventory"), Log: d.log, Notify: d.wakeDiscovery})
 	if err != nil {
 		return err
 	}
 	d.discoveries.Store = store
+	d.openProposals()
 	d.discoveries.door = door.New(door.Config{Identity: d.identity, Records: store, Keys: d.enrolmentKeys,
-		Known: d.knownMachines, Answer: d.answerWaiting, Log: d.log})
+		Known: d.knownMachines, Answer: d.answerWaiting, Account: d.answerOrder, Log: d.log})
 	return nil
 }
 

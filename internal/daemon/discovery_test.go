@@ -63,6 +63,9 @@ func (stranger) Do(context.Context, wire.Step, agent.Session) (*wire.BootEntry, 
 }
 
 func (stranger) PowerOff(context.Context) error { return nil }
+func (stranger) CarryAccount(_ context.Context, order wire.AccountOrder) wire.AccountReport {
+	return wire.AccountReport{ID: order.ID, Problem: wire.AccountNoBMC}
+}
 
 // wait runs an agent from a discovery medium until the test ends.
 func (s stranger) wait(t *testing.T, boot wire.BootConfig) {

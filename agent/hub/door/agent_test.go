@@ -30,6 +30,10 @@ func (m machine) Do(context.Context, wire.Step, agent.Session) (*wire.BootEntry,
 	return nil, errors.New("no step is known")
 }
 
+func (m machine) CarryAccount(_ context.Context, order wire.AccountOrder) wire.AccountReport {
+	return wire.AccountReport{ID: order.ID, Problem: wire.AccountNoBMC}
+}
+
 func (m machine) PowerOff(context.Context) error {
 	m.off <- struct{}{}
 	return nil

@@ -40,9 +40,13 @@ type Config struct {
 	// Answer is what the agent of a record is told, by the record without its facts; the door fills in After. It is asked
 	// only for the agent that the record has. Default: to wait.
 	Answer func(context.Context, discovery.Record) (wire.Waited, error)
-	Pause  time.Duration    // the shortest time between two words of an agent; default 30s
-	Now    func() time.Time // default time.Now
-	Log    *slog.Logger     // default: nothing
+	// Account takes the report of the record's agent about an order, if there is one, and gives the agent's next order; nil
+	// for none. It is asked only for the agent that the record has, also while something speaks against the record: an
+	// account of before is taken away then. Default: no orders.
+	Account func(ctx context.Context, record discovery.Record, report *wire.AccountReport) (*wire.AccountOrder, error)
+	Pause   time.Duration    // the shortest time between two words of an agent; default 30s
+	Now     func() time.Time // default time.Now
+	Log     *slog.Logger     // default: nothing
 }
 
 // Limits of the door. The fleet's own agents have limits of their own.
@@ -53,7 +57,7 @@ const (
 	recorded    = 2                // registrations that are unpacked and recorded at a time
 	patience    = 20 * time.Second // for a place among them, and for receiving
 	certificate = 8 * 24 * time.Hour
-	maxWaiting  = 4 << 10 // bytes of a Waiting
+	maxWaiting  = 32 << 10 // bytes of a Waiting, which may hold an AccountReport
 )
 
 // Door serves registrations and waiting agents.
@@ -70,6 +74,11 @@ type Door struct {
 func New(c Config) *Door {
 	if c.Answer == nil {
 		c.Answer = func(context.Context, discovery.Record) (wire.Waited, error) { return wire.Waited{}, nil }
+	}
+	if c.Account == nil {
+		c.Account = func(context.Context, discovery.Record, *wire.AccountReport) (*wire.AccountOrder, error) {
+			return nil, nil
+		}
 	}
 	if c.Pause == 0 {
 		c.Pause = 30 * time.Second

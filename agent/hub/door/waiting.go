@@ -1,10 +1,12 @@
 package door
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory/discovery"
@@ -37,13 +39,35 @@ func (d *Door) serveWaiting(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	var answer wire.Waited
-	if record.Agent != nil && record.Agent.Key == waiter.agent && record.IsClear() {
-		if answer, err = d.config.Answer(r.Context(), record); err != nil {
-			return err
-		}
+	answer, err := d.answerAgent(r.Context(), record, waiter.agent, m.Account)
+	if err != nil {
+		return err
 	}
-	answer.After = d.pause()
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(answer)
+}
+
+// soon is the pause of an agent whose BMC account is under way.
+const soon = 5 * time.Second
+
+// answerAgent is the answer to the agent of a record.
+func (d *Door) answerAgent(ctx context.Context, record discovery.Record, agent string, report *wire.AccountReport) (answer wire.Waited,
+	err error) {
+	isOurs := record.Agent != nil && record.Agent.Key == agent
+	var order *wire.AccountOrder
+	if isOurs {
+		if order, err = d.config.Account(ctx, record, report); err != nil {
+			return wire.Waited{}, err
+		}
+	}
+	if isOurs && order == nil && record.IsClear() {
+		if answer, err = d.config.Answer(ctx, record); err != nil {
+			return wire.Waited{}, err
+		}
+	}
+	answer.Account, answer.After = order, d.pause()
+	if isOurs && record.Account.IsUnderWay() {
+		answer.After = min(answer.After, soon)
+	}
+	return answer, nil
 }

@@ -38,6 +38,7 @@ type Config struct {
 	Notify    []Notify  `json:"notify,omitempty"`
 	Trust     Trust     `json:"trust,omitempty"`
 	Images    Images    `json:"images,omitempty"`
+	Discovery Discovery `json:"discovery,omitzero"`
 	Results   Results   `json:"results,omitempty"`
 	Etcd      Etcd      `json:"etcd,omitempty"`
 	Limits    Limits    `json:"limits,omitempty"`
@@ -204,6 +205,15 @@ type Deadlines struct {
 	// until a machine that is on counts as found running, without a word from its agent; default 1h
 	Lost Duration `json:"lost,omitempty"`
 	Home Duration `json:"home,omitempty"` // from power on to the call of the installed system; default 30m
+}
+
+// Discovery says what may be done for machines that no host file names.
+type Discovery struct {
+	// Credentials allows rules with credentials: {create: true}: an account is made at the BMC of a discovered machine.
+	Credentials bool `json:"credentials,omitempty"`
+	// Recipients are age recipients of the Secrets with those accounts, beside the daemon's own. Default: those that `ingot
+	// secret create` would use.
+	Recipients []string `json:"recipients,omitempty"`
 }
 
 // Limits are budgets over the fleet.

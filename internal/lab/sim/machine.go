@@ -301,6 +301,11 @@ func describePlugins(asked []wire.Script) (described []wire.Described) {
 	return described
 }
 
+// CarryAccount implements agent.Machine.
+func (ramdisk) CarryAccount(_ context.Context, order wire.AccountOrder) wire.AccountReport {
+	return wire.AccountReport{ID: order.ID, Problem: wire.AccountNoBMC, Error: "this machine shows no BMC to its kernel"}
+}
+
 // PowerOff implements agent.Machine.
 func (h ramdisk) PowerOff(context.Context) error {
 	h.m.mu.Lock()

@@ -1,0 +1,67 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/gitmetal/ingot/agent/wire"
+	redfishaccounts "github.com/gitmetal/ingot/boot/redfish/accounts"
+	"github.com/gitmetal/ingot/boot/redfish/conn"
+	"github.com/gitmetal/ingot/internal/daemon/accounts"
+	"github.com/gitmetal/ingot/internal/daemon/proposals"
+	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/load"
+	"github.com/gitmetal/ingot/inventory/proposal"
+)
+
+// openProposals opens what proposes discovered machines, and what makes accounts at their BMCs.
+func (d *Daemon) openProposals() {
+	s := &d.discoveries
+	s.proposer = proposals.New(proposals.Config{Records: s.Store, Repo: d.repo, Trunk: d.acceptedTrunk,
+		Secret: accounts.ProposedSecret, Branch: d.config.Fleet.Branch, Path: d.config.Fleet.Path,
+		Signed: d.config.Trust.AllowedSigners != "", Log: d.log})
+	s.accounts = accounts.Open(accounts.Config{Records: s.Store, Random: rand.Reader, Log: d.log,
+		Branch: accounts.Proposals{Records: s.Store, Wake: s.proposer.Wake},
+		Sealer: accounts.AgeSealer{Keys: d.secrets.keys, Recipients: d.config.Discovery.Recipients, Now: time.Now,
+			Trunk: func() (inventory.Snapshot, bool) { t, known := d.acceptedTrunk(); return t.Snapshot, known },
+			Mask:  func(v secret.Value) { d.secrets.everOpened.Add(v) }},
+		BMC: redfishaccounts.Service{Base: conn.Config{Fence: d.journal.Owned}}, Asked: d.asksForAccount})
+}
+
+// asksForAccount reports whether the rules ask for an account at a machine's BMC, and the daemon's configuration allows it.
+func (d *Daemon) asksForAccount(r discovery.Record) bool {
+	return d.config.Discovery.Credentials && r.Proposal != nil && r.Proposal.Account
+}
+
+// wakeDiscovery has a record looked at soon, after a change of it.
+func (d *Daemon) wakeDiscovery(id discovery.ID) {
+	if s := &d.discoveries; s.accounts != nil {
+		s.proposer.Wake()
+		s.accounts.Wake(id)
+	}
+}
+
+// answerOrder gives a waiting agent its order about its BMC's accounts.
+func (d *Daemon) answerOrder(ctx context.Context, r discovery.Record, report *wire.AccountReport) (*wire.AccountOrder, error) {
+	return d.discoveries.accounts.Answer(ctx, r, report)
+}
+
+// keepTrunk keeps what was loaded of the fleet, for proposals.
+func (d *Daemon) keepTrunk(trunk inventory.Snapshot, fleet inventory.Fleet, cache load.Cache) {
+	s := &d.discoveries
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trunk = proposal.Trunk{Snapshot: trunk, Fleet: fleet, Cache: cache}
+}
+
+// acceptedTrunk is the accepted fleet; false while what was loaded last is not what is accepted.
+func (d *Daemon) acceptedTrunk() (proposal.Trunk, bool) {
+	fleet, known := d.loop.Fleet()
+	s := &d.discoveries
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trunk, known && s.trunk.Snapshot.Commit == fleet.Commit
+}
