@@ -1,11 +1,9 @@
 package daemon
 
 import (
-	"context"
 	"crypto/rand"
 	"time"
 
-	"github.com/gitmetal/ingot/agent/wire"
 	redfishaccounts "github.com/gitmetal/ingot/boot/redfish/accounts"
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
@@ -42,11 +40,6 @@ func (d *Daemon) wakeDiscovery(id discovery.ID) {
 		s.proposer.Wake()
 		s.accounts.Wake(id)
 	}
-}
-
-// answerOrder gives a waiting agent its order about its BMC's accounts.
-func (d *Daemon) answerOrder(ctx context.Context, r discovery.Record, report *wire.AccountReport) (*wire.AccountOrder, error) {
-	return d.discoveries.accounts.Answer(ctx, r, report)
 }
 
 // keepTrunk keeps what was loaded of the fleet, for proposals.

@@ -49,7 +49,7 @@ func (d *Daemon) openDiscovery(context.Context) error {
 	d.discoveries.Store = store
 	d.openProposals()
 	d.discoveries.door = door.New(door.Config{Identity: d.identity, Records: store, Keys: d.enrolmentKeys,
-		Known: d.knownMachines, Answer: d.answerWaiting, Account: d.answerOrder, Log: d.log})
+		Known: d.knownMachines, Answer: d.answerWaiting, Account: d.discoveries.accounts.Answer, Log: d.log})
 	return nil
 }
 
