@@ -36,25 +36,21 @@ func (d *Daemon) asksForAccount(r discovery.Record) bool {
 
 // wakeDiscovery has a record looked at soon, after a change of it.
 func (d *Daemon) wakeDiscovery(id discovery.ID) {
-	if s := &d.discoveries; s.accounts != nil {
-		s.proposer.Wake()
-		s.accounts.Wake(id)
-	}
+	d.discoveries.proposer.Wake()
+	d.discoveries.accounts.Wake(id)
 }
 
 // keepTrunk keeps what was loaded of the fleet, for proposals.
 func (d *Daemon) keepTrunk(trunk inventory.Snapshot, fleet inventory.Fleet, cache load.Cache) {
-	s := &d.discoveries
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.trunk = proposal.Trunk{Snapshot: trunk, Fleet: fleet, Cache: cache}
+	d.discoveries.mu.Lock()
+	defer d.discoveries.mu.Unlock()
+	d.discoveries.trunk = proposal.Trunk{Snapshot: trunk, Fleet: fleet, Cache: cache}
 }
 
 // acceptedTrunk is the accepted fleet; false while what was loaded last is not what is accepted.
 func (d *Daemon) acceptedTrunk() (proposal.Trunk, bool) {
 	fleet, known := d.loop.Fleet()
-	s := &d.discoveries
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.trunk, known && s.trunk.Snapshot.Commit == fleet.Commit
+	d.discoveries.mu.Lock()
+	defer d.discoveries.mu.Unlock()
+	return d.discoveries.trunk, known && d.discoveries.trunk.Snapshot.Commit == fleet.Commit
 }
