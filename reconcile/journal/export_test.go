@@ -77,6 +77,9 @@ func DropLease(t *testing.T, j *Journal) {
 	}
 }
 
+// Silence stops the renewal of the owner's lease, as the death of the daemon does: nothing is given back.
+func Silence(j *Journal) { j.stop() }
+
 // ReadRaw gives a value as it is stored.
 func ReadRaw(t *testing.T, j *Journal, key string) string {
 	t.Helper()
