@@ -178,6 +178,12 @@ type Workload struct {
 	Parts map[string]string
 }
 
+// WritesImage reports whether the workload writes its image without coreos-installer: its system gets no Ignition config.
+func (w Workload) WritesImage() bool {
+	_, written := steps.FindWritten(w.Steps)
+	return written
+}
+
 // Fetches reports whether the mirror must hold a file with this digest for the workload.
 func (w Workload) Fetches(sha256 string) bool { return steps.Fetches(w.Image, w.Steps, sha256) }
 

@@ -147,7 +147,16 @@ func (s StepState) Key() string { return cmp.Or(s.ID, s.Name) }
 
 // Installs reports whether the step writes the system to the operation's first disk. Every other step may write
 // to the disks of its names.
-func (s StepState) Installs() bool { return s.Name == schemas.StepInstall }
+func (s StepState) Installs() bool { return schemas.InstallsSystem(s.Name) }
+
+// MinReader is the reader of an operation that writes its system without coreos-installer: to an earlier one that step
+// writes nothing.
+func (s StepState) MinReader() int {
+	if s.Name == schemas.StepWriteImage {
+		return 7
+	}
+	return 0
+}
 
 // NewSteps are the steps of a workload before the first hand-out.
 func NewSteps(w Workload) []StepState {

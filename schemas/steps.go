@@ -3,6 +3,13 @@ package schemas
 // StepInstall is the step name that stands for spec.install.
 const StepInstall = "install"
 
+// StepWriteImage writes an image without coreos-installer: {image: {url, sha256}}. It stands in place of install, in a
+// Workload without spec.install.
+const StepWriteImage = "write-image"
+
+// InstallsSystem reports whether a step of this name leaves an operating system on the root disk.
+func InstallsSystem(step string) bool { return step == StepInstall || step == StepWriteImage }
+
 // Names of the reserved steps, which need no Step of their own.
 const (
 	StepHold   = "hold"   // waits until `ingot resume HOST`, without a deadline
@@ -19,7 +26,7 @@ const StepDescribe = "describe"
 
 // BuiltinSteps are the names of the steps that ingot brings itself, in this version or in a later one. No Step has such
 // a name: an operation that names one means ingot's own.
-var BuiltinSteps = []string{"collect-logs", StepErase, "inject-files", "software-raid", "start-unit", "write-image"}
+var BuiltinSteps = []string{"collect-logs", StepErase, "inject-files", "software-raid", "start-unit", StepWriteImage}
 
 // StepUse is an entry of a Workload's steps: the name of a Step, or of a step of ingot's own (install, erase-disks, hold, wait, power, reboot),
 // and what the Step is given there.
@@ -37,6 +44,14 @@ type StepUse struct {
 	Attempts int `json:"attempts,omitempty"`
 	// When is a condition in CEL, as in a Step. Both conditions must hold. install has no condition.
 	When string `json:"when,omitempty"`
+}
+
+// Image is the image of a step write-image, as far as its arguments have one.
+func (u StepUse) Image() Image {
+	image, _ := u.Args["image"].(map[string]any)
+	address, _ := image["url"].(string)
+	sum, _ := image["sha256"].(string)
+	return Image{URL: address, SHA256: sum}
 }
 
 // HostStep is a step that a host adds to the steps of its Workload. The place is right after or right before another

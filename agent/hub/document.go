@@ -49,15 +49,17 @@ type document struct {
 
 // job is the memory of an assignment; the body of the job holds secrets and is not kept.
 type job struct {
-	ID      string             `json:"id"`
-	Attempt int                `json:"attempt"`
-	Kind    string             `json:"kind"`
-	Images  []string           `json:"images,omitempty"` // sha256 of the images that the agent may fetch
-	Blobs   []string           `json:"blobs,omitempty"`  // sha256 of the plug-ins and inputs that the agent may fetch
-	Run     string             `json:"run,omitempty"`    // id of the run of a JobRun
-	State   inventory.JobState `json:"state"`
-	Since   time.Time          `json:"since"`
-	Result  *result            `json:"result,omitempty"`
+	ID      string   `json:"id"`
+	Attempt int      `json:"attempt"`
+	Kind    string   `json:"kind"`
+	Images  []string `json:"images,omitempty"` // sha256 of the images that the agent may fetch
+	// Plain is set where the agent writes an image itself: it looks at the image before it asks for leave.
+	Plain  bool               `json:"plain,omitempty"`
+	Blobs  []string           `json:"blobs,omitempty"` // sha256 of the plug-ins and inputs that the agent may fetch
+	Run    string             `json:"run,omitempty"`   // id of the run of a JobRun
+	State  inventory.JobState `json:"state"`
+	Since  time.Time          `json:"since"`
+	Result *result            `json:"result,omitempty"`
 	// Install is the name of the job's first install step; "" without an install step.
 	Install string `json:"install,omitempty"`
 	// Operation is the operation that has the job as a step. "" stands for no operation, or for the operation with the

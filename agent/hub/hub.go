@@ -201,7 +201,7 @@ func (h *Hub) Assign(ctx context.Context, host string, a Assignment) error {
 			return nil
 		}
 		doc.Job = &job{
-			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: listImages(next), Blobs: listBlobs(next), Install: findInstall(next),
+			ID: next.ID, Attempt: next.Attempt, Kind: next.Kind, Images: listImages(next), Plain: isPlain(next), Blobs: listBlobs(next), Install: findInstall(next),
 			Run: findRun(next), Operation: a.Operation, Begun: a.Begun, State: inventory.JobAssigned, Since: h.config.Now(),
 		}
 		e.body, e.progress, e.question = bodyOf(next), wire.Progress{}, nil

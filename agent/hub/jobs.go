@@ -249,7 +249,13 @@ func describeLeft(disks []wire.Disk) (left []inventory.SeenDisk) {
 	return left
 }
 
-// serveImage serves only the images of the host's outstanding job, and only to an attempt that has begun.
+// isPlain reports whether the agent writes an image of the job itself.
+func isPlain(job wire.Job) bool {
+	return slices.ContainsFunc(job.Steps, func(s wire.Step) bool { return s.Install != nil && s.Install.Plain })
+}
+
+// serveImage serves only the images of the host's outstanding job, and only to an attempt that has begun, or that looks
+// at the image before it asks for leave.
 func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 	digest := r.PathValue("sha256")
 	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
@@ -257,7 +263,7 @@ func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 		if j == nil || j.hasEnded() || !slices.Contains(j.Images, digest) {
 			return statusError{http.StatusNotFound, "an image that no job of this host names"}
 		}
-		if !j.Begun && !wire.IsOfProtocol1(j.Kind) {
+		if !j.Begun && !j.Plain && !wire.IsOfProtocol1(j.Kind) {
 			return statusError{http.StatusNotFound, "nothing may be written yet: no leave was given"}
 		}
 		return nil

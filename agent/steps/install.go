@@ -53,7 +53,10 @@ type Verified struct {
 }
 
 // Wiped is a verified device with zeros in head and tail: nothing on the disk starts. Only WipeEdges makes a Wiped.
-type Wiped struct{ device Device }
+type Wiped struct {
+	device Device
+	size   int64 // bytes
+}
 
 // Path names the device for the installer.
 func (w Wiped) Path() string { return w.device.Path() }
@@ -85,7 +88,11 @@ func InstallSystem(ctx context.Context, job wire.Install, with Tools, report fun
 	if err != nil {
 		return err
 	}
-	given, err := disks.awaitLeave(ctx, with.Leave)
+	leave := with.Leave
+	if with.Check != nil {
+		leave = checkedLeave{leave, with.Check}
+	}
+	given, err := disks.awaitLeave(ctx, leave)
 	if err != nil {
 		return err
 	}
@@ -119,8 +126,25 @@ type Tools struct {
 	Leave     Leave
 	Images    Images
 	Installer Installer
+	// Check says why the image cannot start from the disk for the system, before leave is asked for; nil: it can from every
+	// disk.
+	Check func(wire.Disk) error
 	// NoteTable is given the partition table of the installed disk, read back with the mark; nil: nobody asks.
 	NoteTable func(wire.Table)
+}
+
+// checkedLeave asks for leave only for a disk that passes the check.
+type checkedLeave struct {
+	Leave
+	check func(wire.Disk) error
+}
+
+// AskLeave implements Leave.
+func (c checkedLeave) AskLeave(ctx context.Context, disks []wire.Disk) (bool, error) {
+	if err := c.check(disks[0]); err != nil {
+		return false, err
+	}
+	return c.Leave.AskLeave(ctx, disks)
 }
 
 // VerifyDisk compares the open device with the reference, field by field. disk is what the device shows.
@@ -217,7 +241,7 @@ func WipeEdges(v Verified) (Wiped, error) {
 	if err := v.device.Sync(); err != nil {
 		return Wiped{}, fmt.Errorf("wipe %s: %w", v.device.Path(), err)
 	}
-	return Wiped{v.device}, nil
+	return Wiped{v.device, v.size}, nil
 }
 
 // Grammars that the agent checks itself, without trusting the daemon.
@@ -239,7 +263,9 @@ func checkJob(job wire.Install) error {
 		return fmt.Errorf("the job's image has no sha256 but %q; nothing was written", job.Image.SHA256)
 	case job.Image.Size <= 0:
 		return fmt.Errorf("the job's image has %d bytes; nothing was written", job.Image.Size)
-	case !json.Valid(job.Ignition):
+	case job.Plain && (len(job.Ignition) > 0 || len(job.KernelArguments) > 0):
+		return errors.New("the job's image takes neither an Ignition config nor kernel arguments; nothing was written")
+	case !job.Plain && !json.Valid(job.Ignition):
 		return errors.New("the job's Ignition config is not JSON; nothing was written")
 	}
 	return nil

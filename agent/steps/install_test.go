@@ -24,6 +24,7 @@ type disk struct {
 	story  []string
 	asked  []wire.Disk
 	closed bool
+	wrote  func(at int64, n int) // nil: nobody asks
 }
 
 func newDisk() *disk {
@@ -42,6 +43,9 @@ func (d *disk) WriteAt(p []byte, at int64) (int, error) {
 		return 0, d.broken
 	}
 	d.story = append(d.story, "write")
+	if d.wrote != nil {
+		d.wrote(at, len(p))
+	}
 	return copy(d.data[at:], p), nil
 }
 

@@ -143,13 +143,13 @@ func TestTheInstallerMustReadTheImage(t *testing.T) {
 		return CoreOSInstaller{Program: file, Dir: t.TempDir()}
 	}
 	var failure Failure
-	err := program("exit 0\n").Install(t.Context(), Wiped{nameless{}}, job, &upstream{image: data}, (&lines{}).report)
+	err := program("exit 0\n").Install(t.Context(), Wiped{device: nameless{}}, job, &upstream{image: data}, (&lines{}).report)
 	if !errors.Is(err, errNotRead) || !errors.As(err, &failure) {
 		t.Errorf("nothing was read: %v", err)
 	}
 	wrong := bytesWith(data)
 	installer := program("curl -fsS \"$4\" >/dev/null || { echo it broke off; exit 1; }\n")
-	err = installer.Install(t.Context(), Wiped{nameless{}}, job, &upstream{image: wrong}, (&lines{}).report)
+	err = installer.Install(t.Context(), Wiped{device: nameless{}}, job, &upstream{image: wrong}, (&lines{}).report)
 	if err == nil || !strings.HasPrefix(err.Error(), "the image's sha256 is ") || !errors.As(err, &failure) || !strings.Contains(failure.Output, "it broke off") {
 		t.Errorf("a wrong image: %v", err)
 	}

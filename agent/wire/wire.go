@@ -170,7 +170,8 @@ type Step struct {
 	Execution *Execution `json:"execution,omitempty"`
 }
 
-// Install writes an operating system with coreos-installer to the named disk only.
+// Install writes an operating system to the named disk only: with coreos-installer, or, where Plain is set, the image as it
+// is.
 type Install struct {
 	ID   string  `json:"id"` // install id; ends up on the disk with Ignition
 	Disk DiskRef `json:"disk"`
@@ -181,6 +182,9 @@ type Install struct {
 	Ignition        []byte     `json:"ignition"`
 	Config          *ConfigRef `json:"config,omitempty"` // of a config that is too large for the message
 	KernelArguments []string   `json:"kernelArguments,omitempty"`
+	// Plain is set for an image that the agent writes itself, without Ignition: raw, raw compressed with zstd, xz or gzip, or
+	// qcow2. An agent that does not know Plain refuses the job, as its Ignition config is empty.
+	Plain bool `json:"plain,omitempty"`
 	// Mark is the disk GUID to set in both headers of the GPT once the image is verified; "" for an install without a
 	// mark.
 	Mark string `json:"mark,omitempty"`

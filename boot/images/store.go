@@ -32,13 +32,20 @@ const (
 )
 
 // Ref names an image: the location (a URL, or the path of a file in the mirror), and the SHA-256 of the image's bytes
-// in lower case hex. Plugin names, for people, the Step that has the file as a plug-in; "" for an image.
-type Ref struct{ URL, SHA256, Plugin string }
+// in lower case hex. Plugin names, for people, the Step that has the file as a plug-in; "" for an image. Written says, for
+// people, that the image is that of a step write-image.
+type Ref struct {
+	URL, SHA256, Plugin string
+	Written             bool
+}
 
 // field names a field of the fleet that is to be mended, such as url.
 func (r Ref) field(name string) string {
 	if r.Plugin != "" {
 		return "the " + name + " in spec.plugins of " + r.Plugin
+	}
+	if r.Written {
+		return "args.image." + name + " of write-image"
 	}
 	return "spec.install.image." + name
 }

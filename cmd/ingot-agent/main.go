@@ -20,6 +20,7 @@ import (
 	"github.com/gitmetal/ingot/agent/facts/lldp"
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
+	"github.com/gitmetal/ingot/agent/steps/diskimage"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -148,6 +149,15 @@ func (machine) installSystem(ctx context.Context, job wire.Install, s agent.Sess
 	disks := steps.BlockDevices{Root: "/"}
 	tools := steps.Tools{Disks: disks, Leave: s, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir},
 		NoteTable: s.NoteTable}
+	if job.Plain {
+		memory := steps.Memory{Dir: runDir, Bytes: s.Facts().Memory}
+		writer, err := steps.OpenImage(ctx, job.Image, s, memory, s.Report)
+		if err != nil {
+			return nil, err
+		}
+		defer writer.Close()
+		writer.Reread, tools.Installer, tools.Check = diskimage.RereadPartitions, writer, writer.CheckDisk
+	}
 	if err := steps.InstallSystem(ctx, job, tools, s.Report); err != nil {
 		return nil, err
 	}

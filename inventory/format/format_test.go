@@ -134,8 +134,8 @@ func TestMinReader(t *testing.T) {
 			t.Errorf("Marshal(%+v) = %s, want %s", value, got, want)
 		}
 	}
-	for _, refused := range []string{`{"name":"a","minReader":7}`, `{"name":["another","form"],"minReader":99}`,
-		`{"name":"a","minReader":"soon"}`, `{"minReader":7,"new":{}}`} {
+	for _, refused := range []string{`{"name":"a","minReader":8}`, `{"name":["another","form"],"minReader":99}`,
+		`{"name":"a","minReader":"soon"}`, `{"minReader":8,"new":{}}`} {
 		var value root
 		err := format.Unmarshal([]byte(refused), &value)
 		if !errors.Is(err, format.ErrNewer) || !strings.Contains(err.Error(), "or a newer one") {

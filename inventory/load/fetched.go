@@ -18,12 +18,22 @@ func (l *loader) checkImageHosts() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.trunk.workloads())) {
 		d := l.trunk.workloads()[name]
-		if d.Workload.Spec.Install == nil {
-			continue
+		if install := d.Workload.Spec.Install; install != nil {
+			l.checkFetchedHost(d, "spec.install.image.url", install.Image.URL, allowed)
 		}
-		l.checkFetchedHost(d, "spec.install.image.url", d.Workload.Spec.Install.Image.URL, allowed)
+		for i, use := range d.Workload.Spec.Steps {
+			l.checkFetchedHost(d, fmt.Sprintf("spec.steps[%d].args.image.url", i), writtenURL(use), allowed)
+		}
 	}
 	l.checkPluginHosts(allowed)
+}
+
+// writtenURL is where the image of a step write-image is fetched from; "" for other steps.
+func writtenURL(use schemas.StepUse) string {
+	if use.Step != schemas.StepWriteImage {
+		return ""
+	}
+	return use.Image().URL
 }
 
 // checkPluginHosts finds plug-ins from a host that the fleet's settings do not allow.

@@ -35,7 +35,8 @@ func (l *loader) prepareWorkloads(t *tree) {
 		d := t.workloads()[name]
 		install := d.Workload.Spec.Install
 		if install == nil {
-			continue // reported already
+			l.prepareImage(t, d)
+			continue
 		}
 		r := &recipe{workload: inventory.Workload{
 			Name: name, Image: install.Image, KernelArguments: install.KernelArguments, Ignition: install.Ignition,
@@ -50,6 +51,18 @@ func (l *loader) prepareWorkloads(t *tree) {
 		}
 		t.recipes[name] = r
 	}
+}
+
+// prepareImage resolves a Workload whose step write-image stands in place of an install.
+func (l *loader) prepareImage(t *tree, d schemas.Document) {
+	entries := l.steps.ListEntries(t.stepTree, d)
+	image, found := steplist.FindImage(entries)
+	if !found {
+		return // reported already
+	}
+	t.recipes[d.Name] = &recipe{entries: entries, workload: inventory.Workload{
+		Name: d.Name, Image: image, Update: cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
+		PhoneHome: cmp.Or(d.Workload.Spec.PhoneHome, schemas.PhoneHomeRequired)}}
 }
 
 // resolveWorkload gives what a host runs: a recipe of the tree with the host's vars. The Workload is nil when the host

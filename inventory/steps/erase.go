@@ -52,9 +52,9 @@ func listErased(s Step) (names []string) {
 	return names
 }
 
-// FindErasedSystem gives a step that would erase the root disk behind the install.
+// FindErasedSystem gives a step that would erase the root disk behind the step that writes the system.
 func FindErasedSystem(list []Step) (Step, bool) {
-	install := slices.IndexFunc(list, func(s Step) bool { return s.Name == schemas.StepInstall })
+	install := slices.IndexFunc(list, func(s Step) bool { return schemas.InstallsSystem(s.Name) })
 	for i, s := range list {
 		if install >= 0 && i > install && slices.Contains(s.Writes, schemas.RootDiskName) {
 			return s, true

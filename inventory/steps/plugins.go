@@ -63,12 +63,15 @@ type Described struct {
 type Fetched struct {
 	schemas.Image
 	Step string // the Step that has the file as a plug-in; "" for the image
+	// Written is set for the image of write-image.
+	Written bool
 }
 
 // ListFetched lists the files that the mirror must hold for a workload: the image, and the plug-ins of its steps that have
 // a URL.
 func ListFetched(image schemas.Image, list []Step) []Fetched {
-	all := []Fetched{{Image: image}}
+	_, written := FindWritten(list)
+	all := []Fetched{{Image: image, Written: written}}
 	for _, step := range list {
 		for _, p := range step.Plugins {
 			if p.URL != "" {

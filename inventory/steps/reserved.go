@@ -29,6 +29,8 @@ func ListReserved() map[string]Reserved {
 	return map[string]Reserved{
 		schemas.StepErase: {Schema: eraseSchema(), Writes: true, Timeout: EraseTimeout,
 			Does: "erases disks by names of spec.disks, or root, and reads them back"},
+		schemas.StepWriteImage: {Schema: imageSchema(), Writes: true, Timeout: ImageTimeout,
+			Does: "writes an image to the root disk, in place of install: raw, raw with zstd, xz or gzip, or qcow2"},
 		schemas.StepHold:   {Does: "waits, without a deadline, until `ingot resume HOST`"},
 		schemas.StepReboot: {Does: "boots the ramdisk anew, once"},
 		schemas.StepWait: {Schema: text("for", map[string]any{"pattern": "^[0-9]+(s|m|h)$"}),
@@ -44,6 +46,8 @@ func Complete(s Step) (Step, error) {
 	switch s.Name {
 	case schemas.StepErase:
 		s.Writes = listErased(s)
+	case schemas.StepWriteImage:
+		s.Image, s.Args = schemas.StepUse{Args: s.Args}.Image(), nil
 	case schemas.StepReboot:
 		s.Reboots = true
 	case schemas.StepPower:

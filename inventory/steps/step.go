@@ -33,6 +33,8 @@ type Step struct {
 	Writes []string
 	// Looks is set for a step that is no part of a workload's inputs: the step writes nothing.
 	Looks bool
+	// Image is what write-image writes. Where it is fetched from is no part of a workload's inputs.
+	Image schemas.Image
 	// When are the conditions of the Step and of the entry: all must hold.
 	When []Condition
 	// From is the place of the entry in the file of the Workload or of the host. The zero From is the install of a

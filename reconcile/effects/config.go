@@ -57,7 +57,7 @@ func (e *Effects) observeConfig(desired inventory.Desired, record inventory.Reco
 // the config.
 func isConfigDue(desired inventory.Desired, record inventory.Record) bool {
 	switch op := record.Operation; {
-	case desired.Workload == nil:
+	case desired.Workload == nil, desired.Workload.WritesImage():
 		return false
 	case op != nil:
 		return !op.Verified()

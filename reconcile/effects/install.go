@@ -83,7 +83,7 @@ var phases = map[images.Phase]inventory.ImagePhase{
 }
 
 func imageRef(file steps.Fetched) images.Ref {
-	ref := images.Ref{URL: file.URL, SHA256: file.SHA256}
+	ref := images.Ref{URL: file.URL, SHA256: file.SHA256, Written: file.Written}
 	if file.Step != "" {
 		ref.Plugin = "Step " + file.Step
 	}
@@ -201,7 +201,7 @@ func (e *Effects) buildStep(
 		next.Erase = buildErase(step, *record.Operation, action)
 		return next, nil
 	}
-	if step.Name != schemas.StepInstall {
+	if !schemas.InstallsSystem(step.Name) {
 		run, err := e.buildRun(step, desired, record, e.openSecret)
 		next.Script = &wire.Script{Body: step.Script, Run: run}
 		if err == nil {
@@ -223,9 +223,11 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 	if err != nil {
 		return nil, fmt.Errorf("image of workload %s: %w", desired.Workload.Name, err)
 	}
-	config, err := ignition.Render(e.buildIgnitionRequest(desired, record))
-	if err != nil {
-		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
+	var config []byte
+	if !desired.Workload.WritesImage() {
+		if config, err = ignition.Render(e.buildIgnitionRequest(desired, record)); err != nil {
+			return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
+		}
 	}
 	install := &wire.Install{
 		ID:              operation.ID,
@@ -234,6 +236,7 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 		Ignition:        config,
 		KernelArguments: desired.Workload.KernelArguments,
 		Mark:            operation.Root().Mark,
+		Plain:           desired.Workload.WritesImage(),
 	}
 	for at, i := range operation.InstallDisks() {
 		if i > 0 {

@@ -139,17 +139,29 @@ func (c *checker) checkCondition(field, when string) {
 }
 
 // checkSteps checks a Workload's list.
-func (c *checker) checkSteps(uses []schemas.StepUse) {
-	installs := 0
-	for i, use := range uses {
+func (c *checker) checkSteps(s schemas.WorkloadSpec) {
+	installs, writes := 0, 0
+	for i, use := range s.Steps {
 		c.checkStepUse(fmt.Sprintf("spec.steps[%d]", i), use)
-		if use.Step == schemas.StepInstall {
+		switch use.Step {
+		case schemas.StepInstall:
 			installs++
+		case schemas.StepWriteImage:
+			writes++
 		}
 	}
-	if len(uses) > 0 && installs != 1 {
+	switch {
+	case s.Install != nil && writes > 0:
+		c.addError("spec.steps", "keep spec.install, or the step write-image",
+			"the workload would write two systems: that of spec.install, and an image")
+	case s.Install == nil && writes > 1:
+		c.addError("spec.steps", "say once where in the order it is",
+			"the step write-image must occur exactly once, it occurs %d times", writes)
+	case len(s.Steps) > 0 && writes == 0 && installs != 1:
 		c.addError("spec.steps", "say once where in the order it is",
 			"the step install must occur exactly once, it occurs %d times", installs)
+	case s.Install == nil && writes == 1 && installs > 0:
+		c.addError("spec.steps", "leave install out", "the step install stands for spec.install, which is not there")
 	}
 }
 
@@ -158,8 +170,8 @@ func (c *checker) checkHostSteps(steps []schemas.HostStep) {
 	for i, step := range steps {
 		field := fmt.Sprintf("spec.steps[%d]", i)
 		c.checkStepUse(field, step.Use())
-		if step.Step == schemas.StepInstall {
-			c.addError(field+".step", "leave it out", "a host adds no install: the Workload has it")
+		if schemas.InstallsSystem(step.Step) {
+			c.addError(field+".step", "leave it out", "a host adds no %s: the Workload has it", step.Step)
 		}
 		c.checkGrammar(field+".after", step.After, nameGrammar, "the id of a step")
 		c.checkGrammar(field+".before", step.Before, nameGrammar, "the id of a step")
@@ -186,16 +198,37 @@ func (c *checker) checkStepUse(field string, use schemas.StepUse) {
 	if use.Step == schemas.StepErase && use.Attempts > 1 {
 		c.addError(field+".attempts", "leave it out", "the attempts of %s are those of the whole list", use.Step)
 	}
-	if use.Step != schemas.StepInstall {
+	if !schemas.InstallsSystem(use.Step) {
 		return
 	}
-	if len(use.Args) > 0 {
+	if use.Step == schemas.StepWriteImage {
+		c.checkWritten(field+".args.image", use.Image())
+	} else if len(use.Args) > 0 {
 		c.addError(field+".args", "write them into spec.install", "install takes no arguments here")
 	}
 	if use.When != "" {
-		c.addError(field+".when", "leave it out", "install has no condition")
+		c.addError(field+".when", "leave it out", "%s has no condition", use.Step)
 	}
 	if use.Attempts > 1 {
-		c.addError(field+".attempts", "leave it out", "the attempts of an install are those of the whole list")
+		c.addError(field+".attempts", "leave it out", "the attempts of %s are those of the whole list", nameInstall(use.Step))
 	}
+}
+
+// nameInstall names a step that writes the system.
+func nameInstall(step string) string {
+	if step == schemas.StepInstall {
+		return "an install"
+	}
+	return step
+}
+
+// checkWritten checks the image of write-image. Package load finds a missing one.
+func (c *checker) checkWritten(field string, image schemas.Image) {
+	if image.URL != "" {
+		c.checkFetchedURL(field+".url", image.URL)
+	}
+	if strings.Contains(image.URL, "${") {
+		c.addError(field+".url", "write the URL itself", "all hosts of a workload get the same image")
+	}
+	c.checkGrammar(field+".sha256", image.SHA256, sha256Grammar, "64 lower case hex digits: sha256sum of the file at the URL")
 }

@@ -11,12 +11,16 @@ import (
 
 func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	c.checkOneOf("spec.update", s.Update, schemas.OnConsent, schemas.Reinstall)
-	c.checkSteps(s.Steps)
+	c.checkSteps(s)
+	c.checkPhoneHome(s)
 	if s.Install == nil {
-		c.addMissing("spec.install", "say which image is installed", "the workload says nothing to run")
+		if !slices.ContainsFunc(s.Steps, func(u schemas.StepUse) bool { return u.Step == schemas.StepWriteImage }) {
+			c.addMissing("spec.install", "say which image is installed, or write it with the step write-image",
+				"the workload says nothing to run")
+		}
 		return
 	}
-	c.checkImage(s.Install.Image)
+	c.checkImage("spec.install.image", s.Install.Image)
 	c.checkPath("spec.install.butane", s.Install.Butane)
 	c.checkIgnition(s.Install.Ignition)
 	c.checkOneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
@@ -32,12 +36,25 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	}
 }
 
-func (c *checker) checkImage(i schemas.Image) {
-	if c.checkRequired("spec.install.image.url", i.URL) {
-		c.checkFetchedURL("spec.install.image.url", i.URL)
+// checkPhoneHome checks spec.phoneHome, which is for systems without an Ignition config.
+func (c *checker) checkPhoneHome(s schemas.WorkloadSpec) {
+	const field = "spec.phoneHome"
+	c.checkOneOf(field, s.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
+	switch {
+	case s.Install != nil && s.PhoneHome != "":
+		c.addError(field, "write it into spec.install", "a workload with install says it there")
+	case s.Install == nil && len(s.Steps) > 0 && s.PhoneHome != schemas.PhoneHomeDisabled:
+		c.addMissing(field, "write phoneHome: Disabled",
+			"a system that write-image writes does not call: its machine counts as installed after the start from its disk")
 	}
-	if c.checkRequired("spec.install.image.sha256", i.SHA256) {
-		c.checkGrammar("spec.install.image.sha256", i.SHA256, sha256Grammar,
+}
+
+func (c *checker) checkImage(field string, i schemas.Image) {
+	if c.checkRequired(field+".url", i.URL) {
+		c.checkFetchedURL(field+".url", i.URL)
+	}
+	if c.checkRequired(field+".sha256", i.SHA256) {
+		c.checkGrammar(field+".sha256", i.SHA256, sha256Grammar,
 			"64 lower case hex digits: sha256sum of the file at the URL")
 	}
 }

@@ -281,7 +281,7 @@ func (p *process) buildJob(
 	step := desired.Workload.Steps[op.Cursor]
 	next := wire.Step{Name: step.Name, Timeout: time.Duration(step.Seconds) * time.Second}
 	switch step.Name {
-	case schemas.StepInstall:
+	case schemas.StepInstall, schemas.StepWriteImage:
 		install, err := p.buildInstall(desired, record, action)
 		if err != nil {
 			return hub.Assignment{}, err

@@ -144,24 +144,38 @@ func (f fleetSpec) addRings(files map[string][]byte) {
 	}
 }
 
+// writesImage reports whether the workload writes its image without coreos-installer: every second version of one whose system
+// does not call.
+func (w workloadSpec) writesImage() bool {
+	return w.phoneHome == "Disabled" && w.version%2 == 1
+}
+
 // reservedSteps are the entries of the reserved steps, behind the script.
 var reservedSteps = map[string]string{"hold": "{step: hold}, ", "wait": "{step: wait, args: {for: 40m}}, ", "reboot": "{step: reboot}, "}
 
 func (w workloadSpec) text(name, reserved string) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, apiVersion+"kind: Workload\nmetadata: {name: %s}\nspec:\n  install:\n    image: {url: https://images.example.com/os.raw, sha256: %s}\n",
-		name, strings.Repeat("ab", 32))
-	fmt.Fprintf(&b, "    kernelArguments: [\"version=%d\"]\n", w.version)
-	if w.phoneHome != "" {
-		fmt.Fprintf(&b, "    phoneHome: %s\n", w.phoneHome)
+	fmt.Fprintf(&b, apiVersion+"kind: Workload\nmetadata: {name: %s}\nspec:\n", name)
+	system := "{step: install}"
+	if w.writesImage() {
+		system = fmt.Sprintf("{step: write-image, args: {image: {url: https://images.example.com/disk.raw, sha256: \"%064x\"}}}", w.version)
+		b.WriteString("  phoneHome: Disabled\n")
+	} else {
+		fmt.Fprintf(&b, "  install:\n    image: {url: https://images.example.com/os.raw, sha256: %s}\n", strings.Repeat("ab", 32))
+		fmt.Fprintf(&b, "    kernelArguments: [\"version=%d\"]\n", w.version)
+		if w.phoneHome != "" {
+			fmt.Fprintf(&b, "    phoneHome: %s\n", w.phoneHome)
+		}
 	}
 	switch {
 	case w.data && w.script:
-		b.WriteString("  steps: [{step: check}, " + reserved + "{step: prepare}, {step: install}]\n")
+		b.WriteString("  steps: [{step: check}, " + reserved + "{step: prepare}, " + system + "]\n")
 	case w.data:
-		b.WriteString("  steps: [{step: install}, {step: prepare}]\n")
+		b.WriteString("  steps: [" + system + ", {step: prepare}]\n")
 	case w.script:
-		b.WriteString("  steps: [{step: check}, " + reserved + "{step: install}]\n")
+		b.WriteString("  steps: [{step: check}, " + reserved + system + "]\n")
+	case w.writesImage():
+		b.WriteString("  steps: [" + system + "]\n")
 	}
 	if w.update != "" {
 		fmt.Fprintf(&b, "  update: %s\n", w.update)

@@ -175,7 +175,10 @@ func (d device) Sync() error  { return nil }
 func (d device) Close() error { return nil }
 
 // installer writes as coreos-installer does: the first MiB last, the config beside the image.
-type installer struct{ m *Machine }
+type installer struct {
+	m     *Machine
+	plain *steps.ImageWriter // nil for an install with Ignition
+}
 
 // first is the part that coreos-installer writes last.
 const first = 1 << 20
@@ -186,6 +189,9 @@ func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Insta
 	i.m.updateCounts(func(c *Counts) { c.Begun++ })
 	if err := i.m.failureOfWrite(job); err != nil {
 		return err
+	}
+	if i.plain != nil {
+		return i.writePlain(ctx, disk, job, images, report)
 	}
 	if job.Image.Size > configOffset {
 		return fmt.Errorf("the image has %d bytes, a simulated disk takes %d", job.Image.Size, configOffset)
@@ -228,6 +234,19 @@ func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Insta
 		return err
 	}
 	report(wire.Progress{Done: uint64(len(image)), Total: uint64(len(image)), Lines: []string{"Install complete."}})
+	i.m.updateCounts(func(c *Counts) { c.Installs++ })
+	return nil
+}
+
+// writePlain has the agent write an image that gets no config.
+func (i installer) writePlain(ctx context.Context, disk steps.Wiped, job wire.Install, images steps.Images,
+	report func(wire.Progress)) error {
+	if _, err := disk.Writer().WriteAt(make([]byte, 8), configOffset); err != nil { // of an earlier install
+		return err
+	}
+	if err := i.plain.Install(ctx, disk, job, images, report); err != nil {
+		return err
+	}
 	i.m.updateCounts(func(c *Counts) { c.Installs++ })
 	return nil
 }

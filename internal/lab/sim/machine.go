@@ -265,9 +265,8 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case step.Execution != nil:
 		return nil, execute(ctx, step, s)
 	case step.Install != nil:
-		tools := steps.Tools{Disks: opener{h.m}, Leave: s, Images: s, Installer: installer{h.m}, NoteTable: s.NoteTable}
-		return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"},
-			steps.InstallSystem(ctx, *step.Install, tools, s.Report)
+		tools := steps.Tools{Disks: opener{h.m}, Leave: s, Images: s, Installer: installer{m: h.m}, NoteTable: s.NoteTable}
+		return h.m.installSystem(ctx, *step.Install, tools, s.Report)
 	case len(step.Describe) > 0:
 		s.NoteDescribed(describePlugins(step.Describe))
 		return nil, nil
@@ -288,6 +287,20 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	default:
 		return nil, errors.New("no such step")
 	}
+}
+
+// installSystem runs an install, as the agent's program does.
+func (m *Machine) installSystem(ctx context.Context, job wire.Install, tools steps.Tools,
+	report func(wire.Progress)) (*wire.BootEntry, error) {
+	if job.Plain {
+		writer, err := steps.OpenImage(ctx, job.Image, tools.Images, steps.Memory{Bytes: 4 << 30}, report)
+		if err != nil {
+			return nil, err
+		}
+		defer writer.Close()
+		tools.Installer, tools.Check = installer{m, writer}, writer.CheckDisk
+	}
+	return &wire.BootEntry{Order: []string{"0001"}, Current: "0002"}, steps.InstallSystem(ctx, job, tools, report)
 }
 
 // describePlugins answers for plug-ins that nobody runs.

@@ -119,6 +119,10 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(config) == 0 {
+		m.printLine("system: no Ignition")
+		return nil
+	}
 	files, err := parseFiles(config)
 	if err != nil {
 		return err

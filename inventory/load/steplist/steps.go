@@ -283,6 +283,16 @@ func ListUses(entries []Entry) (list []inventory.Step) {
 	return steps.AddDescribe(list)
 }
 
+// FindImage gives the image that the list of a Workload writes without coreos-installer.
+func FindImage(entries []Entry) (image schemas.Image, found bool) {
+	for _, e := range entries {
+		if e.step.Name == schemas.StepWriteImage {
+			return e.step.Image, true
+		}
+	}
+	return image, false
+}
+
 // errMissing says that a host lacks a var, which is reported in the host's file.
 var errMissing = errors.New("the host lacks the var")
 

@@ -1,0 +1,183 @@
+package steps
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/gitmetal/ingot/agent/steps/diskimage"
+	"github.com/gitmetal/ingot/agent/wire"
+)
+
+// ImageWriter is an Installer that writes the bytes of an image itself: raw, raw compressed with zstd, xz or gzip, or qcow2.
+// The first MiB is written last, once the rest is on the disk and the image's digest is right.
+type ImageWriter struct {
+	// Reread makes the kernel read the partition table of a device anew; nil: nobody mounts the partitions.
+	Reread func(device string) error
+
+	head  []byte           // of the disk
+	whole *diskimage.QCOW2 // nil for an image that is read as a stream
+	file  *os.File         // in RAM, of whole
+}
+
+// Memory is where an ImageWriter keeps a qcow2 image, which cannot be read as a stream.
+type Memory struct {
+	Dir   string // in RAM
+	Bytes uint64 // of the machine's memory; an image larger than half of it is refused
+}
+
+// OpenImage looks at an image before anything is written: its format, and whether a disk can start from it. A qcow2 image is
+// fetched whole, and verified. The caller calls Close.
+func OpenImage(ctx context.Context, image wire.Image, images Images, memory Memory,
+	report func(wire.Progress)) (*ImageWriter, error) {
+	body, err := images.Image(ctx, image.SHA256, 0)
+	if err != nil {
+		return nil, fmt.Errorf("look at the image: %w; nothing was written", err)
+	}
+	defer body.Close()
+	w := &ImageWriter{head: make([]byte, diskimage.HeadBytes)}
+	disk, err := diskimage.Open(bufio.NewReaderSize(io.LimitReader(body, image.Size), diskimage.HeadBytes))
+	switch {
+	case errors.Is(err, diskimage.ErrQCOW2):
+		err = w.fetchWhole(ctx, Download{image, images, report, patience}, memory)
+	case err == nil:
+		_, err = io.ReadFull(disk, w.head)
+		err = errors.Join(err, disk.Close())
+	}
+	if err == nil {
+		err = diskimage.CheckHead(w.head, 0)
+	}
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("the image cannot be written: %w; nothing was written", err)
+	}
+	return w, nil
+}
+
+// Close removes what was fetched, which is in RAM.
+func (w *ImageWriter) Close() {
+	if w.file != nil {
+		_, _ = w.file.Close(), os.Remove(w.file.Name())
+	}
+}
+
+// fetchWhole fetches a qcow2 image into memory, and verifies it.
+func (w *ImageWriter) fetchWhole(ctx context.Context, download Download, memory Memory) (err error) {
+	if size := uint64(download.Image.Size); size > memory.Bytes/2 {
+		return fmt.Errorf("it is a qcow2 file of %d bytes, more than half of this machine's memory of %d: make it raw with "+
+			"`qemu-img convert -O raw`, and compress that with zstd", size, memory.Bytes)
+	}
+	if w.file, err = os.CreateTemp(memory.Dir, "ingot-image-"); err != nil {
+		return fmt.Errorf("keep the image in memory: %w", err)
+	}
+	hash := sha256.New()
+	taken := io.MultiWriter(hash, w.file)
+	report := newShare(download)
+	err = download.Copy(ctx, func(chunk []byte) error {
+		if _, err := taken.Write(chunk); err != nil {
+			return fmt.Errorf("%w: keep the image in memory: %w", errNotRead, err)
+		}
+		report(len(chunk))
+		return nil
+	})
+	if err == nil {
+		err = checkSum(hash.Sum(nil), download.Image)
+	}
+	if err != nil {
+		return err
+	}
+	if w.whole, err = diskimage.OpenQCOW2(w.file, download.Image.Size); err != nil {
+		return err
+	}
+	if _, err = w.whole.ReadAt(w.head, 0); errors.Is(err, io.EOF) {
+		err = nil // a short disk: the head is compared with zeros
+	}
+	return err
+}
+
+// newShare reports how much of an image was fetched.
+func newShare(download Download) func(n int) {
+	var done uint64
+	return func(n int) {
+		done += uint64(n)
+		download.Report(wire.Progress{Done: done, Total: uint64(download.Image.Size)})
+	}
+}
+
+// CheckDisk says why a disk cannot start from the image, or nil.
+func (w *ImageWriter) CheckDisk(disk wire.Disk) error {
+	if w.whole != nil && uint64(w.whole.Size()) > disk.Size {
+		return fmt.Errorf("the image is that of a disk with %d bytes, and this disk has %d", w.whole.Size(), disk.Size)
+	}
+	return diskimage.CheckHead(w.head, disk.SectorSize)
+}
+
+// Install implements Installer.
+func (w *ImageWriter) Install(ctx context.Context, disk Wiped, job wire.Install, images Images,
+	report func(wire.Progress)) error {
+	to := diskimage.NewWriter(disk.device, disk.size)
+	var err error
+	if w.whole != nil {
+		err = to.CopyFrom(ctx, io.NewSectionReader(w.whole, 0, w.whole.Size()))
+	} else {
+		err = copyStream(ctx, to, Download{job.Image, images, report, patience})
+	}
+	if err == nil {
+		err = to.Finish(w.head)
+	}
+	if err != nil {
+		return fmt.Errorf("write the image: %w", err)
+	}
+	report(wire.Progress{Lines: []string{fmt.Sprintf("the image is written and verified: %d bytes", to.Size())}})
+	if w.Reread != nil {
+		return w.Reread(disk.Path())
+	}
+	return nil
+}
+
+// copyStream writes an image that is read as a stream. A nil error means that the digest over the whole image was right.
+func copyStream(ctx context.Context, disk *diskimage.Writer, download Download) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hash, report := sha256.New(), newShare(download)
+	from, to := io.Pipe()
+	fetched := make(chan error, 1)
+	go func() {
+		err := download.Copy(ctx, func(chunk []byte) error {
+			hash.Write(chunk)
+			if _, err := to.Write(chunk); err != nil {
+				return fmt.Errorf("%w: %w", errNotRead, err)
+			}
+			report(len(chunk))
+			return nil
+		})
+		_ = to.CloseWithError(err) // nil: the end
+		fetched <- err
+	}()
+	stream := bufio.NewReaderSize(from, readBytes)
+	err := disk.CopyStream(ctx, stream)
+	if err == nil {
+		_, err = io.Copy(io.Discard, stream) // the digest is over all bytes
+	}
+	_ = from.CloseWithError(err)
+	if fetchErr := <-fetched; fetchErr != nil && !errors.Is(fetchErr, errNotRead) {
+		return fetchErr // the cause of the other
+	}
+	if err != nil {
+		return err
+	}
+	return checkSum(hash.Sum(nil), download.Image)
+}
+
+// checkSum compares the digest of an image with the job's.
+func checkSum(sum []byte, image wire.Image) error {
+	if have := hex.EncodeToString(sum); have != image.SHA256 {
+		return fmt.Errorf("the image's sha256 is %s, the job says %s: nothing on the disk starts", have, image.SHA256)
+	}
+	return nil
+}
