@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/daemon/heap"
 )
 
 func newServe(s streams) *cobra.Command {
@@ -22,7 +23,7 @@ func newServe(s streams) *cobra.Command {
 				return err
 			}
 			settings.TakeFleet = take
-			daemon.KeepHeapSmall()
+			heap.KeepSmall()
 			var handler slog.Handler = slog.NewTextHandler(s.Err, nil)
 			if format == "json" {
 				handler = slog.NewJSONHandler(s.Err, nil)

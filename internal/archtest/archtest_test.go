@@ -174,6 +174,7 @@ var rules = []rule{
 	{"cmd/ingot-agent", []string{"agent", "agent/steps/diskimage", "agent/execution", "agent/facts", "agent/facts/lldp", "agent/ipmi", "agent/ipmi/account",
 		"agent/plugins", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
+	{"internal/daemon/heap", nil},
 	{"internal/daemon/control", []string{"reconcile/status"}},
 	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "internal/daemon/notify", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/logins", "boot/redfish", "internal/secret"}},

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/daemon/heap"
 	"github.com/gitmetal/ingot/internal/lab/bigfleet"
 )
 
@@ -30,7 +30,7 @@ const asBMCs = "INGOT_SCALE_BMCS"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asBMCs) == "" {
-		daemon.KeepHeapSmall() // as `ingot serve`
+		heap.KeepSmall() // as `ingot serve`
 		os.Exit(m.Run())
 	}
 	if err := serveBMCs(); err != nil {

@@ -1,4 +1,5 @@
-package daemon
+// Package heap keeps the heap of a daemon small. Call KeepSmall once at the start.
+package heap
 
 import (
 	"os"
@@ -9,8 +10,8 @@ import (
 // little garbage at rest, and the usual 100 would double its memory for the seconds in which it makes much.
 const gcPercent = 40
 
-// KeepHeapSmall has garbage collected early. The environment's GOGC goes before.
-func KeepHeapSmall() {
+// KeepSmall has garbage collected early. The environment's GOGC goes before.
+func KeepSmall() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
