@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
@@ -22,6 +23,8 @@ type Fleet struct {
 	Settings  schemas.FleetSpec // from the repository's own ingot.yaml
 	// Rules and Deliveries of the trunk, by name: what becomes of machines that are no hosts yet.
 	Rules, Deliveries []schemas.Document
+	// Runs are the Workloads with spec.run, by name.
+	Runs map[string]runs.Work
 	// Reinstall selects the hosts where spec.update: Reinstall stands for consent, by the daemon's configuration.
 	Reinstall schemas.Scope
 	// TwoSigners is set by a daemon's configuration that wants two signers for an erase.
@@ -87,6 +90,8 @@ type Desired struct {
 	Disks     map[string][]schemas.NamedDisk // names for steps
 	Network   *schemas.Networks
 	Protect   bool
+	Claimable bool   // Workloads with spec.run may claim the machine
+	Named     string // the workload of the host's file on the trunk; "" for none
 	Lifecycle string // never ""
 	Consent   schemas.Consent
 	// Reinstallable is set where the daemon's configuration lets update: Reinstall stand for consent.

@@ -33,6 +33,8 @@ func (r Record) CheckValues() error {
 		return fmt.Errorf("boot.stage %q is not known", b.Stage)
 	case b != nil && b.Request.CheckValues() != nil:
 		return b.Request.CheckValues()
+	case r.Run.CheckValues() != nil:
+		return r.Run.CheckValues()
 	}
 	return r.Settings.CheckValues()
 }

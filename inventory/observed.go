@@ -21,6 +21,8 @@ type Observed struct {
 	// Standing says who the host's machine is known as; package standing finds it in the records and in what the look
 	// saw.
 	Standing Standing
+	// Order is what the Workloads with runs want of the machine.
+	Order runs.Order
 	// Ramdisk says why no machine can be booted from the ramdisk; "" when it can.
 	Ramdisk string
 	// Attended are the ages that deadlines count.

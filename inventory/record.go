@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/requests"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -45,6 +46,10 @@ type Record struct {
 	// Forgotten is the epoch at which the knowledge of the machine was dropped, by a takeover of a machine or by `ingot
 	// forget`; 0: never.
 	Forgotten Epoch `json:"forgotten,omitempty" minReader:"2"`
+	// Run is the run of a Workload that has claimed the machine; nil without one. LostRuns counts the runs in a row that
+	// the machine lost.
+	Run      *runs.UnderWay `json:"run,omitempty" minReader:"8"`
+	LostRuns int            `json:"lostRuns,omitempty"`
 	// Settings is what is known of the machine's declared BIOS settings; nil before the first.
 	Settings *settings.State `json:"settings,omitempty"`
 	Pinned
@@ -160,7 +165,7 @@ func (r Record) UnderWay() string {
 func (r Record) Fresh() bool {
 	return r.Epoch == 0 && r.Installed == nil && r.Facts == nil && r.Operation == nil && r.Last == nil &&
 		r.Boot == nil && r.Adopted == "" && r.Stranger == nil &&
-		len(r.Spent) == 0 && r.Unreadable == "" && r.Unknown == ""
+		r.Run == nil && len(r.Spent) == 0 && r.Unreadable == "" && r.Unknown == ""
 }
 
 // CountCall is the record with an epoch that is at least the epoch of an installed system's call, so that the call is not

@@ -27,6 +27,9 @@ func (l *Loop) actOnPlan(ctx context.Context, in *lookInput, next plan.Plan) (ac
 			return action.Kind, outcome
 		}
 	}
+	if outcome, taken := l.reserveRun(in.record.ID, action); taken {
+		return action.Kind, outcome
+	}
 	if err := l.writeRecord(ctx, in, act.Begin(in.record, action, l.config.Now())); err != nil {
 		return action.Kind, unwrittenOutcome(err)
 	}

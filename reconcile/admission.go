@@ -42,6 +42,7 @@ func (l *Loop) updateAdmitFleet() {
 		ErasesPerHour: admit.LimitErases(l.config.Limits.ErasesPerHour, l.fleet.settings.ErasesPerHour,
 			len(l.fleet.desired.Hosts)),
 		Resumed: l.fleet.accepted.Resumed})
+	l.setRuns()
 }
 
 // takeSurplusPlaces takes places beyond the limit from machines that were not looked at since the restart. The caller
@@ -61,6 +62,7 @@ func (l *Loop) indexHost(h *host) {
 	l.indexStanding(h)
 	h.live.Stance = admission.DescribeStance(h.lastLook.plan.Phase)
 	l.admit.SetMachine(h.record.ID, l.describeMachine(h))
+	l.indexRuns(h)
 }
 
 // describeMachine is a host as the admission of other hosts sees the host. The caller holds the lock.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/standing/claims"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/queue"
@@ -86,7 +87,7 @@ var retriable = []change.Reason{change.NoPhoneHome, change.BootFailed, change.On
 // look showed, or the last look held it for a start that an operator may repeat.
 func (h *host) canRetry() bool {
 	hold := h.lastLook.plan.Hold
-	return plan.IsGivenUp(h.desired, h.record) ||
+	return plan.IsGivenUp(h.desired, h.record) || h.record.LostRuns >= claims.MaxLost ||
 		hold != nil && (slices.Contains(retriable, hold.Reason) ||
 			hold.Reason == change.IdentityMismatch && h.record.Stranger != nil)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/admit"
+	"github.com/gitmetal/ingot/reconcile/batches"
+	"github.com/gitmetal/ingot/reconcile/batches/store"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/queue"
@@ -37,11 +39,14 @@ type Loop struct {
 	acceptSlot slots        // held to write the accepted commit into the journal
 	turned     atomic.Int64 // elapsed time at the last turn; see noteTurn
 	branchSlot slots        // held to read or push the status branch: pages are judged before a push builds on them
+	batchSlot  slots        // held to write batches into the journal
+	batchStore *store.Store // the holder of batchSlot uses it
 
 	mu           sync.Mutex
 	hosts        map[inventory.MachineID]*host
 	standing     *standing.Index
 	admit        *admit.View
+	batches      *batches.View
 	fleet        fleet
 	branch       *statusbranch.Branch
 	otherDaemon  string               // why the daemon stands aside: another daemon runs this fleet
@@ -117,6 +122,9 @@ func New(config Config) (*Loop, error) {
 		publish:    make(chan struct{}, 1),
 		acceptSlot: make(slots, 1),
 		branchSlot: make(slots, 1),
+		batchSlot:  make(slots, 1),
+		batches:    batches.New(),
+		batchStore: store.New(config.Batches),
 		hosts:      map[inventory.MachineID]*host{},
 		standing:   standing.New(inventory.Fleet{}, nil),
 		admit:      admit.New(),
@@ -164,7 +172,7 @@ func (l *Loop) lookAtHost(ctx context.Context, id inventory.MachineID) {
 		return
 	}
 	observed := l.observeHost(ctx, in)
-	observed.Standing = l.findStanding(in, observed)
+	observed.Standing, observed.Order = l.findStanding(in, observed), l.orderRun(id)
 	observed.Attended, observed.Evidence = l.attendHost(ctx, in, observed)
 	observed.Deadlines = l.config.Deadlines
 	in.observed = observed
@@ -174,6 +182,7 @@ func (l *Loop) lookAtHost(ctx context.Context, id inventory.MachineID) {
 	observed.Record = in.record
 	l.reportLook(in,
 		lookResult{at: l.config.Now(), observed: observed, plan: next, action: action, outcome: outcome})
+	l.keepBatches(ctx)
 }
 
 // observeHost observes a host, after this daemon answers the boot of the record. Where the record cannot be read,
@@ -276,6 +285,7 @@ func (l *Loop) followOnce(ctx context.Context) rest {
 	l.rememberAside(ctx)
 	l.recordFollowed()
 	l.endLookAtFleet(began, err)
+	l.keepBatches(ctx)
 	return rest{settle: l.config.Limits.Settle, wait: l.config.NextPoll(), woken: l.refresh}
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gitmetal/ingot/reconcile/batches/pages"
 	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -29,7 +30,8 @@ func (l *Loop) RecordAct(act status.Act) {
 func (l *Loop) fleetSummary() status.Fleet {
 	f := status.Fleet{Commit: cmp.Or(l.fleet.commit, l.fleet.remembered), Title: l.fleet.title, Refused: l.fleet.refused,
 		Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.desired.TwoSigners,
-		Daemon: l.author.Daemon(), Unknown: l.fleet.unknown, Path: l.fleet.desired.Path}
+		Daemon: l.author.Daemon(), Unknown: l.fleet.unknown, Path: l.fleet.desired.Path,
+		Runs: pages.Summarize(l.batches.Report(l.config.Now()))}
 	if scope := l.fleet.reinstall; scope.Set() {
 		f.Reinstall = &scope
 	}
@@ -55,7 +57,10 @@ func (l *Loop) fleetPages() func() map[string][]byte {
 	}
 	documents := l.branch.HostDocuments()
 	summary := status.NewFleet(l.fleetSummary(), l.fleet.findings, documents)
+	progress, known := l.batches.Report(l.config.Now()), l.branch.Files()
 	return func() map[string][]byte {
-		return map[string][]byte{status.FleetPath: summary.Encode(), status.BoardPath: status.Board(summary, documents)}
+		files := pages.EncodeAll(progress, known)
+		files[status.FleetPath], files[status.BoardPath] = summary.Encode(), status.Board(summary, documents)
+		return files
 	}
 }

@@ -139,7 +139,7 @@ func (l *Loop) judgeTip(believed map[string][]byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
-		l.standAside(fmt.Sprintf("another daemon runs this fleet: %v: %s", err, takeFleet))
+		l.standAside(fmt.Sprintf("another daemon runs this fleet: %v: %s", err, statusbranch.TakeFleet))
 		return
 	}
 	if why := l.findOtherDaemon(writer, pages, tip); why != "" { // guard: git-fence

@@ -48,15 +48,9 @@ func (l *Loop) setSourceTrouble(why string) {
 // restoreHosts reads journal and status branch, records what only pages know, and fills the loop's hosts.
 func (l *Loop) restoreHosts(ctx context.Context) error {
 	entries, err := l.config.Journal.List(ctx)
-	if err != nil {
-		return err
-	}
-	accepted, err := l.config.Journal.Accepted(ctx)
-	if err != nil {
-		return err
-	}
-	last, err := l.config.Journal.LastLife(ctx)
-	if err != nil {
+	accepted, errAccepted := l.config.Journal.Accepted(ctx)
+	last, errLast := l.config.Journal.LastLife(ctx)
+	if err = cmp.Or(err, errAccepted, errLast); err != nil {
 		return err
 	}
 	files, err := l.readBranch(ctx)
@@ -81,6 +75,10 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 	if err := l.recordRecovered(ctx, known.Hosts); err != nil {
 		return err
 	}
+	view, err := l.batchStore.Restore(ctx, known.Files)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastLife, l.remembered = last.Life, last.Another
@@ -91,6 +89,7 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 		status.Acts(l.fleet.acts, known.Fleet.Acts), known.Fleet.Unknown
 	l.fleet.remembered, l.fleet.restored, l.fleet.lostCommit = remembered, known.Fleet, known.LostCommit()
 	clear(l.hosts)
+	l.batches = view
 	l.admit, l.branch, l.standing = admit.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
 	for _, h := range known.Hosts {
 		l.addRestored(h)

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/queue"
 	"github.com/gitmetal/ingot/reconcile/recovery"
 	"github.com/gitmetal/ingot/reconcile/status"
+	"github.com/gitmetal/ingot/reconcile/statusbranch"
 )
 
 // Two daemons must not run one fleet, as happens when a daemon resumes from a snapshot while its successor runs, or
@@ -63,7 +63,7 @@ func (l *Loop) findForeignPages(files map[string][]byte) []foreignPage {
 // the lock.
 func (l *Loop) findOtherDaemon(writer *status.Daemon, pages []foreignPage, tip string) string {
 	if why := l.author.FindOther(writer); why != "" {
-		return "another daemon runs this fleet: " + why + ": " + takeFleet
+		return "another daemon runs this fleet: " + why + ": " + statusbranch.TakeFleet
 	}
 	for _, page := range pages {
 		h := l.hosts[page.record.ID]
@@ -75,22 +75,10 @@ func (l *Loop) findOtherDaemon(writer *status.Daemon, pages []foreignPage, tip s
 			continue
 		}
 		if why := recovery.WhyNewer(page.record, h.record); why != "" {
-			return describeConflict(page.record, why, tip)
+			return statusbranch.DescribeConflict(page.record, why, tip)
 		}
 	}
 	return ""
-}
-
-// takeFleet says what a person does about two daemons.
-const takeFleet = "stop the other one, then start this one with `ingot serve --take-fleet`"
-
-// describeConflict says which page another daemon wrote, and what to do.
-func describeConflict(there inventory.Record, why, tip string) string {
-	by := ""
-	if tip != "" {
-		by = " (written by " + tip + ")"
-	}
-	return fmt.Sprintf("another daemon runs this fleet: on the page of %s%s, %s: %s", there.ID, by, why, takeFleet)
 }
 
 // lastCommit names the branch's last commit and its writer, where the publisher knows both.

@@ -91,6 +91,8 @@ type machine struct {
 	installs   int
 	ran        []string // scripts of its operations, with their attempts
 	boots      int      // from the medium
+	work       *work    // the run that its agent is at; nil without one
+	fates      fates    // what becomes of runs
 }
 
 var errDead = errors.New("the daemon is dead")
@@ -250,6 +252,7 @@ func (w *world) Observe(ctx context.Context, desired inventory.Desired, record i
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m.passPOST()
+	m.passRun()
 	if m.power == inventory.PoweredOn && m.agent.Boot != "" && !m.mute {
 		m.agent.Seen = time.Now()
 	}
@@ -328,6 +331,13 @@ func (m *machine) do(desired inventory.Desired, record inventory.Record, action 
 		}
 	case act.PowerOn:
 		m.start(desired, record)
+	case act.AssignRun:
+		m.beginRun(*record.Run)
+	case act.WithdrawRun:
+		if m.agent.Job.ID == record.Run.ID && m.agent.Job.State == inventory.JobRunning {
+			m.withdraw(action.Error)
+			m.work = nil
+		}
 	case act.AssignStep:
 		m.assign(*record.Operation)
 	case act.WithdrawJob:

@@ -78,6 +78,7 @@ type HostDefaults struct {
 	Network   *Networks              `json:"network,omitempty"`
 	Workload  string                 `json:"workload,omitempty"`
 	Vars      map[string]string      `json:"vars,omitempty"`
+	Claimable bool                   `json:"claimable,omitempty"` // as in HostSpec
 	Protect   bool                   `json:"protect,omitempty"`
 	Lifecycle string                 `json:"lifecycle,omitempty"` // as in HostSpec
 }

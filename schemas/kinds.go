@@ -70,8 +70,9 @@ type HostSpec struct {
 	// Workload names the Workload that this host runs. Empty: nothing is installed.
 	Workload string `json:"workload,omitempty"`
 	// Steps are added to the steps of the Workload. A host neither changes nor leaves out a step of the Workload.
-	Steps []HostStep        `json:"steps,omitempty"`
-	Vars  map[string]string `json:"vars,omitempty"`
+	Steps     []HostStep        `json:"steps,omitempty"`
+	Vars      map[string]string `json:"vars,omitempty"`
+	Claimable bool              `json:"claimable,omitempty"` // Workloads with run may boot the machine; no disk is written
 	// Protect forbids power, boot and erase, whatever else is asked.
 	Protect bool    `json:"protect,omitempty"`
 	Consent Consent `json:"consent,omitempty"`
@@ -292,6 +293,14 @@ type Workload struct {
 // WorkloadSpec is one way to use a machine.
 type WorkloadSpec struct {
 	Install *Install `json:"install,omitempty"`
+	Run     *Run     `json:"run,omitempty"` // a job in RAM instead of an install, on machines that the Workload claims
+	// Replicas is how many machines a Workload with run claims at most: 1 to 10,000.
+	Replicas int `json:"replicas,omitempty"`
+	// Hosts selects among the machines with spec.claimable: true that nothing else uses.
+	Hosts *ClaimHosts `json:"hosts,omitempty"`
+	// Priority decides who gets a free machine: -1000 to 1000, the higher first. Nobody loses a machine for it.
+	Priority int  `json:"priority,omitempty"`
+	Paused   bool `json:"paused,omitempty"` // no more runs begin; those under way end
 	// Steps is the order around install. Empty: only install. The name install stands for spec.install and occurs
 	// exactly once. Without spec.install the step write-image stands in its place.
 	Steps []StepUse `json:"steps,omitempty"`

@@ -24,7 +24,7 @@ import (
 // With -update the README gets what the commands print.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"coreos-install", "discovery", "lifecycle", "production", "steps"} {
+	for _, name := range []string{"coreos-install", "discovery", "ephemeral", "lifecycle", "production", "steps"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClone(t)
@@ -61,7 +61,10 @@ type newcomer struct {
 }
 
 // played is where the text says that a daemon was there meanwhile.
-const played = "<!-- a daemon installed the machines -->"
+const (
+	played    = "<!-- a daemon installed the machines -->"
+	inspected = "<!-- a daemon inspected the machines -->"
+)
 
 // follow does what a README says, and gives the README with what the commands printed.
 func (n *newcomer) follow(text string) string {
@@ -73,7 +76,7 @@ func (n *newcomer) follow(text string) string {
 		line := lines[at]
 		out = append(out, line)
 		switch {
-		case line == played:
+		case line == played || line == inspected:
 			n.daemon()
 		case strings.HasPrefix(line, "```"):
 			inside = line == "```console"
@@ -133,6 +136,11 @@ func (n *newcomer) daemon() {
 	fleet := &clone{t: n.t, dir: n.cwd, env: n.env}
 	fleet.status("HEAD", schemas.Scope{MatchLabels: map[string]string{"data": "none"}}, func(h inventory.Desired) *status.Document {
 		w := h.Workload
+		if w == nil && h.Claimable {
+			d := status.Document{APIVersion: schemas.APIVersion, Kind: status.KindHostStatus, Commit: h.Commit, Epoch: 1, Metadata: status.NewMetadata(h.Name, h.ID, h.Labels), Phase: plan.Unmanaged,
+				Hardware: &inventory.Facts{Epoch: 1, Memory: 64 << 30, CPU: inventory.CPU{Count: 32}}}
+			return &d
+		}
 		if w == nil {
 			return nil
 		}

@@ -205,7 +205,7 @@ func viewFromBranch(branch gitrepo.Status) (daemon.View, error) {
 	}
 	view.Commit, view.Title, view.Refused, view.Findings = fleet.Commit, fleet.Title, fleet.Refused, fleet.Findings
 	view.Daemon = fleet.Daemon
-	view.Frozen, view.Paused, view.Rings, view.Commits, view.Acts = fleet.Frozen, fleet.Paused, fleet.Rings,
+	view.Frozen, view.Paused, view.Rings, view.Runs, view.Commits, view.Acts = fleet.Frozen, fleet.Paused, fleet.Rings, fleet.Runs,
 		fleet.Commits, fleet.Acts
 	return view, nil
 }

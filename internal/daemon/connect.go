@@ -104,6 +104,11 @@ func (c *Client) RetryHost(ctx context.Context, host string) error {
 	return c.sendPost(ctx, "/v1/retry/"+url.PathEscape(host))
 }
 
+// CancelRuns starts no more runs of a workload's batch; with now those under way are taken back.
+func (c *Client) CancelRuns(ctx context.Context, workload string, now bool) error {
+	return c.sendPost(ctx, fmt.Sprintf("/v1/cancel/%s?now=%t", url.PathEscape(workload), now))
+}
+
 // Resume has a host go on whose step is on hold, or a workload that was stopped because its installs failed; see `ingot
 // resume`.
 func (c *Client) Resume(ctx context.Context, name string) error {

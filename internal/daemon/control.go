@@ -37,9 +37,11 @@ type View struct {
 	Frozen   string           `json:"frozen,omitempty"`  // why nothing is erased
 	Paused   string           `json:"paused,omitempty"`  // why no operation begins
 	Rings    []admit.Progress `json:"rings,omitempty"`
-	Commits  []status.Commit  `json:"commits,omitempty"` // accepted, the newest first
-	Acts     []status.Act     `json:"acts,omitempty"`    // of operators, the newest first
-	Hosts    []HostView       `json:"hosts"`
+	// Runs are the Workloads with spec.run.
+	Runs    []status.RunProgress `json:"runs,omitempty"`
+	Commits []status.Commit      `json:"commits,omitempty"` // accepted, the newest first
+	Acts    []status.Act         `json:"acts,omitempty"`    // of operators, the newest first
+	Hosts   []HostView           `json:"hosts"`
 }
 
 // HostView is a host's document with the values that change too fast for the document.
@@ -139,6 +141,11 @@ func (d *Daemon) controlHandler() http.Handler {
 		name := r.PathValue("name")
 		d.performAct(w, r, "resumed "+name, func() error { return d.resume(r.Context(), name) })
 	})
+	// An operator has a workload start no more runs of its batch.
+	mux.HandleFunc("POST /v1/cancel/{workload}", func(w http.ResponseWriter, r *http.Request) {
+		workload, now := r.PathValue("workload"), r.FormValue("now") == "true"
+		d.performAct(w, r, "cancelled the runs of "+workload, func() error { return d.loop.CancelRuns(r.Context(), workload, now) })
+	})
 	// An operator has what is known of a machine dropped.
 	mux.HandleFunc("POST /v1/forget/{host}", d.actOnHost("forgot host ", d.loop.ForgetHost))
 	return control.AllowOnly([]int{0, os.Geteuid()}, mux)
@@ -213,7 +220,7 @@ func (d *Daemon) currentView() View {
 func newFleetView(lv reconcile.View) View {
 	v := View{Commit: lv.Commit, Title: lv.Title, Refused: lv.Refused, Source: lv.Source, Publish: lv.Publish,
 		Another: lv.Another, Daemon: lv.Fleet.Daemon,
-		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Commits: lv.Fleet.Commits,
+		Frozen: lv.Fleet.Frozen, Paused: lv.Fleet.Paused, Rings: lv.Fleet.Rings, Runs: lv.Fleet.Runs, Commits: lv.Fleet.Commits,
 		Acts: lv.Fleet.Acts}
 	for _, finding := range lv.Findings {
 		v.Findings = append(v.Findings, finding.String())

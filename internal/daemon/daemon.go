@@ -269,12 +269,12 @@ func (d *Daemon) openLoop(ctx context.Context) error {
 	}
 	d.loop, err = reconcile.New(d.metrics.MeasurePorts(reconcile.Config{
 		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
-		Ages: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
+		Ages: d.journal, Batches: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
 		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: publisher,
 		MaxStale: d.config.Trust.MaxStale.Duration,
 		NewID:    newID, Mark: d.hub.DiskMark, Log: d.log, Host: hostName(), TakeFleet: d.config.TakeFleet,
 		Limits: reconcile.Limits{
-			Installs: d.config.Limits.Installs, ErasesPerHour: d.config.Limits.ErasesPerHour, Poll: d.config.Fleet.Poll.Duration,
+			Installs: d.config.Limits.Installs, Boots: d.config.Limits.Boots, ErasesPerHour: d.config.Limits.ErasesPerHour, Poll: d.config.Fleet.Poll.Duration,
 			PublishEvery: d.config.PublishEvery.Duration,
 		},
 	}))

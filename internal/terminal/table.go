@@ -25,6 +25,7 @@ func WriteTable(out io.Writer, v daemon.View) error {
 	hosts := documentsOf(v.Hosts)
 	w.writeCounts(hosts)
 	w.writeRings(v)
+	w.writeRuns(v)
 	w.writeCommits(v, hosts)
 	w.writeActs(v)
 	w.writeHosts(w.writeLargeGroups(v.Hosts))
@@ -195,6 +196,16 @@ func (w *tableWriter) writeRings(v daemon.View) {
 			r.Done, r.Hosts, len(r.Changing), len(r.Held), len(r.Failed), note)
 	}
 	w.writeCells("\n")
+}
+
+// writeRuns has a line per Workload with runs: how far its batch is.
+func (w *tableWriter) writeRuns(v daemon.View) {
+	for _, r := range v.Runs {
+		w.writeCells("runs of %s: %s\n", r.Workload, r.Describe())
+	}
+	if len(v.Runs) > 0 {
+		w.writeCells("\n")
+	}
 }
 
 // writeCommits has a line per recent commit: on how many hosts the commit is installed, being installed, failed, or

@@ -134,8 +134,8 @@ func TestMinReader(t *testing.T) {
 			t.Errorf("Marshal(%+v) = %s, want %s", value, got, want)
 		}
 	}
-	for _, refused := range []string{`{"name":"a","minReader":8}`, `{"name":["another","form"],"minReader":99}`,
-		`{"name":"a","minReader":"soon"}`, `{"minReader":8,"new":{}}`} {
+	for _, refused := range []string{`{"name":"a","minReader":99}`, `{"name":["another","form"],"minReader":99}`,
+		`{"name":"a","minReader":"soon"}`, `{"minReader":99,"new":{}}`} {
 		var value root
 		err := format.Unmarshal([]byte(refused), &value)
 		if !errors.Is(err, format.ErrNewer) || !strings.Contains(err.Error(), "or a newer one") {

@@ -36,6 +36,7 @@ var defaultFields = []defaultField{
 		func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Network.Ramdisk = from.Network.Ramdisk }},
 	{"network.host", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Network.Host = from.Network.Host }},
 	{"workload", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Workload = from.Workload }},
+	{"claimable", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Claimable = from.Claimable }},
 	{"protect", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Protect = from.Protect }},
 	{"lifecycle", func(to *schemas.HostSpec, from *schemas.HostDefaults) { to.Lifecycle = from.Lifecycle }},
 }

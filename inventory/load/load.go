@@ -16,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/load/steplist"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/inventory/ruleset"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
@@ -69,6 +70,7 @@ func FleetWithCache(
 	l.listDefinitions()
 	l.warnAboutUnread()
 	l.warnAboutFailureDomain()
+	l.fleet.Runs = l.trunk.works // of the commit that changed a Workload last
 	l.after.trunk, l.after.releaseKey = l.trunk, describeReleases(sources.Releases)
 	return l.fleet, sortUnique(l.findings), Cache{l.after}
 }
@@ -109,6 +111,7 @@ type tree struct {
 	kinds    map[string]map[string]schemas.Document // documents by kind and name; hosts by id
 	recipes  map[string]*recipe                     // Workloads by name, resolved as far as possible without a host
 	stepTree steplist.Tree                          // the Steps, read
+	works    map[string]runs.Work                   // Workloads with spec.run by name
 	// YAML files in the folders of documents that declare no document
 	undeclared          []string
 	unread              []unreadDocument                       // what a person left in a file that is not read
@@ -269,7 +272,7 @@ func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 		ID: inventory.MachineID(d.ID()), Name: d.Name, Labels: d.Host.Metadata.Labels,
 		BMC: spec.BMC, Identity: spec.Identity, Boot: spec.Boot, Power: spec.Power, OffBy: spec.OffBy, Requests: spec.Requests, RootDisk: spec.RootDisk,
 		Disks: spec.Disks, Network: spec.Network,
-		Protect: spec.Protect, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
+		Protect: spec.Protect, Claimable: spec.Claimable, Named: spec.Workload, Lifecycle: cmp.Or(spec.Lifecycle, schemas.Managed), Consent: spec.Consent,
 	}
 	if spec.BMC != nil && spec.BMC.Credentials != "" {
 		l.checkCredentials(d, spec.BMC.Credentials)

@@ -10,7 +10,9 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load/steplist"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
+	"github.com/gitmetal/ingot/inventory/work"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -31,11 +33,16 @@ func (l *loader) prepareWorkloads(t *tree) {
 		_, has := t.Files[file]
 		return data, has, usable
 	}})
+	t.works = map[string]runs.Work{}
 	for _, name := range slices.Sorted(maps.Keys(t.workloads())) {
 		d := t.workloads()[name]
 		install := d.Workload.Spec.Install
 		if install == nil {
-			l.prepareImage(t, d)
+			if d.Workload.Spec.Run != nil {
+				l.keepWork(t, d)
+			} else {
+				l.prepareImage(t, d)
+			}
 			continue
 		}
 		r := &recipe{workload: inventory.Workload{
@@ -65,6 +72,19 @@ func (l *loader) prepareImage(t *tree, d schemas.Document) {
 		PhoneHome: cmp.Or(d.Workload.Spec.PhoneHome, schemas.PhoneHomeRequired)}}
 }
 
+// keepWork resolves a Workload with spec.run.
+func (l *loader) keepWork(t *tree, d schemas.Document) {
+	r, runs := work.Resolve(d, t.Files)
+	if !runs {
+		return
+	}
+	l.addFindings(r.Findings...)
+	for _, file := range r.Files {
+		l.useFile(t, file)
+	}
+	t.works[d.Name] = r.Work
+}
+
 // resolveWorkload gives what a host runs: a recipe of the tree with the host's vars. The Workload is nil when the host
 // runs nothing, or names a missing Workload.
 func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventory.Workload {
@@ -78,8 +98,11 @@ func (l *loader) resolveWorkload(t *tree, d, running schemas.Document) *inventor
 	name := running.Host.Spec.Workload
 	r, ok := t.recipes[name]
 	if !ok {
-		if _, broken := t.workloads()[name]; !broken {
+		if named, known := t.workloads()[name]; !known {
 			l.addFindings(running.ErrorAt("spec.workload", "", "there is no Workload %q", name))
+		} else if named.Workload.Spec.Run != nil {
+			l.addFindings(running.ErrorAt("spec.workload", "write claimable: true, and labels that the Workload selects",
+				"Workload %q has spec.run, and claims its machines: no host names it", name))
 		}
 		return nil
 	}

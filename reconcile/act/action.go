@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/requests"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
 )
 
@@ -57,6 +58,13 @@ const (
 	CloseSettings  Kind = "CloseSettings"
 	RecordSettings Kind = "RecordSettings"
 	WriteSettings  Kind = "WriteSettings" // have the BMC keep the settings, to be applied at the next reset
+	// journal only: a run of a Workload begins on the machine; the run ended; the machine is free again
+	OpenRun     Kind = "OpenRun"
+	EndRun      Kind = "EndRun"
+	FreeRun     Kind = "FreeRun"
+	ForgiveRuns Kind = "ForgiveRuns" // journal only: an operator's word that the machine may be claimed again
+	AssignRun   Kind = "AssignRun"   // hand the job of the run to the agent
+	WithdrawRun Kind = "WithdrawRun" // take the job of the run back: no result of it counts any more
 )
 
 // Action is an effect on a host, with the reason. Only the fields of the kind are set.
@@ -97,11 +105,14 @@ type Action struct {
 	Replaced bool
 	// RecordStep, RecordRequest: the request of the fleet that is done with it
 	Request *requests.Request
-	Note    string               // RecordRequest, EndRequest: how the request ended; "" for well
-	BootID  string               // Reboot: in the last call of the installed system
-	Work    *settings.Work       // OpenSettings, WriteSettings
-	Held    string               // CloseSettings, RecordSettings: digest of the settings that hold; "" where they do not
-	Home    *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
+	Note    string         // RecordRequest, EndRequest: how the request ended; "" for well
+	BootID  string         // Reboot: in the last call of the installed system
+	Work    *settings.Work // OpenSettings, WriteSettings
+	Held    string         // CloseSettings, RecordSettings: digest of the settings that hold; "" where they do not
+	// OpenRun: the run, EndRun: the run with its end
+	Run       *runs.UnderWay
+	Execution *runs.Work           // AssignRun: what is run
+	Home      *inventory.PhoneHome // RecordHome; nil when the workload has phone-home disabled
 }
 
 // JournalOnly reports whether an action changes nothing but the record.
@@ -109,10 +120,10 @@ func (k Kind) JournalOnly() bool {
 	switch k {
 	case OpenOperation, CloseOperation, RecordWord, OpenBoot, CloseBoot, PinIdentity, RecordStranger,
 		RecordTakeover, RecordFacts, RecordLost, RecordBegun, RecordStep, SkipStep, RecordFailed, RecordConfig, RecordHome,
-		RecordRequest, EndRequest, OpenSettings, CloseSettings, RecordSettings:
+		RecordRequest, EndRequest, OpenSettings, CloseSettings, RecordSettings, OpenRun, EndRun, FreeRun, ForgiveRuns:
 		return true
 	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep,
-		GiveLeave, WithdrawJob, AssignPowerOff, Reboot, WriteSettings:
+		GiveLeave, WithdrawJob, AssignPowerOff, Reboot, WriteSettings, AssignRun, WithdrawRun:
 		return false
 	default:
 		panic("act: unknown action " + string(k))
@@ -131,7 +142,7 @@ func (k Kind) AtBMC() bool {
 
 // EndsRetry reports whether an operator's retry is over with an action: the retry begins, or the hold of a step is over.
 func (k Kind) EndsRetry() bool {
-	return k == OpenBoot || k == OpenOperation || k == RecordStep || k == OpenSettings
+	return k == ForgiveRuns || k == OpenBoot || k == OpenOperation || k == RecordStep || k == OpenSettings
 }
 
 // ChangesPower reports whether an action may change the power of the machine. Such an action is done only after a reading
@@ -141,7 +152,7 @@ func (k Kind) ChangesPower() bool {
 	case PowerOff, PowerOn, AssignPowerOff, Reboot:
 		return true
 	case FetchImage, Publish, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep, GiveLeave, WithdrawJob,
-		WriteSettings:
+		WriteSettings, AssignRun, WithdrawRun:
 		return false
 	default: // a new kind of effect says here whether it changes the power
 		if !k.JournalOnly() {
@@ -183,7 +194,7 @@ func (a Action) Begins(record inventory.Record) bool {
 	case OpenSettings:
 		return a.Work.IsMaintenance()
 	case OpenBoot:
-		return record.Operation == nil && a.Boot.Target == inventory.FromRamdisk
+		return record.Operation == nil && record.Run == nil && a.Boot.Target == inventory.FromRamdisk
 	default:
 		return false
 	}
@@ -194,7 +205,7 @@ func (a Action) Begins(record inventory.Record) bool {
 // only a write that may have begun is carried on without asking.
 func (a Action) Arms(record inventory.Record) bool {
 	op, b := record.Operation, record.Boot
-	if op != nil && !op.Unwritten() {
+	if record.Run != nil || op != nil && !op.Unwritten() { // a run has a place for its boot, see package batches
 		return false
 	}
 	if record.Settings.IsMaintained() {

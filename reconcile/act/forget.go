@@ -25,6 +25,7 @@ func Forget(rec inventory.Record) inventory.Record {
 //	the machine's host has                               kept, until
 //	an operation that is written and verified            the system calls
 //	an operation that may be writing                     the operation ends
+//	a run of a workload                                  the machine is free again
 //	anything else                                        not
 func KeepsRecord(rec inventory.Record) string {
 	op := rec.Operation
@@ -35,6 +36,9 @@ func KeepsRecord(rec inventory.Record) string {
 			"`ingot retry` starts it again, other inputs end it", op.ID)
 	case counts && mayBeWriting(*op):
 		return fmt.Sprintf("operation %s may be writing: wait for its end, or ask for other inputs in the fleet", op.ID)
+	case rec.Run != nil && !rec.Unproved():
+		return fmt.Sprintf("run %s of workload %s is under way: wait for its end, or run `ingot run cancel %[2]s --now`",
+			rec.Run.ID, rec.Run.Workload)
 	default:
 		return ""
 	}

@@ -23,6 +23,11 @@ func (a Action) Identified(newID func() string) Action {
 		fresh.ID = newID()
 		a.Work = &fresh
 	}
+	if r := a.Run; a.Kind == OpenRun && r != nil && r.ID == "" {
+		fresh := *r
+		fresh.ID = newID()
+		a.Run = &fresh
+	}
 	return a
 }
 

@@ -64,8 +64,10 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		return recordHome(rec, a.Home, now)
 	case OpenSettings, CloseSettings, RecordSettings:
 		return recordSettings(rec, a, now)
+	case OpenRun, AssignRun, EndRun, FreeRun, ForgiveRuns:
+		return recordRun(rec, a, now)
 	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, GiveLeave, WithdrawJob,
-		AssignPowerOff, WriteSettings:
+		AssignPowerOff, WriteSettings, WithdrawRun:
 		// the effect can be observed, and leaves no record
 	default:
 		panic("act: unknown action " + string(a.Kind))
@@ -120,6 +122,8 @@ func Settle(rec inventory.Record, a Action, out Outcome, now time.Time) inventor
 		rec.Settings = rec.Settings.Write(out.Job)
 	case a.Kind == Publish && rec.Operation != nil && rec.Operation.Stage == inventory.Intended:
 		rec.Operation.Stage = inventory.Published
+	case a.Kind == AssignRun:
+		rec = rec.Proved() // the agent of this boot has the job, or is to get it
 	case a.Kind == AssignStep && rec.Operation != nil:
 		if rec.Unproved() {
 			ForgetBegun(rec.Operation)

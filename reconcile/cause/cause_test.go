@@ -233,6 +233,8 @@ func rows() map[cause.Name][]edit {
 		"UnderWay":            {action(act.PowerOn, act.Done)},
 		"NotPushed":           {fleet(cause.Fleet{Commit: "c", Publish: "the branch is protected"})},
 		"ActiveChangePending": {func(c *cause.Case) { c.Desired.Pending = "image" }},
+		"Claimed":             {waits(plan.Unmanaged, "workload pi, which has claimed it: its turn")},
+		"RunUnderWay":         {waits(plan.Running, "the end of item 3 of workload pi, attempt 1")},
 		"Active":              {}, "OtherHold": {held("Tomorrow")}, "OtherWait": {waits(plan.Waiting, "something new")}, "Unknown": {phase(plan.Waiting)},
 	}
 }

@@ -78,6 +78,8 @@ func handsOffRows() []Row {
 			"Nothing that the agent says counts: {hold}",
 			"Find out who read the boot medium, then push any commit: it starts another boot.",
 			held(change.TokenAlarm)},
+		{"Claimed", "a workload with runs has claimed the machine",
+			"{host} waits for {waits}", nothing, waits("workload ", "the machine to be off before its run")},
 		{"Unmanaged", "spec.lifecycle is not Managed",
 			"The machine is watched only: {waits}",
 			"Write lifecycle: Managed into {file} if something shall be done to the machine.",

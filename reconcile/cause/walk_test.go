@@ -62,11 +62,12 @@ func TestEveryTurnHasACause(t *testing.T) {
 
 // computedWaits are the waits of package plan that are no constant texts, by the expression, with a case of each.
 var computedWaits = map[string][]edit{
-	"h.Observed.Agent.Unknown": {waits(plan.Waiting, "the daemon cannot tell what the agent said: no answer")},
-	"h.Desired.Pending":        {waits(plan.Pending, "image"), func(c *cause.Case) { c.Desired.Pending = "image" }},
-	"keptOff":                  {waits(plan.Waiting, "kept off by ups (spec.offBy)")},                                        // describeKeptOff
-	"waits":                    {waits(plan.Installing, "a look at the fleet before anything is written: no route to host")}, // whyUndecided
-	"why":                      {waits(plan.Orphaned, "its file is gone: orphaned: nothing is done to the machine")},         // keepHandsOff
+	"h.Observed.Agent.Unknown":       {waits(plan.Waiting, "the daemon cannot tell what the agent said: no answer")},
+	"h.Desired.Pending":              {waits(plan.Pending, "image"), func(c *cause.Case) { c.Desired.Pending = "image" }},
+	`"the end of " + run.Describe()`: {waits(plan.Running, "the end of item 3 of workload pi, attempt 1")},
+	"keptOff":                        {waits(plan.Waiting, "kept off by ups (spec.offBy)")},                                        // describeKeptOff
+	"waits":                          {waits(plan.Installing, "a look at the fleet before anything is written: no route to host")}, // whyUndecided
+	"why":                            {waits(plan.Orphaned, "its file is gone: orphaned: nothing is done to the machine")},         // keepHandsOff
 }
 
 // Every text of package plan that says what a machine waits for has a cause.

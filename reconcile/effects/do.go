@@ -43,6 +43,10 @@ func (e *Effects) doAction(ctx context.Context, desired inventory.Desired, recor
 		return e.giveLeave(ctx, record, action)
 	case act.WithdrawJob:
 		return e.withdrawJob(ctx, record, action)
+	case act.AssignRun:
+		return e.assignRun(ctx, desired, record, action)
+	case act.WithdrawRun:
+		return e.withdrawRun(ctx, record, action)
 	case act.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
 	case act.PowerOff, act.PowerOn, act.EjectMedia, act.BootFromMedia, act.BootFromDisk, act.Reboot, act.WriteSettings:

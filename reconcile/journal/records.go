@@ -26,6 +26,7 @@ const (
 	tagsKey     = prefix + "tags"
 	lifeKey     = prefix + "life"
 	noticesKey  = prefix + "notices"
+	batchKeys   = prefix + "batches/" // + path of a document
 )
 
 // pageSize is how many records are listed per call.

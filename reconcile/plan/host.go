@@ -38,6 +38,7 @@ type host struct {
 //	is it known what the agent said?            no: wait, as not knowing is not silence
 //	did a system call that is not known yet?       yes: hold, as the daemon's memory is old (checkNewerCall)
 //	is the work known from its page alone?      yes: the word of the machine, or hold (checkRecalled)
+//	is a run of a Workload under way?           yes: see it to its end (followRun)
 //	does a boot follow a request of the file?   yes: see it to its end (followRequest)
 //	is an operation under way?                  yes: carry on (continueOperation)
 //	is a maintenance under way?                 yes: carry on (continueMaintenance)
@@ -70,7 +71,7 @@ func (h *host) decidePlan() Plan {
 	replaced := h.change.Hold != nil && h.change.Hold.Reason == change.IdentityMismatch
 	switch {
 	case h.change.Verdict == change.HandsOff && replaced:
-		return h.holdReplaced()
+		return h.addRunEnd(h.holdReplaced())
 	case h.change.Verdict == change.HandsOff:
 		return h.keepHandsOff()
 	case needsAgent && h.Observed.Agent.Unknown != "":
@@ -80,6 +81,9 @@ func (h *host) decidePlan() Plan {
 		return p
 	}
 	if p, answered := h.checkRecalled(); answered {
+		return p
+	}
+	if p, answered := h.followRun(); answered {
 		return p
 	}
 	if p, answered := h.followRequest(); answered {
@@ -118,7 +122,7 @@ func (h *host) keepHandsOff() Plan {
 	p := Plan{Phase: phase, Hold: h.change.Hold, Waits: why + ": nothing is done to the machine"}
 	op := h.Record.Operation
 	if op == nil || op.Stage != inventory.Working {
-		return p
+		return h.addRunEnd(p)
 	}
 	job := h.CurrentJob(*op)
 	handedOut := job.State == inventory.JobAssigned || job.State == inventory.JobRunning
@@ -281,20 +285,28 @@ func (h *host) addOtherwise(p Plan) Plan {
 	return p
 }
 
+// keepIdle sees to a machine without a system: Workloads with runs may claim it.
+func (h *host) keepIdle() Plan {
+	if p, due := h.pinIdentity(); due {
+		return p
+	}
+	if p, due := h.serveWorkloads(); due {
+		return p
+	}
+	p := Plan{Phase: Unmanaged, Waits: "a workload"}
+	if h.Desired.Pending != "" {
+		p = Plan{Phase: Pending, Waits: h.Desired.Pending}
+	}
+	if a := h.leaveRamdisk(h.idleTime(), "there is nothing to run"); a != nil {
+		return h.followLeave(p.Phase, *a)
+	}
+	return p
+}
+
 // adjustPower sees to the power of a host that runs its workload, or has no workload.
 func (h *host) adjustPower() Plan {
 	if h.Record.Installed == nil {
-		if p, due := h.pinIdentity(); due {
-			return p
-		}
-		p := Plan{Phase: Unmanaged, Waits: "a workload"}
-		if h.Desired.Pending != "" {
-			p = Plan{Phase: Pending, Waits: h.Desired.Pending}
-		}
-		if a := h.leaveRamdisk(h.idleTime(), "there is nothing to run"); a != nil {
-			return h.followLeave(p.Phase, *a)
-		}
-		return p
+		return h.keepIdle()
 	}
 	p, answered := h.checkBMC()
 	if answered {

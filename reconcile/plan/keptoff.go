@@ -55,7 +55,7 @@ func (h *host) stayOff() (Plan, bool) {
 
 // idleTime is how long a machine without a system stays in the ramdisk.
 func (h *host) idleTime() time.Duration {
-	if change.KeptOff(h.Desired) != "" {
+	if change.KeptOff(h.Desired) != "" || h.Desired.Claimable {
 		return 0
 	}
 	return idleDeadline

@@ -28,6 +28,7 @@ const (
 	Pending     Phase = "Pending"     // waits for the release of the ring
 	Inspecting  Phase = "Inspecting"  // the ramdisk boots to look at the machine
 	Installing  Phase = "Installing"  // an operation is under way
+	Running     Phase = "Running"     // a run of a Workload is under way, from its boot to the end of the machine's use
 	Starting    Phase = "Starting"    // the installed system starts
 	Maintaining Phase = "Maintaining" // the BIOS settings of a machine in service are changed
 	Active      Phase = "Active"      // runs what the fleet asks for, and said so
@@ -35,7 +36,7 @@ const (
 )
 
 // Phases are all phases.
-var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Starting,
+var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Running, Starting,
 	Maintaining, Active, Failed}
 
 // AwaitsTurn reports whether a host that was refused a step still waits for other machines.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/batches/store"
 	"github.com/gitmetal/ingot/reconcile/queue"
 )
 
@@ -18,7 +19,8 @@ type Config struct {
 	Observer  Observer
 	Executor  Executor
 	Publisher Publisher
-	Ages      Ages // default: attended time is forgotten at a restart
+	Batches   store.Documents // default: no Workload with runs claims anything
+	Ages      Ages            // default: attended time is forgotten at a restart
 	// Owned is asked right before each effect whether the journal is surely this daemon's. Default: it always is.
 	Owned func() error
 	NewID func() string // a fresh random id for operations and boots: DNS label, at most 32 characters

@@ -10,6 +10,7 @@ import (
 // Limits bound what the loop does at a time, and how often. Zero fields get their defaults.
 type Limits struct {
 	Installs      int           // hosts being installed or inspected at a time; 10
+	Boots         int           // machines that boot for runs at a time; 20
 	ErasesPerHour int           // machines with data that are erased within an hour; 0: 10, or a tenth of the fleet if that is more
 	Workers       int           // hosts of a lane (queue.Lane) that are looked at in parallel; 64
 	Patience      time.Duration // how long a look holds its place in the lane; 1 s. The look goes on without it.
@@ -28,6 +29,7 @@ type Limits struct {
 // SetDefaults fills the zero fields.
 func (l *Limits) SetDefaults() {
 	setDefault(&l.Installs, 10)
+	setDefault(&l.Boots, 20)
 	setDefault(&l.Workers, 64)
 	setDefault(&l.Patience, time.Second)
 	setDefault(&l.Poll, time.Minute)

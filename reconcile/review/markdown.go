@@ -38,6 +38,7 @@ func (r Review) RenderMarkdown() string {
 	if len(r.Rules) > 0 {
 		b.WriteString("\n")
 	}
+	r.writeRuns(&b)
 	r.writeNotes(&b)
 	for i, line := range r.unreadableNotes() {
 		if i == maxNotes {
@@ -47,7 +48,9 @@ func (r Review) RenderMarkdown() string {
 		b.WriteString(escapeMarkdown(shortenLine(line)) + "\n\n")
 	}
 	if len(r.Hosts) == 0 {
-		b.WriteString("No machine is touched.\n")
+		if len(r.Runs) == 0 {
+			b.WriteString("No machine is touched.\n")
+		}
 		return b.String()
 	}
 	for _, u := range r.UnsignedTags() {

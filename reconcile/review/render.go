@@ -18,7 +18,9 @@ func (r Review) RenderText() string {
 	for _, g := range groupHosts(r.Hosts) {
 		b.WriteString(g.renderText())
 	}
+	b.WriteString(r.renderRuns())
 	switch {
+	case len(r.Runs) > 0:
 	case len(r.Hosts) == 0 && len(r.Rules) == 0:
 		b.WriteString("No changes. No machine is touched.\n\n")
 	case len(r.Hosts) == 0:

@@ -14,7 +14,9 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/fleetdiff"
 	"github.com/gitmetal/ingot/inventory/rules"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/review/claimed"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -32,6 +34,8 @@ type Review struct {
 	Unchanged int    `json:"unchanged"` // hosts for which this change does nothing
 	// Rules are changes of rings, limits and addresses.
 	Rules []Rule `json:"rules,omitempty"`
+	// Runs are changes of Workloads with spec.run.
+	Runs []claimed.Change `json:"runs,omitempty"`
 	// Unreadable says by host why the status page cannot be read, also for hosts outside this change.
 	Unreadable map[inventory.MachineID]string `json:"unreadable,omitempty"`
 	// Configs are changes of rendered Ignition configs, of hosts that have one in base and in head.
@@ -108,6 +112,7 @@ type Document struct {
 type Known struct {
 	Records    map[inventory.MachineID]inventory.Record
 	Unreadable map[inventory.MachineID]string // why the page of a host cannot be read
+	Runs       []runs.State                   // of Workloads with spec.run
 }
 
 // Compare reviews head against base, host by host by id. Of a host with an unreadable page the review says only so, if
@@ -116,7 +121,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
 	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records), conditions: rules.NewCompiler()}
 	c.eased = compareSides(c.base, c.head)
-	r.Rules = compareRules(c)
+	r.Rules, r.Runs = compareRules(c), claimed.Compare(base, head, claimed.Known{Records: is.Records, Unreadable: is.Unreadable, Runs: is.Runs})
 	for _, id := range sortIDs(base, head) {
 		before, had := c.base.Hosts[id]
 		after, has := c.head.Hosts[id]
@@ -204,7 +209,7 @@ func (r Review) IsIncomplete() bool {
 
 // TouchesMachine reports whether a machine is touched, now or after a consent.
 func (r Review) TouchesMachine() bool {
-	return slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.isPending() && !h.isLater() })
+	return len(r.Runs) > 0 || slices.ContainsFunc(r.Hosts, func(h Host) bool { return !h.isPending() && !h.isLater() })
 }
 
 // isPending reports whether the only news of a host is that its ring has not released the trunk's change.

@@ -23,7 +23,7 @@ const (
 func PhaseOrder() []plan.Phase { return slices.Clone(phaseOrder) }
 
 var phaseOrder = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting,
-	plan.Starting, plan.Maintaining, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
+	plan.Running, plan.Starting, plan.Maintaining, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
 
 // How many hosts the board lists; forges cut longer pages.
 const (
@@ -55,6 +55,7 @@ func Board(f Fleet, hosts []Document) []byte {
 		fmt.Fprintf(&b, "> **%s**\n\n", escapeCell(unreached))
 	}
 	writeRings(&b, f)
+	writeRuns(&b, f)
 	writePeople(&b, hosts)
 	writeCommits(&b, f, hosts)
 	writeActs(&b, f)

@@ -22,6 +22,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/remains"
 	"github.com/gitmetal/ingot/inventory/requests"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -68,6 +69,8 @@ type Document struct {
 	Operation     *inventory.Operation `json:"operation,omitempty"`
 	LastOperation *inventory.Operation `json:"lastOperation,omitempty"`
 	Boot          *inventory.Boot      `json:"boot,omitempty"`
+	Run           *runs.UnderWay       `json:"run,omitempty" minReader:"8"`
+	LostRuns      int                  `json:"lostRuns,omitempty"`
 	Settings      *settings.State      `json:"settings,omitempty"`
 	Hardware      *inventory.Facts     `json:"hardware,omitempty"`
 	Adopted       string               `json:"adopted,omitempty"`
@@ -231,7 +234,7 @@ func Remains(file string, data []byte) inventory.Record {
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
 		ID: d.Metadata.Host(), Life: d.Life, Revision: d.Revision, Epoch: d.Epoch, Installed: d.Installed,
-		Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot, Settings: d.Settings,
+		Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot, Run: d.Run, LostRuns: d.LostRuns, Settings: d.Settings,
 		Facts: d.Hardware, Adopted: d.Adopted, Stranger: d.Stranger, Spent: d.Spent,
 		Erased: d.Erased, Done: d.Done, Recovered: d.Recovered, Forgotten: d.Forgotten,
 		Pinned: d.Pinned, Unknown: d.Unknown,

@@ -11,6 +11,12 @@ import (
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
+// Encode gives the bytes of a document of the status branch.
+func Encode(document any) []byte { return encodeDocument(document) }
+
+// Decode reads the bytes of a document of the status branch, and keeps unknown members.
+func Decode(data []byte, into any) error { return decodeDocument(data, into) }
+
 // encodeDocument gives the bytes of a document, in the order of the field names: the same value gives the same bytes.
 func encodeDocument(document any) []byte {
 	body, err := format.Marshal(document)

@@ -40,6 +40,8 @@ type Fleet struct {
 	// Named maps names to ids, for the hosts with an id besides the name. The path of a page has the id.
 	Named map[string]inventory.MachineID `json:"named,omitempty"`
 	Rings []admit.Progress               `json:"rings,omitempty"`
+	// Runs are the Workloads with spec.run, by name.
+	Runs []RunProgress `json:"runs,omitempty"`
 	// Commits are the kept accepted commits, the newest first.
 	Commits []Commit `json:"commits,omitempty"`
 	// Acts are the kept acts of operators, the newest first.

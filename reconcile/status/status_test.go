@@ -122,7 +122,7 @@ func TestParseRefuses(t *testing.T) {
 		"no such boot":     strings.Replace(good, "stage: Running", "stage: Walking", 1),
 		"no such content":  strings.ReplaceAll(good, "content: install:o1", "content: volume:o1"),
 		"no such outcome":  strings.Replace(good, "outcome: Quarantined", "outcome: Withdrawn", 1),
-		"no such phase":    strings.Replace(good, "phase: Held", "phase: Running", 1),
+		"no such phase":    strings.Replace(good, "phase: Held", "phase: Walking", 1),
 		"no such target":   strings.Replace(good, "target: ramdisk", "target: usb", 1),
 	} {
 		if _, err := status.Parse([]byte(text)); err == nil || text == good {

@@ -110,3 +110,15 @@ func IsMoved(err error) bool {
 	var m interface{ Moved() bool }
 	return errors.As(err, &m) && m.Moved()
 }
+
+// TakeFleet says what a person does about two daemons.
+const TakeFleet = "stop the other one, then start this one with `ingot serve --take-fleet`"
+
+// DescribeConflict says which page another daemon wrote, and what to do.
+func DescribeConflict(there inventory.Record, why, tip string) string {
+	by := ""
+	if tip != "" {
+		by = " (written by " + tip + ")"
+	}
+	return fmt.Sprintf("another daemon runs this fleet: on the page of %s%s, %s: %s", there.ID, by, why, TakeFleet)
+}

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"maps"
+	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -237,6 +238,9 @@ func (b *Branch) RestorePage(host inventory.MachineID, document status.Document,
 	p.pushed, p.current, p.published = sha256.Sum256(content), 1, operation
 	b.indexPage(host, p)
 }
+
+// Files gives the paths of the pages of the fleet that the branch has.
+func (b *Branch) Files() []string { return slices.Collect(maps.Keys(b.files)) }
 
 // RestoreFile records a page of the fleet as read from the branch.
 func (b *Branch) RestoreFile(path string, content []byte) { b.files[path] = content }

@@ -80,6 +80,9 @@ func problemFinding(d schemas.Document, p strict.Problem) schemas.Finding {
 	if p.Field == "spec.requests.reboot" && p.LeftOut {
 		p.Hint = "such as {id: fw-bug-7, mode: Soft}"
 	}
+	if why := notSupported[p.Field]; d.Kind == schemas.KindWorkload && why != "" {
+		p.Message, p.Hint = "not supported yet: "+why, "leave it out"
+	}
 	return schemas.Finding{Position: schemas.Position{File: d.File, Line: p.Line, Col: p.Col}, Severity: schemas.Error,
 		Field: p.Field, Message: p.Message, Hint: p.Hint}
 }
@@ -102,7 +105,9 @@ func isPlainWord(field, value string) bool {
 
 // isArgument reports the fields of arguments, and of schemas of arguments.
 func isArgument(field string) bool {
-	return strings.HasPrefix(field, "spec.args") || strings.HasPrefix(field, "spec.steps[") ||
+	return strings.HasPrefix(field, "spec.args") || strings.HasPrefix(field, "spec.run.args.") ||
+		strings.HasPrefix(field, "spec.run.items.list[") ||
+		strings.HasPrefix(field, "spec.steps[") ||
 		strings.HasPrefix(field, "spec.bmc.bios.")
 }
 

@@ -11,11 +11,16 @@ import (
 
 func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	c.checkOneOf("spec.update", s.Update, schemas.OnConsent, schemas.Reinstall)
+	if s.Run != nil {
+		c.checkRun(s)
+		return
+	}
+	c.checkNoClaims(s)
 	c.checkSteps(s)
 	c.checkPhoneHome(s)
 	if s.Install == nil {
 		if !slices.ContainsFunc(s.Steps, func(u schemas.StepUse) bool { return u.Step == schemas.StepWriteImage }) {
-			c.addMissing("spec.install", "say which image is installed, or write it with the step write-image",
+			c.addMissing("spec.install", "say which image is installed, write it with the step write-image, or write spec.run",
 				"the workload says nothing to run")
 		}
 		return

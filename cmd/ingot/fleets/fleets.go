@@ -18,7 +18,9 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/load"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile/admit"
+	"github.com/gitmetal/ingot/reconcile/batches/pages"
 	"github.com/gitmetal/ingot/reconcile/review"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
@@ -247,7 +249,28 @@ func (k Known) ReadForReview(base, head inventory.Fleet) review.Known {
 			k.ReadPages(id)
 		}
 	}
-	return review.Known{Records: k.Records, Unreadable: k.Unreadable}
+	return review.Known{Records: k.Records, Unreadable: k.Unreadable, Runs: k.readRuns(base, head)}
+}
+
+// readRuns reads the state of the Workloads with runs, and the pages of the machines that they may claim.
+func (k Known) readRuns(base, head inventory.Fleet) []runs.State {
+	if len(base.Runs)+len(head.Runs) == 0 {
+		return nil
+	}
+	for _, fleet := range []inventory.Fleet{base, head} {
+		for id, d := range fleet.Hosts {
+			if d.Claimable {
+				k.ReadPages(id)
+			}
+		}
+	}
+	documents := map[string][]byte{}
+	for _, file := range k.status.ListFiles() {
+		if pages.IsPage(file) {
+			documents[file], _ = k.status.ReadPage(file) // without content the Workload reads as unreadable
+		}
+	}
+	return pages.Decode(documents)
 }
 
 // mentionsAny reports whether a page contains any of the texts, ignoring case, without parsing the page.

@@ -219,6 +219,8 @@ type Discovery struct {
 // Limits are budgets over the fleet.
 type Limits struct {
 	Installs int `json:"installs,omitempty"` // at a time; default 10
+	// Boots is how many machines boot for runs at a time. Default 20.
+	Boots int `json:"boots,omitempty"`
 	// ErasesPerHour is how many machines with data are erased within an hour. Default: 10, or a tenth of the fleet
 	// where that is more.
 	ErasesPerHour int `json:"erasesPerHour,omitempty"`

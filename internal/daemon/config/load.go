@@ -191,8 +191,8 @@ func (c *Config) checkFields(p *problems) {
 	if days := c.Results.Keep.Days; days < 0 || days > 36500 {
 		p.addBad("results.keep.days", "want a number of days, from 1", "")
 	}
-	if c.Limits.Installs < 0 {
-		p.addBad("limits.installs", "want a number of hosts", "")
+	if min(c.Limits.Installs, c.Limits.Boots) < 0 {
+		p.addBad("limits.installs, limits.boots", "want a number of hosts", "")
 	}
 	if c.Limits.ErasesPerHour < 0 {
 		p.addBad("limits.erasesPerHour", "want a number of machines", "")

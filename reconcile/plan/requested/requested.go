@@ -65,7 +65,7 @@ func whyBusy(m Machine) string {
 	switch {
 	case keptOff != "":
 		return "the machine is " + keptOff
-	case m.Record.Operation != nil, m.Record.Settings.IsUnderWay(), b != nil && b.Request != nil,
+	case m.Record.Operation != nil, m.Record.Run != nil, m.Record.Settings.IsUnderWay(), b != nil && b.Request != nil,
 		!m.Settled && m.Record.Installed != nil:
 		return "what is under way on the machine"
 	case m.Desired.BMC == nil:

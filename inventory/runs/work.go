@@ -1,0 +1,57 @@
+package runs
+
+import (
+	"maps"
+	"time"
+)
+
+// Work is what a Workload with spec.run asks for, resolved from one commit.
+type Work struct {
+	Workload string
+	Commit   string // that the Work comes from
+	// Replicas is how many machines are claimed at most; MatchLabels and When select them among the free ones.
+	Replicas    int
+	MatchLabels map[string]string
+	When        string // CEL; "" selects by labels alone
+	Priority    int    // between Workloads that want the same machine: the higher goes first
+	Paused      bool   // nothing is started
+
+	// Batch names the batch: the digest of everything below that decides what a run computes, and of spec.run.batch.
+	Batch string
+	Text  string // spec.run.batch
+	// Script is the executable file of the commit, and Path its path.
+	Script []byte
+	Path   string
+	Args   map[string]any
+	// Items are the arguments of the single runs, each merged over Args. Without items every run has the same arguments.
+	Items []map[string]any
+	// Completions is how many items must succeed, at least 1.
+	Completions int
+	Deadline    time.Duration // of one run, from the job taken
+	Retries     int           // of one item after failures of the job itself
+	// StopAfter is the number of failed items after which the batch starts no more; 0: never.
+	StopAfter int
+	Keeps     bool // the claims stay after the end of the batch
+	Results   Limits
+}
+
+// Count is the number of items of the batch.
+func (w Work) Count() int {
+	if len(w.Items) > 0 {
+		return len(w.Items)
+	}
+	return w.Completions
+}
+
+// Arguments are the arguments of one run: those of its item over those of all.
+func (w Work) Arguments(item int) map[string]any {
+	args := maps.Clone(w.Args)
+	if item < 0 || item >= len(w.Items) {
+		return args
+	}
+	if args == nil {
+		args = map[string]any{}
+	}
+	maps.Copy(args, w.Items[item])
+	return args
+}

@@ -1,0 +1,52 @@
+package batches
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/gitmetal/ingot/inventory/runs"
+)
+
+// Progress is how far a Workload with runs is, for people.
+type Progress struct {
+	State runs.State
+	Work  *runs.Work // nil where the fleet has none any more
+	Tally runs.Tally
+	// Lacks is how many machines the Workload wants and does not get, and Why says why the Workload stands still.
+	Lacks int
+	Why   string
+	// Running are the runs under way, by item.
+	Running map[int]runs.UnderWay
+}
+
+// Report gives the progress of every Workload, sorted by name.
+func (v *View) Report(now time.Time) (all []Progress) {
+	v.choose(now)
+	for _, name := range slices.Sorted(maps.Keys(v.states)) {
+		p := Progress{State: v.states[name], Running: map[int]runs.UnderWay{}}
+		work, wanted := v.fleet.Works[name]
+		if wanted {
+			p.Work, p.Lacks, p.Why = &work, v.choices[name].Missing(work), v.whyClaimsNothing(work, p.State)
+		} else {
+			p.Why = "the fleet has no such workload any more"
+		}
+		if b := p.State.Batch; b != nil {
+			items := map[int]bool{}
+			for _, m := range v.machines {
+				if run := m.Record.Run; run != nil && run.Workload == name && run.Batch == b.ID && !run.IsOver() {
+					p.Running[run.Item], items[run.Item] = *run, true
+				}
+			}
+			p.Tally = b.Tally(items)
+			if b.IsOver() {
+				p.Lacks = 0
+			}
+			if p.Why == "" && b.Stopped != "" {
+				p.Why = b.Stopped
+			}
+		}
+		all = append(all, p)
+	}
+	return all
+}

@@ -1,0 +1,90 @@
+package schemas
+
+// Run is a job in RAM: a script that runs in the ramdisk of claimed machines, once for each item, and leaves results.
+// Nothing is installed, and no disk is given to the script.
+type Run struct {
+	// Script is the path of a file in the same commit. The file's first line names its interpreter.
+	Script string `json:"script"`
+	// Args are given to every run, in the JSON on standard input and as INGOT_ARG_<NAME>. They hold no references.
+	Args map[string]any `json:"args,omitempty"`
+	// Items are the single runs. Default: completions runs with the same arguments.
+	Items *RunItems `json:"items,omitempty"`
+	// Completions is how many items must succeed. Default: the number of items, else replicas.
+	Completions int `json:"completions,omitempty"`
+	// Batch is any short text: another text begins a new batch, and counts anew. So does another script, another
+	// argument, another item.
+	Batch string `json:"batch,omitempty"`
+	// Deadline is how long one run may take, from the start of its script: such as 2h, 1s to 24h. Default 1h.
+	Deadline string `json:"deadline,omitempty"`
+	// Retries is how often an item is tried again, if possible on another machine, after its script failed: 0 to 100,
+	// default 2. A run whose machine crashed or fell silent is no failure of the script: the item goes to another
+	// machine, at most 5 times.
+	Retries   *int          `json:"retries,omitempty"`
+	OnFailure *RunOnFailure `json:"onFailure,omitempty"`
+	// WhenDone says what becomes of a machine between the end of the batch and the next one: Release (default) gives it
+	// back, PowerOff keeps the claim. The machine is off in both cases.
+	WhenDone string      `json:"whenDone,omitempty"`
+	Results  *RunResults `json:"results,omitempty"`
+}
+
+// Values of Run.WhenDone.
+const (
+	WhenDoneRelease  = "Release"
+	WhenDonePowerOff = "PowerOff"
+)
+
+// RunItems are the items of a batch, at most 10,000: exactly one of range, list and file is set.
+type RunItems struct {
+	// Range gives each run the argument item, a whole number.
+	Range *RunRange `json:"range,omitempty"`
+	// List has the arguments of each run, merged over args.
+	List []map[string]any `json:"list,omitempty"`
+	// File is the path of a file in the same commit: a JSON object in each line, as in list.
+	File string `json:"file,omitempty"`
+}
+
+// RunRange are whole numbers, both ends included.
+type RunRange struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// RunOnFailure says when a batch starts no more runs. An item has failed when its retries are used up.
+type RunOnFailure struct {
+	// Continue is true (default) or false: with false the batch stops at the first failed item.
+	Continue *bool `json:"continue,omitempty"`
+	// StopAfter is the number of failed items after which the batch stops.
+	StopAfter int `json:"stopAfter,omitempty"`
+}
+
+// RunResults says what is kept of what a run leaves in its results directory.
+type RunResults struct {
+	// Files are patterns such as out/** below the results directory. Without patterns no file is kept.
+	Files []string `json:"files,omitempty"`
+	// MaxSize is the most bytes of all files of a run, with an optional unit; default 1GiB.
+	MaxSize string `json:"maxSize,omitempty"`
+	// MaxFiles is the most files of a run: 1 to 10,000, default 1,000.
+	MaxFiles int `json:"maxFiles,omitempty"`
+	// Required is true (default) or false: with true a run without a file for each pattern has failed.
+	Required *bool `json:"required,omitempty"`
+}
+
+// ClaimHosts selects the machines that a Workload with run may claim: all labels fit, and the condition holds.
+type ClaimHosts struct {
+	MatchLabels map[string]string `json:"matchLabels,omitempty"`
+	// When is a condition in CEL over facts, labels, vars, name and id of the machine, as in a Step. A machine for which
+	// it cannot be decided is not claimed.
+	When string `json:"when,omitempty"`
+}
+
+// Bounds of Run and of what belongs to it.
+const (
+	MaxReplicas      = 10_000
+	MaxRunItems      = 10_000
+	MaxRunRetries    = 100
+	DefaultRetries   = 2
+	DefaultDeadline  = "1h"
+	MaxClaimPriority = 1000
+	MaxRunScript     = 1 << 20 // bytes
+	MaxItemsFile     = 4 << 20 // bytes
+)
