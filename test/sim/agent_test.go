@@ -211,6 +211,9 @@ func (a *agent) runJob(job wire.Job) wire.Result {
 	}
 	var table *wire.Table
 	a.left = nil
+	if job.Kind == wire.JobRun {
+		return a.runScript(job, job.Steps[0])
+	}
 	for _, step := range job.Steps {
 		err := a.runStep(job, step)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/batches/store"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -131,7 +132,11 @@ func (p *process) open() error {
 	}
 	p.hub = hub.New(hub.Config{Identity: identity, Store: p.journal, Images: imageShelf{}, Now: p.now,
 		Notify: p.notify})
-	p.loop, err = reconcile.New(reconcile.Config{
+	var kept store.Documents
+	if p.w().farm != nil {
+		kept = p.journal
+	}
+	p.loop, err = reconcile.New(reconcile.Config{Batches: kept,
 		Source: &countedSource{p, parts.NewSource(p.repo, identity, p.journal)}, Load: p.load, Journal: p.journal, Ages: p.journal,
 		Observer: p, Executor: p, Publisher: parts.NewPublisher(p.repo, identity), NewID: p.newID, Mark: p.hub.DiskMark, Now: p.now, Jitter: p.jitter.float, Host: d.name, TakeFleet: d.takesFleet,
 		Limits: reconcile.Limits{Installs: p.w().places(), Workers: 1},

@@ -156,6 +156,10 @@ func (p *process) do(
 			Nonce: action.Question.Nonce, Asked: action.Question.At}))
 	case act.WithdrawJob:
 		return p.withdrawJob(ctx, record, action)
+	case act.AssignRun:
+		return p.assignRun(ctx, record)
+	case act.WithdrawRun:
+		return p.withdrawRun(ctx, record, action)
 	case act.AssignPowerOff:
 		return p.assignPowerOff(ctx, record)
 	}

@@ -43,6 +43,7 @@ type fleetSpec struct {
 	reserved  string // a reserved step behind the script, and whether the script reboots: "", reboots, hold, wait, reboot
 	bios      string // the value of a BIOS attribute, with when it is applied: "Enabled InTurn"; "" for none
 	when      string // the condition of the script, the same in all commits
+	farm      int    // items of a batch of runs; 0 without runs
 	plugins   bool   // the steps have plug-ins in place of a script, in all commits
 }
 
@@ -64,6 +65,7 @@ type hostSpec struct {
 	data      string // serial of the disk named data; "" without one
 	eraseData string // consent for it
 	takeover  string
+	claimable bool
 }
 
 type workloadSpec struct {
@@ -113,6 +115,7 @@ func (f fleetSpec) files() map[string][]byte {
 	for id, h := range f.hosts {
 		files["hosts/"+id+".yaml"] = h.text()
 	}
+	f.farmFiles(files)
 	if f.rings {
 		f.addRings(files)
 	}
@@ -192,6 +195,9 @@ func (h hostSpec) text() []byte {
 		if field[1] != "" {
 			fmt.Fprintf(&b, "  %s: %q\n", field[0], field[1])
 		}
+	}
+	if h.claimable {
+		b.WriteString("  claimable: true\n")
 	}
 	if h.protect {
 		b.WriteString("  protect: true\n")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -310,4 +311,26 @@ func (j *memoryJournal) Tags() map[string]string {
 		}
 	}
 	return tags
+}
+
+// ListBatches implements store.Documents.
+func (j *memoryJournal) ListBatches(ctx context.Context) (map[string][]byte, error) {
+	if err := j.mayRead(ctx); err != nil {
+		return nil, err
+	}
+	documents := map[string][]byte{}
+	for key, v := range j.dir().others {
+		if path, is := strings.CutPrefix(key, "batches/"); is && v.bytes != nil {
+			documents[path] = v.bytes
+		}
+	}
+	return documents, nil
+}
+
+// SaveBatch implements store.Documents.
+func (j *memoryJournal) SaveBatch(ctx context.Context, path string, document []byte) error {
+	key := "batches/" + path
+	revision := j.dir().others[key].revision
+	_, err := j.carry(ctx, func() (int64, error) { return swap(j, j.dir().others, key, value{document, revision}) })
+	return err
 }

@@ -121,6 +121,7 @@ func (p *people) help() {
 		return
 	}
 	p.repin(at)
+	p.retryRuns(at)
 	for _, id := range p.now.ids() {
 		view, known := p.view(id)
 		if known && view.Plan.Hold != nil {

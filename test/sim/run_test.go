@@ -57,7 +57,11 @@ func newWorld(s story, tell io.Writer) *world {
 		m := newMachine(w, i)
 		w.machines, w.rack = append(w.machines, m), append(w.rack, m.slot)
 	}
-	w.people.begin(s)
+	if s.farm > 0 {
+		w.people.beginFarm(s.farm)
+	} else {
+		w.people.begin(s)
+	}
 	for i, d := range s.deeds {
 		w.plan(i, d, s.chaos)
 	}
@@ -109,6 +113,10 @@ func (w *world) heal() {
 	for end := w.now + healTime; w.now < end && !w.over(); {
 		w.people.help()
 		w.pass(20 * time.Minute)
+		if w.isWell() && w.farm != nil {
+			w.farm.check(w)
+			return
+		}
 		if w.isWell() {
 			w.pass(settleTime)
 			w.stayQuiet()
@@ -136,6 +144,9 @@ func (w *world) isWell() bool {
 
 // whyNotWell says why a host does not serve what the fleet asks for, or "".
 func (w *world) whyNotWell(id string) string {
+	if w.farm != nil {
+		return w.farm.whyNotWell(w, id)
+	}
 	view, known := w.people.view(id)
 	m := w.rack[w.people.now.hosts[id].slot].machine
 	switch {

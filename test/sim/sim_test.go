@@ -11,6 +11,7 @@ import (
 var (
 	seedFlag  = flag.Uint64("seed", 0, "the seed of TestSeed")
 	smallFlag = flag.Bool("small", false, "TestSeed prints the smallest story that breaks the same rule")
+	runsFlag  = flag.Int("runs", 10, "how many sites TestRuns simulates")
 	tellFlag  = flag.Bool("tell", false, "TestSeed prints the history")
 )
 

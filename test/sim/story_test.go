@@ -140,6 +140,7 @@ type story struct {
 	seed     uint64
 	machines int
 	chaos    time.Duration // faults end then
+	farm     int           // items of a batch of runs; 0: machines install systems
 	deeds    []deed
 }
 

@@ -35,7 +35,8 @@ type world struct {
 	cuts        []window
 	changes     int // that daemons asked BMCs for
 	history     *history
-	budget      int // steps until the world ends anyway
+	farm        *farm // nil where machines install systems
+	budget      int   // steps until the world ends anyway
 }
 
 // event is something that happens at a time.
