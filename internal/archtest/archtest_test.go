@@ -188,6 +188,7 @@ var rules = []rule{
 		"agent/plugins", "agent/steps", "agent/wire"}},
 	{"internal/daemon", []string{"..."}},
 	{"internal/daemon/heap", nil},
+	{"internal/daemon/sealedpages", []string{"core", "inventory/gitrepo"}},
 	{"internal/daemon/control", []string{"reconcile/status"}},
 	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "internal/daemon/notify", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/logins", "boot/redfish", "internal/secret"}},

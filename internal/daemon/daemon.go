@@ -26,6 +26,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/control"
 	"github.com/gitmetal/ingot/internal/daemon/metrics"
 	"github.com/gitmetal/ingot/internal/daemon/notify"
+	"github.com/gitmetal/ingot/internal/daemon/sealedpages"
 	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/internal/results"
 	"github.com/gitmetal/ingot/internal/results/uploads"
@@ -55,7 +56,7 @@ type Daemon struct {
 	effects *effects.Effects
 	loop    *reconcile.Loop
 	secrets *vault
-	pages   sealedPages
+	pages   sealedpages.Pages
 	loaded  load.Cache // of the last load
 
 	audit     *control.Audit
@@ -198,7 +199,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 		d.log.Error(why)
 	}
 	d.pages = newPages(d.repo, identity)
-	d.pages.any = d.config.TakeFleet
+	d.pages.Any = d.config.TakeFleet
 	d.media = media.NewServer(iso, d.config.Advertise.Media, identity.DeriveKey("media"), time.Now)
 	if err := d.secureMedia(identity); err != nil {
 		return err

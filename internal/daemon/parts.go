@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/agent/hub"
 	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/daemon/sealedpages"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -34,8 +35,8 @@ func NewPublisher(repo *gitrepo.Repo, identity *hub.Identity) reconcile.Publishe
 	return newPages(repo, identity)
 }
 
-func newPages(repo *gitrepo.Repo, identity *hub.Identity) sealedPages {
-	return sealedPages{Repo: repo, key: identity.DeriveKey("status pages"), path: repo.Path()}
+func newPages(repo *gitrepo.Repo, identity *hub.Identity) sealedpages.Pages {
+	return sealedpages.Pages{Repo: repo, Key: identity.DeriveKey("status pages"), Path: repo.Path()}
 }
 
 // readDeadlines gives the deadlines of a configuration; zero means the default.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gitmetal/ingot/internal/daemon/sealedpages"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -15,7 +16,7 @@ import (
 // while no daemon runs is recognised as moved.
 type source struct {
 	*gitrepo.Repo
-	pages     sealedPages
+	pages     sealedpages.Pages
 	journal   TagKeeper
 	savedTags map[string]string
 }
