@@ -33,6 +33,7 @@ type fleet struct {
 	reinstall     schemas.Scope
 	commits       []status.Commit // accepted commits, the newest first
 	acts          []status.Act    // acts of operators, the newest first
+	proposals     int             // discovered machines that wait to be merged
 	unknown       format.Unknown  // members of the fleet's page from a newer ingot
 	desired       inventory.Fleet // the fleet of the accepted commit
 	restored      status.Fleet    // the fleet's page as the restore has read it; without Kind, there was none

@@ -26,11 +26,21 @@ func (l *Loop) RecordAct(act status.Act) {
 	l.summarizeFleet()
 }
 
+// SetProposals has the board say how many discovered machines wait to be merged.
+func (l *Loop) SetProposals(waiting int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fleet.proposals != waiting {
+		l.fleet.proposals = waiting
+		l.summarizeFleet()
+	}
+}
+
 // fleetSummary is the loop's knowledge of the whole fleet. The caller holds the lock.
 func (l *Loop) fleetSummary() status.Fleet {
 	f := status.Fleet{Commit: cmp.Or(l.fleet.commit, l.fleet.remembered), Title: l.fleet.title, Refused: l.fleet.refused,
 		Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.desired.TwoSigners,
-		Daemon: l.author.Daemon(), Unknown: l.fleet.unknown, Path: l.fleet.desired.Path,
+		Proposals: l.fleet.proposals, Daemon: l.author.Daemon(), Unknown: l.fleet.unknown, Path: l.fleet.desired.Path,
 		Runs: pages.Summarize(l.batches.Report(l.config.Now()))}
 	if scope := l.fleet.reinstall; scope.Set() {
 		f.Reinstall = &scope

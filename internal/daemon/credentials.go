@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"crypto/rand"
+	"fmt"
+	"slices"
 	"time"
 
 	redfishaccounts "github.com/gitmetal/ingot/boot/redfish/accounts"
@@ -16,17 +18,28 @@ import (
 )
 
 // openProposals opens what proposes discovered machines, and what makes accounts at their BMCs.
-func (d *Daemon) openProposals() {
+func (d *Daemon) openProposals() error {
 	s := &d.discoveries
-	s.proposer = proposals.New(proposals.Config{Records: s.Store, Repo: d.repo, Trunk: d.acceptedTrunk,
+	c := proposals.Config{Records: s.Store, Repo: d.repo, Trunk: d.acceptedTrunk,
 		Secret: accounts.ProposedSecret, Branch: d.config.Fleet.Branch, Path: d.config.Fleet.Path,
-		Signed: d.config.Trust.AllowedSigners != "", Log: d.log})
+		Signed:  d.config.Trust.AllowedSigners != "" || d.config.Trust.PGPKeys != "",
+		Accept:  func(key string) bool { return slices.Contains(d.config.Discovery.Accept, key) },
+		Changed: func(waiting int) { d.loop.SetProposals(waiting) }, Log: d.log}
+	if d.config.Forge != nil {
+		client, err := d.openForge(*d.config.Forge)
+		if err != nil {
+			return fmt.Errorf("forge: %w", err)
+		}
+		c.Forge = client
+	}
+	s.proposer = proposals.New(c)
 	s.accounts = accounts.Open(accounts.Config{Records: s.Store, Random: rand.Reader, Log: d.log,
 		Branch: accounts.Proposals{Records: s.Store, Wake: s.proposer.Wake},
 		Sealer: accounts.AgeSealer{Keys: d.secrets.keys, Recipients: d.config.Discovery.Recipients, Now: time.Now,
 			Trunk: func() (inventory.Snapshot, bool) { t, known := d.acceptedTrunk(); return t.Snapshot, known },
 			Mask:  func(v secret.Value) { d.secrets.everOpened.Add(v) }},
 		BMC: redfishaccounts.Service{Base: conn.Config{Fence: d.journal.Owned}}, Asked: d.asksForAccount})
+	return nil
 }
 
 // asksForAccount reports whether the rules ask for an account at a machine's BMC, and the daemon's configuration allows it.

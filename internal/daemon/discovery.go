@@ -47,7 +47,9 @@ func (d *Daemon) openDiscovery(context.Context) error {
 		return err
 	}
 	d.discoveries.Store = store
-	d.openProposals()
+	if err := d.openProposals(); err != nil {
+		return err
+	}
 	d.discoveries.door = door.New(door.Config{Identity: d.identity, Records: store, Keys: d.enrolmentKeys,
 		Known: d.knownMachines, Answer: d.answerWaiting, Account: d.discoveries.accounts.Answer, Log: d.log})
 	return nil
@@ -123,6 +125,11 @@ func (d *Daemon) addDiscoveryRoutes(api *http.ServeMux) {
 	api.HandleFunc("POST /v1/discovered/{record}/forget", func(w http.ResponseWriter, r *http.Request) {
 		id := r.PathValue("record")
 		d.performAct(w, r, "forgot the discovered machine "+id, func() error { return d.discoveries.Forget(discovery.ID(id)) })
+	})
+	api.HandleFunc("POST /v1/discovered/{record}/propose", func(w http.ResponseWriter, r *http.Request) {
+		id := r.PathValue("record")
+		d.performAct(w, r, "asked for the proposal of the discovered machine "+id,
+			func() error { return d.discoveries.proposer.Propose(r.Context(), discovery.ID(id)) })
 	})
 	api.HandleFunc("POST /v1/discovery/media/{key}", d.answerMedium)
 	api.HandleFunc("POST /v1/discover", d.answerDiscover)
@@ -204,6 +211,11 @@ func (c *Client) ReadDiscovered(ctx context.Context, id discovery.ID) (r discove
 // ReadInventory gives the whole report of an unknown machine.
 func (c *Client) ReadInventory(ctx context.Context, id discovery.ID) (report json.RawMessage, err error) {
 	return report, c.readJSON(ctx, http.MethodGet, "/v1/discovered/"+string(id)+"/inventory", &report)
+}
+
+// ProposeDiscovered makes the proposal of an unknown machine at once, also one that was declined.
+func (c *Client) ProposeDiscovered(ctx context.Context, id discovery.ID) error {
+	return c.sendPost(ctx, "/v1/discovered/"+string(id)+"/propose")
 }
 
 // ForgetDiscovered drops the record of an unknown machine.

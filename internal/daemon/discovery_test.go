@@ -305,3 +305,31 @@ func TestARangeIsAskedOnce(t *testing.T) {
 		t.Errorf("the audit log says %s, %v", audit, err)
 	}
 }
+
+// TestAStrangerIsProposed: a machine that registers becomes a branch with a Host file, which an operator may ask for again.
+func TestAStrangerIsProposed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.start(t)
+	w.addEnrolmentKey(t)
+	file, iso := filepath.Join(w.dir, "ingot.yaml"), filepath.Join(t.TempDir(), "discovery.iso")
+	if _, _, err := verb(t, discoveryVerb, "iso", "--config", file, "--key", "pallet", "-o", iso); err != nil {
+		t.Fatal(err)
+	}
+	client := daemon.Connect(w.socket())
+	stranger{serial: "SN-NEW"}.wait(t, readMedium(t, iso))
+	isOpen := func(r discovery.Record) bool {
+		return r.Proposal != nil && r.Proposal.State == discovery.Open && r.Proposal.Tip != ""
+	}
+	record := w.awaitRecord(t, client, isOpen)
+	branch := "ingot/proposals/" + string(record.ID)
+	w.git(t, "fetch", "--quiet", "origin", branch)
+	if text := w.git(t, "show", "FETCH_HEAD:"+record.Proposal.Path); !strings.Contains(text, "id: m-"+string(record.ID)) || !strings.Contains(text, "SN-NEW") {
+		t.Errorf("the proposal is %s", text)
+	}
+	w.git(t, "push", "--quiet", "origin", ":refs/heads/"+branch)
+	if out, _, err := verb(t, discoveredVerb, "propose", "--config", file, string(record.ID)); err != nil || !strings.Contains(out, "is proposed") {
+		t.Errorf("ingot discovered propose: %q %v", out, err)
+	}
+	w.git(t, "fetch", "--quiet", "origin", branch)
+}

@@ -54,6 +54,13 @@ func Board(f Fleet, hosts []Document) []byte {
 	if unreached := DescribeUnreached(hosts); unreached != "" {
 		fmt.Fprintf(&b, "> **%s**\n\n", escapeCell(unreached))
 	}
+	switch f.Proposals {
+	case 0:
+	case 1:
+		b.WriteString("> **1 machine waits to be merged**\n\n")
+	default:
+		fmt.Fprintf(&b, "> **%d machines wait to be merged**\n\n", f.Proposals)
+	}
 	writeRings(&b, f)
 	writeRuns(&b, f)
 	writePeople(&b, hosts)

@@ -42,6 +42,8 @@ type Fleet struct {
 	Rings []admit.Progress               `json:"rings,omitempty"`
 	// Runs are the Workloads with spec.run, by name.
 	Runs []RunProgress `json:"runs,omitempty"`
+	// Proposals is how many discovered machines wait to be merged.
+	Proposals int `json:"proposals,omitempty"`
 	// Commits are the kept accepted commits, the newest first.
 	Commits []Commit `json:"commits,omitempty"`
 	// Acts are the kept acts of operators, the newest first.

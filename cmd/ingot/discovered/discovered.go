@@ -26,7 +26,7 @@ type streams struct{ Out, Err io.Writer }
 func NewDiscovered(out, talk io.Writer) *cobra.Command {
 	s := streams{out, talk}
 	command := &cobra.Command{Use: "discovered", Short: "Show the unknown machines that registered, and forget them"}
-	command.AddCommand(newList(s), newGet(s), newForget(s))
+	command.AddCommand(newList(s), newGet(s), newPropose(s), newForget(s))
 	return command
 }
 
@@ -88,6 +88,9 @@ func printTable(out io.Writer, list []discovery.Record, now time.Time) error {
 		for _, conflict := range r.Conflicts {
 			fmt.Fprintf(out, "%s: %s\n", r.ID, conflict)
 		}
+		if r.Proposal != nil && r.Proposal.Trouble != "" && len(r.Conflicts) == 0 {
+			fmt.Fprintf(out, "%s: %s\n", r.ID, r.Proposal.Trouble)
+		}
 	}
 	return nil
 }
@@ -99,6 +102,8 @@ func describeState(r discovery.Record, now time.Time) string {
 		return "conflict"
 	case r.Rival != nil:
 		return "two agents, or started again"
+	case r.Proposal != nil && r.Proposal.State == "":
+		return "not proposed"
 	case r.Proposal != nil:
 		return strings.ToLower(string(r.Proposal.State))
 	case r.Agent == nil:
@@ -171,6 +176,33 @@ func printValue(out io.Writer, value any, format string) error {
 	}
 	_, err = out.Write(data)
 	return err
+}
+
+func newPropose(s streams) *cobra.Command {
+	var file string
+	command := &cobra.Command{
+		Use:   "propose RECORD",
+		Short: "Propose an unknown machine at once, also one whose proposal was declined",
+		Long: "Pushes the machine's Host file to a branch of its own, by the rules of the accepted fleet, and opens a pull\n" +
+			"request where the daemon has a forge. The daemon notes who asked.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, _, err := connect(file)
+			if err != nil {
+				return err
+			}
+			if !discovery.IsID(args[0]) {
+				return fmt.Errorf("%q is no record, which has 12 hex digits: `ingot discovered list` shows them", args[0])
+			}
+			if err := client.ProposeDiscovered(c.Context(), discovery.ID(args[0])); err != nil {
+				return err
+			}
+			fmt.Fprintf(s.Out, "record %s is proposed\n", args[0])
+			return nil
+		},
+	}
+	addConfigFlag(command, &file)
+	return command
 }
 
 func newForget(s streams) *cobra.Command {

@@ -214,6 +214,9 @@ type Discovery struct {
 	// Recipients are age recipients of the Secrets with those accounts, beside the daemon's own. Default: those that `ingot
 	// secret create` would use.
 	Recipients []string `json:"recipients,omitempty"`
+	// Accept lists enrolment keys: a proposal of their machines is merged by the forge without a person, where a Rule says
+	// accept: true. Default: none.
+	Accept []string `json:"accept,omitempty"`
 }
 
 // Limits are budgets over the fleet.

@@ -55,7 +55,7 @@ type Merger interface {
 	MergePull(ctx context.Context, number int, head string) httppost.Answer
 }
 
-// Config configures a Proposer. Forge, Secret, Accept, Now and Log may be nil.
+// Config configures a Proposer. Forge, Secret, Accept, Changed, Now and Log may be nil.
 type Config struct {
 	Records Records
 	Repo    Repo
@@ -69,8 +69,10 @@ type Config struct {
 	Branch string // the trunk's
 	Path   string // the fleet's directory in the repository
 	Signed bool   // commits on the trunk must be signed
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Changed is told after each pass how many proposals wait to be merged.
+	Changed func(waiting int)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Limits.
@@ -108,6 +110,9 @@ func New(c Config) *Proposer {
 	if c.Secret == nil {
 		c.Secret = func(discovery.Record) (*proposal.Secret, error) { return nil, nil }
 	}
+	if c.Changed == nil {
+		c.Changed = func(int) {}
+	}
 	if c.Accept == nil {
 		c.Accept = func(string) bool { return false }
 	}
@@ -137,6 +142,7 @@ func (p *Proposer) Count() (open int) {
 func (p *Proposer) Run(ctx context.Context) error {
 	for {
 		timer := time.NewTimer(p.pass(ctx))
+		p.config.Changed(p.Count())
 		select {
 		case <-ctx.Done():
 			timer.Stop()
