@@ -3,9 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	"github.com/gitmetal/ingot/reconcile/admit"
 )
@@ -17,7 +15,7 @@ func (l *Loop) ResumeWorkload(ctx context.Context, workload string) error {
 	defer func() { <-l.acceptSlot }()
 	l.mu.Lock()
 	accepted := l.fleet.accepted
-	inputs, known := l.findInputs(workload)
+	inputs, known := admit.ListInputs(l.fleet.desired.Hosts, workload)
 	stopped := slices.DeleteFunc(inputs, func(one string) bool { return l.admit.WhyWorkloadFailed(one) == "" })
 	l.mu.Unlock()
 	switch {
@@ -26,15 +24,7 @@ func (l *Loop) ResumeWorkload(ctx context.Context, workload string) error {
 	case len(stopped) == 0:
 		return fmt.Errorf("workload %s is not stopped: there is nothing to resume", workload)
 	}
-	now := l.config.Now()
-	accepted.Resumed = maps.Clone(accepted.Resumed)
-	maps.DeleteFunc(accepted.Resumed, func(_ string, at time.Time) bool { return now.Sub(at) > keepResumes })
-	if accepted.Resumed == nil {
-		accepted.Resumed = map[string]time.Time{}
-	}
-	for _, one := range stopped {
-		accepted.Resumed[one] = now
-	}
+	accepted = accepted.Resume(stopped, l.config.Now())
 	if err := l.config.Journal.Accept(ctx, accepted); err != nil {
 		l.stopIfDisowned(err)
 		return fmt.Errorf("write the resume: %w", err)
@@ -45,19 +35,4 @@ func (l *Loop) ResumeWorkload(ctx context.Context, workload string) error {
 	l.mu.Unlock()
 	l.wakeWaiting()
 	return nil
-}
-
-// keepResumes is how long a resume is kept.
-const keepResumes = 90 * 24 * time.Hour
-
-// findInputs gives the shared inputs of a workload's hosts, each once; false for a workload that no host runs. Hosts of
-// different rings may run different versions of a workload. The caller holds the lock.
-func (l *Loop) findInputs(workload string) (inputs []string, known bool) {
-	for _, d := range l.fleet.desired.Hosts {
-		if d.Workload != nil && d.Workload.Name == workload {
-			inputs = append(inputs, admit.SharedInputs(workload, d.Workload.Parts))
-		}
-	}
-	slices.Sort(inputs)
-	return slices.Compact(inputs), len(inputs) > 0
 }

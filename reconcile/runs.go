@@ -119,3 +119,10 @@ func (l *Loop) ViewRuns() []batches.Progress {
 	defer l.mu.Unlock()
 	return l.batches.Report(l.config.Now())
 }
+
+// IsBatchOpen reports whether a batch of a Workload may still get results; before the first fleet is accepted, each may.
+func (l *Loop) IsBatchOpen(workload, batch string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fleet.commit == "" || l.batches.IsOpen(workload, batch)
+}

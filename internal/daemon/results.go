@@ -15,7 +15,8 @@ import (
 // openResults opens the store of results, and the door of the machines that upload.
 func (d *Daemon) openResults(identity *hub.Identity) (err error) {
 	keep := results.Keep{Age: time.Duration(d.config.Results.Keep.Days) * 24 * time.Hour, Size: int64(d.config.Results.Keep.Size)}
-	if d.results, err = results.Open(d.config.Results.Dir, results.Options{Keep: keep, Log: d.log}); err != nil {
+	if d.results, err = results.Open(d.config.Results.Dir, results.Options{Keep: keep, Log: d.log,
+		Running: func(workload, batch string) bool { return d.loop.IsBatchOpen(workload, batch) }}); err != nil {
 		return err
 	}
 	key := identity.DeriveKey("run token")

@@ -3,6 +3,8 @@ package admit
 import (
 	"slices"
 	"strings"
+
+	"github.com/gitmetal/ingot/inventory"
 )
 
 // SharedInputs names what all hosts of a workload install alike: the inputs without a host's vars and root disk.
@@ -26,4 +28,16 @@ func SharedInputs(workload string, parts map[string]string) string {
 		shared.WriteString(parts[name])
 	}
 	return shared.String()
+}
+
+// ListInputs gives the shared inputs of a workload's hosts, each once; false for a workload that no host runs. Hosts of
+// different rings may run different versions of a workload.
+func ListInputs(hosts map[inventory.MachineID]inventory.Desired, workload string) (inputs []string, known bool) {
+	for _, d := range hosts {
+		if d.Workload != nil && d.Workload.Name == workload {
+			inputs = append(inputs, SharedInputs(workload, d.Workload.Parts))
+		}
+	}
+	slices.Sort(inputs)
+	return slices.Compact(inputs), len(inputs) > 0
 }

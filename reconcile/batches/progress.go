@@ -50,3 +50,18 @@ func (v *View) Report(now time.Time) (all []Progress) {
 	}
 	return all
 }
+
+// IsOpen reports whether a batch of a Workload may still get results. Every batch of a Workload whose State cannot be
+// read is open.
+func (v *View) IsOpen(workload, batch string) bool {
+	s := v.states[workload]
+	if s.Unreadable != "" {
+		return true
+	}
+	for _, b := range []*runs.Batch{s.Batch, s.Before} {
+		if b != nil && b.ID == batch {
+			return b.Ended.IsZero()
+		}
+	}
+	return false
+}

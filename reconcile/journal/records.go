@@ -48,6 +48,24 @@ type Accepted struct {
 	Unknown format.Unknown `json:"-"`
 }
 
+// keepResumes is how long a resume is kept.
+const keepResumes = 90 * 24 * time.Hour
+
+// Resume gives the document with a resume of each of the inputs, and without those of long ago.
+func (a Accepted) Resume(inputs []string, at time.Time) Accepted {
+	kept := map[string]time.Time{}
+	for one, when := range a.Resumed {
+		if at.Sub(when) <= keepResumes {
+			kept[one] = when
+		}
+	}
+	for _, one := range inputs {
+		kept[one] = at
+	}
+	a.Resumed = kept
+	return a
+}
+
 // Get gives a host's record and revision; a host without a record gives an empty record with the id, and revision 0.
 // An unreadable record has Record.Unreadable set.
 func (j *Journal) Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error) {
