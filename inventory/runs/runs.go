@@ -62,8 +62,11 @@ type Manifest struct {
 	Unknown format.Unknown `json:"-"`
 }
 
-// OK reports whether the run succeeded: it told exit code 0, what it had to leave is stored, and nobody gave it up.
-func (m Manifest) OK() bool { return m.Exit == 0 && m.Error == "" && m.Orphan == "" }
+// OK reports whether the run succeeded: it ended, it told exit code 0, what it had to leave is stored, and nobody gave it
+// up.
+func (m Manifest) OK() bool {
+	return !m.Ended.Ended.IsZero() && m.Exit == 0 && m.Error == "" && m.Orphan == ""
+}
 
 // MaxOutput is the most bytes of Manifest.Output.
 const MaxOutput = 4 << 10

@@ -3,6 +3,7 @@ package runs
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,11 +58,14 @@ func TestMissing(t *testing.T) {
 func TestManifestKeepsANewerMember(t *testing.T) {
 	t.Parallel()
 	var m Manifest
-	if err := format.Unmarshal([]byte(`{"id":"r-1","exit":0,"bytes":3,"newer":{"a":1}}`), &m); err != nil {
+	if err := format.Unmarshal([]byte(`{"id":"r-1","exit":0,"bytes":3,"ended":"2026-11-29T04:12:00Z","newer":{"a":1}}`), &m); err != nil {
 		t.Fatal(err)
 	}
 	body, err := format.Marshal(m)
 	if err != nil || !strings.Contains(string(body), `"newer":{"a":1}`) || !m.OK() {
 		t.Errorf("Marshal = %s, %v, OK %v", body, err, m.OK())
+	}
+	if m.Ended.Ended = (time.Time{}); m.OK() {
+		t.Error("a run that has not ended succeeded")
 	}
 }
