@@ -5,14 +5,19 @@
 set -euo pipefail
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/ingot/inband"
 
+download() {
+  local kernel
+  kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
+  (cd "$build" && apt-get -qq download "$kernel" openipmi libopenipmi0 ipmitool libfreeipmi17 >&2)
+}
+
 fetch() {
-  local target=$1 kernel
+  local target=$1
   rm -rf "$cache"/build.* # what a killed run left: the lock is ours
   build=$(mktemp -d "$cache/build.XXXXXX")
   trap 'rm -rf "$build"' EXIT
-  kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
-  (cd "$build" && apt-get -qq download "$kernel" openipmi libopenipmi0 ipmitool libfreeipmi17 2>/dev/null) ||
-    { echo "inband.sh: apt cannot fetch $kernel and openipmi: run apt-get update, and try again" >&2; exit 1; }
+  download || { apt-get -qq update >&2 && download; } || # without package lists, or with old ones
+    { echo "inband.sh: apt cannot fetch Debian's kernel and openipmi: see above" >&2; exit 1; }
   for package in "$build"/*.deb; do dpkg-deb -x "$package" "$build/tree"; done
   mkdir "$build/bin" "$build/lib"
   mv "$build"/tree/boot/vmlinuz-* "$build/vmlinuz"
