@@ -62,7 +62,7 @@ func runs() []run {
 			"for f in /tmp/secret /var/tmp/secret /dev/shm/secret /run/ingot-runs /run/ingot-steps/*/secret $PWD/secret; do [ -e $f ] && echo OPEN $f; done\n" +
 			"grep -lq hunter2 /proc/[0-9]*/cmdline 2>/dev/null && echo OPEN cmdline\nfor p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q 'sleep 7777' && echo OPEN $p; done\n" +
 			"ipcs -m | grep -q 0x && echo OPEN shm\ngrep -c ingot-runs /proc/self/mountinfo | grep -qx 2 || grep ingot-runs /proc/self/mountinfo\ntrue\n"},
-		{name: "a deadline", limits: all, timeout: 3 * time.Second, exit: -1, want: "it did not end within", files: map[string]string{"partial": "1"},
+		{name: "a deadline", limits: all, timeout: 30 * time.Second, exit: -1, want: "it did not end within", files: map[string]string{"partial": "1"},
 			body: "echo -n 1 > $INGOT_RESULTS/partial; sleep 1000\n"},
 		{name: "an exit code", limits: all, exit: 3, want: "exit status 3", body: "exit 3\n"},
 	}
