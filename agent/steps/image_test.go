@@ -104,6 +104,19 @@ func TestImagesOfEveryFormat(t *testing.T) {
 	}
 }
 
+// TestAnImageThatWasPublishedCut has the digest that the job names, and never starts.
+func TestAnImageThatWasPublishedCut(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"zstd", "xz", "gzip"} {
+		d, image := newDisk(), packed(t, diskBytes(512), format)
+		image = image[:len(image)/2]
+		err := writeImage(t, d, plainJob(image), served{image, 0}, 1<<30)
+		if err == nil || !strings.Contains(err.Error(), "as "+format) || bytes.ContainsFunc(d.data[:1<<20], notZero) {
+			t.Errorf("half of an image in %s: %v, the head is %q", format, err, d.data[512:520])
+		}
+	}
+}
+
 // TestAnImageThatIsNotWhole never starts: the disk has no head.
 func TestAnImageThatIsNotWhole(t *testing.T) {
 	t.Parallel()

@@ -51,7 +51,8 @@ func (w *Writer) CopyFrom(ctx context.Context, from io.Reader) error {
 	buffer := make([]byte, 4<<20)
 	for {
 		n, err := io.ReadFull(from, buffer)
-		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		// ReadFull's own errors are the end. A reader of a format wraps the same error where the image was cut.
+		last := err == io.EOF || err == io.ErrUnexpectedEOF
 		if err != nil && !last {
 			return err
 		}
