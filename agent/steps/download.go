@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,20 +25,22 @@ type Download struct {
 }
 
 // Copy gives the image's bytes to take, in order. A broken transfer goes on at the byte reached, so that a restart of
-// the daemon costs no attempt. The digest is the caller's to check.
+// the daemon costs no attempt; an error of take ends the copy, and is returned as it is. The digest is the caller's to
+// check.
 func (d Download) Copy(ctx context.Context, take func(chunk []byte) error) error {
 	var done int64
 	buffer := make([]byte, readBytes)
 	for pause, moved := firstPause, time.Now(); ; pause = min(2*pause, maxPause) {
 		before := done
-		err := d.copyPart(ctx, &done, buffer, take)
+		var refused error // of take: the bytes are gone, so no new transfer helps
+		err := d.copyPart(ctx, &done, buffer, func(chunk []byte) error { refused = take(chunk); return refused })
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, errNotRead):
-			return err
+		case refused != nil:
+			return refused
 		case done > before:
 			pause, moved = firstPause, time.Now()
 		case time.Since(moved) > d.Patience:

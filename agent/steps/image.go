@@ -80,7 +80,7 @@ func (w *ImageWriter) fetchWhole(ctx context.Context, download Download, memory 
 	report := newShare(download)
 	err = download.Copy(ctx, func(chunk []byte) error {
 		if _, err := taken.Write(chunk); err != nil {
-			return fmt.Errorf("%w: keep the image in memory: %w", errNotRead, err)
+			return fmt.Errorf("keep the image in memory: %w", err)
 		}
 		report(len(chunk))
 		return nil
@@ -150,11 +150,9 @@ func copyStream(ctx context.Context, disk *diskimage.Writer, download Download) 
 	go func() {
 		err := download.Copy(ctx, func(chunk []byte) error {
 			hash.Write(chunk)
-			if _, err := to.Write(chunk); err != nil {
-				return fmt.Errorf("%w: %w", errNotRead, err)
-			}
+			_, err := to.Write(chunk) // an error is the disk's, below
 			report(len(chunk))
-			return nil
+			return err
 		})
 		_ = to.CloseWithError(err) // nil: the end
 		fetched <- err
@@ -165,7 +163,7 @@ func copyStream(ctx context.Context, disk *diskimage.Writer, download Download) 
 		_, err = io.Copy(io.Discard, stream) // the digest is over all bytes
 	}
 	_ = from.CloseWithError(err)
-	if fetchErr := <-fetched; fetchErr != nil && !errors.Is(fetchErr, errNotRead) {
+	if fetchErr := <-fetched; fetchErr != nil {
 		return fetchErr // the cause of the other
 	}
 	if err != nil {

@@ -117,6 +117,17 @@ func TestAnImageThatWasPublishedCut(t *testing.T) {
 	}
 }
 
+// TestBytesThatCannotBeKept end a download at once: what was read is gone.
+func TestBytesThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	full, calls := errors.New("no space left"), 0
+	download := steps.Download{Image: wire.Image{Size: 1 << 20}, Images: served{make([]byte, 1<<20), 0}, Report: func(wire.Progress) {}}
+	err := download.Copy(t.Context(), func([]byte) error { calls++; return full })
+	if !errors.Is(err, full) || calls != 1 {
+		t.Errorf("Copy = %v after %d calls, want the error of the first", err, calls)
+	}
+}
+
 // TestAnImageThatIsNotWhole never starts: the disk has no head.
 func TestAnImageThatIsNotWhole(t *testing.T) {
 	t.Parallel()
