@@ -7,12 +7,14 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // The first bytes of each format: RFC 8878 3.1.1, the .xz file format 2.1.1.1, RFC 1952 2.3.1 (deflate), and QEMU's
@@ -55,7 +57,10 @@ func Open(stream *bufio.Reader) (io.ReadCloser, error) {
 		}
 		return named{"zstd", r.IOReadCloser()}, nil
 	case bytes.HasPrefix(head, magicXZ):
-		r, err := xz.ReaderConfig{DictCap: maxWindow}.NewReader(stream)
+		if size := xzDictionary(stream); size > maxWindow {
+			return nil, fmt.Errorf("the xz image needs a dictionary of %d bytes, at most %d: compress the image with zstd", size, maxWindow)
+		}
+		r, err := xz.ReaderConfig{DictCap: lzma.MinDictCap}.NewReader(stream) // the least: a block asks for what it needs
 		if err != nil {
 			return nil, fmt.Errorf("read the image as xz: %w", err)
 		}
@@ -69,6 +74,31 @@ func Open(stream *bufio.Reader) (io.ReadCloser, error) {
 	default:
 		return io.NopCloser(stream), nil
 	}
+}
+
+// xzDictionary is the size in bytes of the dictionary of an xz image's first block, which is taken for that of all blocks
+// (the .xz file format 2.1.1 and 3.1); 0 where the block cannot be read: the reader of the image says why.
+func xzDictionary(stream *bufio.Reader) int64 {
+	const flags, filters, longest, filterLZMA2 = 13, 14, 64, 0x21
+	head, _ := stream.Peek(longest) // a shorter stream is read again by the reader
+	if len(head) <= filters {
+		return 0
+	}
+	rest := head[filters:]
+	for _, size := range []byte{0x40, 0x80} { // both sizes of the block, where they are written
+		if head[flags]&size != 0 {
+			_, n := binary.Uvarint(rest)
+			rest = rest[max(n, 0):]
+		}
+	}
+	if len(rest) < 3 || rest[0] != filterLZMA2 {
+		return 0
+	}
+	size, err := lzma.DecodeDictCap(rest[2])
+	if err != nil {
+		return 0
+	}
+	return size
 }
 
 // named says in an error how the image was read.

@@ -3,12 +3,15 @@ package diskimage_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"math/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -81,6 +84,34 @@ func TestStreams(t *testing.T) {
 		}
 		if _, err := io.Copy(io.Discard, r); err == nil || !strings.Contains(err.Error(), "as "+test[0]) {
 			t.Errorf("%s without its end: %v, want an error", test[1], err)
+		}
+	}
+}
+
+// TestXZDictionary: an image of xz gets the memory that it needs, and not more than the limit.
+func TestXZDictionary(t *testing.T) { // alone, because the memory is the process's
+	// stream header; block header of 12 bytes: one filter, LZMA2 with its dictionary size, padding
+	stream := func(dictionary byte) []byte {
+		block := []byte{2, 0, 0x21, 1, dictionary, 0, 0, 0}
+		data := []byte("\xfd7zXZ\x00\x00\x01\x69\x22\xde\x36")
+		return append(append(data, block...), binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(block))...)
+	}
+	for _, test := range []struct {
+		dictionary byte // 2^(n/2+12), for an even n
+		want       string
+	}{{2, "unexpected EOF"}, {36, "dictionary of 1073741824 bytes"}, {40, "dictionary of 4294967295 bytes"}} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := diskimage.Open(bufio.NewReader(bytes.NewReader(stream(test.dictionary))))
+		if err == nil {
+			_, err = io.ReadAll(r)
+		}
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("a dictionary of size %d: %v, want %q", test.dictionary, err, test.want)
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 64*mib {
+			t.Errorf("a dictionary of size %d: %d bytes of memory", test.dictionary, used)
 		}
 	}
 }
