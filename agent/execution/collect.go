@@ -25,7 +25,7 @@ func (t Tools) upload(ctx context.Context, limits wire.ResultLimits, dir string)
 		return nil, fmt.Errorf("open the results directory: %w", err)
 	}
 	defer root.Close()
-	files, failed := t.collect(root, limits)
+	files, failed := t.collect(ctx, root, limits)
 	for i, file := range files {
 		if err := t.uploadFile(ctx, root, &file); err != nil {
 			return stored, fmt.Errorf("upload %s: %w", file.Name, err)
@@ -57,11 +57,14 @@ func (t Tools) uploadFile(ctx context.Context, root *os.Root, file *wire.ResultF
 
 // collect lists the files that the limits keep, sorted by name, as many as the limits allow. An error says which limit
 // or pattern the run did not meet.
-func (t Tools) collect(root *os.Root, limits wire.ResultLimits) (files []wire.ResultFile, failed error) {
+func (t Tools) collect(ctx context.Context, root *os.Root, limits wire.ResultLimits) (files []wire.ResultFile, failed error) {
 	seen := 0
 	err := fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if seen++; err == nil && seen > maxSeen {
 			err = fmt.Errorf("the results directory has more than %d entries", maxSeen)
+		}
+		if err == nil {
+			err = ctx.Err() // a tree may be so deep that each step takes long
 		}
 		if err != nil || entry.IsDir() || !matchesAny(limits.Files, name) {
 			return err

@@ -104,3 +104,18 @@ func TestCollect(t *testing.T) {
 		})
 	}
 }
+
+// TestCollectEnds when the time for uploads is over, however large the tree of a run is.
+func TestCollectEnds(t *testing.T) {
+	t.Parallel()
+	dir, s := t.TempDir(), &shelf{stored: map[string]string{}}
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	limits := wire.ResultLimits{Files: []string{"**"}, MaxSize: 1 << 20, MaxFiles: 10}
+	if stored, err := (Tools{Session: s}).upload(ctx, limits, dir); !errors.Is(err, context.Canceled) || len(stored) != 0 {
+		t.Errorf("upload = %v, %v after the end of its time", stored, err)
+	}
+}
