@@ -165,7 +165,7 @@ func parseSignatures(db []byte) (names []string, err error) {
 		for bytes.Equal(db[:16], certX509) && len(list) >= each && len(names) < maxAuthorities {
 			certificate, failed := x509.ParseCertificate(list[owner:each])
 			if failed != nil {
-				err = errors.Join(err, errors.New("a certificate in UEFI variable db cannot be read"))
+				err = errors.New("a certificate in UEFI variable db cannot be read") // said once, however many
 			} else {
 				names = append(names, clean(certificate.Subject.CommonName))
 			}

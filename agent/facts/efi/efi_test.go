@@ -53,6 +53,14 @@ func option(description string, paths ...byte) []byte {
 	return append(out, paths...)
 }
 
+// brokenKeys is a list of 2,000 certificates of one byte.
+func brokenKeys() []byte {
+	const owner = 16
+	keys := list(certX509, make([]byte, 2000*(owner+1)-owner))
+	binary.LittleEndian.PutUint32(keys[24:], owner+1)
+	return keys
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	network := []byte{3, 11, 37, 0, 4, 0x32, 1, 0xaa, 0xbb, 0xc0}
@@ -77,6 +85,7 @@ func TestRead(t *testing.T) {
 			want: State{Authorities: []string{"Microsoft UEFI CA 2011", "Microsoft UEFI CA 2023"}}, says: "cannot be read"},
 		"a db that is cut":     {variables: map[string][]byte{"db-" + security: both[:len(both)-3]}, want: State{Authorities: []string{"Microsoft UEFI CA 2011"}}, says: "malformed"},
 		"a db that is hostile": {variables: map[string][]byte{"db-" + security: []byte(strings.Repeat("\xff", 64))}, says: "malformed"},
+		"a db of broken keys":  {variables: map[string][]byte{"db-" + security: brokenKeys()}, says: "cannot be read"},
 		"a short variable":     {variables: map[string][]byte{"BootCurrent-" + global: {1}, "SetupMode-" + global: {1}}, want: State{SetupMode: true}, says: "BootCurrent"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,6 +99,9 @@ func TestRead(t *testing.T) {
 			got, err := Variables(dir).Read()
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("Read() (-want +got):\n%s", diff)
+			}
+			if err != nil && len(err.Error()) > 200 {
+				t.Errorf("Read() = an error of %d bytes", len(err.Error()))
 			}
 			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("Read() = %v, want %q", err, test.says)
