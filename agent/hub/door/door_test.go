@@ -495,6 +495,33 @@ func TestHostileBodies(t *testing.T) {
 	}
 }
 
+// counted counts the bytes that are read of a body.
+type counted struct {
+	io.Reader
+	read int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += n
+	return n, err
+}
+
+// TestLittleIsReadOfStrangers: the head of a part is no way around the size of a message.
+func TestLittleIsReadOfStrangers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	body := &counted{Reader: io.MultiReader(strings.NewReader("--b\r\nContent-Disposition: form-data; name=message\r\nX: "),
+		strings.NewReader(strings.Repeat("x", 1<<20)))}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, wire.PathRegister, body)
+	request.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	answer := httptest.NewRecorder()
+	r.server.Config.Handler.ServeHTTP(answer, request)
+	if most := wire.MaxRegister + 16<<10; answer.Code != http.StatusNotFound || body.read > most {
+		t.Errorf("a stranger gets %d after %d bytes, want 404 after at most %d", answer.Code, body.read, most)
+	}
+}
+
 // TestAKeyIsUsedUp: beyond the key's max a machine is answered like any other, and is nobody.
 func TestAKeyIsUsedUp(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,9 @@ import (
 // serveRegister takes the registration of an unknown machine. The enrolment key is checked before anything else is read,
 // so a stranger makes the daemon do next to nothing.
 func (d *Door) serveRegister(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, wire.MaxRegister+wire.MaxCompressed+8<<10)
+	const heads = 8 << 10 // of both parts
+	body := &io.LimitedReader{R: http.MaxBytesReader(w, r.Body, wire.MaxRegister+wire.MaxCompressed+heads), N: wire.MaxRegister + heads}
+	r.Body = io.NopCloser(body) // the server closes its own
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return errNoKey
@@ -35,6 +37,7 @@ func (d *Door) serveRegister(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	body.N += wire.MaxCompressed
 	if m.Version < 1 || m.Version > wire.Version {
 		return errBody
 	}
