@@ -212,13 +212,17 @@ func find(call conn.Call, name string) (*found, error) {
 
 // Delete deletes the account with which it logs in. BMCs with a fixed table of accounts refuse that: there the account
 // is disabled, and its name cleared where the BMC does that. An account that cannot log in any more, after an earlier
-// Delete whose answer was lost, is an error: nobody can tell whether it is gone or has another password.
+// Delete whose answer was lost, is an error: nobody can tell whether it is gone or has another password. So is one that
+// logs in and that the service does not list.
 func (s Service) Delete(ctx context.Context, t Target) error {
 	return s.with(ctx, t, func(c *conn.Conn) error {
 		call := c.Call(ctx, "delete the account "+t.Username)
 		mine, err := find(call, t.Username)
-		if err != nil || mine == nil {
+		switch {
+		case err != nil:
 			return err
+		case mine == nil: // and yet it logs in
+			return call.RefusedError("the service lists no account of this name", "delete the account in the BMC's own interface")
 		}
 		answer, err := call.DeleteWithHeaders(mine.path, map[string]string{"If-Match": mine.etag})
 		if err == nil {

@@ -2,7 +2,10 @@ package accounts_test
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -114,5 +117,38 @@ func TestChangeAndDelete(t *testing.T) {
 		if b.Login("ingot-4be91c", secret.New("next")) {
 			t.Errorf("%s: the account still works after Delete = %v", about, err)
 		}
+	}
+}
+
+// TestDeleteUnlisted: an account that logs in and that the service does not list is not taken for deleted.
+func TestDeleteUnlisted(t *testing.T) {
+	t.Parallel()
+	documents := map[string]string{
+		"GET /redfish/v1/": `{"RedfishVersion":"1.15.0","AccountService":{"@odata.id":"/redfish/v1/AccountService"},"Systems":{"@odata.id":"/redfish/v1/Systems"},` +
+			`"SessionService":{"@odata.id":"/redfish/v1/SessionService"},"Links":{"Sessions":{"@odata.id":"/redfish/v1/SessionService/Sessions"}}}`,
+		"GET /redfish/v1/AccountService":            `{"Accounts":{"@odata.id":"/redfish/v1/AccountService/Accounts"}}`,
+		"GET /redfish/v1/AccountService/Accounts":   `{"Members":[{"@odata.id":"/redfish/v1/AccountService/Accounts/1"}]}`,
+		"GET /redfish/v1/AccountService/Accounts/1": `{"UserName":"root"}`,
+	}
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPost {
+			w.Header().Set("X-Auth-Token", "token")
+			w.Header().Set("Location", r.URL.Path+"/1")
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprint(w, `{"@odata.id":"`+r.URL.Path+`/1"}`)
+			return
+		}
+		if document := documents[r.Method+" "+r.URL.Path]; document != "" {
+			fmt.Fprint(w, document)
+		}
+	}))
+	t.Cleanup(server.Close)
+	service := accounts.Service{Base: conn.Config{Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+	}}}
+	err := service.Delete(t.Context(), target("198.51.100.3", "correct horse"))
+	if err == nil || !strings.Contains(err.Error(), "lists no account of this name") {
+		t.Errorf("Delete = %v, want it said that the account is not listed", err)
 	}
 }
