@@ -2,6 +2,7 @@ package fleets
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,24 +62,25 @@ func EditDocument(file string, named Named, values ...Value) error {
 	return replaceFile(file, edited, info.Mode().Perm())
 }
 
-// FindDocument gives the file of a document.
-func FindDocument(snapshot inventory.Snapshot, named Named) (string, error) {
+// FindDocument gives a document, with its file. What validate finds in the document is not told.
+func FindDocument(snapshot inventory.Snapshot, named Named) (schemas.Document, error) {
 	var names []string
 	for _, file := range slices.Sorted(maps.Keys(snapshot.Files)) {
 		if ext := path.Ext(file); ext != ".yaml" && ext != ".yml" {
 			continue
 		}
-		documents, _ := decode.DecodeFile(file, snapshot.Files[file].Data) // validate tells the findings
+		documents, _ := decode.DecodeFile(file, snapshot.Files[file].Data)
 		for _, d := range documents {
 			if d.Kind == named.Kind && d.Name == named.Name {
-				return file, nil
+				return d, nil
 			}
 			if d.Kind == named.Kind {
 				names = append(names, d.Name)
 			}
 		}
 	}
-	return "", fmt.Errorf("there is no %s %q in this fleet (%s)", named.Kind, named.Name, yamltext.SuggestWord(named.Name, names))
+	return schemas.Document{}, fmt.Errorf("there is no %s %q in this fleet (%s)", named.Kind, named.Name,
+		cmp.Or(yamltext.SuggestWord(named.Name, names), "it has none"))
 }
 
 // replaceFile writes a new file and renames it over the old file, so that the file is never half written.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func (o options) addImage(ctx context.Context, named string) error {
 	return nil
 }
 
-// findWorkload gives the file of the Workload.
+// findWorkload gives the file of the Workload. Its image must stand in spec.install.
 func (o options) findWorkload() (string, error) {
 	reader := fleets.NewReaderAround(o.repo)
 	dir, err := reader.MoveToTop()
@@ -109,8 +110,16 @@ func (o options) findWorkload() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file, err := fleets.FindDocument(snapshot, fleets.Named{Kind: schemas.KindWorkload, Name: o.workload})
-	return filepath.Join(dir, filepath.FromSlash(file)), err
+	found, err := fleets.FindDocument(snapshot, fleets.Named{Kind: schemas.KindWorkload, Name: o.workload})
+	switch {
+	case err != nil:
+		return "", err
+	case found.Workload.Spec.Run != nil:
+		return "", fmt.Errorf("workload %s has spec.run, and installs no image", o.workload)
+	case slices.ContainsFunc(found.Workload.Spec.Steps, func(u schemas.StepUse) bool { return u.Step == schemas.StepWriteImage }):
+		return "", fmt.Errorf("the image of workload %s is below args.image of its step %s: write url and sha256 there yourself", o.workload, schemas.StepWriteImage)
+	}
+	return filepath.Join(dir, filepath.FromSlash(found.File)), nil
 }
 
 // findImage gives the image, and where its digest stands.
@@ -135,7 +144,7 @@ func (o options) findImage(ctx context.Context, named string) (found Found, sour
 		return found, "", errors.New("where the digest is published is said with --checksums FILE or URL, or with --stream NAME for fedora-coreos")
 	}
 	address, err := url.Parse(named)
-	if err != nil || address.Scheme != "https" && address.Scheme != "http" || address.Host == "" || address.User != nil {
+	if err != nil || !isImageURL(named) {
 		return found, "", errors.New("name the image with a URL as the daemon fetches it: https:// or http://, without an account")
 	}
 	found.URL, source = named, o.checksums

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -63,6 +64,19 @@ func FindInChecksums(text, name string) (sha256 string, err error) {
 // Artifact says which image of a stream is meant.
 type Artifact struct{ Architecture, Platform, Format string }
 
+// sha256Text and releaseText are what the metadata of a stream may hold: the texts are written into the fleet, and shown.
+var (
+	sha256Text  = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+	releaseText = regexp.MustCompile(`^[0-9A-Za-z._+-]{0,64}$`)
+)
+
+// isImageURL reports whether a text is a URL that the daemon fetches, in printable ASCII.
+func isImageURL(text string) bool {
+	address, err := url.Parse(text)
+	return err == nil && (address.Scheme == "https" || address.Scheme == "http") && address.Host != "" && address.User == nil &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
 // FindInStream finds an image in the metadata of a CoreOS stream. Source: github.com/coreos/stream-metadata-go, package
 // stream.
 func FindInStream(body []byte, want Artifact) (Found, error) {
@@ -97,8 +111,8 @@ func FindInStream(body []byte, want Artifact) (Found, error) {
 			}
 		}
 		return Found{}, missing("format", want.Format, disks)
-	case len(file.Disk.SHA256) != sha256Digits || file.Disk.Location == "":
-		return Found{}, errors.New("it has no URL and no SHA-256 for the image")
+	case !sha256Text.MatchString(file.Disk.SHA256) || !isImageURL(file.Disk.Location) || !releaseText.MatchString(platform.Release):
+		return Found{}, errors.New("it has no URL and SHA-256 for the image, as CoreOS writes them")
 	}
 	return Found{URL: file.Disk.Location, SHA256: strings.ToLower(file.Disk.SHA256), Release: platform.Release}, nil
 }

@@ -39,6 +39,7 @@ func TestFindInStream(t *testing.T) {
 	const stream = `{"stream": "stable", "architectures": {"x86_64": {"artifacts": {"metal": {"release": "44.1", "formats": {
 		"raw.xz": {"disk": {"location": "https://example.com/os.raw.xz", "signature": "https://example.com/os.raw.xz.sig", "sha256": "` + digest + `", "uncompressed-sha256": "` + other + `"}},
 		"bare": {"disk": {"location": "https://example.com/bare"}}, "pxe": {"kernel": {"location": "https://example.com/kernel", "sha256": "` + other + `"}}}}}}}}`
+	metal := Artifact{"x86_64", "metal", "raw.xz"}
 	for name, test := range map[string]struct {
 		body    string
 		want    Artifact
@@ -49,7 +50,12 @@ func TestFindInStream(t *testing.T) {
 		"another platform":     {stream, Artifact{"x86_64", "aws", "raw.xz"}, `the stream has no platform "aws": it has metal`},
 		"another format":       {stream, Artifact{"x86_64", "metal", "iso"}, `the stream has no format "iso": it has bare, raw.xz`},
 		"no disk":              {stream, Artifact{"x86_64", "metal", "pxe"}, `the stream has no format "pxe": it has bare, raw.xz`},
-		"no digest":            {stream, Artifact{"x86_64", "metal", "bare"}, "it has no URL and no SHA-256"},
+		"no digest":            {stream, Artifact{"x86_64", "metal", "bare"}, "it has no URL and SHA-256"},
+		"no hex digits":        {strings.Replace(stream, digest, strings.Repeat("z", 64), 1), metal, "it has no URL and SHA-256"},
+		"a file":               {strings.Replace(stream, "https://example.com/os.raw.xz", "file:///etc/os.raw.xz", 1), metal, "it has no URL and SHA-256"},
+		"an account":           {strings.Replace(stream, "https://example.com/os.raw.xz", "https://a:b@example.com/os.raw.xz", 1), metal, "it has no URL and SHA-256"},
+		"a URL for terminals":  {strings.Replace(stream, "os.raw.xz", "os\\u009b2J.raw.xz", 1), metal, "it has no URL and SHA-256"},
+		"a name for terminals": {strings.Replace(stream, "44.1", "44.1\\u001b[2J", 1), metal, "it has no URL and SHA-256"},
 		"no stream":            {`{"a": 1}`, Artifact{"x86_64", "metal", "raw.xz"}, "it is no metadata of a CoreOS stream"},
 		"no JSON":              {`<html>`, Artifact{"x86_64", "metal", "raw.xz"}, "it is no metadata of a CoreOS stream"},
 	} {
