@@ -33,8 +33,8 @@ func NewCommand(out, talk io.Writer) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "results [WORKLOAD|HOST]",
 		Short: "Show or fetch what ephemeral runs left",
-		Long: "Lists the runs of ephemeral workloads, the newest first: the machine, the exit code, the files, and\n" +
-			"the first line of the output. Names a workload or a host, or lists all runs.\n\n" +
+		Long: "Lists the newest 500 runs of ephemeral workloads, the newest first: the machine, the exit code, the\n" +
+			"files, and the first line of the output. Names a workload or a host, or lists the runs of all.\n\n" +
 			"--get NAME writes one file of the newest run that has it to standard output. --all DIR writes the\n" +
 			"files of all runs that have ended to DIR/WORKLOAD/BATCH/ITEM-RUN; a file that is there already with\n" +
 			"the right digest is not fetched again. Digests are compared while a file is written.",
