@@ -196,6 +196,24 @@ func TestMeaningOfSpellings(t *testing.T) {
 	}
 }
 
+// TestAnItemThatIsNull: Butane leaves null out of a list, and counts an empty item.
+func TestAnItemThatIsNull(t *testing.T) {
+	t.Parallel()
+	with := func(items string) document {
+		return document{strings.Replace(spelled, "- path: /etc/motd\n", "- path: /etc/motd\n      append: "+items+"\n", 1), spelledFiles()}
+	}
+	for _, lists := range [][2]string{{"[~]", "[{}]"}, {"[{inline: a}, ~]", "[{inline: a}, {}]"}, {"[{inline: a}, ~]", "[{inline: a}, {local: ~}]"}} {
+		null, nullConfig := meaningAndConfig(t, with(lists[0]))
+		empty, emptyConfig := meaningAndConfig(t, with(lists[1]))
+		if nullConfig == "" || emptyConfig == "" || nullConfig == emptyConfig {
+			t.Fatalf("%v: Butane refuses one, or makes the same config of both", lists)
+		}
+		if null == empty {
+			t.Errorf("%v: one meaning, two configs", lists)
+		}
+	}
+}
+
 // TestEqualMeaningIsAnEqualConfig draws documents with spellings of a few values: where two have one Meaning, Butane makes
 // one config of them.
 func TestEqualMeaningIsAnEqualConfig(t *testing.T) {

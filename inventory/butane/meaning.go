@@ -46,6 +46,9 @@ func digestMeaning(root *yaml.Node, files Files) string {
 	return digest.Texts("butane meaning v1", m.describe("", root))
 }
 
+// nullTag is the tag of null.
+const nullTag = "!!null"
+
 type meaning struct {
 	files Files
 	trees map[*yaml.Node]bool // the items of storage.trees
@@ -72,7 +75,11 @@ func (m meaning) describeList(list *yaml.Node) string {
 	}
 	var items []string
 	for _, child := range list.Content {
-		items = append(items, m.describe("", child)) // an empty item stays: Butane counts it
+		text := m.describe("", child) // an empty item stays: Butane counts it
+		if child.ShortTag() == nullTag {
+			text = digest.Texts("null") // Butane leaves it out
+		}
+		items = append(items, text)
 	}
 	return digest.Texts(append([]string{"list"}, items...)...)
 }
@@ -107,7 +114,7 @@ func (m meaning) describeScalar(field string, node *yaml.Node) string {
 	var text string
 	kind := FieldKind(field)
 	switch {
-	case node.ShortTag() == "!!null":
+	case node.ShortTag() == nullTag:
 		return ""
 	case kind == "number" && node.Decode(&number) == nil:
 		return digest.Texts("number", strconv.FormatInt(number, 10))
