@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,7 +23,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"github.com/go-git/go-git/v5/storage/memory"
-	cryptossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/gitmetal/ingot/internal/secret"
@@ -260,16 +258,11 @@ func sshAuth(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fleet.sshKey: %w", err)
 	}
-	known, err := ssh.NewKnownHostsDb(c.KnownHosts)
+	known, err := readHostKeys(c.KnownHosts, e.Host, sshPort(e))
 	if err != nil {
 		return nil, fmt.Errorf("fleet.knownHosts: %w", err)
 	}
-	check := known.HostKeyCallback()
-	keys.HostKeyCallback = func(host string, remote net.Addr, key cryptossh.PublicKey) error {
-		return check(strings.ToLower(host), remote, key) // as ssh looks names up
-	}
-	// Of a server's keys only a kind that is known is asked for; without any, the callback says so.
-	keys.HostKeyAlgorithms = known.HostKeyAlgorithms(net.JoinHostPort(strings.ToLower(e.Host), sshPort(e)))
+	keys.HostKeyCallback, keys.HostKeyAlgorithms = known.check, known.algorithms
 	return keys, nil
 }
 
