@@ -224,7 +224,7 @@ func (d pullDocument) read() Pull {
 	switch {
 	case d.State == "merged" || d.Merged || d.MergedAt != nil && *d.MergedAt != "" && d.State == "closed":
 		p.State = PullMerged
-	case d.State == "closed" || d.State == "locked":
+	case d.State == "closed": // GitLab's "locked" is a merge that is under way
 		p.State = PullClosed
 	}
 	return p

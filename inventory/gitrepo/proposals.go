@@ -40,21 +40,22 @@ type Change struct {
 	Before func(commit string) error
 }
 
-// ListProposals gives the tips of all branches of proposals, by their names behind ProposalPrefix.
-func (r *Repo) ListProposals(ctx context.Context) (map[string]string, error) {
+// ListProposals gives the tips of all branches of proposals, by their names behind ProposalPrefix, and the tip of the
+// trunk at the same moment: a branch that was deleted after its merge is missing only where the trunk has the merge.
+func (r *Repo) ListProposals(ctx context.Context) (tips map[string]string, trunk string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	refs, err := r.server.ListRefs(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	tips := map[string]string{}
+	tips = map[string]string{}
 	for name, tip := range refs {
 		if branch, is := strings.CutPrefix(name.String(), "refs/heads/"+ProposalPrefix(r.config.Path)); is {
 			tips[branch] = tip.String()
 		}
 	}
-	return tips, nil
+	return tips, refs[plumbing.NewBranchReferenceName(r.config.Branch)].String(), nil
 }
 
 // Propose pushes one commit on the accepted commit of the trunk, and gives the new tip of the branch. The server moves
@@ -118,7 +119,7 @@ func (r *Repo) Withdraw(ctx context.Context, name, old string) error {
 	if err != nil {
 		return err
 	}
-	tips, err := r.ListProposals(ctx)
+	tips, _, err := r.ListProposals(ctx)
 	switch {
 	case err != nil:
 		return err

@@ -56,9 +56,9 @@ func TestProposals(t *testing.T) {
 		if now := git(t, r.bare, "rev-parse", "main"); now != trunk2 {
 			t.Errorf("the trunk was moved to %s", now)
 		}
-		tips, err := repo.ListProposals(t.Context())
-		if diff := cmp.Diff(map[string]string{proposed: second}, tips); err != nil || diff != "" {
-			t.Errorf("ListProposals: %v %s", err, diff)
+		tips, tip, err := repo.ListProposals(t.Context())
+		if diff := cmp.Diff(map[string]string{proposed: second}, tips); err != nil || diff != "" || tip != trunk2 {
+			t.Errorf("ListProposals: %v %s, trunk %s, want %s", err, diff, tip, trunk2)
 		}
 
 		git(t, r.bare, "update-ref", "refs/heads/"+branch, trunk) // somebody else's push
@@ -77,7 +77,7 @@ func TestProposals(t *testing.T) {
 		if err := repo.Withdraw(t.Context(), proposed, trunk); err != nil {
 			t.Errorf("a branch that is gone: %v", err)
 		}
-		if tips, err := repo.ListProposals(t.Context()); err != nil || len(tips) != 0 {
+		if tips, _, err := repo.ListProposals(t.Context()); err != nil || len(tips) != 0 {
 			t.Errorf("after the end: %v %v", tips, err)
 		}
 		git(t, r.bare, "fsck", "--full", "--strict")

@@ -9,6 +9,8 @@ type Seen struct {
 	Tip string
 	// Merged says that the trunk has a Host with the record's machine id.
 	Merged bool
+	// Behind says that the server's trunk has commits that are not accepted yet: one of them may be the merge.
+	Behind bool
 	// Closed says that the pull request was closed, and not merged.
 	Closed bool
 	// Asked says that an operator asked for the proposal.
@@ -40,7 +42,7 @@ const (
 //	asked for: and the rules propose it
 //	    no branch, or the daemon's own                            Push
 //	    somebody else's branch                                    Blocked
-//	open: the branch was deleted, or the request closed           Decline
+//	open: the branch was deleted, or the request closed           Decline; Nothing while the trunk may have the merge
 //	open, the tip is the daemon's own
 //	    not proposed any more                                     Withdraw
 //	    other files                                               Push
@@ -59,6 +61,9 @@ func Next(s Seen) Step {
 	case s.Merged:
 		return Finish
 	case wasOpen && !s.Asked && (s.Tip == "" || s.Closed):
+		if s.Behind { // a branch is deleted, and a request closed, after a merge too
+			return Nothing
+		}
 		return Decline
 	case isWanted && !s.Proposes && !isOpen:
 		return Nothing

@@ -18,9 +18,10 @@ import (
 
 // look is what is known before a step.
 type look struct {
-	trunk proposal.Trunk
-	tip   string // of the branch
-	asked bool   // by an operator
+	trunk  proposal.Trunk
+	tip    string // of the branch
+	behind bool   // the server's trunk is at another commit than the accepted one
+	asked  bool   // by an operator
 }
 
 // rendered is a record's proposal as it would be pushed now.
@@ -43,7 +44,7 @@ func (p *Proposer) keepProposal(ctx context.Context, id discovery.ID, l look) er
 	if r.Proposal != nil {
 		before = *r.Proposal
 	}
-	seen := proposal.Seen{Proposal: before, Tip: l.tip, Asked: l.asked, Facts: r.FactsDigest()}
+	seen := proposal.Seen{Proposal: before, Tip: l.tip, Behind: l.behind, Asked: l.asked, Facts: r.FactsDigest()}
 	_, seen.Merged = l.trunk.Fleet.Hosts[id.Machine()]
 	if !seen.Merged {
 		merging, err := p.askForge(ctx, r, &seen)

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ type Records interface {
 
 // Repo is the fleet's repository.
 type Repo interface {
-	ListProposals(ctx context.Context) (map[string]string, error)
+	ListProposals(ctx context.Context) (tips map[string]string, trunk string, err error)
 	Propose(ctx context.Context, c gitrepo.Change) (string, error)
 	Withdraw(ctx context.Context, name, old string) error
 }
@@ -163,27 +164,28 @@ func (p *Proposer) pass(ctx context.Context) time.Duration {
 	if !known || len(records) == 0 {
 		return lookEvery
 	}
-	tips, err := p.config.Repo.ListProposals(ctx)
+	tips, newest, err := p.config.Repo.ListProposals(ctx)
 	if err != nil {
 		p.logFailure("the branches of proposals cannot be listed", err)
 		return lookEvery
 	}
 	p.compileRules(trunk)
 	p.forgetEnded(records)
-	due := p.listDue(records, tips, trunk)
+	look := look{trunk: trunk, behind: newest != trunk.Fleet.Commit}
+	due := p.listDue(records, tips, look)
 	for _, r := range due[:min(len(due), perPass)] {
 		if wait := p.untilPush(); wait > 0 {
 			return wait
 		}
-		tip := tips[string(r.ID)]
-		err := p.keepProposal(ctx, r.ID, look{trunk: trunk, tip: tip})
+		look.tip = tips[string(r.ID)]
+		err := p.keepProposal(ctx, r.ID, look)
 		switch {
 		case errors.Is(err, gitrepo.ErrRaced): // looked at again with the new tip
 		case err != nil:
 			p.logFailure("a proposal is not kept up", fmt.Errorf("record %s: %w", r.ID, err))
 		default:
 			if after, err := p.config.Records.Get(r.ID); err == nil {
-				p.done[r.ID] = describeLook(after, tipAfter(after, tip), trunk)
+				p.done[r.ID] = describeLook(after, tipAfter(after, look.tip), look)
 			}
 		}
 	}
@@ -205,14 +207,14 @@ func (p *Proposer) forgetEnded(records []discovery.Record) {
 }
 
 // listDue lists the records to look at: those with news, the oldest first, then those whose pull request is asked for.
-func (p *Proposer) listDue(records []discovery.Record, tips map[string]string, trunk proposal.Trunk) []discovery.Record {
+func (p *Proposer) listDue(records []discovery.Record, tips map[string]string, l look) []discovery.Record {
 	slices.SortFunc(records, func(a, b discovery.Record) int {
 		return cmp.Or(a.Registered.Compare(b.Registered), cmp.Compare(a.ID, b.ID))
 	})
 	var news, others []discovery.Record
 	for _, r := range records {
 		switch {
-		case p.done[r.ID] != describeLook(r, tips[string(r.ID)], trunk):
+		case p.done[r.ID] != describeLook(r, tips[string(r.ID)], l):
 			news = append(news, r)
 		case p.mustAsk(r):
 			others = append(others, r)
@@ -237,12 +239,12 @@ func (p *Proposer) Propose(ctx context.Context, id discovery.ID) error {
 	if !known {
 		return errors.New("no fleet is accepted yet: `ingot status` says why")
 	}
-	tips, err := p.config.Repo.ListProposals(ctx)
+	tips, newest, err := p.config.Repo.ListProposals(ctx)
 	if err != nil {
 		return err
 	}
 	p.compileRules(trunk)
-	if err := p.keepProposal(ctx, id, look{trunk: trunk, tip: tips[string(id)], asked: true}); err != nil {
+	if err := p.keepProposal(ctx, id, look{trunk: trunk, tip: tips[string(id)], behind: newest != trunk.Fleet.Commit, asked: true}); err != nil {
 		return err
 	}
 	r, err := p.config.Records.Get(id)
@@ -260,13 +262,13 @@ func (p *Proposer) compileRules(trunk proposal.Trunk) {
 }
 
 // describeLook is what a look at a record depends on, but for the forge's word.
-func describeLook(r discovery.Record, tip string, trunk proposal.Trunk) string {
+func describeLook(r discovery.Record, tip string, l look) string {
 	r.LastWord, r.Facts = time.Time{}, nil
 	body, err := json.Marshal(r)
 	if err != nil {
 		return "" // looked at each time
 	}
-	return inventory.Digest(string(body), tip, trunk.Fleet.Commit)
+	return inventory.Digest(string(body), tip, l.trunk.Fleet.Commit, strconv.FormatBool(l.behind))
 }
 
 // untilPush is how long the next push must wait.

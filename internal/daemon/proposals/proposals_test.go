@@ -342,6 +342,34 @@ func TestProposalStory(t *testing.T) {
 	r.said()
 }
 
+// TestAMergeThatDeletesItsBranch says nothing: until the daemon has read the trunk with the merge, a branch that is gone
+// and a request that is closed may be merged ones. A declined proposal has the machine's BMC account deleted.
+func TestAMergeThatDeletesItsBranch(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"the branch is deleted", "the request is closed"} {
+		r := newRig(t)
+		r.register(machine, "dell", "AAA")
+		r.look()
+		r.git(r.clone, "fetch", "-q", "origin", branch)
+		r.git(r.clone, "merge", "-q", "--no-ff", "-m", "merge", "FETCH_HEAD")
+		r.git(r.clone, "push", "-q", "origin", "HEAD:main")
+		if how == "the branch is deleted" {
+			r.git(r.bare, "update-ref", "-d", "refs/heads/"+branch)
+		} else {
+			r.forge.state = forge.PullClosed
+		}
+		for range 3 {
+			r.look()
+			if s := r.state(machine).State; s != discovery.Open {
+				t.Fatalf("%s: the trunk is not read yet, and the proposal is %s", how, s)
+			}
+		}
+		r.readTrunk()
+		r.look()
+		r.want(discovery.Merged, false)
+	}
+}
+
 // TestSomebodyElsesPush is never overwritten, and is told of once.
 func TestSomebodyElsesPush(t *testing.T) {
 	t.Parallel()
