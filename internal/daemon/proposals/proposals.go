@@ -82,7 +82,7 @@ const (
 	perPass    = 20              // records that are looked at in one pass
 	lookEvery  = time.Minute     // when nothing happens
 	askEvery   = 2 * time.Minute // the forge, for one pull request
-	betweenTwo = time.Second     // passes, while there is more to do
+	betweenTwo = time.Second     // passes at least
 )
 
 // Proposer makes proposals. Its methods are safe for concurrent use.
@@ -96,6 +96,7 @@ type Proposer struct {
 	done   map[discovery.ID]string    // what a record was when nothing was left to do
 	asked  map[discovery.ID]time.Time // when the forge was asked for the pull request
 	closed map[discovery.ID]bool      // what the forge said
+	later  map[discovery.ID]time.Time // when a record whose look failed is looked at again
 	pushes []time.Time                // of the last minute
 	failed string                     // the last failure in the log
 }
@@ -118,7 +119,8 @@ func New(c Config) *Proposer {
 		c.Accept = func(string) bool { return false }
 	}
 	return &Proposer{config: c, wake: make(chan struct{}, 1), done: map[discovery.ID]string{},
-		asked: map[discovery.ID]time.Time{}, closed: map[discovery.ID]bool{}}
+		asked: map[discovery.ID]time.Time{}, closed: map[discovery.ID]bool{},
+		later: map[discovery.ID]time.Time{}}
 }
 
 // Wake has Run look at the records soon.
@@ -142,8 +144,16 @@ func (p *Proposer) Count() (open int) {
 // Run keeps the proposals until ctx ends.
 func (p *Proposer) Run(ctx context.Context) error {
 	for {
-		timer := time.NewTimer(p.pass(ctx))
+		wait := p.pass(ctx)
 		p.config.Changed(p.Count())
+		pause := time.NewTimer(betweenTwo) // whoever wakes the Proposer: each pass asks the repository
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		case <-pause.C:
+		}
+		timer := time.NewTimer(wait - betweenTwo)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -182,10 +192,11 @@ func (p *Proposer) pass(ctx context.Context) time.Duration {
 		switch {
 		case errors.Is(err, gitrepo.ErrRaced): // looked at again with the new tip
 		case err != nil:
+			p.later[r.ID] = p.config.Now().Add(lookEvery)
 			p.logFailure("a proposal is not kept up", fmt.Errorf("record %s: %w", r.ID, err))
 		default:
 			if after, err := p.config.Records.Get(r.ID); err == nil {
-				p.done[r.ID] = describeLook(after, tipAfter(after, look.tip), look)
+				p.done[r.ID] = describeLook(after, tipAfter(r, after, look.tip), look)
 			}
 		}
 	}
@@ -203,17 +214,21 @@ func (p *Proposer) forgetEnded(records []discovery.Record) {
 	}
 	maps.DeleteFunc(p.done, func(id discovery.ID, _ string) bool { return !kept[id] })
 	maps.DeleteFunc(p.asked, func(id discovery.ID, _ time.Time) bool { return !kept[id] })
+	maps.DeleteFunc(p.later, func(id discovery.ID, _ time.Time) bool { return !kept[id] })
 	maps.DeleteFunc(p.closed, func(id discovery.ID, _ bool) bool { return !kept[id] })
 }
 
 // listDue lists the records to look at: those with news, the oldest first, then those whose pull request is asked for.
+// A record whose look failed waits, and comes behind the others: it holds no place that they need.
 func (p *Proposer) listDue(records []discovery.Record, tips map[string]string, l look) []discovery.Record {
 	slices.SortFunc(records, func(a, b discovery.Record) int {
-		return cmp.Or(a.Registered.Compare(b.Registered), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(p.later[a.ID].Compare(p.later[b.ID]), a.Registered.Compare(b.Registered), cmp.Compare(a.ID, b.ID))
 	})
+	now := p.config.Now()
 	var news, others []discovery.Record
 	for _, r := range records {
 		switch {
+		case now.Before(p.later[r.ID]):
 		case p.done[r.ID] != describeLook(r, tips[string(r.ID)], l):
 			news = append(news, r)
 		case p.mustAsk(r):
@@ -223,12 +238,13 @@ func (p *Proposer) listDue(records []discovery.Record, tips map[string]string, l
 	return append(news, others...)
 }
 
-// tipAfter is the tip of the branch after a step.
-func tipAfter(r discovery.Record, before string) string {
-	if r.Proposal == nil || r.Proposal.Tip == "" {
-		return before
+// tipAfter is the tip of a record's branch after a step, given the tip before: a push has moved it.
+func tipAfter(before, after discovery.Record, tip string) string {
+	if after.Proposal == nil || after.Proposal.Tip == "" ||
+		before.Proposal != nil && before.Proposal.Tip == after.Proposal.Tip {
+		return tip
 	}
-	return r.Proposal.Tip
+	return after.Proposal.Tip
 }
 
 // Propose makes or renews one proposal at once, also one that was declined, and returns when the branch is pushed.
@@ -268,7 +284,8 @@ func describeLook(r discovery.Record, tip string, l look) string {
 	if err != nil {
 		return "" // looked at each time
 	}
-	return inventory.Digest(string(body), tip, l.trunk.Fleet.Commit, strconv.FormatBool(l.behind))
+	mayBeMerged := l.behind && tip == "" && r.Proposal != nil && r.Proposal.State == discovery.Open
+	return inventory.Digest(string(body), tip, l.trunk.Fleet.Commit, strconv.FormatBool(mayBeMerged))
 }
 
 // untilPush is how long the next push must wait.

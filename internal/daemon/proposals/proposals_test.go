@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gitmetal/ingot/internal/httppost"
@@ -505,6 +506,86 @@ func TestAForgeThatIsDown(t *testing.T) {
 	if n := r.state(machine).Pull; n != 7 {
 		t.Errorf("the request is %d", n)
 	}
+}
+
+// TestEndedProposalsHoldNoPlace: neither merged machines nor those that the forge refuses keep others from being proposed.
+func TestEndedProposalsHoldNoPlace(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"merged", "declined", "the forge refuses"} {
+		r := newRig(t)
+		if r.forge.refuse = nil; how == "the forge refuses" {
+			r.forge.refuse = errors.New("403")
+		}
+		for i := range perPass + 2 {
+			r.now = r.now.Add(time.Second)
+			r.register(discovery.ID(fmt.Sprintf("%012x", i)), "dell", fmt.Sprint("SN", i))
+		}
+		for range 6 {
+			r.look()
+		}
+		if r.Count() != perPass+2 {
+			t.Fatalf("%s: %d proposals of %d", how, r.Count(), perPass+2)
+		}
+		switch how {
+		case "merged":
+			for i := range perPass + 2 {
+				id := inventory.MachineID(fmt.Sprintf("m-%012x", i))
+				r.trunk.Fleet.Hosts[id] = inventory.Desired{ID: id, Name: string(id)}
+			}
+		case "declined":
+			for i := range perPass + 2 {
+				r.git(r.bare, "update-ref", "-d", fmt.Sprintf("refs/heads/ingot/proposals/%012x", i))
+			}
+		}
+		r.restart()
+		for range 6 {
+			r.look()
+		}
+		r.now = r.now.Add(time.Second)
+		r.register(machine, "dell", "AAA")
+		wait := r.look()
+		r.want(discovery.Open, true)
+		if how != "the forge refuses" && wait != lookEvery {
+			t.Errorf("%s: the next pass is in %s", how, wait)
+		}
+	}
+}
+
+// counted is a repository without branches, which counts how often it is asked.
+type counted struct {
+	Repo
+	asked int
+}
+
+func (c *counted) ListProposals(context.Context) (map[string]string, string, error) {
+	c.asked++
+	return nil, "", nil
+}
+
+// TestOnePassASecond: whoever registers machines has the daemon ask the repository no more than once a second.
+func TestOnePassASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		repo := &counted{}
+		records := &memory{records: map[discovery.ID]discovery.Record{machine: {ID: machine, Rival: &discovery.Agent{}}}}
+		p := New(Config{Records: records, Repo: repo, Trunk: func() (proposal.Trunk, bool) { return proposal.Trunk{}, true }})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- p.Run(ctx) }()
+		registers := time.NewTicker(10 * time.Millisecond)
+		defer registers.Stop()
+		for range 900 {
+			<-registers.C
+			p.Wake()
+		}
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Run() = %v", err)
+		}
+		if repo.asked < 5 || repo.asked > 11 {
+			t.Errorf("the repository was asked %d times in 10 s", repo.asked)
+		}
+	})
 }
 
 // TestTheBranchHasTheSecret: a rule that asks for an account at the BMC is noted in the record, and what the branch has of the
