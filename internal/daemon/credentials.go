@@ -22,9 +22,10 @@ func (d *Daemon) openProposals() error {
 	s := &d.discoveries
 	c := proposals.Config{Records: s.Store, Repo: d.repo, Trunk: d.acceptedTrunk,
 		Secret: accounts.ProposedSecret, Branch: d.config.Fleet.Branch, Path: d.config.Fleet.Path,
-		Signed:  d.config.Trust.AllowedSigners != "" || d.config.Trust.PGPKeys != "",
-		Accept:  func(key string) bool { return slices.Contains(d.config.Discovery.Accept, key) },
-		Changed: func(waiting int) { d.loop.SetProposals(waiting) }, Log: d.log}
+		Accounts: d.config.Discovery.Credentials,
+		Signed:   d.config.Trust.AllowedSigners != "" || d.config.Trust.PGPKeys != "",
+		Accept:   func(key string) bool { return slices.Contains(d.config.Discovery.Accept, key) },
+		Changed:  func(waiting int) { d.loop.SetProposals(waiting) }, Log: d.log}
 	if d.config.Forge != nil {
 		client, err := d.openForge(*d.config.Forge)
 		if err != nil {

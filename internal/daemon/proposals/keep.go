@@ -32,6 +32,12 @@ type rendered struct {
 	facts   string
 	files   string
 	secret  string // digest of the Secret
+	awaits  bool   // the BMC account that the rules ask for does not hold yet
+}
+
+// asksForAccount reports whether a rule asks for an account at the machine's BMC.
+func (r rendered) asksForAccount() bool {
+	return r.verdict.Credentials != nil && r.verdict.Credentials.Create
 }
 
 // keepProposal takes the next step for a record, and the pull request's.
@@ -67,7 +73,7 @@ func (p *Proposer) keepProposal(ctx context.Context, id discovery.ID, l look) er
 
 // noteAccount notes in a record whether the rules ask for an account at the machine's BMC.
 func (p *Proposer) noteAccount(r discovery.Record, now rendered) (discovery.Record, error) {
-	asks := now.trouble == "" && now.verdict.Credentials != nil && now.verdict.Credentials.Create
+	asks := now.trouble == "" && now.asksForAccount()
 	if asks == (r.Proposal != nil && r.Proposal.Account) {
 		return r, nil
 	}
@@ -145,6 +151,7 @@ func (p *Proposer) render(r discovery.Record, trunk proposal.Trunk) (rendered, e
 	if now.trouble != "" {
 		return now, nil
 	}
+	now.awaits = p.config.Accounts && now.asksForAccount() && !r.Account.Holds()
 	secret, err := p.config.Secret(r)
 	if err != nil {
 		return now, err
@@ -312,5 +319,5 @@ func (p *Proposer) openPull(ctx context.Context, id discovery.ID, tip string, no
 // accepts reports whether a proposal is merged without a person.
 func (p *Proposer) accepts(r discovery.Record, now rendered) bool {
 	_, can := p.config.Forge.(Merger)
-	return can && now.verdict.Accept != "" && now.trouble == "" && len(now.Refused) == 0 && p.config.Accept(r.Key)
+	return can && now.verdict.Accept != "" && now.trouble == "" && len(now.Refused) == 0 && !now.awaits && p.config.Accept(r.Key)
 }

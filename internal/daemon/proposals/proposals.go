@@ -67,9 +67,12 @@ type Config struct {
 	Secret func(discovery.Record) (*proposal.Secret, error)
 	// Accept says whether proposals of an enrolment key may be merged without a person.
 	Accept func(key string) bool
-	Branch string // the trunk's
-	Path   string // the fleet's directory in the repository
-	Signed bool   // commits on the trunk must be signed
+	// Accounts says that the daemon makes the BMC accounts that rules ask for. A proposal with such an account is merged
+	// without a person only once the account holds.
+	Accounts bool
+	Branch   string // the trunk's
+	Path     string // the fleet's directory in the repository
+	Signed   bool   // commits on the trunk must be signed
 	// Changed is told after each pass how many proposals wait to be merged.
 	Changed func(waiting int)
 	Now     func() time.Time

@@ -17,6 +17,7 @@ import (
 	"github.com/gitmetal/ingot/internal/httppost"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/discovery/account"
 	"github.com/gitmetal/ingot/inventory/forge"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
@@ -487,6 +488,30 @@ func TestMergedWithoutAPerson(t *testing.T) {
 		r.look()
 		r.said(want...)
 	}
+}
+
+// TestNothingIsMergedBeforeItsAccountHolds: the merged file would name no credentials, or some that nobody has tried.
+func TestNothingIsMergedBeforeItsAccountHolds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.commit("rules/web.yaml", strings.Replace(webRule, "accept: true", "accept: true, credentials: {create: true}", 1))
+	r.config.Accept, r.config.Accounts = func(string) bool { return true }, true
+	r.register(machine, "dell", "AAA")
+	for _, stage := range []account.Stage{"", account.Pushed, account.Made, account.Failed, account.Verified} {
+		record := r.records.records[machine]
+		record.Account = &account.Account{Stage: stage}
+		r.records.records[machine] = record
+		r.look()
+		if merged := slices.Contains(r.forge.said, "merge 7"); merged != (stage == account.Verified) {
+			t.Errorf("stage %q, merged: %v", stage, merged)
+		}
+	}
+	r = newRig(t) // a daemon that makes no accounts ignores the request
+	r.commit("rules/web.yaml", strings.Replace(webRule, "accept: true", "accept: true, credentials: {create: true}", 1))
+	r.config.Accept = func(string) bool { return true }
+	r.register(machine, "dell", "AAA")
+	r.look()
+	r.said("open "+branch+" into main: Discovered: web-aaa", "merge 7")
 }
 
 // TestAForgeThatIsDown: the branch is there, and the request follows.
