@@ -31,7 +31,7 @@ type Records interface {
 // Branch is the proposal branch of a record.
 type Branch interface {
 	// PushSecret puts the ciphertext of a record's Secret on the record's proposal branch, marked as unverified. Without
-	// an error the remote repository has it.
+	// an error the remote repository has it. The error is ErrEnded where the branch will never have it.
 	PushSecret(ctx context.Context, id discovery.ID, document string) error
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/proposal"
 	"github.com/gitmetal/ingot/inventory/secrets"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -50,11 +51,13 @@ type world struct {
 	service redfish.Service
 	record  []byte // on disk
 	branch  string // the ciphertext at the remote repository
-	key     *age.X25519Identity
-	now     time.Time
-	asked   bool
-	noPush  bool
-	told    int // orders with a password
+	// branchOf takes what is pushed, in place of the test
+	branchOf accounts.Branch
+	key      *age.X25519Identity
+	now      time.Time
+	asked    bool
+	noPush   bool
+	told     int // orders with a password
 	// sealedAll are all ciphertexts that were made
 	sealedAll []string
 	// cut is the number of the call of a port at which the daemon dies: before it if odd, behind it if even. 0 never.
@@ -162,7 +165,10 @@ func (w *world) Update(_ discovery.ID, change func(*discovery.Record) error) (er
 }
 
 // PushSecret implements accounts.Branch.
-func (w *world) PushSecret(_ context.Context, _ discovery.ID, document string) (err error) {
+func (w *world) PushSecret(ctx context.Context, id discovery.ID, document string) (err error) {
+	if w.branchOf != nil {
+		return w.branchOf.PushSecret(ctx, id, document)
+	}
 	w.around(func() {
 		if err = errors.New("the remote repository is away"); !w.noPush {
 			w.branch, err = document, nil
@@ -430,6 +436,58 @@ func TestNoPushNoAccount(t *testing.T) {
 	w.noPush = false
 	if a := w.settle(); a.Stage != account.Verified {
 		t.Errorf("with the repository back: %+v", a)
+	}
+}
+
+// TestNoFourthLogin: also a daemon that dies in a login has used it up.
+func TestNoFourthLogin(t *testing.T) {
+	t.Parallel()
+	for cut := 1; ; cut++ {
+		w := newWorld(t, bmc.Faults{RefuseLogin: true}, inband.Faults{})
+		w.cut = cut
+		if a := w.settle(); a.Stage != account.Failed || a.Problem != account.LoginRefused || a.Left != account.Free {
+			t.Fatalf("cut %d: %+v", cut, a)
+		}
+		if refused := w.bmc.Log().Counts().RefusedLogins; refused > account.MaxLogins || refused < account.MaxLogins-1 {
+			t.Errorf("cut %d: %d refused logins", cut, refused)
+		}
+		if cut > 2*w.calls {
+			break
+		}
+	}
+}
+
+// TestMergedMeanwhile: a machine that became a host gets no account any more that no Secret of the fleet has.
+func TestMergedMeanwhile(t *testing.T) {
+	t.Parallel()
+	merge := func(w *world, s discovery.Proposal) {
+		r := w.read()
+		s.State = discovery.Merged
+		r.Proposal = &s
+		w.keep(r)
+	}
+	w := newWorld(t, bmc.Faults{}, inband.Faults{})
+	merge(w, discovery.Proposal{})
+	if a := w.settle(); a.Stage != "" {
+		t.Errorf("a host: %+v", a)
+	}
+	w = newWorld(t, bmc.Faults{}, inband.Faults{})
+	w.branchOf = accounts.Proposals{Records: w, Wake: func() {}}
+	for w.account().Stage != account.Sealed {
+		_ = w.turn()
+	}
+	merge(w, discovery.Proposal{Tip: "t"})
+	if a := w.settle(); a.Stage != account.Failed || a.Problem != account.NoPush || w.told != 0 {
+		t.Errorf("merged without the Secret: %+v, told %d", a, w.told)
+	}
+	w = newWorld(t, bmc.Faults{}, inband.Faults{})
+	for w.account().Stage != account.Sealed {
+		_ = w.turn()
+	}
+	w.branchOf, w.branch = accounts.Proposals{Records: w, Wake: func() {}}, w.account().Sealed
+	merge(w, discovery.Proposal{Tip: "t", Secret: (&proposal.Secret{Document: []byte(w.branch)}).Digest()})
+	if a := w.settle(); a.Stage != account.Verified || !w.works(w.branch) {
+		t.Errorf("merged with the Secret: %+v", a)
 	}
 }
 

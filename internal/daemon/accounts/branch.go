@@ -20,14 +20,23 @@ type Proposals struct {
 var errNotPushed = errors.New("the proposal branch does not have the Secret yet: `ingot discovered list` says what keeps it " +
 	"from being pushed")
 
+// ErrEnded means that the proposal has ended without the ciphertext.
+var ErrEnded = errors.New("the proposal was merged before it had the account's Secret: write spec.bmc.credentials of the host")
+
 // PushSecret implements Branch. It returns without an error once the branch that the daemon pushed has the document.
 func (p Proposals) PushSecret(_ context.Context, id discovery.ID, document string) error {
 	record, err := p.Records.Get(id)
 	if err != nil {
 		return err
 	}
-	if s := record.Proposal; s != nil && s.State == discovery.Open && s.Tip != "" && s.Secret == (&proposal.Secret{Document: []byte(document)}).Digest() {
-		return nil
+	if s := record.Proposal; s != nil {
+		has := s.Tip != "" && s.Secret == (&proposal.Secret{Document: []byte(document)}).Digest()
+		switch {
+		case has && (s.State == discovery.Open || s.State == discovery.Merged):
+			return nil
+		case s.State == discovery.Merged:
+			return ErrEnded
+		}
 	}
 	p.Wake()
 	return errNotPushed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -26,7 +27,7 @@ func (r *Runner) situation(record discovery.Record) account.Situation {
 		s.Agent = record.Agent.Key
 	}
 	if record.Proposal != nil {
-		s.Declined = record.Proposal.State == discovery.Declined
+		s.Declined, s.Merged = record.Proposal.State == discovery.Declined, record.Proposal.State == discovery.Merged
 	}
 	return s
 }
@@ -64,8 +65,11 @@ func (r *Runner) Step(ctx context.Context, id discovery.ID) (after time.Duration
 	case account.Seal:
 		err = r.seal(ctx, record)
 	case account.Push:
-		if err = r.config.Branch.PushSecret(ctx, id, a.Sealed); err == nil {
-			err = r.store(record, a.WithPushed(r.config.Now()))
+		switch err = r.config.Branch.PushSecret(ctx, id, a.Sealed); {
+		case err == nil:
+			err = r.store(record, a.WithPushed(now))
+		case errors.Is(err, ErrEnded):
+			err = r.store(record, a.WithoutPush(err.Error(), r.fresh().Order, now))
 		}
 	case account.Undo:
 		problem, text := why(r.situation(record), a)
@@ -94,6 +98,8 @@ func why(s account.Situation, a *account.Account) (problem, text string) {
 		return account.Cancelled, "the proposal was declined"
 	case !s.Asked:
 		return account.Cancelled, "no rule asks for an account any more, or discovery.credentials is off"
+	case len(a.Logins) >= account.MaxLogins:
+		return account.LoginRefused, "the BMC let the account in at none of the logins that are tried"
 	case a.Agent != s.Agent:
 		return account.AgentGone, "the machine was started again while its account was being made"
 	default:

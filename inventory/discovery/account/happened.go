@@ -32,10 +32,10 @@ func (a Account) WithPushed(now time.Time) *Account {
 	return a.at(Pushed, now)
 }
 
-// WithoutPush is the account after sealing or pushing cannot be done for a reason that time does not mend.
-func (a Account) WithoutPush(text string, now time.Time) *Account {
+// WithoutPush is the account after its ciphertext cannot be pushed for a reason that time does not mend. order is random.
+func (a Account) WithoutPush(text, order string, now time.Time) *Account {
 	if a.Before != "" {
-		return a.WithUndoing(NoPush, text, a.Order, now)
+		return a.WithUndoing(NoPush, text, order, now)
 	}
 	return a.fail(now, NoPush, text, "")
 }

@@ -10,6 +10,7 @@ type Situation struct {
 	// BMC's address.
 	Clear    bool
 	Declined bool   // the proposal was declined, or the record is to be forgotten
+	Merged   bool   // the fleet has the host: nothing more can be proposed
 	Address  string // the BMC's IP address, as the agent found it; "" unknown
 	Agent    string // key of the record's agent
 	Live     bool   // the agent spoke lately
@@ -36,8 +37,8 @@ const (
 // Next says what is due, and when to look again if time alone makes something due.
 //
 //	stage                  situation                                         due
-//	none                   asked, clear, live agent, address                 Begin
-//	Surveying              asked and clear; or not                           Tell; Forget
+//	none                   asked, clear, not merged, live agent, address     Begin
+//	Surveying              asked and clear, not merged; or not               Tell; Forget
 //	Chosen, Sealed         asked and clear; or not                           Seal, Push; Forget, or Undo with Before
 //	Pushed                 asked and clear; or not                           Tell (Creating is stored first); Forget
 //	Creating               asked, clear, the same agent; or not              Tell; Undo
@@ -50,7 +51,7 @@ const (
 func (a *Account) Next(s Situation) (do Do, after time.Duration) {
 	wanted := s.Asked && s.Clear && !s.Declined
 	if a == nil || a.Stage == "" {
-		if wanted && s.Live && s.Address != "" {
+		if wanted && !s.Merged && s.Live && s.Address != "" {
 			return Begin, 0
 		}
 		return Nothing, 0
@@ -58,7 +59,7 @@ func (a *Account) Next(s Situation) (do Do, after time.Duration) {
 	sameAgent := a.Agent == s.Agent && s.Agent != ""
 	switch a.Stage {
 	case Surveying:
-		return either(wanted, Tell, Forget), 0
+		return either(wanted && !s.Merged, Tell, Forget), 0
 	case Chosen, Sealed:
 		return a.nextPassword(wanted, sameAgent), 0
 	case Pushed:
@@ -103,7 +104,7 @@ func (a *Account) nextPassword(wanted, sameAgent bool) Do {
 
 // nextLogin spaces the logins: at most MaxLogins are refused, LoginPause apart, one at a time.
 func (a *Account) nextLogin(wanted bool, now time.Time) (Do, time.Duration) {
-	if !wanted {
+	if !wanted || len(a.Logins) >= MaxLogins { // a daemon died in the last login
 		return Undo, 0
 	}
 	if wait := a.Tried.Add(LoginPause).Sub(now); wait > 0 {
