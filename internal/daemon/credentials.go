@@ -39,7 +39,8 @@ func (d *Daemon) openProposals() error {
 		Sealer: accounts.AgeSealer{Keys: d.secrets.keys, Recipients: d.config.Discovery.Recipients, Now: time.Now,
 			Trunk: func() (inventory.Snapshot, bool) { t, known := d.acceptedTrunk(); return t.Snapshot, known },
 			Mask:  func(v secret.Value) { d.secrets.everOpened.Add(v) }},
-		BMC: redfishaccounts.Service{Base: conn.Config{Fence: d.journal.Owned}}, Asked: d.asksForAccount})
+		BMC: redfishaccounts.Service{Base: conn.Config{Fence: d.journal.Owned}}, Asked: d.asksForAccount,
+		Mask: d.secrets.everOpened.Mask})
 	return nil
 }
 

@@ -39,7 +39,7 @@ type Branch interface {
 type Sealer interface {
 	// Seal makes the Secret's document, for the recipients of the accepted fleet and the daemon itself.
 	Seal(ctx context.Context, id discovery.ID, username string, password secret.Value) (document string, err error)
-	// Open gives the password of a document that Seal made, also after a restart.
+	// Open gives the password of a document that Seal made, also after a restart. Config.Mask masks it from then on.
 	Open(ctx context.Context, document string) (secret.Value, error)
 }
 
@@ -56,6 +56,8 @@ type Config struct {
 	Branch  Branch
 	Sealer  Sealer
 	BMC     BMC
+	// Mask masks every password that Sealer made or opened, in all its encodings.
+	Mask func(string) string
 	// Asked reports whether a rule of the accepted fleet asks for an account of this machine, and the daemon's
 	// configuration allows it.
 	Asked  func(discovery.Record) bool
@@ -72,6 +74,7 @@ const (
 	retryEvery = 30 * time.Second
 	// deleteEvery is the pause after an account of a declined proposal could not be deleted.
 	deleteEvery = time.Hour
+	maxError    = 400 // bytes of what a BMC or an agent says
 )
 
 // Runner makes accounts. The methods are safe for concurrent use.

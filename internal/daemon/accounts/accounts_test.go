@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"github.com/gitmetal/ingot/agent/ipmi"
 	ipmiaccount "github.com/gitmetal/ingot/agent/ipmi/account"
 	"github.com/gitmetal/ingot/agent/wire"
+	"github.com/gitmetal/ingot/boot/console"
 	redfish "github.com/gitmetal/ingot/boot/redfish/accounts"
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
@@ -58,6 +60,7 @@ type world struct {
 	asked    bool
 	noPush   bool
 	told     int // orders with a password
+	masked   console.Secrets
 	// sealedAll are all ciphertexts that were made
 	sealedAll []string
 	// cut is the number of the call of a port at which the daemon dies: before it if odd, behind it if even. 0 never.
@@ -112,7 +115,7 @@ func (w *world) clock() time.Time { return w.now }
 
 // restart starts a daemon, which knows what is on disk.
 func (w *world) restart() {
-	w.runner = accounts.Open(accounts.Config{Records: w, Branch: w, Sealer: w, BMC: w, Random: rand.Reader, Now: w.clock,
+	w.runner = accounts.Open(accounts.Config{Records: w, Branch: w, Sealer: w, BMC: w, Random: rand.Reader, Now: w.clock, Mask: w.masked.Mask,
 		Asked: func(discovery.Record) bool { return w.asked }})
 }
 
@@ -181,6 +184,7 @@ func (w *world) PushSecret(ctx context.Context, id discovery.ID, document string
 func (w *world) Seal(_ context.Context, record discovery.ID, username string, password secret.Value) (document string, err error) {
 	plain := secrets.Plain{Name: "bmc-" + string(record.Machine()), Scope: schemas.Scope{Hosts: []string{string(record.Machine())}},
 		Data: map[string]secret.Value{"username": secret.New(username), "password": password}}
+	w.masked.Add(password)
 	data, err := secrets.SealSecret(plain, []age.Recipient{w.key.Recipient()}, w.now)
 	w.sealedAll = append(w.sealedAll, string(data))
 	return string(data), err
@@ -196,6 +200,7 @@ func (w *world) Open(_ context.Context, document string) (secret.Value, error) {
 		return secret.Value{}, err
 	}
 	data, err := secrets.OpenSecret([]byte(document), keys)
+	w.masked.Add(data["password"])
 	return data["password"], err
 }
 
@@ -436,6 +441,43 @@ func TestNoPushNoAccount(t *testing.T) {
 	w.noPush = false
 	if a := w.settle(); a.Stage != account.Verified {
 		t.Errorf("with the repository back: %+v", a)
+	}
+}
+
+// TestAReportKeepsNoPassword: an agent that writes its password into a report, in any encoding and at any place, writes
+// nothing of it into the record.
+func TestAReportKeepsNoPassword(t *testing.T) {
+	t.Parallel()
+	for about, encode := range map[string]func(string) string{
+		"as it is":   func(password string) string { return password },
+		"at the cut": func(password string) string { return strings.Repeat("x", 388) + password },
+		"base64, of HTTP": func(password string) string {
+			return base64.StdEncoding.EncodeToString([]byte("ingot-abcdef:" + password))
+		},
+	} {
+		w := newWorld(t, bmc.Faults{}, inband.Faults{})
+		for w.account().Stage != account.Pushed {
+			if w.account().Stage == account.Surveying {
+				_ = w.turn()
+			} else if _, err := w.runner.Step(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		order, err := w.answer(agentKey, nil)
+		if err != nil || order == nil || order.Password == "" {
+			t.Fatalf("the agent is told %+v, %v", order, err)
+		}
+		said := encode(order.Password)
+		if _, err := w.answer(agentKey, &wire.AccountReport{ID: order.ID, Problem: "Refused", Error: said, Left: account.Free}); err != nil {
+			t.Fatal(err)
+		}
+		end := strings.TrimLeft(said, "x")
+		if about == "base64, of HTTP" {
+			end = said[len(said)-12 : len(said)-2]
+		}
+		if a := w.account(); a.Stage != account.Failed || a.Error == "" || strings.Contains(a.Error, end[:8]) {
+			t.Errorf("%s: %+v, the password is %s", about, a, order.Password)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/agent/wire"
-	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 )
@@ -68,15 +67,16 @@ func (r *Runner) hear(ctx context.Context, id discovery.ID, agent string, report
 	if a == nil || record.Agent == nil || record.Agent.Key != agent {
 		return nil
 	}
-	said := account.Report{Order: report.ID, Problem: cut(report.Problem, 40), Error: cut(report.Error, 400), Slot: report.Slot,
-		Left: cut(report.Left, 20), Tested: report.Tested}
-	if a.Sealed != "" && said.Error != "" {
-		password, err := r.config.Sealer.Open(ctx, a.Sealed)
-		if err != nil {
+	for _, document := range []string{a.Sealed, a.Before} { // what is opened is masked
+		if document == "" {
+			continue
+		}
+		if _, err := r.config.Sealer.Open(ctx, document); err != nil {
 			return err
 		}
-		said.Error = clean(said.Error, password)
 	}
+	said := account.Report{Order: report.ID, Problem: r.clean(report.Problem, 40), Error: r.clean(report.Error, maxError),
+		Slot: report.Slot, Left: r.clean(report.Left, 20), Tested: report.Tested}
 	next := a.WithReport(said, r.fresh(), r.config.Now())
 	if next == nil {
 		return nil
@@ -89,12 +89,8 @@ func (r *Runner) hear(ctx context.Context, id discovery.ID, agent string, report
 	return nil
 }
 
-func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
-
-// clean takes a password out of a text that a BMC or an agent wrote.
-func clean(text string, password secret.Value) string {
-	if password.Empty() {
-		return text
-	}
-	return strings.ReplaceAll(text, password.Reveal(), secret.Mask)
+// clean takes passwords out of a text that a BMC or an agent wrote, and then cuts the text.
+func (r *Runner) clean(text string, most int) string {
+	text = r.config.Mask(text)
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }

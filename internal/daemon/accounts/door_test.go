@@ -86,7 +86,7 @@ func openSite(t *testing.T, w *world) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.runner = accounts.Open(accounts.Config{Records: s.records, Branch: w, Sealer: w, BMC: w.service, Random: rand.Reader, Log: logger,
+	s.runner = accounts.Open(accounts.Config{Records: s.records, Branch: w, Sealer: w, BMC: w.service, Random: rand.Reader, Log: logger, Mask: w.masked.Mask,
 		Asked: func(r discovery.Record) bool {
 			if r.Account.Holds() {
 				select {

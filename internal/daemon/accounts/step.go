@@ -167,7 +167,7 @@ func (r *Runner) logIn(ctx context.Context, record discovery.Record) (time.Durat
 	}
 	record.Account = a
 	end := r.config.BMC.LogIn(ctx, r.target(a, password), machineOf(record))
-	end.Error = clean(end.Error, password)
+	end.Error = r.clean(end.Error, maxError)
 	next := a.WithLoginEnd(end, r.fresh(), r.config.Now())
 	if err := r.store(record, next); err != nil {
 		return retryEvery, err
@@ -212,8 +212,7 @@ func (r *Runner) change(ctx context.Context, record discovery.Record) error {
 		return r.store(record, a.WithChanged(r.config.Now()))
 	}
 	if err := r.config.BMC.ChangePassword(ctx, r.target(a, old), next); err != nil {
-		text := clean(clean(err.Error(), old), next)
-		return r.store(record, a.WithUndoing(account.LoginRefused, text, r.fresh().Order, r.config.Now()))
+		return r.store(record, a.WithUndoing(account.LoginRefused, r.clean(err.Error(), maxError), r.fresh().Order, r.config.Now()))
 	}
 	return r.store(record, a.WithChanged(r.config.Now()))
 }
@@ -233,7 +232,7 @@ func (r *Runner) delete(ctx context.Context, record discovery.Record) (time.Dura
 	}
 	if err != nil {
 		failed = fmt.Sprintf("the account %s is still at the BMC %s, in slot %d: %s", a.Name, a.Address, a.Slot,
-			clean(err.Error(), password))
+			r.clean(err.Error(), maxError))
 		r.config.Log.Warn("a BMC account of a declined proposal is left", "record", record.ID, "why", failed)
 	}
 	return deleteEvery, r.store(record, a.WithDeleted(failed, r.config.Now()))
