@@ -3,8 +3,10 @@ package ruleset
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -155,12 +157,12 @@ func Fill(host schemas.Host, values map[string]any) (schemas.Host, error) {
 	if err := json.Unmarshal(body, &tree); err != nil {
 		return host, fmt.Errorf("fill a host: %w", err)
 	}
-	for path, value := range values {
+	for _, path := range slices.Sorted(maps.Keys(values)) { // a list, then its entries
 		f, problem := findField(path)
 		if problem != "" {
 			return host, fmt.Errorf("fill %s: %s", path, problem)
 		}
-		putValue(tree, f.parts, value)
+		putValue(tree, f.parts, values[path])
 	}
 	if body, err = json.Marshal(tree); err != nil {
 		return host, fmt.Errorf("fill a host: %w", err)
@@ -187,16 +189,15 @@ func putValue(tree map[string]any, parts []part, value any) {
 		return below
 	}
 	if p.index == noIndex {
+		if _, is := value.([]string); is && len(rest) == 0 {
+			value = listTexts(value)
+		}
 		tree[p.name] = child(tree[p.name], value)
 		return
 	}
 	items, at := []any{value}, p.index
 	if p.index == each {
-		items, at = nil, 0
-		texts, _ := value.([]string)
-		for _, text := range texts {
-			items = append(items, text)
-		}
+		items, at = listTexts(value), 0
 	}
 	list, _ := tree[p.name].([]any)
 	for len(list) < at+len(items) {
@@ -206,4 +207,13 @@ func putValue(tree map[string]any, parts []part, value any) {
 		list[at+i] = child(list[at+i], item)
 	}
 	tree[p.name] = list
+}
+
+// listTexts gives the texts of a value that is a list of texts.
+func listTexts(value any) (items []any) {
+	texts, _ := value.([]string)
+	for _, text := range texts {
+		items = append(items, text)
+	}
+	return items
 }

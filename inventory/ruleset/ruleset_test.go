@@ -304,3 +304,22 @@ func TestOrderOfFiles(t *testing.T) {
 		t.Errorf("verdict %s\nwant %s", got, want)
 	}
 }
+
+// TestFillAListAndItsEntry: the entry replaces its place of the list, in whatever order a map gives the two.
+func TestFillAListAndItsEntry(t *testing.T) {
+	t.Parallel()
+	values := map[string]any{
+		"spec.network.ramdisk.dns-resolver.config.server":    []string{"10.0.0.1", "10.0.0.2"},
+		"spec.network.ramdisk.dns-resolver.config.server[0]": "10.9.9.9",
+	}
+	for range 50 {
+		host, err := ruleset.Fill(schemas.Host{}, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := host.Spec.Network.Ramdisk.DNSResolver.Config.Server
+		if diff := cmp.Diff([]string{"10.9.9.9", "10.0.0.2"}, got); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
