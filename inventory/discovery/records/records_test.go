@@ -1,7 +1,10 @@
 package records_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -150,5 +153,27 @@ func TestBeginScan(t *testing.T) {
 		if err := open(t, dir).BeginScan(netip.MustParsePrefix(step.cidr), noon.Add(step.after)); (err == nil) != step.ok {
 			t.Errorf("BeginScan(%s) after %s = %v, want it allowed: %v", step.cidr, step.after, err, step.ok)
 		}
+	}
+}
+
+// TestVainRegistrationsDoNotFillTheLog: the log tells of them at each doubling.
+func TestVainRegistrationsDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	s, err := records.Open(records.Config{Dir: filepath.Join(t.TempDir(), "records"), Inventories: filepath.Join(t.TempDir(), "inventory"),
+		Log: slog.New(slog.NewTextHandler(&lines, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 101 {
+		g := records.Registered{Report: []byte(`{}`), Max: 1}
+		g.At, g.Key, g.Agent = noon, "k", fmt.Sprint("agent-", i)
+		g.Facts.System.Serial, g.Facts.System.UUID = fmt.Sprint("SN", i), "4c4c4544-0058-4b10-804a-b5c04f4d3201"
+		if _, err := s.Register(g, discovery.NewKnown()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(lines.String(), "in vain"); n != 7 || !strings.Contains(lines.String(), "machines=64") {
+		t.Errorf("%d lines of 100 vain registrations:\n%s", n, &lines)
 	}
 }

@@ -53,8 +53,10 @@ func (s *Store) create(g Registered, m discovery.Match) (discovery.ID, error) {
 	}
 	if len(s.heads) >= discovery.MaxRecords || g.Max > 0 && s.made[g.Key] >= g.Max && id != g.Had {
 		s.refused[g.Key]++
-		s.config.Log.Warn("a machine registers in vain: there is no room, or its enrolment key is used up", "key", g.Key,
-			"from", g.From, "records", len(s.heads))
+		if n := s.refused[g.Key]; n&(n-1) == 0 { // the 1st, 2nd, 4th, 8th: a stranger does not fill the log
+			s.config.Log.Warn("machines register in vain: there is no room, or their enrolment key is used up", "key", g.Key,
+				"from", g.From, "machines", n, "records", len(s.heads))
+		}
 		if len(s.vain) >= discovery.MaxRecords {
 			clear(s.vain)
 		}
