@@ -43,6 +43,15 @@ func connect(file string) (*daemon.Client, config.Config, error) {
 	return daemon.Connect(settings.Listen.Socket), settings, nil
 }
 
+// connectFor is connect for a verb about one record.
+func connectFor(file, record string) (*daemon.Client, discovery.ID, error) {
+	if !discovery.IsID(record) {
+		return nil, "", fmt.Errorf("%q is no record, which has 12 hex digits: `ingot discovered list` shows them", record)
+	}
+	client, _, err := connect(file)
+	return client, discovery.ID(record), err
+}
+
 func newList(s streams) *cobra.Command {
 	var file, format string
 	command := &cobra.Command{
@@ -132,21 +141,18 @@ func newGet(s streams) *cobra.Command {
 			"whoever has the enrolment key. With --record it prints the record: identity, conflicts, doubts, proof.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			client, _, err := connect(file)
+			client, id, err := connectFor(file, args[0])
 			if err != nil {
 				return err
 			}
-			if !discovery.IsID(args[0]) {
-				return fmt.Errorf("%q is no record, which has 12 hex digits: `ingot discovered list` shows them", args[0])
-			}
 			if whole {
-				record, err := client.ReadDiscovered(c.Context(), discovery.ID(args[0]))
+				record, err := client.ReadDiscovered(c.Context(), id)
 				if err != nil {
 					return err
 				}
 				return printValue(s.Out, record, format)
 			}
-			report, err := client.ReadInventory(c.Context(), discovery.ID(args[0]))
+			report, err := client.ReadInventory(c.Context(), id)
 			if err != nil {
 				return err
 			}
@@ -187,14 +193,11 @@ func newPropose(s streams) *cobra.Command {
 			"request where the daemon has a forge. The daemon notes who asked.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			client, _, err := connect(file)
+			client, id, err := connectFor(file, args[0])
 			if err != nil {
 				return err
 			}
-			if !discovery.IsID(args[0]) {
-				return fmt.Errorf("%q is no record, which has 12 hex digits: `ingot discovered list` shows them", args[0])
-			}
-			if err := client.ProposeDiscovered(c.Context(), discovery.ID(args[0])); err != nil {
+			if err := client.ProposeDiscovered(c.Context(), id); err != nil {
 				return err
 			}
 			fmt.Fprintf(s.Out, "record %s is proposed\n", args[0])
@@ -214,14 +217,11 @@ func newForget(s streams) *cobra.Command {
 			"found anew: forget a record once the impostor is gone. The daemon notes who asked.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			client, _, err := connect(file)
+			client, id, err := connectFor(file, args[0])
 			if err != nil {
 				return err
 			}
-			if !discovery.IsID(args[0]) {
-				return fmt.Errorf("%q is no record, which has 12 hex digits: `ingot discovered list` shows them", args[0])
-			}
-			if err := client.ForgetDiscovered(c.Context(), discovery.ID(args[0])); err != nil {
+			if err := client.ForgetDiscovered(c.Context(), id); err != nil {
 				return err
 			}
 			fmt.Fprintf(s.Out, "record %s is forgotten\n", args[0])
