@@ -69,7 +69,7 @@ type Item struct {
 	Outcome  Outcome `json:"outcome,omitempty"`  // Succeeded or Failed; "" while the item is to be done
 	Failures int     `json:"failures,omitempty"` // runs whose job failed
 	Lost     int     `json:"lost,omitempty"`     // runs that were lost
-	// Counted are the ids of the runs that were counted, so that no run counts twice.
+	// Counted are the ids of the runs that were counted, so that no run counts twice; the last one decided the outcome.
 	Counted []string `json:"counted,omitempty"`
 	// Avoid are the machines on which the item failed or was lost.
 	Avoid   []string  `json:"avoid,omitempty"`
@@ -122,13 +122,13 @@ type End struct {
 //	was lost                                    is due again; after 5 more machines failed
 //	failed                                      is due again until the retries are used up, then failed
 func (b *Batch) Count(e End) *Batch {
-	if b == nil || e.Item < 0 || e.Item >= len(b.Items) || slices.Contains(b.Items[e.Item].Counted, e.ID) ||
-		e.Outcome == Withdrawn || e.Outcome == "" {
+	if b.hasCounted(e) {
 		return b
 	}
 	next := b.clone()
 	item := next.Items[e.Item]
 	if item.IsDone() {
+		next.Items[e.Item].Counted = slices.Insert(slices.Clone(item.Counted), 0, e.ID)
 		return next.addOrphan(e, "the item was done before")
 	}
 	item.Counted = append(slices.Clone(item.Counted), e.ID)
@@ -155,15 +155,13 @@ func (b *Batch) Count(e End) *Batch {
 	return next.settle(e.Ended.Ended)
 }
 
-// AddOrphan keeps a result that came after its run was given up. The given batch is not changed.
-func (b *Batch) AddOrphan(e End, why string) *Batch {
-	known := func(o Orphan) bool { return o.Run == e.ID }
-	if b == nil || slices.ContainsFunc(b.Orphans, known) {
-		return b
-	}
-	return b.clone().addOrphan(e, why)
+// hasCounted reports whether Count would change nothing: the run is counted, or never counts.
+func (b *Batch) hasCounted(e End) bool {
+	return b == nil || e.Item < 0 || e.Item >= len(b.Items) || slices.Contains(b.Items[e.Item].Counted, e.ID) ||
+		e.Outcome == Withdrawn || e.Outcome == ""
 }
 
+// addOrphan keeps a result that does not count. The batch is a clone.
 func (b *Batch) addOrphan(e End, why string) *Batch {
 	b.Orphans = append(slices.Clone(b.Orphans), Orphan{Run: e.ID, Item: e.Item, Machine: e.Machine, Why: why})
 	b.Orphans = b.Orphans[max(0, len(b.Orphans)-maxOrphans):]

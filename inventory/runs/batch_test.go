@@ -47,6 +47,19 @@ func TestCountARun(t *testing.T) {
 	}
 }
 
+// TestARunOfADoneItemIsCountedOnce: its machine is free after that, and the run is shown once.
+func TestARunOfADoneItemIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	first, second := end("r1", 0, "m1", runs.Succeeded), end("r2", 0, "m2", runs.Failed)
+	s := runs.State{Workload: "pi"}.Follow(runs.Work{Batch: "b1", Completions: 2}, began).Count(first).Count(second)
+	if !s.HasCounted(second) {
+		t.Fatal("a run whose item was done before is never counted: its machine is never free")
+	}
+	if got := s.Count(second).Batch.Orphans; len(got) != 1 || got[0].Run != "r2" {
+		t.Errorf("orphans %+v, want r2 once", got)
+	}
+}
+
 // TestALostItemGoesToFiveMoreMachines, and is failed then.
 func TestALostItemGoesToFiveMoreMachines(t *testing.T) {
 	t.Parallel()
@@ -109,6 +122,45 @@ func TestFollowCommits(t *testing.T) {
 	}
 	if s = s.Follow(work("a"), began); s.Batch.ID != "a" || !s.Batch.IsOver() {
 		t.Errorf("a batch that ended long ago begins anew: %+v", s.Batch)
+	}
+}
+
+// TestABatchThatEndedAsTheOneBeforeIsDone: its last runs ended after a commit with other inputs.
+func TestABatchThatEndedAsTheOneBeforeIsDone(t *testing.T) {
+	t.Parallel()
+	work := func(batch string) runs.Work { return runs.Work{Workload: "pi", Batch: batch, Completions: 1} }
+	s := runs.State{Workload: "pi"}.Follow(work("b1"), began).Follow(work("b2"), began).Count(end("r1", 0, "m1", runs.Succeeded))
+	s = s.Follow(work("b3"), began)
+	if again := s.Follow(work("b1"), began); !again.Batch.IsOver() {
+		t.Errorf("a batch that ended begins anew: %+v, done %v", again.Batch, again.Done)
+	}
+	for range 2 * 100 {
+		s = s.Follow(work("b1"), began).Follow(work("b4"), began).Follow(work("b5"), began)
+	}
+	if len(s.Done) != 1 {
+		t.Errorf("done %v, want b1 once", s.Done)
+	}
+}
+
+// TestTheBatchBeforeComesBackWithTheLimitsOfTheCommit.
+func TestTheBatchBeforeComesBackWithTheLimitsOfTheCommit(t *testing.T) {
+	t.Parallel()
+	s := runs.State{Workload: "pi"}.Follow(runs.Work{Batch: "b1", Completions: 1}, began).Follow(runs.Work{Batch: "b2", Completions: 1}, began)
+	if s = s.Follow(runs.Work{Batch: "b1", Completions: 1, Retries: 7}, began); s.Batch.Retries != 7 {
+		t.Errorf("%d retries, want the 7 of the commit", s.Batch.Retries)
+	}
+}
+
+// TestMergeKnowsANewerBatch: a journal from a backup has two batches, the status branch has begun a third.
+func TestMergeKnowsANewerBatch(t *testing.T) {
+	t.Parallel()
+	work := func(batch string) runs.Work { return runs.Work{Workload: "pi", Batch: batch, Completions: 1} }
+	old := runs.State{Workload: "pi"}.Follow(work("b1"), began).Follow(work("b2"), began.Add(time.Hour))
+	third := end("r3", 0, "m1", runs.Succeeded)
+	third.Batch = "b3"
+	branch := old.Follow(work("b3"), began.Add(2*time.Hour)).Count(third)
+	if got := old.Merge(branch).Follow(work("b3"), began.Add(3*time.Hour)); got.Batch.Tally(nil).Succeeded != 1 {
+		t.Errorf("the third batch begins anew: %+v", got.Batch)
 	}
 }
 

@@ -50,19 +50,26 @@ func (s State) Follow(w Work, now time.Time) State {
 		s.Batch = s.Batch.adjust(w)
 		return s
 	case s.Before != nil && s.Before.ID == w.Batch:
-		s.Batch, s.Before = s.Before, s.Batch
+		s.Batch, s.Before = s.Before.adjust(w), s.Batch
 		return s
 	}
-	if s.Batch != nil && s.Batch.IsOver() {
-		s.Done = append(slices.Clone(s.Done), s.Batch.ID)
-		s.Done = s.Done[max(0, len(s.Done)-maxDone):]
-	}
+	s.Done = addDone(s.Done, s.Before, s.Batch)
 	finished := slices.Contains(s.Done, w.Batch)
 	s.Before, s.Batch = s.Batch, NewBatch(w, now)
 	if finished {
 		s.Batch.Stopped = "it ended earlier: another spec.run.batch begins it anew"
 	}
 	return s
+}
+
+// addDone adds the ids of those batches that are over.
+func addDone(done []string, all ...*Batch) []string {
+	for _, b := range all {
+		if b != nil && b.IsOver() && !slices.Contains(done, b.ID) {
+			done = append(slices.Clone(done), b.ID)
+		}
+	}
+	return done[max(0, len(done)-maxDone):]
 }
 
 // Cancel starts no more runs of the present batch. The given State is not changed.
@@ -91,13 +98,14 @@ func (s State) Count(e End) State {
 func (s State) HasCounted(e End) bool {
 	for _, b := range []*Batch{s.Batch, s.Before} {
 		if b != nil && b.ID == e.Batch {
-			return b.Count(e) == b
+			return b.hasCounted(e)
 		}
 	}
 	return true
 }
 
-// Merge gives what two copies of a State know together. The claims are those of the first.
+// Merge gives what two copies of a State know together. The claims are those of the first. A batch that only the other
+// copy has becomes the one before, unless it is older than that one.
 func (s State) Merge(other State) State {
 	for _, theirs := range []*Batch{other.Batch, other.Before} {
 		switch {
@@ -106,7 +114,9 @@ func (s State) Merge(other State) State {
 			s.Batch = s.Batch.Merge(theirs)
 		case s.Before != nil && s.Before.ID == theirs.ID:
 			s.Before = s.Before.Merge(theirs)
-		case s.Before == nil && !slices.Contains(s.Done, theirs.ID):
+		case slices.Contains(s.Done, theirs.ID):
+		case s.Before == nil || theirs.Began.After(s.Before.Began):
+			s.Done = addDone(s.Done, s.Before)
 			s.Before = theirs
 		}
 	}
