@@ -159,6 +159,23 @@ func Encode(s runs.State, running map[int]runs.UnderWay) map[string][]byte {
 	return files
 }
 
+// SortForWriting orders the documents of a state so that a process that is killed between two writes leaves documents that
+// Decode can read: the items before the heads, and the head of the present batch before the one that was present.
+func SortForWriting(s runs.State, files map[string][]byte) []string {
+	present := pathOf(s.Workload, s.Batch.ID, 1)
+	return slices.SortedFunc(maps.Keys(files), func(a, b string) int {
+		if a == present || b == present {
+			return cmp.Or(cmp.Compare(len(b), len(a)), map[bool]int{true: -1, false: 1}[a == present])
+		}
+		return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
+	})
+}
+
+// IsHead reports whether a path is that of the first document of a batch of a Workload.
+func IsHead(path, workload string) bool {
+	return IsOf(path, workload) && !strings.Contains(strings.TrimPrefix(path, "runs/"+workload+"/"), "-")
+}
+
 // Decode reads the states of all Workloads from their documents. A Workload with a document that cannot be read is
 // Unreadable: it must claim nothing.
 func Decode(files map[string][]byte) []runs.State {
@@ -191,9 +208,12 @@ func Decode(files map[string][]byte) []runs.State {
 	return all
 }
 
-// join makes a state of its documents.
+// join makes a state of its documents. Of two present batches the newer is: the write of the other head did not happen.
 func join(s runs.State, heads map[string]Page, items map[string][]Page) runs.State {
-	for _, id := range slices.Sorted(maps.Keys(heads)) {
+	oldestFirst := func(a, b string) int {
+		return cmp.Or(heads[a].Head.Began.Compare(heads[b].Head.Began), strings.Compare(a, b))
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(heads), oldestFirst) {
 		h := heads[id].Head
 		b := runs.Batch{ID: id, Text: h.Text, Commit: h.Commit, Completions: h.Completions, Retries: h.Retries,
 			StopAfter: h.StopAfter, Began: h.Began, Ended: h.Ended, Stopped: h.Stopped, Orphans: h.Orphans, Unknown: h.Unknown,
@@ -210,8 +230,9 @@ func join(s runs.State, heads map[string]Page, items map[string][]Page) runs.Sta
 			s.Unreadable = fmt.Sprintf("batch %s has %d items, and documents for %d", id, len(b.Items), known)
 		}
 		if h.Present {
+			s.Before = cmp.Or(s.Batch, s.Before)
 			s.Batch, s.Claims, s.Done, s.Cancelled, s.Now = &b, h.Claims, h.Done, h.Cancelled, h.Now
-		} else if s.Before == nil || b.Began.After(s.Before.Began) {
+		} else {
 			s.Before = &b
 		}
 	}

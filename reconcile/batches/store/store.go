@@ -4,10 +4,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile/batches"
@@ -45,7 +47,7 @@ func (s *Store) Restore(ctx context.Context, branch map[string][]byte) (*batches
 	}
 	s.kept = kept
 	known := map[string]runs.State{}
-	for _, state := range pages.Decode(kept) {
+	for _, state := range pages.Decode(dropHeadless(kept)) {
 		known[state.Workload] = state
 		view.Restore(state, true)
 	}
@@ -61,18 +63,33 @@ func (s *Store) Restore(ctx context.Context, branch map[string][]byte) (*batches
 	return view, nil
 }
 
+// dropHeadless leaves the Workloads out of which the journal has no head: their first Save was cut short, before anything
+// followed from it.
+func dropHeadless(kept map[string][]byte) map[string][]byte {
+	headed := map[string]bool{}
+	for path := range kept {
+		workload, _, _ := strings.Cut(strings.TrimPrefix(path, "runs/"), "/")
+		headed[workload] = headed[workload] || pages.IsHead(path, workload)
+	}
+	documents := maps.Clone(kept)
+	maps.DeleteFunc(documents, func(path string, _ []byte) bool {
+		workload, _, _ := strings.Cut(strings.TrimPrefix(path, "runs/"), "/")
+		return !headed[workload]
+	})
+	return documents
+}
+
 // Save writes the changed documents of one state. The first document of a batch, which has the claims, is the last; then
-// go the documents of batches that are not kept any more.
+// go the documents of batches that are not kept any more, their heads first.
 func (s *Store) Save(ctx context.Context, state runs.State) error {
 	documents := pages.Encode(state, nil)
-	paths := slices.Sorted(maps.Keys(documents))
-	slices.SortStableFunc(paths, func(a, b string) int { return len(b) - len(a) })
-	for _, path := range paths {
+	for _, path := range pages.SortForWriting(state, documents) {
 		if err := s.save(ctx, path, documents[path]); err != nil {
 			return err
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(s.kept)) {
+	shortFirst := func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) }
+	for _, path := range slices.SortedFunc(maps.Keys(s.kept), shortFirst) {
 		if pages.IsOf(path, state.Workload) && documents[path] == nil {
 			if err := s.save(ctx, path, nil); err != nil {
 				return err
