@@ -27,6 +27,7 @@ type View struct {
 	holder   map[string]string        // Workload by claimed machine
 	reserved map[string]runs.Run      // a run that is being written into its machine's record
 	saved    map[string]runs.State    // as the journal has them
+	quiet    bool                     // nothing changed since Idle found nothing
 }
 
 // Fleet is what holds for all machines together.
@@ -44,19 +45,23 @@ func New() *View {
 		reserved: map[string]runs.Run{}, saved: map[string]runs.State{}, holder: map[string]string{}}
 }
 
+// noteChange has claims and next runs worked out anew.
+func (v *View) noteChange() { v.choices, v.quiet = nil, false }
+
 // Restore gives the View what the journal, or the status branch, has of a Workload.
 func (v *View) Restore(s runs.State, saved bool) {
 	v.states[s.Workload] = s
 	if saved {
 		v.saved[s.Workload] = s
 	}
-	v.choices = nil
+	v.noteChange()
 }
 
 // SetFleet takes what the accepted commit asks for. A Workload that the fleet does not have any more starts nothing, and
 // its runs end by themselves.
 func (v *View) SetFleet(f Fleet, now time.Time) {
-	v.fleet, v.choices = f, nil
+	v.fleet = f
+	v.noteChange()
 	for name, w := range f.Works {
 		s := v.states[name]
 		s.Workload = name
@@ -71,17 +76,20 @@ func (v *View) SetFleet(f Fleet, now time.Time) {
 func (v *View) SetMachine(id inventory.MachineID, m claims.Machine) {
 	key := string(id)
 	before, known := v.machines[key]
+	if _, reserved := v.reserved[key]; reserved || before.Record.Run != m.Record.Run {
+		v.quiet = false
+	}
 	delete(v.reserved, key)
 	if !m.Desired.Claimable && m.Record.Run == nil {
 		if known {
 			delete(v.machines, key)
-			v.choices = nil
+			v.noteChange()
 		}
 		return
 	}
 	v.machines[key] = m
 	if !known || hasChanged(before, m) {
-		v.choices = nil
+		v.noteChange()
 	}
 	v.count(key, m)
 }
@@ -301,7 +309,7 @@ func (v *View) Cancel(workload string, all bool) error {
 		return fmt.Errorf("the batch of workload %s is done: there is nothing to cancel", workload)
 	}
 	v.states[workload] = s.Cancel(all)
-	v.choices = nil
+	v.noteChange()
 	return nil
 }
 
@@ -327,7 +335,7 @@ func isSame(a, b runs.State) bool {
 func (v *View) Settle(s runs.State) (waiting []inventory.MachineID) {
 	before := v.saved[s.Workload]
 	v.saved[s.Workload] = s
-	v.choices = nil
+	v.noteChange()
 	for id, m := range v.machines {
 		run := m.Record.Run
 		claimed := func(c runs.Claim) bool { return c.Machine == id }
@@ -344,14 +352,33 @@ func (v *View) Settle(s runs.State) (waiting []inventory.MachineID) {
 func (v *View) Idle(now time.Time) (ids []inventory.MachineID) {
 	v.choose(now)
 	left := v.fleet.Boots - v.booting()
+	if v.quiet || left <= 0 {
+		return nil
+	}
+	due := v.withItems()
 	for _, id := range slices.Sorted(maps.Keys(v.holder)) {
 		if len(ids) >= left {
 			break
 		}
 		m := v.machines[id]
-		if _, reserved := v.reserved[id]; !reserved && m.Record.Run == nil && v.orderIdle(id, m).Next != nil {
+		_, reserved := v.reserved[id]
+		if due[v.holder[id]] && !reserved && m.Record.Run == nil && v.orderIdle(id, m).Next != nil {
 			ids = append(ids, inventory.MachineID(id))
 		}
 	}
+	v.quiet = len(ids) == 0
 	return ids
+}
+
+// withItems are the Workloads with an item that is due and that no machine works on.
+func (v *View) withItems() map[string]bool {
+	due := map[string]bool{}
+	for name := range v.choices {
+		if b := v.states[name].Batch; b != nil && !b.IsOver() {
+			running := v.running(name, b.ID)
+			t := b.Tally(running)
+			due[name] = t.Waiting > 0 && len(running)+t.Succeeded < b.Completions
+		}
+	}
+	return due
 }

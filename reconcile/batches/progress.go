@@ -51,16 +51,19 @@ func (v *View) Report(now time.Time) (all []Progress) {
 	return all
 }
 
-// IsOpen reports whether a batch of a Workload may still get results. Every batch of a Workload whose State cannot be
-// read is open.
+// IsOpen reports whether a batch of a Workload may still get results: a machine has a run of the batch, or the fleet asks
+// for the batch and the batch starts more runs. Every batch of a Workload whose State cannot be read is open.
 func (v *View) IsOpen(workload, batch string) bool {
 	s := v.states[workload]
 	if s.Unreadable != "" {
 		return true
 	}
-	for _, b := range []*runs.Batch{s.Batch, s.Before} {
-		if b != nil && b.ID == batch {
-			return b.Ended.IsZero()
+	if _, wanted := v.fleet.Works[workload]; wanted && s.Batch != nil && s.Batch.ID == batch && !s.Batch.IsOver() {
+		return true
+	}
+	for _, m := range v.machines {
+		if run := m.Record.Run; run != nil && run.Workload == workload && run.Batch == batch {
+			return true
 		}
 	}
 	return false

@@ -1,30 +1,93 @@
 package batches_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/runs"
+	"github.com/gitmetal/ingot/inventory/standing/claims"
 	"github.com/gitmetal/ingot/reconcile/batches"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // TestOpenBatches: results are swept only of batches that get no more.
 func TestOpenBatches(t *testing.T) {
 	t.Parallel()
-	ended := time.Date(2026, 11, 29, 4, 12, 0, 0, time.UTC)
+	now := time.Date(2026, 11, 29, 4, 12, 0, 0, time.UTC)
 	v := batches.New()
 	v.Restore(runs.State{Workload: "pi", Batch: &runs.Batch{ID: "b3"}, Before: &runs.Batch{ID: "b2"}, Done: []string{"b1"}}, true)
-	v.Restore(runs.State{Workload: "done", Batch: &runs.Batch{ID: "b1", Ended: ended}}, true)
+	v.Restore(runs.State{Workload: "done", Batch: &runs.Batch{ID: "b1", Ended: now}}, true)
+	v.Restore(runs.State{Workload: "cancelled", Batch: &runs.Batch{ID: "b2", Stopped: "it was cancelled"}, Before: &runs.Batch{ID: "b1"}}, true)
+	v.Restore(runs.State{Workload: "deleted", Batch: &runs.Batch{ID: "b2"}, Before: &runs.Batch{ID: "b1"}}, true)
 	v.Restore(runs.State{Workload: "torn", Unreadable: "unexpected end"}, true)
-	for _, c := range []struct {
-		workload, batch string
-		want            bool
-	}{
-		{"pi", "b3", true}, {"pi", "b2", true}, {"pi", "b1", false},
-		{"done", "b1", false}, {"torn", "b1", true}, {"deleted", "b1", false},
-	} {
-		if got := v.IsOpen(c.workload, c.batch); got != c.want {
-			t.Errorf("IsOpen(%s, %s) = %v, want %v", c.workload, c.batch, got, c.want)
+	v.SetFleet(batches.Fleet{Works: map[string]runs.Work{"pi": {Batch: "b3"}, "done": {Batch: "b1"}, "cancelled": {Batch: "b2"},
+		"torn": {Batch: "b1"}}}, now)
+	for id, run := range map[string]runs.Run{"m1": {Workload: "pi", Batch: "b2"}, "m2": {Workload: "deleted", Batch: "b2"}} {
+		v.SetMachine(inventory.MachineID(id), claims.Machine{Record: inventory.Record{Run: &runs.UnderWay{Run: run}}})
+	}
+	check := func(workload, batch string, want bool) {
+		t.Helper()
+		if got := v.IsOpen(workload, batch); got != want {
+			t.Errorf("IsOpen(%s, %s) = %v, want %v", workload, batch, got, want)
 		}
+	}
+	check("pi", "b3", true)
+	check("pi", "b2", true)
+	check("pi", "b1", false)
+	check("done", "b1", false)
+	check("torn", "b1", true)
+	check("cancelled", "b2", false)
+	check("cancelled", "b1", false)
+	check("deleted", "b2", true)
+	check("deleted", "b1", false)
+	check("unknown", "b1", false)
+	v.SetMachine("m1", claims.Machine{})
+	check("pi", "b2", false) // its last run has ended, and it starts no more
+}
+
+// TestIdleMachinesCostLittle: the end of a batch of 10,000 items, with 10,000 claimed machines that have nothing to do, is
+// no work for the look at each of them.
+func TestIdleMachinesCostLittle(t *testing.T) {
+	t.Parallel()
+	const machines = 10_000
+	now := time.Date(2026, 11, 29, 4, 12, 0, 0, time.UTC)
+	w := runs.Work{Workload: "pi", Batch: "b1", Replicas: machines, Completions: machines, Keeps: true, MatchLabels: map[string]string{"pool": "batch"}}
+	s := runs.State{Workload: "pi"}.Follow(w, now)
+	for i := range machines - 10 {
+		s.Batch.Items[i].Outcome = runs.Succeeded
+	}
+	v := batches.New()
+	facts := &inventory.Facts{}
+	host := func(i int) (inventory.MachineID, claims.Machine) {
+		id := inventory.MachineID(fmt.Sprintf("m%05d", i))
+		m := claims.Machine{Desired: inventory.Desired{ID: id, Claimable: true, Lifecycle: schemas.Managed, BMC: &schemas.BMC{},
+			Labels: w.MatchLabels}, Record: inventory.Record{ID: id, Facts: facts}}
+		if i < 10 {
+			m.Record.Run = &runs.UnderWay{Run: runs.Run{Workload: "pi", Batch: "b1", Item: machines - 1 - i}, Stage: runs.Running}
+		}
+		return id, m
+	}
+	for i := range machines {
+		v.SetMachine(host(i))
+		s.Claims = append(s.Claims, runs.Claim{Machine: fmt.Sprintf("m%05d", i)})
+	}
+	v.Restore(s, true)
+	v.SetFleet(batches.Fleet{Works: map[string]runs.Work{"pi": w}, Boots: 20}, now)
+	began := time.Now()
+	for i := range 20 {
+		if ids := v.Idle(now); len(ids) > 0 {
+			t.Fatalf("%v have a run to begin, and every item is under way", ids)
+		}
+		v.SetMachine(host(10 + i))
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("20 looks took %s", took)
+	}
+	s.Batch.Items[0].Outcome = ""
+	v.Settle(s)
+	if ids := v.Idle(now); len(ids) != 20 {
+		t.Errorf("%d machines have a run to begin, want the 20 that may boot", len(ids))
 	}
 }
