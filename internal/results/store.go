@@ -71,6 +71,7 @@ type Store struct {
 	open  map[string]*openRun
 	ended map[string]Summary // without the files
 	bad   map[string]error   // runs whose manifest cannot be read
+	swept time.Time          // the last sweep for an upload that found no room
 }
 
 // openRun is a run that may get files.

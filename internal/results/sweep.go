@@ -3,6 +3,7 @@ package results
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -35,8 +36,9 @@ func (s *Store) Sweep() error {
 
 // sweepLocked sweeps down to a size of what runs name, 0 for any size. The caller holds the lock.
 func (s *Store) sweepLocked(size int64) error {
-	if len(s.bad) > 0 {
-		return nil // a run that cannot be read may name any file
+	if len(s.bad) > 0 { // a run that cannot be read may name any file
+		id := slices.Min(slices.Collect(maps.Keys(s.bad)))
+		return fmt.Errorf("nothing is swept while a run cannot be read: mend or remove %s, and restart: %w", s.runFile(id), s.bad[id])
 	}
 	now := s.options.Now()
 	named, err := s.countNames()

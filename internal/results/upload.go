@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/runs"
@@ -169,9 +170,18 @@ func (s *Store) isFull(more int64) bool {
 	if more > size {
 		return true // nothing is swept for a file that cannot fit
 	}
-	_ = s.sweepLocked(size - more) // an error leaves the store full
+	if since := s.options.Now().Sub(s.swept); since >= 0 && since < sweepPause {
+		return true
+	}
+	s.swept = s.options.Now()
+	if err := s.sweepLocked(size - more); err != nil {
+		s.options.Log.Error("the store of results is full, and nothing can be swept", "error", err)
+	}
 	return s.used.Load()+more > size
 }
+
+// sweepPause is how long no upload sweeps again: a sweep reads every manifest, and full stores are asked by every agent.
+const sweepPause = 10 * time.Second
 
 // place finds or makes the part of an upload. The caller holds the lock.
 func (s *Store) place(r *openRun, u Upload) (*part, error) {
