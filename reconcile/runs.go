@@ -26,7 +26,7 @@ func (l *Loop) indexRuns(h *host) {
 
 // setRuns tells the View of the runs what holds for the whole fleet. The caller holds the lock.
 func (l *Loop) setRuns() {
-	f := batches.Fleet{Works: l.fleet.desired.Runs, Boots: l.config.Limits.Boots, Stopped: l.fleet.frozen}
+	f := batches.Fleet{Accepted: l.fleet.commit != "", Works: l.fleet.desired.Runs, Boots: l.config.Limits.Boots, Stopped: l.fleet.frozen}
 	if l.fleet.settings.Paused {
 		f.Stopped = "the fleet is paused"
 	}

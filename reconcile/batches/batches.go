@@ -32,7 +32,8 @@ type View struct {
 
 // Fleet is what holds for all machines together.
 type Fleet struct {
-	Works map[string]runs.Work
+	Accepted bool // Works are those of an accepted commit
+	Works    map[string]runs.Work
 	// Boots is how many machines may boot for a run at a time.
 	Boots int
 	// Stopped says why nothing begins in the whole fleet; "" otherwise.
@@ -125,6 +126,7 @@ func (v *View) choose(now time.Time) {
 	if v.choices != nil {
 		return
 	}
+	v.forgetGone()
 	var wishes []claims.Wish
 	for name, w := range v.fleet.Works {
 		s := v.states[name]
@@ -322,7 +324,7 @@ func (v *View) Unsaved(now time.Time) (states []runs.State) {
 			states = append(states, s)
 		}
 	}
-	return states
+	return append(states, v.forgotten()...)
 }
 
 // isSame reports whether two states are the same: a changed batch is another value.
@@ -334,7 +336,9 @@ func isSame(a, b runs.State) bool {
 // Settle records that the journal has a state, and gives the machines that waited for it.
 func (v *View) Settle(s runs.State) (waiting []inventory.MachineID) {
 	before := v.saved[s.Workload]
-	v.saved[s.Workload] = s
+	if v.saved[s.Workload] = s; s.Batch == nil {
+		delete(v.saved, s.Workload)
+	}
 	v.noteChange()
 	for id, m := range v.machines {
 		run := m.Record.Run

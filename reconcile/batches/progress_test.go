@@ -2,6 +2,7 @@ package batches_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,5 +90,50 @@ func TestIdleMachinesCostLittle(t *testing.T) {
 	v.Settle(s)
 	if ids := v.Idle(now); len(ids) != 20 {
 		t.Errorf("%d machines have a run to begin, want the 20 that may boot", len(ids))
+	}
+}
+
+// TestOldWorkloadsAreForgotten: of Workloads that the fleet does not have any more, the oldest go from the journal, after
+// their runs; those that the fleet has stay.
+func TestOldWorkloadsAreForgotten(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 11, 29, 4, 12, 0, 0, time.UTC)
+	v := batches.New()
+	names := func() string {
+		var all []string
+		for _, p := range v.Report(began) {
+			all = append(all, p.State.Workload)
+		}
+		return strings.Join(all, " ")
+	}
+	for i := range 60 {
+		name := fmt.Sprintf("job-%02d", i)
+		s := runs.State{Workload: name}
+		for _, batch := range []string{"b1", "b2"} {
+			s = s.Follow(runs.Work{Workload: name, Batch: batch, Completions: 10_000}, began.Add(time.Duration(i)*time.Hour))
+		}
+		v.Restore(s, true)
+	}
+	if v.SetFleet(batches.Fleet{}, began); strings.Count(names(), "job") != 60 {
+		t.Fatalf("%s: forgotten before a commit was accepted", names())
+	}
+	run := runs.UnderWay{Run: runs.Run{Workload: "job-01", Batch: "b2"}}
+	v.SetMachine("m1", claims.Machine{Record: inventory.Record{Run: &run}})
+	v.SetFleet(batches.Fleet{Accepted: true, Works: map[string]runs.Work{"job-00": {Batch: "b2"}}}, began)
+	const newest = 500_000 / 21_000
+	got := names()
+	if strings.Count(got, "job") != newest+2 || !strings.HasPrefix(got, "job-00 job-01 job-37") {
+		t.Errorf("kept %s", got)
+	}
+	for range 2 {
+		for _, s := range v.Unsaved(began) {
+			if s.Before != nil && s.Workload != "job-00" {
+				t.Fatalf("%s is written with the batch before", s.Workload)
+			}
+			v.Settle(s)
+		}
+	}
+	if left := v.Unsaved(began); len(left) > 0 {
+		t.Errorf("%d states are not saved", len(left))
 	}
 }

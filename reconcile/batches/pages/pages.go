@@ -162,7 +162,10 @@ func Encode(s runs.State, running map[int]runs.UnderWay) map[string][]byte {
 // SortForWriting orders the documents of a state so that a process that is killed between two writes leaves documents that
 // Decode can read: the items before the heads, and the head of the present batch before the one that was present.
 func SortForWriting(s runs.State, files map[string][]byte) []string {
-	present := pathOf(s.Workload, s.Batch.ID, 1)
+	present := ""
+	if s.Batch != nil {
+		present = pathOf(s.Workload, s.Batch.ID, 1)
+	}
 	return slices.SortedFunc(maps.Keys(files), func(a, b string) int {
 		if a == present || b == present {
 			return cmp.Or(cmp.Compare(len(b), len(a)), map[bool]int{true: -1, false: 1}[a == present])

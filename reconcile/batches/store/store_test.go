@@ -46,6 +46,7 @@ func TestEveryMomentOfASaveCanBeRead(t *testing.T) {
 		"a batch with a later name":  {first, second},
 		"a batch with an early name": {first, follow(first, 3, 501)},
 		"the batch before returns":   {second, follow(second, 5, 501)},
+		"forgotten":                  {first, runs.State{Workload: "pi"}},
 		"a third batch":              {second, follow(second, 9, 3)},
 		"a third with an early name": {second, follow(second, 1, 3)},
 	} {
@@ -64,7 +65,7 @@ func TestEveryMomentOfASaveCanBeRead(t *testing.T) {
 				t.Fatal(restored)
 			}
 			for _, p := range view.Report(began) {
-				known := p.State.Batch != nil && (c.before.Batch == nil || p.State.Batch.ID == c.before.Batch.ID || p.State.Batch.ID == c.after.Batch.ID)
+				known := p.State.Batch != nil && (c.after.Batch == nil || c.before.Batch == nil || p.State.Batch.ID == c.before.Batch.ID || p.State.Batch.ID == c.after.Batch.ID)
 				if p.State.Unreadable != "" || !known || len(p.State.Claims) != 0 && len(p.State.Claims) != 1 {
 					t.Errorf("%s, killed after %d writes: unreadable %q, batch %v", name, writes, p.State.Unreadable, p.State.Batch)
 				}
