@@ -68,8 +68,8 @@ func (v *View) SetFleet(f Fleet, now time.Time) {
 		s.Workload = name
 		v.states[name] = s.Follow(w, now)
 	}
-	for id, m := range v.machines { // a run of a batch that is known now counts
-		v.count(id, m)
+	for _, m := range v.machines { // a run of a batch that is known now counts
+		v.count(m)
 	}
 }
 
@@ -92,7 +92,7 @@ func (v *View) SetMachine(id inventory.MachineID, m claims.Machine) {
 	if !known || hasChanged(before, m) {
 		v.noteChange()
 	}
-	v.count(key, m)
+	v.count(m)
 }
 
 // hasChanged reports whether the claims may be others after a change of a machine.
@@ -109,7 +109,7 @@ func hasChanged(before, m claims.Machine) bool {
 }
 
 // count counts the run of a machine that is over.
-func (v *View) count(_ string, m claims.Machine) {
+func (v *View) count(m claims.Machine) {
 	run := m.Record.Run
 	if !run.IsOver() {
 		return

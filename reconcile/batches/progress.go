@@ -23,6 +23,7 @@ type Progress struct {
 // Report gives the progress of every Workload, sorted by name.
 func (v *View) Report(now time.Time) (all []Progress) {
 	v.choose(now)
+	underWay := v.underWay()
 	for _, name := range slices.Sorted(maps.Keys(v.states)) {
 		p := Progress{State: v.states[name], Running: map[int]runs.UnderWay{}}
 		work, wanted := v.fleet.Works[name]
@@ -33,8 +34,8 @@ func (v *View) Report(now time.Time) (all []Progress) {
 		}
 		if b := p.State.Batch; b != nil {
 			items := map[int]bool{}
-			for _, m := range v.machines {
-				if run := m.Record.Run; run != nil && run.Workload == name && run.Batch == b.ID && !run.IsOver() {
+			for _, run := range underWay[name] {
+				if run.Batch == b.ID {
 					p.Running[run.Item], items[run.Item] = *run, true
 				}
 			}
@@ -47,6 +48,17 @@ func (v *View) Report(now time.Time) (all []Progress) {
 			}
 		}
 		all = append(all, p)
+	}
+	return all
+}
+
+// underWay gives the runs that have not ended, by Workload.
+func (v *View) underWay() map[string][]*runs.UnderWay {
+	all := map[string][]*runs.UnderWay{}
+	for _, m := range v.machines {
+		if run := m.Record.Run; run != nil && !run.IsOver() {
+			all[run.Workload] = append(all[run.Workload], run)
+		}
 	}
 	return all
 }

@@ -137,3 +137,29 @@ func TestOldWorkloadsAreForgotten(t *testing.T) {
 		t.Errorf("%d states are not saved", len(left))
 	}
 }
+
+// TestReportCostsLittle: the page of a site with 10,000 machines and 5,000 Workloads of the past is no second under the
+// loop's lock.
+func TestReportCostsLittle(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 4, 12, 0, 0, time.UTC)
+	v := batches.New()
+	for i := range 5_000 {
+		name := fmt.Sprintf("job-%04d", i)
+		v.Restore(runs.State{Workload: name}.Follow(runs.Work{Workload: name, Batch: "b1", Completions: 1}, now), true)
+	}
+	for i := range 10_000 {
+		run := runs.UnderWay{Run: runs.Run{Workload: "job-0007", Batch: "b1"}, Stage: runs.Running}
+		v.SetMachine(inventory.MachineID(fmt.Sprintf("m%05d", i)), claims.Machine{Record: inventory.Record{Run: &run}})
+	}
+	v.SetFleet(batches.Fleet{}, now)
+	v.Report(now) // claims are made
+	began := time.Now()
+	all := v.Report(now)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("a report takes %s", took)
+	}
+	if len(all) != 5_000 || len(all[7].Running) != 1 || len(all[8].Running) != 0 {
+		t.Errorf("%d Workloads, %d items of job-0007 run", len(all), len(all[7].Running))
+	}
+}
