@@ -301,6 +301,29 @@ func TestSweepByAge(t *testing.T) {
 	}
 }
 
+// TestAFullStoreSweepsSeldom: a sweep reads every manifest, and each agent with a result asks again and again.
+func TestAFullStoreSweepsSeldom(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Keep{Size: 100})
+	r.running["b1"] = true
+	r.begin("r-old", runs.Limits{})
+	r.mustPut("r-old", "own", strings.Repeat("s", 80))
+	r.finish("r-old")
+	r.begin("r-new", runs.Limits{})
+	put := func(at time.Duration, kept int) {
+		t.Helper()
+		r.now = r.now.Add(at)
+		_, _ = r.put("r-new", "big", strings.Repeat("b", 50)) // no room before the file of r-old goes
+		if got := len(r.List(func(runs.Run) bool { return true })); got != kept {
+			t.Errorf("%d runs are kept, want %d", got, kept)
+		}
+	}
+	put(0, 1)
+	r.running["b1"] = false
+	put(sweepPause-time.Second, 1)
+	put(2*time.Second, 0)
+}
+
 func TestSweepBySize(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Keep{Size: 100})
