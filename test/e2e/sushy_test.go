@@ -63,7 +63,7 @@ func TestSushyTools(t *testing.T) {
 // newSushyWorld starts libvirt and sushy-tools, and writes the fleet of their one machine.
 func newSushyWorld(t testing.TB) *world {
 	t.Helper()
-	takePlace(t)
+	takePlaces(t, 1)
 	w := &world{TB: t, dir: t.TempDir(), began: time.Now()}
 	t.Cleanup(w.showLogs)
 	if err := os.Symlink(parts.ramdisk, w.path("ramdisk.iso")); err != nil {

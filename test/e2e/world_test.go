@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,11 +19,14 @@ import (
 	"github.com/gitmetal/ingot/internal/lab"
 )
 
-// host is the one machine of each rack.
+// host is the first machine of each rack, mostly the only one.
 const host = "machine-1"
 
 // places are for racks that run at a time: each has a machine with two processors.
 var places = make(chan struct{}, 2)
+
+// taking is held while a test takes its places.
+var taking sync.Mutex
 
 // world is a rack with one machine, its fleet, and at most one daemon, each in a process of its own.
 type world struct {
@@ -34,16 +39,23 @@ type world struct {
 	daemon *process
 }
 
-// newWorld starts a rack and writes its fleet. Everything ends with the test; if that failed, the ends of all logs are shown.
+// newWorld starts a rack of one machine and writes its fleet. Everything ends with the test; if that failed, the ends of
+// all logs are shown.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	takePlace(t)
+	return newRack(t, 1)
+}
+
+// newRack is newWorld with more machines, and with more arguments of `ingot lab up`.
+func newRack(t testing.TB, machines int, arguments ...string) *world {
+	t.Helper()
+	takePlaces(t, machines)
 	w := &world{TB: t, dir: t.TempDir(), began: time.Now()}
 	t.Cleanup(w.showLogs)
 	if err := os.Symlink(parts.ramdisk, w.path("ramdisk.iso")); err != nil {
 		t.Fatal(err)
 	}
-	w.start("lab.log", "lab", "up", "--dir", w.dir, "--machines", "1", "--backend", "qemu", "--image", parts.image)
+	w.start("lab.log", append([]string{"lab", "up", "--dir", w.dir, "--machines", strconv.Itoa(machines), "--backend", "qemu", "--image", parts.image}, arguments...)...)
 	w.ingot("lab", "fleet", "--dir", w.dir)
 	var err error
 	if w.rack, err = lab.Describe(w.dir); err != nil {
@@ -53,11 +65,16 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// takePlace waits until a machine may run, and keeps its place to the end of the test.
-func takePlace(t testing.TB) {
+// takePlaces waits until machines may run, and keeps their places to the end of the test. Who waits for the second place
+// has the first: one test at a time.
+func takePlaces(t testing.TB, machines int) {
 	t.Helper()
-	places <- struct{}{}
-	t.Cleanup(func() { <-places })
+	taking.Lock()
+	defer taking.Unlock()
+	for range machines {
+		places <- struct{}{}
+		t.Cleanup(func() { <-places })
+	}
 }
 
 // connect reads where the daemon will listen.
