@@ -26,6 +26,7 @@ type View struct {
 	choices  map[string]claims.Choice // by Workload; nil: to be made anew
 	holder   map[string]string        // Workload by claimed machine
 	reserved map[string]runs.Run      // a run that is being written into its machine's record
+	told     map[string]runs.Run      // the next run by idle machine, as the last Order said
 	saved    map[string]runs.State    // as the journal has them
 	quiet    bool                     // nothing changed since Idle found nothing
 }
@@ -43,7 +44,7 @@ type Fleet struct {
 // New makes a View without machines.
 func New() *View {
 	return &View{states: map[string]runs.State{}, machines: map[string]claims.Machine{}, selector: claims.NewSelector(),
-		reserved: map[string]runs.Run{}, saved: map[string]runs.State{}, holder: map[string]string{}}
+		reserved: map[string]runs.Run{}, told: map[string]runs.Run{}, saved: map[string]runs.State{}, holder: map[string]string{}}
 }
 
 // noteChange has claims and next runs worked out anew.
@@ -164,10 +165,9 @@ func (v *View) whyClaimsNothing(w runs.Work, s runs.State) string {
 	}
 }
 
-// Order says what the Workloads want of a machine.
-func (v *View) Order(id inventory.MachineID, now time.Time) runs.Order {
+// order says what the Workloads want of a machine.
+func (v *View) order(key string, now time.Time) runs.Order {
 	v.choose(now)
-	key := string(id)
 	m, known := v.machines[key]
 	if !known {
 		return runs.Order{}
@@ -291,11 +291,11 @@ func (v *View) running(workload, batch string) map[int]bool {
 // Reserve gives a machine its run while the run is being written into the machine's record; false when the run is not the
 // machine's next one any more. SetMachine ends the reservation.
 func (v *View) Reserve(id inventory.MachineID, run runs.Run, now time.Time) bool {
-	o := v.Order(id, now)
+	o := v.order(string(id), now)
 	if o.Next == nil || o.Next.Batch != run.Batch || o.Next.Item != run.Item || o.Next.Workload != run.Workload {
 		return false
 	}
-	v.reserved[string(id)] = run
+	v.reserved[string(id)], v.quiet = run, false
 	return true
 }
 
@@ -350,39 +350,4 @@ func (v *View) Settle(s runs.State) (waiting []inventory.MachineID) {
 	}
 	slices.Sort(waiting)
 	return waiting
-}
-
-// Idle gives the claimed machines that have a run to begin now, at most as many as may boot.
-func (v *View) Idle(now time.Time) (ids []inventory.MachineID) {
-	v.choose(now)
-	left := v.fleet.Boots - v.booting()
-	if v.quiet || left <= 0 {
-		return nil
-	}
-	due := v.withItems()
-	for _, id := range slices.Sorted(maps.Keys(v.holder)) {
-		if len(ids) >= left {
-			break
-		}
-		m := v.machines[id]
-		_, reserved := v.reserved[id]
-		if due[v.holder[id]] && !reserved && m.Record.Run == nil && v.orderIdle(id, m).Next != nil {
-			ids = append(ids, inventory.MachineID(id))
-		}
-	}
-	v.quiet = len(ids) == 0
-	return ids
-}
-
-// withItems are the Workloads with an item that is due and that no machine works on.
-func (v *View) withItems() map[string]bool {
-	due := map[string]bool{}
-	for name := range v.choices {
-		if b := v.states[name].Batch; b != nil && !b.IsOver() {
-			running := v.running(name, b.ID)
-			t := b.Tally(running)
-			due[name] = t.Waiting > 0 && len(running)+t.Succeeded < b.Completions
-		}
-	}
-	return due
 }
