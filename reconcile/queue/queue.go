@@ -38,6 +38,13 @@ const advance = 10 * time.Minute
 // maxSlow bounds the looks that go on without a place, as a multiple of the places of a lane.
 const maxSlow = 16
 
+// burst is how many looks at a host may begin within burstTime. Looks that ask for one another, or for themselves, would
+// otherwise give the host's BMC, and a processor, no rest.
+const (
+	burst     = 20
+	burstTime = time.Second
+)
+
 // Queue holds each host at most once, with the earliest requested time. A host in a look is not handed out again;
 // requests during the look count afterwards. Safe for concurrent use.
 type Queue struct {
@@ -59,6 +66,8 @@ type queued struct {
 	index    int
 	place    *Place // of the look; nil without a look
 	again    *request
+	since    time.Time // when the looks began to be counted
+	looks    int       // since then, for at most burstTime
 }
 
 // request is a request during a look.
@@ -86,6 +95,23 @@ func New(workers int) *Queue {
 	return q
 }
 
+// countLook counts a look that begins.
+func (e *queued) countLook(now time.Time) {
+	if now.Sub(e.since).Abs() >= burstTime {
+		e.since, e.looks = now, 0
+	}
+	e.looks++
+}
+
+// earliest is the time of the next look that is asked for at a time: later than that after a burst of looks.
+func (e *queued) earliest(at time.Time) time.Time {
+	rest := e.since.Add(burstTime)
+	if wait := rest.Sub(at); e.looks >= burst && wait > 0 && wait <= burstTime {
+		return rest
+	}
+	return at
+}
+
 // rank orders due hosts.
 func (e *queued) rank() time.Time {
 	if e.priority == Asked {
@@ -110,11 +136,11 @@ func (q *Queue) AddHost(host inventory.MachineID, at time.Time, priority Priorit
 		e.again.join(request{at, priority})
 		return
 	case e.heap == nil:
-		e.at, e.priority = at, priority
+		e.at, e.priority = e.earliest(at), priority
 	default:
 		kept := request{e.at, e.priority}
 		kept.join(request{at, priority})
-		e.at, e.priority = kept.at, kept.priority
+		e.at, e.priority = e.earliest(kept.at), kept.priority
 	}
 	q.moveHost(e, &q.later)
 }
@@ -160,6 +186,7 @@ func (q *Queue) NextDue(now time.Time) (place *Place, next time.Time) {
 	}
 	if first != nil {
 		q.moveHost(first, nil)
+		first.countLook(now)
 		first.place = &Place{Host: first.host, lane: first.lane}
 		q.free[first.lane]--
 		return first.place, now
@@ -202,7 +229,7 @@ func (q *Queue) FinishLook(host inventory.MachineID, at time.Time, priority Prio
 	if e.again != nil {
 		next.join(*e.again)
 	}
-	e.place, e.again, e.at, e.priority = nil, nil, next.at, next.priority
+	e.place, e.again, e.at, e.priority = nil, nil, e.earliest(next.at), next.priority
 	q.moveHost(e, &q.later)
 }
 

@@ -188,3 +188,41 @@ func take(q *queue.Queue, now time.Time) (due []inventory.MachineID, next time.T
 		due = append(due, place.Host)
 	}
 }
+
+// TestLooksThatAskForOneAnotherRest: two hosts whose looks ask for one another, and for themselves, are looked at twenty
+// times in a second, whoever asks; a request of a time when the clock was set back waits no longer than that.
+func TestLooksThatAskForOneAnotherRest(t *testing.T) {
+	t.Parallel()
+	q := queue.New(9)
+	now := time.Unix(1000, 0)
+	looks := func() (count int) {
+		for {
+			due, _ := take(q, now)
+			if len(due) == 0 || count > 1000 {
+				return count
+			}
+			for _, host := range due {
+				q.AddHost("a", now, queue.Asked)
+				q.FinishLook(host, now, queue.Asked)
+				q.AddHost("b", now, queue.Asked)
+				count++
+			}
+		}
+	}
+	q.AddHost("a", now, queue.Asked)
+	if got := looks(); got != 40 {
+		t.Errorf("%d looks at two hosts at one moment, want 40", got)
+	}
+	if _, next := take(q, now); !next.Equal(now.Add(time.Second)) {
+		t.Errorf("the next look is at %v, want in a second", next)
+	}
+	now = now.Add(time.Second)
+	if got := looks(); got != 40 {
+		t.Errorf("%d looks in the next second, want 40", got)
+	}
+	now = now.Add(-time.Hour)
+	q.AddHost("a", now, queue.Asked)
+	if due, _ := take(q, now); len(due) != 1 {
+		t.Errorf("%v are due after the clock was set back, want a", due)
+	}
+}
