@@ -22,6 +22,7 @@ type View struct {
 	fleet    Fleet
 	states   map[string]runs.State
 	machines map[string]claims.Machine // that are claimable, or have a run
+	runs     map[string]*runs.UnderWay // of the machines that have one
 	selector *claims.Selector
 	choices  map[string]claims.Choice // by Workload; nil: to be made anew
 	holder   map[string]string        // Workload by claimed machine
@@ -43,7 +44,7 @@ type Fleet struct {
 
 // New makes a View without machines.
 func New() *View {
-	return &View{states: map[string]runs.State{}, machines: map[string]claims.Machine{}, selector: claims.NewSelector(),
+	return &View{states: map[string]runs.State{}, machines: map[string]claims.Machine{}, runs: map[string]*runs.UnderWay{}, selector: claims.NewSelector(),
 		reserved: map[string]runs.Run{}, told: map[string]runs.Run{}, saved: map[string]runs.State{}, holder: map[string]string{}}
 }
 
@@ -69,8 +70,8 @@ func (v *View) SetFleet(f Fleet, now time.Time) {
 		s.Workload = name
 		v.states[name] = s.Follow(w, now)
 	}
-	for _, m := range v.machines { // a run of a batch that is known now counts
-		v.count(m)
+	for _, run := range v.runs { // a run of a batch that is known now counts
+		v.count(run)
 	}
 }
 
@@ -82,6 +83,9 @@ func (v *View) SetMachine(id inventory.MachineID, m claims.Machine) {
 		v.quiet = false
 	}
 	delete(v.reserved, key)
+	if delete(v.runs, key); m.Record.Run != nil {
+		v.runs[key] = m.Record.Run
+	}
 	if !m.Desired.Claimable && m.Record.Run == nil {
 		if known {
 			delete(v.machines, key)
@@ -93,7 +97,7 @@ func (v *View) SetMachine(id inventory.MachineID, m claims.Machine) {
 	if !known || hasChanged(before, m) {
 		v.noteChange()
 	}
-	v.count(m)
+	v.count(m.Record.Run)
 }
 
 // hasChanged reports whether the claims may be others after a change of a machine.
@@ -110,8 +114,7 @@ func hasChanged(before, m claims.Machine) bool {
 }
 
 // count counts the run of a machine that is over.
-func (v *View) count(m claims.Machine) {
-	run := m.Record.Run
+func (v *View) count(run *runs.UnderWay) {
 	if !run.IsOver() {
 		return
 	}
@@ -259,8 +262,8 @@ func (v *View) orderIdle(key string, m claims.Machine) runs.Order {
 // booting counts the machines that boot for a run.
 func (v *View) booting() int {
 	count := len(v.reserved)
-	for id, m := range v.machines {
-		if _, twice := v.reserved[id]; !twice && m.Record.Run != nil && m.Record.Run.Stage == runs.Booting {
+	for id, run := range v.runs {
+		if _, twice := v.reserved[id]; !twice && run.Stage == runs.Booting {
 			count++
 		}
 	}
@@ -276,9 +279,8 @@ func (v *View) running(workload, batch string) map[int]bool {
 			items[run.Item] = true
 		}
 	}
-	for _, m := range v.machines {
-		run := m.Record.Run
-		if run == nil || run.Workload != workload || run.Batch != batch {
+	for _, run := range v.runs {
+		if run.Workload != workload || run.Batch != batch {
 			continue
 		}
 		if saved := v.saved[workload]; !run.IsOver() || !saved.HasCounted(run.End()) {
@@ -340,11 +342,19 @@ func (v *View) Settle(s runs.State) (waiting []inventory.MachineID) {
 		delete(v.saved, s.Workload)
 	}
 	v.noteChange()
-	for id, m := range v.machines {
-		run := m.Record.Run
-		claimed := func(c runs.Claim) bool { return c.Machine == id }
-		isNew := slices.ContainsFunc(s.Claims, claimed) && (!slices.ContainsFunc(before.Claims, claimed) || before.Batch != s.Batch)
-		if run == nil && isNew || run.IsOver() && run.Workload == s.Workload {
+	had := map[string]bool{} // had its claim, for the same batch
+	if before.Batch != nil && s.Batch != nil && before.Batch.ID == s.Batch.ID {
+		for _, claim := range before.Claims {
+			had[claim.Machine] = true
+		}
+	}
+	for _, claim := range s.Claims {
+		if _, known := v.machines[claim.Machine]; known && v.runs[claim.Machine] == nil && !had[claim.Machine] {
+			waiting = append(waiting, inventory.MachineID(claim.Machine))
+		}
+	}
+	for id, run := range v.runs {
+		if run.IsOver() && run.Workload == s.Workload {
 			waiting = append(waiting, inventory.MachineID(id))
 		}
 	}

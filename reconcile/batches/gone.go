@@ -23,10 +23,8 @@ func (v *View) forgetGone() {
 		return
 	}
 	running := map[string]bool{}
-	for _, m := range v.machines {
-		if m.Record.Run != nil {
-			running[m.Record.Run.Workload] = true
-		}
+	for _, run := range v.runs {
+		running[run.Workload] = true
 	}
 	var gone []string
 	for name, s := range v.states {

@@ -25,8 +25,11 @@ func (v *View) Order(id inventory.MachineID, now time.Time) runs.Order {
 // was told, and cannot begin yet, is looked at when that look said.
 func (v *View) Idle(now time.Time) (ids []inventory.MachineID) {
 	v.choose(now)
+	if v.quiet {
+		return nil
+	}
 	left := v.fleet.Boots - v.booting()
-	if v.quiet || left <= 0 {
+	if left <= 0 {
 		return nil
 	}
 	due := v.withItems()

@@ -45,4 +45,9 @@ func TestAnIdleMachineIsToldOnce(t *testing.T) {
 	want("another machine took the item", "m2")
 	v.Order("m2", now)
 	want("told of the next item")
+	counted := *s.Batch
+	s.Batch = &counted
+	if got := v.Settle(s); len(got) > 0 {
+		t.Errorf("%v are looked at because another machine's run counts", got)
+	}
 }

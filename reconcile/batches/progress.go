@@ -55,8 +55,8 @@ func (v *View) Report(now time.Time) (all []Progress) {
 // underWay gives the runs that have not ended, by Workload.
 func (v *View) underWay() map[string][]*runs.UnderWay {
 	all := map[string][]*runs.UnderWay{}
-	for _, m := range v.machines {
-		if run := m.Record.Run; run != nil && !run.IsOver() {
+	for _, run := range v.runs {
+		if !run.IsOver() {
 			all[run.Workload] = append(all[run.Workload], run)
 		}
 	}
@@ -73,8 +73,8 @@ func (v *View) IsOpen(workload, batch string) bool {
 	if _, wanted := v.fleet.Works[workload]; wanted && s.Batch != nil && s.Batch.ID == batch && !s.Batch.IsOver() {
 		return true
 	}
-	for _, m := range v.machines {
-		if run := m.Record.Run; run != nil && run.Workload == workload && run.Batch == batch {
+	for _, run := range v.runs {
+		if run.Workload == workload && run.Batch == batch {
 			return true
 		}
 	}
