@@ -32,7 +32,7 @@ func (d Dir) Open(host string, secrets *Secrets) (*Log, error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("keep a console: %w", err)
 	}
-	l := &Log{path: d.logPath(host), secrets: secrets}
+	l := &Log{path: d.logPath(host), masking: masking{secrets: secrets}}
 	l.cleaner.emit = l.addLine
 	return l, l.openFile()
 }
@@ -84,10 +84,8 @@ type Log struct {
 	file    *os.File
 	size    int
 	cleaner cleaner
-	secrets *Secrets
-	pending passage   // complete lines whose end may be the beginning of a secret
+	masking           // of complete lines, into lines that are to be written
 	last    time.Time // time of the last write
-	lines   []byte    // to be written
 	recent  []Line    // the newest lines, masked
 }
 
@@ -148,22 +146,10 @@ func isNote(line string) bool {
 	return bracket && after != "" && strings.HasPrefix(line, "[2")
 }
 
-// addLine takes a complete line. Lines before the possible beginning of a secret are queued for writing.
-func (l *Log) addLine(line []byte) {
-	l.pending.appendText(line...)
-	l.pending.appendText('\n')
-	open := l.pending.hideSecrets(l.secrets)
-	if open < len(l.pending.text) {
-		open = bytes.LastIndexByte(l.pending.text[:open], '\n') + 1
-	}
-	l.lines = append(l.lines, l.pending.takeMasked(open)...)
-}
-
 // endText ends the current line and masks a possible secret at the end.
 func (l *Log) endText() {
 	l.cleaner.endPartial()
-	l.pending.hideOpenEnd(l.pending.hideSecrets(l.secrets))
-	l.lines = append(l.lines, l.pending.takeMasked(len(l.pending.text))...)
+	l.endLines()
 }
 
 // openFile opens the log file for appending.
