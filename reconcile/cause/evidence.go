@@ -23,11 +23,13 @@ const (
 	OfLook      = "look"
 	OfFleet     = "fleet"
 	OfOperation = "operation"
+	OfSteps     = "steps"
 	OfBoot      = "boot"
 	OfPower     = "power"
 	OfMedium    = "medium"
 	OfAgent     = "agent"
 	OfJob       = "job"
+	OfLogs      = "logs" // kept by the daemon; Collect gives none
 	OfLeave     = "leave"
 	OfCall      = "call"
 	OfConsole   = "console"
@@ -89,6 +91,7 @@ func operationEvidence(rec inventory.Record) (list []Evidence) {
 	if op.Error != "" {
 		list = append(list, Evidence{OfOperation, op.Ended, "its error: " + op.Error})
 	}
+	list = append(list, stepsEvidence(*op)...)
 	for _, disk := range op.Disks {
 		text := nameDisk(disk.Disk) + ": nothing was written"
 		if disk.Begun != 0 {
@@ -100,6 +103,27 @@ func operationEvidence(rec inventory.Record) (list []Evidence) {
 		list = append(list, Evidence{Of: OfOperation, Text: text})
 	}
 	return list
+}
+
+// stepsEvidence is about the steps of an operation of which one failed: which, and what is left.
+func stepsEvidence(op inventory.Operation) (list []Evidence) {
+	done, left := 0, []string{}
+	for i, step := range op.Steps {
+		switch step.State {
+		case inventory.StepDone, inventory.StepSkipped:
+			done++
+			continue
+		case inventory.StepFailed:
+			list = append(list, Evidence{Of: OfSteps, Text: fmt.Sprintf("step %d of %d, %s, failed in attempt %d", i+1, len(op.Steps),
+				step.Key(), step.Attempt)})
+		}
+		left = append(left, step.Key())
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%d of %d steps are done, left: %s", done, len(op.Steps), strings.Join(left, ", "))
+	return append(list, Evidence{Of: OfSteps, Text: text})
 }
 
 // bootEvidence is about the boot, the power and the boot medium.

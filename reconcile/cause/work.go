@@ -12,11 +12,11 @@ func attemptRows() []Row {
 	return []Row{
 		{"ScriptFailed", "the operation was given up at a script",
 			"The operation was given up at script {step}: {error}",
-			"Mend the script, or what it needs, and push; `ingot retry {host}` tries the same again.",
+			"`ingot logs {host}` has what it said; mend it, or what it needs, and push; `ingot retry {host}` tries the same again.",
 			all(gaveUp, failedStep(isScript))},
 		{"InstallFailed", "the operation was given up at the install",
 			"The install was given up after its last attempt failed: {error}",
-			"Mend what the error names, then run `ingot retry {host}`, or change what is installed.",
+			"Mend what the error names (`ingot logs {host}` has more), then run `ingot retry {host}`, or change what is installed.",
 			all(gaveUp, failedStep(isInstall))},
 		{"GivenUp", "the operation was given up for another reason (InstallFailed)",
 			"The install was given up: {error}",
