@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/logs"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -64,6 +65,8 @@ type Config struct {
 	Machine Machine
 	Log     *slog.Logger
 	Now     func() time.Time // default time.Now
+	// Logs collects the ramdisk's own logs for a step that failed; nil for none.
+	Logs func(context.Context) []logs.File
 	// KeyFile keeps the agent's key, in RAM, so that a restarted agent is the same agent; "" keeps the key in the
 	// process.
 	KeyFile string

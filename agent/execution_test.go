@@ -78,7 +78,7 @@ func TestARunWithTheRealHub(t *testing.T) {
 	}
 	door := &breaking{Handler: uploads.New(uploads.Config{Store: store, Token: func(string) string { return "" }})}
 	door.breaks.Store(3)
-	h, boot := newHubWith(t, door)
+	h, boot := newHubWith(t, door, nil)
 	m := newMachine()
 	dir := t.TempDir()
 	m.do = func(ctx context.Context, step wire.Step, s agent.Session) (*wire.BootEntry, error) {

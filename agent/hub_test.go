@@ -95,18 +95,18 @@ func (h realHub) until(what string, wanted func(inventory.AgentState) bool) inve
 
 func newHub(t *testing.T) (realHub, wire.BootConfig) {
 	t.Helper()
-	return newHubWith(t, nil)
+	return newHubWith(t, nil, nil)
 }
 
-// newHubWith makes a hub whose runs leave results.
-func newHubWith(t *testing.T, results hub.Results) (realHub, wire.BootConfig) {
+// newHubWith makes a hub whose runs leave results, and that keeps logs.
+func newHubWith(t *testing.T, results hub.Results, logs hub.Logs) (realHub, wire.BootConfig) {
 	t.Helper()
 	identity, err := hub.CreateIdentity(filepath.Join(t.TempDir(), "identity"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := realHub{t: t, notified: make(chan struct{}, 1000)}
-	h.Hub = hub.New(hub.Config{Identity: identity, Store: &store{}, Images: shelf{}, Results: results, Notify: func(string) { h.notified <- struct{}{} }})
+	h.Hub = hub.New(hub.Config{Identity: identity, Store: &store{}, Images: shelf{}, Results: results, Logs: logs, Notify: func(string) { h.notified <- struct{}{} }})
 	server := httptest.NewUnstartedServer(h.Hub)
 	if server.TLS, err = identity.ServerTLS([]string{"127.0.0.1"}); err != nil {
 		t.Fatal(err)

@@ -283,6 +283,7 @@ func (w *worker) runSteps(ctx context.Context, job wire.Job) wire.Result {
 		if err != nil {
 			failed := describeFailure(step, err)
 			failed.Disks, failed.Erased, failed.Executed = noted.disks, noted.erased, noted.executed
+			s.sendFailure(ctx, step, failed)
 			return failed
 		}
 		if boot != nil {

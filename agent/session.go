@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/logs"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -37,7 +38,8 @@ type session struct {
 	unsent  bool
 	jobGone bool
 	noted   notes
-	abort   func() // ends the step of a withdrawn job at once; nil for a step that ends by itself
+	said    logs.Tail // the lines of the job's steps
+	abort   func()    // ends the step of a withdrawn job at once; nil for a step that ends by itself
 }
 
 // notes are what the steps of a job leave for its result.
@@ -54,7 +56,7 @@ func newSession(ctx context.Context, a *agent, job wire.Job) *session {
 	s := &session{
 		agent: a, job: job, wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
 		cancel:  cancel,
-		pending: wire.Progress{Attempt: job.Attempt},
+		pending: wire.Progress{Attempt: job.Attempt}, said: logs.Tail{Most: maxSaid},
 	}
 	go s.sendLoop(ctx)
 	return s
@@ -144,6 +146,7 @@ func (s *session) isGone() bool {
 // Report implements Session.
 func (s *session) Report(p wire.Progress) {
 	s.mu.Lock()
+	s.keepSaid(p.Lines)
 	lines := append(s.pending.Lines, p.Lines...)
 	if p.Step == "" {
 		p.Step = s.pending.Step

@@ -50,6 +50,7 @@ func (h *Hub) routeCalls() http.Handler {
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathLeave, "{job}"), h.admitAgent(h.serveLeave))
 	mux.HandleFunc("POST "+fmt.Sprintf(wire.PathResult, "{job}"), h.admitAgent(h.serveResult))
 	mux.HandleFunc(fmt.Sprintf(wire.PathJobFile, "{job}", "{name...}"), h.admitAgent(h.serveJobFile))
+	mux.HandleFunc("PUT "+fmt.Sprintf(wire.PathLog, "{job}", "{name}"), h.admitAgent(h.serveLog))
 	mux.HandleFunc("GET "+fmt.Sprintf(wire.PathConfig, "{job}"), h.admitAgent(h.serveConfig))
 	mux.HandleFunc("GET "+wire.PathImages+"{sha256}", h.admitAgent(h.serveImage))
 	mux.HandleFunc("GET "+wire.PathBlobs+"{sha256}", h.admitAgent(h.serveBlob))

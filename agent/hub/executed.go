@@ -57,16 +57,32 @@ func listInputs(j wire.Job) (inputs []wire.Input) {
 
 // serveJobFile takes a file of the run of the host's outstanding job.
 func (h *Hub) serveJobFile(w http.ResponseWriter, r *http.Request, p peer) error {
-	run, err := h.findOpenRun(r, p)
+	j, err := h.findOpenJob(r, p)
 	if err != nil {
 		return err
 	}
-	h.config.Results.ServeFile(w, r, run, r.PathValue("name"))
+	if j.Run == "" || h.config.Results == nil {
+		return statusError{http.StatusNotFound, "the job leaves no results"}
+	}
+	h.config.Results.ServeFile(w, r, j.Run, r.PathValue("name"))
 	return nil
 }
 
-// findOpenRun gives the run of the host's outstanding job, or an error that says why the agent may not write to it.
-func (h *Hub) findOpenRun(r *http.Request, p peer) (run string, err error) {
+// serveLog takes a text about the host's outstanding job.
+func (h *Hub) serveLog(w http.ResponseWriter, r *http.Request, p peer) error {
+	j, err := h.findOpenJob(r, p)
+	if err != nil {
+		return err
+	}
+	if h.config.Logs == nil {
+		return statusError{http.StatusNotFound, "no logs are kept"}
+	}
+	h.config.Logs.ServeLog(w, r, LogOf{Host: p.host, Job: j.ID, Name: r.PathValue("name")})
+	return nil
+}
+
+// findOpenJob gives the host's outstanding job, or an error that says why the agent may not send files of it.
+func (h *Hub) findOpenJob(r *http.Request, p peer) (found job, err error) {
 	err = h.viewEntry(r.Context(), p.host, func(e *entry) error {
 		j := e.doc.Job
 		switch {
@@ -74,13 +90,11 @@ func (h *Hub) findOpenRun(r *http.Request, p peer) (run string, err error) {
 			return statusError{http.StatusGone, "not the outstanding job"}
 		case j.hasEnded():
 			return statusError{http.StatusGone, j.whyEnded()}
-		case j.Run == "" || h.config.Results == nil:
-			return statusError{http.StatusNotFound, "the job leaves no results"}
 		}
-		run = j.Run
+		found = *j
 		return nil
 	})
-	return run, err
+	return found, err
 }
 
 // finishRun ends the run of an outstanding job in the store of results, before the document says that the job has

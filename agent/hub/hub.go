@@ -36,6 +36,15 @@ type Results interface {
 	Finish(run string, ended runs.Ended) error
 }
 
+// Logs keeps texts about jobs, such as the ramdisk's journal after a failure.
+type Logs interface {
+	// ServeLog answers PUT of a text, for the agent that has the job.
+	ServeLog(w http.ResponseWriter, r *http.Request, of LogOf)
+}
+
+// LogOf names a text about a job. The agent chose the name.
+type LogOf struct{ Host, Job, Name string }
+
 // Config is what a Hub needs. Identity, Store and Images are required.
 type Config struct {
 	Identity *Identity
@@ -43,6 +52,7 @@ type Config struct {
 	Images   Images
 	// Results keeps what runs leave; without it every upload is refused.
 	Results Results
+	Logs    Logs // without it every text is refused
 	// Notify is called with a host's id after every change about the host. Notify must not block.
 	Notify func(host string)
 	// Mask hides known secrets in the words of agents before the words are cut, kept or shown. Default: as said.

@@ -32,6 +32,9 @@ const (
 	// (Content-Range) → 204 stored | 409 with HeaderUploadOffset | 410 as PathProgress | 413 over a limit | 507 the store is
 	// full. HEAD → 200 with HeaderUploadOffset, and with HeaderDigest where the file is whole.
 	PathJobFile = "/v1/jobs/%s/files/%s"
+	// PathLog, the job's id and the file's name (LogName): PUT a text about the job, whole → 204 with HeaderDigest of the
+	// bytes that came | 404 from a daemon that keeps none | 410 as PathProgress | 413 over a limit | 507 the disk is full.
+	PathLog = "/v1/jobs/%s/logs/%s"
 	// PathConfig: GET → 200 Ignition JSON | 404 when the daemon has the config no more | 410 when the job was withdrawn.
 	PathConfig    = "/v1/jobs/%s/config"
 	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed
@@ -59,6 +62,7 @@ const (
 	MaxInline   = 2 << 20
 	MaxConfig   = 64 << 20         // bytes of one Ignition config, under PathConfig
 	MaxPlugin   = 128 << 20        // bytes of one plug-in, under PathBlobs
+	MaxLog      = 8 << 20          // bytes of one text under PathLog
 	PollWait    = 25 * time.Second // how long the daemon holds a poll open
 	CallTimeout = 60 * time.Second // deadline of every other call
 	// LeaveWait is how long the daemon holds a LeaveQuestion open before it answers 202.

@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/agent"
 	"github.com/gitmetal/ingot/agent/execution"
 	"github.com/gitmetal/ingot/agent/facts/lldp"
+	"github.com/gitmetal/ingot/agent/logs"
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/steps/diskimage"
@@ -52,7 +53,8 @@ func runAgent(ctx context.Context, log *slog.Logger) error {
 	}
 	log.Info("ingot agent", "version", version, "host", boot.Host, "boot", boot.Boot, "epoch", boot.Epoch)
 	hardware := machine{neighbours: lldp.Listen(ctx), patient: boot.Discovery != nil}
-	return agent.Run(ctx, agent.Config{Boot: boot, Machine: hardware, Log: log, KeyFile: runDir + "/agent.key"})
+	return agent.Run(ctx, agent.Config{Boot: boot, Machine: hardware, Log: log, KeyFile: runDir + "/agent.key",
+		Logs: logs.Collect})
 }
 
 func readBootConfig(path string) (wire.BootConfig, error) {

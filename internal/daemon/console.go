@@ -14,13 +14,15 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/cause"
 )
 
 // HostHistory is what the daemon tells about a host beside the host's document: the timeline with the output of jobs,
 // and the serial console.
 type HostHistory struct {
 	timeline.Timeline
-	Serial consoles.Serial `json:"serial"`
+	Serial consoles.Serial  `json:"serial"`
+	Logs   []cause.Evidence `json:"logs,omitempty"` // collected texts of the operation
 }
 
 // addHostRoutes adds the routes of single hosts: the history and the Why as JSON, and the serial
@@ -28,7 +30,7 @@ type HostHistory struct {
 func (d *Daemon) addHostRoutes(api *http.ServeMux) {
 	d.addWhyRoute(api)
 	api.HandleFunc("GET /v1/hosts/{host}/story", d.handleHost(func(w http.ResponseWriter, h reconcile.HostView) error {
-		told := HostHistory{Timeline: d.timelines.ReadTimeline(h.ID, h.Document)}
+		told := HostHistory{Timeline: d.timelines.ReadTimeline(h.ID, h.Document), Logs: d.logs.Evidence(h)}
 		d.consoles.ExtendLease(h.ID, time.Now())
 		var err error
 		if told.Serial, err = d.consoles.ReadSerial(h); err != nil {

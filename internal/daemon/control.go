@@ -115,6 +115,7 @@ func (d *Daemon) controlHandler() http.Handler {
 	mux.HandleFunc("GET /v1/events", d.streamEvents)
 	d.addHostRoutes(mux)
 	d.addResultRoutes(mux)
+	d.logs.AddRoutes(mux, d.loop.FindHost)
 	d.addDiscoveryRoutes(mux)
 	mux.HandleFunc("POST /v1/refresh", func(w http.ResponseWriter, _ *http.Request) {
 		d.loop.RefreshSource()

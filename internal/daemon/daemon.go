@@ -24,6 +24,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/internal/daemon/control"
+	"github.com/gitmetal/ingot/internal/daemon/joblogs"
 	"github.com/gitmetal/ingot/internal/daemon/metrics"
 	"github.com/gitmetal/ingot/internal/daemon/notify"
 	"github.com/gitmetal/ingot/internal/daemon/sealedpages"
@@ -53,6 +54,7 @@ type Daemon struct {
 	images  *images.Store
 	results *results.Store
 	uploads *uploads.Handler
+	logs    *joblogs.Store
 	effects *effects.Effects
 	loop    *reconcile.Loop
 	secrets *vault
@@ -213,7 +215,8 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	if err := d.openResults(identity); err != nil {
 		return err
 	}
-	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Results: d.uploads,
+	d.logs = d.newLogs()
+	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Results: d.uploads, Logs: d.logs,
 		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) }, Mask: d.secrets.everOpened.Mask, Log: d.log,
 		Count: d.metrics.CountAgent})
 	d.effects, err = effects.New(effects.Config{
@@ -327,6 +330,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return serveHTTP(ctx, d.control, d.controlHandler()) })
 	g.Go(func() error { return d.timelines.FollowHosts(ctx, d.loop, d.hub) })
+	g.Go(func() error { return d.logs.Run(ctx, d.loop, d.hub) })
 	g.Go(func() error { return d.consoles.Run(ctx, d.loop) })
 	g.Go(func() error { return d.serveWeb(ctx) })
 	g.Go(func() error { return d.serveWebhook(ctx) })

@@ -42,7 +42,7 @@ func (d *Daemon) explainHost(h reconcile.HostView) Why {
 	c.Observed.Console = d.consoles.Observe(h)
 	about := status.NewMetadata(h.Name, h.ID, nil)
 	return Why{Name: about.Name, ID: about.ID, Phase: h.Plan.Phase, Answer: cause.Find(c),
-		Evidence: append([]cause.Evidence{}, cause.Collect(c)...), From: FromDaemon}
+		Evidence: append(append([]cause.Evidence{}, cause.Collect(c)...), d.logs.Evidence(h)...), From: FromDaemon}
 }
 
 // newCase is the last look at a host, with what holds for all hosts.

@@ -40,6 +40,7 @@ type Config struct {
 	Images    Images    `json:"images,omitempty"`
 	Discovery Discovery `json:"discovery,omitzero"`
 	Results   Results   `json:"results,omitempty"`
+	Logs      Logs      `json:"logs,omitempty"`
 	Etcd      Etcd      `json:"etcd,omitempty"`
 	Limits    Limits    `json:"limits,omitempty"`
 	Deadlines Deadlines `json:"deadlines,omitzero"`
@@ -157,6 +158,12 @@ type Results struct {
 type KeepResults struct {
 	Days int  `json:"days,omitempty"` // default 30
 	Size Size `json:"size,omitempty"` // default 50GiB
+}
+
+// Logs bounds what is kept of the output of steps and of their failures, in <stateDir>/logs.
+type Logs struct {
+	Days int  `json:"days,omitempty"` // default 90
+	Size Size `json:"size,omitempty"` // default 4GiB
 }
 
 // Size is a number of bytes, written as 50GiB.

@@ -154,6 +154,14 @@ func (c *Config) fillDefaults(dir string) {
 // fleetPath is a directory whose name can be a part of a branch's name (git-check-ref-format(1)).
 var fleetPath = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?(/[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?)*$`)
 
+func (c *Config) checkDays(p *problems) {
+	for field, days := range map[string]int{"results.keep.days": c.Results.Keep.Days, "logs.days": c.Logs.Days} {
+		if days < 0 || days > 36500 {
+			p.addBad(field, "want a number of days, from 1", "")
+		}
+	}
+}
+
 func (c *Config) checkFields(p *problems) {
 	p.requireField("fleet.url", c.Fleet.URL, "https, ssh, or a path on this machine")
 	p.requireField("stateDir", c.StateDir, "a directory for the journal, such as /var/lib/ingot")
@@ -188,9 +196,7 @@ func (c *Config) checkFields(p *problems) {
 		(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 		p.addBad("advertise.media", "want an http URL", "")
 	}
-	if days := c.Results.Keep.Days; days < 0 || days > 36500 {
-		p.addBad("results.keep.days", "want a number of days, from 1", "")
-	}
+	c.checkDays(p)
 	if min(c.Limits.Installs, c.Limits.Boots) < 0 {
 		p.addBad("limits.installs, limits.boots", "want a number of hosts", "")
 	}

@@ -407,6 +407,9 @@ function redraw() {
   }, Math.max(250, 4 * took));
 }
 
+// logs are the collected texts of the shown host's operation.
+let logs = [];
+
 function facts(h) {
   const all = [
     ['phase', h.phase], ['now', h.hold || h.error ? '' : now(h)], ['file', h.file], ['labels', Object.entries(h.metadata.labels || {}).map(([k, v]) => k + '=' + v).join(', ')],
@@ -417,6 +420,10 @@ function facts(h) {
     all.push(['installation', h.installed.workload + ' from ' + short(h.installed.commit) + ' at ' + moment(h.installed.at)]);
     all.push(['disk', diskName(h.installed.disk)], ['phoned home', moment(h.installed.phoneHome)]);
   }
+  const steps = ((h.operation || h.lastOperation || {}).steps || []).map((step, i) => ({ ...step, name: (i + 1) + ' ' + (step.id || step.name) }));
+  const failed = steps.filter(step => step.state === 'Failed'), left = steps.filter(step => step.state !== 'Done' && step.state !== 'Skipped');
+  if (failed.length) all.push(['failed step', failed.map(step => step.name).join(', ') + ' of ' + steps.length], ['steps left', left.map(step => step.name).join(', ')]);
+  all.push(['logs', logs.map(kept => kept.text).join('; ')]);
   const system = h.hardware && h.hardware.system;
   if (system) all.push(['machine', [system.manufacturer, system.product, system.serial].filter(Boolean).join(' ')]);
   return all.filter(([, value]) => value).map(([key, value]) => ({ key, value: String(value) }));
@@ -469,6 +476,7 @@ async function readStory() {
 }
 
 function drawStory(story) {
+  logs = story.logs || [];
   const steps = story.steps.map((step, i) => ({ key: i + ' ' + step.at, ...step })).reverse();
   fill($('host-story'), steps, step => {
     const item = make('li');
