@@ -247,7 +247,7 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	switch job.Kind {
 	case wire.JobPowerOff:
 		return wire.Result{OK: true}
-	case wire.JobStep, wire.JobWriteStep, wire.JobScript, wire.JobDescribe, wire.JobRun:
+	case wire.JobStep, wire.JobWriteStep, wire.JobScript, wire.JobDescribe, wire.JobRun, wire.JobOwn:
 		whole, err := w.agent.fetchPlugins(ctx, job)
 		if err != nil {
 			return refuseJob("a plug-in of the job cannot be had: %s", joinLines(err.Error()))
@@ -301,6 +301,9 @@ func (w *worker) runStep(ctx context.Context, step wire.Step, s *session) (*wire
 	s.clock = clock
 	if step.Execution != nil {
 		defer s.abortWhenGone(limited, clock.end)()
+	}
+	if step.Collect != nil {
+		return nil, s.sendLogs(limited)
 	}
 	boot, err := w.agent.Machine.Do(limited, step, s)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {

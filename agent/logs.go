@@ -30,7 +30,7 @@ func (s *session) keepSaid(lines []string) {
 // sendFailure sends the logs of a failed step to the daemon, as far as that goes within logsTime: a failure that cannot
 // be explained is still a failure. A run of an ephemeral workload has results of its own.
 func (s *session) sendFailure(ctx context.Context, step wire.Step, failed wire.Result) {
-	if step.Execution != nil || ctx.Err() != nil {
+	if step.Execution != nil || step.Collect != nil || ctx.Err() != nil {
 		return
 	}
 	s.Report(wire.Progress{Lines: []string{failed.Error}})

@@ -21,14 +21,20 @@ const (
 // StepErase erases disks: {disks: [data], policy: clear}. Names of disks are those of spec.disks, and root.
 const StepErase = "erase-disks"
 
+// StepCollectLogs sends the ramdisk's logs to the daemon.
+const StepCollectLogs = "collect-logs"
+
+// StepStartUnit starts a unit of the ramdisk and waits for its end: {unit: burn-in.service}.
+const StepStartUnit = "start-unit"
+
 // StepDescribe asks the plug-ins of a list what they are. It stands in front of a list with plug-ins, and in no file.
 const StepDescribe = "describe"
 
 // BuiltinSteps are the names of the steps that ingot brings itself, in this version or in a later one. No Step has such
 // a name: an operation that names one means ingot's own.
-var BuiltinSteps = []string{"collect-logs", StepErase, "inject-files", "software-raid", "start-unit", StepWriteImage}
+var BuiltinSteps = []string{StepCollectLogs, StepErase, "inject-files", "software-raid", StepStartUnit, StepWriteImage}
 
-// StepUse is an entry of a Workload's steps: the name of a Step, or of a step of ingot's own (install, erase-disks, hold, wait, power, reboot),
+// StepUse is an entry of a Workload's steps: the name of a Step, or of a step of ingot's own (install, erase-disks, collect-logs, start-unit, hold, wait, power, reboot),
 // and what the Step is given there.
 type StepUse struct {
 	Step string `json:"step"`

@@ -136,6 +136,9 @@ const (
 	// JobRun is a job of one execution of an ephemeral workload: one step with Script and Execution. An older agent, which
 	// would leave no result, refuses the kind.
 	JobRun = "run"
+	// JobOwn is a job of one step of the agent's own that writes to no disk: Step.Collect or Step.StartUnit. An older agent
+	// refuses the kind.
+	JobOwn = "own"
 	// JobScript is a job of one script without arguments, of protocol 2. No daemon hands such a job out any more.
 	JobScript   = "script"
 	JobPowerOff = "power-off" // sync and power the machine off; the result is posted before the power goes
@@ -146,7 +149,7 @@ const (
 )
 
 // JobKinds are all kinds of Job. A daemon gives no agent a job of another kind, and reads none back.
-var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobDescribe, JobRun, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobDescribe, JobRun, JobOwn, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
 
 // IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
 func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }
@@ -161,7 +164,7 @@ type Job struct {
 	Steps   []Step `json:"steps,omitempty"`
 }
 
-// Step is one entry of a job: exactly one of Install, Script and Describe is set.
+// Step is one entry of a job: exactly one of Install, Script, Describe, Erase, Collect and StartUnit is set.
 type Step struct {
 	Name    string        `json:"name"`
 	Timeout time.Duration `json:"timeout"` // nanoseconds
@@ -170,8 +173,20 @@ type Step struct {
 	// Describe are the steps of a JobDescribe, each with its plug-ins, and with references in place of secrets.
 	Describe []Script `json:"describe,omitempty"`
 	Erase    *Erase   `json:"erase,omitempty"`
+	// Collect has the agent send the ramdisk's logs, under PathLog.
+	Collect *Collect `json:"collect,omitempty"`
+	// StartUnit has the agent start a unit of the ramdisk's systemd, and wait for the unit's end.
+	StartUnit *StartUnit `json:"startUnit,omitempty"`
 	// Execution is what a JobRun has beside its Script.
 	Execution *Execution `json:"execution,omitempty"`
+}
+
+// Collect is the step that sends logs without a failure.
+type Collect struct{}
+
+// StartUnit names a unit of the ramdisk.
+type StartUnit struct {
+	Unit string `json:"unit"` // such as burn-in.service
 }
 
 // Install writes an operating system to the named disk only: with coreos-installer, or, where Plain is set, the image as it

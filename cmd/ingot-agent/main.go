@@ -22,6 +22,7 @@ import (
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/steps/diskimage"
+	"github.com/gitmetal/ingot/agent/units"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -88,6 +89,8 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case step.Erase != nil && step.Script == nil:
 		return nil, steps.EraseDisks(ctx, *step.Erase, steps.EraseTools{DiskTools: diskTools(s), NoteErased: s.NoteErased,
 			Report: s.Report, Agent: version})
+	case step.StartUnit != nil:
+		return nil, units.Runner{Report: s.Report}.Start(ctx, step.StartUnit.Unit)
 	case len(step.Describe) > 0:
 		run := steps.ScriptRun{Facts: s.Facts(), Apart: steps.Systemd, Report: s.Report}
 		described, err := plugins.DescribeAll(ctx, step.Describe, run)

@@ -69,3 +69,27 @@ func TestAFailedStepIsExplained(t *testing.T) {
 		t.Errorf("List(nobody) = %v", err)
 	}
 }
+
+// TestLogsAreCollectedOnRequest has a list with steps of the agent's own around an install that is well.
+func TestLogsAreCollectedOnRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.edit(t, workload, "spec:\n",
+		"spec:\n  steps: [{step: start-unit, args: {unit: burn-in.service}}, {step: install}, {step: collect-logs, id: afterwards}]\n")
+	w.push(t, "logs")
+	w.start(t)
+	w.await(t, 1, "Active", active)
+	client := daemon.Connect(w.socket())
+	list, err := client.Logs().List(t.Context(), "machine-1")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("List = %+v, %v", list, err)
+	}
+	text, err := client.Logs().Read(t.Context(), "machine-1", list[0].ID, "afterwards-1.facts.json", 0)
+	if err != nil || !strings.Contains(string(text), `"memory": 4294967296`) {
+		t.Errorf("afterwards-1.facts.json is %.200q, %v", text, err)
+	}
+	text, err = client.Logs().Read(t.Context(), "machine-1", list[0].ID, "start-unit-1.log", 0)
+	if err != nil || !strings.HasSuffix(string(text), "Z unit burn-in.service is inactive (dead)\n") {
+		t.Errorf("start-unit-1.log is %q, %v", text, err)
+	}
+}

@@ -31,6 +31,10 @@ func ListReserved() map[string]Reserved {
 			Does: "erases disks by names of spec.disks, or root, and reads them back"},
 		schemas.StepWriteImage: {Schema: imageSchema(), Writes: true, Timeout: ImageTimeout,
 			Does: "writes an image to the root disk, in place of install: raw, raw with zstd, xz or gzip, or qcow2"},
+		schemas.StepCollectLogs: {Timeout: "5m",
+			Does: "sends the ramdisk's journal, the kernel's messages, the state and the hardware: `ingot logs HOST`"},
+		schemas.StepStartUnit: {Timeout: "1h", Schema: text("unit", map[string]any{"pattern": unitPattern}),
+			Does: "starts a unit of the ramdisk, and waits for its end"},
 		schemas.StepHold:   {Does: "waits, without a deadline, until `ingot resume HOST`"},
 		schemas.StepReboot: {Does: "boots the ramdisk anew, once"},
 		schemas.StepWait: {Schema: text("for", map[string]any{"pattern": "^[0-9]+(s|m|h)$"}),
@@ -38,6 +42,15 @@ func ListReserved() map[string]Reserved {
 		schemas.StepPower: {Schema: text("state", map[string]any{"enum": []any{schemas.PowerOn, schemas.PowerOff}}),
 			Does: "Off: the machine is powered off, and on again for the next step; On: it is on, as every step needs it"},
 	}
+}
+
+// unitPattern is the grammar of the units that start-unit takes, within systemd.unit(5).
+const unitPattern = `^[A-Za-z0-9:_][A-Za-z0-9:_.@-]{0,200}\.(service|target)$`
+
+// ReadUnit gives the unit of a step start-unit, which its schema has checked.
+func (s Step) ReadUnit() string {
+	unit, _ := s.Args["unit"].(string)
+	return unit
 }
 
 // Complete gives a reserved step with arguments its work; an error names a mistake in the arguments. Other steps stay as

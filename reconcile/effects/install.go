@@ -180,6 +180,8 @@ func kindOfJob(step inventory.StepState) string {
 		return wire.JobWrite
 	case step.Name == schemas.StepDescribe:
 		return wire.JobDescribe
+	case step.Name == schemas.StepCollectLogs, step.Name == schemas.StepStartUnit:
+		return wire.JobOwn
 	case len(step.Writes) > 0:
 		return wire.JobWriteStep
 	default:
@@ -197,8 +199,15 @@ func (e *Effects) buildStep(
 		next.Describe, err = e.buildDescribe(desired, record)
 		return next, err
 	}
-	if step.Name == schemas.StepErase {
+	switch step.Name {
+	case schemas.StepErase:
 		next.Erase = buildErase(step, *record.Operation, action)
+		return next, nil
+	case schemas.StepCollectLogs:
+		next.Collect = &wire.Collect{}
+		return next, nil
+	case schemas.StepStartUnit:
+		next.StartUnit = &wire.StartUnit{Unit: step.ReadUnit()}
 		return next, nil
 	}
 	if !schemas.InstallsSystem(step.Name) {

@@ -6,7 +6,7 @@
 // written. Do not keep decisions here: a lost directory loses no knowledge of a machine.
 //
 //	<machine>/<operation>/<step>-<attempt>.log      the output of a step, each line with the time at which it came
-//	<machine>/<operation>/<step>-<attempt>.<name>   a text that the agent sent when the step failed
+//	<machine>/<operation>/<step>-<attempt>.<name>   a text that the agent sent when the step failed, or in the step collect-logs
 //	<machine>/<operation>/console.log               the serial console, when the operation was given up
 package joblogs
 

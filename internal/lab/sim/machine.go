@@ -280,6 +280,9 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 			return "", nil // the bytes of a script that nobody runs
 		})
 		return nil, err
+	case step.StartUnit != nil:
+		s.Report(wire.Progress{Lines: []string{"unit " + step.StartUnit.Unit + " is inactive (dead)"}})
+		return nil, nil
 	case step.Script != nil:
 		s.Report(wire.Progress{Step: step.Name,
 			Lines: []string{fmt.Sprintf("a script of %d bytes", len(step.Script.Body))}})
