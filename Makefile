@@ -63,6 +63,8 @@ sim-long: ## ten thousand simulated sites, ten million inventories, and each gua
 kill: setup-test ## the real daemon, killed 1,000 times at random moments (make test: 30 times)
 	$(GO) test -count=1 -timeout 4h -v ./test/kill -kills 1000
 
+soak: kill sim-long ## what is counted, and takes hours: the daemon killed 1,000 times, and what `make sim-long` does
+
 fuzz: ## every fuzz target for FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)
 
