@@ -170,12 +170,34 @@ func (machine) installSystem(ctx context.Context, job wire.Install, s agent.Sess
 	if err != nil {
 		return nil, err
 	}
-	entry, err := steps.Firmware{Root: "/"}.StartFrom(ctx, disk)
+	entry, err := tryEntry(ctx, entryEvery, func() (*wire.BootEntry, error) { return steps.Firmware{Root: "/"}.StartFrom(ctx, disk) })
 	if err != nil {
 		s.Report(wire.Progress{Lines: []string{fmt.Sprintf("boot entry: %v; the disk starts by its fallback path",
 			err)}})
 	}
 	return entry, nil
+}
+
+// A boot entry is tried so often: some firmware refuses its first writes.
+const (
+	entryTries = 6
+	entryEvery = 5 * time.Second
+)
+
+// tryEntry writes a boot entry with start, until start succeeds, entryTries is reached, or ctx ends.
+func tryEntry(ctx context.Context, every time.Duration, start func() (*wire.BootEntry, error)) (entry *wire.BootEntry, err error) {
+	for try := 1; ; try++ {
+		if entry, err = start(); err == nil || try == entryTries {
+			return entry, err
+		}
+		timer := time.NewTimer(every)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return entry, err
+		case <-timer.C:
+		}
+	}
 }
 
 // offTimeout is how long systemd gets to power the machine off before the kernel is asked.
