@@ -304,8 +304,8 @@ type WorkloadSpec struct {
 	// Steps is the order around install. Empty: only install. The name install stands for spec.install and occurs
 	// exactly once. Without spec.install the step write-image stands in its place.
 	Steps []StepUse `json:"steps,omitempty"`
-	// PhoneHome is that of install, for a Workload with write-image, where it must be written: Disabled. Such a machine
-	// counts as installed after the start from its disk.
+	// PhoneHome is that of install, for a Workload with write-image. Required needs a configDrive, by which cloud-init has
+	// the system call. With Disabled the machine counts as installed after the start from its disk.
 	PhoneHome string `json:"phoneHome,omitempty"`
 	// Update is OnConsent (default) or Reinstall. With Reinstall a newer version of the workload may erase, without a
 	// consent, what the workload installed under Reinstall, on hosts that the daemon's own configuration names

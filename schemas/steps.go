@@ -3,8 +3,8 @@ package schemas
 // StepInstall is the step name that stands for spec.install.
 const StepInstall = "install"
 
-// StepWriteImage writes an image without coreos-installer: {image: {url, sha256}}. It stands in place of install, in a
-// Workload without spec.install.
+// StepWriteImage writes an image without coreos-installer: {image: {url, sha256}}, and with configDrive: {userData: {…}} a
+// config drive for cloud-init. It stands in place of install, in a Workload without spec.install.
 const StepWriteImage = "write-image"
 
 // InstallsSystem reports whether a step of this name leaves an operating system on the root disk.

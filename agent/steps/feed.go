@@ -23,8 +23,8 @@ import (
 // image_copy_default): without the end, nothing on the disk starts.
 const heldBytes = 1 << 20
 
-// patience is how long a daemon may be away in the middle of an image.
-const patience = 10 * time.Minute
+// Patience is how long a daemon may be away in the middle of an image.
+const Patience = 10 * time.Minute
 
 var errNotRead = errors.New("the installer did not read the image to its end")
 
@@ -54,7 +54,7 @@ func newFeed(ctx context.Context, image wire.Image, images Images, report func(w
 		name = "image" // the compression is recognised from the content
 	}
 	at := url.URL{Scheme: "http", Host: listener.Addr().String(), Path: "/" + name}
-	f := &feed{download: Download{image, images, report, patience}, url: at.String(), done: make(chan struct{}),
+	f := &feed{download: Download{image, images, report, Patience}, url: at.String(), done: make(chan struct{}),
 		lastErr: errNotRead}
 	f.server = &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,

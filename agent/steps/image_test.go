@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/agent/imagewriter"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/wire"
 )
@@ -74,11 +75,12 @@ func plainJob(image []byte) wire.Install {
 func writeImage(t *testing.T, d *disk, j wire.Install, with steps.Images, memory uint64) error {
 	t.Helper()
 	report := func(wire.Progress) {}
-	writer, err := steps.OpenImage(t.Context(), j.Image, with, steps.Memory{Dir: t.TempDir(), Bytes: memory}, report)
+	writer, err := imagewriter.Open(t.Context(), j.Image, with, imagewriter.Memory{Dir: t.TempDir(), Bytes: memory}, report)
 	if err != nil {
 		return err
 	}
 	defer writer.Close()
+	writer.Drive = j.Drive
 	tools := steps.Tools{Disks: d, Leave: leave(d), Images: with, Installer: writer, Check: writer.CheckDisk}
 	return steps.InstallSystem(t.Context(), j, tools, report)
 }
@@ -183,5 +185,39 @@ func TestAnImageLargerThanItsDisk(t *testing.T) {
 	err := writeImage(t, d, plainJob(image), served{image, 0}, 1<<30)
 	if err == nil || !strings.Contains(err.Error(), "larger than the disk") || bytes.ContainsFunc(d.data[:4<<20], notZero) {
 		t.Errorf("%v; the head is %q", err, d.data[512:520])
+	}
+}
+
+// realTable is an image of 10 MiB with a GPT made by sgdisk.
+func realTable(t *testing.T) []byte {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(name, diskBytes(512), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "/usr/sbin/sgdisk", "--clear", "--new=1:2048:+4M", name).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestAConfigDrive needs a GPT with room at the end of the disk: without, nothing is written.
+func TestAConfigDrive(t *testing.T) {
+	t.Parallel()
+	for name, image := range map[string][]byte{"no GPT": append(make([]byte, 510), append([]byte{0x55, 0xaa}, make([]byte, 1<<20)...)...), "too small a disk": realTable(t)} {
+		d, j := newDisk(), plainJob(image)
+		j.Drive, j.Ignition = "cidata", []byte("the drive")
+		if err := writeImage(t, d, j, served{data: image}, 1<<30); err == nil || len(d.story) > 0 || len(d.asked) > 0 {
+			t.Errorf("%s: error %v, the disk: %v, asked %d", name, err, d.story, len(d.asked))
+		}
+	}
+	j := plainJob(realTable(t))
+	j.Ignition = []byte("{}")
+	if err := writeImage(t, newDisk(), j, served{}, 1<<30); err == nil {
+		t.Error("an image with an Ignition config was written")
 	}
 }

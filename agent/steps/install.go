@@ -56,13 +56,20 @@ type Verified struct {
 type Wiped struct {
 	device Device
 	size   int64 // bytes
+	sector int   // bytes; 0 for unknown
 }
 
 // Path names the device for the installer.
 func (w Wiped) Path() string { return w.device.Path() }
 
-// Writer gives the device to installers that write themselves.
-func (w Wiped) Writer() io.WriterAt { return w.device }
+// Device gives the device to installers that write themselves.
+func (w Wiped) Device() Device { return w.device }
+
+// Size is how large the device is, in bytes.
+func (w Wiped) Size() int64 { return w.size }
+
+// Sector is how large the sectors of the device are, in bytes; 0 for unknown.
+func (w Wiped) Sector() int { return w.sector }
 
 // edgeBytes is how many bytes of a disk's head and tail are wiped: partition tables, boot records, their backups and
 // RAID superblocks are there.
@@ -241,7 +248,7 @@ func WipeEdges(v Verified) (Wiped, error) {
 	if err := v.device.Sync(); err != nil {
 		return Wiped{}, fmt.Errorf("wipe %s: %w", v.device.Path(), err)
 	}
-	return Wiped{v.device, v.size}, nil
+	return Wiped(v), nil
 }
 
 // Grammars that the agent checks itself, without trusting the daemon.
@@ -263,8 +270,10 @@ func checkJob(job wire.Install) error {
 		return fmt.Errorf("the job's image has no sha256 but %q; nothing was written", job.Image.SHA256)
 	case job.Image.Size <= 0:
 		return fmt.Errorf("the job's image has %d bytes; nothing was written", job.Image.Size)
-	case job.Plain && (len(job.Ignition) > 0 || len(job.KernelArguments) > 0):
+	case job.Plain && (len(job.Ignition) > 0 != (job.Drive != "") || len(job.KernelArguments) > 0):
 		return errors.New("the job's image takes neither an Ignition config nor kernel arguments; nothing was written")
+	case job.Drive != "" && (!job.Plain || len(job.Drive) > 36 || len(job.Ignition) > wire.MaxInline):
+		return errors.New("the job's config drive cannot be written; nothing was written")
 	case !job.Plain && !json.Valid(job.Ignition):
 		return errors.New("the job's Ignition config is not JSON; nothing was written")
 	}

@@ -142,7 +142,7 @@ func TestTheDiskIsWipedBeforeAndSyncedAfter(t *testing.T) {
 			if bytes.IndexByte(d.data[edge:size-edge], 0) >= 0 {
 				t.Error("more than the edges was wiped")
 			}
-			_, err := w.Writer().WriteAt([]byte("system"), 0)
+			_, err := w.Device().WriteAt([]byte("system"), 0)
 			return err
 		})
 		if want := []string{"write", "write", "sync", "write", "sync"}; err != nil || !slices.Equal(d.story, want) || !d.closed || !bytes.HasPrefix(d.data, []byte("system")) {
@@ -159,7 +159,7 @@ func TestAFailedInstallStartsNothing(t *testing.T) {
 	d := newDisk()
 	failure := errors.New("the installer failed")
 	err := install(t, d, job(), func(w steps.Wiped) error {
-		_, _ = w.Writer().WriteAt([]byte("half a system"), 0)
+		_, _ = w.Device().WriteAt([]byte("half a system"), 0)
 		return failure
 	})
 	if !errors.Is(err, failure) || bytes.ContainsFunc(d.data[:4<<20], notZero) || d.story[len(d.story)-1] != "sync" || !d.closed {

@@ -204,6 +204,10 @@ type Install struct {
 	// Plain is set for an image that the agent writes itself, without Ignition: raw, raw compressed with zstd, xz or gzip, or
 	// qcow2. An agent that does not know Plain refuses the job, as its Ignition config is empty.
 	Plain bool `json:"plain,omitempty"`
+	// Drive is the name of a partition at the end of the disk that holds, in place of an Ignition config, the bytes in
+	// Ignition: the config drive of a Plain image. "" for no drive. An agent that knows Plain and not Drive refuses the job,
+	// as a Plain image takes no Ignition config.
+	Drive string `json:"drive,omitempty"`
 	// Mark is the disk GUID to set in both headers of the GPT once the image is verified; "" for an install without a
 	// mark.
 	Mark string `json:"mark,omitempty"`

@@ -24,8 +24,11 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Label of a config drive's volume: cloud-init finds the drive by it.
-const Label = "config-2"
+// Labels of a config drive's volume: cloud-init finds the drive by its label, and reads the layout that goes by it.
+const (
+	Label   = "config-2" // OpenStack's
+	NoCloud = "cidata"
+)
 
 // MaxFiles is the most bytes of all files of a drive.
 const MaxFiles = 32 << 20
@@ -42,6 +45,9 @@ type Drive struct {
 	Vars     map[string]string
 	Network  *schemas.Network // nil for DHCP
 	UserData []byte           // as cloud-init reads it
+	// VendorData is what cloud-init does besides, whatever the user data says; nil for nothing.
+	VendorData []byte
+	Volume     string // label of the drive; default Label
 	// Env are the variables of ingot.env; nil for no such file. It may hold a token.
 	Env map[string]string
 	// More are further files by their path on the drive, such as those of a run.
@@ -84,6 +90,10 @@ func (d Drive) Files() (map[string][]byte, error) {
 	if len(d.UserData) > 0 {
 		files["openstack/latest/user_data"] = d.UserData
 	}
+	if len(d.VendorData) > 0 {
+		files["vendor-data"] = d.VendorData
+		files["openstack/latest/vendor_data.json"] = encode(map[string]string{"cloud-init": string(d.VendorData)})
+	}
 	if d.Network != nil {
 		data, err := networkData(*d.Network)
 		if err != nil {
@@ -125,7 +135,7 @@ func (d Drive) ISO() (*iso9660.Image, error) {
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		list = append(list, iso9660.File{Path: path, Size: int64(len(files[path])), Content: bytes.NewReader(files[path])})
 	}
-	return iso9660.New(list, iso9660.Options{Label: Label})
+	return iso9660.New(list, iso9660.Options{Label: firstOf(d.Volume, Label)})
 }
 
 // FAT is the drive as the image of a disk without partitions, of a size in bytes; 0 for the smallest that fits.
@@ -140,7 +150,7 @@ func (d Drive) FAT(size int) ([]byte, error) {
 			size += (len(body) + 1<<16) / (1 << 16) * (1 << 16)
 		}
 	}
-	return fat.New(files, Label, size)
+	return fat.New(files, firstOf(d.Volume, Label), size)
 }
 
 // writeEnv writes variables for a POSIX shell.

@@ -61,9 +61,6 @@ func NewClearPreview(desired inventory.Desired, open func(refs.Secret) (secret.V
 }
 
 func (m *masks) renderPreview(desired inventory.Desired, secrets func(refs.Secret) (secret.Value, error)) (Preview, error) {
-	if desired.Workload.WritesImage() {
-		return Preview{Ignition: []byte("{}\n"), Text: []byte("# the image is written as it is: its system gets no Ignition config\n")}, nil
-	}
 	request := NewRequest(desired)
 	request.Secrets = secrets
 	if desired.Workload.PhoneHome != schemas.PhoneHomeDisabled {

@@ -2,7 +2,6 @@ package ignition
 
 import (
 	"cmp"
-	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -35,18 +34,6 @@ type Request struct {
 	Secrets    func(refs.Secret) (secret.Value, error)
 	Network    *schemas.Network // nil: the image's default, DHCP
 	PhoneHome  *PhoneHome       // nil: the system does not call
-}
-
-// PhoneHome is how the installed system reports that the system is up.
-type PhoneHome struct {
-	Host    string   // id of the machine
-	URLs    []string // base URLs of the daemon, tried in order
-	Pin     string   // base64 SHA-256 of the daemon's key
-	Install string
-	Epoch   uint64
-	Attempt int // of the operation
-	Commit  string
-	Token   secret.Value
 }
 
 // Render gives a host's Ignition config as JSON, at most wire.MaxConfig bytes. The config holds secrets; the errors do
@@ -152,44 +139,6 @@ func baseConfig(r Request) types.Config {
 			newFile("/etc/NetworkManager/system-connections/"+name, 0o600, keyfiles[name]))
 	}
 	return config
-}
-
-//go:embed phone-home.sh
-var phoneHomeScript []byte
-
-//go:embed phone-home.service
-var phoneHomeUnit string
-
-// Paths of the call home in the installed system.
-const (
-	callFile   = "/etc/ingot/phone-home.json"
-	curlFile   = "/etc/ingot/phone-home.curl"
-	urlsFile   = "/etc/ingot/phone-home.urls"
-	scriptFile = "/etc/ingot/phone-home.sh"
-)
-
-// phoneHomeConfig has a unit that calls the daemon after every start of the system. The token is in a file of mode
-// 0600, never in an argument.
-func phoneHomeConfig(p PhoneHome) (types.Config, error) {
-	body, err := json.Marshal(wire.PhoneHome{Host: p.Host, Install: p.Install, Epoch: p.Epoch,
-		Attempt: p.Attempt, Token: p.Token.Reveal(), Commit: p.Commit})
-	if err != nil {
-		return types.Config{}, fmt.Errorf("encode the call home of %s: %w", p.Host, err)
-	}
-	curl := fmt.Sprintf("insecure\npinnedpubkey = \"sha256//%s\"\ntlsv1.3\nsilent\nshow-error\nfail\nmax-time = "+
-		"60\n", p.Pin)
-	urls := ""
-	for _, url := range p.URLs {
-		urls += url + wire.PathPhoneHome + "\n"
-	}
-	config := types.Config{Ignition: types.Ignition{Version: types.MaxVersion.String()}}
-	config.Storage.Files = []types.File{
-		newFile(callFile, 0o600, body), newFile(curlFile, 0o600, []byte(curl)), newFile(urlsFile, 0o644, []byte(urls)),
-		newFile(scriptFile, 0o755, phoneHomeScript),
-	}
-	config.Systemd.Units = []types.Unit{{Name: "ingot-phone-home.service", Enabled: util.BoolToPtr(true),
-		Contents: util.StrToPtr(phoneHomeUnit)}}
-	return config, nil
 }
 
 func newFile(path string, mode int, data []byte) types.File {

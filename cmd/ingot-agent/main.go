@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/agent"
 	"github.com/gitmetal/ingot/agent/execution"
 	"github.com/gitmetal/ingot/agent/facts/lldp"
+	"github.com/gitmetal/ingot/agent/imagewriter"
 	"github.com/gitmetal/ingot/agent/logs"
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
@@ -155,13 +156,13 @@ func (machine) installSystem(ctx context.Context, job wire.Install, s agent.Sess
 	tools := steps.Tools{Disks: disks, Leave: s, Images: s, Installer: steps.CoreOSInstaller{Dir: runDir},
 		NoteTable: s.NoteTable}
 	if job.Plain {
-		memory := steps.Memory{Dir: runDir, Bytes: s.Facts().Memory}
-		writer, err := steps.OpenImage(ctx, job.Image, s, memory, s.Report)
+		memory := imagewriter.Memory{Dir: runDir, Bytes: s.Facts().Memory}
+		writer, err := imagewriter.Open(ctx, job.Image, s, memory, s.Report)
 		if err != nil {
 			return nil, err
 		}
 		defer writer.Close()
-		writer.Reread, tools.Installer, tools.Check = diskimage.RereadPartitions, writer, writer.CheckDisk
+		writer.Reread, writer.Drive, tools.Installer, tools.Check = diskimage.RereadPartitions, job.Drive, writer, writer.CheckDisk
 	}
 	if err := steps.InstallSystem(ctx, job, tools, s.Report); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/gitmetal/ingot/boot/clouddrive"
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/internal/secret"
@@ -76,7 +77,7 @@ func runRender(s streams, o renderOptions, name string) error {
 // renderPreview renders the config, with secrets in clear where a person asks for them.
 func renderPreview(fleet inventory.Fleet, host inventory.Desired, o renderOptions) (ignition.Preview, error) {
 	if !o.decrypt {
-		return ignition.NewPreview(host)
+		return clouddrive.NewPreview(host)
 	}
 	keys, err := readAgeKeys(o.ageKeys)
 	if err != nil {
@@ -86,5 +87,5 @@ func renderPreview(fleet inventory.Fleet, host inventory.Desired, o renderOption
 	if err != nil {
 		return ignition.Preview{}, err
 	}
-	return ignition.NewClearPreview(host, func(ref refs.Secret) (secret.Value, error) { return opened[ref], nil })
+	return clouddrive.NewClearPreview(host, func(ref refs.Secret) (secret.Value, error) { return opened[ref], nil })
 }

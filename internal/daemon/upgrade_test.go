@@ -33,8 +33,8 @@ func TestAnUpgradePlansNothing(t *testing.T) {
 	stop()
 	before := w.state(t, "machine-1")
 
-	const last = "newFile(scriptFile, 0o755, phoneHomeScript),"
-	upgraded := build(t, "boot/ignition/render.go", last, last+` newFile("`+marker+`", 0o644, nil),`)
+	const last = "{scriptFile, 0o755, phoneHomeScript},"
+	upgraded := build(t, "boot/ignition/home.go", last, last+` {"`+marker+`", 0o644, nil},`)
 	serve(t, upgraded, w)
 	w.await(t, 1, "Active", func(h daemon.HostView) bool { return active(h) && h.Metadata.Name == "machine-1" })
 	w.edit(t, "hosts/machine-2.yaml", "  lifecycle: Unmanaged\n", "")

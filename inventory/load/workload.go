@@ -25,12 +25,16 @@ type recipe struct {
 
 // prepareWorkloads resolves every Workload of a tree, used or not, so that each mistake is reported once.
 func (l *loader) prepareWorkloads(t *tree) {
-	t.stepTree = l.steps.ReadTree(steplist.Source{Steps: t.steps(), UseFile: func(file string) ([]byte, bool, bool) {
+	read := func(file string) ([]byte, bool, bool) {
 		data, usable := l.useFile(t, file)
+		_, has := t.Files[file]
+		return data, has, usable
+	}
+	t.stepTree = l.steps.ReadTree(steplist.Source{Steps: t.steps(), ReadFile: read, UseFile: func(file string) ([]byte, bool, bool) {
+		data, has, usable := read(file)
 		if usable {
 			l.warnAboutReferences(file, data, stepFile)
 		}
-		_, has := t.Files[file]
 		return data, has, usable
 	}})
 	t.works = map[string]runs.Work{}

@@ -1,11 +1,14 @@
 package load_test
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -72,6 +75,62 @@ func TestFindingsOfWriteImage(t *testing.T) {
 	host["workloads/stepped.yaml"] = strings.Replace(host["workloads/stepped.yaml"], "a.raw", "https://other.example.com/a.raw", 1)
 	if _, findings := load.Fleet(snapshot(host), nil); len(findings) != 1 || !strings.Contains(findings[0].String(), "not fetched from other.example.com") {
 		t.Errorf("findings %v", findings)
+	}
+}
+
+// drives is the spec of a workload with a config drive.
+func drives(drive string) string {
+	return "  steps: [{step: write-image, args: {image: {url: a.raw, sha256: " + otherSum + "}, configDrive: " + drive + "}}]\n"
+}
+
+// TestConfigDrive: its system calls home, what the drive says is part of the inputs, and a file counts by its content.
+func TestConfigDrive(t *testing.T) {
+	t.Parallel()
+	plain := loadWorkload(t, imageFleet(writesImage("a.raw", otherSum)))
+	inline := loadWorkload(t, imageFleet(drives("{userData: {packages: [curl], write_files: [{path: /a, content: \"${vars.site}\"}]}}")))
+	file := imageFleet(drives("{userDataFrom: cloud/web.yaml}"))
+	file["cloud/web.yaml"] = "#cloud-config\n# a comment\nwrite_files: [{content: '${vars.site}', path: /a}]\npackages: [curl]\n"
+	for name, w := range map[string]*inventory.Workload{"inline": inline, "file": loadWorkload(t, file)} {
+		drive, has := steps.ReadDrive(w.Steps[0].Args)
+		data, _ := json.Marshal(drive.UserData)
+		if !has || w.Image.SHA256 != otherSum || drive.Label != "cidata" || string(data) != `{"packages":["curl"],"write_files":[{"content":"fra1","path":"/a"}]}` || w.PhoneHome != schemas.PhoneHomeRequired {
+			t.Errorf("%s: drive %+v, %s, phone home %s", name, drive, data, w.PhoneHome)
+		}
+		if w.Inputs != inline.Inputs || w.Inputs == plain.Inputs {
+			t.Errorf("%s: inputs %s, inline %s, without a drive %s", name, w.Inputs, inline.Inputs, plain.Inputs)
+		}
+	}
+	file["cloud/web.yaml"] = "#!/bin/sh\necho ${vars.site} ${HOME}\n"
+	if drive, _ := steps.ReadDrive(loadWorkload(t, file).Steps[0].Args); drive.UserData != file["cloud/web.yaml"] {
+		t.Errorf("a script became %q", drive.UserData)
+	}
+}
+
+// TestFindingsOfConfigDrive: every mistake is a finding.
+func TestFindingsOfConfigDrive(t *testing.T) {
+	t.Parallel()
+	for drive, want := range map[string]string{
+		"{userDataFrom: none.yaml}":                    "there is no file none.yaml",
+		"{userDataFrom: cloud/list.yaml}":              "is no object of cloud-init's modules",
+		"{userDataFrom: cloud/bad.yaml}":               "cloud/bad.yaml",
+		"{userDataFrom: cloud/web.yaml, userData: a}":  "are both set",
+		"{userData: {password: \"${secret.no.key}\"}}": "there is no Secret",
+		"{userData: {a: \"x ${secret.no.key}\"}}":      "not the whole of the text",
+		"{userData: {a: \"${vars.missing}\"}}":         "spec.vars.missing",
+		"{label: CIDATA}":                              "value must be one of",
+		"{sshKeys: [\"AAAA\"]}":                        "does not match pattern",
+		"{network: {}}":                                "additional properties 'network' not allowed",
+	} {
+		files := imageFleet(drives(drive))
+		files["cloud/web.yaml"], files["cloud/list.yaml"], files["cloud/bad.yaml"] = "#cloud-config\n{}\n", "#cloud-config\n- a\n", "#cloud-config\na: [\n"
+		_, findings := load.Fleet(snapshot(files), nil)
+		var all []string
+		for _, f := range findings {
+			all = append(all, f.String())
+		}
+		if text := strings.Join(all, "\n"); !strings.Contains(text, want) {
+			t.Errorf("%s: %q, want %q", drive, text, want)
+		}
 	}
 }
 

@@ -186,6 +186,9 @@ func secretOf(text string) (refs.Secret, bool) {
 // checkSecrets finds secrets at places that are not for secrets, and other values at places that are. The schemas are
 // those that speak of the value.
 func (r *resolver) checkSecrets(at place, value any, schemas []any) {
+	if slices.ContainsFunc(spreadSchemas(schemas), func(s map[string]any) bool { return s[secretsKeyword] == secretsAllowed }) {
+		return
+	}
 	switch v := value.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/gitmetal/ingot/schemas"
@@ -15,7 +16,19 @@ func imageSchema() map[string]any {
 	return map[string]any{"type": "object", "required": []any{"image"}, "properties": map[string]any{
 		"image": map[string]any{"type": "object", "required": []any{"url", "sha256"}, "additionalProperties": false,
 			"properties": map[string]any{"url": text, "sha256": text}},
+		argDrive: driveSchema(),
 	}}
+}
+
+// takeImage moves the image of write-image out of the arguments: its URL is no part of a workload's inputs. What else the
+// arguments say stays there.
+func takeImage(s Step) Step {
+	s.Image = schemas.StepUse{Args: s.Args}.Image()
+	s.Args = maps.Clone(s.Args)
+	if delete(s.Args, "image"); len(s.Args) == 0 {
+		s.Args = nil
+	}
+	return s
 }
 
 // FindWritten gives the step of a list that writes an image without coreos-installer.

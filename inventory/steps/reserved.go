@@ -30,7 +30,7 @@ func ListReserved() map[string]Reserved {
 		schemas.StepErase: {Schema: eraseSchema(), Writes: true, Timeout: EraseTimeout,
 			Does: "erases disks by names of spec.disks, or root, and reads them back"},
 		schemas.StepWriteImage: {Schema: imageSchema(), Writes: true, Timeout: ImageTimeout,
-			Does: "writes an image to the root disk, in place of install: raw, raw with zstd, xz or gzip, or qcow2"},
+			Does: "writes an image to the root disk, in place of install, and a config drive for cloud-init"},
 		schemas.StepCollectLogs: {Timeout: "5m",
 			Does: "sends the ramdisk's journal, the kernel's messages, the state and the hardware: `ingot logs HOST`"},
 		schemas.StepStartUnit: {Timeout: "1h", Schema: text("unit", map[string]any{"pattern": unitPattern}),
@@ -60,7 +60,7 @@ func Complete(s Step) (Step, error) {
 	case schemas.StepErase:
 		s.Writes = listErased(s)
 	case schemas.StepWriteImage:
-		s.Image, s.Args = schemas.StepUse{Args: s.Args}.Image(), nil
+		s = takeImage(s)
 	case schemas.StepReboot:
 		s.Reboots = true
 	case schemas.StepPower:

@@ -30,6 +30,12 @@ const draft = "https://json-schema.org/draft/2020-12/schema"
 // secretKeyword says that a value is a secret.
 const secretKeyword = "x-ingot-secret"
 
+// secretsKeyword with secretsAllowed says that a value, and every value in it, may be a secret.
+const (
+	secretsKeyword = "x-ingot-secrets"
+	secretsAllowed = "allowed"
+)
+
 // refusedKeywords would make a schema depend on other documents, or on the order of documents.
 var refusedKeywords = []string{"$ref", "$dynamicRef", "$recursiveRef", "$id", "$anchor", "$dynamicAnchor", "$vocabulary"}
 
@@ -92,7 +98,9 @@ func findRefused(field string, value any) []Mistake {
 				mistakes = append(mistakes, Mistake{at, key + " is not read", "write the schema where it is used"})
 			case key == secretKeyword && v[key] != true && v[key] != false:
 				mistakes = append(mistakes, Mistake{at, "want true or false", ""})
-			case strings.HasPrefix(key, "x-ingot-") && key != secretKeyword:
+			case key == secretsKeyword && v[key] != secretsAllowed:
+				mistakes = append(mistakes, Mistake{at, "want " + secretsAllowed, ""})
+			case strings.HasPrefix(key, "x-ingot-") && key != secretKeyword && key != secretsKeyword:
 				mistakes = append(mistakes, Mistake{at, "there is no such keyword", "ingot knows " + secretKeyword})
 			}
 			mistakes = append(mistakes, findRefused(at, v[key])...)

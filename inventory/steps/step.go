@@ -6,8 +6,10 @@ package steps
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -111,11 +113,18 @@ func InsertSteps(list []Step, additions []Addition) (all []Step, lost []int) {
 	return all, lost
 }
 
-// ListArgs gives the arguments by name for people, each as JSON on one line.
+// shownBytes is the most bytes of an argument that people are shown.
+const shownBytes = 1000
+
+// ListArgs gives the arguments by name for people, each as JSON on one line. A long one is cut.
 func (s Step) ListArgs() []string {
 	var args []string
 	for _, name := range slices.Sorted(maps.Keys(s.Args)) {
-		args = append(args, name+"="+encodeJSON(s.Args[name]))
+		text := encodeJSON(s.Args[name])
+		if cut := strings.ToValidUTF8(text[:min(len(text), shownBytes)], ""); len(cut) < len(text) {
+			text = fmt.Sprintf("%s… (%d bytes)", cut, len(text))
+		}
+		args = append(args, name+"="+text)
 	}
 	return args
 }

@@ -57,7 +57,7 @@ func (e *Effects) observeConfig(desired inventory.Desired, record inventory.Reco
 // the config.
 func isConfigDue(desired inventory.Desired, record inventory.Record) bool {
 	switch op := record.Operation; {
-	case desired.Workload == nil, desired.Workload.WritesImage():
+	case desired.Workload == nil:
 		return false
 	case op != nil:
 		return !op.Verified()
@@ -82,7 +82,7 @@ func (e *Effects) tryConfig(key [sha256.Size]byte, desired inventory.Desired) er
 		request.PhoneHome = &ignition.PhoneHome{URLs: e.config.URLs, Pin: e.config.Pin,
 			Token: secret.New("the token of an operation that is not there yet")}
 	}
-	_, err := ignition.Render(request)
+	_, _, err := e.renderConfig(request, desired, "an operation that is not there yet")
 	e.configs.mu.Lock()
 	defer e.configs.mu.Unlock()
 	if e.configs.known == nil || len(e.configs.known) >= maxKnown {
@@ -104,6 +104,9 @@ func (e *Effects) findLastTry(key [sha256.Size]byte) (renderResult, bool) {
 func (e *Effects) digestConfigInputs(desired inventory.Desired) ([sha256.Size]byte, error) {
 	w := desired.Workload
 	parts := []string{w.PhoneHome, w.Ignition, w.Parts["butane"], w.Parts["vars"]}
+	if w.WritesImage() { // what the steps say is in the drive
+		parts = append(parts, w.Inputs, fmt.Sprint(desired.Vars))
+	}
 	if w.Butane != nil && w.Parts["butane"] == "" {
 		return [sha256.Size]byte{}, errors.New("it was not resolved from a commit: this is a bug in ingot")
 	}

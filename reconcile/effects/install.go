@@ -232,11 +232,9 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 	if err != nil {
 		return nil, fmt.Errorf("image of workload %s: %w", desired.Workload.Name, err)
 	}
-	var config []byte
-	if !desired.Workload.WritesImage() {
-		if config, err = ignition.Render(e.buildIgnitionRequest(desired, record)); err != nil {
-			return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
-		}
+	config, drive, err := e.renderConfig(e.buildIgnitionRequest(desired, record), desired, operation.ID)
+	if err != nil {
+		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
 	}
 	install := &wire.Install{
 		ID:              operation.ID,
@@ -246,6 +244,7 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 		KernelArguments: desired.Workload.KernelArguments,
 		Mark:            operation.Root().Mark,
 		Plain:           desired.Workload.WritesImage(),
+		Drive:           drive,
 	}
 	for at, i := range operation.InstallDisks() {
 		if i > 0 {

@@ -48,10 +48,18 @@ func (c *checker) checkPhoneHome(s schemas.WorkloadSpec) {
 	switch {
 	case s.Install != nil && s.PhoneHome != "":
 		c.addError(field, "write it into spec.install", "a workload with install says it there")
-	case s.Install == nil && len(s.Steps) > 0 && s.PhoneHome != schemas.PhoneHomeDisabled:
-		c.addMissing(field, "write phoneHome: Disabled",
-			"a system that write-image writes does not call: its machine counts as installed after the start from its disk")
+	case s.Install == nil && len(s.Steps) > 0 && s.PhoneHome != schemas.PhoneHomeDisabled && !hasDrive(s.Steps):
+		c.addMissing(field, "give write-image a configDrive, by which cloud-init has the system call, or write phoneHome: Disabled",
+			"nothing tells the system that write-image writes where to call")
 	}
+}
+
+// hasDrive reports whether write-image writes a config drive.
+func hasDrive(list []schemas.StepUse) bool {
+	return slices.ContainsFunc(list, func(u schemas.StepUse) bool {
+		_, has := u.Args["configDrive"]
+		return has && u.Step == schemas.StepWriteImage
+	})
 }
 
 func (c *checker) checkImage(field string, i schemas.Image) {

@@ -405,7 +405,7 @@ func (i installer) Install(
 			a.m.w.after(0, a.m.restartAgent)
 			a.wait(time.Hour)
 		}
-		if _, err := wiped.Writer().WriteAt(data, int64(chunk+1)<<30); err != nil {
+		if _, err := wiped.Device().WriteAt(data, int64(chunk+1)<<30); err != nil {
 			return err
 		}
 		status, _ := a.post(fmt.Sprintf(wire.PathProgress, i.job.ID), wire.Progress{Attempt: i.job.Attempt,
@@ -425,7 +425,7 @@ func (i installer) Install(
 	if err := json.Unmarshal(job.Ignition, &system); err != nil {
 		return err
 	}
-	if _, err := wiped.Writer().WriteAt(data, 0); err != nil {
+	if _, err := wiped.Device().WriteAt(data, 0); err != nil {
 		return err
 	}
 	disk.holds, disk.mark = aSystem, job.Mark

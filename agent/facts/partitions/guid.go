@@ -29,25 +29,39 @@ func SetGUID(disk Disk, size int64, sector int, guid string) (wire.Table, error)
 	if err != nil {
 		return wire.Table{}, err
 	}
-	table, err := ReadTable(disk, size, sector)
+	primary, table, err := readPrimary(disk, size, sector)
 	if err != nil {
 		return wire.Table{}, err
-	}
-	if table.Kind != wire.TableGPT || !table.Valid {
-		return wire.Table{}, ErrNoGPT
-	}
-	head, err := readBytes(disk, 0, min(headBytes, size))
-	if err != nil {
-		return wire.Table{}, err
-	}
-	primary, ok := parseGPT(head, 1, table.Sector)
-	if !ok {
-		return wire.Table{}, ErrNoGPT
 	}
 	parts, err := layOut(primary, table, size, id)
 	if err != nil {
 		return wire.Table{}, err
 	}
+	return writeParts(disk, size, table.Sector, parts)
+}
+
+// readPrimary reads the table of a disk with an intact GPT, and the primary copy.
+func readPrimary(disk io.ReaderAt, size int64, sector int) (primary gpt, table wire.Table, err error) {
+	table, err = ReadTable(disk, size, sector)
+	if err != nil {
+		return primary, table, err
+	}
+	if table.Kind != wire.TableGPT || !table.Valid {
+		return primary, table, ErrNoGPT
+	}
+	head, err := readBytes(disk, 0, min(headBytes, size))
+	if err != nil {
+		return primary, table, err
+	}
+	primary, ok := parseGPT(head, 1, table.Sector)
+	if !ok {
+		return primary, table, ErrNoGPT
+	}
+	return primary, table, nil
+}
+
+// writeParts writes the pieces of a GPT in their order, and gives the table as it was read back.
+func writeParts(disk Disk, size int64, sector int, parts []part) (wire.Table, error) {
 	for _, part := range parts {
 		if _, err := disk.WriteAt(part.data, part.at); err != nil {
 			return wire.Table{}, fmt.Errorf("write the partition table: %w", err)
@@ -56,7 +70,7 @@ func SetGUID(disk Disk, size int64, sector int, guid string) (wire.Table, error)
 			return wire.Table{}, fmt.Errorf("write the partition table: %w", err)
 		}
 	}
-	return readBack(disk, size, table.Sector, parts)
+	return readBack(disk, size, sector, parts)
 }
 
 // part is a piece of a GPT at its place on the disk, in bytes.

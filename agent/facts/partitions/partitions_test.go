@@ -317,3 +317,52 @@ func FuzzReadTable(f *testing.F) {
 		}
 	})
 }
+
+// A partition with data goes to the end of the disk, is seen by sgdisk, and the mark can be set behind it.
+func TestAddAtEnd(t *testing.T) {
+	t.Parallel()
+	for _, sector := range []int{512, 4096} {
+		file := image(t, sector)
+		before := read(t, file, sector)
+		add := partitions.Addition{Name: "cidata", Bytes: 8 * mib, Data: []byte("the drive")}
+		after, err := partitions.AddAtEnd(file, 64*mib, sector, add)
+		if err != nil || !after.Valid || len(after.Partitions) != 3 || after.GUID != before.GUID || !slices.Equal(after.Partitions[:2], before.Partitions) {
+			t.Fatalf("AddAtEnd(sectors of %d) = %+v, %v", sector, after, err)
+		}
+		added, data := after.Partitions[2], make([]byte, len(add.Data))
+		_, err = file.ReadAt(data, int64(added.First)*int64(sector))
+		if err != nil || string(data) != "the drive" || added.Label != "cidata" || int64(added.Last-added.First+1)*int64(sector) != 8*mib ||
+			added.First%uint64(mib/sector) != 0 || added.Last < uint64(62*mib/sector) {
+			t.Errorf("partition %+v holds %q: %v", added, data, err)
+		}
+		if sector == 512 {
+			if out := sgdisk(t, "--verify", "--print", file.Name()); !strings.Contains(out, "No problems found") || !strings.Contains(out, "cidata") {
+				t.Errorf("sgdisk says %s", out)
+			}
+		}
+		if marked, err := partitions.SetGUID(file, 64*mib, sector, mark); err != nil || !slices.Equal(marked.Partitions, after.Partitions) {
+			t.Errorf("the mark behind: %+v, %v", marked, err)
+		}
+		add.Bytes = 62 * mib
+		if _, err := partitions.AddAtEnd(file, 64*mib, sector, add); err == nil || !strings.Contains(err.Error(), "not free for cidata") {
+			t.Errorf("a partition without room: %v", err)
+		}
+	}
+}
+
+// One of the two copies is intact whenever the power goes while a partition is added.
+func TestAddAtEndDies(t *testing.T) {
+	t.Parallel()
+	for writes := range 5 {
+		file := image(t, 512)
+		before := read(t, file, 512)
+		add := partitions.Addition{Name: "cidata", Bytes: 8 * mib, Data: []byte("the drive")}
+		if _, err := partitions.AddAtEnd(&dying{file, writes}, 64*mib, 512, add); err == nil {
+			t.Fatalf("AddAtEnd(power gone after %d writes) = nil, want an error", writes)
+		}
+		got := read(t, file, 512)
+		if intact := got.Valid && slices.Equal(got.Partitions, before.Partitions); !intact && (writes < 4 || got.Valid || len(got.Partitions) != 3) {
+			t.Errorf("after %d writes: %+v", writes, got)
+		}
+	}
+}

@@ -33,8 +33,9 @@ func NewWriter(disk Disk, size int64) *Writer { return &Writer{disk: disk, limit
 // Size is how many bytes of the image were taken.
 func (w *Writer) Size() int64 { return w.at }
 
-// HeadBytes is how much of an image is read before anything is written.
-const HeadBytes = 8 << 10
+// HeadBytes is how much of an image is read before anything is written: a GPT of 128 entries with sectors of 4096 bytes is
+// within.
+const HeadBytes = 32 << 10
 
 // CopyStream writes an image whose format its first bytes tell.
 func (w *Writer) CopyStream(ctx context.Context, stream *bufio.Reader) error {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
-	"github.com/gitmetal/ingot/boot/ignition"
+	"github.com/gitmetal/ingot/boot/clouddrive"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/review"
 )
@@ -67,11 +67,11 @@ func (p *configPair) compareTexts() {
 	if p.before.Name == p.after.Name {
 		p.before.Name, p.after.Name = anyName, anyName
 	}
-	before, err := ignition.NewPreview(p.before)
+	before, err := clouddrive.NewPreview(p.before)
 	if err != nil {
 		return
 	}
-	after, err := ignition.NewPreview(p.after)
+	after, err := clouddrive.NewPreview(p.after)
 	if err != nil {
 		return
 	}

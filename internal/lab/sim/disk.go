@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/agent/facts"
+	"github.com/gitmetal/ingot/agent/imagewriter"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/wire"
 )
@@ -177,7 +178,7 @@ func (d device) Close() error { return nil }
 // installer writes as coreos-installer does: the first MiB last, the config beside the image.
 type installer struct {
 	m     *Machine
-	plain *steps.ImageWriter // nil for an install with Ignition
+	plain *imagewriter.ImageWriter // nil for an install with Ignition
 }
 
 // first is the part that coreos-installer writes last.
@@ -211,7 +212,7 @@ func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Insta
 	if !json.Valid(job.Ignition) {
 		return errors.New("the Ignition config is not JSON")
 	}
-	out := disk.Writer()
+	out := disk.Device()
 	for offset := first; offset < len(image); offset += first {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -238,12 +239,16 @@ func (i installer) Install(ctx context.Context, disk steps.Wiped, job wire.Insta
 	return nil
 }
 
-// writePlain has the agent write an image that gets no config.
+// writePlain has the agent write an image without an Ignition config. A simulated disk has no room for the partition of a
+// config drive: the drive stands where the config of an install stands.
 func (i installer) writePlain(ctx context.Context, disk steps.Wiped, job wire.Install, images steps.Images,
 	report func(wire.Progress)) error {
-	if _, err := disk.Writer().WriteAt(make([]byte, 8), configOffset); err != nil { // of an earlier install
+	drive := make([]byte, 8, 8+len(job.Ignition)) // over the config of an earlier install
+	binary.BigEndian.PutUint64(drive, uint64(len(job.Ignition)))
+	if _, err := disk.Device().WriteAt(append(drive, job.Ignition...), configOffset); err != nil {
 		return err
 	}
+	job.Drive, job.Ignition = "", nil
 	if err := i.plain.Install(ctx, disk, job, images, report); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/gitmetal/ingot/agent"
+	"github.com/gitmetal/ingot/agent/imagewriter"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
@@ -296,7 +297,7 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 func (m *Machine) installSystem(ctx context.Context, job wire.Install, tools steps.Tools,
 	report func(wire.Progress)) (*wire.BootEntry, error) {
 	if job.Plain {
-		writer, err := steps.OpenImage(ctx, job.Image, tools.Images, steps.Memory{Bytes: 4 << 30}, report)
+		writer, err := imagewriter.Open(ctx, job.Image, tools.Images, imagewriter.Memory{Bytes: 4 << 30}, report)
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -113,7 +114,7 @@ type ignition struct {
 	}
 }
 
-// startSystem starts the system on the disk: it applies the files of the call home from the Ignition config, and calls.
+// startSystem starts the system on the disk: it applies the files of the call home from the Ignition config or the config drive, and calls.
 func (m *Machine) startSystem(ctx context.Context) error {
 	config, err := m.disk.readSystem()
 	if err != nil {
@@ -127,7 +128,7 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.printLine("system: %d files from Ignition", len(files))
+	m.printLine("system: %d files from its config", len(files))
 	body, ok := files["/etc/ingot/phone-home.json"]
 	if !ok {
 		return nil // the workload disables the call home
@@ -150,7 +151,22 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	}
 }
 
+// written matches a file that the script on a config drive writes (boot/clouddrive).
+var written = regexp.MustCompile(`(?m)^put [0-7]+ (\S+) <<END\n([A-Za-z0-9+/=]+)\nEND$`)
+
+// parseFiles gives the files of an Ignition config, or those that the script on a config drive writes.
 func parseFiles(config []byte) (map[string][]byte, error) {
+	if !bytes.HasPrefix(config, []byte("{")) {
+		files := map[string][]byte{}
+		for _, found := range written.FindAllSubmatch(config, -1) {
+			data, err := base64.StdEncoding.DecodeString(string(found[2]))
+			if err != nil {
+				return nil, fmt.Errorf("config drive: %s: %w", found[1], err)
+			}
+			files[string(found[1])] = data
+		}
+		return files, nil
+	}
 	var parsed ignition
 	if err := json.Unmarshal(config, &parsed); err != nil {
 		return nil, fmt.Errorf("ignition: %w", err)

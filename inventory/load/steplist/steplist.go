@@ -31,11 +31,14 @@ type Source struct {
 	Steps map[string]schemas.Document // by name
 	// UseFile gives a file that a Step names, and reports a file that no machine should get.
 	UseFile func(file string) (data []byte, has, usable bool)
+	// ReadFile is UseFile for a file in which references are replaced.
+	ReadFile func(file string) (data []byte, has, usable bool)
 }
 
 // Tree is a tree whose Steps were read.
 type Tree struct {
 	prepared map[string]preparedStep // Steps by name
+	readFile func(file string) (data []byte, has, usable bool)
 }
 
 // mustJSON encodes arguments, which cannot fail.

@@ -55,7 +55,7 @@ type Host struct{ Trunk, Running schemas.Document }
 
 // ReadTree reads the script and the schema of every Step of a tree, used or not.
 func (r *Reader) ReadTree(source Source) Tree {
-	t := Tree{prepared: map[string]preparedStep{}}
+	t := Tree{prepared: map[string]preparedStep{}, readFile: source.ReadFile}
 	for _, name := range slices.Sorted(maps.Keys(source.Steps)) {
 		d := source.Steps[name]
 		script := r.readScript(source, d)
@@ -148,6 +148,7 @@ func (r *Reader) checkScripts(d schemas.Document, entries []Entry) {
 
 // newEntry reads a use of a step; not ok when the Step is missing.
 func (r *Reader) newEntry(t Tree, d schemas.Document, field string, use schemas.StepUse) (Entry, bool) {
+	use = r.inlineFiles(t, d, field, use)
 	e := Entry{use: use, document: d, field: field, step: inventory.Step{Name: use.Step, From: d.PositionOf(field),
 		Host: d.Kind == schemas.KindHost}}
 	if use.ID != use.Step {
@@ -287,7 +288,7 @@ func ListUses(entries []Entry) (list []inventory.Step) {
 func FindImage(entries []Entry) (image schemas.Image, found bool) {
 	for _, e := range entries {
 		if e.step.Name == schemas.StepWriteImage {
-			return e.step.Image, true
+			return e.use.Image(), true // also where other arguments are known for a host only
 		}
 	}
 	return image, false

@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 
+	"github.com/gitmetal/ingot/agent/imagewriter"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/steps/diskimage"
 	"github.com/gitmetal/ingot/agent/wire"
@@ -152,7 +153,7 @@ func write(image []byte, sum [32]byte, slow func(int)) error {
 	ctx, report, from := context.Background(), func(wire.Progress) {}, served{image, slow}
 	job := wire.Install{ID: "i", Plain: true, Mark: mark, Disk: wire.DiskRef{Serial: serial, Content: wire.ContentAny},
 		Image: wire.Image{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(image)), Name: "image"}}
-	writer, err := steps.OpenImage(ctx, job.Image, from, steps.Memory{Dir: "/run", Bytes: 1 << 30}, report)
+	writer, err := imagewriter.Open(ctx, job.Image, from, imagewriter.Memory{Dir: "/run", Bytes: 1 << 30}, report)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,6 @@
-package steps
+// Package imagewriter writes the image of a disk as it is, for systems that are not made for coreos-installer. Open looks at
+// an image before anything is written; the result is an installer for steps.InstallSystem, with CheckDisk as its check.
+package imagewriter
 
 import (
 	"bufio"
@@ -10,15 +12,19 @@ import (
 	"io"
 	"os"
 
+	"github.com/gitmetal/ingot/agent/facts/partitions"
+	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/steps/diskimage"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// ImageWriter is an Installer that writes the bytes of an image itself: raw, raw compressed with zstd, xz or gzip, or qcow2.
+// ImageWriter is a steps.Installer that writes the bytes of an image itself: raw, raw compressed with zstd, xz or gzip, or qcow2.
 // The first MiB is written last, once the rest is on the disk and the image's digest is right.
 type ImageWriter struct {
 	// Reread makes the kernel read the partition table of a device anew; nil: nobody mounts the partitions.
 	Reread func(device string) error
+	// Drive is the name of a partition for a config drive at the end of the disk; "" for none.
+	Drive string
 
 	head  []byte           // of the disk
 	whole *diskimage.QCOW2 // nil for an image that is read as a stream
@@ -31,9 +37,9 @@ type Memory struct {
 	Bytes uint64 // of the machine's memory; an image larger than half of it is refused
 }
 
-// OpenImage looks at an image before anything is written: its format, and whether a disk can start from it. A qcow2 image is
+// Open looks at an image before anything is written: its format, and whether a disk can start from it. A qcow2 image is
 // fetched whole, and verified. The caller calls Close.
-func OpenImage(ctx context.Context, image wire.Image, images Images, memory Memory,
+func Open(ctx context.Context, image wire.Image, images steps.Images, memory Memory,
 	report func(wire.Progress)) (*ImageWriter, error) {
 	body, err := images.Image(ctx, image.SHA256, 0)
 	if err != nil {
@@ -44,7 +50,7 @@ func OpenImage(ctx context.Context, image wire.Image, images Images, memory Memo
 	disk, err := diskimage.Open(bufio.NewReaderSize(io.LimitReader(body, image.Size), diskimage.HeadBytes))
 	switch {
 	case errors.Is(err, diskimage.ErrQCOW2):
-		err = w.fetchWhole(ctx, Download{image, images, report, patience}, memory)
+		err = w.fetchWhole(ctx, steps.Download{Image: image, Images: images, Report: report, Patience: steps.Patience}, memory)
 	case err == nil:
 		_, err = io.ReadFull(disk, w.head)
 		err = errors.Join(err, disk.Close())
@@ -67,7 +73,7 @@ func (w *ImageWriter) Close() {
 }
 
 // fetchWhole fetches a qcow2 image into memory, and verifies it.
-func (w *ImageWriter) fetchWhole(ctx context.Context, download Download, memory Memory) (err error) {
+func (w *ImageWriter) fetchWhole(ctx context.Context, download steps.Download, memory Memory) (err error) {
 	if size := uint64(download.Image.Size); size > memory.Bytes/2 {
 		return fmt.Errorf("it is a qcow2 file of %d bytes, more than half of this machine's memory of %d: make it raw with "+
 			"`qemu-img convert -O raw`, and compress that with zstd", size, memory.Bytes)
@@ -101,7 +107,7 @@ func (w *ImageWriter) fetchWhole(ctx context.Context, download Download, memory 
 }
 
 // newShare reports how much of an image was fetched.
-func newShare(download Download) func(n int) {
+func newShare(download steps.Download) func(n int) {
 	var done uint64
 	return func(n int) {
 		done += uint64(n)
@@ -114,18 +120,32 @@ func (w *ImageWriter) CheckDisk(disk wire.Disk) error {
 	if w.whole != nil && uint64(w.whole.Size()) > disk.Size {
 		return fmt.Errorf("the image is that of a disk with %d bytes, and this disk has %d", w.whole.Size(), disk.Size)
 	}
-	return diskimage.CheckHead(w.head, disk.SectorSize)
+	if err := diskimage.CheckHead(w.head, disk.SectorSize); err != nil || w.Drive == "" {
+		return err
+	}
+	_, err := partitions.PlaceAtEnd(w.head, int64(disk.Size), disk.SectorSize, newDrive(w.Drive, nil))
+	if errors.Is(err, partitions.ErrNoGPT) {
+		return errors.New("a config drive is a partition, and the image has no GPT: use an image with a GPT, or leave configDrive out")
+	}
+	return err
 }
 
-// Install implements Installer.
-func (w *ImageWriter) Install(ctx context.Context, disk Wiped, job wire.Install, images Images,
+// driveBytes is the size of the partition with a config drive.
+const driveBytes = 64 << 20
+
+func newDrive(name string, data []byte) partitions.Addition {
+	return partitions.Addition{Name: name, Bytes: driveBytes, Data: data}
+}
+
+// Install implements steps.Installer.
+func (w *ImageWriter) Install(ctx context.Context, disk steps.Wiped, job wire.Install, images steps.Images,
 	report func(wire.Progress)) error {
-	to := diskimage.NewWriter(disk.device, disk.size)
+	to := diskimage.NewWriter(disk.Device(), disk.Size())
 	var err error
 	if w.whole != nil {
 		err = to.CopyFrom(ctx, io.NewSectionReader(w.whole, 0, w.whole.Size()))
 	} else {
-		err = copyStream(ctx, to, Download{job.Image, images, report, patience})
+		err = copyStream(ctx, to, steps.Download{Image: job.Image, Images: images, Report: report, Patience: steps.Patience})
 	}
 	if err == nil {
 		err = to.Finish(w.head)
@@ -134,6 +154,12 @@ func (w *ImageWriter) Install(ctx context.Context, disk Wiped, job wire.Install,
 		return fmt.Errorf("write the image: %w", err)
 	}
 	report(wire.Progress{Lines: []string{fmt.Sprintf("the image is written and verified: %d bytes", to.Size())}})
+	if job.Drive != "" {
+		_, err := partitions.AddAtEnd(disk.Device(), disk.Size(), disk.Sector(), newDrive(job.Drive, job.Ignition))
+		if err != nil {
+			return fmt.Errorf("config drive: %w", err)
+		}
+	}
 	if w.Reread != nil {
 		return w.Reread(disk.Path())
 	}
@@ -141,7 +167,7 @@ func (w *ImageWriter) Install(ctx context.Context, disk Wiped, job wire.Install,
 }
 
 // copyStream writes an image that is read as a stream. A nil error means that the digest over the whole image was right.
-func copyStream(ctx context.Context, disk *diskimage.Writer, download Download) error {
+func copyStream(ctx context.Context, disk *diskimage.Writer, download steps.Download) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	hash, report := sha256.New(), newShare(download)
@@ -157,7 +183,7 @@ func copyStream(ctx context.Context, disk *diskimage.Writer, download Download) 
 		_ = to.CloseWithError(err) // nil: the end
 		fetched <- err
 	}()
-	stream := bufio.NewReaderSize(from, readBytes)
+	stream := bufio.NewReaderSize(from, 256<<10)
 	err := disk.CopyStream(ctx, stream)
 	if err == nil {
 		_, err = io.Copy(io.Discard, stream) // the digest is over all bytes
