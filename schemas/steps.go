@@ -21,6 +21,10 @@ const (
 // StepErase erases disks: {disks: [data], policy: clear}. Names of disks are those of spec.disks, and root.
 const StepErase = "erase-disks"
 
+// StepInjectFiles puts files into the installed system: {files: [{path: /etc/site.conf, content: "…", mode: "0640"}]}. It
+// stands behind the step that writes the system.
+const StepInjectFiles = "inject-files"
+
 // StepCollectLogs sends the ramdisk's logs to the daemon.
 const StepCollectLogs = "collect-logs"
 
@@ -32,7 +36,7 @@ const StepDescribe = "describe"
 
 // BuiltinSteps are the names of the steps that ingot brings itself, in this version or in a later one. No Step has such
 // a name: an operation that names one means ingot's own.
-var BuiltinSteps = []string{StepCollectLogs, StepErase, "inject-files", "software-raid", StepStartUnit, StepWriteImage}
+var BuiltinSteps = []string{StepCollectLogs, StepErase, StepInjectFiles, "software-raid", StepStartUnit, StepWriteImage}
 
 // StepUse is an entry of a Workload's steps: the name of a Step, or of a step of ingot's own (install, erase-disks, collect-logs, start-unit, hold, wait, power, reboot),
 // and what the Step is given there.
@@ -58,6 +62,20 @@ func (u StepUse) Image() Image {
 	address, _ := image["url"].(string)
 	sum, _ := image["sha256"].(string)
 	return Image{URL: address, SHA256: sum}
+}
+
+// InjectedURLs are the URLs of the files of a step inject-files, in their order; "" for a file without one.
+func (u StepUse) InjectedURLs() (urls []string) {
+	files, _ := u.Args["files"].([]any)
+	for _, item := range files {
+		file, _ := item.(map[string]any)
+		address, _ := file["url"].(string)
+		urls = append(urls, address)
+	}
+	if u.Step != StepInjectFiles {
+		return nil
+	}
+	return urls
 }
 
 // HostStep is a step that a host adds to the steps of its Workload. The place is right after or right before another

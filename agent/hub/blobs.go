@@ -33,7 +33,7 @@ func listPlugins(j wire.Job) (plugins []wire.Plugin) {
 	return plugins
 }
 
-// listBlobs lists the digests of the plug-ins and of the inputs of a job.
+// listBlobs lists the digests of the plug-ins, of the inputs and of the files of a job.
 func listBlobs(j wire.Job) (digests []string) {
 	for _, p := range listPlugins(j) {
 		if !slices.Contains(digests, p.SHA256) {
@@ -43,6 +43,16 @@ func listBlobs(j wire.Job) (digests []string) {
 	for _, in := range listInputs(j) {
 		if in.SHA256 != "" && !slices.Contains(digests, in.SHA256) {
 			digests = append(digests, in.SHA256)
+		}
+	}
+	for _, step := range j.Steps {
+		if step.Inject == nil {
+			continue
+		}
+		for _, file := range step.Inject.Files {
+			if file.SHA256 != "" && !slices.Contains(digests, file.SHA256) {
+				digests = append(digests, file.SHA256)
+			}
 		}
 	}
 	return digests

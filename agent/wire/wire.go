@@ -131,6 +131,9 @@ const (
 	// JobWriteStep is a job of one script with Script.Disks. The agent asks for leave from the open disks before it runs the
 	// script. An older agent, which would run the script without its disks, refuses the kind.
 	JobWriteStep = "write-step"
+	// JobSystem is a job of one step that works in the file systems of the system that the operation installed, with Inject.
+	// An older agent refuses the kind.
+	JobSystem = "system"
 	// JobDescribe is a job that asks the plug-ins of an operation what they are (Step.Describe), before any step runs.
 	JobDescribe = "describe"
 	// JobRun is a job of one execution of an ephemeral workload: one step with Script and Execution. An older agent, which
@@ -149,7 +152,7 @@ const (
 )
 
 // JobKinds are all kinds of Job. A daemon gives no agent a job of another kind, and reads none back.
-var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobDescribe, JobRun, JobOwn, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobSystem, JobDescribe, JobRun, JobOwn, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
 
 // IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
 func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }
@@ -173,6 +176,7 @@ type Step struct {
 	// Describe are the steps of a JobDescribe, each with its plug-ins, and with references in place of secrets.
 	Describe []Script `json:"describe,omitempty"`
 	Erase    *Erase   `json:"erase,omitempty"`
+	Inject   *Inject  `json:"inject,omitempty"`
 	// Collect has the agent send the ramdisk's logs, under PathLog.
 	Collect *Collect `json:"collect,omitempty"`
 	// StartUnit has the agent start a unit of the ramdisk's systemd, and wait for the unit's end.

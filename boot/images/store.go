@@ -37,12 +37,16 @@ const (
 type Ref struct {
 	URL, SHA256, Plugin string
 	Written             bool
+	Injected            bool // a file of a step inject-files
 }
 
 // field names a field of the fleet that is to be mended, such as url.
 func (r Ref) field(name string) string {
 	if r.Plugin != "" {
 		return "the " + name + " in spec.plugins of " + r.Plugin
+	}
+	if r.Injected {
+		return "the " + name + " in args.files of inject-files"
 	}
 	if r.Written {
 		return "args.image." + name + " of write-image"

@@ -19,11 +19,13 @@ import (
 	"github.com/gitmetal/ingot/agent/execution"
 	"github.com/gitmetal/ingot/agent/facts/lldp"
 	"github.com/gitmetal/ingot/agent/imagewriter"
+	"github.com/gitmetal/ingot/agent/injection"
 	"github.com/gitmetal/ingot/agent/logs"
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/steps/diskimage"
 	"github.com/gitmetal/ingot/agent/units"
+	"github.com/gitmetal/ingot/agent/volumes"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -87,6 +89,9 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 		return m.installSystem(ctx, *step.Install, s)
 	case step.Script != nil && step.Install == nil:
 		return nil, m.runScript(ctx, step, s)
+	case step.Inject != nil:
+		return nil, injection.Inject(ctx, *step.Inject, injection.Tools{Machine: volumes.Machine{Disks: steps.BlockDevices{Root: "/"}, Dir: runDir},
+			Files: blobs{s}, Facts: s.Facts(), Report: s.Report})
 	case step.Erase != nil && step.Script == nil:
 		return nil, steps.EraseDisks(ctx, *step.Erase, steps.EraseTools{DiskTools: diskTools(s), NoteErased: s.NoteErased,
 			Report: s.Report, Agent: version})
@@ -100,6 +105,14 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	default:
 		return nil, errors.New("this agent knows no such step: rebuild the ramdisk with the daemon's version")
 	}
+}
+
+// blobs opens the files of a job by their digests.
+type blobs struct{ agent.Session }
+
+// Image implements steps.Images.
+func (b blobs) Image(ctx context.Context, sha256 string, offset int64) (io.ReadCloser, error) {
+	return b.Blob(ctx, sha256, offset)
 }
 
 // runProgram runs the script of a run, or its plug-in.

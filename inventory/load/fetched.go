@@ -23,9 +23,23 @@ func (l *loader) checkImageHosts() {
 		}
 		for i, use := range d.Workload.Spec.Steps {
 			l.checkFetchedHost(d, fmt.Sprintf("spec.steps[%d].args.image.url", i), writtenURL(use), allowed)
+			l.checkInjectedHosts(d, i, use, allowed)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.trunk.hosts())) {
+		d := l.trunk.hosts()[name]
+		for i, use := range d.Host.Spec.Steps {
+			l.checkInjectedHosts(d, i, use.Use(), allowed)
 		}
 	}
 	l.checkPluginHosts(allowed)
+}
+
+// checkInjectedHosts finds files of inject-files from a host that the fleet's settings do not allow.
+func (l *loader) checkInjectedHosts(d schemas.Document, at int, use schemas.StepUse, allowed []string) {
+	for i, address := range use.InjectedURLs() {
+		l.checkFetchedHost(d, fmt.Sprintf("spec.steps[%d].args.files[%d].url", at, i), address, allowed)
+	}
 }
 
 // writtenURL is where the image of a step write-image is fetched from; "" for other steps.

@@ -63,12 +63,12 @@ type Described struct {
 type Fetched struct {
 	schemas.Image
 	Step string // the Step that has the file as a plug-in; "" for the image
-	// Written is set for the image of write-image.
-	Written bool
+	// Written is set for the image of write-image, and Injected for a file of inject-files.
+	Written, Injected bool
 }
 
-// ListFetched lists the files that the mirror must hold for a workload: the image, and the plug-ins of its steps that have
-// a URL.
+// ListFetched lists the files that the mirror must hold for a workload: the image, and of its steps the plug-ins and the
+// files of inject-files that have a URL.
 func ListFetched(image schemas.Image, list []Step) []Fetched {
 	_, written := FindWritten(list)
 	all := []Fetched{{Image: image, Written: written}}
@@ -77,6 +77,9 @@ func ListFetched(image schemas.Image, list []Step) []Fetched {
 			if p.URL != "" {
 				all = append(all, Fetched{Image: schemas.Image{URL: p.URL, SHA256: p.SHA256}, Step: step.Name})
 			}
+		}
+		for _, file := range step.Files {
+			all = append(all, Fetched{Image: file, Injected: true})
 		}
 	}
 	return all

@@ -35,6 +35,8 @@ func ListReserved() map[string]Reserved {
 			Does: "sends the ramdisk's journal, the kernel's messages, the state and the hardware: `ingot logs HOST`"},
 		schemas.StepStartUnit: {Timeout: "1h", Schema: text("unit", map[string]any{"pattern": unitPattern}),
 			Does: "starts a unit of the ramdisk, and waits for its end"},
+		schemas.StepInjectFiles: {Schema: injectSchema(), Writes: true,
+			Does: "puts files into the installed system, behind the install"},
 		schemas.StepHold:   {Does: "waits, without a deadline, until `ingot resume HOST`"},
 		schemas.StepReboot: {Does: "boots the ramdisk anew, once"},
 		schemas.StepWait: {Schema: text("for", map[string]any{"pattern": "^[0-9]+(s|m|h)$"}),
@@ -61,6 +63,8 @@ func Complete(s Step) (Step, error) {
 		s.Writes = listErased(s)
 	case schemas.StepWriteImage:
 		s = takeImage(s)
+	case schemas.StepInjectFiles:
+		s = takeFiles(s)
 	case schemas.StepReboot:
 		s.Reboots = true
 	case schemas.StepPower:

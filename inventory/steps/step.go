@@ -37,6 +37,8 @@ type Step struct {
 	Looks bool
 	// Image is what write-image writes. Where it is fetched from is no part of a workload's inputs.
 	Image schemas.Image
+	// Files are those that inject-files has from elsewhere. Where they are fetched from is no part of a workload's inputs.
+	Files []schemas.Image
 	// When are the conditions of the Step and of the entry: all must hold.
 	When []Condition
 	// From is the place of the entry in the file of the Workload or of the host. The zero From is the install of a

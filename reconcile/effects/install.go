@@ -70,9 +70,13 @@ var imageOrder = map[inventory.ImagePhase]int{
 // observeFile is the state of one file of a workload.
 func (e *Effects) observeFile(file steps.Fetched) inventory.ImageState {
 	state := e.config.Images.State(imageRef(file))
-	if file.Step != "" && state.Phase == images.Ready && state.Total > wire.MaxPlugin {
-		return inventory.ImageState{State: inventory.ImageFailed, Error: fmt.Sprintf("a plug-in of Step %s has %d bytes, at "+
-			"most %d can be delivered: make it smaller", file.Step, state.Total, wire.MaxPlugin)}
+	if (file.Step != "" || file.Injected) && state.Phase == images.Ready && state.Total > wire.MaxPlugin {
+		what := "a plug-in of Step " + file.Step
+		if file.Injected {
+			what = "a file of inject-files"
+		}
+		return inventory.ImageState{State: inventory.ImageFailed, Error: fmt.Sprintf("%s has %d bytes, at most %d can be delivered: "+
+			"make it smaller", what, state.Total, wire.MaxPlugin)}
 	}
 	return inventory.ImageState{State: phases[state.Phase], Done: state.Done, Total: state.Total, Error: state.Error}
 }
@@ -83,7 +87,7 @@ var phases = map[images.Phase]inventory.ImagePhase{
 }
 
 func imageRef(file steps.Fetched) images.Ref {
-	ref := images.Ref{URL: file.URL, SHA256: file.SHA256, Written: file.Written}
+	ref := images.Ref{URL: file.URL, SHA256: file.SHA256, Written: file.Written, Injected: file.Injected}
 	if file.Step != "" {
 		ref.Plugin = "Step " + file.Step
 	}
@@ -182,6 +186,8 @@ func kindOfJob(step inventory.StepState) string {
 		return wire.JobDescribe
 	case step.Name == schemas.StepCollectLogs, step.Name == schemas.StepStartUnit:
 		return wire.JobOwn
+	case step.Name == schemas.StepInjectFiles:
+		return wire.JobSystem
 	case len(step.Writes) > 0:
 		return wire.JobWriteStep
 	default:
@@ -209,6 +215,11 @@ func (e *Effects) buildStep(
 	case schemas.StepStartUnit:
 		next.StartUnit = &wire.StartUnit{Unit: step.ReadUnit()}
 		return next, nil
+	}
+	if step.Name == schemas.StepInjectFiles {
+		var err error
+		next.Inject, err = e.buildInject(step, desired, record)
+		return next, err
 	}
 	if !schemas.InstallsSystem(step.Name) {
 		run, err := e.buildRun(step, desired, record, e.openSecret)

@@ -198,6 +198,12 @@ func (c *checker) checkStepUse(field string, use schemas.StepUse) {
 	if use.Step == schemas.StepErase && use.Attempts > 1 {
 		c.addError(field+".attempts", "leave it out", "the attempts of %s are those of the whole list", use.Step)
 	}
+	for i, address := range use.InjectedURLs() {
+		at := fmt.Sprintf("%s.args.files[%d].url", field, i)
+		if c.checkFetchedURL(at, address); strings.Contains(address, "${") {
+			c.addError(at, "write the URL itself", "a URL holds no references")
+		}
+	}
 	if !schemas.InstallsSystem(use.Step) {
 		return
 	}

@@ -271,6 +271,11 @@ func (h ramdisk) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 	case len(step.Describe) > 0:
 		s.NoteDescribed(describePlugins(step.Describe))
 		return nil, nil
+	case step.Inject != nil: // a simulated disk has no file systems
+		for _, file := range step.Inject.Files {
+			s.Report(wire.Progress{Step: step.Name, Lines: []string{fmt.Sprintf("%s: %d bytes", file.Path, len(file.Content))}})
+		}
+		return nil, nil
 	case step.Erase != nil:
 		tools := steps.DiskTools{Disks: opener{h.m}, Leave: s, NoteDisks: s.NoteDisks}
 		return nil, steps.EraseDisks(ctx, *step.Erase, steps.EraseTools{DiskTools: tools, NoteErased: s.NoteErased,

@@ -2,6 +2,7 @@ package steplist
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"strings"
@@ -32,7 +33,43 @@ func (r *Reader) inlineFiles(t Tree, d schemas.Document, field string, use schem
 			use.Args["configDrive"] = drive
 		}
 	}
+	if use.Step == schemas.StepInjectFiles {
+		use.Args = r.inlineInjected(t, d, field, use.Args)
+	}
 	return use
+}
+
+// inlineInjected gives the arguments of inject-files with the bytes of the commit's files, and with ${machine.…} kept for the
+// machine.
+func (r *Reader) inlineInjected(t Tree, d schemas.Document, field string, args map[string]any) map[string]any {
+	given, isList := args["files"].([]any)
+	if !isList {
+		return args
+	}
+	list := make([]any, 0, len(given))
+	for i, item := range given {
+		if file, ok := item.(map[string]any); ok {
+			file = maps.Clone(file)
+			if text, ok := file["content"].(string); ok {
+				file["content"] = strings.ReplaceAll(text, "${machine.", "$${machine.")
+			}
+			if from, named := file["from"]; named {
+				delete(file, "from")
+				at := fmt.Sprintf("%s.args.files[%d].from", field, i)
+				if data, ok := r.readNamed(t, d, at, from); ok {
+					if _, twice := file["base64"]; twice {
+						r.Report(d.ErrorAt(at, "keep one of them", "from and base64 are both set"))
+					}
+					file["base64"] = base64.StdEncoding.EncodeToString(data)
+				}
+			}
+			item = file
+		}
+		list = append(list, item)
+	}
+	args = maps.Clone(args)
+	args["files"] = list
+	return args
 }
 
 // readUserData reads a file of user data: an object where the file is a cloud-config, else the text, in which nothing is

@@ -203,6 +203,9 @@ func (r *Reader) completeStep(e Entry, step inventory.Step) inventory.Step {
 	if takes := steps.ListReserved()[step.Name].Schema != nil; takes && step.Args == nil {
 		return step // a mistake is reported already
 	}
+	for _, m := range steps.CheckFiles(step) {
+		r.Report(e.document.ErrorAt(e.field+".args"+m.Field, m.Hint, "%s", m.Message))
+	}
 	next, err := steps.Complete(step)
 	if err != nil {
 		r.Report(e.document.ErrorAt(e.field+".args", "such as {for: 30s}", "%v", err))
@@ -305,7 +308,7 @@ func (r *Reader) ResolveSteps(t Tree, entries []Entry, host Host) []inventory.St
 	}
 	added, all := host.Running.Host.Spec.Steps, slices.Clone(entries)
 	if len(added) == 0 {
-		r.checkErasedSystem(list, all)
+		r.checkPlaces(list, all)
 		return steps.AddDescribe(list)
 	}
 	var additions []steps.Addition
@@ -327,20 +330,8 @@ func (r *Reader) ResolveSteps(t Tree, entries []Entry, host Host) []inventory.St
 	for _, i := range lost {
 		r.addLost(all[len(entries)+i], additions[i].Place, list)
 	}
-	r.checkErasedSystem(list, all)
+	r.checkPlaces(list, all)
 	return steps.AddDescribe(list)
-}
-
-// checkErasedSystem finds a step that would erase the system that the install wrote.
-func (r *Reader) checkErasedSystem(list []inventory.Step, entries []Entry) {
-	step, found := steps.FindErasedSystem(list)
-	at := slices.IndexFunc(entries, func(e Entry) bool { return e.step.Key() == step.Key() })
-	if !found || at < 0 {
-		return
-	}
-	e := entries[at]
-	r.Report(e.document.ErrorAt(e.field+".args", "put the step in front of install",
-		"the step erases the root disk behind the install"))
 }
 
 // addLost reports a step whose place is not in the list.
