@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/hub/imagefile"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 )
@@ -254,16 +255,17 @@ func isPlain(job wire.Job) bool {
 	return slices.ContainsFunc(job.Steps, func(s wire.Step) bool { return s.Install != nil && s.Install.Plain })
 }
 
-// serveImage serves only the images of the host's outstanding job, and only to an attempt that has begun, or that looks
-// at the image before it asks for leave.
+// serveImage serves only the images of the host's outstanding job, and only to an attempt that has begun. An agent that
+// writes the image itself looks at it before it asks for leave.
 func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
-	digest := r.PathValue("sha256")
+	digest, begun := r.PathValue("sha256"), false
 	err := h.viewEntry(r.Context(), p.host, func(e *entry) error {
 		j := e.doc.Job
 		if j == nil || j.hasEnded() || !slices.Contains(j.Images, digest) {
 			return statusError{http.StatusNotFound, "an image that no job of this host names"}
 		}
-		if !j.Begun && !j.Plain && !wire.IsOfProtocol1(j.Kind) {
+		begun = j.Begun || wire.IsOfProtocol1(j.Kind)
+		if !begun && !j.Plain {
 			return statusError{http.StatusNotFound, "nothing may be written yet: no leave was given"}
 		}
 		return nil
@@ -276,10 +278,7 @@ func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 		return fmt.Errorf("open image %s: %w", digest, err)
 	}
 	defer image.Close()
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Etag", `"`+digest+`"`)
-	http.ServeContent(w, r, "", time.Time{}, image)
-	return nil
+	return imagefile.File{Content: image, SHA256: digest, Begun: begun}.Serve(w, r)
 }
 
 // recordPhoneHome keeps the first call after the newest start of an installed system; a call of an older epoch or
