@@ -84,14 +84,5 @@ func (c *Client) Inventory(ctx context.Context) (Hardware, error) {
 // Fingerprint is "sha256:<hex>" of the BMC's last certificate, or "" before the first answer.
 func (c *Client) Fingerprint() string { return c.conn.Fingerprint() }
 
-// Session is the path of the open session, or "". A daemon records the path, so that its successor can end the session.
-func (c *Client) Session() string { return c.conn.Session() }
-
-// EndSession ends a session by its path, also the session of another process, which cannot write from then on. A
-// missing session is a success.
-func (c *Client) EndSession(ctx context.Context, path string) error {
-	return c.conn.EndSession(ctx, path)
-}
-
 // Close deletes the session, if there is one. The Client may be used again; a new session is made then.
 func (c *Client) Close(ctx context.Context) error { return c.conn.Close(ctx) }

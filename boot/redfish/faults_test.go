@@ -67,22 +67,6 @@ func TestExpiredSessionIsRenewedOnce(t *testing.T) {
 	wantKind(t, err, redfish.Unauthorized)
 }
 
-// TestSessionOfADeadOwnerCanBeEnded is the fence between two daemons: after the takeover the old session writes nothing.
-func TestSessionOfADeadOwnerCanBeEnded(t *testing.T) {
-	t.Parallel()
-	b := serve(t, nil)
-	old, heir := open(t, b, nil), open(t, b, nil)
-	_, err := old.System(t.Context())
-	must(t, err)
-	recorded := old.Session()
-	for range 2 {
-		must(t, heir.EndSession(t.Context(), recorded))
-	}
-	if recorded == "" || heir.Session() == recorded || b.Sessions() != 1 {
-		t.Errorf("recorded %q, heir %q, %d sessions", recorded, heir.Session(), b.Sessions())
-	}
-}
-
 func TestSessionLimitFallsBackToBasic(t *testing.T) {
 	t.Parallel()
 	b := serve(t, func(config *bmc.Config) { config.Sessions = 1 })

@@ -160,20 +160,6 @@ func (c *Conn) Fingerprint() string {
 	return c.fingerprint
 }
 
-// EndSession deletes a session by its path, also the session of another process. A missing session is a success.
-func (c *Conn) EndSession(ctx context.Context, path string) error {
-	const doing = "end a session"
-	at, err := c.resolveLink(path)
-	if err != nil {
-		return c.protocolError(doing, 0, err)
-	}
-	_, err = c.doAuthenticated(ctx, request{method: http.MethodDelete, path: at, doing: doing})
-	if said := AsError(err); said != nil && said.Status == http.StatusNotFound {
-		return nil
-	}
-	return err
-}
-
 // Close deletes the session, if there is one. The Conn may be used again; a new session is made then.
 func (c *Conn) Close(ctx context.Context) error {
 	defer c.dropHTTP()
