@@ -255,6 +255,9 @@ func TestAResumedSnapshotStandsAside(t *testing.T) {
 				if again := first.effects()[did:]; len(again) > 0 {
 					t.Errorf("the first one did %v", again)
 				}
+				if aside, runs := a.MayAct(), b.MayAct(); aside == nil || runs != nil {
+					t.Errorf("what acts beside the loop is told %v by the first one, and %v by its successor", aside, runs)
+				}
 				if why := b.View().Another; why != "" || b.phases()[plan.Active] != 1 || m.installs != installs+1 {
 					t.Errorf("the successor says %q, its hosts are %v, %d installs; want nothing, Active, and one more than %d", why, b.phases(), m.installs, installs)
 				}

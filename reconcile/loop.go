@@ -209,19 +209,18 @@ func (l *Loop) performAction(ctx context.Context, desired inventory.Desired, rec
 	case action.Kind == act.Publish:
 		return l.ensurePublished(record)
 	}
-	outcome, fenced := l.checkFence()
-	if fenced { // guard: fence-before-effects
+	if outcome, fenced := l.checkFence(); fenced { // guard: fence-before-effects
 		return outcome
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.config.Limits.Effect)
 	defer cancel()
 	if action.Kind.ChangesPower() && !action.Wait { // guard: no-power-while-a-job-runs
 		jobs, err := l.config.Executor.Jobs(ctx, desired)
-		if outcome = act.AwaitJobs(record, jobs, err); outcome.Unsent {
+		if outcome := act.AwaitJobs(record, jobs, err); outcome.Unsent {
 			return outcome
 		}
 	}
-	outcome = l.config.Executor.Do(ctx, desired, record, action)
+	outcome := l.config.Executor.Do(ctx, desired, record, action)
 	if outcome.Result == act.Done {
 		l.config.Log.Info("done", "host", record.ID, "action", action.Kind, "reason", action.Reason)
 	}

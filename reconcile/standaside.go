@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -145,14 +146,21 @@ func (l *Loop) checkStandAside() (act.Outcome, bool) {
 		Why: "the daemon was suspended: it looks at the repository first"}, true
 }
 
-// checkFence gives the outcome of an effect that must not begin now; false when the effect may begin. The journal is
-// asked too: an effect may come without a write of the journal before it, and writing the intent took time.
+// checkFence is checkStandAside and asks the journal anew: an effect may come without a write before it, or long after it.
 func (l *Loop) checkFence() (act.Outcome, bool) {
 	outcome, fenced := l.checkStandAside()
 	if err := l.config.Owned(); err != nil && !fenced {
 		return act.Outcome{Result: act.Waits, After: time.Second, Why: err.Error()}, true
 	}
 	return outcome, fenced
+}
+
+// MayAct says why this daemon must change nothing outside now, or nil. What acts beside the loop asks it before each act.
+func (l *Loop) MayAct() error {
+	if outcome, fenced := l.checkFence(); fenced {
+		return errors.New(outcome.Why)
+	}
+	return nil
 }
 
 // recordFollowed records the end of a look at source and branch. The wall clock goes on while the machine is

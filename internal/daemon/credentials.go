@@ -20,7 +20,7 @@ import (
 // openProposals opens what proposes discovered machines, and what makes accounts at their BMCs.
 func (d *Daemon) openProposals() error {
 	s := &d.discoveries
-	c := proposals.Config{Records: s.Store, Repo: d.repo, Trunk: d.acceptedTrunk,
+	c := proposals.Config{Records: s.Store, Repo: d.repo, Trunk: d.proposableTrunk,
 		Secret: accounts.ProposedSecret, Branch: d.config.Fleet.Branch, Path: d.config.Fleet.Path,
 		Accounts: d.config.Discovery.Credentials,
 		Signed:   d.config.Trust.AllowedSigners != "" || d.config.Trust.PGPKeys != "",
@@ -39,7 +39,7 @@ func (d *Daemon) openProposals() error {
 		Sealer: accounts.AgeSealer{Keys: d.secrets.keys, Recipients: d.config.Discovery.Recipients, Now: time.Now,
 			Trunk: func() (inventory.Snapshot, bool) { t, known := d.acceptedTrunk(); return t.Snapshot, known },
 			Mask:  func(v secret.Value) { d.secrets.everOpened.Add(v) }},
-		BMC: redfishaccounts.Service{Base: conn.Config{Fence: d.journal.Owned}}, Asked: d.asksForAccount,
+		BMC: redfishaccounts.Service{Base: conn.Config{Fence: d.mayAct}}, Asked: d.asksForAccount, MayAct: d.mayAct,
 		Mask: d.secrets.everOpened.Mask})
 	return nil
 }
@@ -60,6 +60,12 @@ func (d *Daemon) keepTrunk(trunk inventory.Snapshot, fleet inventory.Fleet, cach
 	d.discoveries.mu.Lock()
 	defer d.discoveries.mu.Unlock()
 	d.discoveries.trunk = proposal.Trunk{Snapshot: trunk, Fleet: fleet, Cache: cache}
+}
+
+// proposableTrunk is the accepted fleet, for proposals: there is none while this daemon may change nothing.
+func (d *Daemon) proposableTrunk() (proposal.Trunk, bool) {
+	trunk, known := d.acceptedTrunk()
+	return trunk, known && d.mayAct() == nil
 }
 
 // acceptedTrunk is the accepted fleet; false while what was loaded last is not what is accepted.

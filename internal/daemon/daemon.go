@@ -221,7 +221,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 		Count: d.metrics.CountAgent})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
-		Mask: d.secrets.everOpened.Mask, Fence: d.journal.Owned,
+		Mask: d.secrets.everOpened.Mask, Fence: d.mayAct,
 		Profiles: d.journal,
 		OpenBMC: func(c redfish.Config) (*redfish.Client, error) {
 			c.Count = d.metrics.CountRequest
@@ -265,6 +265,9 @@ func (d *Daemon) secureMedia(identity *hub.Identity) error {
 	d.media.AdvertiseTLS(d.config.Advertise.MediaTLS)
 	return nil
 }
+
+// mayAct says why nothing may be changed at machines now, or nil.
+func (d *Daemon) mayAct() error { return d.loop.MayAct() }
 
 func (d *Daemon) openLoop(ctx context.Context) error {
 	publisher, err := d.openPublisher(ctx)

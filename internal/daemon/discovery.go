@@ -87,7 +87,7 @@ func (d *Daemon) knownMachines() *discovery.Known {
 // answerWaiting tells the agent of a record what to do.
 func (d *Daemon) answerWaiting(_ context.Context, record discovery.Record) (wire.Waited, error) {
 	view, known := d.loop.ViewHost(record.ID.Machine())
-	if !known || view.Orphaned {
+	if !known || view.Orphaned || d.mayAct() != nil {
 		return wire.Waited{}, nil
 	}
 	host := discovery.Host{Desired: view.Desired, Record: view.Observed.Record}

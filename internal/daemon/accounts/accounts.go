@@ -60,7 +60,9 @@ type Config struct {
 	Mask func(string) string
 	// Asked reports whether a rule of the accepted fleet asks for an account of this machine, and the daemon's
 	// configuration allows it.
-	Asked  func(discovery.Record) bool
+	Asked func(discovery.Record) bool
+	// MayAct says why this daemon may change nothing now, such as another daemon that runs the fleet, or nil.
+	MayAct func() error
 	Random io.Reader        // crypto/rand.Reader
 	Now    func() time.Time // default time.Now
 	Log    *slog.Logger     // default: nothing

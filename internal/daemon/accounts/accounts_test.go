@@ -65,6 +65,7 @@ type world struct {
 	sealedAll []string
 	// cut is the number of the call of a port at which the daemon dies: before it if odd, behind it if even. 0 never.
 	cut, calls int
+	aside      error // why the daemon may not act
 	runner     *accounts.Runner
 }
 
@@ -116,7 +117,7 @@ func (w *world) clock() time.Time { return w.now }
 // restart starts a daemon, which knows what is on disk.
 func (w *world) restart() {
 	w.runner = accounts.Open(accounts.Config{Records: w, Branch: w, Sealer: w, BMC: w, Random: rand.Reader, Now: w.clock, Mask: w.masked.Mask,
-		Asked: func(discovery.Record) bool { return w.asked }})
+		Asked: func(discovery.Record) bool { return w.asked }, MayAct: func() error { return w.aside }})
 }
 
 // around is a call of a port, at which the daemon may die.
@@ -572,6 +573,34 @@ func TestDeclined(t *testing.T) {
 	w.now = w.now.Add(2 * time.Hour)
 	if gone := w.settle(); gone.Stage != account.Deleted || w.works(a.Sealed) {
 		t.Errorf("%+v", gone)
+	}
+}
+
+// TestADaemonThatStandsAside has another daemon run the fleet from each moment of a story on: nothing is done at the BMC, nothing is pushed and no
+// agent is told anything, until this daemon runs the fleet again.
+func TestADaemonThatStandsAside(t *testing.T) {
+	t.Parallel()
+	for moment := range 8 {
+		t.Run(fmt.Sprint(moment), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, bmc.Faults{}, inband.Faults{})
+			for range moment {
+				_ = w.turn() // it is tried again
+			}
+			w.aside = errors.New("another daemon runs this fleet")
+			before, told := w.calls, w.told
+			for range 20 {
+				_ = w.turn() // says why
+				w.now = w.now.Add(time.Minute)
+			}
+			if w.calls != before || w.told != told {
+				t.Errorf("%d calls of ports, the agent was told a password %d times, at stage %s", w.calls-before, w.told-told, w.account().Stage)
+			}
+			w.aside = nil
+			if a := w.settle(); a.Stage != account.Verified && a.Problem == "" {
+				t.Errorf("then %+v", a)
+			}
+		})
 	}
 }
 

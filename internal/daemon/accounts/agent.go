@@ -21,6 +21,9 @@ func (r *Runner) Answer(ctx context.Context, seen discovery.Record, report *wire
 			return nil, err
 		}
 	}
+	if r.config.MayAct() != nil {
+		return nil, nil // the agent asks again
+	}
 	record, err := r.config.Records.Get(seen.ID)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,7 @@ func openSite(t *testing.T, w *world) *site {
 		t.Fatal(err)
 	}
 	s.runner = accounts.Open(accounts.Config{Records: s.records, Branch: w, Sealer: w, BMC: w.service, Random: rand.Reader, Log: logger, Mask: w.masked.Mask,
+		MayAct: func() error { return nil },
 		Asked: func(r discovery.Record) bool {
 			if r.Account.Holds() {
 				select {

@@ -47,6 +47,9 @@ func chooseAddress(addresses []string) string {
 // Step does the one thing that is due for a record, and says when to look again; 0 waits for a change. An error means
 // that the thing was not done.
 func (r *Runner) Step(ctx context.Context, id discovery.ID) (after time.Duration, err error) {
+	if err := r.config.MayAct(); err != nil {
+		return retryEvery, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	record, err := r.config.Records.Get(id)
