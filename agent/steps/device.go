@@ -17,8 +17,11 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
-// BlockDevices opens the machine's own disks.
-type BlockDevices struct{ Root facts.Root }
+// BlockDevices opens the machine's own disks. Held is set for a step that stops what holds them: a disk in use is opened.
+type BlockDevices struct {
+	Root facts.Root
+	Held bool
+}
 
 // FindPath gives the path of the only disk whose serial, WWN, path and size match the reference.
 func (b BlockDevices) FindPath(ref wire.DiskRef) (string, error) {
@@ -67,10 +70,11 @@ func (b BlockDevices) Open(_ context.Context, ref wire.DiskRef) (Device, error) 
 	}
 	path := b.devicePath(name)
 	exclusive, err := os.OpenFile(path, os.O_RDWR|syscall.O_EXCL, 0)
-	if errors.Is(err, syscall.EBUSY) {
+	switch {
+	case errors.Is(err, syscall.EBUSY) && b.Held:
+	case errors.Is(err, syscall.EBUSY):
 		return nil, fmt.Errorf("%s is in use; nothing was written", path)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("open %s: %w; nothing was written", path, err)
 	}
 	// The exclusive descriptor is closed again, because the installer mounts a partition of the disk.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/gitmetal/ingot/agent/steps/holders"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -44,9 +45,9 @@ func (o openedDisks) close() {
 // awaitLeave verifies the disks, and asks for leave with what the disks show, until leave is given or refused. It gives
 // the look on which leave was given. The daemon is asked too about a disk with another content than the job says: the
 // daemon then knows the disk, and refuses.
-func (o openedDisks) awaitLeave(ctx context.Context, leave Leave) (look, error) {
+func (o openedDisks) awaitLeave(ctx context.Context, leave Leave, held Stopper) (look, error) {
 	for {
-		found, err := o.lookAtAll()
+		found, err := o.lookAtAll(held)
 		if err != nil {
 			return look{}, err
 		}
@@ -67,12 +68,18 @@ type look struct {
 	root    Verified // the first disk
 	seen    []wire.Disk
 	differs string // which disk does not hold what the job says; "" when all do
+	stops   []holders.Holder
 }
 
-// lookAtAll looks at the open disks, and compares them with the job.
-func (o openedDisks) lookAtAll() (l look, err error) {
+// lookAtAll looks at the open disks, and compares them with the job. What holds them is no error where held can stop it.
+func (o openedDisks) lookAtAll(held Stopper) (l look, err error) {
+	if held != nil {
+		if l.stops, err = held.Find(o.paths()); err != nil {
+			return l, fmt.Errorf("%w; nothing was written", err)
+		}
+	}
 	for i, disk := range o {
-		verified, seen, err := VerifyDisk(disk.device, disk.ref)
+		verified, seen, err := verifyHeld(disk.device, disk.ref, l.stops)
 		if err != nil {
 			return l, err
 		}
@@ -85,4 +92,33 @@ func (o openedDisks) lookAtAll() (l look, err error) {
 		l.seen = append(l.seen, seen)
 	}
 	return l, nil
+}
+
+// Stopper stops what holds disks, by the paths of their devices. Package holders has one.
+type Stopper interface {
+	Find(paths []string) ([]holders.Holder, error)
+	// Claim stops the holders, and keeps others from the disks until release is called.
+	Claim(paths []string, stops []holders.Holder) (release func(), err error)
+}
+
+func (o openedDisks) paths() (paths []string) {
+	for _, disk := range o {
+		paths = append(paths, disk.device.Path())
+	}
+	return paths
+}
+
+// claim stops what holds the disks, for which there is leave, and looks at them again: nothing holds them any more.
+func (o openedDisks) claim(held Stopper, stops []holders.Holder) (release func(), err error) {
+	if held == nil {
+		return func() {}, nil
+	}
+	release, err = held.Claim(o.paths(), stops)
+	for i := 0; err == nil && i < len(o); i++ {
+		_, _, err = VerifyDisk(o[i].device, o[i].ref)
+	}
+	if err != nil {
+		return release, Failure{Err: err}
+	}
+	return release, nil
 }

@@ -23,9 +23,9 @@ type EraseTools struct {
 	Agent      string // version of the agent, for the receipts
 }
 
-// EraseDisks erases disks at the same time, and reads each back: open all, verify, ask for leave, ask every disk for
-// its methods, erase. Nothing is written before leave, nor where one disk declares no method for the policy. An error
-// means that a disk is not erased; there are receipts for the others.
+// EraseDisks erases disks at the same time, and reads each back: open all, verify, ask for leave, stop what holds the
+// disks, ask every disk for its methods, erase. Nothing is written before leave, nor where one disk declares no method
+// for the policy. An error means that a disk is not erased; there are receipts for the others.
 func EraseDisks(ctx context.Context, job wire.Erase, with EraseTools) error {
 	_, err := WithDisks(ctx, job.Disks, with.DiskTools, func(given []GivenDisk) (string, error) {
 		return "", eraseGiven(ctx, job, given, with)
@@ -43,13 +43,13 @@ func eraseGiven(ctx context.Context, job wire.Erase, given []GivenDisk, with Era
 	var all sync.WaitGroup
 	for i, g := range given {
 		all.Go(func() {
-			e := erase.Eraser{Now: time.Now, Random: newRandom(), Report: func(done, total uint64) { meter.set(i, done, total) }}
+			e := erase.Eraser{Now: time.Now, Random: newRandom(), Report: meter.Of(i)}
 			receipt, err := e.Erase(ctx, prepared[i])
 			if err != nil {
 				failures[i] = fmt.Errorf("disk %s %w", g.label(), err)
 				return
 			}
-			meter.say(fmt.Sprintf("disk %s is erased by %s", g.label(), receipt.Method))
+			with.say(fmt.Sprintf("disk %s is erased by %s", g.label(), receipt.Method))
 			receipts[i] = g.receipt(receipt, with.Agent)
 		})
 	}
@@ -65,6 +65,18 @@ func eraseGiven(ctx context.Context, job wire.Erase, given []GivenDisk, with Era
 		return Failure{Err: err}
 	}
 	return nil
+}
+
+func (t EraseTools) say(line string) {
+	t.Report(wire.Progress{Lines: []string{strings.ToValidUTF8(line, "")}})
+}
+
+func newMeter(given []GivenDisk, report func(wire.Progress)) *erase.Meter {
+	var sizes []uint64
+	for _, g := range given {
+		sizes = append(sizes, g.disk.Size)
+	}
+	return erase.NewMeter(sizes, func(done, total uint64) { report(wire.Progress{Done: done, Total: total}) })
 }
 
 // prepareAll chooses the methods of all disks. One disk without a method refuses the job.
@@ -163,38 +175,4 @@ func (e erasable) Residue() (string, error) {
 	default:
 		return "", nil
 	}
-}
-
-// meter adds the progress of several disks, in bytes.
-type meter struct {
-	report func(wire.Progress)
-
-	mu          sync.Mutex
-	sizes, done []uint64
-}
-
-func newMeter(given []GivenDisk, report func(wire.Progress)) *meter {
-	m := &meter{report: report, done: make([]uint64, len(given))}
-	for _, g := range given {
-		m.sizes = append(m.sizes, g.disk.Size)
-	}
-	return m
-}
-
-// set notes how far a disk is.
-func (m *meter) set(disk int, done, total uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if total > 0 {
-		m.done[disk] = uint64(float64(m.sizes[disk]) * float64(done) / float64(total))
-	}
-	p := wire.Progress{}
-	for i, size := range m.sizes {
-		p.Done, p.Total = p.Done+m.done[i], p.Total+size
-	}
-	m.report(p)
-}
-
-func (m *meter) say(line string) {
-	m.report(wire.Progress{Lines: []string{strings.ToValidUTF8(line, "")}})
 }

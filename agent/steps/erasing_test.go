@@ -3,6 +3,7 @@ package steps_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/agent/steps"
+	"github.com/gitmetal/ingot/agent/steps/holders"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -82,6 +84,69 @@ func TestEraseDisks(t *testing.T) {
 		}
 		if c.writes != slices.Contains(disks["A"].story, "write") || c.writes && len(left) != 2 {
 			t.Errorf("%s: story %v, left %v", name, disks["A"].story, left)
+		}
+	}
+}
+
+// stopper finds and stops an array, in the order of the story.
+type stopper struct {
+	openers
+	refuses, fails error
+	story          *[]string
+}
+
+func (s stopper) Find(paths []string) ([]holders.Holder, error) {
+	if len(s.openers["B"].is.Holders) == 0 {
+		return nil, nil
+	}
+	return []holders.Holder{{Kind: holders.Array, Name: "md0", Title: "md0"}}, s.refuses
+}
+
+func (s stopper) Claim(paths []string, stops []holders.Holder) (func(), error) {
+	*s.story = append(*s.story, fmt.Sprint("stop ", stops, " of ", paths))
+	if s.fails == nil {
+		s.openers["B"].is.Holders = slices.DeleteFunc(s.openers["B"].is.Holders, func(name string) bool { return name == "md0" })
+	}
+	return func() { *s.story = append(*s.story, "release") }, s.fails
+}
+
+// What holds a disk is stopped after leave, and before the first write. Without leave nothing is stopped; what cannot be stopped ends the
+// step before a write.
+func TestHoldersAreStopped(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		held           []string
+		refuses, fails error
+		leave          error
+		story          []string
+		writes         bool
+		why            string
+	}{
+		"an array":       {held: []string{"md0"}, story: []string{"leave", "stop [md0] of [/dev/A /dev/B]", "release"}, writes: true},
+		"nothing":        {story: []string{"leave", "stop [] of [/dev/A /dev/B]", "release"}, writes: true},
+		"no leave":       {held: []string{"md0"}, leave: errors.New("protected"), story: []string{"leave"}, why: "protected; nothing was written"},
+		"a foreign disk": {held: []string{"md0"}, refuses: errors.New("md0 has the member sdc"), why: "md0 has the member sdc; nothing was written"},
+		"a reservation":  {held: []string{"md0", "another machine's reservation"}, why: "is in use: another machine's reservation"},
+		"it cannot be":   {held: []string{"md0"}, fails: errors.New("md0 is busy"), story: []string{"leave", "stop [md0] of [/dev/A /dev/B]", "release"}, why: "md0 is busy"},
+	} {
+		disks := openers{"A": dataDisk("A"), "B": dataDisk("B")}
+		for _, d := range disks {
+			d.is.Table = &wire.Table{Kind: wire.TableNone, Valid: true, Alone: true}
+		}
+		disks["B"].is.Holders = c.held
+		var story []string
+		tools := steps.EraseTools{NoteErased: func([]wire.Erased) {}, Report: func(wire.Progress) {}}
+		tools.Disks, tools.NoteDisks, tools.Held = disks, func([]wire.Disk) {}, stopper{disks, c.refuses, c.fails, &story}
+		tools.Leave = answer(func(context.Context, []wire.Disk) (bool, error) {
+			story = append(story, "leave")
+			return c.leave == nil, c.leave
+		})
+		err := steps.EraseDisks(t.Context(), wire.Erase{Policy: "metadata", Disks: namedRefs("A", "B")}, tools)
+		if diff := cmp.Diff(c.story, story); diff != "" || (err == nil) != (c.why == "") || err != nil && !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s: %v, want %q; story (-want +got):\n%s", name, err, c.why, diff)
+		}
+		if slices.Contains(disks["A"].story, "write") != c.writes {
+			t.Errorf("%s: story of the disk %v", name, disks["A"].story)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gitmetal/ingot/agent/steps/holders"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -99,7 +100,7 @@ func InstallSystem(ctx context.Context, job wire.Install, with Tools, report fun
 	if with.Check != nil {
 		leave = checkedLeave{leave, with.Check}
 	}
-	given, err := disks.awaitLeave(ctx, leave)
+	given, err := disks.awaitLeave(ctx, leave, nil)
 	if err != nil {
 		return err
 	}
@@ -156,6 +157,11 @@ func (c checkedLeave) AskLeave(ctx context.Context, disks []wire.Disk) (bool, er
 
 // VerifyDisk compares the open device with the reference, field by field. disk is what the device shows.
 func VerifyDisk(device Device, ref wire.DiskRef) (verified Verified, disk wire.Disk, err error) {
+	return verifyHeld(device, ref, nil)
+}
+
+// verifyHeld is VerifyDisk for a disk that may be held by what is stopped before the first write.
+func verifyHeld(device Device, ref wire.DiskRef, stops []holders.Holder) (verified Verified, disk wire.Disk, err error) {
 	disk, err = device.Disk()
 	if err != nil {
 		return Verified{}, disk, fmt.Errorf("look at disk %s: %w; nothing was written", device.Path(), err)
@@ -163,19 +169,20 @@ func VerifyDisk(device Device, ref wire.DiskRef) (verified Verified, disk wire.D
 	if why := findDifference(disk, ref); why != "" {
 		return Verified{}, disk, fmt.Errorf("%s is not the disk of this job: %s; nothing was written", device.Path(), why)
 	}
-	if why := explainUnfit(disk); why != "" {
+	if why := explainUnfit(disk, stops); why != "" {
 		return Verified{}, disk, fmt.Errorf("%s %s; nothing was written", device.Path(), why)
 	}
 	return Verified{device, int64(disk.Size), disk.SectorSize}, disk, nil
 }
 
 // explainUnfit says why a disk may not be written, whatever its content, or "".
-func explainUnfit(disk wire.Disk) string {
+func explainUnfit(disk wire.Disk, stops []holders.Holder) string {
+	held := holders.Besides(disk.Holders, stops)
 	switch {
 	case disk.ReadOnly:
 		return "is read-only"
-	case len(disk.Holders) > 0:
-		return "is in use: " + strings.Join(disk.Holders, ", ")
+	case len(held) > 0:
+		return "is in use: " + strings.Join(held, ", ")
 	case disk.Size < 2*edgeBytes:
 		return fmt.Sprintf("has only %d bytes", disk.Size)
 	default:

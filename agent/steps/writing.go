@@ -28,6 +28,8 @@ type DiskTools struct {
 	Leave Leave
 	// NoteDisks is given what the open disks show after the run, done or failed, in the order of the named disks.
 	NoteDisks func([]wire.Disk)
+	// Held stops what holds the disks, after leave was given; nil: a disk in use is refused.
+	Held Stopper
 }
 
 // WithDisks lets a step write to disks: open all disks, verify them, ask for leave, run the step with these disks, look
@@ -47,7 +49,12 @@ func WithDisks(ctx context.Context, named []wire.NamedDisk, with DiskTools,
 	if err != nil {
 		return "", err
 	}
-	given, err := disks.awaitLeave(ctx, with.Leave)
+	given, err := disks.awaitLeave(ctx, with.Leave, with.Held)
+	if err != nil {
+		return "", err
+	}
+	release, err := disks.claim(with.Held, given.stops)
+	defer release()
 	if err != nil {
 		return "", err
 	}

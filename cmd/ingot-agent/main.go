@@ -24,6 +24,7 @@ import (
 	"github.com/gitmetal/ingot/agent/plugins"
 	"github.com/gitmetal/ingot/agent/steps"
 	"github.com/gitmetal/ingot/agent/steps/diskimage"
+	"github.com/gitmetal/ingot/agent/steps/holders"
 	"github.com/gitmetal/ingot/agent/units"
 	"github.com/gitmetal/ingot/agent/volumes"
 	"github.com/gitmetal/ingot/agent/wire"
@@ -93,7 +94,9 @@ func (m machine) Do(ctx context.Context, step wire.Step, s agent.Session) (*wire
 		return nil, injection.Inject(ctx, *step.Inject, injection.Tools{Machine: volumes.Machine{Disks: steps.BlockDevices{Root: "/"}, Dir: runDir},
 			Files: blobs{s}, Facts: s.Facts(), Report: s.Report})
 	case step.Erase != nil && step.Script == nil:
-		return nil, steps.EraseDisks(ctx, *step.Erase, steps.EraseTools{DiskTools: diskTools(s), NoteErased: s.NoteErased,
+		tools := diskTools(s)
+		tools.Disks, tools.Held = steps.BlockDevices{Root: "/", Held: true}, holders.System("/")
+		return nil, steps.EraseDisks(ctx, *step.Erase, steps.EraseTools{DiskTools: tools, NoteErased: s.NoteErased,
 			Report: s.Report, Agent: version})
 	case step.StartUnit != nil:
 		return nil, units.Runner{Report: s.Report}.Start(ctx, step.StartUnit.Unit)

@@ -20,7 +20,7 @@ import (
 // to a name that is not asked for.
 func Names(d inventory.Desired, names []string, reported []inventory.Disk) (map[string][]inventory.MachineDisk, error) {
 	taken := map[string]string{} // the field that has a disk, by the kernel name of the disk
-	root, err := Disk(d.RootDisk, reported)
+	root, err := RootDisk(d, reported)
 	if err == nil {
 		taken[root.Name] = "spec.rootDisk"
 	}
@@ -29,7 +29,7 @@ func Names(d inventory.Desired, names []string, reported []inventory.Disk) (map[
 		asked := slices.Contains(names, name)
 		for i, item := range d.Disks[name] {
 			field := fmt.Sprintf("spec.disks.%s[%d]", name, i)
-			disks, err := pickItem(item, reported, root.Name)
+			disks, err := pickItem(item, releaseDisks(d, name, reported), root.Name)
 			var failure Error
 			if errors.As(err, &failure) {
 				failure.Field = field

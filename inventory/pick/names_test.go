@@ -27,6 +27,37 @@ func rack() []inventory.Disk {
 	}
 }
 
+// What holds a disk is no reason against it where the list has a step that erases the disk, and that stops such a holder.
+func TestHeldDisksThatAreErased(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		holders string
+		writes  []string // of erase-disks
+		data    bool     // the disk of spec.disks.data may be taken
+		root    bool
+	}{
+		{"md127 dm-0 /mnt swap md_d0", []string{"root", "data"}, true, true},
+		{"md127", []string{"data"}, true, false},
+		{"md127", []string{"root"}, false, true},
+		{"md127", nil, false, false},
+		{"md127 bcache0", []string{"root", "data"}, false, false},
+		{"another-machine", []string{"root", "data"}, false, false},
+	} {
+		disks := []inventory.Disk{{Name: "sda", Serial: "A", Size: 1}, {Name: "sdb", Serial: "B", Size: 1}}
+		disks[0].Holders = strings.Fields(c.holders)
+		d := inventory.Desired{RootDisk: &schemas.DiskHints{Serial: "B"}, Disks: map[string][]schemas.NamedDisk{"data": {{Serial: "A"}}}}
+		if c.writes != nil {
+			d.Workload = &inventory.Workload{Steps: []inventory.Step{{Name: schemas.StepErase, Writes: c.writes}}}
+		}
+		_, err := pick.Names(d, []string{"data"}, disks)
+		d.RootDisk.Serial = "A"
+		_, failed := pick.RootDisk(d, disks)
+		if (err == nil) != c.data || (failed == nil) != c.root || len(disks[0].Holders) == 0 {
+			t.Errorf("%+v: Names() = %v, RootDisk() = %v", c, err, failed)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	serial := func(s string) schemas.NamedDisk { return schemas.NamedDisk{Serial: s} }

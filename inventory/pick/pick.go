@@ -5,6 +5,7 @@ package pick
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -86,6 +87,31 @@ func Disk(hints *schemas.DiskHints, disks []inventory.Disk) (inventory.MachineDi
 		return inventory.MachineDisk{}, failure
 	}
 	return *found[0], nil
+}
+
+// RootDisk is Disk for the hints of a host. What holds the disk is no reason against it where a step that erases the disk
+// stops the holders.
+func RootDisk(d inventory.Desired, reported []inventory.Disk) (inventory.MachineDisk, error) {
+	return Disk(d.RootDisk, releaseDisks(d, schemas.RootDiskName, reported))
+}
+
+// stoppable are the holders that the step erase-disks stops: devices of md and of the device mapper, mounts, swap. The
+// agent refuses one that has another member than the disks to erase.
+var stoppable = regexp.MustCompile(`^(md[0-9_].*|dm-[0-9]+|/.*|swap)$`)
+
+// releaseDisks are the disks without the holders that are stopped before the disks of a name are erased.
+func releaseDisks(d inventory.Desired, name string, reported []inventory.Disk) []inventory.Disk {
+	erases := func(s inventory.Step) bool { return s.Name == schemas.StepErase && slices.Contains(s.Writes, name) }
+	if d.Workload == nil || !slices.ContainsFunc(d.Workload.Steps, erases) {
+		return reported
+	}
+	released := slices.Clone(reported)
+	for i, disk := range released {
+		if !slices.ContainsFunc(disk.Holders, func(holder string) bool { return !stoppable.MatchString(holder) }) {
+			released[i].Holders = nil
+		}
+	}
+	return released
 }
 
 // findMismatch says why a disk does not match the hints, or "".

@@ -19,7 +19,7 @@ func FindDisks(d inventory.Desired, facts inventory.Facts, op inventory.Operatio
 	for _, i := range indexes {
 		allowed := op.Disks[i]
 		if i == 0 {
-			root, err := pick.Disk(d.RootDisk, facts.Disks)
+			root, err := pick.RootDisk(d, facts.Disks)
 			if err != nil {
 				return nil, fmt.Sprintf("the root disk is not %s any more: %s", allowed.Disk.Label(), err)
 			}

@@ -272,7 +272,7 @@ func pickRootDisk(d inventory.Desired, rec inventory.Record) (inventory.DiskID, 
 		}
 		return named, nil, nil
 	}
-	disk, err := pick.Disk(d.RootDisk, rec.Facts.Disks)
+	disk, err := pick.RootDisk(d, rec.Facts.Disks)
 	if err != nil {
 		reason := NoDisk
 		var failure pick.Error
