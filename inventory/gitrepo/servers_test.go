@@ -103,4 +103,10 @@ func TestARepositoryOfSHA256(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "SHA-256") {
 		t.Errorf("Latest = %v, want it named", err)
 	}
+	empty := t.TempDir() // the status branch comes first
+	git(t, empty, "init", "-q", "--bare", "--object-format=sha256", ".")
+	_, err = open(t, gitrepo.Config{URL: empty, Branch: "main", StatusBranch: "s"}).Publish(t.Context(), map[string][]byte{"README.md": []byte("board\n")}, "status")
+	if err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("Publish = %v, want it named", err)
+	}
 }

@@ -45,6 +45,10 @@ type run struct {
 
 // git runs the program with an input, and gives its output without the last line feed.
 func (r run) git(input string, args ...string) (string, error) {
+	verb := args[0]
+	if verb == "-c" { // a setting, and then the verb
+		verb = args[2]
+	}
 	settings := []string{"-c", "core.hooksPath=" + os.DevNull, "-c", "core.fsmonitor=false", "-c", "core.safecrlf=false",
 		"-c", "advice.addEmbeddedRepo=false"}
 	command := exec.CommandContext(r.ctx, "git", append(settings, args...)...)
@@ -59,16 +63,16 @@ func (r run) git(input string, args ...string) (string, error) {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", fmt.Errorf("%w: it is not installed", ErrUnusable)
 	case err != nil && r.ctx.Err() != nil:
-		return "", fmt.Errorf("git %s took longer than %s", args[0], timeout)
+		return "", fmt.Errorf("git %s took longer than %s", verb, timeout)
 	case err != nil && strings.Contains(said, "dubious ownership"):
 		return "", fmt.Errorf("%w: the clone belongs to another user: git config --global --add safe.directory %s",
 			ErrUnusable, r.dir)
 	case err != nil && said != "":
-		return "", fmt.Errorf("git %s: %s", args[0], said)
+		return "", fmt.Errorf("git %s: %s", verb, said)
 	case err != nil:
-		return "", fmt.Errorf("git %s: %w", args[0], err)
+		return "", fmt.Errorf("git %s: %w", verb, err)
 	case out.full:
-		return "", fmt.Errorf("git %s gave more than %d bytes", args[0], maxOutput)
+		return "", fmt.Errorf("git %s gave more than %d bytes", verb, maxOutput)
 	}
 	return strings.TrimSuffix(out.String(), "\n"), nil
 }

@@ -44,7 +44,10 @@ func (s *Server) updateRef(ctx context.Context, command packp.Command, pack io.R
 	}
 	defer session.Close()
 	advertised, err := session.AdvertisedReferencesContext(ctx)
-	if err != nil && !errors.Is(err, transport.ErrEmptyRemoteRepository) {
+	switch {
+	case isObjectFormat(err):
+		return errObjectFormat
+	case err != nil && !errors.Is(err, transport.ErrEmptyRemoteRepository):
 		return err
 	}
 	if advertised != nil && advertised.References[command.Name.String()] != command.Old {

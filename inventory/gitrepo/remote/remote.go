@@ -164,6 +164,14 @@ func retryEarlyClose(ctx context.Context, do func() error) error {
 	return err
 }
 
+var errObjectFormat = errors.New("the repository has SHA-256 object ids, which ingot does not read: keep the fleet in one that " +
+	"`git init --object-format=sha1` made")
+
+// isObjectFormat reports whether go-git does not read what a server announces because of SHA-256: the error quotes the line.
+func isObjectFormat(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "object-format=sha256")
+}
+
 // explainError translates a transport error, without credentials.
 func (s *Server) explainError(attempt string, err error) error {
 	var moved movedError
@@ -181,9 +189,8 @@ func (s *Server) explainError(attempt string, err error) error {
 		return fmt.Errorf("%s from %s: the repository is empty: %w", attempt, s, ErrNoRef)
 	case errors.As(err, new(git.NoMatchingRefSpecError)):
 		return fmt.Errorf("%s from %s: %w: check fleet.branch", attempt, s, ErrNoRef)
-	case strings.Contains(err.Error(), "object-format=sha256"): // what the server announces, quoted by go-git
-		return fmt.Errorf("%s from %s: the repository has SHA-256 object ids, which ingot does not read: keep the fleet in "+
-			"one that `git init --object-format=sha1` made", attempt, s)
+	case isObjectFormat(err):
+		return fmt.Errorf("%s from %s: %w", attempt, s, errObjectFormat)
 	case errors.Is(err, errPack):
 		return fmt.Errorf("%s from %s: %w", attempt, s, err)
 	case errors.As(err, &key) && len(key.Want) == 0, strings.Contains(err.Error(), "no authorities for hostname"):
