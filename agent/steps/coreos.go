@@ -52,15 +52,29 @@ func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Insta
 			InstallerArguments(disk.Path(), feed.url, ignition, job.KernelArguments)...),
 		report: report,
 	})
+	hungUp := func(cause error) bool { return errors.Is(cause, errNotRead) || errors.Is(cause, context.Canceled) }
 	if err == nil {
 		err = errors.Join(feed.lastError(), awaitPartitions(ctx, disk.Path()))
-	} else if cause := feed.lastError(); cause != nil && !errors.Is(cause, errNotRead) {
+	} else if cause := feed.lastError(); cause != nil && !hungUp(cause) {
 		err = errors.Join(cause, err) // the installer failed because of the feed: the cause comes first
+	} else {
+		err = explainFailure(err, output)
 	}
 	if err != nil {
 		return Failure{Err: err, Output: output}
 	}
 	return nil
+}
+
+// explainFailure puts the first error that coreos-installer printed in front: its last line says "install failed" alone.
+func explainFailure(err error, output string) error {
+	for line := range strings.Lines(output) {
+		why, is := strings.CutPrefix(strings.TrimSpace(line), "Error: ")
+		if is && why != "install failed" && !strings.Contains(err.Error(), why) {
+			return fmt.Errorf("%s: %w", why, err)
+		}
+	}
+	return err
 }
 
 // InstallerArguments are the arguments of coreos-installer 0.27: the device last, the ramdisk's network not copied

@@ -153,6 +153,11 @@ func TestTheInstallerMustReadTheImage(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "the image's sha256 is ") || !errors.As(err, &failure) || !strings.Contains(failure.Output, "it broke off") {
 		t.Errorf("a wrong image: %v", err)
 	}
+	err = program("printf '\\nError: writing Ignition config\\n\\nCaused by:\\n    No space left\\n\\nResetting partition table\\nError: install failed\\n' >&2; exit 1\n").
+		Install(t.Context(), Wiped{device: nameless{}}, job, &upstream{image: data}, (&lines{}).report)
+	if want := "writing Ignition config: coreos-installer: exit status 1: Error: install failed"; err == nil || err.Error() != want {
+		t.Errorf("a full disk: %v, want %q", err, want)
+	}
 	if left, err := os.ReadDir(installer.Dir); err != nil || len(left) > 0 {
 		t.Errorf("the Ignition config is still there: %v, %v", left, err)
 	}
