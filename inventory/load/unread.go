@@ -20,12 +20,11 @@ type unreadDocument struct {
 // missing is an error where its name is.
 func (l *loader) listUnread(t *tree) (list []unreadDocument) {
 	for _, file := range slices.Sorted(maps.Keys(t.Files)) {
-		folder, _, nested := strings.Cut(file, "/")
-		inFolder := nested && slices.Contains(folders, folder)
+		folder, _, _ := strings.Cut(file, "/")
 		decoded, isRead := l.after.files[fileKey{file, t.Files[file].Blob}]
 		var found []decode.Unread
 		switch {
-		case t.referenced[file], isMisnamed(file), isHidden(file) && !inFolder:
+		case t.referenced[file], isMisnamed(file):
 			continue
 		case isRead:
 			found = decoded.commented
@@ -35,6 +34,9 @@ func (l *loader) listUnread(t *tree) (list []unreadDocument) {
 			found = decode.ListUnread(file, t.Files[file].Data)
 		}
 		for _, document := range found {
+			if isHidden(file) && !slices.Contains(schemas.Kinds, document.Kind) {
+				continue // programs keep files of their own there
+			}
 			if document.Kind != "" || slices.Contains([]string{"hosts", "rings", "defaults", "rules"}, folder) {
 				list = append(list, unreadDocument{document, file})
 			}
@@ -72,6 +74,9 @@ func unreadFinding(u unreadDocument) schemas.Finding {
 		return f
 	case u.Commented:
 		f.Message = what + " is commented out, so it is not in the fleet"
+	case isHidden(u.file):
+		f.Message = what + " is not read: a name in its path begins with a dot"
+		f.Hint = "move the file, or delete it"
 	default:
 		f.Message = what + " is not read: a document stands in a file that ends in .yaml or .yml"
 		f.Hint = "rename the file, or delete it"

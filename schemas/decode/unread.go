@@ -46,6 +46,7 @@ func ListUnread(file string, data []byte) (found []Unread) {
 // ListCommented lists the documents of a YAML file that are commented out as a whole. A file that holds nothing gives one
 // Unread without a Kind.
 func ListCommented(data []byte) (found []Unread) {
+	data = []byte(lineBreaks.Replace(string(data)))
 	switch {
 	case len(data) > schemas.MaxFile:
 		return nil
@@ -57,6 +58,9 @@ func ListCommented(data []byte) (found []Unread) {
 	}
 	return found
 }
+
+// lineBreaks makes every line break of YAML 1.1 a line feed.
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
 // contentLine is a line that is neither empty, a comment, nor a marker of YAML's. commentedLine is commentedVersion in a
 // text of many lines.
@@ -73,7 +77,7 @@ const maxBefore = 10
 
 // findCommented looks for documents in comments. A document reaches to the end of its comment, over empty lines.
 func findCommented(data []byte) (found []Unread) {
-	lines := strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
+	lines := strings.Split(string(data), "\n")
 	end := 0
 	for at := range lines {
 		if at < end || !commentedVersion.MatchString(lines[at]) {
