@@ -189,8 +189,7 @@ func (l *loader) fillRelease(host schemas.Document, desired *inventory.Desired) 
 		desired.Pending = fmt.Sprintf("ring %s: %s", ring.Name, t.broken)
 		return
 	case !there:
-		desired.Pending = fmt.Sprintf("ring %s runs %s, in which host %s is not yet", ring.Name, ring.Tag,
-			desired.Label())
+		desired.Pending = fmt.Sprintf("ring %s runs %s, which does not have the host yet", ring.Name, ring.Tag)
 		return
 	}
 	var workload *inventory.Workload

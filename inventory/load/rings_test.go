@@ -112,7 +112,7 @@ func TestNothingRunsWithoutARelease(t *testing.T) {
 	}{
 		"no tag":     {inventory.Release{}, "ring prod runs nothing yet: no tag matches prod-*"},
 		"bad tags":   {inventory.Release{Trouble: "tag prod-1 is not signed"}, "ring prod runs nothing yet: tag prod-1 is not signed"},
-		"new host":   {inventory.Release{Tag: "prod-1", Snapshot: commit("1", without)}, "ring prod runs prod-1, in which host prod-1 is not yet"},
+		"new host":   {inventory.Release{Tag: "prod-1", Snapshot: commit("1", without)}, "ring prod runs prod-1, which does not have the host yet"},
 		"unreadable": {inventory.Release{Tag: "prod-1", Snapshot: commit("1", broken)}, "ring prod: release prod-1 has 1 errors, the first: workloads/web.yaml:4:8: error: spec.instal"},
 	} {
 		fleet := fleetOf(t, inventory.Sources{Trunk: commit("2", ringFleet(imageB)), Releases: map[string]inventory.Release{"prod": test.release}})
