@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime/debug"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -85,6 +83,7 @@ func runPlan(s streams, o planOptions) error {
 	}
 	base, head = known.ApplyRules(base), known.ApplyRules(head)
 	r := review.Compare(base, head, known.ReadForReview(base, head))
+	r.PlanTags(o.tags)
 	r.Status, r.Configs = known.Commit, fleets.CompareConfigs(base, head, r)
 	if len(o.tags) > 0 {
 		notes, err := f.CheckTags(head, cmp.Or(o.head, "HEAD"), o.tags)
@@ -121,10 +120,6 @@ func concludePlan(s streams, r review.Review, o planOptions) error {
 			"the plan is incomplete: status pages of hosts that this changes cannot be read, see UNKNOWN " +
 				"above")
 	case r.IsBlocked():
-		for _, name := range slices.Sorted(maps.Keys(o.tags)) {
-			fmt.Fprintf(s.Err, "note: until the tag is there, consent with: ingot consent --tag %s=%s HOST\n", name,
-				o.tags[name])
-		}
 		return exitError{code: exitErases}
 	case r.TouchesMachine(), len(r.Rules) > 0:
 		return exitError{code: exitFindings}
