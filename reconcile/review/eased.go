@@ -228,6 +228,14 @@ func withoutConsole(b *schemas.BMC) schemas.BMC {
 	return plain
 }
 
+// consoleOf gives the console settings of a BMC; nil without.
+func consoleOf(b *schemas.BMC) *schemas.BMCConsole {
+	if b == nil {
+		return nil
+	}
+	return b.Console
+}
+
 // isUnowned reports whether no record says that a daemon ever started the machine: a running system may be anybody's.
 func isUnowned(d inventory.Desired, rec inventory.Record) bool {
 	return d.Consent.Takeover == "" && rec.Adopted == "" && !change.Started(rec)

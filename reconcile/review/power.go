@@ -16,7 +16,7 @@ import (
 //	the same        the same        Nothing
 //	any             Off             TurnOff
 //	Off, Unmanaged  On              TurnOn: if the machine is off
-//	any             Unmanaged       Nothing
+//	any             Unmanaged       Nothing: a Rule says so
 func (h *Host) judgePower(before, after inventory.Desired, asked change.Change, record inventory.Record) {
 	if h.Verdict != change.Nothing || record.Installed == nil || asked.Verdict != change.Nothing {
 		return

@@ -30,7 +30,10 @@ func compareRules(c comparison) (rules []Rule) {
 	rules = append(rules, compareRings(c.base.Rings, c.head.Rings)...)
 	rules = append(rules, compareMembers(c.base, c.head)...)
 	rules = append(rules, compareAccess(c)...)
+	rules = append(rules, comparePermissions(c.base, c.head)...)
 	rules = append(rules, compareScopes(c.base, c.head)...)
+	rules = append(rules, compareSecrets(c.base, c.head)...)
+	rules = append(rules, compareDiscovery(c.base, c.head)...)
 	rules = append(rules, findSpoiled(c.base, c.head)...)
 	return append(rules, findRingless(c.base, c.head)...)
 }
@@ -123,7 +126,9 @@ func compareAccess(c comparison) (rules []Rule) {
 		was, is := networksOf(before), networksOf(after)
 		runsOn := c.head.hostRecord(id).Installed != nil && c.head.decideHost(id).Verdict == change.Nothing
 		for what, changed := range map[string]bool{
-			"another spec.bmc: the daemon talks to that BMC from the merge on": !reflect.DeepEqual(withoutConsole(before.BMC), withoutConsole(after.BMC)),
+			"another spec.bmc: the daemon talks to that BMC from the merge on":    !reflect.DeepEqual(withoutConsole(before.BMC), withoutConsole(after.BMC)),
+			"another spec.bmc.console: the console is read so from the merge on":  !reflect.DeepEqual(consoleOf(before.BMC), consoleOf(after.BMC)),
+			"spec.power Unmanaged: ingot switches the machine neither on nor off": after.Power == schemas.PowerUnmanaged && before.Power != after.Power,
 			"another spec.identity": !reflect.DeepEqual(before.Identity, after.Identity),
 			"another spec.boot: it counts from the next start of the ramdisk on":                      !reflect.DeepEqual(before.Boot, after.Boot),
 			"another spec.network.ramdisk: it counts from the next start of the ramdisk on":           !reflect.DeepEqual(was.Ramdisk, is.Ramdisk),
@@ -137,6 +142,11 @@ func compareAccess(c comparison) (rules []Rule) {
 			}
 		}
 	}
+	return listRules(hosts)
+}
+
+// listRules gives a rule for each text, with its hosts.
+func listRules(hosts map[string][]string) (rules []Rule) {
 	for _, what := range slices.Sorted(maps.Keys(hosts)) {
 		rules = append(rules, Rule{What: what, Hosts: slices.Sorted(slices.Values(hosts[what]))})
 	}

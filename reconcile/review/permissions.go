@@ -1,0 +1,120 @@
+package review
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gitmetal/ingot/schemas"
+)
+
+// comparePermissions lists what a workload permits from now on, or no longer: each decides about later changes. A host that
+// gets another workload is what the plan shows anyway.
+func comparePermissions(base, head side) []Rule {
+	hosts := map[string][]string{}
+	for id, after := range head.Hosts {
+		before, had := base.Hosts[id]
+		if !had {
+			continue
+		}
+		if before.Claimable != after.Claimable {
+			what := "spec.claimable: Workloads with spec.run may claim the machine"
+			if !after.Claimable {
+				what = "spec.claimable false: no Workload may claim the machine any more"
+			}
+			hosts[what] = append(hosts[what], after.Name)
+		}
+		if before.Workload == nil || after.Workload == nil || before.Workload.Name != after.Workload.Name {
+			continue
+		}
+		was, is := before.Workload, after.Workload
+		name := "workload " + is.Name
+		for what, changed := range map[string]bool{
+			name + ": update Reinstall: where the daemon's configuration allows it, a later change erases without a consent": was.Update != is.Update && is.Update == schemas.Reinstall,
+			name + ": update OnConsent: a later change that erases needs a consent":                                          was.Update != is.Update && is.Update != schemas.Reinstall,
+			name + ": otherDisks Allowed: an install may write to other disks than the root disk":                            !was.OtherDisksAllowed && is.OtherDisksAllowed,
+			name + ": otherDisks not allowed any more: an install that writes to other disks is held":                        was.OtherDisksAllowed && !is.OtherDisksAllowed,
+		} {
+			if changed {
+				hosts[what] = append(hosts[what], after.Name)
+			}
+		}
+	}
+	return listRules(hosts)
+}
+
+// compareSecrets lists the Secrets that were sealed anew, perhaps with other values, with the hosts that use them. A Secret
+// with more recipients alone is none, and findSpoiled lists those that were changed without sops.
+func compareSecrets(base, head side) (rules []Rule) {
+	for _, name := range slices.Sorted(maps.Keys(head.Secrets)) {
+		after := head.Secrets[name]
+		before, had := base.Secrets[name]
+		if !had || before.Covered == after.Covered || after.IsSpoiled(before) {
+			continue
+		}
+		hosts := map[string][]string{}
+		for _, d := range head.Hosts {
+			for what, uses := range map[string]bool{
+				"the daemon logs in to the BMC with its values from the merge on":                     d.BMC != nil && d.BMC.Credentials == name,
+				"if values changed, the running system keeps the old ones until it is installed anew": d.Workload != nil && usesSecret(d.Workload, name),
+			} {
+				if what = "Secret " + name + " is sealed anew: " + what; uses {
+					hosts[what] = append(hosts[what], d.Name)
+				}
+			}
+		}
+		rules = append(rules, listRules(hosts)...)
+	}
+	return rules
+}
+
+// compareDiscovery lists the Rules and Deliveries that changed: they decide about machines that are no hosts yet.
+func compareDiscovery(base, head side) (rules []Rule) {
+	was, is := documentsByName(base), documentsByName(head)
+	all := maps.Clone(was)
+	maps.Copy(all, is)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		before, had := was[key]
+		after, has := is[key]
+		switch {
+		case !has:
+			rules = append(rules, Rule{What: key + " is gone"})
+		case !had && after.Delivery != nil:
+			rules = append(rules, Rule{What: fmt.Sprintf("%s is new, with %d BMCs at most: the daemon logs in to them until %s",
+				key, len(after.Delivery.Spec.Machines), after.Delivery.Spec.Until)})
+		case !had:
+			rules = append(rules, Rule{What: key + " is new: unknown machines are proposed by it"})
+		default:
+			for _, line := range listFieldChanges(specOf(before), specOf(after)) {
+				rules = append(rules, Rule{What: key + ": " + cutLine(line)})
+			}
+		}
+	}
+	return rules
+}
+
+// documentsByName gives the Rules and Deliveries of a fleet by what the plan calls them.
+func documentsByName(s side) map[string]schemas.Document {
+	byName := map[string]schemas.Document{}
+	for _, d := range slices.Concat(s.Rules, s.Deliveries) {
+		byName[strings.ToLower(d.Kind)+" "+d.Name] = d
+	}
+	return byName
+}
+
+func specOf(d schemas.Document) any {
+	if d.Delivery != nil {
+		return d.Delivery.Spec
+	}
+	return d.Rule.Spec
+}
+
+// cutLine shortens a line for the plan: a Delivery may list a thousand machines.
+func cutLine(line string) string {
+	const most = 300
+	if runes := []rune(line); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return line
+}
