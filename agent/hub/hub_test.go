@@ -467,6 +467,20 @@ func TestTheRepeatedCall(t *testing.T) {
 	want(2, "z")
 }
 
+// TestACallThatNamesNoBoot may be of another start of the system, so its time counts: a reboot waits for it.
+func TestACallThatNamesNoBoot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	call := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Token: r.PhoneHomeToken("web-03", "op1", 4, 0).Reveal()}
+	r.caller().want(wire.PathPhoneHome, call, http.StatusNoContent)
+	first := r.state("web-03").PhoneHome.At
+	r.advance(time.Minute)
+	r.caller().want(wire.PathPhoneHome, call, http.StatusNoContent)
+	if again := r.state("web-03").PhoneHome.At; again.Sub(first) != time.Minute {
+		t.Errorf("the call counts at %v, the one before at %v", again, first)
+	}
+}
+
 func TestPhoneHomeNeedsItsToken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -282,7 +282,7 @@ func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 }
 
 // recordPhoneHome keeps the first call after the newest start of an installed system; a call of an older epoch or
-// attempt changes nothing.
+// attempt changes nothing. A call that names no boot of the kernel may be of another start.
 func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
 	return h.editDocument(ctx, m.Host, func(_ *entry, doc *document) error {
 		old := doc.PhoneHome
@@ -292,7 +292,7 @@ func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
 		case old != nil && m.Epoch == old.Epoch && m.Install == old.Install && m.Attempt < old.Attempt:
 			return statusError{http.StatusNotFound, "phone-home of an older attempt"}
 		case old != nil && old.Install == m.Install && old.Epoch == m.Epoch && old.Attempt == m.Attempt &&
-			old.BootID == m.BootID:
+			old.BootID == m.BootID && m.BootID != "":
 			return nil
 		}
 		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch, Attempt: m.Attempt,

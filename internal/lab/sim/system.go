@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
@@ -133,6 +134,7 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	if !ok {
 		return nil // the workload disables the call home
 	}
+	body = fmt.Appendf(bytes.TrimSuffix(bytes.TrimSpace(body), []byte("}")), `,"bootID":%q}`, rand.Text()) // as phone-home.sh
 	client := newPinnedClient(findSetting(files["/etc/ingot/phone-home.curl"], "pinnedpubkey"))
 	defer client.CloseIdleConnections()
 	for {
