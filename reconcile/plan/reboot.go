@@ -21,7 +21,7 @@ import (
 //	is Soft                                     is on, its system called anew       EndRequest
 //	is Soft                                     is on for 30 minutes since          EndRequest: it did not shut down
 //	is Soft                                     is on                               wait for Off
-//	any                                         is off, and shall be off now        EndRequest
+//	any                                         went off, and shall be off now      EndRequest
 //	any                                         is on again, and its system called  EndRequest
 //	any                                         is on again, and sends no calls     EndRequest, after a moment
 //	any                                         is on again for deadline Home       EndRequest: it did not call
@@ -50,7 +50,7 @@ func (h *host) followReboot(b inventory.Boot) Plan {
 	case asked:
 		return Plan{Phase: Starting, Waits: "the system to shut down for a reboot that was requested",
 			Due: h.Due(since, shutdownDeadline), Again: bmcPause}
-	case h.IsOff() && h.Desired.Power == schemas.PowerOff:
+	case (h.IsOff() || back) && h.Desired.Power == schemas.PowerOff:
 		return h.endRequest(Active, "the machine is to be off now")
 	case back && h.Record.Installed != nil && h.Record.Installed.PhoneHome.IsZero() && age.Started > settle:
 		return h.endRequest(Active, "")

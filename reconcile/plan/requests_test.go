@@ -97,6 +97,23 @@ func TestRebootsThatDoNotEndWell(t *testing.T) {
 	}
 }
 
+// TestARebootedMachineThatIsToBeOff is asked to shut down at once: the request does not wait for the system's call.
+func TestARebootedMachineThatIsToBeOff(t *testing.T) {
+	t.Parallel()
+	m := active(t)
+	m.settles(t)
+	m.silent = true
+	m.commit(asksReboot("fw-7", ""))
+	m.until(t, act.PowerOn)
+	m.look(nowhere)
+	m.commit(func(d *inventory.Desired) { d.OffBy = []string{"ups"} })
+	m.settles(t)
+	m.wantDone(t, requests.Reboot, "the machine is to be off now", "fw-7")
+	if m.power != inventory.PoweredOff {
+		t.Errorf("the machine is %s", m.power)
+	}
+}
+
 // TestADaemonDiesAtAReboot has the daemon die at each point of a reboot: the command is never sent twice, and the machine
 // ends on.
 func TestADaemonDiesAtAReboot(t *testing.T) {
