@@ -20,15 +20,15 @@ func (r Root) listNICs() []wire.NIC {
 	if err != nil {
 		return nil
 	}
-	permanent := r.permanentAddresses()
+	links := r.listLinks()
 	var nics []wire.NIC
 	for _, entry := range entries {
 		name := entry.Name()
 		if _, err := os.Stat(filepath.Join(string(r), class, name, "device")); err != nil {
 			continue
 		}
-		nic := wire.NIC{Name: name, MAC: strings.ToLower(cmp.Or(permanent[name], r.readText(class, name, "address"))),
-			Link: r.readText(class, name, "carrier") == "1"}
+		nic := wire.NIC{Name: name, MAC: strings.ToLower(cmp.Or(links[name].permanent, r.readText(class, name, "address"))),
+			Link: r.readText(class, name, "carrier") == "1", Addresses: links[name].addresses}
 		if driver, err := os.Readlink(filepath.Join(string(r), class, name, "device/driver")); err == nil {
 			nic.Driver = filepath.Base(driver)
 		}
@@ -41,20 +41,53 @@ func (r Root) listNICs() []wire.NIC {
 	return nics
 }
 
-// permanentAddresses are the MAC addresses of the cards as made: a bond gives its members a common address. Only the
-// kernel knows the permanent addresses.
-func (r Root) permanentAddresses() map[string]string {
-	addresses := map[string]string{}
+// link is what only the kernel knows of a network card.
+type link struct {
+	permanent string   // the MAC address of the card as made: a bond gives its members a common address
+	addresses []string // IP addresses of the card, or of the bond above
+}
+
+// maxAddresses is how many IP addresses of a card are reported.
+const maxAddresses = 16
+
+// listLinks asks the kernel of this machine; without an answer there are the current MAC addresses, and no IP address.
+func (r Root) listLinks() map[string]link {
+	links := map[string]link{}
 	if r != "/" {
-		return addresses
+		return links
 	}
-	links, err := netlink.LinkList()
+	list, err := netlink.LinkList()
 	if err != nil {
-		return addresses // the current addresses are used instead
+		return links
 	}
-	for _, link := range links {
-		if address := link.Attrs().PermHWAddr; len(address) == 6 {
-			addresses[link.Attrs().Name] = address.String()
+	byIndex := map[int]netlink.Link{}
+	for _, l := range list {
+		byIndex[l.Attrs().Index] = l
+	}
+	for _, l := range list {
+		var known link
+		if mac := l.Attrs().PermHWAddr; len(mac) == 6 {
+			known.permanent = mac.String()
+		}
+		known.addresses = listAddresses(l)
+		if above := byIndex[l.Attrs().MasterIndex]; above != nil {
+			known.addresses = append(known.addresses, listAddresses(above)...)
+		}
+		known.addresses = known.addresses[:min(len(known.addresses), maxAddresses)]
+		links[l.Attrs().Name] = known
+	}
+	return links
+}
+
+// listAddresses lists the IP addresses of a link that others than its neighbours can reach.
+func listAddresses(l netlink.Link) (addresses []string) {
+	list, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil
+	}
+	for _, a := range list {
+		if a.IPNet != nil && a.IP.IsGlobalUnicast() {
+			addresses = append(addresses, a.IP.String())
 		}
 	}
 	return addresses

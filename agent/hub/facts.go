@@ -32,7 +32,8 @@ func ReadFacts(m wire.Facts) inventory.Facts {
 	}
 	facts.Disks = readDisks(m.Disks)
 	for _, n := range m.NICs {
-		nic := inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps, Firmware: n.Firmware}
+		nic := inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps, Firmware: n.Firmware,
+			Addresses: n.Addresses}
 		if l := n.LLDP; l != nil {
 			nic.LLDP = &hardware.LLDP{Chassis: l.Chassis, Port: l.Port, PortText: l.PortText, System: l.System, Address: l.Address}
 		}

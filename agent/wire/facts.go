@@ -161,4 +161,7 @@ type NIC struct {
 	// Firmware is the version of the card's firmware, as its driver tells it.
 	Firmware string `json:"firmware,omitempty"`
 	LLDP     *LLDP  `json:"lldp,omitempty"` // nil where no neighbour was heard
+	// Addresses are the card's IPv4 and IPv6 addresses in the ramdisk, or those of the bond above, without those that
+	// reach no further than the link.
+	Addresses []string `json:"addresses,omitempty"`
 }

@@ -56,6 +56,11 @@ var smaller = []struct {
 			f.Disks[i].Table, f.Disks[i].Superblocks = nil, nil
 		}
 	}},
+	{"addresses of cards", func(f *inventory.Facts) {
+		for i := range f.NICs {
+			f.NICs[i].Addresses = nil
+		}
+	}},
 	{"links of disks", func(f *inventory.Facts) {
 		for i := range f.Disks {
 			f.Disks[i].Links, f.Disks[i].Holders = nil, nil

@@ -43,10 +43,19 @@ func TestBound(t *testing.T) {
 		wide.NICs = append(wide.NICs, inventory.NIC{Name: strings.Repeat("n", 300), MAC: "04:32:01:aa:bb:01"})
 		wide.Errors = append(wide.Errors, strings.Repeat("e", 300))
 	}
+	addressed := machine("SNA", uuidA).Facts
+	for range 4 {
+		card := inventory.NIC{MAC: "04:32:01:aa:bb:01"}
+		for range 64 {
+			card.Addresses = append(card.Addresses, strings.Repeat("f", 256))
+		}
+		addressed.NICs = append(addressed.NICs, card)
+	}
 	for name, test := range map[string]struct {
 		facts inventory.Facts
 		says  string
 	}{
+		"many addresses":        {addressed, "addresses of cards left out"},
 		"a long text":           {long, ""},
 		"control characters":    {hostile, ""},
 		"many partitions":       {many(4, 200), "were cut"},

@@ -205,10 +205,12 @@ func TestAnAgentCannotUnsayTheBMC(t *testing.T) {
 
 func TestFactsDigest(t *testing.T) {
 	t.Parallel()
-	g := machine("SNA", uuidA)
+	g := machine("SNA", uuidA, "04:32:01:aa:bb:01")
 	r := record("aaaaaaaaaaaa", g)
 	later := g
 	later.At, later.Facts.At = start.Add(time.Hour), start.Add(time.Hour)
+	later.Facts.NICs = slices.Clone(g.Facts.NICs)
+	later.Facts.NICs[0].Addresses = []string{"10.0.0.7"} // another lease
 	if r.FactsDigest() != r.Register(later, discovery.Match{}).FactsDigest() {
 		t.Error("the same machine an hour later has another digest")
 	}

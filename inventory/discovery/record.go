@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -164,7 +165,10 @@ func (r Record) FactsDigest() string {
 	if r.Facts != nil {
 		facts = *r.Facts
 	}
-	facts.At = time.Time{}
+	facts.At, facts.NICs = time.Time{}, slices.Clone(facts.NICs)
+	for i := range facts.NICs {
+		facts.NICs[i].Addresses = nil // of a lease
+	}
 	conflicts := make([]Conflict, 0, len(r.Conflicts))
 	for _, c := range r.Conflicts {
 		c.Since = time.Time{}

@@ -102,6 +102,8 @@ type NIC struct {
 	// Firmware is the version of the card's firmware, as its driver tells it.
 	Firmware string `json:"firmware,omitempty"`
 	LLDP     *LLDP  `json:"lldp,omitempty"` // nil where no neighbour was heard
+	// Addresses are IPv4 and IPv6 addresses that the card had in the ramdisk. Nothing is decided by them.
+	Addresses []string `json:"addresses,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
