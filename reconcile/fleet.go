@@ -130,12 +130,16 @@ func (l *Loop) adoptFleet(ctx context.Context, sources inventory.Sources, next i
 		commits: status.Accept(l.fleet.commits, status.Commit{Commit: accepted.Commit, Title: sources.Trunk.Title}),
 		acts:    l.fleet.acts, unknown: l.fleet.unknown,
 	}
-	priority, wake := queue.Asked, l.assignDesired(fleetdiff.Compare(last, next), next)
+	changes := fleetdiff.Compare(last, next)
+	priority, wake := queue.Asked, l.assignDesired(changes, next)
 	if first {
 		priority, wake = queue.Routine, slices.Collect(maps.Keys(l.hosts))
 	}
 	l.config.Log.Info("commit accepted", "commit", accepted.Commit, "title", sources.Trunk.Title, "hosts",
 		len(next.Hosts), "looks", len(wake))
+	for ring, why := range changes.NewTroubles() {
+		l.config.Log.Warn("a ring does not follow its tags", "ring", ring, "why", why)
+	}
 	l.summarizeFleet()
 	l.mu.Unlock()
 	for _, id := range wake {

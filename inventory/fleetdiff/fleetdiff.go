@@ -49,6 +49,17 @@ func (c Changes) Moves(id inventory.MachineID) bool {
 	return c.before.Hosts[id].File != c.after.Hosts[id].File
 }
 
+// NewTroubles gives, by the name of a ring, why its release differs from the tags, where that was not so before.
+func (c Changes) NewTroubles() map[string]string {
+	troubles := map[string]string{}
+	for name, ring := range c.after.Rings {
+		if ring.Trouble != "" && ring.Trouble != c.before.Rings[name].Trouble {
+			troubles[name] = ring.Trouble
+		}
+	}
+	return troubles
+}
+
 // usesChanged reports whether a host uses a Secret that changed.
 func (c Changes) usesChanged(d inventory.Desired) bool {
 	if len(c.secrets) == 0 {

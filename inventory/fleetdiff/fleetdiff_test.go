@@ -91,3 +91,19 @@ func TestCompare(t *testing.T) {
 		}
 	}
 }
+
+// TestNewTroubles: a ring whose tag was moved is told once, and told anew when it is for another reason.
+func TestNewTroubles(t *testing.T) {
+	t.Parallel()
+	troubled := func(why string) inventory.Fleet {
+		return inventory.Fleet{Rings: map[string]inventory.Ring{"prod": {Trouble: why}, "lab": {}}}
+	}
+	for _, test := range []struct{ before, after, want string }{
+		{"", "", ""}, {"", "moved", "moved"}, {"moved", "moved", ""}, {"moved", "gone", "gone"}, {"moved", "", ""},
+	} {
+		got := fleetdiff.Compare(troubled(test.before), troubled(test.after)).NewTroubles()
+		if got["prod"] != test.want || len(got) > 0 && test.want == "" {
+			t.Errorf("%q → %q: %v, want %q", test.before, test.after, got, test.want)
+		}
+	}
+}
