@@ -118,38 +118,13 @@ func (h *host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the BMC did not read the medium within %s: it must reach "+
 			"advertise.media", h.Deadlines.Medium)), false
 	case h.Passed(age.Started, h.Deadlines.Agent):
-		return h.openBoot(phase, inventory.FromRamdisk, next, h.whyNoAgent()), false
+		return h.openBoot(phase, inventory.FromRamdisk, next, h.WhyNoAgent()), false
 	case h.Observed.Media.Reads == 0:
 		return Plan{Phase: phase, Waits: "the BMC to read the boot medium", Due: h.Due(age.Started, h.Deadlines.Medium),
 			Again: bmcPause}, false
 	default:
 		return Plan{Phase: phase, Waits: "the agent in the ramdisk to enrol", Due: h.Due(age.Started, h.Deadlines.Agent),
 			Again: bmcPause}, false
-	}
-}
-
-// whyNoAgent says how far the machine came whose agent did not enrol, by what was read of its medium. The first row
-// that fits decides:
-//
-//	read of the medium                 why
-//	all, or it is not known            the agent does not reach the daemon
-//	the kernel, not the boot's config  the ramdisk was not read to its end
-//	GRUB, not the kernel               GRUB did not start the kernel
-//	shim, not GRUB                     the firmware, or shim, refused the next stage
-//	not shim                           the firmware did not start the boot loader
-func (h *host) whyNoAgent() string {
-	m, within := h.Observed.Media, fmt.Sprintf(" within %s", h.Deadlines.Agent)
-	switch {
-	case m.WasRead(inventory.MediumOverlay), !m.LayoutIsKnown():
-		return "the agent did not enrol" + within + ": it must reach advertise.agents"
-	case m.WasRead(inventory.MediumKernel):
-		return "the machine read the kernel, and did not read the ramdisk to its end" + within
-	case m.WasRead(inventory.MediumGRUB):
-		return "the machine read GRUB, and not the kernel," + within + ": Secure Boot may refuse GRUB or the kernel"
-	case m.WasRead(inventory.MediumShim):
-		return "the machine read shim, and not GRUB," + within + ": Secure Boot may refuse shim or GRUB"
-	default:
-		return "the firmware looked at the medium and did not start its boot loader" + within
 	}
 }
 
